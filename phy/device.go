@@ -1,0 +1,63 @@
+package phy
+
+import (
+	"errors"
+
+	"smolsh/stack/wire"
+)
+
+// Medium says what a device's frames start with.
+type Medium uint8
+
+// The media.
+const (
+	MediumEthernet Medium = iota // Ethernet II frames; neighbours are resolved
+	MediumIP                     // bare IP packets; there are no neighbours
+)
+
+// String is the medium's name in lower case.
+func (m Medium) String() string {
+	if m == MediumIP {
+		return "ip"
+	}
+	return "ethernet"
+}
+
+// Capabilities are what a device offers at the moment.
+type Capabilities struct {
+	Medium Medium
+	// MTU is the longest network-layer packet, in octets, without the link header.
+	MTU int
+	// MaxGSO is the longest TCP super-segment that may be sent, in octets of network-layer packet;
+	// 0 when each frame must be of wire size.
+	MaxGSO int
+	// TxChecksum says that frames may be sent with NeedsCsum.
+	TxChecksum bool
+	// MAC is the address the device would like its host to use; zero when it does not care.
+	MAC wire.HardwareAddr
+}
+
+// ErrDown is returned while a device's link is down; it may come up again.
+var ErrDown = errors.New("device: link is down")
+
+// A Device moves frames between a stack and a medium. No method blocks.
+type Device interface {
+	// Name identifies the device in tables and traces.
+	Name() string
+	// Capabilities may change while running; it is asked before each batch.
+	Capabilities() Capabilities
+	// Recv fills frames, which the caller owns and has Reset, from the front and returns how many;
+	// 0 and no error means that nothing waits. Contents may be swapped in, not copied.
+	Recv(frames []*Frame) (int, error)
+	// Send takes the contents of frames from the front and returns how many it took; fewer without an
+	// error means that the medium is full for now. The frames stay the caller's, contents undefined.
+	Send(frames []*Frame) (int, error)
+	// Close releases the device.
+	Close() error
+}
+
+// Pollable is a device that waits on a file descriptor.
+type Pollable interface {
+	Device
+	FD() int
+}

@@ -1,0 +1,123 @@
+// Package phy is the boundary between a stack and what carries its frames: who owns a frame, what a
+// device must do, devices in memory, and the segmenter that cuts super-segments to wire size.
+//
+// Everything here is single-owner: one goroutine at a time may use a frame, a pool or a device.
+package phy
+
+// Headroom is the space a fresh frame keeps in front of its octets: a virtio-net header, Ethernet
+// with a VLAN tag, an IP header with options and a TCP header with options.
+const Headroom = 160
+
+// Offload says which work on a frame is left to whoever is next. The zero value is a plain frame of
+// wire size with every checksum in place and unverified.
+type Offload struct {
+	// GSOSize is the payload of each segment but the last of a TCP super-segment, in octets; 0 for an
+	// ordinary frame. The frame's headers are those of the first segment, its length fields those of
+	// the whole.
+	GSOSize uint16
+	// NeedsCsum says that the transport checksum field holds only the folded pseudo-header sum.
+	NeedsCsum bool
+	// CsumValid says that whoever delivered the frame vouches for its transport checksum.
+	CsumValid bool
+}
+
+// A Frame is one link-layer frame, or IP packet on a medium without a link layer, in a buffer with
+// headroom. Whoever holds it owns it; passing it on passes ownership, unless a method says otherwise.
+type Frame struct {
+	buf      []byte
+	off, end int
+	Offload  Offload
+}
+
+// NewFrame returns an empty frame with room for size octets behind its headroom.
+func NewFrame(size int) *Frame {
+	return &Frame{buf: make([]byte, Headroom+size), off: Headroom, end: Headroom}
+}
+
+// Reset empties the frame and gives it its headroom back.
+func (f *Frame) Reset() { f.off, f.end, f.Offload = Headroom, Headroom, Offload{} }
+
+// Bytes is the frame's content; it aliases the frame.
+func (f *Frame) Bytes() []byte { return f.buf[f.off:f.end] }
+
+// Len is the number of octets in the frame.
+func (f *Frame) Len() int { return f.end - f.off }
+
+// Tail is the free space behind the content; Extend takes what was written there in.
+func (f *Frame) Tail() []byte { return f.buf[f.end:] }
+
+// Extend makes the next n octets of the tail part of the content and returns them.
+func (f *Frame) Extend(n int) []byte {
+	f.end += n
+	return f.buf[f.end-n : f.end]
+}
+
+// Prepend grows the content by n octets to the front and returns them, uninitialised. The headroom
+// must suffice.
+func (f *Frame) Prepend(n int) []byte {
+	f.off -= n
+	return f.buf[f.off : f.off+n]
+}
+
+// Room is the headroom that is left.
+func (f *Frame) Room() int { return f.off }
+
+// TrimFront takes n octets off the front.
+func (f *Frame) TrimFront(n int) { f.off += n }
+
+// Truncate cuts the content to n octets.
+func (f *Frame) Truncate(n int) { f.end = f.off + n }
+
+// Set makes the frame hold a copy of b, which must fit.
+func (f *Frame) Set(b []byte) {
+	f.Reset()
+	copy(f.Extend(len(b)), b)
+}
+
+// Swap exchanges the contents of two frames without copying octets.
+func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
+
+// CopyFrom makes f an equal copy of g, with g's offload; f grows when it must.
+func (f *Frame) CopyFrom(g *Frame) {
+	if n := g.Len(); len(f.buf) < Headroom+n {
+		f.buf = make([]byte, Headroom+n)
+	}
+	f.Set(g.Bytes())
+	f.Offload = g.Offload
+}
+
+// FrameSize holds any frame of an ordinary MTU, SuperFrameSize any super-segment.
+const (
+	FrameSize      = 2048
+	SuperFrameSize = 65536 + 64
+)
+
+// A Pool recycles frames of one size. The zero Pool is not usable; see NewPool.
+type Pool struct {
+	size, limit int
+	free        []*Frame
+}
+
+// NewPool returns a pool of frames with room for size octets, which keeps at most limit unused ones.
+func NewPool(size, limit int) *Pool { return &Pool{size: size, limit: limit} }
+
+// Get returns an empty frame, which the caller owns.
+func (p *Pool) Get() *Frame {
+	if n := len(p.free); n > 0 {
+		f := p.free[n-1]
+		p.free[n-1] = nil
+		p.free = p.free[:n-1]
+		return f
+	}
+	return NewFrame(p.size)
+}
+
+// Put takes a frame back; nil is ignored. Frames that have become smaller than the pool's size by a
+// Swap are left to the collector.
+func (p *Pool) Put(f *Frame) {
+	if f == nil || len(p.free) >= p.limit || len(f.buf) < Headroom+p.size {
+		return
+	}
+	f.Reset()
+	p.free = append(p.free, f)
+}

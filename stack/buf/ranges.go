@@ -1,0 +1,82 @@
+package buf
+
+import "slices"
+
+// Range is a half-open range of offsets, [Lo, Hi).
+type Range struct{ Lo, Hi int64 }
+
+// Len is the number of octets in the range.
+func (r Range) Len() int { return int(r.Hi - r.Lo) }
+
+// Ranges is a set of offsets kept as sorted, disjoint ranges that do not touch. The zero value is
+// empty. Adding and removing are O(log n) to find and O(n) to move.
+type Ranges struct{ r []Range }
+
+// Len is the number of ranges.
+func (s *Ranges) Len() int { return len(s.r) }
+
+// At is the i-th range in ascending order.
+func (s *Ranges) At(i int) Range { return s.r[i] }
+
+// find is the index of the first range that ends at or after off.
+func (s *Ranges) find(off int64) int {
+	lo, hi := 0, len(s.r)
+	for lo < hi {
+		if m := (lo + hi) / 2; s.r[m].Hi < off {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// Add puts [lo, hi) into the set and returns how many of its octets were new.
+func (s *Ranges) Add(lo, hi int64) int {
+	if lo >= hi {
+		return 0
+	}
+	i := s.find(lo)
+	j, fresh := i, hi-lo
+	merged := Range{lo, hi}
+	for j < len(s.r) && s.r[j].Lo <= hi {
+		r := s.r[j]
+		fresh -= max(0, min(hi, r.Hi)-max(lo, r.Lo))
+		merged.Lo, merged.Hi = min(merged.Lo, r.Lo), max(merged.Hi, r.Hi)
+		j++
+	}
+	if i == j {
+		s.r = slices.Insert(s.r, i, merged)
+	} else {
+		s.r[i] = merged
+		s.r = slices.Delete(s.r, i+1, j)
+	}
+	return int(fresh)
+}
+
+// Covers reports whether all of [lo, hi) is in the set.
+func (s *Ranges) Covers(lo, hi int64) bool {
+	if lo >= hi {
+		return true
+	}
+	i := s.find(lo)
+	if i < len(s.r) && s.r[i].Hi == lo {
+		i++
+	}
+	return i < len(s.r) && s.r[i].Lo <= lo && hi <= s.r[i].Hi
+}
+
+// DropBelow takes everything below off out of the set.
+func (s *Ranges) DropBelow(off int64) {
+	i := 0
+	for i < len(s.r) && s.r[i].Hi <= off {
+		i++
+	}
+	s.r = slices.Delete(s.r, 0, i)
+	if len(s.r) > 0 && s.r[0].Lo < off {
+		s.r[0].Lo = off
+	}
+}
+
+// Clear empties the set and gives its storage back.
+func (s *Ranges) Clear() { s.r = nil }

@@ -1,0 +1,122 @@
+// Package buf holds what a stream is stored in: a byte ring that grows on demand, and sets of byte
+// ranges. It is single-owner and knows nothing of protocols.
+package buf
+
+// minRing is the first allocation of a ring whose limit is not below it, in octets.
+const minRing = 4096
+
+// A Ring is a queue of octets with room behind its end: octets may be stored ahead of the end (PutAt)
+// and become part of the queue when what is before them has come (Extend). Storage is allocated with
+// the first octet, doubles up to the limit, and goes back when the ring is released.
+type Ring struct {
+	buf   []byte // a power of two long, or nil
+	head  int    // index of the first octet
+	n     int    // octets in the queue
+	high  int    // octets from head that may hold data, at least n
+	limit int
+}
+
+// NewRing returns an empty ring that holds at most limit octets.
+func NewRing(limit int) Ring { return Ring{limit: limit} }
+
+// Len is the number of octets in the queue.
+func (r *Ring) Len() int { return r.n }
+
+// Limit is the most the ring may hold.
+func (r *Ring) Limit() int { return r.limit }
+
+// SetLimit changes the limit; what is already stored stays.
+func (r *Ring) SetLimit(limit int) { r.limit = limit }
+
+// Free is how many octets Write would take.
+func (r *Ring) Free() int { return max(0, r.limit-r.n) }
+
+// Allocated is the storage held, in octets.
+func (r *Ring) Allocated() int { return len(r.buf) }
+
+// Write appends as much of p as fits and returns how much that was.
+func (r *Ring) Write(p []byte) int {
+	p = p[:min(len(p), r.Free())]
+	r.PutAt(r.n, p)
+	r.n += len(p)
+	return len(p)
+}
+
+// PutAt stores p at offset off from the queue's front without making it part of the queue. The
+// caller keeps off+len(p) within the limit.
+func (r *Ring) PutAt(off int, p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	end := off + len(p)
+	if end > len(r.buf) {
+		r.grow(end)
+	}
+	i := (r.head + off) & (len(r.buf) - 1)
+	k := copy(r.buf[i:], p)
+	copy(r.buf, p[k:])
+	r.high = max(r.high, end)
+}
+
+// Extend makes the next n octets, which PutAt has stored, part of the queue.
+func (r *Ring) Extend(n int) {
+	r.n += n
+	r.high = max(r.high, r.n)
+}
+
+// Peek copies octets from offset off into dst and returns how many there were.
+func (r *Ring) Peek(off int, dst []byte) int {
+	if off >= r.n {
+		return 0
+	}
+	dst = dst[:min(len(dst), r.n-off)]
+	i := (r.head + off) & (len(r.buf) - 1)
+	k := copy(dst, r.buf[i:])
+	copy(dst[k:], r.buf)
+	return len(dst)
+}
+
+// Discard takes n octets, at most Len, off the front.
+func (r *Ring) Discard(n int) {
+	if n == 0 {
+		return
+	}
+	r.head = (r.head + n) & (len(r.buf) - 1)
+	r.n -= n
+	r.high -= n
+}
+
+// Read moves octets from the front into p and returns how many.
+func (r *Ring) Read(p []byte) int {
+	n := r.Peek(0, p)
+	r.Discard(n)
+	return n
+}
+
+// Release gives the storage back when the ring holds nothing at all.
+func (r *Ring) Release() {
+	if r.n == 0 && r.high <= 0 {
+		r.buf, r.head, r.high = nil, 0, 0
+	}
+}
+
+// Drop empties the ring and gives the storage back.
+func (r *Ring) Drop() { *r = Ring{limit: r.limit} }
+
+func (r *Ring) grow(need int) {
+	size := max(len(r.buf), 64)
+	if r.limit >= minRing {
+		size = max(size, minRing)
+	}
+	for size < need {
+		size *= 2
+	}
+	b := make([]byte, size)
+	if r.high > 0 {
+		k := copy(b, r.buf[r.head:])
+		if r.high > k {
+			copy(b[k:], r.buf[:r.high-k])
+		}
+	}
+	r.buf, r.head = b, 0
+}

@@ -1,0 +1,123 @@
+package clock
+
+// A Timer is a deadline that can be moved and taken out of its Heap in O(log n). It is embedded or
+// held by whoever waits; Value comes back when it is due. The zero Timer is in no heap.
+type Timer[T any] struct {
+	Value T
+	at    Instant
+	order uint64 // ties are served in the order in which they were set
+	index int    // position in the heap plus one; 0 when in none
+}
+
+// At is the deadline, Never when the timer is not set.
+func (t *Timer[T]) At() Instant {
+	if t.index == 0 {
+		return Never
+	}
+	return t.at
+}
+
+// A Heap orders timers by (deadline, order of setting). It allocates only when it grows.
+type Heap[T any] struct {
+	timers []*Timer[T]
+	order  uint64
+}
+
+// Len is the number of timers set.
+func (h *Heap[T]) Len() int { return len(h.timers) }
+
+// Next is the earliest deadline, Never when there is none.
+func (h *Heap[T]) Next() Instant {
+	if len(h.timers) == 0 {
+		return Never
+	}
+	return h.timers[0].at
+}
+
+// Set sets or moves t to at. Never takes it out. Setting the deadline it already has keeps its place
+// among equals.
+func (h *Heap[T]) Set(t *Timer[T], at Instant) {
+	if at == Never {
+		h.Stop(t)
+		return
+	}
+	if t.index != 0 && t.at == at {
+		return
+	}
+	h.order++
+	t.at, t.order = at, h.order
+	if t.index == 0 {
+		h.timers = append(h.timers, t)
+		t.index = len(h.timers)
+		h.up(t.index - 1)
+		return
+	}
+	if i := t.index - 1; !h.up(i) {
+		h.down(i)
+	}
+}
+
+// Stop takes t out; nothing happens when it is not in.
+func (h *Heap[T]) Stop(t *Timer[T]) {
+	if t.index == 0 {
+		return
+	}
+	i, last := t.index-1, len(h.timers)-1
+	h.swap(i, last)
+	h.timers[last] = nil
+	h.timers = h.timers[:last]
+	t.index = 0
+	if i < last && !h.up(i) {
+		h.down(i)
+	}
+}
+
+// Pop takes out and returns the earliest timer that is due at now, nil when none is.
+func (h *Heap[T]) Pop(now Instant) *Timer[T] {
+	if len(h.timers) == 0 || h.timers[0].at > now {
+		return nil
+	}
+	t := h.timers[0]
+	h.Stop(t)
+	return t
+}
+
+func (h *Heap[T]) less(i, j int) bool {
+	a, b := h.timers[i], h.timers[j]
+	return a.at < b.at || a.at == b.at && a.order < b.order
+}
+
+func (h *Heap[T]) swap(i, j int) {
+	h.timers[i], h.timers[j] = h.timers[j], h.timers[i]
+	h.timers[i].index, h.timers[j].index = i+1, j+1
+}
+
+func (h *Heap[T]) up(i int) bool {
+	moved := false
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !h.less(i, parent) {
+			break
+		}
+		h.swap(i, parent)
+		i, moved = parent, true
+	}
+	return moved
+}
+
+func (h *Heap[T]) down(i int) {
+	for {
+		least, l, r := i, 2*i+1, 2*i+2
+		if l < len(h.timers) && h.less(l, least) {
+			least = l
+		}
+		if r < len(h.timers) && h.less(r, least) {
+			least = r
+		}
+		if least == i {
+			return
+		}
+		h.swap(i, least)
+		i = least
+	}
+}

@@ -1,0 +1,161 @@
+// Package drop is the catalogue of what can be wrong with a packet: the one word that stands in
+// counters, traces, packet comments and tests for every packet that is not delivered.
+//
+// A Reason is an integer and an error at once: it is comparable, costs nothing to return and can be
+// matched with errors.Is. Parsers return it as an error, the stack counts it, observers print it.
+package drop
+
+// Reason says why a packet was dropped. The zero value, None, means that it was not.
+type Reason uint8
+
+// The reasons, from the lowest layer to the highest. Words are stable: scripts compare them.
+const (
+	None Reason = iota
+
+	// Malformed at any layer.
+	Truncated    // fewer octets than the header or its length field needs
+	BadVersion   // an IP version other than the one the layer below announced
+	BadHeaderLen // a header length below the minimum or beyond the packet
+	BadLength    // a length field that contradicts the octets that are there
+	BadChecksum  // a checksum that does not add up
+	BadOption    // an option whose length contradicts the header's
+	BadType      // a hardware, protocol or operation number this layer does not have
+	BadFlags     // a TCP flag combination that no state accepts
+
+	// Link layer.
+	UnknownMAC       // unicast for another station
+	UnknownEtherType // no consumer for this protocol
+	BadSourceMAC     // a group address as the source
+	TooLong          // longer than the interface's MTU
+	InterfaceDown    // the interface is administratively down
+
+	// ARP and neighbours.
+	ARPNotForUs       // a question about, or an answer for, somebody else
+	ARPMartian        // a sender that can't be a neighbour: off-link, broadcast, multicast, or ourselves
+	NeighborTableFull // nothing to evict that is not alive
+	NeighborQueueFull // too many datagrams wait for one neighbour
+	NeighborFailed    // waited for a neighbour that never answered
+
+	// Internet layer.
+	MartianSource    // a source address that can't be one, or can't come from there
+	MartianDest      // a destination that can't arrive on this interface
+	NotForUs         // a destination that is not ours, and we do not forward
+	MulticastUnknown // a group nobody joined
+	Fragment         // a fragment; reassembly is not there
+	TTLExceeded      // no hop left
+	NoRoute          // nowhere to send it
+	TooBig           // longer than the path takes, and it may not be fragmented
+	UnknownProtocol  // no such transport protocol here
+	IPv6Unsupported  // IPv6 is not spoken yet
+
+	// ICMP.
+	ICMPUnknownType // a type that asks for nothing we do
+	ICMPNoSocket    // an error or reply that no socket waits for
+	ICMPBroadcast   // an echo request to a broadcast address (RFC 1122 §3.2.2.6)
+	ICMPRateLimit   // an answer that the rate limit withheld
+
+	// Transport.
+	NoSocket        // no socket for this port; answered by RST or port unreachable where allowed
+	SocketQueueFull // the socket's receive queue is full
+	TCPListenFull   // the listener's backlog or SYN queue is full
+	TCPDuplicate    // nothing in it that we had not received
+	TCPOutOfWindow  // outside the receive window
+	TCPBadAck       // acknowledges what was never sent
+	TCPNoAck        // carries no ACK where the state demands one
+	TCPBadReset     // a reset that is not in the window
+	TCPBadSYN       // a SYN in a synchronised state (RFC 5961 §4)
+	TCPBadState     // nothing the state can use, such as data after the peer's FIN
+	TCPClosedRecv   // data for a receiver that the application has closed
+
+	// Ours.
+	QueueFull        // a bounded output queue is full
+	LinkQueueFull    // the simulated link's queue is full
+	LinkDown         // the simulated link is partitioned
+	FaultLoss        // an injected loss
+	FaultMatch       // an injected drop of what a rule's match and nth name
+	FaultSize        // an injected size limit
+	FaultRate        // an injected rate limit's bucket is empty
+	FaultDuplicate   // reserved for the accounting of injected copies
+	ReplyQueueFull   // too many answers wait for the link
+	TransmitFailed   // the device refused the frame
+	ChallengeAckRate // a challenge ACK that the rate limit withheld (RFC 5961 §7)
+
+	NumReasons // how many there are; sizes counter arrays
+)
+
+var words = [NumReasons]string{
+	None:              "",
+	Truncated:         "truncated",
+	BadVersion:        "bad version",
+	BadHeaderLen:      "bad header length",
+	BadLength:         "bad length",
+	BadChecksum:       "bad checksum",
+	BadOption:         "bad option",
+	BadType:           "bad type",
+	BadFlags:          "bad flags",
+	UnknownMAC:        "unknown mac",
+	UnknownEtherType:  "unknown ethertype",
+	BadSourceMAC:      "bad source mac",
+	TooLong:           "longer than mtu",
+	InterfaceDown:     "interface down",
+	ARPNotForUs:       "arp not for us",
+	ARPMartian:        "arp martian",
+	NeighborTableFull: "neighbor table full",
+	NeighborQueueFull: "neighbor queue full",
+	NeighborFailed:    "neighbor failed",
+	MartianSource:     "martian source",
+	MartianDest:       "martian destination",
+	NotForUs:          "not for us",
+	MulticastUnknown:  "multicast group not joined",
+	Fragment:          "fragment",
+	TTLExceeded:       "ttl exceeded",
+	NoRoute:           "no route",
+	TooBig:            "too big",
+	UnknownProtocol:   "unknown protocol",
+	IPv6Unsupported:   "ipv6 unsupported",
+	ICMPUnknownType:   "icmp unknown type",
+	ICMPNoSocket:      "icmp no socket",
+	ICMPBroadcast:     "icmp to broadcast",
+	ICMPRateLimit:     "icmp rate limit",
+	NoSocket:          "no socket",
+	SocketQueueFull:   "socket queue full",
+	TCPListenFull:     "listen queue full",
+	TCPDuplicate:      "tcp duplicate",
+	TCPOutOfWindow:    "tcp out of window",
+	TCPBadAck:         "tcp bad ack",
+	TCPNoAck:          "tcp no ack",
+	TCPBadReset:       "tcp bad reset",
+	TCPBadSYN:         "tcp bad syn",
+	TCPBadState:       "tcp bad state",
+	TCPClosedRecv:     "tcp receiver closed",
+	QueueFull:         "queue full",
+	LinkQueueFull:     "link queue full",
+	LinkDown:          "link down",
+	FaultLoss:         "fault loss",
+	FaultMatch:        "fault match",
+	FaultSize:         "fault size",
+	FaultRate:         "fault rate",
+	FaultDuplicate:    "fault duplicate",
+	ReplyQueueFull:    "reply queue full",
+	TransmitFailed:    "transmit failed",
+	ChallengeAckRate:  "challenge ack rate limit",
+}
+
+// String is the reason's word, such as "bad checksum"; empty for None.
+func (r Reason) String() string {
+	if r >= NumReasons {
+		return "unknown reason"
+	}
+	return words[r]
+}
+
+// Error makes a Reason an error.
+func (r Reason) Error() string { return r.String() }
+
+// Of returns the Reason that err is, and None for nil. Only parsers' errors may be given.
+func Of(err error) Reason {
+	if err == nil {
+		return None
+	}
+	return err.(Reason)
+}

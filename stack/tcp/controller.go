@@ -1,0 +1,4 @@
+package tcp
+
+// Controller is a congestion controller (skeleton).
+type Controller interface{ Name() string }

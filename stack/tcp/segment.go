@@ -1,0 +1,48 @@
+package tcp
+
+import "smolsh/stack/wire"
+
+// Segment is a TCP segment as the connection sees it: header values and payload. Checksums and
+// addresses are the stack's business. Payload of a received segment aliases its frame.
+type Segment struct {
+	wire.TCP
+	Payload []byte
+	GSOSize int // payload of each wire segment of a super-segment, in octets; 0: this is one segment
+}
+
+// Len is SEG.LEN: the octets of sequence space the segment occupies, SYN and FIN included
+// (RFC 9293 §3.4).
+func (s *Segment) Len() int {
+	n := len(s.Payload)
+	if s.Flags&wire.SYN != 0 {
+		n++
+	}
+	if s.Flags&wire.FIN != 0 {
+		n++
+	}
+	return n
+}
+
+// Segments is the number of wire segments the segment stands for.
+func (s *Segment) Segments() int {
+	if s.GSOSize <= 0 || len(s.Payload) <= s.GSOSize {
+		return 1
+	}
+	return (len(s.Payload) + s.GSOSize - 1) / s.GSOSize
+}
+
+// Reset is the reply to a segment for which there is no connection, or which a LISTEN, SYN-SENT or
+// SYN-RECEIVED connection refuses (RFC 9293 §3.5.2, §3.10.7.1). There is none to a reset.
+func Reset(s *Segment) (r wire.TCP, ok bool) {
+	if s.Flags&wire.RST != 0 {
+		return r, false
+	}
+	r = wire.TCP{SrcPort: s.DstPort, DstPort: s.SrcPort, Flags: wire.RST}
+	if s.Flags&wire.ACK != 0 {
+		r.Seq = s.Ack
+	} else {
+		r.Flags |= wire.ACK
+		r.Ack = s.Seq.Add(s.Len())
+	}
+	return r, true
+}

@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+)
+
+// Sum is a partial Internet checksum: a ones' complement sum of 16-bit words (RFC 1071), not yet
+// complemented. The zero Sum is the sum of nothing.
+type Sum uint64
+
+// AddBytes adds b, which is taken to start at an even offset of the packet; an odd last octet is
+// padded with zero, so only the last part of a packet may be odd.
+func (s Sum) AddBytes(b []byte) Sum {
+	var carry uint64
+	acc := uint64(s)
+	for len(b) >= 32 {
+		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b), 0)
+		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[8:]), carry)
+		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[16:]), carry)
+		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[24:]), carry)
+		acc, carry = bits.Add64(acc, 0, carry) // all ones and a carry in wrap once more
+		acc += carry
+		b = b[32:]
+	}
+	for len(b) >= 8 {
+		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b), 0)
+		acc += carry
+		b = b[8:]
+	}
+	if len(b) > 0 {
+		var tail [8]byte
+		copy(tail[:], b)
+		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(tail[:]), 0)
+		acc += carry
+	}
+	return Sum(acc)
+}
+
+// AddUint16 adds one word.
+func (s Sum) AddUint16(v uint16) Sum {
+	acc, carry := bits.Add64(uint64(s), uint64(v), 0)
+	return Sum(acc + carry)
+}
+
+// AddAddr adds an address of either family.
+func (s Sum) AddAddr(a netip.Addr) Sum {
+	if a.Is4() {
+		v := a.As4()
+		return s.AddUint16(uint16(v[0])<<8 | uint16(v[1])).AddUint16(uint16(v[2])<<8 | uint16(v[3]))
+	}
+	v := a.As16()
+	return s.AddBytes(v[:])
+}
+
+// Fold is the 16-bit ones' complement sum.
+func (s Sum) Fold() uint16 {
+	v := uint64(s)
+	v = v>>32 + v&0xffffffff
+	v = v>>32 + v&0xffffffff
+	v = v>>16 + v&0xffff
+	v = v>>16 + v&0xffff
+	return uint16(v)
+}
+
+// Checksum is the complement of the folded sum: what a header's field holds, and zero for data that
+// includes its own correct checksum.
+func (s Sum) Checksum() uint16 { return ^s.Fold() }
+
+// Checksum is the Internet checksum of b (RFC 1071).
+func Checksum(b []byte) uint16 { return Sum(0).AddBytes(b).Checksum() }
+
+// PseudoHeader is the sum of the pseudo-header of TCP and UDP over IPv4 (RFC 9293 §3.1) or IPv6
+// (RFC 8200 §8.1); length is that of the transport header and its data, in octets.
+func PseudoHeader(src, dst netip.Addr, proto Protocol, length int) Sum {
+	return Sum(0).AddAddr(src).AddAddr(dst).AddUint16(uint16(proto)).
+		AddUint16(uint16(length >> 16)).AddUint16(uint16(length))
+}

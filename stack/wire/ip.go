@@ -1,0 +1,182 @@
+package wire
+
+import (
+	"fmt"
+	"net/netip"
+
+	"smolsh/stack/drop"
+)
+
+// Protocol is an IP protocol number.
+type Protocol uint8
+
+// The protocols of the stack.
+const (
+	ProtocolICMP   Protocol = 1
+	ProtocolTCP    Protocol = 6
+	ProtocolUDP    Protocol = 17
+	ProtocolICMPv6 Protocol = 58
+)
+
+// String is the protocol's name in lower case, or "proto N".
+func (p Protocol) String() string {
+	switch p {
+	case ProtocolICMP:
+		return "icmp"
+	case ProtocolTCP:
+		return "tcp"
+	case ProtocolUDP:
+		return "udp"
+	case ProtocolICMPv6:
+		return "icmp6"
+	}
+	return fmt.Sprintf("proto %d", uint8(p))
+}
+
+// IPv4Len is the length of an IPv4 header without options, IPv6Len that of the IPv6 base header.
+const (
+	IPv4Len = 20
+	IPv6Len = 40
+)
+
+// IPv4 is an IPv4 header (RFC 791). Options are skipped by their length and never looked at.
+type IPv4 struct {
+	TOS            uint8
+	ID             uint16
+	DontFragment   bool
+	MoreFragments  bool
+	FragmentOffset int // octets, a multiple of 8
+	TTL            uint8
+	Protocol       Protocol
+	Src, Dst       netip.Addr
+	HeaderLen      int // octets, 20 to 60 with options; ignored by Put, which writes no options
+	PayloadLen     int // octets behind the header
+}
+
+// IsFragment reports whether the packet is a part of a datagram.
+func (h *IPv4) IsFragment() bool { return h.MoreFragments || h.FragmentOffset != 0 }
+
+// ParseIPv4 parses a packet, verifies the header's checksum and cuts off link-layer padding.
+func ParseIPv4(b []byte) (h IPv4, payload []byte, err error) {
+	if h, payload, err = parseIPv4Header(b); err != nil {
+		return h, nil, err
+	}
+	if h.PayloadLen > len(payload) {
+		return h, nil, drop.Truncated
+	}
+	if Checksum(b[:h.HeaderLen]) != 0 {
+		return h, nil, drop.BadChecksum
+	}
+	return h, payload[:h.PayloadLen], nil
+}
+
+// ParseQuotedIPv4 parses the head of a packet that an ICMP error quotes: the payload may be shorter
+// than PayloadLen says, and the checksum is not verified, since routers rewrite headers.
+func ParseQuotedIPv4(b []byte) (h IPv4, payload []byte, err error) {
+	if h, payload, err = parseIPv4Header(b); err != nil {
+		return h, nil, err
+	}
+	return h, payload[:min(len(payload), h.PayloadLen)], nil
+}
+
+func parseIPv4Header(b []byte) (h IPv4, rest []byte, err error) {
+	if len(b) < IPv4Len {
+		return h, nil, drop.Truncated
+	}
+	if b[0]>>4 != 4 {
+		return h, nil, drop.BadVersion
+	}
+	hl := int(b[0]&15) * 4
+	if hl < IPv4Len {
+		return h, nil, drop.BadHeaderLen
+	}
+	if hl > len(b) {
+		return h, nil, drop.Truncated
+	}
+	total := int(be.Uint16(b[2:]))
+	if total < hl {
+		return h, nil, drop.BadLength
+	}
+	frag := be.Uint16(b[6:])
+	h = IPv4{
+		TOS:            b[1],
+		ID:             be.Uint16(b[4:]),
+		DontFragment:   frag&0x4000 != 0,
+		MoreFragments:  frag&0x2000 != 0,
+		FragmentOffset: int(frag&0x1fff) * 8,
+		TTL:            b[8],
+		Protocol:       Protocol(b[9]),
+		Src:            addr4(b[12:16]),
+		Dst:            addr4(b[16:20]),
+		HeaderLen:      hl,
+		PayloadLen:     total - hl,
+	}
+	return h, b[hl:], nil
+}
+
+// Put writes a header without options, with its checksum, for h.PayloadLen octets of payload (at most
+// 65515) and returns IPv4Len.
+func (h *IPv4) Put(b []byte) int {
+	b[0], b[1] = 0x45, h.TOS
+	be.PutUint16(b[2:], uint16(IPv4Len+h.PayloadLen))
+	be.PutUint16(b[4:], h.ID)
+	frag := uint16(h.FragmentOffset / 8)
+	if h.DontFragment {
+		frag |= 0x4000
+	}
+	if h.MoreFragments {
+		frag |= 0x2000
+	}
+	be.PutUint16(b[6:], frag)
+	b[8], b[9] = h.TTL, byte(h.Protocol)
+	be.PutUint16(b[10:], 0)
+	putAddr4(b[12:], h.Src)
+	putAddr4(b[16:], h.Dst)
+	be.PutUint16(b[10:], Checksum(b[:IPv4Len]))
+	return IPv4Len
+}
+
+// IPv6 is the IPv6 base header (RFC 8200 §3).
+type IPv6 struct {
+	TrafficClass uint8
+	FlowLabel    uint32 // 20 bits
+	PayloadLen   int    // octets behind the base header, extension headers included
+	NextHeader   Protocol
+	HopLimit     uint8
+	Src, Dst     netip.Addr
+}
+
+// ParseIPv6 parses the base header and cuts off link-layer padding.
+func ParseIPv6(b []byte) (h IPv6, payload []byte, err error) {
+	if len(b) < IPv6Len {
+		return h, nil, drop.Truncated
+	}
+	first := be.Uint32(b)
+	if first>>28 != 6 {
+		return h, nil, drop.BadVersion
+	}
+	h = IPv6{
+		TrafficClass: uint8(first >> 20),
+		FlowLabel:    first & 0xfffff,
+		PayloadLen:   int(be.Uint16(b[4:])),
+		NextHeader:   Protocol(b[6]),
+		HopLimit:     b[7],
+		Src:          netip.AddrFrom16([16]byte(b[8:24])),
+		Dst:          netip.AddrFrom16([16]byte(b[24:40])),
+	}
+	if h.PayloadLen > len(b)-IPv6Len {
+		return h, nil, drop.Truncated
+	}
+	return h, b[IPv6Len : IPv6Len+h.PayloadLen], nil
+}
+
+// Put writes the base header and returns IPv6Len.
+func (h *IPv6) Put(b []byte) int {
+	be.PutUint32(b, 6<<28|uint32(h.TrafficClass)<<20|h.FlowLabel&0xfffff)
+	be.PutUint16(b[4:], uint16(h.PayloadLen))
+	b[6], b[7] = byte(h.NextHeader), h.HopLimit
+	src, dst := h.Src.As16(), h.Dst.As16()
+	copy(b[8:], src[:])
+	copy(b[24:], dst[:])
+	return IPv6Len
+}

@@ -1,0 +1,266 @@
+package wire
+
+import (
+	"net/netip"
+
+	"smolsh/stack/drop"
+)
+
+// Flags are TCP's control bits (RFC 9293 §3.1).
+type Flags uint8
+
+// The control bits.
+const (
+	FIN Flags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// Has reports whether every bit of g is set in f.
+func (f Flags) Has(g Flags) bool { return f&g == g }
+
+// String prints the bits as tcpdump does: "S", "S.", "P.", "." for ACK alone, "none".
+func (f Flags) String() string {
+	if f == 0 {
+		return "none"
+	}
+	const letters = "FSRP.UEW"
+	var b [8]byte
+	n := 0
+	for _, i := range [...]int{1, 0, 2, 3, 5, 6, 7, 4} { // S F R P U E W, and the dot last
+		if f&(1<<i) != 0 {
+			b[n] = letters[i]
+			n++
+		}
+	}
+	return string(b[:n])
+}
+
+// TCPLen is the length of a TCP header without options, MaxTCPLen with as many as fit.
+const (
+	TCPLen    = 20
+	MaxTCPLen = 60
+)
+
+// SACKBlock is a range of received octets, [Left, Right) (RFC 2018 §3).
+type SACKBlock struct{ Left, Right Seq }
+
+// TCPOptions are the options of a segment. The zero value is none.
+type TCPOptions struct {
+	MSS            uint16 // octets; 0 when absent
+	WindowScale    uint8  // shift, RFC 7323 §2.2; meaningful with HasWindowScale
+	HasWindowScale bool
+	SACKPermitted  bool
+	HasTimestamps  bool
+	NumSACK        uint8 // blocks of SACK in use, 0 to 4
+	TSVal, TSEcr   uint32
+	SACK           [4]SACKBlock
+}
+
+// Option kinds.
+const (
+	optEnd           = 0
+	optNop           = 1
+	optMSS           = 2
+	optWindowScale   = 3
+	optSACKPermitted = 4
+	optSACK          = 5
+	optTimestamps    = 8
+)
+
+// TCP is a TCP header.
+type TCP struct {
+	SrcPort, DstPort uint16
+	Seq, Ack         Seq
+	Flags            Flags
+	Window           uint16 // as on the wire, not scaled
+	Urgent           uint16 // offset of the urgent pointer; meaningful with URG
+	Options          TCPOptions
+}
+
+// ParseTCP parses a segment's header and options. Unknown options are skipped by their length; an
+// option whose length is impossible is drop.BadOption. Known options with a wrong length are too.
+func ParseTCP(b []byte) (h TCP, payload []byte, err error) {
+	if len(b) < TCPLen {
+		return h, nil, drop.Truncated
+	}
+	hl := int(b[12]>>4) * 4
+	if hl < TCPLen {
+		return h, nil, drop.BadHeaderLen
+	}
+	if hl > len(b) {
+		return h, nil, drop.Truncated
+	}
+	h = TCP{
+		SrcPort: be.Uint16(b),
+		DstPort: be.Uint16(b[2:]),
+		Seq:     Seq(be.Uint32(b[4:])),
+		Ack:     Seq(be.Uint32(b[8:])),
+		Flags:   Flags(b[13]),
+		Window:  be.Uint16(b[14:]),
+		Urgent:  be.Uint16(b[18:]),
+	}
+	if hl > TCPLen {
+		if err = h.Options.parse(b[TCPLen:hl]); err != nil {
+			return h, nil, err
+		}
+	}
+	return h, b[hl:], nil
+}
+
+// VerifyTCP reports whether the checksum of the segment b adds up.
+func VerifyTCP(b []byte, src, dst netip.Addr) bool {
+	return PseudoHeader(src, dst, ProtocolTCP, len(b)).AddBytes(b).Checksum() == 0
+}
+
+func (o *TCPOptions) parse(b []byte) error {
+	for len(b) > 0 {
+		kind := b[0]
+		if kind == optEnd {
+			return nil
+		}
+		if kind == optNop {
+			b = b[1:]
+			continue
+		}
+		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+			return drop.BadOption
+		}
+		data := b[2:b[1]]
+		b = b[b[1]:]
+		if !o.set(kind, data) {
+			return drop.BadOption
+		}
+	}
+	return nil
+}
+
+// set takes one option in and reports whether its length is right.
+func (o *TCPOptions) set(kind uint8, data []byte) bool {
+	switch kind {
+	case optMSS:
+		if len(data) != 2 {
+			return false
+		}
+		o.MSS = be.Uint16(data)
+	case optWindowScale:
+		if len(data) != 1 {
+			return false
+		}
+		o.WindowScale, o.HasWindowScale = data[0], true
+	case optSACKPermitted:
+		if len(data) != 0 {
+			return false
+		}
+		o.SACKPermitted = true
+	case optSACK:
+		if len(data) == 0 || len(data)%8 != 0 || len(data) > 32 {
+			return false
+		}
+		o.NumSACK = uint8(len(data) / 8)
+		for i := range int(o.NumSACK) {
+			o.SACK[i] = SACKBlock{Seq(be.Uint32(data[8*i:])), Seq(be.Uint32(data[8*i+4:]))}
+		}
+	case optTimestamps:
+		if len(data) != 8 {
+			return false
+		}
+		o.TSVal, o.TSEcr, o.HasTimestamps = be.Uint32(data), be.Uint32(data[4:]), true
+	}
+	return true
+}
+
+// Len is the length of the options on the wire, padded to a multiple of 4: 0 to 40 for every
+// combination that a segment may carry.
+func (o *TCPOptions) Len() int {
+	n := 0
+	if o.MSS != 0 {
+		n += 4
+	}
+	if o.HasTimestamps {
+		n += 10
+	}
+	if o.SACKPermitted {
+		n += 2
+	}
+	if o.HasWindowScale {
+		n += 3
+	}
+	if o.NumSACK > 0 {
+		n += 2 + 8*int(o.NumSACK)
+	}
+	return (n + 3) &^ 3
+}
+
+func (o *TCPOptions) put(b []byte) {
+	n := 0
+	if o.MSS != 0 {
+		b[0], b[1] = optMSS, 4
+		be.PutUint16(b[2:], o.MSS)
+		n = 4
+	}
+	if o.SACKPermitted {
+		b[n], b[n+1] = optSACKPermitted, 2
+		n += 2
+	}
+	if o.HasTimestamps {
+		b[n], b[n+1] = optTimestamps, 10
+		be.PutUint32(b[n+2:], o.TSVal)
+		be.PutUint32(b[n+6:], o.TSEcr)
+		n += 10
+	}
+	if o.HasWindowScale {
+		b[n], b[n+1], b[n+2] = optWindowScale, 3, o.WindowScale
+		n += 3
+	}
+	if o.NumSACK > 0 {
+		b[n], b[n+1] = optSACK, 2+8*o.NumSACK
+		n += 2
+		for _, s := range o.SACK[:o.NumSACK] {
+			be.PutUint32(b[n:], uint32(s.Left))
+			be.PutUint32(b[n+4:], uint32(s.Right))
+			n += 8
+		}
+	}
+	for ; n%4 != 0; n++ {
+		b[n] = optNop
+	}
+}
+
+// HeaderLen is the length of the header with its options.
+func (h *TCP) HeaderLen() int { return TCPLen + h.Options.Len() }
+
+// Put writes the header with its options, its checksum field zero, and returns its length. The
+// options must fit (TCPOptions.Len at most 40).
+func (h *TCP) Put(b []byte) int {
+	n := h.HeaderLen()
+	be.PutUint16(b, h.SrcPort)
+	be.PutUint16(b[2:], h.DstPort)
+	be.PutUint32(b[4:], uint32(h.Seq))
+	be.PutUint32(b[8:], uint32(h.Ack))
+	b[12], b[13] = byte(n/4)<<4, byte(h.Flags)
+	be.PutUint16(b[14:], h.Window)
+	be.PutUint16(b[16:], 0)
+	be.PutUint16(b[18:], h.Urgent)
+	if n > TCPLen {
+		h.Options.put(b[TCPLen:n])
+	}
+	return n
+}
+
+// PutTCPChecksum computes the checksum of the segment b, whose checksum field must be zero, and
+// writes it.
+func PutTCPChecksum(b []byte, src, dst netip.Addr) {
+	be.PutUint16(b[16:], PseudoHeader(src, dst, ProtocolTCP, len(b)).AddBytes(b).Checksum())
+}
+
+// PutTCPPartialChecksum writes the folded pseudo-header sum, from which whoever finishes the
+// checksum (the segmenter, a device with checksum offload) goes on.
+func PutTCPPartialChecksum(b []byte, src, dst netip.Addr) {
+	be.PutUint16(b[16:], PseudoHeader(src, dst, ProtocolTCP, len(b)).Fold())
+}

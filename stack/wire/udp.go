@@ -1,0 +1,51 @@
+package wire
+
+import (
+	"net/netip"
+
+	"smolsh/stack/drop"
+)
+
+// UDPLen is the length of a UDP header.
+const UDPLen = 8
+
+// UDP is a UDP header (RFC 768). Length and checksum are checked by ParseUDP and computed by Put.
+type UDP struct {
+	SrcPort, DstPort uint16
+}
+
+// ParseUDP parses a datagram and cuts off what lies behind its length. verify says whether to check
+// the checksum against the addresses; a checksum of zero was never computed and is accepted over
+// IPv4 (RFC 768).
+func ParseUDP(b []byte, src, dst netip.Addr, verify bool) (h UDP, payload []byte, err error) {
+	if len(b) < UDPLen {
+		return h, nil, drop.Truncated
+	}
+	length := int(be.Uint16(b[4:]))
+	if length < UDPLen || length > len(b) {
+		return h, nil, drop.BadLength
+	}
+	if verify {
+		if sum := be.Uint16(b[6:]); sum == 0 && !src.Is4() ||
+			sum != 0 && PseudoHeader(src, dst, ProtocolUDP, length).AddBytes(b[:length]).Checksum() != 0 {
+			return h, nil, drop.BadChecksum
+		}
+	}
+	h.SrcPort, h.DstPort = be.Uint16(b), be.Uint16(b[2:])
+	return h, b[UDPLen:length], nil
+}
+
+// Put writes the header in front of len(b)-UDPLen octets of payload that are already in place, with
+// the checksum over all of b, and returns UDPLen.
+func (h *UDP) Put(b []byte, src, dst netip.Addr) int {
+	be.PutUint16(b, h.SrcPort)
+	be.PutUint16(b[2:], h.DstPort)
+	be.PutUint16(b[4:], uint16(len(b)))
+	be.PutUint16(b[6:], 0)
+	sum := PseudoHeader(src, dst, ProtocolUDP, len(b)).AddBytes(b).Checksum()
+	if sum == 0 {
+		sum = 0xffff // zero would mean "no checksum"
+	}
+	be.PutUint16(b[6:], sum)
+	return UDPLen
+}

@@ -1,0 +1,104 @@
+// Package wire turns header octets into values and back, for every protocol the stack speaks. It
+// knows no other part of the stack.
+//
+// A Parse function checks lengths and versions, copies every field into a value and returns the
+// payload, which is the only thing that aliases its input. A Put method writes a header into the
+// slice it is given, which must be long enough, and returns how many octets it wrote. Nothing
+// allocates. Errors are drop.Reason values: what is wrong with the packet, in one word.
+//
+// Sources: RFC 826 (ARP), 791 (IPv4), 8200 (IPv6), 792 and 1122 (ICMPv4), 768 (UDP), 9293, 7323 and
+// 2018 (TCP), 1071 (checksum). Fields of parsed values are as the wire had them, in host order.
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"smolsh/stack/drop"
+)
+
+// HardwareAddr is a 48-bit Ethernet address.
+type HardwareAddr [6]byte
+
+// Broadcast is the Ethernet broadcast address.
+var Broadcast = HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// String prints the address as "02:00:00:00:00:01".
+func (a HardwareAddr) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// IsGroup reports whether a is a multicast or the broadcast address.
+func (a HardwareAddr) IsGroup() bool { return a[0]&1 != 0 }
+
+// IsZero reports whether a is 00:00:00:00:00:00, which no station has.
+func (a HardwareAddr) IsZero() bool { return a == HardwareAddr{} }
+
+// EtherType names the protocol an Ethernet frame carries.
+type EtherType uint16
+
+// The protocols of the stack.
+const (
+	EtherTypeIPv4 EtherType = 0x0800
+	EtherTypeARP  EtherType = 0x0806
+	EtherTypeVLAN EtherType = 0x8100
+	EtherTypeIPv6 EtherType = 0x86dd
+)
+
+// String is the protocol's name, or its number in hexadecimal.
+func (t EtherType) String() string {
+	switch t {
+	case EtherTypeIPv4:
+		return "IPv4"
+	case EtherTypeARP:
+		return "ARP"
+	case EtherTypeVLAN:
+		return "VLAN"
+	case EtherTypeIPv6:
+		return "IPv6"
+	}
+	return fmt.Sprintf("0x%04x", uint16(t))
+}
+
+// EthernetLen is the length of an Ethernet II header without a VLAN tag.
+const EthernetLen = 14
+
+// Ethernet is an Ethernet II header.
+type Ethernet struct {
+	Dst, Src HardwareAddr
+	Type     EtherType
+}
+
+// ParseEthernet parses an Ethernet II frame. The payload includes any padding.
+func ParseEthernet(b []byte) (h Ethernet, payload []byte, err error) {
+	if len(b) < EthernetLen {
+		return h, nil, drop.Truncated
+	}
+	copy(h.Dst[:], b)
+	copy(h.Src[:], b[6:])
+	h.Type = EtherType(be.Uint16(b[12:]))
+	return h, b[EthernetLen:], nil
+}
+
+// Put writes the header and returns EthernetLen.
+func (h *Ethernet) Put(b []byte) int {
+	copy(b, h.Dst[:])
+	copy(b[6:], h.Src[:])
+	be.PutUint16(b[12:], uint16(h.Type))
+	return EthernetLen
+}
+
+var be = binary.BigEndian
+
+// addr4 reads an IPv4 address.
+func addr4(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b)) }
+
+// putAddr4 writes an IPv4 address; anything else is written as 0.0.0.0.
+func putAddr4(b []byte, a netip.Addr) {
+	var v [4]byte
+	if a.Is4() {
+		v = a.As4()
+	}
+	copy(b, v[:])
+}

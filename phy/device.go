@@ -37,8 +37,24 @@ type Capabilities struct {
 	MAC wire.HardwareAddr
 }
 
-// ErrDown is returned while a device's link is down; it may come up again.
-var ErrDown = errors.New("device: link is down")
+// FrameSize is the room, in octets, that the frames given to the device should have: FrameSize when
+// every frame fits into that, SuperFrameSize otherwise. Shorter frames may receive cut-off packets;
+// frames of another size may cost a copy.
+func (c Capabilities) FrameSize() int {
+	const linkHeader = wire.EthernetLen + 4 // with a VLAN tag
+	if max(c.MTU, c.MaxGSO)+linkHeader <= FrameSize {
+		return FrameSize
+	}
+	return SuperFrameSize
+}
+
+// What a device's methods report.
+var (
+	// ErrDown is returned while a device's link is down; it may come up again.
+	ErrDown = errors.New("device: link is down")
+	// ErrClosed is returned by a device that was closed, or that no longer exists.
+	ErrClosed = errors.New("device: closed")
+)
 
 // A Device moves frames between a stack and a medium. No method blocks.
 type Device interface {

@@ -43,6 +43,9 @@ func (f *Frame) Bytes() []byte { return f.buf[f.off:f.end] }
 // Len is the number of octets in the frame.
 func (f *Frame) Len() int { return f.end - f.off }
 
+// Size is how many octets the frame has room for behind the headroom of an empty frame.
+func (f *Frame) Size() int { return len(f.buf) - Headroom }
+
 // Tail is the free space behind the content; Extend takes what was written there in.
 func (f *Frame) Tail() []byte { return f.buf[f.end:] }
 

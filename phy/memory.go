@@ -1,0 +1,150 @@
+package phy
+
+// MemoryConfig is what a device in memory offers. The zero value is Ethernet with an MTU of 1500 and
+// no offloads.
+type MemoryConfig struct {
+	Medium     Medium
+	MTU        int  // octets of network-layer packet; 0: 1500
+	MaxGSO     int  // octets of network-layer packet; 0: wire-size frames only
+	TxChecksum bool // transport checksums may stay undone
+	Queue      int  // frames that wait in each direction; 0: 256
+}
+
+// Memory is a device whose medium is a bounded queue in memory: one end of a Pair, or a loopback.
+//
+// Like a wire it judges nothing: frames that are longer than the MTU or that carry an offload it did
+// not offer are delivered as they are. A frame that left with NeedsCsum arrives with CsumValid as
+// well: nothing can have damaged it on the way.
+type Memory struct {
+	name    string
+	caps    Capabilities
+	in, out *queue
+	peer    *Memory
+	closed  bool
+}
+
+// NewPair returns two devices back to back: what is sent on one is received on the other. Frames are
+// swapped, not copied, when they have room for exactly Capabilities().FrameSize() octets.
+func NewPair(a, b string, cfg MemoryConfig) (*Memory, *Memory) {
+	if cfg.MTU == 0 {
+		cfg.MTU = 1500
+	}
+	if cfg.Queue == 0 {
+		cfg.Queue = 256
+	}
+	caps := Capabilities{Medium: cfg.Medium, MTU: cfg.MTU, MaxGSO: cfg.MaxGSO, TxChecksum: cfg.TxChecksum}
+	ab, ba := newQueue(cfg.Queue, caps.FrameSize()), newQueue(cfg.Queue, caps.FrameSize())
+	da := &Memory{name: a, caps: caps, in: ba, out: ab}
+	db := &Memory{name: b, caps: caps, in: ab, out: ba, peer: da}
+	da.peer = db
+	return da, db
+}
+
+// NewLoopback returns a device that receives what is sent on it: bare IP packets of up to 65535
+// octets, whose transport checksums may stay undone. 256 frames wait at most.
+func NewLoopback(name string) *Memory {
+	caps := Capabilities{Medium: MediumIP, MTU: 65535, TxChecksum: true}
+	q := newQueue(256, caps.FrameSize())
+	d := &Memory{name: name, caps: caps, in: q, out: q}
+	d.peer = d
+	return d
+}
+
+// Name is the name the device was made with.
+func (d *Memory) Name() string { return d.name }
+
+// Capabilities are those of the configuration; they never change.
+func (d *Memory) Capabilities() Capabilities { return d.caps }
+
+// Pending is how many frames wait to be received.
+func (d *Memory) Pending() int { return d.in.n }
+
+// Recv takes frames off the queue. What the other end sent before it was closed still arrives. The
+// error is ErrClosed or nil.
+func (d *Memory) Recv(frames []*Frame) (int, error) {
+	if d.closed {
+		return 0, ErrClosed
+	}
+	for i, f := range frames {
+		if !d.in.pop(f) {
+			return i, nil
+		}
+	}
+	return len(frames), nil
+}
+
+// Send puts frames on the queue until it is full. The error is ErrClosed when this end is closed and
+// ErrDown when the other one is.
+func (d *Memory) Send(frames []*Frame) (int, error) {
+	if d.closed {
+		return 0, ErrClosed
+	}
+	if d.peer.closed {
+		return 0, ErrDown
+	}
+	for i, f := range frames {
+		if !d.out.push(f) {
+			return i, nil
+		}
+	}
+	return len(frames), nil
+}
+
+// Close closes this end and drops what waits for it. It always returns nil.
+func (d *Memory) Close() error {
+	d.closed = true
+	for i := range d.in.slots {
+		d.in.slots[i] = nil
+	}
+	d.in.n = 0
+	return nil
+}
+
+// A queue is a bounded FIFO that keeps frames of one size. Frames of that size go in and out by
+// swapping, so that neither side ever trades its buffer for a smaller one.
+type queue struct {
+	slots   []*Frame
+	head, n int
+	size    int
+	free    *Pool
+}
+
+func newQueue(limit, size int) *queue {
+	return &queue{slots: make([]*Frame, limit), size: size, free: NewPool(size, limit)}
+}
+
+func (q *queue) push(f *Frame) bool {
+	if q.n == len(q.slots) {
+		return false
+	}
+	g := q.free.Get()
+	q.move(g, f)
+	if g.Offload.NeedsCsum {
+		g.Offload.CsumValid = true
+	}
+	q.slots[(q.head+q.n)%len(q.slots)] = g
+	q.n++
+	return true
+}
+
+func (q *queue) pop(f *Frame) bool {
+	if q.n == 0 {
+		return false
+	}
+	g := q.slots[q.head]
+	q.slots[q.head] = nil
+	q.head = (q.head + 1) % len(q.slots)
+	q.n--
+	q.move(f, g)
+	q.free.Put(g)
+	return true
+}
+
+// move makes dst hold what src holds.
+func (q *queue) move(dst, src *Frame) {
+	if dst.Size() == src.Size() {
+		dst.Swap(src)
+		return
+	}
+	dst.CopyFrom(src)
+}

@@ -1,0 +1,194 @@
+package phy
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"smolsh/stack/wire"
+)
+
+// A Segmenter cuts a TCP super-segment into frames of wire size, as a network card with segmentation
+// offload does: each segment repeats the headers with its own lengths, identification, sequence
+// number and checksums; FIN and PSH stay on the last, CWR (RFC 3168 §6.1.2) on the first.
+//
+// Start looks at a frame, Next writes one segment after the other into frames of the caller's. Nothing
+// allocates. The zero value is ready; one Segmenter serves one frame at a time.
+type Segmenter struct {
+	src   []byte // the frame, without link-layer padding
+	l     layout
+	gso   int // payload octets per segment
+	sent  int // payload octets already cut off
+	index int // segments already cut off
+	done  bool
+	plain Offload
+}
+
+// layout is where the headers of a frame are.
+type layout struct {
+	l3, l4, data int // offsets of the network header, the transport header and its payload
+	proto        wire.Protocol
+	src, dst     netip.Addr
+	v6           bool
+}
+
+// parseLayout finds the headers of an unfragmented TCP or UDP packet, and reports its end. It is false
+// for anything else and for headers that contradict the octets that are there.
+func parseLayout(b []byte, m Medium) (l layout, end int, ok bool) {
+	etherType := wire.EtherType(0)
+	if m == MediumEthernet {
+		l.l3 = wire.EthernetLen
+		if len(b) < l.l3+4 {
+			return l, 0, false
+		}
+		etherType = wire.EtherType(binary.BigEndian.Uint16(b[12:]))
+		if etherType == wire.EtherTypeVLAN {
+			etherType = wire.EtherType(binary.BigEndian.Uint16(b[16:]))
+			l.l3 += 4
+		}
+	}
+	ip := b[l.l3:]
+	if len(ip) == 0 {
+		return l, 0, false
+	}
+	switch v := ip[0] >> 4; {
+	case v == 4 && (m == MediumIP || etherType == wire.EtherTypeIPv4):
+		h, payload, err := wire.ParseQuotedIPv4(ip) // its checksum is about to be written anew
+		if err != nil || h.IsFragment() || len(payload) < h.PayloadLen {
+			return l, 0, false
+		}
+		l.l4, end = l.l3+h.HeaderLen, l.l3+h.HeaderLen+h.PayloadLen
+		l.proto, l.src, l.dst = h.Protocol, h.Src, h.Dst
+	case v == 6 && (m == MediumIP || etherType == wire.EtherTypeIPv6):
+		h, _, err := wire.ParseIPv6(ip)
+		if err != nil {
+			return l, 0, false
+		}
+		l.l4, end = l.l3+wire.IPv6Len, l.l3+wire.IPv6Len+h.PayloadLen
+		l.proto, l.src, l.dst, l.v6 = h.NextHeader, h.Src, h.Dst, true
+	default:
+		return l, 0, false
+	}
+	t := b[l.l4:end]
+	switch {
+	case l.proto == wire.ProtocolTCP && len(t) >= wire.TCPLen:
+		l.data = l.l4 + int(t[12]>>4)*4
+		return l, end, l.data >= l.l4+wire.TCPLen && l.data <= end
+	case l.proto == wire.ProtocolUDP && len(t) >= wire.UDPLen:
+		l.data = l.l4 + wire.UDPLen
+		return l, end, true
+	}
+	return l, 0, false
+}
+
+// Start begins with f, a frame on medium m, which must stay as it is until Next has returned false. A
+// frame without GSOSize counts as a super-segment of one segment. Start reports whether the frame can
+// be cut: false for headers that are no unfragmented TCP over IPv4 or IPv6 or that contradict the
+// frame's length.
+func (s *Segmenter) Start(f *Frame, m Medium) bool {
+	l, end, ok := parseLayout(f.Bytes(), m)
+	if !ok || l.proto != wire.ProtocolTCP {
+		s.done = true
+		return false
+	}
+	*s = Segmenter{src: f.Bytes()[:end], l: l, gso: int(f.Offload.GSOSize)}
+	s.plain.CsumValid = f.Offload.CsumValid
+	if s.gso == 0 {
+		s.gso = max(1, end-l.data)
+	}
+	return true
+}
+
+// Segments is how many segments Next has still to write.
+func (s *Segmenter) Segments() int {
+	if s.done {
+		return 0
+	}
+	rest := len(s.src) - s.l.data - s.sent
+	return max(1, (rest+s.gso-1)/s.gso)
+}
+
+// Next writes the next segment into dst, which it resets and which must have room for it, and reports
+// false when there was none left. The segment's checksums are in place.
+func (s *Segmenter) Next(dst *Frame) bool {
+	if s.done {
+		return false
+	}
+	rest := s.src[s.l.data+s.sent:]
+	payload := rest[:min(len(rest), s.gso)]
+	last := len(payload) == len(rest)
+
+	dst.Reset()
+	dst.Offload = s.plain
+	b := dst.Extend(s.l.data + len(payload))
+	copy(b, s.src[:s.l.data])
+	copy(b[s.l.data:], payload)
+	s.putNetwork(b)
+	s.putTransport(b, last)
+
+	s.sent += len(payload)
+	s.index++
+	s.done = last
+	return true
+}
+
+// putNetwork corrects the network header of the segment b.
+func (s *Segmenter) putNetwork(b []byte) {
+	ip := b[s.l.l3:]
+	if s.l.v6 {
+		binary.BigEndian.PutUint16(ip[4:], uint16(len(ip)-wire.IPv6Len))
+		return
+	}
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
+	binary.BigEndian.PutUint16(ip[4:], binary.BigEndian.Uint16(ip[4:])+uint16(s.index))
+	binary.BigEndian.PutUint16(ip[10:], 0)
+	binary.BigEndian.PutUint16(ip[10:], wire.Checksum(ip[:s.l.l4-s.l.l3]))
+}
+
+// putTransport corrects the TCP header of the segment b.
+func (s *Segmenter) putTransport(b []byte, last bool) {
+	t := b[s.l.l4:]
+	binary.BigEndian.PutUint32(t[4:], binary.BigEndian.Uint32(t[4:])+uint32(s.sent))
+	flags := wire.Flags(t[13])
+	if !last {
+		flags &^= wire.FIN | wire.PSH
+	}
+	if s.index > 0 {
+		flags &^= wire.CWR
+	}
+	t[13] = byte(flags)
+	binary.BigEndian.PutUint16(t[16:], 0)
+	wire.PutTCPChecksum(t, s.l.src, s.l.dst)
+}
+
+// FinishChecksum completes the transport checksum of a frame of wire size that has NeedsCsum and
+// clears NeedsCsum; other frames it leaves alone. It reports false, with the frame unchanged, when
+// the frame is a super-segment or holds no unfragmented TCP or UDP packet.
+func FinishChecksum(f *Frame, m Medium) bool {
+	if !f.Offload.NeedsCsum {
+		return true
+	}
+	if f.Offload.GSOSize != 0 {
+		return false
+	}
+	l, end, ok := parseLayout(f.Bytes(), m)
+	if !ok {
+		return false
+	}
+	t := f.Bytes()[l.l4:end]
+	at := 16
+	if l.proto == wire.ProtocolUDP {
+		at = 6
+		if n := int(binary.BigEndian.Uint16(t[4:])); n < wire.UDPLen || n > len(t) {
+			return false
+		}
+		t = t[:binary.BigEndian.Uint16(t[4:])]
+	}
+	binary.BigEndian.PutUint16(t[at:], 0)
+	sum := wire.PseudoHeader(l.src, l.dst, l.proto, len(t)).AddBytes(t).Checksum()
+	if sum == 0 && l.proto == wire.ProtocolUDP {
+		sum = 0xffff // zero says that there is no checksum (RFC 768)
+	}
+	binary.BigEndian.PutUint16(t[at:], sum)
+	f.Offload.NeedsCsum = false
+	return true
+}

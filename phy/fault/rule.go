@@ -161,7 +161,7 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 	if r.Delay > 0 || r.Jitter > 0 {
 		v.Delay += r.Delay
 		if r.Jitter > 0 {
-			v.Delay += time.Duration(s.rng.Int64N(int64(r.Jitter) + 1))
+			v.Delay += time.Duration(s.rng.Uint64N(uint64(r.Jitter) + 1))
 		}
 		hit = true
 	}

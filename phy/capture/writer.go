@@ -1,0 +1,212 @@
+// Package capture writes packets to capture files: pcapng, with what became of each packet as its
+// comment and the direction in its flags, or classic pcap, which has room for neither.
+//
+// Both formats are little-endian with timestamps in nanoseconds. The bytes of a file depend on the
+// packets, the interfaces and the epoch alone: no name of a machine, system or version is written, so
+// that two runs of one seed write the same file anywhere.
+//
+// Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng,
+// draft-ietf-opsawg-pcap). Encoding is gopacket's pcapgo. Reading captures is left out so far.
+//
+// A Writer is single-owner: one goroutine at a time may use it.
+package capture
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"smolsh/phy"
+)
+
+// DefaultSnaplen is the snapshot length, in octets, of an interface that asks for 0: longer than any
+// packet.
+const DefaultSnaplen = 262144
+
+// maxComment is the longest comment, in octets, that is written whole; an option's length has 16 bits.
+const maxComment = 65000
+
+// Packet is one packet of a capture.
+type Packet struct {
+	Time     time.Duration // since the epoch given to the Writer
+	Iface    int           // what AddIface returned
+	Outgoing bool          // sent by the interface, not received
+	Comment  string        // what became of it, such as "dropped: bad checksum"; empty for none
+	Data     []byte        // the whole frame; kept by the caller
+}
+
+// Writer writes packets to a file. Errors stick: after the first, every call returns it.
+type Writer struct {
+	buf     *bufio.Writer
+	closer  io.Closer
+	epoch   time.Time
+	ifaces  []iface
+	ng      *pcapgo.NgWriter // nil until the first interface
+	classic *pcapgo.Writer   // nil for pcapng
+	err     error
+
+	comments [1]string // for Write, so as not to allocate them anew
+	flags    pcapgo.NgEpbFlags
+}
+
+type iface struct {
+	medium  phy.Medium
+	snaplen int
+}
+
+// Errors of a Writer.
+var (
+	ErrClosed  = errors.New("capture: closed")
+	ErrNoIface = errors.New("capture: no such interface")
+	ErrMixed   = errors.New("capture: a classic pcap file holds one medium and one snapshot length only: use pcapng")
+)
+
+// Create makes, or empties, the file path and returns a Writer on it: classic pcap when the name ends
+// in .pcap, pcapng otherwise. epoch is the time of day at Packet.Time 0; the zero Time stands for the
+// beginning of 1970.
+func Create(path string, epoch time.Time) (*Writer, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("capture: %w", err)
+	}
+	w, err := NewWriter(f, strings.EqualFold(filepath.Ext(path), ".pcap"), epoch)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	w.closer = f
+	return w, nil
+}
+
+// NewWriter returns a Writer on w, which Close leaves open. See Create for classic and epoch.
+func NewWriter(w io.Writer, classic bool, epoch time.Time) (*Writer, error) {
+	if epoch.IsZero() {
+		epoch = time.Unix(0, 0)
+	}
+	c := &Writer{buf: bufio.NewWriterSize(w, 1<<16), epoch: epoch}
+	if classic {
+		c.classic = pcapgo.NewWriterNanos(c.buf)
+	}
+	return c, nil
+}
+
+// AddIface adds an interface and returns its index, counted from 0. snaplen is the most octets kept of
+// each packet; 0 means DefaultSnaplen. A classic file takes further interfaces only of the same medium
+// and snapshot length as the first, and keeps no names.
+func (w *Writer) AddIface(name string, m phy.Medium, snaplen int) (int, error) {
+	if snaplen <= 0 {
+		snaplen = DefaultSnaplen
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	added := iface{m, snaplen}
+	if w.classic != nil {
+		if len(w.ifaces) > 0 && w.ifaces[0] != added {
+			return 0, ErrMixed
+		}
+		if len(w.ifaces) == 0 {
+			w.keep(w.classic.WriteFileHeader(uint32(snaplen), linkType(m)))
+		}
+	} else {
+		w.keep(w.addNg(name, added))
+	}
+	w.ifaces = append(w.ifaces, added)
+	return len(w.ifaces) - 1, w.err
+}
+
+func (w *Writer) addNg(name string, added iface) (err error) {
+	desc := pcapgo.NgInterface{Name: name, LinkType: linkType(added.medium), SnapLength: uint32(added.snaplen)}
+	if w.ng != nil {
+		_, err = w.ng.AddInterface(desc)
+		return err
+	}
+	options := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "smolsh"}}
+	w.ng, err = pcapgo.NewNgWriterInterface(w.buf, desc, options)
+	return err
+}
+
+// linkType is the medium's number in capture files: LINKTYPE_ETHERNET or LINKTYPE_RAW.
+func linkType(m phy.Medium) layers.LinkType {
+	if m == phy.MediumIP {
+		return layers.LinkTypeRaw
+	}
+	return layers.LinkTypeEthernet
+}
+
+// Write writes one packet. The file keeps the order of the calls, whatever the packets' times.
+func (w *Writer) Write(p *Packet) error {
+	if w.err != nil {
+		return w.err
+	}
+	if p.Iface < 0 || p.Iface >= len(w.ifaces) {
+		return ErrNoIface
+	}
+	data := p.Data[:min(len(p.Data), w.ifaces[p.Iface].snaplen)]
+	info := gopacket.CaptureInfo{
+		Timestamp:      w.epoch.Add(p.Time),
+		CaptureLength:  len(data),
+		Length:         len(p.Data),
+		InterfaceIndex: p.Iface,
+	}
+	if w.classic != nil {
+		return w.keep(w.classic.WritePacket(info, data))
+	}
+	w.flags.Direction = pcapgo.NgEpbFlagDirectionInbound
+	if p.Outgoing {
+		w.flags.Direction = pcapgo.NgEpbFlagDirectionOutbound
+	}
+	options := pcapgo.NgPacketOptions{Flags: &w.flags}
+	if p.Comment != "" {
+		w.comments[0] = p.Comment[:min(len(p.Comment), maxComment)]
+		options.Comments = w.comments[:]
+	}
+	return w.keep(w.ng.WritePacketWithOptions(info, data, options))
+}
+
+// Flush hands everything written so far to the file.
+func (w *Writer) Flush() error {
+	if w.err != nil {
+		return w.err
+	}
+	if w.ng != nil {
+		w.keep(w.ng.Flush())
+	}
+	return w.keep(w.buf.Flush())
+}
+
+// Close flushes and closes the file. A capture without an interface becomes one of an Ethernet
+// interface without a name, so that readers accept it. Closing twice is ErrClosed.
+func (w *Writer) Close() error {
+	if errors.Is(w.err, ErrClosed) {
+		return ErrClosed
+	}
+	if w.err == nil && len(w.ifaces) == 0 {
+		w.AddIface("", phy.MediumEthernet, 0)
+	}
+	err := w.Flush()
+	if w.closer != nil {
+		if cerr := w.closer.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("capture: %w", cerr)
+		}
+	}
+	w.err = ErrClosed
+	return err
+}
+
+// keep remembers the first error.
+func (w *Writer) keep(err error) error {
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("capture: %w", err)
+	}
+	return w.err
+}

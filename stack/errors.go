@@ -1,0 +1,25 @@
+package stack
+
+import (
+	"errors"
+
+	"smolsh/stack/tcp"
+)
+
+// What a call on a socket or table reports, beside tcp's errors for connections. Match with errors.Is.
+var (
+	ErrPortInUse   = errors.New("address in use")        // another socket has the local port
+	ErrNoPorts     = errors.New("no free port")          // every ephemeral port is taken
+	ErrNotOurs     = errors.New("address not available") // the local address is not the host's
+	ErrTooBig      = errors.New("message too big")       // longer than the interface's MTU takes
+	ErrQueueFull   = errors.New("queue full")            // the interface's output queue is full; later it may work
+	ErrLimit       = errors.New("too many")              // a documented limit of the host is reached
+	ErrClosed      = errors.New("closed")                // the socket is closed
+	ErrNotBound    = errors.New("no destination")        // an unconnected socket was given none
+	ErrInvalid     = errors.New("invalid argument")      // an address, length or port that can't be one
+	ErrExists      = errors.New("already there")         // the route or address exists
+	ErrNotFound    = errors.New("not there")             // no such route, address or neighbour
+	ErrDown        = errors.New("interface is down")     // administratively down
+	ErrNoRoute     = tcp.ErrNetUnreach                   // no route to the destination
+	ErrHostUnreach = tcp.ErrHostUnreach                  // the neighbour does not answer
+)

@@ -1,0 +1,45 @@
+package neigh
+
+import "time"
+
+// Config of a cache. Zero fields take the defaults.
+type Config struct {
+	// Reachable is how long a confirmed entry is trusted, and how long an unused stale one is kept:
+	// 60 s.
+	Reachable time.Duration
+	// Interval is the least time between two requests for one address: 1 s (RFC 1122 §2.3.2.1).
+	Interval time.Duration
+	// Probes is the number of requests before an address is given up: 3.
+	Probes int
+	// Entries is the bound of the cache: 1024.
+	Entries int
+	// Incomplete bounds the entries that wait for an answer: a quarter of Entries. Those that somebody
+	// else's packets provoked may be half of them.
+	Incomplete int
+	// Queue is the number of datagrams that may wait for one neighbour: 16. The cache only keeps the
+	// figure; the queue is its owner's.
+	Queue int
+}
+
+// WithDefaults is the configuration with every zero field filled in.
+func (c Config) WithDefaults() Config {
+	if c.Reachable <= 0 {
+		c.Reachable = 60 * time.Second
+	}
+	if c.Interval <= 0 {
+		c.Interval = time.Second
+	}
+	if c.Probes <= 0 {
+		c.Probes = 3
+	}
+	if c.Entries <= 0 {
+		c.Entries = 1024
+	}
+	if c.Incomplete <= 0 {
+		c.Incomplete = max(1, c.Entries/4)
+	}
+	if c.Queue <= 0 {
+		c.Queue = 16
+	}
+	return c
+}

@@ -15,7 +15,7 @@ const (
 	// Malformed at any layer.
 	Truncated    // fewer octets than the header or its length field needs
 	BadVersion   // an IP version other than the one the layer below announced
-	BadHeaderLen // a header length below the minimum or beyond the packet
+	BadHeaderLen // a header length field below the header's minimum
 	BadLength    // a length field that contradicts the octets that are there
 	BadChecksum  // a checksum that does not add up
 	BadOption    // an option whose length contradicts the header's

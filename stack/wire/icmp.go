@@ -14,6 +14,7 @@ type ICMPType uint8
 const (
 	ICMPEchoReply        ICMPType = 0
 	ICMPDestUnreachable  ICMPType = 3
+	ICMPSourceQuench     ICMPType = 4 // deprecated by RFC 6633; an error all the same
 	ICMPRedirect         ICMPType = 5
 	ICMPEchoRequest      ICMPType = 8
 	ICMPTimeExceeded     ICMPType = 11
@@ -66,9 +67,7 @@ type ICMP struct {
 // answered by another error (RFC 1122 §3.2.2).
 func (m *ICMP) IsError() bool {
 	switch m.Type {
-	case ICMPEchoReply, ICMPEchoRequest:
-		return false
-	case ICMPDestUnreachable, ICMPRedirect, ICMPTimeExceeded, ICMPParameterProblem, 4:
+	case ICMPDestUnreachable, ICMPSourceQuench, ICMPRedirect, ICMPTimeExceeded, ICMPParameterProblem:
 		return true
 	}
 	return false
@@ -94,6 +93,8 @@ func (m *ICMP) String() string {
 		}
 	case ICMPParameterProblem:
 		return "parameter problem"
+	case ICMPSourceQuench:
+		return "source quench"
 	case ICMPRedirect:
 		return "redirect"
 	}

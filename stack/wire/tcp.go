@@ -32,7 +32,7 @@ func (f Flags) String() string {
 	const letters = "FSRP.UEW"
 	var b [8]byte
 	n := 0
-	for _, i := range [...]int{1, 0, 2, 3, 5, 6, 7, 4} { // S F R P U E W, and the dot last
+	for i := range letters {
 		if f&(1<<i) != 0 {
 			b[n] = letters[i]
 			n++
@@ -162,7 +162,7 @@ func (o *TCPOptions) set(kind uint8, data []byte) bool {
 		if len(data) == 0 || len(data)%8 != 0 || len(data) > 32 {
 			return false
 		}
-		o.NumSACK = uint8(len(data) / 8)
+		o.NumSACK, o.SACK = uint8(len(data)/8), [4]SACKBlock{} // a second SACK option replaces the first
 		for i := range int(o.NumSACK) {
 			o.SACK[i] = SACKBlock{Seq(be.Uint32(data[8*i:])), Seq(be.Uint32(data[8*i+4:]))}
 		}
@@ -175,28 +175,30 @@ func (o *TCPOptions) set(kind uint8, data []byte) bool {
 	return true
 }
 
-// Len is the length of the options on the wire, padded to a multiple of 4: 0 to 40 for every
-// combination that a segment may carry.
+// Len is the length of the options on the wire, a multiple of 4. It is at most 40 for what a segment
+// may carry: window scale and SACK permitted come with SYN only, SACK blocks never do, and timestamps
+// leave room for three of them (RFC 2018 §3).
 func (o *TCPOptions) Len() int {
 	n := 0
 	if o.MSS != 0 {
 		n += 4
 	}
 	if o.HasTimestamps {
-		n += 10
-	}
-	if o.SACKPermitted {
-		n += 2
+		n += 12
+	} else if o.SACKPermitted {
+		n += 4
 	}
 	if o.HasWindowScale {
-		n += 3
+		n += 4
 	}
 	if o.NumSACK > 0 {
-		n += 2 + 8*int(o.NumSACK)
+		n += 4 + 8*int(o.NumSACK)
 	}
-	return (n + 3) &^ 3
+	return n
 }
 
+// put writes each option on a boundary of four octets, NOPs first (RFC 7323 appendix A), in the order
+// of Linux's SYN: peers' fast paths compare whole words.
 func (o *TCPOptions) put(b []byte) {
 	n := 0
 	if o.MSS != 0 {
@@ -204,8 +206,14 @@ func (o *TCPOptions) put(b []byte) {
 		be.PutUint16(b[2:], o.MSS)
 		n = 4
 	}
-	if o.SACKPermitted {
-		b[n], b[n+1] = optSACKPermitted, 2
+	if o.HasTimestamps || o.SACKPermitted {
+		b[n], b[n+1] = optNop, optNop
+		if !o.HasTimestamps {
+			n += 2
+		}
+		if o.SACKPermitted {
+			b[n], b[n+1] = optSACKPermitted, 2
+		}
 		n += 2
 	}
 	if o.HasTimestamps {
@@ -215,20 +223,17 @@ func (o *TCPOptions) put(b []byte) {
 		n += 10
 	}
 	if o.HasWindowScale {
-		b[n], b[n+1], b[n+2] = optWindowScale, 3, o.WindowScale
-		n += 3
+		b[n], b[n+1], b[n+2], b[n+3] = optNop, optWindowScale, 3, o.WindowScale
+		n += 4
 	}
 	if o.NumSACK > 0 {
-		b[n], b[n+1] = optSACK, 2+8*o.NumSACK
-		n += 2
+		b[n], b[n+1], b[n+2], b[n+3] = optNop, optNop, optSACK, 2+8*o.NumSACK
+		n += 4
 		for _, s := range o.SACK[:o.NumSACK] {
 			be.PutUint32(b[n:], uint32(s.Left))
 			be.PutUint32(b[n+4:], uint32(s.Right))
 			n += 8
 		}
-	}
-	for ; n%4 != 0; n++ {
-		b[n] = optNop
 	}
 }
 

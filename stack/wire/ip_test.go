@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+
+	"smolsh/stack/drop"
+)
+
+func TestProtocolString(t *testing.T) {
+	for want, p := range map[string]Protocol{"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "proto 0": 0, "proto 255": 255} {
+		if got := p.String(); got != want {
+			t.Errorf("Protocol(%d) = %q, want %q", uint8(p), got, want)
+		}
+	}
+}
+
+// A header whose checksum, b861, is worked out by hand in many textbooks.
+var ip4Header = octets("4500 0073 0000 4000 4011 b861 c0a80001 c0a800c7")
+
+func TestIPv4(t *testing.T) {
+	payload := bytes.Repeat([]byte{0xab}, 0x73-20)
+	packet := append(bytes.Clone(ip4Header), payload...)
+	want := IPv4{
+		DontFragment: true, TTL: 64, Protocol: ProtocolUDP, HeaderLen: 20, PayloadLen: 95,
+		Src: netip.MustParseAddr("192.168.0.1"), Dst: netip.MustParseAddr("192.168.0.199"),
+	}
+	h, p, err := ParseIPv4(append(packet, 0xee, 0xee, 0xee)) // padding
+	if err != nil || h != want {
+		t.Fatalf("got %+v, %v; want %+v", h, err, want)
+	}
+	wantOctets(t, "payload", p, payload)
+	if h.IsFragment() {
+		t.Error("a whole datagram is called a fragment")
+	}
+	out := bytes.Repeat([]byte{0xee}, IPv4Len)
+	if n := h.Put(out); n != 20 {
+		t.Errorf("Put = %d", n)
+	}
+	wantOctets(t, "written", out, ip4Header)
+}
+
+func TestIPv4Fragments(t *testing.T) {
+	for _, c := range []struct {
+		flags  layers.IPv4Flag
+		offset uint16
+		want   bool
+	}{
+		{0, 0, false},
+		{layers.IPv4DontFragment, 0, false},
+		{layers.IPv4MoreFragments, 0, true},
+		{layers.IPv4MoreFragments, 185, true},
+		{0, 8191, true},
+	} {
+		b := serialized(t, &layers.IPv4{
+			Version: 4, TOS: 0xb8, Id: 0xbeef, Flags: c.flags, FragOffset: c.offset, TTL: 7, Protocol: 253,
+			SrcIP: src4.AsSlice(), DstIP: dst4.AsSlice(),
+		}, gopacket.Payload("eight oc"))
+		h, p, err := ParseIPv4(b)
+		want := IPv4{
+			TOS: 0xb8, ID: 0xbeef, TTL: 7, Protocol: 253, Src: src4, Dst: dst4, HeaderLen: 20, PayloadLen: 8,
+			DontFragment:  c.flags&layers.IPv4DontFragment != 0,
+			MoreFragments: c.flags&layers.IPv4MoreFragments != 0, FragmentOffset: 8 * int(c.offset),
+		}
+		if err != nil || h != want || string(p) != "eight oc" || h.IsFragment() != c.want {
+			t.Errorf("got %+v, %q, fragment %v, %v; want %+v", h, p, h.IsFragment(), err, want)
+		}
+		out := make([]byte, IPv4Len)
+		h.Put(out)
+		wantOctets(t, "written", out, b[:20])
+	}
+}
+
+func TestIPv4OptionsAreSkipped(t *testing.T) {
+	// 60 octets of header: the options are nonsense on purpose, nobody may look at them.
+	b := append(changed(ip4Header, 0, 0x4f, 0, 0, 62), bytes.Repeat([]byte{0x07, 0xff}, 20)...)
+	be.PutUint16(b[10:], 0)
+	be.PutUint16(b[10:], ^naive(b))
+	h, p, err := ParseIPv4(append(b, 1, 2, 3))
+	if err != nil || h.HeaderLen != 60 || h.PayloadLen != 2 || !bytes.Equal(p, []byte{1, 2}) {
+		t.Fatalf("got %+v, % x, %v", h, p, err)
+	}
+	b[59] ^= 1
+	_, _, err = ParseIPv4(append(b, 1, 2, 3))
+	wantErr(t, "an option's octet changed", err, drop.BadChecksum)
+}
+
+func TestIPv4Errors(t *testing.T) {
+	packet := append(bytes.Clone(ip4Header), make([]byte, 95)...)
+	for n := range packet {
+		_, p, err := ParseIPv4(packet[:n])
+		wantErr(t, "cut", err, drop.Truncated)
+		if p != nil {
+			t.Errorf("cut at %d: a payload", n)
+		}
+	}
+	for bit := range 160 {
+		b := bytes.Clone(packet)
+		b[bit/8] ^= 1 << (bit % 8)
+		if _, _, err := ParseIPv4(b); err == nil {
+			t.Errorf("bit %d of the header inverted, and nothing is said", bit)
+		}
+	}
+	for _, c := range []struct {
+		what string
+		b    []byte
+		want drop.Reason
+	}{
+		{"version 6", changed(packet, 0, 0x65), drop.BadVersion},
+		{"version 0", changed(packet, 0, 0x05), drop.BadVersion},
+		{"header of 16", changed(packet, 0, 0x44), drop.BadHeaderLen},
+		{"header of 0", changed(packet, 0, 0x40), drop.BadHeaderLen},
+		{"header beyond the packet", changed(packet, 0, 0x4f)[:40], drop.Truncated},
+		{"total length 19", changed(packet, 2, 0, 19), drop.BadLength},
+		{"total length 0", changed(packet, 2, 0, 0), drop.BadLength},
+		{"total length inside a header with options", changed(packet, 0, 0x46, 0, 0, 23), drop.BadLength},
+		{"total length beyond the packet", changed(packet, 2, 0, 116), drop.Truncated},
+		{"total length 65535", changed(packet, 2, 0xff, 0xff), drop.Truncated},
+		{"checksum one off", changed(packet, 10, 0xb8, 0x62), drop.BadChecksum},
+		{"checksum absent", changed(packet, 10, 0, 0), drop.BadChecksum},
+		{"TTL changed", changed(packet, 8, 63), drop.BadChecksum},
+	} {
+		_, _, err := ParseIPv4(c.b)
+		wantErr(t, c.what, err, c.want)
+	}
+}
+
+func TestIPv4PutWithoutAddresses(t *testing.T) {
+	b := make([]byte, IPv4Len)
+	(&IPv4{Src: src6}).Put(b) // DHCP's first packet has no source; an IPv6 address is nobody's either
+	wantOctets(t, "addresses", b[12:], make([]byte, 8))
+	if _, _, err := ParseIPv4(b); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestQuotedIPv4(t *testing.T) {
+	quote := append(changed(ip4Header, 8, 1), octets("0102030405060708")...) // TTL changed by a router
+	h, p, err := ParseQuotedIPv4(quote)
+	if err != nil || h.PayloadLen != 95 || h.TTL != 1 {
+		t.Fatalf("got %+v, %v", h, err)
+	}
+	wantOctets(t, "payload", p, octets("0102030405060708"))
+	short := changed(quote, 2, 0, 23) // a datagram of three octets, and padding
+	if _, p, err = ParseQuotedIPv4(short); err != nil || len(p) != 3 {
+		t.Errorf("got % x, %v; want three octets", p, err)
+	}
+	for n := range IPv4Len {
+		_, _, err := ParseQuotedIPv4(quote[:n])
+		wantErr(t, "cut", err, drop.Truncated)
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	packet := serialized(t, &layers.IPv6{
+		Version: 6, TrafficClass: 0xa5, FlowLabel: 0xbcdef, NextHeader: 253, HopLimit: 63,
+		SrcIP: src6.AsSlice(), DstIP: dst6.AsSlice(),
+	}, gopacket.Payload("payload"))
+	want := IPv6{TrafficClass: 0xa5, FlowLabel: 0xbcdef, PayloadLen: 7, NextHeader: 253, HopLimit: 63, Src: src6, Dst: dst6}
+	h, p, err := ParseIPv6(append(bytes.Clone(packet), 0, 0, 0))
+	if err != nil || h != want || string(p) != "payload" {
+		t.Fatalf("got %+v, %q, %v; want %+v", h, p, err, want)
+	}
+	out := bytes.Repeat([]byte{0xee}, IPv6Len)
+	h.FlowLabel |= 0xfff00000 // more than the field holds must not reach its neighbours
+	if n := h.Put(out); n != 40 {
+		t.Errorf("Put = %d", n)
+	}
+	wantOctets(t, "written", out, packet[:40])
+
+	for n := range packet {
+		_, p, err := ParseIPv6(packet[:n])
+		wantErr(t, "cut", err, drop.Truncated)
+		if p != nil {
+			t.Errorf("cut at %d: a payload", n)
+		}
+	}
+	_, _, err = ParseIPv6(changed(packet, 0, 0x4a))
+	wantErr(t, "version 4", err, drop.BadVersion)
+	_, _, err = ParseIPv6(changed(packet, 4, 0, 8))
+	wantErr(t, "length beyond the packet", err, drop.Truncated)
+}
+
+// An IPv4-mapped address on the wire stays what it is, and does not become an IPv4 address.
+func TestIPv6Mapped(t *testing.T) {
+	b := make([]byte, IPv6Len)
+	mapped := netip.MustParseAddr("::ffff:1.2.3.4")
+	(&IPv6{Src: mapped}).Put(b)
+	h, _, err := ParseIPv6(b)
+	if err != nil || h.Src != mapped || h.Src.Is4() || h.Dst != netip.IPv6Unspecified() {
+		t.Errorf("got %+v, %v", h, err)
+	}
+}

@@ -1,0 +1,41 @@
+package filter
+
+// constants are the names that stand for a number in byte accesses (pcap-filter(7)).
+var constants = map[string]uint32{
+	"tcpflags": 13, "tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16,
+	"tcp-urg": 32, "tcp-ece": 64, "tcp-cwr": 128,
+
+	"icmptype": 0, "icmpcode": 1,
+	"icmp-echoreply": 0, "icmp-unreach": 3, "icmp-sourcequench": 4, "icmp-redirect": 5,
+	"icmp-echo": 8, "icmp-routeradvert": 9, "icmp-routersolicit": 10, "icmp-timxceed": 11,
+	"icmp-paramprob": 12, "icmp-tstamp": 13, "icmp-tstampreply": 14, "icmp-ireq": 15,
+	"icmp-ireqreply": 16, "icmp-maskreq": 17, "icmp-maskreply": 18,
+
+	"icmp6type": 0, "icmp6code": 1,
+	"icmp6-destinationunreach": 1, "icmp6-packettoobig": 2, "icmp6-timeexceeded": 3,
+	"icmp6-parameterproblem": 4, "icmp6-echo": 128, "icmp6-echoreply": 129,
+	"icmp6-multicastlistenerquery": 130, "icmp6-multicastlistenerreportv1": 131,
+	"icmp6-multicastlistenerdone": 132, "icmp6-routersolicit": 133, "icmp6-routeradvert": 134,
+	"icmp6-neighborsolicit": 135, "icmp6-neighboradvert": 136, "icmp6-redirect": 137,
+}
+
+// services are the port names a filter may use. The list is part of the program so that an expression
+// means the same on every machine.
+var services = map[string]uint32{
+	"echo": 7, "discard": 9, "daytime": 13, "chargen": 19, "ftp-data": 20, "ftp": 21, "ssh": 22,
+	"telnet": 23, "smtp": 25, "time": 37, "domain": 53, "bootps": 67, "bootpc": 68, "tftp": 69,
+	"gopher": 70, "finger": 79, "http": 80, "pop3": 110, "sunrpc": 111, "ntp": 123, "imap2": 143,
+	"snmp": 161, "snmp-trap": 162, "bgp": 179, "ldap": 389, "https": 443, "syslog": 514,
+	"imaps": 993, "pop3s": 995, "nfs": 2049, "mdns": 5353, "iperf3": 5201, "http-alt": 8080,
+}
+
+// protocols are the IP protocol numbers by name.
+var protocols = map[string]uint32{
+	"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
+	"ipv6-icmp": 58, "sctp": 132,
+}
+
+// etherTypes are the Ethernet protocol numbers by name.
+var etherTypes = map[string]uint32{
+	"ip": 0x0800, "arp": 0x0806, "rarp": 0x8035, "ip6": 0x86dd,
+}

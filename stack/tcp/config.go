@@ -27,7 +27,7 @@ type Config struct {
 	RTOMax        time.Duration // RFC 6298 §2.5
 	TTL           uint8         // of the packets; used by the stack
 	InitialWindow int           // initial congestion window in segments; 0: RFC 5681 §3.1
-	NewController func(mss int) Controller
+	Controller    Controller    // congestion controller, for this connection alone; nil: NewReno
 }
 
 // Default is what an option is when nothing is said.
@@ -44,5 +44,31 @@ func Default() Config {
 		RTOMin:       200 * time.Millisecond,
 		RTOMax:       60 * time.Second,
 		TTL:          64,
+	}
+}
+
+// withDefaults fills what is zero and brings sizes into their bounds.
+func (c Config) withDefaults() Config {
+	d := Default()
+	set(&c.SendBuffer, d.SendBuffer)
+	set(&c.RecvBuffer, d.RecvBuffer)
+	set(&c.KeepAliveMax, d.KeepAliveMax)
+	set(&c.MaxRetries, d.MaxRetries)
+	set(&c.SYNRetries, d.SYNRetries)
+	set(&c.DelayedAck, d.DelayedAck)
+	set(&c.TimeWait, d.TimeWait)
+	set(&c.RTOInitial, d.RTOInitial)
+	set(&c.RTOMin, d.RTOMin)
+	set(&c.RTOMax, d.RTOMax)
+	set(&c.TTL, d.TTL)
+	c.SendBuffer = min(max(c.SendBuffer, MinBuffer), MaxBuffer)
+	c.RecvBuffer = min(max(c.RecvBuffer, MinBuffer), MaxBuffer)
+	return c
+}
+
+func set[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
 	}
 }

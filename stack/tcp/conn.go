@@ -1,88 +1,265 @@
 package tcp
 
 import (
+	"math/bits"
+	"time"
+
+	"smolsh/stack/buf"
 	"smolsh/stack/clock"
-	"smolsh/stack/drop"
 	"smolsh/stack/wire"
 )
 
-// Conn is a connection (skeleton).
-type Conn struct{ state State }
+// Segment sizes, in octets of payload.
+const (
+	defaultMSS = 536 // when the peer says nothing (RFC 9293 §3.7.1)
+	minMSS     = 48  // below it a peer's option is an attack on our packet rate
+)
 
-// Open returns a connection in SYN-SENT (active OPEN). mss is the largest payload the path's MTU lets us receive.
-func Open(cfg Config, mss int, iss wire.Seq, now clock.Instant) *Conn { panic("skeleton") }
+// Conn is one connection: RFC 9293's TCB with its buffers. The zero Conn is not usable; see Open and
+// NewListen.
+type Conn struct {
+	cfg     Config
+	hooks   *Hooks
+	state   State
+	passive bool // came from LISTEN
+	err     error
+	soft    error // the last ICMP error, kept to explain a timeout
 
-// NewListen returns a connection in LISTEN (passive OPEN), to be given a SYN.
-func NewListen(cfg Config, mss int, iss wire.Seq) *Conn { panic("skeleton") }
+	snd  send
+	rcv  receive
+	owe  intents
+	cong congestion
+	rtt  estimator
+	at   timers
 
-// Receive is SEGMENT ARRIVES. It only records what is owed. drop.None: the segment was of use.
-func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason { panic("skeleton") }
+	segsIn, segsOut uint64
+	retrans         int
+	challenge       limiter
+}
 
-// Ready reports whether Emit would emit at now.
-func (c *Conn) Ready(now clock.Instant) bool { panic("skeleton") }
+// send is the sending half: RFC 9293 §3.3.1's send sequence variables and the octets from the first
+// unacknowledged one on.
+type send struct {
+	buf      buf.Ring
+	iss      wire.Seq
+	una, nxt wire.Seq
+	max      wire.Seq // one past the highest number ever sent: nxt falls back to una on a timeout
+	wl1, wl2 wire.Seq
+	wnd      int // octets, scaled
+	maxWnd   int // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
+	mss      int // payload we send at most in one segment
+	wscale   uint8
+	closed   bool // the application sends no more: a FIN follows the last octet
+	finSent  bool
 
-// Emit writes one segment's payload into dst (at most len(dst) octets; more than one MSS makes a
-// super-segment, s.GSOSize set), fills s but for the ports, and commits to it.
-func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) { panic("skeleton") }
+	timedSeq wire.Seq      // the segment whose round trip is being measured ends here,
+	timedAt  clock.Instant // and was sent then; Never: none is (RFC 6298 §3, Karn)
 
-// Deadline is when the connection next wants Emit to be called though nothing happened; Never if not.
-func (c *Conn) Deadline() clock.Instant { panic("skeleton") }
+	bytesSent, bytesAcked uint64
+}
 
-// Write queues octets and returns how many were taken; 0 and nil when the buffer is full.
-func (c *Conn) Write(p []byte) (int, error) { panic("skeleton") }
+// receive is the receiving half.
+type receive struct {
+	buf    buf.Ring // in order from the reader on; beyond its end, what came early
+	irs    wire.Seq
+	nxt    wire.Seq
+	adv    wire.Seq // right edge of the window as offered; it never retreats
+	up     wire.Seq // urgent pointer; meaningful with urgent (RFC 6093: the data stays in line)
+	mss    int      // what we announced
+	wscale uint8
+	scaled bool // windows are scaled: we offer it, and go on when the peer does too
+	urgent bool
+	closed bool // the application reads no more: new data is answered by RST
+	fin    bool // the peer's FIN is known, at finSeq, though perhaps beyond a gap
+	eof    bool // and everything before it has come
+	segs   int  // data segments since the last acknowledgement
 
-// Read moves received octets; 0 and nil when there are none yet, io.EOF at the end of the stream.
-func (c *Conn) Read(p []byte) (int, error) { panic("skeleton") }
+	finSeq wire.Seq
+	base   int64      // offset of nxt in the stream, which gaps are counted in
+	early  buf.Ranges // what came early, as stream offsets
 
-// Readable is the number of octets Read would give at once.
-func (c *Conn) Readable() int { panic("skeleton") }
+	bytes uint64
+}
 
-// Writable is the number of octets Write would take.
-func (c *Conn) Writable() int { panic("skeleton") }
+// intents are what Receive and the application have asked of Emit.
+type intents struct {
+	reply   wire.TCP // a reset that belongs to no state (hasReply)
+	dupAcks uint8    // one for each early segment (RFC 5681 §4.2)
+	ack     bool
+	reset   bool // abort: RST, then nothing
+	syn     bool // a SYN or SYN-ACK must go (again)
+	fast    bool // retransmit the first unacknowledged segment
 
-// AtEOF reports whether the peer has closed and all data has been read, or the connection is over.
-func (c *Conn) AtEOF() bool { panic("skeleton") }
+	hasReply bool
+	probe    bool // a zero-window probe is due
+	alive    bool // a keep-alive is due
+}
 
-// CloseWrite half-closes: FIN after what is queued. Reading goes on.
-func (c *Conn) CloseWrite(now clock.Instant) error { panic("skeleton") }
+// Hooks are called by a connection as things happen, on the caller's goroutine; nil ones are not
+// called. One Hooks value serves many connections.
+type Hooks struct {
+	State func(c *Conn, from, to State) // a transition
+	Count func(e Event, n int)          // something to be counted, n times
+}
 
-// Close closes both ways: graceful, or with RST when unread data is there (RFC 2525 §2.17) or comes.
-func (c *Conn) Close(now clock.Instant) { panic("skeleton") }
+// Open returns a connection in SYN-SENT, whose SYN is owed (active OPEN, RFC 9293 §3.10.1). mss is the
+// largest payload the interface takes in one segment, in octets; iss is the initial sequence number
+// (RFC 6528 is the caller's business).
+func Open(cfg Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
+	c := newConn(cfg, mss, iss, h)
+	c.count(EventActiveOpen)
+	c.owe.syn = true
+	c.setState(SynSent)
+	c.at.waiting = now
+	return c
+}
 
-// Abort sends RST where the state asks for it and enters CLOSED (Emit still emits the RST).
-func (c *Conn) Abort(now clock.Instant) { panic("skeleton") }
+// NewListen returns a connection in LISTEN, to be given a SYN (passive OPEN, RFC 9293 §3.10.1).
+func NewListen(cfg Config, mss int, iss wire.Seq, h *Hooks) *Conn {
+	c := newConn(cfg, mss, iss, h)
+	c.passive = true
+	c.setState(Listen)
+	return c
+}
+
+func newConn(cfg Config, mss int, iss wire.Seq, h *Hooks) *Conn {
+	cfg = cfg.withDefaults()
+	if cfg.MSS > 0 {
+		mss = min(mss, cfg.MSS)
+	}
+	mss = max(mss, minMSS)
+	c := &Conn{cfg: cfg, hooks: h}
+	c.snd = send{
+		buf: buf.NewRing(cfg.SendBuffer), iss: iss, una: iss, nxt: iss, max: iss,
+		mss: min(mss, defaultMSS), timedAt: clock.Never,
+	}
+	c.rcv = receive{buf: buf.NewRing(cfg.RecvBuffer), mss: mss, wscale: scaleFor(cfg.RecvBuffer), scaled: true}
+	c.rtt.init(&cfg)
+	c.at = noTimers
+	c.cong.init(&cfg, c.snd.mss)
+	c.cong.recover = iss
+	return c
+}
+
+// scaleFor is the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).
+func scaleFor(n int) uint8 {
+	return uint8(min(14, max(0, bits.Len(uint(n))-16)))
+}
 
 // State is the connection's state.
 func (c *Conn) State() State { return c.state }
 
-// Err is why the connection ended, nil while it lives or after an orderly close.
-func (c *Conn) Err() error { panic("skeleton") }
+// Err is why the connection ended; nil while it lives and after an orderly close.
+func (c *Conn) Err() error { return c.err }
 
-// Done reports whether the connection is CLOSED and owes nothing: the stack forgets it.
-func (c *Conn) Done() bool { panic("skeleton") }
-
-// SoftError records an ICMP error or a neighbour failure: it ends a connection that is being opened (SYN-SENT)
-// when hard is set, and otherwise is kept as the explanation of a later timeout (RFC 1122 §4.2.3.9, RFC 5461).
-func (c *Conn) SoftError(now clock.Instant, err error, hard bool) { panic("skeleton") }
-
-// ReuseTimeWait reports whether a SYN may replace this TIME-WAIT connection (RFC 1122 §4.2.2.13),
-// and the ISS the new one must exceed.
-func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) { panic("skeleton") }
-
-// SetConfig changes options while the connection lives.
-func (c *Conn) SetConfig(now clock.Instant, cfg Config) { panic("skeleton") }
+// Done reports whether the connection is CLOSED and owes nothing: the stack may forget it.
+func (c *Conn) Done() bool { return c.state == Closed && !c.owe.reset && !c.owe.hasReply }
 
 // Config is the connection's options.
-func (c *Conn) Config() Config { panic("skeleton") }
+func (c *Conn) Config() Config { return c.cfg }
 
-// Info is a snapshot under the RFCs' names.
-func (c *Conn) Info(now clock.Instant) Info { panic("skeleton") }
-
-// Hooks are called by a connection as things happen, on the caller's goroutine; nil ones are not called.
-type Hooks struct {
-	State func(from, to State) // a transition
-	Count func(e Event, n int) // something to be counted
+// SetConfig changes options while the connection lives. Buffers may grow and shrink (an offered window
+// is never taken back); the segment size and the controller stay as they are.
+func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
+	c.cfg = cfg.withDefaults()
+	c.snd.buf.SetLimit(c.cfg.SendBuffer)
+	c.rcv.buf.SetLimit(c.cfg.RecvBuffer)
+	c.rtt.setBounds(&c.cfg)
+	c.armKeepAlive(now)
 }
 
-// SetHooks installs hooks, shared by many connections.
-func (c *Conn) SetHooks(h *Hooks) { panic("skeleton") }
+// InFlight reports whether seq has been sent and is not acknowledged: what an ICMP error that quotes
+// it must satisfy (RFC 5927 §4).
+func (c *Conn) InFlight(seq wire.Seq) bool { return seq.In(c.snd.una, c.snd.max.Sub(c.snd.una)) }
+
+// SoftError takes in an ICMP error or a neighbour's silence. hard ones end a connection that is being
+// opened; all others are kept as the explanation of a later timeout (RFC 1122 §4.2.3.9, RFC 5461).
+func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
+	if hard && (c.state == SynSent || c.state == SynReceived) {
+		c.count(EventAttemptFail)
+		c.fail(err, false)
+		return
+	}
+	c.soft = err
+}
+
+// ReuseTimeWait reports whether the SYN s may replace this connection, which then is in TIME-WAIT, by
+// a new one, and the number its initial sequence number must exceed (RFC 1122 §4.2.2.13).
+func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) {
+	const mask = wire.SYN | wire.ACK | wire.RST | wire.FIN
+	ok = c.state == TimeWait && s.Flags&mask == wire.SYN && c.rcv.nxt.Less(s.Seq)
+	return c.snd.max, ok
+}
+
+// The legal transitions (RFC 9293 §3.3.2, figure 5, and the paths to CLOSED by reset, timeout and abort).
+var transitions = [NumStates]uint16{
+	Closed:      1<<Listen | 1<<SynSent,
+	Listen:      1<<SynReceived | 1<<Closed,
+	SynSent:     1<<SynReceived | 1<<Established | 1<<Closed,
+	SynReceived: 1<<Established | 1<<FinWait1 | 1<<Closed,
+	Established: 1<<FinWait1 | 1<<CloseWait | 1<<Closed,
+	FinWait1:    1<<FinWait2 | 1<<Closing | 1<<Closed,
+	FinWait2:    1<<TimeWait | 1<<Closed,
+	CloseWait:   1<<LastAck | 1<<Closed,
+	Closing:     1<<TimeWait | 1<<Closed,
+	LastAck:     1 << Closed,
+	TimeWait:    1 << Closed,
+}
+
+// setState is the only place where the state changes.
+func (c *Conn) setState(to State) {
+	from := c.state
+	if transitions[from]&(1<<to) == 0 {
+		panic("tcp: no transition from " + from.String() + " to " + to.String())
+	}
+	c.state = to
+	if c.hooks != nil && c.hooks.State != nil {
+		c.hooks.State(c, from, to)
+	}
+}
+
+// fail ends the connection: err is what calls report from now on; a RST goes out when reset is set.
+// What has been received stays readable.
+func (c *Conn) fail(err error, reset bool) {
+	c.err = err
+	c.close()
+	c.owe.reset = reset
+}
+
+// close enters CLOSED and lets go of all that is only needed to send and to receive.
+func (c *Conn) close() {
+	c.at = noTimers
+	c.owe = intents{hasReply: c.owe.hasReply, reply: c.owe.reply}
+	c.snd.buf.Drop()
+	c.rcv.early.Clear()
+	c.setState(Closed)
+}
+
+func (c *Conn) count(e Event) { c.countN(e, 1) }
+
+func (c *Conn) countN(e Event, n int) {
+	if c.hooks != nil && c.hooks.Count != nil {
+		c.hooks.Count(e, n)
+	}
+}
+
+// challengePerSecond bounds the acknowledgements sent for segments that no honest peer sends
+// (RFC 5961 §7), so that nobody can make us a reflector or two confused ends a storm.
+const challengePerSecond = 10
+
+// limiter is a budget for each second.
+type limiter struct {
+	since clock.Instant
+	spent int
+}
+
+func (l *limiter) take(now clock.Instant) bool {
+	if now.Sub(l.since) >= time.Second {
+		l.since, l.spent = now, 0
+	}
+	if l.spent >= challengePerSecond {
+		return false
+	}
+	l.spent++
+	return true
+}

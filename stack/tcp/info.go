@@ -3,6 +3,7 @@ package tcp
 import (
 	"time"
 
+	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
 
@@ -30,7 +31,7 @@ type Info struct {
 	BytesAcked          uint64
 	BytesReceived       uint64
 	SegsOut, SegsIn     uint64
-	Timer               string        // the one that fires next: "on" (retransmission), "keepalive", "timewait", "persist", "delack", or ""
+	Timer               string        // the one that fires next: "on" (retransmission), "persist", "keepalive", "delack", "time-wait", "fin-wait-2", or ""
 	TimerLeft           time.Duration // until it fires
 }
 
@@ -57,3 +58,47 @@ const (
 
 	NumEvents
 )
+
+// Info is a snapshot of the connection at now.
+func (c *Conn) Info(now clock.Instant) Info {
+	v, r, g := &c.snd, &c.rcv, &c.cong
+	i := Info{
+		State: c.state, RecvQ: r.buf.Len(), SendQ: v.buf.Len(),
+		SndUna: v.una, SndNxt: v.nxt, ISS: v.iss, RcvNxt: r.nxt, IRS: r.irs,
+		SndWnd: v.wnd, RcvWnd: max(0, r.adv.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
+		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
+		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: g.ctl.Name(), InRecovery: g.inRecovery,
+		Retrans: c.retrans, Backoffs: c.rtt.backoffs, Unacked: v.max.Sub(v.una),
+		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
+		SegsOut: c.segsOut, SegsIn: c.segsIn,
+	}
+	for k := range r.early.Len() {
+		i.OutOfOrder += r.early.At(k).Len()
+	}
+	i.Timer, i.TimerLeft = c.timer(now)
+	return i
+}
+
+// timer names the timer that fires next, as ss does, and how long that is.
+func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
+	t := &c.at
+	at := clock.Never
+	for _, x := range [...]struct {
+		name string
+		at   clock.Instant
+	}{
+		{"on", t.rexmt}, {"persist", t.persist}, {"time-wait", t.timeWait}, {"keepalive", t.keep},
+		{"delack", t.delack},
+	} {
+		if x.at < at {
+			name, at = x.name, x.at
+		}
+	}
+	if at == clock.Never {
+		return "", 0
+	}
+	if name == "time-wait" && c.state == FinWait2 {
+		name = "fin-wait-2"
+	}
+	return name, max(0, at.Sub(now))
+}

@@ -1,0 +1,23 @@
+// Package tcp is one TCP connection as a pure function of segments, calls and time (RFC 9293).
+//
+// A Conn does no input or output, reads no clock and starts no goroutine. Receive takes one segment in
+// and records what is owed for it; Emit, which the stack calls when it has room for a packet, decides by
+// an ordered list of predicates what the one next segment is, and commits to it. Deadline says when Emit
+// wants to be asked though nothing has happened. Application calls (Write, Read, Close, …) move octets
+// and record intents in the same way, so that every segment leaves through Emit.
+//
+//	application: Write Read Close …          stack: Receive(segment)     time: Deadline
+//	        │                                          │                      │
+//	        └────────────────► intents (owe…, snd, rcv, timers) ◄─────────────┘
+//	                                       │
+//	                            Emit: one segment, committed
+//
+// Sources: RFC 9293 (the protocol), 6298 (retransmission timer), 5681 and 6582 (NewReno), 7323 §2
+// (window scaling), 5961 (challenge ACKs), 1122 §4.2 (keep-alive, delayed ACKs, silly windows), 6093
+// (urgent data stays in line). Left for later, with their places kept: timestamps, selective
+// acknowledgements and RACK (the byte ranges of rcv.gaps and the scoreboard behind snd.una), other
+// controllers (Controller), path MTU discovery.
+//
+// Limits: buffers of MinBuffer to MaxBuffer octets; any number of gaps inside the receive window, 16
+// octets each. A Conn is single-owner: one goroutine at a time may call its methods.
+package tcp

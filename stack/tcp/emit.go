@@ -1,0 +1,287 @@
+package tcp
+
+import (
+	"smolsh/stack/buf"
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// action is what the next segment is. The order is that of Emit's predicates.
+type action uint8
+
+const (
+	nothing      action = iota
+	sendReply           // a reset outside any connection, §3.5.2
+	sendReset           // an abort, §3.10.5
+	sendSYN             // SYN or SYN-ACK, §3.5
+	sendDupAck          // one for each early segment, RFC 5681 §4.2
+	sendLost            // the first unacknowledged segment again, RFC 5681 §3.2
+	sendData            // what the windows, Nagle and silly-window avoidance let out, §3.7.4, §3.8.6.2.1
+	sendProbe           // into a zero window, §3.8.6.1
+	sendKeepLive        // to an idle peer, §3.8.4
+	sendAck             // an acknowledgement or a window update, §3.8.6.2.2, §3.8.6.3
+)
+
+// Ready runs the timers that are due and reports whether Emit would emit.
+func (c *Conn) Ready(now clock.Instant) bool {
+	c.tick(now)
+	a, _ := c.next(c.snd.mss)
+	if a == nothing {
+		c.rest(now)
+	}
+	return a != nothing
+}
+
+// rest prepares for a time in which nothing happens.
+func (c *Conn) rest(now clock.Instant) {
+	if c.state == Closed {
+		return
+	}
+	c.armPersist(now)
+	c.armRelease(now)
+}
+
+// Emit writes the payload of the next segment into dst, fills s except for the ports, and commits to
+// it: for the connection it is sent. It returns the payload's length, at most len(dst); more than one
+// segment's worth makes a super-segment, with s.GSOSize set. ok is false when there is nothing to send.
+func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
+	c.tick(now)
+	a, n := c.next(len(dst))
+	if a == nothing {
+		c.rest(now)
+		return 0, false
+	}
+	c.segsOut++
+	c.at.active = now
+	*s = Segment{}
+	switch a {
+	case sendReply:
+		s.TCP = c.owe.reply
+		c.owe.hasReply = false
+	case sendReset:
+		s.Seq, s.Ack, s.Flags = c.snd.max, c.rcv.nxt, wire.RST|wire.ACK
+		c.owe.reset = false
+	case sendSYN:
+		c.emitSYN(now, s)
+	case sendDupAck:
+		c.owe.dupAcks--
+		c.acknowledge(s, c.snd.max)
+	case sendLost:
+		c.owe.fast = false
+		c.emitText(now, dst[:n], s, c.snd.dataStart())
+	case sendData:
+		c.emitData(now, dst[:n], s)
+	case sendProbe:
+		c.emitProbe(now, dst[:n], s)
+	case sendKeepLive:
+		c.owe.alive = false
+		c.at.unanswered++
+		c.at.asked(now)
+		c.count(EventKeepAlive)
+		c.acknowledge(s, c.snd.max.Add(-1))
+	case sendAck:
+		c.acknowledge(s, c.snd.max)
+	}
+	s.Payload = dst[:n]
+	return n, true
+}
+
+// next decides what the next segment is, without changing anything; n is the length of its payload.
+func (c *Conn) next(room int) (a action, n int) {
+	v, o := &c.snd, &c.owe
+	switch {
+	case o.hasReply:
+		return sendReply, 0
+	case o.reset:
+		return sendReset, 0
+	case c.state == Closed || c.state == Listen:
+		return nothing, 0
+	case o.syn:
+		return sendSYN, 0
+	case c.state == SynSent:
+		return nothing, 0
+	case o.dupAcks > 0:
+		return sendDupAck, 0
+	case o.fast:
+		n = min(v.mss, v.buf.Len(), max(0, v.max.Sub(v.dataStart())), room)
+		if v.wnd > 0 {
+			n = min(n, v.wnd)
+		}
+		return sendLost, n
+	}
+	if n, ok := c.sendable(room); ok {
+		return sendData, n
+	}
+	switch {
+	case o.probe && v.nxt == v.una && c.unsent():
+		return sendProbe, min(1, v.buf.Len(), room)
+	case o.alive:
+		return sendKeepLive, 0
+	case o.ack || c.windowUpdateDue():
+		return sendAck, 0
+	}
+	return nothing, 0
+}
+
+// sending reports whether the state lets data and FIN out.
+func (c *Conn) sending() bool {
+	switch c.state {
+	case Established, CloseWait, FinWait1, Closing, LastAck:
+		return true
+	}
+	return false
+}
+
+// sendable decides how much may go out from SND.NXT on: D is what is there, U what the windows let
+// (RFC 9293 §3.8.6.2.1). It may be a bare FIN.
+func (c *Conn) sendable(room int) (n int, ok bool) {
+	v := &c.snd
+	if !c.sending() {
+		return 0, false
+	}
+	flight := v.nxt.Sub(v.una)
+	d := v.dataEnd().Sub(v.nxt) // -1 when the FIN has been sent
+	if d < 0 || d == 0 && !v.closed {
+		return 0, false
+	}
+	if d == 0 {
+		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
+	}
+	u := min(v.wnd, c.cong.Cwnd) - flight
+	n = min(d, u, room)
+	if n <= 0 {
+		return 0, false
+	}
+	if n > v.mss && n < d {
+		n -= n % v.mss
+	}
+	idle := flight == 0
+	switch {
+	case n >= v.mss, v.nxt.Less(v.max), c.owe.probe:
+		return n, true
+	case n == d:
+		return n, idle || c.cfg.NoDelay || v.closed // Nagle, §3.7.4
+	case n == room: // the caller's room, not the window, is the limit
+		return n, true
+	}
+	return n, 2*n >= v.maxWnd && (idle || c.cfg.NoDelay)
+}
+
+// emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
+func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
+	v := &c.snd
+	if v.una == v.max && now.Sub(c.at.sent) > c.rtt.rto {
+		c.cong.Cwnd = min(c.cong.Cwnd, c.cong.initialWindow()) // restart after idle, RFC 5681 §4.1
+	}
+	c.owe.probe = false
+	c.emitText(now, p, s, v.nxt)
+	v.nxt = v.max
+	if end := s.Seq.Add(len(p)); end.Less(v.max) { // going back over what was sent
+		v.nxt = end
+		if s.Flags&wire.FIN != 0 {
+			v.nxt = end.Add(1)
+		}
+	}
+	if c.at.rexmt == clock.Never {
+		c.at.rexmt = now.Add(c.rtt.rto) // RFC 6298 §5.1
+	}
+}
+
+// emitText sends len(p) octets of the buffer from seq on, for the first time or again. SND.NXT is the
+// caller's.
+func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) {
+	v := &c.snd
+	again := seq.Less(v.max)
+	end := c.putText(p, s, seq, false)
+	switch {
+	case again:
+		segs := max(1, (len(p)+v.mss-1)/v.mss)
+		c.retrans += segs
+		c.countN(EventRetrans, segs)
+		v.timedAt = clock.Never // Karn
+	case v.timedAt == clock.Never:
+		v.timedAt, v.timedSeq = now, end
+	}
+	if len(p) > v.mss {
+		s.GSOSize = v.mss
+	}
+	v.bytesSent += uint64(len(p))
+	c.at.sent = now
+	c.at.asked(now)
+}
+
+// putText fills a segment from the buffer, with the FIN when it follows and the window has room for it
+// or is to be ignored, and advances SND.MAX. It returns the number behind the segment.
+func (c *Conn) putText(p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
+	v := &c.snd
+	c.acknowledge(s, seq)
+	v.buf.Peek(seq.Sub(v.dataStart()), p)
+	end := seq.Add(len(p))
+	if end == v.dataEnd() {
+		if len(p) > 0 {
+			s.Flags |= wire.PSH
+		}
+		if v.closed && (v.finSent || force || end.Sub(v.una) < v.wnd) {
+			s.Flags |= wire.FIN
+			v.finSent = true
+			end = end.Add(1)
+		}
+	}
+	v.max = wire.MaxSeq(v.max, end)
+	return end
+}
+
+// emitProbe sends one octet, or the FIN, that the peer's window has no room for: its answer says what
+// the window is now. SND.NXT stays, so that the octet counts as sent only when it is acknowledged.
+func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
+	c.owe.probe = false
+	c.putText(p, s, c.snd.dataStart(), true)
+	c.at.probes++
+	c.at.unanswered++
+	c.at.asked(now)
+	c.count(EventProbe)
+	c.armPersist(now)
+}
+
+// emitSYN sends SYN or SYN-ACK. The window of neither is scaled.
+func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
+	v, r := &c.snd, &c.rcv
+	c.owe.syn = false
+	s.Seq, s.Flags = v.iss, wire.SYN
+	s.Options.MSS = uint16(min(r.mss, 0xffff))
+	if r.scaled {
+		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
+	}
+	s.Window = c.window(true)
+	if c.state == SynReceived {
+		s.Flags |= wire.ACK
+		s.Ack = r.nxt
+		c.acknowledged()
+	}
+	if v.max == v.iss {
+		v.timedAt, v.timedSeq = now, v.iss.Add(1)
+	} else {
+		v.timedAt = clock.Never
+		c.retrans++
+		c.count(EventRetrans)
+	}
+	v.nxt = v.iss.Add(1)
+	v.max = v.nxt
+	c.at.asked(now)
+	c.armRetransmit(now)
+}
+
+// acknowledge makes s an acknowledgement of all that has come, with sequence number seq.
+func (c *Conn) acknowledge(s *Segment, seq wire.Seq) {
+	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
+	c.acknowledged()
+}
+
+func (c *Conn) acknowledged() {
+	c.owe.ack = false
+	c.rcv.segs = 0
+	c.at.delack = clock.Never
+}
+
+// releasable reports whether a buffer holds storage and no data.
+func releasable(r *buf.Ring) bool { return r.Len() == 0 && r.Allocated() > 0 }

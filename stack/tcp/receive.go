@@ -1,0 +1,322 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// Receive is SEGMENT ARRIVES (RFC 9293 §3.10.7). It records what is owed and sends nothing. drop.None
+// says that the segment was of use; any other reason says why it was not, whether or not it is answered.
+// The payload is copied; s is cut to the window on the way.
+func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
+	c.segsIn++
+	switch c.state {
+	case Closed:
+		return c.receiveClosed(s)
+	case Listen:
+		return c.receiveListen(now, s)
+	case SynSent:
+		return c.receiveSynSent(now, s)
+	}
+	c.at.heard(now, c)
+	return c.receiveSynchronized(now, s)
+}
+
+// receiveClosed is §3.10.7.1: everything but a reset is answered by one.
+func (c *Conn) receiveClosed(s *Segment) drop.Reason {
+	c.refuse(s)
+	return drop.NoSocket
+}
+
+// refuse owes the reset that §3.5.2 gives to a segment outside any connection.
+func (c *Conn) refuse(s *Segment) {
+	if r, ok := Reset(s); ok {
+		c.owe.reply, c.owe.hasReply = r, true
+	}
+}
+
+// receiveListen is §3.10.7.2. A SYN with FIN is dropped: no one means it (it is a scanner's), and T/TCP,
+// which did, is historic.
+func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
+	switch {
+	case s.Flags&wire.RST != 0:
+		return drop.TCPBadReset
+	case s.Flags&wire.ACK != 0:
+		c.refuse(s)
+		return drop.TCPBadAck
+	case s.Flags&wire.SYN == 0:
+		return drop.TCPBadState
+	case s.Flags&wire.FIN != 0:
+		return drop.BadFlags
+	}
+	c.count(EventPassiveOpen)
+	c.takeSYN(s)
+	c.owe.syn = true
+	c.at.waiting = now
+	c.setState(SynReceived)
+	c.acceptBehindSYN(now, s)
+	return drop.None
+}
+
+// acceptBehindSYN keeps the text that came with a SYN, as far as the window reaches.
+func (c *Conn) acceptBehindSYN(now clock.Instant, s *Segment) {
+	c.cutToWindow(s)
+	c.acceptText(now, s.Seq, s.Payload, s.Segments())
+}
+
+// receiveSynSent is §3.10.7.3.
+func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
+	ack := s.Flags&wire.ACK != 0
+	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
+		c.refuse(s)
+		return drop.TCPBadAck
+	}
+	if s.Flags&wire.RST != 0 {
+		if !ack {
+			return drop.TCPBadReset
+		}
+		c.count(EventAttemptFail)
+		c.fail(ErrRefused, false)
+		return drop.None
+	}
+	if s.Flags&wire.SYN == 0 {
+		return drop.TCPBadState
+	}
+	c.takeSYN(s)
+	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
+		c.setState(SynReceived)
+		c.owe.syn = true
+		c.acceptBehindSYN(now, s)
+		return drop.None
+	}
+	c.owe.syn = false
+	c.owe.ack = true
+	c.ackProgress(now, s.Ack)
+	c.establish(now)
+	c.acceptBehindSYN(now, s)
+	c.checkURG(s)
+	c.checkFIN(now, s)
+	return drop.None
+}
+
+// takeSYN takes the peer's sequence number and options in.
+func (c *Conn) takeSYN(s *Segment) {
+	r, o := &c.rcv, &s.Options
+	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
+	r.adv = r.nxt.Add(min(r.buf.Limit(), 0xffff))
+	mss := defaultMSS
+	if o.MSS != 0 {
+		mss = int(o.MSS)
+	}
+	c.snd.mss = max(minMSS, min(mss, r.mss))
+	if o.HasWindowScale {
+		c.snd.wscale = min(o.WindowScale, 14)
+	} else {
+		r.wscale, r.scaled = 0, false
+	}
+	c.cong.setMSS(c.snd.mss)
+	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
+}
+
+// establish enters ESTABLISHED, and goes on at once when the application has closed in the meantime.
+func (c *Conn) establish(now clock.Instant) {
+	if c.retrans > 0 { // the SYN was lost
+		if c.rtt.srtt == 0 {
+			c.rtt.rto = rtoAfterLostSYN // RFC 6298 §5.7
+		}
+		c.cong.Cwnd = c.cong.MSS // RFC 5681 §3.1
+	}
+	c.setState(Established)
+	c.at.waiting = clock.Never
+	c.armKeepAlive(now)
+	if c.snd.closed {
+		c.setState(FinWait1)
+	}
+}
+
+// receiveSynchronized is §3.10.7.4: one pipeline for SYN-RECEIVED and the synchronised states.
+func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
+	if c.state == SynReceived && s.Flags&wire.SYN != 0 && s.Seq == c.rcv.irs && s.Flags&wire.RST == 0 {
+		if s.Flags&wire.ACK == 0 { // the peer's SYN again: our answer was lost
+			c.owe.syn = true
+			return drop.TCPDuplicate
+		}
+		if s.Ack == c.snd.max { // both SYNs crossed (§3.5 figure 7): what is left of it is an ACK
+			c.owe.ack = true
+			s.Flags &^= wire.SYN
+			s.Seq = s.Seq.Add(1)
+		}
+	}
+	text := len(s.Payload) > 0
+	if r := c.checkSequence(now, s); r != drop.None {
+		return r
+	}
+	if s.Flags&wire.RST != 0 {
+		return c.checkReset(now, s)
+	}
+	if s.Flags&wire.SYN != 0 {
+		return c.checkSYN(now)
+	}
+	if r := c.checkACK(now, s); r != drop.None || c.state == Closed {
+		return r
+	}
+	c.checkURG(s)
+	r := c.checkText(now, s)
+	if text && len(s.Payload) == 0 && s.Flags&wire.FIN == 0 {
+		r = drop.TCPOutOfWindow // all of its text was cut off
+	}
+	if c.state != Closed {
+		c.checkFIN(now, s)
+	}
+	return r
+}
+
+// checkSequence is step one: a segment with nothing inside the window is answered by an ACK and
+// dropped. One that is acceptable is cut to the window, whose right edge is the one that was offered. At
+// a zero window it goes on for its ACK, without its text. Deviates: what occupies no buffer, a pure ACK
+// or a FIN, may stand on the edge itself; a peer that has filled the window can send no other.
+func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
+	r := &c.rcv
+	first, end := s.Seq, s.Seq.Add(s.Len())
+	switch {
+	case end.Less(r.nxt), end == r.nxt && s.Len() > 0:
+		c.answerUnacceptable(now, s)
+		return drop.TCPDuplicate
+	case first == r.nxt: // also at a zero window
+	case r.adv.Less(first), first == r.adv && len(s.Payload) > 0:
+		c.answerUnacceptable(now, s)
+		return drop.TCPOutOfWindow
+	}
+	c.cutToWindow(s)
+	return drop.None
+}
+
+// cutToWindow cuts off what lies before RCV.NXT and behind the window's right edge.
+func (c *Conn) cutToWindow(s *Segment) {
+	r := &c.rcv
+	if cut := r.nxt.Sub(s.Seq); cut > 0 {
+		s.trimFront(cut)
+	}
+	if over := s.Seq.Add(len(s.Payload)).Sub(r.adv); over > 0 {
+		s.Payload = s.Payload[:max(0, len(s.Payload)-over)]
+		s.Flags &^= wire.FIN
+		c.owe.ack = true
+	}
+}
+
+// trimFront takes n numbers off the front of a segment's sequence space.
+func (s *Segment) trimFront(n int) {
+	s.Seq = s.Seq.Add(n)
+	if s.Flags&wire.SYN != 0 {
+		s.Flags &^= wire.SYN
+		n--
+	}
+	s.Payload = s.Payload[min(n, len(s.Payload)):]
+}
+
+// answerUnacceptable owes an ACK for a segment outside the window, never for a reset. One without
+// data is answered at a bounded rate: two ends that disagree would answer each other for ever.
+func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
+	if s.Flags&wire.RST != 0 {
+		return
+	}
+	if c.state == TimeWait && s.Flags&wire.FIN != 0 {
+		c.at.timeWait = now.Add(max(0, c.cfg.TimeWait)) // the peer's FIN again: step eight restarts 2 MSL
+	}
+	if len(s.Payload) == 0 && s.Flags&wire.FIN == 0 && !c.challenge.take(now) {
+		return
+	}
+	c.owe.ack = true
+}
+
+// challengeACK owes RFC 5961's challenge for a segment that may be forged.
+func (c *Conn) challengeACK(now clock.Instant) {
+	if c.challenge.take(now) {
+		c.count(EventChallengeAck)
+		c.owe.ack = true
+	}
+}
+
+// checkReset is step two, with RFC 5961 §3: only a reset at exactly RCV.NXT is believed.
+func (c *Conn) checkReset(now clock.Instant, s *Segment) drop.Reason {
+	if s.Seq != c.rcv.nxt {
+		c.challengeACK(now)
+		return drop.TCPBadReset
+	}
+	switch c.state {
+	case SynReceived:
+		c.count(EventAttemptFail)
+		if c.passive {
+			c.fail(ErrReset, false) // back to LISTEN: the listener lives on without us
+		} else {
+			c.fail(ErrRefused, false)
+		}
+	case Established, FinWait1, FinWait2, CloseWait:
+		c.count(EventEstabReset)
+		c.fail(ErrReset, false)
+	default: // CLOSING, LAST-ACK, TIME-WAIT: nobody is left to be told
+		c.close()
+	}
+	return drop.None
+}
+
+// checkSYN is step four. A passive connection that is not yet synchronised goes back to LISTEN; all
+// others send a challenge ACK whatever the sequence number (RFC 5961 §4).
+func (c *Conn) checkSYN(now clock.Instant) drop.Reason {
+	if c.state == SynReceived && c.passive {
+		c.count(EventAttemptFail)
+		c.fail(ErrReset, false)
+		return drop.TCPBadSYN
+	}
+	c.challengeACK(now)
+	return drop.TCPBadSYN
+}
+
+// checkURG is step six: the pointer is recorded, the data stays in line (RFC 6093).
+func (c *Conn) checkURG(s *Segment) {
+	if s.Flags&wire.URG == 0 || c.rcv.fin {
+		return
+	}
+	if up := s.Seq.Add(int(s.Urgent)); !c.rcv.urgent || c.rcv.up.Less(up) {
+		c.rcv.up, c.rcv.urgent = up, true
+	}
+}
+
+// checkFIN is step eight: the peer's FIN takes effect when everything before it has come.
+func (c *Conn) checkFIN(now clock.Instant, s *Segment) {
+	r := &c.rcv
+	if s.Flags&wire.FIN != 0 && !r.fin {
+		r.fin, r.finSeq = true, s.Seq.Add(len(s.Payload))
+		if r.finSeq != r.nxt {
+			c.oweDupAck()
+		}
+	}
+	if !r.fin || r.eof || r.nxt != r.finSeq {
+		return
+	}
+	r.eof = true
+	r.nxt = r.nxt.Add(1)
+	r.base++
+	r.adv = wire.MaxSeq(r.adv, r.nxt)
+	c.owe.ack = true
+	c.owe.dupAcks = 0
+	switch c.state {
+	case Established:
+		c.setState(CloseWait)
+	case FinWait1: // our FIN is not acknowledged, or checkACK would have moved on
+		c.setState(Closing)
+	case FinWait2:
+		c.enterTimeWait(now)
+	}
+}
+
+func (c *Conn) enterTimeWait(now clock.Instant) {
+	ack := c.owe.ack
+	c.setState(TimeWait)
+	c.at = noTimers
+	c.owe = intents{ack: ack}
+	c.at.timeWait = now.Add(max(0, c.cfg.TimeWait))
+	c.snd.buf.Drop()
+	c.rcv.early.Clear()
+}

@@ -1,0 +1,238 @@
+package tcp
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// pipe is two connections and a link between them in virtual time.
+type pipe struct {
+	t     *testing.T
+	now   clock.Instant
+	c     [2]*Conn
+	delay time.Duration
+	// fault decides what becomes of a segment: how many copies arrive, and how much later.
+	fault  func(from int, s *Segment) (copies int, later time.Duration)
+	flight []arrival
+	order  int
+	room   int // what Emit is given
+	log    func(from int, s *Segment)
+}
+
+type arrival struct {
+	at    clock.Instant
+	order int
+	to    int
+	seg   Segment
+}
+
+const linkMSS = 1460
+
+// newPipe returns a client in SYN-SENT and a server in LISTEN.
+func newPipe(t *testing.T, client, server Config) *pipe {
+	p := &pipe{t: t, delay: 10 * time.Millisecond, room: linkMSS}
+	p.c[0] = Open(client, linkMSS, 1000, 0, nil)
+	p.c[1] = NewListen(server, linkMSS, 0xffffff00, nil) // wraps early
+	return p
+}
+
+// pump emits all there is.
+func (p *pipe) pump() {
+	buf := make([]byte, p.room)
+	for i, c := range p.c {
+		for {
+			var s Segment
+			n, ok := c.Emit(p.now, buf, &s)
+			if !ok {
+				break
+			}
+			s.Payload = bytes.Clone(buf[:n])
+			if p.log != nil {
+				p.log(i, &s)
+			}
+			copies, later := 1, time.Duration(0)
+			if p.fault != nil {
+				copies, later = p.fault(i, &s)
+			}
+			for range copies {
+				p.order++
+				p.flight = append(p.flight, arrival{p.now.Add(p.delay + later), p.order, 1 - i, s})
+			}
+		}
+	}
+}
+
+// step goes to the next thing that happens; false when there is none.
+func (p *pipe) step() bool {
+	p.pump()
+	next, which := min(p.c[0].Deadline(), p.c[1].Deadline()), -1
+	for i, a := range p.flight {
+		if a.at < next || which >= 0 && a.at == next && a.order < p.flight[which].order || which < 0 && a.at == next {
+			next, which = a.at, i
+		}
+	}
+	if next == clock.Never {
+		return false
+	}
+	p.now = max(p.now, next)
+	if which >= 0 {
+		a := p.flight[which]
+		p.flight = append(p.flight[:which], p.flight[which+1:]...)
+		p.c[a.to].Receive(p.now, &a.seg)
+		check(p.t, p.c[a.to])
+	}
+	p.pump()
+	return true
+}
+
+// run steps until done, or fails after a simulated hour.
+func (p *pipe) run(what string, done func() bool) {
+	p.t.Helper()
+	for !done() {
+		if !p.step() {
+			p.t.Fatalf("%s: nothing left to happen at %v: %v and %v", what, p.now, p.c[0].State(), p.c[1].State())
+		}
+		if p.now > clock.Instant(time.Hour) {
+			p.t.Fatalf("%s: not done after an hour: %+v\n%+v", what, p.c[0].Info(p.now), p.c[1].Info(p.now))
+		}
+	}
+}
+
+func (p *pipe) connect() {
+	p.t.Helper()
+	p.run("connect", func() bool { return p.c[0].State() == Established && p.c[1].State() == Established })
+}
+
+// check asserts what holds after every segment.
+func check(t *testing.T, c *Conn) {
+	t.Helper()
+	v, r := &c.snd, &c.rcv
+	if c.state == Closed || c.state == Listen {
+		return
+	}
+	if v.nxt.Less(v.una) || v.max.Less(v.nxt) {
+		t.Fatalf("una %d nxt %d max %d out of order", v.una, v.nxt, v.max)
+	}
+	if v.max.Sub(v.dataStart()) > v.buf.Len()+1 {
+		t.Fatalf("sent %d beyond the buffer of %d", v.max.Sub(v.dataStart()), v.buf.Len())
+	}
+	if c.state != SynSent && r.adv.Less(r.nxt) {
+		t.Fatalf("rcv.nxt %d beyond the offered edge %d", r.nxt, r.adv)
+	}
+	if r.early.Len() > 0 && r.early.At(0).Lo <= r.base {
+		t.Fatalf("early octets from %d at %d", r.early.At(0).Lo, r.base)
+	}
+	if v.nxt == v.una && c.at.rexmt != clock.Never {
+		t.Fatalf("retransmission timer runs with nothing in flight: %v %+v", c.state, c.cong)
+	}
+	if c.cong.Cwnd < 0 {
+		t.Fatalf("cwnd %d", c.cong.Cwnd)
+	}
+}
+
+// transfer sends n octets each way at once, in chunks, and compares them; then both close.
+func (p *pipe) transfer(n int, rng *rand.Rand) {
+	p.t.Helper()
+	var want, got [2][]byte
+	var left [2][]byte
+	for i := range want {
+		want[i] = make([]byte, n)
+		for j := range want[i] {
+			want[i][j] = byte(rng.Uint32())
+		}
+		left[i] = want[i]
+	}
+	buf := make([]byte, 4096)
+	p.run("transfer", func() bool {
+		done := true
+		for i, c := range p.c {
+			if !c.snd.closed {
+				k, err := c.Write(left[i][:min(len(left[i]), 1+rng.IntN(8192))])
+				if err != nil {
+					p.t.Fatalf("write %d: %v", i, err)
+				}
+				left[i] = left[i][k:]
+				if len(left[i]) == 0 {
+					if err := c.CloseWrite(p.now); err != nil {
+						p.t.Fatal(err)
+					}
+				}
+			}
+			k, err := c.Read(buf[:1+rng.IntN(len(buf))])
+			for got[i] = append(got[i], buf[:k]...); err == nil && k > 0 && c.rcv.eof; got[i] = append(got[i], buf[:k]...) {
+				k, err = c.Read(buf)
+			}
+			if err != nil && err != io.EOF {
+				p.t.Fatalf("read %d after %d of %d: %v", i, len(got[i]), n, err)
+			}
+			done = done && err == io.EOF
+		}
+		return done
+	})
+	for i := range got {
+		if !bytes.Equal(got[i], want[1-i]) {
+			p.t.Fatalf("end %d got %d octets that differ", i, len(got[i]))
+		}
+	}
+	p.run("close", func() bool { return p.c[0].Done() && p.c[1].Done() })
+	for i, c := range p.c {
+		if c.Err() != nil {
+			p.t.Fatalf("end %d: %v", i, c.Err())
+		}
+	}
+}
+
+func TestTransferClean(t *testing.T) {
+	for _, size := range []int{0, 1, 1000, 100_000, 3_000_000} {
+		for _, room := range []int{linkMSS, 500, 65536} {
+			t.Run(fmt.Sprint(size, room), func(t *testing.T) {
+				p := newPipe(t, Config{}, Config{})
+				p.room = room
+				p.connect()
+				p.transfer(size, rand.New(rand.NewPCG(1, 2)))
+				if n := p.c[0].retrans + p.c[1].retrans; n > 0 {
+					t.Errorf("%d segments retransmitted on a clean link", n)
+				}
+			})
+		}
+	}
+}
+
+func TestTransferFaults(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		bufs := []int{64, 100, 1000, 5000, 65535, 1 << 20}
+		cfg := func() Config {
+			return Config{SendBuffer: bufs[rng.IntN(len(bufs))], RecvBuffer: bufs[rng.IntN(len(bufs))], NoDelay: rng.IntN(2) == 0,
+				MaxRetries: 100, SYNRetries: 100, RTOMax: 5 * time.Second}
+		}
+		p := newPipe(t, cfg(), cfg())
+		p.room = []int{linkMSS, 20000}[rng.IntN(2)]
+		loss, dup, jitter := rng.Float64()*0.2, rng.Float64()*0.2, time.Duration(rng.IntN(30))*time.Millisecond
+		p.fault = func(int, *Segment) (int, time.Duration) {
+			later := time.Duration(rng.Int64N(int64(jitter) + 1))
+			switch r := rng.Float64(); {
+			case r < loss:
+				return 0, 0
+			case r < loss+dup:
+				return 2, later
+			}
+			return 1, later
+		}
+		n := 20_000
+		if min(p.c[0].cfg.RecvBuffer, p.c[1].cfg.RecvBuffer, p.c[0].cfg.SendBuffer, p.c[1].cfg.SendBuffer) < 1000 {
+			n = 2000
+		}
+		p.connect()
+		p.transfer(n, rng)
+	}
+}
+
+var _ = wire.SYN

@@ -1,0 +1,119 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// checkText is step seven of §3.10.7.4: the segment's text, already cut to the window, goes into the
+// receive buffer.
+func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
+	if len(s.Payload) == 0 {
+		return drop.None
+	}
+	switch c.state {
+	case Established, FinWait1, FinWait2:
+	default: // the peer has sent its FIN: there can be no text behind it
+		c.owe.ack = true
+		return drop.TCPBadState
+	}
+	if c.rcv.fin && c.rcv.finSeq.Less(s.Seq.Add(len(s.Payload))) {
+		c.owe.ack = true
+		return drop.TCPBadState
+	}
+	if c.rcv.closed { // data nobody will read (RFC 1122 §4.2.2.13, RFC 2525 §2.17)
+		c.count(EventAbortOnData)
+		c.fail(ErrAborted, true)
+		return drop.TCPClosedRecv
+	}
+	return c.acceptText(now, s.Seq, s.Payload, s.Segments())
+}
+
+// acceptText stores octets that start at seq, inside the window; segs is how many wire segments they
+// came in. What is in order becomes readable, with all it joins up with; what is early waits.
+func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) drop.Reason {
+	if len(p) == 0 {
+		return drop.None
+	}
+	r := &c.rcv
+	gap := seq.Sub(r.nxt)
+	off := r.base + int64(gap)
+	if gap > 0 {
+		c.oweDupAck()
+		if r.early.Covers(off, off+int64(len(p))) {
+			return drop.TCPDuplicate
+		}
+		c.count(EventOutOfOrder)
+		r.buf.PutAt(r.buf.Len()+gap, p)
+		r.early.Add(off, off+int64(len(p)))
+		return drop.None
+	}
+	r.buf.PutAt(r.buf.Len(), p)
+	n := len(p)
+	if r.early.Len() > 0 {
+		n = c.joinEarly(off, n)
+	}
+	r.buf.Extend(n)
+	r.base += int64(n)
+	r.nxt = r.nxt.Add(n)
+	r.bytes += uint64(n)
+	r.segs += segs
+	switch {
+	case r.segs >= 2 || c.cfg.DelayedAck < 0:
+		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)
+	case !c.owe.ack && c.at.delack == clock.Never:
+		c.at.delack = now.Add(c.cfg.DelayedAck)
+	}
+	return drop.None
+}
+
+// joinEarly returns how far the stream is complete from off on, given that n octets from there have
+// just come while others were waiting, and takes those out of the waiting set.
+func (c *Conn) joinEarly(off int64, n int) int {
+	r := &c.rcv
+	end := off + int64(n)
+	if first := r.early.At(0); first.Lo <= end {
+		end = max(end, first.Hi)
+	}
+	r.early.DropBelow(end)
+	c.owe.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
+	c.owe.dupAcks = 0
+	return int(end - off)
+}
+
+// oweDupAck owes one acknowledgement for this very segment: a sender without SACK counts them.
+func (c *Conn) oweDupAck() {
+	if c.owe.dupAcks < 255 {
+		c.owe.dupAcks++
+	}
+}
+
+// window is the receive window to announce, as the header's field, and moves the offered edge. The
+// edge advances by at least a segment or half the buffer (RFC 9293 §3.8.6.2.2) and never retreats.
+func (c *Conn) window(syn bool) uint16 {
+	r := &c.rcv
+	if syn {
+		return uint16(min(r.buf.Limit(), 0xffff))
+	}
+	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, r.mss) {
+		r.adv = edge
+	}
+	return uint16(min(max(0, r.adv.Sub(r.nxt))>>r.wscale, 0xffff))
+}
+
+// windowEdge is the right edge that the free buffer would allow.
+func (c *Conn) windowEdge() wire.Seq {
+	r := &c.rcv
+	return r.nxt.Add(min(r.buf.Free(), 0xffff<<r.wscale))
+}
+
+// windowUpdateDue reports whether the reader has made enough room to tell the peer without being asked.
+func (c *Conn) windowUpdateDue() bool {
+	r := &c.rcv
+	switch c.state {
+	case Established, FinWait1, FinWait2:
+		return !r.fin && c.windowEdge().Sub(r.adv) >= min(r.buf.Limit()/2, 2*r.mss)
+	}
+	return false
+}

@@ -1,0 +1,160 @@
+package lab
+
+import (
+	"slices"
+	"time"
+
+	"smolsh/phy/capture"
+	"smolsh/stack"
+)
+
+// captureFile is a capture under way: an observer of one or more hosts that writes.
+type captureFile struct {
+	world    *World
+	writer   *capture.Writer
+	prefixed bool // interfaces are named with their host
+	ifaces   map[*stack.Iface]int
+	err      error // the first interface that the file could not take
+	release  []func()
+	hosts    []*Host
+	dirty    bool
+}
+
+// Capture writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
+// as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
+// the hosts' frames are of wire size. A frame shows as the stack saw it: before the rules of the port it
+// left by, after those of the port it came in by. stop closes the file and reports the first error.
+func (l *Lab) Capture(path string) (stop func() error, err error) {
+	c, err := l.world.newCapture(path)
+	if err != nil {
+		return nil, err
+	}
+	c.prefixed = true
+	for _, h := range l.hosts {
+		c.add(h)
+	}
+	l.captures = append(l.captures, c)
+	return c.stopper(l)
+}
+
+// Capture does for one host what Lab.Capture does for all.
+func (h *Host) Capture(path string) (stop func() error, err error) {
+	c, err := h.lab.world.newCapture(path)
+	if err != nil {
+		return nil, err
+	}
+	c.add(h)
+	return c.stopper(h.lab)
+}
+
+// FlushCaptures hands what was captured to the files. A wall-clock Runner calls it before it sleeps, so
+// that a reader finds everything while the capture runs; it reports nothing, stop does.
+func (w *World) FlushCaptures() {
+	for _, c := range w.captures {
+		if c.dirty {
+			c.dirty = false
+			c.writer.Flush()
+		}
+	}
+}
+
+func (w *World) newCapture(path string) (*captureFile, error) {
+	cw, err := capture.Create(path, w.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	c := &captureFile{world: w, writer: cw, ifaces: map[*stack.Iface]int{}}
+	w.captures = append(w.captures, c)
+	return c, nil
+}
+
+// stopper returns the function that ends the capture, or ends it at once when the file could not take
+// an interface.
+func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return capture.ErrClosed
+		}
+		stopped = true
+		for _, fn := range c.release {
+			fn()
+		}
+		for _, h := range c.hosts {
+			h.captures = remove(h.captures, c)
+		}
+		l.captures = remove(l.captures, c)
+		c.world.captures = remove(c.world.captures, c)
+		if err := c.writer.Close(); err != nil {
+			return err
+		}
+		return c.err
+	}
+	if c.err != nil {
+		return nil, stop()
+	}
+	return stop, nil
+}
+
+func remove(list []*captureFile, c *captureFile) []*captureFile {
+	if i := slices.Index(list, c); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+// add begins with a host.
+func (c *captureFile) add(h *Host) {
+	c.hosts = append(c.hosts, h)
+	h.captures = append(h.captures, c)
+	for _, p := range h.ports {
+		c.addPort(p)
+	}
+	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.write(h, ev) }))
+}
+
+// addPort gives a port's interface its place in the file. The hidden loop comes in with its first frame,
+// and is left out where a classic file can't take it.
+func (c *captureFile) addPort(p *Port) int {
+	name := p.iface.Name()
+	if c.prefixed {
+		name = p.host.Name() + "/" + name
+	}
+	i, err := c.writer.AddIface(name, p.caps.Medium, 0)
+	if err != nil {
+		i = -1
+		if c.err == nil && !p.hidden {
+			c.err = err
+		}
+	}
+	c.ifaces[p.iface] = i
+	return i
+}
+
+func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
+	i, known := c.ifaces[ev.Iface]
+	if !known {
+		i = c.addPort(h.portOf(ev.Iface))
+	}
+	if i < 0 {
+		return
+	}
+	c.dirty = true
+	c.writer.Write(&capture.Packet{ // an error sticks in the writer, and stop reports it
+		Time:     time.Duration(ev.Now),
+		Iface:    i,
+		Outgoing: ev.Dir == stack.TX,
+		Comment:  ev.Verdict.String(),
+		Data:     ev.Frame.Bytes(),
+	})
+}
+
+// portOf is the port of one of the host's interfaces.
+func (h *Host) portOf(i *stack.Iface) *Port {
+	for _, p := range h.ports {
+		if p.iface == i {
+			return p
+		}
+	}
+	return h.loop
+}

@@ -1,0 +1,38 @@
+package lab
+
+import "fmt"
+
+// Conservation checks that nothing vanished uncounted: on every host frames in = delivered + answered +
+// forwarded + dropped, and on every direction of a link and every switch frames in + copies =
+// delivered + in flight + dropped. The error names the first place where it does not add up.
+func (l *Lab) Conservation() error {
+	for _, h := range l.hosts {
+		if in, accounted := h.Conservation(); in != accounted {
+			return fmt.Errorf("host %s: %d frames in, %d accounted for", h.Name(), in, accounted)
+		}
+	}
+	for i, k := range l.links {
+		for _, d := range []struct {
+			name string
+			flow *Flow
+		}{{"a->b", &k.ab.stats}, {"b->a", &k.ba.stats}} {
+			if err := d.flow.check(); err != nil {
+				return fmt.Errorf("link %d %s: %w", i, d.name, err)
+			}
+		}
+	}
+	for _, s := range l.switches {
+		if err := s.stats.check(); err != nil {
+			return fmt.Errorf("switch %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Flow) check() error {
+	in, out := s.In+s.Copies, s.Delivered+s.InFlight+s.Dropped()
+	if in != out {
+		return fmt.Errorf("%d frames and %d copies in, %d accounted for", s.In, s.Copies, out)
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package lab
+
+import (
+	"smolsh/phy"
+	"smolsh/stack/clock"
+)
+
+// flight is a frame under way: when its timer is due, its sink takes the frame over. Flights are
+// reused, so that moving a frame allocates nothing.
+type flight struct {
+	timer clock.Timer[task]
+	world *World
+	frame *phy.Frame
+	to    sink
+	next  *flight // in the list of unused ones
+}
+
+// send makes f arrive at the sink at the given instant.
+func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
+	fl := w.flights
+	if fl == nil {
+		fl = &flight{world: w}
+		fl.timer.Value = fl
+	} else {
+		w.flights, fl.next = fl.next, nil
+	}
+	fl.frame, fl.to = f, to
+	w.events.Set(&fl.timer, at)
+}
+
+func (fl *flight) run(now clock.Instant) {
+	f, to := fl.frame, fl.to
+	fl.frame, fl.to = nil, nil
+	fl.next, fl.world.flights = fl.world.flights, fl
+	to.arrive(now, f)
+}

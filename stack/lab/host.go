@@ -1,0 +1,214 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+const (
+	defaultMTU = 1500
+	minMTU     = 68    // RFC 791 §3.2
+	maxMTU     = 65535 // an IPv4 packet's length field
+
+	// fruitlessTicks is how often in a row a host's deadline may be due again after a tick; then it has
+	// to wait for tickPause. No timer needs it, and a fault in one must not stop the world.
+	fruitlessTicks = 64
+	tickPause      = time.Millisecond
+)
+
+// Host is a lab's host: a stack and its ports. Every host has a hidden loop interface with
+// 127.0.0.1/8, on which its own addresses are reached.
+type Host struct {
+	*stack.Host
+	lab     *Lab
+	ordinal uint64 // in the lab, from 1
+	order   int    // in the world, from 0
+	mac     wire.HardwareAddr
+	mtu     int
+	addrs   []netip.Prefix // not given to an interface yet
+	gateway netip.Addr     // not routed yet
+	ports   []*Port        // but for the loop
+	made    uint64         // ports made so far, which numbers their random streams
+	loop    *Port
+
+	dirty  bool
+	timer  clock.Timer[task]
+	ticked bool // since the timer was last set
+	late   int  // ticks in a row that left the deadline due
+	wire   int  // who wants to see frames of wire size
+
+	captures []*captureFile
+}
+
+// Lab is the host's lab.
+func (h *Host) Lab() *Lab { return h.lab }
+
+// Ports are the host's ports in the order in which they were made, without the hidden loop. The slice
+// is the host's.
+func (h *Host) Ports() []*Port { return h.ports }
+
+// WireFrames makes the host send frames of wire size with finished checksums, as rules and captures
+// need them, until release is called.
+func (h *Host) WireFrames() (release func()) {
+	h.wire++
+	done := false
+	return func() {
+		if !done {
+			done = true
+			h.wire--
+		}
+	}
+}
+
+// Attach makes an interface of h on a device, named as the device is where that name is free. A
+// pollable device is left to the Runner (World.Devices), one in memory is drained by the world. Without
+// addresses the interface takes the host's next one, if there is one left. The device stays the
+// caller's to close, after Port.Detach.
+func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
+	if len(addrs) == 0 {
+		addrs = h.nextAddr()
+	}
+	caps := dev.Capabilities()
+	if h.mtu > 0 {
+		caps.MTU = min(caps.MTU, h.mtu)
+	}
+	name := h.freeName(dev.Name())
+	p := h.newPort(caps)
+	p.dev = dev
+	if err := p.open(name, addrs, false); err != nil {
+		return nil, err
+	}
+	w := h.lab.world
+	if _, ok := dev.(phy.Pollable); ok {
+		w.devices = append(w.devices, p)
+		w.generation++
+	} else {
+		w.memory = append(w.memory, p)
+	}
+	return p, nil
+}
+
+// attachLoop makes the hidden interface.
+func (h *Host) attachLoop() {
+	dev := phy.NewLoopback("lo")
+	p := &Port{host: h, caps: dev.Capabilities(), dev: dev}
+	p.faults = p.newFaults(0)
+	p.open("lo", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}, true)
+	h.loop = p
+}
+
+// newPort returns a port that is numbered but not open yet.
+func (h *Host) newPort(caps phy.Capabilities) *Port {
+	h.made++
+	p := &Port{host: h, index: len(h.ports), caps: caps}
+	p.faults = p.newFaults(h.made)
+	h.ports = append(h.ports, p)
+	return p
+}
+
+// nextAddr takes the host's next address, none when all are given away.
+func (h *Host) nextAddr() []netip.Prefix {
+	if len(h.addrs) == 0 {
+		return nil
+	}
+	a := h.addrs[:1:1]
+	h.addrs = h.addrs[1:]
+	return a
+}
+
+// freeName is want, or want with a number behind it where an interface has that name.
+func (h *Host) freeName(want string) string {
+	name := want
+	for n := 1; h.portNamed(name) != nil; n++ {
+		name = fmt.Sprintf("%s.%d", want, n)
+	}
+	return name
+}
+
+func (h *Host) portNamed(name string) *Port {
+	for _, p := range h.ports {
+		if p.iface.Name() == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// hardwareAddr is the address of the host's i-th interface, given what its device would like.
+func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
+	switch {
+	case !h.mac.IsZero() && i == 0:
+		return h.mac
+	case !wish.IsZero():
+		return wish
+	case !h.mac.IsZero():
+		a := h.mac
+		a[0] |= 2 // derived, so locally administered
+		a[1] ^= byte(i)
+		return a
+	}
+	n := h.ordinal
+	return wire.HardwareAddr{2, byte(i), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+}
+
+// addGateway makes the default route once one of the prefixes reaches the gateway.
+func (h *Host) addGateway(addrs []netip.Prefix, i *stack.Iface) error {
+	for _, a := range addrs {
+		if h.gateway.IsValid() && a.Masked().Contains(h.gateway) {
+			gw := h.gateway
+			h.gateway = netip.Addr{}
+			return h.AddRoute(netip.PrefixFrom(zeroAddr(gw), 0), gw, i)
+		}
+	}
+	return nil
+}
+
+func zeroAddr(like netip.Addr) netip.Addr {
+	if like.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// run is the host's deadline.
+func (h *Host) run(now clock.Instant) {
+	h.ticked = true
+	h.Tick(now)
+	h.lab.world.touch(h)
+}
+
+// pump lets every port transmit a batch and returns how many frames moved. A host that moved any is
+// asked again: what one interface sends may make another ready.
+func (h *Host) pump(now clock.Instant) (n int) {
+	for _, p := range h.ports {
+		n += p.pump(now)
+	}
+	n += h.loop.pump(now)
+	n += h.loop.drainMemory(now)
+	if n > 0 {
+		h.lab.world.touch(h)
+	}
+	h.schedule(now)
+	return n
+}
+
+// schedule sets the host's timer to its deadline.
+func (h *Host) schedule(now clock.Instant) {
+	at := max(h.Deadline(), now)
+	switch {
+	case at > now:
+		h.late = 0
+	case h.ticked:
+		if h.late++; h.late > fruitlessTicks {
+			at = now.Add(tickPause)
+		}
+	}
+	h.ticked = false
+	h.lab.world.events.Set(&h.timer, at)
+}

@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+
+	"smolsh/stack"
+	"smolsh/stack/wire"
+)
+
+// Lab is a set of hosts and links with one seed. Several labs may share a World.
+type Lab struct {
+	world    *World
+	seed     uint64
+	hosts    []*Host
+	links    []*Link
+	switches []*Switch
+	cut      map[pair]bool // partitioned pairs of hosts
+	captures []*captureFile
+}
+
+// New makes an empty lab in w. Labs of one world with equal seeds behave equally, whatever else the
+// world holds.
+func New(w *World, seed uint64) *Lab {
+	l := &Lab{world: w, seed: seed, cut: map[pair]bool{}}
+	w.labs = append(w.labs, l)
+	return l
+}
+
+// World is the lab's world.
+func (l *Lab) World() *World { return l.world }
+
+// Seed is what the lab was made with.
+func (l *Lab) Seed() uint64 { return l.seed }
+
+// Hosts are the lab's hosts in the order in which they were added. The slice is the lab's.
+func (l *Lab) Hosts() []*Host { return l.hosts }
+
+// Links are the lab's links, a switch's among them, in the order in which they were made. The slice is
+// the lab's.
+func (l *Lab) Links() []*Link { return l.links }
+
+// Switches are the lab's switches in the order in which they were made. The slice is the lab's.
+func (l *Lab) Switches() []*Switch { return l.switches }
+
+// HostConfig describes a host.
+type HostConfig struct {
+	Name string
+	// MAC is the address of the first interface; zero means 02:00:00:00:00:NN, NN counting the lab's
+	// hosts from 1. Further interfaces have their number in the second octet.
+	MAC wire.HardwareAddr
+	// Addrs are given to links and devices, one each, in order.
+	Addrs []netip.Prefix
+	// Gateway becomes the default route as soon as an interface has a prefix that holds it.
+	Gateway netip.Addr
+	// MTU bounds that of the host's interfaces, in octets of network-layer packet; 0 means 1500 on
+	// links and the device's own on devices.
+	MTU int
+	// Stack is the configuration of the stack; its Name and Seed are set by the lab.
+	Stack stack.Config
+}
+
+// AddHost makes a host without links. It has a hidden interface with 127.0.0.1/8 on a loopback, on
+// which its own addresses are reached. Names are unique within a lab.
+func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
+	for _, h := range l.hosts {
+		if h.Name() == cfg.Name {
+			return nil, fmt.Errorf("host %q exists already", cfg.Name)
+		}
+	}
+	if cfg.MTU < 0 || cfg.MTU > maxMTU || cfg.MTU > 0 && cfg.MTU < minMTU {
+		return nil, fmt.Errorf("host %q: mtu %d is not within %d to %d", cfg.Name, cfg.MTU, minMTU, maxMTU)
+	}
+	ordinal := uint64(len(l.hosts) + 1)
+	sc := cfg.Stack
+	sc.Name, sc.Seed = cfg.Name, mix(l.seed, streamHost, ordinal)
+	h := &Host{
+		Host:    stack.New(sc),
+		lab:     l,
+		ordinal: ordinal,
+		order:   len(l.world.hosts),
+		mac:     cfg.MAC,
+		mtu:     cfg.MTU,
+		addrs:   append([]netip.Prefix(nil), cfg.Addrs...),
+		gateway: cfg.Gateway,
+	}
+	h.timer.Value = h
+	l.hosts = append(l.hosts, h)
+	l.world.hosts = append(l.world.hosts, h)
+	h.attachLoop()
+	for _, c := range l.captures {
+		c.add(h)
+	}
+	return h, nil
+}

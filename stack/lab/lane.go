@@ -1,0 +1,185 @@
+package lab
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/phy/fault"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// maxInFlight bounds the frames that one direction of a link holds, whatever its rate and delay.
+const maxInFlight = 1 << 16
+
+// Flow counts what happened to the frames of one direction. In + Copies is always
+// Delivered + InFlight + the sum of Drops.
+type Flow struct {
+	In        uint64 // frames put in, of wire size unless the link carries super-segments
+	Copies    uint64 // further copies that rules or flooding made
+	Delivered uint64
+	InFlight  uint64
+	Octets    uint64                  // of the frames put in
+	Drops     [drop.NumReasons]uint64 // by reason
+}
+
+// Dropped is the sum of the drops.
+func (s *Flow) Dropped() (n uint64) {
+	for _, d := range s.Drops {
+		n += d
+	}
+	return n
+}
+
+// lane is one direction of a link.
+type lane struct {
+	link  *Link
+	dir   fault.Dir
+	rng   *rand.Rand
+	to    sink
+	stats Flow
+
+	free    clock.Instant   // when the transmitter has serialised all it has taken
+	leaving []clock.Instant // ring of when each frame not yet serialised will be
+	head, n int
+}
+
+// put takes a frame over at the lane's near end.
+func (l *lane) put(now clock.Instant, f *phy.Frame) {
+	whole := l.link.cfg.Offload && l.link.faults.Empty()
+	w := l.link.lab.world
+	if f.Offload.GSOSize != 0 && !whole && w.segmenter.Start(f, phy.MediumEthernet) {
+		for w.segmenter.Segments() > 0 {
+			g := w.frame(segmentSize(f))
+			w.segmenter.Next(g)
+			l.take(now, g)
+		}
+		w.recycle(f)
+		return
+	}
+	if !whole {
+		phy.FinishChecksum(f, phy.MediumEthernet)
+	}
+	if f.Offload.NeedsCsum {
+		f.Offload.CsumValid = true // nothing can damage it on the way
+	}
+	l.take(now, f)
+}
+
+// take serialises one frame and sends it on its way, or drops it.
+func (l *lane) take(now clock.Instant, f *phy.Frame) {
+	w, cfg := l.link.lab.world, &l.link.cfg
+	l.stats.In++
+	l.stats.Octets += uint64(f.Len())
+	switch {
+	case l.link.broken():
+		l.drop(f, drop.LinkDown)
+		return
+	case l.tooBig(f):
+		l.drop(f, drop.TooBig)
+		return
+	case l.stats.InFlight >= maxInFlight || !l.queue(now):
+		l.drop(f, drop.LinkQueueFull)
+		return
+	}
+	left := l.serialise(now, f.Len())
+	if cfg.Loss > 0 && l.rng.Float64() < cfg.Loss {
+		l.drop(f, drop.FaultLoss)
+		return
+	}
+	copies, hold := 0, time.Duration(0)
+	if !l.link.faults.Empty() {
+		v := l.link.faults.Apply(now, l.dir, phy.MediumEthernet, f)
+		if v.Drop != drop.None {
+			l.drop(f, v.Drop)
+			return
+		}
+		copies, hold = v.Copies, v.Delay
+	}
+	if isSuper(f) && f.Len() <= phy.FrameSize { // a small frame under way must not keep a large buffer
+		g := w.clone(f)
+		w.recycle(f)
+		f = g
+	}
+	for i := 0; i <= copies; i++ {
+		g := f
+		if i < copies {
+			g = w.clone(f)
+			l.stats.Copies++
+		}
+		l.stats.InFlight++
+		w.send(left.Add(l.delay()+hold), g, l)
+	}
+}
+
+// queue reports whether there is room for one more frame to be serialised.
+func (l *lane) queue(now clock.Instant) bool {
+	if l.link.cfg.RateBps == 0 {
+		return true
+	}
+	if l.leaving == nil {
+		l.leaving = make([]clock.Instant, l.link.cfg.Queue+1) // the waiting ones and the one that leaves
+	}
+	for l.n > 0 && l.leaving[l.head] <= now {
+		l.head = (l.head + 1) % len(l.leaving)
+		l.n--
+	}
+	return l.n < len(l.leaving)
+}
+
+// serialise returns when the last bit of a frame of so many octets will have left.
+func (l *lane) serialise(now clock.Instant, octets int) clock.Instant {
+	rate := l.link.cfg.RateBps
+	if rate == 0 {
+		return now
+	}
+	work := uint64(octets) * 8 * uint64(time.Second)
+	takes := work / rate
+	if work%rate != 0 {
+		takes++ // never faster than the rate
+	}
+	l.free = max(l.free, now).Add(time.Duration(takes))
+	l.leaving[(l.head+l.n)%len(l.leaving)] = l.free
+	l.n++
+	return l.free
+}
+
+// delay is the delay of one frame, with its jitter.
+func (l *lane) delay() time.Duration {
+	d, j := l.link.cfg.Delay, l.link.cfg.Jitter
+	if j > 0 {
+		d += time.Duration(l.rng.Int64N(2*int64(j)+1)) - j
+	}
+	return max(d, 0)
+}
+
+// tooBig judges a super-segment by the size of its segments, which is what a link that carries them
+// one by one would see.
+func (l *lane) tooBig(f *phy.Frame) bool {
+	if f.Offload.GSOSize != 0 {
+		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.TCPLen > l.link.cfg.MTU
+	}
+	n := f.Len() - wire.EthernetLen
+	if b := f.Bytes(); n > 4 && b[12] == 0x81 && b[13] == 0 {
+		n -= 4 // a VLAN tag is no part of the packet
+	}
+	return n > l.link.cfg.MTU
+}
+
+func (l *lane) drop(f *phy.Frame, why drop.Reason) {
+	l.stats.Drops[why]++
+	l.link.lab.world.recycle(f)
+}
+
+// arrive is the far end: the frame is handed to the port or switch there.
+func (l *lane) arrive(now clock.Instant, f *phy.Frame) {
+	l.stats.InFlight--
+	if l.link.broken() {
+		l.drop(f, drop.LinkDown)
+		return
+	}
+	l.stats.Delivered++
+	l.to.arrive(now, f)
+}

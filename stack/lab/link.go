@@ -1,0 +1,153 @@
+package lab
+
+import (
+	"fmt"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/phy/fault"
+)
+
+// LinkConfig is what a link is like in each direction.
+type LinkConfig struct {
+	// Delay is what a frame takes from one end to the other after it was serialised; Jitter changes it
+	// for each frame by a random time from -Jitter to +Jitter, so that frames may overtake each other.
+	Delay, Jitter time.Duration
+	// RateBps is how fast a frame's octets, link header included, are serialised, in bits per second;
+	// 0 is infinitely fast.
+	RateBps uint64
+	// Queue is how many frames may wait for the one that is being serialised; more are dropped
+	// (drop.LinkQueueFull). 0 means 100.
+	Queue int
+	// Loss is the chance, 0 to 1, that a serialised frame does not arrive (drop.FaultLoss).
+	Loss float64
+	// MTU is the longest network-layer packet that the link carries, in octets; longer ones are
+	// dropped (drop.TooBig). 0 means that of the hosts.
+	MTU int
+	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
+	// whole.
+	Offload bool
+}
+
+const (
+	defaultQueue = 100
+	maxQueue     = 1 << 16
+	maxGSO       = 65535
+)
+
+func (c *LinkConfig) check() error {
+	switch {
+	case c.Delay < 0 || c.Jitter < 0:
+		return fmt.Errorf("link: delay and jitter can't be negative")
+	case c.Loss < 0 || c.Loss > 1:
+		return fmt.Errorf("link: loss %v is not within 0 to 1", c.Loss)
+	case c.Queue < 0 || c.Queue > maxQueue:
+		return fmt.Errorf("link: queue %d is not within 0 to %d", c.Queue, maxQueue)
+	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU):
+		return fmt.Errorf("link: mtu %d is not within %d to %d", c.MTU, minMTU, maxMTU)
+	}
+	return nil
+}
+
+// Link joins two hosts, or a host and a switch, with a direction of its own each way.
+type Link struct {
+	lab    *Lab
+	cfg    LinkConfig
+	up     bool
+	faults *fault.Set
+	a, b   *Port // b is nil when a switch is there
+	ab, ba lane
+}
+
+// Link joins a and b; each gets an interface eth0, eth1, … with its next address, if it has one left.
+func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
+	if a == b {
+		return nil, fmt.Errorf("link: %s can't be linked to itself", a.Name())
+	}
+	k, err := l.newLink(cfg, max(a.linkMTU(), b.linkMTU()))
+	if err != nil {
+		return nil, err
+	}
+	if k.a, err = a.attachLink(k, &k.ab); err != nil {
+		return nil, err
+	}
+	if k.b, err = b.attachLink(k, &k.ba); err != nil {
+		k.a.close()
+		return nil, err
+	}
+	k.ab.to, k.ba.to = k.b, k.a
+	l.links = append(l.links, k)
+	return k, nil
+}
+
+// newLink makes a link without ends; mtu is the one it has unless it is configured.
+func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Queue == 0 {
+		cfg.Queue = defaultQueue
+	}
+	if cfg.MTU == 0 {
+		cfg.MTU = mtu
+	}
+	ordinal := uint64(len(l.links) + 1)
+	k := &Link{lab: l, cfg: cfg, up: true}
+	k.faults = fault.NewSet(l.stream(streamLinkFaults, ordinal))
+	k.ab = lane{link: k, dir: fault.TX, rng: l.stream(streamLane, ordinal, 0)}
+	k.ba = lane{link: k, dir: fault.RX, rng: l.stream(streamLane, ordinal, 1)}
+	return k, nil
+}
+
+// attachLink makes the host's interface at the end of k from which frames leave by the given lane.
+func (h *Host) attachLink(k *Link, out *lane) (*Port, error) {
+	n := 0
+	for h.portNamed(fmt.Sprintf("eth%d", n)) != nil {
+		n++
+	}
+	p := h.newPort(k.capabilities(h))
+	p.link, p.lane = k, out
+	return p, p.open(fmt.Sprintf("eth%d", n), h.nextAddr(), false)
+}
+
+// linkMTU is the MTU that the host wants on links.
+func (h *Host) linkMTU() int {
+	if h.mtu == 0 {
+		return defaultMTU
+	}
+	return h.mtu
+}
+
+// capabilities are what the link offers to h.
+func (k *Link) capabilities(h *Host) phy.Capabilities {
+	c := phy.Capabilities{Medium: phy.MediumEthernet, MTU: min(k.cfg.MTU, h.linkMTU())}
+	if k.cfg.Offload {
+		c.MaxGSO, c.TxChecksum = maxGSO, true
+	}
+	return c
+}
+
+// Config is what the link was made with, defaults filled in.
+func (k *Link) Config() LinkConfig { return k.cfg }
+
+// Faults are the rules on the link: TX is from its first host to the second, RX back. They are asked
+// after queue and loss. While any is in force, frames on the link are of wire size.
+func (k *Link) Faults() *fault.Set { return k.faults }
+
+// Ports are the link's ends in the order of Lab.Link; b is nil where a switch is.
+func (k *Link) Ports() (a, b *Port) { return k.a, k.b }
+
+// SetUp takes the link down or up. What is sent or under way while it is down is lost (drop.LinkDown);
+// the hosts are not told.
+func (k *Link) SetUp(up bool) { k.up = up }
+
+// Up reports whether the link is up; a partition does not count.
+func (k *Link) Up() bool { return k.up }
+
+// Stats are the counters of both directions, from the first host to the second and back.
+func (k *Link) Stats() (ab, ba Flow) { return k.ab.stats, k.ba.stats }
+
+// broken reports whether nothing passes at the moment.
+func (k *Link) broken() bool {
+	return !k.up || k.b != nil && k.lab.isCut(k.a.host, k.b.host)
+}

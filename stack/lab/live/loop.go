@@ -1,0 +1,153 @@
+//go:build linux
+
+package live
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// pollErrors is how often in a row a descriptor may report an error or a hang-up though its device
+// neither delivers nor fails; then the loop takes the device out of service rather than spin.
+const pollErrors = 16
+
+// errPoll is why.
+var errPoll = errors.New("live: descriptor in an error state")
+
+// loop is the owner of a world.
+type loop struct {
+	*runner
+	fds     []unix.PollFd // the mailbox, then a device each
+	ports   []*lab.Port   // of the devices
+	errors  []int         // poll errors in a row of each
+	known   uint64        // generation of the world's list that fds stand for
+	taken   []*call
+	timeout unix.Timespec
+}
+
+func newLoop(r *runner) *loop {
+	return &loop{
+		runner: r,
+		fds:    []unix.PollFd{{Fd: int32(r.box.fd), Events: unix.POLLIN}},
+		known:  ^uint64(0),
+	}
+}
+
+// run is the loop. The thread is the goroutine's own, because it spends its life in system calls.
+func (l *loop) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(l.done)
+	defer l.box.release()
+	for {
+		now := l.Now()
+		l.world.Sync(now)
+		l.drain(now)
+		closed := l.serve(now)
+		more := l.world.Turn(now)
+		if closed {
+			l.world.FlushCaptures()
+			return
+		}
+		l.sleep(more)
+	}
+}
+
+// drain takes a batch from each device that polled readable.
+func (l *loop) drain(now clock.Instant) {
+	for i, p := range l.ports {
+		seen := l.fds[i+1].Revents
+		if seen == 0 {
+			continue
+		}
+		if seen&unix.POLLOUT != 0 && p.Full() {
+			p.Retry()
+		}
+		n := 0
+		if seen&(unix.POLLIN|unix.POLLERR|unix.POLLHUP) != 0 {
+			n = p.Drain(now)
+		}
+		l.judge(i, p, seen, n)
+	}
+}
+
+// judge looks after descriptors that poll keeps complaining of.
+func (l *loop) judge(i int, p *lab.Port, seen int16, drained int) {
+	switch {
+	case seen&unix.POLLNVAL != 0:
+		p.Fail(fmt.Errorf("live: %w", phy.ErrClosed))
+	case seen&(unix.POLLERR|unix.POLLHUP) != 0 && drained == 0:
+		if l.errors[i]++; l.errors[i] >= pollErrors {
+			p.Fail(errPoll)
+		}
+	default:
+		l.errors[i] = 0
+	}
+}
+
+// serve runs what callers asked for.
+func (l *loop) serve(now clock.Instant) (closed bool) {
+	l.taken, closed = l.box.take(l.taken)
+	for i, c := range l.taken {
+		l.world.Kick()
+		c.fn(now)
+		l.taken[i] = nil
+		c.done <- struct{}{}
+	}
+	return closed
+}
+
+// sleep waits until a device or a caller wants something or the next event is due; not at all when there
+// is more to do.
+func (l *loop) sleep(more bool) {
+	l.refresh()
+	timeout := &l.timeout
+	*timeout = unix.Timespec{}
+	if !more {
+		switch next := l.world.Next(); {
+		case next == clock.Never:
+			timeout = nil
+		default:
+			*timeout = unix.NsecToTimespec(int64(max(0, next.Sub(l.Now()))))
+		}
+		if timeout == nil || timeout.Nano() > int64(10*time.Microsecond) {
+			l.world.FlushCaptures()
+		}
+	}
+	if _, err := unix.Ppoll(l.fds, timeout, nil); err != nil {
+		for i := range l.fds {
+			l.fds[i].Revents = 0 // a signal came: look at the time and sleep again
+		}
+	}
+}
+
+// refresh brings the descriptors up to date with the world's devices and their wish to send.
+func (l *loop) refresh() {
+	ports, generation := l.world.Devices()
+	if generation != l.known {
+		l.known = generation
+		l.ports, l.fds, l.errors = l.ports[:0], l.fds[:1], l.errors[:0]
+		for _, p := range ports {
+			l.ports = append(l.ports, p)
+			l.fds = append(l.fds, unix.PollFd{Fd: int32(p.Device().(phy.Pollable).FD())})
+			l.errors = append(l.errors, 0)
+		}
+	}
+	for i, p := range l.ports {
+		fd := &l.fds[i+1]
+		fd.Events = unix.POLLIN
+		if p.Full() {
+			fd.Events |= unix.POLLOUT
+		}
+		fd.Revents = 0
+	}
+	l.fds[0].Revents = 0
+}

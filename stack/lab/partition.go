@@ -1,0 +1,23 @@
+package lab
+
+// pair is two hosts, the one that was added earlier first.
+type pair [2]*Host
+
+func pairOf(a, b *Host) pair {
+	if b.order < a.order {
+		a, b = b, a
+	}
+	return pair{a, b}
+}
+
+// Partition breaks every path of one link or one switch between a and b: their links are down, and
+// switches don't forward between them. What is under way on their links is lost. Hosts that forward
+// still reach both.
+func (l *Lab) Partition(a, b *Host) { l.cut[pairOf(a, b)] = true }
+
+// Heal ends all partitions. Links that SetUp took down stay down.
+func (l *Lab) Heal() { clear(l.cut) }
+
+func (l *Lab) isCut(a, b *Host) bool {
+	return len(l.cut) > 0 && l.cut[pairOf(a, b)]
+}

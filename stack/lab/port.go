@@ -1,0 +1,404 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"smolsh/phy"
+	"smolsh/phy/fault"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// portFrames is how many frames a port holds that its device has not taken.
+const portFrames = 1024
+
+// Port is where a host's interface meets a device or the end of a link. Fault rules sit here.
+type Port struct {
+	host   *Host
+	iface  *stack.Iface
+	index  int // among the host's ports
+	hidden bool
+	faults *fault.Set
+	caps   phy.Capabilities // as the interface was last told
+
+	link *Link // nil: on a device
+	lane *lane // the link's direction away from here
+
+	dev      phy.Device   // nil: on a link
+	out      []*phy.Frame // what the device has not taken yet
+	full     bool         // the device took fewer than it was given
+	err      error        // why the device is out of service
+	detached bool
+}
+
+// Host is whose port it is.
+func (p *Port) Host() *Host { return p.host }
+
+// Iface is the host's interface at the port.
+func (p *Port) Iface() *stack.Iface { return p.iface }
+
+// Faults are the rules at the port; RX is towards the host. While any is in force the host sends frames
+// of wire size, and super-segments that arrive are cut.
+func (p *Port) Faults() *fault.Set { return p.faults }
+
+// Device is the device at the port, nil when it is on a link.
+func (p *Port) Device() phy.Device { return p.dev }
+
+// Link is the link at the port, nil when it is on a device.
+func (p *Port) Link() *Link { return p.link }
+
+// Err is why the port's device was taken out of service; nil while it serves.
+func (p *Port) Err() error { return p.err }
+
+// Full reports whether frames wait for the device to take them: a Runner polls it for room and calls
+// Retry.
+func (p *Port) Full() bool { return p.full }
+
+// Retry offers the device again what it did not take, in the turn that follows.
+func (p *Port) Retry() {
+	p.full = false
+	p.world().touch(p.host)
+}
+
+// Detach takes the port's device out of service: the interface goes down, nothing reads or writes the
+// device any more, and the caller may close it. On a link's port it does nothing.
+func (p *Port) Detach() { p.retire(phy.ErrClosed) }
+
+func (p *Port) world() *World { return p.host.lab.world }
+
+func (p *Port) newFaults(n uint64) *fault.Set {
+	return fault.NewSet(p.host.lab.stream(streamPortFaults, p.host.ordinal, n))
+}
+
+// open makes the port's interface. On an error the port is taken away again.
+func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
+	h, w := p.host, p.world()
+	p.hidden = hidden
+	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Hidden: hidden}
+	if p.caps.Medium == phy.MediumEthernet {
+		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
+	}
+	p.iface = h.AddIface(w.now, cfg)
+	w.touch(h)
+	for _, a := range addrs {
+		if err := p.iface.AddAddr(w.now, a); err != nil {
+			p.close()
+			return fmt.Errorf("host %s: %s: address %s: %w", h.Name(), name, a, err)
+		}
+	}
+	if hidden {
+		return nil
+	}
+	if err := h.addGateway(addrs, p.iface); err != nil {
+		p.close()
+		return err
+	}
+	for _, c := range h.captures {
+		c.addPort(p)
+	}
+	return nil
+}
+
+// close takes away a port whose medium could not be made.
+func (p *Port) close() {
+	p.iface.SetUp(p.world().now, false)
+	p.host.ports = slices.DeleteFunc(p.host.ports, func(q *Port) bool { return q == p })
+}
+
+// offered are the capabilities that the interface may use at the moment.
+func (p *Port) offered() phy.Capabilities {
+	var c phy.Capabilities
+	plain := p.host.wire > 0 || !p.faults.Empty()
+	if p.dev != nil {
+		c = p.dev.Capabilities()
+		if m := p.host.mtu; m > 0 && !p.hidden {
+			c.MTU = min(c.MTU, m)
+		}
+	} else {
+		c = p.link.capabilities(p.host)
+		plain = plain || !p.link.faults.Empty()
+	}
+	if plain {
+		c.MaxGSO, c.TxChecksum = 0, false
+	}
+	return c
+}
+
+// pump lets the interface transmit a batch and the device take what it can, and returns how many frames
+// moved.
+func (p *Port) pump(now clock.Instant) (n int) {
+	if p.err != nil {
+		return 0
+	}
+	if p.full {
+		if _, ok := p.dev.(phy.Pollable); ok {
+			return 0 // until Retry
+		}
+		if n = p.flush(now); p.full {
+			return n
+		}
+	}
+	if c := p.offered(); c != p.caps {
+		p.caps = c
+		p.iface.SetCapabilities(c)
+	}
+	w, size := p.world(), p.caps.FrameSize()
+	for range batch {
+		if !p.host.Pending(now, p.iface) {
+			break
+		}
+		f := w.frame(size)
+		if !p.host.Transmit(now, p.iface, f) {
+			w.recycle(f)
+			break
+		}
+		n++
+		p.egress(now, f)
+	}
+	if len(p.out) > 0 {
+		n += p.flush(now)
+	}
+	return n
+}
+
+// egress brings what the stack sent to the size and state that the port's medium takes.
+func (p *Port) egress(now clock.Instant, f *phy.Frame) {
+	w, m := p.world(), p.caps.Medium
+	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.segmenter.Start(f, m) {
+		for w.segmenter.Segments() > 0 {
+			g := w.frame(segmentSize(f))
+			w.segmenter.Next(g)
+			p.transmit(now, g)
+		}
+		w.recycle(f)
+		return
+	}
+	if !p.caps.TxChecksum {
+		phy.FinishChecksum(f, m)
+	}
+	p.transmit(now, f)
+}
+
+// segmentSize is room enough for each segment of the super-segment f.
+func segmentSize(f *phy.Frame) int {
+	return wire.EthernetLen + 4 + 2*60 + int(f.Offload.GSOSize) // VLAN tag, longest IPv4 and TCP headers
+}
+
+// transmit asks the rules about a frame, tells the stack what became of it, and puts it on the medium.
+func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
+	if p.faults.Empty() {
+		p.host.Sent(now, p.iface, f, drop.None)
+		p.put(now, f)
+		return
+	}
+	w := p.world()
+	seen := w.clone(f) // observers see what the stack sent, not what a rule made of it
+	v := p.faults.Apply(now, fault.TX, p.caps.Medium, f)
+	p.host.Sent(now, p.iface, seen, v.Drop)
+	w.recycle(seen)
+	if v.Drop != drop.None {
+		w.recycle(f)
+		return
+	}
+	w.inject(now, v, f, portOut{p})
+}
+
+// inject hands a frame and the copies that the rules want to the sink, when they want it.
+func (w *World) inject(now clock.Instant, v fault.Verdict, f *phy.Frame, to sink) {
+	for i := 0; i <= v.Copies; i++ {
+		g := f
+		if i < v.Copies {
+			g = w.clone(f)
+		}
+		if v.Delay > 0 {
+			w.send(now.Add(v.Delay), g, to)
+		} else {
+			to.arrive(now, g)
+		}
+	}
+}
+
+// portOut is the sink behind a port's outgoing rules, portIn the one behind its incoming rules.
+type (
+	portOut struct{ *Port }
+	portIn  struct{ *Port }
+)
+
+func (o portOut) arrive(now clock.Instant, f *phy.Frame) { o.put(now, f) }
+func (i portIn) arrive(now clock.Instant, f *phy.Frame)  { i.receive(now, f) }
+
+// put gives a frame to the link, or to what waits for the device.
+func (p *Port) put(now clock.Instant, f *phy.Frame) {
+	if p.lane != nil {
+		p.lane.put(now, f)
+		return
+	}
+	if p.err != nil || len(p.out) >= portFrames {
+		p.lose(now, f)
+		return
+	}
+	p.out = append(p.out, f)
+	p.world().touch(p.host)
+}
+
+// lose counts a frame that was sent and that the device never took.
+func (p *Port) lose(now clock.Instant, f *phy.Frame) {
+	p.host.Sent(now, p.iface, f, drop.TransmitFailed)
+	p.world().recycle(f)
+}
+
+// flush offers the device what waits for it and returns how many frames it took. What it refuses with
+// an error is lost: a link that is down does not keep frames.
+func (p *Port) flush(now clock.Instant) int {
+	w := p.world()
+	n, err := p.dev.Send(p.out)
+	for _, f := range p.out[:n] {
+		w.recycle(f)
+	}
+	p.out = slices.Delete(p.out, 0, n)
+	p.full = err == nil && len(p.out) > 0
+	if err != nil {
+		for _, f := range p.out {
+			p.lose(now, f)
+		}
+		clear(p.out)
+		p.out = p.out[:0]
+		if errors.Is(err, phy.ErrClosed) {
+			p.Fail(err)
+		}
+	}
+	return n
+}
+
+// Drain takes a batch of frames off the port's device and returns how many. A Runner calls it for
+// pollable devices that are readable; a full batch means that there may be more. A device that fails
+// is taken out of service.
+func (p *Port) Drain(now clock.Instant) int {
+	if p.err != nil {
+		return 0
+	}
+	w := p.world()
+	frames := w.recvSmall[:]
+	size := p.dev.Capabilities().FrameSize()
+	if size > phy.FrameSize {
+		frames = w.recvSuper[:]
+	}
+	if frames[0] == nil {
+		for i := range frames {
+			frames[i] = w.frame(size)
+		}
+	}
+	n, err := p.dev.Recv(frames)
+	for i, f := range frames[:n] {
+		frames[i] = w.frame(size)
+		p.arrive(now, f)
+	}
+	if err != nil && !errors.Is(err, phy.ErrDown) {
+		p.Fail(err)
+	}
+	return n
+}
+
+// drainMemory is Drain for a device in memory, which nobody polls for room.
+func (p *Port) drainMemory(now clock.Instant) (n int) {
+	if p.full {
+		if n = p.flush(now); n > 0 {
+			p.world().touch(p.host)
+		}
+	}
+	if m, ok := p.dev.(*phy.Memory); ok && m.Pending() == 0 {
+		return n
+	}
+	return n + p.Drain(now)
+}
+
+// arrive takes a frame from the medium.
+func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
+	if p.faults.Empty() && p.host.wire == 0 {
+		p.receive(now, f)
+		return
+	}
+	w, m := p.world(), p.caps.Medium
+	if f.Offload.GSOSize != 0 && w.segmenter.Start(f, m) {
+		for w.segmenter.Segments() > 0 {
+			g := w.frame(segmentSize(f))
+			w.segmenter.Next(g)
+			p.ingress(now, g)
+		}
+		w.recycle(f)
+		return
+	}
+	phy.FinishChecksum(f, m)
+	p.ingress(now, f)
+}
+
+// ingress asks the rules about a frame of wire size.
+func (p *Port) ingress(now clock.Instant, f *phy.Frame) {
+	if p.faults.Empty() {
+		p.receive(now, f)
+		return
+	}
+	w := p.world()
+	v := p.faults.Apply(now, fault.RX, p.caps.Medium, f)
+	if v.Drop != drop.None {
+		p.host.Lost(now, p.iface, f, v.Drop)
+		w.recycle(f)
+		return
+	}
+	w.inject(now, v, f, portIn{p})
+}
+
+// receive is where a frame reaches the stack.
+func (p *Port) receive(now clock.Instant, f *phy.Frame) {
+	if !p.detached {
+		p.host.Receive(now, p.iface, f)
+		p.world().touch(p.host)
+	}
+	p.world().recycle(f)
+}
+
+// Fail takes the port's device out of service and tells World.OnDeviceError, once. A Runner calls it
+// when polling says what the device does not.
+func (p *Port) Fail(err error) {
+	if p.retire(err) {
+		if fn := p.world().OnDeviceError; fn != nil {
+			fn(p, err)
+		}
+	}
+}
+
+func (p *Port) retire(err error) bool {
+	if p.dev == nil || p.err != nil {
+		return false
+	}
+	p.err, p.full, p.detached = err, false, true
+	w := p.world()
+	w.devices = without(w.devices, p)
+	w.memory = without(w.memory, p)
+	w.generation++
+	for _, f := range p.out {
+		p.lose(w.now, f)
+	}
+	p.out = nil
+	p.iface.SetUp(w.now, false)
+	w.touch(p.host)
+	return true
+}
+
+// without returns a new slice, since the old one may be in the middle of an iteration.
+func without(ports []*Port, p *Port) []*Port {
+	i := slices.Index(ports, p)
+	if i < 0 {
+		return ports
+	}
+	return slices.Concat(ports[:i], ports[i+1:])
+}
+
+// Devices are the ports on pollable devices, which a wall-clock Runner drains and polls; generation
+// changes whenever the list does. The slice must not be changed.
+func (w *World) Devices() (ports []*Port, generation uint64) { return w.devices, w.generation }

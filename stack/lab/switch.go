@@ -1,0 +1,164 @@
+package lab
+
+import (
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+const (
+	maxStations = 1024              // what a switch learns; more are flooded
+	stationAge  = 300 * time.Second // IEEE 802.1D-2004 table 7-5
+	sweepEvery  = time.Second
+)
+
+// Switch is a learning bridge (IEEE 802.1D-2004 §7.8) whose ports are the far ends of links. It
+// forwards in no time of its own; rate and queue are its links'. There is no spanning tree, and no way
+// to build a loop.
+type Switch struct {
+	lab      *Lab
+	name     string
+	ports    []*switchPort
+	stations map[wire.HardwareAddr]station
+	sweepAt  clock.Instant
+	stats    Flow
+}
+
+// station is where an address was last seen.
+type station struct {
+	port *switchPort
+	seen clock.Instant
+}
+
+// switchPort is a link's end at a switch.
+type switchPort struct {
+	sw   *Switch
+	host *Host
+	out  *lane
+}
+
+// Switch makes a switch without ports.
+func (l *Lab) Switch(name string) *Switch {
+	s := &Switch{lab: l, name: name, stations: map[wire.HardwareAddr]station{}}
+	l.switches = append(l.switches, s)
+	return s
+}
+
+// Name is what the switch was made with.
+func (s *Switch) Name() string { return s.name }
+
+// Stats counts the frames that came in from links and, as delivered, those that went out to links.
+// Frames that would go back where they came from are dropped (drop.UnknownMAC), those of partitioned
+// hosts as well (drop.LinkDown).
+func (s *Switch) Stats() Flow { return s.stats }
+
+// Attach links h to the switch; it gets an interface with its next address, if it has one left.
+func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
+	k, err := s.lab.newLink(cfg, h.linkMTU())
+	if err != nil {
+		return nil, err
+	}
+	if k.a, err = h.attachLink(k, &k.ab); err != nil {
+		return nil, err
+	}
+	p := &switchPort{sw: s, host: h, out: &k.ba}
+	s.ports = append(s.ports, p)
+	k.ab.to, k.ba.to = p, k.a
+	s.lab.links = append(s.lab.links, k)
+	return k, nil
+}
+
+// arrive learns where the sender is and forwards.
+func (p *switchPort) arrive(now clock.Instant, f *phy.Frame) {
+	s := p.sw
+	s.stats.In++
+	s.stats.Octets += uint64(f.Len())
+	h, _, err := wire.ParseEthernet(f.Bytes())
+	if err != nil {
+		s.drop(drop.Of(err))
+		s.lab.world.recycle(f)
+		return
+	}
+	s.learn(now, h.Src, p)
+	if to := s.find(now, h.Dst); to != nil {
+		s.forward(now, f, p, to)
+		return
+	}
+	s.flood(now, f, p)
+}
+
+// learn remembers the port of a unicast address. A full table forgets nobody who is alive.
+func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *switchPort) {
+	if a.IsGroup() || a.IsZero() {
+		return
+	}
+	if _, known := s.stations[a]; !known && len(s.stations) >= maxStations {
+		s.sweep(now)
+		if len(s.stations) >= maxStations {
+			return
+		}
+	}
+	s.stations[a] = station{port: p, seen: now}
+}
+
+// sweep forgets the stations that have aged, at most once in a while. The order does not matter: all of
+// them go.
+func (s *Switch) sweep(now clock.Instant) {
+	if now < s.sweepAt {
+		return
+	}
+	s.sweepAt = now.Add(sweepEvery)
+	for a, st := range s.stations {
+		if now.Sub(st.seen) >= stationAge {
+			delete(s.stations, a)
+		}
+	}
+}
+
+// find is the port of an address, nil when it is a group or not known.
+func (s *Switch) find(now clock.Instant, a wire.HardwareAddr) *switchPort {
+	if st, ok := s.stations[a]; ok && now.Sub(st.seen) < stationAge {
+		return st.port
+	}
+	return nil
+}
+
+// forward sends f to one port.
+func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *switchPort) {
+	switch {
+	case from == to:
+		s.drop(drop.UnknownMAC)
+	case s.lab.isCut(from.host, to.host):
+		s.drop(drop.LinkDown)
+	default:
+		s.stats.Delivered++
+		to.out.put(now, f)
+		return
+	}
+	s.lab.world.recycle(f)
+}
+
+// flood sends f to every port but the one it came from; each port but the last gets a copy.
+func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *switchPort) {
+	rest := len(s.ports) - 1
+	if rest == 0 {
+		s.forward(now, f, from, from)
+		return
+	}
+	for _, to := range s.ports {
+		if to == from {
+			continue
+		}
+		g := f
+		if rest--; rest > 0 {
+			g = s.lab.world.clone(f)
+			s.stats.Copies++
+		}
+		s.forward(now, g, from, to)
+	}
+}
+
+func (s *Switch) drop(why drop.Reason) { s.stats.Drops[why]++ }

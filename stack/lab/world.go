@@ -1,0 +1,250 @@
+package lab
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+)
+
+const (
+	// batch is how many frames an interface may transmit, or a device deliver, before others have a turn.
+	batch = 64
+	// settleFrames bounds the work of one settling, so that hosts which talk for ever without delay
+	// can't keep the owner from looking up.
+	settleFrames = 4096
+	// turnEvents bounds the events of one Turn, for the same reason.
+	turnEvents = 256
+	// poolFrames is how many unused frames of each size are kept.
+	poolFrames = 1024
+)
+
+// World is a clock with its event queue: everything that happens at some instant, ordered by instant
+// and, within one, by the order of scheduling. It owns the labs made in it. A Runner moves it.
+type World struct {
+	// Epoch is the wall-clock time of instant zero, which captures add to their time stamps. NewWorld
+	// sets the Unix epoch, so that the captures of equal runs are equal.
+	Epoch time.Time
+	// OnDeviceError, when set, is told once about a device that failed and was taken out of service.
+	OnDeviceError func(p *Port, err error)
+
+	now      clock.Instant
+	events   clock.Heap[task]
+	labs     []*Lab
+	hosts    []*Host // in insertion order, over all labs
+	dirty    []*Host // hosts that may have something to transmit
+	round    []*Host // the dirty hosts of the present round
+	kicked   bool    // every host may have something to transmit
+	settling bool
+
+	devices    []*Port // ports on pollable devices: the Runner's to drain
+	memory     []*Port // ports on devices in memory, but for hidden loops: drained while settling
+	generation uint64
+
+	small, super *phy.Pool
+	segmenter    phy.Segmenter
+
+	recvSmall, recvSuper [batch]*phy.Frame // what a device fills; empty frames, or nil before the first use
+
+	flights  *flight // unused ones
+	captures []*captureFile
+}
+
+// task is what a timer of the event queue stands for.
+type task interface{ run(now clock.Instant) }
+
+// sink takes a frame over, at the instant it arrives.
+type sink interface {
+	arrive(now clock.Instant, f *phy.Frame)
+}
+
+// NewWorld returns a world without labs at instant zero.
+func NewWorld() *World {
+	return &World{
+		Epoch: time.Unix(0, 0).UTC(),
+		small: phy.NewPool(phy.FrameSize, poolFrames),
+		super: phy.NewPool(phy.SuperFrameSize, poolFrames),
+	}
+}
+
+// Now is the world's time. Under the wall clock it is that of the turn, not of the call.
+func (w *World) Now() clock.Instant { return w.now }
+
+// Event is one scheduled call; it can be moved or stopped.
+type Event struct {
+	world *World
+	timer clock.Timer[task]
+	fn    func(now clock.Instant)
+}
+
+// At calls fn at the given instant, or as soon as possible where that has passed. fn runs on the owner
+// and may do whatever an application may: all hosts are asked for transmissions after it. At Never the
+// event is made but not scheduled.
+func (w *World) At(at clock.Instant, fn func(now clock.Instant)) *Event {
+	e := &Event{world: w, fn: fn}
+	e.timer.Value = e
+	e.Move(at)
+	return e
+}
+
+// Move changes when the event happens; one that has happened or was stopped is scheduled again.
+func (e *Event) Move(at clock.Instant) { e.world.events.Set(&e.timer, max(at, e.world.now)) }
+
+// Stop takes the event out of the queue; nothing happens when it is not in.
+func (e *Event) Stop() { e.world.events.Stop(&e.timer) }
+
+func (e *Event) run(now clock.Instant) {
+	e.world.Kick()
+	e.fn(now)
+}
+
+// Next is when something happens next: at once while hosts may have something to transmit, else when
+// the next event is due; clock.Never when there is none.
+func (w *World) Next() clock.Instant {
+	if w.kicked || len(w.dirty) > 0 {
+		return w.now
+	}
+	return w.events.Next()
+}
+
+// Step does what is next: the transmissions that are owed now, else the one next event, jumping the
+// clock to it. It returns false when nothing is left that could happen.
+func (w *World) Step() bool {
+	if w.settle() {
+		return true
+	}
+	return w.step(clock.Never - 1)
+}
+
+// step runs the next event, if it is due by the given instant, at its own instant.
+func (w *World) step(by clock.Instant) bool {
+	at := w.events.Next()
+	t := w.events.Pop(by)
+	if t == nil {
+		return false
+	}
+	w.now = max(w.now, at)
+	t.Value.run(w.now)
+	w.settle()
+	return true
+}
+
+// Advance runs everything that is due until now, each event at its own instant and hosts'
+// transmissions after each, and leaves the clock at now. It does not end while hosts exchange frames
+// without delay for ever; Step and Turn are bounded.
+func (w *World) Advance(now clock.Instant) {
+	for w.settle() || w.step(now) {
+	}
+	w.Sync(now)
+}
+
+// Sync moves the clock to now, never back, and runs nothing. A wall-clock Runner calls it before it
+// hands in frames and calls of the application.
+func (w *World) Sync(now clock.Instant) { w.now = max(w.now, now) }
+
+// Turn is one bounded turn of a wall-clock Runner: it moves the clock to now, runs a batch of what is
+// due, late events at now rather than in the past, then lets hosts transmit. It reports whether more
+// is due already.
+func (w *World) Turn(now clock.Instant) (more bool) {
+	w.Sync(now)
+	for range turnEvents {
+		t := w.events.Pop(w.now)
+		if t == nil {
+			break
+		}
+		t.Value.run(w.now)
+	}
+	w.settle()
+	return w.Next() <= w.now
+}
+
+// Kick marks that an application call may have made hosts ready to transmit, or moved their
+// deadlines: the next Advance, Step or Turn asks them all.
+func (w *World) Kick() { w.kicked = true }
+
+// touch puts h among the hosts to ask for transmissions.
+func (w *World) touch(h *Host) {
+	if !h.dirty {
+		h.dirty = true
+		w.dirty = append(w.dirty, h)
+	}
+}
+
+// settle lets the dirty hosts transmit, in insertion order and a batch each, and drains the devices in
+// memory, until nobody has anything or the bound is reached. It reports whether anything moved.
+func (w *World) settle() (moved bool) {
+	if w.settling {
+		return false // a callback of a host came here: the settling under way sees to it
+	}
+	w.settling = true
+	for total := 0; total < settleFrames; {
+		if w.kicked {
+			w.kicked = false
+			for _, h := range w.hosts {
+				w.touch(h)
+			}
+		}
+		n := w.pumpDirty()
+		for _, p := range w.memory {
+			n += p.drainMemory(w.now)
+		}
+		if n == 0 && len(w.dirty) == 0 && !w.kicked {
+			break
+		}
+		moved = moved || n > 0
+		total += max(n, 1)
+	}
+	w.settling = false
+	return moved
+}
+
+// pumpDirty asks each dirty host once and returns how many frames moved.
+func (w *World) pumpDirty() (n int) {
+	if len(w.dirty) == 0 {
+		return 0
+	}
+	w.round, w.dirty = w.dirty, w.round[:0]
+	if len(w.round) > 1 {
+		slices.SortFunc(w.round, func(a, b *Host) int { return cmp.Compare(a.order, b.order) })
+	}
+	for _, h := range w.round {
+		h.dirty = false
+		n += h.pump(w.now)
+	}
+	clear(w.round)
+	return n
+}
+
+// frame returns an empty frame with room for size octets.
+func (w *World) frame(size int) *phy.Frame {
+	if size > phy.SuperFrameSize {
+		return phy.NewFrame(size)
+	}
+	if size > phy.FrameSize {
+		return w.super.Get()
+	}
+	return w.small.Get()
+}
+
+// recycle takes a frame back into the pool that it fits.
+func (w *World) recycle(f *phy.Frame) {
+	if isSuper(f) {
+		w.super.Put(f)
+		return
+	}
+	w.small.Put(f)
+}
+
+// isSuper reports whether f has the buffer of a super-segment, whatever is in it.
+func isSuper(f *phy.Frame) bool {
+	return f.Size() >= phy.SuperFrameSize
+}
+
+// clone returns a copy of f.
+func (w *World) clone(f *phy.Frame) *phy.Frame {
+	g := w.frame(f.Len())
+	g.CopyFrom(f)
+	return g
+}

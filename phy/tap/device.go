@@ -1,0 +1,116 @@
+//go:build linux
+
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+)
+
+// Name is the name of the kernel's interface.
+func (d *Device) Name() string { return d.name }
+
+// FD is the descriptor to poll. It is non-blocking and belongs to the device.
+func (d *Device) FD() int { return d.fd }
+
+// Capabilities are Ethernet and the kernel's MTU as Refresh last saw it. There is no MAC among them:
+// the kernel's belongs to the kernel's end, and this end may have any other.
+func (d *Device) Capabilities() phy.Capabilities { return d.caps }
+
+// Up reports whether the kernel's end was up when Refresh last looked.
+func (d *Device) Up() bool { return d.up }
+
+// Refresh asks the kernel for the MTU and the state of its end. The error matches phy.ErrClosed when
+// the device is closed or was deleted.
+func (d *Device) Refresh() error {
+	if d.closed {
+		return phy.ErrClosed
+	}
+	link, err := d.netlink.LinkByIndex(d.index)
+	if err != nil {
+		if errors.As(err, new(netlink.LinkNotFoundError)) {
+			return d.gone()
+		}
+		return fmt.Errorf("%s: netlink: %w", d.name, err)
+	}
+	d.name = link.Attrs().Name
+	d.caps.MTU = link.Attrs().MTU
+	d.up = link.Attrs().Flags&net.FlagUp != 0
+	return nil
+}
+
+func (d *Device) gone() error {
+	return fmt.Errorf("%s: the device was deleted: %w", d.name, phy.ErrClosed)
+}
+
+// Recv reads what waits, one frame per read, into the frames' tails. Frames need room for
+// Capabilities().FrameSize() octets: the kernel cuts off what does not fit. The error is phy.ErrClosed
+// for a closed device and matches it for one that was deleted; the frames before it were received.
+func (d *Device) Recv(frames []*phy.Frame) (int, error) {
+	if d.closed {
+		return 0, phy.ErrClosed
+	}
+	for i := 0; i < len(frames); {
+		n, err := unix.Read(d.fd, frames[i].Tail())
+		switch err {
+		case nil:
+			frames[i].Extend(n)
+			i++
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return i, nil
+		case unix.EBADFD, unix.ENODEV, unix.EIO:
+			return i, d.gone()
+		default:
+			return i, fmt.Errorf("%s: read: %w", d.name, err)
+		}
+	}
+	return len(frames), nil
+}
+
+// Send writes frames until the kernel takes no more for now. An error concerns the frame behind those
+// that were taken: phy.ErrDown while the kernel's end is down, phy.ErrClosed (matched) for a closed or
+// deleted device, the system's otherwise, such as EINVAL for a frame without an Ethernet header.
+func (d *Device) Send(frames []*phy.Frame) (int, error) {
+	if d.closed {
+		return 0, phy.ErrClosed
+	}
+	for i := 0; i < len(frames); {
+		_, err := unix.Write(d.fd, frames[i].Bytes())
+		switch err {
+		case nil:
+			i++
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return i, nil
+		case unix.EIO:
+			d.up = false
+			return i, phy.ErrDown
+		case unix.EBADFD, unix.ENODEV:
+			return i, d.gone()
+		default:
+			return i, fmt.Errorf("%s: write: %w", d.name, err)
+		}
+	}
+	return len(frames), nil
+}
+
+// Close closes the device. The kernel's interface goes away unless it is persistent.
+func (d *Device) Close() error {
+	if d.closed {
+		return phy.ErrClosed
+	}
+	d.closed = true
+	d.netlink.Close()
+	if d.file == nil {
+		return nil
+	}
+	d.fd = -1
+	return d.file.Close()
+}

@@ -1,0 +1,227 @@
+//go:build linux
+
+// Package tap is the operating system's TAP device: an Ethernet interface of the kernel's whose
+// frames this process reads and writes.
+//
+// The device is opened through songgao/water, with these precautions, since its defaults would harm
+// the user or the process:
+//
+//   - Persistence stays as it was. water sets or clears it with every open, and would delete a
+//     persistent TAP at Close; so the kernel is asked first, over netlink.
+//   - Names are checked. water cuts them at 15 octets without a word.
+//   - The descriptor is closed on exec. water opens it inheritable; the fork lock is held until that
+//     is mended.
+//   - Descriptors that water leaves open when the kernel refuses the device are found and closed.
+//   - The descriptor is non-blocking and used raw, for ppoll and for draining without a syscall more
+//     than needed. Its number comes from SyscallConn, since os.File.Fd would make it blocking; the
+//     Device keeps the os.File, so that the number stays valid.
+//
+// The kernel's end of the device (its addresses, MTU and state) is set over netlink too, by Setup.
+// Every call acts in the network namespace of the calling thread; an open Device stays bound to the
+// namespace it was opened in.
+//
+// Left out so far: offloads (a vnet header), TUN devices and several queues. Sources: the kernel's
+// Documentation/networking/tuntap.rst.
+//
+// A Device is single-owner: one goroutine at a time may use it. Open and the other functions may be
+// called by any.
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/songgao/water"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+)
+
+// What Open reports, wrapped with the device's name and matched with errors.Is.
+var (
+	// ErrName: the name is no name of a network interface.
+	ErrName = errors.New("not an interface name")
+	// ErrBusy: the device is attached to another descriptor.
+	ErrBusy = errors.New("busy: another program has it open")
+	// ErrNotTAP: there is an interface of that name, of another kind.
+	ErrNotTAP = errors.New("not a TAP device")
+	// ErrPermission: the process may not open the device or make a new one.
+	ErrPermission = errors.New("not permitted")
+	// ErrUnavailable: the system has no TAP devices.
+	ErrUnavailable = errors.New("no TAP devices here")
+)
+
+// Options of Open. The zero value opens a device, or makes one that goes away when it is closed.
+type Options struct {
+	// Persist makes a new device outlive its Close. An existing device stays as it is.
+	Persist bool
+}
+
+// Device is an open TAP.
+type Device struct {
+	name    string
+	index   int
+	file    *water.Interface
+	fd      int
+	netlink *netlink.Handle
+	caps    phy.Capabilities
+	up      bool
+	closed  bool
+}
+
+// maxName is the length of the longest interface name (IFNAMSIZ without the final zero).
+const maxName = 15
+
+// CheckName reports whether name can be a network interface's: nil, or an error that says why not and
+// matches ErrName.
+func CheckName(name string) error {
+	why := ""
+	switch {
+	case name == "":
+		why = "it is empty"
+	case len(name) > maxName:
+		why = fmt.Sprintf("it has %d octets, %d are allowed", len(name), maxName)
+	case name == "." || name == "..":
+		why = "it names a directory"
+	case strings.ContainsAny(name, "/:%"):
+		why = "'/', ':' and '%' are not allowed"
+	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		why = "spaces and control characters are not allowed"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%q: %w: %s", name, ErrName, why)
+}
+
+// opening serialises Open, which compares the process's descriptors before and after.
+var opening sync.Mutex
+
+// Open opens the TAP of that name, or makes it. The error matches one of this package's where one of
+// them is the reason.
+func Open(name string, opts Options) (*Device, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("%s: netlink: %w", name, err)
+	}
+	d := &Device{name: name, netlink: handle, fd: -1, caps: phy.Capabilities{Medium: phy.MediumEthernet}}
+	if err := d.open(opts); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Device) open(opts Options) error {
+	cfg := water.Config{DeviceType: water.TAP}
+	cfg.Name, cfg.Persist = d.name, opts.Persist
+	link, err := d.netlink.LinkByName(d.name)
+	switch {
+	case err == nil:
+		tap, ok := link.(*netlink.Tuntap)
+		if !ok || tap.Mode != netlink.TUNTAP_MODE_TAP {
+			return fmt.Errorf("%s: %w but an interface of kind %s", d.name, ErrNotTAP, kindOf(link))
+		}
+		cfg.Persist = !tap.NonPersist
+		cfg.MultiQueue = tap.Flags&netlink.TUNTAP_MULTI_QUEUE != 0
+	case !errors.As(err, new(netlink.LinkNotFoundError)):
+		return fmt.Errorf("%s: netlink: %w", d.name, err)
+	}
+	if d.file, d.fd, err = openWater(cfg); err != nil {
+		return explain(d.name, err)
+	}
+	if link, err = d.netlink.LinkByName(d.name); err != nil {
+		return fmt.Errorf("%s: netlink: %w", d.name, err)
+	}
+	d.index = link.Attrs().Index
+	return d.Refresh()
+}
+
+func kindOf(link netlink.Link) string {
+	if t, ok := link.(*netlink.Tuntap); ok && t.Mode == netlink.TUNTAP_MODE_TUN {
+		return "tun"
+	}
+	return link.Type()
+}
+
+// openWater opens the device and returns its descriptor, non-blocking and closed on exec.
+func openWater(cfg water.Config) (*water.Interface, int, error) {
+	opening.Lock()
+	defer opening.Unlock()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+
+	before := tunDescriptors()
+	file, err := water.New(cfg)
+	if err != nil {
+		for fd := range tunDescriptors() {
+			if !before[fd] {
+				unix.Close(fd)
+			}
+		}
+		return nil, -1, err
+	}
+	fd := -1
+	conn, err := file.ReadWriteCloser.(syscall.Conn).SyscallConn()
+	if err == nil {
+		err = conn.Control(func(n uintptr) { fd = int(n) })
+	}
+	if err == nil {
+		unix.CloseOnExec(fd)
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		file.Close()
+		return nil, -1, err
+	}
+	return file, fd, nil
+}
+
+const tunPath = "/dev/net/tun"
+
+// tunDescriptors are the process's descriptors on /dev/net/tun; none where /proc is not to be had.
+func tunDescriptors() map[int]bool {
+	fds := map[int]bool{}
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		var fd int
+		if _, err := fmt.Sscan(e.Name(), &fd); err != nil {
+			continue
+		}
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && target == tunPath {
+			fds[fd] = true
+		}
+	}
+	return fds
+}
+
+// explain says what to do about an error of water's.
+func explain(name string, err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	ioctl := errors.As(err, new(*os.SyscallError)) // else it was the open of /dev/net/tun
+	switch errno {
+	case unix.EBUSY:
+		return fmt.Errorf("%s: %w", name, ErrBusy)
+	case unix.EINVAL:
+		return fmt.Errorf("%s: %w", name, ErrNotTAP)
+	case unix.EPERM, unix.EACCES:
+		if !ioctl {
+			return fmt.Errorf("%s: %w: %s may not be opened: run as root, or let its mode allow it", name, ErrPermission, tunPath)
+		}
+		return fmt.Errorf("%s: %w: run as root, or let root make it for you: ip tuntap add name %s mode tap user $USER",
+			name, ErrPermission, name)
+	case unix.ENOENT, unix.ENODEV, unix.ENXIO:
+		return fmt.Errorf("%s: %w: %s is missing: load the kernel's tun module (modprobe tun)", name, ErrUnavailable, tunPath)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -60,9 +60,6 @@ func (s *Ranges) Covers(lo, hi int64) bool {
 		return true
 	}
 	i := s.find(lo)
-	if i < len(s.r) && s.r[i].Hi == lo {
-		i++
-	}
 	return i < len(s.r) && s.r[i].Lo <= lo && hi <= s.r[i].Hi
 }
 

@@ -20,8 +20,7 @@ func (s Sum) AddBytes(b []byte) Sum {
 		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[8:]), carry)
 		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[16:]), carry)
 		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[24:]), carry)
-		acc, carry = bits.Add64(acc, 0, carry) // all ones and a carry in wrap once more
-		acc += carry
+		acc += carry // can't wrap: an addition that carries leaves at most 2^64-2
 		b = b[32:]
 	}
 	for len(b) >= 8 {

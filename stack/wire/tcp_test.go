@@ -162,7 +162,7 @@ func TestTCPBadOptions(t *testing.T) {
 		"0403 00", "0401", // SACK permitted
 		"0502", "0503 00", "0509 00000000000000", "050b 000000000000000000", "0512 0000000000000000", // SACK
 		"0802", "0809 00000000000000", "080b 000000000000000000", "080a 0000", // timestamps
-		"fe00", "fe01", "feff", "fe06 0000", // unknown
+		"fe00", "fe01", "0101 fe03", "feff", "fe06 0000", // unknown
 		"010101 02", "010101 fe", "01010101 010101 08", // no room for the length
 	} {
 		_, p, err := ParseTCP(withOptions(octets(o)))

@@ -1,0 +1,309 @@
+// Package smolsh_test holds what is true of the whole tree: imports go strictly down (layers_test.go)
+// and the house is kept (tidy_test.go). Both read the source and compile nothing.
+package smolsh_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "smolsh"
+
+// A layer says what a package's own files may import beside the standard library. Entries that name a
+// third-party path admit what lies below it too.
+type layer struct {
+	inside  string // packages of this module, separated by blanks
+	outside string // packages of others
+}
+
+// layers is every package there is, from the bottom up: each may import only packages above it in this
+// table, which TestLayersGoDown checks. stack/drop, the catalogue of reasons, is everybody's.
+//
+// A test file may import any standard or third-party package, and of this module its own package and
+// whatever lies below that one, near or far: a package's tests run without its neighbours.
+var layers = []struct {
+	pkg string
+	layer
+}{
+	{"stack/drop", layer{}},
+	{"stack/clock", layer{}},
+	{"stack/buf", layer{}},
+	{"stack/wire", layer{inside: "stack/drop"}},
+	{"stack/tcp", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
+	{"stack/udp", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
+	{"stack/icmp", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
+	{"stack/neigh", layer{inside: "stack/wire stack/clock stack/drop"}},
+	{"phy", layer{inside: "stack/wire stack/drop"}},
+	{"stack/filter", layer{inside: "phy stack/wire stack/drop"}},
+	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
+	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
+		outside: "github.com/gopacket/gopacket"}},
+	{"phy/tap", layer{inside: "phy stack/wire stack/drop",
+		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink"}},
+	{"phy/rawsock", layer{inside: "phy stack/wire stack/drop", outside: "golang.org/x/sys/unix"}},
+	{"stack", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop stack/tcp stack/udp stack/icmp stack/neigh"}},
+	{"stack/lab", layer{inside: "stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
+	{"stack/lab/live", layer{inside: "stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix"}},
+	{"script", layer{
+		inside: "stack/lab stack phy phy/fault phy/capture stack/filter " +
+			"stack/tcp stack/udp stack/icmp stack/neigh stack/wire stack/clock stack/drop",
+		outside: "go.starlark.net"}},
+	{"repl", layer{inside: "script",
+		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty"}},
+	{"cmd/smolsh", layer{
+		inside: "repl script stack/lab/live stack/lab stack phy phy/tap phy/rawsock phy/fault phy/capture stack/filter " +
+			"stack/tcp stack/udp stack/icmp stack/neigh stack/wire stack/clock stack/drop",
+		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
+			"github.com/vishvananda/netlink golang.org/x/sys/unix"}},
+}
+
+// coreStd is the standard library of the core: pure functions and types. What reads a clock, starts or
+// waits for a goroutine, locks, or does input or output is not in it, and tidy_test.go looks at how
+// time and math/rand/v2 are used.
+const coreStd = `bytes cmp container/heap container/list container/ring crypto/hmac crypto/md5 crypto/sha256
+	encoding/binary encoding/hex errors fmt hash/crc32 hash/fnv io iter maps math math/bits math/rand/v2 net/netip
+	slices sort strconv strings time unicode unicode/utf8`
+
+// isCore reports whether a package is of the core: all of stack but the one that owns the clock on the
+// wall, and the fault rules, which stand in every simulated link.
+func isCore(pkg string) bool {
+	return pkg != "stack/lab/live" && (pkg == "stack" || strings.HasPrefix(pkg, "stack/")) || pkg == "phy/fault"
+}
+
+// layerOf is a package's row; ok is false when it has none.
+func layerOf(pkg string) (l layer, ok bool) {
+	for _, row := range layers {
+		if row.pkg == pkg {
+			return row.layer, true
+		}
+	}
+	return l, false
+}
+
+// below is every package that pkg may reach, directly or not.
+func below(pkg string) map[string]bool {
+	all := map[string]bool{}
+	var add func(string)
+	add = func(pkg string) {
+		l, _ := layerOf(pkg)
+		for _, p := range strings.Fields(l.inside) {
+			if !all[p] {
+				all[p] = true
+				add(p)
+			}
+		}
+	}
+	add(pkg)
+	return all
+}
+
+// A goFile is one parsed source file of the tree.
+type goFile struct {
+	path string // from the top, with slashes
+	pkg  string // its folder, "." for the top
+	test bool
+	src  []byte
+	fset *token.FileSet
+	ast  *ast.File
+}
+
+// at is the file and line of a position.
+func (f *goFile) at(p token.Pos) string { return fmt.Sprintf("%s:%d", f.path, f.fset.Position(p).Line) }
+
+func parseFile(fset *token.FileSet, name string, src []byte) (*goFile, error) {
+	tree, err := parser.ParseFile(fset, name, src, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	return &goFile{path: name, pkg: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), src: src, fset: fset, ast: tree}, nil
+}
+
+// sources parses every Go file of the tree, whatever its build constraints, in the order of paths.
+func sources(t *testing.T) []*goFile {
+	t.Helper()
+	var files []*goFile
+	fset := token.NewFileSet()
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := d.Name()
+		if d.IsDir() && name != "." && (base == "testdata" || base == "vendor" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")) {
+			return fs.SkipDir
+		}
+		if d.IsDir() && name != "." { // a module of its own, such as a comparison with other stacks
+			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
+				return fs.SkipDir
+			}
+		}
+		if d.IsDir() || !strings.HasSuffix(base, ".go") || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
+			return nil
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		f, err := parseFile(fset, filepath.ToSlash(name), src)
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no Go files here")
+	}
+	return files
+}
+
+// isStd reports whether an import path is the standard library's: its first element has no dot.
+func isStd(imp string) bool {
+	first, _, _ := strings.Cut(imp, "/")
+	return first != module && !strings.Contains(first, ".")
+}
+
+func under(imp, prefixes string) bool {
+	return slices.ContainsFunc(strings.Fields(prefixes), func(p string) bool {
+		return imp == p || strings.HasPrefix(imp, p+"/")
+	})
+}
+
+// checkImports says what is wrong with the imports of one file.
+func checkImports(f *goFile) (wrong []string) {
+	if f.pkg == "." {
+		return nil // this test
+	}
+	l, ok := layerOf(f.pkg)
+	if !ok {
+		return []string{fmt.Sprintf("%s: package %s has no row in the table of layers", f.at(f.ast.Package), f.pkg)}
+	}
+	for _, spec := range f.ast.Imports {
+		imp, _ := strconv.Unquote(spec.Path.Value)
+		inside, isInside := strings.CutPrefix(imp, module+"/")
+		why := ""
+		switch {
+		case isInside && f.test:
+			if inside != f.pkg && !below(f.pkg)[inside] {
+				why = "lies not below it, not even for a test"
+			}
+		case isInside:
+			if !slices.Contains(strings.Fields(l.inside), inside) {
+				why = "is not below it in the table of layers"
+			}
+		case f.test:
+		case isStd(imp):
+			if isCore(f.pkg) && !slices.Contains(strings.Fields(coreStd), imp) {
+				why = "is not for the core"
+			}
+		case !under(imp, l.outside):
+			why = "is not this package's to use"
+		}
+		if imp == "C" || imp == "unsafe" && isCore(f.pkg) {
+			why = "is not for anybody here"
+		}
+		if why != "" {
+			wrong = append(wrong, fmt.Sprintf("%s: %s imports %s, which %s", f.at(spec.Pos()), f.pkg, imp, why))
+		}
+	}
+	return wrong
+}
+
+func TestLayers(t *testing.T) {
+	for _, f := range sources(t) {
+		for _, w := range checkImports(f) {
+			t.Error(w)
+		}
+	}
+}
+
+// The table itself: each row's packages have rows above it, and none stands twice.
+func TestLayersGoDown(t *testing.T) {
+	seen := map[string]bool{}
+	for _, row := range layers {
+		for _, p := range strings.Fields(row.inside) {
+			if !seen[p] {
+				t.Errorf("%s may import %s, which does not stand above it in the table", row.pkg, p)
+			}
+		}
+		if seen[row.pkg] {
+			t.Errorf("%s stands twice", row.pkg)
+		}
+		seen[row.pkg] = true
+	}
+	for _, p := range strings.Fields(coreStd) {
+		if pkg, err := build.Import(p, "", build.FindOnly); err != nil || !pkg.Goroot {
+			t.Errorf("%s is not in the standard library", p)
+		}
+	}
+}
+
+// The check sees what it is there for.
+func TestLayersCheck(t *testing.T) {
+	for _, c := range []struct {
+		name, imports string
+		want          []string // endings of the complaints
+	}{
+		{"stack/wire/x.go", `"smolsh/stack/drop"; "net/netip"; "fmt"`, nil},
+		{"stack/wire/x.go", `"smolsh/stack/clock"`, []string{"1: stack/wire imports smolsh/stack/clock, which is not below it in the table of layers"}},
+		{"stack/wire/x.go", `"os"; s "sync"; _ "net/http"`, []string{"imports os, which is not for the core",
+			"imports sync, which is not for the core", "imports net/http, which is not for the core"}},
+		{"stack/wire/x.go", `"golang.org/x/sys/unix"`, []string{"which is not this package's to use"}},
+		{"stack/wire/x_test.go", `"os"; "github.com/gopacket/gopacket/layers"; "smolsh/stack/wire"; "smolsh/stack/drop"`, nil},
+		{"stack/wire/x_test.go", `"smolsh/stack/tcp"`, []string{"not even for a test"}},
+		{"stack/lab/live/x_test.go", `"smolsh/stack/tcp"; "smolsh/phy/fault"`, nil},
+		{"stack/lab/live/x.go", `"time"; "sync"; "os"; "golang.org/x/sys/unix"`, nil},
+		{"phy/capture/x.go", `"github.com/gopacket/gopacket/pcapgo"`, nil},
+		{"phy/capture/x.go", `"github.com/gopacket/gopacketry"`, []string{"which is not this package's to use"}},
+		{"phy/fault/x.go", `"os"`, []string{"which is not for the core"}},
+		{"repl/x.go", `"smolsh/stack"`, []string{"is not below it in the table of layers"}},
+		{"stack/sctp/x.go", `"fmt"`, []string{"package stack/sctp has no row in the table of layers"}},
+		{"cmd/smolsh/x.go", `"C"`, []string{"is not for anybody here"}},
+	} {
+		f, err := parseFile(token.NewFileSet(), c.name, []byte("package x; import ("+c.imports+")"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := checkImports(f)
+		ok := len(got) == len(c.want)
+		for i := 0; ok && i < len(got); i++ {
+			ok = strings.HasSuffix(got[i], c.want[i])
+		}
+		if !ok {
+			t.Errorf("%s with %s:\n got %q\nwant %q", c.name, c.imports, got, c.want)
+		}
+	}
+}
+
+// The table is what docs/architecture.md says it is: every package of the tree is named there.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	doc, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkgs := map[string]bool{}
+	for _, f := range sources(t) {
+		if f.pkg != "." {
+			pkgs[f.pkg] = true
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(pkgs)) {
+		if !strings.Contains(string(doc), "`"+pkg+"`") {
+			t.Errorf("docs/architecture.md does not name `%s`", pkg)
+		}
+	}
+}

@@ -1,0 +1,429 @@
+package smolsh_test
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/token"
+	"go/types"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// maxLines is where a file that is no test holds more than one noun.
+const maxLines = 600
+
+// goStatementFiles is in how many files a package may have go statements: the core in none, script in
+// one, its scheduler's.
+func goStatementFiles(pkg string) (most int, bounded bool) {
+	switch {
+	case isCore(pkg):
+		return 0, true
+	case pkg == "script":
+		return 1, true
+	}
+	return 0, false
+}
+
+// A goPackage is a folder's files that are no tests, with their identifiers resolved as far as this
+// module's text alone allows.
+type goPackage struct {
+	path  string
+	files []*goFile
+	uses  map[*ast.Ident]types.Object
+	scope *types.Scope
+}
+
+// names imports every package as an empty one with the right name, so that a selector's left side
+// resolves to the package and nothing has to be compiled.
+type names struct{}
+
+func (names) Import(imp string) (*types.Package, error) {
+	name := path.Base(imp)
+	if rest := strings.TrimPrefix(name, "v"); rest != name && path.Dir(imp) != "." {
+		if _, err := strconv.Atoi(rest); err == nil {
+			name = path.Base(path.Dir(imp))
+		}
+	}
+	p := types.NewPackage(imp, name)
+	p.MarkComplete()
+	return p, nil
+}
+
+func packages(files []*goFile) []*goPackage {
+	var pkgs []*goPackage
+	for _, f := range files {
+		if f.test {
+			continue
+		}
+		i := slices.IndexFunc(pkgs, func(p *goPackage) bool { return p.path == f.pkg })
+		if i < 0 {
+			i, pkgs = len(pkgs), append(pkgs, &goPackage{path: f.pkg})
+		}
+		pkgs[i].files = append(pkgs[i].files, f)
+	}
+	for _, p := range pkgs {
+		var trees []*ast.File
+		for _, f := range p.files {
+			trees = append(trees, f.ast)
+		}
+		info := types.Info{Uses: map[*ast.Ident]types.Object{}}
+		conf := types.Config{Importer: names{}, Error: func(error) {}} // what others declare is unknown, and says so
+		tp, _ := conf.Check(module+"/"+p.path, p.files[0].fset, trees, &info)
+		p.uses, p.scope = info.Uses, tp.Scope()
+	}
+	return pkgs
+}
+
+// imported is the path and name that a selector takes from another package; ok is false for others.
+func (p *goPackage) imported(e ast.Expr) (imp, name string, ok bool) {
+	sel, isSel := e.(*ast.SelectorExpr)
+	if !isSel {
+		return "", "", false
+	}
+	id, isIdent := sel.X.(*ast.Ident)
+	if !isIdent {
+		return "", "", false
+	}
+	pkg, isPkg := p.uses[id].(*types.PkgName)
+	if !isPkg {
+		return "", "", false
+	}
+	return pkg.Imported().Path(), sel.Sel.Name, true
+}
+
+// pure is what the core may take from packages that also hold clocks and global generators.
+var pure = map[string]string{
+	"time":         "Duration ParseDuration Nanosecond Microsecond Millisecond Second Minute Hour",
+	"math/rand/v2": "Rand New Source PCG NewPCG ChaCha8 NewChaCha8",
+}
+
+// labPure is what the lab may take beside that: the time of day as a value, for the stamps of a capture.
+const labPure = "Time Unix"
+
+// checkPure finds clocks and global generators in the core.
+func checkPure(p *goPackage) (wrong []string) {
+	if !isCore(p.path) {
+		return nil
+	}
+	for _, f := range p.files {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if e, ok := n.(ast.Expr); ok {
+				imp, name, ok := p.imported(e)
+				if ok && imp == "time" && p.path == "stack/lab" && slices.Contains(strings.Fields(labPure), name) {
+					return true
+				}
+				if ok && pure[imp] != "" && !slices.Contains(strings.Fields(pure[imp]), name) {
+					wrong = append(wrong, fmt.Sprintf("%s: %s.%s in the core: time and randomness are arguments", f.at(n.Pos()), imp, name))
+				}
+			}
+			return true
+		})
+	}
+	return wrong
+}
+
+// checkGo finds go statements where they may not be, and in the core the use of channels. A channel's
+// type may stand there, in what the lab asks of its Runner.
+func checkGo(p *goPackage) (wrong []string) {
+	most, bounded := goStatementFiles(p.path)
+	if !bounded {
+		return nil
+	}
+	var places []string
+	files := 0
+	for _, f := range p.files {
+		before := len(places)
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			what := ""
+			switch x := n.(type) {
+			case *ast.GoStmt:
+				what = "a go statement"
+			case *ast.SelectStmt, *ast.SendStmt:
+				what = "use of a channel"
+			case *ast.UnaryExpr:
+				if x.Op == token.ARROW {
+					what = "use of a channel"
+				}
+			case *ast.CallExpr:
+				if len(x.Args) > 0 {
+					if _, ok := x.Args[0].(*ast.ChanType); ok {
+						what = "use of a channel"
+					}
+				}
+			}
+			if what == "a go statement" || what != "" && isCore(p.path) {
+				places = append(places, f.at(n.Pos())+": "+what)
+			}
+			return true
+		})
+		if len(places) > before {
+			files++
+		}
+	}
+	if files <= most {
+		return nil
+	}
+	for _, at := range places {
+		wrong = append(wrong, fmt.Sprintf("%s: %s may have them in %d file(s)", at, p.path, most))
+	}
+	return wrong
+}
+
+// checkState finds package-level state in the core. A variable may be there when it is initialised
+// where it is declared and nothing in its package assigns to it or a part of it, or takes its address:
+// an error, a table.
+func checkState(p *goPackage) (wrong []string) {
+	if !isCore(p.path) {
+		return nil
+	}
+	isVar := func(e ast.Expr) *types.Var { // the package-level variable an operand belongs to
+		for {
+			switch x := e.(type) {
+			case *ast.ParenExpr:
+				e = x.X
+			case *ast.IndexExpr:
+				e = x.X
+			case *ast.SliceExpr:
+				e = x.X
+			case *ast.SelectorExpr:
+				e = x.X
+			case *ast.StarExpr:
+				e = x.X
+			case *ast.Ident:
+				if v, ok := p.uses[x].(*types.Var); ok && p.scope.Lookup(v.Name()) == v {
+					return v
+				}
+				return nil
+			default:
+				return nil
+			}
+		}
+	}
+	for _, f := range p.files {
+		complain := func(n ast.Node, what string, e ast.Expr) {
+			if v := isVar(e); v != nil {
+				wrong = append(wrong, fmt.Sprintf("%s: %s the package-level variable %s", f.at(n.Pos()), what, v.Name()))
+			}
+		}
+		for _, d := range f.ast.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+				for _, s := range g.Specs {
+					v := s.(*ast.ValueSpec)
+					if len(v.Values) == 0 && v.Names[0].Name != "_" {
+						wrong = append(wrong, fmt.Sprintf("%s: the package-level variable %s has no value: it is there to be assigned", f.at(v.Pos()), v.Names[0].Name))
+					}
+				}
+			}
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.AssignStmt:
+				for _, l := range x.Lhs {
+					if x.Tok != token.DEFINE {
+						complain(n, "assigns to", l)
+					}
+				}
+			case *ast.IncDecStmt:
+				complain(n, "changes", x.X)
+			case *ast.RangeStmt:
+				if x.Tok == token.ASSIGN {
+					complain(n, "assigns to", x.Key)
+					complain(n, "assigns to", x.Value)
+				}
+			case *ast.UnaryExpr:
+				if x.Op == token.AND {
+					complain(n, "takes the address of", x.X)
+				}
+			case *ast.CallExpr:
+				if id, ok := x.Fun.(*ast.Ident); ok && len(x.Args) > 0 {
+					if _, ok := p.uses[id].(*types.Builtin); ok && slices.Contains([]string{"clear", "delete", "copy"}, id.Name) {
+						complain(n, "changes", x.Args[0])
+					}
+				}
+			}
+			return true
+		})
+	}
+	return wrong
+}
+
+// checkDocs finds exported names without a comment. A group of constants or variables may share one.
+func checkDocs(p *goPackage) (wrong []string) {
+	said := false
+	for _, f := range p.files {
+		said = said || f.ast.Doc.Text() != ""
+		if path.Base(f.path) == "skeleton.go" {
+			continue // a sketch, to be replaced
+		}
+		undocumented := func(n ast.Node, name string) {
+			wrong = append(wrong, fmt.Sprintf("%s: %s has no comment", f.at(n.Pos()), name))
+		}
+		for _, d := range f.ast.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				name, exported := d.Name.Name, d.Name.IsExported()
+				if d.Recv != nil {
+					recv := receiver(d.Recv.List[0].Type)
+					name, exported = recv+"."+name, exported && ast.IsExported(recv)
+				}
+				if exported && d.Doc.Text() == "" {
+					undocumented(d, name)
+				}
+			case *ast.GenDecl:
+				for _, s := range d.Specs {
+					switch s := s.(type) {
+					case *ast.TypeSpec:
+						shared := !d.Lparen.IsValid() && d.Doc.Text() != ""
+						if s.Name.IsExported() && !shared && s.Doc.Text() == "" && s.Comment.Text() == "" {
+							undocumented(s, s.Name.Name)
+						}
+					case *ast.ValueSpec:
+						i := slices.IndexFunc(s.Names, (*ast.Ident).IsExported)
+						if i >= 0 && d.Doc.Text() == "" && s.Doc.Text() == "" && s.Comment.Text() == "" {
+							undocumented(s, s.Names[i].Name)
+						}
+					}
+				}
+			}
+		}
+	}
+	if !said {
+		wrong = append(wrong, fmt.Sprintf("%s: package %s has no comment", p.files[0].at(p.files[0].ast.Package), p.path))
+	}
+	return wrong
+}
+
+// receiver is the name of a method's type.
+func receiver(e ast.Expr) string {
+	for {
+		switch x := e.(type) {
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.IndexListExpr:
+			e = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}
+
+// checkFile finds what concerns a file's text alone.
+func checkFile(f *goFile) (wrong []string) {
+	if n := bytes.Count(f.src, []byte("\n")); n > maxLines && !f.test {
+		wrong = append(wrong, fmt.Sprintf("%s:%d: %d lines: more than one noun?", f.path, maxLines, n))
+	}
+	if formatted, err := format.Source(f.src); err != nil || !bytes.Equal(formatted, f.src) {
+		wrong = append(wrong, fmt.Sprintf("%s:1: not as gofmt has it", f.path))
+	}
+	return wrong
+}
+
+func TestTidy(t *testing.T) {
+	files := sources(t)
+	for _, f := range files {
+		for _, w := range checkFile(f) {
+			t.Error(w)
+		}
+	}
+	for _, p := range packages(files) {
+		for _, check := range []func(*goPackage) []string{checkPure, checkGo, checkState, checkDocs} {
+			for _, w := range check(p) {
+				t.Error(w)
+			}
+		}
+	}
+}
+
+// Each check sees what it is there for, and nothing else.
+func TestTidyChecks(t *testing.T) {
+	for _, c := range []struct {
+		what, pkg, src string
+		check          func(*goPackage) []string
+		want           []string // endings of the complaints
+	}{
+		{"a duration", "stack/tcp", `import "time"; const d = 3 * time.Second; func f(x time.Duration) {}`, checkPure, nil},
+		{"the clock on the wall", "stack/tcp", `import "time"; var x = time.Now()`, checkPure, []string{"time.Now in the core: time and randomness are arguments"}},
+		{"by another name", "stack/tcp", `import wall "time"; func f() { wall.Sleep(1); g := wall.After; _ = g }`, checkPure,
+			[]string{"time.Sleep in the core: time and randomness are arguments", "time.After in the core: time and randomness are arguments"}},
+		{"a variable called time", "stack/tcp", `import "time"; type c struct{ Now func() }; func f(time c) { time.Now() }; var d time.Duration = 1`, checkPure, nil},
+		{"a time stamp in the lab", "stack/lab", `import "time"; var x = time.Unix(0, 0)`, checkPure, nil},
+		{"a time stamp below it", "stack", `import "time"; var x = time.Unix(0, 0)`, checkPure, []string{"time.Unix in the core: time and randomness are arguments"}},
+		{"the live runner", "stack/lab/live", `import "time"; var x = time.Now()`, checkPure, nil},
+		{"a generator of its own", "stack", `import "math/rand/v2"; func f() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }`, checkPure, nil},
+		{"the global generator", "phy/fault", `import "math/rand/v2"; func f() int { return rand.IntN(3) }`, checkPure, []string{"math/rand/v2.IntN in the core: time and randomness are arguments"}},
+
+		{"a goroutine", "stack/udp", `func f() { go f() }`, checkGo, []string{"a go statement: stack/udp may have them in 0 file(s)"}},
+		{"channels", "stack", `func f(c chan int) { c <- 1; select { case <-c: }; _ = make(chan int) }`, checkGo, slices.Repeat(
+			[]string{"use of a channel: stack may have them in 0 file(s)"}, 4)},
+		{"a channel's type", "stack/lab", `type r interface{ Idle(<-chan struct{}) bool }`, checkGo, nil},
+		{"the scheduler", "script", `func f() { go f(); go f() }`, checkGo, nil},
+		{"elsewhere", "repl", `func f() { go f() }`, checkGo, nil},
+
+		{"errors and tables", "stack", `import "errors"; var ErrX = errors.New("x"); var t = [...]int{1, 2}; var _ error = nil
+			func f(i int) int { t := []int{1}; t[0] = 2; clear(t); u := &t; _ = u; return t[i] }`, checkState, nil},
+		{"no value", "stack", `var n int`, checkState, []string{"the package-level variable n has no value: it is there to be assigned"}},
+		{"assigned", "stack", `var n = 1; func f() { n = 2; n += 2; n++ }`, checkState,
+			[]string{"assigns to the package-level variable n", "assigns to the package-level variable n", "changes the package-level variable n"}},
+		{"in part", "stack", `type s struct{ a []int }; var x = s{}; var m = map[int]int{}; func f() { x.a[1] = 2; delete(m, 1); (m)[3] = 4 }`, checkState,
+			[]string{"assigns to the package-level variable x", "changes the package-level variable m", "assigns to the package-level variable m"}},
+		{"by address", "stack", `var n = 1; func f() *int { return &n }`, checkState, []string{"takes the address of the package-level variable n"}},
+		{"out of the core", "repl", `var n int; func f() { n++ }`, checkState, nil},
+
+		{"documented", "repl", "// Package x.\npackage x\n// T is.\ntype T struct{}\n// M does.\nfunc (*T) M() {}\ntype u int\nfunc (u) String() string { return \"\" }\n" +
+			"// These are.\nconst (\nA = 1\nB = 2\n)\nvar (\nC = 1 // is\n// D is.\nD = 2\ne = 3\n)\n", checkDocs, nil},
+		{"undocumented", "repl", "package x\ntype T[K any] struct{}\nfunc (t *T[K]) M() {}\nfunc F() {}\nvar V = 1\n// Both.\ntype (\nA int\nB int // is\n)\n", checkDocs,
+			[]string{"2: T has no comment", "3: T.M has no comment", "4: F has no comment", "5: V has no comment", "8: A has no comment", "1: package repl has no comment"}},
+	} {
+		src := c.src
+		if !strings.Contains(src, "package x") {
+			src = "package x; " + src
+		}
+		f, err := parseFile(token.NewFileSet(), c.pkg+"/x.go", []byte(src))
+		if err != nil {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		var got []string
+		for _, p := range packages([]*goFile{f}) {
+			got = append(got, c.check(p)...)
+		}
+		ok := len(got) == len(c.want)
+		for i := 0; ok && i < len(got); i++ {
+			ok = strings.HasSuffix(got[i], c.want[i])
+		}
+		if !ok {
+			t.Errorf("%s:\n got %q\nwant %q", c.what, got, c.want)
+		}
+	}
+
+	two := []*goFile{}
+	for _, name := range []string{"script/a.go", "script/b.go"} {
+		f, err := parseFile(token.NewFileSet(), name, []byte("package script; func f() { go f() }"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		two = append(two, f)
+	}
+	if got := checkGo(packages(two)[0]); len(got) != 2 {
+		t.Errorf("two files with go statements in script: %q", got)
+	}
+
+	long := "package x\n" + strings.Repeat("\n", maxLines)
+	for name, want := range map[string]int{"repl/x.go": 2, "repl/x_test.go": 1} { // gofmt has an opinion too
+		f, err := parseFile(token.NewFileSet(), name, []byte(long))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := checkFile(f); len(got) != want {
+			t.Errorf("%s of %d lines: %q", name, maxLines+1, got)
+		}
+	}
+}

@@ -106,7 +106,7 @@ func (h *Host) attachLoop() {
 // newPort returns a port that is numbered but not open yet.
 func (h *Host) newPort(caps phy.Capabilities) *Port {
 	h.made++
-	p := &Port{host: h, index: len(h.ports), caps: caps}
+	p := &Port{host: h, index: int(h.made - 1), caps: caps}
 	p.faults = p.newFaults(h.made)
 	h.ports = append(h.ports, p)
 	return p

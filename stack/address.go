@@ -1,0 +1,42 @@
+package stack
+
+import "net/netip"
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// unicast reports whether a can be one station's IPv4 address: not of class D or E, not in 0/8, not the
+// limited broadcast (RFC 1122 §3.2.1.3). Subnet broadcasts are the interfaces' business.
+func unicast(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	first := a.As4()[0]
+	return first != 0 && first < 224
+}
+
+// lastAddr is the highest address of an IPv4 prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	v := p.Masked().Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		v[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(v)
+}
+
+// flow is what sockets are found by: local and remote address and port, zero where any will do. It has
+// no pointers, so that large tables cost the collector nothing.
+type flow struct {
+	local, remote         [16]byte
+	localPort, remotePort uint16
+}
+
+func flowOf(local, remote netip.AddrPort) flow {
+	f := flow{localPort: local.Port(), remotePort: remote.Port()}
+	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
+		f.local = a.As16()
+	}
+	if a := remote.Addr(); a.IsValid() && !a.IsUnspecified() {
+		f.remote = a.As16()
+	}
+	return f
+}

@@ -1,0 +1,113 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
+	"smolsh/stack/wire"
+)
+
+// receiveARP is RFC 826's packet reception. Any valid packet of a neighbour updates what we know of it;
+// only one that is meant for us makes a new entry. A question without a sender address is a probe
+// (RFC 5227 §2.1.1), which is answered but teaches nothing.
+func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []byte) Verdict {
+	a, err := wire.ParseARP(b)
+	if err != nil {
+		return dropped(drop.Of(err))
+	}
+	request := a.Op == wire.ARPRequest
+	if request {
+		h.count(arpInRequests)
+	} else {
+		h.count(arpInReplies)
+	}
+	ours := h.own[a.TargetIP] == i && !a.TargetIP.IsLoopback()
+	if request && a.SenderIP.IsUnspecified() {
+		if a.SenderHW != eth.Src || a.SenderHW.IsZero() {
+			return dropped(drop.ARPMartian)
+		}
+		if !ours {
+			return dropped(drop.ARPNotForUs)
+		}
+		return h.answerARP(i, &a)
+	}
+	if r := h.checkSender(i, eth, &a); r != drop.None {
+		return dropped(r)
+	}
+	e, what := i.neigh.Learn(now, a.SenderIP, a.SenderHW, ours && (request || a.TargetHW == i.mac))
+	if what == neigh.Resolved {
+		i.resolved(now, e)
+	}
+	switch {
+	case request && ours: // RFC 826 answers whether or not there was room to remember the sender
+		return h.answerARP(i, &a)
+	case what == neigh.Ignored:
+		return dropped(drop.ARPNotForUs)
+	case what == neigh.Full:
+		return dropped(drop.NeighborTableFull)
+	}
+	return Verdict{Kind: Delivered}
+}
+
+// checkSender refuses senders that cannot be a neighbour on i.
+func (h *Host) checkSender(i *Iface, eth *wire.Ethernet, a *wire.ARP) drop.Reason {
+	if a.SenderHW != eth.Src || a.SenderHW.IsZero() || a.SenderHW.IsGroup() {
+		return drop.ARPMartian
+	}
+	if h.own[a.SenderIP] != nil {
+		if a.SenderHW != i.mac {
+			h.count(arpInConflicts) // RFC 5227 §2.4: somebody else uses our address
+		}
+		return drop.ARPMartian
+	}
+	if !unicast(a.SenderIP) || !i.onLink(a.SenderIP) || i.isBroadcast(a.SenderIP) || a.SenderHW == i.mac {
+		return drop.ARPMartian
+	}
+	return drop.None
+}
+
+func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
+	a := wire.ARP{Op: wire.ARPReply, SenderHW: i.mac, SenderIP: q.TargetIP, TargetHW: q.SenderHW, TargetIP: q.SenderIP}
+	f := h.newFrame(wire.ARPLen)
+	i.putARP(f, &a, q.SenderHW)
+	if !i.replies.push(f, h.limits.ReplyQueue) {
+		h.free(f)
+		return dropped(drop.ReplyQueueFull)
+	}
+	h.count(arpOutReplies)
+	return answered(ARPReply)
+}
+
+// announce tells the link that a is ours (a gratuitous request, RFC 5227 §2.3).
+func (i *Iface) announce(a netip.Addr) {
+	if i.caps.Medium != phy.MediumEthernet || !i.up {
+		return
+	}
+	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: a, TargetIP: a}
+	f := i.host.newFrame(wire.ARPLen)
+	i.putARP(f, &q, wire.Broadcast)
+	if !i.replies.push(f, i.host.limits.ReplyQueue) {
+		i.host.free(f)
+		return
+	}
+	i.host.count(arpOutRequests)
+}
+
+// putRequest makes the question for a in f, to everyone or to hw alone.
+func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
+	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, TargetIP: a}
+	if hw != wire.Broadcast {
+		q.TargetHW = hw
+	}
+	q.SenderIP, _ = i.host.source(hop{iface: i, next: a}, a)
+	i.putARP(f, &q, hw)
+	i.host.count(arpOutRequests)
+}
+
+func (i *Iface) putARP(f *phy.Frame, a *wire.ARP, dst wire.HardwareAddr) {
+	a.Put(f.Extend(wire.ARPLen))
+	i.link(f, dst, wire.EtherTypeARP)
+}

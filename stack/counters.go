@@ -1,0 +1,153 @@
+package stack
+
+// counter indexes the MIB counters of a host (RFC 1213, 4293, 4022, 4113; TcpExt as Linux names them).
+type counter uint8
+
+const (
+	ipInReceives counter = iota
+	ipInHdrErrors
+	ipInAddrErrors
+	ipInUnknownProtos
+	ipInDiscards
+	ipInDelivers
+	ipOutRequests
+	ipOutDiscards
+	ipOutNoRoutes
+	ipReasmFails
+	icmpInMsgs
+	icmpInErrors
+	icmpInCsumErrors
+	icmpInDestUnreachs
+	icmpInTimeExcds
+	icmpInParmProbs
+	icmpInRedirects
+	icmpInEchos
+	icmpInEchoReps
+	icmpOutMsgs
+	icmpOutErrors
+	icmpOutRateLimited
+	icmpOutDestUnreachs
+	icmpOutEchos
+	icmpOutEchoReps
+	tcpActiveOpens
+	tcpPassiveOpens
+	tcpAttemptFails
+	tcpEstabResets
+	tcpCurrEstab
+	tcpInSegs
+	tcpOutSegs
+	tcpRetransSegs
+	tcpInErrs
+	tcpOutRsts
+	tcpInCsumErrors
+	tcpExtListenDrops
+	tcpExtListenOverflows
+	tcpExtTWRecycled
+	tcpExtFastRetrans
+	tcpExtTimeouts
+	tcpExtWinProbe
+	tcpExtKeepAlive
+	tcpExtDelayedACKs
+	tcpExtChallengeACK
+	tcpExtOFOQueue
+	tcpExtAbortOnTimeout
+	tcpExtAbortOnData
+	tcpExtAbortOnClose
+	tcpExtAbortOnMemory
+	udpInDatagrams
+	udpNoPorts
+	udpInErrors
+	udpOutDatagrams
+	udpRcvbufErrors
+	udpSndbufErrors
+	udpInCsumErrors
+	arpInRequests
+	arpInReplies
+	arpInConflicts
+	arpOutRequests
+	arpOutReplies
+
+	numCounters
+)
+
+var counterNames = [numCounters]string{
+	ipInReceives:          "IpInReceives",
+	ipInHdrErrors:         "IpInHdrErrors",
+	ipInAddrErrors:        "IpInAddrErrors",
+	ipInUnknownProtos:     "IpInUnknownProtos",
+	ipInDiscards:          "IpInDiscards",
+	ipInDelivers:          "IpInDelivers",
+	ipOutRequests:         "IpOutRequests",
+	ipOutDiscards:         "IpOutDiscards",
+	ipOutNoRoutes:         "IpOutNoRoutes",
+	ipReasmFails:          "IpReasmFails",
+	icmpInMsgs:            "IcmpInMsgs",
+	icmpInErrors:          "IcmpInErrors",
+	icmpInCsumErrors:      "IcmpInCsumErrors",
+	icmpInDestUnreachs:    "IcmpInDestUnreachs",
+	icmpInTimeExcds:       "IcmpInTimeExcds",
+	icmpInParmProbs:       "IcmpInParmProbs",
+	icmpInRedirects:       "IcmpInRedirects",
+	icmpInEchos:           "IcmpInEchos",
+	icmpInEchoReps:        "IcmpInEchoReps",
+	icmpOutMsgs:           "IcmpOutMsgs",
+	icmpOutErrors:         "IcmpOutErrors",
+	icmpOutRateLimited:    "IcmpOutRateLimited",
+	icmpOutDestUnreachs:   "IcmpOutDestUnreachs",
+	icmpOutEchos:          "IcmpOutEchos",
+	icmpOutEchoReps:       "IcmpOutEchoReps",
+	tcpActiveOpens:        "TcpActiveOpens",
+	tcpPassiveOpens:       "TcpPassiveOpens",
+	tcpAttemptFails:       "TcpAttemptFails",
+	tcpEstabResets:        "TcpEstabResets",
+	tcpCurrEstab:          "TcpCurrEstab",
+	tcpInSegs:             "TcpInSegs",
+	tcpOutSegs:            "TcpOutSegs",
+	tcpRetransSegs:        "TcpRetransSegs",
+	tcpInErrs:             "TcpInErrs",
+	tcpOutRsts:            "TcpOutRsts",
+	tcpInCsumErrors:       "TcpInCsumErrors",
+	tcpExtListenDrops:     "TcpExtListenDrops",
+	tcpExtListenOverflows: "TcpExtListenOverflows",
+	tcpExtTWRecycled:      "TcpExtTWRecycled",
+	tcpExtFastRetrans:     "TcpExtTCPFastRetrans",
+	tcpExtTimeouts:        "TcpExtTCPTimeouts",
+	tcpExtWinProbe:        "TcpExtTCPWinProbe",
+	tcpExtKeepAlive:       "TcpExtTCPKeepAlive",
+	tcpExtDelayedACKs:     "TcpExtDelayedACKs",
+	tcpExtChallengeACK:    "TcpExtTCPChallengeACK",
+	tcpExtOFOQueue:        "TcpExtTCPOFOQueue",
+	tcpExtAbortOnTimeout:  "TcpExtTCPAbortOnTimeout",
+	tcpExtAbortOnData:     "TcpExtTCPAbortOnData",
+	tcpExtAbortOnClose:    "TcpExtTCPAbortOnClose",
+	tcpExtAbortOnMemory:   "TcpExtTCPAbortOnMemory",
+	udpInDatagrams:        "UdpInDatagrams",
+	udpNoPorts:            "UdpNoPorts",
+	udpInErrors:           "UdpInErrors",
+	udpOutDatagrams:       "UdpOutDatagrams",
+	udpRcvbufErrors:       "UdpRcvbufErrors",
+	udpSndbufErrors:       "UdpSndbufErrors",
+	udpInCsumErrors:       "UdpInCsumErrors",
+	arpInRequests:         "ArpInRequests",
+	arpInReplies:          "ArpInReplies",
+	arpInConflicts:        "ArpInConflicts",
+	arpOutRequests:        "ArpOutRequests",
+	arpOutReplies:         "ArpOutReplies",
+}
+
+// CounterInfo is one counter. All but TcpCurrEstab only ever grow.
+type CounterInfo struct {
+	Name  string // IpInReceives, TcpRetransSegs, …
+	Value uint64
+}
+
+func (h *Host) count(c counter) { h.counters[c]++ }
+
+// CounterInfos is every counter, in the order of the layers.
+func (h *Host) CounterInfos() []CounterInfo {
+	infos := make([]CounterInfo, numCounters)
+	for c := range infos {
+		infos[c] = CounterInfo{counterNames[c], h.counters[c]}
+	}
+	return infos
+}

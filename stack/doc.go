@@ -1,0 +1,18 @@
+// Package stack is one host: interfaces, neighbours, routes, sockets, counters, and the data path
+// between them.
+//
+// A Host is a pure value. Frames go in by Receive and come out by Transmit; time is an argument and all
+// randomness comes from the seed of its Config. Nothing blocks, nothing runs by itself: Deadline says
+// when Tick wants to be called. A host is single-owner: one goroutine at a time may call it, its
+// interfaces and its sockets.
+//
+// Every frame that arrives gets exactly one Verdict, and Conservation holds at all times: frames in are
+// those delivered, answered, forwarded and dropped, each drop with its reason. Memory is bounded
+// whatever arrives: tables and queues have limits, see Limits.
+//
+// Sources: RFC 791, 1122 (hosts), 826 (through package neigh), 792, 768, 9293 (through package tcp),
+// 5227 (answers to probes), 6056 (ports), 6528 (initial sequence numbers), 6864 (identification).
+//
+// Left out on purpose: IPv6, fragments, multicast, forwarding, path MTU discovery and IP options; each
+// has its verdict or drop reason.
+package stack

@@ -1,0 +1,226 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// Pending reports whether Transmit may have something for i at now.
+func (h *Host) Pending(now clock.Instant, i *Iface) bool {
+	return i.up && (i.neigh.Owes() || i.replies.n > 0 || i.datagrams.n > 0 || i.ready.n > 0)
+}
+
+// Transmit fills f (empty, with full headroom) with the next frame for interface i and reports whether
+// there was one: first what the link itself needs and the stack's own answers, then datagrams and
+// connections in turn. When the interface's capabilities offer it, f may be a super-segment, as long as
+// f's tail allows. Sent must be told what became of the frame.
+func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
+	if !i.up {
+		return false
+	}
+	if a, hw, ok := i.neigh.NextRequest(now); ok {
+		i.putRequest(f, a, hw)
+		return true
+	}
+	if r, ok := i.replies.pop(); ok {
+		f.CopyFrom(r)
+		h.free(r)
+		return true
+	}
+	i.tcpTurn = !i.tcpTurn
+	if i.tcpTurn {
+		return h.transmitSegment(now, i, f) || h.transmitDatagram(i, f)
+	}
+	return h.transmitDatagram(i, f) || h.transmitSegment(now, i, f)
+}
+
+func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
+	d, ok := i.datagrams.pop()
+	if ok {
+		f.CopyFrom(d)
+		h.free(d)
+	}
+	return ok
+}
+
+// transmitSegment lets the ready connections have their turn, each one segment.
+func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
+	for range i.ready.n {
+		c := i.ready.pop()
+		if c.gone {
+			continue
+		}
+		if !c.path() || c.hop.iface != i {
+			h.settle(now, c)
+			continue
+		}
+		hw, ok := h.neighborOf(now, c)
+		if !ok {
+			continue
+		}
+		sent := h.emit(now, c, f, i.segmentRoom(f))
+		if sent {
+			i.link(f, hw, wire.EtherTypeIPv4)
+		}
+		h.settle(now, c)
+		if sent {
+			return true
+		}
+	}
+	return false
+}
+
+// segmentRoom is how much payload one segment on i may carry in f, in octets.
+func (i *Iface) segmentRoom(f *phy.Frame) int {
+	room := i.MTU() - wire.IPv4Len - wire.TCPLen
+	if i.caps.MaxGSO > 0 && i.caps.TxChecksum {
+		room = max(room, min(i.caps.MaxGSO, maxMTU)-wire.IPv4Len-wire.MaxTCPLen)
+	}
+	return max(0, min(room, len(f.Tail())))
+}
+
+// neighborOf finds the hardware address for a connection's next segment. ok is false when there is none
+// yet: the connection is parked, or has been told that there will be none.
+func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, ok bool) {
+	i := c.hop.iface
+	if i.caps.Medium != phy.MediumEthernet {
+		return hw, true
+	}
+	e := i.neigh.Resolve(now, c.hop.next, c.half)
+	switch {
+	case e == nil:
+		h.strand(now, c, ErrHostUnreach, drop.NeighborTableFull)
+	case e.Usable():
+		return e.HW, true
+	default:
+		c.parked = e
+		e.Waiting.conns = append(e.Waiting.conns, c)
+	}
+	return hw, false
+}
+
+// emit makes the next segment of c with its TCP and IP headers in f, with at most room octets of payload,
+// and reports whether there was one.
+func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool {
+	s := &h.txSeg
+	n, ok := c.conn.Emit(now, f.Tail()[:room], s)
+	if !ok {
+		return false
+	}
+	f.Extend(n)
+	s.SrcPort, s.DstPort = c.local.Port(), c.remote.Port()
+	s.Put(f.Prepend(s.HeaderLen()))
+	if s.GSOSize > 0 && n > s.GSOSize {
+		f.Offload.GSOSize = uint16(s.GSOSize)
+	}
+	src, dst := c.local.Addr(), c.remote.Addr()
+	if c.hop.iface != nil && c.hop.iface.caps.TxChecksum {
+		wire.PutTCPPartialChecksum(f.Bytes(), src, dst)
+		f.Offload.NeedsCsum = true
+	} else {
+		wire.PutTCPChecksum(f.Bytes(), src, dst)
+	}
+	h.counters[tcpOutSegs] += uint64(s.Segments())
+	if s.Flags.Has(wire.RST) {
+		h.count(tcpOutRsts)
+	}
+	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl)
+	s.Payload = nil
+	return true
+}
+
+// putIPv4 prepends an IP header to f. Every packet is sent whole and must not be fragmented, so that its
+// identification means nothing (RFC 6864 §4.1); a random one tells packets apart in captures.
+func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8) {
+	ip := wire.IPv4{
+		ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: ttl, Protocol: proto,
+		Src: src, Dst: dst, PayloadLen: f.Len(),
+	}
+	ip.Put(f.Prepend(wire.IPv4Len))
+	h.count(ipOutRequests)
+}
+
+// link prepends the link header, where the medium has one.
+func (i *Iface) link(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherType) {
+	if i.caps.Medium == phy.MediumEthernet {
+		eth := wire.Ethernet{Dst: dst, Src: i.mac, Type: t}
+		eth.Put(f.Prepend(wire.EthernetLen))
+	}
+}
+
+// send takes over the packet f and sends it by way of p, at once or when the neighbour has answered;
+// owner, which may be nil, is told if it never does.
+func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error {
+	i := p.iface
+	hw := wire.Broadcast
+	if i.caps.Medium == phy.MediumEthernet && !p.broadcast {
+		e := i.neigh.Resolve(now, p.next, false)
+		if e == nil {
+			i.discard(now, f, drop.NeighborTableFull)
+			return ErrLimit
+		}
+		if !e.Usable() {
+			i.await(now, e, f, owner)
+			return nil
+		}
+		hw = e.HW
+	}
+	i.link(f, hw, wire.EtherTypeIPv4)
+	if !i.datagrams.push(f, h.limits.SendQueue) {
+		h.count(ipOutDiscards)
+		i.discard(now, f, drop.QueueFull)
+		return ErrQueueFull
+	}
+	return nil
+}
+
+// reply takes over the packet f, an answer of the stack's own to dst, and queues it. The reason is that
+// of an answer which cannot be given.
+func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
+	p, ok := h.lookup(dst)
+	if !ok {
+		h.count(ipOutNoRoutes)
+		h.free(f)
+		return drop.NoRoute
+	}
+	i := p.iface
+	var hw wire.HardwareAddr
+	if i.caps.Medium == phy.MediumEthernet {
+		e := i.neigh.Resolve(now, p.next, true)
+		if e == nil {
+			h.free(f)
+			return drop.NeighborTableFull
+		}
+		if !e.Usable() {
+			i.await(now, e, f, nil)
+			return drop.None
+		}
+		hw = e.HW
+	}
+	i.link(f, hw, wire.EtherTypeIPv4)
+	if !i.replies.push(f, h.limits.ReplyQueue) {
+		h.count(ipOutDiscards)
+		h.free(f)
+		return drop.ReplyQueueFull
+	}
+	return drop.None
+}
+
+// Sent reports what became of a frame that Transmit gave: sent, or dropped with a reason (a fault rule,
+// the device). Observers are called.
+func (h *Host) Sent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
+	v := Verdict{Kind: Transmitted}
+	if r == drop.None {
+		i.txPackets++
+		i.txBytes += uint64(f.Len())
+	} else {
+		i.txDropped++
+		h.dropTX(now, i.caps.Medium, f.Bytes(), r)
+		v = dropped(r)
+	}
+	h.observe(now, i, TX, f, v)
+}

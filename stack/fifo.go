@@ -1,0 +1,35 @@
+package stack
+
+// fifo is a queue in a ring that grows to a limit.
+type fifo[T any] struct {
+	items   []T
+	head, n int
+}
+
+// push appends v unless limit items wait already.
+func (q *fifo[T]) push(v T, limit int) bool {
+	if q.n >= limit {
+		return false
+	}
+	if q.n == len(q.items) {
+		items := make([]T, max(8, 2*q.n))
+		k := copy(items, q.items[q.head:])
+		copy(items[k:], q.items[:q.head])
+		q.items, q.head = items, 0
+	}
+	q.items[(q.head+q.n)%len(q.items)] = v
+	q.n++
+	return true
+}
+
+// pop takes the first item out.
+func (q *fifo[T]) pop() (v T, ok bool) {
+	if q.n == 0 {
+		return v, false
+	}
+	var zero T
+	v, q.items[q.head] = q.items[q.head], zero
+	q.head = (q.head + 1) % len(q.items)
+	q.n--
+	return v, true
+}

@@ -1,0 +1,150 @@
+package stack
+
+import (
+	"math/rand/v2"
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
+	"smolsh/stack/tcp"
+)
+
+// Config of a host. It is copied by New.
+type Config struct {
+	Name     string
+	Seed     uint64       // source of all the host's randomness: ports, sequence numbers, identifications
+	Neighbor neigh.Config // lifetimes, rates, bounds
+	TCP      tcp.Config   // defaults for new sockets; the zero value means tcp.Default()
+	Limits   Limits       // what is kept at most
+}
+
+// Host is one TCP/IP host. See New.
+type Host struct {
+	name   string
+	cfg    Config
+	limits Limits
+	rng    *rand.Rand
+	secret [2]uint64 // of RFC 6528's and 6056's hashes
+
+	ifaces []*Iface
+	loop   *Iface                // the hidden one, on which the host reaches itself; nil without
+	own    map[netip.Addr]*Iface // every address of the host
+	routes []route               // longest prefix first
+	epoch  uint32                // changes with routes, addresses and interfaces; connections cache their path by it
+
+	conns     map[flow]*TCPConn
+	listeners map[flow]*TCPListener
+	udp       map[flow]*UDPConn
+	icmpByID  map[uint16]*ICMPConn
+	icmpByUDP map[uint16]*ICMPConn
+	tcpPorts  map[uint16]int // listeners by port, whatever their address
+	udpPorts  map[uint16]int // UDP sockets by port
+	sockets   int
+	lastID    uint64
+	lastPort  [2]uint16 // RFC 6056's counters, TCP and UDP
+
+	timers  clock.Heap[*TCPConn]
+	hooks   tcp.Hooks
+	rxSeg   tcp.Segment
+	txSeg   tcp.Segment
+	scratch *phy.Frame // where segments go that no interface takes
+	small   *phy.Pool
+	large   *phy.Pool
+	bucket  bucket // ICMP errors
+
+	observers []*observer
+	event     *PacketEvent
+	counters  [numCounters]uint64
+	verdicts  [Transmitted]uint64
+	drops     [drop.NumReasons]dropRecord
+}
+
+// New returns a host without interfaces.
+func New(cfg Config) *Host {
+	if cfg.TCP == (tcp.Config{}) {
+		cfg.TCP = tcp.Default()
+	}
+	h := &Host{
+		name:      cfg.Name,
+		cfg:       cfg,
+		limits:    cfg.Limits.withDefaults(),
+		rng:       rand.New(rand.NewPCG(cfg.Seed, 0x736d6f6c7368)),
+		own:       make(map[netip.Addr]*Iface),
+		conns:     make(map[flow]*TCPConn),
+		listeners: make(map[flow]*TCPListener),
+		udp:       make(map[flow]*UDPConn),
+		icmpByID:  make(map[uint16]*ICMPConn),
+		icmpByUDP: make(map[uint16]*ICMPConn),
+		tcpPorts:  make(map[uint16]int),
+		udpPorts:  make(map[uint16]int),
+		small:     phy.NewPool(phy.FrameSize, 1024),
+		large:     phy.NewPool(phy.SuperFrameSize, 16),
+		scratch:   phy.NewFrame(phy.FrameSize),
+		epoch:     1,
+	}
+	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
+	h.lastPort = [2]uint16{uint16(h.rng.Uint32()), uint16(h.rng.Uint32())}
+	h.bucket = newBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
+	h.hooks = tcp.Hooks{State: h.tcpState, Count: h.tcpCount}
+	return h
+}
+
+// Name is the name given in the configuration.
+func (h *Host) Name() string { return h.name }
+
+// Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
+// never late.
+func (h *Host) Deadline() clock.Instant {
+	at := h.timers.Next()
+	for _, i := range h.ifaces {
+		at = min(at, i.neigh.Deadline())
+	}
+	return at
+}
+
+// Tick runs what is due at now: connection timers (the connections become ready to Transmit), neighbour
+// timers (waiting datagrams and connections fail).
+func (h *Host) Tick(now clock.Instant) {
+	for {
+		t := h.timers.Pop(now)
+		if t == nil {
+			break
+		}
+		h.settle(now, t.Value)
+	}
+	for _, i := range h.ifaces {
+		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
+			i.giveUp(now, e, drop.NeighborFailed)
+		}
+	}
+}
+
+// register gives a new socket its number, or says that there are too many.
+func (h *Host) register() (id uint64, err error) {
+	if h.sockets >= h.limits.Sockets {
+		return 0, ErrLimit
+	}
+	h.sockets++
+	h.lastID++
+	return h.lastID, nil
+}
+
+// newFrame returns an empty frame with room for a packet of n octets without its headers.
+func (h *Host) newFrame(n int) *phy.Frame {
+	if n <= phy.FrameSize {
+		return h.small.Get()
+	}
+	return h.large.Get()
+}
+
+// free takes back a frame of newFrame.
+func (h *Host) free(f *phy.Frame) {
+	f.Reset()
+	if len(f.Tail()) >= phy.SuperFrameSize {
+		h.large.Put(f)
+	} else {
+		h.small.Put(f)
+	}
+}

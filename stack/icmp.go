@@ -1,0 +1,192 @@
+package stack
+
+import (
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// replyTTL is the time to live of what the stack answers by itself.
+const replyTTL = 64
+
+// maxQuote is the most of a packet that an error quotes: with its own headers it stays within the 576
+// octets that every host takes (RFC 1812 §4.3.2.3).
+const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
+
+// bucket is a token bucket.
+type bucket struct {
+	every  time.Duration // per token
+	burst  int
+	tokens int
+	filled clock.Instant
+}
+
+func newBucket(rate, burst int) bucket {
+	return bucket{every: max(1, time.Second/time.Duration(rate)), burst: burst, tokens: burst}
+}
+
+func (b *bucket) take(now clock.Instant) bool {
+	if fresh := now.Sub(b.filled) / b.every; fresh >= time.Duration(b.burst-b.tokens) {
+		b.tokens, b.filled = b.burst, now
+	} else {
+		b.tokens += int(fresh)
+		b.filled = b.filled.Add(fresh * b.every)
+	}
+	if b.tokens == 0 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// receiveICMP takes an ICMP message.
+func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
+	h.count(icmpInMsgs)
+	m, data, err := wire.ParseICMP(p.payload, !p.trusted)
+	if err != nil {
+		h.count(icmpInErrors)
+		if drop.Of(err) == drop.BadChecksum {
+			h.count(icmpInCsumErrors)
+		}
+		return dropped(drop.Of(err))
+	}
+	switch m.Type {
+	case wire.ICMPEchoRequest:
+		h.count(icmpInEchos)
+		return h.answerEcho(now, p, &m, data)
+	case wire.ICMPEchoReply:
+		h.count(icmpInEchoReps)
+		if c := h.icmpByID[m.ID]; c != nil {
+			return c.receive(now, p)
+		}
+		return dropped(drop.ICMPNoSocket)
+	case wire.ICMPDestUnreachable:
+		h.count(icmpInDestUnreachs)
+		return h.receiveError(now, p, &m, data)
+	case wire.ICMPTimeExceeded:
+		h.count(icmpInTimeExcds)
+		return h.receiveError(now, p, &m, data)
+	case wire.ICMPParameterProblem:
+		h.count(icmpInParmProbs)
+		return h.receiveError(now, p, &m, data)
+	case wire.ICMPRedirect:
+		h.count(icmpInRedirects) // RFC 1122 §3.2.2.2 lets a host with static routes ignore it
+	}
+	return dropped(drop.ICMPUnknownType)
+}
+
+// answerEcho is RFC 1122 §3.2.2.6: the data comes back from the address it was sent to.
+func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byte) Verdict {
+	if p.broadcast {
+		return dropped(drop.ICMPBroadcast)
+	}
+	f := h.newFrame(len(p.payload))
+	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
+	echo := wire.ICMP{Type: wire.ICMPEchoReply, ID: m.ID, Seq: m.Seq}
+	echo.Put(f.Bytes())
+	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL)
+	if r := h.reply(now, f, p.ip.Src); r != drop.None {
+		return dropped(r)
+	}
+	h.count(icmpOutMsgs)
+	h.count(icmpOutEchoReps)
+	v := answered(EchoReply)
+	v.Proto, v.Port = wire.ProtocolICMP, m.ID
+	return v
+}
+
+// refuse answers a packet by destination unreachable where RFC 1122 §3.2.2 allows it: never about
+// broadcasts, errors, fragments and resets, and never more than the rate limit. Otherwise the packet is
+// dropped for why.
+func (h *Host) refuse(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
+	if p.broadcast || p.ip.IsFragment() {
+		return dropped(why)
+	}
+	if !h.bucket.take(now) {
+		h.count(icmpOutRateLimited)
+		return dropped(drop.ICMPRateLimit)
+	}
+	quote := p.octets[:min(len(p.octets), maxQuote)]
+	f := h.newFrame(wire.ICMPLen + len(quote))
+	copy(f.Extend(wire.ICMPLen + len(quote))[wire.ICMPLen:], quote)
+	m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}
+	m.Put(f.Bytes())
+	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL)
+	if r := h.reply(now, f, p.ip.Src); r != drop.None {
+		h.count(icmpOutErrors)
+		return dropped(r)
+	}
+	h.count(icmpOutMsgs)
+	h.count(icmpOutDestUnreachs)
+	v := answered(a)
+	v.Proto = p.ip.Protocol
+	return v
+}
+
+// receiveError gives an error to the sockets whose packet it quotes. The quotation must be one of ours
+// (RFC 5927 §4).
+func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []byte) Verdict {
+	q, err := wire.ParseQuoted(quote)
+	if err != nil {
+		h.count(icmpInErrors)
+		return dropped(drop.Of(err))
+	}
+	if q.IP.Src != p.ip.Dst && !(p.iface.hidden && h.own[q.IP.Src] != nil) {
+		return dropped(drop.ICMPNoSocket)
+	}
+	cause, hard := errorOf(m)
+	v := dropped(drop.ICMPNoSocket)
+	switch q.IP.Protocol {
+	case wire.ProtocolTCP:
+		if c := h.conns[quotedFlow(&q)]; c != nil && c.conn.InFlight(q.Seq) {
+			c.conn.SoftError(now, cause, hard)
+			h.settle(now, c)
+			v = deliveredTo(wire.ProtocolTCP, q.SrcPort)
+			v.State = c.conn.State()
+		}
+	case wire.ProtocolUDP:
+		if c := h.icmpByUDP[q.SrcPort]; c != nil {
+			v = c.receive(now, p)
+		}
+		if u := h.udp[quotedFlow(&q)]; u != nil {
+			u.fail(now, cause)
+			v = deliveredTo(wire.ProtocolUDP, q.SrcPort)
+		}
+	case wire.ProtocolICMP:
+		if c := h.icmpByID[q.ID]; c != nil && q.ICMP == wire.ICMPEchoRequest {
+			v = c.receive(now, p)
+		}
+	}
+	return v
+}
+
+// errorOf is what an error means to a socket, and whether it ends a connection that is being opened
+// (RFC 1122 §4.2.3.9 calls codes 2 to 4 hard; being prohibited is no passing trouble either).
+func errorOf(m *wire.ICMP) (err error, hard bool) {
+	if m.Type != wire.ICMPDestUnreachable {
+		return tcp.ErrHostUnreach, false
+	}
+	switch m.Code {
+	case wire.UnreachablePort:
+		return tcp.ErrPortUnreach, true
+	case wire.UnreachableProtocol:
+		return tcp.ErrProtoUnreach, true
+	case wire.UnreachableFragNeeded:
+		return ErrTooBig, false // path MTU discovery will want it
+	case wire.UnreachableNetProhibited, wire.UnreachableHostProhibited, wire.UnreachableProhibited:
+		return tcp.ErrProhibited, true
+	case wire.UnreachableNet, wire.UnreachableNetUnknown, wire.UnreachableNetTOS, wire.UnreachableIsolated:
+		return tcp.ErrNetUnreach, false
+	}
+	return tcp.ErrHostUnreach, false
+}
+
+func quotedFlow(q *wire.Quoted) flow {
+	return flow{
+		local: q.IP.Src.As16(), remote: q.IP.Dst.As16(),
+		localPort: q.SrcPort, remotePort: q.DstPort,
+	}
+}

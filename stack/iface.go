@@ -1,0 +1,235 @@
+package stack
+
+import (
+	"net/netip"
+	"slices"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
+	"smolsh/stack/wire"
+)
+
+// IfaceConfig describes a new interface.
+type IfaceConfig struct {
+	Name   string
+	Caps   phy.Capabilities // the device's, at the moment; see SetCapabilities
+	MAC    wire.HardwareAddr
+	Addrs  []netip.Prefix // host address with prefix length
+	Hidden bool           // not in the tables: the loop to the host's own addresses
+}
+
+// minMTU is the least an IPv4 link must carry (RFC 791 §3.2), defaultMTU that of Ethernet.
+const (
+	minMTU     = 68
+	maxMTU     = 65535
+	defaultMTU = 1500
+)
+
+// Iface is one interface of a host.
+type Iface struct {
+	host   *Host
+	name   string
+	caps   phy.Capabilities
+	mac    wire.HardwareAddr
+	mtu    int // set by hand; 0: the device's
+	addrs  []ifaceAddr
+	hidden bool
+	up     bool
+
+	neigh     *neigh.Cache[waiting]
+	replies   fifo[*phy.Frame] // the stack's own answers, complete
+	datagrams fifo[*phy.Frame] // of sockets, complete
+	ready     readyList        // connections that may have something to send
+	tcpTurn   bool             // whose turn it is between datagrams and connections
+
+	rxPackets, rxBytes, rxDropped uint64
+	txPackets, txBytes, txDropped uint64
+}
+
+// ifaceAddr is one address of an interface; broadcast is the zero Addr where the subnet has none.
+type ifaceAddr struct {
+	netip.Prefix
+	broadcast netip.Addr
+}
+
+// AddIface adds an interface, which is up, and announces its addresses. Addresses that cannot be had
+// (see AddAddr) are left out.
+func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
+	i := &Iface{
+		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, hidden: cfg.Hidden, up: true,
+		neigh: neigh.New[waiting](h.cfg.Neighbor),
+	}
+	if i.mac.IsZero() {
+		i.mac = cfg.Caps.MAC
+	}
+	h.ifaces = append(h.ifaces, i)
+	if i.hidden && h.loop == nil {
+		h.loop = i
+	}
+	h.epoch++
+	for _, p := range cfg.Addrs {
+		_ = i.AddAddr(now, p)
+	}
+	return i
+}
+
+// Ifaces is every interface but hidden ones, in the order in which they were added.
+func (h *Host) Ifaces() []*Iface {
+	return slices.DeleteFunc(slices.Clone(h.ifaces), func(i *Iface) bool { return i.hidden })
+}
+
+// Host is the host whose interface it is.
+func (i *Iface) Host() *Host { return i.host }
+
+// Name is the interface's name.
+func (i *Iface) Name() string { return i.name }
+
+// Medium is what the interface's frames start with.
+func (i *Iface) Medium() phy.Medium { return i.caps.Medium }
+
+// MAC is the interface's hardware address; zero on a medium without.
+func (i *Iface) MAC() wire.HardwareAddr { return i.mac }
+
+// MTU is the longest packet the interface takes, in octets: what SetMTU said, or the device's.
+func (i *Iface) MTU() int {
+	switch {
+	case i.mtu != 0:
+		return i.mtu
+	case i.caps.MTU == 0:
+		return defaultMTU
+	}
+	return min(i.caps.MTU, maxMTU)
+}
+
+// Up reports whether the interface is administratively up.
+func (i *Iface) Up() bool { return i.up }
+
+// Addrs is the interface's addresses with their prefix lengths, in the order in which they were added.
+func (i *Iface) Addrs() []netip.Prefix {
+	addrs := make([]netip.Prefix, len(i.addrs))
+	for k, a := range i.addrs {
+		addrs[k] = a.Prefix
+	}
+	return addrs
+}
+
+// SetCapabilities says what the device offers from now on.
+func (i *Iface) SetCapabilities(c phy.Capabilities) { i.caps = c }
+
+// AddAddr gives the interface an address with its subnet's prefix length, and announces it. ErrExists:
+// the host has it already. ErrInvalid: no IPv4 address a host can have.
+func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
+	a := p.Addr()
+	if !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.hidden) {
+		return ErrInvalid
+	}
+	if i.host.own[a] != nil {
+		return ErrExists
+	}
+	n := ifaceAddr{Prefix: p}
+	if p.Bits() <= 30 {
+		n.broadcast = lastAddr(p)
+		if a == n.broadcast || a == p.Masked().Addr() {
+			return ErrInvalid
+		}
+	}
+	i.addrs = append(i.addrs, n)
+	i.host.own[a] = i
+	i.host.connect(i, p.Masked())
+	i.announce(a)
+	return nil
+}
+
+// DelAddr takes an address away. Its connections are reset locally. ErrNotFound: it was not there.
+func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
+	k := slices.IndexFunc(i.addrs, func(a ifaceAddr) bool { return a.Prefix == p })
+	if k < 0 {
+		return ErrNotFound
+	}
+	i.addrs = slices.Delete(i.addrs, k, k+1)
+	delete(i.host.own, p.Addr())
+	if !slices.ContainsFunc(i.addrs, func(a ifaceAddr) bool { return a.Masked() == p.Masked() }) {
+		i.host.disconnect(i, p.Masked())
+	}
+	i.host.epoch++
+	i.host.abortLocal(now, p.Addr())
+	return nil
+}
+
+// SetMTU sets the longest packet to send and receive, in octets: 68 to what the device takes.
+func (i *Iface) SetMTU(mtu int) error {
+	if mtu < minMTU || mtu > maxMTU || i.caps.MTU != 0 && mtu > i.caps.MTU {
+		return ErrInvalid
+	}
+	i.mtu = mtu
+	return nil
+}
+
+// SetMAC changes the hardware address and announces the interface's addresses under it.
+func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
+	if a.IsGroup() || a.IsZero() {
+		return ErrInvalid
+	}
+	i.mac = a
+	for _, p := range i.addrs {
+		i.announce(p.Addr())
+	}
+	return nil
+}
+
+// SetUp switches the interface on or off. Off, it forgets its neighbours and what waits to be sent, its
+// routes lead nowhere, and what arrives is dropped; its connections live on.
+func (i *Iface) SetUp(now clock.Instant, up bool) {
+	if i.up == up {
+		return
+	}
+	i.up = up
+	i.host.epoch++
+	if up {
+		for _, p := range i.addrs {
+			i.announce(p.Addr())
+		}
+		i.host.resettle(now)
+		return
+	}
+	for _, q := range []*fifo[*phy.Frame]{&i.replies, &i.datagrams} {
+		for f, ok := q.pop(); ok; f, ok = q.pop() {
+			i.discard(now, f, drop.InterfaceDown)
+		}
+	}
+	i.flush(now, drop.InterfaceDown)
+	i.host.resettle(now)
+}
+
+// onLink reports whether a lies in one of the interface's subnets.
+func (i *Iface) onLink(a netip.Addr) bool {
+	for k := range i.addrs {
+		if i.addrs[k].Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBroadcast reports whether a is the limited broadcast address or that of a subnet of the interface,
+// in either of the forms of RFC 1122 §3.3.6.
+func (i *Iface) isBroadcast(a netip.Addr) bool {
+	if a == limitedBroadcast {
+		return true
+	}
+	for k := range i.addrs {
+		if p := &i.addrs[k]; p.broadcast.IsValid() && p.Contains(a) && (a == p.broadcast || a == p.Masked().Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// discard counts a frame that was to be sent on i, and recycles it.
+func (i *Iface) discard(now clock.Instant, f *phy.Frame, r drop.Reason) {
+	i.txDropped++
+	i.host.dropTX(now, i.caps.Medium, f.Bytes(), r)
+	i.host.free(f)
+}

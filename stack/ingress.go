@@ -1,0 +1,106 @@
+package stack
+
+import (
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// Receive takes one frame in. The frame stays the caller's, who recycles it afterwards. Observers are
+// called with the verdict before it returns.
+func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
+	v := dropped(drop.InterfaceDown)
+	switch {
+	case !i.up:
+	case i.caps.Medium == phy.MediumEthernet:
+		v = h.receiveEthernet(now, i, f)
+	default:
+		v = h.receiveIP(now, i, f, f.Bytes(), false)
+	}
+	h.account(now, i, f, v)
+	return v
+}
+
+// Lost counts an arriving frame that was dropped before the stack saw it, by a fault rule or the link.
+// Observers are called.
+func (h *Host) Lost(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) Verdict {
+	v := dropped(r)
+	h.account(now, i, f, v)
+	return v
+}
+
+// account is the one place where arriving frames and their verdicts are counted.
+func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
+	i.rxPackets++
+	i.rxBytes += uint64(f.Len())
+	h.verdicts[v.Kind]++
+	if v.Kind == Dropped {
+		i.rxDropped++
+		d := &h.drops[v.Reason]
+		d.rx++
+		d.keep(now, i.caps.Medium, f.Bytes())
+	}
+	h.observe(now, i, RX, f, v)
+}
+
+// receiveEthernet takes our own and broadcast frames, and those of the IPv4 multicast range, about which
+// the layer above knows more.
+func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
+	eth, payload, err := wire.ParseEthernet(f.Bytes())
+	if err != nil {
+		return dropped(drop.Of(err))
+	}
+	if eth.Src.IsGroup() {
+		return dropped(drop.BadSourceMAC)
+	}
+	group := eth.Dst.IsGroup()
+	if group {
+		ipv4Group := eth.Dst[0] == 0x01 && eth.Dst[1] == 0x00 && eth.Dst[2] == 0x5e && eth.Dst[3] < 0x80
+		if eth.Dst != wire.Broadcast && !ipv4Group {
+			return dropped(drop.UnknownMAC)
+		}
+	} else if eth.Dst != i.mac {
+		return dropped(drop.UnknownMAC)
+	}
+	switch eth.Type {
+	case wire.EtherTypeARP:
+		return h.receiveARP(now, i, &eth, payload)
+	case wire.EtherTypeIPv4:
+		return h.receiveIP(now, i, f, payload, group)
+	case wire.EtherTypeIPv6:
+		return dropped(drop.IPv6Unsupported)
+	}
+	return dropped(drop.UnknownEtherType)
+}
+
+// receiveIP takes an IP packet; group says that the link layer's destination was not ours alone.
+func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, group bool) Verdict {
+	if len(b) > 0 && b[0]>>4 == 6 && i.caps.Medium != phy.MediumEthernet {
+		return dropped(drop.IPv6Unsupported)
+	}
+	h.count(ipInReceives)
+	p := &packet{frame: f, iface: i}
+	var err error
+	if p.ip, p.payload, err = wire.ParseIPv4(b); err != nil {
+		h.count(ipInHdrErrors)
+		return dropped(drop.Of(err))
+	}
+	p.octets = b[:p.ip.HeaderLen+p.ip.PayloadLen]
+	if len(p.octets) > i.MTU() && f.Offload.GSOSize == 0 {
+		h.count(ipInDiscards)
+		return dropped(drop.TooLong)
+	}
+	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
+	if r := h.checkAddresses(p, group); r != drop.None {
+		if r != drop.MulticastUnknown {
+			h.count(ipInAddrErrors)
+		}
+		return dropped(r)
+	}
+	if p.ip.IsFragment() {
+		h.count(ipReasmFails)
+		return dropped(drop.Fragment)
+	}
+	return h.deliver(now, p)
+}

@@ -1,0 +1,70 @@
+package stack
+
+import (
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// packet is an IPv4 packet on its way up. Everything aliases the frame.
+type packet struct {
+	frame     *phy.Frame
+	iface     *Iface
+	ip        wire.IPv4
+	octets    []byte // header and payload, without link-layer padding
+	payload   []byte
+	broadcast bool // to the limited or a subnet's broadcast address
+	trusted   bool // somebody vouches for the transport checksum, or it never was on a wire
+}
+
+// checkAddresses refuses martians: sources that cannot be one station's or cannot come from there,
+// destinations that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6), and what is not for us.
+func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
+	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
+	if !unicast(src) || i.isBroadcast(src) {
+		return drop.MartianSource
+	}
+	if i.hidden {
+		if !src.IsLoopback() && h.own[src] == nil {
+			return drop.MartianSource
+		}
+		if !dst.IsLoopback() && h.own[dst] == nil {
+			return drop.MartianDest
+		}
+		return drop.None
+	}
+	if src.IsLoopback() || h.own[src] != nil {
+		return drop.MartianSource
+	}
+	switch {
+	case dst.IsMulticast():
+		return drop.MulticastUnknown
+	case i.isBroadcast(dst):
+		p.broadcast = true
+	case dst.IsLoopback() || !unicast(dst):
+		return drop.MartianDest
+	case h.own[dst] == nil:
+		return drop.NotForUs
+	case linkGroup:
+		return drop.MartianDest // RFC 1122 §3.3.6: else one frame would have every host answer
+	}
+	return drop.None
+}
+
+// deliver hands a packet for this host to its transport.
+func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
+	switch p.ip.Protocol {
+	case wire.ProtocolTCP:
+		h.count(ipInDelivers)
+		return h.receiveTCP(now, p)
+	case wire.ProtocolUDP:
+		h.count(ipInDelivers)
+		return h.receiveUDP(now, p)
+	case wire.ProtocolICMP:
+		h.count(ipInDelivers)
+		return h.receiveICMP(now, p)
+	}
+	h.count(ipInUnknownProtos)
+	return h.refuse(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol)
+}

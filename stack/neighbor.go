@@ -1,0 +1,152 @@
+package stack
+
+import (
+	"net/netip"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
+	"smolsh/stack/wire"
+)
+
+// waiting is what waits for a neighbour's answer: datagrams in a bounded queue, and connections, which
+// keep their data themselves.
+type waiting struct {
+	datagrams fifo[parcel]
+	conns     []*TCPConn
+}
+
+// parcel is a packet without a link header, and the socket that wants to know when it fails.
+type parcel struct {
+	frame *phy.Frame
+	owner failer
+}
+
+// failer is a socket that learns that a datagram of its could not be sent.
+type failer interface {
+	sendFailed(now clock.Instant, err error)
+}
+
+type neighbor = neigh.Entry[waiting]
+
+// resolved sends what waited for e.
+func (i *Iface) resolved(now clock.Instant, e *neighbor) {
+	for p, ok := e.Waiting.datagrams.pop(); ok; p, ok = e.Waiting.datagrams.pop() {
+		i.link(p.frame, e.HW, wire.EtherTypeIPv4)
+		if !i.datagrams.push(p.frame, i.host.limits.SendQueue) {
+			i.discard(now, p.frame, drop.QueueFull)
+		}
+	}
+	conns := e.Waiting.conns
+	e.Waiting = waiting{}
+	for _, c := range conns {
+		c.parked = nil
+		i.host.settle(now, c)
+	}
+}
+
+// giveUp fails what waited for e.
+func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
+	w := e.Waiting
+	e.Waiting = waiting{}
+	for p, ok := w.datagrams.pop(); ok; p, ok = w.datagrams.pop() {
+		i.txDropped++
+		i.host.dropTX(now, phy.MediumIP, p.frame.Bytes(), r)
+		i.host.free(p.frame)
+		if p.owner != nil {
+			p.owner.sendFailed(now, ErrHostUnreach)
+		}
+	}
+	for _, c := range w.conns {
+		c.parked = nil
+		i.host.strand(now, c, ErrHostUnreach, r)
+	}
+}
+
+// await queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
+// §2.3.2.2), so the oldest makes room.
+func (i *Iface) await(now clock.Instant, e *neighbor, f *phy.Frame, owner failer) {
+	q := &e.Waiting.datagrams
+	limit := i.neigh.Config().Queue
+	if q.n >= limit {
+		p, _ := q.pop()
+		i.txDropped++
+		i.host.dropTX(now, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
+		i.host.free(p.frame)
+	}
+	q.push(parcel{f, owner}, limit)
+}
+
+// AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full
+// of neighbours in use.
+func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) error {
+	if !unicast(a) || i.host.own[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
+		return ErrInvalid
+	}
+	e := i.neigh.SetPermanent(now, a, hw)
+	if e == nil {
+		return ErrLimit
+	}
+	i.resolved(now, e)
+	return nil
+}
+
+// DelNeighbor forgets a neighbour; what waits for it fails. ErrNotFound: it was not there.
+func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
+	e := i.neigh.Delete(a)
+	if e == nil {
+		return ErrNotFound
+	}
+	i.giveUp(now, e, drop.NeighborFailed)
+	return nil
+}
+
+// FlushNeighbors forgets every neighbour but PERMANENT ones; what waits for them fails.
+func (i *Iface) FlushNeighbors(now clock.Instant) { i.flush(now, drop.NeighborFailed) }
+
+func (i *Iface) flush(now clock.Instant, r drop.Reason) {
+	for _, e := range i.neigh.Entries() {
+		if e.State != neigh.Permanent {
+			i.neigh.Delete(e.Addr)
+			i.giveUp(now, e, r)
+		}
+	}
+}
+
+// NeighborInfo is one row of the neighbour table.
+type NeighborInfo struct {
+	Addr    netip.Addr
+	Dev     string
+	HW      wire.HardwareAddr // zero while unknown
+	State   string            // INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED, PERMANENT
+	Age     time.Duration     // since it was last confirmed, or made
+	Expires time.Duration     // until it changes by itself; negative: never
+	Probes  int               // requests since it was last confirmed
+	Queued  int               // datagrams and connections that wait for it
+}
+
+// NeighborInfos is the neighbour tables of all interfaces, by interface and address.
+func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
+	var infos []NeighborInfo
+	for _, i := range h.ifaces {
+		if i.hidden {
+			continue
+		}
+		for _, e := range i.neigh.Entries() {
+			info := NeighborInfo{
+				Addr: e.Addr, Dev: i.name, State: e.State.String(), Age: now.Sub(e.Since), Expires: -1,
+				Probes: e.Probes, Queued: e.Waiting.datagrams.n + len(e.Waiting.conns),
+			}
+			if e.Usable() {
+				info.HW = e.HW
+			}
+			if at := e.Expires(); at != clock.Never {
+				info.Expires = max(0, at.Sub(now))
+			}
+			infos = append(infos, info)
+		}
+	}
+	return infos
+}

@@ -1,0 +1,76 @@
+package stack
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"smolsh/stack/buf"
+)
+
+// recordLen is the head of a queued datagram: its length, its source, its TTL; datagramOverhead is what
+// it is charged with beside its octets, so that empty ones cannot fill the memory.
+const (
+	recordLen        = 4 + 16 + 2 + 1
+	datagramOverhead = 64
+)
+
+// queue holds the datagrams that wait in a socket, in one ring, so that none costs an allocation. It is
+// bounded in octets, overhead included.
+type queue struct {
+	ring    buf.Ring
+	n       int // datagrams
+	charged int
+	limit   int
+}
+
+func newQueue(limit int) queue { return queue{ring: buf.NewRing(limit), limit: limit} }
+
+// push appends a datagram and reports whether there was room.
+func (q *queue) push(p []byte, from netip.AddrPort, ttl uint8) bool {
+	cost := len(p) + datagramOverhead
+	if q.charged+cost > q.limit {
+		return false
+	}
+	var r [recordLen]byte
+	binary.BigEndian.PutUint32(r[:], uint32(len(p)))
+	a := from.Addr().As16()
+	copy(r[4:], a[:])
+	binary.BigEndian.PutUint16(r[20:], from.Port())
+	r[22] = ttl
+	q.ring.Write(r[:])
+	q.ring.Write(p)
+	q.n++
+	q.charged += cost
+	return true
+}
+
+// next is the length of the first datagram, -1 when none waits.
+func (q *queue) next() int {
+	if q.n == 0 {
+		return -1
+	}
+	var r [4]byte
+	q.ring.Peek(0, r[:])
+	return int(binary.BigEndian.Uint32(r[:]))
+}
+
+// pop copies the first datagram into p, cut to its length, and takes it out; n is -1 when none waits.
+func (q *queue) pop(p []byte) (n int, from netip.AddrPort, ttl uint8) {
+	size := q.next()
+	if size < 0 {
+		return -1, from, 0
+	}
+	var r [recordLen]byte
+	q.ring.Read(r[:])
+	from = netip.AddrPortFrom(netip.AddrFrom16([16]byte(r[4:20])).Unmap(), binary.BigEndian.Uint16(r[20:]))
+	n = q.ring.Read(p[:min(len(p), size)])
+	q.ring.Discard(size - n)
+	q.n--
+	q.charged -= size + datagramOverhead
+	if q.n == 0 && q.ring.Allocated() > 64<<10 {
+		q.ring.Drop() // a burst's storage is not kept
+	}
+	return n, from, r[22]
+}
+
+func (q *queue) drop() { *q = newQueue(q.limit) }

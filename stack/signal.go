@@ -1,0 +1,60 @@
+package stack
+
+// Signal is where tasks wait for a socket. The zero Signal has nobody waiting.
+type Signal struct {
+	first, last *Waiter
+}
+
+// Waiter is one wait. Wake is called at most once per Wait, on the owner's goroutine; it must not call
+// the host, only note that somebody may go on.
+type Waiter struct {
+	Wake       func()
+	in         *Signal
+	next, prev *Waiter
+}
+
+// Wait makes w wait for the next Fire. A waiter waits for one signal at a time.
+func (s *Signal) Wait(w *Waiter) {
+	if w.in != nil {
+		w.in.Cancel(w)
+	}
+	w.in, w.prev, w.next = s, s.last, nil
+	if s.last == nil {
+		s.first = w
+	} else {
+		s.last.next = w
+	}
+	s.last = w
+}
+
+// Cancel ends the wait of w; nothing happens when it does not wait here any more.
+func (s *Signal) Cancel(w *Waiter) {
+	if w.in != s {
+		return
+	}
+	if w.prev == nil {
+		s.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		s.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.in, w.prev, w.next = nil, nil, nil
+}
+
+// Fire wakes everyone who waits at this moment once, in the order of waiting. Who is woken tries again.
+func (s *Signal) Fire() {
+	last := s.last
+	for w := s.first; w != nil; w = s.first {
+		s.Cancel(w)
+		if w.Wake != nil {
+			w.Wake()
+		}
+		if w == last {
+			return // who came back meanwhile waits for the next one
+		}
+	}
+}

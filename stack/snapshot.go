@@ -1,0 +1,118 @@
+package stack
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// Snapshot is everything at one instant: plain values that share nothing with the host. Each part can be
+// had alone.
+type Snapshot struct {
+	Now       clock.Instant
+	Name      string
+	Ifaces    []IfaceInfo
+	Neighbors []NeighborInfo
+	Routes    []RouteInfo
+	Sockets   []SocketInfo
+	Counters  []CounterInfo
+	Drops     []DropInfo
+}
+
+// Snapshot takes a snapshot of the whole host.
+func (h *Host) Snapshot(now clock.Instant) *Snapshot {
+	return &Snapshot{
+		Now: now, Name: h.name, Ifaces: h.IfaceInfos(), Neighbors: h.NeighborInfos(now),
+		Routes: h.RouteInfos(), Sockets: h.SocketInfos(now), Counters: h.CounterInfos(), Drops: h.DropInfos(),
+	}
+}
+
+// IfaceInfo is one row of the interface table. Octets are of frames with their link header.
+type IfaceInfo struct {
+	Name, Medium                  string
+	Up                            bool
+	MTU                           int
+	MAC                           wire.HardwareAddr
+	Addrs                         []netip.Prefix
+	RxPackets, RxBytes, RxDropped uint64
+	TxPackets, TxBytes, TxDropped uint64
+}
+
+// IfaceInfos is the interface table, without hidden interfaces.
+func (h *Host) IfaceInfos() []IfaceInfo {
+	var infos []IfaceInfo
+	for _, i := range h.ifaces {
+		if !i.hidden {
+			infos = append(infos, i.Info())
+		}
+	}
+	return infos
+}
+
+// Info is the interface's row of the table.
+func (i *Iface) Info() IfaceInfo {
+	return IfaceInfo{
+		Name: i.name, Medium: i.caps.Medium.String(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(),
+		RxPackets: i.rxPackets, RxBytes: i.rxBytes, RxDropped: i.rxDropped,
+		TxPackets: i.txPackets, TxBytes: i.txBytes, TxDropped: i.txDropped,
+	}
+}
+
+// SocketInfo is one row of the socket table.
+type SocketInfo struct {
+	ID            uint64 // grows with every socket of the host
+	NetID         string // tcp, udp, icmp
+	State         string // TCP: the RFC's word; UDP: ESTAB when connected, UNCONN otherwise
+	RecvQ, SendQ  int    // octets; of a listener, the waiting connections and the backlog
+	Local, Remote netip.AddrPort
+	TCP           *tcp.Info // of a connection
+}
+
+// SocketInfos is every socket: listeners first, then in the order of their making.
+func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
+	var infos []SocketInfo
+	for _, l := range h.listeners {
+		infos = append(infos, SocketInfo{
+			ID: l.id, NetID: "tcp", State: tcp.Listen.String(), RecvQ: l.accept.n, SendQ: l.backlog, Local: l.local,
+		})
+	}
+	for _, c := range h.conns {
+		info := c.conn.Info(now)
+		infos = append(infos, SocketInfo{
+			ID: c.id, NetID: "tcp", State: info.State.String(), RecvQ: info.RecvQ, SendQ: info.SendQ,
+			Local: c.local, Remote: c.remote, TCP: &info,
+		})
+	}
+	for _, u := range h.udp {
+		state := "UNCONN"
+		if u.remote.IsValid() {
+			state = "ESTAB"
+		}
+		infos = append(infos, SocketInfo{
+			ID: u.id, NetID: "udp", State: state, RecvQ: u.queue.charged, Local: u.local, Remote: u.remote,
+		})
+	}
+	for _, table := range []map[uint16]*ICMPConn{h.icmpByID, h.icmpByUDP} {
+		for _, c := range table {
+			infos = append(infos, SocketInfo{
+				ID: c.id, NetID: "icmp", RecvQ: c.queue.charged, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), c.ident),
+			})
+		}
+	}
+	slices.SortFunc(infos, func(a, b SocketInfo) int {
+		if al, bl := a.listening(), b.listening(); al != bl {
+			if al {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	return infos
+}
+
+func (s *SocketInfo) listening() bool { return s.NetID == "tcp" && s.TCP == nil }

@@ -1,0 +1,310 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// receiveTCP finds the connection for a segment, or the listener.
+func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
+	s := &h.rxSeg
+	var err error
+	s.TCP, s.Payload, err = wire.ParseTCP(p.payload)
+	if err == nil && !p.trusted && !wire.VerifyTCP(p.payload, p.ip.Src, p.ip.Dst) {
+		h.count(tcpInCsumErrors)
+		err = drop.BadChecksum
+	}
+	if err != nil {
+		h.count(tcpInErrs)
+		return dropped(drop.Of(err))
+	}
+	if p.broadcast {
+		return dropped(drop.MartianDest) // RFC 9293 §3.9.2.3
+	}
+	s.GSOSize = int(p.frame.Offload.GSOSize)
+	h.counters[tcpInSegs] += uint64(s.Segments())
+	v := h.demuxTCP(now, p, s)
+	s.Payload = nil
+	return v
+}
+
+func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
+	key := flow{
+		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
+		localPort: s.DstPort, remotePort: s.SrcPort,
+	}
+	c := h.conns[key]
+	if c != nil && c.conn.State() != tcp.TimeWait {
+		return h.segmentArrives(now, c, s)
+	}
+	l := h.listeners[flow{local: key.local, localPort: s.DstPort}]
+	if l == nil {
+		l = h.listeners[flow{localPort: s.DstPort}]
+	}
+	if c != nil {
+		after, ok := c.conn.ReuseTimeWait(s)
+		if !ok || l == nil {
+			return h.segmentArrives(now, c, s)
+		}
+		h.count(tcpExtTWRecycled)
+		h.forget(c)
+		return h.listen(now, p, l, s, &after)
+	}
+	if l != nil {
+		return h.listen(now, p, l, s, nil)
+	}
+	return h.refuseTCP(now, p, s, drop.NoSocket)
+}
+
+// segmentArrives gives a segment to its connection.
+func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
+	if c.half && s.Flags&(wire.ACK|wire.RST|wire.SYN) == wire.ACK && c.listener.full() {
+		h.count(tcpExtListenOverflows) // our SYN-ACK goes again; by then there may be room
+		h.count(tcpExtListenDrops)
+		return dropped(drop.TCPListenFull)
+	}
+	r := c.conn.Receive(now, s)
+	v := deliveredTo(wire.ProtocolTCP, c.local.Port())
+	v.State = c.conn.State()
+	h.settle(now, c)
+	if r != drop.None {
+		return dropped(r)
+	}
+	return v
+}
+
+// listen is a segment's arrival in LISTEN (RFC 9293 §3.10.7.2): a SYN makes a connection, where there is
+// room for it; an ACK is refused. after is the sequence number that a reused TIME-WAIT connection
+// demands a later one than.
+func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, after *wire.Seq) Verdict {
+	switch {
+	case s.Flags.Has(wire.RST):
+		return dropped(drop.NoSocket)
+	case s.Flags.Has(wire.ACK):
+		return h.refuseTCP(now, p, s, drop.TCPBadState)
+	case !s.Flags.Has(wire.SYN):
+		return dropped(drop.TCPBadState)
+	case l.full() || l.half >= h.limits.SYNQueue:
+		h.count(tcpExtListenDrops)
+		if l.full() {
+			h.count(tcpExtListenOverflows)
+		}
+		return dropped(drop.TCPListenFull) // the peer tries again
+	}
+	local := netip.AddrPortFrom(p.ip.Dst, s.DstPort)
+	remote := netip.AddrPortFrom(p.ip.Src, s.SrcPort)
+	iss := h.iss(now, local, remote)
+	if after != nil && iss.LessEq(*after) {
+		iss = after.Add(1 + int(h.rng.Uint32N(1<<16)))
+	}
+	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.hooks)
+	if r := conn.Receive(now, s); r != drop.None {
+		return dropped(r)
+	}
+	id, err := h.register()
+	if err != nil {
+		h.count(tcpExtListenDrops)
+		h.count(tcpExtAbortOnMemory)
+		return dropped(drop.TCPListenFull)
+	}
+	c := h.addConn(id, conn, local, remote)
+	c.listener, c.half = l, true
+	l.half++
+	v := deliveredTo(wire.ProtocolTCP, s.DstPort)
+	v.Listener, v.State = true, conn.State()
+	h.settle(now, c)
+	return v
+}
+
+// refuseTCP answers a segment that has no connection by RST (RFC 9293 §3.10.7.1); a reset itself is
+// dropped for why.
+func (h *Host) refuseTCP(now clock.Instant, p *packet, s *tcp.Segment, why drop.Reason) Verdict {
+	rst, ok := tcp.Reset(s)
+	if !ok {
+		return dropped(why)
+	}
+	f := h.newFrame(0)
+	rst.Put(f.Extend(rst.HeaderLen()))
+	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
+	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL)
+	if r := h.reply(now, f, p.ip.Src); r != drop.None {
+		return dropped(r)
+	}
+	h.count(tcpOutSegs)
+	h.count(tcpOutRsts)
+	v := answered(ResetReply)
+	v.Proto, v.Port = wire.ProtocolTCP, s.DstPort
+	return v
+}
+
+// path refreshes the way to the peer and reports whether there is one.
+func (c *TCPConn) path() bool {
+	if c.epoch != c.host.epoch {
+		c.epoch = c.host.epoch
+		c.hop, _ = c.host.lookup(c.remote.Addr())
+	}
+	return c.hop.iface != nil
+}
+
+// settle is called after whatever may have changed a connection: it runs timers that are due, forgets
+// what is over, puts on the ready list what wants to send, sets the timer and tells the user.
+func (h *Host) settle(now clock.Instant, c *TCPConn) {
+	if c.gone {
+		return
+	}
+	ready := c.conn.Ready(now)
+	accepted := c.promote()
+	switch {
+	case c.conn.Done():
+		h.forget(c)
+	case ready && !c.queued && c.parked == nil:
+		if !c.path() {
+			h.strand(now, c, ErrNoRoute, drop.NoRoute)
+			return
+		}
+		c.hop.iface.ready.push(c)
+		h.schedule(now, c)
+	default:
+		h.schedule(now, c)
+	}
+	if accepted != nil {
+		accepted.fire(now)
+	}
+	if seen := c.glance(); seen != c.seen {
+		fire := seen.state != c.seen.state || seen.eof != c.seen.eof ||
+			seen.readable > c.seen.readable || seen.writable > c.seen.writable
+		c.seen = seen
+		if fire {
+			c.Signal.Fire()
+			if c.OnEvent != nil {
+				c.OnEvent(now)
+			}
+		}
+	}
+}
+
+// schedule sets the timer. It is moved forward at once, but backward only when it goes off, since most
+// deadlines move backward with every segment.
+func (h *Host) schedule(now clock.Instant, c *TCPConn) {
+	at := c.conn.Deadline()
+	if at <= now {
+		at = clock.Never // it is on the ready list, or waits for a neighbour
+		if !c.queued && c.parked == nil {
+			at = now + 1
+		}
+	}
+	if at == clock.Never || at < c.timer.At() {
+		h.timers.Set(&c.timer, at)
+	}
+}
+
+// promote moves a passive connection whose handshake is done to its listener's backlog, and returns
+// that listener.
+func (c *TCPConn) promote() *TCPListener {
+	if !c.half {
+		return nil
+	}
+	switch c.conn.State() {
+	case tcp.Listen, tcp.SynReceived, tcp.Closed:
+		return nil
+	}
+	l := c.listener
+	c.half = false
+	l.half--
+	l.accept.push(c, l.accept.n+1) // the bound was kept when its ACK was let in
+	return l
+}
+
+// strand is for a connection whose segments cannot go anywhere: it learns why, and what it would send is
+// lost, so that its timers go on as if the network had lost it.
+func (h *Host) strand(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
+	if c.gone {
+		return
+	}
+	c.conn.SoftError(now, err, true)
+	const most = 1 << 16 // more than any window holds; a bound all the same
+	for k := 0; k < most && c.conn.Ready(now); k++ {
+		h.scratch.Reset()
+		if !h.emit(now, c, h.scratch, min(len(h.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
+			break
+		}
+		h.dropTX(now, phy.MediumIP, h.scratch.Bytes(), r)
+	}
+	h.settle(now, c)
+}
+
+// forget takes a connection out of the tables.
+func (h *Host) forget(c *TCPConn) {
+	c.gone = true
+	h.timers.Stop(&c.timer)
+	delete(h.conns, flowOf(c.local, c.remote))
+	h.sockets--
+	if c.half {
+		c.half = false
+		c.listener.half--
+		c.listener = nil
+	}
+}
+
+// abortLocal ends every connection of a local address that is no longer ours; no segment can tell the
+// peer.
+func (h *Host) abortLocal(now clock.Instant, a netip.Addr) {
+	for _, c := range h.connections() {
+		if c.local.Addr() == a {
+			c.conn.Abort(now)
+			h.forget(c)
+			c.seen = c.glance()
+			c.Signal.Fire()
+			if c.OnEvent != nil {
+				c.OnEvent(now)
+			}
+		}
+	}
+}
+
+// resettle looks at every connection again, after interfaces went up or down.
+func (h *Host) resettle(now clock.Instant) {
+	for _, c := range h.connections() {
+		h.settle(now, c)
+	}
+}
+
+// tcpState and tcpCount are the hooks that all connections share.
+func (h *Host) tcpState(_ *tcp.Conn, from, to tcp.State) {
+	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
+	switch {
+	case counted(to) && !counted(from):
+		h.counters[tcpCurrEstab]++
+	case counted(from) && !counted(to):
+		h.counters[tcpCurrEstab]--
+	}
+}
+
+func (h *Host) tcpCount(e tcp.Event, n int) {
+	if int(e) < len(eventCounters) {
+		h.counters[eventCounters[e]] += uint64(n)
+	}
+}
+
+var eventCounters = [tcp.NumEvents]counter{
+	tcp.EventActiveOpen:     tcpActiveOpens,
+	tcp.EventPassiveOpen:    tcpPassiveOpens,
+	tcp.EventAttemptFail:    tcpAttemptFails,
+	tcp.EventEstabReset:     tcpEstabResets,
+	tcp.EventRetrans:        tcpRetransSegs,
+	tcp.EventFastRetrans:    tcpExtFastRetrans,
+	tcp.EventTimeout:        tcpExtTimeouts,
+	tcp.EventProbe:          tcpExtWinProbe,
+	tcp.EventKeepAlive:      tcpExtKeepAlive,
+	tcp.EventDelayedAck:     tcpExtDelayedACKs,
+	tcp.EventChallengeAck:   tcpExtChallengeACK,
+	tcp.EventOutOfOrder:     tcpExtOFOQueue,
+	tcp.EventAbortOnTimeout: tcpExtAbortOnTimeout,
+	tcp.EventAbortOnData:    tcpExtAbortOnData,
+	tcp.EventAbortOnClose:   tcpExtAbortOnClose,
+}

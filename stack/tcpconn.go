@@ -1,0 +1,215 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// TCPConn is a TCP socket. Connection errors are tcp.Err…. Nothing blocks: who must wait gets nothing,
+// waits on Signal and tries again. It stays readable after the host has forgotten the connection.
+type TCPConn struct {
+	Signal  Signal                  // state, readability or writability changed
+	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+
+	host          *Host
+	id            uint64
+	conn          *tcp.Conn
+	local, remote netip.AddrPort
+	ttl           uint8
+	half          bool // passive and not ESTABLISHED yet: it counts against the SYN queue
+	queued        bool // on its interface's ready list
+	gone          bool // the host has forgotten it
+
+	listener *TCPListener // whose backlog it waits in, or will
+	parked   *neighbor    // whose answer it waits for
+	hop      hop          // the way to remote, as of epoch
+	epoch    uint32
+	timer    clock.Timer[*TCPConn]
+	nextUp   *TCPConn // on the ready list
+
+	seen glimpse // what the user was last told
+}
+
+// glimpse is what a user waits for a change of.
+type glimpse struct {
+	state              tcp.State
+	readable, writable int
+	eof                bool
+}
+
+// readyList is the round robin of connections that may have something to send.
+type readyList struct {
+	first, last *TCPConn
+	n           int
+}
+
+func (l *readyList) push(c *TCPConn) {
+	c.queued, c.nextUp = true, nil
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.nextUp = c
+	}
+	l.last = c
+	l.n++
+}
+
+func (l *readyList) pop() *TCPConn {
+	c := l.first
+	l.first = c.nextUp
+	if l.first == nil {
+		l.last = nil
+	}
+	c.queued, c.nextUp = false, nil
+	l.n--
+	return c
+}
+
+// DialTCP opens a connection to remote (active OPEN). A zero local address is chosen by the route, port 0
+// is an ephemeral one. The zero cfg means the host's defaults. ErrNoRoute, ErrNotOurs, ErrPortInUse,
+// ErrNoPorts, ErrInvalid, ErrLimit; how the handshake goes is seen by State and Err.
+func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
+	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+	if !unicast(remote.Addr()) || remote.Port() == 0 {
+		return nil, ErrInvalid
+	}
+	if !h.isOwn(local.Addr()) {
+		return nil, ErrNotOurs
+	}
+	p, ok := h.lookup(remote.Addr())
+	if ok && p.broadcast {
+		return nil, ErrInvalid
+	}
+	local, err := h.localFor(local, remote.Addr())
+	if err != nil {
+		return nil, err
+	}
+	if local.Port() == 0 {
+		port, err := h.ephemeral(0, local, remote, func(port uint16) bool {
+			return h.tcpPorts[port] > 0 || h.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] != nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		local = netip.AddrPortFrom(local.Addr(), port)
+	} else if h.conns[flowOf(local, remote)] != nil {
+		return nil, ErrPortInUse
+	}
+	id, err := h.register()
+	if err != nil {
+		return nil, err
+	}
+	cfg = h.tcpConfig(cfg)
+	conn := tcp.Open(cfg, p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
+	c := h.addConn(id, conn, local, remote)
+	h.settle(now, c)
+	return c, nil
+}
+
+// tcpConfig puts the host's defaults in the place of an empty configuration.
+func (h *Host) tcpConfig(cfg tcp.Config) tcp.Config {
+	if cfg == (tcp.Config{}) {
+		return h.cfg.TCP
+	}
+	return cfg
+}
+
+// TCPDefaults is the configuration that new sockets get when nothing else is said.
+func (h *Host) TCPDefaults() tcp.Config { return h.cfg.TCP }
+
+func (h *Host) addConn(id uint64, conn *tcp.Conn, local, remote netip.AddrPort) *TCPConn {
+	c := &TCPConn{host: h, id: id, conn: conn, local: local, remote: remote, ttl: conn.Config().TTL}
+	c.timer.Value = c
+	c.seen = c.glance()
+	h.conns[flowOf(local, remote)] = c
+	return c
+}
+
+// mss is the largest TCP payload the interface takes in one packet.
+func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
+
+func (c *TCPConn) glance() glimpse {
+	return glimpse{c.conn.State(), c.conn.Readable(), c.conn.Writable(), c.conn.AtEOF()}
+}
+
+// Local is the local address and port.
+func (c *TCPConn) Local() netip.AddrPort { return c.local }
+
+// Remote is the peer's address and port.
+func (c *TCPConn) Remote() netip.AddrPort { return c.remote }
+
+// State is the connection's state.
+func (c *TCPConn) State() tcp.State { return c.conn.State() }
+
+// Err is why the connection ended; nil while it lives and after an orderly close.
+func (c *TCPConn) Err() error { return c.conn.Err() }
+
+// Read moves received octets into p. 0 and nil: there are none yet; io.EOF: the stream has ended.
+func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
+	n, err := c.conn.Read(p)
+	if n > 0 {
+		c.host.settle(now, c) // the window may have opened
+	}
+	return n, err
+}
+
+// Write queues octets and returns how many were taken; 0 and nil: wait.
+func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
+	n, err := c.conn.Write(p)
+	if n > 0 {
+		c.host.settle(now, c)
+	}
+	return n, err
+}
+
+// Readable is the number of octets Read would give at once.
+func (c *TCPConn) Readable() int { return c.conn.Readable() }
+
+// Writable is the number of octets Write would take.
+func (c *TCPConn) Writable() int { return c.conn.Writable() }
+
+// AtEOF reports whether Read would give io.EOF or an error: nothing more will come.
+func (c *TCPConn) AtEOF() bool { return c.conn.AtEOF() }
+
+// CloseWrite half-closes: FIN after what is queued; reading goes on.
+func (c *TCPConn) CloseWrite(now clock.Instant) error {
+	err := c.conn.CloseWrite(now)
+	c.host.settle(now, c)
+	return err
+}
+
+// Close closes both ways at once for the caller: gracefully, or by RST when data is unread.
+func (c *TCPConn) Close(now clock.Instant) {
+	c.conn.Close(now)
+	c.host.settle(now, c)
+}
+
+// Abort ends the connection by RST.
+func (c *TCPConn) Abort(now clock.Instant) {
+	c.conn.Abort(now)
+	c.host.settle(now, c)
+}
+
+// Config is the connection's options.
+func (c *TCPConn) Config() tcp.Config { return c.conn.Config() }
+
+// SetConfig changes options while the connection lives. ErrInvalid: a buffer outside tcp.MinBuffer to
+// tcp.MaxBuffer.
+func (c *TCPConn) SetConfig(now clock.Instant, cfg tcp.Config) error {
+	for _, n := range [...]int{cfg.SendBuffer, cfg.RecvBuffer} {
+		if n != 0 && (n < tcp.MinBuffer || n > tcp.MaxBuffer) {
+			return ErrInvalid
+		}
+	}
+	c.conn.SetConfig(now, cfg)
+	c.ttl = c.conn.Config().TTL
+	c.host.settle(now, c)
+	return nil
+}
+
+// Info is a snapshot of the connection under the RFCs' names.
+func (c *TCPConn) Info(now clock.Instant) tcp.Info { return c.conn.Info(now) }

@@ -1,0 +1,118 @@
+package stack
+
+import (
+	"net/netip"
+	"slices"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// TCPListener is a socket in LISTEN.
+type TCPListener struct {
+	Signal  Signal                  // a connection waits, or the listener was closed
+	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+
+	host    *Host
+	id      uint64
+	local   netip.AddrPort
+	cfg     tcp.Config
+	backlog int
+	half    int // connections in SYN-RECEIVED: the SYN queue
+	accept  fifo[*TCPConn]
+	closed  bool
+}
+
+// ListenTCP listens for connections (passive OPEN). A zero address is any of the host's, port 0 an
+// ephemeral one; backlog 0 is DefaultBacklog. The zero cfg means the host's defaults. ErrNotOurs,
+// ErrPortInUse, ErrNoPorts, ErrLimit.
+func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
+	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	if !h.isOwn(local.Addr()) {
+		return nil, ErrNotOurs
+	}
+	if local.Port() == 0 {
+		port, err := h.ephemeral(0, local, netip.AddrPort{}, func(port uint16) bool { return h.tcpPorts[port] > 0 })
+		if err != nil {
+			return nil, err
+		}
+		local = netip.AddrPortFrom(local.Addr(), port)
+	}
+	key, any := flowOf(local, netip.AddrPort{}), flow{localPort: local.Port()}
+	if h.listeners[key] != nil || h.listeners[any] != nil || key == any && h.tcpPorts[local.Port()] > 0 {
+		return nil, ErrPortInUse
+	}
+	id, err := h.register()
+	if err != nil {
+		return nil, err
+	}
+	if backlog <= 0 {
+		backlog = DefaultBacklog
+	}
+	l := &TCPListener{host: h, id: id, local: local, cfg: h.tcpConfig(cfg), backlog: backlog}
+	h.listeners[key] = l
+	h.tcpPorts[local.Port()]++
+	return l, nil
+}
+
+// Accept takes the next established connection out of the backlog, nil when none waits. It may have been
+// reset in the meantime.
+func (l *TCPListener) Accept() *TCPConn {
+	c, ok := l.accept.pop()
+	if !ok {
+		return nil
+	}
+	c.listener = nil
+	return c
+}
+
+// Local is the local address, unspecified when any, and port.
+func (l *TCPListener) Local() netip.AddrPort { return l.local }
+
+// Pending is the number of connections that wait for Accept.
+func (l *TCPListener) Pending() int { return l.accept.n }
+
+// Backlog is the number of connections that may wait for Accept.
+func (l *TCPListener) Backlog() int { return l.backlog }
+
+// Close stops listening. Connections that nobody has accepted are reset.
+func (l *TCPListener) Close(now clock.Instant) {
+	if l.closed {
+		return
+	}
+	l.closed = true
+	h := l.host
+	delete(h.listeners, flowOf(l.local, netip.AddrPort{}))
+	if h.tcpPorts[l.local.Port()]--; h.tcpPorts[l.local.Port()] == 0 {
+		delete(h.tcpPorts, l.local.Port())
+	}
+	h.sockets--
+	for _, c := range h.connections() {
+		if c.listener == l {
+			c.Abort(now)
+		}
+	}
+	for c := l.Accept(); c != nil; c = l.Accept() {
+	}
+	l.fire(now)
+}
+
+func (l *TCPListener) fire(now clock.Instant) {
+	l.Signal.Fire()
+	if l.OnEvent != nil {
+		l.OnEvent(now)
+	}
+}
+
+// full reports whether the backlog takes no more.
+func (l *TCPListener) full() bool { return l.accept.n >= l.backlog }
+
+// connections is every connection, in the order of their making.
+func (h *Host) connections() []*TCPConn {
+	all := make([]*TCPConn, 0, len(h.conns))
+	for _, c := range h.conns {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *TCPConn) int { return int(int64(a.id - b.id)) })
+	return all
+}

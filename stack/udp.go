@@ -1,0 +1,242 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// UDPConn is a UDP socket. Its methods are for the host's owner only.
+type UDPConn struct {
+	Signal  Signal                  // a datagram or an error has come
+	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+
+	host          *Host
+	id            uint64
+	key           flow
+	local, remote netip.AddrPort
+	ttl           uint8
+	queue         queue
+	err           error // the last ICMP error or neighbour's silence, not yet reported
+	closed        bool
+}
+
+// BindUDP returns a socket that receives from everyone. A zero address is any of the host's, port 0 an
+// ephemeral one. ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrLimit.
+func (h *Host) BindUDP(local netip.AddrPort) (*UDPConn, error) {
+	return h.openUDP(local, netip.AddrPort{})
+}
+
+// DialUDP returns a socket that sends to and receives from remote only, and learns of ICMP errors. A
+// zero local address is chosen by the route. Errors as for BindUDP, and ErrNoRoute, ErrInvalid.
+func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
+	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+	if !remote.Addr().Is4() || remote.Port() == 0 {
+		return nil, ErrInvalid
+	}
+	local, err := h.localFor(local, remote.Addr())
+	if err != nil {
+		return nil, err
+	}
+	return h.openUDP(local, remote)
+}
+
+// localFor fills in the local address for packets to dst.
+func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
+	p, ok := h.lookup(dst)
+	if !ok {
+		h.count(ipOutNoRoutes)
+		return local, ErrNoRoute
+	}
+	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
+		return local, nil
+	}
+	a, ok := h.source(p, dst)
+	if !ok {
+		return local, ErrNotOurs
+	}
+	return netip.AddrPortFrom(a, local.Port()), nil
+}
+
+// isOwn reports whether a socket may be bound to a.
+func (h *Host) isOwn(a netip.Addr) bool {
+	return !a.IsValid() || a.IsUnspecified() || h.own[a] != nil || a.IsLoopback() && h.loop != nil
+}
+
+func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
+	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	if !h.isOwn(local.Addr()) {
+		return nil, ErrNotOurs
+	}
+	taken := func(port uint16) bool {
+		key := flowOf(netip.AddrPortFrom(local.Addr(), port), remote)
+		any := flow{localPort: port}
+		_, same := h.udp[key]
+		_, wild := h.udp[any]
+		if remote.IsValid() {
+			return same
+		}
+		return same || wild || key == any && h.udpPorts[port] > 0
+	}
+	if local.Port() == 0 {
+		port, err := h.ephemeral(1, local, remote, func(port uint16) bool { return h.udpPorts[port] > 0 })
+		if err != nil {
+			return nil, err
+		}
+		local = netip.AddrPortFrom(local.Addr(), port)
+	} else if taken(local.Port()) {
+		return nil, ErrPortInUse
+	}
+	id, err := h.register()
+	if err != nil {
+		return nil, err
+	}
+	u := &UDPConn{
+		host: h, id: id, key: flowOf(local, remote), local: local, remote: remote, ttl: replyTTL,
+		queue: newQueue(h.limits.RecvQueue),
+	}
+	h.udp[u.key] = u
+	h.udpPorts[local.Port()]++
+	return u, nil
+}
+
+// receiveUDP finds the socket for a datagram: connected, then bound to the address, then to any.
+func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
+	src, dst := p.ip.Src, p.ip.Dst
+	u, data, err := wire.ParseUDP(p.payload, src, dst, !p.trusted)
+	if err != nil {
+		h.count(udpInErrors)
+		if drop.Of(err) == drop.BadChecksum {
+			h.count(udpInCsumErrors)
+		}
+		return dropped(drop.Of(err))
+	}
+	from := netip.AddrPortFrom(src, u.SrcPort)
+	key := flow{local: dst.As16(), remote: src.As16(), localPort: u.DstPort, remotePort: u.SrcPort}
+	s := h.udp[key]
+	if s == nil {
+		key.remote, key.remotePort = [16]byte{}, 0
+		s = h.udp[key]
+	}
+	if s == nil {
+		key.local = [16]byte{}
+		s = h.udp[key]
+	}
+	if s == nil {
+		h.count(udpNoPorts)
+		return h.refuse(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
+	}
+	if !s.queue.push(data, from, p.ip.TTL) {
+		h.count(udpInErrors)
+		h.count(udpRcvbufErrors)
+		return dropped(drop.SocketQueueFull)
+	}
+	h.count(udpInDatagrams)
+	s.fire(now)
+	return deliveredTo(wire.ProtocolUDP, s.local.Port())
+}
+
+func (u *UDPConn) fire(now clock.Instant) {
+	u.Signal.Fire()
+	if u.OnEvent != nil {
+		u.OnEvent(now)
+	}
+}
+
+// fail keeps an error to be reported once.
+func (u *UDPConn) fail(now clock.Instant, err error) {
+	if !u.closed {
+		u.err = err
+		u.fire(now)
+	}
+}
+
+func (u *UDPConn) sendFailed(now clock.Instant, err error) { u.fail(now, err) }
+
+// Local is the local address, unspecified for a socket bound to any, and port.
+func (u *UDPConn) Local() netip.AddrPort { return u.local }
+
+// Remote is the peer of a connected socket, zero otherwise.
+func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
+
+// SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.
+func (u *UDPConn) SetTTL(ttl uint8) {
+	if ttl == 0 {
+		ttl = replyTTL
+	}
+	u.ttl = ttl
+}
+
+// Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: longer than the
+// interface takes. ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
+// ErrNotBound, ErrInvalid, ErrClosed, and a pending error, which is reported once.
+func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
+	h := u.host
+	if u.closed {
+		return ErrClosed
+	}
+	if err := u.err; err != nil && u.remote.IsValid() {
+		u.err = nil
+		return err
+	}
+	if !to.IsValid() {
+		to = u.remote
+	}
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	switch {
+	case !to.IsValid():
+		return ErrNotBound
+	case to.Port() == 0 || !to.Addr().Is4():
+		return ErrInvalid
+	}
+	f, path, err := h.newDatagram(u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
+	if err != nil {
+		if err == ErrQueueFull {
+			h.count(udpSndbufErrors)
+		}
+		return err
+	}
+	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
+	copy(f.Bytes()[wire.UDPLen:], p)
+	udp.Put(f.Bytes(), path.src, to.Addr())
+	h.putIPv4(f, wire.ProtocolUDP, path.src, to.Addr(), u.ttl)
+	if err := h.send(now, path.hop, f, u); err != nil {
+		return err
+	}
+	h.count(udpOutDatagrams)
+	return nil
+}
+
+// Recv copies the next datagram into p, cut to its length, and says where it came from. n is -1 when
+// none waits; then a pending ICMP error is reported once.
+func (u *UDPConn) Recv(p []byte) (n int, from netip.AddrPort, err error) {
+	n, from, _ = u.queue.pop(p)
+	if n < 0 {
+		if u.closed {
+			return -1, from, ErrClosed
+		}
+		err, u.err = u.err, nil
+	}
+	return n, from, err
+}
+
+// NextLen is the length of the datagram that Recv would give, -1 when none waits.
+func (u *UDPConn) NextLen() int { return u.queue.next() }
+
+// Close frees the port. What waits is lost.
+func (u *UDPConn) Close() {
+	if u.closed {
+		return
+	}
+	u.closed = true
+	u.queue.drop()
+	h := u.host
+	delete(h.udp, u.key)
+	if h.udpPorts[u.local.Port()]--; h.udpPorts[u.local.Port()] == 0 {
+		delete(h.udpPorts, u.local.Port())
+	}
+	h.sockets--
+	u.Signal.Fire()
+}

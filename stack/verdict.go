@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"fmt"
+
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// VerdictKind is what became of a frame, in one word.
+type VerdictKind uint8
+
+// The kinds.
+const (
+	Delivered   VerdictKind = iota // to a socket, or consumed by the stack itself (an ARP reply)
+	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
+	Forwarded                      // sent on to another host; a host that does not forward never says so
+	Dropped                        // for a reason
+	Transmitted                    // an observer's word for a frame that goes out
+)
+
+// Answer is how the stack answered by itself.
+type Answer uint8
+
+// The answers.
+const (
+	NoAnswer Answer = iota
+	ARPReply
+	EchoReply
+	ResetReply
+	PortUnreachable
+	ProtocolUnreachable
+)
+
+var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreachable", "protocol unreachable"}
+
+// String is what traces say: "echo reply", "rst", ….
+func (a Answer) String() string { return answerWords[a] }
+
+// Verdict says what became of a frame. It is a comparable value.
+type Verdict struct {
+	Kind     VerdictKind
+	Reason   drop.Reason   // of a drop
+	Answer   Answer        // of an answer
+	Proto    wire.Protocol // of the socket it went to; 0 none
+	Port     uint16        // that socket's local port, or ICMP identifier
+	State    tcp.State     // the connection's state after the segment
+	Listener bool          // it reached a listener
+}
+
+// String is what traces and packet comments say: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969",
+// "echo reply", "dropped: fault loss". It is empty for a frame that was sent.
+func (v Verdict) String() string {
+	switch v.Kind {
+	case Answered:
+		return v.Answer.String()
+	case Forwarded:
+		return "forwarded"
+	case Dropped:
+		return "dropped: " + v.Reason.String()
+	case Transmitted:
+		return ""
+	}
+	switch {
+	case v.Listener:
+		return fmt.Sprintf("listener :%d, %s", v.Port, v.State)
+	case v.Proto == wire.ProtocolTCP:
+		return v.State.String()
+	case v.Proto == wire.ProtocolICMP && v.Port == 0:
+		return "icmp"
+	case v.Proto == wire.ProtocolICMP:
+		return fmt.Sprintf("icmp id %d", v.Port)
+	case v.Proto != 0:
+		return fmt.Sprintf("%s :%d", v.Proto, v.Port)
+	}
+	return "arp"
+}
+
+func dropped(r drop.Reason) Verdict { return Verdict{Kind: Dropped, Reason: r} }
+func answered(a Answer) Verdict     { return Verdict{Kind: Answered, Answer: a} }
+func deliveredTo(p wire.Protocol, port uint16) Verdict {
+	return Verdict{Kind: Delivered, Proto: p, Port: port}
+}

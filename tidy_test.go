@@ -35,6 +35,7 @@ type goPackage struct {
 	path  string
 	files []*goFile
 	uses  map[*ast.Ident]types.Object
+	types map[ast.Expr]types.TypeAndValue
 	scope *types.Scope
 }
 
@@ -71,10 +72,10 @@ func packages(files []*goFile) []*goPackage {
 		for _, f := range p.files {
 			trees = append(trees, f.ast)
 		}
-		info := types.Info{Uses: map[*ast.Ident]types.Object{}}
+		info := types.Info{Uses: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
 		conf := types.Config{Importer: names{}, Error: func(error) {}} // what others declare is unknown, and says so
 		tp, _ := conf.Check(module+"/"+p.path, p.files[0].fset, trees, &info)
-		p.uses, p.scope = info.Uses, tp.Scope()
+		p.uses, p.types, p.scope = info.Uses, info.Types, tp.Scope()
 	}
 	return pkgs
 }
@@ -252,6 +253,77 @@ func checkState(p *goPackage) (wrong []string) {
 	return wrong
 }
 
+// checkMaps finds iteration over maps in the core, whose order differs from run to run. A function may do
+// it that sorts what it found, or that says of the order why it can't be seen.
+func checkMaps(p *goPackage) (wrong []string) {
+	if !isCore(p.path) {
+		return nil
+	}
+	for _, f := range p.files {
+		for _, d := range f.ast.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			said := strings.Contains(fn.Doc.Text(), "order")
+			for _, c := range f.ast.Comments {
+				said = said || fn.Pos() <= c.Pos() && c.End() <= fn.End() && strings.Contains(c.Text(), "order")
+			}
+			var loops []ast.Node
+			ast.Inspect(fn, func(n ast.Node) bool {
+				switch x := n.(type) {
+				case *ast.RangeStmt:
+					if t := p.types[x.X].Type; t != nil {
+						if _, ok := t.Underlying().(*types.Map); ok {
+							loops = append(loops, x)
+						}
+					}
+				case *ast.SelectorExpr:
+					imp, name, _ := p.imported(x)
+					said = said || imp == "sort" || imp == "slices" && strings.HasPrefix(name, "Sort")
+				}
+				return true
+			})
+			for _, n := range loops {
+				if !said {
+					wrong = append(wrong, fmt.Sprintf("%s: iterates over a map: sort, or say why the order can't be seen", f.at(n.Pos())))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// checkSkips finds tests that are skipped in silence where nothing may be missing: who skips must look
+// at CI.
+func checkSkips(f *goFile) (wrong []string) {
+	for _, d := range f.ast.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || fn.Body == nil {
+			continue
+		}
+		var skips []ast.Node
+		ci := false
+		ast.Inspect(fn.Body, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.CallExpr:
+				if sel, ok := x.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, sel.Sel.Name) {
+					skips = append(skips, x)
+				}
+			case *ast.BasicLit:
+				ci = ci || x.Value == `"CI"`
+			}
+			return true
+		})
+		for _, n := range skips {
+			if !ci {
+				wrong = append(wrong, fmt.Sprintf("%s: %s skips without looking at CI, where it must fail", f.at(n.Pos()), fn.Name.Name))
+			}
+		}
+	}
+	return wrong
+}
+
 // checkDocs finds exported names without a comment. A group of constants or variables may share one.
 func checkDocs(p *goPackage) (wrong []string) {
 	said := false
@@ -330,12 +402,12 @@ func checkFile(f *goFile) (wrong []string) {
 func TestTidy(t *testing.T) {
 	files := sources(t)
 	for _, f := range files {
-		for _, w := range checkFile(f) {
+		for _, w := range append(checkFile(f), checkSkips(f)...) {
 			t.Error(w)
 		}
 	}
 	for _, p := range packages(files) {
-		for _, check := range []func(*goPackage) []string{checkPure, checkGo, checkState, checkDocs} {
+		for _, check := range []func(*goPackage) []string{checkPure, checkGo, checkState, checkMaps, checkDocs} {
 			for _, w := range check(p) {
 				t.Error(w)
 			}
@@ -378,6 +450,13 @@ func TestTidyChecks(t *testing.T) {
 		{"by address", "stack", `var n = 1; func f() *int { return &n }`, checkState, []string{"takes the address of the package-level variable n"}},
 		{"out of the core", "repl", `var n int; func f() { n++ }`, checkState, nil},
 
+		{"maps", "stack", `import "slices"
+			func f(m map[int]int, s []int) { for range s {}; for k := range m { _ = k } }
+			func g(m map[int]int) (s []int) { for k := range m { s = append(s, k) }; slices.Sort(s); return }
+			// h sums, in any order.
+			func h(m map[int]int) (n int) { for _, v := range m { n += v }; return }`, checkMaps,
+			[]string{"2: iterates over a map: sort, or say why the order can't be seen"}},
+
 		{"documented", "repl", "// Package x.\npackage x\n// T is.\ntype T struct{}\n// M does.\nfunc (*T) M() {}\ntype u int\nfunc (u) String() string { return \"\" }\n" +
 			"// These are.\nconst (\nA = 1\nB = 2\n)\nvar (\nC = 1 // is\n// D is.\nD = 2\ne = 3\n)\n", checkDocs, nil},
 		{"undocumented", "repl", "package x\ntype T[K any] struct{}\nfunc (t *T[K]) M() {}\nfunc F() {}\nvar V = 1\n// Both.\ntype (\nA int\nB int // is\n)\n", checkDocs,
@@ -414,6 +493,16 @@ func TestTidyChecks(t *testing.T) {
 	}
 	if got := checkGo(packages(two)[0]); len(got) != 2 {
 		t.Errorf("two files with go statements in script: %q", got)
+	}
+
+	f, err := parseFile(token.NewFileSet(), "repl/x_test.go", []byte(`package x
+		func TestA(t *T) { if os.Getenv("CI") == "true" { t.Fatal() }; t.Skip() }
+		func TestB(t *T) { t.Skipf("no") }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := checkSkips(f); len(got) != 1 || !strings.HasSuffix(got[0], "3: TestB skips without looking at CI, where it must fail") {
+		t.Errorf("skips: %q", got)
 	}
 
 	long := "package x\n" + strings.Repeat("\n", maxLines)

@@ -4,7 +4,9 @@
 // there, "and" and "or" have equal precedence and associate to the left, an identifier without a
 // keyword takes the keywords before it ("port 80 or 443"), the access tcp[…] means IPv4 only and
 // never a later fragment, and a packet too short for what is asked is not matched at all, not even by
-// "not".
+// "not". Deviates: a comparison is false when any protocol it accesses is not in the packet, while
+// libpcap forgets the check behind the first arithmetic operator; the name of a service stands for its
+// number with every protocol.
 //
 // There are: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp; host, net, port, portrange,
 // proto with src and dst; broadcast, multicast, less, greater, len; byte access with arithmetic and

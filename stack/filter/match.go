@@ -59,10 +59,11 @@ func ip4Net(t wire.EtherType, prefix netip.Prefix, src, dst uint32, dir string) 
 // ip6Net matches a network in an IPv6 header.
 func ip6Net(prefix netip.Prefix, dir string) node {
 	addr := prefix.Addr().As16()
+	words := uint32(prefix.Bits()+31) / 32
 	at := func(off uint32) node {
 		return func(p packet) result {
-			for i := uint32(0); i < 4; i++ {
-				n := min(32, max(0, prefix.Bits()-int(i)*32))
+			for i := range words {
+				n := min(32, prefix.Bits()-int(i)*32)
 				mask := ^uint32(0) << (32 - n)
 				if r := p.is(p.net()+off+i*4, 4, mask, binary.BigEndian.Uint32(addr[i*4:])); r != yes {
 					return r

@@ -60,9 +60,8 @@ func (p *parser) parsePrimitive() (node, *Error) {
 		if p.last.set && first.kind != tokOp && first.kind != tokEnd && !isKeyword(first) {
 			return p.primitive(p.last, p.next())
 		}
-		if first.kind == tokAddr { // an address by itself is a host's or a net's
-			p.last = q
-			return p.primitive(q, p.next())
+		if first.kind == tokAddr || first.kind == tokMAC {
+			return nil, p.fail(first, "expected a keyword such as host or port before "+first.describe())
 		}
 		return nil, p.fail(first, "expected a filter such as \"tcp\", \"host 10.0.0.1\" or \"port 80\", found "+first.describe())
 	}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,13 +42,8 @@ func TestFlagsAsTcpdump(t *testing.T) {
 		}
 		t.Skip("tcpdump is not there: apt-get install tcpdump")
 	}
-	path := filepath.Join(t.TempDir(), "flags.pcap")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	w := pcapgo.NewWriter(file)
+	var file bytes.Buffer
+	w := pcapgo.NewWriter(&file)
 	if err := w.WriteFileHeader(65536, layers.LinkTypeRaw); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +56,9 @@ func TestFlagsAsTcpdump(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command(tool, "-n", "-t", "-r", path).Output()
+	cmd := exec.Command(tool, "-n", "-t", "-r", "-")
+	cmd.Stdin = &file
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

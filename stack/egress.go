@@ -22,8 +22,7 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	if !i.up {
 		return false
 	}
-	if a, hw, ok := i.neigh.NextRequest(now); ok {
-		i.putRequest(f, a, hw)
+	if i.transmitRequest(now, f) {
 		return true
 	}
 	if r, ok := i.replies.pop(); ok {
@@ -33,9 +32,21 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	}
 	i.tcpTurn = !i.tcpTurn
 	if i.tcpTurn {
-		return h.transmitSegment(now, i, f) || h.transmitDatagram(i, f)
+		if h.transmitSegment(now, i, f) || h.transmitDatagram(i, f) {
+			return true
+		}
+	} else if h.transmitDatagram(i, f) || h.transmitSegment(now, i, f) {
+		return true
 	}
-	return h.transmitDatagram(i, f) || h.transmitSegment(now, i, f)
+	return i.transmitRequest(now, f) // a connection may have found its neighbour unknown
+}
+
+func (i *Iface) transmitRequest(now clock.Instant, f *phy.Frame) bool {
+	a, hw, ok := i.neigh.NextRequest(now)
+	if ok {
+		i.putRequest(f, a, hw)
+	}
+	return ok
 }
 
 func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {

@@ -9,7 +9,6 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
-	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
@@ -260,18 +259,4 @@ func lone(t testing.TB) (*Host, *Iface) {
 	}
 	drain(h, 0, i)
 	return h, i
-}
-
-// connect opens a connection from a to b.
-func connect(n *network, a, b *Host, l *TCPListener) (client, server *TCPConn) {
-	n.t.Helper()
-	client, err := a.DialTCP(n.now, netip.AddrPort{}, l.Local(), tcp.Config{})
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	n.runUntil("accept", 10*time.Second, func() bool {
-		server = l.Accept()
-		return server != nil
-	})
-	return client, server
 }

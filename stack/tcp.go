@@ -63,11 +63,6 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 
 // segmentArrives gives a segment to its connection.
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
-	if c.half && s.Flags&(wire.ACK|wire.RST|wire.SYN) == wire.ACK && c.listener.full() {
-		h.count(tcpExtListenOverflows) // our SYN-ACK goes again; by then there may be room
-		h.count(tcpExtListenDrops)
-		return dropped(drop.TCPListenFull)
-	}
 	r := c.conn.Receive(now, s)
 	v := deliveredTo(wire.ProtocolTCP, c.local.Port())
 	v.State = c.conn.State()
@@ -216,7 +211,9 @@ func (c *TCPConn) promote() *TCPListener {
 	l := c.listener
 	c.half = false
 	l.half--
-	l.accept.push(c, l.accept.n+1) // the bound was kept when its ACK was let in
+	// The backlog was asked when the SYN came. Refusing now would leave the peer with a connection that
+	// we do not have, so a burst may exceed it by the SYN queue.
+	l.accept.push(c, l.backlog+c.host.limits.SYNQueue)
 	return l
 }
 

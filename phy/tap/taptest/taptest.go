@@ -1,0 +1,78 @@
+//go:build linux
+
+// Package taptest gives tests a network namespace of their own with TAP devices in it, so that a test
+// can have the kernel for a peer and touches nothing of the machine's network. It is for tests only.
+package taptest
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Need skips the test when something is missing, saying what and how to get it; with CI=true it fails
+// instead.
+func Need(t testing.TB, ok bool, what, get string) {
+	t.Helper()
+	if ok {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: %s", what, get)
+	}
+	t.Skipf("%s is missing: %s", what, get)
+}
+
+// NeedTools is Need for programs of Debian's packages.
+func NeedTools(t testing.TB, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		_, err := exec.LookPath(tool)
+		Need(t, err == nil, tool, "apt-get install iproute2 iputils-ping iputils-arping socat tshark python3")
+	}
+}
+
+// Namespace moves the calling goroutine, for good, to a thread in a fresh network namespace with lo up.
+// Programs it starts and sockets it opens are in there; other goroutines are not.
+func Namespace(t testing.TB) {
+	t.Helper()
+	Need(t, os.Geteuid() == 0, "root", "run the tests as root, or in a user namespace: unshare -Urn go test ./...")
+	runtime.LockOSThread() // never unlocked: the thread, and so the namespace, ends with the goroutine
+	err := unix.Unshare(unix.CLONE_NEWNET)
+	Need(t, err == nil, "a network namespace", fmt.Sprintf("the machine must allow unshare(CLONE_NEWNET): %v", err))
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TAP makes a persistent TAP device in the namespace, up, with the given address for the kernel's end.
+// It goes away with the namespace.
+func TAP(t testing.TB, name string, kernel netip.Prefix) {
+	t.Helper()
+	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP}
+	err := netlink.LinkAdd(link)
+	Need(t, err == nil, "/dev/net/tun", fmt.Sprintf("it must be there and open to you (modprobe tun): %v", err))
+	for _, fd := range link.Fds {
+		fd.Close()
+	}
+	addr, err := netlink.ParseAddr(kernel.String())
+	if err == nil {
+		err = netlink.AddrAdd(link, addr)
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(link)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -192,8 +192,7 @@ func TestTCPSmallBacklog(t *testing.T) {
 	wantCounter(t, b, "TcpExtListenOverflows", 18)
 	got := 0
 	for range 1300 {
-		if n.run(100 * time.Millisecond); l.Accept() != nil {
-			got++
+		for n.run(100 * time.Millisecond); l.Accept() != nil; got++ {
 		}
 	}
 	if got != 20 {

@@ -1,0 +1,138 @@
+package script
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"regexp"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+func assertBuiltins() []*builtin {
+	compare := func(name, doc, example, words string, op syntax.Token) *builtin {
+		return &builtin{name: "assert." + name, sig: "got, want", kinds: "any any", pure: true, doc: doc, example: example,
+			fn: func(c *call) (starlark.Value, error) {
+				return starlark.None, c.compare(words, op)
+			}}
+	}
+	return []*builtin{
+		compare("eq", "Fail unless both are equal; str and bytes are compared by octets.", `assert.eq(b"hi", "hi")`, "", syntax.EQL),
+		compare("ne", "Fail if both are equal.", `assert.ne(1, 2)`, "", syntax.NEQ),
+		compare("lt", "Fail unless got < want.", `assert.lt(1, 2)`, "less than", syntax.LT),
+		compare("le", "Fail unless got <= want.", `assert.le(1, 1)`, "less than or equal to", syntax.LE),
+		compare("gt", "Fail unless got > want.", `assert.gt(2, 1)`, "greater than", syntax.GT),
+		compare("ge", "Fail unless got >= want.", `assert.ge(2, 2)`, "greater than or equal to", syntax.GE),
+		{name: "assert.true", sig: "cond, message=None", kinds: "any str", pure: true,
+			doc: "Fail unless the value is true.", example: `assert.true(1 < 2, "arithmetic")`, fn: assertTrue},
+		{name: "assert.contains", sig: "where, what", kinds: "any any", pure: true,
+			doc: "Fail unless what is in where; str and bytes are compared by octets.", example: `assert.contains(b"hello", "ell")`, fn: assertContains},
+		{name: "assert.matches", sig: "string, regex", kinds: "data str", pure: true,
+			doc: "Fail unless the regular expression matches somewhere in the string.", example: `assert.matches("10.0.0.1", "^10\\.")`, fn: assertMatches},
+		{name: "assert.near", sig: "a, b, tol", kinds: "float float float", pure: true,
+			doc: "Fail unless a and b differ by at most tol.", example: `assert.near(1.0, 1.05, 0.1)`, fn: assertNear},
+		{name: "assert.fails", sig: `fn, pattern=""`, kinds: "fn str", result: "str",
+			doc: "Fail unless fn() fails with an error that matches the pattern.", example: `assert.fails(lambda: 1 // 0, "division")`, fn: assertFails},
+	}
+}
+
+func (c *call) compare(words string, op syntax.Token) error {
+	got, want := c.args[0].(starlark.Value), c.args[1].(starlark.Value)
+	a, b := got, want
+	if x, ok := octets(got); ok {
+		if y, ok := octets(want); ok {
+			a, b = starlark.Bytes(x), starlark.Bytes(y)
+		}
+	}
+	ok, err := starlark.Compare(op, a, b)
+	if err != nil {
+		return c.errorf("%v", err)
+	}
+	switch {
+	case ok:
+		return nil
+	case op == syntax.EQL:
+		return c.errorf("got %s, want %s", brief(got), brief(want))
+	case op == syntax.NEQ:
+		return c.errorf("both are %s", brief(got))
+	}
+	return c.errorf("%s is not %s %s", brief(got), words, brief(want))
+}
+
+// brief is a value cut to what an error message can show.
+func brief(v starlark.Value) string {
+	s := v.String()
+	if len(s) > 200 {
+		return fmt.Sprintf("%s… (%d characters)", s[:200], len(s))
+	}
+	return s
+}
+
+func assertTrue(c *call) (starlark.Value, error) {
+	if v := c.args[0].(starlark.Value); !v.Truth() {
+		if m := arg[string](c, "message"); m != "" {
+			return nil, c.errorf("%s", m)
+		}
+		return nil, c.errorf("%s is not true", brief(v))
+	}
+	return starlark.None, nil
+}
+
+func assertContains(c *call) (starlark.Value, error) {
+	where, what := c.args[0].(starlark.Value), c.args[1].(starlark.Value)
+	a, ok1 := octets(where)
+	b, ok2 := octets(what)
+	found := ok1 && ok2 && bytes.Contains(a, b)
+	if !ok1 || !ok2 {
+		in, err := starlark.Binary(syntax.IN, what, where)
+		if err != nil {
+			return nil, c.errorf("%v", err)
+		}
+		found = bool(in.Truth())
+	}
+	if !found {
+		return nil, c.errorf("%s is not in %s", brief(what), brief(where))
+	}
+	return starlark.None, nil
+}
+
+func assertMatches(c *call) (starlark.Value, error) {
+	text, pattern := arg[[]byte](c, "string"), arg[string](c, "regex")
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	if !re.Match(text) {
+		return nil, c.errorf("%q does not match %s", text, pattern)
+	}
+	return starlark.None, nil
+}
+
+func assertNear(c *call) (starlark.Value, error) {
+	a, b, tol := arg[float64](c, "a"), arg[float64](c, "b"), arg[float64](c, "tol")
+	if !(math.Abs(a-b) <= tol) {
+		return nil, c.errorf("%v and %v differ by %.6g, more than %v", a, b, math.Abs(a-b), tol)
+	}
+	return starlark.None, nil
+}
+
+func assertFails(c *call) (starlark.Value, error) {
+	pattern := arg[string](c, "pattern")
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	fn := arg[starlark.Callable](c, "fn")
+	v, err := starlark.Call(c.t.thread, fn, nil, nil)
+	if err := c.uncaught(err); err != nil {
+		return nil, err
+	}
+	if err == nil {
+		return nil, c.errorf("%s did not fail, it gave %s", fn.Name(), brief(v))
+	}
+	if !re.MatchString(err.Error()) {
+		return nil, c.errorf("%s failed with %q, which does not match %s", fn.Name(), err.Error(), pattern)
+	}
+	return starlark.String(err.Error()), nil
+}

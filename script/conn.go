@@ -1,0 +1,372 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// connValue is a TCP connection: the stack's socket, touched on the owner alone, and what recv_until
+// read beyond its delimiter.
+type connValue struct {
+	s      *Session
+	w      *world
+	c      *stack.TCPConn
+	local  netip.AddrPort
+	remote netip.AddrPort
+	ahead  []byte
+}
+
+// newConn wraps a connection; on the owner or while it cannot run.
+func (s *Session) newConn(w *world, c *stack.TCPConn) *connValue {
+	return &connValue{s: s, w: w, c: c, local: c.Local(), remote: c.Remote()}
+}
+
+func (v *connValue) String() string {
+	return fmt.Sprintf("tcp %v > %v %v", v.local, v.remote, v.state())
+}
+func (v *connValue) Type() string          { return "conn" }
+func (v *connValue) Freeze()               {}
+func (v *connValue) Truth() starlark.Bool  { return true }
+func (v *connValue) Hash() (uint32, error) { return starlark.String(v.remote.String()).Hash() }
+
+func (v *connValue) state() (st tcp.State) {
+	v.s.do(v.w, func(clock.Instant) { st = v.c.State() })
+	return st
+}
+
+// Attr is a field or a method of the connection.
+func (v *connValue) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "state":
+		return starlark.String(v.state().String()), nil
+	case "local":
+		return endpoint(v.local), nil
+	case "peer":
+		return endpoint(v.remote), nil
+	}
+	return v.s.member("conn", v, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *connValue) AttrNames() []string {
+	return append([]string{"local", "peer", "state"}, v.s.reg.members["conn"]...)
+}
+
+func connBuiltins() []*builtin {
+	const dial = `c = tcp.connect("192.168.69.100:7"); `
+	return []*builtin{
+		{name: "conn.send", sig: "data, timeout=", kinds: "data duration", result: "int",
+			doc: "Queue all of the data, waiting for room; gives its length.", example: dial + `c.send("hi")`, fn: connSend},
+		{name: "conn.recv", sig: "max=65536, timeout=", kinds: "int duration", result: "bytes",
+			doc: "What has arrived, at least one octet; empty at the end of the stream.", example: dial + `c.send("hi"); c.recv()`, fn: connRecv},
+		{name: "conn.recv_exactly", sig: "n, timeout=", kinds: "int duration", result: "bytes",
+			doc: "Exactly n octets; an early end is an error.", example: dial + `c.send("hi"); c.recv_exactly(2)`, fn: connRecvExactly},
+		{name: "conn.recv_until", sig: "delimiter, timeout=, max=1048576", kinds: "data duration int", result: "bytes",
+			doc: "Up to and with the delimiter; an early end is an error.", example: dial + `c.send("a\nb"); c.recv_until("\n")`, fn: connRecvUntil},
+		{name: "conn.sendfile", sig: "path", kinds: "str", result: "int",
+			doc: "Send a file's octets; gives their number.", example: ``, fn: connSendfile},
+		{name: "conn.sink", sig: "path=None", kinds: "str", result: "int",
+			doc: "Read until the end of the stream, into a file if one is named; gives the number of octets.", example: dial + `c.shutdown(); c.sink()`, fn: connSink},
+		{name: "conn.source", sig: "n=None", kinds: "int", result: "int",
+			doc: "Send n octets of a printable pattern; without n, until the connection ends.", example: dial + `c.source(100)`, fn: connSource},
+		{name: "conn.shutdown",
+			doc: "Half-close: no more is sent, receiving goes on.", example: dial + `c.shutdown(); c.recv()`,
+			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { return v.c.CloseWrite(now) })},
+		{name: "conn.close",
+			doc: "Close gracefully and return at once; RST when received data is unread.", example: dial + `c.close()`,
+			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.close(now); return nil })},
+		{name: "conn.abort",
+			doc: "Reset the connection.", example: dial + `c.abort()`,
+			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.c.Abort(now); return nil })},
+		{name: "conn.info", result: "struct",
+			doc: "The connection's variables under the RFCs' names.", example: dial + `c.info().cwnd`, fn: connInfo},
+		{name: "conn.set", sig: "**options",
+			doc: "Change options while the connection lives.", example: dial + `c.set(nodelay=True)`, fn: connSet},
+	}
+}
+
+// close closes; what was read ahead and never taken counts as unread (RFC 2525 §2.17).
+func (v *connValue) close(now clock.Instant) {
+	if len(v.ahead) > 0 {
+		v.c.Abort(now)
+		return
+	}
+	v.c.Close(now)
+}
+
+func connDo(fn func(c *call, v *connValue, now clock.Instant) error) func(c *call) (starlark.Value, error) {
+	return func(c *call) (starlark.Value, error) {
+		v := c.recv.(*connValue)
+		var err error
+		c.t.do(v.w, func(now clock.Instant) { err = fn(c, v, now) })
+		return starlark.None, v.failed(c.t, err)
+	}
+}
+
+func (v *connValue) failed(t *task, err error) error { return failed(t, "tcp", v.remote, err) }
+
+// timeoutOf is the call's timeout, or none.
+func timeoutOf(c *call) time.Duration {
+	if c.given("timeout") {
+		return arg[time.Duration](c, "timeout")
+	}
+	return forever
+}
+
+func connSend(c *call) (starlark.Value, error) {
+	v, data := c.recv.(*connValue), arg[[]byte](c, "data")
+	if err := v.send(c.t, data, timeoutOf(c)); err != nil {
+		return nil, err
+	}
+	return num(len(data)), nil
+}
+
+func (v *connValue) send(t *task, data []byte, timeout time.Duration) error {
+	var fail error
+	err := t.await(v.w, "room to send to "+v.remote.String(), &v.c.Signal, timeout, func(now clock.Instant) bool {
+		for len(data) > 0 {
+			var n int
+			if n, fail = v.c.Write(now, data); fail != nil {
+				return true
+			}
+			if n == 0 {
+				return false
+			}
+			data = data[n:]
+		}
+		return true
+	})
+	if err == nil {
+		err = fail
+	}
+	return v.failed(t, err)
+}
+
+// recv gives at least one octet, or none at the end of the stream.
+func (v *connValue) recv(t *task, most int, timeout time.Duration) ([]byte, error) {
+	if len(v.ahead) > 0 {
+		n := min(most, len(v.ahead))
+		b := v.ahead[:n:n]
+		if v.ahead = v.ahead[n:]; len(v.ahead) == 0 {
+			v.ahead = nil
+		}
+		return b, nil
+	}
+	var buf []byte
+	var fail error
+	err := t.await(v.w, "data from "+v.remote.String(), &v.c.Signal, timeout, func(now clock.Instant) bool {
+		if want := min(most, max(v.c.Readable(), 1)); len(buf) < want {
+			buf = make([]byte, want)
+		}
+		var n int
+		n, fail = v.c.Read(now, buf)
+		if n == 0 && fail == nil {
+			return false
+		}
+		buf = buf[:n]
+		return true
+	})
+	switch {
+	case err != nil:
+		return nil, v.failed(t, err)
+	case errors.Is(fail, io.EOF):
+		return nil, nil
+	case fail != nil:
+		return nil, v.failed(t, fail)
+	}
+	return buf, nil
+}
+
+func connRecv(c *call) (starlark.Value, error) {
+	most := arg[int](c, "max")
+	if most < 1 {
+		return nil, c.errorf("max is at least 1, got %d", most)
+	}
+	b, err := c.recv.(*connValue).recv(c.t, most, timeoutOf(c))
+	return starlark.Bytes(b), err
+}
+
+// errEarlyEnd is a stream that ended before what was asked for.
+func (v *connValue) errEarlyEnd(t *task, got int, want string) error {
+	return v.failed(t, fmt.Errorf("the stream ended after %d octets, before %s", got, want))
+}
+
+func connRecvExactly(c *call) (starlark.Value, error) {
+	v, n := c.recv.(*connValue), arg[int](c, "n")
+	var got []byte
+	until := v.deadline(c)
+	for len(got) < n {
+		b, err := v.recv(c.t, n-len(got), until())
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == 0 {
+			return nil, v.errEarlyEnd(c.t, len(got), fmt.Sprintf("all of %d", n))
+		}
+		got = append(got, b...)
+	}
+	return starlark.Bytes(got), nil
+}
+
+// deadline gives what is left of the call's timeout each time it is asked.
+func (v *connValue) deadline(c *call) func() time.Duration {
+	d := timeoutOf(c)
+	start := v.w.Now()
+	return func() time.Duration {
+		if d < 0 {
+			return forever
+		}
+		return max(0, d-v.w.Now().Sub(start))
+	}
+}
+
+func connRecvUntil(c *call) (starlark.Value, error) {
+	v, delim, most := c.recv.(*connValue), arg[[]byte](c, "delimiter"), arg[int](c, "max")
+	if len(delim) == 0 {
+		return nil, c.errorf("the delimiter is empty")
+	}
+	var got []byte
+	until := v.deadline(c)
+	for {
+		b, err := v.recv(c.t, 65536, until())
+		if err != nil {
+			v.ahead = append(got, v.ahead...)
+			return nil, err
+		}
+		if len(b) == 0 {
+			v.ahead = got
+			return nil, v.errEarlyEnd(c.t, len(got), fmt.Sprintf("%q", delim))
+		}
+		from := max(0, len(got)-len(delim)+1)
+		got = append(got, b...)
+		if i := bytes.Index(got[from:], delim); i >= 0 {
+			end := from + i + len(delim)
+			v.ahead = append(got[end:len(got):len(got)], v.ahead...)
+			return starlark.Bytes(got[:end]), nil
+		}
+		if len(got) > most {
+			v.ahead = append(got, v.ahead...)
+			return nil, v.failed(c.t, fmt.Errorf("no %q in the first %d octets: too big", delim, most))
+		}
+	}
+}
+
+func connSendfile(c *call) (starlark.Value, error) {
+	v := c.recv.(*connValue)
+	f, err := os.Open(arg[string](c, "path"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	defer f.Close()
+	buf := make([]byte, 256<<10)
+	total := 0
+	for {
+		n, err := f.Read(buf)
+		if n > 0 {
+			if err := v.send(c.t, buf[:n], forever); err != nil {
+				return nil, err
+			}
+			total += n
+		}
+		if err == io.EOF {
+			return num(total), nil
+		}
+		if err != nil {
+			return nil, c.errorf("%v", err)
+		}
+	}
+}
+
+func connSink(c *call) (starlark.Value, error) {
+	v := c.recv.(*connValue)
+	if !c.given("path") {
+		already := int64(len(v.ahead))
+		v.ahead = nil
+		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ")
+		return starlark.MakeInt64(already + n), err
+	}
+	f, err := os.Create(arg[string](c, "path"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	defer f.Close()
+	total := 0
+	for {
+		b, err := v.recv(c.t, 1<<20, forever)
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == 0 {
+			return num(total), f.Close()
+		}
+		if _, err := f.Write(b); err != nil {
+			return nil, c.errorf("%v", err)
+		}
+		total += len(b)
+	}
+}
+
+func connSource(c *call) (starlark.Value, error) {
+	v := c.recv.(*connValue)
+	p := &pump{kind: handlerChargen, limit: -1}
+	if c.given("n") {
+		p.limit = int64(arg[int](c, "n"))
+	}
+	n, err := v.pump(c.t, p, "room to send to ")
+	return starlark.MakeInt64(n), err
+}
+
+// pump runs p on the connection until it is over.
+func (v *connValue) pump(t *task, p *pump, what string) (int64, error) {
+	p.conn = v.c
+	started := false
+	err := t.await(v.w, what+v.remote.String(), &p.done, forever, func(now clock.Instant) bool {
+		if !started {
+			started = true
+			p.start(now)
+		}
+		return p.over
+	})
+	if err != nil {
+		t.do(v.w, func(clock.Instant) { p.over, v.c.OnEvent = true, nil })
+		return p.moved, err
+	}
+	return p.moved, v.failed(t, p.err)
+}
+
+func connInfo(c *call) (starlark.Value, error) {
+	v := c.recv.(*connValue)
+	var info tcp.Info
+	c.t.do(v.w, func(now clock.Instant) { info = v.c.Info(now) })
+	d := starlark.StringDict{"state": starlark.String(info.State.String())}
+	for i, col := range infoColumns() {
+		d[field(col.name)] = infoValues(&info)[i]
+	}
+	d["recv_q"], d["send_q"] = num(info.RecvQ), num(info.SendQ)
+	d["timer"] = starlark.String(timer(info.Timer, info.TimerLeft))
+	return starlarkstruct.FromStringDict(starlark.String("info"), d), nil
+}
+
+func connSet(c *call) (starlark.Value, error) {
+	v := c.recv.(*connValue)
+	var err error
+	c.t.do(v.w, func(now clock.Instant) {
+		var cfg tcp.Config
+		if cfg, err = c.tcpConfig(v.c.Config()); err == nil {
+			err = v.c.SetConfig(now, cfg)
+		}
+	})
+	return starlark.None, err
+}

@@ -1,0 +1,165 @@
+package script
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"smolsh/stack/tcp"
+)
+
+// opError is what was attempted, on which address, and the cause.
+type opError struct {
+	op    string
+	where string
+	err   error
+}
+
+func (e *opError) Error() string {
+	s := e.op
+	if e.where != "" {
+		s += " " + e.where
+	}
+	return s + ": " + cause(e.err)
+}
+
+func (e *opError) Unwrap() error { return e.err }
+
+// cause is the word the language has for an error of the stack.
+func cause(err error) string {
+	switch {
+	case errors.Is(err, tcp.ErrClosing), errors.Is(err, tcp.ErrNotConnected), errors.Is(err, tcp.ErrAborted):
+		return "closed"
+	}
+	return err.Error()
+}
+
+// failed wraps err with its operation; what ends a task passes through as it is.
+func failed(t *task, op string, where any, err error) error {
+	if err == nil || t != nil && t.fail != nil {
+		return err
+	}
+	w := fmt.Sprint(where)
+	if ap, ok := where.(netip.AddrPort); ok && !ap.IsValid() {
+		w = ""
+	}
+	return &opError{op, w, err}
+}
+
+// exitError is exit(code).
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// An ExitError says with which status the program is to end; what there was to say has been printed.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
+
+// report formats an error with its Starlark positions, innermost first, each with its source line.
+func (s *Session) report(err error) string {
+	var b strings.Builder
+	var list resolve.ErrorList
+	var syn syntax.Error
+	var eval *starlark.EvalError
+	switch {
+	case errors.As(err, &list):
+		for i, e := range list {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			b.WriteString(s.hint(e.Msg))
+			s.position(&b, e.Pos, "")
+		}
+	case errors.As(err, &syn):
+		b.WriteString(syn.Msg)
+		s.position(&b, syn.Pos, "")
+	case errors.As(err, &eval):
+		b.WriteString(eval.Msg)
+		for i := range eval.CallStack {
+			f := eval.CallStack.At(i)
+			if f.Pos.Filename() == "<builtin>" {
+				continue
+			}
+			name := f.Name
+			if name == "<toplevel>" && f.Pos.Filename() == StdinName {
+				name = "<expr>"
+			}
+			s.position(&b, f.Pos, name)
+		}
+	default:
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+// StdinName is the file name of what is typed.
+const StdinName = "<stdin>"
+
+func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {
+	fmt.Fprintf(b, "\n  %s:%d:%d", pos.Filename(), pos.Line, pos.Col)
+	if in != "" {
+		fmt.Fprintf(b, ": in %s", in)
+	}
+	if line := s.sourceLine(pos.Filename(), int(pos.Line)); line != "" && pos.Filename() != StdinName {
+		fmt.Fprintf(b, "\n      %s", line)
+	}
+}
+
+// sourceLine is a line of a source that was run, without its indentation.
+func (s *Session) sourceLine(name string, n int) string {
+	src, ok := s.sources[name]
+	if !ok {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return ""
+		}
+		src = string(b)
+	}
+	sc := bufio.NewScanner(strings.NewReader(src))
+	for i := 1; sc.Scan(); i++ {
+		if i == n {
+			return strings.TrimSpace(sc.Text())
+		}
+	}
+	return ""
+}
+
+// planned are names of the language that are not there yet.
+var planned = map[string]bool{
+	"raw": true, "frames": true, "arping": true, "traceroute": true, "resolve": true, "dhcp": true, "on": true,
+	"tcpdump": true, "sniff": true, "read_capture": true, "timeit": true, "watch": true, "save": true,
+	"reload": true, "Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "UDP": true, "TCP": true,
+	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
+}
+
+// hint says what an undefined name may have been meant to be.
+func (s *Session) hint(msg string) string {
+	name, ok := strings.CutPrefix(msg, "undefined: ")
+	if !ok || strings.Contains(name, " ") {
+		return msg
+	}
+	if planned[name] {
+		return msg + " (not there yet)"
+	}
+	names := starlark.Universe.Keys()
+	for n := range s.globals {
+		names = append(names, n)
+	}
+	if n := nearest(name, names); n != "" {
+		return fmt.Sprintf("%s (did you mean %s?)", msg, n)
+	}
+	return msg
+}
+
+func (s *Session) reportTask(t *task) {
+	s.out.flush()
+	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n", t.id, t.name, s.report(t.err))
+}

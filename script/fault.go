@@ -1,0 +1,236 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/phy"
+	"smolsh/phy/fault"
+	"smolsh/stack/clock"
+	"smolsh/stack/filter"
+)
+
+// ruleValue is one fault in force, or that was.
+type ruleValue struct {
+	s     *Session
+	w     *world
+	where string
+	dir   string
+	set   *fault.Set
+	rule  *fault.Rule
+	text  string
+	off   bool
+}
+
+func (v *ruleValue) String() string        { return "fault on " + v.where + ": " + v.text }
+func (v *ruleValue) Type() string          { return "fault" }
+func (v *ruleValue) Freeze()               {}
+func (v *ruleValue) Truth() starlark.Bool  { return starlark.Bool(!v.off) }
+func (v *ruleValue) Hash() (uint32, error) { return starlark.String(v.where).Hash() }
+
+func (v *ruleValue) hits() (n uint64) {
+	v.s.do(v.w, func(clock.Instant) { n = v.rule.Hits })
+	return n
+}
+
+// Attr is a field or a method of the rule.
+func (v *ruleValue) Attr(name string) (starlark.Value, error) {
+	if name == "hits" {
+		return num(v.hits()), nil
+	}
+	return v.s.member("fault", v, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *ruleValue) AttrNames() []string {
+	return append([]string{"hits"}, v.s.reg.members["fault"]...)
+}
+
+func faultBuiltins() []*builtin {
+	return []*builtin{
+		{name: "fault", sig: `dev_or_link, dir="both", match=None, nth=None, every=None, loss=None, duplicate=None, corrupt=None, reorder=None, ` +
+			`delay=None, jitter=None, rate=None, burst=None, limit=None, max_size=None, bucket=None, interval=None`,
+			kinds:  "any str any ints int chance chance chance chance duration duration rate any any int int duration",
+			result: "fault", see: "faults",
+			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
+			example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, fn: builtinFault},
+		{name: "fault.off", doc: "Take the rule out of force.", example: `fault("eth0", loss=0.5).off()`, fn: faultOff},
+		{name: "faults", result: "table", doc: "The rules in force.", example: `fault("eth0", loss=0.15); faults()`, fn: faultsTable},
+	}
+}
+
+func builtinFault(c *call) (starlark.Value, error) {
+	for _, later := range []string{"rate", "burst", "limit"} {
+		if c.given(later) {
+			return nil, c.errorf("%s= is not there yet", later)
+		}
+	}
+	v := &ruleValue{s: c.s, dir: arg[string](c, "dir")}
+	a, b, err := c.faultPlace(v)
+	if err != nil {
+		return nil, err
+	}
+	r := &fault.Rule{
+		Nth: arg[[]int](c, "nth"), Every: arg[int](c, "every"),
+		Loss: arg[float64](c, "loss"), Duplicate: arg[float64](c, "duplicate"),
+		Corrupt: arg[float64](c, "corrupt"), Reorder: arg[float64](c, "reorder"),
+		Delay: arg[time.Duration](c, "delay"), Jitter: arg[time.Duration](c, "jitter"),
+		MaxSize: arg[int](c, "max_size"), Bucket: arg[int](c, "bucket"), Interval: arg[time.Duration](c, "interval"),
+	}
+	for _, n := range r.Nth {
+		if n < 1 {
+			return nil, c.errorf("nth counts from 1, got %d", n)
+		}
+	}
+	switch v.dir {
+	case "both":
+	case "rx":
+		r.Dir = fault.RX
+	case "tx":
+		r.Dir = fault.TX
+	case a + "->" + b:
+		r.Dir = fault.TX
+	case b + "->" + a:
+		r.Dir = fault.RX
+	default:
+		want := `"both", "rx" or "tx"`
+		if b != "" {
+			want = fmt.Sprintf(`"both", "%s->%s" or "%s->%s"`, a, b, b, a)
+		}
+		return nil, c.errorf("dir is %s, got %q", want, v.dir)
+	}
+	if err := c.faultMatch(v, r); err != nil {
+		return nil, err
+	}
+	v.rule, v.text = r, c.faultText()
+	if v.text == "" {
+		return nil, c.errorf("it drops nothing in particular: say loss=, match=, nth=, …")
+	}
+	r.Name = v.text
+	c.s.do(v.w, func(clock.Instant) { v.set.Add(r) })
+	c.s.rules = append(c.s.rules, v)
+	return v, nil
+}
+
+// faultPlace finds where the rule is to be put, and for a link the names of its ends.
+func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
+	x := arg[starlark.Value](c, "dev_or_link")
+	if name, ok := starlark.AsString(x); ok {
+		x = &ifaceValue{c.t.host, name}
+	}
+	if r, ok := x.(*row); ok {
+		x = r.about
+	}
+	switch x := x.(type) {
+	case *linkValue:
+		v.w, v.set, v.where = x.w, x.k.Faults(), x.a+"-"+x.b
+		return x.a, x.b, nil
+	case *ifaceValue:
+		v.w, v.where = x.h.w, x.String()
+		c.s.do(v.w, func(clock.Instant) {
+			if p := x.port(); p != nil {
+				v.set = p.Faults()
+			}
+		})
+		if v.set == nil {
+			return "", "", c.errorf("%s has no interface %s", x.h.name, x.name)
+		}
+		return "", "", nil
+	}
+	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %v", c.args[0])
+}
+
+// faultMatch makes the rule's predicate of match=: a filter, or a function of a packet.
+func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
+	switch m := arg[starlark.Value](c, "match").(type) {
+	case nil, starlark.NoneType:
+		return nil
+	case starlark.String:
+		f, err := filter.Compile(string(m))
+		if err != nil {
+			return c.errorf("match: %v", err)
+		}
+		r.Match = f.Match
+	case starlark.Callable:
+		r.Match = c.s.predicateOf(m, v.w)
+	default:
+		return c.errorf("match is a filter string or a function of a packet, got %s", m.Type())
+	}
+	return nil
+}
+
+// predicateSteps is how much a packet function may compute per packet.
+const predicateSteps = 100_000
+
+// predicateOf makes a frame predicate of a Starlark function, under a step limit. The first error is
+// printed and ends the matching.
+func (s *Session) predicateOf(fn starlark.Callable, w *world) func(frame []byte, m phy.Medium) bool {
+	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
+	dead := false
+	return func(frame []byte, m phy.Medium) (matched bool) {
+		if dead {
+			return false
+		}
+		s.predicate(!w.Virtual(), func() {
+			thread.Uncancel()
+			thread.Steps = 0
+			thread.SetMaxExecutionSteps(predicateSteps)
+			v, err := starlark.Call(thread, fn, starlark.Tuple{newPacket(s, frame, m)}, nil)
+			if err != nil {
+				dead = true
+				s.out.offer([]byte(s.report(err) + "\n(the fault's match function is not asked any more)"))
+				return
+			}
+			matched = bool(v.Truth())
+		})
+		return matched
+	}
+}
+
+// faultText is the rule as it was given, without the place.
+func (c *call) faultText() string {
+	var parts []string
+	for i, p := range c.b.params {
+		if p.name == "dev_or_link" || p.name == "dir" || c.args[i] == nil || c.args[i] == starlark.None {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s=%v", p.name, c.args[i]))
+	}
+	return strings.Join(parts, " ")
+}
+
+func faultOff(c *call) (starlark.Value, error) {
+	v := c.recv.(*ruleValue)
+	if !v.off {
+		v.off = true
+		c.s.do(v.w, func(clock.Instant) { v.set.Remove(v.rule) })
+	}
+	return starlark.None, nil
+}
+
+func faultsTable(c *call) (starlark.Value, error) {
+	t := c.table(columns("WHERE DIR RULE HITS")...)
+	for _, v := range c.s.rules {
+		if !v.off {
+			t.add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))
+		}
+	}
+	return t, nil
+}
+
+// AddFault puts a rule on every interface of the session's own host: what the command line's flags ask
+// for. The chances and limits of each direction are told apart by rule.Dir.
+func (s *Session) AddFault(r fault.Rule, text string) {
+	s.do(s.home, func(clock.Instant) {
+		for _, p := range s.cfg.Local.Ports() {
+			one := r
+			one.Name = text
+			p.Faults().Add(&one)
+			s.rules = append(s.rules, &ruleValue{s: s, w: s.home, where: s.local.name + "." + p.Iface().Name(),
+				dir: r.Dir.String(), set: p.Faults(), rule: &one, text: text})
+		}
+	})
+}

@@ -1,0 +1,107 @@
+package script
+
+import (
+	"go.starlark.net/starlark"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// hostValue is a host as scripts see it.
+type hostValue struct {
+	s    *Session
+	w    *world
+	lab  *labValue
+	h    *lab.Host
+	name string
+	last map[string]uint64 // counters at the last counters(since=True)
+}
+
+// hostOf is the one value of a host.
+func (s *Session) hostOf(h *lab.Host, in *labValue, name string) *hostValue {
+	if v := s.hosts[h]; v != nil {
+		return v
+	}
+	v := &hostValue{s: s, w: in.w, lab: in, h: h, name: name}
+	s.hosts[h] = v
+	return v
+}
+
+func (h *hostValue) String() string        { return "host " + h.name }
+func (h *hostValue) Type() string          { return "host" }
+func (h *hostValue) Freeze()               {}
+func (h *hostValue) Truth() starlark.Bool  { return true }
+func (h *hostValue) Hash() (uint32, error) { return starlark.String(h.name).Hash() }
+
+// Attr is a member of the host: every builtin that concerns one host, bound to this one.
+func (h *hostValue) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "name":
+		return starlark.String(h.name), nil
+	case "lab":
+		return h.lab, nil
+	case "addr":
+		return h.firstAddr(), nil
+	case "arp":
+		name = "neighbors"
+	case "ss":
+		name = "sockets"
+	}
+	if topNamespaces[name] && name != "assert" {
+		return &namespace{h.s, name, h}, nil
+	}
+	if b := h.s.reg.byName[name]; b != nil && b.host {
+		return &function{h.s, b, h}, nil
+	}
+	return nil, nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (h *hostValue) AttrNames() []string {
+	names := []string{"addr", "arp", "lab", "name", "ss"}
+	for n := range topNamespaces {
+		if n != "assert" {
+			names = append(names, n)
+		}
+	}
+	for n, b := range h.s.reg.byName {
+		if b.host && !hasDot(n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+func (h *hostValue) firstAddr() starlark.Value {
+	var v starlark.Value = starlark.None
+	h.do(func(clock.Instant) {
+		for _, i := range h.h.IfaceInfos() {
+			if len(i.Addrs) > 0 {
+				v = address(i.Addrs[0].Addr())
+				return
+			}
+		}
+	})
+	return v
+}
+
+// do runs fn on the owner of the host's world.
+func (h *hostValue) do(fn func(now clock.Instant)) { h.s.do(h.w, fn) }
+
+// kernelValue stands for the operating system's stack, which scripts cannot hold yet.
+type kernelValue struct{ s *Session }
+
+func (k *kernelValue) String() string        { return "kernel" }
+func (k *kernelValue) Type() string          { return "kernel" }
+func (k *kernelValue) Freeze()               {}
+func (k *kernelValue) Truth() starlark.Bool  { return false }
+func (k *kernelValue) Hash() (uint32, error) { return 0, nil }
+func (k *kernelValue) AttrNames() []string   { return nil }
+
+// Attr explains.
+func (k *kernelValue) Attr(name string) (starlark.Value, error) {
+	if k.s.home.Virtual() {
+		return nil, starlark.NoSuchAttrError("kernel." + name + ": this is a virtual lab, the operating system's stack is not in it")
+	}
+	return nil, starlark.NoSuchAttrError("kernel." + name + ": the operating system's stack is not there yet")
+}

@@ -1,0 +1,141 @@
+package script
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+func httpBuiltins() []*builtin {
+	return []*builtin{{
+		name: "http.get", sig: "url, headers={}, timeout=", kinds: "str dict duration", result: "status headers body",
+		doc:     "Fetch a URL over this host's TCP; the URL's host is an address.",
+		example: `http.get("http://192.168.69.100:8000/").status`, fn: httpGet,
+	}}
+}
+
+// maxBody is the longest body that http.get takes, in octets.
+const maxBody = 256 << 20
+
+// httpGet uses net/http as a codec only: the request is written and the response read in this task.
+func httpGet(c *call) (starlark.Value, error) {
+	raw := arg[string](c, "url")
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return nil, c.errorf(`argument 1 (url) is a URL such as "http://192.168.69.100:8000/", got %q`, raw)
+	}
+	at := u.Host
+	if u.Port() == "" {
+		at = strings.TrimSuffix(at, ":") + ":80"
+	}
+	to, err := netip.ParseAddrPort(at)
+	if err != nil {
+		return nil, c.errorf("the host of %s is not an address, and names are not resolved yet", raw)
+	}
+	req, err := http.NewRequest("GET", raw, nil)
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	req.Close = true
+	req.Header.Set("User-Agent", "smolsh")
+	for _, kv := range arg[*starlark.Dict](c, "headers").Items() {
+		k, ok1 := starlark.AsString(kv[0])
+		v, ok2 := starlark.AsString(kv[1])
+		if !ok1 || !ok2 {
+			return nil, c.errorf("headers are strings, got %v", kv)
+		}
+		req.Header.Set(k, v)
+	}
+	return c.fetch(req, to)
+}
+
+func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, error) {
+	h := c.on()
+	start, limit := h.w.Now(), timeoutOf(c)
+	left := func() time.Duration {
+		if limit < 0 {
+			return forever
+		}
+		return max(0, limit-h.w.Now().Sub(start))
+	}
+	conn, err := h.connect(c.t, netip.AddrPort{}, to, tcp.Default(), left())
+	if err != nil {
+		return nil, err
+	}
+	defer h.do(func(now clock.Instant) { conn.close(now) })
+	var out bytes.Buffer
+	if err := req.Write(&out); err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	if err := conn.send(c.t, out.Bytes(), left()); err != nil {
+		return nil, err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(&connReader{conn, c.t, left}), req)
+	var body []byte
+	if err == nil {
+		body, err = io.ReadAll(io.LimitReader(res.Body, maxBody))
+	}
+	var op *opError
+	switch {
+	case c.t.fail != nil:
+		return nil, c.t.fail
+	case errors.As(err, &op):
+		return nil, op
+	case err != nil:
+		return nil, failed(c.t, "http", req.URL, fmt.Errorf("no proper response: %w", err))
+	}
+	headers := starlark.NewDict(len(res.Header))
+	for k, v := range res.Header {
+		headers.SetKey(starlark.String(k), starlark.String(strings.Join(v, ", ")))
+	}
+	return starlarkstruct.FromStringDict(starlark.String("response"), starlark.StringDict{
+		"status": num(res.StatusCode), "headers": sorted(headers), "body": starlark.Bytes(body),
+	}), nil
+}
+
+// sorted is the dict in the order of its keys, so that a script's output does not depend on a map's.
+func sorted(d *starlark.Dict) *starlark.Dict {
+	keys := make([]string, 0, d.Len())
+	for _, k := range d.Keys() {
+		keys = append(keys, string(k.(starlark.String)))
+	}
+	out := starlark.NewDict(len(keys))
+	slices.Sort(keys)
+	for _, k := range keys {
+		v, _, _ := d.Get(starlark.String(k))
+		out.SetKey(starlark.String(k), v)
+	}
+	return out
+}
+
+// connReader is a connection as an io.Reader of the calling task.
+type connReader struct {
+	v    *connValue
+	t    *task
+	left func() time.Duration
+}
+
+func (r *connReader) Read(p []byte) (int, error) {
+	b, err := r.v.recv(r.t, len(p), r.left())
+	if err != nil {
+		return 0, err
+	}
+	if len(b) == 0 {
+		return 0, io.EOF
+	}
+	return copy(p, b), nil
+}

@@ -1,0 +1,91 @@
+package script
+
+import (
+	"net/netip"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+	"smolsh/stack/wire"
+)
+
+type hardwareAddr = wire.HardwareAddr
+
+// ifaceValue is the handle behind a row of ifaces(): a host and an interface's name.
+type ifaceValue struct {
+	h    *hostValue
+	name string
+}
+
+func (i *ifaceValue) String() string        { return i.h.name + "." + i.name }
+func (i *ifaceValue) Type() string          { return "iface" }
+func (i *ifaceValue) Freeze()               {}
+func (i *ifaceValue) Truth() starlark.Bool  { return true }
+func (i *ifaceValue) Hash() (uint32, error) { return starlark.String(i.name).Hash() }
+
+// port is where the interface's faults sit; nil when the interface is gone.
+func (i *ifaceValue) port() *lab.Port {
+	for _, p := range i.h.h.Ports() {
+		if p.Iface().Name() == i.name {
+			return p
+		}
+	}
+	return nil
+}
+
+func ifaceBuiltins() []*builtin {
+	return []*builtin{
+		{name: "iface.add_addr", sig: "address", kinds: "cidr",
+			doc: "Give the interface an address; it is announced.", example: `ifaces()[0].add_addr("10.0.0.1/24")`,
+			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
+				return i.AddAddr(now, arg[netip.Prefix](c, "address"))
+			})},
+		{name: "iface.del_addr", sig: "address", kinds: "cidr",
+			doc: "Take an address away; its connections are reset.", example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
+			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
+				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
+			})},
+		{name: "iface.set", sig: "mtu=, mac=", kinds: "int mac",
+			doc: "Change the MTU or the hardware address.", example: `ifaces()[0].set(mtu=1400)`, fn: ifaceDo(ifaceSet)},
+		{name: "iface.up",
+			doc: "Let the interface carry packets.", example: `ifaces()[0].up()`,
+			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, true); return nil })},
+		{name: "iface.down",
+			doc: "Stop the interface from carrying packets.", example: `ifaces()[0].down()`,
+			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, false); return nil })},
+	}
+}
+
+func ifaceSet(c *call, i *stack.Iface, now clock.Instant) error {
+	if c.given("mtu") {
+		if err := i.SetMTU(arg[int](c, "mtu")); err != nil {
+			return err
+		}
+	}
+	if c.given("mac") {
+		return i.SetMAC(now, arg[hardwareAddr](c, "mac"))
+	}
+	return nil
+}
+
+func ifaceDo(fn func(c *call, i *stack.Iface, now clock.Instant) error) func(c *call) (starlark.Value, error) {
+	return func(c *call) (starlark.Value, error) {
+		v := c.recv.(*ifaceValue)
+		var err error
+		found := false
+		v.h.do(func(now clock.Instant) {
+			for _, i := range v.h.h.Ifaces() {
+				if i.Name() == v.name {
+					found = true
+					err = fn(c, i, now)
+				}
+			}
+		})
+		if !found {
+			return nil, c.errorf("no interface %s any more", v.name)
+		}
+		return starlark.None, failed(c.t, c.b.name, v.name, err)
+	}
+}

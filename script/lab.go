@@ -1,0 +1,277 @@
+package script
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// labValue is a lab: hosts, links and a seed in a world.
+type labValue struct {
+	s   *Session
+	w   *world
+	lab *lab.Lab
+}
+
+func (l *labValue) String() string        { return fmt.Sprintf("lab of %d hosts", len(l.lab.Hosts())) }
+func (l *labValue) Type() string          { return "lab" }
+func (l *labValue) Freeze()               {}
+func (l *labValue) Truth() starlark.Bool  { return true }
+func (l *labValue) Hash() (uint32, error) { return uint32(l.lab.Seed()), nil }
+
+// Attr is a field or a method of the lab.
+func (l *labValue) Attr(name string) (starlark.Value, error) {
+	if name == "seed" {
+		return starlark.MakeUint64(l.lab.Seed()), nil
+	}
+	return l.s.member("lab", l, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.members["lab"]...) }
+
+const linkSig = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
+const linkKinds = "duration duration rate int chance int bool"
+
+func labBuiltins() []*builtin {
+	const two = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); `
+	const linked = two + `w = l.link(a, b, delay="20ms"); `
+	return []*builtin{
+		{name: "lab", sig: "seed=1", kinds: "int", result: "lab",
+			doc: "A virtual lab; its seed is mixed with the run's.", example: linked + `a.ping("10.0.0.2", count=1).avg`, see: "lab.host, lab.link", fn: newLab},
+		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500", kinds: "str mac ip int", result: "host",
+			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
+		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, result: "link",
+			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
+		{name: "lab.switch", sig: "name", kinds: "str", result: "switch",
+			doc: "Add a learning switch.", example: `lab().switch("s")`, fn: labSwitch},
+		{name: "switch.attach", sig: "host, " + linkSig, kinds: "host " + linkKinds, result: "link",
+			doc: "Join a host to the switch.", example: two + `s = l.switch("s"); s.attach(a); s.attach(b); b.ping("10.0.0.1", count=1).received`, fn: switchAttach},
+		{name: "lab.run", sig: "d", kinds: "duration",
+			doc: "Let that much time pass.", example: linked + `l.run("2s")`, fn: labRun},
+		{name: "lab.run_until", sig: `fn, within="1m"`, kinds: "fn duration",
+			doc: "Let time pass until fn() is true; an error when it does not come true.", example: linked + `t = spawn(sleep, 1); l.run_until(lambda: t.done)`, fn: labRunUntil},
+		{name: "lab.step", result: "bool",
+			doc: "Let the next event happen; False when there is none.", example: linked + `l.step()`, fn: labStep},
+		{name: "lab.now", result: "float",
+			doc: "Seconds since the start.", example: `lab().now()`, fn: labNow},
+		{name: "lab.partition", sig: "a, b", kinds: "host host",
+			doc: "Let nothing pass between two hosts.", example: linked + `l.partition(a, b)`, fn: labPartition},
+		{name: "lab.heal",
+			doc: "End every partition.", example: linked + `l.partition(a, b); l.heal()`, fn: labHeal},
+		{name: "lab.capture", sig: "path", kinds: "str", result: "capture",
+			doc: "Write every packet of every host to a file.", example: ``, fn: labCapture},
+		{name: "link.up", doc: "Let the link carry packets.", example: linked + `w.up()`, fn: linkSet(true)},
+		{name: "link.down", doc: "Stop the link from carrying packets.", example: linked + `w.down()`, fn: linkSet(false)},
+	}
+}
+
+func newLab(c *call) (starlark.Value, error) {
+	w := c.s.virtual()
+	l := &labValue{s: c.s, w: w}
+	seed := mixSeed(c.s.cfg.Seed, uint64(arg[int](c, "seed")))
+	c.s.do(w, func(clock.Instant) { l.lab = lab.New(w.World(), seed) })
+	return l, nil
+}
+
+// mixSeed mixes a lab's seed with the run's (splitmix64's finaliser).
+func mixSeed(run, own uint64) uint64 {
+	x := run*0x9e3779b97f4a7c15 + own
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func labHost(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	cfg := lab.HostConfig{
+		Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"),
+		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"),
+	}
+	for _, v := range c.rest {
+		p, err := kindCIDR.convert(v)
+		if err != nil {
+			return nil, c.errorf("an address is %s, got %s %v", kindCIDR.describe(), v.Type(), v)
+		}
+		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
+	}
+	var h *lab.Host
+	var err error
+	c.t.do(l.w, func(clock.Instant) { h, err = l.lab.AddHost(cfg) })
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return c.s.hostOf(h, l, cfg.Name), nil
+}
+
+func (c *call) linkConfig() lab.LinkConfig {
+	return lab.LinkConfig{
+		Delay: arg[time.Duration](c, "delay"), Jitter: arg[time.Duration](c, "jitter"), RateBps: arg[uint64](c, "rate"),
+		Queue: arg[int](c, "queue"), Loss: arg[float64](c, "loss"), MTU: arg[int](c, "mtu"), Offload: arg[bool](c, "offload"),
+	}
+}
+
+// linkValue is a link between two hosts, or a host and a switch.
+type linkValue struct {
+	s    *Session
+	w    *world
+	k    *lab.Link
+	a, b string
+}
+
+func (k *linkValue) String() string        { return "link " + k.a + "-" + k.b }
+func (k *linkValue) Type() string          { return "link" }
+func (k *linkValue) Freeze()               {}
+func (k *linkValue) Truth() starlark.Bool  { return true }
+func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).Hash() }
+
+// Attr is a method of the link.
+func (k *linkValue) Attr(name string) (starlark.Value, error) {
+	return k.s.member("link", k, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (k *linkValue) AttrNames() []string { return k.s.reg.members["link"] }
+
+func labLink(c *call) (starlark.Value, error) {
+	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
+	if a.lab.lab != l.lab || b.lab.lab != l.lab {
+		return nil, c.errorf("both hosts are to be of this lab")
+	}
+	v := &linkValue{s: c.s, w: l.w, a: a.name, b: b.name}
+	var err error
+	c.t.do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, c.linkConfig()) })
+	if err != nil {
+		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+	}
+	return v, nil
+}
+
+func linkSet(up bool) func(c *call) (starlark.Value, error) {
+	return func(c *call) (starlark.Value, error) {
+		k := c.recv.(*linkValue)
+		c.t.do(k.w, func(clock.Instant) { k.k.SetUp(up) })
+		return starlark.None, nil
+	}
+}
+
+// switchValue is a learning switch.
+type switchValue struct {
+	l    *labValue
+	sw   *lab.Switch
+	name string
+}
+
+func (v *switchValue) String() string        { return "switch " + v.name }
+func (v *switchValue) Type() string          { return "switch" }
+func (v *switchValue) Freeze()               {}
+func (v *switchValue) Truth() starlark.Bool  { return true }
+func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Hash() }
+
+// Attr is a method of the switch.
+func (v *switchValue) Attr(name string) (starlark.Value, error) {
+	return v.l.s.member("switch", v, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *switchValue) AttrNames() []string { return v.l.s.reg.members["switch"] }
+
+func labSwitch(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	v := &switchValue{l: l, name: arg[string](c, "name")}
+	c.t.do(l.w, func(clock.Instant) { v.sw = l.lab.Switch(v.name) })
+	return v, nil
+}
+
+func switchAttach(c *call) (starlark.Value, error) {
+	v, h := c.recv.(*switchValue), arg[*hostValue](c, "host")
+	if h.lab.lab != v.l.lab {
+		return nil, c.errorf("the host is of another lab")
+	}
+	k := &linkValue{s: c.s, w: v.l.w, a: h.name, b: v.name}
+	var err error
+	c.t.do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, c.linkConfig()) })
+	if err != nil {
+		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+	}
+	return k, nil
+}
+
+func labRun(c *call) (starlark.Value, error) {
+	return starlark.None, c.t.sleep(c.recv.(*labValue).w, arg[time.Duration](c, "d"))
+}
+
+// labRunUntil asks fn after each event of a virtual world, and every millisecond of a live one.
+func labRunUntil(c *call) (starlark.Value, error) {
+	l, fn, within := c.recv.(*labValue), arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "within")
+	deadline := l.w.Now().Add(within)
+	late := false
+	var ev *lab.Event
+	c.t.do(l.w, func(clock.Instant) {
+		ev = l.w.World().At(deadline, func(clock.Instant) { late = true; c.s.makeReady(c.t) })
+	})
+	defer c.t.do(l.w, func(clock.Instant) { ev.Stop() })
+	for {
+		v, err := starlark.Call(c.t.thread, fn, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		if v.Truth() {
+			return starlark.True, nil
+		}
+		expired := false
+		c.t.do(l.w, func(clock.Instant) { expired = late })
+		if expired {
+			return nil, c.errorf("%s() did not come true within %v", fn.Name(), within)
+		}
+		if l.w.Virtual() {
+			l.w.steppers = append(l.w.steppers, c.t)
+			c.t.park(l.w, fn.Name()+"() to come true")
+			err = c.t.fail
+		} else {
+			err = c.t.sleep(l.w, time.Millisecond)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func labStep(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	if !l.w.Virtual() {
+		return nil, c.errorf("this lab runs by the wall clock, nobody can step it")
+	}
+	// Tasks that are ready go first: what they do may be the next event.
+	if err := c.t.yield(); err != nil {
+		return nil, err
+	}
+	happened := false
+	c.s.idle(func() { happened = l.w.World().Step() })
+	if err := c.t.yield(); err != nil {
+		return nil, err
+	}
+	return starlark.Bool(happened), nil
+}
+
+func labNow(c *call) (starlark.Value, error) {
+	return starlark.Float(c.recv.(*labValue).w.Now().Seconds()), nil
+}
+
+func labPartition(c *call) (starlark.Value, error) {
+	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
+	c.t.do(l.w, func(clock.Instant) { l.lab.Partition(a.h, b.h) })
+	return starlark.None, nil
+}
+
+func labHeal(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	c.t.do(l.w, func(clock.Instant) { l.lab.Heal() })
+	return starlark.None, nil
+}

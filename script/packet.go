@@ -1,0 +1,143 @@
+package script
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/phy"
+	"smolsh/stack/wire"
+)
+
+// packet is a frame as a script sees it: its layers are parsed when they are asked for. The octets are
+// the packet's own.
+type packet struct {
+	s      *Session
+	octets []byte
+	medium phy.Medium
+}
+
+func newPacket(s *Session, frame []byte, m phy.Medium) *packet {
+	return &packet{s, append([]byte(nil), frame...), m}
+}
+
+func (p *packet) String() string        { return summary(p.octets, p.medium) }
+func (p *packet) Type() string          { return "packet" }
+func (p *packet) Freeze()               {}
+func (p *packet) Truth() starlark.Bool  { return true }
+func (p *packet) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
+
+var packetFields = []string{"arp", "bytes", "eth", "icmp", "ip", "len", "payload", "summary", "tcp", "udp"}
+
+// AttrNames is starlark.HasAttrs'.
+func (p *packet) AttrNames() []string { return packetFields }
+
+// Attr is a layer, None where the packet has none, or a field of the whole.
+func (p *packet) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "len":
+		return num(len(p.octets)), nil
+	case "bytes":
+		return starlark.Bytes(p.octets), nil
+	case "summary":
+		return starlark.NewBuiltin("summary", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+			return starlark.String(p.String()), nil
+		}), nil
+	case "eth", "arp":
+		return p.link(name), nil
+	case "ip", "tcp", "udp", "icmp", "payload":
+		return p.internet(name), nil
+	}
+	return nil, nil
+}
+
+func layer(name string, fields starlark.StringDict) starlark.Value {
+	return starlarkstruct.FromStringDict(starlark.String(name), fields)
+}
+
+func (p *packet) link(name string) starlark.Value {
+	eth, payload, err := wire.ParseEthernet(p.octets)
+	if p.medium != phy.MediumEthernet || err != nil {
+		return starlark.None
+	}
+	if name == "eth" {
+		return layer("eth", starlark.StringDict{
+			"dst": starlark.String(eth.Dst.String()), "src": starlark.String(eth.Src.String()), "type": num(int(eth.Type)),
+		})
+	}
+	a, err := wire.ParseARP(payload)
+	if eth.Type != wire.EtherTypeARP || err != nil {
+		return starlark.None
+	}
+	return layer("arp", starlark.StringDict{
+		"op": num(int(a.Op)), "hwsrc": starlark.String(a.SenderHW.String()), "psrc": address(a.SenderIP),
+		"hwdst": starlark.String(a.TargetHW.String()), "pdst": address(a.TargetIP),
+	})
+}
+
+func (p *packet) internet(name string) starlark.Value {
+	b := p.octets
+	if p.medium == phy.MediumEthernet {
+		eth, payload, err := wire.ParseEthernet(b)
+		if err != nil || eth.Type != wire.EtherTypeIPv4 {
+			return starlark.None
+		}
+		b = payload
+	}
+	ip, payload, err := wire.ParseIPv4(b)
+	if err != nil {
+		return starlark.None
+	}
+	if name == "ip" {
+		return layer("ip", starlark.StringDict{
+			"src": address(ip.Src), "dst": address(ip.Dst), "ttl": num(int(ip.TTL)), "proto": num(int(ip.Protocol)),
+			"id": num(int(ip.ID)), "tos": num(int(ip.TOS)), "df": starlark.Bool(ip.DontFragment), "len": num(ip.HeaderLen + ip.PayloadLen),
+		})
+	}
+	v, data := transport(&ip, payload)
+	if name == "payload" {
+		return starlark.Bytes(data)
+	}
+	if s, ok := v.(*starlarkstruct.Struct); ok && s.Constructor() == starlark.String(name) {
+		return v
+	}
+	return starlark.None
+}
+
+// transport is the layer above IP, None where it is not known, and what it carries.
+func transport(ip *wire.IPv4, b []byte) (starlark.Value, []byte) {
+	switch ip.Protocol {
+	case wire.ProtocolTCP:
+		if h, data, err := wire.ParseTCP(b); err == nil {
+			return layer("tcp", starlark.StringDict{
+				"sport": num(int(h.SrcPort)), "dport": num(int(h.DstPort)), "seq": num(uint32(h.Seq)), "ack": num(uint32(h.Ack)),
+				"flags": starlark.String(scapyFlags(h.Flags)), "window": num(int(h.Window)), "urgptr": num(int(h.Urgent)),
+			}), data
+		}
+	case wire.ProtocolUDP:
+		if h, data, err := wire.ParseUDP(b, ip.Src, ip.Dst, false); err == nil {
+			return layer("udp", starlark.StringDict{
+				"sport": num(int(h.SrcPort)), "dport": num(int(h.DstPort)), "len": num(len(data) + wire.UDPLen),
+			}), data
+		}
+	case wire.ProtocolICMP:
+		if h, data, err := wire.ParseICMP(b, false); err == nil {
+			return layer("icmp", starlark.StringDict{
+				"type": num(int(h.Type)), "code": num(int(h.Code)), "id": num(int(h.ID)), "seq": num(int(h.Seq)),
+			}), data
+		}
+	}
+	return starlark.None, b
+}
+
+// scapyFlags are the flags as Scapy writes them: "SA", "PA", "F".
+func scapyFlags(f wire.Flags) string {
+	s := ""
+	for i, c := range "FSRPAUEC" {
+		if f.Has(1 << i) {
+			s += string(c)
+		}
+	}
+	return s
+}

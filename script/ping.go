@@ -1,0 +1,317 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+func pingBuiltins() []*builtin {
+	return []*builtin{{
+		name: "ping", sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, kinds: "ip int duration int int duration",
+		result: "sent received loss min avg max mdev replies error", host: true,
+		doc:     "Send ICMP echo requests and print each reply.",
+		example: `ping("192.168.69.100", count=1).received`, see: "icmp.bind", fn: builtinPing,
+	}}
+}
+
+// pinger is one ping(): probes go out at their times and do not wait for one another.
+type pinger struct {
+	h        *hostValue
+	to       netip.Addr
+	count    int
+	interval time.Duration
+	timeout  time.Duration
+	ttl      uint8
+	msg      []byte
+	conn     *stack.ICMPConn
+	buf      []byte
+
+	sentAt   []clock.Instant
+	answered []bool // or given up
+	open     int
+	next     clock.Instant
+	lines    []string // to be printed
+	rtts     []time.Duration
+	replies  []starlark.Value
+	fail     error // the last failure
+	fatal    error
+	said     string // the last failure's line, not to be repeated
+}
+
+func builtinPing(c *call) (starlark.Value, error) {
+	p := &pinger{
+		h: c.on(), to: arg[netip.Addr](c, "host"), count: arg[int](c, "count"),
+		interval: arg[time.Duration](c, "interval"), timeout: arg[time.Duration](c, "timeout"),
+		ttl: uint8(arg[int](c, "ttl")), buf: make([]byte, 65536),
+	}
+	size, ttl := arg[int](c, "size"), arg[int](c, "ttl")
+	switch {
+	case p.count < 1 || p.count > 65536:
+		return nil, c.errorf("argument 2 (count) is 1 to 65536, got %d", p.count)
+	case size < 0 || size > 65507:
+		return nil, c.errorf("argument 4 (size) is 0 to 65507 octets, got %d", size)
+	case ttl < 1 || ttl > 255:
+		return nil, c.errorf("argument 5 (ttl) is 1 to 255, got %d", ttl)
+	}
+	p.msg = make([]byte, 8+size)
+	for i := range size {
+		p.msg[8+i] = byte(i)
+	}
+	var err error
+	p.h.do(func(clock.Instant) { p.conn, err = p.h.h.BindICMP(0) })
+	if err != nil {
+		return nil, failed(c.t, "ping", p.to, err)
+	}
+	defer p.h.do(func(clock.Instant) { p.conn.Close() })
+	if err := p.run(c); err != nil {
+		return nil, err
+	}
+	c.s.out.print(p.statistics())
+	return p.result(), nil
+}
+
+// run sends and receives until every probe has been answered or given up.
+func (p *pinger) run(c *call) error {
+	for {
+		var until time.Duration
+		var over bool
+		work := func(now clock.Instant) bool {
+			p.receive(now)
+			p.send(now)
+			p.expire(now)
+			over = p.fatal != nil || p.open == 0 && len(p.sentAt) == p.count
+			until = p.due(now)
+			return over || len(p.lines) > 0
+		}
+		c.t.do(p.h.w, func(now clock.Instant) { work(now) })
+		p.print(c)
+		if p.fatal != nil {
+			return failed(c.t, "ping", p.to, p.fatal)
+		}
+		if over {
+			return nil
+		}
+		err := c.t.await(p.h.w, "an echo reply from "+p.to.String(), &p.conn.Signal, until, work)
+		if err != nil && err != errTimedOut {
+			return err
+		}
+		p.print(c)
+	}
+}
+
+func (p *pinger) print(c *call) {
+	for _, l := range p.lines {
+		c.s.out.print(l)
+	}
+	p.lines = p.lines[:0]
+}
+
+// send sends the probe that is due.
+func (p *pinger) send(now clock.Instant) {
+	for len(p.sentAt) < p.count && p.next.Due(now) && p.fatal == nil {
+		seq := len(p.sentAt)
+		m := wire.ICMP{Type: wire.ICMPEchoRequest, ID: p.conn.ID(), Seq: uint16(seq)}
+		m.Put(p.msg)
+		err := p.conn.Send(now, p.msg, p.to, p.ttl)
+		p.sentAt = append(p.sentAt, now)
+		p.answered = append(p.answered, err != nil)
+		if err == nil {
+			p.open++
+		} else if p.failed(err); seq == 0 {
+			p.fatal = err
+		}
+		p.next = now.Add(p.interval)
+	}
+}
+
+// failed keeps and says why a probe went unanswered.
+func (p *pinger) failed(err error) {
+	p.fail = p.explain(err)
+	line := fmt.Sprintf("%v: %v", p.to, p.fail)
+	if line != p.said {
+		p.lines = append(p.lines, line)
+	}
+	p.said = line
+}
+
+// explain is hostValue.explain for who is on the owner already.
+func (p *pinger) explain(err error) error {
+	if !errors.Is(err, tcp.ErrHostUnreach) {
+		return err
+	}
+	if n, ok := p.neighbor(); ok && n.State == "FAILED" {
+		return fmt.Errorf("%w (no answer to %d ARP requests on %s)", err, n.Probes, n.Dev)
+	}
+	return err
+}
+
+// neighbor is the next hop's entry.
+func (p *pinger) neighbor() (stack.NeighborInfo, bool) {
+	for _, n := range p.h.h.NeighborInfos(p.h.w.World().Now()) {
+		if n.Addr == p.to || p.h.gateway(n.Addr) {
+			return n, true
+		}
+	}
+	return stack.NeighborInfo{}, false
+}
+
+// receive takes the replies and errors that wait.
+func (p *pinger) receive(now clock.Instant) {
+	for {
+		n, from, ttl, err := p.conn.Recv(p.buf)
+		if err != nil {
+			p.giveUp(err)
+			continue
+		}
+		if n < 0 {
+			return
+		}
+		m, data, err := wire.ParseICMP(p.buf[:n], false)
+		if err != nil {
+			continue
+		}
+		if m.IsError() {
+			p.failed(fmt.Errorf("%s, says %v", m.String(), from))
+			if q, err := wire.ParseQuoted(data); err == nil {
+				p.close(int(q.EchoSeq))
+			}
+			continue
+		}
+		p.reply(now, &m, data, from, ttl)
+	}
+}
+
+// giveUp ends every probe that is in flight: the neighbour is not to be reached.
+func (p *pinger) giveUp(err error) {
+	for seq := range p.sentAt {
+		p.close(seq)
+	}
+	p.failed(err)
+}
+
+// close takes a probe off those that are waited for.
+func (p *pinger) close(seq int) bool {
+	if seq < 0 || seq >= len(p.sentAt) || p.answered[seq] {
+		return false
+	}
+	p.answered[seq] = true
+	p.open--
+	return true
+}
+
+func (p *pinger) reply(now clock.Instant, m *wire.ICMP, data []byte, from netip.Addr, ttl uint8) {
+	seq := int(m.Seq)
+	if m.Type != wire.ICMPEchoReply || seq >= len(p.sentAt) || from != p.to {
+		return
+	}
+	rtt := now.Sub(p.sentAt[seq])
+	text := fmt.Sprintf("%d octets from %v: seq=%d ttl=%d time=%s ms", len(data), from, seq, ttl, millis(rtt))
+	if !p.close(seq) {
+		p.lines = append(p.lines, text+"   (again)")
+		return
+	}
+	if n, ok := p.neighbor(); ok && n.State == "REACHABLE" {
+		if known := now.Add(-n.Age); len(p.rtts) == 0 && known > p.sentAt[seq] {
+			text += fmt.Sprintf("   (%s ms of it waiting for ARP)", millis(known.Sub(p.sentAt[seq])))
+		}
+	}
+	p.lines = append(p.lines, text)
+	p.rtts = append(p.rtts, rtt)
+	p.replies = append(p.replies, starlarkstruct.FromStringDict(starlark.String("reply"), starlark.StringDict{
+		"seq": num(seq), "ttl": num(int(ttl)), "time": seconds(rtt), "size": num(len(data)), "src": address(from),
+	}))
+}
+
+// expire gives up what has waited for longer than the timeout, but for what still waits for ARP.
+func (p *pinger) expire(now clock.Instant) {
+	resolving := false
+	if p.open > 0 {
+		n, ok := p.neighbor()
+		resolving = ok && n.State == "INCOMPLETE"
+	}
+	for seq, at := range p.sentAt {
+		if p.answered[seq] || !at.Add(p.timeout).Due(now) || resolving {
+			continue
+		}
+		p.close(seq)
+		p.fail = errTimedOut
+		p.lines = append(p.lines, fmt.Sprintf("%v: seq=%d timed out", p.to, seq))
+	}
+}
+
+// due is how long until there is something to do without a reply.
+func (p *pinger) due(now clock.Instant) time.Duration {
+	at := clock.Never
+	if len(p.sentAt) < p.count {
+		at = p.next
+	}
+	for seq, t := range p.sentAt {
+		if !p.answered[seq] {
+			// What still waits for ARP past its timeout is looked at again now and then.
+			at = min(at, max(t.Add(p.timeout), now.Add(100*time.Millisecond)))
+		}
+	}
+	if at == clock.Never {
+		return forever
+	}
+	return max(0, at.Sub(now))
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.3f", float64(d)/1e6) }
+
+// figures are min, average, max and mean deviation of the round trips.
+func (p *pinger) figures() (lo, avg, hi, mdev time.Duration) {
+	var sum, sq float64
+	lo = p.rtts[0]
+	for _, d := range p.rtts {
+		lo, hi = min(lo, d), max(hi, d)
+		sum += float64(d)
+		sq += float64(d) * float64(d)
+	}
+	n := float64(len(p.rtts))
+	mean := sum / n
+	return lo, time.Duration(mean), hi, time.Duration(math.Sqrt(max(0, sq/n-mean*mean)))
+}
+
+func (p *pinger) loss() float64 { return 1 - float64(len(p.rtts))/float64(len(p.sentAt)) }
+
+func (p *pinger) statistics() string {
+	s := fmt.Sprintf("%d sent, %d received, %.3g%% lost", len(p.sentAt), len(p.rtts), 100*p.loss())
+	if len(p.rtts) > 0 {
+		lo, avg, hi, mdev := p.figures()
+		s += fmt.Sprintf("   rtt min/avg/max/mdev %s/%s/%s/%s ms", millis(lo), millis(avg), millis(hi), millis(mdev))
+	}
+	return s
+}
+
+// result is what ping() returned; at the prompt its last line has been printed already.
+type result struct{ *starlarkstruct.Struct }
+
+func (result) display() string { return "" }
+
+func (p *pinger) result() starlark.Value {
+	d := starlark.StringDict{
+		"sent": num(len(p.sentAt)), "received": num(len(p.rtts)), "loss": starlark.Float(p.loss()),
+		"replies": starlark.NewList(p.replies), "error": starlark.None,
+		"min": starlark.None, "avg": starlark.None, "max": starlark.None, "mdev": starlark.None,
+	}
+	if p.fail != nil {
+		d["error"] = starlark.String(fmt.Sprintf("%v: %v", p.to, p.fail))
+	}
+	if len(p.rtts) > 0 {
+		lo, avg, hi, mdev := p.figures()
+		d["min"], d["avg"], d["max"], d["mdev"] = seconds(lo), seconds(avg), seconds(hi), seconds(mdev)
+	}
+	return result{starlarkstruct.FromStringDict(starlark.String("ping"), d)}
+}

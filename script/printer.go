@@ -1,0 +1,96 @@
+package script
+
+import (
+	"fmt"
+	"io"
+	"sync"
+)
+
+// printer writes whole lines, in the order they were given, from a goroutine of its own: a slow terminal
+// stalls who prints, never a lab that runs by the wall clock.
+type printer struct {
+	mu      sync.Mutex
+	cond    sync.Cond
+	w       io.Writer
+	buf     []byte
+	spare   []byte
+	lost    int // traced lines that found no room
+	writing bool
+	closed  bool
+}
+
+// maxPrinted is how many octets may wait for the terminal.
+const maxPrinted = 1 << 20
+
+func newPrinter(w io.Writer) *printer {
+	p := &printer{w: w}
+	p.cond.L = &p.mu
+	background(p.run, func() {})
+	return p
+}
+
+func (p *printer) run() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		for len(p.buf) == 0 && !p.closed {
+			p.cond.Wait()
+		}
+		if len(p.buf) == 0 {
+			return
+		}
+		b := p.buf
+		p.buf = p.spare[:0]
+		if p.lost > 0 {
+			b = fmt.Appendf(b, "… %d lines lost: the terminal is too slow\n", p.lost)
+			p.lost = 0
+		}
+		p.writing = true
+		p.mu.Unlock()
+		p.w.Write(b)
+		p.mu.Lock()
+		p.writing = false
+		p.spare = b
+		p.cond.Broadcast()
+	}
+}
+
+// print waits for room.
+func (p *printer) print(text string) {
+	p.mu.Lock()
+	for len(p.buf) > maxPrinted {
+		p.cond.Wait()
+	}
+	p.buf = append(append(p.buf, text...), '\n')
+	p.cond.Broadcast()
+	p.mu.Unlock()
+}
+
+// offer drops the line, and counts it, when there is no room.
+func (p *printer) offer(line []byte) {
+	p.mu.Lock()
+	if len(p.buf) > maxPrinted {
+		p.lost++
+	} else {
+		p.buf = append(append(p.buf, line...), '\n')
+		p.cond.Broadcast()
+	}
+	p.mu.Unlock()
+}
+
+// flush returns when everything printed so far has been written.
+func (p *printer) flush() {
+	p.mu.Lock()
+	for len(p.buf) > 0 || p.writing {
+		p.cond.Wait()
+	}
+	p.mu.Unlock()
+}
+
+func (p *printer) close() {
+	p.flush()
+	p.mu.Lock()
+	p.closed = true
+	p.cond.Broadcast()
+	p.mu.Unlock()
+}

@@ -1,0 +1,155 @@
+package script
+
+import (
+	"errors"
+	"io"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+)
+
+// pump moves a connection's octets on the owner, without a task: what echo, discard and chargen serve
+// with, and what sink() and source() wait for.
+type pump struct {
+	conn  *stack.TCPConn
+	kind  handler
+	limit int64 // octets to source; negative: no end
+	moved int64 // octets received, or sent when sourcing
+	held  []byte
+	buf   []byte
+	eof   bool
+	over  bool
+	err   error
+	close bool // the connection belongs to the pump
+	done  stack.Signal
+	ended func()
+}
+
+// pumpChunk is how many octets a pump moves at once.
+const pumpChunk = 32 << 10
+
+// start takes the connection over; on the owner.
+func (p *pump) start(now clock.Instant) {
+	p.buf = make([]byte, pumpChunk)
+	p.conn.OnEvent = p.run
+	p.run(now)
+}
+
+// run moves what can be moved.
+func (p *pump) run(now clock.Instant) {
+	if p.over {
+		return
+	}
+	switch p.kind {
+	case handlerEcho:
+		p.echo(now)
+	case handlerDiscard:
+		p.drain(now)
+	case handlerChargen:
+		p.source(now)
+	}
+	if !p.over {
+		return
+	}
+	p.conn.OnEvent = nil
+	p.buf, p.held = nil, nil
+	if p.close {
+		if p.err != nil {
+			p.conn.Abort(now)
+		} else {
+			p.conn.Close(now)
+		}
+	}
+	p.done.Fire()
+	if p.ended != nil {
+		p.ended()
+	}
+}
+
+func (p *pump) stop(err error) {
+	p.over = true
+	if !errors.Is(err, io.EOF) {
+		p.err = err
+	}
+}
+
+func (p *pump) drain(now clock.Instant) {
+	for {
+		n, err := p.conn.Read(now, p.buf)
+		p.moved += int64(n)
+		if err != nil {
+			p.stop(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+func (p *pump) echo(now clock.Instant) {
+	for {
+		for len(p.held) > 0 {
+			n, err := p.conn.Write(now, p.held)
+			if err != nil {
+				p.stop(err)
+				return
+			}
+			if n == 0 {
+				return
+			}
+			p.held = p.held[n:]
+		}
+		n, err := p.conn.Read(now, p.buf)
+		if err != nil {
+			p.stop(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+		p.moved += int64(n)
+		p.held = p.buf[:n]
+	}
+}
+
+func (p *pump) source(now clock.Instant) {
+	for p.limit < 0 || p.moved < p.limit {
+		b := p.buf
+		if left := p.limit - p.moved; p.limit >= 0 && left < int64(len(b)) {
+			b = b[:left]
+		}
+		chargen(b, p.moved)
+		n, err := p.conn.Write(now, b)
+		p.moved += int64(n)
+		if err != nil {
+			p.stop(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+	}
+	p.stop(nil)
+}
+
+// chargen fills b with the character generator's stream from octet off on: RFC 864's lines of 72
+// printing characters, each starting one character later.
+func chargen(b []byte, off int64) {
+	const line, printing = 74, 95
+	row, col := off/line%printing, off%line
+	for i := range b {
+		switch col {
+		case line - 2:
+			b[i] = '\r'
+		case line - 1:
+			b[i] = '\n'
+		default:
+			b[i] = byte(' ' + (row+col)%printing)
+		}
+		if col++; col == line {
+			col = 0
+			row = (row + 1) % printing
+		}
+	}
+}

@@ -1,0 +1,297 @@
+package script
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// handler is one of the services that run on the owner, without a task: echo, discard, chargen.
+type handler string
+
+const (
+	handlerEcho    handler = "echo"    // RFC 862
+	handlerDiscard handler = "discard" // RFC 863
+	handlerChargen handler = "chargen" // RFC 864
+)
+
+func (h handler) String() string        { return string(h) }
+func (h handler) Type() string          { return "handler" }
+func (h handler) Freeze()               {}
+func (h handler) Truth() starlark.Bool  { return true }
+func (h handler) Hash() (uint32, error) { return starlark.String(h).Hash() }
+
+// server is what serve() started.
+type server struct {
+	s     *Session
+	h     *hostValue
+	proto string
+	local netip.AddrPort
+	tcp   *listenerValue
+	udp   *udpValue
+	task  *task              // accepts; nil where the owner does
+	conns []*stack.TCPConn   // being served; on the owner
+	tasks map[*task]struct{} // run Starlark handlers
+	ended bool               // accepts no more
+	gone  bool               // and serves nobody any more
+}
+
+func (v *server) String() string        { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
+func (v *server) Type() string          { return "server" }
+func (v *server) Freeze()               {}
+func (v *server) Truth() starlark.Bool  { return starlark.Bool(!v.ended) }
+func (v *server) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
+
+// Attr is a field or a method of the server.
+func (v *server) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "connections":
+		var list []starlark.Value
+		v.h.do(func(clock.Instant) {
+			for _, c := range v.conns {
+				list = append(list, v.s.newConn(v.h.w, c))
+			}
+		})
+		return starlark.NewList(list), nil
+	case "local":
+		return starlark.String(socketAddr(v.proto, v.local)), nil
+	case "port":
+		return num(int(v.local.Port())), nil
+	}
+	return v.s.member("server", v, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *server) AttrNames() []string {
+	return append([]string{"connections", "local", "port"}, v.s.reg.members["server"]...)
+}
+
+func serveBuiltins() []*builtin {
+	return []*builtin{
+		{name: "serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int", result: "server", host: true,
+			doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
+			example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
+			see:     "tcp.listen, server.stop, server.wait", fn: serve},
+		{name: "server.stop",
+			doc: "Accept no more; what is being served goes on.", example: `serve("udp", 7, echo).stop()`, fn: serverStop},
+		{name: "server.wait",
+			doc: "Wait until the server has been stopped and its connections have ended.", example: `s = serve("tcp", 7, echo); after("1s", s.stop); s.wait()`, fn: serverWait},
+	}
+}
+
+func serve(c *call) (starlark.Value, error) {
+	h := c.on()
+	v := &server{s: c.s, h: h, proto: arg[string](c, "proto"), tasks: map[*task]struct{}{}}
+	fn := arg[starlark.Value](c, "handler")
+	if _, ok := fn.(handler); !ok {
+		if _, ok := fn.(starlark.Callable); !ok {
+			return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
+		}
+	}
+	var err error
+	switch v.proto {
+	case "tcp":
+		err = c.serveTCP(v, fn)
+	case "udp":
+		err = c.serveUDP(v, fn)
+	default:
+		return nil, c.errorf(`argument 1 (proto) is "tcp" or "udp", got %q`, v.proto)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.s.serving = append(c.s.serving, v)
+	h.w.servers++
+	return v, nil
+}
+
+func (c *call) serveTCP(v *server, fn starlark.Value) error {
+	cfg, err := c.tcpConfig(tcp.Default())
+	if err != nil {
+		return err
+	}
+	v.tcp, err = v.h.listen(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"), cfg)
+	if err != nil {
+		return err
+	}
+	v.local = v.tcp.local
+	if kind, ok := fn.(handler); ok {
+		c.t.do(v.h.w, func(now clock.Instant) {
+			v.tcp.l.OnEvent = func(now clock.Instant) { v.accept(now, kind) }
+			v.accept(now, kind)
+		})
+		return nil
+	}
+	v.task = c.s.spawn(v.String(), v.h, func(t *task) (starlark.Value, error) {
+		return nil, v.acceptAll(t, fn.(starlark.Callable))
+	})
+	return nil
+}
+
+// accept gives every waiting connection a pump; on the owner.
+func (v *server) accept(now clock.Instant, kind handler) {
+	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
+		v.conns = append(v.conns, c)
+		p := &pump{conn: c, kind: kind, limit: -1, close: true}
+		p.ended = func() { v.forget(c); v.s.poke() }
+		p.start(now)
+	}
+}
+
+// forget takes a connection off the list; on the owner.
+func (v *server) forget(c *stack.TCPConn) {
+	if i := slices.Index(v.conns, c); i >= 0 {
+		v.conns = slices.Delete(v.conns, i, i+1)
+	}
+}
+
+// acceptAll starts a task per connection until the listener is closed.
+func (v *server) acceptAll(t *task, fn starlark.Callable) error {
+	for {
+		conn, err := v.tcp.accept(t, forever)
+		if err != nil {
+			v.end()
+			if v.tcp.closed {
+				return nil
+			}
+			return err
+		}
+		t.do(v.h.w, func(clock.Instant) { v.conns = append(v.conns, conn.c) })
+		h := v.s.spawn(fmt.Sprintf("%s %s", v.proto, conn.remote), v.h, func(h *task) (starlark.Value, error) {
+			_, err := starlark.Call(h.thread, fn, starlark.Tuple{conn}, nil)
+			h.do(v.h.w, func(now clock.Instant) {
+				v.forget(conn.c)
+				if err != nil {
+					conn.c.Abort(now)
+				} else {
+					conn.close(now)
+				}
+			})
+			delete(v.tasks, h)
+			v.s.settleServers()
+			return nil, err
+		})
+		v.tasks[h] = struct{}{}
+	}
+}
+
+func (c *call) serveUDP(v *server, fn starlark.Value) error {
+	if _, err := c.tcpConfig(tcp.Config{}); err != nil || len(c.opts) > 0 {
+		return c.errorf("%v is an option of TCP", c.opts[0][0])
+	}
+	var err error
+	at := netip.AddrPortFrom(arg[netip.Addr](c, "addr"), uint16(arg[int](c, "port")))
+	if v.udp, err = v.h.bindUDP(c.t, at); err != nil {
+		return err
+	}
+	v.local = v.udp.local
+	if kind, ok := fn.(handler); ok {
+		buf := make([]byte, 65536)
+		c.t.do(v.h.w, func(clock.Instant) {
+			v.udp.u.OnEvent = func(now clock.Instant) { v.datagrams(now, kind, buf) }
+		})
+		return nil
+	}
+	v.task = c.s.spawn(v.String(), v.h, func(t *task) (starlark.Value, error) {
+		return nil, v.answerAll(t, fn.(starlark.Callable))
+	})
+	return nil
+}
+
+// datagrams answers what waits; on the owner. Errors of earlier answers are nobody's.
+func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
+	for !v.udp.closed {
+		n, src, err := v.udp.u.Recv(buf)
+		if err != nil {
+			continue
+		}
+		if n < 0 {
+			return
+		}
+		switch kind {
+		case handlerEcho:
+			_ = v.udp.u.Send(now, buf[:n], src)
+		case handlerChargen:
+			chargen(buf[:74], 0)
+			_ = v.udp.u.Send(now, buf[:74], src)
+		}
+	}
+}
+
+// answerAll calls fn(data, src) for each datagram; an error in it is told and ends nothing.
+func (v *server) answerAll(t *task, fn starlark.Callable) error {
+	for {
+		data, src, err := v.udp.recv(t, forever)
+		if v.udp.closed || t.fail != nil {
+			v.end()
+			return t.fail
+		}
+		if err != nil {
+			continue
+		}
+		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
+		if err != nil && t.fail == nil {
+			v.s.out.flush()
+			fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n", v, v.s.report(err))
+			continue
+		}
+		if reply == nil || reply == starlark.None {
+			continue
+		}
+		b, ok := octets(reply)
+		if !ok {
+			return fmt.Errorf("%v: the handler's reply is str, bytes or None, got %s", v, reply.Type())
+		}
+		if err := v.udp.send(t, b, src); err != nil && t.fail != nil {
+			return err
+		}
+	}
+}
+
+// end stops the server from accepting.
+func (v *server) end() {
+	v.ended = true
+	v.s.settleServers()
+}
+
+// settleServers lets go of the servers that have been stopped and have no connection left.
+func (s *Session) settleServers() {
+	for _, v := range slices.Clone(s.serving) {
+		if !v.ended || len(v.tasks) > 0 {
+			continue
+		}
+		left := 0
+		v.h.do(func(clock.Instant) { left = len(v.conns) })
+		if left > 0 {
+			continue
+		}
+		v.gone = true
+		v.h.w.servers--
+		s.serving = slices.DeleteFunc(s.serving, func(u *server) bool { return u == v })
+		s.changed()
+	}
+}
+
+func serverStop(c *call) (starlark.Value, error) {
+	v := c.recv.(*server)
+	c.t.do(v.h.w, func(now clock.Instant) {
+		if v.tcp != nil {
+			v.tcp.close(now)
+		} else {
+			v.udp.close(now)
+		}
+	})
+	v.end()
+	return starlark.None, nil
+}
+
+func serverWait(c *call) (starlark.Value, error) {
+	v := c.recv.(*server)
+	return starlark.None, c.t.until(v.String(), func() bool { return v.gone })
+}

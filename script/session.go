@@ -1,0 +1,240 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	starjson "go.starlark.net/lib/json"
+	starmath "go.starlark.net/lib/math"
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// Config is what a Session is made of.
+type Config struct {
+	Runner lab.Runner // moves the world of Local
+	Lab    *lab.Lab   // the lab that Local is in
+	Local  *lab.Host  // the shell's own host
+	Peer   *lab.Host  // the host named peer of a virtual lab; may be nil
+	Seed   uint64     // the run's; labs made by the script mix it with their own
+	Args   []string   // the script's arguments
+	Stdout io.Writer
+	Stderr io.Writer
+	Width  int // columns of the terminal that tables are cut to; 0: they are not cut
+}
+
+// Session is one script or shell: a scheduler, hosts and Starlark's globals.
+type Session struct {
+	sched
+	cfg      Config
+	reg      *registry
+	out      *printer
+	home     *world // of Local
+	virt     *world // of the labs the script makes; home when that is virtual
+	local    *hostValue
+	globals  starlark.StringDict // predeclared for every file, shared with what is typed
+	sources  map[string]string
+	loaded   map[string]*loadedFile
+	hosts    map[*lab.Host]*hostValue
+	rules    []*ruleValue
+	captures []*captureValue
+	tracers  map[*hostValue]*tracer
+	serving  []*server
+	exit     *exitError
+	isTrace  bool
+}
+
+// New makes a Session. The caller closes it.
+func New(cfg Config) *Session {
+	s := &Session{
+		cfg:     cfg,
+		out:     newPrinter(cfg.Stdout),
+		sources: map[string]string{},
+		loaded:  map[string]*loadedFile{},
+		hosts:   map[*lab.Host]*hostValue{},
+		tracers: map[*hostValue]*tracer{},
+	}
+	s.sched.init()
+	s.settle = s.settleServers
+	s.reg = newRegistry(timeBuiltins(), textBuiltins(), assertBuiltins(), stateBuiltins(), tableBuiltins(), ifaceBuiltins(),
+		pingBuiltins(), tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), serveBuiltins(), httpBuiltins(),
+		labBuiltins(), faultBuiltins(), traceBuiltins())
+	s.home = &world{Runner: cfg.Runner}
+	s.worlds = append(s.worlds, s.home)
+	if cfg.Runner.Virtual() {
+		s.virt = s.home
+	}
+	shellLab := &labValue{s: s, w: s.home, lab: cfg.Lab}
+	s.local = s.hostOf(cfg.Local, shellLab, "local")
+	s.main = s.newTask("main", s.local)
+	s.globals = s.predeclared()
+	return s
+}
+
+// virtual is the world of the labs that the script makes.
+func (s *Session) virtual() *world {
+	if s.virt == nil {
+		s.virt = &world{Runner: lab.NewVirtual(lab.NewWorld())}
+		s.worlds = append(s.worlds, s.virt)
+	}
+	return s.virt
+}
+
+func (s *Session) predeclared() starlark.StringDict {
+	g := starlark.StringDict{
+		"json":   starjson.Module,
+		"math":   starmath.Module,
+		"time":   startime.Module,
+		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
+		"local":  s.local,
+		"kernel": &kernelValue{s},
+		"_":      starlark.None,
+	}
+	for name, b := range s.reg.byName {
+		if !hasDot(name) {
+			g[name] = &function{s, b, nil}
+		}
+	}
+	for ns := range s.reg.members {
+		if topNamespaces[ns] {
+			g[ns] = &namespace{s, ns, nil}
+		}
+	}
+	g["arp"], g["ss"] = g["neighbors"], g["sockets"]
+	g["quit"] = g["exit"]
+	for _, h := range []handler{handlerEcho, handlerDiscard, handlerChargen} {
+		g[string(h)] = h
+	}
+	if s.cfg.Peer != nil {
+		g["peer"] = s.hostOf(s.cfg.Peer, s.local.lab, "peer")
+	}
+	s.SetArgs(g)
+	return g
+}
+
+// SetArgs puts the script's arguments into a dictionary of globals.
+func (s *Session) SetArgs(g starlark.StringDict) {
+	args := make([]starlark.Value, len(s.cfg.Args))
+	for i, a := range s.cfg.Args {
+		args[i] = starlark.String(a)
+	}
+	g["args"] = starlark.NewList(args)
+}
+
+// topNamespaces are the namespaces that are globals; other prefixes are types or builtins.
+var topNamespaces = map[string]bool{"tcp": true, "udp": true, "icmp": true, "http": true, "assert": true}
+
+func hasDot(s string) bool {
+	for i := range len(s) {
+		if s[i] == '.' {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Session) print(_ *starlark.Thread, msg string) { s.out.print(msg) }
+
+// Print prints a line on the session's standard output.
+func (s *Session) Print(text string) { s.out.print(text) }
+
+// Flush returns when everything printed has been written.
+func (s *Session) Flush() { s.out.flush() }
+
+// end makes the script end with exit's status: the main task's wait is over.
+func (s *Session) end(e *exitError) {
+	if s.exit == nil {
+		s.exit = e
+	}
+	s.cancel(s.main, e)
+}
+
+// RunFile runs a script to its end. Errors have been reported on Stderr when it returns an ExitError.
+func (s *Session) RunFile(path string) error {
+	return s.result(s.execFile(s.main, path))
+}
+
+// RunSource runs source text under a name.
+func (s *Session) RunSource(name, src string) error {
+	_, err := s.exec(s.main, name, src)
+	return s.result(err)
+}
+
+// result reports what ended the main task and turns it into an exit status.
+func (s *Session) result(err error) error {
+	if s.interrupted.CompareAndSwap(true, false) {
+		s.failAll(errInterrupted)
+	}
+	fail := s.main.fail
+	s.main.fail = nil
+	s.main.thread.Uncancel()
+	var exit *exitError
+	if e := s.exit; e != nil {
+		s.exit, exit = nil, e
+	} else if errors.As(err, &exit) {
+	} else if fail != nil && err != nil {
+		if fail == errInterrupted || fail == errCanceled {
+			s.out.flush()
+			return &ExitError{130}
+		}
+		err = s.withCause(err, fail)
+	}
+	s.out.flush()
+	switch {
+	case exit != nil:
+		return &ExitError{exit.code}
+	case err != nil:
+		fmt.Fprintln(s.cfg.Stderr, s.report(err))
+		return &ExitError{1}
+	}
+	return nil
+}
+
+// withCause keeps the backtrace of err but says fail, for an interpreter that was stopped between
+// two calls says only that it was.
+func (s *Session) withCause(err, fail error) error {
+	var eval *starlark.EvalError
+	if errors.As(err, &eval) {
+		return &starlark.EvalError{Msg: fail.Error(), CallStack: eval.CallStack}
+	}
+	return fail
+}
+
+// Close ends every task, stops captures and the runner.
+func (s *Session) Close() error {
+	var first error
+	s.failAll(errCanceled)
+	s.main.fail = nil
+	_ = s.main.until("the tasks to end", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.tasks) <= 1
+	})
+	for _, c := range s.captures {
+		if err := c.close(s); err != nil && first == nil {
+			first = err
+		}
+	}
+	s.out.close()
+	if err := s.cfg.Runner.Close(); err != nil && first == nil {
+		first = err
+	}
+	return first
+}
+
+// Now is the time of the session's own world.
+func (s *Session) Now() clock.Instant { return s.home.Now() }
+
+// abs is a path as messages show it.
+func abs(path string) string {
+	if p, err := filepath.Abs(path); err == nil {
+		return p
+	}
+	return path
+}

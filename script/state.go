@@ -1,0 +1,351 @@
+package script
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+)
+
+func stateBuiltins() []*builtin {
+	return []*builtin{
+		{name: "ifaces", result: "table", host: true, see: "routes, neighbors",
+			doc: "The interfaces, their addresses and packet counts.", example: `ifaces()[0].mtu`, fn: ifacesTable},
+		{name: "neighbors", result: "table", host: true, see: "arp, ifaces",
+			doc: "Whose hardware addresses are known, or being asked for.", example: `neighbors().cols("address", "state")`, fn: neighborsTable},
+		{name: "neighbors.add", sig: "address, hwaddr, dev=None", kinds: "ip mac any", host: true,
+			doc: "Add a permanent entry.", example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, fn: neighborAdd},
+		{name: "neighbors.delete", sig: "address, dev=None", kinds: "ip any", host: true,
+			doc: "Forget an entry.", example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, fn: neighborDelete},
+		{name: "neighbors.flush", sig: "dev=None", kinds: "any", host: true,
+			doc: "Forget every entry that was learnt.", example: `neighbors.flush()`, fn: neighborFlush},
+		{name: "routes", result: "table", host: true,
+			doc: "Where packets are sent.", example: `routes()[0].destination`, fn: routesTable},
+		{name: "routes.add", sig: "destination, gateway=None, dev=None", kinds: "str ip any", host: true,
+			doc: `Add a route; "default" stands for 0.0.0.0/0.`, example: `routes.add("10.0.0.0/8", "192.168.69.100")`, fn: routeAdd},
+		{name: "routes.delete", sig: "destination", kinds: "str", host: true,
+			doc: "Remove a route.", example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, fn: routeDelete},
+		{name: "sockets", sig: "info=False", kinds: "bool", result: "table", host: true,
+			doc: "The sockets; info=True adds TCP's variables.", example: `sockets(info=True).where(state="ESTABLISHED")`, fn: socketsTable},
+		{name: "counters", sig: "since=False", kinds: "bool", result: "table", host: true,
+			doc: "MIB counters; since=True gives increments since the last time.", example: `counters()["IpInReceives"]`, fn: countersTable},
+		{name: "drops", result: "table", host: true,
+			doc: "What became of packets that were not delivered.", example: `drops().sort("count")`, fn: dropsTable},
+		{name: "tasks", result: "table",
+			doc: "The tasks that are not done.", example: `tasks()[0].name`, fn: tasksTable},
+	}
+}
+
+func (c *call) table(cols ...column) *table {
+	return &table{s: c.s, of: c.b.name, recv: c.recv, cols: cols}
+}
+
+func columns(names string) []column {
+	var cols []column
+	for _, n := range strings.Fields(names) {
+		cols = append(cols, column{name: n})
+	}
+	return cols
+}
+
+func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
+
+// showSeconds is how tables show durations: "12.4s".
+func showSeconds(v starlark.Value) string {
+	f, ok := starlark.AsFloat(v)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%.1fs", f)
+}
+
+func addrs(ps []netip.Prefix) *starlark.List {
+	list := make([]starlark.Value, len(ps))
+	for i, p := range ps {
+		list[i] = starlark.String(p.String())
+	}
+	return starlark.NewList(list)
+}
+
+func ifacesTable(c *call) (starlark.Value, error) {
+	h := c.on()
+	var infos []stack.IfaceInfo
+	h.do(func(clock.Instant) { infos = h.h.IfaceInfos() })
+	t := c.table(columns("NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED")...)
+	for _, i := range infos {
+		state := "DOWN"
+		if i.Up {
+			state = "UP"
+		}
+		var hw starlark.Value = starlark.String(i.MAC.String())
+		if i.MAC.IsZero() {
+			hw = starlark.None
+		}
+		r := t.add(starlark.String(i.Name), starlark.String(i.Medium), starlark.String(state), num(i.MTU), hw,
+			addrs(i.Addrs), num(i.RxPackets), num(i.RxBytes), num(i.RxDropped), num(i.TxPackets), num(i.TxBytes), num(i.TxDropped))
+		r.actions, r.about = "iface", &ifaceValue{h, i.Name}
+	}
+	return t, nil
+}
+
+func neighborsTable(c *call) (starlark.Value, error) {
+	h := c.on()
+	var infos []stack.NeighborInfo
+	h.do(func(now clock.Instant) { infos = h.h.NeighborInfos(now) })
+	t := c.table(columns("ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED")...)
+	t.cols[4].show, t.cols[5].show = showSeconds, showSeconds
+	for _, n := range infos {
+		var hw, expires starlark.Value = starlark.None, starlark.None
+		if !n.HW.IsZero() {
+			hw = starlark.String(n.HW.String())
+		}
+		if n.Expires >= 0 {
+			expires = seconds(n.Expires)
+		}
+		t.add(address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), seconds(n.Age), expires,
+			num(n.Probes), num(n.Queued))
+	}
+	return t, nil
+}
+
+// devFor finds the interface an argument names, or the one that can reach addr.
+func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
+	name := ""
+	switch v := c.args[c.b.index("dev")].(type) {
+	case nil:
+	case starlark.String:
+		name = string(v)
+	case *row:
+		if i, ok := v.about.(*ifaceValue); ok {
+			name = i.name
+		}
+	default:
+		return nil, c.errorf("dev is an interface's name or row")
+	}
+	var found *stack.Iface
+	h.do(func(clock.Instant) {
+		for n, info := range h.h.IfaceInfos() {
+			if info.Name == name {
+				found = h.h.Ifaces()[n]
+			}
+			for _, p := range info.Addrs {
+				if name == "" && found == nil && p.Contains(addr) {
+					found = h.h.Ifaces()[n]
+				}
+			}
+		}
+	})
+	if found == nil && name != "" {
+		return nil, c.errorf("no interface %s", name)
+	}
+	return found, nil
+}
+
+func neighborAdd(c *call) (starlark.Value, error) {
+	h, a := c.on(), arg[netip.Addr](c, "address")
+	dev, err := c.devFor(h, a)
+	if err != nil {
+		return nil, err
+	}
+	if dev == nil {
+		return nil, c.errorf("%v: no interface is on its network; say dev=", a)
+	}
+	h.do(func(now clock.Instant) { err = dev.AddNeighbor(now, a, c.args[1].(hardwareAddr)) })
+	return starlark.None, failed(c.t, c.b.name, a, err)
+}
+
+func neighborDelete(c *call) (starlark.Value, error) {
+	h, a := c.on(), arg[netip.Addr](c, "address")
+	dev, err := c.devFor(h, a)
+	if err != nil {
+		return nil, err
+	}
+	if dev == nil {
+		return nil, c.errorf("%v: no interface is on its network; say dev=", a)
+	}
+	h.do(func(now clock.Instant) { err = dev.DelNeighbor(now, a) })
+	return starlark.None, failed(c.t, c.b.name, a, err)
+}
+
+func neighborFlush(c *call) (starlark.Value, error) {
+	h := c.on()
+	dev, err := c.devFor(h, netip.Addr{})
+	if err != nil {
+		return nil, err
+	}
+	h.do(func(now clock.Instant) {
+		for _, i := range h.h.Ifaces() {
+			if dev == nil || i == dev {
+				i.FlushNeighbors(now)
+			}
+		}
+	})
+	return starlark.None, nil
+}
+
+func routesTable(c *call) (starlark.Value, error) {
+	h := c.on()
+	var infos []stack.RouteInfo
+	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
+	t := c.table(columns("DESTINATION GATEWAY DEV")...)
+	for _, r := range infos {
+		t.add(starlark.String(r.Dst.String()), address(r.Gateway), starlark.String(r.Dev))
+	}
+	return t, nil
+}
+
+func (c *call) destination() (netip.Prefix, error) {
+	s := arg[string](c, "destination")
+	if s == "default" {
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, c.errorf(`argument 1 (destination) is a network such as "10.0.0.0/8" or "default", got %q`, s)
+	}
+	return p.Masked(), nil
+}
+
+func routeAdd(c *call) (starlark.Value, error) {
+	h := c.on()
+	dst, err := c.destination()
+	if err != nil {
+		return nil, err
+	}
+	gw := arg[netip.Addr](c, "gateway")
+	dev, err := c.devFor(h, netip.Addr{})
+	if err != nil {
+		return nil, err
+	}
+	if !gw.IsValid() && dev == nil {
+		return nil, c.errorf("%v needs a gateway or dev=", dst)
+	}
+	h.do(func(clock.Instant) { err = h.h.AddRoute(dst, gw, dev) })
+	return starlark.None, failed(c.t, c.b.name, dst, err)
+}
+
+func routeDelete(c *call) (starlark.Value, error) {
+	h := c.on()
+	dst, err := c.destination()
+	if err != nil {
+		return nil, err
+	}
+	h.do(func(clock.Instant) { err = h.h.DelRoute(dst) })
+	return starlark.None, failed(c.t, c.b.name, dst, err)
+}
+
+func countersTable(c *call) (starlark.Value, error) {
+	h := c.on()
+	var infos []stack.CounterInfo
+	h.do(func(clock.Instant) { infos = h.h.CounterInfos() })
+	t := c.table(columns("NAME VALUE")...)
+	since := arg[bool](c, "since")
+	if since && h.last == nil {
+		h.last = map[string]uint64{}
+	}
+	for _, n := range infos {
+		v := n.Value
+		if since {
+			v -= h.last[n.Name]
+			h.last[n.Name] = n.Value
+			if v == 0 {
+				continue
+			}
+		}
+		t.add(starlark.String(n.Name), num(v))
+	}
+	return t, nil
+}
+
+func dropsTable(c *call) (starlark.Value, error) {
+	h := c.on()
+	var infos []stack.DropInfo
+	var at clock.Instant
+	h.do(func(now clock.Instant) { infos, at = h.h.DropInfos(), now })
+	t := c.table(columns("REASON COUNT LAST EXAMPLE")...)
+	t.cols[2].show = showSeconds
+	for _, d := range infos {
+		t.add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
+			starlark.String(summary(d.Example, d.Medium)))
+	}
+	return t, nil
+}
+
+func tasksTable(c *call) (starlark.Value, error) {
+	t := c.table(columns("ID NAME STATE WAITING-FOR")...)
+	c.s.mu.Lock()
+	all := append([]*task(nil), c.s.tasks...)
+	c.s.mu.Unlock()
+	for _, u := range all {
+		state := "waiting"
+		switch {
+		case u == c.t:
+			state = "running"
+		case u.waiting == "":
+			state = "ready"
+		}
+		t.add(num(u.id), starlark.String(u.name), starlark.String(state), starlark.String(u.waiting))
+	}
+	return t, nil
+}
+
+// timer is how a table shows what fires next: "time-wait 9.2s".
+func timer(name string, left time.Duration) string {
+	switch name {
+	case "":
+		return ""
+	case "timewait":
+		name = "time-wait"
+	}
+	if left < time.Second {
+		return fmt.Sprintf("%s %.0fms", name, float64(left)/1e6)
+	}
+	return fmt.Sprintf("%s %.1fs", name, left.Seconds())
+}
+
+func socketsTable(c *call) (starlark.Value, error) {
+	h := c.on()
+	var infos []stack.SocketInfo
+	h.do(func(now clock.Instant) { infos = h.h.SocketInfos(now) })
+	t := c.table(columns("NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER")...)
+	info := arg[bool](c, "info")
+	if info {
+		t.cols = append(t.cols, infoColumns()...)
+	}
+	for _, s := range infos {
+		tm := ""
+		if s.TCP != nil {
+			tm = timer(s.TCP.Timer, s.TCP.TimerLeft)
+		}
+		vals := []starlark.Value{starlark.String(s.NetID), starlark.String(s.State), num(s.RecvQ), num(s.SendQ),
+			starlark.String(socketAddr(s.NetID, s.Local)), starlark.String(socketAddr(s.NetID, s.Remote)), starlark.String(tm)}
+		if info {
+			vals = append(vals, infoValues(s.TCP)...)
+		}
+		t.add(vals...)
+	}
+	return t, nil
+}
+
+// socketAddr is an endpoint as ss shows it: "*:7", "*:*".
+func socketAddr(netid string, ap netip.AddrPort) string {
+	host, port := "*", "*"
+	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {
+		host = a.String()
+		if a.Is6() {
+			host = "[" + host + "]"
+		}
+	}
+	if ap.Port() != 0 {
+		port = fmt.Sprint(ap.Port())
+	}
+	return host + ":" + port
+}

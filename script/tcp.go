@@ -1,0 +1,233 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// listenerValue is a listening TCP socket.
+type listenerValue struct {
+	s     *Session
+	w     *world
+	l     *stack.TCPListener
+	local netip.AddrPort
+
+	closed bool // on the owner
+}
+
+func (v *listenerValue) String() string        { return "listener " + socketAddr("tcp", v.local) }
+func (v *listenerValue) Type() string          { return "listener" }
+func (v *listenerValue) Freeze()               {}
+func (v *listenerValue) Truth() starlark.Bool  { return true }
+func (v *listenerValue) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
+
+// Attr is a field or a method of the listener.
+func (v *listenerValue) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "pending":
+		n := 0
+		v.s.do(v.w, func(clock.Instant) { n = v.l.Pending() })
+		return num(n), nil
+	case "local":
+		return starlark.String(socketAddr("tcp", v.local)), nil
+	case "port":
+		return num(int(v.local.Port())), nil
+	}
+	return v.s.member("listener", v, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *listenerValue) AttrNames() []string {
+	return append([]string{"local", "pending", "port"}, v.s.reg.members["listener"]...)
+}
+
+func tcpBuiltins() []*builtin {
+	return []*builtin{
+		{name: "tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration str", result: "conn",
+			doc: "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
+		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int", result: "listener",
+			doc: "Listen for connections; port 0 chooses one.", example: `tcp.listen(80).pending`, see: "serve", fn: tcpListen},
+		{name: "listener.accept", sig: "timeout=", kinds: "duration", result: "conn",
+			doc: "The next connection, waiting for one.", example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, fn: listenerAccept},
+		{name: "listener.close",
+			doc: "Stop listening; connections nobody accepted are reset.", example: `tcp.listen(80).close()`, fn: listenerClose},
+	}
+}
+
+// localEndpoint reads local=: an address, a port's endpoint, or nothing.
+func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
+	s := arg[string](c, name)
+	if s == "" {
+		return ap, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	if ap, err = netip.ParseAddrPort(s); err != nil {
+		return ap, c.errorf(`argument %s is an address, with a port or without, got %q`, name, s)
+	}
+	return ap, nil
+}
+
+func tcpConnect(c *call) (starlark.Value, error) {
+	h, to := c.on(), arg[netip.AddrPort](c, "endpoint")
+	cfg, err := c.tcpConfig(tcp.Default())
+	if err != nil {
+		return nil, err
+	}
+	local, err := c.localEndpoint("local")
+	if err != nil {
+		return nil, err
+	}
+	v, err := h.connect(c.t, local, to, cfg, timeoutOf(c))
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// connect opens a connection and waits until it is open.
+func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, timeout time.Duration) (*connValue, error) {
+	var conn *stack.TCPConn
+	var err error
+	t.do(h.w, func(now clock.Instant) { conn, err = h.h.DialTCP(now, local, to, cfg) })
+	if err != nil {
+		return nil, failed(t, "tcp", to, err)
+	}
+	var fail error
+	err = t.await(h.w, "a connection to "+to.String(), &conn.Signal, timeout, func(now clock.Instant) bool {
+		switch conn.State() {
+		case tcp.SynSent, tcp.SynReceived:
+			return false
+		case tcp.Closed:
+			if fail = conn.Err(); fail == nil {
+				fail = tcp.ErrNotConnected
+			}
+		}
+		return true
+	})
+	if err == nil {
+		err = fail
+	} else {
+		t.do(h.w, func(now clock.Instant) { conn.Abort(now) })
+	}
+	if err != nil {
+		return nil, failed(t, "tcp", to, h.explain(to.Addr(), err))
+	}
+	return h.s.newConn(h.w, conn), nil
+}
+
+func tcpListen(c *call) (starlark.Value, error) {
+	cfg, err := c.tcpConfig(tcp.Default())
+	if err != nil {
+		return nil, err
+	}
+	backlog := arg[int](c, "backlog")
+	if backlog < 1 || backlog > 65536 {
+		return nil, c.errorf("backlog is 1 to 65536, got %d", backlog)
+	}
+	l, err := c.on().listen(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"), backlog, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (h *hostValue) listen(t *task, addr netip.Addr, port, backlog int, cfg tcp.Config) (*listenerValue, error) {
+	at := netip.AddrPortFrom(addr, uint16(port))
+	v := &listenerValue{s: h.s, w: h.w}
+	var err error
+	t.do(h.w, func(clock.Instant) {
+		if v.l, err = h.h.ListenTCP(at, backlog, cfg); err == nil {
+			v.local = v.l.Local()
+		}
+	})
+	if err != nil {
+		return nil, failed(t, "tcp listen", socketAddr("tcp", at), err)
+	}
+	return v, nil
+}
+
+func listenerAccept(c *call) (starlark.Value, error) {
+	conn, err := c.recv.(*listenerValue).accept(c.t, timeoutOf(c))
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (v *listenerValue) accept(t *task, timeout time.Duration) (*connValue, error) {
+	var conn *connValue
+	closed := false
+	err := t.await(v.w, "a connection on "+socketAddr("tcp", v.local), &v.l.Signal, timeout, func(clock.Instant) bool {
+		if c := v.l.Accept(); c != nil {
+			conn = v.s.newConn(v.w, c)
+			return true
+		}
+		closed = v.closed
+		return closed
+	})
+	if err == nil && closed {
+		err = tcp.ErrNotConnected
+	}
+	if err != nil {
+		return nil, failed(t, "tcp accept", socketAddr("tcp", v.local), err)
+	}
+	return conn, nil
+}
+
+func listenerClose(c *call) (starlark.Value, error) {
+	v := c.recv.(*listenerValue)
+	c.t.do(v.w, v.close)
+	return starlark.None, nil
+}
+
+// close ends listening and every wait for a connection; on the owner.
+func (v *listenerValue) close(now clock.Instant) {
+	if v.closed {
+		return
+	}
+	v.closed = true
+	v.l.Close(now)
+	v.l.Signal.Fire()
+}
+
+// isUnreachable reports whether err says that no packet gets there.
+func isUnreachable(err error) bool { return errors.Is(err, tcp.ErrHostUnreach) }
+
+// explain says more about an unreachable neighbour: which interface asked, and how often.
+func (h *hostValue) explain(a netip.Addr, err error) error {
+	if !isUnreachable(err) {
+		return err
+	}
+	text := ""
+	h.do(func(now clock.Instant) {
+		for _, n := range h.h.NeighborInfos(now) {
+			if n.State == "FAILED" && (n.Addr == a || h.gateway(n.Addr)) {
+				text = fmt.Sprintf(" (no answer to %d ARP requests on %s)", n.Probes, n.Dev)
+				return
+			}
+		}
+	})
+	if text == "" {
+		return err
+	}
+	return fmt.Errorf("%w%s", err, text)
+}
+
+func (h *hostValue) gateway(a netip.Addr) bool {
+	for _, r := range h.h.RouteInfos() {
+		if r.Gateway == a {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,72 @@
+package script
+
+import (
+	"fmt"
+	"math"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack/tcp"
+)
+
+// infoColumn is one variable of a connection as sockets(info=True) and info() give it.
+type infoColumn struct {
+	name  string
+	value func(i *tcp.Info) starlark.Value
+	show  func(starlark.Value) string
+}
+
+func showMillis(v starlark.Value) string {
+	f, _ := starlark.AsFloat(v)
+	return fmt.Sprintf("%.3gms", f*1e3)
+}
+
+var infoFields = []infoColumn{
+	{"CONGESTION", func(i *tcp.Info) starlark.Value { return starlark.String(i.Congestion) }, nil},
+	{"RTO", func(i *tcp.Info) starlark.Value { return seconds(i.RTO) }, showMillis},
+	{"RTT", func(i *tcp.Info) starlark.Value { return seconds(i.SRTT) }, showMillis},
+	{"RTTVAR", func(i *tcp.Info) starlark.Value { return seconds(i.RTTVar) }, showMillis},
+	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
+	{"CWND", func(i *tcp.Info) starlark.Value { return num(i.Cwnd) }, nil},
+	{"SSTHRESH", func(i *tcp.Info) starlark.Value {
+		if i.Ssthresh >= math.MaxInt32 {
+			return starlark.None
+		}
+		return num(i.Ssthresh)
+	}, nil},
+	{"RETRANS", func(i *tcp.Info) starlark.Value { return num(i.Retrans) }, nil},
+	{"UNACKED", func(i *tcp.Info) starlark.Value { return num(i.Unacked) }, nil},
+	{"SND-WND", func(i *tcp.Info) starlark.Value { return num(i.SndWnd) }, nil},
+	{"RCV-WND", func(i *tcp.Info) starlark.Value { return num(i.RcvWnd) }, nil},
+	{"SND-UNA", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndUna)) }, nil},
+	{"SND-NXT", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndNxt)) }, nil},
+	{"RCV-NXT", func(i *tcp.Info) starlark.Value { return num(uint32(i.RcvNxt)) }, nil},
+	{"ISS", func(i *tcp.Info) starlark.Value { return num(uint32(i.ISS)) }, nil},
+	{"IRS", func(i *tcp.Info) starlark.Value { return num(uint32(i.IRS)) }, nil},
+	{"GAPS", func(i *tcp.Info) starlark.Value { return num(i.Gaps) }, nil},
+	{"BACKOFFS", func(i *tcp.Info) starlark.Value { return num(i.Backoffs) }, nil},
+	{"BYTES-SENT", func(i *tcp.Info) starlark.Value { return num(i.BytesSent) }, nil},
+	{"BYTES-ACKED", func(i *tcp.Info) starlark.Value { return num(i.BytesAcked) }, nil},
+	{"BYTES-RECEIVED", func(i *tcp.Info) starlark.Value { return num(i.BytesReceived) }, nil},
+	{"SEGS-OUT", func(i *tcp.Info) starlark.Value { return num(i.SegsOut) }, nil},
+	{"SEGS-IN", func(i *tcp.Info) starlark.Value { return num(i.SegsIn) }, nil},
+}
+
+func infoColumns() []column {
+	cols := make([]column, len(infoFields))
+	for i, f := range infoFields {
+		cols[i] = column{name: f.name, show: f.show}
+	}
+	return cols
+}
+
+func infoValues(info *tcp.Info) []starlark.Value {
+	vals := make([]starlark.Value, len(infoFields))
+	for i, f := range infoFields {
+		vals[i] = starlark.None
+		if info != nil {
+			vals[i] = f.value(info)
+		}
+	}
+	return vals
+}

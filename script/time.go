@@ -1,0 +1,202 @@
+package script
+
+import (
+	"fmt"
+	"time"
+
+	"go.starlark.net/starlark"
+)
+
+// taskValue is a task as scripts see it.
+type taskValue struct{ t *task }
+
+func (v *taskValue) String() string {
+	state := "running"
+	if v.t.done {
+		state = "done"
+	} else if v.t.waiting != "" {
+		state = "waiting for " + v.t.waiting
+	}
+	return fmt.Sprintf("task %d %s, %s", v.t.id, v.t.name, state)
+}
+func (v *taskValue) Type() string          { return "task" }
+func (v *taskValue) Freeze()               {}
+func (v *taskValue) Truth() starlark.Bool  { return true }
+func (v *taskValue) Hash() (uint32, error) { return uint32(v.t.id), nil }
+
+// Attr is a field or a method of the task.
+func (v *taskValue) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "id":
+		return num(v.t.id), nil
+	case "name":
+		return starlark.String(v.t.name), nil
+	case "done":
+		return starlark.Bool(v.t.done), nil
+	case "result":
+		if v.t.result == nil {
+			return starlark.None, nil
+		}
+		return v.t.result, nil
+	case "error":
+		if v.t.err == nil {
+			return starlark.None, nil
+		}
+		return starlark.String(v.t.err.Error()), nil
+	}
+	return v.t.s.member("task", v, name), nil
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *taskValue) AttrNames() []string {
+	return append([]string{"done", "error", "id", "name", "result"}, v.t.s.reg.members["task"]...)
+}
+
+func timeBuiltins() []*builtin {
+	return []*builtin{
+		{name: "now", result: "float",
+			doc: "Seconds since the lab's start.", example: `now()`, fn: builtinNow},
+		{name: "sleep", sig: "d", kinds: "duration",
+			doc: "Wait; other tasks run meanwhile.", example: `sleep("20ms")`, fn: builtinSleep},
+		{name: "spawn", sig: "fn, *args, **kwargs", kinds: "fn", result: "task", see: "task.join, wait, tasks",
+			doc: "Start a task; it runs when the caller next waits.", example: `spawn(lambda x: x + 1, 41).join()`, fn: builtinSpawn},
+		{name: "after", sig: "d, fn", kinds: "duration fn", result: "task",
+			doc: "Call fn once, that much later.", example: `after("10ms", lambda: print("now")).join()`, fn: builtinAfter},
+		{name: "every", sig: "d, fn", kinds: "duration fn", result: "task",
+			doc: "Call fn again and again, until the task is canceled.", example: `t = every("10ms", lambda: None); sleep("35ms"); t.cancel()`, fn: builtinEvery},
+		{name: "wait", see: "task.join, server.wait",
+			doc: "Wait until every other task and server has ended.", example: `spawn(sleep, "5ms"); wait()`, fn: builtinWait},
+		{name: "exit", sig: "code=0", kinds: "int", see: "wait",
+			doc: "End the script with that exit status.", example: ``, fn: builtinExit},
+		{name: "use", sig: "host", kinds: "host",
+			doc: "Make another host the one that bare names such as ping() mean in this task.", example: `use(peer); use(local)`, fn: builtinUse},
+		{name: "run", sig: "file, *args", kinds: "str",
+			doc: "Run a file in this task, with its own args.", example: ``, fn: builtinRun},
+		{name: "task.join", sig: "timeout=", kinds: "duration", result: "what the function returned",
+			doc: "Wait for the task's end; its error is raised.", example: `spawn(lambda: 42).join()`, fn: taskJoin},
+		{name: "task.cancel",
+			doc: "End the task's waiting, and the task.", example: `t = spawn(sleep, 10); t.cancel()`, fn: taskCancel},
+	}
+}
+
+func builtinNow(c *call) (starlark.Value, error) {
+	return starlark.Float(c.t.world().Now().Seconds()), nil
+}
+
+func builtinSleep(c *call) (starlark.Value, error) {
+	return starlark.None, c.t.sleep(c.t.world(), arg[time.Duration](c, "d"))
+}
+
+func builtinSpawn(c *call) (starlark.Value, error) {
+	fn := arg[starlark.Callable](c, "fn")
+	return c.spawn(fn.Name(), func(t *task) (starlark.Value, error) {
+		return starlark.Call(t.thread, fn, c.rest, c.opts)
+	}), nil
+}
+
+// spawn starts a task that inherits the caller's host.
+func (c *call) spawn(name string, fn func(t *task) (starlark.Value, error)) *taskValue {
+	return &taskValue{c.s.spawn(name, c.t.host, fn)}
+}
+
+func builtinAfter(c *call) (starlark.Value, error) {
+	fn, d := arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "d")
+	at := c.t.world().Now().Add(d)
+	return c.spawn("after "+fn.Name(), func(t *task) (starlark.Value, error) {
+		if err := t.sleep(t.world(), at.Sub(t.world().Now())); err != nil {
+			return nil, err
+		}
+		return starlark.Call(t.thread, fn, nil, nil)
+	}), nil
+}
+
+func builtinEvery(c *call) (starlark.Value, error) {
+	fn, d := arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "d")
+	if d <= 0 {
+		return nil, c.errorf("the interval must be more than 0")
+	}
+	at := c.t.world().Now().Add(d)
+	return c.spawn("every "+fn.Name(), func(t *task) (starlark.Value, error) {
+		for {
+			if err := t.sleep(t.world(), at.Sub(t.world().Now())); err != nil {
+				return nil, err
+			}
+			if _, err := starlark.Call(t.thread, fn, nil, nil); err != nil {
+				return nil, err
+			}
+			at = at.Add(d)
+		}
+	}), nil
+}
+
+func builtinWait(c *call) (starlark.Value, error) {
+	return starlark.None, c.t.until("the other tasks and servers", func() bool {
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		others := len(c.s.tasks) - 1
+		for _, u := range c.s.tasks {
+			if u != c.t && u.waiting == "the other tasks and servers" {
+				others--
+			}
+		}
+		return others <= 0 && len(c.s.serving) == 0
+	})
+}
+
+func builtinExit(c *call) (starlark.Value, error) {
+	e := &exitError{arg[int](c, "code")}
+	c.s.end(e)
+	return nil, e
+}
+
+func builtinUse(c *call) (starlark.Value, error) {
+	c.t.host = arg[*hostValue](c, "host")
+	return starlark.None, nil
+}
+
+func builtinRun(c *call) (starlark.Value, error) {
+	old := c.s.globals["args"]
+	c.s.globals["args"] = starlark.NewList(c.rest)
+	err := c.s.execFile(c.t, arg[string](c, "file"))
+	c.s.globals["args"] = old
+	return starlark.None, err
+}
+
+func taskJoin(c *call) (starlark.Value, error) {
+	u := c.recv.(*taskValue).t
+	if u == c.t {
+		return nil, c.errorf("a task can't wait for itself")
+	}
+	expired := false
+	if c.given("timeout") {
+		d := arg[time.Duration](c, "timeout")
+		timer := c.s.spawn("timeout of join", c.t.host, func(t *task) (starlark.Value, error) {
+			err := t.sleep(t.world(), d)
+			expired = err == nil
+			return starlark.None, err
+		})
+		defer c.s.cancel(timer, errCanceled)
+	}
+	u.joiners++
+	err := c.t.until(fmt.Sprintf("task %d %s", u.id, u.name), func() bool { return u.done || expired })
+	u.joiners--
+	if err != nil {
+		return nil, err
+	}
+	if !u.done {
+		return nil, c.errorf("%v", errTimedOut)
+	}
+	if u.err != nil {
+		return nil, u.err
+	}
+	return u.result, nil
+}
+
+func taskCancel(c *call) (starlark.Value, error) {
+	u := c.recv.(*taskValue).t
+	c.s.cancel(u, errCanceled)
+	if u == c.t {
+		return nil, errCanceled
+	}
+	return starlark.None, nil
+}

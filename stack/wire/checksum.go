@@ -28,12 +28,20 @@ func (s Sum) AddBytes(b []byte) Sum {
 		acc += carry
 		b = b[8:]
 	}
-	if len(b) > 0 {
-		var tail [8]byte
-		copy(tail[:], b)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(tail[:]), 0)
-		acc += carry
+	var tail uint64 // at most seven octets: where a word stands in it is of no matter, only its parity
+	if len(b) >= 4 {
+		tail = uint64(binary.BigEndian.Uint32(b))
+		b = b[4:]
 	}
+	if len(b) >= 2 {
+		tail += uint64(binary.BigEndian.Uint16(b))
+		b = b[2:]
+	}
+	if len(b) > 0 {
+		tail += uint64(b[0]) << 8
+	}
+	acc, carry = bits.Add64(acc, tail, 0)
+	acc += carry
 	return Sum(acc)
 }
 

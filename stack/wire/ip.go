@@ -58,7 +58,7 @@ func (h *IPv4) IsFragment() bool { return h.MoreFragments || h.FragmentOffset !=
 
 // ParseIPv4 parses a packet, verifies the header's checksum and cuts off link-layer padding.
 func ParseIPv4(b []byte) (h IPv4, payload []byte, err error) {
-	if h, payload, err = parseIPv4Header(b); err != nil {
+	if payload, err = h.parse(b); err != nil {
 		return h, nil, err
 	}
 	if h.PayloadLen > len(payload) {
@@ -73,45 +73,45 @@ func ParseIPv4(b []byte) (h IPv4, payload []byte, err error) {
 // ParseQuotedIPv4 parses the head of a packet that an ICMP error quotes: the payload may be shorter
 // than PayloadLen says, and the checksum is not verified, since routers rewrite headers.
 func ParseQuotedIPv4(b []byte) (h IPv4, payload []byte, err error) {
-	if h, payload, err = parseIPv4Header(b); err != nil {
+	if payload, err = h.parse(b); err != nil {
 		return h, nil, err
 	}
 	return h, payload[:min(len(payload), h.PayloadLen)], nil
 }
 
-func parseIPv4Header(b []byte) (h IPv4, rest []byte, err error) {
+// parse fills the fields in, which must be zero, and returns what follows the header. They are set one
+// by one: a composite literal is built aside and copied, which costs as much as the rest.
+func (h *IPv4) parse(b []byte) (rest []byte, err error) {
 	if len(b) < IPv4Len {
-		return h, nil, drop.Truncated
+		return nil, drop.Truncated
 	}
 	if b[0]>>4 != 4 {
-		return h, nil, drop.BadVersion
+		return nil, drop.BadVersion
 	}
 	hl := int(b[0]&15) * 4
 	if hl < IPv4Len {
-		return h, nil, drop.BadHeaderLen
+		return nil, drop.BadHeaderLen
 	}
 	if hl > len(b) {
-		return h, nil, drop.Truncated
+		return nil, drop.Truncated
 	}
 	total := int(be.Uint16(b[2:]))
 	if total < hl {
-		return h, nil, drop.BadLength
+		return nil, drop.BadLength
 	}
 	frag := be.Uint16(b[6:])
-	h = IPv4{
-		TOS:            b[1],
-		ID:             be.Uint16(b[4:]),
-		DontFragment:   frag&0x4000 != 0,
-		MoreFragments:  frag&0x2000 != 0,
-		FragmentOffset: int(frag&0x1fff) * 8,
-		TTL:            b[8],
-		Protocol:       Protocol(b[9]),
-		Src:            addr4(b[12:16]),
-		Dst:            addr4(b[16:20]),
-		HeaderLen:      hl,
-		PayloadLen:     total - hl,
-	}
-	return h, b[hl:], nil
+	h.TOS = b[1]
+	h.ID = be.Uint16(b[4:])
+	h.DontFragment = frag&0x4000 != 0
+	h.MoreFragments = frag&0x2000 != 0
+	h.FragmentOffset = int(frag&0x1fff) * 8
+	h.TTL = b[8]
+	h.Protocol = Protocol(b[9])
+	h.Src = addr4(b[12:16])
+	h.Dst = addr4(b[16:20])
+	h.HeaderLen = hl
+	h.PayloadLen = total - hl
+	return b[hl:], nil
 }
 
 // Put writes a header without options, with its checksum, for h.PayloadLen octets of payload (at most

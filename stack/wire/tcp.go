@@ -96,15 +96,13 @@ func ParseTCP(b []byte) (h TCP, payload []byte, err error) {
 	if hl > len(b) {
 		return h, nil, drop.Truncated
 	}
-	h = TCP{
-		SrcPort: be.Uint16(b),
-		DstPort: be.Uint16(b[2:]),
-		Seq:     Seq(be.Uint32(b[4:])),
-		Ack:     Seq(be.Uint32(b[8:])),
-		Flags:   Flags(b[13]),
-		Window:  be.Uint16(b[14:]),
-		Urgent:  be.Uint16(b[18:]),
-	}
+	h.SrcPort = be.Uint16(b)
+	h.DstPort = be.Uint16(b[2:])
+	h.Seq = Seq(be.Uint32(b[4:]))
+	h.Ack = Seq(be.Uint32(b[8:]))
+	h.Flags = Flags(b[13])
+	h.Window = be.Uint16(b[14:])
+	h.Urgent = be.Uint16(b[18:])
 	if hl > TCPLen {
 		if err = h.Options.parse(b[TCPLen:hl]); err != nil {
 			return h, nil, err

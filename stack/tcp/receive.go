@@ -148,7 +148,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 			s.Seq = s.Seq.Add(1)
 		}
 	}
-	text := len(s.Payload) > 0
+	text, end := len(s.Payload) > 0, s.Seq.Add(s.Len())
 	if r := c.checkSequence(now, s); r != drop.None {
 		return r
 	}
@@ -161,15 +161,17 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if r := c.checkACK(now, s); r != drop.None || c.state == Closed {
 		return r
 	}
+	if s.Seq.Add(s.Len()) != end {
+		c.owe.ack = true // what lay beyond the window was cut off; a probe of it wants its answer
+	}
 	c.checkURG(s)
-	r := c.checkText(now, s)
+	if r := c.checkText(now, s); r != drop.None && (r != drop.TCPDuplicate || s.Flags&wire.FIN == 0) {
+		return r // a FIN may be news though its text, waiting beyond a gap, is not
+	}
 	if text && len(s.Payload) == 0 && s.Flags&wire.FIN == 0 {
-		r = drop.TCPOutOfWindow // all of its text was cut off
+		return drop.TCPOutOfWindow // all of its text was cut off
 	}
-	if c.state != Closed {
-		c.checkFIN(now, s)
-	}
-	return r
+	return c.checkFIN(now, s)
 }
 
 // checkSequence is step one: a segment with nothing inside the window is answered by an ACK and
@@ -201,7 +203,6 @@ func (c *Conn) cutToWindow(s *Segment) {
 	if over := s.Seq.Add(len(s.Payload)).Sub(r.adv); over > 0 {
 		s.Payload = s.Payload[:max(0, len(s.Payload)-over)]
 		s.Flags &^= wire.FIN
-		c.owe.ack = true
 	}
 }
 
@@ -284,16 +285,16 @@ func (c *Conn) checkURG(s *Segment) {
 }
 
 // checkFIN is step eight: the peer's FIN takes effect when everything before it has come.
-func (c *Conn) checkFIN(now clock.Instant, s *Segment) {
+func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
-	if s.Flags&wire.FIN != 0 && !r.fin {
-		r.fin, r.finSeq = true, s.Seq.Add(len(s.Payload))
-		if r.finSeq != r.nxt {
-			c.oweDupAck()
+	if s.Flags&wire.FIN != 0 {
+		if reason := c.noteFIN(s); reason != drop.None {
+			c.owe.ack = true
+			return reason
 		}
 	}
 	if !r.fin || r.eof || r.nxt != r.finSeq {
-		return
+		return drop.None
 	}
 	r.eof = true
 	r.nxt = r.nxt.Add(1)
@@ -309,6 +310,26 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) {
 	case FinWait2:
 		c.enterTimeWait(now)
 	}
+	return drop.None
+}
+
+// noteFIN remembers where the peer's stream ends. It ends once: a FIN elsewhere, or before octets that
+// have come, is nothing an honest peer sends.
+func (c *Conn) noteFIN(s *Segment) drop.Reason {
+	r := &c.rcv
+	at := s.Seq.Add(len(s.Payload))
+	if r.fin {
+		if at != r.finSeq {
+			return drop.TCPBadState
+		}
+	} else if k := r.early.Len(); k > 0 && r.early.At(k-1).Hi > r.base+int64(at.Sub(r.nxt)) {
+		return drop.TCPBadState
+	}
+	r.fin, r.finSeq = true, at
+	if at != r.nxt && len(s.Payload) == 0 { // with text, that has owed one already
+		c.oweDupAck()
+	}
+	return drop.None
 }
 
 func (c *Conn) enterTimeWait(now clock.Instant) {

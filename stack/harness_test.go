@@ -188,7 +188,7 @@ type crafted struct {
 }
 
 func (c crafted) frame() *phy.Frame {
-	f := phy.NewFrame(phy.SuperFrameSize)
+	f := phy.NewFrame(phy.FrameSize)
 	copy(f.Extend(len(c.payload)), c.payload)
 	eth := wire.Ethernet{Dst: c.dst, Src: c.src, Type: c.typ}
 	eth.Put(f.Prepend(wire.EthernetLen))
@@ -241,7 +241,7 @@ func arpFrame(dst, src wire.HardwareAddr, a wire.ARP) *phy.Frame {
 // drain takes every frame that h has for i.
 func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 	for {
-		f := phy.NewFrame(phy.SuperFrameSize)
+		f := phy.NewFrame(phy.FrameSize)
 		if !h.Transmit(now, i, f) {
 			return frames
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync/atomic"
 
 	starjson "go.starlark.net/lib/json"
 	starmath "go.starlark.net/lib/math"
@@ -47,7 +48,7 @@ type Session struct {
 	tracers  map[*hostValue]*tracer
 	serving  []*server
 	exit     *exitError
-	isTrace  bool
+	exited   bool
 }
 
 // New makes a Session. The caller closes it.
@@ -188,6 +189,7 @@ func (s *Session) result(err error) error {
 	s.out.flush()
 	switch {
 	case exit != nil:
+		s.exited = true
 		return &ExitError{exit.code}
 	case err != nil:
 		fmt.Fprintln(s.cfg.Stderr, s.report(err))
@@ -228,6 +230,9 @@ func (s *Session) Close() error {
 	return first
 }
 
+// Exited reports whether the last run ended by exit().
+func (s *Session) Exited() bool { return s.exited }
+
 // Now is the time of the session's own world.
 func (s *Session) Now() clock.Instant { return s.home.Now() }
 
@@ -237,4 +242,21 @@ func abs(path string) string {
 		return p
 	}
 	return path
+}
+
+// Await calls fn, which blocks on something outside the session such as a terminal and touches no
+// Starlark value. A live lab's tasks run meanwhile; a virtual lab stands still.
+func (s *Session) Await(fn func()) {
+	if s.home.Virtual() {
+		fn()
+		return
+	}
+	var done atomic.Bool
+	background(fn, func() {
+		done.Store(true)
+		s.makeReady(s.main)
+	})
+	for !done.Load() {
+		s.main.park(s.home, "input")
+	}
 }

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/script"
+	"smolsh/stack/lab"
+	"smolsh/stack/wire"
+)
+
+// shellLab is the lab the session's own host lives in.
+type shellLab struct {
+	runner  lab.Runner
+	lab     *lab.Lab
+	local   *lab.Host
+	peer    *lab.Host
+	seed    uint64
+	devices []phy.Device
+	why     string // one line when it is another lab than was asked for
+}
+
+var (
+	defaultAddr  = netip.MustParsePrefix("192.168.69.1/24")
+	defaultPeer  = netip.MustParsePrefix("192.168.69.100/24")
+	loopbackAddr = netip.MustParsePrefix("127.0.0.1/8")
+	peerMAC      = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
+	simDelay     = 100 * time.Microsecond // each way, so that round trips are not 0
+	whySim       = "the private lab is not there yet, so this is a virtual lab (as with --device sim)"
+)
+
+// open makes the lab that the flags ask for.
+func (o *options) open() (*shellLab, error) {
+	devices := o.devices
+	l := &shellLab{}
+	if len(devices) == 0 || devices[0].kind == "lab" {
+		l.why = whySim
+		devices = []device{{kind: "sim"}}
+	}
+	if len(devices) > 1 {
+		for _, d := range devices {
+			if d.kind != "tap" {
+				return nil, usageError("--device: %s goes alone", d.kind)
+			}
+		}
+	}
+	l.seed = o.seed
+	if !o.flags.Changed("seed") {
+		l.seed = 1
+		if devices[0].kind == "tap" {
+			l.seed = rand.Uint64()
+		}
+	}
+	if len(o.kernelAddrs) > 0 && devices[0].kind != "tap" {
+		return nil, usageError("--kernel-addr is for a TAP that smolsh makes")
+	}
+	w := lab.NewWorld()
+	l.lab = lab.New(w, l.seed)
+	var err error
+	switch devices[0].kind {
+	case "sim":
+		err = o.sim(l, w)
+	case "loopback":
+		err = o.loopback(l, w)
+	default:
+		err = o.taps(l, w, devices)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (o *options) host(l *shellLab, addrs ...netip.Prefix) (err error) {
+	l.local, err = l.lab.AddHost(lab.HostConfig{Name: "local", MAC: o.mac, Addrs: addrs, Gateway: o.gateway, MTU: o.mtu})
+	return err
+}
+
+// sim is the virtual lab: the host on a link with its peer.
+func (o *options) sim(l *shellLab, w *lab.World) error {
+	addrs := o.addrs
+	if len(addrs) == 0 {
+		addrs = []netip.Prefix{defaultAddr}
+	}
+	if err := o.host(l, addrs[0]); err != nil {
+		return usageError("%v", err)
+	}
+	var err error
+	if l.peer, err = l.lab.AddHost(lab.HostConfig{Name: "peer", MAC: peerMAC, Addrs: []netip.Prefix{peerOf(addrs[0])}, MTU: o.mtu}); err != nil {
+		return err
+	}
+	link, err := l.lab.Link(l.local, l.peer, lab.LinkConfig{Delay: simDelay})
+	if err != nil {
+		return usageError("%v", err)
+	}
+	port, _ := link.Ports()
+	for _, a := range addrs[1:] {
+		if err := port.Iface().AddAddr(w.Now(), a); err != nil {
+			return usageError("--addr: %v: %v", a, err)
+		}
+	}
+	l.runner = lab.NewVirtual(w)
+	return script.Peer(l.peer)
+}
+
+// peerOf is the peer's address on the host's network: its hundredth, where there is one.
+func peerOf(a netip.Prefix) netip.Prefix {
+	if defaultPeer.Masked() == a.Masked() && a.Addr() != defaultPeer.Addr() {
+		return defaultPeer
+	}
+	p := a.Masked().Addr()
+	for n := 0; n < 100 && a.Contains(p.Next()); n++ {
+		p = p.Next()
+	}
+	if p == a.Addr() || !a.Contains(p.Next()) {
+		p = p.Prev()
+	}
+	return netip.PrefixFrom(p, a.Bits())
+}
+
+// loopback is a host that has only itself.
+func (o *options) loopback(l *shellLab, w *lab.World) error {
+	if err := o.host(l); err != nil {
+		return usageError("%v", err)
+	}
+	l.runner = lab.NewVirtual(w)
+	dev := phy.NewLoopback("lo")
+	if _, err := l.local.Attach(dev, append([]netip.Prefix{loopbackAddr}, o.addrs...)...); err != nil {
+		return usageError("%v", err)
+	}
+	return nil
+}
+
+// onDeviceError tells about a device that failed while it ran.
+func onDeviceError(p *lab.Port, err error) {
+	fmt.Fprintf(os.Stderr, "smolsh: %s is out of service: %v\n", p.Iface().Name(), err)
+}
+
+func (l *shellLab) close() {
+	for _, d := range l.devices {
+		d.Close()
+	}
+}
+
+func (l *shellLab) prompt() string {
+	if l.runner.Virtual() {
+		return "smolsh (virtual)> "
+	}
+	return "smolsh> "
+}
+
+// banner is what the shell shows at the start.
+func (l *shellLab) banner() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "smolsh %s   help() for help, Ctrl-D to leave\n", version)
+	for _, i := range l.local.IfaceInfos() {
+		where := i.Name
+		if l.peer != nil {
+			where = "link to peer"
+		}
+		for _, a := range i.Addrs {
+			fmt.Fprintf(&b, "%-7s %-18s %v   %s, mtu %d\n", "you", a, i.MAC, where, i.MTU)
+		}
+	}
+	if l.peer != nil {
+		fmt.Fprintf(&b, "%-7s %-18s %s\n", "peer", l.peer.IfaceInfos()[0].Addrs[0], "answers ping, echo (7), http (8000)")
+	}
+	return b.String()
+}

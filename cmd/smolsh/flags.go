@@ -1,0 +1,221 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"smolsh/phy/fault"
+	"smolsh/script"
+	"smolsh/stack/wire"
+)
+
+// options are the command line's, checked.
+type options struct {
+	flags *pflag.FlagSet
+
+	help, version, trace      bool
+	command, file, pcap       string
+	hasCommand                bool
+	args                      []string
+	devices                   []device
+	addrs, kernelAddrs        []netip.Prefix
+	gateway                   netip.Addr
+	mac                       wire.HardwareAddr
+	mtu                       int
+	seed                      uint64
+	drop, corrupt             float64
+	sizeLimit, txRate, rxRate int
+	shaping                   int
+}
+
+// device is one --device KIND[:NAME].
+type device struct{ kind, name string }
+
+const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
+
+  smolsh FILE.star [ARG…]   run a script; args is its list of arguments
+  smolsh -c 'ping("…")'     run a line
+  smolsh                    the shell; standard input that is no terminal is a script
+
+`
+
+func (o *options) usage() string {
+	return usageText + "flags, before FILE:\n" + o.flags.FlagUsages()
+}
+
+// raw are the flags that need checking beyond their type.
+type raw struct {
+	devices, addrs, kernelAddrs []string
+	gateway, mac                string
+}
+
+func parseFlags(argv []string) (*options, error) {
+	o := &options{}
+	var r raw
+	f := pflag.NewFlagSet("smolsh", pflag.ContinueOnError)
+	f.SetInterspersed(false)
+	f.SortFlags = false
+	f.Usage = func() {}
+	f.SetOutput(nowhere{})
+	o.flags = f
+	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: sim, loopback, tap:NAME; the private lab (lab, the default) falls back to sim so far")
+	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24)")
+	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24)")
+	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
+	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`")
+	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
+	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a real device a random one)")
+	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets that are lost, each way")
+	f.Float64Var(&o.corrupt, "corrupt-chance", 0, "`PERCENT` of packets in which one octet is changed, each way")
+	f.IntVar(&o.sizeLimit, "size-limit", 0, "longer packets are lost, in `OCTETS`")
+	f.IntVar(&o.txRate, "tx-rate-limit", 0, "`PACKETS` sent per shaping interval")
+	f.IntVar(&o.rxRate, "rx-rate-limit", 0, "`PACKETS` received per shaping interval")
+	f.IntVar(&o.shaping, "shaping-interval", 50, "how often the rate limits' buckets are refilled, in `MS`")
+	f.StringVar(&o.pcap, "pcap", "", "write every packet to `FILE`: pcapng, or classic pcap when it ends in .pcap")
+	f.BoolVar(&o.trace, "trace", false, "print a line per packet")
+	f.BoolVar(&o.version, "version", false, "print the version")
+	if err := f.Parse(argv); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			o.help = true
+			return o, nil
+		}
+		return nil, usageError("%v (smolsh --help lists the flags)", err)
+	}
+	if err := o.check(&r); err != nil {
+		return nil, err
+	}
+	return o, o.positional(f)
+}
+
+// nowhere swallows what pflag would print by itself.
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// later are the verbs whose place is kept.
+var later = map[string]bool{"test": true, "bench": true, "doctor": true, "doc": true}
+
+func (o *options) positional(f *pflag.FlagSet) error {
+	o.args = f.Args()
+	o.hasCommand = f.Changed("command")
+	if o.hasCommand || len(o.args) == 0 {
+		return nil
+	}
+	o.file, o.args = o.args[0], o.args[1:]
+	if later[o.file] {
+		if _, err := os.Stat(o.file); err != nil {
+			return usageError("%s is not there yet", o.file)
+		}
+	}
+	return nil
+}
+
+func (o *options) check(r *raw) error {
+	var err error
+	for _, s := range r.devices {
+		d, err := parseDevice(s)
+		if err != nil {
+			return err
+		}
+		o.devices = append(o.devices, d)
+	}
+	if o.addrs, err = prefixes("addr", r.addrs); err != nil {
+		return err
+	}
+	if o.kernelAddrs, err = prefixes("kernel-addr", r.kernelAddrs); err != nil {
+		return err
+	}
+	if r.gateway != "" {
+		if o.gateway, err = netip.ParseAddr(r.gateway); err != nil {
+			return usageError("--gateway: %q is no address", r.gateway)
+		}
+	}
+	if o.mac, err = script.ParseMAC(r.mac); err != nil {
+		return usageError("--mac: %v", err)
+	}
+	if o.mac.IsGroup() || o.mac.IsZero() {
+		return usageError("--mac: %v is no station's address", o.mac)
+	}
+	if o.flags.Changed("mtu") && (o.mtu < 68 || o.mtu > 65535) {
+		return usageError("--mtu: %d is not within 68 to 65535 octets", o.mtu)
+	}
+	return o.checkFaults()
+}
+
+func (o *options) checkFaults() error {
+	for name, v := range map[string]float64{"drop-chance": o.drop, "corrupt-chance": o.corrupt} {
+		if !(v >= 0 && v <= 100) {
+			return usageError("--%s: %v is not within 0 to 100 percent", name, v)
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"size-limit", o.sizeLimit}, {"tx-rate-limit", o.txRate}, {"rx-rate-limit", o.rxRate}, {"shaping-interval", o.shaping}} {
+		if o.flags.Changed(n.name) && n.value < 1 {
+			return usageError("--%s: %d is not 1 or more", n.name, n.value)
+		}
+	}
+	return nil
+}
+
+func prefixes(flag string, in []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range in {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, usageError("--%s: %q is no address with prefix length such as 192.168.69.1/24", flag, s)
+		}
+		if !p.Addr().Is4() {
+			return nil, usageError("--%s: %s: IPv6 is not spoken yet", flag, s)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func parseDevice(s string) (device, error) {
+	kind, name, named := strings.Cut(s, ":")
+	switch kind {
+	case "sim", "loopback", "lab":
+		if named {
+			return device{}, usageError("--device: %s takes no name, got %q", kind, s)
+		}
+	case "tap":
+		if name == "" {
+			return device{}, usageError("--device: say which TAP, such as tap:tap0")
+		}
+	case "tun", "raw", "switch":
+		return device{}, usageError("--device: %s is not there yet (there are tap:NAME, loopback, sim)", kind)
+	default:
+		return device{}, usageError("--device: no kind %q (there are tap:NAME, loopback, sim)", kind)
+	}
+	return device{kind, name}, nil
+}
+
+// faults puts the flags' rules on the host's interfaces.
+func (o *options) faults(s *script.Session) {
+	if o.drop > 0 {
+		s.AddFault(fault.Rule{Loss: o.drop / 100}, fmt.Sprintf("loss=%v", o.drop/100))
+	}
+	if o.corrupt > 0 {
+		s.AddFault(fault.Rule{Corrupt: o.corrupt / 100}, fmt.Sprintf("corrupt=%v", o.corrupt/100))
+	}
+	if o.sizeLimit > 0 {
+		s.AddFault(fault.Rule{MaxSize: o.sizeLimit}, fmt.Sprintf("max_size=%d", o.sizeLimit))
+	}
+	interval := time.Duration(o.shaping) * time.Millisecond
+	if o.txRate > 0 {
+		s.AddFault(fault.Rule{Dir: fault.TX, Bucket: o.txRate, Interval: interval}, fmt.Sprintf("bucket=%d interval=%v", o.txRate, interval))
+	}
+	if o.rxRate > 0 {
+		s.AddFault(fault.Rule{Dir: fault.RX, Bucket: o.rxRate, Interval: interval}, fmt.Sprintf("bucket=%d interval=%v", o.rxRate, interval))
+	}
+}

@@ -1,0 +1,177 @@
+// Smolsh is an interactive, scriptable shell that owns a TCP/IP stack. This package reads the command
+// line, opens devices and wires the layers together; see usage in flags.go and the README.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
+
+	"smolsh/repl"
+	"smolsh/script"
+)
+
+const version = "0.1"
+
+// Exit statuses.
+const (
+	statusFailed    = 1   // a script failed
+	statusUsage     = 2   // wrong usage
+	statusDevice    = 3   // the device or the privileges are not there
+	statusInterrupt = 130 // Ctrl-C
+	statusTerminate = 143 // SIGTERM
+)
+
+func main() { os.Exit(execute(os.Args[1:])) }
+
+// statusError is an error that decides the exit status.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+func usageError(format string, args ...any) error {
+	return &statusError{statusUsage, fmt.Sprintf(format, args...)}
+}
+
+func deviceError(err error) error { return &statusError{statusDevice, err.Error()} }
+
+func execute(argv []string) int {
+	o, err := parseFlags(argv)
+	if err == nil {
+		switch {
+		case o.help:
+			fmt.Print(o.usage())
+			return 0
+		case o.version:
+			fmt.Println("smolsh " + version)
+			return 0
+		}
+		var status int
+		if status, err = o.start(); err == nil {
+			return status
+		}
+	}
+	var se *statusError
+	if errors.As(err, &se) {
+		fmt.Fprintln(os.Stderr, "smolsh: "+se.text)
+		return se.status
+	}
+	fmt.Fprintf(os.Stderr, "smolsh: %v\n", err)
+	return statusFailed
+}
+
+// start makes the lab and the session, and runs what was asked for.
+func (o *options) start() (int, error) {
+	interactive := o.file == "" && !o.hasCommand && isatty.IsTerminal(os.Stdin.Fd())
+	var source []byte
+	if o.file == "" && !o.hasCommand && !interactive || o.file == "-" {
+		var err error
+		if source, err = io.ReadAll(os.Stdin); err != nil {
+			return 0, err
+		}
+	} else if o.file != "" {
+		f, err := os.Open(o.file)
+		if err != nil {
+			return 0, usageError("%v", errors.Unwrap(err).Error()+": "+o.file)
+		}
+		f.Close()
+	}
+	l, err := o.open()
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	s := script.New(script.Config{
+		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
+		Stdout: os.Stdout, Stderr: os.Stderr, Width: width(),
+	})
+	status, err := o.runSession(s, l, interactive, source)
+	if cerr := s.Close(); cerr != nil && err == nil {
+		err = cerr
+	}
+	return status, err
+}
+
+func (o *options) runSession(s *script.Session, l *shellLab, interactive bool, source []byte) (int, error) {
+	if o.pcap != "" {
+		if err := s.Capture(o.pcap); err != nil {
+			return 0, usageError("--pcap: %v", err)
+		}
+	}
+	o.faults(s)
+	if o.trace {
+		s.Trace()
+	}
+	signaled := watchSignals(s)
+	if l.why != "" && (interactive || isatty.IsTerminal(os.Stderr.Fd())) {
+		fmt.Fprintln(os.Stderr, l.why)
+	}
+	var err error
+	switch {
+	case interactive:
+		fmt.Print(l.banner())
+		return repl.Run(s, l.prompt(), historyFile(), os.Stderr), nil
+	case o.hasCommand:
+		err = s.RunCommand(o.command)
+	case source != nil || o.file == "" || o.file == "-":
+		err = s.RunSource(script.StdinName, string(source))
+	default:
+		err = s.RunFile(o.file)
+	}
+	var exit *script.ExitError
+	if errors.As(err, &exit) {
+		if exit.Code == statusInterrupt && signaled.Load() == int32(syscall.SIGTERM) {
+			return statusTerminate, nil
+		}
+		return exit.Code, nil
+	}
+	return 0, err
+}
+
+// watchSignals makes Ctrl-C end every waiting call; a second one ends the program at once.
+func watchSignals(s *script.Session) *atomic.Int32 {
+	var got atomic.Int32
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for sig := range c {
+			if got.Swap(int32(sig.(syscall.Signal))) != 0 {
+				os.Exit(statusInterrupt)
+			}
+			s.Interrupt()
+		}
+	}()
+	return &got
+}
+
+// width is the terminal's, 0 where standard output is none.
+func width() int {
+	if !isatty.IsTerminal(os.Stdout.Fd()) {
+		return 0
+	}
+	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(ws.Col)
+}
+
+// historyFile is where the prompt's history is kept; nowhere without a home.
+func historyFile() string {
+	dir, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, ".smolsh_history")
+}

@@ -134,10 +134,11 @@ func (c *Conn) updateWindow(s *Segment) {
 
 func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v := &c.snd
+	before := v.wnd
 	v.wnd = int(s.Window) << shift
 	v.maxWnd = max(v.maxWnd, v.wnd)
 	v.wl1, v.wl2 = s.Seq, s.Ack
-	if v.wnd > 0 { // probing begins anew when it is needed again
+	if v.wnd > before { // probing begins anew when it is needed again
 		c.at.persist, c.at.probes = clock.Never, 0
 		c.owe.probe = false
 	}
@@ -164,9 +165,10 @@ func (c *Conn) advanceOurClose(now clock.Instant) {
 	}
 }
 
-// dataStart is the number of the first octet in the buffer.
+// dataStart is the number of the first octet in the buffer. SND.UNA is the ISS before the handshake, and
+// may be it again every 4 GiB.
 func (v *send) dataStart() wire.Seq {
-	if v.una == v.iss {
+	if v.una == v.iss && v.bytesAcked == 0 {
 		return v.iss.Add(1)
 	}
 	return v.una

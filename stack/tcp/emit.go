@@ -59,13 +59,13 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		s.TCP = c.owe.reply
 		c.owe.hasReply = false
 	case sendReset:
-		s.Seq, s.Ack, s.Flags = c.snd.max, c.rcv.nxt, wire.RST|wire.ACK
+		s.Seq, s.Ack, s.Flags = c.snd.seq(), c.rcv.nxt, wire.RST|wire.ACK
 		c.owe.reset = false
 	case sendSYN:
 		c.emitSYN(now, s)
 	case sendDupAck:
 		c.owe.dupAcks--
-		c.acknowledge(s, c.snd.max)
+		c.acknowledge(s, c.snd.seq())
 	case sendLost:
 		c.owe.fast = false
 		c.emitText(now, dst[:n], s, c.snd.dataStart())
@@ -80,7 +80,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.count(EventKeepAlive)
 		c.acknowledge(s, c.snd.max.Add(-1))
 	case sendAck:
-		c.acknowledge(s, c.snd.max)
+		c.acknowledge(s, c.snd.seq())
 	}
 	s.Payload = dst[:n]
 	return n, true
@@ -152,7 +152,8 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if n <= 0 {
 		return 0, false
 	}
-	if n > v.mss && n < d {
+	nagle := !c.cfg.NoDelay && !v.closed
+	if n > v.mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
 		n -= n % v.mss
 	}
 	idle := flight == 0
@@ -160,7 +161,7 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	case n >= v.mss, v.nxt.Less(v.max), c.owe.probe:
 		return n, true
 	case n == d:
-		return n, idle || c.cfg.NoDelay || v.closed // Nagle, §3.7.4
+		return n, idle || !nagle // §3.7.4
 	case n == room: // the caller's room, not the window, is the limit
 		return n, true
 	}
@@ -174,6 +175,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 		c.cong.Cwnd = min(c.cong.Cwnd, c.cong.initialWindow()) // restart after idle, RFC 5681 §4.1
 	}
 	c.owe.probe = false
+	c.at.persist = clock.Never // the retransmission timer takes over
 	c.emitText(now, p, s, v.nxt)
 	v.nxt = v.max
 	if end := s.Seq.Add(len(p)); end.Less(v.max) { // going back over what was sent
@@ -243,6 +245,16 @@ func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
 	c.armPersist(now)
 }
 
+// seq is the sequence number of a segment without text: one past what was sent, so that it is not old
+// for the peer, but not past a probe, which the peer has had no room for: with that number it would lie
+// outside the zero window, and be dropped with the news it carries.
+func (v *send) seq() wire.Seq {
+	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) {
+		return v.una
+	}
+	return v.max
+}
+
 // emitSYN sends SYN or SYN-ACK. The window of neither is scaled.
 func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v, r := &c.snd, &c.rcv
@@ -268,7 +280,9 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v.nxt = v.iss.Add(1)
 	v.max = v.nxt
 	c.at.asked(now)
-	c.armRetransmit(now)
+	if c.at.rexmt == clock.Never { // a peer that repeats its SYN must not keep us from giving up
+		c.armRetransmit(now)
+	}
 }
 
 // acknowledge makes s an acknowledgement of all that has come, with sequence number seq.

@@ -92,8 +92,8 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	}
 	c.owe.syn = false
 	c.owe.ack = true
-	c.ackProgress(now, s.Ack)
 	c.establish(now)
+	c.ackProgress(now, s.Ack)
 	c.acceptBehindSYN(now, s)
 	c.checkURG(s)
 	c.checkFIN(now, s)
@@ -121,11 +121,9 @@ func (c *Conn) takeSYN(s *Segment) {
 
 // establish enters ESTABLISHED, and goes on at once when the application has closed in the meantime.
 func (c *Conn) establish(now clock.Instant) {
-	if c.retrans > 0 { // the SYN was lost
-		if c.rtt.srtt == 0 {
-			c.rtt.rto = rtoAfterLostSYN // RFC 6298 §5.7
-		}
-		c.cong.Cwnd = c.cong.MSS // RFC 5681 §3.1
+	if c.rtt.backoffs > 0 { // the SYN was lost, so there is no sample either (Karn)
+		c.rtt.rto = min(rtoAfterLostSYN, c.rtt.max) // RFC 6298 §5.7
+		c.cong.Cwnd = c.cong.MSS                    // RFC 5681 §3.1
 	}
 	c.setState(Established)
 	c.at.waiting = clock.Never
@@ -209,6 +207,10 @@ func (c *Conn) cutToWindow(s *Segment) {
 // trimFront takes n numbers off the front of a segment's sequence space.
 func (s *Segment) trimFront(n int) {
 	s.Seq = s.Seq.Add(n)
+	if int(s.Urgent) <= n {
+		s.Flags &^= wire.URG
+	}
+	s.Urgent -= uint16(min(n, int(s.Urgent)))
 	if s.Flags&wire.SYN != 0 {
 		s.Flags &^= wire.SYN
 		n--
@@ -222,7 +224,7 @@ func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if s.Flags&wire.RST != 0 {
 		return
 	}
-	if c.state == TimeWait && s.Flags&wire.FIN != 0 {
+	if c.state == TimeWait && s.Flags&wire.FIN != 0 && s.Seq.Add(s.Len()) == c.rcv.nxt {
 		c.at.timeWait = now.Add(max(0, c.cfg.TimeWait)) // the peer's FIN again: step eight restarts 2 MSL
 	}
 	if len(s.Payload) == 0 && s.Flags&wire.FIN == 0 && !c.challenge.take(now) {

@@ -73,10 +73,10 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 func (c *Conn) joinEarly(off int64, n int) int {
 	r := &c.rcv
 	end := off + int64(n)
-	if first := r.early.At(0); first.Lo <= end {
-		end = max(end, first.Hi)
+	for r.early.Len() > 0 && r.early.At(0).Lo <= end { // one segment may span several gaps
+		end = max(end, r.early.At(0).Hi)
+		r.early.DropBelow(end)
 	}
-	r.early.DropBelow(end)
 	c.owe.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
 	c.owe.dupAcks = 0
 	return int(end - off)
@@ -93,8 +93,11 @@ func (c *Conn) oweDupAck() {
 // edge advances by at least a segment or half the buffer (RFC 9293 §3.8.6.2.2) and never retreats.
 func (c *Conn) window(syn bool) uint16 {
 	r := &c.rcv
-	if syn {
+	switch {
+	case syn && c.state == SynSent:
 		return uint16(min(r.buf.Limit(), 0xffff))
+	case syn: // it acknowledges, perhaps text too
+		return uint16(min(max(0, r.adv.Sub(r.nxt)), 0xffff))
 	}
 	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, r.mss) {
 		r.adv = edge

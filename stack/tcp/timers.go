@@ -53,7 +53,7 @@ func (c *Conn) userDeadline() clock.Instant {
 // tick runs the timers that are due.
 func (c *Conn) tick(now clock.Instant) {
 	t := &c.at
-	if t.timeWait.Due(now) {
+	if t.timeWait.Due(now) && !(c.state == TimeWait && c.owe.ack) { // the last ACK goes first
 		c.close()
 		return
 	}

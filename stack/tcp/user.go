@@ -92,12 +92,17 @@ func (c *Conn) CloseWrite(now clock.Instant) error {
 
 // Close ends both halves: what is queued is still sent, then FIN. Octets that nobody will read, there
 // already or to come, turn it into an abort, so that the peer learns that they were lost (RFC 1122
-// §4.2.2.13, RFC 2525 §2.17). Closing twice is harmless.
+// §4.2.2.13, RFC 2525 §2.17), unless both FINs are out already: then the peer waits for our octets and
+// FIN, not for news of its own. Closing twice is harmless.
 func (c *Conn) Close(now clock.Instant) {
 	if c.state == Closed || c.rcv.closed {
 		return
 	}
-	if c.rcv.buf.Len() > 0 {
+	switch {
+	case c.rcv.buf.Len() == 0:
+	case c.state == Closing || c.state == LastAck || c.state == TimeWait: // both FINs are out
+		c.rcv.buf.Drop()
+	default:
 		c.count(EventAbortOnClose)
 		c.Abort(now)
 		return

@@ -124,15 +124,18 @@ func peerOf(a netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p, a.Bits())
 }
 
-// loopback is a host that has only itself.
+// loopback is a host that has only itself: 127.0.0.1 on its own loop, and the addresses that are asked
+// for on one more.
 func (o *options) loopback(l *shellLab, w *lab.World) error {
 	if err := o.host(l); err != nil {
 		return usageError("%v", err)
 	}
 	l.runner = lab.NewVirtual(w)
-	dev := phy.NewLoopback("lo")
-	if _, err := l.local.Attach(dev, append([]netip.Prefix{loopbackAddr}, o.addrs...)...); err != nil {
-		return usageError("%v", err)
+	if len(o.addrs) == 0 {
+		return nil
+	}
+	if _, err := l.local.Attach(phy.NewLoopback("lo1"), o.addrs...); err != nil {
+		return usageError("--addr: %v", err)
 	}
 	return nil
 }

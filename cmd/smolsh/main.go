@@ -83,7 +83,7 @@ func (o *options) start() (int, error) {
 	} else if o.file != "" {
 		f, err := os.Open(o.file)
 		if err != nil {
-			return 0, usageError("%v", errors.Unwrap(err).Error()+": "+o.file)
+			return 0, usageError("%s: %v", o.file, errors.Unwrap(err))
 		}
 		f.Close()
 	}

@@ -254,25 +254,33 @@ func (p *Port) lose(now clock.Instant, f *phy.Frame) {
 
 // flush offers the device what waits for it and returns how many frames it took. What it refuses with
 // an error is lost: a link that is down does not keep frames.
-func (p *Port) flush(now clock.Instant) int {
+func (p *Port) flush(now clock.Instant) (taken int) {
 	w := p.world()
-	n, err := p.dev.Send(p.out)
-	for _, f := range p.out[:n] {
-		w.recycle(f)
-	}
-	p.out = slices.Delete(p.out, 0, n)
-	p.full = err == nil && len(p.out) > 0
-	if err != nil {
-		for _, f := range p.out {
+	p.full = false
+	for len(p.out) > 0 {
+		n, err := p.dev.Send(p.out)
+		for _, f := range p.out[:n] {
+			w.recycle(f)
+		}
+		p.out = slices.Delete(p.out, 0, n)
+		taken += n
+		if err == nil {
+			p.full = len(p.out) > 0
+			break
+		}
+		lost := min(1, len(p.out)) // the device may take the next one
+		if errors.Is(err, phy.ErrDown) || errors.Is(err, phy.ErrClosed) {
+			lost = len(p.out)
+		}
+		for _, f := range p.out[:lost] {
 			p.lose(now, f)
 		}
-		clear(p.out)
-		p.out = p.out[:0]
+		p.out = slices.Delete(p.out, 0, lost)
 		if errors.Is(err, phy.ErrClosed) {
 			p.Fail(err)
 		}
 	}
-	return n
+	return taken
 }
 
 // Drain takes a batch of frames off the port's device and returns how many. A Runner calls it for
@@ -311,8 +319,8 @@ func (p *Port) drainMemory(now clock.Instant) (n int) {
 			p.world().touch(p.host)
 		}
 	}
-	if m, ok := p.dev.(*phy.Memory); ok && m.Pending() == 0 {
-		return n
+	if p.hidden && p.dev.(*phy.Memory).Pending() == 0 {
+		return n // every host has one, and most of the time it is at rest
 	}
 	return n + p.Drain(now)
 }

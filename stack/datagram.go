@@ -25,8 +25,10 @@ func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error)
 		if src, ok = h.source(p, dst); !ok {
 			return nil, path{}, ErrNotOurs
 		}
-	} else if h.own[src] == nil && !src.IsLoopback() {
+	} else if i := h.own[src]; i == nil && !src.IsLoopback() {
 		return nil, path{}, ErrNotOurs // the address has been taken away since
+	} else if i != nil && i.up && dst == limitedBroadcast {
+		p.iface = i // to everyone on the link the socket belongs to
 	}
 	if src.IsLoopback() != dst.IsLoopback() && p.iface != h.loop {
 		return nil, path{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)

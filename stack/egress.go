@@ -73,7 +73,7 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 		if !ok {
 			continue
 		}
-		sent := h.emit(now, c, f, i.segmentRoom(f))
+		sent := h.emit(now, c, f, i.segmentRoom(c, f))
 		if sent {
 			i.link(f, hw, wire.EtherTypeIPv4)
 		}
@@ -85,10 +85,11 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	return false
 }
 
-// segmentRoom is how much payload one segment on i may carry in f, in octets.
-func (i *Iface) segmentRoom(f *phy.Frame) int {
-	room := i.MTU() - wire.IPv4Len - wire.TCPLen
-	if i.caps.MaxGSO > 0 && i.caps.TxChecksum {
+// segmentRoom is how much payload one segment of c on i may carry in f, in octets. When the MTU has
+// shrunk since the connection was made, its segments go one by one, cut to fit.
+func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
+	room := i.mss()
+	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && room >= int(c.mss) {
 		room = max(room, min(i.caps.MaxGSO, maxMTU)-wire.IPv4Len-wire.MaxTCPLen)
 	}
 	return max(0, min(room, len(f.Tail())))

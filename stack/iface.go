@@ -200,6 +200,9 @@ func (i *Iface) SetUp(now clock.Instant, up bool) {
 		}
 	}
 	i.flush(now, drop.InterfaceDown)
+	for i.ready.n > 0 {
+		i.host.settle(now, i.ready.pop())
+	}
 	i.host.resettle(now)
 }
 

@@ -28,7 +28,8 @@ type hop struct {
 // AddRoute adds a route by gateway gw, or on link when gw is zero. i nil: the interface on whose subnet
 // the gateway is. ErrExists, ErrInvalid, and ErrNoRoute for a gateway that no interface reaches.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
-	if !dst.IsValid() || !dst.Addr().Is4() || gw.IsValid() && (!unicast(gw) || h.own[gw] != nil) || !gw.IsValid() && i == nil {
+	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.own[gw] != nil)
+	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
 		return ErrInvalid
 	}
 	dst = dst.Masked()

@@ -107,7 +107,7 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 		h.count(tcpExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
 	}
-	c := h.addConn(id, conn, local, remote)
+	c := h.addConn(id, conn, p.iface, local, remote)
 	c.listener, c.half = l, true
 	l.half++
 	v := deliveredTo(wire.ProtocolTCP, s.DstPort)

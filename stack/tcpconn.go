@@ -19,9 +19,10 @@ type TCPConn struct {
 	conn          *tcp.Conn
 	local, remote netip.AddrPort
 	ttl           uint8
-	half          bool // passive and not ESTABLISHED yet: it counts against the SYN queue
-	queued        bool // on its interface's ready list
-	gone          bool // the host has forgotten it
+	mss           uint16 // what the interface took when the connection was made
+	half          bool   // passive and not ESTABLISHED yet: it counts against the SYN queue
+	queued        bool   // on its interface's ready list
+	gone          bool   // the host has forgotten it
 
 	listener *TCPListener // whose backlog it waits in, or will
 	parked   *neighbor    // whose answer it waits for
@@ -105,7 +106,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	}
 	cfg = h.tcpConfig(cfg)
 	conn := tcp.Open(cfg, p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
-	c := h.addConn(id, conn, local, remote)
+	c := h.addConn(id, conn, p.iface, local, remote)
 	h.settle(now, c)
 	return c, nil
 }
@@ -121,8 +122,9 @@ func (h *Host) tcpConfig(cfg tcp.Config) tcp.Config {
 // TCPDefaults is the configuration that new sockets get when nothing else is said.
 func (h *Host) TCPDefaults() tcp.Config { return h.cfg.TCP }
 
-func (h *Host) addConn(id uint64, conn *tcp.Conn, local, remote netip.AddrPort) *TCPConn {
-	c := &TCPConn{host: h, id: id, conn: conn, local: local, remote: remote, ttl: conn.Config().TTL}
+func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.AddrPort) *TCPConn {
+	c := &TCPConn{host: h, id: id, conn: conn, local: local, remote: remote}
+	c.ttl, c.mss = conn.Config().TTL, uint16(i.mss())
 	c.timer.Value = c
 	c.seen = c.glance()
 	h.conns[flowOf(local, remote)] = c

@@ -51,6 +51,9 @@ func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, e
 		return local, ErrNoRoute
 	}
 	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
+		if a.IsLoopback() && p.iface != h.loop {
+			return local, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
+		}
 		return local, nil
 	}
 	a, ok := h.source(p, dst)

@@ -176,11 +176,20 @@ func (h *Host) settle(now clock.Instant, c *TCPConn) {
 		c.seen = seen
 		if fire {
 			c.Signal.Fire()
-			if c.OnEvent != nil {
-				c.OnEvent(now)
-			}
+			c.tell(now)
 		}
 	}
+}
+
+// tell calls the consumer on the owner. Its own calls do not call it again: it goes on until it must
+// wait anyway.
+func (c *TCPConn) tell(now clock.Instant) {
+	if c.OnEvent == nil || c.telling {
+		return
+	}
+	c.telling = true
+	c.OnEvent(now)
+	c.telling = false
 }
 
 // schedule sets the timer. It is moved forward at once, but backward only when it goes off, since most
@@ -257,9 +266,7 @@ func (h *Host) abortLocal(now clock.Instant, a netip.Addr) {
 			h.forget(c)
 			c.seen = c.glance()
 			c.Signal.Fire()
-			if c.OnEvent != nil {
-				c.OnEvent(now)
-			}
+			c.tell(now)
 		}
 	}
 }

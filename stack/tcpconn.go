@@ -12,7 +12,7 @@ import (
 // waits on Signal and tries again. It stays readable after the host has forgotten the connection.
 type TCPConn struct {
 	Signal  Signal                  // state, readability or writability changed
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil, is not called from within itself
 
 	host          *Host
 	id            uint64
@@ -23,6 +23,7 @@ type TCPConn struct {
 	half          bool   // passive and not ESTABLISHED yet: it counts against the SYN queue
 	queued        bool   // on its interface's ready list
 	gone          bool   // the host has forgotten it
+	telling       bool   // OnEvent is running
 
 	listener *TCPListener // whose backlog it waits in, or will
 	parked   *neighbor    // whose answer it waits for

@@ -57,7 +57,9 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	v, g := &c.snd, &c.cong
 	flight, rexmt := v.max.Sub(v.una), c.at.rexmt
 	n := c.ackProgress(now, s.Ack)
-	c.updateWindow(s)
+	// Deviates: SND.WL1 is not asked. What acknowledges more was sent later than what acknowledged less,
+	// also when it is text going again; the old window with the new SND.UNA would reach too far.
+	c.setWindow(s, v.wscale)
 	switch {
 	case g.inRecovery && s.Ack.Less(g.recover): // partial (RFC 6582 §3.2 step 3)
 		g.Cwnd = max(g.Cwnd-n, 0)

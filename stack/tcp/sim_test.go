@@ -23,7 +23,14 @@ type pipe struct {
 	flight []arrival
 	order  int
 	room   int // what Emit is given
+	buf    []byte
+	what   any // the seed, for messages
 	log    func(from int, s *Segment)
+
+	seen    [2]wire.Seq // right edge of the peer's window as each end has been told
+	offered [2]wire.Seq // and as each end has last offered its own
+	told    [2]bool
+	offers  [2]bool
 }
 
 type arrival struct {
@@ -45,7 +52,10 @@ func newPipe(t *testing.T, client, server Config) *pipe {
 
 // pump emits all there is.
 func (p *pipe) pump() {
-	buf := make([]byte, p.room)
+	if len(p.buf) < p.room {
+		p.buf = make([]byte, p.room)
+	}
+	buf := p.buf[:p.room]
 	for i, c := range p.c {
 		for {
 			var s Segment
@@ -54,6 +64,7 @@ func (p *pipe) pump() {
 				break
 			}
 			s.Payload = bytes.Clone(buf[:n])
+			p.checkSent(i, &s)
 			if p.log != nil {
 				p.log(i, &s)
 			}
@@ -85,6 +96,7 @@ func (p *pipe) step() bool {
 	if which >= 0 {
 		a := p.flight[which]
 		p.flight = append(p.flight[:which], p.flight[which+1:]...)
+		p.noteWindow(a.to, &a.seg)
 		p.c[a.to].Receive(p.now, &a.seg)
 		check(p.t, p.c[a.to])
 	}
@@ -97,10 +109,10 @@ func (p *pipe) run(what string, done func() bool) {
 	p.t.Helper()
 	for !done() {
 		if !p.step() {
-			p.t.Fatalf("%s: nothing left to happen at %v: %v and %v", what, p.now, p.c[0].State(), p.c[1].State())
+			p.t.Fatalf("%v %s: nothing left to happen at %v: %v and %v", p.what, what, p.now, p.c[0].State(), p.c[1].State())
 		}
 		if p.now > clock.Instant(time.Hour) {
-			p.t.Fatalf("%s: not done after an hour: %+v\n%+v", what, p.c[0].Info(p.now), p.c[1].Info(p.now))
+			p.t.Fatalf("%v %s: not done after an hour: %+v\n%+v", p.what, what, p.c[0].Info(p.now), p.c[1].Info(p.now))
 		}
 	}
 }
@@ -108,6 +120,51 @@ func (p *pipe) run(what string, done func() bool) {
 func (p *pipe) connect() {
 	p.t.Helper()
 	p.run("connect", func() bool { return p.c[0].State() == Established && p.c[1].State() == Established })
+}
+
+// edge is the right edge of the window that a segment of end from offers.
+func (p *pipe) edge(from int, s *Segment) wire.Seq {
+	shift := p.c[from].rcv.wscale
+	if s.Flags&wire.SYN != 0 {
+		shift = 0
+	}
+	return s.Ack.Add(int(s.Window) << shift)
+}
+
+func (p *pipe) noteWindow(to int, s *Segment) {
+	if s.Flags&wire.ACK == 0 || s.Flags&wire.RST != 0 {
+		return
+	}
+	if e := p.edge(1-to, s); !p.told[to] || p.seen[to].Less(e) {
+		p.seen[to], p.told[to] = e, true
+	}
+}
+
+// checkSent asserts what holds for every segment that is emitted: it stays in the peer's window, but for
+// a probe of one number; it acknowledges what has come; the window it offers takes nothing back, but for
+// what scaling rounds off; and there is room for what it offers.
+func (p *pipe) checkSent(from int, s *Segment) {
+	p.t.Helper()
+	c := p.c[from]
+	if s.Flags&wire.RST != 0 || c.state == Closed {
+		return
+	}
+	if end := s.Seq.Add(s.Len()); p.told[from] && s.Flags&wire.SYN == 0 && p.seen[from].Less(end) && s.Len() > 1 {
+		p.t.Fatalf("%v %v: end %d sends up to %d, %d beyond the window", p.what, p.now, from, end, end.Sub(p.seen[from]))
+	}
+	if s.Flags&wire.ACK == 0 {
+		return
+	}
+	if s.Ack != c.rcv.nxt {
+		p.t.Fatalf("%v: end %d acknowledges %d, has %d", p.now, from, s.Ack, c.rcv.nxt)
+	}
+	e := p.edge(from, s)
+	if slack := 1<<c.rcv.wscale - 1; s.Flags&wire.SYN == 0 && p.offers[from] && e.Add(slack).Less(p.offered[from]) {
+		p.t.Fatalf("%v %v: end %d takes back %d octets of window: %v, shift %d, free %d, %+v", p.what, p.now, from, p.offered[from].Sub(e), c.state, c.rcv.wscale, c.rcv.buf.Free(), s.TCP)
+	}
+	if !p.offers[from] || p.offered[from].Less(e) {
+		p.offered[from], p.offers[from] = e, true
+	}
 }
 
 // check asserts what holds after every segment.
@@ -235,4 +292,13 @@ func TestTransferFaults(t *testing.T) {
 	}
 }
 
-var _ = wire.SYN
+// TestISSAgain has SND.UNA come back to the initial sequence number, as it may every 4 GiB.
+func TestISSAgain(t *testing.T) {
+	for k := range 4 {
+		p := newPipe(t, Config{}, Config{})
+		p.connect()
+		p.c[0].snd.bytesAcked = 1 << 32
+		p.c[0].snd.iss = p.c[0].snd.nxt.Add(linkMSS * (1 + k))
+		p.transfer(50_000, rand.New(rand.NewPCG(3, uint64(k))))
+	}
+}

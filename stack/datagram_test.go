@@ -84,6 +84,10 @@ func TestUnreachableNeighbour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	woken := 0
+	for _, s := range []*Signal{&s.Signal, &u.Signal, &c.Signal} {
+		s.Wait(&Waiter{Wake: func() { woken++ }})
+	}
 	n.run(2900 * time.Millisecond)
 	if got := counterOf(t, a, "ArpOutRequests") - before; got != 3 {
 		t.Errorf("%d requests in 2.9 s, want 3", got)
@@ -103,6 +107,9 @@ func TestUnreachableNeighbour(t *testing.T) {
 	}
 	if c.State() != tcp.Closed || !errors.Is(c.Err(), tcp.ErrHostUnreach) {
 		t.Errorf("connection: %v, %v", c.State(), c.Err())
+	}
+	if woken != 3 {
+		t.Errorf("%d of 3 waiters woken", woken)
 	}
 	for _, d := range a.DropInfos() {
 		if d.Reason == drop.NeighborFailed && d.Sending == 2 && d.Count == 2 {
@@ -223,6 +230,32 @@ func TestUDPQueueIsBounded(t *testing.T) {
 	}
 	if u.queue.charged != 0 || u.queue.ring.Len() != 0 {
 		t.Errorf("drained, but %d octets charged, %d kept", u.queue.charged, u.queue.ring.Len())
+	}
+}
+
+func TestNeighbourQueueKeepsTheNewest(t *testing.T) {
+	n, a, b := pair(t)
+	server, _ := b.BindUDP(port(netip.Addr{}, 9))
+	u, _ := a.BindUDP(netip.AddrPort{})
+	for k := range 20 {
+		if err := u.Send(n.now, []byte{byte(k)}, port(ipB, 9)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info := a.NeighborInfos(n.now); len(info) != 1 || info[0].State != "INCOMPLETE" || info[0].Queued != 16 {
+		t.Errorf("%+v", info)
+	}
+	n.run(100 * time.Millisecond)
+	var got []byte
+	buf := make([]byte, 1)
+	for k, _, _ := server.Recv(buf); k == 1; k, _, _ = server.Recv(buf) {
+		got = append(got, buf[0])
+	}
+	if want := []byte{4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}; !bytes.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if d := a.DropInfos(); len(d) != 1 || d[0].Reason != drop.NeighborQueueFull || d[0].Sending != 4 {
+		t.Errorf("drops %+v", d)
 	}
 }
 

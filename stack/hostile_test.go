@@ -131,6 +131,10 @@ func TestARPFlood(t *testing.T) {
 	if k := i.neigh.Len(); k != 1024 {
 		t.Errorf("%d neighbours", k)
 	}
+	newest := netip.AddrFrom4([4]byte{10, 1, byte(1 + 9999/250), byte(1 + 9999%250)})
+	if e := i.neigh.Get(newest); e == nil {
+		t.Error("neighbours that only we were asked by are not given up for newer ones")
+	}
 	before := counterOf(t, b, "ArpOutRequests")
 	transfer(n, server, client, octets(1000), time.Second)
 	if counterOf(t, b, "ArpOutRequests") != before {

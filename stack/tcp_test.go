@@ -215,11 +215,12 @@ func TestSYNQueueIsBounded(t *testing.T) {
 	if l.half != 1024 || len(h.conns) != 1024 {
 		t.Errorf("%d half-open, %d connections", l.half, len(h.conns))
 	}
-	if k := i.neigh.Len(); k > 129 {
-		t.Errorf("a flood of SYNs made %d neighbours", k)
-	}
 	n := newNetwork(t)
 	n.hosts = append(n.hosts, h)
+	n.run(time.Second)
+	if k := i.neigh.Len(); k != 129 {
+		t.Errorf("a flood of SYNs made %d neighbours, want A and half of the unresolved", k)
+	}
 	n.run(10 * time.Minute)
 	if len(h.conns) != 0 || l.half != 0 || h.sockets != 1 {
 		t.Errorf("after the time-outs: %d connections, %d half-open, %d sockets", len(h.conns), l.half, h.sockets)
@@ -288,6 +289,13 @@ func TestTCPTimeWaitReuse(t *testing.T) {
 		}
 	}
 	wantCounter(t, b, "TcpExtTWRecycled", 2)
+	if len(b.conns) != 1 || b.sockets != 2 {
+		t.Errorf("%d connections, %d sockets", len(b.conns), b.sockets)
+	}
+	n.run(11 * time.Second)
+	if len(b.conns) != 0 || b.sockets != 1 || b.timers.Len() != 0 {
+		t.Errorf("at the end %d connections, %d sockets, %d timers", len(b.conns), b.sockets, b.timers.Len())
+	}
 }
 
 func TestTCPGatewayDies(t *testing.T) {
@@ -404,5 +412,30 @@ func TestListenConflicts(t *testing.T) {
 	}
 	if e, err := h.ListenTCP(netip.AddrPort{}, 0, tcp.Config{}); err != nil || e.Local().Port() < firstEphemeral {
 		t.Errorf("ephemeral: %v, %v", e, err)
+	}
+}
+
+// A connection that finds its neighbour unknown has it asked in the same turn: nothing else may happen
+// that would give it another.
+func TestTCPAsksAtOnce(t *testing.T) {
+	h, i := lone(t)
+	if _, err := h.DialTCP(0, netip.AddrPort{}, port(ipC, 80), tcp.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	frames := drain(h, 0, i)
+	if len(frames) != 1 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	_, b, _ := wire.ParseEthernet(frames[0].Bytes())
+	if a, err := wire.ParseARP(b); err != nil || a.TargetIP != ipC || a.SenderIP != ipB {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if h.Pending(0, i) {
+		t.Error("more is pending")
+	}
+	reply := wire.ARP{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipC, TargetHW: macB, TargetIP: ipB}
+	h.Receive(0, i, arpFrame(macB, macC, reply))
+	if frames = drain(h, 0, i); len(frames) != 1 || frames[0].Bytes()[wire.EthernetLen+9] != byte(wire.ProtocolTCP) {
+		t.Errorf("after the answer: %d frames", len(frames))
 	}
 }

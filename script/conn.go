@@ -56,7 +56,7 @@ func (v *connValue) Attr(name string) (starlark.Value, error) {
 	case "peer":
 		return endpoint(v.remote), nil
 	}
-	return v.s.member("conn", v, name), nil
+	return attr(v, name, v.s.member("conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -41,7 +41,7 @@ func (v *ruleValue) Attr(name string) (starlark.Value, error) {
 	if name == "hits" {
 		return num(v.hits()), nil
 	}
-	return v.s.member("fault", v, name), nil
+	return attr(v, name, v.s.member("fault", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

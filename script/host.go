@@ -53,7 +53,7 @@ func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	if b := h.s.reg.byName[name]; b != nil && b.host {
 		return &function{h.s, b, h}, nil
 	}
-	return nil, nil
+	return attr(h, name, nil)
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -34,7 +34,7 @@ func (v *icmpValue) Attr(name string) (starlark.Value, error) {
 		v.h.do(func(clock.Instant) { id = v.c.ID() })
 		return num(int(id)), nil
 	}
-	return v.s.member("icmp_socket", v, name), nil
+	return attr(v, name, v.s.member("icmp_socket", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -30,7 +30,7 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 	if name == "seed" {
 		return starlark.MakeUint64(l.lab.Seed()), nil
 	}
-	return l.s.member("lab", l, name), nil
+	return attr(l, name, l.s.member("lab", l, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -133,7 +133,7 @@ func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).H
 
 // Attr is a method of the link.
 func (k *linkValue) Attr(name string) (starlark.Value, error) {
-	return k.s.member("link", k, name), nil
+	return attr(k, name, k.s.member("link", k, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -176,7 +176,7 @@ func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Ha
 
 // Attr is a method of the switch.
 func (v *switchValue) Attr(name string) (starlark.Value, error) {
-	return v.l.s.member("switch", v, name), nil
+	return attr(v, name, v.l.s.member("switch", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -23,6 +23,24 @@ type pump struct {
 	close bool // the connection belongs to the pump
 	done  stack.Signal
 	ended func()
+	turn  turn
+}
+
+// turn keeps a consumer on the owner from being entered while it runs: its own calls on a socket may
+// raise the event it runs on. It runs once more instead.
+type turn struct{ busy, again bool }
+
+func (t *turn) run(fn func()) {
+	if t.busy {
+		t.again = true
+		return
+	}
+	t.busy = true
+	for t.again = true; t.again; {
+		t.again = false
+		fn()
+	}
+	t.busy = false
 }
 
 // pumpChunk is how many octets a pump moves at once.
@@ -36,7 +54,9 @@ func (p *pump) start(now clock.Instant) {
 }
 
 // run moves what can be moved.
-func (p *pump) run(now clock.Instant) {
+func (p *pump) run(now clock.Instant) { p.turn.run(func() { p.move(now) }) }
+
+func (p *pump) move(now clock.Instant) {
 	if p.over {
 		return
 	}

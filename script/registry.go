@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -314,7 +315,7 @@ func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kw
 
 // Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().
 func (f *function) Attr(name string) (starlark.Value, error) {
-	return f.s.member(f.b.name, f.recv, name), nil
+	return attr(f, name, f.s.member(f.b.name, f.recv, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -326,6 +327,17 @@ func (s *Session) member(prefix string, recv starlark.Value, name string) starla
 		return &function{s, b, recv}
 	}
 	return nil
+}
+
+// attr is v.name given what was found, or an error that knows what may have been meant.
+func attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Value, error) {
+	if found != nil {
+		return found, nil
+	}
+	if n := nearest(name, v.AttrNames()); n != "" {
+		return nil, fmt.Errorf("%s has no .%s field or method (did you mean .%s?)", v.Type(), name, n)
+	}
+	return nil, nil
 }
 
 // namespace is a group of builtins, such as tcp; recv is the host it belongs to, nil for the task's.
@@ -346,13 +358,13 @@ func (n *namespace) AttrNames() []string   { return n.s.reg.members[n.name] }
 
 // Attr is starlark.HasAttrs'.
 func (n *namespace) Attr(name string) (starlark.Value, error) {
-	return n.s.member(n.name, n.recv, name), nil
+	return attr(n, name, n.s.member(n.name, n.recv, name))
 }
 
 // nearest is the candidate a slip of the keyboard away from name, "" when there is none.
 func nearest(name string, candidates []string) string {
 	best, bestD := "", 1+len(name)/3
-	sort.Strings(candidates)
+	candidates = slices.Sorted(slices.Values(candidates))
 	for _, c := range candidates {
 		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {
 			best = c

@@ -64,7 +64,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return v.s.member("server", v, name), nil
+	return attr(v, name, v.s.member("server", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -61,6 +61,7 @@ type webConn struct {
 	request []byte
 	answer  []byte
 	done    bool
+	turn    turn
 }
 
 // maxRequest bounds what the peer keeps of a request, in octets.
@@ -72,7 +73,9 @@ func peerHTTP(c *stack.TCPConn, now clock.Instant) {
 	w.run(now)
 }
 
-func (w *webConn) run(now clock.Instant) {
+func (w *webConn) run(now clock.Instant) { w.turn.run(func() { w.move(now) }) }
+
+func (w *webConn) move(now clock.Instant) {
 	var buf [2048]byte
 	for w.answer == nil && !w.done {
 		n, err := w.c.Read(now, buf[:])

@@ -127,7 +127,7 @@ func (t *table) Attr(name string) (starlark.Value, error) {
 	if v := t.s.member("table", t, name); v != nil {
 		return v, nil
 	}
-	return t.s.member(t.of, t.recv, name), nil
+	return attr(t, name, t.s.member(t.of, t.recv, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -242,10 +242,7 @@ func (r *row) Attr(name string) (starlark.Value, error) {
 	if i := r.t.column(name); i >= 0 && name == field(name) {
 		return r.vals[i], nil
 	}
-	if r.actions != "" {
-		return r.t.s.member(r.actions, r.about, name), nil
-	}
-	return nil, nil
+	return attr(r, name, r.t.s.member(r.actions, r.about, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

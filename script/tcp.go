@@ -41,7 +41,7 @@ func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return v.s.member("listener", v, name), nil
+	return attr(v, name, v.s.member("listener", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -44,7 +44,7 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 		}
 		return starlark.String(v.t.err.Error()), nil
 	}
-	return v.t.s.member("task", v, name), nil
+	return attr(v, name, v.t.s.member("task", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -84,7 +84,11 @@ func builtinNow(c *call) (starlark.Value, error) {
 }
 
 func builtinSleep(c *call) (starlark.Value, error) {
-	return starlark.None, c.t.sleep(c.t.world(), arg[time.Duration](c, "d"))
+	d := arg[time.Duration](c, "d")
+	if d == 0 {
+		return starlark.None, c.t.yield()
+	}
+	return starlark.None, c.t.sleep(c.t.world(), d)
 }
 
 func builtinSpawn(c *call) (starlark.Value, error) {

@@ -38,7 +38,7 @@ func (v *udpValue) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return v.s.member("udp_socket", v, name), nil
+	return attr(v, name, v.s.member("udp_socket", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

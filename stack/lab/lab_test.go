@@ -499,3 +499,152 @@ func TestDatagramsBetweenHostsDoNotAllocate(t *testing.T) {
 	}
 	s.check()
 }
+
+// Two sockets that answer each other without delay for ever: a step still ends, and time stands still.
+func TestStepEndsThoughHostsNeverStop(t *testing.T) {
+	s := newScene(t, 1, LinkConfig{})
+	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.a, 2000)
+	n := 0
+	answer := func(u *stack.UDPConn, to string) func(now clock.Instant) {
+		dst := netip.MustParseAddrPort(to)
+		return func(now clock.Instant) {
+			for recvUDP(u) != "" {
+				n++
+				if err := u.Send(now, []byte("again"), dst); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	ua.OnEvent, ub.OnEvent = answer(ua, "127.0.0.1:2000"), answer(ub, "127.0.0.1:1000")
+	s.sendUDP(ua, "begin", "127.0.0.1:2000")
+	for range 3 {
+		before := n
+		if !s.r.Idle(nil) || s.w.Next() != s.w.Now() {
+			t.Fatal("nothing left to do")
+		}
+		if n == before || n > before+settleFrames {
+			t.Fatalf("a step made %d exchanges", n-before)
+		}
+	}
+	if s.w.Now() != 0 {
+		t.Errorf("the clock moved to %v", s.w.Now())
+	}
+}
+
+func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
+	dir := t.TempDir()
+	s := newScene(t, 1, LinkConfig{})
+	stopAll, err := s.l.Capture(filepath.Join(dir, "all.pcapng"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopB, err := s.b.Capture(filepath.Join(dir, "b.pcapng"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := addHost(t, s.l, "late", "10.0.1.1/24")
+	if _, err := s.l.Link(s.b, late, LinkConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
+	s.sendUDP(ua, "warm", "10.0.0.2:2000")
+	s.await(ub)
+	s.b.Ports()[0].Faults().Add(&fault.Rule{Dir: fault.RX, Loss: 1})
+	s.sendUDP(ua, "lost", "10.0.0.2:2000")
+	s.runFor(time.Second)
+	for _, c := range []struct {
+		file string
+		stop func() error
+		want []string
+		not  []string
+	}{
+		{"all.pcapng", stopAll, []string{"a/eth0", "b/eth0", "b/eth1", "late/eth0", "udp :2000", "dropped: fault loss"}, nil},
+		{"b.pcapng", stopB, []string{"eth0", "eth1", "udp :2000", "dropped: fault loss"}, []string{"b/eth0", "late"}},
+	} {
+		if err := c.stop(); err != nil {
+			t.Error(err)
+		}
+		if err := c.stop(); err == nil {
+			t.Errorf("%s: stopping twice is no error", c.file)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !bytes.Contains(got, []byte(want)) {
+				t.Errorf("%s does not hold %q", c.file, want)
+			}
+		}
+		for _, not := range c.not {
+			if bytes.Contains(got, []byte(not)) {
+				t.Errorf("%s holds %q", c.file, not)
+			}
+		}
+	}
+	if s.a.wire != 0 || s.b.wire != 0 || len(s.b.captures) != 0 || len(s.w.captures) != 0 {
+		t.Error("something of the captures is left")
+	}
+}
+
+// A super-segment that arrives where somebody wants frames of wire size is cut there.
+func TestCapturesSeeWireSize(t *testing.T) {
+	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond, Offload: true})
+	longest := map[string]int{}
+	for _, h := range s.l.Hosts() {
+		h.Observe(func(ev *stack.PacketEvent) { longest[h.Name()] = max(longest[h.Name()], ev.Frame.Len()) })
+	}
+	release := s.b.WireFrames()
+	s.finish(s.newStream(s.a, s.b, "10.0.0.2:80", 1<<20))
+	if longest["a"] <= 1514 || longest["b"] > 1514 {
+		t.Errorf("longest frames %v, want super-segments at a, wire size at b", longest)
+	}
+	release()
+	release()
+	if s.b.wire != 0 {
+		t.Error("released twice counts twice")
+	}
+	s.check()
+}
+
+// BenchmarkStream is one connection between two hosts of a virtual lab, checksums on.
+func BenchmarkStream(b *testing.B) {
+	for _, offload := range []bool{false, true} {
+		b.Run(fmt.Sprint("offload=", offload), func(b *testing.B) {
+			s := newScene(b, 1, LinkConfig{Delay: 100 * time.Microsecond, Offload: offload})
+			st := s.newStream(s.a, s.b, "10.0.0.2:80", 0)
+			for st.to == nil && s.r.Idle(nil) {
+				st.to = st.listener.Accept()
+			}
+			const chunk = 1 << 20
+			data, buf := make([]byte, chunk), make([]byte, 64<<10)
+			left, got := 0, 0
+			st.from.OnEvent = func(now clock.Instant) {
+				for left > 0 {
+					n, err := st.from.Write(now, data[:left])
+					if n == 0 || err != nil {
+						return
+					}
+					left -= n
+				}
+			}
+			st.to.OnEvent = func(now clock.Instant) {
+				for n, _ := st.to.Read(now, buf); n > 0; n, _ = st.to.Read(now, buf) {
+					got += n
+				}
+			}
+			b.SetBytes(chunk)
+			for want := chunk; b.Loop(); want += chunk {
+				left = chunk
+				s.r.Do(st.from.OnEvent)
+				for got < want && s.r.Idle(nil) {
+				}
+			}
+			if ab, ba := s.k.Stats(); b.N > 1 {
+				b.ReportMetric(float64(ab.In+ba.In)/b.Elapsed().Seconds(), "frames/s")
+			}
+			s.check()
+		})
+	}
+}

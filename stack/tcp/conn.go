@@ -83,8 +83,10 @@ type receive struct {
 
 // intents are what Receive and the application have asked of Emit.
 type intents struct {
-	reply   wire.TCP // a reset that belongs to no state (hasReply)
-	dupAcks uint8    // one for each early segment (RFC 5681 §4.2)
+	replySeq, replyAck wire.Seq // a reset that belongs to no state (hasReply)
+	replyFlags         wire.Flags
+
+	dupAcks uint8 // one for each early segment (RFC 5681 §4.2)
 	ack     bool
 	reset   bool // abort: RST, then nothing
 	syn     bool // a SYN or SYN-ACK must go (again)
@@ -229,7 +231,8 @@ func (c *Conn) fail(err error, reset bool) {
 // close enters CLOSED and lets go of all that is only needed to send and to receive.
 func (c *Conn) close() {
 	c.at = noTimers
-	c.owe = intents{hasReply: c.owe.hasReply, reply: c.owe.reply}
+	o := &c.owe
+	c.owe = intents{hasReply: o.hasReply, replySeq: o.replySeq, replyAck: o.replyAck, replyFlags: o.replyFlags}
 	c.snd.buf.Drop()
 	c.rcv.early.Clear()
 	c.setState(Closed)

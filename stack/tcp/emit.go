@@ -56,7 +56,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	*s = Segment{}
 	switch a {
 	case sendReply:
-		s.TCP = c.owe.reply
+		s.Seq, s.Ack, s.Flags = c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags
 		c.owe.hasReply = false
 	case sendReset:
 		s.Seq, s.Ack, s.Flags = c.snd.seq(), c.rcv.nxt, wire.RST|wire.ACK
@@ -237,7 +237,7 @@ func (c *Conn) putText(p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq 
 // the window is now. SND.NXT stays, so that the octet counts as sent only when it is acknowledged.
 func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
 	c.owe.probe = false
-	c.putText(p, s, c.snd.dataStart(), true)
+	c.putText(p, s, c.snd.dataStart(), len(p) == 0) // one number, no more
 	c.at.probes++
 	c.at.unanswered++
 	c.at.asked(now)

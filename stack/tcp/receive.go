@@ -32,7 +32,7 @@ func (c *Conn) receiveClosed(s *Segment) drop.Reason {
 // refuse owes the reset that §3.5.2 gives to a segment outside any connection.
 func (c *Conn) refuse(s *Segment) {
 	if r, ok := Reset(s); ok {
-		c.owe.reply, c.owe.hasReply = r, true
+		c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags, c.owe.hasReply = r.Seq, r.Ack, r.Flags, true
 	}
 }
 

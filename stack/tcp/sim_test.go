@@ -150,7 +150,7 @@ func (p *pipe) checkSent(from int, s *Segment) {
 		return
 	}
 	if end := s.Seq.Add(s.Len()); p.told[from] && s.Flags&wire.SYN == 0 && p.seen[from].Less(end) && s.Len() > 1 {
-		p.t.Fatalf("%v %v: end %d sends up to %d, %d beyond the window", p.what, p.now, from, end, end.Sub(p.seen[from]))
+		p.t.Fatalf("%v %v: end %d sends up to %d, %d beyond the window: %v %v+%d ack %v, %+v", p.what, p.now, from, end, end.Sub(p.seen[from]), s.Flags, s.Seq, len(s.Payload), s.Ack, c.Info(p.now))
 	}
 	if s.Flags&wire.ACK == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -26,11 +27,26 @@ type connValue struct {
 	local  netip.AddrPort
 	remote netip.AddrPort
 	ahead  []byte
+	closed bool // the script has closed it; on the owner
 }
 
-// newConn wraps a connection; on the owner or while it cannot run.
+// newConn wraps a connection; on the owner.
 func (s *Session) newConn(w *world, c *stack.TCPConn) *connValue {
-	return &connValue{s: s, w: w, c: c, local: c.Local(), remote: c.Remote()}
+	v := &connValue{s: s, w: w, c: c, local: c.Local(), remote: c.Remote()}
+	if w.Virtual() {
+		return v
+	}
+	if len(s.open) >= s.sweep {
+		s.open = slices.DeleteFunc(s.open, (*connValue).ended)
+		s.sweep = 64 + 2*len(s.open)
+	}
+	s.open = append(s.open, v)
+	return v
+}
+
+// ended reports whether nothing is left to hang up; on the owner.
+func (v *connValue) ended() bool {
+	return v.closed || v.c.State() == tcp.Closed || v.c.State() == tcp.TimeWait
 }
 
 func (v *connValue) String() string {
@@ -89,7 +105,7 @@ func connBuiltins() []*builtin {
 			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.close(now); return nil })},
 		{name: "conn.abort",
 			doc: "Reset the connection.", example: dial + `c.abort()`,
-			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.c.Abort(now); return nil })},
+			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.closed = true; v.c.Abort(now); return nil })},
 		{name: "conn.info", result: "struct",
 			doc: "The connection's variables under the RFCs' names.", example: dial + `c.info().cwnd`, fn: connInfo},
 		{name: "conn.set", sig: "**options",
@@ -99,6 +115,10 @@ func connBuiltins() []*builtin {
 
 // close closes; what was read ahead and never taken counts as unread (RFC 2525 §2.17).
 func (v *connValue) close(now clock.Instant) {
+	if v.closed {
+		return
+	}
+	v.closed = true
 	if len(v.ahead) > 0 {
 		v.c.Abort(now)
 		return

@@ -55,7 +55,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 		var list []starlark.Value
 		v.h.do(func(clock.Instant) {
 			for _, c := range v.conns {
-				list = append(list, v.s.newConn(v.h.w, c))
+				list = append(list, &connValue{s: v.s, w: v.h.w, c: c, local: c.Local(), remote: c.Remote()})
 			}
 		})
 		return starlark.NewList(list), nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	starjson "go.starlark.net/lib/json"
 	starmath "go.starlark.net/lib/math"
@@ -15,6 +16,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
+	"smolsh/stack/tcp"
 )
 
 // Config is what a Session is made of.
@@ -49,6 +51,9 @@ type Session struct {
 	serving  []*server
 	exit     *exitError
 	exited   bool
+	ended130 bool         // the last run was interrupted
+	open     []*connValue // of a live host, not closed yet; on its owner
+	sweep    int          // how many there may be before those that have ended are let go
 }
 
 // New makes a Session. The caller closes it.
@@ -182,6 +187,7 @@ func (s *Session) result(err error) error {
 	} else if fail != nil && err != nil {
 		if fail == errInterrupted || fail == errCanceled {
 			s.out.flush()
+			s.ended130 = true
 			return &ExitError{130}
 		}
 		err = s.withCause(err, fail)
@@ -208,10 +214,48 @@ func (s *Session) withCause(err, fail error) error {
 	return fail
 }
 
-// Close ends every task, stops captures and the runner.
+// lingering is how long a session that ends waits for what it has sent to be acknowledged.
+const lingering = 10 * time.Second
+
+// hangUp closes the connections of a live host that the script left open, as an operating system does
+// for a program that ends, and waits until what was sent has arrived.
+func (s *Session) hangUp() {
+	if s.home.Virtual() {
+		return
+	}
+	s.do(s.home, func(now clock.Instant) {
+		for _, v := range s.open {
+			v.close(now)
+		}
+		for _, v := range s.serving {
+			for _, c := range v.conns {
+				c.Close(now)
+			}
+		}
+	})
+	sent := func(now clock.Instant) bool {
+		for _, i := range s.cfg.Local.SocketInfos(now) {
+			if i.TCP != nil && i.TCP.SendQ > 0 && i.TCP.State != tcp.Established && i.TCP.State != tcp.CloseWait {
+				return false
+			}
+		}
+		return true
+	}
+	limit := s.home.Now().Add(lingering)
+	for !s.ended130 && s.home.Now() < limit {
+		err := s.main.await(s.home, "what was sent to arrive", nil, 5*time.Millisecond, sent)
+		if err != errTimedOut {
+			return
+		}
+	}
+}
+
+// Close ends every task, hangs up, stops captures and the runner.
 func (s *Session) Close() error {
 	var first error
 	s.failAll(errCanceled)
+	s.main.fail = nil
+	s.hangUp()
 	s.main.fail = nil
 	_ = s.main.until("the tasks to end", func() bool {
 		s.mu.Lock()

@@ -122,7 +122,9 @@ func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, t
 	if err != nil {
 		return nil, failed(t, "tcp", to, h.explain(to.Addr(), err))
 	}
-	return h.s.newConn(h.w, conn), nil
+	var v *connValue
+	t.do(h.w, func(clock.Instant) { v = h.s.newConn(h.w, conn) })
+	return v, nil
 }
 
 func tcpListen(c *call) (starlark.Value, error) {

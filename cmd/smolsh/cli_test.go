@@ -1,0 +1,23 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"smolsh": main})
+}
+
+// TestCommandLine runs testdata/cli: what a person sees, whole. All of it is virtual.
+func TestCommandLine(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "../../testdata/cli",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("EXAMPLES", env.Getenv("WORK")+"/examples")
+			return copyDir("../../examples", env.Getenv("WORK")+"/examples")
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"status": exitStatus},
+	})
+}

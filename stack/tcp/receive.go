@@ -144,6 +144,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 			c.owe.ack = true
 			s.Flags &^= wire.SYN
 			s.Seq = s.Seq.Add(1)
+			s.Window >>= c.snd.wscale // that of a SYN is not scaled (RFC 7323 §2.2)
 		}
 	}
 	text, end := len(s.Payload) > 0, s.Seq.Add(s.Len())

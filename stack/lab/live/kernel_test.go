@@ -1,0 +1,335 @@
+//go:build linux
+
+package live
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"smolsh/phy/fault"
+	"smolsh/phy/tap"
+	"smolsh/phy/tap/taptest"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+	"smolsh/stack/tcp"
+)
+
+var kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
+
+// onTAP returns a host of ours on tap0 in a namespace of the test's own.
+func onTAP(t testing.TB) (lab.Runner, *lab.Host, *lab.Port) {
+	t.Helper()
+	taptest.Namespace(t)
+	taptest.TAP(t, "tap0", kernelAddr)
+	dev, err := tap.Open("tap0", tap.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := lab.New(lab.NewWorld(), 1)
+	h, err := l.AddHost(lab.HostConfig{Name: "us", Addrs: []netip.Prefix{netip.MustParsePrefix("192.168.69.1/24")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.Attach(dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(l.World())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		dev.Close()
+	})
+	return r, h, p
+}
+
+// order is who closes first.
+type order int
+
+const (
+	weClose order = iota
+	theyClose
+	bothClose
+)
+
+func (o order) String() string { return [...]string{"we close", "they close", "both close"}[o] }
+
+// transfer is our end of one connection to the kernel over which octets go one way.
+type transfer struct {
+	c      *stack.TCPConn
+	order  order
+	data   []byte // still to be sent
+	expect int    // still to be received
+	hash   hash.Hash
+	shut   bool
+	done   chan error
+	buf    []byte
+}
+
+// step runs on the owner whenever the socket may have something for us.
+func (x *transfer) step(now clock.Instant) {
+	for len(x.data) > 0 {
+		n, err := x.c.Write(now, x.data)
+		if err != nil {
+			x.finish(err)
+			return
+		}
+		if n == 0 {
+			break
+		}
+		x.data = x.data[n:]
+	}
+	for {
+		n, err := x.c.Read(now, x.buf)
+		if err == io.EOF {
+			x.shutdown(now)
+			x.finish(nil)
+			return
+		}
+		if err != nil {
+			x.finish(err)
+			return
+		}
+		if n == 0 {
+			break
+		}
+		x.hash.Write(x.buf[:n])
+		x.expect -= n
+	}
+	if x.order != theyClose && len(x.data) == 0 && x.expect == 0 {
+		x.shutdown(now)
+	}
+}
+
+func (x *transfer) shutdown(now clock.Instant) {
+	if !x.shut {
+		x.shut = true
+		if err := x.c.CloseWrite(now); err != nil {
+			x.finish(err)
+		}
+	}
+}
+
+func (x *transfer) finish(err error) {
+	x.c.OnEvent = nil
+	x.done <- err
+}
+
+// kernelEnd is the kernel's half: it reads or writes n octets and returns the hash of what went over.
+func kernelEnd(c *net.TCPConn, send []byte, n int, o order) (sum [32]byte, err error) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Minute))
+	if send != nil {
+		if _, err := c.Write(send); err != nil {
+			return sum, err
+		}
+		sum = sha256.Sum256(send)
+	} else {
+		h := sha256.New()
+		got, err := io.CopyN(h, c, int64(n))
+		if err != nil {
+			return sum, fmt.Errorf("after %d octets: %w", got, err)
+		}
+		h.Sum(sum[:0])
+	}
+	if o != weClose {
+		if err := c.CloseWrite(); err != nil {
+			return sum, err
+		}
+	}
+	var one [1]byte
+	if k, err := c.Read(one[:]); k != 0 || err != io.EOF {
+		return sum, fmt.Errorf("behind the end: %d octets, %v", k, err)
+	}
+	return sum, nil
+}
+
+// TestIntegrity sends octets each way, in each order of closing, and compares hashes: with no loss, and
+// with frames lost in both directions.
+func TestIntegrity(t *testing.T) {
+	for _, c := range []struct {
+		size int
+		loss float64
+	}{{64 << 20, 0}, {8 << 20, 0.05}, {1 << 20, 0.15}} {
+		size := c.size
+		if testing.Short() {
+			size >>= 4
+		}
+		t.Run(fmt.Sprintf("%d KiB, loss %v", size>>10, c.loss), func(t *testing.T) { integrity(t, size, c.loss) })
+	}
+}
+
+func integrity(t *testing.T, size int, loss float64) {
+	r, h, port := onTAP(t)
+	if loss > 0 {
+		r.Do(func(clock.Instant) { port.Faults().Add(&fault.Rule{Name: "loss", Loss: loss}) })
+	}
+	data := make([]byte, size)
+	rng := rand.New(rand.NewPCG(uint64(size), 69))
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	want := sha256.Sum256(data)
+	type result struct {
+		sum [32]byte
+		err error
+	}
+	for _, weSend := range []bool{true, false} {
+		// The three orders run side by side: their timeouts overlap.
+		var transfers [3]*transfer
+		var kernel [3]chan result
+		for o := weClose; o <= bothClose; o++ {
+			ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			kernel[o] = make(chan result, 1)
+			go func() {
+				defer ln.Close()
+				c, err := ln.AcceptTCP()
+				var res result
+				if err == nil {
+					var send []byte
+					if !weSend {
+						send = data
+					}
+					res.sum, err = kernelEnd(c, send, size, o)
+				}
+				res.err = err
+				kernel[o] <- res
+			}()
+			x := &transfer{order: o, hash: sha256.New(), done: make(chan error, 2), buf: make([]byte, 64<<10)}
+			if weSend {
+				x.data = data
+			} else {
+				x.expect = size
+			}
+			transfers[o] = x
+			r.Do(func(now clock.Instant) {
+				to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
+				if x.c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{}); err == nil {
+					x.c.OnEvent = x.step
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for o, x := range transfers {
+			name := fmt.Sprintf("we send %v, %v", weSend, order(o))
+			res := <-kernel[o]
+			err := errors.Join(<-x.done, res.err)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			got := res.sum
+			if !weSend {
+				x.hash.Sum(got[:0])
+			}
+			if !bytes.Equal(got[:], want[:]) {
+				t.Errorf("%s: what arrived has hash %x, want %x", name, got, want)
+			}
+		}
+	}
+	r.Do(func(clock.Instant) {
+		if in, out := h.Conservation(); in != out {
+			t.Errorf("%d frames in, %d accounted for", in, out)
+		}
+	})
+}
+
+// BenchmarkTAP is one stream over a TAP against the kernel, plain frames of MTU 1500, in octets a second.
+func BenchmarkTAP(b *testing.B) {
+	for _, weSend := range []bool{true, false} {
+		name := "receive"
+		if weSend {
+			name = "send"
+		}
+		b.Run(name, func(b *testing.B) {
+			done := make(chan struct{})
+			go func() { // a goroutine of its own: it keeps its thread in a namespace
+				defer close(done)
+				benchmarkTAP(b, weSend)
+			}()
+			<-done
+		})
+	}
+}
+
+func benchmarkTAP(b *testing.B, weSend bool) {
+	r, h, _ := onTAP(b)
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	const chunk = 1 << 20
+	data := make([]byte, chunk)
+	total := 0
+	finished := make(chan struct{}, 1)
+	left := 0
+	var c *stack.TCPConn
+	buf := make([]byte, 256<<10)
+	step := func(now clock.Instant) {
+		if weSend {
+			for left > 0 {
+				n, err := c.Write(now, data[:min(left, chunk)])
+				if err != nil || n == 0 {
+					return
+				}
+				left -= n
+			}
+			return
+		}
+		for {
+			n, err := c.Read(now, buf)
+			if err != nil || n == 0 {
+				return
+			}
+			if total += n; total%chunk == 0 {
+				finished <- struct{}{}
+			}
+		}
+	}
+	r.Do(func(now clock.Instant) {
+		to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
+		if c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{SendBuffer: 4 << 20, RecvBuffer: 4 << 20}); err == nil {
+			c.OnEvent = step
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	k, err := ln.AcceptTCP()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer k.Close()
+	b.SetBytes(chunk)
+	for b.Loop() {
+		if weSend {
+			r.Do(func(now clock.Instant) { left += chunk; step(now) })
+			if _, err := io.ReadFull(k, data[:chunk:chunk]); err != nil {
+				b.Fatal(err)
+			}
+		} else {
+			if _, err := k.Write(data); err != nil {
+				b.Fatal(err)
+			}
+			<-finished
+		}
+	}
+}

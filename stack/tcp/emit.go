@@ -59,13 +59,13 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		s.Seq, s.Ack, s.Flags = c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags
 		c.owe.hasReply = false
 	case sendReset:
-		s.Seq, s.Ack, s.Flags = c.snd.seq(), c.rcv.nxt, wire.RST|wire.ACK
+		s.Seq, s.Ack, s.Flags = c.seq(), c.rcv.nxt, wire.RST|wire.ACK
 		c.owe.reset = false
 	case sendSYN:
 		c.emitSYN(now, s)
 	case sendDupAck:
 		c.owe.dupAcks--
-		c.acknowledge(s, c.snd.seq())
+		c.acknowledge(s, c.seq())
 	case sendLost:
 		c.owe.fast = false
 		c.emitText(now, dst[:n], s, c.snd.dataStart())
@@ -80,7 +80,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.count(EventKeepAlive)
 		c.acknowledge(s, c.snd.max.Add(-1))
 	case sendAck:
-		c.acknowledge(s, c.snd.seq())
+		c.acknowledge(s, c.seq())
 	}
 	s.Payload = dst[:n]
 	return n, true
@@ -246,10 +246,12 @@ func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
 }
 
 // seq is the sequence number of a segment without text: one past what was sent, so that it is not old
-// for the peer, but not past a probe, which the peer has had no room for: with that number it would lie
-// outside the zero window, and be dropped with the news it carries.
-func (v *send) seq() wire.Seq {
-	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) {
+// for the peer. A zero-window probe is the exception: once the peer has answered without taking its octet,
+// the number behind it lies outside the window, and the segment would be dropped with its news. Before
+// the answer nobody knows; two ends that both guessed the lower number would each find the other's old.
+func (c *Conn) seq() wire.Seq {
+	v := &c.snd
+	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) && c.at.unanswered == 0 {
 		return v.una
 	}
 	return v.max

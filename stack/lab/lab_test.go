@@ -648,3 +648,47 @@ func BenchmarkStream(b *testing.B) {
 		})
 	}
 }
+
+// Hosts that have something to send at one instant send in the order in which they were added.
+func TestHostsTransmitInOrder(t *testing.T) {
+	w := NewWorld()
+	l := New(w, 1)
+	var sent []string
+	var socks []*stack.UDPConn
+	s := &scene{TB: t, w: w, l: l, r: NewVirtual(w)}
+	for i := range 4 {
+		h := addHost(t, l, fmt.Sprint("h", i))
+		socks = append(socks, s.bindUDP(h, 1000))
+		h.Observe(func(ev *stack.PacketEvent) {
+			if ev.Dir == stack.TX {
+				sent = append(sent, h.Name())
+			}
+		})
+	}
+	w.settle()
+	for i := len(socks) - 1; i >= 0; i-- {
+		if err := socks[i].Send(0, []byte("x"), netip.MustParseAddrPort("127.0.0.1:9")); err != nil {
+			t.Fatal(err)
+		}
+		w.touch(l.Hosts()[i])
+	}
+	w.pumpDirty()
+	if want := "[h0 h1 h2 h3]"; fmt.Sprint(sent) != want {
+		t.Errorf("sent by %v, want %s", sent, want)
+	}
+}
+
+// What an event does at a host goes out at once.
+func TestAnEventMaySend(t *testing.T) {
+	s := newScene(t, 1, LinkConfig{})
+	u := s.bindUDP(s.a, 1000)
+	s.runFor(time.Second)
+	s.w.At(at(2*time.Second), func(now clock.Instant) {
+		if err := u.Send(now, []byte("x"), netip.MustParseAddrPort("127.0.0.1:1000")); err != nil {
+			t.Error(err)
+		}
+	})
+	if !s.r.Idle(nil) || recvUDP(u) != "x" || s.w.Now() != at(2*time.Second) {
+		t.Errorf("nothing came by %v", s.w.Now())
+	}
+}

@@ -299,3 +299,32 @@ func BenchmarkLink(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/frame")
 }
+
+// No two directions or links share their luck.
+func TestLinkStreamsDiffer(t *testing.T) {
+	w := NewWorld()
+	l := New(w, 42)
+	var fates [][]string
+	for range 2 {
+		k, err := l.newLink(LinkConfig{Loss: 0.5}, 1500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.links = append(l.links, k)
+		a, b := &catch{w: w, got: []string{}}, &catch{w: w, got: []string{}}
+		k.ab.to, k.ba.to = b, a
+		for i := range byte(100) {
+			k.ab.put(0, w.frameOf(i, 60))
+			k.ba.put(0, w.frameOf(i, 60))
+		}
+		w.run()
+		fates = append(fates, a.got, b.got)
+	}
+	for i := range fates {
+		for j := range i {
+			if slices.Equal(fates[i], fates[j]) {
+				t.Errorf("directions %d and %d have one fate", j, i)
+			}
+		}
+	}
+}

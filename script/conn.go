@@ -30,10 +30,11 @@ type connValue struct {
 	closed bool // the script has closed it; on the owner
 }
 
-// newConn wraps a connection; on the owner.
-func (s *Session) newConn(w *world, c *stack.TCPConn) *connValue {
-	v := &connValue{s: s, w: w, c: c, local: c.Local(), remote: c.Remote()}
-	if w.Virtual() {
+// newConn wraps a connection, and remembers the own host's to hang up; on the owner.
+func (h *hostValue) newConn(c *stack.TCPConn) *connValue {
+	s := h.s
+	v := &connValue{s: s, w: h.w, c: c, local: c.Local(), remote: c.Remote()}
+	if h != s.local || h.w.Virtual() {
 		return v
 	}
 	if len(s.open) >= s.sweep {

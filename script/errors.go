@@ -61,6 +61,7 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 // An ExitError says with which status the program is to end; what there was to say has been printed.
 type ExitError struct{ Code int }
 
+// Error says the status.
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
 // report formats an error with its Starlark positions, innermost first, each with its source line.

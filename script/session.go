@@ -52,7 +52,7 @@ type Session struct {
 	exit     *exitError
 	exited   bool
 	ended130 bool         // the last run was interrupted
-	open     []*connValue // of a live host, not closed yet; on its owner
+	open     []*connValue // of the own live host, not closed yet; on its owner
 	sweep    int          // how many there may be before those that have ended are let go
 }
 
@@ -228,6 +228,9 @@ func (s *Session) hangUp() {
 			v.close(now)
 		}
 		for _, v := range s.serving {
+			if v.h != s.local {
+				continue
+			}
 			for _, c := range v.conns {
 				c.Close(now)
 			}

@@ -17,6 +17,7 @@ import (
 type listenerValue struct {
 	s     *Session
 	w     *world
+	h     *hostValue
 	l     *stack.TCPListener
 	local netip.AddrPort
 
@@ -123,7 +124,7 @@ func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, t
 		return nil, failed(t, "tcp", to, h.explain(to.Addr(), err))
 	}
 	var v *connValue
-	t.do(h.w, func(clock.Instant) { v = h.s.newConn(h.w, conn) })
+	t.do(h.w, func(clock.Instant) { v = h.newConn(conn) })
 	return v, nil
 }
 
@@ -145,7 +146,7 @@ func tcpListen(c *call) (starlark.Value, error) {
 
 func (h *hostValue) listen(t *task, addr netip.Addr, port, backlog int, cfg tcp.Config) (*listenerValue, error) {
 	at := netip.AddrPortFrom(addr, uint16(port))
-	v := &listenerValue{s: h.s, w: h.w}
+	v := &listenerValue{s: h.s, w: h.w, h: h}
 	var err error
 	t.do(h.w, func(clock.Instant) {
 		if v.l, err = h.h.ListenTCP(at, backlog, cfg); err == nil {
@@ -171,7 +172,7 @@ func (v *listenerValue) accept(t *task, timeout time.Duration) (*connValue, erro
 	closed := false
 	err := t.await(v.w, "a connection on "+socketAddr("tcp", v.local), &v.l.Signal, timeout, func(clock.Instant) bool {
 		if c := v.l.Accept(); c != nil {
-			conn = v.s.newConn(v.w, c)
+			conn = v.h.newConn(c)
 			return true
 		}
 		closed = v.closed

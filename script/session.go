@@ -30,6 +30,8 @@ type Config struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Width  int // columns of the terminal that tables are cut to; 0: they are not cut
+	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
+	Interactive bool
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
@@ -68,6 +70,7 @@ func New(cfg Config) *Session {
 	}
 	s.sched.init()
 	s.settle = s.settleServers
+	s.foreground = cfg.Interactive
 	s.reg = newRegistry(timeBuiltins(), textBuiltins(), assertBuiltins(), stateBuiltins(), tableBuiltins(), ifaceBuiltins(),
 		pingBuiltins(), tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), serveBuiltins(), httpBuiltins(),
 		labBuiltins(), faultBuiltins(), traceBuiltins())
@@ -175,7 +178,7 @@ func (s *Session) RunSource(name, src string) error {
 // result reports what ended the main task and turns it into an exit status.
 func (s *Session) result(err error) error {
 	if s.interrupted.CompareAndSwap(true, false) {
-		s.failAll(errInterrupted)
+		s.interruptTasks()
 	}
 	fail := s.main.fail
 	s.main.fail = nil

@@ -69,6 +69,7 @@ type sched struct {
 	main        *task
 	poked       atomic.Bool // a server's connection ended on its owner
 	settle      func()
+	foreground  bool // an interrupt is the main task's alone
 }
 
 func (s *sched) init() {
@@ -199,7 +200,7 @@ func (s *sched) next() *task {
 		default:
 		}
 		if s.interrupted.CompareAndSwap(true, false) {
-			s.failAll(errInterrupted)
+			s.interruptTasks()
 		}
 		if s.poked.CompareAndSwap(true, false) {
 			s.settle()
@@ -239,6 +240,15 @@ func (s *sched) idle(fn func()) {
 	s.lend <- struct{}{}
 	fn()
 	<-s.lend
+}
+
+// interruptTasks ends the waits that an interrupt is meant for.
+func (s *sched) interruptTasks() {
+	if s.foreground {
+		s.cancel(s.main, errInterrupted)
+		return
+	}
+	s.failAll(errInterrupted)
 }
 
 // failAll ends every wait of every task.
@@ -391,12 +401,15 @@ func (t *task) yield() error {
 	return t.fail
 }
 
-// Interrupt ends every waiting call of every task, as Ctrl-C does. Any goroutine may call it.
+// Interrupt ends every waiting call, as Ctrl-C does: of every task, or in a shell of what was typed. Any
+// goroutine may call it.
 func (s *Session) Interrupt() {
 	s.interrupted.Store(true)
 	s.mu.Lock()
 	for _, t := range s.tasks {
-		t.thread.Cancel(errInterrupted.Error())
+		if t == s.main || !s.foreground {
+			t.thread.Cancel(errInterrupted.Error())
+		}
 	}
 	s.mu.Unlock()
 	s.signal()

@@ -190,3 +190,18 @@ sleep(1)
 print(tasks())
 `, "ID  NAME   STATE    WAITING-FOR\n 0  main   running\n 1  sleep  waiting  sleep\n")
 }
+
+func TestAnInterruptAtThePromptLeavesOtherTasksAlone(t *testing.T) {
+	s := newSim(t, 1)
+	s.foreground = true
+	if err := s.Typed(`t = spawn(sleep, 3600)`); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(10*time.Millisecond, s.Interrupt)
+	if got := status(s.Typed("while True: sleep(0.001)")); got != 130 {
+		t.Fatalf("exit status %d", got)
+	}
+	if err := s.Typed(`assert.true(not t.done or t.error == None)`); err != nil {
+		t.Error(s.err.String())
+	}
+}

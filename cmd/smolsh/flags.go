@@ -136,6 +136,9 @@ func (o *options) check(r *raw) error {
 		if o.gateway, err = netip.ParseAddr(r.gateway); err != nil {
 			return usageError("--gateway: %q is no address", r.gateway)
 		}
+		if !o.onLink(o.gateway) {
+			return usageError("--gateway: %v is on none of the host's networks", o.gateway)
+		}
 	}
 	if o.mac, err = script.ParseMAC(r.mac); err != nil {
 		return usageError("--mac: %v", err)
@@ -147,6 +150,19 @@ func (o *options) check(r *raw) error {
 		return usageError("--mtu: %d is not within 68 to 65535 octets", o.mtu)
 	}
 	return o.checkFaults()
+}
+
+// onLink reports whether one of the host's networks holds a.
+func (o *options) onLink(a netip.Addr) bool {
+	if len(o.addrs) == 0 {
+		return defaultAddr.Contains(a)
+	}
+	for _, p := range o.addrs {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *options) checkFaults() error {

@@ -94,7 +94,7 @@ func (o *options) start() (int, error) {
 	defer l.close()
 	s := script.New(script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
-		Stdout: os.Stdout, Stderr: os.Stderr, Width: width(),
+		Stdout: os.Stdout, Stderr: os.Stderr, Width: width(), Interactive: interactive,
 	})
 	status, err := o.runSession(s, l, interactive, source)
 	if cerr := s.Close(); cerr != nil && err == nil {
@@ -113,7 +113,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, interactive bool, s
 	if o.trace {
 		s.Trace()
 	}
-	signaled := watchSignals(s)
+	signaled := watchSignals(s, interactive)
 	if l.why != "" && (interactive || isatty.IsTerminal(os.Stderr.Fd())) {
 		fmt.Fprintln(os.Stderr, l.why)
 	}
@@ -139,14 +139,14 @@ func (o *options) runSession(s *script.Session, l *shellLab, interactive bool, s
 	return 0, err
 }
 
-// watchSignals makes Ctrl-C end every waiting call; a second one ends the program at once.
-func watchSignals(s *script.Session) *atomic.Int32 {
+// watchSignals makes Ctrl-C end every waiting call. A second one ends a script at once; the shell stays.
+func watchSignals(s *script.Session, interactive bool) *atomic.Int32 {
 	var got atomic.Int32
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		for sig := range c {
-			if got.Swap(int32(sig.(syscall.Signal))) != 0 {
+			if got.Swap(int32(sig.(syscall.Signal))) != 0 && !interactive {
 				os.Exit(statusInterrupt)
 			}
 			s.Interrupt()

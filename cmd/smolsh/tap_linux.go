@@ -61,19 +61,8 @@ func (o *options) tap(l *shellLab, name string, addrs []netip.Prefix) error {
 			return deviceError(err)
 		}
 	}
-	port, err := l.local.Attach(dev)
-	if err != nil {
+	if _, err := l.local.Attach(dev, addrs...); err != nil {
 		return usageError("%v", err)
-	}
-	for _, a := range addrs {
-		if err := port.Iface().AddAddr(0, a); err != nil {
-			return usageError("--addr: %v: %v", a, err)
-		}
-	}
-	if o.gateway.IsValid() && len(l.devices) == 1 {
-		if err := l.local.AddRoute(netip.PrefixFrom(netip.IPv4Unspecified(), 0), o.gateway, nil); err != nil {
-			return usageError("--gateway: %v: %v", o.gateway, err)
-		}
 	}
 	return nil
 }

@@ -165,7 +165,7 @@ func (c *Conn) Config() Config { return c.cfg }
 func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	c.cfg = cfg.withDefaults()
 	c.snd.buf.SetLimit(c.cfg.SendBuffer)
-	c.rcv.buf.SetLimit(c.cfg.RecvBuffer)
+	c.rcv.buf.SetLimit(max(c.cfg.RecvBuffer, 2<<c.rcv.wscale)) // less than the scale's unit can't be offered
 	c.rtt.setBounds(&c.cfg)
 	c.armKeepAlive(now)
 }

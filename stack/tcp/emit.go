@@ -175,7 +175,6 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 		c.cong.Cwnd = min(c.cong.Cwnd, c.cong.initialWindow()) // restart after idle, RFC 5681 §4.1
 	}
 	c.owe.probe = false
-	c.at.persist = clock.Never // the retransmission timer takes over
 	c.emitText(now, p, s, v.nxt)
 	v.nxt = v.max
 	if end := s.Seq.Add(len(p)); end.Less(v.max) { // going back over what was sent

@@ -285,4 +285,22 @@ RST beyond | CL | = | - | no socket | 0 | §3.10.7.1
 RST beyond | LI | = | - | tcp bad reset | 0 | §3.10.7.2 step 1
 RST beyond | SS | = | - | tcp bad reset | 0 | §3.10.7.3 step 2
 RST beyond | half sync | = | - | tcp out of window | 0 | §3.10.7.4 step 1
+
+ACK at edge | CL | = | RST | no socket | 0 | §3.10.7.1
+ACK at edge | LI | = | RST | tcp bad ack | 0 | §3.10.7.2 step 2
+ACK at edge | SS | = | RST | tcp bad ack | 0 | §3.10.7.3 step 1
+ACK at edge | half | = | RST | tcp bad ack | 0 | §3.10.7.4 step 5, SYN-RECEIVED
+ACK at edge | sync | = | - | - | 0 | deviates from §3.10.7.4 step 1: a peer that has filled the window sends no other
+
+FIN at edge | CL | = | RST | no socket | 0 | §3.10.7.1
+FIN at edge | LI | = | RST | tcp bad ack | 0 | §3.10.7.2 step 2
+FIN at edge | SS | = | RST | tcp bad ack | 0 | §3.10.7.3 step 1
+FIN at edge | half | = | RST | tcp bad ack | 0 | §3.10.7.4 step 5, SYN-RECEIVED
+FIN at edge | recv | = | ACK | - | 0 | deviates from §3.10.7.4 step 1: it takes no room, and is kept
+FIN at edge | fin | = | ACK | tcp bad state | 0 | §3.10.7.4 step 8
+
+RST at edge | CL | = | - | no socket | 0 | §3.10.7.1
+RST at edge | LI | = | - | tcp bad reset | 0 | §3.10.7.2 step 1
+RST at edge | SS | = | - | tcp bad reset | 0 | §3.10.7.3 step 2
+RST at edge | half sync | = | - | tcp out of window | 0 | RFC 5961 §3.2: outside, dropped in silence
 `

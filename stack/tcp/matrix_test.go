@@ -102,6 +102,9 @@ var matrixKinds = []struct {
 	{"RST in window", wire.RST, nxt(1), nil, 0},
 	{"RST old", wire.RST, nxt(-1), nil, 0},
 	{"RST beyond", wire.RST, edge(1), nil, 0},
+	{"ACK at edge", wire.ACK, edge(0), una(0), 0},
+	{"FIN at edge", wire.FIN | wire.ACK, edge(0), una(0), 0},
+	{"RST at edge", wire.RST, edge(0), nil, 0},
 }
 
 func irs(*cell) wire.Seq                 { return cellIRS }

@@ -185,7 +185,7 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 		c.answerUnacceptable(now, s)
 		return drop.TCPDuplicate
 	case first == r.nxt: // also at a zero window
-	case r.adv.Less(first), first == r.adv && len(s.Payload) > 0:
+	case r.adv.Less(first), first == r.adv && (len(s.Payload) > 0 || s.Flags&wire.RST != 0):
 		c.answerUnacceptable(now, s)
 		return drop.TCPOutOfWindow
 	}

@@ -160,6 +160,7 @@ wait()
 func TestLiveDeadlock(t *testing.T) {
 	s := newLive(t)
 	err := s.RunSource("live.star", `
+serve("tcp", 7, echo).stop()
 def a():
     return b.join()
 b = spawn(lambda: t.join())

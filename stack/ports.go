@@ -36,6 +36,12 @@ func (h *Host) iss(now clock.Instant, local, remote netip.AddrPort) wire.Seq {
 	return wire.Seq(uint32(now/4000) + uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8)))
 }
 
+// stampOffset is where a connection's timestamp clock starts: by its addresses, so that it says nothing of
+// the host's, and goes on over the connections of one pair of ends (RFC 7323 §5.4, RFC 6191).
+func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
+	return uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8) >> 32)
+}
+
 // hash is SipHash-2-4 of the arguments under the host's secret.
 func (h *Host) hash(local netip.Addr, remote netip.AddrPort, extra uint64) uint64 {
 	l, r := local.As16(), remote.Addr().As16()

@@ -97,7 +97,9 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	if after != nil && iss.LessEq(*after) {
 		iss = after.Add(1 + int(h.rng.Uint32N(1<<16)))
 	}
-	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.hooks)
+	cfg := l.cfg
+	cfg.StampOffset = h.stampOffset(local, remote)
+	conn := tcp.NewListen(cfg, p.iface.mss(), iss, &h.hooks)
 	if r := conn.Receive(now, s); r != drop.None {
 		return dropped(r)
 	}

@@ -106,6 +106,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 		return nil, err
 	}
 	cfg = h.tcpConfig(cfg)
+	cfg.StampOffset = h.stampOffset(local, remote)
 	conn := tcp.Open(cfg, p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
 	c := h.addConn(id, conn, p.iface, local, remote)
 	h.settle(now, c)

@@ -66,6 +66,8 @@ const (
 	TCPBadSYN       // a SYN in a synchronised state (RFC 5961 §4)
 	TCPBadState     // nothing the state can use, such as data after the peer's FIN
 	TCPClosedRecv   // data for a receiver that the application has closed
+	TCPOldTimestamp // older than what has come since (PAWS, RFC 7323 §5)
+	TCPNoTimestamp  // without the timestamps that both ends agreed on (RFC 7323 §3.2)
 
 	// Ours.
 	QueueFull        // a bounded output queue is full
@@ -128,6 +130,8 @@ var words = [NumReasons]string{
 	TCPBadSYN:         "tcp bad syn",
 	TCPBadState:       "tcp bad state",
 	TCPClosedRecv:     "tcp receiver closed",
+	TCPOldTimestamp:   "tcp old timestamp",
+	TCPNoTimestamp:    "tcp no timestamp",
 	QueueFull:         "queue full",
 	LinkQueueFull:     "link queue full",
 	LinkDown:          "link down",

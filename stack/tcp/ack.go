@@ -56,7 +56,7 @@ func (c *Conn) isDuplicateACK(s *Segment) bool {
 func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	v, g := &c.snd, &c.cong
 	flight, rexmt := v.max.Sub(v.una), c.at.rexmt
-	n := c.ackProgress(now, s.Ack)
+	n := c.ackProgress(now, s)
 	// Deviates: SND.WL1 is not asked. What acknowledges more was sent later than what acknowledged less,
 	// also when it is text going again; the old window with the new SND.UNA would reach too far.
 	c.setWindow(s, v.wscale)
@@ -83,13 +83,18 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	g.dupAcks = 0
 }
 
-// ackProgress moves SND.UNA to ack and lets go of what that covers. It returns how many octets of
-// data that was.
-func (c *Conn) ackProgress(now clock.Instant, ack wire.Seq) int {
-	v := &c.snd
-	if v.timedAt != clock.Never && v.timedSeq.LessEq(ack) {
-		c.rtt.sample(now.Sub(v.timedAt))
-		v.timedAt = clock.Never
+// ackProgress moves SND.UNA to the segment's ACK and lets go of what that covers. It returns how many
+// octets of data that was. A segment that was sent once is timed to the nanosecond; while there is none,
+// because all is being repeated, the echoed timestamp tells which copy is acknowledged (RFC 7323 §4).
+func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
+	v, ack := &c.snd, s.Ack
+	if v.timedAt != clock.Never {
+		if v.timedSeq.LessEq(ack) {
+			c.rtt.sample(now.Sub(v.timedAt))
+			v.timedAt = clock.Never
+		}
+	} else if rtt, ok := c.ts.roundTrip(now, &s.Options); ok {
+		c.rtt.sample(rtt)
 	}
 	n := ack.Sub(v.dataStart())
 	v.una = ack

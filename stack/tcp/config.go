@@ -15,6 +15,9 @@ type Config struct {
 	RecvBuffer    int           // octets kept for the reader at most; sets the offered window
 	MSS           int           // largest segment's payload we want to receive and send; 0: what the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
+	NoTimestamps  bool          // does not offer or accept timestamps (RFC 7323)
+	TTL           uint8         // of the packets; used by the stack
+	StampOffset   uint32        // our timestamp clock at instant zero; the stack gives each pair of ends its own (RFC 7323 §5.4)
 	KeepAlive     time.Duration // idle time before a probe, and between probes; 0: no keep-alive
 	KeepAliveMax  int           // probes without an answer before the connection is given up
 	UserTimeout   time.Duration // how long data may stay unacknowledged; 0: until MaxRetries
@@ -25,7 +28,6 @@ type Config struct {
 	RTOInitial    time.Duration // RFC 6298 §2.1
 	RTOMin        time.Duration // RFC 6298 §2.4
 	RTOMax        time.Duration // RFC 6298 §2.5
-	TTL           uint8         // of the packets; used by the stack
 	InitialWindow int           // initial congestion window in segments; 0: RFC 5681 §3.1
 	Controller    Controller    // congestion controller, for this connection alone; nil: NewReno
 }

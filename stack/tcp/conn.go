@@ -30,6 +30,7 @@ type Conn struct {
 	owe  intents
 	cong congestion
 	rtt  estimator
+	ts   stamps
 	at   timers
 
 	segsIn, segsOut uint64
@@ -69,10 +70,11 @@ type receive struct {
 	wscale uint8
 	scaled bool // windows are scaled: we offer it, and go on when the peer does too
 	urgent bool
-	closed bool // the application reads no more: new data is answered by RST
-	fin    bool // the peer's FIN is known, at finSeq, though perhaps beyond a gap
-	eof    bool // and everything before it has come
-	segs   int  // data segments since the last acknowledgement
+	closed bool  // the application reads no more: new data is answered by RST
+	fin    bool  // the peer's FIN is known, at finSeq, though perhaps beyond a gap
+	eof    bool  // and everything before it has come
+	segs   int32 // data segments since the last acknowledgement
+	slack  int32 // of the buffer's room, what a SYN's narrow window could not offer
 
 	finSeq wire.Seq
 	base   int64      // offset of nxt in the stream, which gaps are counted in
@@ -137,6 +139,7 @@ func newConn(cfg Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	}
 	c.rcv = receive{buf: buf.NewRing(cfg.RecvBuffer), mss: mss, wscale: scaleFor(cfg.RecvBuffer), scaled: true}
 	c.rtt.init(&cfg)
+	c.ts = stamps{on: !cfg.NoTimestamps, offset: cfg.StampOffset}
 	c.at = noTimers
 	c.cong.init(&cfg, c.snd.mss)
 	c.cong.recover = iss

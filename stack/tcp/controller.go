@@ -81,6 +81,15 @@ func (g *congestion) init(cfg *Config, mss int) {
 	g.Ssthresh = MaxBuffer
 }
 
+// limited is what limited transmit adds to the window: a new segment for each of the first two duplicate
+// acknowledgements, so that a small window comes to its third (RFC 3042, RFC 5681 §3.2 step 1).
+func (g *congestion) limited() int {
+	if g.inRecovery {
+		return 0
+	}
+	return min(g.dupAcks, 2) * g.MSS
+}
+
 // setMSS fixes the segment size and with it the initial window.
 func (g *congestion) setMSS(mss int) {
 	g.MSS = mss

@@ -94,9 +94,9 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 
 // Out of order too: the set of ranges is kept once it has grown.
 func TestGapsAllocateNothing(t *testing.T) {
-	d := newDuplex(t, 1000, 1000)
+	d := newDuplex(t, 1000+stampLen, 1000+stampLen)
 	p, segs := make([]byte, 3000), [3]Segment{}
-	var bufs [3][1000]byte
+	var bufs [3][1000 + stampLen]byte
 	if n := testing.AllocsPerRun(200, func() {
 		if k, _ := d.c[0].Write(p); k != len(p) {
 			t.Fatal(k)

@@ -42,11 +42,16 @@ func (c *Conn) rest(now clock.Instant) {
 }
 
 // Emit writes the payload of the next segment into dst, fills s except for the ports, and commits to
-// it: for the connection it is sent. It returns the payload's length, at most len(dst); more than one
-// segment's worth makes a super-segment, with s.GSOSize set. ok is false when there is nothing to send.
+// it: for the connection it is sent. It returns the payload's length, which with the options is at most
+// len(dst); more than one segment's worth makes a super-segment, with s.GSOSize set. ok is false when
+// there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
-	a, n := c.next(len(dst))
+	room := len(dst)
+	if c.ts.on {
+		room -= stampLen
+	}
+	a, n := c.next(room)
 	if a == nothing {
 		c.rest(now)
 		return 0, false
@@ -65,7 +70,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.emitSYN(now, s)
 	case sendDupAck:
 		c.owe.dupAcks--
-		c.acknowledge(s, c.seq())
+		c.acknowledge(now, s, c.seq())
 	case sendLost:
 		c.owe.fast = false
 		c.emitText(now, dst[:n], s, c.snd.dataStart())
@@ -78,9 +83,9 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.at.unanswered++
 		c.at.asked(now)
 		c.count(EventKeepAlive)
-		c.acknowledge(s, c.snd.max.Add(-1))
+		c.acknowledge(now, s, c.snd.max.Add(-1))
 	case sendAck:
-		c.acknowledge(s, c.seq())
+		c.acknowledge(now, s, c.seq())
 	}
 	s.Payload = dst[:n]
 	return n, true
@@ -147,7 +152,7 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if d == 0 {
 		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
 	}
-	u := min(v.wnd, c.cong.Cwnd) - flight
+	u := min(v.wnd, c.cong.Cwnd+c.cong.limited()) - flight
 	n = min(d, u, room)
 	if n <= 0 {
 		return 0, false
@@ -193,7 +198,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) {
 	v := &c.snd
 	again := seq.Less(v.max)
-	end := c.putText(p, s, seq, false)
+	end := c.putText(now, p, s, seq, false)
 	switch {
 	case again:
 		segs := max(1, (len(p)+v.mss-1)/v.mss)
@@ -213,9 +218,9 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) {
 
 // putText fills a segment from the buffer, with the FIN when it follows and the window has room for it
 // or is to be ignored, and advances SND.MAX. It returns the number behind the segment.
-func (c *Conn) putText(p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
+func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
-	c.acknowledge(s, seq)
+	c.acknowledge(now, s, seq)
 	v.buf.Peek(seq.Sub(v.dataStart()), p)
 	end := seq.Add(len(p))
 	if end == v.dataEnd() {
@@ -236,7 +241,7 @@ func (c *Conn) putText(p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq 
 // the window is now. SND.NXT stays, so that the octet counts as sent only when it is acknowledged.
 func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
 	c.owe.probe = false
-	c.putText(p, s, c.snd.dataStart(), len(p) == 0) // one number, no more
+	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one number, no more
 	c.at.probes++
 	c.at.unanswered++
 	c.at.asked(now)
@@ -265,6 +270,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	if r.scaled {
 		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
 	}
+	c.ts.put(now, &s.Options)
 	s.Window = c.window(true)
 	if c.state == SynReceived {
 		s.Flags |= wire.ACK
@@ -287,13 +293,15 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 }
 
 // acknowledge makes s an acknowledgement of all that has come, with sequence number seq.
-func (c *Conn) acknowledge(s *Segment, seq wire.Seq) {
+func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
+	c.ts.put(now, &s.Options)
 	c.acknowledged()
 }
 
 func (c *Conn) acknowledged() {
 	c.owe.ack = false
+	c.ts.ackSent = c.rcv.nxt
 	c.rcv.segs = 0
 	c.at.delack = clock.Never
 }

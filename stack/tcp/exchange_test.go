@@ -21,9 +21,9 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 // An exchange is one connection against a peer that the file plays. Every line is a time in seconds and
 // a word; what the file gives:
 //
-//	0.000 config snd=1000 rcv=1000 mss=1460 …   before open or listen; afterwards, SetConfig
+//	0.000 config snd=1000 rcv=1000 mss=1460 …   ts=OFFSET for timestamps; before open or listen; afterwards, SetConfig
 //	0.000 open | listen                         our ISS is 4294967200, the peer's 4294967000: both wrap
-//	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, urg, gso
+//	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, ts, ecr, urg, gso
 //	0.010 write N | read N | shut | close | abort
 //	0.010 wait                                  nothing: time passes until then
 //	0.010 soft | hard                           an ICMP error
@@ -116,6 +116,9 @@ func describe(s *Segment, rel int) string {
 	if s.Options.HasWindowScale {
 		fmt.Fprintf(&b, " ws %d", s.Options.WindowScale)
 	}
+	if s.Options.HasTimestamps {
+		fmt.Fprintf(&b, " ts %d ecr %d", s.Options.TSVal, s.Options.TSEcr)
+	}
 	if s.GSOSize != 0 {
 		fmt.Fprintf(&b, " gso %d", s.GSOSize)
 	}
@@ -167,6 +170,10 @@ func (x *exchange) segment(f []string) {
 			s.Options.MSS = uint16(n)
 		case "ws":
 			s.Options.WindowScale, s.Options.HasWindowScale = uint8(n), true
+		case "ts":
+			s.Options.TSVal, s.Options.HasTimestamps = uint32(n), true
+		case "ecr":
+			s.Options.TSEcr = uint32(n)
 		case "urg":
 			s.Urgent = uint16(n)
 			s.Flags |= wire.URG
@@ -224,6 +231,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.DelayedAck = span()
 		case "timewait":
 			x.cfg.TimeWait = span()
+		case "ts":
+			x.cfg.NoTimestamps, x.cfg.StampOffset = false, uint32(x.number(v))
 		case "room":
 			x.room = x.number(v)
 		default:
@@ -343,7 +352,7 @@ func (x *exchange) info(words []string) {
 
 // play runs a file and returns it with the answers that were given.
 func (x *exchange) play(text string) string {
-	x.cfg, x.room = Config{RecvBuffer: 65535}, 1460
+	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true}, 1460
 	x.hooks.State = func(c *Conn, _, to State) {
 		if x.c != nil {
 			x.say("* %v", to)

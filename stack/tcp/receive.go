@@ -51,7 +51,7 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 		return drop.BadFlags
 	}
 	c.count(EventPassiveOpen)
-	c.takeSYN(s)
+	c.takeSYN(now, s)
 	c.owe.syn = true
 	c.at.waiting = now
 	c.setState(SynReceived)
@@ -83,7 +83,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	if s.Flags&wire.SYN == 0 {
 		return drop.TCPBadState
 	}
-	c.takeSYN(s)
+	c.takeSYN(now, s)
 	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
 		c.setState(SynReceived)
 		c.owe.syn = true
@@ -93,7 +93,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	c.owe.syn = false
 	c.owe.ack = true
 	c.establish(now)
-	c.ackProgress(now, s.Ack)
+	c.ackProgress(now, s)
 	c.acceptBehindSYN(now, s)
 	c.checkURG(s)
 	c.checkFIN(now, s)
@@ -101,10 +101,11 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 }
 
 // takeSYN takes the peer's sequence number and options in.
-func (c *Conn) takeSYN(s *Segment) {
+func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
 	r.adv = r.nxt.Add(min(r.buf.Limit(), 0xffff))
+	r.slack = int32(max(0, r.buf.Limit()-0xffff))
 	mss := defaultMSS
 	if o.MSS != 0 {
 		mss = int(o.MSS)
@@ -113,7 +114,11 @@ func (c *Conn) takeSYN(s *Segment) {
 	if o.HasWindowScale {
 		c.snd.wscale = min(o.WindowScale, 14)
 	} else {
-		r.wscale, r.scaled = 0, false
+		r.wscale, r.scaled, r.slack = 0, false, 0
+	}
+	if c.ts.on = c.ts.on && o.HasTimestamps; c.ts.on {
+		c.ts.recent, c.ts.recentAt = o.TSVal, now
+		c.snd.mss = max(minMSS, c.snd.mss-stampLen) // RFC 6691: the peer's MSS counts no options
 	}
 	c.cong.setMSS(c.snd.mss)
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
@@ -148,9 +153,17 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		}
 	}
 	text, end := len(s.Payload) > 0, s.Seq.Add(s.Len())
+	if r := c.ts.check(now, s); r != drop.None {
+		if r == drop.TCPOldTimestamp {
+			c.answerUnacceptable(now, s)
+		}
+		return r
+	}
+	first := s.Seq
 	if r := c.checkSequence(now, s); r != drop.None {
 		return r
 	}
+	c.ts.take(now, first, &s.Options)
 	if s.Flags&wire.RST != 0 {
 		return c.checkReset(now, s)
 	}

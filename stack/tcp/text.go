@@ -58,7 +58,7 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	r.base += int64(n)
 	r.nxt = r.nxt.Add(n)
 	r.bytes += uint64(n)
-	r.segs += segs
+	r.segs += int32(segs)
 	switch {
 	case r.segs >= 2 || c.cfg.DelayedAck < 0:
 		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)
@@ -100,7 +100,7 @@ func (c *Conn) window(syn bool) uint16 {
 		return uint16(min(max(0, r.adv.Sub(r.nxt)), 0xffff))
 	}
 	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, r.mss) {
-		r.adv = edge
+		r.adv, r.slack = edge, 0
 	}
 	return uint16(min(max(0, r.adv.Sub(r.nxt))>>r.wscale, 0xffff))
 }
@@ -112,11 +112,12 @@ func (c *Conn) windowEdge() wire.Seq {
 }
 
 // windowUpdateDue reports whether the reader has made enough room to tell the peer without being asked.
+// The room that was there from the start the next segment tells anyway.
 func (c *Conn) windowUpdateDue() bool {
 	r := &c.rcv
 	switch c.state {
 	case Established, FinWait1, FinWait2:
-		return !r.fin && c.windowEdge().Sub(r.adv) >= min(r.buf.Limit()/2, 2*r.mss)
+		return !r.fin && c.windowEdge().Sub(r.adv)-int(r.slack) >= min(r.buf.Limit()/2, 2*r.mss)
 	}
 	return false
 }

@@ -27,8 +27,8 @@ type timers struct {
 	waiting    clock.Instant // since when something of ours waits for an answer: the user timeout's base
 	active     clock.Instant // when the last segment came or went
 	sent       clock.Instant // when the last data went
-	probes     int           // sent since the window closed, for their back-off
-	unanswered int           // probes and keep-alives in a row without any acknowledgement
+	probes     int32         // sent since the window closed, for their back-off
+	unanswered int32         // probes and keep-alives in a row without any acknowledgement
 }
 
 var noTimers = timers{
@@ -153,7 +153,7 @@ func (c *Conn) unsent() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.
 func (c *Conn) persistTimeout() {
 	t := &c.at
 	t.persist = clock.Never
-	if t.unanswered >= c.cfg.MaxRetries {
+	if int(t.unanswered) >= c.cfg.MaxRetries {
 		c.timedOut()
 		return
 	}
@@ -179,7 +179,7 @@ func (c *Conn) keepAliveTimeout(now clock.Instant) {
 	if c.snd.nxt != c.snd.una || t.persist != clock.Never {
 		return // data or a probe on its way asks the same question
 	}
-	if t.unanswered >= c.cfg.KeepAliveMax {
+	if int(t.unanswered) >= c.cfg.KeepAliveMax {
 		c.timedOut()
 		return
 	}

@@ -3,7 +3,6 @@
 package live
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,8 +11,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"smolsh/phy/fault"
 	"smolsh/phy/tap"
@@ -157,17 +159,19 @@ func kernelEnd(c *net.TCPConn, send []byte, n int, o order) (sum [32]byte, err e
 }
 
 // TestIntegrity sends octets each way, in each order of closing, and compares hashes: with no loss, and
-// with frames lost in both directions.
+// with frames lost in both directions. What takes time is waiting for timeouts, so all goes side by side.
 func TestIntegrity(t *testing.T) {
 	for _, c := range []struct {
 		size int
 		loss float64
 	}{{64 << 20, 0}, {8 << 20, 0.05}, {1 << 20, 0.15}} {
-		size := c.size
 		if testing.Short() {
-			size >>= 4
+			c.size >>= 4
 		}
-		t.Run(fmt.Sprintf("%d KiB, loss %v", size>>10, c.loss), func(t *testing.T) { integrity(t, size, c.loss) })
+		t.Run(fmt.Sprintf("%d KiB, loss %v", c.size>>10, c.loss), func(t *testing.T) {
+			t.Parallel()
+			integrity(t, c.size, c.loss)
+		})
 	}
 }
 
@@ -182,73 +186,81 @@ func integrity(t *testing.T, size int, loss float64) {
 		data[i] = byte(rng.Uint32())
 	}
 	want := sha256.Sum256(data)
-	type result struct {
-		sum [32]byte
-		err error
-	}
+	began := time.Now()
+	var wait []func()
 	for _, weSend := range []bool{true, false} {
-		// The three orders run side by side: their timeouts overlap.
-		var transfers [3]*transfer
-		var kernel [3]chan result
 		for o := weClose; o <= bothClose; o++ {
-			ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			kernel[o] = make(chan result, 1)
-			go func() {
-				defer ln.Close()
-				c, err := ln.AcceptTCP()
-				var res result
-				if err == nil {
-					var send []byte
-					if !weSend {
-						send = data
-					}
-					res.sum, err = kernelEnd(c, send, size, o)
+			finish := exchange(t, r, h, data, weSend, o)
+			wait = append(wait, func() {
+				got, err := finish()
+				if err != nil {
+					t.Errorf("we send %v, %v: %v", weSend, o, err)
+				} else if got != want {
+					t.Errorf("we send %v, %v: what arrived has hash %x, want %x", weSend, o, got, want)
 				}
-				res.err = err
-				kernel[o] <- res
-			}()
-			x := &transfer{order: o, hash: sha256.New(), done: make(chan error, 2), buf: make([]byte, 64<<10)}
-			if weSend {
-				x.data = data
-			} else {
-				x.expect = size
-			}
-			transfers[o] = x
-			r.Do(func(now clock.Instant) {
-				to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
-				if x.c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{}); err == nil {
-					x.c.OnEvent = x.step
-				}
+				t.Logf("we send %v, %v: %v", weSend, o, time.Since(began).Round(time.Millisecond))
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
 		}
-		for o, x := range transfers {
-			name := fmt.Sprintf("we send %v, %v", weSend, order(o))
-			res := <-kernel[o]
-			err := errors.Join(<-x.done, res.err)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			got := res.sum
-			if !weSend {
-				x.hash.Sum(got[:0])
-			}
-			if !bytes.Equal(got[:], want[:]) {
-				t.Errorf("%s: what arrived has hash %x, want %x", name, got, want)
-			}
-		}
+	}
+	for _, f := range wait {
+		f()
 	}
 	r.Do(func(clock.Instant) {
 		if in, out := h.Conservation(); in != out {
 			t.Errorf("%d frames in, %d accounted for", in, out)
 		}
 	})
+}
+
+// exchange begins one transfer between us and the kernel; finish waits for both ends and returns the
+// hash of what arrived at the receiver.
+func exchange(t *testing.T, r lab.Runner, h *lab.Host, data []byte, weSend bool, o order) (finish func() ([32]byte, error)) {
+	t.Helper()
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := ln.SyscallConn(); err == nil { // connections inherit it
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, os.Getenv("CC"))
+		})
+	}
+	var sum [32]byte
+	kernel := make(chan error, 1)
+	go func() {
+		defer ln.Close()
+		c, err := ln.AcceptTCP()
+		if err == nil {
+			var send []byte
+			if !weSend {
+				send = data
+			}
+			sum, err = kernelEnd(c, send, len(data), o)
+		}
+		kernel <- err
+	}()
+	x := &transfer{order: o, hash: sha256.New(), done: make(chan error, 2), buf: make([]byte, 64<<10)}
+	if weSend {
+		x.data = data
+	} else {
+		x.expect = len(data)
+	}
+	r.Do(func(now clock.Instant) {
+		to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
+		if x.c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{}); err == nil {
+			x.c.OnEvent = x.step
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() ([32]byte, error) {
+		err := errors.Join(<-kernel, <-x.done)
+		if !weSend {
+			x.hash.Sum(sum[:0])
+		}
+		return sum, err
+	}
 }
 
 // BenchmarkTAP is one stream over a TAP against the kernel, plain frames of MTU 1500, in octets a second.

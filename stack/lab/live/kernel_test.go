@@ -11,11 +11,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"smolsh/phy/fault"
 	"smolsh/phy/tap"
@@ -219,11 +216,6 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, data []byte, weSend bool,
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if raw, err := ln.SyscallConn(); err == nil { // connections inherit it
-		_ = raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, os.Getenv("CC"))
-		})
 	}
 	var sum [32]byte
 	kernel := make(chan error, 1)

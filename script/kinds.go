@@ -65,10 +65,52 @@ var kindWords = map[kind]string{
 	kindTask:     "a task",
 }
 
-func (k kind) describe() string { return kindWords[k] }
+// describe is the kind in words, with its bounds: "an int from 0 to 65507".
+func (k kind) describe() string {
+	base, b := k.bounds()
+	if b == "" {
+		return kindWords[k]
+	}
+	return kindWords[base] + " " + bounded(b)
+}
+
+// bounds are what follows the colon in "int:0..65507" or "int:1..": the least and the greatest value.
+func (k kind) bounds() (base kind, bounds string) {
+	a, b, _ := strings.Cut(string(k), ":")
+	return kind(a), b
+}
+
+func bounded(bounds string) string {
+	lo, hi, _ := strings.Cut(bounds, "..")
+	if hi == "" {
+		return "of at least " + lo
+	}
+	return "from " + lo + " to " + hi
+}
+
+// within converts an int and holds it against the bounds.
+func within(bounds string, v starlark.Value) (any, error) {
+	n, err := kindInt.convert(v)
+	if err != nil {
+		return nil, err
+	}
+	lo, hi, _ := strings.Cut(bounds, "..")
+	least, _ := strconv.Atoi(lo)
+	most, err := strconv.Atoi(hi)
+	if err != nil {
+		most = math.MaxInt
+	}
+	if n := n.(int); n < least || n > most {
+		return nil, errKind
+	}
+	return n, nil
+}
 
 // convert gives the Go value of an argument, or errKind or a better explanation.
 func (k kind) convert(v starlark.Value) (any, error) {
+	if base, b := k.bounds(); base == kindInt && b != "" {
+		return within(b, v)
+	}
 	switch k {
 	case kindAny:
 		return v, nil

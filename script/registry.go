@@ -14,8 +14,10 @@ import (
 type builtin struct {
 	name    string // "ping", "tcp.connect", "conn.send": what comes before the dot is a namespace or a type
 	sig     string // "endpoint, timeout=, local=None, **options"
-	kinds   string // a kind per named parameter of sig, in order
-	result  string // type or fields of what it returns, for help
+	kinds   string // a kind per named parameter of sig, in order; bounds stand behind it: "int:1..255"
+	args    string // what the parameters are, with units: "size: octets of data; ttl: hops"
+	result  string // type of what it returns, for help
+	fields  string // fields of what it returns, for help
 	doc     string // one line
 	example string // runs on a virtual lab with a peer
 	see     string
@@ -54,14 +56,15 @@ var fileOptions = &syntax.FileOptions{
 
 // registry holds every builtin by name.
 type registry struct {
-	byName  map[string]*builtin
-	members map[string][]string // namespace or type to member names, sorted
+	sections []section
+	byName   map[string]*builtin
+	members  map[string][]string // namespace or type to member names, sorted
 }
 
-func newRegistry(lists ...[]*builtin) *registry {
-	r := &registry{byName: map[string]*builtin{}, members: map[string][]string{}}
-	for _, list := range lists {
-		for _, b := range list {
+func newRegistry(sections []section) *registry {
+	r := &registry{sections: sections, byName: map[string]*builtin{}, members: map[string][]string{}}
+	for _, section := range sections {
+		for _, b := range section.builtins {
 			b.parse()
 			r.byName[b.name] = b
 			if i := strings.LastIndexByte(b.name, '.'); i >= 0 {

@@ -71,9 +71,7 @@ func New(cfg Config) *Session {
 	s.sched.init()
 	s.settle = s.settleServers
 	s.foreground = cfg.Interactive
-	s.reg = newRegistry(timeBuiltins(), textBuiltins(), assertBuiltins(), stateBuiltins(), tableBuiltins(), ifaceBuiltins(),
-		pingBuiltins(), tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), serveBuiltins(), httpBuiltins(),
-		labBuiltins(), faultBuiltins(), traceBuiltins())
+	s.reg = newRegistry(sections())
 	s.home = &world{Runner: cfg.Runner}
 	s.worlds = append(s.worlds, s.home)
 	if cfg.Runner.Virtual() {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ type shellLab struct {
 	peer    *lab.Host
 	seed    uint64
 	devices []phy.Device
-	why     string // one line when it is another lab than was asked for
+	kernel  []netip.Prefix // the kernel's addresses in the private lab
+	why     string         // one line when it is another lab than was asked for
 }
 
 var (
@@ -31,17 +33,11 @@ var (
 	loopbackAddr = netip.MustParsePrefix("127.0.0.1/8")
 	peerMAC      = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
 	simDelay     = 100 * time.Microsecond // each way, so that round trips are not 0
-	whySim       = "the private lab is not there yet, so this is a virtual lab (as with --device sim)"
 )
 
-// open makes the lab that the flags ask for.
-func (o *options) open() (*shellLab, error) {
-	devices := o.devices
+// open makes a lab with these devices.
+func (o *options) open(devices []device) (*shellLab, error) {
 	l := &shellLab{}
-	if len(devices) == 0 || devices[0].kind == "lab" {
-		l.why = whySim
-		devices = []device{{kind: "sim"}}
-	}
 	if len(devices) > 1 {
 		for _, d := range devices {
 			if d.kind != "tap" {
@@ -52,11 +48,11 @@ func (o *options) open() (*shellLab, error) {
 	l.seed = o.seed
 	if !o.flags.Changed("seed") {
 		l.seed = 1
-		if devices[0].kind == "tap" {
+		if real := devices[0].kind; real == "tap" || real == "lab" {
 			l.seed = rand.Uint64()
 		}
 	}
-	if len(o.kernelAddrs) > 0 && devices[0].kind != "tap" {
+	if len(o.kernelAddrs) > 0 && !o.wantsPrivate() && devices[0].kind != "tap" {
 		return nil, usageError("--kernel-addr is for a TAP that smolsh makes")
 	}
 	w := lab.NewWorld()
@@ -67,6 +63,8 @@ func (o *options) open() (*shellLab, error) {
 		err = o.sim(l, w)
 	case "loopback":
 		err = o.loopback(l, w)
+	case "lab":
+		err = o.private(l, w)
 	default:
 		err = o.taps(l, w, devices)
 	}
@@ -92,8 +90,14 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 		return usageError("%v", err)
 	}
 	var err error
-	if l.peer, err = l.lab.AddHost(lab.HostConfig{Name: "peer", MAC: peerMAC, Addrs: []netip.Prefix{peerOf(addrs[0])}, MTU: o.mtu}); err != nil {
-		return err
+	at := peerOf(addrs[0])
+	for _, k := range slices.Backward(o.kernelAddrs) { // instead of a private lab: the peer is where the kernel was to be
+		if k.Addr().Is4() {
+			at = k
+		}
+	}
+	if l.peer, err = l.lab.AddHost(lab.HostConfig{Name: "peer", MAC: peerMAC, Addrs: []netip.Prefix{at}, MTU: o.mtu}); err != nil {
+		return usageError("%v", err)
 	}
 	link, err := l.lab.Link(l.local, l.peer, lab.LinkConfig{Delay: simDelay})
 	if err != nil {
@@ -158,21 +162,40 @@ func (l *shellLab) prompt() string {
 	return "smolsh> "
 }
 
-// banner is what the shell shows at the start.
+// banner is what the shell shows at the start: who is there, in columns.
 func (l *shellLab) banner() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "smolsh %s   help() for help, Ctrl-D to leave\n", version)
+	var rows [][3]string
 	for _, i := range l.local.IfaceInfos() {
 		where := i.Name
 		if l.peer != nil {
 			where = "link to peer"
 		}
 		for _, a := range i.Addrs {
-			fmt.Fprintf(&b, "%-7s %-18s %v   %s, mtu %d\n", "you", a, i.MAC, where, i.MTU)
+			rows = append(rows, [3]string{"you", a.String(), fmt.Sprintf("%v   %s, mtu %d", i.MAC, where, i.MTU)})
 		}
 	}
+	for n, a := range l.kernel {
+		text := ""
+		if n == 0 && len(rows) > 0 {
+			us, _, _ := strings.Cut(rows[0][1], "/")
+			text = "in a network namespace of its own: try !ping -c1 " + us
+		}
+		rows = append(rows, [3]string{"kernel", a.String(), text})
+	}
 	if l.peer != nil {
-		fmt.Fprintf(&b, "%-7s %-18s %s\n", "peer", l.peer.IfaceInfos()[0].Addrs[0], "answers ping, echo (7), http (8000)")
+		rows = append(rows, [3]string{"peer", l.peer.IfaceInfos()[0].Addrs[0].String(), "answers ping, echo (7), http (8000)"})
+	}
+	wide := 0
+	for _, r := range rows {
+		wide = max(wide, len(r[1]))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "smolsh %s   help() for help, Ctrl-D to leave\n", version)
+	if l.why != "" {
+		b.WriteString(l.why + "\n")
+	}
+	for _, r := range rows {
+		b.WriteString(strings.TrimRight(fmt.Sprintf("%-6s  %-*s  %s", r[0], wide, r[1], r[2]), " ") + "\n")
 	}
 	return b.String()
 }

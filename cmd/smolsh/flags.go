@@ -65,13 +65,13 @@ func parseFlags(argv []string) (*options, error) {
 	f.SetOutput(nowhere{})
 	o.flags = f
 	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
-	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: sim, loopback, tap:NAME; the private lab (lab, the default) falls back to sim so far")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; sim; loopback")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24)")
-	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24)")
+	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
-	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a real device a random one)")
+	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a TAP a random one)")
 	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets that are lost, each way")
 	f.Float64Var(&o.corrupt, "corrupt-chance", 0, "`PERCENT` of packets in which one octet is changed, each way")
 	f.IntVar(&o.sizeLimit, "size-limit", 0, "longer packets are lost, in `OCTETS`")
@@ -189,7 +189,7 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, usageError("--%s: %q is no address with prefix length such as 192.168.69.1/24", flag, s)
 		}
-		if !p.Addr().Is4() {
+		if !p.Addr().Is4() && flag != "kernel-addr" {
 			return nil, usageError("--%s: %s: IPv6 is not spoken yet", flag, s)
 		}
 		out = append(out, p)
@@ -209,9 +209,9 @@ func parseDevice(s string) (device, error) {
 			return device{}, usageError("--device: say which TAP, such as tap:tap0")
 		}
 	case "tun", "raw", "switch":
-		return device{}, usageError("--device: %s is not there yet (there are tap:NAME, loopback, sim)", kind)
+		return device{}, usageError("--device: %s is not there yet (there are lab, tap:NAME, loopback, sim)", kind)
 	default:
-		return device{}, usageError("--device: no kind %q (there are tap:NAME, loopback, sim)", kind)
+		return device{}, usageError("--device: no kind %q (there are lab, tap:NAME, loopback, sim)", kind)
 	}
 	return device{kind, name}, nil
 }

@@ -36,15 +36,17 @@ func main() { os.Exit(execute(os.Args[1:])) }
 type statusError struct {
 	status int
 	text   string
+	cause  error
 }
 
 func (e *statusError) Error() string { return e.text }
+func (e *statusError) Unwrap() error { return e.cause }
 
 func usageError(format string, args ...any) error {
-	return &statusError{statusUsage, fmt.Sprintf(format, args...)}
+	return &statusError{statusUsage, fmt.Sprintf(format, args...), nil}
 }
 
-func deviceError(err error) error { return &statusError{statusDevice, err.Error()} }
+func deviceError(err error) error { return &statusError{statusDevice, err.Error(), err} }
 
 func execute(argv []string) int {
 	o, err := parseFlags(argv)
@@ -74,29 +76,29 @@ func execute(argv []string) int {
 // start makes the lab and the session, and runs what was asked for.
 func (o *options) start() (int, error) {
 	interactive := o.file == "" && !o.hasCommand && isatty.IsTerminal(os.Stdin.Fd())
-	var source []byte
-	if o.file == "" && !o.hasCommand && !interactive || o.file == "-" {
-		var err error
-		if source, err = io.ReadAll(os.Stdin); err != nil {
-			return 0, err
-		}
-	} else if o.file != "" {
+	if o.file != "" && o.file != "-" {
 		f, err := os.Open(o.file)
 		if err != nil {
 			return 0, usageError("%s: %v", o.file, errors.Unwrap(err))
 		}
 		f.Close()
 	}
-	l, err := o.open()
-	if err != nil {
-		return 0, err
+	l, status, ran, err := o.openLab()
+	if ran || err != nil {
+		return status, err
 	}
 	defer l.close()
+	var source []byte // read here, for the process that reads it must be the one that runs it
+	if o.file == "" && !o.hasCommand && !interactive || o.file == "-" {
+		if source, err = io.ReadAll(os.Stdin); err != nil {
+			return 0, err
+		}
+	}
 	s := script.New(script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Width: width(), Interactive: interactive,
 	})
-	status, err := o.runSession(s, l, interactive, source)
+	status, err = o.runSession(s, l, interactive, source)
 	if cerr := s.Close(); cerr != nil && err == nil {
 		err = cerr
 	}
@@ -114,8 +116,8 @@ func (o *options) runSession(s *script.Session, l *shellLab, interactive bool, s
 		s.Trace()
 	}
 	signaled := watchSignals(s, interactive)
-	if l.why != "" && (interactive || isatty.IsTerminal(os.Stderr.Fd())) {
-		fmt.Fprintln(os.Stderr, l.why)
+	if l.why != "" && !interactive { // the shell's banner has it
+		fmt.Fprintln(os.Stderr, "smolsh: "+l.why)
 	}
 	var err error
 	switch {

@@ -10,6 +10,31 @@ import (
 	"smolsh/stack/lab/live"
 )
 
+// kernelIPv6 is the kernel's IPv6 address in the private lab unless others are asked for.
+var kernelIPv6 = netip.MustParsePrefix("fdaa::100/64")
+
+// private puts the host on a TAP of its own, in the network namespace that the process has been moved
+// to.
+func (o *options) private(l *shellLab, w *lab.World) error {
+	if err := tap.SetUp("lo", true); err != nil {
+		return deviceError(err)
+	}
+	if err := o.taps(l, w, []device{{"tap", "tap0"}}); err != nil {
+		return err
+	}
+	l.kernel = o.kernelAddrs
+	if len(l.kernel) > 0 {
+		return nil
+	}
+	if len(o.addrs) > 0 {
+		l.kernel = []netip.Prefix{peerOf(o.addrs[0])}
+	} else {
+		l.kernel = []netip.Prefix{defaultPeer}
+	}
+	_ = tap.Setup("tap0", []netip.Prefix{kernelIPv6}, 0) // a kernel without IPv6 does without
+	return nil
+}
+
 // taps opens the devices and puts the host on them, each with one of its addresses.
 func (o *options) taps(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs

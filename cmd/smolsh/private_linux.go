@@ -1,0 +1,158 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// The private lab: the program runs itself again in a network namespace of its own, where it makes the
+// TAP. With the privilege for it (root) the process itself moves, by unshare(2) and execve(2): one
+// process, one pid. Otherwise a child is cloned into a user namespace as well, in which it is root, and
+// the parent waits for it. Namespace and TAP are the kernel's to take away when the last process in
+// them ends, however it ends.
+
+// markName is the environment variable that tells the copy that it is one: the pid of the process that
+// started it, which is its own or its parent's. The copy removes it.
+const markName = "SMOLSH_PRIVATE"
+
+// reportFD is where a cloned copy says why it could not make its lab, to the parent that waits.
+const reportFD = 3
+
+// insidePrivate reports whether this process was started in the private lab's namespace, and as a
+// cloned copy where to tell that the lab can't be made.
+func insidePrivate() (inside bool, report *os.File) {
+	mark, err := strconv.Atoi(os.Getenv(markName))
+	os.Unsetenv(markName)
+	switch {
+	case err != nil:
+		return false, nil
+	case mark == os.Getpid():
+		return true, nil
+	case mark == os.Getppid():
+		unix.CloseOnExec(reportFD)
+		return true, os.NewFile(reportFD, "report")
+	}
+	return false, nil
+}
+
+// enterPrivate runs the program again in a network namespace of its own. It returns where that can't be
+// done, or with ran set when a copy has run to its end with that exit status.
+func enterPrivate() (status int, ran bool, why *obstacle) {
+	if why = tunObstacle(); why != nil {
+		return 0, false, why
+	}
+	os.Setenv(markName, strconv.Itoa(os.Getpid()))
+	defer os.Unsetenv(markName)
+	if err := moveProcess(); err != unix.EPERM {
+		return 0, false, namespaceObstacle(err, sysctl)
+	}
+	return cloneProcess()
+}
+
+// moveProcess replaces the process by a copy of itself in a new network namespace; it returns only when
+// that fails.
+func moveProcess() error {
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: a thread that came half the way must not be used again
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			err = syscall.Exec(self(), os.Args, os.Environ())
+		}
+		failed <- err
+	}()
+	return <-failed
+}
+
+// self is the program's own file, under its name while it still has one.
+func self() string {
+	if path, err := os.Executable(); err == nil && unix.Access(path, unix.X_OK) == nil {
+		return path
+	}
+	return "/proc/self/exe"
+}
+
+// cloneProcess runs a copy in a user and a network namespace and waits for its end.
+func cloneProcess() (status int, ran bool, why *obstacle) {
+	runtime.LockOSThread() // the copy is killed when the thread that started it ends
+	report, theirs, err := os.Pipe()
+	if err != nil {
+		return 0, false, namespaceObstacle(err, sysctl)
+	}
+	defer report.Close()
+	terminal := hasTerminal()
+	cmd := &exec.Cmd{
+		Path: self(), Args: os.Args, Env: os.Environ(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: []*os.File{theirs},
+		SysProcAttr: &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+			Pdeathsig:   unix.SIGKILL,
+			Setpgid:     !terminal,
+		},
+	}
+	signals := catchForCopy()
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		signal.Stop(signals)
+		return 0, false, namespaceObstacle(err, sysctl)
+	}
+	go forward(signals, cmd.Process, terminal)
+	said, _ := io.ReadAll(report)
+	_ = cmd.Wait()
+	if why = told(said); why != nil {
+		signal.Stop(signals)
+		return 0, false, why
+	}
+	return exitStatusOf(cmd.ProcessState), true, nil
+}
+
+// hasTerminal reports whether a terminal controls the process.
+func hasTerminal() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
+}
+
+// catchForCopy catches what would end the process that waits. What was ignored stays so, for both.
+func catchForCopy() chan os.Signal {
+	c := make(chan os.Signal, 16)
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2} {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
+	}
+	return c
+}
+
+// forward passes signals on to the copy. On a terminal the keyboard's go to both processes, which are of
+// one group; there they are the copy's alone. Without one the copy has a group of its own, so that each
+// signal reaches it once, whomever it was sent to.
+func forward(signals chan os.Signal, child *os.Process, terminal bool) {
+	for s := range signals {
+		if terminal && (s == unix.SIGINT || s == unix.SIGQUIT) {
+			continue
+		}
+		_ = child.Signal(s)
+	}
+}
+
+// exitStatusOf is what a shell would say of a process that ended.
+func exitStatusOf(p *os.ProcessState) int {
+	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return p.ExitCode()
+}

@@ -82,6 +82,7 @@ const CommandName = "<command>"
 // Typed runs one chunk that was typed, as the prompt does: an expression's value is printed and kept in
 // _, and assignments are seen by everything typed before and after.
 func (s *Session) Typed(src string) error {
+	s.begin()
 	return s.result(s.typed(s.main, StdinName, src))
 }
 

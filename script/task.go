@@ -69,7 +69,8 @@ type sched struct {
 	main        *task
 	poked       atomic.Bool // a server's connection ended on its owner
 	settle      func()
-	foreground  bool // an interrupt is the main task's alone
+	foreground  bool        // an interrupt is the main task's alone
+	shelling    atomic.Bool // an interrupt is the running command's
 }
 
 func (s *sched) init() {
@@ -118,6 +119,32 @@ func background(fn, then func()) {
 		fn()
 		then()
 	}()
+}
+
+// outside runs fn, which blocks on the operating system and touches no Starlark value, while other tasks
+// go on. Where the task has to end first, stop is called, which must make fn return soon; the error then
+// says why. A live lab only.
+func (t *task) outside(what string, fn, stop func()) error {
+	if t.fail != nil {
+		return t.fail
+	}
+	var done atomic.Bool
+	background(fn, func() {
+		done.Store(true)
+		t.s.makeReady(t)
+	})
+	stopped := false
+	for !done.Load() {
+		t.park(t.s.home, what)
+		if t.fail != nil && !stopped {
+			stopped = true
+			stop()
+		}
+	}
+	if stopped {
+		return t.fail
+	}
+	return nil
 }
 
 // finish records a task's end and tells who waits for it.
@@ -404,6 +431,9 @@ func (t *task) yield() error {
 // Interrupt ends every waiting call, as Ctrl-C does: of every task, or in a shell of what was typed. Any
 // goroutine may call it.
 func (s *Session) Interrupt() {
+	if s.shelling.Load() {
+		return
+	}
 	s.interrupted.Store(true)
 	s.mu.Lock()
 	for _, t := range s.tasks {
@@ -413,6 +443,13 @@ func (s *Session) Interrupt() {
 	}
 	s.mu.Unlock()
 	s.signal()
+}
+
+// begin forgets an interrupt that came while nothing ran: what is typed next is not meant by it.
+func (s *Session) begin() {
+	s.interrupted.Store(false)
+	s.main.fail = nil
+	s.main.thread.Uncancel()
 }
 
 // predicate runs fn, which may run Starlark, on a world's owner while the baton's holder is elsewhere.

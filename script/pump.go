@@ -17,7 +17,6 @@ type pump struct {
 	moved int64 // octets received, or sent when sourcing
 	held  []byte
 	buf   []byte
-	eof   bool
 	over  bool
 	err   error
 	close bool // the connection belongs to the pump

@@ -77,10 +77,8 @@ const (
 	FaultMatch       // an injected drop of what a rule's match and nth name
 	FaultSize        // an injected size limit
 	FaultRate        // an injected rate limit's bucket is empty
-	FaultDuplicate   // reserved for the accounting of injected copies
 	ReplyQueueFull   // too many answers wait for the link
 	TransmitFailed   // the device refused the frame
-	ChallengeAckRate // a challenge ACK that the rate limit withheld (RFC 5961 §7)
 
 	NumReasons // how many there are; sizes counter arrays
 )
@@ -139,10 +137,8 @@ var words = [NumReasons]string{
 	FaultMatch:        "fault match",
 	FaultSize:         "fault size",
 	FaultRate:         "fault rate",
-	FaultDuplicate:    "fault duplicate",
 	ReplyQueueFull:    "reply queue full",
 	TransmitFailed:    "transmit failed",
-	ChallengeAckRate:  "challenge ack rate limit",
 }
 
 // String is the reason's word, such as "bad checksum"; empty for None.

@@ -70,15 +70,15 @@ const (
 	TCPNoTimestamp  // without the timestamps that both ends agreed on (RFC 7323 §3.2)
 
 	// Ours.
-	QueueFull        // a bounded output queue is full
-	LinkQueueFull    // the simulated link's queue is full
-	LinkDown         // the simulated link is partitioned
-	FaultLoss        // an injected loss
-	FaultMatch       // an injected drop of what a rule's match and nth name
-	FaultSize        // an injected size limit
-	FaultRate        // an injected rate limit's bucket is empty
-	ReplyQueueFull   // too many answers wait for the link
-	TransmitFailed   // the device refused the frame
+	QueueFull      // a bounded output queue is full
+	LinkQueueFull  // the simulated link's queue is full
+	LinkDown       // the simulated link is partitioned
+	FaultLoss      // an injected loss
+	FaultMatch     // an injected drop of what a rule's match and nth name
+	FaultSize      // an injected size limit
+	FaultRate      // an injected rate limit's bucket is empty
+	ReplyQueueFull // too many answers wait for the link
+	TransmitFailed // the device refused the frame
 
 	NumReasons // how many there are; sizes counter arrays
 )

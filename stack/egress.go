@@ -222,13 +222,24 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 	return drop.None
 }
 
+// Handed tells observers of a frame that Transmit gave and that now waits for its device. Taken or Sent,
+// with a reason, counts it when the device has decided.
+func (h *Host) Handed(now clock.Instant, i *Iface, f *phy.Frame) {
+	h.observe(now, i, TX, f, Verdict{Kind: Transmitted})
+}
+
+// Taken counts a frame of so many octets that the device has taken.
+func (h *Host) Taken(i *Iface, octets int) {
+	i.txPackets++
+	i.txBytes += uint64(octets)
+}
+
 // Sent reports what became of a frame that Transmit gave: sent, or dropped with a reason (a fault rule,
 // the device). Observers are called.
 func (h *Host) Sent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
 	v := Verdict{Kind: Transmitted}
 	if r == drop.None {
-		i.txPackets++
-		i.txBytes += uint64(f.Len())
+		h.Taken(i, f.Len())
 	} else {
 		i.txDropped++
 		h.dropTX(now, i.caps.Medium, f.Bytes(), r)

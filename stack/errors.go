@@ -19,7 +19,9 @@ var (
 	ErrInvalid     = errors.New("invalid argument")      // an address, length or port that can't be one
 	ErrExists      = errors.New("already there")         // the route or address exists
 	ErrNotFound    = errors.New("not there")             // no such route, address or neighbour
-	ErrDown        = errors.New("interface is down")     // administratively down
-	ErrNoRoute     = tcp.ErrNetUnreach                   // no route to the destination
-	ErrHostUnreach = tcp.ErrHostUnreach                  // the neighbour does not answer
+	ErrNoFrames    = errors.New("medium without frames") // the interface's medium carries bare IP packets
+	ErrAddrRemoved = errors.New("connection reset: its local address was removed")
+	ErrDown        = errors.New("interface is down") // administratively down
+	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination
+	ErrHostUnreach = tcp.ErrHostUnreach              // the neighbour does not answer
 )

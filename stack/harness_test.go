@@ -51,7 +51,7 @@ var ethernet = phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}
 func (n *network) host(name string, mac wire.HardwareAddr, addr string) (*Host, *Iface) {
 	h := New(Config{Name: name, Seed: uint64(len(n.hosts) + 1)})
 	loop := h.AddIface(n.now, IfaceConfig{
-		Name: "lo", Caps: phy.Capabilities{Medium: phy.MediumIP, MTU: 65535}, Hidden: true,
+		Name: "lo", Caps: phy.Capabilities{Medium: phy.MediumIP, MTU: 65535}, Loop: true, Hidden: true,
 		Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")},
 	})
 	n.peer[loop] = loop

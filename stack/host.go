@@ -9,6 +9,7 @@ import (
 	"smolsh/stack/drop"
 	"smolsh/stack/neigh"
 	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
 )
 
 // Config of a host. It is copied by New.
@@ -29,7 +30,7 @@ type Host struct {
 	secret [2]uint64 // of RFC 6528's and 6056's hashes
 
 	ifaces []*Iface
-	loop   *Iface                // the hidden one, on which the host reaches itself; nil without
+	loop   *Iface                // on which the host reaches itself; nil without
 	own    map[netip.Addr]*Iface // every address of the host
 	routes []route               // longest prefix first
 	epoch  uint32                // changes with routes, addresses and interfaces; connections cache their path by it
@@ -39,6 +40,8 @@ type Host struct {
 	udp       map[flow]*UDPConn
 	icmpByID  map[uint16]*ICMPConn
 	icmpByUDP map[uint16]*ICMPConn
+	raw       map[wire.Protocol][]*RawConn
+	frames    []*FrameConn
 	tcpPorts  map[uint16]int // listeners by port, whatever their address
 	udpPorts  map[uint16]int // UDP sockets by port
 	sockets   int
@@ -77,6 +80,7 @@ func New(cfg Config) *Host {
 		udp:       make(map[flow]*UDPConn),
 		icmpByID:  make(map[uint16]*ICMPConn),
 		icmpByUDP: make(map[uint16]*ICMPConn),
+		raw:       make(map[wire.Protocol][]*RawConn),
 		tcpPorts:  make(map[uint16]int),
 		udpPorts:  make(map[uint16]int),
 		small:     phy.NewPool(phy.FrameSize, 1024),

@@ -134,7 +134,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 		h.count(icmpInErrors)
 		return dropped(drop.Of(err))
 	}
-	if q.IP.Src != p.ip.Dst && !(p.iface.hidden && h.own[q.IP.Src] != nil) {
+	if q.IP.Src != p.ip.Dst && !(p.iface.loop && h.own[q.IP.Src] != nil) {
 		return dropped(drop.ICMPNoSocket)
 	}
 	cause, hard := errorOf(m)

@@ -17,7 +17,8 @@ type IfaceConfig struct {
 	Caps   phy.Capabilities // the device's, at the moment; see SetCapabilities
 	MAC    wire.HardwareAddr
 	Addrs  []netip.Prefix // host address with prefix length
-	Hidden bool           // not in the tables: the loop to the host's own addresses
+	Loop   bool           // the loop to the host's own addresses
+	Hidden bool           // not in the tables
 }
 
 // minMTU is the least an IPv4 link must carry (RFC 791 §3.2), defaultMTU that of Ethernet.
@@ -35,6 +36,8 @@ type Iface struct {
 	mac    wire.HardwareAddr
 	mtu    int // set by hand; 0: the device's
 	addrs  []ifaceAddr
+	index  uint16 // among the host's
+	loop   bool
 	hidden bool
 	up     bool
 
@@ -58,14 +61,14 @@ type ifaceAddr struct {
 // (see AddAddr) are left out.
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
-		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, hidden: cfg.Hidden, up: true,
-		neigh: neigh.New[waiting](h.cfg.Neighbor),
+		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
+		index: uint16(len(h.ifaces)), neigh: neigh.New[waiting](h.cfg.Neighbor),
 	}
 	if i.mac.IsZero() {
 		i.mac = cfg.Caps.MAC
 	}
 	h.ifaces = append(h.ifaces, i)
-	if i.hidden && h.loop == nil {
+	if i.loop && h.loop == nil {
 		h.loop = i
 	}
 	h.epoch++
@@ -103,6 +106,9 @@ func (i *Iface) MTU() int {
 	return min(i.caps.MTU, maxMTU)
 }
 
+// Loop reports whether this is the loop to the host's own addresses.
+func (i *Iface) Loop() bool { return i.loop }
+
 // Up reports whether the interface is administratively up.
 func (i *Iface) Up() bool { return i.up }
 
@@ -122,7 +128,7 @@ func (i *Iface) SetCapabilities(c phy.Capabilities) { i.caps = c }
 // the host has it already. ErrInvalid: no IPv4 address a host can have.
 func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	a := p.Addr()
-	if !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.hidden) {
+	if !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.loop) {
 		return ErrInvalid
 	}
 	if i.host.own[a] != nil {
@@ -142,7 +148,7 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	return nil
 }
 
-// DelAddr takes an address away. Its connections are reset locally. ErrNotFound: it was not there.
+// DelAddr takes an address away. Its connections are reset locally (ErrAddrRemoved). ErrNotFound: it was not there.
 func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	k := slices.IndexFunc(i.addrs, func(a ifaceAddr) bool { return a.Prefix == p })
 	if k < 0 {

@@ -14,7 +14,11 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	switch {
 	case !i.up:
 	case i.caps.Medium == phy.MediumEthernet:
-		v = h.receiveEthernet(now, i, f)
+		var took, full bool
+		if len(h.frames) > 0 {
+			took, full = h.tapFrames(now, i, f)
+		}
+		v = orFrames(took, full, h.receiveEthernet(now, i, f))
 	default:
 		v = h.receiveIP(now, i, f, f.Bytes(), false)
 	}

@@ -25,7 +25,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	if !unicast(src) || i.isBroadcast(src) {
 		return drop.MartianSource
 	}
-	if i.hidden {
+	if i.loop {
 		if !src.IsLoopback() && h.own[src] == nil {
 			return drop.MartianSource
 		}
@@ -54,6 +54,10 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 
 // deliver hands a packet for this host to its transport.
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
+	var took, full bool
+	if len(h.raw) > 0 {
+		took, full = h.tapRaw(now, p)
+	}
 	switch p.ip.Protocol {
 	case wire.ProtocolTCP:
 		h.count(ipInDelivers)
@@ -63,7 +67,15 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		return h.receiveUDP(now, p)
 	case wire.ProtocolICMP:
 		h.count(ipInDelivers)
-		return h.receiveICMP(now, p)
+		return p.orRaw(took, full, h.receiveICMP(now, p))
+	}
+	switch {
+	case took:
+		h.count(ipInDelivers)
+		return Verdict{Kind: Delivered, Proto: p.ip.Protocol, Raw: true}
+	case full:
+		h.count(ipInDiscards)
+		return dropped(drop.SocketQueueFull)
 	}
 	h.count(ipInUnknownProtos)
 	return h.refuse(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol)

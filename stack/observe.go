@@ -28,6 +28,12 @@ type PacketEvent struct {
 	Verdict Verdict
 }
 
+// Repeated reports whether the frame was sent on the host's own loop: it is seen again, with its verdict,
+// as it arrives.
+func (ev *PacketEvent) Repeated() bool {
+	return ev.Dir == TX && ev.Verdict.Kind == Transmitted && ev.Iface.loop
+}
+
 type observer struct{ fn func(ev *PacketEvent) }
 
 // Observe calls fn with every frame and its verdict from now on, until cancel is called. Observers are

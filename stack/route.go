@@ -67,7 +67,7 @@ func (h *Host) DelRoute(dst netip.Prefix) error {
 
 // connect adds the route to a subnet of i, disconnect takes it out.
 func (h *Host) connect(i *Iface, subnet netip.Prefix) {
-	if i.hidden {
+	if i.loop {
 		return // the host's own addresses need no routes
 	}
 	for _, r := range h.routes {
@@ -108,7 +108,7 @@ func (h *Host) lookup(dst netip.Addr) (hop, bool) {
 	}
 	if dst == limitedBroadcast {
 		for _, i := range h.ifaces {
-			if i.up && !i.hidden {
+			if i.up && !i.loop {
 				return hop{iface: i, next: dst, broadcast: true}, true
 			}
 		}
@@ -145,7 +145,7 @@ func (h *Host) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 		return p.iface.addrs[0].Addr(), true
 	}
 	for _, i := range h.ifaces { // an interface without an address borrows one
-		if !i.hidden && len(i.addrs) > 0 {
+		if !i.loop && len(i.addrs) > 0 {
 			return i.addrs[0].Addr(), true
 		}
 	}

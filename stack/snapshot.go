@@ -64,12 +64,12 @@ func (i *Iface) Info() IfaceInfo {
 
 // SocketInfo is one row of the socket table.
 type SocketInfo struct {
-	ID            uint64 // grows with every socket of the host
-	NetID         string // tcp, udp, icmp
-	State         string // TCP: the RFC's word; UDP: ESTAB when connected, UNCONN otherwise
-	RecvQ, SendQ  int    // octets; of a listener, the waiting connections and the backlog
-	Local, Remote netip.AddrPort
-	TCP           *tcp.Info // of a connection
+	ID            uint64         // grows with every socket of the host
+	NetID         string         // tcp, udp, icmp, raw, frames
+	State         string         // TCP: the RFC's word; UDP: ESTAB when connected, UNCONN otherwise
+	RecvQ, SendQ  int            // octets; of a listener, the waiting connections and the backlog
+	Local, Remote netip.AddrPort // the port is a raw socket's protocol, a frame socket's EtherType
+	TCP           *tcp.Info      // of a connection
 }
 
 // SocketInfos is every socket: listeners first, then in the order of their making.
@@ -102,6 +102,20 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 				ID: c.id, NetID: "icmp", RecvQ: c.queue.charged, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), c.ident),
 			})
 		}
+	}
+	for _, list := range h.raw {
+		for _, c := range list {
+			infos = append(infos, SocketInfo{
+				ID: c.id, NetID: "raw", State: "UNCONN", RecvQ: c.queue.charged,
+				Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.proto)),
+			})
+		}
+	}
+	for _, c := range h.frames {
+		infos = append(infos, SocketInfo{
+			ID: c.id, NetID: "frames", State: "UNCONN", RecvQ: c.queue.charged,
+			Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.typ)),
+		})
 	}
 	slices.SortFunc(infos, func(a, b SocketInfo) int {
 		if al, bl := a.listening(), b.listening(); al != bl {

@@ -259,11 +259,12 @@ func (h *Host) forget(c *TCPConn) {
 	}
 }
 
-// abortLocal ends every connection of a local address that is no longer ours; no segment can tell the
-// peer.
+// abortLocal ends every connection of a local address that is no longer ours, with ErrAddrRemoved; no
+// segment can tell the peer.
 func (h *Host) abortLocal(now clock.Instant, a netip.Addr) {
 	for _, c := range h.connections() {
 		if c.local.Addr() == a {
+			c.stranded = c.conn.State() != tcp.Closed
 			c.conn.Abort(now)
 			h.forget(c)
 			c.seen = c.glance()

@@ -350,7 +350,7 @@ func TestInterfaceDownAndUp(t *testing.T) {
 	if err := i.DelAddr(n.now, netip.MustParsePrefix("10.0.0.1/24")); err != nil {
 		t.Fatal(err)
 	}
-	if !errors.Is(client.Err(), tcp.ErrAborted) || len(a.conns) != 0 {
+	if !errors.Is(client.Err(), ErrAddrRemoved) || len(a.conns) != 0 {
 		t.Errorf("address gone: %v, %d connections", client.Err(), len(a.conns))
 	}
 }

@@ -24,6 +24,7 @@ type TCPConn struct {
 	queued        bool   // on its interface's ready list
 	gone          bool   // the host has forgotten it
 	telling       bool   // OnEvent is running
+	stranded      bool   // its local address was taken away
 
 	listener *TCPListener // whose backlog it waits in, or will
 	parked   *neighbor    // whose answer it waits for
@@ -150,7 +151,15 @@ func (c *TCPConn) Remote() netip.AddrPort { return c.remote }
 func (c *TCPConn) State() tcp.State { return c.conn.State() }
 
 // Err is why the connection ended; nil while it lives and after an orderly close.
-func (c *TCPConn) Err() error { return c.conn.Err() }
+func (c *TCPConn) Err() error { return c.why(c.conn.Err()) }
+
+// why is the reason that the user is given for err: who takes an address away has ABORTed for him.
+func (c *TCPConn) why(err error) error {
+	if c.stranded && err == tcp.ErrAborted {
+		return ErrAddrRemoved
+	}
+	return err
+}
 
 // Read moves received octets into p. 0 and nil: there are none yet; io.EOF: the stream has ended.
 func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
@@ -158,7 +167,7 @@ func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
 	if n > 0 {
 		c.host.settle(now, c) // the window may have opened
 	}
-	return n, err
+	return n, c.why(err)
 }
 
 // Write queues octets and returns how many were taken; 0 and nil: wait.
@@ -167,7 +176,7 @@ func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	if n > 0 {
 		c.host.settle(now, c)
 	}
-	return n, err
+	return n, c.why(err)
 }
 
 // Readable is the number of octets Read would give at once.
@@ -183,7 +192,7 @@ func (c *TCPConn) AtEOF() bool { return c.conn.AtEOF() }
 func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	err := c.conn.CloseWrite(now)
 	c.host.settle(now, c)
-	return err
+	return c.why(err)
 }
 
 // Close closes both ways at once for the caller: gracefully, or by RST when data is unread.

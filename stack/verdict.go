@@ -47,6 +47,7 @@ type Verdict struct {
 	Port     uint16        // that socket's local port, or ICMP identifier
 	State    tcp.State     // the connection's state after the segment
 	Listener bool          // it reached a listener
+	Raw      bool          // it reached raw sockets, or frame sockets, alone
 }
 
 // String is what traces and packet comments say: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969",
@@ -63,6 +64,10 @@ func (v Verdict) String() string {
 		return ""
 	}
 	switch {
+	case v.Raw && v.Proto == 0:
+		return "frame socket"
+	case v.Raw:
+		return "raw " + v.Proto.String()
 	case v.Listener:
 		return fmt.Sprintf("listener :%d, %s", v.Port, v.State)
 	case v.Proto == wire.ProtocolTCP:

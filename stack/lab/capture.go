@@ -23,7 +23,8 @@ type captureFile struct {
 // Capture writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
 // as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
 // the hosts' frames are of wire size. A frame shows as the stack saw it: before the rules of the port it
-// left by, after those of the port it came in by. stop closes the file and reports the first error.
+// left by, after those of the port it came in by. What a host sends to itself shows once, as it arrives.
+// stop closes the file and reports the first error.
 func (l *Lab) Capture(path string) (stop func() error, err error) {
 	c, err := l.world.newCapture(path)
 	if err != nil {
@@ -132,6 +133,9 @@ func (c *captureFile) addPort(p *Port) int {
 }
 
 func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
+	if ev.Repeated() {
+		return
+	}
 	i, known := c.ifaces[ev.Iface]
 	if !known {
 		i = c.addPort(h.portOf(ev.Iface))

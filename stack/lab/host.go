@@ -22,8 +22,8 @@ const (
 	tickPause      = time.Millisecond
 )
 
-// Host is a lab's host: a stack and its ports. Every host has a hidden loop interface with
-// 127.0.0.1/8, on which its own addresses are reached.
+// Host is a lab's host: a stack and its ports. Every host has a loop interface with 127.0.0.1/8, on which
+// its own addresses are reached; it is hidden unless HostConfig.Loop says otherwise.
 type Host struct {
 	*stack.Host
 	lab     *Lab
@@ -33,7 +33,7 @@ type Host struct {
 	mtu     int
 	addrs   []netip.Prefix // not given to an interface yet
 	gateway netip.Addr     // not routed yet
-	ports   []*Port        // but for the loop
+	ports   []*Port        // but for a hidden loop
 	made    uint64         // ports made so far, which numbers their random streams
 	loop    *Port
 
@@ -49,7 +49,7 @@ type Host struct {
 // Lab is the host's lab.
 func (h *Host) Lab() *Lab { return h.lab }
 
-// Ports are the host's ports in the order in which they were made, without the hidden loop. The slice
+// Ports are the host's ports in the order in which they were made, without a hidden loop. The slice
 // is the host's.
 func (h *Host) Ports() []*Port { return h.ports }
 
@@ -94,13 +94,21 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	return p, nil
 }
 
-// attachLoop makes the hidden interface.
-func (h *Host) attachLoop() {
+// attachLoop makes the loop interface. A visible one takes the host's addresses too, and its MTU.
+func (h *Host) attachLoop(visible bool) error {
 	dev := phy.NewLoopback("lo")
-	p := &Port{host: h, caps: dev.Capabilities(), dev: dev}
+	p := &Port{host: h, caps: dev.Capabilities(), dev: dev, loop: true}
 	p.faults = p.newFaults(0)
-	p.open("lo", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}, true)
+	addrs := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}
+	if visible {
+		if h.mtu > 0 {
+			p.caps.MTU = h.mtu
+		}
+		addrs, h.addrs = append(addrs, h.addrs...), nil
+		h.ports = append(h.ports, p)
+	}
 	h.loop = p
+	return p.open("lo", addrs, !visible)
 }
 
 // newPort returns a port that is numbered but not open yet.
@@ -187,7 +195,9 @@ func (h *Host) run(now clock.Instant) {
 // asked again: what one interface sends may make another ready.
 func (h *Host) pump(now clock.Instant) (n int) {
 	for _, p := range h.ports {
-		n += p.pump(now)
+		if p != h.loop {
+			n += p.pump(now)
+		}
 	}
 	n += h.loop.pump(now)
 	n += h.loop.drainMemory(now)

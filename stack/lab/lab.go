@@ -56,12 +56,15 @@ type HostConfig struct {
 	// MTU bounds that of the host's interfaces, in octets of network-layer packet; 0 means 1500 on
 	// links and the device's own on devices.
 	MTU int
+	// Loop makes the host's loop an interface like any other, lo: it stands in the tables with all of
+	// Addrs beside its 127.0.0.1/8, and takes rules.
+	Loop bool
 	// Stack is the configuration of the stack; its Name and Seed are set by the lab.
 	Stack stack.Config
 }
 
-// AddHost makes a host without links. It has a hidden interface with 127.0.0.1/8 on a loopback, on
-// which its own addresses are reached. Names are unique within a lab.
+// AddHost makes a host without links, but for the loop on which its own addresses are reached. Names are
+// unique within a lab. The error says which address it cannot have.
 func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	for _, h := range l.hosts {
 		if h.Name() == cfg.Name {
@@ -85,9 +88,11 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 		gateway: cfg.Gateway,
 	}
 	h.timer.Value = h
+	if err := h.attachLoop(cfg.Loop); err != nil {
+		return nil, err
+	}
 	l.hosts = append(l.hosts, h)
 	l.world.hosts = append(l.world.hosts, h)
-	h.attachLoop()
 	for _, c := range l.captures {
 		c.add(h)
 	}

@@ -21,7 +21,8 @@ const portFrames = 1024
 type Port struct {
 	host   *Host
 	iface  *stack.Iface
-	index  int // among the host's ports
+	index  int  // among the host's ports
+	loop   bool // the host's own
 	hidden bool
 	faults *fault.Set
 	caps   phy.Capabilities // as the interface was last told
@@ -31,6 +32,7 @@ type Port struct {
 
 	dev      phy.Device   // nil: on a link
 	out      []*phy.Frame // what the device has not taken yet
+	sizes    []int        // of those frames, in octets
 	full     bool         // the device took fewer than it was given
 	err      error        // why the device is out of service
 	detached bool
@@ -79,7 +81,7 @@ func (p *Port) newFaults(n uint64) *fault.Set {
 func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	h, w := p.host, p.world()
 	p.hidden = hidden
-	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Hidden: hidden}
+	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden}
 	if p.caps.Medium == phy.MediumEthernet {
 		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
 	}
@@ -91,7 +93,7 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 			return fmt.Errorf("host %s: %s: address %s: %w", h.Name(), name, a, err)
 		}
 	}
-	if hidden {
+	if p.loop {
 		return nil
 	}
 	if err := h.addGateway(addrs, p.iface); err != nil {
@@ -190,22 +192,34 @@ func segmentSize(f *phy.Frame) int {
 }
 
 // transmit asks the rules about a frame, tells the stack what became of it, and puts it on the medium.
+// What a device takes or refuses is counted when it does.
 func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() {
-		p.host.Sent(now, p.iface, f, drop.None)
+		p.left(now, f)
 		p.put(now, f)
 		return
 	}
 	w := p.world()
 	seen := w.clone(f) // observers see what the stack sent, not what a rule made of it
 	v := p.faults.Apply(now, fault.TX, p.caps.Medium, f)
-	p.host.Sent(now, p.iface, seen, v.Drop)
-	w.recycle(seen)
 	if v.Drop != drop.None {
+		p.host.Sent(now, p.iface, seen, v.Drop)
+		w.recycle(seen)
 		w.recycle(f)
 		return
 	}
+	p.left(now, seen)
+	w.recycle(seen)
 	w.inject(now, v, f, portOut{p})
+}
+
+// left tells the stack that a frame is on its way.
+func (p *Port) left(now clock.Instant, f *phy.Frame) {
+	if p.lane != nil {
+		p.host.Sent(now, p.iface, f, drop.None)
+		return
+	}
+	p.host.Handed(now, p.iface, f)
 }
 
 // inject hands a frame and the copies that the rules want to the sink, when they want it.
@@ -242,11 +256,11 @@ func (p *Port) put(now clock.Instant, f *phy.Frame) {
 		p.lose(now, f)
 		return
 	}
-	p.out = append(p.out, f)
+	p.out, p.sizes = append(p.out, f), append(p.sizes, f.Len())
 	p.world().touch(p.host)
 }
 
-// lose counts a frame that was sent and that the device never took.
+// lose counts a frame that the device never took.
 func (p *Port) lose(now clock.Instant, f *phy.Frame) {
 	p.host.Sent(now, p.iface, f, drop.TransmitFailed)
 	p.world().recycle(f)
@@ -259,10 +273,11 @@ func (p *Port) flush(now clock.Instant) (taken int) {
 	p.full = false
 	for len(p.out) > 0 {
 		n, err := p.dev.Send(p.out)
-		for _, f := range p.out[:n] {
+		for k, f := range p.out[:n] {
+			p.host.Taken(p.iface, p.sizes[k])
 			w.recycle(f)
 		}
-		p.out = slices.Delete(p.out, 0, n)
+		p.shift(n)
 		taken += n
 		if err == nil {
 			p.full = len(p.out) > 0
@@ -275,12 +290,17 @@ func (p *Port) flush(now clock.Instant) (taken int) {
 		for _, f := range p.out[:lost] {
 			p.lose(now, f)
 		}
-		p.out = slices.Delete(p.out, 0, lost)
+		p.shift(lost)
 		if errors.Is(err, phy.ErrClosed) {
 			p.Fail(err)
 		}
 	}
 	return taken
+}
+
+// shift takes the first n frames off those that wait for the device.
+func (p *Port) shift(n int) {
+	p.out, p.sizes = slices.Delete(p.out, 0, n), slices.Delete(p.sizes, 0, n)
 }
 
 // Drain takes a batch of frames off the port's device and returns how many. A Runner calls it for
@@ -319,7 +339,7 @@ func (p *Port) drainMemory(now clock.Instant) (n int) {
 			p.world().touch(p.host)
 		}
 	}
-	if p.hidden && p.dev.(*phy.Memory).Pending() == 0 {
+	if p.loop && p.dev.(*phy.Memory).Pending() == 0 {
 		return n // every host has one, and most of the time it is at rest
 	}
 	return n + p.Drain(now)
@@ -392,7 +412,7 @@ func (p *Port) retire(err error) bool {
 	for _, f := range p.out {
 		p.lose(w.now, f)
 	}
-	p.out = nil
+	p.out, p.sizes = nil, nil
 	p.iface.SetUp(w.now, false)
 	w.touch(p.host)
 	return true

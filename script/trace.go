@@ -24,7 +24,7 @@ type tracer struct {
 
 func traceBuiltins() []*builtin {
 	return []*builtin{
-		{name: "trace", sig: "filter=None", kinds: "any", host: true, see: "capture, drops",
+		{name: "trace", sig: "filter=None", kinds: "any", args: `filter: tcpdump's expression, or False to stop`, host: true, see: "capture, drops",
 			doc: "Print a line per packet from now on; trace(False) stops.", example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False)`, fn: builtinTrace},
 		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace",
 			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: ``, fn: builtinCapture},
@@ -80,6 +80,9 @@ const verdictColumn = 120
 // packet prints one packet; on the owner.
 func (t *tracer) packet(ev *stack.PacketEvent) {
 	medium := ev.Iface.Medium()
+	if ev.Repeated() {
+		return
+	}
 	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
 		return
 	}

@@ -28,11 +28,10 @@ type shellLab struct {
 }
 
 var (
-	defaultAddr  = netip.MustParsePrefix("192.168.69.1/24")
-	defaultPeer  = netip.MustParsePrefix("192.168.69.100/24")
-	loopbackAddr = netip.MustParsePrefix("127.0.0.1/8")
-	peerMAC      = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
-	simDelay     = 100 * time.Microsecond // each way, so that round trips are not 0
+	defaultAddr = netip.MustParsePrefix("192.168.69.1/24")
+	defaultPeer = netip.MustParsePrefix("192.168.69.100/24")
+	peerMAC     = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
+	simDelay    = 100 * time.Microsecond // each way, so that round trips are not 0
 )
 
 // open makes a lab with these devices.
@@ -128,19 +127,13 @@ func peerOf(a netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p, a.Bits())
 }
 
-// loopback is a host that has only itself: 127.0.0.1 on its own loop, and the addresses that are asked
-// for on one more.
-func (o *options) loopback(l *shellLab, w *lab.World) error {
-	if err := o.host(l); err != nil {
+// loopback is a host that has only itself: a loop with 127.0.0.1 and the addresses that are asked for.
+func (o *options) loopback(l *shellLab, w *lab.World) (err error) {
+	l.local, err = l.lab.AddHost(lab.HostConfig{Name: "local", Addrs: o.addrs, MTU: o.mtu, Loop: true})
+	if err != nil {
 		return usageError("%v", err)
 	}
 	l.runner = lab.NewVirtual(w)
-	if len(o.addrs) == 0 {
-		return nil
-	}
-	if _, err := l.local.Attach(phy.NewLoopback("lo1"), o.addrs...); err != nil {
-		return usageError("--addr: %v", err)
-	}
 	return nil
 }
 

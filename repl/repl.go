@@ -31,7 +31,7 @@ func Run(s *script.Session, prompt, history string, stderr io.Writer) int {
 	defer rl.Close()
 	for {
 		var src string
-		s.Await(func() { src, err = chunk(rl, prompt) })
+		s.Await(func() { src, err = chunk(rl, prompt) }, nil)
 		switch {
 		case errors.Is(err, readline.ErrInterrupt):
 			continue

@@ -24,7 +24,7 @@ func (s *Session) Shell(line string) int {
 	signal.Notify(quit, syscall.SIGQUIT)
 	s.shelling.Store(true)
 	var err error
-	s.Await(func() { err = cmd.Run() })
+	s.Await(func() { err = cmd.Run() }, nil)
 	s.shelling.Store(false)
 	signal.Stop(quit)
 	var exit *exec.ExitError

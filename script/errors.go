@@ -83,7 +83,7 @@ func (s *Session) report(err error) string {
 		b.WriteString(syn.Msg)
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
-		b.WriteString(eval.Msg)
+		b.WriteString(unbound(eval.Msg))
 		for i := range eval.CallStack {
 			f := eval.CallStack.At(i)
 			if f.Pos.Filename() == "<builtin>" {
@@ -136,8 +136,8 @@ func (s *Session) sourceLine(name string, n int) string {
 // planned are names of the language that are not there yet.
 var planned = map[string]bool{
 	"raw": true, "frames": true, "arping": true, "traceroute": true, "resolve": true, "dhcp": true, "on": true,
-	"tcpdump": true, "sniff": true, "read_capture": true, "timeit": true, "watch": true, "save": true,
-	"reload": true, "Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "UDP": true, "TCP": true,
+	"tcpdump": true, "sniff": true, "read_capture": true, "watch": true,
+	"Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "UDP": true, "TCP": true,
 	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
 }
 

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 )
 
 // loadedFile is a file that load() has read, or is reading.
@@ -74,62 +73,4 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f.err, f.loading = err, false
 	return f.globals, f.err
-}
-
-// CommandName is the file name of what -c gives.
-const CommandName = "<command>"
-
-// Typed runs one chunk that was typed, as the prompt does: an expression's value is printed and kept in
-// _, and assignments are seen by everything typed before and after.
-func (s *Session) Typed(src string) error {
-	s.begin()
-	return s.result(s.typed(s.main, StdinName, src))
-}
-
-// RunCommand runs the text of -c, printing the value of an expression as the prompt does.
-func (s *Session) RunCommand(src string) error {
-	return s.result(s.typed(s.main, CommandName, src))
-}
-
-func (s *Session) typed(t *task, name, src string) error {
-	s.sources[name] = src
-	f, err := fileOptions.Parse(name, src, 0)
-	if err != nil {
-		return err
-	}
-	var last syntax.Expr
-	if n := len(f.Stmts); n > 0 {
-		if stmt, ok := f.Stmts[n-1].(*syntax.ExprStmt); ok {
-			last, f.Stmts = stmt.X, f.Stmts[:n-1]
-		}
-	}
-	if len(f.Stmts) > 0 {
-		if err := starlark.ExecREPLChunk(f, t.thread, s.globals); err != nil {
-			return err
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	v, err := starlark.EvalExprOptions(fileOptions, t.thread, last, s.globals)
-	if err != nil {
-		return err
-	}
-	if v != starlark.None {
-		s.globals["_"] = v
-		if text := s.display(v); text != "" {
-			s.out.print(text)
-		}
-	}
-	return nil
-}
-
-// displayer is a value that shows more at the prompt than print() does.
-type displayer interface{ display() string }
-
-func (s *Session) display(v starlark.Value) string {
-	if d, ok := v.(displayer); ok {
-		return d.display()
-	}
-	return v.String()
 }

@@ -32,7 +32,7 @@ func TestExamples(t *testing.T) {
 
 // noExample are builtins that end the script or need a file; testdata has them.
 var noExample = map[string]bool{
-	"exit": true, "run": true, "capture": true, "capture.stop": true, "lab.capture": true, "conn.sendfile": true,
+	"exit": true, "run": true, "reload": true, "save": true, "capture": true, "capture.stop": true, "lab.capture": true, "conn.sendfile": true,
 }
 
 // TestWrongArguments calls every builtin with a misspelt name, without what it needs and with a value of

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	starjson "go.starlark.net/lib/json"
@@ -32,6 +31,7 @@ type Config struct {
 	Width  int // columns of the terminal that tables are cut to; 0: they are not cut
 	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
 	Interactive bool
+	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
@@ -55,7 +55,10 @@ type Session struct {
 	exited   bool
 	ended130 bool         // the last run was interrupted
 	open     []*connValue // of the own live host, not closed yet; on its owner
-	sweep    int          // how many there may be before those that have ended are let go
+	inputs   []string     // what was typed and went well
+	ran      string       // the file that run() ran last, and its arguments
+	ranArgs  []starlark.Value
+	sweep    int // how many there may be before those that have ended are let go
 }
 
 // New makes a Session. The caller closes it.
@@ -290,21 +293,4 @@ func abs(path string) string {
 		return p
 	}
 	return path
-}
-
-// Await calls fn, which blocks on something outside the session such as a terminal and touches no
-// Starlark value. A live lab's tasks run meanwhile; a virtual lab stands still.
-func (s *Session) Await(fn func()) {
-	if s.home.Virtual() {
-		fn()
-		return
-	}
-	var done atomic.Bool
-	background(fn, func() {
-		done.Store(true)
-		s.makeReady(s.main)
-	})
-	for !done.Load() {
-		s.main.park(s.home, "input")
-	}
 }

@@ -1,3 +1,130 @@
 package script
 
-func shellBuiltins() []*builtin { return nil }
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+func shellBuiltins() []*builtin {
+	return []*builtin{
+		{name: "reload", see: "run",
+			doc: "Run the file that run() ran last once more, and forget what load() has read.", example: ``, fn: builtinReload},
+		{name: "save", sig: "file", kinds: "str", args: "file: where to; it is replaced", see: "run",
+			doc: "Write what was typed in this session, and went well, as a script.", example: ``, fn: builtinSave},
+		{name: "timeit", sig: "fn, count=None", kinds: "fn int:1..", args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
+			result: "struct", fields: "count total each (seconds by the clock on the wall)",
+			doc: "Call fn again and again and measure how long a call takes.", example: `timeit(lambda: sockets(), count=10)`, fn: builtinTimeit},
+	}
+}
+
+// timeitFor is how long timeit calls a function where nothing says how often.
+const timeitFor = 200 * time.Millisecond
+
+// timing is what timeit returns; the prompt shows it in a line.
+type timing struct {
+	*starlarkstruct.Struct
+	count int
+	each  time.Duration
+}
+
+func (v timing) display() string {
+	calls := "calls"
+	if v.count == 1 {
+		calls = "call"
+	}
+	return fmt.Sprintf("%d %s, %s each", v.count, calls, brevity(v.each))
+}
+
+// brevity is a duration in three digits.
+func brevity(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}} {
+		if d >= u.unit {
+			return fmt.Sprintf("%.3g %s", float64(d)/float64(u.unit), u.name)
+		}
+	}
+	return fmt.Sprintf("%d ns", d)
+}
+
+func builtinTimeit(c *call) (starlark.Value, error) {
+	fn := arg[starlark.Callable](c, "fn")
+	n := 0
+	start := time.Now()
+	for n == 0 || !c.given("count") && time.Since(start) < timeitFor || c.given("count") && n < arg[int](c, "count") {
+		if _, err := starlark.Call(c.t.thread, fn, nil, nil); err != nil {
+			return nil, err
+		}
+		n++
+	}
+	total := time.Since(start)
+	each := total / time.Duration(n)
+	return timing{starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
+		"count": starlark.MakeInt(n), "total": seconds(total), "each": seconds(each),
+	}), n, each}, nil
+}
+
+func builtinSave(c *call) (starlark.Value, error) {
+	path := arg[string](c, "file")
+	if len(c.s.inputs) == 0 {
+		return nil, c.errorf("nothing was typed yet that went well")
+	}
+	text := strings.Join(c.s.inputs, "\n") + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, c.errorf("%s: %v", path, err)
+	}
+	return starlark.None, nil
+}
+
+func builtinReload(c *call) (starlark.Value, error) {
+	if c.s.ran == "" {
+		return nil, c.errorf("no file was run yet: run(\"file.star\")")
+	}
+	clear(c.s.loaded)
+	return starlark.None, c.s.runFile(c.t, c.s.ran, c.s.ranArgs)
+}
+
+// runFile runs a file as run() does: what it binds is known at the prompt afterwards.
+func (s *Session) runFile(t *task, path string, args []starlark.Value) error {
+	s.ran, s.ranArgs = path, args
+	if full, err := filepath.Abs(path); err == nil {
+		s.ran = full
+	}
+	old := s.globals["args"]
+	s.globals["args"] = starlark.NewList(args)
+	src, err := readSource(path)
+	if err == nil {
+		var g starlark.StringDict
+		g, err = s.exec(t, path, src)
+		if s.foreground {
+			for n, v := range g {
+				s.globals[n] = v
+			}
+		}
+	}
+	s.globals["args"] = old
+	return err
+}
+
+// remember adds to what save() writes; of what speaks about the session it keeps nothing.
+func (s *Session) remember(src string) {
+	for _, skip := range []string{"save(", "help(", "reload("} {
+		if strings.HasPrefix(src, skip) {
+			return
+		}
+	}
+	s.inputs = append(s.inputs, strings.TrimRight(src, "\n"))
+}

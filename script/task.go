@@ -67,6 +67,7 @@ type sched struct {
 	worlds      []*world
 	nextID      int
 	main        *task
+	asks        []*ask
 	poked       atomic.Bool // a server's connection ended on its owner
 	settle      func()
 	foreground  bool        // an interrupt is the main task's alone
@@ -232,6 +233,7 @@ func (s *sched) next() *task {
 		if s.poked.CompareAndSwap(true, false) {
 			s.settle()
 		}
+		s.answer()
 		if t := s.pop(); t != nil {
 			return t
 		}

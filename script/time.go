@@ -159,11 +159,7 @@ func builtinUse(c *call) (starlark.Value, error) {
 }
 
 func builtinRun(c *call) (starlark.Value, error) {
-	old := c.s.globals["args"]
-	c.s.globals["args"] = starlark.NewList(c.rest)
-	err := c.s.execFile(c.t, arg[string](c, "file"))
-	c.s.globals["args"] = old
-	return starlark.None, err
+	return starlark.None, c.s.runFile(c.t, arg[string](c, "file"), c.rest)
 }
 
 func taskJoin(c *call) (starlark.Value, error) {

@@ -1,0 +1,86 @@
+package script
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// ask is a request from another goroutine to whoever has the baton.
+type ask struct {
+	fn    func()
+	taken atomic.Bool // by the baton's holder, or by who asked and gave up
+	done  chan struct{}
+}
+
+// Await calls fn, which blocks on something outside the session such as a terminal and touches no
+// Starlark value. A live lab's tasks run meanwhile; a virtual lab stands still. Where the session has to
+// end first, for a task called exit(), stop is called, which must make fn return soon; it may be nil.
+func (s *Session) Await(fn, stop func()) {
+	if s.home.Virtual() {
+		done := make(chan struct{})
+		background(fn, func() { close(done) })
+		for {
+			select {
+			case <-done:
+				return
+			case <-s.wake:
+				s.answer()
+			}
+		}
+	}
+	var over atomic.Bool
+	background(fn, func() {
+		over.Store(true)
+		s.makeReady(s.main)
+	})
+	for !over.Load() {
+		s.main.park(s.home, "input")
+		if s.exit != nil && stop != nil && !over.Load() {
+			stop()
+			stop = nil
+		}
+	}
+}
+
+// Ended reports whether a task called exit() while the prompt waited, and with which status.
+func (s *Session) Ended() (code int, ended bool) {
+	if s.exit == nil {
+		return 0, false
+	}
+	return s.exit.code, true
+}
+
+// ask runs fn, which may touch Starlark values but not wait, with the baton while the session is inside
+// Await. Any goroutine but those of tasks may call it. It reports false where a computing script kept the
+// baton for longer than the limit; fn is not run then.
+func (s *Session) ask(fn func(), limit time.Duration) bool {
+	a := &ask{fn: fn, done: make(chan struct{})}
+	s.mu.Lock()
+	s.asks = append(s.asks, a)
+	s.mu.Unlock()
+	s.signal()
+	select {
+	case <-a.done:
+		return true
+	case <-time.After(limit):
+	}
+	if a.taken.CompareAndSwap(false, true) {
+		return false
+	}
+	<-a.done
+	return true
+}
+
+// answer runs what other goroutines have asked for; with the baton.
+func (s *sched) answer() {
+	s.mu.Lock()
+	asks := s.asks
+	s.asks = nil
+	s.mu.Unlock()
+	for _, a := range asks {
+		if a.taken.CompareAndSwap(false, true) {
+			a.fn()
+			close(a.done)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package script
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// CommandName is the file name of what -c gives.
+const CommandName = "<command>"
+
+// typedOptions are fileOptions, but that what load() gives stays for what is typed next.
+var typedOptions = &syntax.FileOptions{
+	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true, LoadBindsGlobally: true,
+}
+
+// Typed runs one chunk that was typed, as the prompt does: the value of each expression is printed and
+// kept in _, and assignments are seen by everything typed before and after.
+func (s *Session) Typed(src string) error {
+	s.begin()
+	err := s.result(s.typed(s.main, StdinName, src))
+	if err == nil {
+		s.remember(src)
+	}
+	return err
+}
+
+// RunCommand runs the text of -c, printing the value of an expression as the prompt does.
+func (s *Session) RunCommand(src string) error {
+	return s.result(s.typed(s.main, CommandName, src))
+}
+
+// typed runs the statements one by one, each as a program of its own: names that an earlier one has bound
+// are predeclared in it, and predeclared names are looked up when they are used. So a function sees what
+// its globals are bound to by now, not what they were when it was typed.
+func (s *Session) typed(t *task, name, src string) error {
+	s.sources[name] = src
+	f, err := typedOptions.Parse(name, src, 0)
+	if err != nil {
+		return err
+	}
+	ahead := map[string]bool{} // what the whole chunk binds: its functions may mention each other
+	for _, stmt := range f.Stmts {
+		for _, n := range bound(stmt) {
+			ahead[n] = true
+		}
+	}
+	known := func(name string) bool { return ahead[name] || s.globals.Has(name) }
+	for _, stmt := range f.Stmts {
+		if x, ok := stmt.(*syntax.ExprStmt); ok {
+			err = s.typedExpr(t, name, x.X, known)
+		} else {
+			err = s.typedStmt(t, name, stmt, known)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(string) bool) error {
+	const result = " result" // no name of the language has a blank
+	start := syntax.Start(x)
+	stmt := &syntax.AssignStmt{OpPos: start, Op: syntax.EQ, LHS: &syntax.Ident{NamePos: start, Name: result}, RHS: x}
+	g, err := s.program(t, name, []syntax.Stmt{stmt}, known)
+	if err != nil {
+		return err
+	}
+	v := g[result]
+	if v == nil || v == starlark.None {
+		return nil
+	}
+	s.globals["_"] = v
+	if text := s.display(v); text != "" {
+		s.out.print(text)
+	}
+	return nil
+}
+
+// typedStmt runs a statement other than an expression. What it binds are globals of its own program,
+// which start with the values that the names had before.
+func (s *Session) typedStmt(t *task, name string, stmt syntax.Stmt, known func(string) bool) error {
+	start, _ := stmt.Span()
+	var stmts []syntax.Stmt
+	for _, n := range bound(stmt) {
+		if !s.globals.Has(n) {
+			continue
+		}
+		old := " " + n
+		s.globals[old] = s.globals[n]
+		defer delete(s.globals, old)
+		stmts = append(stmts, &syntax.AssignStmt{
+			OpPos: start, Op: syntax.EQ,
+			LHS: &syntax.Ident{NamePos: start, Name: n}, RHS: &syntax.Ident{NamePos: start, Name: old},
+		})
+	}
+	hidden := func(n string) bool { return known(n) || s.globals.Has(n) }
+	g, err := s.program(t, name, append(stmts, stmt), hidden)
+	for n, v := range g {
+		s.globals[n] = v
+	}
+	return err
+}
+
+func (s *Session) program(t *task, name string, stmts []syntax.Stmt, known func(string) bool) (starlark.StringDict, error) {
+	prog, err := starlark.FileProgram(&syntax.File{Path: name, Stmts: stmts, Options: typedOptions}, known)
+	if err != nil {
+		return nil, err
+	}
+	return prog.Init(t.thread, s.globals)
+}
+
+// bound are the names that a statement binds, sorted.
+func bound(stmt syntax.Stmt) []string {
+	var names []string
+	var target func(x syntax.Expr)
+	target = func(x syntax.Expr) {
+		switch x := x.(type) {
+		case *syntax.Ident:
+			names = append(names, x.Name)
+		case *syntax.ParenExpr:
+			target(x.X)
+		case *syntax.TupleExpr:
+			for _, e := range x.List {
+				target(e)
+			}
+		case *syntax.ListExpr:
+			for _, e := range x.List {
+				target(e)
+			}
+		}
+	}
+	syntax.Walk(stmt, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.AssignStmt:
+			target(n.LHS)
+		case *syntax.ForStmt:
+			target(n.Vars)
+		case *syntax.LoadStmt:
+			for _, id := range n.To {
+				target(id)
+			}
+		case *syntax.DefStmt:
+			names = append(names, n.Name.Name)
+			return false // what is inside is the function's
+		case syntax.Expr:
+			return false
+		}
+		return true
+	})
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// unbound puts the interpreter's words for a name that is promised but not bound yet into those of the
+// language.
+func unbound(msg string) string {
+	if name, ok := strings.CutPrefix(msg, "internal error: predeclared variable "); ok {
+		if name, ok := strings.CutSuffix(name, " is uninitialized"); ok {
+			return "global variable " + name + " referenced before assignment"
+		}
+	}
+	return msg
+}
+
+// displayer is a value that shows more at the prompt than print() does.
+type displayer interface{ display() string }
+
+func (s *Session) display(v starlark.Value) string {
+	if d, ok := v.(displayer); ok {
+		return d.display()
+	}
+	text := v.String()
+	if _, ok := v.(*table); ok && s.cfg.Heading != nil {
+		head, rest, more := strings.Cut(text, "\n")
+		text = s.cfg.Heading(head)
+		if more {
+			text += "\n" + rest
+		}
+	}
+	return text
+}
+
+// Incomplete reports whether what was typed so far is the beginning of a statement that goes on: more
+// input, or an empty line at its end, could make it whole.
+func Incomplete(src string) bool {
+	lines := strings.SplitAfter(src, "\n")
+	i := 0
+	ended := errors.New("no more")
+	short := false
+	_, err := typedOptions.ParseCompoundStmt(StdinName, func() ([]byte, error) {
+		if i >= len(lines) || lines[i] == "" {
+			short = true
+			return nil, ended
+		}
+		i++
+		return []byte(lines[i-1]), nil
+	})
+	return short && err != nil
+}

@@ -86,17 +86,17 @@ func connBuiltins() []*builtin {
 	return []*builtin{
 		{name: "conn.send", sig: "data, timeout=", kinds: "data duration", result: "int",
 			doc: "Queue all of the data, waiting for room; gives its length.", example: dial + `c.send("hi")`, fn: connSend},
-		{name: "conn.recv", sig: "max=65536, timeout=", kinds: "int duration", result: "bytes",
+		{name: "conn.recv", sig: "max=65536, timeout=", kinds: "int:1.. duration", result: "bytes",
 			doc: "What has arrived, at least one octet; empty at the end of the stream.", example: dial + `c.send("hi"); c.recv()`, fn: connRecv},
-		{name: "conn.recv_exactly", sig: "n, timeout=", kinds: "int duration", result: "bytes",
+		{name: "conn.recv_exactly", sig: "n, timeout=", kinds: "int:0.. duration", args: "n: how many octets", result: "bytes",
 			doc: "Exactly n octets; an early end is an error.", example: dial + `c.send("hi"); c.recv_exactly(2)`, fn: connRecvExactly},
-		{name: "conn.recv_until", sig: "delimiter, timeout=, max=1048576", kinds: "data duration int", result: "bytes",
+		{name: "conn.recv_until", sig: "delimiter, timeout=, max=1048576", kinds: "data duration int:1..", args: "delimiter: octets, str or bytes", result: "bytes",
 			doc: "Up to and with the delimiter; an early end is an error.", example: dial + `c.send("a\nb"); c.recv_until("\n")`, fn: connRecvUntil},
-		{name: "conn.sendfile", sig: "path", kinds: "str", result: "int",
+		{name: "conn.sendfile", sig: "path, timeout=", kinds: "str duration", result: "int",
 			doc: "Send a file's octets; gives their number.", example: ``, fn: connSendfile},
-		{name: "conn.sink", sig: "path=None", kinds: "str", result: "int",
+		{name: "conn.sink", sig: "path=None, timeout=", kinds: "str duration", result: "int",
 			doc: "Read until the end of the stream, into a file if one is named; gives the number of octets.", example: dial + `c.shutdown(); c.sink()`, fn: connSink},
-		{name: "conn.source", sig: "n=None", kinds: "int", result: "int",
+		{name: "conn.source", sig: "n=None, timeout=", kinds: "int:0.. duration", args: "n: how many octets", result: "int",
 			doc: "Send n octets of a printable pattern; without n, until the connection ends.", example: dial + `c.source(100)`, fn: connSource},
 		{name: "conn.shutdown",
 			doc: "Half-close: no more is sent, receiving goes on.", example: dial + `c.shutdown(); c.recv()`,
@@ -107,7 +107,7 @@ func connBuiltins() []*builtin {
 		{name: "conn.abort",
 			doc: "Reset the connection.", example: dial + `c.abort()`,
 			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.closed = true; v.c.Abort(now); return nil })},
-		{name: "conn.info", result: "struct",
+		{name: "conn.info", result: "info", fields: infoWords(),
 			doc: "The connection's variables under the RFCs' names.", example: dial + `c.info().cwnd`, fn: connInfo},
 		{name: "conn.set", sig: "**options",
 			doc: "Change options while the connection lives.", example: dial + `c.set(nodelay=True)`, fn: connSet},
@@ -211,11 +211,7 @@ func (v *connValue) recv(t *task, most int, timeout time.Duration) ([]byte, erro
 }
 
 func connRecv(c *call) (starlark.Value, error) {
-	most := arg[int](c, "max")
-	if most < 1 {
-		return nil, c.errorf("max is at least 1, got %d", most)
-	}
-	b, err := c.recv.(*connValue).recv(c.t, most, timeoutOf(c))
+	b, err := c.recv.(*connValue).recv(c.t, arg[int](c, "max"), timeoutOf(c))
 	return starlark.Bytes(b), err
 }
 
@@ -230,6 +226,9 @@ func connRecvExactly(c *call) (starlark.Value, error) {
 	until := v.deadline(c)
 	for len(got) < n {
 		b, err := v.recv(c.t, n-len(got), until())
+		if err != nil || len(b) == 0 {
+			v.ahead = append(got, v.ahead...)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -293,10 +292,11 @@ func connSendfile(c *call) (starlark.Value, error) {
 	defer f.Close()
 	buf := make([]byte, 256<<10)
 	total := 0
+	left := v.deadline(c)
 	for {
 		n, err := f.Read(buf)
 		if n > 0 {
-			if err := v.send(c.t, buf[:n], forever); err != nil {
+			if err := v.send(c.t, buf[:n], left()); err != nil {
 				return nil, err
 			}
 			total += n
@@ -315,7 +315,7 @@ func connSink(c *call) (starlark.Value, error) {
 	if !c.given("path") {
 		already := int64(len(v.ahead))
 		v.ahead = nil
-		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ")
+		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ", timeoutOf(c))
 		return starlark.MakeInt64(already + n), err
 	}
 	f, err := os.Create(arg[string](c, "path"))
@@ -324,8 +324,9 @@ func connSink(c *call) (starlark.Value, error) {
 	}
 	defer f.Close()
 	total := 0
+	left := v.deadline(c)
 	for {
-		b, err := v.recv(c.t, 1<<20, forever)
+		b, err := v.recv(c.t, 1<<20, left())
 		if err != nil {
 			return nil, err
 		}
@@ -345,15 +346,15 @@ func connSource(c *call) (starlark.Value, error) {
 	if c.given("n") {
 		p.limit = int64(arg[int](c, "n"))
 	}
-	n, err := v.pump(c.t, p, "room to send to ")
+	n, err := v.pump(c.t, p, "room to send to ", timeoutOf(c))
 	return starlark.MakeInt64(n), err
 }
 
 // pump runs p on the connection until it is over.
-func (v *connValue) pump(t *task, p *pump, what string) (int64, error) {
+func (v *connValue) pump(t *task, p *pump, what string, timeout time.Duration) (int64, error) {
 	p.conn = v.c
 	started := false
-	err := t.await(v.w, what+v.remote.String(), &p.done, forever, func(now clock.Instant) bool {
+	err := t.await(v.w, what+v.remote.String(), &p.done, timeout, func(now clock.Instant) bool {
 		if !started {
 			started = true
 			p.start(now)
@@ -362,7 +363,7 @@ func (v *connValue) pump(t *task, p *pump, what string) (int64, error) {
 	})
 	if err != nil {
 		t.do(v.w, func(clock.Instant) { p.over, v.c.OnEvent = true, nil })
-		return p.moved, err
+		return p.moved, v.failed(t, err)
 	}
 	return p.moved, v.failed(t, p.err)
 }

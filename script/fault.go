@@ -53,7 +53,12 @@ func faultBuiltins() []*builtin {
 	return []*builtin{
 		{name: "fault", sig: `dev_or_link, dir="both", match=None, nth=None, every=None, loss=None, duplicate=None, corrupt=None, reorder=None, ` +
 			`delay=None, jitter=None, rate=None, burst=None, limit=None, max_size=None, bucket=None, interval=None`,
-			kinds:  "any str any ints int chance chance chance chance duration duration rate any any int int duration",
+			kinds: "any str any ints int:1.. chance chance chance chance duration duration rate any any int:1.. int:1.. duration",
+			args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
+				`nth: which matches, counted from 1 in each direction; every: one match in so many; loss: the chance of being lost, 0 to 1; ` +
+				`duplicate: the chance of coming twice; corrupt: the chance of a changed octet; reorder: the chance of overtaking others; ` +
+				`delay: how much later; jitter: how much the delay varies; rate: not there yet; burst: not there yet; limit: not there yet; ` +
+				`max_size: longer packets are lost, octets; bucket: packets per interval; interval: how often the bucket is refilled`,
 			result: "fault", see: "faults",
 			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
 			example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, fn: builtinFault},

@@ -14,7 +14,6 @@ type hostValue struct {
 	lab  *labValue
 	h    *lab.Host
 	name string
-	last map[string]uint64 // counters at the last counters(since=True)
 }
 
 // hostOf is the one value of a host.

@@ -22,7 +22,7 @@ import (
 
 func httpBuiltins() []*builtin {
 	return []*builtin{{
-		name: "http.get", sig: "url, headers={}, timeout=", kinds: "str dict duration", result: "status headers body",
+		name: "http.get", sig: "url, headers={}, timeout=", kinds: "str dict duration", result: "response", fields: "status headers body",
 		doc:     "Fetch a URL over this host's TCP; the URL's host is an address.",
 		example: `http.get("http://192.168.69.100:8000/").status`, fn: httpGet,
 	}}
@@ -58,7 +58,9 @@ func httpGet(c *call) (starlark.Value, error) {
 		if !ok1 || !ok2 {
 			return nil, c.errorf("headers are strings, got %v", kv)
 		}
-		req.Header.Set(k, v)
+		if req.Header.Set(k, v); strings.EqualFold(k, "host") {
+			req.Host = v
+		}
 	}
 	return c.fetch(req, to)
 }
@@ -84,11 +86,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	if err := conn.send(c.t, out.Bytes(), left()); err != nil {
 		return nil, err
 	}
-	res, err := http.ReadResponse(bufio.NewReader(&connReader{conn, c.t, left}), req)
-	var body []byte
-	if err == nil {
-		body, err = io.ReadAll(io.LimitReader(res.Body, maxBody))
-	}
+	res, body, err := response(bufio.NewReader(&connReader{conn, c.t, left}), req)
 	var op *opError
 	switch {
 	case c.t.fail != nil:
@@ -105,6 +103,19 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	return starlarkstruct.FromStringDict(starlark.String("response"), starlark.StringDict{
 		"status": num(res.StatusCode), "headers": sorted(headers), "body": starlark.Bytes(body),
 	}), nil
+}
+
+// response reads the answer, past any that only says to wait (RFC 9110 §15.2).
+func response(r *bufio.Reader, req *http.Request) (res *http.Response, body []byte, err error) {
+	for res == nil || res.StatusCode < 200 {
+		if res, err = http.ReadResponse(r, req); err != nil {
+			return nil, nil, err
+		}
+	}
+	if body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1)); err == nil && len(body) > maxBody {
+		err = fmt.Errorf("a body of more than %d octets: too big", maxBody)
+	}
+	return res, body, err
 }
 
 // sorted is the dict in the order of its keys, so that a script's output does not depend on a map's.

@@ -46,13 +46,13 @@ func icmpBuiltins() []*builtin {
 	const open = `i = icmp.bind(7); `
 	const send = `i.send(b"\x08\x00\x00\x00\x00\x07\x00\x01hello", "192.168.69.100")`
 	return []*builtin{
-		{name: "icmp.bind", sig: "id=0", kinds: "port", result: "icmp_socket",
+		{name: "icmp.bind", sig: "id=0", kinds: "port", args: "id: 0 to 65535; 0 chooses one", result: "icmp_socket",
 			doc: "Receive the replies and errors with this identifier; 0 chooses one.", example: open + `i.id`, see: "ping", fn: icmpBind},
-		{name: "icmp.listen", sig: "udp", kinds: "port", result: "icmp_socket",
+		{name: "icmp.listen", sig: "udp", kinds: "port", args: "udp: a UDP port of ours", result: "icmp_socket",
 			doc: "Receive the errors about datagrams sent from a UDP port.", example: `icmp.listen(udp=6969)`, fn: icmpListen},
-		{name: "icmp_socket.send", sig: "data, to, ttl=64", kinds: "data ip int", result: "int",
+		{name: "icmp_socket.send", sig: "data, to, ttl=64", kinds: "data ip int:1..255", args: "data: the message from its type on; to: an IP address", result: "int",
 			doc: "Send a whole ICMP message; its checksum is filled in.", example: open + send, fn: icmpSend},
-		{name: "icmp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct(data, src, ttl)",
+		{name: "icmp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src ttl",
 			doc: "The next ICMP message, without the IP header.", example: open + send + `; i.recv(timeout="1s").src`, fn: icmpRecv},
 		{name: "icmp_socket.close",
 			doc: "Release the identifier.", example: open + `i.close()`, fn: icmpClose},
@@ -84,9 +84,6 @@ func (c *call) openICMP(what string, open func(h *hostValue) (*stack.ICMPConn, e
 func icmpSend(c *call) (starlark.Value, error) {
 	v, msg, to := c.recv.(*icmpValue), arg[[]byte](c, "data"), arg[netip.Addr](c, "to")
 	ttl := arg[int](c, "ttl")
-	if ttl < 1 || ttl > 255 {
-		return nil, c.errorf("ttl is 1 to 255, got %d", ttl)
-	}
 	if len(msg) < 8 {
 		return nil, c.errorf("an ICMP message has at least 8 octets, got %d", len(msg))
 	}

@@ -37,17 +37,17 @@ func (i *ifaceValue) port() *lab.Port {
 
 func ifaceBuiltins() []*builtin {
 	return []*builtin{
-		{name: "iface.add_addr", sig: "address", kinds: "cidr",
+		{name: "iface.add_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
 			doc: "Give the interface an address; it is announced.", example: `ifaces()[0].add_addr("10.0.0.1/24")`,
 			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
 				return i.AddAddr(now, arg[netip.Prefix](c, "address"))
 			})},
-		{name: "iface.del_addr", sig: "address", kinds: "cidr",
+		{name: "iface.del_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
 			doc: "Take an address away; its connections are reset.", example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
 			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
 				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
 			})},
-		{name: "iface.set", sig: "mtu=, mac=", kinds: "int mac",
+		{name: "iface.set", sig: "mtu=, mac=", kinds: "int:68..65535 mac",
 			doc: "Change the MTU or the hardware address.", example: `ifaces()[0].set(mtu=1400)`, fn: ifaceDo(ifaceSet)},
 		{name: "iface.up",
 			doc: "Let the interface carry packets.", example: `ifaces()[0].up()`,

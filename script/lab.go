@@ -37,17 +37,17 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.members["lab"]...) }
 
 const linkSig = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
-const linkKinds = "duration duration rate int chance int bool"
+const linkKinds = "duration duration rate int:1.. chance int:68..65535 bool"
 
 func labBuiltins() []*builtin {
 	const two = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); `
 	const linked = two + `w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
-		{name: "lab", sig: "seed=1", kinds: "int", result: "lab",
+		{name: "lab", sig: "seed=1", kinds: "int:0..", result: "lab",
 			doc: "A virtual lab; its seed is mixed with the run's.", example: linked + `a.ping("10.0.0.2", count=1).avg`, see: "lab.host, lab.link", fn: newLab},
-		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500", kinds: "str mac ip int", result: "host",
+		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500", kinds: "str mac ip int:68..65535", result: "host",
 			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
-		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, result: "link",
+		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, args: "a: one host; b: the other", result: "link",
 			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
 		{name: "lab.switch", sig: "name", kinds: "str", result: "switch",
 			doc: "Add a learning switch.", example: `lab().switch("s")`, fn: labSwitch},
@@ -55,7 +55,7 @@ func labBuiltins() []*builtin {
 			doc: "Join a host to the switch.", example: two + `s = l.switch("s"); s.attach(a); s.attach(b); b.ping("10.0.0.1", count=1).received`, fn: switchAttach},
 		{name: "lab.run", sig: "d", kinds: "duration",
 			doc: "Let that much time pass.", example: linked + `l.run("2s")`, fn: labRun},
-		{name: "lab.run_until", sig: `fn, within="1m"`, kinds: "fn duration",
+		{name: "lab.run_until", sig: `fn, within="1m"`, kinds: "fn duration", args: "fn: asked after each event; within: how long to go on",
 			doc: "Let time pass until fn() is true; an error when it does not come true.", example: linked + `t = spawn(sleep, 1); l.run_until(lambda: t.done)`, fn: labRunUntil},
 		{name: "lab.step", result: "bool",
 			doc: "Let the next event happen; False when there is none.", example: linked + `l.step()`, fn: labStep},

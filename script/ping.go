@@ -18,10 +18,11 @@ import (
 
 func pingBuiltins() []*builtin {
 	return []*builtin{{
-		name: "ping", sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, kinds: "ip int duration int int duration",
-		result: "sent received loss min avg max mdev replies error", host: true,
+		name: "ping", sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
+		args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
+		result: "result", fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src) error", host: true,
 		doc:     "Send ICMP echo requests and print each reply.",
-		example: `ping("192.168.69.100", count=1).received`, see: "icmp.bind", fn: builtinPing,
+		example: `ping("192.168.69.100", count=1).received`, see: "arping, traceroute, icmp.bind", fn: builtinPing,
 	}}
 }
 
@@ -55,15 +56,7 @@ func builtinPing(c *call) (starlark.Value, error) {
 		interval: arg[time.Duration](c, "interval"), timeout: arg[time.Duration](c, "timeout"),
 		ttl: uint8(arg[int](c, "ttl")), buf: make([]byte, 65536),
 	}
-	size, ttl := arg[int](c, "size"), arg[int](c, "ttl")
-	switch {
-	case p.count < 1 || p.count > 65536:
-		return nil, c.errorf("argument 2 (count) is 1 to 65536, got %d", p.count)
-	case size < 0 || size > 65507:
-		return nil, c.errorf("argument 4 (size) is 0 to 65507 octets, got %d", size)
-	case ttl < 1 || ttl > 255:
-		return nil, c.errorf("argument 5 (ttl) is 1 to 255, got %d", ttl)
-	}
+	size := arg[int](c, "size")
 	p.msg = make([]byte, 8+size)
 	for i := range size {
 		p.msg[8+i] = byte(i)

@@ -38,6 +38,7 @@ type server struct {
 	task  *task              // accepts; nil where the owner does
 	conns []*stack.TCPConn   // being served; on the owner
 	tasks map[*task]struct{} // run Starlark handlers
+	err   error              // the last of a handler
 	ended bool               // accepts no more
 	gone  bool               // and serves nobody any more
 }
@@ -59,6 +60,11 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 			}
 		})
 		return starlark.NewList(list), nil
+	case "error":
+		if v.err == nil {
+			return starlark.None, nil
+		}
+		return starlark.String(v.err.Error()), nil
 	case "local":
 		return starlark.String(socketAddr(v.proto, v.local)), nil
 	case "port":
@@ -69,18 +75,19 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *server) AttrNames() []string {
-	return append([]string{"connections", "local", "port"}, v.s.reg.members["server"]...)
+	return append([]string{"connections", "error", "local", "port"}, v.s.reg.members["server"]...)
 }
 
 func serveBuiltins() []*builtin {
 	return []*builtin{
-		{name: "serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int", result: "server", host: true,
+		{name: "serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "server", host: true,
+			args:    "handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None",
 			doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
 			example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
 			see:     "tcp.listen, server.stop, server.wait", fn: serve},
 		{name: "server.stop",
 			doc: "Accept no more; what is being served goes on.", example: `serve("udp", 7, echo).stop()`, fn: serverStop},
-		{name: "server.wait",
+		{name: "server.wait", sig: "timeout=", kinds: "duration",
 			doc: "Wait until the server has been stopped and its connections have ended.", example: `s = serve("tcp", 7, echo); after("1s", s.stop); s.wait()`, fn: serverWait},
 	}
 }
@@ -173,6 +180,9 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 					conn.close(now)
 				}
 			})
+			if err != nil && h.fail == nil {
+				v.err = err
+			}
 			delete(v.tasks, h)
 			v.s.settleServers()
 			return nil, err
@@ -237,6 +247,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		}
 		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
 		if err != nil && t.fail == nil {
+			v.err = err
 			v.s.out.flush()
 			fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n", v, v.s.report(err))
 			continue
@@ -293,5 +304,5 @@ func serverStop(c *call) (starlark.Value, error) {
 
 func serverWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
-	return starlark.None, c.t.until(v.String(), func() bool { return v.gone })
+	return starlark.None, failed(c.t, c.b.name, socketAddr(v.proto, v.local), c.t.untilWithin(timeoutOf(c), v.String(), func() bool { return v.gone }))
 }

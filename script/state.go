@@ -18,7 +18,7 @@ func stateBuiltins() []*builtin {
 			doc: "The interfaces, their addresses and packet counts.", example: `ifaces()[0].mtu`, fn: ifacesTable},
 		{name: "neighbors", result: "table", host: true, see: "arp, ifaces",
 			doc: "Whose hardware addresses are known, or being asked for.", example: `neighbors().cols("address", "state")`, fn: neighborsTable},
-		{name: "neighbors.add", sig: "address, hwaddr, dev=None", kinds: "ip mac any", host: true,
+		{name: "neighbors.add", sig: "address, hwaddr, dev=None", kinds: "ip mac any", args: "hwaddr: the hardware address", host: true,
 			doc: "Add a permanent entry.", example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, fn: neighborAdd},
 		{name: "neighbors.delete", sig: "address, dev=None", kinds: "ip any", host: true,
 			doc: "Forget an entry.", example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, fn: neighborDelete},
@@ -26,14 +26,14 @@ func stateBuiltins() []*builtin {
 			doc: "Forget every entry that was learnt.", example: `neighbors.flush()`, fn: neighborFlush},
 		{name: "routes", result: "table", host: true,
 			doc: "Where packets are sent.", example: `routes()[0].destination`, fn: routesTable},
-		{name: "routes.add", sig: "destination, gateway=None, dev=None", kinds: "str ip any", host: true,
+		{name: "routes.add", sig: "destination, gateway=None, dev=None", kinds: "str ip any", args: `destination: a network, "10.0.0.0/8", or "default"`, host: true,
 			doc: `Add a route; "default" stands for 0.0.0.0/0.`, example: `routes.add("10.0.0.0/8", "192.168.69.100")`, fn: routeAdd},
-		{name: "routes.delete", sig: "destination", kinds: "str", host: true,
+		{name: "routes.delete", sig: "destination", kinds: "str", args: `destination: a network, "10.0.0.0/8", or "default"`, host: true,
 			doc: "Remove a route.", example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, fn: routeDelete},
-		{name: "sockets", sig: "info=False", kinds: "bool", result: "table", host: true,
+		{name: "sockets", sig: "info=False", kinds: "bool", args: "info: whether to show TCP's variables too", result: "table", host: true,
 			doc: "The sockets; info=True adds TCP's variables.", example: `sockets(info=True).where(state="ESTABLISHED")`, fn: socketsTable},
-		{name: "counters", sig: "since=False", kinds: "bool", result: "table", host: true,
-			doc: "MIB counters; since=True gives increments since the last time.", example: `counters()["IpInReceives"]`, fn: countersTable},
+		{name: "counters", sig: "since=False", kinds: "bool", args: "since: whether to show increments since this task last asked", result: "table", host: true,
+			doc: "MIB counters, also by name; since=True gives increments.", example: `counters()["IpInReceives"]`, fn: countersTable},
 		{name: "drops", result: "table", host: true,
 			doc: "What became of packets that were not delivered.", example: `drops().sort("count")`, fn: dropsTable},
 		{name: "tasks", result: "table",
@@ -247,21 +247,25 @@ func countersTable(c *call) (starlark.Value, error) {
 	var infos []stack.CounterInfo
 	h.do(func(clock.Instant) { infos = h.h.CounterInfos() })
 	t := c.table(columns("NAME VALUE")...)
-	since := arg[bool](c, "since")
-	if since && h.last == nil {
-		h.last = map[string]uint64{}
-	}
-	for _, n := range infos {
-		v := n.Value
-		if since {
-			v -= h.last[n.Name]
-			h.last[n.Name] = n.Value
-			if v == 0 {
-				continue
-			}
+	if !arg[bool](c, "since") {
+		for _, n := range infos {
+			t.add(starlark.String(n.Name), num(n.Value))
 		}
-		t.add(starlark.String(n.Name), num(v))
+		return t, nil
 	}
+	last := c.t.counted[h]
+	seen := make(map[string]uint64, len(infos))
+	for _, n := range infos {
+		seen[n.Name] = n.Value
+		// TcpCurrEstab goes down too.
+		if d := int64(n.Value - last[n.Name]); d != 0 {
+			t.add(starlark.String(n.Name), starlark.MakeInt64(d))
+		}
+	}
+	if c.t.counted == nil {
+		c.t.counted = map[*hostValue]map[string]uint64{}
+	}
+	c.t.counted[h] = seen
 	return t, nil
 }
 
@@ -318,6 +322,7 @@ func socketsTable(c *call) (starlark.Value, error) {
 	t := c.table(columns("NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER")...)
 	info := arg[bool](c, "info")
 	if info {
+		t.detail = len(t.cols)
 		t.cols = append(t.cols, infoColumns()...)
 	}
 	for _, s := range infos {

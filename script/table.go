@@ -27,6 +27,10 @@ type table struct {
 	rows  []*row
 	shown []int // indices of the columns that are printed; nil: all
 	key   int   // the column that table["…"] looks in
+
+	// detail is the first of the columns that are printed below their row, as ss -ti does; 0: none are.
+	// Where columns are chosen they stand side by side.
+	detail int
 }
 
 // row is one line of a table; actions are what can be done to the thing it describes.
@@ -135,8 +139,8 @@ func (t *table) AttrNames() []string {
 	return append(append([]string(nil), t.s.reg.members["table"]...), t.s.reg.members[t.of]...)
 }
 
-// visible are the indices of the columns that are printed.
-func (t *table) visible() []int {
+// chosen are the indices of the columns that cols() named, or of all.
+func (t *table) chosen() []int {
 	if t.shown != nil {
 		return t.shown
 	}
@@ -145,6 +149,14 @@ func (t *table) visible() []int {
 		all[i] = i
 	}
 	return all
+}
+
+// visible are the indices of the columns that are printed side by side.
+func (t *table) visible() []int {
+	if t.shown == nil && t.detail > 0 {
+		return t.chosen()[:t.detail]
+	}
+	return t.chosen()
 }
 
 // String is the table in columns as wide as their content, cut to the terminal.
@@ -195,11 +207,35 @@ func (t *table) String() string {
 		head[j] = t.cols[c].name
 	}
 	line(head)
-	for _, cells := range text {
+	for i, cells := range text {
 		b.WriteByte('\n')
 		line(cells)
+		if t.detail > 0 && t.shown == nil {
+			b.WriteString(t.details(t.rows[i]))
+		}
 	}
 	return b.String()
+}
+
+// details are the columns from detail on, as name:value, on lines that the terminal has room for.
+func (t *table) details(r *row) string {
+	width := t.s.helpWidth()
+	text, room := "", 0
+	for c := t.detail; c < len(t.cols); c++ {
+		cell := t.cell(r, c)
+		if cell == "" {
+			continue
+		}
+		word := field(t.cols[c].name) + ":" + cell
+		n := utf8.RuneCountInString(word) + 1
+		if room < n {
+			text += "\n     "
+			room = width - 5
+		}
+		text += " " + word
+		room -= n
+	}
+	return text
 }
 
 func (t *table) cell(r *row, c int) string {
@@ -231,7 +267,7 @@ func (r *row) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: ro
 // String is the row as struct-like text.
 func (r *row) String() string {
 	var parts []string
-	for _, c := range r.t.visible() {
+	for _, c := range r.t.chosen() {
 		parts = append(parts, field(r.t.cols[c].name)+"="+r.vals[c].String())
 	}
 	return "row(" + strings.Join(parts, ", ") + ")"
@@ -258,13 +294,13 @@ func (t *table) with(rows []*row) *table {
 
 func tableBuiltins() []*builtin {
 	return []*builtin{
-		{name: "table.where", sig: "fn=, **columns", kinds: "fn", result: "table",
+		{name: "table.where", sig: "fn=, **columns", kinds: "fn", args: "fn: is given a row and says whether to keep it", result: "table",
 			doc:     "The rows whose columns have these values, or for which fn(row) is true.",
 			example: `counters().where(name="IpInReceives")`, fn: tableWhere},
-		{name: "table.sort", sig: "col, reverse=False", kinds: "str bool", result: "table", pure: true,
+		{name: "table.sort", sig: "col, reverse=False", kinds: "str bool", args: "col: a column's name; reverse: whether the greatest comes first", result: "table", pure: true,
 			doc:     "The rows in the order of a column.",
 			example: `counters().sort("value", reverse=True)[0]`, fn: tableSort},
-		{name: "table.cols", sig: "*names", result: "table", pure: true,
+		{name: "table.cols", sig: "*names", args: "names: names of columns", result: "table", pure: true,
 			doc:     "The table with these columns only, in this order.",
 			example: `ifaces().cols("name", "mtu")`, fn: tableCols},
 		{name: "table.json", result: "str", pure: true,
@@ -355,7 +391,7 @@ func tableJSON(c *call) (starlark.Value, error) {
 	list := make([]starlark.Value, len(t.rows))
 	for i, r := range t.rows {
 		d := starlark.NewDict(len(t.cols))
-		for _, j := range t.visible() {
+		for _, j := range t.chosen() {
 			d.SetKey(starlark.String(field(t.cols[j].name)), jsonable(r.vals[j]))
 		}
 		list[i] = d

@@ -51,6 +51,7 @@ type task struct {
 	result   starlark.Value
 	err      error
 	joiners  int
+	counted  map[*hostValue]map[string]uint64 // counters when the task last asked for increments
 	reported bool
 }
 
@@ -398,6 +399,20 @@ func (t *task) await(w *world, what string, sig *stack.Signal, timeout time.Dura
 			return t.fail
 		}
 	}
+}
+
+// untilWithin is until with a timeout; a negative one is none.
+func (t *task) untilWithin(timeout time.Duration, what string, cond func() bool) error {
+	if timeout < 0 {
+		return t.until(what, cond)
+	}
+	return t.await(t.world(), what, nil, timeout, func(clock.Instant) bool {
+		if cond() {
+			return true
+		}
+		t.s.conds = append(t.s.conds, t)
+		return false
+	})
 }
 
 // until waits for what other tasks do: cond is asked again whenever a task or server ends.

@@ -87,7 +87,7 @@ print(catch(tcp.connect, "192.168.69.9:80", timeout=0.5).error)
 print(catch(spawn(sleep, 9).join, timeout=1).error)
 c.send("x")
 print(c.recv(timeout=1))
-`, "tcp 192.168.69.100:7: timed out 0.250\ntcp 192.168.69.9:80: timed out\ntask.join: timed out\nx\n")
+`, "tcp 192.168.69.100:7: timed out 0.250\ntcp 192.168.69.9:80: timed out\ntask.join task 1 sleep: timed out\nx\n")
 }
 
 func TestErrorInATaskIsPrintedOnceAndKept(t *testing.T) {

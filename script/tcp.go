@@ -53,8 +53,9 @@ func (v *listenerValue) AttrNames() []string {
 func tcpBuiltins() []*builtin {
 	return []*builtin{
 		{name: "tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration str", result: "conn",
-			doc: "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
-		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int", result: "listener",
+			args: "timeout: how long to wait; without it, as long as TCP does",
+			doc:  "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
+		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "listener",
 			doc: "Listen for connections; port 0 chooses one.", example: `tcp.listen(80).pending`, see: "serve", fn: tcpListen},
 		{name: "listener.accept", sig: "timeout=", kinds: "duration", result: "conn",
 			doc: "The next connection, waiting for one.", example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, fn: listenerAccept},
@@ -133,11 +134,7 @@ func tcpListen(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	backlog := arg[int](c, "backlog")
-	if backlog < 1 || backlog > 65536 {
-		return nil, c.errorf("backlog is 1 to 65536, got %d", backlog)
-	}
-	l, err := c.on().listen(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"), backlog, cfg)
+	l, err := c.on().listen(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"), cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,15 @@ var infoFields = []infoColumn{
 	{"SEGS-IN", func(i *tcp.Info) starlark.Value { return num(i.SegsIn) }, nil},
 }
 
+// infoWords are the fields of info(), for help.
+func infoWords() string {
+	s := "state recv_q send_q timer"
+	for _, f := range infoFields {
+		s += " " + field(f.name)
+	}
+	return s
+}
+
 func infoColumns() []column {
 	cols := make([]column, len(infoFields))
 	for i, f := range infoFields {

@@ -1,7 +1,10 @@
 package script
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -12,25 +15,23 @@ import (
 // tcpOption reads one option of a TCP socket into its configuration.
 type tcpOption struct {
 	kind  kind
+	doc   string
 	apply func(cfg *tcp.Config, v any) error
 }
 
 // orOff is a duration or False.
 const orOff kind = "duration or False"
 
-func size(p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
-	return tcpOption{kindInt, func(cfg *tcp.Config, v any) error {
-		n := v.(int)
-		if n < lo || n > hi {
-			return fmt.Errorf("is %d to %d octets, got %d", lo, hi, n)
-		}
-		*p(cfg) = n
+func size(doc string, p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
+	k := kind(fmt.Sprintf("int:%d..%d", lo, hi))
+	return tcpOption{k, fmt.Sprintf("%s, %d to %d", doc, lo, hi), func(cfg *tcp.Config, v any) error {
+		*p(cfg) = v.(int)
 		return nil
 	}}
 }
 
-func span(k kind, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
-	return tcpOption{k, func(cfg *tcp.Config, v any) error {
+func span(k kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
+	return tcpOption{k, doc, func(cfg *tcp.Config, v any) error {
 		switch d := v.(type) {
 		case time.Duration:
 			*p(cfg) = d
@@ -44,43 +45,56 @@ func span(k kind, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcp
 	}}
 }
 
-// absent is a feature that can only be switched off, for it is not there yet.
-func absent() tcpOption {
-	return tcpOption{kindBool, func(_ *tcp.Config, v any) error {
-		if v.(bool) {
-			return fmt.Errorf("is not there yet, only False can be asked for")
-		}
-		return nil
-	}}
-}
-
 var tcpOptions = map[string]tcpOption{
-	"sndbuf":       size(func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
-	"rcvbuf":       size(func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
-	"mss":          size(func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
-	"nodelay":      {kindBool, func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
-	"keepalive":    span(orOff, func(c *tcp.Config) *time.Duration { return &c.KeepAlive }, 0),
-	"user_timeout": span(orOff, func(c *tcp.Config) *time.Duration { return &c.UserTimeout }, 0),
-	"delayed_ack":  span(orOff, func(c *tcp.Config) *time.Duration { return &c.DelayedAck }, -1),
-	"time_wait":    span(orOff, func(c *tcp.Config) *time.Duration { return &c.TimeWait }, -1),
-	"rto_initial":  span(kindDuration, func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
-	"rto_min":      span(kindDuration, func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
-	"ttl": {kindInt, func(c *tcp.Config, v any) error {
-		n := v.(int)
-		if n < 1 || n > 255 {
-			return fmt.Errorf("is 1 to 255, got %d", n)
-		}
-		c.TTL = uint8(n)
+	"sndbuf": size("octets queued to be sent", func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
+	"rcvbuf": size("octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
+	"mss":    size("octets of the longest segment", func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
+	"ttl": {"int:1..255", "hops the packets may go, 1 to 255", func(c *tcp.Config, v any) error {
+		c.TTL = uint8(v.(int))
 		return nil
 	}},
-	"sack":       absent(),
-	"timestamps": absent(),
-	"congestion": {kindStr, func(_ *tcp.Config, v any) error {
-		if s := v.(string); s != "newreno" && s != "reno" {
+	"nodelay": {kindBool, "True switches Nagle's algorithm off", func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
+	"keepalive": span(orOff, "idle time before a probe, or False",
+		func(c *tcp.Config) *time.Duration { return &c.KeepAlive }, 0),
+	"user_timeout": span(orOff, "how long data may stay unacknowledged, or False",
+		func(c *tcp.Config) *time.Duration { return &c.UserTimeout }, 0),
+	"delayed_ack": span(orOff, "longest delay of an ACK, or False",
+		func(c *tcp.Config) *time.Duration { return &c.DelayedAck }, -1),
+	"time_wait": span(orOff, "how long TIME-WAIT lasts, or False",
+		func(c *tcp.Config) *time.Duration { return &c.TimeWait }, -1),
+	"rto_initial": span(kindDuration, "retransmission timeout before anything is measured",
+		func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
+	"rto_min": span(kindDuration, "shortest retransmission timeout",
+		func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
+	"timestamps": {kindBool, "False neither offers nor takes RFC 7323's timestamps", func(c *tcp.Config, v any) error {
+		c.NoTimestamps = !v.(bool)
+		return nil
+	}},
+	"sack": {kindBool, "False; selective acknowledgements are not there yet", func(_ *tcp.Config, v any) error {
+		if v.(bool) {
+			return errors.New("selective acknowledgements are not there yet, only False can be asked for")
+		}
+		return nil
+	}},
+	"congestion": {kindStr, `"newreno"; the others are not there yet`, func(_ *tcp.Config, v any) error {
+		switch s := v.(string); s {
+		case "newreno":
+			return nil
+		case "cubic", "bbr":
+			return fmt.Errorf(`%q is not there yet, only "newreno" is`, s)
+		default:
 			return fmt.Errorf(`is "newreno", got %q`, s)
 		}
-		return nil
 	}},
+}
+
+// optionWords are the options and what they are, sorted.
+func optionWords() [][2]string {
+	var list [][2]string
+	for _, n := range slices.Sorted(maps.Keys(tcpOptions)) {
+		list = append(list, [2]string{n + "=", tcpOptions[n].doc})
+	}
+	return list
 }
 
 // tcpConfig is base with the call's options in it.
@@ -89,11 +103,7 @@ func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
 		name := string(kv[0].(starlark.String))
 		o, ok := tcpOptions[name]
 		if !ok {
-			names := c.b.names()
-			for n := range tcpOptions {
-				names = append(names, n)
-			}
-			return base, c.unknown(name, names)
+			return base, c.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(tcpOptions))))
 		}
 		var v any
 		var err error
@@ -112,7 +122,7 @@ func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
 			return base, c.errorf("%s is %s, got %s %v", name, want, kv[1].Type(), kv[1])
 		}
 		if err := o.apply(&base, v); err != nil {
-			return base, c.errorf("%s %v", name, err)
+			return base, c.errorf("%s: %v", name, err)
 		}
 	}
 	return base, nil

@@ -58,21 +58,21 @@ func timeBuiltins() []*builtin {
 			doc: "Seconds since the lab's start.", example: `now()`, fn: builtinNow},
 		{name: "sleep", sig: "d", kinds: "duration",
 			doc: "Wait; other tasks run meanwhile.", example: `sleep("20ms")`, fn: builtinSleep},
-		{name: "spawn", sig: "fn, *args, **kwargs", kinds: "fn", result: "task", see: "task.join, wait, tasks",
+		{name: "spawn", sig: "fn, *args, **kwargs", kinds: "fn", args: "fn: what to call; args: its arguments", result: "task", see: "task.join, wait, tasks",
 			doc: "Start a task; it runs when the caller next waits.", example: `spawn(lambda x: x + 1, 41).join()`, fn: builtinSpawn},
 		{name: "after", sig: "d, fn", kinds: "duration fn", result: "task",
 			doc: "Call fn once, that much later.", example: `after("10ms", lambda: print("now")).join()`, fn: builtinAfter},
 		{name: "every", sig: "d, fn", kinds: "duration fn", result: "task",
 			doc: "Call fn again and again, until the task is canceled.", example: `t = every("10ms", lambda: None); sleep("35ms"); t.cancel()`, fn: builtinEvery},
-		{name: "wait", see: "task.join, server.wait",
+		{name: "wait", sig: "timeout=", kinds: "duration", see: "task.join, server.wait",
 			doc: "Wait until every other task and server has ended.", example: `spawn(sleep, "5ms"); wait()`, fn: builtinWait},
-		{name: "exit", sig: "code=0", kinds: "int", see: "wait",
+		{name: "exit", sig: "code=0", kinds: "int:0..255", args: "code: the exit status", see: "wait",
 			doc: "End the script with that exit status.", example: ``, fn: builtinExit},
 		{name: "use", sig: "host", kinds: "host",
 			doc: "Make another host the one that bare names such as ping() mean in this task.", example: `use(peer); use(local)`, fn: builtinUse},
 		{name: "run", sig: "file, *args", kinds: "str",
 			doc: "Run a file in this task, with its own args.", example: ``, fn: builtinRun},
-		{name: "task.join", sig: "timeout=", kinds: "duration", result: "what the function returned",
+		{name: "task.join", sig: "timeout=", kinds: "duration", result: "any",
 			doc: "Wait for the task's end; its error is raised.", example: `spawn(lambda: 42).join()`, fn: taskJoin},
 		{name: "task.cancel",
 			doc: "End the task's waiting, and the task.", example: `t = spawn(sleep, 10); t.cancel()`, fn: taskCancel},
@@ -134,7 +134,7 @@ func builtinEvery(c *call) (starlark.Value, error) {
 }
 
 func builtinWait(c *call) (starlark.Value, error) {
-	return starlark.None, c.t.until("the other tasks and servers", func() bool {
+	err := c.t.untilWithin(timeoutOf(c), "the other tasks and servers", func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
 		others := len(c.s.tasks) - 1
@@ -145,6 +145,7 @@ func builtinWait(c *call) (starlark.Value, error) {
 		}
 		return others <= 0 && len(c.s.serving) == 0
 	})
+	return starlark.None, failed(c.t, "wait", "the other tasks and servers", err)
 }
 
 func builtinExit(c *call) (starlark.Value, error) {
@@ -167,24 +168,12 @@ func taskJoin(c *call) (starlark.Value, error) {
 	if u == c.t {
 		return nil, c.errorf("a task can't wait for itself")
 	}
-	expired := false
-	if c.given("timeout") {
-		d := arg[time.Duration](c, "timeout")
-		timer := c.s.spawn("timeout of join", c.t.host, func(t *task) (starlark.Value, error) {
-			err := t.sleep(t.world(), d)
-			expired = err == nil
-			return starlark.None, err
-		})
-		defer c.s.cancel(timer, errCanceled)
-	}
 	u.joiners++
-	err := c.t.until(fmt.Sprintf("task %d %s", u.id, u.name), func() bool { return u.done || expired })
+	what := fmt.Sprintf("task %d %s", u.id, u.name)
+	err := c.t.untilWithin(timeoutOf(c), what, func() bool { return u.done })
 	u.joiners--
 	if err != nil {
-		return nil, err
-	}
-	if !u.done {
-		return nil, c.errorf("%v", errTimedOut)
+		return nil, failed(c.t, c.b.name, what, err)
 	}
 	if u.err != nil {
 		return nil, u.err

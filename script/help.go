@@ -1,0 +1,306 @@
+package script
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.starlark.net/starlark"
+)
+
+// words say what parameters of these names are, wherever a builtin's args say nothing else.
+var words = map[string]string{
+	"a":         "one end",
+	"addr":      "the local address; without it, any",
+	"address":   "an IP address",
+	"b":         "the other end",
+	"backlog":   "how many connections may wait to be accepted",
+	"d":         "how long",
+	"data":      "octets, str or bytes",
+	"delay":     "how long a packet is on its way",
+	"dev":       "an interface's name or row",
+	"endpoint":  `address and port, "192.168.69.1:80"`,
+	"filter":    `tcpdump's expression, "tcp and port 80"`,
+	"fn":        "a function",
+	"gateway":   "the next hop",
+	"host":      "a host of a lab",
+	"jitter":    "how much longer or shorter, by chance",
+	"local":     "the local address, with a port or without",
+	"loss":      "the part of the packets that is lost, 0 to 1",
+	"mac":       `a hardware address, "02:00:00:00:00:01"`,
+	"max":       "octets at most",
+	"message":   "what to say instead",
+	"mtu":       "octets of the longest packet",
+	"name":      "what it is called",
+	"offload":   "whether segments may cross as one, as network cards have it",
+	"path":      "a file's name",
+	"pattern":   "a regular expression",
+	"port":      "0 to 65535; 0 chooses one",
+	"queue":     "packets that may wait",
+	"rate":      `bits per second, "10mbit"`,
+	"timeout":   "how long to wait; without it, for ever",
+	"to":        `address and port, "192.168.69.1:80"`,
+	"ttl":       "hops the packets may go",
+	"x":         "any value",
+	"seed":      "where randomness starts",
+	"proto":     `"tcp" or "udp"`,
+	"headers":   "names and values, strings",
+	"url":       `"http://192.168.69.100:8000/"`,
+	"got":       "what there is",
+	"want":      "what there should be",
+	"file":      "a file's name",
+	"addresses": `with prefix length: "10.0.0.1/24"`,
+}
+
+// explain is what a parameter is, with units and bounds.
+func (b *builtin) explain(p *param) string {
+	text := ""
+	for _, item := range strings.Split(b.args, "; ") {
+		if name, what, ok := strings.Cut(item, ": "); ok && name == p.name {
+			text = what
+		}
+	}
+	if text == "" {
+		text = words[p.name]
+	}
+	if text == "" {
+		return p.kind.describe()
+	}
+	if _, bounds := p.kind.bounds(); bounds != "" {
+		lo, hi, _ := strings.Cut(bounds, "..")
+		if hi == "" {
+			return text + ", at least " + lo
+		}
+		return text + ", " + lo + " to " + hi
+	}
+	return text
+}
+
+// takesTCP reports whether **options are those of TCP sockets.
+func (b *builtin) takesTCP() bool {
+	return b.opts && (strings.HasPrefix(b.name, "tcp.") || b.name == "serve" || b.name == "conn.set")
+}
+
+// pairs lays names and what they are out in two columns where the width allows, in one where not.
+func pairs(list [][2]string, width int) string {
+	name, what := 0, 0
+	for _, p := range list {
+		name, what = max(name, utf8.RuneCountInString(p[0])), max(what, utf8.RuneCountInString(p[1]))
+	}
+	cell := func(p [2]string) string { return fmt.Sprintf("%-*s  %s", name, p[0], p[1]) }
+	rows, cols := len(list), 1
+	if len(list) > 1 && 2*(2+name+2+what)+2 <= width {
+		rows, cols = (len(list)+1)/2, 2
+	}
+	var out strings.Builder
+	for i := range rows {
+		line := "  " + cell(list[i])
+		if j := i + rows; cols == 2 && j < len(list) {
+			pad := 2 + name + 2 + what + 2 - utf8.RuneCountInString(line)
+			line += strings.Repeat(" ", pad) + cell(list[j])
+		}
+		out.WriteString("\n" + line)
+	}
+	return out.String()
+}
+
+// helpWidth is how wide help is where no terminal says it.
+const helpWidth = 100
+
+func (s *Session) helpWidth() int {
+	if s.cfg.Width > 0 {
+		return s.cfg.Width
+	}
+	return helpWidth
+}
+
+// arguments are the parameters and options of a builtin with what they are.
+func (b *builtin) arguments() [][2]string {
+	var list [][2]string
+	for i := range b.params {
+		list = append(list, [2]string{b.params[i].name, b.explain(&b.params[i])})
+	}
+	if b.rest != "" {
+		if text := b.explain(&param{name: b.rest, kind: kindAny}); text != kindAny.describe() {
+			list = slices.Insert(list, b.pos, [2]string{"*" + b.rest, text})
+		}
+	}
+	return list
+}
+
+// help is one builtin's page.
+func (r *registry) help(b *builtin, width int) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\n  %s", b.usage(), b.doc)
+	out.WriteString(pairs(b.arguments(), width))
+	if b.takesTCP() {
+		out.WriteString("\n  options, all of them optional:")
+		out.WriteString(pairs(optionWords(), width))
+	}
+	if b.fields != "" {
+		fmt.Fprintf(&out, "\n  %s: %s", b.result, b.fields)
+	}
+	if m := r.members[b.name]; len(m) > 0 && !r.isType(b.name) {
+		fmt.Fprintf(&out, "\n  members: .%s", strings.Join(m, " ."))
+	}
+	if b.example != "" {
+		fmt.Fprintf(&out, "\n  %s", b.example)
+	}
+	if b.see != "" {
+		fmt.Fprintf(&out, "\n  see also: %s", b.see)
+	}
+	return out.String()
+}
+
+// group is the page of a namespace or a type: its fields and members, a line each.
+func (r *registry) group(name, doc string, fields [][2]string) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s: %s", name, doc)
+	list := slices.Clone(fields)
+	for i := range list {
+		list[i][0] = "." + list[i][0]
+	}
+	for _, m := range r.members[name] {
+		b := r.byName[name+"."+m]
+		list = append(list, [2]string{"." + m + "(" + b.sig + ")", b.doc})
+	}
+	out.WriteString(pairs(list, 0))
+	return out.String()
+}
+
+// overview lists every global builtin with its line, chapter by chapter.
+func (r *registry) overview() string {
+	var out strings.Builder
+	for _, s := range r.sections {
+		var list [][2]string
+		for _, b := range s.builtins {
+			if ns, _, dotted := strings.Cut(b.name, "."); !dotted || topNamespaces[ns] && ns != "assert" {
+				list = append(list, [2]string{b.name, b.doc})
+			}
+		}
+		if len(list) > 0 {
+			fmt.Fprintf(&out, "%s%s\n", s.title, pairs(list, 0))
+		}
+	}
+	out.WriteString("assert.eq and its like: help(assert). Every value too: help(tcp), help(x). Another way to ask: x?")
+	return out.String()
+}
+
+// page is the page of what a name of the language stands for.
+func (r *registry) page(name string, width int) (string, error) {
+	if full := aliases[name]; full != "" {
+		name = full
+	}
+	b := r.byName[name]
+	switch t := r.typeOf(name); {
+	case b != nil && t != nil:
+		return r.help(b, width) + "\n\n" + r.group(name, t.doc, t.fields), nil
+	case b != nil:
+		return r.help(b, width), nil
+	case t != nil:
+		return r.group(name, t.doc, t.fields), nil
+	case topNamespaces[name]:
+		return r.group(name, namespaceWords[name], nil), nil
+	}
+	var known []string
+	for n := range r.byName {
+		known = append(known, n)
+	}
+	for i := range valueTypes {
+		known = append(known, valueTypes[i].name)
+	}
+	for n := range topNamespaces {
+		known = append(known, n)
+	}
+	if n := nearest(name, known); n != "" {
+		return "", fmt.Errorf("nothing is named %s (did you mean %s?)", name, n)
+	}
+	return "", fmt.Errorf("nothing is named %s", name)
+}
+
+func builtinHelp(c *call) (starlark.Value, error) {
+	text, err := c.s.helpOn(c.args[0])
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	c.s.out.print(text)
+	return starlark.None, nil
+}
+
+// helpOn is the help on a value; nil stands for no argument.
+func (s *Session) helpOn(x any) (string, error) {
+	switch x := x.(type) {
+	case nil, starlark.NoneType:
+		return s.reg.overview(), nil
+	case *function:
+		return s.reg.page(x.b.name, s.helpWidth())
+	case *namespace:
+		return s.reg.page(x.name, s.helpWidth())
+	case starlark.String:
+		return s.reg.page(string(x), s.helpWidth())
+	case *row:
+		return s.helpOnRow(x), nil
+	case *starlark.Function:
+		text := x.Name() + signature(x)
+		if doc := x.Doc(); doc != "" {
+			text += "\n  " + strings.Join(strings.Fields(doc), " ")
+		}
+		return text + fmt.Sprintf("\n  %s:%d", x.Position().Filename(), x.Position().Line), nil
+	case starlark.HasAttrs:
+		if s.reg.isType(x.Type()) {
+			return s.reg.page(x.Type(), s.helpWidth())
+		}
+		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
+	case starlark.Value:
+		return x.Type() + ": " + brief(x), nil
+	}
+	return "", nil
+}
+
+// helpOnRow tells the fields of this row's table and what can be done to the thing.
+func (s *Session) helpOnRow(r *row) string {
+	text := "a row of " + r.t.of + "(): ." + strings.Join(r.t.fields(), " .")
+	if t := s.reg.typeOf(r.actions); t != nil {
+		text += "\n" + s.reg.group(r.actions, t.doc, nil)
+	}
+	return text
+}
+
+// signature is a Starlark function's parameters.
+func signature(f *starlark.Function) string {
+	var parts []string
+	n := f.NumParams()
+	if f.HasKwargs() {
+		n--
+	}
+	if f.HasVarargs() {
+		n--
+	}
+	for i := range n {
+		name, _ := f.Param(i)
+		if d := f.ParamDefault(i); d != nil {
+			name += "=" + d.String()
+		}
+		parts = append(parts, name)
+	}
+	if f.HasVarargs() {
+		name, _ := f.Param(n)
+		parts = append(parts, "*"+name)
+		n++
+	}
+	if f.HasKwargs() {
+		name, _ := f.Param(n)
+		parts = append(parts, "**"+name)
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// Help is the page of a name of the language, cut to no terminal; without a name, what there is.
+func Help(name string) (string, error) {
+	r := newRegistry(sections())
+	if name == "" {
+		return r.overview(), nil
+	}
+	return r.page(name, helpWidth)
+}

@@ -1,0 +1,67 @@
+package script
+
+// valueType is a type of values as help and the reference have it: its fields, whose members that are
+// called stand in the registry.
+type valueType struct {
+	name   string
+	doc    string
+	fields [][2]string
+}
+
+// valueTypes are the types that builtins return and take.
+var valueTypes = []valueType{
+	{"host", "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", [][2]string{
+		{"name", "what it is called"}, {"addr", "its first address"}, {"lab", "the lab it is in"},
+	}},
+	{"table", "A sequence of rows, printed in columns. A column is a row's field in lower case, with _ for -.", nil},
+	{"iface", "An interface: what a row of ifaces() can do.", nil},
+	{"conn", "A TCP connection.", [][2]string{
+		{"state", "RFC 9293's word: ESTABLISHED, CLOSE-WAIT, …"}, {"local", "our address and port"}, {"peer", "the other end's"},
+	}},
+	{"listener", "A listening TCP socket.", [][2]string{
+		{"local", "the address and port it listens on"}, {"port", "the port"}, {"pending", "connections that wait to be accepted"},
+	}},
+	{"udp_socket", "A UDP socket.", [][2]string{
+		{"local", "our address and port"}, {"port", "our port"}, {"peer", "the other end, None where it is not connected"},
+	}},
+	{"icmp_socket", "An ICMP socket.", [][2]string{{"id", "the identifier it receives"}}},
+	{"server", "What serve() started.", [][2]string{
+		{"local", "the address and port it serves"}, {"port", "the port"}, {"connections", "a list of those being served"},
+		{"error", "the last error of the handler, None where there was none"},
+	}},
+	{"task", "What spawn(), after() and every() started.", [][2]string{
+		{"id", "its number, as tasks() has it"}, {"name", "what it is called"}, {"done", "whether it has ended"},
+		{"result", "what its function returned"}, {"error", "what its function failed with, None where it did not"},
+	}},
+	{"lab", "Hosts, links and one seed.", [][2]string{{"seed", "the seed, mixed with the run's"}}},
+	{"link", "What joins two hosts, or a host and a switch.", nil},
+	{"switch", "A learning switch.", nil},
+	{"fault", "A rule in force.", [][2]string{{"hits", "packets it has concerned"}}},
+	{"capture", "A file that packets are written to.", nil},
+	{"packet", "A packet: a layer it does not have is None.", [][2]string{
+		{"eth", "dst src type"}, {"arp", "op hwsrc psrc hwdst pdst"}, {"ip", "src dst ttl proto id tos df len"},
+		{"tcp", `sport dport seq ack flags ("SA") window urgptr`}, {"udp", "sport dport len"}, {"icmp", "type code id seq"},
+		{"payload", "what the innermost layer carries"}, {"bytes", "all of it"}, {"len", "octets"}, {"summary()", "a line"},
+	}},
+}
+
+// namespaceWords say what the namespaces hold.
+var namespaceWords = map[string]string{
+	"tcp": "TCP sockets (RFC 9293).", "udp": "UDP sockets (RFC 768).", "icmp": "ICMP sockets (RFC 792).",
+	"http": "HTTP/1.1 over this host's TCP.", "assert": "What must be true, or the script fails.",
+	"raw": "Sockets of one IP protocol.", "frames": "Sockets of whole frames.",
+}
+
+// aliases are other names of builtins.
+var aliases = map[string]string{"arp": "neighbors", "ss": "sockets", "quit": "exit"}
+
+func (r *registry) typeOf(name string) *valueType {
+	for i := range valueTypes {
+		if valueTypes[i].name == name {
+			return &valueTypes[i]
+		}
+	}
+	return nil
+}
+
+func (r *registry) isType(name string) bool { return r.typeOf(name) != nil }

@@ -38,7 +38,9 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	} else if h.transmitDatagram(i, f) || h.transmitSegment(now, i, f) {
 		return true
 	}
-	return i.transmitRequest(now, f) // a connection may have found its neighbour unknown
+	sent := i.transmitRequest(now, f) // a connection may have found its neighbour unknown
+	h.raiseNeighbors(now)
+	return sent
 }
 
 func (i *Iface) transmitRequest(now clock.Instant, f *phy.Frame) bool {
@@ -171,6 +173,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 	hw := wire.Broadcast
 	if i.caps.Medium == phy.MediumEthernet && !p.broadcast {
 		e := i.neigh.Resolve(now, p.next, false)
+		h.raiseNeighbors(now)
 		if e == nil {
 			i.discard(now, f, drop.NeighborTableFull)
 			return ErrLimit
@@ -242,7 +245,7 @@ func (h *Host) Sent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
 		h.Taken(i, f.Len())
 	} else {
 		i.txDropped++
-		h.dropTX(now, i.caps.Medium, f.Bytes(), r)
+		h.dropTX(now, i, i.caps.Medium, f.Bytes(), r)
 		v = dropped(r)
 	}
 	h.observe(now, i, TX, f, v)

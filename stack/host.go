@@ -57,11 +57,15 @@ type Host struct {
 	large   *phy.Pool
 	bucket  bucket // ICMP errors
 
-	observers []*observer
-	event     *PacketEvent
-	counters  [numCounters]uint64
-	verdicts  [Transmitted]uint64
-	drops     [drop.NumReasons]dropRecord
+	observers   []*observer
+	events      []*eventListener
+	transitions []transition // of connections that are to be settled; empty while nobody listens
+	changes     []Event      // of neighbours, to be reported; the same
+
+	event    *PacketEvent
+	counters [numCounters]uint64
+	verdicts [Transmitted]uint64
+	drops    [drop.NumReasons]dropRecord
 }
 
 // New returns a host without interfaces.
@@ -123,6 +127,7 @@ func (h *Host) Tick(now clock.Instant) {
 			i.giveUp(now, e, drop.NeighborFailed)
 		}
 	}
+	h.raiseNeighbors(now)
 }
 
 // register gives a new socket its number, or says that there are too many.

@@ -72,6 +72,7 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 		h.loop = i
 	}
 	h.epoch++
+	h.watchNeighbors()
 	for _, p := range cfg.Addrs {
 		_ = i.AddAddr(now, p)
 	}
@@ -210,6 +211,7 @@ func (i *Iface) SetUp(now clock.Instant, up bool) {
 		i.host.settle(now, i.ready.pop())
 	}
 	i.host.resettle(now)
+	i.host.raiseNeighbors(now)
 }
 
 // onLink reports whether a lies in one of the interface's subnets.
@@ -239,6 +241,6 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 // discard counts a frame that was to be sent on i, and recycles it.
 func (i *Iface) discard(now clock.Instant, f *phy.Frame, r drop.Reason) {
 	i.txDropped++
-	i.host.dropTX(now, i.caps.Medium, f.Bytes(), r)
+	i.host.dropTX(now, i, i.caps.Medium, f.Bytes(), r)
 	i.host.free(f)
 }

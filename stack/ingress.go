@@ -44,7 +44,9 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 		d := &h.drops[v.Reason]
 		d.rx++
 		d.keep(now, i.caps.Medium, f.Bytes())
+		h.raiseDrop(now, i, RX, i.caps.Medium, f.Bytes(), v.Reason)
 	}
+	h.raiseNeighbors(now)
 	h.observe(now, i, RX, f, v)
 }
 

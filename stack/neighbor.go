@@ -53,7 +53,7 @@ func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
 	e.Waiting = waiting{}
 	for p, ok := w.datagrams.pop(); ok; p, ok = w.datagrams.pop() {
 		i.txDropped++
-		i.host.dropTX(now, phy.MediumIP, p.frame.Bytes(), r)
+		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), r)
 		i.host.free(p.frame)
 		if p.owner != nil {
 			p.owner.sendFailed(now, ErrHostUnreach)
@@ -73,7 +73,7 @@ func (i *Iface) await(now clock.Instant, e *neighbor, f *phy.Frame, owner failer
 	if q.n >= limit {
 		p, _ := q.pop()
 		i.txDropped++
-		i.host.dropTX(now, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
+		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
 		i.host.free(p.frame)
 	}
 	q.push(parcel{f, owner}, limit)
@@ -86,6 +86,7 @@ func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAdd
 		return ErrInvalid
 	}
 	e := i.neigh.SetPermanent(now, a, hw)
+	i.host.raiseNeighbors(now)
 	if e == nil {
 		return ErrLimit
 	}
@@ -99,6 +100,7 @@ func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 	if e == nil {
 		return ErrNotFound
 	}
+	i.host.raiseNeighbors(now)
 	i.giveUp(now, e, drop.NeighborFailed)
 	return nil
 }
@@ -113,6 +115,7 @@ func (i *Iface) flush(now clock.Instant, r drop.Reason) {
 			i.giveUp(now, e, r)
 		}
 	}
+	i.host.raiseNeighbors(now)
 }
 
 // NeighborInfo is one row of the neighbour table.

@@ -106,11 +106,13 @@ func (d *dropRecord) keep(now clock.Instant, m phy.Medium, octets []byte) {
 	d.n = uint8(copy(d.example[:], octets))
 }
 
-// dropTX counts a packet that was to be sent on a medium m and is not.
-func (h *Host) dropTX(now clock.Instant, m phy.Medium, octets []byte, r drop.Reason) {
+// dropTX counts a packet that was to be sent by i, nil where that was not known yet, and is not; it starts
+// as on a medium m.
+func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, r drop.Reason) {
 	d := &h.drops[r]
 	d.tx++
 	d.keep(now, m, octets)
+	h.raiseDrop(now, i, TX, m, octets, r)
 }
 
 // Conservation returns how many frames came in, and how many of them were delivered, answered,

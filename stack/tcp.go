@@ -52,6 +52,8 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 			return h.segmentArrives(now, c, s)
 		}
 		h.count(tcpExtTWRecycled)
+		h.tcpState(c.conn, tcp.TimeWait, tcp.Closed)
+		h.raiseTCP(now, c)
 		h.forget(c)
 		return h.listen(now, p, l, s, &after)
 	}
@@ -101,10 +103,12 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	cfg.StampOffset = h.stampOffset(local, remote)
 	conn := tcp.NewListen(cfg, p.iface.mss(), iss, &h.hooks)
 	if r := conn.Receive(now, s); r != drop.None {
+		h.unsettled(conn)
 		return dropped(r)
 	}
 	id, err := h.register()
 	if err != nil {
+		h.unsettled(conn)
 		h.count(tcpExtListenDrops)
 		h.count(tcpExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
@@ -151,6 +155,9 @@ func (c *TCPConn) path() bool {
 // settle is called after whatever may have changed a connection: it runs timers that are due, forgets
 // what is over, puts on the ready list what wants to send, sets the timer and tells the user.
 func (h *Host) settle(now clock.Instant, c *TCPConn) {
+	if len(h.transitions) > 0 {
+		h.raiseTCP(now, c)
+	}
 	if c.gone {
 		return
 	}
@@ -241,7 +248,7 @@ func (h *Host) strand(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 		if !h.emit(now, c, h.scratch, min(len(h.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
 			break
 		}
-		h.dropTX(now, phy.MediumIP, h.scratch.Bytes(), r)
+		h.dropTX(now, c.hop.iface, phy.MediumIP, h.scratch.Bytes(), r)
 	}
 	h.settle(now, c)
 }
@@ -266,6 +273,7 @@ func (h *Host) abortLocal(now clock.Instant, a netip.Addr) {
 		if c.local.Addr() == a {
 			c.stranded = c.conn.State() != tcp.Closed
 			c.conn.Abort(now)
+			h.raiseTCP(now, c)
 			h.forget(c)
 			c.seen = c.glance()
 			c.Signal.Fire()
@@ -282,7 +290,10 @@ func (h *Host) resettle(now clock.Instant) {
 }
 
 // tcpState and tcpCount are the hooks that all connections share.
-func (h *Host) tcpState(_ *tcp.Conn, from, to tcp.State) {
+func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
+	if len(h.events) > 0 {
+		h.transitions = append(h.transitions, transition{conn, from, to})
+	}
 	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
 	switch {
 	case counted(to) && !counted(from):

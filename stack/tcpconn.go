@@ -24,6 +24,7 @@ type TCPConn struct {
 	queued        bool   // on its interface's ready list
 	gone          bool   // the host has forgotten it
 	telling       bool   // OnEvent is running
+	passive       bool   // the peer opened it; known only while somebody listens to events
 	stranded      bool   // its local address was taken away
 
 	listener *TCPListener // whose backlog it waits in, or will

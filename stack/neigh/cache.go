@@ -30,6 +30,10 @@ const (
 
 // Cache is the neighbour table of one interface. See New.
 type Cache[W any] struct {
+	// Watch, when set, is told of every change of an entry, from its state before. It is called in the
+	// middle of the change: it takes note and must not call the cache.
+	Watch func(e *Entry[W], from State, what Change)
+
 	cfg        Config
 	entries    map[netip.Addr]*Entry[W]
 	timers     clock.Heap[*Entry[W]]
@@ -149,8 +153,12 @@ func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, 
 	case e.State == Stale:
 		e.used = false // nobody has used it for a lifetime
 	}
+	moved := e.State == Reachable && e.HW != hw && !e.fresh
 	e.HW, e.Since, e.Probes = hw, now, 0
 	c.setState(e, Reachable)
+	if moved && c.Watch != nil {
+		c.Watch(e, Reachable, Changed)
+	}
 	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
 	return e, what
 }
@@ -247,21 +255,39 @@ func (c *Cache[W]) Entries() []*Entry[W] {
 }
 
 func (c *Cache[W]) add(now clock.Instant, a netip.Addr) *Entry[W] {
-	e := &Entry[W]{Addr: a, Since: now, State: Reachable}
+	e := &Entry[W]{Addr: a, Since: now, State: Reachable, fresh: true}
 	e.timer.Value = e
 	c.entries[a] = e
 	return e
 }
 
 func (c *Cache[W]) remove(e *Entry[W]) {
-	c.setState(e, Failed) // leaves the counts of the unresolved right
+	from := e.State
+	c.enter(e, Failed) // leaves the counts of the unresolved right
+	if c.Watch != nil {
+		c.Watch(e, from, Removed)
+	}
 	e.in.remove(e)
 	c.timers.Stop(&e.timer)
 	delete(c.entries, e.Addr)
 }
 
-// setState moves e to s and keeps the counts, the request queue and the eviction classes in step.
+// setState moves e to s and tells of it.
 func (c *Cache[W]) setState(e *Entry[W], s State) {
+	from, fresh := e.State, e.fresh
+	e.fresh = false
+	c.enter(e, s)
+	switch {
+	case c.Watch == nil:
+	case fresh:
+		c.Watch(e, from, Added)
+	case from != s:
+		c.Watch(e, from, Changed)
+	}
+}
+
+// enter moves e to s and keeps the counts, the request queue and the eviction classes in step.
+func (c *Cache[W]) enter(e *Entry[W], s State) {
 	if e.State == Incomplete {
 		c.incomplete--
 		if e.provoked {

@@ -27,6 +27,16 @@ var stateNames = [...]string{"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE
 // String is the state's name in capitals.
 func (s State) String() string { return stateNames[s] }
 
+// Change is what happened to an entry.
+type Change uint8
+
+// The changes.
+const (
+	Added   Change = iota // it is new
+	Changed               // its state, or the hardware address of a REACHABLE one
+	Removed               // it is gone
+)
+
 // Entry is what is known of one neighbour. W is what its owner keeps waiting for the answer. Only the
 // cache changes the other fields.
 type Entry[W any] struct {
@@ -38,6 +48,7 @@ type Entry[W any] struct {
 	Waiting  W             // the owner's
 	used     bool          // we have sent to it of our own accord since it was last confirmed
 	provoked bool          // INCOMPLETE for the sake of an answer to somebody's packet
+	fresh    bool          // made, and nobody told of it yet
 	asked    bool          // a request has been sent at lastAsk
 	lastAsk  clock.Instant
 	timer    clock.Timer[*Entry[W]]

@@ -1,0 +1,150 @@
+package stack
+
+import (
+	"net/netip"
+	"slices"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// EventKind is what an Event is about.
+type EventKind uint8
+
+// The kinds.
+const (
+	EventTCP        EventKind = iota // a connection changed its state
+	EventConnection                  // a connection became ESTABLISHED, opened by us or by a peer
+	EventNeighbor                    // a neighbour came, went, changed its state or its hardware address
+	EventDrop                        // a packet was dropped
+)
+
+// Event is something that happened in the host. Fields that its kind does not name are zero.
+type Event struct {
+	Kind EventKind
+	Now  clock.Instant
+	Host *Host
+
+	// Of EventTCP and EventConnection.
+	Local, Remote netip.AddrPort
+	From, To      tcp.State
+	Passive       bool  // the peer opened it
+	Err           error // why it ended, nil for an orderly end
+
+	// Of EventNeighbor; of EventDrop only Iface, nil where the packet had not got so far.
+	Iface    *Iface
+	Addr     netip.Addr
+	HW       wire.HardwareAddr // zero while unknown
+	Old, New string            // the state's name; "" before it came and after it went
+
+	// Of EventDrop.
+	Reason drop.Reason
+	Dir    Dir
+	Medium phy.Medium // what Octets start with
+	Octets []byte     // the packet; good during the call only
+}
+
+type eventListener struct{ fn func(ev Event) }
+
+// transition is a change of state whose connection has not been settled yet.
+type transition struct {
+	conn     *tcp.Conn
+	from, to tcp.State
+}
+
+// Events calls fn with everything of the four kinds that happens from now on, until cancel is called. fn
+// runs in the middle of things: it takes note and must not call the host.
+func (h *Host) Events(fn func(ev Event)) (cancel func()) {
+	l := &eventListener{fn}
+	h.events = append(slices.Clone(h.events), l)
+	h.watchNeighbors()
+	return func() {
+		h.events = slices.DeleteFunc(slices.Clone(h.events), func(o *eventListener) bool { return o == l })
+		h.watchNeighbors()
+	}
+}
+
+func (h *Host) raise(ev Event) {
+	ev.Host = h
+	for _, l := range h.events {
+		l.fn(ev)
+	}
+}
+
+// raiseTCP reports the transitions of a connection that is being settled.
+func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
+	rest := h.transitions[:0]
+	for _, t := range h.transitions {
+		if t.conn != c.conn {
+			rest = append(rest, t)
+			continue
+		}
+		if t.to == tcp.Listen {
+			continue // a passive connection's first state, which nobody ever sees
+		}
+		ev := Event{Now: now, Local: c.local, Remote: c.remote, From: t.from, To: t.to, Passive: c.half || c.passive}
+		c.passive = ev.Passive
+		if t.to == tcp.Closed {
+			ev.Err = c.Err()
+		}
+		h.raise(ev)
+		if t.to == tcp.Established {
+			ev.Kind = EventConnection
+			h.raise(ev)
+		}
+	}
+	h.transitions = rest
+}
+
+// unsettled forgets the transitions of a connection that never came to be.
+func (h *Host) unsettled(conn *tcp.Conn) {
+	h.transitions = slices.DeleteFunc(h.transitions, func(t transition) bool { return t.conn == conn })
+}
+
+// watchNeighbors makes the neighbour caches report their changes while somebody listens.
+func (h *Host) watchNeighbors() {
+	for _, i := range h.ifaces {
+		i.neigh.Watch = nil
+		if len(h.events) > 0 {
+			i.neigh.Watch = i.neighborChanged
+		}
+	}
+	if len(h.events) == 0 {
+		h.transitions, h.changes = nil, nil
+	}
+}
+
+// neighborChanged notes a change until the time is known; see raiseNeighbors.
+func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change) {
+	ev := Event{Kind: EventNeighbor, Iface: i, Addr: e.Addr, Old: from.String(), New: e.State.String()}
+	if e.Usable() || what == neigh.Removed {
+		ev.HW = e.HW
+	}
+	switch what {
+	case neigh.Added:
+		ev.Old = ""
+	case neigh.Removed:
+		ev.New = ""
+	}
+	i.host.changes = append(i.host.changes, ev)
+}
+
+// raiseNeighbors reports the changes in the neighbour caches since the last time.
+func (h *Host) raiseNeighbors(now clock.Instant) {
+	for k := range h.changes {
+		h.changes[k].Now = now
+		h.raise(h.changes[k])
+	}
+	h.changes = h.changes[:0]
+}
+
+// raiseDrop reports a packet that was dropped.
+func (h *Host) raiseDrop(now clock.Instant, i *Iface, d Dir, m phy.Medium, octets []byte, r drop.Reason) {
+	if len(h.events) > 0 {
+		h.raise(Event{Kind: EventDrop, Now: now, Iface: i, Reason: r, Dir: d, Medium: m, Octets: octets})
+	}
+}

@@ -1,0 +1,151 @@
+package stack
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// told writes events down, one line each.
+type told struct{ lines []string }
+
+func (l *told) take(ev Event) {
+	s := fmt.Sprintf("%v ", ev.Now)
+	switch ev.Kind {
+	case EventTCP:
+		s += fmt.Sprintf("tcp %v-%v passive=%v %v", ev.From, ev.To, ev.Passive, ev.Err)
+	case EventConnection:
+		s += fmt.Sprintf("connection %v passive=%v", ev.Remote.Addr(), ev.Passive)
+	case EventNeighbor:
+		s += fmt.Sprintf("neighbor %v %s %q-%q %v", ev.Addr, ev.Iface.Name(), ev.Old, ev.New, ev.HW)
+	case EventDrop:
+		s += fmt.Sprintf("drop %v dir=%d %d octets", ev.Reason, ev.Dir, len(ev.Octets))
+	}
+	l.lines = append(l.lines, s)
+}
+
+func (l *told) want(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(l.lines, want) {
+		t.Errorf("told\n\t%s\nwant\n\t%s", strings.Join(l.lines, "\n\t"), strings.Join(want, "\n\t"))
+	}
+	l.lines = nil
+}
+
+// Every transition of both ends is told once, in order, with the reason of the end.
+func TestEventsOfConnections(t *testing.T) {
+	n, a, b := pair(t)
+	n.run(5 * time.Millisecond)
+	l := listen(t, b, 80, tcp.Config{})
+	var atA, atB told
+	offA := a.Events(atA.take)
+	b.Events(atB.take)
+	client, server := dial(n, a, port(ipB, 80), l)
+	atA.want(t,
+		"0.005000 tcp CLOSED-SYN-SENT passive=false <nil>",
+		`0.005000 neighbor 10.0.0.2 eth0 ""-"INCOMPLETE" 00:00:00:00:00:00`,
+		`0.007000 neighbor 10.0.0.2 eth0 "INCOMPLETE"-"REACHABLE" 02:00:00:00:00:02`,
+		"0.009000 tcp SYN-SENT-ESTABLISHED passive=false <nil>",
+		"0.009000 connection 10.0.0.2 passive=false")
+	client.Close(n.now)
+	n.run(10 * time.Millisecond)
+	server.Close(n.now)
+	n.run(10 * time.Millisecond)
+	atA.want(t,
+		"0.010000 tcp ESTABLISHED-FIN-WAIT-1 passive=false <nil>",
+		"0.012000 tcp FIN-WAIT-1-FIN-WAIT-2 passive=false <nil>",
+		"0.021000 tcp FIN-WAIT-2-TIME-WAIT passive=false <nil>")
+	atB.lines = slices.DeleteFunc(atB.lines, func(s string) bool { return strings.Contains(s, "neighbor") })
+	atB.want(t,
+		"0.008000 tcp LISTEN-SYN-RECEIVED passive=true <nil>",
+		"0.010000 tcp SYN-RECEIVED-ESTABLISHED passive=true <nil>",
+		"0.010000 connection 10.0.0.1 passive=true",
+		"0.011000 tcp ESTABLISHED-CLOSE-WAIT passive=true <nil>",
+		"0.020000 tcp CLOSE-WAIT-LAST-ACK passive=true <nil>",
+		"0.022000 tcp LAST-ACK-CLOSED passive=true <nil>")
+	offA()
+	if _, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 81), tcp.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	n.run(time.Second)
+	atA.want(t)
+	if len(a.transitions)+len(a.changes) != 0 {
+		t.Errorf("%d transitions and %d changes are kept while nobody listens", len(a.transitions), len(a.changes))
+	}
+}
+
+func TestEventsOfRefusedAndStranded(t *testing.T) {
+	n, a, b := pair(t)
+	l := listen(t, b, 80, tcp.Config{})
+	client, _ := dial(n, a, port(ipB, 80), l)
+	var log told
+	a.Events(log.take)
+	if _, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 81), tcp.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	n.run(10 * time.Millisecond)
+	log.want(t, "0.004000 tcp CLOSED-SYN-SENT passive=false <nil>", "0.006000 tcp SYN-SENT-CLOSED passive=false connection refused")
+	if err := a.Ifaces()[0].DelAddr(n.now, netip.MustParsePrefix("10.0.0.1/24")); err != nil {
+		t.Fatal(err)
+	}
+	log.want(t, "0.014000 tcp ESTABLISHED-CLOSED passive=false connection reset: its local address was removed")
+	if _, err := client.Read(n.now, make([]byte, 1)); err != ErrAddrRemoved {
+		t.Errorf("reading: %v", err)
+	}
+	if _, err := client.Write(n.now, make([]byte, 1)); err != ErrAddrRemoved {
+		t.Errorf("writing: %v", err)
+	}
+}
+
+func TestEventsOfNeighborsAndDrops(t *testing.T) {
+	n := newNetwork(t)
+	h, i := n.host("b", macB, "10.0.0.2/24")
+	drain(h, 0, i)
+	var log told
+	h.Events(log.take)
+	ask := func(mac wire.HardwareAddr) {
+		h.Receive(0, i, arpFrame(wire.Broadcast, mac, wire.ARP{Op: wire.ARPRequest, SenderHW: mac, SenderIP: ipA, TargetIP: ipB}))
+	}
+	ask(macA)
+	ask(macA) // nothing new
+	ask(macC)
+	log.want(t, `0.000000 neighbor 10.0.0.1 eth0 ""-"REACHABLE" 02:00:00:00:00:01`,
+		`0.000000 neighbor 10.0.0.1 eth0 "REACHABLE"-"REACHABLE" 02:00:00:00:00:03`)
+	if err := i.AddNeighbor(7e9, ipC, macC); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.DelNeighbor(8e9, ipA); err != nil {
+		t.Fatal(err)
+	}
+	i.FlushNeighbors(9e9) // PERMANENT stays
+	drain(h, 9e9, i)
+	log.want(t, `7.000000 neighbor 10.0.0.3 eth0 ""-"PERMANENT" 02:00:00:00:00:03`,
+		`8.000000 neighbor 10.0.0.1 eth0 "REACHABLE"-"" 02:00:00:00:00:03`)
+	h.Receive(9e9, i, crafted{macC, macA, wire.EtherTypeIPv4, make([]byte, 46)}.frame())
+	u, _ := h.BindUDP(port(netip.Addr{}, 7))
+	if err := u.Send(9e9, nil, port(ipA, 7)); err != nil {
+		t.Fatal(err)
+	}
+	i.SetUp(9e9, false)
+	log.want(t, "9.000000 drop unknown mac dir=0 60 octets",
+		`9.000000 neighbor 10.0.0.1 eth0 ""-"INCOMPLETE" 00:00:00:00:00:00`,
+		"9.000000 drop interface down dir=1 28 octets",
+		`9.000000 neighbor 10.0.0.1 eth0 "INCOMPLETE"-"" 00:00:00:00:00:00`)
+}
+
+func TestNoAllocsEvents(t *testing.T) {
+	h, i := lone(t)
+	heard := 0
+	h.Events(func(Event) { heard++ })
+	in := crafted{macC, macA, wire.EtherTypeIPv4, make([]byte, 46)}.frame()
+	noAllocs(t, func() { h.Receive(0, i, in) })
+	if heard == 0 {
+		t.Error("nothing was told")
+	}
+}

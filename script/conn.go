@@ -93,7 +93,7 @@ func connBuiltins() []*builtin {
 		{name: "conn.recv_until", sig: "delimiter, timeout=, max=1048576", kinds: "data duration int:1..", args: "delimiter: octets, str or bytes", result: "bytes",
 			doc: "Up to and with the delimiter; an early end is an error.", example: dial + `c.send("a\nb"); c.recv_until("\n")`, fn: connRecvUntil},
 		{name: "conn.sendfile", sig: "path, timeout=", kinds: "str duration", result: "int",
-			doc: "Send a file's octets; gives their number.", example: ``, fn: connSendfile},
+			doc: "Send a file's octets; gives their number.", example: dial + `c.sendfile("other.star")`, fn: connSendfile},
 		{name: "conn.sink", sig: "path=None, timeout=", kinds: "str duration", result: "int",
 			doc: "Read until the end of the stream, into a file if one is named; gives the number of octets.", example: dial + `c.shutdown(); c.sink()`, fn: connSink},
 		{name: "conn.source", sig: "n=None, timeout=", kinds: "int:0.. duration", args: "n: how many octets", result: "int",

@@ -141,7 +141,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 			}
 		})
 		if v.set == nil {
-			return "", "", c.errorf("%s has no interface %s", x.h.name, x.name)
+			return "", "", c.errorf("%v", x.h.noIface(x.name))
 		}
 		return "", "", nil
 	}

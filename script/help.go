@@ -24,9 +24,11 @@ var words = map[string]string{
 	"filter":    `tcpdump's expression, "tcp and port 80"`,
 	"fn":        "a function",
 	"gateway":   "the next hop",
+	"handler":   "echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None",
 	"host":      "a host of a lab",
 	"jitter":    "how much longer or shorter, by chance",
 	"local":     "the local address, with a port or without",
+	"keepalive": "idle time before a probe, or False",
 	"loss":      "the part of the packets that is lost, 0 to 1",
 	"mac":       `a hardware address, "02:00:00:00:00:01"`,
 	"max":       "octets at most",
@@ -200,7 +202,7 @@ func (r *registry) page(name string, width int) (string, error) {
 		return r.help(b, width), nil
 	case t != nil:
 		return r.group(name, t.doc, t.fields), nil
-	case topNamespaces[name]:
+	case namespaceWords[name] != "":
 		return r.group(name, namespaceWords[name], nil), nil
 	}
 	var known []string
@@ -210,7 +212,7 @@ func (r *registry) page(name string, width int) (string, error) {
 	for i := range valueTypes {
 		known = append(known, valueTypes[i].name)
 	}
-	for n := range topNamespaces {
+	for n := range namespaceWords {
 		known = append(known, n)
 	}
 	if n := nearest(name, known); n != "" {

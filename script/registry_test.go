@@ -1,27 +1,43 @@
 package script
 
 import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack/tcp"
 )
 
-// TestExamples runs the example of every builtin on a virtual lab.
+// TestExamples runs the example of every builtin on a virtual lab, in a folder with a file to run or to
+// send. What concerns the operating system's stack is run live instead.
 func TestExamples(t *testing.T) {
-	names := newSim(t, 1).reg.byName
-	for name, b := range names {
+	for name, b := range newSim(t, 1).reg.byName {
 		t.Run(name, func(t *testing.T) {
 			if b.doc == "" || !strings.HasSuffix(b.doc, ".") {
 				t.Errorf("%s has no line that says what it does, or one without a full stop", name)
 			}
 			if b.example == "" {
-				if !noExample[name] {
-					t.Errorf("%s has no example", name)
-				}
+				t.Fatalf("%s has no example", name)
+			}
+			if strings.HasPrefix(name, "kernel") {
 				return
 			}
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile("other.star", []byte("answer = 42\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
 			s := newSim(t, 1)
-			if err := s.RunCommand(b.example); err != nil {
-				t.Errorf("%s\n%s", b.example, s.err.String())
+			if err := s.Typed("x = 1"); err != nil { // something for save()
+				t.Fatal(err)
+			}
+			if got := status(s.RunCommand(b.example)); got != 0 {
+				t.Errorf("exit status %d: %s\n%s", got, b.example, s.err.String())
 			}
 			if got := s.err.String(); got != "" {
 				t.Errorf("standard error has %q", got)
@@ -30,47 +46,158 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// noExample are builtins that end the script or need a file; testdata has them.
-var noExample = map[string]bool{
-	"exit": true, "run": true, "reload": true, "save": true, "capture": true, "capture.stop": true, "lab.capture": true, "conn.sendfile": true,
+// TestEveryWordIsExplained holds the registry against itself: each argument is explained, what is
+// referred to exists, each type of value has its page.
+func TestEveryWordIsExplained(t *testing.T) {
+	r := newSim(t, 1).reg
+	for name, b := range r.byName {
+		for i := range b.params {
+			p := &b.params[i]
+			if got := b.explain(p); got == kindAny.describe() && p.name != "x" {
+				t.Errorf("%s: nothing says what %s is", name, p.name)
+			}
+		}
+		for _, item := range strings.Split(b.args, "; ") {
+			arg, _, ok := strings.Cut(item, ": ")
+			if b.args != "" && (!ok || b.index(arg) < 0 && arg != b.rest) {
+				t.Errorf("%s: args explain %q, which is no argument", name, item)
+			}
+		}
+		for _, n := range strings.Split(b.see, ", ") {
+			if n != "" && r.byName[n] == nil && !planned[n] && aliases[n] == "" {
+				t.Errorf("%s: see also %s, which is nothing", name, n)
+			}
+		}
+		if strings.Contains(b.usage(), "\n") || len(b.doc) > 110 {
+			t.Errorf("%s: more than a line: %s", name, b.doc)
+		}
+	}
+	for prefix := range r.members {
+		if _, builtin := r.byName[prefix]; !builtin && !r.isType(prefix) && namespaceWords[prefix] == "" {
+			t.Errorf("nothing says what a %s is", prefix)
+		}
+	}
 }
 
-// TestWrongArguments calls every builtin with a misspelt name, without what it needs and with a value of
-// another type.
-func TestWrongArguments(t *testing.T) {
-	s := newSim(t, 1)
-	for name, b := range s.reg.byName {
-		if strings.Contains(name, ".") && !topNamespaces[strings.SplitN(name, ".", 2)[0]] {
-			continue // methods of values are bound in the same way
-		}
-		if !b.opts {
-			s.wrong(t, name+"(misspeltt=1)", name+": no argument misspeltt")
-		}
-		if len(b.params) == 0 {
+// receivers make a value of each type that has members or fields.
+var receivers = map[string]string{
+	"conn": `tcp.connect("192.168.69.100:7")`, "listener": `tcp.listen(80)`, "udp_socket": `udp.bind()`,
+	"icmp_socket": `icmp.bind()`, "server": `serve("tcp", 80, echo)`, "task": `spawn(sleep, 1)`, "lab": `lab()`,
+	"link":   `local.lab.link(local.lab.host("x", "10.0.0.1/24"), local.lab.host("y", "10.0.0.2/24"))`,
+	"switch": `lab().switch("s")`, "fault": `fault("eth0", loss=0.1)`, "host": `local`, "table": `ifaces()`,
+	"capture": `capture("x.pcapng")`, "packet": "",
+}
+
+// TestTypesHaveTheirFields compares the pages of the types with the values.
+func TestTypesHaveTheirFields(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for i := range valueTypes {
+		vt := &valueTypes[i]
+		src := receivers[vt.name]
+		if src == "" {
 			continue
 		}
-		if p := b.params[0]; p.required {
-			s.wrong(t, name+"()", name+": argument 1 ("+p.name+") is missing")
+		s := newSim(t, 1)
+		if err := s.RunCommand("v = " + src); err != nil {
+			t.Fatal(s.err.String())
 		}
-		for i, p := range b.params {
-			if i == 0 && p.kind != kindAny && b.pos > 0 {
-				s.wrong(t, name+"(struct())", name+": argument 1 ("+p.name+") is "+p.kind.describe()+", got struct")
+		v := s.globals["v"].(starlark.HasAttrs)
+		if v.Type() != vt.name {
+			t.Errorf("%s is a %s, not a %s", src, v.Type(), vt.name)
+		}
+		known := append([]string(nil), s.reg.members[vt.name]...)
+		for _, f := range vt.fields {
+			known = append(known, f[0])
+			if x, err := v.Attr(f[0]); x == nil {
+				t.Errorf("%s.%s: %v", vt.name, f[0], err)
+			}
+		}
+		for _, n := range v.AttrNames() {
+			if !slices.Contains(known, n) && vt.name != "host" && vt.name != "table" {
+				t.Errorf("%s.%s is on no page", vt.name, n)
+			}
+		}
+		if err := s.RunCommand("help(v)"); err != nil {
+			t.Error(s.err.String())
+		}
+	}
+}
+
+// TestWrongArguments gives every builtin a misspelt name, less than it needs, more than it takes, and for
+// each argument a value of another type and one out of its bounds: the error names the argument and says
+// what was expected.
+func TestWrongArguments(t *testing.T) {
+	s := newSim(t, 1)
+	none := starlarkstruct.FromStringDict(starlarkstruct.Default, nil)
+	for name, b := range s.reg.byName {
+		bind := func(want string, args starlark.Tuple, kwargs ...starlark.Tuple) {
+			t.Helper()
+			c := &call{s: s.Session, t: s.main, b: b}
+			err := c.bind(args, kwargs)
+			if err == nil && b.takesTCP() {
+				_, err = c.tcpConfig(tcp.Default())
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), name+": "+want) {
+				t.Errorf("%s%v: said %v, want %q", name, kwargs, err, want)
+			}
+		}
+		kw := func(name string, v starlark.Value) starlark.Tuple { return starlark.Tuple{starlark.String(name), v} }
+		misspelt := "no argument misspeltt"
+		if !b.opts {
+			bind(misspelt, nil, kw("misspeltt", none))
+		}
+		for i := range b.params {
+			p := &b.params[i]
+			if slip := p.name + "x"; !b.opts && len(p.name) > 2 {
+				bind("no argument "+slip+" (did you mean "+p.name+"?)", nil, kw(slip, none))
+			}
+			if p.kind == kindAny {
+				continue
+			}
+			expected := fmt.Sprintf("argument %d (%s) is %s, got ", i+1, p.name, p.kind.describe())
+			bind(expected+"struct", nil, kw(p.name, none))
+			if _, bounds := p.kind.bounds(); bounds != "" {
+				lo, hi, _ := strings.Cut(bounds, "..")
+				least, _ := strconv.Atoi(lo)
+				bind(expected+"int", nil, kw(p.name, starlark.MakeInt(least-1)))
+				if most, err := strconv.Atoi(hi); err == nil {
+					bind(expected+"int", nil, kw(p.name, starlark.MakeInt(most+1)))
+				}
+			}
+		}
+		if len(b.params) > 0 && b.params[0].required {
+			p := &b.params[0]
+			bind("argument 1 ("+p.name+") is missing: "+p.kind.describe(), nil)
+		}
+		if b.rest == "" && b.pos < 6 {
+			many := slices.Repeat(starlark.Tuple{starlark.None}, b.pos+1)
+			c := &call{s: s.Session, t: s.main, b: b}
+			if err := c.bind(many, nil); err == nil {
+				t.Errorf("%s takes %d arguments", name, len(many))
+			}
+		}
+		if b.takesTCP() {
+			var args starlark.Tuple
+			for i := range b.params {
+				if p := &b.params[i]; p.required {
+					args = append(args, acceptable[p.kind])
+				}
+			}
+			bind("no argument nodely (did you mean nodelay?)", args, kw("nodely", starlark.True))
+			for o, opt := range tcpOptions {
+				if opt.kind == orOff {
+					bind(o+" is a duration or False, got struct", args, kw(o, none))
+				} else {
+					bind(o+" is "+opt.kind.describe()+", got struct", args, kw(o, none))
+				}
 			}
 		}
 	}
 }
 
-func (s *testSession) wrong(t *testing.T, src, want string) {
-	t.Helper()
-	s.err.mu.Lock()
-	s.err.b.Reset()
-	s.err.mu.Unlock()
-	if got := status(s.RunCommand(src)); got != 1 {
-		t.Errorf("%s: exit status %d, want 1", src, got)
-	}
-	if got := s.err.String(); !strings.HasPrefix(got, want) {
-		t.Errorf("%s: said %q, want %q", src, got, want)
-	}
+// acceptable are values of the kinds that builtins with TCP's options need.
+var acceptable = map[kind]starlark.Value{
+	kindEndpoint: starlark.String("192.168.69.100:7"), kindPort: starlark.MakeInt(80), kindStr: starlark.String("tcp"), kindAny: starlark.None,
 }
 
 func TestNearest(t *testing.T) {
@@ -91,7 +218,8 @@ func TestHelp(t *testing.T) {
 	}
 	s.Flush()
 	for _, part := range []string{
-		`ping(host, count=4, interval="1s", size=56, ttl=64, timeout="1s") -> sent received loss`,
+		`ping(host, count=4, interval="1s", size=56, ttl=64, timeout="1s") -> result`,
+		"  host      an address                         size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
 		"Send ICMP echo requests and print each reply.", `ping("192.168.69.100", count=1).received`,
 	} {
 		if !strings.Contains(s.out.String(), part) {

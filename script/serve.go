@@ -81,7 +81,6 @@ func (v *server) AttrNames() []string {
 func serveBuiltins() []*builtin {
 	return []*builtin{
 		{name: "serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "server", host: true,
-			args:    "handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None",
 			doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
 			example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
 			see:     "tcp.listen, server.stop, server.wait", fn: serve},

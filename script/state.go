@@ -125,7 +125,7 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 			name = i.name
 		}
 	default:
-		return nil, c.errorf("dev is an interface's name or row")
+		return nil, c.errorf("dev is an interface's name or row, got %s %v", v.(starlark.Value).Type(), v)
 	}
 	var found *stack.Iface
 	h.do(func(clock.Instant) {
@@ -141,9 +141,23 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 		}
 	})
 	if found == nil && name != "" {
-		return nil, c.errorf("no interface %s", name)
+		return nil, c.errorf("%v", h.noIface(name))
 	}
 	return found, nil
+}
+
+// noIface says that the host has no such interface, and which was meant.
+func (h *hostValue) noIface(name string) error {
+	var names []string
+	h.do(func(clock.Instant) {
+		for _, i := range h.h.IfaceInfos() {
+			names = append(names, i.Name)
+		}
+	})
+	if n := nearest(name, names); n != "" {
+		return fmt.Errorf("%s has no interface %s (did you mean %s?)", h.name, name, n)
+	}
+	return fmt.Errorf("%s has no interface %s: there are %s", h.name, name, strings.Join(names, " "))
 }
 
 func neighborAdd(c *call) (starlark.Value, error) {

@@ -53,7 +53,7 @@ func (v *listenerValue) AttrNames() []string {
 func tcpBuiltins() []*builtin {
 	return []*builtin{
 		{name: "tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration str", result: "conn",
-			args: "timeout: how long to wait; without it, as long as TCP does",
+			args: "timeout: how long to wait, as long as TCP does where it is not given",
 			doc:  "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
 		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "listener",
 			doc: "Listen for connections; port 0 chooses one.", example: `tcp.listen(80).pending`, see: "serve", fn: tcpListen},

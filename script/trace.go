@@ -27,8 +27,8 @@ func traceBuiltins() []*builtin {
 		{name: "trace", sig: "filter=None", kinds: "any", args: `filter: tcpdump's expression, or False to stop`, host: true, see: "capture, drops",
 			doc: "Print a line per packet from now on; trace(False) stops.", example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False)`, fn: builtinTrace},
 		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace",
-			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: ``, fn: builtinCapture},
-		{name: "capture.stop", doc: "Finish the file.", example: ``, fn: captureStop},
+			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: `capture("x.pcapng")`, fn: builtinCapture},
+		{name: "capture.stop", doc: "Finish the file.", example: `capture("x.pcapng").stop()`, fn: captureStop},
 	}
 }
 

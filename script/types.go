@@ -1,5 +1,7 @@
 package script
 
+import "strings"
+
 // valueType is a type of values as help and the reference have it: its fields, whose members that are
 // called stand in the registry.
 type valueType struct {
@@ -50,12 +52,15 @@ var namespaceWords = map[string]string{
 	"tcp": "TCP sockets (RFC 9293).", "udp": "UDP sockets (RFC 768).", "icmp": "ICMP sockets (RFC 792).",
 	"http": "HTTP/1.1 over this host's TCP.", "assert": "What must be true, or the script fails.",
 	"raw": "Sockets of one IP protocol.", "frames": "Sockets of whole frames.",
+	"kernel": "The operating system's stack.", "kernel.tcp": "Its TCP sockets.", "kernel.udp": "Its UDP sockets.",
 }
 
 // aliases are other names of builtins.
 var aliases = map[string]string{"arp": "neighbors", "ss": "sockets", "quit": "exit"}
 
+// typeOf is the page of a type; the kernel's sockets are like the host's own.
 func (r *registry) typeOf(name string) *valueType {
+	name = strings.TrimPrefix(name, "kernel_")
 	for i := range valueTypes {
 		if valueTypes[i].name == name {
 			return &valueTypes[i]

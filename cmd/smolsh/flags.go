@@ -22,6 +22,7 @@ type options struct {
 	help, version, trace      bool
 	command, file, pcap       string
 	hasCommand                bool
+	verb                      string // doc; "" for a script or the shell
 	args                      []string
 	devices                   []device
 	addrs, kernelAddrs        []netip.Prefix
@@ -100,7 +101,7 @@ type nowhere struct{}
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
 // later are the verbs whose place is kept.
-var later = map[string]bool{"test": true, "bench": true, "doctor": true, "doc": true}
+var later = map[string]bool{"test": true, "bench": true, "doctor": true}
 
 func (o *options) positional(f *pflag.FlagSet) error {
 	o.args = f.Args()
@@ -109,6 +110,10 @@ func (o *options) positional(f *pflag.FlagSet) error {
 		return nil
 	}
 	o.file, o.args = o.args[0], o.args[1:]
+	if o.file == "doc" {
+		o.verb, o.file = o.file, ""
+		return nil
+	}
 	if later[o.file] {
 		if _, err := os.Stat(o.file); err != nil {
 			return usageError("%s is not there yet", o.file)

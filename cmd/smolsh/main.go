@@ -58,10 +58,16 @@ func execute(argv []string) int {
 		case o.version:
 			fmt.Println("smolsh " + version)
 			return 0
+		case o.verb == "doc":
+			if err = doc(o.args, os.Stdout); err == nil {
+				return 0
+			}
 		}
-		var status int
-		if status, err = o.start(); err == nil {
-			return status
+		if err == nil {
+			var status int
+			if status, err = o.start(); err == nil {
+				return status
+			}
 		}
 	}
 	var se *statusError

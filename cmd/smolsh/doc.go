@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"smolsh/script"
+)
+
+// referenceFile is what doc --markdown writes, from the top of the tree.
+const referenceFile = "docs/reference.md"
+
+const docUsage = `usage: smolsh doc [NAME]            what there is, or what NAME does
+       smolsh doc --markdown [FILE]  write the reference to FILE (default docs/reference.md; - prints it)`
+
+// doc is the verb doc: the reference, from the registry of builtins.
+func doc(args []string, stdout io.Writer) error {
+	if len(args) > 0 && args[0] == "--markdown" {
+		return docMarkdown(args[1:], stdout)
+	}
+	if len(args) > 1 || len(args) == 1 && len(args[0]) > 0 && args[0][0] == '-' {
+		if args[0] == "--help" || args[0] == "-h" {
+			fmt.Fprintln(stdout, docUsage)
+			return nil
+		}
+		return usageError("doc: it takes one name\n%s", docUsage)
+	}
+	name := ""
+	if len(args) == 1 {
+		name = args[0]
+	}
+	text, err := script.Help(name)
+	if err != nil {
+		return usageError("doc: %v", err)
+	}
+	fmt.Fprintln(stdout, text)
+	return nil
+}
+
+func docMarkdown(args []string, stdout io.Writer) error {
+	file := referenceFile
+	switch {
+	case len(args) > 1:
+		return usageError("doc: --markdown takes one file\n%s", docUsage)
+	case len(args) == 1:
+		file = args[0]
+	}
+	if file == "-" {
+		_, err := io.WriteString(stdout, script.Reference())
+		return err
+	}
+	if err := os.WriteFile(file, []byte(script.Reference()), 0o666); err != nil {
+		return usageError("doc: %v (--markdown - prints it)", err)
+	}
+	return nil
+}

@@ -16,6 +16,10 @@ func TestCommandLine(t *testing.T) {
 		Dir: "../../testdata/cli",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", env.Getenv("WORK")+"/examples")
+			env.Setenv("SCRIPTS", env.Getenv("WORK")+"/scripts")
+			if err := copyDir("../../testdata/script", env.Getenv("WORK")+"/scripts"); err != nil {
+				return err
+			}
 			return copyDir("../../examples", env.Getenv("WORK")+"/examples")
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"status": exitStatus},

@@ -31,8 +31,7 @@ local.lab.run_until(lambda: up() or sleep("50ms"), within="20s")`
 	}
 	start := time.Now()
 	out, err := run("", path, "--device", "tap:tap0", "../../testdata/script/proof/scheduler.star", kernel+":8000")
-	want := `["main goes on", "one starts", "two starts"]
-[200, 200]
+	want := `[200, 200] ["main goes on", "one starts", "two starts"]
 tcp 192.168.69.100:8000: timed out
 canceled True []
 HTTP/1.0 

@@ -14,7 +14,8 @@ type printer struct {
 	w       io.Writer
 	buf     []byte
 	spare   []byte
-	lost    int // traced lines that found no room
+	lines   uint64 // given so far
+	lost    int    // traced lines that found no room
 	writing bool
 	closed  bool
 }
@@ -62,6 +63,7 @@ func (p *printer) print(text string) {
 		p.cond.Wait()
 	}
 	p.buf = append(append(p.buf, text...), '\n')
+	p.lines++
 	p.cond.Broadcast()
 	p.mu.Unlock()
 }
@@ -73,9 +75,17 @@ func (p *printer) offer(line []byte) {
 		p.lost++
 	} else {
 		p.buf = append(append(p.buf, line...), '\n')
+		p.lines++
 		p.cond.Broadcast()
 	}
 	p.mu.Unlock()
+}
+
+// mark is another one whenever something has been printed.
+func (p *printer) mark() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lines
 }
 
 // flush returns when everything printed so far has been written.

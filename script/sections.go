@@ -16,16 +16,16 @@ func sections() []section {
 		{"State", "What a host knows and has done, as tables of rows. Each belongs to a host: `ifaces()` is the calling " +
 			"task's host's, `peer.ifaces()` another's. `arp` is `neighbors`, `ss` is `sockets`.",
 			join(stateBuiltins(), ifaceBuiltins(), tableBuiltins())},
-		{"Probes", "", pingBuiltins()},
+		{"Probes", "", join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
 		{"Sockets", "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Waiting calls take `timeout=`; without one, connecting waits as long as TCP does and the rest for ever.",
-			join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), serveBuiltins(), httpBuiltins())},
+			join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
 		{"Tasks and time", "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
-			"one returned is a float of seconds. Exactly one task runs at a time, until it waits.", timeBuiltins()},
+			"one returned is a float of seconds. Exactly one task runs at a time, until it waits.", join(timeBuiltins(), eventBuiltins())},
 		{"Labs", "Hosts, links and a clock of their own, in which equal seeds give equal packets.", labBuiltins()},
 		{"Faults", "", faultBuiltins()},
 		{"Packets", "", traceBuiltins()},
 		{"Values and tests", "", join(textBuiltins(), assertBuiltins())},
-		{"The prompt", "", shellBuiltins()},
+		{"The prompt", "", join(watchBuiltins(), shellBuiltins())},
 	}
 }

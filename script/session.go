@@ -138,7 +138,7 @@ func (s *Session) SetArgs(g starlark.StringDict) {
 }
 
 // topNamespaces are the namespaces that are globals; other prefixes are types or builtins.
-var topNamespaces = map[string]bool{"tcp": true, "udp": true, "icmp": true, "http": true, "assert": true}
+var topNamespaces = map[string]bool{"raw": true, "frames": true, "tcp": true, "udp": true, "icmp": true, "http": true, "assert": true}
 
 func hasDot(s string) bool {
 	for i := range len(s) {

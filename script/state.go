@@ -365,6 +365,9 @@ func socketAddr(netid string, ap netip.AddrPort) string {
 	}
 	if ap.Port() != 0 {
 		port = fmt.Sprint(ap.Port())
+		if netid == "frames" {
+			port = fmt.Sprintf("0x%04x", ap.Port())
+		}
 	}
 	return host + ":" + port
 }

@@ -27,6 +27,12 @@ var valueTypes = []valueType{
 		{"local", "our address and port"}, {"port", "our port"}, {"peer", "the other end, None where it is not connected"},
 	}},
 	{"icmp_socket", "An ICMP socket.", [][2]string{{"id", "the identifier it receives"}}},
+	{"raw_socket", "A socket for the packets of one IP protocol.", [][2]string{
+		{"protocol", "its number"}, {"lost", "packets that found its queue full"},
+	}},
+	{"frame_socket", "A socket for whole frames.", [][2]string{
+		{"ethertype", "the type it receives, None for every one"}, {"lost", "frames that found its queue full"},
+	}},
 	{"server", "What serve() started.", [][2]string{
 		{"local", "the address and port it serves"}, {"port", "the port"}, {"connections", "a list of those being served"},
 		{"error", "the last error of the handler, None where there was none"},
@@ -34,6 +40,22 @@ var valueTypes = []valueType{
 	{"task", "What spawn(), after() and every() started.", [][2]string{
 		{"id", "its number, as tasks() has it"}, {"name", "what it is called"}, {"done", "whether it has ended"},
 		{"result", "what its function returned"}, {"error", "what its function failed with, None where it did not"},
+	}},
+	{"subscription", "What on() started.", [][2]string{
+		{"event", "what it is called for"}, {"count", "events so far"}, {"lost", "those of them that came faster than the function took them"},
+		{"task", "the task that calls the function"},
+	}},
+	{"event", "What on() calls a function with; printed, it is a line.", [][2]string{
+		{"event", `"tcp", "connection", "neighbor" or "drop"`}, {"time", "when, in seconds since the start"}, {"host", "where"},
+		{"lost", "events lost since the one before"},
+		{"local", "tcp, connection: our address and port"}, {"peer", "tcp, connection: the other end's"},
+		{"passive", "tcp, connection: whether the peer opened it"}, {"state", "tcp, connection: the state it is in now"},
+		{"old", "tcp, neighbor: the state before; None for a neighbor that is new"},
+		{"new", "tcp, neighbor: the state after; None for a neighbor that is gone"},
+		{"error", "tcp: why it ended, None for an orderly end"},
+		{"address", "neighbor: its address"}, {"hwaddr", "neighbor: its hardware address, None while unknown"},
+		{"dev", "neighbor, drop: the interface, None for a packet that had none yet"},
+		{"reason", "drop: the word that drops() has"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: the packet in a line"},
 	}},
 	{"lab", "Hosts, links and one seed.", [][2]string{{"seed", "the seed, mixed with the run's"}}},
 	{"link", "What joins two hosts, or a host and a switch.", nil},

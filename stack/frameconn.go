@@ -98,10 +98,8 @@ func (c *FrameConn) Lost() uint64 { return c.lost }
 func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	h := c.host
 	if i == nil {
-		if i = c.iface; i == nil {
-			if i = h.onlyFrames(); i == nil {
-				return ErrNotBound
-			}
+		if i = c.Iface(); i == nil {
+			return ErrNotBound
 		}
 	}
 	switch {
@@ -132,9 +130,13 @@ func vlanTagLen(frame []byte) int {
 	return 0
 }
 
-// onlyFrames is the one interface that has frames, nil where there are several.
-func (h *Host) onlyFrames() (found *Iface) {
-	for _, i := range h.ifaces {
+// Iface is the interface by which frames are sent when none is named: the one the socket is bound to, or
+// the only one that has frames; nil where there are several.
+func (c *FrameConn) Iface() (found *Iface) {
+	if c.iface != nil {
+		return c.iface
+	}
+	for _, i := range c.host.ifaces {
 		if i.hasFrames() {
 			if found != nil {
 				return nil

@@ -1,0 +1,250 @@
+package script
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// eventKinds are the events by name.
+var eventKinds = map[string]stack.EventKind{
+	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
+}
+
+// maxEvents is how many events wait for one handler; more are lost, and counted.
+const maxEvents = 1024
+
+// subscription is what on() returned: a task that is fed from a bounded ring on the owner.
+type subscription struct {
+	s    *Session
+	h    *hostValue
+	name string
+	kind stack.EventKind
+	t    *task
+	w    *world // where the handler's wait counts; nil where it must not move a lab
+
+	// On the owner.
+	cancel func()
+	ring   []stack.Event
+	lost   uint64
+	count  uint64
+	unsaid uint64 // lost since the handler was last told
+	signal stack.Signal
+}
+
+func (v *subscription) String() string        { return fmt.Sprintf("on %q", v.name) }
+func (v *subscription) Type() string          { return "subscription" }
+func (v *subscription) Freeze()               {}
+func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.done) }
+func (v *subscription) Hash() (uint32, error) { return uint32(v.t.id), nil }
+
+// Attr is a field or a method of the subscription.
+func (v *subscription) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "event":
+		return starlark.String(v.name), nil
+	case "task":
+		return &taskValue{v.t}, nil
+	case "count", "lost":
+		var n uint64
+		v.h.do(func(clock.Instant) {
+			if n = v.count; name == "lost" {
+				n = v.lost
+			}
+		})
+		return num(n), nil
+	}
+	return attr(v, name, v.s.member("subscription", v, name))
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *subscription) AttrNames() []string {
+	return append([]string{"count", "event", "lost", "task"}, v.s.reg.members["subscription"]...)
+}
+
+func eventBuiltins() []*builtin {
+	return []*builtin{
+		{name: "on", sig: "event, fn", kinds: "str fn", host: true, result: "subscription",
+			args:    `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor" or "drop"; fn: called with each event, in a task of its own`,
+			doc:     "Call fn with every event of a kind from now on, while the caller waits.",
+			example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
+			see:     "trace, drops, every", fn: builtinOn},
+		{name: "subscription.off", doc: "Call the function no more.",
+			example: `o = on("drop", print); o.off()`, fn: subscriptionOff},
+	}
+}
+
+func builtinOn(c *call) (starlark.Value, error) {
+	fn, name := arg[starlark.Callable](c, "fn"), arg[string](c, "event")
+	kind, ok := eventKinds[name]
+	if !ok {
+		var names []string
+		for n := range eventKinds {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		hint := ""
+		if n := nearest(name, names); n != "" {
+			hint = fmt.Sprintf(" (did you mean %q?)", n)
+		}
+		return nil, c.errorf("argument 1 (event) is one of %s, got %q%s", strings.Join(names, ", "), name, hint)
+	}
+	v := &subscription{s: c.s, h: c.on(), name: name, kind: kind}
+	if v.h.w == c.s.home {
+		v.w = v.h.w // what only a handler waits for moves no other lab
+	}
+	c.t.do(v.h.w, func(clock.Instant) { v.cancel = v.h.h.Events(v.take) })
+	v.t = c.s.spawn(fmt.Sprintf("on %s %s", name, fn.Name()), c.t.host, func(t *task) (starlark.Value, error) {
+		defer c.s.do(v.h.w, func(clock.Instant) { v.cancel() })
+		for {
+			events, lost, err := v.next(t)
+			if err != nil {
+				return nil, err
+			}
+			for _, ev := range events {
+				if _, err := starlark.Call(t.thread, fn, starlark.Tuple{v.event(ev, lost)}, nil); err != nil {
+					return nil, err
+				}
+				lost = 0
+			}
+		}
+	})
+	return v, nil
+}
+
+// take keeps an event for the handler; on the owner, in the middle of things.
+func (v *subscription) take(ev stack.Event) {
+	if ev.Kind != v.kind {
+		return
+	}
+	v.count++
+	if len(v.ring) >= maxEvents {
+		v.lost++
+		v.unsaid++
+		return
+	}
+	ev.Octets = slices.Clone(ev.Octets[:min(len(ev.Octets), 128)])
+	v.ring = append(v.ring, ev)
+	v.signal.Fire()
+}
+
+// next waits for events. lost is how many found no room before them.
+func (v *subscription) next(t *task) (events []stack.Event, lost uint64, err error) {
+	waiter := stack.Waiter{Wake: func() { t.s.makeReady(t) }}
+	for {
+		if t.fail != nil {
+			t.do(v.h.w, func(clock.Instant) { v.signal.Cancel(&waiter) })
+			return nil, 0, t.fail
+		}
+		t.do(v.h.w, func(clock.Instant) {
+			events, v.ring = v.ring, nil
+			lost, v.unsaid = v.unsaid, 0
+			if len(events) == 0 {
+				v.signal.Wait(&waiter)
+			}
+		})
+		if len(events) > 0 {
+			return events, lost, nil
+		}
+		t.park(v.w, v.name+" events")
+	}
+}
+
+func subscriptionOff(c *call) (starlark.Value, error) {
+	v := c.recv.(*subscription)
+	c.t.do(v.h.w, func(clock.Instant) { v.cancel() })
+	c.s.cancel(v.t, errCanceled)
+	if v.t == c.t {
+		return nil, errCanceled
+	}
+	return starlark.None, nil
+}
+
+// eventValue is an event as a script sees it; printed, it is a line.
+type eventValue struct {
+	*starlarkstruct.Struct
+	line string
+}
+
+// String is the line.
+func (e eventValue) String() string { return e.line }
+
+func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
+	d := starlark.StringDict{
+		"event": starlark.String(v.name), "time": starlark.Float(ev.Now.Seconds()), "host": v.h, "lost": num(lost),
+	}
+	text := ""
+	switch ev.Kind {
+	case stack.EventTCP:
+		text = fmt.Sprintf("%v %v: %v -> %v", ev.Local, ev.Remote, ev.From, ev.To)
+		connEvent(d, &ev)
+		d["old"], d["new"], d["error"] = starlark.String(ev.From.String()), starlark.String(ev.To.String()), starlark.None
+		if ev.Err != nil {
+			text += ", " + cause(ev.Err)
+			d["error"] = starlark.String(cause(ev.Err))
+		}
+	case stack.EventConnection:
+		text = fmt.Sprintf("%v to %v", ev.Local, ev.Remote)
+		if ev.Passive {
+			text = fmt.Sprintf("%v from %v", ev.Local, ev.Remote)
+		}
+		connEvent(d, &ev)
+	case stack.EventNeighbor:
+		text = neighborEvent(d, &ev)
+	case stack.EventDrop:
+		text = dropEvent(d, &ev)
+	}
+	if lost > 0 {
+		text += fmt.Sprintf("   (%d events before it lost)", lost)
+	}
+	line := fmt.Sprintf("%v %s %s", ev.Now, v.name, text)
+	if v.h != v.s.local {
+		line = fmt.Sprintf("%v %s %s %s", ev.Now, v.h.name, v.name, text)
+	}
+	return eventValue{starlarkstruct.FromStringDict(starlark.String("event"), d), line}
+}
+
+func connEvent(d starlark.StringDict, ev *stack.Event) {
+	d["local"], d["peer"], d["passive"] = endpoint(ev.Local), endpoint(ev.Remote), starlark.Bool(ev.Passive)
+	d["state"] = starlark.String(ev.To.String())
+	if ev.Kind == stack.EventConnection {
+		d["state"] = starlark.String(tcp.Established.String())
+	}
+}
+
+func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
+	d["address"], d["dev"] = address(ev.Addr), starlark.String(ev.Iface.Name())
+	state := func(field, s string) string {
+		if d[field] = starlark.None; s == "" {
+			return "none"
+		}
+		d[field] = starlark.String(s)
+		return s
+	}
+	text := fmt.Sprintf("%v on %s: %s -> %s", ev.Addr, ev.Iface.Name(), state("old", ev.Old), state("new", ev.New))
+	if d["hwaddr"] = starlark.None; !ev.HW.IsZero() {
+		d["hwaddr"] = starlark.String(ev.HW.String())
+		text += ", " + ev.HW.String()
+	}
+	return text
+}
+
+func dropEvent(d starlark.StringDict, ev *stack.Event) string {
+	d["reason"], d["dev"], d["dir"] = starlark.String(ev.Reason.String()), starlark.None, starlark.String("rx")
+	if ev.Dir == stack.TX {
+		d["dir"] = starlark.String("tx")
+	}
+	if ev.Iface != nil {
+		d["dev"] = starlark.String(ev.Iface.Name())
+	}
+	said := summary(ev.Octets, ev.Medium)
+	d["summary"] = starlark.String(said)
+	return ev.Reason.String() + ": " + said
+}

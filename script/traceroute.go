@@ -1,0 +1,235 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+func tracerouteBuiltins() []*builtin {
+	return []*builtin{{
+		name: "traceroute", sig: `host, max_hops=30, timeout="1s", probes=3, size=32`, kinds: "ip int:1..255 duration int:1..10 int:0..1472",
+		args:   "host: an address; max_hops: how far to look; timeout: how long each hop's probes wait for answers; probes: how many go to each hop at once; size: octets of data",
+		result: "result", fields: "reached hops (ttl addr times error) error", host: true,
+		doc:     "Send UDP datagrams with a rising TTL and print who says that they went no further.",
+		example: `traceroute("192.168.69.100").reached`, see: "ping, icmp.listen", fn: builtinTraceroute,
+	}}
+}
+
+// tracePort is the port of the first probe; each has the next, so that the answers tell them apart.
+const tracePort = 33434
+
+// traceProbe is one datagram and its answer.
+type traceProbe struct {
+	sentAt clock.Instant
+	done   bool
+	from   netip.Addr
+	rtt    time.Duration
+	note   string // "!H" and the like
+}
+
+// tracerouter is one traceroute(): the probes of a hop go together.
+type tracerouter struct {
+	h       *hostValue
+	to      netip.Addr
+	timeout time.Duration
+	data    []byte
+	udp     *stack.UDPConn
+	icmp    *stack.ICMPConn
+	port    uint16       // of the hop's first probe
+	probes  []traceProbe // of the hop
+	reached bool
+	ended   bool  // somebody says that it goes no further
+	fail    error // nothing could be sent, or the next hop does not answer
+	buf     []byte
+}
+
+func builtinTraceroute(c *call) (starlark.Value, error) {
+	t := &tracerouter{
+		h: c.on(), to: arg[netip.Addr](c, "host"), timeout: arg[time.Duration](c, "timeout"),
+		data: make([]byte, arg[int](c, "size")), buf: make([]byte, 65536), port: tracePort,
+	}
+	var err error
+	c.t.do(t.h.w, func(clock.Instant) { err = t.open() })
+	if err != nil {
+		return nil, failed(c.t, "traceroute", t.to, err)
+	}
+	defer c.s.do(t.h.w, func(clock.Instant) { t.close() })
+	count, most := arg[int](c, "probes"), arg[int](c, "max_hops")
+	c.s.out.print(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
+	var hops []starlark.Value
+	for ttl := 1; ttl <= most && !t.reached && !t.ended && t.fail == nil; ttl++ {
+		if err := t.hop(c, ttl, count); err != nil {
+			return nil, err
+		}
+		if t.fail != nil {
+			t.fail = t.h.explain(t.to, t.fail)
+			if ttl == 1 && !errors.Is(t.fail, tcp.ErrHostUnreach) {
+				return nil, failed(c.t, "traceroute", t.to, t.fail)
+			}
+			c.s.out.print(fmt.Sprintf("%v: %v", t.to, t.fail))
+			break
+		}
+		c.s.out.print(fmt.Sprintf("%2d  %s", ttl, t.line()))
+		hops = append(hops, t.value(ttl))
+	}
+	d := starlark.StringDict{"reached": starlark.Bool(t.reached), "hops": starlark.NewList(hops), "error": starlark.None}
+	if t.fail != nil {
+		d["error"] = starlark.String(t.fail.Error())
+	}
+	return result{starlarkstruct.FromStringDict(starlark.String("traceroute"), d)}, nil
+}
+
+func (t *tracerouter) open() (err error) {
+	if t.udp, err = t.h.h.BindUDP(netip.AddrPort{}); err != nil {
+		return err
+	}
+	if t.icmp, err = t.h.h.ListenICMP(t.udp.Local().Port()); err != nil {
+		t.udp.Close()
+	}
+	return err
+}
+
+func (t *tracerouter) close() {
+	t.udp.Close()
+	t.icmp.Close()
+}
+
+// hop sends the probes with one TTL and waits for their answers.
+func (t *tracerouter) hop(c *call, ttl, count int) error {
+	t.probes = make([]traceProbe, count)
+	c.t.do(t.h.w, func(now clock.Instant) {
+		t.udp.SetTTL(uint8(ttl))
+		t.udp.OnEvent = func(clock.Instant) { t.icmp.Signal.Fire() } // one signal to wait for
+		for k := range t.probes {
+			t.probes[k].sentAt = now
+			if err := t.udp.Send(now, t.data, netip.AddrPortFrom(t.to, t.port+uint16(k))); err != nil {
+				t.fail = err
+				return
+			}
+		}
+	})
+	if t.fail != nil {
+		return nil
+	}
+	err := c.t.await(t.h.w, fmt.Sprintf("answers from hop %d to %v", ttl, t.to), &t.icmp.Signal, t.timeout, func(now clock.Instant) bool {
+		t.receive(now)
+		open := 0
+		for _, p := range t.probes {
+			if !p.done {
+				open++
+			}
+		}
+		return open == 0 || t.fail != nil
+	})
+	t.port += uint16(count)
+	if err == errTimedOut {
+		return nil
+	}
+	return err
+}
+
+// receive takes what waits: errors of routers and of the host, and its answers where something listens on
+// the ports.
+func (t *tracerouter) receive(now clock.Instant) {
+	for {
+		n, from, _, err := t.icmp.Recv(t.buf)
+		if n < 0 || err != nil {
+			break
+		}
+		m, quote, err := wire.ParseICMP(t.buf[:n], false)
+		if err != nil {
+			continue
+		}
+		if q, err := wire.ParseQuoted(quote); err == nil && q.IP.Dst == t.to {
+			t.answer(now, q.DstPort, from, &m)
+		}
+	}
+	for {
+		n, from, err := t.udp.Recv(t.buf)
+		if err != nil {
+			t.fail = err
+		}
+		if n < 0 {
+			return
+		}
+		if from.Addr() == t.to {
+			t.answer(now, from.Port(), from.Addr(), nil)
+		}
+	}
+}
+
+// unreachableNotes are traceroute's marks for what stands in its way.
+var unreachableNotes = map[uint8]string{
+	wire.UnreachableNet: "!N", wire.UnreachableHost: "!H", wire.UnreachableProtocol: "!P", wire.UnreachableFragNeeded: "!F",
+	wire.UnreachableSourceRoute: "!S", wire.UnreachableNetProhibited: "!X", wire.UnreachableHostProhibited: "!X", wire.UnreachableProhibited: "!X",
+}
+
+// answer closes the probe that went to a port; m is the error that came of it, nil for a reply.
+func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m *wire.ICMP) {
+	k := int(port) - int(t.port)
+	if k < 0 || k >= len(t.probes) || t.probes[k].done {
+		return // of an earlier hop, too late
+	}
+	p := &t.probes[k]
+	p.done, p.from, p.rtt = true, from, now.Sub(p.sentAt)
+	switch {
+	case m == nil || m.Type == wire.ICMPDestUnreachable && m.Code == wire.UnreachablePort:
+		t.reached = t.reached || from == t.to
+		t.ended = true
+	case m.Type == wire.ICMPDestUnreachable:
+		t.ended = true
+		if p.note = unreachableNotes[m.Code]; p.note == "" {
+			p.note = fmt.Sprintf("!%d", m.Code)
+		}
+	}
+}
+
+// line is a hop as it is printed: each answer behind the address it came from, "*" for none.
+func (t *tracerouter) line() string {
+	var parts []string
+	var last netip.Addr
+	for _, p := range t.probes {
+		if !p.done {
+			parts = append(parts, "*")
+			continue
+		}
+		if p.from != last {
+			last = p.from
+			parts = append(parts, p.from.String())
+		}
+		parts = append(parts, millis(p.rtt)+" ms")
+		if p.note != "" {
+			parts[len(parts)-1] += " " + p.note
+		}
+	}
+	return strings.Join(parts, "  ")
+}
+
+func (t *tracerouter) value(ttl int) starlark.Value {
+	d := starlark.StringDict{"ttl": num(ttl), "addr": starlark.None, "error": starlark.None}
+	var times []starlark.Value
+	for _, p := range t.probes {
+		if !p.done {
+			times = append(times, starlark.None)
+			continue
+		}
+		d["addr"] = address(p.from)
+		times = append(times, seconds(p.rtt))
+		if p.note != "" {
+			d["error"] = starlark.String(p.note)
+		}
+	}
+	d["times"] = starlark.NewList(times)
+	return starlarkstruct.FromStringDict(starlark.String("hop"), d)
+}

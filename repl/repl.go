@@ -1,69 +1,250 @@
-// Package repl reads lines from a terminal, runs them in a script.Session and prints what comes of
-// them. It is a plain loop over readline so far: completion, help by x? and output above the line being
-// typed have their place here.
+// Package repl is the prompt: it reads lines from a terminal, runs them in a script.Session and prints
+// what comes of them, above the line that is being typed where there is one.
 //
-// One goroutine runs a shell; Session.Await moves the reading elsewhere while a live lab's tasks run.
+// The editing is readline's. What that does not know is added around it: input.go stands between it and
+// the terminal and knows what is pasted, screen.go holds back what others print, edit.go gives it keys,
+// completion and history. A terminal that can't move its cursor (TERM=dumb) gets plain lines.
+//
+// One goroutine makes a Shell, its session, and runs it; Stdout and Stderr may be written to from any.
 package repl
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"regexp"
 	"strings"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/chzyer/readline"
-	"go.starlark.net/syntax"
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
 
 	"smolsh/script"
 )
 
-// options are those of files; a chunk that was typed is parsed once to see whether it is complete.
-var options = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true}
+// Config is what a Shell is made of.
+type Config struct {
+	Stdin   *os.File // the terminal, which Stdout is too
+	Stdout  *os.File
+	Prompt  string // "smolsh" or "smolsh (virtual)"; the shell adds the host in use and "> "
+	History string // the file that keeps it; "" for none
+}
 
-// Run reads and runs chunks until the end of the input or exit(), and returns the exit status. History
-// is kept in the named file across runs; an empty name keeps it in memory.
-func Run(s *script.Session, prompt, history string, stderr io.Writer) int {
-	rl, err := readline.NewEx(&readline.Config{Prompt: prompt, HistoryFile: history, InterruptPrompt: "^C"})
-	if err != nil {
-		fmt.Fprintf(stderr, "smolsh: %v\n", err)
-		return 1
+// A Shell reads and runs what is typed at one terminal.
+type Shell struct {
+	cfg     Config
+	screen  *screen
+	s       *script.Session
+	history *history
+	edit    *editor
+	plain   *plain
+	stopped atomic.Int32 // the status to end with, when a signal said so
+	empty   int          // interrupts of an empty line, one after the other
+}
+
+// New makes a Shell. Its session, which prints to its Stdout and Stderr, is given to Run.
+func New(cfg Config) *Shell {
+	return &Shell{cfg: cfg, screen: &screen{w: cfg.Stdout, wake: func() {}}, history: loadHistory(cfg.History)}
+}
+
+// Stdout is where the session prints.
+func (sh *Shell) Stdout() io.Writer { return sh.screen }
+
+// Stderr is where the session reports errors.
+func (sh *Shell) Stderr() io.Writer { return alarm{sh.screen} }
+
+// Heading is how the first line of a table is shown.
+func Heading(line string) string { return color.New(color.Bold).Sprint(line) }
+
+// width is the terminal's in columns.
+func (sh *Shell) width() int {
+	ws, err := unix.IoctlGetWinsize(int(sh.cfg.Stdout.Fd()), unix.TIOCGWINSZ)
+	if err != nil || ws.Col == 0 {
+		return 80
 	}
-	defer rl.Close()
+	return int(ws.Col)
+}
+
+// Run reads and runs what is typed until the end of the input, exit() or SIGTERM, and gives the exit status.
+func (sh *Shell) Run(s *script.Session) int {
+	sh.s = s
+	stop := func() {}
+	if term := os.Getenv("TERM"); term == "dumb" || term == "" || !isatty.IsTerminal(sh.cfg.Stdout.Fd()) {
+		sh.plain = newPlain(sh)
+		stop = sh.plain.stop
+	} else {
+		e, err := newEditor(sh)
+		if err != nil {
+			io.WriteString(sh.Stderr(), err.Error()+"\n")
+			return 1
+		}
+		defer e.close()
+		sh.edit, stop = e, e.in.stop
+	}
+	defer sh.watch(stop)()
 	for {
+		s.SetWidth(sh.width())
 		var src string
-		s.Await(func() { src, err = chunk(rl, prompt) }, nil)
+		var err error
+		s.Await(func() { src, err = sh.chunk() }, stop)
+		if code := sh.stopped.Load(); code != 0 {
+			return int(code)
+		}
+		if code, ended := s.Ended(); ended {
+			return code
+		}
 		switch {
 		case errors.Is(err, readline.ErrInterrupt):
+			sh.interrupted(src)
 			continue
 		case err != nil:
 			return 0
-		case strings.TrimSpace(src) == "":
-			continue
 		}
-		var exit *script.ExitError
-		if err := s.Typed(src); errors.As(err, &exit) && s.Exited() {
-			return exit.Code
+		sh.empty = 0
+		if code, ended := sh.run(src); ended {
+			return code
 		}
 		s.Flush()
+		if code := sh.stopped.Load(); code != 0 {
+			return int(code)
+		}
 	}
 }
 
-// chunk reads lines until they make a whole statement.
-func chunk(rl *readline.Instance, prompt string) (string, error) {
-	var src strings.Builder
-	var failed error
-	rl.SetPrompt(prompt)
-	next := func() ([]byte, error) {
-		line, err := rl.Readline()
-		if err != nil {
-			failed = err
-			return nil, err
+// statusTerminated is the exit status after SIGTERM, as shells have it.
+const statusTerminated = 128 + int32(syscall.SIGTERM)
+
+// watch ends the shell on SIGTERM, and makes a new width known; the function it gives ends the watch.
+func (sh *Shell) watch(stop func()) func() {
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, syscall.SIGTERM, syscall.SIGWINCH)
+	go func() {
+		for sig := range c {
+			if sig == syscall.SIGTERM {
+				sh.stopped.Store(statusTerminated)
+				stop()
+			} else if sh.edit != nil {
+				sh.edit.resized.Store(true)
+				sh.edit.in.poke()
+			}
 		}
-		src.WriteString(line + "\n")
-		rl.SetPrompt(strings.Repeat(".", max(0, len(prompt)-1)) + " ")
-		return []byte(line + "\n"), nil
+	}()
+	return func() {
+		signal.Stop(c)
+		close(c)
 	}
-	// A mistake is reported when the chunk is run; here only its end is looked for.
-	_, _ = options.ParseCompoundStmt(script.StdinName, next)
-	return src.String(), failed
+}
+
+// interrupted is Ctrl-C while a line was typed: the line is gone. Who says it twice to an empty one wants
+// to leave.
+func (sh *Shell) interrupted(line string) {
+	if strings.TrimSpace(line) != "" {
+		sh.empty = 0
+		return
+	}
+	if sh.empty++; sh.empty == 2 {
+		io.WriteString(sh.screen, "Ctrl-D or exit() leaves the shell\n")
+	}
+}
+
+// asked is x?, ?x or a single ?.
+var asked = regexp.MustCompile(`^\s*(?:\?\s*([\w.]*)|([\w.]+)\s*\?)\s*$`)
+
+// run runs one input. It reports whether the shell ends with it, and the exit status.
+func (sh *Shell) run(src string) (code int, ended bool) {
+	line := strings.TrimSpace(src)
+	if line == "" {
+		return 0, false
+	}
+	if sh.history.add(strings.TrimRight(src, "\n")) && sh.edit != nil {
+		sh.edit.setHistory()
+	}
+	switch m := asked.FindStringSubmatch(line); {
+	case line[0] == '!':
+		sh.s.Shell(line[1:])
+		sh.freshLine()
+		return 0, false
+	case m != nil:
+		src = sh.s.HelpFor(m[1] + m[2])
+	case line == "help" || line == "exit" || line == "quit":
+		src = line + "()"
+	}
+	err := sh.s.Typed(src)
+	var exit *script.ExitError
+	if errors.As(err, &exit) && sh.s.Exited() {
+		return exit.Code, true
+	}
+	return 0, false
+}
+
+// freshLine goes to the beginning of a line where a command may have left the cursor within one: blanks
+// as many as the terminal is wide wrap in that case, and only then.
+func (sh *Shell) freshLine() {
+	if sh.edit != nil {
+		io.WriteString(sh.cfg.Stdout, strings.Repeat(" ", sh.width()-1)+" \r\x1b[K")
+	}
+}
+
+// prompt is what stands in front of a line, and of those that go on with it.
+func (sh *Shell) prompt() (first, next string) {
+	p := sh.cfg.Prompt
+	if h := sh.s.HostInUse(); h != "" {
+		p += " " + h
+	}
+	return color.New(color.Bold).Sprint(p+">") + " ", strings.Repeat(".", len(p)+1) + " "
+}
+
+// line reads one line, with text to begin with; block is what was pasted after the first line's end.
+func (sh *Shell) line(prompt, begin, before string) (line, block string, err error) {
+	if sh.plain != nil {
+		line, err = sh.plain.line(prompt)
+		return line, "", err
+	}
+	return sh.edit.line(prompt, begin, before)
+}
+
+// chunk reads lines until they make a whole input: a line, a statement that an empty line ends, or what
+// was pasted at once.
+func (sh *Shell) chunk() (string, error) {
+	prompt, next := sh.prompt()
+	text, begin, whole := "", "", false
+	for {
+		line, block, err := sh.line(prompt, begin, text)
+		if err != nil {
+			return text + line, err
+		}
+		begin = ""
+		if block != "" || strings.Contains(line, "\n") {
+			whole = true // a line that is empty is within it, and ends nothing
+		}
+		text += line
+		if block != "" {
+			text += "\n" + block
+			i := strings.LastIndexByte(text, '\n')
+			shown := block[:max(0, len(block)-len(text)+i)]
+			for l := range strings.Lines(shown) {
+				io.WriteString(sh.cfg.Stdout, next+strings.TrimSuffix(l, "\n")+"\n")
+			}
+			if text, begin = text[:i+1], text[i+1:]; begin != "" {
+				prompt = next
+				continue
+			}
+		} else {
+			text += "\n"
+		}
+		if special(text) || whole && !script.Unfinished(text) || !whole && !script.Incomplete(text) {
+			return text, nil
+		}
+		prompt = next
+	}
+}
+
+// special reports whether the text is a line of the shell's own, not of the language.
+func special(text string) bool {
+	line := strings.TrimSpace(text)
+	return line == "" || line[0] == '!' || asked.MatchString(line)
 }

@@ -202,3 +202,38 @@ func Incomplete(src string) bool {
 	})
 	return short && err != nil
 }
+
+// Unfinished reports whether a text of any number of statements ends before its last one does, so that
+// more lines could make it whole.
+func Unfinished(src string) bool {
+	_, err := typedOptions.Parse(StdinName, src, 0)
+	var e syntax.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return strings.Contains(e.Msg, "got end of file") || strings.Contains(e.Msg, "unexpected EOF") ||
+		strings.Contains(e.Msg, "unclosed")
+}
+
+// SetWidth says how many columns tables are cut to from now on.
+func (s *Session) SetWidth(columns int) { s.cfg.Width = columns }
+
+// HostInUse is the name of the host that use() has made what bare names mean, "" for the session's own.
+func (s *Session) HostInUse() string {
+	if s.main.host == s.local {
+		return ""
+	}
+	return s.main.host.name
+}
+
+// HelpFor is the call of help() that x? stands for.
+func (s *Session) HelpFor(x string) string {
+	first, _, _ := strings.Cut(x, ".")
+	if _, err := typedOptions.ParseExpr(StdinName, x, 0); err == nil && (s.globals.Has(first) || starlark.Universe.Has(first)) {
+		return "help(" + x + ")"
+	}
+	if x == "" {
+		return "help()"
+	}
+	return "help(\"" + x + "\")"
+}

@@ -150,9 +150,9 @@ func (l *shellLab) close() {
 
 func (l *shellLab) prompt() string {
 	if l.runner.Virtual() {
-		return "smolsh (virtual)> "
+		return "smolsh (virtual)"
 	}
-	return "smolsh> "
+	return "smolsh"
 }
 
 // banner is what the shell shows at the start: who is there, in columns.

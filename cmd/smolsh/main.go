@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 
@@ -100,18 +99,25 @@ func (o *options) start() (int, error) {
 			return 0, err
 		}
 	}
-	s := script.New(script.Config{
+	config := script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Width: width(), Interactive: interactive,
-	})
-	status, err = o.runSession(s, l, interactive, source)
+	}
+	var shell *repl.Shell
+	if interactive {
+		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
+		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading
+	}
+	s := script.New(config)
+	status, err = o.runSession(s, l, shell, source)
 	if cerr := s.Close(); cerr != nil && err == nil {
 		err = cerr
 	}
 	return status, err
 }
 
-func (o *options) runSession(s *script.Session, l *shellLab, interactive bool, source []byte) (int, error) {
+func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, source []byte) (int, error) {
+	interactive := shell != nil
 	if o.pcap != "" {
 		if err := s.Capture(o.pcap); err != nil {
 			return 0, usageError("--pcap: %v", err)
@@ -129,7 +135,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, interactive bool, s
 	switch {
 	case interactive:
 		fmt.Print(l.banner())
-		return repl.Run(s, l.prompt(), historyFile(), os.Stderr), nil
+		return shell.Run(s), nil
 	case o.hasCommand:
 		err = s.RunCommand(o.command)
 	case source != nil || o.file == "" || o.file == "-":
@@ -173,13 +179,4 @@ func width() int {
 		return 0
 	}
 	return int(ws.Col)
-}
-
-// historyFile is where the prompt's history is kept; nowhere without a home.
-func historyFile() string {
-	dir, err := os.UserHomeDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(dir, ".smolsh_history")
 }

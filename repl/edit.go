@@ -1,0 +1,245 @@
+package repl
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/chzyer/readline"
+	"github.com/fatih/color"
+)
+
+// editor is readline with what it lacks. Its methods but line are called on readline's own goroutine,
+// while that is not doing anything else.
+type editor struct {
+	sh      *Shell
+	in      *input
+	rl      *readline.Instance
+	onWidth func() // tells readline that the width has changed
+	resized atomic.Bool
+	prompt  string
+	before  string // earlier lines of what is being typed
+	typed   int    // runes in the line
+	block   string // what was pasted after the first of its lines
+}
+
+func newEditor(sh *Shell) (*editor, error) {
+	in, err := newInput(sh.cfg.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	e := &editor{sh: sh, in: in}
+	raw := &rawMode{fd: int(sh.cfg.Stdin.Fd())}
+	e.rl, err = readline.NewEx(&readline.Config{
+		Stdin: in, Stdout: sh.cfg.Stdout, Stderr: sh.cfg.Stdout,
+		InterruptPrompt: "^C", EOFPrompt: "^D", HistoryLimit: maxEntries + 1, DisableAutoSaveHistory: true, HistorySearchFold: true,
+		AutoComplete: e, Listener: e, Painter: e,
+		FuncGetWidth:        sh.width,
+		FuncIsTerminal:      func() bool { return true },
+		FuncMakeRaw:         raw.enter,
+		FuncExitRaw:         raw.exit,
+		FuncOnWidthChanged:  func(f func()) { e.onWidth = f },
+		FuncFilterInputRune: e.filter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	sh.screen.wake = in.poke
+	e.setHistory()
+	return e, nil
+}
+
+func (e *editor) close() {
+	e.in.stop()
+	e.rl.Close()
+}
+
+// setHistory gives readline all entries anew: by itself it would keep an older entry in place of what was
+// made of it.
+func (e *editor) setHistory() {
+	e.rl.ResetHistory()
+	for _, entry := range e.sh.history.entries {
+		e.rl.SaveHistory(toRunes.Replace(entry))
+	}
+}
+
+var (
+	toRunes   = strings.NewReplacer("\n", string(runeNewline), "\t", string(runeTab))
+	fromRunes = strings.NewReplacer(string(runeNewline), "\n", string(runeTab), "\t", string(runePaste), "")
+)
+
+// line reads a line that begins with some text. What was pasted after the end of its first line is block.
+func (e *editor) line(prompt, begin, before string) (line, block string, err error) {
+	e.prompt, e.before, e.block = prompt, before, ""
+	e.typed = utf8.RuneCountInString(begin)
+	e.sh.screen.begin()
+	io.WriteString(e.sh.cfg.Stdout, pasteOn)
+	e.rl.SetPrompt(prompt)
+	if begin != "" {
+		e.rl.Operation.SetBuffer(toRunes.Replace(begin))
+	}
+	e.in.want(true)
+	line, err = e.rl.Readline()
+	e.in.want(false)
+	io.WriteString(e.sh.cfg.Stdout, pasteOff)
+	e.sh.screen.end()
+	return fromRunes.Replace(line), e.block, err
+}
+
+// filter sees each key before readline does.
+func (e *editor) filter(r rune) (rune, bool) {
+	switch r {
+	case runeRedraw:
+		if e.resized.Swap(false) && e.onWidth != nil {
+			e.onWidth()
+		}
+		if b := e.sh.screen.drain(); len(b) > 0 {
+			e.rl.Write(b)
+		}
+		return 0, false
+	case runeSuspend:
+		e.suspend()
+		return 0, false
+	case runeDelete:
+		return readline.CharDelete, e.typed > 0
+	}
+	return r, true
+}
+
+// OnChange is readline.Listener's. A pasted block's first line takes the place of the key that stands for
+// the block; the rest follows when the line is read.
+func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
+	if key == 0 {
+		return nil, 0, false
+	}
+	if key == runePaste {
+		text := e.in.block()
+		if pos > 0 && pos <= len(line) && line[pos-1] == runePaste {
+			first, rest, _ := strings.Cut(text, "\n")
+			after := string(line[pos:])
+			e.block = rest + fromRunes.Replace(after)
+			line = append(line[:pos-1:pos-1], []rune(toRunes.Replace(first))...)
+			e.typed = len(line)
+			if e.block == "" {
+				e.block = "\n" // an empty rest is a block still
+			}
+			return line, len(line), true
+		}
+	}
+	e.typed = len(line)
+	return nil, 0, false
+}
+
+// Paint is readline.Painter's: how the line is shown, a column per rune.
+func (e *editor) Paint(line []rune, _ int) []rune {
+	out := line
+	for i, r := range line {
+		if r < runeRedraw || r >= runeLast {
+			continue
+		}
+		if &out[0] == &line[0] {
+			out = append([]rune(nil), line...)
+		}
+		if out[i] = ' '; r == runeNewline {
+			out[i] = '⏎'
+		}
+	}
+	return out
+}
+
+// completionWait is how long completion waits for a computing script.
+const completionWait = 200 * time.Millisecond
+
+// Do is readline.AutoCompleter's. Where there are several candidates it shows them below the line, which
+// then goes on below them.
+func (e *editor) Do(line []rune, pos int) ([][]rune, int) {
+	before := fromRunes.Replace(string(line[:pos]))
+	if strings.TrimSpace(before) == "" {
+		return [][]rune{[]rune("    ")}, 0
+	}
+	from, items, suffix := e.sh.s.Complete(e.before+before, completionWait)
+	typed := (e.before + before)[from:]
+	switch common := commonPrefix(items); {
+	case len(items) == 0:
+		e.rl.Terminal.Bell()
+	case len(items) == 1:
+		return [][]rune{[]rune(items[0][len(typed):] + suffix)}, 0
+	case len(common) > len(typed):
+		return [][]rune{[]rune(common[len(typed):])}, 0
+	default:
+		text := e.prompt + string(e.Paint(line, pos)) + "\n" + columns(items, e.sh.width())
+		e.rl.Write([]byte(text))
+	}
+	return nil, 0
+}
+
+func commonPrefix(items []string) string {
+	if len(items) == 0 {
+		return ""
+	}
+	p := items[0]
+	for _, s := range items[1:] {
+		for !strings.HasPrefix(s, p) {
+			_, n := utf8.DecodeLastRuneInString(p)
+			p = p[:len(p)-n]
+		}
+	}
+	return p
+}
+
+// maxListed is how many lines of candidates are shown.
+const maxListed = 16
+
+// columns lays items out as ls does: down the columns, then to the right, each column as wide as it needs.
+func columns(items []string, width int) string {
+	col := 0
+	for _, s := range items {
+		col = max(col, utf8.RuneCountInString(s))
+	}
+	col += 2
+	n := max(1, width/col)
+	rows := (len(items) + n - 1) / n
+	shown := rows
+	if rows > maxListed {
+		shown = maxListed - 1
+	}
+	var b strings.Builder
+	for i := range shown {
+		var l strings.Builder
+		for j := i; j < len(items); j += rows {
+			fmt.Fprintf(&l, "%-*s", col, items[j])
+		}
+		text := []rune(strings.TrimRight(l.String(), " "))
+		if len(text) > width-1 {
+			text = append(text[:max(0, width-2)], '…')
+		}
+		b.WriteString(string(text) + "\n")
+	}
+	if shown < rows {
+		b.WriteString(color.New(color.Faint).Sprintf("… %d in all: type more of it", len(items)) + "\n")
+	}
+	return b.String()
+}
+
+// suspend stops the process group, as the terminal would for Ctrl-Z, until it is told to go on. Where
+// nobody could tell it to, the system does not stop it.
+func (e *editor) suspend() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGCONT)
+	defer signal.Stop(c)
+	io.WriteString(e.sh.cfg.Stdout, pasteOff+"\n")
+	e.rl.Terminal.ExitRawMode()
+	syscall.Kill(0, syscall.SIGTSTP)
+	select {
+	case <-c:
+	case <-time.After(escapeWait):
+	}
+	e.rl.Terminal.EnterRawMode()
+	io.WriteString(e.sh.cfg.Stdout, pasteOn)
+}

@@ -1,0 +1,273 @@
+package repl
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// Runes of a private plane that stand for what readline knows nothing of. The keyboard can't send them:
+// input replaces them.
+const (
+	runeRedraw  rune = 0x10F000 + iota // something waits to be shown, or the terminal has a new width
+	runePaste                          // a pasted block of several lines
+	runeTab                            // a pasted tab
+	runeNewline                        // the end of a line within a block
+	runeDelete                         // the delete key, which is not Ctrl-D
+	runeSuspend                        // Ctrl-Z
+	runeLast
+)
+
+// input is what readline reads instead of the terminal. It delivers whole keys, at most one line at a
+// time and none while no line is wanted, so that commands find on the terminal what is typed for them; it
+// gathers what is pasted between the terminal's brackets; and it lets others wake readline up.
+type input struct {
+	fd   int
+	wake [2]*os.File // a pipe
+
+	mu      sync.Mutex
+	raw     []byte   // read, not understood yet
+	out     []byte   // understood, not delivered yet
+	pasting bool     // raw is within the brackets of a paste
+	pastes  []string // blocks whose runePaste is in out or beyond
+	open    bool     // a line is wanted
+	redraw  bool
+	closed  bool
+	ended   bool // the terminal has nothing more
+}
+
+// The terminal's brackets around what is pasted, and how to ask for them.
+const (
+	pasteBegin = "\x1b[200~"
+	pasteEnd   = "\x1b[201~"
+	pasteOn    = "\x1b[?2004h"
+	pasteOff   = "\x1b[?2004l"
+)
+
+// escapeWait is how long the rest of a key's sequence may take; what has not come by then was Esc.
+const escapeWait = 50 * time.Millisecond
+
+func newInput(f *os.File) (*input, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	return &input{fd: int(f.Fd()), wake: [2]*os.File{r, w}}, nil
+}
+
+// set changes the state and wakes Read up to look at it.
+func (in *input) set(change func()) {
+	in.mu.Lock()
+	change()
+	in.mu.Unlock()
+	in.wake[1].Write([]byte{0})
+}
+
+func (in *input) want(open bool) { in.set(func() { in.open = open }) }
+func (in *input) poke()          { in.set(func() { in.redraw = true }) }
+
+// stop makes Read report the end of the input from now on.
+func (in *input) stop() { in.set(func() { in.closed = true }) }
+
+// Close is io.Closer's; the terminal stays open.
+func (in *input) Close() error {
+	in.stop()
+	return nil
+}
+
+// Read is io.Reader's.
+func (in *input) Read(p []byte) (int, error) {
+	for {
+		n, err := in.deliver(p)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		in.wait()
+	}
+}
+
+func (in *input) deliver(p []byte) (int, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch {
+	case in.closed:
+		return 0, io.EOF
+	case !in.open:
+		return 0, nil
+	case len(in.out) > 0:
+		n := copy(p, in.out)
+		if i := bytes.IndexAny(in.out[:n], "\r\n"); i >= 0 {
+			n = i + 1
+			in.open = false
+		}
+		in.out = in.out[n:]
+		return n, nil
+	case in.redraw:
+		in.redraw = false
+		return utf8.EncodeRune(p, runeRedraw), nil
+	case in.ended:
+		return 0, io.EOF
+	}
+	return 0, nil
+}
+
+// wait returns when there is something to deliver, or to look at.
+func (in *input) wait() {
+	in.mu.Lock()
+	fds := []unix.PollFd{{Fd: int32(in.wake[0].Fd()), Events: unix.POLLIN}}
+	if in.open && !in.ended {
+		fds = append(fds, unix.PollFd{Fd: int32(in.fd), Events: unix.POLLIN})
+	}
+	timeout := -1
+	if len(in.raw) > 0 && !in.pasting {
+		timeout = int(escapeWait / time.Millisecond)
+	}
+	in.mu.Unlock()
+	n, err := unix.Poll(fds, timeout)
+	if err != nil && err != unix.EINTR {
+		in.ended = true
+		return
+	}
+	if fds[0].Revents != 0 {
+		in.wake[0].Read(make([]byte, 64))
+	}
+	var got []byte
+	if len(fds) > 1 && fds[1].Revents != 0 {
+		buf := make([]byte, 4096)
+		k, err := unix.Read(in.fd, buf)
+		if k <= 0 && err != unix.EINTR && err != unix.EAGAIN {
+			in.ended = true
+		}
+		got = buf[:max(k, 0)]
+	}
+	in.mu.Lock()
+	if n == 0 && timeout > 0 {
+		in.raw = in.raw[1:]
+	}
+	in.raw = append(in.raw, got...)
+	in.understand()
+	in.mu.Unlock()
+}
+
+// understand turns whole keys of raw into out.
+func (in *input) understand() {
+	for len(in.raw) > 0 {
+		n := 0
+		switch c := in.raw[0]; {
+		case in.pasting:
+			n = in.paste()
+		case c == 0x1b:
+			n = in.escape()
+		case c < 0x20 || c == 0x7f:
+			in.control(c)
+			n = 1
+		case utf8.FullRune(in.raw):
+			var r rune
+			if r, n = utf8.DecodeRune(in.raw); r >= runeRedraw && r < runeLast {
+				r = utf8.RuneError
+			}
+			in.out = utf8.AppendRune(in.out, r)
+		}
+		if n == 0 {
+			return
+		}
+		in.raw = in.raw[n:]
+	}
+}
+
+// control passes on the keys that readline knows. It would take NUL for the end of the input, and put
+// others into the line.
+func (in *input) control(c byte) {
+	switch c {
+	case 0, 15, 17, 22, 24, 28, 29, 30, 31:
+	case 26:
+		in.out = utf8.AppendRune(in.out, runeSuspend)
+	default:
+		in.out = append(in.out, c)
+	}
+}
+
+// keys are the sequences of keys, in the words that readline knows.
+var keys = map[string]string{
+	"\x1b[A": "\x10", "\x1b[B": "\x0e", "\x1b[C": "\x06", "\x1b[D": "\x02", "\x1b[H": "\x01", "\x1b[F": "\x05",
+	"\x1bOA": "\x10", "\x1bOB": "\x0e", "\x1bOC": "\x06", "\x1bOD": "\x02", "\x1bOH": "\x01", "\x1bOF": "\x05",
+	"\x1b[1~": "\x01", "\x1b[7~": "\x01", "\x1b[4~": "\x05", "\x1b[8~": "\x05", "\x1b[3~": string(runeDelete),
+	"\x1b[1;5C": "\x1bf", "\x1b[1;3C": "\x1bf", "\x1b[1;5D": "\x1bb", "\x1b[1;3D": "\x1bb",
+	"\x1bb": "\x1bb", "\x1bf": "\x1bf", "\x1bd": "\x1bd", "\x1b\x7f": "\x1b\x7f",
+}
+
+// escape understands the sequence at raw's beginning and gives its length, 0 when it is not whole yet.
+func (in *input) escape() int {
+	n := 2
+	switch {
+	case len(in.raw) < 2:
+		return 0
+	case in.raw[1] == '[':
+		for n < len(in.raw) && (in.raw[n] < 0x40 || in.raw[n] > 0x7e) {
+			n++
+		}
+		n++
+	case in.raw[1] == 'O':
+		n = 3
+	}
+	if n > len(in.raw) {
+		return 0
+	}
+	seq := string(in.raw[:n])
+	if seq == pasteBegin {
+		in.pasting = true
+	}
+	in.out = append(in.out, keys[seq]...)
+	return n
+}
+
+// paste takes what is pasted when its end is there, and gives its length with the bracket.
+func (in *input) paste() int {
+	i := bytes.Index(in.raw, []byte(pasteEnd))
+	if i < 0 {
+		return 0
+	}
+	in.pasting = false
+	text := pasted(string(in.raw[:i]))
+	if !strings.Contains(text, "\n") {
+		in.out = append(in.out, strings.ReplaceAll(text, "\t", string(runeTab))...)
+	} else {
+		in.pastes = append(in.pastes, text)
+		in.out = append(utf8.AppendRune(in.out, runePaste), '\r')
+	}
+	return i + len(pasteEnd)
+}
+
+// pasted is text with its line ends as \n and without what no program has in it.
+func pasted(text string) string {
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\n':
+			return r
+		case r < 0x20 || r == 0x7f:
+			return -1
+		case r >= runeRedraw && r < runeLast:
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+// block is the next pasted block.
+func (in *input) block() string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.pastes) == 0 {
+		return ""
+	}
+	text := in.pastes[0]
+	in.pastes = in.pastes[1:]
+	return text
+}

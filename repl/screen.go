@@ -1,0 +1,144 @@
+package repl
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fatih/color"
+)
+
+// screen is where a session prints. While a line is being typed, whole lines are shown above it, at most
+// perWindow of them in a window and a count of the others.
+type screen struct {
+	w    io.Writer
+	wake func() // asks for drain, from where lines are edited
+
+	mu      sync.Mutex
+	typing  bool
+	column  bool   // what was written last ended within a line
+	partial []byte // the beginning of a line that was printed while one is typed
+	pending []byte // whole lines to be shown above it
+	shown   int    // lines in this window
+	held    int
+	last    string // the last line held back
+	window  *time.Timer
+}
+
+const (
+	windowLength = time.Second
+	perWindow    = 20
+)
+
+// Write is io.Writer's; any goroutine may call it.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.typing {
+		if len(p) > 0 {
+			s.column = p[len(p)-1] != '\n'
+		}
+		return s.w.Write(p)
+	}
+	s.partial = append(s.partial, p...)
+	for {
+		i := bytes.IndexByte(s.partial, '\n')
+		if i < 0 {
+			break
+		}
+		s.line(s.partial[:i+1])
+		s.partial = s.partial[i+1:]
+	}
+	if len(s.pending) > 0 {
+		s.wake()
+	}
+	return len(p), nil
+}
+
+func (s *screen) line(l []byte) {
+	if s.window == nil {
+		s.window = time.AfterFunc(windowLength, s.next)
+	}
+	if s.shown < perWindow {
+		s.shown++
+		s.pending = append(s.pending, l...)
+		return
+	}
+	s.held++
+	s.last = string(l)
+}
+
+// next begins another window, and says what was held back in this one.
+func (s *screen) next() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.window = nil
+	s.shown = 0
+	if s.held > 0 {
+		s.pending = append(s.pending, s.summary()...)
+		s.held = 0
+		if s.typing {
+			s.wake()
+		}
+	}
+}
+
+// summary is the line that stands for those held back, with the time of the last where it has one.
+func (s *screen) summary() string {
+	at, _, _ := strings.Cut(s.last, " ")
+	if strings.Trim(at, "0123456789.") != "" || at == "" {
+		return color.New(color.Faint).Sprintf("… %d more lines in the last second", s.held) + "\n"
+	}
+	return color.New(color.Faint).Sprintf("%s … %d more in the last second: trace(last=200)", at, s.held) + "\n"
+}
+
+// begin says that a line is being typed from now on.
+func (s *screen) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.column {
+		fmt.Fprintln(s.w)
+		s.column = false
+	}
+	s.typing = true
+}
+
+// end says that the line is whole; what waits is written.
+func (s *screen) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.typing = false
+	s.w.Write(s.pending)
+	s.w.Write(s.partial)
+	s.column = len(s.partial) > 0
+	s.pending, s.partial = s.pending[:0], nil
+}
+
+// drain takes what is to be shown above the line.
+func (s *screen) drain() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.pending
+	s.pending = nil
+	return b
+}
+
+// alarm is a writer of the screen for what went wrong: the first line of each message is red.
+type alarm struct{ s *screen }
+
+// Write is io.Writer's; any goroutine may call it.
+func (a alarm) Write(p []byte) (int, error) {
+	head, rest, _ := strings.Cut(strings.TrimSuffix(string(p), "\n"), "\n")
+	text := color.RedString("%s", head)
+	if rest != "" {
+		text += "\n" + rest
+	}
+	if bytes.HasSuffix(p, []byte("\n")) {
+		text += "\n"
+	}
+	_, err := a.s.Write([]byte(text))
+	return len(p), err
+}

@@ -1,0 +1,241 @@
+package script
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"smolsh/stack/clock"
+)
+
+// completeString completes within a string: what the argument that it is may be.
+func (s *Session) completeString(text string, at place) (from int, items []string, suffix string) {
+	q := at.quote
+	quote := text[q : q+1]
+	from = q + 1
+	prefix := text[from:]
+	c := at.call
+	if strings.HasPrefix(prefix, quote) || c == nil {
+		return len(text), nil, ""
+	}
+	name, index := "", c.index
+	if lead := strings.TrimSpace(text[c.arg:q]); lead != "" {
+		n, ok := strings.CutSuffix(lead, "=")
+		if name = strings.TrimSpace(n); !ok || !isName(name) {
+			return len(text), nil, ""
+		}
+		index = -1
+	}
+	callee := primary(text[:c.open])
+	switch {
+	case callee == "" && lastName(text[:c.open]) == "load" && index == 0:
+		items = files(prefix, false)
+	default:
+		v, _ := s.lookUp(callee)
+		if f, ok := v.(*function); ok {
+			items = matching(prefix, s.fits(f, name, index, prefix))
+		}
+	}
+	if len(items) == 1 && strings.HasSuffix(items[0], "/") {
+		return from, items, ""
+	}
+	return from, items, quote
+}
+
+// fits are values that an argument of a builtin may have, by its kind and name.
+func (s *Session) fits(f *function, name string, index int, prefix string) []string {
+	var p *param
+	for i := range f.b.params {
+		if f.b.params[i].name == name || i == index && i < f.b.pos {
+			p = &f.b.params[i]
+		}
+	}
+	h := s.main.host
+	if r, ok := f.recv.(*hostValue); ok {
+		h = r
+	}
+	switch {
+	case f.b.name == "help":
+		return s.helpNames()
+	case f.b.name == "table.sort" || f.b.name == "table.cols":
+		if t, ok := f.recv.(*table); ok {
+			return t.fields()
+		}
+		return nil
+	case p == nil:
+		return nil
+	case p.kind == kindEndpoint:
+		return s.endpoints()
+	case p.kind == kindIP:
+		return s.addresses()
+	case p.name == "dev" || p.name == "dev_or_link" || p.name == "iface":
+		return h.ifaceNames()
+	case p.name == "path" || p.name == "file":
+		return files(prefix, false)
+	case p.name == "proto":
+		return []string{"tcp", "udp"}
+	case p.name == "destination":
+		return []string{"default"}
+	case p.name == "dir":
+		return []string{"both", "rx", "tx"}
+	case p.name == "url":
+		var urls []string
+		for _, e := range s.endpoints() {
+			urls = append(urls, "http://"+e+"/")
+		}
+		return urls
+	}
+	return nil
+}
+
+func (s *Session) helpNames() []string {
+	names := make([]string, 0, len(s.reg.byName))
+	for n := range s.reg.byName {
+		names = append(names, n)
+	}
+	return names
+}
+
+func (h *hostValue) ifaceNames() []string {
+	var names []string
+	h.do(func(clock.Instant) {
+		for _, i := range h.h.IfaceInfos() {
+			names = append(names, i.Name)
+		}
+	})
+	return names
+}
+
+// known are the hosts of the shell's lab, by name.
+func (s *Session) known() []*hostValue {
+	var hosts []*hostValue
+	for _, h := range s.hosts {
+		if h.w == s.home {
+			hosts = append(hosts, h)
+		}
+	}
+	slices.SortFunc(hosts, func(a, b *hostValue) int { return strings.Compare(a.name, b.name) })
+	return hosts
+}
+
+// addresses are those the shell knows of: its hosts', its neighbours', and the other ends of its sockets.
+func (s *Session) addresses() []string {
+	var list []string
+	add := func(a netip.Addr) {
+		if a.IsValid() && !a.IsUnspecified() {
+			list = append(list, a.String())
+		}
+	}
+	for _, h := range s.known() {
+		h.do(func(now clock.Instant) {
+			for _, i := range h.h.IfaceInfos() {
+				for _, p := range i.Addrs {
+					add(p.Addr())
+				}
+			}
+			for _, n := range h.h.NeighborInfos(now) {
+				add(n.Addr)
+			}
+			for _, k := range h.h.SocketInfos(now) {
+				add(k.Remote.Addr())
+			}
+		})
+	}
+	return list
+}
+
+// endpoints are what can be connected to: where the hosts listen, and the other ends of their sockets
+// that are no ephemeral ports.
+func (s *Session) endpoints() []string {
+	const ephemeral = 32768
+	var list []string
+	for _, h := range s.known() {
+		h.do(func(now clock.Instant) {
+			for _, k := range h.h.SocketInfos(now) {
+				if r := k.Remote; r.IsValid() && r.Port() != 0 && r.Port() < ephemeral {
+					list = append(list, r.String())
+				}
+				if k.Local.Port() == 0 || k.Remote.IsValid() && k.Remote.Port() != 0 {
+					continue
+				}
+				if a := k.Local.Addr(); a.IsValid() && !a.IsUnspecified() {
+					list = append(list, k.Local.String())
+					continue
+				}
+				for _, i := range h.h.IfaceInfos() {
+					for _, p := range i.Addrs {
+						list = append(list, netip.AddrPortFrom(p.Addr(), k.Local.Port()).String())
+					}
+				}
+			}
+		})
+	}
+	return list
+}
+
+// completeCommand completes the last word of a command of the system's: the first as a program, others,
+// and those with a slash, as files.
+func completeCommand(text string) (from int, items []string, suffix string) {
+	from = strings.LastIndexAny(text, " \t!|;&<>=") + 1
+	word := text[from:]
+	if before := strings.TrimRight(text[:from], " \t"); before[len(before)-1] == '!' || strings.HasSuffix(before, "|") || strings.HasSuffix(before, ";") || strings.HasSuffix(before, "&") {
+		if !strings.Contains(word, "/") {
+			return from, programs(word), " "
+		}
+	}
+	items = files(word, true)
+	if len(items) == 1 && strings.HasSuffix(items[0], "/") {
+		return from, items, ""
+	}
+	return from, items, " "
+}
+
+func programs(prefix string) []string {
+	var names []string
+	if prefix == "" {
+		return nil
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), prefix) && !e.IsDir() {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	return matching(prefix, names)
+}
+
+// maxFiles is how many names of a folder completion looks at.
+const maxFiles = 1000
+
+// files are the names that begin as the prefix does, folders with a slash behind. Where escape is set,
+// names that a shell would take apart are left out.
+func files(prefix string, escape bool) []string {
+	dir, base := filepath.Split(prefix)
+	where := dir
+	if where == "" {
+		where = "."
+	}
+	f, err := os.Open(where)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	entries, _ := f.ReadDir(maxFiles)
+	var names []string
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, base) || name[0] == '.' && base == "" || escape && strings.ContainsAny(name, " \t'\"$&;|<>()*?") {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(where, name)); err == nil && info.IsDir() {
+			name += "/"
+		}
+		names = append(names, dir+name)
+	}
+	slices.Sort(names)
+	return names
+}

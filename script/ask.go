@@ -17,6 +17,7 @@ type ask struct {
 // end first, for a task called exit(), stop is called, which must make fn return soon; it may be nil.
 func (s *Session) Await(fn, stop func()) {
 	if s.home.Virtual() {
+		_ = s.main.yield() // handlers have not seen the last events of what was typed yet
 		done := make(chan struct{})
 		background(fn, func() { close(done) })
 		for {

@@ -15,6 +15,9 @@ import (
 	"smolsh/stack/tcp"
 )
 
+// errNoIPv6 is the answer to an address of IPv6.
+var errNoIPv6 = errors.New("IPv6 is not spoken yet")
+
 // opError is what was attempted, on which address, and the cause.
 type opError struct {
 	op    string
@@ -135,9 +138,9 @@ func (s *Session) sourceLine(name string, n int) string {
 
 // planned are names of the language that are not there yet.
 var planned = map[string]bool{
-	"resolve": true, "dhcp": true,
-	"tcpdump": true, "sniff": true, "read_capture": true,
-	"Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "UDP": true, "TCP": true,
+	"raw": true, "frames": true, "arping": true, "traceroute": true, "resolve": true, "dhcp": true, "on": true,
+	"tcpdump": true, "sniff": true, "read_capture": true, "watch": true,
+	"Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "ICMPv6": true, "DNS": true, "DHCP": true, "wire": true, "UDP": true, "TCP": true,
 	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
 }
 

@@ -202,7 +202,11 @@ func (c *call) faultText() string {
 		if p.name == "dev_or_link" || p.name == "dir" || c.args[i] == nil || c.args[i] == starlark.None {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%s=%v", p.name, c.args[i]))
+		text := fmt.Sprint(c.args[i])
+		if _, list := c.args[i].([]int); list {
+			text = strings.ReplaceAll(text, " ", ", ")
+		}
+		parts = append(parts, p.name+"="+text)
 	}
 	return strings.Join(parts, " ")
 }

@@ -94,7 +94,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	case errors.As(err, &op):
 		return nil, op
 	case err != nil:
-		return nil, failed(c.t, "http", req.URL, fmt.Errorf("no proper response: %w", err))
+		return nil, failed(c.t, c.b.name, req.URL, fmt.Errorf("no proper response: %w", err))
 	}
 	headers := starlark.NewDict(len(res.Header))
 	for k, v := range res.Header {

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"net/netip"
 
 	"go.starlark.net/starlark"
@@ -40,7 +41,11 @@ func ifaceBuiltins() []*builtin {
 		{name: "iface.add_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
 			doc: "Give the interface an address; it is announced.", example: `ifaces()[0].add_addr("10.0.0.1/24")`,
 			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
-				return i.AddAddr(now, arg[netip.Prefix](c, "address"))
+				p := arg[netip.Prefix](c, "address")
+				if p.Addr().Is6() {
+					return errNoIPv6
+				}
+				return i.AddAddr(now, p)
 			})},
 		{name: "iface.del_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
 			doc: "Take an address away; its connections are reset.", example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
@@ -63,6 +68,9 @@ func ifaceSet(c *call, i *stack.Iface, now clock.Instant) error {
 		if err := i.SetMTU(arg[int](c, "mtu")); err != nil {
 			return err
 		}
+	}
+	if mac := arg[hardwareAddr](c, "mac"); c.given("mac") && (mac.IsGroup() || mac.IsZero()) {
+		return fmt.Errorf("%v is no station's address", mac)
 	}
 	if c.given("mac") {
 		return i.SetMAC(now, arg[hardwareAddr](c, "mac"))

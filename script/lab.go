@@ -30,6 +30,9 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 	if name == "seed" {
 		return starlark.MakeUint64(l.lab.Seed()), nil
 	}
+	if name == "wire" {
+		return nil, fmt.Errorf("lab.wire is not there yet")
+	}
 	return attr(l, name, l.s.member("lab", l, name))
 }
 
@@ -98,6 +101,9 @@ func labHost(c *call) (starlark.Value, error) {
 		p, err := kindCIDR.convert(v)
 		if err != nil {
 			return nil, c.errorf("an address is %s, got %s %v", kindCIDR.describe(), v.Type(), v)
+		}
+		if p.(netip.Prefix).Addr().Is6() {
+			return nil, c.errorf("%v: %v", p, errNoIPv6)
 		}
 		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
 	}

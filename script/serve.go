@@ -256,7 +256,10 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		}
 		b, ok := octets(reply)
 		if !ok {
-			return fmt.Errorf("%v: the handler's reply is str, bytes or None, got %s", v, reply.Type())
+			v.err = fmt.Errorf("the handler's reply is str, bytes or None, got %s", reply.Type())
+			v.s.out.flush()
+			fmt.Fprintf(v.s.cfg.Stderr, "%v: %v\n", v, v.err)
+			continue
 		}
 		if err := v.udp.send(t, b, src); err != nil && t.fail != nil {
 			return err

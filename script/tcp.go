@@ -101,7 +101,10 @@ func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, t
 	var conn *stack.TCPConn
 	var err error
 	t.do(h.w, func(now clock.Instant) { conn, err = h.h.DialTCP(now, local, to, cfg) })
-	if err != nil {
+	switch {
+	case errors.Is(err, stack.ErrNotOurs) && local.IsValid(), errors.Is(err, stack.ErrPortInUse) && local.IsValid():
+		return nil, failed(t, "tcp from", socketAddr("tcp", local), err)
+	case err != nil:
 		return nil, failed(t, "tcp", to, err)
 	}
 	var fail error

@@ -2,7 +2,6 @@ package script
 
 import (
 	"fmt"
-	"math"
 
 	"go.starlark.net/starlark"
 
@@ -29,7 +28,7 @@ var infoFields = []infoColumn{
 	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
 	{"CWND", func(i *tcp.Info) starlark.Value { return num(i.Cwnd) }, nil},
 	{"SSTHRESH", func(i *tcp.Info) starlark.Value {
-		if i.Ssthresh >= math.MaxInt32 {
+		if i.Ssthresh >= tcp.MaxBuffer { // nothing was lost yet
 			return starlark.None
 		}
 		return num(i.Ssthresh)

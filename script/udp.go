@@ -172,7 +172,7 @@ func (v *udpValue) recv(t *task, timeout time.Duration) (data []byte, src netip.
 		err = fail
 	}
 	if err != nil {
-		return nil, src, v.failed(t, netip.AddrPort{}, err)
+		return nil, src, v.failed(t, src, err)
 	}
 	return data, src, nil
 }

@@ -86,21 +86,3 @@ func (h *hostValue) firstAddr() starlark.Value {
 
 // do runs fn on the owner of the host's world.
 func (h *hostValue) do(fn func(now clock.Instant)) { h.s.do(h.w, fn) }
-
-// kernelValue stands for the operating system's stack, which scripts cannot hold yet.
-type kernelValue struct{ s *Session }
-
-func (k *kernelValue) String() string        { return "kernel" }
-func (k *kernelValue) Type() string          { return "kernel" }
-func (k *kernelValue) Freeze()               {}
-func (k *kernelValue) Truth() starlark.Bool  { return false }
-func (k *kernelValue) Hash() (uint32, error) { return 0, nil }
-func (k *kernelValue) AttrNames() []string   { return nil }
-
-// Attr explains.
-func (k *kernelValue) Attr(name string) (starlark.Value, error) {
-	if k.s.home.Virtual() {
-		return nil, starlark.NoSuchAttrError("kernel." + name + ": this is a virtual lab, the operating system's stack is not in it")
-	}
-	return nil, starlark.NoSuchAttrError("kernel." + name + ": the operating system's stack is not there yet")
-}

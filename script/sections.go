@@ -20,6 +20,8 @@ func sections() []section {
 		{"Sockets", "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Waiting calls take `timeout=`; without one, connecting waits as long as TCP does and the rest for ever.",
 			join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
+		{"The kernel", "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
+			"script can hold both ends. In a virtual lab it is an error that says so.", kernelBuiltins()},
 		{"Tasks and time", "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits.", join(timeBuiltins(), eventBuiltins())},
 		{"Labs", "Hosts, links and a clock of their own, in which equal seeds give equal packets.", labBuiltins()},

@@ -43,6 +43,7 @@ type Session struct {
 	home     *world // of Local
 	virt     *world // of the labs the script makes; home when that is virtual
 	local    *hostValue
+	kernel   *kernelValue
 	globals  starlark.StringDict // predeclared for every file, shared with what is typed
 	sources  map[string]string
 	loaded   map[string]*loadedFile
@@ -82,6 +83,7 @@ func New(cfg Config) *Session {
 	}
 	shellLab := &labValue{s: s, w: s.home, lab: cfg.Lab}
 	s.local = s.hostOf(cfg.Local, shellLab, "local")
+	s.kernel = &kernelValue{s: s}
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
 	return s
@@ -103,7 +105,7 @@ func (s *Session) predeclared() starlark.StringDict {
 		"time":   startime.Module,
 		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
 		"local":  s.local,
-		"kernel": &kernelValue{s},
+		"kernel": s.kernel,
 		"_":      starlark.None,
 	}
 	for name, b := range s.reg.byName {
@@ -262,6 +264,7 @@ func (s *Session) Close() error {
 	var first error
 	s.failAll(errCanceled)
 	s.main.fail = nil
+	s.kernel.closeAll()
 	s.hangUp()
 	s.main.fail = nil
 	_ = s.main.until("the tasks to end", func() bool {

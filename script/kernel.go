@@ -1,0 +1,246 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// kernelValue is the operating system's stack as a host, in the network namespace that the process runs
+// in: the same socket calls, through package net. Its sockets wait off the baton, by task.outside.
+type kernelValue struct {
+	s    *Session
+	open map[io.Closer]struct{} // sockets not closed yet
+}
+
+func (k *kernelValue) String() string        { return "kernel" }
+func (k *kernelValue) Type() string          { return "kernel" }
+func (k *kernelValue) Freeze()               {}
+func (k *kernelValue) Truth() starlark.Bool  { return starlark.Bool(!k.s.home.Virtual()) }
+func (k *kernelValue) Hash() (uint32, error) { return starlark.String("kernel").Hash() }
+
+// AttrNames is starlark.HasAttrs'.
+func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
+
+// Attr is a group of socket calls; in a virtual lab, why there is none.
+func (k *kernelValue) Attr(name string) (starlark.Value, error) {
+	if !slices.Contains(k.AttrNames(), name) {
+		return attr(k, name, nil)
+	}
+	if k.s.home.Virtual() {
+		return nil, fmt.Errorf("kernel.%s: this is a virtual lab, the operating system's stack is not in it", name)
+	}
+	if name == "serve" {
+		return k.s.member("kernel", k, name), nil
+	}
+	return &namespace{k.s, "kernel." + name, k}, nil
+}
+
+// kernelDial opens a connection from the kernel to a server of ours; the examples of its methods use it.
+const kernelDial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:7"); `
+
+// kernelBuiltins are the kernel's calls, and the members of what they return: what the members of our
+// own sockets say of themselves holds for those of the same name.
+func kernelBuiltins() []*builtin {
+	const options = "nodelay=None, keepalive=None, sndbuf=None, rcvbuf=None"
+	calls := []*builtin{
+		{name: "kernel.tcp.connect", sig: "endpoint, timeout=, local=None, " + options, kinds: "endpoint duration str bool any int int", result: "kernel_conn",
+			doc: "Open a connection from the operating system's stack; not in a virtual lab.", example: kernelDial + `c.state`, see: "tcp.connect", fn: kernelConnect},
+		{name: "kernel.tcp.listen", sig: "port, addr=None, backlog=128, " + options, kinds: "port ip int bool any int int", result: "kernel_listener",
+			doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
+			example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, see: "tcp.listen", fn: kernelListen},
+		{name: "kernel.udp.bind", sig: "port=0, addr=None", kinds: "port ip", result: "kernel_udp_socket",
+			doc: "A UDP socket of the operating system's.", example: `kernel.udp.bind(6969).port`, see: "udp.bind", fn: kernelBind},
+		{name: "kernel.udp.connect", sig: "endpoint, local=None", kinds: "endpoint str", result: "kernel_udp_socket",
+			doc: "A UDP socket of the operating system's that speaks to one peer only.", example: kernelUDP + `u.send("hi"); u.recv().data`, see: "udp.connect", fn: kernelUDPConnect},
+		{name: "kernel.serve", sig: "proto, port, handler, addr=None, backlog=128", kinds: "str port any ip int", result: "kernel_server",
+			doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
+			example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, see: "serve", fn: kernelServe},
+	}
+	calls = append(calls, alike(connBuiltins(), "conn", kernelConnMethods)...)
+	calls = append(calls, alike(tcpBuiltins(), "listener", kernelListenerMethods)...)
+	calls = append(calls, alike(udpBuiltins(), "udp_socket", kernelUDPMethods)...)
+	return append(calls, alike(serveBuiltins(), "server", kernelServerMethods)...)
+}
+
+// method is what a member does, and an example of its use on the kernel's socket.
+type method struct {
+	fn      func(c *call) (starlark.Value, error)
+	example string
+}
+
+// alike are the members of type kernel_of: as those of type of, but for what they do.
+func alike(list []*builtin, of string, methods map[string]method) []*builtin {
+	var out []*builtin
+	for _, b := range list {
+		name, ok := strings.CutPrefix(b.name, of+".")
+		m, there := methods[name]
+		if !ok || !there {
+			continue
+		}
+		like := *b
+		like.params, like.pos, like.rest, like.opts = nil, 0, "", false
+		like.name, like.fn, like.example = "kernel_"+b.name, m.fn, m.example
+		if like.result == of || of == "listener" && like.result == "conn" {
+			like.result = "kernel_" + like.result
+		}
+		out = append(out, &like)
+	}
+	return out
+}
+
+// kernelTurn lets one task at a time use a direction of a socket: the operating system's waits could
+// not be ended one by one.
+type kernelTurn struct {
+	busy    bool
+	waiting int
+	free    stack.Signal
+}
+
+func (u *kernelTurn) take(t *task, what string, timeout time.Duration) error {
+	if !u.busy {
+		u.busy = true
+		return nil
+	}
+	u.waiting++
+	err := t.await(t.s.home, what, &u.free, timeout, func(clock.Instant) bool {
+		if u.busy {
+			return false
+		}
+		u.busy = true
+		return true
+	})
+	u.waiting--
+	return err
+}
+
+func (u *kernelTurn) give(t *task) {
+	u.busy = false
+	if u.waiting > 0 {
+		t.do(t.s.home, func(clock.Instant) { u.free.Fire() })
+	}
+}
+
+// kernelWait runs fn, which blocks on a socket until what set says at the latest.
+func (t *task) kernelWait(u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
+	var deadline time.Time
+	if timeout >= 0 {
+		deadline = time.Now().Add(max(timeout, time.Millisecond)) // what is there already is still to be had
+	}
+	if err := u.take(t, what, timeout); err != nil {
+		return err
+	}
+	defer u.give(t)
+	err := set(deadline)
+	if err != nil {
+		return err
+	}
+	if ended := t.outside(what, func() { err = fn() }, func() { _ = set(time.Unix(1, 0)) }); ended != nil {
+		return ended
+	}
+	return err
+}
+
+// kernelErrors are the language's words for the system's errors.
+var kernelErrors = []struct {
+	errno syscall.Errno
+	err   error
+}{
+	{syscall.ECONNREFUSED, tcp.ErrRefused},
+	{syscall.ECONNRESET, tcp.ErrReset},
+	{syscall.EPIPE, tcp.ErrReset},
+	{syscall.ECONNABORTED, tcp.ErrReset},
+	{syscall.ETIMEDOUT, tcp.ErrUserTimeout},
+	{syscall.EHOSTUNREACH, tcp.ErrHostUnreach},
+	{syscall.ENETUNREACH, tcp.ErrNetUnreach},
+	{syscall.EADDRINUSE, stack.ErrPortInUse},
+	{syscall.EADDRNOTAVAIL, stack.ErrNotOurs},
+	{syscall.EMSGSIZE, stack.ErrTooBig},
+}
+
+// kernelFailed is an error of the system's in the language's words.
+func kernelFailed(t *task, op string, where any, err error) error {
+	if err == nil || t.fail != nil {
+		return err
+	}
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		err = errTimedOut
+	case errors.Is(err, net.ErrClosed):
+		err = stack.ErrClosed
+	case errors.As(err, &errno):
+		err = errno
+		for _, e := range kernelErrors {
+			if e.errno == errno {
+				err = e.err
+			}
+		}
+	}
+	if op == "udp" && errors.Is(err, tcp.ErrRefused) {
+		err = tcp.ErrPortUnreach
+	}
+	return failed(t, op, where, err)
+}
+
+// keep remembers a socket, to be closed with the session.
+func (k *kernelValue) keep(c io.Closer) {
+	if k.open == nil {
+		k.open = map[io.Closer]struct{}{}
+	}
+	k.open[c] = struct{}{}
+}
+
+func (k *kernelValue) close(c io.Closer) {
+	delete(k.open, c)
+	_ = c.Close()
+}
+
+// closeAll ends every socket, and every wait for one.
+func (k *kernelValue) closeAll() {
+	for c := range k.open {
+		k.close(c)
+	}
+}
+
+// addrPort is an address of package net's; no address where it is any.
+func addrPort(a net.Addr) netip.AddrPort {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case *net.UDPAddr:
+		if a != nil {
+			ap = a.AddrPort()
+		}
+	}
+	if !ap.IsValid() {
+		return ap
+	}
+	if ap.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.Addr{}, ap.Port())
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// netAddr is an address as package net takes it: ":80" for any.
+func netAddr(a netip.Addr, port int) string {
+	if !a.IsValid() {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]
+	}
+	return netip.AddrPortFrom(a, uint16(port)).String()
+}

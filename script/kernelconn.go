@@ -1,0 +1,357 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+)
+
+// kernelConn is a TCP connection of the operating system's.
+type kernelConn struct {
+	k             *kernelValue
+	c             *net.TCPConn
+	local, remote netip.AddrPort
+	ahead         []byte // received and not given yet
+	reads, writes kernelTurn
+	shut, closed  bool
+}
+
+func (v *kernelConn) String() string {
+	return fmt.Sprintf("kernel tcp %v > %v %s", v.local, v.remote, v.state())
+}
+func (v *kernelConn) Type() string          { return "kernel_conn" }
+func (v *kernelConn) Freeze()               {}
+func (v *kernelConn) Truth() starlark.Bool  { return true }
+func (v *kernelConn) Hash() (uint32, error) { return starlark.String(v.remote.String()).Hash() }
+
+// Attr is a field or a method of the connection.
+func (v *kernelConn) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "state":
+		return starlark.String(v.state()), nil
+	case "local":
+		return endpoint(v.local), nil
+	case "peer":
+		return endpoint(v.remote), nil
+	}
+	return attr(v, name, v.k.s.member("kernel_conn", v, name))
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *kernelConn) AttrNames() []string {
+	return append([]string{"local", "peer", "state"}, v.k.s.reg.members["kernel_conn"]...)
+}
+
+// state is the RFC's word; a connection that was closed here is the system's own affair.
+func (v *kernelConn) state() string {
+	if v.closed {
+		return "CLOSED"
+	}
+	return kernelState(v.c)
+}
+
+var kernelConnMethods = map[string]method{
+	"send":         {kernelSend, kernelDial + `c.send("hi")`},
+	"recv":         {kernelRecv, kernelDial + `c.send("hi"); c.recv()`},
+	"recv_exactly": {kernelRecvExactly, kernelDial + `c.send("hi"); c.recv_exactly(2)`},
+	"recv_until":   {kernelRecvUntil, kernelDial + `c.send("a\nb"); c.recv_until("\n")`},
+	"sendfile":     {kernelSendfile, kernelDial + `c.sendfile("other.star")`},
+	"sink":         {kernelSink, kernelDial + `c.shutdown(); c.sink()`},
+	"source":       {kernelSource, kernelDial + `c.source(100)`},
+	"shutdown":     {kernelShutdown, kernelDial + `c.shutdown(); c.recv()`},
+	"close":        {kernelClose, kernelDial + `c.close()`},
+	"abort":        {kernelAbort, kernelDial + `c.abort()`},
+}
+
+// kernelOptions reads the options that the system and package net have too.
+func (c *call) kernelOptions() (func(*net.TCPConn), error) {
+	keep := net.KeepAliveConfig{}
+	if k := arg[starlark.Value](c, "keepalive"); k != nil && k != starlark.None {
+		if b, ok := k.(starlark.Bool); ok {
+			keep.Enable = bool(b)
+		} else {
+			d, err := kindDuration.convert(k)
+			if err != nil {
+				return nil, c.errorf("keepalive is a duration or False, got %s %v", k.Type(), k)
+			}
+			keep = net.KeepAliveConfig{Enable: true, Idle: d.(time.Duration), Interval: d.(time.Duration)}
+		}
+	}
+	nodelay, sndbuf, rcvbuf := arg[bool](c, "nodelay"), arg[int](c, "sndbuf"), arg[int](c, "rcvbuf")
+	if c.given("sndbuf") && sndbuf < 1 || c.given("rcvbuf") && rcvbuf < 1 {
+		return nil, c.errorf("sndbuf and rcvbuf are at least 1 octet")
+	}
+	return func(conn *net.TCPConn) {
+		_ = conn.SetNoDelay(nodelay)
+		_ = conn.SetKeepAliveConfig(keep)
+		if sndbuf > 0 {
+			_ = conn.SetWriteBuffer(sndbuf)
+		}
+		if rcvbuf > 0 {
+			_ = conn.SetReadBuffer(rcvbuf)
+		}
+	}, nil
+}
+
+func (c *call) kernel() *kernelValue { return c.s.kernel }
+
+func kernelConnect(c *call) (starlark.Value, error) {
+	to := arg[netip.AddrPort](c, "endpoint")
+	local, err := c.localEndpoint("local")
+	if err != nil {
+		return nil, err
+	}
+	set, err := c.kernelOptions()
+	if err != nil {
+		return nil, err
+	}
+	d := net.Dialer{KeepAlive: -1}
+	if local.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(local)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if timeout := timeoutOf(c); timeout >= 0 {
+		ctx, cancel = context.WithTimeout(ctx, max(timeout, time.Millisecond))
+		defer cancel()
+	}
+	var conn net.Conn
+	var fail error
+	if err = c.t.outside("a connection to "+to.String(), func() { conn, fail = d.DialContext(ctx, "tcp", to.String()) }, cancel); err == nil {
+		err = fail
+	} else if conn != nil {
+		conn.Close()
+	}
+	if err != nil {
+		return nil, kernelFailed(c.t, "tcp", to, connectCause(ctx, err))
+	}
+	set(conn.(*net.TCPConn))
+	return c.kernel().newConn(conn.(*net.TCPConn)), nil
+}
+
+// connectCause is why a dial failed: package net says i/o timeout for the context's own.
+func connectCause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func (k *kernelValue) newConn(c *net.TCPConn) *kernelConn {
+	k.keep(c)
+	return &kernelConn{k: k, c: c, local: addrPort(c.LocalAddr()), remote: addrPort(c.RemoteAddr())}
+}
+
+func (v *kernelConn) failed(t *task, err error) error {
+	if v.shut && errors.Is(err, syscall.EPIPE) {
+		err = stack.ErrClosed
+	}
+	return kernelFailed(t, "tcp", v.remote, err)
+}
+
+func (v *kernelConn) send(t *task, data []byte, timeout time.Duration) error {
+	return v.failed(t, t.kernelWait(&v.writes, "room to send to "+v.remote.String(), timeout, v.c.SetWriteDeadline, func() error {
+		_, err := v.c.Write(data)
+		return err
+	}))
+}
+
+func kernelSend(c *call) (starlark.Value, error) {
+	data := arg[[]byte](c, "data")
+	if err := c.recv.(*kernelConn).send(c.t, data, timeoutOf(c)); err != nil {
+		return nil, err
+	}
+	return num(len(data)), nil
+}
+
+// recv gives at least one octet, or none at the end of the stream.
+func (v *kernelConn) recv(t *task, most int, timeout time.Duration) ([]byte, error) {
+	if n := min(most, len(v.ahead)); n > 0 {
+		b := v.ahead[:n:n]
+		v.ahead = v.ahead[n:]
+		return b, nil
+	}
+	buf := make([]byte, min(most, 65536))
+	n := 0
+	err := t.kernelWait(&v.reads, "data from "+v.remote.String(), timeout, v.c.SetReadDeadline, func() (err error) {
+		n, err = v.c.Read(buf)
+		return err
+	})
+	switch {
+	case err == io.EOF:
+		return nil, nil
+	case err != nil:
+		v.ahead = append(v.ahead, buf[:n]...) // it came as the wait was ended
+		return nil, v.failed(t, err)
+	}
+	return buf[:n], nil
+}
+
+func kernelRecv(c *call) (starlark.Value, error) {
+	most := arg[int](c, "max")
+	if most < 1 {
+		return nil, c.errorf("max is at least 1, got %d", most)
+	}
+	b, err := c.recv.(*kernelConn).recv(c.t, most, timeoutOf(c))
+	return starlark.Bytes(b), err
+}
+
+// kernelDeadline gives what is left of the call's timeout each time it is asked.
+func kernelDeadline(c *call) func() time.Duration {
+	d, start := timeoutOf(c), time.Now()
+	return func() time.Duration {
+		if d < 0 {
+			return forever
+		}
+		return max(0, d-time.Since(start))
+	}
+}
+
+func kernelRecvExactly(c *call) (starlark.Value, error) {
+	v, n := c.recv.(*kernelConn), arg[int](c, "n")
+	var got []byte
+	for left := kernelDeadline(c); len(got) < n; {
+		b, err := v.recv(c.t, n-len(got), left())
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == 0 {
+			return nil, v.failed(c.t, fmt.Errorf("the stream ended after %d octets, before all of %d", len(got), n))
+		}
+		got = append(got, b...)
+	}
+	return starlark.Bytes(got), nil
+}
+
+func kernelRecvUntil(c *call) (starlark.Value, error) {
+	v, delim, most := c.recv.(*kernelConn), arg[[]byte](c, "delimiter"), arg[int](c, "max")
+	if len(delim) == 0 {
+		return nil, c.errorf("the delimiter is empty")
+	}
+	var got []byte
+	for left := kernelDeadline(c); ; {
+		b, err := v.recv(c.t, 65536, left())
+		if err == nil && len(b) == 0 {
+			err = v.failed(c.t, fmt.Errorf("the stream ended after %d octets, before %q", len(got), delim))
+		}
+		from := max(0, len(got)-len(delim)+1)
+		got = append(got, b...)
+		if i := bytes.Index(got[from:], delim); i >= 0 {
+			end := from + i + len(delim)
+			v.ahead = append(got[end:len(got):len(got)], v.ahead...)
+			return starlark.Bytes(got[:end]), nil
+		}
+		if err == nil && len(got) > most {
+			err = v.failed(c.t, fmt.Errorf("no %q in the first %d octets: too big", delim, most))
+		}
+		if err != nil {
+			v.ahead = append(got, v.ahead...)
+			return nil, err
+		}
+	}
+}
+
+func kernelSendfile(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	f, err := os.Open(arg[string](c, "path"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	defer f.Close()
+	var n int64
+	err = c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), forever, v.c.SetWriteDeadline, func() (err error) {
+		n, err = io.Copy(v.c, f)
+		return err
+	})
+	return starlark.MakeInt64(n), v.failed(c.t, err)
+}
+
+func kernelSink(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	var to io.Writer = io.Discard
+	if c.given("path") {
+		f, err := os.Create(arg[string](c, "path"))
+		if err != nil {
+			return nil, c.errorf("%v", err)
+		}
+		defer f.Close()
+		to = f
+	}
+	var ahead, n int64
+	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), forever, v.c.SetReadDeadline, func() (err error) {
+		if ahead, err = io.Copy(to, bytes.NewReader(v.ahead)); err == nil {
+			v.ahead = nil
+			n, err = io.Copy(to, v.c)
+		}
+		return err
+	})
+	return starlark.MakeInt64(ahead + n), v.failed(c.t, err)
+}
+
+func kernelSource(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	limit := int64(-1)
+	if c.given("n") {
+		limit = int64(arg[int](c, "n"))
+	}
+	var n int64
+	err := c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), forever, v.c.SetWriteDeadline, func() (err error) {
+		n, err = v.source(limit)
+		return err
+	})
+	return starlark.MakeInt64(n), v.failed(c.t, err)
+}
+
+// source sends n octets of the character generator's, without end when n is negative; off the baton.
+func (v *kernelConn) source(n int64) (sent int64, err error) {
+	buf := make([]byte, pumpChunk)
+	for err == nil && sent != n {
+		b := buf
+		if left := n - sent; n >= 0 && left < int64(len(b)) {
+			b = b[:left]
+		}
+		chargen(b, sent)
+		var m int
+		m, err = v.c.Write(b)
+		sent += int64(m)
+	}
+	return sent, err
+}
+
+func kernelShutdown(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	v.shut = true
+	return starlark.None, v.failed(c.t, v.c.CloseWrite())
+}
+
+func kernelClose(c *call) (starlark.Value, error) {
+	c.recv.(*kernelConn).close()
+	return starlark.None, nil
+}
+
+// close closes; what was read ahead and never taken counts as unread.
+func (v *kernelConn) close() {
+	if len(v.ahead) > 0 {
+		_ = v.c.SetLinger(0)
+	}
+	v.closed = true
+	v.k.close(v.c)
+}
+
+func kernelAbort(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	_ = v.c.SetLinger(0)
+	v.close()
+	return starlark.None, nil
+}

@@ -1,0 +1,111 @@
+package script
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"go.starlark.net/starlark"
+)
+
+// kernelListener is a listening TCP socket of the operating system's.
+type kernelListener struct {
+	k       *kernelValue
+	l       *net.TCPListener
+	local   netip.AddrPort
+	set     func(*net.TCPConn)
+	accepts kernelTurn
+	closed  bool
+}
+
+func (v *kernelListener) String() string        { return "kernel listener " + socketAddr("tcp", v.local) }
+func (v *kernelListener) Type() string          { return "kernel_listener" }
+func (v *kernelListener) Freeze()               {}
+func (v *kernelListener) Truth() starlark.Bool  { return true }
+func (v *kernelListener) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
+
+// Attr is a field or a method of the listener.
+func (v *kernelListener) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "local":
+		return starlark.String(socketAddr("tcp", v.local)), nil
+	case "port":
+		return num(int(v.local.Port())), nil
+	}
+	return attr(v, name, v.k.s.member("kernel_listener", v, name))
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *kernelListener) AttrNames() []string {
+	return append([]string{"local", "port"}, v.k.s.reg.members["kernel_listener"]...)
+}
+
+var kernelListenerMethods = map[string]method{
+	"accept": {kernelAccept, `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer`},
+	"close":  {kernelListenerClose, `kernel.tcp.listen(8080).close()`},
+}
+
+func kernelListen(c *call) (starlark.Value, error) {
+	set, err := c.kernelOptions()
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.kernel().listen(c, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"))
+	if err != nil {
+		return nil, err
+	}
+	v.set = set
+	return v, nil
+}
+
+func (k *kernelValue) listen(c *call, addr netip.Addr, port, backlog int) (*kernelListener, error) {
+	if backlog < 1 || backlog > 65536 {
+		return nil, c.errorf("backlog is 1 to 65536, got %d", backlog)
+	}
+	lc := net.ListenConfig{KeepAlive: -1}
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(context.Background(), "tcp", netAddr(addr, port))
+	if err != nil {
+		return nil, kernelFailed(c.t, "tcp listen", socketAddr("tcp", netip.AddrPortFrom(addr, uint16(port))), err)
+	}
+	v := &kernelListener{k: k, l: l.(*net.TCPListener), local: addrPort(l.Addr())}
+	setBacklog(v.l, backlog)
+	v.set = func(conn *net.TCPConn) { _ = conn.SetNoDelay(false) }
+	k.keep(v.l)
+	return v, nil
+}
+
+func kernelAccept(c *call) (starlark.Value, error) {
+	conn, err := c.recv.(*kernelListener).accept(c.t, timeoutOf(c))
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (v *kernelListener) accept(t *task, timeout time.Duration) (*kernelConn, error) {
+	var conn *net.TCPConn
+	err := t.kernelWait(&v.accepts, "a connection on the kernel's "+socketAddr("tcp", v.local), timeout, v.l.SetDeadline, func() (err error) {
+		conn, err = v.l.AcceptTCP()
+		return err
+	})
+	if err != nil {
+		if conn != nil { // it came as the wait was ended
+			conn.Close()
+		}
+		return nil, kernelFailed(t, "tcp accept", socketAddr("tcp", v.local), err)
+	}
+	v.set(conn)
+	return v.k.newConn(conn), nil
+}
+
+func kernelListenerClose(c *call) (starlark.Value, error) {
+	c.recv.(*kernelListener).close()
+	return starlark.None, nil
+}
+
+func (v *kernelListener) close() {
+	v.closed = true
+	v.k.close(v.l)
+}

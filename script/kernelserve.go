@@ -1,0 +1,192 @@
+package script
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+
+	"go.starlark.net/starlark"
+)
+
+// kernelServer is what kernel.serve() started: tasks, one that accepts and one per connection.
+type kernelServer struct {
+	k     *kernelValue
+	proto string
+	local netip.AddrPort
+	tcp   *kernelListener
+	udp   *kernelUDPSocket
+	task  *task
+	conns []*kernelConn
+}
+
+func (v *kernelServer) String() string {
+	return "kernel server " + v.proto + " " + socketAddr(v.proto, v.local)
+}
+func (v *kernelServer) Type() string          { return "kernel_server" }
+func (v *kernelServer) Freeze()               {}
+func (v *kernelServer) Truth() starlark.Bool  { return starlark.Bool(!v.task.done) }
+func (v *kernelServer) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
+
+// Attr is a field or a method of the server.
+func (v *kernelServer) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "connections":
+		list := make([]starlark.Value, len(v.conns))
+		for i, c := range v.conns {
+			list[i] = c
+		}
+		return starlark.NewList(list), nil
+	case "local":
+		return starlark.String(socketAddr(v.proto, v.local)), nil
+	case "port":
+		return num(int(v.local.Port())), nil
+	}
+	return attr(v, name, v.k.s.member("kernel_server", v, name))
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *kernelServer) AttrNames() []string {
+	return append([]string{"connections", "local", "port"}, v.k.s.reg.members["kernel_server"]...)
+}
+
+var kernelServerMethods = map[string]method{
+	"stop": {kernelStop, `kernel.serve("udp", 8007, echo).stop()`},
+	"wait": {kernelServerWait, `s = kernel.serve("tcp", 8007, echo); after("5ms", s.stop); s.wait()`},
+}
+
+func kernelServe(c *call) (starlark.Value, error) {
+	k, fn := c.kernel(), arg[starlark.Value](c, "handler")
+	if _, ok := fn.(handler); !ok {
+		if _, ok := fn.(starlark.Callable); !ok {
+			return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
+		}
+	}
+	v := &kernelServer{k: k, proto: arg[string](c, "proto")}
+	addr, port := arg[netip.Addr](c, "addr"), arg[int](c, "port")
+	var err error
+	run := v.acceptAll
+	switch v.proto {
+	case "tcp":
+		if v.tcp, err = k.listen(c, addr, port, arg[int](c, "backlog")); err == nil {
+			v.local = v.tcp.local
+		}
+	case "udp":
+		if v.udp, err = k.bindUDP(c.t, addr, port); err == nil {
+			v.local, run = v.udp.local, v.answerAll
+		}
+	default:
+		return nil, c.errorf(`argument 1 (proto) is "tcp" or "udp", got %q`, v.proto)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.task = c.s.spawn(v.String(), c.t.host, func(t *task) (starlark.Value, error) { return nil, run(t, fn) })
+	return v, nil
+}
+
+// acceptAll starts a task per connection until the listener is closed.
+func (v *kernelServer) acceptAll(t *task, fn starlark.Value) error {
+	for {
+		conn, err := v.tcp.accept(t, forever)
+		if v.tcp.closed && t.fail == nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		v.conns = append(v.conns, conn)
+		v.k.s.spawn(fmt.Sprintf("kernel %s %s", v.proto, conn.remote), t.host, func(h *task) (starlark.Value, error) {
+			var err error
+			if kind, ok := fn.(handler); ok {
+				err = conn.serve(h, kind)
+			} else {
+				_, err = starlark.Call(h.thread, fn, starlark.Tuple{conn}, nil)
+			}
+			if err != nil && !conn.closed {
+				_ = conn.c.SetLinger(0)
+			}
+			conn.close()
+			v.forget(conn)
+			return nil, err
+		})
+	}
+}
+
+func (v *kernelServer) forget(conn *kernelConn) {
+	for i, c := range v.conns {
+		if c == conn {
+			v.conns = append(v.conns[:i], v.conns[i+1:]...)
+			return
+		}
+	}
+}
+
+// serve is one of the services; a peer that goes away ends it without an error.
+func (v *kernelConn) serve(t *task, kind handler) error {
+	_ = t.kernelWait(&v.reads, "the end of "+v.String(), forever, v.c.SetDeadline, func() (err error) {
+		switch kind {
+		case handlerEcho:
+			_, err = io.Copy(v.c, struct{ io.Reader }{v.c})
+		case handlerDiscard:
+			_, err = io.Copy(io.Discard, v.c)
+		case handlerChargen:
+			_, err = v.source(-1)
+		}
+		return err
+	})
+	return t.fail
+}
+
+// answerAll answers datagrams until the socket is closed; an error in the handler is told and ends
+// nothing.
+func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
+	for {
+		data, src, err := v.udp.recv(t, forever)
+		if t.fail != nil || v.udp.closed {
+			return t.fail
+		}
+		if err != nil {
+			continue
+		}
+		reply, ok := data, true
+		switch fn {
+		case handlerEcho:
+		case handlerDiscard:
+			continue
+		case handlerChargen:
+			reply = make([]byte, 74)
+			chargen(reply, 0)
+		default:
+			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
+			if err != nil && t.fail == nil {
+				v.k.s.out.flush()
+				fmt.Fprintf(v.k.s.cfg.Stderr, "%v: %s\n", v, v.k.s.report(err))
+				continue
+			}
+			if r == nil || r == starlark.None {
+				continue
+			}
+			if reply, ok = octets(r); !ok {
+				return fmt.Errorf("%v: the handler's reply is str, bytes or None, got %s", v, r.Type())
+			}
+		}
+		if err := v.udp.send(t, reply, src); err != nil && t.fail != nil {
+			return err
+		}
+	}
+}
+
+func kernelStop(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelServer)
+	if v.tcp != nil {
+		v.tcp.close()
+	} else {
+		v.udp.close()
+	}
+	return starlark.None, nil
+}
+
+func kernelServerWait(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelServer)
+	return starlark.None, c.t.until(v.String(), func() bool { return v.task.done && len(v.conns) == 0 })
+}

@@ -24,7 +24,7 @@ type screen struct {
 	pending []byte // whole lines to be shown above it
 	shown   int    // lines in this window
 	held    int
-	last    string // the last line held back
+	last    string // the time on the last packet's line held back, "" without one
 	window  *time.Timer
 }
 
@@ -68,7 +68,9 @@ func (s *screen) line(l []byte) {
 		return
 	}
 	s.held++
-	s.last = string(l)
+	if at, _, _ := strings.Cut(string(l), " "); at != "" && strings.Trim(at, "0123456789.") == "" {
+		s.last = at
+	}
 }
 
 // next begins another window, and says what was held back in this one.
@@ -79,20 +81,21 @@ func (s *screen) next() {
 	s.shown = 0
 	if s.held > 0 {
 		s.pending = append(s.pending, s.summary()...)
-		s.held = 0
+		s.held, s.last = 0, ""
 		if s.typing {
 			s.wake()
 		}
 	}
 }
 
-// summary is the line that stands for those held back, with the time of the last where it has one.
+// summary is the line that stands for those held back; where there are packets among them it has the time
+// of the last.
 func (s *screen) summary() string {
-	at, _, _ := strings.Cut(s.last, " ")
-	if strings.Trim(at, "0123456789.") != "" || at == "" {
-		return color.New(color.Faint).Sprintf("… %d more lines in the last second", s.held) + "\n"
+	text := fmt.Sprintf("… %d more lines in the last second", s.held)
+	if s.last != "" {
+		text = fmt.Sprintf("%s … %d more in the last second: trace(last=%d)", s.last, s.held, perWindow*10)
 	}
-	return color.New(color.Faint).Sprintf("%s … %d more in the last second: trace(last=200)", at, s.held) + "\n"
+	return color.New(color.Faint).Sprint(text) + "\n"
 }
 
 // begin says that a line is being typed from now on.

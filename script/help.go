@@ -234,6 +234,13 @@ func builtinHelp(c *call) (starlark.Value, error) {
 func (s *Session) helpOn(x any) (string, error) {
 	switch x := x.(type) {
 	case nil, starlark.NoneType:
+		if s.foreground {
+			hosts := []string{"local", "kernel"}
+			if s.globals.Has("peer") {
+				hosts = []string{"local", "peer"}
+			}
+			return s.reg.glance(s.helpWidth(), hosts), nil
+		}
 		return s.reg.overview(), nil
 	case *function:
 		return s.reg.page(x.b.name, s.helpWidth())

@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"smolsh/stack"
 	"smolsh/stack/tcp"
 )
 
@@ -50,10 +51,37 @@ func failed(t *task, op string, where any, err error) error {
 		return err
 	}
 	w := fmt.Sprint(where)
+	err = sharper(where, err)
 	if ap, ok := where.(netip.AddrPort); ok && !ap.IsValid() {
 		w = ""
 	}
 	return &opError{op, w, err}
+}
+
+// sharper says what is wrong with an address that the stack just calls invalid.
+func sharper(where any, err error) error {
+	if !errors.Is(err, stack.ErrInvalid) {
+		return err
+	}
+	var a netip.Addr
+	port, ported := uint16(0), false
+	switch w := where.(type) {
+	case netip.Addr:
+		a = w
+	case netip.Prefix:
+		a = w.Addr()
+	case netip.AddrPort:
+		a, port, ported = w.Addr(), w.Port(), true
+	}
+	switch {
+	case a.Is6():
+		return errNoIPv6
+	case ported && port == 0:
+		return errors.New("port 0 is no service's")
+	case ported && a.IsValid():
+		return errors.New("the address is not one host's")
+	}
+	return err
 }
 
 // exitError is exit(code).

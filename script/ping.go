@@ -119,10 +119,13 @@ func (p *pinger) send(now clock.Instant) {
 		err := p.conn.Send(now, p.msg, p.to, p.ttl)
 		p.sentAt = append(p.sentAt, now)
 		p.answered = append(p.answered, err != nil)
-		if err == nil {
+		switch {
+		case err == nil:
 			p.open++
-		} else if p.failed(err); seq == 0 {
+		case seq == 0:
 			p.fatal = err
+		default:
+			p.failed(err)
 		}
 		p.next = now.Add(p.interval)
 	}
@@ -141,7 +144,7 @@ func (p *pinger) failed(err error) {
 // explain is hostValue.explain for who is on the owner already.
 func (p *pinger) explain(err error) error {
 	if !errors.Is(err, tcp.ErrHostUnreach) {
-		return err
+		return sharper(p.to, err)
 	}
 	if n, ok := p.neighbor(); ok && n.State == "FAILED" {
 		return fmt.Errorf("%w (no answer to %d ARP requests on %s)", err, n.Probes, n.Dev)

@@ -171,6 +171,38 @@ print("done")
 `, "done\n")
 }
 
+// TestHandlerErrors has handlers that fail: each error is told once, kept, and ends nothing else.
+func TestHandlerErrors(t *testing.T) {
+	s := newSim(t, 1)
+	err := s.RunSource("test.star", `def bad(c):
+    fail("oops")
+s = serve("tcp", 2000, bad)
+for n in range(2):
+    c = peer.tcp.connect("192.168.69.1:2000")
+    assert.fails(c.recv, "connection reset")
+assert.eq((s.error, len(s.connections)), ("fail: oops", 0))
+replies = [1, "fine"]
+u = serve("udp", 2000, lambda data, src: replies.pop(0))
+c = peer.udp.connect("192.168.69.1:2000")
+c.send("x")
+assert.fails(lambda: c.recv(timeout="1s"), "timed out")
+assert.eq(u.error, "the handler's reply is str, bytes or None, got int")
+c.send("x")
+assert.eq(c.recv().data, "fine")
+`)
+	if err != nil {
+		t.Fatal(s.err.String())
+	}
+	said := s.err.String()
+	for what, n := range map[string]int{
+		"fail: oops\n  test.star:2:9: in bad\n      fail(\"oops\")\n": 2, "server udp *:2000: the handler's reply is str, bytes or None, got int\n": 1,
+	} {
+		if got := strings.Count(said, what); got != n {
+			t.Errorf("%q is said %d times, want %d:\n%s", what, got, n, said)
+		}
+	}
+}
+
 func TestUseIsPerTask(t *testing.T) {
 	want(t, `
 use(peer)

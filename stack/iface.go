@@ -96,12 +96,18 @@ func (i *Iface) Medium() phy.Medium { return i.caps.Medium }
 // MAC is the interface's hardware address; zero on a medium without.
 func (i *Iface) MAC() wire.HardwareAddr { return i.mac }
 
-// MTU is the longest packet the interface takes, in octets: what SetMTU said, or the device's.
+// MTU is the longest packet to be sent, in octets: what SetMTU said, or the device's.
 func (i *Iface) MTU() int {
-	switch {
-	case i.mtu != 0:
+	if i.mtu != 0 {
 		return i.mtu
-	case i.caps.MTU == 0:
+	}
+	return i.mru()
+}
+
+// mru is the longest packet to be received: the device's. Peers go on with the segment size of their
+// connections when ours becomes smaller.
+func (i *Iface) mru() int {
+	if i.caps.MTU == 0 {
 		return defaultMTU
 	}
 	return min(i.caps.MTU, maxMTU)
@@ -165,7 +171,8 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	return nil
 }
 
-// SetMTU sets the longest packet to send and receive, in octets: 68 to what the device takes.
+// SetMTU sets the longest packet to send, in octets: 68 to what the device takes. Segments that are made
+// from now on fit; what is longer still arrives.
 func (i *Iface) SetMTU(mtu int) error {
 	if mtu < minMTU || mtu > maxMTU || i.caps.MTU != 0 && mtu > i.caps.MTU {
 		return ErrInvalid

@@ -93,7 +93,7 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(drop.Of(err))
 	}
 	p.octets = b[:p.ip.HeaderLen+p.ip.PayloadLen]
-	if len(p.octets) > i.MTU() && f.Offload.GSOSize == 0 {
+	if len(p.octets) > i.mru() && f.Offload.GSOSize == 0 {
 		h.count(ipInDiscards)
 		return dropped(drop.TooLong)
 	}

@@ -59,7 +59,7 @@ func labBuiltins() []*builtin {
 		{name: "lab.run", sig: "d", kinds: "duration",
 			doc: "Let that much time pass.", example: linked + `l.run("2s")`, fn: labRun},
 		{name: "lab.run_until", sig: `fn, within="1m"`, kinds: "fn duration", args: "fn: asked after each event; within: how long to go on",
-			doc: "Let time pass until fn() is true; an error when it does not come true.", example: linked + `t = spawn(sleep, 1); l.run_until(lambda: t.done)`, fn: labRunUntil},
+			doc: "Let time pass until fn() is true; an error when it does not come true.", example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, fn: labRunUntil},
 		{name: "lab.step", result: "bool",
 			doc: "Let the next event happen; False when there is none.", example: linked + `l.step()`, fn: labStep},
 		{name: "lab.now", result: "float",

@@ -25,7 +25,7 @@ func sections() []section {
 		{"Tasks and time", "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits.", join(timeBuiltins(), eventBuiltins())},
 		{"Labs", "Hosts, links and a clock of their own, in which equal seeds give equal packets.", labBuiltins()},
-		{"Faults", "", faultBuiltins()},
+		{"Fault rules", "", faultBuiltins()},
 		{"Packets", "", traceBuiltins()},
 		{"Values and tests", "", join(textBuiltins(), assertBuiltins())},
 		{"The prompt", "", join(watchBuiltins(), shellBuiltins())},

@@ -29,3 +29,34 @@ func firstDifference(got, want string) string {
 	}
 	return "the end"
 }
+
+// TestExamplesLive runs the reference's examples by the wall clock: each in a session of its own, with a
+// peer in this process. script's tests run them on a virtual lab; the kernel's need its network.
+func TestExamplesLive(t *testing.T) {
+	examples := 0
+	for _, chunk := range strings.Split(script.Reference(), "\n### ")[1:] {
+		name, _, _ := strings.Cut(chunk, "\n")
+		_, example, there := strings.Cut(chunk, "```python\n")
+		example, _, _ = strings.Cut(example, "\n```\n")
+		if !there || strings.HasPrefix(name, "kernel") {
+			continue
+		}
+		examples++
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile("other.star", []byte("answer = 42\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			s := newLive(t)
+			if err := s.Typed("x = 1"); err != nil { // something for save()
+				t.Fatal(err)
+			}
+			if got := statusOf(s.RunCommand(example)); got != 0 || s.err.String() != "" {
+				t.Errorf("exit status %d: %s\n%s", got, example, s.err.String())
+			}
+		})
+	}
+	if examples < 90 {
+		t.Errorf("found %d examples only", examples)
+	}
+}

@@ -175,16 +175,23 @@ func (sh *Shell) run(src string) (code int, ended bool) {
 	}
 	err := sh.s.Typed(src)
 	var exit *script.ExitError
-	if errors.As(err, &exit) && sh.s.Exited() {
-		return exit.Code, true
+	if errors.As(err, &exit) {
+		if sh.s.Exited() {
+			return exit.Code, true
+		}
+		if exit.Code == 128+int(syscall.SIGINT) {
+			sh.freshLine() // the terminal has shown ^C
+		}
 	}
 	return 0, false
 }
 
 // freshLine goes to the beginning of a line where a command may have left the cursor within one: blanks
-// as many as the terminal is wide wrap in that case, and only then.
+// as many as the terminal is wide wrap in that case, and only then. A plain terminal gets a line's end.
 func (sh *Shell) freshLine() {
-	if sh.edit != nil {
+	if sh.edit == nil {
+		io.WriteString(sh.cfg.Stdout, "\n")
+	} else {
 		io.WriteString(sh.cfg.Stdout, strings.Repeat(" ", sh.width()-1)+" \r\x1b[K")
 	}
 }

@@ -41,6 +41,9 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 	if base, ok := strings.CutSuffix(strings.TrimRight(text[:from], " "), "."); ok {
 		return from, matching(prefix, s.members(primary(base))), ""
 	}
+	if endsWhole(text[:from]) {
+		return from, nil, ""
+	}
 	question := strings.TrimLeft(text, " ?") == prefix && strings.Contains(text, "?")
 	if c := at.call; c != nil && !question && strings.TrimSpace(text[c.arg:from]) == "" {
 		if items = matching(prefix, s.keywords(primary(text[:c.open]), c)); len(items) > 0 {
@@ -54,6 +57,11 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 	}
 	items = append(append(items, starlark.Universe.Keys()...), reserved...)
 	return from, matching(prefix, items), ""
+}
+
+// endsWhole reports whether a text ends right behind a string or a bracket, where no name may follow.
+func endsWhole(text string) bool {
+	return text != "" && strings.ContainsRune("\"')]}", rune(text[len(text)-1]))
 }
 
 // reserved are the words of the language's grammar.

@@ -1,0 +1,143 @@
+package repl
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestInterrupt ends waits, loops and commands by Ctrl-C, and everything else goes on.
+func TestInterrupt(t *testing.T) {
+	x := start(t, "live", 80)
+	x.line("n = [0]")
+	x.line("def count(): n[0] += 1")
+	x.line("ticking = every('5ms', count)")
+	x.line(`s = serve("tcp", 7, echo)`)
+	x.line(`l = tcp.listen(80)`)
+	for _, line := range []string{
+		"sleep(3600)", "l.accept()", `ping("192.168.69.100", count=1000000, interval="1ms")`, "ticking.join()",
+		"[1 for _ in range(1 << 40)]", "wait()", `!sleep 3600`, `catch(sleep, 3600)`,
+	} {
+		x.clear()
+		x.keys("running = 1", enter)
+		x.shows("\nlive>")
+		x.keys(line, enter)
+		x.has(line + "\n")
+		x.keys(ctrlC)
+		x.waitFor("the prompt after "+line, func(s string) bool { return strings.HasSuffix(s, "^C\nlive>") })
+	}
+	x.clear()
+	x.keys("while True: pass", enter, enter)
+	x.has("\n........\n")
+	x.keys(ctrlC)
+	x.shows("\nlive>")
+	before := x.line("n[0]")
+	x.line(`sleep("50ms")`)
+	if after := x.line("n[0]"); after == before {
+		t.Errorf("the task stands still at %s", after)
+	}
+	x.line(`c = tcp.connect("192.168.69.100:7")`)
+	x.line(`c.send("hi")`)
+	if got := x.line("c.recv()"); got != "b\"hi\"\n" {
+		t.Errorf("the stack answers %q", got)
+	}
+	x.keys(ctrlD)
+	x.exits(0)
+}
+
+// TestEvents prints while a line is typed: whole lines above it, which is left as it was.
+func TestEvents(t *testing.T) {
+	x := start(t, "live", 80)
+	x.line(`go = [False]`)
+	x.line(`def tick():` + enter + `  if go[0]: print("tick"); go[0] = False` + enter)
+	x.line(`t = every("1ms", tick)`)
+	x.line(`u = after("1ms", lambda: 1 // 0)`)
+	x.has("\n  <stdin>:1:")
+	x.clear()
+	x.keys(`go[0] = True`, enter)
+	x.has("tick\nlive>")
+	x.line(`def burst():` + enter + `  for i in range(500): print("line %d" % i)` + enter)
+	x.clear()
+	x.keys(`t = after("100ms", burst)`, enter)
+	x.keys(`half = "typ`)
+	x.shows(`line 19` + "\n" + `live> half = "typ`)
+	x.keys(`ed"`, left)
+	x.has("… 480 more lines in the last second\nlive> half = \"typed\"")
+	x.keys(right, enter)
+	x.shows("typed\"\nlive>")
+	if got := x.line("half"); got != "\"typed\"\n" {
+		t.Errorf("the line was %q", got)
+	}
+	x.clear()
+	x.line("trace()")
+	x.line(`p = after("50ms", lambda: ping("192.168.69.100", count=60, interval=0.0001))`)
+	x.keys("more typed")
+	x.waitFor("what was held back", func(s string) bool {
+		return regexp.MustCompile(`\n\d+\.\d+ … \d+ more in the last second: trace\(last=200\)\nlive> more typed$`).MatchString(s)
+	})
+}
+
+// TestPrompt is what the shell has beside the language.
+func TestPrompt(t *testing.T) {
+	x := start(t, "virtual", 80)
+	x.what("None", "")
+	x.what("6 * 7", "42\n")
+	x.what("_ + 1", "43\n")
+	x.what("!printf 'no line end'", "no line end\n")
+	x.what("!exit 3", "")
+	if got, want := x.line("ping?"), x.line("help(ping)"); got != want || !strings.HasPrefix(got, "ping(host, ") {
+		t.Errorf("ping? says %q", got)
+	}
+	if got, want := x.line("?conn.send"), x.line(`help("conn.send")`); got != want {
+		t.Errorf("?conn.send says %q", got)
+	}
+	if got := x.line("?"); strings.Count(got, "\n") > 22 || !strings.Contains(got, "tcp.connect") {
+		t.Errorf("the overview: %s", got)
+	}
+	x.what(`pign("1.2.3.4")`, "undefined: pign (did you mean ping?)\n  <stdin>:1:1\n")
+	x.keys("use(peer)", enter)
+	x.shows("virtual peer>")
+	x.prompt = "virtual peer> "
+	if got := x.line("ifaces()[0].addresses"); got != "[\"192.168.69.100/24\"]\n" {
+		t.Errorf("the peer has %s", got)
+	}
+	dir := t.TempDir()
+	x.line(`save("` + dir + `/s.star")`)
+	if got := x.line("!cat " + dir + "/s.star"); !strings.HasPrefix(got, "None\n6 * 7\n_ + 1\nuse(peer)\n") {
+		t.Errorf("saved: %s", got)
+	}
+	x.line("!printf 'y = 3\\ndef f(): return y' >" + dir + "/r.star")
+	x.line(`run("` + dir + `/r.star")`)
+	x.what("f() + y", "6\n")
+	x.line("!sed -i s/3/4/ " + dir + "/r.star")
+	x.line("reload()")
+	x.what("f() + y", "8\n")
+	if got := x.line("timeit(lambda: 1, count=3)"); !strings.HasPrefix(got, "3 calls, ") {
+		t.Errorf("timeit: %s", got)
+	}
+}
+
+// TestColour looks for colours where there may be none, and for any code on a terminal that knows none.
+func TestColour(t *testing.T) {
+	session := func(env ...string) []byte {
+		x := start(t, "virtual", 80, env...)
+		x.line("1 // 0")
+		x.line("ifaces()")
+		x.keys("exit()", enter)
+		x.exits(0)
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.bytes
+	}
+	colours := regexp.MustCompile("\x1b\\[[0-9;]*m")
+	if b := session(); len(colours.FindAll(b, -1)) < 4 {
+		t.Error("no colours on a terminal")
+	}
+	if m := colours.FindAll(session("NO_COLOR=1"), -1); m != nil {
+		t.Errorf("colours with NO_COLOR: %q", m)
+	}
+	if b := session("TERM=dumb"); bytes.ContainsAny(b, "\x1b\b\a") {
+		t.Errorf("codes for a dumb terminal: %q", b)
+	}
+}

@@ -51,6 +51,7 @@ type Session struct {
 	rules    []*ruleValue
 	captures []*captureValue
 	tracers  map[*hostValue]*tracer
+	recent   map[*hostValue]*recent
 	serving  []*server
 	exit     *exitError
 	exited   bool
@@ -71,6 +72,7 @@ func New(cfg Config) *Session {
 		loaded:  map[string]*loadedFile{},
 		hosts:   map[*lab.Host]*hostValue{},
 		tracers: map[*hostValue]*tracer{},
+		recent:  map[*hostValue]*recent{},
 	}
 	s.sched.init()
 	s.settle = s.settleServers
@@ -86,6 +88,9 @@ func New(cfg Config) *Session {
 	s.kernel = &kernelValue{s: s}
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
+	if cfg.Interactive || s.home.Virtual() {
+		s.keep(s.local)
+	}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -111,21 +112,28 @@ func (q *sequences) ip(b []byte) string {
 	case wire.ProtocolUDP:
 		if h, data, err := wire.ParseUDP(payload, ip.Src, ip.Dst, false); err == nil {
 			return fmt.Sprintf("%v.%d > %v.%d: udp %d", ip.Src, h.SrcPort, ip.Dst, h.DstPort, len(data))
+		} else if cut := len(payload); cut >= wire.UDPLen && cut < ip.PayloadLen {
+			port := binary.BigEndian.Uint16
+			return fmt.Sprintf("%v.%d > %v.%d: udp %d", ip.Src, port(payload), ip.Dst, port(payload[2:]), ip.PayloadLen-wire.UDPLen)
 		}
 	case wire.ProtocolICMP:
 		if h, data, err := wire.ParseICMP(payload, false); err == nil {
-			return fmt.Sprintf("%v > %v: icmp %s", ip.Src, ip.Dst, icmpText(&h, data))
+			return fmt.Sprintf("%v > %v: icmp %s", ip.Src, ip.Dst, icmpText(&h, data, max(len(data), ip.PayloadLen-icmpHeader)))
 		}
 	}
 	return fmt.Sprintf("%v > %v: %v, %d octets", ip.Src, ip.Dst, ip.Protocol, ip.PayloadLen)
 }
 
-func icmpText(h *wire.ICMP, data []byte) string {
+// icmpHeader is the length of every ICMP message's header, in octets.
+const icmpHeader = 8
+
+// icmpText is a message in words; n is how many octets it carries, of which data may be the first.
+func icmpText(h *wire.ICMP, data []byte, n int) string {
 	switch h.Type {
 	case wire.ICMPEchoRequest:
-		return fmt.Sprintf("echo request id %d seq %d, %d octets", h.ID, h.Seq, len(data))
+		return fmt.Sprintf("echo request id %d seq %d, %d octets", h.ID, h.Seq, n)
 	case wire.ICMPEchoReply:
-		return fmt.Sprintf("echo reply id %d seq %d, %d octets", h.ID, h.Seq, len(data))
+		return fmt.Sprintf("echo reply id %d seq %d, %d octets", h.ID, h.Seq, n)
 	}
 	text := h.String()
 	if quote, err := wire.ParseQuoted(data); err == nil && h.IsError() {

@@ -237,3 +237,21 @@ func TestAnInterruptAtThePromptLeavesOtherTasksAlone(t *testing.T) {
 		t.Error(s.err.String())
 	}
 }
+
+// TestTraceLast prints packets that passed before anybody asked: the last ones, of one kind, as a trace
+// would have.
+func TestTraceLast(t *testing.T) {
+	want(t, `
+u = udp.connect("192.168.69.100:7")
+for n in range(1100):
+    u.send("x" * (n % 1400))
+    u.recv()
+peer.udp.connect("192.168.69.1:9").send("")
+sleep("1s")
+trace("udp and dst port 7", last=2)
+trace("icmp", last=1000)
+`, `0.219700 eth0  > 192.168.69.1.54970 > 192.168.69.100.7: udp 1098
+0.219900 eth0  > 192.168.69.1.54970 > 192.168.69.100.7: udp 1099
+0.220200 eth0  > 192.168.69.1 > 192.168.69.100: icmp port unreachable (192.168.69.100.63927 > 192.168.69.1.9: udp)
+`)
+}

@@ -24,8 +24,9 @@ type tracer struct {
 
 func traceBuiltins() []*builtin {
 	return []*builtin{
-		{name: "trace", sig: "filter=None", kinds: "any", args: `filter: tcpdump's expression, or False to stop`, host: true, see: "capture, drops",
-			doc: "Print a line per packet from now on; trace(False) stops.", example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False)`, fn: builtinTrace},
+		{name: "trace", sig: "filter=None, last=None", kinds: "any int:1..1000", host: true, see: "capture, drops",
+			args: `filter: tcpdump's expression, or False to stop; last: how many that just passed, and none from now on`,
+			doc:  "Print a line per packet from now on, or of those that just passed; trace(False) stops.", example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)`, fn: builtinTrace},
 		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace",
 			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: `capture("x.pcapng")`, fn: builtinCapture},
 		{name: "capture.stop", doc: "Finish the file.", example: `capture("x.pcapng").stop()`, fn: captureStop},
@@ -50,8 +51,36 @@ func builtinTrace(c *call) (starlark.Value, error) {
 	default:
 		return nil, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
 	}
+	if c.given("last") {
+		c.s.traceLast(h, f, arg[int](c, "last"))
+		return starlark.None, nil
+	}
 	c.s.traceOn(h, f)
 	return starlark.None, nil
+}
+
+// traceLast prints what just passed. Where nothing was kept so far it is kept from now on.
+func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
+	r := s.keep(h)
+	var match func(frame []byte, m phy.Medium) bool
+	if f != nil {
+		match = f.Match
+	}
+	var list []seen
+	h.do(func(clock.Instant) { list = r.last(n, match) })
+	t := &tracer{s: s, name: s.prefix(h)}
+	for i := range list {
+		p := &list[i]
+		s.out.print(t.text(p.now, p.iface, p.dir, t.line(p.head[:p.n], p.medium, p.gso), p.verdict))
+	}
+}
+
+// prefix tells hosts other than the own apart.
+func (s *Session) prefix(h *hostValue) string {
+	if h == s.local {
+		return ""
+	}
+	return h.name + "."
 }
 
 // Trace prints a line per packet of the session's own host.
@@ -59,10 +88,8 @@ func (s *Session) Trace() { s.traceOn(s.local, nil) }
 
 func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	s.traceOff(h)
-	t := &tracer{s: s, filter: f}
-	if h != s.local {
-		t.name = h.name + "."
-	}
+	s.keep(h)
+	t := &tracer{s: s, filter: f, name: s.prefix(h)}
 	s.tracers[h] = t
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
 }
@@ -86,15 +113,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
 		return
 	}
-	arrow := "< "
-	if ev.Dir == stack.TX {
-		arrow = " >"
-	}
-	line := fmt.Sprintf("%v %s%s %s %s", ev.Now, t.name, ev.Iface.Name(), arrow, t.line(ev.Frame, medium))
-	if v := ev.Verdict.String(); v != "" {
-		pad := max(2, verdictColumn-utf8.RuneCountInString(line))
-		line = fmt.Sprintf("%s%*s%s", line, pad, "", v)
-	}
+	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize)), ev.Verdict)
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.offer([]byte(said))
@@ -105,10 +124,24 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	}
 }
 
-func (t *tracer) line(f *phy.Frame, m phy.Medium) string {
-	s := t.seqs.line(f.Bytes(), m)
-	if n := f.Offload.GSOSize; n > 0 {
-		s += fmt.Sprintf(" in segments of %d", n)
+// text is a packet's whole line.
+func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, what string, verdict stack.Verdict) string {
+	arrow := "< "
+	if dir == stack.TX {
+		arrow = " >"
+	}
+	line := fmt.Sprintf("%v %s%s %s %s", now, t.name, iface, arrow, what)
+	if v := verdict.String(); v != "" {
+		pad := max(2, verdictColumn-utf8.RuneCountInString(line))
+		line = fmt.Sprintf("%s%*s%s", line, pad, "", v)
+	}
+	return line
+}
+
+func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
+	s := t.seqs.line(b, m)
+	if gso > 0 {
+		s += fmt.Sprintf(" in segments of %d", gso)
 	}
 	return s
 }

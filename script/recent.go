@@ -1,0 +1,71 @@
+package script
+
+import (
+	"smolsh/phy"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+)
+
+// recent keeps a host's last packets, for trace(last=…). Its fields are the owner's.
+type recent struct {
+	kept []seen
+	next int // where the next one goes, once there are maxRecent
+}
+
+// maxRecent is how many packets are kept of a host.
+const maxRecent = 1000
+
+// seen is what is kept of a packet: enough of it for a line.
+type seen struct {
+	now     clock.Instant
+	iface   string
+	dir     stack.Dir
+	medium  phy.Medium
+	gso     int
+	verdict stack.Verdict
+	n       int
+	head    [seenHead]byte
+}
+
+// seenHead has room for the longest headers of Ethernet, IPv4 and TCP.
+const seenHead = 14 + 60 + 60
+
+// keep makes the host's last packets kept from now on.
+func (s *Session) keep(h *hostValue) *recent {
+	if r := s.recent[h]; r != nil {
+		return r
+	}
+	r := &recent{}
+	s.recent[h] = r
+	h.do(func(clock.Instant) { h.h.Observe(r.packet) })
+	return r
+}
+
+// packet keeps one packet; on the owner.
+func (r *recent) packet(ev *stack.PacketEvent) {
+	if ev.Repeated() {
+		return
+	}
+	if len(r.kept) < maxRecent {
+		r.kept = append(r.kept, seen{})
+		r.next = len(r.kept) - 1
+	}
+	p := &r.kept[r.next]
+	r.next = (r.next + 1) % maxRecent
+	p.now, p.iface, p.dir, p.medium = ev.Now, ev.Iface.Name(), ev.Dir, ev.Iface.Medium()
+	p.gso, p.verdict = int(ev.Frame.Offload.GSOSize), ev.Verdict
+	p.n = copy(p.head[:], ev.Frame.Bytes())
+}
+
+// last are copies of the packets that match, oldest first, n at most; on the owner.
+func (r *recent) last(n int, match func(frame []byte, m phy.Medium) bool) []seen {
+	var list []seen
+	for i := range r.kept {
+		// Before the ring is full, next is its length and the oldest stands first.
+		p := &r.kept[(r.next+i)%len(r.kept)]
+		if match == nil || match(p.head[:p.n], p.medium) {
+			list = append(list, *p)
+		}
+	}
+	return list[max(0, len(list)-n):]
+}

@@ -48,7 +48,8 @@ func labBuiltins() []*builtin {
 	return []*builtin{
 		{name: "lab", sig: "seed=1", kinds: "int:0..", result: "lab",
 			doc: "A virtual lab; its seed is mixed with the run's.", example: linked + `a.ping("10.0.0.2", count=1).avg`, see: "lab.host, lab.link", fn: newLab},
-		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500", kinds: "str mac ip int:68..65535", result: "host",
+		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=False", kinds: "str mac ip int:68..65535 bool",
+			args: "forward: whether it sends packets for others on, as a router does", result: "host",
 			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
 		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, args: "a: one host; b: the other", result: "link",
 			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
@@ -95,7 +96,7 @@ func labHost(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	cfg := lab.HostConfig{
 		Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"),
-		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"),
+		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: arg[bool](c, "forward"),
 	}
 	for _, v := range c.rest {
 		p, err := kindCIDR.convert(v)

@@ -13,6 +13,7 @@ const (
 	ipOutRequests
 	ipOutDiscards
 	ipOutNoRoutes
+	ipForwDatagrams
 	ipReasmFails
 	icmpInMsgs
 	icmpInErrors
@@ -27,6 +28,7 @@ const (
 	icmpOutErrors
 	icmpOutRateLimited
 	icmpOutDestUnreachs
+	icmpOutTimeExcds
 	icmpOutEchos
 	icmpOutEchoReps
 	tcpActiveOpens
@@ -80,6 +82,7 @@ var counterNames = [numCounters]string{
 	ipOutRequests:         "IpOutRequests",
 	ipOutDiscards:         "IpOutDiscards",
 	ipOutNoRoutes:         "IpOutNoRoutes",
+	ipForwDatagrams:       "IpForwDatagrams",
 	ipReasmFails:          "IpReasmFails",
 	icmpInMsgs:            "IcmpInMsgs",
 	icmpInErrors:          "IcmpInErrors",
@@ -94,6 +97,7 @@ var counterNames = [numCounters]string{
 	icmpOutErrors:         "IcmpOutErrors",
 	icmpOutRateLimited:    "IcmpOutRateLimited",
 	icmpOutDestUnreachs:   "IcmpOutDestUnreachs",
+	icmpOutTimeExcds:      "IcmpOutTimeExcds",
 	icmpOutEchos:          "IcmpOutEchos",
 	icmpOutEchoReps:       "IcmpOutEchoReps",
 	tcpActiveOpens:        "TcpActiveOpens",

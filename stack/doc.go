@@ -11,8 +11,9 @@
 // whatever arrives: tables and queues have limits, see Limits.
 //
 // Sources: RFC 791, 1122 (hosts), 826 (through package neigh), 792, 768, 9293 (through package tcp),
-// 5227 (answers to probes), 6056 (ports), 6528 (initial sequence numbers), 6864 (identification).
+// 1812 (forwarding), 5227 (answers to probes), 6056 (ports), 6528 (initial sequence numbers), 6864
+// (identification).
 //
-// Left out on purpose: IPv6, fragments, multicast, forwarding, path MTU discovery and IP options; each
-// has its verdict or drop reason.
+// Left out on purpose: IPv6, fragments, multicast, path MTU discovery and IP options; each has its
+// verdict or drop reason. Forwarding is off unless asked for (RFC 1122 §3.3.1.1); see SetForwarding.
 package stack

@@ -179,7 +179,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 			return ErrLimit
 		}
 		if !e.Usable() {
-			i.await(now, e, f, owner)
+			i.await(now, e, parcel{frame: f, owner: owner})
 			return nil
 		}
 		hw = e.HW
@@ -211,7 +211,7 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 			return drop.NeighborTableFull
 		}
 		if !e.Usable() {
-			i.await(now, e, f, nil)
+			i.await(now, e, parcel{frame: f})
 			return drop.None
 		}
 		hw = e.HW

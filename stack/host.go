@@ -29,11 +29,12 @@ type Host struct {
 	rng    *rand.Rand
 	secret [2]uint64 // of RFC 6528's and 6056's hashes
 
-	ifaces []*Iface
-	loop   *Iface                // on which the host reaches itself; nil without
-	own    map[netip.Addr]*Iface // every address of the host
-	routes []route               // longest prefix first
-	epoch  uint32                // changes with routes, addresses and interfaces; connections cache their path by it
+	ifaces     []*Iface
+	forwarding bool
+	loop       *Iface                // on which the host reaches itself; nil without
+	own        map[netip.Addr]*Iface // every address of the host
+	routes     []route               // longest prefix first
+	epoch      uint32                // changes with routes, addresses and interfaces; connections cache their path by it
 
 	conns     map[flow]*TCPConn
 	listeners map[flow]*TCPListener

@@ -98,32 +98,9 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	return v
 }
 
-// refuse answers a packet by destination unreachable where RFC 1122 §3.2.2 allows it: never about
-// broadcasts, errors, fragments and resets, and never more than the rate limit. Otherwise the packet is
-// dropped for why.
+// refuse answers a packet for this host by destination unreachable.
 func (h *Host) refuse(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
-	if p.broadcast || p.ip.IsFragment() {
-		return dropped(why)
-	}
-	if !h.bucket.take(now) {
-		h.count(icmpOutRateLimited)
-		return dropped(drop.ICMPRateLimit)
-	}
-	quote := p.octets[:min(len(p.octets), maxQuote)]
-	f := h.newFrame(wire.ICMPLen + len(quote))
-	copy(f.Extend(wire.ICMPLen + len(quote))[wire.ICMPLen:], quote)
-	m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}
-	m.Put(f.Bytes())
-	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL)
-	if r := h.reply(now, f, p.ip.Src); r != drop.None {
-		h.count(icmpOutErrors)
-		return dropped(r)
-	}
-	h.count(icmpOutMsgs)
-	h.count(icmpOutDestUnreachs)
-	v := answered(a)
-	v.Proto = p.ip.Protocol
-	return v
+	return h.sendError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }
 
 // receiveError gives an error to the sockets whose packet it quotes. The quotation must be one of ours

@@ -98,7 +98,9 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(drop.TooLong)
 	}
 	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
-	if r := h.checkAddresses(p, group); r != drop.None {
+	if r := h.checkAddresses(p, group); r == drop.NotForUs && h.forwarding && !group {
+		return h.forward(now, p)
+	} else if r != drop.None {
 		if r != drop.MulticastUnknown {
 			h.count(ipInAddrErrors)
 		}

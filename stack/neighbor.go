@@ -22,6 +22,7 @@ type waiting struct {
 type parcel struct {
 	frame *phy.Frame
 	owner failer
+	from  *Iface // where it came from, when it is only sent on
 }
 
 // failer is a socket that learns that a datagram of its could not be sent.
@@ -54,6 +55,9 @@ func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
 	for p, ok := w.datagrams.pop(); ok; p, ok = w.datagrams.pop() {
 		i.txDropped++
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), r)
+		if p.from != nil && r == drop.NeighborFailed {
+			i.host.unresolved(now, p.from, p.frame)
+		}
 		i.host.free(p.frame)
 		if p.owner != nil {
 			p.owner.sendFailed(now, ErrHostUnreach)
@@ -67,7 +71,7 @@ func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
 
 // await queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
 // §2.3.2.2), so the oldest makes room.
-func (i *Iface) await(now clock.Instant, e *neighbor, f *phy.Frame, owner failer) {
+func (i *Iface) await(now clock.Instant, e *neighbor, what parcel) {
 	q := &e.Waiting.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {
@@ -76,7 +80,7 @@ func (i *Iface) await(now clock.Instant, e *neighbor, f *phy.Frame, owner failer
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
 		i.host.free(p.frame)
 	}
-	q.push(parcel{f, owner}, limit)
+	q.push(what, limit)
 }
 
 // AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full

@@ -31,9 +31,14 @@ const (
 	ResetReply
 	PortUnreachable
 	ProtocolUnreachable
+	NetUnreachable
+	HostUnreachable
+	FragNeeded
+	TimeExceeded
 )
 
-var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreachable", "protocol unreachable"}
+var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreachable", "protocol unreachable",
+	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded"}
 
 // String is what traces say: "echo reply", "rst", ….
 func (a Answer) String() string { return answerWords[a] }

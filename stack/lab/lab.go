@@ -56,6 +56,8 @@ type HostConfig struct {
 	// MTU bounds that of the host's interfaces, in octets of network-layer packet; 0 means 1500 on
 	// links and the device's own on devices.
 	MTU int
+	// Forward makes the host a router between its interfaces.
+	Forward bool
 	// Loop makes the host's loop an interface like any other, lo: it stands in the tables with all of
 	// Addrs beside its 127.0.0.1/8, and takes rules.
 	Loop bool
@@ -87,6 +89,7 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 		addrs:   append([]netip.Prefix(nil), cfg.Addrs...),
 		gateway: cfg.Gateway,
 	}
+	h.SetForwarding(cfg.Forward)
 	h.timer.Value = h
 	if err := h.attachLoop(cfg.Loop); err != nil {
 		return nil, err

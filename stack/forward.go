@@ -1,0 +1,138 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it: it sends packets
+// for others on, less one hop, and says by ICMP when it can't. Off at first (RFC 1122 §3.3.1.1). It neither
+// fragments, even where that is allowed, nor redirects, nor looks at options.
+func (h *Host) SetForwarding(on bool) { h.forwarding = on }
+
+// Forwarding reports whether the host forwards.
+func (h *Host) Forwarding() bool { return h.forwarding }
+
+// forward sends a packet for another host on.
+func (h *Host) forward(now clock.Instant, p *packet) Verdict {
+	if p.ip.TTL <= 1 {
+		return h.complain(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
+	}
+	way, ok := h.lookup(p.ip.Dst)
+	if !ok {
+		h.count(ipOutNoRoutes)
+		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableNet}
+		return h.complain(now, p, m, NetUnreachable, drop.NoRoute)
+	}
+	if way.broadcast {
+		return dropped(drop.MartianDest) // RFC 2644: directed broadcasts end here
+	}
+	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsCut(p, mtu) {
+		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
+		return h.complain(now, p, m, FragNeeded, drop.TooBig)
+	}
+	f := h.newFrame(len(p.octets))
+	copy(f.Extend(len(p.octets)), p.octets)
+	f.Offload = p.frame.Offload
+	ip := f.Bytes()[:p.ip.HeaderLen]
+	ip[8]--
+	ip[10], ip[11] = 0, 0
+	sum := wire.Checksum(ip)
+	ip[10], ip[11] = byte(sum>>8), byte(sum)
+	if r := h.sendOn(now, way, f, p.iface); r != drop.None {
+		return dropped(r)
+	}
+	h.count(ipForwDatagrams)
+	return Verdict{Kind: Forwarded}
+}
+
+// fitsCut reports whether the segments of a super-segment fit where it is cut on the way out.
+func fitsCut(p *packet, mtu int) bool {
+	n := int(p.frame.Offload.GSOSize)
+	return n != 0 && n+p.ip.HeaderLen+wire.MaxTCPLen <= mtu
+}
+
+// sendOn takes over a packet that came from elsewhere and queues it by way of the given hop.
+func (h *Host) sendOn(now clock.Instant, way hop, f *phy.Frame, from *Iface) drop.Reason {
+	i := way.iface
+	var hw wire.HardwareAddr
+	if i.caps.Medium == phy.MediumEthernet {
+		e := i.neigh.Resolve(now, way.next, true)
+		if e == nil {
+			h.free(f)
+			return drop.NeighborTableFull
+		}
+		if !e.Usable() {
+			i.await(now, e, parcel{frame: f, from: from})
+			return drop.None
+		}
+		hw = e.HW
+	}
+	i.link(f, hw, wire.EtherTypeIPv4)
+	if !i.datagrams.push(f, h.limits.SendQueue) {
+		h.count(ipOutDiscards)
+		h.free(f)
+		return drop.QueueFull
+	}
+	return drop.None
+}
+
+// unresolved tells the source of a packet that was to be sent on that its next hop does not answer.
+func (h *Host) unresolved(now clock.Instant, from *Iface, f *phy.Frame) {
+	p := &packet{frame: f, iface: from, octets: f.Bytes()}
+	var err error
+	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err == nil {
+		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableHost}
+		h.complain(now, p, m, HostUnreachable, drop.NeighborFailed)
+	}
+}
+
+// complain answers a packet that can't be sent on by an ICMP error from the interface it came by (RFC 1812
+// §4.3.2), unless it is an error itself.
+func (h *Host) complain(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
+	if p.ip.Protocol == wire.ProtocolICMP {
+		if q, _, err := wire.ParseICMP(p.payload, false); err != nil || q.IsError() {
+			return dropped(why)
+		}
+	}
+	src, ok := h.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
+	if !ok {
+		return dropped(why)
+	}
+	return h.sendError(now, p, m, src, a, why)
+}
+
+// sendError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about
+// broadcasts, fragments but the first, and never more than the rate limit. Otherwise the packet is dropped
+// for why.
+func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
+	if p.broadcast || p.ip.FragmentOffset != 0 {
+		return dropped(why)
+	}
+	if !h.bucket.take(now) {
+		h.count(icmpOutRateLimited)
+		return dropped(drop.ICMPRateLimit)
+	}
+	quote := p.octets[:min(len(p.octets), maxQuote)]
+	f := h.newFrame(wire.ICMPLen + len(quote))
+	copy(f.Extend(wire.ICMPLen + len(quote))[wire.ICMPLen:], quote)
+	m.Put(f.Bytes())
+	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL)
+	if r := h.reply(now, f, p.ip.Src); r != drop.None {
+		h.count(icmpOutErrors)
+		return dropped(r)
+	}
+	h.count(icmpOutMsgs)
+	if m.Type == wire.ICMPTimeExceeded {
+		h.count(icmpOutTimeExcds)
+	} else {
+		h.count(icmpOutDestUnreachs)
+	}
+	v := answered(a)
+	v.Proto = p.ip.Protocol
+	return v
+}

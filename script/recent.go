@@ -41,6 +41,14 @@ func (s *Session) keep(h *hostValue) *recent {
 	return r
 }
 
+// keepOwn keeps the own host's packets from before the first chunk runs on. A live script's are not, unless it asks
+// for a trace: they may be many.
+func (s *Session) keepOwn() {
+	if s.cfg.Interactive || s.home.Virtual() {
+		s.keep(s.local)
+	}
+}
+
 // packet keeps one packet; on the owner.
 func (r *recent) packet(ev *stack.PacketEvent) {
 	if ev.Repeated() {

@@ -88,9 +88,6 @@ func New(cfg Config) *Session {
 	s.kernel = &kernelValue{s: s}
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
-	if cfg.Interactive || s.home.Virtual() {
-		s.keep(s.local)
-	}
 	return s
 }
 

@@ -31,7 +31,11 @@ func builtinWatch(c *call) (starlark.Value, error) {
 			return nil, err
 		}
 		if v != starlark.None {
-			shown.show(c.s, c.s.display(v))
+			text, plain := starlark.AsString(v)
+			if !plain {
+				text = c.s.display(v)
+			}
+			shown.show(c.s, text)
 		}
 		if n == count {
 			return starlark.None, nil

@@ -56,8 +56,8 @@ func faultBuiltins() []*builtin {
 			kinds: "any str any ints int:1.. chance chance chance chance duration duration rate any any int:1.. int:1.. duration",
 			args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
 				`nth: which matches, counted from 1 in each direction; every: one match in so many; loss: the chance of being lost, 0 to 1; ` +
-				`duplicate: the chance of coming twice; corrupt: the chance of a changed octet; reorder: the chance of overtaking others; ` +
-				`delay: how much later; jitter: how much the delay varies; rate: not there yet; burst: not there yet; limit: not there yet; ` +
+				`duplicate: the chance of coming twice; corrupt: the chance of a changed octet; reorder: the chance of being held back for 10 ms, so that others overtake; ` +
+				`delay: how much later; jitter: up to so much later still; rate: not there yet; burst: not there yet; limit: not there yet; ` +
 				`max_size: longer packets are lost, octets; bucket: packets per interval; interval: how often the bucket is refilled`,
 			result: "fault", see: "faults",
 			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",

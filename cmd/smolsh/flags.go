@@ -43,6 +43,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh FILE.star [ARG…]   run a script; args is its list of arguments
   smolsh -c 'ping("…")'     run a line
   smolsh                    the shell; standard input that is no terminal is a script
+  smolsh doc [NAME]         the reference
 
 `
 

@@ -1,0 +1,317 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/tap/taptest"
+)
+
+// These tests run the program without --device: it makes a namespace of its own, or goes without.
+
+// someone is a way to start smolsh: as root, or as an ordinary user whose /dev/net is the test's.
+type someone struct {
+	name  string
+	start func(args ...string) *exec.Cmd
+}
+
+// asUser starts smolsh as nobody, in a mount namespace in which /dev/net/tun has that mode, or is
+// missing. There is no shell in between once it runs: the process is smolsh.
+func asUser(t *testing.T, path, mode string) someone {
+	t.Helper()
+	taptest.NeedTools(t, "unshare", "setpriv", "mount", "mknod")
+	prepare := "mount -t tmpfs none /dev/net"
+	if mode != "" {
+		prepare += " && mknod -m " + mode + " /dev/net/tun c 10 200"
+	}
+	probe := prepare + " && exec setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Urn true"
+	out, err := exec.Command("unshare", "-m", "sh", "-c", probe).CombinedOutput()
+	taptest.Need(t, err == nil, "an ordinary user with namespaces",
+		fmt.Sprintf("run the tests as root, where user namespaces are open (%v: %s)", err, out))
+	for dir := filepath.Dir(path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := prepare + ` && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$0" "$@"`
+	return someone{"user", func(args ...string) *exec.Cmd {
+		cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", run, path}, args...)...)
+		cmd.Dir = "/"
+		return cmd
+	}}
+}
+
+func everyone(t *testing.T) []someone {
+	t.Helper()
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(tunPath, unix.R_OK|unix.W_OK) == nil, "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	path := smolsh(t)
+	return []someone{
+		{"root", func(args ...string) *exec.Cmd { return exec.Command(path, args...) }},
+		asUser(t, path, "0666"),
+	}
+}
+
+// TestPrivateLab runs lines on the private lab, as root and as an ordinary user: what they say on both
+// outputs, and their exit status.
+func TestPrivateLab(t *testing.T) {
+	for _, who := range everyone(t) {
+		for _, c := range []struct {
+			args   []string
+			stdin  string
+			status int
+			says   string // all of it
+		}{
+			{[]string{"-c", `print(ping("192.168.69.100", count=1).received)`}, "", 0, `(?s)^56 octets from 192\.168\.69\.100: .*\n1\n$`},
+			{[]string{"-c", `x`}, "", 1, `^undefined: x`},
+			{[]string{"--device", "lab", "-c", "exit(3)"}, "", 3, `^$`},
+			{[]string{"-c", "exit(130)"}, "", 130, `^$`},
+			{[]string{"-c", "print(args)", "a", "b"}, "", 0, `^\["a", "b"\]\n$`},
+			{nil, "print('read')", 0, `^read\n$`},
+			{[]string{"--addr", "192.168.69.1/24", "--addr", "192.168.69.1/24", "-c", "1"}, "", 2, `^smolsh: .*already there\n$`},
+			{[]string{"--addr", "10.1.1.1/24", "-c", `print(tcp.connect("10.1.1.100:9"))`}, "", 1, `^tcp 10\.1\.1\.100:9: connection refused`},
+			{[]string{"--addr", "10.1.1.1/24", "--kernel-addr", "10.1.1.9/24", "--kernel-addr", "fdbb::9/64", "-c",
+				`print(tcp.connect("10.1.1.9:%d" % kernel.tcp.listen(0, addr="10.1.1.9").port).state, kernel.tcp.listen(80, addr="fdbb::9"))`},
+				"", 0, `^ESTABLISHED kernel listener \[fdbb::9\]:80\n$`},
+			{[]string{"-c", `print(kernel.udp.bind(7, addr="fdaa::100"), kernel.tcp.listen(80, addr="127.0.0.1"))`}, "", 0,
+				`^kernel udp \[fdaa::100\]:7 kernel listener 127\.0\.0\.1:80\n$`},
+		} {
+			cmd := who.start(c.args...)
+			cmd.Stdin = strings.NewReader(c.stdin)
+			out, _ := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != c.status {
+				t.Errorf("%s: %q: exit status %d, want %d", who.name, c.args, got, c.status)
+			}
+			if !regexp.MustCompile(c.says).Match(out) {
+				t.Errorf("%s: %q said %q, want %q", who.name, c.args, out, c.says)
+			}
+		}
+	}
+	if _, err := os.Stat("/sys/class/net/tap0"); err == nil {
+		t.Error("tap0 is in the namespace that the tests were started in")
+	}
+}
+
+// netns is the network namespace of a process, "" when there is no such process.
+func netns(pid string) string {
+	s, _ := os.Readlink("/proc/" + pid + "/ns/net")
+	return s
+}
+
+// inNetns are the processes in a network namespace.
+func inNetns(ns string) (pids []string) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		if pid := filepath.Base(d); netns(pid) == ns {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// TestPrivateLabEnds ends the program in every way: the status is what it should be, and no process
+// stays in its namespace, which so goes away with its TAP.
+func TestPrivateLabEnds(t *testing.T) {
+	for _, who := range everyone(t) {
+		for _, c := range []struct {
+			sig    syscall.Signal
+			status int
+		}{{unix.SIGINT, 130}, {unix.SIGTERM, 143}, {unix.SIGKILL, -1}} {
+			cmd := who.start("-c", `print("up"); sleep(3600)`)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, even where the tests have one
+			out, err := cmd.StdoutPipe()
+			if err == nil {
+				err = cmd.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(out, make([]byte, 3)); err != nil {
+				t.Fatalf("%s: %v", who.name, err)
+			}
+			pid := fmt.Sprint(cmd.Process.Pid)
+			inside := pid // as root the process itself moves, else it has a child there
+			if who.name != "root" {
+				children, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+				for _, task := range mustGlob(t, "/proc/"+pid+"/task/*/children") {
+					b, _ := os.ReadFile(task)
+					children = append(children, b...)
+				}
+				if len(strings.Fields(string(children))) == 0 {
+					t.Fatalf("%s: no child", who.name)
+				}
+				inside = strings.Fields(string(children))[0]
+			}
+			ns := netns(inside)
+			if ns == "" || ns == netns("self") {
+				t.Errorf("%s: process %s is in the namespace %q, this one in %q", who.name, inside, ns, netns("self"))
+			}
+			devices, _ := os.ReadFile("/proc/" + inside + "/net/dev")
+			if !strings.Contains(string(devices), "tap0:") {
+				t.Errorf("%s: no tap0 there: %s", who.name, devices)
+			}
+			_ = cmd.Process.Signal(c.sig)
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != c.status {
+				t.Errorf("%s: %v: exit status %d, want %d", who.name, c.sig, got, c.status)
+			}
+			for try := 0; len(inNetns(ns)) > 0; try++ { // a killed parent's child dies a moment later
+				if time.Sleep(10 * time.Millisecond); try == 1000 {
+					t.Fatalf("%s: %v left processes %v behind", who.name, c.sig, inNetns(ns))
+				}
+			}
+		}
+	}
+}
+
+func mustGlob(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestNoPrivateLab is what is said where there can be none: on standard error for scripts, in the
+// banner of the shell, and the virtual lab serves.
+func TestNoPrivateLab(t *testing.T) {
+	taptest.Need(t, os.Geteuid() == 0, "root", "run the tests as root")
+	path := smolsh(t)
+	for _, c := range []struct{ mode, line string }{
+		{"0600", "/dev/net/tun may not be opened by you, so this is a virtual lab (as root: chmod 0666 /dev/net/tun)"},
+		{"", "/dev/net/tun is not there, so this is a virtual lab (as root: modprobe tun; a container must be given it)"},
+	} {
+		who := asUser(t, path, c.mode)
+		cmd := who.start("--kernel-addr", "192.168.69.7/24", "-c", `print(peer.addr, tcp.connect("192.168.69.7:7").state)`)
+		out, err := cmd.CombinedOutput()
+		if want := "smolsh: " + c.line + "\n192.168.69.7 ESTABLISHED\n"; err != nil || string(out) != want {
+			t.Errorf("%v: said %q, want %q", err, out, want)
+		}
+		s := startShell(t, who.start())
+		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" + c.line + "\n" +
+			"you     192.168.69.1/24    02:00:00:00:00:02   link to peer, mtu 1500\n" +
+			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n")
+		s.end(0)
+	}
+}
+
+// shellOnPTY is a shell at a terminal.
+type shellOnPTY struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	tty *os.File
+	out lockedBuffer
+	got int // how much of what it said was expected
+}
+
+func startShell(t *testing.T, cmd *exec.Cmd) *shellOnPTY {
+	t.Helper()
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", "NO_COLOR=1", "HOME=/nonexistent"}
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 120})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shellOnPTY{t: t, cmd: cmd, tty: tty}
+	go func() { _, _ = io.Copy(&s.out, tty) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); tty.Close() })
+	return s
+}
+
+// expect waits until the shell has said text, after what was expected before; the limit only guards
+// against a hang.
+func (s *shellOnPTY) expect(text string) {
+	s.t.Helper()
+	for try := 0; try < 2000; try++ {
+		said := strings.ReplaceAll(s.out.String(), "\r\n", "\n")
+		if i := strings.Index(said[min(s.got, len(said)):], text); i >= 0 {
+			s.got += i + len(text)
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Fatalf("%q was not said: %q", text, s.out.String())
+}
+
+func (s *shellOnPTY) typed(text string) {
+	s.t.Helper()
+	if _, err := s.tty.WriteString(text); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// end leaves the shell.
+func (s *shellOnPTY) end(status int) {
+	s.t.Helper()
+	s.expect("> ")
+	s.typed("\x04")
+	_ = s.cmd.Wait()
+	if got := s.cmd.ProcessState.ExitCode(); got != status {
+		s.t.Errorf("exit status %d, want %d: %q", got, status, s.out.String())
+	}
+}
+
+// TestPrivateShell is the shell on the private lab: its banner, commands in its namespace, the
+// keyboard's interrupt.
+func TestPrivateShell(t *testing.T) {
+	taptest.NeedTools(t, "ping", "ip")
+	for _, who := range everyone(t) {
+		s := startShell(t, who.start())
+		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" +
+			"you     192.168.69.1/24    02:00:00:00:00:02   tap0, mtu 1500\n" +
+			"kernel  192.168.69.100/24  in a network namespace of its own: try !ping -c1 192.168.69.1\n")
+		s.expect("smolsh> ")
+		s.typed("!ping -c1 192.168.69.1\r")
+		s.expect("1 packets transmitted, 1 received, 0% packet loss")
+		s.expect("smolsh> ")
+		s.typed("!ip -o addr show tap0 | wc -l; env | grep -c SMOLSH\r")
+		s.expect("3\n0\n") // IPv4, IPv6 and the link's own; the mark is gone
+		s.expect("smolsh> ")
+		s.typed("!echo begun; sleep 1000; echo not said\r")
+		s.expect("begun\n")
+		s.typed("\x03")
+		s.expect("smolsh> ")
+		s.typed("tcp.listen(80).accept()\r")
+		s.expect("accept()\n")
+		time.Sleep(50 * time.Millisecond) // let it wait
+		s.typed("\x03")
+		s.expect("smolsh> ")
+		s.typed("2 * 3 * 7\r")
+		s.expect("42\n")
+		s.end(0)
+	}
+}
+
+func TestNamespaceObstacle(t *testing.T) {
+	for _, c := range []struct {
+		err      error
+		settings map[string]string
+		want     string
+	}{
+		{unix.EPERM, nil, "no network namespace may be made by you, so this is a virtual lab (run it as root; a container needs CAP_SYS_ADMIN)"},
+		{unix.ENOSPC, map[string]string{"user.max_user_namespaces": "0"},
+			"no network namespace may be made by you: user.max_user_namespaces is 0, so this is a virtual lab (as root: sysctl user.max_user_namespaces=10000)"},
+		{fmt.Errorf("fork/exec x: %w", unix.EPERM), map[string]string{"kernel.unprivileged_userns_clone": "0"},
+			"no network namespace may be made by you: kernel.unprivileged_userns_clone is 0, so this is a virtual lab (as root: sysctl kernel.unprivileged_userns_clone=1)"},
+		{unix.EPERM, map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "5"},
+			"no network namespace may be made by you: kernel.apparmor_restrict_unprivileged_userns is 1, so this is a virtual lab (as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0)"},
+		{unix.EINVAL, nil, "the kernel has no network namespaces, so this is a virtual lab (it needs CONFIG_NET_NS and CONFIG_USER_NS)"},
+	} {
+		got := namespaceObstacle(c.err, func(name string) string { return c.settings[name] }).line()
+		if got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	starjson "go.starlark.net/lib/json"
@@ -61,6 +62,8 @@ type Session struct {
 	ran      string       // the file that run() ran last, and its arguments
 	ranArgs  []starlark.Value
 	sweep    int // how many there may be before those that have ended are let go
+
+	verdictAt atomic.Int32 // the column of a trace's verdicts
 }
 
 // New makes a Session. The caller closes it.
@@ -74,6 +77,7 @@ func New(cfg Config) *Session {
 		tracers: map[*hostValue]*tracer{},
 		recent:  map[*hostValue]*recent{},
 	}
+	s.SetWidth(cfg.Width)
 	s.sched.init()
 	s.settle = s.settleServers
 	s.foreground = cfg.Interactive

@@ -160,7 +160,7 @@ func (q *sequences) tcp(ip *wire.IPv4, h *wire.TCP, n int) string {
 	if h.Flags.Has(wire.URG) {
 		fmt.Fprintf(&b, " urg %d", h.Urgent)
 	}
-	if o := optionText(&h.Options); o != "" {
+	if o := optionText(&h.Options, h.Flags.Has(wire.SYN)); o != "" {
 		fmt.Fprintf(&b, " <%s>", o)
 	}
 	return b.String()
@@ -183,7 +183,9 @@ func flagText(f wire.Flags) string {
 	return s
 }
 
-func optionText(o *wire.TCPOptions) string {
+// optionText names a segment's options. The timestamps that every segment of a connection has are told of
+// its SYN alone.
+func optionText(o *wire.TCPOptions, syn bool) string {
 	var parts []string
 	if o.MSS != 0 {
 		parts = append(parts, fmt.Sprintf("mss %d", o.MSS))
@@ -191,7 +193,7 @@ func optionText(o *wire.TCPOptions) string {
 	if o.SACKPermitted {
 		parts = append(parts, "sackOK")
 	}
-	if o.HasTimestamps {
+	if o.HasTimestamps && syn {
 		parts = append(parts, "TS")
 	}
 	if o.HasWindowScale {

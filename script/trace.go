@@ -122,8 +122,12 @@ func (s *Session) traceOff(h *hostValue) {
 	}
 }
 
-// verdictColumn is where verdicts stand, so that they can be read down the page.
-const verdictColumn = 120
+// verdictColumn is where verdicts stand, so that they can be read down the page; on a narrower terminal
+// they are moved left to leave them verdictRoom.
+const (
+	verdictColumn = 120
+	verdictRoom   = 30
+)
 
 // packet prints one packet; on the owner.
 func (t *tracer) packet(ev *stack.PacketEvent) {
@@ -153,7 +157,7 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, what strin
 	}
 	line := fmt.Sprintf("%v %s%s %s %s", now, t.name, iface, arrow, what)
 	if v := verdict.String(); v != "" {
-		pad := max(2, verdictColumn-utf8.RuneCountInString(line))
+		pad := max(2, int(t.s.verdictAt.Load())-utf8.RuneCountInString(line))
 		line = fmt.Sprintf("%s%*s%s", line, pad, "", v)
 	}
 	return line

@@ -324,15 +324,18 @@ func (c *call) column(t *table, name string) (int, error) {
 func tableWhere(c *call) (starlark.Value, error) {
 	t := c.recv.(*table)
 	fn := arg[starlark.Callable](c, "fn")
+	cols := make([]int, len(c.opts))
+	for k, kv := range c.opts {
+		var err error
+		if cols[k], err = c.column(t, string(kv[0].(starlark.String))); err != nil {
+			return nil, err
+		}
+	}
 	var rows []*row
 next:
 	for _, r := range t.rows {
-		for _, kv := range c.opts {
-			i, err := c.column(t, string(kv[0].(starlark.String)))
-			if err != nil {
-				return nil, err
-			}
-			if eq, err := starlark.Compare(syntax.EQL, r.vals[i], kv[1]); err != nil || !eq {
+		for k, kv := range c.opts {
+			if eq, err := starlark.Compare(syntax.EQL, r.vals[cols[k]], kv[1]); err != nil || !eq {
 				continue next
 			}
 		}
@@ -356,13 +359,16 @@ func tableSort(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := syntax.LT
-	if arg[bool](c, "reverse") {
-		op = syntax.GT
-	}
 	rows := append([]*row(nil), t.rows...)
-	sort.SliceStable(rows, func(a, b int) bool {
-		less, err := starlark.Compare(op, rows[a].vals[i], rows[b].vals[i])
+	sort.SliceStable(rows, func(x, y int) bool {
+		a, b := rows[x].vals[i], rows[y].vals[i]
+		if arg[bool](c, "reverse") {
+			a, b = b, a
+		}
+		if a == starlark.None || b == starlark.None {
+			return b != starlark.None // nothing comes before something
+		}
+		less, err := starlark.Compare(syntax.LT, a, b)
 		return err == nil && less
 	})
 	return t.with(rows), nil

@@ -63,7 +63,7 @@ func faultBuiltins() []*builtin {
 			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
 			example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, fn: builtinFault},
 		{name: "fault.off", doc: "Take the rule out of force.", example: `fault("eth0", loss=0.5).off()`, fn: faultOff},
-		{name: "faults", result: "table", doc: "The rules in force.", example: `fault("eth0", loss=0.15); faults()`, fn: faultsTable},
+		{name: "faults", result: "table", fields: "where dir rule hits", doc: "The rules in force.", example: `fault("eth0", loss=0.15); faults()`, fn: faultsTable},
 	}
 }
 

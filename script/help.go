@@ -141,7 +141,7 @@ func (r *registry) help(b *builtin, width int) string {
 		out.WriteString(pairs(optionWords(), width))
 	}
 	if b.fields != "" {
-		fmt.Fprintf(&out, "\n  %s: %s", b.result, b.fields)
+		fmt.Fprintf(&out, "\n  %s: %s", strings.Replace(b.result, "table", "columns", 1), b.fields)
 	}
 	if m := r.members[b.name]; len(m) > 0 && !r.isType(b.name) {
 		fmt.Fprintf(&out, "\n  members: .%s", strings.Join(m, " ."))

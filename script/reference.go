@@ -85,7 +85,11 @@ func (r *registry) markdown(out *strings.Builder, b *builtin) {
 		fmt.Fprintf(out, "- `%s` %s\n", a[0], a[1])
 	}
 	if b.fields != "" {
-		fmt.Fprintf(out, "\nFields of the %s: %s\n", b.result, b.fields)
+		if b.result == "table" {
+			fmt.Fprintf(out, "\nColumns: `%s`\n", b.fields)
+		} else {
+			fmt.Fprintf(out, "\nFields of the %s: %s\n", b.result, b.fields)
+		}
 	}
 	if b.example != "" {
 		fmt.Fprintf(out, "\n```python\n%s\n```\n", strings.ReplaceAll(b.example, "; ", "\n"))

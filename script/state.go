@@ -12,11 +12,25 @@ import (
 	"smolsh/stack/clock"
 )
 
+// The columns of the tables, as they are printed.
+const (
+	ifaceColumns    = "NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED"
+	neighborColumns = "ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED"
+	routeColumns    = "DESTINATION GATEWAY DEV"
+	socketColumns   = "NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER"
+	counterColumns  = "NAME VALUE"
+	dropColumns     = "REASON COUNT LAST EXAMPLE"
+	taskColumns     = "ID NAME STATE WAITING-FOR"
+)
+
+// fieldsOf are the columns as fields of a row.
+func fieldsOf(columns string) string { return field(columns) }
+
 func stateBuiltins() []*builtin {
 	return []*builtin{
-		{name: "ifaces", result: "table", host: true, see: "routes, neighbors",
+		{name: "ifaces", result: "table", fields: fieldsOf(ifaceColumns), host: true, see: "routes, neighbors",
 			doc: "The interfaces, their addresses and packet counts.", example: `ifaces()[0].mtu`, fn: ifacesTable},
-		{name: "neighbors", result: "table", host: true, see: "arp, ifaces",
+		{name: "neighbors", result: "table", fields: fieldsOf(neighborColumns), host: true, see: "arp, ifaces",
 			doc: "Whose hardware addresses are known, or being asked for.", example: `neighbors().cols("address", "state")`, fn: neighborsTable},
 		{name: "neighbors.add", sig: "address, hwaddr, dev=None", kinds: "ip mac any", args: "hwaddr: the hardware address", host: true,
 			doc: "Add a permanent entry.", example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, fn: neighborAdd},
@@ -24,19 +38,19 @@ func stateBuiltins() []*builtin {
 			doc: "Forget an entry.", example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, fn: neighborDelete},
 		{name: "neighbors.flush", sig: "dev=None", kinds: "any", host: true,
 			doc: "Forget every entry that was learnt.", example: `neighbors.flush()`, fn: neighborFlush},
-		{name: "routes", result: "table", host: true,
+		{name: "routes", result: "table", fields: fieldsOf(routeColumns), host: true,
 			doc: "Where packets are sent.", example: `routes()[0].destination`, fn: routesTable},
 		{name: "routes.add", sig: "destination, gateway=None, dev=None", kinds: "str ip any", args: `destination: a network, "10.0.0.0/8", or "default"`, host: true,
 			doc: `Add a route; "default" stands for 0.0.0.0/0.`, example: `routes.add("10.0.0.0/8", "192.168.69.100")`, fn: routeAdd},
 		{name: "routes.delete", sig: "destination", kinds: "str", args: `destination: a network, "10.0.0.0/8", or "default"`, host: true,
 			doc: "Remove a route.", example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, fn: routeDelete},
-		{name: "sockets", sig: "info=False", kinds: "bool", args: "info: whether to show TCP's variables too", result: "table", host: true,
-			doc: "The sockets; info=True adds TCP's variables.", example: `sockets(info=True).where(state="ESTABLISHED")`, fn: socketsTable},
-		{name: "counters", sig: "since=False", kinds: "bool", args: "since: whether to show increments since this task last asked", result: "table", host: true,
+		{name: "sockets", sig: "info=False", kinds: "bool", args: "info: whether to show TCP's variables too", result: "table", fields: fieldsOf(socketColumns), host: true,
+			doc: "The sockets; info=True adds TCP's variables, those of conn.info().", example: `sockets(info=True).where(state="ESTABLISHED")`, fn: socketsTable},
+		{name: "counters", sig: "since=False", kinds: "bool", args: "since: whether to show increments since this task last asked", result: "table", fields: fieldsOf(counterColumns), host: true,
 			doc: "MIB counters, also by name; since=True gives increments.", example: `counters()["IpInReceives"]`, fn: countersTable},
-		{name: "drops", result: "table", host: true,
+		{name: "drops", result: "table", fields: fieldsOf(dropColumns), host: true,
 			doc: "What became of packets that were not delivered.", example: `drops().sort("count")`, fn: dropsTable},
-		{name: "tasks", result: "table",
+		{name: "tasks", result: "table", fields: fieldsOf(taskColumns),
 			doc: "The tasks that are not done.", example: `tasks()[0].name`, fn: tasksTable},
 	}
 }
@@ -76,7 +90,7 @@ func ifacesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.IfaceInfo
 	h.do(func(clock.Instant) { infos = h.h.IfaceInfos() })
-	t := c.table(columns("NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED")...)
+	t := c.table(columns(ifaceColumns)...)
 	for _, i := range infos {
 		state := "DOWN"
 		if i.Up {
@@ -97,7 +111,7 @@ func neighborsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.NeighborInfo
 	h.do(func(now clock.Instant) { infos = h.h.NeighborInfos(now) })
-	t := c.table(columns("ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED")...)
+	t := c.table(columns(neighborColumns)...)
 	t.cols[4].show, t.cols[5].show = showSeconds, showSeconds
 	for _, n := range infos {
 		var hw, expires starlark.Value = starlark.None, starlark.None
@@ -206,7 +220,7 @@ func routesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.RouteInfo
 	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
-	t := c.table(columns("DESTINATION GATEWAY DEV")...)
+	t := c.table(columns(routeColumns)...)
 	for _, r := range infos {
 		t.add(starlark.String(r.Dst.String()), address(r.Gateway), starlark.String(r.Dev))
 	}
@@ -260,7 +274,7 @@ func countersTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.CounterInfo
 	h.do(func(clock.Instant) { infos = h.h.CounterInfos() })
-	t := c.table(columns("NAME VALUE")...)
+	t := c.table(columns(counterColumns)...)
 	if !arg[bool](c, "since") {
 		for _, n := range infos {
 			t.add(starlark.String(n.Name), num(n.Value))
@@ -288,7 +302,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 	var infos []stack.DropInfo
 	var at clock.Instant
 	h.do(func(now clock.Instant) { infos, at = h.h.DropInfos(), now })
-	t := c.table(columns("REASON COUNT LAST EXAMPLE")...)
+	t := c.table(columns(dropColumns)...)
 	t.cols[2].show = showSeconds
 	for _, d := range infos {
 		t.add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
@@ -298,7 +312,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 }
 
 func tasksTable(c *call) (starlark.Value, error) {
-	t := c.table(columns("ID NAME STATE WAITING-FOR")...)
+	t := c.table(columns(taskColumns)...)
 	c.s.mu.Lock()
 	all := append([]*task(nil), c.s.tasks...)
 	c.s.mu.Unlock()
@@ -333,7 +347,7 @@ func socketsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.SocketInfo
 	h.do(func(now clock.Instant) { infos = h.h.SocketInfos(now) })
-	t := c.table(columns("NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER")...)
+	t := c.table(columns(socketColumns)...)
 	info := arg[bool](c, "info")
 	if info {
 		t.detail = len(t.cols)

@@ -109,10 +109,10 @@ func (s *Session) Trace() { s.traceOn(s.local, nil) }
 
 func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	s.traceOff(h)
-	s.keep(h)
 	t := &tracer{s: s, filter: f, name: s.prefix(h)}
 	s.tracers[h] = t
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
+	s.keep(h)
 }
 
 func (s *Session) traceOff(h *hostValue) {

@@ -35,7 +35,7 @@ func newEditor(sh *Shell) (*editor, error) {
 		return nil, err
 	}
 	e := &editor{sh: sh, in: in}
-	raw := &rawMode{fd: int(sh.cfg.Stdin.Fd())}
+	raw := &rawMode{fd: int(sh.cfg.Stdin.Fd()), then: func() { sh.s.Begin() }}
 	e.rl, err = readline.NewEx(&readline.Config{
 		Stdin: in, Stdout: sh.cfg.Stdout, Stderr: sh.cfg.Stdout,
 		InterruptPrompt: "^C", EOFPrompt: "^D", HistoryLimit: maxEntries + 1, DisableAutoSaveHistory: true, HistorySearchFold: true,

@@ -68,7 +68,7 @@ func (s *screen) line(l []byte) {
 		return
 	}
 	s.held++
-	if at, _, _ := strings.Cut(string(l), " "); at != "" && strings.Trim(at, "0123456789.") == "" {
+	if at, _, _ := strings.Cut(string(l), " "); strings.Contains(at, ".") && strings.Trim(at, "0123456789.") == "" {
 		s.last = at
 	}
 }

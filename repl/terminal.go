@@ -10,10 +10,11 @@ import (
 	"github.com/chzyer/readline"
 )
 
-// rawMode is the terminal's mode while lines are edited.
+// rawMode is the terminal's mode while lines are edited: it sends no signals then.
 type rawMode struct {
-	fd  int
-	old *readline.State
+	fd   int
+	old  *readline.State
+	then func() // called just before the keyboard may interrupt again
 }
 
 func (r *rawMode) enter() error {
@@ -30,6 +31,7 @@ func (r *rawMode) exit() error {
 	}
 	old := r.old
 	r.old = nil
+	r.then()
 	return readline.Restore(r.fd, old)
 }
 
@@ -78,6 +80,7 @@ func (p *plain) line(prompt string) (string, error) {
 			io.WriteString(p.sh.screen, "\n")
 			return "", r.err
 		}
+		p.sh.s.Begin()
 		return strings.TrimSuffix(r.line, "\n"), nil
 	}
 }

@@ -51,6 +51,13 @@ func (s *Session) Ended() (code int, ended bool) {
 	return s.exit.code, true
 }
 
+// Begin forgets an interrupt that came while nothing ran: what is run next is not meant by it. It is for
+// the goroutine that reads, inside Await, just before the keyboard can interrupt again.
+func (s *Session) Begin() { s.ask(s.begin, beginWait) }
+
+// beginWait is how long Begin waits for a computing script.
+const beginWait = 200 * time.Millisecond
+
 // ask runs fn, which may touch Starlark values but not wait, with the baton while the session is inside
 // Await. Any goroutine but those of tasks may call it. It reports false where a computing script kept the
 // baton for longer than the limit; fn is not run then.

@@ -41,7 +41,7 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 	if base, ok := strings.CutSuffix(strings.TrimRight(text[:from], " "), "."); ok {
 		return from, matching(prefix, s.members(primary(base))), ""
 	}
-	if endsWhole(text[:from]) {
+	if endsWhole(text[:from]) || strings.HasSuffix(text[:from], "?") && strings.Trim(text[:from], " ?") != "" {
 		return from, nil, ""
 	}
 	question := strings.TrimLeft(text, " ?") == prefix && strings.Contains(text, "?")
@@ -122,7 +122,7 @@ func placeIn(text string) place {
 			i = end
 		case '(', '[', '{':
 			kind := c
-			if c == '(' && i > 0 && (isNameByte(text[i-1]) || text[i-1] == ')' || text[i-1] == ']') && !isReserved(lastName(text[:i])) {
+			if c == '(' && i > 0 && (isNameByte(text[i-1]) || text[i-1] == ')' || text[i-1] == ']') && (!isReserved(lastName(text[:i])) || lastName(text[:i]) == "load") {
 				kind = 'c'
 			}
 			open = append(open, bracket{open: i, kind: kind, arg: i + 1})
@@ -254,13 +254,25 @@ func closes(text string, i int) bool {
 	return false
 }
 
+// resultOf stands in front of a builtin's name, and both for the type of what it returns.
+const resultOf = "result of "
+
 // members are the names that may follow the dot after an expression.
 func (s *Session) members(expr string) []string {
 	v, typ := s.lookUp(expr)
 	if v, ok := v.(starlark.HasAttrs); ok {
 		return v.AttrNames()
 	}
-	items := slices.Clone(s.reg.members[typ])
+	var items []string
+	if b := s.reg.byName[strings.TrimPrefix(typ, resultOf)]; b != nil && strings.HasPrefix(typ, resultOf) {
+		typ = b.result
+		for _, f := range strings.Fields(b.fields) {
+			if isName(f) {
+				items = append(items, f)
+			}
+		}
+	}
+	items = append(items, s.reg.members[typ]...)
 	if t := s.reg.typeOf(typ); t != nil {
 		for _, f := range t.fields {
 			items = append(items, strings.TrimSuffix(f[0], "()"))
@@ -269,8 +281,8 @@ func (s *Session) members(expr string) []string {
 	return items
 }
 
-// lookUp is the value of an expression that can be had without any effect, or else the type that the
-// registry says it has.
+// lookUp is the value of an expression that can be had without any effect, or else the name of its type,
+// or resultOf and the builtin that gives it.
 func (s *Session) lookUp(expr string) (starlark.Value, string) {
 	x, err := typedOptions.ParseExpr(StdinName, expr, 0)
 	if err != nil {
@@ -301,6 +313,9 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 			m, _ := h.Attr(x.Name.Name)
 			return m, ""
 		}
+		if b := s.reg.byName[strings.TrimPrefix(typ, resultOf)]; b != nil {
+			typ = b.result
+		}
 		if b := s.reg.byName[typ+"."+x.Name.Name]; b != nil {
 			return &function{s, b, nil}, ""
 		}
@@ -311,9 +326,9 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 		if f, ok := fn.(*function); ok {
 			if tables[f.b.name] && len(x.Args) == 0 {
 				v, _ := starlark.Call(s.looking(), f, nil, nil)
-				return v, "table"
+				return v, ""
 			}
-			return nil, f.b.result
+			return nil, resultOf + f.b.name
 		}
 	}
 	return nil, ""

@@ -38,8 +38,8 @@ func (s *Session) completeString(text string, at place) (from int, items []strin
 			items = matching(prefix, s.fits(f, name, index, prefix))
 		}
 	}
-	if len(items) == 1 && strings.HasSuffix(items[0], "/") {
-		return from, items, ""
+	if len(items) == 1 && strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") {
+		return from, items, "" // a folder: there is more to come
 	}
 	return from, items, quote
 }

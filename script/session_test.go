@@ -36,7 +36,7 @@ type testSession struct {
 	out, err output
 }
 
-func newSim(t *testing.T, seed uint64, args ...string) *testSession {
+func newSim(t testing.TB, seed uint64, args ...string) *testSession {
 	t.Helper()
 	w := lab.NewWorld()
 	l := lab.New(w, seed)

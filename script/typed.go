@@ -20,7 +20,6 @@ var typedOptions = &syntax.FileOptions{
 // Typed runs one chunk that was typed, as the prompt does: the value of each expression is printed and
 // kept in _, and assignments are seen by everything typed before and after.
 func (s *Session) Typed(src string) error {
-	s.begin()
 	err := s.result(s.typed(s.main, StdinName, src))
 	if err == nil {
 		s.remember(src)
@@ -217,7 +216,14 @@ func Unfinished(src string) bool {
 }
 
 // SetWidth says how many columns tables are cut to from now on.
-func (s *Session) SetWidth(columns int) { s.cfg.Width = columns }
+func (s *Session) SetWidth(columns int) {
+	s.cfg.Width = columns
+	at := verdictColumn
+	if columns > 0 {
+		at = min(at, max(0, columns-verdictRoom))
+	}
+	s.verdictAt.Store(int32(at))
+}
 
 // HostInUse is the name of the host that use() has made what bare names mean, "" for the session's own.
 func (s *Session) HostInUse() string {

@@ -1,0 +1,202 @@
+package script
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestComplete(t *testing.T) {
+	s := newSim(t, 1)
+	dir := t.TempDir()
+	for _, name := range []string{"one.star", "other.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Typed(`
+c = tcp.connect("192.168.69.100:7")
+l = tcp.listen(4000)
+table = ifaces()
+d = {"k": table, 1: c}
+def mine(alpha, beta=2, *rest, gamma=3, **more): pass
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	for _, c := range []struct {
+		text   string
+		want   string // candidates; with … at its end, some of them
+		suffix string
+	}{
+		{"pin", "ping", ""},
+		{"x = neigh", "neighbors", ""},
+		{"tabl", "table", ""},
+		{"whi", "while", ""},
+		{"Tru", "True", ""},
+		{"_", "_", ""},
+		{"zzz", "", ""},
+		{"tcp.", "connect listen", ""},
+		{"tcp.c", "connect", ""},
+		{"peer.tcp.l", "listen", ""},
+		{"neighbors.", "add delete flush", ""},
+		{"routes().a", "add", ""},
+		{"c.recv_", "recv_exactly recv_until", ""},
+		{"d[1].recv_", "recv_exactly recv_until", ""},
+		{`d["k"][0].add_`, "add_addr", ""},
+		{"table[0].rx_b", "rx_bytes", ""},
+		{"ifaces()[0].rx_b", "rx_bytes", ""},
+		{`tcp.connect("1.2.3.4:5").recv_`, "recv_exactly recv_until", ""},
+		{`"abc".upp`, "upper", ""},
+		{"json.enc", "encode encode_indent", ""},
+		{"1.", "", ""},
+		{"nothing.a", "", ""},
+		{"ping(", "count= host= interval= size= timeout= ttl=", ""},
+		{`ping("1.2.3.4", co`, "count=", ""},
+		{`ping("1.2.3.4", count=2, co`, "continue counters", ""},
+		{"ping(\n  co", "count=", ""},
+		{"ping(count=", "ping…", ""},
+		{"print(ping(", "count= host= interval= size= timeout= ttl=", ""},
+		{"mine(1, ", "beta= gamma=", ""},
+		{"table.where(na", "name=", ""},
+		{"(co", "continue counters", ""},
+		{"def f(co", "continue counters", ""},
+		{`ping("192.168.69.1`, "192.168.69.1 192.168.69.100", `"`},
+		{`peer.ping('192.168.69.10`, "192.168.69.100", `'`},
+		{`ping(host="192.168.69.10`, "192.168.69.100", `"`},
+		{`tcp.connect("192.168.69.100:8`, "192.168.69.100:8000", `"`},
+		{`tcp.connect("192.168.69.1:`, "192.168.69.1:4000", `"`},
+		{`neighbors.flush("e`, "eth0", `"`},
+		{`neighbors.flush(dev="`, "eth0", `"`},
+		{`fault("`, "eth0", `"`},
+		{`table.sort("mt`, "mtu", `"`},
+		{`serve("`, "tcp udp", `"`},
+		{`http.get("http://192.168.69.100:8`, "http://192.168.69.100:8000/", `"`},
+		{`load("` + dir + "/on", dir + "/one.star", `"`},
+		{`run("` + dir + "/o", dir + "/one.star " + dir + "/other.txt", `"`},
+		{`run("` + dir + "/s", dir + "/sub/", ""},
+		{`print("192.168`, "", `"`},
+		{`ping("192.168.69.100"`, "", ""},
+		{`ping("192.168.69.100").lo`, "loss", ""},
+		{"# pin", "", ""},
+		{`x = "pin`, "", ""},
+		{"!ls " + dir + "/on", dir + "/one.star", " "},
+		{"pin?", "", ""},
+		{"?pin", "ping", ""},
+		{"x = [1, tcp.c", "connect", ""},
+		{"", "ping…", ""},
+	} {
+		from, items, suffix := s.complete(c.text)
+		want, some := strings.CutSuffix(c.want, "…")
+		got := strings.Join(items, " ")
+		if some && !slices.Contains(items, want) || !some && got != want {
+			t.Errorf("%q goes on with %q, want %q", c.text, got, c.want)
+		}
+		for _, it := range items {
+			if !strings.HasPrefix(it, c.text[from:]) {
+				t.Errorf("%q: %q does not begin with %q", c.text, it, c.text[from:])
+			}
+		}
+		if len(items) == 1 && suffix != c.suffix {
+			t.Errorf("%q is followed by %q, want %q", c.text, suffix, c.suffix)
+		}
+	}
+	if got := s.err.String() + s.out.String(); got != "" {
+		t.Errorf("completion printed %q", got)
+	}
+}
+
+// FuzzComplete completes any text; whatever it is, candidates begin with what is there.
+func FuzzComplete(f *testing.F) {
+	for _, text := range []string{`ping("1`, "a.b(c)[", "'''", "!", "!a|", `f("\`, "((((", ".", "x = '", "ifaces()[9].", "[](", "\x00"} {
+		f.Add(text)
+	}
+	s := newSim(f, 1)
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "/") || len(text) > 200 {
+			return
+		}
+		from, items, _ := s.complete(text)
+		for _, it := range items {
+			if from < 0 || from > len(text) || !strings.HasPrefix(it, text[from:]) {
+				t.Errorf("%q: from %d with %q", text, from, it)
+			}
+		}
+	})
+}
+
+// TestTyped is what the prompt's statements see of each other.
+func TestTyped(t *testing.T) {
+	s := newSim(t, 1)
+	for _, c := range []struct{ src, out, err string }{
+		{"def f(): return g()\ndef g(): return 1\n", "", ""},
+		{"f()", "1\n", ""},
+		{"def g(): return 2\n", "", ""},
+		{"f()", "2\n", ""},
+		{"x = 1", "", ""},
+		{"def getx(): return x\n", "", ""},
+		{"x += 1", "", ""},
+		{"getx() + x", "4\n", ""},
+		{"_ * 2", "8\n", ""},
+		{"1\n'two'\nNone\n3\n", "1\n\"two\"\n3\n", ""},
+		{"_", "3\n", ""},
+		{"for i in range(3): x += i\n", "", ""},
+		{"x", "5\n", ""},
+		{"a, (b, [c]) = 1, (2, [3])", "", ""},
+		{"a + b + c", "6\n", ""},
+		{"y = 1\ny = z\n", "", "undefined: z"},
+		{"y", "1\n", ""},
+		{"h()\ndef h(): pass\n", "", "global variable h referenced before assignment"},
+		{"k = 1\n1 // 0\n", "", "floored division by zero"},
+		{"k", "1\n", ""},
+		{"def fact(n): return 1 if n < 2 else n * fact(n - 1)\nfact(5)\n", "120\n", ""},
+		{"ping = 5", "", ""},
+		{"ping", "5\n", ""},
+		{"ss = [i for i in [1, 2]]; ss", "[1, 2]\n", ""},
+		{"i", "2\n", ""},
+	} {
+		before, errBefore := len(s.out.String()), len(s.err.String())
+		err := s.Typed(c.src)
+		if got := s.out.String()[before:]; got != c.out {
+			t.Errorf("%q printed %q, want %q", c.src, got, c.out)
+		}
+		got := s.err.String()[errBefore:]
+		if (err != nil) != (c.err != "") || !strings.HasPrefix(got, c.err) {
+			t.Errorf("%q: error %q, want %q", c.src, got, c.err)
+		}
+	}
+	for n := range s.globals {
+		if strings.HasPrefix(n, " ") {
+			t.Errorf("the name %q is left", n)
+		}
+	}
+}
+
+func TestIncomplete(t *testing.T) {
+	for _, c := range []struct {
+		src                    string
+		incomplete, unfinished bool
+	}{
+		{"1\n", false, false},
+		{"def f():\n", true, true},
+		{"def f():\n  pass\n", true, false},
+		{"def f():\n  pass\n\n", false, false},
+		{"f(1,\n", true, true},
+		{"x = '''a\n", true, true},
+		{"x = 'a\n", false, false},
+		{"1 +\n", false, false},
+		{"if a:\n  b\n\nelse:\n", false, true},
+		{")\n", false, false},
+	} {
+		if got := Incomplete(c.src); got != c.incomplete {
+			t.Errorf("%q: Incomplete is %v", c.src, got)
+		}
+		if got := Unfinished(c.src); got != c.unfinished {
+			t.Errorf("%q: Unfinished is %v", c.src, got)
+		}
+	}
+}

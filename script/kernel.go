@@ -137,6 +137,12 @@ func (u *kernelTurn) give(t *task) {
 
 // kernelWait runs fn, which blocks on a socket until what set says at the latest.
 func (t *task) kernelWait(u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
+	return t.kernelWaitUnless(nil, u, what, timeout, set, fn)
+}
+
+// kernelWaitUnless is kernelWait, but that fn is not run when, at the task's turn, ready says that there is
+// nothing to wait for.
+func (t *task) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	var deadline time.Time
 	if timeout >= 0 {
 		deadline = time.Now().Add(max(timeout, time.Millisecond)) // what is there already is still to be had
@@ -145,6 +151,9 @@ func (t *task) kernelWait(u *kernelTurn, what string, timeout time.Duration, set
 		return err
 	}
 	defer u.give(t)
+	if ready != nil && ready() {
+		return nil
+	}
 	err := set(deadline)
 	if err != nil {
 		return err

@@ -177,14 +177,17 @@ func kernelSend(c *call) (starlark.Value, error) {
 
 // recv gives at least one octet, or none at the end of the stream.
 func (v *kernelConn) recv(t *task, most int, timeout time.Duration) ([]byte, error) {
-	if n := min(most, len(v.ahead)); n > 0 {
-		b := v.ahead[:n:n]
-		v.ahead = v.ahead[n:]
-		return b, nil
-	}
-	buf := make([]byte, min(most, 65536))
+	var buf []byte
 	n := 0
-	err := t.kernelWait(&v.reads, "data from "+v.remote.String(), timeout, v.c.SetReadDeadline, func() (err error) {
+	ready := func() bool { // what the wait of a task before left behind may be there by now
+		n = min(most, len(v.ahead))
+		buf, v.ahead = v.ahead[:n:n], v.ahead[n:]
+		if n == 0 {
+			buf = make([]byte, min(most, 65536))
+		}
+		return n > 0
+	}
+	err := t.kernelWaitUnless(ready, &v.reads, "data from "+v.remote.String(), timeout, v.c.SetReadDeadline, func() (err error) {
 		n, err = v.c.Read(buf)
 		return err
 	})

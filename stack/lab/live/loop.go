@@ -3,7 +3,6 @@
 package live
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -19,8 +18,8 @@ import (
 // neither delivers nor fails; then the loop takes the device out of service rather than spin.
 const pollErrors = 16
 
-// errPoll is why.
-var errPoll = errors.New("live: descriptor in an error state")
+// errPoll is why: a device that is being deleted complains before its reads fail.
+var errPoll = fmt.Errorf("live: descriptor in an error state: %w", phy.ErrClosed)
 
 // loop is the owner of a world.
 type loop struct {

@@ -64,7 +64,7 @@ var layers = []struct {
 		outside: "go.starlark.net"}},
 	{"repl", layer{inside: "script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
-		tests: "stack/lab/live"}},
+		tests:   "stack/lab/live"}},
 	{"cmd/smolsh", layer{
 		inside: "repl script stack/lab/live stack/lab stack phy phy/tap phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",

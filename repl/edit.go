@@ -24,9 +24,9 @@ type editor struct {
 	onWidth func() // tells readline that the width has changed
 	resized atomic.Bool
 	prompt  string
-	before  string // earlier lines of what is being typed
-	typed   int    // runes in the line
-	block   string // what was pasted after the first of its lines
+	before  string       // earlier lines of what is being typed
+	typed   atomic.Int32 // runes in the line
+	block   string       // what was pasted after the first of its lines
 }
 
 func newEditor(sh *Shell) (*editor, error) {
@@ -77,7 +77,7 @@ var (
 // line reads a line that begins with some text. What was pasted after the end of its first line is block.
 func (e *editor) line(prompt, begin, before string) (line, block string, err error) {
 	e.prompt, e.before, e.block = prompt, before, ""
-	e.typed = utf8.RuneCountInString(begin)
+	e.typed.Store(int32(utf8.RuneCountInString(begin)))
 	e.sh.screen.begin()
 	io.WriteString(e.sh.cfg.Stdout, pasteOn)
 	e.rl.SetPrompt(prompt)
@@ -107,7 +107,7 @@ func (e *editor) filter(r rune) (rune, bool) {
 		e.suspend()
 		return 0, false
 	case runeDelete:
-		return readline.CharDelete, e.typed > 0
+		return readline.CharDelete, e.typed.Load() > 0
 	}
 	return r, true
 }
@@ -115,8 +115,9 @@ func (e *editor) filter(r rune) (rune, bool) {
 // OnChange is readline.Listener's. A pasted block's first line takes the place of the key that stands for
 // the block; the rest follows when the line is read.
 func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
-	if key == 0 {
-		return nil, 0, false
+	switch key {
+	case 0, readline.CharEnter, readline.CharCtrlJ, readline.CharInterrupt:
+		return nil, 0, false // the line is over, and the next may have begun
 	}
 	if key == runePaste {
 		text := e.in.block()
@@ -125,14 +126,14 @@ func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 			after := string(line[pos:])
 			e.block = rest + fromRunes.Replace(after)
 			line = append(line[:pos-1:pos-1], []rune(toRunes.Replace(first))...)
-			e.typed = len(line)
+			e.typed.Store(int32(len(line)))
 			if e.block == "" {
 				e.block = "\n" // an empty rest is a block still
 			}
 			return line, len(line), true
 		}
 	}
-	e.typed = len(line)
+	e.typed.Store(int32(len(line)))
 	return nil, 0, false
 }
 

@@ -72,7 +72,7 @@ func (sh *Shell) width() int {
 // Run reads and runs what is typed until the end of the input, exit() or SIGTERM, and gives the exit status.
 func (sh *Shell) Run(s *script.Session) int {
 	sh.s = s
-	stop := func() {}
+	var stop func() // makes the reader give up
 	if term := os.Getenv("TERM"); term == "dumb" || term == "" || !isatty.IsTerminal(sh.cfg.Stdout.Fd()) {
 		sh.plain = newPlain(sh)
 		stop = sh.plain.stop

@@ -8,7 +8,8 @@
 //
 // Tasks share values, so exactly one runs at a time: task.go holds the scheduler and the package's
 // only go statement. All exported methods are to be called from the goroutine that made the Session,
-// but for Interrupt, which any goroutine may call.
+// but for Interrupt, which any goroutine may call, and Complete and Begin, which are for the one that reads
+// while the session is inside Await.
 //
 // Left out for now: the kernel as a host, raw and frames sockets, packets composed by scripts,
 // sniffing, traceroute, arping, events, and the scenario runner.

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"smolsh/phy/fault"
 	"smolsh/phy/tap"
 	"smolsh/phy/tap/taptest"
@@ -174,8 +177,13 @@ func TestIntegrity(t *testing.T) {
 
 func integrity(t *testing.T, size int, loss float64) {
 	r, h, port := onTAP(t)
+	cfg := tcp.Config{}
 	if loss > 0 {
 		r.Do(func(clock.Instant) { port.Faults().Add(&fault.Rule{Name: "loss", Loss: loss}) })
+		// Without selective acknowledgements nearly all the time goes by in timeouts: shorten them at both
+		// ends to a tenth of their usual 200 ms.
+		cfg.RTOMin = 20 * time.Millisecond
+		kernelRTOMin(t, cfg.RTOMin)
 	}
 	data := make([]byte, size)
 	rng := rand.New(rand.NewPCG(uint64(size), 69))
@@ -187,7 +195,7 @@ func integrity(t *testing.T, size int, loss float64) {
 	var wait []func()
 	for _, weSend := range []bool{true, false} {
 		for o := weClose; o <= bothClose; o++ {
-			finish := exchange(t, r, h, data, weSend, o)
+			finish := exchange(t, r, h, cfg, data, weSend, o)
 			wait = append(wait, func() {
 				got, err := finish()
 				if err != nil {
@@ -209,9 +217,25 @@ func integrity(t *testing.T, size int, loss float64) {
 	})
 }
 
+// kernelRTOMin sets the kernel's shortest retransmission timeout on its way to us.
+func kernelRTOMin(t *testing.T, d time.Duration) {
+	t.Helper()
+	link, err := netlink.LinkByName("tap0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, subnet, _ := net.ParseCIDR(kernelAddr.Masked().String())
+	if err := netlink.RouteReplace(&netlink.Route{
+		LinkIndex: link.Attrs().Index, Dst: subnet, Scope: netlink.SCOPE_LINK, Src: kernelAddr.Addr().AsSlice(),
+		Protocol: unix.RTPROT_KERNEL, RtoMin: int(d.Milliseconds()), RtoMinLock: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // exchange begins one transfer between us and the kernel; finish waits for both ends and returns the
 // hash of what arrived at the receiver.
-func exchange(t *testing.T, r lab.Runner, h *lab.Host, data []byte, weSend bool, o order) (finish func() ([32]byte, error)) {
+func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []byte, weSend bool, o order) (finish func() ([32]byte, error)) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
 	if err != nil {
@@ -239,7 +263,7 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, data []byte, weSend bool,
 	}
 	r.Do(func(now clock.Instant) {
 		to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
-		if x.c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{}); err == nil {
+		if x.c, err = h.DialTCP(now, netip.AddrPort{}, to, cfg); err == nil {
 			x.c.OnEvent = x.step
 		}
 	})

@@ -85,7 +85,7 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 
 // ackProgress moves SND.UNA to the segment's ACK and lets go of what that covers. It returns how many
 // octets of data that was. A segment that was sent once is timed to the nanosecond; while there is none,
-// because all is being repeated, the echoed timestamp tells which copy is acknowledged (RFC 7323 §4).
+// because all is being repeated, the echoed timestamp tells.
 func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	if v.timedAt != clock.Never {
@@ -93,8 +93,8 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 			c.rtt.sample(now.Sub(v.timedAt))
 			v.timedAt = clock.Never
 		}
-	} else if rtt, ok := c.ts.roundTrip(now, &s.Options); ok {
-		c.rtt.sample(rtt)
+	} else if v.una != v.iss { // the peer's first word may come long after its answer to a repeated SYN
+		c.sampleEcho(now, s)
 	}
 	n := ack.Sub(v.dataStart())
 	v.una = ack
@@ -111,6 +111,20 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	}
 	c.armRetransmit(now)
 	return n
+}
+
+// sampleEcho takes the round trip that the echoed timestamp tells of (RFC 7323 §4.1). An echo of the first
+// copy that comes a round trip after the repeat answers the repeat: the first answer was lost, and a peer
+// need not remember the stamp of what it had already. One that comes sooner has been on its way all along.
+func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
+	rtt, ok := c.ts.roundTrip(now, &s.Options)
+	if !ok {
+		return
+	}
+	if since := now.Sub(c.snd.againAt); since < rtt && since >= c.rtt.srtt/2 {
+		rtt = max(since, stampTick)
+	}
+	c.rtt.sample(rtt)
 }
 
 // ackDuplicate counts a duplicate acknowledgement: the third begins fast retransmit and recovery

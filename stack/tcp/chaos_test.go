@@ -185,7 +185,7 @@ func TestChaos(t *testing.T) {
 		x.what = seed
 		x.live(250)
 		octets += len(x.got[0]) + len(x.got[1])
-		retrans += x.c[0].retrans + x.c[1].retrans
+		retrans += int(x.c[0].retrans + x.c[1].retrans)
 		if x.rude {
 			rude++
 		} else {

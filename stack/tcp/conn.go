@@ -21,7 +21,8 @@ type Conn struct {
 	cfg     Config
 	hooks   *Hooks
 	state   State
-	passive bool // came from LISTEN
+	passive bool  // came from LISTEN
+	retrans int32 // segments repeated in all
 	err     error
 	soft    error // the last ICMP error, kept to explain a timeout
 
@@ -34,7 +35,6 @@ type Conn struct {
 	at   timers
 
 	segsIn, segsOut uint64
-	retrans         int
 	challenge       limiter
 }
 
@@ -55,6 +55,7 @@ type send struct {
 
 	timedSeq wire.Seq      // the segment whose round trip is being measured ends here,
 	timedAt  clock.Instant // and was sent then; Never: none is (RFC 6298 §3, Karn)
+	againAt  clock.Instant // when something was last repeated
 
 	bytesSent, bytesAcked uint64
 }

@@ -202,9 +202,9 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) {
 	switch {
 	case again:
 		segs := max(1, (len(p)+v.mss-1)/v.mss)
-		c.retrans += segs
+		c.retrans += int32(segs)
 		c.countN(EventRetrans, segs)
-		v.timedAt = clock.Never // Karn
+		v.timedAt, v.againAt = clock.Never, now // Karn
 	case v.timedAt == clock.Never:
 		v.timedAt, v.timedSeq = now, end
 	}

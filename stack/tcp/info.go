@@ -68,7 +68,7 @@ func (c *Conn) Info(now clock.Instant) Info {
 		SndWnd: v.wnd, RcvWnd: max(0, r.adv.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
 		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
 		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: g.ctl.Name(), InRecovery: g.inRecovery,
-		Retrans: c.retrans, Backoffs: c.rtt.backoffs, Unacked: v.max.Sub(v.una),
+		Retrans: int(c.retrans), Backoffs: c.rtt.backoffs, Unacked: v.max.Sub(v.una),
 		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}

@@ -6,11 +6,13 @@ package taptest
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -74,5 +76,31 @@ func TAP(t testing.TB, name string, kernel netip.Prefix) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Hurry makes the kernel's end of a TAP soon get over what a test loses and changes on the way: its
+// shortest retransmission timeout becomes rtoMin, and a wrong hardware address, which ARP cannot tell from
+// a right one, is found out in seconds rather than minutes.
+func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, subnet, err := net.ParseCIDR(kernel.Masked().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.RouteReplace(&netlink.Route{
+		LinkIndex: link.Attrs().Index, Dst: subnet, Scope: netlink.SCOPE_LINK, Src: kernel.Addr().AsSlice(),
+		Protocol: unix.RTPROT_KERNEL, RtoMin: int(rtoMin.Milliseconds()), RtoMinLock: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for file, value := range map[string]string{"base_reachable_time_ms": "1000", "delay_first_probe_time": "1"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/neigh/"+name+"/"+file, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -14,9 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"smolsh/phy/fault"
 	"smolsh/phy/tap"
 	"smolsh/phy/tap/taptest"
@@ -183,7 +180,7 @@ func integrity(t *testing.T, size int, loss float64) {
 		// Without selective acknowledgements nearly all the time goes by in timeouts: shorten them at both
 		// ends to a tenth of their usual 200 ms.
 		cfg.RTOMin = 20 * time.Millisecond
-		kernelRTOMin(t, cfg.RTOMin)
+		taptest.Hurry(t, "tap0", kernelAddr, cfg.RTOMin)
 	}
 	data := make([]byte, size)
 	rng := rand.New(rand.NewPCG(uint64(size), 69))
@@ -215,22 +212,6 @@ func integrity(t *testing.T, size int, loss float64) {
 			t.Errorf("%d frames in, %d accounted for", in, out)
 		}
 	})
-}
-
-// kernelRTOMin sets the kernel's shortest retransmission timeout on its way to us.
-func kernelRTOMin(t *testing.T, d time.Duration) {
-	t.Helper()
-	link, err := netlink.LinkByName("tap0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, subnet, _ := net.ParseCIDR(kernelAddr.Masked().String())
-	if err := netlink.RouteReplace(&netlink.Route{
-		LinkIndex: link.Attrs().Index, Dst: subnet, Scope: netlink.SCOPE_LINK, Src: kernelAddr.Addr().AsSlice(),
-		Protocol: unix.RTPROT_KERNEL, RtoMin: int(d.Milliseconds()), RtoMinLock: true,
-	}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // exchange begins one transfer between us and the kernel; finish waits for both ends and returns the

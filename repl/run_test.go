@@ -38,7 +38,7 @@ func TestInterrupt(t *testing.T) {
 		x.waitFor("the prompt after "+line, func(s string) bool { return strings.HasSuffix(s, "^C\nlive>") })
 	}
 	x.clear()
-	x.keys("!echo started; sleep 3600", enter)
+	x.keys("!echo started; exec sleep 3600", enter)
 	x.has("\nstarted\n")
 	x.keys(ctrlC)
 	x.shows("^C\nlive>")

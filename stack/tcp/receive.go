@@ -195,6 +195,11 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	first, end := s.Seq, s.Seq.Add(s.Len())
 	switch {
 	case end.Less(r.nxt), end == r.nxt && s.Len() > 0:
+		if s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
+			// A repeat whose first answer was lost. The answer to it echoes its own stamp (RFC 7323 §4.3, rule
+			// 2), or the peer would take the time in between for the round trip.
+			c.ts.take(now, first, &s.Options)
+		}
 		c.answerUnacceptable(now, s)
 		return drop.TCPDuplicate
 	case first == r.nxt: // also at a zero window

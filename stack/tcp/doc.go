@@ -13,9 +13,9 @@
 //	                            Emit: one segment, committed
 //
 // Sources: RFC 9293 (the protocol), 6298 (retransmission timer), 5681 and 6582 (NewReno), 7323 §2
-// (window scaling), 5961 (challenge ACKs), 1122 §4.2 (keep-alive, delayed ACKs, silly windows), 6093
-// (urgent data stays in line). Left for later, with their places kept: timestamps, selective
-// acknowledgements and RACK (the byte ranges of rcv.gaps and the scoreboard behind snd.una), other
+// to §5 (window scaling, timestamps), 3042 (limited transmit), 5961 (challenge ACKs), 1122 §4.2 (keep-alive, delayed ACKs, silly windows), 6093
+// (urgent data stays in line). Left for later, with their places kept: selective
+// acknowledgements and RACK (the byte ranges of rcv.early and of what is behind snd.una), other
 // controllers (Controller), path MTU discovery.
 //
 // Limits: buffers of MinBuffer to MaxBuffer octets; any number of gaps inside the receive window, 16

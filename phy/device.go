@@ -77,3 +77,10 @@ type Pollable interface {
 	Device
 	FD() int
 }
+
+// Offloader is a device whose other end can be told, while it runs, to hand over frames of wire size with
+// finished checksums only. Frames under way come as they are.
+type Offloader interface {
+	Device
+	SetOffload(on bool) error
+}

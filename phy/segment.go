@@ -175,9 +175,8 @@ func FinishChecksum(f *Frame, m Medium) bool {
 		return false
 	}
 	t := f.Bytes()[l.l4:end]
-	at := 16
+	at := checksumAt(l.proto)
 	if l.proto == wire.ProtocolUDP {
-		at = 6
 		if n := int(binary.BigEndian.Uint16(t[4:])); n < wire.UDPLen || n > len(t) {
 			return false
 		}
@@ -191,4 +190,12 @@ func FinishChecksum(f *Frame, m Medium) bool {
 	binary.BigEndian.PutUint16(t[at:], sum)
 	f.Offload.NeedsCsum = false
 	return true
+}
+
+// checksumAt is where the checksum field of a TCP or UDP header begins.
+func checksumAt(p wire.Protocol) int {
+	if p == wire.ProtocolUDP {
+		return 6
+	}
+	return 16
 }

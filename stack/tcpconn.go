@@ -171,6 +171,15 @@ func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
 	return n, c.why(err)
 }
 
+// Discard is Read without the octets: it takes up to n off.
+func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
+	n, err := c.conn.Discard(n)
+	if n > 0 {
+		c.host.settle(now, c)
+	}
+	return n, c.why(err)
+}
+
 // Write queues octets and returns how many were taken; 0 and nil: wait.
 func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	n, err := c.conn.Write(p)

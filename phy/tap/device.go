@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -19,8 +21,9 @@ func (d *Device) Name() string { return d.name }
 // FD is the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
-// Capabilities are Ethernet and the kernel's MTU as Refresh last saw it. There is no MAC among them:
-// the kernel's belongs to the kernel's end, and this end may have any other.
+// Capabilities are Ethernet, the kernel's MTU as Refresh last saw it, and offloads unless the device is
+// plain. There is no MAC among them: the kernel's belongs to the kernel's end, and this end may have any
+// other.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
 // Up reports whether the kernel's end was up when Refresh last looked.
@@ -41,6 +44,9 @@ func (d *Device) Refresh() error {
 	}
 	d.name = link.Attrs().Name
 	d.caps.MTU = link.Attrs().MTU
+	if d.vnet {
+		d.caps.MaxGSO, d.caps.TxChecksum = maxGSO, true
+	}
 	d.up = link.Attrs().Flags&net.FlagUp != 0
 	return nil
 }
@@ -57,10 +63,19 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 		return 0, phy.ErrClosed
 	}
 	for i := 0; i < len(frames); {
-		n, err := unix.Read(d.fd, frames[i].Tail())
+		f := frames[i]
+		d.room(f)
+		n, err := read(d.fd, f.Tail())
+		if err != 0 {
+			f.Reset()
+		}
 		switch err {
-		case nil:
-			frames[i].Extend(n)
+		case 0:
+			f.Extend(n)
+			if d.vnet && !f.TakeVnet() {
+				f.Reset() // of a kind that was not asked for
+				continue
+			}
 			i++
 		case unix.EINTR:
 		case unix.EAGAIN:
@@ -82,9 +97,17 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 		return 0, phy.ErrClosed
 	}
 	for i := 0; i < len(frames); {
-		_, err := unix.Write(d.fd, frames[i].Bytes())
+		f := frames[i]
+		if err := d.put(f); err != nil {
+			f.TrimFront(phy.VnetHeaderLen)
+			return i, err
+		}
+		err := write(d.fd, f.Bytes())
+		if d.vnet {
+			f.TrimFront(phy.VnetHeaderLen)
+		}
 		switch err {
-		case nil:
+		case 0:
 			i++
 		case unix.EINTR:
 		case unix.EAGAIN:
@@ -99,6 +122,17 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 		}
 	}
 	return len(frames), nil
+}
+
+// read and write are the system calls without a word to the Go scheduler: the descriptor does not block.
+func read(fd int, b []byte) (int, syscall.Errno) {
+	n, _, err := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return int(n), err
+}
+
+func write(fd int, b []byte) syscall.Errno {
+	_, _, err := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return err
 }
 
 // Close closes the device. The kernel's interface goes away unless it is persistent.

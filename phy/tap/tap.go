@@ -3,8 +3,11 @@
 // Package tap is the operating system's TAP device: an Ethernet interface of the kernel's whose
 // frames this process reads and writes.
 //
-// The device is opened through songgao/water, with these precautions, since its defaults would harm
-// the user or the process:
+// With offloads (the default) frames travel with a virtio-net header, so that both ends may hand over TCP
+// super-segments of up to 64 KiB whose checksums are left undone; Device.SetOffload switches what the
+// kernel sends. water has no switch for that, so this package opens the device itself. A plain device is
+// opened through songgao/water, with these precautions, since its defaults would harm the user or the
+// process:
 //
 //   - Persistence stays as it was. water sets or clears it with every open, and would delete a
 //     persistent TAP at Close; so the kernel is asked first, over netlink.
@@ -12,16 +15,18 @@
 //   - The descriptor is closed on exec. water opens it inheritable; the fork lock is held until that
 //     is mended.
 //   - Descriptors that water leaves open when the kernel refuses the device are found and closed.
-//   - The descriptor is non-blocking and used raw, for ppoll and for draining without a syscall more
-//     than needed. Its number comes from SyscallConn, since os.File.Fd would make it blocking; the
+//   - The descriptor's number comes from SyscallConn, since os.File.Fd would make it blocking; the
 //     Device keeps the os.File, so that the number stays valid.
+//
+// Either way the descriptor is non-blocking and used raw, for ppoll and for draining without a syscall
+// more than needed; reads and writes do not tell the Go scheduler, since none takes longer than a copy.
 //
 // The kernel's end of the device (its addresses, MTU and state) is set over netlink too, by Setup.
 // Every call acts in the network namespace of the calling thread; an open Device stays bound to the
 // namespace it was opened in.
 //
-// Left out so far: offloads (a vnet header), TUN devices and several queues. Sources: the kernel's
-// Documentation/networking/tuntap.rst.
+// Left out so far: UDP super-segments, TUN devices and several queues. Sources: the kernel's
+// Documentation/networking/tuntap.rst; Virtual I/O Device 1.2 §5.1.6.
 //
 // A Device is single-owner: one goroutine at a time may use it. Open and the other functions may be
 // called by any.
@@ -30,6 +35,7 @@ package tap
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -60,14 +66,17 @@ var (
 type Options struct {
 	// Persist makes a new device outlive its Close. An existing device stays as it is.
 	Persist bool
+	// Plain leaves offloads out: every frame, each way, is of wire size with its checksums in place.
+	Plain bool
 }
 
 // Device is an open TAP.
 type Device struct {
 	name    string
 	index   int
-	file    *water.Interface
+	file    io.Closer
 	fd      int
+	vnet    bool // frames have a virtio-net header
 	netlink *netlink.Handle
 	caps    phy.Capabilities
 	up      bool
@@ -123,6 +132,7 @@ func (d *Device) open(opts Options) error {
 	cfg := water.Config{DeviceType: water.TAP}
 	cfg.Name, cfg.Persist = d.name, opts.Persist
 	link, err := d.netlink.LinkByName(d.name)
+	made := err != nil
 	switch {
 	case err == nil:
 		tap, ok := link.(*netlink.Tuntap)
@@ -134,8 +144,19 @@ func (d *Device) open(opts Options) error {
 	case !errors.As(err, new(netlink.LinkNotFoundError)):
 		return fmt.Errorf("%s: netlink: %w", d.name, err)
 	}
-	if d.file, d.fd, err = openWater(cfg); err != nil {
+	if opts.Plain {
+		d.file, d.fd, err = openWater(cfg)
+	} else {
+		d.file, d.fd, err = openVnet(cfg, made)
+		d.vnet = true
+	}
+	if err != nil {
+		d.file = nil
 		return explain(d.name, err)
+	}
+	// An earlier owner may have left the kernel sending super-segments.
+	if err := d.SetOffload(!opts.Plain); err != nil {
+		return err
 	}
 	if link, err = d.netlink.LinkByName(d.name); err != nil {
 		return fmt.Errorf("%s: netlink: %w", d.name, err)

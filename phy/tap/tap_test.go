@@ -4,6 +4,7 @@ package tap
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
@@ -135,6 +137,10 @@ func TestPersistenceStaysAsItWas(t *testing.T) {
 		{"gone0", Options{}, false},
 		{"new0", Options{Persist: true}, true},
 		{"new0", Options{}, true},
+		{"kept0", Options{Plain: true}, true},
+		{"gone0", Options{Plain: true}, false},
+		{"new1", Options{Plain: true, Persist: true}, true},
+		{"new1", Options{Plain: true}, true},
 	} {
 		d := open(t, c.name, c.opts)
 		if !exists(c.name) {
@@ -153,8 +159,10 @@ func TestErrors(t *testing.T) {
 	inNamespace(t)
 	before := tunDescriptors()
 	d := open(t, "tap0", Options{})
-	if _, err := Open("tap0", Options{}); !errors.Is(err, ErrBusy) || err.Error() != "tap0: busy: another program has it open" {
-		t.Errorf("second opener: %v", err)
+	for _, plain := range []bool{false, true} {
+		if _, err := Open("tap0", Options{Plain: plain}); !errors.Is(err, ErrBusy) || err.Error() != "tap0: busy: another program has it open" {
+			t.Errorf("second opener, plain %v: %v", plain, err)
+		}
 	}
 	if got := len(tunDescriptors()) - len(before); got != 1 {
 		t.Errorf("%d descriptors are open, want 1: a refused open leaves one behind", got)
@@ -209,20 +217,25 @@ func TestExplain(t *testing.T) {
 
 func TestDescriptor(t *testing.T) {
 	inNamespace(t)
-	d := open(t, "tap0", Options{})
-	if flags, err := unix.FcntlInt(uintptr(d.FD()), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("not closed on exec: %#x, %v", flags, err)
-	}
-	if flags, err := unix.FcntlInt(uintptr(d.FD()), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
-		t.Errorf("blocking: %#x, %v", flags, err)
+	for i, plain := range []bool{false, true} {
+		d := open(t, fmt.Sprint("tap", i), Options{Plain: plain})
+		if flags, err := unix.FcntlInt(uintptr(d.FD()), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("plain %v: not closed on exec: %#x, %v", plain, flags, err)
+		}
+		if flags, err := unix.FcntlInt(uintptr(d.FD()), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+			t.Errorf("plain %v: blocking: %#x, %v", plain, flags, err)
+		}
 	}
 }
 
 func TestLinkStateAndMTU(t *testing.T) {
 	inNamespace(t)
 	d := open(t, "tap0", Options{})
-	if c := d.Capabilities(); c != (phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}) || d.Up() {
+	if c := d.Capabilities(); c != (phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500, MaxGSO: 65535, TxChecksum: true}) || d.Up() {
 		t.Errorf("at first: %+v, up %v", c, d.Up())
+	}
+	if c := open(t, "tap1", Options{Plain: true}).Capabilities(); c != (phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}) {
+		t.Errorf("plain: %+v", c)
 	}
 	f := phy.NewFrame(100)
 	f.Extend(60)
@@ -285,6 +298,7 @@ func TestDeletedDevice(t *testing.T) {
 // host is what stands behind one TAP in TestTwoTAPs: an address and a MAC that only this end knows.
 type host struct {
 	dev      *Device
+	undone   int // datagrams received whose checksum was left to us
 	kernel   netip.Addr
 	addr     netip.Addr
 	mac, far wire.HardwareAddr
@@ -319,6 +333,8 @@ func (h *host) receive(t *testing.T, want int) (out []string) {
 			wait(t, h.dev.FD())
 		}
 		for _, f := range frames[:n] {
+			undone := f.Offload.NeedsCsum
+			phy.FinishChecksum(f, phy.MediumEthernet)
 			e, b, err := wire.ParseEthernet(f.Bytes())
 			if err != nil || e.Type != wire.EtherTypeIPv4 {
 				continue // the kernel's own IPv6
@@ -331,38 +347,49 @@ func (h *host) receive(t *testing.T, want int) (out []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out = append(out, string(payload))
+			if out = append(out, string(payload)); undone {
+				h.undone++
+			}
 		}
 	}
 	return out
 }
 
-func TestTwoTAPs(t *testing.T) {
-	inNamespace(t)
-	var hosts []*host
-	for i := range 2 {
-		name := fmt.Sprintf("tap%d", i)
-		h := &host{dev: open(t, name, Options{}), mac: wire.HardwareAddr{2, 0, 0, 0, 0, byte(i + 1)}}
-		h.kernel, h.addr = netip.AddrFrom4([4]byte{10, 9, byte(i), 100}), netip.AddrFrom4([4]byte{10, 9, byte(i), 1})
-		if err := Setup(name, []netip.Prefix{netip.PrefixFrom(h.kernel, 24)}, 0); err != nil {
-			t.Fatal(err)
-		}
-		link, err := netlink.LinkByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		copy(h.far[:], link.Attrs().HardwareAddr)
-		if err := netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
-			IP: h.addr.AsSlice(), HardwareAddr: h.mac[:]}); err != nil {
-			t.Fatal(err)
-		}
-		hosts = append(hosts, h)
+// newHost opens a TAP with the kernel's end at 10.9.i.100 and the other one at 10.9.i.1.
+func newHost(t *testing.T, i int, opts Options) *host {
+	t.Helper()
+	name := fmt.Sprintf("tap%d", i)
+	h := &host{dev: open(t, name, opts), mac: wire.HardwareAddr{2, 0, 0, 0, 0, byte(i + 1)}}
+	h.kernel, h.addr = netip.AddrFrom4([4]byte{10, 9, byte(i), 100}), netip.AddrFrom4([4]byte{10, 9, byte(i), 1})
+	if err := Setup(name, []netip.Prefix{netip.PrefixFrom(h.kernel, 24)}, 0); err != nil {
+		t.Fatal(err)
 	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(h.far[:], link.Attrs().HardwareAddr)
+	if err := netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
+		IP: h.addr.AsSlice(), HardwareAddr: h.mac[:]}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func listen(t *testing.T) *net.UDPConn {
+	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: 6969})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestTwoTAPs(t *testing.T) {
+	inNamespace(t)
+	hosts := []*host{newHost(t, 0, Options{Plain: true}), newHost(t, 1, Options{})}
+	conn := listen(t)
 	for i, h := range hosts {
 		want := []string{fmt.Sprint("one ", i), fmt.Sprint("two ", i), fmt.Sprint("three ", i), fmt.Sprint("four ", i)}
 		for _, s := range want {
@@ -373,31 +400,80 @@ func TestTwoTAPs(t *testing.T) {
 		if got := h.receive(t, len(want)); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("tap%d received %q, want %q", i, got, want)
 		}
+		if h.undone != i*len(want) {
+			t.Errorf("tap%d: %d checksums were left undone", i, h.undone)
+		}
 	}
 	big := bytes.Repeat([]byte("x"), 1472)
 	for i, h := range hosts {
 		if n, err := h.dev.Send([]*phy.Frame{h.udp(7, 6969, []byte(fmt.Sprint("hello ", i))), h.udp(8, 6969, big)}); n != 2 || err != nil {
 			t.Fatalf("Send = %d, %v", n, err)
 		}
-		buf := make([]byte, 2000)
-		n, from, err := conn.ReadFromUDPAddrPort(buf)
-		if err != nil || string(buf[:n]) != fmt.Sprint("hello ", i) || from.Port() != 7 || from.Addr().Unmap() != h.addr {
-			t.Errorf("the kernel received %q from %v, %v", buf[:n], from, err)
-		}
-		if n, _, err = conn.ReadFromUDPAddrPort(buf); err != nil || !bytes.Equal(buf[:n], big) {
-			t.Errorf("the kernel received %d octets, %v", n, err)
+		hear(t, conn, fmt.Sprint("hello ", i))
+		hear(t, conn, string(big))
+	}
+	for i, h := range hosts {
+		short := phy.NewFrame(100)
+		short.Extend(5)
+		if n, err := h.dev.Send([]*phy.Frame{h.udp(1, 2, nil), short}); n != 1 || !errors.Is(err, unix.EINVAL) {
+			t.Errorf("tap%d: a frame without a header: %d, %v", i, n, err)
 		}
 	}
-	short := phy.NewFrame(100)
-	short.Extend(5)
-	if n, err := hosts[0].dev.Send([]*phy.Frame{hosts[0].udp(1, 2, nil), short}); n != 1 || !errors.Is(err, unix.EINVAL) {
-		t.Errorf("a frame without a header: %d, %v", n, err)
+}
+
+// hear is the kernel receiving a datagram.
+func hear(t *testing.T, conn *net.UDPConn, want string) {
+	t.Helper()
+	buf := make([]byte, 4000)
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	n, from, err := conn.ReadFromUDPAddrPort(buf)
+	if err != nil || string(buf[:n]) != want {
+		t.Errorf("the kernel received %q from %v, %v", buf[:n], from, err)
+	}
+}
+
+func TestOffloadIsSwitchedWhileRunning(t *testing.T) {
+	inNamespace(t)
+	h, conn := newHost(t, 0, Options{}), listen(t)
+	for round, on := range []bool{true, false, true} {
+		if err := h.dev.SetOffload(on); err != nil {
+			t.Fatal(err)
+		}
+		h.undone = 0
+		if _, err := conn.WriteToUDPAddrPort([]byte("hello"), netip.AddrPortFrom(h.addr, 7)); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.receive(t, 1); got[0] != "hello" || (h.undone == 1) != on {
+			t.Errorf("round %d, offload %v: %q, %d checksums undone", round, on, got, h.undone)
+		}
+	}
+}
+
+func TestKernelFinishesOurChecksum(t *testing.T) {
+	inNamespace(t)
+	h, conn := newHost(t, 0, Options{}), listen(t)
+	f := h.udp(7, 6969, []byte("left to you"))
+	const at = wire.EthernetLen + wire.IPv4Len
+	u := f.Bytes()[at:]
+	sum := ^wire.PseudoHeader(h.addr, h.kernel, wire.ProtocolUDP, len(u)).Checksum()
+	binary.BigEndian.PutUint16(u[6:], sum)
+	f.Offload.NeedsCsum = true
+	if n, err := h.dev.Send([]*phy.Frame{f}); n != 1 || err != nil {
+		t.Fatalf("Send = %d, %v", n, err)
+	}
+	hear(t, conn, "left to you")
+
+	f = h.udp(7, 6969, nil)
+	f.Bytes()[at-wire.IPv4Len+9] = 99 // no protocol with a checksum we know
+	f.Offload.NeedsCsum = true
+	if n, err := h.dev.Send([]*phy.Frame{f}); n != 0 || !errors.Is(err, errVnet) {
+		t.Errorf("an offload for an unknown protocol: %d, %v", n, err)
 	}
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	inNamespace(t)
-	d := open(t, "tap0", Options{})
+	d := open(t, "tap0", Options{}) // frames are longer by a header, so it stands for plain ones too
 	if err := Setup("tap0", nil, 0); err != nil {
 		t.Fatal(err)
 	}

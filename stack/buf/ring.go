@@ -84,6 +84,9 @@ func (r *Ring) Discard(n int) {
 	r.head = (r.head + n) & (len(r.buf) - 1)
 	r.n -= n
 	r.high -= n
+	if r.n == 0 && r.high <= 0 {
+		r.head = 0 // where the cache has been lately
+	}
 }
 
 // Read moves octets from the front into p and returns how many.

@@ -26,6 +26,7 @@ type Port struct {
 	hidden bool
 	faults *fault.Set
 	caps   phy.Capabilities // as the interface was last told
+	plain  bool             // the device was told to hand over frames of wire size only
 
 	link *Link // nil: on a device
 	lane *lane // the link's direction away from here
@@ -112,11 +113,15 @@ func (p *Port) close() {
 	p.host.ports = slices.DeleteFunc(p.host.ports, func(q *Port) bool { return q == p })
 }
 
-// offered are the capabilities that the interface may use at the moment.
+// offered are the capabilities that the interface may use at the moment. A device that can deliver frames
+// of wire size is told whether it should; what comes of another size is cut here.
 func (p *Port) offered() phy.Capabilities {
 	var c phy.Capabilities
 	plain := p.host.wire > 0 || !p.faults.Empty()
 	if p.dev != nil {
+		if d, ok := p.dev.(phy.Offloader); ok && plain != p.plain && d.SetOffload(!plain) == nil {
+			p.plain = plain
+		}
 		c = p.dev.Capabilities()
 		if m := p.host.mtu; m > 0 && !p.hidden {
 			c.MTU = min(c.MTU, m)

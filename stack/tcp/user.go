@@ -41,6 +41,17 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
+// Discard takes up to n octets, at least one, off what Read would give, without copying them. Errors are
+// Read's.
+func (c *Conn) Discard(n int) (int, error) {
+	if c.Readable() == 0 || c.rcv.closed {
+		return c.Read(make([]byte, 1))
+	}
+	n = min(n, c.rcv.buf.Len())
+	c.rcv.buf.Discard(n)
+	return n, nil
+}
+
 func (c *Conn) ended() error {
 	if c.err != nil {
 		return c.err

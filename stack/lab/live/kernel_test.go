@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"smolsh/phy/fault"
+
 	"smolsh/phy/tap"
 	"smolsh/phy/tap/taptest"
 	"smolsh/stack"
@@ -28,9 +30,14 @@ var kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
 // onTAP returns a host of ours on tap0 in a namespace of the test's own.
 func onTAP(t testing.TB) (lab.Runner, *lab.Host, *lab.Port) {
 	t.Helper()
+	return onTAPWith(t, tap.Options{})
+}
+
+func onTAPWith(t testing.TB, opts tap.Options) (lab.Runner, *lab.Host, *lab.Port) {
+	t.Helper()
 	taptest.Namespace(t)
 	taptest.TAP(t, "tap0", kernelAddr)
-	dev, err := tap.Open("tap0", tap.Options{})
+	dev, err := tap.Open("tap0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,62 +267,58 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 	}
 }
 
-// BenchmarkTAP is one stream over a TAP against the kernel, plain frames of MTU 1500, in octets a second.
+// BenchmarkTAP is one stream over a TAP against the kernel with cubic, in octets a second. An operation is
+// 16 MiB; the next begins when they have arrived.
 func BenchmarkTAP(b *testing.B) {
-	for _, weSend := range []bool{true, false} {
-		name := "receive"
-		if weSend {
-			name = "send"
+	for _, plain := range []bool{false, true} {
+		for _, weSend := range []bool{true, false} {
+			name := map[bool]string{false: "offload", true: "plain"}[plain] + "/" + map[bool]string{false: "receive", true: "send"}[weSend]
+			b.Run(name, func(b *testing.B) {
+				done := make(chan struct{})
+				go func() { // a goroutine of its own: it keeps its thread in a namespace
+					defer close(done)
+					benchmarkTAP(b, weSend, tap.Options{Plain: plain})
+				}()
+				<-done
+			})
 		}
-		b.Run(name, func(b *testing.B) {
-			done := make(chan struct{})
-			go func() { // a goroutine of its own: it keeps its thread in a namespace
-				defer close(done)
-				benchmarkTAP(b, weSend)
-			}()
-			<-done
-		})
 	}
 }
 
-func benchmarkTAP(b *testing.B, weSend bool) {
-	r, h, _ := onTAP(b)
+func benchmarkTAP(b *testing.B, weSend bool, opts tap.Options) {
+	r, h, _ := onTAPWith(b, opts)
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer ln.Close()
-	const chunk = 1 << 20
-	data := make([]byte, chunk)
-	total := 0
-	finished := make(chan struct{}, 1)
-	left := 0
+	const chunk = 16 << 20
+	data := make([]byte, 256<<10)
+	received := make(chan struct{}, 1)
+	left, got := 0, 0
 	var c *stack.TCPConn
-	buf := make([]byte, 256<<10)
 	step := func(now clock.Instant) {
-		if weSend {
-			for left > 0 {
-				n, err := c.Write(now, data[:min(left, chunk)])
-				if err != nil || n == 0 {
-					return
-				}
-				left -= n
-			}
-			return
-		}
-		for {
-			n, err := c.Read(now, buf)
+		for weSend && left > 0 {
+			n, err := c.Write(now, data[:min(left, len(data))])
 			if err != nil || n == 0 {
 				return
 			}
-			if total += n; total%chunk == 0 {
-				finished <- struct{}{}
+			left -= n
+		}
+		for !weSend {
+			n, err := c.Discard(now, 1<<30)
+			if err != nil || n == 0 {
+				return
+			}
+			if got += n; got >= chunk {
+				got -= chunk
+				received <- struct{}{}
 			}
 		}
 	}
 	r.Do(func(now clock.Instant) {
 		to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
-		if c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{SendBuffer: 4 << 20, RecvBuffer: 4 << 20, NoDelay: true}); err == nil {
+		if c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{SendBuffer: 4 << 20, RecvBuffer: 4 << 20}); err == nil {
 			c.OnEvent = step
 		}
 	})
@@ -327,18 +330,38 @@ func benchmarkTAP(b *testing.B, weSend bool) {
 		b.Fatal(err)
 	}
 	defer k.Close()
+	cubic(b, k)
+	buf := make([]byte, 256<<10)
 	b.SetBytes(chunk)
 	for b.Loop() {
 		if weSend {
 			r.Do(func(now clock.Instant) { left += chunk; step(now) })
-			if _, err := io.ReadFull(k, data[:chunk:chunk]); err != nil {
-				b.Fatal(err)
-			}
-		} else {
-			if _, err := k.Write(data); err != nil {
-				b.Fatal(err)
-			}
-			<-finished
 		}
+		for n := 0; n < chunk; n += len(buf) {
+			if weSend {
+				_, err = io.ReadFull(k, buf)
+			} else {
+				_, err = k.Write(buf)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if !weSend {
+			<-received
+		}
+	}
+}
+
+// cubic sets the kernel's congestion control, which may be another by default.
+func cubic(b *testing.B, k *net.TCPConn) {
+	raw, err := k.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic")
+		})
+	}
+	if err != nil {
+		b.Fatal(err)
 	}
 }

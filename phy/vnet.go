@@ -1,0 +1,76 @@
+package phy
+
+import (
+	"encoding/binary"
+
+	"smolsh/stack/wire"
+)
+
+// VnetHeaderLen is the length of the header that goes before a frame, in octets, on devices that speak
+// of offloads as virtio-net does (Virtual I/O Device 1.2 §5.1.6: struct virtio_net_hdr without
+// num_buffers; its fields are in the machine's byte order).
+const VnetHeaderLen = 10
+
+// Flags and kinds of super-segment of the virtio-net header.
+const (
+	vnetNeedsCsum = 1
+	vnetDataValid = 2
+
+	vnetGSONone  = 0
+	vnetGSOTCPv4 = 1
+	vnetGSOTCPv6 = 4
+	vnetGSOUDPL4 = 5
+	vnetGSOECN   = 0x80
+)
+
+// PutVnet prepends the virtio-net header that says what the frame's Offload does. It is false, with an
+// empty header, when the frame's own headers do not allow what its Offload asks for.
+func (f *Frame) PutVnet(m Medium) bool {
+	o := f.Offload
+	if o.GSOSize == 0 && !o.NeedsCsum {
+		clear(f.Prepend(VnetHeaderLen))
+		return true
+	}
+	l, _, ok := parseLayout(f.Bytes(), m)
+	h := f.Prepend(VnetHeaderLen)
+	clear(h)
+	if !ok {
+		return false
+	}
+	if o.GSOSize != 0 {
+		switch {
+		case l.proto == wire.ProtocolUDP:
+			h[1] = vnetGSOUDPL4
+		case l.v6:
+			h[1] = vnetGSOTCPv6
+		default:
+			h[1] = vnetGSOTCPv4
+		}
+		binary.NativeEndian.PutUint16(h[4:], o.GSOSize)
+	}
+	h[0] = vnetNeedsCsum // a super-segment's checksum is always of each segment's own
+	binary.NativeEndian.PutUint16(h[2:], uint16(l.data))
+	binary.NativeEndian.PutUint16(h[6:], uint16(l.l4))
+	binary.NativeEndian.PutUint16(h[8:], uint16(checksumAt(l.proto)))
+	return true
+}
+
+// TakeVnet takes the virtio-net header off the front of a frame that was received and sets its Offload.
+// It is false for a frame that is shorter, and for super-segments of a kind that nobody asked for, whose
+// Offload says nothing.
+func (f *Frame) TakeVnet() bool {
+	if f.Len() < VnetHeaderLen {
+		return false
+	}
+	h := f.Bytes()[:VnetHeaderLen]
+	f.TrimFront(VnetHeaderLen)
+	f.Offload = Offload{NeedsCsum: h[0]&vnetNeedsCsum != 0, CsumValid: h[0]&vnetDataValid != 0}
+	switch h[1] &^ vnetGSOECN {
+	case vnetGSONone:
+	case vnetGSOTCPv4, vnetGSOTCPv6, vnetGSOUDPL4:
+		f.Offload.GSOSize = binary.NativeEndian.Uint16(h[4:])
+	default:
+		return false
+	}
+	return true
+}

@@ -162,25 +162,56 @@ func kernelEnd(c *net.TCPConn, send []byte, n int, o order) (sum [32]byte, err e
 	return sum, nil
 }
 
-// TestIntegrity sends octets each way, in each order of closing, and compares hashes: with no loss, and
-// with frames lost in both directions. What takes time is waiting for timeouts, so all goes side by side.
+// TestIntegrity sends octets each way, in each order of closing, and compares hashes: with no loss, with
+// frames lost in both directions, with super-segments, without, and now this way and now that. What takes
+// time is waiting for timeouts, so all goes side by side.
 func TestIntegrity(t *testing.T) {
 	for _, c := range []struct {
-		size int
-		loss float64
-	}{{64 << 20, 0}, {8 << 20, 0.05}, {1 << 20, 0.15}} {
+		name      string
+		size      int
+		loss      float64
+		plain     bool
+		switching bool
+	}{
+		{name: "no loss", size: 64 << 20},
+		{name: "plain frames", size: 16 << 20, plain: true},
+		{name: "offloads switched", size: 64 << 20, switching: true},
+		{name: "loss 5 %", size: 8 << 20, loss: 0.05},
+		{name: "loss 15 %", size: 1 << 20, loss: 0.15},
+	} {
 		if testing.Short() {
 			c.size >>= 4
 		}
-		t.Run(fmt.Sprintf("%d KiB, loss %v", c.size>>10, c.loss), func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			integrity(t, c.size, c.loss)
+			r, h, port := onTAPWith(t, tap.Options{Plain: c.plain})
+			if c.switching {
+				alternate(r, h)
+			}
+			integrity(t, r, h, port, c.size, c.loss)
 		})
 	}
 }
 
-func integrity(t *testing.T, size int, loss float64) {
-	r, h, port := onTAP(t)
+// alternate makes the host want frames of wire size every other 2 ms.
+func alternate(r lab.Runner, h *lab.Host) {
+	r.Do(func(now clock.Instant) {
+		w := r.World()
+		var release func()
+		var e *lab.Event
+		e = w.At(now, func(now clock.Instant) {
+			if release == nil {
+				release = h.WireFrames()
+			} else {
+				release()
+				release = nil
+			}
+			e.Move(now.Add(2 * time.Millisecond))
+		})
+	})
+}
+
+func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int, loss float64) {
 	cfg := tcp.Config{}
 	if loss > 0 {
 		r.Do(func(clock.Instant) { port.Faults().Add(&fault.Rule{Name: "loss", Loss: loss}) })

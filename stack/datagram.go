@@ -7,10 +7,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// path is the way of a datagram and the source address it leaves with.
+// path is the way of a datagram, the source address it leaves with and where it goes.
 type path struct {
 	hop
-	src netip.Addr
+	src, dst netip.Addr
 }
 
 // newDatagram returns a frame with n octets, uninitialised, for a datagram from src (any when not
@@ -42,5 +42,5 @@ func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error)
 	}
 	f := h.newFrame(n)
 	f.Extend(n)
-	return f, path{p, src}, nil
+	return f, path{p, src, dst}, nil
 }

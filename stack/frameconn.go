@@ -6,7 +6,6 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
-	"smolsh/stack/drop"
 	"smolsh/stack/wire"
 )
 
@@ -15,16 +14,9 @@ import (
 // as if the socket were not there. Only a frame of a protocol that the host does not speak is delivered
 // by it instead of dropped.
 type FrameConn struct {
-	Signal  Signal                  // a frame has come
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
-
-	host   *Host
-	id     uint64
-	iface  *Iface         // nil: every interface
-	typ    wire.EtherType // 0: every type
-	queue  queue
-	lost   uint64
-	closed bool
+	socket
+	iface *Iface         // nil: every interface
+	typ   wire.EtherType // 0: every type
 }
 
 // BindFrames returns a socket for frames of type t, 0 for all, on interface i, nil for every one that has
@@ -33,64 +25,33 @@ func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
 	if i != nil && !i.hasFrames() || i == nil && !slices.ContainsFunc(h.ifaces, (*Iface).hasFrames) {
 		return nil, ErrNoFrames
 	}
-	id, err := h.register()
+	s, err := h.newSocket()
 	if err != nil {
 		return nil, err
 	}
-	c := &FrameConn{host: h, id: id, iface: i, typ: t, queue: newQueue(h.limits.RecvQueue)}
+	c := &FrameConn{socket: s, iface: i, typ: t}
 	h.frames = append(slices.Clone(h.frames), c) // a consumer may bind while a frame is handed out
 	return c, nil
 }
 
 func (i *Iface) hasFrames() bool { return i.caps.Medium == phy.MediumEthernet }
 
-// tapFrames hands copies of a frame to the sockets that want it. took says that there was one with room
-// for it, full that there was one without.
-func (h *Host) tapFrames(now clock.Instant, i *Iface, f *phy.Frame) (took, full bool) {
+// tapFrames hands copies of a frame to the sockets that want it.
+func (h *Host) tapFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 	eth, _, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
-		return false, false
+		return c
 	}
-	for _, c := range h.frames {
-		switch {
-		case c.closed || c.iface != nil && c.iface != i || c.typ != 0 && c.typ != eth.Type:
-		case c.queue.push(f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0):
-			took = true
-			c.fire(now)
-		default:
-			full = true
-			c.lost++
+	for _, s := range h.frames {
+		if (s.iface == nil || s.iface == i) && (s.typ == 0 || s.typ == eth.Type) {
+			c.give(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)
 		}
 	}
-	return took, full
-}
-
-// orFrames is the verdict on a frame when frame sockets were asked as well.
-func orFrames(took, full bool, v Verdict) Verdict {
-	if v.Kind != Dropped || v.Reason != drop.UnknownEtherType && v.Reason != drop.IPv6Unsupported {
-		return v
-	}
-	switch {
-	case took:
-		return Verdict{Kind: Delivered, Raw: true}
-	case full:
-		return dropped(drop.SocketQueueFull)
-	}
-	return v
-}
-
-func (c *FrameConn) fire(now clock.Instant) {
-	c.Signal.Fire()
-	if c.OnEvent != nil {
-		c.OnEvent(now)
-	}
+	return c
 }
 
 // EtherType is the type of the frames that the socket gets, 0 for all.
 func (c *FrameConn) EtherType() wire.EtherType { return c.typ }
-
-// Lost is how many frames found the queue full.
-func (c *FrameConn) Lost() uint64 { return c.lost }
 
 // Send sends a frame as it is given, from its destination address on and without frame check sequence, by
 // interface i; nil is the socket's own, or the only one that has frames. ErrNotBound: there are several.
@@ -150,28 +111,17 @@ func (c *FrameConn) Iface() (found *Iface) {
 // Recv copies the next frame, cut to its length, into p and says on which interface it came. n is -1 when
 // none waits.
 func (c *FrameConn) Recv(p []byte) (n int, on *Iface, err error) {
-	n, at, _ := c.queue.pop(p)
+	n, at, _, err := c.recv(p)
 	if n < 0 {
-		if c.closed {
-			err = ErrClosed
-		}
 		return n, nil, err
 	}
 	return n, c.host.ifaces[at.Port()], nil
 }
 
-// NextLen is the length of the frame that Recv would give, -1 when none waits.
-func (c *FrameConn) NextLen() int { return c.queue.next() }
-
 // Close ends the socket. What waits is lost.
 func (c *FrameConn) Close() {
-	if c.closed {
-		return
+	if c.shut() {
+		h := c.host
+		h.frames = slices.DeleteFunc(slices.Clone(h.frames), func(o *FrameConn) bool { return o == c })
 	}
-	c.closed = true
-	c.queue.drop()
-	h := c.host
-	h.frames = slices.DeleteFunc(slices.Clone(h.frames), func(o *FrameConn) bool { return o == c })
-	h.sockets--
-	c.Signal.Fire()
 }

@@ -129,7 +129,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 			v = c.receive(now, p)
 		}
 		if u := h.udp[quotedFlow(&q)]; u != nil {
-			u.fail(now, cause)
+			u.sendFailed(now, cause)
 			v = deliveredTo(wire.ProtocolUDP, q.SrcPort)
 		}
 	case wire.ProtocolICMP:

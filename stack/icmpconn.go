@@ -12,16 +12,9 @@ import (
 // quote our requests with it; listening for a UDP port, it receives errors that quote datagrams from that
 // port.
 type ICMPConn struct {
-	Signal  Signal                  // a message or an error has come
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
-
-	host   *Host
-	id     uint64
-	ident  uint16 // identifier or UDP port
-	udp    bool   // which of the two
-	queue  queue
-	err    error
-	closed bool
+	socket
+	ident uint16 // identifier or UDP port
+	table map[uint16]*ICMPConn
 }
 
 // BindICMP returns a socket for an identifier; 0 is a free one. ErrPortInUse, ErrNoPorts, ErrLimit.
@@ -38,48 +31,33 @@ func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 			return nil, ErrNoPorts
 		}
 	}
-	return h.openICMP(h.icmpByID, id, false)
+	return h.openICMP(h.icmpByID, id)
 }
 
 // ListenICMP returns a socket for errors about a UDP port. ErrPortInUse, ErrLimit.
 func (h *Host) ListenICMP(udpPort uint16) (*ICMPConn, error) {
-	return h.openICMP(h.icmpByUDP, udpPort, true)
+	return h.openICMP(h.icmpByUDP, udpPort)
 }
 
-func (h *Host) openICMP(table map[uint16]*ICMPConn, ident uint16, udp bool) (*ICMPConn, error) {
+func (h *Host) openICMP(table map[uint16]*ICMPConn, ident uint16) (*ICMPConn, error) {
 	if table[ident] != nil {
 		return nil, ErrPortInUse
 	}
-	id, err := h.register()
+	s, err := h.newSocket()
 	if err != nil {
 		return nil, err
 	}
-	c := &ICMPConn{host: h, id: id, ident: ident, udp: udp, queue: newQueue(h.limits.RecvQueue)}
+	c := &ICMPConn{socket: s, ident: ident, table: table}
 	table[ident] = c
 	return c, nil
 }
 
 // receive queues the ICMP message of p.
 func (c *ICMPConn) receive(now clock.Instant, p *packet) Verdict {
-	if !c.queue.push(p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL) {
+	if !c.give(now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL) {
 		return dropped(drop.SocketQueueFull)
 	}
-	c.fire(now)
 	return deliveredTo(wire.ProtocolICMP, c.ident)
-}
-
-func (c *ICMPConn) fire(now clock.Instant) {
-	c.Signal.Fire()
-	if c.OnEvent != nil {
-		c.OnEvent(now)
-	}
-}
-
-func (c *ICMPConn) sendFailed(now clock.Instant, err error) {
-	if !c.closed {
-		c.err = err
-		c.fire(now)
-	}
 }
 
 // ID is the identifier, or the UDP port of a listening socket.
@@ -88,18 +66,10 @@ func (c *ICMPConn) ID() uint16 { return c.ident }
 // Send sends a whole ICMP message (type, code, …), at least eight octets; the checksum is filled in. ttl
 // 0 means 64. ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
 func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8) error {
-	h := c.host
-	to = to.Unmap()
-	switch {
-	case c.closed:
-		return ErrClosed
-	case !to.Is4() || len(msg) < wire.ICMPLen:
+	if len(msg) < wire.ICMPLen {
 		return ErrInvalid
 	}
-	if ttl == 0 {
-		ttl = replyTTL
-	}
-	f, path, err := h.newDatagram(netip.Addr{}, to, len(msg))
+	f, path, err := c.start(netip.Addr{}, to, len(msg))
 	if err != nil {
 		return err
 	}
@@ -108,13 +78,12 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 	b[2], b[3] = 0, 0
 	sum := wire.Checksum(b)
 	b[2], b[3] = byte(sum>>8), byte(sum)
-	h.putIPv4(f, wire.ProtocolICMP, path.src, to, ttl)
-	if err := h.send(now, path.hop, f, c); err != nil {
+	if err := c.finish(now, f, path, wire.ProtocolICMP, ttl); err != nil {
 		return err
 	}
-	h.count(icmpOutMsgs)
+	c.host.count(icmpOutMsgs)
 	if wire.ICMPType(msg[0]) == wire.ICMPEchoRequest {
-		h.count(icmpOutEchos)
+		c.host.count(icmpOutEchos)
 	}
 	return nil
 }
@@ -122,28 +91,13 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 // Recv copies the next whole ICMP message, without the IP header, into p, cut to its length. n is -1 when
 // none waits; err is then what became of a message we sent (ErrHostUnreach), once.
 func (c *ICMPConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) {
-	n, src, ttl := c.queue.pop(p)
-	if n < 0 {
-		if c.closed {
-			return -1, from, 0, ErrClosed
-		}
-		err, c.err = c.err, nil
-	}
+	n, src, ttl, err := c.recv(p)
 	return n, src.Addr(), ttl, err
 }
 
 // Close frees the identifier. What waits is lost.
 func (c *ICMPConn) Close() {
-	if c.closed {
-		return
+	if c.shut() {
+		delete(c.table, c.ident)
 	}
-	c.closed = true
-	c.queue.drop()
-	if c.udp {
-		delete(c.host.icmpByUDP, c.ident)
-	} else {
-		delete(c.host.icmpByID, c.ident)
-	}
-	c.host.sockets--
-	c.Signal.Fire()
 }

@@ -14,11 +14,14 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	switch {
 	case !i.up:
 	case i.caps.Medium == phy.MediumEthernet:
-		var took, full bool
+		var c copies
 		if len(h.frames) > 0 {
-			took, full = h.tapFrames(now, i, f)
+			c = h.tapFrames(now, i, f)
 		}
-		v = orFrames(took, full, h.receiveEthernet(now, i, f))
+		v = h.receiveEthernet(now, i, f)
+		if v == dropped(drop.UnknownEtherType) || v == dropped(drop.IPv6Unsupported) {
+			v = c.or(v, 0)
+		}
 	default:
 		v = h.receiveIP(now, i, f, f.Bytes(), false)
 	}

@@ -54,9 +54,9 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 
 // deliver hands a packet for this host to its transport.
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
-	var took, full bool
+	var c copies
 	if len(h.raw) > 0 {
-		took, full = h.tapRaw(now, p)
+		c = h.tapRaw(now, p)
 	}
 	switch p.ip.Protocol {
 	case wire.ProtocolTCP:
@@ -67,13 +67,17 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		return h.receiveUDP(now, p)
 	case wire.ProtocolICMP:
 		h.count(ipInDelivers)
-		return p.orRaw(took, full, h.receiveICMP(now, p))
+		v := h.receiveICMP(now, p)
+		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) {
+			v = c.or(v, wire.ProtocolICMP)
+		}
+		return v
 	}
 	switch {
-	case took:
+	case c.took:
 		h.count(ipInDelivers)
-		return Verdict{Kind: Delivered, Proto: p.ip.Protocol, Raw: true}
-	case full:
+		return c.or(Verdict{}, p.ip.Protocol)
+	case c.full:
 		h.count(ipInDiscards)
 		return dropped(drop.SocketQueueFull)
 	}

@@ -10,17 +10,10 @@ import (
 
 // UDPConn is a UDP socket. Its methods are for the host's owner only.
 type UDPConn struct {
-	Signal  Signal                  // a datagram or an error has come
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
-
-	host          *Host
-	id            uint64
+	socket
 	key           flow
 	local, remote netip.AddrPort
-	ttl           uint8
-	queue         queue
-	err           error // the last ICMP error or neighbour's silence, not yet reported
-	closed        bool
+	ttl           uint8 // 0: the default
 }
 
 // BindUDP returns a socket that receives from everyone. A zero address is any of the host's, port 0 an
@@ -92,14 +85,11 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	} else if taken(local.Port()) {
 		return nil, ErrPortInUse
 	}
-	id, err := h.register()
+	s, err := h.newSocket()
 	if err != nil {
 		return nil, err
 	}
-	u := &UDPConn{
-		host: h, id: id, key: flowOf(local, remote), local: local, remote: remote, ttl: replyTTL,
-		queue: newQueue(h.limits.RecvQueue),
-	}
+	u := &UDPConn{socket: s, key: flowOf(local, remote), local: local, remote: remote}
 	h.udp[u.key] = u
 	h.udpPorts[local.Port()]++
 	return u, nil
@@ -131,32 +121,14 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 		h.count(udpNoPorts)
 		return h.refuse(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
 	}
-	if !s.queue.push(data, from, p.ip.TTL) {
+	if !s.give(now, data, from, p.ip.TTL) {
 		h.count(udpInErrors)
 		h.count(udpRcvbufErrors)
 		return dropped(drop.SocketQueueFull)
 	}
 	h.count(udpInDatagrams)
-	s.fire(now)
 	return deliveredTo(wire.ProtocolUDP, s.local.Port())
 }
-
-func (u *UDPConn) fire(now clock.Instant) {
-	u.Signal.Fire()
-	if u.OnEvent != nil {
-		u.OnEvent(now)
-	}
-}
-
-// fail keeps an error to be reported once.
-func (u *UDPConn) fail(now clock.Instant, err error) {
-	if !u.closed {
-		u.err = err
-		u.fire(now)
-	}
-}
-
-func (u *UDPConn) sendFailed(now clock.Instant, err error) { u.fail(now, err) }
 
 // Local is the local address, unspecified for a socket bound to any, and port.
 func (u *UDPConn) Local() netip.AddrPort { return u.local }
@@ -165,21 +137,12 @@ func (u *UDPConn) Local() netip.AddrPort { return u.local }
 func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 
 // SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.
-func (u *UDPConn) SetTTL(ttl uint8) {
-	if ttl == 0 {
-		ttl = replyTTL
-	}
-	u.ttl = ttl
-}
+func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
 
 // Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: longer than the
 // interface takes. ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
 // ErrNotBound, ErrInvalid, ErrClosed, and a pending error, which is reported once.
 func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
-	h := u.host
-	if u.closed {
-		return ErrClosed
-	}
 	if err := u.err; err != nil && u.remote.IsValid() {
 		u.err = nil
 		return err
@@ -189,12 +152,15 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	}
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	switch {
+	case u.closed:
+		return ErrClosed
 	case !to.IsValid():
 		return ErrNotBound
-	case to.Port() == 0 || !to.Addr().Is4():
+	case to.Port() == 0:
 		return ErrInvalid
 	}
-	f, path, err := h.newDatagram(u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
+	h := u.host
+	f, path, err := u.start(u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
 	if err != nil {
 		if err == ErrQueueFull {
 			h.count(udpSndbufErrors)
@@ -203,9 +169,8 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	}
 	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
 	copy(f.Bytes()[wire.UDPLen:], p)
-	udp.Put(f.Bytes(), path.src, to.Addr())
-	h.putIPv4(f, wire.ProtocolUDP, path.src, to.Addr(), u.ttl)
-	if err := h.send(now, path.hop, f, u); err != nil {
+	udp.Put(f.Bytes(), path.src, path.dst)
+	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl); err != nil {
 		return err
 	}
 	h.count(udpOutDatagrams)
@@ -215,31 +180,18 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 // Recv copies the next datagram into p, cut to its length, and says where it came from. n is -1 when
 // none waits; then a pending ICMP error is reported once.
 func (u *UDPConn) Recv(p []byte) (n int, from netip.AddrPort, err error) {
-	n, from, _ = u.queue.pop(p)
-	if n < 0 {
-		if u.closed {
-			return -1, from, ErrClosed
-		}
-		err, u.err = u.err, nil
-	}
+	n, from, _, err = u.recv(p)
 	return n, from, err
 }
 
-// NextLen is the length of the datagram that Recv would give, -1 when none waits.
-func (u *UDPConn) NextLen() int { return u.queue.next() }
-
 // Close frees the port. What waits is lost.
 func (u *UDPConn) Close() {
-	if u.closed {
+	if !u.shut() {
 		return
 	}
-	u.closed = true
-	u.queue.drop()
 	h := u.host
 	delete(h.udp, u.key)
 	if h.udpPorts[u.local.Port()]--; h.udpPorts[u.local.Port()] == 0 {
 		delete(h.udpPorts, u.local.Port())
 	}
-	h.sockets--
-	u.Signal.Fire()
 }

@@ -1,0 +1,134 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// socket is what the sockets for datagrams, ICMP messages, packets and frames have in common: a bounded
+// queue of what has arrived, and an error that is reported once.
+type socket struct {
+	Signal  Signal                  // something has come: to be received, or an error
+	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+
+	host   *Host
+	id     uint64
+	queue  queue
+	lost   uint64
+	err    error // what became of something that was sent, not yet reported
+	closed bool
+}
+
+func (h *Host) newSocket() (socket, error) {
+	id, err := h.register()
+	return socket{host: h, id: id, queue: newQueue(h.limits.RecvQueue)}, err
+}
+
+// give queues what has arrived and reports whether there was room.
+func (s *socket) give(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
+	if !s.queue.push(p, from, ttl) {
+		s.lost++
+		return false
+	}
+	s.fire(now)
+	return true
+}
+
+func (s *socket) fire(now clock.Instant) {
+	s.Signal.Fire()
+	if s.OnEvent != nil {
+		s.OnEvent(now)
+	}
+}
+
+// sendFailed keeps an error to be reported once.
+func (s *socket) sendFailed(now clock.Instant, err error) {
+	if !s.closed {
+		s.err = err
+		s.fire(now)
+	}
+}
+
+// recv takes the first of what waits. n is -1 when nothing does; then a pending error is reported.
+func (s *socket) recv(p []byte) (n int, from netip.AddrPort, ttl uint8, err error) {
+	if n, from, ttl = s.queue.pop(p); n >= 0 {
+		return n, from, ttl, nil
+	}
+	if s.closed {
+		return -1, from, 0, ErrClosed
+	}
+	err, s.err = s.err, nil
+	return -1, from, 0, err
+}
+
+// NextLen is how many octets Recv would give, -1 when nothing waits.
+func (s *socket) NextLen() int { return s.queue.next() }
+
+// Lost is how many times something found the queue full.
+func (s *socket) Lost() uint64 { return s.lost }
+
+// shut closes the socket, loses what waits and reports whether it was open.
+func (s *socket) shut() bool {
+	if s.closed {
+		return false
+	}
+	s.closed, s.err = true, nil
+	s.queue.drop()
+	s.host.sockets--
+	s.Signal.Fire()
+	return true
+}
+
+// start returns a frame with n octets, uninitialised, for a packet of the socket's from src (any when not
+// specified) to dst.
+func (s *socket) start(src, dst netip.Addr, n int) (*phy.Frame, path, error) {
+	dst = dst.Unmap()
+	switch {
+	case s.closed:
+		return nil, path{}, ErrClosed
+	case !dst.Is4():
+		return nil, path{}, ErrInvalid
+	}
+	return s.host.newDatagram(src, dst, n)
+}
+
+// finish sends what start began; ttl 0 means the default.
+func (s *socket) finish(now clock.Instant, f *phy.Frame, p path, proto wire.Protocol, ttl uint8) error {
+	if ttl == 0 {
+		ttl = replyTTL
+	}
+	s.host.putIPv4(f, proto, p.src, p.dst, ttl)
+	return s.host.send(now, p.hop, f, s)
+}
+
+// copies is what became of the copies of a frame or packet that were handed to sockets beside the host's
+// own consumers.
+type copies struct {
+	took bool // a socket had room for one
+	full bool // a socket had none
+}
+
+func (c *copies) give(s *socket, now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) {
+	switch {
+	case s.closed:
+	case s.give(now, p, from, ttl):
+		c.took = true
+	default:
+		c.full = true
+	}
+}
+
+// or is the verdict where the host itself has no consumer, of protocol proto, and would say v.
+func (c copies) or(v Verdict, proto wire.Protocol) Verdict {
+	switch {
+	case c.took:
+		return Verdict{Kind: Delivered, Proto: proto, Raw: true}
+	case c.full:
+		return dropped(drop.SocketQueueFull)
+	}
+	return v
+}

@@ -58,7 +58,7 @@ func builtinArping(c *call) (starlark.Value, error) {
 		}
 	})
 	if err != nil {
-		return nil, (&frameValue{}).failed(c, p.dev, err)
+		return nil, (&frameValue{socketValue: socketValue{name: "frames"}}).failed(c, p.dev, err)
 	}
 	defer c.s.do(p.h.w, func(clock.Instant) { p.conn.Close() })
 	count, interval, timeout := arg[int](c, "count"), arg[time.Duration](c, "interval"), arg[time.Duration](c, "timeout")

@@ -9,50 +9,15 @@ import (
 
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
 // frameValue is a socket for whole Ethernet frames.
 type frameValue struct {
-	s      *Session
-	h      *hostValue
-	c      *stack.FrameConn
-	dev    *stack.Iface // nil: every one that has frames
-	typ    int          // 0: every type
-	closed bool         // on the owner
-}
-
-func (v *frameValue) String() string {
-	if v.typ == 0 {
-		return "frames"
-	}
-	return fmt.Sprintf("frames 0x%04x", v.typ)
-}
-func (v *frameValue) Type() string          { return "frame_socket" }
-func (v *frameValue) Freeze()               {}
-func (v *frameValue) Truth() starlark.Bool  { return true }
-func (v *frameValue) Hash() (uint32, error) { return uint32(v.typ), nil }
-
-// Attr is a field or a method of the socket.
-func (v *frameValue) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "ethertype":
-		if v.typ == 0 {
-			return starlark.None, nil
-		}
-		return num(v.typ), nil
-	case "lost":
-		var n uint64
-		v.h.do(func(clock.Instant) { n = v.c.Lost() })
-		return num(n), nil
-	}
-	return attr(v, name, v.s.member("frame_socket", v, name))
-}
-
-// AttrNames is starlark.HasAttrs'.
-func (v *frameValue) AttrNames() []string {
-	return append([]string{"ethertype", "lost"}, v.s.reg.members["frame_socket"]...)
+	socketValue
+	c   *stack.FrameConn
+	dev *stack.Iface // nil: every one that has frames
+	typ int          // 0: every type
 }
 
 func framesBuiltins() []*builtin {
@@ -66,7 +31,7 @@ func framesBuiltins() []*builtin {
 		{name: "frame_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src dev",
 			doc: "The next frame, whole.", example: answered + `p.recv(timeout="1s").src`, fn: framesRecv},
 		{name: "frame_socket.close",
-			doc: "End the socket.", example: open + `f.close()`, fn: framesClose},
+			doc: "End the socket.", example: open + `f.close()`, fn: socketClose},
 	}
 }
 
@@ -101,15 +66,25 @@ func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 }
 
 func framesBind(c *call) (starlark.Value, error) {
-	v := &frameValue{s: c.s, h: c.on(), typ: arg[int](c, "ethertype")}
+	v, h := &frameValue{typ: arg[int](c, "ethertype")}, c.on()
 	var err error
-	if v.dev, err = c.anyDev(v.h); err != nil {
+	if v.dev, err = c.anyDev(h); err != nil {
 		return nil, err
 	}
-	c.t.do(v.h.w, func(clock.Instant) { v.c, err = v.h.h.BindFrames(v.dev, wire.EtherType(v.typ)) })
+	v.socketValue = socketValue{h: h, self: v, typ: "frame_socket", name: "frames",
+		fields: map[string]func() starlark.Value{
+			"ethertype": func() starlark.Value { return starlark.None },
+			"lost":      v.lost,
+		}}
+	if v.typ != 0 {
+		v.name = fmt.Sprintf("frames 0x%04x", v.typ)
+		v.fields["ethertype"] = func() starlark.Value { return num(v.typ) }
+	}
+	c.t.do(h.w, func(clock.Instant) { v.c, err = h.h.BindFrames(v.dev, wire.EtherType(v.typ)) })
 	if err != nil {
 		return nil, v.failed(c, v.dev, err)
 	}
+	v.sock, v.signal = v.c, &v.c.Signal
 	return v, nil
 }
 
@@ -124,7 +99,7 @@ func (v *frameValue) failed(c *call, dev *stack.Iface, err error) error {
 	case errors.Is(err, stack.ErrInvalid):
 		err = fmt.Errorf("a frame has at least %d octets: destination, source, type", wire.EthernetLen)
 	}
-	return failed(c.t, v.String(), "", err)
+	return failed(c.t, v.name, "", err)
 }
 
 func framesSend(c *call) (starlark.Value, error) {
@@ -159,25 +134,14 @@ func framesSend(c *call) (starlark.Value, error) {
 
 func framesRecv(c *call) (starlark.Value, error) {
 	v := c.recv.(*frameValue)
-	var data []byte
 	var on string
-	var fail error
-	err := c.t.await(v.h.w, "a frame on "+v.String(), &v.c.Signal, timeoutOf(c), func(clock.Instant) bool {
-		if v.closed {
-			fail = tcp.ErrNotConnected
-			return true
-		}
-		data = make([]byte, max(v.c.NextLen(), 0))
-		n, i, err := v.c.Recv(data)
+	data, err := v.recv(c.t, "a frame", timeoutOf(c), func(room []byte) (int, error) {
+		n, i, err := v.c.Recv(room)
 		if i != nil {
 			on = i.Name()
 		}
-		fail = err
-		return n >= 0 || fail != nil
+		return n, err
 	})
-	if err == nil {
-		err = fail
-	}
 	if err != nil {
 		return nil, v.failed(c, v.dev, err)
 	}
@@ -185,13 +149,4 @@ func framesRecv(c *call) (starlark.Value, error) {
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 		"data": starlark.Bytes(data), "src": starlark.String(eth.Src.String()), "dev": starlark.String(on),
 	}), nil
-}
-
-func framesClose(c *call) (starlark.Value, error) {
-	v := c.recv.(*frameValue)
-	c.t.do(v.h.w, func(clock.Instant) {
-		v.closed = true
-		v.c.Close()
-	})
-	return starlark.None, nil
 }

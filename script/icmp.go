@@ -2,44 +2,19 @@ package script
 
 import (
 	"fmt"
-	"net/netip"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/starlarkstruct"
 
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
 )
 
 // icmpValue is an ICMP socket: messages with an identifier, or errors about a UDP port.
 type icmpValue struct {
-	s      *Session
-	h      *hostValue
-	c      *stack.ICMPConn
-	what   string
-	closed bool // on the owner
-}
-
-func (v *icmpValue) String() string        { return "icmp " + v.what }
-func (v *icmpValue) Type() string          { return "icmp_socket" }
-func (v *icmpValue) Freeze()               {}
-func (v *icmpValue) Truth() starlark.Bool  { return true }
-func (v *icmpValue) Hash() (uint32, error) { return starlark.String(v.what).Hash() }
-
-// Attr is a field or a method of the socket.
-func (v *icmpValue) Attr(name string) (starlark.Value, error) {
-	if name == "id" {
-		var id uint16
-		v.h.do(func(clock.Instant) { id = v.c.ID() })
-		return num(int(id)), nil
-	}
-	return attr(v, name, v.s.member("icmp_socket", v, name))
-}
-
-// AttrNames is starlark.HasAttrs'.
-func (v *icmpValue) AttrNames() []string {
-	return append([]string{"id"}, v.s.reg.members["icmp_socket"]...)
+	socketValue
+	c    *stack.ICMPConn
+	what string
 }
 
 func icmpBuiltins() []*builtin {
@@ -55,7 +30,7 @@ func icmpBuiltins() []*builtin {
 		{name: "icmp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src ttl",
 			doc: "The next ICMP message, without the IP header.", example: open + send + `; i.recv(timeout="1s").src`, fn: icmpRecv},
 		{name: "icmp_socket.close",
-			doc: "Release the identifier.", example: open + `i.close()`, fn: icmpClose},
+			doc: "Release the identifier.", example: open + `i.close()`, fn: socketClose},
 	}
 }
 
@@ -72,71 +47,26 @@ func icmpListen(c *call) (starlark.Value, error) {
 }
 
 func (c *call) openICMP(what string, open func(h *hostValue) (*stack.ICMPConn, error)) (starlark.Value, error) {
-	v := &icmpValue{s: c.s, h: c.on(), what: what}
+	v, h := &icmpValue{what: what}, c.on()
 	var err error
-	v.h.do(func(clock.Instant) { v.c, err = open(v.h) })
+	h.do(func(clock.Instant) { v.c, err = open(h) })
 	if err != nil {
 		return nil, failed(c.t, "icmp", what, err)
 	}
+	v.socketValue = socketValue{h: h, self: v, typ: "icmp_socket", name: "icmp " + what, sock: v.c, signal: &v.c.Signal,
+		fields: map[string]func() starlark.Value{"id": func() starlark.Value { return num(int(v.c.ID())) }}}
 	return v, nil
 }
 
 func icmpSend(c *call) (starlark.Value, error) {
-	v, msg, to := c.recv.(*icmpValue), arg[[]byte](c, "data"), arg[netip.Addr](c, "to")
-	ttl := arg[int](c, "ttl")
-	if len(msg) < 8 {
-		return nil, c.errorf("an ICMP message has at least 8 octets, got %d", len(msg))
+	if msg := arg[[]byte](c, "data"); len(msg) < wire.ICMPLen {
+		return nil, c.errorf("an ICMP message has at least %d octets, got %d", wire.ICMPLen, len(msg))
 	}
-	var err error
-	c.t.do(v.h.w, func(now clock.Instant) { err = v.c.Send(now, msg, to, uint8(ttl)) })
-	return num(len(msg)), failed(c.t, "icmp", to, err)
+	v := c.recv.(*icmpValue)
+	return v.sendPacket(c, v.c, "icmp")
 }
 
 func icmpRecv(c *call) (starlark.Value, error) {
 	v := c.recv.(*icmpValue)
-	buf := make([]byte, 65536)
-	var src netip.Addr
-	var ttl uint8
-	var fail error
-	err := c.t.await(v.h.w, "a message on "+v.String(), &v.c.Signal, timeoutOf(c), func(clock.Instant) bool {
-		if v.closed {
-			fail = tcp.ErrNotConnected
-			return true
-		}
-		var n int
-		n, src, ttl, fail = v.c.Recv(buf)
-		if fail != nil {
-			return true
-		}
-		if n < 0 {
-			return false
-		}
-		buf = buf[:n]
-		return true
-	})
-	if err == nil {
-		err = fail
-	}
-	if err != nil {
-		where := v.what
-		if src.IsValid() {
-			where = src.String()
-		}
-		return nil, failed(c.t, "icmp", where, err)
-	}
-	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(buf), "src": address(src), "ttl": num(int(ttl)),
-	}), nil
-}
-
-func icmpClose(c *call) (starlark.Value, error) {
-	v := c.recv.(*icmpValue)
-	c.t.do(v.h.w, func(clock.Instant) {
-		if !v.closed {
-			v.closed = true
-			v.c.Close()
-			v.c.Signal.Fire()
-		}
-	})
-	return starlark.None, nil
+	return v.recvPacket(c, v.c, "a message", "icmp", v.what)
 }

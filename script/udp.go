@@ -9,41 +9,36 @@ import (
 
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/tcp"
 )
 
 // udpValue is a UDP socket.
 type udpValue struct {
-	s      *Session
-	h      *hostValue
+	socketValue
 	u      *stack.UDPConn
 	local  netip.AddrPort
 	remote netip.AddrPort
-	closed bool // on the owner
 }
 
-func (v *udpValue) String() string        { return "udp " + socketAddr("udp", v.local) }
-func (v *udpValue) Type() string          { return "udp_socket" }
-func (v *udpValue) Freeze()               {}
-func (v *udpValue) Truth() starlark.Bool  { return true }
-func (v *udpValue) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
-
-// Attr is a field or a method of the socket.
-func (v *udpValue) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "local":
-		return starlark.String(socketAddr("udp", v.local)), nil
-	case "peer":
-		return endpoint(v.remote), nil
-	case "port":
-		return num(int(v.local.Port())), nil
+// newUDP opens a socket; the local address and port stand in it from then on.
+func (h *hostValue) newUDP(t *task, remote netip.AddrPort, open func() (*stack.UDPConn, error)) (*udpValue, error) {
+	v := &udpValue{remote: remote}
+	var err error
+	t.do(h.w, func(clock.Instant) {
+		if v.u, err = open(); err == nil {
+			v.local = v.u.Local()
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
-	return attr(v, name, v.s.member("udp_socket", v, name))
-}
-
-// AttrNames is starlark.HasAttrs'.
-func (v *udpValue) AttrNames() []string {
-	return append([]string{"local", "peer", "port"}, v.s.reg.members["udp_socket"]...)
+	local := socketAddr("udp", v.local)
+	v.socketValue = socketValue{h: h, self: v, typ: "udp_socket", name: "udp " + local, sock: v.u, signal: &v.u.Signal,
+		fields: map[string]func() starlark.Value{
+			"local": func() starlark.Value { return starlark.String(local) },
+			"peer":  func() starlark.Value { return endpoint(remote) },
+			"port":  func() starlark.Value { return num(int(v.local.Port())) },
+		}}
+	return v, nil
 }
 
 func udpBuiltins() []*builtin {
@@ -64,7 +59,7 @@ func udpBuiltins() []*builtin {
 		{name: "udp_socket.leave", sig: "group", kinds: "ip", args: "group: a multicast address",
 			doc: "Receive them no more: not there yet.", example: `catch(lambda: udp.bind().leave("224.0.0.251")).error`, fn: notYet("multicast is")},
 		{name: "udp_socket.close",
-			doc: "Release the port.", example: open + `u.close()`, fn: udpClose},
+			doc: "Release the port.", example: open + `u.close()`, fn: socketClose},
 	}
 }
 
@@ -75,25 +70,12 @@ func notYet(what string) func(c *call) (starlark.Value, error) {
 
 func udpBind(c *call) (starlark.Value, error) {
 	at := netip.AddrPortFrom(arg[netip.Addr](c, "addr"), uint16(arg[int](c, "port")))
-	v, err := c.on().bindUDP(c.t, at)
-	if err != nil {
-		return nil, err
-	}
-	return v, nil
+	return c.on().bindUDP(c.t, at)
 }
 
 func (h *hostValue) bindUDP(t *task, at netip.AddrPort) (*udpValue, error) {
-	v := &udpValue{s: h.s, h: h}
-	var err error
-	t.do(h.w, func(clock.Instant) {
-		if v.u, err = h.h.BindUDP(at); err == nil {
-			v.local = v.u.Local()
-		}
-	})
-	if err != nil {
-		return nil, failed(t, "udp bind", socketAddr("udp", at), err)
-	}
-	return v, nil
+	v, err := h.newUDP(t, netip.AddrPort{}, func() (*stack.UDPConn, error) { return h.h.BindUDP(at) })
+	return v, failed(t, "udp bind", socketAddr("udp", at), err)
 }
 
 func udpConnect(c *call) (starlark.Value, error) {
@@ -102,16 +84,8 @@ func udpConnect(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &udpValue{s: c.s, h: h, remote: to}
-	c.t.do(h.w, func(clock.Instant) {
-		if v.u, err = h.h.DialUDP(local, to); err == nil {
-			v.local = v.u.Local()
-		}
-	})
-	if err != nil {
-		return nil, failed(c.t, "udp", to, err)
-	}
-	return v, nil
+	v, err := h.newUDP(c.t, to, func() (*stack.UDPConn, error) { return h.h.DialUDP(local, to) })
+	return v, failed(c.t, "udp", to, err)
 }
 
 func udpSend(c *call) (starlark.Value, error) {
@@ -150,31 +124,11 @@ func udpRecv(c *call) (starlark.Value, error) {
 }
 
 func (v *udpValue) recv(t *task, timeout time.Duration) (data []byte, src netip.AddrPort, err error) {
-	var fail error
-	err = t.await(v.h.w, "a datagram on "+v.String(), &v.u.Signal, timeout, func(clock.Instant) bool {
-		if v.closed {
-			fail = tcp.ErrNotConnected
-			return true
-		}
-		data = make([]byte, max(v.u.NextLen(), 0))
-		var n int
-		n, src, fail = v.u.Recv(data)
-		if fail != nil {
-			return true
-		}
-		if n < 0 {
-			return false
-		}
-		data = data[:n]
-		return true
+	data, err = v.socketValue.recv(t, "a datagram", timeout, func(room []byte) (n int, err error) {
+		n, src, err = v.u.Recv(room)
+		return n, err
 	})
-	if err == nil {
-		err = fail
-	}
-	if err != nil {
-		return nil, src, v.failed(t, src, err)
-	}
-	return data, src, nil
+	return data, src, v.failed(t, src, err)
 }
 
 func udpSet(c *call) (starlark.Value, error) {
@@ -183,20 +137,4 @@ func udpSet(c *call) (starlark.Value, error) {
 		c.t.do(v.h.w, func(clock.Instant) { v.u.SetTTL(uint8(arg[int](c, "ttl"))) })
 	}
 	return starlark.None, nil
-}
-
-func udpClose(c *call) (starlark.Value, error) {
-	v := c.recv.(*udpValue)
-	c.t.do(v.h.w, v.close)
-	return starlark.None, nil
-}
-
-// close releases the port and ends every wait; on the owner.
-func (v *udpValue) close(clock.Instant) {
-	if v.closed {
-		return
-	}
-	v.closed = true
-	v.u.Close()
-	v.u.Signal.Fire()
 }

@@ -1,0 +1,117 @@
+package script
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+)
+
+// socketValue is what the sockets for datagrams, ICMP messages, packets and frames have in common.
+type socketValue struct {
+	h      *hostValue
+	self   starlark.HasAttrs // the socket that it is part of
+	typ    string            // under which the registry has its methods
+	name   string            // what it prints as
+	fields map[string]func() starlark.Value
+	sock   interface {
+		NextLen() int
+		Lost() uint64
+		Close()
+	}
+	signal *stack.Signal
+	closed bool // on the owner
+}
+
+func (v *socketValue) common() *socketValue { return v }
+
+func (v *socketValue) String() string        { return v.name }
+func (v *socketValue) Type() string          { return v.typ }
+func (v *socketValue) Freeze()               {}
+func (v *socketValue) Truth() starlark.Bool  { return true }
+func (v *socketValue) Hash() (uint32, error) { return starlark.String(v.name).Hash() }
+
+// Attr is a field or a method of the socket.
+func (v *socketValue) Attr(name string) (starlark.Value, error) {
+	if get := v.fields[name]; get != nil {
+		return get(), nil
+	}
+	return attr(v, name, v.h.s.member(v.typ, v.self, name))
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *socketValue) AttrNames() []string {
+	return append(slices.Sorted(maps.Keys(v.fields)), v.h.s.reg.members[v.typ]...)
+}
+
+// lost is the field that says how much found the queue full.
+func (v *socketValue) lost() starlark.Value {
+	var n uint64
+	v.h.do(func(clock.Instant) { n = v.sock.Lost() })
+	return num(n)
+}
+
+// recv waits for what take finds, which is called on the owner with room for the first that waits and
+// gives its length, -1 where none does.
+func (v *socketValue) recv(t *task, what string, timeout time.Duration, take func(room []byte) (int, error)) (data []byte, err error) {
+	var fail error
+	err = t.await(v.h.w, what+" on "+v.name, v.signal, timeout, func(clock.Instant) bool {
+		data = make([]byte, max(v.sock.NextLen(), 0))
+		var n int
+		n, fail = take(data)
+		return n >= 0 || fail != nil
+	})
+	if err == nil {
+		err = fail
+	}
+	return data, err
+}
+
+// packetConn is a socket for packets without ports.
+type packetConn interface {
+	Send(now clock.Instant, data []byte, to netip.Addr, ttl uint8) error
+	Recv(room []byte) (n int, from netip.Addr, ttl uint8, err error)
+}
+
+// sendPacket is such a socket's send.
+func (v *socketValue) sendPacket(c *call, conn packetConn, op string) (starlark.Value, error) {
+	data, to, ttl := arg[[]byte](c, "data"), arg[netip.Addr](c, "to"), arg[int](c, "ttl")
+	var err error
+	c.t.do(v.h.w, func(now clock.Instant) { err = conn.Send(now, data, to, uint8(ttl)) })
+	return num(len(data)), failed(c.t, op, to, err)
+}
+
+// recvPacket is its recv.
+func (v *socketValue) recvPacket(c *call, conn packetConn, what, op, where string) (starlark.Value, error) {
+	var src netip.Addr
+	var ttl uint8
+	data, err := v.recv(c.t, what, timeoutOf(c), func(room []byte) (n int, err error) {
+		n, src, ttl, err = conn.Recv(room)
+		return n, err
+	})
+	if err != nil {
+		return nil, failed(c.t, op, where, err)
+	}
+	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
+		"data": starlark.Bytes(data), "src": address(src), "ttl": num(int(ttl)),
+	}), nil
+}
+
+// close ends the socket and every wait for it; on the owner.
+func (v *socketValue) close(clock.Instant) {
+	v.closed = true
+	v.sock.Close()
+}
+
+// socketClose is every such socket's close.
+func socketClose(c *call) (starlark.Value, error) {
+	v := c.recv.(interface{ common() *socketValue }).common()
+	c.t.do(v.h.w, v.close)
+	return starlark.None, nil
+}

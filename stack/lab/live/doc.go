@@ -14,7 +14,7 @@
 // World.OnDeviceError; one that is full keeps its frames until it is writable. Neither holds up the
 // others. Devices need no registration: Host.Attach puts pollable ones on the list that the loop reads.
 //
-// Left out on purpose: spinning before sleep, and io_uring. Linux only; elsewhere New returns an error.
+// Left out on purpose: io_uring. Linux only; elsewhere New returns an error.
 //
 // A Runner of this package may be used by any number of goroutines, but what Do runs must not call Do.
 package live

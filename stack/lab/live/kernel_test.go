@@ -396,3 +396,56 @@ func cubic(b *testing.B, k *net.TCPConn) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkEcho is one octet there and back, from the kernel over a TAP to an echo on the owner.
+func BenchmarkEcho(b *testing.B) {
+	done := make(chan struct{})
+	go func() { // a goroutine of its own: it keeps its thread in a namespace
+		defer close(done)
+		r, h, _ := onTAP(b)
+		var ln *stack.TCPListener
+		var err error
+		r.Do(func(now clock.Instant) {
+			if ln, err = h.ListenTCP(netip.AddrPortFrom(netip.Addr{}, 7), 0, tcp.Config{}); err != nil {
+				return
+			}
+			buf := make([]byte, 100)
+			ln.OnEvent = func(now clock.Instant) {
+				c := ln.Accept()
+				c.OnEvent = func(now clock.Instant) {
+					if n, _ := c.Read(now, buf); n > 0 {
+						c.Write(now, buf[:n])
+					}
+				}
+			}
+		})
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		// A system call rather than Go's poller, whose wake-ups would be most of what is measured.
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 7, Addr: [4]byte{192, 168, 69, 1}}); err != nil {
+			b.Error(err)
+			return
+		}
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		var one [1]byte
+		for b.Loop() {
+			if _, err := unix.Write(fd, one[:]); err != nil {
+				b.Error(err)
+				return
+			}
+			if _, err := unix.Read(fd, one[:]); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	}()
+	<-done
+}

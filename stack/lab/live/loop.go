@@ -18,6 +18,10 @@ import (
 // neither delivers nor fails; then the loop takes the device out of service rather than spin.
 const pollErrors = 16
 
+// spin is how long after the last frame or call the loop goes on looking before it sleeps: what answers
+// at once is served at once, and an idle loop still costs nothing.
+const spin = 20 * time.Microsecond
+
 // errPoll is why: a device that is being deleted complains before its reads fail.
 var errPoll = fmt.Errorf("live: descriptor in an error state: %w", phy.ErrClosed)
 
@@ -46,22 +50,34 @@ func (l *loop) run() {
 	defer runtime.UnlockOSThread()
 	defer close(l.done)
 	defer l.box.release()
+	var awake clock.Instant // until when the loop looks instead of sleeping
 	for {
 		now := l.Now()
 		l.world.Sync(now)
-		l.drain(now)
-		closed := l.serve(now)
+		moved := l.drain(now)
+		calls, closed := l.serve(now)
 		more := l.world.Turn(now)
 		if closed {
 			l.world.FlushCaptures()
 			return
 		}
-		l.sleep(more)
+		if moved+calls > 0 {
+			awake = l.Now().Add(spin)
+		}
+		switch {
+		case more:
+			l.refresh() // what is due must not hold up the devices
+			l.wait(&unix.Timespec{})
+		case now < awake:
+			l.look()
+		default:
+			l.sleep()
+		}
 	}
 }
 
-// drain takes a batch from each device that polled readable.
-func (l *loop) drain(now clock.Instant) {
+// drain takes a batch from each device that polled readable and returns how many frames there were.
+func (l *loop) drain(now clock.Instant) (moved int) {
 	for i, p := range l.ports {
 		seen := l.fds[i+1].Revents
 		if seen == 0 {
@@ -75,7 +91,9 @@ func (l *loop) drain(now clock.Instant) {
 			n = p.Drain(now)
 		}
 		l.judge(i, p, seen, n)
+		moved += n
 	}
+	return moved
 }
 
 // judge looks after descriptors that poll keeps complaining of.
@@ -92,35 +110,53 @@ func (l *loop) judge(i int, p *lab.Port, seen int16, drained int) {
 	}
 }
 
-// serve runs what callers asked for.
-func (l *loop) serve(now clock.Instant) (closed bool) {
+// serve runs what callers asked for and returns how much that was.
+func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	l.taken, closed = l.box.take(l.taken)
+	calls = len(l.taken)
 	for i, c := range l.taken {
 		l.world.Kick()
 		c.fn(now)
 		l.taken[i] = nil
 		c.done <- struct{}{}
 	}
-	return closed
+	return calls, closed
 }
 
-// sleep waits until a device or a caller wants something or the next event is due; not at all when there
-// is more to do.
-func (l *loop) sleep(more bool) {
+// look takes each device for readable, unless it is full: a read that finds nothing is cheaper than a poll.
+func (l *loop) look() {
 	l.refresh()
-	timeout := &l.timeout
-	*timeout = unix.Timespec{}
-	if !more {
-		switch next := l.world.Next(); {
-		case next == clock.Never:
-			timeout = nil
-		default:
-			*timeout = unix.NsecToTimespec(int64(max(0, next.Sub(l.Now()))))
+	for i, p := range l.ports {
+		if p.Full() {
+			l.wait(&unix.Timespec{})
+			return
 		}
-		if timeout == nil || timeout.Nano() > int64(10*time.Microsecond) {
-			l.world.FlushCaptures()
-		}
+		l.fds[i+1].Revents = unix.POLLIN
 	}
+}
+
+// sleep waits until a device or a caller wants something or the next event is due.
+func (l *loop) sleep() {
+	l.refresh()
+	var timeout *unix.Timespec
+	if next := l.world.Next(); next != clock.Never {
+		l.timeout = unix.NsecToTimespec(int64(max(0, next.Sub(l.Now()))))
+		timeout = &l.timeout
+	}
+	if timeout == nil || timeout.Nano() > int64(10*time.Microsecond) {
+		l.world.FlushCaptures()
+	}
+	if !l.box.rest() {
+		timeout = &unix.Timespec{}
+	}
+	l.wait(timeout)
+	if l.fds[0].Revents != 0 {
+		l.box.empty()
+	}
+}
+
+// wait is ppoll; nil is no limit.
+func (l *loop) wait(timeout *unix.Timespec) {
 	if _, err := unix.Ppoll(l.fds, timeout, nil); err != nil {
 		for i := range l.fds {
 			l.fds[i].Revents = 0 // a signal came: look at the time and sleep again

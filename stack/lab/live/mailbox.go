@@ -5,6 +5,7 @@ package live
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,13 +20,16 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
-// mailbox is the list of calls that the loop has not taken yet. Its descriptor is readable while there
-// may be any.
+// mailbox is the list of calls that the loop has not taken yet. Its descriptor becomes readable when a
+// call comes while the loop sleeps.
 type mailbox struct {
 	fd int // an eventfd
 
+	news atomic.Bool // there may be something in the list, or the mailbox was closed
+
 	mu     sync.Mutex
 	list   []*call
+	asleep bool // the loop waits for the descriptor
 	closed bool
 }
 
@@ -37,8 +41,8 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: fd}, nil
 }
 
-// post puts c into the list, unless the mailbox is closed. The first in an empty list wakes the loop;
-// the others find it woken.
+// post puts c into the list, unless the mailbox is closed. The first one wakes a sleeping loop; the others
+// find it woken.
 func (m *mailbox) post(c *call) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -46,9 +50,7 @@ func (m *mailbox) post(c *call) bool {
 		return false
 	}
 	m.list = append(m.list, c)
-	if len(m.list) == 1 {
-		m.wake()
-	}
+	m.tell()
 	return true
 }
 
@@ -58,28 +60,49 @@ func (m *mailbox) close() {
 	defer m.mu.Unlock()
 	if !m.closed {
 		m.closed = true
-		m.wake()
+		m.tell()
 	}
 }
 
-// wake makes the descriptor readable. The only error of such a write is that the counter would overflow,
-// and then it is readable.
-func (m *mailbox) wake() {
+// tell makes the loop look into the mailbox.
+func (m *mailbox) tell() {
+	m.news.Store(true)
+	if !m.asleep {
+		return
+	}
+	m.asleep = false
 	one := [8]byte{7: 1}
-	for {
+	for { // the only error but EINTR is that the counter would overflow, and then it is readable
 		if _, err := unix.Write(m.fd, one[:]); err != unix.EINTR {
 			return
 		}
 	}
 }
 
-// take empties the descriptor, then the list into buf, in that order: a call that is put in between is
-// taken, and its wake-up costs one more turn at most.
-func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
-	var counter [8]byte
-	unix.Read(m.fd, counter[:])
+// rest says that the loop is about to wait for the descriptor; false when it must not, since there is
+// something in the mailbox.
+func (m *mailbox) rest() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.asleep = len(m.list) == 0 && !m.closed
+	return m.asleep
+}
+
+// empty makes the descriptor unreadable again.
+func (m *mailbox) empty() {
+	var counter [8]byte
+	unix.Read(m.fd, counter[:])
+}
+
+// take moves what is in the list into buf. It costs next to nothing while there is none.
+func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
+	if !m.news.Load() {
+		return buf[:0], false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asleep = false
+	m.news.Store(m.closed) // a closed one stays so
 	list, m.list = m.list, buf[:0]
 	return list, m.closed
 }

@@ -211,12 +211,15 @@ func switchAttach(c *call) (starlark.Value, error) {
 }
 
 func labRun(c *call) (starlark.Value, error) {
-	return starlark.None, c.t.sleep(c.recv.(*labValue).w, arg[time.Duration](c, "d"))
+	w := c.recv.(*labValue).w
+	defer w.drive()()
+	return starlark.None, c.t.sleep(w, arg[time.Duration](c, "d"))
 }
 
 // labRunUntil asks fn after each event of a virtual world, and every millisecond of a live one.
 func labRunUntil(c *call) (starlark.Value, error) {
 	l, fn, within := c.recv.(*labValue), arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "within")
+	defer l.w.drive()()
 	deadline := l.w.Now().Add(within)
 	late := false
 	var ev *lab.Event

@@ -306,5 +306,7 @@ func serverStop(c *call) (starlark.Value, error) {
 
 func serverWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
-	return starlark.None, failed(c.t, c.b.name, socketAddr(v.proto, v.local), c.t.untilWithin(timeoutOf(c), v.String(), func() bool { return v.gone }))
+	its := func(w *world, _ func(*task) bool) bool { return w == v.h.w }
+	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.gone })
+	return starlark.None, failed(c.t, c.b.name, socketAddr(v.proto, v.local), err)
 }

@@ -98,7 +98,7 @@ func New(cfg Config) *Session {
 // virtual is the world of the labs that the script makes.
 func (s *Session) virtual() *world {
 	if s.virt == nil {
-		s.virt = &world{Runner: lab.NewVirtual(lab.NewWorld())}
+		s.virt = &world{Runner: lab.NewVirtual(lab.NewWorld()), held: true}
 		s.worlds = append(s.worlds, s.virt)
 	}
 	return s.virt

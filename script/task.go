@@ -27,6 +27,8 @@ var (
 // world is a Runner with what the scheduler knows about it.
 type world struct {
 	lab.Runner
+	held     bool    // virtual, beside a live one: its time passes only while the main task waits in it
+	driven   int     // tasks that let its time pass explicitly, as l.run() does
 	waiting  int     // tasks that wait for something in it
 	servers  int     // servers without a task of their own that listen in it
 	steppers []*task // tasks to be woken after each of its events
@@ -45,7 +47,8 @@ type task struct {
 	queued  bool // in the ready list; guarded by sched.mu
 	waiting string
 	in      *world
-	fail    error // canceled, interrupted, deadlocked: ends every wait
+	awaits  func(w *world, of func(*task) bool) bool // whether what it waits for is in w, or of a task that is
+	fail    error                                    // canceled, interrupted, deadlocked: ends every wait
 
 	done     bool
 	result   starlark.Value
@@ -248,7 +251,7 @@ func (s *sched) next() *task {
 func (s *sched) happen() bool {
 	for _, virtual := range []bool{true, false} {
 		for _, w := range s.worlds {
-			if w.Virtual() != virtual || w.waiting+w.servers == 0 {
+			if w.Virtual() != virtual || w.waiting+w.servers == 0 || w.held && !s.wanted(w) {
 				continue
 			}
 			ok := false
@@ -263,6 +266,33 @@ func (s *sched) happen() bool {
 		}
 	}
 	return false
+}
+
+// wanted reports whether a world that is held may move: a task drives it, or the main task waits in it,
+// if only for another task that does. What runs in the background waits for that.
+func (s *sched) wanted(w *world) bool {
+	if w.driven > 0 {
+		return true
+	}
+	seen := map[*task]bool{}
+	var waits func(t *task) bool
+	waits = func(t *task) bool {
+		if t.in == w {
+			return true
+		}
+		if seen[t] || t.awaits == nil {
+			return false
+		}
+		seen[t] = true
+		return t.awaits(w, waits)
+	}
+	return waits(s.main)
+}
+
+// drive marks a world as moving for as long as the caller waits; the function that it gives ends that.
+func (w *world) drive() (end func()) {
+	w.driven++
+	return func() { w.driven-- }
 }
 
 // idle runs fn, which moves a world, while predicates may have the interpreter.
@@ -401,8 +431,10 @@ func (t *task) await(w *world, what string, sig *stack.Signal, timeout time.Dura
 	}
 }
 
-// untilWithin is until with a timeout; a negative one is none.
-func (t *task) untilWithin(timeout time.Duration, what string, cond func() bool) error {
+// untilWithin is until with a timeout; a negative one is none. awaits tells for whom.
+func (t *task) untilWithin(timeout time.Duration, what string, awaits func(w *world, of func(*task) bool) bool, cond func() bool) error {
+	t.awaits = awaits
+	defer func() { t.awaits = nil }()
 	if timeout < 0 {
 		return t.until(what, cond)
 	}

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -134,7 +135,10 @@ func builtinEvery(c *call) (starlark.Value, error) {
 }
 
 func builtinWait(c *call) (starlark.Value, error) {
-	err := c.t.untilWithin(timeoutOf(c), "the other tasks and servers", func() bool {
+	everyone := func(w *world, of func(*task) bool) bool {
+		return w.servers > 0 || slices.ContainsFunc(c.s.tasks, of)
+	}
+	err := c.t.untilWithin(timeoutOf(c), "the other tasks and servers", everyone, func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
 		others := len(c.s.tasks) - 1
@@ -169,8 +173,9 @@ func taskJoin(c *call) (starlark.Value, error) {
 		return nil, c.errorf("a task can't wait for itself")
 	}
 	u.joiners++
+	it := func(_ *world, of func(*task) bool) bool { return of(u) }
 	what := fmt.Sprintf("task %d %s", u.id, u.name)
-	err := c.t.untilWithin(timeoutOf(c), what, func() bool { return u.done })
+	err := c.t.untilWithin(timeoutOf(c), what, it, func() bool { return u.done })
 	u.joiners--
 	if err != nil {
 		return nil, failed(c.t, c.b.name, what, err)

@@ -211,3 +211,47 @@ c.close()
 		t.Errorf("%d octets arrived", read)
 	}
 }
+
+// TestVirtualLabStandsStillInALiveShell lets servers and tasks wait in a virtual lab beside a live one:
+// its clock moves only while the main task waits in it, or for a task that does.
+func TestVirtualLabStandsStillInALiveShell(t *testing.T) {
+	s := newLive(t)
+	err := s.RunSource("live.star", `
+l = lab()
+a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
+l.link(a, b, delay="20ms")
+b.serve("tcp", 7, echo)
+ticks = []
+def tick():
+    use(a)
+    every("1s", lambda: ticks.append(now()))
+spawn(tick)
+p = spawn(a.ping, "10.0.0.2", count=1, timeout="3s")
+c = []
+spawn(lambda: c.append(a.tcp.connect("10.0.0.2:7")))
+sleep("20ms")                      # of the live lab
+assert.eq(l.now(), 0.0)
+assert.eq((p.done, c), (False, []))
+
+assert.eq(p.join().received, 1)    # the main task waits for one that waits in it
+assert.true(0.04 <= l.now() and l.now() < 0.2, str(l.now()))
+at = l.now()
+sleep("20ms")
+assert.eq(l.now(), at)
+
+spawn(tcp.listen(81).accept)       # waits in the live lab
+d = a.tcp.connect("10.0.0.2:7")    # a call that waits in it
+assert.true(l.now() > at)
+at = l.now()
+l.run("2s")
+assert.eq((l.now(), len(ticks)), (at + 2, 2))
+spawn(l.run, "1s")                 # says that it shall move
+sleep("20ms")
+assert.eq((l.now(), len(ticks)), (at + 3, 3))
+assert.fails(lambda: wait(timeout="20ms"), "timed out")
+assert.true(l.now() > at + 10, "wait() waits for everyone")
+`)
+	if err != nil {
+		t.Errorf("%v\n%s%s", err, s.err.String(), s.out.String())
+	}
+}

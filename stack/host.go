@@ -49,14 +49,15 @@ type Host struct {
 	lastID    uint64
 	lastPort  [2]uint16 // RFC 6056's counters, TCP and UDP
 
-	timers  clock.Heap[*TCPConn]
-	hooks   tcp.Hooks
-	rxSeg   tcp.Segment
-	txSeg   tcp.Segment
-	scratch *phy.Frame // where segments go that no interface takes
-	small   *phy.Pool
-	large   *phy.Pool
-	bucket  bucket // ICMP errors
+	timers    clock.Heap[*TCPConn]
+	hooks     tcp.Hooks
+	tcpShared *tcp.Config // the last configuration that connections share
+	rxSeg     tcp.Segment
+	txSeg     tcp.Segment
+	scratch   *phy.Frame // where segments go that no interface takes
+	small     *phy.Pool
+	large     *phy.Pool
+	bucket    bucket // ICMP errors
 
 	observers   []*observer
 	events      []*eventListener

@@ -99,9 +99,8 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	if after != nil && iss.LessEq(*after) {
 		iss = after.Add(1 + int(h.rng.Uint32N(1<<16)))
 	}
-	cfg := l.cfg
-	cfg.StampOffset = h.stampOffset(local, remote)
-	conn := tcp.NewListen(cfg, p.iface.mss(), iss, &h.hooks)
+	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.hooks)
+	conn.SetStampOffset(h.stampOffset(local, remote))
 	if r := conn.Receive(now, s); r != drop.None {
 		h.unsettled(conn)
 		return dropped(r)

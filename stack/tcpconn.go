@@ -40,8 +40,8 @@ type TCPConn struct {
 // glimpse is what a user waits for a change of.
 type glimpse struct {
 	state              tcp.State
-	readable, writable int
 	eof                bool
+	readable, writable int32
 }
 
 // readyList is the round robin of connections that may have something to send.
@@ -107,20 +107,25 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	if err != nil {
 		return nil, err
 	}
-	cfg = h.tcpConfig(cfg)
-	cfg.StampOffset = h.stampOffset(local, remote)
-	conn := tcp.Open(cfg, p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
+	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
+	conn.SetStampOffset(h.stampOffset(local, remote))
 	c := h.addConn(id, conn, p.iface, local, remote)
 	h.settle(now, c)
 	return c, nil
 }
 
-// tcpConfig puts the host's defaults in the place of an empty configuration.
-func (h *Host) tcpConfig(cfg tcp.Config) tcp.Config {
+// tcpConfig is a configuration for connections to share, the host's defaults in the place of an empty
+// one. Sockets that are made alike one after the other, as most are, get the same.
+func (h *Host) tcpConfig(cfg tcp.Config) *tcp.Config {
 	if cfg == (tcp.Config{}) {
-		return h.cfg.TCP
+		cfg = h.cfg.TCP
 	}
-	return cfg
+	if h.tcpShared == nil || *h.tcpShared != cfg {
+		if shared := tcp.Shared(cfg); h.tcpShared == nil || *h.tcpShared != *shared {
+			h.tcpShared = shared
+		}
+	}
+	return h.tcpShared
 }
 
 // TCPDefaults is the configuration that new sockets get when nothing else is said.
@@ -139,7 +144,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
 
 func (c *TCPConn) glance() glimpse {
-	return glimpse{c.conn.State(), c.conn.Readable(), c.conn.Writable(), c.conn.AtEOF()}
+	return glimpse{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.conn.Writable())}
 }
 
 // Local is the local address and port.

@@ -16,7 +16,7 @@ type TCPListener struct {
 	host    *Host
 	id      uint64
 	local   netip.AddrPort
-	cfg     tcp.Config
+	cfg     *tcp.Config // shared by its connections
 	backlog int
 	half    int // connections in SYN-RECEIVED: the SYN queue
 	accept  fifo[*TCPConn]

@@ -10,26 +10,26 @@ const minRing = 4096
 // the first octet, doubles up to the limit, and goes back when the ring is released.
 type Ring struct {
 	buf   []byte // a power of two long, or nil
-	head  int    // index of the first octet
-	n     int    // octets in the queue
-	high  int    // octets from head that may hold data, at least n
-	limit int
+	head  int32  // index of the first octet
+	n     int32  // octets in the queue
+	high  int32  // octets from head that may hold data, at least n
+	limit int32
 }
 
-// NewRing returns an empty ring that holds at most limit octets.
-func NewRing(limit int) Ring { return Ring{limit: limit} }
+// NewRing returns an empty ring that holds at most limit octets, up to a GiB.
+func NewRing(limit int) Ring { return Ring{limit: int32(limit)} }
 
 // Len is the number of octets in the queue.
-func (r *Ring) Len() int { return r.n }
+func (r *Ring) Len() int { return int(r.n) }
 
 // Limit is the most the ring may hold.
-func (r *Ring) Limit() int { return r.limit }
+func (r *Ring) Limit() int { return int(r.limit) }
 
 // SetLimit changes the limit; what is already stored stays.
-func (r *Ring) SetLimit(limit int) { r.limit = limit }
+func (r *Ring) SetLimit(limit int) { r.limit = int32(limit) }
 
 // Free is how many octets Write would take.
-func (r *Ring) Free() int { return max(0, r.limit-r.n) }
+func (r *Ring) Free() int { return int(max(0, r.limit-r.n)) }
 
 // Allocated is the storage held, in octets.
 func (r *Ring) Allocated() int { return len(r.buf) }
@@ -37,8 +37,8 @@ func (r *Ring) Allocated() int { return len(r.buf) }
 // Write appends as much of p as fits and returns how much that was.
 func (r *Ring) Write(p []byte) int {
 	p = p[:min(len(p), r.Free())]
-	r.PutAt(r.n, p)
-	r.n += len(p)
+	r.PutAt(int(r.n), p)
+	r.n += int32(len(p))
 	return len(p)
 }
 
@@ -52,25 +52,25 @@ func (r *Ring) PutAt(off int, p []byte) {
 	if end > len(r.buf) {
 		r.grow(end)
 	}
-	i := (r.head + off) & (len(r.buf) - 1)
+	i := (int(r.head) + off) & (len(r.buf) - 1)
 	k := copy(r.buf[i:], p)
 	copy(r.buf, p[k:])
-	r.high = max(r.high, end)
+	r.high = max(r.high, int32(end))
 }
 
 // Extend makes the next n octets, which PutAt has stored, part of the queue.
 func (r *Ring) Extend(n int) {
-	r.n += n
+	r.n += int32(n)
 	r.high = max(r.high, r.n)
 }
 
 // Peek copies octets from offset off into dst and returns how many there were.
 func (r *Ring) Peek(off int, dst []byte) int {
-	if off >= r.n {
+	if off >= int(r.n) {
 		return 0
 	}
-	dst = dst[:min(len(dst), r.n-off)]
-	i := (r.head + off) & (len(r.buf) - 1)
+	dst = dst[:min(len(dst), int(r.n)-off)]
+	i := (int(r.head) + off) & (len(r.buf) - 1)
 	k := copy(dst, r.buf[i:])
 	copy(dst[k:], r.buf)
 	return len(dst)
@@ -81,9 +81,9 @@ func (r *Ring) Discard(n int) {
 	if n == 0 {
 		return
 	}
-	r.head = (r.head + n) & (len(r.buf) - 1)
-	r.n -= n
-	r.high -= n
+	r.head = int32((int(r.head) + n) & (len(r.buf) - 1))
+	r.n -= int32(n)
+	r.high -= int32(n)
 	if r.n == 0 && r.high <= 0 {
 		r.head = 0 // where the cache has been lately
 	}
@@ -117,8 +117,8 @@ func (r *Ring) grow(need int) {
 	b := make([]byte, size)
 	if r.high > 0 {
 		k := copy(b, r.buf[r.head:])
-		if r.high > k {
-			copy(b[k:], r.buf[:r.high-k])
+		if high := int(r.high); high > k {
+			copy(b[k:], r.buf[:high-k])
 		}
 	}
 	r.buf, r.head = b, 0

@@ -79,6 +79,7 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 		// Growth only where the window was the limit (RFC 7661 in its simplest form).
 		g.ctl.Acked(now, &g.Window, n, c.rtt.srtt)
 		g.Cwnd = min(g.Cwnd, MaxBuffer)
+		c.tuneSend()
 	}
 	g.dupAcks = 0
 }
@@ -90,7 +91,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	if v.timedAt != clock.Never {
 		if v.timedSeq.LessEq(ack) {
-			c.rtt.sample(now.Sub(v.timedAt))
+			c.rtt.sample(now.Sub(v.timedAt), c.cfg)
 			v.timedAt = clock.Never
 		}
 	} else if v.una != v.iss { // the peer's first word may come long after its answer to a repeated SYN
@@ -124,7 +125,7 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	if since := now.Sub(c.snd.againAt); since < rtt && since >= c.rtt.srtt/2 {
 		rtt = max(since, stampTick)
 	}
-	c.rtt.sample(rtt)
+	c.rtt.sample(rtt, c.cfg)
 }
 
 // ackDuplicate counts a duplicate acknowledgement: the third begins fast retransmit and recovery

@@ -29,9 +29,17 @@ var chaosBuffers = []int{64, 100, 700, 3000, 20000, 65535, 300_000, 2 << 20}
 
 func (x *chaos) config() Config {
 	r := x.rng
+	size := func() (fixed, most int) { // one in four sizes itself
+		if most = chaosBuffers[r.IntN(len(chaosBuffers))]; r.IntN(4) > 0 {
+			fixed = most
+		}
+		return fixed, most
+	}
+	snd, sndMax := size()
+	rcv, rcvMax := size()
 	return Config{
-		SendBuffer: chaosBuffers[r.IntN(len(chaosBuffers))],
-		RecvBuffer: chaosBuffers[r.IntN(len(chaosBuffers))],
+		SendBuffer: snd, SendBufferMax: sndMax,
+		RecvBuffer: rcv, RecvBufferMax: rcvMax,
 		NoDelay:    r.IntN(2) == 0,
 		MSS:        []int{0, 48, 536, 1000}[r.IntN(4)],
 		DelayedAck: []time.Duration{0, -1, 200 * time.Millisecond}[r.IntN(3)],
@@ -46,10 +54,10 @@ func newChaos(t *testing.T, rng *rand.Rand) *chaos {
 	a, b := x.config(), x.config()
 	x.pipe = newPipe(t, a, b)
 	if rng.IntN(5) == 0 { // simultaneous open
-		x.c[1] = Open(b, linkMSS, 0xfffff000, 0, nil)
+		x.c[1] = Open(&b, linkMSS, 0xfffff000, 0, nil)
 	}
 	x.room = []int{linkMSS, 300, 20000, 65535}[rng.IntN(4)]
-	x.widest = [2]int{x.c[0].cfg.RecvBuffer, x.c[1].cfg.RecvBuffer}
+	x.widest = [2]int{x.c[0].cfg.recvMost(), x.c[1].cfg.recvMost()}
 	loss, dup, jitter := rng.Float64()*0.3, rng.Float64()*0.3, rng.Int64N(60)
 	x.fault = func(int, *Segment) (int, time.Duration) {
 		if x.healthy {
@@ -86,7 +94,7 @@ func (x *chaos) act() {
 		x.read(i, 1+x.rng.IntN(len(x.scratch)))
 	case n < 192:
 		cfg := x.config()
-		x.widest[i] = max(x.widest[i], cfg.RecvBuffer)
+		x.widest[i] = max(x.widest[i], cfg.recvMost())
 		c.SetConfig(x.now, cfg)
 	case n < 195:
 		if c.state >= Established {
@@ -228,7 +236,7 @@ func FuzzSegments(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x00\x10\x00\x00\x00\x11\x01\x02\x03\x04\x05\x06\x07"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		now := clock.Instant(time.Second)
-		c := NewListen(Config{RecvBuffer: 2000, SendBuffer: 2000}, 536, 0xfffffff0, nil)
+		c := NewListen(&Config{RecvBuffer: 2000, SendBuffer: 2000}, 536, 0xfffffff0, nil)
 		buf := make([]byte, 536)
 		for len(data) >= 8 {
 			d := data[:8]

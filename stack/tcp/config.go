@@ -6,18 +6,25 @@ import "time"
 const (
 	MinBuffer = 64
 	MaxBuffer = 64 << 20
+	// startBuffer is where a buffer begins whose size nobody has fixed. Storage comes with the octets, so
+	// that it costs nothing by itself.
+	startBuffer = 256 << 10
 )
 
 // Config holds one connection's options. Durations of zero take the default unless a field says
-// otherwise. It is copied when a connection is made.
+// otherwise.
+//
+// A buffer of fixed size holds that many octets, MinBuffer to MaxBuffer. One of size 0 sizes itself: it
+// begins at 256 KiB and grows as the path and the reader show that they need it, up to its Max.
 type Config struct {
-	SendBuffer    int           // octets queued at most, MinBuffer to MaxBuffer
-	RecvBuffer    int           // octets kept for the reader at most; sets the offered window
+	SendBuffer    int           // octets queued at most; 0: twice the congestion window
+	SendBufferMax int           // what a send buffer that sizes itself grows to
+	RecvBuffer    int           // octets kept for the reader at most; 0: twice what it takes in a round trip
+	RecvBufferMax int           // what a receive buffer that sizes itself grows to; sets the window scale
 	MSS           int           // largest segment's payload we want to receive and send; 0: what the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
 	NoTimestamps  bool          // does not offer or accept timestamps (RFC 7323)
 	TTL           uint8         // of the packets; used by the stack
-	StampOffset   uint32        // our timestamp clock at instant zero; the stack gives each pair of ends its own (RFC 7323 §5.4)
 	KeepAlive     time.Duration // idle time before a probe, and between probes; 0: no keep-alive
 	KeepAliveMax  int           // probes without an answer before the connection is given up
 	UserTimeout   time.Duration // how long data may stay unacknowledged; 0: until MaxRetries
@@ -29,31 +36,31 @@ type Config struct {
 	RTOMin        time.Duration // RFC 6298 §2.4
 	RTOMax        time.Duration // RFC 6298 §2.5
 	InitialWindow int           // initial congestion window in segments; 0: RFC 5681 §3.1
-	Controller    Controller    // congestion controller, for this connection alone; nil: NewReno
 }
 
-// Default is what an option is when nothing is said.
+// Default is what an option is when nothing is said. The buffers' bounds fill 10 Gbit/s × 1 ms and
+// 100 Mbit/s × 200 ms, 2.5 MB, twice over, as a window needs while a loss is being repaired.
 func Default() Config {
 	return Config{
-		SendBuffer:   256 << 10,
-		RecvBuffer:   256 << 10,
-		KeepAliveMax: 9,
-		MaxRetries:   15,
-		SYNRetries:   6,
-		DelayedAck:   40 * time.Millisecond,
-		TimeWait:     10 * time.Second,
-		RTOInitial:   time.Second,
-		RTOMin:       200 * time.Millisecond,
-		RTOMax:       60 * time.Second,
-		TTL:          64,
+		SendBufferMax: 8 << 20,
+		RecvBufferMax: 8 << 20,
+		KeepAliveMax:  9,
+		MaxRetries:    15,
+		SYNRetries:    6,
+		DelayedAck:    40 * time.Millisecond,
+		TimeWait:      10 * time.Second,
+		RTOInitial:    time.Second,
+		RTOMin:        200 * time.Millisecond,
+		RTOMax:        60 * time.Second,
+		TTL:           64,
 	}
 }
 
 // withDefaults fills what is zero and brings sizes into their bounds.
 func (c Config) withDefaults() Config {
 	d := Default()
-	set(&c.SendBuffer, d.SendBuffer)
-	set(&c.RecvBuffer, d.RecvBuffer)
+	set(&c.SendBufferMax, d.SendBufferMax)
+	set(&c.RecvBufferMax, d.RecvBufferMax)
 	set(&c.KeepAliveMax, d.KeepAliveMax)
 	set(&c.MaxRetries, d.MaxRetries)
 	set(&c.SYNRetries, d.SYNRetries)
@@ -63,9 +70,39 @@ func (c Config) withDefaults() Config {
 	set(&c.RTOMin, d.RTOMin)
 	set(&c.RTOMax, d.RTOMax)
 	set(&c.TTL, d.TTL)
-	c.SendBuffer = min(max(c.SendBuffer, MinBuffer), MaxBuffer)
-	c.RecvBuffer = min(max(c.RecvBuffer, MinBuffer), MaxBuffer)
+	for _, n := range [...]*int{&c.SendBuffer, &c.RecvBuffer, &c.SendBufferMax, &c.RecvBufferMax} {
+		if *n != 0 {
+			*n = min(max(*n, MinBuffer), MaxBuffer)
+		}
+	}
+	c.InitialWindow = min(max(c.InitialWindow, 0), 1<<15)
 	return c
+}
+
+// Shared is cfg with its defaults filled in, to be given to any number of connections. Nobody changes it
+// any more: SetConfig gives the one connection a Config of its own.
+func Shared(cfg Config) *Config {
+	cfg = cfg.withDefaults()
+	return &cfg
+}
+
+// sendStart and recvStart are the sizes that the buffers begin with.
+func (c *Config) sendStart() int { return startSize(c.SendBuffer, c.SendBufferMax) }
+func (c *Config) recvStart() int { return startSize(c.RecvBuffer, c.RecvBufferMax) }
+
+func startSize(fixed, most int) int {
+	if fixed != 0 {
+		return fixed
+	}
+	return min(startBuffer, most)
+}
+
+// recvMost is the most that the receive buffer may become.
+func (c *Config) recvMost() int {
+	if c.RecvBuffer != 0 {
+		return c.RecvBuffer
+	}
+	return c.RecvBufferMax
 }
 
 func set[T comparable](v *T, value T) {

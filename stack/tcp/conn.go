@@ -18,7 +18,7 @@ const (
 // Conn is one connection: RFC 9293's TCB with its buffers. The zero Conn is not usable; see Open and
 // NewListen.
 type Conn struct {
-	cfg     Config
+	cfg     *Config // complete, and shared with other connections: never written to
 	hooks   *Hooks
 	state   State
 	passive bool  // came from LISTEN
@@ -46,16 +46,16 @@ type send struct {
 	una, nxt wire.Seq
 	max      wire.Seq // one past the highest number ever sent: nxt falls back to una on a timeout
 	wl1, wl2 wire.Seq
-	wnd      int // octets, scaled
-	maxWnd   int // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
-	mss      int // payload we send at most in one segment
+	timedSeq wire.Seq // the segment whose round trip is being measured ends here, sent at timedAt
+	wnd      int      // octets, scaled
+	maxWnd   int      // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
+	mss      int      // payload we send at most in one segment
 	wscale   uint8
 	closed   bool // the application sends no more: a FIN follows the last octet
 	finSent  bool
 
-	timedSeq wire.Seq      // the segment whose round trip is being measured ends here,
-	timedAt  clock.Instant // and was sent then; Never: none is (RFC 6298 §3, Karn)
-	againAt  clock.Instant // when something was last repeated
+	timedAt clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
+	againAt clock.Instant // when something was last repeated
 
 	bytesSent, bytesAcked uint64
 }
@@ -80,6 +80,7 @@ type receive struct {
 	finSeq wire.Seq
 	base   int64      // offset of nxt in the stream, which gaps are counted in
 	early  buf.Ranges // what came early, as stream offsets
+	round  round
 
 	bytes uint64
 }
@@ -109,8 +110,9 @@ type Hooks struct {
 
 // Open returns a connection in SYN-SENT, whose SYN is owed (active OPEN, RFC 9293 §3.10.1). mss is the
 // largest payload the interface takes in one segment, in octets; iss is the initial sequence number
-// (RFC 6528 is the caller's business).
-func Open(cfg Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
+// (RFC 6528 is the caller's business). A cfg that Shared made is kept as it is, of another a complete
+// copy.
+func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.count(EventActiveOpen)
 	c.owe.syn = true
@@ -120,29 +122,31 @@ func Open(cfg Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn 
 }
 
 // NewListen returns a connection in LISTEN, to be given a SYN (passive OPEN, RFC 9293 §3.10.1).
-func NewListen(cfg Config, mss int, iss wire.Seq, h *Hooks) *Conn {
+func NewListen(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.passive = true
 	c.setState(Listen)
 	return c
 }
 
-func newConn(cfg Config, mss int, iss wire.Seq, h *Hooks) *Conn {
-	cfg = cfg.withDefaults()
+func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
+	if *cfg != cfg.withDefaults() {
+		cfg = Shared(*cfg)
+	}
 	if cfg.MSS > 0 {
 		mss = min(mss, cfg.MSS)
 	}
 	mss = max(mss, minMSS)
 	c := &Conn{cfg: cfg, hooks: h}
 	c.snd = send{
-		buf: buf.NewRing(cfg.SendBuffer), iss: iss, una: iss, nxt: iss, max: iss,
+		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss,
 		mss: min(mss, defaultMSS), timedAt: clock.Never,
 	}
-	c.rcv = receive{buf: buf.NewRing(cfg.RecvBuffer), mss: mss, wscale: scaleFor(cfg.RecvBuffer), scaled: true}
-	c.rtt.init(&cfg)
-	c.ts = stamps{on: !cfg.NoTimestamps, offset: cfg.StampOffset}
+	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: mss, wscale: scaleFor(cfg.recvMost()), scaled: true}
+	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())
+	c.ts.on = !cfg.NoTimestamps
 	c.at = noTimers
-	c.cong.init(&cfg, c.snd.mss)
+	c.cong.init(cfg, c.snd.mss)
 	c.cong.recover = iss
 	return c
 }
@@ -162,15 +166,25 @@ func (c *Conn) Err() error { return c.err }
 func (c *Conn) Done() bool { return c.state == Closed && !c.owe.reset && !c.owe.hasReply }
 
 // Config is the connection's options.
-func (c *Conn) Config() Config { return c.cfg }
+func (c *Conn) Config() Config { return *c.cfg }
+
+// SetStampOffset sets what our timestamp clock shows at instant zero, before the first segment. The stack
+// gives each pair of ends its own (RFC 7323 §5.4).
+func (c *Conn) SetStampOffset(n uint32) { c.ts.offset = n }
 
 // SetConfig changes options while the connection lives. Buffers may grow and shrink (an offered window
 // is never taken back); the segment size and the controller stay as they are.
 func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
-	c.cfg = cfg.withDefaults()
-	c.snd.buf.SetLimit(c.cfg.SendBuffer)
-	c.rcv.buf.SetLimit(max(c.cfg.RecvBuffer, 2<<c.rcv.wscale)) // less than the scale's unit can't be offered
-	c.rtt.setBounds(&c.cfg)
+	c.cfg = Shared(cfg)
+	v, r := &c.snd.buf, &c.rcv.buf
+	if v.SetLimit(min(v.Limit(), c.cfg.SendBufferMax)); c.cfg.SendBuffer != 0 {
+		v.SetLimit(c.cfg.SendBuffer)
+	}
+	n := min(r.Limit(), c.cfg.RecvBufferMax)
+	if c.cfg.RecvBuffer != 0 {
+		n = c.cfg.RecvBuffer
+	}
+	r.SetLimit(max(n, 2<<c.rcv.wscale)) // less than the scale's unit can't be offered
 	c.armKeepAlive(now)
 }
 
@@ -257,7 +271,7 @@ const challengePerSecond = 10
 // limiter is a budget for each second.
 type limiter struct {
 	since clock.Instant
-	spent int
+	spent int32
 }
 
 func (l *limiter) take(now clock.Instant) bool {

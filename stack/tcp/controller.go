@@ -65,18 +65,15 @@ func (r NewReno) TimedOut(now clock.Instant, w *Window, flight int) {
 type congestion struct {
 	Window
 	ctl        Controller
-	initial    int      // segments; 0: by equation
+	initial    uint16   // segments; 0: by equation
 	recover    wire.Seq // the highest number sent when the last loss was found
-	dupAcks    int
+	dupAcks    int32
 	inRecovery bool
 	partial    bool // a partial acknowledgement has come in this recovery
 }
 
 func (g *congestion) init(cfg *Config, mss int) {
-	g.ctl, g.initial = cfg.Controller, cfg.InitialWindow
-	if g.ctl == nil {
-		g.ctl = NewReno{}
-	}
+	g.ctl, g.initial = NewReno{}, uint16(cfg.InitialWindow)
 	g.setMSS(mss)
 	g.Ssthresh = MaxBuffer
 }
@@ -87,7 +84,7 @@ func (g *congestion) limited() int {
 	if g.inRecovery {
 		return 0
 	}
-	return min(g.dupAcks, 2) * g.MSS
+	return int(min(g.dupAcks, 2)) * g.MSS
 }
 
 // setMSS fixes the segment size and with it the initial window.
@@ -98,7 +95,7 @@ func (g *congestion) setMSS(mss int) {
 
 // initialWindow is RFC 5681 §3.1's upper bound, in octets.
 func (g *congestion) initialWindow() int {
-	n := g.initial
+	n := int(g.initial)
 	switch {
 	case n > 0:
 	case g.MSS > 2190:

@@ -17,7 +17,7 @@ type duplex struct {
 
 func newDuplex(tb testing.TB, mss, room int) *duplex {
 	d := &duplex{buf: make([]byte, room)}
-	cfg := Config{InitialWindow: 100}
+	cfg := &Config{InitialWindow: 100}
 	d.c[0] = Open(cfg, mss, 1, 0, nil)
 	d.c[1] = NewListen(cfg, mss, 2, nil)
 	d.exchange()
@@ -119,12 +119,11 @@ func TestGapsAllocateNothing(t *testing.T) {
 	}
 }
 
-// An idle connection is to cost under 1 KiB with all the stack keeps for it.
+// An idle connection is to cost under 1 KiB with all the stack keeps for it, of which this is the part of
+// the Conn.
 func TestIdleConnectionIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(Conn{}); n > 768 {
+	if n := unsafe.Sizeof(Conn{}); n > 640 {
 		t.Errorf("a Conn is %d octets", n)
-	} else {
-		t.Logf("a Conn is %d octets", n)
 	}
 	d := newDuplex(t, 1460, 1460)
 	d.round(t, make([]byte, 5000), 0, 1)

@@ -21,7 +21,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 // An exchange is one connection against a peer that the file plays. Every line is a time in seconds and
 // a word; what the file gives:
 //
-//	0.000 config snd=1000 rcv=1000 mss=1460 …   ts=OFFSET for timestamps; before open or listen; afterwards, SetConfig
+//	0.000 config snd=1000 rcv=1000 mss=1460 …   before open or listen; afterwards, SetConfig: ts=OFFSET for timestamps,
+//	                                            sndmax and rcvmax for buffers that size themselves
 //	0.000 open | listen                         our ISS is 4294967200, the peer's 4294967000: both wrap
 //	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, ts, ecr, urg, gso
 //	0.010 write N | read N | shut | close | abort
@@ -47,6 +48,7 @@ type exchange struct {
 	c       *Conn
 	hooks   Hooks
 	out     bytes.Buffer
+	stamps  uint32
 	written int
 	got     int
 }
@@ -209,8 +211,12 @@ func (x *exchange) config(f []string) {
 		switch k {
 		case "snd":
 			x.cfg.SendBuffer = x.number(v)
+		case "sndmax":
+			x.cfg.SendBuffer, x.cfg.SendBufferMax = 0, x.number(v)
 		case "rcv":
 			x.cfg.RecvBuffer = x.number(v)
+		case "rcvmax":
+			x.cfg.RecvBuffer, x.cfg.RecvBufferMax = 0, x.number(v)
 		case "mss":
 			x.cfg.MSS = x.number(v)
 		case "iw":
@@ -232,7 +238,7 @@ func (x *exchange) config(f []string) {
 		case "timewait":
 			x.cfg.TimeWait = span()
 		case "ts":
-			x.cfg.NoTimestamps, x.cfg.StampOffset = false, uint32(x.number(v))
+			x.cfg.NoTimestamps, x.stamps = false, uint32(x.number(v))
 		case "room":
 			x.room = x.number(v)
 		default:
@@ -249,10 +255,12 @@ func (x *exchange) do(f []string) {
 	case "config":
 		x.config(f[1:])
 	case "open":
-		x.c = Open(x.cfg, 1460, ourISS, x.now, &x.hooks)
+		x.c = Open(&x.cfg, 1460, ourISS, x.now, &x.hooks)
+		x.c.SetStampOffset(x.stamps)
 		x.say("* %v", x.c.State())
 	case "listen":
-		x.c = NewListen(x.cfg, 1460, ourISS, &x.hooks)
+		x.c = NewListen(&x.cfg, 1460, ourISS, &x.hooks)
+		x.c.SetStampOffset(x.stamps)
 	case "<":
 		x.segment(f[1:])
 	case "write":
@@ -332,6 +340,10 @@ func (x *exchange) info(words []string) {
 			v = i.Gaps
 		case "outoforder":
 			v = i.OutOfOrder
+		case "rcvbuf":
+			v = i.RecvBuf
+		case "sndbuf":
+			v = i.SendBuf
 		case "readable":
 			v = x.c.Readable()
 		case "timer":

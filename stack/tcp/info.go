@@ -12,6 +12,7 @@ import (
 type Info struct {
 	State               State
 	RecvQ, SendQ        int // octets waiting for the reader; octets not yet acknowledged
+	RecvBuf, SendBuf    int // the most that these may be at present
 	SndUna, SndNxt, ISS wire.Seq
 	RcvNxt, IRS         wire.Seq
 	SndWnd, RcvWnd      int // in octets, scaled
@@ -64,11 +65,12 @@ func (c *Conn) Info(now clock.Instant) Info {
 	v, r, g := &c.snd, &c.rcv, &c.cong
 	i := Info{
 		State: c.state, RecvQ: r.buf.Len(), SendQ: v.buf.Len(),
+		RecvBuf: r.buf.Limit(), SendBuf: v.buf.Limit(),
 		SndUna: v.una, SndNxt: v.nxt, ISS: v.iss, RcvNxt: r.nxt, IRS: r.irs,
 		SndWnd: v.wnd, RcvWnd: max(0, r.adv.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
 		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
 		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: g.ctl.Name(), InRecovery: g.inRecovery,
-		Retrans: int(c.retrans), Backoffs: c.rtt.backoffs, Unacked: v.max.Sub(v.una),
+		Retrans: int(c.retrans), Backoffs: int(c.rtt.backoffs), Unacked: v.max.Sub(v.una),
 		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}

@@ -145,7 +145,7 @@ func (x *cell) said(at clock.Instant) (out []Segment) {
 // octets have come and been read, 100 have gone and been acknowledged; in ESTABLISHED and CLOSE-WAIT
 // another 100 are under way, in the closing states our FIN.
 func newCell(t *testing.T, short string) *cell {
-	cfg := Config{RecvBuffer: 4000, NoDelay: true}
+	cfg := &Config{RecvBuffer: 4000, NoDelay: true}
 	x := &cell{t: t, iss: cellISS}
 	switch short {
 	case "CL", "LI", "SR":

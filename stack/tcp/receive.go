@@ -127,10 +127,11 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 // establish enters ESTABLISHED, and goes on at once when the application has closed in the meantime.
 func (c *Conn) establish(now clock.Instant) {
 	if c.rtt.backoffs > 0 { // the SYN was lost, so there is no sample either (Karn)
-		c.rtt.rto = min(rtoAfterLostSYN, c.rtt.max) // RFC 6298 §5.7
-		c.cong.Cwnd = c.cong.MSS                    // RFC 5681 §3.1
+		c.rtt.rto = min(rtoAfterLostSYN, c.cfg.rtoMax()) // RFC 6298 §5.7
+		c.cong.Cwnd = c.cong.MSS                         // RFC 5681 §3.1
 	}
 	c.setState(Established)
+	c.rcv.round = round{began: now, stamp: c.ts.value(now)}
 	c.at.waiting = clock.Never
 	c.armKeepAlive(now)
 	if c.snd.closed {

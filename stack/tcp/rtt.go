@@ -12,30 +12,25 @@ const rtoAfterLostSYN = 3 * time.Second
 type estimator struct {
 	srtt, rttvar time.Duration
 	rto          time.Duration
-	min, max     time.Duration
-	backoffs     int // consecutive timeouts since the last acknowledgement of something new
+	backoffs     int32 // consecutive timeouts since the last acknowledgement of something new
 }
 
-func (e *estimator) init(cfg *Config) {
-	e.setBounds(cfg)
-	e.rto = min(cfg.RTOInitial, e.max)
-}
-
-func (e *estimator) setBounds(cfg *Config) { e.min, e.max = cfg.RTOMin, max(cfg.RTOMax, cfg.RTOMin) }
+// rtoMax is the longest timeout; the shortest one prevails.
+func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
 // sample takes in the round trip of a segment that was sent once (§2.2, §2.3); it ends the back-off.
-func (e *estimator) sample(r time.Duration) {
+func (e *estimator) sample(r time.Duration, cfg *Config) {
 	if e.srtt == 0 {
 		e.srtt, e.rttvar = max(r, 1), r/2
 	} else {
 		e.rttvar += ((e.srtt - r).Abs() - e.rttvar) / 4
 		e.srtt += (r - e.srtt) / 8
 	}
-	e.rto = min(max(e.srtt+max(granularity, 4*e.rttvar), e.min), e.max)
+	e.rto = min(max(e.srtt+max(granularity, 4*e.rttvar), cfg.RTOMin), cfg.rtoMax())
 }
 
 // backOff doubles the timeout (§5.5).
-func (e *estimator) backOff() {
-	e.rto = min(2*e.rto, e.max)
+func (e *estimator) backOff(cfg *Config) {
+	e.rto = min(2*e.rto, cfg.rtoMax())
 	e.backoffs++
 }

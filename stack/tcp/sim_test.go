@@ -45,8 +45,8 @@ const linkMSS = 1460
 // newPipe returns a client in SYN-SENT and a server in LISTEN.
 func newPipe(t *testing.T, client, server Config) *pipe {
 	p := &pipe{t: t, delay: 10 * time.Millisecond, room: linkMSS}
-	p.c[0] = Open(client, linkMSS, 1000, 0, nil)
-	p.c[1] = NewListen(server, linkMSS, 0xffffff00, nil) // wraps early
+	p.c[0] = Open(&client, linkMSS, 1000, 0, nil)
+	p.c[1] = NewListen(&server, linkMSS, 0xffffff00, nil) // wraps early
 	return p
 }
 

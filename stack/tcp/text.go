@@ -27,6 +27,7 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 		c.fail(ErrAborted, true)
 		return drop.TCPClosedRecv
 	}
+	c.tuneReceive(now, &s.Options)
 	return c.acceptText(now, s.Seq, s.Payload, s.Segments())
 }
 

@@ -113,7 +113,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	if opening {
 		limit = c.cfg.SYNRetries
 	}
-	if c.rtt.backoffs >= limit {
+	if int(c.rtt.backoffs) >= limit {
 		c.timedOut()
 		return
 	}
@@ -125,7 +125,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	} else {
 		g.Cwnd = g.MSS
 	}
-	c.rtt.backOff()
+	c.rtt.backOff(c.cfg)
 	g.inRecovery, g.dupAcks, g.recover = false, 0, v.max
 	c.owe.fast = false
 	v.timedAt = clock.Never
@@ -141,7 +141,7 @@ func (c *Conn) armPersist(now clock.Instant) {
 	}
 	wait := c.rtt.rto
 	for range min(t.probes, 16) {
-		wait = min(2*wait, c.rtt.max)
+		wait = min(2*wait, c.cfg.rtoMax())
 	}
 	t.persist = now.Add(wait)
 }

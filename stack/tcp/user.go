@@ -30,6 +30,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if n := c.rcv.buf.Read(p); n > 0 || len(p) == 0 {
+		c.rcv.round.taken += uint32(n)
 		return n, nil
 	}
 	switch {
@@ -49,6 +50,7 @@ func (c *Conn) Discard(n int) (int, error) {
 	}
 	n = min(n, c.rcv.buf.Len())
 	c.rcv.buf.Discard(n)
+	c.rcv.round.taken += uint32(n)
 	return n, nil
 }
 

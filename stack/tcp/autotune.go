@@ -1,0 +1,46 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// round is one round trip as the receiver sees it: the time in which the reader's appetite is measured.
+type round struct {
+	began clock.Instant
+	stamp uint32 // our timestamp clock then
+	taken uint32 // octets that the reader has taken since
+}
+
+// tuneReceive sizes a receive buffer that nobody has fixed. Once a round trip it is made at least twice
+// what the reader took in it, and some segments more, since a sender in slow start doubles its window
+// in each. It never shrinks: what it holds is given back when it is empty.
+func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
+	r := &c.rcv.round
+	if c.cfg.RecvBuffer != 0 || !c.roundOver(now, o) {
+		return
+	}
+	if need := 2*int(r.taken) + 16*c.rcv.mss; need > c.rcv.buf.Limit() {
+		c.rcv.buf.SetLimit(min(need, c.cfg.RecvBufferMax))
+	}
+	*r = round{began: now, stamp: c.ts.value(now)}
+}
+
+// roundOver reports whether the segment whose options are o was sent after the peer had heard of something
+// that we said in this round: it echoes a later stamp. Without timestamps the clock must do.
+func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
+	r := &c.rcv.round
+	if c.ts.on && o.HasTimestamps {
+		return int32(o.TSEcr-r.stamp) > 0
+	}
+	return now.Sub(r.began) > max(c.rtt.srtt, granularity)
+}
+
+// tuneSend sizes a send buffer that nobody has fixed: twice the congestion window, so that the
+// application has a window's time to come back with more. It never shrinks either.
+func (c *Conn) tuneSend() {
+	b := &c.snd.buf
+	if c.cfg.SendBuffer == 0 && 2*c.cong.Cwnd > b.Limit() {
+		b.SetLimit(min(2*c.cong.Cwnd, c.cfg.SendBufferMax))
+	}
+}

@@ -1,0 +1,163 @@
+package tcp
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"smolsh/stack/clock"
+)
+
+// way is one direction of a path: a queue in front of a line of some rate, then a delay. Frames keep their
+// order. A frame is a segment with the 40 octets of its headers and the 12 of its timestamps.
+type way struct {
+	rate  int // octets a second; 0: as fast as you like
+	queue int // octets that may wait, the one being sent included; 0: any number
+	delay time.Duration
+	loss  float64
+
+	free    clock.Instant // when the line has sent all that it has taken
+	flying  []arrival
+	head    int
+	sent    int // segments
+	dropped int
+}
+
+const frameHeaders = 52
+
+// take puts a segment on its way, or loses it.
+func (w *way) take(now clock.Instant, rng *rand.Rand, s *Segment) {
+	w.sent++
+	size := len(s.Payload) + frameHeaders
+	start := max(now, w.free)
+	switch {
+	case w.rate > 0 && w.queue > 0 && int(start.Sub(now).Seconds()*float64(w.rate))+size > w.queue,
+		w.loss > 0 && rng.Float64() < w.loss:
+		w.dropped++
+		return
+	}
+	if w.rate > 0 {
+		start = start.Add(time.Duration(size) * time.Second / time.Duration(w.rate))
+	}
+	w.free = start
+	w.flying = append(w.flying, arrival{at: start.Add(w.delay), seg: *s})
+}
+
+func (w *way) next() clock.Instant {
+	if w.head == len(w.flying) {
+		return clock.Never
+	}
+	return w.flying[w.head].at
+}
+
+func (w *way) land() *Segment {
+	s := &w.flying[w.head].seg
+	if w.head++; w.head == len(w.flying) {
+		w.flying, w.head = w.flying[:0], 0
+	} else if w.head >= 4096 {
+		n := copy(w.flying, w.flying[w.head:])
+		w.flying, w.head = w.flying[:n], 0
+		s = &Segment{TCP: s.TCP, Payload: s.Payload}
+	}
+	return s
+}
+
+// path is two connections with a way in each direction, the first one sending as much as it can.
+type path struct {
+	t    testing.TB
+	now  clock.Instant
+	rng  *rand.Rand
+	c    [2]*Conn
+	ways [2]*way // from c[0] to c[1], and back
+	got  int
+	buf  []byte
+	tick func()
+}
+
+func newPath(t testing.TB, seed uint64, there, back *way, sender, receiver Config) *path {
+	p := &path{t: t, rng: rand.New(rand.NewPCG(seed, 3)), ways: [2]*way{there, back}, buf: make([]byte, linkMSS)}
+	p.c[0] = Open(&sender, linkMSS, 1, 0, nil)
+	p.c[1] = NewListen(&receiver, linkMSS, 0x7fffff00, nil)
+	return p
+}
+
+// run has the sender send and the receiver read for so long.
+func (p *path) run(d time.Duration) {
+	data, sink := make([]byte, 1<<16), make([]byte, 1<<16)
+	for end := p.now.Add(d); ; {
+		for p.c[0].State() == Established && p.c[0].Writable() > 0 {
+			_, _ = p.c[0].Write(data)
+		}
+		for i, c := range p.c {
+			for {
+				s := Segment{}
+				n, ok := c.Emit(p.now, p.buf, &s)
+				if !ok {
+					break
+				}
+				s.Payload = append([]byte(nil), p.buf[:n]...)
+				p.ways[i].take(p.now, p.rng, &s)
+			}
+		}
+		at := min(p.ways[0].next(), p.ways[1].next(), p.c[0].Deadline(), p.c[1].Deadline())
+		if at > end {
+			p.now = end
+			return
+		}
+		p.now = max(p.now, at)
+		for i, w := range p.ways {
+			for w.next() <= p.now {
+				p.c[1-i].Receive(p.now, w.land())
+				if p.tick != nil {
+					p.tick()
+				}
+			}
+		}
+		for n := 1; n > 0; p.got += n {
+			n, _ = p.c[1].Read(sink)
+		}
+	}
+}
+
+// TestLongFatPaths: buffers that size themselves fill what Default says that they fill, and stay small
+// where the path is.
+func TestLongFatPaths(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		rate     int
+		rtt      time.Duration
+		least    float64 // of the rate, after the start
+		from, to int     // what the receive buffer may have become
+	}{
+		{"10 Gbit/s, 1 ms", 1_250_000_000, time.Millisecond, 0.5, 1 << 20, 8 << 20},
+		{"100 Mbit/s, 200 ms", 12_500_000, 200 * time.Millisecond, 0.5, 5_000_000, 8 << 20},
+		{"10 Mbit/s, 20 ms", 1_250_000, 20 * time.Millisecond, 0.9, startBuffer, 1 << 20},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			there := &way{rate: tc.rate, delay: tc.rtt / 2}
+			p := newPath(t, 1, there, &way{delay: tc.rtt / 2}, Config{}, Config{})
+			p.run(20 * tc.rtt)
+			p.got = 0
+			p.run(20 * tc.rtt)
+			share := float64(p.got) / (20 * tc.rtt.Seconds()) / float64(tc.rate) * (linkMSS + frameHeaders - 12) / (linkMSS - 12)
+			n := p.c[1].rcv.buf.Limit()
+			t.Logf("%.1f %% of the rate, receive buffer %d, send buffer %d", 100*share, n, p.c[0].snd.buf.Limit())
+			if share < tc.least || n < tc.from || n > tc.to {
+				t.Errorf("%.1f %% of the rate with a receive buffer of %d", 100*share, n)
+			}
+		})
+	}
+}
+
+// What is discarded has been taken as well as what is read.
+func TestDiscardIsTaken(t *testing.T) {
+	d := newDuplex(t, linkMSS, linkMSS)
+	_, _ = d.c[0].Write(make([]byte, 1000))
+	d.exchange()
+	if n, err := d.c[1].Discard(600); n != 600 || err != nil {
+		t.Fatal(n, err)
+	}
+	if _, _ = d.c[1].Read(make([]byte, 300)); d.c[1].rcv.round.taken != 900 {
+		t.Errorf("%d of 900 octets taken", d.c[1].rcv.round.taken)
+	}
+}

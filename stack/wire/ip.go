@@ -13,6 +13,7 @@ type Protocol uint8
 // The protocols of the stack.
 const (
 	ProtocolICMP   Protocol = 1
+	ProtocolIGMP   Protocol = 2
 	ProtocolTCP    Protocol = 6
 	ProtocolUDP    Protocol = 17
 	ProtocolICMPv6 Protocol = 58
@@ -23,6 +24,8 @@ func (p Protocol) String() string {
 	switch p {
 	case ProtocolICMP:
 		return "icmp"
+	case ProtocolIGMP:
+		return "igmp"
 	case ProtocolTCP:
 		return "tcp"
 	case ProtocolUDP:

@@ -6,7 +6,7 @@
 // slice it is given, which must be long enough, and returns how many octets it wrote. Nothing
 // allocates. Errors are drop.Reason values: what is wrong with the packet, in one word.
 //
-// Sources: RFC 826 (ARP), 791 (IPv4), 8200 (IPv6), 792 and 1122 (ICMPv4), 768 (UDP), 9293, 7323 and
+// Sources: RFC 826 (ARP), 791 (IPv4), 8200 (IPv6), 792 and 1122 (ICMPv4), 2236 and 2113 (IGMP), 768 (UDP), 9293, 7323 and
 // 2018 (TCP), 1071 (checksum). Fields of parsed values are as the wire had them, in host order.
 package wire
 

@@ -61,7 +61,7 @@ var layers = []struct {
 	{"script", layer{
 		inside: "stack/lab stack phy phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
-		outside: "go.starlark.net"}},
+		outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"repl", layer{inside: "script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},

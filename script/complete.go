@@ -373,10 +373,8 @@ func (s *Session) keywords(fn string, c *bracket) []string {
 				names = append(names, p.name)
 			}
 		}
-		if f.b.takesTCP() {
-			for n := range tcpOptions {
-				names = append(names, n)
-			}
+		for n := range f.b.ofTCP() {
+			names = append(names, n)
 		}
 		if t, ok := f.recv.(*table); ok && f.b.name == "table.where" {
 			names = append(names, t.fields()...)

@@ -79,11 +79,6 @@ func (b *builtin) explain(p *param) string {
 	return text
 }
 
-// takesTCP reports whether **options are those of TCP sockets.
-func (b *builtin) takesTCP() bool {
-	return b.opts && (strings.HasPrefix(b.name, "tcp.") || b.name == "serve" || b.name == "conn.set")
-}
-
 // pairs lays names and what they are out in two columns where the width allows, in one where not.
 func pairs(list [][2]string, width int) string {
 	name, what := 0, 0
@@ -136,9 +131,9 @@ func (r *registry) help(b *builtin, width int) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n  %s", b.usage(), b.doc)
 	out.WriteString(pairs(b.arguments(), width))
-	if b.takesTCP() {
+	if options := b.ofTCP(); options != nil {
 		out.WriteString("\n  options, all of them optional:")
-		out.WriteString(pairs(optionWords(), width))
+		out.WriteString(pairs(optionWords(options), width))
 	}
 	if b.fields != "" {
 		fmt.Fprintf(&out, "\n  %s: %s", strings.Replace(b.result, "table", "columns", 1), b.fields)

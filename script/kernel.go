@@ -56,18 +56,17 @@ const kernelDial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:
 // kernelBuiltins are the kernel's calls, and the members of what they return: what the members of our
 // own sockets say of themselves holds for those of the same name.
 func kernelBuiltins() []*builtin {
-	const options = "nodelay=None, keepalive=None, sndbuf=None, rcvbuf=None"
 	calls := []*builtin{
-		{name: "kernel.tcp.connect", sig: "endpoint, timeout=, local=None, " + options, kinds: "endpoint duration str bool any int int", result: "kernel_conn",
+		{name: "kernel.tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration str", result: "kernel_conn",
 			doc: "Open a connection from the operating system's stack; not in a virtual lab.", example: kernelDial + `c.state`, see: "tcp.connect", fn: kernelConnect},
-		{name: "kernel.tcp.listen", sig: "port, addr=None, backlog=128, " + options, kinds: "port ip int bool any int int", result: "kernel_listener",
+		{name: "kernel.tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "kernel_listener",
 			doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
 			example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, see: "tcp.listen", fn: kernelListen},
 		{name: "kernel.udp.bind", sig: "port=0, addr=None", kinds: "port ip", result: "kernel_udp_socket",
 			doc: "A UDP socket of the operating system's.", example: `kernel.udp.bind(6969).port`, see: "udp.bind", fn: kernelBind},
 		{name: "kernel.udp.connect", sig: "endpoint, local=None", kinds: "endpoint str", result: "kernel_udp_socket",
 			doc: "A UDP socket of the operating system's that speaks to one peer only.", example: kernelUDP + `u.send("hi"); u.recv().data`, see: "udp.connect", fn: kernelUDPConnect},
-		{name: "kernel.serve", sig: "proto, port, handler, addr=None, backlog=128", kinds: "str port any ip int", result: "kernel_server",
+		{name: "kernel.serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "kernel_server",
 			doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
 			example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, see: "serve", fn: kernelServe},
 	}

@@ -1,9 +1,15 @@
 package script
 
 import (
-	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
-	"syscall"
+	"os"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"golang.org/x/sys/unix"
 
 	"smolsh/stack/tcp"
 )
@@ -14,30 +20,116 @@ var kernelStates = []tcp.State{
 	7: tcp.Closed, 8: tcp.CloseWait, 9: tcp.LastAck, 10: tcp.Listen, 11: tcp.Closing,
 }
 
-// kernelState asks the kernel for a connection's state: the first octet of TCP_INFO.
-func kernelState(c *net.TCPConn) string {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return tcp.Closed.String()
-	}
-	n := 0
-	_ = raw.Control(func(fd uintptr) {
-		var info int
-		if info, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO); err == nil {
-			var b [4]byte
-			binary.NativeEndian.PutUint32(b[:], uint32(info))
-			n = int(b[0])
-		}
-	})
-	if n < 1 || n >= len(kernelStates) {
+func stateWord(n uint8) string {
+	if n < 1 || int(n) >= len(kernelStates) {
 		return tcp.Closed.String()
 	}
 	return kernelStates[n].String()
 }
 
+// kernelState asks the kernel for a connection's state.
+func kernelState(c *net.TCPConn) string {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return tcp.Closed.String()
+	}
+	n := uint8(0)
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n = info.State
+		}
+	})
+	return stateWord(n)
+}
+
 // setBacklog changes how many connections may wait: listen(2) once more.
 func setBacklog(l *net.TCPListener, n int) {
 	if raw, err := l.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = syscall.Listen(int(fd), n) })
+		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), n) })
 	}
+}
+
+// kernelAcceptQueue is the length of a listening socket's queue, which TCP_INFO has under this name.
+func kernelAcceptQueue(fd int) (int, error) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, err
+	}
+	return int(info.Unacked), nil
+}
+
+// What the kernel has no value for: no window was reduced yet (TCP_INFINITE_SSTHRESH).
+const infiniteSsthresh = 0x7fffffff
+
+// kernelTCPInfo is TCP_INFO under the names of conn.info().
+func kernelTCPInfo(fd int) (starlark.StringDict, error) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return nil, err
+	}
+	congestion, _ := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+	recvQ, _ := unix.IoctlGetInt(fd, unix.SIOCINQ)
+	sendQ, _ := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	mss := int(info.Snd_mss)
+	micros := func(n uint32) starlark.Value { return seconds(time.Duration(n) * time.Microsecond) }
+	d := starlark.StringDict{
+		"state": starlark.String(stateWord(info.State)), "recv_q": num(recvQ), "send_q": num(sendQ),
+		"congestion": starlark.String(congestion), "mss": num(mss), "cwnd": num(int(info.Snd_cwnd) * mss), "ssthresh": starlark.None,
+		"rto": micros(info.Rto), "rtt": micros(info.Rtt), "rttvar": micros(info.Rttvar), "backoffs": num(int(info.Backoff)),
+		"retrans": num(info.Total_retrans), "unacked": num(sendQ - int(info.Notsent_bytes)),
+		"snd_wnd": num(info.Snd_wnd), "rcv_wnd": num(info.Rcv_wnd),
+		"bytes_sent": num(info.Bytes_sent), "bytes_acked": num(info.Bytes_acked), "bytes_received": num(info.Bytes_received),
+		"segs_out": num(info.Segs_out), "segs_in": num(info.Segs_in),
+	}
+	if info.Snd_ssthresh < infiniteSsthresh {
+		d["ssthresh"] = num(int(info.Snd_ssthresh) * mss)
+	}
+	return d, nil
+}
+
+func setInt(level, opt int) func(fd int, v any) error {
+	return func(fd int, v any) error { return unix.SetsockoptInt(fd, level, opt, v.(int)) }
+}
+
+// kernelSet are the options that the kernel has, with how each is set.
+var kernelSet = map[string]func(fd int, v any) error{
+	"sndbuf": setInt(unix.SOL_SOCKET, unix.SO_SNDBUF),
+	"rcvbuf": setInt(unix.SOL_SOCKET, unix.SO_RCVBUF),
+	"ttl":    setInt(unix.IPPROTO_IP, unix.IP_TTL),
+	"mss":    setInt(unix.IPPROTO_TCP, unix.TCP_MAXSEG),
+	"nodelay": func(fd int, v any) error {
+		n := 0
+		if v.(bool) {
+			n = 1
+		}
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, n)
+	},
+	"user_timeout": func(fd int, v any) error {
+		d, _ := v.(time.Duration) // False: the kernel's own
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+	},
+	"keepalive": setKeepAlive,
+	"congestion": func(fd int, v any) error {
+		err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, v.(string))
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPERM) {
+			has, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
+			return fmt.Errorf("the system has no %q for this socket, only %s", v, strings.Join(strings.Fields(string(has)), ", "))
+		}
+		return err
+	},
+}
+
+// setKeepAlive makes the first probe and the following ones come after that time; the kernel counts in
+// seconds.
+func setKeepAlive(fd int, v any) error {
+	d, _ := v.(time.Duration)
+	if d <= 0 {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+	}
+	s := int((d + time.Second - 1) / time.Second)
+	return errors.Join(
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, s),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, s),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+	)
 }

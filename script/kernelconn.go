@@ -70,38 +70,10 @@ var kernelConnMethods = map[string]method{
 	"sink":         {kernelSink, kernelDial + `c.shutdown(); c.sink()`},
 	"source":       {kernelSource, kernelDial + `c.source(100)`},
 	"shutdown":     {kernelShutdown, kernelDial + `c.shutdown(); c.recv()`},
+	"info":         {kernelInfo, kernelDial + `c.info().mss`},
+	"set":          {kernelSetOptions, kernelDial + `c.set(nodelay=True)`},
 	"close":        {kernelClose, kernelDial + `c.close()`},
 	"abort":        {kernelAbort, kernelDial + `c.abort()`},
-}
-
-// kernelOptions reads the options that the system and package net have too.
-func (c *call) kernelOptions() (func(*net.TCPConn), error) {
-	keep := net.KeepAliveConfig{}
-	if k := arg[starlark.Value](c, "keepalive"); k != nil && k != starlark.None {
-		if b, ok := k.(starlark.Bool); ok {
-			keep.Enable = bool(b)
-		} else {
-			d, err := kindDuration.convert(k)
-			if err != nil {
-				return nil, c.errorf("keepalive is a duration or False, got %s %v", k.Type(), k)
-			}
-			keep = net.KeepAliveConfig{Enable: true, Idle: d.(time.Duration), Interval: d.(time.Duration)}
-		}
-	}
-	nodelay, sndbuf, rcvbuf := arg[bool](c, "nodelay"), arg[int](c, "sndbuf"), arg[int](c, "rcvbuf")
-	if c.given("sndbuf") && sndbuf < 1 || c.given("rcvbuf") && rcvbuf < 1 {
-		return nil, c.errorf("sndbuf and rcvbuf are at least 1 octet")
-	}
-	return func(conn *net.TCPConn) {
-		_ = conn.SetNoDelay(nodelay)
-		_ = conn.SetKeepAliveConfig(keep)
-		if sndbuf > 0 {
-			_ = conn.SetWriteBuffer(sndbuf)
-		}
-		if rcvbuf > 0 {
-			_ = conn.SetReadBuffer(rcvbuf)
-		}
-	}, nil
 }
 
 func (c *call) kernel() *kernelValue { return c.s.kernel }
@@ -112,11 +84,11 @@ func kernelConnect(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := c.kernelOptions()
+	set, err := c.kernelSetter()
 	if err != nil {
 		return nil, err
 	}
-	d := net.Dialer{KeepAlive: -1}
+	d := net.Dialer{KeepAlive: -1, Control: set.control}
 	if local.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(local)
 	}
@@ -136,7 +108,7 @@ func kernelConnect(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, kernelFailed(c.t, "tcp", to, connectCause(ctx, err))
 	}
-	set(conn.(*net.TCPConn))
+	_ = conn.(*net.TCPConn).SetNoDelay(set.nodelay())
 	return c.kernel().newConn(conn.(*net.TCPConn)), nil
 }
 
@@ -273,7 +245,7 @@ func kernelSendfile(c *call) (starlark.Value, error) {
 	}
 	defer f.Close()
 	var n int64
-	err = c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), forever, v.c.SetWriteDeadline, func() (err error) {
+	err = c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), timeoutOf(c), v.c.SetWriteDeadline, func() (err error) {
 		n, err = io.Copy(v.c, f)
 		return err
 	})
@@ -292,7 +264,7 @@ func kernelSink(c *call) (starlark.Value, error) {
 		to = f
 	}
 	var ahead, n int64
-	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), forever, v.c.SetReadDeadline, func() (err error) {
+	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), timeoutOf(c), v.c.SetReadDeadline, func() (err error) {
 		if ahead, err = io.Copy(to, bytes.NewReader(v.ahead)); err == nil {
 			v.ahead = nil
 			n, err = io.Copy(to, v.c)
@@ -309,7 +281,7 @@ func kernelSource(c *call) (starlark.Value, error) {
 		limit = int64(arg[int](c, "n"))
 	}
 	var n int64
-	err := c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), forever, v.c.SetWriteDeadline, func() (err error) {
+	err := c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), timeoutOf(c), v.c.SetWriteDeadline, func() (err error) {
 		n, err = v.source(limit)
 		return err
 	})

@@ -14,7 +14,7 @@ type kernelListener struct {
 	k       *kernelValue
 	l       *net.TCPListener
 	local   netip.AddrPort
-	set     func(*net.TCPConn)
+	set     kernelSetter
 	accepts kernelTurn
 	closed  bool
 }
@@ -30,6 +30,12 @@ func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "local":
 		return starlark.String(socketAddr("tcp", v.local)), nil
+	case "pending":
+		n, err := kernelPending(v.l)
+		if err != nil {
+			return nil, kernelFailed(v.k.s.main, "tcp", socketAddr("tcp", v.local), err)
+		}
+		return num(n), nil
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
@@ -38,7 +44,7 @@ func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *kernelListener) AttrNames() []string {
-	return append([]string{"local", "port"}, v.k.s.reg.members["kernel_listener"]...)
+	return append([]string{"local", "pending", "port"}, v.k.s.reg.members["kernel_listener"]...)
 }
 
 var kernelListenerMethods = map[string]method{
@@ -47,31 +53,26 @@ var kernelListenerMethods = map[string]method{
 }
 
 func kernelListen(c *call) (starlark.Value, error) {
-	set, err := c.kernelOptions()
+	set, err := c.kernelSetter()
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.kernel().listen(c, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"))
+	v, err := c.kernel().listen(c, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"), set)
 	if err != nil {
 		return nil, err
 	}
-	v.set = set
 	return v, nil
 }
 
-func (k *kernelValue) listen(c *call, addr netip.Addr, port, backlog int) (*kernelListener, error) {
-	if backlog < 1 || backlog > 65536 {
-		return nil, c.errorf("backlog is 1 to 65536, got %d", backlog)
-	}
-	lc := net.ListenConfig{KeepAlive: -1}
+func (k *kernelValue) listen(c *call, addr netip.Addr, port, backlog int, set kernelSetter) (*kernelListener, error) {
+	lc := net.ListenConfig{KeepAlive: -1, Control: set.control}
 	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(context.Background(), "tcp", netAddr(addr, port))
 	if err != nil {
 		return nil, kernelFailed(c.t, "tcp listen", socketAddr("tcp", netip.AddrPortFrom(addr, uint16(port))), err)
 	}
-	v := &kernelListener{k: k, l: l.(*net.TCPListener), local: addrPort(l.Addr())}
+	v := &kernelListener{k: k, l: l.(*net.TCPListener), local: addrPort(l.Addr()), set: set}
 	setBacklog(v.l, backlog)
-	v.set = func(conn *net.TCPConn) { _ = conn.SetNoDelay(false) }
 	k.keep(v.l)
 	return v, nil
 }
@@ -96,7 +97,7 @@ func (v *kernelListener) accept(t *task, timeout time.Duration) (*kernelConn, er
 		}
 		return nil, kernelFailed(t, "tcp accept", socketAddr("tcp", v.local), err)
 	}
-	v.set(conn)
+	_ = conn.SetNoDelay(v.set.nodelay())
 	return v.k.newConn(conn), nil
 }
 

@@ -63,14 +63,20 @@ func kernelServe(c *call) (starlark.Value, error) {
 	}
 	v := &kernelServer{k: k, proto: arg[string](c, "proto")}
 	addr, port := arg[netip.Addr](c, "addr"), arg[int](c, "port")
-	var err error
+	set, err := c.kernelSetter()
+	if err != nil {
+		return nil, err
+	}
 	run := v.acceptAll
 	switch v.proto {
 	case "tcp":
-		if v.tcp, err = k.listen(c, addr, port, arg[int](c, "backlog")); err == nil {
+		if v.tcp, err = k.listen(c, addr, port, arg[int](c, "backlog"), set); err == nil {
 			v.local = v.tcp.local
 		}
 	case "udp":
+		if len(set.list) > 0 {
+			return nil, c.errorf("%s is an option of TCP", set.list[0].name)
+		}
 		if v.udp, err = k.bindUDP(c.t, addr, port); err == nil {
 			v.local, run = v.udp.local, v.answerAll
 		}
@@ -188,5 +194,7 @@ func kernelStop(c *call) (starlark.Value, error) {
 
 func kernelServerWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelServer)
-	return starlark.None, c.t.until(v.String(), func() bool { return v.task.done && len(v.conns) == 0 })
+	its := func(_ *world, of func(*task) bool) bool { return of(v.task) }
+	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.task.done && len(v.conns) == 0 })
+	return starlark.None, failed(c.t, c.b.name, socketAddr(v.proto, v.local), err)
 }

@@ -26,8 +26,8 @@ func Reference() string {
 		}
 	}
 	out.WriteString("\n## Options of TCP sockets\n\n`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
-		"`conn.set` changes them.\n\n")
-	for _, o := range optionWords() {
+		"`conn.set` changes them. Those of the operating system's sockets are " + kernelOptionNames() + ".\n\n")
+	for _, o := range optionWords(tcpOptions) {
 		fmt.Fprintf(&out, "- `%s` %s\n", o[0], o[1])
 	}
 	out.WriteString("\n## Values\n\nThe types that builtins return and take, with their fields; what can be called stands above.\n")
@@ -75,7 +75,7 @@ func anchor(heading string) string {
 func (r *registry) markdown(out *strings.Builder, b *builtin) {
 	fmt.Fprintf(out, "\n### %s\n\n    %s\n\n%s\n", b.name, b.usage(), b.doc)
 	list := b.arguments()
-	if b.takesTCP() {
+	if b.ofTCP() != nil {
 		list = append(list, [2]string{"**options", "[of TCP sockets](#options-of-tcp-sockets)"})
 	}
 	if len(list) > 0 {

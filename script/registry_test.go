@@ -10,8 +10,6 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
-
-	"smolsh/stack/tcp"
 )
 
 // TestExamples runs the example of every builtin on a virtual lab, in a folder with a file to run or to
@@ -134,8 +132,8 @@ func TestWrongArguments(t *testing.T) {
 			t.Helper()
 			c := &call{s: s.Session, t: s.main, b: b}
 			err := c.bind(args, kwargs)
-			if err == nil && b.takesTCP() {
-				_, err = c.tcpConfig(tcp.Default())
+			if err == nil && b.ofTCP() != nil {
+				_, err = c.options()
 			}
 			if err == nil || !strings.HasPrefix(err.Error(), name+": "+want) {
 				t.Errorf("%s%v: said %v, want %q", name, kwargs, err, want)
@@ -176,7 +174,7 @@ func TestWrongArguments(t *testing.T) {
 				t.Errorf("%s takes %d arguments", name, len(many))
 			}
 		}
-		if b.takesTCP() {
+		if options := b.ofTCP(); options != nil {
 			var args starlark.Tuple
 			for i := range b.params {
 				if p := &b.params[i]; p.required {
@@ -184,7 +182,7 @@ func TestWrongArguments(t *testing.T) {
 				}
 			}
 			bind("no argument nodely (did you mean nodelay?)", args, kw("nodely", starlark.True))
-			for o, opt := range tcpOptions {
+			for o, opt := range options {
 				if opt.kind == orOff {
 					bind(o+" is a duration or False, got struct", args, kw(o, none))
 				} else {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -88,22 +89,51 @@ var tcpOptions = map[string]tcpOption{
 	}},
 }
 
-// optionWords are the options and what they are, sorted.
-func optionWords() [][2]string {
+// ofTCP are the options of TCP sockets that the builtin takes as **options; nil where it takes none.
+func (b *builtin) ofTCP() map[string]tcpOption {
+	switch {
+	case !b.opts:
+		return nil
+	case strings.HasPrefix(b.name, "kernel.tcp.") || b.name == "kernel.serve" || b.name == "kernel_conn.set":
+		return kernelOptions
+	case strings.HasPrefix(b.name, "tcp.") || b.name == "serve" || b.name == "conn.set":
+		return tcpOptions
+	}
+	return nil
+}
+
+// optionWords are options and what they are, sorted.
+func optionWords(options map[string]tcpOption) [][2]string {
 	var list [][2]string
-	for _, n := range slices.Sorted(maps.Keys(tcpOptions)) {
-		list = append(list, [2]string{n + "=", tcpOptions[n].doc})
+	for _, n := range slices.Sorted(maps.Keys(options)) {
+		list = append(list, [2]string{n + "=", options[n].doc})
 	}
 	return list
 }
 
-// tcpConfig is base with the call's options in it.
-func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
+// givenOption is an option of a call, its value converted.
+type givenOption struct {
+	tcpOption
+	name  string
+	value any
+}
+
+// options are the call's options of TCP sockets.
+func (c *call) options() ([]givenOption, error) {
+	known := c.b.ofTCP()
+	if known == nil { // serve() of a kind that takes none
+		known = tcpOptions
+	}
+	var list []givenOption
 	for _, kv := range c.opts {
 		name := string(kv[0].(starlark.String))
-		o, ok := tcpOptions[name]
+		o, ok := known[name]
 		if !ok {
-			return base, c.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(tcpOptions))))
+			if _, ours := tcpOptions[name]; ours {
+				return nil, c.errorf("%s: the operating system's sockets have no such option; they have %s",
+					name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			}
+			return nil, c.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(known))))
 		}
 		var v any
 		var err error
@@ -119,11 +149,20 @@ func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
 			if o.kind == orOff {
 				want = "a duration or False"
 			}
-			return base, c.errorf("%s is %s, got %s %v", name, want, kv[1].Type(), kv[1])
+			return nil, c.errorf("%s is %s, got %s %v", name, want, kv[1].Type(), kv[1])
 		}
-		if err := o.apply(&base, v); err != nil {
-			return base, c.errorf("%s: %v", name, err)
+		list = append(list, givenOption{o, name, v})
+	}
+	return list, nil
+}
+
+// tcpConfig is base with the call's options in it.
+func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
+	list, err := c.options()
+	for _, o := range list {
+		if err := o.apply(&base, o.value); err != nil {
+			return base, c.errorf("%s: %v", o.name, err)
 		}
 	}
-	return base, nil
+	return base, err
 }

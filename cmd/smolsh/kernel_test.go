@@ -91,6 +91,37 @@ c.close()
 for s in servers:
     s.stop()
     s.wait()
+# The kernel's variables have the names of ours, in octets, and its options are set before the handshake.
+l = kernel.tcp.listen(8081, mss=1000)
+assert.eq(l.pending, 0)
+c, d = tcp.connect("192.168.69.100:8081"), tcp.connect("192.168.69.100:8081")
+assert.eq(l.pending, 2)
+k = l.accept()
+assert.eq(l.pending, 1)
+assert.eq((c.info().mss <= 1000, k.info().state), (True, "ESTABLISHED"))
+k.send("x" * 100)
+c.recv_exactly(100)
+i, known = k.info(), dir(c.info())
+assert.eq([n for n in dir(i) if n not in known], [])
+assert.eq((i.bytes_sent, i.cwnd % i.mss, i.recv_q, i.unacked <= 100), (100, 0, 0, True))
+c.send("y" * 7)
+sleep("50ms")
+assert.eq((k.info().recv_q, k.info().bytes_received), (7, 7))
+k.set(nodelay=True, keepalive="90s", user_timeout="30s", sndbuf=100000, rcvbuf=100000, ttl=9, congestion="reno")
+assert.eq((k.info().congestion, k.info().mss <= 1000), ("reno", True))
+hops = fault("tap0", dir="rx", match="tcp and src port 8081 and ip[8] = 9", delay="1ms")
+k.send("z")
+c.recv_exactly(1)
+assert.true(hops.hits > 0)
+k.set(keepalive=False, user_timeout=False)
+assert.fails(lambda: k.set(sack=False), "kernel_conn.set: sack: the operating system's sockets have no such option; they have congestion,")
+assert.fails(lambda: k.set(nodely=True), "no argument nodely .did you mean nodelay.")
+assert.fails(lambda: kernel.tcp.connect("192.168.69.1:80", congestion="warp"), 'congestion: the system has no "warp" for this socket, only ')
+assert.fails(lambda: k.sink(timeout="10ms"), "timed out")
+k.close()
+assert.fails(k.info, "closed")
+l.close()
+assert.fails(lambda: l.pending, "closed")
 sink = serve("tcp", 6971, discard)
 k = kernel.tcp.connect("192.168.69.1:6971", nodelay=True, keepalive="1m", sndbuf=100000)
 assert.eq(k.source(1000000), 1000000)
@@ -131,7 +162,7 @@ func TestKernelExamples(t *testing.T) {
 			t.Errorf("kernel%s: %v: %s\n%s", name, err, example, out)
 		}
 	}
-	if examples < 20 {
+	if examples < 22 {
 		t.Errorf("found %d examples only", examples)
 	}
 }

@@ -1,0 +1,112 @@
+package script
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// kernelOptions are those of tcpOptions that the operating system has for a socket.
+var kernelOptions = func() map[string]tcpOption {
+	options := map[string]tcpOption{}
+	for name := range kernelSet {
+		o := tcpOptions[name]
+		if name == "congestion" {
+			o.doc = "one of the system's, of net.ipv4.tcp_allowed_congestion_control"
+		}
+		options[name] = o
+	}
+	return options
+}()
+
+// kernelOptionNames are their names, for the reference.
+func kernelOptionNames() string {
+	return "`" + strings.Join(slices.Sorted(maps.Keys(kernelOptions)), "`, `") + "`"
+}
+
+// kernelSetter sets the options of a call on a socket of the operating system's.
+type kernelSetter struct {
+	c    *call
+	list []givenOption
+}
+
+func (c *call) kernelSetter() (kernelSetter, error) {
+	list, err := c.options()
+	return kernelSetter{c, list}, err
+}
+
+// control sets them all: net.Dialer's and net.ListenConfig's, so that what the handshake says is theirs.
+func (k kernelSetter) control(_, _ string, raw syscall.RawConn) error {
+	var fail error
+	err := raw.Control(func(fd uintptr) {
+		for _, o := range k.list {
+			if err := kernelSet[o.name](int(fd), o.value); err != nil {
+				fail = k.c.errorf("%s: %v", o.name, err)
+				return
+			}
+		}
+	})
+	if fail != nil {
+		return fail
+	}
+	return err
+}
+
+// nodelay is the option's value: package net switches it on for every connection.
+func (k kernelSetter) nodelay() bool {
+	for _, o := range k.list {
+		if o.name == "nodelay" {
+			return o.value.(bool)
+		}
+	}
+	return false
+}
+
+func kernelSetOptions(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	set, err := c.kernelSetter()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := v.c.SyscallConn()
+	if err == nil {
+		err = set.control("", "", raw)
+	}
+	return starlark.None, v.failed(c.t, err)
+}
+
+// kernelInfo is conn.info() as far as the system tells: its packets are given as octets.
+func kernelInfo(c *call) (starlark.Value, error) {
+	v := c.recv.(*kernelConn)
+	raw, err := v.c.SyscallConn()
+	if err != nil {
+		return nil, v.failed(c.t, err)
+	}
+	var info starlark.StringDict
+	var fail error
+	if err = raw.Control(func(fd uintptr) { info, fail = kernelTCPInfo(int(fd)) }); err == nil {
+		err = fail
+	}
+	if err != nil {
+		return nil, v.failed(c.t, err)
+	}
+	return starlarkstruct.FromStringDict(starlark.String("info"), info), nil
+}
+
+// kernelPending is how many connections wait to be accepted.
+func kernelPending(l *net.TCPListener) (n int, err error) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var fail error
+	if err = raw.Control(func(fd uintptr) { n, fail = kernelAcceptQueue(int(fd)) }); err == nil {
+		err = fail
+	}
+	return n, err
+}

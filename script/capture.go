@@ -4,6 +4,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/filter"
 )
 
 // captureValue is a capture file being written.
@@ -40,10 +41,10 @@ func (v *captureValue) close(s *Session) error {
 	return err
 }
 
-func (s *Session) startCapture(w *world, path string, start func(path string) (func() error, error)) (*captureValue, error) {
+func (s *Session) startCapture(w *world, path string, only *filter.Filter, start func(path string, only *filter.Filter) (func() error, error)) (*captureValue, error) {
 	v := &captureValue{s: s, w: w, path: path}
 	var err error
-	s.do(w, func(clock.Instant) { v.stop, err = start(path) })
+	s.do(w, func(clock.Instant) { v.stop, err = start(path, only) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,16 +54,22 @@ func (s *Session) startCapture(w *world, path string, start func(path string) (f
 
 // Capture writes every packet of the session's own host to a file, until Close.
 func (s *Session) Capture(path string) error {
-	_, err := s.startCapture(s.home, path, s.cfg.Local.Capture)
+	_, err := s.startCapture(s.home, path, nil, s.cfg.Local.Capture)
 	return err
 }
 
 func builtinCapture(c *call) (starlark.Value, error) {
 	h := c.on()
-	if c.given("filter") {
-		return nil, c.errorf("argument 2 (filter) is not there yet")
+	return c.startCapture(h.w, h.h.Capture)
+}
+
+// startCapture begins a capture as the call's path and filter have it.
+func (c *call) startCapture(w *world, start func(path string, only *filter.Filter) (func() error, error)) (starlark.Value, error) {
+	only, err := c.filter()
+	if err != nil {
+		return nil, err
 	}
-	v, err := c.s.startCapture(h.w, arg[string](c, "path"), h.h.Capture)
+	v, err := c.s.startCapture(w, arg[string](c, "path"), only, start)
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
@@ -71,11 +78,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 
 func labCapture(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
-	v, err := c.s.startCapture(l.w, arg[string](c, "path"), l.lab.Capture)
-	if err != nil {
-		return nil, c.errorf("%v", err)
-	}
-	return v, nil
+	return c.startCapture(l.w, l.lab.Capture)
 }
 
 func captureStop(c *call) (starlark.Value, error) {

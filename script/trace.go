@@ -29,7 +29,7 @@ func traceBuiltins() []*builtin {
 			doc:  "Print a line per packet from now on, or of those that just passed; trace(False) stops.", example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)`, fn: builtinTrace},
 		{name: "tcpdump", sig: "filter=None, timeout=", kinds: "str duration", host: true, see: "trace, capture",
 			doc: "Print a line per packet until Ctrl-C.", example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, fn: builtinTcpdump},
-		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace",
+		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace, lab.capture",
 			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: `capture("x.pcapng")`, fn: builtinCapture},
 		{name: "capture.stop", doc: "Finish the file.", example: `capture("x.pcapng").stop()`, fn: captureStop},
 	}
@@ -61,19 +61,29 @@ func builtinTrace(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
+// filter is the call's filter, nil where it has none.
+func (c *call) filter() (*filter.Filter, error) {
+	if !c.given("filter") {
+		return nil, nil
+	}
+	f, err := filter.Compile(arg[string](c, "filter"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return f, nil
+}
+
 // builtinTcpdump is a trace in the foreground, beside any that is on.
 func builtinTcpdump(c *call) (starlark.Value, error) {
 	h := c.on()
 	t := &tracer{s: c.s, name: c.s.prefix(h)}
-	if c.given("filter") {
-		var err error
-		if t.filter, err = filter.Compile(arg[string](c, "filter")); err != nil {
-			return nil, c.errorf("%v", err)
-		}
+	var err error
+	if t.filter, err = c.filter(); err != nil {
+		return nil, err
 	}
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
 	defer h.do(func(clock.Instant) { t.cancel() })
-	err := c.t.await(h.w, "packets", nil, timeoutOf(c), func(clock.Instant) bool { return false })
+	err = c.t.await(h.w, "packets", nil, timeoutOf(c), func(clock.Instant) bool { return false })
 	if err == errTimedOut {
 		err = nil
 	}

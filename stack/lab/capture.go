@@ -6,13 +6,15 @@ import (
 
 	"smolsh/phy/capture"
 	"smolsh/stack"
+	"smolsh/stack/filter"
 )
 
 // captureFile is a capture under way: an observer of one or more hosts that writes.
 type captureFile struct {
 	world    *World
 	writer   *capture.Writer
-	prefixed bool // interfaces are named with their host
+	only     *filter.Filter // what is written; nil for all
+	prefixed bool           // interfaces are named with their host
 	ifaces   map[*stack.Iface]int
 	err      error // the first interface that the file could not take
 	release  []func()
@@ -24,9 +26,10 @@ type captureFile struct {
 // as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
 // the hosts' frames are of wire size. A frame shows as the stack saw it: before the rules of the port it
 // left by, after those of the port it came in by. What a host sends to itself shows once, as it arrives.
+// Where only is not nil, the frames that it matches are written and no others.
 // stop closes the file and reports the first error.
-func (l *Lab) Capture(path string) (stop func() error, err error) {
-	c, err := l.world.newCapture(path)
+func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err error) {
+	c, err := l.world.newCapture(path, only)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +42,8 @@ func (l *Lab) Capture(path string) (stop func() error, err error) {
 }
 
 // Capture does for one host what Lab.Capture does for all.
-func (h *Host) Capture(path string) (stop func() error, err error) {
-	c, err := h.lab.world.newCapture(path)
+func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err error) {
+	c, err := h.lab.world.newCapture(path, only)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +62,12 @@ func (w *World) FlushCaptures() {
 	}
 }
 
-func (w *World) newCapture(path string) (*captureFile, error) {
+func (w *World) newCapture(path string, only *filter.Filter) (*captureFile, error) {
 	cw, err := capture.Create(path, w.Epoch)
 	if err != nil {
 		return nil, err
 	}
-	c := &captureFile{world: w, writer: cw, ifaces: map[*stack.Iface]int{}}
+	c := &captureFile{world: w, writer: cw, only: only, ifaces: map[*stack.Iface]int{}}
 	w.captures = append(w.captures, c)
 	return c, nil
 }
@@ -133,7 +136,7 @@ func (c *captureFile) addPort(p *Port) int {
 }
 
 func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
-	if ev.Repeated() {
+	if ev.Repeated() || c.only != nil && !c.only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
 		return
 	}
 	i, known := c.ifaces[ev.Iface]

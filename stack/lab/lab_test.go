@@ -351,7 +351,7 @@ func TestCapturesOfEqualSeedsAreEqual(t *testing.T) {
 		s := newScene(t, seed, LinkConfig{
 			Delay: 5 * time.Millisecond, Jitter: 2 * time.Millisecond, RateBps: 50e6, Loss: 0.03,
 		})
-		stop, err := s.l.Capture(path)
+		stop, err := s.l.Capture(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -535,11 +535,11 @@ func TestStepEndsThoughHostsNeverStop(t *testing.T) {
 func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
 	dir := t.TempDir()
 	s := newScene(t, 1, LinkConfig{})
-	stopAll, err := s.l.Capture(filepath.Join(dir, "all.pcapng"))
+	stopAll, err := s.l.Capture(filepath.Join(dir, "all.pcapng"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stopB, err := s.b.Capture(filepath.Join(dir, "b.pcapng"))
+	stopB, err := s.b.Capture(filepath.Join(dir, "b.pcapng"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

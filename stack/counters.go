@@ -15,6 +15,8 @@ const (
 	ipOutNoRoutes
 	ipForwDatagrams
 	ipReasmFails
+	ipInMcastPkts
+	ipOutMcastPkts
 	icmpInMsgs
 	icmpInErrors
 	icmpInCsumErrors
@@ -31,6 +33,12 @@ const (
 	icmpOutTimeExcds
 	icmpOutEchos
 	icmpOutEchoReps
+	igmpInMsgs
+	igmpInErrors
+	igmpInQueries
+	igmpInReports
+	igmpOutReports
+	igmpOutLeaves
 	tcpActiveOpens
 	tcpPassiveOpens
 	tcpAttemptFails
@@ -84,6 +92,8 @@ var counterNames = [numCounters]string{
 	ipOutNoRoutes:         "IpOutNoRoutes",
 	ipForwDatagrams:       "IpForwDatagrams",
 	ipReasmFails:          "IpReasmFails",
+	ipInMcastPkts:         "IpInMcastPkts",
+	ipOutMcastPkts:        "IpOutMcastPkts",
 	icmpInMsgs:            "IcmpInMsgs",
 	icmpInErrors:          "IcmpInErrors",
 	icmpInCsumErrors:      "IcmpInCsumErrors",
@@ -100,6 +110,12 @@ var counterNames = [numCounters]string{
 	icmpOutTimeExcds:      "IcmpOutTimeExcds",
 	icmpOutEchos:          "IcmpOutEchos",
 	icmpOutEchoReps:       "IcmpOutEchoReps",
+	igmpInMsgs:            "IgmpInMsgs",
+	igmpInErrors:          "IgmpInErrors",
+	igmpInQueries:         "IgmpInQueries",
+	igmpInReports:         "IgmpInReports",
+	igmpOutReports:        "IgmpOutReports",
+	igmpOutLeaves:         "IgmpOutLeaves",
 	tcpActiveOpens:        "TcpActiveOpens",
 	tcpPassiveOpens:       "TcpPassiveOpens",
 	tcpAttemptFails:       "TcpAttemptFails",

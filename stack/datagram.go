@@ -16,7 +16,7 @@ type path struct {
 // newDatagram returns a frame with n octets, uninitialised, for a datagram from src (any when not
 // specified) to dst.
 func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error) {
-	p, ok := h.lookup(dst)
+	p, ok := h.way(src, dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		return nil, path{}, ErrNoRoute

@@ -171,6 +171,9 @@ func (i *Iface) link(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherType) {
 func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error {
 	i := p.iface
 	hw := wire.Broadcast
+	if p.next.IsMulticast() {
+		hw = wire.GroupMAC(p.next)
+	}
 	if i.caps.Medium == phy.MediumEthernet && !p.broadcast {
 		e := i.neigh.Resolve(now, p.next, false)
 		h.raiseNeighbors(now)

@@ -49,6 +49,9 @@ type Host struct {
 	lastID    uint64
 	lastPort  [2]uint16 // RFC 6056's counters, TCP and UDP
 
+	reports     clock.Heap[*membership] // IGMP's timers
+	memberships int                     // groups joined, once for each socket
+
 	timers    clock.Heap[*TCPConn]
 	hooks     tcp.Hooks
 	tcpShared *tcp.Config // the last configuration that connections share
@@ -107,7 +110,7 @@ func (h *Host) Name() string { return h.name }
 // Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
 // never late.
 func (h *Host) Deadline() clock.Instant {
-	at := h.timers.Next()
+	at := min(h.timers.Next(), h.reports.Next())
 	for _, i := range h.ifaces {
 		at = min(at, i.neigh.Deadline())
 	}
@@ -124,6 +127,7 @@ func (h *Host) Tick(now clock.Instant) {
 		}
 		h.settle(now, t.Value)
 	}
+	h.tickReports(now)
 	for _, i := range h.ifaces {
 		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
 			i.giveUp(now, e, drop.NeighborFailed)

@@ -41,6 +41,9 @@ type Iface struct {
 	hidden bool
 	up     bool
 
+	groups []*membership // multicast groups that sockets have joined, in the order of joining
+	igmpV1 clock.Instant // until then a version 1 router is taken to be there
+
 	neigh     *neigh.Cache[waiting]
 	replies   fifo[*phy.Frame] // the stack's own answers, complete
 	datagrams fifo[*phy.Frame] // of sockets, complete
@@ -201,6 +204,7 @@ func (i *Iface) SetUp(now clock.Instant, up bool) {
 	}
 	i.up = up
 	i.host.epoch++
+	i.regroup(now)
 	if up {
 		for _, p := range i.addrs {
 			i.announce(p.Addr())

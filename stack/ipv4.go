@@ -14,7 +14,8 @@ type packet struct {
 	ip        wire.IPv4
 	octets    []byte // header and payload, without link-layer padding
 	payload   []byte
-	broadcast bool // to the limited or a subnet's broadcast address
+	broadcast bool // to the limited or a subnet's broadcast address, or to a group
+	members   *membership
 	trusted   bool // somebody vouches for the transport checksum, or it never was on a wire
 }
 
@@ -22,15 +23,20 @@ type packet struct {
 // destinations that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6), and what is not for us.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
-	if !unicast(src) || i.isBroadcast(src) {
+	// A switch without an address asks for members all the same (RFC 4541 §2.1.1).
+	addressless := src.IsUnspecified() && dst.IsMulticast() && p.ip.Protocol == wire.ProtocolIGMP
+	if !unicast(src) && !addressless || i.isBroadcast(src) {
 		return drop.MartianSource
 	}
 	if i.loop {
 		if !src.IsLoopback() && h.own[src] == nil {
 			return drop.MartianSource
 		}
-		if !dst.IsLoopback() && h.own[dst] == nil {
+		if !dst.IsLoopback() && h.own[dst] == nil && !dst.IsMulticast() {
 			return drop.MartianDest
+		}
+		if dst.IsMulticast() && !h.audience(p) {
+			return drop.MulticastUnknown
 		}
 		return drop.None
 	}
@@ -39,7 +45,10 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	}
 	switch {
 	case dst.IsMulticast():
-		return drop.MulticastUnknown
+		if !h.audience(p) {
+			return drop.MulticastUnknown
+		}
+		h.count(ipInMcastPkts)
 	case i.isBroadcast(dst):
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):
@@ -70,6 +79,13 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		v := h.receiveICMP(now, p)
 		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) {
 			v = c.or(v, wire.ProtocolICMP)
+		}
+		return v
+	case wire.ProtocolIGMP:
+		h.count(ipInDelivers)
+		v := h.receiveIGMP(now, p)
+		if v == dropped(drop.BadType) {
+			v = c.or(v, wire.ProtocolIGMP)
 		}
 		return v
 	}

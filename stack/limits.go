@@ -6,6 +6,7 @@ type Limits struct {
 	SYNQueue   int // half-open connections of one listener: 1024
 	RecvQueue  int // octets that wait in a UDP or ICMP socket, overhead included: 262,144
 	SendQueue  int // datagrams that wait for one interface: 512
+	Groups     int // multicast groups that sockets have joined, each counted for each socket: 1024
 	ReplyQueue int // answers of the stack itself that wait for one interface: 256
 	ICMPRate   int // ICMP errors sent per second: 1000
 	ICMPBurst  int // ICMP errors sent at once: 50
@@ -24,6 +25,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.SYNQueue, 1024)
 	def(&l.RecvQueue, 256<<10)
 	def(&l.SendQueue, 512)
+	def(&l.Groups, 1024)
 	def(&l.ReplyQueue, 256)
 	def(&l.ICMPRate, 1000)
 	def(&l.ICMPBurst, 50)

@@ -96,13 +96,21 @@ func (s *socket) start(src, dst netip.Addr, n int) (*phy.Frame, path, error) {
 	return s.host.newDatagram(src, dst, n)
 }
 
-// finish sends what start began; ttl 0 means the default.
+// finish sends what start began; ttl 0 means the default: 64, or 1 to a group.
 func (s *socket) finish(now clock.Instant, f *phy.Frame, p path, proto wire.Protocol, ttl uint8) error {
-	if ttl == 0 {
+	h, group := s.host, p.dst.IsMulticast()
+	switch {
+	case ttl == 0 && group:
+		ttl = groupTTL
+	case ttl == 0:
 		ttl = replyTTL
 	}
-	s.host.putIPv4(f, proto, p.src, p.dst, ttl)
-	return s.host.send(now, p.hop, f, s)
+	h.putIPv4(f, proto, p.src, p.dst, ttl)
+	if group {
+		h.count(ipOutMcastPkts)
+		h.loopGroup(now, p.iface, p.dst, f)
+	}
+	return h.send(now, p.hop, f, s)
 }
 
 // copies is what became of the copies of a frame or packet that were handed to sockets beside the host's

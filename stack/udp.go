@@ -13,7 +13,8 @@ type UDPConn struct {
 	socket
 	key           flow
 	local, remote netip.AddrPort
-	ttl           uint8 // 0: the default
+	ttl           uint8         // 0: the default
+	groups        []*membership // joined
 }
 
 // BindUDP returns a socket that receives from everyone. A zero address is any of the host's, port 0 an
@@ -38,7 +39,7 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 
 // localFor fills in the local address for packets to dst.
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
-	p, ok := h.lookup(dst)
+	p, ok := h.way(local.Addr(), dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		return local, ErrNoRoute
@@ -107,6 +108,9 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 		return dropped(drop.Of(err))
 	}
 	from := netip.AddrPortFrom(src, u.SrcPort)
+	if dst.IsMulticast() {
+		return h.receiveGroup(now, p, u.DstPort, from, data)
+	}
 	key := flow{local: dst.As16(), remote: src.As16(), localPort: u.DstPort, remotePort: u.SrcPort}
 	s := h.udp[key]
 	if s == nil {
@@ -184,10 +188,13 @@ func (u *UDPConn) Recv(p []byte) (n int, from netip.AddrPort, err error) {
 	return n, from, err
 }
 
-// Close frees the port. What waits is lost.
+// Close frees the port and leaves every group. What waits is lost.
 func (u *UDPConn) Close() {
 	if !u.shut() {
 		return
+	}
+	for len(u.groups) > 0 {
+		u.leave(u.groups[0])
 	}
 	h := u.host
 	delete(h.udp, u.key)

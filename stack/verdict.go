@@ -81,6 +81,8 @@ func (v Verdict) String() string {
 		return "icmp"
 	case v.Proto == wire.ProtocolICMP:
 		return fmt.Sprintf("icmp id %d", v.Port)
+	case v.Proto == wire.ProtocolIGMP:
+		return "igmp"
 	case v.Proto != 0:
 		return fmt.Sprintf("%s :%d", v.Proto, v.Port)
 	}

@@ -1,0 +1,189 @@
+package stack
+
+import (
+	"net/netip"
+	"slices"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// groupTTL is the time to live of what is sent to a group unless the socket says otherwise: the link's
+// own hosts and no further (RFC 1112 §6.1).
+const groupTTL = 1
+
+// membership is one interface's part in a multicast group: who has joined, and what IGMP (RFC 2236 §6) has
+// to remember.
+type membership struct {
+	iface  *Iface
+	group  netip.Addr
+	joined []*UDPConn
+	report clock.Timer[*membership] // when a report is due: a delaying member; idle when not set
+	last   bool                     // the last report about the group on the link was ours, of version 2
+}
+
+// Join makes the socket receive what is sent to a multicast group and the socket's port, whichever of the
+// host's addresses it is bound to. The interface is that of the bound address, else that to which a route
+// for the group leads, else the first Ethernet; the membership stays with it. Several sockets on one port,
+// each bound to an address of its own, get a copy each. ErrInvalid: no group. ErrExists: joined already.
+// ErrNoRoute, ErrLimit, ErrClosed.
+func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
+	h := u.host
+	group = group.Unmap()
+	switch {
+	case u.closed:
+		return ErrClosed
+	case !group.Is4() || !group.IsMulticast():
+		return ErrInvalid
+	case u.memberOf(group) != nil:
+		return ErrExists
+	}
+	p, ok := h.groupHop(u.local.Addr(), group)
+	if !ok {
+		return ErrNoRoute
+	}
+	if h.memberships >= h.limits.Groups {
+		return ErrLimit
+	}
+	m := p.iface.membership(group)
+	if m == nil {
+		m = &membership{iface: p.iface, group: group}
+		m.report.Value = m
+		p.iface.groups = append(p.iface.groups, m)
+		defer h.announceGroup(now, m)
+	}
+	m.joined = append(slices.Clone(m.joined), u) // a consumer may join while a datagram is handed out
+	u.groups = append(u.groups, m)
+	h.memberships++
+	return nil
+}
+
+// Leave ends a membership; Close ends them all. ErrNotFound: the socket has not joined. ErrClosed.
+func (u *UDPConn) Leave(group netip.Addr) error {
+	if u.closed {
+		return ErrClosed
+	}
+	m := u.memberOf(group.Unmap())
+	if m == nil {
+		return ErrNotFound
+	}
+	u.leave(m)
+	return nil
+}
+
+func (u *UDPConn) leave(m *membership) {
+	u.groups = slices.DeleteFunc(u.groups, func(o *membership) bool { return o == m })
+	m.joined = slices.DeleteFunc(slices.Clone(m.joined), func(o *UDPConn) bool { return o == u })
+	u.host.memberships--
+	if len(m.joined) == 0 {
+		m.iface.groups = slices.DeleteFunc(m.iface.groups, func(o *membership) bool { return o == m })
+		u.host.leaveGroup(m)
+	}
+}
+
+// Groups is the groups that the socket has joined, in the order of joining.
+func (u *UDPConn) Groups() []netip.Addr {
+	groups := make([]netip.Addr, len(u.groups))
+	for k, m := range u.groups {
+		groups[k] = m.group
+	}
+	return groups
+}
+
+func (u *UDPConn) memberOf(group netip.Addr) *membership {
+	for _, m := range u.groups {
+		if m.group == group {
+			return m
+		}
+	}
+	return nil
+}
+
+// membership is the interface's part in a group; nil while no socket has joined it there.
+func (i *Iface) membership(group netip.Addr) *membership {
+	for _, m := range i.groups {
+		if m.group == group {
+			return m
+		}
+	}
+	return nil
+}
+
+// way is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
+func (h *Host) way(src, dst netip.Addr) (hop, bool) {
+	if dst.IsMulticast() {
+		return h.groupHop(src, dst)
+	}
+	return h.lookup(dst)
+}
+
+// groupHop says out of which interface packets from src to a group go.
+func (h *Host) groupHop(src, group netip.Addr) (hop, bool) {
+	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
+	if i := h.own[src]; i != nil {
+		return to(i)
+	}
+	for k := range h.routes {
+		if r := &h.routes[k]; r.Iface.up && r.Dst.Contains(group) {
+			return to(r.Iface)
+		}
+	}
+	for _, i := range h.ifaces {
+		if i.up && i.caps.Medium == phy.MediumEthernet {
+			return to(i)
+		}
+	}
+	return hop{}, false
+}
+
+// audience finds out for whom a packet to a group is: for the sockets that have joined it on the interface
+// it came by, or was sent by when it is the host's own copy. false is nobody; every host is a member of
+// 224.0.0.1 (RFC 1112 §7.2).
+func (h *Host) audience(p *packet) bool {
+	p.broadcast = true
+	i := p.iface
+	if own := h.own[p.ip.Src]; i.loop && own != nil {
+		i = own
+	}
+	p.members = i.membership(p.ip.Dst)
+	return p.members != nil || p.ip.Dst == wire.AllHosts
+}
+
+// receiveGroup gives a datagram to every socket that has joined its group and has its port.
+func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from netip.AddrPort, data []byte) Verdict {
+	var c copies
+	if p.members != nil {
+		for _, u := range p.members.joined {
+			if u.local.Port() == port && (!u.remote.IsValid() || u.remote == from) {
+				c.give(&u.socket, now, data, from, p.ip.TTL)
+			}
+		}
+	}
+	switch {
+	case c.took:
+		h.count(udpInDatagrams)
+		return deliveredTo(wire.ProtocolUDP, port)
+	case c.full:
+		h.count(udpInErrors)
+		h.count(udpRcvbufErrors)
+		return dropped(drop.SocketQueueFull)
+	}
+	h.count(udpNoPorts)
+	return dropped(drop.NoSocket)
+}
+
+// loopGroup gives the host's own members of a group a copy of the packet f that it sends to them by
+// interface i, for no link brings a frame back to its sender.
+func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.Frame) {
+	if i.loop || h.loop == nil || !h.loop.up || i.membership(group) == nil {
+		return
+	}
+	c := h.newFrame(f.Len())
+	c.CopyFrom(f)
+	if !h.loop.datagrams.push(c, h.limits.SendQueue) {
+		h.count(ipOutDiscards)
+		h.loop.discard(now, c, drop.QueueFull)
+	}
+}

@@ -140,6 +140,9 @@ func TestIGMPQueries(t *testing.T) {
 		{"general", []*phy.Frame{query(any, 50)}, sec(5), []string{ourReport, otherReport}},
 		{"group", []*phy.Frame{query(group, 10)}, sec(1), []string{ourReport}},
 		{"sooner", []*phy.Frame{query(group, 255), query(group, 1)}, sec(1), []string{ourReport}},
+		{"no later", []*phy.Frame{query(group, 1), query(group, 255)}, settled.Add(time.Second / 10), []string{ourReport}},
+		{"a report to others", []*phy.Frame{query(group, 1), igmpFrame(ipC, wire.AllHosts, wire.IGMP{Type: wire.IGMPv2Report, Group: group})},
+			sec(1), []string{ourReport}},
 		{"without an address", []*phy.Frame{igmpFrame(any, wire.AllHosts, wire.IGMP{Type: wire.IGMPQuery, MaxResp: 10, Group: any})},
 			sec(1), []string{ourReport, otherReport}},
 		{"version 1", []*phy.Frame{query(any, 0)}, sec(10),
@@ -286,6 +289,23 @@ func TestMulticastBetweenHosts(t *testing.T) {
 	}
 }
 
+// A socket that speaks to one peer only hears a group's datagrams from that one.
+func TestMulticastConnected(t *testing.T) {
+	h, i := lone(t)
+	u, err := h.DialUDP(port(netip.Addr{}, 5000), port(ipA, 9))
+	if err == nil {
+		err = u.Join(0, group)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[uint16]string{9: "udp :5000", 10: "dropped: no socket"} {
+		if v := h.Receive(0, i, toGroup(group, udpPacket(port(ipA, from), port(group, 5000), nil))); v.String() != want {
+			t.Errorf("from port %d the verdict is %q, want %q", from, v, want)
+		}
+	}
+}
+
 func TestMulticastErrors(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(netip.Addr{}, 5000))
@@ -367,6 +387,9 @@ func TestMulticastInterface(t *testing.T) {
 			for _, f := range drain(h, 0, k) {
 				b := f.Bytes()
 				if !k.loop {
+					if eth, _, _ := wire.ParseEthernet(b); eth.Dst != wire.GroupMAC(group) || eth.Src != k.mac {
+						t.Errorf("the frame is for %v from %v", eth.Dst, eth.Src)
+					}
 					b = b[wire.EthernetLen:]
 				}
 				ip, _, _ := wire.ParseIPv4(b)

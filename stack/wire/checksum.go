@@ -13,36 +13,42 @@ type Sum uint64
 // AddBytes adds b, which is taken to start at an even offset of the packet; an odd last octet is
 // padded with zero, so only the last part of a packet may be odd.
 func (s Sum) AddBytes(b []byte) Sum {
-	var carry uint64
-	acc := uint64(s)
-	for len(b) >= 32 {
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b), 0)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[8:]), carry)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[16:]), carry)
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b[24:]), carry)
+	// Words are added eight octets at a time with their octets swapped, which the result mends (RFC 1071
+	// §2(B)): a machine's own order costs nothing on nearly all of them.
+	var acc, carry uint64
+	le := binary.LittleEndian
+	for len(b) >= 64 {
+		acc, carry = bits.Add64(acc, le.Uint64(b), 0)
+		acc, carry = bits.Add64(acc, le.Uint64(b[8:]), carry)
+		acc, carry = bits.Add64(acc, le.Uint64(b[16:]), carry)
+		acc, carry = bits.Add64(acc, le.Uint64(b[24:]), carry)
+		acc, carry = bits.Add64(acc, le.Uint64(b[32:]), carry)
+		acc, carry = bits.Add64(acc, le.Uint64(b[40:]), carry)
+		acc, carry = bits.Add64(acc, le.Uint64(b[48:]), carry)
+		acc, carry = bits.Add64(acc, le.Uint64(b[56:]), carry)
 		acc += carry // can't wrap: an addition that carries leaves at most 2^64-2
-		b = b[32:]
+		b = b[64:]
 	}
 	for len(b) >= 8 {
-		acc, carry = bits.Add64(acc, binary.BigEndian.Uint64(b), 0)
+		acc, carry = bits.Add64(acc, le.Uint64(b), 0)
 		acc += carry
 		b = b[8:]
 	}
 	var tail uint64 // at most seven octets: where a word stands in it is of no matter, only its parity
 	if len(b) >= 4 {
-		tail = uint64(binary.BigEndian.Uint32(b))
+		tail = uint64(le.Uint32(b))
 		b = b[4:]
 	}
 	if len(b) >= 2 {
-		tail += uint64(binary.BigEndian.Uint16(b))
+		tail += uint64(le.Uint16(b))
 		b = b[2:]
 	}
 	if len(b) > 0 {
-		tail += uint64(b[0]) << 8
+		tail += uint64(b[0])
 	}
 	acc, carry = bits.Add64(acc, tail, 0)
 	acc += carry
-	return Sum(acc)
+	return s.AddUint16(bits.ReverseBytes16(Sum(acc).Fold()))
 }
 
 // AddUint16 adds one word.

@@ -207,7 +207,7 @@ func serverLive(t *testing.T, faulty bool, flags ...string) {
 	if out, err = run("", "socat", "-u", "tcp:"+ours+":6969", "-"); err != nil || out != "hello" {
 		t.Errorf("tcp 6969: got %q: %v", out, err)
 	}
-	if out, err = run("smolsh\n", "socat", "-t30", "-", "tcp:"+ours+":6970"); err != nil || out != "hsloms\n" {
+	if out, err = run("smolsh\n", "socat", "-t120", "-", "tcp:"+ours+":6970"); err != nil || out != "hsloms\n" {
 		t.Errorf("tcp 6970: got %q: %v", out, err)
 	}
 	size := int64(4 << 20)

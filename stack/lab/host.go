@@ -191,6 +191,14 @@ func (h *Host) run(now clock.Instant) {
 	h.lab.world.touch(h)
 }
 
+// refresh brings the capabilities of every port up to date.
+func (h *Host) refresh() {
+	for _, p := range h.ports {
+		p.refresh()
+	}
+	h.loop.refresh()
+}
+
 // pump lets every port transmit a batch and returns how many frames moved. A host that moved any is
 // asked again: what one interface sends may make another ready.
 func (h *Host) pump(now clock.Instant) (n int) {

@@ -136,6 +136,18 @@ func (p *Port) offered() phy.Capabilities {
 	return c
 }
 
+// refresh brings the interface's capabilities up to date. Whatever changes them is a call of the
+// application's, after which the world does this before anything is sent.
+func (p *Port) refresh() {
+	if p.err != nil {
+		return
+	}
+	if c := p.offered(); c != p.caps {
+		p.caps = c
+		p.iface.SetCapabilities(c)
+	}
+}
+
 // pump lets the interface transmit a batch and the device take what it can, and returns how many frames
 // moved.
 func (p *Port) pump(now clock.Instant) (n int) {
@@ -149,10 +161,6 @@ func (p *Port) pump(now clock.Instant) (n int) {
 		if n = p.flush(now); p.full {
 			return n
 		}
-	}
-	if c := p.offered(); c != p.caps {
-		p.caps = c
-		p.iface.SetCapabilities(c)
 	}
 	w, size := p.world(), p.caps.FrameSize()
 	for range batch {

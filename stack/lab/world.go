@@ -183,6 +183,7 @@ func (w *World) settle() (moved bool) {
 		if w.kicked {
 			w.kicked = false
 			for _, h := range w.hosts {
+				h.refresh()
 				w.touch(h)
 			}
 		}

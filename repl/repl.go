@@ -62,11 +62,19 @@ func Heading(line string) string { return color.New(color.Bold).Sprint(line) }
 
 // width is the terminal's in columns.
 func (sh *Shell) width() int {
-	ws, err := unix.IoctlGetWinsize(int(sh.cfg.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil || ws.Col == 0 {
-		return 80
+	if columns, _ := sh.size(); columns > 0 {
+		return columns
 	}
-	return int(ws.Col)
+	return 80
+}
+
+// size is the terminal's, 0 where it does not say.
+func (sh *Shell) size() (columns, rows int) {
+	ws, err := unix.IoctlGetWinsize(int(sh.cfg.Stdout.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, 0
+	}
+	return int(ws.Col), int(ws.Row)
 }
 
 // Run reads and runs what is typed until the end of the input, exit() or SIGTERM, and gives the exit status.

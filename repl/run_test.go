@@ -2,6 +2,7 @@ package repl
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,6 +57,38 @@ func TestInterrupt(t *testing.T) {
 	x.line(`c.send("hi")`)
 	if got := x.line("c.recv()"); got != "b\"hi\"\n" {
 		t.Errorf("the stack answers %q", got)
+	}
+	x.keys(ctrlD)
+	x.exits(0)
+}
+
+// TestWatch shows a table with more rows than the screen has: it is cut, and drawn in one place.
+func TestWatch(t *testing.T) {
+	x := startSized(t, "live", 60, 10)
+	x.line("n = [0]")
+	x.line("def next():" + enter + "  n[0] += 1" + enter +
+		`  return "\n".join(["row %d of %d" % (i, n[0]) for i in range(5 if n[0] > 3 else 30)])` + enter)
+	x.clear()
+	x.keys(`watch(next, every="20ms", count=3)`, enter)
+	x.waitFor("the last screen", func(s string) bool { return strings.Contains(s, "row 0 of 3") && strings.HasSuffix(s, "\nlive>") })
+	var want strings.Builder
+	want.WriteString("live> watch(next, every=\"20ms\", count=3)\n")
+	for i := range 8 {
+		fmt.Fprintf(&want, "row %d of 3\n", i)
+	}
+	x.mu.Lock()
+	if got := x.screen.text(); got != want.String()+"… 22 more rows\nlive>" {
+		t.Errorf("the screen shows\n%s", got)
+	}
+	x.mu.Unlock()
+	x.clear()
+	x.keys(`watch(next, every="20ms", count=2)`, enter)
+	x.shows("row 3 of 5\nrow 4 of 5\nlive>")
+	if got := x.line("x = 1"); got != "" {
+		t.Errorf("printed %q", got)
+	}
+	if strings.Contains(x.screen.text(), "row 3 of 4") {
+		t.Error("what is shorter leaves something behind")
 	}
 	x.keys(ctrlD)
 	x.exits(0)

@@ -58,7 +58,7 @@ func testShell(wall bool) int {
 	}
 	sh := New(Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: prompt, History: HistoryFile()})
 	s := script.New(script.Config{Runner: runner, Lab: l, Local: local, Peer: peer, Seed: 1,
-		Stdout: sh.Stdout(), Stderr: sh.Stderr(), Interactive: true, Heading: Heading})
+		Size: sh.size, Stdout: sh.Stdout(), Stderr: sh.Stderr(), Interactive: true, Heading: Heading})
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt)
 	go func() {
@@ -97,12 +97,17 @@ const (
 // its prompt.
 func start(t *testing.T, kind string, width int, env ...string) *terminal {
 	t.Helper()
+	return startSized(t, kind, width, 24, env...)
+}
+
+func startSized(t *testing.T, kind string, width, rows int, env ...string) *terminal {
+	t.Helper()
 	x := &terminal{t: t, screen: newEmulator(width), prompt: kind + "> "}
 	x.more.L = &x.mu
 	x.cmd = exec.Command(os.Args[0])
 	x.cmd.Env = append([]string{"SMOLSH_TEST_SHELL=" + kind, "TERM=xterm", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
 	var err error
-	if x.pty, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: 24, Cols: uint16(width)}); err != nil {
+	if x.pty, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: uint16(rows), Cols: uint16(width)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

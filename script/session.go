@@ -30,6 +30,8 @@ type Config struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Width  int // columns of the terminal that tables are cut to; 0: they are not cut
+	// Size is the terminal's, for what stays on the screen while it may change; nil or 0 where there is none.
+	Size func() (columns, rows int)
 	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
 	Interactive bool
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil

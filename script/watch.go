@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -49,24 +50,55 @@ func builtinWatch(c *call) (starlark.Value, error) {
 
 // screenful is what watch has on the screen.
 type screenful struct {
-	rows int    // of the terminal that it takes
+	text string
 	mark uint64 // of the printer, when it was printed
 }
 
 // show prints text, on a terminal in the place of what was there before, unless something else has been
-// printed since.
+// printed since. What the screen has no room for is left out: it could not be replaced.
 func (f *screenful) show(s *Session, text string) {
+	rows := 0
+	if s.cfg.Size != nil {
+		var width int
+		if width, rows = s.cfg.Size(); width > 0 {
+			s.SetWidth(width)
+		}
+	}
 	width := s.cfg.Width
-	if width > 0 && f.rows > 0 && f.mark == s.out.mark() {
-		s.out.print(fmt.Sprintf("\x1b[%dA\r\x1b[J%s", f.rows, text))
+	text = cutRows(text, width, rows-1) // the last one is the cursor's
+	if width > 0 && f.text != "" && f.mark == s.out.mark() {
+		s.out.print(fmt.Sprintf("\x1b[%dA\r\x1b[J%s", rowsOf(f.text, width), text))
 	} else {
 		s.out.print(text)
 	}
-	f.rows, f.mark = 0, s.out.mark()
+	f.text, f.mark = text, s.out.mark()
+}
+
+// rowsOf is how many rows of a terminal the lines of a text take.
+func rowsOf(text string, width int) int {
+	n := 0
 	for _, line := range strings.Split(text, "\n") {
-		f.rows++
+		n++
 		if width > 0 {
-			f.rows += max(0, utf8.RuneCountInString(line)-1) / width
+			n += max(0, utf8.RuneCountInString(colours.ReplaceAllString(line, ""))-1) / width
 		}
 	}
+	return n
+}
+
+// colours are the sequences that colour.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// cutRows is as much of the text as rows of a terminal hold, and a line that says how much is missing; less
+// than two rows are no limit.
+func cutRows(text string, width, rows int) string {
+	if width <= 0 || rows < 2 || rowsOf(text, width) <= rows {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	n, used := 0, 0
+	for used += rowsOf(lines[n], width); used < rows; used += rowsOf(lines[n], width) {
+		n++
+	}
+	return strings.Join(append(lines[:n:n], fmt.Sprintf("… %d more rows", len(lines)-n)), "\n")
 }

@@ -31,25 +31,24 @@ watch(lambda: next(), every="1ms", count=4)
 	}
 }
 
-// A screenful counts the rows that its lines are broken into.
-func TestScreenfulCountsRows(t *testing.T) {
-	s := newSim(t, 1)
-	s.cfg.Width = 10
-	var f screenful
-	f.show(s.Session, "0123456789\n01234567890\n")
-	if f.rows != 4 {
-		t.Errorf("%d rows, want 4", f.rows)
+// Rows are those that the lines are broken into.
+func TestRowsOfAText(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want int
+	}{{"", 1}, {"0123456789", 1}, {"0123456789\n01234567890\n", 4}, {"\x1b[1m0123456789\x1b[0m", 1}} {
+		if got := rowsOf(c.text, 10); got != c.want {
+			t.Errorf("%q takes %d rows, want %d", c.text, got, c.want)
+		}
 	}
-	f.show(s.Session, "short")
-	s.Flush()
-	if want := "0123456789\n01234567890\n\n\x1b[4A\r\x1b[Jshort\n"; s.out.String() != want {
-		t.Errorf("printed %q, want %q", s.out.String(), want)
-	}
-	s.cfg.Width = 0 // no terminal
-	f.show(s.Session, "again")
-	s.Flush()
-	if got := s.out.String(); !strings.HasSuffix(got, "short\nagain\n") {
-		t.Errorf("printed %q", got)
+	const text = "a\nb\n01234567890\nc\nd"
+	for _, c := range []struct {
+		rows int
+		want string
+	}{{6, text}, {0, text}, {5, "a\nb\n01234567890\n… 2 more rows"}, {4, "a\nb\n… 3 more rows"}, {3, "a\nb\n… 3 more rows"}, {2, "a\n… 4 more rows"}} {
+		if got := cutRows(text, 10, c.rows); got != c.want {
+			t.Errorf("in %d rows %q, want %q", c.rows, got, c.want)
+		}
 	}
 }
 

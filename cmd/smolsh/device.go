@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"smolsh/phy"
@@ -153,42 +152,4 @@ func (l *shellLab) prompt() string {
 		return "smolsh (virtual)"
 	}
 	return "smolsh"
-}
-
-// banner is what the shell shows at the start: who is there, in columns.
-func (l *shellLab) banner() string {
-	var rows [][3]string
-	for _, i := range l.local.IfaceInfos() {
-		where := i.Name
-		if l.peer != nil {
-			where = "link to peer"
-		}
-		for _, a := range i.Addrs {
-			rows = append(rows, [3]string{"you", a.String(), fmt.Sprintf("%v   %s, mtu %d", i.MAC, where, i.MTU)})
-		}
-	}
-	for n, a := range l.kernel {
-		text := ""
-		if n == 0 && len(rows) > 0 {
-			us, _, _ := strings.Cut(rows[0][1], "/")
-			text = "in a network namespace of its own: try !ping -c1 " + us
-		}
-		rows = append(rows, [3]string{"kernel", a.String(), text})
-	}
-	if l.peer != nil {
-		rows = append(rows, [3]string{"peer", l.peer.IfaceInfos()[0].Addrs[0].String(), "answers ping, echo (7), http (8000)"})
-	}
-	wide := 0
-	for _, r := range rows {
-		wide = max(wide, len(r[1]))
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "smolsh %s   help() for help, Ctrl-D to leave\n", version)
-	if l.why != "" {
-		b.WriteString(l.why + "\n")
-	}
-	for _, r := range rows {
-		b.WriteString(strings.TrimRight(fmt.Sprintf("%-6s  %-*s  %s", r[0], wide, r[1], r[2]), " ") + "\n")
-	}
-	return b.String()
 }

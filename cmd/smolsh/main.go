@@ -101,7 +101,7 @@ func (o *options) start() (int, error) {
 	}
 	config := script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
-		Stdout: os.Stdout, Stderr: os.Stderr, Width: width(), Interactive: interactive,
+		Stdout: os.Stdout, Stderr: os.Stderr, Width: columns(), Size: terminal, Interactive: interactive,
 	}
 	var shell *repl.Shell
 	if interactive {
@@ -134,7 +134,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 	var err error
 	switch {
 	case interactive:
-		fmt.Print(l.banner())
+		fmt.Print(l.banner(columns()))
 		return shell.Run(s), nil
 	case o.hasCommand:
 		err = s.RunCommand(o.command)
@@ -169,14 +169,19 @@ func watchSignals(s *script.Session, interactive bool) *atomic.Int32 {
 	return &got
 }
 
-// width is the terminal's, 0 where standard output is none.
-func width() int {
+// terminal is the size of that which standard output is, 0 where it is none.
+func terminal() (columns, rows int) {
 	if !isatty.IsTerminal(os.Stdout.Fd()) {
-		return 0
+		return 0, 0
 	}
 	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return int(ws.Col)
+	return int(ws.Col), int(ws.Row)
+}
+
+func columns() int {
+	n, _ := terminal()
+	return n
 }

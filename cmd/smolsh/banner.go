@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// banner is what the shell shows at the start: who is there, in columns. Lines are folded to the width,
+// 0 for none.
+func (l *shellLab) banner(width int) string {
+	var rows [][3]string
+	for _, i := range l.local.IfaceInfos() {
+		where := i.Name
+		if l.peer != nil {
+			where = "link to peer"
+		}
+		for _, a := range i.Addrs {
+			rows = append(rows, [3]string{"you", a.String(), fmt.Sprintf("%v   %s, mtu %d", i.MAC, where, i.MTU)})
+		}
+	}
+	for n, a := range l.kernel {
+		text := ""
+		if n == 0 && len(rows) > 0 {
+			us, _, _ := strings.Cut(rows[0][1], "/")
+			text = "in a namespace of its own: try !ping -c1 " + us
+		}
+		rows = append(rows, [3]string{"kernel", a.String(), text})
+	}
+	if l.peer != nil {
+		rows = append(rows, [3]string{"peer", l.peer.IfaceInfos()[0].Addrs[0].String(), "answers ping, echo (7), http (8000)"})
+	}
+	wide := 0
+	for _, r := range rows {
+		wide = max(wide, len(r[1]))
+	}
+	var b strings.Builder
+	b.WriteString(fold(fmt.Sprintf("smolsh %s   help() for help, Ctrl-D to leave", version), width))
+	if l.why != "" {
+		b.WriteString(fold(l.why, width))
+	}
+	for _, r := range rows {
+		b.WriteString(fold(strings.TrimRight(fmt.Sprintf("%-6s  %-*s  %s", r[0], wide, r[1], r[2]), " "), width))
+	}
+	return b.String()
+}
+
+// foldIndent is where a line that was folded goes on.
+const foldIndent = "        "
+
+// fold breaks a line at blanks so that each part has less columns than width; 0 leaves it whole.
+func fold(line string, width int) string {
+	var b strings.Builder
+	for width > 0 && utf8.RuneCountInString(line) > width {
+		from := len(line) - len(strings.TrimLeft(line, " "))
+		at := strings.LastIndexByte(string([]rune(line)[:width+1]), ' ')
+		if at <= from {
+			break
+		}
+		b.WriteString(strings.TrimRight(line[:at], " ") + "\n")
+		line = foldIndent + strings.TrimLeft(line[at:], " ")
+	}
+	return b.String() + line + "\n"
+}

@@ -120,6 +120,10 @@ func (q *sequences) ip(b []byte) string {
 		if h, data, err := wire.ParseICMP(payload, false); err == nil {
 			return fmt.Sprintf("%v > %v: icmp %s", ip.Src, ip.Dst, icmpText(&h, data, max(len(data), ip.PayloadLen-icmpHeader)))
 		}
+	case wire.ProtocolIGMP:
+		if h, err := wire.ParseIGMP(payload); err == nil {
+			return fmt.Sprintf("%v > %v: igmp %v", ip.Src, ip.Dst, &h)
+		}
 	}
 	return fmt.Sprintf("%v > %v: %v, %d octets", ip.Src, ip.Dst, ip.Protocol, ip.PayloadLen)
 }

@@ -25,6 +25,7 @@ var valueTypes = []valueType{
 	}},
 	{"udp_socket", "A UDP socket.", [][2]string{
 		{"local", "our address and port"}, {"port", "our port"}, {"peer", "the other end, None where it is not connected"},
+		{"groups", "the multicast groups it has joined"},
 	}},
 	{"icmp_socket", "An ICMP socket.", [][2]string{{"id", "the identifier it receives"}}},
 	{"raw_socket", "A socket for the packets of one IP protocol.", [][2]string{

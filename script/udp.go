@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -34,15 +35,17 @@ func (h *hostValue) newUDP(t *task, remote netip.AddrPort, open func() (*stack.U
 	local := socketAddr("udp", v.local)
 	v.socketValue = socketValue{h: h, self: v, typ: "udp_socket", name: "udp " + local, sock: v.u, signal: &v.u.Signal,
 		fields: map[string]func() starlark.Value{
-			"local": func() starlark.Value { return starlark.String(local) },
-			"peer":  func() starlark.Value { return endpoint(remote) },
-			"port":  func() starlark.Value { return num(int(v.local.Port())) },
+			"local":  func() starlark.Value { return starlark.String(local) },
+			"peer":   func() starlark.Value { return endpoint(remote) },
+			"port":   func() starlark.Value { return num(int(v.local.Port())) },
+			"groups": v.groups,
 		}}
 	return v, nil
 }
 
 func udpBuiltins() []*builtin {
 	const open = `u = udp.connect("192.168.69.100:7"); `
+	const member = `u = udp.bind(5000); u.join("239.1.2.3"); `
 	return []*builtin{
 		{name: "udp.bind", sig: "port=0, addr=None", kinds: "port ip", result: "udp_socket",
 			doc: "A UDP socket on a port; 0 chooses one.", example: `udp.bind(6969).port`, see: "udp_socket.send, serve", fn: udpBind},
@@ -54,18 +57,14 @@ func udpBuiltins() []*builtin {
 			doc: "The next datagram, waiting for one.", example: open + `u.send("hi"); u.recv(timeout="1s").src`, fn: udpRecv},
 		{name: "udp_socket.set", sig: "ttl=", kinds: "int:1..255",
 			doc: "Change options.", example: open + `u.set(ttl=1)`, fn: udpSet},
-		{name: "udp_socket.join", sig: "group", kinds: "ip", args: "group: a multicast address",
-			doc: "Receive a multicast group's datagrams: not there yet.", example: `catch(lambda: udp.bind().join("224.0.0.251")).error`, fn: notYet("multicast is")},
-		{name: "udp_socket.leave", sig: "group", kinds: "ip", args: "group: a multicast address",
-			doc: "Receive them no more: not there yet.", example: `catch(lambda: udp.bind().leave("224.0.0.251")).error`, fn: notYet("multicast is")},
+		{name: "udp_socket.join", sig: "group", kinds: "ip", args: "group: a multicast address, 224.0.0.0 to 239.255.255.255",
+			doc:     "Receive what is sent to a multicast group and the socket's port as well, on the interface of its address.",
+			example: member + `u.send("hi", "239.1.2.3:5000"); u.recv(timeout="1s").data`, see: "udp_socket.leave", fn: udpJoin},
+		{name: "udp_socket.leave", sig: "group", kinds: "ip", args: "group: a multicast address that it has joined",
+			doc: "Receive that no more.", example: member + `u.leave("239.1.2.3"); u.groups`, fn: udpLeave},
 		{name: "udp_socket.close",
 			doc: "Release the port.", example: open + `u.close()`, fn: socketClose},
 	}
-}
-
-// notYet is a builtin whose place is kept.
-func notYet(what string) func(c *call) (starlark.Value, error) {
-	return func(c *call) (starlark.Value, error) { return nil, c.errorf("%s not there yet", what) }
 }
 
 func udpBind(c *call) (starlark.Value, error) {
@@ -137,4 +136,43 @@ func udpSet(c *call) (starlark.Value, error) {
 		c.t.do(v.h.w, func(clock.Instant) { v.u.SetTTL(uint8(arg[int](c, "ttl"))) })
 	}
 	return starlark.None, nil
+}
+
+// groups is the multicast groups that the socket has joined.
+func (v *udpValue) groups() starlark.Value {
+	var groups []netip.Addr
+	v.h.do(func(clock.Instant) { groups = v.u.Groups() })
+	list := make([]starlark.Value, len(groups))
+	for k, g := range groups {
+		list[k] = address(g)
+	}
+	return starlark.NewList(list)
+}
+
+func udpJoin(c *call) (starlark.Value, error) {
+	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
+	var err error
+	c.t.do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group) })
+	return starlark.None, v.groupFailed(c.t, "join", group, err)
+}
+
+func udpLeave(c *call) (starlark.Value, error) {
+	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
+	var err error
+	c.t.do(v.h.w, func(clock.Instant) { err = v.u.Leave(group) })
+	return starlark.None, v.groupFailed(c.t, "leave", group, err)
+}
+
+func (v *udpValue) groupFailed(t *task, op string, group netip.Addr, err error) error {
+	switch {
+	case errors.Is(err, stack.ErrInvalid) && group.Is4():
+		err = errors.New("no multicast group: those are 224.0.0.0 to 239.255.255.255")
+	case errors.Is(err, stack.ErrExists):
+		err = errors.New("joined already")
+	case errors.Is(err, stack.ErrNotFound):
+		err = errors.New("not joined")
+	case errors.Is(err, stack.ErrNoRoute):
+		err = errors.New("no interface to receive it on")
+	}
+	return failed(t, "udp "+op, group, err)
 }

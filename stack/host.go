@@ -36,18 +36,20 @@ type Host struct {
 	routes     []route               // longest prefix first
 	epoch      uint32                // changes with routes, addresses and interfaces; connections cache their path by it
 
-	conns     map[flow]*TCPConn
-	listeners map[flow]*TCPListener
-	udp       map[flow]*UDPConn
-	icmpByID  map[uint16]*ICMPConn
-	icmpByUDP map[uint16]*ICMPConn
-	raw       map[wire.Protocol][]*RawConn
-	frames    []*FrameConn
-	tcpPorts  map[uint16]int // listeners by port, whatever their address
-	udpPorts  map[uint16]int // UDP sockets by port
-	sockets   int
-	lastID    uint64
-	lastPort  [2]uint16 // RFC 6056's counters, TCP and UDP
+	conns      map[flow]*TCPConn
+	recent     *TCPConn // the connection that was found last, under recentFlow; nil: none
+	recentFlow flow
+	listeners  map[flow]*TCPListener
+	udp        map[flow]*UDPConn
+	icmpByID   map[uint16]*ICMPConn
+	icmpByUDP  map[uint16]*ICMPConn
+	raw        map[wire.Protocol][]*RawConn
+	frames     []*FrameConn
+	tcpPorts   map[uint16]int // listeners by port, whatever their address
+	udpPorts   map[uint16]int // UDP sockets by port
+	sockets    int
+	lastID     uint64
+	lastPort   [2]uint16 // RFC 6056's counters, TCP and UDP
 
 	reports     clock.Heap[*membership] // IGMP's timers
 	memberships int                     // groups joined, once for each socket

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"encoding/binary"
+
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
@@ -101,6 +103,9 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(drop.TooLong)
 	}
 	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
+	if p.conn = h.familiar(p, group); p.conn != nil {
+		return h.deliver(now, p)
+	}
 	if r := h.checkAddresses(p, group); r == drop.NotForUs && h.forwarding && !group {
 		return h.forward(now, p)
 	} else if r != drop.None {
@@ -114,4 +119,32 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(drop.Fragment)
 	}
 	return h.deliver(now, p)
+}
+
+// familiar finds the connection of a segment whose addresses were judged when the connection was made: one
+// that comes in where its answers go out.
+func (h *Host) familiar(p *packet, group bool) *TCPConn {
+	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() {
+		return nil
+	}
+	key := flow{
+		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
+		localPort: binary.BigEndian.Uint16(p.payload[2:]), remotePort: binary.BigEndian.Uint16(p.payload),
+	}
+	if c := h.connOf(&key); c != nil && c.hop.iface == p.iface {
+		return c
+	}
+	return nil
+}
+
+// connOf finds a connection. Most segments are for the one of the segment before.
+func (h *Host) connOf(key *flow) *TCPConn {
+	if h.recent != nil && h.recentFlow == *key {
+		return h.recent
+	}
+	c := h.conns[*key]
+	if c != nil {
+		h.recent, h.recentFlow = c, *key
+	}
+	return c
 }

@@ -14,7 +14,8 @@ type packet struct {
 	ip        wire.IPv4
 	octets    []byte // header and payload, without link-layer padding
 	payload   []byte
-	broadcast bool // to the limited or a subnet's broadcast address, or to a group
+	conn      *TCPConn // whose it is, when that is known already
+	broadcast bool     // to the limited or a subnet's broadcast address, or to a group
 	members   *membership
 	trusted   bool // somebody vouches for the transport checksum, or it never was on a wire
 }

@@ -38,7 +38,10 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
 		localPort: s.DstPort, remotePort: s.SrcPort,
 	}
-	c := h.conns[key]
+	c := p.conn
+	if c == nil {
+		c = h.connOf(&key)
+	}
 	if c != nil && c.conn.State() != tcp.TimeWait {
 		return h.segmentArrives(now, c, s)
 	}
@@ -257,6 +260,9 @@ func (h *Host) forget(c *TCPConn) {
 	c.gone = true
 	h.timers.Stop(&c.timer)
 	delete(h.conns, flowOf(c.local, c.remote))
+	if h.recent == c {
+		h.recent = nil
+	}
 	h.sockets--
 	if c.half {
 		c.half = false

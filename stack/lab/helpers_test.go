@@ -117,6 +117,11 @@ type stream struct {
 
 func (s *scene) newStream(from, to *Host, addr string, n int) *stream {
 	s.Helper()
+	return s.newStreamWith(tcp.Config{}, from, to, addr, n)
+}
+
+func (s *scene) newStreamWith(cfg tcp.Config, from, to *Host, addr string, n int) *stream {
+	s.Helper()
 	rng := rand.New(rand.NewPCG(uint64(n), 1))
 	st := &stream{data: make([]byte, n)}
 	for i := range st.data {
@@ -125,8 +130,8 @@ func (s *scene) newStream(from, to *Host, addr string, n int) *stream {
 	at := netip.MustParseAddrPort(addr)
 	var err error
 	s.r.Do(func(now clock.Instant) {
-		if st.listener, err = to.ListenTCP(netip.AddrPortFrom(netip.Addr{}, at.Port()), 4, tcp.Config{}); err == nil {
-			st.from, err = from.DialTCP(now, netip.AddrPort{}, at, tcp.Config{})
+		if st.listener, err = to.ListenTCP(netip.AddrPortFrom(netip.Addr{}, at.Port()), 4, cfg); err == nil {
+			st.from, err = from.DialTCP(now, netip.AddrPort{}, at, cfg)
 		}
 	})
 	if err != nil {

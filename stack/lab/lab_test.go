@@ -14,6 +14,7 @@ import (
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
@@ -613,7 +614,9 @@ func BenchmarkStream(b *testing.B) {
 	for _, offload := range []bool{false, true} {
 		b.Run(fmt.Sprint("offload=", offload), func(b *testing.B) {
 			s := newScene(b, 1, LinkConfig{Delay: 100 * time.Microsecond, Offload: offload})
-			st := s.newStream(s.a, s.b, "10.0.0.2:80", 0)
+			// A link without a rate would have buffers that size themselves grow past the cache.
+			cfg := tcp.Config{SendBuffer: 256 << 10, RecvBuffer: 256 << 10}
+			st := s.newStreamWith(cfg, s.a, s.b, "10.0.0.2:80", 0)
 			for st.to == nil && s.r.Idle(nil) {
 				st.to = st.listener.Accept()
 			}

@@ -2,7 +2,7 @@ package script
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -298,7 +298,7 @@ func tableBuiltins() []*builtin {
 			doc:     "The rows whose columns have these values, or for which fn(row) is true.",
 			example: `counters().where(name="IpInReceives")`, fn: tableWhere},
 		{name: "table.sort", sig: "col, reverse=False", kinds: "str bool", args: "col: a column's name; reverse: whether the greatest comes first", result: "table", pure: true,
-			doc:     "The rows in the order of a column.",
+			doc:     "The rows in the order of a column, addresses and numbers by value.",
 			example: `counters().sort("value", reverse=True)[0]`, fn: tableSort},
 		{name: "table.cols", sig: "*names", args: "names: names of columns", result: "table", pure: true,
 			doc:     "The table with these columns only, in this order.",
@@ -359,19 +359,19 @@ func tableSort(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := append([]*row(nil), t.rows...)
-	sort.SliceStable(rows, func(x, y int) bool {
-		a, b := rows[x].vals[i], rows[y].vals[i]
-		if arg[bool](c, "reverse") {
+	return t.with(t.sorted(i, arg[bool](c, "reverse"))), nil
+}
+
+// sorted are the rows in the order of a column.
+func (t *table) sorted(i int, reverse bool) []*row {
+	rows := slices.Clone(t.rows)
+	slices.SortStableFunc(rows, func(a, b *row) int {
+		if reverse {
 			a, b = b, a
 		}
-		if a == starlark.None || b == starlark.None {
-			return b != starlark.None // nothing comes before something
-		}
-		less, err := starlark.Compare(syntax.LT, a, b)
-		return err == nil && less
+		return compareCells(a.vals[i], b.vals[i])
 	})
-	return t.with(rows), nil
+	return rows
 }
 
 func tableCols(c *call) (starlark.Value, error) {

@@ -43,6 +43,14 @@ func TestInterrupt(t *testing.T) {
 	x.has("\nstarted\n")
 	x.keys(ctrlC)
 	x.shows("^C\nlive>")
+	for range 10 { // as soon as the line is read, the process may not be there yet
+		x.clear()
+		x.keys("running = 1", enter)
+		x.shows("\nlive>")
+		x.starts("!exec sleep 3600" + enter)
+		x.keys(ctrlC)
+		x.shows("^C\nlive>")
+	}
 	x.clear()
 	x.starts("while True: pass" + enter)
 	x.starts(enter)

@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // shellMissing is the exit status of a command that could not be started, as shells have it.
@@ -22,15 +24,25 @@ func (s *Session) Shell(line string) int {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
-	s.shelling.Store(true)
+	run := &running{cmd: cmd}
+	s.mu.Lock()
+	s.command, run.interrupted = run, s.interrupted.Swap(false) || s.main.fail == errInterrupted
+	s.mu.Unlock()
+	if run.interrupted { // it was meant for what was typed: this
+		s.begin()
+	}
 	var err error
-	s.Await(func() { err = cmd.Run() }, nil)
-	s.shelling.Store(false)
+	s.Await(func() { err = run.run() }, nil)
+	s.mu.Lock()
+	s.command = nil
+	s.mu.Unlock()
 	signal.Stop(quit)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return 0
+	case err == errInterrupted:
+		return 128 + int(syscall.SIGINT)
 	case !errors.As(err, &exit):
 		fmt.Fprintf(s.cfg.Stderr, "%s: %v\n", line, err)
 		return shellMissing
@@ -39,4 +51,42 @@ func (s *Session) Shell(line string) int {
 		return 128 + int(ws.Signal())
 	}
 	return exit.ExitCode()
+}
+
+// running is a command of the system's. The keyboard's interrupt reaches it by itself, but not where it
+// came before the process was there, or is told of only afterwards: what comes within soon of the start is
+// passed on.
+type running struct {
+	cmd *exec.Cmd
+
+	mu          sync.Mutex
+	interrupted bool
+	started     time.Time
+}
+
+const soon = 100 * time.Millisecond
+
+func (r *running) run() error {
+	r.mu.Lock()
+	if r.interrupted {
+		r.mu.Unlock()
+		return errInterrupted
+	}
+	err := r.cmd.Start()
+	r.started = time.Now()
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.cmd.Wait()
+}
+
+// interrupt is the keyboard's; any goroutine may call it.
+func (r *running) interrupt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interrupted = true
+	if r.cmd.Process != nil && time.Since(r.started) < soon {
+		_ = r.cmd.Process.Signal(syscall.SIGINT) // one that has ended has no use for it
+	}
 }

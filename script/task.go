@@ -74,8 +74,8 @@ type sched struct {
 	asks        []*ask
 	poked       atomic.Bool // a server's connection ended on its owner
 	settle      func()
-	foreground  bool        // an interrupt is the main task's alone
-	shelling    atomic.Bool // an interrupt is the running command's
+	foreground  bool     // an interrupt is the main task's alone
+	command     *running // an interrupt is its; nil where none runs; guarded by mu
 }
 
 func (s *sched) init() {
@@ -480,11 +480,13 @@ func (t *task) yield() error {
 // Interrupt ends every waiting call, as Ctrl-C does: of every task, or in a shell of what was typed. Any
 // goroutine may call it.
 func (s *Session) Interrupt() {
-	if s.shelling.Load() {
+	s.mu.Lock()
+	if r := s.command; r != nil {
+		s.mu.Unlock()
+		r.interrupt()
 		return
 	}
 	s.interrupted.Store(true)
-	s.mu.Lock()
 	for _, t := range s.tasks {
 		if t == s.main || !s.foreground {
 			t.thread.Cancel(errInterrupted.Error())

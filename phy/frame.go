@@ -11,10 +11,13 @@ const Headroom = 160
 // Offload says which work on a frame is left to whoever is next. The zero value is a plain frame of
 // wire size with every checksum in place and unverified.
 type Offload struct {
-	// GSOSize is the payload of each segment but the last of a TCP super-segment, in octets; 0 for an
+	// GSOSize is the payload of each segment but the last of a super-segment, in octets; 0 for an
 	// ordinary frame. The frame's headers are those of the first segment, its length fields those of
 	// the whole.
 	GSOSize uint16
+	// UDP says that the super-segment is one of UDP datagrams, not of a TCP stream. Stacks take them one
+	// by one: whoever delivers a frame to a stack cuts it.
+	UDP bool
 	// NeedsCsum says that the transport checksum field holds only the folded pseudo-header sum.
 	NeedsCsum bool
 	// CsumValid says that whoever delivered the frame vouches for its transport checksum.

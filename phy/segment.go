@@ -7,9 +7,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Segmenter cuts a TCP super-segment into frames of wire size, as a network card with segmentation
+// A Segmenter cuts a super-segment into frames of wire size, as a network card with segmentation
 // offload does: each segment repeats the headers with its own lengths, identification, sequence
-// number and checksums; FIN and PSH stay on the last, CWR (RFC 3168 §6.1.2) on the first.
+// number and checksums; FIN and PSH stay on the last, CWR (RFC 3168 §6.1.2) on the first. A
+// super-segment of UDP becomes datagrams of its GSOSize.
 //
 // Start looks at a frame, Next writes one segment after the other into frames of the caller's. Nothing
 // allocates. The zero value is ready; one Segmenter serves one frame at a time.
@@ -82,11 +83,11 @@ func parseLayout(b []byte, m Medium) (l layout, end int, ok bool) {
 
 // Start begins with f, a frame on medium m, which must stay as it is until Next has returned false. A
 // frame without GSOSize counts as a super-segment of one segment. Start reports whether the frame can
-// be cut: false for headers that are no unfragmented TCP over IPv4 or IPv6 or that contradict the
-// frame's length.
+// be cut: false for headers that are no unfragmented TCP or UDP over IPv4 or IPv6 or that contradict
+// the frame's length.
 func (s *Segmenter) Start(f *Frame, m Medium) bool {
 	l, end, ok := parseLayout(f.Bytes(), m)
-	if !ok || l.proto != wire.ProtocolTCP {
+	if !ok {
 		s.done = true
 		return false
 	}
@@ -144,9 +145,14 @@ func (s *Segmenter) putNetwork(b []byte) {
 	binary.BigEndian.PutUint16(ip[10:], wire.Checksum(ip[:s.l.l4-s.l.l3]))
 }
 
-// putTransport corrects the TCP header of the segment b.
+// putTransport corrects the TCP or UDP header of the segment b.
 func (s *Segmenter) putTransport(b []byte, last bool) {
 	t := b[s.l.l4:]
+	if s.l.proto == wire.ProtocolUDP {
+		binary.BigEndian.PutUint16(t[4:], uint16(len(t)))
+		putChecksum(t, &s.l)
+		return
+	}
 	binary.BigEndian.PutUint32(t[4:], binary.BigEndian.Uint32(t[4:])+uint32(s.sent))
 	flags := wire.Flags(t[13])
 	if !last {
@@ -175,21 +181,26 @@ func FinishChecksum(f *Frame, m Medium) bool {
 		return false
 	}
 	t := f.Bytes()[l.l4:end]
-	at := checksumAt(l.proto)
 	if l.proto == wire.ProtocolUDP {
 		if n := int(binary.BigEndian.Uint16(t[4:])); n < wire.UDPLen || n > len(t) {
 			return false
 		}
 		t = t[:binary.BigEndian.Uint16(t[4:])]
 	}
+	putChecksum(t, &l)
+	f.Offload.NeedsCsum = false
+	return true
+}
+
+// putChecksum puts the checksum into the transport header and its data t.
+func putChecksum(t []byte, l *layout) {
+	at := checksumAt(l.proto)
 	binary.BigEndian.PutUint16(t[at:], 0)
 	sum := wire.PseudoHeader(l.src, l.dst, l.proto, len(t)).AddBytes(t).Checksum()
 	if sum == 0 && l.proto == wire.ProtocolUDP {
 		sum = 0xffff // zero says that there is no checksum (RFC 768)
 	}
 	binary.BigEndian.PutUint16(t[at:], sum)
-	f.Offload.NeedsCsum = false
-	return true
 }
 
 // checksumAt is where the checksum field of a TCP or UDP header begins.

@@ -87,10 +87,13 @@ func gopacketAgrees(t *testing.T, b []byte, m Medium) {
 		}
 	}
 	p := gopacket.NewPacket(b, first, gopacket.Default)
-	if p.ErrorLayer() != nil || p.Layer(layers.LayerTypeTCP) == nil {
+	transport, ok := p.TransportLayer().(interface {
+		SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+	})
+	if p.ErrorLayer() != nil || !ok {
 		t.Fatalf("gopacket: %v", p)
 	}
-	if err := p.Layer(layers.LayerTypeTCP).(*layers.TCP).SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
+	if err := transport.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
 		t.Fatal(err)
 	}
 	err, mismatches := p.VerifyChecksums()
@@ -223,7 +226,7 @@ func TestSegmenterRefuses(t *testing.T) {
 		"total length":          func(b []byte) []byte { b[16], b[17] = 0xff, 0xff; return b },
 		"fragment":              func(b []byte) []byte { b[20] |= 0x20; return b },
 		"later fragment":        func(b []byte) []byte { b[21] = 1; return b },
-		"UDP":                   func(b []byte) []byte { b[23] = 17; return b },
+		"ICMP":                  func(b []byte) []byte { b[23] = 1; return b },
 		"TCP header length":     func(b []byte) []byte { b[46] = 0x40; return b },
 		"TCP header beyond end": func(b []byte) []byte { b[16], b[17] = 0, 50; b[46] = 0xf0; return b },
 		"ethertype":             func(b []byte) []byte { b[12], b[13] = 8, 6; return b },
@@ -245,8 +248,34 @@ func TestSegmenterRefuses(t *testing.T) {
 	}
 }
 
+func TestSegmenterCutsDatagrams(t *testing.T) {
+	payload := random(2500)
+	f := udpFrame(payload, src4, dst4)
+	f.Offload.GSOSize, f.Offload.UDP = 1000, true
+	var s Segmenter
+	if !s.Start(f, MediumIP) || s.Segments() != 3 {
+		t.Fatalf("%d segments", s.Segments())
+	}
+	var got []byte
+	for out := NewFrame(FrameSize); s.Next(out); {
+		gopacketAgrees(t, out.Bytes(), MediumIP)
+		ip, b, err := wire.ParseIPv4(out.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, data, err := wire.ParseUDP(b, ip.Src, ip.Dst, true)
+		if err != nil || u.SrcPort != 1 || u.DstPort != 2 || len(data) != min(1000, len(payload)-len(got)) || out.Offload != (Offload{}) {
+			t.Errorf("%+v, %d octets, %+v, %v", u, len(data), out.Offload, err)
+		}
+		got = append(got, data...)
+	}
+	if !bytes.Equal(got, payload) {
+		t.Error("the datagrams hold something else")
+	}
+}
+
 func udpFrame(payload []byte, src, dst netip.Addr) *Frame {
-	f := NewFrame(FrameSize)
+	f := NewFrame(SuperFrameSize)
 	copy(f.Extend(len(payload)), payload)
 	b := f.Prepend(wire.UDPLen)
 	h := wire.UDP{SrcPort: 1, DstPort: 2}

@@ -69,6 +69,7 @@ func (f *Frame) TakeVnet() bool {
 	case vnetGSONone:
 	case vnetGSOTCPv4, vnetGSOTCPv6, vnetGSOUDPL4:
 		f.Offload.GSOSize = binary.NativeEndian.Uint16(h[4:])
+		f.Offload.UDP = h[1]&^vnetGSOECN == vnetGSOUDPL4
 	default:
 		return false
 	}

@@ -25,7 +25,7 @@
 // Every call acts in the network namespace of the calling thread; an open Device stays bound to the
 // namespace it was opened in.
 //
-// Left out so far: UDP super-segments, TUN devices and several queues. Sources: the kernel's
+// Left out so far: TUN devices and several queues. Sources: the kernel's
 // Documentation/networking/tuntap.rst; Virtual I/O Device 1.2 §5.1.6.
 //
 // A Device is single-owner: one goroutine at a time may use it. Open and the other functions may be

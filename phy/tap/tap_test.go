@@ -449,6 +449,52 @@ func TestOffloadIsSwitchedWhileRunning(t *testing.T) {
 	}
 }
 
+// The kernel hands over what a sendmsg(2) with UDP_SEGMENT made as one super-segment, or one by one.
+func TestDatagramsTogether(t *testing.T) {
+	inNamespace(t)
+	h, conn := newHost(t, 0, Options{}), listen(t)
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, 1000) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []bool{true, false} {
+		if err := h.dev.SetOffload(on); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.WriteToUDPAddrPort(bytes.Repeat([]byte("x"), 2500), netip.AddrPortFrom(h.addr, 7)); err != nil {
+			t.Fatal(err)
+		}
+		var sizes []int
+		for total := 0; total < 2500; {
+			f := phy.NewFrame(phy.SuperFrameSize)
+			wait(t, h.dev.FD())
+			if n, err := h.dev.Recv([]*phy.Frame{f}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			if e, _, _ := wire.ParseEthernet(f.Bytes()); e.Type != wire.EtherTypeIPv4 || f.Bytes()[wire.EthernetLen+9] != byte(wire.ProtocolUDP) {
+				continue // the kernel's own
+			}
+			n := f.Len() - wire.EthernetLen - wire.IPv4Len - wire.UDPLen
+			if f.Offload.UDP != (n > 1000) || f.Offload.UDP && f.Offload.GSOSize != 1000 {
+				t.Errorf("offload %v: %d octets with %+v", on, n, f.Offload)
+			}
+			sizes = append(sizes, n)
+			total += n
+		}
+		want := "[1000 1000 500]"
+		if on {
+			want = "[2500]" // from Linux 6.2 on
+		}
+		if fmt.Sprint(sizes) != want {
+			t.Errorf("offload %v: frames with %v octets, want %v", on, sizes, want)
+		}
+	}
+}
+
 func TestKernelFinishesOurChecksum(t *testing.T) {
 	inNamespace(t)
 	h, conn := newHost(t, 0, Options{}), listen(t)

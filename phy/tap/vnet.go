@@ -19,8 +19,13 @@ const (
 	offloadCsum = 1 << iota
 	offloadTSO4
 	offloadTSO6
+	_ // TSO with ECN
+	_ // UFO, which no kernel has any more
+	offloadUSO4
+	offloadUSO6
 
-	offloads = offloadCsum | offloadTSO4 | offloadTSO6
+	offloads   = offloadCsum | offloadTSO4 | offloadTSO6
+	udpOffload = offloadUSO4 | offloadUSO6 // from Linux 6.2 on
 )
 
 // maxGSO is the longest packet that the header's length fields can say, in octets.
@@ -68,7 +73,7 @@ func attachVnet(fd int, cfg water.Config, made bool) error {
 	return nil
 }
 
-// SetOffload says whether the kernel may hand over TCP super-segments and undone checksums; it may by
+// SetOffload says whether the kernel may hand over super-segments and undone checksums; it may by
 // default, unless the device was opened plain. What the kernel has queued already comes as it is.
 func (d *Device) SetOffload(on bool) error {
 	if d.closed {
@@ -77,6 +82,9 @@ func (d *Device) SetOffload(on bool) error {
 	set := 0
 	if on && d.vnet {
 		set = offloads
+		if unix.IoctlSetInt(d.fd, unix.TUNSETOFFLOAD, offloads|udpOffload) == nil {
+			return nil
+		}
 	}
 	if err := unix.IoctlSetInt(d.fd, unix.TUNSETOFFLOAD, set); err != nil {
 		return fmt.Errorf("%s: offloads: %w", d.name, err)

@@ -370,7 +370,7 @@ func (p *Port) drainMemory(now clock.Instant) (n int) {
 
 // arrive takes a frame from the medium.
 func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
-	if p.faults.Empty() && p.host.wire == 0 {
+	if p.faults.Empty() && p.host.wire == 0 && !f.Offload.UDP {
 		p.receive(now, f)
 		return
 	}

@@ -336,3 +336,34 @@ func (l *log) Write(p []byte) (int, error) {
 	l.t.Logf("%s", p)
 	return len(p), nil
 }
+
+// Datagrams that the kernel hands over as one super-segment reach a socket one by one.
+func TestDatagramsTogether(t *testing.T) {
+	r, h, _ := onTAP(t)
+	var u *stack.UDPConn
+	var err error
+	r.Do(func(clock.Instant) { u, err = h.BindUDP(netip.AddrPortFrom(netip.Addr{}, 7)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Sendto(fd, make([]byte, 2500), 0, &unix.SockaddrInet4{Port: 7, Addr: [4]byte{192, 168, 69, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1000, 1000, 500} {
+		n := -1
+		for limit := time.Now().Add(10 * time.Second); n < 0 && time.Now().Before(limit); {
+			r.Do(func(clock.Instant) { n, _, err = u.Recv(make([]byte, 3000)) })
+		}
+		if n != want || err != nil {
+			t.Errorf("received %d octets, %v, want %d", n, err, want)
+		}
+	}
+}

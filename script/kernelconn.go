@@ -290,13 +290,11 @@ func kernelSource(c *call) (starlark.Value, error) {
 
 // source sends n octets of the character generator's, without end when n is negative; off the baton.
 func (v *kernelConn) source(n int64) (sent int64, err error) {
-	buf := make([]byte, pumpChunk)
 	for err == nil && sent != n {
-		b := buf
+		b := chargen(sent, pumpChunk)
 		if left := n - sent; n >= 0 && left < int64(len(b)) {
 			b = b[:left]
 		}
-		chargen(b, sent)
 		var m int
 		m, err = v.c.Write(b)
 		sent += int64(m)

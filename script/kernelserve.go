@@ -160,8 +160,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 		case handlerDiscard:
 			continue
 		case handlerChargen:
-			reply = make([]byte, 74)
-			chargen(reply, 0)
+			reply = chargen(0, chargenLine)
 		default:
 			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
 			if err != nil && t.fail == nil {

@@ -3,6 +3,8 @@ package script
 import (
 	"errors"
 	"io"
+	"math"
+	"sync"
 
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -43,11 +45,13 @@ func (t *turn) run(fn func()) {
 }
 
 // pumpChunk is how many octets a pump moves at once.
-const pumpChunk = 32 << 10
+const pumpChunk = 64 << 10
 
 // start takes the connection over; on the owner.
 func (p *pump) start(now clock.Instant) {
-	p.buf = make([]byte, pumpChunk)
+	if p.kind == handlerEcho {
+		p.buf = make([]byte, pumpChunk)
+	}
 	p.conn.OnEvent = p.run
 	p.run(now)
 }
@@ -94,7 +98,7 @@ func (p *pump) stop(err error) {
 
 func (p *pump) drain(now clock.Instant) {
 	for {
-		n, err := p.conn.Read(now, p.buf)
+		n, err := p.conn.Discard(now, math.MaxInt)
 		p.moved += int64(n)
 		if err != nil {
 			p.stop(err)
@@ -134,11 +138,10 @@ func (p *pump) echo(now clock.Instant) {
 
 func (p *pump) source(now clock.Instant) {
 	for p.limit < 0 || p.moved < p.limit {
-		b := p.buf
+		b := chargen(p.moved, pumpChunk)
 		if left := p.limit - p.moved; p.limit >= 0 && left < int64(len(b)) {
 			b = b[:left]
 		}
-		chargen(b, p.moved)
 		n, err := p.conn.Write(now, b)
 		p.moved += int64(n)
 		if err != nil {
@@ -152,23 +155,29 @@ func (p *pump) source(now clock.Instant) {
 	p.stop(nil)
 }
 
-// chargen fills b with the character generator's stream from octet off on: RFC 864's lines of 72
-// printing characters, each starting one character later.
-func chargen(b []byte, off int64) {
-	const line, printing = 74, 95
-	row, col := off/line%printing, off%line
+// The character generator's stream (RFC 864) is lines of 72 printing characters, each starting one
+// character later: it repeats itself after as many lines as there are printing characters.
+const (
+	chargenLine     = 74
+	chargenPrinting = 95
+	chargenPeriod   = chargenLine * chargenPrinting
+)
+
+var chargenText = sync.OnceValue(func() []byte {
+	b := make([]byte, chargenPeriod+pumpChunk)
 	for i := range b {
-		switch col {
-		case line - 2:
+		switch row, col := i/chargenLine, i%chargenLine; col {
+		case chargenLine - 2:
 			b[i] = '\r'
-		case line - 1:
+		case chargenLine - 1:
 			b[i] = '\n'
 		default:
-			b[i] = byte(' ' + (row+col)%printing)
-		}
-		if col++; col == line {
-			col = 0
-			row = (row + 1) % printing
+			b[i] = byte(' ' + (row+col)%chargenPrinting)
 		}
 	}
-}
+	return b
+})
+
+// chargen is n octets, at most pumpChunk, of the character generator's stream from octet off on. They are
+// everybody's and must not be changed.
+func chargen(off int64, n int) []byte { return chargenText()[off%chargenPeriod:][:n:n] }

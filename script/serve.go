@@ -227,8 +227,7 @@ func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 		case handlerEcho:
 			_ = v.udp.u.Send(now, buf[:n], src)
 		case handlerChargen:
-			chargen(buf[:74], 0)
-			_ = v.udp.u.Send(now, buf[:74], src)
+			_ = v.udp.u.Send(now, chargen(0, chargenLine), src)
 		}
 	}
 }

@@ -65,8 +65,11 @@ var layers = []struct {
 	{"repl", layer{inside: "script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},
+	{"cmd/smolsh/bench", layer{
+		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
+		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "repl script stack/lab/live stack/lab stack phy phy/tap phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"github.com/vishvananda/netlink golang.org/x/sys/unix",

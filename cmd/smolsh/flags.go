@@ -22,7 +22,7 @@ type options struct {
 	help, version, trace      bool
 	command, file, pcap       string
 	hasCommand                bool
-	verb                      string // doc; "" for a script or the shell
+	verb                      string // doc, bench; "" for a script or the shell
 	args                      []string
 	devices                   []device
 	addrs, kernelAddrs        []netip.Prefix
@@ -44,6 +44,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh -c 'ping("…")'     run a line
   smolsh                    the shell; standard input that is no terminal is a script
   smolsh doc [NAME]         the reference
+  smolsh bench [FLAG…]      figures, beside the peers'
 
 `
 
@@ -102,7 +103,7 @@ type nowhere struct{}
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
 // later are the verbs whose place is kept.
-var later = map[string]bool{"test": true, "bench": true, "doctor": true}
+var later = map[string]bool{"test": true, "doctor": true}
 
 func (o *options) positional(f *pflag.FlagSet) error {
 	o.args = f.Args()
@@ -111,7 +112,7 @@ func (o *options) positional(f *pflag.FlagSet) error {
 		return nil
 	}
 	o.file, o.args = o.args[0], o.args[1:]
-	if o.file == "doc" {
+	if o.file == "doc" || o.file == "bench" {
 		o.verb, o.file = o.file, ""
 		return nil
 	}

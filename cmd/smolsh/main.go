@@ -61,6 +61,11 @@ func execute(argv []string) int {
 			if err = doc(o.args, os.Stdout); err == nil {
 				return 0
 			}
+		case o.verb == "bench":
+			var status int
+			if status, err = benchVerb(o.args, os.Stdout); err == nil {
+				return status
+			}
 		}
 		if err == nil {
 			var status int

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"smolsh/cmd/smolsh/bench"
+)
+
+const benchUsage = `usage: smolsh bench [flags]
+
+Measures this program beside its peers, in turn, in a network namespace of its own, and prints medians
+and the ratios of smolsh's to each peer's. Peers that are not there are named.
+
+`
+
+// benchOptions are the flags of the verb bench, checked.
+type benchOptions struct {
+	flags *pflag.FlagSet
+
+	help, json, short, noPeers, list bool
+	match                            *regexp.Regexp
+	rounds                           int
+	span, warm                       time.Duration
+	peers                            map[string]string // SIDE to path
+	profiles                         string
+	actor                            []string // not nil for a process that takes part in a run
+}
+
+// benchSides are the peers that are programs of their own.
+var benchSides = []string{bench.GVisor}
+
+// benchVerb is the verb bench.
+func benchVerb(args []string, stdout io.Writer) (status int, err error) {
+	if len(args) > 0 && args[0] == "actor" {
+		o := &benchOptions{actor: args[1:]}
+		return o.run(stdout)
+	}
+	o, err := parseBench(args)
+	switch {
+	case err != nil:
+		return 0, err
+	case o.help:
+		_, err = io.WriteString(stdout, benchUsage+"flags:\n"+o.flags.FlagUsages())
+		return 0, err
+	case o.list:
+		for _, m := range bench.Select(o.match) {
+			fmt.Fprintf(stdout, "%-20s  %s\n", m.Name, m.What)
+		}
+		return 0, nil
+	}
+	return o.run(stdout)
+}
+
+func parseBench(args []string) (*benchOptions, error) {
+	o := &benchOptions{peers: map[string]string{}}
+	f := pflag.NewFlagSet("smolsh bench", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	f.SetOutput(nowhere{})
+	o.flags = f
+	var match string
+	var seconds float64
+	var peers []string
+	f.BoolVar(&o.json, "json", false, "print JSON, with every value")
+	f.StringVar(&match, "run", "", "only measurements whose name matches `REGEX`; --list shows the names")
+	f.IntVar(&o.rounds, "rounds", 5, "how often each side runs, `N`")
+	f.Float64Var(&seconds, "seconds", 0.5, "what each run measures, in `SECONDS`, after half of that to warm up")
+	f.BoolVar(&o.short, "short", false, "one round of a few milliseconds each and the smallest sizes, to see that all of it works")
+	f.BoolVar(&o.noPeers, "no-peers", false, "measure smolsh alone")
+	f.StringArrayVar(&peers, "peer", nil, "a peer's program, `SIDE=PATH`, such as gvisor=./gvisor; default: built from testdata/peers")
+	f.BoolVar(&o.list, "list", false, "print the measurements' names and what they are")
+	f.StringVar(&o.profiles, "profile", "", "write CPU profiles of smolsh's runs into the folder `DIR`")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			o.help = true
+			return o, nil
+		}
+		return nil, usageError("bench: %v (smolsh bench --help lists the flags)", err)
+	}
+	if f.NArg() > 0 {
+		return nil, usageError("bench: it takes flags only, got %q (--run chooses measurements)", f.Arg(0))
+	}
+	return o, o.check(match, seconds, peers)
+}
+
+func (o *benchOptions) check(match string, seconds float64, peers []string) (err error) {
+	if match != "" {
+		if o.match, err = regexp.Compile(match); err != nil {
+			return usageError("bench: --run: %v", err)
+		}
+		if len(bench.Select(o.match)) == 0 {
+			return usageError("bench: --run: no measurement matches %q (--list shows them)", match)
+		}
+	}
+	if o.rounds < 1 || o.rounds > 1000 {
+		return usageError("bench: --rounds: %d is not within 1 to 1000", o.rounds)
+	}
+	if !(seconds >= 0.01 && seconds <= 60) {
+		return usageError("bench: --seconds: %v is not within 0.01 to 60", seconds)
+	}
+	o.span = time.Duration(seconds * float64(time.Second))
+	if o.short {
+		if !o.flags.Changed("rounds") {
+			o.rounds = 1
+		}
+		if !o.flags.Changed("seconds") {
+			o.span = 20 * time.Millisecond
+		}
+	}
+	o.warm = o.span / 2
+	for _, s := range peers {
+		side, path, ok := strings.Cut(s, "=")
+		switch {
+		case !ok || path == "":
+			return usageError("bench: --peer: %q is no SIDE=PATH such as gvisor=./gvisor", s)
+		case !slices.Contains(benchSides, side):
+			return usageError("bench: --peer: there is no peer %q (there are %s)", side, strings.Join(benchSides, ", "))
+		case o.noPeers:
+			return usageError("bench: --peer and --no-peers exclude each other")
+		}
+		if _, err := os.Stat(path); err != nil {
+			return usageError("bench: --peer: %s: %v", path, errors.Unwrap(err))
+		}
+		o.peers[side] = path
+	}
+	if o.profiles != "" {
+		if s, err := os.Stat(o.profiles); err != nil || !s.IsDir() {
+			return usageError("bench: --profile: %s is no folder", o.profiles)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/tap"
+)
+
+// The kernel's end of every run, and the kernel as a peer: sockets of this process, used with blocking
+// calls on a thread of their own. What is measured is measured here, except what another side receives.
+
+const kernelChunk = 256 << 10
+
+// kernel is the actor of that name. Arguments: listen=ADDRESS:PORT or connect=ADDRESS:PORT; mode=sink,
+// source, ping or echo; proto=tcp or udp; dev= and addr=, an interface to wait for and to set up first,
+// with offload=0 for one whose offloads are to be off.
+func (a *actor) kernel() error {
+	if dev := a.args["dev"]; dev != "" {
+		if err := a.awaitDevice(dev); err != nil {
+			return err
+		}
+	}
+	fd, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	switch mode := a.args["mode"]; mode {
+	case "sink":
+		return a.kernelSink(fd)
+	case "source":
+		return kernelSource(fd)
+	case "ping":
+		return a.kernelPing(fd)
+	case "echo":
+		return kernelEcho(fd, a.args["proto"] == "udp")
+	default:
+		return fmt.Errorf("kernel: no mode %q", mode)
+	}
+}
+
+// awaitDevice waits until the interface has been moved to this namespace, and sets it up.
+func (a *actor) awaitDevice(dev string) error {
+	addr, err := netip.ParsePrefix(a.args["addr"])
+	if err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		if err = tap.Setup(dev, []netip.Prefix{addr}, 0); err == nil {
+			break
+		}
+		if try == 2000 {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if a.args.flag("offload") {
+		return nil
+	}
+	return offloadsOff(dev)
+}
+
+// open makes the one connection of the actor.
+func (a *actor) open() (int, error) {
+	kind := unix.SOCK_STREAM
+	if a.args["proto"] == "udp" {
+		kind = unix.SOCK_DGRAM
+	}
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	if kind == unix.SOCK_STREAM {
+		if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic"); err != nil {
+			return -1, fmt.Errorf("TCP_CONGESTION cubic: %w", err)
+		}
+	}
+	if to := a.args["connect"]; to != "" {
+		return a.connect(fd, to, kind)
+	}
+	at, err := sockaddr(a.args["listen"])
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Bind(fd, at); err != nil {
+		return -1, fmt.Errorf("bind %s: %w", a.args["listen"], err)
+	}
+	if kind == unix.SOCK_DGRAM {
+		if err := a.ready(fd); err != nil {
+			return -1, err
+		}
+		return fd, firstDatagram(fd)
+	}
+	if err := unix.Listen(fd, 8); err != nil {
+		return -1, fmt.Errorf("listen: %w", err)
+	}
+	if err := a.ready(fd); err != nil {
+		return -1, err
+	}
+	c, err := again(func() (int, error) {
+		n, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
+		return n, err
+	})
+	if err != nil {
+		return -1, fmt.Errorf("accept: %w", err)
+	}
+	unix.Close(fd)
+	return c, noDelay(c)
+}
+
+// connect tries until somebody listens.
+func (a *actor) connect(fd int, to string, kind int) (int, error) {
+	at, err := sockaddr(to)
+	if err != nil {
+		return -1, err
+	}
+	for try := 0; ; try++ {
+		err := unix.Connect(fd, at)
+		switch {
+		case err == nil && kind == unix.SOCK_DGRAM:
+			return fd, unix.Send(fd, []byte{'x'}, 0)
+		case err == nil:
+			return fd, noDelay(fd)
+		case err != unix.ECONNREFUSED && err != unix.EHOSTUNREACH || try == 2000:
+			return -1, fmt.Errorf("connect %s: %w", to, err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// firstDatagram takes the peer's first datagram and connects to where it came from.
+func firstDatagram(fd int) error {
+	var b [1]byte
+	_, from, err := unix.Recvfrom(fd, b[:], 0)
+	if err != nil {
+		return fmt.Errorf("recvfrom: %w", err)
+	}
+	return unix.Connect(fd, from)
+}
+
+func noDelay(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
+
+func (a *actor) ready(fd int) error {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return err
+	}
+	at := sa.(*unix.SockaddrInet4)
+	a.tell(line{Ready: netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String()})
+	return nil
+}
+
+func sockaddr(s string) (*unix.SockaddrInet4, error) {
+	at, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return nil, err
+	}
+	return &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, nil
+}
+
+// again repeats a call that a signal interrupted.
+func again(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// kernelSink receives until the time is over.
+func (a *actor) kernelSink(fd int) error {
+	buf := make([]byte, kernelChunk)
+	for {
+		n, err := again(func() (int, error) { return unix.Read(fd, buf) })
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if n == 0 {
+			return errors.New("the other side closed")
+		}
+		if a.count(n) {
+			return nil
+		}
+	}
+}
+
+// kernelSource sends until nobody takes it any more, or the process is killed.
+func kernelSource(fd int) error {
+	buf := make([]byte, kernelChunk)
+	for {
+		if _, err := again(func() (int, error) { return unix.Write(fd, buf) }); err != nil {
+			return nil
+		}
+	}
+}
+
+// kernelPing sends an octet and waits for it, again and again, and reports the round trips' percentiles.
+// A datagram that does not come back within a second is an error.
+func (a *actor) kernelPing(fd int) error {
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
+		return err
+	}
+	samples := make([]float64, 0, 1<<20)
+	began := time.Now()
+	var b [1]byte
+	for {
+		start := time.Now()
+		since := start.Sub(began)
+		if since >= a.warm+a.span {
+			break
+		}
+		if _, err := again(func() (int, error) { return unix.Write(fd, b[:]) }); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		n, err := again(func() (int, error) { return unix.Read(fd, b[:]) })
+		if err != nil || n != 1 {
+			return fmt.Errorf("read: %d octets, %w", n, err)
+		}
+		if since >= a.warm {
+			samples = append(samples, float64(time.Since(start).Nanoseconds())/1e3)
+		}
+	}
+	a.tell(line{Result: percentiles(samples)})
+	return nil
+}
+
+// kernelEcho sends back what comes.
+func kernelEcho(fd int, datagrams bool) error {
+	var b [1500]byte
+	for {
+		n, err := again(func() (int, error) { return unix.Read(fd, b[:]) })
+		if err != nil || n == 0 && !datagrams {
+			return nil
+		}
+		if _, err := again(func() (int, error) { return unix.Write(fd, b[:n]) }); err != nil {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package bench
+
+import "regexp"
+
+// The sides. Smolsh's is the first of each measurement.
+const (
+	Smolsh   = "smolsh"
+	GVisor   = "gvisor"
+	Kernel   = "kernel"
+	Starlark = "starlark" // the same program, with the server written in Starlark
+)
+
+// sideOrder is the order of the table's columns.
+var sideOrder = []string{Smolsh, GVisor, Kernel, Starlark}
+
+// Metric is one figure that a measurement gives.
+type Metric struct {
+	Name string // "" where there is but one
+	Unit string
+	Less bool // less is better
+}
+
+// Measurement is something that the sides do in turn.
+type Measurement struct {
+	Name    string // words with slashes; what --run matches
+	What    string // a sentence
+	Metrics []Metric
+	Sides   []string
+	kind    kind
+	// Arguments of the actors, beside those that are the kind's.
+	args map[string]string
+}
+
+// kind is how a measurement is set up.
+type kind uint8
+
+const (
+	onTAP   kind = iota // the side on a TAP, or a veth pair where it is the kernel
+	served              // the side is a script that serves on a TAP
+	inside              // the side alone, in one process
+	started             // the program itself, on a terminal
+)
+
+// Measurements is everything there is to measure, in the order of the table.
+func Measurements() []Measurement {
+	gbit := []Metric{{Unit: "Gbit/s"}}
+	latency := []Metric{{"p50", "µs", true}, {"p90", "µs", true}, {"p99", "µs", true}}
+	memory := []Metric{{"size", "octets", true}, {"objects", "count", true}, {"full GC", "ms", true}}
+	all := []string{Smolsh, GVisor, Kernel}
+	both := []string{Smolsh, GVisor}
+	alone := []string{Smolsh}
+	args := func(kv ...string) map[string]string {
+		m := map[string]string{}
+		for i := 0; i < len(kv); i += 2 {
+			m[kv[i]] = kv[i+1]
+		}
+		return m
+	}
+	return []Measurement{
+		{"tap/receive/offload", "One TCP stream from the kernel over a TAP with offloads; the kernel over veth with its defaults.", gbit, all, onTAP, args("mode", "sink", "offload", "1")},
+		{"tap/send/offload", "One TCP stream to the kernel over a TAP with offloads; the kernel over veth with its defaults.", gbit, all, onTAP, args("mode", "source", "offload", "1")},
+		{"tap/receive/plain", "One TCP stream from the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, args("mode", "sink", "offload", "0")},
+		{"tap/send/plain", "One TCP stream to the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, args("mode", "source", "offload", "0")},
+		{"echo/tcp", "One octet to an echo server and back, from the kernel over TCP.", latency, all, onTAP, args("mode", "echo", "offload", "1", "proto", "tcp")},
+		{"echo/udp", "One octet to an echo server and back, from the kernel over UDP.", latency, all, onTAP, args("mode", "echo", "offload", "1", "proto", "udp")},
+		{"echo/serve", "One octet from the kernel to serve(echo) and back, over TCP; the same server as a function in Starlark.", latency, []string{Smolsh, Starlark}, served, nil},
+		{"lab/1500", "One TCP stream between two hosts in one process, MTU 1500, checksums on.", gbit, both, inside, args("do", "stream", "super", "0")},
+		{"lab/64k", "One TCP stream between two hosts in one process, super-segments of 64 KiB, checksums on; gVisor's link carries 1500.", gbit, both, inside, args("do", "stream", "super", "1")},
+		{"connect", "Connections that carry one octet and close, each way in turn, between two hosts in one process.", []Metric{{Unit: "1/s"}}, both, inside, args("do", "connect")},
+		{"memory/10k", "What one end of an established idle connection takes, of 10,000 between two hosts in one process.", memory, both, inside, args("do", "memory", "n", "10000")},
+		{"memory/100k", "What one end of an established idle connection takes, of 100,000 between two hosts in one process.", memory, alone, inside, args("do", "memory", "n", "100000")},
+		{"simulate", "Segments that a virtual lab carries in a second of one core.", []Metric{{"full", "M/s", false}, {"one octet", "M/s", false}}, alone, inside, args("do", "simulate")},
+		{"start/private", "From start to prompt on the private lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, nil},
+		{"start/virtual", "From start to prompt on the virtual lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, args("device", "sim")},
+	}
+}
+
+// Select is the measurements whose name re matches; all where it is nil.
+func Select(re *regexp.Regexp) (list []Measurement) {
+	for _, m := range Measurements() {
+		if re == nil || re.MatchString(m.Name) {
+			list = append(list, m)
+		}
+	}
+	return list
+}

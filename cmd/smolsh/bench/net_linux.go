@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/tap"
+)
+
+// Where things are. Each run makes its device anew.
+var (
+	tapName    = "bench0"
+	ourAddr    = netip.MustParsePrefix("192.168.69.1/24")
+	kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
+	nearAddr   = netip.MustParsePrefix("192.168.68.1/24") // of a veth pair
+	farAddr    = netip.MustParsePrefix("192.168.68.100/24")
+)
+
+// makeTAP makes a persistent TAP with the kernel's address; remove takes it away.
+func makeTAP() (remove func(), err error) {
+	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: tapName}, Mode: netlink.TUNTAP_MODE_TAP}
+	if err := netlink.LinkAdd(link); err != nil {
+		return nil, fmt.Errorf("TAP: %w", err)
+	}
+	for _, fd := range link.Fds {
+		fd.Close()
+	}
+	remove = func() { _ = netlink.LinkDel(link) }
+	quiet(tapName)
+	if err := tap.Setup(tapName, []netip.Prefix{kernelAddr}, 0); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
+}
+
+// quiet keeps the kernel's IPv6 off a device, which would send a few packets of its own; a kernel
+// without IPv6 does so anyhow.
+func quiet(dev string) {
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+dev+"/disable_ipv6", []byte("1"), 0)
+}
+
+// makeVeth makes a pair whose other end, named far, is in the network namespace of process pid.
+func makeVeth(pid int, far string, offload bool) (remove func(), err error) {
+	near := far + "n"
+	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near}, PeerName: far, PeerNamespace: netlink.NsPid(pid)}
+	if err := netlink.LinkAdd(pair); err != nil {
+		return nil, fmt.Errorf("veth: %w", err)
+	}
+	remove = func() { _ = netlink.LinkDel(pair) }
+	quiet(near)
+	err = tap.Setup(near, []netip.Prefix{nearAddr}, 0)
+	if err == nil && !offload {
+		err = offloadsOff(near)
+	}
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
+}
+
+// offloadsOff switches off an interface's segmentation, checksums and receive offload, as "ethtool -K"
+// does (linux/ethtool.h).
+func offloadsOff(dev string) error {
+	const (
+		siocEthtool = 0x8946
+		setTXCsum   = 0x17
+		setTSO      = 0x1f
+		setGSO      = 0x24
+		setGRO      = 0x2c
+	)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, cmd := range []uint32{setTSO, setGSO, setGRO, setTXCsum} {
+		value := struct{ cmd, data uint32 }{cmd, 0}
+		var req struct {
+			name [unix.IFNAMSIZ]byte
+			data unsafe.Pointer
+			_    [16]byte
+		}
+		copy(req.name[:unix.IFNAMSIZ-1], dev)
+		req.data = unsafe.Pointer(&value)
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), siocEthtool, uintptr(unsafe.Pointer(&req))); errno != 0 {
+			return fmt.Errorf("%s: ethtool %#x: %w", dev, cmd, errno)
+		}
+	}
+	return nil
+}

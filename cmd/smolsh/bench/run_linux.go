@@ -1,0 +1,399 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/tap"
+)
+
+// runLimit bounds one run beyond what it measures.
+const runLimit = 20 * time.Second
+
+// Config is what a run is made of.
+type Config struct {
+	Version      string
+	Measurements []Measurement
+	Rounds       int           // runs of each side, at least 1
+	Span         time.Duration // that each run measures
+	Warm         time.Duration // that goes by before
+	Small        bool          // counts are of the smallest size
+	// Program is this program and the arguments behind which an actor's come.
+	Program []string
+	// Peers are the programs of peers, by side.
+	Peers map[string]string
+	// Absent says why a side is not there; its line is part of the report.
+	Absent map[string]string
+	// NoNetwork, when not empty, is why there is no namespace to measure in.
+	NoNetwork string
+	// Profiles is a directory for CPU profiles of smolsh's runs, NAME.pprof; "" for none.
+	Profiles string
+	// Progress, when set, is told of each run before it begins.
+	Progress func(name, side string, run, runs int)
+}
+
+// Run measures. It moves the calling goroutine to a thread of its own for good, so that the processes it
+// starts end with it.
+func Run(cfg Config) *Report {
+	runtime.LockOSThread()
+	b := &bench{Config: cfg}
+	r := &Report{Version: cfg.Version, Machine: machine(), Rounds: cfg.Rounds, Seconds: cfg.Span.Seconds(),
+		Results: []Result{}, Absent: []string{}, Failures: []string{}}
+	missing := map[string]bool{}
+	absent := func(line string) {
+		if !missing[line] {
+			missing[line] = true
+			r.Absent = append(r.Absent, line)
+		}
+	}
+	if cfg.NoNetwork == "" {
+		if err := tap.SetUp("lo", true); err != nil {
+			b.NoNetwork = err.Error()
+		}
+	}
+	for _, m := range cfg.Measurements {
+		if b.NoNetwork != "" && (m.kind == onTAP || m.kind == served) {
+			absent(m.Name + ": " + b.NoNetwork)
+			continue
+		}
+		var sides []string
+		for _, s := range m.Sides {
+			if why := cfg.Absent[s]; why != "" {
+				absent(s + ": " + why)
+			} else {
+				sides = append(sides, s)
+			}
+		}
+		values, failures := b.interleave(&m, sides)
+		r.Failures = append(r.Failures, failures...)
+		r.Results = append(r.Results, summarize(&m, values)...)
+	}
+	return r
+}
+
+type bench struct {
+	Config
+	veths int
+}
+
+// interleave lets the sides run in turn. A side that fails twice is out of this measurement.
+func (b *bench) interleave(m *Measurement, sides []string) (values map[string]map[string][]float64, failures []string) {
+	values = map[string]map[string][]float64{}
+	failed := map[string]int{}
+	for round := range b.Rounds {
+		for i, side := range sides {
+			if failed[side] >= 2 {
+				continue
+			}
+			if b.Progress != nil {
+				b.Progress(m.Name, side, round*len(sides)+i+1, b.Rounds*len(sides))
+			}
+			result, err := b.once(m, side)
+			if err != nil {
+				failed[side]++
+				failures = append(failures, fmt.Sprintf("%s, %s: %v", m.Name, side, err))
+				continue
+			}
+			if values[side] == nil {
+				values[side] = map[string][]float64{}
+			}
+			for metric, v := range result {
+				values[side][metric] = append(values[side][metric], v)
+			}
+		}
+	}
+	return values, failures
+}
+
+// once is one run of one side.
+func (b *bench) once(m *Measurement, side string) (map[string]float64, error) {
+	switch m.kind {
+	case onTAP:
+		if side == Kernel {
+			return b.overVeth(m)
+		}
+		return b.overTAP(m, side)
+	case served:
+		return b.serving(side)
+	case inside:
+		args := maps.Clone(m.args)
+		if args["n"] != "" && b.Small {
+			args["n"] = "100"
+		}
+		p, err := b.start(0, b.program(side, m.Name, "inside", args))
+		if err != nil {
+			return nil, err
+		}
+		defer p.end()
+		return p.result()
+	}
+	var args []string
+	if d := m.args["device"]; d != "" {
+		args = []string{"--device", d}
+	}
+	v, err := startToPrompt(b.Program[0], args...)
+	return map[string]float64{"": v}, err
+}
+
+// program is the command line of a side's actor.
+func (b *bench) program(side, name, actor string, args map[string]string, more ...string) []string {
+	var argv []string
+	if path := b.Peers[side]; path != "" {
+		argv = []string{path, actor}
+	} else {
+		argv = append(slices.Clone(b.Program), actor)
+		if b.Profiles != "" && side == Smolsh {
+			file := strings.ReplaceAll(name, "/", "-") + ".pprof"
+			argv = append(argv, "profile="+filepath.Join(b.Profiles, file))
+		}
+	}
+	argv = append(argv, fmt.Sprintf("seconds=%g", b.Span.Seconds()), fmt.Sprintf("warm=%g", b.Warm.Seconds()))
+	for _, k := range slices.Sorted(maps.Keys(args)) {
+		argv = append(argv, k+"="+args[k])
+	}
+	return append(argv, more...)
+}
+
+// opposite is what the kernel's end does while a side does mode.
+var opposite = map[string]string{"sink": "source", "source": "sink", "echo": "ping"}
+
+func (b *bench) kernelEnd(m *Measurement, more ...string) []string {
+	args := map[string]string{"mode": opposite[m.args["mode"]], "proto": m.args["proto"]}
+	return b.program(Kernel, "", "kernel", args, more...)
+}
+
+// overTAP is a side on a TAP, with the kernel behind it.
+func (b *bench) overTAP(m *Measurement, side string) (map[string]float64, error) {
+	remove, err := makeTAP()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	k, err := b.start(0, b.kernelEnd(m, "listen="+kernelAddr.Addr().String()+":0"))
+	if err != nil {
+		return nil, err
+	}
+	defer k.end()
+	at, err := k.ready()
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.start(0, b.program(side, m.Name, "tap", m.args, "tap="+tapName, "addr="+ourAddr.String(), "to="+at))
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	return either(k, p)
+}
+
+// overVeth is the kernel on both ends, in two namespaces.
+func (b *bench) overVeth(m *Measurement) (map[string]float64, error) {
+	b.veths++
+	dev := fmt.Sprint("bench", b.veths, "f")
+	offload := "offload=" + m.args["offload"]
+	k, err := b.start(unix.CLONE_NEWNET, b.kernelEnd(m, "listen="+farAddr.Addr().String()+":0", "dev="+dev, "addr="+farAddr.String(), offload))
+	if err != nil {
+		return nil, err
+	}
+	defer k.end()
+	remove, err := makeVeth(k.cmd.Process.Pid, dev, m.args["offload"] == "1")
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	at, err := k.ready()
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.start(0, b.program(Kernel, "", "kernel", map[string]string{"mode": m.args["mode"], "proto": m.args["proto"]}, "connect="+at))
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	return either(k, p)
+}
+
+// serving is a script's server on a TAP, with the kernel as its client.
+func (b *bench) serving(side string) (map[string]float64, error) {
+	remove, err := makeTAP()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	p, err := b.start(0, b.program(side, "echo-serve", "serve", nil, "tap="+tapName, "offload=1", "script="+side))
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	at, err := p.ready()
+	if err != nil {
+		return nil, err
+	}
+	k, err := b.start(0, b.program(Kernel, "", "kernel", nil, "mode=ping", "connect="+at))
+	if err != nil {
+		return nil, err
+	}
+	defer k.end()
+	return either(k, p)
+}
+
+// process is a running actor.
+type process struct {
+	cmd    *exec.Cmd
+	lines  chan line
+	stderr said
+	limit  time.Duration
+}
+
+// start starts an actor, which dies with this thread; in namespaces of its own where flags ask for them.
+func (b *bench) start(flags uintptr, argv []string) (*process, error) {
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), lines: make(chan line, 4), limit: b.Warm + b.Span + runLimit}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Cloneflags: flags}
+	p.cmd.Stderr = &p.stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go readLines(out, p.lines)
+	return p, nil
+}
+
+func readLines(r io.Reader, to chan<- line) {
+	defer close(to)
+	in := bufio.NewScanner(r)
+	for in.Scan() {
+		var l line
+		if err := json.Unmarshal(in.Bytes(), &l); err != nil {
+			l.Error = fmt.Sprintf("it said %q", in.Text())
+		}
+		to <- l
+	}
+}
+
+// end kills the actor, unless it has come to its end. One that writes a profile gets the time for it.
+func (p *process) end() {
+	var patience time.Duration
+	if p.profiled() {
+		patience = 2 * time.Second
+	}
+	guard := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer guard.Stop()
+	for range p.lines {
+	}
+	_ = p.cmd.Wait()
+}
+
+func (p *process) profiled() bool {
+	return slices.ContainsFunc(p.cmd.Args, func(s string) bool { return strings.HasPrefix(s, "profile=") })
+}
+
+var (
+	errEnded   = errors.New("it ended without a result")
+	errTooLong = errors.New("it took too long")
+)
+
+func (p *process) fail(l line, ok bool) error {
+	switch {
+	case l.Error != "":
+		return errors.New(l.Error)
+	case !ok:
+		if text := p.stderr.first(); text != "" {
+			return fmt.Errorf("%w: %s", errEnded, text)
+		}
+		return errEnded
+	}
+	return nil
+}
+
+// said collects what an actor writes to standard error.
+type said struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+// first is its first line.
+func (s *said) first() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, _, _ := strings.Cut(strings.TrimSpace(s.b.String()), "\n")
+	return text
+}
+
+// ready waits until the actor listens, and returns where.
+func (p *process) ready() (string, error) {
+	select {
+	case l, ok := <-p.lines:
+		return l.Ready, p.fail(l, ok)
+	case <-time.After(p.limit):
+		return "", errors.New("it does not listen")
+	}
+}
+
+func (p *process) result() (map[string]float64, error) { return either(p, &process{limit: p.limit}) }
+
+// either waits for the result, which is one of the two's. When one fails or ends without it, the other has
+// a moment to say something better.
+func either(a, b *process) (map[string]float64, error) {
+	from := [...]*process{a, b}
+	lines := [...]<-chan line{a.lines, b.lines}
+	limit := time.After(a.limit)
+	failed := errTooLong
+	for lines[0] != nil || lines[1] != nil {
+		var l line
+		var ok bool
+		i := 0
+		select {
+		case l, ok = <-lines[0]:
+		case l, ok = <-lines[1]:
+			i = 1
+		case <-limit:
+			return nil, failed
+		}
+		if l.Result != nil {
+			return l.Result, nil
+		}
+		if !ok {
+			lines[i] = nil
+		}
+		if err := from[i].fail(l, ok); err != nil {
+			if failed == errTooLong || !errors.Is(err, errEnded) {
+				failed = err
+			}
+			limit = time.After(300 * time.Millisecond)
+		}
+	}
+	return nil, failed
+}
+
+func machine() Machine {
+	m := Machine{Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	return m
+}

@@ -137,6 +137,9 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 			v = c.receive(now, p)
 		}
 	}
+	if h.failRaw(now, &q, cause) && v == dropped(drop.ICMPNoSocket) {
+		v = Verdict{Kind: Delivered, Proto: q.IP.Protocol, Raw: true}
+	}
 	return v
 }
 

@@ -10,11 +10,18 @@ import (
 
 // RawConn is a socket for the IPv4 packets of one protocol number. It gets a copy of each that is for
 // this host, before TCP, UDP or ICMP judge it, which go on as if the socket were not there; only a packet
-// that nobody else takes is then delivered instead of refused. Several sockets may have one protocol.
+// that nobody else takes is then delivered instead of refused. Several sockets may have one protocol. An
+// ICMP error that quotes a packet to one of the addresses to which the socket has sent, the last sixteen,
+// is reported once, in the spirit of RFC 1122 §4.1.3.3; but a socket for ICMP gets the message itself.
 type RawConn struct {
 	socket
 	proto wire.Protocol
+	sent  [rawDestinations]netip.Addr // where the last packets went, each address once
+	next  int                         // the oldest of them
 }
+
+// rawDestinations is to how many addresses' packets ICMP errors are taken for a raw socket's.
+const rawDestinations = 16
 
 // BindRaw returns a socket for protocol proto, 0 to 255. ErrLimit.
 func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
@@ -35,6 +42,21 @@ func (h *Host) tapRaw(now clock.Instant, p *packet) (c copies) {
 	return c
 }
 
+// failRaw tells the raw sockets that may have sent a packet which an ICMP error quotes, and reports whether
+// there was one.
+func (h *Host) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
+	if q.IP.Protocol == wire.ProtocolICMP {
+		return false
+	}
+	for _, c := range h.raw[q.IP.Protocol] {
+		if !c.closed && slices.Contains(c.sent[:], q.IP.Dst) {
+			c.sendFailed(now, cause)
+			told = true
+		}
+	}
+	return told
+}
+
 // Protocol is the socket's protocol number.
 func (c *RawConn) Protocol() wire.Protocol { return c.proto }
 
@@ -47,11 +69,15 @@ func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uin
 		return err
 	}
 	copy(f.Bytes(), payload)
+	if !slices.Contains(c.sent[:], path.dst) {
+		c.sent[c.next] = path.dst
+		c.next = (c.next + 1) % rawDestinations
+	}
 	return c.finish(now, f, path, c.proto, ttl)
 }
 
 // Recv copies what the next packet holds behind its IP header into p, cut to its length. n is -1 when
-// none waits; err is then what became of a packet we sent (ErrHostUnreach), once. The checksum of a TCP or
+// none waits; err is then what became of a packet we sent (ErrHostUnreach, tcp.ErrProtoUnreach, …), once. The checksum of a TCP or
 // UDP packet may be unfinished where the device leaves that to the receiver.
 func (c *RawConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) {
 	n, src, ttl, err := c.recv(p)

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"smolsh/phy"
+	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
@@ -101,6 +103,87 @@ func TestRawBetweenHosts(t *testing.T) {
 	}
 	if _, _, _, err := r1.Recv(nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("receiving on a closed socket: %v", err)
+	}
+}
+
+// An ICMP error about a raw socket's packet is reported once, and to nobody else.
+func TestRawErrors(t *testing.T) {
+	n, a, b := pair(t)
+	ra, _ := a.BindRaw(89)
+	other, _ := a.BindRaw(89) // has sent nothing
+	third, _ := a.BindRaw(90)
+	events := 0
+	ra.OnEvent = func(clock.Instant) { events++ }
+	for _, r := range []*RawConn{ra, third} {
+		if err := r.Send(n.now, []byte("hello"), ipB, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.run(time.Second)
+	wantCounter(t, b, "IcmpOutDestUnreachs", 2)
+	want := []error{tcp.ErrProtoUnreach, nil}
+	for k, r := range []*RawConn{ra, third} {
+		for _, want := range want {
+			if _, _, _, err := r.Recv(nil); err != want {
+				t.Errorf("socket %d: %v, want %v", k, err, want)
+			}
+		}
+	}
+	if _, _, _, err := other.Recv(nil); err != nil || events != 1 {
+		t.Errorf("the other socket was told %v; %d events", err, events)
+	}
+}
+
+func TestRawErrorVerdicts(t *testing.T) {
+	h, i := lone(t)
+	r, _ := h.BindRaw(89)
+	icmp, _ := h.BindRaw(wire.ProtocolICMP)
+	_ = r.Send(0, make([]byte, 8), ipA, 0)
+	_ = icmp.Send(0, make([]byte, 8), ipA, 0)
+	unreachable := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableProtocol}
+	quote := func(proto wire.Protocol, src, dst netip.Addr) *phy.Frame {
+		return toB(icmpPacket(ipA, ipB, unreachable, ipPacket(proto, src, dst, make([]byte, 8), nil)))
+	}
+	for _, c := range []struct {
+		f    *phy.Frame
+		want string
+		err  error
+	}{
+		{quote(89, ipB, ipA), "raw proto 89", tcp.ErrProtoUnreach},
+		{quote(90, ipB, ipA), "raw icmp", nil},                // the ICMP socket's copy
+		{quote(89, ipB, ipC), "raw icmp", nil},                // never sent to
+		{quote(89, ipC, ipA), "raw icmp", nil},                // not ours
+		{quote(wire.ProtocolICMP, ipB, ipA), "raw icmp", nil}, // told by the message itself
+	} {
+		if v := h.Receive(0, i, c.f); v.String() != c.want {
+			t.Errorf("verdict %q, want %q", v, c.want)
+		}
+		if _, _, _, err := r.Recv(nil); err != c.err {
+			t.Errorf("%s: %v, want %v", c.want, err, c.err)
+		}
+		if n, _, _, _ := icmp.Recv(make([]byte, 100)); n != 36 {
+			t.Errorf("%s: the ICMP socket received %d octets", c.want, n)
+		}
+		if _, _, _, err := icmp.Recv(nil); err != nil {
+			t.Errorf("%s: the ICMP socket was told %v", c.want, err)
+		}
+	}
+	// The oldest of many destinations is forgotten; a repeated one counts once.
+	for k := range rawDestinations {
+		for range 3 {
+			_ = r.Send(0, nil, netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + k)}), 0)
+		}
+	}
+	icmp.Close()
+	if v := h.Receive(0, i, quote(89, ipB, ipA)); v != dropped(drop.ICMPNoSocket) {
+		t.Errorf("forgotten: verdict %q", v)
+	}
+	if v := h.Receive(0, i, quote(89, ipB, netip.MustParseAddr("10.0.0.10"))); v.String() != "raw proto 89" {
+		t.Errorf("remembered: verdict %q", v)
+	}
+	r.Close()
+	if v := h.Receive(0, i, quote(89, ipB, netip.MustParseAddr("10.0.0.10"))); v != dropped(drop.ICMPNoSocket) {
+		t.Errorf("closed: verdict %q", v)
 	}
 }
 

@@ -155,7 +155,8 @@ type Quoted struct {
 }
 
 // ParseQuoted parses an ICMP error's payload. A quotation of a later fragment, whose first octets are
-// no transport header, is drop.Fragment; one too short to name a socket is drop.Truncated.
+// no transport header, is drop.Fragment; one of TCP, UDP or ICMP too short to name a socket is
+// drop.Truncated.
 func ParseQuoted(b []byte) (q Quoted, err error) {
 	var p []byte
 	if q.IP, p, err = ParseQuotedIPv4(b); err != nil {
@@ -164,8 +165,11 @@ func ParseQuoted(b []byte) (q Quoted, err error) {
 	if q.IP.FragmentOffset != 0 {
 		return q, drop.Fragment
 	}
-	if len(p) < 8 {
-		return q, drop.Truncated
+	switch q.IP.Protocol {
+	case ProtocolTCP, ProtocolUDP, ProtocolICMP:
+		if len(p) < 8 {
+			return q, drop.Truncated
+		}
 	}
 	switch q.IP.Protocol {
 	case ProtocolTCP:

@@ -33,8 +33,8 @@ type Host struct {
 	forwarding bool
 	loop       *Iface                // on which the host reaches itself; nil without
 	own        map[netip.Addr]*Iface // every address of the host
-	routes     []route               // longest prefix first
-	epoch      uint32                // changes with routes, addresses and interfaces; connections cache their path by it
+	routes     routeTable
+	epoch      uint32 // changes with routes, addresses and interfaces; connections cache their path by it
 
 	conns      map[flow]*TCPConn
 	recent     *TCPConn // the connection that was found last, under recentFlow; nil: none

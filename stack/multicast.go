@@ -125,10 +125,8 @@ func (h *Host) groupHop(src, group netip.Addr) (hop, bool) {
 	if i := h.own[src]; i != nil {
 		return to(i)
 	}
-	for k := range h.routes {
-		if r := &h.routes[k]; r.Iface.up && r.Dst.Contains(group) {
-			return to(r.Iface)
-		}
+	if r := h.routes.match(group); r != nil {
+		return to(r.Iface)
 	}
 	for _, i := range h.ifaces {
 		if i.up && i.caps.Medium == phy.MediumEthernet {

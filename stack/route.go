@@ -15,7 +15,90 @@ type Route struct {
 
 type route struct {
 	Route
-	connected bool // comes and goes with an interface's address
+	connected bool   // comes and goes with an interface's address
+	order     uint64 // of its making
+}
+
+// routeTable finds the route with the longest prefix in as many steps as there are lengths in use,
+// however many routes there are.
+type routeTable struct {
+	byDst   map[netip.Prefix][]route // connected ones first, then in the order of their making
+	lengths [33]int                  // how many destinations there are of each length
+	made    uint64
+}
+
+// find returns a destination's first route that is connected or not, nil when there is none.
+func (t *routeTable) find(dst netip.Prefix, connected bool) *route {
+	same := t.byDst[dst]
+	for k := range same {
+		if same[k].connected == connected {
+			return &same[k]
+		}
+	}
+	return nil
+}
+
+func (t *routeTable) add(r Route, connected bool) {
+	if t.byDst == nil {
+		t.byDst = make(map[netip.Prefix][]route)
+	}
+	same := t.byDst[r.Dst]
+	if len(same) == 0 {
+		t.lengths[r.Dst.Bits()]++
+	}
+	t.made++
+	same = append(same, route{r, connected, t.made})
+	slices.SortStableFunc(same, func(a, b route) int { return rank(a) - rank(b) })
+	t.byDst[r.Dst] = same
+}
+
+// remove takes out a destination's routes that match.
+func (t *routeTable) remove(dst netip.Prefix, match func(*route) bool) {
+	same := slices.DeleteFunc(t.byDst[dst], func(r route) bool { return match(&r) })
+	if t.byDst[dst] = same; len(same) == 0 {
+		delete(t.byDst, dst)
+		t.lengths[dst.Bits()]--
+	}
+}
+
+// match is the route to dst: the first that is up of those with the longest prefix.
+func (t *routeTable) match(dst netip.Addr) *route {
+	for bits := len(t.lengths) - 1; bits >= 0; bits-- {
+		if t.lengths[bits] == 0 {
+			continue
+		}
+		p, err := dst.Prefix(bits)
+		if err != nil {
+			return nil
+		}
+		same := t.byDst[p]
+		for k := range same {
+			if same[k].Iface.up {
+				return &same[k]
+			}
+		}
+	}
+	return nil
+}
+
+// all is every route in the order in which they are tried: longest prefixes first.
+func (t *routeTable) all() []route {
+	var list []route
+	for _, same := range t.byDst {
+		list = append(list, same...)
+	}
+	slices.SortFunc(list, func(a, b route) int {
+		return cmp.Or(b.Dst.Bits()-a.Dst.Bits(), rank(a)-rank(b), cmp.Compare(a.order, b.order))
+	})
+	return list
+}
+
+// rank puts connected routes before others.
+func rank(r route) int {
+	if r.connected {
+		return 0
+	}
+	return 1
 }
 
 // hop is where a packet goes next: out of iface to the neighbour next, or to everyone there.
@@ -44,23 +127,21 @@ func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 			return ErrNoRoute
 		}
 	}
-	for _, r := range h.routes {
-		if r.Dst == dst && !r.connected {
-			return ErrExists
-		}
+	if h.routes.find(dst, false) != nil {
+		return ErrExists
 	}
-	h.insert(route{Route: Route{dst, gw, i}})
+	h.routes.add(Route{dst, gw, i}, false)
+	h.epoch++
 	return nil
 }
 
 // DelRoute takes out the route that AddRoute made for dst. ErrNotFound: there is none.
 func (h *Host) DelRoute(dst netip.Prefix) error {
 	dst = dst.Masked()
-	k := slices.IndexFunc(h.routes, func(r route) bool { return r.Dst == dst && !r.connected })
-	if k < 0 {
+	if h.routes.find(dst, false) == nil {
 		return ErrNotFound
 	}
-	h.routes = slices.Delete(h.routes, k, k+1)
+	h.routes.remove(dst, func(r *route) bool { return !r.connected })
 	h.epoch++
 	return nil
 }
@@ -70,32 +151,20 @@ func (h *Host) connect(i *Iface, subnet netip.Prefix) {
 	if i.loop {
 		return // the host's own addresses need no routes
 	}
-	for _, r := range h.routes {
-		if r.connected && r.Iface == i && r.Dst == subnet {
+	for _, r := range h.routes.byDst[subnet] {
+		if r.connected && r.Iface == i {
 			return
 		}
 	}
-	h.insert(route{Route{Dst: subnet, Iface: i}, true})
+	h.routes.add(Route{Dst: subnet, Iface: i}, true)
+	h.epoch++
 }
 
 func (h *Host) disconnect(i *Iface, subnet netip.Prefix) {
-	h.routes = slices.DeleteFunc(h.routes, func(r route) bool { return r.connected && r.Iface == i && r.Dst == subnet })
-	h.epoch++
-}
-
-// insert keeps the longest prefixes first, and a connected subnet before a route of the same length.
-func (h *Host) insert(r route) {
-	h.routes = append(h.routes, r)
-	slices.SortStableFunc(h.routes, func(a, b route) int {
-		if c := cmp.Compare(b.Dst.Bits(), a.Dst.Bits()); c != 0 || a.connected == b.connected {
-			return c
-		}
-		if a.connected {
-			return -1
-		}
-		return 1
-	})
-	h.epoch++
+	if len(h.routes.byDst[subnet]) > 0 {
+		h.routes.remove(subnet, func(r *route) bool { return r.connected && r.Iface == i })
+		h.epoch++
+	}
 }
 
 // lookup finds the next hop to dst by the longest prefix.
@@ -117,17 +186,14 @@ func (h *Host) lookup(dst netip.Addr) (hop, bool) {
 	if !unicast(dst) {
 		return hop{}, false
 	}
-	for k := range h.routes {
-		r := &h.routes[k]
-		if !r.Iface.up || !r.Dst.Contains(dst) {
-			continue
-		}
-		if r.Gateway.IsValid() {
-			return hop{iface: r.Iface, next: r.Gateway}, true
-		}
-		return hop{iface: r.Iface, next: dst, broadcast: r.Iface.isBroadcast(dst)}, true
+	r := h.routes.match(dst)
+	if r == nil {
+		return hop{}, false
 	}
-	return hop{}, false
+	if r.Gateway.IsValid() {
+		return hop{iface: r.Iface, next: r.Gateway}, true
+	}
+	return hop{iface: r.Iface, next: dst, broadcast: r.Iface.isBroadcast(dst)}, true
 }
 
 // source chooses the local address for packets to dst by way of p (RFC 1122 §3.3.4.3): on the subnet of
@@ -161,8 +227,8 @@ type RouteInfo struct {
 
 // RouteInfos is the routing table in the order in which it is searched.
 func (h *Host) RouteInfos() []RouteInfo {
-	infos := make([]RouteInfo, 0, len(h.routes))
-	for _, r := range h.routes {
+	var infos []RouteInfo
+	for _, r := range h.routes.all() {
 		infos = append(infos, RouteInfo{r.Dst, r.Gateway, r.Iface.name})
 	}
 	return infos

@@ -1,0 +1,93 @@
+package stack
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"smolsh/phy"
+	"smolsh/stack/wire"
+)
+
+// manyRoutes is a host with two interfaces and n random routes.
+func manyRoutes(t testing.TB, n int) (*Host, [2]*Iface, *rand.Rand) {
+	t.Helper()
+	h := New(Config{})
+	var ifaces [2]*Iface
+	for k := range ifaces {
+		ifaces[k] = h.AddIface(0, IfaceConfig{
+			Name: string(rune('a' + k)), MAC: wire.HardwareAddr{2, 0, 0, 0, 0, byte(k + 1)},
+			Caps:  phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500},
+			Addrs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(k), 1}), 24)},
+		})
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range n {
+		dst := netip.PrefixFrom(randomAddr(rng), rng.IntN(33))
+		k := rng.IntN(2)
+		gw := netip.AddrFrom4([4]byte{10, 0, byte(k), byte(2 + rng.IntN(200))})
+		if err := h.AddRoute(dst, gw, ifaces[k]); err != nil && err != ErrExists {
+			t.Fatal(err)
+		}
+	}
+	return h, ifaces, rng
+}
+
+func randomAddr(rng *rand.Rand) netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(1 + rng.IntN(223)), byte(rng.Uint32()), byte(rng.Uint32()), byte(rng.Uint32())})
+}
+
+// What is found without a search is what a search of the table in its order finds, also when an interface
+// is down and after routes have gone.
+func TestLookupAgreesWithTheTable(t *testing.T) {
+	h, ifaces, rng := manyRoutes(t, 2000)
+	for round := range 3 {
+		list := h.routes.all()
+		for range 2000 {
+			dst := randomAddr(rng)
+			var want *route
+			for k := range list {
+				if r := &list[k]; r.Iface.up && r.Dst.Contains(dst) {
+					want = r
+					break
+				}
+			}
+			got := h.routes.match(dst)
+			if (got == nil) != (want == nil) || got != nil && *got != *want {
+				t.Fatalf("round %d, %v: %+v, want %+v", round, dst, got, want)
+			}
+		}
+		switch round {
+		case 0:
+			ifaces[0].SetUp(0, false)
+		case 1:
+			ifaces[0].SetUp(0, true)
+			for _, r := range list[:len(list)/2] {
+				if !r.connected && h.DelRoute(r.Dst) != nil {
+					t.Fatalf("%v can't be deleted", r.Dst)
+				}
+			}
+		}
+	}
+	for _, r := range h.routes.all() {
+		if !r.connected && h.DelRoute(r.Dst) != nil {
+			t.Fatalf("%v can't be deleted", r.Dst)
+		}
+	}
+	if got := h.RouteInfos(); len(got) != 2 || h.routes.lengths[24] != 2 {
+		t.Errorf("left: %v, %v", got, h.routes.lengths)
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	h, _, rng := manyRoutes(b, 10_000)
+	addrs := make([]netip.Addr, 1024)
+	for k := range addrs {
+		addrs[k] = randomAddr(rng)
+	}
+	k := 0
+	for b.Loop() {
+		h.lookup(addrs[k%len(addrs)])
+		k++
+	}
+}

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,10 +70,8 @@ var tcpOptions = map[string]tcpOption{
 		c.NoTimestamps = !v.(bool)
 		return nil
 	}},
-	"sack": {kindBool, "False; selective acknowledgements are not there yet", func(_ *tcp.Config, v any) error {
-		if v.(bool) {
-			return errors.New("selective acknowledgements are not there yet, only False can be asked for")
-		}
+	"sack": {kindBool, "False neither offers nor takes RFC 2018's selective acknowledgements", func(c *tcp.Config, v any) error {
+		c.NoSACK = !v.(bool)
 		return nil
 	}},
 	"congestion": {kindStr, `"newreno"; the others are not there yet`, func(_ *tcp.Config, v any) error {

@@ -54,6 +54,14 @@ func (s *Ranges) Add(lo, hi int64) int {
 	return int(fresh)
 }
 
+// Holding is the range that off is in.
+func (s *Ranges) Holding(off int64) (r Range, ok bool) {
+	if i := s.find(off + 1); i < len(s.r) && s.r[i].Lo <= off {
+		return s.r[i], true
+	}
+	return r, false
+}
+
 // Covers reports whether all of [lo, hi) is in the set.
 func (s *Ranges) Covers(lo, hi int64) bool {
 	if lo >= hi {

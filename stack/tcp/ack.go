@@ -31,6 +31,8 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 	}
 	c.at.answered()
 	switch {
+	case v.board != nil && v.una.LessEq(s.Ack):
+		c.ackSelective(now, s)
 	case v.una.Less(s.Ack):
 		c.ackNew(now, s)
 	case s.Ack == v.una:
@@ -75,13 +77,21 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	case g.inRecovery: // full: everything that was out when the loss was found
 		g.inRecovery = false
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
-	case flight+g.MSS >= g.Cwnd || g.Cwnd < g.Ssthresh && 2*flight >= g.Cwnd:
-		// Growth only where the window was the limit (RFC 7661 in its simplest form).
+	default:
+		c.grow(now, n, flight)
+	}
+	g.dupAcks = 0
+}
+
+// grow tells the controller of n octets acknowledged, when flight before was what the window allowed:
+// growth only where the window was the limit (RFC 7661 in its simplest form).
+func (c *Conn) grow(now clock.Instant, n, flight int) {
+	g := &c.cong
+	if flight+g.MSS >= g.Cwnd || g.Cwnd < g.Ssthresh && 2*flight >= g.Cwnd {
 		g.ctl.Acked(now, &g.Window, n, c.rtt.srtt)
 		g.Cwnd = min(g.Cwnd, MaxBuffer)
 		c.tuneSend()
 	}
-	g.dupAcks = 0
 }
 
 // ackProgress moves SND.UNA to the segment's ACK and lets go of what that covers. It returns how many
@@ -137,7 +147,7 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 	case g.inRecovery:
 		g.Cwnd += g.MSS
 	case g.dupAcks == 3 && g.recover.LessEq(v.una.Add(-1)):
-		flight := v.max.Sub(v.una)
+		flight := min(v.max.Sub(v.una), g.Cwnd) // without what limited transmit has added (RFC 5681 §3.2 step 2)
 		g.ctl.Lost(now, &g.Window, flight)
 		g.inRecovery, g.partial, g.recover = true, false, v.max
 		g.Cwnd = g.Ssthresh + 3*g.MSS

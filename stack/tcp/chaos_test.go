@@ -41,6 +41,7 @@ func (x *chaos) config() Config {
 		SendBuffer: snd, SendBufferMax: sndMax,
 		RecvBuffer: rcv, RecvBufferMax: rcvMax,
 		NoDelay:    r.IntN(2) == 0,
+		NoSACK:     r.IntN(4) == 0,
 		MSS:        []int{0, 48, 536, 1000}[r.IntN(4)],
 		DelayedAck: []time.Duration{0, -1, 200 * time.Millisecond}[r.IntN(3)],
 		KeepAlive:  []time.Duration{0, 0, 3 * time.Second}[r.IntN(3)],

@@ -22,6 +22,7 @@ type Conn struct {
 	hooks   *Hooks
 	state   State
 	passive bool  // came from LISTEN
+	sack    bool  // selective acknowledgements: we offer them, and go on when the peer does too
 	retrans int32 // segments repeated in all
 	err     error
 	soft    error // the last ICMP error, kept to explain a timeout
@@ -57,6 +58,8 @@ type send struct {
 	timedAt clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
 	againAt clock.Instant // when something was last repeated
 
+	board *board // what is out, where the peer acknowledges selectively; nil: nothing is, or it does not
+
 	bytesSent, bytesAcked uint64
 }
 
@@ -78,8 +81,8 @@ type receive struct {
 	slack  int32 // of the buffer's room, what a SYN's narrow window could not offer
 
 	finSeq wire.Seq
-	base   int64      // offset of nxt in the stream, which gaps are counted in
-	early  buf.Ranges // what came early, as stream offsets
+	base   int64 // offset of nxt in the stream, which gaps are counted in
+	early  *gaps // what came early; nil: nothing did
 	round  round
 
 	bytes uint64
@@ -137,7 +140,7 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 		mss = min(mss, cfg.MSS)
 	}
 	mss = max(mss, minMSS)
-	c := &Conn{cfg: cfg, hooks: h}
+	c := &Conn{cfg: cfg, hooks: h, sack: !cfg.NoSACK}
 	c.snd = send{
 		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss,
 		mss: min(mss, defaultMSS), timedAt: clock.Never,
@@ -252,7 +255,7 @@ func (c *Conn) close() {
 	o := &c.owe
 	c.owe = intents{hasReply: o.hasReply, replySeq: o.replySeq, replyAck: o.replyAck, replyFlags: o.replyFlags}
 	c.snd.buf.Drop()
-	c.rcv.early.Clear()
+	c.snd.board, c.rcv.early = nil, nil
 	c.setState(Closed)
 }
 

@@ -80,11 +80,12 @@ func (g *congestion) init(cfg *Config, mss int) {
 
 // limited is what limited transmit adds to the window: a new segment for each of the first two duplicate
 // acknowledgements, so that a small window comes to its third (RFC 3042, RFC 5681 §3.2 step 1).
-func (g *congestion) limited() int {
-	if g.inRecovery {
+// With a scoreboard what has arrived does not count, which does the same.
+func (c *Conn) limited() int {
+	if c.cong.inRecovery || c.snd.board != nil {
 		return 0
 	}
-	return int(min(g.dupAcks, 2)) * g.MSS
+	return int(min(c.cong.dupAcks, 2)) * c.cong.MSS
 }
 
 // setMSS fixes the segment size and with it the initial window.

@@ -128,11 +128,24 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	d := newDuplex(t, 1460, 1460)
 	d.round(t, make([]byte, 5000), 0, 1)
 	d.exchange() // the readers' window updates
+	var s [2]Segment
+	var bufs [2][1460]byte
+	_, _ = d.c[0].Write(make([]byte, 2*1448)) // and something out of order
+	for i := range s {
+		d.c[0].Emit(d.now, bufs[i][:], &s[i])
+	}
+	d.c[1].Receive(d.now, &s[1])
+	d.c[1].Receive(d.now, &s[0])
+	_, _ = d.c[1].Read(make([]byte, 2*1448))
+	d.exchange()
 	d.now = d.now.Add(10 * time.Second)
 	d.exchange()
 	for i, c := range d.c {
 		if n := c.snd.buf.Allocated() + c.rcv.buf.Allocated(); n != 0 {
 			t.Errorf("end %d keeps %d octets of empty buffers", i, n)
+		}
+		if c.snd.board != nil || c.rcv.early != nil {
+			t.Errorf("end %d keeps an empty scoreboard %v, or gaps %v", i, c.snd.board, c.rcv.early)
 		}
 		if c.Deadline() != clock.Never {
 			t.Errorf("end %d wants to run at %v though it is idle", i, c.Deadline())

@@ -13,11 +13,10 @@
 //	                            Emit: one segment, committed
 //
 // Sources: RFC 9293 (the protocol), 6298 (retransmission timer), 5681 and 6582 (NewReno), 7323 §2
-// to §5 (window scaling, timestamps), 3042 (limited transmit), 5961 (challenge ACKs), 1122 §4.2 (keep-alive, delayed ACKs, silly windows), 6093
-// (urgent data stays in line). Left for later, with their places kept: selective
-// acknowledgements and RACK (the byte ranges of rcv.early and of what is behind snd.una), other
-// controllers (Controller), path MTU discovery.
+// to §5 (window scaling, timestamps), 2018, 2883 and 6675 (selective acknowledgements), 3042 (limited
+// transmit), 5961 (challenge ACKs), 1122 §4.2 (keep-alive, delayed ACKs, silly windows), 6093 (urgent data
+// stays in line). Left for later: path MTU discovery, ECN.
 //
 // Limits: buffers of MinBuffer to MaxBuffer octets; any number of gaps inside the receive window, 16
-// octets each. A Conn is single-owner: one goroutine at a time may call its methods.
+// octets each; about 500 ranges on the sender's scoreboard, 16 octets each. A Conn is single-owner: one goroutine at a time may call its methods.
 package tcp

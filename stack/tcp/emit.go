@@ -47,11 +47,11 @@ func (c *Conn) rest(now clock.Instant) {
 // there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
-	room := len(dst)
+	room := len(dst) - c.sackRoom()
 	if c.ts.on {
 		room -= stampLen
 	}
-	a, n := c.next(room)
+	a, n := c.next(max(0, room))
 	if a == nothing {
 		c.rest(now)
 		return 0, false
@@ -72,8 +72,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.owe.dupAcks--
 		c.acknowledge(now, s, c.seq())
 	case sendLost:
-		c.owe.fast = false
-		c.emitText(now, dst[:n], s, c.snd.dataStart())
+		c.emitLost(now, dst[:n], s)
 	case sendData:
 		c.emitData(now, dst[:n], s)
 	case sendProbe:
@@ -107,18 +106,21 @@ func (c *Conn) next(room int) (a action, n int) {
 		return nothing, 0
 	case o.dupAcks > 0:
 		return sendDupAck, 0
-	case o.fast:
-		n = min(v.mss, v.buf.Len(), max(0, v.max.Sub(v.dataStart())), room)
+	case o.fast && v.board == nil:
+		n = min(c.segment(), v.buf.Len(), max(0, v.max.Sub(v.dataStart())), room)
 		if v.wnd > 0 {
 			n = min(n, v.wnd)
 		}
+		return sendLost, n
+	}
+	if n, ok := c.resendable(room); ok {
 		return sendLost, n
 	}
 	if n, ok := c.sendable(room); ok {
 		return sendData, n
 	}
 	switch {
-	case o.probe && v.nxt == v.una && c.unsent():
+	case o.probe && c.inFlight() == 0 && c.unsent():
 		return sendProbe, min(1, v.buf.Len(), room)
 	case o.alive:
 		return sendKeepLive, 0
@@ -152,18 +154,18 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if d == 0 {
 		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
 	}
-	u := min(v.wnd, c.cong.Cwnd+c.cong.limited()) - flight
+	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight())
 	n = min(d, u, room)
 	if n <= 0 {
 		return 0, false
 	}
-	nagle := !c.cfg.NoDelay && !v.closed
-	if n > v.mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
-		n -= n % v.mss
+	nagle, mss := !c.cfg.NoDelay && !v.closed, c.segment()
+	if n > mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
+		n -= n % mss
 	}
 	idle := flight == 0
 	switch {
-	case n >= v.mss, v.nxt.Less(v.max), c.owe.probe:
+	case n >= mss, v.nxt.Less(v.max), c.owe.probe:
 		return n, true
 	case n == d:
 		return n, idle || !nagle // §3.7.4
@@ -188,32 +190,37 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 			v.nxt = end.Add(1)
 		}
 	}
+	c.noteSent(now)
 	if c.at.rexmt == clock.Never {
 		c.at.rexmt = now.Add(c.rtt.rto) // RFC 6298 §5.1
 	}
 }
 
-// emitText sends len(p) octets of the buffer from seq on, for the first time or again. SND.NXT is the
-// caller's.
-func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) {
+// segment is how much one segment carries now: the options that it must have take their part.
+func (c *Conn) segment() int { return max(1, c.snd.mss-c.sackRoom()) }
+
+// emitText sends len(p) octets of the buffer from seq on, for the first time or again, and returns the
+// number behind them. SND.NXT is the caller's.
+func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (end wire.Seq) {
 	v := &c.snd
-	again := seq.Less(v.max)
-	end := c.putText(now, p, s, seq, false)
+	again, mss := seq.Less(v.max), c.segment()
+	end = c.putText(now, p, s, seq, false)
 	switch {
 	case again:
-		segs := max(1, (len(p)+v.mss-1)/v.mss)
+		segs := max(1, (len(p)+mss-1)/mss)
 		c.retrans += int32(segs)
 		c.countN(EventRetrans, segs)
 		v.timedAt, v.againAt = clock.Never, now // Karn
 	case v.timedAt == clock.Never:
 		v.timedAt, v.timedSeq = now, end
 	}
-	if len(p) > v.mss {
-		s.GSOSize = v.mss
+	if len(p) > mss {
+		s.GSOSize = mss
 	}
 	v.bytesSent += uint64(len(p))
 	c.at.sent = now
 	c.at.asked(now)
+	return end
 }
 
 // putText fills a segment from the buffer, with the FIN when it follows and the window has room for it
@@ -266,7 +273,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v, r := &c.snd, &c.rcv
 	c.owe.syn = false
 	s.Seq, s.Flags = v.iss, wire.SYN
-	s.Options.MSS = uint16(min(r.mss, 0xffff))
+	s.Options.MSS, s.Options.SACKPermitted = uint16(min(r.mss, 0xffff)), c.sack
 	if r.scaled {
 		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
 	}
@@ -296,6 +303,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
 	c.ts.put(now, &s.Options)
+	c.putSACK(&s.Options)
 	c.acknowledged()
 }
 
@@ -308,3 +316,10 @@ func (c *Conn) acknowledged() {
 
 // releasable reports whether a buffer holds storage and no data.
 func releasable(r *buf.Ring) bool { return r.Len() == 0 && r.Allocated() > 0 }
+
+// idleStorage reports whether something is kept that holds nothing.
+func (c *Conn) idleStorage() bool {
+	v, r := &c.snd, &c.rcv
+	return releasable(&v.buf) || releasable(&r.buf) || v.board != nil && v.una == v.max ||
+		r.early != nil && r.early.Len() == 0
+}

@@ -24,7 +24,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //	0.000 config snd=1000 rcv=1000 mss=1460 …   before open or listen; afterwards, SetConfig: ts=OFFSET for timestamps,
 //	                                            sndmax and rcvmax for buffers that size themselves
 //	0.000 open | listen                         our ISS is 4294967200, the peer's 4294967000: both wrap
-//	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, ts, ecr, urg, gso
+//	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, ts, ecr, urg, gso,
+//	                                            sackOK; blocks of SACK are FROM:TO
 //	0.010 write N | read N | shut | close | abort
 //	0.010 wait                                  nothing: time passes until then
 //	0.010 soft | hard                           an ICMP error
@@ -121,6 +122,15 @@ func describe(s *Segment, rel int) string {
 	if s.Options.HasTimestamps {
 		fmt.Fprintf(&b, " ts %d ecr %d", s.Options.TSVal, s.Options.TSEcr)
 	}
+	if s.Options.SACKPermitted {
+		b.WriteString(" sackOK")
+	}
+	if s.Options.NumSACK > 0 {
+		b.WriteString(" sack")
+		for _, k := range s.Options.SACK[:s.Options.NumSACK] {
+			fmt.Fprintf(&b, " %d:%d", k.Left.Sub(theirISS), k.Right.Sub(theirISS))
+		}
+	}
 	if s.GSOSize != 0 {
 		fmt.Fprintf(&b, " gso %d", s.GSOSize)
 	}
@@ -161,7 +171,18 @@ func (x *exchange) segment(f []string) {
 			s.Payload[i] = pattern(first + i)
 		}
 	}
-	for i := 2; i+1 < len(f); i += 2 {
+	for i := 2; i < len(f); i += 2 {
+		if f[i] == "sackOK" {
+			s.Options.SACKPermitted = true
+			i--
+			continue
+		}
+		if l, r, ok := strings.Cut(f[i], ":"); ok { // a block of SACK
+			s.Options.SACK[s.Options.NumSACK] = wire.SACKBlock{Left: ourISS.Add(x.number(l)), Right: ourISS.Add(x.number(r))}
+			s.Options.NumSACK++
+			i--
+			continue
+		}
 		n := x.number(f[i+1])
 		switch f[i] {
 		case "ack":
@@ -221,6 +242,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.MSS = x.number(v)
 		case "iw":
 			x.cfg.InitialWindow = x.number(v)
+		case "sack":
+			x.cfg.NoSACK = v != "yes"
 		case "nodelay":
 			x.cfg.NoDelay = v == "yes"
 		case "keepalive":
@@ -340,6 +363,14 @@ func (x *exchange) info(words []string) {
 			v = i.Gaps
 		case "outoforder":
 			v = i.OutOfOrder
+		case "pipe":
+			v = i.Pipe
+		case "sacked":
+			v = i.Sacked
+		case "lost":
+			v = i.Lost
+		case "sendq":
+			v = i.SendQ
 		case "rcvbuf":
 			v = i.RecvBuf
 		case "sndbuf":
@@ -364,7 +395,7 @@ func (x *exchange) info(words []string) {
 
 // play runs a file and returns it with the answers that were given.
 func (x *exchange) play(text string) string {
-	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true}, 1460
+	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true, NoSACK: true}, 1460
 	x.hooks.State = func(c *Conn, _, to State) {
 		if x.c != nil {
 			x.say("* %v", to)

@@ -25,7 +25,9 @@ type Info struct {
 	InRecovery          bool
 	Retrans             int // segments retransmitted in all
 	Backoffs            int // consecutive timeouts
-	Unacked             int // octets in flight
+	Unacked             int // octets not acknowledged, those known to have arrived or to be lost included
+	Pipe                int // octets on their way, as far as is known (RFC 6675 §3)
+	Sacked, Lost        int // octets acknowledged selectively; octets that are to be sent again
 	Gaps                int // gaps in what was received
 	OutOfOrder          int // octets beyond the first gap
 	BytesSent           uint64
@@ -73,6 +75,10 @@ func (c *Conn) Info(now clock.Instant) Info {
 		Retrans: int(c.retrans), Backoffs: int(c.rtt.backoffs), Unacked: v.max.Sub(v.una),
 		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
+	}
+	i.Pipe = c.inFlight()
+	if v.board != nil {
+		i.Sacked, i.Lost = v.board.sacked, v.board.lost
 	}
 	for k := range r.early.Len() {
 		i.OutOfOrder += r.early.At(k).Len()

@@ -161,3 +161,34 @@ func TestDiscardIsTaken(t *testing.T) {
 		t.Errorf("%d of 900 octets taken", d.c[1].rcv.round.taken)
 	}
 }
+
+// goodput is what the reader gets, in kB/s, and the segments that were sent for each that was needed.
+func goodput(t testing.TB, seed uint64, rate, queue int, rtt time.Duration, loss float64, sender Config) (kbps int, cost float64, p *path) {
+	there := &way{rate: rate, queue: queue, delay: rtt / 2, loss: loss}
+	p = newPath(t, seed, there, &way{delay: rtt / 2, loss: loss}, sender, Config{})
+	p.run(30 * time.Second)
+	return p.got / 30 / 1000, float64(there.sent) * (linkMSS - 12) / float64(p.got), p
+}
+
+func TestGoodput(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		rate  int
+		queue int
+		rtt   time.Duration
+		loss  float64
+	}{
+		{"loss 1 %, 20 ms", 12_500_000, 250_000, 20 * time.Millisecond, 0.01},
+		{"loss 5 %, 20 ms", 12_500_000, 250_000, 20 * time.Millisecond, 0.05},
+		{"loss 15 %, 20 ms", 12_500_000, 250_000, 20 * time.Millisecond, 0.15},
+		{"25 MB/s, 64 KB, 1 ms", 25_000_000, 64_000, time.Millisecond, 0},
+		{"25 MB/s, 64 KB, 10 ms", 25_000_000, 64_000, 10 * time.Millisecond, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for seed := range uint64(3) {
+				n, cost, p := goodput(t, seed, tc.rate, tc.queue, tc.rtt, tc.loss, Config{})
+				t.Logf("%d kB/s, %.3f sent, %d again", n, cost, p.c[0].retrans)
+			}
+		})
+	}
+}

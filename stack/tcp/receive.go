@@ -120,6 +120,7 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 		c.ts.recent, c.ts.recentAt = o.TSVal, now
 		c.snd.mss = max(minMSS, c.snd.mss-stampLen) // RFC 6691: the peer's MSS counts no options
 	}
+	c.sack = c.sack && o.SACKPermitted
 	c.cong.setMSS(c.snd.mss)
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
 }
@@ -200,6 +201,9 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 			// A repeat whose first answer was lost. The answer to it echoes its own stamp (RFC 7323 §4.3, rule
 			// 2), or the peer would take the time in between for the round trip.
 			c.ts.take(now, first, &s.Options)
+			if len(s.Payload) > 0 {
+				c.noteDuplicate(first, end)
+			}
 		}
 		c.answerUnacceptable(now, s)
 		return drop.TCPDuplicate
@@ -207,6 +211,9 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	case r.adv.Less(first), first == r.adv && (len(s.Payload) > 0 || s.Flags&wire.RST != 0):
 		c.answerUnacceptable(now, s)
 		return drop.TCPOutOfWindow
+	}
+	if first.Less(r.nxt) && s.Flags&wire.SYN == 0 && len(s.Payload) > 0 {
+		c.noteDuplicate(first, r.nxt)
 	}
 	c.cutToWindow(s)
 	return drop.None
@@ -361,5 +368,5 @@ func (c *Conn) enterTimeWait(now clock.Instant) {
 	c.owe = intents{ack: ack}
 	c.at.timeWait = now.Add(max(0, c.cfg.TimeWait))
 	c.snd.buf.Drop()
-	c.rcv.early.Clear()
+	c.snd.board, c.rcv.early = nil, nil
 }

@@ -186,6 +186,9 @@ func check(t *testing.T, c *Conn) {
 	if r.early.Len() > 0 && r.early.At(0).Lo <= r.base {
 		t.Fatalf("early octets from %d at %d", r.early.At(0).Lo, r.base)
 	}
+	if v.board != nil {
+		checkBoard(t, c)
+	}
 	if v.nxt == v.una && c.at.rexmt != clock.Never {
 		t.Fatalf("retransmission timer runs with nothing in flight: %v %+v", c.state, c.cong)
 	}

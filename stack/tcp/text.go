@@ -42,12 +42,16 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	off := r.base + int64(gap)
 	if gap > 0 {
 		c.oweDupAck()
-		if r.early.Covers(off, off+int64(len(p))) {
+		g, end := c.waiting(), off+int64(len(p))
+		if g.Covers(off, end) {
+			g.touch(off)
+			c.noteDuplicate(seq, seq.Add(len(p)))
 			return drop.TCPDuplicate
 		}
 		c.count(EventOutOfOrder)
 		r.buf.PutAt(r.buf.Len()+gap, p)
-		r.early.Add(off, off+int64(len(p)))
+		g.Add(off, end)
+		g.touch(off)
 		return drop.None
 	}
 	r.buf.PutAt(r.buf.Len(), p)
@@ -78,6 +82,7 @@ func (c *Conn) joinEarly(off int64, n int) int {
 		end = max(end, r.early.At(0).Hi)
 		r.early.DropBelow(end)
 	}
+	r.early.settle(end)
 	c.owe.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
 	c.owe.dupAcks = 0
 	return int(end - off)

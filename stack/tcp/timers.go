@@ -96,7 +96,7 @@ func (c *Conn) timedOut() {
 
 // armRetransmit starts the timer anew, or stops it when nothing is in flight (RFC 6298 §5.2, §5.3).
 func (c *Conn) armRetransmit(now clock.Instant) {
-	if c.snd.nxt == c.snd.una {
+	if c.inFlight() == 0 {
 		c.at.rexmt = clock.Never
 		return
 	}
@@ -129,14 +129,18 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	g.inRecovery, g.dupAcks, g.recover = false, 0, v.max
 	c.owe.fast = false
 	v.timedAt = clock.Never
-	v.nxt = v.una
+	if v.board != nil {
+		v.board.loseAll()
+	} else {
+		v.nxt = v.una
+	}
 }
 
 // armPersist starts the timer that keeps a connection alive whose window lets nothing out while
 // nothing is in flight whose acknowledgement could open it.
 func (c *Conn) armPersist(now clock.Instant) {
-	v, t := &c.snd, &c.at
-	if t.persist != clock.Never || t.rexmt != clock.Never || v.nxt != v.una || !c.sending() || !c.unsent() {
+	t := &c.at
+	if t.persist != clock.Never || t.rexmt != clock.Never || c.inFlight() != 0 || !c.sending() || !c.unsent() {
 		return
 	}
 	wait := c.rtt.rto
@@ -211,7 +215,7 @@ func (t *timers) asked(now clock.Instant) {
 
 // armRelease plans to give empty buffers back.
 func (c *Conn) armRelease(now clock.Instant) {
-	if c.at.release == clock.Never && (releasable(&c.snd.buf) || releasable(&c.rcv.buf)) {
+	if c.at.release == clock.Never && c.idleStorage() {
 		c.at.release = now.Add(bufferLinger)
 	}
 }
@@ -224,4 +228,10 @@ func (c *Conn) releaseBuffers(now clock.Instant) {
 	}
 	c.snd.buf.Release()
 	c.rcv.buf.Release()
+	if c.snd.una == c.snd.max {
+		c.snd.board = nil
+	}
+	if c.rcv.early.Len() == 0 {
+		c.rcv.early = nil
+	}
 }

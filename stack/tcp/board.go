@@ -1,0 +1,284 @@
+package tcp
+
+import (
+	"slices"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// spanState is what is known of a range of octets that have been sent.
+type spanState uint8
+
+const (
+	sacked spanState = 1 << iota // the receiver says that it has them
+	lost                         // they are to be sent again
+	again                        // they have been sent more than once
+)
+
+// span is a range of the stream that begins where the one before it ends.
+type span struct {
+	end   wire.Seq
+	state spanState
+	sent  clock.Instant // when the last copy went
+}
+
+// maxSpans bounds the ranges that a peer can make us keep by what it acknowledges selectively: beyond it,
+// what would cut a range in two is not taken in. What we send ourselves may double the number.
+const maxSpans = 512
+
+// board is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): all that has been sent and is not
+// acknowledged, as ranges of octets. Neighbours of one kind are one range. It exists while something is
+// on its way to a peer that acknowledges selectively.
+type board struct {
+	una    wire.Seq // where the first span begins
+	first  int      // the spans before it are history
+	spans  []span
+	sacked int           // octets, in all
+	lost   int           // the same; nothing is both
+	grain  time.Duration // what goes within so short a time is taken as sent at once
+}
+
+// delivery is what one acknowledgement says has arrived.
+type delivery struct {
+	octets int // not known to have arrived before
+}
+
+// pipe is an estimate of how many octets are on their way (RFC 6675 §3).
+func (b *board) pipe() int { return b.end().Sub(b.una) - b.sacked - b.lost }
+
+// end is the number behind the last octet.
+func (b *board) end() wire.Seq {
+	if n := len(b.spans); n > b.first {
+		return b.spans[n-1].end
+	}
+	return b.una
+}
+
+func (b *board) begin(i int) wire.Seq {
+	if i == b.first {
+		return b.una
+	}
+	return b.spans[i-1].end
+}
+
+func (b *board) octets(i int) int { return b.spans[i].end.Sub(b.begin(i)) }
+
+// full reports whether no more ranges are to be made, if that can be helped.
+func (b *board) full() bool { return len(b.spans)-b.first >= maxSpans }
+
+// push notes that what follows up to end has been sent.
+func (b *board) push(end wire.Seq, now clock.Instant) {
+	if !b.end().Less(end) {
+		return
+	}
+	if n := len(b.spans); n > b.first {
+		if l := &b.spans[n-1]; l.state == 0 && (b.full() || now.Sub(l.sent) <= b.grain) {
+			l.end = end
+			return
+		}
+	}
+	b.compact()
+	b.spans = append(b.spans, span{end: end, sent: now})
+}
+
+// compact makes room for two more spans where the history is. Indices are other ones afterwards.
+func (b *board) compact() {
+	if b.first > 0 && len(b.spans)+2 > cap(b.spans) {
+		b.spans = slices.Delete(b.spans, 0, b.first)
+		b.first = 0
+	}
+}
+
+// ack takes away what is below to, which is cumulatively acknowledged.
+func (b *board) ack(to wire.Seq, d *delivery) {
+	for b.first < len(b.spans) && b.una.Less(to) {
+		s := &b.spans[b.first]
+		upTo := to
+		if s.end.LessEq(to) {
+			upTo = s.end
+		}
+		n := upTo.Sub(b.una)
+		b.account(s.state, -n)
+		if s.state&sacked == 0 {
+			d.octets += n
+		}
+		b.una = upTo
+		if upTo == s.end {
+			b.first++
+		}
+	}
+	if b.first == len(b.spans) {
+		b.spans, b.first = b.spans[:0], 0
+		b.una = wire.MaxSeq(b.una, to)
+	}
+}
+
+func (b *board) account(s spanState, n int) {
+	switch {
+	case s&sacked != 0:
+		b.sacked += n
+	case s&lost != 0:
+		b.lost += n
+	}
+}
+
+// find is the index of the span that seq is in, which is at or behind una; len(spans) behind the end.
+func (b *board) find(seq wire.Seq) int {
+	lo, hi := b.first, len(b.spans)
+	for lo < hi {
+		if m := (lo + hi) / 2; b.spans[m].end.LessEq(seq) {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// cut makes a span begin at seq and returns its index. Those of the spans before it stay.
+func (b *board) cut(seq wire.Seq) int {
+	i := b.find(seq)
+	if i == len(b.spans) || b.begin(i) == seq {
+		return i
+	}
+	b.spans = slices.Insert(b.spans, i, b.spans[i])
+	b.spans[i].end = seq
+	return i + 1
+}
+
+// cutForPeer is cut for whoever may not make any number of ranges: at the bound it returns the span
+// behind seq, when up is set, or the one that seq is in.
+func (b *board) cutForPeer(seq wire.Seq, up bool) int {
+	if !b.full() {
+		return b.cut(seq)
+	}
+	i := b.find(seq)
+	if up && i < len(b.spans) && b.begin(i) != seq {
+		i++
+	}
+	return i
+}
+
+// sack notes that the receiver has what is in [l, r), within what has been sent.
+func (b *board) sack(l, r wire.Seq, d *delivery) {
+	l = wire.MaxSeq(l, b.una)
+	if b.end().Less(r) {
+		r = b.end()
+	}
+	if !l.Less(r) {
+		return
+	}
+	if i := b.find(l); b.spans[i].state&sacked != 0 && r.LessEq(b.spans[i].end) {
+		return // no news
+	}
+	b.compact()
+	i, j := b.cutForPeer(l, true), b.cutForPeer(r, false)
+	if i >= j {
+		return
+	}
+	for k := i; k < j; k++ {
+		s := &b.spans[k]
+		if s.state&sacked != 0 {
+			continue
+		}
+		n := b.octets(k)
+		b.account(s.state, -n)
+		s.state = s.state&^lost | sacked
+		b.account(s.state, n)
+		d.octets += n
+	}
+	if i > b.first && b.spans[i-1].state&sacked != 0 {
+		i--
+	}
+	if j < len(b.spans) && b.spans[j].state&sacked != 0 {
+		j++
+	}
+	b.spans[i].end = b.spans[j-1].end
+	b.spans = slices.Delete(b.spans, i+1, j)
+}
+
+// nextLost is the first range that is to be sent again; ok is false when there is none (RFC 6675 §4,
+// NextSeg rule 1).
+func (b *board) nextLost() (from, to wire.Seq, ok bool) {
+	if b.lost == 0 {
+		return 0, 0, false
+	}
+	for i := b.first; ; i++ {
+		if b.spans[i].state&lost != 0 {
+			return b.begin(i), b.spans[i].end, true
+		}
+	}
+}
+
+// resent notes that what is in [seq, end) and has not arrived has gone again.
+func (b *board) resent(seq, end wire.Seq, now clock.Instant) {
+	b.compact()
+	i, j := b.cut(seq), b.cut(end)
+	for k := i; k < j; k++ {
+		if s := &b.spans[k]; s.state&sacked == 0 {
+			b.account(s.state, -b.octets(k))
+			s.state, s.sent = again, now
+		}
+	}
+	if i == b.first || i >= j || b.spans[i].state != again {
+		return
+	}
+	if p := &b.spans[i-1]; p.state == again && (b.full() || now.Sub(p.sent) <= b.grain) {
+		p.end = b.spans[i].end
+		b.spans = slices.Delete(b.spans, i, i+1)
+	}
+}
+
+// lose marks a span as lost.
+func (b *board) lose(i int) {
+	if s := &b.spans[i]; s.state&(sacked|lost) == 0 {
+		s.state |= lost
+		b.lost += b.octets(i)
+	}
+}
+
+// dupThresh is how much must have overtaken a segment for it to be lost, in segments (RFC 6675 §2).
+const dupThresh = 3
+
+// loseOvertaken marks as lost what IsLost says of: dupThresh ranges beyond it have arrived, or more octets
+// than dupThresh-1 segments hold (RFC 6675 §4). What has been repeated is not judged.
+func (b *board) loseOvertaken(mss int) {
+	if b.sacked == 0 {
+		return
+	}
+	ranges, octets := 0, 0
+	for i := len(b.spans) - 1; i >= b.first; i-- {
+		switch s := b.spans[i].state; {
+		case s&sacked != 0:
+			ranges++
+			octets += b.octets(i)
+		case s == 0 && (ranges >= dupThresh || octets > (dupThresh-1)*mss):
+			b.lose(i)
+		}
+	}
+}
+
+// reneged reports whether the receiver claims to have what it has not acknowledged (RFC 2018 §8).
+func (b *board) reneged() bool { return b.first < len(b.spans) && b.spans[b.first].state&sacked != 0 }
+
+// forget takes back what the receiver has said: it has thrown it away (RFC 2018 §8).
+func (b *board) forget() {
+	for i := b.first; i < len(b.spans); i++ {
+		if s := &b.spans[i]; s.state&sacked != 0 {
+			s.state &^= sacked
+			b.lose(i)
+		}
+	}
+	b.sacked = 0
+}
+
+// loseAll marks everything as lost, whatever the receiver has said: a timeout may mean that it has thrown
+// away what it had (RFC 2018 §8, RFC 6675 §5.1).
+func (b *board) loseAll() {
+	b.forget()
+	for i := b.first; i < len(b.spans); i++ {
+		b.lose(i)
+	}
+}

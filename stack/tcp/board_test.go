@@ -1,0 +1,256 @@
+package tcp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// checkBoard asserts what holds of a scoreboard after every segment.
+func checkBoard(t *testing.T, c *Conn) {
+	t.Helper()
+	v, b := &c.snd, c.snd.board
+	if b.una != v.una || b.end() != v.nxt {
+		t.Fatalf("the board is from %d to %d, what is out from %d to %d", b.una, b.end(), v.una, v.nxt)
+	}
+	checkSpans(t, b)
+}
+
+func checkSpans(t *testing.T, b *board) {
+	t.Helper()
+	var has, gone int
+	at := b.una
+	for i := b.first; i < len(b.spans); i++ {
+		s := &b.spans[i]
+		if !at.Less(s.end) {
+			t.Fatalf("span %d is empty: %d to %d", i, at, s.end)
+		}
+		switch n := s.end.Sub(at); {
+		case s.state&(sacked|lost) == sacked|lost:
+			t.Fatalf("%d to %d has arrived and is lost", at, s.end)
+		case s.state&sacked != 0:
+			has += n
+			if i > b.first && b.spans[i-1].state&sacked != 0 {
+				t.Fatalf("two spans that have arrived meet at %d", at)
+			}
+		case s.state&lost != 0:
+			gone += n
+		}
+		at = s.end
+	}
+	if has != b.sacked || gone != b.lost {
+		t.Fatalf("%d octets have arrived and %d are lost, the board says %d and %d", has, gone, b.sacked, b.lost)
+	}
+	if n := len(b.spans) - b.first; n > 2*maxSpans+2 {
+		t.Fatalf("%d spans", n)
+	}
+}
+
+// octet is what the naive model knows of one octet.
+type octet struct {
+	state spanState
+	sent  clock.Instant
+	vague bool // when it was sent is forgotten: it had arrived
+}
+
+// naive is a scoreboard kept octet by octet, from una on.
+type naive struct {
+	una wire.Seq
+	o   []octet
+}
+
+func (m *naive) each(l, r wire.Seq, f func(o *octet)) {
+	for i := max(0, l.Sub(m.una)); i < min(len(m.o), r.Sub(m.una)); i++ {
+		f(&m.o[i])
+	}
+}
+
+func (m *naive) ack(to wire.Seq) (fresh int) {
+	m.each(m.una, to, func(o *octet) {
+		if o.state&sacked == 0 {
+			fresh++
+		}
+	})
+	m.o = m.o[min(len(m.o), to.Sub(m.una)):]
+	m.una = to
+	return fresh
+}
+
+func (m *naive) sack(l, r wire.Seq) (fresh int) {
+	m.each(l, r, func(o *octet) {
+		if o.state&sacked == 0 {
+			fresh++
+		}
+		o.state, o.vague = o.state&^lost|sacked, true
+	})
+	return fresh
+}
+
+// isLost is RFC 6675 §4 to the letter: DupThresh discontiguous ranges, or more than DupThresh-1 segments'
+// octets, have been acknowledged selectively above the octet.
+func (m *naive) isLost(i, mss int) bool {
+	ranges, octets := 0, 0
+	for k := i + 1; k < len(m.o); k++ {
+		if m.o[k].state&sacked != 0 {
+			octets++
+			if m.o[k-1].state&sacked == 0 {
+				ranges++
+			}
+		}
+	}
+	return ranges >= 3 || octets > 2*mss
+}
+
+func (m *naive) compare(t *testing.T, b *board, what string) {
+	t.Helper()
+	if b.una != m.una || b.end().Sub(b.una) != len(m.o) {
+		t.Fatalf("%s: from %d to %d, want %d octets from %d", what, b.una, b.end(), len(m.o), m.una)
+	}
+	k, pipe := 0, 0
+	for i := b.first; i < len(b.spans); i++ {
+		for ; k < b.spans[i].end.Sub(m.una); k++ {
+			got, want := b.spans[i], m.o[k]
+			if got.state&(sacked|lost) != want.state&(sacked|lost) {
+				t.Fatalf("%s: octet %d is %b, want %b", what, k, got.state, want.state)
+			}
+			if want.state&sacked == 0 && !want.vague && (got.state != want.state || got.sent != want.sent) {
+				t.Fatalf("%s: octet %d is %b of %v, want %b of %v", what, k, got.state, got.sent, want.state, want.sent)
+			}
+			if want.state&(sacked|lost) == 0 {
+				pipe++
+			}
+		}
+	}
+	if b.pipe() != pipe {
+		t.Fatalf("%s: %d in the pipe, want %d", what, b.pipe(), pipe)
+	}
+}
+
+// TestBoardAgainstModel does random things to a board and to the naive model of it.
+func TestBoardAgainstModel(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		start := wire.Seq(0xfffffe00)
+		b, m := &board{una: start}, &naive{una: start}
+		now := clock.Instant(0)
+		any := func() (l, r wire.Seq) {
+			l = m.una.Add(rng.IntN(len(m.o) + 1))
+			return l, l.Add(rng.IntN(len(m.o)/3 + 2))
+		}
+		for range 300 {
+			now += clock.Instant(rng.IntN(2))
+			what := ""
+			switch k := rng.IntN(10); {
+			case k < 3 && len(m.o) < 3000:
+				n := 1 + rng.IntN(200)
+				what = fmt.Sprintf("push %d", n)
+				b.push(b.end().Add(n), now)
+				for range n {
+					m.o = append(m.o, octet{0, now, false})
+				}
+			case k < 6:
+				l, r := any()
+				what = fmt.Sprintf("sack %d to %d", l.Sub(m.una), r.Sub(m.una))
+				var d delivery
+				b.sack(l, r, &d)
+				if want := m.sack(l, r); d.octets != want {
+					t.Fatalf("%s: %d octets are news, want %d", what, d.octets, want)
+				}
+			case k < 7:
+				what = "lose"
+				b.loseOvertaken(20)
+				for i := len(m.o) - 1; i >= 0; i-- {
+					if m.o[i].state == 0 && m.isLost(i, 20) {
+						m.o[i].state |= lost
+					}
+				}
+			case k < 8:
+				l, r, ok := b.nextLost()
+				if !ok {
+					continue
+				}
+				if n := 1 + rng.IntN(30); l.Add(n).Less(r) {
+					r = l.Add(n)
+				}
+				what = fmt.Sprintf("resend %d to %d", l.Sub(m.una), r.Sub(m.una))
+				b.resent(l, r, now)
+				m.each(m.una, l, func(o *octet) {
+					if o.state&lost != 0 {
+						t.Fatalf("%s is not the first that is lost", what)
+					}
+				})
+				m.each(l, r, func(o *octet) { *o = octet{again, now, false} })
+			case k < 9:
+				to := m.una.Add(rng.IntN(len(m.o)/2 + 1))
+				what = fmt.Sprintf("ack %d", to.Sub(m.una))
+				var d delivery
+				b.ack(to, &d)
+				if want := m.ack(to); d.octets != want {
+					t.Fatalf("%s: %d octets are news, want %d", what, d.octets, want)
+				}
+			case rng.IntN(10) == 0:
+				what = "timeout"
+				b.loseAll()
+				m.each(m.una, m.una.Add(len(m.o)), func(o *octet) { o.state = o.state&^sacked | lost })
+			}
+			checkSpans(t, b)
+			m.compare(t, b, fmt.Sprint(seed, " ", what))
+		}
+	}
+}
+
+// TestBoardIsBounded has a hostile peer acknowledge every other octet, and ourselves repeat every hole in
+// the smallest pieces. Neither memory nor the sums may suffer (the attack is known as SACK slowness).
+func TestBoardIsBounded(t *testing.T) {
+	b := &board{}
+	var d delivery
+	const all = 200_000
+	for end := 100; end <= all; end += 100 {
+		b.push(wire.Seq(end), clock.Instant(end))
+	}
+	most := 0
+	for at := 1; at < all; at += 2 {
+		b.sack(wire.Seq(at), wire.Seq(at+1), &d)
+		most = max(most, len(b.spans))
+	}
+	checkSpans(t, b)
+	b.loseOvertaken(10)
+	for k := 0; ; k++ {
+		from, to, ok := b.nextLost()
+		if !ok {
+			break
+		}
+		end := from.Add(48)
+		if to.Less(end) {
+			end = to
+		}
+		b.resent(from, end, clock.Instant(time.Hour)+clock.Instant(k)*1000)
+		if b.push(b.end().Add(1), clock.Instant(time.Hour)); k%100 == 0 {
+			checkSpans(t, b)
+		}
+		most = max(most, len(b.spans))
+	}
+	if checkSpans(t, b); most > 2*maxSpans+2 || cap(b.spans) > 8*maxSpans {
+		t.Errorf("%d spans, room for %d", most, cap(b.spans))
+	}
+}
+
+func BenchmarkBoardHostile(b *testing.B) {
+	x := &board{}
+	x.push(1<<20, 0)
+	var d delivery
+	at := 1
+	for b.Loop() {
+		for range 4 {
+			x.sack(wire.Seq(at), wire.Seq(at+1), &d)
+			if at += 2; at > 1<<20 {
+				at = 1
+			}
+		}
+		x.loseOvertaken(1460)
+	}
+}

@@ -1,0 +1,126 @@
+package tcp
+
+import (
+	"smolsh/stack/buf"
+	"smolsh/stack/wire"
+)
+
+// gaps is what came early, and what is to be said of it. It exists from the first such segment on, until
+// the connection is idle.
+type gaps struct {
+	buf.Ranges           // as offsets of the stream
+	recent     [4]int64  // an offset in each of the ranges that grew last, the latest first
+	recents    int       // how many of them are in use
+	duplicate  buf.Range // what came twice, to be reported once (RFC 2883); empty: nothing
+}
+
+// Len is the number of ranges.
+func (g *gaps) Len() int {
+	if g == nil {
+		return 0
+	}
+	return g.Ranges.Len()
+}
+
+// Clear forgets everything.
+func (g *gaps) Clear() {
+	if g != nil {
+		*g = gaps{}
+	}
+}
+
+// touch puts the range that holds off, which a segment has just come for, before the others
+// (RFC 2018 §4).
+func (g *gaps) touch(off int64) {
+	r, _ := g.Holding(off)
+	kept := 0
+	var list [4]int64
+	list[0] = off
+	for _, o := range g.recent[:g.recents] {
+		if (o < r.Lo || r.Hi <= o) && kept < len(list)-1 {
+			kept++
+			list[kept] = o
+		}
+	}
+	g.recent, g.recents = list, kept+1
+}
+
+// settle forgets what has become part of the stream up to base.
+func (g *gaps) settle(base int64) {
+	kept := 0
+	for _, o := range g.recent[:g.recents] {
+		if o >= base {
+			g.recent[kept] = o
+			kept++
+		}
+	}
+	g.recents = kept
+}
+
+// waiting is the connection's gaps.
+func (c *Conn) waiting() *gaps {
+	if c.rcv.early == nil {
+		c.rcv.early = new(gaps)
+	}
+	return c.rcv.early
+}
+
+// noteDuplicate has the next acknowledgement report that [first, end) came although it was there
+// (RFC 2883 §4).
+func (c *Conn) noteDuplicate(first, end wire.Seq) {
+	if !c.sack {
+		return
+	}
+	r, g := &c.rcv, c.waiting()
+	off := r.base + int64(first.Sub(r.nxt))
+	g.duplicate = buf.Range{Lo: off, Hi: off + int64(end.Sub(first))}
+}
+
+// sackRoom is what the SACK option takes at most in the next segment, in octets.
+func (c *Conn) sackRoom() int {
+	if g := c.rcv.early; c.sack && g != nil {
+		n := g.recents
+		if g.duplicate.Len() > 0 {
+			n++
+		}
+		if n > 0 {
+			return 4 + 8*min(n, c.maxBlocks())
+		}
+	}
+	return 0
+}
+
+// maxBlocks is how many blocks there is room for (RFC 2018 §3).
+func (c *Conn) maxBlocks() int {
+	if c.ts.on {
+		return 3
+	}
+	return 4
+}
+
+// putSACK reports what has come early: the range that the last segment is in first, then those before it
+// (RFC 2018 §4). A duplicate goes before all of them, once (RFC 2883 §4).
+func (c *Conn) putSACK(o *wire.TCPOptions) {
+	r, g := &c.rcv, c.rcv.early
+	if g == nil || !c.sack {
+		return
+	}
+	n, most := 0, c.maxBlocks()
+	add := func(x buf.Range) {
+		if n < most {
+			left := r.nxt.Add(int(x.Lo - r.base))
+			o.SACK[n] = wire.SACKBlock{Left: left, Right: left.Add(x.Len())}
+			n++
+		}
+	}
+	if g.duplicate.Len() > 0 {
+		add(g.duplicate)
+		g.duplicate = buf.Range{}
+	}
+	for _, off := range g.recent[:g.recents] {
+		if x, ok := g.Holding(off); ok {
+			add(x)
+		}
+	}
+	o.NumSACK = uint8(n)
+}

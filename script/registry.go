@@ -367,6 +367,9 @@ func (n *namespace) Attr(name string) (starlark.Value, error) {
 // nearest is the candidate a slip of the keyboard away from name, "" when there is none.
 func nearest(name string, candidates []string) string {
 	best, bestD := "", 1+len(name)/3
+	if len(name) == 1 {
+		return "" // every other letter is as near
+	}
 	candidates = slices.Sorted(slices.Values(candidates))
 	for _, c := range candidates {
 		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {

@@ -199,9 +199,9 @@ var acceptable = map[kind]starlark.Value{
 }
 
 func TestNearest(t *testing.T) {
-	names := []string{"ping", "spawn", "print", "sockets", "neighbors"}
+	names := []string{"ping", "spawn", "print", "sockets", "neighbors", "_"}
 	for _, c := range []struct{ slip, want string }{
-		{"pign", "ping"}, {"pin", "ping"}, {"spwan", "spawn"}, {"socket", "sockets"}, {"neighbours", "neighbors"}, {"xyz", ""},
+		{"pign", "ping"}, {"pin", "ping"}, {"spwan", "spawn"}, {"socket", "sockets"}, {"neighbours", "neighbors"}, {"xyz", ""}, {"x", ""},
 	} {
 		if got := nearest(c.slip, names); got != c.want {
 			t.Errorf("nearest(%q) is %q, want %q", c.slip, got, c.want)

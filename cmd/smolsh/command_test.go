@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestShellCommand runs commands as !cmd does: their status comes back, an interrupt meanwhile is
@@ -29,6 +30,7 @@ func TestShellCommand(t *testing.T) {
 			t.Error(err)
 			return
 		}
+		time.Sleep(200 * time.Millisecond) // what comes at the start is passed on to the command
 		s.Interrupt()
 		if _, err := f.WriteString("line\n"); err != nil {
 			t.Error(err)

@@ -73,7 +73,7 @@ func parseBench(args []string) (*benchOptions, error) {
 	f.BoolVar(&o.json, "json", false, "print JSON, with every value")
 	f.StringVar(&match, "run", "", "only measurements whose name matches `REGEX`; --list shows the names")
 	f.IntVar(&o.rounds, "rounds", 5, "how often each side runs, `N`")
-	f.Float64Var(&seconds, "seconds", 0.5, "what each run measures, in `SECONDS`, after half of that to warm up")
+	f.Float64Var(&seconds, "seconds", 0.4, "what each run measures, in `SECONDS`, after a quarter of that to warm up")
 	f.BoolVar(&o.short, "short", false, "one round of a few milliseconds each and the smallest sizes, to see that all of it works")
 	f.BoolVar(&o.noPeers, "no-peers", false, "measure smolsh alone")
 	f.StringArrayVar(&peers, "peer", nil, "a peer's program, `SIDE=PATH`, such as gvisor=./gvisor; default: built from testdata/peers")
@@ -116,7 +116,7 @@ func (o *benchOptions) check(match string, seconds float64, peers []string) (err
 			o.span = 20 * time.Millisecond
 		}
 	}
-	o.warm = o.span / 2
+	o.warm = o.span / 4
 	for _, s := range peers {
 		side, path, ok := strings.Cut(s, "=")
 		switch {

@@ -41,7 +41,7 @@ func TestBenchFlags(t *testing.T) {
 		}
 	}
 	o, err := parseBench([]string{"--short"})
-	if err != nil || o.rounds != 1 || o.span.String() != "20ms" || o.warm.String() != "10ms" {
+	if err != nil || o.rounds != 1 || o.span.String() != "20ms" || o.warm.String() != "5ms" {
 		t.Errorf("--short: %v, %+v", err, o)
 	}
 	if o, err = parseBench([]string{"--short", "--rounds", "2", "--seconds", "0.1"}); err != nil || o.rounds != 2 || o.span.String() != "100ms" {

@@ -14,7 +14,8 @@ import (
 // The kernel's end of every run, and the kernel as a peer: sockets of this process, used with blocking
 // calls on a thread of their own. What is measured is measured here, except what another side receives.
 
-const kernelChunk = 256 << 10
+// kernelChunk is how many octets one call moves, as iperf3 has it.
+const kernelChunk = 128 << 10
 
 // kernel is the actor of that name. Arguments: listen=ADDRESS:PORT or connect=ADDRESS:PORT; mode=sink,
 // source, ping or echo; proto=tcp or udp; dev= and addr=, an interface to wait for and to set up first,

@@ -27,6 +27,7 @@ type Measurement struct {
 	Metrics []Metric
 	Sides   []string
 	kind    kind
+	most    int // rounds at most, where the figures hardly differ; 0: as many as asked for
 	// Arguments of the actors, beside those that are the kind's.
 	args map[string]string
 }
@@ -57,21 +58,21 @@ func Measurements() []Measurement {
 		return m
 	}
 	return []Measurement{
-		{"tap/receive/offload", "One TCP stream from the kernel over a TAP with offloads; the kernel over veth with its defaults.", gbit, all, onTAP, args("mode", "sink", "offload", "1")},
-		{"tap/send/offload", "One TCP stream to the kernel over a TAP with offloads; the kernel over veth with its defaults.", gbit, all, onTAP, args("mode", "source", "offload", "1")},
-		{"tap/receive/plain", "One TCP stream from the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, args("mode", "sink", "offload", "0")},
-		{"tap/send/plain", "One TCP stream to the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, args("mode", "source", "offload", "0")},
-		{"echo/tcp", "One octet to an echo server and back, from the kernel over TCP.", latency, all, onTAP, args("mode", "echo", "offload", "1", "proto", "tcp")},
-		{"echo/udp", "One octet to an echo server and back, from the kernel over UDP.", latency, all, onTAP, args("mode", "echo", "offload", "1", "proto", "udp")},
-		{"echo/serve", "One octet from the kernel to serve(echo) and back, over TCP; the same server as a function in Starlark.", latency, []string{Smolsh, Starlark}, served, nil},
-		{"lab/1500", "One TCP stream between two hosts in one process, MTU 1500, checksums on.", gbit, both, inside, args("do", "stream", "super", "0")},
-		{"lab/64k", "One TCP stream between two hosts in one process, super-segments of 64 KiB, checksums on; gVisor's link carries 1500.", gbit, both, inside, args("do", "stream", "super", "1")},
-		{"connect", "Connections that carry one octet and close, each way in turn, between two hosts in one process.", []Metric{{Unit: "1/s"}}, both, inside, args("do", "connect")},
-		{"memory/10k", "What one end of an established idle connection takes, of 10,000 between two hosts in one process.", memory, both, inside, args("do", "memory", "n", "10000")},
-		{"memory/100k", "What one end of an established idle connection takes, of 100,000 between two hosts in one process.", memory, alone, inside, args("do", "memory", "n", "100000")},
-		{"simulate", "Segments that a virtual lab carries in a second of one core.", []Metric{{"full", "M/s", false}, {"one octet", "M/s", false}}, alone, inside, args("do", "simulate")},
-		{"start/private", "From start to prompt on the private lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, nil},
-		{"start/virtual", "From start to prompt on the virtual lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, args("device", "sim")},
+		{"tap/receive/offload", "One TCP stream from the kernel over a TAP with offloads; the kernel over veth with its defaults.", gbit, all, onTAP, 0, args("mode", "sink", "offload", "1")},
+		{"tap/send/offload", "One TCP stream to the kernel over a TAP with offloads; the kernel over veth with its defaults.", gbit, all, onTAP, 0, args("mode", "source", "offload", "1")},
+		{"tap/receive/plain", "One TCP stream from the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, 0, args("mode", "sink", "offload", "0")},
+		{"tap/send/plain", "One TCP stream to the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, 0, args("mode", "source", "offload", "0")},
+		{"echo/tcp", "One octet to an echo server and back, from the kernel over TCP.", latency, all, onTAP, 0, args("mode", "echo", "offload", "1", "proto", "tcp")},
+		{"echo/udp", "One octet to an echo server and back, from the kernel over UDP.", latency, all, onTAP, 0, args("mode", "echo", "offload", "1", "proto", "udp")},
+		{"echo/serve", "One octet from the kernel to serve(echo) and back, over TCP; the same server as a function in Starlark.", latency, []string{Smolsh, Starlark}, served, 0, nil},
+		{"lab/1500", "One TCP stream between two hosts in one process, MTU 1500, checksums on.", gbit, both, inside, 0, args("do", "stream", "super", "0")},
+		{"lab/64k", "One TCP stream between two hosts in one process, super-segments of 64 KiB, checksums on; gVisor's link carries 1500.", gbit, both, inside, 0, args("do", "stream", "super", "1")},
+		{"connect", "Connections that carry one octet and close, each way in turn, between two hosts in one process.", []Metric{{Unit: "1/s"}}, both, inside, 0, args("do", "connect")},
+		{"memory/10k", "What one end of an established idle connection takes, of 10,000 between two hosts in one process.", memory, both, inside, 3, args("do", "memory", "n", "10000")},
+		{"memory/100k", "What one end of an established idle connection takes, of 100,000 between two hosts in one process.", memory, alone, inside, 3, args("do", "memory", "n", "100000")},
+		{"simulate", "Segments that a virtual lab carries in a second of one core.", []Metric{{"full", "M/s", false}, {"one octet", "M/s", false}}, alone, inside, 0, args("do", "simulate")},
+		{"start/private", "From start to prompt on the private lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, 0, nil},
+		{"start/virtual", "From start to prompt on the virtual lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, 0, args("device", "sim")},
 	}
 }
 

@@ -95,13 +95,17 @@ type bench struct {
 func (b *bench) interleave(m *Measurement, sides []string) (values map[string]map[string][]float64, failures []string) {
 	values = map[string]map[string][]float64{}
 	failed := map[string]int{}
-	for round := range b.Rounds {
+	rounds := b.Rounds
+	if m.most > 0 {
+		rounds = min(rounds, m.most)
+	}
+	for round := range rounds {
 		for i, side := range sides {
 			if failed[side] >= 2 {
 				continue
 			}
 			if b.Progress != nil {
-				b.Progress(m.Name, side, round*len(sides)+i+1, b.Rounds*len(sides))
+				b.Progress(m.Name, side, round*len(sides)+i+1, rounds*len(sides))
 			}
 			result, err := b.once(m, side)
 			if err != nil {

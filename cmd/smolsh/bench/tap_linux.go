@@ -14,8 +14,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// ourChunk is how many octets our side hands over or takes at once, as the kernel's end does.
-const ourChunk = 256 << 10
+// ourChunk is how many octets our side hands over or takes at once.
+const ourChunk = 64 << 10
 
 // onTAP returns our host on the TAP that the arguments name.
 func (a *actor) onTAP() (lab.Runner, *lab.Lab, *lab.Host, error) {

@@ -22,7 +22,7 @@ import (
 
 const (
 	nic   = 1
-	chunk = 256 << 10
+	chunk = 64 << 10
 )
 
 type args map[string]string

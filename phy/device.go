@@ -33,6 +33,8 @@ type Capabilities struct {
 	MaxGSO int
 	// TxChecksum says that frames may be sent with NeedsCsum.
 	TxChecksum bool
+	// Gather says that frames may end in borrowed octets (Frame.Borrow), which Send has read when it returns.
+	Gather bool
 	// MAC is the address the device would like its host to use; zero when it does not care.
 	MAC wire.HardwareAddr
 }

@@ -29,6 +29,7 @@ type Offload struct {
 type Frame struct {
 	buf      []byte
 	off, end int
+	borrowed [2][]byte // more content, behind the end
 	Offload  Offload
 }
 
@@ -38,13 +39,31 @@ func NewFrame(size int) *Frame {
 }
 
 // Reset empties the frame and gives it its headroom back.
-func (f *Frame) Reset() { f.off, f.end, f.Offload = Headroom, Headroom, Offload{} }
+func (f *Frame) Reset() {
+	f.off, f.end, f.borrowed, f.Offload = Headroom, Headroom, [2][]byte{}, Offload{}
+}
 
-// Bytes is the frame's content; it aliases the frame.
+// Borrow appends octets to the content without copying them. They belong to somebody else, who promises
+// that they stay as they are until the frame has been sent or has made them its own.
+func (f *Frame) Borrow(a, b []byte) { f.borrowed = [2][]byte{a, b} }
+
+// Borrowed is what the content goes on with behind Bytes; nil for nearly every frame.
+func (f *Frame) Borrowed() (a, b []byte) { return f.borrowed[0], f.borrowed[1] }
+
+// Own copies what is borrowed into the frame, which must have room for it.
+func (f *Frame) Own() {
+	if f.borrowed[0] != nil {
+		f.end += copy(f.buf[f.end:], f.borrowed[0])
+		f.end += copy(f.buf[f.end:], f.borrowed[1])
+		f.borrowed = [2][]byte{}
+	}
+}
+
+// Bytes is the frame's content but for what is borrowed; it aliases the frame.
 func (f *Frame) Bytes() []byte { return f.buf[f.off:f.end] }
 
-// Len is the number of octets in the frame.
-func (f *Frame) Len() int { return f.end - f.off }
+// Len is the number of octets in the frame, with those that are borrowed.
+func (f *Frame) Len() int { return f.end - f.off + len(f.borrowed[0]) + len(f.borrowed[1]) }
 
 // Size is how many octets the frame has room for behind the headroom of an empty frame.
 func (f *Frame) Size() int { return len(f.buf) - Headroom }
@@ -89,6 +108,8 @@ func (f *Frame) CopyFrom(g *Frame) {
 		f.buf = make([]byte, Headroom+n)
 	}
 	f.Set(g.Bytes())
+	f.borrowed = g.borrowed
+	f.Own()
 	f.Offload = g.Offload
 }
 

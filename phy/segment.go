@@ -32,9 +32,10 @@ type layout struct {
 	v6           bool
 }
 
-// parseLayout finds the headers of an unfragmented TCP or UDP packet, and reports its end. It is false
-// for anything else and for headers that contradict the octets that are there.
-func parseLayout(b []byte, m Medium) (l layout, end int, ok bool) {
+// parseLayout finds the headers of an unfragmented TCP or UDP packet, and reports its end. beyond is how
+// many octets of the packet's payload are not in b. It is false for anything else and for headers that
+// contradict the octets that are there.
+func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	etherType := wire.EtherType(0)
 	if m == MediumEthernet {
 		l.l3 = wire.EthernetLen
@@ -54,7 +55,7 @@ func parseLayout(b []byte, m Medium) (l layout, end int, ok bool) {
 	switch v := ip[0] >> 4; {
 	case v == 4 && (m == MediumIP || etherType == wire.EtherTypeIPv4):
 		h, payload, err := wire.ParseQuotedIPv4(ip) // its checksum is about to be written anew
-		if err != nil || h.IsFragment() || len(payload) < h.PayloadLen {
+		if err != nil || h.IsFragment() || len(payload)+beyond < h.PayloadLen {
 			return l, 0, false
 		}
 		l.l4, end = l.l3+h.HeaderLen, l.l3+h.HeaderLen+h.PayloadLen
@@ -69,7 +70,7 @@ func parseLayout(b []byte, m Medium) (l layout, end int, ok bool) {
 	default:
 		return l, 0, false
 	}
-	t := b[l.l4:end]
+	t := b[l.l4:min(end, len(b))]
 	switch {
 	case l.proto == wire.ProtocolTCP && len(t) >= wire.TCPLen:
 		l.data = l.l4 + int(t[12]>>4)*4
@@ -86,7 +87,7 @@ func parseLayout(b []byte, m Medium) (l layout, end int, ok bool) {
 // be cut: false for headers that are no unfragmented TCP or UDP over IPv4 or IPv6 or that contradict
 // the frame's length.
 func (s *Segmenter) Start(f *Frame, m Medium) bool {
-	l, end, ok := parseLayout(f.Bytes(), m)
+	l, end, ok := parseLayout(f.Bytes(), m, 0)
 	if !ok {
 		s.done = true
 		return false
@@ -176,7 +177,7 @@ func FinishChecksum(f *Frame, m Medium) bool {
 	if f.Offload.GSOSize != 0 {
 		return false
 	}
-	l, end, ok := parseLayout(f.Bytes(), m)
+	l, end, ok := parseLayout(f.Bytes(), m, 0)
 	if !ok {
 		return false
 	}

@@ -26,11 +26,11 @@ func superSegment(m Medium, v6 bool, payload []byte, gso int, flags wire.Flags) 
 		Options: wire.TCPOptions{HasTimestamps: true, TSVal: 5, TSEcr: 6}}
 	h.Put(f.Prepend(h.HeaderLen()))
 	if v6 {
-		wire.PutTCPPartialChecksum(f.Bytes(), src6, dst6)
+		wire.PutTCPPartialChecksum(f.Bytes(), src6, dst6, f.Len())
 		ip := wire.IPv6{PayloadLen: f.Len(), NextHeader: wire.ProtocolTCP, HopLimit: 64, Src: src6, Dst: dst6}
 		ip.Put(f.Prepend(wire.IPv6Len))
 	} else {
-		wire.PutTCPPartialChecksum(f.Bytes(), src4, dst4)
+		wire.PutTCPPartialChecksum(f.Bytes(), src4, dst4, f.Len())
 		ip := wire.IPv4{ID: 0xfffe, DontFragment: true, TTL: 64, Protocol: wire.ProtocolTCP, Src: src4, Dst: dst4, PayloadLen: f.Len()}
 		ip.Put(f.Prepend(wire.IPv4Len))
 	}

@@ -31,7 +31,7 @@ func (f *Frame) PutVnet(m Medium) bool {
 		clear(f.Prepend(VnetHeaderLen))
 		return true
 	}
-	l, _, ok := parseLayout(f.Bytes(), m)
+	l, _, ok := parseLayout(f.Bytes(), m, len(f.borrowed[0])+len(f.borrowed[1]))
 	h := f.Prepend(VnetHeaderLen)
 	clear(h)
 	if !ok {

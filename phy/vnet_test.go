@@ -22,7 +22,7 @@ func TestPutVnet(t *testing.T) {
 	v4, v6 := superSegment(MediumEthernet, false, make([]byte, 4000), 1448, 0), superSegment(MediumEthernet, true, make([]byte, 4000), 1428, 0)
 	bare := superSegment(MediumIP, false, make([]byte, 4000), 1000, 0)
 	headers := func(f *Frame, m Medium) (l4, data int) {
-		l, _, ok := parseLayout(f.Bytes(), m)
+		l, _, ok := parseLayout(f.Bytes(), m, 0)
 		if !ok {
 			t.Fatal("the test's frame has no layout")
 		}

@@ -37,7 +37,7 @@ func (s *Session) keep(h *hostValue) *recent {
 	}
 	r := &recent{}
 	s.recent[h] = r
-	h.do(func(clock.Instant) { h.h.Observe(r.packet) })
+	h.do(func(clock.Instant) { h.h.ObserveHeads(r.packet) })
 	return r
 }
 

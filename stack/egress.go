@@ -120,20 +120,25 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 // emit makes the next segment of c with its TCP and IP headers in f, with at most room octets of payload,
 // and reports whether there was one.
 func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool {
-	s := &h.txSeg
+	s, i := &h.txSeg, c.hop.iface
+	s.Lend = i != nil && i.caps.Gather && h.whole == 0
 	n, ok := c.conn.Emit(now, f.Tail()[:room], s)
 	if !ok {
 		return false
 	}
-	f.Extend(n)
+	if s.Lent[0] != nil {
+		f.Borrow(s.Lent[0], s.Lent[1])
+	} else {
+		f.Extend(n)
+	}
 	s.SrcPort, s.DstPort = c.local.Port(), c.remote.Port()
 	s.Put(f.Prepend(s.HeaderLen()))
 	if s.GSOSize > 0 && n > s.GSOSize {
 		f.Offload.GSOSize = uint16(s.GSOSize)
 	}
 	src, dst := c.local.Addr(), c.remote.Addr()
-	if c.hop.iface != nil && c.hop.iface.caps.TxChecksum {
-		wire.PutTCPPartialChecksum(f.Bytes(), src, dst)
+	if i != nil && i.caps.TxChecksum {
+		wire.PutTCPPartialChecksum(f.Bytes(), src, dst, f.Len())
 		f.Offload.NeedsCsum = true
 	} else {
 		wire.PutTCPChecksum(f.Bytes(), src, dst)
@@ -143,7 +148,7 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 		h.count(tcpOutRsts)
 	}
 	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl)
-	s.Payload = nil
+	s.Payload, s.Lent = nil, [2][]byte{}
 	return true
 }
 

@@ -65,6 +65,7 @@ type Host struct {
 	bucket    bucket // ICMP errors
 
 	observers   []*observer
+	whole       int // of them want to see payload too
 	events      []*eventListener
 	transitions []transition // of connections that are to be settled; empty while nobody listens
 	changes     []Event      // of neighbours, to be reported; the same

@@ -39,6 +39,20 @@ type observer struct{ fn func(ev *PacketEvent) }
 // Observe calls fn with every frame and its verdict from now on, until cancel is called. Observers are
 // called in the order in which they came; one may cancel itself.
 func (h *Host) Observe(fn func(ev *PacketEvent)) (cancel func()) {
+	h.whole++
+	stop, stopped := h.ObserveHeads(fn), false
+	return func() {
+		if !stopped {
+			stopped = true
+			h.whole--
+			stop()
+		}
+	}
+}
+
+// ObserveHeads is Observe for who does without payload: the host need not gather that of long segments that
+// it sends, and the frame's Bytes end with the headers then.
+func (h *Host) ObserveHeads(fn func(ev *PacketEvent)) (cancel func()) {
 	o := &observer{fn}
 	h.observers = append(slices.Clone(h.observers), o)
 	return func() {

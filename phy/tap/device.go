@@ -45,7 +45,7 @@ func (d *Device) Refresh() error {
 	d.name = link.Attrs().Name
 	d.caps.MTU = link.Attrs().MTU
 	if d.vnet {
-		d.caps.MaxGSO, d.caps.TxChecksum = maxGSO, true
+		d.caps.MaxGSO, d.caps.TxChecksum, d.caps.Gather = maxGSO, true, true
 	}
 	d.up = link.Attrs().Flags&net.FlagUp != 0
 	return nil
@@ -102,7 +102,7 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 			f.TrimFront(phy.VnetHeaderLen)
 			return i, err
 		}
-		err := write(d.fd, f.Bytes())
+		err := d.write(f)
 		if d.vnet {
 			f.TrimFront(phy.VnetHeaderLen)
 		}
@@ -130,9 +130,22 @@ func read(fd int, b []byte) (int, syscall.Errno) {
 	return int(n), err
 }
 
-func write(fd int, b []byte) syscall.Errno {
-	_, _, err := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+func (d *Device) write(f *phy.Frame) syscall.Errno {
+	head := f.Bytes()
+	if a, b := f.Borrowed(); a != nil {
+		d.parts = [...]unix.Iovec{part(head), part(a), part(b)}
+		_, _, err := unix.RawSyscall(unix.SYS_WRITEV, uintptr(d.fd), uintptr(unsafe.Pointer(&d.parts)), uintptr(len(d.parts)))
+		d.parts = [3]unix.Iovec{}
+		return err
+	}
+	_, _, err := unix.RawSyscall(unix.SYS_WRITE, uintptr(d.fd), uintptr(unsafe.Pointer(unsafe.SliceData(head))), uintptr(len(head)))
 	return err
+}
+
+func part(b []byte) unix.Iovec {
+	v := unix.Iovec{Base: unsafe.SliceData(b)}
+	v.SetLen(len(b))
+	return v
 }
 
 // Close closes the device. The kernel's interface goes away unless it is persistent.

@@ -81,6 +81,7 @@ type Device struct {
 	caps    phy.Capabilities
 	up      bool
 	closed  bool
+	parts   [3]unix.Iovec // of the frame that is being written
 }
 
 // maxName is the length of the longest interface name (IFNAMSIZ without the final zero).

@@ -231,7 +231,7 @@ func TestDescriptor(t *testing.T) {
 func TestLinkStateAndMTU(t *testing.T) {
 	inNamespace(t)
 	d := open(t, "tap0", Options{})
-	if c := d.Capabilities(); c != (phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500, MaxGSO: 65535, TxChecksum: true}) || d.Up() {
+	if c := d.Capabilities(); c != (phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500, MaxGSO: 65535, TxChecksum: true, Gather: true}) || d.Up() {
 		t.Errorf("at first: %+v, up %v", c, d.Up())
 	}
 	if c := open(t, "tap1", Options{Plain: true}).Capabilities(); c != (phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}) {

@@ -76,6 +76,16 @@ func (r *Ring) Peek(off int, dst []byte) int {
 	return len(dst)
 }
 
+// View is the n octets from offset off, all in the queue, where they are stored: in two parts where the
+// storage's end lies between them. They stay as they are until they are discarded.
+func (r *Ring) View(off, n int) (a, b []byte) {
+	i := (int(r.head) + off) & (len(r.buf) - 1)
+	if k := len(r.buf) - i; k < n {
+		return r.buf[i:], r.buf[:n-k]
+	}
+	return r.buf[i : i+n], nil
+}
+
 // Discard takes n octets, at most Len, off the front.
 func (r *Ring) Discard(n int) {
 	if n == 0 {

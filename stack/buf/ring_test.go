@@ -270,3 +270,23 @@ func BenchmarkRing(b *testing.B) {
 		r.Write(p)
 	}
 }
+
+// What View shows is what Peek copies, wherever the storage ends.
+func TestView(t *testing.T) {
+	r := NewRing(64)
+	for round := range 200 {
+		r.Write([]byte{byte(round), byte(round + 1), byte(round + 2)})
+		if r.Len() > 50 {
+			r.Discard(2 + round%3)
+		}
+		for off := range r.Len() {
+			for n := 1; n <= r.Len()-off; n++ {
+				want := make([]byte, n)
+				r.Peek(off, want)
+				if a, b := r.View(off, n); string(a)+string(b) != string(want) {
+					t.Fatalf("round %d, %d octets from %d: %v %v, want %v", round, n, off, a, b, want)
+				}
+			}
+		}
+	}
+}

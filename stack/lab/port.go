@@ -131,7 +131,7 @@ func (p *Port) offered() phy.Capabilities {
 		plain = plain || !p.link.faults.Empty()
 	}
 	if plain {
-		c.MaxGSO, c.TxChecksum = 0, false
+		c.MaxGSO, c.TxChecksum, c.Gather = 0, false, false
 	}
 	return c
 }
@@ -270,6 +270,10 @@ func (p *Port) put(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	p.out, p.sizes = append(p.out, f), append(p.sizes, f.Len())
+	if p.caps.Gather && !p.full {
+		p.flush(now) // while what the frame has borrowed is in the cache
+		return
+	}
 	p.world().touch(p.host)
 }
 
@@ -307,6 +311,9 @@ func (p *Port) flush(now clock.Instant) (taken int) {
 		if errors.Is(err, phy.ErrClosed) {
 			p.Fail(err)
 		}
+	}
+	for _, f := range p.out {
+		f.Own() // its lender has no patience
 	}
 	return taken
 }

@@ -43,8 +43,8 @@ func (c *Conn) rest(now clock.Instant) {
 
 // Emit writes the payload of the next segment into dst, fills s except for the ports, and commits to
 // it: for the connection it is sent. It returns the payload's length, which with the options is at most
-// len(dst); more than one segment's worth makes a super-segment, with s.GSOSize set. ok is false when
-// there is nothing to send.
+// len(dst); more than one segment's worth makes a super-segment, with s.GSOSize set. With s.Lend set a
+// long payload is lent in s.Lent, and dst left alone. ok is false when there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
 	room := len(dst) - c.sackRoom()
@@ -58,7 +58,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	}
 	c.segsOut++
 	c.at.active = now
-	*s = Segment{}
+	*s = Segment{Lend: s.Lend}
 	switch a {
 	case sendReply:
 		s.Seq, s.Ack, s.Flags = c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags
@@ -228,7 +228,11 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
 	c.acknowledge(now, s, seq)
-	v.buf.Peek(seq.Sub(v.dataStart()), p)
+	if off := seq.Sub(v.dataStart()); s.Lend && len(p) >= lendLeast {
+		s.Lent[0], s.Lent[1] = v.buf.View(off, len(p))
+	} else {
+		v.buf.Peek(off, p)
+	}
 	end := seq.Add(len(p))
 	if end == v.dataEnd() {
 		if len(p) > 0 {

@@ -8,7 +8,17 @@ type Segment struct {
 	wire.TCP
 	Payload []byte
 	GSOSize int // payload of each wire segment of a super-segment, in octets; 0: this is one segment
+
+	// Lend asks Emit to lend a long payload rather than copy it. Lent is that payload then, in up to two
+	// parts, and Payload has its length but not its octets. It stays as it is until the connection is
+	// given a segment or closed.
+	Lend bool
+	Lent [2][]byte
 }
+
+// lendLeast is how long a payload is at least that is lent, in octets: to gather a short one costs more
+// than to copy it.
+const lendLeast = 4096
 
 // Len is SEG.LEN: the octets of sequence space the segment occupies, SYN and FIN included
 // (RFC 9293 §3.4).

@@ -264,6 +264,7 @@ func PutTCPChecksum(b []byte, src, dst netip.Addr) {
 
 // PutTCPPartialChecksum writes the folded pseudo-header sum, from which whoever finishes the
 // checksum (the segmenter, a device with checksum offload) goes on.
-func PutTCPPartialChecksum(b []byte, src, dst netip.Addr) {
-	be.PutUint16(b[16:], PseudoHeader(src, dst, ProtocolTCP, len(b)).Fold())
+// length is that of header and data, of which b need only hold the header.
+func PutTCPPartialChecksum(b []byte, src, dst netip.Addr, length int) {
+	be.PutUint16(b[16:], PseudoHeader(src, dst, ProtocolTCP, length).Fold())
 }

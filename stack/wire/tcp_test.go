@@ -221,7 +221,7 @@ func TestTCP(t *testing.T) {
 func TestTCPPartialChecksum(t *testing.T) {
 	packet := tcpPacket(t, src4, dst4, "hello")
 	b := changed(packet, 16, 0, 0)
-	PutTCPPartialChecksum(b, src4, dst4)
+	PutTCPPartialChecksum(b, src4, dst4, len(b))
 	if got, want := be.Uint16(b[16:]), naive(octets("c0a84501 c0a84564 0006 0025")); got != want {
 		t.Errorf("partial %#04x, want %#04x", got, want)
 	}

@@ -11,6 +11,6 @@
 // but for Interrupt, which any goroutine may call, and Complete and Begin, which are for the one that reads
 // while the session is inside Await.
 //
-// Left out for now: the kernel as a host, raw and frames sockets, packets composed by scripts,
-// sniffing, traceroute, arping, events, and the scenario runner.
+// Left out for now: packets composed by scripts, captures that are read back, names that are resolved, and
+// the scenario runner.
 package script

@@ -167,7 +167,7 @@ func (s *Session) sourceLine(name string, n int) string {
 // planned are names of the language that are not there yet.
 var planned = map[string]bool{
 	"resolve": true, "dhcp": true,
-	"sniff": true, "read_capture": true,
+	"read_capture": true,
 	"Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "ICMPv6": true, "DNS": true, "DHCP": true, "wire": true, "UDP": true, "TCP": true,
 	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
 }

@@ -7,6 +7,8 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy"
+	"smolsh/stack"
+	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
 
@@ -16,10 +18,37 @@ type packet struct {
 	s      *Session
 	octets []byte
 	medium phy.Medium
+	seen   *sighting // None of its fields is known without one
+}
+
+// sighting is when and where a packet was seen, and what the stack did with it.
+type sighting struct {
+	now     clock.Instant
+	dev     string
+	dir     stack.Dir
+	verdict string
+}
+
+func (p *packet) sighted(name string) starlark.Value {
+	if p.seen == nil {
+		return starlark.None
+	}
+	switch name {
+	case "time":
+		return starlark.Float(p.seen.now.Seconds())
+	case "dev":
+		return starlark.String(p.seen.dev)
+	case "dir":
+		if p.seen.dir == stack.TX {
+			return starlark.String("tx")
+		}
+		return starlark.String("rx")
+	}
+	return starlark.String(p.seen.verdict)
 }
 
 func newPacket(s *Session, frame []byte, m phy.Medium) *packet {
-	return &packet{s, append([]byte(nil), frame...), m}
+	return &packet{s: s, octets: append([]byte(nil), frame...), medium: m}
 }
 
 func (p *packet) String() string        { return summary(p.octets, p.medium) }
@@ -28,7 +57,7 @@ func (p *packet) Freeze()               {}
 func (p *packet) Truth() starlark.Bool  { return true }
 func (p *packet) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
 
-var packetFields = []string{"arp", "bytes", "eth", "icmp", "ip", "len", "payload", "summary", "tcp", "udp"}
+var packetFields = []string{"arp", "bytes", "dev", "dir", "eth", "icmp", "ip", "len", "payload", "summary", "tcp", "time", "udp", "verdict"}
 
 // AttrNames is starlark.HasAttrs'.
 func (p *packet) AttrNames() []string { return packetFields }
@@ -36,6 +65,8 @@ func (p *packet) AttrNames() []string { return packetFields }
 // Attr is a layer, None where the packet has none, or a field of the whole.
 func (p *packet) Attr(name string) (starlark.Value, error) {
 	switch name {
+	case "time", "dev", "dir", "verdict":
+		return p.sighted(name), nil
 	case "len":
 		return num(len(p.octets)), nil
 	case "bytes":

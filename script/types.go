@@ -66,7 +66,10 @@ var valueTypes = []valueType{
 	{"packet", "A packet: a layer it does not have is None.", [][2]string{
 		{"eth", "dst src type"}, {"arp", "op hwsrc psrc hwdst pdst"}, {"ip", "src dst ttl proto id tos df len"},
 		{"tcp", `sport dport seq ack flags ("SA") window urgptr`}, {"udp", "sport dport len"}, {"icmp", "type code id seq"},
-		{"payload", "what the innermost layer carries"}, {"bytes", "all of it"}, {"len", "octets"}, {"summary()", "a line"},
+		{"payload", "what the innermost layer carries"}, {"bytes", "all of it"}, {"len", "octets"},
+		{"time", "when it was seen, in seconds since the start; None, as the next three, for one that a fault rule judges"},
+		{"dev", "the interface"}, {"dir", `"rx" or "tx"`}, {"verdict", "what the stack did with it, as trace() says it"},
+		{"summary()", "a line"},
 	}},
 }
 

@@ -1,0 +1,46 @@
+package script
+
+import (
+	"go.starlark.net/starlark"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+)
+
+// maxSniffed is how many packets sniff() keeps at most.
+const maxSniffed = 100000
+
+func builtinSniff(c *call) (starlark.Value, error) {
+	h := c.on()
+	only, err := c.filter()
+	if err != nil {
+		return nil, err
+	}
+	most := maxSniffed
+	if c.given("count") {
+		most = arg[int](c, "count")
+	}
+	var (
+		got    []starlark.Value // on the owner
+		signal stack.Signal
+		cancel func()
+	)
+	c.t.do(h.w, func(clock.Instant) {
+		cancel = h.h.Observe(func(ev *stack.PacketEvent) {
+			if len(got) == most || ev.Repeated() || only != nil && !only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
+				return
+			}
+			p := newPacket(c.s, ev.Frame.Bytes(), ev.Iface.Medium())
+			p.seen = &sighting{ev.Now, ev.Iface.Name(), ev.Dir, ev.Verdict.String()}
+			if got = append(got, p); len(got) == most {
+				signal.Fire()
+			}
+		})
+	})
+	err = c.t.await(h.w, "packets", &signal, timeoutOf(c), func(clock.Instant) bool { return len(got) == most })
+	c.t.do(h.w, func(clock.Instant) { cancel() })
+	if err != nil && err != errTimedOut {
+		return nil, err
+	}
+	return starlark.NewList(got), nil
+}

@@ -1,0 +1,25 @@
+package script
+
+import "testing"
+
+func TestSniff(t *testing.T) {
+	want(t, `
+t = spawn(sniff, "icmp", count=2)
+u = spawn(sniff, "tcp", timeout="2s")
+v = spawn(peer.sniff, "icmp", count=1)
+ping("192.168.69.100", count=2)
+catch(tcp.connect, "192.168.69.100:81")
+for p in t.join() + v.join():
+    print(p.dev, p.dir, p.ip.src, p.icmp.type, p.icmp.seq, p.verdict.split(" id ")[0])
+assert.eq([p.tcp.flags for p in u.join()], ["S", "RA"])
+assert.true(0 < t.result[0].time and t.result[0].time < t.result[1].time)
+assert.eq(sniff(timeout="10ms"), [])
+assert.fails(lambda: sniff("tcp prot"), "sniff: ")
+`, `56 octets from 192.168.69.100: seq=0 ttl=64 time=0.300 ms   (0.200 ms of it waiting for ARP)
+56 octets from 192.168.69.100: seq=1 ttl=64 time=0.200 ms
+2 sent, 2 received, 0% lost   rtt min/avg/max/mdev 0.200/0.250/0.300/0.050 ms
+eth0 tx 192.168.69.1 8 0 
+eth0 rx 192.168.69.100 0 0 icmp
+eth0 rx 192.168.69.1 8 0 echo reply
+`)
+}

@@ -168,7 +168,7 @@ func (s *Session) sourceLine(name string, n int) string {
 var planned = map[string]bool{
 	"resolve": true, "dhcp": true,
 	"read_capture": true,
-	"Ether": true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "ICMPv6": true, "DNS": true, "DHCP": true, "wire": true, "UDP": true, "TCP": true,
+	"Ether":        true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "ICMPv6": true, "DNS": true, "DHCP": true, "wire": true, "UDP": true, "TCP": true,
 	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
 }
 

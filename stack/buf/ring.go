@@ -3,7 +3,7 @@
 package buf
 
 // minRing is the first allocation of a ring whose limit is not below it, in octets.
-const minRing = 4096
+const minRing = 512
 
 // A Ring is a queue of octets with room behind its end: octets may be stored ahead of the end (PutAt)
 // and become part of the queue when what is before them has come (Extend). Storage is allocated with

@@ -200,8 +200,8 @@ func TestRingLargest(t *testing.T) {
 // Storage comes with the first octet and doubles: a ring that is not used costs nothing.
 func TestRingGrowth(t *testing.T) {
 	for _, c := range []struct{ limit, write, want int }{
-		{64 << 20, 0, 0}, {64 << 20, 1, 4096}, {64 << 20, 4097, 8192}, {4096, 1, 4096},
-		{64, 1, 64}, {64, 64, 64}, {1000, 65, 128}, {1000, 1000, 1024},
+		{64 << 20, 0, 0}, {64 << 20, 1, 512}, {64 << 20, 4097, 8192}, {512, 1, 512},
+		{64, 1, 64}, {64, 64, 64}, {500, 65, 128}, {1000, 65, 512}, {1000, 1000, 1024},
 	} {
 		r := NewRing(c.limit)
 		r.Write(make([]byte, c.write))

@@ -74,15 +74,13 @@ var tcpOptions = map[string]tcpOption{
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
-	"congestion": {kindStr, `"newreno"; the others are not there yet`, func(_ *tcp.Config, v any) error {
-		switch s := v.(string); s {
-		case "newreno":
-			return nil
-		case "cubic", "bbr":
-			return fmt.Errorf(`%q is not there yet, only "newreno" is`, s)
-		default:
-			return fmt.Errorf(`is "newreno", got %q`, s)
+	"congestion": {kindStr, `"cubic" or "newreno"`, func(c *tcp.Config, v any) error {
+		a, ok := tcp.ParseAlgorithm(v.(string))
+		if !ok {
+			return fmt.Errorf(`is "cubic" or "newreno", got %q`, v)
 		}
+		c.Congestion = a
+		return nil
 	}},
 }
 

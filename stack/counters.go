@@ -55,6 +55,8 @@ const (
 	tcpExtTWRecycled
 	tcpExtFastRetrans
 	tcpExtTimeouts
+	tcpExtLossProbes
+	tcpExtFullUndo
 	tcpExtWinProbe
 	tcpExtKeepAlive
 	tcpExtDelayedACKs
@@ -132,6 +134,8 @@ var counterNames = [numCounters]string{
 	tcpExtTWRecycled:      "TcpExtTWRecycled",
 	tcpExtFastRetrans:     "TcpExtTCPFastRetrans",
 	tcpExtTimeouts:        "TcpExtTCPTimeouts",
+	tcpExtLossProbes:      "TcpExtTCPLossProbes",
+	tcpExtFullUndo:        "TcpExtTCPFullUndo",
 	tcpExtWinProbe:        "TcpExtTCPWinProbe",
 	tcpExtKeepAlive:       "TcpExtTCPKeepAlive",
 	tcpExtDelayedACKs:     "TcpExtDelayedACKs",

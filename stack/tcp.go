@@ -327,6 +327,8 @@ var eventCounters = [tcp.NumEvents]counter{
 	tcp.EventDelayedAck:     tcpExtDelayedACKs,
 	tcp.EventChallengeAck:   tcpExtChallengeACK,
 	tcp.EventOutOfOrder:     tcpExtOFOQueue,
+	tcp.EventTailProbe:      tcpExtLossProbes,
+	tcp.EventUndo:           tcpExtFullUndo,
 	tcp.EventAbortOnTimeout: tcpExtAbortOnTimeout,
 	tcp.EventAbortOnData:    tcpExtAbortOnData,
 	tcp.EventAbortOnClose:   tcpExtAbortOnClose,

@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"time"
+
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/wire"
@@ -78,20 +80,9 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 		g.inRecovery = false
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
 	default:
-		c.grow(now, n, flight)
+		c.grow(now, n, flight, c.echoed(now, s))
 	}
 	g.dupAcks = 0
-}
-
-// grow tells the controller of n octets acknowledged, when flight before was what the window allowed:
-// growth only where the window was the limit (RFC 7661 in its simplest form).
-func (c *Conn) grow(now clock.Instant, n, flight int) {
-	g := &c.cong
-	if flight+g.MSS >= g.Cwnd || g.Cwnd < g.Ssthresh && 2*flight >= g.Cwnd {
-		g.ctl.Acked(now, &g.Window, n, c.rtt.srtt)
-		g.Cwnd = min(g.Cwnd, MaxBuffer)
-		c.tuneSend()
-	}
 }
 
 // ackProgress moves SND.UNA to the segment's ACK and lets go of what that covers. It returns how many
@@ -138,6 +129,15 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	c.rtt.sample(rtt, c.cfg)
 }
 
+// echoed is the round trip that the echoed timestamp tells of; 0: nothing tells.
+func (c *Conn) echoed(now clock.Instant, s *Segment) time.Duration {
+	rtt, ok := c.ts.roundTrip(now, &s.Options)
+	if !ok || c.snd.againAt != 0 && now.Sub(c.snd.againAt) < 2*c.rtt.srtt {
+		return 0
+	}
+	return rtt
+}
+
 // ackDuplicate counts a duplicate acknowledgement: the third begins fast retransmit and recovery
 // (RFC 6582 §3.2), further ones let new data out.
 func (c *Conn) ackDuplicate(now clock.Instant) {
@@ -148,7 +148,7 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 		g.Cwnd += g.MSS
 	case g.dupAcks == 3 && g.recover.LessEq(v.una.Add(-1)):
 		flight := min(v.max.Sub(v.una), g.Cwnd) // without what limited transmit has added (RFC 5681 §3.2 step 2)
-		g.ctl.Lost(now, &g.Window, flight)
+		c.controller().Lost(now, &g.Window, flight)
 		g.inRecovery, g.partial, g.recover = true, false, v.max
 		g.Cwnd = g.Ssthresh + 3*g.MSS
 		c.owe.fast = true

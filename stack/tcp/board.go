@@ -38,11 +38,19 @@ type board struct {
 	sacked int           // octets, in all
 	lost   int           // the same; nothing is both
 	grain  time.Duration // what goes within so short a time is taken as sent at once
+
+	rack rack
+	tlp  probe
+	prr  prr
+	undo undo
 }
 
-// delivery is what one acknowledgement says has arrived.
+// delivery is what one acknowledgement says has arrived and was not known to have.
 type delivery struct {
-	octets int // not known to have arrived before
+	octets        int
+	first, repeat seen     // what was sent last of it: once, more than once
+	low           wire.Seq // the lowest end of what was sent once, meaningful with anyLow
+	anyLow        bool
 }
 
 // pipe is an estimate of how many octets are on their way (RFC 6675 §3).
@@ -102,7 +110,7 @@ func (b *board) ack(to wire.Seq, d *delivery) {
 		n := upTo.Sub(b.una)
 		b.account(s.state, -n)
 		if s.state&sacked == 0 {
-			d.octets += n
+			d.note(s, upTo, n)
 		}
 		b.una = upTo
 		if upTo == s.end {
@@ -124,8 +132,8 @@ func (b *board) account(s spanState, n int) {
 	}
 }
 
-// find is the index of the span that seq is in, which is at or behind una; len(spans) behind the end.
-func (b *board) find(seq wire.Seq) int {
+// at is the index of the span that seq is in, which is at or behind una; len(spans) behind the end.
+func (b *board) at(seq wire.Seq) int {
 	lo, hi := b.first, len(b.spans)
 	for lo < hi {
 		if m := (lo + hi) / 2; b.spans[m].end.LessEq(seq) {
@@ -139,7 +147,7 @@ func (b *board) find(seq wire.Seq) int {
 
 // cut makes a span begin at seq and returns its index. Those of the spans before it stay.
 func (b *board) cut(seq wire.Seq) int {
-	i := b.find(seq)
+	i := b.at(seq)
 	if i == len(b.spans) || b.begin(i) == seq {
 		return i
 	}
@@ -154,7 +162,7 @@ func (b *board) cutForPeer(seq wire.Seq, up bool) int {
 	if !b.full() {
 		return b.cut(seq)
 	}
-	i := b.find(seq)
+	i := b.at(seq)
 	if up && i < len(b.spans) && b.begin(i) != seq {
 		i++
 	}
@@ -170,7 +178,7 @@ func (b *board) sack(l, r wire.Seq, d *delivery) {
 	if !l.Less(r) {
 		return
 	}
-	if i := b.find(l); b.spans[i].state&sacked != 0 && r.LessEq(b.spans[i].end) {
+	if i := b.at(l); b.spans[i].state&sacked != 0 && r.LessEq(b.spans[i].end) {
 		return // no news
 	}
 	b.compact()
@@ -184,10 +192,10 @@ func (b *board) sack(l, r wire.Seq, d *delivery) {
 			continue
 		}
 		n := b.octets(k)
+		d.note(s, s.end, n)
 		b.account(s.state, -n)
 		s.state = s.state&^lost | sacked
 		b.account(s.state, n)
-		d.octets += n
 	}
 	if i > b.first && b.spans[i-1].state&sacked != 0 {
 		i--
@@ -242,22 +250,16 @@ func (b *board) lose(i int) {
 // dupThresh is how much must have overtaken a segment for it to be lost, in segments (RFC 6675 §2).
 const dupThresh = 3
 
-// loseOvertaken marks as lost what IsLost says of: dupThresh ranges beyond it have arrived, or more octets
-// than dupThresh-1 segments hold (RFC 6675 §4). What has been repeated is not judged.
-func (b *board) loseOvertaken(mss int) {
-	if b.sacked == 0 {
-		return
-	}
-	ranges, octets := 0, 0
-	for i := len(b.spans) - 1; i >= b.first; i-- {
-		switch s := b.spans[i].state; {
-		case s&sacked != 0:
+// overtaken reports whether dupThresh ranges have arrived beyond a gap, or more octets than dupThresh-1
+// segments hold (RFC 6675 §4, IsLost).
+func (b *board) overtaken(mss int) bool {
+	ranges := 0
+	for i := b.first; i < len(b.spans) && ranges < dupThresh; i++ {
+		if b.spans[i].state&sacked != 0 {
 			ranges++
-			octets += b.octets(i)
-		case s == 0 && (ranges >= dupThresh || octets > (dupThresh-1)*mss):
-			b.lose(i)
 		}
 	}
+	return ranges == dupThresh || b.sacked > (dupThresh-1)*mss
 }
 
 // reneged reports whether the receiver claims to have what it has not acknowledged (RFC 2018 §8).
@@ -274,11 +276,40 @@ func (b *board) forget() {
 	b.sacked = 0
 }
 
-// loseAll marks everything as lost, whatever the receiver has said: a timeout may mean that it has thrown
-// away what it had (RFC 2018 §8, RFC 6675 §5.1).
-func (b *board) loseAll() {
+// loseSent marks as lost what went before newest did, and at before or sooner. next is the last instant at
+// which some of the rest went, if found to be older than newest; 0: there is none.
+func (b *board) loseSent(newest *seen, before clock.Instant) (found bool, next clock.Instant) {
+	for i := b.first; i < len(b.spans); i++ {
+		s := &b.spans[i]
+		if s.state&(sacked|lost) != 0 || !newest.after(s.sent, s.end) {
+			continue
+		}
+		if s.sent <= before {
+			b.lose(i)
+			found = true
+		} else {
+			next = max(next, s.sent)
+		}
+	}
+	return found, next
+}
+
+// loseAll is for a timeout: what the receiver has said is forgotten, since it may have thrown away what it
+// had (RFC 2018 §8, RFC 6675 §5.1), and the first range is lost with all that went at before or sooner
+// (RFC 8985 §6.3).
+func (b *board) loseAll(before clock.Instant) {
 	b.forget()
 	for i := b.first; i < len(b.spans); i++ {
-		b.lose(i)
+		if i == b.first || b.spans[i].sent <= before {
+			b.lose(i)
+		}
 	}
+}
+
+// find is the opposite: what was thought lost is on its way.
+func (b *board) find() {
+	for i := b.first; i < len(b.spans); i++ {
+		b.spans[i].state &^= lost
+	}
+	b.lost = 0
 }

@@ -90,21 +90,6 @@ func (m *naive) sack(l, r wire.Seq) (fresh int) {
 	return fresh
 }
 
-// isLost is RFC 6675 §4 to the letter: DupThresh discontiguous ranges, or more than DupThresh-1 segments'
-// octets, have been acknowledged selectively above the octet.
-func (m *naive) isLost(i, mss int) bool {
-	ranges, octets := 0, 0
-	for k := i + 1; k < len(m.o); k++ {
-		if m.o[k].state&sacked != 0 {
-			octets++
-			if m.o[k-1].state&sacked == 0 {
-				ranges++
-			}
-		}
-	}
-	return ranges >= 3 || octets > 2*mss
-}
-
 func (m *naive) compare(t *testing.T, b *board, what string) {
 	t.Helper()
 	if b.una != m.una || b.end().Sub(b.una) != len(m.o) {
@@ -161,11 +146,19 @@ func TestBoardAgainstModel(t *testing.T) {
 					t.Fatalf("%s: %d octets are news, want %d", what, d.octets, want)
 				}
 			case k < 7:
-				what = "lose"
-				b.loseOvertaken(20)
-				for i := len(m.o) - 1; i >= 0; i-- {
-					if m.o[i].state == 0 && m.isLost(i, 20) {
-						m.o[i].state |= lost
+				if len(b.spans) == b.first {
+					continue
+				}
+				k := b.first + rng.IntN(len(b.spans)-b.first)
+				s, begin := b.spans[k], b.begin(k)
+				before := now - clock.Instant(rng.IntN(20))
+				what = fmt.Sprintf("lose what went at %d, before %d at %d", before, begin.Sub(m.una), s.sent)
+				b.loseSent(&seen{s.sent, s.end, true}, before)
+				for i := range m.o {
+					o := &m.o[i]
+					older := o.sent < s.sent || o.sent == s.sent && m.una.Add(i).Less(begin)
+					if o.state&(sacked|lost) == 0 && older && o.sent <= before {
+						o.state |= lost
 					}
 				}
 			case k < 8:
@@ -194,7 +187,7 @@ func TestBoardAgainstModel(t *testing.T) {
 				}
 			case rng.IntN(10) == 0:
 				what = "timeout"
-				b.loseAll()
+				b.loseAll(now)
 				m.each(m.una, m.una.Add(len(m.o)), func(o *octet) { o.state = o.state&^sacked | lost })
 			}
 			checkSpans(t, b)
@@ -218,7 +211,7 @@ func TestBoardIsBounded(t *testing.T) {
 		most = max(most, len(b.spans))
 	}
 	checkSpans(t, b)
-	b.loseOvertaken(10)
+	b.loseSent(&seen{clock.Instant(time.Hour), 0, true}, clock.Instant(time.Hour))
 	for k := 0; ; k++ {
 		from, to, ok := b.nextLost()
 		if !ok {
@@ -251,6 +244,6 @@ func BenchmarkBoardHostile(b *testing.B) {
 				at = 1
 			}
 		}
-		x.loseOvertaken(1460)
+		x.loseSent(&seen{0, 0, true}, 0)
 	}
 }

@@ -36,7 +36,8 @@ type Config struct {
 	RTOInitial    time.Duration // RFC 6298 §2.1
 	RTOMin        time.Duration // RFC 6298 §2.4
 	RTOMax        time.Duration // RFC 6298 §2.5
-	InitialWindow int           // initial congestion window in segments; 0: RFC 5681 §3.1
+	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
+	Congestion    Algorithm     // how the congestion window answers to the path
 }
 
 // Default is what an option is when nothing is said. The buffers' bounds fill 10 Gbit/s × 1 ms and

@@ -18,14 +18,16 @@ const (
 // Conn is one connection: RFC 9293's TCB with its buffers. The zero Conn is not usable; see Open and
 // NewListen.
 type Conn struct {
-	cfg     *Config // complete, and shared with other connections: never written to
-	hooks   *Hooks
-	state   State
-	passive bool  // came from LISTEN
-	sack    bool  // selective acknowledgements: we offer them, and go on when the peer does too
-	retrans int32 // segments repeated in all
-	err     error
-	soft    error // the last ICMP error, kept to explain a timeout
+	cfg       *Config // complete, and shared with other connections: never written to
+	hooks     *Hooks
+	state     State
+	passive   bool  // came from LISTEN
+	lossTimer uint8 // what at.loss waits for
+	reo       reordering
+	sack      bool  // selective acknowledgements: we offer them, and go on when the peer does too
+	retrans   int32 // segments repeated in all
+	err       error
+	soft      error // the last ICMP error, kept to explain a timeout
 
 	snd  send
 	rcv  receive
@@ -101,6 +103,7 @@ type intents struct {
 
 	hasReply bool
 	probe    bool // a zero-window probe is due
+	tail     bool // a tail loss probe is due
 	alive    bool // a keep-alive is due
 }
 
@@ -149,7 +152,8 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())
 	c.ts.on = !cfg.NoTimestamps
 	c.at = noTimers
-	c.cong.init(cfg, c.snd.mss)
+	c.cong.Ssthresh = MaxBuffer // without a bound until something is lost
+	c.setMSS(c.snd.mss)
 	c.cong.recover = iss
 	return c
 }
@@ -176,8 +180,11 @@ func (c *Conn) Config() Config { return *c.cfg }
 func (c *Conn) SetStampOffset(n uint32) { c.ts.offset = n }
 
 // SetConfig changes options while the connection lives. Buffers may grow and shrink (an offered window
-// is never taken back); the segment size and the controller stay as they are.
+// is never taken back); the segment size stays as it is.
 func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
+	if cfg.Congestion != c.cfg.Congestion {
+		c.cong.ctl = nil
+	}
 	c.cfg = Shared(cfg)
 	v, r := &c.snd.buf, &c.rcv.buf
 	if v.SetLimit(min(v.Limit(), c.cfg.SendBufferMax)); c.cfg.SendBuffer != 0 {

@@ -15,6 +15,7 @@ const (
 	sendReset           // an abort, §3.10.5
 	sendSYN             // SYN or SYN-ACK, §3.5
 	sendDupAck          // one for each early segment, RFC 5681 §4.2
+	sendTail            // a tail loss probe, RFC 8985 §7.3
 	sendLost            // the first unacknowledged segment again, RFC 5681 §3.2
 	sendData            // what the windows, Nagle and silly-window avoidance let out, §3.7.4, §3.8.6.2.1
 	sendProbe           // into a zero window, §3.8.6.1
@@ -71,6 +72,9 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	case sendDupAck:
 		c.owe.dupAcks--
 		c.acknowledge(now, s, c.seq())
+	case sendTail:
+		from, _, _ := c.tailProbe(max(0, room))
+		c.emitTail(now, dst[:n], s, from)
 	case sendLost:
 		c.emitLost(now, dst[:n], s)
 	case sendData:
@@ -112,6 +116,9 @@ func (c *Conn) next(room int) (a action, n int) {
 			n = min(n, v.wnd)
 		}
 		return sendLost, n
+	}
+	if _, n, ok := c.tailProbe(room); ok {
+		return sendTail, n
 	}
 	if n, ok := c.resendable(room); ok {
 		return sendLost, n
@@ -178,9 +185,7 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 // emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
-	if v.una == v.max && now.Sub(c.at.sent) > c.rtt.rto {
-		c.cong.Cwnd = min(c.cong.Cwnd, c.cong.initialWindow()) // restart after idle, RFC 5681 §4.1
-	}
+	c.restart(now)
 	c.owe.probe = false
 	c.emitText(now, p, s, v.nxt)
 	v.nxt = v.max
@@ -194,6 +199,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	if c.at.rexmt == clock.Never {
 		c.at.rexmt = now.Add(c.rtt.rto) // RFC 6298 §5.1
 	}
+	c.armTail(now)
 }
 
 // segment is how much one segment carries now: the options that it must have take their part.
@@ -218,6 +224,9 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 		s.GSOSize = mss
 	}
 	v.bytesSent += uint64(len(p))
+	if v.board != nil && c.cong.inRecovery {
+		v.board.prr.out += end.Sub(seq)
+	}
 	c.at.sent = now
 	c.at.asked(now)
 	return end
@@ -324,6 +333,6 @@ func releasable(r *buf.Ring) bool { return r.Len() == 0 && r.Allocated() > 0 }
 // idleStorage reports whether something is kept that holds nothing.
 func (c *Conn) idleStorage() bool {
 	v, r := &c.snd, &c.rcv
-	return releasable(&v.buf) || releasable(&r.buf) || v.board != nil && v.una == v.max ||
+	return releasable(&v.buf) || releasable(&r.buf) || (v.board != nil || c.cong.ctl != nil) && v.una == v.max ||
 		r.early != nil && r.early.Len() == 0
 }

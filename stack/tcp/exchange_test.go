@@ -244,6 +244,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.InitialWindow = x.number(v)
 		case "sack":
 			x.cfg.NoSACK = v != "yes"
+		case "cc":
+			x.cfg.Congestion, _ = ParseAlgorithm(v)
 		case "nodelay":
 			x.cfg.NoDelay = v == "yes"
 		case "keepalive":
@@ -357,6 +359,14 @@ func (x *exchange) info(words []string) {
 			v = i.MSS
 		case "recovery":
 			v = i.InRecovery
+		case "phase":
+			v = i.Recovery
+		case "minrtt":
+			v = i.MinRTT
+		case "reowindow":
+			v = i.ReoWindow
+		case "backoffs":
+			v = i.Backoffs
 		case "retrans":
 			v = i.Retrans
 		case "gaps":
@@ -395,7 +405,7 @@ func (x *exchange) info(words []string) {
 
 // play runs a file and returns it with the answers that were given.
 func (x *exchange) play(text string) string {
-	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true, NoSACK: true}, 1460
+	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true, NoSACK: true, Congestion: NewReno}, 1460
 	x.hooks.State = func(c *Conn, _, to State) {
 		if x.c != nil {
 			x.say("* %v", to)

@@ -23,18 +23,21 @@ type Info struct {
 	Cwnd, Ssthresh      int
 	Congestion          string // the controller's name
 	InRecovery          bool
-	Retrans             int // segments retransmitted in all
-	Backoffs            int // consecutive timeouts
-	Unacked             int // octets not acknowledged, those known to have arrived or to be lost included
-	Pipe                int // octets on their way, as far as is known (RFC 6675 §3)
-	Sacked, Lost        int // octets acknowledged selectively; octets that are to be sent again
-	Gaps                int // gaps in what was received
-	OutOfOrder          int // octets beyond the first gap
+	Recovery            string        // "open", "disorder" (something has overtaken), "recovery" (fast), "loss" (after a timeout)
+	MinRTT              time.Duration // the smallest round trip of the last minutes; 0: none is known
+	ReoWindow           time.Duration // how much later a segment may arrive than one sent after it (RFC 8985 §6.2)
+	Retrans             int           // segments retransmitted in all
+	Backoffs            int           // consecutive timeouts
+	Unacked             int           // octets not acknowledged, those known to have arrived or to be lost included
+	Pipe                int           // octets on their way, as far as is known (RFC 6675 §3)
+	Sacked, Lost        int           // octets acknowledged selectively; octets that are to be sent again
+	Gaps                int           // gaps in what was received
+	OutOfOrder          int           // octets beyond the first gap
 	BytesSent           uint64
 	BytesAcked          uint64
 	BytesReceived       uint64
 	SegsOut, SegsIn     uint64
-	Timer               string        // the one that fires next: "on" (retransmission), "persist", "keepalive", "delack", "time-wait", "fin-wait-2", or ""
+	Timer               string        // the one that fires next: "on" (retransmission), "persist", "keepalive", "reorder" (the reordering window's), "probe" (the tail loss probe's), "delack", "time-wait", "fin-wait-2", or ""
 	TimerLeft           time.Duration // until it fires
 }
 
@@ -55,6 +58,8 @@ const (
 	EventDelayedAck                  // TcpExtDelayedACKs
 	EventChallengeAck                // TcpExtTCPChallengeACK
 	EventOutOfOrder                  // TcpExtTCPOFOQueue
+	EventTailProbe                   // TcpExtTCPLossProbes
+	EventUndo                        // TcpExtTCPFullUndo
 	EventAbortOnTimeout              // TcpExtTCPAbortOnTimeout
 	EventAbortOnData                 // TcpExtTCPAbortOnData
 	EventAbortOnClose                // TcpExtTCPAbortOnClose
@@ -71,20 +76,34 @@ func (c *Conn) Info(now clock.Instant) Info {
 		SndUna: v.una, SndNxt: v.nxt, ISS: v.iss, RcvNxt: r.nxt, IRS: r.irs,
 		SndWnd: v.wnd, RcvWnd: max(0, r.adv.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
 		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
-		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: g.ctl.Name(), InRecovery: g.inRecovery,
+		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: c.cfg.Congestion.String(), InRecovery: g.inRecovery,
 		Retrans: int(c.retrans), Backoffs: int(c.rtt.backoffs), Unacked: v.max.Sub(v.una),
 		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
-	i.Pipe = c.inFlight()
+	i.Pipe, i.Recovery, i.MinRTT = c.inFlight(), c.recovery(), c.rtt.min
 	if v.board != nil {
-		i.Sacked, i.Lost = v.board.sacked, v.board.lost
+		i.Sacked, i.Lost, i.ReoWindow = v.board.sacked, v.board.lost, c.reoWindow()
 	}
 	for k := range r.early.Len() {
 		i.OutOfOrder += r.early.At(k).Len()
 	}
 	i.Timer, i.TimerLeft = c.timer(now)
 	return i
+}
+
+// recovery is what the sender thinks of the path.
+func (c *Conn) recovery() string {
+	g, b := &c.cong, c.snd.board
+	switch {
+	case g.inRecovery:
+		return "recovery"
+	case g.afterTimeout || b == nil && c.rtt.backoffs > 0:
+		return "loss"
+	case b != nil && b.sacked > 0 || g.dupAcks > 0:
+		return "disorder"
+	}
+	return "open"
 }
 
 // timer names the timer that fires next, as ss does, and how long that is.
@@ -96,7 +115,7 @@ func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 		at   clock.Instant
 	}{
 		{"on", t.rexmt}, {"persist", t.persist}, {"time-wait", t.timeWait}, {"keepalive", t.keep},
-		{"delack", t.delack},
+		{"delack", t.delack}, {"probe", t.loss},
 	} {
 		if x.at < at {
 			name, at = x.name, x.at
@@ -104,6 +123,9 @@ func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	}
 	if at == clock.Never {
 		return "", 0
+	}
+	if name == "probe" && c.lossTimer == waitReorder {
+		name = "reorder"
 	}
 	if name == "time-wait" && c.state == FinWait2 {
 		name = "fin-wait-2"

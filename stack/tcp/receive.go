@@ -110,7 +110,7 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	if o.MSS != 0 {
 		mss = int(o.MSS)
 	}
-	c.snd.mss = max(minMSS, min(mss, r.mss))
+	mss = max(minMSS, min(mss, r.mss))
 	if o.HasWindowScale {
 		c.snd.wscale = min(o.WindowScale, 14)
 	} else {
@@ -118,10 +118,10 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	}
 	if c.ts.on = c.ts.on && o.HasTimestamps; c.ts.on {
 		c.ts.recent, c.ts.recentAt = o.TSVal, now
-		c.snd.mss = max(minMSS, c.snd.mss-stampLen) // RFC 6691: the peer's MSS counts no options
+		mss = max(minMSS, mss-stampLen) // RFC 6691: the peer's MSS counts no options
 	}
 	c.sack = c.sack && o.SACKPermitted
-	c.cong.setMSS(c.snd.mss)
+	c.setMSS(mss)
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
 }
 

@@ -1,6 +1,10 @@
 package tcp
 
-import "time"
+import (
+	"time"
+
+	"smolsh/stack/clock"
+)
 
 // granularity is G of RFC 6298: how fine the timers are.
 const granularity = time.Millisecond
@@ -12,6 +16,8 @@ const rtoAfterLostSYN = 3 * time.Second
 type estimator struct {
 	srtt, rttvar time.Duration
 	rto          time.Duration
+	min          time.Duration // the smallest round trip of late, by what was sent once; 0: none is known
+	minAt        clock.Instant
 	backoffs     int32 // consecutive timeouts since the last acknowledgement of something new
 }
 
@@ -33,4 +39,11 @@ func (e *estimator) sample(r time.Duration, cfg *Config) {
 func (e *estimator) backOff(cfg *Config) {
 	e.rto = min(2*e.rto, cfg.rtoMax())
 	e.backoffs++
+}
+
+// takeMin keeps the smallest round trip of the last minutes.
+func (e *estimator) takeMin(now clock.Instant, rtt time.Duration) {
+	if e.min == 0 || rtt <= e.min || now.Sub(e.minAt) > minRTTWindow {
+		e.min, e.minAt = rtt, now
+	}
 }

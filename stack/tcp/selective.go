@@ -2,59 +2,78 @@ package tcp
 
 import (
 	"smolsh/stack/clock"
+	"smolsh/stack/wire"
 )
 
 // ackSelective takes in an acknowledgement, of something new or a duplicate, while there is a scoreboard.
 // What to send again, and how much of anything, follows from the board: see resendable and sendable.
 func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
-	flight := v.max.Sub(v.una)
+	flight, progress := v.max.Sub(v.una), v.una.Less(s.Ack)
 	var d delivery
 	n := 0
-	if progress := v.una.Less(s.Ack); progress {
+	if progress {
 		b.ack(s.Ack, &d)
 		n = c.ackProgress(now, s)
 		c.setWindow(s, v.wscale) // as in ackNew
 	} else {
 		c.updateWindow(s)
 	}
-	c.takeSACK(s, &d)
+	twice := c.takeSACK(s, &d)
 	if b.reneged() {
 		b.forget()
 	}
-	b.loseOvertaken(v.mss)
+	rtt := c.takeRACK(now, s, &d)
+	if twice.Left != twice.Right {
+		c.widen()
+	}
+	repaired := c.takeTail(s, progress, twice)
+	if c.needless(s, progress, twice) {
+		c.takeBack(n)
+	}
+	found := c.detectLosses(now)
+	c.owe.fast = c.owe.fast && b.lost > 0
 	switch {
 	case g.inRecovery && g.recover.LessEq(v.una):
-		g.inRecovery = false
-		g.Cwnd = g.Ssthresh
+		c.leaveRecovery()
 	case g.inRecovery:
-	case b.lost > 0 && g.recover.LessEq(v.una):
-		c.enterRecovery(now, flight)
-	case n > 0:
-		c.grow(now, n, flight)
+		c.reduce(&d, progress && !found)
+	case g.afterTimeout && v.una.Less(g.recover): // slow start again (RFC 5681 §3.1)
+		c.grow(now, n, flight, rtt)
+	case b.lost > 0:
+		g.afterTimeout = false
+		c.enterRecovery(now, flight, &d)
+	case repaired:
+		c.controller().Lost(now, &g.Window, min(flight, g.Cwnd))
+		g.Cwnd = g.Ssthresh
+	default:
+		if g.afterTimeout {
+			g.afterTimeout = false
+			c.reo.settleWindow()
+		}
+		c.grow(now, n, flight, rtt)
 	}
+	c.armTail(now)
 }
 
-// takeSACK puts the blocks on the board. One that is not wholly within (SND.UNA, SND.MAX] was never sent
-// or is old, and says nothing (RFC 2018 §5); the first may be a duplicate's (RFC 2883 §4).
-func (c *Conn) takeSACK(s *Segment, d *delivery) {
-	v := &c.snd
-	for _, k := range s.Options.SACK[:s.Options.NumSACK] {
+// takeSACK puts the blocks on the board. One that is not wholly within (SND.UNA, SND.MAX] was never sent or
+// is old, and says nothing (RFC 2018 §5). The first may be what has come twice (RFC 2883 §4): it is below
+// the acknowledgement, or within the second.
+func (c *Conn) takeSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
+	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
+	if len(list) > 0 {
+		k := list[0]
+		within := len(list) > 1 && list[1].Left.LessEq(k.Left) && k.Right.LessEq(list[1].Right)
+		if (k.Right.LessEq(s.Ack) || within) && k.Left.Less(k.Right) && v.una.Add(-v.maxWnd).LessEq(k.Left) {
+			twice = k
+		}
+	}
+	for _, k := range list {
 		if v.una.Less(k.Left) && k.Right.LessEq(v.max) {
 			v.board.sack(k.Left, k.Right, d)
 		}
 	}
-}
-
-// enterRecovery begins a recovery from losses that the board shows (RFC 6675 §5, step 4): it lasts until
-// all that is out now has been acknowledged. The first segment goes again whatever the window.
-func (c *Conn) enterRecovery(now clock.Instant, flight int) {
-	v, g := &c.snd, &c.cong
-	g.ctl.Lost(now, &g.Window, min(flight, g.Cwnd)) // without what was sent in the place of what had arrived
-	g.Cwnd = g.Ssthresh
-	g.inRecovery, g.recover = true, v.max
-	c.owe.fast = true
-	c.count(EventFastRetrans)
+	return twice
 }
 
 // resendable decides whether something lost goes again now, and how much of it.
@@ -89,7 +108,8 @@ func (c *Conn) emitLost(now clock.Instant, p []byte, s *Segment) {
 	from, _, _ := b.nextLost()
 	end := c.emitText(now, p, s, from)
 	b.resent(from, end, now)
-	if c.at.rexmt == clock.Never {
+	c.noteRepeat(now, end.Sub(from))
+	if c.at.rexmt == clock.Never || from == c.snd.una { // its acknowledgement is a round trip away
 		c.at.rexmt = now.Add(c.rtt.rto)
 	}
 }

@@ -23,6 +23,7 @@ type timers struct {
 	keep     clock.Instant // keep-alive (§3.8.4)
 	timeWait clock.Instant // 2 MSL, or the end of an abandoned FIN-WAIT-2
 	release  clock.Instant // give empty buffers back
+	loss     clock.Instant // the reordering window's end, or the tail loss probe's (RFC 8985)
 
 	waiting    clock.Instant // since when something of ours waits for an answer: the user timeout's base
 	active     clock.Instant // when the last segment came or went
@@ -33,14 +34,14 @@ type timers struct {
 
 var noTimers = timers{
 	rexmt: clock.Never, persist: clock.Never, delack: clock.Never, keep: clock.Never,
-	timeWait: clock.Never, release: clock.Never, waiting: clock.Never,
+	timeWait: clock.Never, release: clock.Never, loss: clock.Never, waiting: clock.Never,
 }
 
 // Deadline is when the connection wants Ready or Emit to be called though nothing happens until then;
 // Never when it waits for nothing. It holds after Emit or Ready has said that there is nothing to send.
 func (c *Conn) Deadline() clock.Instant {
 	t := &c.at
-	return min(t.rexmt, t.persist, t.delack, t.keep, t.timeWait, t.release, c.userDeadline())
+	return min(t.rexmt, t.persist, t.delack, t.keep, t.timeWait, t.release, t.loss, c.userDeadline())
 }
 
 func (c *Conn) userDeadline() clock.Instant {
@@ -60,6 +61,9 @@ func (c *Conn) tick(now clock.Instant) {
 	if c.userDeadline().Due(now) {
 		c.timedOut()
 		return
+	}
+	if t.loss.Due(now) {
+		c.lossTimeout(now)
 	}
 	if t.rexmt.Due(now) {
 		c.retransmitTimeout(now)
@@ -118,22 +122,36 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 		return
 	}
 	c.count(EventTimeout)
+	if v.board != nil {
+		c.loseByTimeout(now)
+	}
 	if opening {
 		c.owe.syn = true
 	} else if c.rtt.backoffs == 0 {
-		g.ctl.TimedOut(now, &g.Window, v.max.Sub(v.una))
+		c.controller().TimedOut(now, &g.Window, v.max.Sub(v.una))
 	} else {
 		g.Cwnd = g.MSS
 	}
 	c.rtt.backOff(c.cfg)
 	g.inRecovery, g.dupAcks, g.recover = false, 0, v.max
-	c.owe.fast = false
+	c.owe.fast = v.board != nil
 	v.timedAt = clock.Never
-	if v.board != nil {
-		v.board.loseAll()
-	} else {
+	if v.board == nil {
 		v.nxt = v.una
 	}
+}
+
+// loseByTimeout puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to
+// be on its way.
+func (c *Conn) loseByTimeout(now clock.Instant) {
+	v, g, b := &c.snd, &c.cong, c.snd.board
+	if !g.inRecovery && !g.afterTimeout {
+		b.undo.begin(v.una, g, v.max.Sub(v.una))
+	}
+	b.loseAll(now.Add(-b.rack.rtt - c.reoWindow()))
+	b.tlp.out = false
+	g.afterTimeout = true
+	c.at.loss, c.owe.tail = clock.Never, false
 }
 
 // armPersist starts the timer that keeps a connection alive whose window lets nothing out while
@@ -229,7 +247,7 @@ func (c *Conn) releaseBuffers(now clock.Instant) {
 	c.snd.buf.Release()
 	c.rcv.buf.Release()
 	if c.snd.una == c.snd.max {
-		c.snd.board = nil
+		c.snd.board, c.cong.ctl = nil, nil
 	}
 	if c.rcv.early.Len() == 0 {
 		c.rcv.early = nil

@@ -1,0 +1,134 @@
+package tcp
+
+import (
+	"math/bits"
+	"time"
+
+	"smolsh/stack/clock"
+)
+
+// cubic is the controller of RFC 9438: after a loss the window returns along a cubic curve to where the
+// loss was, and probes beyond it; where Reno would be faster, it is as fast (§4.3). C is 0.4, beta 0.7.
+type cubic struct {
+	curve
+	start  hystart
+	before curve // the last reduction, should it be undone (§4.9)
+}
+
+// curve is what one epoch of congestion avoidance goes by. Windows are in octets.
+type curve struct {
+	epoch clock.Instant // when it began; Never: it has not yet
+	k     int64         // from there on the curve is above max, in ms
+	max   int           // W_max
+	prior int           // cwnd_prior: the window at the reduction
+	est   int           // W_est: what Reno would have
+	acked int           // octets acknowledged that have not made est grow yet
+}
+
+func newCubic() *cubic { return &cubic{curve: curve{epoch: clock.Never}} }
+
+// Acked is §4.2 to §4.5, and slow start below ssthresh.
+func (c *cubic) Acked(now clock.Instant, w *Window, a *Acked) {
+	if w.Cwnd < w.Ssthresh {
+		c.slowStart(w, a)
+		return
+	}
+	if c.epoch == clock.Never {
+		c.begin(now, w)
+	}
+	c.reno(w, a)
+	t := now.Sub(c.epoch)
+	if c.at(t, w.MSS) < c.est {
+		w.Cwnd = max(w.Cwnd, c.est)
+		return
+	}
+	target := min(max(c.at(t+a.SRTT, w.MSS), w.Cwnd), w.Cwnd+w.Cwnd/2)
+	w.Acked += (target - w.Cwnd) * a.Octets // in octets of cwnd², so that nothing is rounded off
+	n := w.Acked / w.Cwnd
+	w.Acked -= n * w.Cwnd
+	w.Cwnd += n
+}
+
+// slowStart is HyStart++ while nothing has been lost, and RFC 5681's afterwards (RFC 9406 §4.2).
+func (c *cubic) slowStart(w *Window, a *Acked) {
+	if w.Ssthresh < MaxBuffer {
+		w.Cwnd += min(a.Octets, 2*w.MSS)
+		return
+	}
+	n, over := c.start.grown(a, w.MSS)
+	if w.Cwnd += n; over {
+		w.Ssthresh = w.Cwnd
+	}
+}
+
+// begin is the first acknowledgement of an epoch (§4.2).
+func (c *cubic) begin(now clock.Instant, w *Window) {
+	c.epoch, c.est, c.acked, w.Acked = now, w.Cwnd, 0, 0
+	c.k = 0
+	if c.max <= w.Cwnd {
+		c.max = w.Cwnd
+		return
+	}
+	// K³ = (W_max - cwnd)/C, in segments and seconds; 2.5·10⁹ is 1/C in ms³.
+	c.k = int64(cubeRoot(uint64(c.max-w.Cwnd) * 2_500_000_000 / uint64(w.MSS)))
+}
+
+// at is W_cubic: the curve t after the beginning.
+func (c *cubic) at(t time.Duration, mss int) int {
+	d := min(t.Milliseconds()-c.k, 100_000) // in 100 s it rises to more than any buffer
+	d = max(d, -100_000)
+	return min(c.max+int(d*d*d/10_000*int64(mss)*4/1_000_000), MaxBuffer)
+}
+
+// reno follows the window that Reno with the same average would have (§4.3): alpha is 3(1-beta)/(1+beta),
+// nine seventeenths, until the last window is reached, then 1.
+func (c *cubic) reno(w *Window, a *Acked) {
+	part, whole := 9, 17
+	if c.est >= c.prior {
+		part, whole = 1, 1
+	}
+	c.acked += a.Octets * part
+	if n := c.acked / (whole * w.Cwnd); n > 0 {
+		c.acked -= n * whole * w.Cwnd
+		c.est += n * w.MSS
+	}
+}
+
+// Lost is the multiplicative decrease with fast convergence (§4.6, §4.7).
+func (c *cubic) Lost(_ clock.Instant, w *Window, flight int) {
+	c.before = c.curve
+	top := w.Cwnd
+	if top < c.max {
+		top = top * 17 / 20 // (1+beta)/2: somebody else needs room
+	}
+	c.curve = curve{epoch: clock.Never, max: top, prior: w.Cwnd}
+	w.Ssthresh = max(flight*7/10, 2*w.MSS)
+}
+
+// TimedOut is §4.8: the window is one segment, and the next epoch begins where slow start ends.
+func (c *cubic) TimedOut(now clock.Instant, w *Window, flight int) {
+	c.Lost(now, w, flight)
+	c.max = 0
+	w.Cwnd = w.MSS
+}
+
+// Undone goes back to the curve before (§4.9.1).
+func (c *cubic) Undone(*Window) { c.curve = c.before }
+
+// Idle moves the epoch: only the time in which something was sent counts (§4.2).
+func (c *cubic) Idle(d time.Duration) {
+	if c.epoch != clock.Never {
+		c.epoch = c.epoch.Add(d)
+	}
+}
+
+// cubeRoot is the largest integer whose cube is not above n.
+func cubeRoot(n uint64) uint64 {
+	var r uint64
+	for bit := uint64(1) << (bits.Len64(n) / 3); bit > 0; bit >>= 1 {
+		if x := r | bit; x <= 2642245 && x*x*x <= n {
+			r = x
+		}
+	}
+	return r
+}

@@ -1,0 +1,63 @@
+package tcp
+
+import (
+	"time"
+
+	"smolsh/stack/wire"
+)
+
+// The constants of RFC 9406 §4.3.
+const (
+	hystartMinThresh = 4 * time.Millisecond
+	hystartMaxThresh = 16 * time.Millisecond
+	hystartDivisor   = 8
+	hystartSamples   = 8
+	cssGrowthDivisor = 4
+	cssRounds        = 5
+	slowStartLimit   = 8 // L: segments that one acknowledgement may add
+)
+
+// hystart is HyStart++ (RFC 9406): it leaves the first slow start when round trips grow longer, before
+// anything is lost.
+type hystart struct {
+	end       wire.Seq // windowEnd: a round is over when this is acknowledged
+	began     bool
+	css       bool // conservative slow start
+	samples   uint8
+	rounds    uint8         // of conservative slow start
+	last, cur time.Duration // the smallest round trips of the last round and of this one; 0: infinity
+	baseline  time.Duration // that of the round in which conservative slow start began
+}
+
+// grown is how much an acknowledgement makes the window grow, and whether slow start is over.
+func (h *hystart) grown(a *Acked, mss int) (n int, over bool) {
+	if !h.began || h.end.LessEq(a.Una) {
+		if h.css {
+			if h.rounds++; h.rounds >= cssRounds {
+				return 0, true
+			}
+		}
+		h.end, h.began = a.Nxt, true
+		h.last, h.cur, h.samples = h.cur, 0, 0
+	}
+	if a.RTT > 0 {
+		if h.cur == 0 || a.RTT < h.cur {
+			h.cur = a.RTT
+		}
+		h.samples = min(h.samples+1, hystartSamples)
+	}
+	n = min(a.Octets, slowStartLimit*mss)
+	if h.samples == hystartSamples {
+		thresh := max(hystartMinThresh, min(h.last/hystartDivisor, hystartMaxThresh))
+		switch {
+		case h.css && h.cur < h.baseline: // it was not the queue
+			h.css = false
+		case !h.css && h.last > 0 && h.cur >= h.last+thresh:
+			h.css, h.rounds, h.baseline = true, 0, h.cur
+		}
+	}
+	if h.css {
+		n /= cssGrowthDivisor
+	}
+	return n, false
+}

@@ -1,0 +1,53 @@
+package tcp
+
+import "smolsh/stack/clock"
+
+// prr is the state of proportional rate reduction (RFC 9937 §6), in octets of the present recovery.
+type prr struct {
+	base      int // RecoverFS: what was out when it began
+	delivered int // prr_delivered
+	out       int // prr_out
+}
+
+// enterRecovery begins a recovery from losses that the board shows: it lasts until all that is out now has
+// been acknowledged. d is what the acknowledgement that showed them has brought, flight what was out
+// before it.
+func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery) {
+	v, g, b := &c.snd, &c.cong, c.snd.board
+	flight = min(flight, g.Cwnd) // without what was sent in the place of what had arrived (RFC 5681 §3.2 step 2)
+	b.undo.begin(v.una, g, flight)
+	c.controller().Lost(now, &g.Window, flight)
+	g.inRecovery, g.recover = true, v.max
+	b.prr = prr{base: max(1, v.nxt.Sub(v.una)-b.sacked+d.octets)}
+	c.owe.fast = true // the first segment goes whatever the window
+	c.reduce(d, false)
+	c.count(EventFastRetrans)
+}
+
+// reduce sets the congestion window during recovery so that it comes down to ssthresh in proportion to
+// what is delivered (RFC 9937 §6). safe: the acknowledgement moved SND.UNA and showed no further loss.
+func (c *Conn) reduce(d *delivery, safe bool) {
+	g, p, pipe := &c.cong, &c.snd.board.prr, c.snd.board.pipe()
+	p.delivered += d.octets
+	var send int
+	if pipe > g.Ssthresh {
+		send = (p.delivered*g.Ssthresh+p.base-1)/p.base - p.out
+	} else {
+		send = max(p.delivered-p.out, d.octets)
+		if safe {
+			send += g.MSS
+		}
+		send = min(send, g.Ssthresh-pipe)
+	}
+	if p.out == 0 {
+		send = max(send, g.MSS)
+	}
+	g.Cwnd = pipe + max(0, send)
+}
+
+// leaveRecovery ends it: everything that was out when it began has been acknowledged.
+func (c *Conn) leaveRecovery() {
+	c.cong.inRecovery = false
+	c.cong.Cwnd = c.cong.Ssthresh
+	c.reo.settleWindow()
+}

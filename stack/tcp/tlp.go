@@ -1,0 +1,90 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// probe is a tail loss probe on its way (RFC 8985 §7.1).
+type probe struct {
+	end   wire.Seq // TLP.end_seq
+	out   bool
+	again bool // TLP.is_retrans: it repeated the last segment
+}
+
+// armTail sets the timer of the tail loss probe (RFC 8985 §7.2): where all that is out may have been lost
+// without anything behind it to tell.
+func (c *Conn) armTail(now clock.Instant) {
+	v, b := &c.snd, c.snd.board
+	if c.lossTimer == waitReorder && c.at.loss != clock.Never {
+		return
+	}
+	c.stopLossTimer(waitTail)
+	if b == nil || b.sacked > 0 || b.lost > 0 || b.tlp.out || b.pipe() == 0 || v.nxt.Sub(v.una) > v.wnd ||
+		c.cong.inRecovery || c.cong.afterTimeout {
+		return
+	}
+	pto := ptoWithoutRTT
+	if c.rtt.srtt > 0 {
+		pto = max(2*c.rtt.srtt, 2*granularity)
+		if b.pipe() <= c.snd.mss {
+			pto += maxAckDelay
+		}
+	}
+	c.at.loss, c.lossTimer = min(now.Add(pto), c.at.rexmt), waitTail
+}
+
+// tailProbe decides what the probe is (§7.3): the next segment where there is one and the peer's window
+// has room, else the last one again, from from on.
+func (c *Conn) tailProbe(room int) (from wire.Seq, n int, ok bool) {
+	v := &c.snd
+	if !c.owe.tail || v.board == nil || v.board.pipe() == 0 || !c.sending() {
+		return 0, 0, false
+	}
+	most := min(c.segment(), room)
+	if n = min(v.dataEnd().Sub(v.nxt), v.wnd-v.nxt.Sub(v.una), most); n > 0 {
+		return v.nxt, n, true
+	}
+	from = v.nxt.Add(-most)
+	if v.finSent {
+		from = from.Add(-1)
+	}
+	from = wire.MaxSeq(v.una, from)
+	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), most)), v.nxt.Sub(v.una) <= v.wnd
+}
+
+// emitTail sends the probe. The retransmission timer begins anew: the probe has its own round trip.
+func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
+	v := &c.snd
+	again := from != v.nxt
+	c.owe.tail = false
+	c.count(EventTailProbe)
+	if again {
+		v.board.resent(from, c.emitText(now, p, s, from), now)
+	} else {
+		c.emitData(now, p, s)
+	}
+	v.board.tlp = probe{end: v.nxt, out: true, again: again}
+	c.stopLossTimer(waitTail)
+	c.at.rexmt = now.Add(c.rtt.rto)
+}
+
+// takeTail is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired
+// a loss, which the controller must hear of. twice is what the peer says to have got twice.
+func (c *Conn) takeTail(s *Segment, progress bool, twice wire.SACKBlock) (repaired bool) {
+	p := &c.snd.board.tlp
+	if !p.out || s.Ack.Less(p.end) {
+		return false
+	}
+	switch {
+	case !p.again: // its octets were new, and have arrived
+	case twice.Left != twice.Right && p.end.LessEq(twice.Right): // both copies have
+	case p.end.Less(s.Ack):
+		repaired = true
+	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both have, says a peer without D-SACK
+	default:
+		return false
+	}
+	p.out = false
+	return repaired
+}

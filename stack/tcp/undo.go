@@ -1,0 +1,71 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// undo is what a reduction of the window can be taken back with, when it turns out that nothing was lost
+// (RFC 3522, 3708, 4015).
+type undo struct {
+	armed    bool
+	repeats  bool     // something has gone again since
+	tested   bool     // the acknowledgement that the timestamps are asked of has come
+	from     wire.Seq // SND.UNA then
+	stamp    uint32   // our timestamp of the first repeat
+	owed     int      // octets that have gone again and were not reported as duplicates
+	cwnd     int
+	ssthresh int // pipe_prev of RFC 4015 §3
+}
+
+func (u *undo) begin(una wire.Seq, g *congestion, flight int) {
+	*u = undo{armed: true, from: una, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
+	if g.Ssthresh >= MaxBuffer {
+		u.ssthresh = g.Ssthresh // slow start had no end yet
+	}
+}
+
+// noteRepeat notes that n octets have gone again.
+func (c *Conn) noteRepeat(now clock.Instant, n int) {
+	u := &c.snd.board.undo
+	if !u.repeats {
+		u.repeats, u.stamp = true, c.ts.value(now)
+	}
+	u.owed += n
+}
+
+// needless reports whether the acknowledgement shows that nothing was lost: the first one to move SND.UNA
+// echoes a stamp from before the first repeat (RFC 3522 §3.2), or everything that went again has been
+// reported as a duplicate (RFC 3708).
+func (c *Conn) needless(s *Segment, progress bool, twice wire.SACKBlock) bool {
+	u := &c.snd.board.undo
+	if !u.armed || !u.repeats {
+		return false
+	}
+	if progress && !u.tested {
+		u.tested = true
+		if c.ts.on && s.Options.HasTimestamps && s.Options.TSEcr != 0 && int32(s.Options.TSEcr-u.stamp) < 0 {
+			return true
+		}
+	}
+	if n := twice.Right.Sub(twice.Left); n > 0 && u.from.LessEq(twice.Left) {
+		u.owed -= n
+		return u.owed <= 0
+	}
+	return false
+}
+
+// takeBack is the response to that (RFC 4015 §3): the state before, without a burst. What was thought lost is
+// on its way.
+func (c *Conn) takeBack(acked int) {
+	v, g, b := &c.snd, &c.cong, c.snd.board
+	u := &b.undo
+	u.armed = false
+	b.find()
+	g.inRecovery, g.afterTimeout, g.recover = false, false, v.una
+	c.controller().Undone(&g.Window)
+	g.Ssthresh = max(g.Ssthresh, u.ssthresh)
+	g.Cwnd = max(g.Cwnd, min(u.cwnd, b.pipe()+max(acked, c.initialWindow())))
+	c.owe.fast = false
+	c.count(EventUndo)
+}

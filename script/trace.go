@@ -32,7 +32,7 @@ func traceBuiltins() []*builtin {
 		{name: "sniff", sig: "filter=None, count=None, timeout=", kinds: "str int:1..100000 duration", host: true, result: "list", see: "trace, tcpdump",
 			args:    "count: how many to wait for, 100000 without it",
 			doc:     "Wait for packets and give them as a list; those of before the timeout, if that ends it.",
-			example: `t = spawn(sniff, "icmp", count=2); ping("192.168.69.100", count=1); t.join()[0].ip.dst`, fn: builtinSniff},
+			example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, fn: builtinSniff},
 		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace, lab.capture",
 			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: `capture("x.pcapng")`, fn: builtinCapture},
 		{name: "capture.stop", doc: "Finish the file.", example: `capture("x.pcapng").stop()`, fn: captureStop},

@@ -13,7 +13,9 @@ type congestion struct {
 	Window
 	ctl          Controller // nil until it has something to decide, and after idle times
 	recover      wire.Seq   // the highest number sent when the last loss was found
+	full         wire.Seq   // all up to here was sent while the window was the limit; meaningful with wasFull
 	dupAcks      int32
+	wasFull      bool
 	inRecovery   bool
 	afterTimeout bool // what was out when a timeout came is not acknowledged yet; with a scoreboard only
 	partial      bool // a partial acknowledgement has come in this recovery
@@ -52,11 +54,12 @@ func (c *Conn) limited() int {
 	return int(min(c.cong.dupAcks, 2)) * c.cong.MSS
 }
 
-// grow tells the controller of n octets acknowledged, when flight before was what the window allowed:
-// growth only where the window was the limit (RFC 7661 in its simplest form).
+// grow tells the controller of n octets acknowledged, of flight that were out before. The window grows only by
+// what was sent while it was the limit (RFC 7661 in its simplest form): one that the peer's window or the
+// application never filled says nothing of the path, and would be a burst when they let it.
 func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
-	if flight+g.MSS >= g.Cwnd || g.Cwnd < g.Ssthresh && 2*flight >= g.Cwnd {
+	if flight+g.MSS > g.Cwnd || g.wasFull && c.snd.una.LessEq(g.full) {
 		a := Acked{Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Una: c.snd.una, Nxt: c.snd.nxt}
 		c.controller().Acked(now, &g.Window, &a)
 		g.Cwnd = min(g.Cwnd, MaxBuffer)
@@ -64,14 +67,28 @@ func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	}
 }
 
-// restart is for data that goes after an idle time: what the window was then says little (RFC 5681 §4.1).
-func (c *Conn) restart(now clock.Instant) {
-	g, idle := &c.cong, now.Sub(c.at.sent)
-	if c.snd.una != c.snd.max || idle <= c.rtt.rto {
+// noteFull notes that the congestion window alone keeps data back.
+func (c *Conn) noteFull() {
+	v, g := &c.snd, &c.cong
+	if !c.sending() {
 		return
 	}
-	g.Cwnd = min(g.Cwnd, c.initialWindow())
-	if g.ctl != nil {
-		g.ctl.Idle(idle)
+	more := min(v.dataEnd().Sub(v.nxt), c.segment())
+	if more > 0 && v.wnd-v.nxt.Sub(v.una) >= more && g.Cwnd-c.inFlight() < more {
+		g.full, g.wasFull = v.max, true
+	} else if g.wasFull && g.full.Less(v.una) {
+		g.wasFull = false
 	}
+}
+
+// restart is for data that goes after an idle time: what the window was then says little (RFC 5681 §4.1). It
+// returns how long that time was, 0 if there was none.
+func (c *Conn) restart(now clock.Instant) (idle time.Duration) {
+	if c.snd.una != c.snd.max || c.snd.buf.Len() == 0 {
+		return 0
+	}
+	if idle = now.Sub(c.at.sent); idle > c.rtt.rto {
+		c.cong.Cwnd = min(c.cong.Cwnd, c.initialWindow())
+	}
+	return idle
 }

@@ -40,6 +40,7 @@ func (c *Conn) rest(now clock.Instant) {
 	}
 	c.armPersist(now)
 	c.armRelease(now)
+	c.noteFull()
 }
 
 // Emit writes the payload of the next segment into dst, fills s except for the ports, and commits to
@@ -48,6 +49,7 @@ func (c *Conn) rest(now clock.Instant) {
 // long payload is lent in s.Lent, and dst left alone. ok is false when there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
+	c.restart(now)
 	room := len(dst) - c.sackRoom()
 	if c.ts.on {
 		room -= stampLen
@@ -185,7 +187,9 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 // emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
-	c.restart(now)
+	if idle := c.restart(now); idle > 0 && c.cong.ctl != nil {
+		c.cong.ctl.Idle(idle)
+	}
 	c.owe.probe = false
 	c.emitText(now, p, s, v.nxt)
 	v.nxt = v.max

@@ -1,0 +1,224 @@
+package tcp
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+func TestCubeRoot(t *testing.T) {
+	check := func(n, want uint64) {
+		t.Helper()
+		if got := cubeRoot(n); got != want {
+			t.Errorf("the cube root of %d is %d, want %d", n, got, want)
+		}
+	}
+	for _, r := range []uint64{1, 2, 3, 4, 7, 8, 100, 1000, 65535, 1 << 20, 2642244, 2642245} {
+		check(r*r*r-1, r-1)
+		check(r*r*r, r)
+		check(r*r*r+1, r)
+	}
+	check(0, 0)
+	check(math.MaxUint64, 2642245)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		n := rng.Uint64() >> rng.IntN(64)
+		r := cubeRoot(n)
+		if r*r*r > n || r < 2642245 && (r+1)*(r+1)*(r+1) <= n {
+			t.Fatalf("the cube root of %d is not %d", n, r)
+		}
+	}
+}
+
+const second = clock.Instant(time.Second)
+
+// TestCubicCurve: RFC 9438 §4.2 in segments of 1000 octets. After a loss at 1000 segments the window is
+// 700; K is the cube root of 300/0.4, 9.086 s.
+func TestCubicCurve(t *testing.T) {
+	c, w := newCubic(), &Window{Cwnd: 1_000_000, Ssthresh: MaxBuffer, MSS: 1000}
+	c.Lost(0, w, 1_000_000)
+	if w.Ssthresh != 700_000 || c.max != 1_000_000 {
+		t.Fatalf("ssthresh %d, W_max %d", w.Ssthresh, c.max)
+	}
+	w.Cwnd = w.Ssthresh
+	c.Acked(5*second, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
+	if c.k != 9085 || c.epoch != 5*second {
+		t.Errorf("K is %d ms from %v", c.k, c.epoch)
+	}
+	for _, tc := range []struct {
+		t    time.Duration
+		want int // ± a segment
+	}{
+		{0, 700_000}, {4085 * time.Millisecond, 950_000}, {9085 * time.Millisecond, 1_000_000},
+		{14085 * time.Millisecond, 1_050_000}, {19085 * time.Millisecond, 1_400_000}, {time.Hour, MaxBuffer},
+	} {
+		if got := c.at(tc.t, 1000); max(got-tc.want, tc.want-got) > 1000 {
+			t.Errorf("after %v the curve is at %d, want %d", tc.t, got, tc.want)
+		}
+	}
+	// A whole window acknowledged in the round trip at 4.085 s brings it to where the curve is a round trip on.
+	w.Cwnd = 950_000
+	at := 5*second + clock.Instant(4085*time.Millisecond)
+	for range 950 {
+		c.Acked(at, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
+	}
+	if want := c.at(4185*time.Millisecond, 1000); w.Cwnd < want-1500 || w.Cwnd > want {
+		t.Errorf("cwnd %d, the curve %d", w.Cwnd, want)
+	}
+	// Far below the curve it grows by half at most in a round trip.
+	w.Cwnd, w.Ssthresh, c.est = 100_000, 2000, 0
+	for range 100 {
+		c.Acked(at, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
+	}
+	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement sees a window that has grown already
+		t.Errorf("cwnd %d after one window of acknowledgements", w.Cwnd)
+	}
+}
+
+// TestCubicFastConvergence is RFC 9438 §4.7: who loses below the last maximum leaves room; 4.8: a timeout;
+// §4.9: what was a mistake is undone.
+func TestCubicReductions(t *testing.T) {
+	c, w := newCubic(), &Window{Cwnd: 1_000_000, MSS: 1000}
+	c.Lost(0, w, 1_000_000)
+	w.Cwnd = 800_000
+	c.Acked(second, w, &Acked{Octets: 1000, SRTT: time.Millisecond})
+	before := c.curve
+	c.Lost(2*second, w, 800_000)
+	if c.max != 680_000 || w.Ssthresh != 560_000 || c.epoch != clock.Never {
+		t.Errorf("fast convergence: W_max %d, ssthresh %d", c.max, w.Ssthresh)
+	}
+	c.Undone(w)
+	if c.curve != before {
+		t.Errorf("undone: %+v, want %+v", c.curve, before)
+	}
+	c.TimedOut(3*second, w, 500_000)
+	if w.Cwnd != 1000 || w.Ssthresh != 350_000 {
+		t.Errorf("timeout: cwnd %d, ssthresh %d", w.Cwnd, w.Ssthresh)
+	}
+	w.Cwnd = 350_000
+	c.Acked(4*second, w, &Acked{Octets: 1000, SRTT: time.Millisecond})
+	if c.k != 0 || c.max != 350_000 {
+		t.Errorf("after a timeout K is %d and W_max %d", c.k, c.max)
+	}
+	c.Idle(time.Minute)
+	if c.epoch != 64*second {
+		t.Errorf("idle: the epoch began at %v", c.epoch)
+	}
+	c.Lost(0, w, 2000)
+	if w.Ssthresh != 2000 {
+		t.Errorf("ssthresh %d, want two segments", w.Ssthresh)
+	}
+}
+
+// TestCubicIsNotSlowerThanReno is RFC 9438 §4.3: on a short path the window is Reno's estimate, nine
+// seventeenths of a segment a window until the last maximum, then a segment.
+func TestCubicIsNotSlowerThanReno(t *testing.T) {
+	c, w := newCubic(), &Window{Cwnd: 20_000, MSS: 1000}
+	c.Lost(0, w, 20_000)
+	w.Cwnd = w.Ssthresh
+	now := clock.Instant(0)
+	windows := func(n int) (grown int) {
+		from := w.Cwnd
+		for range n {
+			now = now.Add(time.Millisecond)
+			for left := w.Cwnd; left > 0; left -= 1000 {
+				c.Acked(now, w, &Acked{Octets: min(left, 1000), SRTT: time.Millisecond})
+			}
+		}
+		return w.Cwnd - from
+	}
+	if n := windows(10); n < 4000 || n > 6000 {
+		t.Errorf("ten windows below the maximum add %d octets, want 5294", n)
+	}
+	for w.Cwnd < 21_000 {
+		windows(1)
+	}
+	if n := windows(10); n < 9000 || n > 11000 {
+		t.Errorf("ten windows beyond it add %d octets, want 10000", n)
+	}
+}
+
+// acked gives a round of HyStart++ n acknowledgements with the round trip rtt, and returns by how much the
+// window grew.
+func (h *hystart) round(una, nxt wire.Seq, n int, rtt time.Duration) (grown int, over bool) {
+	for range n {
+		g, o := h.grown(&Acked{Octets: 1000, RTT: rtt, Una: una, Nxt: nxt}, 1000)
+		grown += g
+		over = over || o
+	}
+	return grown, over
+}
+
+func TestHyStart(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tc := range []struct {
+		name string
+		last time.Duration
+		up   time.Duration // the round trip that ends slow start, and one just below does not
+	}{
+		{"an eighth", 80 * ms, 90 * ms}, {"4 ms at least", 10 * ms, 14 * ms}, {"16 ms at most", 400 * ms, 416 * ms},
+	} {
+		for _, up := range []time.Duration{tc.up - 1, tc.up} {
+			var h hystart
+			h.round(1, 10, 8, tc.last)
+			grown, _ := h.round(10, 20, 8, up)
+			if want := up == tc.up; h.css != want {
+				t.Errorf("%s: from %v to %v, conservative is %v", tc.name, tc.last, up, h.css)
+			} else if want && grown != 7*1000+250 || !want && grown != 8000 {
+				t.Errorf("%s: grown by %d", tc.name, grown)
+			}
+		}
+	}
+	var h hystart
+	h.round(1, 10, 8, 80*ms)
+	h.round(10, 20, 7, 200*ms)
+	if h.css {
+		t.Error("seven samples are not enough")
+	}
+	h.round(10, 20, 1, 200*ms)
+	if grown, _ := h.round(20, 30, 4, 200*ms); !h.css || grown != 1000 {
+		t.Errorf("conservative slow start grows by %d", grown)
+	}
+	if h.round(20, 30, 4, 150*ms); h.css {
+		t.Error("shorter round trips do not bring slow start back")
+	}
+	h.round(30, 40, 8, 300*ms)
+	for k := range 5 {
+		if _, over := h.round(wire.Seq(40+10*k), wire.Seq(50+10*k), 8, 300*ms); over != (k == 4) {
+			t.Errorf("round %d of conservative slow start: over is %v", k+1, over)
+		}
+	}
+	if g, _ := new(hystart).grown(&Acked{Octets: 20_000, Nxt: 5}, 1000); g != 8000 {
+		t.Errorf("one acknowledgement makes the window grow by %d", g)
+	}
+}
+
+// TestHyStartLosesLess than slow start does where a long path's queue overflows.
+func TestHyStartLosesLess(t *testing.T) {
+	var dropped [numAlgorithms]int
+	for a := range numAlgorithms {
+		there := &way{rate: 12_500_000, queue: 1_250_000, delay: 50 * time.Millisecond}
+		p := newPath(t, 1, there, &way{delay: 50 * time.Millisecond}, Config{Congestion: a, SendBuffer: 16 << 20}, Config{RecvBuffer: 8 << 20})
+		p.run(3 * time.Second)
+		dropped[a] = there.dropped
+		t.Logf("%v: %d segments dropped, ssthresh %d, %d octets", a, there.dropped, p.c[0].cong.Ssthresh, p.got)
+	}
+	if dropped[CUBIC] >= dropped[NewReno]/2 {
+		t.Errorf("segments dropped: %d, by Reno %d", dropped[CUBIC], dropped[NewReno])
+	}
+}
+
+func TestAlgorithms(t *testing.T) {
+	for a := range numAlgorithms {
+		if b, ok := ParseAlgorithm(a.String()); !ok || a != b {
+			t.Errorf("%v is read as %v", a, b)
+		}
+	}
+	if _, ok := ParseAlgorithm("bbr"); ok || Algorithm(9).String() != "unknown" || (Config{}).Congestion != CUBIC {
+		t.Error("the names are not what they should be")
+	}
+}

@@ -196,6 +196,26 @@ func TestBoardAgainstModel(t *testing.T) {
 	}
 }
 
+// A widened reordering window outlasts sixteen recoveries (RFC 8985 §6.2 step 4), and has an end.
+func TestReorderingWindowFallsBack(t *testing.T) {
+	o := reordering{mult: 5, persist: reoPersist}
+	for k := range 17 {
+		if want := uint8(5); k < 16 && o.mult != want || k == 16 && o.mult != 1 {
+			t.Errorf("after %d recoveries it is %d quarters", k, o.mult)
+		}
+		o.settleWindow()
+	}
+	c := Open(&Config{}, linkMSS, 1, 0, nil)
+	c.snd.board = &board{}
+	for range 300 {
+		c.widen()
+		c.snd.una, c.snd.nxt = c.snd.una+1, c.snd.nxt+1
+	}
+	if c.reo.mult != maxReoMult {
+		t.Errorf("it grows to %d quarters", c.reo.mult)
+	}
+}
+
 // TestBoardIsBounded has a hostile peer acknowledge every other octet, and ourselves repeat every hole in
 // the smallest pieces. Neither memory nor the sums may suffer (the attack is known as SACK slowness).
 func TestBoardIsBounded(t *testing.T) {

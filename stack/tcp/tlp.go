@@ -53,7 +53,7 @@ func (c *Conn) tailProbe(room int) (from wire.Seq, n int, ok bool) {
 	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), most)), v.nxt.Sub(v.una) <= v.wnd
 }
 
-// emitTail sends the probe. The retransmission timer begins anew: the probe has its own round trip.
+// emitTail sends the probe.
 func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	v := &c.snd
 	again := from != v.nxt
@@ -66,7 +66,6 @@ func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) 
 	}
 	v.board.tlp = probe{end: v.nxt, out: true, again: again}
 	c.stopLossTimer(waitTail)
-	c.at.rexmt = now.Add(c.rtt.rto)
 }
 
 // takeTail is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired

@@ -63,7 +63,7 @@ func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 		a := Acked{Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Una: c.snd.una, Nxt: c.snd.nxt}
 		c.controller().Acked(now, &g.Window, &a)
 		g.Cwnd = min(g.Cwnd, MaxBuffer)
-		c.tuneSend()
+		c.tuneSend(rtt)
 	}
 }
 

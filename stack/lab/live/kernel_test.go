@@ -349,7 +349,7 @@ func benchmarkTAP(b *testing.B, weSend bool, opts tap.Options) {
 	}
 	r.Do(func(now clock.Instant) {
 		to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
-		if c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{SendBuffer: 4 << 20, RecvBuffer: 4 << 20}); err == nil {
+		if c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{}); err == nil {
 			c.OnEvent = step
 		}
 	})

@@ -10,43 +10,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkBoard asserts what holds of a scoreboard after every segment.
-func checkBoard(t *testing.T, c *Conn) {
-	t.Helper()
-	v, b := &c.snd, c.snd.board
-	if b.una != v.una || b.end() != v.nxt {
-		t.Fatalf("the board is from %d to %d, what is out from %d to %d", b.una, b.end(), v.una, v.nxt)
-	}
-	checkSpans(t, b)
-}
-
 func checkSpans(t *testing.T, b *board) {
 	t.Helper()
-	var has, gone int
-	at := b.una
-	for i := b.first; i < len(b.spans); i++ {
-		s := &b.spans[i]
-		if !at.Less(s.end) {
-			t.Fatalf("span %d is empty: %d to %d", i, at, s.end)
-		}
-		switch n := s.end.Sub(at); {
-		case s.state&(sacked|lost) == sacked|lost:
-			t.Fatalf("%d to %d has arrived and is lost", at, s.end)
-		case s.state&sacked != 0:
-			has += n
-			if i > b.first && b.spans[i-1].state&sacked != 0 {
-				t.Fatalf("two spans that have arrived meet at %d", at)
-			}
-		case s.state&lost != 0:
-			gone += n
-		}
-		at = s.end
-	}
-	if has != b.sacked || gone != b.lost {
-		t.Fatalf("%d octets have arrived and %d are lost, the board says %d and %d", has, gone, b.sacked, b.lost)
-	}
-	if n := len(b.spans) - b.first; n > 2*maxSpans+2 {
-		t.Fatalf("%d spans", n)
+	if err := b.check(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -170,30 +170,8 @@ func (p *pipe) checkSent(from int, s *Segment) {
 // check asserts what holds after every segment.
 func check(t *testing.T, c *Conn) {
 	t.Helper()
-	v, r := &c.snd, &c.rcv
-	if c.state == Closed || c.state == Listen {
-		return
-	}
-	if v.nxt.Less(v.una) || v.max.Less(v.nxt) {
-		t.Fatalf("una %d nxt %d max %d out of order", v.una, v.nxt, v.max)
-	}
-	if v.max.Sub(v.dataStart()) > v.buf.Len()+1 {
-		t.Fatalf("sent %d beyond the buffer of %d", v.max.Sub(v.dataStart()), v.buf.Len())
-	}
-	if c.state != SynSent && r.adv.Less(r.nxt) {
-		t.Fatalf("rcv.nxt %d beyond the offered edge %d", r.nxt, r.adv)
-	}
-	if r.early.Len() > 0 && r.early.At(0).Lo <= r.base {
-		t.Fatalf("early octets from %d at %d", r.early.At(0).Lo, r.base)
-	}
-	if v.board != nil {
-		checkBoard(t, c)
-	}
-	if v.nxt == v.una && c.at.rexmt != clock.Never {
-		t.Fatalf("retransmission timer runs with nothing in flight: %v %+v", c.state, c.cong)
-	}
-	if c.cong.Cwnd < 0 {
-		t.Fatalf("cwnd %d", c.cong.Cwnd)
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
 	}
 }
 

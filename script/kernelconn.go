@@ -267,7 +267,8 @@ func kernelSink(c *call) (starlark.Value, error) {
 	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), timeoutOf(c), v.c.SetReadDeadline, func() (err error) {
 		if ahead, err = io.Copy(to, bytes.NewReader(v.ahead)); err == nil {
 			v.ahead = nil
-			n, err = io.Copy(to, v.c)
+			// The writer's own ways to read are hidden: io.Discard's is 8 KiB at a time.
+			n, err = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{v.c}, make([]byte, 4*pumpChunk))
 		}
 		return err
 	})

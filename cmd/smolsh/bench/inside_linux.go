@@ -57,7 +57,7 @@ type pair struct {
 	a, b *lab.Host
 }
 
-func newPair(delay time.Duration, offload bool) (*pair, error) {
+func newPair(link lab.LinkConfig) (*pair, error) {
 	p := &pair{w: lab.NewWorld()}
 	l := lab.New(p.w, 1)
 	cfg := stack.Config{Limits: stack.Limits{SYNQueue: 1 << 16}}
@@ -68,7 +68,8 @@ func newPair(delay time.Duration, offload bool) (*pair, error) {
 	if p.b, err = l.AddHost(lab.HostConfig{Name: "b", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}, Stack: cfg}); err != nil {
 		return nil, err
 	}
-	if p.link, err = l.Link(p.a, p.b, lab.LinkConfig{Delay: delay, Queue: 1 << 15, Offload: offload}); err != nil {
+	link.Queue = 1 << 15
+	if p.link, err = l.Link(p.a, p.b, link); err != nil {
 		return nil, err
 	}
 	p.r = lab.NewVirtual(p.w)
@@ -96,7 +97,8 @@ func serverPort(i int) netip.AddrPort {
 // labStream lets one connection move octets as fast as they go (pingers 0), or lets as many connections
 // send one octet to and fro; it returns octets and segments per second.
 func (a *actor) labStream(super bool, pingers int) (octets, segments float64, err error) {
-	p, err := newPair(100*time.Microsecond, super)
+	// A link with a rate, or buffers that size themselves would grow without end in a time that costs nothing.
+	p, err := newPair(lab.LinkConfig{Delay: 100 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -193,7 +195,7 @@ const (
 // labConnect opens connections that carry an octet from the client and are closed by client and server
 // first in turn; whoever is first keeps TIME-WAIT. It returns how many a second came to their end.
 func (a *actor) labConnect() (float64, error) {
-	p, err := newPair(0, false)
+	p, err := newPair(lab.LinkConfig{})
 	if err != nil {
 		return 0, err
 	}
@@ -271,7 +273,7 @@ func (a *actor) labConnect() (float64, error) {
 // labMemory establishes n connections, sends an octet each way on each, waits until all are at rest, and
 // returns what one end takes of the heap, and how long a full garbage collection takes.
 func labMemory(n int) (map[string]float64, error) {
-	p, err := newPair(0, false)
+	p, err := newPair(lab.LinkConfig{})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 // eventKinds are the events by name.
 var eventKinds = map[string]stack.EventKind{
 	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
+	"recovery": stack.EventRecovery,
 }
 
 // maxEvents is how many events wait for one handler; more are lost, and counted.
@@ -72,7 +73,7 @@ func (v *subscription) AttrNames() []string {
 func eventBuiltins() []*builtin {
 	return []*builtin{
 		{name: "on", sig: "event, fn", kinds: "str fn", host: true, result: "subscription",
-			args:    `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor" or "drop"; fn: called with each event, in a task of its own`,
+			args:    `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "drop" or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own`,
 			doc:     "Call fn with every event of a kind from now on, while the caller waits.",
 			example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
 			see:     "trace, drops, every", fn: builtinOn},
@@ -200,6 +201,10 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 		text = neighborEvent(d, &ev)
 	case stack.EventDrop:
 		text = dropEvent(d, &ev)
+	case stack.EventRecovery:
+		text = fmt.Sprintf("%v %v: %v, %s", ev.Local, ev.Remote, ev.Episode, ev.Why)
+		d["local"], d["peer"] = endpoint(ev.Local), endpoint(ev.Remote)
+		d["episode"], d["why"] = starlark.String(ev.Episode.String()), starlark.String(ev.Why)
 	}
 	if lost > 0 {
 		text += fmt.Sprintf("   (%d events before it lost)", lost)

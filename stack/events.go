@@ -21,6 +21,7 @@ const (
 	EventConnection                  // a connection became ESTABLISHED, opened by us or by a peer
 	EventNeighbor                    // a neighbour came, went, changed its state or its hardware address
 	EventDrop                        // a packet was dropped
+	EventRecovery                    // a sender's view of its path took a turn: loss recovery, timeout, undo, probe
 )
 
 // Event is something that happened in the host. Fields that its kind does not name are zero.
@@ -34,6 +35,10 @@ type Event struct {
 	From, To      tcp.State
 	Passive       bool  // the peer opened it
 	Err           error // why it ended, nil for an orderly end
+
+	// Of EventRecovery, with Local and Remote.
+	Episode tcp.Episode
+	Why     string
 
 	// Of EventNeighbor; of EventDrop only Iface, nil where the packet had not got so far.
 	Iface    *Iface
@@ -50,13 +55,15 @@ type Event struct {
 
 type eventListener struct{ fn func(ev Event) }
 
-// transition is a change of state whose connection has not been settled yet.
+// transition is a change of state, or with why an episode, whose connection has not been settled yet.
 type transition struct {
 	conn     *tcp.Conn
 	from, to tcp.State
+	episode  tcp.Episode
+	why      string
 }
 
-// Events calls fn with everything of the four kinds that happens from now on, until cancel is called. fn
+// Events calls fn with everything of these kinds that happens from now on, until cancel is called. fn
 // runs in the middle of things: it takes note and must not call the host.
 func (h *Host) Events(fn func(ev Event)) (cancel func()) {
 	l := &eventListener{fn}
@@ -81,6 +88,12 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 	for _, t := range h.transitions {
 		if t.conn != c.conn {
 			rest = append(rest, t)
+			continue
+		}
+		if t.why != "" {
+			h.raise(Event{
+				Kind: EventRecovery, Now: now, Local: c.local, Remote: c.remote, Episode: t.episode, Why: t.why,
+			})
 			continue
 		}
 		if t.to == tcp.Listen {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/phy"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -100,6 +101,41 @@ func TestEventsOfRefusedAndStranded(t *testing.T) {
 	}
 	if _, err := client.Write(n.now, make([]byte, 1)); err != ErrAddrRemoved {
 		t.Errorf("writing: %v", err)
+	}
+}
+
+// What a sender thinks of its path is told with the reason.
+func TestEventsOfRecovery(t *testing.T) {
+	n, a, b := pair(t)
+	l := listen(t, b, 80, tcp.Config{})
+	client, server := dial(n, a, port(ipB, 80), l)
+	var got []string
+	off := a.Events(func(ev Event) {
+		if ev.Kind == EventRecovery && ev.Host == a && ev.Local == client.Local() && ev.Remote == client.Remote() {
+			got = append(got, fmt.Sprintf("%v: %s", ev.Episode, ev.Why))
+		}
+	})
+	frames := 0
+	n.lose = func(from *Iface, f *phy.Frame) bool {
+		if from.host != a || f.Len() < 1000 {
+			return false
+		}
+		frames++
+		return frames == 2 || frames == 14 // one of ten, which comes again, and the last of three
+	}
+	transfer(n, client, server, octets(10*1448), time.Minute)
+	n.run(50 * time.Millisecond)
+	transfer(n, client, server, octets(3*1448), time.Minute)
+	n.run(time.Second)
+	off()
+	want := []string{
+		"recovery: selective acknowledgements", "recovered: all of it is acknowledged", "probe: the tail is not acknowledged",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	if c := a.CounterInfos(); c[tcpExtLossProbes].Value != 1 || c[tcpExtFastRetrans].Value != 1 || c[tcpRetransSegs].Value != 2 {
+		t.Errorf("counters %v %v %v", c[tcpExtLossProbes], c[tcpExtFastRetrans], c[tcpRetransSegs])
 	}
 }
 

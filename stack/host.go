@@ -103,7 +103,7 @@ func New(cfg Config) *Host {
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
 	h.lastPort = [2]uint16{uint16(h.rng.Uint32()), uint16(h.rng.Uint32())}
 	h.bucket = newBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
-	h.hooks = tcp.Hooks{State: h.tcpState, Count: h.tcpCount}
+	h.hooks = tcp.Hooks{State: h.tcpState, Count: h.tcpCount, Episode: h.tcpEpisode}
 	return h
 }
 

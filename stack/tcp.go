@@ -294,10 +294,10 @@ func (h *Host) resettle(now clock.Instant) {
 	}
 }
 
-// tcpState and tcpCount are the hooks that all connections share.
+// tcpState, tcpEpisode and tcpCount are the hooks that all connections share.
 func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
 	if len(h.events) > 0 {
-		h.transitions = append(h.transitions, transition{conn, from, to})
+		h.transitions = append(h.transitions, transition{conn: conn, from: from, to: to})
 	}
 	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
 	switch {
@@ -305,6 +305,12 @@ func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
 		h.counters[tcpCurrEstab]++
 	case counted(from) && !counted(to):
 		h.counters[tcpCurrEstab]--
+	}
+}
+
+func (h *Host) tcpEpisode(conn *tcp.Conn, e tcp.Episode, why string) {
+	if len(h.events) > 0 {
+		h.transitions = append(h.transitions, transition{conn: conn, episode: e, why: why})
 	}
 }
 

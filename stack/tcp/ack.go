@@ -78,6 +78,7 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 		return
 	case g.inRecovery: // full: everything that was out when the loss was found
 		g.inRecovery = false
+		c.tell(EpisodeRecovered, whyAcked)
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
 	default:
 		c.grow(now, n, flight, c.echoed(now, s))
@@ -153,6 +154,7 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 		g.Cwnd = g.Ssthresh + 3*g.MSS
 		c.owe.fast = true
 		c.count(EventFastRetrans)
+		c.tell(EpisodeRecovery, whyDupAcks)
 	}
 }
 

@@ -67,14 +67,14 @@ func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	}
 }
 
-// noteFull notes that the congestion window alone keeps data back.
+// noteFull notes that the congestion window keeps data back.
 func (c *Conn) noteFull() {
 	v, g := &c.snd, &c.cong
 	if !c.sending() {
 		return
 	}
 	more := min(v.dataEnd().Sub(v.nxt), c.segment())
-	if more > 0 && v.wnd-v.nxt.Sub(v.una) >= more && g.Cwnd-c.inFlight() < more {
+	if more > 0 && g.Cwnd-c.inFlight() < more {
 		g.full, g.wasFull = v.max, true
 	} else if g.wasFull && g.full.Less(v.una) {
 		g.wasFull = false

@@ -112,6 +112,8 @@ type intents struct {
 type Hooks struct {
 	State func(c *Conn, from, to State) // a transition
 	Count func(e Event, n int)          // something to be counted, n times
+
+	Episode func(c *Conn, e Episode, why string) // a turn in what the sender thinks of the path
 }
 
 // Open returns a connection in SYN-SENT, whose SYN is owed (active OPEN, RFC 9293 §3.10.1). mss is the

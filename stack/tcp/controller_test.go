@@ -238,6 +238,27 @@ func TestInitialWindow(t *testing.T) {
 	}
 }
 
+// TestControllerOfAConnection: one that is idle for a while tells its controller so; options change it.
+func TestControllerOfAConnection(t *testing.T) {
+	d := newDuplex(t, linkMSS, linkMSS)
+	d.round(t, make([]byte, 1000), 0)
+	c := d.c[0].controller().(*cubic)
+	c.epoch = second
+	sent := d.c[0].at.sent
+	d.now = d.now.Add(300 * time.Millisecond)
+	idle := d.now.Add(time.Millisecond).Sub(sent) // when round sends
+	d.round(t, make([]byte, 1000), 0)
+	if want := second.Add(idle); c.epoch < want.Add(-time.Millisecond) || c.epoch > want {
+		t.Errorf("the epoch is %v after %v of idleness", c.epoch, idle)
+	}
+	cfg := d.c[0].Config()
+	cfg.Congestion = NewReno
+	d.c[0].SetConfig(d.now, cfg)
+	if _, ok := d.c[0].controller().(reno); !ok || d.c[0].Info(d.now).Congestion != "newreno" {
+		t.Errorf("the controller is %T", d.c[0].controller())
+	}
+}
+
 func TestAlgorithms(t *testing.T) {
 	for a := range numAlgorithms {
 		if b, ok := ParseAlgorithm(a.String()); !ok || a != b {

@@ -128,6 +128,7 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	d := newDuplex(t, 1460, 1460)
 	d.round(t, make([]byte, 5000), 0, 1)
 	d.exchange() // the readers' window updates
+	d.c[0].controller()
 	var s [2]Segment
 	var bufs [2][1460]byte
 	_, _ = d.c[0].Write(make([]byte, 2*1448)) // and something out of order
@@ -144,8 +145,8 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 		if n := c.snd.buf.Allocated() + c.rcv.buf.Allocated(); n != 0 {
 			t.Errorf("end %d keeps %d octets of empty buffers", i, n)
 		}
-		if c.snd.board != nil || c.rcv.early != nil {
-			t.Errorf("end %d keeps an empty scoreboard %v, or gaps %v", i, c.snd.board, c.rcv.early)
+		if c.snd.board != nil || c.rcv.early != nil || c.cong.ctl != nil {
+			t.Errorf("end %d keeps an empty scoreboard %v, gaps %v or %T", i, c.snd.board, c.rcv.early, c.cong.ctl)
 		}
 		if c.Deadline() != clock.Never {
 			t.Errorf("end %d wants to run at %v though it is idle", i, c.Deadline())

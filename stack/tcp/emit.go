@@ -270,6 +270,7 @@ func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
 	c.at.unanswered++
 	c.at.asked(now)
 	c.count(EventProbe)
+	c.tell(EpisodeProbe, whyNoWindow)
 	c.armPersist(now)
 }
 

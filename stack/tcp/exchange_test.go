@@ -36,22 +36,24 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //
 //	0.010 > FLAGS SEQ+LEN ack N win N …         a segment to the peer
 //	0.010 ! WORDS                               why the last segment was dropped
-//	0.010 * STATE                               a transition
+//	0.010 * STATE                               a transition; with config episodes=yes, * EPISODE: WHY
 //	0.010 = WORDS                               a call's result
 //
 // Numbers are relative to the ISS, ours for SEQ in what we send, the peer's for SEQ in what we get; flags
 // are tcpdump's letters. The streams' octets are a pattern, which is compared on every way.
 type exchange struct {
-	t       *testing.T
-	now     clock.Instant
-	cfg     Config
-	room    int
-	c       *Conn
-	hooks   Hooks
-	out     bytes.Buffer
-	stamps  uint32
-	written int
-	got     int
+	t      *testing.T
+	now    clock.Instant
+	cfg    Config
+	room   int
+	c      *Conn
+	hooks  Hooks
+	out    bytes.Buffer
+	stamps uint32
+
+	episodes bool // are written down
+	written  int
+	got      int
 }
 
 const (
@@ -264,6 +266,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.TimeWait = span()
 		case "ts":
 			x.cfg.NoTimestamps, x.stamps = false, uint32(x.number(v))
+		case "episodes":
+			x.episodes = v == "yes"
 		case "room":
 			x.room = x.number(v)
 		default:
@@ -409,6 +413,11 @@ func (x *exchange) play(text string) string {
 	x.hooks.State = func(c *Conn, _, to State) {
 		if x.c != nil {
 			x.say("* %v", to)
+		}
+	}
+	x.hooks.Episode = func(_ *Conn, e Episode, why string) {
+		if x.episodes {
+			x.say("* %v: %s", e, why)
 		}
 	}
 	for line := range strings.Lines(text) {

@@ -11,8 +11,8 @@ type prr struct {
 
 // enterRecovery begins a recovery from losses that the board shows: it lasts until all that is out now has
 // been acknowledged. d is what the acknowledgement that showed them has brought, flight what was out
-// before it.
-func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery) {
+// before it, why the reason in words.
+func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
 	flight = min(flight, g.Cwnd) // without what was sent in the place of what had arrived (RFC 5681 §3.2 step 2)
 	b.undo.begin(v.una, g, flight)
@@ -22,6 +22,7 @@ func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery) {
 	c.owe.fast = true // the first segment goes whatever the window
 	c.reduce(d, false)
 	c.count(EventFastRetrans)
+	c.tell(EpisodeRecovery, why)
 }
 
 // reduce sets the congestion window during recovery so that it comes down to ssthresh in proportion to
@@ -50,4 +51,5 @@ func (c *Conn) leaveRecovery() {
 	c.cong.inRecovery = false
 	c.cong.Cwnd = c.cong.Ssthresh
 	c.reo.settleWindow()
+	c.tell(EpisodeRecovered, whyAcked)
 }

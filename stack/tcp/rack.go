@@ -170,6 +170,6 @@ func (c *Conn) lossTimeout(now clock.Instant) {
 	case c.cong.inRecovery:
 		c.reduce(&delivery{}, false)
 	case !c.cong.afterTimeout:
-		c.enterRecovery(now, c.snd.max.Sub(c.snd.una), &delivery{})
+		c.enterRecovery(now, c.snd.max.Sub(c.snd.una), &delivery{}, whyLate)
 	}
 }

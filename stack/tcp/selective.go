@@ -28,8 +28,8 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		c.widen()
 	}
 	repaired := c.takeTail(s, progress, twice)
-	if c.needless(s, progress, twice) {
-		c.takeBack(n)
+	if why := c.needless(s, progress, twice); why != "" {
+		c.takeBack(n, why)
 	}
 	found := c.detectLosses(now)
 	c.owe.fast = c.owe.fast && b.lost > 0
@@ -42,14 +42,16 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		c.grow(now, n, flight, rtt)
 	case b.lost > 0:
 		g.afterTimeout = false
-		c.enterRecovery(now, flight, &d)
+		c.enterRecovery(now, flight, &d, whySACK)
 	case repaired:
 		c.controller().Lost(now, &g.Window, min(flight, g.Cwnd))
 		g.Cwnd = g.Ssthresh
+		c.tell(EpisodeRecovered, whyTailFound)
 	default:
 		if g.afterTimeout {
 			g.afterTimeout = false
 			c.reo.settleWindow()
+			c.tell(EpisodeRecovered, whyAcked)
 		}
 		c.grow(now, n, flight, rtt)
 	}

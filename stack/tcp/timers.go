@@ -127,6 +127,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	}
 	if opening {
 		c.owe.syn = true
+		c.tell(EpisodeTimeout, whyNoSYN)
 	} else if c.rtt.backoffs == 0 {
 		c.controller().TimedOut(now, &g.Window, v.max.Sub(v.una))
 	} else {
@@ -134,6 +135,9 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	}
 	c.rtt.backOff(c.cfg)
 	g.inRecovery, g.dupAcks, g.recover = false, 0, v.max
+	if !opening {
+		c.tell(EpisodeTimeout, whyNoAck)
+	}
 	c.owe.fast = v.board != nil
 	v.timedAt = clock.Never
 	if v.board == nil {

@@ -59,6 +59,7 @@ func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) 
 	again := from != v.nxt
 	c.owe.tail = false
 	c.count(EventTailProbe)
+	c.tell(EpisodeProbe, whyTail)
 	if again {
 		v.board.resent(from, c.emitText(now, p, s, from), now)
 	} else {

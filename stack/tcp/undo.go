@@ -34,30 +34,31 @@ func (c *Conn) noteRepeat(now clock.Instant, n int) {
 	u.owed += n
 }
 
-// needless reports whether the acknowledgement shows that nothing was lost: the first one to move SND.UNA
-// echoes a stamp from before the first repeat (RFC 3522 §3.2), or everything that went again has been
-// reported as a duplicate (RFC 3708).
-func (c *Conn) needless(s *Segment, progress bool, twice wire.SACKBlock) bool {
+// needless is why the acknowledgement shows that nothing was lost, "" when it does not: the first one to move
+// SND.UNA echoes a stamp from before the first repeat (RFC 3522 §3.2), or everything that went again has
+// been reported as a duplicate (RFC 3708).
+func (c *Conn) needless(s *Segment, progress bool, twice wire.SACKBlock) (why string) {
 	u := &c.snd.board.undo
 	if !u.armed || !u.repeats {
-		return false
+		return ""
 	}
 	if progress && !u.tested {
 		u.tested = true
 		if c.ts.on && s.Options.HasTimestamps && s.Options.TSEcr != 0 && int32(s.Options.TSEcr-u.stamp) < 0 {
-			return true
+			return whyStamp
 		}
 	}
 	if n := twice.Right.Sub(twice.Left); n > 0 && u.from.LessEq(twice.Left) {
-		u.owed -= n
-		return u.owed <= 0
+		if u.owed -= n; u.owed <= 0 {
+			return whyTwice
+		}
 	}
-	return false
+	return ""
 }
 
 // takeBack is the response to that (RFC 4015 §3): the state before, without a burst. What was thought lost is
 // on its way.
-func (c *Conn) takeBack(acked int) {
+func (c *Conn) takeBack(acked int, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
 	u := &b.undo
 	u.armed = false
@@ -68,4 +69,5 @@ func (c *Conn) takeBack(acked int) {
 	g.Cwnd = max(g.Cwnd, min(u.cwnd, b.pipe()+max(acked, c.initialWindow())))
 	c.owe.fast = false
 	c.count(EventUndo)
+	c.tell(EpisodeUndone, why)
 }

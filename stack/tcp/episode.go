@@ -1,0 +1,46 @@
+package tcp
+
+// Episode is a turn in what the sender thinks of the path.
+type Episode uint8
+
+// The episodes. Each comes with a reason, in words.
+const (
+	EpisodeRecovery  Episode = iota // fast recovery begins (RFC 6582, RFC 8985)
+	EpisodeRecovered                // and has ended: what was out is acknowledged
+	EpisodeTimeout                  // the retransmission timer has gone off (RFC 6298)
+	EpisodeUndone                   // nothing was lost after all (RFC 3522, RFC 3708)
+	EpisodeProbe                    // a probe goes: of the tail (RFC 8985 §7), of a closed window (RFC 9293 §3.8.6.1)
+
+	numEpisodes
+)
+
+var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe"}
+
+// String is one word.
+func (e Episode) String() string {
+	if e >= numEpisodes {
+		return "unknown"
+	}
+	return episodeNames[e]
+}
+
+// The reasons.
+const (
+	whyDupAcks   = "three duplicate acknowledgements"
+	whySACK      = "selective acknowledgements"
+	whyLate      = "the reordering window is over"
+	whyAcked     = "all of it is acknowledged"
+	whyNoAck     = "no acknowledgement in time"
+	whyNoSYN     = "no answer to the SYN in time"
+	whyStamp     = "the first copy's timestamp was echoed"
+	whyTwice     = "all that went again had arrived"
+	whyTail      = "the tail is not acknowledged"
+	whyNoWindow  = "the peer's window is closed"
+	whyTailFound = "the probe has repaired a loss"
+)
+
+func (c *Conn) tell(e Episode, why string) {
+	if c.hooks != nil && c.hooks.Episode != nil {
+		c.hooks.Episode(c, e, why)
+	}
+}

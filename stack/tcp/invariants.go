@@ -29,6 +29,9 @@ func (c *Conn) Check() error {
 		return fmt.Errorf("cwnd %d", c.cong.Cwnd)
 	}
 	if b := v.board; b != nil {
+		if c.inFlight() > 0 && c.at.rexmt == clock.Never {
+			return fmt.Errorf("%d octets are on their way, and no timer runs: %v %+v", c.inFlight(), c.state, c.cong)
+		}
 		if b.una != v.una || b.end() != v.nxt {
 			return fmt.Errorf("the board is from %d to %d, what is out from %d to %d", b.una, b.end(), v.una, v.nxt)
 		}

@@ -55,7 +55,16 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		}
 		c.grow(now, n, flight, rtt)
 	}
+	c.guard(now)
 	c.armTail(now)
+}
+
+// guard has the retransmission timer run while anything is on its way. What was thought lost, and the timer
+// stopped for, may have turned out to be.
+func (c *Conn) guard(now clock.Instant) {
+	if c.at.rexmt == clock.Never && c.inFlight() > 0 {
+		c.at.rexmt = now.Add(c.rtt.rto)
+	}
 }
 
 // takeSACK puts the blocks on the board. One that is not wholly within (SND.UNA, SND.MAX] was never sent or

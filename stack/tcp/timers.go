@@ -142,7 +142,9 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	v.timedAt = clock.Never
 	if v.board == nil {
 		v.nxt = v.una
+		return
 	}
+	c.guard(now) // what went just before may be all there is, should the peer's window have closed
 }
 
 // loseByTimeout puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to

@@ -22,6 +22,7 @@ type Conn struct {
 	hooks     *Hooks
 	state     State
 	passive   bool  // came from LISTEN
+	newTail   bool  // data has gone for the first time since the tail's timer was set
 	lossTimer uint8 // what at.loss waits for
 	reo       reordering
 	sack      bool  // selective acknowledgements: we offer them, and go on when the peer does too

@@ -41,6 +41,9 @@ func (c *Conn) rest(now clock.Instant) {
 	c.armPersist(now)
 	c.armRelease(now)
 	c.noteFull()
+	if c.newTail {
+		c.armTail(now)
+	}
 }
 
 // Emit writes the payload of the next segment into dst, fills s except for the ports, and commits to
@@ -203,7 +206,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	if c.at.rexmt == clock.Never {
 		c.at.rexmt = now.Add(c.rtt.rto) // RFC 6298 §5.1
 	}
-	c.armTail(now)
+	c.newTail = true
 }
 
 // segment is how much one segment carries now: the options that it must have take their part.

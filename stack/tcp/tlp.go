@@ -16,6 +16,7 @@ type probe struct {
 // without anything behind it to tell.
 func (c *Conn) armTail(now clock.Instant) {
 	v, b := &c.snd, c.snd.board
+	c.newTail = false
 	if c.lossTimer == waitReorder && c.at.loss != clock.Never {
 		return
 	}
@@ -67,6 +68,7 @@ func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) 
 	}
 	v.board.tlp = probe{end: v.nxt, out: true, again: again}
 	c.stopLossTimer(waitTail)
+	c.newTail = false
 }
 
 // takeTail is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired

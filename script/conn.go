@@ -28,6 +28,8 @@ type connValue struct {
 	remote netip.AddrPort
 	ahead  []byte
 	closed bool // the script has closed it; on the owner
+
+	pumps []*pump // under way, one to read and one to write at most; the owner's
 }
 
 // newConn wraps a connection, and remembers the own host's to hang up; on the owner.
@@ -290,24 +292,11 @@ func connSendfile(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%v", err)
 	}
 	defer f.Close()
-	buf := make([]byte, 256<<10)
-	total := 0
-	left := v.deadline(c)
-	for {
-		n, err := f.Read(buf)
-		if n > 0 {
-			if err := v.send(c.t, buf[:n], left()); err != nil {
-				return nil, err
-			}
-			total += n
-		}
-		if err == io.EOF {
-			return num(total), nil
-		}
-		if err != nil {
-			return nil, c.errorf("%v", err)
-		}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, c.errorf("%s is no regular file", f.Name())
 	}
+	n, err := v.pump(c.t, &pump{kind: sendFile, file: f}, "room to send to ", timeoutOf(c))
+	return starlark.MakeInt64(n), err
 }
 
 func connSink(c *call) (starlark.Value, error) {
@@ -353,19 +342,34 @@ func connSource(c *call) (starlark.Value, error) {
 // pump runs p on the connection until it is over.
 func (v *connValue) pump(t *task, p *pump, what string, timeout time.Duration) (int64, error) {
 	p.conn = v.c
+	p.prime()
 	started := false
 	err := t.await(v.w, what+v.remote.String(), &p.done, timeout, func(now clock.Instant) bool {
 		if !started {
 			started = true
-			p.start(now)
+			v.pumps = append(slices.Clone(v.pumps), p)
+			v.c.OnEvent = v.runPumps
+			p.run(now)
 		}
 		return p.over
 	})
+	t.do(v.w, func(clock.Instant) {
+		p.over = true
+		if v.pumps = slices.DeleteFunc(slices.Clone(v.pumps), func(q *pump) bool { return q == p }); len(v.pumps) == 0 {
+			v.c.OnEvent = nil
+		}
+	})
 	if err != nil {
-		t.do(v.w, func(clock.Instant) { p.over, v.c.OnEvent = true, nil })
 		return p.moved, v.failed(t, err)
 	}
 	return p.moved, v.failed(t, p.err)
+}
+
+// runPumps is the connection's event while pumps are under way.
+func (v *connValue) runPumps(now clock.Instant) {
+	for _, p := range v.pumps {
+		p.run(now)
+	}
 }
 
 func connInfo(c *call) (starlark.Value, error) {

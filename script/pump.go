@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"sync"
 
 	"smolsh/stack"
@@ -11,12 +12,13 @@ import (
 )
 
 // pump moves a connection's octets on the owner, without a task: what echo, discard and chargen serve
-// with, and what sink() and source() wait for.
+// with, and what sink(), source() and sendfile() wait for.
 type pump struct {
 	conn  *stack.TCPConn
 	kind  handler
-	limit int64 // octets to source; negative: no end
-	moved int64 // octets received, or sent when sourcing
+	file  *os.File // of sendfile: a regular one, which does not keep the owner waiting
+	limit int64    // octets to source; negative: no end
+	moved int64    // octets received, or sent when sourcing
 	held  []byte
 	buf   []byte
 	over  bool
@@ -44,16 +46,23 @@ func (t *turn) run(fn func()) {
 	t.busy = false
 }
 
+// sendFile is what a pump does that no server does: a file's octets go to the connection.
+const sendFile handler = "sendfile"
+
 // pumpChunk is how many octets a pump moves at once.
 const pumpChunk = 64 << 10
 
 // start takes the connection over; on the owner.
 func (p *pump) start(now clock.Instant) {
-	if p.kind == handlerEcho {
-		p.buf = make([]byte, pumpChunk)
-	}
+	p.prime()
 	p.conn.OnEvent = p.run
 	p.run(now)
+}
+
+func (p *pump) prime() {
+	if p.kind != handlerDiscard && p.kind != handlerChargen {
+		p.buf = make([]byte, pumpChunk)
+	}
 }
 
 // run moves what can be moved.
@@ -63,9 +72,13 @@ func (p *pump) move(now clock.Instant) {
 	if p.over {
 		return
 	}
+	read := func(b []byte) (int, error) { return p.conn.Read(now, b) }
+	write := func(b []byte) (int, error) { return p.conn.Write(now, b) }
 	switch p.kind {
 	case handlerEcho:
-		p.echo(now)
+		p.relay(read, write)
+	case sendFile:
+		p.relay(p.file.Read, write)
 	case handlerDiscard:
 		p.drain(now)
 	case handlerChargen:
@@ -74,9 +87,9 @@ func (p *pump) move(now clock.Instant) {
 	if !p.over {
 		return
 	}
-	p.conn.OnEvent = nil
 	p.buf, p.held = nil, nil
 	if p.close {
+		p.conn.OnEvent = nil
 		if p.err != nil {
 			p.conn.Abort(now)
 		} else {
@@ -110,10 +123,12 @@ func (p *pump) drain(now clock.Instant) {
 	}
 }
 
-func (p *pump) echo(now clock.Instant) {
+// relay moves octets from one side to the other by way of a buffer. The sides are the connection, which
+// gives and takes nothing when it must wait, or a file.
+func (p *pump) relay(in, out func(b []byte) (int, error)) {
 	for {
 		for len(p.held) > 0 {
-			n, err := p.conn.Write(now, p.held)
+			n, err := out(p.held)
 			if err != nil {
 				p.stop(err)
 				return
@@ -123,7 +138,7 @@ func (p *pump) echo(now clock.Instant) {
 			}
 			p.held = p.held[n:]
 		}
-		n, err := p.conn.Read(now, p.buf)
+		n, err := in(p.buf)
 		if err != nil {
 			p.stop(err)
 			return

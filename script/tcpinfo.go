@@ -26,6 +26,7 @@ var infoFields = []infoColumn{
 	{"RTT", func(i *tcp.Info) starlark.Value { return seconds(i.SRTT) }, showMillis},
 	{"RTTVAR", func(i *tcp.Info) starlark.Value { return seconds(i.RTTVar) }, showMillis},
 	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
+	{"PMTU", func(i *tcp.Info) starlark.Value { return num(i.PathMTU) }, nil},
 	{"CWND", func(i *tcp.Info) starlark.Value { return num(i.Cwnd) }, nil},
 	{"SSTHRESH", func(i *tcp.Info) starlark.Value {
 		if i.Ssthresh >= tcp.MaxBuffer { // nothing was lost yet

@@ -74,6 +74,10 @@ var tcpOptions = map[string]tcpOption{
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
+	"mtu_probing": {kindBool, "False does not look for a path that loses long packets without a word (RFC 4821)", func(c *tcp.Config, v any) error {
+		c.NoMTUProbing = !v.(bool)
+		return nil
+	}},
 	"congestion": {kindStr, `"cubic" or "newreno"`, func(c *tcp.Config, v any) error {
 		a, ok := tcp.ParseAlgorithm(v.(string))
 		if !ok {

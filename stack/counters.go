@@ -57,6 +57,11 @@ const (
 	tcpExtTimeouts
 	tcpExtLossProbes
 	tcpExtFullUndo
+	tcpExtPathMTU
+	tcpExtBlackHole
+	tcpExtMTUProbe
+	tcpExtMTUPSuccess
+	tcpExtMTUPFail
 	tcpExtWinProbe
 	tcpExtKeepAlive
 	tcpExtDelayedACKs
@@ -136,6 +141,11 @@ var counterNames = [numCounters]string{
 	tcpExtTimeouts:        "TcpExtTCPTimeouts",
 	tcpExtLossProbes:      "TcpExtTCPLossProbes",
 	tcpExtFullUndo:        "TcpExtTCPFullUndo",
+	tcpExtPathMTU:         "TcpExtTCPPathMTU",
+	tcpExtBlackHole:       "TcpExtTCPBlackHole",
+	tcpExtMTUProbe:        "TcpExtTCPMTUProbe",
+	tcpExtMTUPSuccess:     "TcpExtTCPMTUPSuccess",
+	tcpExtMTUPFail:        "TcpExtTCPMTUPFail",
 	tcpExtWinProbe:        "TcpExtTCPWinProbe",
 	tcpExtKeepAlive:       "TcpExtTCPKeepAlive",
 	tcpExtDelayedACKs:     "TcpExtDelayedACKs",

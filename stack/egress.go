@@ -67,7 +67,7 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 		if c.gone {
 			continue
 		}
-		if !c.path() || c.hop.iface != i {
+		if !c.path(now) || c.hop.iface != i {
 			h.settle(now, c)
 			continue
 		}
@@ -90,8 +90,8 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 // segmentRoom is how much payload one segment of c on i may carry in f, in octets. When the MTU has
 // shrunk since the connection was made, its segments go one by one, cut to fit.
 func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
-	room := i.mss()
-	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && room >= int(c.mss) {
+	room := min(i.mss(), c.conn.MaxSegment())
+	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && i.mss() >= int(c.mss) {
 		room = max(room, min(i.caps.MaxGSO, maxMTU)-wire.IPv4Len-wire.MaxTCPLen)
 	}
 	return max(0, min(room, len(f.Tail())))

@@ -30,6 +30,7 @@ type Host struct {
 	secret [2]uint64 // of RFC 6528's and 6056's hashes
 
 	ifaces     []*Iface
+	paths      pathTable // what is known of paths that carry less than their first link
 	forwarding bool
 	loop       *Iface                // on which the host reaches itself; nil without
 	own        map[netip.Addr]*Iface // every address of the host
@@ -87,6 +88,7 @@ func New(cfg Config) *Host {
 		limits:    cfg.Limits.withDefaults(),
 		rng:       rand.New(rand.NewPCG(cfg.Seed, 0x736d6f6c7368)),
 		own:       make(map[netip.Addr]*Iface),
+		paths:     make(pathTable),
 		conns:     make(map[flow]*TCPConn),
 		listeners: make(map[flow]*TCPListener),
 		udp:       make(map[flow]*UDPConn),

@@ -119,6 +119,10 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 	switch q.IP.Protocol {
 	case wire.ProtocolTCP:
 		if c := h.conns[quotedFlow(&q)]; c != nil && c.conn.InFlight(q.Seq) {
+			if cause == ErrTooBig {
+				v = h.tooBigTCP(now, c, m, &q)
+				break
+			}
 			c.conn.SoftError(now, cause, hard)
 			h.settle(now, c)
 			v = deliveredTo(wire.ProtocolTCP, q.SrcPort)
@@ -127,6 +131,12 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 	case wire.ProtocolUDP:
 		if c := h.icmpByUDP[q.SrcPort]; c != nil {
 			v = c.receive(now, p)
+		}
+		if cause == ErrTooBig {
+			if w := h.tooBigUDP(now, m, &q); v == dropped(drop.ICMPNoSocket) {
+				v = w
+			}
+			break
 		}
 		if u := h.udp[quotedFlow(&q)]; u != nil {
 			u.sendFailed(now, cause)
@@ -155,7 +165,7 @@ func errorOf(m *wire.ICMP) (err error, hard bool) {
 	case wire.UnreachableProtocol:
 		return tcp.ErrProtoUnreach, true
 	case wire.UnreachableFragNeeded:
-		return ErrTooBig, false // path MTU discovery will want it
+		return ErrTooBig, false // see pathmtu.go
 	case wire.UnreachableNetProhibited, wire.UnreachableHostProhibited, wire.UnreachableProhibited:
 		return tcp.ErrProhibited, true
 	case wire.UnreachableNet, wire.UnreachableNetUnknown, wire.UnreachableNetTOS, wire.UnreachableIsolated:

@@ -145,11 +145,14 @@ func (h *Host) refuseTCP(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	return v
 }
 
-// path refreshes the way to the peer and reports whether there is one.
-func (c *TCPConn) path() bool {
-	if c.epoch != c.host.epoch {
-		c.epoch = c.host.epoch
-		c.hop, _ = c.host.lookup(c.remote.Addr())
+// path refreshes the way to the peer, with what it is known to carry, and reports whether there is one.
+func (c *TCPConn) path(now clock.Instant) bool {
+	if h := c.host; c.epoch != h.epoch {
+		c.epoch = h.epoch
+		c.hop, _ = h.lookup(c.remote.Addr())
+		if p, ok := h.paths.get(now, pathKey{c.remote.Addr(), true}); ok {
+			c.conn.LimitPath(p.mtu-wire.IPv4Len-wire.TCPLen, p.since)
+		}
 	}
 	return c.hop.iface != nil
 }
@@ -169,7 +172,7 @@ func (h *Host) settle(now clock.Instant, c *TCPConn) {
 	case c.conn.Done():
 		h.forget(c)
 	case ready && !c.queued && c.parked == nil:
-		if !c.path() {
+		if !c.path(now) {
 			h.strand(now, c, ErrNoRoute, drop.NoRoute)
 			return
 		}
@@ -321,21 +324,26 @@ func (h *Host) tcpCount(e tcp.Event, n int) {
 }
 
 var eventCounters = [tcp.NumEvents]counter{
-	tcp.EventActiveOpen:     tcpActiveOpens,
-	tcp.EventPassiveOpen:    tcpPassiveOpens,
-	tcp.EventAttemptFail:    tcpAttemptFails,
-	tcp.EventEstabReset:     tcpEstabResets,
-	tcp.EventRetrans:        tcpRetransSegs,
-	tcp.EventFastRetrans:    tcpExtFastRetrans,
-	tcp.EventTimeout:        tcpExtTimeouts,
-	tcp.EventProbe:          tcpExtWinProbe,
-	tcp.EventKeepAlive:      tcpExtKeepAlive,
-	tcp.EventDelayedAck:     tcpExtDelayedACKs,
-	tcp.EventChallengeAck:   tcpExtChallengeACK,
-	tcp.EventOutOfOrder:     tcpExtOFOQueue,
-	tcp.EventTailProbe:      tcpExtLossProbes,
-	tcp.EventUndo:           tcpExtFullUndo,
-	tcp.EventAbortOnTimeout: tcpExtAbortOnTimeout,
-	tcp.EventAbortOnData:    tcpExtAbortOnData,
-	tcp.EventAbortOnClose:   tcpExtAbortOnClose,
+	tcp.EventActiveOpen:      tcpActiveOpens,
+	tcp.EventPassiveOpen:     tcpPassiveOpens,
+	tcp.EventAttemptFail:     tcpAttemptFails,
+	tcp.EventEstabReset:      tcpEstabResets,
+	tcp.EventRetrans:         tcpRetransSegs,
+	tcp.EventFastRetrans:     tcpExtFastRetrans,
+	tcp.EventTimeout:         tcpExtTimeouts,
+	tcp.EventProbe:           tcpExtWinProbe,
+	tcp.EventKeepAlive:       tcpExtKeepAlive,
+	tcp.EventDelayedAck:      tcpExtDelayedACKs,
+	tcp.EventChallengeAck:    tcpExtChallengeACK,
+	tcp.EventOutOfOrder:      tcpExtOFOQueue,
+	tcp.EventTailProbe:       tcpExtLossProbes,
+	tcp.EventUndo:            tcpExtFullUndo,
+	tcp.EventPathMTU:         tcpExtPathMTU,
+	tcp.EventBlackHole:       tcpExtBlackHole,
+	tcp.EventMTUProbe:        tcpExtMTUProbe,
+	tcp.EventMTUProbeSuccess: tcpExtMTUPSuccess,
+	tcp.EventMTUProbeFail:    tcpExtMTUPFail,
+	tcp.EventAbortOnTimeout:  tcpExtAbortOnTimeout,
+	tcp.EventAbortOnData:     tcpExtAbortOnData,
+	tcp.EventAbortOnClose:    tcpExtAbortOnClose,
 }

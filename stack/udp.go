@@ -144,7 +144,7 @@ func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
 
 // Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: longer than the
-// interface takes. ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
+// interface takes, or than the path is known to carry. ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
 // ErrNotBound, ErrInvalid, ErrClosed, and a pending error, which is reported once.
 func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	if err := u.err; err != nil && u.remote.IsValid() {
@@ -170,6 +170,10 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 			h.count(udpSndbufErrors)
 		}
 		return err
+	}
+	if f.Len()+wire.IPv4Len > h.narrowest(now, path.dst, maxMTU) {
+		h.free(f)
+		return ErrTooBig
 	}
 	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
 	copy(f.Bytes()[wire.UDPLen:], p)

@@ -52,6 +52,7 @@ const (
 	ICMPUnknownType // a type that asks for nothing we do
 	ICMPNoSocket    // an error or reply that no socket waits for
 	ICMPBroadcast   // an echo request to a broadcast address (RFC 1122 §3.2.2.6)
+	ICMPBadMTU      // a path MTU that what we sent contradicts (RFC 5927 §7)
 	ICMPRateLimit   // an answer that the rate limit withheld
 
 	// Transport.
@@ -116,6 +117,7 @@ var words = [NumReasons]string{
 	ICMPUnknownType:   "icmp unknown type",
 	ICMPNoSocket:      "icmp no socket",
 	ICMPBroadcast:     "icmp to broadcast",
+	ICMPBadMTU:        "icmp bad mtu",
 	ICMPRateLimit:     "icmp rate limit",
 	NoSocket:          "no socket",
 	SocketQueueFull:   "socket queue full",

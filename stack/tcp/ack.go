@@ -112,6 +112,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	} else {
 		c.at.waiting = now
 	}
+	c.pathProgress(now)
 	c.armRetransmit(now)
 	return n
 }

@@ -24,6 +24,7 @@ type Config struct {
 	MSS           int           // largest segment's payload we want to receive and send; 0: what the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
 	NoTimestamps  bool          // does not offer or accept timestamps (RFC 7323)
+	NoMTUProbing  bool          // does not look for a path that drops long packets without a word (RFC 4821)
 	NoSACK        bool          // does not offer or accept selective acknowledgements (RFC 2018)
 	TTL           uint8         // of the packets; used by the stack
 	KeepAlive     time.Duration // idle time before a probe, and between probes; 0: no keep-alive

@@ -18,6 +18,7 @@ type congestion struct {
 	wasFull      bool
 	inRecovery   bool
 	afterTimeout bool // what was out when a timeout came is not acknowledged yet; with a scoreboard only
+	recut        bool // what is lost was too long for the path, or a probe of it: no congestion; until recover
 	partial      bool // a partial acknowledgement has come in this recovery
 }
 

@@ -38,6 +38,8 @@ type Conn struct {
 	ts   stamps
 	at   timers
 
+	path *narrow // nil: nothing is known to be narrower than the ends
+
 	segsIn, segsOut uint64
 	challenge       limiter
 }
@@ -51,12 +53,15 @@ type send struct {
 	max      wire.Seq // one past the highest number ever sent: nxt falls back to una on a timeout
 	wl1, wl2 wire.Seq
 	timedSeq wire.Seq // the segment whose round trip is being measured ends here, sent at timedAt
+	fullEnd  wire.Seq // see noteLength
 	wnd      int      // octets, scaled
 	maxWnd   int      // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
 	mss      int      // payload we send at most in one segment
 	wscale   uint8
 	closed   bool // the application sends no more: a FIN follows the last octet
 	finSent  bool
+	full     uint8  // whether segments of the full size arrive
+	most     uint16 // size of the longest segment that both ends take, options included; 0: not agreed on yet
 
 	timedAt clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
 	againAt clock.Instant // when something was last repeated
@@ -283,13 +288,13 @@ const challengePerSecond = 10
 
 // limiter is a budget for each second.
 type limiter struct {
-	since clock.Instant
-	spent int32
+	second uint32
+	spent  int32
 }
 
 func (l *limiter) take(now clock.Instant) bool {
-	if now.Sub(l.since) >= time.Second {
-		l.since, l.spent = now, 0
+	if second := uint32(now / clock.Instant(time.Second)); second != l.second {
+		l.second, l.spent = second, 0
 	}
 	if l.spent >= challengePerSecond {
 		return false

@@ -17,6 +17,7 @@ const (
 	sendDupAck          // one for each early segment, RFC 5681 §4.2
 	sendTail            // a tail loss probe, RFC 8985 §7.3
 	sendLost            // the first unacknowledged segment again, RFC 5681 §3.2
+	sendMTUProbe        // a longer segment than is known to arrive, RFC 4821 §7.4
 	sendData            // what the windows, Nagle and silly-window avoidance let out, §3.7.4, §3.8.6.2.1
 	sendProbe           // into a zero window, §3.8.6.1
 	sendKeepLive        // to an idle peer, §3.8.4
@@ -82,6 +83,8 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.emitTail(now, dst[:n], s, from)
 	case sendLost:
 		c.emitLost(now, dst[:n], s)
+	case sendMTUProbe:
+		c.emitMTUProbe(now, dst[:n], s)
 	case sendData:
 		c.emitData(now, dst[:n], s)
 	case sendProbe:
@@ -128,6 +131,9 @@ func (c *Conn) next(room int) (a action, n int) {
 	if n, ok := c.resendable(room); ok {
 		return sendLost, n
 	}
+	if n, ok := c.mtuProbe(room); ok {
+		return sendMTUProbe, n
+	}
 	if n, ok := c.sendable(room); ok {
 		return sendData, n
 	}
@@ -165,6 +171,9 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	}
 	if d == 0 {
 		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
+	}
+	if room <= int(v.most) {
+		room = min(room, c.segment()) // no room for a super-segment
 	}
 	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight())
 	n = min(d, u, room)
@@ -217,6 +226,7 @@ func (c *Conn) segment() int { return max(1, c.snd.mss-c.sackRoom()) }
 func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (end wire.Seq) {
 	v := &c.snd
 	again, mss := seq.Less(v.max), c.segment()
+	c.noteLength(seq, len(p))
 	end = c.putText(now, p, s, seq, false)
 	switch {
 	case again:

@@ -29,6 +29,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //	0.010 write N | read N | shut | close | abort
 //	0.010 wait                                  nothing: time passes until then
 //	0.010 soft | hard                           an ICMP error
+//	0.010 toobig SEQ MTU                        an ICMP error: fragmentation needed
 //	0.010 info WORD …                           asks for fields of Info
 //	0.010 reuse SEQ                             may a SYN with this number replace us?
 //
@@ -246,6 +247,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.InitialWindow = x.number(v)
 		case "sack":
 			x.cfg.NoSACK = v != "yes"
+		case "probing":
+			x.cfg.NoMTUProbing = v != "yes"
 		case "cc":
 			x.cfg.Congestion, _ = ParseAlgorithm(v)
 		case "nodelay":
@@ -328,6 +331,9 @@ func (x *exchange) do(f []string) {
 		x.c.Abort(x.now)
 	case "soft", "hard":
 		x.c.SoftError(x.now, ErrHostUnreach, f[0] == "hard")
+	case "toobig":
+		claim := x.c.TooBig(x.now, ourISS.Add(x.number(f[1])), x.number(f[2])-40)
+		x.say("= %s", [...]string{"refused", "kept", "taken"}[claim])
 	case "reuse":
 		after, ok := x.c.ReuseTimeWait(&Segment{TCP: wire.TCP{Flags: wire.SYN, Seq: theirISS.Add(x.number(f[1]))}})
 		x.say("= %v after %d", ok, after.Sub(ourISS))
@@ -361,6 +367,8 @@ func (x *exchange) info(words []string) {
 			v = i.SndWnd
 		case "mss":
 			v = i.MSS
+		case "pathmtu":
+			v = i.PathMTU
 		case "recovery":
 			v = i.InRecovery
 		case "phase":

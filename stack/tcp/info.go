@@ -19,6 +19,7 @@ type Info struct {
 	SndWScale           uint8
 	RcvWScale           uint8
 	MSS                 int // payload we send in one segment
+	PathMTU             int // the longest packet we send, as far as is known; 0: nothing is agreed on yet
 	RTO, SRTT, RTTVar   time.Duration
 	Cwnd, Ssthresh      int
 	Congestion          string // the controller's name
@@ -46,23 +47,28 @@ type Event uint8
 
 // The events, each a MIB counter of the stack.
 const (
-	EventActiveOpen     Event = iota // TcpActiveOpens
-	EventPassiveOpen                 // TcpPassiveOpens
-	EventAttemptFail                 // TcpAttemptFails
-	EventEstabReset                  // TcpEstabResets
-	EventRetrans                     // TcpRetransSegs
-	EventFastRetrans                 // TcpExtTCPFastRetrans
-	EventTimeout                     // TcpExtTCPTimeouts
-	EventProbe                       // TcpExtTCPWinProbe
-	EventKeepAlive                   // TcpExtTCPKeepAlive
-	EventDelayedAck                  // TcpExtDelayedACKs
-	EventChallengeAck                // TcpExtTCPChallengeACK
-	EventOutOfOrder                  // TcpExtTCPOFOQueue
-	EventTailProbe                   // TcpExtTCPLossProbes
-	EventUndo                        // TcpExtTCPFullUndo
-	EventAbortOnTimeout              // TcpExtTCPAbortOnTimeout
-	EventAbortOnData                 // TcpExtTCPAbortOnData
-	EventAbortOnClose                // TcpExtTCPAbortOnClose
+	EventActiveOpen      Event = iota // TcpActiveOpens
+	EventPassiveOpen                  // TcpPassiveOpens
+	EventAttemptFail                  // TcpAttemptFails
+	EventEstabReset                   // TcpEstabResets
+	EventRetrans                      // TcpRetransSegs
+	EventFastRetrans                  // TcpExtTCPFastRetrans
+	EventTimeout                      // TcpExtTCPTimeouts
+	EventProbe                        // TcpExtTCPWinProbe
+	EventKeepAlive                    // TcpExtTCPKeepAlive
+	EventDelayedAck                   // TcpExtDelayedACKs
+	EventChallengeAck                 // TcpExtTCPChallengeACK
+	EventOutOfOrder                   // TcpExtTCPOFOQueue
+	EventTailProbe                    // TcpExtTCPLossProbes
+	EventUndo                         // TcpExtTCPFullUndo
+	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was believed
+	EventBlackHole                    // TcpExtTCPBlackHole: long segments vanish
+	EventMTUProbe                     // TcpExtTCPMTUProbe
+	EventMTUProbeSuccess              // TcpExtTCPMTUPSuccess
+	EventMTUProbeFail                 // TcpExtTCPMTUPFail
+	EventAbortOnTimeout               // TcpExtTCPAbortOnTimeout
+	EventAbortOnData                  // TcpExtTCPAbortOnData
+	EventAbortOnClose                 // TcpExtTCPAbortOnClose
 
 	NumEvents
 )
@@ -87,6 +93,9 @@ func (c *Conn) Info(now clock.Instant) Info {
 	}
 	for k := range r.early.Len() {
 		i.OutOfOrder += r.early.At(k).Len()
+	}
+	if c.snd.most > 0 {
+		i.PathMTU = c.size() + wire.IPv4Len + wire.TCPLen
 	}
 	i.Timer, i.TimerLeft = c.timer(now)
 	return i

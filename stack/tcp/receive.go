@@ -118,10 +118,10 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	}
 	if c.ts.on = c.ts.on && o.HasTimestamps; c.ts.on {
 		c.ts.recent, c.ts.recentAt = o.TSVal, now
-		mss = max(minMSS, mss-stampLen) // RFC 6691: the peer's MSS counts no options
 	}
 	c.sack = c.sack && o.SACKPermitted
-	c.setMSS(mss)
+	c.snd.most = uint16(mss)
+	c.setMSS(c.fit())
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
 }
 

@@ -33,6 +33,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	}
 	found := c.detectLosses(now)
 	c.owe.fast = c.owe.fast && b.lost > 0
+	g.recut = g.recut && !found && v.una.Less(g.recover)
 	switch {
 	case g.inRecovery && g.recover.LessEq(v.una):
 		c.leaveRecovery()
@@ -40,7 +41,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		c.reduce(&d, progress && !found)
 	case g.afterTimeout && v.una.Less(g.recover): // slow start again (RFC 5681 §3.1)
 		c.grow(now, n, flight, rtt)
-	case b.lost > 0:
+	case b.lost > 0 && !g.recut:
 		g.afterTimeout = false
 		c.enterRecovery(now, flight, &d, whySACK)
 	case repaired:

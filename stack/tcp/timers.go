@@ -122,6 +122,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 		return
 	}
 	c.count(EventTimeout)
+	c.suspectPath(now)
 	if v.board != nil {
 		c.loseByTimeout(now)
 	}

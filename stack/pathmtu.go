@@ -1,0 +1,140 @@
+package stack
+
+import (
+	"net/netip"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// pathAge is how long a path is thought narrow (RFC 1191 §6.3).
+const pathAge = 10 * time.Minute
+
+// plateaus are the usual MTUs, for routers that do not say theirs (RFC 1191 §7.1).
+var plateaus = [...]int{32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, minMTU}
+
+// pathKey is a destination. What connections have learnt is checked against sequence numbers; what UDP is
+// told cannot be, so that it holds for UDP alone.
+type pathKey struct {
+	dst     netip.Addr
+	checked bool
+}
+
+// narrowPath is a path that carries less than its first link.
+type narrowPath struct {
+	mtu   int
+	since clock.Instant
+}
+
+// pathTable is what is known of paths' MTUs, a bounded number of them.
+type pathTable map[pathKey]narrowPath
+
+// get returns what is known of a path, ok if anything is.
+func (t pathTable) get(now clock.Instant, key pathKey) (p narrowPath, ok bool) {
+	if len(t) == 0 {
+		return p, false
+	}
+	p, ok = t[key]
+	return p, ok && now.Sub(p.since) < pathAge
+}
+
+// put notes an MTU. Where there is no room the oldest entry goes.
+func (t pathTable) put(now clock.Instant, key pathKey, mtu, most int) {
+	if _, ok := t[key]; !ok && len(t) >= most {
+		var oldest pathKey
+		first := clock.Never
+		for k, p := range t { // of entries alike the lowest, so that the order of the map does not show
+			if p.since < first || p.since == first && k.less(oldest) {
+				oldest, first = k, p.since
+			}
+		}
+		delete(t, oldest)
+	}
+	t[key] = narrowPath{mtu, now}
+}
+
+func (k pathKey) less(o pathKey) bool {
+	if c := k.dst.Compare(o.dst); c != 0 {
+		return c < 0
+	}
+	return !k.checked && o.checked
+}
+
+// PathMTU is the longest packet that is known to reach dst, in octets: what routers have said of the way
+// there in the last ten minutes, or the MTU of the interface that leads there. 0: nothing leads there.
+func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
+	p, ok := h.lookup(dst)
+	if !ok {
+		return 0
+	}
+	return h.narrowest(now, dst, p.iface.MTU())
+}
+
+// narrowest is the smaller of mtu and what is known of the path, by whomever.
+func (h *Host) narrowest(now clock.Instant, dst netip.Addr, mtu int) int {
+	for _, checked := range [...]bool{true, false} {
+		if p, ok := h.paths.get(now, pathKey{dst, checked}); ok {
+			mtu = min(mtu, p.mtu)
+		}
+	}
+	return mtu
+}
+
+// claimedMTU is what "fragmentation needed" says that fits. An old router does not say, so that the next
+// plateau below what it refused is tried (RFC 1191 §5).
+func claimedMTU(m *wire.ICMP, q *wire.Quoted) int {
+	if m.MTU != 0 {
+		return int(m.MTU)
+	}
+	for _, n := range plateaus {
+		if n < q.IP.HeaderLen+q.IP.PayloadLen {
+			return n
+		}
+	}
+	return 0
+}
+
+// tooBigTCP takes in that a segment of c was too long for the path. Other connections that go the same way
+// follow from their next segment on.
+func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Quoted) Verdict {
+	mtu := claimedMTU(m, q)
+	claim := tcp.ClaimRefused
+	if mtu >= minMTU && mtu < q.IP.HeaderLen+q.IP.PayloadLen {
+		claim = c.conn.TooBig(now, q.Seq, mtu-wire.IPv4Len-wire.TCPLen)
+	}
+	switch claim {
+	case tcp.ClaimRefused:
+		return dropped(drop.ICMPBadMTU)
+	case tcp.ClaimTaken:
+		h.paths.put(now, pathKey{q.IP.Dst, true}, mtu, h.limits.Paths)
+		h.epoch++
+	}
+	h.settle(now, c)
+	v := deliveredTo(wire.ProtocolTCP, q.SrcPort)
+	v.State = c.conn.State()
+	return v
+}
+
+// tooBigUDP takes in that a datagram was too long for the path. Nothing in it proves that we sent it, but
+// that it fits our interface, and that a socket has its port.
+func (h *Host) tooBigUDP(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
+	mtu, sent := claimedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
+	way, ok := h.lookup(q.IP.Dst)
+	if !ok || mtu < minMTU || mtu >= sent || sent > way.iface.MTU() {
+		return dropped(drop.ICMPBadMTU)
+	}
+	u := h.udp[quotedFlow(q)]
+	if u == nil && h.udpPorts[q.SrcPort] == 0 {
+		return dropped(drop.ICMPNoSocket)
+	}
+	if mtu < h.narrowest(now, q.IP.Dst, way.iface.MTU()) {
+		h.paths.put(now, pathKey{q.IP.Dst, false}, mtu, h.limits.Paths)
+	}
+	if u != nil {
+		u.sendFailed(now, ErrTooBig)
+	}
+	return deliveredTo(wire.ProtocolUDP, q.SrcPort)
+}

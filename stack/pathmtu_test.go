@@ -1,0 +1,252 @@
+package stack
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// narrowed is routed with a last link of the given MTU.
+func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
+	n, a, r, b = routed(t)
+	if err := r.ifaces[2].SetMTU(mtu); err != nil {
+		t.Fatal(err)
+	}
+	return n, a, r, b
+}
+
+// A connection fits its segments to the path at once, those that go the same way follow, and after ten
+// minutes the path is thought wide again (RFC 1191).
+func TestPathMTU(t *testing.T) {
+	n, a, r, b := narrowed(t, 1000)
+	l := listen(t, b, 80, tcp.Config{})
+	first, s1 := dial(n, a, port(far, 80), l)
+	second, s2 := dial(n, a, port(far, 80), l)
+	transfer(n, first, s1, octets(300_000), 10*time.Second)
+	if i := first.Info(n.now); i.MSS != 948 || i.PathMTU != 1000 {
+		t.Errorf("MSS %d, path MTU %d, want 948 and 1000", i.MSS, i.PathMTU)
+	}
+	if got := a.PathMTU(n.now, far); got != 1000 || a.PathMTU(n.now, netip.MustParseAddr("10.0.0.254")) != 1500 {
+		t.Errorf("the host's path MTU is %d", got)
+	}
+	transfer(n, second, s2, octets(100_000), 10*time.Second)
+	if got := second.Info(n.now).MSS; got != 948 {
+		t.Errorf("the second connection's MSS is %d", got)
+	}
+	wantCounter(t, a, "TcpExtTCPPathMTU", 1)
+	wantCounter(t, a, "TcpExtTCPTimeouts", 0)
+	wantCounter(t, a, "TcpExtTCPFastRetrans", 0)
+	wantCounter(t, r, "IcmpOutDestUnreachs", 10) // the initial window, and none for the second connection
+	third, _ := dial(n, a, port(far, 80), l)
+	if got := third.Info(n.now).MSS; got != 948 {
+		t.Errorf("a new connection's MSS is %d", got)
+	}
+	if got := s1.Info(n.now); got.MSS != 1448 {
+		t.Errorf("the other end, to which the path is wide, has MSS %d", got.MSS)
+	}
+	n.run(pathAge)
+	if got := a.PathMTU(n.now, far); got != 1500 {
+		t.Errorf("after ten minutes the path MTU is %d", got)
+	}
+	fourth, s4 := dial(n, a, port(far, 80), l)
+	if got := fourth.Info(n.now).MSS; got != 1448 {
+		t.Errorf("after ten minutes a new connection's MSS is %d", got)
+	}
+	transfer(n, fourth, s4, octets(10_000), time.Second)
+	if got := fourth.Info(n.now).MSS; got != 948 {
+		t.Errorf("and when it has sent, %d", got)
+	}
+}
+
+// A smaller path is found in a connection that has sent long segments through it: its claim waits for a
+// timeout (RFC 5927 §7.2).
+func TestPathBecomesNarrow(t *testing.T) {
+	n, a, r, b := narrowed(t, 1500)
+	l := listen(t, b, 80, tcp.Config{})
+	client, server := dial(n, a, port(far, 80), l)
+	transfer(n, client, server, octets(100_000), time.Second)
+	if err := r.ifaces[2].SetMTU(576); err != nil {
+		t.Fatal(err)
+	}
+	transfer(n, client, server, octets(100_000), 3*time.Second)
+	if got := client.Info(n.now).MSS; got != 524 {
+		t.Errorf("MSS %d", got)
+	}
+	wantCounter(t, a, "TcpExtTCPTimeouts", 1)
+	wantCounter(t, a, "TcpExtTCPBlackHole", 0)
+}
+
+// quiet loses every ICMP message.
+func quiet(_ *Iface, f *phy.Frame) bool {
+	b := f.Bytes()
+	return len(b) > 23 && b[12] == 8 && wire.Protocol(b[23]) == wire.ProtocolICMP
+}
+
+// Where nobody says that segments are too long, the connection finds out (RFC 4821), to within a few octets
+// where the path carries more than it falls back to.
+func TestBlackHole(t *testing.T) {
+	for _, c := range []struct{ mtu, least, most int }{{1492, 1484, 1492}, {1300, 1292, 1300}, {1064, 1064, 1064}, {1000, 992, 1000}, {576, 568, 576}, {552, 552, 552}} {
+		n, a, _, b := narrowed(t, c.mtu)
+		n.lose = quiet
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(far, 80), l)
+		transfer(n, client, server, octets(1<<20), 30*time.Second)
+		if got := client.Info(n.now).PathMTU; got < c.least || got > c.most {
+			t.Errorf("%d is found to be %d", c.mtu, got)
+		}
+		if counterOf(t, a, "TcpExtTCPBlackHole") == 0 || counterOf(t, a, "TcpExtTCPTimeouts") > 6 {
+			t.Errorf("%d: %d black holes, %d timeouts", c.mtu, counterOf(t, a, "TcpExtTCPBlackHole"), counterOf(t, a, "TcpExtTCPTimeouts"))
+		}
+		if probes, ok, not := counterOf(t, a, "TcpExtTCPMTUProbe"), counterOf(t, a, "TcpExtTCPMTUPSuccess"), counterOf(t, a, "TcpExtTCPMTUPFail"); probes < 5 || probes > 10 || ok+not != probes {
+			t.Errorf("%d: %d probes, %d arrived, %d were lost", c.mtu, probes, ok, not)
+		}
+	}
+}
+
+// What only looked like a black hole, a path that was down, costs nothing in the end.
+func TestNoBlackHole(t *testing.T) {
+	n, a, _, b := narrowed(t, 1500)
+	l := listen(t, b, 80, tcp.Config{})
+	client, server := dial(n, a, port(far, 80), l)
+	up := n.now.Add(5 * time.Second)
+	n.lose = func(*Iface, *phy.Frame) bool { return n.now < up }
+	transfer(n, client, server, octets(1<<20), 30*time.Second)
+	wantCounter(t, a, "TcpExtTCPBlackHole", 2)
+	if got := client.Info(n.now).PathMTU; got < 1492 {
+		t.Errorf("path MTU %d", got)
+	}
+}
+
+func TestPathMTUOfDatagrams(t *testing.T) {
+	n, a, _, b := narrowed(t, 1000)
+	u, err := a.DialUDP(netip.AddrPort{}, port(far, 9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, err := a.BindUDP(netip.AddrPort{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink, err := b.BindUDP(port(far, 9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Send(n.now, make([]byte, 1472), netip.AddrPort{}); err != nil {
+		t.Fatal(err)
+	}
+	n.run(time.Second)
+	if _, _, err := u.Recv(make([]byte, 10)); !errors.Is(err, ErrTooBig) {
+		t.Errorf("the datagram that was too long: %v", err)
+	}
+	for _, c := range []struct {
+		octets int
+		want   error
+	}{{973, ErrTooBig}, {972, nil}} {
+		if err := u.Send(n.now, make([]byte, c.octets), netip.AddrPort{}); !errors.Is(err, c.want) {
+			t.Errorf("%d octets: %v", c.octets, err)
+		}
+		if err := free.Send(n.now, make([]byte, c.octets), port(far, 9)); !errors.Is(err, c.want) {
+			t.Errorf("%d octets from a socket without a peer: %v", c.octets, err)
+		}
+	}
+	n.run(time.Second)
+	if sink.queue.n != 2 {
+		t.Errorf("%d datagrams arrived", sink.queue.n)
+	}
+	client, _ := dial(n, a, port(far, 80), listen(t, b, 80, tcp.Config{}))
+	if got := client.Info(n.now).PathMTU; got != 1500 {
+		t.Errorf("a connection believes what UDP was told: path MTU %d", got)
+	}
+	n.run(pathAge)
+	if err := u.Send(n.now, make([]byte, 1472), netip.AddrPort{}); err != nil {
+		t.Errorf("after ten minutes: %v", err)
+	}
+}
+
+// fragNeeded is "fragmentation needed" from a to b about a packet of so many octets from b's port 80 to dst.
+func fragNeeded(mtu uint16, proto wire.Protocol, dst netip.Addr, quoted int, seq wire.Seq, dstPort uint16) []byte {
+	t := wire.TCP{SrcPort: 80, DstPort: dstPort, Seq: seq, Flags: wire.ACK}
+	q := make([]byte, wire.IPv4Len+wire.TCPLen)
+	t.Put(q[wire.IPv4Len:])
+	ip := wire.IPv4{TTL: 64, Protocol: proto, Src: ipB, Dst: dst, PayloadLen: quoted - wire.IPv4Len, DontFragment: true}
+	ip.Put(q)
+	return icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: mtu}, q)
+}
+
+// Claims that cannot be true change nothing and have their word; a router that names no MTU gets the next
+// plateau.
+func TestPathMTUClaims(t *testing.T) {
+	n, a, b := pair(t)
+	l := listen(t, b, 80, tcp.Config{})
+	client, server := dial(n, a, port(ipB, 80), l)
+	n.lose = func(*Iface, *phy.Frame) bool { return true }
+	if _, err := server.Write(n.now, octets(4000)); err != nil {
+		t.Fatal(err)
+	}
+	n.run(time.Millisecond)
+	una, p := server.Info(n.now).SndUna, client.Local().Port()
+	const bad, unknown = "dropped: icmp bad mtu", "dropped: icmp no socket"
+	for _, c := range []struct {
+		name    string
+		mtu     uint16
+		quoted  int
+		seq     wire.Seq
+		port    uint16
+		want    string
+		pathMTU int
+	}{
+		{"acknowledged", 1000, 1500, una - 1, p, unknown, 1500},
+		{"never sent", 1000, 1500, una + 4000, p, unknown, 1500},
+		{"another's port", 1000, 1500, una, p + 1, unknown, 1500},
+		{"less than every link carries", 67, 1500, una, p, bad, 1500},
+		{"it fits", 1400, 1400, una, p, bad, 1500},
+		{"not smaller than we send", 1500, 1501, una, p, bad, 1500},
+		{"no MTU named", 0, 1500, una, p, "ESTABLISHED", 1492},
+		{"again", 0, 1492, una, p, "ESTABLISHED", 1006},
+		{"true", 600, 1006, una + 100, p, "ESTABLISHED", 600},
+		{"twice", 600, 1500, una, p, bad, 600},
+		{"more again", 1400, 1500, una, p, bad, 600},
+	} {
+		v := b.Receive(n.now, b.ifaces[1], toB(fragNeeded(c.mtu, wire.ProtocolTCP, ipA, c.quoted, c.seq, c.port)))
+		if got := v.String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if got := server.Info(n.now).PathMTU; got != c.pathMTU {
+			t.Errorf("%s: path MTU %d, want %d", c.name, got, c.pathMTU)
+		}
+	}
+}
+
+func TestPathTableIsBounded(t *testing.T) {
+	h, i := lone(t)
+	if err := h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.BindUDP(port(netip.IPv4Unspecified(), 80)); err != nil {
+		t.Fatal(err)
+	}
+	at := func(k int) netip.Addr { return netip.AddrFrom4([4]byte{20, 0, byte(k >> 8), byte(k)}) }
+	for k := range 1500 {
+		v := h.Receive(clock.Instant(k), i, toB(fragNeeded(1000, wire.ProtocolUDP, at(k), 1500, 0, 9)))
+		if v.Kind != Delivered {
+			t.Fatalf("%d: %v", k, v)
+		}
+	}
+	if len(h.paths) != 1024 {
+		t.Errorf("%d paths are remembered", len(h.paths))
+	}
+	if h.PathMTU(1500, at(475)) != 1500 || h.PathMTU(1500, at(476)) != 1000 {
+		t.Error("it was not the oldest that went")
+	}
+	v := h.Receive(1500, i, toB(fragNeeded(1000, wire.ProtocolUDP, at(9999), 1501, 0, 9)))
+	if v != dropped(drop.ICMPBadMTU) {
+		t.Errorf("a quotation longer than the interface's MTU: %v", v)
+	}
+}

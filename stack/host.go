@@ -64,6 +64,10 @@ type Host struct {
 	small     *phy.Pool
 	large     *phy.Pool
 	bucket    bucket // ICMP errors
+	challenge struct {
+		second clock.Instant // the budget is for it
+		left   int
+	}
 
 	observers   []*observer
 	whole       int // of them want to see payload too
@@ -104,8 +108,9 @@ func New(cfg Config) *Host {
 	}
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
 	h.lastPort = [2]uint16{uint16(h.rng.Uint32()), uint16(h.rng.Uint32())}
+	h.challenge.left = -1
 	h.bucket = newBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
-	h.hooks = tcp.Hooks{State: h.tcpState, Count: h.tcpCount, Episode: h.tcpEpisode}
+	h.hooks = tcp.Hooks{Challenge: h.mayChallenge, State: h.tcpState, Count: h.tcpCount, Episode: h.tcpEpisode}
 	return h
 }
 

@@ -9,6 +9,7 @@ type Limits struct {
 	Groups     int // multicast groups that sockets have joined, each counted for each socket: 1024
 	ReplyQueue int // answers of the stack itself that wait for one interface: 256
 	Paths      int // destinations whose path MTU is known to be less than the link's: 1024
+	Challenges int // ACKs sent per second for segments that may be forged, give or take a half: 1000
 	ICMPRate   int // ICMP errors sent per second: 1000
 	ICMPBurst  int // ICMP errors sent at once: 50
 }
@@ -29,6 +30,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Groups, 1024)
 	def(&l.ReplyQueue, 256)
 	def(&l.Paths, 1024)
+	def(&l.Challenges, 1000)
 	def(&l.ICMPRate, 1000)
 	def(&l.ICMPBurst, 50)
 	return l

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"net/netip"
+	"time"
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
@@ -315,6 +316,22 @@ func (h *Host) tcpEpisode(conn *tcp.Conn, e tcp.Episode, why string) {
 	if len(h.events) > 0 {
 		h.transitions = append(h.transitions, transition{conn: conn, episode: e, why: why})
 	}
+}
+
+// mayChallenge is the budget of challenge ACKs that all connections share. It is another one in each
+// second: a fixed one would tell whoever uses it up on a connection of his own whether he has hit one of
+// somebody else's.
+func (h *Host) mayChallenge(now clock.Instant) bool {
+	b := &h.challenge
+	if second := now / clock.Instant(time.Second); second != b.second || b.left < 0 {
+		b.second, b.left = second, h.limits.Challenges/2+h.rng.IntN(h.limits.Challenges)
+	}
+	if b.left == 0 {
+		h.count(tcpExtACKSkippedChallenge)
+		return false
+	}
+	b.left--
+	return true
 }
 
 func (h *Host) tcpCount(e tcp.Event, n int) {

@@ -71,6 +71,12 @@ func (s *Ranges) Covers(lo, hi int64) bool {
 	return i < len(s.r) && s.r[i].Lo <= lo && hi <= s.r[i].Hi
 }
 
+// Touches reports whether [lo, hi) overlaps a range of the set or continues one.
+func (s *Ranges) Touches(lo, hi int64) bool {
+	i := s.find(lo)
+	return i < len(s.r) && s.r[i].Lo <= hi
+}
+
 // DropBelow takes everything below off out of the set.
 func (s *Ranges) DropBelow(off int64) {
 	i := 0

@@ -67,6 +67,7 @@ const (
 	TCPBadSYN       // a SYN in a synchronised state (RFC 5961 §4)
 	TCPBadState     // nothing the state can use, such as data after the peer's FIN
 	TCPClosedRecv   // data for a receiver that the application has closed
+	TCPTooManyGaps  // early, where more gaps are open than are kept
 	TCPOldTimestamp // older than what has come since (PAWS, RFC 7323 §5)
 	TCPNoTimestamp  // without the timestamps that both ends agreed on (RFC 7323 §3.2)
 
@@ -130,6 +131,7 @@ var words = [NumReasons]string{
 	TCPBadSYN:         "tcp bad syn",
 	TCPBadState:       "tcp bad state",
 	TCPClosedRecv:     "tcp receiver closed",
+	TCPTooManyGaps:    "tcp too many gaps",
 	TCPOldTimestamp:   "tcp old timestamp",
 	TCPNoTimestamp:    "tcp no timestamp",
 	QueueFull:         "queue full",

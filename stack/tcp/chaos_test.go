@@ -46,7 +46,7 @@ func (x *chaos) config() Config {
 		DelayedAck: []time.Duration{0, -1, 200 * time.Millisecond}[r.IntN(3)],
 		KeepAlive:  []time.Duration{0, 0, 3 * time.Second}[r.IntN(3)],
 		TimeWait:   []time.Duration{0, -1, time.Second}[r.IntN(3)],
-		MaxRetries: 1000, SYNRetries: 1000, KeepAliveMax: 1000, RTOMax: 4 * time.Second,
+		MaxRetries: 1000, OrphanRetries: 1000, SYNRetries: 1000, KeepAliveMax: 1000, RTOMax: 4 * time.Second,
 	}
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	KeepAliveMax  int           // probes without an answer before the connection is given up
 	UserTimeout   time.Duration // how long data may stay unacknowledged; 0: until MaxRetries
 	MaxRetries    int           // retransmissions of one segment before giving up
+	OrphanRetries int           // the same once the application has closed, and probes of a window that stays shut
 	SYNRetries    int           // retransmissions of a SYN before giving up
 	DelayedAck    time.Duration // longest delay of an ACK; negative: none is delayed
 	TimeWait      time.Duration // 2 MSL; negative: none
@@ -49,6 +50,7 @@ func Default() Config {
 		RecvBufferMax: 8 << 20,
 		KeepAliveMax:  9,
 		MaxRetries:    15,
+		OrphanRetries: 8,
 		SYNRetries:    6,
 		DelayedAck:    40 * time.Millisecond,
 		TimeWait:      10 * time.Second,
@@ -66,6 +68,7 @@ func (c Config) withDefaults() Config {
 	set(&c.RecvBufferMax, d.RecvBufferMax)
 	set(&c.KeepAliveMax, d.KeepAliveMax)
 	set(&c.MaxRetries, d.MaxRetries)
+	set(&c.OrphanRetries, d.OrphanRetries)
 	set(&c.SYNRetries, d.SYNRetries)
 	set(&c.DelayedAck, d.DelayedAck)
 	set(&c.TimeWait, d.TimeWait)

@@ -118,6 +118,8 @@ type intents struct {
 type Hooks struct {
 	State func(c *Conn, from, to State) // a transition
 	Count func(e Event, n int)          // something to be counted, n times
+	// Challenge reports whether an ACK may answer what no honest peer sends (RFC 5961 §7).
+	Challenge func(now clock.Instant) bool
 
 	Episode func(c *Conn, e Episode, why string) // a turn in what the sender thinks of the path
 }

@@ -22,6 +22,6 @@
 // Left out on purpose: RFC 6675's IsLost, NextSeg rules 3 and 4, which RACK's window, its timer and the tail
 // loss probe replace. Left for later: ECN, F-RTO, pacing.
 //
-// Limits: buffers of MinBuffer to MaxBuffer octets; any number of gaps inside the receive window, 16
+// Limits: buffers of MinBuffer to MaxBuffer octets; 1024 gaps inside the receive window, 16
 // octets each; about 500 ranges on the sender's scoreboard, 16 octets each. A Conn is single-owner: one goroutine at a time may call its methods.
 package tcp

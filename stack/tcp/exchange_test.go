@@ -261,6 +261,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.UserTimeout = span()
 		case "retries":
 			x.cfg.MaxRetries = x.number(v)
+		case "orphanretries":
+			x.cfg.OrphanRetries = x.number(v)
 		case "synretries":
 			x.cfg.SYNRetries = x.number(v)
 		case "delack":

@@ -5,6 +5,10 @@ import (
 	"smolsh/stack/wire"
 )
 
+// maxGaps bounds the ranges of what came early: a peer must not make us search and move any number of them
+// for single octets. As many losses in one window are more than any honest path has.
+const maxGaps = 1024
+
 // gaps is what came early, and what is to be said of it. It exists from the first such segment on, until
 // the connection is idle.
 type gaps struct {

@@ -259,17 +259,20 @@ FIN bare | half sync | = | - | tcp no ack | 0 | §3.10.7.4 step 5
 RST | CL | = | - | no socket | 0 | §3.10.7.1
 RST | LI | = | - | tcp bad reset | 0 | §3.10.7.2 step 1
 RST | SS | = | - | tcp bad reset | 0 | §3.10.7.3 step 2: it acknowledges nothing
-RST | half sync | CL | - | - | 0 | §3.10.7.4 step 2
+RST | half ES F1 F2 CW CG LA | CL | - | - | 0 | §3.10.7.4 step 2
+RST | TW | = | - | tcp bad reset | 0 | RFC 1337 F1
 
 RST,ACK | CL | = | - | no socket | 0 | §3.10.7.1
 RST,ACK | LI | = | - | tcp bad reset | 0 | §3.10.7.2 step 1
 RST,ACK | SS | CL | - | - | 0 | §3.10.7.3 step 2: refused
-RST,ACK | half sync | CL | - | - | 0 | §3.10.7.4 step 2
+RST,ACK | half ES F1 F2 CW CG LA | CL | - | - | 0 | §3.10.7.4 step 2
+RST,ACK | TW | = | - | tcp bad reset | 0 | RFC 1337 F1
 
 RST,ACK future | CL | = | - | no socket | 0 | §3.10.7.1
 RST,ACK future | LI | = | - | tcp bad reset | 0 | §3.10.7.2 step 1
 RST,ACK future | SS | = | - | tcp bad ack | 0 | §3.10.7.3 step 1: not even answered
-RST,ACK future | half sync | CL | - | - | 0 | §3.10.7.4 step 2 comes before step 5
+RST,ACK future | half ES F1 F2 CW CG LA | CL | - | - | 0 | §3.10.7.4 step 2 comes before step 5
+RST,ACK future | TW | = | - | tcp bad reset | 0 | RFC 1337 F1
 
 RST in window | CL | = | - | no socket | 0 | §3.10.7.1
 RST in window | LI | = | - | tcp bad reset | 0 | §3.10.7.2 step 1

@@ -245,8 +245,9 @@ func (s *Segment) trimFront(n int) {
 	s.Payload = s.Payload[min(n, len(s.Payload)):]
 }
 
-// answerUnacceptable owes an ACK for a segment outside the window, never for a reset. One without
-// data is answered at a bounded rate: two ends that disagree would answer each other for ever.
+// answerUnacceptable owes an ACK for a segment outside the window, never for a reset. What
+// no peer repeats, since it holds nothing or lies more than a window away, is answered at a bounded rate: two
+// ends that disagree would answer each other for ever, and who forges it would have us answer the peer.
 func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if s.Flags&wire.RST != 0 {
 		return
@@ -254,7 +255,9 @@ func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if c.state == TimeWait && s.Flags&wire.FIN != 0 && s.Seq.Add(s.Len()) == c.rcv.nxt {
 		c.at.timeWait = now.Add(max(0, c.cfg.TimeWait)) // the peer's FIN again: step eight restarts 2 MSL
 	}
-	if len(s.Payload) == 0 && s.Flags&wire.FIN == 0 && !c.challenge.take(now) {
+	r, end := &c.rcv, s.Seq.Add(s.Len())
+	honest := s.Len() > 0 && s.Flags&wire.SYN == 0 && s.Seq.LessEq(r.adv) && r.nxt.Add(-r.buf.Limit()).LessEq(end)
+	if !honest && !c.mayChallenge(now) {
 		return
 	}
 	c.owe.ack = true
@@ -262,10 +265,15 @@ func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 
 // challengeACK owes RFC 5961's challenge for a segment that may be forged.
 func (c *Conn) challengeACK(now clock.Instant) {
-	if c.challenge.take(now) {
+	if c.mayChallenge(now) {
 		c.count(EventChallengeAck)
 		c.owe.ack = true
 	}
+}
+
+// mayChallenge asks the connection's budget, then the host's, which all connections share (RFC 5961 §7).
+func (c *Conn) mayChallenge(now clock.Instant) bool {
+	return c.challenge.take(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
 // checkReset is step two, with RFC 5961 §3: only a reset at exactly RCV.NXT is believed.
@@ -275,6 +283,8 @@ func (c *Conn) checkReset(now clock.Instant, s *Segment) drop.Reason {
 		return drop.TCPBadReset
 	}
 	switch c.state {
+	case TimeWait: // the answer to an old duplicate must not end it before its time (RFC 1337, fix F1)
+		return drop.TCPBadReset
 	case SynReceived:
 		c.count(EventAttemptFail)
 		if c.passive {
@@ -285,7 +295,7 @@ func (c *Conn) checkReset(now clock.Instant, s *Segment) drop.Reason {
 	case Established, FinWait1, FinWait2, CloseWait:
 		c.count(EventEstabReset)
 		c.fail(ErrReset, false)
-	default: // CLOSING, LAST-ACK, TIME-WAIT: nobody is left to be told
+	default: // CLOSING, LAST-ACK: nobody is left to be told
 		c.close()
 	}
 	return drop.None

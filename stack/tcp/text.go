@@ -48,6 +48,9 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 			c.noteDuplicate(seq, seq.Add(len(p)))
 			return drop.TCPDuplicate
 		}
+		if g.Len() >= maxGaps && !g.Touches(off, end) {
+			return drop.TCPTooManyGaps // its time comes when others are closed
+		}
 		c.count(EventOutOfOrder)
 		r.buf.PutAt(r.buf.Len()+gap, p)
 		g.Add(off, end)

@@ -117,6 +117,9 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	if opening {
 		limit = c.cfg.SYNRetries
 	}
+	if c.rcv.closed {
+		limit = min(limit, c.cfg.OrphanRetries)
+	}
 	if int(c.rtt.backoffs) >= limit {
 		c.timedOut()
 		return
@@ -178,11 +181,12 @@ func (c *Conn) armPersist(now clock.Instant) {
 // unsent reports whether there are octets, or a FIN, that the peer has not acknowledged.
 func (c *Conn) unsent() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
 
-// persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1).
+// persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1),
+// but not for an application that has closed: a peer must not make us keep its octets (RFC 6429).
 func (c *Conn) persistTimeout() {
 	t := &c.at
 	t.persist = clock.Never
-	if int(t.unanswered) >= c.cfg.MaxRetries {
+	if int(t.unanswered) >= c.cfg.MaxRetries || c.rcv.closed && int(t.probes) >= c.cfg.OrphanRetries {
 		c.timedOut()
 		return
 	}

@@ -1,0 +1,90 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// A peer that sends every second octet of the window makes us keep a bounded number of ranges; what it fills
+// in later is complete all the same.
+func TestGapsAreBounded(t *testing.T) {
+	c := NewListen(&Config{RecvBuffer: 65535}, 1460, 1, nil)
+	receive := func(f wire.Flags, seq wire.Seq, p []byte) drop.Reason {
+		return c.Receive(0, &Segment{TCP: wire.TCP{Seq: seq, Ack: 2, Flags: f, Window: 65535}, Payload: p})
+	}
+	said := func() {
+		for ok := true; ok; {
+			_, ok = c.Emit(0, make([]byte, 1460), new(Segment))
+		}
+	}
+	receive(wire.SYN, 1000, nil)
+	said()
+	receive(wire.ACK, 1001, nil)
+	octet := func(k int) []byte { return []byte{byte(k * 7)} }
+	refused := 0
+	for k := 1; k < 6000; k += 2 {
+		switch r := receive(wire.ACK, wire.Seq(1001+k), octet(k)); r {
+		case drop.TCPTooManyGaps:
+			refused++
+		case drop.None:
+		default:
+			t.Fatal(r)
+		}
+		said()
+	}
+	if got := c.Info(0).Gaps; got != 1024 || refused != 3000-1024 {
+		t.Errorf("%d gaps, %d octets refused", got, refused)
+	}
+	if r := receive(wire.ACK, 1001+2, octet(2)); r != drop.None {
+		t.Errorf("what closes a gap is refused: %v", r)
+	}
+	all := make([]byte, 6000)
+	for k := range all {
+		all[k] = byte(k * 7)
+	}
+	for k := 0; k < 6000; k += 1000 {
+		receive(wire.ACK, wire.Seq(1001+k), all[k:k+1000])
+		said()
+	}
+	got := make([]byte, 7000)
+	if n, _ := c.Read(got); n != 6000 || string(got[:n]) != string(all) {
+		t.Errorf("%d octets, or not the ones sent", n)
+	}
+}
+
+// Challenges have the connection's budget and the host's.
+func TestChallengeBudgets(t *testing.T) {
+	asked, answers := 0, 0
+	allow := true
+	c := NewListen(&Config{}, 1460, 1, &Hooks{Challenge: func(clock.Instant) bool { asked++; return allow }})
+	c.Receive(0, &Segment{TCP: wire.TCP{Seq: 1000, Flags: wire.SYN, Window: 65535}})
+	c.Emit(0, make([]byte, 1460), new(Segment))
+	c.Receive(0, &Segment{TCP: wire.TCP{Seq: 1001, Ack: 2, Flags: wire.ACK, Window: 65535}})
+	forge := func(now clock.Instant) {
+		for k := range 40 {
+			f := [...]wire.Flags{wire.RST, wire.SYN, wire.ACK, wire.ACK}[k%4]
+			ack := [...]wire.Seq{0, 0, 0x7000_0000, 2}[k%4] // a reset, a SYN, an ACK of what was not sent, a segment beyond the window
+			seq := [...]wire.Seq{1500, 1500, 1001, 0x4000_0000}[k%4]
+			c.Receive(now, &Segment{TCP: wire.TCP{Seq: seq, Ack: ack, Flags: f, Window: 65535}})
+			if _, ok := c.Emit(now, make([]byte, 1460), new(Segment)); ok {
+				answers++
+			}
+		}
+	}
+	forge(clock.Instant(time.Second))
+	if asked != 10 || answers != 10 {
+		t.Errorf("%d answers to 40 forgeries, the host was asked %d times", answers, asked)
+	}
+	allow = false
+	forge(clock.Instant(2 * time.Second))
+	if asked != 20 || answers != 10 {
+		t.Errorf("%d answers though the host had said no, asked %d times", answers-10, asked-10)
+	}
+	if c.State() != Established {
+		t.Errorf("%v", c.State())
+	}
+}

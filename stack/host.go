@@ -64,6 +64,7 @@ type Host struct {
 	small     *phy.Pool
 	large     *phy.Pool
 	bucket    bucket // ICMP errors
+	cookies   cookies
 	challenge struct {
 		second clock.Instant // the budget is for it
 		left   int

@@ -80,21 +80,21 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 }
 
 // listen is a segment's arrival in LISTEN (RFC 9293 §3.10.7.2): a SYN makes a connection, where there is
-// room for it; an ACK is refused. after is the sequence number that a reused TIME-WAIT connection
+// room for it, and a cookie otherwise; an ACK is refused unless it brings one back. after is the sequence number that a reused TIME-WAIT connection
 // demands a later one than.
 func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, after *wire.Seq) Verdict {
 	switch {
 	case s.Flags.Has(wire.RST):
 		return dropped(drop.NoSocket)
 	case s.Flags.Has(wire.ACK):
-		return h.refuseTCP(now, p, s, drop.TCPBadState)
+		return h.takeCookie(now, p, l, s)
 	case !s.Flags.Has(wire.SYN):
 		return dropped(drop.TCPBadState)
-	case l.full() || l.half >= h.limits.SYNQueue:
+	case !l.full() && l.half >= h.limits.SYNQueue:
+		return h.sendCookie(now, p, l, s)
+	case l.full():
 		h.count(tcpExtListenDrops)
-		if l.full() {
-			h.count(tcpExtListenOverflows)
-		}
+		h.count(tcpExtListenOverflows)
 		return dropped(drop.TCPListenFull) // the peer tries again
 	}
 	local := netip.AddrPortFrom(p.ip.Dst, s.DstPort)
@@ -105,18 +105,24 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	}
 	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.hooks)
 	conn.SetStampOffset(h.stampOffset(local, remote))
+	return h.admit(now, p, l, s, conn)
+}
+
+// admit gives the segment that made a connection to it, and puts it on the listener's SYN queue.
+func (h *Host) admit(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, conn *tcp.Conn) Verdict {
 	if r := conn.Receive(now, s); r != drop.None {
 		h.unsettled(conn)
 		return dropped(r)
 	}
 	id, err := h.register()
 	if err != nil {
+		conn.Abort(now)
 		h.unsettled(conn)
 		h.count(tcpExtListenDrops)
 		h.count(tcpExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
 	}
-	c := h.addConn(id, conn, p.iface, local, remote)
+	c := h.addConn(id, conn, p.iface, netip.AddrPortFrom(p.ip.Dst, s.DstPort), netip.AddrPortFrom(p.ip.Src, s.SrcPort))
 	c.listener, c.half = l, true
 	l.half++
 	v := deliveredTo(wire.ProtocolTCP, s.DstPort)

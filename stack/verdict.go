@@ -35,10 +35,11 @@ const (
 	HostUnreachable
 	FragNeeded
 	TimeExceeded
+	SYNCookie
 )
 
 var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreachable", "protocol unreachable",
-	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded"}
+	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded", "syn cookie"}
 
 // String is what traces say: "echo reply", "rst", ….
 func (a Answer) String() string { return answerWords[a] }

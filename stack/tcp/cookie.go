@@ -1,0 +1,69 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// Where a listener keeps no state between SYN and ACK, the peer's options come back in the echo of our
+// timestamp: its low bits hold the window scale, none being 15, and whether it acknowledges selectively.
+const (
+	cookieScale  = 0xf
+	cookieSACK   = 1 << 4
+	cookieStamps = 0x1f
+)
+
+// StatelessAnswer is the SYN-ACK to the SYN s, of a listener that keeps nothing of it (RFC 4987 §3.6). iss
+// holds what it needs again; stamp is our timestamp clock, which gives up its low bits for the peer's options.
+// Without timestamps neither window scale nor selective acknowledgements are agreed on. cfg and mss are
+// NewListen's.
+func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segment) wire.TCP {
+	if cfg.MSS > 0 {
+		mss = min(mss, cfg.MSS)
+	}
+	r := wire.TCP{
+		SrcPort: s.DstPort, DstPort: s.SrcPort, Seq: iss, Ack: s.Seq.Add(1), Flags: wire.SYN | wire.ACK,
+		Window: uint16(min(cfg.recvStart(), 0xffff)),
+	}
+	r.Options.MSS = uint16(min(max(mss, minMSS), 0xffff))
+	if !s.Options.HasTimestamps || cfg.NoTimestamps {
+		return r
+	}
+	bits := uint32(cookieScale)
+	if s.Options.HasWindowScale {
+		bits = uint32(min(s.Options.WindowScale, 14))
+		r.Options.WindowScale, r.Options.HasWindowScale = scaleFor(cfg.recvMost()), true
+	}
+	if s.Options.SACKPermitted && !cfg.NoSACK {
+		bits |= cookieSACK
+		r.Options.SACKPermitted = true
+	}
+	value := stamp&^cookieStamps | bits
+	if int32(value-stamp) > 0 {
+		value -= cookieStamps + 1 // never ahead of the clock
+	}
+	r.Options.HasTimestamps, r.Options.TSVal, r.Options.TSEcr = true, value, s.Options.TSVal
+	return r
+}
+
+// ResumeStateless returns the connection in SYN-RECEIVED that s, the acknowledgement of a StatelessAnswer,
+// belongs to, to be given s next. peerMSS is what the peer's SYN said; offset is SetStampOffset's.
+func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset uint32, s *Segment, h *Hooks) *Conn {
+	c := NewListen(cfg, mss, s.Ack.Add(-1), h)
+	c.SetStampOffset(offset)
+	syn := Segment{TCP: wire.TCP{Seq: s.Seq.Add(-1), Flags: wire.SYN, Window: s.Window}}
+	o := &syn.Options
+	o.MSS = uint16(peerMSS)
+	if s.Options.HasTimestamps && !cfg.NoTimestamps {
+		o.HasTimestamps, o.TSVal = true, s.Options.TSVal
+		if scale := uint8(s.Options.TSEcr & cookieScale); scale <= 14 {
+			o.HasWindowScale, o.WindowScale = true, scale
+		}
+		o.SACKPermitted = s.Options.TSEcr&cookieSACK != 0
+	}
+	c.receiveListen(now, &syn)
+	var answer Segment
+	c.emitSYN(now, &answer) // it went long ago
+	c.snd.timedAt, c.at.rexmt = clock.Never, clock.Never
+	return c
+}

@@ -94,7 +94,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.at.unanswered++
 		c.at.asked(now)
 		c.count(EventKeepAlive)
-		c.acknowledge(now, s, c.snd.max.Add(-1))
+		c.header(now, s, c.snd.max.Add(-1)) // old for the peer, which drops it with its acknowledgement
 	case sendAck:
 		c.acknowledge(now, s, c.seq())
 	}
@@ -332,10 +332,15 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 
 // acknowledge makes s an acknowledgement of all that has come, with sequence number seq.
 func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq) {
+	c.header(now, s, seq)
+	c.acknowledged()
+}
+
+// header is what every segment says after the handshake. Who owes an acknowledgement owes it still.
+func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
 	c.ts.put(now, &s.Options)
 	c.putSACK(&s.Options)
-	c.acknowledged()
 }
 
 func (c *Conn) acknowledged() {

@@ -1,0 +1,112 @@
+package lab
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"smolsh/phy/fault"
+	"smolsh/stack/tcp"
+)
+
+// shrinkRuns bounds the work of making a plan smaller.
+const shrinkRuns = 400
+
+// clone is a plan that shares nothing with p.
+func (p *plan) clone() *plan {
+	q := *p
+	q.Faults, q.Flaps, q.Changes = slices.Clone(p.Faults), slices.Clone(p.Flaps), slices.Clone(p.Changes)
+	return &q
+}
+
+// shrink returns a plan that still fails, from which nothing can be taken without mending it, and how it
+// fails. Whatever is switched off one by one: faults, options, patterns; sizes are halved.
+func (p *plan) shrink(why error, fails func(*plan) error) (*plan, error) {
+	for runs, better := 0, true; better && runs < shrinkRuns; {
+		better = false
+		for _, change := range p.reductions() {
+			q := p.clone()
+			if change(q); q.String() == p.String() {
+				continue
+			}
+			if runs++; runs > shrinkRuns {
+				break
+			}
+			if err := fails(q); err != nil {
+				p, why, better = q, err, true
+			}
+		}
+	}
+	return p, why
+}
+
+// reductions are the ways to make p smaller, the great ones first.
+func (p *plan) reductions() (all []func(*plan)) {
+	add := func(f func(*plan)) { all = append(all, f) }
+	for i := len(p.Faults) - 1; i >= 0; i-- {
+		add(func(q *plan) { q.Faults = drop1(q.Faults, i) })
+	}
+	for i := len(p.Flaps) - 1; i >= 0; i-- {
+		add(func(q *plan) { q.Flaps = drop1(q.Flaps, i) })
+	}
+	for i := len(p.Changes) - 1; i >= 0; i-- {
+		add(func(q *plan) { q.Changes = drop1(q.Changes, i) })
+	}
+	for i := range p.Faults {
+		for _, f := range []func(*faultPlan){
+			func(f *faultPlan) { f.Loss = 0 }, func(f *faultPlan) { f.Duplicate = 0 }, func(f *faultPlan) { f.Corrupt = 0 },
+			func(f *faultPlan) { f.Reorder, f.Hold = 0, 0 }, func(f *faultPlan) { f.Delay = 0 }, func(f *faultPlan) { f.Jitter = 0 },
+			func(f *faultPlan) { f.Dir = fault.TX }, func(f *faultPlan) { f.Dir = fault.RX }, func(f *faultPlan) { f.From = 0 },
+		} {
+			add(func(q *plan) {
+				if i < len(q.Faults) {
+					f(&q.Faults[i])
+				}
+			})
+		}
+	}
+	for _, f := range []func(*linkPlan){
+		func(k *linkPlan) { k.Loss = 0 }, func(k *linkPlan) { k.Jitter = 0 }, func(k *linkPlan) { k.RateBps, k.Queue = 0, 0 },
+		func(k *linkPlan) { k.Queue = 0 }, func(k *linkPlan) { k.Offload = false }, func(k *linkPlan) { k.MTU = 1500 },
+		func(k *linkPlan) { k.Delay = min(k.Delay, 10*time.Millisecond) }, func(k *linkPlan) { k.Delay = k.Delay.Truncate(time.Millisecond) },
+	} {
+		add(func(q *plan) { f(&q.Link) })
+	}
+	add(func(q *plan) { q.Together = false })
+	for i := range p.Ends {
+		for _, f := range endReductions() {
+			add(func(q *plan) { f(&q.Ends[i]) })
+		}
+	}
+	add(func(q *plan) { q.Heal = max(time.Second, q.Heal/2) })
+	return all
+}
+
+func endReductions() []func(*endPlan) {
+	return []func(*endPlan){
+		func(e *endPlan) { e.Octets = 0 }, func(e *endPlan) { e.Octets /= 2 }, func(e *endPlan) { e.Octets -= e.Octets / 8 },
+		func(e *endPlan) { e.Pause = 0 }, func(e *endPlan) { e.ReadPause = 0 }, func(e *endPlan) { e.Chunk = 0 },
+		func(e *endPlan) { e.ReadChunk = 0 }, func(e *endPlan) { e.Turn = 0 }, func(e *endPlan) { e.Last = false },
+		func(e *endPlan) { e.Abort, e.Rude = 0, false }, func(e *endPlan) { e.Rude = false },
+		func(e *endPlan) { e.options = options{} }, func(e *endPlan) { e.NoSACK = false },
+		func(e *endPlan) { e.NoTimestamps = false }, func(e *endPlan) { e.NoDelay = false },
+		func(e *endPlan) { e.DelayedAck = 0 }, func(e *endPlan) { e.Congestion = tcp.CUBIC },
+		func(e *endPlan) { e.Congestion = tcp.NewReno }, func(e *endPlan) { e.SendBuffer = 0 },
+		func(e *endPlan) { e.RecvBuffer = 0 }, func(e *endPlan) { e.MSS = 0 },
+		func(e *endPlan) { e.InitialWindow = 0 }, func(e *endPlan) { e.KeepAlive = 0 },
+		func(e *endPlan) { e.TimeWait = 0 },
+	}
+}
+
+func drop1[T any](s []T, i int) []T {
+	if i >= len(s) {
+		return s
+	}
+	return slices.Delete(slices.Clone(s), i, i+1)
+}
+
+// parsePlan is the opposite of String.
+func parsePlan(b []byte) (*plan, error) {
+	p := new(plan)
+	return p, json.Unmarshal(b, p)
+}

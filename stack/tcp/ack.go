@@ -91,12 +91,12 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 // because all is being repeated, the echoed timestamp tells.
 func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
-	if v.timedAt != clock.Never {
-		if v.timedSeq.LessEq(ack) {
-			c.rtt.sample(now.Sub(v.timedAt), c.cfg)
-			v.timedAt = clock.Never
-		}
-	} else if v.una != v.iss { // the peer's first word may come long after its answer to a repeated SYN
+	switch {
+	case v.timedAt != clock.Never && v.timedSeq.LessEq(ack):
+		c.rtt.sample(now.Sub(v.timedAt), c.cfg)
+		v.timedAt = clock.Never
+	case v.timedAt != clock.Never && !c.rtt.backedOff:
+	case v.una != v.iss: // the peer's first word may come long after its answer to a repeated SYN
 		c.sampleEcho(now, s)
 	}
 	n := ack.Sub(v.dataStart())

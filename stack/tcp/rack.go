@@ -91,6 +91,9 @@ func (c *Conn) takeRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.Du
 			r.fack, r.hasFack = x.end, true
 		}
 	}
+	if d.repeat.any {
+		return 0 // what went once may have waited for the repeat to be acknowledged
+	}
 	return rtt
 }
 

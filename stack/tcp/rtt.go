@@ -18,6 +18,7 @@ type estimator struct {
 	rto          time.Duration
 	min          time.Duration // the smallest round trip of late, by what was sent once; 0: none is known
 	minAt        clock.Instant
+	backedOff    bool  // rto is longer than the samples have it
 	backoffs     int32 // consecutive timeouts since the last acknowledgement of something new
 }
 
@@ -26,6 +27,7 @@ func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
 // sample takes in the round trip of a segment that was sent once (§2.2, §2.3); it ends the back-off.
 func (e *estimator) sample(r time.Duration, cfg *Config) {
+	e.backedOff = false
 	if e.srtt == 0 {
 		e.srtt, e.rttvar = max(r, 1), r/2
 	} else {
@@ -39,6 +41,7 @@ func (e *estimator) sample(r time.Duration, cfg *Config) {
 func (e *estimator) backOff(cfg *Config) {
 	e.rto = min(2*e.rto, cfg.rtoMax())
 	e.backoffs++
+	e.backedOff = true
 }
 
 // takeMin keeps the smallest round trip of the last minutes.

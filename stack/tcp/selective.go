@@ -24,6 +24,9 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		b.forget()
 	}
 	rtt := c.takeRACK(now, s, &d)
+	if rtt > 0 && c.rtt.backedOff { // what is timed may lie beyond gaps: this ends the back-off sooner
+		c.rtt.sample(rtt, c.cfg)
+	}
 	if twice.Left != twice.Right {
 		c.widen()
 	}

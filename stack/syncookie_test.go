@@ -151,3 +151,14 @@ func TestCookiesAreParticular(t *testing.T) {
 		}
 	}
 }
+
+// A listener that has sent no cookie does not look for one.
+func TestNoCookieSent(t *testing.T) {
+	h, i := lone(t)
+	listen(t, h, 80, tcp.Config{})
+	ack := tcpPacket(port(ipA, 5000), port(ipB, 80), wire.TCP{Seq: 1, Ack: 2, Flags: wire.ACK, Window: 1000}, nil)
+	if v := h.Receive(0, i, toB(ack)).String(); v != "rst" {
+		t.Error(v)
+	}
+	wantCounter(t, h, "TcpExtSyncookiesFailed", 0)
+}

@@ -88,3 +88,49 @@ func TestChallengeBudgets(t *testing.T) {
 		t.Errorf("%v", c.State())
 	}
 }
+
+// A connection that comes back from a cookie has all that its SYN said, as far as timestamps can carry it.
+func TestStateless(t *testing.T) {
+	cfg := Shared(Config{})
+	for _, c := range []struct {
+		name           string
+		o              wire.TCPOptions
+		sack, ts       bool
+		wscale, rscale uint8
+		mss            int
+	}{
+		{"nothing", wire.TCPOptions{MSS: 1460, SACKPermitted: true, HasWindowScale: true, WindowScale: 7}, false, false, 0, 0, 1460},
+		{"all", wire.TCPOptions{MSS: 1460, SACKPermitted: true, HasWindowScale: true, WindowScale: 14, HasTimestamps: true, TSVal: 77}, true, true, 14, 8, 1448},
+		{"no SACK", wire.TCPOptions{MSS: 1460, HasWindowScale: true, HasTimestamps: true, TSVal: 77}, false, true, 0, 8, 1448},
+		{"no scale", wire.TCPOptions{MSS: 1460, SACKPermitted: true, HasTimestamps: true, TSVal: 77}, true, true, 0, 0, 1448},
+	} {
+		for stamp := uint32(1<<32 - 40); stamp != 40; stamp++ {
+			now := clock.Instant(time.Second)
+			syn := Segment{TCP: wire.TCP{Seq: 1000, Flags: wire.SYN, Options: c.o}}
+			a := StatelessAnswer(cfg, 1460, 5, stamp, &syn)
+			o := &a.Options
+			if a.Ack != 1001 || a.Seq != 5 || a.Window != 65535 || o.MSS != 1460 || o.SACKPermitted != c.sack ||
+				o.HasTimestamps != c.ts || o.HasWindowScale != (c.rscale > 0) || o.WindowScale != c.rscale ||
+				c.ts && (o.TSEcr != 77 || int32(stamp-o.TSVal) < 0 || int32(stamp-o.TSVal) > 31) {
+				t.Fatalf("%s at %d: %+v", c.name, stamp, a)
+			}
+			ack := Segment{TCP: wire.TCP{Seq: 1001, Ack: 6, Flags: wire.ACK, Window: 100}}
+			if c.ts {
+				ack.Options = wire.TCPOptions{HasTimestamps: true, TSVal: 78, TSEcr: o.TSVal}
+			}
+			x := ResumeStateless(now, cfg, 1460, 1460, stamp-1000, &ack, nil)
+			if x.State() != SynReceived {
+				t.Fatalf("%s: %v", c.name, x.State())
+			}
+			r := x.Receive(now, &ack)
+			i := x.Info(now)
+			if r != drop.None || i.State != Established || x.sack != c.sack || x.ts.on != c.ts || i.SndWScale != c.wscale ||
+				i.RcvWScale != c.rscale || i.MSS != c.mss || i.SndWnd != 100<<c.wscale || i.SRTT != 0 || x.Deadline() != clock.Never {
+				t.Fatalf("%s: %v, sack %v, timestamps %v, timer %v, %+v", c.name, r, x.sack, x.ts.on, x.Deadline(), i)
+			}
+			if x.Ready(now) {
+				t.Fatalf("%s: it has something to say", c.name)
+			}
+		}
+	}
+}

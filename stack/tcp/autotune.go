@@ -38,24 +38,20 @@ func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	return now.Sub(r.began) > max(c.rtt.srtt, granularity)
 }
 
-// queueing is how many times its smallest round trip a path may take before what is in flight counts as
-// waiting rather than travelling.
-const queueing = 4
-
 // tuneSend sizes a send buffer that nobody has fixed: twice the congestion window, so that the
-// application has a window's time to come back with more. What only waits in queues, the peer's receive
-// buffer among them, is no reason to keep more: it would only wait longer, and leave the processor's
-// cache meanwhile. rtt is what the latest acknowledgement took, 0 when it does not tell. The buffer never
-// shrinks either.
+// application has a window's time to come back with more, and at most four times what travels in the
+// smallest round trip. What waits in queues beyond that, the peer's receive buffer among them, is no reason
+// to keep more: it would only wait longer, and leave the processor's cache meanwhile. rtt is what the
+// latest acknowledgement took, 0 when it does not tell. The buffer never shrinks either.
 func (c *Conn) tuneSend(rtt time.Duration) {
 	b, least := &c.snd.buf, c.rtt.min
 	if c.cfg.SendBuffer != 0 {
 		return
 	}
 	need := 2 * c.cong.Cwnd
-	if rtt = max(rtt, c.rtt.srtt); least > 0 && rtt > queueing*least {
-		travelling := int(int64(need) * int64(least) / int64(rtt))
-		need = min(need, max(2*startBuffer, queueing*travelling))
+	if rtt = max(rtt, c.rtt.srtt); least > 0 && rtt > 2*least {
+		travelling := int(int64(c.cong.Cwnd) * int64(least) / int64(rtt))
+		need = max(2*startBuffer, 4*travelling)
 	}
 	if need > b.Limit() {
 		b.SetLimit(min(need, c.cfg.SendBufferMax))

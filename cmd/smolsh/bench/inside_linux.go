@@ -98,7 +98,7 @@ func serverPort(i int) netip.AddrPort {
 // send one octet to and fro; it returns octets and segments per second.
 func (a *actor) labStream(super bool, pingers int) (octets, segments float64, err error) {
 	// A link with a rate, or buffers that size themselves would grow without end in a time that costs nothing.
-	p, err := newPair(lab.LinkConfig{Delay: 100 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
+	p, err := newPair(lab.LinkConfig{Delay: 10 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -93,7 +93,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	switch {
 	case v.timedAt != clock.Never && v.timedSeq.LessEq(ack):
-		c.rtt.sample(now.Sub(v.timedAt), c.cfg)
+		c.rtt.sample(c.atMost(now, s, now.Sub(v.timedAt)), c.cfg)
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
 	case v.una != v.iss: // the peer's first word may come long after its answer to a repeated SYN
@@ -129,6 +129,15 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 		rtt = max(since, stampTick)
 	}
 	c.rtt.sample(rtt, c.cfg)
+}
+
+// atMost is rtt, the time since something now acknowledged was sent, less what passed before the segment was
+// sent that this acknowledgement answers, of which the echoed stamp tells: earlier answers may have been lost.
+func (c *Conn) atMost(now clock.Instant, s *Segment, rtt time.Duration) time.Duration {
+	if echo, ok := c.ts.roundTrip(now, &s.Options); ok {
+		return min(rtt, echo+stampTick)
+	}
+	return rtt
 }
 
 // echoed is the round trip that the echoed timestamp tells of; 0: nothing tells.

@@ -25,7 +25,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	}
 	rtt := c.takeRACK(now, s, &d)
 	if rtt > 0 && c.rtt.backedOff { // what is timed may lie beyond gaps: this ends the back-off sooner
-		c.rtt.sample(rtt, c.cfg)
+		c.rtt.sample(c.atMost(now, s, rtt), c.cfg)
 	}
 	if twice.Left != twice.Right {
 		c.widen()

@@ -1,0 +1,226 @@
+package smolsh_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/rfc.md")
+
+// rfcReport is docs/rfc.md. What it says of each section comes from the tests: the first comment of an
+// exchange in testdata/tcp, the comment of a test function, the last column of the matrix's rows.
+const rfcReport = "docs/rfc.md"
+
+// A citation is a section that a test names. An RFC in front of sections holds for those that follow it in the
+// comment; where an exchange or a row of the matrix names none, it is RFC 9293.
+var citation = regexp.MustCompile(`RFCs? (\d+)|§(\d+(?:\.\d+)*)|\bto (?:§)?(\d+(?:\.\d+)*)`)
+
+// cited calls yield for each section that text names. A range, "§2 to §5", names all of its last number.
+func cited(text, rfc string, yield func(section string)) {
+	last := ""
+	for _, m := range citation.FindAllStringSubmatch(text, -1) {
+		switch {
+		case m[1] != "":
+			rfc, last = m[1], ""
+		case rfc == "":
+		case m[2] != "":
+			last = m[2]
+			yield(rfc + " " + last)
+		case last != "":
+			for _, s := range between(last, m[3]) {
+				yield(rfc + " " + s)
+			}
+		}
+	}
+}
+
+// between is the sections behind from up to to, which differ in their last number.
+func between(from, to string) (list []string) {
+	i, j := strings.LastIndexByte(from, '.'), strings.LastIndexByte(to, '.')
+	if from[:i+1] != to[:j+1] {
+		return nil
+	}
+	var a, b int
+	_, _ = fmt.Sscan(from[i+1:], &a)
+	_, _ = fmt.Sscan(to[j+1:], &b)
+	for n := a + 1; n <= b; n++ {
+		list = append(list, fmt.Sprintf("%s%d", from[:i+1], n))
+	}
+	return list
+}
+
+// citations is every section with the tests that name it, in the order of their names.
+func citations(t *testing.T) map[string][]string {
+	all := map[string][]string{}
+	note := func(text, rfc, test string) {
+		cited(text, rfc, func(s string) {
+			if !slices.Contains(all[s], test) {
+				all[s] = append(all[s], test)
+			}
+		})
+	}
+	exchanges, _ := filepath.Glob("testdata/tcp/*.txt")
+	for _, name := range exchanges {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := ""
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, "#") {
+				break
+			}
+			head += strings.TrimPrefix(line, "#")
+		}
+		note(head, "9293", strings.TrimSuffix(filepath.Base(name), ".txt"))
+	}
+	for _, folder := range []string{"stack", "stack/tcp", "stack/lab", "stack/lab/campaign"} {
+		files, _ := filepath.Glob(folder + "/*_test.go")
+		for _, name := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				if d, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(d.Name.Name, "Test") && d.Doc != nil {
+					note(d.Doc.Text(), "", d.Name.Name)
+				}
+			}
+		}
+	}
+	cells, err := os.ReadFile("stack/tcp/matrix_cells_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(cells)) {
+		if f := strings.Split(line, "|"); len(f) == 7 {
+			note(f[6], "9293", "TestMatrix")
+		}
+	}
+	return all
+}
+
+// covers reports whether a test of section cited says something of section.
+func covers(section, cited string) bool {
+	return cited == section || strings.HasPrefix(cited, section+".")
+}
+
+// report is the text of docs/rfc.md. missing are sections that are neither tested nor explained.
+func report(all map[string][]string) (text string, missing []string) {
+	var b strings.Builder
+	b.WriteString("# RFC sections and their tests\n\nGenerated from the tests' own words by `go test . -run TestRFCs -update`. A name in `code` is an exchange in\n" +
+		"`testdata/tcp`, one that begins with Test a Go test. A section's tests are those that name it or a part of it.\n")
+	rfc := ""
+	for line := range strings.Lines(rfcSections) {
+		f := strings.SplitN(strings.TrimSpace(line), " ", 2)
+		if f[0] == "RFC" {
+			number, title, _ := strings.Cut(f[1], " ")
+			rfc = number
+			fmt.Fprintf(&b, "\n## RFC %s: %s\n\n| Section | | Tests |\n|---|---|---|\n", rfc, title)
+			continue
+		}
+		if rfc == "" || f[0] == "" {
+			continue
+		}
+		title, why, explained := strings.Cut(f[1], " -- ")
+		title, named, _ := strings.Cut(title, " = ")
+		tests := strings.Fields(named)
+		for at, names := range all {
+			if covers(rfc+" "+f[0], at) {
+				tests = append(tests, names...)
+			}
+		}
+		slices.Sort(tests)
+		tests = slices.Compact(tests)
+		for k, name := range tests {
+			if !strings.HasPrefix(name, "Test") {
+				tests[k] = "`" + name + "`"
+			}
+		}
+		cell := strings.Join(tests, ", ")
+		switch {
+		case len(tests) == 0 && !explained:
+			missing = append(missing, "RFC "+rfc+" §"+f[0]+" "+title)
+		case explained && cell != "":
+			cell += "; " + why
+		case explained:
+			cell = "– " + why
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", f[0], title, cell)
+	}
+	return b.String(), missing
+}
+
+// stale are the tests that the catalogue names and that are not there.
+func stale(t *testing.T) (list []string) {
+	var tests bytes.Buffer
+	files, _ := filepath.Glob("stack/*_test.go")
+	more, _ := filepath.Glob("stack/tcp/*_test.go")
+	for _, name := range append(files, more...) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(text)
+	}
+	for line := range strings.Lines(rfcSections) {
+		line, _, _ = strings.Cut(line, " -- ")
+		_, named, _ := strings.Cut(line, " = ")
+		for _, name := range strings.Fields(named) {
+			_, err := os.Stat("testdata/tcp/" + name + ".txt")
+			if err != nil && !bytes.Contains(tests.Bytes(), []byte("func "+name+"(t ")) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}
+
+// TestRFCs holds docs/rfc.md to what the tests say, and every section of its RFCs to a test or a reason.
+func TestRFCs(t *testing.T) {
+	text, missing := report(citations(t))
+	for _, m := range missing {
+		t.Errorf("%s has neither a test nor a reason", m)
+	}
+	for _, name := range stale(t) {
+		t.Errorf("the catalogue names %s, which is not there", name)
+	}
+	if *update {
+		if err := os.WriteFile(rfcReport, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	have, err := os.ReadFile(rfcReport)
+	if err != nil || !bytes.Equal(have, []byte(text)) {
+		t.Errorf("%s is not what the tests say: go test . -run TestRFCs -update (%v)", rfcReport, err)
+	}
+}
+
+func TestCited(t *testing.T) {
+	for text, want := range map[string]string{
+		"RFC 5961 §3, §4: x":                    "5961 3,5961 4",
+		"§3.8.1 and RFC 6298 §5.4 to §5.6":      "9293 3.8.1,6298 5.4,6298 5.5,6298 5.6",
+		"RFC 1122 §4.2.2.13, RFC 2525 §2.17 to": "1122 4.2.2.13,2525 2.17",
+		"no section of RFC 793":                 "",
+	} {
+		var got []string
+		cited(text, "9293", func(s string) { got = append(got, s) })
+		if strings.Join(got, ",") != want {
+			t.Errorf("%q names %v, want %s", text, got, want)
+		}
+	}
+	if covers("9293 3.8.6", "9293 3.8.61") || !covers("9293 3.8.6", "9293 3.8.6.1") || covers("9293 3.8.6.1", "9293 3.8.6") {
+		t.Error("a section is covered by its parts, not by its whole")
+	}
+}

@@ -1,0 +1,157 @@
+package smolsh_test
+
+// rfcSections are the sections of TCP's RFCs that ask something of an implementation. Behind "="
+// stand tests that are about a section though they name another, behind "--" why a section has no test of its
+// own, or what of it is left out.
+const rfcSections = `
+RFC 9293 Transmission Control Protocol
+3.1 Header Format -- tests of stack/wire
+3.2 Specific Option Definitions -- tests of stack/wire
+3.3.2 State Machine Overview = TestMatrix
+3.4 Sequence Numbers = TestMatrix
+3.4.1 Initial Sequence Number Selection = TestInitialSequenceNumbers
+3.4.3 The TCP Quiet Time Concept -- left out: numbers come from a clock and a hash that is keyed anew (§3.4.1)
+3.5 Establishing a Connection
+3.5.1 Half-Open Connections and Other Anomalies = open-half-open open-old-duplicate
+3.5.2 Reset Generation = TestMatrix TestTCPRefused
+3.5.3 Reset Processing = TestMatrix challenge open-refused
+3.6 Closing a Connection
+3.6.1 Half-Closed Connections
+3.7.1 Maximum Segment Size Option
+3.7.2 Path MTU Discovery = TestPathMTU TestBlackHole pmtu-recut pmtu-refused
+3.7.3 Interfaces with Variable MTU Values = TestSmallerMTU
+3.7.4 Nagle Algorithm
+3.7.5 IPv6 Jumbograms -- IPv6 is not spoken
+3.8.1 Retransmission Timeout
+3.8.2 TCP Congestion Control = slow-start newreno TestGoodput
+3.8.3 TCP Connection Failures
+3.8.4 TCP Keep-Alives
+3.8.5 The Communication of Urgent Information = urgent
+3.8.6 Managing the Window
+3.8.6.1 Zero-Window Probing
+3.8.6.2.1 Sender's Algorithm: When to Send Data
+3.8.6.2.2 Receiver's Algorithm: When to Send a Window Update
+3.8.6.3 Delayed Acknowledgments: When to Send an ACK Segment
+3.9.1 User/TCP Interface -- the calls of stack/tcp
+3.9.2.1 Source Routing -- not supported: options of IP are neither sent nor answered
+3.9.2.2 ICMP Messages = open-unreachable open-prohibited established-hard-error TestPathMTUClaims
+3.9.2.3 Source Address Validation = TestVerdicts
+3.10.1 OPEN Call = open-active open-passive
+3.10.2 SEND Call
+3.10.3 RECEIVE Call = reset-unread close-unread
+3.10.4 CLOSE Call
+3.10.5 ABORT Call
+3.10.6 STATUS Call -- Info, which most exchanges ask
+3.10.7.1 SEGMENT ARRIVES, CLOSED
+3.10.7.2 SEGMENT ARRIVES, LISTEN
+3.10.7.3 SEGMENT ARRIVES, SYN-SENT
+3.10.7.4 SEGMENT ARRIVES, other states
+3.10.8 Timeouts = user-timeout rto-backoff time-wait
+
+RFC 5681 TCP Congestion Control
+2 Definitions
+3.1 Slow Start and Congestion Avoidance
+3.2 Fast Retransmit/Fast Recovery
+4.1 Restarting Idle Connections
+4.2 Generating Acknowledgments
+4.3 Loss Recovery Mechanisms -- SACK with RACK-TLP; NewReno (RFC 6582) without
+
+RFC 6298 Computing TCP's Retransmission Timer
+2.1 Before a measurement
+2.2 The first measurement
+2.3 Further measurements
+2.4 The least timeout -- 200 ms in place of a second, as Linux has it; it is an option
+2.5 The longest timeout
+3 Taking RTT Samples
+4 Clock Granularity -- times are in nanoseconds; G, the least variance, is 1 ms
+5.1 to start the timer
+5.2 to stop it
+5.3 to start it anew
+5.4 to repeat the earliest segment
+5.5 to back off
+5.6 to start it after that
+5.7 after a lost SYN
+
+RFC 6675 Loss Recovery Based on SACK
+3 Keeping Track of SACK Information = TestBoardAgainstModel
+4 Processing and Acting Upon SACK Information -- losses are found by RACK in place of IsLost, whose timer and tail loss probe take the place of NextSeg's rules 3 and 4
+5 Algorithm Details
+5.1 Retransmission Timeouts
+6 Managing the RTO Timer -- RFC 6298's rules; a repeat of the first segment starts the timer anew
+
+RFC 7323 TCP Extensions for High Performance
+2.2 Window Scale Option
+2.3 Using the Window Scale Option
+2.4 Addressing Window Retraction = window-shrinks buffer-shrinks buffer-shrinks-scaled
+3.2 Timestamps Option
+4.1 RTTM Mechanism
+4.2 Updating the RTO Value -- the clock times one segment a round trip, echoes only what went again, so that no sample needs less weight
+4.3 Which Timestamp to Echo
+5.2 The PAWS Mechanism = paws paws-idle
+5.3 Basic PAWS Algorithm
+5.4 Timestamp Clock -- a tick is a millisecond, counted from a keyed hash of the two ends
+5.5 Outdated Timestamps
+5.6 Header Prediction -- there is none: every segment goes the one way
+5.8 Duplicates from Earlier Incarnations of Connection = time-wait-reuse
+
+RFC 8985 The RACK-TLP Loss Detection Algorithm
+6.1 Upon Transmitting a Data Segment = TestBoardAgainstModel
+6.2 Upon Receiving an ACK
+6.3 Upon RTO Expiration
+7.1 Initializing State = tlp-last
+7.2 Scheduling a Loss Probe
+7.3 Sending a Loss Probe upon PTO Expiration
+7.4 Detecting Losses Using the ACK of the Loss Probe
+8 Managing RACK-TLP Timers = rack-timer tlp-once
+
+RFC 9438 CUBIC
+4.1 Definitions -- nothing to implement
+4.2 Window Increase Function
+4.3 Reno-Friendly Region
+4.4 Concave Region = TestCubicCurve
+4.5 Convex Region = TestCubicCurve
+4.6 Multiplicative Decrease = TestCubicReductions
+4.7 Fast Convergence
+4.8 Timeout = TestCubicReductions
+4.9 Spurious Congestion Events
+4.10 Slow Start = TestCubicSlowStart
+
+RFC 5961 Improving TCP's Robustness to Blind In-Window Attacks
+3 Blind Reset Attack Using the RST Bit
+4 Blind Reset Attack Using the SYN Bit
+5 Blind Data Injection Attack
+6 Suggested Mitigation Strengths -- all of section 3 to 5 is on, without a switch
+7 ACK Throttling
+8 Backward Compatibility and Other Considerations -- nothing to implement
+
+RFC 5927 ICMP Attacks against TCP
+4 Constraints: what is quoted must be in flight
+7.1 ICMP attack against path MTU discovery
+7.2 The path MTU discovery attack fix
+
+RFC 4821 Packetization Layer Path MTU Discovery
+7.2 Selecting MTU Sizes
+7.4 Probing
+7.5 Response to Probe Results
+7.7 Black hole detection
+
+RFC 2525 Known TCP Implementation Problems
+2.1 No initial slow start
+2.2 No slow start after retransmission timeout
+2.3 Uninitialized CWND
+2.4 Inconsistent retransmission
+2.5 Failure to retain above-sequence data
+2.6 Extra additive constant in congestion avoidance
+2.7 Initial RTO too low
+2.8 Failure of window deflation after loss recovery
+2.9 Excessively short keep-alive connection timeout
+2.10 Failure to back off retransmission timeout
+2.11 Insufficient interval between keep-alives
+2.12 Window probe deadlock
+2.13 Stretch ACK violation
+2.14 Retransmission sends multiple packets
+2.15 Failure to send FIN notification promptly
+2.16 Failure to send a RST after half duplex close
+2.17 Failure to RST on close with data pending
+2.18 Options missing from TCP MSS calculation
+`

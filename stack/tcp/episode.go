@@ -9,12 +9,13 @@ const (
 	EpisodeRecovered                // and has ended: what was out is acknowledged
 	EpisodeTimeout                  // the retransmission timer has gone off (RFC 6298)
 	EpisodeUndone                   // nothing was lost after all (RFC 3522, RFC 3708)
-	EpisodeProbe                    // a probe goes: of the tail (RFC 8985 §7), of a closed window (RFC 9293 §3.8.6.1)
+	EpisodeProbe                    // a probe goes: of the tail (RFC 8985 §7), of a closed window (RFC 9293 §3.8.6.1), of the path (RFC 4821)
+	EpisodePath                     // segments become shorter or longer (RFC 1191, RFC 4821)
 
 	numEpisodes
 )
 
-var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe"}
+var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe", "path"}
 
 // String is one word.
 func (e Episode) String() string {
@@ -36,6 +37,10 @@ const (
 	whyTwice     = "all that went again had arrived"
 	whyTail      = "the tail is not acknowledged"
 	whyNoWindow  = "the peer's window is closed"
+	whyTooBig    = "a router says that they do not fit"
+	whyVanish    = "long segments vanish"
+	whyFits      = "a longer one has arrived"
+	whyLonger    = "the path may carry more"
 	whyTailFound = "the probe has repaired a loss"
 )
 

@@ -133,6 +133,7 @@ func (c *Conn) believe(now clock.Instant, mss int) {
 	*p = narrow{fits: mss, since: now}
 	c.refit()
 	c.count(EventPathMTU)
+	c.tell(EpisodePath, whyTooBig)
 }
 
 // recut sends again at once, in pieces that fit, what is out and too long. Nothing says that the path is
@@ -225,6 +226,7 @@ func (c *Conn) suspectPath(now clock.Instant) {
 	p.fits, p.searching, p.due, p.next = to, true, false, now
 	c.refit()
 	c.count(EventBlackHole)
+	c.tell(EpisodePath, whyVanish)
 }
 
 // mtuProbe decides whether a probe goes: the next octets in one segment halfway to what fails, with enough
@@ -248,6 +250,7 @@ func (c *Conn) emitMTUProbe(now clock.Instant, dst []byte, s *Segment) {
 	s.GSOSize = 0 // not to be cut
 	p.probeEnd = c.snd.nxt
 	c.count(EventMTUProbe)
+	c.tell(EpisodeProbe, whyLonger)
 }
 
 func (c *Conn) probeArrived(now clock.Instant) {
@@ -255,6 +258,7 @@ func (c *Conn) probeArrived(now clock.Instant) {
 	p.fits, p.probe = p.probe, 0
 	c.count(EventMTUProbeSuccess)
 	c.refit()
+	c.tell(EpisodePath, whyFits)
 	c.snd.full = fullArrives
 	c.searchOn(now)
 }

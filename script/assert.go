@@ -39,13 +39,7 @@ func assertBuiltins() []*builtin {
 
 func (c *call) compare(words string, op syntax.Token) error {
 	got, want := c.args[0].(starlark.Value), c.args[1].(starlark.Value)
-	a, b := got, want
-	if x, ok := octets(got); ok {
-		if y, ok := octets(want); ok {
-			a, b = starlark.Bytes(x), starlark.Bytes(y)
-		}
-	}
-	ok, err := starlark.Compare(op, a, b)
+	ok, err := starlark.Compare(op, asOctets(got, 0), asOctets(want, 0))
 	if err != nil {
 		return c.errorf("%v", err)
 	}
@@ -58,6 +52,31 @@ func (c *call) compare(words string, op syntax.Token) error {
 		return c.errorf("both are %s", brief(got))
 	}
 	return c.errorf("%s is not %s %s", brief(got), words, brief(want))
+}
+
+// asOctets is v with every str in it, within lists and tuples too, as bytes.
+func asOctets(v starlark.Value, depth int) starlark.Value {
+	const deepest = 100 // a list may be in itself
+	if depth > deepest {
+		return v
+	}
+	switch v := v.(type) {
+	case starlark.String:
+		return starlark.Bytes(v)
+	case starlark.Tuple:
+		t := make(starlark.Tuple, len(v))
+		for i, x := range v {
+			t[i] = asOctets(x, depth+1)
+		}
+		return t
+	case *starlark.List:
+		list := make([]starlark.Value, v.Len())
+		for i := range list {
+			list[i] = asOctets(v.Index(i), depth+1)
+		}
+		return starlark.NewList(list)
+	}
+	return v
 }
 
 // brief is a value cut to what an error message can show.
@@ -89,12 +108,23 @@ func assertContains(c *call) (starlark.Value, error) {
 		if err != nil {
 			return nil, c.errorf("%v", err)
 		}
-		found = bool(in.Truth())
+		found = bool(in.Truth()) || ok2 && listed(b, where)
 	}
 	if !found {
 		return nil, c.errorf("%s is not in %s", brief(what), brief(where))
 	}
 	return starlark.None, nil
+}
+
+// listed reports whether a list or a tuple has a str or bytes of these octets.
+func listed(what []byte, where starlark.Value) bool {
+	seq, ok := where.(starlark.Indexable)
+	for i := 0; ok && i < seq.Len(); i++ {
+		if x, ok := octets(seq.Index(i)); ok && bytes.Equal(x, what) {
+			return true
+		}
+	}
+	return false
 }
 
 func assertMatches(c *call) (starlark.Value, error) {
@@ -131,8 +161,9 @@ func assertFails(c *call) (starlark.Value, error) {
 	if err == nil {
 		return nil, c.errorf("%s did not fail, it gave %s", fn.Name(), brief(v))
 	}
-	if !re.MatchString(err.Error()) {
-		return nil, c.errorf("%s failed with %q, which does not match %s", fn.Name(), err.Error(), pattern)
+	said := c.s.unbound(err.Error())
+	if !re.MatchString(said) {
+		return nil, c.errorf("%s failed with %q, which does not match %s", fn.Name(), said, pattern)
 	}
-	return starlark.String(err.Error()), nil
+	return starlark.String(said), nil
 }

@@ -1,6 +1,9 @@
 package script
 
 import (
+	"errors"
+	"io/fs"
+
 	"go.starlark.net/starlark"
 
 	"smolsh/stack/clock"
@@ -71,7 +74,11 @@ func (c *call) startCapture(w *world, start func(path string, only *filter.Filte
 	}
 	v, err := c.s.startCapture(w, arg[string](c, "path"), only, start)
 	if err != nil {
-		return nil, c.errorf("%v", err)
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, &opError{"capture", arg[string](c, "path"), err}
 	}
 	return v, nil
 }

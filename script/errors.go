@@ -114,7 +114,7 @@ func (s *Session) report(err error) string {
 		b.WriteString(syn.Msg)
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
-		b.WriteString(unbound(eval.Msg))
+		b.WriteString(s.unbound(eval.Msg))
 		for i := range eval.CallStack {
 			f := eval.CallStack.At(i)
 			if f.Pos.Filename() == "<builtin>" {

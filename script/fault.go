@@ -18,6 +18,7 @@ type ruleValue struct {
 	s     *Session
 	w     *world
 	where string
+	a, b  string // the ends of a link
 	dir   string
 	set   *fault.Set
 	rule  *fault.Rule
@@ -78,6 +79,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.a, v.b = a, b
 	r := &fault.Rule{
 		Nth: arg[[]int](c, "nth"), Every: arg[int](c, "every"),
 		Loss: arg[float64](c, "loss"), Duplicate: arg[float64](c, "duplicate"),
@@ -112,7 +114,8 @@ func builtinFault(c *call) (starlark.Value, error) {
 	}
 	v.rule, v.text = r, c.faultText()
 	if v.text == "" {
-		return nil, c.errorf("it drops nothing in particular: say loss=, match=, nth=, …")
+		v.text = "drop"
+		r.Match = func([]byte, phy.Medium) bool { return true }
 	}
 	r.Name = v.text
 	c.s.do(v.w, func(clock.Instant) { v.set.Add(r) })
@@ -145,7 +148,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 		}
 		return "", "", nil
 	}
-	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %v", c.args[0])
+	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %s", x.Type())
 }
 
 // faultMatch makes the rule's predicate of match=: a filter, or a function of a packet.
@@ -160,7 +163,7 @@ func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 		}
 		r.Match = f.Match
 	case starlark.Callable:
-		r.Match = c.s.predicateOf(m, v.w)
+		r.MatchWay = c.s.predicateOf(m, v)
 	default:
 		return c.errorf("match is a filter string or a function of a packet, got %s", m.Type())
 	}
@@ -172,18 +175,21 @@ const predicateSteps = 100_000
 
 // predicateOf makes a frame predicate of a Starlark function, under a step limit. The first error is
 // printed and ends the matching.
-func (s *Session) predicateOf(fn starlark.Callable, w *world) func(frame []byte, m phy.Medium) bool {
+func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.Dir, frame []byte, m phy.Medium) bool {
 	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
 	dead := false
-	return func(frame []byte, m phy.Medium) (matched bool) {
+	w, dev := at.w, at.where[strings.LastIndexByte(at.where, '.')+1:]
+	return func(d fault.Dir, frame []byte, m phy.Medium) (matched bool) {
 		if dead {
 			return false
 		}
 		s.predicate(!w.Virtual(), func() {
+			p := newPacket(s, frame, m)
+			p.seen = &sighting{now: w.Now(), dev: dev, dir: at.way(d)}
 			thread.Uncancel()
 			thread.Steps = 0
 			thread.SetMaxExecutionSteps(predicateSteps)
-			v, err := starlark.Call(thread, fn, starlark.Tuple{newPacket(s, frame, m)}, nil)
+			v, err := starlark.Call(thread, fn, starlark.Tuple{p}, nil)
 			if err != nil {
 				dead = true
 				s.out.offer([]byte(s.report(err) + "\n(the fault's match function is not asked any more)"))
@@ -193,6 +199,17 @@ func (s *Session) predicateOf(fn starlark.Callable, w *world) func(frame []byte,
 		})
 		return matched
 	}
+}
+
+// way is a direction as packets have it: on a link it has the ends' names.
+func (v *ruleValue) way(d fault.Dir) string {
+	switch {
+	case v.a == "":
+		return d.String()
+	case d == fault.TX:
+		return v.a + "->" + v.b
+	}
+	return v.b + "->" + v.a
 }
 
 // faultText is the rule as it was given, without the place.

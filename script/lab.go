@@ -48,8 +48,8 @@ func labBuiltins() []*builtin {
 	return []*builtin{
 		{name: "lab", sig: "seed=1", kinds: "int:0..", result: "lab",
 			doc: "A virtual lab; its seed is mixed with the run's.", example: linked + `a.ping("10.0.0.2", count=1).avg`, see: "lab.host, lab.link", fn: newLab},
-		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=False", kinds: "str mac ip int:68..65535 bool",
-			args: "forward: whether it sends packets for others on, as a router does", result: "host",
+		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None", kinds: "str mac ip int:68..65535 bool",
+			args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does)", result: "host",
 			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
 		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, args: "a: one host; b: the other", result: "link",
 			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
@@ -96,8 +96,12 @@ func labHost(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	cfg := lab.HostConfig{
 		Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"),
-		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: arg[bool](c, "forward"),
+		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: len(c.rest) > 1,
 	}
+	if c.given("forward") {
+		cfg.Forward = arg[bool](c, "forward")
+	}
+	reached := !cfg.Gateway.IsValid()
 	for _, v := range c.rest {
 		p, err := kindCIDR.convert(v)
 		if err != nil {
@@ -107,6 +111,10 @@ func labHost(c *call) (starlark.Value, error) {
 			return nil, c.errorf("%v: %v", p, errNoIPv6)
 		}
 		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
+		reached = reached || p.(netip.Prefix).Masked().Contains(cfg.Gateway)
+	}
+	if !reached {
+		return nil, c.errorf("the gateway %v is on no network of the host's addresses", cfg.Gateway)
 	}
 	var h *lab.Host
 	var err error
@@ -238,7 +246,7 @@ func labRunUntil(c *call) (starlark.Value, error) {
 		expired := false
 		c.t.do(l.w, func(clock.Instant) { expired = late })
 		if expired {
-			return nil, c.errorf("%s() did not come true within %v", fn.Name(), within)
+			return nil, c.errorf("%s() did not come true within %s", fn.Name(), shortDuration(within))
 		}
 		if l.w.Virtual() {
 			l.w.steppers = append(l.w.steppers, c.t)
@@ -251,6 +259,18 @@ func labRunUntil(c *call) (starlark.Value, error) {
 			return nil, err
 		}
 	}
+}
+
+// shortDuration is d without the zeros that Go ends it with: 1m, not 1m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func labStep(c *call) (starlark.Value, error) {

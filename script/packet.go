@@ -7,7 +7,6 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy"
-	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
@@ -18,14 +17,14 @@ type packet struct {
 	s      *Session
 	octets []byte
 	medium phy.Medium
-	seen   *sighting // None of its fields is known without one
+	seen   *sighting
 }
 
 // sighting is when and where a packet was seen, and what the stack did with it.
 type sighting struct {
 	now     clock.Instant
 	dev     string
-	dir     stack.Dir
+	dir     string // "rx", "tx", or on a link "a->b"
 	verdict string
 }
 
@@ -39,10 +38,7 @@ func (p *packet) sighted(name string) starlark.Value {
 	case "dev":
 		return starlark.String(p.seen.dev)
 	case "dir":
-		if p.seen.dir == stack.TX {
-			return starlark.String("tx")
-		}
-		return starlark.String("rx")
+		return starlark.String(p.seen.dir)
 	}
 	return starlark.String(p.seen.verdict)
 }
@@ -57,10 +53,12 @@ func (p *packet) Freeze()               {}
 func (p *packet) Truth() starlark.Bool  { return true }
 func (p *packet) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
 
-var packetFields = []string{"arp", "bytes", "dev", "dir", "eth", "icmp", "ip", "len", "payload", "summary", "tcp", "time", "udp", "verdict"}
+var packetFields = []string{"arp", "bytes", "dev", "dir", "eth", "icmp", "ip", "len", "payload", "tcp", "time", "udp", "verdict"}
 
 // AttrNames is starlark.HasAttrs'.
-func (p *packet) AttrNames() []string { return packetFields }
+func (p *packet) AttrNames() []string {
+	return append(packetFields[:len(packetFields):len(packetFields)], p.s.reg.members["packet"]...)
+}
 
 // Attr is a layer, None where the packet has none, or a field of the whole.
 func (p *packet) Attr(name string) (starlark.Value, error) {
@@ -71,16 +69,12 @@ func (p *packet) Attr(name string) (starlark.Value, error) {
 		return num(len(p.octets)), nil
 	case "bytes":
 		return starlark.Bytes(p.octets), nil
-	case "summary":
-		return starlark.NewBuiltin("summary", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
-			return starlark.String(p.String()), nil
-		}), nil
 	case "eth", "arp":
 		return p.link(name), nil
 	case "ip", "tcp", "udp", "icmp", "payload":
 		return p.internet(name), nil
 	}
-	return nil, nil
+	return attr(p, name, p.s.member("packet", p, name))
 }
 
 func layer(name string, fields starlark.StringDict) starlark.Value {

@@ -65,15 +65,12 @@ func (r *recent) packet(ev *stack.PacketEvent) {
 	p.n = copy(p.head[:], ev.Frame.Bytes())
 }
 
-// last are copies of the packets that match, oldest first, n at most; on the owner.
-func (r *recent) last(n int, match func(frame []byte, m phy.Medium) bool) []seen {
-	var list []seen
+// all are copies of the packets, oldest first; on the owner.
+func (r *recent) all() []seen {
+	list := make([]seen, len(r.kept))
 	for i := range r.kept {
 		// Before the ring is full, next is its length and the oldest stands first.
-		p := &r.kept[(r.next+i)%len(r.kept)]
-		if match == nil || match(p.head[:p.n], p.medium) {
-			list = append(list, *p)
-		}
+		list[i] = r.kept[(r.next+i)%len(r.kept)]
 	}
-	return list[max(0, len(list)-n):]
+	return list
 }

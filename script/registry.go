@@ -318,7 +318,11 @@ func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kw
 
 // Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().
 func (f *function) Attr(name string) (starlark.Value, error) {
-	return attr(f, name, f.s.member(f.b.name, f.recv, name))
+	found := f.s.member(f.b.name, f.recv, name)
+	if found == nil && f.b.result == "table" && f.s.reg.byName["table."+name] != nil {
+		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.name, name, f.b.name, name)
+	}
+	return attr(f, name, found)
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -26,7 +26,7 @@ func sections() []section {
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits.", join(timeBuiltins(), eventBuiltins())},
 		{"Labs", "Hosts, links and a clock of their own, in which equal seeds give equal packets.", labBuiltins()},
 		{"Fault rules", "", faultBuiltins()},
-		{"Packets", "", traceBuiltins()},
+		{"Packets", "", join(traceBuiltins(), packetBuiltins())},
 		{"Values and tests", "", join(textBuiltins(), assertBuiltins())},
 		{"The prompt", "", join(watchBuiltins(), shellBuiltins())},
 	}

@@ -64,7 +64,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 		if v.err == nil {
 			return starlark.None, nil
 		}
-		return starlark.String(v.err.Error()), nil
+		return starlark.String(v.s.unbound(v.err.Error())), nil
 	case "local":
 		return starlark.String(socketAddr(v.proto, v.local)), nil
 	case "port":

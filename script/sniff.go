@@ -10,6 +10,14 @@ import (
 // maxSniffed is how many packets sniff() keeps at most.
 const maxSniffed = 100000
 
+// direction is a packet's as scripts have it.
+func direction(d stack.Dir) string {
+	if d == stack.TX {
+		return "tx"
+	}
+	return "rx"
+}
+
 func builtinSniff(c *call) (starlark.Value, error) {
 	h := c.on()
 	only, err := c.filter()
@@ -31,7 +39,7 @@ func builtinSniff(c *call) (starlark.Value, error) {
 				return
 			}
 			p := newPacket(c.s, ev.Frame.Bytes(), ev.Iface.Medium())
-			p.seen = &sighting{ev.Now, ev.Iface.Name(), ev.Dir, ev.Verdict.String()}
+			p.seen = &sighting{ev.Now, ev.Iface.Name(), direction(ev.Dir), ev.Verdict.String()}
 			if got = append(got, p); len(got) == most {
 				signal.Fire()
 			}

@@ -76,6 +76,15 @@ func (t *table) Len() int              { return len(t.rows) }
 // Index is starlark.Indexable's.
 func (t *table) Index(i int) starlark.Value { return t.rows[i] }
 
+// Slice is starlark.Sliceable's: a table of some of the rows.
+func (t *table) Slice(start, end, step int) starlark.Value {
+	var rows []*row
+	for i := start; step > 0 && i < end || step < 0 && i > end; i += step {
+		rows = append(rows, t.rows[i])
+	}
+	return t.with(rows)
+}
+
 // Get makes counters()["TcpRetransSegs"] work: the value of the one row whose key is that; with an int it
 // is the row of that number.
 func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {

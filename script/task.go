@@ -155,6 +155,9 @@ func (t *task) outside(what string, fn, stop func()) error {
 // finish records a task's end and tells who waits for it.
 func (s *Session) finish(t *task) {
 	t.done = true
+	if t.fail == nil && t.err != nil && s.interrupted.Load() && !s.foreground {
+		t.fail = errInterrupted // it was computing
+	}
 	if t.fail != nil {
 		t.err = t.fail
 	}

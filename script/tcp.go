@@ -52,8 +52,8 @@ func (v *listenerValue) AttrNames() []string {
 
 func tcpBuiltins() []*builtin {
 	return []*builtin{
-		{name: "tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration str", result: "conn",
-			args: "timeout: how long to wait, as long as TCP does where it is not given",
+		{name: "tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration any", result: "conn",
+			args: "timeout: how long to wait, as long as TCP does where it is not given; local: an address, with a port or without, or a port",
 			doc:  "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
 		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "listener",
 			doc: "Listen for connections; port 0 chooses one.", example: `tcp.listen(80).pending`, see: "serve", fn: tcpListen},
@@ -66,15 +66,19 @@ func tcpBuiltins() []*builtin {
 
 // localEndpoint reads local=: an address, a port's endpoint, or nothing.
 func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
-	s := arg[string](c, name)
-	if s == "" {
+	v := arg[starlark.Value](c, name)
+	if v == nil || v == starlark.None {
 		return ap, nil
 	}
+	if port, err := kind("port").convert(v); err == nil {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
+	}
+	s, _ := starlark.AsString(v)
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(a, 0), nil
 	}
 	if ap, err = netip.ParseAddrPort(s); err != nil {
-		return ap, c.errorf(`argument %s is an address, with a port or without, got %q`, name, s)
+		return ap, c.errorf(`%s is an address, with a port or without, or a port, got %s %v`, name, v.Type(), v)
 	}
 	return ap, nil
 }

@@ -17,6 +17,7 @@ type tcpOption struct {
 	kind  kind
 	doc   string
 	apply func(cfg *tcp.Config, v any) error
+	on    bool // without it there is a duration other than none, which True stands for
 }
 
 // orOff is a duration or False.
@@ -24,14 +25,14 @@ const orOff kind = "duration or False"
 
 func size(doc string, p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
 	k := kind(fmt.Sprintf("int:%d..%d", lo, hi))
-	return tcpOption{k, fmt.Sprintf("%s, %d to %d", doc, lo, hi), func(cfg *tcp.Config, v any) error {
+	return tcpOption{kind: k, doc: fmt.Sprintf("%s, %d to %d", doc, lo, hi), apply: func(cfg *tcp.Config, v any) error {
 		*p(cfg) = v.(int)
 		return nil
 	}}
 }
 
 func span(k kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
-	return tcpOption{k, doc, func(cfg *tcp.Config, v any) error {
+	return tcpOption{kind: k, doc: doc, on: off < 0, apply: func(cfg *tcp.Config, v any) error {
 		switch d := v.(type) {
 		case time.Duration:
 			*p(cfg) = d
@@ -40,6 +41,9 @@ func span(k kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.D
 			}
 		case bool:
 			*p(cfg) = off
+		case nil: // True: as it is without the option
+			usual := tcp.Default()
+			*p(cfg) = *p(&usual)
 		}
 		return nil
 	}}
@@ -49,11 +53,11 @@ var tcpOptions = map[string]tcpOption{
 	"sndbuf": size("octets queued to be sent", func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"rcvbuf": size("octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"mss":    size("octets of the longest segment", func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
-	"ttl": {"int:1..255", "hops the packets may go, 1 to 255", func(c *tcp.Config, v any) error {
+	"ttl": {kind: "int:1..255", doc: "hops the packets may go, 1 to 255", apply: func(c *tcp.Config, v any) error {
 		c.TTL = uint8(v.(int))
 		return nil
 	}},
-	"nodelay": {kindBool, "True switches Nagle's algorithm off", func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
+	"nodelay": {kind: kindBool, doc: "True switches Nagle's algorithm off", apply: func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
 	"keepalive": span(orOff, "idle time before a probe, or False",
 		func(c *tcp.Config) *time.Duration { return &c.KeepAlive }, 0),
 	"user_timeout": span(orOff, "how long data may stay unacknowledged, or False",
@@ -66,19 +70,19 @@ var tcpOptions = map[string]tcpOption{
 		func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
 	"rto_min": span(kindDuration, "shortest retransmission timeout",
 		func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
-	"timestamps": {kindBool, "False neither offers nor takes RFC 7323's timestamps", func(c *tcp.Config, v any) error {
+	"timestamps": {kind: kindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
 		c.NoTimestamps = !v.(bool)
 		return nil
 	}},
-	"sack": {kindBool, "False neither offers nor takes RFC 2018's selective acknowledgements", func(c *tcp.Config, v any) error {
+	"sack": {kind: kindBool, doc: "False neither offers nor takes RFC 2018's selective acknowledgements", apply: func(c *tcp.Config, v any) error {
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
-	"mtu_probing": {kindBool, "False does not look for a path that loses long packets without a word (RFC 4821)", func(c *tcp.Config, v any) error {
+	"mtu_probing": {kind: kindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
 		c.NoMTUProbing = !v.(bool)
 		return nil
 	}},
-	"congestion": {kindStr, `"cubic" or "newreno"`, func(c *tcp.Config, v any) error {
+	"congestion": {kind: kindStr, doc: `"cubic" or "newreno"`, apply: func(c *tcp.Config, v any) error {
 		a, ok := tcp.ParseAlgorithm(v.(string))
 		if !ok {
 			return fmt.Errorf(`is "cubic" or "newreno", got %q`, v)
@@ -134,10 +138,15 @@ func (c *call) options() ([]givenOption, error) {
 			}
 			return nil, c.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(known))))
 		}
+		if kv[1] == starlark.None {
+			continue // as without it
+		}
 		var v any
 		var err error
 		if b, isBool := kv[1].(starlark.Bool); o.kind == orOff && isBool && !bool(b) {
 			v = false
+		} else if o.kind == orOff && o.on && kv[1] == starlark.True {
+			v = nil
 		} else if o.kind == orOff {
 			v, err = kindDuration.convert(kv[1])
 		} else {

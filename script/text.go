@@ -39,7 +39,7 @@ func builtinCatch(c *call) (starlark.Value, error) {
 	}
 	d := starlark.StringDict{"value": starlark.None, "error": starlark.None}
 	if err != nil {
-		d["error"] = starlark.String(err.Error())
+		d["error"] = starlark.String(c.s.unbound(err.Error()))
 	} else {
 		d["value"] = v
 	}

@@ -43,7 +43,7 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 		if v.t.err == nil {
 			return starlark.None, nil
 		}
-		return starlark.String(v.t.err.Error()), nil
+		return starlark.String(v.t.s.unbound(v.t.err.Error())), nil
 	}
 	return attr(v, name, v.t.s.member("task", v, name))
 }

@@ -102,11 +102,19 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
 		match = f.Match
 	}
 	var list []seen
-	h.do(func(clock.Instant) { list = r.last(n, match) })
+	h.do(func(clock.Instant) { list = r.all() })
 	t := &tracer{s: s, name: s.prefix(h)}
+	var lines []string
 	for i := range list {
 		p := &list[i]
-		s.out.print(t.text(p.now, p.iface, p.dir, t.line(p.head[:p.n], p.medium, p.gso), p.verdict))
+		// What is not printed may be where a connection's numbers begin.
+		what := t.line(p.head[:p.n], p.medium, p.gso)
+		if match == nil || match(p.head[:p.n], p.medium) {
+			lines = append(lines, t.text(p.now, p.iface, p.dir, what, p.verdict))
+		}
+	}
+	for _, line := range lines[max(0, len(lines)-n):] {
+		s.out.print(line)
 	}
 }
 

@@ -48,7 +48,13 @@ func (s *Session) typed(t *task, name, src string) error {
 			ahead[n] = true
 		}
 	}
-	known := func(name string) bool { return ahead[name] || s.globals.Has(name) }
+	now := map[string]bool{}
+	for _, stmt := range f.Stmts {
+		usedNow(stmt, now)
+	}
+	known := func(name string) bool {
+		return ahead[name] || s.globals.Has(name) || !now[name] && !starlark.Universe.Has(name)
+	}
 	for _, stmt := range f.Stmts {
 		if x, ok := stmt.(*syntax.ExprStmt); ok {
 			err = s.typedExpr(t, name, x.X, known)
@@ -66,6 +72,7 @@ func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(stri
 	const result = " result" // no name of the language has a blank
 	start := syntax.Start(x)
 	stmt := &syntax.AssignStmt{OpPos: start, Op: syntax.EQ, LHS: &syntax.Ident{NamePos: start, Name: result}, RHS: x}
+	s.shown = ""
 	g, err := s.program(t, name, []syntax.Stmt{stmt}, known)
 	if err != nil {
 		return err
@@ -75,6 +82,9 @@ func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(stri
 		return nil
 	}
 	s.globals["_"] = v
+	if s.shown != "" && v == starlark.String(s.shown) {
+		return nil
+	}
 	if text := s.display(v); text != "" {
 		s.out.print(text)
 	}
@@ -156,15 +166,46 @@ func bound(stmt syntax.Stmt) []string {
 	return slices.Compact(names)
 }
 
-// unbound puts the interpreter's words for a name that is promised but not bound yet into those of the
-// language.
-func unbound(msg string) string {
-	if name, ok := strings.CutPrefix(msg, "internal error: predeclared variable "); ok {
-		if name, ok := strings.CutSuffix(name, " is uninitialized"); ok {
-			return "global variable " + name + " referenced before assignment"
+// usedNow adds the names that are needed when the statement runs. What is named only within a function may
+// be bound later, as long as that is before the function gets there.
+func usedNow(stmt syntax.Stmt, names map[string]bool) {
+	var visit func(n syntax.Node) bool
+	params := func(list []syntax.Expr) {
+		for _, p := range list {
+			if p, ok := p.(*syntax.BinaryExpr); ok {
+				syntax.Walk(p.Y, visit) // a default is computed when the function is made
+			}
 		}
 	}
-	return msg
+	visit = func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.DefStmt:
+			params(n.Params)
+			return false
+		case *syntax.LambdaExpr:
+			params(n.Params)
+			return false
+		case *syntax.Ident:
+			names[n.Name] = true
+		}
+		return true
+	}
+	syntax.Walk(stmt, visit)
+}
+
+// unbound puts the interpreter's words for a name that a function hoped for in vain into those of the
+// language.
+func (s *Session) unbound(msg string) string {
+	const begin, end = "internal error: predeclared variable ", " is uninitialized"
+	i := strings.Index(msg, begin)
+	if i < 0 {
+		return msg
+	}
+	name, rest, ok := strings.Cut(msg[i+len(begin):], end)
+	if !ok {
+		return msg
+	}
+	return msg[:i] + s.hint("undefined: "+name) + rest
 }
 
 // displayer is a value that shows more at the prompt than print() does.

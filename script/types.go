@@ -68,9 +68,9 @@ var valueTypes = []valueType{
 		{"eth", "dst src type"}, {"arp", "op hwsrc psrc hwdst pdst"}, {"ip", "src dst ttl proto id tos df len"},
 		{"tcp", `sport dport seq ack flags ("SA") window urgptr`}, {"udp", "sport dport len"}, {"icmp", "type code id seq"},
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it"}, {"len", "octets"},
-		{"time", "when it was seen, in seconds since the start; None, as the next three, for one that a fault rule judges"},
-		{"dev", "the interface"}, {"dir", `"rx" or "tx"`}, {"verdict", "what the stack did with it, as trace() says it"},
-		{"summary()", "a line"},
+		{"time", "when it was seen, in seconds since the start"},
+		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"`},
+		{"verdict", "what the stack did with it, as trace() says it; of one that a rule judges nothing yet"},
 	}},
 }
 

@@ -30,6 +30,8 @@ type Rule struct {
 	Dir  Dir
 	// Match chooses frames; nil means all.
 	Match func(frame []byte, m phy.Medium) bool
+	// MatchWay is Match with the direction in which the frame goes; nil means all.
+	MatchWay func(d Dir, frame []byte, m phy.Medium) bool
 	// Nth chooses among those that match, counted from 1 in each direction; Every chooses each
 	// Every-th of them. A frame that either names is chosen; without both, all are.
 	Nth   []int
@@ -93,7 +95,9 @@ func (r *Rule) hasEffect() bool {
 }
 
 // hasChoice reports whether the rule says which frames it means.
-func (r *Rule) hasChoice() bool { return r.Match != nil || len(r.Nth) > 0 || r.Every > 0 }
+func (r *Rule) hasChoice() bool {
+	return r.Match != nil || r.MatchWay != nil || len(r.Nth) > 0 || r.Every > 0
+}
 
 // chooses reports whether the rule means this frame, and counts it if it matches.
 func (r *Rule) chooses(d Dir, m phy.Medium, f *phy.Frame) bool {
@@ -101,6 +105,9 @@ func (r *Rule) chooses(d Dir, m phy.Medium, f *phy.Frame) bool {
 		return false
 	}
 	if r.Match != nil && !r.Match(f.Bytes(), m) {
+		return false
+	}
+	if r.MatchWay != nil && !r.MatchWay(d, f.Bytes(), m) {
 		return false
 	}
 	i := d.index()

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -248,5 +249,49 @@ func TestPathTableIsBounded(t *testing.T) {
 	v := h.Receive(1500, i, toB(fragNeeded(1000, wire.ProtocolUDP, at(9999), 1501, 0, 9)))
 	if v != dropped(drop.ICMPBadMTU) {
 		t.Errorf("a quotation longer than the interface's MTU: %v", v)
+	}
+}
+
+// Paths that change their MTU as they like, lose and duplicate packets, and what routers say of it: streams
+// arrive as they were sent.
+func TestPathChanges(t *testing.T) {
+	for seed := range uint64(15) {
+		rng := rand.New(rand.NewPCG(seed, 1191))
+		n, a, r, b := narrowed(t, 1500)
+		silent := rng.IntN(3) == 0
+		n.lose = func(i *Iface, f *phy.Frame) bool { return rng.IntN(30) == 0 || silent && quiet(i, f) }
+		cfg := tcp.Config{NoSACK: rng.IntN(4) == 0, NoTimestamps: rng.IntN(4) == 0, MaxRetries: 100}
+		l := listen(t, b, 80, cfg)
+		client, err := a.DialTCP(n.now, netip.AddrPort{}, port(far, 80), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var server *TCPConn
+		n.runUntil("accept", time.Minute, func() bool { server = l.Accept(); return server != nil })
+		least := 600
+		if !silent {
+			least = 68
+		}
+		data := octets(300_000)
+		for k := range 10 {
+			mtu := least + rng.IntN(1501-least)
+			if mtu < 300 && rng.IntN(4) > 0 { // rarely: it takes long
+				mtu += 300
+			}
+			for _, i := range r.ifaces[1:] {
+				if err := i.SetMTU(mtu); err != nil {
+					t.Fatal(err)
+				}
+			}
+			part := data[k*30_000 : (k+1)*30_000]
+			from, to := client, server
+			if k%3 == 2 {
+				from, to = server, client
+			}
+			transfer(n, from, to, part, 30*time.Minute)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
 	}
 }

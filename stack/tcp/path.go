@@ -15,7 +15,7 @@ const (
 	searchFirst = 1024             // what goes when long segments vanish (RFC 4821 §7.2, search_low)
 	searchLast  = 512              // and when these do too
 	searchEnd   = 8                // octets that are not worth another probe
-	blackHole   = 2                // timeouts before the one at which a path is suspected
+	blackHole   = 2                // timeouts before the one at which a path is suspected; twice as many where long segments have arrived
 )
 
 // Claim is what becomes of a path MTU that an ICMP error claims.
@@ -209,7 +209,11 @@ func (c *Conn) suspectPath(now clock.Instant) {
 	if p != nil && p.probe > 0 {
 		c.probeFailed(now)
 	}
-	if n := c.rtt.backoffs; c.cfg.NoMTUProbing || n < blackHole || n%blackHole != 0 {
+	least := int32(blackHole)
+	if v.full == fullArrives { // rather losses
+		least *= 2
+	}
+	if n := c.rtt.backoffs; c.cfg.NoMTUProbing || n < least || n%blackHole != 0 {
 		return
 	}
 	to := searchFirst

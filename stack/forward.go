@@ -50,10 +50,14 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	return Verdict{Kind: Forwarded}
 }
 
-// fitsCut reports whether the segments of a super-segment fit where it is cut on the way out.
+// fitsCut reports whether the segments of a super-segment fit where it is cut on the way out: each has the
+// headers of the whole.
 func fitsCut(p *packet, mtu int) bool {
-	n := int(p.frame.Offload.GSOSize)
-	return n != 0 && n+p.ip.HeaderLen+wire.MaxTCPLen <= mtu
+	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
+	if p.ip.Protocol == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {
+		head = int(p.payload[12]>>4) * 4
+	}
+	return n != 0 && n+p.ip.HeaderLen+head <= mtu
 }
 
 // sendOn takes over a packet that came from elsewhere and queues it by way of the given hop.

@@ -385,7 +385,7 @@ func benchmarkTAP(b *testing.B, weSend bool, opts tap.Options) {
 }
 
 // cubic sets the kernel's congestion control, which may be another by default.
-func cubic(b *testing.B, k *net.TCPConn) {
+func cubic(b testing.TB, k *net.TCPConn) {
 	raw, err := k.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) {

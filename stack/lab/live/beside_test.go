@@ -1,0 +1,321 @@
+//go:build linux
+
+package live
+
+import (
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"smolsh/phy"
+	"smolsh/phy/fault"
+	"smolsh/phy/tap"
+	"smolsh/phy/tap/taptest"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+	"smolsh/stack/tcp"
+)
+
+// The measurement beside the kernel takes minutes, so it is not a part of go test:
+//
+//	go test ./stack/lab/live -run '^TestBesideKernel$' -v -beside 3 -beside.delay 10ms
+var (
+	besideRounds = flag.Int("beside", 0, "measure goodput beside the kernel's, so many `rounds`")
+	besideDelay  = flag.Duration("beside.delay", 10*time.Millisecond, "delay of the path in each direction")
+	besideTime   = flag.Duration("beside.time", time.Second, "how long each run takes")
+	besideSysctl = flag.String("beside.sysctl", "", "`settings` of the kernels, tcp_sack=0,tcp_timestamps=0")
+)
+
+// TestKernelOptions sends octets each way between us and a kernel with and without selective
+// acknowledgements and timestamps, over a path that loses, repeats, delays and reorders frames.
+func TestKernelOptions(t *testing.T) {
+	for _, sack := range []string{"0", "1"} {
+		for _, stamps := range []string{"0", "1"} {
+			t.Run("sack "+sack+", timestamps "+stamps, func(t *testing.T) {
+				t.Parallel()
+				r, h, port := onTAP(t)
+				sysctl(t, "tcp_sack", sack)
+				sysctl(t, "tcp_timestamps", stamps)
+				cfg := tcp.Config{RTOMin: 20 * time.Millisecond}
+				taptest.Hurry(t, "tap0", kernelAddr, cfg.RTOMin)
+
+				r.Do(func(clock.Instant) {
+					port.Faults().Add(&fault.Rule{Match: matchTCP, Loss: 0.01, Duplicate: 0.02, Reorder: 0.03, Hold: 3 * time.Millisecond, Delay: time.Millisecond})
+				})
+				data := make([]byte, 512<<10)
+				rng := rand.New(rand.NewPCG(5, 69))
+				for i := range data {
+					data[i] = byte(rng.Uint32())
+				}
+				want := sha256.Sum256(data)
+				finish := []func() ([32]byte, error){exchange(t, r, h, cfg, data, true, weClose), exchange(t, r, h, cfg, data, false, theyClose)}
+				for i, f := range finish {
+					if got, err := f(); err != nil || got != want {
+						t.Errorf("direction %d: hash %x, want %x: %v", i, got, want, err)
+					}
+				}
+				r.Do(func(clock.Instant) {
+					if in, out := h.Conservation(); in != out {
+						t.Errorf("%d frames in, %d accounted for", in, out)
+					}
+				})
+			})
+		}
+	}
+}
+
+// matchTCP spares ARP, which waits a second for what is lost.
+func matchTCP(f []byte, _ phy.Medium) bool {
+	return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 6
+}
+
+// sysctl sets one of the calling goroutine's namespace's.
+func sysctl(t testing.TB, name, value string) {
+	t.Helper()
+	if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// way is who sends to whom.
+type way int
+
+const (
+	weSend way = iota
+	weReceive
+	theySend // kernel to kernel, over a router of ours
+)
+
+func (w way) String() string { return [...]string{"we send", "we receive", "kernel to kernel"}[w] }
+
+// bed is a kernel on a TAP, our host at its other end, and where that is a router, another kernel behind it.
+// What goes wrong goes wrong at our port to the first kernel.
+type bed struct {
+	testing.TB
+	r      lab.Runner
+	h      *lab.Host
+	way    way
+	second *space
+}
+
+// space is the second network namespace: work runs on the goroutine that is in it.
+type space struct{ work chan func() }
+
+func (s *space) do(f func()) {
+	done := make(chan struct{})
+	s.work <- func() { f(); close(done) }
+	<-done
+}
+
+var secondKernel = netip.MustParsePrefix("192.168.70.100/24")
+
+func newBed(t testing.TB, w way, rules ...*fault.Rule) *bed {
+	r, h, port := onTAP(t)
+	b := &bed{TB: t, r: r, h: h, way: w}
+	settle := func() {
+		sysctl(t, "tcp_no_metrics_save", "1")
+		for _, s := range strings.Split(*besideSysctl, ",") {
+			if name, value, ok := strings.Cut(s, "="); ok {
+				sysctl(t, name, value)
+			}
+		}
+	}
+	settle()
+	if w == theySend {
+		b.second = &space{work: make(chan func())}
+		t.Cleanup(func() { close(b.second.work) })
+		go func() {
+			taptest.Namespace(t)
+			for f := range b.second.work {
+				f()
+			}
+		}()
+		var dev phy.Device
+		b.second.do(func() {
+			taptest.TAP(t, "tap1", secondKernel)
+			settle()
+			route(t, "0.0.0.0/0", "192.168.70.1")
+			var err error
+			if dev, err = tap.Open("tap1", tap.Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+		route(t, "192.168.70.0/24", "192.168.69.1")
+		t.Cleanup(func() { dev.Close() })
+		r.Do(func(clock.Instant) {
+			h.SetForwarding(true)
+			if _, err := h.Attach(dev, netip.MustParsePrefix("192.168.70.1/24")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	r.Do(func(clock.Instant) {
+		for _, rule := range rules {
+			port.Faults().Add(rule)
+		}
+	})
+	return b
+}
+
+func route(t testing.TB, to, via string) {
+	t.Helper()
+	_, dst, err := net.ParseCIDR(to)
+	if err == nil {
+		err = netlink.RouteAdd(&netlink.Route{Dst: dst, Gw: net.ParseIP(via)})
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// goodput is what arrives in d from the first octet on, in octets a second.
+func (b *bed) goodput(d time.Duration) float64 {
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	at := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
+	var got atomic.Int64
+	switch b.way {
+	case theySend:
+		var k *net.TCPConn
+		b.second.do(func() { k, err = net.DialTCP("tcp4", nil, net.TCPAddrFromAddrPort(at)) })
+		if err != nil {
+			b.Fatal(err)
+		}
+		cubic(b, k)
+		defer abort(k)
+		go fill(k)
+	default:
+		abortOurs := b.dial(at, &got)
+		defer abortOurs()
+	}
+	k, err := ln.AcceptTCP()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer abort(k)
+	cubic(b, k)
+	if b.way == weReceive {
+		go fill(k)
+	} else {
+		go func() {
+			buf := make([]byte, 256<<10)
+			for {
+				n, err := k.Read(buf)
+				if got.Add(int64(n)); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	for deadline := time.Now().Add(10 * time.Second); got.Load() == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	began := time.Now()
+	time.Sleep(d)
+	return float64(got.Load()) / time.Since(began).Seconds()
+}
+
+// dial opens our end, which sends all it can or counts what it gets.
+func (b *bed) dial(to netip.AddrPort, got *atomic.Int64) (abort func()) {
+	data := make([]byte, 64<<10)
+	b.r.Do(func(now clock.Instant) {
+		c, err := b.h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{})
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		abort = func() { b.r.Do(func(now clock.Instant) { c.Abort(now) }) }
+		c.OnEvent = func(now clock.Instant) {
+			if b.way == weReceive {
+				n, _ := c.Discard(now, 1<<30)
+				got.Add(int64(n))
+				return
+			}
+			for {
+				if n, _ := c.Write(now, data); n < len(data) {
+					return
+				}
+			}
+		}
+	})
+	return abort
+}
+
+// fill writes until the connection ends.
+func fill(w io.Writer) {
+	data := make([]byte, 256<<10)
+	for {
+		if _, err := w.Write(data); err != nil {
+			return
+		}
+	}
+}
+
+func abort(k *net.TCPConn) {
+	_ = k.SetLinger(0)
+	k.Close()
+}
+
+// TestBesideKernel measures goodput under loss, ours in both directions and that of one kernel to another
+// through the same rules, in turn; it prints medians. Without -beside it sees that each way works.
+func TestBesideKernel(t *testing.T) {
+	rounds, d := *besideRounds, *besideTime
+	cases := []struct {
+		name string
+		loss float64
+		more fault.Rule
+	}{
+		{"loss 0", 0, fault.Rule{}}, {"loss 0.1 %", 0.001, fault.Rule{}}, {"loss 1 %", 0.01, fault.Rule{}},
+		{"loss 5 %", 0.05, fault.Rule{}}, {"loss 15 %", 0.15, fault.Rule{}},
+		{"loss 1 %, reordered 2 %", 0.01, fault.Rule{Reorder: 0.02, Hold: 4 * time.Millisecond}},
+		{"loss 1 %, twice 2 %", 0.01, fault.Rule{Duplicate: 0.02}},
+	}
+	if rounds == 0 {
+		rounds, d, cases = 1, 50*time.Millisecond, cases[2:3]
+	}
+	t.Logf("%-26s %10s %10s %16s   %s", "kB/s, medians of "+fmt.Sprint(rounds), weSend, weReceive, theySend, "ratios")
+	for _, c := range cases {
+		var got [3][]float64
+		for range rounds {
+			for w := weSend; w <= theySend; w++ {
+				done := make(chan struct{})
+				t.Run(fmt.Sprint(c.name, ", ", w), func(t *testing.T) { // a goroutine of its own: it stays in a namespace
+					defer close(done)
+					more := c.more
+					more.Loss, more.Delay = c.loss, *besideDelay
+					if more.Loss > 0 || more.Delay > 0 { // else it would drop what it matches
+						more.Match = matchTCP
+					}
+					got[w] = append(got[w], newBed(t, w, &more).goodput(d))
+				})
+				<-done
+			}
+		}
+		if t.Failed() || len(got[theySend]) < rounds {
+			return
+		}
+		var m [3]float64
+		for w := range got {
+			slices.Sort(got[w])
+			if m[w] = got[w][len(got[w])/2]; m[w] == 0 && c.loss < 0.05 {
+				t.Errorf("%s, %v: nothing arrived", c.name, way(w))
+			}
+		}
+		t.Logf("%-26s %10.0f %10.0f %16.0f   %.2f %.2f", c.name, m[0]/1000, m[1]/1000, m[2]/1000, m[0]/m[2], m[1]/m[2])
+	}
+}

@@ -122,7 +122,11 @@ func labHost(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	return c.s.hostOf(h, l, cfg.Name), nil
+	v := c.s.hostOf(h, l, cfg.Name)
+	if l.w.Virtual() {
+		c.s.keep(v)
+	}
+	return v, nil
 }
 
 func (c *call) linkConfig() lab.LinkConfig {

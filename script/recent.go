@@ -46,6 +46,9 @@ func (s *Session) keep(h *hostValue) *recent {
 func (s *Session) keepOwn() {
 	if s.cfg.Interactive || s.home.Virtual() {
 		s.keep(s.local)
+		if s.cfg.Peer != nil {
+			s.keep(s.hostOf(s.cfg.Peer, s.local.lab, "peer"))
+		}
 	}
 }
 

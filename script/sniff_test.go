@@ -1,6 +1,9 @@
 package script
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestSniff(t *testing.T) {
 	want(t, `
@@ -22,4 +25,22 @@ eth0 tx 192.168.69.1 8 0
 eth0 rx 192.168.69.100 0 0 icmp
 eth0 rx 192.168.69.1 8 0 echo reply
 `)
+}
+
+// TestTraceOfWhatPassed is of a lab's host that nobody had asked for a trace; numbers count from where the
+// connection began, though that is not printed.
+func TestTraceOfWhatPassed(t *testing.T) {
+	want(t, `
+l = lab()
+a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
+l.link(a, b, delay="1ms")
+b.serve("tcp", 7, echo)
+c = a.tcp.connect("10.0.0.2:7", local=4000)
+c.send("abc")
+c.recv()
+c.close()
+l.run("1s")
+b.trace("tcp", last=2)
+`, "0.006000 b.eth0  > 10.0.0.2.7 > 10.0.0.1.4000: F. 4:4(0) ack 5 win 1023\n"+
+		"0.008000 b.eth0 <  10.0.0.1.4000 > 10.0.0.2.7: . ack 5 win 1023"+strings.Repeat(" ", 57)+"CLOSED\n")
 }

@@ -57,16 +57,17 @@ type screenful struct {
 // show prints text, on a terminal in the place of what was there before, unless something else has been
 // printed since. What the screen has no room for is left out: it could not be replaced.
 func (f *screenful) show(s *Session, text string) {
-	rows := 0
+	rows, moves := 0, true
 	if s.cfg.Size != nil {
 		var width int
 		if width, rows = s.cfg.Size(); width > 0 {
 			s.SetWidth(width)
 		}
+		moves = rows > 0
 	}
 	width := s.cfg.Width
 	text = cutRows(text, width, rows-1) // the last one is the cursor's
-	if width > 0 && f.text != "" && f.mark == s.out.mark() {
+	if moves && width > 0 && f.text != "" && f.mark == s.out.mark() {
 		s.out.print(fmt.Sprintf("\x1b[%dA\r\x1b[J%s", rowsOf(f.text, width), text))
 	} else {
 		s.out.print(text)

@@ -174,7 +174,8 @@ func watchSignals(s *script.Session, interactive bool) *atomic.Int32 {
 	return &got
 }
 
-// terminal is the size of that which standard output is, 0 where it is none.
+// terminal is the size of that which standard output is, 0 where it is none. One that cannot move its cursor
+// has no rows.
 func terminal() (columns, rows int) {
 	if !isatty.IsTerminal(os.Stdout.Fd()) {
 		return 0, 0
@@ -182,6 +183,9 @@ func terminal() (columns, rows int) {
 	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0, 0
+	}
+	if term := os.Getenv("TERM"); term == "dumb" || term == "" {
+		ws.Row = 0
 	}
 	return int(ws.Col), int(ws.Row)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -178,7 +179,7 @@ func (p *pinger) receive(now clock.Instant) {
 			continue
 		}
 		if m.IsError() {
-			p.failed(fmt.Errorf("%s, says %v", m.String(), from))
+			p.failed(fmt.Errorf("%s, says %v", spoken(m.String()), from))
 			if q, err := wire.ParseQuoted(data); err == nil {
 				p.close(int(q.EchoSeq))
 			}
@@ -310,4 +311,12 @@ func (p *pinger) result() starlark.Value {
 		d["min"], d["avg"], d["max"], d["mdev"] = seconds(lo), seconds(avg), seconds(hi), seconds(mdev)
 	}
 	return result{starlarkstruct.FromStringDict(starlark.String("ping"), d)}
+}
+
+// spoken is an ICMP message in the words that calls have for their errors.
+func spoken(message string) string {
+	if rest, ok := strings.CutPrefix(message, "net "); ok {
+		return "network " + rest
+	}
+	return message
 }

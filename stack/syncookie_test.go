@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/drop"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -161,4 +163,27 @@ func TestNoCookieSent(t *testing.T) {
 		t.Error(v)
 	}
 	wantCounter(t, h, "TcpExtSyncookiesFailed", 0)
+}
+
+// A flood is answered without allocating.
+func TestCookiesAllocateNothing(t *testing.T) {
+	n, _, b, _ := flooded(t)
+	i, out := b.ifaces[1], phy.NewFrame(phy.FrameSize)
+	if err := i.AddNeighbor(0, ipA, macA); err != nil {
+		t.Fatal(err)
+	}
+	drain(b, n.now, i)
+	syn := toB(tcpPacket(port(ipA, 5000), port(ipB, 80), wire.TCP{Seq: 1, Flags: wire.SYN, Window: 1000}, nil))
+	sent := counterOf(t, b, "TcpExtSyncookiesSent")
+	if allocs := testing.AllocsPerRun(200, func() {
+		b.Receive(n.now, i, syn)
+		for out.Reset(); b.Transmit(n.now, i, out); out.Reset() {
+			b.Sent(n.now, i, out, drop.None)
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations for a SYN", allocs)
+	}
+	if got := counterOf(t, b, "TcpExtSyncookiesSent") - sent; got != 201 {
+		t.Errorf("%d cookies", got)
+	}
 }

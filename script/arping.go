@@ -15,8 +15,8 @@ import (
 
 func arpingBuiltins() []*builtin {
 	return []*builtin{{
-		name: "arping", sig: `host, count=4, interval="1s", timeout="1s", dev=None`, kinds: "ip int:1..65536 duration duration any",
-		args:   "host: an address on a link of ours; count: how many; interval: between requests; timeout: how long each waits for its reply; dev: an interface's name or row",
+		name: "arping", sig: `ip, count=4, interval="1s", timeout="1s", dev=None`, kinds: "ip int:1..65536 duration duration any",
+		args:   "ip: an address on a link of ours; count: how many; interval: between requests; timeout: how long each waits for its reply; dev: an interface's name or row",
 		result: "result", fields: "sent received loss (0 to 1) hwaddr (None without a reply) min avg max (seconds) replies (seq hwaddr time)", host: true,
 		doc:     "Send ARP requests and print each reply.",
 		example: `arping("192.168.69.100", count=1).hwaddr`, see: "ping, neighbors, frames.bind", fn: builtinArping,
@@ -41,7 +41,7 @@ type arpinger struct {
 }
 
 func builtinArping(c *call) (starlark.Value, error) {
-	p := &arpinger{c: c, h: c.on(), to: arg[netip.Addr](c, "host"), hw: starlark.None}
+	p := &arpinger{c: c, h: c.on(), to: arg[netip.Addr](c, "ip"), hw: starlark.None}
 	if !p.to.Is4() {
 		return nil, c.errorf("%v: ARP is for IPv4 addresses", p.to)
 	}

@@ -62,9 +62,8 @@ func superSegments(t *testing.T, plain bool) {
 		}
 		longest[src] = max(longest[src], n)
 	}
-	// tcpdump looks at what the kernel sends before it is cut for a plain TAP.
 	ours, theirs := longest["192.168.69.1"], longest[kernelAddr.Addr().String()]
-	if plain != (ours <= 1514) || theirs <= 1514 {
+	if plain != (ours <= 1514) || plain != (theirs <= 1514) {
 		t.Errorf("the longest frames have %d octets from us and %d from the kernel", ours, theirs)
 	}
 }

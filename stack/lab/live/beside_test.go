@@ -31,6 +31,7 @@ import (
 // The measurement beside the kernel takes minutes, so it is not a part of go test:
 //
 //	go test ./stack/lab/live -run '^TestBesideKernel$' -v -beside 3 -beside.delay 10ms
+//	go test ./stack/lab/live -run '^TestBesideKernel$/^loss_5_%,_(we|kernel)' -v -beside 5 -beside.time 3s
 var (
 	besideRounds = flag.Int("beside", 0, "measure goodput beside the kernel's, so many `rounds`")
 	besideDelay  = flag.Duration("beside.delay", 10*time.Millisecond, "delay of the path in each direction")
@@ -293,9 +294,7 @@ func TestBesideKernel(t *testing.T) {
 		var got [3][]float64
 		for range rounds {
 			for w := weSend; w <= theySend; w++ {
-				done := make(chan struct{})
 				t.Run(fmt.Sprint(c.name, ", ", w), func(t *testing.T) { // a goroutine of its own: it stays in a namespace
-					defer close(done)
 					more := c.more
 					more.Loss, more.Delay = c.loss, *besideDelay
 					if more.Loss > 0 || more.Delay > 0 { // else it would drop what it matches
@@ -303,11 +302,13 @@ func TestBesideKernel(t *testing.T) {
 					}
 					got[w] = append(got[w], newBed(t, w, &more).goodput(d))
 				})
-				<-done
 			}
 		}
-		if t.Failed() || len(got[theySend]) < rounds {
+		if t.Failed() {
 			return
+		}
+		if len(got[weSend])*len(got[weReceive])*len(got[theySend]) == 0 {
+			continue // not asked for
 		}
 		var m [3]float64
 		for w := range got {

@@ -122,8 +122,8 @@ func (s *space) do(f func()) {
 
 var secondKernel = netip.MustParsePrefix("192.168.70.100/24")
 
-func newBed(t testing.TB, w way, rules ...*fault.Rule) *bed {
-	r, h, port := onTAP(t)
+func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
+	r, h, port := onTAPSeeded(t, tap.Options{}, seed)
 	b := &bed{TB: t, r: r, h: h, way: w}
 	settle := func() {
 		sysctl(t, "tcp_no_metrics_save", "1")
@@ -292,7 +292,7 @@ func TestBesideKernel(t *testing.T) {
 	t.Logf("%-26s %10s %10s %16s   %s", "kB/s, medians of "+fmt.Sprint(rounds), weSend, weReceive, theySend, "ratios")
 	for _, c := range cases {
 		var got [3][]float64
-		for range rounds {
+		for seed := range rounds { // another one for each round, the same for all ways
 			for w := weSend; w <= theySend; w++ {
 				t.Run(fmt.Sprint(c.name, ", ", w), func(t *testing.T) { // a goroutine of its own: it stays in a namespace
 					more := c.more
@@ -300,7 +300,7 @@ func TestBesideKernel(t *testing.T) {
 					if more.Loss > 0 || more.Delay > 0 { // else it would drop what it matches
 						more.Match = matchTCP
 					}
-					got[w] = append(got[w], newBed(t, w, &more).goodput(d))
+					got[w] = append(got[w], newBed(t, w, uint64(seed), &more).goodput(d))
 				})
 			}
 		}

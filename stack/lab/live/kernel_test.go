@@ -35,13 +35,18 @@ func onTAP(t testing.TB) (lab.Runner, *lab.Host, *lab.Port) {
 
 func onTAPWith(t testing.TB, opts tap.Options) (lab.Runner, *lab.Host, *lab.Port) {
 	t.Helper()
+	return onTAPSeeded(t, opts, 1)
+}
+
+func onTAPSeeded(t testing.TB, opts tap.Options, seed uint64) (lab.Runner, *lab.Host, *lab.Port) {
+	t.Helper()
 	taptest.Namespace(t)
 	taptest.TAP(t, "tap0", kernelAddr)
 	dev, err := tap.Open("tap0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := lab.New(lab.NewWorld(), 1)
+	l := lab.New(lab.NewWorld(), seed)
 	h, err := l.AddHost(lab.HostConfig{Name: "us", Addrs: []netip.Prefix{netip.MustParsePrefix("192.168.69.1/24")}})
 	if err != nil {
 		t.Fatal(err)

@@ -154,7 +154,10 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 			}
 		})
 		route(t, "192.168.70.0/24", "192.168.69.1")
-		t.Cleanup(func() { dev.Close() })
+		t.Cleanup(func() {
+			r.Close() // it reads the device until then
+			dev.Close()
+		})
 		r.Do(func(clock.Instant) {
 			h.SetForwarding(true)
 			if _, err := h.Attach(dev, netip.MustParsePrefix("192.168.70.1/24")); err != nil {

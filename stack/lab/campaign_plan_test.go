@@ -74,6 +74,7 @@ func (o *options) config() tcp.Config {
 		SendBuffer: o.SendBuffer, RecvBuffer: o.RecvBuffer, MSS: o.MSS, InitialWindow: o.InitialWindow,
 		NoDelay: o.NoDelay, NoTimestamps: o.NoTimestamps, NoSACK: o.NoSACK, DelayedAck: o.DelayedAck,
 		TimeWait: o.TimeWait, KeepAlive: o.KeepAlive, Congestion: o.Congestion,
+		OrphanRetries: 1000, // a reader may take its time, though the writer has left
 	}
 	if c.KeepAlive > 0 {
 		c.KeepAliveMax = 10_000 // an outage is not to end the connection

@@ -277,11 +277,13 @@ func (b *board) forget() {
 }
 
 // loseSent marks as lost what went before newest did, and at before or sooner. next is the last instant at
-// which some of the rest went, if found to be older than newest; 0: there is none.
+// which some of the rest went, if found to be older than newest; 0: there is none. What went again at the
+// instant at which newest went for the first time is not older: numbers do not tell the order of these.
 func (b *board) loseSent(newest *seen, before clock.Instant) (found bool, next clock.Instant) {
 	for i := b.first; i < len(b.spans); i++ {
 		s := &b.spans[i]
-		if s.state&(sacked|lost) != 0 || !newest.after(s.sent, s.end) {
+		tie := s.sent == newest.sent && s.state&again != 0 && !newest.again
+		if s.state&(sacked|lost) != 0 || tie || !newest.after(s.sent, s.end) {
 			continue
 		}
 		if s.sent <= before {

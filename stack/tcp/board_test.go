@@ -120,10 +120,10 @@ func TestBoardAgainstModel(t *testing.T) {
 				s, begin := b.spans[k], b.begin(k)
 				before := now - clock.Instant(rng.IntN(20))
 				what = fmt.Sprintf("lose what went at %d, before %d at %d", before, begin.Sub(m.una), s.sent)
-				b.loseSent(&seen{s.sent, s.end, true}, before)
+				b.loseSent(&seen{s.sent, s.end, true, s.state&again != 0}, before)
 				for i := range m.o {
 					o := &m.o[i]
-					older := o.sent < s.sent || o.sent == s.sent && m.una.Add(i).Less(begin)
+					older := o.sent < s.sent || o.sent == s.sent && (o.state&again == 0 || s.state&again != 0) && m.una.Add(i).Less(begin)
 					if o.state&(sacked|lost) == 0 && older && o.sent <= before {
 						o.state |= lost
 					}
@@ -198,7 +198,7 @@ func TestBoardIsBounded(t *testing.T) {
 		most = max(most, len(b.spans))
 	}
 	checkSpans(t, b)
-	b.loseSent(&seen{clock.Instant(time.Hour), 0, true}, clock.Instant(time.Hour))
+	b.loseSent(&seen{clock.Instant(time.Hour), 0, true, false}, clock.Instant(time.Hour))
 	for k := 0; ; k++ {
 		from, to, ok := b.nextLost()
 		if !ok {
@@ -231,6 +231,6 @@ func BenchmarkBoardHostile(b *testing.B) {
 				at = 1
 			}
 		}
-		x.loseSent(&seen{0, 0, true}, 0)
+		x.loseSent(&seen{0, 0, true, false}, 0)
 	}
 }

@@ -31,14 +31,16 @@ type rack struct {
 	fack  wire.Seq      // RACK.fack: the highest number that has arrived
 	round wire.Seq      // RACK.dsack_round, meaningful with inRound
 	inRound,
-	hasFack bool
+	hasFack,
+	again bool // that segment had been sent before
 }
 
 // seen is one range of what an acknowledgement says has arrived.
 type seen struct {
-	sent clock.Instant
-	end  wire.Seq
-	any  bool
+	sent  clock.Instant
+	end   wire.Seq
+	any   bool
+	again bool // it had been sent before
 }
 
 // after is RACK_sent_after.
@@ -47,7 +49,7 @@ func (a *seen) after(sent clock.Instant, end wire.Seq) bool {
 }
 
 func (a *seen) take(s *span, end wire.Seq) {
-	if x := (seen{s.sent, end, true}); !a.any || x.after(a.sent, a.end) {
+	if x := (seen{s.sent, end, true, s.state&again != 0}); !a.any || x.after(a.sent, a.end) {
 		*a = x
 	}
 }
@@ -99,7 +101,7 @@ func (c *Conn) takeRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.Du
 
 func (r *rack) advance(x *seen, rtt time.Duration) {
 	if r.rtt == 0 || x.after(r.sent, r.end) {
-		r.sent, r.end, r.rtt = x.sent, x.end, rtt
+		r.sent, r.end, r.again, r.rtt = x.sent, x.end, x.again, rtt
 	}
 }
 
@@ -142,7 +144,7 @@ func (c *Conn) detectLosses(now clock.Instant) (found bool) {
 		return false
 	}
 	wait := r.rtt + c.reoWindow()
-	found, next := b.loseSent(&seen{r.sent, r.end, true}, now.Add(-wait))
+	found, next := b.loseSent(&seen{r.sent, r.end, true, r.again}, now.Add(-wait))
 	if next > 0 {
 		c.at.loss, c.lossTimer = next.Add(wait), waitReorder
 	}

@@ -26,9 +26,10 @@ func (s *Session) Shell(line string) int {
 	signal.Notify(quit, syscall.SIGQUIT)
 	run := &running{cmd: cmd}
 	s.mu.Lock()
-	s.command, run.interrupted = run, s.interrupted.Swap(false) || s.main.fail == errInterrupted
+	early := s.interrupted.Swap(false) || s.main.fail == errInterrupted
+	s.command, run.interrupted = run, early
 	s.mu.Unlock()
-	if run.interrupted { // it was meant for what was typed: this
+	if early { // it was meant for what was typed: this
 		s.begin()
 	}
 	var err error

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,10 @@ func goodputCells(t *testing.T, out *strings.Builder) {
 					fmt.Fprintf(out, "%-8s %-8s %-7s %-10s", a, name, delay, fmt.Sprintf("%.0f %%", reorder*100))
 					for _, loss := range lossesPermille {
 						seed++
+						if raced && seed%8 != 1 {
+							fmt.Fprintf(out, " %6s", "?")
+							continue
+						}
 						s := newScene(t, seed, LinkConfig{Delay: delay, RateBps: 20_000_000, Loss: float64(loss) / 1000})
 						if reorder > 0 {
 							s.k.Faults().Add(&fault.Rule{Reorder: reorder, Hold: 10 * time.Millisecond})
@@ -238,15 +243,17 @@ func newForwarding(t *testing.T, n int, rate uint64, rtts []time.Duration) *scen
 }
 
 // TestGoodput compares what flows get of their paths with the table that was last looked at: -update writes
-// it anew.
+// it anew. Under the race detector, which takes ten times as long, it looks at one cell in eight.
 func TestGoodput(t *testing.T) {
 	var out strings.Builder
 	goodputCells(t, &out)
-	goodputPaths(t, &out)
-	goodputFlows(t, &out)
-	got := out.String()
+	if !raced {
+		goodputPaths(t, &out)
+		goodputFlows(t, &out)
+	}
+	got := strings.TrimSuffix(out.String(), "\n")
 	if *updateGoodput {
-		if err := os.WriteFile(goodputFile, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(goodputFile, []byte(out.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -257,11 +264,16 @@ func TestGoodput(t *testing.T) {
 	}
 	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
 	for i, line := range gotLines {
-		if i >= len(wantLines) || line != wantLines[i] {
+		if i >= len(wantLines) || !sameCells(line, wantLines[i]) {
 			t.Errorf("line %d is\n%s\nwant\n%s", i+1, line, strings.Join(wantLines[min(i, len(wantLines)):min(i+1, len(wantLines))], ""))
 		}
 	}
 	if t.Failed() {
 		t.Log("if that is as it should be: go test ./stack/lab -run '^TestGoodput$' -update")
 	}
+}
+
+// sameCells compares a line of the table with the one wanted, but for cells that were left out.
+func sameCells(got, want string) bool {
+	return slices.EqualFunc(strings.Fields(got), strings.Fields(want), func(a, b string) bool { return a == b || a == "?" })
 }

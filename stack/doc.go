@@ -12,9 +12,10 @@
 //
 // Sources: RFC 791, 1122 (hosts), 826 (through package neigh), 792, 768, 9293 (through package tcp),
 // 1812 (forwarding), 1112 and 2236 (multicast and the host's side of IGMPv2), 5227 (answers to probes),
-// 6056 (ports), 6528 (initial sequence numbers), 6864 (identification).
+// 1191 (path MTU), 4987 §3.6 (SYN cookies), 6056 (ports), 6528 (initial sequence numbers), 6864
+// (identification).
 //
-// Left out on purpose: IPv6, fragments, IGMPv3, the forwarding of multicast, path MTU discovery and IP
-// options but the router alert of IGMP's own messages; each has its verdict or drop reason. Forwarding is
+// Left out on purpose: IPv6, fragments, IGMPv3, the forwarding of multicast, and IP options
+// but the router alert of IGMP's own messages; each has its verdict or drop reason. Forwarding is
 // off unless asked for (RFC 1122 §3.3.1.1); see SetForwarding.
 package stack

@@ -158,8 +158,7 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 	case g.inRecovery:
 		g.Cwnd += g.MSS
 	case g.dupAcks == 3 && g.recover.LessEq(v.una.Add(-1)):
-		flight := min(v.max.Sub(v.una), g.Cwnd) // without what limited transmit has added (RFC 5681 §3.2 step 2)
-		c.controller().Lost(now, &g.Window, flight)
+		c.controller().Lost(now, &g.Window, c.flightSize(v.max.Sub(v.una)))
 		g.inRecovery, g.partial, g.recover = true, false, v.max
 		g.Cwnd = g.Ssthresh + 3*g.MSS
 		c.owe.fast = true

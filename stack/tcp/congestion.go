@@ -60,12 +60,27 @@ func (c *Conn) limited() int {
 // application never filled says nothing of the path, and would be a burst when they let it.
 func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
-	if flight+g.MSS > g.Cwnd || g.wasFull && c.snd.una.LessEq(g.full) {
+	if flight+g.MSS > g.Cwnd || c.limiting() {
 		a := Acked{Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Una: c.snd.una, Nxt: c.snd.nxt}
 		c.controller().Acked(now, &g.Window, &a)
 		g.Cwnd = min(g.Cwnd, MaxBuffer)
 		c.tuneSend(rtt)
 	}
+}
+
+// limiting reports whether what the latest acknowledgement answers was sent while the congestion window was
+// the limit.
+func (c *Conn) limiting() bool { return c.cong.wasFull && c.snd.una.LessEq(c.cong.full) }
+
+// flightSize is what a loss is held against, out being what is not acknowledged (RFC 5681 §3.1). While the window
+// is the limit it is the window (RFC 9438 §4.6): acknowledgements that come together have taken from out what
+// nobody had the time to replace. Nor does it count what was sent in the place of what had arrived (RFC 5681
+// §3.2 step 2).
+func (c *Conn) flightSize(out int) int {
+	if c.limiting() {
+		return c.cong.Cwnd
+	}
+	return min(out, c.cong.Cwnd)
 }
 
 // noteFull notes that the congestion window keeps data back.

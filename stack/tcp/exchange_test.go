@@ -26,6 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //	0.000 open | listen                         our ISS is 4294967200, the peer's 4294967000: both wrap
 //	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, ts, ecr, urg, gso,
 //	                                            sackOK; blocks of SACK are FROM:TO
+//	0.010 << …                                  the same; the next line comes before anything can be sent
 //	0.010 write N | read N | shut | close | abort
 //	0.010 wait                                  nothing: time passes until then
 //	0.010 soft | hard                           an ICMP error
@@ -295,7 +296,7 @@ func (x *exchange) do(f []string) {
 	case "listen":
 		x.c = NewListen(&x.cfg, 1460, ourISS, &x.hooks)
 		x.c.SetStampOffset(x.stamps)
-	case "<":
+	case "<", "<<":
 		x.segment(f[1:])
 	case "write":
 		p := make([]byte, x.number(f[1]))
@@ -457,7 +458,9 @@ func (x *exchange) play(text string) string {
 		}
 		x.out.WriteString(line)
 		x.do(f[1:])
-		x.emit()
+		if f[1] != "<<" {
+			x.emit()
+		}
 	}
 	return x.out.String()
 }

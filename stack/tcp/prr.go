@@ -14,7 +14,7 @@ type prr struct {
 // before it, why the reason in words.
 func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
-	flight = min(flight, g.Cwnd) // without what was sent in the place of what had arrived (RFC 5681 §3.2 step 2)
+	flight = c.flightSize(flight)
 	b.undo.begin(v.una, g, flight)
 	c.controller().Lost(now, &g.Window, flight)
 	g.inRecovery, g.recover = true, v.max

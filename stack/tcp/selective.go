@@ -48,7 +48,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		g.afterTimeout = false
 		c.enterRecovery(now, flight, &d, whySACK)
 	case repaired:
-		c.controller().Lost(now, &g.Window, min(flight, g.Cwnd))
+		c.controller().Lost(now, &g.Window, c.flightSize(flight))
 		g.Cwnd = g.Ssthresh
 		c.tell(EpisodeRecovered, whyTailFound)
 	default:

@@ -114,6 +114,19 @@ type bed struct {
 // space is the second network namespace: work runs on the goroutine that is in it.
 type space struct{ work chan func() }
 
+// newSpace is a goroutine in a namespace of its own, until the test is over.
+func newSpace(t testing.TB) *space {
+	s := &space{work: make(chan func())}
+	t.Cleanup(func() { close(s.work) })
+	go func() {
+		taptest.Namespace(t)
+		for f := range s.work {
+			f()
+		}
+	}()
+	return s
+}
+
 func (s *space) do(f func()) {
 	done := make(chan struct{})
 	s.work <- func() { f(); close(done) }
@@ -135,14 +148,7 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 	}
 	settle()
 	if w == theySend {
-		b.second = &space{work: make(chan func())}
-		t.Cleanup(func() { close(b.second.work) })
-		go func() {
-			taptest.Namespace(t)
-			for f := range b.second.work {
-				f()
-			}
-		}()
+		b.second = newSpace(t)
 		var dev phy.Device
 		b.second.do(func() {
 			taptest.TAP(t, "tap1", secondKernel)

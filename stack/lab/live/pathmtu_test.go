@@ -1,0 +1,132 @@
+//go:build linux
+
+package live
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+	"smolsh/phy/fault"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// TestPathMTUThroughKernel sends through a kernel that routes onto a link of 1400 octets: it says so, and the
+// connection goes on with shorter segments (RFC 1191). When what it says is lost on the way, longer
+// segments vanish without a word, and the sender finds out by itself (RFC 4821 §7.7).
+func TestPathMTUThroughKernel(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		t.Run(fmt.Sprint("silent=", silent), func(t *testing.T) { pathMTU(t, silent) })
+	}
+}
+
+func pathMTU(t *testing.T, silent bool) {
+	const narrow = 1400
+	r, h, port := onTAP(t)
+	far := behind(t, narrow)
+	var ln *net.TCPListener
+	var err error
+	far.do(func() { ln, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(10, 9, 0, 2)}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	data := make([]byte, 256<<10)
+	rand.NewChaCha8([32]byte{3}).Read(data)
+	sum := make(chan [32]byte, 1)
+	go func() {
+		hash := sha256.New()
+		if k, err := ln.Accept(); err == nil {
+			io.Copy(hash, k)
+			k.Close()
+		}
+		sum <- [32]byte(hash.Sum(nil))
+	}()
+	c := &transfer{order: weClose, hash: sha256.New(), done: make(chan error, 2), buf: make([]byte, 64<<10), data: data}
+	r.Do(func(now clock.Instant) {
+		if silent {
+			port.Faults().Add(&fault.Rule{Dir: fault.RX, Match: func(f []byte, _ phy.Medium) bool {
+				return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 1 // ICMP
+			}})
+		}
+		if err = h.AddRoute(netip.MustParsePrefix("10.9.0.0/24"), kernelAddr.Addr(), h.Ifaces()[len(h.Ifaces())-1]); err != nil {
+			return
+		}
+		to := netip.AddrPortFrom(netip.MustParseAddr("10.9.0.2"), uint16(ln.Addr().(*net.TCPAddr).Port))
+		if c.c, err = h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{}); err == nil {
+			c.c.OnEvent = c.step
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-sum:
+		if got != sha256.Sum256(data) {
+			t.Error("what arrived differs")
+		}
+	case <-time.After(time.Minute):
+		t.Error("it never arrived")
+	}
+	r.Do(func(now clock.Instant) {
+		info := c.c.Info(now)
+		if silent && (info.PathMTU > narrow || info.PathMTU < 1024) || !silent && info.PathMTU != narrow {
+			t.Errorf("the path is thought to take %d octets, and takes %d", info.PathMTU, narrow)
+		}
+	})
+}
+
+// behind makes another kernel behind the calling goroutine's, which routes to it over a link that takes so many
+// octets in that direction.
+func behind(t *testing.T, mtu int) *space {
+	t.Helper()
+	s := newSpace(t)
+	var fd int
+	var err error
+	s.do(func() { fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	sysctl(t, "ip_forward", "1")
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = "far0", mtu
+	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: "far1", PeerMTU: 1500, PeerNamespace: netlink.NsFd(fd)}
+	if err := netlink.LinkAdd(veth); err != nil {
+		t.Fatal(err)
+	}
+	address(t, "far0", "10.9.0.1/24")
+	s.do(func() {
+		address(t, "far1", "10.9.0.2/24")
+		route(t, "0.0.0.0/0", "10.9.0.1")
+	})
+	return s
+}
+
+// address gives one of the namespace's interfaces an address and takes it up.
+func address(t *testing.T, name, addr string) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err == nil {
+		var a *netlink.Addr
+		if a, err = netlink.ParseAddr(addr); err == nil {
+			err = netlink.AddrAdd(link, a)
+		}
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(link)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -21,8 +21,8 @@ func (d *Device) Name() string { return d.name }
 // FD is the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
-// Capabilities are Ethernet, the kernel's MTU as Refresh last saw it, and offloads unless the device is
-// plain. There is no MAC among them: the kernel's belongs to the kernel's end, and this end may have any
+// Capabilities are Ethernet or, of a TUN, bare IP, the kernel's MTU as Refresh last saw it, and offloads
+// unless the device is plain. There is no MAC among them: the kernel's belongs to the kernel's end, and this end may have any
 // other.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
@@ -91,7 +91,7 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 
 // Send writes frames until the kernel takes no more for now. An error concerns the frame behind those
 // that were taken: phy.ErrDown while the kernel's end is down, phy.ErrClosed (matched) for a closed or
-// deleted device, the system's otherwise, such as EINVAL for a frame without an Ethernet header.
+// deleted device, the system's otherwise, such as EINVAL for a frame without an Ethernet header, or on a TUN one that is neither IPv4 nor IPv6.
 func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package tap is the operating system's TAP device: an Ethernet interface of the kernel's whose
-// frames this process reads and writes.
+// Package tap is the operating system's TAP and TUN devices: interfaces of the kernel's whose frames this
+// process reads and writes, Ethernet frames on a TAP and bare IP packets on a TUN. A TUN has no hardware
+// addresses and no neighbours; all else is alike, and what is said of TAPs below holds for both.
 //
 // With offloads (the default) frames travel with a virtio-net header, so that both ends may hand over TCP
 // super-segments of up to 64 KiB whose checksums are left undone; Device.SetOffload switches what the
@@ -25,7 +26,7 @@
 // Every call acts in the network namespace of the calling thread; an open Device stays bound to the
 // namespace it was opened in.
 //
-// Left out so far: TUN devices and several queues. Sources: the kernel's
+// Left out so far: several queues. Sources: the kernel's
 // Documentation/networking/tuntap.rst; Virtual I/O Device 1.2 §5.1.6.
 //
 // A Device is single-owner: one goroutine at a time may use it. Open and the other functions may be
@@ -54,11 +55,11 @@ var (
 	ErrName = errors.New("not an interface name")
 	// ErrBusy: the device is attached to another descriptor.
 	ErrBusy = errors.New("busy: another program has it open")
-	// ErrNotTAP: there is an interface of that name, of another kind.
-	ErrNotTAP = errors.New("not a TAP device")
+	// ErrKind: there is an interface of that name, of another kind.
+	ErrKind = errors.New("of another kind")
 	// ErrPermission: the process may not open the device or make a new one.
 	ErrPermission = errors.New("not permitted")
-	// ErrUnavailable: the system has no TAP devices.
+	// ErrUnavailable: the system has no TAP and TUN devices.
 	ErrUnavailable = errors.New("no TAP devices here")
 )
 
@@ -66,13 +67,16 @@ var (
 type Options struct {
 	// Persist makes a new device outlive its Close. An existing device stays as it is.
 	Persist bool
+	// TUN opens a TUN device instead of a TAP.
+	TUN bool
 	// Plain leaves offloads out: every frame, each way, is of wire size with its checksums in place.
 	Plain bool
 }
 
-// Device is an open TAP.
+// Device is an open TAP or TUN.
 type Device struct {
 	name    string
+	mode    netlink.TuntapMode
 	index   int
 	file    io.Closer
 	fd      int
@@ -111,7 +115,7 @@ func CheckName(name string) error {
 // opening serialises Open, which compares the process's descriptors before and after.
 var opening sync.Mutex
 
-// Open opens the TAP of that name, or makes it. The error matches one of this package's where one of
+// Open opens the device of that name, or makes it. The error matches one of this package's where one of
 // them is the reason.
 func Open(name string, opts Options) (*Device, error) {
 	if err := CheckName(name); err != nil {
@@ -121,7 +125,10 @@ func Open(name string, opts Options) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: netlink: %w", name, err)
 	}
-	d := &Device{name: name, netlink: handle, fd: -1, caps: phy.Capabilities{Medium: phy.MediumEthernet}}
+	d := &Device{name: name, mode: netlink.TUNTAP_MODE_TAP, netlink: handle, fd: -1}
+	if opts.TUN {
+		d.mode, d.caps.Medium = netlink.TUNTAP_MODE_TUN, phy.MediumIP
+	}
 	if err := d.open(opts); err != nil {
 		d.Close()
 		return nil, err
@@ -131,14 +138,17 @@ func Open(name string, opts Options) (*Device, error) {
 
 func (d *Device) open(opts Options) error {
 	cfg := water.Config{DeviceType: water.TAP}
+	if opts.TUN {
+		cfg.DeviceType = water.TUN
+	}
 	cfg.Name, cfg.Persist = d.name, opts.Persist
 	link, err := d.netlink.LinkByName(d.name)
 	made := err != nil
 	switch {
 	case err == nil:
 		tap, ok := link.(*netlink.Tuntap)
-		if !ok || tap.Mode != netlink.TUNTAP_MODE_TAP {
-			return fmt.Errorf("%s: %w but an interface of kind %s", d.name, ErrNotTAP, kindOf(link))
+		if !ok || tap.Mode != d.mode {
+			return fmt.Errorf("%s: %w: it is a %s, not a %s", d.name, ErrKind, KindOf(link), d.mode)
 		}
 		cfg.Persist = !tap.NonPersist
 		cfg.MultiQueue = tap.Flags&netlink.TUNTAP_MULTI_QUEUE != 0
@@ -153,7 +163,7 @@ func (d *Device) open(opts Options) error {
 	}
 	if err != nil {
 		d.file = nil
-		return explain(d.name, err)
+		return d.explain(err)
 	}
 	// An earlier owner may have left the kernel sending super-segments.
 	if err := d.SetOffload(!opts.Plain); err != nil {
@@ -166,9 +176,11 @@ func (d *Device) open(opts Options) error {
 	return d.Refresh()
 }
 
-func kindOf(link netlink.Link) string {
-	if t, ok := link.(*netlink.Tuntap); ok && t.Mode == netlink.TUNTAP_MODE_TUN {
-		return "tun"
+// KindOf is the kind of a network interface in one word: tap, tun, or the kernel's own for others, such as
+// veth, and device for a machine's own.
+func KindOf(link netlink.Link) string {
+	if t, ok := link.(*netlink.Tuntap); ok {
+		return t.Mode.String()
 	}
 	return link.Type()
 }
@@ -225,7 +237,8 @@ func tunDescriptors() map[int]bool {
 }
 
 // explain says what to do about an error of water's.
-func explain(name string, err error) error {
+func (d *Device) explain(err error) error {
+	name := d.name
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return fmt.Errorf("%s: %w", name, err)
@@ -235,13 +248,13 @@ func explain(name string, err error) error {
 	case unix.EBUSY:
 		return fmt.Errorf("%s: %w", name, ErrBusy)
 	case unix.EINVAL:
-		return fmt.Errorf("%s: %w", name, ErrNotTAP)
+		return fmt.Errorf("%s: %w: it is not a %s", name, ErrKind, d.mode)
 	case unix.EPERM, unix.EACCES:
 		if !ioctl {
 			return fmt.Errorf("%s: %w: %s may not be opened: run as root, or let its mode allow it", name, ErrPermission, tunPath)
 		}
-		return fmt.Errorf("%s: %w: run as root, or let root make it for you: ip tuntap add name %s mode tap user $USER",
-			name, ErrPermission, name)
+		return fmt.Errorf("%s: %w: run as root, or let root make it for you: ip tuntap add name %s mode %s user $USER",
+			name, ErrPermission, name, d.mode)
 	case unix.ENOENT, unix.ENODEV, unix.ENXIO:
 		return fmt.Errorf("%s: %w: %s is missing: load the kernel's tun module (modprobe tun)", name, ErrUnavailable, tunPath)
 	}

@@ -170,7 +170,7 @@ func TestErrors(t *testing.T) {
 	if !exists("tap0") {
 		t.Error("the second opener deleted the device")
 	}
-	if _, err := Open("lo", Options{}); !errors.Is(err, ErrNotTAP) {
+	if _, err := Open("lo", Options{}); !errors.Is(err, ErrKind) {
 		t.Errorf("lo: %v", err)
 	}
 	tun, err := water.New(water.Config{DeviceType: water.TUN, PlatformSpecificParams: water.PlatformSpecificParams{Name: "tun0"}})
@@ -178,7 +178,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tun.Close()
-	if _, err := Open("tun0", Options{}); !errors.Is(err, ErrNotTAP) || !strings.Contains(err.Error(), "kind tun") {
+	if _, err := Open("tun0", Options{}); !errors.Is(err, ErrKind) || !strings.Contains(err.Error(), "it is a tun, not a tap") {
 		t.Errorf("tun0: %v", err)
 	}
 	d.Close()
@@ -206,10 +206,10 @@ func TestExplain(t *testing.T) {
 		{os.NewSyscallError("ioctl", unix.EPERM), ErrPermission, "ip tuntap add name tap0 mode tap user $USER"},
 		{unix.ENOENT, ErrUnavailable, "modprobe tun"},
 		{unix.ENODEV, ErrUnavailable, "modprobe tun"},
-		{os.NewSyscallError("ioctl", unix.EINVAL), ErrNotTAP, "not a TAP"},
+		{os.NewSyscallError("ioctl", unix.EINVAL), ErrKind, "not a tap"},
 		{unix.EMFILE, unix.EMFILE, "too many open files"},
 	} {
-		if err := explain("tap0", c.err); !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), "tap0: ") || !strings.Contains(err.Error(), c.text) {
+		if err := (&Device{name: "tap0", mode: netlink.TUNTAP_MODE_TAP}).explain(c.err); !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), "tap0: ") || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%v: %v", c.err, err)
 		}
 	}

@@ -57,6 +57,9 @@ func attachVnet(fd int, cfg water.Config, made bool) error {
 		return err
 	}
 	flags := unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR
+	if cfg.DeviceType == water.TUN {
+		flags = unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR
+	}
 	if cfg.MultiQueue {
 		flags |= unix.IFF_MULTI_QUEUE
 	}
@@ -97,7 +100,7 @@ var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left t
 
 // put makes the frame what the kernel is to be given.
 func (d *Device) put(f *phy.Frame) error {
-	if d.vnet && !f.PutVnet(phy.MediumEthernet) {
+	if d.vnet && !f.PutVnet(d.caps.Medium) {
 		return fmt.Errorf("%s: %w", d.name, errVnet)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/phy"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -110,8 +111,8 @@ func ifacesTable(c *call) (starlark.Value, error) {
 func neighborsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.NeighborInfo
-	h.do(func(now clock.Instant) { infos = h.h.NeighborInfos(now) })
 	t := c.table(columns(neighborColumns)...)
+	h.do(func(now clock.Instant) { infos, t.note = h.h.NeighborInfos(now), noneAnywhere(h.h.Ifaces()) })
 	t.cols[4].show, t.cols[5].show = showSeconds, showSeconds
 	for _, n := range infos {
 		var hw, expires starlark.Value = starlark.None, starlark.None
@@ -125,6 +126,22 @@ func neighborsTable(c *call) (starlark.Value, error) {
 			num(n.Probes), num(n.Queued))
 	}
 	return t, nil
+}
+
+// noNeighbors says why an interface has none.
+func noNeighbors(i *stack.Iface) string {
+	return i.Name() + " carries bare IP packets, so there are no neighbours on it"
+}
+
+// noneAnywhere says why a host has no neighbours; "" when it may have some.
+func noneAnywhere(ifaces []*stack.Iface) (why string) {
+	for _, i := range ifaces {
+		if i.Medium() == phy.MediumEthernet {
+			return ""
+		}
+		why = noNeighbors(i)
+	}
+	return why
 }
 
 // devFor finds the interface an argument names, or the one that can reach addr.
@@ -182,6 +199,9 @@ func neighborAdd(c *call) (starlark.Value, error) {
 	}
 	if dev == nil {
 		return nil, c.errorf("%v: no interface is on its network; say dev=", a)
+	}
+	if dev.Medium() != phy.MediumEthernet {
+		return nil, c.errorf("%v: %s", a, noNeighbors(dev))
 	}
 	h.do(func(now clock.Instant) { err = dev.AddNeighbor(now, a, c.args[1].(hardwareAddr)) })
 	return starlark.None, failed(c.t, c.b.name, a, err)

@@ -25,8 +25,9 @@ type table struct {
 	recv  starlark.Value // that builtin's receiver
 	cols  []column
 	rows  []*row
-	shown []int // indices of the columns that are printed; nil: all
-	key   int   // the column that table["…"] looks in
+	shown []int  // indices of the columns that are printed; nil: all
+	key   int    // the column that table["…"] looks in
+	note  string // printed below, where there are no rows: why
 
 	// detail is the first of the columns that are printed below their row, as ss -ti does; 0: none are.
 	// Where columns are chosen they stand side by side.
@@ -222,6 +223,9 @@ func (t *table) String() string {
 		if t.detail > 0 && t.shown == nil {
 			b.WriteString(t.details(t.rows[i]))
 		}
+	}
+	if len(t.rows) == 0 && t.note != "" {
+		b.WriteString("\n(" + t.note + ")")
 	}
 	return b.String()
 }

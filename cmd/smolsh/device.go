@@ -38,7 +38,7 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	l := &shellLab{}
 	if len(devices) > 1 {
 		for _, d := range devices {
-			if d.kind != "tap" {
+			if !d.live() || d.kind == "lab" {
 				return nil, usageError("--device: %s goes alone", d.kind)
 			}
 		}
@@ -46,12 +46,12 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	l.seed = o.seed
 	if !o.flags.Changed("seed") {
 		l.seed = 1
-		if real := devices[0].kind; real == "tap" || real == "lab" {
+		if devices[0].live() {
 			l.seed = rand.Uint64()
 		}
 	}
-	if len(o.kernelAddrs) > 0 && !o.wantsPrivate() && devices[0].kind != "tap" {
-		return nil, usageError("--kernel-addr is for a TAP that smolsh makes")
+	if len(o.kernelAddrs) > 0 && !o.wantsPrivate() && !devices[0].makes() {
+		return nil, usageError("--kernel-addr is for a TAP or TUN that smolsh makes")
 	}
 	w := lab.NewWorld()
 	l.lab = lab.New(w, l.seed)
@@ -64,7 +64,7 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	case "lab":
 		err = o.private(l, w)
 	default:
-		err = o.taps(l, w, devices)
+		err = o.attach(l, w, devices)
 	}
 	if err != nil {
 		l.close()

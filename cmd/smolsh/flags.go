@@ -68,9 +68,9 @@ func parseFlags(argv []string) (*options, error) {
 	f.SetOutput(nowhere{})
 	o.flags = f
 	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
-	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; sim; loopback")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; sim; loopback")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24)")
-	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
+	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
@@ -204,6 +204,15 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
+// deviceKinds are what --device takes.
+const deviceKinds = "lab, tap:NAME, tun:NAME, loopback, sim"
+
+// makes reports whether smolsh makes a device of this kind where there is none.
+func (d device) makes() bool { return d.kind == "tap" || d.kind == "tun" }
+
+// live reports whether the device is the operating system's, so that time is the wall clock's.
+func (d device) live() bool { return d.kind == "lab" || d.makes() }
+
 func parseDevice(s string) (device, error) {
 	kind, name, named := strings.Cut(s, ":")
 	switch kind {
@@ -211,14 +220,14 @@ func parseDevice(s string) (device, error) {
 		if named {
 			return device{}, usageError("--device: %s takes no name, got %q", kind, s)
 		}
-	case "tap":
+	case "tap", "tun":
 		if name == "" {
-			return device{}, usageError("--device: say which TAP, such as tap:tap0")
+			return device{}, usageError("--device: say which %s, such as %s:%s0", strings.ToUpper(kind), kind, kind)
 		}
-	case "tun", "raw", "switch":
-		return device{}, usageError("--device: %s is not there yet (there are lab, tap:NAME, loopback, sim)", kind)
+	case "raw", "switch":
+		return device{}, usageError("--device: %s is not there yet (there are %s)", kind, deviceKinds)
 	default:
-		return device{}, usageError("--device: no kind %q (there are lab, tap:NAME, loopback, sim)", kind)
+		return device{}, usageError("--device: no kind %q (there are %s)", kind, deviceKinds)
 	}
 	return device{kind, name}, nil
 }

@@ -76,8 +76,13 @@ func (b *lockedBuffer) String() string {
 // start runs smolsh on tap0 until the test ends.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	path := smolsh(t)
-	p := &program{t: t, cmd: exec.Command(path, append([]string{"--device", "tap:tap0"}, args...)...)}
+	return startOn(t, append([]string{"--device", "tap:tap0"}, args...)...)
+}
+
+// startOn runs smolsh until the test ends.
+func startOn(t *testing.T, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command(smolsh(t), args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 	if err := tap.SetUp("lo", true); err != nil {
 		return deviceError(err)
 	}
-	if err := o.taps(l, w, []device{{"tap", "tap0"}}); err != nil {
+	if err := o.attach(l, w, []device{{"tap", "tap0"}}); err != nil {
 		return err
 	}
 	l.kernel = o.kernelAddrs
@@ -35,8 +35,8 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 	return nil
 }
 
-// taps opens the devices and puts the host on them, each with one of its addresses.
-func (o *options) taps(l *shellLab, w *lab.World, devices []device) error {
+// attach opens the devices and puts the host on them, each with one of its addresses, the last with the rest.
+func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs
 	if len(addrs) == 0 {
 		addrs = []netip.Prefix{defaultAddr}
@@ -50,7 +50,7 @@ func (o *options) taps(l *shellLab, w *lab.World, devices []device) error {
 		if i == len(devices)-1 {
 			own = addrs[min(i, len(addrs)):]
 		}
-		if err := o.tap(l, d.name, own); err != nil {
+		if err := o.tap(l, d, own); err != nil {
 			return err
 		}
 	}
@@ -61,12 +61,13 @@ func (o *options) taps(l *shellLab, w *lab.World, devices []device) error {
 	return nil
 }
 
-func (o *options) tap(l *shellLab, name string, addrs []netip.Prefix) error {
+func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
+	name := d.name
 	_, missing := net.InterfaceByName(name)
 	if missing == nil && len(o.kernelAddrs) > 0 {
 		return usageError("--kernel-addr: %s exists already, and its kernel's end is left as it is", name)
 	}
-	dev, err := tap.Open(name, tap.Options{})
+	dev, err := tap.Open(name, tap.Options{TUN: d.kind == "tun"})
 	if err != nil {
 		if errors.Is(err, tap.ErrName) {
 			return usageError("--device: %v", err)

@@ -1,0 +1,167 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"smolsh/phy/tap/taptest"
+)
+
+// bothWays is what our end runs: it serves, sends back what a server of the kernel's sends it, tells the
+// mean size of frames each way, and stays.
+const bothWays = `
+serve("tcp", 7, echo)
+serve("udp", 7, lambda data, src: data)
+def page(conn):
+    conn.recv_until("\r\n\r\n")
+    conn.send("HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+serve("tcp", 80, page)
+print("ready")
+c = tcp.connect(args[0], timeout="20s")
+c.send(c.recv_exactly(int(args[1])))
+c.shutdown()
+c.recv()
+i = ifaces()[0]
+print("mean rx %d tx %d mtu %d" % (i.rx_bytes // i.rx_packets, i.tx_bytes // i.tx_packets, i.mtu))
+wait()
+`
+
+func writeScript(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "script.star")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// said waits until the program has said what the pattern matches, and returns the submatches.
+func (p *program) said(pattern string) []string {
+	p.t.Helper()
+	re := regexp.MustCompile(pattern)
+	for limit := time.Now().Add(60 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if m := re.FindStringSubmatch(p.out.String()); m != nil {
+			return m
+		}
+	}
+	p.t.Fatalf("%q was not said:\n%s", pattern, tail(p.out.String()))
+	return nil
+}
+
+func noise(n int) []byte {
+	rng, b := rand.New(rand.NewPCG(uint64(n), 6)), make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+// thereAndBack writes data to a connection and reads as much, and compares hashes.
+func thereAndBack(t *testing.T, c net.Conn, data []byte) {
+	t.Helper()
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	go func() { _, _ = c.Write(data) }()
+	h := sha256.New()
+	n, err := io.CopyN(h, c, int64(len(data)))
+	if got, want := [32]byte(h.Sum(nil)), sha256.Sum256(data); err != nil || got != want {
+		t.Errorf("%d octets came back, hash %x, want %x: %v", n, got, want, err)
+	}
+}
+
+// exercise runs the program with these flags for its device beside a kernel at peer, whose clients reach us
+// at us over their interface dev: ping, UDP, HTTP, and size octets there and back over a connection that
+// either opened. super is whether the frames are to be longer than the MTU on the average.
+func exercise(t *testing.T, flags []string, dev, us string, peer netip.Addr, super bool) *program {
+	t.Helper()
+	taptest.NeedTools(t, "ping", "socat", "curl")
+	const size = 8 << 20
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // on every address: the peer's may not be there yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	p := startOn(t, append(flags, writeScript(t, bothWays), net.JoinHostPort(peer.String(), port), strconv.Itoa(size))...)
+	p.said("ready")
+	if out, err := run("", "ping", "-c3", "-i0.2", "-W5", "-I", dev, us); err != nil || !strings.Contains(out, " 3 received") {
+		t.Errorf("ping: %v: %s", err, out)
+	}
+	if out, err := run("anything", "socat", "-T5", "-t1", "-", "udp:"+us+":7"); err != nil || out != "anything" {
+		t.Errorf("udp: %q: %v", out, err)
+	}
+	if out, err := run("", "curl", "-sS", "--max-time", "20", "http://"+us+"/"); err != nil || out != "hello\n" {
+		t.Errorf("curl: %q: %v", out, err)
+	}
+	data := noise(size)
+	c, err := net.Dial("tcp4", us+":7") // on this thread, which is in the namespace
+	if err != nil {
+		t.Fatal(err)
+	}
+	thereAndBack(t, c, data)
+	if c, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	thereAndBack(t, c, data)
+	var rx, tx, mtu int
+	if _, err := fmt.Sscan(strings.Join(p.said(`mean rx (\d+) tx (\d+) mtu (\d+)`)[1:], " "), &rx, &tx, &mtu); err != nil {
+		t.Fatal(err)
+	}
+	if (rx > mtu) != super || (tx > mtu) != super {
+		t.Errorf("frames of %d octets on the average came and of %d went, with an MTU of %d; super-segments: %v", rx, tx, mtu, super)
+	}
+	return p
+}
+
+// TestTUNLive is the tutorial: the program makes tun0, the kernel's end gets an address, ping reaches us. Then
+// the same TUN kept by its owner.
+func TestTUNLive(t *testing.T) {
+	taptest.Namespace(t)
+	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
+	peer := netip.MustParseAddr("192.168.0.1")
+	p := exercise(t, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--kernel-addr", "192.168.0.1/24"}, "tun0", "192.168.0.2", peer, true)
+	p.stop()
+
+	for _, c := range [][]string{{"tuntap", "add", "name", "tun0", "mode", "tun"}, {"addr", "add", "192.168.0.1/24", "dev", "tun0"}, {"link", "set", "tun0", "up"}} {
+		if out, err := run("", "ip", c...); err != nil {
+			t.Fatalf("ip %v: %s", c, out)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "tun.pcap")
+	p = exercise(t, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--pcap", file}, "tun0", "192.168.0.2", peer, false)
+	p.stop()
+	taptest.NeedTools(t, "tshark")
+	checkCapture(t, file, strings.ReplaceAll(ourBad, ours, "192.168.0.2"))
+	if out, err := run("", "ip", "link", "show", "tun0"); err != nil {
+		t.Errorf("the persistent TUN is gone: %s", out)
+	}
+	if out, err := run("", smolsh(t), "--device", "tap:tun0", "-c", "1"); err == nil || !strings.Contains(out, "smolsh: tun0: of another kind: it is a tun, not a tap") {
+		t.Errorf("a TUN as a TAP: %s", out)
+	}
+	if out, err := run("", smolsh(t), "--device", "tun:tun0", "--kernel-addr", "192.168.0.9/24", "-c", "1"); err == nil || !strings.Contains(out, "its kernel's end is left as it is") {
+		t.Errorf("--kernel-addr of an existing TUN: %s", out)
+	}
+	out, err := run("", smolsh(t), "--device", "tun:tun0", "-c", `i = ifaces()[0]; print(i.name, i.medium, i.hwaddr, arp(), catch(lambda: neighbors.add("192.168.69.9", "02:00:00:00:00:09")).error)`)
+	if want := "tun0 ip None ADDRESS  DEV  HWADDR  STATE  AGE  EXPIRES  PROBES  QUEUED\n(tun0 carries bare IP packets, so there are no neighbours on it) " +
+		"neighbors.add: 192.168.69.9: tun0 carries bare IP packets, so there are no neighbours on it\n"; err != nil || out != want {
+		t.Errorf("tables of a TUN: %q, want %q: %v", out, want, err)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

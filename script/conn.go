@@ -111,6 +111,9 @@ func connBuiltins() []*builtin {
 			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.closed = true; v.c.Abort(now); return nil })},
 		{name: "conn.info", result: "info", fields: infoWords(),
 			doc: "The connection's variables under the RFCs' names.", example: dial + `c.info().cwnd`, fn: connInfo},
+		{name: "conn.log", result: "table", fields: fieldsOf(logColumns), see: "conn.info, conn.set, on",
+			doc:     "How the sender's variables changed, the last log= times; the first row's n is how many rows were before it.",
+			example: `c = tcp.connect("192.168.69.100:7", log=1000); c.send("hi"); c.recv(); c.log().cols("time", "snd_una", "snd_nxt", "cwnd")`, fn: connLog},
 		{name: "conn.set", sig: "**options",
 			doc: "Change options while the connection lives.", example: dial + `c.set(nodelay=True)`, fn: connSet},
 	}

@@ -17,7 +17,10 @@ type infoColumn struct {
 
 func showMillis(v starlark.Value) string {
 	f, _ := starlark.AsFloat(v)
-	return fmt.Sprintf("%.3gms", f*1e3)
+	if f *= 1e3; f >= 1000 {
+		return fmt.Sprintf("%.0fms", f)
+	}
+	return fmt.Sprintf("%.3gms", f)
 }
 
 var infoFields = []infoColumn{
@@ -28,15 +31,10 @@ var infoFields = []infoColumn{
 	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
 	{"PMTU", func(i *tcp.Info) starlark.Value { return num(i.PathMTU) }, nil},
 	{"CWND", func(i *tcp.Info) starlark.Value { return num(i.Cwnd) }, nil},
-	{"SSTHRESH", func(i *tcp.Info) starlark.Value {
-		if i.Ssthresh >= tcp.MaxBuffer { // nothing was lost yet
-			return starlark.None
-		}
-		return num(i.Ssthresh)
-	}, nil},
+	{"SSTHRESH", func(i *tcp.Info) starlark.Value { return ssthresh(i.Ssthresh) }, nil},
 	{"RETRANS", func(i *tcp.Info) starlark.Value { return num(i.Retrans) }, nil},
 	{"UNACKED", func(i *tcp.Info) starlark.Value { return num(i.Unacked) }, nil},
-	{"RECOVERY", func(i *tcp.Info) starlark.Value { return starlark.String(i.Recovery) }, nil},
+	{"RECOVERY", func(i *tcp.Info) starlark.Value { return starlark.String(i.Phase.String()) }, nil},
 	{"PIPE", func(i *tcp.Info) starlark.Value { return num(i.Pipe) }, nil},
 	{"SACKED", func(i *tcp.Info) starlark.Value { return num(i.Sacked) }, nil},
 	{"LOST", func(i *tcp.Info) starlark.Value { return num(i.Lost) }, nil},
@@ -58,6 +56,14 @@ var infoFields = []infoColumn{
 	{"BYTES-RECEIVED", func(i *tcp.Info) starlark.Value { return num(i.BytesReceived) }, nil},
 	{"SEGS-OUT", func(i *tcp.Info) starlark.Value { return num(i.SegsOut) }, nil},
 	{"SEGS-IN", func(i *tcp.Info) starlark.Value { return num(i.SegsIn) }, nil},
+}
+
+// ssthresh is None until something was lost.
+func ssthresh(n int) starlark.Value {
+	if n >= tcp.MaxBuffer {
+		return starlark.None
+	}
+	return num(n)
 }
 
 // infoWords are the fields of info(), for help.

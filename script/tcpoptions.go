@@ -53,6 +53,7 @@ var tcpOptions = map[string]tcpOption{
 	"sndbuf": size("octets queued to be sent", func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"rcvbuf": size("octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"mss":    size("octets of the longest segment", func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
+	"log":    size("entries of the connection's log, the last of which are kept: see conn.log; 0 for none", func(c *tcp.Config) *int { return &c.Log }, 0, tcp.MaxLog),
 	"ttl": {kind: "int:1..255", doc: "hops the packets may go, 1 to 255", apply: func(c *tcp.Config, v any) error {
 		c.TTL = uint8(v.(int))
 		return nil

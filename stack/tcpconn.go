@@ -242,5 +242,10 @@ func (c *TCPConn) SetConfig(now clock.Instant, cfg tcp.Config) error {
 // Info is a snapshot of the connection under the RFCs' names.
 func (c *TCPConn) Info(now clock.Instant) tcp.Info { return c.conn.Info(now) }
 
+// Log appends the connection's log to dst: see tcp.Conn.Log.
+func (c *TCPConn) Log(dst []tcp.LogEntry) (entries []tcp.LogEntry, lost uint64) {
+	return c.conn.Log(dst)
+}
+
 // Check returns the first of the connection's invariants that does not hold, nil when all do: see tcp.Conn.Check.
 func (c *TCPConn) Check() error { return c.conn.Check() }

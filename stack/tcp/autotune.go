@@ -22,7 +22,7 @@ func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	if c.cfg.RecvBuffer != 0 || !c.roundOver(now, o) {
 		return
 	}
-	if need := 2*int(r.taken) + 16*c.rcv.mss; need > c.rcv.buf.Limit() {
+	if need := 2*int(r.taken) + 16*int(c.rcv.mss); need > c.rcv.buf.Limit() {
 		c.rcv.buf.SetLimit(min(need, c.cfg.RecvBufferMax))
 	}
 	*r = round{began: now, stamp: c.ts.value(now)}

@@ -40,6 +40,7 @@ type Config struct {
 	RTOMax        time.Duration // RFC 6298 §2.5
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
 	Congestion    Algorithm     // how the congestion window answers to the path
+	Log           int           // entries kept of how the sender's variables changed, at most MaxLog; 0: none (see Conn.Log)
 }
 
 // Default is what an option is when nothing is said. The buffers' bounds fill 10 Gbit/s × 1 ms and
@@ -81,6 +82,7 @@ func (c Config) withDefaults() Config {
 			*n = min(max(*n, MinBuffer), MaxBuffer)
 		}
 	}
+	c.Log = min(max(c.Log, 0), MaxLog)
 	c.InitialWindow = min(max(c.InitialWindow, 0), 1<<15)
 	return c
 }

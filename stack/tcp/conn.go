@@ -38,7 +38,8 @@ type Conn struct {
 	ts   stamps
 	at   timers
 
-	path *narrow // nil: nothing is known to be narrower than the ends
+	path *narrow  // nil: nothing is known to be narrower than the ends
+	log  *journal // nil: nothing is written down
 
 	segsIn, segsOut uint64
 	challenge       limiter
@@ -78,7 +79,7 @@ type receive struct {
 	nxt    wire.Seq
 	adv    wire.Seq // right edge of the window as offered; it never retreats
 	up     wire.Seq // urgent pointer; meaningful with urgent (RFC 6093: the data stays in line)
-	mss    int      // what we announced
+	mss    int32    // what we announced
 	wscale uint8
 	scaled bool // windows are scaled: we offer it, and go on when the peer does too
 	urgent bool
@@ -158,13 +159,14 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss,
 		mss: min(mss, defaultMSS), timedAt: clock.Never,
 	}
-	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: mss, wscale: scaleFor(cfg.recvMost()), scaled: true}
+	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: int32(mss), wscale: scaleFor(cfg.recvMost()), scaled: true}
 	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())
 	c.ts.on = !cfg.NoTimestamps
 	c.at = noTimers
 	c.cong.Ssthresh = MaxBuffer // without a bound until something is lost
 	c.setMSS(c.snd.mss)
 	c.cong.recover = iss
+	c.log = newJournal(cfg.Log)
 	return c
 }
 
@@ -195,7 +197,11 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	if cfg.Congestion != c.cfg.Congestion {
 		c.cong.ctl = nil
 	}
-	c.cfg = Shared(cfg)
+	before := c.cfg.Log
+	if c.cfg = Shared(cfg); c.cfg.Log != before {
+		c.log = newJournal(c.cfg.Log)
+		c.note(now)
+	}
 	v, r := &c.snd.buf, &c.rcv.buf
 	if v.SetLimit(min(v.Limit(), c.cfg.SendBufferMax)); c.cfg.SendBuffer != 0 {
 		v.SetLimit(c.cfg.SendBuffer)

@@ -99,6 +99,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.acknowledge(now, s, c.seq())
 	}
 	s.Payload = dst[:n]
+	c.note(now)
 	return n, true
 }
 

@@ -244,6 +244,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.RecvBuffer, x.cfg.RecvBufferMax = 0, x.number(v)
 		case "mss":
 			x.cfg.MSS = x.number(v)
+		case "log":
+			x.cfg.Log = x.number(v)
 		case "iw":
 			x.cfg.InitialWindow = x.number(v)
 		case "sack":
@@ -375,7 +377,7 @@ func (x *exchange) info(words []string) {
 		case "recovery":
 			v = i.InRecovery
 		case "phase":
-			v = i.Recovery
+			v = i.Phase
 		case "minrtt":
 			v = i.MinRTT
 		case "reowindow":

@@ -24,7 +24,7 @@ type Info struct {
 	Cwnd, Ssthresh      int
 	Congestion          string // the controller's name
 	InRecovery          bool
-	Recovery            string        // "open", "disorder" (something has overtaken), "recovery" (fast), "loss" (after a timeout)
+	Phase               Phase         // what the sender thinks of the path
 	MinRTT              time.Duration // the smallest round trip of the last minutes; 0: none is known
 	ReoWindow           time.Duration // how much later a segment may arrive than one sent after it (RFC 8985 §6.2)
 	Retrans             int           // segments retransmitted in all
@@ -87,7 +87,7 @@ func (c *Conn) Info(now clock.Instant) Info {
 		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
-	i.Pipe, i.Recovery, i.MinRTT = c.inFlight(), c.recovery(), c.rtt.min
+	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.min
 	if v.board != nil {
 		i.Sacked, i.Lost, i.ReoWindow = v.board.sacked, v.board.lost, c.reoWindow()
 	}
@@ -101,18 +101,40 @@ func (c *Conn) Info(now clock.Instant) Info {
 	return i
 }
 
-// recovery is what the sender thinks of the path.
-func (c *Conn) recovery() string {
+// Phase is what the sender thinks of the path.
+type Phase uint8
+
+// The phases, from the best to the worst.
+const (
+	PhaseOpen     Phase = iota // nothing is missing
+	PhaseDisorder              // something has overtaken something else
+	PhaseRecovery              // fast recovery (RFC 6582, RFC 9937)
+	PhaseLoss                  // after a timeout
+
+	numPhases
+)
+
+var phaseNames = [numPhases]string{"open", "disorder", "recovery", "loss"}
+
+// String is one word.
+func (p Phase) String() string {
+	if p >= numPhases {
+		return "unknown"
+	}
+	return phaseNames[p]
+}
+
+func (c *Conn) phase() Phase {
 	g, b := &c.cong, c.snd.board
 	switch {
 	case g.inRecovery:
-		return "recovery"
+		return PhaseRecovery
 	case g.afterTimeout || b == nil && c.rtt.backoffs > 0:
-		return "loss"
+		return PhaseLoss
 	case b != nil && b.sacked > 0 || g.dupAcks > 0:
-		return "disorder"
+		return PhaseDisorder
 	}
-	return "open"
+	return PhaseOpen
 }
 
 // timer names the timer that fires next, as ss does, and how long that is.

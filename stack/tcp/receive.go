@@ -10,6 +10,12 @@ import (
 // says that the segment was of use; any other reason says why it was not, whether or not it is answered.
 // The payload is copied; s is cut to the window on the way.
 func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
+	r := c.arrives(now, s)
+	c.note(now)
+	return r
+}
+
+func (c *Conn) arrives(now clock.Instant, s *Segment) drop.Reason {
 	c.segsIn++
 	switch c.state {
 	case Closed:
@@ -110,7 +116,7 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	if o.MSS != 0 {
 		mss = int(o.MSS)
 	}
-	mss = max(minMSS, min(mss, r.mss))
+	mss = max(minMSS, min(mss, int(r.mss)))
 	if o.HasWindowScale {
 		c.snd.wscale = min(o.WindowScale, 14)
 	} else {

@@ -108,7 +108,7 @@ func (c *Conn) window(syn bool) uint16 {
 	case syn: // it acknowledges, perhaps text too
 		return uint16(min(max(0, r.adv.Sub(r.nxt)), 0xffff))
 	}
-	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, r.mss) {
+	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, int(r.mss)) {
 		r.adv, r.slack = edge, 0
 	}
 	return uint16(min(max(0, r.adv.Sub(r.nxt))>>r.wscale, 0xffff))
@@ -126,7 +126,7 @@ func (c *Conn) windowUpdateDue() bool {
 	r := &c.rcv
 	switch c.state {
 	case Established, FinWait1, FinWait2:
-		return !r.fin && c.windowEdge().Sub(r.adv)-int(r.slack) >= min(r.buf.Limit()/2, 2*r.mss)
+		return !r.fin && c.windowEdge().Sub(r.adv)-int(r.slack) >= min(r.buf.Limit()/2, 2*int(r.mss))
 	}
 	return false
 }

@@ -53,6 +53,11 @@ func (c *Conn) userDeadline() clock.Instant {
 
 // tick runs the timers that are due.
 func (c *Conn) tick(now clock.Instant) {
+	c.runTimers(now)
+	c.note(now)
+}
+
+func (c *Conn) runTimers(now clock.Instant) {
 	t := &c.at
 	if t.timeWait.Due(now) && !(c.state == TimeWait && c.owe.ack) { // the last ACK goes first
 		c.close()

@@ -23,8 +23,8 @@ type stamps struct {
 	on       bool
 	offset   uint32        // our clock at instant zero
 	recent   uint32        // TS.Recent
-	recentAt clock.Instant // when it was last updated
 	ackSent  wire.Seq      // Last.ACK.sent
+	recentAt clock.Instant // when recent was last updated
 }
 
 // value is TSval at now.

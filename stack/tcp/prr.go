@@ -15,7 +15,7 @@ type prr struct {
 func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
 	flight = c.flightSize(flight)
-	b.undo.begin(v.una, g, flight)
+	b.undo.begin(g, flight)
 	c.controller().Lost(now, &g.Window, flight)
 	g.inRecovery, g.recover = true, v.max
 	b.prr = prr{base: max(1, v.nxt.Sub(v.una)-b.sacked+d.octets)}

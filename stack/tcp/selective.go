@@ -123,7 +123,7 @@ func (c *Conn) emitLost(now clock.Instant, p []byte, s *Segment) {
 	from, _, _ := b.nextLost()
 	end := c.emitText(now, p, s, from)
 	b.resent(from, end, now)
-	c.noteRepeat(now, end.Sub(from))
+	c.noteRepeat(now, from, end)
 	if c.at.rexmt == clock.Never || from == c.snd.una { // its acknowledgement is a round trip away
 		c.at.rexmt = now.Add(c.rtt.rto)
 	}

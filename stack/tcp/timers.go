@@ -161,7 +161,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 func (c *Conn) loseByTimeout(now clock.Instant) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
 	if !g.inRecovery && !g.afterTimeout {
-		b.undo.begin(v.una, g, v.max.Sub(v.una))
+		b.undo.begin(g, v.max.Sub(v.una))
 	}
 	b.loseAll(now.Add(-b.rack.rtt - c.reoWindow()))
 	b.tlp.out = false

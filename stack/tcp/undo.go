@@ -9,29 +9,52 @@ import (
 // (RFC 3522, 3708, 4015).
 type undo struct {
 	armed    bool
-	repeats  bool     // something has gone again since
-	tested   bool     // the acknowledgement that the timestamps are asked of has come
-	from     wire.Seq // SND.UNA then
-	stamp    uint32   // our timestamp of the first repeat
-	owed     int      // octets that have gone again and were not reported as duplicates
+	repeats  bool   // something has gone again since
+	tested   bool   // the acknowledgement that the timestamps are asked of has come
+	stamp    uint32 // our timestamp of the first repeat
+	owed     int    // octets that have gone again and were not reported as duplicates
+	again    [4]wire.SACKBlock
+	ranges   uint8 // of again, what has gone again; one more: it is in too many pieces to remember
 	cwnd     int
 	ssthresh int // pipe_prev of RFC 4015 §3
 }
 
-func (u *undo) begin(una wire.Seq, g *congestion, flight int) {
-	*u = undo{armed: true, from: una, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
+func (u *undo) begin(g *congestion, flight int) {
+	*u = undo{armed: true, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
 	if g.Ssthresh >= MaxBuffer {
 		u.ssthresh = g.Ssthresh // slow start had no end yet
 	}
 }
 
-// noteRepeat notes that n octets have gone again.
-func (c *Conn) noteRepeat(now clock.Instant, n int) {
+// noteRepeat notes that what is in [from, end) has gone again.
+func (c *Conn) noteRepeat(now clock.Instant, from, end wire.Seq) {
 	u := &c.snd.board.undo
 	if !u.repeats {
 		u.repeats, u.stamp = true, c.ts.value(now)
 	}
-	u.owed += n
+	u.owed += end.Sub(from)
+	n := int(u.ranges)
+	switch {
+	case n > len(u.again):
+	case n > 0 && u.again[n-1].Right == from:
+		u.again[n-1].Right = end
+	case n < len(u.again):
+		u.again[n] = wire.SACKBlock{Left: from, Right: end}
+		u.ranges++
+	default:
+		u.ranges++
+	}
+}
+
+// repeated reports whether all that is in k has gone again. What the peer got twice though it went once was
+// copied on the way, and says nothing of what was lost (RFC 3708 §3).
+func (u *undo) repeated(k wire.SACKBlock) bool {
+	for i := range min(int(u.ranges), len(u.again)) {
+		if u.again[i].Left.LessEq(k.Left) && k.Right.LessEq(u.again[i].Right) {
+			return int(u.ranges) <= len(u.again)
+		}
+	}
+	return false
 }
 
 // needless is why the acknowledgement shows that nothing was lost, "" when it does not: the first one to move
@@ -48,7 +71,7 @@ func (c *Conn) needless(s *Segment, progress bool, twice wire.SACKBlock) (why st
 			return whyStamp
 		}
 	}
-	if n := twice.Right.Sub(twice.Left); n > 0 && u.from.LessEq(twice.Left) {
+	if n := twice.Right.Sub(twice.Left); n > 0 && u.repeated(twice) {
 		if u.owed -= n; u.owed <= 0 {
 			return whyTwice
 		}

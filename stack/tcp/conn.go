@@ -87,6 +87,7 @@ type receive struct {
 	fin    bool  // the peer's FIN is known, at finSeq, though perhaps beyond a gap
 	eof    bool  // and everything before it has come
 	segs   int32 // data segments since the last acknowledgement
+	prompt uint8 // segments to acknowledge at once
 	slack  int32 // of the buffer's room, what a SYN's narrow window could not offer
 
 	finSeq wire.Seq

@@ -68,8 +68,9 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	r.bytes += uint64(n)
 	r.segs += int32(segs)
 	switch {
-	case r.segs >= 2 || c.cfg.DelayedAck < 0:
+	case r.segs >= 2 || c.cfg.DelayedAck < 0 || r.prompt > 0:
 		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)
+		r.prompt = uint8(max(0, int(r.prompt)-segs))
 	case !c.owe.ack && c.at.delack == clock.Never:
 		c.at.delack = now.Add(c.cfg.DelayedAck)
 	}
@@ -91,11 +92,16 @@ func (c *Conn) joinEarly(off int64, n int) int {
 	return int(end - off)
 }
 
+// promptAcks is how many segments after a gap are acknowledged one by one: the peer's window has become small,
+// and a lone segment of it must not wait for a timer.
+const promptAcks = 16
+
 // oweDupAck owes one acknowledgement for this very segment: a sender without SACK counts them.
 func (c *Conn) oweDupAck() {
 	if c.owe.dupAcks < 255 {
 		c.owe.dupAcks++
 	}
+	c.rcv.prompt = promptAcks
 }
 
 // window is the receive window to announce, as the header's field, and moves the offered edge. The

@@ -10,6 +10,7 @@ import (
 
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/filter"
 	"smolsh/stack/tcp"
 )
 
@@ -17,6 +18,15 @@ import (
 var eventKinds = map[string]stack.EventKind{
 	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
 	"recovery": stack.EventRecovery,
+}
+
+// packetEvent is the event that no host raises: observing the host tells of it.
+const packetEvent = "packet"
+
+// occurrence is an event, or a packet that was seen.
+type occurrence struct {
+	stack.Event
+	packet *packet
 }
 
 // maxEvents is how many events wait for one handler; more are lost, and counted.
@@ -29,11 +39,12 @@ type subscription struct {
 	name string
 	kind stack.EventKind
 	t    *task
-	w    *world // where the handler's wait counts; nil where it must not move a lab
+	w    *world         // where the handler's wait counts; nil where it must not move a lab
+	only *filter.Filter // of packets and drops; nil for all
 
 	// On the owner.
 	cancel func()
-	ring   []stack.Event
+	ring   []occurrence
 	lost   uint64
 	count  uint64
 	unsaid uint64 // lost since the handler was last told
@@ -72,8 +83,9 @@ func (v *subscription) AttrNames() []string {
 
 func eventBuiltins() []*builtin {
 	return []*builtin{
-		{name: "on", sig: "event, fn", kinds: "str fn", host: true, result: "subscription",
-			args:    `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "drop" or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own`,
+		{name: "on", sig: "event, fn, filter=None", kinds: "str fn str", host: true, result: "subscription",
+			args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "drop", "packet" (one that came or went, which fn gets) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
+				`filter: of "packet" and "drop": tcpdump's expression`,
 			doc:     "Call fn with every event of a kind from now on, while the caller waits.",
 			example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
 			see:     "trace, drops, every", fn: builtinOn},
@@ -85,8 +97,8 @@ func eventBuiltins() []*builtin {
 func builtinOn(c *call) (starlark.Value, error) {
 	fn, name := arg[starlark.Callable](c, "fn"), arg[string](c, "event")
 	kind, ok := eventKinds[name]
-	if !ok {
-		var names []string
+	if !ok && name != packetEvent {
+		names := []string{packetEvent}
 		for n := range eventKinds {
 			names = append(names, n)
 		}
@@ -101,7 +113,20 @@ func builtinOn(c *call) (starlark.Value, error) {
 	if v.h.w == c.s.home {
 		v.w = v.h.w // what only a handler waits for moves no other lab
 	}
-	c.t.do(v.h.w, func(clock.Instant) { v.cancel = v.h.h.Events(v.take) })
+	var err error
+	if v.only, err = c.filter(); err != nil {
+		return nil, err
+	}
+	if v.only != nil && name != packetEvent && kind != stack.EventDrop {
+		return nil, c.errorf("filter= goes with \"packet\" and \"drop\": no packet comes with %q", name)
+	}
+	c.t.do(v.h.w, func(clock.Instant) {
+		if name == packetEvent {
+			v.cancel = v.h.h.Observe(v.takePacket)
+		} else {
+			v.cancel = v.h.h.Events(v.take)
+		}
+	})
 	v.t = c.s.spawn(fmt.Sprintf("on %s %s", name, fn.Name()), c.t.host, func(t *task) (starlark.Value, error) {
 		defer c.s.do(v.h.w, func(clock.Instant) { v.cancel() })
 		for {
@@ -110,7 +135,11 @@ func builtinOn(c *call) (starlark.Value, error) {
 				return nil, err
 			}
 			for _, ev := range events {
-				if _, err := starlark.Call(t.thread, fn, starlark.Tuple{v.event(ev, lost)}, nil); err != nil {
+				var told starlark.Value = ev.packet
+				if ev.packet == nil {
+					told = v.event(ev.Event, lost)
+				}
+				if _, err := starlark.Call(t.thread, fn, starlark.Tuple{told}, nil); err != nil {
 					return nil, err
 				}
 				lost = 0
@@ -122,22 +151,40 @@ func builtinOn(c *call) (starlark.Value, error) {
 
 // take keeps an event for the handler; on the owner, in the middle of things.
 func (v *subscription) take(ev stack.Event) {
-	if ev.Kind != v.kind {
+	if ev.Kind != v.kind || v.only != nil && !v.only.Match(ev.Octets, ev.Medium) {
 		return
 	}
+	if v.room() {
+		ev.Octets = slices.Clone(ev.Octets[:min(len(ev.Octets), 128)])
+		v.ring = append(v.ring, occurrence{Event: ev})
+		v.signal.Fire()
+	}
+}
+
+// takePacket is take for a packet that was seen.
+func (v *subscription) takePacket(ev *stack.PacketEvent) {
+	if ev.Repeated() || v.only != nil && !v.only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
+		return
+	}
+	if v.room() {
+		v.ring = append(v.ring, occurrence{packet: sighted(v.s, ev)})
+		v.signal.Fire()
+	}
+}
+
+// room counts one event more, and those for which there is none.
+func (v *subscription) room() bool {
 	v.count++
-	if len(v.ring) >= maxEvents {
-		v.lost++
-		v.unsaid++
-		return
+	if len(v.ring) < maxEvents {
+		return true
 	}
-	ev.Octets = slices.Clone(ev.Octets[:min(len(ev.Octets), 128)])
-	v.ring = append(v.ring, ev)
-	v.signal.Fire()
+	v.lost++
+	v.unsaid++
+	return false
 }
 
 // next waits for events. lost is how many found no room before them.
-func (v *subscription) next(t *task) (events []stack.Event, lost uint64, err error) {
+func (v *subscription) next(t *task) (events []occurrence, lost uint64, err error) {
 	waiter := stack.Waiter{Wake: func() { t.s.makeReady(t) }}
 	for {
 		if t.fail != nil {

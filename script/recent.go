@@ -23,7 +23,8 @@ type seen struct {
 	medium  phy.Medium
 	gso     int
 	verdict stack.Verdict
-	n       int
+	n       int // octets of the head
+	length  int // of the whole frame
 	head    [seenHead]byte
 }
 
@@ -65,7 +66,7 @@ func (r *recent) packet(ev *stack.PacketEvent) {
 	r.next = (r.next + 1) % maxRecent
 	p.now, p.iface, p.dir, p.medium = ev.Now, ev.Iface.Name(), ev.Dir, ev.Iface.Medium()
 	p.gso, p.verdict = int(ev.Frame.Offload.GSOSize), ev.Verdict
-	p.n = copy(p.head[:], ev.Frame.Bytes())
+	p.n, p.length = copy(p.head[:], ev.Frame.Bytes()), ev.Frame.Len()
 }
 
 // all are copies of the packets, oldest first; on the owner.

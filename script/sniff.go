@@ -18,6 +18,13 @@ func direction(d stack.Dir) string {
 	return "rx"
 }
 
+// sighted is a packet as an observer got it.
+func sighted(s *Session, ev *stack.PacketEvent) *packet {
+	p := newPacket(s, ev.Frame.Bytes(), ev.Iface.Medium())
+	p.seen = &sighting{ev.Now, ev.Iface.Name(), direction(ev.Dir), ev.Verdict.String()}
+	return p
+}
+
 func builtinSniff(c *call) (starlark.Value, error) {
 	h := c.on()
 	only, err := c.filter()
@@ -38,9 +45,7 @@ func builtinSniff(c *call) (starlark.Value, error) {
 			if len(got) == most || ev.Repeated() || only != nil && !only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
 				return
 			}
-			p := newPacket(c.s, ev.Frame.Bytes(), ev.Iface.Medium())
-			p.seen = &sighting{ev.Now, ev.Iface.Name(), direction(ev.Dir), ev.Verdict.String()}
-			if got = append(got, p); len(got) == most {
+			if got = append(got, sighted(c.s, ev)); len(got) == most {
 				signal.Fire()
 			}
 		})

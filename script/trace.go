@@ -97,10 +97,6 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 // traceLast prints what just passed. Where nothing was kept so far it is kept from now on.
 func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
 	r := s.keep(h)
-	var match func(frame []byte, m phy.Medium) bool
-	if f != nil {
-		match = f.Match
-	}
 	var list []seen
 	h.do(func(clock.Instant) { list = r.all() })
 	t := &tracer{s: s, name: s.prefix(h)}
@@ -109,7 +105,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
 		p := &list[i]
 		// What is not printed may be where a connection's numbers begin.
 		what := t.line(p.head[:p.n], p.medium, p.gso)
-		if match == nil || match(p.head[:p.n], p.medium) {
+		if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
 			lines = append(lines, t.text(p.now, p.iface, p.dir, what, p.verdict))
 		}
 	}

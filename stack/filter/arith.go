@@ -2,32 +2,35 @@ package filter
 
 import "smolsh/stack/wire"
 
-// arith is a compiled 32-bit number. The result is no when the packet is not of the protocol whose
-// octets are asked for, and abort when they lie beyond its end.
-type arith func(p packet) (uint32, result)
+// arith is a compiled 32-bit number. As in libpcap, what must be true of the packet before octets of a
+// protocol are looked at (check, nil for nothing) stands apart from the number: a comparison checks
+// first, and computes then.
+type arith struct {
+	check node
+	value func(p packet) (v uint32, ok bool) // not ok: beyond the packet's end, or divided by zero
+	known *uint32                            // a constant
+}
 
-func number(v uint32) arith { return func(packet) (uint32, result) { return v, yes } }
+func number(v uint32) arith {
+	return arith{value: func(packet) (uint32, bool) { return v, true }, known: &v}
+}
 
-func frameLen(p packet) (uint32, result) { return uint32(len(p.b)), yes }
+// frameLen is the length of the whole frame, however much of it is there.
+func frameLen() arith { return arith{value: func(p packet) (uint32, bool) { return p.len, true }} }
 
-// binop is a op b. A divisor that turns out to be zero aborts, as in BPF.
+// binop is a op b. A divisor that turns out to be zero aborts, as in BPF. Of the two checks libpcap keeps
+// the first only.
 func binop(op string, a, b arith) arith {
 	f := operations[op]
 	divides := op == "/" || op == "%"
-	return func(p packet) (uint32, result) {
-		x, r := a(p)
-		if r != yes {
-			return 0, r
+	return arith{check: a.check, value: func(p packet) (uint32, bool) {
+		x, okX := a.value(p)
+		y, okY := b.value(p)
+		if !okX || !okY || divides && y == 0 {
+			return 0, false
 		}
-		y, r := b(p)
-		if r != yes {
-			return 0, r
-		}
-		if divides && y == 0 {
-			return 0, abort
-		}
-		return f(x, y), yes
-	}
+		return f(x, y), true
+	}}
 }
 
 var operations = map[string]func(x, y uint32) uint32{
@@ -56,66 +59,63 @@ var comparisons = map[string]func(x, y uint32) bool{
 // relation compares unsigned numbers.
 func relation(op string, a, b arith) node {
 	f := comparisons[op]
-	return func(p packet) result {
-		x, r := a(p)
-		if r != yes {
-			return r
-		}
-		y, r := b(p)
-		if r != yes {
-			return r
+	n := func(p packet) result {
+		x, okX := a.value(p)
+		y, okY := b.value(p)
+		if !okX || !okY {
+			return abort
 		}
 		return truth(f(x, y))
 	}
-}
-
-// accesses are the protocols whose octets can be asked for, and where those start.
-var accesses = map[string]func(p packet) (uint32, result){
-	"ether": linkBase, "link": linkBase,
-	"ip":   networkBase(wire.EtherTypeIPv4),
-	"ip6":  networkBase(wire.EtherTypeIPv6),
-	"arp":  networkBase(wire.EtherTypeARP),
-	"rarp": networkBase(etherTypeRARP),
-	"tcp":  transportBase(6), "udp": transportBase(17), "icmp": transportBase(1),
-	"igmp": transportBase(2), "sctp": transportBase(132),
-	"icmp6": func(p packet) (uint32, result) {
-		if r := p.link(wire.EtherTypeIPv6); r != yes {
-			return 0, r
-		}
-		return p.net() + wire.IPv6Len, p.is(p.net()+6, 1, 0xff, 58)
-	},
-}
-
-func linkBase(packet) (uint32, result) { return 0, yes }
-
-func networkBase(t wire.EtherType) func(p packet) (uint32, result) {
-	return func(p packet) (uint32, result) { return p.net(), p.link(t) }
-}
-
-func transportBase(proto uint32) func(p packet) (uint32, result) {
-	return func(p packet) (uint32, result) {
-		if r := p.ip4(proto); r != yes {
-			return 0, r
-		}
-		return p.firstFragment()
+	if b.check != nil {
+		n = and(b.check, n)
 	}
+	return and(a.check, n)
 }
 
-// access reads size octets at an offset from where a protocol starts.
-func access(base func(p packet) (uint32, result), index arith, size uint32) arith {
-	return func(p packet) (uint32, result) {
-		start, r := base(p)
-		if r != yes {
-			return 0, r
-		}
-		i, r := index(p)
-		if r != yes {
-			return 0, r
-		}
-		v, ok := p.load(start+i, size)
-		if !ok {
-			return 0, abort
-		}
-		return v, yes
+// access reads size octets at an offset from where a protocol starts; false for a word that is none.
+func access(proto string, t tags, index arith, size uint32) (arith, bool) {
+	network := func(et wire.EtherType, header uint32) arith {
+		return arith{check: and(index.check, linkNode(t, et)), value: func(p packet) (uint32, bool) {
+			i, ok := index.value(p)
+			return p.indexed(i, ok, t.net(p)+header, size)
+		}}
 	}
+	switch proto {
+	case "ether", "link":
+		return arith{check: index.check, value: func(p packet) (uint32, bool) {
+			i, ok := index.value(p)
+			return p.indexed(i, ok, 0, size)
+		}}, true
+	case "ip":
+		return network(wire.EtherTypeIPv4, 0), true
+	case "ip6":
+		return network(wire.EtherTypeIPv6, 0), true
+	case "arp":
+		return network(wire.EtherTypeARP, 0), true
+	case "rarp":
+		return network(etherTypeRARP, 0), true
+	case "icmp6":
+		a := network(wire.EtherTypeIPv6, wire.IPv6Len)
+		a.check = and(a.check, func(p packet) result { return p.is(t.net(p)+6, 1, 0xff, 58) })
+		return a, true
+	case "tcp", "udp", "sctp", "icmp", "igmp", "igrp", "pim", "vrrp", "carp":
+		n := bareNode(proto, t)
+		check := and(linkNode(t, wire.EtherTypeIPv4), and(and(index.check, n), t.first))
+		return arith{check: check, value: func(p packet) (uint32, bool) {
+			i, ok := index.value(p)
+			header, all := t.headerLen(p)
+			return p.indexed(i+header, ok && all, t.net(p), size)
+		}}, true
+	}
+	return arith{}, false
+}
+
+// indexed reads size octets at i behind off, where there is such an i. A negative one is very large, and
+// beyond the end.
+func (p packet) indexed(i uint32, ok bool, off, size uint32) (uint32, bool) {
+	if !ok || uint64(i)+uint64(off) > uint64(len(p.b)) {
+		return 0, false
+	}
+	return p.load(off+i, size)
 }

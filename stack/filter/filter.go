@@ -1,26 +1,41 @@
 // Package filter compiles tcpdump's filter expressions into Go predicates over a frame.
 //
-// Sources: pcap-filter(7) for the language; where the manual is silent, what libpcap generates. As
-// there, "and" and "or" have equal precedence and associate to the left, an identifier without a
-// keyword takes the keywords before it ("port 80 or 443"), the access tcp[…] means IPv4 only and
-// never a later fragment, and a packet too short for what is asked is not matched at all, not even by
-// "not". Deviates: a comparison is false when any protocol it accesses is not in the packet, while
-// libpcap forgets the check behind the first arithmetic operator; the name of a service stands for its
-// number with every protocol.
+// Sources: pcap-filter(7) for the language; where the manual is silent, what libpcap 1.10 generates. Both
+// run over the same captures in the tests. As there:
 //
-// There are: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp; host, net, port, portrange,
-// proto with src and dst; broadcast, multicast, less, greater, len; byte access with arithmetic and
-// comparison; the named offsets and flags of TCP, ICMP and ICMPv6.
+//   - "and" and "or" have equal precedence and associate to the left; an identifier without a keyword
+//     takes the keywords before it ("port 80 or 443");
+//   - a packet too short for what is asked is not matched at all, not even by "not"; "len", "less" and
+//     "greater" mean the whole frame's length, however much of it is there;
+//   - tcp[…] means IPv4 only, and never a later fragment; ports over IPv6 stand directly behind its header;
+//   - "vlan" makes all that follows it in the expression, whatever stands between, be looked for behind
+//     the tag; another "vlan" means a second tag;
+//   - "host 10.0" is the network 10.0.0.0/16, "host 80" the address 0.0.0.80, "net 266" is 1.10.0.0/16;
+//   - "%" and "^" take all the arithmetic to their right: 6 % 4 + 1 is 6 % 5;
+//   - of two numbers joined by an operator only the first one's protocol is checked: "ip[0] + tcp[0] = 1"
+//     reads where TCP would be in any IPv4 packet.
+//
+// Deviates: libpcap's optimiser leaves out reads whose value does not matter, and with them the end of a
+// packet that is too short for them; here they are done, as in "tcpdump -O". The name of a service stands
+// for its number with every protocol, and for the same on every machine.
+//
+// There are: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah,
+// stp, netbeui; host, net (with a length or any mask), port, portrange, proto with src and dst; vlan,
+// broadcast, multicast, less, greater, len; byte access with arithmetic and comparison; the named offsets and
+// flags of TCP, ICMP and ICMPv6.
 //
 // Left out on purpose: names of hosts and networks (nothing here asks a resolver; service names come
-// from a short table), VLAN, MPLS, PPPoE and LLC, protochain, gateway, and what no capture of ours can
-// hold.
+// from a short table), "ip broadcast" (a frame does not tell its network's mask; tcpdump refuses it of a file,
+// too), protochain, gateway, direction (rules and packets have their own), MPLS, PPPoE, LLC's further words
+// and link layers that no capture of ours has.
 //
-// A Filter never changes and allocates nothing when it matches; any goroutine may use it.
+// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that what a packet costs is
+// bounded. A Filter never changes and allocates nothing when it matches; any goroutine may use it.
 package filter
 
 import (
 	"fmt"
+	"unicode"
 
 	"smolsh/phy"
 )
@@ -38,9 +53,33 @@ type Error struct {
 	Msg  string // what was expected there
 }
 
-// Error names the expression, the column, counted from 1, and what was expected.
+// Error says what is wrong and, on two further lines, shows where: the expression and a caret below it.
 func (e *Error) Error() string {
-	return fmt.Sprintf("filter %q: column %d: %s", e.Expr, e.Pos+1, e.Msg)
+	line, at := e.excerpt()
+	return fmt.Sprintf("filter, column %d: %s\n  %s\n  %*s", e.Pos+1, e.Msg, line, at+1, "^")
+}
+
+// excerpt is the expression on one line, cut to what stands around the place, and how many characters come
+// before that.
+func (e *Error) excerpt() (string, int) {
+	const around = 60
+	printable := func(s string) []rune {
+		rs := []rune(s)
+		for i, r := range rs {
+			if !unicode.IsPrint(r) {
+				rs[i] = ' '
+			}
+		}
+		return rs
+	}
+	before, after := printable(e.Expr[:e.Pos]), printable(e.Expr[e.Pos:])
+	if len(before) > around {
+		before = append([]rune("… "), before[len(before)-around:]...)
+	}
+	if len(after) > around {
+		after = append(after[:around], []rune(" …")...)
+	}
+	return string(before) + string(after), len(before)
 }
 
 // Limits of an expression.
@@ -68,9 +107,13 @@ func MustCompile(expr string) *Filter {
 }
 
 // Match reports whether the expression holds for a frame on medium m. On a medium without a link layer
-// nothing is an Ethernet address, and ether[…] counts from the IP header.
-func (f *Filter) Match(frame []byte, m phy.Medium) bool {
-	return f.root(packet{b: frame, m: m}) == yes
+// nothing is an Ethernet address or a VLAN, and ether[…] counts from the IP header.
+func (f *Filter) Match(frame []byte, m phy.Medium) bool { return f.MatchHead(frame, len(frame), m) }
+
+// MatchHead is Match for the first octets of a frame of the given length: what an expression asks of the
+// octets behind them is as of a truncated packet, and does not hold.
+func (f *Filter) MatchHead(head []byte, length int, m phy.Medium) bool {
+	return f.root(packet{head, uint32(length), m}) == yes
 }
 
 // String is the expression that was compiled.

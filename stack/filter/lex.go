@@ -1,6 +1,8 @@
 package filter
 
 import (
+	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -45,7 +47,7 @@ var operators = []string{"&&", "||", "==", "!=", "<=", ">=", "<<", ">>",
 // lex cuts an expression into tokens; the last is tokEnd.
 func lex(expr string) ([]token, *Error) {
 	if len(expr) > maxExpr {
-		return nil, &Error{Expr: expr[:40] + "…", Pos: maxExpr, Msg: "the expression is too long"}
+		return nil, &Error{expr, maxExpr, fmt.Sprintf("the expression has %d octets, and may have %d", len(expr), maxExpr)}
 	}
 	var out []token
 	brackets := 0
@@ -126,9 +128,13 @@ func lexWord(expr string, i int, inBrackets bool) (token, *Error) {
 			return t, &Error{expr, i, strconv.Quote(t.text) + " is neither an Ethernet nor an IPv6 address"}
 		}
 		t.kind, t.addr = tokAddr, addr
-	case strings.Count(t.text, "-") == 5:
-		if t.mac, ok = parseMAC(strings.ReplaceAll(t.text, "-", ":")); ok {
+	case strings.Count(t.text, "-") == 5, strings.Count(t.text, ".") == 5:
+		if t.mac, ok = parseMAC(strings.NewReplacer("-", ":", ".", ":").Replace(t.text)); ok {
 			t.kind = tokMAC
+		}
+	case len(t.text) == 14 && t.text[4] == '.' && t.text[9] == '.' || len(t.text) == 12:
+		if raw, err := hex.DecodeString(strings.ReplaceAll(t.text, ".", "")); err == nil && len(raw) == len(t.mac) {
+			t.kind, t.mac = tokMAC, wire.HardwareAddr(raw)
 		}
 	case t.text[0] >= '0' && t.text[0] <= '9':
 		if addr, err := netip.ParseAddr(t.text); err == nil {

@@ -45,53 +45,54 @@ func etherAddr(a wire.HardwareAddr, dir string) node {
 	return onEthernet(direction(dir, at(6), at(0)))
 }
 
-// ip4Net matches a network at the two offsets into the header of protocol t.
-func ip4Net(t wire.EtherType, prefix netip.Prefix, src, dst uint32, dir string) node {
-	a := prefix.Addr().As4()
-	want := binary.BigEndian.Uint32(a[:])
-	mask := ^uint32(0) << (32 - prefix.Bits())
+// ip4Net matches the addresses at the two offsets into the header of protocol et that equal addr under mask.
+func ip4Net(t tags, et wire.EtherType, addr, mask, src, dst uint32, dir string) node {
 	at := func(off uint32) node {
-		return func(p packet) result { return p.is(p.net()+off, 4, mask, want) }
+		return func(p packet) result { return p.is(t.net(p)+off, 4, mask, addr) }
 	}
-	return and(linkNode(t), direction(dir, at(src), at(dst)))
+	return and(linkNode(t, et), direction(dir, at(src), at(dst)))
 }
 
 // ip6Net matches a network in an IPv6 header.
-func ip6Net(prefix netip.Prefix, dir string) node {
+func ip6Net(t tags, prefix netip.Prefix, dir string) node {
 	addr := prefix.Addr().As16()
-	words := uint32(prefix.Bits()+31) / 32
 	at := func(off uint32) node {
 		return func(p packet) result {
-			for i := range words {
-				n := min(32, prefix.Bits()-int(i)*32)
+			for i := range uint32(4) { // those behind the prefix too: they have to be there
+				n := max(0, min(32, prefix.Bits()-int(i)*32))
 				mask := ^uint32(0) << (32 - n)
-				if r := p.is(p.net()+off+i*4, 4, mask, binary.BigEndian.Uint32(addr[i*4:])); r != yes {
+				if r := p.is(t.net(p)+off+i*4, 4, mask, binary.BigEndian.Uint32(addr[i*4:])); r != yes {
 					return r
 				}
 			}
 			return yes
 		}
 	}
-	return and(bare["ip6"], direction(dir, at(8), at(24)))
+	return and(linkNode(t, wire.EtherTypeIPv6), direction(dir, at(8), at(24)))
 }
 
 // portNode matches ports from lo to hi of any of the protocols, over IPv4 (in whole packets and first
 // fragments) and over IPv6 (without extension headers).
-func portNode(protos []uint32, dir string, lo, hi uint32) node {
+func portNode(t tags, protos []uint32, dir string, lo, hi uint32) node {
 	transport := func(p packet) (uint32, result) {
-		switch r := p.link(wire.EtherTypeIPv4); r {
+		switch r := t.link(p, wire.EtherTypeIPv4); r {
 		case yes:
-			if r := oneOf(p, p.net()+9, protos); r != yes {
+			if r := oneOf(p, t.net(p)+9, protos); r != yes {
 				return 0, r
 			}
-			return p.firstFragment()
+			r := t.first(p)
+			header, ok := t.headerLen(p)
+			if !ok {
+				return 0, abort
+			}
+			return t.net(p) + header, r
 		case abort:
 			return 0, abort
 		}
-		if r := p.link(wire.EtherTypeIPv6); r != yes {
+		if r := t.link(p, wire.EtherTypeIPv6); r != yes {
 			return 0, r
 		}
-		return p.net() + wire.IPv6Len, oneOf(p, p.net()+6, protos)
+		return t.net(p) + wire.IPv6Len, oneOf(p, t.net(p)+6, protos)
 	}
 	at := func(off uint32) node {
 		return func(p packet) result {
@@ -120,4 +121,32 @@ func oneOf(p packet, off uint32, values []uint32) result {
 		}
 	}
 	return no
+}
+
+// vlan matches a tag's identifier, or any where id is negative. In front of the tag it expects those
+// that the expression named before.
+func vlan(t tags, id int) node {
+	tag := or(or(linkNode(t, etherTypeVLAN), linkNode(t, etherTypeService)), linkNode(t, etherTypeQinQ))
+	if id < 0 {
+		return onEthernet(tag)
+	}
+	return onEthernet(and(tag, func(p packet) result { return p.is(t.net(p), 2, 0xfff, uint32(id)) }))
+}
+
+// llc matches what IEEE 802.3 frames have for a type: a length, and behind it the service access points.
+func llc(t tags, sap uint32) node {
+	return onEthernet(func(p packet) result {
+		v, ok := p.load(t.typ(), 2)
+		switch {
+		case !ok:
+			return abort
+		case v > maxLength8023:
+			return no
+		}
+		switch sap {
+		case 0x06, 0xf0, 0xfe: // IP, NetBIOS and OSI: the source has the same
+			return p.is(t.net(p), 2, 0xffff, sap<<8|sap)
+		}
+		return p.is(t.net(p), 1, 0xff, sap)
+	})
 }

@@ -1,5 +1,7 @@
 package filter
 
+import "smolsh/stack/wire"
+
 // constants are the names that stand for a number in byte accesses (pcap-filter(7)).
 var constants = map[string]uint32{
 	"tcpflags": 13, "tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16,
@@ -16,7 +18,12 @@ var constants = map[string]uint32{
 	"icmp6-parameterproblem": 4, "icmp6-echo": 128, "icmp6-echoreply": 129,
 	"icmp6-multicastlistenerquery": 130, "icmp6-multicastlistenerreportv1": 131,
 	"icmp6-multicastlistenerdone": 132, "icmp6-routersolicit": 133, "icmp6-routeradvert": 134,
-	"icmp6-neighborsolicit": 135, "icmp6-neighboradvert": 136, "icmp6-redirect": 137,
+	"icmp6-neighborsolicit": 135, "icmp6-neighboradvert": 136, "icmp6-redirect": 137, "icmp6-routerrenum": 138,
+	"icmp6-nodeinformationquery": 139, "icmp6-nodeinformationresponse": 140,
+	"icmp6-ineighbordiscoverysolicit": 141, "icmp6-ineighbordiscoveryadvert": 142, "icmp6-multicastlistenerreportv2": 143,
+	"icmp6-homeagentdiscoveryrequest": 144, "icmp6-homeagentdiscoveryreply": 145, "icmp6-mobileprefixsolicit": 146,
+	"icmp6-mobileprefixadvert": 147, "icmp6-certpathsolicit": 148, "icmp6-certpathadvert": 149,
+	"icmp6-multicastrouteradvert": 151, "icmp6-multicastroutersolicit": 152, "icmp6-multicastrouterterm": 153,
 }
 
 // services are the port names a filter may use. The list is part of the program so that an expression
@@ -31,9 +38,30 @@ var services = map[string]uint32{
 
 // protocols are the IP protocol numbers by name.
 var protocols = map[string]uint32{
-	"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
-	"ipv6-icmp": 58, "sctp": 132,
+	"icmp": 1, "igmp": 2, "tcp": 6, "igrp": 9, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
+	"ipv6-icmp": 58, "ospf": 89, "pim": 103, "carp": 112, "vrrp": 112, "sctp": 132,
 }
+
+// onlyIPv4 are those whose names, by themselves, mean IPv4 alone, and anyIP those that mean both versions.
+var (
+	onlyIPv4 = map[string]uint32{"icmp": 1, "igmp": 2, "igrp": 9, "carp": 112, "vrrp": 112}
+	anyIP    = map[string]uint32{"tcp": 6, "udp": 17, "esp": 50, "ah": 51, "pim": 103, "sctp": 132}
+)
+
+// accessPoints are the LLC service access points (IEEE 802.2) that have a name.
+var accessPoints = map[string]uint32{"stp": 0x42, "netbeui": 0xf0}
+
+const (
+	etherTypeRARP    wire.EtherType = 0x8035
+	etherTypeVLAN    wire.EtherType = 0x8100 // IEEE 802.1Q
+	etherTypeService wire.EtherType = 0x88a8 // IEEE 802.1ad
+	etherTypeQinQ    wire.EtherType = 0x9100 // what was in use before it
+
+	vlanTagLen     = 4
+	maxVLAN        = 4095
+	maxLength8023  = 1500 // an Ethernet type up to here is IEEE 802.3's length
+	ipxAccessPoint = 0xe0
+)
 
 // etherTypes are the Ethernet protocol numbers by name.
 var etherTypes = map[string]uint32{

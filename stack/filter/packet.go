@@ -19,10 +19,11 @@ const (
 // node is a compiled predicate. Packets are passed by value so that they stay off the heap.
 type node func(p packet) result
 
-// packet is the frame being matched.
+// packet is the frame being matched, or its first octets.
 type packet struct {
-	b []byte
-	m phy.Medium
+	b   []byte
+	len uint32 // of the whole frame
+	m   phy.Medium
 }
 
 // load reads size octets, 1, 2 or 4, at off; false when they are not all there.
@@ -49,20 +50,27 @@ func (p packet) is(off, size, mask, want uint32) result {
 	return truth(v&mask == want)
 }
 
+// tags is how many octets of VLAN tags lie between the Ethernet addresses and the type. An expression is
+// compiled for those that it names, from where it names them (see vlan).
+type tags uint32
+
+// typ is the offset of the Ethernet type.
+func (t tags) typ() uint32 { return wire.EthernetLen - 2 + uint32(t) }
+
 // net is the offset of the network header.
-func (p packet) net() uint32 {
+func (t tags) net(p packet) uint32 {
 	if p.m == phy.MediumIP {
 		return 0
 	}
-	return wire.EthernetLen
+	return wire.EthernetLen + uint32(t)
 }
 
-// link reports whether the frame carries protocol t.
-func (p packet) link(t wire.EtherType) result {
+// link reports whether the frame carries protocol et.
+func (t tags) link(p packet, et wire.EtherType) result {
 	if p.m != phy.MediumIP {
-		return p.is(12, 2, 0xffff, uint32(t))
+		return p.is(t.typ(), 2, 0xffff, uint32(et))
 	}
-	switch t {
+	switch et {
 	case wire.EtherTypeIPv4:
 		return p.is(0, 1, 0xf0, 0x40)
 	case wire.EtherTypeIPv6:
@@ -72,20 +80,20 @@ func (p packet) link(t wire.EtherType) result {
 }
 
 // ip4 reports whether the frame is an IPv4 packet of the given protocol.
-func (p packet) ip4(proto uint32) result {
-	if r := p.link(wire.EtherTypeIPv4); r != yes {
+func (t tags) ip4(p packet, proto uint32) result {
+	if r := t.link(p, wire.EtherTypeIPv4); r != yes {
 		return r
 	}
-	return p.is(p.net()+9, 1, 0xff, proto)
+	return p.is(t.net(p)+9, 1, 0xff, proto)
 }
 
 // ip6 reports whether the frame is an IPv6 packet of the given protocol, behind a fragment header at
 // most.
-func (p packet) ip6(proto uint32) result {
-	if r := p.link(wire.EtherTypeIPv6); r != yes {
+func (t tags) ip6(p packet, proto uint32) result {
+	if r := t.link(p, wire.EtherTypeIPv6); r != yes {
 		return r
 	}
-	next, ok := p.load(p.net()+6, 1)
+	next, ok := p.load(t.net(p)+6, 1)
 	if !ok {
 		return abort
 	}
@@ -96,25 +104,25 @@ func (p packet) ip6(proto uint32) result {
 	if next != fragmentHeader {
 		return no
 	}
-	return p.is(p.net()+wire.IPv6Len, 1, 0xff, proto)
+	return p.is(t.net(p)+wire.IPv6Len, 1, 0xff, proto)
 }
 
-// firstFragment reports whether an IPv4 packet is whole or the first fragment, and where its transport
-// header starts.
-func (p packet) firstFragment() (uint32, result) {
-	if r := p.is(p.net()+6, 2, 0x1fff, 0); r != yes {
-		return 0, r
-	}
-	v, ok := p.load(p.net(), 1)
-	if !ok {
-		return 0, abort
-	}
-	return p.net() + v&15*4, yes
+// first reports whether an IPv4 packet is whole or the first fragment.
+func (t tags) first(p packet) result { return p.is(t.net(p)+6, 2, 0x1fff, 0) }
+
+// headerLen is the length of an IPv4 header in octets, as the packet has it.
+func (t tags) headerLen(p packet) (uint32, bool) {
+	v, ok := p.load(t.net(p), 1)
+	return v & 15 * 4, ok
 }
 
 // Of two operands the first that decides wins, and what lies beyond the end decides at once.
 
+// and is b alone where there is no a.
 func and(a, b node) node {
+	if a == nil {
+		return b
+	}
 	return func(p packet) result {
 		if r := a(p); r != yes {
 			return r

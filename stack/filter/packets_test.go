@@ -108,14 +108,3 @@ func samples(t testing.TB) []sample {
 		sample{"runt", find("syn")[:13]})
 	return out
 }
-
-// bare are the samples that are IP packets, without their link header.
-func bareSamples(t testing.TB) []sample {
-	var out []sample
-	for _, s := range samples(t) {
-		if len(s.data) > 14 && (s.data[12] == 8 && s.data[13] == 0 || s.data[12] == 0x86) {
-			out = append(out, sample{s.name, s.data[14:]})
-		}
-	}
-	return out
-}

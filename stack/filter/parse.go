@@ -15,6 +15,7 @@ type parser struct {
 	i     int
 	depth int
 	last  quals // the keywords that an identifier without any takes
+	tags  tags  // of VLANs that were named so far
 }
 
 // quals are the keywords in front of an identifier; empty strings where they are left out.
@@ -190,8 +191,9 @@ func (p *parser) parseTerm() (operand, *Error) {
 	return operand{node: relation(op, left.arith, right.arith), tok: first}, nil
 }
 
-// precedence of the binary operators, as in C.
-var precedence = map[string]int{"|": 1, "^": 2, "&": 3, "<<": 4, ">>": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
+// precedence of the binary operators, as in C but for % and ^: to libpcap's grammar these have none, so
+// that they take all arithmetic to their right, and but the operand to their left.
+var precedence = map[string]int{"%": 0, "^": 0, "|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5}
 
 // parseArith parses operators that bind stronger than limit. What it returns is a predicate when no
 // number is there.
@@ -202,8 +204,8 @@ func (p *parser) parseArith(limit int) (operand, *Error) {
 	}
 	for {
 		op := p.peek()
-		level := precedence[op.text]
-		if op.kind != tokOp || level <= limit {
+		level, ok := precedence[op.text]
+		if op.kind != tokOp || !ok || level != 0 && level <= limit {
 			return left, nil
 		}
 		if left.node != nil {
@@ -217,8 +219,13 @@ func (p *parser) parseArith(limit int) (operand, *Error) {
 		if right.node != nil {
 			return left, p.fail(right.tok, "expected a number, found "+right.tok.describe())
 		}
-		if (op.text == "/" || op.text == "%") && right.bare && right.tok.num == 0 {
-			return left, p.fail(right.tok, "division by zero")
+		if known := right.arith.known; known != nil {
+			switch {
+			case (op.text == "/" || op.text == "%") && *known == 0:
+				return left, p.fail(right.tok, "division by zero")
+			case (op.text == "<<" || op.text == ">>") && *known > 31:
+				return left, p.fail(right.tok, "a shift by more than 31 bits")
+			}
 		}
 		left = operand{arith: binop(op.text, left.arith, right.arith), tok: left.tok}
 	}
@@ -251,10 +258,6 @@ func (p *parser) parseOperand() (operand, *Error) {
 		return operand{arith: binop("-", number(0), o.arith), tok: t}, nil
 	case t.kind == tokNum:
 		p.next()
-		if p.isOp("/") && p.last.set && (p.last.typ == "net" || p.last.typ == "") {
-			n, err := p.primitive(p.last, t) // net 10.0.0.0/8 or 11/8
-			return operand{node: n, tok: t}, err
-		}
 		return operand{arith: number(t.num), tok: t, bare: true, quals: p.last}, nil
 	case t.kind == tokWord && !t.escaped:
 		if o, ok, err := p.parseNamedNumber(t); ok || err != nil {
@@ -269,14 +272,16 @@ func (p *parser) parseOperand() (operand, *Error) {
 func (p *parser) parseNamedNumber(t token) (operand, bool, *Error) {
 	if t.text == "len" {
 		p.next()
-		return operand{arith: frameLen, tok: t}, true, nil
+		return operand{arith: frameLen(), tok: t}, true, nil
 	}
 	if v, ok := constants[t.text]; ok {
 		p.next()
 		return operand{arith: number(v), tok: t}, true, nil
 	}
-	base, ok := accesses[t.text]
-	if after := p.toks[p.i+1]; !ok || after.kind != tokOp || after.text != "[" {
+	if after := p.toks[p.i+1]; after.kind != tokOp || after.text != "[" {
+		return operand{}, false, nil
+	}
+	if _, ok := access(t.text, 0, number(0), 1); !ok {
 		return operand{}, false, nil
 	}
 	p.i += 2
@@ -298,5 +303,6 @@ func (p *parser) parseNamedNumber(t token) (operand, bool, *Error) {
 	if err := p.expect("]"); err != nil {
 		return index, true, err
 	}
-	return operand{arith: access(base, index.arith, size), tok: t}, true, nil
+	a, _ := access(t.text, p.tags, index.arith, size)
+	return operand{arith: a, tok: t}, true, nil
 }

@@ -2,42 +2,47 @@ package filter
 
 import (
 	"fmt"
-	"math/bits"
-	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"smolsh/stack/wire"
 )
 
-const etherTypeRARP wire.EtherType = 0x8035
-
-// bare are the protocols that are a predicate by themselves.
-var bare = map[string]node{
-	"ip":    linkNode(wire.EtherTypeIPv4),
-	"ip6":   linkNode(wire.EtherTypeIPv6),
-	"arp":   linkNode(wire.EtherTypeARP),
-	"rarp":  linkNode(etherTypeRARP),
-	"tcp":   ipNode(6),
-	"udp":   ipNode(17),
-	"sctp":  ipNode(132),
-	"icmp":  func(p packet) result { return p.ip4(1) },
-	"igmp":  func(p packet) result { return p.ip4(2) },
-	"icmp6": func(p packet) result { return p.ip6(58) },
+// bareNode is the predicate that a protocol's name is by itself, nil for any other word.
+func bareNode(name string, t tags) node {
+	if et, ok := etherTypes[name]; ok {
+		return linkNode(t, wire.EtherType(et))
+	}
+	if sap, ok := accessPoints[name]; ok {
+		return llc(t, sap)
+	}
+	if proto, ok := onlyIPv4[name]; ok {
+		return func(p packet) result { return t.ip4(p, proto) }
+	}
+	if name == "icmp6" {
+		return func(p packet) result { return t.ip6(p, protocols[name]) }
+	}
+	if proto, ok := anyIP[name]; ok {
+		return ipNode(t, proto)
+	}
+	return nil
 }
 
-func linkNode(t wire.EtherType) node { return func(p packet) result { return p.link(t) } }
+func linkNode(t tags, et wire.EtherType) node {
+	return func(p packet) result { return t.link(p, et) }
+}
 
 // ipNode is a protocol over IPv4 or IPv6.
-func ipNode(proto uint32) node {
-	return or(func(p packet) result { return p.ip4(proto) }, func(p packet) result { return p.ip6(proto) })
+func ipNode(t tags, proto uint32) node {
+	return or(func(p packet) result { return t.ip4(p, proto) }, func(p packet) result { return t.ip6(p, proto) })
 }
 
 // parsePrimitive parses keywords and the identifier behind them.
 func (p *parser) parsePrimitive() (node, *Error) {
 	first := p.peek()
 	q := quals{pos: first.pos, set: true}
-	if first.kind == tokWord && !first.escaped && (bare[first.text] != nil || first.text == "ether" || first.text == "link") {
+	if first.kind == tokWord && !first.escaped && (isProtocol(first.text) || first.text == "ether" || first.text == "link") {
 		q.proto = p.next().text
 		if q.proto == "link" {
 			q.proto = "ether"
@@ -51,7 +56,7 @@ func (p *parser) parsePrimitive() (node, *Error) {
 		q.typ = p.next().text
 	}
 	if q.dir == "" && q.typ == "" {
-		if n := bare[q.proto]; n != nil {
+		if n := bareNode(q.proto, p.tags); n != nil {
 			return n, nil
 		}
 		if q.proto != "" {
@@ -87,11 +92,19 @@ func isKeyword(t token) bool {
 	}
 	switch t.text {
 	case "and", "or", "not", "host", "net", "port", "portrange", "proto", "src", "dst", "less", "greater",
-		"broadcast", "multicast", "len", "mask", "ether", "link", "gateway", "vlan", "mpls", "protochain":
+		"broadcast", "multicast", "len", "mask", "ether", "link", "vlan":
 		return true
 	}
-	return bare[t.text] != nil
+	return isProtocol(t.text) || slices.Contains(leftOut, t.text)
 }
+
+// isProtocol reports whether a name is a predicate by itself.
+func isProtocol(name string) bool { return bareNode(name, 0) != nil }
+
+// leftOut are pcap-filter's keywords that are known here as no more than that.
+var leftOut = []string{"gateway", "protochain", "mpls", "pppoed", "pppoes", "geneve", "llc", "inbound", "outbound", "ifname", "on",
+	"rnr", "rulenum", "reason", "rset", "ruleset", "srnr", "subrulenum", "action", "type", "subtype", "wlan", "fddi", "tr", "ppp", "slip", "radio",
+	"atalk", "aarp", "decnet", "ipx", "iso", "clnp", "esis", "isis", "lat", "moprc", "mopdl", "sca"}
 
 // parseDir parses src, dst, "src or dst" and "src and dst".
 func (p *parser) parseDir() string {
@@ -122,7 +135,7 @@ func (p *parser) parseSpecial(q quals) (node, bool, *Error) {
 		p.next()
 		return etherAddr(wire.Broadcast, "dst"), true, nil
 	case p.isKey("multicast"):
-		n := multicast(q.proto)
+		n := multicast(q.proto, p.tags)
 		if n == nil {
 			return nil, true, p.fail(t, fmt.Sprintf("%q does not go with multicast", q.proto))
 		}
@@ -137,21 +150,46 @@ func (p *parser) parseSpecial(q quals) (node, bool, *Error) {
 			return nil, true, p.fail(n, "expected a number of octets, found "+n.describe())
 		}
 		op := map[string]string{"less": "<=", "greater": ">="}[t.text]
-		return relation(op, frameLen, number(n.num)), true, nil
-	case p.isKey("vlan", "mpls", "gateway", "protochain"):
+		return relation(op, frameLen(), number(n.num)), true, nil
+	case q.proto == "" && p.isKey("vlan"):
+		n, err := p.parseVLAN()
+		return n, true, err
+	case p.isKey(leftOut...):
 		return nil, true, p.fail(t, fmt.Sprintf("%q is not supported", t.text))
 	}
 	return nil, false, nil
 }
 
-func multicast(proto string) node {
+// parseVLAN parses "vlan" with an identifier or without. All that follows in the expression, whatever
+// stands between, is meant of what the tag has in it: libpcap's way.
+func (p *parser) parseVLAN() (node, *Error) {
+	p.next()
+	id := -1
+	if t := p.peek(); t.kind == tokNum {
+		if t.num > maxVLAN {
+			return nil, p.fail(t, fmt.Sprintf("expected a VLAN identifier of 0 to %d, found %s", maxVLAN, t.describe()))
+		}
+		id = int(p.next().num)
+	}
+	n := vlan(p.tags, id)
+	p.tags += vlanTagLen
+	return n, nil
+}
+
+func multicast(proto string, t tags) node {
 	switch proto {
 	case "", "ether":
 		return onEthernet(func(p packet) result { return p.is(0, 1, 1, 1) })
 	case "ip":
-		return and(bare["ip"], relation(">=", access(networkBase(wire.EtherTypeIPv4), number(16), 1), number(224)))
+		return and(linkNode(t, wire.EtherTypeIPv4), func(p packet) result {
+			v, ok := p.load(t.net(p)+16, 1)
+			if !ok {
+				return abort
+			}
+			return truth(v >= 224)
+		})
 	case "ip6":
-		return and(bare["ip6"], func(p packet) result { return p.is(p.net()+24, 1, 0xff, 0xff) })
+		return and(linkNode(t, wire.EtherTypeIPv6), func(p packet) result { return p.is(t.net(p)+24, 1, 0xff, 0xff) })
 	}
 	return nil
 }
@@ -174,97 +212,6 @@ func (p *parser) primitive(q quals, t token) (node, *Error) {
 		return p.network(q, t)
 	}
 	return nil, &Error{p.expr, q.pos, fmt.Sprintf("%q does not go with hosts and networks", q.proto)}
-}
-
-// network compiles host and net.
-func (p *parser) network(q quals, t token) (node, *Error) {
-	var prefix netip.Prefix
-	var err *Error
-	switch {
-	case t.kind == tokAddr:
-		prefix, err = p.addrPrefix(q, t)
-	case q.typ == "net" && (t.kind == tokNum || t.kind == tokWord):
-		prefix, err = p.shortNet(t)
-	case t.kind == tokMAC:
-		err = p.fail(t, "an Ethernet address needs \"ether\" before its keyword")
-	case q.typ == "net":
-		err = p.fail(t, "expected a network such as 10.0.0.0/8, found "+t.describe())
-	default:
-		err = p.fail(t, "expected an address, found "+t.describe()+" (names are not looked up)")
-	}
-	if err != nil {
-		return nil, err
-	}
-	if prefix != prefix.Masked() {
-		return nil, p.fail(t, fmt.Sprintf("bits are set behind the prefix of %v: did you mean %v?", prefix, prefix.Masked()))
-	}
-	if prefix.Addr().Is6() {
-		if q.proto != "" && q.proto != "ip6" {
-			return nil, p.fail(t, fmt.Sprintf("%q does not go with the IPv6 address %v", q.proto, prefix.Addr()))
-		}
-		return ip6Net(prefix, q.dir), nil
-	}
-	nodes := map[string]node{
-		"ip":   ip4Net(wire.EtherTypeIPv4, prefix, 12, 16, q.dir),
-		"arp":  ip4Net(wire.EtherTypeARP, prefix, 14, 24, q.dir),
-		"rarp": ip4Net(etherTypeRARP, prefix, 14, 24, q.dir),
-		"":     nil,
-	}
-	nodes[""] = or(or(nodes["ip"], nodes["arp"]), nodes["rarp"])
-	if nodes[q.proto] == nil {
-		return nil, p.fail(t, fmt.Sprintf("%q does not go with the IPv4 address %v", q.proto, prefix.Addr()))
-	}
-	return nodes[q.proto], nil
-}
-
-// addrPrefix parses the length or the mask that may follow an address.
-func (p *parser) addrPrefix(q quals, t token) (netip.Prefix, *Error) {
-	size := t.addr.BitLen()
-	switch {
-	case p.isOp("/"):
-		if q.typ == "host" {
-			return netip.Prefix{}, p.fail(p.peek(), "a prefix length goes with net, not with host")
-		}
-		p.next()
-		n := p.next()
-		if n.kind != tokNum || n.num > uint32(size) {
-			return netip.Prefix{}, p.fail(n, fmt.Sprintf("expected a prefix length of 0 to %d, found %s", size, n.describe()))
-		}
-		size = int(n.num)
-	case q.typ == "net" && p.isKey("mask"):
-		p.next()
-		n := p.next()
-		if n.kind != tokAddr || !n.addr.Is4() || !t.addr.Is4() {
-			return netip.Prefix{}, p.fail(n, "expected an IPv4 mask such as 255.255.255.0, found "+n.describe())
-		}
-		v := n.addr.As4()
-		mask := uint32(v[0])<<24 | uint32(v[1])<<16 | uint32(v[2])<<8 | uint32(v[3])
-		size = bits.LeadingZeros32(^mask)
-		if mask != ^uint32(0)<<(32-size) {
-			return netip.Prefix{}, p.fail(n, "expected a mask of ones followed by zeros, found "+n.describe())
-		}
-	}
-	return netip.PrefixFrom(t.addr, size), nil
-}
-
-// shortNet parses a network of one to three octets, such as 10 or 192.168, with an optional length.
-func (p *parser) shortNet(t token) (netip.Prefix, *Error) {
-	parts := strings.Split(t.text, ".")
-	var v [4]byte
-	bad := len(parts) > 4
-	for i, part := range parts[:min(4, len(parts))] {
-		n, err := strconv.ParseUint(part, 10, 8)
-		bad = bad || err != nil
-		v[i] = byte(n)
-	}
-	if bad {
-		return netip.Prefix{}, p.fail(t, "expected a network such as 10.0.0.0/8, found "+t.describe()+" (names are not looked up)")
-	}
-	t.addr = netip.AddrFrom4(v)
-	if p.isOp("/") {
-		return p.addrPrefix(quals{typ: "net"}, t)
-	}
-	return netip.PrefixFrom(t.addr, 8*len(parts)), nil
 }
 
 // port compiles port and portrange.
@@ -296,7 +243,7 @@ func (p *parser) port(q quals, t token) (node, *Error) {
 		}
 		return nil, p.fail(t, want+t.describe())
 	}
-	return portNode(protos, q.dir, min(lo, hi), max(lo, hi)), nil
+	return portNode(p.tags, protos, q.dir, min(lo, hi), max(lo, hi)), nil
 }
 
 func portNumber(s string) (uint32, bool) {
@@ -325,10 +272,13 @@ func (p *parser) proto(q quals, t token) (node, *Error) {
 	}
 	switch q.proto {
 	case "ether":
-		if n <= 1500 || n > 0xffff {
-			return nil, p.fail(t, "expected an Ethernet type of 1501 to 65535, found "+t.describe())
+		if n > 0xffff || n == ipxAccessPoint {
+			return nil, p.fail(t, "expected an Ethernet type, or an LLC access point other than IPX's, found "+t.describe())
 		}
-		return linkNode(wire.EtherType(n)), nil
+		if n <= maxLength8023 {
+			return llc(p.tags, n), nil
+		}
+		return linkNode(p.tags, wire.EtherType(n)), nil
 	case "", "ip", "ip6":
 		if n > 255 {
 			return nil, p.fail(t, "expected a protocol number of 0 to 255, found "+t.describe())
@@ -336,11 +286,12 @@ func (p *parser) proto(q quals, t token) (node, *Error) {
 	default:
 		return nil, &Error{p.expr, q.pos, fmt.Sprintf("%q does not go with proto", q.proto)}
 	}
+	at := p.tags
 	switch q.proto {
 	case "ip":
-		return func(p packet) result { return p.ip4(n) }, nil
+		return func(p packet) result { return at.ip4(p, n) }, nil
 	case "ip6":
-		return func(p packet) result { return p.ip6(n) }, nil
+		return func(p packet) result { return at.ip6(p, n) }, nil
 	}
-	return ipNode(n), nil
+	return ipNode(at, n), nil
 }

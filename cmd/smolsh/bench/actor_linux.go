@@ -106,7 +106,10 @@ func (a *actor) run(argv []string) (err error) {
 }
 
 func (a *actor) tell(l line) {
-	b, _ := json.Marshal(l)
+	b, err := json.Marshal(l)
+	if err != nil { // a figure that is no number
+		b, _ = json.Marshal(line{Error: err.Error()})
+	}
 	_, _ = a.out.Write(append(b, '\n'))
 }
 

@@ -51,6 +51,11 @@ var layers = []struct {
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
 		outside: "github.com/gopacket/gopacket"}},
 	{"phy/tap/taptest", layer{outside: "golang.org/x/sys/unix github.com/vishvananda/netlink"}},
+	{"phy/netif", layer{inside: "phy stack/wire stack/drop",
+		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink"}},
+	{"phy/raw", layer{inside: "phy phy/netif stack/wire stack/drop",
+		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink",
+		tests:   "phy/tap/taptest"}},
 	{"phy/tap", layer{inside: "phy stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
@@ -69,7 +74,7 @@ var layers = []struct {
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"github.com/vishvananda/netlink golang.org/x/sys/unix",

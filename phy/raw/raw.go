@@ -1,0 +1,289 @@
+//go:build linux
+
+// Package raw is a packet socket (packet(7)) on a network interface that the kernel has already: a host of
+// its own hardware and IP address beside the kernel's on the same cable.
+//
+// Frames travel with a virtio-net header (PACKET_VNET_HDR), as on a TAP: what the interface has merged, or
+// what another kernel behind a veth pair never cut, comes as one super-segment, and a checksum that was
+// never finished is known as such; both may be left to the kernel on sending too. A ring (TPACKET_V3) was
+// not taken: it can neither send nor receive super-segments with that header, holds frames back until a
+// block is full or its time is up, and its frames have to be copied out for a stack that owns them, so that
+// it saves nothing where a frame has 64 KiB.
+//
+// A VLAN tag that the kernel took off travels beside the frame (PACKET_AUXDATA) and is put back.
+//
+// As a station does, the device receives what is for a group or for an address that frames were sent from:
+// a filter in the kernel keeps out the rest, and the interface is asked for those addresses
+// (PACKET_MR_UNICAST) and for all groups. Promiscuous, it receives whatever passes. What the kernel sends is
+// left out unless it is asked for; what the device sent itself never comes back.
+//
+// A frame that the header has no word for, such as a super-segment of a protocol that nobody knows, is lost
+// in the kernel, which does not say what it was; so is what finds the socket's buffer of 4 MiB full.
+//
+// The kernel on the same machine can't be reached this way: a packet socket stands beside it, not opposite.
+//
+// A Device is single-owner: one goroutine at a time may use it. Open acts in the network namespace of the
+// calling thread, to which the device stays bound.
+package raw
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+	"smolsh/phy/netif"
+	"smolsh/stack/wire"
+)
+
+// What Open reports, wrapped with the interface's name and matched with errors.Is; netif.ErrNotFound too.
+var (
+	// ErrKind: the interface's frames are not Ethernet's.
+	ErrKind = errors.New("no Ethernet interface")
+	// ErrPermission: the process lacks CAP_NET_RAW.
+	ErrPermission = errors.New("not permitted")
+)
+
+// Options of Open. The zero value opens a station of its own.
+type Options struct {
+	// Promiscuous receives frames for others too.
+	Promiscuous bool
+	// Outgoing receives what the kernel sends on the interface, too. What this device sends is left out.
+	Outgoing bool
+}
+
+// Device is an open packet socket.
+type Device struct {
+	link    *netif.Link
+	opts    Options
+	fd      int
+	caps    phy.Capabilities
+	own     []wire.HardwareAddr // the addresses that frames are sent from
+	closed  bool
+	watched bool
+
+	in    message
+	parts [3]unix.Iovec // of the frame that is being written
+}
+
+// message is what recvmsg(2) fills.
+type message struct {
+	header  unix.Msghdr
+	part    unix.Iovec
+	from    unix.RawSockaddrLinklayer
+	control [128]byte
+}
+
+const (
+	// maxGSO is the longest packet that the header's length fields can say, in octets.
+	maxGSO = 65535
+	// socketBuffer is room for what comes and goes while nobody looks, in octets.
+	socketBuffer = 4 << 20
+	// maxOwn is how many addresses the device is a station with.
+	maxOwn = 4
+)
+
+// Open opens the interface of that name, which stays as it is. The error matches one of this package's or
+// netif.ErrNotFound where one of them is the reason.
+func Open(name string, opts Options) (*Device, error) {
+	link, err := netif.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{link: link, opts: opts, fd: -1}
+	if err := d.open(); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Device) open() error {
+	if d.link.Encap != "ether" && d.link.Encap != "loopback" {
+		return fmt.Errorf("%s: %w: its frames are of kind %s", d.link.Name, ErrKind, d.link.Encap)
+	}
+	var err error
+	// Without a protocol nothing is received until bind.
+	d.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		d.fd = -1
+		if err == unix.EPERM || err == unix.EACCES {
+			return fmt.Errorf("%s: %w: a packet socket wants CAP_NET_RAW", d.link.Name, ErrPermission)
+		}
+		return fmt.Errorf("%s: packet socket: %w", d.link.Name, err)
+	}
+	for _, o := range []struct{ level, option, value int }{
+		{unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
+		{unix.SOL_PACKET, unix.PACKET_AUXDATA, 1},
+		{unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, bit(!d.opts.Outgoing)},
+	} {
+		if err := unix.SetsockoptInt(d.fd, o.level, o.option, o.value); err != nil {
+			return fmt.Errorf("%s: packet socket option %d (Linux 4.20 has it): %w", d.link.Name, o.option, err)
+		}
+	}
+	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
+		if unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, option+forced(option), socketBuffer) != nil {
+			_ = unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, option, socketBuffer) // as much as the system allows
+		}
+	}
+	if d.opts.Promiscuous {
+		err = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_PROMISC, wire.HardwareAddr{})
+	} else if err = d.filter(); err == nil {
+		err = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_ALLMULTI, wire.HardwareAddr{})
+	}
+	if err == nil {
+		err = unix.Bind(d.fd, &unix.SockaddrLinklayer{Protocol: order(unix.ETH_P_ALL), Ifindex: d.link.Index()})
+	}
+	if err != nil {
+		return fmt.Errorf("%s: packet socket: %w", d.link.Name, err)
+	}
+	m := &d.in
+	m.header.Name, m.header.Iov, m.header.Control = (*byte)(unsafe.Pointer(&m.from)), &m.part, &m.control[0]
+	m.header.SetIovlen(1)
+	d.adopt()
+	return nil
+}
+
+// forced is what to add to a buffer's option to go beyond the system's limit, as CAP_NET_ADMIN may.
+func forced(option int) int {
+	if option == unix.SO_RCVBUF {
+		return unix.SO_RCVBUFFORCE - unix.SO_RCVBUF
+	}
+	return unix.SO_SNDBUFFORCE - unix.SO_SNDBUF
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// order is a number of two octets in network byte order, as the kernel wants a protocol.
+func order(n uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], n)
+	return binary.NativeEndian.Uint16(b[:])
+}
+
+// adopt makes the capabilities those of the link.
+func (d *Device) adopt() {
+	super := maxGSO
+	if d.link.MaxGSO > 0 {
+		super = min(super, d.link.MaxGSO)
+	}
+	d.caps = phy.Capabilities{Medium: phy.MediumEthernet, MTU: d.link.MTU, MaxGSO: super, TxChecksum: true, Gather: true, MAC: besideOf(d.link.MAC)}
+}
+
+// besideOf is an address for a host beside the kernel's, always the same one: the kernel's own made local
+// (IEEE 802-2014 §8.4) and changed in its second octet.
+func besideOf(kernel wire.HardwareAddr) wire.HardwareAddr {
+	a := kernel
+	a[0] = a[0]&^1 | 2
+	a[1] ^= 0x69
+	return a
+}
+
+// member joins or leaves what the interface receives.
+func (d *Device) member(option int, kind uint16, a wire.HardwareAddr) error {
+	m := unix.PacketMreq{Ifindex: int32(d.link.Index()), Type: kind}
+	if kind == unix.PACKET_MR_UNICAST {
+		m.Alen = uint16(copy(m.Address[:], a[:]))
+	}
+	return unix.SetsockoptPacketMreq(d.fd, unix.SOL_PACKET, option, &m)
+}
+
+// sentFrom makes the device a station with that address as well, as soon as a frame is sent from it. The
+// oldest gives way to a fifth.
+func (d *Device) sentFrom(a wire.HardwareAddr) {
+	if d.opts.Promiscuous || slices.Contains(d.own, a) || a.IsGroup() || a.IsZero() {
+		return
+	}
+	if len(d.own) == maxOwn {
+		_ = d.member(unix.PACKET_DROP_MEMBERSHIP, unix.PACKET_MR_UNICAST, d.own[0])
+		d.own = slices.Delete(d.own, 0, 1)
+	}
+	d.own = append(d.own, a)
+	_ = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_UNICAST, a) // refused where the kernel has it itself
+	_ = d.filter()
+}
+
+// filter tells the kernel which frames to hand over: those for a group or for one of our addresses
+// (a classic BPF program, socket(7): SO_ATTACH_FILTER).
+func (d *Device) filter() error {
+	const (
+		octet, half, word = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		equal, bits, ret  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+		all               = 1 << 20 // octets of the frame
+	)
+	p := []unix.SockFilter{{Code: octet}, {Code: bits, K: 1, Jf: 1}, {Code: ret, K: all}}
+	for _, a := range d.own {
+		p = append(p,
+			unix.SockFilter{Code: word}, unix.SockFilter{Code: equal, K: binary.BigEndian.Uint32(a[:]), Jf: 3},
+			unix.SockFilter{Code: half, K: 4}, unix.SockFilter{Code: equal, K: uint32(binary.BigEndian.Uint16(a[4:])), Jf: 1},
+			unix.SockFilter{Code: ret, K: all})
+	}
+	p = append(p, unix.SockFilter{Code: ret})
+	return unix.SetsockoptSockFprog(d.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]})
+}
+
+// Name is the interface's name.
+func (d *Device) Name() string { return d.link.Name }
+
+// FD is the descriptor to poll. It is non-blocking and belongs to the device.
+func (d *Device) FD() int { return d.fd }
+
+// Capabilities are Ethernet with offloads, the interface's MTU as Refresh last saw it, and a hardware address
+// made from the kernel's, which is another.
+func (d *Device) Capabilities() phy.Capabilities { return d.caps }
+
+// Up reports whether the interface was up and had a carrier when Refresh last looked.
+func (d *Device) Up() bool { return d.link.Up && d.link.Carrier }
+
+// Refresh asks the kernel for the interface's MTU and state. The error matches phy.ErrClosed when the
+// device is closed or the interface was deleted.
+func (d *Device) Refresh() error {
+	if d.closed {
+		return phy.ErrClosed
+	}
+	err := d.link.Refresh()
+	if err == nil {
+		d.adopt()
+	}
+	return err
+}
+
+// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the device
+// is closed. Calls after the first do nothing.
+func (d *Device) Watch(changed func()) {
+	if !d.watched && !d.closed {
+		d.watched = true
+		d.link.Watch(changed)
+	}
+}
+
+// Close closes the device. The interface stays as it was found.
+func (d *Device) Close() error {
+	if d.closed {
+		return phy.ErrClosed
+	}
+	d.closed = true
+	d.link.Close()
+	if d.fd < 0 {
+		return nil
+	}
+	fd := d.fd
+	d.fd = -1
+	return unix.Close(fd)
+}
+
+// recvmsg and write are the system calls without a word to the Go scheduler: the descriptor does not block.
+func recvmsg(fd int, m *unix.Msghdr) (int, syscall.Errno) {
+	n, _, err := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(m)), 0)
+	return int(n), err
+}

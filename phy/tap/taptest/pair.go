@@ -1,0 +1,77 @@
+//go:build linux
+
+package taptest
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Space is a second network namespace beside the test's own: only what Do runs is in it, programs that it
+// starts and sockets that it opens.
+type Space struct{ work chan func() }
+
+// NewSpace makes a network namespace with lo up, which ends with the test.
+func NewSpace(t testing.TB) *Space {
+	t.Helper()
+	s := &Space{work: make(chan func())}
+	go func() {
+		Namespace(t)
+		for f := range s.work {
+			f()
+		}
+	}()
+	t.Cleanup(func() { close(s.work) })
+	return s
+}
+
+// Do runs f on the goroutine that is in the namespace, and waits for it. f must not end the test.
+func (s *Space) Do(f func()) {
+	done := make(chan struct{})
+	s.work <- func() { defer close(done); f() }
+	<-done
+}
+
+// Veth lays a cable from the calling goroutine's namespace to another: a pair of Ethernet interfaces that are
+// up, with these addresses for their kernels; "" is none.
+func Veth(t testing.TB, near, nearAddr string, there *Space, far, farAddr string) {
+	t.Helper()
+	var ns *os.File
+	var err error
+	there.Do(func() { ns, err = os.Open("/proc/thread-self/ns/net") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near}, PeerName: far, PeerNamespace: netlink.NsFd(ns.Fd())}
+	if err := netlink.LinkAdd(pair); err != nil {
+		t.Fatalf("veth pair: %v", err)
+	}
+	there.Do(func() { err = raise(far, farAddr) })
+	if err == nil {
+		err = raise(near, nearAddr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func raise(name, addr string) error {
+	link, err := netlink.LinkByName(name)
+	if err == nil && addr != "" {
+		var a *netlink.Addr
+		if a, err = netlink.ParseAddr(addr); err == nil {
+			err = netlink.AddrAdd(link, a)
+		}
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(link)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

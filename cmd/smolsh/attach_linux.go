@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/netip"
 
+	"smolsh/phy/raw"
 	"smolsh/phy/tap"
 	"smolsh/stack/lab"
 	"smolsh/stack/lab/live"
+	"smolsh/stack/wire"
 )
 
 // kernelIPv6 is the kernel's IPv6 address in the private lab unless others are asked for.
@@ -38,8 +40,11 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 // attach opens the devices and puts the host on them, each with one of its addresses, the last with the rest.
 func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs
-	if len(addrs) == 0 {
+	if len(addrs) == 0 && !o.listens() {
 		addrs = []netip.Prefix{defaultAddr}
+	}
+	if o.listens() && !o.flags.Changed("mac") {
+		o.mac = wire.HardwareAddr{} // the devices' own, for others are on the same cable
 	}
 	if err := o.host(l); err != nil {
 		return usageError("%v", err)
@@ -50,13 +55,30 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 		if i == len(devices)-1 {
 			own = addrs[min(i, len(addrs)):]
 		}
-		if err := o.tap(l, d, own); err != nil {
+		open := o.tap
+		if d.kind == "raw" {
+			open = o.raw
+		}
+		if err := open(l, d, own); err != nil {
 			return err
 		}
 	}
 	var err error
 	if l.runner, err = live.New(w); err != nil {
 		return deviceError(err)
+	}
+	return nil
+}
+
+// raw puts the host on an interface that the kernel has, beside it.
+func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
+	dev, err := raw.Open(d.name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
+	if err != nil {
+		return deviceError(err)
+	}
+	l.devices = append(l.devices, dev)
+	if _, err := l.local.Attach(dev, addrs...); err != nil {
+		return usageError("%v", err)
 	}
 	return nil
 }

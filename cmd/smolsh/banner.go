@@ -15,6 +15,9 @@ func (l *shellLab) banner(width int) string {
 		if l.peer != nil {
 			where = "link to peer"
 		}
+		if len(i.Addrs) == 0 {
+			rows = append(rows, [3]string{"you", "listening only", fmt.Sprintf("%s, mtu %d: --addr gives you an address", where, i.MTU)})
+		}
 		for _, a := range i.Addrs {
 			rows = append(rows, [3]string{"you", a.String(), fmt.Sprintf("%v   %s, mtu %d", i.MAC, where, i.MTU)})
 		}

@@ -83,9 +83,9 @@ func thereAndBack(t *testing.T, c net.Conn, data []byte) {
 }
 
 // exercise runs the program with these flags for its device beside a kernel at peer, whose clients reach us
-// at us over their interface dev: ping, UDP, HTTP, and size octets there and back over a connection that
+// at us over their interface dev (do is where the program is): ping, UDP, HTTP, and size octets there and back over a connection that
 // either opened. super is whether the frames are to be longer than the MTU on the average.
-func exercise(t *testing.T, flags []string, dev, us string, peer netip.Addr, super bool) *program {
+func exercise(t *testing.T, do func(func()), flags []string, dev, us string, peer netip.Addr, super bool) *program {
 	t.Helper()
 	taptest.NeedTools(t, "ping", "socat", "curl")
 	const size = 8 << 20
@@ -95,7 +95,7 @@ func exercise(t *testing.T, flags []string, dev, us string, peer netip.Addr, sup
 	}
 	t.Cleanup(func() { ln.Close() })
 	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-	p := startOn(t, append(flags, writeScript(t, bothWays), net.JoinHostPort(peer.String(), port), strconv.Itoa(size))...)
+	p := startIn(t, do, append(flags, writeScript(t, bothWays), net.JoinHostPort(peer.String(), port), strconv.Itoa(size))...)
 	p.said("ready")
 	if out, err := run("", "ping", "-c3", "-i0.2", "-W5", "-I", dev, us); err != nil || !strings.Contains(out, " 3 received") {
 		t.Errorf("ping: %v: %s", err, out)
@@ -120,11 +120,15 @@ func exercise(t *testing.T, flags []string, dev, us string, peer netip.Addr, sup
 	if _, err := fmt.Sscan(strings.Join(p.said(`mean rx (\d+) tx (\d+) mtu (\d+)`)[1:], " "), &rx, &tx, &mtu); err != nil {
 		t.Fatal(err)
 	}
-	if (rx > mtu) != super || (tx > mtu) != super {
+	longest := mtu + 14 + 4 // an Ethernet header with a tag
+	if (rx > longest) != super || (tx > longest) != super {
 		t.Errorf("frames of %d octets on the average came and of %d went, with an MTU of %d; super-segments: %v", rx, tx, mtu, super)
 	}
 	return p
 }
+
+// here runs f in the calling goroutine's namespace.
+func here(f func()) { f() }
 
 // TestTUNLive is the tutorial: the program makes tun0, the kernel's end gets an address, ping reaches us. Then
 // the same TUN kept by its owner.
@@ -132,7 +136,7 @@ func TestTUNLive(t *testing.T) {
 	taptest.Namespace(t)
 	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
 	peer := netip.MustParseAddr("192.168.0.1")
-	p := exercise(t, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--kernel-addr", "192.168.0.1/24"}, "tun0", "192.168.0.2", peer, true)
+	p := exercise(t, here, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--kernel-addr", "192.168.0.1/24"}, "tun0", "192.168.0.2", peer, true)
 	p.stop()
 
 	for _, c := range [][]string{{"tuntap", "add", "name", "tun0", "mode", "tun"}, {"addr", "add", "192.168.0.1/24", "dev", "tun0"}, {"link", "set", "tun0", "up"}} {
@@ -141,7 +145,7 @@ func TestTUNLive(t *testing.T) {
 		}
 	}
 	file := filepath.Join(t.TempDir(), "tun.pcap")
-	p = exercise(t, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--pcap", file}, "tun0", "192.168.0.2", peer, false)
+	p = exercise(t, here, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--pcap", file}, "tun0", "192.168.0.2", peer, false)
 	p.stop()
 	taptest.NeedTools(t, "tshark")
 	checkCapture(t, file, strings.ReplaceAll(ourBad, ours, "192.168.0.2"))
@@ -158,6 +162,75 @@ func TestTUNLive(t *testing.T) {
 	if want := "tun0 ip None ADDRESS  DEV  HWADDR  STATE  AGE  EXPIRES  PROBES  QUEUED\n(tun0 carries bare IP packets, so there are no neighbours on it) " +
 		"neighbors.add: 192.168.69.9: tun0 carries bare IP packets, so there are no neighbours on it\n"; err != nil || out != want {
 		t.Errorf("tables of a TUN: %q, want %q: %v", out, want, err)
+	}
+}
+
+// TestRawLive is a host beside the kernel's on one end of a cable; the clients are another kernel's, at the
+// other end, where both answer.
+func TestRawLive(t *testing.T) {
+	taptest.Namespace(t)
+	space := taptest.NewSpace(t)
+	taptest.Veth(t, "veth0", kernel+"/24", space, "veth1", "192.168.69.50/24")
+	peer := netip.MustParseAddr(kernel)
+	file := filepath.Join(t.TempDir(), "raw.pcapng")
+	for _, flags := range [][]string{{}, {"--promiscuous"}, {"--mac", "02:00:00:00:00:77", "--pcap", file}} {
+		p := exercise(t, space.Do, append([]string{"--device", "raw:veth1", "--addr", ours + "/24"}, flags...), "veth0", ours, peer, len(flags) < 2)
+		if out, err := run("", "ping", "-c1", "-W5", "192.168.69.50"); err != nil {
+			t.Errorf("the kernel beside us: %v: %s", err, out)
+		}
+		p.stop()
+		if out, err := run("", "ip", "neigh", "show", ours); err != nil || strings.Contains(out, "02:00:00:00:00:77") != (len(flags) == 4) {
+			t.Errorf("%v: %s", flags, out)
+		}
+		if out, err := run("", "ip", "neigh", "flush", "dev", "veth0"); err != nil {
+			t.Fatal(out)
+		}
+	}
+	taptest.NeedTools(t, "tshark")
+	checkCapture(t, file, ourBad)
+
+	var out string
+	var err error
+	space.Do(func() { out, err = run("", smolsh(t), "--device", "raw:nosuch0", "-c", "1") })
+	if err == nil || !strings.Contains(out, "smolsh: nosuch0: no such interface") {
+		t.Errorf("no interface: %q", out)
+	}
+}
+
+// TestTcpdumpLive is examples/tcpdump.star beside a kernel that another one pings: it sees both directions,
+// sends nothing, and says how to be run when it is not on that interface.
+func TestTcpdumpLive(t *testing.T) {
+	taptest.NeedTools(t, "ping")
+	taptest.Namespace(t)
+	space := taptest.NewSpace(t)
+	taptest.Veth(t, "veth0", kernel+"/24", space, "veth1", "192.168.69.50/24")
+	p := startIn(t, space.Do, "--device", "raw:veth1", "--promiscuous", "../../examples/tcpdump.star", "veth1", "icmp or arp")
+	for range 100 { // until it listens
+		if out, err := run("", "ping", "-c1", "-W5", "192.168.69.50"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if strings.Contains(p.out.String(), "echo reply") {
+			break
+		}
+	}
+	p.said(`veth1 <  192\.168\.69\.100 > 192\.168\.69\.50: icmp echo request`)
+	p.said(`veth1 <  192\.168\.69\.50 > 192\.168\.69\.100: icmp echo reply`)
+	p.stop()
+	if out := p.out.String(); strings.Contains(out, " >  ") || strings.Contains(out, "192.168.69.1 ") {
+		t.Errorf("it sent something: %s", tail(out))
+	}
+	var out string
+	space.Do(func() {
+		out, _ = run("", p.cmd.Path, "--device", "raw:veth1", "../../examples/tcpdump.star", "eth0", "arp")
+	})
+	if want := "not on eth0: smolsh --device raw:eth0 --promiscuous examples/tcpdump.star eth0 arp\n"; out != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+	space.Do(func() {
+		out, _ = run("", p.cmd.Path, "--device", "raw:veth1", "-c", `print(ifaces().cols("name", "addresses").json())`)
+	})
+	if out != `[{"addresses":[],"name":"veth1"}]`+"\n" {
+		t.Errorf("interfaces of a host that only listens: %s", out)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type options struct {
 	flags *pflag.FlagSet
 
 	help, version, trace      bool
+	promiscuous               bool
 	command, file, pcap       string
 	hasCommand                bool
 	verb                      string // doc, bench; "" for a script or the shell
@@ -52,15 +54,15 @@ func (o *options) usage() string {
 	return usageText + "flags, before FILE:\n" + o.flags.FlagUsages()
 }
 
-// raw are the flags that need checking beyond their type.
-type raw struct {
+// unchecked are the flags that need checking beyond their type.
+type unchecked struct {
 	devices, addrs, kernelAddrs []string
 	gateway, mac                string
 }
 
 func parseFlags(argv []string) (*options, error) {
 	o := &options{}
-	var r raw
+	var r unchecked
 	f := pflag.NewFlagSet("smolsh", pflag.ContinueOnError)
 	f.SetInterspersed(false)
 	f.SortFlags = false
@@ -68,11 +70,12 @@ func parseFlags(argv []string) (*options, error) {
 	f.SetOutput(nowhere{})
 	o.flags = f
 	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
-	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; sim; loopback")
-	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24)")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; raw:NAME, a host beside the kernel on one of its interfaces; sim; loopback")
+	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only listens)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
-	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`")
+	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw by default one made from the kernel's")
+	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, receive what is for others and what the kernel sends, too")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a TAP a random one)")
 	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets that are lost, each way")
@@ -124,7 +127,7 @@ func (o *options) positional(f *pflag.FlagSet) error {
 	return nil
 }
 
-func (o *options) check(r *raw) error {
+func (o *options) check(r *unchecked) error {
 	var err error
 	for _, s := range r.devices {
 		d, err := parseDevice(s)
@@ -156,13 +159,16 @@ func (o *options) check(r *raw) error {
 	if o.flags.Changed("mtu") && (o.mtu < 68 || o.mtu > 65535) {
 		return usageError("--mtu: %d is not within 68 to 65535 octets", o.mtu)
 	}
+	if o.promiscuous && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind == "raw" }) {
+		return usageError("--promiscuous is for raw devices")
+	}
 	return o.checkFaults()
 }
 
 // onLink reports whether one of the host's networks holds a.
 func (o *options) onLink(a netip.Addr) bool {
 	if len(o.addrs) == 0 {
-		return defaultAddr.Contains(a)
+		return !o.listens() && defaultAddr.Contains(a)
 	}
 	for _, p := range o.addrs {
 		if p.Contains(a) {
@@ -205,13 +211,19 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 }
 
 // deviceKinds are what --device takes.
-const deviceKinds = "lab, tap:NAME, tun:NAME, loopback, sim"
+const deviceKinds = "lab, tap:NAME, tun:NAME, raw:NAME, loopback, sim"
+
+// listens reports whether the host is on interfaces of the machine's network only, where it has no address
+// that it was not given.
+func (o *options) listens() bool {
+	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind != "raw" })
+}
 
 // makes reports whether smolsh makes a device of this kind where there is none.
 func (d device) makes() bool { return d.kind == "tap" || d.kind == "tun" }
 
 // live reports whether the device is the operating system's, so that time is the wall clock's.
-func (d device) live() bool { return d.kind == "lab" || d.makes() }
+func (d device) live() bool { return d.kind == "lab" || d.kind == "raw" || d.makes() }
 
 func parseDevice(s string) (device, error) {
 	kind, name, named := strings.Cut(s, ":")
@@ -224,7 +236,11 @@ func parseDevice(s string) (device, error) {
 		if name == "" {
 			return device{}, usageError("--device: say which %s, such as %s:%s0", strings.ToUpper(kind), kind, kind)
 		}
-	case "raw", "switch":
+	case "raw":
+		if name == "" {
+			return device{}, usageError("--device: say which interface, such as raw:eth0")
+		}
+	case "switch":
 		return device{}, usageError("--device: %s is not there yet (there are %s)", kind, deviceKinds)
 	default:
 		return device{}, usageError("--device: no kind %q (there are %s)", kind, deviceKinds)

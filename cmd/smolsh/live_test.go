@@ -76,15 +76,17 @@ func (b *lockedBuffer) String() string {
 // start runs smolsh on tap0 until the test ends.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	return startOn(t, append([]string{"--device", "tap:tap0"}, args...)...)
+	return startIn(t, func(f func()) { f() }, append([]string{"--device", "tap:tap0"}, args...)...)
 }
 
-// startOn runs smolsh until the test ends.
-func startOn(t *testing.T, args ...string) *program {
+// startIn runs smolsh until the test ends, in the namespace where do runs things.
+func startIn(t *testing.T, do func(func()), args ...string) *program {
 	t.Helper()
 	p := &program{t: t, cmd: exec.Command(smolsh(t), args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	if err := p.cmd.Start(); err != nil {
+	var err error
+	do(func() { err = p.cmd.Start() })
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.stop)

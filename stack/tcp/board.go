@@ -37,7 +37,9 @@ type board struct {
 	spans  []span
 	sacked int           // octets, in all
 	lost   int           // the same; nothing is both
-	grain  time.Duration // what goes within so short a time is taken as sent at once
+	grain  time.Duration // what goes within so short a time is taken as sent at once,
+	turn   clock.Instant // except across this instant, when repeats last followed new octets or these repeats
+	repeat bool          // repeats are what went last
 
 	rack rack
 	tlp  probe
@@ -81,14 +83,28 @@ func (b *board) push(end wire.Seq, now clock.Instant) {
 	if !b.end().Less(end) {
 		return
 	}
+	b.takeTurn(false, now)
 	if n := len(b.spans); n > b.first {
-		if l := &b.spans[n-1]; l.state == 0 && (b.full() || now.Sub(l.sent) <= b.grain) {
+		if l := &b.spans[n-1]; l.state == 0 && b.alike(l.sent, now) {
 			l.end = end
 			return
 		}
 	}
 	b.compact()
 	b.spans = append(b.spans, span{end: end, sent: now})
+}
+
+// takeTurn notes that new octets or repeats go.
+func (b *board) takeTurn(repeat bool, now clock.Instant) {
+	if b.repeat != repeat {
+		b.turn, b.repeat = now, repeat
+	}
+}
+
+// alike reports whether what goes now may count as sent when its neighbour was. Of two ranges that went in turns with
+// a third, the second must not count as older than that: were the third to arrive first, it would be taken for lost.
+func (b *board) alike(sent, now clock.Instant) bool {
+	return b.full() || now.Sub(sent) <= b.grain && sent >= b.turn
 }
 
 // compact makes room for two more spans where the history is. Indices are other ones afterwards.
@@ -222,6 +238,7 @@ func (b *board) nextLost() (from, to wire.Seq, ok bool) {
 
 // resent notes that what is in [seq, end) and has not arrived has gone again.
 func (b *board) resent(seq, end wire.Seq, now clock.Instant) {
+	b.takeTurn(true, now)
 	b.compact()
 	i, j := b.cut(seq), b.cut(end)
 	for k := i; k < j; k++ {
@@ -233,7 +250,7 @@ func (b *board) resent(seq, end wire.Seq, now clock.Instant) {
 	if i == b.first || i >= j || b.spans[i].state != again {
 		return
 	}
-	if p := &b.spans[i-1]; p.state == again && (b.full() || now.Sub(p.sent) <= b.grain) {
+	if p := &b.spans[i-1]; p.state == again && b.alike(p.sent, now) {
 		p.end = b.spans[i].end
 		b.spans = slices.Delete(b.spans, i, i+1)
 	}

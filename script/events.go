@@ -17,7 +17,7 @@ import (
 // eventKinds are the events by name.
 var eventKinds = map[string]stack.EventKind{
 	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
-	"recovery": stack.EventRecovery,
+	"recovery": stack.EventRecovery, "conflict": stack.EventConflict,
 }
 
 // packetEvent is the event that no host raises: observing the host tells of it.
@@ -84,7 +84,7 @@ func (v *subscription) AttrNames() []string {
 func eventBuiltins() []*builtin {
 	return []*builtin{
 		{name: "on", sig: "event, fn, filter=None", kinds: "str fn str", host: true, result: "subscription",
-			args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "drop", "packet" (one that came or went, which fn gets) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
+			args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
 				`filter: of "packet" and "drop": tcpdump's expression`,
 			doc:     "Call fn with every event of a kind from now on, while the caller waits.",
 			example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
@@ -246,6 +246,10 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 		connEvent(d, &ev)
 	case stack.EventNeighbor:
 		text = neighborEvent(d, &ev)
+	case stack.EventConflict:
+		text = conflictText(&ev)
+		d["address"], d["dev"], d["hwaddr"] = address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
+		d["new"] = starlark.String(ev.New)
 	case stack.EventDrop:
 		text = dropEvent(d, &ev)
 	case stack.EventRecovery:
@@ -286,6 +290,19 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 		text += ", " + ev.HW.String()
 	}
 	return text
+}
+
+// sayConflicts prints a line when another station uses an address of the session's own host.
+func (s *Session) sayConflicts() {
+	s.do(s.home, func(clock.Instant) {
+		s.local.h.WatchConflicts(func(ev stack.Event) {
+			s.out.offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
+		})
+	})
+}
+
+func conflictText(ev *stack.Event) string {
+	return fmt.Sprintf("%v on %s is used by %v too: %s", ev.Addr, ev.Iface.Name(), ev.HW, ev.New)
 }
 
 func dropEvent(d starlark.StringDict, ev *stack.Event) string {

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -38,15 +39,9 @@ func (i *ifaceValue) port() *lab.Port {
 
 func ifaceBuiltins() []*builtin {
 	return []*builtin{
-		{name: "iface.add_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
-			doc: "Give the interface an address; it is announced.", example: `ifaces()[0].add_addr("10.0.0.1/24")`,
-			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
-				p := arg[netip.Prefix](c, "address")
-				if p.Addr().Is6() {
-					return errNoIPv6
-				}
-				return i.AddAddr(now, p)
-			})},
+		{name: "iface.add_addr", sig: "address, probe=False", kinds: "cidr bool",
+			args: `address: with prefix length, "10.0.0.1/24"; probe: whether to ask first, for four to seven seconds, if another station has it (RFC 5227)`,
+			doc:  "Give the interface an address; it is announced.", example: `ifaces()[0].add_addr("10.0.0.1/24")`, fn: ifaceAddAddr},
 		{name: "iface.del_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
 			doc: "Take an address away; its connections are reset.", example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
 			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
@@ -61,6 +56,39 @@ func ifaceBuiltins() []*builtin {
 			doc: "Stop the interface from carrying packets.", example: `ifaces()[0].down()`,
 			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, false); return nil })},
 	}
+}
+
+// ifaceAddAddr gives an address, where wanted after waiting for who may have it.
+func ifaceAddAddr(c *call) (starlark.Value, error) {
+	var claim *stack.Claim
+	v := c.recv.(*ifaceValue)
+	if none, err := ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) (err error) {
+		p := arg[netip.Prefix](c, "address")
+		switch {
+		case p.Addr().Is6():
+			return errNoIPv6
+		case arg[bool](c, "probe"):
+			claim, err = i.ProbeAddr(now, p)
+			return err
+		}
+		return i.AddAddr(now, p)
+	})(c); err != nil || claim == nil {
+		return none, err
+	}
+	var by wire.HardwareAddr
+	var refused error
+	err := c.t.await(v.h.w, "answers to address probes", &claim.Signal, -1, func(clock.Instant) (done bool) {
+		done, by, refused = claim.Done()
+		return done
+	})
+	if err != nil {
+		c.s.do(v.h.w, func(clock.Instant) { claim.Cancel() })
+		return nil, err
+	}
+	if errors.Is(refused, stack.ErrInUse) {
+		refused = fmt.Errorf("%w, %v: choose another address", refused, by)
+	}
+	return starlark.None, failed(c.t, c.b.name, arg[netip.Prefix](c, "address"), refused)
 }
 
 func ifaceSet(c *call, i *stack.Iface, now clock.Instant) error {

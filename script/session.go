@@ -92,6 +92,9 @@ func New(cfg Config) *Session {
 	}
 	shellLab := &labValue{s: s, w: s.home, lab: cfg.Lab}
 	s.local = s.hostOf(cfg.Local, shellLab, "local")
+	if cfg.Interactive { // scripts ask by on("conflict", fn)
+		s.sayConflicts()
+	}
 	s.kernel = &kernelValue{s: s}
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()

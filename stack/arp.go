@@ -24,6 +24,9 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 	} else {
 		h.count(arpInReplies)
 	}
+	if len(i.claims) > 0 && !a.SenderHW.IsZero() && i.contest(now, &a) {
+		return dropped(drop.ARPConflict)
+	}
 	ours := h.own[a.TargetIP] == i && !a.TargetIP.IsLoopback()
 	if request && a.SenderIP.IsUnspecified() {
 		if a.SenderHW != eth.Src || a.SenderHW.IsZero() {
@@ -34,8 +37,11 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 		}
 		return h.answerARP(i, &a)
 	}
-	if r := h.checkSender(i, eth, &a); r != drop.None {
+	if r := h.checkSender(now, i, eth, &a); r != drop.None {
 		return dropped(r)
+	}
+	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() && e.HW != a.SenderHW {
+		h.count(arpInMoves)
 	}
 	e, what := i.neigh.Learn(now, a.SenderIP, a.SenderHW, ours && (request || a.TargetHW == i.mac))
 	if what == neigh.Resolved {
@@ -44,6 +50,8 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 	switch {
 	case request && ours: // RFC 826 answers whether or not there was room to remember the sender
 		return h.answerARP(i, &a)
+	case what == neigh.Ignored && e != nil && e.HW != a.SenderHW:
+		return dropped(drop.ARPPermanent)
 	case what == neigh.Ignored:
 		return dropped(drop.ARPNotForUs)
 	case what == neigh.Full:
@@ -53,14 +61,15 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 }
 
 // checkSender refuses senders that cannot be a neighbour on i.
-func (h *Host) checkSender(i *Iface, eth *wire.Ethernet, a *wire.ARP) drop.Reason {
+func (h *Host) checkSender(now clock.Instant, i *Iface, eth *wire.Ethernet, a *wire.ARP) drop.Reason {
 	if a.SenderHW != eth.Src || a.SenderHW.IsZero() || a.SenderHW.IsGroup() {
 		return drop.ARPMartian
 	}
+	if h.own[a.SenderIP] == i && a.SenderHW != i.mac {
+		h.conflict(now, a.SenderIP, a.SenderHW)
+		return drop.ARPConflict
+	}
 	if h.own[a.SenderIP] != nil {
-		if a.SenderHW != i.mac {
-			h.count(arpInConflicts) // RFC 5227 §2.4: somebody else uses our address
-		}
 		return drop.ARPMartian
 	}
 	if !unicast(a.SenderIP) || !i.onLink(a.SenderIP) || i.isBroadcast(a.SenderIP) || a.SenderHW == i.mac {
@@ -79,21 +88,6 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	}
 	h.count(arpOutReplies)
 	return answered(ARPReply)
-}
-
-// announce tells the link that a is ours (a gratuitous request, RFC 5227 §2.3).
-func (i *Iface) announce(a netip.Addr) {
-	if i.caps.Medium != phy.MediumEthernet || !i.up {
-		return
-	}
-	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: a, TargetIP: a}
-	f := i.host.newFrame(wire.ARPLen)
-	i.putARP(f, &q, wire.Broadcast)
-	if !i.replies.push(f, i.host.limits.ReplyQueue) {
-		i.host.free(f)
-		return
-	}
-	i.host.count(arpOutRequests)
 }
 
 // putRequest makes the question for a in f, to everyone or to hw alone.

@@ -85,8 +85,10 @@ const (
 	arpInRequests
 	arpInReplies
 	arpInConflicts
+	arpInMoves
 	arpOutRequests
 	arpOutReplies
+	arpOutDefences
 
 	numCounters
 )
@@ -173,8 +175,10 @@ var counterNames = [numCounters]string{
 	arpInRequests:             "ArpInRequests",
 	arpInReplies:              "ArpInReplies",
 	arpInConflicts:            "ArpInConflicts",
+	arpInMoves:                "ArpInMoves",
 	arpOutRequests:            "ArpOutRequests",
 	arpOutReplies:             "ArpOutReplies",
+	arpOutDefences:            "ArpOutDefences",
 }
 
 // CounterInfo is one counter. All but TcpCurrEstab only ever grow.

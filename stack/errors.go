@@ -8,18 +8,19 @@ import (
 
 // What a call on a socket or table reports, beside tcp's errors for connections. Match with errors.Is.
 var (
-	ErrPortInUse   = errors.New("address in use")        // another socket has the local port
-	ErrNoPorts     = errors.New("no free port")          // every ephemeral port is taken
-	ErrNotOurs     = errors.New("address not available") // the local address is not the host's
-	ErrTooBig      = errors.New("message too big")       // longer than the interface's MTU takes
-	ErrQueueFull   = errors.New("queue full")            // the interface's output queue is full; later it may work
-	ErrLimit       = errors.New("too many")              // a documented limit of the host is reached
-	ErrClosed      = errors.New("closed")                // the socket is closed
-	ErrNotBound    = errors.New("no destination")        // an unconnected socket was given none
-	ErrInvalid     = errors.New("invalid argument")      // an address, length or port that can't be one
-	ErrExists      = errors.New("already there")         // the route or address exists
-	ErrNotFound    = errors.New("not there")             // no such route, address or neighbour
-	ErrNoFrames    = errors.New("medium without frames") // the interface's medium carries bare IP packets
+	ErrPortInUse   = errors.New("address in use")            // another socket has the local port
+	ErrInUse       = errors.New("in use by another station") // somebody else on the link has the address
+	ErrNoPorts     = errors.New("no free port")              // every ephemeral port is taken
+	ErrNotOurs     = errors.New("address not available")     // the local address is not the host's
+	ErrTooBig      = errors.New("message too big")           // longer than the interface's MTU takes
+	ErrQueueFull   = errors.New("queue full")                // the interface's output queue is full; later it may work
+	ErrLimit       = errors.New("too many")                  // a documented limit of the host is reached
+	ErrClosed      = errors.New("closed")                    // the socket is closed
+	ErrNotBound    = errors.New("no destination")            // an unconnected socket was given none
+	ErrInvalid     = errors.New("invalid argument")          // an address, length or port that can't be one
+	ErrExists      = errors.New("already there")             // the route or address exists
+	ErrNotFound    = errors.New("not there")                 // no such route, address or neighbour
+	ErrNoFrames    = errors.New("medium without frames")     // the interface's medium carries bare IP packets
 	ErrAddrRemoved = errors.New("connection reset: its local address was removed")
 	ErrDown        = errors.New("interface is down") // administratively down
 	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination

@@ -21,6 +21,7 @@ const (
 	EventConnection                  // a connection became ESTABLISHED, opened by us or by a peer
 	EventNeighbor                    // a neighbour came, went, changed its state or its hardware address
 	EventDrop                        // a packet was dropped
+	EventConflict                    // another station uses our address (RFC 5227)
 	EventRecovery                    // a sender's view of its path took a turn: loss recovery, timeout, undo, probe
 )
 
@@ -40,11 +41,11 @@ type Event struct {
 	Episode tcp.Episode
 	Why     string
 
-	// Of EventNeighbor; of EventDrop only Iface, nil where the packet had not got so far.
+	// Of EventNeighbor and EventConflict; of EventDrop only Iface, nil where the packet had not got so far.
 	Iface    *Iface
 	Addr     netip.Addr
 	HW       wire.HardwareAddr // zero while unknown
-	Old, New string            // the state's name; "" before it came and after it went
+	Old, New string            // the state's name; "" before it came and after it went; of a conflict, see ConflictDefended
 
 	// Of EventDrop.
 	Reason drop.Reason

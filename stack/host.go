@@ -53,6 +53,7 @@ type Host struct {
 	lastPort   [2]uint16 // RFC 6056's counters, TCP and UDP
 
 	reports     clock.Heap[*membership] // IGMP's timers
+	claims      clock.Heap[*Claim]      // those of address probes
 	memberships int                     // groups joined, once for each socket
 
 	timers    clock.Heap[*TCPConn]
@@ -74,6 +75,7 @@ type Host struct {
 	whole       int // of them want to see payload too
 	events      []*eventListener
 	transitions []transition // of connections that are to be settled; empty while nobody listens
+	alarm       func(Event)  // is told of address conflicts; may be nil
 	changes     []Event      // of neighbours, to be reported; the same
 
 	event    *PacketEvent
@@ -121,7 +123,7 @@ func (h *Host) Name() string { return h.name }
 // Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
 // never late.
 func (h *Host) Deadline() clock.Instant {
-	at := min(h.timers.Next(), h.reports.Next())
+	at := min(h.timers.Next(), h.reports.Next(), h.claims.Next())
 	for _, i := range h.ifaces {
 		at = min(at, i.neigh.Deadline())
 	}
@@ -139,6 +141,7 @@ func (h *Host) Tick(now clock.Instant) {
 		h.settle(now, t.Value)
 	}
 	h.tickReports(now)
+	h.tickClaims(now)
 	for _, i := range h.ifaces {
 		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
 			i.giveUp(now, e, drop.NeighborFailed)

@@ -73,7 +73,8 @@ func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 		h.count(icmpInParmProbs)
 		return h.receiveError(now, p, &m, data)
 	case wire.ICMPRedirect:
-		h.count(icmpInRedirects) // RFC 1122 §3.2.2.2 lets a host with static routes ignore it
+		h.count(icmpInRedirects)
+		return dropped(drop.ICMPRedirect) // see doc.go
 	}
 	return dropped(drop.ICMPUnknownType)
 }

@@ -41,6 +41,7 @@ type Iface struct {
 	hidden bool
 	up     bool
 
+	claims []*Claim      // addresses that are being probed for or announced
 	groups []*membership // multicast groups that sockets have joined, in the order of joining
 	igmpV1 clock.Instant // until then a version 1 router is taken to be there
 
@@ -58,6 +59,7 @@ type Iface struct {
 type ifaceAddr struct {
 	netip.Prefix
 	broadcast netip.Addr
+	defended  clock.Instant // until then it is not defended again
 }
 
 // AddIface adds an interface, which is up, and announces its addresses. Addresses that cannot be had
@@ -137,24 +139,31 @@ func (i *Iface) SetCapabilities(c phy.Capabilities) { i.caps = c }
 // AddAddr gives the interface an address with its subnet's prefix length, and announces it. ErrExists:
 // the host has it already. ErrInvalid: no IPv4 address a host can have.
 func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
-	a := p.Addr()
-	if !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.loop) {
-		return ErrInvalid
+	if err := i.mayHave(p); err != nil {
+		return err
 	}
-	if i.host.own[a] != nil {
-		return ErrExists
-	}
-	n := ifaceAddr{Prefix: p}
+	a, n := p.Addr(), ifaceAddr{Prefix: p}
 	if p.Bits() <= 30 {
 		n.broadcast = lastAddr(p)
-		if a == n.broadcast || a == p.Masked().Addr() {
-			return ErrInvalid
-		}
 	}
 	i.addrs = append(i.addrs, n)
 	i.host.own[a] = i
 	i.host.connect(i, p.Masked())
 	i.announce(a)
+	return nil
+}
+
+// mayHave says what AddAddr would.
+func (i *Iface) mayHave(p netip.Prefix) error {
+	a := p.Addr()
+	switch {
+	case !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.loop):
+		return ErrInvalid
+	case i.host.own[a] != nil:
+		return ErrExists
+	case p.Bits() <= 30 && (a == lastAddr(p) || a == p.Masked().Addr()):
+		return ErrInvalid
+	}
 	return nil
 }
 
@@ -212,6 +221,7 @@ func (i *Iface) SetUp(now clock.Instant, up bool) {
 		i.host.resettle(now)
 		return
 	}
+	i.stopClaims()
 	for _, q := range []*fifo[*phy.Frame]{&i.replies, &i.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)

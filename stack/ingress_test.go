@@ -68,7 +68,7 @@ func TestVerdicts(t *testing.T) {
 		{"ARP from off link", arp(func(a *wire.ARP) { a.SenderIP = at("192.0.2.1") }), "dropped: arp martian", 0},
 		{"ARP from broadcast", arp(func(a *wire.ARP) { a.SenderIP = at("10.0.0.255") }), "dropped: arp martian", 0},
 		{"ARP from multicast", arp(func(a *wire.ARP) { a.SenderIP = at("224.0.0.1") }), "dropped: arp martian", 0},
-		{"ARP from our address", arp(func(a *wire.ARP) { a.SenderIP = ipB }), "dropped: arp martian", 0},
+		{"ARP from our address", arp(func(a *wire.ARP) { a.SenderIP = ipB }), "dropped: arp conflict", 1},
 		{"ARP with another MAC than its frame", arp(func(a *wire.ARP) { a.SenderHW = macC }), "dropped: arp martian", 0},
 		{"ARP with a group MAC", arp(func(a *wire.ARP) { a.SenderHW = wire.Broadcast }), "dropped: arp martian", 0},
 		{"ARP operation 7", arp(func(a *wire.ARP) { a.Op = 7 }), "dropped: bad type", 0},
@@ -104,7 +104,7 @@ func TestVerdicts(t *testing.T) {
 		{"echo reply nobody waits for", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoReply, ID: 3}, nil)), "dropped: icmp no socket", 0},
 		{"echo reply", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoReply, ID: 44}, nil)), "icmp id 44", 0},
 		{"timestamp request", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: 13}, make([]byte, 12))), "dropped: icmp unknown type", 0},
-		{"redirect", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPRedirect, Gateway: ipC}, udp[:28])), "dropped: icmp unknown type", 0},
+		{"redirect", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPRedirect, Gateway: ipC}, udp[:28])), "dropped: icmp redirect", 0},
 		{"error about nothing of ours", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: 3}, udp[:28])), "dropped: icmp no socket", 0},
 		{"error with half a quotation", toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: 3}, udp[:24])), "dropped: truncated", 0},
 
@@ -161,7 +161,7 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("%d frames sent, want %d", len(out), c.sends)
 			}
 			for _, f := range out {
-				if eth, _, _ := wire.ParseEthernet(f.Bytes()); eth.Dst != macA || eth.Src != macB {
+				if eth, _, _ := wire.ParseEthernet(f.Bytes()); eth.Dst != macA && c.want != "dropped: arp conflict" || eth.Src != macB {
 					t.Errorf("sent %v > %v", eth.Src, eth.Dst)
 				}
 			}
@@ -245,7 +245,7 @@ func TestGratuitousARP(t *testing.T) {
 	if v := announce(macB, ipA); v != "arp" || h.NeighborInfos(0)[0].HW != macB {
 		t.Errorf("a neighbour's announcement: %q, %+v", v, h.NeighborInfos(0))
 	}
-	if v := announce(macA, ipB); v != "dropped: arp martian" {
+	if v := announce(macA, ipB); v != "dropped: arp conflict" {
 		t.Errorf("a claim to our address: %q", v)
 	}
 	wantCounter(t, h, "ArpInConflicts", 1)

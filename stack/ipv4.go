@@ -78,7 +78,7 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	case wire.ProtocolICMP:
 		h.count(ipInDelivers)
 		v := h.receiveICMP(now, p)
-		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) {
+		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) || v == dropped(drop.ICMPRedirect) {
 			v = c.or(v, wire.ProtocolICMP)
 		}
 		return v

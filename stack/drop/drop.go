@@ -32,6 +32,8 @@ const (
 	// ARP and neighbours.
 	ARPNotForUs       // a question about, or an answer for, somebody else
 	ARPMartian        // a sender that can't be a neighbour: off-link, broadcast, multicast, or ourselves
+	ARPConflict       // another station uses our address (RFC 5227), or one that we are probing for
+	ARPPermanent      // contradicts an entry that was set by hand
 	NeighborTableFull // nothing to evict that is not alive
 	NeighborQueueFull // too many datagrams wait for one neighbour
 	NeighborFailed    // waited for a neighbour that never answered
@@ -50,6 +52,7 @@ const (
 
 	// ICMP.
 	ICMPUnknownType // a type that asks for nothing we do
+	ICMPRedirect    // a redirect: routes are set by hand and stay as they are
 	ICMPNoSocket    // an error or reply that no socket waits for
 	ICMPBroadcast   // an echo request to a broadcast address (RFC 1122 §3.2.2.6)
 	ICMPBadMTU      // a path MTU that what we sent contradicts (RFC 5927 §7)
@@ -102,6 +105,8 @@ var words = [NumReasons]string{
 	InterfaceDown:     "interface down",
 	ARPNotForUs:       "arp not for us",
 	ARPMartian:        "arp martian",
+	ARPConflict:       "arp conflict",
+	ARPPermanent:      "arp against permanent",
 	NeighborTableFull: "neighbor table full",
 	NeighborQueueFull: "neighbor queue full",
 	NeighborFailed:    "neighbor failed",
@@ -116,6 +121,7 @@ var words = [NumReasons]string{
 	UnknownProtocol:   "unknown protocol",
 	IPv6Unsupported:   "ipv6 unsupported",
 	ICMPUnknownType:   "icmp unknown type",
+	ICMPRedirect:      "icmp redirect",
 	ICMPNoSocket:      "icmp no socket",
 	ICMPBroadcast:     "icmp to broadcast",
 	ICMPBadMTU:        "icmp bad mtu",

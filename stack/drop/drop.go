@@ -82,6 +82,7 @@ const (
 	FaultMatch     // an injected drop of what a rule's match and nth name
 	FaultSize      // an injected size limit
 	FaultRate      // an injected rate limit's bucket is empty
+	FaultLimit     // an injected queue or delay holds back as many as it may
 	ReplyQueueFull // too many answers wait for the link
 	TransmitFailed // the device refused the frame
 
@@ -147,6 +148,7 @@ var words = [NumReasons]string{
 	FaultMatch:        "fault match",
 	FaultSize:         "fault size",
 	FaultRate:         "fault rate",
+	FaultLimit:        "fault limit",
 	ReplyQueueFull:    "reply queue full",
 	TransmitFailed:    "transmit failed",
 }

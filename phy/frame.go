@@ -31,6 +31,7 @@ type Frame struct {
 	off, end int
 	borrowed [2][]byte // more content, behind the end
 	Offload  Offload
+	Marks    Marks
 }
 
 // NewFrame returns an empty frame with room for size octets behind its headroom.
@@ -40,7 +41,7 @@ func NewFrame(size int) *Frame {
 
 // Reset empties the frame and gives it its headroom back.
 func (f *Frame) Reset() {
-	f.off, f.end, f.borrowed, f.Offload = Headroom, Headroom, [2][]byte{}, Offload{}
+	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
 }
 
 // Borrow appends octets to the content without copying them. They belong to somebody else, who promises
@@ -102,7 +103,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload; f grows when it must.
+// CopyFrom makes f an equal copy of g, with g's offload and marks; f grows when it must.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -110,7 +111,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Set(g.Bytes())
 	f.borrowed = g.borrowed
 	f.Own()
-	f.Offload = g.Offload
+	f.Offload, f.Marks = g.Offload, g.Marks
 }
 
 // FrameSize holds any frame of an ordinary MTU, SuperFrameSize any super-segment.

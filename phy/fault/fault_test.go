@@ -284,7 +284,8 @@ func TestAddRemove(t *testing.T) {
 func TestApplyAllocatesNothing(t *testing.T) {
 	s := NewSet(rand.New(rand.NewPCG(1, 2)))
 	s.Add(&Rule{Match: func(b []byte, m phy.Medium) bool { return len(b) > 2 }, Every: 2,
-		Corrupt: 0.5, Duplicate: 0.5, Reorder: 0.5, Jitter: time.Second, MaxSize: 1000, Bucket: 5})
+		Corrupt: 0.5, Duplicate: 0.5, Reorder: 0.5, Jitter: time.Second, MaxSize: 1000, Bucket: 5, RateBps: 1e9, Limit: 50,
+		Burst: GilbertElliott{P: 0.5, R: 0.5, Bad: 0.5, Good: 0.1}})
 	s.Add(&Rule{Loss: 0.5})
 	f := frame("0123456789")
 	if n := testing.AllocsPerRun(1000, func() { s.Apply(0, TX, phy.MediumEthernet, f) }); n != 0 {

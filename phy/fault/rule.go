@@ -21,10 +21,8 @@ const (
 // String is "both", "rx" or "tx".
 func (d Dir) String() string { return [...]string{"both", "rx", "tx"}[d%3] }
 
-// Rule is one fault in force. Dir, Match, Nth and Every choose frames; the other fields are what
-// happens to those, all that are set. A rule that chooses frames and sets no effect drops them.
-//
-// Chances are 0 to 1. The fields must not change while the rule is in a Set.
+// Rule is one fault in force: the frames it chooses and what happens to them. A rule that chooses frames and
+// sets no effect drops them. The fields must not change while the rule is in a Set; see Change.
 type Rule struct {
 	Name string
 	Dir  Dir
@@ -37,34 +35,55 @@ type Rule struct {
 	Nth   []int
 	Every int
 
+	// What follows is what happens to the frames that the rule chooses: all that is set, in each direction by
+	// itself. Chances are 0 to 1. A frame that gets through size, bucket, losses and limit is sent at the rate,
+	// and then held back by the delays.
+
 	// Loss is the chance that a frame is dropped (drop.FaultLoss), Corrupt that one octet of it is
 	// changed to another value, Duplicate that a copy follows it, Reorder that it is held back for
 	// Hold so that later frames overtake it.
 	Loss, Corrupt, Duplicate, Reorder float64
+	// Burst drops frames in bursts (drop.FaultLoss).
+	Burst GilbertElliott
 	// Hold is how long a reordered frame is held back; 0 means DefaultHold.
 	Hold time.Duration
 	// Delay holds every frame back, by a random further time from 0 to Jitter.
 	Delay, Jitter time.Duration
+	// RateBps is how fast frames are sent on, one behind the other, in bits per second of their octets, link
+	// header included; 0: at once.
+	RateBps uint64
+	// Limit is how many frames the rule holds back at once; more are dropped (drop.FaultLimit). 0 means
+	// DefaultLimit, or DefaultQueue of a rule with a rate.
+	Limit int
 	// MaxSize drops frames of more than so many octets (drop.FaultSize); 0: no limit.
 	MaxSize int
-	// Bucket lets so many frames pass in each direction in each Interval and drops the others
-	// (drop.FaultRate); 0: no limit. The bucket is full at first, and full again with the first frame
-	// that comes an Interval or more after it was last filled. An Interval of 0 means DefaultInterval.
+	// Bucket lets so many frames pass in each Interval and drops the others (drop.FaultRate); 0: no limit.
+	// The bucket is full at first, and full again with the first frame that comes an Interval or more after
+	// it was last filled. An Interval of 0 means DefaultInterval.
 	Bucket   int
 	Interval time.Duration
 
 	// Hits counts the frames that the rule dropped, changed, copied or held back.
 	Hits uint64
 
-	seen   [2]uint64 // matches so far, by direction
-	bucket [2]tokens
+	seen [2]uint64 // matches so far, by direction
+	ways [2]way
 }
 
-// DefaultHold is how long a reordered frame is held back, and DefaultInterval how often a bucket is
-// refilled, where the rule does not say.
+// way is a rule's state in one direction.
+type way struct {
+	bucket tokens
+	line   line
+	bad    bool // the state of the burst's chain
+}
+
+// What holds where a rule does not say: how long a reordered frame is held back, how often a bucket is
+// refilled, how many frames wait behind a rate (netem's number), and how many a rule without one holds back.
 const (
 	DefaultHold     = 10 * time.Millisecond
 	DefaultInterval = time.Second
+	DefaultQueue    = 1000
+	DefaultLimit    = 1 << 16
 )
 
 // tokens is one direction's bucket.
@@ -90,8 +109,20 @@ func (t *tokens) take(now clock.Instant, size int, interval time.Duration) bool 
 
 // hasEffect reports whether the rule says what happens to a frame.
 func (r *Rule) hasEffect() bool {
-	return r.Loss > 0 || r.Corrupt > 0 || r.Duplicate > 0 || r.Reorder > 0 ||
-		r.Delay > 0 || r.Jitter > 0 || r.MaxSize > 0 || r.Bucket > 0
+	return r.Loss > 0 || r.Corrupt > 0 || r.Duplicate > 0 || r.Burst.used() || r.holds() || r.MaxSize > 0 || r.Bucket > 0
+}
+
+// holds reports whether frames may be held back.
+func (r *Rule) holds() bool { return r.Reorder > 0 || r.Delay > 0 || r.Jitter > 0 || r.RateBps > 0 }
+
+func (r *Rule) limit() int {
+	switch {
+	case r.Limit > 0:
+		return r.Limit
+	case r.RateBps > 0:
+		return DefaultQueue
+	}
+	return DefaultLimit
 }
 
 // hasChoice reports whether the rule says which frames it means.
@@ -141,15 +172,9 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 		}
 		return
 	}
-	switch {
-	case r.MaxSize > 0 && f.Len() > r.MaxSize:
-		r.drop(v, drop.FaultSize)
-		return
-	case r.Bucket > 0 && !r.bucket[d.index()].take(now, r.Bucket, r.Interval):
-		r.drop(v, drop.FaultRate)
-		return
-	case s.chance(r.Loss):
-		r.drop(v, drop.FaultLoss)
+	w := &r.ways[d.index()]
+	if why := r.refuse(s, w, now, f); why != drop.None {
+		r.drop(v, why)
 		return
 	}
 	hit := false
@@ -161,20 +186,45 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 		v.Copies++
 		hit = true
 	}
-	if s.chance(r.Reorder) {
-		v.Delay += r.hold()
-		hit = true
-	}
-	if r.Delay > 0 || r.Jitter > 0 {
-		v.Delay += r.Delay
-		if r.Jitter > 0 {
-			v.Delay += time.Duration(s.rng.Uint64N(uint64(r.Jitter) + 1))
+	if r.holds() {
+		at := now.Add(v.Delay) // when the rules before this one let go of it
+		if until := r.until(s, w, at, f); until > at {
+			w.line.hold(until)
+			v.Delay, hit = until.Sub(now), true
 		}
-		hit = true
 	}
 	if hit {
 		r.Hits++
 	}
+}
+
+// refuse is why a frame does not get through, None where it does.
+func (r *Rule) refuse(s *Set, w *way, now clock.Instant, f *phy.Frame) drop.Reason {
+	switch {
+	case r.MaxSize > 0 && f.Len() > r.MaxSize:
+		return drop.FaultSize
+	case r.Bucket > 0 && !w.bucket.take(now, r.Bucket, r.Interval):
+		return drop.FaultRate
+	case r.Burst.used() && r.Burst.step(s, &w.bad), s.chance(r.Loss):
+		return drop.FaultLoss
+	case r.holds() && w.line.full(now, r.limit()):
+		return drop.FaultLimit
+	}
+	return drop.None
+}
+
+// until is when the rule lets go of a frame that comes to it at the given instant.
+func (r *Rule) until(s *Set, w *way, at clock.Instant, f *phy.Frame) clock.Instant {
+	if r.RateBps > 0 {
+		at = w.line.send(at, f.Len(), r.RateBps)
+	}
+	if s.chance(r.Reorder) {
+		at = at.Add(r.hold())
+	}
+	if r.Jitter > 0 {
+		at = at.Add(time.Duration(s.rng.Uint64N(uint64(r.Jitter) + 1)))
+	}
+	return at.Add(r.Delay)
 }
 
 func (r *Rule) hold() time.Duration {

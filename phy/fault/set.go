@@ -6,8 +6,9 @@
 // when a chance between 0 and 1 (or a jitter) has to be decided, so that the same seed and the same
 // frames have the same fate, and a rule without chances leaves the others' draws alone.
 //
-// The limits by size and by token bucket follow what smoltcp's fault injector and traffic shaper do.
-// Left out: bandwidth with a queue (a link has that) and correlated loss.
+// The words are those of Linux's netem: loss, duplicate, corrupt, reorder, delay, jitter, rate, limit, and
+// bursts by the chain of Gilbert and Elliott. The limits by size and by token bucket follow what smoltcp's
+// fault injector and traffic shaper do. Left out: netem's correlations and distributions.
 //
 // A Set is single-owner: one goroutine at a time may use it and its rules.
 package fault
@@ -31,6 +32,16 @@ type Verdict struct {
 	Corrupted bool          // one or more octets of the frame were changed
 }
 
+// Mark marks a frame with what the rules did to it. One that is shown where it is sent has its copies told
+// (sent); the copies themselves are whoever's who makes them.
+func (v *Verdict) Mark(f *phy.Frame, sent bool) {
+	f.Marks.Held += v.Delay
+	f.Marks.Corrupted = f.Marks.Corrupted || v.Corrupted
+	if sent {
+		f.Marks.Copies += v.Copies
+	}
+}
+
 // Set is the rules in force at one place, in the order they were added, with the random stream they
 // draw from.
 type Set struct {
@@ -49,6 +60,21 @@ func (s *Set) Remove(r *Rule) {
 	if i := slices.Index(s.rules, r); i >= 0 {
 		s.rules = slices.Delete(s.rules, i, i+1)
 	}
+}
+
+// Change gives a rule that is in force what happens to its frames as another rule has it, from now on. Which
+// frames it chooses and what it has counted stay, as do the frames that it holds back and the state of its
+// chain; a bucket of another size or interval begins anew.
+func (s *Set) Change(r *Rule, to *Rule) {
+	if to.Bucket != r.Bucket || to.Interval != r.Interval {
+		for i := range r.ways {
+			r.ways[i].bucket = tokens{}
+		}
+	}
+	was := *r
+	*r = *to
+	r.Name, r.Dir, r.Match, r.MatchWay, r.Nth, r.Every = was.Name, was.Dir, was.Match, was.MatchWay, was.Nth, was.Every
+	r.Hits, r.seen, r.ways = was.Hits, was.seen, was.ways
 }
 
 // Rules are the rules in force, in order. The slice is the set's own, valid until it next changes.

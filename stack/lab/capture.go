@@ -151,7 +151,7 @@ func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
 		Time:     time.Duration(ev.Now),
 		Iface:    i,
 		Outgoing: ev.Dir == stack.TX,
-		Comment:  ev.Verdict.String(),
+		Comment:  ev.Frame.Marks.After(ev.Verdict.String()),
 		Data:     ev.Frame.Bytes(),
 	})
 }

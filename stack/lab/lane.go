@@ -48,69 +48,85 @@ type lane struct {
 
 // put takes a frame over at the lane's near end.
 func (l *lane) put(now clock.Instant, f *phy.Frame) {
-	whole := l.link.cfg.Offload && l.link.faults.Empty()
 	w := l.link.lab.world
-	if f.Offload.GSOSize != 0 && !whole && w.segmenter.Start(f, phy.MediumEthernet) {
+	if !l.whole(f) && w.segmenter.Start(f, phy.MediumEthernet) {
 		for w.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
 			w.segmenter.Next(g)
-			l.take(now, g)
+			l.carry(g, l.judge(now, g))
 		}
 		w.recycle(f)
 		return
 	}
-	if !whole {
+	l.carry(f, l.judge(now, f))
+}
+
+// whole reports whether f crosses the link as it is.
+func (l *lane) whole(f *phy.Frame) bool {
+	return f.Offload.GSOSize == 0 || l.link.cfg.Offload && l.link.faults.Empty()
+}
+
+// fate is what becomes of a frame: it is dropped, or leaves when it is serialised.
+type fate struct {
+	left clock.Instant
+	fault.Verdict
+}
+
+// judge serialises one frame and says what becomes of it, which carry does.
+func (l *lane) judge(now clock.Instant, f *phy.Frame) (v fate) {
+	cfg := &l.link.cfg
+	if !cfg.Offload || !l.link.faults.Empty() {
 		phy.FinishChecksum(f, phy.MediumEthernet)
 	}
 	if f.Offload.NeedsCsum {
 		f.Offload.CsumValid = true // nothing can damage it on the way
 	}
-	l.take(now, f)
-}
-
-// take serialises one frame and sends it on its way, or drops it.
-func (l *lane) take(now clock.Instant, f *phy.Frame) {
-	w, cfg := l.link.lab.world, &l.link.cfg
 	l.stats.In++
 	l.stats.Octets += uint64(f.Len())
 	switch {
 	case l.link.broken():
-		l.drop(f, drop.LinkDown)
-		return
+		v.Drop = drop.LinkDown
+		return v
 	case l.tooBig(f):
-		l.drop(f, drop.TooBig)
-		return
+		v.Drop = drop.TooBig
+		return v
 	case l.stats.InFlight >= maxInFlight || !l.queue(now):
-		l.drop(f, drop.LinkQueueFull)
-		return
+		v.Drop = drop.LinkQueueFull
+		return v
 	}
-	left := l.serialise(now, f.Len())
+	v.left = l.serialise(now, f.Len())
 	if cfg.Loss > 0 && l.rng.Float64() < cfg.Loss {
-		l.drop(f, drop.FaultLoss)
+		v.Drop = drop.FaultLoss
+		return v
+	}
+	if !l.link.faults.Empty() {
+		v.Verdict = l.link.faults.Apply(now, l.dir, phy.MediumEthernet, f)
+	}
+	return v
+}
+
+// carry drops a frame, or sends it and its copies on their way.
+func (l *lane) carry(f *phy.Frame, v fate) {
+	w := l.link.lab.world
+	if v.Drop != drop.None {
+		l.drop(f, v.Drop)
 		return
 	}
-	copies, hold := 0, time.Duration(0)
-	if !l.link.faults.Empty() {
-		v := l.link.faults.Apply(now, l.dir, phy.MediumEthernet, f)
-		if v.Drop != drop.None {
-			l.drop(f, v.Drop)
-			return
-		}
-		copies, hold = v.Copies, v.Delay
-	}
+	v.Mark(f, false)
 	if isSuper(f) && f.Len() <= phy.FrameSize { // a small frame under way must not keep a large buffer
 		g := w.clone(f)
 		w.recycle(f)
 		f = g
 	}
-	for i := 0; i <= copies; i++ {
+	for i := 0; i <= v.Copies; i++ {
 		g := f
-		if i < copies {
+		if i < v.Copies {
 			g = w.clone(f)
+			g.Marks.Copy = true
 			l.stats.Copies++
 		}
 		l.stats.InFlight++
-		w.send(left.Add(l.delay()+hold), g, l)
+		w.send(v.left.Add(l.delay()+v.Delay), g, l)
 	}
 }
 

@@ -208,8 +208,7 @@ func segmentSize(f *phy.Frame) int {
 // What a device takes or refuses is counted when it does.
 func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() {
-		p.left(now, f)
-		p.put(now, f)
+		p.send(now, f)
 		return
 	}
 	w := p.world()
@@ -221,9 +220,32 @@ func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
 		w.recycle(f)
 		return
 	}
+	v.Mark(seen, true)
 	p.left(now, seen)
 	w.recycle(seen)
 	w.inject(now, v, f, portOut{p})
+}
+
+// send puts a frame on a medium without rules of the port's own. What a link does to it is known at once, and
+// observers see it with the frame.
+func (p *Port) send(now clock.Instant, f *phy.Frame) {
+	if p.lane == nil || !p.lane.whole(f) {
+		p.left(now, f)
+		p.put(now, f)
+		return
+	}
+	w, seen := p.world(), f
+	if !p.link.faults.Empty() {
+		seen = w.clone(f)
+	}
+	v := p.lane.judge(now, f)
+	seen.Marks.Lost = v.Drop
+	v.Mark(seen, true)
+	p.left(now, seen)
+	if seen != f {
+		w.recycle(seen)
+	}
+	p.lane.carry(f, v)
 }
 
 // left tells the stack that a frame is on its way.
@@ -237,10 +259,12 @@ func (p *Port) left(now clock.Instant, f *phy.Frame) {
 
 // inject hands a frame and the copies that the rules want to the sink, when they want it.
 func (w *World) inject(now clock.Instant, v fault.Verdict, f *phy.Frame, to sink) {
+	v.Mark(f, false)
 	for i := 0; i <= v.Copies; i++ {
 		g := f
 		if i < v.Copies {
 			g = w.clone(f)
+			g.Marks.Copy = true
 		}
 		if v.Delay > 0 {
 			w.send(now.Add(v.Delay), g, to)

@@ -2,8 +2,8 @@ package script
 
 import (
 	"fmt"
+	"maps"
 	"strings"
-	"time"
 
 	"go.starlark.net/starlark"
 
@@ -22,6 +22,8 @@ type ruleValue struct {
 	dir   string
 	set   *fault.Set
 	rule  *fault.Rule
+	chose map[string]any // what was given of what it matches, by argument
+	does  map[string]any // and of what it does
 	text  string
 	off   bool
 }
@@ -50,43 +52,49 @@ func (v *ruleValue) AttrNames() []string {
 	return append([]string{"hits"}, v.s.reg.members["fault"]...)
 }
 
+// effectSig are the arguments that say what a rule does.
+const (
+	effectSig = `loss=None, duplicate=None, corrupt=None, reorder=None, delay=None, jitter=None, rate=None, burst=None, limit=None, ` +
+		`max_size=None, bucket=None, interval=None`
+	effectKinds = "chance chance chance chance duration duration rate any int:0.. int:0.. int:0.. duration"
+	effectArgs  = `loss: the chance of being lost, 0 to 1; duplicate: the chance of coming twice; corrupt: the chance of a changed octet; ` +
+		`reorder: the chance of being held back for 10 ms, so that others overtake; delay: how much later; jitter: up to so much later still; ` +
+		`rate: one behind the other at so many bits per second ("1mbit", "100kbit", and of octets "1mbps"), before any delay; ` +
+		`burst: how many in a row are lost in the mean, of loss=, or netem's gemodel, the 2 to 4 chances (p, r, 1-h, 1-k) of ` +
+		`bad times beginning and ending and of a loss in bad and in good ones; limit: how many are held back at once, 1000 at a rate, before further ones are lost; ` +
+		`max_size: longer packets are lost, octets; bucket: packets per interval, others are lost; interval: how often the bucket is filled, a second unless said`
+)
+
 func faultBuiltins() []*builtin {
 	return []*builtin{
-		{name: "fault", sig: `dev_or_link, dir="both", match=None, nth=None, every=None, loss=None, duplicate=None, corrupt=None, reorder=None, ` +
-			`delay=None, jitter=None, rate=None, burst=None, limit=None, max_size=None, bucket=None, interval=None`,
-			kinds: "any str any ints int:1.. chance chance chance chance duration duration rate any any int:1.. int:1.. duration",
+		{name: "fault", sig: `dev_or_link, dir="both", match=None, nth=None, every=None, ` + effectSig,
+			kinds: "any str any ints int:1.. " + effectKinds,
 			args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
-				`nth: which matches, counted from 1 in each direction; every: one match in so many; loss: the chance of being lost, 0 to 1; ` +
-				`duplicate: the chance of coming twice; corrupt: the chance of a changed octet; reorder: the chance of being held back for 10 ms, so that others overtake; ` +
-				`delay: how much later; jitter: up to so much later still; rate: not there yet; burst: not there yet; limit: not there yet; ` +
-				`max_size: longer packets are lost, octets; bucket: packets per interval; interval: how often the bucket is refilled`,
-			result: "fault", see: "faults",
+				`nth: which matches, counted from 1 in each direction; every: one match in so many; ` + effectArgs,
+			result: "fault", see: "faults, fault.set, fault.off",
 			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
 			example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, fn: builtinFault},
+		{name: "fault.set", sig: effectSig, kinds: effectKinds, args: effectArgs, see: "fault",
+			doc:     "Change what the rule does while it is in force; 0 takes an effect away, and the others stay.",
+			example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, fn: faultSet},
 		{name: "fault.off", doc: "Take the rule out of force.", example: `fault("eth0", loss=0.5).off()`, fn: faultOff},
 		{name: "faults", result: "table", fields: "where dir rule hits", doc: "The rules in force.", example: `fault("eth0", loss=0.15); faults()`, fn: faultsTable},
 	}
 }
 
 func builtinFault(c *call) (starlark.Value, error) {
-	for _, later := range []string{"rate", "burst", "limit"} {
-		if c.given(later) {
-			return nil, c.errorf("%s= is not there yet", later)
-		}
-	}
-	v := &ruleValue{s: c.s, dir: arg[string](c, "dir")}
+	v := &ruleValue{s: c.s, dir: arg[string](c, "dir"), chose: map[string]any{}, does: map[string]any{}}
 	a, b, err := c.faultPlace(v)
 	if err != nil {
 		return nil, err
 	}
 	v.a, v.b = a, b
-	r := &fault.Rule{
-		Nth: arg[[]int](c, "nth"), Every: arg[int](c, "every"),
-		Loss: arg[float64](c, "loss"), Duplicate: arg[float64](c, "duplicate"),
-		Corrupt: arg[float64](c, "corrupt"), Reorder: arg[float64](c, "reorder"),
-		Delay: arg[time.Duration](c, "delay"), Jitter: arg[time.Duration](c, "jitter"),
-		MaxSize: arg[int](c, "max_size"), Bucket: arg[int](c, "bucket"), Interval: arg[time.Duration](c, "interval"),
+	c.effects(v.does)
+	r, err := c.ruleOf(v.does)
+	if err != nil {
+		return nil, err
 	}
+	r.Nth, r.Every = arg[[]int](c, "nth"), arg[int](c, "every")
 	for _, n := range r.Nth {
 		if n < 1 {
 			return nil, c.errorf("nth counts from 1, got %d", n)
@@ -112,15 +120,35 @@ func builtinFault(c *call) (starlark.Value, error) {
 	if err := c.faultMatch(v, r); err != nil {
 		return nil, err
 	}
-	v.rule, v.text = r, c.faultText()
-	if v.text == "" {
-		v.text = "drop"
-		r.Match = func([]byte, phy.Medium) bool { return true }
+	for _, name := range []string{"match", "nth", "every"} {
+		if x := c.args[c.b.index(name)]; x != nil && x != starlark.None {
+			v.chose[name] = x
+		}
 	}
-	r.Name = v.text
+	if len(v.chose) == 0 && r.Match == nil {
+		r.Match = func([]byte, phy.Medium) bool { return true } // so that it drops once it does nothing else
+	}
+	v.rule = r
+	v.describe()
 	c.s.do(v.w, func(clock.Instant) { v.set.Add(r) })
 	c.s.rules = append(c.s.rules, v)
 	return v, nil
+}
+
+func faultSet(c *call) (starlark.Value, error) {
+	v := c.recv.(*ruleValue)
+	does := maps.Clone(v.does)
+	c.effects(does)
+	to, err := c.ruleOf(does)
+	if err != nil {
+		return nil, err
+	}
+	v.does = does
+	c.s.do(v.w, func(clock.Instant) {
+		v.set.Change(v.rule, to)
+		v.describe()
+	})
+	return starlark.None, nil
 }
 
 // faultPlace finds where the rule is to be put, and for a link the names of its ends.
@@ -210,22 +238,6 @@ func (v *ruleValue) way(d fault.Dir) string {
 		return v.a + "->" + v.b
 	}
 	return v.b + "->" + v.a
-}
-
-// faultText is the rule as it was given, without the place.
-func (c *call) faultText() string {
-	var parts []string
-	for i, p := range c.b.params {
-		if p.name == "dev_or_link" || p.name == "dir" || c.args[i] == nil || c.args[i] == starlark.None {
-			continue
-		}
-		text := fmt.Sprint(c.args[i])
-		if _, list := c.args[i].([]int); list {
-			text = strings.ReplaceAll(text, " ", ", ")
-		}
-		parts = append(parts, p.name+"="+text)
-	}
-	return strings.Join(parts, " ")
 }
 
 func faultOff(c *call) (starlark.Value, error) {

@@ -258,14 +258,14 @@ func duration(v starlark.Value) (any, error) {
 	return d, nil
 }
 
-// rate accepts bits per second and netem's words: "10mbit", "1gbit", "64kbit".
+// rate accepts bits per second and netem's words: "10mbit", "1gbit", "64kbit", and of octets "1mbps".
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
 		s = strings.ToLower(strings.TrimSpace(s))
 		for _, u := range []struct {
 			suffix string
 			bits   float64
-		}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}, {"", 1}} {
+		}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}, {"gbps", 8e9}, {"mbps", 8e6}, {"kbps", 8e3}, {"bps", 8}, {"", 1}} {
 			if n, ok := strings.CutSuffix(s, u.suffix); ok {
 				f, err := strconv.ParseFloat(n, 64)
 				if err != nil || f < 0 || f > 1e15 {

@@ -23,6 +23,7 @@ type seen struct {
 	medium  phy.Medium
 	gso     int
 	verdict stack.Verdict
+	marks   phy.Marks
 	n       int // octets of the head
 	length  int // of the whole frame
 	head    [seenHead]byte
@@ -65,7 +66,7 @@ func (r *recent) packet(ev *stack.PacketEvent) {
 	p := &r.kept[r.next]
 	r.next = (r.next + 1) % maxRecent
 	p.now, p.iface, p.dir, p.medium = ev.Now, ev.Iface.Name(), ev.Dir, ev.Iface.Medium()
-	p.gso, p.verdict = int(ev.Frame.Offload.GSOSize), ev.Verdict
+	p.gso, p.verdict, p.marks = int(ev.Frame.Offload.GSOSize), ev.Verdict, ev.Frame.Marks
 	p.n, p.length = copy(p.head[:], ev.Frame.Bytes()), ev.Frame.Len()
 }
 

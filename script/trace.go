@@ -106,7 +106,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
 		// What is not printed may be where a connection's numbers begin.
 		what := t.line(p.head[:p.n], p.medium, p.gso)
 		if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
-			lines = append(lines, t.text(p.now, p.iface, p.dir, what, p.verdict))
+			lines = append(lines, t.text(p.now, p.iface, p.dir, what, p.marks.After(p.verdict.String())))
 		}
 	}
 	for _, line := range lines[max(0, len(lines)-n):] {
@@ -156,7 +156,8 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
 		return
 	}
-	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize)), ev.Verdict)
+	what := t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize))
+	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.offer([]byte(said))
@@ -168,15 +169,15 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 }
 
 // text is a packet's whole line.
-func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, what string, verdict stack.Verdict) string {
+func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {
 		arrow = " >"
 	}
 	line := fmt.Sprintf("%v %s%s %s %s", now, t.name, iface, arrow, what)
-	if v := verdict.String(); v != "" {
+	if verdict != "" {
 		pad := max(2, int(t.s.verdictAt.Load())-utf8.RuneCountInString(line))
-		line = fmt.Sprintf("%s%*s%s", line, pad, "", v)
+		line = fmt.Sprintf("%s%*s%s", line, pad, "", verdict)
 	}
 	return line
 }
@@ -205,6 +206,8 @@ func injected(ev *stack.PacketEvent) string {
 		return side + ": dropping a packet that is too large"
 	case drop.FaultRate:
 		return side + ": dropping a packet because of rate limiting"
+	case drop.FaultLimit:
+		return side + ": dropping a packet because too many are held back"
 	case drop.FaultMatch:
 		return side + ": dropping a packet that a rule names"
 	}

@@ -1,0 +1,130 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/phy/fault"
+)
+
+// What a rule's arguments are, in the order in which it is described.
+var (
+	choiceNames = []string{"match", "nth", "every"}
+	effectNames = []string{"loss", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate", "burst", "limit", "max_size", "bucket", "interval"}
+)
+
+// effects adds what the call gives of a rule's effects to those that there are; 0 takes one away.
+func (c *call) effects(does map[string]any) {
+	for _, name := range effectNames {
+		switch x := c.args[c.b.index(name)]; x {
+		case nil, starlark.None:
+		case 0, 0.0, uint64(0), time.Duration(0), starlark.MakeInt(0), starlark.Float(0):
+			delete(does, name)
+		default:
+			does[name] = x
+		}
+	}
+}
+
+// ruleOf is a rule with these effects that chooses everything.
+func (c *call) ruleOf(does map[string]any) (*fault.Rule, error) {
+	r := &fault.Rule{
+		Loss: effect[float64](does, "loss"), Duplicate: effect[float64](does, "duplicate"),
+		Corrupt: effect[float64](does, "corrupt"), Reorder: effect[float64](does, "reorder"),
+		Delay: effect[time.Duration](does, "delay"), Jitter: effect[time.Duration](does, "jitter"),
+		RateBps: effect[uint64](does, "rate"), Limit: effect[int](does, "limit"),
+		MaxSize: effect[int](does, "max_size"), Bucket: effect[int](does, "bucket"), Interval: effect[time.Duration](does, "interval"),
+	}
+	if r.Interval > 0 && r.Bucket == 0 {
+		return nil, c.errorf("interval= is how often a bucket is filled: it goes with bucket=")
+	}
+	if r.Limit > 0 && r.RateBps == 0 && r.Delay == 0 && r.Jitter == 0 && r.Reorder == 0 {
+		return nil, c.errorf("limit= is how many packets are held back: it goes with rate=, delay=, jitter= or reorder=")
+	}
+	burst, ok := does["burst"]
+	if !ok {
+		return r, nil
+	}
+	var err error
+	if n, isNumber := starlark.AsFloat(burst.(starlark.Value)); isNumber {
+		r.Burst, err = fault.Bursts(r.Loss, n)
+		r.Loss = 0
+	} else if r.Burst, err = gemodel(burst.(starlark.Value)); err == nil && r.Loss > 0 {
+		err = fmt.Errorf("the chances have the loss in them, and leave no room for loss=")
+	}
+	if err != nil {
+		return nil, c.errorf("burst: %v", err)
+	}
+	return r, nil
+}
+
+// effect is an effect that was given, or the zero value.
+func effect[T any](does map[string]any, name string) T {
+	x, _ := does[name].(T)
+	return x
+}
+
+// gemodel reads netem's parameters: p, r, 1-h and 1-k.
+func gemodel(v starlark.Value) (g fault.GilbertElliott, err error) {
+	expected := fmt.Errorf("expected a mean length, or 2 to 4 chances (p, r, 1-h, 1-k), got %v", v)
+	list, ok := v.(starlark.Indexable)
+	if _, isText := starlark.AsString(v); !ok || isText || list.Len() < 2 || list.Len() > 4 {
+		return g, expected
+	}
+	g.Bad = 1
+	for i, field := range []*float64{&g.P, &g.R, &g.Bad, &g.Good}[:list.Len()] {
+		x, ok := starlark.AsFloat(list.Index(i))
+		if !ok || !(x >= 0 && x <= 1) {
+			return g, expected
+		}
+		*field = x
+	}
+	return g, nil
+}
+
+// describe says the rule anew, without the place.
+func (v *ruleValue) describe() {
+	var parts []string
+	for _, name := range choiceNames {
+		if x, ok := v.chose[name]; ok {
+			parts = append(parts, effectText(name, x))
+		}
+	}
+	for _, name := range effectNames {
+		if x, ok := v.does[name]; ok {
+			parts = append(parts, effectText(name, x))
+		}
+	}
+	v.text = strings.Join(parts, " ")
+	if v.text == "" {
+		v.text = "drop"
+	}
+	v.rule.Name = v.text
+}
+
+func effectText(name string, x any) string {
+	text := fmt.Sprint(x)
+	if _, list := x.([]int); list {
+		text = strings.ReplaceAll(text, " ", ", ")
+	}
+	if bps, ok := x.(uint64); ok {
+		text = rateText(bps)
+	}
+	return name + "=" + text
+}
+
+// rateText is a rate in the largest unit that tells it exactly.
+func rateText(bps uint64) string {
+	for _, u := range []struct {
+		bits uint64
+		name string
+	}{{1e9, "gbit"}, {1e6, "mbit"}, {1e3, "kbit"}} {
+		if bps%u.bits == 0 {
+			return fmt.Sprint(bps/u.bits, u.name)
+		}
+	}
+	return fmt.Sprint(bps, "bit")
+}

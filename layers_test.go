@@ -73,8 +73,9 @@ var layers = []struct {
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
+	{"cmd/smolsh/scenario", layer{inside: "script"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"github.com/vishvananda/netlink golang.org/x/sys/unix",

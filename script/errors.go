@@ -192,6 +192,9 @@ func (s *Session) hint(msg string) string {
 }
 
 func (s *Session) reportTask(t *task) {
+	if s.trouble(fmt.Sprintf("task %d (%s)", t.id, t.name), t.err) {
+		return
+	}
 	s.out.flush()
 	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n", t.id, t.name, s.report(t.err))
 }

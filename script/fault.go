@@ -220,6 +220,9 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 			v, err := starlark.Call(thread, fn, starlark.Tuple{p}, nil)
 			if err != nil {
 				dead = true
+				if s.trouble("match="+fn.Name(), err) {
+					return
+				}
 				s.out.offer([]byte(s.report(err) + "\n(the fault's match function is not asked any more)"))
 				return
 			}

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"sync/atomic"
+
 	"smolsh/phy"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -9,7 +11,8 @@ import (
 // recent keeps a host's last packets, for trace(last=…). Its fields are the owner's.
 type recent struct {
 	kept []seen
-	next int // where the next one goes, once there are maxRecent
+	next int            // where the next one goes, once there are maxRecent
+	seen *atomic.Uint64 // counts the packets of seenhosts
 }
 
 // maxRecent is how many packets are kept of a host.
@@ -17,6 +20,7 @@ const maxRecent = 1000
 
 // seen is what is kept of a packet: enough of it for a line.
 type seen struct {
+	order   uint64 // among those of all hosts
 	now     clock.Instant
 	iface   string
 	dir     stack.Dir
@@ -37,7 +41,7 @@ func (s *Session) keep(h *hostValue) *recent {
 	if r := s.recent[h]; r != nil {
 		return r
 	}
-	r := &recent{}
+	r := &recent{seen: &s.order}
 	s.recent[h] = r
 	h.do(func(clock.Instant) { h.h.ObserveHeads(r.packet) })
 	return r
@@ -65,6 +69,7 @@ func (r *recent) packet(ev *stack.PacketEvent) {
 	}
 	p := &r.kept[r.next]
 	r.next = (r.next + 1) % maxRecent
+	p.order = r.seen.Add(1)
 	p.now, p.iface, p.dir, p.medium = ev.Now, ev.Iface.Name(), ev.Dir, ev.Iface.Medium()
 	p.gso, p.verdict, p.marks = int(ev.Frame.Offload.GSOSize), ev.Verdict, ev.Frame.Marks
 	p.n, p.length = copy(p.head[:], ev.Frame.Bytes()), ev.Frame.Len()

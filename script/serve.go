@@ -64,6 +64,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 		if v.err == nil {
 			return starlark.None, nil
 		}
+		v.s.noticed(v.err)
 		return starlark.String(v.s.unbound(v.err.Error())), nil
 	case "local":
 		return starlark.String(socketAddr(v.proto, v.local)), nil
@@ -245,9 +246,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		}
 		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
 		if err != nil && t.fail == nil {
-			v.err = err
-			v.s.out.flush()
-			fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n", v, v.s.report(err))
+			v.complain(err)
 			continue
 		}
 		if reply == nil || reply == starlark.None {
@@ -255,14 +254,21 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		}
 		b, ok := octets(reply)
 		if !ok {
-			v.err = fmt.Errorf("the handler's reply is str, bytes or None, got %s", reply.Type())
-			v.s.out.flush()
-			fmt.Fprintf(v.s.cfg.Stderr, "%v: %v\n", v, v.err)
+			v.complain(fmt.Errorf("the handler's reply is str, bytes or None, got %s", reply.Type()))
 			continue
 		}
 		if err := v.udp.send(t, b, src); err != nil && t.fail != nil {
 			return err
 		}
+	}
+}
+
+// complain tells of a handler's error that ends nothing.
+func (v *server) complain(err error) {
+	v.err = err
+	if !v.s.trouble(v.String(), err) {
+		v.s.out.flush()
+		fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n", v, v.s.report(err))
 	}
 }
 

@@ -35,6 +35,9 @@ type Config struct {
 	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
 	Interactive bool
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
+	// Crashed is told of a panic of a task, with its stack; the session is of no use afterwards and must not be
+	// closed. Where it is nil a panic ends the program.
+	Crashed func(v any, stack []byte)
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
@@ -55,6 +58,8 @@ type Session struct {
 	captures []*captureValue
 	tracers  map[*hostValue]*tracer
 	recent   map[*hostValue]*recent
+	order    atomic.Uint64 // of the packets that are kept
+	test     *testRun
 	serving  []*server
 	exit     *exitError
 	exited   bool

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sort"
 	"strings"
 	"sync"
@@ -106,6 +107,13 @@ func (s *Session) spawn(name string, h *hostValue, fn func(t *task) (starlark.Va
 	t := s.newTask(name, h)
 	go func() {
 		<-t.baton
+		if s.cfg.Crashed != nil {
+			defer func() {
+				if v := recover(); v != nil {
+					s.cfg.Crashed(v, debug.Stack())
+				}
+			}()
+		}
 		if t.fail == nil {
 			t.result, t.err = fn(t)
 		} else {

@@ -43,6 +43,7 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 		if v.t.err == nil {
 			return starlark.None, nil
 		}
+		v.t.s.noticed(v.t.err)
 		return starlark.String(v.t.s.unbound(v.t.err.Error())), nil
 	}
 	return attr(v, name, v.t.s.member("task", v, name))
@@ -181,6 +182,7 @@ func taskJoin(c *call) (starlark.Value, error) {
 		return nil, failed(c.t, c.b.name, what, err)
 	}
 	if u.err != nil {
+		c.s.noticed(u.err)
 		return nil, u.err
 	}
 	return u.result, nil

@@ -44,7 +44,7 @@ func (o *options) open(devices []device) (*shellLab, error) {
 		}
 	}
 	l.seed = o.seed
-	if !o.flags.Changed("seed") {
+	if !o.seeded && !o.flags.Changed("seed") {
 		l.seed = 1
 		if devices[0].live() {
 			l.seed = rand.Uint64()

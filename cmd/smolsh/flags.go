@@ -24,7 +24,7 @@ type options struct {
 	promiscuous               bool
 	command, file, pcap       string
 	hasCommand                bool
-	verb                      string // doc, bench; "" for a script or the shell
+	verb                      string // doc, bench, test; "" for a script or the shell
 	args                      []string
 	devices                   []device
 	addrs, kernelAddrs        []netip.Prefix
@@ -32,6 +32,7 @@ type options struct {
 	mac                       wire.HardwareAddr
 	mtu                       int
 	seed                      uint64
+	seeded                    bool // by the verb test, whatever the flags say
 	drop, corrupt             float64
 	sizeLimit, txRate, rxRate int
 	shaping                   int
@@ -46,6 +47,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh -c 'ping("…")'     run a line
   smolsh                    the shell; standard input that is no terminal is a script
   smolsh doc [NAME]         the reference
+  smolsh test PATH…         run scenario tests
   smolsh bench [FLAG…]      figures, beside the peers'
 
 `
@@ -106,7 +108,7 @@ type nowhere struct{}
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
 // later are the verbs whose place is kept.
-var later = map[string]bool{"test": true, "doctor": true}
+var later = map[string]bool{"doctor": true}
 
 func (o *options) positional(f *pflag.FlagSet) error {
 	o.args = f.Args()
@@ -115,7 +117,7 @@ func (o *options) positional(f *pflag.FlagSet) error {
 		return nil
 	}
 	o.file, o.args = o.args[0], o.args[1:]
-	if o.file == "doc" || o.file == "bench" {
+	if o.file == "doc" || o.file == "bench" || o.file == "test" {
 		o.verb, o.file = o.file, ""
 		return nil
 	}

@@ -61,6 +61,11 @@ func execute(argv []string) int {
 			if err = doc(o.args, os.Stdout); err == nil {
 				return 0
 			}
+		case o.verb == "test":
+			var status int
+			if status, err = o.testVerb(os.Stdout); err == nil {
+				return status
+			}
 		case o.verb == "bench":
 			var status int
 			if status, err = benchVerb(o.args, os.Stdout); err == nil {

@@ -51,6 +51,20 @@ func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err
 	return c.stopper(h.lab)
 }
 
+// Capture does what Lab.Capture does for every lab of the world, those yet to be made too: one file for all.
+func (w *World) Capture(path string, only *filter.Filter) (stop func() error, err error) {
+	c, err := w.newCapture(path, only)
+	if err != nil {
+		return nil, err
+	}
+	c.prefixed = true
+	for _, h := range w.hosts {
+		c.add(h)
+	}
+	w.whole = append(w.whole, c)
+	return c.stopper(nil)
+}
+
 // FlushCaptures hands what was captured to the files. A wall-clock Runner calls it before it sleeps, so
 // that a reader finds everything while the capture runs; it reports nothing, stop does.
 func (w *World) FlushCaptures() {
@@ -87,7 +101,10 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 		for _, h := range c.hosts {
 			h.captures = remove(h.captures, c)
 		}
-		l.captures = remove(l.captures, c)
+		if l != nil {
+			l.captures = remove(l.captures, c)
+		}
+		c.world.whole = remove(c.world.whole, c)
 		c.world.captures = remove(c.world.captures, c)
 		if err := c.writer.Close(); err != nil {
 			return err

@@ -29,6 +29,16 @@ func (l *Lab) Conservation() error {
 	return nil
 }
 
+// Conservation is Lab.Conservation for every lab of the world.
+func (w *World) Conservation() error {
+	for _, l := range w.labs {
+		if err := l.Conservation(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Flow) check() error {
 	in, out := s.In+s.Copies, s.Delivered+s.InFlight+s.Dropped()
 	if in != out {

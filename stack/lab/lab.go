@@ -99,5 +99,8 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	for _, c := range l.captures {
 		c.add(h)
 	}
+	for _, c := range l.world.whole {
+		c.add(h)
+	}
 	return h, nil
 }

@@ -50,6 +50,7 @@ type World struct {
 
 	flights  *flight // unused ones
 	captures []*captureFile
+	whole    []*captureFile // of them those that take every host
 }
 
 // task is what a timer of the event queue stands for.

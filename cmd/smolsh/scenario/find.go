@@ -1,0 +1,103 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"smolsh/script"
+)
+
+// A Test is one test function of a file, or a file that can't be read as Starlark.
+type Test struct {
+	Path  string          // of the file, as it is reached from the working directory
+	Shown string          // of the file, as it is listed: from the folder that was named
+	Name  string          // of the function; "" where Wrong is set
+	Wrong *script.Failure // why the file can't be read
+}
+
+// Find lists the tests of files and folders, in the order of paths and within a file as they stand there.
+// In a folder it looks into every *.star file, in those below it too, but not where a name begins with a
+// dot. match chooses by the function's name; nil means all. The error is about a path that is not there.
+func Find(paths []string, match *regexp.Regexp) ([]Test, error) {
+	var list []Test
+	seen := map[string]bool{}
+	add := func(path, shown string) {
+		if clean := filepath.Clean(path); !seen[clean] {
+			seen[clean] = true
+			list = append(list, testsOf(path, shown, match)...)
+		}
+	}
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			var pe *fs.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err
+			}
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+		if !info.IsDir() {
+			add(p, filepath.Base(p))
+			continue
+		}
+		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case strings.HasPrefix(d.Name(), ".") && path != p:
+				if d.IsDir() {
+					return fs.SkipDir
+				}
+			case !d.IsDir() && filepath.Ext(path) == ".star":
+				shown, _ := filepath.Rel(p, path)
+				add(path, shown)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func testsOf(path, shown string, match *regexp.Regexp) (list []Test) {
+	funcs, err := script.Tests(path)
+	if err != nil {
+		wrong := &script.Failure{Message: err.Error()}
+		errors.As(err, &wrong)
+		return []Test{{Path: path, Shown: shown, Wrong: wrong}}
+	}
+	for _, f := range funcs {
+		if match == nil || match.MatchString(f.Name) {
+			list = append(list, Test{Path: path, Shown: shown, Name: f.Name})
+		}
+	}
+	return list
+}
+
+// plain is what a shell takes as it stands.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// quote is s as a shell takes it for one word.
+func quote(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// chooser is a --run that means this test and no other of its file.
+func chooser(t Test) string {
+	funcs, _ := script.Tests(t.Path)
+	if slices.ContainsFunc(funcs, func(f script.TestFunc) bool { return f.Name != t.Name && strings.Contains(f.Name, t.Name) }) {
+		return "^" + t.Name + "$"
+	}
+	return t.Name
+}

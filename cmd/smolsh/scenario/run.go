@@ -1,0 +1,227 @@
+package scenario
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"smolsh/script"
+)
+
+// Setup is what a session for one test is made with.
+type Setup struct {
+	Seed    uint64
+	Output  io.Writer                 // takes what the test prints
+	Crashed func(v any, stack []byte) // is told of a panic
+}
+
+// Opener makes a session in which nothing has run, in a lab of its own. release is called
+// after the session has been closed.
+type Opener func(Setup) (s *script.Session, release func(), err error)
+
+// Config is what to run, and how.
+type Config struct {
+	Tests   []Test
+	Seeds   Seeds
+	Shard   Shard
+	Jobs    int           // how many at once, 1 or more
+	Timeout time.Duration // of one test with one seed, by the clock on the wall
+	Live    bool          // the sessions are not virtual: nothing can be repeated
+	Folder  string        // where captures are left; "" for the working directory
+	Open    Opener
+	Stdout  io.Writer
+	JSON    bool      // lines of JSON instead of text
+	JUnit   io.Writer // takes JUnit's XML; may be nil
+	// Terminal makes a line on Stdout say how far it is; Columns is its width.
+	Terminal bool
+	Columns  int
+	// Stop ends everything when it is closed.
+	Stop <-chan struct{}
+}
+
+// outcome is what came of a test with one seed.
+type outcome struct {
+	test        int
+	seed        uint64
+	failure     *script.Failure
+	took        time.Duration
+	simulated   time.Duration
+	packets     []string // the last, where it failed
+	output      []byte   // the end of what it printed, where it failed
+	interrupted bool
+	hung        bool
+	crashed     bool
+}
+
+// DefaultTimeout is how long a test may take with one seed where nothing else is said.
+const DefaultTimeout = time.Minute
+
+const (
+	lastPackets = 12
+	// grace is how long a test that was interrupted may take to end.
+	grace = 3 * time.Second
+)
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu  sync.Mutex
+	b   []byte
+	cut bool
+}
+
+const maxTail = 16 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if n := len(t.b) - maxTail; n > 0 {
+		t.b, t.cut = append(t.b[:0], t.b[n:]...), true
+	}
+	return len(p), nil
+}
+
+func (t *tail) end() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := bytes.Clone(t.b)
+	if t.cut {
+		_, b, _ = bytes.Cut(b, []byte("\n"))
+		b = append([]byte("…\n"), b...)
+	}
+	return b
+}
+
+// once runs a test with a seed. Where capture is not empty every packet goes to that file.
+func (c *Config) once(test int, seed uint64, capture string) outcome {
+	t := c.Tests[test]
+	o := outcome{test: test, seed: seed}
+	if t.Wrong != nil {
+		o.failure = t.Wrong
+		return o
+	}
+	start := time.Now()
+	printed := &tail{}
+	done := make(chan *script.Failure, 1)
+	crash := make(chan *script.Failure, 1)
+	crashed := func(v any, stack []byte) {
+		select {
+		case crash <- &script.Failure{Message: fmt.Sprintf("panic: %v\n%s", v, firstFrames(stack))}:
+		default:
+		}
+	}
+	s, release, err := c.Open(Setup{Seed: seed, Output: printed, Crashed: crashed})
+	if err != nil {
+		o.failure = &script.Failure{Message: err.Error()}
+		return o
+	}
+	if capture != "" {
+		if err := s.CaptureAll(capture); err != nil {
+			o.failure = &script.Failure{Message: "the capture: " + err.Error()}
+			_ = s.Close()
+			release()
+			return o
+		}
+	}
+	go func() {
+		defer guard(crashed)
+		done <- s.RunTest(t.Path, t.Name)
+	}()
+	o.failure, o.crashed, o.hung, o.interrupted = c.watch(s, done, crash)
+	if o.crashed {
+		o.took, o.output = time.Since(start), printed.end()
+		return o // nobody may touch the session any more
+	}
+	o.simulated = time.Duration(s.Now())
+	if o.failure != nil {
+		o.packets = s.LastPackets(lastPackets)
+	}
+	if err := s.Close(); err != nil && o.failure == nil && !errors.Is(err, os.ErrClosed) {
+		o.failure = &script.Failure{Message: err.Error()}
+	}
+	release()
+	if o.failure != nil {
+		o.output = printed.end()
+	}
+	o.took = time.Since(start)
+	return o
+}
+
+// watch waits until the test has ended, its time is up or everything is to stop.
+func (c *Config) watch(s *script.Session, done, crash <-chan *script.Failure) (f *script.Failure, crashed, hung, interrupted bool) {
+	limit := time.NewTimer(c.Timeout)
+	defer limit.Stop()
+	stop := c.Stop
+	var last <-chan time.Time
+	for {
+		select {
+		case f = <-done:
+			if hung {
+				if f == nil {
+					f = &script.Failure{}
+				}
+				f.Message = fmt.Sprintf("not ended after %v by the clock on the wall (--timeout)", c.Timeout)
+			}
+			return f, false, hung, interrupted
+		case f = <-crash:
+			return f, true, false, false
+		case <-limit.C:
+			hung = true
+			last = time.After(grace)
+			s.Interrupt()
+		case <-stop:
+			stop, interrupted = nil, true
+			last = time.After(grace)
+			s.Interrupt()
+		case <-last:
+			f = &script.Failure{Message: fmt.Sprintf("not ended after %v by the clock on the wall, nor when it was interrupted", c.Timeout)}
+			return f, true, true, interrupted
+		}
+	}
+}
+
+func guard(crashed func(v any, stack []byte)) {
+	if v := recover(); v != nil {
+		crashed(v, debug.Stack())
+	}
+}
+
+// firstFrames is the part of a stack that says where the panic was.
+func firstFrames(stack []byte) string {
+	lines := strings.Split(string(stack), "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(l, "panic(") && i+2 < len(lines) {
+			lines = lines[i+2:]
+			break
+		}
+	}
+	return strings.Join(lines[:min(8, len(lines))], "\n")
+}
+
+// captureName is the file in which a failing test's packets are left.
+func (c *Config) captureName(t Test, seed uint64) string {
+	base := strings.ReplaceAll(strings.TrimSuffix(t.Shown, filepath.Ext(t.Shown)), string(filepath.Separator), "_")
+	return filepath.Join(c.Folder, fmt.Sprintf("%s.%s.seed%d.pcapng", base, t.Name, seed))
+}
+
+// again is the command that repeats a test with a seed.
+func (c *Config) again(t Test, seed uint64) string {
+	words := []string{"smolsh", "test"}
+	if c.Live {
+		words = append(words, "--live")
+	}
+	if c.Timeout != DefaultTimeout {
+		words = append(words, "--timeout", c.Timeout.String())
+	}
+	if t.Name != "" {
+		words = append(words, "--run", quote(chooser(t)), "--seed", fmt.Sprint(seed))
+	}
+	return strings.Join(append(words, quote(t.Path)), " ")
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/pflag"
+
+	"smolsh/cmd/smolsh/scenario"
+	"smolsh/script"
+)
+
+const testUsage = `usage: smolsh test [flags] PATH…
+
+Runs the test_*() functions of *.star files, and of those in folders and below. Each runs in its own fresh
+evaluation of its file, in virtual labs: the same seed gives the same packets on any machine.
+
+`
+
+const testNotes = `
+From the environment, where no flag says otherwise: TEST_TOTAL_SHARDS with TEST_SHARD_INDEX, TEST_SHARD_STATUS_FILE,
+TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (where captures are left):
+Bazel's. JOB_COMPLETION_INDEX: an indexed Job's of Kubernetes, for --shard /N.
+
+Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab for --live; 130 after Ctrl-C.
+`
+
+// testOptions are the flags of the verb test, checked.
+type testOptions struct {
+	flags *pflag.FlagSet
+
+	help, json, live, list bool
+	match                  *regexp.Regexp
+	seeds                  scenario.Seeds
+	shard                  scenario.Shard
+	jobs                   int
+	timeout                time.Duration
+	junit                  string
+	paths                  []string
+}
+
+func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
+	f := pflag.NewFlagSet("smolsh test", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	f.SetOutput(nowhere{})
+	f.StringVar(&r.match, "run", "", "only tests whose name matches `REGEX`")
+	f.Uint64Var(&r.seed, "seed", 1, "the seed of all randomness, `N`")
+	f.StringVar(&r.seeds, "seeds", "", "each test with each of these seeds, `A..B`")
+	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "`N` tests at once; the report is the same")
+	f.StringVar(&r.shard, "shard", "", "only part I of N of all tests and seeds, `I/N`, counted from 0; /N in an indexed Job")
+	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "how long one test may take with one seed, by the clock on the wall, `DURATION`")
+	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")
+	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result, seconds, simulated, error, again, capture")
+	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on what --device before the verb says")
+	f.BoolVar(&o.list, "list", false, "name the tests, run none")
+	return f
+}
+
+// rawTest are the flags that need checking beyond their type.
+type rawTest struct {
+	match, seeds, shard string
+	seed                uint64
+}
+
+func parseTest(args []string, getenv func(string) string) (*testOptions, error) {
+	o, r := &testOptions{}, &rawTest{}
+	o.flags = newTestFlags(o, r)
+	if err := o.flags.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			o.help = true
+			return o, nil
+		}
+		return nil, usageError("test: %v (smolsh test --help lists the flags)", err)
+	}
+	o.paths = o.flags.Args()
+	if len(o.paths) == 0 {
+		return nil, usageError("test: say where the tests are, files or folders, such as: smolsh test examples/scenarios")
+	}
+	if r.match == "" {
+		r.match = getenv("TESTBRIDGE_TEST_ONLY")
+	}
+	if o.junit == "" {
+		o.junit = getenv("XML_OUTPUT_FILE")
+	}
+	var err error
+	if r.match != "" {
+		if o.match, err = regexp.Compile(r.match); err != nil {
+			return nil, usageError("test: --run: %v", err)
+		}
+	}
+	if o.shard, err = scenario.ParseShard(r.shard, getenv); err != nil {
+		return nil, usageError("test: %v", err)
+	}
+	o.seeds = scenario.Seeds{First: r.seed, Last: r.seed}
+	if r.seeds != "" {
+		if o.flags.Changed("seed") {
+			return nil, usageError("test: --seed or --seeds, not both")
+		}
+		if o.seeds, err = scenario.ParseSeeds(r.seeds); err != nil {
+			return nil, usageError("test: %v", err)
+		}
+	}
+	if o.jobs < 1 {
+		return nil, usageError("test: --jobs: %d is not 1 or more", o.jobs)
+	}
+	if o.timeout <= 0 {
+		return nil, usageError("test: --timeout: %v is not more than 0", o.timeout)
+	}
+	return o, nil
+}
+
+// testVerb is the verb test; o are the flags before it.
+func (o *options) testVerb(stdout io.Writer) (int, error) {
+	t, err := parseTest(o.args, os.Getenv)
+	if err != nil {
+		return 0, err
+	}
+	if t.help {
+		_, err = io.WriteString(stdout, testUsage+"flags:\n"+t.flags.FlagUsages()+testNotes)
+		return 0, err
+	}
+	if file := os.Getenv("TEST_SHARD_STATUS_FILE"); file != "" { // Bazel wants to know that shards are understood
+		if err := os.WriteFile(file, nil, 0o666); err != nil {
+			return 0, fmt.Errorf("TEST_SHARD_STATUS_FILE: %w", err)
+		}
+	}
+	if err := o.checkBeforeTest(t); err != nil {
+		return 0, err
+	}
+	tests, err := scenario.Find(t.paths, t.match)
+	if err != nil {
+		return 0, usageError("test: %v", err)
+	}
+	if len(tests) == 0 {
+		what := "no test_*() function in"
+		if t.match != nil {
+			what = fmt.Sprintf("no test_*() function that matches %s in", t.match)
+		}
+		return 0, usageError("test: %s %s", what, list(t.paths))
+	}
+	if t.list {
+		for _, x := range tests {
+			fmt.Fprintf(stdout, "%s %s\n", x.Path, x.Name)
+		}
+		return 0, nil
+	}
+	return o.runTests(t, tests, stdout)
+}
+
+// list is a list of words as a sentence has it.
+func list(words []string) string {
+	text := ""
+	for i, w := range words {
+		if i > 0 {
+			text += ", "
+		}
+		text += w
+	}
+	return text
+}
+
+// checkBeforeTest judges the flags that stand before the verb.
+func (o *options) checkBeforeTest(t *testOptions) error {
+	wrong := ""
+	o.flags.Visit(func(f *pflag.Flag) {
+		if !t.live || f.Name == "pcap" || f.Name == "trace" || f.Name == "seed" {
+			wrong = f.Name
+		}
+	})
+	switch {
+	case wrong == "seed":
+		return usageError("test: --seed stands behind the verb: smolsh test --seed %d …", o.seed)
+	case wrong != "":
+		return usageError("test: --%s before the verb is not for it: its labs are virtual and made by the tests (smolsh test --help)", wrong)
+	}
+	return nil
+}
+
+func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writer) (int, error) {
+	c := &scenario.Config{
+		Tests: tests, Seeds: t.seeds, Shard: t.shard, Jobs: t.jobs, Timeout: t.timeout, Live: t.live,
+		Folder: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), Stdout: stdout, JSON: t.json,
+		Terminal: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("TERM") != "dumb", Columns: columns(),
+		Open: o.openVirtual,
+	}
+	if t.live {
+		c.Jobs, c.Open = 1, o.openLive // there is one tap0
+		if status, ran, err := o.enterLive(); ran || err != nil {
+			return status, err
+		}
+	}
+	if t.junit != "" {
+		f, err := os.Create(t.junit)
+		if err != nil {
+			return 0, usageError("test: --junit: %v", err)
+		}
+		defer f.Close()
+		c.JUnit = f
+	}
+	stop := make(chan struct{})
+	c.Stop = stop
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	var got os.Signal
+	go func() {
+		got = <-signals
+		close(stop)
+		<-signals
+		os.Exit(statusInterrupt)
+	}()
+	result, err := c.Run()
+	switch {
+	case err != nil:
+		return 0, err
+	case result.Interrupted && got == syscall.SIGTERM:
+		return statusTerminate, nil
+	case result.Interrupted:
+		return statusInterrupt, nil
+	case result.Failed > 0:
+		return statusFailed, nil
+	}
+	return 0, nil
+}
+
+// session is a session for one test in a lab.
+func (l *shellLab) session(u scenario.Setup) *script.Session {
+	return script.New(script.Config{
+		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: u.Seed,
+		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed,
+	})
+}
+
+// openVirtual is a session whose own host is on a link with a peer.
+func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error) {
+	one := *o
+	one.seed, one.seeded = u.Seed, true
+	l, err := one.open([]device{{kind: "sim"}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.session(u), l.close, nil
+}
+
+// enterLive moves the process to where live tests run, and reports whether a copy has done everything.
+func (o *options) enterLive() (status int, ran bool, err error) {
+	if !o.wantsPrivate() {
+		return 0, false, nil
+	}
+	l, status, ran, err := o.openLab()
+	if ran || err != nil {
+		return status, ran, err
+	}
+	defer l.close()
+	defer l.runner.Close()
+	if l.why != "" {
+		return 0, false, deviceError(errors.New(l.why))
+	}
+	return 0, false, nil
+}
+
+// openLive is a session on the private lab, or on the devices that the flags name.
+func (o *options) openLive(u scenario.Setup) (*script.Session, func(), error) {
+	one := *o
+	one.seed, one.seeded = u.Seed, true
+	devices := o.devices
+	if o.wantsPrivate() {
+		devices = []device{{kind: "lab"}}
+	}
+	l, err := one.open(devices)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := l.session(u)
+	one.faults(s)
+	return s, l.close, nil
+}

@@ -1,0 +1,108 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+const liveTests = `
+def test_kernel():
+    l = kernel.tcp.listen(80)
+    c = tcp.connect("192.168.69.100:80")
+    c.send("hello")
+    assert.eq(l.accept().recv(), "hello")
+
+def test_kernel_again():
+    kernel.tcp.listen(80)
+
+def test_fails():
+    assert.eq(ping("192.168.69.100", count=1).received, 2)
+`
+
+// Live tests run beside the kernel, each with a TAP of its own; a failure leaves the capture of that very run.
+func TestTestLive(t *testing.T) {
+	for _, who := range everyone(t) {
+		folder := t.TempDir()
+		if err := os.Chmod(folder, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(folder, "live.star")
+		if err := os.WriteFile(file, []byte(liveTests), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := who.start("test", "--live", file)
+		cmd.Env = append(os.Environ(), "TEST_UNDECLARED_OUTPUTS_DIR="+folder)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != 1 {
+			t.Errorf("%s: exit status %d, want 1", who.name, got)
+		}
+		for _, says := range []string{
+			`ok    live\.star  test_kernel  `, `ok    live\.star  test_kernel_again  `, `FAIL  live\.star  test_fails  `,
+			`live\.star:12: assert\.eq: got 1, want 2\n`, `tap0 <  192\.168\.69\.100 > 192\.168\.69\.1: icmp echo reply`,
+			`again:  smolsh test --live --run test_fails --seed 1 `, `2 passed, 1 failed`,
+		} {
+			if !regexp.MustCompile(says).Match(out) {
+				t.Errorf("%s: said %s\nwant %s", who.name, out, says)
+			}
+		}
+		left, _ := filepath.Glob(filepath.Join(folder, "*.pcapng"))
+		if len(left) != 1 || filepath.Base(left[0]) != "live.test_fails.seed1.pcapng" {
+			t.Errorf("%s: left %v", who.name, left)
+		}
+	}
+}
+
+// Ctrl-C ends a run with status 130 and says what came of the tests so far. On a terminal a line says how
+// far it is, and goes away.
+func TestTestInterrupted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "long.star")
+	text := "def test_a():\n    pass\ndef test_b():\n    pass\ndef test_long():\n    while True:\n        sleep(1)\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(smolsh(t), "test", "--jobs", "1", file)
+	cmd.Env = append(os.Environ(), "TERM=xterm")
+	tty, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	var said strings.Builder
+	buf := make([]byte, 4096)
+	for !strings.Contains(said.String(), "2 of 3") {
+		n, err := tty.Read(buf)
+		if err != nil {
+			t.Fatalf("%v after %q", err, said.String())
+		}
+		said.Write(buf[:n])
+	}
+	time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // should it not end
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	for {
+		n, err := tty.Read(buf)
+		said.Write(buf[:n])
+		if err != nil {
+			break
+		}
+	}
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 130 {
+		t.Errorf("exit status %d, want 130", got)
+	}
+	if want := regexp.MustCompile(`2 of 3 .*\r\x1b\[K2 passed, 0 failed   .* interrupted\r\n$`); !want.MatchString(said.String()) {
+		t.Errorf("said %q", said.String())
+	}
+}

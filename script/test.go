@@ -1,0 +1,240 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"smolsh/stack/clock"
+)
+
+// A TestFunc is a top-level function of a file whose name begins with test_.
+type TestFunc struct {
+	Name string
+	Line int // from 1
+}
+
+// Tests are the test functions of a file, in the order in which they stand there. The file is read and
+// not run; the error is that it can't be read, or a *Failure where it isn't Starlark.
+func Tests(path string) ([]TestFunc, error) {
+	src, err := readSource(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := fileOptions.Parse(path, src, 0)
+	if err != nil {
+		var syn syntax.Error
+		if errors.As(err, &syn) {
+			return nil, &Failure{File: path, Line: int(syn.Pos.Line), Col: int(syn.Pos.Col), Message: syn.Msg}
+		}
+		return nil, err
+	}
+	var list []TestFunc
+	for _, stmt := range f.Stmts {
+		if def, ok := stmt.(*syntax.DefStmt); ok && strings.HasPrefix(def.Name.Name, "test_") {
+			list = append(list, TestFunc{def.Name.Name, int(def.Def.Line)})
+		}
+	}
+	return list, nil
+}
+
+// A Failure is why a test failed.
+type Failure struct {
+	File      string // where: the innermost position in a script, "" where there is none
+	Line, Col int    // from 1
+	Message   string // what was wrong; more than one line where it takes more
+	Trace     []string
+	// Interrupted says that Session.Interrupt ended the test, and nothing was found wrong so far.
+	Interrupted bool
+}
+
+// Error is the failure in a line or more: file and line, then what was wrong.
+func (f *Failure) Error() string {
+	if f.File == "" {
+		return f.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Message)
+}
+
+// testRun is what a session keeps while it runs a test.
+type testRun struct {
+	troubles []trouble
+}
+
+// trouble is an error that nobody has waited for: of a task, a handler or a function that judges packets.
+type trouble struct {
+	who string
+	err error
+}
+
+// trouble keeps an error of the background for the test that runs; it reports false where none does.
+func (s *Session) trouble(who string, err error) bool {
+	if s.test == nil {
+		return false
+	}
+	s.test.troubles = append(s.test.troubles, trouble{who, err})
+	return true
+}
+
+// noticed forgets an error of the background: the test has asked for it.
+func (s *Session) noticed(err error) {
+	if s.test != nil && err != nil {
+		s.test.troubles = slices.DeleteFunc(s.test.troubles, func(t trouble) bool { return t.err.Error() == err.Error() })
+	}
+}
+
+// RunTest evaluates a file and calls one of its test functions, in a session that has run nothing yet. It
+// is nil when the test passed: the function returned, no task failed that the test did not join or ask
+// for its error, and in each virtual lab every frame is accounted for.
+func (s *Session) RunTest(path, name string) *Failure {
+	s.test = &testRun{}
+	err := s.callTest(path, name)
+	if s.interrupted.CompareAndSwap(true, false) {
+		s.interruptTasks()
+	}
+	fail := s.main.fail
+	s.main.fail = nil
+	s.main.thread.Uncancel()
+	s.out.flush()
+	interrupted := fail == errInterrupted && err != nil
+	if fail != nil && err != nil {
+		err = s.withCause(err, fail)
+	}
+	var exit *exitError
+	if e := s.exit; e != nil {
+		s.exit, err = nil, e
+	}
+	if errors.As(err, &exit) && exit.code == 0 {
+		err = nil
+	}
+	// What went wrong in the background is the cause of what the test then waited for in vain.
+	if t := s.test.troubles; len(t) > 0 && !interrupted {
+		f := s.failure(t[0].err)
+		f.Message = t[0].who + ": " + f.Message
+		return f
+	}
+	if err != nil {
+		f := s.failure(err)
+		f.Interrupted = interrupted
+		return f
+	}
+	return s.conserved()
+}
+
+func (s *Session) callTest(path, name string) error {
+	s.keep(s.local)
+	src, err := readSource(path)
+	if err != nil {
+		return err
+	}
+	globals, err := s.exec(s.main, path, src)
+	if err != nil {
+		return err
+	}
+	fn, ok := globals[name].(starlark.Callable)
+	if !ok {
+		return fmt.Errorf("%s has no function %s", path, name)
+	}
+	if _, err = starlark.Call(s.main.thread, fn, nil, nil); err != nil {
+		return err
+	}
+	return s.main.yield() // what is ready now may find something wrong
+}
+
+// conserved is the law that holds in each campaign, for every virtual lab of the session.
+func (s *Session) conserved() *Failure {
+	for _, w := range s.worlds {
+		if !w.Virtual() {
+			continue
+		}
+		var err error
+		s.do(w, func(clock.Instant) { err = w.World().Conservation() })
+		if err != nil {
+			return &Failure{Message: "frames have vanished uncounted: " + err.Error()}
+		}
+	}
+	return nil
+}
+
+// failure is err with its position, its source line and its callers.
+func (s *Session) failure(err error) *Failure {
+	f := &Failure{}
+	var list resolve.ErrorList
+	var eval *starlark.EvalError
+	at := func(pos syntax.Position) { f.File, f.Line, f.Col = pos.Filename(), int(pos.Line), int(pos.Col) }
+	source := func(pos syntax.Position) {
+		if line := s.sourceLine(pos.Filename(), int(pos.Line)); line != "" {
+			f.Trace = append(f.Trace, "    "+line)
+		}
+	}
+	switch {
+	case errors.As(err, &list):
+		at(list[0].Pos)
+		f.Message = s.hint(list[0].Msg)
+		source(list[0].Pos)
+	case errors.As(err, &eval):
+		f.Message = s.unbound(eval.Msg)
+		for i := range eval.CallStack {
+			fr := eval.CallStack.At(i)
+			if fr.Pos.Filename() == "<builtin>" {
+				continue
+			}
+			if f.File == "" {
+				at(fr.Pos)
+			} else {
+				f.Trace = append(f.Trace, fmt.Sprintf("%s:%d: in %s", fr.Pos.Filename(), fr.Pos.Line, fr.Name))
+			}
+			source(fr.Pos)
+		}
+	default:
+		f.Message = err.Error()
+	}
+	return f
+}
+
+// LastPackets are the last n packets that the hosts of the session's virtual labs and its own have seen, in
+// the order in which they were seen, as trace prints them.
+func (s *Session) LastPackets(n int) []string {
+	type line struct {
+		order uint64
+		text  func(verdict string) string
+		said  string
+	}
+	var lines []line
+	for h, r := range s.recent {
+		var list []seen
+		h.do(func(clock.Instant) { list = r.all() })
+		t := &tracer{s: s, name: s.prefix(h)}
+		for i := range list {
+			p := &list[i]
+			what := t.line(p.head[:p.n], p.medium, p.gso)
+			lines = append(lines, line{p.order, func(v string) string { return t.text(p.now, p.iface, p.dir, what, v) }, p.marks.After(p.verdict.String())})
+		}
+	}
+	slices.SortFunc(lines, func(a, b line) int { return int(int64(a.order - b.order)) })
+	lines = lines[max(0, len(lines)-n):]
+	out := make([]string, len(lines))
+	widest := 0
+	for _, l := range lines {
+		widest = max(widest, utf8.RuneCountInString(l.text("")))
+	}
+	at := s.verdictAt.Swap(int32(min(widest+2, verdictColumn)))
+	for i, l := range lines {
+		out[i] = l.text(l.said)
+	}
+	s.verdictAt.Store(at)
+	return out
+}
+
+// CaptureAll writes every packet of every host of the session's own world, of labs yet to be made too, to a
+// file until Close.
+func (s *Session) CaptureAll(path string) error {
+	_, err := s.startCapture(s.home, path, nil, s.home.World().Capture)
+	return err
+}

@@ -177,8 +177,12 @@ const ourBad = `ip.src == 192.168.69.1 && !icmp.type == 3 && (_ws.malformed || i
 // TestServerLive is examples/server.star under the kernel's clients, without and with faults. Each case is
 // one goroutine, without subtests: only the thread that made it is in the namespace.
 func TestServerLive(t *testing.T) {
-	t.Run("clean", func(t *testing.T) { serverLive(t, false) })
-	t.Run("faults", func(t *testing.T) { serverLive(t, true, "--drop-chance", "15", "--corrupt-chance", "15") })
+	t.Parallel() // with back-off for the most part
+	t.Run("clean", func(t *testing.T) { t.Parallel(); serverLive(t, false) })
+	t.Run("faults", func(t *testing.T) {
+		t.Parallel()
+		serverLive(t, true, "--drop-chance", "15", "--corrupt-chance", "15")
+	})
 }
 
 func serverLive(t *testing.T, faulty bool, flags ...string) {
@@ -300,6 +304,7 @@ func hundred(t *testing.T) {
 
 // TestClientsLive runs the client examples against the kernel.
 func TestClientsLive(t *testing.T) {
+	t.Parallel()
 	taptest.NeedTools(t, "ip", "python3", "tshark")
 	namespace(t)
 	web := t.TempDir()

@@ -6,9 +6,10 @@
 // that two runs of one seed write the same file anywhere.
 //
 // Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng,
-// draft-ietf-opsawg-pcap). Encoding is gopacket's pcapgo. Reading captures is left out so far.
+// draft-ietf-opsawg-pcap). Encoding and decoding are gopacket's pcapgo. A Reader takes both formats, compressed
+// with gzip too, and bounds what a hostile file can make it hold.
 //
-// A Writer is single-owner: one goroutine at a time may use it.
+// A Writer and a Reader are single-owner: one goroutine at a time may use it.
 package capture
 
 import (

@@ -17,6 +17,7 @@ type packet struct {
 	s      *Session
 	octets []byte
 	medium phy.Medium
+	length int // of the whole frame, of which octets may be the head
 	seen   *sighting
 }
 
@@ -24,7 +25,7 @@ type packet struct {
 type sighting struct {
 	now     clock.Instant
 	dev     string
-	dir     string // "rx", "tx", or on a link "a->b"
+	dir     string // "rx", "tx", on a link "a->b", empty where a file does not say
 	verdict string
 }
 
@@ -38,13 +39,16 @@ func (p *packet) sighted(name string) starlark.Value {
 	case "dev":
 		return starlark.String(p.seen.dev)
 	case "dir":
+		if p.seen.dir == "" {
+			return starlark.None
+		}
 		return starlark.String(p.seen.dir)
 	}
 	return starlark.String(p.seen.verdict)
 }
 
 func newPacket(s *Session, frame []byte, m phy.Medium) *packet {
-	return &packet{s: s, octets: append([]byte(nil), frame...), medium: m}
+	return &packet{s: s, octets: append([]byte(nil), frame...), medium: m, length: len(frame)}
 }
 
 func (p *packet) String() string        { return summary(p.octets, p.medium) }
@@ -66,7 +70,7 @@ func (p *packet) Attr(name string) (starlark.Value, error) {
 	case "time", "dev", "dir", "verdict":
 		return p.sighted(name), nil
 	case "len":
-		return num(len(p.octets)), nil
+		return num(p.length), nil
 	case "bytes":
 		return starlark.Bytes(p.octets), nil
 	case "eth", "arp":

@@ -66,3 +66,39 @@ func (p *packet) layers() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// maxLines is how many packets of a list the prompt shows.
+const maxLines = 100
+
+// packetLines is a list of packets as a trace would have had them; false for another list.
+func (s *Session) packetLines(list *starlark.List) (string, bool) {
+	var lines []string
+	var seqs sequences
+	for i := range list.Len() {
+		p, ok := list.Index(i).(*packet)
+		if !ok {
+			return "", false
+		}
+		if len(lines) < maxLines {
+			lines = append(lines, p.line(&seqs))
+		}
+	}
+	if more := list.Len() - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("… %d more", more))
+	}
+	return strings.Join(lines, "\n"), len(lines) > 0
+}
+
+// line is the packet with when and where it was seen, and what became of it.
+func (p *packet) line(seqs *sequences) string {
+	what := seqs.line(p.octets, p.medium)
+	if p.seen == nil {
+		return what
+	}
+	arrow := map[string]string{"rx": "< ", "tx": " >"}[p.seen.dir]
+	if arrow == "" {
+		arrow = p.seen.dir
+	}
+	words := strings.Fields(p.seen.now.String() + " " + p.seen.dev)
+	return p.s.withVerdict(strings.Join(words, " ")+" "+arrow+" "+what, p.seen.verdict)
+}

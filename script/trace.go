@@ -35,6 +35,10 @@ func traceBuiltins() []*builtin {
 			example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, fn: builtinSniff},
 		{name: "capture", sig: "path, filter=None", kinds: "str str", result: "capture", host: true, see: "trace, lab.capture",
 			doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", example: `capture("x.pcapng")`, fn: builtinCapture},
+		{name: "read_capture", sig: "path, filter=None, count=None", kinds: "str str int:1..100000", result: "list", see: "capture, sniff",
+			args:    "path: pcapng or pcap, compressed with gzip or not; count: how many to read, and at most 100000",
+			doc:     "The packets of a capture file; what is said of one there is its verdict, and times count from 1970.",
+			example: `c = capture("x.pcapng"); ping("192.168.69.100", count=1); c.stop(); read_capture("x.pcapng", "icmp")[1].summary()`, fn: builtinReadCapture},
 		{name: "capture.stop", doc: "Finish the file.", example: `capture("x.pcapng").stop()`, fn: captureStop},
 	}
 }
@@ -174,9 +178,13 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, what, verd
 	if dir == stack.TX {
 		arrow = " >"
 	}
-	line := fmt.Sprintf("%v %s%s %s %s", now, t.name, iface, arrow, what)
+	return t.s.withVerdict(fmt.Sprintf("%v %s%s %s %s", now, t.name, iface, arrow, what), verdict)
+}
+
+// withVerdict puts the verdict where it can be read down the page.
+func (s *Session) withVerdict(line, verdict string) string {
 	if verdict != "" {
-		pad := max(2, int(t.s.verdictAt.Load())-utf8.RuneCountInString(line))
+		pad := max(2, int(s.verdictAt.Load())-utf8.RuneCountInString(line))
 		line = fmt.Sprintf("%s%*s%s", line, pad, "", verdict)
 	}
 	return line

@@ -215,6 +215,11 @@ func (s *Session) display(v starlark.Value) string {
 	if d, ok := v.(displayer); ok {
 		return d.display()
 	}
+	if list, ok := v.(*starlark.List); ok {
+		if text, ok := s.packetLines(list); ok {
+			return text
+		}
+	}
 	text := v.String()
 	if _, ok := v.(*table); ok && s.cfg.Heading != nil {
 		head, rest, more := strings.Cut(text, "\n")

@@ -47,7 +47,7 @@ var valueTypes = []valueType{
 		{"task", "the task that calls the function"},
 	}},
 	{"event", "What on() calls a function with; printed, it is a line.", [][2]string{
-		{"event", `"tcp", "connection", "neighbor", "conflict", "drop" or "recovery"`}, {"time", "when, in seconds since the start"}, {"host", "where"},
+		{"event", `"tcp", "connection", "neighbor", "conflict", "drop" or "recovery"; of "packet" the function gets the packet itself`}, {"time", "when, in seconds since the start"}, {"host", "where"},
 		{"lost", "events lost since the one before"},
 		{"local", "tcp, connection, recovery: our address and port"}, {"peer", "tcp, connection, recovery: the other end's"},
 		{"passive", "tcp, connection: whether the peer opened it"}, {"state", "tcp, connection: the state it is in now"},
@@ -67,9 +67,9 @@ var valueTypes = []valueType{
 	{"packet", "A packet: a layer it does not have is None.", [][2]string{
 		{"eth", "dst src type"}, {"arp", "op hwsrc psrc hwdst pdst"}, {"ip", "src dst ttl proto id tos df len"},
 		{"tcp", `sport dport seq ack flags ("SA") window urgptr`}, {"udp", "sport dport len"}, {"icmp", "type code id seq"},
-		{"payload", "what the innermost layer carries"}, {"bytes", "all of it"}, {"len", "octets"},
-		{"time", "when it was seen, in seconds since the start"},
-		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"`},
+		{"payload", "what the innermost layer carries"}, {"bytes", "all of it, or what a capture file has kept"}, {"len", "octets of the whole"},
+		{"time", "when it was seen, in seconds since the start; of a file, since 1970"},
+		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},
 		{"verdict", "what the stack did with it, as trace() says it; of one that a rule judges nothing yet"},
 	}},
 }

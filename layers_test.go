@@ -56,7 +56,7 @@ var layers = []struct {
 	{"phy/raw", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
-	{"phy/tap", layer{inside: "phy stack/wire stack/drop",
+	{"phy/tap", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
 	{"stack", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop stack/tcp stack/neigh"}},

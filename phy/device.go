@@ -80,6 +80,20 @@ type Pollable interface {
 	FD() int
 }
 
+// Watcher is a device whose link changes under it: goes down and comes up, loses its carrier, gets another
+// MTU, is deleted.
+type Watcher interface {
+	Device
+	// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the
+	// device is closed; a call may be under way then. Calls of Watch after the first do nothing.
+	Watch(changed func())
+	// Refresh looks at the link anew; Capabilities and Up say what it found. The error matches ErrClosed when
+	// the device is closed or was deleted.
+	Refresh() error
+	// Up reports whether the link carried frames when Refresh last looked.
+	Up() bool
+}
+
 // Offloader is a device whose other end can be told, while it runs, to hand over frames of wire size with
 // finished checksums only. Frames under way come as they are.
 type Offloader interface {

@@ -245,6 +245,9 @@ func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 // Up reports whether the interface was up and had a carrier when Refresh last looked.
 func (d *Device) Up() bool { return d.link.Up && d.link.Carrier }
 
+// Link is what the interface was like when Refresh last looked.
+func (d *Device) Link() netif.State { return d.link.State }
+
 // Refresh asks the kernel for the interface's MTU and state. The error matches phy.ErrClosed when the
 // device is closed or the interface was deleted.
 func (d *Device) Refresh() error {

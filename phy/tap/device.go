@@ -3,16 +3,14 @@
 package tap
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"syscall"
 	"unsafe"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"smolsh/phy"
+	"smolsh/phy/netif"
 )
 
 // Name is the name of the kernel's interface.
@@ -22,12 +20,15 @@ func (d *Device) Name() string { return d.name }
 func (d *Device) FD() int { return d.fd }
 
 // Capabilities are Ethernet or, of a TUN, bare IP, the kernel's MTU as Refresh last saw it, and offloads
-// unless the device is plain. There is no MAC among them: the kernel's belongs to the kernel's end, and this end may have any
-// other.
+// unless the device is plain. There is no MAC among them: the kernel's belongs to the kernel's end, and this
+// end may have any other.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
 // Up reports whether the kernel's end was up when Refresh last looked.
 func (d *Device) Up() bool { return d.up }
+
+// Link is what the kernel's end was like when Refresh last looked.
+func (d *Device) Link() netif.State { return d.link.State }
 
 // Refresh asks the kernel for the MTU and the state of its end. The error matches phy.ErrClosed when
 // the device is closed or was deleted.
@@ -35,24 +36,30 @@ func (d *Device) Refresh() error {
 	if d.closed {
 		return phy.ErrClosed
 	}
-	link, err := d.netlink.LinkByIndex(d.index)
-	if err != nil {
-		if errors.As(err, new(netlink.LinkNotFoundError)) {
-			return d.gone()
-		}
-		return fmt.Errorf("%s: netlink: %w", d.name, err)
+	if err := d.link.Refresh(); err != nil {
+		return err
 	}
-	d.name = link.Attrs().Name
-	d.caps.MTU = link.Attrs().MTU
-	if d.vnet {
-		d.caps.MaxGSO, d.caps.TxChecksum, d.caps.Gather = maxGSO, true, true
-	}
-	d.up = link.Attrs().Flags&net.FlagUp != 0
+	d.adopt()
 	return nil
 }
 
-func (d *Device) gone() error {
-	return fmt.Errorf("%s: the device was deleted: %w", d.name, phy.ErrClosed)
+// adopt takes over what the link is like.
+func (d *Device) adopt() {
+	d.name = d.link.Name
+	d.caps.MTU = d.link.MTU
+	if d.vnet {
+		d.caps.MaxGSO, d.caps.TxChecksum, d.caps.Gather = maxGSO, true, true
+	}
+	d.up = d.link.Up && d.link.Carrier
+}
+
+// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the device
+// is closed. Calls after the first do nothing.
+func (d *Device) Watch(changed func()) {
+	if !d.watched && !d.closed {
+		d.watched = true
+		d.link.Watch(changed)
+	}
 }
 
 // Recv reads what waits, one frame per read, into the frames' tails. Frames need room for
@@ -81,7 +88,7 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 		case unix.EAGAIN:
 			return i, nil
 		case unix.EBADFD, unix.ENODEV, unix.EIO:
-			return i, d.gone()
+			return i, d.link.Gone()
 		default:
 			return i, fmt.Errorf("%s: read: %w", d.name, err)
 		}
@@ -116,7 +123,7 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 			d.up = false
 			return i, phy.ErrDown
 		case unix.EBADFD, unix.ENODEV:
-			return i, d.gone()
+			return i, d.link.Gone()
 		default:
 			return i, fmt.Errorf("%s: write: %w", d.name, err)
 		}
@@ -154,7 +161,9 @@ func (d *Device) Close() error {
 		return phy.ErrClosed
 	}
 	d.closed = true
-	d.netlink.Close()
+	if d.link != nil {
+		d.link.Close()
+	}
 	if d.file == nil {
 		return nil
 	}

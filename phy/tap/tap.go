@@ -47,6 +47,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smolsh/phy"
+	"smolsh/phy/netif"
 )
 
 // What Open reports, wrapped with the device's name and matched with errors.Is.
@@ -77,14 +78,14 @@ type Options struct {
 type Device struct {
 	name    string
 	mode    netlink.TuntapMode
-	index   int
+	link    *netif.Link // the kernel's end; nil until it is open
 	file    io.Closer
 	fd      int
 	vnet    bool // frames have a virtio-net header
-	netlink *netlink.Handle
 	caps    phy.Capabilities
 	up      bool
 	closed  bool
+	watched bool
 	parts   [3]unix.Iovec // of the frame that is being written
 }
 
@@ -121,11 +122,7 @@ func Open(name string, opts Options) (*Device, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("%s: netlink: %w", name, err)
-	}
-	d := &Device{name: name, mode: netlink.TUNTAP_MODE_TAP, netlink: handle, fd: -1}
+	d := &Device{name: name, mode: netlink.TUNTAP_MODE_TAP, fd: -1}
 	if opts.TUN {
 		d.mode, d.caps.Medium = netlink.TUNTAP_MODE_TUN, phy.MediumIP
 	}
@@ -142,7 +139,7 @@ func (d *Device) open(opts Options) error {
 		cfg.DeviceType = water.TUN
 	}
 	cfg.Name, cfg.Persist = d.name, opts.Persist
-	link, err := d.netlink.LinkByName(d.name)
+	link, err := netlink.LinkByName(d.name)
 	made := err != nil
 	switch {
 	case err == nil:
@@ -169,11 +166,11 @@ func (d *Device) open(opts Options) error {
 	if err := d.SetOffload(!opts.Plain); err != nil {
 		return err
 	}
-	if link, err = d.netlink.LinkByName(d.name); err != nil {
-		return fmt.Errorf("%s: netlink: %w", d.name, err)
+	if d.link, err = netif.Open(d.name); err != nil {
+		return err
 	}
-	d.index = link.Attrs().Index
-	return d.Refresh()
+	d.adopt()
+	return nil
 }
 
 // KindOf is the kind of a network interface in one word: tap, tun, or the kernel's own for others, such as

@@ -17,7 +17,7 @@ import (
 // eventKinds are the events by name.
 var eventKinds = map[string]stack.EventKind{
 	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
-	"recovery": stack.EventRecovery, "conflict": stack.EventConflict,
+	"recovery": stack.EventRecovery, "conflict": stack.EventConflict, "link": stack.EventLink,
 }
 
 // packetEvent is the event that no host raises: observing the host tells of it.
@@ -84,7 +84,7 @@ func (v *subscription) AttrNames() []string {
 func eventBuiltins() []*builtin {
 	return []*builtin{
 		{name: "on", sig: "event, fn, filter=None", kinds: "str fn str", host: true, result: "subscription",
-			args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
+			args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
 				`filter: of "packet" and "drop": tcpdump's expression`,
 			doc:     "Call fn with every event of a kind from now on, while the caller waits.",
 			example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
@@ -256,6 +256,9 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 		text = fmt.Sprintf("%v %v: %v, %s", ev.Local, ev.Remote, ev.Episode, ev.Why)
 		d["local"], d["peer"] = endpoint(ev.Local), endpoint(ev.Remote)
 		d["episode"], d["why"] = starlark.String(ev.Episode.String()), starlark.String(ev.Why)
+	case stack.EventLink:
+		text = fmt.Sprintf("%s: %s -> %s, mtu %d", ev.Iface.Name(), ev.Old, ev.New, ev.MTU)
+		d["dev"], d["old"], d["new"], d["mtu"] = starlark.String(ev.Iface.Name()), starlark.String(ev.Old), starlark.String(ev.New), num(ev.MTU)
 	}
 	if lost > 0 {
 		text += fmt.Sprintf("   (%d events before it lost)", lost)

@@ -93,15 +93,11 @@ func ifacesTable(c *call) (starlark.Value, error) {
 	h.do(func(clock.Instant) { infos = h.h.IfaceInfos() })
 	t := c.table(columns(ifaceColumns)...)
 	for _, i := range infos {
-		state := "DOWN"
-		if i.Up {
-			state = "UP"
-		}
 		var hw starlark.Value = starlark.String(i.MAC.String())
 		if i.MAC.IsZero() {
 			hw = starlark.None
 		}
-		r := t.add(starlark.String(i.Name), starlark.String(i.Medium), starlark.String(state), num(i.MTU), hw,
+		r := t.add(starlark.String(i.Name), starlark.String(i.Medium), starlark.String(i.State), num(i.MTU), hw,
 			addrs(i.Addrs), num(i.RxPackets), num(i.RxBytes), num(i.RxDropped), num(i.TxPackets), num(i.TxBytes), num(i.TxDropped))
 		r.actions, r.about = "iface", &ifaceValue{h, i.Name}
 	}

@@ -23,6 +23,7 @@ const (
 	EventDrop                        // a packet was dropped
 	EventConflict                    // another station uses our address (RFC 5227)
 	EventRecovery                    // a sender's view of its path took a turn: loss recovery, timeout, undo, probe
+	EventLink                        // an interface went up or down, or its MTU changed
 )
 
 // Event is something that happened in the host. Fields that its kind does not name are zero.
@@ -40,6 +41,9 @@ type Event struct {
 	// Of EventRecovery, with Local and Remote.
 	Episode tcp.Episode
 	Why     string
+
+	// Of EventLink, with Iface, Old and New: the longest packet now, in octets.
+	MTU int
 
 	// Of EventNeighbor and EventConflict; of EventDrop only Iface, nil where the packet had not got so far.
 	Iface    *Iface

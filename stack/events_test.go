@@ -27,6 +27,8 @@ func (l *told) take(ev Event) {
 		s += fmt.Sprintf("neighbor %v %s %q-%q %v", ev.Addr, ev.Iface.Name(), ev.Old, ev.New, ev.HW)
 	case EventDrop:
 		s += fmt.Sprintf("drop %v dir=%d %d octets", ev.Reason, ev.Dir, len(ev.Octets))
+	case EventLink:
+		s += fmt.Sprintf("link %s %s-%s mtu %d", ev.Iface.Name(), ev.Old, ev.New, ev.MTU)
 	}
 	l.lines = append(l.lines, s)
 }
@@ -172,7 +174,40 @@ func TestEventsOfNeighborsAndDrops(t *testing.T) {
 	log.want(t, "9.000000 drop unknown mac dir=0 60 octets",
 		`9.000000 neighbor 10.0.0.1 eth0 ""-"INCOMPLETE" 00:00:00:00:00:00`,
 		"9.000000 drop interface down dir=1 28 octets",
-		`9.000000 neighbor 10.0.0.1 eth0 "INCOMPLETE"-"" 00:00:00:00:00:00`)
+		`9.000000 neighbor 10.0.0.1 eth0 "INCOMPLETE"-"" 00:00:00:00:00:00`,
+		"9.000000 link eth0 UP-DOWN mtu 1500")
+}
+
+// An interface carries packets while it is switched on and its link is up; each change of the link and of the
+// MTU is told once.
+func TestEventsOfLinks(t *testing.T) {
+	n := newNetwork(t)
+	h, i := n.host("b", macB, "10.0.0.2/24")
+	drain(h, 0, i)
+	var log told
+	h.Events(log.take)
+	caps := i.caps
+	narrow := caps
+	narrow.MTU = 1400
+	for _, c := range []struct {
+		do    func()
+		state string
+		up    bool
+		want  []string
+	}{
+		{func() { i.SetLink(1e9, caps, true) }, "UP", true, nil},
+		{func() { i.SetLink(2e9, narrow, true) }, "UP", true, []string{"2.000000 link eth0 UP-UP mtu 1400"}},
+		{func() { i.SetLink(3e9, narrow, false) }, "NO-CARRIER", false, []string{"3.000000 link eth0 UP-NO-CARRIER mtu 1400"}},
+		{func() { i.SetUp(4e9, false) }, "DOWN", false, []string{"4.000000 link eth0 NO-CARRIER-DOWN mtu 1400"}},
+		{func() { i.SetLink(5e9, caps, true) }, "DOWN", false, []string{"5.000000 link eth0 DOWN-DOWN mtu 1500"}},
+		{func() { i.SetUp(6e9, true) }, "UP", true, []string{"6.000000 link eth0 DOWN-UP mtu 1500"}},
+	} {
+		c.do()
+		if info := i.Info(); info.State != c.state || info.Up != c.up || i.Up() != c.up {
+			t.Errorf("state %s, up %v, want %s, %v", info.State, info.Up, c.state, c.up)
+		}
+		log.want(t, c.want...)
+	}
 }
 
 func TestNoAllocsEvents(t *testing.T) {

@@ -39,7 +39,9 @@ type Iface struct {
 	index  uint16 // among the host's
 	loop   bool
 	hidden bool
-	up     bool
+	up     bool // switched on, on a link that is up
+
+	off, linkDown bool
 
 	claims []*Claim      // addresses that are being probed for or announced
 	groups []*membership // multicast groups that sockets have joined, in the order of joining
@@ -121,8 +123,19 @@ func (i *Iface) mru() int {
 // Loop reports whether this is the loop to the host's own addresses.
 func (i *Iface) Loop() bool { return i.loop }
 
-// Up reports whether the interface is administratively up.
+// Up reports whether the interface carries packets: it is switched on and its link is up.
 func (i *Iface) Up() bool { return i.up }
+
+// State is the interface's in one word: UP; DOWN where it was switched off; NO-CARRIER where its link is down.
+func (i *Iface) State() string {
+	switch {
+	case i.off:
+		return "DOWN"
+	case i.linkDown:
+		return "NO-CARRIER"
+	}
+	return "UP"
+}
 
 // Addrs is the interface's addresses with their prefix lengths, in the order in which they were added.
 func (i *Iface) Addrs() []netip.Prefix {
@@ -207,10 +220,25 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 
 // SetUp switches the interface on or off. Off, it forgets its neighbours and what waits to be sent, its
 // routes lead nowhere, and what arrives is dropped; its connections live on.
-func (i *Iface) SetUp(now clock.Instant, up bool) {
-	if i.up == up {
-		return
+func (i *Iface) SetUp(now clock.Instant, up bool) { i.change(now, i.caps, !up, i.linkDown) }
+
+// SetLink says what the interface's device offers from now on, and whether its link is up. While it is not,
+// all is as if the interface had been switched off.
+func (i *Iface) SetLink(now clock.Instant, c phy.Capabilities, up bool) { i.change(now, c, i.off, !up) }
+
+func (i *Iface) change(now clock.Instant, c phy.Capabilities, off, linkDown bool) {
+	state, mtu := i.State(), i.MTU()
+	i.caps, i.off, i.linkDown = c, off, linkDown
+	if up := !off && !linkDown; up != i.up {
+		i.turn(now, up)
 	}
+	if len(i.host.events) > 0 && (i.State() != state || i.MTU() != mtu) {
+		i.host.raise(Event{Kind: EventLink, Now: now, Iface: i, Old: state, New: i.State(), MTU: i.MTU()})
+	}
+}
+
+// turn makes the interface carry packets, or stop.
+func (i *Iface) turn(now clock.Instant, up bool) {
 	i.up = up
 	i.host.epoch++
 	i.regroup(now)

@@ -34,6 +34,7 @@ func (h *Host) Snapshot(now clock.Instant) *Snapshot {
 // IfaceInfo is one row of the interface table. Octets are of frames with their link header.
 type IfaceInfo struct {
 	Name, Medium                  string
+	State                         string // see Iface.State
 	Up                            bool
 	MTU                           int
 	MAC                           wire.HardwareAddr
@@ -56,7 +57,7 @@ func (h *Host) IfaceInfos() []IfaceInfo {
 // Info is the interface's row of the table.
 func (i *Iface) Info() IfaceInfo {
 	return IfaceInfo{
-		Name: i.name, Medium: i.caps.Medium.String(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(),
+		Name: i.name, Medium: i.caps.Medium.String(), State: i.State(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(),
 		RxPackets: i.rxPackets, RxBytes: i.rxBytes, RxDropped: i.rxDropped,
 		TxPackets: i.txPackets, TxBytes: i.txBytes, TxDropped: i.txDropped,
 	}

@@ -85,6 +85,9 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 		return nil, err
 	}
 	w := h.lab.world
+	if d, ok := dev.(phy.Watcher); ok {
+		p.iface.SetLink(w.now, p.caps, d.Up())
+	}
 	if _, ok := dev.(phy.Pollable); ok {
 		w.devices = append(w.devices, p)
 		w.generation++

@@ -148,6 +148,26 @@ func (p *Port) refresh() {
 	}
 }
 
+// Relink looks at the link of the port's device anew; a Runner calls it when the device says that there may be
+// something new. A device that was deleted is taken out of service.
+func (p *Port) Relink(now clock.Instant) {
+	d, ok := p.dev.(phy.Watcher)
+	if !ok || p.err != nil {
+		return
+	}
+	switch err := d.Refresh(); {
+	case err == phy.ErrClosed: // by whoever opened it
+		p.Detach()
+		return
+	case errors.Is(err, phy.ErrClosed):
+		p.Fail(err)
+		return
+	}
+	p.caps = p.offered()
+	p.iface.SetLink(now, p.caps, d.Up())
+	p.world().touch(p.host)
+}
+
 // pump lets the interface transmit a batch and the device take what it can, and returns how many frames
 // moved.
 func (p *Port) pump(now clock.Instant) (n int) {

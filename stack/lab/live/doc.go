@@ -14,6 +14,9 @@
 // World.OnDeviceError; one that is full keeps its frames until it is writable. Neither holds up the
 // others. Devices need no registration: Host.Attach puts pollable ones on the list that the loop reads.
 //
+// A device whose link changes (phy.Watcher) says so on a goroutine of its own, through the mailbox; then the loop
+// looks at it.
+//
 // Left out on purpose: io_uring. Linux only; elsewhere New returns an error.
 //
 // A Runner of this package may be used by any number of goroutines, but what Do runs must not call Do.

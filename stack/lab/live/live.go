@@ -60,6 +60,14 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 	calls.Put(c)
 }
 
+// tell is Do for a device's own goroutine: once the loop has ended there is nothing to tell.
+func (r *runner) tell(fn func(now clock.Instant)) {
+	c := &call{fn: fn, done: make(chan struct{}, 1)}
+	if r.box.post(c) {
+		<-c.done
+	}
+}
+
 // Idle waits for wake.
 func (r *runner) Idle(wake <-chan struct{}) bool {
 	select {

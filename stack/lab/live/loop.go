@@ -110,6 +110,12 @@ func (l *loop) judge(i int, p *lab.Port, seen int16, drained int) {
 	}
 }
 
+// relink takes what a device's link has become. What poll complained of so far was about that.
+func (l *loop) relink(now clock.Instant, p *lab.Port) {
+	p.Relink(now)
+	clear(l.errors)
+}
+
 // serve runs what callers asked for and returns how much that was.
 func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	l.taken, closed = l.box.take(l.taken)
@@ -174,6 +180,9 @@ func (l *loop) refresh() {
 			l.ports = append(l.ports, p)
 			l.fds = append(l.fds, unix.PollFd{Fd: int32(p.Device().(phy.Pollable).FD())})
 			l.errors = append(l.errors, 0)
+			if d, ok := p.Device().(phy.Watcher); ok {
+				d.Watch(func() { l.tell(func(now clock.Instant) { l.relink(now, p) }) })
+			}
 		}
 	}
 	for i, p := range l.ports {

@@ -49,7 +49,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	if err := o.host(l); err != nil {
 		return usageError("%v", err)
 	}
-	w.OnDeviceError = onDeviceError
+	w.OnDeviceError = l.deviceFailed
 	for i, d := range devices {
 		own := addrs[min(i, len(addrs)):min(i+1, len(addrs))]
 		if i == len(devices)-1 {

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -23,7 +21,8 @@ type shellLab struct {
 	seed    uint64
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
-	why     string         // one line when it is another lab than was asked for
+	notes   *notes
+	why     string // one line when it is another lab than was asked for
 }
 
 var (
@@ -35,7 +34,7 @@ var (
 
 // open makes a lab with these devices.
 func (o *options) open(devices []device) (*shellLab, error) {
-	l := &shellLab{}
+	l := &shellLab{notes: newNotes()}
 	if len(devices) > 1 {
 		for _, d := range devices {
 			if !d.live() || d.kind == "lab" {
@@ -134,11 +133,6 @@ func (o *options) loopback(l *shellLab, w *lab.World) (err error) {
 	}
 	l.runner = lab.NewVirtual(w)
 	return nil
-}
-
-// onDeviceError tells about a device that failed while it ran.
-func onDeviceError(p *lab.Port, err error) {
-	fmt.Fprintf(os.Stderr, "smolsh: %s is out of service: %v\n", p.Iface().Name(), err)
 }
 
 func (l *shellLab) close() {

@@ -118,11 +118,14 @@ func (o *options) start() (int, error) {
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading
 	}
+	l.notes.start(config.Stderr)
+	l.watchDevices()
 	s := script.New(config)
 	status, err = o.runSession(s, l, shell, source)
 	if cerr := s.Close(); cerr != nil && err == nil {
 		err = cerr
 	}
+	l.notes.close()
 	return status, err
 }
 

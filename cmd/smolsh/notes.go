@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"smolsh/phy"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// notes are lines about devices, said on a goroutine of their own: the lab's owner must not wait for a
+// terminal.
+type notes struct {
+	lines      chan string
+	stop, done chan struct{}
+}
+
+// maxNotes is how many lines wait; more are lost.
+const maxNotes = 64
+
+func newNotes() *notes {
+	return &notes{make(chan string, maxNotes), make(chan struct{}), make(chan struct{})}
+}
+
+func (n *notes) say(format string, args ...any) {
+	select {
+	case n.lines <- fmt.Sprintf("smolsh: "+format, args...):
+	default:
+	}
+}
+
+// start writes what was said and will be, until close.
+func (n *notes) start(w io.Writer) {
+	go func() {
+		defer close(n.done)
+		for {
+			select {
+			case line := <-n.lines:
+				fmt.Fprintln(w, line)
+				continue
+			default:
+			}
+			select {
+			case line := <-n.lines:
+				fmt.Fprintln(w, line)
+			case <-n.stop:
+				if len(n.lines) == 0 {
+					return
+				}
+			}
+		}
+	}()
+}
+
+// close returns when everything has been written.
+func (n *notes) close() {
+	close(n.stop)
+	<-n.done
+}
+
+// watchDevices tells of links that are down now, and of every change. A virtual lab has no devices, and stays
+// untouched before anybody looks.
+func (l *shellLab) watchDevices() {
+	if l.runner.Virtual() {
+		return
+	}
+	l.runner.Do(func(clock.Instant) {
+		for _, p := range l.local.Ports() {
+			if d, ok := p.Device().(phy.Watcher); ok && !d.Up() {
+				l.notes.say("%v", linkError(d))
+			}
+		}
+		l.local.Events(l.linkChanged)
+	})
+}
+
+func (l *shellLab) linkChanged(ev stack.Event) {
+	if ev.Kind != stack.EventLink {
+		return
+	}
+	for _, p := range l.local.Ports() {
+		d, ok := p.Device().(phy.Watcher)
+		switch {
+		case !ok || p.Iface() != ev.Iface:
+		case ev.New == "NO-CARRIER" && ev.Old == "UP":
+			l.notes.say("%v", linkError(d))
+		case ev.New == "UP" && ev.Old == "NO-CARRIER":
+			l.notes.say("%s: the link is up again", d.Name())
+		case ev.New == ev.Old:
+			l.notes.say("%s: the MTU is %d now", d.Name(), ev.MTU)
+		}
+	}
+}
+
+// deviceFailed tells about a device that is gone.
+func (l *shellLab) deviceFailed(p *lab.Port, err error) {
+	l.notes.say("%s is out of service: %v", p.Iface().Name(), err)
+}

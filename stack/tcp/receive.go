@@ -171,7 +171,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if r := c.checkSequence(now, s); r != drop.None {
 		return r
 	}
-	c.ts.take(now, first, &s.Options)
+	c.takeStamp(now, first, s)
 	if s.Flags&wire.RST != 0 {
 		return c.checkReset(now, s)
 	}
@@ -206,7 +206,7 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 		if s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
 			// A repeat whose first answer was lost. The answer to it echoes its own stamp (RFC 7323 §4.3, rule
 			// 2), or the peer would take the time in between for the round trip.
-			c.ts.take(now, first, &s.Options)
+			c.takeStamp(now, first, s)
 			if len(s.Payload) > 0 {
 				c.noteDuplicate(first, end)
 			}

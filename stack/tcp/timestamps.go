@@ -62,6 +62,16 @@ func (t *stamps) take(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	}
 }
 
+// takeStamp is take for a segment that stands at first. One that the peer cannot have sent, a SYN or one that
+// acknowledges nothing of ours, leaves the stamp alone: a single forged one from the future would have PAWS
+// refuse all that the peer sends. Resets leave it alone, for PAWS does not judge them.
+func (c *Conn) takeStamp(now clock.Instant, first wire.Seq, s *Segment) {
+	v := &c.snd
+	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && !v.max.Less(s.Ack) && !s.Ack.Less(v.una.Add(-v.maxWnd)) {
+		c.ts.take(now, first, &s.Options)
+	}
+}
+
 // roundTrip is the time since the segment was sent whose stamp o echoes (§4.1). Stamps are exact to a
 // tick, so that it is at least one.
 func (t *stamps) roundTrip(now clock.Instant, o *wire.TCPOptions) (rtt time.Duration, ok bool) {

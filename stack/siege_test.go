@@ -1,0 +1,352 @@
+package stack
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+var updateAttacks = flag.Bool("update", false, "write docs/attacks.md")
+
+// attacksReport is docs/attacks.md, which TestAttacks writes.
+const attacksReport = "../docs/attacks.md"
+
+// attack is what somebody does to host B, and what must come of it.
+type attack struct {
+	name    string
+	what    string // comes to B
+	frames  int
+	prepare func(s *siege)
+	frame   func(s *siege, k int) *phy.Frame
+	why     string            // what becomes of it, in words
+	want    map[string]int    // verdicts
+	count   map[string]uint64 // by how much MIB counters grow; others are free to
+	within  sizes             // what may be kept while it lasts, beside what was kept before
+	harms   bool              // the live connection has to repeat segments
+}
+
+// sizes is how much of everything a host keeps.
+type sizes struct {
+	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, octets int
+}
+
+func (h *Host) sizes() (z sizes) {
+	z = sizes{
+		conns: len(h.conns), sockets: h.sockets, timers: h.timers.Len() + h.reports.Len(), paths: len(h.paths),
+		groups: h.memberships, claims: h.claims.Len(),
+	}
+	for _, l := range h.listeners {
+		z.half += l.half
+	}
+	for _, u := range h.udp {
+		z.octets += u.queue.charged
+	}
+	for _, i := range h.ifaces {
+		z.replies, z.datagrams, z.neighbors = z.replies+i.replies.n, z.datagrams+i.datagrams.n, z.neighbors+i.neigh.Len()
+		for _, e := range i.neigh.Entries() {
+			if !e.Usable() {
+				z.asked++
+			}
+			z.waiting += e.Waiting.datagrams.n + len(e.Waiting.conns)
+		}
+	}
+	return z
+}
+
+// fields are the sizes with their names.
+func (z *sizes) fields() (names []string, values []*int) {
+	return []string{"connections", "half-open", "sockets", "timers", "neighbours", "unresolved", "waiting for neighbours", "answers queued",
+			"datagrams queued", "narrow paths", "groups", "probes", "octets queued"},
+		[]*int{&z.conns, &z.half, &z.sockets, &z.timers, &z.neighbors, &z.asked, &z.waiting, &z.replies, &z.datagrams, &z.paths, &z.groups, &z.claims, &z.octets}
+}
+
+// siege is a host under attack on a link with A, its router and the other end of a connection that carries
+// octets both ways all the time.
+type siege struct {
+	t              *testing.T
+	n              *network
+	a, b           *Host
+	i              *Iface
+	l              *TCPListener
+	client, server *TCPConn
+	rng            *rand.Rand
+	up, down       stream
+	before, most   sizes
+	verdicts       map[string]int
+}
+
+// stream is one direction of the connection.
+type stream struct {
+	from, to *TCPConn
+	sent     int
+	got      []byte
+}
+
+// siegeOctets is what goes each way beside an attack.
+const siegeOctets = 300_000
+
+func (x *stream) step(s *siege, data []byte) {
+	k, err := x.from.Write(s.n.now, data[x.sent:])
+	if err != nil {
+		s.t.Fatalf("write: %v", err)
+	}
+	x.sent += k
+	var buf [4096]byte
+	for {
+		k, err := x.to.Read(s.n.now, buf[:])
+		if err != nil {
+			s.t.Fatalf("read: %v", err)
+		}
+		if k == 0 {
+			return
+		}
+		x.got = append(x.got, buf[:k]...)
+	}
+}
+
+// theWide is a second subnet of B, where there is room for many stations.
+var theWide = netip.MustParsePrefix("10.1.0.1/16")
+
+func newSiege(t *testing.T) *siege {
+	n, a, b := pair(t)
+	s := &siege{t: t, n: n, a: a, b: b, i: b.Ifaces()[0], rng: rand.New(rand.NewPCG(6, 6)), verdicts: map[string]int{}}
+	if err := s.i.AddAddr(n.now, theWide); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.l = listen(t, b, 80, tcp.Config{})
+	if _, err := b.BindUDP(port(netip.Addr{}, 6969)); err != nil {
+		t.Fatal(err)
+	}
+	s.client, s.server = dial(n, a, port(ipB, 80), s.l)
+	s.up, s.down = stream{from: s.client, to: s.server}, stream{from: s.server, to: s.client}
+	return s
+}
+
+// run moves time and the connection on.
+func (s *siege) run(d time.Duration, data []byte) {
+	s.up.step(s, data)
+	s.down.step(s, data)
+	s.n.run(d)
+}
+
+// lay has the attack happen and looks after the connection.
+func (s *siege) lay(x *attack) {
+	s.t.Helper()
+	data := octets(siegeOctets)
+	if x.prepare != nil {
+		x.prepare(s)
+	}
+	s.run(10*time.Millisecond, data[:1000])
+	s.before = s.b.sizes()
+	s.most = s.before
+	for k := range x.frames {
+		if k%16 == 0 {
+			// Some 60 octets each way with each millisecond: the connection lasts as long as the attack.
+			s.run(time.Millisecond, data[:min(siegeOctets, 1000+siegeOctets/2*k/x.frames)])
+		}
+		s.verdicts[s.b.Receive(s.n.now, s.i, x.frame(s, k)).String()]++
+		s.look()
+	}
+	for k := 0; len(s.up.got) < siegeOctets || len(s.down.got) < siegeOctets; k++ {
+		if k > 10_000 {
+			s.t.Fatalf("the connection stands still: %d and %d octets arrived", len(s.up.got), len(s.down.got))
+		}
+		s.run(10*time.Millisecond, data)
+		s.look()
+	}
+	if !bytes.Equal(s.up.got, data) || !bytes.Equal(s.down.got, data) {
+		s.t.Error("what the connection carried is not what was sent")
+	}
+}
+
+// look remembers the most that was kept. Tables are walked, so it is not done for every frame.
+func (s *siege) look() {
+	if s.rng.IntN(64) == 0 {
+		now := s.b.sizes()
+		_, values := now.fields()
+		_, most := s.most.fields()
+		for k, v := range values {
+			*most[k] = max(*most[k], *v)
+		}
+	}
+}
+
+// judge holds what happened against what the attack must come to.
+func (s *siege) judge(x *attack, was map[string]uint64) {
+	t := s.t
+	t.Helper()
+	if fmt.Sprint(s.verdicts) != fmt.Sprint(x.want) {
+		t.Errorf("verdicts %v, want %v", s.verdicts, x.want)
+	}
+	for name, want := range x.count {
+		if got := counterOf(t, s.b, name) - was[name]; got != want {
+			t.Errorf("%s grew by %d, want %d", name, got, want)
+		}
+	}
+	names, most := s.most.fields()
+	_, before := s.before.fields()
+	_, allowed := x.within.fields()
+	for k, v := range most {
+		// The connection itself has a timer, some segments and its neighbour.
+		if *v > *before[k]+*allowed[k]+2 {
+			t.Errorf("%s: %d kept, %d before, %d more allowed", names[k], *v, *before[k], *allowed[k])
+		}
+	}
+	for _, c := range []*TCPConn{s.client, s.server} {
+		if c.State() != tcp.Established {
+			t.Errorf("the connection is %v", c.State())
+		}
+		if info := c.Info(s.n.now); !x.harms && info.Retrans != 0 || info.MSS != 1448 {
+			t.Errorf("%d segments repeated, of at most %d octets", info.Retrans, info.MSS)
+		}
+	}
+	s.n.run(10 * time.Minute)
+	after := s.b.sizes()
+	_, left := after.fields()
+	for k, v := range left {
+		if *v > *before[k] && names[k] != "octets queued" { // those wait for their reader
+			t.Errorf("%s: %d left over ten minutes later, %d before", names[k], *v, *before[k])
+		}
+	}
+	if in, out := s.b.Conservation(); in != out {
+		t.Errorf("%d frames in, %d accounted for", in, out)
+	}
+}
+
+// TestAttacks lays siege to a host in every way of the list, each beside a connection that carries octets both
+// ways: they arrive as sent, without a repeat where the attack does not touch the link itself; what comes is
+// counted under the words and counters that the list names; tables stay within their bounds; and ten minutes
+// later nothing of it is left. What the list says becomes docs/attacks.md.
+func TestAttacks(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Attacks and what becomes of them\n\nGenerated by `go test ./stack -run TestAttacks -update`: each row is a test, its numbers are what the host counted. " +
+		"Every attack runs beside a\nconnection that carries " + thousands(siegeOctets) + " octets each way, which all arrive, without a repeat unless the row says so; every frame " +
+		"is accounted for, and ten\nminutes later the host keeps no more than before. Words in quotes are reasons of `drops()`, other words are answers or states of " +
+		"a trace; names like\nIpInReceives are those of `counters()`. Kept is what the host held at most while the attack lasted, beside what the\nconnection needs, looked at once in 64 frames.\n\n" +
+		"| Attack | What comes | What becomes of it | Verdicts | Counters | Kept |\n|---|---|---|---|---|---|\n")
+	for _, x := range slices.Concat(attacks, tcpAttacks) {
+		ok := t.Run(x.name, func(t *testing.T) {
+			s := newSiege(t)
+			was := map[string]uint64{}
+			for _, c := range s.b.CounterInfos() {
+				was[c.Name] = c.Value
+			}
+			s.lay(&x)
+			kept := s.kept(&x)
+			s.judge(&x, was)
+			fmt.Fprintf(&b, "| %s | %s × %s | %s | %s | %s | %s |\n", x.name, thousands(x.frames), x.what, x.why, tally(s.verdicts), increments(x.count), kept)
+		})
+		if !ok && *updateAttacks {
+			t.Fatal("docs/attacks.md is not written while an attack succeeds")
+		}
+	}
+	if t.Failed() || flag.Lookup("test.run").Value.String() != "" && strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		return
+	}
+	if *updateAttacks {
+		if err := os.WriteFile(attacksReport, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have, err := os.ReadFile(attacksReport); err != nil || string(have) != b.String() {
+		t.Errorf("docs/attacks.md is not what the attacks came to: go test ./stack -run TestAttacks -update (%v)", err)
+	}
+}
+
+// kept names the tables that grew because of the attack.
+func (s *siege) kept(x *attack) string {
+	names, most := s.most.fields()
+	_, before := s.before.fields()
+	_, allowed := x.within.fields()
+	var list []string
+	for k, v := range most {
+		if *allowed[k] > 0 && *v > *before[k] {
+			list = append(list, thousands(*v-*before[k])+" "+names[k])
+		}
+	}
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}
+
+func tally(verdicts map[string]int) string {
+	var words []string
+	for v := range verdicts {
+		words = append(words, v)
+	}
+	slices.SortFunc(words, func(a, b string) int {
+		return cmp.Or(verdicts[b]-verdicts[a], cmp.Compare(a, b))
+	})
+	for k, w := range words {
+		said, dropped := strings.CutPrefix(w, "dropped: ")
+		if dropped {
+			said = `"` + said + `"`
+		}
+		words[k] = thousands(verdicts[w]) + " " + said
+	}
+	return strings.Join(words, ", ")
+}
+
+func increments(counts map[string]uint64) string {
+	var list []string
+	for name, n := range counts {
+		list = append(list, name+" "+thousands(int(n)))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
+// Stations and packets of the list.
+
+// somewhere is an address that no subnet of B has.
+func (s *siege) somewhere() netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(11 + s.rng.IntN(100)), byte(s.rng.Uint32()), byte(s.rng.Uint32()), byte(1 + s.rng.IntN(250))})
+}
+
+// station is the kth of many on the wide subnet.
+func station(k int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 1, byte(1 + k/250%250), byte(1 + k%250)})
+}
+
+// fromC is a frame of the attacker's.
+func fromC(packet []byte) *phy.Frame {
+	return crafted{macB, macC, wire.EtherTypeIPv4, packet}.frame()
+}
+
+func (s *siege) syn(src netip.Addr, p uint16) *phy.Frame {
+	return fromC(tcpPacket(port(src, uint16(1024+s.rng.IntN(60000))), port(ipB, p), wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Flags: wire.SYN, Window: 1000}, nil))
+}
+
+// quoting is an ICMP error of type and code about a segment of the connection's at seq.
+func (s *siege) quoting(typ wire.ICMPType, code uint8, seq wire.Seq) []byte {
+	h := wire.TCP{SrcPort: 80, DstPort: s.client.Local().Port(), Seq: seq, Flags: wire.ACK}
+	q := make([]byte, wire.IPv4Len+wire.TCPLen)
+	h.Put(q[wire.IPv4Len:])
+	ip := wire.IPv4{TTL: 64, Protocol: wire.ProtocolTCP, Src: ipB, Dst: ipA, PayloadLen: 1480, DontFragment: true}
+	ip.Put(q)
+	return icmpPacket(ipC, ipB, wire.ICMP{Type: typ, Code: code}, q)
+}

@@ -128,7 +128,7 @@ func (r *report) text(o outcome, told telling) {
 	if o.failure != nil && r.failed <= maxTold {
 		seed := ""
 		if many {
-			seed = fmt.Sprintf("seed %-9d", o.seed)
+			seed = fmt.Sprintf("seed %-8d", o.seed)
 		}
 		line("FAIL", seed, o.took, o.simulated)
 		r.details(o, told)
@@ -142,7 +142,7 @@ func (r *report) text(o outcome, told telling) {
 	if r.failed == 0 {
 		seeds := ""
 		if many {
-			seeds = fmt.Sprintf("%-6d seeds  ", r.passed)
+			seeds = fmt.Sprintf("%7d seeds ", r.passed)
 		}
 		line("ok", seeds, r.took, r.simulated)
 	} else if many {

@@ -66,7 +66,7 @@ var layers = []struct {
 	{"script", layer{
 		inside: "stack/lab stack phy phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
-		outside: "go.starlark.net golang.org/x/sys/unix"}},
+		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},

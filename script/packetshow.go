@@ -42,7 +42,7 @@ func packetHexdump(c *call) (starlark.Value, error) {
 // layers is each layer's name, and below it its fields.
 func (p *packet) layers() string {
 	var lines []string
-	for _, name := range []string{"eth", "arp", "ip", "icmp", "udp", "tcp"} {
+	for _, name := range []string{"eth", "vlan", "arp", "ip", "ip6", "icmp", "icmp6", "udp", "tcp", "dns", "dhcp"} {
 		v, _ := p.Attr(name)
 		fields, ok := v.(*starlarkstruct.Struct)
 		if !ok {
@@ -58,7 +58,8 @@ func (p *packet) layers() string {
 			lines = append(lines, fmt.Sprintf("  %-8s %s", f, text))
 		}
 	}
-	if data, ok := p.internet("payload").(starlark.Bytes); ok && data != "" {
+	v, _ := p.Attr("payload")
+	if data, ok := v.(starlark.Bytes); ok && data != "" {
 		lines = append(lines, "[payload]", "  "+brief(data))
 	}
 	if len(lines) == 0 {

@@ -33,8 +33,8 @@ type seen struct {
 	head    [seenHead]byte
 }
 
-// seenHead has room for the longest headers of Ethernet, IPv4 and TCP.
-const seenHead = 14 + 60 + 60
+// seenHead has room for any headers, and for what most datagrams of DNS and DHCP say.
+const seenHead = 384
 
 // keep makes the host's last packets kept from now on.
 func (s *Session) keep(h *hostValue) *recent {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/gopacket/gopacket/layers"
+
 	"smolsh/phy"
 	"smolsh/stack/wire"
 )
@@ -58,22 +60,41 @@ func (q *sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
 // summary is a packet in one line, its numbers as they are on the wire.
 func summary(b []byte, m phy.Medium) string { return (*sequences)(nil).line(b, m) }
 
-// line is a packet in one line: the innermost layer that is understood.
+// line is a packet in one line: the innermost layer that is understood. Where the octets are but the head of a
+// packet, what it says of itself is told.
 func (q *sequences) line(b []byte, m phy.Medium) string {
-	if m == phy.MediumIP {
-		return q.ip(b)
+	d := dissect(b, m)
+	if m == phy.MediumEthernet && !d.ethernet {
+		return fmt.Sprintf("%d octets: %v", len(b), d.err)
 	}
-	eth, payload, err := wire.ParseEthernet(b)
-	if err != nil {
-		return fmt.Sprintf("%d octets: %v", len(b), err)
+	return tagText(d.tags) + q.network(&d)
+}
+
+// tagText names the VLANs in front of a packet.
+func tagText(tags []uint16) (s string) {
+	for _, t := range tags {
+		s += fmt.Sprintf("vlan %d, ", t&0xfff)
 	}
-	switch eth.Type {
-	case wire.EtherTypeARP:
-		return arpLine(&eth, payload)
-	case wire.EtherTypeIPv4:
-		return q.ip(payload)
+	return s
+}
+
+func (q *sequences) network(d *dissected) string {
+	switch {
+	case d.ip != 0:
+		return q.transport(d)
+	case d.etherType == wire.EtherTypeARP:
+		return arpLine(&d.eth, d.network)
+	case d.etherType == wire.EtherTypeIPv4:
+		return fmt.Sprintf("ip, %d octets: %v", len(d.network), d.err)
+	case d.etherType == wire.EtherTypeIPv6:
+		return fmt.Sprintf("ip6, %d octets: %v", len(d.network), d.err)
+	case !d.ethernet:
+		return fmt.Sprintf("%d octets, no IP", len(d.network))
 	}
-	return fmt.Sprintf("%v from %v, %v", eth.Dst, eth.Src, eth.Type)
+	if name := otherText(d.b, layers.LayerTypeEthernet); name != "" {
+		return fmt.Sprintf("%v from %v, %s", d.eth.Dst, d.eth.Src, name)
+	}
+	return fmt.Sprintf("%v from %v, %v", d.eth.Dst, d.eth.Src, d.etherType)
 }
 
 func arpLine(eth *wire.Ethernet, b []byte) string {
@@ -89,71 +110,68 @@ func arpLine(eth *wire.Ethernet, b []byte) string {
 	return fmt.Sprintf("arp %v is-at %v", a.SenderIP, a.SenderHW)
 }
 
-func (q *sequences) ip(b []byte) string {
-	ip, payload, err := wire.ParseIPv4(b)
-	if err != nil {
-		// The head of a packet, or its addresses alone, may still be told.
-		if ip, payload, err = wire.ParseQuotedIPv4(b); err != nil {
-			return fmt.Sprintf("ip, %d octets: %v", len(b), err)
-		}
+// transport is what is said of an IP packet.
+func (q *sequences) transport(d *dissected) string {
+	hosts := fmt.Sprintf("%v > %v: ", d.src, d.dst)
+	if d.offset > 0 {
+		return fmt.Sprintf("%s%v fragment at %d", hosts, d.proto, d.offset)
 	}
-	if ip.FragmentOffset > 0 {
-		return fmt.Sprintf("%v > %v: %v fragment at %d", ip.Src, ip.Dst, ip.Protocol, ip.FragmentOffset)
-	}
-	switch ip.Protocol {
+	src, dst, ok := d.ports()
+	ends := fmt.Sprintf("%v.%d > %v.%d: ", d.src, src, d.dst, dst)
+	switch d.proto {
 	case wire.ProtocolTCP:
-		if h, data, err := wire.ParseTCP(payload); err == nil {
-			n := ip.PayloadLen - h.HeaderLen()
-			if h.HeaderLen()+len(data) == len(payload) && len(payload) == ip.PayloadLen {
+		if h, data, ok := d.tcp(); ok {
+			n := d.length - h.HeaderLen()
+			if len(d.rest) == d.length {
 				n = len(data)
 			}
-			return q.tcp(&ip, &h, max(n, 0))
+			return ends + q.tcp(d.src, d.dst, &h, max(n, 0))
+		}
+		if ok && len(d.rest) >= 8 { // what an ICMP error has to quote
+			return fmt.Sprintf("%stcp, seq %d", ends, binary.BigEndian.Uint32(d.rest[4:]))
 		}
 	case wire.ProtocolUDP:
-		if h, data, err := wire.ParseUDP(payload, ip.Src, ip.Dst, false); err == nil {
-			return fmt.Sprintf("%v.%d > %v.%d: udp %d", ip.Src, h.SrcPort, ip.Dst, h.DstPort, len(data))
-		} else if cut := len(payload); cut >= wire.UDPLen && cut < ip.PayloadLen {
-			port := binary.BigEndian.Uint16
-			return fmt.Sprintf("%v.%d > %v.%d: udp %d", ip.Src, port(payload), ip.Dst, port(payload[2:]), ip.PayloadLen-wire.UDPLen)
+		if data, n, ok := d.udp(); ok {
+			if text := applicationText(src, dst, data, n); text != "" {
+				return ends + text
+			}
+			return fmt.Sprintf("%sudp %d", ends, n)
 		}
 	case wire.ProtocolICMP:
-		if h, data, err := wire.ParseICMP(payload, false); err == nil {
-			return fmt.Sprintf("%v > %v: icmp %s", ip.Src, ip.Dst, icmpText(&h, data, max(len(data), ip.PayloadLen-icmpHeader)))
+		if h, data, err := wire.ParseICMP(d.rest, false); err == nil && d.ip == 4 {
+			return hosts + "icmp " + icmpText(&h, data, max(len(data), d.length-icmpHeader))
+		}
+	case wire.ProtocolICMPv6:
+		if len(d.rest) >= icmpHeader && d.ip == 6 {
+			return hosts + "icmp6 " + icmp6Text(d.rest, d.length-icmpHeader)
 		}
 	case wire.ProtocolIGMP:
-		if h, err := wire.ParseIGMP(payload); err == nil {
-			return fmt.Sprintf("%v > %v: igmp %v", ip.Src, ip.Dst, &h)
+		if h, err := wire.ParseIGMP(d.rest); err == nil {
+			return fmt.Sprintf("%sigmp %v", hosts, &h)
 		}
+	default:
+		return fmt.Sprintf("%s%s, %d octets", hosts, protocolName(d.proto), d.length)
 	}
-	return fmt.Sprintf("%v > %v: %v, %d octets", ip.Src, ip.Dst, ip.Protocol, ip.PayloadLen)
+	return fmt.Sprintf("%s%v, %d octets", hosts, d.proto, d.length)
 }
 
-// icmpHeader is the length of every ICMP message's header, in octets.
-const icmpHeader = 8
-
-// icmpText is a message in words; n is how many octets it carries, of which data may be the first.
-func icmpText(h *wire.ICMP, data []byte, n int) string {
-	switch h.Type {
-	case wire.ICMPEchoRequest:
-		return fmt.Sprintf("echo request id %d seq %d, %d octets", h.ID, h.Seq, n)
-	case wire.ICMPEchoReply:
-		return fmt.Sprintf("echo reply id %d seq %d, %d octets", h.ID, h.Seq, n)
+// protocolName is the name of a protocol, or its number.
+func protocolName(p wire.Protocol) string {
+	if name := layers.IPProtocol(p).String(); !strings.HasPrefix(name, "Unknown") {
+		return strings.ToLower(name)
 	}
-	text := h.String()
-	if quote, err := wire.ParseQuoted(data); err == nil && h.IsError() {
-		text += fmt.Sprintf(" (%v.%d > %v.%d: %v)", quote.IP.Src, quote.SrcPort, quote.IP.Dst, quote.DstPort, quote.IP.Protocol)
-	}
-	return text
+	return p.String()
 }
 
-func (q *sequences) tcp(ip *wire.IPv4, h *wire.TCP, n int) string {
+// tcp is what is said of a segment with n octets of data.
+func (q *sequences) tcp(from, to netip.Addr, h *wire.TCP, n int) string {
 	seq, ack := uint32(h.Seq), uint32(h.Ack)
 	if q != nil {
-		src, dst := netip.AddrPortFrom(ip.Src, h.SrcPort), netip.AddrPortFrom(ip.Dst, h.DstPort)
+		src, dst := netip.AddrPortFrom(from, h.SrcPort), netip.AddrPortFrom(to, h.DstPort)
 		seq, ack = q.relative(flowKey{src, dst}, h)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v.%d > %v.%d: %s", ip.Src, h.SrcPort, ip.Dst, h.DstPort, flagText(h.Flags))
+	b.WriteString(flagText(h.Flags))
 	if n > 0 || h.Flags&(wire.SYN|wire.FIN|wire.RST) != 0 {
 		fmt.Fprintf(&b, " %d:%d(%d)", seq, seq+uint32(n), n)
 	}
@@ -164,7 +182,7 @@ func (q *sequences) tcp(ip *wire.IPv4, h *wire.TCP, n int) string {
 	if h.Flags.Has(wire.URG) {
 		fmt.Fprintf(&b, " urg %d", h.Urgent)
 	}
-	if o := optionText(&h.Options, h.Flags.Has(wire.SYN)); o != "" {
+	if o := optionText(&h.Options, h.Flags.Has(wire.SYN), ack-uint32(h.Ack)); o != "" {
 		fmt.Fprintf(&b, " <%s>", o)
 	}
 	return b.String()
@@ -188,8 +206,8 @@ func flagText(f wire.Flags) string {
 }
 
 // optionText names a segment's options. The timestamps that every segment of a connection has are told of
-// its SYN alone.
-func optionText(o *wire.TCPOptions, syn bool) string {
+// its SYN alone. What relative numbers of acknowledgements are more than those on the wire is shift.
+func optionText(o *wire.TCPOptions, syn bool, shift uint32) string {
 	var parts []string
 	if o.MSS != 0 {
 		parts = append(parts, fmt.Sprintf("mss %d", o.MSS))
@@ -204,7 +222,11 @@ func optionText(o *wire.TCPOptions, syn bool) string {
 		parts = append(parts, fmt.Sprintf("wscale %d", o.WindowScale))
 	}
 	if o.NumSACK > 0 {
-		parts = append(parts, fmt.Sprintf("sack %d", o.NumSACK))
+		sack := "sack"
+		for _, r := range o.SACK[:o.NumSACK] {
+			sack += fmt.Sprintf(" %d:%d", uint32(r.Left)+shift, uint32(r.Right)+shift)
+		}
+		parts = append(parts, sack)
 	}
 	return strings.Join(parts, ",")
 }

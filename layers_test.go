@@ -78,7 +78,7 @@ var layers = []struct {
 		inside: "cmd/smolsh/scenario cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
-			"github.com/vishvananda/netlink golang.org/x/sys/unix",
+			"github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix",
 		tests: "phy/tap/taptest"}},
 }
 

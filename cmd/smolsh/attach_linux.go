@@ -74,7 +74,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
 	dev, err := raw.Open(d.name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
 	if err != nil {
-		return deviceError(err)
+		return deviceFault(d, err)
 	}
 	l.devices = append(l.devices, dev)
 	if _, err := l.local.Attach(dev, addrs...); err != nil {
@@ -94,7 +94,7 @@ func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 		if errors.Is(err, tap.ErrName) {
 			return usageError("--device: %v", err)
 		}
-		return deviceError(err)
+		return deviceFault(d, err)
 	}
 	l.devices = append(l.devices, dev)
 	if missing != nil {

@@ -152,7 +152,7 @@ func TestTUNLive(t *testing.T) {
 	if out, err := run("", "ip", "link", "show", "tun0"); err != nil {
 		t.Errorf("the persistent TUN is gone: %s", out)
 	}
-	if out, err := run("", smolsh(t), "--device", "tap:tun0", "-c", "1"); err == nil || !strings.Contains(out, "smolsh: tun0: of another kind: it is a tun, not a tap") {
+	if out, err := run("", smolsh(t), "--device", "tap:tun0", "-c", "1"); err == nil || !strings.Contains(out, "smolsh: tun0 is a tun, not a tap (smolsh --device tun:tun0)") {
 		t.Errorf("a TUN as a TAP: %s", out)
 	}
 	if out, err := run("", smolsh(t), "--device", "tun:tun0", "--kernel-addr", "192.168.0.9/24", "-c", "1"); err == nil || !strings.Contains(out, "its kernel's end is left as it is") {
@@ -192,7 +192,7 @@ func TestRawLive(t *testing.T) {
 	var out string
 	var err error
 	space.Do(func() { out, err = run("", smolsh(t), "--device", "raw:nosuch0", "-c", "1") })
-	if err == nil || !strings.Contains(out, "smolsh: nosuch0: no such interface") {
+	if err == nil || !strings.Contains(out, "smolsh: there is no interface nosuch0 (ip -br link shows which there are)") {
 		t.Errorf("no interface: %q", out)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ type options struct {
 	promiscuous               bool
 	command, file, pcap       string
 	hasCommand                bool
-	verb                      string // doc, bench, test; "" for a script or the shell
+	verb                      string // doc, doctor, bench, test; "" for a script or the shell
 	args                      []string
 	devices                   []device
 	addrs, kernelAddrs        []netip.Prefix
@@ -48,6 +47,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh                    the shell; standard input that is no terminal is a script
   smolsh doc [NAME]         the reference
   smolsh test PATH…         run scenario tests
+  smolsh doctor [DEVICE…]   what this machine allows, and what mends it; of devices too, such as tap:tap0
   smolsh bench [FLAG…]      figures, beside the peers'
 
 `
@@ -107,9 +107,6 @@ type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-// later are the verbs whose place is kept.
-var later = map[string]bool{"doctor": true}
-
 func (o *options) positional(f *pflag.FlagSet) error {
 	o.args = f.Args()
 	o.hasCommand = f.Changed("command")
@@ -117,14 +114,9 @@ func (o *options) positional(f *pflag.FlagSet) error {
 		return nil
 	}
 	o.file, o.args = o.args[0], o.args[1:]
-	if o.file == "doc" || o.file == "bench" || o.file == "test" {
+	if o.file == "doctor" || o.file == "doc" || o.file == "bench" || o.file == "test" {
 		o.verb, o.file = o.file, ""
 		return nil
-	}
-	if later[o.file] {
-		if _, err := os.Stat(o.file); err != nil {
-			return usageError("%s is not there yet", o.file)
-		}
 	}
 	return nil
 }

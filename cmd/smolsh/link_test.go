@@ -57,14 +57,14 @@ func changes(t *testing.T, p *program, dev string, do func(func()), cable func(u
 	line(t, c, r, strings.Repeat("longer than the MTU ", 200))
 	do(func() { ip(t, "link set "+dev+" down") })
 	p.said(dev + ` UP -> NO-CARRIER mtu 1300, table NO-CARRIER 1300\n`)
-	p.said(`smolsh: ` + dev + `: the link is down: ip link set ` + dev + ` up\n`)
+	p.said(`smolsh: ` + dev + `: the link is down \(as root: ip link set ` + dev + ` up\)\n`)
 	do(func() { ip(t, "link set "+dev+" up") })
 	p.said(dev + ` NO-CARRIER -> UP mtu 1300, table UP 1300\n`)
 	p.said(`smolsh: ` + dev + `: the link is up again\n`)
 	line(t, c, r, "after the link was down")
 	if cable != nil {
 		cable("down")
-		p.said(`smolsh: ` + dev + `: no carrier: what is at the other end is down, or not plugged in\n`)
+		p.said(`smolsh: ` + dev + `: no carrier \(what is at the other end is down, or not plugged in\)\n`)
 		cable("up")
 		p.said(`(?s)up again\n.*no carrier.*up again\n`)
 		line(t, c, r, "after the cable was out")
@@ -119,11 +119,19 @@ func TestLinkDownAtFirst(t *testing.T) {
 	namespace(t)
 	ip(t, "link set tap0 down")
 	p := start(t, "-c", `serve("tcp", 7, echo); print(ifaces()[0].state); wait()`)
-	p.said(`smolsh: tap0: the link is down: ip link set tap0 up\n`)
+	p.said(`smolsh: tap0: the link is down \(as root: ip link set tap0 up\)\n`)
 	p.said(`NO-CARRIER\n`)
 	ip(t, "link set tap0 up")
 	p.said(`smolsh: tap0: the link is up again\n`)
 	c := dial(t, 7)
 	defer c.Close()
 	line(t, c, bufio.NewReader(c), "at last")
+}
+
+// sysctlSet changes a setting of the calling goroutine's namespace.
+func sysctlSet(t *testing.T, name, value string) {
+	t.Helper()
+	if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0); err != nil {
+		t.Fatal(err)
+	}
 }

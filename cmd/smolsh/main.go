@@ -66,6 +66,11 @@ func execute(argv []string) int {
 			if status, err = o.testVerb(os.Stdout); err == nil {
 				return status
 			}
+		case o.verb == "doctor":
+			var status int
+			if status, err = o.doctor(os.Stdout); err == nil {
+				return status
+			}
 		case o.verb == "bench":
 			var status int
 			if status, err = benchVerb(o.args, os.Stdout); err == nil {

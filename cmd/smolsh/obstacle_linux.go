@@ -84,7 +84,7 @@ func insideObstacle(err error) *obstacle {
 	if !isDeviceError(err) {
 		return nil
 	}
-	if errors.Is(err, tap.ErrPermission) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+	if errors.Is(err, tap.ErrPermission) || errors.Is(err, tap.ErrOwner) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return namespaceObstacle(unix.EPERM, sysctl)
 	}
 	return &obstacle{fmt.Sprintf("the TAP can't be made: %v", err), "smolsh --device sim asks for none"}

@@ -14,6 +14,9 @@ func (o *obstacle) line() string {
 	return o.why + ", so this is a virtual lab (" + o.cure + ")"
 }
 
+// text is the obstacle as an error of a device.
+func (o *obstacle) text() string { return o.why + " (" + o.cure + ")" }
+
 // wantsPrivate reports whether the flags ask for the private lab, which is the default.
 func (o *options) wantsPrivate() bool {
 	return len(o.devices) == 0 || o.devices[0].kind == "lab"

@@ -58,8 +58,10 @@ var (
 	ErrBusy = errors.New("busy: another program has it open")
 	// ErrKind: there is an interface of that name, of another kind.
 	ErrKind = errors.New("of another kind")
-	// ErrPermission: the process may not open the device or make a new one.
+	// ErrPermission: the process may not open /dev/net/tun.
 	ErrPermission = errors.New("not permitted")
+	// ErrOwner: the device belongs to somebody else, or is not there and the process may make none.
+	ErrOwner = errors.New("not yours")
 	// ErrUnavailable: the system has no TAP and TUN devices.
 	ErrUnavailable = errors.New("no TAP devices here")
 )
@@ -233,7 +235,7 @@ func tunDescriptors() map[int]bool {
 	return fds
 }
 
-// explain says what to do about an error of water's.
+// explain gives an error of water's or of the system's one of this package's names.
 func (d *Device) explain(err error) error {
 	name := d.name
 	var errno syscall.Errno
@@ -248,12 +250,11 @@ func (d *Device) explain(err error) error {
 		return fmt.Errorf("%s: %w: it is not a %s", name, ErrKind, d.mode)
 	case unix.EPERM, unix.EACCES:
 		if !ioctl {
-			return fmt.Errorf("%s: %w: %s may not be opened: run as root, or let its mode allow it", name, ErrPermission, tunPath)
+			return fmt.Errorf("%s: %w: %s: %w", name, ErrPermission, tunPath, errno)
 		}
-		return fmt.Errorf("%s: %w: run as root, or let root make it for you: ip tuntap add name %s mode %s user $USER",
-			name, ErrPermission, name, d.mode)
+		return fmt.Errorf("%s: %w", name, ErrOwner)
 	case unix.ENOENT, unix.ENODEV, unix.ENXIO:
-		return fmt.Errorf("%s: %w: %s is missing: load the kernel's tun module (modprobe tun)", name, ErrUnavailable, tunPath)
+		return fmt.Errorf("%s: %w: %s: %w", name, ErrUnavailable, tunPath, errno)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }

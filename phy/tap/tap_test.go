@@ -202,10 +202,10 @@ func TestExplain(t *testing.T) {
 		want error
 		text string
 	}{
-		{unix.EACCES, ErrPermission, "/dev/net/tun may not be opened"},
-		{os.NewSyscallError("ioctl", unix.EPERM), ErrPermission, "ip tuntap add name tap0 mode tap user $USER"},
-		{unix.ENOENT, ErrUnavailable, "modprobe tun"},
-		{unix.ENODEV, ErrUnavailable, "modprobe tun"},
+		{unix.EACCES, ErrPermission, "not permitted: /dev/net/tun: permission denied"},
+		{os.NewSyscallError("ioctl", unix.EPERM), ErrOwner, "tap0: not yours"},
+		{unix.ENOENT, unix.ENOENT, "no TAP devices here: /dev/net/tun: no such file"},
+		{unix.ENODEV, ErrUnavailable, "no such device"},
 		{os.NewSyscallError("ioctl", unix.EINVAL), ErrKind, "not a tap"},
 		{unix.EMFILE, unix.EMFILE, "too many open files"},
 	} {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+
+	"smolsh/phy"
+	"smolsh/phy/netif"
+	"smolsh/phy/raw"
+	"smolsh/phy/tap"
+)
+
+// causes are what keeps a device from being used, and what mends it: the one table from which errors of
+// devices and the verdicts of smolsh doctor come. In each text {name} is the interface's name, {kind} what was
+// asked for and {other} what it is.
+var causes = []struct {
+	err       error
+	why, cure string
+}{
+	{tap.ErrBusy, "{name} is open in another program{holder}", "end that one, or take another: --device {kind}:{kind}1"},
+	{tap.ErrKind, "{name} is a {other}, not a {kind}", "smolsh --device {instead}:{name}"},
+	{tap.ErrOwner, "{name} is not yours{owner}", "as root: ip tuntap add name {name} mode {kind} user $USER"},
+	{raw.ErrKind, "{name} carries no Ethernet frames", "as root: ip -br link shows which interfaces do"},
+	{raw.ErrPermission, "{name} may not be listened to by you: a packet socket wants CAP_NET_RAW", "run it as root, or as root once: setcap cap_net_raw=eip on the smolsh binary"},
+	{netif.ErrNotFound, "there is no interface {name}", "ip -br link shows which there are"},
+	{errLinkDown, "{name}: the link is down", "as root: ip link set {name} up"},
+	{errNoCarrier, "{name}: no carrier", "what is at the other end is down, or not plugged in"},
+	{errNoAddress, "{name}: the kernel's end has no IPv4 address", "as root: ip addr add {peer} dev {name}"},
+	{errOtherNet, "{name}: the host has {addr}, which is on none of the kernel's networks there", "say --addr with an address of {peer}, or as root: ip route add {host} dev {name}"},
+	{errNoForward, "the kernel does not forward what the host sends to others", "as root: sysctl net.ipv4.ip_forward=1"},
+	{errReversePath, "{name}: the kernel drops what comes from {host}, since it would not answer there (rp_filter)", "as root: ip route add {host} dev {name}"},
+	{errFirewall, "{name}: the kernel's end does not answer, and {chain} may be why", "as root: nft insert rule {chain} {match} \"{name}\" accept"},
+	{errSilent, "{name}: the kernel's end at {peer} does not answer", "as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why"},
+}
+
+// What only doctor and a link's changes find.
+var (
+	errLinkDown    = errors.New("link down")
+	errNoCarrier   = errors.New("no carrier")
+	errNoAddress   = errors.New("no address")
+	errOtherNet    = errors.New("other network")
+	errNoForward   = errors.New("not forwarded")
+	errReversePath = errors.New("reverse path")
+	errFirewall    = errors.New("firewall")
+	errSilent      = errors.New("silent")
+)
+
+// obstacleOf is why the device can't be used, with words for the cause's text in pairs of name and value;
+// nil where the table does not know the error.
+func obstacleOf(d device, err error, words ...string) *obstacle {
+	if errors.Is(err, tap.ErrPermission) || errors.Is(err, tap.ErrUnavailable) {
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		return tunError(errno)
+	}
+	for _, c := range causes {
+		if !errors.Is(err, c.err) {
+			continue
+		}
+		words = append(words, "name", d.name, "kind", d.kind)
+		switch c.err {
+		case tap.ErrBusy:
+			words = append(words, "holder", holder(d.name))
+		case tap.ErrOwner:
+			words = append(words, "owner", ownerOf(d.name))
+		case tap.ErrKind:
+			kind := kindOf(d.name)
+			words = append(words, "other", kind)
+			if kind != "tap" && kind != "tun" {
+				kind = "raw"
+			}
+			words = append(words, "instead", kind)
+		}
+		return &obstacle{fill(c.why, words), fill(c.cure, words)}
+	}
+	return nil
+}
+
+// deviceFault is the error for a device that can't be used, with what mends it where that is known.
+func deviceFault(d device, err error) error {
+	if o := obstacleOf(d, err); o != nil {
+		return &statusError{statusDevice, o.text(), err}
+	}
+	return deviceError(err)
+}
+
+// linkObstacle is why a device's link carries nothing; nil while it does.
+func linkObstacle(name string, l netif.State) *obstacle {
+	switch {
+	case !l.Up:
+		return obstacleOf(device{name: name}, errLinkDown)
+	case !l.Carrier:
+		return obstacleOf(device{name: name}, errNoCarrier)
+	}
+	return nil
+}
+
+func linkError(d phy.Watcher) string {
+	if l, ok := d.(interface{ Link() netif.State }); ok {
+		if o := linkObstacle(d.Name(), l.Link()); o != nil {
+			return o.text()
+		}
+	}
+	return d.Name() + ": the link is down"
+}
+
+func kindOf(name string) string {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return "device"
+	}
+	return tap.KindOf(link)
+}
+
+// ownerOf says whose a TAP or TUN is, as far as it is told: ": it is USER's".
+func ownerOf(name string) string {
+	link, err := netlink.LinkByName(name)
+	t, ok := link.(*netlink.Tuntap)
+	if err != nil || !ok {
+		return ": making one wants root"
+	}
+	id := strconv.Itoa(int(t.Owner))
+	if u, err := user.LookupId(id); err == nil {
+		return ": it is " + u.Username + "'s"
+	}
+	return fmt.Sprintf(": it is user %s's", id)
+}

@@ -1,0 +1,139 @@
+//go:build linux
+
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
+	"smolsh/phy/tap/taptest"
+)
+
+// TestDoctor brings about, one after the other, what a network namespace can: each is told with what mends it,
+// and the status tells whether all is well. The next case begins where the one before ended.
+func TestDoctor(t *testing.T) {
+	taptest.NeedTools(t, "ip")
+	taptest.Namespace(t)
+	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
+	path := smolsh(t)
+	var holder *program
+	nft := func(change func(c *nftables.Conn, table *nftables.Table)) func() {
+		return func() {
+			c, err := nftables.New()
+			if err == nil {
+				change(c, c.AddTable(&nftables.Table{Name: "mine", Family: nftables.TableFamilyINet}))
+				err = c.Flush()
+			}
+			taptest.Need(t, err == nil, "nf_tables", "a kernel with CONFIG_NF_TABLES")
+		}
+	}
+	base := func(c *nftables.Conn, table *nftables.Table, hook *nftables.ChainHook, policy nftables.ChainPolicy) *nftables.Chain {
+		return c.AddChain(&nftables.Chain{Name: "guard", Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter, Policy: &policy})
+	}
+	rule := func(c *nftables.Conn, table *nftables.Table, chain *nftables.Chain, iface string) {
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: append([]byte(iface), make([]byte, 16-len(iface))...)},
+			&expr.Verdict{Kind: expr.VerdictDrop},
+		}})
+	}
+	for _, c := range []struct {
+		name   string
+		do     func()
+		args   string
+		status int
+		want   string // the last lines
+	}{
+		{"the private lab", func() {}, "doctor", 0, "ok    private lab     192.168.69.1 and the kernel at 192.168.69.100 answer each other\n"},
+		{"no TAP yet", func() {}, "doctor tap:tap0", 0, "ok    tap0            is not there, and may be made: it goes away with smolsh\n"},
+		{"no interface", func() {}, "doctor raw:eth9", 3, "FAIL  eth9            there is no interface eth9\n                      ip -br link shows which there are\n"},
+		{"link down", func() { ip(t, "tuntap add name tap0 mode tap user nobody") }, "doctor tap:tap0", 3,
+			"ok    tap0            may be opened, mtu 1500\nFAIL  tap0            the link is down\n                      as root: ip link set tap0 up\n"},
+		{"no address", func() { ip(t, "link set tap0 up") }, "doctor tap:tap0", 3,
+			"FAIL  tap0            the kernel's end has no IPv4 address\n                      as root: ip addr add 192.168.69.100/24 dev tap0\n"},
+		{"another network", func() { ip(t, "addr add 10.9.0.1/24 dev tap0") }, "doctor tap:tap0", 3,
+			"FAIL  tap0            the host has 192.168.69.1, which is on none of the kernel's networks there\n" +
+				"                      say --addr with an address of 10.9.0.0/24, or as root: ip route add 192.168.69.1 dev tap0\n"},
+		{"an address of it", func() {}, "--addr 10.9.0.2/24 doctor tap:tap0", 0, "ok    tap0            the kernel's end at 10.9.0.1 answers\n"},
+		{"reverse path", func() { sysctlSet(t, "net/ipv4/conf/tap0/rp_filter", "1") }, "doctor tap:tap0", 3,
+			"FAIL  tap0            the kernel drops what comes from 192.168.69.1, since it would not answer there (rp_filter)\n" +
+				"                      as root: ip route add 192.168.69.1 dev tap0\n"},
+		{"its cure", func() { ip(t, "route add 192.168.69.1 dev tap0") }, "--addr 192.168.69.1/24 doctor tap:tap0", 3, "10.9.0.1 does not answer\n" +
+			"                      as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why\n"},
+		{"all well", func() { ip(t, "addr flush dev tap0"); ip(t, "addr add 192.168.69.100/24 dev tap0") }, "doctor tap:tap0", 0,
+			"ok    tap0            the kernel's end has 192.168.69.100/24, the host 192.168.69.1\nok    tap0            the kernel's end at 192.168.69.100 answers\n"},
+		{"no forwarding", func() { sysctlSet(t, "net/ipv4/ip_forward", "0") }, "--gateway 192.168.69.100 doctor tap:tap0", 3,
+			"FAIL  tap0            the kernel does not forward what the host sends to others\n                      as root: sysctl net.ipv4.ip_forward=1\n"},
+		{"forwarding", func() { sysctlSet(t, "net/ipv4/ip_forward", "1") }, "--gateway 192.168.69.100 doctor tap:tap0", 0, "192.168.69.100 answers\n"},
+		{"a rule about another", nft(func(c *nftables.Conn, table *nftables.Table) {
+			rule(c, table, base(c, table, nftables.ChainHookInput, nftables.ChainPolicyAccept), "eth5")
+		}), "doctor tap:tap0", 0, "192.168.69.100 answers\n"},
+		{"a rule", nft(func(c *nftables.Conn, table *nftables.Table) {
+			rule(c, table, &nftables.Chain{Name: "guard", Table: table}, "tap0")
+		}), "doctor tap:tap0", 3, "FAIL  tap0            the kernel's end does not answer, and inet mine guard may be why\n" +
+			"                      as root: nft insert rule inet mine guard iifname \"tap0\" accept\n"},
+		{"a policy", nft(func(c *nftables.Conn, table *nftables.Table) {
+			c.DelTable(table)
+			table = c.AddTable(&nftables.Table{Name: "mine", Family: nftables.TableFamilyINet})
+			base(c, table, nftables.ChainHookOutput, nftables.ChainPolicyDrop)
+		}), "doctor tap:tap0", 3, "as root: nft insert rule inet mine guard oifname \"tap0\" accept\n"},
+		{"no firewall, no echoes", func() {
+			nft(func(c *nftables.Conn, table *nftables.Table) { c.DelTable(table) })()
+			sysctlSet(t, "net/ipv4/icmp_echo_ignore_all", "1")
+		}, "doctor tap:tap0", 3, "the kernel's end at 192.168.69.100 does not answer\n                      as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why\n"},
+		{"the wrong kind", func() {}, "doctor tun:tap0", 3, "FAIL  tap0            tap0 is a tap, not a tun\n                      smolsh --device tap:tap0\n"},
+		{"busy", func() { holder = start(t, "-c", `print("held"); sleep("5m")`); holder.said("held") }, "doctor tap:tap0", 3,
+			"(smolsh)\n                      end that one, or take another: --device tap:tap1\n"},
+		{"free again", func() { sysctlSet(t, "net/ipv4/icmp_echo_ignore_all", "0"); holder.stop() }, "doctor", 0, "ok    tap0            is a tap: smolsh doctor tap:tap0 looks at it\n"},
+	} {
+		c.do()
+		cmd := exec.Command(path, strings.Fields(c.args)...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.status || !strings.HasSuffix(string(out), c.want) {
+			t.Errorf("%s: status %d, want %d, and the end is to be\n%s\nof\n%s", c.name, got, c.status, c.want, out)
+		}
+	}
+}
+
+// TestDeviceErrorsSayWhatDoctorSays are errors of --device beside the verdicts.
+func TestDeviceErrorsSayWhatDoctorSays(t *testing.T) {
+	taptest.NeedTools(t, "ip")
+	namespace(t)
+	path := smolsh(t)
+	holder := start(t, "-c", `print("held"); sleep("5m")`)
+	holder.said("held")
+	for _, device := range []string{"tap:tap0", "tun:tap0", "tun:lo", "raw:nosuch0"} {
+		out, _ := run("", path, "doctor", device)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		why, cure := lines[len(lines)-2], strings.TrimSpace(lines[len(lines)-1])
+		_, why, _ = strings.Cut(strings.TrimSpace(why[len("FAIL  "):]), " ")
+		said, err := run("", path, "--device", device, "-c", "1")
+		if want := "smolsh: " + strings.TrimSpace(why) + " (" + cure + ")\n"; err == nil || said != want {
+			t.Errorf("%s: doctor says %q, the error is %q", device, want, said)
+		}
+	}
+}
+
+// TestDoctorAsUser is what an ordinary user hears.
+func TestDoctorAsUser(t *testing.T) {
+	path := smolsh(t)
+	who := asUser(t, path, "0600")
+	cmd := who.start("doctor")
+	out, _ := cmd.CombinedOutput()
+	for _, want := range []string{
+		"FAIL  /dev/net/tun    /dev/net/tun may not be opened by you\n                      as root: chmod 0666 /dev/net/tun\n",
+		"note  CAP_NET_RAW     not held: there are no raw devices\n",
+		"FAIL  private lab     /dev/net/tun may not be opened by you\n",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if got := cmd.ProcessState.ExitCode(); got != 3 {
+		t.Errorf("exit status %d", got)
+	}
+}

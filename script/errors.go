@@ -42,6 +42,9 @@ func cause(err error) string {
 	case errors.Is(err, tcp.ErrClosing), errors.Is(err, tcp.ErrNotConnected), errors.Is(err, tcp.ErrAborted):
 		return "closed"
 	}
+	if full := new(stack.LimitError); errors.As(err, &full) {
+		return fmt.Sprintf("%v; limits.set(%s=…) raises it", err, full.Name)
+	}
 	return err.Error()
 }
 

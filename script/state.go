@@ -21,6 +21,7 @@ const (
 	socketColumns   = "NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER"
 	counterColumns  = "NAME VALUE"
 	dropColumns     = "REASON COUNT LAST EXAMPLE"
+	limitColumns    = "NAME USED LIMIT REFUSED ABOUT"
 	taskColumns     = "ID NAME STATE WAITING-FOR"
 )
 
@@ -51,6 +52,10 @@ func stateBuiltins() []*builtin {
 			doc: "MIB counters, also by name; since=True gives increments.", example: `counters()["IpInReceives"]`, fn: countersTable},
 		{name: "drops", result: "table", fields: fieldsOf(dropColumns), host: true,
 			doc: "What became of packets that were not delivered.", example: `drops().sort("count")`, fn: dropsTable},
+		{name: "limits", result: "table", fields: fieldsOf(limitColumns), host: true, see: "sockets, neighbors, drops",
+			doc: "What the host keeps at most, what it keeps, and how often there was no room.", example: `limits()["connections"].used`, fn: limitsTable},
+		{name: "limits.set", sig: limitSig(), kinds: limitKinds(), args: limitArgs(), host: true,
+			doc: "Change limits; what is above one already stays.", example: `limits.set(connections=100, buffers=64 * 1024 * 1024)`, fn: limitsSet},
 		{name: "tasks", result: "table", fields: fieldsOf(taskColumns),
 			doc: "The tasks that are not done.", example: `tasks()[0].name`, fn: tasksTable},
 	}

@@ -55,6 +55,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 	case what == neigh.Ignored:
 		return dropped(drop.ARPNotForUs)
 	case what == neigh.Full:
+		_ = h.noNeighbor(i)
 		return dropped(drop.NeighborTableFull)
 	}
 	return Verdict{Kind: Delivered}
@@ -83,6 +84,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	f := h.newFrame(wire.ARPLen)
 	i.putARP(f, &a, q.SenderHW)
 	if !i.replies.push(f, h.limits.ReplyQueue) {
+		h.refused(limitReplyQueue)
 		h.free(f)
 		return dropped(drop.ReplyQueueFull)
 	}

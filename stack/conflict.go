@@ -201,6 +201,7 @@ func (i *Iface) ask(q *wire.ARP) {
 	f := i.host.newFrame(wire.ARPLen)
 	i.putARP(f, q, wire.Broadcast)
 	if !i.replies.push(f, i.host.limits.ReplyQueue) {
+		i.host.refused(limitReplyQueue)
 		i.host.free(f)
 		return
 	}

@@ -37,6 +37,7 @@ func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error)
 		return nil, path{}, ErrTooBig
 	}
 	if p.iface.datagrams.n >= h.limits.SendQueue {
+		h.refused(limitSendQueue)
 		h.count(ipOutDiscards)
 		return nil, path{}, ErrQueueFull
 	}

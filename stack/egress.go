@@ -107,7 +107,7 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 	e := i.neigh.Resolve(now, c.hop.next, c.half)
 	switch {
 	case e == nil:
-		h.strand(now, c, ErrHostUnreach, drop.NeighborTableFull)
+		h.strand(now, c, h.noNeighbor(i), drop.NeighborTableFull)
 	case e.Usable():
 		return e.HW, true
 	default:
@@ -184,7 +184,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 		h.raiseNeighbors(now)
 		if e == nil {
 			i.discard(now, f, drop.NeighborTableFull)
-			return ErrLimit
+			return h.noNeighbor(i)
 		}
 		if !e.Usable() {
 			i.await(now, e, parcel{frame: f, owner: owner})
@@ -194,6 +194,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 	}
 	i.link(f, hw, wire.EtherTypeIPv4)
 	if !i.datagrams.push(f, h.limits.SendQueue) {
+		h.refused(limitSendQueue)
 		h.count(ipOutDiscards)
 		i.discard(now, f, drop.QueueFull)
 		return ErrQueueFull
@@ -215,6 +216,7 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 	if i.caps.Medium == phy.MediumEthernet {
 		e := i.neigh.Resolve(now, p.next, true)
 		if e == nil {
+			_ = h.noNeighbor(i)
 			h.free(f)
 			return drop.NeighborTableFull
 		}
@@ -226,6 +228,7 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 	}
 	i.link(f, hw, wire.EtherTypeIPv4)
 	if !i.replies.push(f, h.limits.ReplyQueue) {
+		h.refused(limitReplyQueue)
 		h.count(ipOutDiscards)
 		h.free(f)
 		return drop.ReplyQueueFull

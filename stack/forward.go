@@ -78,6 +78,7 @@ func (h *Host) sendOn(now clock.Instant, way hop, f *phy.Frame, from *Iface) dro
 	}
 	i.link(f, hw, wire.EtherTypeIPv4)
 	if !i.datagrams.push(f, h.limits.SendQueue) {
+		h.refused(limitSendQueue)
 		h.count(ipOutDiscards)
 		h.free(f)
 		return drop.QueueFull

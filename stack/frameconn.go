@@ -75,6 +75,7 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	case !i.up:
 		return ErrDown
 	case i.datagrams.n >= h.limits.SendQueue:
+		h.refused(limitSendQueue)
 		return ErrQueueFull
 	}
 	f := h.newFrame(len(frame))

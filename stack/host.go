@@ -49,6 +49,8 @@ type Host struct {
 	tcpPorts   map[uint16]int // listeners by port, whatever their address
 	udpPorts   map[uint16]int // UDP sockets by port
 	sockets    int
+	storage    int // octets that the connections' buffers have room for, as of their last settling
+	early      int // octets in them that wait beyond a gap
 	lastID     uint64
 	lastPort   [2]uint16 // RFC 6056's counters, TCP and UDP
 
@@ -82,6 +84,7 @@ type Host struct {
 	counters [numCounters]uint64
 	verdicts [Transmitted]uint64
 	drops    [drop.NumReasons]dropRecord
+	refusals [numLimits]uint64
 }
 
 // New returns a host without interfaces.
@@ -109,6 +112,7 @@ func New(cfg Config) *Host {
 		scratch:   phy.NewFrame(phy.FrameSize),
 		epoch:     1,
 	}
+	h.cfg.Neighbor = h.cfg.Neighbor.WithDefaults()
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
 	h.lastPort = [2]uint16{uint16(h.rng.Uint32()), uint16(h.rng.Uint32())}
 	h.challenge.left = -1
@@ -153,7 +157,7 @@ func (h *Host) Tick(now clock.Instant) {
 // register gives a new socket its number, or says that there are too many.
 func (h *Host) register() (id uint64, err error) {
 	if h.sockets >= h.limits.Sockets {
-		return 0, ErrLimit
+		return 0, h.refusal(limitSockets)
 	}
 	h.sockets++
 	h.lastID++

@@ -89,6 +89,7 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	h.count(ipOutMcastPkts)
 	i.link(f, wire.GroupMAC(dst), wire.EtherTypeIPv4)
 	if !i.replies.push(f, h.limits.ReplyQueue) {
+		h.refused(limitReplyQueue)
 		h.count(ipOutDiscards)
 		h.free(f)
 		return false

@@ -1,14 +1,27 @@
 package stack
 
-// Limits bound what a host keeps. Zero fields take the defaults.
+import (
+	"fmt"
+
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// Limits bound what a host keeps. Zero fields take the defaults. Host.SetLimit changes the first part of them
+// while it runs.
 type Limits struct {
-	Sockets    int // sockets of every kind, connections in TIME-WAIT included: 1,048,576
-	SYNQueue   int // half-open connections of one listener: 1024
-	RecvQueue  int // octets that wait in a UDP or ICMP socket, overhead included: 262,144
-	SendQueue  int // datagrams that wait for one interface: 512
-	Groups     int // multicast groups that sockets have joined, each counted for each socket: 1024
-	ReplyQueue int // answers of the stack itself that wait for one interface: 256
-	Paths      int // destinations whose path MTU is known to be less than the link's: 1024
+	Sockets     int // sockets of every kind, connections in TIME-WAIT included: 1,048,576
+	Connections int // TCP connections, in any state: as many as Sockets
+	SYNQueue    int // half-open connections of one listener: 1024
+	Buffers     int // octets of storage for what connections send and receive: 1 GiB
+	Reassembly  int // octets received that wait beyond a gap, of all connections: 256 MiB
+	RecvQueue   int // octets that wait in a UDP, ICMP, raw or frame socket, overhead included: 262,144
+	SendQueue   int // datagrams that wait for one interface: 512
+	ReplyQueue  int // answers of the stack itself that wait for one interface: 256
+	Groups      int // multicast groups that sockets have joined, each counted for each socket: 1024
+	Paths       int // destinations whose path MTU is known to be less than the link's: 1024
+
 	Challenges int // ACKs sent per second for segments that may be forged, give or take a half: 1000
 	ICMPRate   int // ICMP errors sent per second: 1000
 	ICMPBurst  int // ICMP errors sent at once: 50
@@ -17,6 +30,9 @@ type Limits struct {
 // DefaultBacklog is the backlog of a listener that names none.
 const DefaultBacklog = 128
 
+// leastStorage is what every connection may have, in octets each way, though the host's buffers are full.
+const leastStorage = 64 << 10
+
 func (l Limits) withDefaults() Limits {
 	def := func(v *int, d int) {
 		if *v <= 0 {
@@ -24,14 +40,192 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	def(&l.Sockets, 1<<20)
+	def(&l.Connections, l.Sockets)
 	def(&l.SYNQueue, 1024)
+	def(&l.Buffers, 1<<30)
+	def(&l.Reassembly, 256<<20)
 	def(&l.RecvQueue, 256<<10)
 	def(&l.SendQueue, 512)
-	def(&l.Groups, 1024)
 	def(&l.ReplyQueue, 256)
+	def(&l.Groups, 1024)
 	def(&l.Paths, 1024)
 	def(&l.Challenges, 1000)
 	def(&l.ICMPRate, 1000)
 	def(&l.ICMPBurst, 50)
 	return l
+}
+
+// limit is one of the limits that are counted.
+type limit uint8
+
+const (
+	limitSockets limit = iota
+	limitConnections
+	limitSYNQueue
+	limitBuffers
+	limitReassembly
+	limitNeighbors
+	limitUnresolved
+	limitNeighborQueue
+	limitRecvQueue
+	limitSendQueue
+	limitReplyQueue
+	limitGroups
+	limitPaths
+
+	numLimits
+)
+
+var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "neighbors", "unresolved",
+	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths"}
+
+// LimitError says which limit keeps a call from being done. It is an ErrLimit.
+type LimitError struct {
+	Name string // as in LimitInfo
+	Most int
+}
+
+// Error names the limit.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("too many: the limit %s is %d", e.Name, e.Most)
+}
+
+// Unwrap is ErrLimit.
+func (e *LimitError) Unwrap() error { return ErrLimit }
+
+// refused counts that a limit was reached.
+func (h *Host) refused(l limit) { h.refusals[l]++ }
+
+// refusal counts that a limit was reached, and is the error for it.
+func (h *Host) refusal(l limit) error {
+	h.refused(l)
+	return &LimitError{limitNames[l], *h.limitOf(l)}
+}
+
+// limitOf is where a limit is kept.
+func (h *Host) limitOf(l limit) *int {
+	k, n := &h.limits, &h.cfg.Neighbor
+	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &n.Entries, &n.Incomplete,
+		&n.Queue, &k.RecvQueue, &k.SendQueue, &k.ReplyQueue, &k.Groups, &k.Paths}[l]
+}
+
+// LimitInfo is one row of the table of limits.
+type LimitInfo struct {
+	Name    string
+	Used    int    // at present; of a limit for each listener, socket, neighbour or interface, by the one that uses most
+	Limit   int    // the most
+	Refused uint64 // how often there was no room
+}
+
+// LimitInfos is every limit that SetLimit can change.
+func (h *Host) LimitInfos() []LimitInfo {
+	used := [numLimits]int{
+		limitSockets: h.sockets, limitConnections: len(h.conns), limitBuffers: h.storage, limitReassembly: h.early,
+		limitGroups: h.memberships, limitPaths: len(h.paths),
+	}
+	most := func(l limit, n int) { used[l] = max(used[l], n) }
+	for _, l := range h.listeners { // the order can't be seen: a maximum
+		most(limitSYNQueue, l.half)
+	}
+	h.eachSocket(func(s *socket) { most(limitRecvQueue, s.queue.charged) })
+	for _, i := range h.ifaces {
+		most(limitNeighbors, i.neigh.Len())
+		most(limitUnresolved, i.neigh.Unresolved())
+		most(limitSendQueue, i.datagrams.n)
+		most(limitReplyQueue, i.replies.n)
+		for _, e := range i.neigh.Entries() {
+			most(limitNeighborQueue, e.Waiting.datagrams.n)
+		}
+	}
+	infos := make([]LimitInfo, numLimits)
+	for l := range infos {
+		infos[l] = LimitInfo{limitNames[l], used[l], *h.limitOf(limit(l)), h.refusals[l]}
+	}
+	return infos
+}
+
+// eachSocket calls fn with every socket that has a queue.
+func (h *Host) eachSocket(fn func(s *socket)) {
+	for _, u := range h.udp { // the order can't be seen: fn looks at each for itself
+		fn(&u.socket)
+	}
+	for _, table := range [...]map[uint16]*ICMPConn{h.icmpByID, h.icmpByUDP} {
+		for _, c := range table { // the order can't be seen
+			fn(&c.socket)
+		}
+	}
+	for _, list := range h.raw { // the order can't be seen
+		for _, c := range list {
+			fn(&c.socket)
+		}
+	}
+	for _, c := range h.frames {
+		fn(&c.socket)
+	}
+}
+
+// SetLimit changes a limit. What is above it already stays. ErrNotFound: there is none of that name. ErrInvalid:
+// less than 1.
+func (h *Host) SetLimit(name string, most int) error {
+	for l := range numLimits {
+		if limitNames[l] != name {
+			continue
+		}
+		if most < 1 {
+			return ErrInvalid
+		}
+		*h.limitOf(l) = most
+		for _, i := range h.ifaces {
+			i.neigh.SetBounds(h.cfg.Neighbor.Entries, h.cfg.Neighbor.Incomplete, h.cfg.Neighbor.Queue)
+		}
+		if l == limitRecvQueue {
+			h.eachSocket(func(s *socket) { s.queue.resize(most) })
+		}
+		return nil
+	}
+	return ErrNotFound
+}
+
+// registerConn is register for a connection, which needs more than a number.
+func (h *Host) registerConn() (id uint64, err error) {
+	switch {
+	case len(h.conns) >= h.limits.Connections:
+		return 0, h.refusal(limitConnections)
+	case h.storage >= h.limits.Buffers:
+		return 0, h.refusal(limitBuffers)
+	}
+	return h.register()
+}
+
+// weigh brings the host's sums in step with what c keeps.
+func (h *Host) weigh(c *TCPConn) {
+	storage, early := c.conn.Memory()
+	h.storage += storage - int(c.storage)
+	h.early += early - int(c.early)
+	c.storage, c.early = int32(storage), int32(early)
+}
+
+// confine cuts off text of s for which the host has no room. A connection may always use the storage that it has,
+// and leastStorage: one that grows is refused, none comes to a stop.
+func (h *Host) confine(c *TCPConn, s *tcp.Segment) (r drop.Reason) {
+	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 || h.storage < h.limits.Buffers && h.early < h.limits.Reassembly {
+		return drop.None
+	}
+	if h.early >= h.limits.Reassembly && c.conn.Confine(s, tcp.MaxBuffer, false) {
+		h.refused(limitReassembly)
+		r = drop.ReassemblyFull
+	}
+	if h.storage >= h.limits.Buffers && c.conn.Confine(s, leastStorage, true) {
+		h.refused(limitBuffers)
+		r = drop.BuffersFull
+	}
+	return r
+}
+
+// Writable is the number of octets Write would take.
+func (c *TCPConn) Writable() int {
+	if c.host.storage < c.host.limits.Buffers || c.gone {
+		return c.conn.Writable()
+	}
+	return c.conn.SendRoom(leastStorage)
 }

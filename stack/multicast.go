@@ -45,7 +45,7 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 		return ErrNoRoute
 	}
 	if h.memberships >= h.limits.Groups {
-		return ErrLimit
+		return h.refusal(limitGroups)
 	}
 	m := p.iface.membership(group)
 	if m == nil {
@@ -181,6 +181,7 @@ func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.F
 	c := h.newFrame(f.Len())
 	c.CopyFrom(f)
 	if !h.loop.datagrams.push(c, h.limits.SendQueue) {
+		h.refused(limitSendQueue)
 		h.count(ipOutDiscards)
 		h.loop.discard(now, c, drop.QueueFull)
 	}

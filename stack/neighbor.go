@@ -37,6 +37,7 @@ func (i *Iface) resolved(now clock.Instant, e *neighbor) {
 	for p, ok := e.Waiting.datagrams.pop(); ok; p, ok = e.Waiting.datagrams.pop() {
 		i.link(p.frame, e.HW, wire.EtherTypeIPv4)
 		if !i.datagrams.push(p.frame, i.host.limits.SendQueue) {
+			i.host.refused(limitSendQueue)
 			i.discard(now, p.frame, drop.QueueFull)
 		}
 	}
@@ -75,12 +76,21 @@ func (i *Iface) await(now clock.Instant, e *neighbor, what parcel) {
 	q := &e.Waiting.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {
+		i.host.refused(limitNeighborQueue)
 		p, _ := q.pop()
 		i.txDropped++
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
 		i.host.free(p.frame)
 	}
 	q.push(what, limit)
+}
+
+// noNeighbor counts that i has no room for another neighbour, and is the error for it.
+func (h *Host) noNeighbor(i *Iface) error {
+	if i.neigh.Len() < h.cfg.Neighbor.Entries {
+		return h.refusal(limitUnresolved)
+	}
+	return h.refusal(limitNeighbors)
 }
 
 // AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full
@@ -92,7 +102,7 @@ func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAdd
 	e := i.neigh.SetPermanent(now, a, hw)
 	i.host.raiseNeighbors(now)
 	if e == nil {
-		return ErrLimit
+		return i.host.noNeighbor(i)
 	}
 	i.resolved(now, e)
 	return nil

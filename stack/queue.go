@@ -25,6 +25,12 @@ type queue struct {
 
 func newQueue(limit int) queue { return queue{ring: buf.NewRing(limit), limit: limit} }
 
+// resize changes the bound; what waits already stays.
+func (q *queue) resize(limit int) {
+	q.limit = limit
+	q.ring.SetLimit(max(limit, q.ring.Len()))
+}
+
 // push appends a datagram and reports whether there was room.
 func (q *queue) push(p []byte, from netip.AddrPort, ttl uint8) bool {
 	cost := len(p) + datagramOverhead

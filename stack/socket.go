@@ -32,6 +32,7 @@ func (h *Host) newSocket() (socket, error) {
 func (s *socket) give(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
 	if !s.queue.push(p, from, ttl) {
 		s.lost++
+		s.host.refused(limitRecvQueue)
 		return false
 	}
 	s.fire(now)

@@ -69,7 +69,11 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 
 // segmentArrives gives a segment to its connection.
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
+	full := h.confine(c, s)
 	r := c.conn.Receive(now, s)
+	if full != drop.None {
+		r = full
+	}
 	v := deliveredTo(wire.ProtocolTCP, c.local.Port())
 	v.State = c.conn.State()
 	h.settle(now, c)
@@ -91,6 +95,7 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	case !s.Flags.Has(wire.SYN):
 		return dropped(drop.TCPBadState)
 	case !l.full() && l.half >= h.limits.SYNQueue:
+		h.refused(limitSYNQueue)
 		return h.sendCookie(now, p, l, s)
 	case l.full():
 		h.count(tcpExtListenDrops)
@@ -114,7 +119,7 @@ func (h *Host) admit(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segmen
 		h.unsettled(conn)
 		return dropped(r)
 	}
-	id, err := h.register()
+	id, err := h.registerConn()
 	if err != nil {
 		conn.Abort(now)
 		h.unsettled(conn)
@@ -173,7 +178,8 @@ func (h *Host) settle(now clock.Instant, c *TCPConn) {
 	if c.gone {
 		return
 	}
-	ready := c.conn.Ready(now)
+	ready := c.conn.Ready(now) // gives back what is not needed any more
+	h.weigh(c)
 	accepted := c.promote()
 	switch {
 	case c.conn.Done():
@@ -243,7 +249,7 @@ func (c *TCPConn) promote() *TCPListener {
 	l.half--
 	// The backlog was asked when the SYN came. Refusing now would leave the peer with a connection that
 	// we do not have, so a burst may exceed it by the SYN queue.
-	l.accept.push(c, l.backlog+c.host.limits.SYNQueue)
+	l.accept.push(c, l.accept.n+1)
 	return l
 }
 
@@ -268,6 +274,8 @@ func (h *Host) strand(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 // forget takes a connection out of the tables.
 func (h *Host) forget(c *TCPConn) {
 	c.gone = true
+	h.storage -= int(c.storage)
+	h.early -= int(c.early)
 	h.timers.Stop(&c.timer)
 	delete(h.conns, flowOf(c.local, c.remote))
 	if h.recent == c {

@@ -34,7 +34,8 @@ type TCPConn struct {
 	timer    clock.Timer[*TCPConn]
 	nextUp   *TCPConn // on the ready list
 
-	seen glimpse // what the user was last told
+	seen           glimpse // what the user was last told
+	storage, early int32   // what it counts for in the host's sums
 }
 
 // glimpse is what a user waits for a change of.
@@ -103,7 +104,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	} else if h.conns[flowOf(local, remote)] != nil {
 		return nil, ErrPortInUse
 	}
-	id, err := h.register()
+	id, err := h.registerConn()
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
 
 func (c *TCPConn) glance() glimpse {
-	return glimpse{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.conn.Writable())}
+	return glimpse{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.Writable())}
 }
 
 // Local is the local address and port.
@@ -187,7 +188,11 @@ func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 
 // Write queues octets and returns how many were taken; 0 and nil: wait.
 func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
-	n, err := c.conn.Write(p)
+	room := c.Writable()
+	n, err := c.conn.Write(p[:min(len(p), room)])
+	if n < len(p) && room < c.conn.Writable() {
+		c.host.refused(limitBuffers)
+	}
 	if n > 0 {
 		c.host.settle(now, c)
 	}
@@ -196,9 +201,6 @@ func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 
 // Readable is the number of octets Read would give at once.
 func (c *TCPConn) Readable() int { return c.conn.Readable() }
-
-// Writable is the number of octets Write would take.
-func (c *TCPConn) Writable() int { return c.conn.Writable() }
 
 // AtEOF reports whether Read would give io.EOF or an error: nothing more will come.
 func (c *TCPConn) AtEOF() bool { return c.conn.AtEOF() }

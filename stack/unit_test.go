@@ -130,7 +130,7 @@ func TestSocketLimit(t *testing.T) {
 	if _, err := h.BindICMP(0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.ListenTCP(port(netip.Addr{}, 1), 0, tcp.Config{}); err != ErrLimit {
+	if _, err := h.ListenTCP(port(netip.Addr{}, 1), 0, tcp.Config{}); !errors.Is(err, ErrLimit) {
 		t.Errorf("third socket: %v", err)
 	}
 	u.Close()

@@ -72,6 +72,8 @@ const (
 	TCPClosedRecv   // data for a receiver that the application has closed
 	TCPTooManyGaps  // early, where more gaps are open than are kept
 	TCPOldTimestamp // older than what has come since (PAWS, RFC 7323 §5)
+	BuffersFull     // the storage of all the host's connections is at its limit
+	ReassemblyFull  // the octets that wait beyond gaps, of all the host's connections, are at their limit
 	TCPNoTimestamp  // without the timestamps that both ends agreed on (RFC 7323 §3.2)
 
 	// Ours.
@@ -140,6 +142,8 @@ var words = [NumReasons]string{
 	TCPClosedRecv:     "tcp receiver closed",
 	TCPTooManyGaps:    "tcp too many gaps",
 	TCPOldTimestamp:   "tcp old timestamp",
+	BuffersFull:       "buffers full",
+	ReassemblyFull:    "reassembly full",
 	TCPNoTimestamp:    "tcp no timestamp",
 	QueueFull:         "queue full",
 	LinkQueueFull:     "link queue full",

@@ -51,6 +51,14 @@ func New[W any](cfg Config) *Cache[W] {
 // Config is the configuration with its defaults filled in.
 func (c *Cache[W]) Config() Config { return c.cfg }
 
+// SetBounds changes Config's Entries, Incomplete and Queue. What is above them already stays.
+func (c *Cache[W]) SetBounds(entries, incomplete, queue int) {
+	c.cfg.Entries, c.cfg.Incomplete, c.cfg.Queue = entries, incomplete, queue
+}
+
+// Unresolved is the number of entries in INCOMPLETE.
+func (c *Cache[W]) Unresolved() int { return c.incomplete }
+
 // Len is the number of entries.
 func (c *Cache[W]) Len() int { return len(c.entries) }
 

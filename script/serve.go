@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -276,6 +277,26 @@ func (v *server) complain(err error) {
 func (v *server) end() {
 	v.ended = true
 	v.s.settleServers()
+}
+
+// waits says what keeps the server.
+func (v *server) waits() string {
+	var peers []string
+	v.h.do(func(clock.Instant) {
+		for _, c := range v.conns {
+			peers = append(peers, c.Remote().String())
+		}
+	})
+	switch {
+	case len(peers) > 0:
+		if n := len(peers) - 3; n > 0 {
+			peers = append(peers[:3], fmt.Sprintf("and %d more", n))
+		}
+		return fmt.Sprintf("%v serves %s: until they close, or .abort() of its .connections", v, strings.Join(peers, " "))
+	case v.ended:
+		return fmt.Sprintf("%v waits for its handlers", v)
+	}
+	return fmt.Sprintf("%v waits for clients, until its .stop()", v)
 }
 
 // settleServers lets go of the servers that have been stopped and have no connection left.

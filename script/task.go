@@ -342,7 +342,7 @@ func (s *sched) cancel(t *task, err error) {
 	s.makeReady(t)
 }
 
-// deadlockError says that nothing is left to happen, and what each task waits for.
+// deadlockError says that nothing is left to happen, and what each task and server waits for.
 type deadlockError struct{ waits []string }
 
 func (e *deadlockError) Error() string {
@@ -354,6 +354,9 @@ func (s *sched) deadlock() {
 	sort.Slice(s.tasks, func(i, j int) bool { return s.tasks[i].id < s.tasks[j].id })
 	for _, t := range s.tasks {
 		e.waits = append(e.waits, fmt.Sprintf("\n  task %d %s waits for %s", t.id, t.name, t.waiting))
+	}
+	for _, v := range s.main.s.serving {
+		e.waits = append(e.waits, "\n  "+v.waits())
 	}
 	s.cancel(s.main, e)
 	s.makeReady(s.main)

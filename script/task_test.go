@@ -45,6 +45,21 @@ t.join()
 `)
 }
 
+func TestDeadlockSaysWhomServersServe(t *testing.T) {
+	fails(t, `s = serve("tcp", 80, echo)
+serve("udp", 81, discard)
+c = [tcp.connect("192.168.69.1:80", local="192.168.69.1:%d" % (1000 + i)) for i in range(4)]
+s.stop()
+s.wait()
+`, 1, `deadlock: nothing left to happen
+  task 0 main waits for server tcp *:80
+  server tcp *:80 serves 192.168.69.1:1000 192.168.69.1:1001 192.168.69.1:1002 and 1 more: until they close, or .abort() of its .connections
+  server udp *:81 waits for clients, until its .stop()
+  test.star:5:7: in <toplevel>
+      s.wait()
+`)
+}
+
 func TestDeadlockIsNotCaught(t *testing.T) {
 	s := newSim(t, 1)
 	if got := status(s.RunSource("t", `catch(tcp.listen(80).accept); print("unreached")`)); got != 1 {

@@ -26,6 +26,7 @@ type ruleValue struct {
 	does  map[string]any // and of what it does
 	text  string
 	off   bool
+	parts []*part // what is in force instead of rule, under a plan
 }
 
 func (v *ruleValue) String() string        { return "fault on " + v.where + ": " + v.text }
@@ -35,7 +36,12 @@ func (v *ruleValue) Truth() starlark.Bool  { return starlark.Bool(!v.off) }
 func (v *ruleValue) Hash() (uint32, error) { return starlark.String(v.where).Hash() }
 
 func (v *ruleValue) hits() (n uint64) {
-	v.s.do(v.w, func(clock.Instant) { n = v.rule.Hits })
+	v.s.do(v.w, func(clock.Instant) {
+		n = v.rule.Hits
+		for _, p := range v.parts {
+			n += p.rule.Hits
+		}
+	})
 	return n
 }
 
@@ -130,7 +136,11 @@ func builtinFault(c *call) (starlark.Value, error) {
 	}
 	v.rule = r
 	v.describe()
-	c.s.do(v.w, func(clock.Instant) { v.set.Add(r) })
+	if c.s.cfg.Plan != nil {
+		c.s.plan(v, c.where())
+	} else {
+		c.s.do(v.w, func(clock.Instant) { v.set.Add(r) })
+	}
 	c.s.rules = append(c.s.rules, v)
 	return v, nil
 }
@@ -148,6 +158,9 @@ func faultSet(c *call) (starlark.Value, error) {
 		v.set.Change(v.rule, to)
 		v.describe()
 	})
+	if c.s.cfg.Plan != nil && !v.off {
+		c.s.plan(v, c.where())
+	}
 	return starlark.None, nil
 }
 
@@ -247,7 +260,12 @@ func faultOff(c *call) (starlark.Value, error) {
 	v := c.recv.(*ruleValue)
 	if !v.off {
 		v.off = true
-		c.s.do(v.w, func(clock.Instant) { v.set.Remove(v.rule) })
+		c.s.do(v.w, func(clock.Instant) {
+			v.set.Remove(v.rule)
+			for _, p := range v.parts {
+				v.set.Remove(p.rule)
+			}
+		})
 	}
 	return starlark.None, nil
 }

@@ -165,7 +165,9 @@ func labLink(c *call) (starlark.Value, error) {
 	}
 	v := &linkValue{s: c.s, w: l.w, a: a.name, b: b.name}
 	var err error
-	c.t.do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, c.linkConfig()) })
+	cfg := c.linkConfig()
+	c.planLink(&cfg, a.name, b.name)
+	c.t.do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, cfg) })
 	if err != nil {
 		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
 	}
@@ -215,7 +217,9 @@ func switchAttach(c *call) (starlark.Value, error) {
 	}
 	k := &linkValue{s: c.s, w: v.l.w, a: h.name, b: v.name}
 	var err error
-	c.t.do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, c.linkConfig()) })
+	cfg := c.linkConfig()
+	c.planLink(&cfg, h.name, v.name)
+	c.t.do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
 	if err != nil {
 		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
 	}

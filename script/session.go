@@ -35,6 +35,7 @@ type Config struct {
 	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
 	Interactive bool
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
+	Plan        *Plan               // what remains of the faults that scripts state; nil for all
 	// Crashed is told of a panic of a task, with its stack; the session is of no use afterwards and must not be
 	// closed. Where it is nil a panic ends the program.
 	Crashed func(v any, stack []byte)
@@ -60,6 +61,8 @@ type Session struct {
 	recent   map[*hostValue]*recent
 	order    atomic.Uint64 // of the packets that are kept
 	test     *testRun
+	stated   int     // faults, under a plan
+	parts    []*part // of them, those in force and those that were
 	serving  []*server
 	exit     *exitError
 	exited   bool

@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"smolsh/phy"
 	"smolsh/stack/clock"
 )
 
@@ -199,8 +200,9 @@ func (s *Session) failure(err error) *Failure {
 }
 
 // LastPackets are the last n packets that the hosts of the session's virtual labs and its own have seen, in
-// the order in which they were seen, as trace prints them.
-func (s *Session) LastPackets(n int) []string {
+// the order in which they were seen, as trace prints them; where marked is set, of those that a rule lost,
+// changed, copied or held back.
+func (s *Session) LastPackets(n int, marked bool) []string {
 	type line struct {
 		order uint64
 		text  func(verdict string) string
@@ -214,6 +216,9 @@ func (s *Session) LastPackets(n int) []string {
 		for i := range list {
 			p := &list[i]
 			what := t.line(p.head[:p.n], p.medium, p.gso)
+			if marked && p.marks == (phy.Marks{}) && !strings.Contains(p.verdict.String(), ": fault ") {
+				continue
+			}
 			lines = append(lines, line{p.order, func(v string) string { return t.text(p.now, p.iface, p.dir, what, v) }, p.marks.After(p.verdict.String())})
 		}
 	}

@@ -37,14 +37,15 @@ Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private l
 type testOptions struct {
 	flags *pflag.FlagSet
 
-	help, json, live, list bool
-	match                  *regexp.Regexp
-	seeds                  scenario.Seeds
-	shard                  scenario.Shard
-	jobs                   int
-	timeout                time.Duration
-	junit                  string
-	paths                  []string
+	help, json, live, list, shrink bool
+	keep                           *script.Plan
+	match                          *regexp.Regexp
+	seeds                          scenario.Seeds
+	shard                          scenario.Shard
+	jobs                           int
+	timeout                        time.Duration
+	junit                          string
+	paths                          []string
 }
 
 func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
@@ -61,14 +62,16 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")
 	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result, seconds, simulated, error, again, capture")
 	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on what --device before the verb says")
+	f.BoolVar(&o.shrink, "shrink", false, "turn the faults of a failing test off, one by one, until only what matters is left")
+	f.StringVar(&r.keep, "keep", "", "of the faults that tests state only `WHAT`, as --shrink prints it; none for none")
 	f.BoolVar(&o.list, "list", false, "name the tests, run none")
 	return f
 }
 
 // rawTest are the flags that need checking beyond their type.
 type rawTest struct {
-	match, seeds, shard string
-	seed                uint64
+	match, seeds, shard, keep string
+	seed                      uint64
 }
 
 func parseTest(args []string, getenv func(string) string) (*testOptions, error) {
@@ -108,6 +111,14 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 		if o.seeds, err = scenario.ParseSeeds(r.seeds); err != nil {
 			return nil, usageError("test: %v", err)
 		}
+	}
+	if r.keep != "" {
+		if o.keep, err = scenario.ParseKeep(r.keep); err != nil {
+			return nil, usageError("test: --keep: %v", err)
+		}
+	}
+	if o.live && (o.shrink || o.keep != nil) {
+		return nil, usageError("test: --shrink and --keep repeat a run exactly, which is for virtual labs: not with --live")
 	}
 	if o.jobs < 1 {
 		return nil, usageError("test: --jobs: %d is not 1 or more", o.jobs)
@@ -188,6 +199,7 @@ func (o *options) checkBeforeTest(t *testOptions) error {
 func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writer) (int, error) {
 	c := &scenario.Config{
 		Tests: tests, Seeds: t.seeds, Shard: t.shard, Jobs: t.jobs, Timeout: t.timeout, Live: t.live,
+		Keep: t.keep, Shrink: t.shrink,
 		Folder: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), Stdout: stdout, JSON: t.json,
 		Terminal: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("TERM") != "dumb", Columns: columns(),
 		Open: o.openVirtual,
@@ -236,7 +248,7 @@ func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writ
 func (l *shellLab) session(u scenario.Setup) *script.Session {
 	return script.New(script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: u.Seed,
-		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed,
+		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Plan: u.Plan,
 	})
 }
 

@@ -4,7 +4,8 @@
 //
 // A test that fails in a virtual lab is run once more with every packet captured, so that those that pass
 // cost nothing for it; the file is the one that the printed command writes again, octet for octet, on any
-// machine.
+// machine. Shrinking repeats it with fewer and fewer of its faults, and then with those at fewer and fewer frames,
+// for as long as it fails at the same place.
 //
 // Left out: tests that are skipped, set-up and tear-down functions (a file's top level runs anew for each
 // test), more than one process per machine: a campaign larger than a machine is cut into shards.

@@ -90,12 +90,12 @@ func (r *report) take(o outcome) {
 		r.passed++
 		r.result.Passed++
 		if r.c.Live {
-			_ = os.Remove(r.c.captureName(t, o.seed))
+			_ = os.Remove(r.c.captureName(t, o.seed, r.c.Keep))
 		}
 	} else {
 		r.failed++
 		r.result.Failed++
-		told.again = r.c.again(t, o.seed)
+		told.again = r.c.again(t, o.seed, r.c.Keep)
 		if r.failed <= maxTold {
 			told = r.c.examine(o)
 		} else {
@@ -182,6 +182,9 @@ func (r *report) details(o outcome, told telling) {
 			r.printf("%s  %s\n", in, l)
 		}
 	}
+	for _, l := range told.shrunk {
+		r.printf("%s%s\n", in, l)
+	}
 	if told.note != "" {
 		r.printf("%s%s\n", in, told.note)
 	}
@@ -244,28 +247,32 @@ func (r *report) close() (Result, error) {
 // telling is what was found out about a failure after it.
 type telling struct {
 	again   string
-	capture string // the file with its packets, "" where there is none
-	note    string // what is odd about its repetition
+	capture string   // the file with its packets, "" where there is none
+	note    string   // what is odd about its repetition
+	shrunk  []string // what is left of its faults
 }
 
-// examine repeats a failure with every packet captured.
+// examine repeats a failure with every packet captured, and shrinks it where that is asked for.
 func (c *Config) examine(o outcome) telling {
 	t := c.Tests[o.test]
-	told := telling{again: c.again(t, o.seed)}
+	told := telling{again: c.again(t, o.seed, c.Keep)}
 	if t.Wrong != nil || o.hung || o.crashed {
 		return told
 	}
-	told.capture = c.captureName(t, o.seed)
+	told.capture = c.captureName(t, o.seed, c.Keep)
 	if c.Live {
 		return told
 	}
-	second := c.once(o.test, o.seed, told.capture)
+	second := c.once(o.test, o.seed, c.Keep, told.capture)
 	switch {
 	case same(o.failure, second.failure) && o.failure.Message == second.failure.Message:
 	case second.failure == nil:
 		told.note = "with every packet captured, for which frames are of wire size, it passes"
 	default:
 		told.note = "with every packet captured, for which frames are of wire size, it fails otherwise: " + second.failure.Error()
+	}
+	if c.Shrink && told.note == "" {
+		told.shrunk = c.shrink(o)
 	}
 	return told
 }

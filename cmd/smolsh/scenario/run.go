@@ -20,6 +20,7 @@ type Setup struct {
 	Seed    uint64
 	Output  io.Writer                 // takes what the test prints
 	Crashed func(v any, stack []byte) // is told of a panic
+	Plan    *script.Plan              // what remains of the faults; nil for all
 }
 
 // Opener makes a session in which nothing has run, in a lab of its own. release is called
@@ -34,6 +35,8 @@ type Config struct {
 	Jobs    int           // how many at once, 1 or more
 	Timeout time.Duration // of one test with one seed, by the clock on the wall
 	Live    bool          // the sessions are not virtual: nothing can be repeated
+	Keep    *script.Plan  // what remains of the tests' faults; nil for all
+	Shrink  bool          // look for the fewest faults with which a failing test fails
 	Folder  string        // where captures are left; "" for the working directory
 	Open    Opener
 	Stdout  io.Writer
@@ -53,8 +56,10 @@ type outcome struct {
 	failure     *script.Failure
 	took        time.Duration
 	simulated   time.Duration
-	packets     []string // the last, where it failed
-	output      []byte   // the end of what it printed, where it failed
+	packets     []string         // the last, where it failed
+	output      []byte           // the end of what it printed, where it failed
+	troubles    []script.Trouble // the faults, under a plan
+	touched     []string         // packets that met one, under a plan
 	interrupted bool
 	hung        bool
 	crashed     bool
@@ -100,7 +105,7 @@ func (t *tail) end() []byte {
 }
 
 // once runs a test with a seed. Where capture is not empty every packet goes to that file.
-func (c *Config) once(test int, seed uint64, capture string) outcome {
+func (c *Config) once(test int, seed uint64, plan *script.Plan, capture string) outcome {
 	t := c.Tests[test]
 	o := outcome{test: test, seed: seed}
 	if t.Wrong != nil {
@@ -117,7 +122,7 @@ func (c *Config) once(test int, seed uint64, capture string) outcome {
 		default:
 		}
 	}
-	s, release, err := c.Open(Setup{Seed: seed, Output: printed, Crashed: crashed})
+	s, release, err := c.Open(Setup{Seed: seed, Output: printed, Crashed: crashed, Plan: plan})
 	if err != nil {
 		o.failure = &script.Failure{Message: err.Error()}
 		return o
@@ -141,7 +146,10 @@ func (c *Config) once(test int, seed uint64, capture string) outcome {
 	}
 	o.simulated = time.Duration(s.Now())
 	if o.failure != nil {
-		o.packets = s.LastPackets(lastPackets)
+		o.packets = s.LastPackets(lastPackets, false)
+	}
+	if plan != nil {
+		o.troubles, o.touched = s.Troubles(), s.LastPackets(lastPackets, true)
 	}
 	if err := s.Close(); err != nil && o.failure == nil && !errors.Is(err, os.ErrClosed) {
 		o.failure = &script.Failure{Message: err.Error()}
@@ -206,13 +214,17 @@ func firstFrames(stack []byte) string {
 }
 
 // captureName is the file in which a failing test's packets are left.
-func (c *Config) captureName(t Test, seed uint64) string {
+func (c *Config) captureName(t Test, seed uint64, plan *script.Plan) string {
 	base := strings.ReplaceAll(strings.TrimSuffix(t.Shown, filepath.Ext(t.Shown)), string(filepath.Separator), "_")
-	return filepath.Join(c.Folder, fmt.Sprintf("%s.%s.seed%d.pcapng", base, t.Name, seed))
+	kept := ""
+	if plan != nil {
+		kept = ".kept"
+	}
+	return filepath.Join(c.Folder, fmt.Sprintf("%s.%s.seed%d%s.pcapng", base, t.Name, seed, kept))
 }
 
-// again is the command that repeats a test with a seed.
-func (c *Config) again(t Test, seed uint64) string {
+// again is the command that repeats a test with a seed and these faults.
+func (c *Config) again(t Test, seed uint64, plan *script.Plan) string {
 	words := []string{"smolsh", "test"}
 	if c.Live {
 		words = append(words, "--live")
@@ -222,6 +234,9 @@ func (c *Config) again(t Test, seed uint64) string {
 	}
 	if t.Name != "" {
 		words = append(words, "--run", quote(chooser(t)), "--seed", fmt.Sprint(seed))
+	}
+	if plan != nil {
+		words = append(words, "--keep", quote(Keeping(plan)))
 	}
 	return strings.Join(append(words, quote(t.Path)), " ")
 }

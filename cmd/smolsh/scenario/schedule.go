@@ -108,9 +108,9 @@ func (c *Config) Run() (Result, error) {
 func (c *Config) first(j job) outcome {
 	capture := ""
 	if c.Live {
-		capture = c.captureName(c.Tests[j.test], j.seed)
+		capture = c.captureName(c.Tests[j.test], j.seed, c.Keep)
 	}
-	return c.once(j.test, j.seed, capture)
+	return c.once(j.test, j.seed, c.Keep, capture)
 }
 
 // round is a duration as a person reads it.

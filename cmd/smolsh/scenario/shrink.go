@@ -1,0 +1,244 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"smolsh/script"
+)
+
+// maxShrink bounds how often a failing test is repeated to shrink it.
+const maxShrink = 500
+
+// none is a plan's text that keeps nothing.
+const none = "none"
+
+// ParseKeep reads what --keep takes: "none", or what remains, separated by blanks (script.ParseKept).
+func ParseKeep(text string) (*script.Plan, error) {
+	p := &script.Plan{}
+	if text == none {
+		return p, nil
+	}
+	for word := range strings.FieldsSeq(text) {
+		k, err := script.ParseKept(word)
+		if err != nil {
+			return nil, err
+		}
+		p.Kept = append(p.Kept, k)
+	}
+	if len(p.Kept) == 0 {
+		return nil, fmt.Errorf("%q names no fault; %s keeps none", text, none)
+	}
+	return p, nil
+}
+
+// Keeping is what ParseKeep reads.
+func Keeping(p *script.Plan) string {
+	if len(p.Kept) == 0 {
+		return none
+	}
+	var words []string
+	for _, k := range p.Kept {
+		words = append(words, k.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// shrinker looks for the fewest faults with which a test fails as it did.
+type shrinker struct {
+	c    *Config
+	o    outcome
+	runs int
+	best outcome // the last run that failed so
+}
+
+// fails runs the test with these faults and reports whether it fails as it did.
+func (s *shrinker) fails(kept []script.Kept) bool {
+	if s.runs >= maxShrink || s.stopped() {
+		return false
+	}
+	s.runs++
+	o := s.c.once(s.o.test, s.o.seed, &script.Plan{Kept: kept}, "")
+	if o.hung || o.interrupted || !same(s.o.failure, o.failure) {
+		return false
+	}
+	s.best = o
+	return true
+}
+
+func (s *shrinker) stopped() bool {
+	select {
+	case <-s.c.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// shrink turns faults off one by one, then narrows those that are left to single frames, for as long as the
+// test fails at the same place, and says what is left and with which command it is seen.
+func (c *Config) shrink(o outcome) []string {
+	s := &shrinker{c: c, o: o}
+	all := c.once(o.test, o.seed, &script.Plan{All: true}, "")
+	if c.Keep != nil {
+		all = c.once(o.test, o.seed, c.Keep, "")
+	}
+	kept := effects(all.troubles)
+	switch {
+	case len(kept) == 0 && c.Keep == nil:
+		return []string{"not shrunk: the test states no fault"}
+	case !s.fails(kept):
+		// Taken apart the rules do something else than together.
+		if kept = whole(kept); !s.fails(kept) {
+			return []string{"not shrunk: with its faults taken apart it does not fail so"}
+		}
+	}
+	met := hits(all.troubles)
+	if s.fails(nil) {
+		kept = nil
+	} else {
+		kept = s.without(kept)
+		for i := range kept {
+			kept = s.narrow(kept, i)
+		}
+		kept = s.without(kept)
+	}
+	if !s.fails(kept) && s.runs < maxShrink {
+		return []string{"not shrunk: it does not fail twice in the same way"}
+	}
+	return s.tell(kept, len(effects(all.troubles)), met)
+}
+
+// effects are the effects that have met a frame, each once.
+func effects(list []script.Trouble) (kept []script.Kept) {
+	for _, t := range list {
+		k := script.Kept{Number: t.Number, Effect: t.Effect}
+		if t.Hits > 0 && !slices.ContainsFunc(kept, func(x script.Kept) bool { return x.Number == k.Number && x.Effect == k.Effect }) {
+			kept = append(kept, k)
+		}
+	}
+	return kept
+}
+
+// whole are the statements of the effects.
+func whole(kept []script.Kept) (list []script.Kept) {
+	for _, k := range kept {
+		if len(list) == 0 || list[len(list)-1].Number != k.Number {
+			list = append(list, script.Kept{Number: k.Number})
+		}
+	}
+	return list
+}
+
+func hits(list []script.Trouble) (n uint64) {
+	for _, t := range list {
+		n += t.Hits
+	}
+	return n
+}
+
+// without turns off one after the other, again and again until each is needed.
+func (s *shrinker) without(kept []script.Kept) []script.Kept {
+	for changed := true; changed; {
+		changed = false
+		for i := len(kept) - 1; i >= 0; i-- {
+			if fewer := slices.Delete(slices.Clone(kept), i, i+1); s.fails(fewer) {
+				kept, changed = fewer, true
+			}
+		}
+	}
+	return kept
+}
+
+// frame is one frame that an effect met.
+type frame struct{ dir, n int }
+
+// narrow lets the i-th effect meet single frames only, as few as will do (Zeller's ddmin).
+func (s *shrinker) narrow(kept []script.Kept, i int) []script.Kept {
+	if kept[i].Effect == "" || !s.fails(kept) {
+		return kept
+	}
+	var frames []frame
+	for _, t := range s.best.troubles {
+		if t.Number != kept[i].Number || t.Effect != kept[i].Effect {
+			continue
+		}
+		if !t.Narrow {
+			return kept
+		}
+		for dir, list := range t.Frames {
+			for _, n := range list {
+				frames = append(frames, frame{dir, n})
+			}
+		}
+	}
+	with := func(frames []frame) []script.Kept {
+		next := slices.Clone(kept)
+		next[i].Frames = [2][]int{}
+		for _, f := range frames {
+			next[i].Frames[f.dir] = append(next[i].Frames[f.dir], f.n)
+		}
+		return next
+	}
+	if len(frames) == 0 || !s.fails(with(frames)) {
+		return kept
+	}
+	for pieces := 2; len(frames) > 1; {
+		size := (len(frames) + pieces - 1) / pieces
+		smaller := false
+		for at := 0; at < len(frames); at += size {
+			end := min(at+size, len(frames))
+			rest := slices.Concat(frames[:at], frames[end:])
+			if part := frames[at:end]; len(part) < len(frames) && s.fails(with(part)) {
+				frames, pieces, smaller = slices.Clone(part), 2, true
+				break
+			}
+			if len(rest) > 0 && s.fails(with(rest)) {
+				frames, pieces, smaller = rest, max(pieces-1, 2), true
+				break
+			}
+		}
+		if !smaller {
+			if size == 1 {
+				break
+			}
+			pieces = min(2*pieces, len(frames))
+		}
+	}
+	return with(frames)
+}
+
+// tell says what is left, and leaves its capture.
+func (s *shrinker) tell(kept []script.Kept, effects int, met uint64) []string {
+	t := s.c.Tests[s.o.test]
+	plan := &script.Plan{Kept: kept}
+	capture := s.c.captureName(t, s.o.seed, plan)
+	final := s.c.once(s.o.test, s.o.seed, plan, capture)
+	lines := []string{fmt.Sprintf("shrunk, in %d runs: of %s that met %d packets", s.runs, count(effects, "fault"), met)}
+	if len(kept) == 0 {
+		lines[0] += " none matters; it fails without"
+	} else {
+		lines[0] += " this matters:"
+	}
+	for _, x := range final.troubles {
+		lines = append(lines, fmt.Sprintf("  %s: %s", x.Where, x.What))
+	}
+	for _, p := range final.touched {
+		lines = append(lines, "    "+p)
+	}
+	if final.failure != nil && final.failure.Message != s.o.failure.Message {
+		lines = append(lines, "  where it fails with: "+final.failure.Message)
+	}
+	if !same(s.o.failure, final.failure) {
+		lines = append(lines, "  (with every packet captured, for which frames are of wire size, it does not fail so)")
+	}
+	return append(lines, "  smallest: "+s.c.again(t, s.o.seed, plan), "  capture:  "+capture)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

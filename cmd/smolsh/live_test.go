@@ -82,7 +82,13 @@ func start(t *testing.T, args ...string) *program {
 // startIn runs smolsh until the test ends, in the namespace where do runs things.
 func startIn(t *testing.T, do func(func()), args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command(smolsh(t), args...)}
+	return startPath(t, do, smolsh(t), args...)
+}
+
+// startPath is startIn of a program that has been built.
+func startPath(t *testing.T, do func(func()), path string, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command(path, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	var err error
 	do(func() { err = p.cmd.Start() })

@@ -77,7 +77,7 @@ RFC 6675 Loss Recovery Based on SACK
 4 Processing and Acting Upon SACK Information -- losses are found by RACK in place of IsLost, whose timer and tail loss probe take the place of NextSeg's rules 3 and 4
 5 Algorithm Details
 5.1 Retransmission Timeouts
-6 Managing the RTO Timer -- RFC 6298's rules; a repeat of the first segment starts the timer anew
+6 Managing the RTO Timer -- its careful variant: every repeat in recovery starts the timer anew
 
 RFC 7323 TCP Extensions for High Performance
 2.2 Window Scale Option
@@ -123,6 +123,10 @@ RFC 5961 Improving TCP's Robustness to Blind In-Window Attacks
 6 Suggested Mitigation Strengths -- all of section 3 to 5 is on, without a switch
 7 ACK Throttling
 8 Backward Compatibility and Other Considerations -- nothing to implement
+
+RFC 9002 QUIC Loss Detection and Congestion Control: what TCP has of it
+7.7 Pacing
+7.8 Underutilizing the Congestion Window
 
 RFC 5927 ICMP Attacks against TCP
 4 Constraints: what is quoted must be in flight

@@ -40,6 +40,12 @@ var infoFields = []infoColumn{
 	{"LOST", func(i *tcp.Info) starlark.Value { return num(i.Lost) }, nil},
 	{"REORDERING", func(i *tcp.Info) starlark.Value { return seconds(i.ReoWindow) }, showMillis},
 	{"MIN-RTT", func(i *tcp.Info) starlark.Value { return seconds(i.MinRTT) }, showMillis},
+	{"PACING-RATE", func(i *tcp.Info) starlark.Value {
+		if i.PacingRate == 0 { // what the window lets out goes at once
+			return starlark.None
+		}
+		return num(i.PacingRate)
+	}, nil},
 	{"SND-WND", func(i *tcp.Info) starlark.Value { return num(i.SndWnd) }, nil},
 	{"RCV-WND", func(i *tcp.Info) starlark.Value { return num(i.RcvWnd) }, nil},
 	{"SND-UNA", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndUna)) }, nil},

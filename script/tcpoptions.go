@@ -79,6 +79,10 @@ var tcpOptions = map[string]tcpOption{
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
+	"pacing": {kind: kindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
+		c.NoPacing = !v.(bool)
+		return nil
+	}},
 	"mtu_probing": {kind: kindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
 		c.NoMTUProbing = !v.(bool)
 		return nil

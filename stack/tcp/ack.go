@@ -153,7 +153,7 @@ func (c *Conn) echoed(now clock.Instant, s *Segment) time.Duration {
 // (RFC 6582 §3.2), further ones let new data out.
 func (c *Conn) ackDuplicate(now clock.Instant) {
 	v, g := &c.snd, &c.cong
-	g.dupAcks++
+	g.dupAcks = max(g.dupAcks, g.dupAcks+1)
 	switch {
 	case g.inRecovery:
 		g.Cwnd += g.MSS

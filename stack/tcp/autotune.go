@@ -14,16 +14,17 @@ type round struct {
 	taken uint32 // octets that the reader has taken since
 }
 
-// tuneReceive sizes a receive buffer that nobody has fixed. Once a round trip it is made at least twice
-// what the reader took in it, and some segments more, since a sender in slow start doubles its window
-// in each. It never shrinks: what it holds is given back when it is empty.
+// tuneReceive sizes a receive buffer that nobody has fixed. Once a round trip it is seen whether it holds twice
+// what the reader took in it, and some segments more, since a sender in slow start doubles its window in each; if
+// not, it is made twice as large as that, since what fills the next round has to be offered while this one lasts.
+// It never shrinks: what it holds is given back when it is empty.
 func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	r := &c.rcv.round
 	if c.cfg.RecvBuffer != 0 || !c.roundOver(now, o) {
 		return
 	}
-	if need := 2*int(r.taken) + 16*int(c.rcv.mss); need > c.rcv.buf.Limit() {
-		c.rcv.buf.SetLimit(min(need, c.cfg.RecvBufferMax))
+	if taken, more := int(r.taken), 16*int(c.rcv.mss); 2*taken+more > c.rcv.buf.Limit() {
+		c.rcv.buf.SetLimit(min(4*taken+more, c.cfg.RecvBufferMax))
 	}
 	*r = round{began: now, stamp: c.ts.value(now)}
 }

@@ -41,6 +41,8 @@ type board struct {
 	turn   clock.Instant // except across this instant, when repeats last followed new octets or these repeats
 	repeat bool          // repeats are what went last
 
+	timed clock.Instant // when a round trip was last taken from what was acknowledged selectively
+
 	rack rack
 	tlp  probe
 	prr  prr

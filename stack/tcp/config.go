@@ -19,12 +19,13 @@ const (
 type Config struct {
 	SendBuffer    int           // octets queued at most; 0: twice the congestion window
 	SendBufferMax int           // what a send buffer that sizes itself grows to
-	RecvBuffer    int           // octets kept for the reader at most; 0: twice what it takes in a round trip
+	RecvBuffer    int           // octets kept for the reader at most; 0: two to four times what it takes in a round trip
 	RecvBufferMax int           // what a receive buffer that sizes itself grows to; sets the window scale
 	MSS           int           // largest segment's payload we want to receive and send; 0: what the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
 	NoTimestamps  bool          // does not offer or accept timestamps (RFC 7323)
 	NoMTUProbing  bool          // does not look for a path that drops long packets without a word (RFC 4821)
+	NoPacing      bool          // sends all that the window lets out at once
 	NoSACK        bool          // does not offer or accept selective acknowledgements (RFC 2018)
 	TTL           uint8         // of the packets; used by the stack
 	KeepAlive     time.Duration // idle time before a probe, and between probes; 0: no keep-alive

@@ -14,7 +14,7 @@ type congestion struct {
 	ctl          Controller // nil until it has something to decide, and after idle times
 	recover      wire.Seq   // the highest number sent when the last loss was found
 	full         wire.Seq   // all up to here was sent while the window was the limit; meaningful with wasFull
-	dupAcks      int32
+	dupAcks      uint8      // duplicate acknowledgements in a row, without a scoreboard; no more than it holds
 	wasFull      bool
 	inRecovery   bool
 	afterTimeout bool // what was out when a timeout came is not acknowledged yet; with a scoreboard only
@@ -83,14 +83,15 @@ func (c *Conn) flightSize(out int) int {
 	return min(out, c.cong.Cwnd)
 }
 
-// noteFull notes that the congestion window keeps data back.
+// noteFull notes that the congestion window keeps data back, be it by its pace: more than half of it must be out
+// then, or it would grow without ever being used.
 func (c *Conn) noteFull() {
 	v, g := &c.snd, &c.cong
 	if !c.sending() {
 		return
 	}
 	more := min(v.dataEnd().Sub(v.nxt), c.segment())
-	if more > 0 && g.Cwnd-c.inFlight() < more {
+	if flight := c.inFlight(); more > 0 && (g.Cwnd-flight < more || g.Cwnd <= v.wnd && 2*flight >= g.Cwnd && c.turn() == 0) {
 		g.full, g.wasFull = v.max, true
 	} else if g.wasFull && g.full.Less(v.una) {
 		g.wasFull = false

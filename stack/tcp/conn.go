@@ -86,8 +86,8 @@ type receive struct {
 	closed bool  // the application reads no more: new data is answered by RST
 	fin    bool  // the peer's FIN is known, at finSeq, though perhaps beyond a gap
 	eof    bool  // and everything before it has come
-	segs   int32 // data segments since the last acknowledgement
 	prompt uint8 // segments to acknowledge at once
+	segs   int32 // data segments since the last acknowledgement
 	slack  int32 // of the buffer's room, what a SYN's narrow window could not offer
 
 	finSeq wire.Seq

@@ -202,7 +202,7 @@ func TestHyStartLosesLess(t *testing.T) {
 	var dropped [numAlgorithms]int
 	for a := range numAlgorithms {
 		there := &way{rate: 12_500_000, queue: 1_250_000, delay: 50 * time.Millisecond}
-		p := newPath(t, 1, there, &way{delay: 50 * time.Millisecond}, Config{Congestion: a, SendBuffer: 16 << 20}, Config{RecvBuffer: 8 << 20})
+		p := newPath(t, 1, there, &way{delay: 50 * time.Millisecond}, Config{Congestion: a, SendBuffer: 16 << 20, NoPacing: true}, Config{RecvBuffer: 8 << 20})
 		p.run(3 * time.Second)
 		dropped[a] = there.dropped
 		t.Logf("%v: %d segments dropped, ssthresh %d, %d octets", a, there.dropped, p.c[0].cong.Ssthresh, p.got)

@@ -122,7 +122,7 @@ func TestGapsAllocateNothing(t *testing.T) {
 // An idle connection is to cost under 1 KiB with all the stack keeps for it, of which this is the part of
 // the Conn.
 func TestIdleConnectionIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(Conn{}); n > 640 {
+	if n := unsafe.Sizeof(Conn{}); n > 632 { // with the allocator's header, the largest that takes 640
 		t.Errorf("a Conn is %d octets", n)
 	}
 	d := newDuplex(t, 1460, 1460)

@@ -176,7 +176,7 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if room <= int(v.most) {
 		room = min(room, c.segment()) // no room for a super-segment
 	}
-	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight())
+	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight(), c.turn())
 	n = min(d, u, room)
 	if n <= 0 {
 		return 0, false
@@ -213,6 +213,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 		}
 	}
 	c.noteSent(now)
+	c.pace(now, len(p))
 	if c.at.rexmt == clock.Never {
 		c.at.rexmt = now.Add(c.rtt.rto) // RFC 6298 §5.1
 	}

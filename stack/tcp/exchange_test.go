@@ -250,6 +250,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.InitialWindow = x.number(v)
 		case "sack":
 			x.cfg.NoSACK = v != "yes"
+		case "pacing":
+			x.cfg.NoPacing = v != "yes"
 		case "probing":
 			x.cfg.NoMTUProbing = v != "yes"
 		case "cc":
@@ -362,6 +364,8 @@ func (x *exchange) info(words []string) {
 			v = i.Cwnd
 		case "ssthresh":
 			v = i.Ssthresh
+		case "pacing":
+			v = i.PacingRate
 		case "rto":
 			v = i.RTO
 		case "srtt":
@@ -422,7 +426,7 @@ func (x *exchange) info(words []string) {
 
 // play runs a file and returns it with the answers that were given.
 func (x *exchange) play(text string) string {
-	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true, NoSACK: true, Congestion: NewReno}, 1460
+	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true, NoSACK: true, NoPacing: true, Congestion: NewReno}, 1460
 	x.hooks.State = func(c *Conn, _, to State) {
 		if x.c != nil {
 			x.say("* %v", to)

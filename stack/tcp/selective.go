@@ -24,8 +24,11 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		b.forget()
 	}
 	rtt := c.takeRACK(now, s, &d)
-	if rtt > 0 && c.rtt.backedOff { // what is timed may lie beyond gaps: this ends the back-off sooner
+	// What is timed may lie beyond gaps, and repeats stop the clock (Karn). This ends a back-off sooner, and lets the
+	// timeout follow a queue that grows while losses are repaired.
+	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.timed) >= c.rtt.srtt) {
 		c.rtt.sample(c.atMost(now, s, rtt), c.cfg)
+		b.timed = now
 	}
 	if twice.Left != twice.Right {
 		c.widen()
@@ -109,6 +112,9 @@ func (c *Conn) resendable(room int) (n int, ok bool) {
 		return 0, false
 	}
 	n = max(0, min(size, v.dataEnd().Sub(from), c.segment(), room))
+	if !c.owe.fast && c.turn() == 0 {
+		return 0, false
+	}
 	return n, n+min(size-n, 1) > 0 && (c.owe.fast || c.cong.Cwnd-c.inFlight() >= min(n, v.mss))
 }
 
@@ -124,7 +130,9 @@ func (c *Conn) emitLost(now clock.Instant, p []byte, s *Segment) {
 	end := c.emitText(now, p, s, from)
 	b.resent(from, end, now)
 	c.noteRepeat(now, from, end)
-	if c.at.rexmt == clock.Never || from == c.snd.una { // its acknowledgement is a round trip away
+	c.pace(now, len(p))
+	// Its acknowledgement is a round trip away: the variant of RFC 6675 §6, since recovery may outlast a timeout.
+	if c.at.rexmt == clock.Never || from == c.snd.una || c.cong.inRecovery {
 		c.at.rexmt = now.Add(c.rtt.rto)
 	}
 }

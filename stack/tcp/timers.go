@@ -24,7 +24,9 @@ type timers struct {
 	timeWait clock.Instant // 2 MSL, or the end of an abandoned FIN-WAIT-2
 	release  clock.Instant // give empty buffers back
 	loss     clock.Instant // the reordering window's end, or the tail loss probe's (RFC 8985)
+	pace     clock.Instant // new data's turn
 
+	paced      clock.Instant // what new data has gone is worth the time up to here
 	waiting    clock.Instant // since when something of ours waits for an answer: the user timeout's base
 	active     clock.Instant // when the last segment came or went
 	sent       clock.Instant // when the last data went
@@ -34,14 +36,14 @@ type timers struct {
 
 var noTimers = timers{
 	rexmt: clock.Never, persist: clock.Never, delack: clock.Never, keep: clock.Never,
-	timeWait: clock.Never, release: clock.Never, loss: clock.Never, waiting: clock.Never,
+	timeWait: clock.Never, release: clock.Never, loss: clock.Never, pace: clock.Never, waiting: clock.Never,
 }
 
 // Deadline is when the connection wants Ready or Emit to be called though nothing happens until then;
 // Never when it waits for nothing. It holds after Emit or Ready has said that there is nothing to send.
 func (c *Conn) Deadline() clock.Instant {
 	t := &c.at
-	return min(t.rexmt, t.persist, t.delack, t.keep, t.timeWait, t.release, t.loss, c.userDeadline())
+	return min(t.rexmt, t.persist, t.delack, t.keep, t.timeWait, t.release, t.loss, t.pace, c.userDeadline())
 }
 
 func (c *Conn) userDeadline() clock.Instant {
@@ -66,6 +68,9 @@ func (c *Conn) runTimers(now clock.Instant) {
 	if c.userDeadline().Due(now) {
 		c.timedOut()
 		return
+	}
+	if t.pace.Due(now) {
+		t.pace = clock.Never
 	}
 	if t.loss.Due(now) {
 		c.lossTimeout(now)

@@ -85,11 +85,16 @@ func (c *Conn) takeBack(acked int, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.board
 	u := &b.undo
 	u.armed = false
+	c.reo.seen = c.reo.seen || g.inRecovery // beyond RFC 8985 §6.2 step 3: what had been overtaken went again too soon to show it
 	b.find()
 	g.inRecovery, g.afterTimeout, g.recover = false, false, v.una
 	c.controller().Undone(&g.Window)
 	g.Ssthresh = max(g.Ssthresh, u.ssthresh)
-	g.Cwnd = max(g.Cwnd, min(u.cwnd, b.pipe()+max(acked, c.initialWindow())))
+	if c.paces() {
+		g.Cwnd = max(g.Cwnd, u.cwnd)
+	} else {
+		g.Cwnd = max(g.Cwnd, min(u.cwnd, b.pipe()+max(acked, c.initialWindow())))
+	}
 	c.owe.fast = false
 	c.count(EventUndo)
 	c.tell(EpisodeUndone, why)

@@ -100,7 +100,7 @@ func (l *lane) judge(now clock.Instant, f *phy.Frame) (v fate) {
 		return v
 	}
 	if !l.link.faults.Empty() {
-		v.Verdict = l.link.faults.Apply(now, l.dir, phy.MediumEthernet, f)
+		v.Verdict = l.link.faults.Apply(v.left, l.dir, phy.MediumEthernet, f)
 	}
 	return v
 }

@@ -266,24 +266,26 @@ func BenchmarkMatch(b *testing.B) {
 // Whatever is compiled: an *Error within the expression, or a filter that matches any frame without a
 // panic.
 func FuzzCompile(f *testing.F) {
-	for _, c := range expressions {
-		f.Add(c.expr)
-	}
-	for _, expr := range compared {
-		f.Add(expr)
-	}
 	ss := samples(f)
-	f.Fuzz(func(t *testing.T, expr string) {
+	for i, expr := range compared {
+		f.Add(expr, ss[i%len(ss)].data)
+	}
+	for i, c := range expressions {
+		f.Add(c.expr, ss[i%len(ss)].data)
+	}
+	f.Fuzz(func(t *testing.T, expr string, frame []byte) {
 		c, err := Compile(expr)
 		if err != nil {
 			var e *Error
 			if !errors.As(err, &e) || e.Pos < 0 || e.Pos > len(expr) || e.Msg == "" {
 				t.Fatalf("%q: %#v", expr, err)
 			}
+			_ = err.Error()
 			return
 		}
-		for _, s := range ss {
-			for _, m := range []phy.Medium{phy.MediumEthernet, phy.MediumIP} {
+		for _, m := range []phy.Medium{phy.MediumEthernet, phy.MediumIP} {
+			c.MatchHead(frame, len(frame)*2, m)
+			for _, s := range ss {
 				c.Match(s.data, m)
 			}
 		}

@@ -123,9 +123,7 @@ func labHost(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%v", err)
 	}
 	v := c.s.hostOf(h, l, cfg.Name)
-	if l.w.Virtual() {
-		c.s.keep(v)
-	}
+	c.s.keep(v)
 	return v, nil
 }
 

@@ -101,5 +101,5 @@ func (p *packet) line(seqs *sequences) string {
 		arrow = p.seen.dir
 	}
 	words := strings.Fields(p.seen.now.String() + " " + p.seen.dev)
-	return p.s.withVerdict(strings.Join(words, " ")+" "+arrow+" "+what, p.seen.verdict)
+	return p.s.packetLine(strings.Join(words, " "), arrow, what, p.s.protocolHue(p.octets, p.medium), p.seen.verdict)
 }

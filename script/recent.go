@@ -8,11 +8,12 @@ import (
 	"smolsh/stack/clock"
 )
 
-// recent keeps a host's last packets, for trace(last=…). Its fields are the owner's.
+// recent keeps a host's last packets, for trace(last=…): always, for it allocates nothing and copies but their
+// heads. Its fields are the owner's.
 type recent struct {
 	kept []seen
 	next int            // where the next one goes, once there are maxRecent
-	seen *atomic.Uint64 // counts the packets of seenhosts
+	seen *atomic.Uint64 // counts the packets of all hosts
 }
 
 // maxRecent is how many packets are kept of a host.
@@ -47,14 +48,11 @@ func (s *Session) keep(h *hostValue) *recent {
 	return r
 }
 
-// keepOwn keeps the own host's packets from before the first chunk runs on. A live script's are not, unless it asks
-// for a trace: they may be many.
+// keepOwn keeps the own host's packets from before the first chunk runs on.
 func (s *Session) keepOwn() {
-	if s.cfg.Interactive || s.home.Virtual() {
-		s.keep(s.local)
-		if s.cfg.Peer != nil {
-			s.keep(s.hostOf(s.cfg.Peer, s.local.lab, "peer"))
-		}
+	s.keep(s.local)
+	if s.cfg.Peer != nil {
+		s.keep(s.hostOf(s.cfg.Peer, s.local.lab, "peer"))
 	}
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 	Interactive bool
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
 	Plan        *Plan               // what remains of the faults that scripts state; nil for all
+	Colour      bool                // packets' lines are coloured by protocol and direction
 	// Crashed is told of a panic of a task, with its stack; the session is of no use afterwards and must not be
 	// closed. Where it is nil a panic ends the program.
 	Crashed func(v any, stack []byte)

@@ -219,7 +219,7 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 			if marked && p.marks == (phy.Marks{}) && !strings.Contains(p.verdict.String(), ": fault ") {
 				continue
 			}
-			lines = append(lines, line{p.order, func(v string) string { return t.text(p.now, p.iface, p.dir, what, v) }, p.marks.After(p.verdict.String())})
+			lines = append(lines, line{p.order, func(v string) string { return t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, v) }, p.marks.After(p.verdict.String())})
 		}
 	}
 	slices.SortFunc(lines, func(a, b line) int { return int(int64(a.order - b.order)) })

@@ -110,7 +110,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
 		// What is not printed may be where a connection's numbers begin.
 		what := t.line(p.head[:p.n], p.medium, p.gso)
 		if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
-			lines = append(lines, t.text(p.now, p.iface, p.dir, what, p.marks.After(p.verdict.String())))
+			lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
 		}
 	}
 	for _, line := range lines[max(0, len(lines)-n):] {
@@ -161,7 +161,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 		return
 	}
 	what := t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize))
-	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, what, ev.Frame.Marks.After(ev.Verdict.String()))
+	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.offer([]byte(said))
@@ -172,22 +172,23 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	}
 }
 
-// text is a packet's whole line.
-func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, what, verdict string) string {
+// text is a packet's whole line; b is the packet, or its head.
+func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {
 		arrow = " >"
 	}
-	return t.s.withVerdict(fmt.Sprintf("%v %s%s %s %s", now, t.name, iface, arrow, what), verdict)
+	return t.s.packetLine(fmt.Sprintf("%v %s%s", now, t.name, iface), arrow, what, t.s.protocolHue(b, m), verdict)
 }
 
-// withVerdict puts the verdict where it can be read down the page.
-func (s *Session) withVerdict(line, verdict string) string {
-	if verdict != "" {
-		pad := max(2, int(s.verdictAt.Load())-utf8.RuneCountInString(line))
-		line = fmt.Sprintf("%s%*s%s", line, pad, "", verdict)
+// packetLine puts the parts of a packet's line together, the verdict where it can be read down the page.
+func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
+	line := where + " " + s.paint(directionHue(arrow), arrow) + " " + s.paint(h, what)
+	if verdict == "" {
+		return line
 	}
-	return line
+	width := utf8.RuneCountInString(where) + utf8.RuneCountInString(arrow) + utf8.RuneCountInString(what) + 2
+	return fmt.Sprintf("%s%*s%s", line, max(2, int(s.verdictAt.Load())-width), "", s.paint(verdictHue(verdict), verdict))
 }
 
 func (t *tracer) line(b []byte, m phy.Medium, gso int) string {

@@ -93,6 +93,11 @@ func execute(argv []string) int {
 	return statusFailed
 }
 
+// coloured reports whether a terminal is to have colours (no-color.org).
+func coloured(getenv func(string) string) bool {
+	return getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && getenv("TERM") != ""
+}
+
 // start makes the lab and the session, and runs what was asked for.
 func (o *options) start() (int, error) {
 	interactive := o.file == "" && !o.hasCommand && isatty.IsTerminal(os.Stdin.Fd())
@@ -117,6 +122,7 @@ func (o *options) start() (int, error) {
 	config := script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Width: columns(), Size: terminal, Interactive: interactive,
+		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
 	var shell *repl.Shell
 	if interactive {

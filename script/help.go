@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -307,4 +308,9 @@ func Help(name string) (string, error) {
 		return r.overview(), nil
 	}
 	return r.page(name, helpWidth)
+}
+
+// Names are the names that Help knows: every builtin's, sorted.
+func Names() []string {
+	return slices.Sorted(maps.Keys(newRegistry(sections()).byName))
 }

@@ -12,12 +12,16 @@ import (
 const referenceFile = "docs/reference.md"
 
 const docUsage = `usage: smolsh doc [NAME]            what there is, or what NAME does
-       smolsh doc --markdown [FILE]  write the reference to FILE (default docs/reference.md; - prints it)`
+       smolsh doc --markdown [FILE]  write the reference to FILE (default docs/reference.md; - prints it)
+       smolsh doc --man              print the man page: smolsh doc --man | man -l -`
 
 // doc is the verb doc: the reference, from the registry of builtins.
 func doc(args []string, stdout io.Writer) error {
 	if len(args) > 0 && args[0] == "--markdown" {
 		return docMarkdown(args[1:], stdout)
+	}
+	if len(args) == 1 && args[0] == "--man" {
+		return manPage(stdout)
 	}
 	if len(args) > 1 || len(args) == 1 && len(args[0]) > 0 && args[0][0] == '-' {
 		if args[0] == "--help" || args[0] == "-h" {

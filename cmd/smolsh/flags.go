@@ -49,6 +49,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh test PATH…         run scenario tests
   smolsh doctor [DEVICE…]   what this machine allows, and what mends it; of devices too, such as tap:tap0
   smolsh bench [FLAG…]      figures, beside the peers'
+  smolsh completion SHELL   completion for bash, zsh or fish
 
 `
 
@@ -114,7 +115,7 @@ func (o *options) positional(f *pflag.FlagSet) error {
 		return nil
 	}
 	o.file, o.args = o.args[0], o.args[1:]
-	if o.file == "doctor" || o.file == "doc" || o.file == "bench" || o.file == "test" {
+	if o.file == "doctor" || o.file == "doc" || o.file == "bench" || o.file == "test" || o.file == "completion" {
 		o.verb, o.file = o.file, ""
 		return nil
 	}

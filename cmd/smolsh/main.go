@@ -61,6 +61,10 @@ func execute(argv []string) int {
 			if err = doc(o.args, os.Stdout); err == nil {
 				return 0
 			}
+		case o.verb == "completion":
+			if err = completion(o.args, os.Stdout); err == nil {
+				return 0
+			}
 		case o.verb == "test":
 			var status int
 			if status, err = o.testVerb(os.Stdout); err == nil {

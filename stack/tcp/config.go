@@ -32,7 +32,7 @@ type Config struct {
 	KeepAliveMax  int           // probes without an answer before the connection is given up
 	UserTimeout   time.Duration // how long data may stay unacknowledged; 0: until MaxRetries
 	MaxRetries    int           // retransmissions of one segment before giving up
-	OrphanRetries int           // the same once the application has closed, and probes of a window that stays shut
+	OrphanRetries int           // the same once the application has closed; probes of a shut window that are answered have MaxRetries then
 	SYNRetries    int           // retransmissions of a SYN before giving up
 	DelayedAck    time.Duration // longest delay of an ACK; negative: none is delayed
 	TimeWait      time.Duration // 2 MSL; negative: none

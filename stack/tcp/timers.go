@@ -191,12 +191,18 @@ func (c *Conn) armPersist(now clock.Instant) {
 // unsent reports whether there are octets, or a FIN, that the peer has not acknowledged.
 func (c *Conn) unsent() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
 
-// persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1),
-// but not for an application that has closed: a peer must not make us keep its octets (RFC 6429).
+// persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1), but not for an
+// application that has closed: a peer must not make us keep its octets (RFC 6429 §4). It has the time in which a
+// segment would be given up that nobody answers, nine minutes by default, since a reader that pauses is no attack;
+// who does not answer at all has less.
 func (c *Conn) persistTimeout() {
 	t := &c.at
 	t.persist = clock.Never
-	if int(t.unanswered) >= c.cfg.MaxRetries || c.rcv.closed && int(t.probes) >= c.cfg.OrphanRetries {
+	limit := c.cfg.MaxRetries
+	if c.rcv.closed {
+		limit = min(limit, c.cfg.OrphanRetries)
+	}
+	if int(t.unanswered) >= limit || c.rcv.closed && int(t.probes) >= c.cfg.MaxRetries {
 		c.timedOut()
 		return
 	}

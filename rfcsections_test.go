@@ -128,6 +128,23 @@ RFC 9002 QUIC Loss Detection and Congestion Control: what TCP has of it
 7.7 Pacing
 7.8 Underutilizing the Congestion Window
 
+RFC 2018 TCP Selective Acknowledgment Options
+3 Sack Option Format
+4 Generating Sack Options: Data Receiver Behavior
+5 Interpreting the Sack Option and Retransmission Strategy: Data Sender Behavior
+8 Data Receiver Reneging
+
+RFC 2883 An Extension to SACK: D-SACK
+4.1 Reporting Full Duplicate Segments
+4.2 Reporting Partial Duplicate Segments
+
+RFC 1337 TIME-WAIT Assassination Hazards in TCP
+2 The TIME-WAIT Hazards
+3 Fixes for TIME-WAIT Hazards -- F1: a reset is ignored in TIME-WAIT
+
+RFC 6429 TCP Sender Clarification for Persist Condition
+4 Clarification Regarding RFC 1122 Requirements
+
 RFC 5927 ICMP Attacks against TCP
 4 Constraints: what is quoted must be in flight
 7.1 ICMP attack against path MTU discovery

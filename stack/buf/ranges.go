@@ -71,6 +71,14 @@ func (s *Ranges) Covers(lo, hi int64) bool {
 	return i < len(s.r) && s.r[i].Lo <= lo && hi <= s.r[i].Hi
 }
 
+// Overlap is the first part of [lo, hi) that is in the set.
+func (s *Ranges) Overlap(lo, hi int64) (r Range, ok bool) {
+	if i := s.find(lo + 1); lo < hi && i < len(s.r) && s.r[i].Lo < hi {
+		return Range{max(lo, s.r[i].Lo), min(hi, s.r[i].Hi)}, true
+	}
+	return r, false
+}
+
 // Touches reports whether [lo, hi) overlaps a range of the set or continues one.
 func (s *Ranges) Touches(lo, hi int64) bool {
 	i := s.find(lo)

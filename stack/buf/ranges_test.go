@@ -28,6 +28,15 @@ func (m *bitmap) covers(lo, hi int) bool {
 	return true
 }
 
+// within is what of the set is in [lo, hi).
+func (m *bitmap) within(lo, hi int) *bitmap {
+	var n bitmap
+	if lo < hi {
+		copy(n[lo:hi], m[lo:hi])
+	}
+	return &n
+}
+
 // ranges are the bitmap's maximal runs, which is what a set must hold: sorted, disjoint, not touching.
 func (m *bitmap) ranges(base int64) []Range {
 	var rs []Range
@@ -58,6 +67,13 @@ func play(t *testing.T, base int64, ops []byte) {
 		case 5, 6:
 			if got, want := s.Covers(base+int64(lo), base+int64(hi)), m.covers(lo, hi); got != want {
 				t.Fatalf("Covers(%d, %d) = %v, want %v", lo, hi, got, want)
+			}
+			var first Range
+			if rs := m.within(lo, hi).ranges(base); len(rs) > 0 {
+				first = rs[0]
+			}
+			if got, ok := s.Overlap(base+int64(lo), base+int64(hi)); got != first || ok != (first != Range{}) {
+				t.Fatalf("Overlap(%d, %d) = %v, %v, want %v", lo, hi, got, ok, first)
 			}
 		case 7:
 			if ops[1] == 0 && ops[2] == 0 {

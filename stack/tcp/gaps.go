@@ -80,6 +80,17 @@ func (c *Conn) noteDuplicate(first, end wire.Seq) {
 	g.duplicate = buf.Range{Lo: off, Hi: off + int64(end.Sub(first))}
 }
 
+// noteOverlap does so with the first part of n octets from seq on that was there already, unless some before it is
+// to be reported (RFC 2883 §4.2).
+func (c *Conn) noteOverlap(seq wire.Seq, n int) {
+	r, g := &c.rcv, c.rcv.early
+	off := r.base + int64(seq.Sub(r.nxt))
+	if x, ok := g.Overlap(off, off+int64(n)); ok && g.duplicate.Len() == 0 {
+		first := seq.Add(int(x.Lo - off))
+		c.noteDuplicate(first, first.Add(x.Len()))
+	}
+}
+
 // sackRoom is what the SACK option takes at most in the next segment, in octets.
 func (c *Conn) sackRoom() int {
 	if g := c.rcv.early; c.sack && g != nil {

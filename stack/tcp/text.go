@@ -52,6 +52,7 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 			return drop.TCPTooManyGaps // its time comes when others are closed
 		}
 		c.count(EventOutOfOrder)
+		c.noteOverlap(seq, len(p))
 		r.buf.PutAt(r.buf.Len()+gap, p)
 		g.Add(off, end)
 		g.touch(off)
@@ -60,6 +61,7 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	r.buf.PutAt(r.buf.Len(), p)
 	n := len(p)
 	if r.early.Len() > 0 {
+		c.noteOverlap(seq, n)
 		n = c.joinEarly(off, n)
 	}
 	r.buf.Extend(n)

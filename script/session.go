@@ -72,8 +72,9 @@ type Session struct {
 	inputs   []string     // what was typed and went well
 	ran      string       // the file that run() ran last, and its arguments
 	ranArgs  []starlark.Value
-	shown    string // what a builtin has printed and given
-	sweep    int    // how many there may be before those that have ended are let go
+	shown    string         // what a builtin has printed and given
+	printed  starlark.Value // the same of a list
+	sweep    int            // how many there may be before those that have ended are let go
 
 	verdictAt atomic.Int32 // the column of a trace's verdicts
 }

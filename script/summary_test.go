@@ -88,6 +88,8 @@ func lines(t testing.TB) (out []line) {
 	add("too big", "fdaa::1 > fdaa::2: icmp6 packet too big, mtu 1280 (fdaa::1.5000 > fdaa::2.6000: udp 2)", icmp6(2, 0, "\x00\x00\x05\x00"+quoted6)...)
 	add("closed", "fdaa::1 > fdaa::2: icmp6 port unreachable (fdaa::1.5000 > fdaa::2.6000: udp 2)", icmp6(1, 4, "\x00\x00\x00\x00"+quoted6)...)
 	add("rs", "fdaa::1 > fdaa::2: icmp6 router solicitation", icmp6(133, 0, "\x00\x00\x00\x00")...)
+	add("mld", "fdaa::1 > fdaa::2: icmp6 multicast listener report v2", icmp6(143, 0, "\x00\x00\x00\x00")...)
+	add("strange", "fdaa::1 > fdaa::2: icmp6 type 77 code 3", icmp6(77, 3, "\x00\x00\x00\x00")...)
 	add("ospf", "10.0.0.1 > 10.0.0.2: ospf, 5 octets", eth(0x800), v4(89), gopacket.Payload("hello"))
 	add("unassigned", "10.0.0.1 > 10.0.0.2: proto 253, 5 octets", eth(0x800), v4(253), gopacket.Payload("hello"))
 	add("stp", "02:00:00:00:00:02 from 02:00:00:00:00:01, stp", eth(38), gopacket.Payload("\x42\x42\x03\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 31)))

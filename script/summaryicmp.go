@@ -58,6 +58,11 @@ const (
 // unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1).
 var unreachable6 = []string{"no route", "prohibited", "beyond scope", "host unreachable", "port unreachable", "source policy", "rejected"}
 
+// listenerMessages are those of multicast listener discovery (RFC 2710, RFC 3810).
+var listenerMessages = map[byte]string{
+	130: "multicast listener query", 131: "multicast listener report", 132: "multicast listener done", 143: "multicast listener report v2",
+}
+
 // icmp6Text is a message of 8 octets and more in words; n is how many octets it carries behind those.
 func icmp6Text(b []byte, n int) string {
 	typ, code, word := b[0], b[1], binary.BigEndian.Uint32(b[4:])
@@ -92,8 +97,11 @@ func icmp6Text(b []byte, n int) string {
 	case icmp6Redirect:
 		return "redirect to" + target()
 	}
-	name := layers.CreateICMPv6TypeCode(typ, 0).String()
-	if name, _, _ = strings.Cut(name, "("); name == "" || strings.HasPrefix(name, "Unknown") {
+	if name := listenerMessages[typ]; name != "" {
+		return name
+	}
+	name, _, _ := strings.Cut(layers.CreateICMPv6TypeCode(typ, 0).String(), "(")
+	if strings.Trim(name, "0123456789") == "" {
 		return fmt.Sprintf("type %d code %d", typ, code)
 	}
 	return strings.ToLower(spaced(name))

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"go.starlark.net/starlark"
@@ -25,8 +26,9 @@ type tracer struct {
 func traceBuiltins() []*builtin {
 	return []*builtin{
 		{name: "trace", sig: "filter=None, last=None", kinds: "any int:1..1000", host: true, see: "tcpdump, capture, drops",
-			args: `filter: tcpdump's expression, or False to stop; last: how many that just passed, and none from now on`,
-			doc:  "Print a line per packet from now on, or of those that just passed; trace(False) stops.", example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)`, fn: builtinTrace},
+			args: `filter: tcpdump's expression, or False to stop; last: how many that just passed, and none from now on`, result: "list",
+			doc:     "Print a line per packet from now on, or of the last ones, which it gives as a list; trace(False) stops.",
+			example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)[0].show()`, fn: builtinTrace},
 		{name: "tcpdump", sig: "filter=None, timeout=", kinds: "str duration", host: true, see: "trace, capture",
 			doc: "Print a line per packet until Ctrl-C.", example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, fn: builtinTcpdump},
 		{name: "sniff", sig: "filter=None, count=None, timeout=", kinds: "str int:1..100000 duration", host: true, result: "list", see: "trace, tcpdump",
@@ -62,8 +64,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 		return nil, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
 	}
 	if c.given("last") {
-		c.s.traceLast(h, f, arg[int](c, "last"))
-		return starlark.None, nil
+		return c.s.traceLast(h, f, arg[int](c, "last")), nil
 	}
 	c.s.traceOn(h, f)
 	return starlark.None, nil
@@ -98,24 +99,37 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-// traceLast prints what just passed. Where nothing was kept so far it is kept from now on.
-func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) {
+// traceLast prints what just passed, and gives the packets as far as they were kept. Where nothing was kept so far it
+// is kept from now on.
+func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Value {
 	r := s.keep(h)
 	var list []seen
 	h.do(func(clock.Instant) { list = r.all() })
 	t := &tracer{s: s, name: s.prefix(h)}
 	var lines []string
+	var packets []starlark.Value
 	for i := range list {
 		p := &list[i]
 		// What is not printed may be where a connection's numbers begin.
 		what := t.line(p.head[:p.n], p.medium, p.gso)
 		if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
 			lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
+			packets = append(packets, p.packet(s))
 		}
 	}
-	for _, line := range lines[max(0, len(lines)-n):] {
+	first := max(0, len(lines)-n)
+	for _, line := range lines[first:] {
 		s.out.print(line)
 	}
+	given := starlark.NewList(packets[first:])
+	s.printed = given
+	return given
+}
+
+// packet is what was kept as a script sees it.
+func (p *seen) packet(s *Session) *packet {
+	return &packet{s: s, octets: slices.Clone(p.head[:p.n]), medium: p.medium, length: p.length,
+		seen: &sighting{p.now, p.iface, direction(p.dir), p.marks.After(p.verdict.String())}}
 }
 
 // prefix tells hosts other than the own apart.

@@ -72,7 +72,7 @@ func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(stri
 	const result = " result" // no name of the language has a blank
 	start := syntax.Start(x)
 	stmt := &syntax.AssignStmt{OpPos: start, Op: syntax.EQ, LHS: &syntax.Ident{NamePos: start, Name: result}, RHS: x}
-	s.shown = ""
+	s.shown, s.printed = "", nil
 	g, err := s.program(t, name, []syntax.Stmt{stmt}, known)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(stri
 		return nil
 	}
 	s.globals["_"] = v
-	if s.shown != "" && v == starlark.String(s.shown) {
+	if s.shown != "" && v == starlark.String(s.shown) || s.printed != nil && v == s.printed {
 		return nil
 	}
 	if text := s.display(v); text != "" {

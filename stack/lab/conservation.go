@@ -3,7 +3,7 @@ package lab
 import "fmt"
 
 // Conservation checks that nothing vanished uncounted: on every host frames in = delivered + answered +
-// forwarded + dropped, and on every direction of a link and every switch frames in + copies =
+// forwarded + dropped, and on every direction of a link, every switch and every device of a switch frames in + copies =
 // delivered + in flight + dropped. The error names the first place where it does not add up.
 func (l *Lab) Conservation() error {
 	for _, h := range l.hosts {
@@ -24,6 +24,11 @@ func (l *Lab) Conservation() error {
 	for _, s := range l.switches {
 		if err := s.stats.check(); err != nil {
 			return fmt.Errorf("switch %s: %w", s.name, err)
+		}
+		for _, p := range s.ports {
+			if err := p.tx.check(); err != nil {
+				return fmt.Errorf("switch %s: %s: %w", s.name, p.name, err)
+			}
 		}
 	}
 	return nil

@@ -13,12 +13,13 @@
 // switch and an injected duplicate copy.
 //
 // What a host drops its own counters say. A frame lost on a link has left its host already: the link
-// counts it (Link.Stats), a switch what it could not forward (Switch.Stats), and Conservation checks
-// all three laws.
+// counts it (Link.Stats), a switch what it could not forward (Switch.Stats) and what its devices did not
+// take (SwitchPort.Stats), and Conservation checks all of these laws.
 //
 // Limits: a link direction holds at most 65536 frames in flight, a port 1024 frames that its device
-// has not taken, a switch learns 1024 addresses. Left out on purpose: spanning trees, VLANs, links
-// between switches, and serialisation overhead (preamble, frame check sequence) in a link's rate.
+// has not taken (a switch's port 4 MiB of them), a switch learns 1024 addresses. Left out on purpose:
+// spanning trees, VLANs, links between switches, and serialisation overhead (preamble, frame check
+// sequence) in a link's rate.
 //
 // Everything is single-owner: only the goroutine that owns the World, or a function that Runner.Do
 // runs on it, may call anything here, Runner.Do and Runner.Idle excepted.

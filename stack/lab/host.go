@@ -88,12 +88,7 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	if d, ok := dev.(phy.Watcher); ok {
 		p.iface.SetLink(w.now, p.caps, d.Up())
 	}
-	if _, ok := dev.(phy.Pollable); ok {
-		w.devices = append(w.devices, p)
-		w.generation++
-	} else {
-		w.memory = append(w.memory, p)
-	}
+	w.attach(p)
 	return p, nil
 }
 

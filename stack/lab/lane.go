@@ -87,7 +87,7 @@ func (l *lane) judge(now clock.Instant, f *phy.Frame) (v fate) {
 	case l.link.broken():
 		v.Drop = drop.LinkDown
 		return v
-	case l.tooBig(f):
+	case tooBig(f, cfg.MTU):
 		v.Drop = drop.TooBig
 		return v
 	case l.stats.InFlight >= maxInFlight || !l.queue(now):
@@ -113,11 +113,7 @@ func (l *lane) carry(f *phy.Frame, v fate) {
 		return
 	}
 	v.Mark(f, false)
-	if isSuper(f) && f.Len() <= phy.FrameSize { // a small frame under way must not keep a large buffer
-		g := w.clone(f)
-		w.recycle(f)
-		f = g
-	}
+	f = w.compact(f)
 	for i := 0; i <= v.Copies; i++ {
 		g := f
 		if i < v.Copies {
@@ -171,17 +167,21 @@ func (l *lane) delay() time.Duration {
 	return max(d, 0)
 }
 
-// tooBig judges a super-segment by the size of its segments, which is what a link that carries them
-// one by one would see.
-func (l *lane) tooBig(f *phy.Frame) bool {
-	if f.Offload.GSOSize != 0 {
-		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.TCPLen > l.link.cfg.MTU
+// tooBig judges a super-segment by the size of its segments, which is what a medium of that MTU that carries
+// them one by one would see.
+func tooBig(f *phy.Frame, mtu int) bool {
+	switch {
+	case f.Offload.GSOSize == 0:
+	case f.Offload.UDP:
+		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.UDPLen > mtu
+	default:
+		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.TCPLen > mtu
 	}
 	n := f.Len() - wire.EthernetLen
 	if b := f.Bytes(); n > 4 && b[12] == 0x81 && b[13] == 0 {
 		n -= 4 // a VLAN tag is no part of the packet
 	}
-	return n > l.link.cfg.MTU
+	return n > mtu
 }
 
 func (l *lane) drop(f *phy.Frame, why drop.Reason) {

@@ -374,34 +374,9 @@ func (p *Port) Drain(now clock.Instant) (n int) {
 	if p.err != nil {
 		return 0
 	}
-	w := p.world()
-	frames := w.recvSmall[:]
-	size := p.dev.Capabilities().FrameSize()
-	if size > phy.FrameSize {
-		frames = w.recvSuper[:]
-	}
-	if frames[0] == nil {
-		for i := range frames {
-			frames[i] = w.frame(size)
-		}
-	}
-	step := batch
-	if size > phy.FrameSize {
-		step = 1 // each finds the buffer of the one before, which is still in the cache
-	}
-	for n < batch {
-		got, err := p.dev.Recv(frames[:step])
-		for i, f := range frames[:got] {
-			frames[i] = w.frame(size)
-			p.arrive(now, f)
-		}
-		n += got
-		if err != nil && !errors.Is(err, phy.ErrDown) {
-			p.Fail(err)
-		}
-		if got < step || err != nil {
-			break
-		}
+	n, err := p.world().drain(now, p.dev, p)
+	if err != nil {
+		p.Fail(err)
 	}
 	return n
 }
@@ -480,9 +455,7 @@ func (p *Port) retire(err error) bool {
 	}
 	p.err, p.full, p.detached = err, false, true
 	w := p.world()
-	w.devices = without(w.devices, p)
-	w.memory = without(w.memory, p)
-	w.generation++
+	w.detach(p)
 	for _, f := range p.out {
 		p.lose(w.now, f)
 	}
@@ -491,16 +464,3 @@ func (p *Port) retire(err error) bool {
 	w.touch(p.host)
 	return true
 }
-
-// without returns a new slice, since the old one may be in the middle of an iteration.
-func without(ports []*Port, p *Port) []*Port {
-	i := slices.Index(ports, p)
-	if i < 0 {
-		return ports
-	}
-	return slices.Concat(ports[:i], ports[i+1:])
-}
-
-// Devices are the ports on pollable devices, which a wall-clock Runner drains and polls; generation
-// changes whenever the list does. The slice must not be changed.
-func (w *World) Devices() (ports []*Port, generation uint64) { return w.devices, w.generation }

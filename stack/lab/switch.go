@@ -15,13 +15,13 @@ const (
 	sweepEvery  = time.Second
 )
 
-// Switch is a learning bridge (IEEE 802.1D-2004 §7.8) whose ports are the far ends of links. It
-// forwards in no time of its own; rate and queue are its links'. There is no spanning tree, and no way
+// Switch is a learning bridge (IEEE 802.1D-2004 §7.8) whose ports are the far ends of links, and devices. It
+// forwards in no time of its own; rate and queue are its links', a queue also its devices'. There is no spanning tree, and no way
 // to build a loop.
 type Switch struct {
 	lab      *Lab
 	name     string
-	ports    []*switchPort
+	ports    []*SwitchPort
 	stations map[wire.HardwareAddr]station
 	sweepAt  clock.Instant
 	stats    Flow
@@ -29,15 +29,8 @@ type Switch struct {
 
 // station is where an address was last seen.
 type station struct {
-	port *switchPort
+	port *SwitchPort
 	seen clock.Instant
-}
-
-// switchPort is a link's end at a switch.
-type switchPort struct {
-	sw   *Switch
-	host *Host
-	out  *lane
 }
 
 // Switch makes a switch without ports.
@@ -50,7 +43,8 @@ func (l *Lab) Switch(name string) *Switch {
 // Name is what the switch was made with.
 func (s *Switch) Name() string { return s.name }
 
-// Stats counts the frames that came in from links and, as delivered, those that went out to links.
+// Stats counts the frames that came in and, as delivered, those that went on to a port, whose own affair it is
+// then what becomes of them.
 // Frames that would go back where they came from are dropped (drop.UnknownMAC), those of partitioned
 // hosts as well (drop.LinkDown).
 func (s *Switch) Stats() Flow { return s.stats }
@@ -64,7 +58,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	if k.a, err = h.attachLink(k, &k.ab); err != nil {
 		return nil, err
 	}
-	p := &switchPort{sw: s, host: h, out: &k.ba}
+	p := &SwitchPort{sw: s, name: s.freeName(h.Name()), host: h, lane: &k.ba}
 	s.ports = append(s.ports, p)
 	k.ab.to, k.ba.to = p, k.a
 	s.lab.links = append(s.lab.links, k)
@@ -72,7 +66,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 }
 
 // arrive learns where the sender is and forwards.
-func (p *switchPort) arrive(now clock.Instant, f *phy.Frame) {
+func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s := p.sw
 	s.stats.In++
 	s.stats.Octets += uint64(f.Len())
@@ -91,7 +85,7 @@ func (p *switchPort) arrive(now clock.Instant, f *phy.Frame) {
 }
 
 // learn remembers the port of a unicast address. A full table forgets nobody who is alive.
-func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *switchPort) {
+func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
 	if a.IsGroup() || a.IsZero() {
 		return
 	}
@@ -118,8 +112,17 @@ func (s *Switch) sweep(now clock.Instant) {
 	}
 }
 
+// forget drops what was learnt at a port. The order does not matter: all of it goes.
+func (s *Switch) forget(p *SwitchPort) {
+	for a, st := range s.stations {
+		if st.port == p {
+			delete(s.stations, a)
+		}
+	}
+}
+
 // find is the port of an address, nil when it is a group or not known.
-func (s *Switch) find(now clock.Instant, a wire.HardwareAddr) *switchPort {
+func (s *Switch) find(now clock.Instant, a wire.HardwareAddr) *SwitchPort {
 	if st, ok := s.stations[a]; ok && now.Sub(st.seen) < stationAge {
 		return st.port
 	}
@@ -127,22 +130,22 @@ func (s *Switch) find(now clock.Instant, a wire.HardwareAddr) *switchPort {
 }
 
 // forward sends f to one port.
-func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *switchPort) {
+func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *SwitchPort) {
 	switch {
 	case from == to:
 		s.drop(drop.UnknownMAC)
-	case s.lab.isCut(from.host, to.host):
+	case from.host != nil && to.host != nil && s.lab.isCut(from.host, to.host):
 		s.drop(drop.LinkDown)
 	default:
 		s.stats.Delivered++
-		to.out.put(now, f)
+		to.put(now, f)
 		return
 	}
 	s.lab.world.recycle(f)
 }
 
 // flood sends f to every port but the one it came from; each port but the last gets a copy.
-func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *switchPort) {
+func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 	rest := len(s.ports) - 1
 	if rest == 0 {
 		s.forward(now, f, from, from)

@@ -29,6 +29,8 @@ type World struct {
 	Epoch time.Time
 	// OnDeviceError, when set, is told once about a device that failed and was taken out of service.
 	OnDeviceError func(p *Port, err error)
+	// OnSwitchError, when set, is told once about a switch's device that failed and was taken out of service.
+	OnSwitchError func(p *SwitchPort, err error)
 
 	now      clock.Instant
 	events   clock.Heap[task]
@@ -39,9 +41,10 @@ type World struct {
 	kicked   bool    // every host may have something to transmit
 	settling bool
 
-	devices    []*Port // ports on pollable devices: the Runner's to drain
-	memory     []*Port // ports on devices in memory, but for hidden loops: drained while settling
+	devices    []DevicePort // ports on pollable devices: the Runner's to drain
+	memory     []DevicePort // ports on devices in memory, but for hidden loops: drained while settling
 	generation uint64
+	unsent     []*SwitchPort // switches' ports that have frames for their devices
 
 	small, super *phy.Pool
 	segmenter    phy.Segmenter
@@ -104,7 +107,7 @@ func (e *Event) run(now clock.Instant) {
 // Next is when something happens next: at once while hosts may have something to transmit, else when
 // the next event is due; clock.Never when there is none.
 func (w *World) Next() clock.Instant {
-	if w.kicked || len(w.dirty) > 0 {
+	if w.kicked || len(w.dirty) > 0 || len(w.unsent) > 0 {
 		return w.now
 	}
 	return w.events.Next()
@@ -192,6 +195,7 @@ func (w *World) settle() (moved bool) {
 		for _, p := range w.memory {
 			n += p.drainMemory(w.now)
 		}
+		n += w.flushSwitches()
 		if n == 0 && len(w.dirty) == 0 && !w.kicked {
 			break
 		}
@@ -248,5 +252,15 @@ func isSuper(f *phy.Frame) bool {
 func (w *World) clone(f *phy.Frame) *phy.Frame {
 	g := w.frame(f.Len())
 	g.CopyFrom(f)
+	return g
+}
+
+// compact returns f, or in its place a copy in a smaller buffer: a small frame that waits must not keep a large one.
+func (w *World) compact(f *phy.Frame) *phy.Frame {
+	if !isSuper(f) || f.Len() > phy.FrameSize {
+		return f
+	}
+	g := w.clone(f)
+	w.recycle(f)
 	return g
 }

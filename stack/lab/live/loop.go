@@ -29,9 +29,9 @@ var errPoll = fmt.Errorf("live: descriptor in an error state: %w", phy.ErrClosed
 type loop struct {
 	*runner
 	fds     []unix.PollFd // the mailbox, then a device each
-	ports   []*lab.Port   // of the devices
-	errors  []int         // poll errors in a row of each
-	known   uint64        // generation of the world's list that fds stand for
+	ports   []lab.DevicePort
+	errors  []int  // poll errors in a row of each
+	known   uint64 // generation of the world's list that fds stand for
 	taken   []*call
 	timeout unix.Timespec
 }
@@ -97,7 +97,7 @@ func (l *loop) drain(now clock.Instant) (moved int) {
 }
 
 // judge looks after descriptors that poll keeps complaining of.
-func (l *loop) judge(i int, p *lab.Port, seen int16, drained int) {
+func (l *loop) judge(i int, p lab.DevicePort, seen int16, drained int) {
 	switch {
 	case seen&unix.POLLNVAL != 0:
 		p.Fail(fmt.Errorf("live: %w", phy.ErrClosed))
@@ -110,9 +110,16 @@ func (l *loop) judge(i int, p *lab.Port, seen int16, drained int) {
 	}
 }
 
-// relink takes what a device's link has become. What poll complained of so far was about that.
-func (l *loop) relink(now clock.Instant, p *lab.Port) {
-	p.Relink(now)
+// relink takes what a device's link has become, for the port that has the device now. What poll complained of so
+// far was about that.
+func (l *loop) relink(now clock.Instant, dev phy.Device) {
+	ports, _ := l.world.Devices()
+	for _, p := range ports {
+		if p.Device() == dev {
+			p.Relink(now)
+			break
+		}
+	}
 	clear(l.errors)
 }
 
@@ -181,7 +188,7 @@ func (l *loop) refresh() {
 			l.fds = append(l.fds, unix.PollFd{Fd: int32(p.Device().(phy.Pollable).FD())})
 			l.errors = append(l.errors, 0)
 			if d, ok := p.Device().(phy.Watcher); ok {
-				d.Watch(func() { l.tell(func(now clock.Instant) { l.relink(now, p) }) })
+				d.Watch(func() { l.tell(func(now clock.Instant) { l.relink(now, d) }) })
 			}
 		}
 	}

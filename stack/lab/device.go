@@ -1,0 +1,87 @@
+package lab
+
+import (
+	"errors"
+	"slices"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+)
+
+// DevicePort is a port on a device, a host's (Port) or a switch's (SwitchPort), as a wall-clock Runner sees it.
+type DevicePort interface {
+	// Device is the device at the port.
+	Device() phy.Device
+	// Full reports whether frames wait for the device to take them: a Runner polls it for room and calls Retry.
+	Full() bool
+	// Retry offers the device again what it did not take, in the turn that follows.
+	Retry()
+	// Drain takes a batch of frames off the device and returns how many; a full batch means that there may be more.
+	Drain(now clock.Instant) int
+	// Relink looks at the link of a phy.Watcher anew.
+	Relink(now clock.Instant)
+	// Fail takes the device out of service and reports it, once.
+	Fail(err error)
+
+	drainMemory(now clock.Instant) int
+}
+
+// Devices are the ports on pollable devices, which a wall-clock Runner drains and polls; generation
+// changes whenever the list does. The slice must not be changed.
+func (w *World) Devices() (ports []DevicePort, generation uint64) { return w.devices, w.generation }
+
+// attach begins to read the port's device.
+func (w *World) attach(p DevicePort) {
+	if _, ok := p.Device().(phy.Pollable); !ok {
+		w.memory = append(w.memory, p)
+		return
+	}
+	w.devices = append(w.devices, p)
+	w.generation++
+}
+
+// detach ends that.
+func (w *World) detach(p DevicePort) {
+	w.devices = without(w.devices, p)
+	w.memory = without(w.memory, p)
+	w.generation++
+}
+
+// without returns a new slice, since the old one may be in the middle of an iteration.
+func without[P comparable](ports []P, p P) []P {
+	i := slices.Index(ports, p)
+	if i < 0 {
+		return ports
+	}
+	return slices.Concat(ports[:i], ports[i+1:])
+}
+
+// drain hands a batch of frames from the device to the sink. The error is why the device can't go on.
+func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err error) {
+	frames := w.recvSmall[:]
+	size, step := dev.Capabilities().FrameSize(), batch
+	if size > phy.FrameSize {
+		frames = w.recvSuper[:]
+		step = 1 // each finds the buffer of the one before, which is still in the cache
+	}
+	if frames[0] == nil {
+		for i := range frames {
+			frames[i] = w.frame(size)
+		}
+	}
+	for n < batch {
+		got, err := dev.Recv(frames[:step])
+		for i, f := range frames[:got] {
+			frames[i] = w.frame(size)
+			to.arrive(now, f)
+		}
+		n += got
+		if err != nil && !errors.Is(err, phy.ErrDown) {
+			return n, err
+		}
+		if got < step || err != nil {
+			break
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,278 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// portOctets is how much the frames may take up that wait for a switch's device, in octets; their number is
+// portFrames at most.
+const portOctets = 4 << 20
+
+// SwitchPort is a port of a switch: the far end of a link, or a device. Frames for a device wait in a bounded queue
+// of the port's own, so that a device that takes none holds up no other.
+type SwitchPort struct {
+	sw   *Switch
+	name string
+	host *Host // at the other end of the link; nil on a device
+	lane *lane // of the link, away from here
+
+	dev    phy.Device
+	out    []*phy.Frame // what the device has not taken yet
+	octets int          // room that those frames take up
+	full   bool         // the device took fewer than it was given
+	unsent bool         // in the world's list
+	err    error        // why the device is out of service
+	tx     Flow         // towards the device
+}
+
+// AttachDevice makes a port of a device, whose frames must be Ethernet's; the error says so otherwise. The port is
+// named as the device, with a number behind that where the name is taken. A pollable device is left to the Runner
+// (World.Devices), one in memory is drained by the world. Super-segments and unfinished checksums go whole to a
+// device that takes such, and are cut and finished for one that does not. The device stays the caller's to close,
+// after SwitchPort.Detach.
+func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
+	if dev.Capabilities().Medium != phy.MediumEthernet {
+		return nil, fmt.Errorf("switch %s: %s carries no Ethernet", s.name, dev.Name())
+	}
+	p := &SwitchPort{sw: s, name: s.freeName(dev.Name()), dev: dev}
+	s.ports = append(s.ports, p)
+	s.lab.world.attach(p)
+	return p, nil
+}
+
+// Ports are the switch's ports in the order in which they were attached. The slice is the switch's.
+func (s *Switch) Ports() []*SwitchPort { return s.ports }
+
+// freeName is want, or want with a number behind it where a port has that name.
+func (s *Switch) freeName(want string) string {
+	name := want
+	for n := 1; slices.ContainsFunc(s.ports, func(p *SwitchPort) bool { return p.name == name }); n++ {
+		name = fmt.Sprintf("%s.%d", want, n)
+	}
+	return name
+}
+
+// Switch is whose port it is.
+func (p *SwitchPort) Switch() *Switch { return p.sw }
+
+// Name is that of the host at the other end, or of the device.
+func (p *SwitchPort) Name() string { return p.name }
+
+// Device is the device at the port, nil on a link.
+func (p *SwitchPort) Device() phy.Device { return p.dev }
+
+// Err is why the port's device was taken out of service; nil while it serves.
+func (p *SwitchPort) Err() error { return p.err }
+
+// Stats counts the frames for the port's device; on a link Link.Stats does. What found the queue full is dropped
+// (drop.QueueFull), like what is longer than the device's MTU (drop.TooBig), a super-segment that can't be cut
+// (drop.BadLength), an unfinished checksum that can't be finished (drop.BadChecksum), what waited when the link went
+// down or the device out of service (drop.LinkDown) and what the device refused (drop.TransmitFailed).
+func (p *SwitchPort) Stats() Flow { return p.tx }
+
+// Full reports whether frames wait for the device to take them.
+func (p *SwitchPort) Full() bool { return p.full }
+
+// Retry offers the device again what it did not take, in the turn that follows.
+func (p *SwitchPort) Retry() {
+	p.full = false
+	p.owe()
+}
+
+// owe puts the port among those that have something for their device.
+func (p *SwitchPort) owe() {
+	if w := p.world(); !p.unsent {
+		p.unsent = true
+		w.unsent = append(w.unsent, p)
+	}
+}
+
+// Drain takes a batch of frames off the port's device and returns how many. A device that fails is taken out of
+// service.
+func (p *SwitchPort) Drain(now clock.Instant) int {
+	if p.err != nil {
+		return 0
+	}
+	n, err := p.world().drain(now, p.dev, p)
+	if err != nil {
+		p.Fail(err)
+	}
+	return n
+}
+
+// drainMemory is Drain for a device in memory, which nobody polls for room.
+func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
+	if p.full {
+		n = p.flush()
+	}
+	return n + p.Drain(now)
+}
+
+// Relink looks at the link of the port's device anew. A device that was deleted is taken out of service; the
+// addresses that were learnt behind a link that is down are forgotten.
+func (p *SwitchPort) Relink(clock.Instant) {
+	d, ok := p.dev.(phy.Watcher)
+	if !ok || p.err != nil {
+		return
+	}
+	switch err := d.Refresh(); {
+	case err == phy.ErrClosed: // by whoever opened it
+		p.Detach()
+	case errors.Is(err, phy.ErrClosed):
+		p.Fail(err)
+	case !d.Up():
+		p.sw.forget(p)
+	}
+}
+
+// Detach takes the port's device out of service and the port off the switch, which forgets what it learnt there:
+// nothing reads or writes the device any more, and the caller may close it. On a link's port it does nothing.
+func (p *SwitchPort) Detach() { p.retire(phy.ErrClosed) }
+
+// Fail is Detach for a device that failed, and tells World.OnSwitchError, once. A Runner calls it when polling says
+// what the device does not.
+func (p *SwitchPort) Fail(err error) {
+	if p.retire(err) {
+		if fn := p.world().OnSwitchError; fn != nil {
+			fn(p, err)
+		}
+	}
+}
+
+func (p *SwitchPort) retire(err error) bool {
+	if p.dev == nil || p.err != nil {
+		return false
+	}
+	p.err, p.full = err, false
+	p.world().detach(p)
+	p.lose(len(p.out), drop.LinkDown)
+	p.sw.ports = without(p.sw.ports, p)
+	p.sw.forget(p)
+	return true
+}
+
+func (p *SwitchPort) world() *World { return p.sw.lab.world }
+
+// put sends f out of the port.
+func (p *SwitchPort) put(now clock.Instant, f *phy.Frame) {
+	if p.lane != nil {
+		p.lane.put(now, f)
+		return
+	}
+	w, caps := p.world(), p.dev.Capabilities()
+	if whole(f, caps) {
+		p.queue(f, caps)
+		return
+	}
+	if !w.segmenter.Start(f, phy.MediumEthernet) {
+		p.tx.In++
+		p.tx.Octets += uint64(f.Len())
+		p.refuse(f, drop.BadLength)
+		return
+	}
+	for n := w.segmenter.Segments(); n > 0; n-- {
+		if len(p.out) >= portFrames { // whoever asks for tiny segments does not get the work done
+			p.tx.In += uint64(n)
+			p.tx.Drops[drop.QueueFull] += uint64(n)
+			break
+		}
+		g := w.frame(segmentSize(f))
+		w.segmenter.Next(g)
+		p.queue(g, caps)
+	}
+	w.recycle(f)
+}
+
+// whole reports whether a device takes f uncut. A super-segment's checksum is always the device's to finish.
+func whole(f *phy.Frame, c phy.Capabilities) bool {
+	o := f.Offload
+	return o.GSOSize == 0 || !o.UDP && o.NeedsCsum && c.TxChecksum && f.Len()-wire.EthernetLen <= c.MaxGSO
+}
+
+// queue makes f wait for the device, as long as there is room.
+func (p *SwitchPort) queue(f *phy.Frame, c phy.Capabilities) {
+	p.tx.In++
+	p.tx.Octets += uint64(f.Len())
+	f = p.world().compact(f)
+	switch {
+	case tooBig(f, c.MTU):
+		p.refuse(f, drop.TooBig)
+	case len(p.out) >= portFrames || p.octets+f.Size() > portOctets:
+		p.refuse(f, drop.QueueFull)
+	case !c.TxChecksum && !phy.FinishChecksum(f, phy.MediumEthernet):
+		p.refuse(f, drop.BadChecksum)
+	default:
+		p.out, p.octets = append(p.out, f), p.octets+f.Size()
+		p.tx.InFlight++
+		if !p.full {
+			p.owe()
+		}
+	}
+}
+
+func (p *SwitchPort) refuse(f *phy.Frame, why drop.Reason) {
+	p.tx.Drops[why]++
+	p.world().recycle(f)
+}
+
+// flushSwitches offers devices of switches what waits for them, each once, and returns how many frames they took.
+func (w *World) flushSwitches() (n int) {
+	for i := 0; i < len(w.unsent); i++ {
+		p := w.unsent[i]
+		p.unsent = false
+		n += p.flush()
+	}
+	clear(w.unsent)
+	w.unsent = w.unsent[:0]
+	return n
+}
+
+// flush offers the device what waits for it and returns how many frames it took. What it refuses with an error is
+// lost: a link that is down does not keep frames.
+func (p *SwitchPort) flush() (taken int) {
+	p.full = false
+	for p.err == nil && len(p.out) > 0 {
+		n, err := p.dev.Send(p.out)
+		p.tx.Delivered += uint64(n)
+		p.shift(n)
+		taken += n
+		switch {
+		case err == nil:
+			p.full = len(p.out) > 0
+			return taken
+		case errors.Is(err, phy.ErrClosed):
+			p.Fail(err)
+		case errors.Is(err, phy.ErrDown):
+			p.lose(len(p.out), drop.LinkDown)
+		default:
+			p.lose(min(1, len(p.out)), drop.TransmitFailed) // the device may take the next one
+		}
+	}
+	return taken
+}
+
+// lose drops the first n frames of those that wait.
+func (p *SwitchPort) lose(n int, why drop.Reason) {
+	p.tx.Drops[why] += uint64(n)
+	p.shift(n)
+}
+
+// shift takes the first n frames off those that wait. A device may have swapped their buffers for others.
+func (p *SwitchPort) shift(n int) {
+	for _, f := range p.out[:n] {
+		p.world().recycle(f)
+	}
+	p.tx.InFlight -= uint64(n)
+	p.out = slices.Delete(p.out, 0, n)
+	p.octets = 0
+	for _, f := range p.out {
+		p.octets += f.Size()
+	}
+}

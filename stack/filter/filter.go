@@ -12,6 +12,7 @@
 //     the tag; another "vlan" means a second tag;
 //   - "host 10.0" is the network 10.0.0.0/16, "host 80" the address 0.0.0.80, "net 266" is 1.10.0.0/16;
 //   - "%" and "^" take all the arithmetic to their right: 6 % 4 + 1 is 6 % 5;
+//   - "protochain" looks for what follows an authentication header as if that stood where the packet begins;
 //   - of two numbers joined by an operator only the first one's protocol is checked: "ip[0] + tcp[0] = 1"
 //     reads where TCP would be in any IPv4 packet.
 //
@@ -20,13 +21,13 @@
 // for its number with every protocol, and for the same on every machine.
 //
 // There are: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah,
-// stp, netbeui; host, net (with a length or any mask), port, portrange, proto with src and dst; vlan,
+// stp, netbeui; host, net (with a length or any mask), port, portrange, proto, protochain with src and dst; vlan,
 // broadcast, multicast, less, greater, len; byte access with arithmetic and comparison; the named offsets and
 // flags of TCP, ICMP and ICMPv6.
 //
 // Left out on purpose: names of hosts and networks (nothing here asks a resolver; service names come
 // from a short table), "ip broadcast" (a frame does not tell its network's mask; tcpdump refuses it of a file,
-// too), protochain, gateway, direction (rules and packets have their own), MPLS, PPPoE, LLC's further words
+// too), gateway, direction (rules and packets have their own), MPLS, PPPoE, LLC's further words
 // and link layers that no capture of ours has.
 //
 // Limits: an expression has at most 8192 octets and 100 levels of nesting, so that what a packet costs is

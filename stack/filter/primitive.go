@@ -52,7 +52,7 @@ func (p *parser) parsePrimitive() (node, *Error) {
 		return n, err
 	}
 	q.dir = p.parseDir()
-	if p.isKey("host", "net", "port", "portrange", "proto") {
+	if p.isKey("host", "net", "port", "portrange", "proto", "protochain") {
 		q.typ = p.next().text
 	}
 	if q.dir == "" && q.typ == "" {
@@ -91,7 +91,7 @@ func isKeyword(t token) bool {
 		return false
 	}
 	switch t.text {
-	case "and", "or", "not", "host", "net", "port", "portrange", "proto", "src", "dst", "less", "greater",
+	case "and", "or", "not", "host", "net", "port", "portrange", "proto", "protochain", "src", "dst", "less", "greater",
 		"broadcast", "multicast", "len", "mask", "ether", "link", "vlan":
 		return true
 	}
@@ -102,7 +102,7 @@ func isKeyword(t token) bool {
 func isProtocol(name string) bool { return bareNode(name, 0) != nil }
 
 // leftOut are pcap-filter's keywords that are known here as no more than that.
-var leftOut = []string{"gateway", "protochain", "mpls", "pppoed", "pppoes", "geneve", "llc", "inbound", "outbound", "ifname", "on",
+var leftOut = []string{"gateway", "mpls", "pppoed", "pppoes", "geneve", "llc", "inbound", "outbound", "ifname", "on",
 	"rnr", "rulenum", "reason", "rset", "ruleset", "srnr", "subrulenum", "action", "type", "subtype", "wlan", "fddi", "tr", "ppp", "slip", "radio",
 	"atalk", "aarp", "decnet", "ipx", "iso", "clnp", "esis", "isis", "lat", "moprc", "mopdl", "sca"}
 
@@ -199,7 +199,7 @@ func (p *parser) primitive(q quals, t token) (node, *Error) {
 	switch q.typ {
 	case "port", "portrange":
 		return p.port(q, t)
-	case "proto":
+	case "proto", "protochain":
 		return p.proto(q, t)
 	}
 	switch q.proto {
@@ -268,7 +268,10 @@ func (p *parser) proto(q quals, t token) (node, *Error) {
 		return nil, p.fail(t, "expected a protocol's name or number, found "+t.describe())
 	}
 	if q.dir != "" {
-		return nil, &Error{p.expr, q.pos, "src and dst do not go with proto"}
+		return nil, &Error{p.expr, q.pos, "src and dst do not go with " + q.typ}
+	}
+	if q.proto == "ether" && q.typ == "protochain" {
+		return nil, &Error{p.expr, q.pos, `"ether" does not go with protochain`}
 	}
 	switch q.proto {
 	case "ether":
@@ -284,9 +287,17 @@ func (p *parser) proto(q quals, t token) (node, *Error) {
 			return nil, p.fail(t, "expected a protocol number of 0 to 255, found "+t.describe())
 		}
 	default:
-		return nil, &Error{p.expr, q.pos, fmt.Sprintf("%q does not go with proto", q.proto)}
+		return nil, &Error{p.expr, q.pos, fmt.Sprintf("%q does not go with %s", q.proto, q.typ)}
 	}
 	at := p.tags
+	switch {
+	case q.typ == "protochain" && q.proto == "":
+		return or(chain4(at, n), chain6(at, n)), nil
+	case q.typ == "protochain" && q.proto == "ip":
+		return chain4(at, n), nil
+	case q.typ == "protochain":
+		return chain6(at, n), nil
+	}
 	switch q.proto {
 	case "ip":
 		return func(p packet) result { return at.ip4(p, n) }, nil

@@ -128,6 +128,12 @@ func datagramSamples(t testing.TB) (out []sample) {
 		ip6 := &layers.IPv6{Version: 6, HopLimit: 1, NextHeader: layers.IPProtocolIPv6Fragment, SrcIP: ip6B, DstIP: ip6A}
 		out = append(out, sealed(t, fmt.Sprint("frag6 of ", proto), frame(layers.EthernetTypeIPv6), ip6, gopacket.Payload(string(rune(proto))+"\x00\x00\x01\x00\x00\x00\x07\x00\x50\x00\x51..............")))
 	}
+	for i, chain := range []string{"\x33\x00\x00\x00\x00\x00\x00\x00", "\x06\x04\x00\x00", "\x11\x01\x00\x00", "\x3b\x07", "\x3c\x00\x33\x01\x33\x02\x06\x01"} { // authentication headers
+		ip := &layers.IPv4{Version: 4, TTL: 1, Protocol: 51, SrcIP: ipB, DstIP: ipA}
+		out = append(out, sealed(t, fmt.Sprint("authenticated", i), frame(layers.EthernetTypeIPv4), ip, gopacket.Payload(chain+"\x06\x00\x06\x00\x11\x00\x06\x00................................")))
+		ip6 := &layers.IPv6{Version: 6, HopLimit: 1, NextHeader: layers.IPProtocol([]int{51, 51, 51, 60, 0}[i]), SrcIP: ip6B, DstIP: ip6A}
+		out = append(out, sealed(t, fmt.Sprint("authenticated6 ", i), frame(layers.EthernetTypeIPv6), ip6, gopacket.Payload(chain+"\x06\x00\x06\x00\x11\x00\x06\x00................................")))
+	}
 	for _, next := range []layers.IPProtocol{0, 43, 60} { // extension headers in front of TCP
 		ip6 := &layers.IPv6{Version: 6, HopLimit: 1, NextHeader: next, SrcIP: ip6B, DstIP: ip6A}
 		out = append(out, sealed(t, fmt.Sprint("extended", next), frame(layers.EthernetTypeIPv6), ip6, gopacket.Payload("\x06\x00\x01\x04\x00\x00\x00\x00\x00\x50\x00\x51..............")))

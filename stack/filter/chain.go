@@ -1,0 +1,67 @@
+package filter
+
+import "smolsh/stack/wire"
+
+// Protocols on the way to what protochain looks for.
+const (
+	nextHopByHop       = 0
+	nextRouting        = 43
+	nextFragment       = 44
+	nextAuthentication = 51
+	nextNone           = 59
+	nextDestination    = 60
+)
+
+// maxChain bounds the headers that are followed.
+const maxChain = 64
+
+// chain4 follows authentication headers behind IPv4's header, chain6 those and the extension headers behind
+// IPv6's, until one says that the wanted protocol is next.
+func chain4(t tags, want uint32) node {
+	return and(linkNode(t, wire.EtherTypeIPv4), func(p packet) result {
+		next, ok := p.load(t.net(p)+9, 1)
+		header, all := t.headerLen(p)
+		if !ok || !all {
+			return abort
+		}
+		return p.chain(t.net(p), header, next, want, false)
+	})
+}
+
+func chain6(t tags, want uint32) node {
+	return and(linkNode(t, wire.EtherTypeIPv6), func(p packet) result {
+		next, ok := p.load(t.net(p)+6, 1)
+		if !ok {
+			return abort
+		}
+		return p.chain(t.net(p), wire.IPv6Len, next, want, true)
+	})
+}
+
+// chain follows the headers that begin at behind the network header. What comes after an authentication header
+// is looked for as if that stood at the network header's beginning: libpcap's way, and hardly what it means.
+func (p packet) chain(network, at, next, want uint32, extended bool) result {
+	for range maxChain {
+		if next == want || next == nextNone {
+			return truth(next == want)
+		}
+		after, ok := p.load(network+at, 1)
+		length, all := p.load(network+at+1, 1)
+		switch next {
+		case nextHopByHop, nextRouting, nextFragment, nextDestination:
+			if !extended {
+				return no
+			}
+			at += (length + 1) * 8
+		case nextAuthentication:
+			at = (length + 2) * 4
+		default:
+			return no
+		}
+		if !ok || !all {
+			return abort
+		}
+		next = after
+	}
+	return no // it goes in a circle, in which libpcap goes for ever
+}

@@ -24,7 +24,7 @@ var causes = []struct {
 }{
 	{tap.ErrBusy, "{name} is open in another program{holder}", "end that one, or take another: --device {kind}:{kind}1"},
 	{tap.ErrKind, "{name} is a {other}, not a {kind}", "smolsh --device {instead}:{name}"},
-	{tap.ErrOwner, "{name} is not yours{owner}", "as root: ip tuntap add name {name} mode {kind} user $USER"},
+	{tap.ErrOwner, "{name} is not yours{owner}", "as root: {del}ip tuntap add name {name} mode {kind} user $USER"},
 	{raw.ErrKind, "{name} carries no Ethernet frames", "as root: ip -br link shows which interfaces do"},
 	{raw.ErrPermission, "{name} may not be listened to by you: a packet socket wants CAP_NET_RAW", "run it as root, or as root once: setcap cap_net_raw=eip on the smolsh binary"},
 	{netif.ErrNotFound, "there is no interface {name}", "ip -br link shows which there are"},
@@ -67,7 +67,8 @@ func obstacleOf(d device, err error, words ...string) *obstacle {
 		case tap.ErrBusy:
 			words = append(words, "holder", holder(d.name))
 		case tap.ErrOwner:
-			words = append(words, "owner", ownerOf(d.name))
+			owner, remove := ownerOf(d)
+			words = append(words, "owner", owner, "del", remove)
 		case tap.ErrKind:
 			kind := kindOf(d.name)
 			words = append(words, "other", kind)
@@ -117,16 +118,18 @@ func kindOf(name string) string {
 	return tap.KindOf(link)
 }
 
-// ownerOf says whose a TAP or TUN is, as far as it is told: ": it is USER's".
-func ownerOf(name string) string {
-	link, err := netlink.LinkByName(name)
+// ownerOf says whose a TAP or TUN is, as far as it is told: ": it is USER's"; and how one that is there is
+// removed before another is made, for its owner can't be changed.
+func ownerOf(d device) (owner, remove string) {
+	link, err := netlink.LinkByName(d.name)
 	t, ok := link.(*netlink.Tuntap)
 	if err != nil || !ok {
-		return ": making one wants root"
+		return ": making one wants root", ""
 	}
+	remove = fmt.Sprintf("ip tuntap del name %s mode %s; ", d.name, d.kind)
 	id := strconv.Itoa(int(t.Owner))
 	if u, err := user.LookupId(id); err == nil {
-		return ": it is " + u.Username + "'s"
+		return ": it is " + u.Username + "'s", remove
 	}
-	return fmt.Sprintf(": it is user %s's", id)
+	return fmt.Sprintf(": it is user %s's", id), remove
 }

@@ -137,3 +137,43 @@ func TestDoctorAsUser(t *testing.T) {
 		t.Errorf("exit status %d", got)
 	}
 }
+
+// TestDoctorAboutOwners is what a user hears of devices that are another's, on a machine of its own.
+func TestDoctorAboutOwners(t *testing.T) {
+	taptest.NeedTools(t, "ip", "setpriv")
+	dir := machine(t, smolsh(t))
+	ip(t, "tuntap add name tap0 mode tap user daemon")
+	ip(t, "tuntap add name tap1 mode tap user nobody")
+	ip(t, "link set tap1 up")
+	ip(t, "addr add 192.168.69.100/24 dev tap1")
+	for _, c := range []struct {
+		device string
+		status int
+		want   string // the last verdict
+	}{
+		{"tap:tap0", 3, "FAIL  tap0            tap0 is not yours: it is daemon's\n                      as root: ip tuntap del name tap0 mode tap; ip tuntap add name tap0 mode tap user $USER\n"},
+		{"tap:tap1", 0, "ok    tap1            the kernel's end at 192.168.69.100 answers\n"},
+		{"tun:tun7", 3, "FAIL  tun7            tun7 is not yours: making one wants root\n                      as root: ip tuntap add name tun7 mode tun user $USER\n"},
+		{"raw:eth0", 3, "FAIL  eth0            eth0 may not be listened to by you: a packet socket wants CAP_NET_RAW\n" +
+			"                      run it as root, or as root once: setcap cap_net_raw=eip on the smolsh binary\n"},
+	} {
+		cmd := asWho(dir, true, "./smolsh doctor "+c.device)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.status || !strings.HasSuffix(string(out), c.want) {
+			t.Errorf("%s: status %d, want %d, and the end is to be\n%s\nof\n%s", c.device, got, c.status, c.want, out)
+		}
+	}
+	// The cure cures.
+	ip(t, "tuntap del name tap0 mode tap")
+	ip(t, "tuntap add name tap0 mode tap user nobody")
+	if out, err := asWho(dir, true, "./smolsh --device tap:tap0 -c 'print(ifaces()[0].name)'").CombinedOutput(); err != nil || !strings.Contains(string(out), "tap0\n") {
+		t.Errorf("cured: %v: %s", err, out)
+	}
+	if out, err := run("", "chmod", "0600", "/dev/net/tun"); err != nil {
+		t.Fatal(out)
+	}
+	out, err := asWho(dir, true, "./smolsh --device tap:tap0 -c 1").CombinedOutput()
+	if want := "smolsh: /dev/net/tun may not be opened by you (as root: chmod 0666 /dev/net/tun)\n"; err == nil || string(out) != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+}

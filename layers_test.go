@@ -57,6 +57,7 @@ var layers = []struct {
 	{"phy/raw", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
+	{"phy/unixport", layer{inside: "phy stack/wire stack/drop", outside: "golang.org/x/sys/unix"}},
 	{"phy/tap", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
@@ -76,7 +77,7 @@ var layers = []struct {
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh/scenario", layer{inside: "script"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix",

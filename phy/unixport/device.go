@@ -1,0 +1,257 @@
+//go:build linux
+
+package unixport
+
+import (
+	"crypto/rand"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+	"smolsh/stack/wire"
+)
+
+// Options of Dial.
+type Options struct {
+	// MTU is what the switch's must be, in octets; 0 takes any.
+	MTU int
+}
+
+// How often a device that lost its switch looks whether there is one again.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 2 * time.Second
+)
+
+// Device is a host's end. When the switch goes away its link goes down, and up again when a switch serves the same
+// path, provided that somebody watches it.
+type Device struct {
+	conn
+	path    string
+	opts    Options
+	idle    int // what FD stands for while there is no switch: never readable
+	up      bool
+	closed  bool
+	watched bool
+	loss    chan struct{} // the watcher is to look for the switch
+	stop    chan struct{} // closed with the device
+
+	mu    sync.Mutex // of what follows, which the watcher leaves for Refresh
+	found *meeting
+	ended bool
+}
+
+// meeting is a connection to a switch that has said hello.
+type meeting struct{ fd, mtu int }
+
+// Dial connects to the switch that serves path. The device is named as the path's last element and asks for a
+// hardware address of its own: a local one (IEEE 802-2014 §8.4), drawn at random, so that it is another in each
+// process. The error matches one of this package's where one of them is the reason.
+func Dial(path string, opts Options) (*Device, error) {
+	idle, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, &os.PathError{Op: "eventfd", Path: path, Err: err}
+	}
+	m, err := meet(path, opts.MTU)
+	if err != nil {
+		unix.Close(idle)
+		return nil, err
+	}
+	d := &Device{conn: newConn(filepath.Base(path), m.fd, m.mtu), path: path, opts: opts, idle: idle, up: true,
+		loss: make(chan struct{}, 1), stop: make(chan struct{})}
+	d.caps.MAC = localMAC()
+	return d, nil
+}
+
+func localMAC() (a wire.HardwareAddr) {
+	_, _ = rand.Read(a[:]) // never fails
+	a[0] = a[0]&^1 | 2
+	return a
+}
+
+// meet connects and exchanges hellos.
+func meet(path string, mtu int) (*meeting, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	c, err := net.DialTimeout("unixpacket", path, helloTime)
+	if err != nil {
+		return nil, dialError(path, err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(helloTime))
+	if _, err := c.Write(control(kindHello, mtu)); err != nil {
+		return nil, helloError(path, err)
+	}
+	var b [64]byte
+	n, err := c.Read(b[:])
+	if err != nil {
+		return nil, helloError(path, err)
+	}
+	version, kind, number := parseControl(b[:n])
+	switch {
+	case kind == 0:
+		return nil, &Error{Path: path, Err: ErrOther}
+	case version != Version:
+		return nil, &Error{Path: path, Err: ErrVersion, Ours: Version, Theirs: int(version)}
+	case kind == kindFull:
+		return nil, &Error{Path: path, Err: ErrFull, Theirs: number}
+	case kind != kindHello || number < MinMTU || number > MaxMTU:
+		return nil, &Error{Path: path, Err: ErrOther}
+	case mtu != 0 && mtu != number:
+		return nil, &Error{Path: path, Err: ErrMTU, Ours: mtu, Theirs: number}
+	}
+	fd, err := duplicate(c.(*net.UnixConn))
+	if err != nil {
+		return nil, err
+	}
+	return &meeting{fd, number}, nil
+}
+
+// duplicate is a descriptor of our own for the connection, non-blocking like the original.
+func duplicate(c *net.UnixConn) (fd int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	cerr := raw.Control(func(n uintptr) { fd, err = unix.FcntlInt(n, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(err, cerr)
+}
+
+// Recv takes the frames that wait. phy.ErrDown: the switch is gone, and may come again.
+func (d *Device) Recv(frames []*phy.Frame) (int, error) {
+	if d.closed {
+		return 0, phy.ErrClosed
+	}
+	if !d.up {
+		return 0, phy.ErrDown
+	}
+	n, err := d.recv(frames)
+	return n, d.judge(err)
+}
+
+// Send gives frames to the switch until the socket takes no more for now. phy.ErrDown: the switch is gone, and may
+// come again.
+func (d *Device) Send(frames []*phy.Frame) (int, error) {
+	if d.closed {
+		return 0, phy.ErrClosed
+	}
+	if !d.up {
+		return 0, phy.ErrDown
+	}
+	n, err := d.send(frames)
+	return n, d.judge(err)
+}
+
+// judge makes the loss of the switch a link that is down. The descriptor's number stays, so that it can go on being
+// polled; what it stands for is quiet until there is a switch again.
+func (d *Device) judge(err error) error {
+	if err != errGone {
+		return err
+	}
+	d.up = false
+	_ = unix.Dup3(d.idle, d.fd, unix.O_CLOEXEC)
+	select {
+	case d.loss <- struct{}{}:
+	default:
+	}
+	return phy.ErrDown
+}
+
+// Up reports whether a switch was at the other end when the device last looked.
+func (d *Device) Up() bool { return d.up }
+
+// Path is the socket's.
+func (d *Device) Path() string { return d.path }
+
+// Watch calls changed when the switch is lost and when it was found again, on a goroutine of its own that looks for
+// it, until the device is closed. Calls after the first do nothing.
+func (d *Device) Watch(changed func()) {
+	if d.watched || d.closed {
+		return
+	}
+	d.watched = true
+	go func() {
+		for {
+			select {
+			case <-d.loss:
+				changed()
+				if !d.seek() {
+					return
+				}
+				changed()
+			case <-d.stop:
+				return
+			}
+		}
+	}()
+}
+
+// seek looks for a switch, more and more seldom, and leaves it for Refresh; false when the device was closed.
+func (d *Device) seek() bool {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		select {
+		case <-time.After(wait):
+		case <-d.stop:
+			return false
+		}
+		m, err := meet(d.path, d.opts.MTU)
+		if err != nil {
+			continue
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.ended {
+			unix.Close(m.fd)
+			return false
+		}
+		d.found = m
+		return true
+	}
+}
+
+// Refresh takes over the switch that was found.
+func (d *Device) Refresh() error {
+	if d.closed {
+		return phy.ErrClosed
+	}
+	d.mu.Lock()
+	m := d.found
+	d.found = nil
+	d.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	err := unix.Dup3(m.fd, d.fd, unix.O_CLOEXEC)
+	unix.Close(m.fd)
+	if err != nil {
+		return err
+	}
+	mac, stats := d.caps.MAC, d.stats
+	d.conn = newConn(d.name, d.fd, m.mtu)
+	d.caps.MAC, d.stats, d.up = mac, stats, true
+	return nil
+}
+
+// Close takes the host off the switch.
+func (d *Device) Close() error {
+	if d.closed {
+		return phy.ErrClosed
+	}
+	d.closed = true
+	close(d.stop)
+	d.mu.Lock()
+	d.ended = true
+	if d.found != nil {
+		unix.Close(d.found.fd)
+	}
+	d.mu.Unlock()
+	unix.Close(d.idle)
+	return unix.Close(d.fd)
+}

@@ -1,0 +1,101 @@
+//go:build linux
+
+package unixport
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// What Dial and Listen report, in an Error, to be matched with errors.Is.
+var (
+	// ErrNotFound: nothing is at the path, or its directory is not there.
+	ErrNotFound = errors.New("no such socket")
+	// ErrStale: nobody serves the socket any more.
+	ErrStale = errors.New("nobody listens")
+	// ErrPermission: the socket or its directory is somebody else's.
+	ErrPermission = errors.New("not permitted")
+	// ErrOther: what is there is no switch's socket.
+	ErrOther = errors.New("no switch")
+	// ErrSilent: what serves the socket does not answer.
+	ErrSilent = errors.New("no answer")
+	// ErrVersion: the other end speaks another version of the protocol.
+	ErrVersion = errors.New("another version")
+	// ErrMTU: the switch's MTU is not the one that was asked for.
+	ErrMTU = errors.New("another MTU")
+	// ErrFull: the switch has no port left.
+	ErrFull = errors.New("no port left")
+	// ErrServed: another switch serves the path.
+	ErrServed = errors.New("served already")
+	// ErrPath: a path that is empty or longer than a Unix socket's may be.
+	ErrPath = errors.New("no path for a socket")
+)
+
+// Error is why there is no connection with a switch.
+type Error struct {
+	Path string
+	Err  error
+	// Ours and Theirs are the versions of ErrVersion or the MTUs of ErrMTU, Theirs the number of ports of ErrFull.
+	Ours, Theirs int
+}
+
+// Error is the path and the reason.
+func (e *Error) Error() string {
+	switch e.Err {
+	case ErrVersion, ErrMTU:
+		return fmt.Sprintf("%s: %v: %d, not %d", e.Path, e.Err, e.Theirs, e.Ours)
+	}
+	return fmt.Sprintf("%s: %v", e.Path, e.Err)
+}
+
+// Unwrap is the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+const (
+	// MinMTU is the least MTU of a switch, in octets: what RFC 791 demands of any medium.
+	MinMTU = 68
+	// MaxMTU is the greatest, in octets: IPv4's longest packet.
+	MaxMTU = maxPacket
+	// MaxPath is the longest path of a socket, in octets (unix(7)).
+	MaxPath = 107
+)
+
+func checkPath(path string) error {
+	if path == "" || path[0] == '@' || len(path) > MaxPath { // an @ would be a name outside the file system
+		return &Error{Path: path, Err: ErrPath}
+	}
+	return nil
+}
+
+// dialError is why a socket can't be connected to.
+func dialError(path string, err error) error {
+	reason := err
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		reason = ErrNotFound
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		reason = ErrPermission
+	case errors.Is(err, unix.EPROTOTYPE):
+		reason = ErrOther
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
+		reason = ErrSilent
+	case errors.Is(err, unix.ECONNREFUSED):
+		reason = ErrStale
+		if fi, e := os.Stat(path); e == nil && fi.Mode()&fs.ModeSocket == 0 {
+			reason = ErrOther
+		}
+	}
+	return &Error{Path: path, Err: reason}
+}
+
+// helloError is why a hello was not exchanged.
+func helloError(path string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Error{Path: path, Err: ErrSilent}
+	}
+	return &Error{Path: path, Err: ErrOther}
+}

@@ -1,0 +1,272 @@
+//go:build linux
+
+package unixport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy"
+	"smolsh/stack/wire"
+)
+
+const (
+	// helloTime is how long the other end has to say hello.
+	helloTime = 5 * time.Second
+	// staleLook is after how long a socket that refuses is tried again before it is taken for a dead one's: its
+	// owner may be about to listen.
+	staleLook = 50 * time.Millisecond
+)
+
+// Listener is the socket of a switch. Its methods may be called by any goroutine.
+type Listener struct {
+	ln   *net.UnixListener
+	path string
+	mtu  int
+	node os.FileInfo // the socket's, as it was made
+}
+
+// Listen serves path for hosts of that MTU, in octets. Only processes of the same user (and root) may connect
+// (mode 0600). A socket that nobody serves any more is replaced; anything else that is there stays, and the error
+// says so: ErrServed, ErrOther, ErrPermission, ErrNotFound or ErrPath in an Error.
+func Listen(path string, mtu int) (*Listener, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	ln, err := listen(path)
+	if errors.Is(err, unix.EADDRINUSE) {
+		if err := removeStale(path); err != nil {
+			return nil, err
+		}
+		ln, err = listen(path)
+	}
+	if errors.Is(err, unix.EADDRINUSE) { // somebody was faster
+		return nil, &Error{Path: path, Err: ErrServed}
+	}
+	if err != nil {
+		return nil, dialError(path, err)
+	}
+	ln.SetUnlinkOnClose(false) // by then the path may be another's
+	node, err := os.Lstat(path)
+	if err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return &Listener{ln, path, mtu, node}, nil
+}
+
+func listen(path string) (*net.UnixListener, error) {
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error // the node that bind makes has the socket's mode from the start
+		return errors.Join(c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }), err)
+	}}
+	ln, err := private.Listen(context.Background(), "unixpacket", path)
+	if err != nil {
+		return nil, err
+	}
+	return ln.(*net.UnixListener), nil
+}
+
+// removeStale removes a socket that nobody serves.
+func removeStale(path string) error {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return dialError(path, err)
+	}
+	if fi.Mode()&fs.ModeSocket == 0 {
+		return &Error{Path: path, Err: ErrOther}
+	}
+	for tries := 0; ; tries++ {
+		c, err := net.DialTimeout("unixpacket", path, helloTime)
+		if err == nil {
+			c.Close()
+			return &Error{Path: path, Err: ErrServed}
+		}
+		switch why := dialError(path, err); {
+		case errors.Is(why, ErrNotFound):
+			return nil
+		case errors.Is(why, ErrSilent):
+			return &Error{Path: path, Err: ErrServed}
+		case !errors.Is(why, ErrStale):
+			return why
+		}
+		if tries > 0 {
+			break
+		}
+		time.Sleep(staleLook)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return dialError(path, err)
+	}
+	return nil
+}
+
+// Close ends the listening and removes the socket, unless another has taken its place. Ports stay.
+func (l *Listener) Close() error {
+	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.node) && now.ModTime().Equal(l.node.ModTime()) { // numbers are used again
+		_ = os.Remove(l.path)
+	}
+	return l.ln.Close()
+}
+
+// Guest is a process that has connected and has no port yet.
+type Guest struct {
+	PID, UID int // of the process at the time when it connected
+
+	conn *net.UnixConn
+	l    *Listener
+}
+
+// Accept waits for a process to connect. The error matches net.ErrClosed after Close; another one passes.
+func (l *Listener) Accept() (*Guest, error) {
+	c, err := l.ln.AcceptUnix()
+	if err != nil {
+		return nil, err
+	}
+	g := &Guest{conn: c, l: l}
+	raw, err := c.SyscallConn()
+	if err == nil {
+		cerr := raw.Control(func(fd uintptr) {
+			var who *unix.Ucred
+			if who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+				g.PID, g.UID = int(who.Pid), int(who.Uid)
+			}
+		})
+		err = errors.Join(err, cerr)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// Hello waits a few seconds for the process's hello. With an error, which says what is wrong with it, the guest has
+// been told and is gone.
+func (g *Guest) Hello() error {
+	err := g.hello()
+	if err != nil {
+		g.conn.Close()
+	}
+	return err
+}
+
+func (g *Guest) hello() error {
+	_ = g.conn.SetDeadline(time.Now().Add(helloTime))
+	var b [64]byte
+	n, err := g.conn.Read(b[:])
+	if err != nil {
+		return helloError(g.l.path, err)
+	}
+	version, kind, mtu := parseControl(b[:n])
+	switch {
+	case kind == 0:
+		return &Error{Path: g.l.path, Err: ErrOther}
+	case version != Version:
+		err = &Error{Path: g.l.path, Err: ErrVersion, Ours: Version, Theirs: int(version)}
+	case kind != kindHello:
+		return &Error{Path: g.l.path, Err: ErrOther}
+	case mtu != 0 && mtu != g.l.mtu:
+		err = &Error{Path: g.l.path, Err: ErrMTU, Ours: g.l.mtu, Theirs: mtu}
+	default:
+		return nil
+	}
+	_, _ = g.conn.Write(control(kindHello, g.l.mtu)) // the other end sees the difference too
+	return err
+}
+
+// Refuse tells the guest, whose hello was right, that the switch has so many ports and none left, and sends it away.
+func (g *Guest) Refuse(ports int) {
+	_, _ = g.conn.Write(control(kindFull, ports))
+	g.conn.Close()
+}
+
+// Admit answers the hello and makes the guest a port of that name.
+func (g *Guest) Admit(name string) (*Port, error) {
+	defer g.conn.Close() // the port has a descriptor of its own
+	fd, err := duplicate(g.conn)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := g.conn.Write(control(kindHello, g.l.mtu)); err != nil {
+		unix.Close(fd)
+		return nil, helloError(g.l.path, err)
+	}
+	return &Port{conn: newConn(name, fd, g.l.mtu), PID: g.PID, UID: g.UID}, nil
+}
+
+// Port is the switch's end of a host's cable.
+type Port struct {
+	conn
+	PID, UID int // of the process when it connected
+	closed   bool
+	sources  []wire.HardwareAddr // the latest last
+}
+
+// maxSources is how many addresses a port remembers.
+const maxSources = 8
+
+// Sources are the stations that frames came from, the latest last; of more than eight the latest. The slice is the
+// port's.
+func (p *Port) Sources() []wire.HardwareAddr { return p.sources }
+
+// learn remembers the frame's source. Most come from that of the one before.
+func (p *Port) learn(f *phy.Frame) {
+	a := wire.HardwareAddr(f.Bytes()[6:12])
+	if n := len(p.sources); n > 0 && p.sources[n-1] == a || a.IsGroup() || a.IsZero() {
+		return
+	}
+	if i := slices.Index(p.sources, a); i >= 0 {
+		p.sources = slices.Delete(p.sources, i, i+1)
+	} else if len(p.sources) == maxSources {
+		p.sources = slices.Delete(p.sources, 0, 1)
+	}
+	p.sources = append(p.sources, a)
+}
+
+// Recv takes the frames that wait. An error that matches phy.ErrClosed: the process is gone, or has left.
+func (p *Port) Recv(frames []*phy.Frame) (int, error) {
+	if p.closed {
+		return 0, phy.ErrClosed
+	}
+	n, err := p.recv(frames)
+	for _, f := range frames[:n] {
+		p.learn(f)
+	}
+	return n, p.judge(err)
+}
+
+// Send gives frames to the process until its socket takes no more for now. An error that matches phy.ErrClosed: the
+// process is gone, or has left.
+func (p *Port) Send(frames []*phy.Frame) (int, error) {
+	if p.closed {
+		return 0, phy.ErrClosed
+	}
+	n, err := p.send(frames)
+	return n, p.judge(err)
+}
+
+func (p *Port) judge(err error) error {
+	if err == errGone {
+		return fmt.Errorf("%s: %w: %w", p.name, phy.ErrClosed, err)
+	}
+	return err
+}
+
+// Close takes the process off the switch.
+func (p *Port) Close() error {
+	if p.closed {
+		return phy.ErrClosed
+	}
+	p.closed = true
+	return unix.Close(p.fd)
+}

@@ -43,9 +43,10 @@ type Iface struct {
 
 	off, linkDown bool
 
-	claims []*Claim      // addresses that are being probed for or announced
-	groups []*membership // multicast groups that sockets have joined, in the order of joining
-	igmpV1 clock.Instant // until then a version 1 router is taken to be there
+	claims []*Claim                   // addresses that are being probed for or announced
+	groups []*membership              // multicast groups that sockets have joined, in the order of joining
+	member map[netip.Addr]*membership // the same by group
+	igmpV1 clock.Instant              // until then a version 1 router is taken to be there
 
 	neigh     *neigh.Cache[waiting]
 	replies   fifo[*phy.Frame] // the stack's own answers, complete
@@ -70,6 +71,7 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
 		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
 		index: uint16(len(h.ifaces)), neigh: neigh.New[waiting](h.cfg.Neighbor),
+		member: make(map[netip.Addr]*membership),
 	}
 	if i.mac.IsZero() {
 		i.mac = cfg.Caps.MAC

@@ -52,6 +52,7 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 		m = &membership{iface: p.iface, group: group}
 		m.report.Value = m
 		p.iface.groups = append(p.iface.groups, m)
+		p.iface.member[group] = m
 		defer h.announceGroup(now, m)
 	}
 	m.joined = append(slices.Clone(m.joined), u) // a consumer may join while a datagram is handed out
@@ -78,6 +79,7 @@ func (u *UDPConn) leave(m *membership) {
 	m.joined = slices.DeleteFunc(slices.Clone(m.joined), func(o *UDPConn) bool { return o == u })
 	u.host.memberships--
 	if len(m.joined) == 0 {
+		delete(m.iface.member, m.group)
 		m.iface.groups = slices.DeleteFunc(m.iface.groups, func(o *membership) bool { return o == m })
 		u.host.leaveGroup(m)
 	}
@@ -102,14 +104,7 @@ func (u *UDPConn) memberOf(group netip.Addr) *membership {
 }
 
 // membership is the interface's part in a group; nil while no socket has joined it there.
-func (i *Iface) membership(group netip.Addr) *membership {
-	for _, m := range i.groups {
-		if m.group == group {
-			return m
-		}
-	}
-	return nil
-}
+func (i *Iface) membership(group netip.Addr) *membership { return i.member[group] }
 
 // way is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
 func (h *Host) way(src, dst netip.Addr) (hop, bool) {

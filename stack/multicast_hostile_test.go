@@ -115,7 +115,7 @@ func TestHostileMulticast(t *testing.T) {
 	for _, u := range socks {
 		u.Close()
 	}
-	if h.memberships != 0 || len(i.groups) != 0 || h.reports.Len() != 0 || h.sockets != 0 {
+	if h.memberships != 0 || len(i.groups) != 0 || len(i.member) != 0 || h.reports.Len() != 0 || h.sockets != 0 {
 		t.Errorf("left over: %d memberships, %d groups, %d timers, %d sockets", h.memberships, len(i.groups), h.reports.Len(), h.sockets)
 	}
 }

@@ -1,0 +1,110 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/tap/taptest"
+)
+
+// number is what may differ from run to run in what a live command prints.
+var number = regexp.MustCompile(`\d+(\.\d+)?`)
+
+// likeness is a text without what may differ: the numbers and the widths of columns.
+func likeness(s string) string {
+	var lines []string
+	for l := range strings.Lines(s) {
+		lines = append(lines, strings.Join(strings.Fields(number.ReplaceAllString(l, "N")), " "))
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+// TestTutorial does what docs/tutorial.md says, block by block, from the top of the tree and then in an empty
+// folder: a python block is the file that its first line names, a console block is commands behind $ and
+// what they print. With -update what they print now is written into the page.
+func TestTutorial(t *testing.T) {
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(tunPath, unix.R_OK|unix.W_OK) == nil, "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	const page = "../../docs/tutorial.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	run := func(command string, top bool) string {
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Env = append(os.Environ(), "PATH="+folder+"/bin:"+os.Getenv("PATH"), "GOBIN="+folder+"/bin", "GOFLAGS=")
+		if cmd.Dir = folder + "/work"; top {
+			cmd.Dir = "../.."
+		}
+		out, _ := cmd.CombinedOutput() // the page tells which fail
+		return string(out)
+	}
+	if err := os.Mkdir(folder+"/work", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	parts := regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatchIndex(string(text), -1)
+	if len(parts) < 10 {
+		t.Fatalf("the tutorial has %d blocks", len(parts))
+	}
+	var out strings.Builder
+	at := 0
+	for i, p := range parts {
+		kind, block := string(text[p[2]:p[3]]), string(text[p[4]:p[5]])
+		out.Write(text[at:p[4]])
+		at = p[5]
+		switch kind {
+		case "python":
+			name, ok := strings.CutPrefix(strings.SplitN(block, "\n", 2)[0], "# ")
+			if !ok || filepath.Ext(name) != ".star" {
+				t.Fatalf("block %d does not begin with its file's name: %s", i, block)
+			}
+			if err := os.WriteFile(filepath.Join(folder, "work", name), []byte(block), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		case "console":
+			block = console(t, block, func(command string) string { return run(command, i == 0) })
+		default:
+			t.Errorf("block %d is %q, which nothing runs", i, kind)
+		}
+		out.WriteString(block)
+	}
+	out.Write(text[at:])
+	if *updateMatrix {
+		if err := os.WriteFile(page, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// console runs a block's commands, compares what they print, and gives the block as it would be now. A line of
+// … stands for any lines.
+func console(t *testing.T, block string, run func(command string) string) string {
+	var now strings.Builder
+	for _, part := range regexp.MustCompile(`(?m)^\$ `).Split(block, -1)[1:] {
+		command, want, _ := strings.Cut(part, "\n")
+		got := run(command)
+		if pieces := strings.Split(want, "…\n"); len(pieces) > 1 {
+			like, ok := likeness(got), true
+			for _, piece := range pieces {
+				_, like, ok = strings.Cut(like, likeness(piece))
+				if !ok {
+					t.Errorf("$ %s\nprints\n%s\nwithout\n%s", command, got, piece)
+					break
+				}
+			}
+			got = want
+		} else if likeness(got) != likeness(want) {
+			t.Errorf("$ %s\nprints\n%s\nthe tutorial has\n%s", command, got, want)
+		}
+		now.WriteString("$ " + command + "\n" + got)
+	}
+	return now.String()
+}

@@ -175,4 +175,13 @@ RFC 2525 Known TCP Implementation Problems
 2.16 Failure to send a RST after half duplex close
 2.17 Failure to RST on close with data pending
 2.18 Options missing from TCP MSS calculation
+
+RFC 5227 IPv4 Address Conflict Detection
+2.1 Probing an Address
+2.1.1 Probe Details
+2.2 Shorter Timeouts on Appropriate Network Technologies -- left out: probes take the times of §2.1.1
+2.3 Announcing an Address
+2.4 Ongoing Address Conflict Detection and Address Defense
+2.5 Continuing Operation = TestVerdicts
+2.6 Broadcast ARP Replies -- left out: replies go to who asked
 `

@@ -16,6 +16,8 @@ l.capture(args[0])
 a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
 w = l.link(a, b, delay="3ms", jitter="1ms", rate="20mbit", loss=0.02)
 fault(w, corrupt=0.01, duplicate=0.02)
+f = fault(w, loss=0.01, burst=3, jitter="2ms", reorder=0.01, rate="15mbit", limit=50, max_size=1514)
+after("20ms", lambda: f.set(loss=0.02, bucket=40, interval="10ms"))
 def page(c):
     c.recv_until("\r\n\r\n")
     c.send("HTTP/1.0 200 OK\r\n\r\n" + "page " * 20000)

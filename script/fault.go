@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -24,6 +25,7 @@ type ruleValue struct {
 	rule  *fault.Rule
 	chose map[string]any // what was given of what it matches, by argument
 	does  map[string]any // and of what it does
+	drops bool           // for nothing was
 	text  string
 	off   bool
 	parts []*part // what is in force instead of rule, under a plan
@@ -81,7 +83,7 @@ func faultBuiltins() []*builtin {
 			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
 			example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, fn: builtinFault},
 		{name: "fault.set", sig: effectSig, kinds: effectKinds, args: effectArgs, see: "fault",
-			doc:     "Change what the rule does while it is in force; 0 takes an effect away, and the others stay.",
+			doc:     "Change what the rule does, in force; 0 takes an effect away, and with none left all passes.",
 			example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, fn: faultSet},
 		{name: "fault.off", doc: "Take the rule out of force.", example: `fault("eth0", loss=0.5).off()`, fn: faultOff},
 		{name: "faults", result: "table", fields: "where dir rule hits", doc: "The rules in force.", example: `fault("eth0", loss=0.15); faults()`, fn: faultsTable},
@@ -96,6 +98,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 	}
 	v.a, v.b = a, b
 	c.effects(v.does)
+	v.drops = len(v.does) == 0
 	r, err := c.ruleOf(v.does)
 	if err != nil {
 		return nil, err
@@ -131,8 +134,8 @@ func builtinFault(c *call) (starlark.Value, error) {
 			v.chose[name] = x
 		}
 	}
-	if len(v.chose) == 0 && r.Match == nil {
-		r.Match = func([]byte, phy.Medium) bool { return true } // so that it drops once it does nothing else
+	if len(v.chose) == 0 && v.drops {
+		r.Match = func([]byte, phy.Medium) bool { return true } // for a rule drops what it chooses
 	}
 	v.rule = r
 	v.describe()
@@ -152,6 +155,9 @@ func faultSet(c *call) (starlark.Value, error) {
 	to, err := c.ruleOf(does)
 	if err != nil {
 		return nil, err
+	}
+	if v.drops = v.drops && len(does) == 0; len(does) == 0 && !v.drops {
+		to.MaxSize = math.MaxInt // all that it did was taken away: it passes everything
 	}
 	v.does = does
 	c.s.do(v.w, func(clock.Instant) {

@@ -98,8 +98,10 @@ func (v *ruleValue) describe() {
 			parts = append(parts, effectText(name, x))
 		}
 	}
-	v.text = strings.Join(parts, " ")
-	if v.text == "" {
+	switch v.text = strings.Join(parts, " "); {
+	case len(v.does) == 0 && !v.drops:
+		v.text = strings.TrimSpace(v.text + " nothing")
+	case v.text == "":
 		v.text = "drop"
 	}
 	v.rule.Name = v.text

@@ -64,6 +64,8 @@ type options struct {
 	SendBuffer, RecvBuffer        int           `json:",omitempty"`
 	MSS, InitialWindow            int           `json:",omitempty"`
 	NoDelay, NoTimestamps, NoSACK bool          `json:",omitempty"`
+	NoPacing                      bool          `json:",omitempty"`
+	Log                           int           `json:",omitempty"`
 	DelayedAck, TimeWait          time.Duration `json:",omitempty"`
 	KeepAlive                     time.Duration `json:",omitempty"`
 	Congestion                    tcp.Algorithm `json:",omitempty"`
@@ -73,7 +75,7 @@ func (o *options) config() tcp.Config {
 	c := tcp.Config{
 		SendBuffer: o.SendBuffer, RecvBuffer: o.RecvBuffer, MSS: o.MSS, InitialWindow: o.InitialWindow,
 		NoDelay: o.NoDelay, NoTimestamps: o.NoTimestamps, NoSACK: o.NoSACK, DelayedAck: o.DelayedAck,
-		TimeWait: o.TimeWait, KeepAlive: o.KeepAlive, Congestion: o.Congestion,
+		TimeWait: o.TimeWait, KeepAlive: o.KeepAlive, Congestion: o.Congestion, NoPacing: o.NoPacing, Log: o.Log,
 		OrphanRetries: 1000, // a reader may take its time, though the writer has left
 	}
 	if c.KeepAlive > 0 {
@@ -210,6 +212,7 @@ func (d dice) options() options {
 	c := options{
 		NoDelay: d.in(2), NoTimestamps: d.in(4), NoSACK: d.in(4), DelayedAck: d.delayedAck(),
 		Congestion: pick(d, tcp.CUBIC, tcp.NewReno), TimeWait: pick(d, 0, -1, time.Second),
+		NoPacing: d.in(4), Log: pick(d, 0, 0, 20),
 	}
 	if d.in(2) {
 		c.SendBuffer, c.RecvBuffer = d.buffer(), d.buffer()

@@ -94,7 +94,7 @@ func endReductions() []func(*endPlan) {
 		func(e *endPlan) { e.Congestion = tcp.NewReno }, func(e *endPlan) { e.SendBuffer = 0 },
 		func(e *endPlan) { e.RecvBuffer = 0 }, func(e *endPlan) { e.MSS = 0 },
 		func(e *endPlan) { e.InitialWindow = 0 }, func(e *endPlan) { e.KeepAlive = 0 },
-		func(e *endPlan) { e.TimeWait = 0 },
+		func(e *endPlan) { e.TimeWait = 0 }, func(e *endPlan) { e.NoPacing, e.Log = false, 0 },
 	}
 }
 

@@ -202,7 +202,7 @@ func (c *Conn) persistTimeout() {
 	if c.rcv.closed {
 		limit = min(limit, c.cfg.OrphanRetries)
 	}
-	if int(t.unanswered) >= limit || c.rcv.closed && int(t.probes) >= c.cfg.MaxRetries {
+	if int(t.unanswered) >= limit || c.rcv.closed && int(t.probes) >= max(c.cfg.MaxRetries, c.cfg.OrphanRetries) {
 		c.timedOut()
 		return
 	}

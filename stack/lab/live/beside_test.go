@@ -108,29 +108,7 @@ type bed struct {
 	r      lab.Runner
 	h      *lab.Host
 	way    way
-	second *space
-}
-
-// space is the second network namespace: work runs on the goroutine that is in it.
-type space struct{ work chan func() }
-
-// newSpace is a goroutine in a namespace of its own, until the test is over.
-func newSpace(t testing.TB) *space {
-	s := &space{work: make(chan func())}
-	t.Cleanup(func() { close(s.work) })
-	go func() {
-		taptest.Namespace(t)
-		for f := range s.work {
-			f()
-		}
-	}()
-	return s
-}
-
-func (s *space) do(f func()) {
-	done := make(chan struct{})
-	s.work <- func() { f(); close(done) }
-	<-done
+	second *taptest.Space
 }
 
 var secondKernel = netip.MustParsePrefix("192.168.70.100/24")
@@ -148,9 +126,9 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 	}
 	settle()
 	if w == theySend {
-		b.second = newSpace(t)
+		b.second = taptest.NewSpace(t)
 		var dev phy.Device
-		b.second.do(func() {
+		b.second.Do(func() {
 			taptest.TAP(t, "tap1", secondKernel)
 			settle()
 			route(t, "0.0.0.0/0", "192.168.70.1")
@@ -202,7 +180,7 @@ func (b *bed) goodput(d time.Duration) float64 {
 	switch b.way {
 	case theySend:
 		var k *net.TCPConn
-		b.second.do(func() { k, err = net.DialTCP("tcp4", nil, net.TCPAddrFromAddrPort(at)) })
+		b.second.Do(func() { k, err = net.DialTCP("tcp4", nil, net.TCPAddrFromAddrPort(at)) })
 		if err != nil {
 			b.Fatal(err)
 		}

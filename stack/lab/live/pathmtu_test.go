@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"smolsh/phy"
 	"smolsh/phy/fault"
+	"smolsh/phy/tap/taptest"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
 )
@@ -36,7 +36,7 @@ func pathMTU(t *testing.T, silent bool) {
 	far := behind(t, narrow)
 	var ln *net.TCPListener
 	var err error
-	far.do(func() { ln, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(10, 9, 0, 2)}) })
+	far.Do(func() { ln, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(10, 9, 0, 2)}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,45 +88,18 @@ func pathMTU(t *testing.T, silent bool) {
 
 // behind makes another kernel behind the calling goroutine's, which routes to it over a link that takes so many
 // octets in that direction.
-func behind(t *testing.T, mtu int) *space {
+func behind(t *testing.T, mtu int) *taptest.Space {
 	t.Helper()
-	s := newSpace(t)
-	var fd int
-	var err error
-	s.do(func() { fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	s := taptest.NewSpace(t)
+	taptest.Veth(t, "far0", "10.9.0.1/24", s, "far1", "10.9.0.2/24")
 	sysctl(t, "ip_forward", "1")
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = "far0", mtu
-	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: "far1", PeerMTU: 1500, PeerNamespace: netlink.NsFd(fd)}
-	if err := netlink.LinkAdd(veth); err != nil {
-		t.Fatal(err)
-	}
-	address(t, "far0", "10.9.0.1/24")
-	s.do(func() {
-		address(t, "far1", "10.9.0.2/24")
-		route(t, "0.0.0.0/0", "10.9.0.1")
-	})
-	return s
-}
-
-// address gives one of the namespace's interfaces an address and takes it up.
-func address(t *testing.T, name, addr string) {
-	t.Helper()
-	link, err := netlink.LinkByName(name)
+	link, err := netlink.LinkByName("far0")
 	if err == nil {
-		var a *netlink.Addr
-		if a, err = netlink.ParseAddr(addr); err == nil {
-			err = netlink.AddrAdd(link, a)
-		}
-	}
-	if err == nil {
-		err = netlink.LinkSetUp(link)
+		err = netlink.LinkSetMTU(link, mtu)
 	}
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
+	s.Do(func() { route(t, "0.0.0.0/0", "10.9.0.1") })
+	return s
 }

@@ -19,6 +19,7 @@ type Acked struct {
 	Octets   int           // newly acknowledged
 	RTT      time.Duration // of something that was sent once and has just arrived; 0: nothing tells
 	SRTT     time.Duration
+	Repair   bool     // what was out at a timeout is not acknowledged yet
 	Una, Nxt wire.Seq // SND.UNA now and SND.NXT: what is sent from here on is acknowledged a round later
 }
 
@@ -78,14 +79,23 @@ func (a Algorithm) controller() Controller {
 	return newCubic()
 }
 
-// reno is the controller of RFC 5681, with byte counting (RFC 3465, L = 2 SMSS).
+// slowStart is how much an acknowledgement adds to the window in slow start: byte counting with L of two segments,
+// of one after a timeout, when it also covers what had arrived before (RFC 3465 §2.3).
+func (a *Acked) slowStart(mss int) int {
+	if a.Repair {
+		return min(a.Octets, mss)
+	}
+	return min(a.Octets, 2*mss)
+}
+
+// reno is the controller of RFC 5681, with byte counting (RFC 3465).
 type reno struct{}
 
 // Acked is slow start below ssthresh, and one segment per window of acknowledged octets above it
 // (RFC 5681 §3.1).
 func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
 	if w.Cwnd < w.Ssthresh {
-		w.Cwnd += min(a.Octets, 2*w.MSS)
+		w.Cwnd += a.slowStart(w.MSS)
 		return
 	}
 	if w.Acked += a.Octets; w.Acked >= w.Cwnd {

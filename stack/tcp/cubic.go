@@ -52,7 +52,7 @@ func (c *cubic) Acked(now clock.Instant, w *Window, a *Acked) {
 // slowStart is HyStart++ while nothing has been lost, and RFC 5681's afterwards (RFC 9406 §4.2).
 func (c *cubic) slowStart(w *Window, a *Acked) {
 	if w.Ssthresh < MaxBuffer {
-		w.Cwnd += min(a.Octets, 2*w.MSS)
+		w.Cwnd += a.slowStart(w.MSS)
 		return
 	}
 	n, over := c.start.grown(a, w.MSS)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 
 	"smolsh/phy/raw"
 	"smolsh/phy/tap"
@@ -43,7 +44,8 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	if len(addrs) == 0 && !o.listens() {
 		addrs = []netip.Prefix{defaultAddr}
 	}
-	if o.listens() && !o.flags.Changed("mac") {
+	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.kind == "switch" })
+	if (o.listens() || onSwitch) && !o.flags.Changed("mac") {
 		o.mac = wire.HardwareAddr{} // the devices' own, for others are on the same cable
 	}
 	if err := o.host(l); err != nil {
@@ -56,8 +58,11 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 			own = addrs[min(i, len(addrs)):]
 		}
 		open := o.tap
-		if d.kind == "raw" {
+		switch d.kind {
+		case "raw":
 			open = o.raw
+		case "switch":
+			open = o.onSwitch
 		}
 		if err := open(l, d, own); err != nil {
 			return err

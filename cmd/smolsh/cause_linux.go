@@ -13,6 +13,7 @@ import (
 	"smolsh/phy/netif"
 	"smolsh/phy/raw"
 	"smolsh/phy/tap"
+	"smolsh/phy/unixport"
 )
 
 // causes are what keeps a device from being used, and what mends it: the one table from which errors of
@@ -28,6 +29,17 @@ var causes = []struct {
 	{raw.ErrKind, "{name} carries no Ethernet frames", "as root: ip -br link shows which interfaces do"},
 	{raw.ErrPermission, "{name} may not be listened to by you: a packet socket wants CAP_NET_RAW", "run it as root, or as root once: setcap cap_net_raw=eip on the smolsh binary"},
 	{netif.ErrNotFound, "there is no interface {name}", "ip -br link shows which there are"},
+	{unixport.ErrNotFound, "there is no switch at {name}", "smolsh switch {name} serves one"},
+	{unixport.ErrStale, "nobody serves the switch at {name} any more", "smolsh switch {name} serves one anew"},
+	{unixport.ErrPermission, "{name} is not yours", "run switch and hosts as the same user, with a path that this user may write"},
+	{unixport.ErrOther, "{name} is no switch's socket", "smolsh switch serves one at another path"},
+	{unixport.ErrSilent, "{name}: the switch does not answer", "its process may be stopped: end it, and smolsh switch {name} serves one anew"},
+	{unixport.ErrVersion, "{name}: the switch speaks version {theirs} of the protocol, and this smolsh version {ours}", "run the same smolsh for both"},
+	{unixport.ErrMTU, "{name}: the switch has an MTU of {theirs}, not {ours}", "leave --mtu out, or smolsh switch --mtu {ours} {name}"},
+	{unixport.ErrFull, "{name}: all {theirs} ports of the switch are taken", "end a host, or smolsh switch --ports gives it more"},
+	{unixport.ErrServed, "{name}: a switch is served there already", "smolsh --device switch:{name} puts a host on it, or take another path"},
+	{unixport.ErrPath, "{name}: no path for a socket", "one has 1 to 107 octets, and begins with no @"},
+	{errSwitchGone, "{name}: the switch is gone", "smolsh switch {name} serves one anew, and the host finds it"},
 	{errLinkDown, "{name}: the link is down", "as root: ip link set {name} up"},
 	{errNoCarrier, "{name}: no carrier", "what is at the other end is down, or not plugged in"},
 	{errNoAddress, "{name}: the kernel's end has no IPv4 address", "as root: ip addr add {peer} dev {name}"},
@@ -40,6 +52,7 @@ var causes = []struct {
 
 // What only doctor and a link's changes find.
 var (
+	errSwitchGone  = errors.New("switch gone")
 	errLinkDown    = errors.New("link down")
 	errNoCarrier   = errors.New("no carrier")
 	errNoAddress   = errors.New("no address")
@@ -63,6 +76,10 @@ func obstacleOf(d device, err error, words ...string) *obstacle {
 			continue
 		}
 		words = append(words, "name", d.name, "kind", d.kind)
+		var e *unixport.Error
+		if errors.As(err, &e) {
+			words = append(words, "ours", strconv.Itoa(e.Ours), "theirs", strconv.Itoa(e.Theirs))
+		}
 		switch c.err {
 		case tap.ErrBusy:
 			words = append(words, "holder", holder(d.name))
@@ -102,6 +119,9 @@ func linkObstacle(name string, l netif.State) *obstacle {
 }
 
 func linkError(d phy.Watcher) string {
+	if s, ok := d.(*unixport.Device); ok {
+		return obstacleOf(device{name: s.Path()}, errSwitchGone).text()
+	}
 	if l, ok := d.(interface{ Link() netif.State }); ok {
 		if o := linkObstacle(d.Name(), l.Link()); o != nil {
 			return o.text()

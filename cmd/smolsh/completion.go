@@ -45,7 +45,7 @@ func candidates(f *pflag.Flag) (words []string, files bool) {
 	name, _ := argument(f)
 	switch {
 	case f.Name == "device":
-		return []string{"lab", "sim", "loopback", "tap:", "tun:", "raw:"}, false
+		return []string{"lab", "sim", "loopback", "tap:", "tun:", "raw:", "switch:"}, false
 	case name == "FILE" || name == "DIR":
 		return nil, true
 	}

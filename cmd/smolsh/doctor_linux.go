@@ -38,7 +38,7 @@ func (o *options) examine(c *checkup) {
 		c.say(verdict{subject: "private lab", good: "192.168.69.1 and the kernel at 192.168.69.100 answer each other", bad: privateLab()})
 	}
 	for _, d := range o.devices {
-		if d.kind == "tap" || d.kind == "tun" || d.kind == "raw" {
+		if d.kind == "tap" || d.kind == "tun" || d.kind == "raw" || d.kind == "switch" {
 			o.examineDevice(c, d)
 		}
 	}

@@ -20,6 +20,10 @@ import (
 // examineDevice looks at one device that was named: whether it can be opened, its link, and for a TAP or TUN
 // the way from our host to the kernel's end and back.
 func (o *options) examineDevice(c *checkup, d device) {
+	if d.kind == "switch" {
+		c.say(o.examineSwitch(d))
+		return
+	}
 	_, missing := net.InterfaceByName(d.name)
 	state, err := try(d)
 	if err != nil {

@@ -49,6 +49,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh test PATH…         run scenario tests
   smolsh doctor [DEVICE…]   what this machine allows, and what mends it; of devices too, such as tap:tap0
   smolsh bench [FLAG…]      figures, beside the peers'
+  smolsh switch PATH        a switch for hosts of other processes: --device switch:PATH
   smolsh completion SHELL   completion for bash, zsh or fish
 
 `
@@ -73,11 +74,11 @@ func parseFlags(argv []string) (*options, error) {
 	f.SetOutput(nowhere{})
 	o.flags = f
 	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
-	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; raw:NAME, a host beside the kernel on one of its interfaces; sim; loopback")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; raw:NAME, a host beside the kernel on one of its interfaces; switch:PATH, on the switch that smolsh switch PATH serves; sim; loopback")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only listens)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
-	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw by default one made from the kernel's")
+	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw by default one made from the kernel's, on a switch a random one")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, receive what is for others and what the kernel sends, too")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a TAP a random one)")
@@ -115,7 +116,7 @@ func (o *options) positional(f *pflag.FlagSet) error {
 		return nil
 	}
 	o.file, o.args = o.args[0], o.args[1:]
-	if o.file == "doctor" || o.file == "doc" || o.file == "bench" || o.file == "test" || o.file == "completion" {
+	if o.file == "doctor" || o.file == "doc" || o.file == "bench" || o.file == "test" || o.file == "switch" || o.file == "completion" {
 		o.verb, o.file = o.file, ""
 		return nil
 	}
@@ -206,7 +207,7 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 }
 
 // deviceKinds are what --device takes.
-const deviceKinds = "lab, tap:NAME, tun:NAME, raw:NAME, loopback, sim"
+const deviceKinds = "lab, tap:NAME, tun:NAME, raw:NAME, switch:PATH, loopback, sim"
 
 // listens reports whether the host is on interfaces of the machine's network only, where it has no address
 // that it was not given.
@@ -218,7 +219,9 @@ func (o *options) listens() bool {
 func (d device) makes() bool { return d.kind == "tap" || d.kind == "tun" }
 
 // live reports whether the device is the operating system's, so that time is the wall clock's.
-func (d device) live() bool { return d.kind == "lab" || d.kind == "raw" || d.makes() }
+func (d device) live() bool {
+	return d.kind == "lab" || d.kind == "raw" || d.kind == "switch" || d.makes()
+}
 
 func parseDevice(s string) (device, error) {
 	kind, name, named := strings.Cut(s, ":")
@@ -236,7 +239,9 @@ func parseDevice(s string) (device, error) {
 			return device{}, usageError("--device: say which interface, such as raw:eth0")
 		}
 	case "switch":
-		return device{}, usageError("--device: %s is not there yet (there are %s)", kind, deviceKinds)
+		if name == "" {
+			return device{}, usageError("--device: say which switch by its socket, such as switch:/tmp/lab.sock")
+		}
 	default:
 		return device{}, usageError("--device: no kind %q (there are %s)", kind, deviceKinds)
 	}

@@ -75,6 +75,11 @@ func execute(argv []string) int {
 			if status, err = o.doctor(os.Stdout); err == nil {
 				return status
 			}
+		case o.verb == "switch":
+			var status int
+			if status, err = switchVerb(o.args, os.Stdout, os.Stderr); err == nil {
+				return status
+			}
 		case o.verb == "bench":
 			var status int
 			if status, err = benchVerb(o.args, os.Stdout); err == nil {

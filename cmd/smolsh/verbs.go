@@ -32,8 +32,9 @@ func verbs() []verb {
 		{"", "[FILE [ARG…]]", "the shell, or a script with its arguments", flagsOf(root.flags), nil, true},
 		{"doc", "[NAME]", "the reference, or what it says of a name", flagsOf(doc), script.Names(), false},
 		{"test", "PATH…", "run scenario tests", flagsOf(test), nil, true},
-		{"doctor", "[DEVICE…]", "what this machine allows, and what mends it", nil, []string{"tap:", "tun:", "raw:"}, false},
+		{"doctor", "[DEVICE…]", "what this machine allows, and what mends it", nil, []string{"tap:", "tun:", "raw:", "switch:"}, false},
 		{"bench", "", "figures, beside the peers'", flagsOf(bench.flags), nil, false},
+		{"switch", "PATH", "a switch for hosts of other processes", flagsOf(newSwitchOptions().flags), nil, true},
 		{"completion", "SHELL", "completion for bash, zsh or fish", nil, completionShells, false},
 	}
 }

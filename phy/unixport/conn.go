@@ -28,10 +28,11 @@ var errGone = errors.New("the other end is gone")
 // errVnet concerns a frame that asks for an offload its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the other end")
 
-// Stats count what came from the other end.
+// Stats count what came from the other end, and what it was given.
 type Stats struct {
-	Frames, Octets uint64                  // taken, without the messages' headers
-	Drops          [drop.NumReasons]uint64 // messages that were no frames for this medium, by reason
+	Frames, Octets   uint64                  // that came, without the messages' headers
+	Sent, SentOctets uint64                  // the same of what went
+	Drops            [drop.NumReasons]uint64 // messages that were no frames for this medium, by reason
 }
 
 // conn is either end, connected.
@@ -60,7 +61,7 @@ func (c *conn) FD() int { return c.fd }
 // Capabilities are Ethernet of the switch's MTU, super-segments and unfinished checksums.
 func (c *conn) Capabilities() phy.Capabilities { return c.caps }
 
-// Stats counts what came.
+// Stats counts what came and went.
 func (c *conn) Stats() Stats { return c.stats }
 
 // recv reads what waits, one frame per message. The error is errGone or the system's.
@@ -119,6 +120,8 @@ func (c *conn) send(frames []*phy.Frame) (int, error) {
 		switch err {
 		case 0:
 			i++
+			c.stats.Sent++
+			c.stats.SentOctets += uint64(f.Len())
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return i, nil

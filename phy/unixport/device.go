@@ -71,7 +71,7 @@ func Dial(path string, opts Options) (*Device, error) {
 
 func localMAC() (a wire.HardwareAddr) {
 	_, _ = rand.Read(a[:]) // never fails
-	a[0] = a[0]&^1 | 2
+	a[0] = 2
 	return a
 }
 

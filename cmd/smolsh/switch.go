@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+
+	"smolsh/stack/drop"
+	"smolsh/stack/lab"
+)
+
+const switchUsage = `usage: smolsh switch [flags] PATH
+
+Serves an Ethernet switch at PATH, a Unix socket, for hosts of other processes on this machine:
+
+  smolsh switch /tmp/lab.sock
+  smolsh --device switch:/tmp/lab.sock --addr 192.168.69.1/24
+  smolsh --device switch:/tmp/lab.sock --addr 192.168.69.2/24
+
+Nobody needs to be root; the socket is for processes of the same user only. Each host has a hardware address of its
+own unless --mac says another, and wants an --addr of its own: the default is the same for all, and one that is used
+twice is reported as a conflict. A line tells of each process that joins or leaves. The table of ports is printed at
+the end, which is Ctrl-C, and on the signal SIGUSR1. A process that does not read loses what its port can't hold, and
+holds up nobody.
+
+`
+
+const (
+	switchMTU   = 1500 // unless another is asked for
+	switchPorts = 64
+	// maxSwitchPorts bounds --ports: whatever is for all is copied for each.
+	maxSwitchPorts = 1024
+)
+
+// switchOptions are the flags of the verb switch, checked.
+type switchOptions struct {
+	flags      *pflag.FlagSet
+	help       bool
+	ports, mtu int
+	path       string
+}
+
+// switchVerb is the verb switch.
+func switchVerb(args []string, stdout, stderr io.Writer) (status int, err error) {
+	o, err := parseSwitch(args)
+	if err != nil {
+		return 0, err
+	}
+	if o.help {
+		_, err = io.WriteString(stdout, switchUsage+"flags:\n"+o.flags.FlagUsages())
+		return 0, err
+	}
+	return o.serve(stdout, stderr)
+}
+
+func newSwitchOptions() *switchOptions {
+	o := &switchOptions{}
+	f := pflag.NewFlagSet("smolsh switch", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	f.SetOutput(nowhere{})
+	f.IntVar(&o.ports, "ports", switchPorts, "at most so many processes at a time, `N`")
+	f.IntVar(&o.mtu, "mtu", switchMTU, "the longest packet, in `OCTETS`, the same for all hosts")
+	o.flags = f
+	return o
+}
+
+func parseSwitch(args []string) (*switchOptions, error) {
+	o := newSwitchOptions()
+	f := o.flags
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			o.help = true
+			return o, nil
+		}
+		return nil, usageError("switch: %v (smolsh switch --help lists the flags)", err)
+	}
+	switch {
+	case f.NArg() != 1:
+		return nil, usageError("switch: say where its socket is to be, one path such as: smolsh switch /tmp/lab.sock")
+	case o.ports < 1 || o.ports > maxSwitchPorts:
+		return nil, usageError("switch: --ports: %d is not within 1 to %d", o.ports, maxSwitchPorts)
+	case o.mtu < 68 || o.mtu > 65535:
+		return nil, usageError("switch: --mtu: %d is not within 68 to 65535 octets", o.mtu)
+	}
+	o.path = f.Arg(0)
+	return o, nil
+}
+
+// portRow is a line of the table of ports.
+type portRow struct {
+	number, pid, uid int
+	state            string // up or left
+	rx, rxOctets     uint64
+	tx, txOctets     uint64
+	dropped          [drop.NumReasons]uint64
+	addresses        string
+}
+
+// portTable is the table, and what became of the frames that came in.
+func portTable(rows []portRow, total lab.Flow) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PORT\tPID\tUID\tSTATE\tRX\tRX-OCTETS\tTX\tTX-OCTETS\tADDRESSES\tDROPPED")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", r.number, r.pid, r.uid, r.state, r.rx, r.rxOctets,
+			r.tx, r.txOctets, cmp.Or(r.addresses, "-"), reasons(&r.dropped))
+	}
+	w.Flush()
+	fmt.Fprintf(&b, "%d frames in, %d out, dropped: %s\n", total.In, total.Delivered, reasons(&total.Drops))
+	return b.String()
+}
+
+// reasons are drops in the catalogue's order: "3 queue full, 1 truncated", or "-" for none.
+func reasons(drops *[drop.NumReasons]uint64) string {
+	var list []string
+	for why, n := range drops {
+		if n > 0 {
+			list = append(list, fmt.Sprintf("%d %v", n, drop.Reason(why)))
+		}
+	}
+	return cmp.Or(strings.Join(list, ", "), "-")
+}

@@ -48,8 +48,8 @@ func labBuiltins() []*builtin {
 	return []*builtin{
 		{name: "lab", sig: "seed=1", kinds: "int:0..", result: "lab",
 			doc: "A virtual lab; its seed is mixed with the run's.", example: linked + `a.ping("10.0.0.2", count=1).avg`, see: "lab.host, lab.link", fn: newLab},
-		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None", kinds: "str mac ip int:68..65535 bool",
-			args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does)", result: "host",
+		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None, share=True", kinds: "str mac ip int:68..65535 bool bool",
+			args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does); share: whether it is put beside the shell's host on its TAP, in the live lab, and takes its first address there", result: "host",
 			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
 		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, args: "a: one host; b: the other", result: "link",
 			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
@@ -118,13 +118,32 @@ func labHost(c *call) (starlark.Value, error) {
 	}
 	var h *lab.Host
 	var err error
-	c.t.do(l.w, func(clock.Instant) { h, err = l.lab.AddHost(cfg) })
+	share := arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0
+	c.t.do(l.w, func(clock.Instant) {
+		if h, err = l.lab.AddHost(cfg); err == nil && share {
+			err = c.s.share(h)
+		}
+	})
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
 	v := c.s.hostOf(h, l, cfg.Name)
 	c.s.keep(v)
 	return v, nil
+}
+
+// share puts h beside the shell's host on that one's device, by a link that costs nothing. Where there is no device
+// that could be shared, h is left for links.
+func (s *Session) share(h *lab.Host) error {
+	for _, p := range s.cfg.Local.Ports() {
+		sw, err := p.Share()
+		if err != nil {
+			continue
+		}
+		_, err = sw.Attach(h, lab.LinkConfig{Offload: true})
+		return err
+	}
+	return nil
 }
 
 func (c *call) linkConfig() lab.LinkConfig {

@@ -47,7 +47,8 @@ func (l *Lab) Switches() []*Switch { return l.switches }
 type HostConfig struct {
 	Name string
 	// MAC is the address of the first interface; zero means 02:00:00:00:00:NN, NN counting the lab's
-	// hosts from 1. Further interfaces have their number in the second octet.
+	// hosts from 1, with another third octet where that was given to somebody. Further interfaces have
+	// their number in the second octet.
 	MAC wire.HardwareAddr
 	// Addrs are given to links and devices, one each, in order.
 	Addrs []netip.Prefix

@@ -55,7 +55,8 @@ type Link struct {
 	cfg    LinkConfig
 	up     bool
 	faults *fault.Set
-	a, b   *Port // b is nil when a switch is there
+	a, b   *Port       // b is nil when a switch is there
+	uplink *SwitchPort // the device of that switch whose MTU is the link's; nil for most
 	ab, ba lane
 }
 
@@ -121,6 +122,9 @@ func (h *Host) linkMTU() int {
 // capabilities are what the link offers to h.
 func (k *Link) capabilities(h *Host) phy.Capabilities {
 	c := phy.Capabilities{Medium: phy.MediumEthernet, MTU: min(k.cfg.MTU, h.linkMTU())}
+	if k.uplink != nil && h.mtu == 0 {
+		c.MTU = k.cfg.MTU
+	}
 	if k.cfg.Offload {
 		c.MaxGSO, c.TxChecksum = maxGSO, true
 	}

@@ -28,8 +28,9 @@ type Port struct {
 	caps   phy.Capabilities // as the interface was last told
 	plain  bool             // the device was told to hand over frames of wire size only
 
-	link *Link // nil: on a device
-	lane *lane // the link's direction away from here
+	link   *Link   // nil: on a device
+	lane   *lane   // the link's direction away from here
+	shared *Switch // the link's other end, where the port's device is now
 
 	dev      phy.Device   // nil: on a link
 	out      []*phy.Frame // what the device has not taken yet

@@ -22,6 +22,7 @@ type Switch struct {
 	lab      *Lab
 	name     string
 	ports    []*SwitchPort
+	uplink   *SwitchPort // the device that a host shares by this switch; nil for most
 	stations map[wire.HardwareAddr]station
 	sweepAt  clock.Instant
 	stats    Flow
@@ -49,19 +50,23 @@ func (s *Switch) Name() string { return s.name }
 // hosts as well (drop.LinkDown).
 func (s *Switch) Stats() Flow { return s.stats }
 
-// Attach links h to the switch; it gets an interface with its next address, if it has one left.
+// Attach links h to the switch; it gets an interface with its next address, if it has one left. Where the switch
+// is a shared device's (Port.Share) and the configuration has no MTU, the link's is the device's, now and later.
 func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
-	k, err := s.lab.newLink(cfg, h.linkMTU())
+	var follows *SwitchPort
+	mtu := h.linkMTU()
+	if s.uplink != nil && s.uplink.err == nil && cfg.MTU == 0 {
+		follows, mtu = s.uplink, s.uplink.dev.Capabilities().MTU
+	}
+	k, err := s.lab.newLink(cfg, mtu)
 	if err != nil {
 		return nil, err
 	}
+	k.uplink = follows
 	if k.a, err = h.attachLink(k, &k.ab); err != nil {
 		return nil, err
 	}
-	p := &SwitchPort{sw: s, name: s.freeName(h.Name()), host: h, lane: &k.ba}
-	s.ports = append(s.ports, p)
-	k.ab.to, k.ba.to = p, k.a
-	s.lab.links = append(s.lab.links, k)
+	s.join(k)
 	return k, nil
 }
 

@@ -21,6 +21,7 @@ type SwitchPort struct {
 	sw   *Switch
 	name string
 	host *Host // at the other end of the link; nil on a device
+	link *Link
 	lane *lane // of the link, away from here
 
 	dev    phy.Device
@@ -116,7 +117,7 @@ func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
 }
 
 // Relink looks at the link of the port's device anew. A device that was deleted is taken out of service; the
-// addresses that were learnt behind a link that is down are forgotten.
+// addresses that were learnt behind a link that is down are forgotten, and links that have the device's MTU follow it.
 func (p *SwitchPort) Relink(clock.Instant) {
 	d, ok := p.dev.(phy.Watcher)
 	if !ok || p.err != nil {
@@ -129,6 +130,9 @@ func (p *SwitchPort) Relink(clock.Instant) {
 		p.Fail(err)
 	case !d.Up():
 		p.sw.forget(p)
+		fallthrough
+	default:
+		p.sw.follow(p)
 	}
 }
 

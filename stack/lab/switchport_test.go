@@ -415,3 +415,18 @@ func TestFramesForDevicesDoNotAllocate(t *testing.T) {
 }
 
 var _ DevicePort = (*SwitchPort)(nil)
+
+// A host that was not given an address of its own takes none that another was given.
+func TestHardwareAddressesDiffer(t *testing.T) {
+	l := New(NewWorld(), 1)
+	a, err := l.AddHost(HostConfig{Name: "a", MAC: mac(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Link(a, addHost(t, l, "b"), LinkConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := l.hosts[1].ports[0].iface.MAC(), (wire.HardwareAddr{2, 0, 1, 0, 0, 2}); got != want {
+		t.Errorf("b has %v beside %v, want %v", got, a.ports[0].iface.MAC(), want)
+	}
+}

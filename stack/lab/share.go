@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"fmt"
+
+	"smolsh/phy"
+)
+
+// Share puts a switch between the port and its device, so that Switch.Attach puts other hosts beside the port's on
+// it, and returns that switch; the next call returns the same one. For the port's host hardly anything changes: its
+// interface, addresses, neighbours, connections, rules and captures stay, and so do the MTU and super-segments. But
+// the link that is up is now that to the switch, whatever becomes of the device's, a device that fails leaves the
+// hosts to each other (World.OnSwitchError tells), and what a slow device has no room for is lost rather than held
+// back. The error says that there is no device to share, that it is out of service, or that it carries no Ethernet.
+func (p *Port) Share() (*Switch, error) {
+	switch {
+	case p.shared != nil:
+		return p.shared, nil
+	case p.dev == nil || p.loop:
+		return nil, fmt.Errorf("%s of %s is on no device", p.iface.Name(), p.host.Name())
+	case p.err != nil:
+		return nil, fmt.Errorf("%s: %w", p.dev.Name(), p.err)
+	case p.caps.Medium != phy.MediumEthernet:
+		return nil, fmt.Errorf("%s carries no Ethernet, which hosts need to share it", p.dev.Name())
+	}
+	l, w, dev := p.host.lab, p.world(), p.dev
+	k, err := l.newLink(LinkConfig{Offload: true, MTU: dev.Capabilities().MTU}, 0)
+	if err != nil {
+		return nil, err
+	}
+	p.flush(w.now)
+	if p.err != nil {
+		return nil, fmt.Errorf("%s: %w", dev.Name(), p.err)
+	}
+	if d, ok := dev.(phy.Offloader); ok && p.plain && d.SetOffload(true) == nil {
+		p.plain = false // it is the port now that cuts what its rules want to see
+	}
+	s := l.Switch(dev.Name())
+	w.detach(p)
+	if s.uplink, err = s.AttachDevice(dev); err != nil {
+		return nil, err
+	}
+	for i, f := range p.out { // before anything that is sent from now on
+		p.host.Taken(p.iface, p.sizes[i])
+		s.uplink.put(w.now, f)
+	}
+	p.out, p.sizes, p.full = nil, nil, false
+	p.dev, p.link, p.lane, p.shared = nil, k, &k.ab, s
+	k.a, k.uplink = p, s.uplink
+	s.join(k)
+	p.caps = p.offered()
+	p.iface.SetLink(w.now, p.caps, true)
+	w.touch(p.host)
+	return s, nil
+}
+
+// join makes the port of the switch that the far end of k is.
+func (s *Switch) join(k *Link) {
+	p := &SwitchPort{sw: s, name: s.freeName(k.a.host.Name()), host: k.a.host, link: k, lane: &k.ba}
+	s.ports = append(s.ports, p)
+	k.ab.to, k.ba.to = p, k.a
+	s.lab.links = append(s.lab.links, k)
+}
+
+// follow brings links that have the MTU of the device p up to date with it.
+func (s *Switch) follow(p *SwitchPort) {
+	mtu := p.dev.Capabilities().MTU
+	for _, q := range s.ports {
+		if k := q.link; k != nil && k.uplink == p && k.cfg.MTU != mtu {
+			k.cfg.MTU = mtu
+			k.a.caps = k.a.offered()
+			k.a.iface.SetLink(s.lab.world.now, k.a.caps, true)
+			s.lab.world.touch(k.a.host)
+		}
+	}
+}

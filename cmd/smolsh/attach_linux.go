@@ -52,6 +52,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 		return usageError("%v", err)
 	}
 	w.OnDeviceError = l.deviceFailed
+	w.OnSwitchError = func(p *lab.SwitchPort, err error) { l.notes.say("%s is out of service: %v", p.Name(), err) }
 	for i, d := range devices {
 		own := addrs[min(i, len(addrs)):min(i+1, len(addrs))]
 		if i == len(devices)-1 {

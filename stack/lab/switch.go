@@ -26,6 +26,8 @@ type Switch struct {
 	stations map[wire.HardwareAddr]station
 	sweepAt  clock.Instant
 	stats    Flow
+	moves    uint64
+	unlearnt uint64
 }
 
 // station is where an address was last seen.
@@ -49,6 +51,10 @@ func (s *Switch) Name() string { return s.name }
 // Frames that would go back where they came from are dropped (drop.UnknownMAC), those of partitioned
 // hosts as well (drop.LinkDown).
 func (s *Switch) Stats() Flow { return s.stats }
+
+// Learning counts the moves of addresses from one port to another, and the frames whose sender was not learnt
+// because the table was full of stations that are alive; frames for such a sender are flooded.
+func (s *Switch) Learning() (moves, unlearnt uint64) { return s.moves, s.unlearnt }
 
 // Attach links h to the switch; it gets an interface with its next address, if it has one left. Where the switch
 // is a shared device's (Port.Share) and the configuration has no MTU, the link's is the device's, now and later.
@@ -94,11 +100,16 @@ func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
 	if a.IsGroup() || a.IsZero() {
 		return
 	}
-	if _, known := s.stations[a]; !known && len(s.stations) >= maxStations {
+	st, known := s.stations[a]
+	if !known && len(s.stations) >= maxStations {
 		s.sweep(now)
 		if len(s.stations) >= maxStations {
+			s.unlearnt++
 			return
 		}
+	}
+	if known && st.port != p {
+		s.moves++
 	}
 	s.stations[a] = station{port: p, seen: now}
 }

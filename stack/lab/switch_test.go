@@ -83,6 +83,9 @@ func TestSwitchLearns(t *testing.T) {
 			t.Errorf("%s: arrived %v, want %v", st.what, got, st.want)
 		}
 	}
+	if moves, unlearnt := s.Learning(); moves != 1 || unlearnt != 0 {
+		t.Errorf("%d moves, %d not learnt, want 1 and 0", moves, unlearnt)
+	}
 	if s.stats.Drops[drop.UnknownMAC] != 1 {
 		t.Errorf("drops %v", s.stats.Drops)
 	}
@@ -118,6 +121,9 @@ func TestSwitchTableIsBounded(t *testing.T) {
 	put(0, wire.Broadcast, mac(1))
 	for i := range 5000 {
 		put(1, mac(1), mac(1000+i))
+	}
+	if moves, unlearnt := s.Learning(); moves != 0 || unlearnt != 5000-(maxStations-1) {
+		t.Errorf("%d moves, %d not learnt, want 0 and %d", moves, unlearnt, 5000-(maxStations-1))
 	}
 	if len(s.stations) != maxStations {
 		t.Errorf("%d stations, want %d", len(s.stations), maxStations)

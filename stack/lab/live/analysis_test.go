@@ -202,7 +202,7 @@ const (
 
 // follows reports whether the deed, shortly before, explains the remark. What is sent again, comes late or is
 // missing was hit itself, or something sent before it, which had it thought lost, or an acknowledgement of it.
-// A duplicate acknowledgement asks for what was hit, or answers what came twice.
+// A duplicate acknowledgement asks for what was hit, or answers what came twice, as its copy or its repeat.
 func (r remark) follows(d deed) bool {
 	if d.at.After(r.at.Add(time.Millisecond)) || r.at.Sub(d.at) > later {
 		return false
@@ -224,8 +224,7 @@ func (r remark) follows(d deed) bool {
 		case "keep_alive_ack": // and this is the answer
 			ok = !mine && d.what != "loss" && d.seq.Add(1) == r.ack
 		case "duplicate_ack":
-			ok = !mine && (d.hit(r.ack, r.ack.Add(1)) || d.what != "loss" && near(d.seq, r.ack)) ||
-				mine && near(d.ack, r.ack) // a lost acknowledgement had it sent again, and so come twice
+			ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // a lost acknowledgement had it sent again
 		}
 		if !ok {
 			return false

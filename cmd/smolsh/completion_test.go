@@ -67,7 +67,7 @@ func withScript(t *testing.T) string {
 var completionCases = []struct{ typed, want string }{
 	{"smolsh te", `smolsh test `},
 	{"smolsh test --tim", `--timeout`},
-	{"smolsh --device s", `--device sim`},
+	{"smolsh --device si", `--device sim`},
 	{"smolsh --drop", `--drop-chance`},
 	{"smolsh completion f", `completion fish`},
 	{"smolsh doc tcp.conn", `doc tcp\.connect`},

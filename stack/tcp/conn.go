@@ -83,12 +83,13 @@ type receive struct {
 	wscale uint8
 	scaled bool // windows are scaled: we offer it, and go on when the peer does too
 	urgent bool
-	closed bool  // the application reads no more: new data is answered by RST
-	fin    bool  // the peer's FIN is known, at finSeq, though perhaps beyond a gap
-	eof    bool  // and everything before it has come
-	prompt uint8 // segments to acknowledge at once
-	segs   int32 // data segments since the last acknowledgement
-	slack  int32 // of the buffer's room, what a SYN's narrow window could not offer
+	closed bool   // the application reads no more: new data is answered by RST
+	fin    bool   // the peer's FIN is known, at finSeq, though perhaps beyond a gap
+	eof    bool   // and everything before it has come
+	prompt uint8  // segments to acknowledge at once
+	segs   uint16 // data segments since the last acknowledgement, 65535 for more
+	even   uint16 // how long each of them was; 0: they differed, or several came as one
+	slack  int32  // of the buffer's room, what a SYN's narrow window could not offer
 
 	finSeq wire.Seq
 	base   int64 // offset of nxt in the stream, which gaps are counted in

@@ -96,7 +96,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.count(EventKeepAlive)
 		c.header(now, s, c.snd.max.Add(-1)) // old for the peer, which drops it with its acknowledgement
 	case sendAck:
-		c.acknowledge(now, s, c.seq())
+		c.acknowledgeInSteps(now, s)
 	}
 	s.Payload = dst[:n]
 	c.note(now)
@@ -336,6 +336,28 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq) {
 	c.header(now, s, seq)
 	c.acknowledged()
+}
+
+// fineAcks is how many segments at a time are acknowledged in steps. Whoever sends more has acknowledgements enough to
+// go by, and for us they would be most of the work.
+const fineAcks = 16
+
+// acknowledgeInSteps is acknowledge, but for every second segment of those that came at once, or every one after a
+// gap: a peer with a small window sends by their clock, and must not depend on one that may get lost. Where that would
+// be something else than the segments' own boundaries, or early data would look later than it came, all is acknowledged.
+func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
+	r := &c.rcv
+	segs, from, step := int(r.segs), c.ts.ackSent, 2
+	if r.prompt > 0 || c.cfg.DelayedAck < 0 {
+		step = 1
+	}
+	c.acknowledge(now, s, c.seq())
+	if segs <= step || segs > fineAcks || r.even == 0 || r.early.Len() > 0 || r.eof {
+		return
+	}
+	s.Ack = from.Add(step * int(r.even))
+	s.Window = uint16(min(r.adv.Sub(s.Ack)>>r.wscale, 0xffff))
+	c.owe.ack, c.ts.ackSent, r.segs = true, s.Ack, uint16(segs-step)
 }
 
 // header is what every segment says after the handshake. Who owes an acknowledgement owes it still.

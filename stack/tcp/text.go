@@ -68,7 +68,13 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	r.base += int64(n)
 	r.nxt = r.nxt.Add(n)
 	r.bytes += uint64(n)
-	r.segs += int32(segs)
+	switch {
+	case segs > 1 || n > len(p) || r.segs > 0 && n != int(r.even):
+		r.even = 0
+	default:
+		r.even = uint16(n)
+	}
+	r.segs = uint16(min(int(r.segs)+segs, 0xffff))
 	switch {
 	case r.segs >= 2 || c.cfg.DelayedAck < 0 || r.prompt > 0:
 		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)

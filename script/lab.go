@@ -44,6 +44,7 @@ const linkKinds = "duration duration rate int:1.. chance int:68..65535 bool"
 
 func labBuiltins() []*builtin {
 	const two = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); `
+	const switched = two + `s = l.switch("s"); s.attach(a); s.attach(b); `
 	const linked = two + `w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
 		{name: "lab", sig: "seed=1", kinds: "int:0..", result: "lab",
@@ -53,10 +54,18 @@ func labBuiltins() []*builtin {
 			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
 		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, args: "a: one host; b: the other", result: "link",
 			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
-		{name: "lab.switch", sig: "name", kinds: "str", result: "switch",
-			doc: "Add a learning switch.", example: `lab().switch("s")`, fn: labSwitch},
+		{name: "lab.switch", sig: "name, flood=None", kinds: "str int:0..1000000000", args: floodArg, result: "switch", see: "switch.ports, switch.stations",
+			doc: "Add a learning switch.", example: `lab().switch("s", flood=1000)`, fn: labSwitch},
+		{name: "lab.switches", result: "list",
+			doc: "The switches of the lab, the one of a shared TAP among them.", example: `lab().switches()`, fn: labSwitches},
 		{name: "switch.attach", sig: "host, " + linkSig, kinds: "host " + linkKinds, result: "link",
-			doc: "Join a host to the switch.", example: two + `s = l.switch("s"); s.attach(a); s.attach(b); b.ping("10.0.0.1", count=1).received`, fn: switchAttach},
+			doc: "Join a host to the switch.", example: switched + `b.ping("10.0.0.1", count=1).received`, fn: switchAttach},
+		{name: "switch.set", sig: "flood", kinds: "int:0..1000000000", args: floodArg,
+			doc: "Limit what each port floods.", example: switched + `s.set(flood=100)`, fn: switchSet},
+		{name: "switch.ports", result: "table", fields: fieldsOf(portColumns),
+			doc: "The ports and what passed them: RX came in there, TX left; FLOODED of what came in went to every other port.", example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, fn: portsTable},
+		{name: "switch.stations", result: "table", fields: fieldsOf(stationColumns),
+			doc: "The addresses the switch has learnt, and at which port.", example: switched + `s.stations().cols("hwaddr", "port")`, fn: stationsTable},
 		{name: "lab.run", sig: "d", kinds: "duration",
 			doc: "Let that much time pass.", example: linked + `l.run("2s")`, fn: labRun},
 		{name: "lab.run_until", sig: `fn, within="1m"`, kinds: "fn duration", args: "fn: asked after each event; within: how long to go on",
@@ -197,50 +206,6 @@ func linkSet(up bool) func(c *call) (starlark.Value, error) {
 		c.t.do(k.w, func(clock.Instant) { k.k.SetUp(up) })
 		return starlark.None, nil
 	}
-}
-
-// switchValue is a learning switch.
-type switchValue struct {
-	l    *labValue
-	sw   *lab.Switch
-	name string
-}
-
-func (v *switchValue) String() string        { return "switch " + v.name }
-func (v *switchValue) Type() string          { return "switch" }
-func (v *switchValue) Freeze()               {}
-func (v *switchValue) Truth() starlark.Bool  { return true }
-func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Hash() }
-
-// Attr is a method of the switch.
-func (v *switchValue) Attr(name string) (starlark.Value, error) {
-	return attr(v, name, v.l.s.member("switch", v, name))
-}
-
-// AttrNames is starlark.HasAttrs'.
-func (v *switchValue) AttrNames() []string { return v.l.s.reg.members["switch"] }
-
-func labSwitch(c *call) (starlark.Value, error) {
-	l := c.recv.(*labValue)
-	v := &switchValue{l: l, name: arg[string](c, "name")}
-	c.t.do(l.w, func(clock.Instant) { v.sw = l.lab.Switch(v.name) })
-	return v, nil
-}
-
-func switchAttach(c *call) (starlark.Value, error) {
-	v, h := c.recv.(*switchValue), arg[*hostValue](c, "host")
-	if h.lab.lab != v.l.lab {
-		return nil, c.errorf("the host is of another lab")
-	}
-	k := &linkValue{s: c.s, w: v.l.w, a: h.name, b: v.name}
-	var err error
-	cfg := c.linkConfig()
-	c.planLink(&cfg, h.name, v.name)
-	c.t.do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
-	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
-	}
-	return k, nil
 }
 
 func labRun(c *call) (starlark.Value, error) {

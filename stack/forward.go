@@ -118,7 +118,7 @@ func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Ad
 	if p.broadcast || p.ip.FragmentOffset != 0 {
 		return dropped(why)
 	}
-	if !h.bucket.take(now) {
+	if !h.bucket.Take(now) {
 		h.count(icmpOutRateLimited)
 		return dropped(drop.ICMPRateLimit)
 	}

@@ -66,7 +66,7 @@ type Host struct {
 	scratch   *phy.Frame // where segments go that no interface takes
 	small     *phy.Pool
 	large     *phy.Pool
-	bucket    bucket // ICMP errors
+	bucket    clock.Bucket // ICMP errors
 	cookies   cookies
 	challenge struct {
 		second clock.Instant // the budget is for it
@@ -116,7 +116,7 @@ func New(cfg Config) *Host {
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
 	h.lastPort = [2]uint16{uint16(h.rng.Uint32()), uint16(h.rng.Uint32())}
 	h.challenge.left = -1
-	h.bucket = newBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
+	h.bucket = clock.NewBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
 	h.hooks = tcp.Hooks{Challenge: h.mayChallenge, State: h.tcpState, Count: h.tcpCount, Episode: h.tcpEpisode}
 	return h
 }

@@ -1,8 +1,6 @@
 package stack
 
 import (
-	"time"
-
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/tcp"
@@ -15,32 +13,6 @@ const replyTTL = 64
 // maxQuote is the most of a packet that an error quotes: with its own headers it stays within the 576
 // octets that every host takes (RFC 1812 §4.3.2.3).
 const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
-
-// bucket is a token bucket.
-type bucket struct {
-	every  time.Duration // per token
-	burst  int
-	tokens int
-	filled clock.Instant
-}
-
-func newBucket(rate, burst int) bucket {
-	return bucket{every: max(1, time.Second/time.Duration(rate)), burst: burst, tokens: burst}
-}
-
-func (b *bucket) take(now clock.Instant) bool {
-	if fresh := now.Sub(b.filled) / b.every; fresh >= time.Duration(b.burst-b.tokens) {
-		b.tokens, b.filled = b.burst, now
-	} else {
-		b.tokens += int(fresh)
-		b.filled = b.filled.Add(fresh * b.every)
-	}
-	if b.tokens == 0 {
-		return false
-	}
-	b.tokens--
-	return true
-}
 
 // receiveICMP takes an ICMP message.
 func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {

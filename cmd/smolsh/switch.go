@@ -26,7 +26,7 @@ Nobody needs to be root; the socket is for processes of the same user only. Each
 own unless --mac says another, and wants an --addr of its own: the default is the same for all, and one that is used
 twice is reported as a conflict. A line tells of each process that joins or leaves. The table of ports is printed at
 the end, which is Ctrl-C, and on the signal SIGUSR1. A process that does not read loses what its port can't hold, and
-holds up nobody.
+holds up nobody. With --flood, one that sends to everybody without end is cut short too.
 
 `
 
@@ -35,6 +35,7 @@ const (
 	switchPorts = 64
 	// maxSwitchPorts bounds --ports: whatever is for all is copied for each.
 	maxSwitchPorts = 1024
+	maxFlood       = 1_000_000_000
 )
 
 // switchOptions are the flags of the verb switch, checked.
@@ -42,6 +43,7 @@ type switchOptions struct {
 	flags      *pflag.FlagSet
 	help       bool
 	ports, mtu int
+	flood      int
 	path       string
 }
 
@@ -66,6 +68,7 @@ func newSwitchOptions() *switchOptions {
 	f.SetOutput(nowhere{})
 	f.IntVar(&o.ports, "ports", switchPorts, "at most so many processes at a time, `N`")
 	f.IntVar(&o.mtu, "mtu", switchMTU, "the longest packet, in `OCTETS`, the same for all hosts")
+	f.IntVar(&o.flood, "flood", 0, "at most so many frames a second of each process for all others, `N`: broadcasts, multicasts, unknown stations; 0: any number")
 	o.flags = f
 	return o
 }
@@ -87,6 +90,8 @@ func parseSwitch(args []string) (*switchOptions, error) {
 		return nil, usageError("switch: --ports: %d is not within 1 to %d", o.ports, maxSwitchPorts)
 	case o.mtu < 68 || o.mtu > 65535:
 		return nil, usageError("switch: --mtu: %d is not within 68 to 65535 octets", o.mtu)
+	case o.flood < 0 || o.flood > maxFlood:
+		return nil, usageError("switch: --flood: %d is not within 0 to %d frames a second", o.flood, maxFlood)
 	}
 	o.path = f.Arg(0)
 	return o, nil

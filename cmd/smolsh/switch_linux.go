@@ -52,6 +52,7 @@ func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) 
 	defer ln.Close()
 	w := lab.NewWorld()
 	s := &switchServer{o: o, ln: ln, sw: lab.New(w, rand.Uint64()).Switch("switch"), out: newNotes(), numbers: map[*lab.SwitchPort]int{}}
+	s.sw.SetFlood(o.flood)
 	w.OnSwitchError = s.leaves
 	if s.runner, err = live.New(w); err != nil {
 		return 0, deviceError(err)
@@ -157,10 +158,11 @@ func (s *switchServer) leaves(p *lab.SwitchPort, _ error) {
 func (s *switchServer) row(p *lab.SwitchPort) portRow {
 	dev := p.Device().(*unixport.Port)
 	here, there := dev.Stats(), p.Stats()
+	in, _ := p.Received()
 	r := portRow{number: s.numbers[p], pid: dev.PID, uid: dev.UID, state: "up",
 		rx: here.Frames, rxOctets: here.Octets, tx: here.Sent, txOctets: here.SentOctets, dropped: here.Drops}
 	for why, n := range there.Drops {
-		r.dropped[why] += n
+		r.dropped[why] += n + in.Drops[why]
 	}
 	var list []string
 	for _, a := range dev.Sources() {

@@ -80,6 +80,7 @@ const (
 	QueueFull      // a bounded output queue is full
 	LinkQueueFull  // the simulated link's queue is full
 	LinkDown       // the simulated link is partitioned
+	FloodLimit     // a port of the simulated switch floods too much
 	FaultLoss      // an injected loss
 	FaultMatch     // an injected drop of what a rule's match and nth name
 	FaultSize      // an injected size limit
@@ -148,6 +149,7 @@ var words = [NumReasons]string{
 	QueueFull:         "queue full",
 	LinkQueueFull:     "link queue full",
 	LinkDown:          "link down",
+	FloodLimit:        "flood limit",
 	FaultLoss:         "fault loss",
 	FaultMatch:        "fault match",
 	FaultSize:         "fault size",

@@ -1,6 +1,9 @@
 package lab
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Conservation checks that nothing vanished uncounted: on every host frames in = delivered + answered +
 // forwarded + dropped, and on every direction of a link, every switch and every device of a switch frames in + copies =
@@ -26,7 +29,7 @@ func (l *Lab) Conservation() error {
 			return fmt.Errorf("switch %s: %w", s.name, err)
 		}
 		for _, p := range s.ports {
-			if err := p.tx.check(); err != nil {
+			if err := errors.Join(p.rx.check(), p.tx.check()); err != nil {
 				return fmt.Errorf("switch %s: %s: %w", s.name, p.name, err)
 			}
 		}

@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"smolsh/phy"
@@ -22,7 +24,8 @@ type Switch struct {
 	lab      *Lab
 	name     string
 	ports    []*SwitchPort
-	uplink   *SwitchPort // the device that a host shares by this switch; nil for most
+	floods   clock.Bucket // what each port may flood, full
+	uplink   *SwitchPort  // the device that a host shares by this switch; nil for most
 	stations map[wire.HardwareAddr]station
 	sweepAt  clock.Instant
 	stats    Flow
@@ -49,12 +52,43 @@ func (s *Switch) Name() string { return s.name }
 // Stats counts the frames that came in and, as delivered, those that went on to a port, whose own affair it is
 // then what becomes of them.
 // Frames that would go back where they came from are dropped (drop.UnknownMAC), those of partitioned
-// hosts as well (drop.LinkDown).
+// hosts as well (drop.LinkDown), and what a port floods beyond its limit (drop.FloodLimit).
 func (s *Switch) Stats() Flow { return s.stats }
 
 // Learning counts the moves of addresses from one port to another, and the frames whose sender was not learnt
 // because the table was full of stations that are alive; frames for such a sender are flooded.
 func (s *Switch) Learning() (moves, unlearnt uint64) { return s.moves, s.unlearnt }
+
+// SetFlood limits what each port may flood, which are frames for groups, for everybody and for stations that are not
+// known, to so many a second, and as many at once after a pause; 0 takes the limit away. A super-segment counts as one.
+func (s *Switch) SetFlood(rate int) {
+	s.floods = clock.Bucket{}
+	if rate > 0 {
+		s.floods = clock.NewBucket(rate, rate)
+	}
+	for _, p := range s.ports {
+		p.floods = s.floods
+	}
+}
+
+// Station is an address that a switch has learnt.
+type Station struct {
+	Addr wire.HardwareAddr
+	Port *SwitchPort
+	Age  time.Duration // since it was last heard; it is forgotten at 300 s
+}
+
+// Stations are the addresses that the switch knows at now, in their own order.
+func (s *Switch) Stations(now clock.Instant) []Station {
+	var list []Station
+	for a, st := range s.stations {
+		if age := now.Sub(st.seen); age < stationAge {
+			list = append(list, Station{a, st.port, age})
+		}
+	}
+	slices.SortFunc(list, func(a, b Station) int { return bytes.Compare(a.Addr[:], b.Addr[:]) })
+	return list
+}
 
 // Attach links h to the switch; it gets an interface with its next address, if it has one left. Where the switch
 // is a shared device's (Port.Share) and the configuration has no MTU, the link's is the device's, now and later.
@@ -81,10 +115,11 @@ func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s := p.sw
 	s.stats.In++
 	s.stats.Octets += uint64(f.Len())
+	p.rx.In++
+	p.rx.Octets += uint64(f.Len())
 	h, _, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
-		s.drop(drop.Of(err))
-		s.lab.world.recycle(f)
+		p.drop(f, drop.Of(err))
 		return
 	}
 	s.learn(now, h.Src, p)
@@ -149,15 +184,14 @@ func (s *Switch) find(now clock.Instant, a wire.HardwareAddr) *SwitchPort {
 func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *SwitchPort) {
 	switch {
 	case from == to:
-		s.drop(drop.UnknownMAC)
+		from.drop(f, drop.UnknownMAC)
 	case from.host != nil && to.host != nil && s.lab.isCut(from.host, to.host):
-		s.drop(drop.LinkDown)
+		from.drop(f, drop.LinkDown)
 	default:
 		s.stats.Delivered++
+		from.rx.Delivered++
 		to.put(now, f)
-		return
 	}
-	s.lab.world.recycle(f)
 }
 
 // flood sends f to every port but the one it came from; each port but the last gets a copy.
@@ -167,6 +201,11 @@ func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 		s.forward(now, f, from, from)
 		return
 	}
+	if !from.floods.Take(now) {
+		from.drop(f, drop.FloodLimit)
+		return
+	}
+	from.flooded++
 	for _, to := range s.ports {
 		if to == from {
 			continue
@@ -175,9 +214,15 @@ func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 		if rest--; rest > 0 {
 			g = s.lab.world.clone(f)
 			s.stats.Copies++
+			from.rx.Copies++
 		}
 		s.forward(now, g, from, to)
 	}
 }
 
-func (s *Switch) drop(why drop.Reason) { s.stats.Drops[why]++ }
+// drop counts a frame that came in at the port and goes nowhere.
+func (p *SwitchPort) drop(f *phy.Frame, why drop.Reason) {
+	p.sw.stats.Drops[why]++
+	p.rx.Drops[why]++
+	p.sw.lab.world.recycle(f)
+}

@@ -24,6 +24,10 @@ type SwitchPort struct {
 	link *Link
 	lane *lane // of the link, away from here
 
+	rx      Flow // into the switch
+	flooded uint64
+	floods  clock.Bucket
+
 	dev    phy.Device
 	out    []*phy.Frame // what the device has not taken yet
 	octets int          // room that those frames take up
@@ -42,7 +46,7 @@ func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 	if dev.Capabilities().Medium != phy.MediumEthernet {
 		return nil, fmt.Errorf("switch %s: %s carries no Ethernet", s.name, dev.Name())
 	}
-	p := &SwitchPort{sw: s, name: s.freeName(dev.Name()), dev: dev}
+	p := &SwitchPort{sw: s, name: s.freeName(dev.Name()), dev: dev, floods: s.floods}
 	s.ports = append(s.ports, p)
 	s.lab.world.attach(p)
 	return p, nil
@@ -71,6 +75,38 @@ func (p *SwitchPort) Device() phy.Device { return p.dev }
 
 // Err is why the port's device was taken out of service; nil while it serves.
 func (p *SwitchPort) Err() error { return p.err }
+
+// Link is the link at the port, nil on a device.
+func (p *SwitchPort) Link() *Link { return p.link }
+
+// Up reports whether the link or the device at the port carries frames.
+func (p *SwitchPort) Up() bool {
+	if p.link != nil {
+		return p.link.Up()
+	}
+	d, ok := p.dev.(phy.Watcher)
+	return p.err == nil && (!ok || d.Up())
+}
+
+// MTU is the longest packet that the link or the device at the port takes, in octets.
+func (p *SwitchPort) MTU() int {
+	if p.link != nil {
+		return p.link.cfg.MTU
+	}
+	return p.dev.Capabilities().MTU
+}
+
+// Received counts the frames that came into the switch at the port, as Switch.Stats does for all ports; flooded is how
+// many of them went to every other port.
+func (p *SwitchPort) Received() (rx Flow, flooded uint64) { return p.rx, p.flooded }
+
+// Sent counts the frames that left the switch at the port: those for the link, or for the device.
+func (p *SwitchPort) Sent() Flow {
+	if p.link != nil {
+		return p.lane.stats
+	}
+	return p.tx
+}
 
 // Stats counts the frames for the port's device; on a link Link.Stats does. What found the queue full is dropped
 // (drop.QueueFull), like what is longer than the device's MTU (drop.TooBig), a super-segment that can't be cut

@@ -1,0 +1,148 @@
+package script
+
+import (
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/lab"
+)
+
+const (
+	portColumns    = "NAME STATE MTU RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES FLOODED STATIONS DROPS"
+	stationColumns = "HWADDR PORT AGE"
+
+	floodArg = "flood: how many frames a second, and at once, each port may send to all others: broadcasts, multicasts and those for unknown stations (0 for any number)"
+)
+
+// switchValue is a learning switch.
+type switchValue struct {
+	l    *labValue
+	sw   *lab.Switch
+	name string
+}
+
+func (v *switchValue) String() string        { return "switch " + v.name }
+func (v *switchValue) Type() string          { return "switch" }
+func (v *switchValue) Freeze()               {}
+func (v *switchValue) Truth() starlark.Bool  { return true }
+func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Hash() }
+
+// Attr is a method of the switch.
+func (v *switchValue) Attr(name string) (starlark.Value, error) {
+	return attr(v, name, v.l.s.member("switch", v, name))
+}
+
+// AttrNames is starlark.HasAttrs'.
+func (v *switchValue) AttrNames() []string { return v.l.s.reg.members["switch"] }
+
+func labSwitch(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	v := &switchValue{l: l, name: arg[string](c, "name")}
+	flood, _ := c.args[c.b.index("flood")].(int)
+	c.t.do(l.w, func(clock.Instant) {
+		v.sw = l.lab.Switch(v.name)
+		v.sw.SetFlood(flood)
+	})
+	return v, nil
+}
+
+func switchAttach(c *call) (starlark.Value, error) {
+	v, h := c.recv.(*switchValue), arg[*hostValue](c, "host")
+	if h.lab.lab != v.l.lab {
+		return nil, c.errorf("the host is of another lab")
+	}
+	k := &linkValue{s: c.s, w: v.l.w, a: h.name, b: v.name}
+	var err error
+	cfg := c.linkConfig()
+	c.planLink(&cfg, h.name, v.name)
+	c.t.do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
+	if err != nil {
+		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+	}
+	return k, nil
+}
+
+func labSwitches(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	var list []starlark.Value
+	c.t.do(l.w, func(clock.Instant) {
+		for _, sw := range l.lab.Switches() {
+			list = append(list, &switchValue{l: l, sw: sw, name: sw.Name()})
+		}
+	})
+	return starlark.NewList(list), nil
+}
+
+func switchSet(c *call) (starlark.Value, error) {
+	v, flood := c.recv.(*switchValue), arg[int](c, "flood")
+	c.t.do(v.l.w, func(clock.Instant) { v.sw.SetFlood(flood) })
+	return starlark.None, nil
+}
+
+func portsTable(c *call) (starlark.Value, error) {
+	v := c.recv.(*switchValue)
+	t := c.table(columns(portColumns)...)
+	t.cols[len(t.cols)-1].show = showReasons
+	c.t.do(v.l.w, func(now clock.Instant) {
+		stations := map[*lab.SwitchPort]int{}
+		for _, st := range v.sw.Stations(now) {
+			stations[st.Port]++
+		}
+		for _, p := range v.sw.Ports() {
+			rx, flooded := p.Received()
+			tx := p.Sent()
+			state := "down"
+			if p.Up() {
+				state = "up"
+			}
+			t.add(starlark.String(p.Name()), starlark.String(state), num(p.MTU()), num(rx.In), num(rx.Octets), num(tx.In), num(tx.Octets),
+				num(flooded), num(stations[p]), reasonsOf(&rx, &tx))
+		}
+	})
+	return t, nil
+}
+
+// reasonsOf is how many frames were dropped, by reason.
+func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
+	d := starlark.NewDict(0)
+	for why := range drop.NumReasons {
+		var n uint64
+		for _, f := range flows {
+			n += f.Drops[why]
+		}
+		if n > 0 {
+			_ = d.SetKey(starlark.String(why.String()), num(n))
+		}
+	}
+	d.Freeze()
+	return d
+}
+
+// showReasons is how tables show what reasonsOf returns: "20 flood limit, 1 link down".
+func showReasons(v starlark.Value) string {
+	d, ok := v.(*starlark.Dict)
+	if !ok {
+		return ""
+	}
+	var list []string
+	for why, n := range d.Entries() {
+		s, _ := starlark.AsString(why)
+		list = append(list, n.String()+" "+s)
+	}
+	return strings.Join(list, ", ")
+}
+
+func stationsTable(c *call) (starlark.Value, error) {
+	v := c.recv.(*switchValue)
+	t := c.table(columns(stationColumns)...)
+	t.cols[2].show = showSeconds
+	c.t.do(v.l.w, func(now clock.Instant) {
+		for _, st := range v.sw.Stations(now) {
+			t.add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), seconds(st.Age))
+		}
+	})
+	return t, nil
+}

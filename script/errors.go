@@ -115,6 +115,9 @@ func (s *Session) report(err error) string {
 		}
 	case errors.As(err, &syn):
 		b.WriteString(syn.Msg)
+		if syn.Msg == "unexpected input character '!'" {
+			b.WriteString(" (!command is for lines typed at the prompt; a script negates with not)")
+		}
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
 		b.WriteString(s.unbound(eval.Msg))

@@ -142,6 +142,27 @@ RFC 1337 TIME-WAIT Assassination Hazards in TCP
 2 The TIME-WAIT Hazards
 3 Fixes for TIME-WAIT Hazards -- F1: a reset is ignored in TIME-WAIT
 
+RFC 3168 The Addition of Explicit Congestion Notification (ECN) to IP
+5 Explicit Congestion Notification in IP -- tests of phy/fault, and with the kernel of stack/lab/live
+6.1.1 TCP Initialization
+6.1.1.1 Middlebox Issues
+6.1.2 The TCP Sender
+6.1.3 The TCP Receiver
+6.1.4 Congestion on the ACK-path
+6.1.5 Retransmitted TCP Packets
+6.1.6 TCP Window Probes
+
+RFC 5682 Forward RTO-Recovery (F-RTO)
+2 Basic F-RTO Algorithm -- left out: a timeout is found spurious by the echoed timestamp or a D-SACK (RFC 3522, RFC 3708), which asks for nothing to be sent otherwise
+3 SACK-Enhanced Version of the F-RTO Algorithm -- left out, for the same reason
+
+RFC 7661 Updating TCP to Support Rate-Limited Traffic
+4.3 The Nonvalidated Phase -- left out: a window that was not the limit does not grow, and after an idle time it is the initial one
+4.4 The Validated Phase -- as above
+
+RFC 7413 TCP Fast Open
+4 Protocol Details -- left out: data may be delivered twice, and what is kept of a peer would outlive its connections; a SYN's data is taken and waits for the handshake
+
 RFC 6429 TCP Sender Clarification for Persist Condition
 4 Clarification Regarding RFC 1122 Requirements
 

@@ -15,6 +15,7 @@ type Marks struct {
 	Copies    int           // further copies that were made of it
 	Copy      bool          // it is one of those
 	Corrupted bool
+	Congested bool        // a rule has set its ECN field to CE
 	Lost      drop.Reason // not None: it was sent, and a link lost it
 }
 
@@ -29,6 +30,9 @@ func (m Marks) After(verdict string) string {
 	}
 	if m.Corrupted {
 		parts = append(parts, "corrupted")
+	}
+	if m.Congested {
+		parts = append(parts, "marked CE")
 	}
 	if m.Copies > 0 {
 		parts = append(parts, fmt.Sprintf("copied (%d)", m.Copies))

@@ -63,14 +63,15 @@ func (v *ruleValue) AttrNames() []string {
 // effectSig are the arguments that say what a rule does.
 const (
 	effectSig = `loss=None, duplicate=None, corrupt=None, reorder=None, delay=None, jitter=None, rate=None, burst=None, limit=None, ` +
-		`max_size=None, bucket=None, interval=None`
-	effectKinds = "chance chance chance chance duration duration rate any int:0.. int:0.. int:0.. duration"
+		`max_size=None, bucket=None, interval=None, ecn=None`
+	effectKinds = "chance chance chance chance duration duration rate any int:0.. int:0.. int:0.. duration bool"
 	effectArgs  = `loss: the chance of being lost, 0 to 1; duplicate: the chance of coming twice; corrupt: the chance of a changed octet; ` +
 		`reorder: the chance of being held back for 10 ms, so that others overtake; delay: how much later; jitter: up to so much later still; ` +
 		`rate: one behind the other at so many bits per second ("1mbit", "100kbit", and of octets "1mbps"), before any delay; ` +
 		`burst: how many in a row are lost in the mean, of loss=, or netem's gemodel, the 2 to 4 chances (p, r, 1-h, 1-k) of ` +
 		`bad times beginning and ending and of a loss in bad and in good ones; limit: how many are held back at once, 1000 at a rate, before further ones are lost; ` +
-		`max_size: longer packets are lost, octets; bucket: packets per interval, others are lost; interval: how often the bucket is filled, a second unless said`
+		`max_size: longer packets are lost, octets; bucket: packets per interval, others are lost; interval: how often the bucket is filled, a second unless said; ` +
+		`ecn: whether packets of transports with ECN are marked in place of being lost by chance, burst or match`
 )
 
 func faultBuiltins() []*builtin {
@@ -98,7 +99,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 	}
 	v.a, v.b = a, b
 	c.effects(v.does)
-	v.drops = len(v.does) == 0
+	v.drops = effectless(v.does)
 	r, err := c.ruleOf(v.does)
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func faultSet(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.drops = v.drops && len(does) == 0; len(does) == 0 && !v.drops {
+	if v.drops = v.drops && effectless(does); effectless(does) && !v.drops {
 		to.MaxSize = math.MaxInt // all that it did was taken away: it passes everything
 	}
 	v.does = does

@@ -13,7 +13,7 @@ import (
 // What a rule's arguments are, in the order in which it is described.
 var (
 	choiceNames = []string{"match", "nth", "every"}
-	effectNames = []string{"loss", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate", "burst", "limit", "max_size", "bucket", "interval"}
+	effectNames = []string{"loss", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate", "burst", "limit", "max_size", "bucket", "interval", "ecn"}
 )
 
 // effects adds what the call gives of a rule's effects to those that there are; 0 takes one away.
@@ -21,12 +21,18 @@ func (c *call) effects(does map[string]any) {
 	for _, name := range effectNames {
 		switch x := c.args[c.b.index(name)]; x {
 		case nil, starlark.None:
-		case 0, 0.0, uint64(0), time.Duration(0), starlark.MakeInt(0), starlark.Float(0):
+		case 0, 0.0, uint64(0), time.Duration(0), starlark.MakeInt(0), starlark.Float(0), false:
 			delete(does, name)
 		default:
 			does[name] = x
 		}
 	}
+}
+
+// effectless reports whether nothing is said of what becomes of packets; ecn= is about those that are lost.
+func effectless(does map[string]any) bool {
+	_, ecn := does["ecn"]
+	return len(does) == 0 || ecn && len(does) == 1
 }
 
 // ruleOf is a rule with these effects that chooses everything.
@@ -37,6 +43,7 @@ func (c *call) ruleOf(does map[string]any) (*fault.Rule, error) {
 		Delay: effect[time.Duration](does, "delay"), Jitter: effect[time.Duration](does, "jitter"),
 		RateBps: effect[uint64](does, "rate"), Limit: effect[int](does, "limit"),
 		MaxSize: effect[int](does, "max_size"), Bucket: effect[int](does, "bucket"), Interval: effect[time.Duration](does, "interval"),
+		ECN: effect[bool](does, "ecn"),
 	}
 	if r.Interval > 0 && r.Bucket == 0 {
 		return nil, c.errorf("interval= is how often a bucket is filled: it goes with bucket=")
@@ -99,7 +106,7 @@ func (v *ruleValue) describe() {
 		}
 	}
 	switch v.text = strings.Join(parts, " "); {
-	case len(v.does) == 0 && !v.drops:
+	case effectless(v.does) && !v.drops:
 		v.text = strings.TrimSpace(v.text + " nothing")
 	case v.text == "":
 		v.text = "drop"
@@ -111,6 +118,9 @@ func effectText(name string, x any) string {
 	text := fmt.Sprint(x)
 	if _, list := x.([]int); list {
 		text = strings.ReplaceAll(text, " ", ", ")
+	}
+	if on, ok := x.(bool); ok {
+		text = starlark.Bool(on).String()
 	}
 	if bps, ok := x.(uint64); ok {
 		text = rateText(bps)

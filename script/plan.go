@@ -166,7 +166,7 @@ func (s *Session) plan(v *ruleValue, where string) {
 
 // rules are the rules that an effect becomes: one, or where single frames are kept one for each direction.
 func (e *planEffect) rules(from *fault.Rule, k Kept) []*fault.Rule {
-	base := fault.Rule{Name: from.Name, Dir: from.Dir, Match: from.Match, MatchWay: from.MatchWay, Nth: from.Nth, Every: from.Every}
+	base := fault.Rule{Name: from.Name, Dir: from.Dir, Match: from.Match, MatchWay: from.MatchWay, Nth: from.Nth, Every: from.Every, ECN: from.ECN}
 	if !k.narrowed() {
 		r := base
 		e.take(&r, from)

@@ -31,7 +31,7 @@ func TestParseKept(t *testing.T) {
 // Every field of a rule is either part of its choice or of exactly one effect that a plan knows, so that a
 // rule that is taken apart does in its parts what it did as one.
 func TestPlanKnowsEveryEffect(t *testing.T) {
-	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits"}
+	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "ECN"} // the last goes with every part
 	aside := []string{"Hold", "Limit", "Interval"} // go with an effect, and do nothing by themselves
 	rule := reflect.TypeFor[fault.Rule]()
 	for i := range rule.NumField() {

@@ -35,6 +35,7 @@ var infoFields = []infoColumn{
 	{"RETRANS", func(i *tcp.Info) starlark.Value { return num(i.Retrans) }, nil},
 	{"UNACKED", func(i *tcp.Info) starlark.Value { return num(i.Unacked) }, nil},
 	{"RECOVERY", func(i *tcp.Info) starlark.Value { return starlark.String(i.Phase.String()) }, nil},
+	{"ECN", func(i *tcp.Info) starlark.Value { return starlark.Bool(i.ECN) }, nil},
 	{"PIPE", func(i *tcp.Info) starlark.Value { return num(i.Pipe) }, nil},
 	{"SACKED", func(i *tcp.Info) starlark.Value { return num(i.Sacked) }, nil},
 	{"LOST", func(i *tcp.Info) starlark.Value { return num(i.Lost) }, nil},

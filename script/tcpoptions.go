@@ -79,6 +79,13 @@ var tcpOptions = map[string]tcpOption{
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
+	"ecn": {kind: kindBool, doc: "True asks the peer for RFC 3168's explicit congestion notification, False does not agree to it where the peer asks", apply: func(c *tcp.Config, v any) error {
+		c.ECN = tcp.ECNRefuse
+		if v.(bool) {
+			c.ECN = tcp.ECNRequest
+		}
+		return nil
+	}},
 	"pacing": {kind: kindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
 		c.NoPacing = !v.(bool)
 		return nil

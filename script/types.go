@@ -57,7 +57,7 @@ var valueTypes = []valueType{
 		{"address", "neighbor, conflict: its address"}, {"hwaddr", "neighbor: its hardware address, None while unknown; conflict: the other station's"},
 		{"dev", "neighbor, conflict, drop: the interface, None for a packet that had none yet"},
 		{"reason", "drop: the word that drops() has"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: the packet in a line"},
-		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe" or "path" (segments change their size)`}, {"why", "recovery: the reason in words"},
+		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router met congestion) or "path" (segments change their size)`}, {"why", "recovery: the reason in words"},
 	}},
 	{"lab", "Hosts, links and one seed.", [][2]string{{"seed", "the seed, mixed with the run's"}}},
 	{"link", "What joins two hosts, or a host and a switch.", nil},

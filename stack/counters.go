@@ -17,6 +17,7 @@ const (
 	ipReasmFails
 	ipInMcastPkts
 	ipOutMcastPkts
+	ipExtInCEPkts
 	icmpInMsgs
 	icmpInErrors
 	icmpInCsumErrors
@@ -107,6 +108,7 @@ var counterNames = [numCounters]string{
 	ipReasmFails:              "IpReasmFails",
 	ipInMcastPkts:             "IpInMcastPkts",
 	ipOutMcastPkts:            "IpOutMcastPkts",
+	ipExtInCEPkts:             "IpExtInCEPkts",
 	icmpInMsgs:                "IcmpInMsgs",
 	icmpInErrors:              "IcmpInErrors",
 	icmpInCsumErrors:          "IcmpInCsumErrors",

@@ -147,16 +147,16 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	if s.Flags.Has(wire.RST) {
 		h.count(tcpOutRsts)
 	}
-	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl)
+	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN)
 	s.Payload, s.Lent = nil, [2][]byte{}
 	return true
 }
 
 // putIPv4 prepends an IP header to f. Every packet is sent whole and must not be fragmented, so that its
 // identification means nothing (RFC 6864 §4.1); a random one tells packets apart in captures.
-func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8) {
+func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN) {
 	ip := wire.IPv4{
-		ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: ttl, Protocol: proto,
+		TOS: uint8(ecn), ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: ttl, Protocol: proto,
 		Src: src, Dst: dst, PayloadLen: f.Len(),
 	}
 	ip.Put(f.Prepend(wire.IPv4Len))

@@ -126,7 +126,7 @@ func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Ad
 	f := h.newFrame(wire.ICMPLen + len(quote))
 	copy(f.Extend(wire.ICMPLen + len(quote))[wire.ICMPLen:], quote)
 	m.Put(f.Bytes())
-	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL)
+	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL, wire.NotECT)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		h.count(icmpOutErrors)
 		return dropped(r)

@@ -60,7 +60,7 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
 	echo := wire.ICMP{Type: wire.ICMPEchoReply, ID: m.ID, Seq: m.Seq}
 	echo.Put(f.Bytes())
-	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL)
+	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}

@@ -97,6 +97,9 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		h.count(ipInHdrErrors)
 		return dropped(drop.Of(err))
 	}
+	if p.ip.ECN() == wire.CE {
+		h.count(ipExtInCEPkts)
+	}
 	p.octets = b[:p.ip.HeaderLen+p.ip.PayloadLen]
 	if len(p.octets) > i.mru() && f.Offload.GSOSize == 0 {
 		h.count(ipInDiscards)

@@ -106,7 +106,7 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p path, proto wire.Prot
 	case ttl == 0:
 		ttl = replyTTL
 	}
-	h.putIPv4(f, proto, p.src, p.dst, ttl)
+	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT)
 	if group {
 		h.count(ipOutMcastPkts)
 		h.loopGroup(now, p.iface, p.dst, f)

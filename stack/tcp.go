@@ -27,7 +27,7 @@ func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 	if p.broadcast {
 		return dropped(drop.MartianDest) // RFC 9293 §3.9.2.3
 	}
-	s.GSOSize = int(p.frame.Offload.GSOSize)
+	s.GSOSize, s.ECN = int(p.frame.Offload.GSOSize), p.ip.ECN()
 	h.counters[tcpInSegs] += uint64(s.Segments())
 	v := h.demuxTCP(now, p, s)
 	s.Payload = nil
@@ -146,7 +146,7 @@ func (h *Host) refuseTCP(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	f := h.newFrame(0)
 	rst.Put(f.Extend(rst.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
-	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL)
+	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}

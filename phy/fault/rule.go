@@ -45,6 +45,9 @@ type Rule struct {
 	Loss, Corrupt, Duplicate, Reorder float64
 	// Burst drops frames in bursts (drop.FaultLoss).
 	Burst GilbertElliott
+	// ECN marks a packet that would be dropped by chance, or for being chosen, where its transport speaks explicit
+	// congestion notification (RFC 3168 §5), and lets it pass.
+	ECN bool
 	// Hold is how long a reordered frame is held back; 0 means DefaultHold.
 	Hold time.Duration
 	// Delay holds every frame back, by a random further time from 0 to Jitter.
@@ -167,17 +170,23 @@ func (d Dir) index() int {
 // apply adds what the rule does to a frame it chose to v.
 func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Frame, v *Verdict) {
 	if !r.hasEffect() {
-		if r.hasChoice() {
+		switch {
+		case !r.hasChoice():
+		case r.congests(f, m, v):
+			r.Hits++
+		default:
 			r.drop(v, drop.FaultMatch)
 		}
 		return
 	}
 	w := &r.ways[d.index()]
-	if why := r.refuse(s, w, now, f); why != drop.None {
-		r.drop(v, why)
-		return
-	}
 	hit := false
+	if why := r.refuse(s, w, now, f); why != drop.None {
+		if hit = why == drop.FaultLoss && r.congests(f, m, v); !hit {
+			r.drop(v, why)
+			return
+		}
+	}
 	if f.Len() > 0 && s.chance(r.Corrupt) {
 		s.corrupt(f, m)
 		v.Corrupted, hit = true, true
@@ -232,6 +241,15 @@ func (r *Rule) hold() time.Duration {
 		return r.Hold
 	}
 	return DefaultHold
+}
+
+// congests marks a frame in place of dropping it, where the rule says so and the frame can be.
+func (r *Rule) congests(f *phy.Frame, m phy.Medium, v *Verdict) bool {
+	if !r.ECN || !congest(f, m) {
+		return false
+	}
+	v.Congested = true
+	return true
 }
 
 func (r *Rule) drop(v *Verdict, why drop.Reason) {

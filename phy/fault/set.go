@@ -30,6 +30,7 @@ type Verdict struct {
 	Copies    int           // further copies to deliver
 	Delay     time.Duration // hold the frame and its copies back for so long
 	Corrupted bool          // one or more octets of the frame were changed
+	Congested bool          // it was marked as having met congestion
 }
 
 // Mark marks a frame with what the rules did to it. One that is shown where it is sent has its copies told
@@ -37,6 +38,7 @@ type Verdict struct {
 func (v *Verdict) Mark(f *phy.Frame, sent bool) {
 	f.Marks.Held += v.Delay
 	f.Marks.Corrupted = f.Marks.Corrupted || v.Corrupted
+	f.Marks.Congested = f.Marks.Congested || v.Congested
 	if sent {
 		f.Marks.Copies += v.Copies
 	}

@@ -32,6 +32,7 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 		return drop.None // there is nothing left to acknowledge
 	}
 	c.at.answered()
+	c.heedEcho(now, s)
 	switch {
 	case v.board != nil && v.una.LessEq(s.Ack):
 		c.ackSelective(now, s)
@@ -158,7 +159,7 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 	case g.inRecovery:
 		g.Cwnd += g.MSS
 	case g.dupAcks == 3 && g.recover.LessEq(v.una.Add(-1)):
-		c.controller().Lost(now, &g.Window, c.flightSize(v.max.Sub(v.una)))
+		c.lose(now, c.flightSize(v.max.Sub(v.una)))
 		g.inRecovery, g.partial, g.recover = true, false, v.max
 		g.Cwnd = g.Ssthresh + 3*g.MSS
 		c.owe.fast = true

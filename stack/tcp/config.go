@@ -41,6 +41,7 @@ type Config struct {
 	RTOMax        time.Duration // RFC 6298 §2.5
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
 	Congestion    Algorithm     // how the congestion window answers to the path
+	ECN           ECN           // explicit congestion notification; accepted where nothing else is said
 	Log           int           // entries kept of how the sender's variables changed, at most MaxLog; 0: none (see Conn.Log)
 }
 

@@ -60,6 +60,9 @@ func (c *Conn) limited() int {
 // application never filled says nothing of the path, and would be a burst when they let it.
 func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
+	if c.reduced(c.snd.una) {
+		return
+	}
 	if flight+g.MSS > g.Cwnd || c.limiting() {
 		a := Acked{Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Repair: g.afterTimeout || c.snd.nxt.Less(c.snd.max), Una: c.snd.una, Nxt: c.snd.nxt}
 		c.controller().Acked(now, &g.Window, &a)

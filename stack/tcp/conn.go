@@ -40,6 +40,7 @@ type Conn struct {
 
 	path *narrow  // nil: nothing is known to be narrower than the ends
 	log  *journal // nil: nothing is written down
+	ecn  *marks   // nil: explicit congestion notification is not spoken
 
 	segsIn, segsOut uint64
 	challenge       limiter
@@ -95,8 +96,14 @@ type receive struct {
 	base   int64 // offset of nxt in the stream, which gaps are counted in
 	early  *gaps // what came early; nil: nothing did
 	round  round
+}
 
-	bytes uint64
+// octets is how much of the stream has come in order.
+func (r *receive) octets() uint64 {
+	if r.eof {
+		return uint64(r.base - 1)
+	}
+	return uint64(r.base)
 }
 
 // intents are what Receive and the application have asked of Emit.
@@ -169,6 +176,9 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c.setMSS(c.snd.mss)
 	c.cong.recover = iss
 	c.log = newJournal(cfg.Log)
+	if cfg.ECN == ECNRequest {
+		c.ecn = &marks{}
+	}
 	return c
 }
 

@@ -173,8 +173,8 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if d == 0 {
 		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
 	}
-	if room <= int(v.most) {
-		room = min(room, c.segment()) // no room for a super-segment
+	if room <= int(v.most) || c.ecn != nil && c.ecn.tell {
+		room = min(room, c.segment()) // no room for a super-segment, or no use: CWR goes with one segment
 	}
 	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight(), c.turn())
 	n = min(d, u, room)
@@ -238,6 +238,10 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 		v.timedAt, v.againAt = clock.Never, now // Karn
 	case v.timedAt == clock.Never:
 		v.timedAt, v.timedSeq = now, end
+		fallthrough
+	default:
+		s.Payload = p
+		c.mark(s)
 	}
 	if len(p) > mss {
 		s.GSOSize = mss
@@ -306,6 +310,9 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v, r := &c.snd, &c.rcv
 	c.owe.syn = false
 	s.Seq, s.Flags = v.iss, wire.SYN
+	if c.state == SynSent {
+		c.askECN(s)
+	}
 	s.Options.MSS, s.Options.SACKPermitted = uint16(min(r.mss, 0xffff)), c.sack
 	if r.scaled {
 		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
@@ -315,6 +322,9 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	if c.state == SynReceived {
 		s.Flags |= wire.ACK
 		s.Ack = r.nxt
+		if c.speaksECN() {
+			s.Flags |= wire.ECE
+		}
 		c.acknowledged()
 	}
 	if v.max == v.iss {
@@ -363,6 +373,9 @@ func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
 // header is what every segment says after the handshake. Who owes an acknowledgement owes it still.
 func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
+	if c.ecn != nil && c.ecn.echo {
+		s.Flags |= wire.ECE
+	}
 	c.ts.put(now, &s.Options)
 	c.putSACK(&s.Options)
 }

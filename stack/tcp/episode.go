@@ -10,12 +10,13 @@ const (
 	EpisodeTimeout                  // the retransmission timer has gone off (RFC 6298)
 	EpisodeUndone                   // nothing was lost after all (RFC 3522, RFC 3708)
 	EpisodeProbe                    // a probe goes: of the tail (RFC 8985 §7), of a closed window (RFC 9293 §3.8.6.1), of the path (RFC 4821)
+	EpisodeMarked                   // a router has marked what could not be queued for long, and the window is reduced (RFC 3168)
 	EpisodePath                     // segments become shorter or longer (RFC 1191, RFC 4821)
 
 	numEpisodes
 )
 
-var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe", "path"}
+var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe", "marked", "path"}
 
 // String is one word.
 func (e Episode) String() string {
@@ -41,6 +42,7 @@ const (
 	whyVanish    = "long segments vanish"
 	whyFits      = "a longer one has arrived"
 	whyLonger    = "the path may carry more"
+	whyEcho      = "the peer echoes a mark"
 	whyTailFound = "the probe has repaired a loss"
 )
 

@@ -135,6 +135,9 @@ func describe(s *Segment, rel int) string {
 			fmt.Fprintf(&b, " %d:%d", k.Left.Sub(theirISS), k.Right.Sub(theirISS))
 		}
 	}
+	if s.ECN == wire.ECT0 {
+		b.WriteString(" ect")
+	}
 	if s.GSOSize != 0 {
 		fmt.Fprintf(&b, " gso %d", s.GSOSize)
 	}
@@ -160,7 +163,7 @@ func (x *exchange) pass(to clock.Instant) {
 func (x *exchange) segment(f []string) {
 	s := Segment{TCP: wire.TCP{Window: 65535}}
 	for _, l := range f[0] {
-		s.Flags |= 1 << strings.IndexRune("FSRP.U", l)
+		s.Flags |= 1 << strings.IndexRune("FSRP.UEW", l)
 	}
 	seq, text, _ := strings.Cut(f[1], "+")
 	rel := x.number(seq)
@@ -176,6 +179,11 @@ func (x *exchange) segment(f []string) {
 		}
 	}
 	for i := 2; i < len(f); i += 2 {
+		if f[i] == "ce" {
+			s.ECN = wire.CE
+			i--
+			continue
+		}
 		if f[i] == "sackOK" {
 			s.Options.SACKPermitted = true
 			i--
@@ -248,6 +256,8 @@ func (x *exchange) config(f []string) {
 			x.cfg.Log = x.number(v)
 		case "iw":
 			x.cfg.InitialWindow = x.number(v)
+		case "ecn":
+			x.cfg.ECN = map[string]ECN{"accept": ECNAccept, "request": ECNRequest, "refuse": ECNRefuse}[v]
 		case "sack":
 			x.cfg.NoSACK = v != "yes"
 		case "pacing":

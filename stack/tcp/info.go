@@ -25,6 +25,7 @@ type Info struct {
 	Congestion          string // the controller's name
 	PacingRate          int    // of new data, in octets per second; 0: it goes as the window lets it
 	InRecovery          bool
+	ECN                 bool          // explicit congestion notification is spoken (RFC 3168)
 	Phase               Phase         // what the sender thinks of the path
 	MinRTT              time.Duration // the smallest round trip of the last minutes; 0: none is known
 	ReoWindow           time.Duration // how much later a segment may arrive than one sent after it (RFC 8985 §6.2)
@@ -83,9 +84,9 @@ func (c *Conn) Info(now clock.Instant) Info {
 		SndUna: v.una, SndNxt: v.nxt, ISS: v.iss, RcvNxt: r.nxt, IRS: r.irs,
 		SndWnd: v.wnd, RcvWnd: max(0, r.adv.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
 		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
-		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: c.cfg.Congestion.String(), PacingRate: c.pacingRate(), InRecovery: g.inRecovery,
+		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: c.cfg.Congestion.String(), PacingRate: c.pacingRate(), InRecovery: g.inRecovery, ECN: c.speaksECN(),
 		Retrans: int(c.retrans), Backoffs: int(c.rtt.backoffs), Unacked: v.max.Sub(v.una),
-		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.bytes,
+		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.octets(),
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
 	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.min

@@ -16,7 +16,7 @@ func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why str
 	v, g, b := &c.snd, &c.cong, c.snd.board
 	flight = c.flightSize(flight)
 	b.undo.begin(g, flight)
-	c.controller().Lost(now, &g.Window, flight)
+	c.lose(now, flight)
 	g.inRecovery, g.recover = true, v.max
 	b.prr = prr{base: max(1, v.nxt.Sub(v.una)-b.sacked+d.octets)}
 	c.owe.fast = true // the first segment goes whatever the window

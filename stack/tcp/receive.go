@@ -126,6 +126,7 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 		c.ts.recent, c.ts.recentAt = o.TSVal, now
 	}
 	c.sack = c.sack && o.SACKPermitted
+	c.takeECN(s)
 	c.snd.most = uint16(mss)
 	c.setMSS(c.fit())
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
@@ -172,6 +173,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		return r
 	}
 	c.takeStamp(now, first, s)
+	c.noteMark(s)
 	if s.Flags&wire.RST != 0 {
 		return c.checkReset(now, s)
 	}

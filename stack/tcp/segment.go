@@ -9,6 +9,9 @@ type Segment struct {
 	Payload []byte
 	GSOSize int // payload of each wire segment of a super-segment, in octets; 0: this is one segment
 
+	// ECN is the explicit congestion notification field of its IP header.
+	ECN wire.ECN
+
 	// Lend asks Emit to lend a long payload rather than copy it. Lent is that payload then, in up to two
 	// parts, and Payload has its length but not its octets. It stays as it is until the connection is
 	// given a segment or closed.

@@ -51,7 +51,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		g.afterTimeout = false
 		c.enterRecovery(now, flight, &d, whySACK)
 	case repaired:
-		c.controller().Lost(now, &g.Window, c.flightSize(flight))
+		c.lose(now, c.flightSize(flight))
 		g.Cwnd = g.Ssthresh
 		c.tell(EpisodeRecovered, whyTailFound)
 	default:

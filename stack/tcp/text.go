@@ -67,7 +67,6 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	r.buf.Extend(n)
 	r.base += int64(n)
 	r.nxt = r.nxt.Add(n)
-	r.bytes += uint64(n)
 	switch {
 	case segs > 1 || n > len(p) || r.segs > 0 && n != int(r.even):
 		r.even = 0

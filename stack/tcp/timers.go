@@ -144,6 +144,9 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 		c.tell(EpisodeTimeout, whyNoSYN)
 	} else if c.rtt.backoffs == 0 {
 		c.controller().TimedOut(now, &g.Window, v.max.Sub(v.una))
+		if c.speaksECN() {
+			*c.ecn = marks{agreed: true, echo: c.ecn.echo, tell: true}
+		}
 	} else {
 		g.Cwnd = g.MSS
 	}

@@ -42,6 +42,17 @@ const (
 	IPv6Len = 40
 )
 
+// ECN is the explicit congestion notification field of an IP header (RFC 3168 §5).
+type ECN uint8
+
+// Its codepoints.
+const (
+	NotECT ECN = iota // the transport does not speak it
+	ECT1
+	ECT0
+	CE // a router has met congestion
+)
+
 // IPv4 is an IPv4 header (RFC 791). Options are skipped by their length and never looked at.
 type IPv4 struct {
 	TOS            uint8
@@ -55,6 +66,9 @@ type IPv4 struct {
 	HeaderLen      int // octets, 20 to 60 with options; ignored by Put, which writes no options
 	PayloadLen     int // octets behind the header
 }
+
+// ECN is the field's codepoint.
+func (h *IPv4) ECN() ECN { return ECN(h.TOS & 3) }
 
 // IsFragment reports whether the packet is a part of a datagram.
 func (h *IPv4) IsFragment() bool { return h.MoreFragments || h.FragmentOffset != 0 }

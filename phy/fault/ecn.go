@@ -1,0 +1,35 @@
+package fault
+
+import (
+	"encoding/binary"
+
+	"smolsh/phy"
+	"smolsh/stack/wire"
+)
+
+// congest does what a router with ECN does in place of dropping a packet (RFC 3168 §5): it marks it, if its
+// transport speaks ECN, and reports whether it did.
+func congest(f *phy.Frame, m phy.Medium) bool {
+	p := f.Bytes()
+	if m == phy.MediumEthernet {
+		if len(p) < wire.EthernetLen {
+			return false
+		}
+		p = p[wire.EthernetLen:]
+	}
+	switch {
+	case len(p) >= wire.IPv4Len && p[0]>>4 == 4:
+		n := int(p[0]&0xf) * 4
+		if n < wire.IPv4Len || len(p) < n || wire.ECN(p[1]&3) == wire.NotECT {
+			return false
+		}
+		p[1] |= uint8(wire.CE)
+		p[10], p[11] = 0, 0
+		binary.BigEndian.PutUint16(p[10:], wire.Checksum(p[:n]))
+		return true
+	case len(p) >= wire.IPv6Len && p[0]>>4 == 6 && wire.ECN(p[1]>>4&3) != wire.NotECT:
+		p[1] |= uint8(wire.CE) << 4
+		return true
+	}
+	return false
+}

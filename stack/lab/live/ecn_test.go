@@ -1,0 +1,82 @@
+//go:build linux
+
+package live
+
+import (
+	"crypto/sha256"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"smolsh/phy/fault"
+	"smolsh/phy/tap/taptest"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// TestKernelECN sends octets each way between us and a kernel over a path that marks packets instead of dropping
+// them (RFC 3168): both ends agree, both heed the marks, and nothing goes twice.
+func TestKernelECN(t *testing.T) {
+	r, h, port := onTAP(t)
+	sysctl(t, "tcp_ecn", "1")
+	cfg := tcp.Config{ECN: tcp.ECNRequest}
+	taptest.Hurry(t, "tap0", kernelAddr, 0)
+	r.Do(func(clock.Instant) {
+		port.Faults().Add(&fault.Rule{Match: matchTCP, Loss: 0.02, ECN: true})
+	})
+	data := make([]byte, 1<<20)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	want := sha256.Sum256(data)
+	finish := []func() ([32]byte, error){exchange(t, r, h, cfg, data, true, weClose), exchange(t, r, h, cfg, data, false, theyClose)}
+	for i, f := range finish {
+		if got, err := f(); err != nil || got != want {
+			t.Errorf("direction %d: hash %x, want %x: %v", i, got, want, err)
+		}
+	}
+	r.Do(func(clock.Instant) {
+		if n := counterOf(h.Host, "IpExtInCEPkts"); n == 0 {
+			t.Error("no packet of the kernel's was marked: it does not speak ECN with us")
+		}
+	})
+	if n := kernelCounter(t, "IpExt", "InCEPkts"); n == 0 {
+		t.Error("no packet of ours was marked")
+	}
+}
+
+func counterOf(h *stack.Host, name string) uint64 {
+	list := h.CounterInfos()
+	i := slices.IndexFunc(list, func(c stack.CounterInfo) bool { return c.Name == name })
+	return list[i].Value
+}
+
+// kernelCounter is one of the calling goroutine's namespace's, from /proc/thread-self/net/netstat.
+func kernelCounter(t testing.TB, group, name string) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/thread-self/net/netstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if f[0] != group+":" {
+			continue
+		}
+		if names == nil {
+			names = f
+			continue
+		}
+		n, err := strconv.Atoi(f[slices.Index(names, name)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	t.Fatalf("no counter %s of %s", name, group)
+	return 0
+}

@@ -32,7 +32,7 @@ func TestParseKept(t *testing.T) {
 // rule that is taken apart does in its parts what it did as one.
 func TestPlanKnowsEveryEffect(t *testing.T) {
 	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "ECN"} // the last goes with every part
-	aside := []string{"Hold", "Limit", "Interval"} // go with an effect, and do nothing by themselves
+	aside := []string{"Hold", "Limit", "Interval"}                                        // go with an effect, and do nothing by themselves
 	rule := reflect.TypeFor[fault.Rule]()
 	for i := range rule.NumField() {
 		f := rule.Field(i)

@@ -354,7 +354,8 @@ const fineAcks = 16
 
 // acknowledgeInSteps is acknowledge, but for every second segment of those that came at once, or every one after a
 // gap: a peer with a small window sends by their clock, and must not depend on one that may get lost. Where that would
-// be something else than the segments' own boundaries, or early data would look later than it came, all is acknowledged.
+// be something else than the segments' own boundaries, or early data or what came twice would look later than it came,
+// all is acknowledged.
 func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
 	r := &c.rcv
 	segs, from, step := int(r.segs), c.ts.ackSent, 2
@@ -362,7 +363,7 @@ func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
 		step = 1
 	}
 	c.acknowledge(now, s, c.seq())
-	if segs <= step || segs > fineAcks || r.even == 0 || r.early.Len() > 0 || r.eof {
+	if segs <= step || segs > fineAcks || r.even == 0 || r.early.Len() > 0 || r.eof || s.Options.NumSACK > 0 {
 		return
 	}
 	s.Ack = from.Add(step * int(r.even))

@@ -110,6 +110,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
+	c.ts.ackSent = r.nxt // text may come before our answer has gone
 	r.adv = r.nxt.Add(min(r.buf.Limit(), 0xffff))
 	r.slack = int32(max(0, r.buf.Limit()-0xffff))
 	mss := defaultMSS

@@ -169,17 +169,17 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		}
 		return r
 	}
-	first := s.Seq
+	first, syn := s.Seq, s.Flags&wire.SYN != 0
 	if r := c.checkSequence(now, s); r != drop.None {
 		return r
 	}
 	c.takeStamp(now, first, s)
 	c.noteMark(s)
 	if s.Flags&wire.RST != 0 {
-		return c.checkReset(now, s)
+		return c.checkReset(now, first)
 	}
-	if s.Flags&wire.SYN != 0 {
-		return c.checkSYN(now)
+	if syn {
+		return c.checkSYN(now, first)
 	}
 	if r := c.checkACK(now, s); r != drop.None || c.state == Closed {
 		return r
@@ -285,9 +285,10 @@ func (c *Conn) mayChallenge(now clock.Instant) bool {
 	return c.challenge.take(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
-// checkReset is step two, with RFC 5961 §3: only a reset at exactly RCV.NXT is believed.
-func (c *Conn) checkReset(now clock.Instant, s *Segment) drop.Reason {
-	if s.Seq != c.rcv.nxt {
+// checkReset is step two, with RFC 5961 §3: only a reset at exactly RCV.NXT is believed. first is its own number:
+// text that reaches from before RCV.NXT over it must not make a guess good.
+func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
+	if first != c.rcv.nxt {
 		c.challengeACK(now)
 		return drop.TCPBadReset
 	}
@@ -311,9 +312,10 @@ func (c *Conn) checkReset(now clock.Instant, s *Segment) drop.Reason {
 }
 
 // checkSYN is step four. A passive connection that is not yet synchronised goes back to LISTEN; all
-// others send a challenge ACK whatever the sequence number (RFC 5961 §4).
-func (c *Conn) checkSYN(now clock.Instant) drop.Reason {
-	if c.state == SynReceived && c.passive {
+// others send a challenge ACK whatever the sequence number (RFC 5961 §4), and so does that one for a SYN, at first,
+// that lies before the window, into which only its text reaches.
+func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
+	if c.state == SynReceived && c.passive && c.rcv.nxt.LessEq(first) {
 		c.count(EventAttemptFail)
 		c.fail(ErrReset, false)
 		return drop.TCPBadSYN

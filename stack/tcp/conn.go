@@ -242,10 +242,19 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 }
 
 // ReuseTimeWait reports whether the SYN s may replace this connection, which then is in TIME-WAIT, by
-// a new one, and the number its initial sequence number must exceed (RFC 1122 §4.2.2.13).
+// a new one, and the number its initial sequence number must exceed. A later timestamp, or one where there
+// were none, tells the new connection's segments from the old one's; without it they must lie beyond all
+// that was used, and an earlier one is an old duplicate's (RFC 6191 §2, RFC 1122 §4.2.2.13).
 func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) {
 	const mask = wire.SYN | wire.ACK | wire.RST | wire.FIN
-	ok = c.state == TimeWait && s.Flags&mask == wire.SYN && c.rcv.nxt.Less(s.Seq)
+	if c.state != TimeWait || s.Flags&mask != wire.SYN {
+		return c.snd.max, false
+	}
+	ok = c.rcv.nxt.Less(s.Seq)
+	if s.Options.HasTimestamps && !c.cfg.NoTimestamps { // the new connection would have them
+		later := int32(s.Options.TSVal - c.ts.recent)
+		ok = !c.ts.on || later > 0 || later == 0 && ok
+	}
 	return c.snd.max, ok
 }
 

@@ -32,7 +32,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //	0.010 soft | hard                           an ICMP error
 //	0.010 toobig SEQ MTU                        an ICMP error: fragmentation needed
 //	0.010 info WORD …                           asks for fields of Info
-//	0.010 reuse SEQ                             may a SYN with this number replace us?
+//	0.010 reuse SEQ [ts N]                      may a SYN with this number replace us?
 //
 // and what the connection answers, which the test compares and -rewrite writes:
 //
@@ -352,7 +352,11 @@ func (x *exchange) do(f []string) {
 		claim := x.c.TooBig(x.now, ourISS.Add(x.number(f[1])), x.number(f[2])-40)
 		x.say("= %s", [...]string{"refused", "kept", "taken"}[claim])
 	case "reuse":
-		after, ok := x.c.ReuseTimeWait(&Segment{TCP: wire.TCP{Flags: wire.SYN, Seq: theirISS.Add(x.number(f[1]))}})
+		syn := Segment{TCP: wire.TCP{Flags: wire.SYN, Seq: theirISS.Add(x.number(f[1]))}}
+		if len(f) > 3 { // ts N
+			syn.Options.TSVal, syn.Options.HasTimestamps = uint32(x.number(f[3])), true
+		}
+		after, ok := x.c.ReuseTimeWait(&syn)
 		x.say("= %v after %d", ok, after.Sub(ourISS))
 	case "info":
 		x.info(f[1:])

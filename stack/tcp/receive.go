@@ -153,6 +153,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if c.state == SynReceived && s.Flags&wire.SYN != 0 && s.Seq == c.rcv.irs && s.Flags&wire.RST == 0 {
 		if s.Flags&wire.ACK == 0 { // the peer's SYN again: our answer was lost
 			c.owe.syn = true
+			c.ts.take(now, s.Seq, &s.Options)
 			return drop.TCPDuplicate
 		}
 		if s.Ack == c.snd.max { // both SYNs crossed (§3.5 figure 7): what is left of it is an ACK

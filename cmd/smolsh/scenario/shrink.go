@@ -84,7 +84,7 @@ func (c *Config) shrink(o outcome) []string {
 	if c.Keep != nil {
 		all = c.once(o.test, o.seed, c.Keep, "")
 	}
-	kept := effects(all.troubles)
+	kept := effects(all.troubles, true) // those that met nothing draw their chances too
 	switch {
 	case len(kept) == 0 && c.Keep == nil:
 		return []string{"not shrunk: the test states no fault"}
@@ -98,6 +98,9 @@ func (c *Config) shrink(o outcome) []string {
 	if s.fails(nil) {
 		kept = nil
 	} else {
+		if pinned := s.pinned(kept); s.fails(pinned) {
+			kept = pinned
+		}
 		kept = s.without(kept)
 		for i := range kept {
 			kept = s.narrow(kept, i)
@@ -107,14 +110,14 @@ func (c *Config) shrink(o outcome) []string {
 	if !s.fails(kept) && s.runs < maxShrink {
 		return []string{"not shrunk: it does not fail twice in the same way"}
 	}
-	return s.tell(kept, len(effects(all.troubles)), met)
+	return s.tell(kept, len(effects(all.troubles, false)), met)
 }
 
-// effects are the effects that have met a frame, each once.
-func effects(list []script.Trouble) (kept []script.Kept) {
+// effects are the effects that have met a frame, or all of them, each once.
+func effects(list []script.Trouble, all bool) (kept []script.Kept) {
 	for _, t := range list {
 		k := script.Kept{Number: t.Number, Effect: t.Effect}
-		if t.Hits > 0 && !slices.ContainsFunc(kept, func(x script.Kept) bool { return x.Number == k.Number && x.Effect == k.Effect }) {
+		if (all || t.Hits > 0) && !slices.ContainsFunc(kept, func(x script.Kept) bool { return x.Number == k.Number && x.Effect == k.Effect }) {
 			kept = append(kept, k)
 		}
 	}
@@ -154,18 +157,14 @@ func (s *shrinker) without(kept []script.Kept) []script.Kept {
 // frame is one frame that an effect met.
 type frame struct{ dir, n int }
 
-// narrow lets the i-th effect meet single frames only, as few as will do (Zeller's ddmin).
-func (s *shrinker) narrow(kept []script.Kept, i int) []script.Kept {
-	if kept[i].Effect == "" || !s.fails(kept) {
-		return kept
-	}
-	var frames []frame
+// met are the frames that an effect met in the last run that failed; ok is false where they can't be told.
+func (s *shrinker) met(k script.Kept) (frames []frame, ok bool) {
 	for _, t := range s.best.troubles {
-		if t.Number != kept[i].Number || t.Effect != kept[i].Effect {
+		if t.Number != k.Number || t.Effect != k.Effect {
 			continue
 		}
 		if !t.Narrow {
-			return kept
+			return nil, false
 		}
 		for dir, list := range t.Frames {
 			for _, n := range list {
@@ -173,15 +172,45 @@ func (s *shrinker) narrow(kept []script.Kept, i int) []script.Kept {
 			}
 		}
 	}
+	return frames, true
+}
+
+// only is the effect on these frames alone.
+func only(k script.Kept, frames []frame) script.Kept {
+	k.Frames = [2][]int{}
+	for _, f := range frames {
+		k.Frames[f.dir] = append(k.Frames[f.dir], f.n)
+	}
+	return k
+}
+
+// pinned is kept with each effect, where that can be, on the very frames that it met by chance: from then on to leave
+// one out changes no other's chances.
+func (s *shrinker) pinned(kept []script.Kept) (list []script.Kept) {
+	for _, k := range kept {
+		frames, ok := s.met(k)
+		switch {
+		case !ok || k.Effect == "":
+			list = append(list, k)
+		case len(frames) > 0:
+			list = append(list, only(k, frames))
+		}
+	}
+	return list
+}
+
+// narrow lets the i-th effect meet single frames only, as few as will do (Zeller's ddmin).
+func (s *shrinker) narrow(kept []script.Kept, i int) []script.Kept {
+	if kept[i].Effect == "" || !s.fails(kept) {
+		return kept
+	}
+	frames, ok := s.met(kept[i])
 	with := func(frames []frame) []script.Kept {
 		next := slices.Clone(kept)
-		next[i].Frames = [2][]int{}
-		for _, f := range frames {
-			next[i].Frames[f.dir] = append(next[i].Frames[f.dir], f.n)
-		}
+		next[i] = only(kept[i], frames)
 		return next
 	}
-	if len(frames) == 0 || !s.fails(with(frames)) {
+	if !ok || len(frames) == 0 || !s.fails(with(frames)) {
 		return kept
 	}
 	for pieces := 2; len(frames) > 1; {
@@ -215,7 +244,7 @@ func (s *shrinker) tell(kept []script.Kept, effects int, met uint64) []string {
 	plan := &script.Plan{Kept: kept}
 	capture := s.c.captureName(t, s.o.seed, plan)
 	final := s.c.once(s.o.test, s.o.seed, plan, capture)
-	lines := []string{fmt.Sprintf("shrunk, in %d runs: of %s that met %d packets", s.runs, count(effects, "fault"), met)}
+	lines := []string{fmt.Sprintf("shrunk, in %d runs: of %s that met %s", s.runs, count(effects, "fault"), count(int(met), "packet"))}
 	if len(kept) == 0 {
 		lines[0] += " none matters; it fails without"
 	} else {

@@ -3,7 +3,6 @@ package script
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -36,13 +35,10 @@ func (k *kernelValue) Hash() (uint32, error) { return starlark.String("kernel").
 // AttrNames is starlark.HasAttrs'.
 func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
 
-// Attr is a group of socket calls; in a virtual lab, why there is none.
+// Attr is a group of socket calls; in a virtual lab each says why it is of no use.
 func (k *kernelValue) Attr(name string) (starlark.Value, error) {
 	if !slices.Contains(k.AttrNames(), name) {
 		return attr(k, name, nil)
-	}
-	if k.s.home.Virtual() {
-		return nil, fmt.Errorf("kernel.%s: this is a virtual lab, the operating system's stack is not in it", name)
 	}
 	if name == "serve" {
 		return k.s.member("kernel", k, name), nil
@@ -70,10 +66,23 @@ func kernelBuiltins() []*builtin {
 			doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
 			example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, see: "serve", fn: kernelServe},
 	}
+	for _, b := range calls {
+		b.fn = onlyLive(b.fn)
+	}
 	calls = append(calls, alike(connBuiltins(), "conn", kernelConnMethods)...)
 	calls = append(calls, alike(tcpBuiltins(), "listener", kernelListenerMethods)...)
 	calls = append(calls, alike(udpBuiltins(), "udp_socket", kernelUDPMethods)...)
 	return append(calls, alike(serveBuiltins(), "server", kernelServerMethods)...)
+}
+
+// onlyLive is fn where the lab is live, and elsewhere an error that catch() can have.
+func onlyLive(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark.Value, error) {
+	return func(c *call) (starlark.Value, error) {
+		if c.s.home.Virtual() {
+			return nil, c.errorf("this is a virtual lab, the operating system's stack is not in it")
+		}
+		return fn(c)
+	}
 }
 
 // method is what a member does, and an example of its use on the kernel's socket.

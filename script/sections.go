@@ -23,7 +23,8 @@ func sections() []section {
 		{"The kernel", "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
 			"script can hold both ends. In a virtual lab it is an error that says so.", kernelBuiltins()},
 		{"Tasks and time", "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
-			"one returned is a float of seconds. Exactly one task runs at a time, until it waits.", join(timeBuiltins(), eventBuiltins())},
+			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
+			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", join(timeBuiltins(), eventBuiltins())},
 		{"Labs", "Hosts, links and a clock of their own, in which equal seeds give equal packets.", labBuiltins()},
 		{"Fault rules", "", faultBuiltins()},
 		{"Packets", "", join(traceBuiltins(), packetBuiltins())},

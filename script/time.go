@@ -57,9 +57,9 @@ func (v *taskValue) AttrNames() []string {
 func timeBuiltins() []*builtin {
 	return []*builtin{
 		{name: "now", result: "float",
-			doc: "Seconds since the lab's start.", example: `now()`, fn: builtinNow},
+			doc: "Seconds since the start of the lab of the host in use.", see: "use, lab.now", example: `now()`, fn: builtinNow},
 		{name: "sleep", sig: "d", kinds: "duration",
-			doc: "Wait; other tasks run meanwhile.", example: `sleep("20ms")`, fn: builtinSleep},
+			doc: "Wait; other tasks run meanwhile.", see: "use, lab.run", example: `sleep("20ms")`, fn: builtinSleep},
 		{name: "spawn", sig: "fn, *args, **kwargs", kinds: "fn", args: "fn: what to call; args: its arguments", result: "task", see: "task.join, wait, tasks",
 			doc: "Start a task; it runs when the caller next waits.", example: `spawn(lambda x: x + 1, 41).join()`, fn: builtinSpawn},
 		{name: "after", sig: "d, fn", kinds: "duration fn", result: "task",
@@ -90,7 +90,17 @@ func builtinSleep(c *call) (starlark.Value, error) {
 	if d == 0 {
 		return starlark.None, c.t.yield()
 	}
-	return starlark.None, c.t.sleep(c.t.world(), d)
+	w := c.t.world()
+	if err := c.t.sleep(w, d); err != nil {
+		return nil, err
+	}
+	// Where the lab is live, a script's main line sleeps for its virtual labs as well: it does the same
+	// on a machine that allows no live lab. Live first, so that what begins meanwhile has that time too.
+	if v := c.s.virt; v != nil && v.held && w != v && c.t == c.s.main {
+		defer v.drive()()
+		return starlark.None, c.t.sleep(v, d)
+	}
+	return starlark.None, nil
 }
 
 func builtinSpawn(c *call) (starlark.Value, error) {

@@ -102,7 +102,7 @@ func (c *Conn) noteFull() {
 }
 
 // restart is for data that goes after an idle time: what the window was then says little (RFC 5681 §4.1). It
-// returns how long that time was, 0 if there was none.
+// returns how long nothing has been sent, 0 while something is out.
 func (c *Conn) restart(now clock.Instant) (idle time.Duration) {
 	if c.snd.una != c.snd.max || c.snd.buf.Len() == 0 {
 		return 0

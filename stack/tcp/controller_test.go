@@ -246,7 +246,7 @@ func TestControllerOfAConnection(t *testing.T) {
 	c.epoch = second
 	sent := d.c[0].at.sent
 	d.now = d.now.Add(300 * time.Millisecond)
-	idle := d.now.Add(time.Millisecond).Sub(sent) // when round sends
+	idle := d.now.Add(time.Millisecond).Sub(sent) - d.c[0].rtt.srtt // when round sends, less what it took to arrive
 	d.round(t, make([]byte, 1000), 0)
 	if want := second.Add(idle); c.epoch < want.Add(-time.Millisecond) || c.epoch > want {
 		t.Errorf("the epoch is %v after %v of idleness", c.epoch, idle)

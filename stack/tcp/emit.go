@@ -200,7 +200,8 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 // emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
-	if idle := c.restart(now); idle > 0 && c.cong.ctl != nil {
+	// What went last was on its way for a round trip: a flight acknowledged as a whole leaves no idle time behind it.
+	if idle := c.restart(now) - c.rtt.srtt; idle > 0 && c.cong.ctl != nil {
 		c.cong.ctl.Idle(idle)
 	}
 	c.owe.probe = false

@@ -94,8 +94,12 @@ var tcpOptions = map[string]tcpOption{
 		c.NoMTUProbing = !v.(bool)
 		return nil
 	}},
-	"congestion": {kind: kindStr, doc: `"cubic" or "newreno"`, apply: func(c *tcp.Config, v any) error {
-		a, ok := tcp.ParseAlgorithm(v.(string))
+	"congestion": {kind: kindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
+		name := v.(string)
+		if name == "reno" { // one option then serves both ends
+			name = tcp.NewReno.String()
+		}
+		a, ok := tcp.ParseAlgorithm(name)
 		if !ok {
 			return fmt.Errorf(`is "cubic" or "newreno", got %q`, v)
 		}

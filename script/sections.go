@@ -21,7 +21,7 @@ func sections() []section {
 			"Waiting calls take `timeout=`; without one, connecting waits as long as TCP does and the rest for ever.",
 			join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
 		{"The kernel", "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
-			"script can hold both ends. In a virtual lab it is an error that says so.", kernelBuiltins()},
+			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", kernelBuiltins()},
 		{"Tasks and time", "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
 			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", join(timeBuiltins(), eventBuiltins())},

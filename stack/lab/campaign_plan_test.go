@@ -43,6 +43,7 @@ type faultPlan struct {
 	Dir                               fault.Dir     `json:",omitempty"`
 	Loss, Duplicate, Reorder, Corrupt float64       `json:",omitempty"`
 	Hold, Delay, Jitter               time.Duration `json:",omitempty"`
+	ECN                               bool          `json:",omitempty"` // marks what can be in place of losing it
 }
 
 // endPlan is one end: its connection's options, and its application.
@@ -69,13 +70,14 @@ type options struct {
 	DelayedAck, TimeWait          time.Duration `json:",omitempty"`
 	KeepAlive                     time.Duration `json:",omitempty"`
 	Congestion                    tcp.Algorithm `json:",omitempty"`
+	ECN                           tcp.ECN       `json:",omitempty"`
 }
 
 func (o *options) config() tcp.Config {
 	c := tcp.Config{
 		SendBuffer: o.SendBuffer, RecvBuffer: o.RecvBuffer, MSS: o.MSS, InitialWindow: o.InitialWindow,
 		NoDelay: o.NoDelay, NoTimestamps: o.NoTimestamps, NoSACK: o.NoSACK, DelayedAck: o.DelayedAck,
-		TimeWait: o.TimeWait, KeepAlive: o.KeepAlive, Congestion: o.Congestion, NoPacing: o.NoPacing, Log: o.Log,
+		TimeWait: o.TimeWait, KeepAlive: o.KeepAlive, Congestion: o.Congestion, NoPacing: o.NoPacing, Log: o.Log, ECN: o.ECN,
 		OrphanRetries: 1000, // a reader may take its time, though the writer has left
 	}
 	if c.KeepAlive > 0 {
@@ -194,6 +196,7 @@ func (d dice) fault(heal time.Duration) faultPlan {
 	if d.in(6) {
 		f.Jitter = d.upTo(100 * time.Millisecond)
 	}
+	f.ECN = d.in(3)
 	return f
 }
 
@@ -212,7 +215,7 @@ func (d dice) options() options {
 	c := options{
 		NoDelay: d.in(2), NoTimestamps: d.in(4), NoSACK: d.in(4), DelayedAck: d.delayedAck(),
 		Congestion: pick(d, tcp.CUBIC, tcp.NewReno), TimeWait: pick(d, 0, -1, time.Second),
-		NoPacing: d.in(4), Log: pick(d, 0, 0, 20),
+		NoPacing: d.in(4), Log: pick(d, 0, 0, 20), ECN: pick(d, tcp.ECNAccept, tcp.ECNRequest, tcp.ECNRequest, tcp.ECNRefuse),
 	}
 	if d.in(2) {
 		c.SendBuffer, c.RecvBuffer = d.buffer(), d.buffer()

@@ -155,7 +155,7 @@ func (r *run) build() (err error) {
 		r.ln.OnEvent = r.accept
 	}
 	for _, f := range r.Faults {
-		rule := &fault.Rule{Dir: f.Dir, Loss: f.Loss, Corrupt: f.Corrupt, Duplicate: f.Duplicate, Reorder: f.Reorder, Hold: f.Hold, Delay: f.Delay, Jitter: f.Jitter}
+		rule := &fault.Rule{Dir: f.Dir, Loss: f.Loss, Corrupt: f.Corrupt, Duplicate: f.Duplicate, Reorder: f.Reorder, Hold: f.Hold, Delay: f.Delay, Jitter: f.Jitter, ECN: f.ECN}
 		r.during(f.span, func() { r.k.Faults().Add(rule) }, func() { r.k.Faults().Remove(rule) })
 	}
 	for _, f := range r.Flaps {

@@ -57,6 +57,7 @@ func (p *plan) reductions() (all []func(*plan)) {
 			func(f *faultPlan) { f.Loss = 0 }, func(f *faultPlan) { f.Duplicate = 0 }, func(f *faultPlan) { f.Corrupt = 0 },
 			func(f *faultPlan) { f.Reorder, f.Hold = 0, 0 }, func(f *faultPlan) { f.Delay = 0 }, func(f *faultPlan) { f.Jitter = 0 },
 			func(f *faultPlan) { f.Dir = fault.TX }, func(f *faultPlan) { f.Dir = fault.RX }, func(f *faultPlan) { f.From = 0 },
+			func(f *faultPlan) { f.ECN = false },
 		} {
 			add(func(q *plan) {
 				if i < len(q.Faults) {
@@ -95,6 +96,7 @@ func endReductions() []func(*endPlan) {
 		func(e *endPlan) { e.RecvBuffer = 0 }, func(e *endPlan) { e.MSS = 0 },
 		func(e *endPlan) { e.InitialWindow = 0 }, func(e *endPlan) { e.KeepAlive = 0 },
 		func(e *endPlan) { e.TimeWait = 0 }, func(e *endPlan) { e.NoPacing, e.Log = false, 0 },
+		func(e *endPlan) { e.ECN = tcp.ECNAccept },
 	}
 }
 

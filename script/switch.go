@@ -41,7 +41,7 @@ func (v *switchValue) AttrNames() []string { return v.l.s.reg.members["switch"] 
 func labSwitch(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	v := &switchValue{l: l, name: arg[string](c, "name")}
-	flood, _ := c.args[c.b.index("flood")].(int)
+	flood := arg[int](c, "flood")
 	c.t.do(l.w, func(clock.Instant) {
 		v.sw = l.lab.Switch(v.name)
 		v.sw.SetFlood(flood)

@@ -64,19 +64,25 @@ func TestKernelOptions(t *testing.T) {
 				for i := range data {
 					data[i] = byte(rng.Uint32())
 				}
-				want := sha256.Sum256(data)
-				finish := []func() ([32]byte, error){exchange(t, r, h, cfg, data, true, weClose), exchange(t, r, h, cfg, data, false, theyClose)}
-				for i, f := range finish {
-					if got, err := f(); err != nil || got != want {
-						t.Errorf("direction %d: hash %x, want %x: %v", i, got, want, err)
-					}
-				}
+				bothWays(t, r, h, cfg, data)
 				r.Do(func(clock.Instant) {
 					if in, out := h.Conservation(); in != out {
 						t.Errorf("%d frames in, %d accounted for", in, out)
 					}
 				})
 			})
+		}
+	}
+}
+
+// bothWays sends data each way between us and the kernel at once, and compares what arrives.
+func bothWays(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []byte) {
+	t.Helper()
+	want := sha256.Sum256(data)
+	finish := []func() ([32]byte, error){exchange(t, r, h, cfg, data, true, weClose), exchange(t, r, h, cfg, data, false, theyClose)}
+	for i, f := range finish {
+		if got, err := f(); err != nil || got != want {
+			t.Errorf("direction %d: hash %x, want %x: %v", i, got, want, err)
 		}
 	}
 }

@@ -3,7 +3,6 @@
 package live
 
 import (
-	"crypto/sha256"
 	"os"
 	"slices"
 	"strconv"
@@ -31,13 +30,7 @@ func TestKernelECN(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i * 7)
 	}
-	want := sha256.Sum256(data)
-	finish := []func() ([32]byte, error){exchange(t, r, h, cfg, data, true, weClose), exchange(t, r, h, cfg, data, false, theyClose)}
-	for i, f := range finish {
-		if got, err := f(); err != nil || got != want {
-			t.Errorf("direction %d: hash %x, want %x: %v", i, got, want, err)
-		}
-	}
+	bothWays(t, r, h, cfg, data)
 	r.Do(func(clock.Instant) {
 		if n := counterOf(h.Host, "IpExtInCEPkts"); n == 0 {
 			t.Error("no packet of the kernel's was marked: it does not speak ECN with us")

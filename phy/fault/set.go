@@ -1,13 +1,13 @@
-// Package fault makes a medium worse on purpose: rules that drop, corrupt, duplicate, reorder, delay
-// or limit the frames that pass an interface or a link.
+// Package fault makes a medium worse on purpose: rules that drop, mark, corrupt, duplicate, reorder,
+// delay or limit the frames that pass an interface or a link.
 //
-// A Set only decides and, for corruption, changes the frame; whoever asks it holds frames back, copies
+// A Set only decides and, for corruption and marks, changes the frame; whoever asks it holds frames back, copies
 // and drops them. Nothing here reads a clock, and random numbers are drawn from the given stream only
 // when a chance between 0 and 1 (or a jitter) has to be decided, so that the same seed and the same
 // frames have the same fate, and a rule without chances leaves the others' draws alone.
 //
-// The words are those of Linux's netem: loss, duplicate, corrupt, reorder, delay, jitter, rate, limit, and
-// bursts by the chain of Gilbert and Elliott. The limits by size and by token bucket follow what smoltcp's
+// The words are those of Linux's netem: loss, duplicate, corrupt, reorder, delay, jitter, rate, limit, ecn,
+// and bursts by the chain of Gilbert and Elliott. The limits by size and by token bucket follow what smoltcp's
 // fault injector and traffic shaper do. Left out: netem's correlations and distributions.
 //
 // A Set is single-owner: one goroutine at a time may use it and its rules.

@@ -1,5 +1,5 @@
 // Package clock holds the core's notion of time: a monotonic instant that is always an argument,
-// and a heap of deadlines. Nothing here reads a clock.
+// a heap of deadlines, and a token bucket. Nothing here reads a clock.
 package clock
 
 import (

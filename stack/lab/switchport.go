@@ -76,9 +76,6 @@ func (p *SwitchPort) Device() phy.Device { return p.dev }
 // Err is why the port's device was taken out of service; nil while it serves.
 func (p *SwitchPort) Err() error { return p.err }
 
-// Link is the link at the port, nil on a device.
-func (p *SwitchPort) Link() *Link { return p.link }
-
 // Up reports whether the link or the device at the port carries frames.
 func (p *SwitchPort) Up() bool {
 	if p.link != nil {

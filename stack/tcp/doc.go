@@ -17,10 +17,10 @@
 // (RACK-TLP), 9937 (proportional rate reduction), 3522, 3708 and 4015 (undo), 7323 §2 to §5 (window scaling,
 // timestamps), 3042 (limited transmit), 5961 (challenge ACKs), 1122 §4.2 (keep-alive, delayed ACKs, silly
 // windows), 6093 (urgent data stays in line), 1191 with 5927 §7 (path MTU), 4821 (its search after a black
-// hole), 9002 §7.7 (pacing).
+// hole), 9002 §7.7 (pacing), 3168 §6 (explicit congestion notification), 6191 (TIME-WAIT).
 //
 // Left out on purpose: RFC 6675's IsLost, NextSeg rules 3 and 4, which RACK's window, its timer and the tail
-// loss probe replace. Left for later: ECN, F-RTO.
+// loss probe replace. Left for later: F-RTO, Fast Open, RFC 7661 but for its simplest form.
 //
 // Limits: buffers of MinBuffer to MaxBuffer octets; 1024 gaps inside the receive window, 16 octets each;
 // about 500 ranges on the sender's scoreboard, 16 octets each. A Conn is single-owner: one goroutine at a

@@ -43,9 +43,10 @@ func superSegments(t *testing.T, plain bool) {
 	}
 	stop()
 
-	// Checksums are left undone where there are offloads, so tshark is not asked about them.
+	// Checksums are left undone where there are offloads, so tshark is not asked about them. A probe of the tail that
+	// crosses its acknowledgement, as it does when the machine is busy, is spurious and nothing to complain of.
 	out, err := exec.Command("tshark", "-r", file, "-d", "tcp.port==1-65535,data", "-Y",
-		"_ws.malformed || tcp.analysis.lost_segment || tcp.analysis.out_of_order || tcp.analysis.retransmission").Output()
+		"_ws.malformed || tcp.analysis.lost_segment || tcp.analysis.out_of_order || tcp.analysis.retransmission && !tcp.analysis.spurious_retransmission").Output()
 	if err != nil || len(out) > 0 {
 		t.Errorf("tshark complains: %v\n%s", err, out)
 	}

@@ -224,6 +224,9 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	}
 	r.SetLimit(max(n, 2<<c.rcv.wscale)) // less than the scale's unit can't be offered
 	c.armKeepAlive(now)
+	if d := &c.at.delack; *d != clock.Never { // what waits does so no longer than what comes from now on
+		*d = min(*d, now.Add(max(0, c.cfg.DelayedAck)))
+	}
 }
 
 // InFlight reports whether seq has been sent and is not acknowledged: what an ICMP error that quotes

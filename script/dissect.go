@@ -25,6 +25,7 @@ type dissected struct {
 	src, dst netip.Addr
 	proto    wire.Protocol // of what follows, behind IPv6's extension headers
 	offset   int           // of a fragment, octets
+	more     bool          // it is a fragment, and not the last
 	rest     []byte        // what follows, as far as it is there
 	length   int           // how many octets it is said to have
 	err      error         // why it goes no deeper
@@ -74,7 +75,7 @@ func (d *dissected) ipv4() {
 		return
 	}
 	d.ip, d.v4, d.src, d.dst = 4, h, h.Src, h.Dst
-	d.proto, d.offset, d.rest, d.length = h.Protocol, h.FragmentOffset, rest, h.PayloadLen
+	d.proto, d.offset, d.more, d.rest, d.length = h.Protocol, h.FragmentOffset, h.MoreFragments, rest, h.PayloadLen
 }
 
 // The extension headers of IPv6 that stand between it and the transport header (RFC 8200 §4).
@@ -107,7 +108,8 @@ func (d *dissected) ipv6() {
 			if len(d.rest) < 8 {
 				return
 			}
-			d.offset = int(binary.BigEndian.Uint16(d.rest[2:]) &^ 7)
+			field := binary.BigEndian.Uint16(d.rest[2:])
+			d.offset, d.more = int(field&^7), field&1 != 0
 		default:
 			return
 		}

@@ -25,7 +25,7 @@ func icmpBuiltins() []*builtin {
 			doc: "Receive the replies and errors with this identifier; 0 chooses one.", example: open + `i.id`, see: "ping", fn: icmpBind},
 		{name: "icmp.listen", sig: "udp", kinds: "port", args: "udp: a UDP port of ours", result: "icmp_socket",
 			doc: "Receive the errors about datagrams sent from a UDP port.", example: `icmp.listen(udp=6969)`, fn: icmpListen},
-		{name: "icmp_socket.send", sig: "data, to, ttl=64", kinds: "data ip int:1..255", args: "data: the message from its type on; to: an IP address", result: "int",
+		{name: "icmp_socket.send", sig: "data, to, ttl=64, df=False", kinds: "data ip int:1..255 bool", args: "data: the message from its type on; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", result: "int",
 			doc: "Send a whole ICMP message; its checksum is filled in.", example: open + send, fn: icmpSend},
 		{name: "icmp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src ttl",
 			doc: "The next ICMP message, without the IP header.", example: open + send + `; i.recv(timeout="1s").src`, fn: icmpRecv},

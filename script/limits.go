@@ -16,6 +16,7 @@ var limitWords = [][2]string{
 	{"syn_queue", "half-open connections of one listener; beyond it SYNs are answered by cookies"},
 	{"buffers", "octets of storage for what connections send and receive; beyond it each has what it has, or 65536 each way"},
 	{"reassembly", "octets received that wait beyond a gap, of all connections"},
+	{"fragments", "octets of storage for fragments of datagrams that are not complete; the oldest make room"},
 	{"neighbors", "neighbours of one interface; those we never sent to make room"},
 	{"unresolved", "neighbours of one interface that have not answered yet"},
 	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest makes room"},

@@ -23,7 +23,7 @@ func rawBuiltins() []*builtin {
 	return []*builtin{
 		{name: "raw.bind", sig: "protocol", kinds: "int:0..255", args: "protocol: an IP protocol number, such as 1 for ICMP or 89 for OSPF", result: "raw_socket",
 			doc: "Receive a copy of every packet of an IP protocol; nobody else goes without it.", example: open + `r.protocol`, see: "icmp.bind, frames.bind", fn: rawBind},
-		{name: "raw_socket.send", sig: "data, to, ttl=64", kinds: "data ip int:1..255", args: "data: what follows the IP header, checksums and all; to: an IP address", result: "int",
+		{name: "raw_socket.send", sig: "data, to, ttl=64, df=False", kinds: "data ip int:1..255 bool", args: "data: what follows the IP header, checksums and all; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", result: "int",
 			doc: "Send a packet; its IP header is made.", example: open + `r.send("hello", "192.168.69.100")`, fn: rawSend},
 		{name: "raw_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src ttl",
 			doc: "The next packet, without its IP header.", example: answered + `p.recv(timeout="1s").data`, fn: rawRecv},

@@ -77,13 +77,17 @@ func (v *socketValue) recv(t *task, what string, timeout time.Duration, take fun
 type packetConn interface {
 	Send(now clock.Instant, data []byte, to netip.Addr, ttl uint8) error
 	Recv(room []byte) (n int, from netip.Addr, ttl uint8, err error)
+	SetDontFragment(on bool)
 }
 
 // sendPacket is such a socket's send.
 func (v *socketValue) sendPacket(c *call, conn packetConn, op string) (starlark.Value, error) {
 	data, to, ttl := arg[[]byte](c, "data"), arg[netip.Addr](c, "to"), arg[int](c, "ttl")
 	var err error
-	c.t.do(v.h.w, func(now clock.Instant) { err = conn.Send(now, data, to, uint8(ttl)) })
+	c.t.do(v.h.w, func(now clock.Instant) {
+		conn.SetDontFragment(arg[bool](c, "df"))
+		err = conn.Send(now, data, to, uint8(ttl))
+	})
 	return num(len(data)), failed(c.t, op, to, err)
 }
 

@@ -112,9 +112,21 @@ func arpLine(eth *wire.Ethernet, b []byte) string {
 
 // transport is what is said of an IP packet.
 func (q *sequences) transport(d *dissected) string {
+	text := q.message(d)
+	if d.more && d.offset == 0 {
+		text += ", first fragment"
+	}
+	return text
+}
+
+// message is what is said of the packet that a datagram, or its first fragment, carries.
+func (q *sequences) message(d *dissected) string {
 	hosts := fmt.Sprintf("%v > %v: ", d.src, d.dst)
-	if d.offset > 0 {
+	switch {
+	case d.offset > 0 && d.more:
 		return fmt.Sprintf("%s%v fragment at %d", hosts, d.proto, d.offset)
+	case d.offset > 0:
+		return fmt.Sprintf("%s%v last fragment at %d", hosts, d.proto, d.offset)
 	}
 	src, dst, ok := d.ports()
 	ends := fmt.Sprintf("%v.%d > %v.%d: ", d.src, src, d.dst, dst)

@@ -55,8 +55,8 @@ func udpBuiltins() []*builtin {
 			doc: "Send a datagram; to= is needed where the socket is not connected.", example: open + `u.send("hi")`, fn: udpSend},
 		{name: "udp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src",
 			doc: "The next datagram, waiting for one.", example: open + `u.send("hi"); u.recv(timeout="1s").src`, fn: udpRecv},
-		{name: "udp_socket.set", sig: "ttl=", kinds: "int:1..255",
-			doc: "Change options.", example: open + `u.set(ttl=1)`, fn: udpSet},
+		{name: "udp_socket.set", sig: "ttl=, df=", kinds: "int:1..255 bool", args: "ttl: hops a datagram may go; df: whether what is too long for the way is refused (too big), and not sent in fragments",
+			doc: "Change options.", example: open + `u.set(ttl=1, df=True)`, fn: udpSet},
 		{name: "udp_socket.join", sig: "group", kinds: "ip", args: "group: a multicast address, 224.0.0.0 to 239.255.255.255",
 			doc:     "Receive what is sent to a multicast group and the socket's port as well, on the interface of its address.",
 			example: member + `u.send("hi", "239.1.2.3:5000"); u.recv(timeout="1s").data`, see: "udp_socket.leave", fn: udpJoin},
@@ -132,9 +132,14 @@ func (v *udpValue) recv(t *task, timeout time.Duration) (data []byte, src netip.
 
 func udpSet(c *call) (starlark.Value, error) {
 	v := c.recv.(*udpValue)
-	if c.given("ttl") {
-		c.t.do(v.h.w, func(clock.Instant) { v.u.SetTTL(uint8(arg[int](c, "ttl"))) })
-	}
+	c.t.do(v.h.w, func(clock.Instant) {
+		if c.given("ttl") {
+			v.u.SetTTL(uint8(arg[int](c, "ttl")))
+		}
+		if c.given("df") {
+			v.u.SetDontFragment(arg[bool](c, "df"))
+		}
+	})
 	return starlark.None, nil
 }
 

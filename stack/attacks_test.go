@@ -138,24 +138,38 @@ var attacks = []attack{
 		want: map[string]int{"dropped: martian destination": 5000}, count: map[string]uint64{"TcpOutRsts": 0, "TcpPassiveOpens": 0},
 	},
 	{
-		name: "Teardrop", what: "fragments that overlap", frames: 10_000,
-		why: "there is no reassembly, so nothing is kept of a fragment",
+		name: "Teardrop", what: "first and last fragments in turn that overlap", frames: 10_000,
+		why: "the datagram is lost whole, with all that still comes of it (RFC 5722)",
 		frame: func(s *siege, k int) *phy.Frame {
-			return fragment(s, wire.ProtocolUDP, k%2*24, k%2 == 0, 36)
+			return fragment(uint16(k/2), wire.ProtocolUDP, k%2*24, k%2 == 0, 40-k%2*4)
 		},
-		want: map[string]int{"dropped: fragment": 10_000}, count: map[string]uint64{"IpReasmFails": 10_000},
+		want:  map[string]int{"held for reassembly": 5000, "dropped: fragment conflict": 5000},
+		count: map[string]uint64{"IpReasmReqds": 10_000, "IpReasmFails": 5000}, within: sizes{assemblies: 5000, fragments: 1_280_000},
 	},
 	{
 		name: "Ping of death", what: "last fragments that end beyond 65,535 octets", frames: 5000,
-		why:   "the same",
-		frame: func(s *siege, k int) *phy.Frame { return fragment(s, wire.ProtocolICMP, 65_528, false, 1000) },
-		want:  map[string]int{"dropped: fragment": 5000}, count: map[string]uint64{"IpReasmFails": 5000},
+		why:   "no datagram is as long",
+		frame: func(s *siege, k int) *phy.Frame { return fragment(uint16(k), wire.ProtocolICMP, 65_528, false, 1000) },
+		want:  map[string]int{"dropped: bad length": 5000}, count: map[string]uint64{"IpReasmReqds": 5000, "IpReasmFails": 5000},
 	},
 	{
 		name: "Tiny fragments", what: "first fragments that split the TCP header", frames: 5000,
-		why:   "the same: no flag hides in a second fragment (RFC 1858)",
-		frame: func(s *siege, k int) *phy.Frame { return fragment(s, wire.ProtocolTCP, 0, true, 8) },
-		want:  map[string]int{"dropped: fragment": 5000}, count: map[string]uint64{"IpReasmFails": 5000, "TcpPassiveOpens": 0},
+		why:   "no flag hides in a second fragment (RFC 1858): TCP sees whole segments only; the oldest make room",
+		frame: func(s *siege, k int) *phy.Frame { return fragment(uint16(k), wire.ProtocolTCP, 0, true, 8) },
+		want:  map[string]int{"held for reassembly": 5000},
+		count: map[string]uint64{"IpReasmReqds": 5000, "IpReasmFails": 3458, "TcpPassiveOpens": 0}, within: sizes{assemblies: 1600, fragments: 4 << 20},
+	},
+	{
+		name: "Fragment flood", what: "fragments of datagrams of 64 KB that are never completed, from many addresses", frames: 20_000,
+		why: "their storage is bounded; the oldest make room, so that whole datagrams still get through",
+		frame: func(s *siege, k int) *phy.Frame {
+			src := netip.AddrFrom4([4]byte{198, 18, byte(k >> 8), byte(k)})
+			return fromC(ipPacket(wire.ProtocolUDP, src, ipB, make([]byte, 1480), func(h *wire.IPv4) {
+				h.FragmentOffset, h.MoreFragments = k%44*1480, true
+			}))
+		},
+		want:  map[string]int{"held for reassembly": 20_000},
+		count: map[string]uint64{"IpReasmReqds": 20_000, "IpReasmFails": 18_458}, within: sizes{assemblies: 1600, fragments: 4 << 20},
 	},
 	{
 		name: "Protocols that are not there", what: "packets of every protocol number in turn but ICMP, IGMP, TCP and UDP", frames: 10_000,
@@ -277,10 +291,10 @@ func joinGroups(s *siege) {
 	}
 }
 
-// fragment is one of n octets at off.
-func fragment(s *siege, proto wire.Protocol, off int, more bool, n int) *phy.Frame {
+// fragment is one of datagram id, of n octets at off.
+func fragment(id uint16, proto wire.Protocol, off int, more bool, n int) *phy.Frame {
 	return fromC(ipPacket(proto, ipC, ipB, make([]byte, n), func(h *wire.IPv4) {
-		h.ID, h.FragmentOffset, h.MoreFragments = uint16(s.rng.Uint32()), off, more
+		h.ID, h.FragmentOffset, h.MoreFragments = id, off, more
 	}))
 }
 

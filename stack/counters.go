@@ -14,7 +14,13 @@ const (
 	ipOutDiscards
 	ipOutNoRoutes
 	ipForwDatagrams
+	ipReasmReqds
+	ipReasmOKs
 	ipReasmFails
+	ipReasmTimeout
+	ipFragOKs
+	ipFragFails
+	ipFragCreates
 	ipInMcastPkts
 	ipOutMcastPkts
 	ipExtInCEPkts
@@ -105,7 +111,13 @@ var counterNames = [numCounters]string{
 	ipOutDiscards:             "IpOutDiscards",
 	ipOutNoRoutes:             "IpOutNoRoutes",
 	ipForwDatagrams:           "IpForwDatagrams",
+	ipReasmReqds:              "IpReasmReqds",
+	ipReasmOKs:                "IpReasmOKs",
 	ipReasmFails:              "IpReasmFails",
+	ipReasmTimeout:            "IpReasmTimeout",
+	ipFragOKs:                 "IpFragOKs",
+	ipFragFails:               "IpFragFails",
+	ipFragCreates:             "IpFragCreates",
 	ipInMcastPkts:             "IpInMcastPkts",
 	ipOutMcastPkts:            "IpOutMcastPkts",
 	ipExtInCEPkts:             "IpExtInCEPkts",

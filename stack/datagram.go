@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"smolsh/phy"
+	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
 
@@ -11,11 +12,13 @@ import (
 type path struct {
 	hop
 	src, dst netip.Addr
+	whole    bool // it fits, and must not be fragmented
 }
 
 // newDatagram returns a frame with n octets, uninitialised, for a datagram from src (any when not
-// specified) to dst.
-func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error) {
+// specified) to dst. One that is longer than the way is known to carry will be fragmented; whole says that it must not
+// be.
+func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, whole bool) (*phy.Frame, path, error) {
 	p, ok := h.way(src, dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
@@ -33,7 +36,9 @@ func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error)
 	if src.IsLoopback() != dst.IsLoopback() && p.iface != h.loop {
 		return nil, path{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
 	}
-	if wire.IPv4Len+n > p.iface.MTU() {
+	fits := wire.IPv4Len+n <= h.narrowest(now, dst, p.iface.MTU())
+	if !fits && (whole || wire.IPv4Len+n > maxMTU) {
+		h.count(ipFragFails)
 		return nil, path{}, ErrTooBig
 	}
 	if p.iface.datagrams.n >= h.limits.SendQueue {
@@ -43,5 +48,5 @@ func (h *Host) newDatagram(src, dst netip.Addr, n int) (*phy.Frame, path, error)
 	}
 	f := h.newFrame(n)
 	f.Extend(n)
-	return f, path{p, src, dst}, nil
+	return f, path{p, src, dst, fits}, nil
 }

@@ -168,6 +168,7 @@ func TestUDPErrors(t *testing.T) {
 	if _, err := a.BindUDP(port(ipA, 7)); err != ErrPortInUse {
 		t.Errorf("taken port: %v", err)
 	}
+	u.SetDontFragment(true)
 	if err := u.Send(n.now, make([]byte, 1473), port(ipB, 7)); err != ErrTooBig {
 		t.Errorf("1473 octets: %v", err)
 	}

@@ -147,17 +147,21 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	if s.Flags.Has(wire.RST) {
 		h.count(tcpOutRsts)
 	}
-	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN)
+	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN, true)
 	s.Payload, s.Lent = nil, [2][]byte{}
 	return true
 }
 
-// putIPv4 prepends an IP header to f. Every packet is sent whole and must not be fragmented, so that its
-// identification means nothing (RFC 6864 §4.1); a random one tells packets apart in captures.
-func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN) {
+// putIPv4 prepends an IP header to f. The identification of a packet that must not be fragmented means nothing (RFC
+// 6864 §4.1); a random one tells packets apart in captures.
+func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, whole bool) {
 	ip := wire.IPv4{
-		TOS: uint8(ecn), ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: ttl, Protocol: proto,
-		Src: src, Dst: dst, PayloadLen: f.Len(),
+		TOS: uint8(ecn), DontFragment: whole, TTL: ttl, Protocol: proto, Src: src, Dst: dst, PayloadLen: f.Len(),
+	}
+	if whole {
+		ip.ID = uint16(h.rng.Uint32())
+	} else {
+		ip.ID = h.identification(src, dst, proto)
 	}
 	ip.Put(f.Prepend(wire.IPv4Len))
 	h.count(ipOutRequests)
@@ -192,10 +196,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 		}
 		hw = e.HW
 	}
-	i.link(f, hw, wire.EtherTypeIPv4)
-	if !i.datagrams.push(f, h.limits.SendQueue) {
-		h.refused(limitSendQueue)
-		h.count(ipOutDiscards)
+	if !i.enqueue(now, limitSendQueue, f, hw) {
 		i.discard(now, f, drop.QueueFull)
 		return ErrQueueFull
 	}
@@ -226,10 +227,7 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		}
 		hw = e.HW
 	}
-	i.link(f, hw, wire.EtherTypeIPv4)
-	if !i.replies.push(f, h.limits.ReplyQueue) {
-		h.refused(limitReplyQueue)
-		h.count(ipOutDiscards)
+	if !i.enqueue(now, limitReplyQueue, f, hw) {
 		h.free(f)
 		return drop.ReplyQueueFull
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it: it sends packets
-// for others on, less one hop, and says by ICMP when it can't. Off at first (RFC 1122 §3.3.1.1). It neither
-// fragments, even where that is allowed, nor redirects, nor looks at options.
+// for others on, less one hop, in fragments where they are too long and that is allowed, and says by ICMP when
+// it can't. Off at first (RFC 1122 §3.3.1.1). It neither redirects nor looks at options.
 func (h *Host) SetForwarding(on bool) { h.forwarding = on }
 
 // Forwarding reports whether the host forwards.
@@ -31,7 +31,8 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	if way.broadcast {
 		return dropped(drop.MartianDest) // RFC 2644: directed broadcasts end here
 	}
-	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsCut(p, mtu) {
+	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsCut(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {
+		h.count(ipFragFails)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
 		return h.complain(now, p, m, FragNeeded, drop.TooBig)
 	}
@@ -76,10 +77,7 @@ func (h *Host) sendOn(now clock.Instant, way hop, f *phy.Frame, from *Iface) dro
 		}
 		hw = e.HW
 	}
-	i.link(f, hw, wire.EtherTypeIPv4)
-	if !i.datagrams.push(f, h.limits.SendQueue) {
-		h.refused(limitSendQueue)
-		h.count(ipOutDiscards)
+	if !i.enqueue(now, limitSendQueue, f, hw) {
 		h.free(f)
 		return drop.QueueFull
 	}
@@ -99,16 +97,23 @@ func (h *Host) unresolved(now clock.Instant, from *Iface, f *phy.Frame) {
 // complain answers a packet that can't be sent on by an ICMP error from the interface it came by (RFC 1812
 // §4.3.2), unless it is an error itself.
 func (h *Host) complain(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
-	if p.ip.Protocol == wire.ProtocolICMP {
-		if q, _, err := wire.ParseICMP(p.payload, false); err != nil || q.IsError() {
-			return dropped(why)
-		}
+	if p.isError() {
+		return dropped(why)
 	}
 	src, ok := h.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
 	if !ok {
 		return dropped(why)
 	}
 	return h.sendError(now, p, m, src, a, why)
+}
+
+// isError reports whether the packet is an ICMP error, or ICMP that may be one.
+func (p *packet) isError() bool {
+	if p.ip.Protocol != wire.ProtocolICMP {
+		return false
+	}
+	m, _, err := wire.ParseICMP(p.payload, false)
+	return err != nil || m.IsError()
 }
 
 // sendError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about
@@ -126,7 +131,7 @@ func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Ad
 	f := h.newFrame(wire.ICMPLen + len(quote))
 	copy(f.Extend(wire.ICMPLen + len(quote))[wire.ICMPLen:], quote)
 	m.Put(f.Bytes())
-	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL, wire.NotECT)
+	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL, wire.NotECT, true)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		h.count(icmpOutErrors)
 		return dropped(r)

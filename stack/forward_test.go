@@ -92,7 +92,7 @@ func TestForwardingVerdicts(t *testing.T) {
 		{"an error's last hop", dead, "dropped: ttl exceeded", ""},
 		{"no route", ipPacket(17, ipA, netip.MustParseAddr("8.8.8.8"), udp, nil), "net unreachable", "net unreachable"},
 		{"as long as it may be", ipPacket(17, ipA, far, make([]byte, 980), nil), "forwarded", ""},
-		{"too long", ipPacket(17, ipA, far, make([]byte, 981), nil), "fragmentation needed", "fragmentation needed"},
+		{"too long", ipPacket(17, ipA, far, make([]byte, 981), func(h *wire.IPv4) { h.DontFragment = true }), "fragmentation needed", "fragmentation needed"},
 		{"a fragment", ipPacket(17, ipA, far, udp, func(h *wire.IPv4) { h.FragmentOffset = 8 }), "forwarded", ""},
 		{"a subnet's broadcast", ipPacket(17, ipA, netip.MustParseAddr("10.0.1.255"), udp, nil), "dropped: martian destination", ""},
 		{"class E", ipPacket(17, ipA, netip.MustParseAddr("250.0.0.1"), udp, nil), "dropped: martian destination", ""},

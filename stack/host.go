@@ -30,6 +30,8 @@ type Host struct {
 	secret [2]uint64 // of RFC 6528's and 6056's hashes
 
 	ifaces     []*Iface
+	assemblies assemblies // datagrams of which fragments have come
+	fragmentID [256]uint16
 	paths      pathTable // what is known of paths that carry less than their first link
 	forwarding bool
 	loop       *Iface                // on which the host reaches itself; nil without
@@ -117,6 +119,7 @@ func New(cfg Config) *Host {
 	h.lastPort = [2]uint16{uint16(h.rng.Uint32()), uint16(h.rng.Uint32())}
 	h.challenge.left = -1
 	h.bucket = clock.NewBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
+	h.assemblies.init()
 	h.hooks = tcp.Hooks{Challenge: h.mayChallenge, State: h.tcpState, Count: h.tcpCount, Episode: h.tcpEpisode}
 	return h
 }
@@ -127,7 +130,7 @@ func (h *Host) Name() string { return h.name }
 // Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
 // never late.
 func (h *Host) Deadline() clock.Instant {
-	at := min(h.timers.Next(), h.reports.Next(), h.claims.Next())
+	at := min(h.timers.Next(), h.reports.Next(), h.claims.Next(), h.assemblies.expiry.Next())
 	for _, i := range h.ifaces {
 		at = min(at, i.neigh.Deadline())
 	}
@@ -146,6 +149,7 @@ func (h *Host) Tick(now clock.Instant) {
 	}
 	h.tickReports(now)
 	h.tickClaims(now)
+	h.tickAssemblies(now)
 	for _, i := range h.ifaces {
 		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
 			i.giveUp(now, e, drop.NeighborFailed)

@@ -51,7 +51,8 @@ func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 	return dropped(drop.ICMPUnknownType)
 }
 
-// answerEcho is RFC 1122 §3.2.2.6: the data comes back from the address it was sent to.
+// answerEcho is RFC 1122 §3.2.2.6: the data comes back from the address it was sent to. Where the request could be
+// fragmented the reply can, which nobody would send again.
 func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byte) Verdict {
 	if p.broadcast {
 		return dropped(drop.ICMPBroadcast)
@@ -60,7 +61,7 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
 	echo := wire.ICMP{Type: wire.ICMPEchoReply, ID: m.ID, Seq: m.Seq}
 	echo.Put(f.Bytes())
-	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT)
+	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}
@@ -106,7 +107,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 			v = c.receive(now, p)
 		}
 		if cause == ErrTooBig {
-			if w := h.tooBigUDP(now, m, &q); v == dropped(drop.ICMPNoSocket) {
+			if w := h.tooBigDatagram(now, m, &q); v == dropped(drop.ICMPNoSocket) {
 				v = w
 			}
 			break
@@ -117,7 +118,9 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 		}
 	case wire.ProtocolICMP:
 		if c := h.icmpByID[q.ID]; c != nil && q.ICMP == wire.ICMPEchoRequest {
-			v = c.receive(now, p)
+			if v = c.receive(now, p); cause == ErrTooBig {
+				h.tooBigDatagram(now, m, &q)
+			}
 		}
 	}
 	if h.failRaw(now, &q, cause) && v == dropped(drop.ICMPNoSocket) {

@@ -69,7 +69,7 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 	if len(msg) < wire.ICMPLen {
 		return ErrInvalid
 	}
-	f, path, err := c.start(netip.Addr{}, to, len(msg))
+	f, path, err := c.start(now, netip.Addr{}, to, len(msg))
 	if err != nil {
 		return err
 	}

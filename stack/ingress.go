@@ -118,8 +118,7 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(r)
 	}
 	if p.ip.IsFragment() {
-		h.count(ipReasmFails)
-		return dropped(drop.Fragment)
+		return h.receiveFragment(now, p)
 	}
 	return h.deliver(now, p)
 }

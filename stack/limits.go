@@ -16,6 +16,7 @@ type Limits struct {
 	SYNQueue    int // half-open connections of one listener: 1024
 	Buffers     int // octets of storage for what connections send and receive: 1 GiB
 	Reassembly  int // octets received that wait beyond a gap, of all connections: 256 MiB
+	Fragments   int // octets of storage for fragments of datagrams that are not complete: 4 MiB
 	RecvQueue   int // octets that wait in a UDP, ICMP, raw or frame socket, overhead included: 262,144
 	SendQueue   int // datagrams that wait for one interface: 512
 	ReplyQueue  int // answers of the stack itself that wait for one interface: 256
@@ -44,6 +45,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.SYNQueue, 1024)
 	def(&l.Buffers, 1<<30)
 	def(&l.Reassembly, 256<<20)
+	def(&l.Fragments, 4<<20)
 	def(&l.RecvQueue, 256<<10)
 	def(&l.SendQueue, 512)
 	def(&l.ReplyQueue, 256)
@@ -64,6 +66,7 @@ const (
 	limitSYNQueue
 	limitBuffers
 	limitReassembly
+	limitFragments
 	limitNeighbors
 	limitUnresolved
 	limitNeighborQueue
@@ -76,7 +79,7 @@ const (
 	numLimits
 )
 
-var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "neighbors", "unresolved",
+var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "fragments", "neighbors", "unresolved",
 	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths"}
 
 // LimitError says which limit keeps a call from being done. It is an ErrLimit.
@@ -105,8 +108,8 @@ func (h *Host) refusal(l limit) error {
 // limitOf is where a limit is kept.
 func (h *Host) limitOf(l limit) *int {
 	k, n := &h.limits, &h.cfg.Neighbor
-	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &n.Entries, &n.Incomplete,
-		&n.Queue, &k.RecvQueue, &k.SendQueue, &k.ReplyQueue, &k.Groups, &k.Paths}[l]
+	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &k.Fragments, &n.Entries,
+		&n.Incomplete, &n.Queue, &k.RecvQueue, &k.SendQueue, &k.ReplyQueue, &k.Groups, &k.Paths}[l]
 }
 
 // LimitInfo is one row of the table of limits.
@@ -121,7 +124,8 @@ type LimitInfo struct {
 func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
 		limitSockets: h.sockets, limitConnections: len(h.conns), limitBuffers: h.storage, limitReassembly: h.early,
-		limitGroups: h.memberships, limitPaths: len(h.paths),
+		limitFragments: h.assemblies.storage,
+		limitGroups:    h.memberships, limitPaths: len(h.paths),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
 	for _, l := range h.listeners { // the order can't be seen: a maximum

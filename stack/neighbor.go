@@ -35,9 +35,7 @@ type neighbor = neigh.Entry[waiting]
 // resolved sends what waited for e.
 func (i *Iface) resolved(now clock.Instant, e *neighbor) {
 	for p, ok := e.Waiting.datagrams.pop(); ok; p, ok = e.Waiting.datagrams.pop() {
-		i.link(p.frame, e.HW, wire.EtherTypeIPv4)
-		if !i.datagrams.push(p.frame, i.host.limits.SendQueue) {
-			i.host.refused(limitSendQueue)
+		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
 			i.discard(now, p.frame, drop.QueueFull)
 		}
 	}

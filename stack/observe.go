@@ -83,6 +83,7 @@ const exampleLen = 128
 // dropRecord counts one reason.
 type dropRecord struct {
 	rx, tx  uint64
+	late    uint64 // delivered to the host itself, and given up after a while
 	last    clock.Instant
 	medium  phy.Medium
 	n       uint8
@@ -104,11 +105,11 @@ func (h *Host) DropInfos() []DropInfo {
 	var infos []DropInfo
 	for r := range h.drops {
 		d := &h.drops[r]
-		if d.rx+d.tx == 0 {
+		if d.rx+d.tx+d.late == 0 {
 			continue
 		}
 		infos = append(infos, DropInfo{
-			Reason: drop.Reason(r), Count: d.rx + d.tx, Sending: d.tx, Last: d.last,
+			Reason: drop.Reason(r), Count: d.rx + d.tx + d.late, Sending: d.tx, Last: d.last,
 			Example: slices.Clone(d.example[:d.n]), Medium: d.medium,
 		})
 	}
@@ -127,6 +128,14 @@ func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, 
 	d.tx++
 	d.keep(now, m, octets)
 	h.raiseDrop(now, i, TX, m, octets, r)
+}
+
+// dropLate counts a packet that came by i some time ago and was held.
+func (h *Host) dropLate(now clock.Instant, i *Iface, octets []byte, r drop.Reason) {
+	d := &h.drops[r]
+	d.late++
+	d.keep(now, phy.MediumIP, octets)
+	h.raiseDrop(now, i, RX, phy.MediumIP, octets, r)
 }
 
 // Conservation returns how many frames came in, and how many of them were delivered, answered,

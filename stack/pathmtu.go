@@ -16,8 +16,8 @@ const pathAge = 10 * time.Minute
 // plateaus are the usual MTUs, for routers that do not say theirs (RFC 1191 §7.1).
 var plateaus = [...]int{32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, minMTU}
 
-// pathKey is a destination. What connections have learnt is checked against sequence numbers; what UDP is
-// told cannot be, so that it holds for UDP alone.
+// pathKey is a destination. What connections have learnt is checked against sequence numbers; what
+// datagrams are told cannot be, so that it holds for them alone.
 type pathKey struct {
 	dst     netip.Addr
 	checked bool
@@ -118,17 +118,19 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 	return v
 }
 
-// tooBigUDP takes in that a datagram was too long for the path. Nothing in it proves that we sent it, but
-// that it fits our interface, and that a socket has its port.
-func (h *Host) tooBigUDP(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
+// tooBigDatagram takes in that a datagram, or an echo request, was too long for the path. Nothing in it proves that we
+// sent it, but that it fits our interface, and that a socket has its port or identifier.
+func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu, sent := claimedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
 	way, ok := h.lookup(q.IP.Dst)
 	if !ok || mtu < minMTU || mtu >= sent || sent > way.iface.MTU() {
 		return dropped(drop.ICMPBadMTU)
 	}
-	u := h.udp[quotedFlow(q)]
-	if u == nil && h.udpPorts[q.SrcPort] == 0 {
-		return dropped(drop.ICMPNoSocket)
+	var u *UDPConn
+	if q.IP.Protocol == wire.ProtocolUDP {
+		if u = h.udp[quotedFlow(q)]; u == nil && h.udpPorts[q.SrcPort] == 0 {
+			return dropped(drop.ICMPNoSocket)
+		}
 	}
 	if mtu < h.narrowest(now, q.IP.Dst, way.iface.MTU()) {
 		h.paths.put(now, pathKey{q.IP.Dst, false}, mtu, h.limits.Paths)
@@ -136,5 +138,5 @@ func (h *Host) tooBigUDP(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdic
 	if u != nil {
 		u.sendFailed(now, ErrTooBig)
 	}
-	return deliveredTo(wire.ProtocolUDP, q.SrcPort)
+	return deliveredTo(q.IP.Protocol, q.SrcPort)
 }

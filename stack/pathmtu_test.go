@@ -146,6 +146,8 @@ func TestPathMTUOfDatagrams(t *testing.T) {
 	if _, _, err := u.Recv(make([]byte, 10)); !errors.Is(err, ErrTooBig) {
 		t.Errorf("the datagram that was too long: %v", err)
 	}
+	u.SetDontFragment(true)
+	free.SetDontFragment(true)
 	for _, c := range []struct {
 		octets int
 		want   error

@@ -64,7 +64,7 @@ func (c *RawConn) Protocol() wire.Protocol { return c.proto }
 // makes; nothing is filled in behind it. ttl 0 means 64. ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid,
 // ErrClosed.
 func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uint8) error {
-	f, path, err := c.start(netip.Addr{}, to, len(payload))
+	f, path, err := c.start(now, netip.Addr{}, to, len(payload))
 	if err != nil {
 		return err
 	}

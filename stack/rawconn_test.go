@@ -91,6 +91,7 @@ func TestRawBetweenHosts(t *testing.T) {
 	if _, _, _, err := ra.Recv(nil); !errors.Is(err, ErrHostUnreach) {
 		t.Errorf("a neighbour that is not there: %v", err)
 	}
+	ra.SetDontFragment(true)
 	for err, send := range map[error]func() error{
 		ErrTooBig:  func() error { return ra.Send(n.now, make([]byte, 1481), ipB, 0) },
 		ErrInvalid: func() error { return ra.Send(n.now, nil, netip.MustParseAddr("::1"), 0) },

@@ -39,13 +39,13 @@ type attack struct {
 
 // sizes is how much of everything a host keeps.
 type sizes struct {
-	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, octets int
+	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets int
 }
 
 func (h *Host) sizes() (z sizes) {
 	z = sizes{
 		conns: len(h.conns), sockets: h.sockets, timers: h.timers.Len() + h.reports.Len(), paths: len(h.paths),
-		groups: h.memberships, claims: h.claims.Len(),
+		groups: h.memberships, claims: h.claims.Len(), assemblies: h.assemblies.expiry.Len(), fragments: h.assemblies.storage,
 	}
 	for _, l := range h.listeners {
 		z.half += l.half
@@ -68,8 +68,10 @@ func (h *Host) sizes() (z sizes) {
 // fields are the sizes with their names.
 func (z *sizes) fields() (names []string, values []*int) {
 	return []string{"connections", "half-open", "sockets", "timers", "neighbours", "unresolved", "waiting for neighbours", "answers queued",
-			"datagrams queued", "narrow paths", "groups", "probes", "octets queued"},
-		[]*int{&z.conns, &z.half, &z.sockets, &z.timers, &z.neighbors, &z.asked, &z.waiting, &z.replies, &z.datagrams, &z.paths, &z.groups, &z.claims, &z.octets}
+			"datagrams queued", "narrow paths", "groups", "probes", "incomplete datagrams", "octets of fragments",
+			"octets queued"},
+		[]*int{&z.conns, &z.half, &z.sockets, &z.timers, &z.neighbors, &z.asked, &z.waiting, &z.replies, &z.datagrams, &z.paths, &z.groups, &z.claims,
+			&z.assemblies, &z.fragments, &z.octets}
 }
 
 // siege is a host under attack on a link with A, its router and the other end of a connection that carries

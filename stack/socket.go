@@ -21,6 +21,7 @@ type socket struct {
 	lost   uint64
 	err    error // what became of something that was sent, not yet reported
 	closed bool
+	whole  bool // what is sent must not be fragmented
 }
 
 func (h *Host) newSocket() (socket, error) {
@@ -72,6 +73,14 @@ func (s *socket) NextLen() int { return s.queue.next() }
 // Lost is how many times something found the queue full.
 func (s *socket) Lost() uint64 { return s.lost }
 
+// SetDontFragment says whether what is sent from now on must go whole: what is too long for the way, as far as that is
+// known, is refused then (ErrTooBig). Otherwise it is sent in fragments, and only what fits says that it must not be
+// fragmented, so that routers tell how much the way carries.
+func (s *socket) SetDontFragment(on bool) { s.whole = on }
+
+// DontFragment reports what SetDontFragment has set.
+func (s *socket) DontFragment() bool { return s.whole }
+
 // shut closes the socket, loses what waits and reports whether it was open.
 func (s *socket) shut() bool {
 	if s.closed {
@@ -86,7 +95,7 @@ func (s *socket) shut() bool {
 
 // start returns a frame with n octets, uninitialised, for a packet of the socket's from src (any when not
 // specified) to dst.
-func (s *socket) start(src, dst netip.Addr, n int) (*phy.Frame, path, error) {
+func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Frame, path, error) {
 	dst = dst.Unmap()
 	switch {
 	case s.closed:
@@ -94,7 +103,7 @@ func (s *socket) start(src, dst netip.Addr, n int) (*phy.Frame, path, error) {
 	case !dst.Is4():
 		return nil, path{}, ErrInvalid
 	}
-	return s.host.newDatagram(src, dst, n)
+	return s.host.newDatagram(now, src, dst, n, s.whole)
 }
 
 // finish sends what start began; ttl 0 means the default: 64, or 1 to a group.
@@ -106,7 +115,7 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p path, proto wire.Prot
 	case ttl == 0:
 		ttl = replyTTL
 	}
-	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT)
+	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT, p.whole)
 	if group {
 		h.count(ipOutMcastPkts)
 		h.loopGroup(now, p.iface, p.dst, f)

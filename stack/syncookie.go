@@ -79,7 +79,7 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	f := h.newFrame(0)
 	answer.Put(f.Extend(answer.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
-	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, l.cfg.TTL, wire.NotECT)
+	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, l.cfg.TTL, wire.NotECT, true)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}

@@ -146,7 +146,7 @@ func (h *Host) refuseTCP(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	f := h.newFrame(0)
 	rst.Put(f.Extend(rst.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
-	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT)
+	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, true)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}

@@ -143,8 +143,8 @@ func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 // SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.
 func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
 
-// Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: longer than the
-// interface takes, or than the path is known to carry. ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
+// Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: more than 65507 octets, or than the
+// path is known to carry where it must not be fragmented (SetDontFragment). ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
 // ErrNotBound, ErrInvalid, ErrClosed, and a pending error, which is reported once.
 func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	if err := u.err; err != nil && u.remote.IsValid() {
@@ -164,16 +164,12 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 		return ErrInvalid
 	}
 	h := u.host
-	f, path, err := u.start(u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
+	f, path, err := u.start(now, u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
 	if err != nil {
 		if err == ErrQueueFull {
 			h.count(udpSndbufErrors)
 		}
 		return err
-	}
-	if f.Len()+wire.IPv4Len > h.narrowest(now, path.dst, maxMTU) {
-		h.free(f)
-		return ErrTooBig
 	}
 	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
 	copy(f.Bytes()[wire.UDPLen:], p)

@@ -54,6 +54,7 @@ type Verdict struct {
 	State    tcp.State     // the connection's state after the segment
 	Listener bool          // it reached a listener
 	Raw      bool          // it reached raw sockets, or frame sockets, alone
+	Held     bool          // a fragment that waits for the others
 }
 
 // String is what traces and packet comments say: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969",
@@ -70,6 +71,8 @@ func (v Verdict) String() string {
 		return ""
 	}
 	switch {
+	case v.Held:
+		return "held for reassembly"
 	case v.Raw && v.Proto == 0:
 		return "frame socket"
 	case v.Raw:

@@ -34,6 +34,14 @@ func (h *Heap[T]) Next() Instant {
 	return h.timers[0].at
 }
 
+// First is the timer that is due first, nil when none is set.
+func (h *Heap[T]) First() *Timer[T] {
+	if len(h.timers) == 0 {
+		return nil
+	}
+	return h.timers[0]
+}
+
 // Set sets or moves t to at. Never takes it out. Setting the deadline it already has keeps its place
 // among equals.
 func (h *Heap[T]) Set(t *Timer[T], at Instant) {

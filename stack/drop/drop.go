@@ -43,7 +43,11 @@ const (
 	MartianDest      // a destination that can't arrive on this interface
 	NotForUs         // a destination that is not ours, and we do not forward
 	MulticastUnknown // a group nobody joined
-	Fragment         // a fragment; reassembly is not there
+	Fragment         // quoted by an ICMP error: not the first of its datagram, so that it names no socket
+	FragmentConflict // contradicts another fragment of its datagram, which is lost with it (RFC 5722)
+	FragmentAgain    // the same part of its datagram has come before
+	FragmentLate     // its datagram was not complete in time
+	FragmentsFull    // made room for younger fragments
 	TTLExceeded      // no hop left
 	NoRoute          // nowhere to send it
 	TooBig           // longer than the path takes, and it may not be fragmented
@@ -119,6 +123,10 @@ var words = [NumReasons]string{
 	NotForUs:          "not for us",
 	MulticastUnknown:  "multicast group not joined",
 	Fragment:          "fragment",
+	FragmentConflict:  "fragment conflict",
+	FragmentAgain:     "fragment again",
+	FragmentLate:      "reassembly timeout",
+	FragmentsFull:     "fragments full",
 	TTLExceeded:       "ttl exceeded",
 	NoRoute:           "no route",
 	TooBig:            "too big",

@@ -21,6 +21,9 @@ const (
 	ICMPParameterProblem ICMPType = 12
 )
 
+// ExceededReassembly is the code of ICMPTimeExceeded that says that fragments are missing (RFC 792).
+const ExceededReassembly = 1
+
 // Codes of ICMPDestUnreachable (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).
 const (
 	UnreachableNet              = 0
@@ -88,7 +91,7 @@ func (m *ICMP) String() string {
 		switch m.Code {
 		case 0:
 			return "ttl exceeded"
-		case 1:
+		case ExceededReassembly:
 			return "reassembly time exceeded"
 		}
 	case ICMPParameterProblem:

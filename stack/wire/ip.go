@@ -153,6 +153,59 @@ func (h *IPv4) Put(b []byte) int {
 	return IPv4Len
 }
 
+// PutIPv4Fragment writes into b the header of a fragment of the packet that has the header head, with its options,
+// and returns its length, which is at most head's: the fragment that carries n octets of the payload from off, a
+// multiple of 8, on; more says that others follow. The packet may be a fragment itself. Options that are not to be
+// copied stand in the first fragment only (RFC 791 §3.1, §3.2).
+func PutIPv4Fragment(b, head []byte, off, n int, more bool) int {
+	hl := copy(b, head)
+	if off > 0 {
+		hl = IPv4Len + copiedOptions(b[IPv4Len:], head[IPv4Len:])
+		b[0] = 0x40 | byte(hl/4)
+	}
+	be.PutUint16(b[2:], uint16(hl+n))
+	frag := be.Uint16(head[6:]) + uint16(off/8)
+	if more {
+		frag |= 0x2000
+	}
+	be.PutUint16(b[6:], frag)
+	be.PutUint16(b[10:], 0)
+	be.PutUint16(b[10:], Checksum(b[:hl]))
+	return hl
+}
+
+// JoinIPv4 makes the header in front of the packet b, hl octets of a first fragment's, that of the whole: b's length, no
+// fragment, a new checksum.
+func JoinIPv4(b []byte, hl int) {
+	be.PutUint16(b[2:], uint16(len(b)))
+	be.PutUint16(b[6:], 0)
+	be.PutUint16(b[10:], 0)
+	be.PutUint16(b[10:], Checksum(b[:hl]))
+}
+
+// copiedOptions copies the options that every fragment has, and pads them to words. What comes after one that is
+// malformed is left out.
+func copiedOptions(b, options []byte) (n int) {
+	const end, nop, copied = 0, 1, 0x80
+	for len(options) > 0 && options[0] != end {
+		size := 1
+		if options[0] != nop {
+			if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
+				break
+			}
+			size = int(options[1])
+		}
+		if options[0]&copied != 0 {
+			n += copy(b[n:], options[:size])
+		}
+		options = options[size:]
+	}
+	for ; n%4 != 0; n++ {
+		b[n] = end
+	}
+	return n
+}
+
 // IPv6 is the IPv6 base header (RFC 8200 §3).
 type IPv6 struct {
 	TrafficClass uint8

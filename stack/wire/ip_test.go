@@ -195,3 +195,42 @@ func TestIPv6Mapped(t *testing.T) {
 		t.Errorf("got %+v, %v", h, err)
 	}
 }
+
+func TestIPv4Fragment(t *testing.T) {
+	route, stamp := "\x83\x07\x04\x0a\x00\x00\x09", "\x44\x04\x05\x00" // copied, and not
+	for _, c := range []struct {
+		options   string
+		field     uint16
+		off, n    int
+		more      bool
+		wantField uint16
+		want      string // of the options
+	}{
+		{"", 0, 0, 8, true, 0x2000, ""},
+		{"", 0, 8, 24, true, 0x2001, ""},
+		{"", 0, 1480, 20, false, 185, ""},
+		{"", 0x2000 | 100, 8, 8, false, 0x2000 | 101, ""}, // the last part of a fragment that is not the last
+		{"", 100, 0, 8, true, 0x2000 | 100, ""},
+		{stamp + route + "\x00", 0, 0, 8, true, 0x2000, stamp + route + "\x00"},
+		{stamp + route + "\x00", 0, 8, 8, true, 0x2001, route + "\x00"},
+		{"\x01\x01" + stamp + "\x01\x00", 0, 8, 8, false, 1, ""},
+		{"\x83\x01\x04\x0a", 0, 8, 8, false, 1, ""}, // malformed
+		{"\x83\x09\x04\x0a", 0, 8, 8, false, 1, ""},
+	} {
+		head := make([]byte, IPv4Len, 60)
+		(&IPv4{ID: 5, TTL: 9, Protocol: 17, Src: netip.MustParseAddr("1.2.3.4"), Dst: netip.MustParseAddr("5.6.7.8")}).Put(head)
+		head = append(head, c.options...)
+		head[0] = 0x40 | byte(len(head)/4)
+		be.PutUint16(head[6:], c.field)
+		b := make([]byte, 100)
+		n := PutIPv4Fragment(b, head, c.off, c.n, c.more)
+		h, payload, err := ParseIPv4(b[:n+c.n])
+		if err != nil || len(payload) != c.n || h.ID != 5 || h.TTL != 9 || be.Uint16(b[6:]) != c.wantField || string(b[IPv4Len:n]) != c.want {
+			t.Errorf("%q %04x at %d: %+v %04x %q, %v", c.options, c.field, c.off, h, be.Uint16(b[6:]), b[IPv4Len:n], err)
+		}
+		JoinIPv4(b[:n+c.n], n)
+		if h, _, err := ParseIPv4(b[:n+c.n]); err != nil || h.IsFragment() || h.PayloadLen != c.n {
+			t.Errorf("joined: %+v, %v", h, err)
+		}
+	}
+}

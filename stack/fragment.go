@@ -1,0 +1,79 @@
+package stack
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// identification numbers the datagrams that may be fragmented: one after the other between two ends, so that none
+// repeats soon (RFC 6864 §4.3), from a start that says nothing of others' traffic (RFC 7739 §5.2).
+func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
+	sum := h.hash(src, netip.AddrPortFrom(dst, 0), uint64(proto)<<16)
+	n := &h.fragmentID[byte(sum)]
+	*n++
+	return uint16(sum>>8) + *n
+}
+
+// enqueue takes over the IP packet f and queues it behind the others that the limit l is of, with its link header and
+// in fragments where it is too long (RFC 791 §3.2): all of them or, when there is no room, none. Then the caller keeps
+// f, which has its link header.
+func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
+	h, q, pieces, room := i.host, &i.datagrams, 1, 0
+	if l == limitReplyQueue {
+		q = &i.replies
+	}
+	head, most := int(f.Bytes()[0]&15)*4, *h.limitOf(l)
+	if mtu := h.cutTo(now, i, f); f.Len() > mtu {
+		room = (mtu - head) &^ 7
+		pieces = (f.Len() - head + room - 1) / room
+	}
+	if q.n+pieces > most {
+		h.refused(l)
+		h.count(ipOutDiscards)
+		i.link(f, dst, wire.EtherTypeIPv4)
+		return false
+	}
+	if room == 0 {
+		i.link(f, dst, wire.EtherTypeIPv4)
+		return q.push(f, most)
+	}
+	phy.FinishChecksum(f, phy.MediumIP)
+	packet := f.Bytes()
+	for off, rest := 0, packet[head:]; len(rest) > 0; off += room {
+		n := min(room, len(rest))
+		piece := h.newFrame(head + n)
+		hl := wire.PutIPv4Fragment(piece.Tail(), packet[:head], off, n, n < len(rest))
+		piece.Extend(hl)
+		copy(piece.Extend(n), rest)
+		rest = rest[n:]
+		i.link(piece, dst, wire.EtherTypeIPv4)
+		q.push(piece, most)
+		h.count(ipFragCreates)
+	}
+	h.count(ipFragOKs)
+	h.free(f)
+	return true
+}
+
+// leastCut is the least that a path's MTU makes of fragments, in octets, for anybody may forge it. Where it is true,
+// routers cut on.
+const leastCut = 552
+
+// cutTo is how long the packet f may be on i without being fragmented: where it must not or can't be, as long as it is.
+func (h *Host) cutTo(now clock.Instant, i *Iface, f *phy.Frame) int {
+	const dontFragment = 0x4000
+	b := f.Bytes()
+	if binary.BigEndian.Uint16(b[6:])&dontFragment != 0 || f.Offload.GSOSize != 0 {
+		return f.Len()
+	}
+	mtu := i.MTU()
+	if len(h.paths) > 0 {
+		path := h.narrowest(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
+		return max(path, min(mtu, leastCut))
+	}
+	return mtu
+}

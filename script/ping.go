@@ -19,8 +19,8 @@ import (
 
 func pingBuiltins() []*builtin {
 	return []*builtin{{
-		name: "ping", sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s", df=False`, kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration bool",
-		args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply; df: whether requests must not be sent in fragments",
+		name: "ping", sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
+		args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
 		result: "result", fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src) error", host: true,
 		doc:     "Send ICMP echo requests and print each reply.",
 		example: `ping("192.168.69.100", count=1).received`, see: "arping, traceroute, icmp.bind", fn: builtinPing,
@@ -63,11 +63,7 @@ func builtinPing(c *call) (starlark.Value, error) {
 		p.msg[8+i] = byte(i)
 	}
 	var err error
-	p.h.do(func(clock.Instant) {
-		if p.conn, err = p.h.h.BindICMP(0); err == nil {
-			p.conn.SetDontFragment(arg[bool](c, "df"))
-		}
-	})
+	p.h.do(func(clock.Instant) { p.conn, err = p.h.h.BindICMP(0) })
 	if err != nil {
 		return nil, failed(c.t, "ping", p.to, err)
 	}

@@ -27,12 +27,13 @@ var updateMatrix = flag.Bool("update", false, "write docs/examples.md")
 type place struct {
 	t       *testing.T
 	path    string // of the program
-	device  string // virtual, TAP, TUN, raw
+	device  string // one of matrixDevices
 	flags   []string
 	iface   string
 	do      func(func()) // runs things where the program is
 	faulty  bool
 	virtual bool
+	cables  *cables // of the switch that it is at; nil elsewhere
 }
 
 // The flags of the middleware. In a virtual lab the seed fixes what is lost, so that it may be the bad network of
@@ -42,7 +43,7 @@ var (
 	betterNetwork = strings.Fields("--drop-chance 5 --corrupt-chance 5 --size-limit 1600 --tx-rate-limit 20 --rx-rate-limit 20 --shaping-interval 50 --trace")
 )
 
-var matrixDevices = []string{"virtual", "TAP", "TUN", "raw"}
+var matrixDevices = []string{"virtual", "TAP", "TUN", "raw", "switch"}
 
 func newPlace(t *testing.T, path, device string, faulty bool) *place {
 	t.Helper()
@@ -65,13 +66,21 @@ func newPlace(t *testing.T, path, device string, faulty bool) *place {
 		taptest.Veth(t, "veth0", kernel+"/24", space, "veth1", "")
 		p.flags, p.iface, p.do = []string{"--device", "raw:veth1", "--addr", ours + "/24"}, "veth1", space.Do
 	}
-	if !p.virtual {
+	if device == "switch" {
+		p.cables = newCables(t)
+		p.cables.serve()
+		p.flags, p.iface = []string{"--device", "switch:" + p.cables.path, "--addr", ours + "/24"}, filepath.Base(p.cables.path)
+	} else if !p.virtual {
 		dev := strings.ReplaceAll(p.iface, "veth1", "veth0")
 		taptest.Hurry(t, dev, netip.MustParsePrefix(kernel+"/24"), 20*time.Millisecond)
 	}
 	if faulty {
 		p.flags = append(p.flags, map[bool][]string{true: badNetwork, false: betterNetwork}[p.virtual]...)
-		p.flags = append(p.flags, "--pcap", filepath.Join(t.TempDir(), "x.pcapng"))
+		dir := t.TempDir()
+		if p.cables != nil {
+			dir = p.cables.dir
+		}
+		p.flags = append(p.flags, "--pcap", filepath.Join(dir, "x.pcapng"))
 	}
 	return p
 }
@@ -79,6 +88,14 @@ func newPlace(t *testing.T, path, device string, faulty bool) *place {
 // start runs an example until the test ends.
 func (p *place) start(args ...string) *program {
 	args[0] = "../../examples/" + args[0]
+	if p.cables != nil { // whose processes are not root's
+		text, err := os.ReadFile(args[0])
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		args[0] = p.cables.write(filepath.Base(args[0]), string(text))
+		return p.cables.start(append(p.flags[:len(p.flags):len(p.flags)], args...)...)
+	}
 	return startPath(p.t, p.do, p.path, append(p.flags[:len(p.flags):len(p.flags)], args...)...)
 }
 
@@ -121,12 +138,58 @@ var matrix = []struct {
 	{"httpclient", tryHTTPClient, nil},
 	{"client", tryClient, map[string]string{"virtual": "nobody there has lines to be reversed"}},
 	{"server", tryServer, map[string]string{"virtual": "nobody there would come"}},
-	{"benchmark", tryBenchmark, map[string]string{"raw": "the kernel beside it can't be reached"}},
+	{"benchmark", tryBenchmark, map[string]string{"raw": "the kernel beside it can't be reached", "switch": "there is no kernel on it"}},
 	{"loopback", tryLoopback, nil},
 	{"tcpdump", tryTcpdump, map[string]string{"virtual": "nothing passes there unasked"}},
 }
 
+// switchPeer is the other host of a switch, at the kernel's address. As args say it waits, or tries the server, or
+// pings us, until that has succeeded.
+const switchPeer = `
+def page(conn):
+    conn.recv_until(b"\r\n\r\n")
+    text = "a page of the peer's\n" * 200
+    conn.send("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+
+def lines(conn):
+    for text in ["abcdefg", "smolsh"]:
+        conn.send(text + "\n")
+        print("the client says", conn.recv_until(b"\n"))
+
+def visit():
+    c = tcp.connect("192.168.69.1:6970", timeout="20s")
+    c.send("abcdefg\n")
+    print("6970 says", c.recv_until(b"\n", timeout="20s"))
+    u = udp.connect("192.168.69.1:6969")
+    u.send("anything")
+    print("6969 says", u.recv(timeout="1s").data)
+
+serve("tcp", 8000, page)
+serve("tcp", 1234, lines)
+print("ready")
+for _ in range(60):
+    if args == ["visit"]:
+        error = catch(visit).error
+        if not error:
+            break
+        print(error)
+    if args == ["ping"]:
+        ping("192.168.69.1", count=1)
+    sleep("100ms")
+wait()
+`
+
+// peer runs the other host of the switch, until it is stopped.
+func (p *place) peer(args ...string) *program {
+	peer := p.cables.host(100, switchPeer, args...)
+	peer.said("ready")
+	return peer
+}
+
 func tryPing(p *place) error {
+	if p.cables != nil {
+		defer p.peer().stop()
+	}
 	out, err := p.run("ping.star", kernel)
 	if err != nil {
 		return err
@@ -139,7 +202,11 @@ func tryPing(p *place) error {
 
 func tryHTTPClient(p *place) error {
 	want := "<h1>peer</h1>"
-	if !p.virtual {
+	switch {
+	case p.cables != nil:
+		defer p.peer().stop()
+		want = strings.Repeat("a page of the peer's\n", 200)
+	case !p.virtual:
 		ln, err := net.Listen("tcp4", ":8000") // on this thread, which is in the namespace
 		if err != nil {
 			return err
@@ -158,7 +225,7 @@ func tryHTTPClient(p *place) error {
 func untraced(out string) string {
 	var b strings.Builder
 	for l := range strings.Lines(out) {
-		if !strings.Contains(l, "eth0 ") && !strings.Contains(l, "tap0 ") && !strings.Contains(l, "tun0 ") && !strings.Contains(l, "veth1 ") &&
+		if !strings.Contains(l, "eth0 ") && !strings.Contains(l, "tap0 ") && !strings.Contains(l, "tun0 ") && !strings.Contains(l, "veth1 ") && !strings.Contains(l, "sw ") &&
 			!strings.HasSuffix(l, "x: randomly dropping a packet\n") {
 			b.WriteString(l)
 		}
@@ -167,6 +234,12 @@ func untraced(out string) string {
 }
 
 func tryClient(p *place) error {
+	if p.cables != nil {
+		peer := p.peer()
+		defer peer.stop()
+		_, err := p.run("client.star", kernel, "1234")
+		return errors.Join(err, expect(peer.out.String(), "the client says gfedcba\n", "the client says hsloms\n"))
+	}
 	ln, err := net.Listen("tcp4", ":1234")
 	if err != nil {
 		return err
@@ -194,6 +267,13 @@ func tryClient(p *place) error {
 func tryServer(p *place) error {
 	s := p.start("server.star")
 	defer s.stop()
+	if p.cables != nil {
+		peer := p.peer("visit")
+		defer peer.stop()
+		peer.said("6970 says gfedcba\n")
+		peer.said("6969 says hello\n")
+		return nil
+	}
 	var c *net.TCPConn
 	for limit := time.Now().Add(40 * time.Second); c == nil; {
 		d, err := net.DialTimeout("tcp4", ours+":6970", 20*time.Second)
@@ -246,6 +326,11 @@ func tryLoopback(p *place) error {
 func tryTcpdump(p *place) error {
 	s := p.start("tcpdump.star", p.iface)
 	defer s.stop()
+	if p.cables != nil {
+		defer p.peer("ping").stop()
+		s.said(p.iface + " <  .*" + kernel + " > " + ours + ": icmp echo request")
+		return nil
+	}
 	want := p.iface + " <  " + kernel + " > " + ours + ": icmp echo request"
 	for limit := time.Now().Add(40 * time.Second); time.Now().Before(limit); {
 		_, _ = run("", "ping", "-c1", "-W1", ours)
@@ -321,7 +406,7 @@ and on a device, where the kernel's back-off takes real time,
     ` + strings.Join(betterNetwork, " ") + `
 
 each with --pcap. On a TAP and a TUN the kernel is at the other end; on raw another kernel is, at the far end
-of a cable.
+of a cable; on switch a host of another process is, and nobody is root.
 
 | Example | ` + strings.Join(matrixDevices, " | ") + " |\n|---|" + strings.Repeat("---|", len(matrixDevices)) + "\n")
 	var why []string

@@ -71,11 +71,18 @@ func (c *cables) serve() *program {
 // host runs a script on a host of the switch, with the last octet of its address.
 func (c *cables) host(last int, script string, args ...string) *program {
 	c.t.Helper()
-	file := filepath.Join(c.dir, fmt.Sprintf("host%d.star", last))
+	file := c.write(fmt.Sprintf("host%d.star", last), script)
+	return c.start(append([]string{"--device", "switch:" + c.path, "--addr", fmt.Sprintf("192.168.69.%d/24", last), file}, args...)...)
+}
+
+// write puts a script where the processes can read it.
+func (c *cables) write(name, script string) (file string) {
+	c.t.Helper()
+	file = filepath.Join(c.dir, name)
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 		c.t.Fatal(err)
 	}
-	return c.start(append([]string{"--device", "switch:" + c.path, "--addr", fmt.Sprintf("192.168.69.%d/24", last), file}, args...)...)
+	return file
 }
 
 // portsNow is the table of ports, asked for by the signal, by number and column's name.

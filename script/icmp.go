@@ -21,7 +21,7 @@ func icmpBuiltins() []*builtin {
 	const open = `i = icmp.bind(7); `
 	const send = `i.send(b"\x08\x00\x00\x00\x00\x07\x00\x01hello", "192.168.69.100")`
 	return []*builtin{
-		{name: "icmp.bind", sig: "id=0", kinds: "port", args: "id: 0 to 65535, 0 chooses one", result: "icmp_socket",
+		{name: "icmp.bind", sig: "id=0", kinds: "int:0..65535", args: "id: an identifier, 0 chooses one", result: "icmp_socket",
 			doc: "Receive the replies and errors with this identifier; 0 chooses one.", example: open + `i.id`, see: "ping", fn: icmpBind},
 		{name: "icmp.listen", sig: "udp", kinds: "port", args: "udp: a UDP port of ours", result: "icmp_socket",
 			doc: "Receive the errors about datagrams sent from a UDP port.", example: `icmp.listen(udp=6969)`, fn: icmpListen},

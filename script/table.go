@@ -42,6 +42,22 @@ type row struct {
 	about   starlark.Value // what the actions are bound to
 }
 
+// CompareSameType is starlark.Comparable's: rows are equal where their columns and all that is in them are.
+func (r *row) CompareSameType(op syntax.Token, other starlark.Value, depth int) (bool, error) {
+	o := other.(*row)
+	if op != syntax.EQL && op != syntax.NEQ {
+		return false, fmt.Errorf("rows have no order: compare a column of theirs")
+	}
+	same := slices.EqualFunc(r.t.cols, o.t.cols, func(a, b column) bool { return a.name == b.name })
+	for i := 0; same && i < len(r.vals); i++ {
+		var err error
+		if same, err = starlark.EqualDepth(r.vals[i], o.vals[i], depth-1); err != nil {
+			return false, err
+		}
+	}
+	return same == (op == syntax.EQL), nil
+}
+
 func (t *table) add(vals ...starlark.Value) *row {
 	r := &row{t: t, vals: vals}
 	t.rows = append(t.rows, r)
@@ -117,7 +133,14 @@ func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {
 		if n := nearest(string(k), known); n != "" {
 			return nil, false, fmt.Errorf("no %s %s (did you mean %s?)", t.cols[t.key].name, k, n)
 		}
-		return nil, false, nil
+		return nil, false, fmt.Errorf("no %s %s in the table of %d", t.cols[t.key].name, k, len(t.rows))
+	case *row:
+		for _, r := range t.rows {
+			if same, err := starlark.Equal(r, k); same || err != nil {
+				return r, same, err
+			}
+		}
+		return nil, false, fmt.Errorf("no such row in the table of %d", len(t.rows))
 	}
 	return nil, false, fmt.Errorf("a table is indexed by a row's number or its %s, got %s", t.cols[t.key].name, k.Type())
 }

@@ -196,7 +196,11 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 		}
 		return "", "", nil
 	}
-	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %s", x.Type())
+	hint := ""
+	if x.Type() == "switch" {
+		hint = ": put it on one of its cables, the link that s.attach(host) gives"
+	}
+	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %s%s", x.Type(), hint)
 }
 
 // faultMatch makes the rule's predicate of match=: a filter, or a function of a packet.

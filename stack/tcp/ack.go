@@ -105,6 +105,9 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	n = min(max(n, 0), v.buf.Len())
 	v.buf.Discard(n)
 	v.nxt = wire.MaxSeq(v.nxt, ack)
+	if g := &c.cong; !g.inRecovery && g.recover.Less(ack) {
+		g.recover = ack.Add(-1) // follows SND.UNA, lest it come to lie ahead of it after 2 GiB without a loss
+	}
 	v.bytesAcked += uint64(n)
 	c.rtt.backoffs = 0
 	if v.una == v.max {

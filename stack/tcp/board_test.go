@@ -176,7 +176,8 @@ func TestReorderingWindowFallsBack(t *testing.T) {
 	c.snd.board = &board{}
 	for range 300 {
 		c.widen()
-		c.snd.una, c.snd.nxt = c.snd.una+1, c.snd.nxt+1
+		c.snd.una++
+		c.snd.nxt, c.snd.max = c.snd.una, c.snd.una
 	}
 	if c.reo.mult != maxReoMult {
 		t.Errorf("it grows to %d quarters", c.reo.mult)

@@ -85,7 +85,7 @@ func (c *Conn) heedEcho(now clock.Instant, s *Segment) {
 // reduced reports whether the window has been reduced for a mark, and what was out then is not all acknowledged by
 // ack.
 func (c *Conn) reduced(ack wire.Seq) bool {
-	return c.ecn != nil && c.ecn.reduced && ack.LessEq(c.ecn.until)
+	return c.ecn != nil && c.ecn.reduced && c.ecn.until.Between(ack, c.snd.max)
 }
 
 // lose has the controller answer to a loss that was found among flight octets. A window that was reduced for a mark

@@ -31,7 +31,7 @@ type hystart struct {
 
 // grown is how much an acknowledgement makes the window grow, and whether slow start is over.
 func (h *hystart) grown(a *Acked, mss int) (n int, over bool) {
-	if !h.began || h.end.LessEq(a.Una) {
+	if !h.began || !h.end.In(a.Una.Add(1), a.Nxt.Sub(a.Una)) {
 		if h.css {
 			if h.rounds++; h.rounds >= cssRounds {
 				return 0, true

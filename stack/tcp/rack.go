@@ -109,7 +109,7 @@ func (r *rack) advance(x *seen, rtt time.Duration) {
 // reordering window was too small. Once a round trip.
 func (c *Conn) widen() {
 	r, o := &c.snd.board.rack, &c.reo
-	if r.inRound && c.snd.una.Less(r.round) {
+	if r.inRound && r.round.In(c.snd.una.Add(1), c.snd.max.Sub(c.snd.una)) {
 		return
 	}
 	r.round, r.inRound = c.snd.nxt, true

@@ -74,20 +74,21 @@ func (c *Conn) guard(now clock.Instant) {
 	}
 }
 
-// takeSACK puts the blocks on the board. One that is not wholly within (SND.UNA, SND.MAX] was never sent or
-// is old, and says nothing (RFC 2018 §5). The first may be what has come twice (RFC 2883 §4): it is below
-// the acknowledgement, or within the second.
+// takeSACK puts the blocks on the board. A block that is not wholly within (SND.UNA, SND.MAX] names octets
+// that were never sent or are acknowledged already, and is ignored (RFC 2018 §5). The first block may be a
+// D-SACK (RFC 2883 §4): it lies below the acknowledgement, or within the second block.
 func (c *Conn) takeSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
 	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
+	oldest, next := v.una.Add(-v.maxWnd), v.una.Add(1)
 	if len(list) > 0 {
 		k := list[0]
-		within := len(list) > 1 && list[1].Left.LessEq(k.Left) && k.Right.LessEq(list[1].Right)
-		if (k.Right.LessEq(s.Ack) || within) && k.Left.Less(k.Right) && v.una.Add(-v.maxWnd).LessEq(k.Left) {
+		inSecond := len(list) > 1 && list[1].Within(next, v.max) && k.Within(list[1].Left, list[1].Right)
+		if k.Within(oldest, s.Ack) || inSecond {
 			twice = k
 		}
 	}
 	for _, k := range list {
-		if v.una.Less(k.Left) && k.Right.LessEq(v.max) {
+		if k.Within(next, v.max) {
 			v.board.sack(k.Left, k.Right, d)
 		}
 	}

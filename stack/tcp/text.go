@@ -67,6 +67,9 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	r.buf.Extend(n)
 	r.base += int64(n)
 	r.nxt = r.nxt.Add(n)
+	if r.urgent && r.nxt.Sub(r.up) > 1<<30 {
+		r.urgent = false // forgotten before it would lie ahead again, by the order of the circle
+	}
 	switch {
 	case segs > 1 || n > len(p) || r.segs > 0 && n != int(r.even):
 		r.even = 0

@@ -55,9 +55,11 @@ func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 }
 
 // take is rule R3 of §5.3: the stamp of an acceptable segment that begins at or before the last
-// acknowledgement sent is what we echo next, so that a delayed ACK tells the longest time.
+// acknowledgement sent is what we echo next, so that a delayed ACK tells the longest time. A TS.Recent that
+// is too old to be compared with is replaced by any stamp (§5.5).
 func (t *stamps) take(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
-	if t.on && o.HasTimestamps && int32(o.TSVal-t.recent) >= 0 && seq.LessEq(t.ackSent) {
+	newer := int32(o.TSVal-t.recent) >= 0 || now.Sub(t.recentAt) >= stampAge
+	if t.on && o.HasTimestamps && newer && seq.LessEq(t.ackSent) {
 		t.recent, t.recentAt = o.TSVal, now
 	}
 }

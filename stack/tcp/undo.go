@@ -50,7 +50,7 @@ func (c *Conn) noteRepeat(now clock.Instant, from, end wire.Seq) {
 // copied on the way, and says nothing of what was lost (RFC 3708 §3).
 func (u *undo) repeated(k wire.SACKBlock) bool {
 	for i := range min(int(u.ranges), len(u.again)) {
-		if u.again[i].Left.LessEq(k.Left) && k.Right.LessEq(u.again[i].Right) {
+		if k.Within(u.again[i].Left, u.again[i].Right) {
 			return int(u.ranges) <= len(u.again)
 		}
 	}

@@ -16,6 +16,11 @@ func (s Seq) Add(n int) Seq { return s + Seq(uint32(n)) }
 // Sub returns how many octets s is after t, negative when it is before.
 func (s Seq) Sub(t Seq) int { return int(int32(s - t)) }
 
+// Between reports whether s lies in the closed interval that begins at lo and ends at hi, which is not
+// before lo. It holds for numbers anywhere on the circle: a chain of Less over three numbers or more is no
+// interval, since each link may go half the way round.
+func (s Seq) Between(lo, hi Seq) bool { return s-lo <= hi-lo }
+
 // In reports whether s is one of the n numbers that start at first.
 func (s Seq) In(first Seq, n int) bool { return uint32(s-first) < uint32(n) }
 

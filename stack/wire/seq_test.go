@@ -65,3 +65,26 @@ func TestSeqAcrossTheWrap(t *testing.T) {
 		}
 	}
 }
+
+// TestBlockWithin holds Within against the list of a block's octets: on a circle of numbers around edges that lie
+// anywhere, each is one of the interval's.
+func TestBlockWithin(t *testing.T) {
+	edges := []Seq{0, 1, 2, 9, 10, 11, 12, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<31 + 9, 1<<31 + 10, 1<<31 + 11, 1<<32 - 2, 1<<32 - 1}
+	for _, base := range []Seq{0, 5, 1 << 31, 1<<32 - 3, 1<<32 - 12} {
+		for _, n := range []int{0, 1, 10} {
+			lo, hi := base, base.Add(n)
+			for _, l := range edges {
+				for _, r := range edges {
+					b := SACKBlock{base + l, base + r}
+					want := l < r && int(r) <= n
+					if got := b.Within(lo, hi); got != want {
+						t.Errorf("%d to %d within %d to %d: %v", b.Left, b.Right, lo, hi, got)
+					}
+				}
+			}
+			if b := (SACKBlock{lo, hi}); b.Within(hi.Add(1), hi) {
+				t.Errorf("%d to %d is within an interval that ends before it begins", lo, hi)
+			}
+		}
+	}
+}

@@ -50,6 +50,12 @@ const (
 // SACKBlock is a range of received octets, [Left, Right) (RFC 2018 §3).
 type SACKBlock struct{ Left, Right Seq }
 
+// Within reports whether the block holds at least one octet and lies in the interval [lo, hi), which is
+// empty if hi is not after lo. Nothing is assumed of the block's edges, which a peer chooses.
+func (b SACKBlock) Within(lo, hi Seq) bool {
+	return lo.Less(hi) && b.Left != b.Right && b.Left.Between(lo, hi) && b.Right.Between(b.Left, hi)
+}
+
 // TCPOptions are the options of a segment. The zero value is none.
 type TCPOptions struct {
 	MSS            uint16 // octets; 0 when absent

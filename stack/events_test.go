@@ -220,3 +220,42 @@ func TestNoAllocsEvents(t *testing.T) {
 		t.Error("nothing was told")
 	}
 }
+
+// A transition that a timer makes is told as it happens, and nothing of it is kept: TIME-WAIT's end, and a
+// connection that is given up.
+func TestEventsOfTimers(t *testing.T) {
+	n, a, b := pair(t)
+	l := listen(t, b, 80, tcp.Config{})
+	var log told
+	a.Events(log.take)
+	closed := func(what, want string) {
+		t.Helper()
+		log.lines = slices.DeleteFunc(log.lines, func(s string) bool { return !strings.Contains(s, "-CLOSED") })
+		if len(log.lines) != 1 || !strings.Contains(log.lines[0], want) {
+			t.Errorf("%s: told %q, want one line with %q", what, log.lines, want)
+		}
+		log.lines = nil
+		if len(a.transitions) != 0 {
+			t.Errorf("%s: %d transitions are kept", what, len(a.transitions))
+		}
+	}
+	client, server := dial(n, a, port(ipB, 80), l)
+	client.Close(n.now)
+	n.run(time.Second)
+	server.Close(n.now)
+	n.run(time.Minute)
+	closed("TIME-WAIT", "TIME-WAIT-CLOSED passive=false <nil>")
+
+	client, _ = dial(n, a, port(ipB, 80), l)
+	cfg := client.Config()
+	cfg.UserTimeout = time.Second
+	if err := client.SetConfig(n.now, cfg); err != nil {
+		t.Fatal(err)
+	}
+	n.lose = func(*Iface, *phy.Frame) bool { return true }
+	if _, err := client.Write(n.now, octets(10)); err != nil {
+		t.Fatal(err)
+	}
+	n.run(time.Minute)
+	closed("user timeout", "ESTABLISHED-CLOSED passive=false "+tcp.ErrUserTimeout.Error())
+}

@@ -169,16 +169,17 @@ func (c *TCPConn) path(now clock.Instant) bool {
 	return c.hop.iface != nil
 }
 
-// settle is called after whatever may have changed a connection: it runs timers that are due, forgets
-// what is over, puts on the ready list what wants to send, sets the timer and tells the user.
+// settle is called after whatever may have changed a connection. It runs the timers that are due and reports
+// the transitions, forgets a connection that is over, puts one that wants to send on the ready list, sets
+// the timer and tells the user.
 func (h *Host) settle(now clock.Instant, c *TCPConn) {
-	if len(h.transitions) > 0 {
-		h.raiseTCP(now, c)
-	}
 	if c.gone {
 		return
 	}
 	ready := c.conn.Ready(now) // gives back what is not needed any more
+	if len(h.transitions) > 0 { // after Ready, whose timers change the state too
+		h.raiseTCP(now, c)
+	}
 	h.weigh(c)
 	accepted := c.promote()
 	switch {

@@ -147,7 +147,7 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	if s.Flags.Has(wire.RST) {
 		h.count(tcpOutRsts)
 	}
-	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN, true)
+	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN, !c.conn.MayFragment())
 	s.Payload, s.Lent = nil, [2][]byte{}
 	return true
 }

@@ -94,7 +94,7 @@ func (r *Ring) Discard(n int) {
 	r.head = int32((int(r.head) + n) & (len(r.buf) - 1))
 	r.n -= int32(n)
 	r.high -= int32(n)
-	if r.n == 0 && r.high <= 0 {
+	if r.Empty() {
 		r.head = 0 // where the cache has been lately
 	}
 }
@@ -106,9 +106,12 @@ func (r *Ring) Read(p []byte) int {
 	return n
 }
 
-// Release gives the storage back when the ring holds nothing at all.
+// Empty reports whether the ring holds no octet, neither in the queue nor beyond its end.
+func (r *Ring) Empty() bool { return r.n == 0 && r.high <= 0 }
+
+// Release gives the storage back if the ring is empty.
 func (r *Ring) Release() {
-	if r.n == 0 && r.high <= 0 {
+	if r.Empty() {
 		r.buf, r.head, r.high = nil, 0, 0
 	}
 }

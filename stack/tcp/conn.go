@@ -13,6 +13,7 @@ import (
 const (
 	defaultMSS = 536 // when the peer says nothing (RFC 9293 §3.7.1)
 	minMSS     = 48  // below it a peer's option is an attack on our packet rate
+	maxMSS     = 65535 - 40
 )
 
 // Conn is one connection: RFC 9293's TCB with its buffers. The zero Conn is not usable; see Open and
@@ -64,6 +65,7 @@ type send struct {
 	finSent  bool
 	full     uint8  // whether segments of the full size arrive
 	most     uint16 // size of the longest segment that both ends take, options included; 0: not agreed on yet
+	room     uint16 // octets that Emit's caller had room for last, timestamps not included
 
 	timedAt clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
 	againAt clock.Instant // when something was last repeated
@@ -166,7 +168,7 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c := &Conn{cfg: cfg, hooks: h, sack: !cfg.NoSACK}
 	c.snd = send{
 		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss,
-		mss: min(mss, defaultMSS), timedAt: clock.Never,
+		mss: min(mss, defaultMSS), room: maxMSS, timedAt: clock.Never,
 	}
 	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: int32(mss), wscale: scaleFor(cfg.recvMost()), scaled: true}
 	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())

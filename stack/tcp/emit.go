@@ -27,7 +27,7 @@ const (
 // Ready runs the timers that are due and reports whether Emit would emit.
 func (c *Conn) Ready(now clock.Instant) bool {
 	c.tick(now)
-	a, _ := c.next(c.snd.mss)
+	a, _ := c.next(min(c.snd.mss, int(c.snd.room)))
 	if a == nothing {
 		c.rest(now)
 	}
@@ -54,11 +54,13 @@ func (c *Conn) rest(now clock.Instant) {
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
 	c.restart(now)
-	room := len(dst) - c.sackRoom()
+	room := len(dst)
 	if c.ts.on {
 		room -= stampLen
 	}
-	a, n := c.next(max(0, room))
+	c.snd.room = uint16(max(0, min(room, maxMSS)))
+	room = max(0, room-c.sackRoom())
+	a, n := c.next(room)
 	if a == nothing {
 		c.rest(now)
 		return 0, false
@@ -77,9 +79,9 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.emitSYN(now, s)
 	case sendDupAck:
 		c.owe.dupAcks--
-		c.acknowledge(now, s, c.seq())
+		c.acknowledge(now, s, c.seq(), false)
 	case sendTail:
-		from, _, _ := c.tailProbe(max(0, room))
+		from, _, _ := c.tailProbe(room)
 		c.emitTail(now, dst[:n], s, from)
 	case sendLost:
 		c.emitLost(now, dst[:n], s)
@@ -94,7 +96,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.at.unanswered++
 		c.at.asked(now)
 		c.count(EventKeepAlive)
-		c.header(now, s, c.snd.max.Add(-1)) // old for the peer, which drops it with its acknowledgement
+		c.header(now, s, c.snd.max.Add(-1), false) // old for the peer, which drops it with its acknowledgement
 	case sendAck:
 		c.acknowledgeInSteps(now, s)
 	}
@@ -124,7 +126,9 @@ func (c *Conn) next(room int) (a action, n int) {
 		if v.wnd > 0 {
 			n = min(n, v.wnd)
 		}
-		return sendLost, n
+		if n > 0 || v.buf.Len() == 0 { // a segment without text is the FIN
+			return sendLost, n
+		}
 	}
 	if _, n, ok := c.tailProbe(room); ok {
 		return sendTail, n
@@ -139,8 +143,8 @@ func (c *Conn) next(room int) (a action, n int) {
 		return sendData, n
 	}
 	switch {
-	case o.probe && c.inFlight() == 0 && c.unsent():
-		return sendProbe, min(1, v.buf.Len(), room)
+	case o.probe && c.inFlight() == 0 && c.unsent() && room > 0:
+		return sendProbe, min(1, v.buf.Len())
 	case o.alive:
 		return sendKeepLive, 0
 	case o.ack || c.windowUpdateDue():
@@ -260,7 +264,7 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 // or is to be ignored, and advances SND.MAX. It returns the number behind the segment.
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
-	c.acknowledge(now, s, seq)
+	c.acknowledge(now, s, seq, len(p) > 0)
 	if off := seq.Sub(v.dataStart()); s.Lend && len(p) >= lendLeast {
 		s.Lent[0], s.Lent[1] = v.buf.View(off, len(p))
 	} else {
@@ -343,9 +347,10 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	}
 }
 
-// acknowledge makes s an acknowledgement of all that has come, with sequence number seq.
-func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq) {
-	c.header(now, s, seq)
+// acknowledge makes s an acknowledgement of all that has arrived in order, with sequence number seq; text says
+// whether it carries text as well.
+func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
+	c.header(now, s, seq, text)
 	c.acknowledged()
 }
 
@@ -363,7 +368,7 @@ func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
 	if r.prompt > 0 || c.cfg.DelayedAck < 0 {
 		step = 1
 	}
-	c.acknowledge(now, s, c.seq())
+	c.acknowledge(now, s, c.seq(), false)
 	if segs <= step || segs > fineAcks || r.even == 0 || r.early.Len() > 0 || r.eof || s.Options.NumSACK > 0 {
 		return
 	}
@@ -373,13 +378,13 @@ func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
 }
 
 // header is what every segment says after the handshake. Who owes an acknowledgement owes it still.
-func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq) {
+func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
 	if c.ecn != nil && c.ecn.echo {
 		s.Flags |= wire.ECE
 	}
 	c.ts.put(now, &s.Options)
-	c.putSACK(&s.Options)
+	c.putSACK(&s.Options, text)
 }
 
 func (c *Conn) acknowledged() {
@@ -389,8 +394,8 @@ func (c *Conn) acknowledged() {
 	c.at.delack = clock.Never
 }
 
-// releasable reports whether a buffer holds storage and no data.
-func releasable(r *buf.Ring) bool { return r.Len() == 0 && r.Allocated() > 0 }
+// releasable reports whether a buffer has storage and holds no octet, in order or beyond a gap.
+func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
 
 // idleStorage reports whether something is kept that holds nothing.
 func (c *Conn) idleStorage() bool {

@@ -91,36 +91,47 @@ func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 	}
 }
 
-// sackRoom is what the SACK option takes at most in the next segment, in octets.
+// sackRoom is the length of the SACK option in the next segment with text, in octets.
 func (c *Conn) sackRoom() int {
-	if g := c.rcv.early; c.sack && g != nil {
-		n := g.recents
-		if g.duplicate.Len() > 0 {
-			n++
-		}
-		if n > 0 {
-			return 4 + 8*min(n, c.maxBlocks())
-		}
+	if c.rcv.early == nil || !c.sack {
+		return 0
+	}
+	if n := min(c.rcv.early.reports(), c.maxBlocks(true)); n > 0 {
+		return 4 + 8*n
 	}
 	return 0
 }
 
-// maxBlocks is how many blocks there is room for (RFC 2018 §3).
-func (c *Conn) maxBlocks() int {
-	if c.ts.on {
-		return 3
+// reports is the number of blocks to be sent.
+func (g *gaps) reports() int {
+	if g.duplicate.Len() > 0 {
+		return g.recents + 1
 	}
-	return 4
+	return g.recents
+}
+
+// maxBlocks is how many blocks a segment has room for, with text or without: no more than the header takes
+// (RFC 2018 §3), than the packet takes, and beside text no more than half of the packet. On a link with the least
+// MTU the blocks would leave no room for a single octet of text.
+func (c *Conn) maxBlocks(text bool) int {
+	most, room := 4, int(c.snd.room)
+	if c.ts.on {
+		most = 3
+	}
+	if text {
+		room = min(room, c.snd.mss) / 2
+	}
+	return max(0, min(most, (room-4)/8))
 }
 
 // putSACK reports what has come early: the range that the last segment is in first, then those before it
 // (RFC 2018 §4). A duplicate goes before all of them, once (RFC 2883 §4).
-func (c *Conn) putSACK(o *wire.TCPOptions) {
+func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	r, g := &c.rcv, c.rcv.early
 	if g == nil || !c.sack {
 		return
 	}
-	n, most := 0, c.maxBlocks()
+	n, most := 0, c.maxBlocks(text)
 	add := func(x buf.Range) {
 		if n < most {
 			left := r.nxt.Add(int(x.Lo - r.base))

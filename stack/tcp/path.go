@@ -11,6 +11,7 @@ import (
 // option counts.
 const (
 	minPath     = 68 - 40          // every link carries that (RFC 791 §3.2, RFC 1191 §3)
+	leastPath   = 552 - 40         // no ICMP error makes segments shorter than this, which anybody can forge
 	pathAge     = 10 * time.Minute // how long a path is thought narrow, or done searching (RFC 1191 §6.3, RFC 4821 §7.7)
 	searchFirst = 1024             // what goes when long segments vanish (RFC 4821 §7.2, search_low)
 	searchLast  = 512              // and when these do too
@@ -38,6 +39,7 @@ const (
 type narrow struct {
 	fits  int // the size in use
 	since clock.Instant
+	cut   bool // the path is said to carry less than leastPath: routers may fragment our packets
 
 	claim    int      // a claim that is kept; 0: none
 	claimSeq wire.Seq // the segment it quotes
@@ -91,30 +93,41 @@ func (c *Conn) refit() {
 
 func (c *Conn) narrow() *narrow {
 	if c.path == nil {
-		c.path = &narrow{fits: int(c.snd.most)}
+		c.path = &narrow{fits: maxMSS}
+		if c.snd.most > 0 {
+			c.path.fits = int(c.snd.most)
+		}
 	}
 	return c.path
 }
 
 // LimitPath says that segments to this peer must not be longer than mss octets, options included, as was
-// learnt at the instant since. It never makes them longer.
+// learnt at the instant since. It never makes them longer, nor shorter than 512 octets: see MayFragment.
 func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	if c.snd.most > 0 && mss >= c.size() || c.path != nil && mss >= c.path.fits || mss < minPath {
 		return
 	}
-	p := c.narrow()
-	p.fits, p.since, p.searching, p.probe = mss, since, false, 0
+	c.narrow().limit(mss, since)
 	if c.snd.most > 0 {
 		c.refit()
 	}
 }
+
+// limit makes segments mss octets long, or leastPath where that would be too short, and ends a search.
+func (p *narrow) limit(mss int, since clock.Instant) {
+	*p = narrow{fits: min(p.fits, max(mss, leastPath)), cut: p.cut || mss < leastPath, since: since}
+}
+
+// MayFragment reports whether routers may fragment our packets: the path is said to carry less than the 552
+// octets below which no segment is made shorter. Such paths are rare, and forged errors are cheap.
+func (c *Conn) MayFragment() bool { return c.path != nil && c.path.cut }
 
 // TooBig takes in an ICMP error: the segment that begins at seq was too long, and mss octets, options
 // included, is all that fits (RFC 1191 §4, with the checks of RFC 5927 §7). It must quote what is on its way
 // and claim less than was sent. Where segments of the present size are known to arrive it is only kept: it is
 // believed when the quoted one times out, and forgotten when it is acknowledged.
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) Claim {
-	if c.snd.most == 0 || c.state < Established || !c.InFlight(seq) || mss < minPath || mss >= c.size() {
+	if c.snd.most == 0 || c.state < Established || !c.InFlight(seq) || mss < minPath || mss >= c.size() || c.MayFragment() && mss < leastPath {
 		return ClaimRefused
 	}
 	if c.snd.full == fullArrives {
@@ -129,8 +142,7 @@ func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) Claim {
 }
 
 func (c *Conn) believe(now clock.Instant, mss int) {
-	p := c.narrow()
-	*p = narrow{fits: mss, since: now}
+	c.narrow().limit(mss, now)
 	c.refit()
 	c.count(EventPathMTU)
 	c.tell(EpisodePath, whyTooBig)

@@ -113,10 +113,13 @@ func (c *Conn) resendable(room int) (n int, ok bool) {
 		return 0, false
 	}
 	n = max(0, min(size, v.dataEnd().Sub(from), c.segment(), room))
+	if n == 0 && from != v.dataEnd() { // a segment without text is the FIN
+		return 0, false
+	}
 	if !c.owe.fast && c.turn() == 0 {
 		return 0, false
 	}
-	return n, n+min(size-n, 1) > 0 && (c.owe.fast || c.cong.Cwnd-c.inFlight() >= min(n, v.mss))
+	return n, c.owe.fast || c.cong.Cwnd-c.inFlight() >= min(n, v.mss)
 }
 
 // emitLost sends n octets again, or the FIN.

@@ -43,6 +43,9 @@ func (c *Conn) tailProbe(room int) (from wire.Seq, n int, ok bool) {
 		return 0, 0, false
 	}
 	most := min(c.segment(), room)
+	if most == 0 {
+		return 0, 0, false
+	}
 	if n = min(v.dataEnd().Sub(v.nxt), v.wnd-v.nxt.Sub(v.una), most); n > 0 {
 		return v.nxt, n, true
 	}

@@ -69,7 +69,7 @@ var tcpOptions = map[string]tcpOption{
 		func(c *tcp.Config) *time.Duration { return &c.TimeWait }, -1),
 	"rto_initial": span(kindDuration, "retransmission timeout before anything is measured",
 		func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
-	"rto_min": span(kindDuration, "shortest retransmission timeout",
+	"rto_min": span(kindDuration, "how much the retransmission timeout exceeds the round trip at least",
 		func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
 	"timestamps": {kind: kindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
 		c.NoTimestamps = !v.(bool)

@@ -37,7 +37,7 @@ type Config struct {
 	DelayedAck    time.Duration // longest delay of an ACK; negative: none is delayed
 	TimeWait      time.Duration // 2 MSL; negative: none
 	RTOInitial    time.Duration // RFC 6298 §2.1
-	RTOMin        time.Duration // RFC 6298 §2.4
+	RTOMin        time.Duration // least of RTO - SRTT: the floor of the variance's term (RFC 6298 §2.3, §2.4)
 	RTOMax        time.Duration // RFC 6298 §2.5
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
 	Congestion    Algorithm     // how the congestion window answers to the path

@@ -25,7 +25,10 @@ type estimator struct {
 // rtoMax is the longest timeout; the shortest one prevails.
 func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
-// sample takes in the round trip of a segment that was sent once (§2.2, §2.3); it ends the back-off.
+// sample takes in the round trip of a segment that was sent once (§2.2, §2.3); it ends the back-off. The floor
+// of the timeout is that of its variance: over a long steady path RTTVAR shrinks to nothing, and a timeout
+// of SRTT alone would run out for every acknowledgement that is a little late. Deviates: §2.4 has a floor of
+// 1 s for the whole timeout.
 func (e *estimator) sample(r time.Duration, cfg *Config) {
 	e.backedOff = false
 	if e.srtt == 0 {
@@ -34,7 +37,7 @@ func (e *estimator) sample(r time.Duration, cfg *Config) {
 		e.rttvar += ((e.srtt - r).Abs() - e.rttvar) / 4
 		e.srtt += (r - e.srtt) / 8
 	}
-	e.rto = min(max(e.srtt+max(granularity, 4*e.rttvar), cfg.RTOMin), cfg.rtoMax())
+	e.rto = min(e.srtt+max(granularity, 4*e.rttvar, cfg.RTOMin), cfg.rtoMax())
 }
 
 // backOff doubles the timeout (§5.5).

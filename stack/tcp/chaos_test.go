@@ -164,7 +164,9 @@ func (x *chaos) live(steps int) {
 		return
 	}
 	for i, c := range x.c {
-		if c.Err() != nil {
+		// A peer whose TIME-WAIT has ended before all its answers arrived has everything, and resets us.
+		late := c.Err() == ErrReset && x.c[1-i].Err() == nil
+		if c.Err() != nil && !late {
 			x.t.Fatalf("%v end %d: %v", x.what, i, c.Err())
 		}
 		if len(x.got[i]) != len(x.sent[1-i]) {

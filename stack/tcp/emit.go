@@ -72,9 +72,13 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	case sendReply:
 		s.Seq, s.Ack, s.Flags = c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags
 		c.owe.hasReply = false
+		if c.state != Closed && c.state != Listen && c.state != SynSent { // until then no timestamps are agreed on
+			c.ts.put(now, &s.Options)
+		}
 	case sendReset:
 		s.Seq, s.Ack, s.Flags = c.seq(), c.rcv.nxt, wire.RST|wire.ACK
 		c.owe.reset = false
+		c.ts.put(now, &s.Options) // RFC 7323 §3.2
 	case sendSYN:
 		c.emitSYN(now, s)
 	case sendDupAck:

@@ -12,8 +12,8 @@ SYN | half | = | SYN,ACK | tcp duplicate | 0 | §3.8.1: our answer was lost, so 
 SYN | sync | = | ACK | tcp duplicate | 0 | §3.10.7.4 step 1
 
 SYN +100 | CL | = | RST,ACK | no socket | 0 | §3.10.7.1
-SYN +100 | LI | SR | SYN,ACK+100 | - | 0 | §3.10.7.2 step 3; §3.5: not readable before ESTABLISHED
-SYN +100 | SS | SA | SYN,ACK+100 | - | 0 | §3.10.7.3 step 4; §3.5
+SYN +100 | LI | SR | SYN,ACK | - | 0 | §3.10.7.2 step 3; RFC 7413 §3: neither acknowledged nor kept
+SYN +100 | SS | SA | SYN,ACK | - | 0 | §3.10.7.3 step 4; RFC 7413 §3: neither acknowledged nor kept
 SYN +100 | half | = | SYN,ACK | tcp duplicate | 0 | §3.8.1
 SYN +100 | ES F1 F2 | = | ACK | tcp duplicate | 0 | §3.10.7.4 step 1
 SYN +100 | fin | = | ACK | tcp duplicate | 0 | §3.10.7.4 step 1

@@ -43,7 +43,8 @@ func (c *Conn) refuse(s *Segment) {
 }
 
 // receiveListen is §3.10.7.2. A SYN with FIN is dropped: no one means it (it is a scanner's), and T/TCP,
-// which did, is historic.
+// which did, is historic. Deviates: text that comes with the SYN is not queued until ESTABLISHED but dropped,
+// and the peer retransmits it: its address may be forged, and only Fast Open tells (RFC 7413 §3).
 func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case s.Flags&wire.RST != 0:
@@ -61,17 +62,11 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	c.owe.syn = true
 	c.at.waiting = now
 	c.setState(SynReceived)
-	c.acceptBehindSYN(now, s)
 	return drop.None
 }
 
-// acceptBehindSYN keeps the text that came with a SYN, as far as the window reaches.
-func (c *Conn) acceptBehindSYN(now clock.Instant, s *Segment) {
-	c.cutToWindow(s)
-	c.acceptText(now, s.Seq, s.Payload, s.Segments())
-}
-
-// receiveSynSent is §3.10.7.3.
+// receiveSynSent is §3.10.7.3. A SYN without ACK may come from a forged address: like a listener, we neither
+// keep nor acknowledge its text. One that acknowledges ours completes the handshake, and its text counts.
 func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	ack := s.Flags&wire.ACK != 0
 	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
@@ -93,14 +88,14 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
 		c.setState(SynReceived)
 		c.owe.syn = true
-		c.acceptBehindSYN(now, s)
 		return drop.None
 	}
 	c.owe.syn = false
 	c.owe.ack = true
 	c.establish(now)
 	c.ackProgress(now, s)
-	c.acceptBehindSYN(now, s)
+	c.cutToWindow(s)
+	c.acceptText(now, s.Seq, s.Payload, s.Segments())
 	c.checkURG(s)
 	c.checkFIN(now, s)
 	return drop.None
@@ -110,7 +105,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
-	c.ts.ackSent = r.nxt // text may come before our answer has gone
+	c.ts.ackSent = r.nxt // text may come before our answer has been sent
 	r.adv = r.nxt.Add(min(r.buf.Limit(), 0xffff))
 	r.slack = int32(max(0, r.buf.Limit()-0xffff))
 	mss := defaultMSS
@@ -306,8 +301,12 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	case Established, FinWait1, FinWait2, CloseWait:
 		c.count(EventEstabReset)
 		c.fail(ErrReset, false)
-	default: // CLOSING, LAST-ACK: nobody is left to be told
-		c.close()
+	default: // CLOSING, LAST-ACK
+		if c.snd.buf.Len() > 0 {
+			c.fail(ErrReset, false) // the peer may have lost what it has not acknowledged
+			break
+		}
+		c.close() // only our FIN was not acknowledged
 	}
 	return drop.None
 }

@@ -121,7 +121,7 @@ func (c *Conn) window(syn bool) uint16 {
 	switch {
 	case syn && c.state == SynSent:
 		return uint16(min(r.buf.Limit(), 0xffff))
-	case syn: // it acknowledges, perhaps text too
+	case syn: // SYN-ACK
 		return uint16(min(max(0, r.adv.Sub(r.nxt)), 0xffff))
 	}
 	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, int(r.mss)) {

@@ -20,14 +20,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // Read moves received octets into p: 0 and nil when there are none yet, io.EOF after the last one of a
 // stream the peer has closed, the reason when the connection has ended otherwise. What was received
-// before a reset can still be read; what came with a SYN waits until the handshake has shown that the
-// peer is who it says it is (RFC 9293 §3.5).
+// before a reset can still be read.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.rcv.closed {
 		return 0, ErrClosing
-	}
-	if c.state == SynReceived {
-		return 0, nil
 	}
 	if n := c.rcv.buf.Read(p); n > 0 || len(p) == 0 {
 		c.rcv.round.taken += uint32(n)
@@ -62,12 +58,7 @@ func (c *Conn) ended() error {
 }
 
 // Readable is the number of octets Read has for the caller.
-func (c *Conn) Readable() int {
-	if c.state == SynReceived {
-		return 0
-	}
-	return c.rcv.buf.Len()
-}
+func (c *Conn) Readable() int { return c.rcv.buf.Len() }
 
 // Writable is the number of octets Write would take, 0 when it would fail.
 func (c *Conn) Writable() int {

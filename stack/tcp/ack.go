@@ -105,8 +105,10 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	n = min(max(n, 0), v.buf.Len())
 	v.buf.Discard(n)
 	v.nxt = wire.MaxSeq(v.nxt, ack)
+	// These two follow SND.UNA, lest they come to lie ahead of it after 2 GiB.
+	v.smallEnd = wire.MaxSeq(v.smallEnd, ack)
 	if g := &c.cong; !g.inRecovery && g.recover.Less(ack) {
-		g.recover = ack.Add(-1) // follows SND.UNA, lest it come to lie ahead of it after 2 GiB without a loss
+		g.recover = ack.Add(-1)
 	}
 	v.bytesAcked += uint64(n)
 	c.rtt.backoffs = 0

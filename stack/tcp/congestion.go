@@ -64,7 +64,10 @@ func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 		return
 	}
 	if flight+g.MSS > g.Cwnd || c.limiting() {
-		a := Acked{Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Repair: g.afterTimeout || c.snd.nxt.Less(c.snd.max), Una: c.snd.una, Nxt: c.snd.nxt}
+		a := Acked{
+			Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Paced: c.paces(), Una: c.snd.una, Nxt: c.snd.nxt,
+			Repair: g.afterTimeout || c.snd.nxt.Less(c.snd.max),
+		}
 		c.controller().Acked(now, &g.Window, &a)
 		g.Cwnd = min(g.Cwnd, MaxBuffer)
 		c.tuneSend(rtt)

@@ -26,14 +26,16 @@ type Conn struct {
 	newTail   bool  // data has gone for the first time since the tail's timer was set
 	lossTimer uint8 // what at.loss waits for
 	reo       reordering
-	sack      bool  // selective acknowledgements: we offer them, and go on when the peer does too
-	retrans   int32 // segments repeated in all
+	sack      bool // selective acknowledgements: we offer them, and go on when the peer does too
 	err       error
 	soft      error // the last ICMP error, kept to explain a timeout
 
-	snd  send
-	rcv  receive
-	owe  intents
+	snd send
+	rcv receive
+	owe intents
+
+	retrans int32 // segments repeated in all, beside owe for the room
+
 	cong congestion
 	rtt  estimator
 	ts   stamps
@@ -57,6 +59,7 @@ type send struct {
 	wl1, wl2 wire.Seq
 	timedSeq wire.Seq // the segment whose round trip is being measured ends here, sent at timedAt
 	fullEnd  wire.Seq // see noteLength
+	smallEnd wire.Seq // one past the last segment that was shorter than the full size (Minshall's SND.SML)
 	wnd      int      // octets, scaled
 	maxWnd   int      // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
 	mss      int      // payload we send at most in one segment
@@ -167,7 +170,7 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	mss = max(mss, minMSS)
 	c := &Conn{cfg: cfg, hooks: h, sack: !cfg.NoSACK}
 	c.snd = send{
-		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss,
+		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss, smallEnd: iss,
 		mss: min(mss, defaultMSS), room: maxMSS, timedAt: clock.Never,
 	}
 	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: int32(mss), wscale: scaleFor(cfg.recvMost()), scaled: true}

@@ -20,6 +20,7 @@ type Acked struct {
 	RTT      time.Duration // of something that was sent once and has just arrived; 0: nothing tells
 	SRTT     time.Duration
 	Repair   bool     // what was out at a timeout is not acknowledged yet
+	Paced    bool     // what the window lets out at once is spread over the round trip
 	Una, Nxt wire.Seq // SND.UNA now and SND.NXT: what is sent from here on is acknowledged a round later
 }
 
@@ -79,8 +80,9 @@ func (a Algorithm) controller() Controller {
 	return newCubic()
 }
 
-// slowStart is how much an acknowledgement adds to the window in slow start: byte counting with L of two segments,
-// of one after a timeout, when it also covers what had arrived before (RFC 3465 §2.3).
+// slowStart is how much an acknowledgement adds to the window in slow start: byte counting with L of two segments
+// (RFC 3465 §2.2). After a timeout L is one segment, since an acknowledgement also covers octets that had arrived
+// before (§2.3).
 func (a *Acked) slowStart(mss int) int {
 	if a.Repair {
 		return min(a.Octets, mss)

@@ -189,7 +189,7 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if n <= 0 {
 		return 0, false
 	}
-	nagle, mss := !c.cfg.NoDelay && !v.closed, c.segment()
+	nagle, mss := c.nagle(), c.segment()
 	if n > mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
 		n -= n % mss
 	}
@@ -198,11 +198,19 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	case n >= mss, v.nxt.Less(v.max), c.owe.probe:
 		return n, true
 	case n == d:
-		return n, idle || !nagle // §3.7.4
+		return n, !nagle
 	case n == room: // the caller's room, not the window, is the limit
 		return n, true
 	}
 	return n, 2*n >= v.maxWnd && (idle || c.cfg.NoDelay)
+}
+
+// nagle reports whether a segment shorter than the full size has to wait: another such segment is on its way
+// (RFC 9293 §3.7.4 in Minshall's form). Nagle's own form, in which any octet on its way holds it back, delays
+// the tail of each write that is longer than a segment by the peer's delayed acknowledgement.
+func (c *Conn) nagle() bool {
+	v := &c.snd
+	return !c.cfg.NoDelay && !v.closed && v.smallEnd.In(v.una.Add(1), v.nxt.Sub(v.una))
 }
 
 // emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
@@ -220,6 +228,9 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 		if s.Flags&wire.FIN != 0 {
 			v.nxt = end.Add(1)
 		}
+	}
+	if len(p)%c.segment() != 0 {
+		v.smallEnd = v.nxt
 	}
 	c.noteSent(now)
 	c.pace(now, len(p))

@@ -14,7 +14,7 @@ const (
 	hystartSamples   = 8
 	cssGrowthDivisor = 4
 	cssRounds        = 5
-	slowStartLimit   = 8 // L: segments that one acknowledgement may add
+	slowStartLimit   = 8 // L: segments that one acknowledgement may add to the window of a sender without pacing
 )
 
 // hystart is HyStart++ (RFC 9406): it leaves the first slow start when round trips grow longer, before
@@ -46,7 +46,10 @@ func (h *hystart) grown(a *Acked, mss int) (n int, over bool) {
 		}
 		h.samples = min(h.samples+1, hystartSamples)
 	}
-	n = min(a.Octets, slowStartLimit*mss)
+	n = a.Octets
+	if !a.Paced {
+		n = min(n, slowStartLimit*mss)
+	}
 	if h.samples == hystartSamples {
 		thresh := max(hystartMinThresh, min(h.last/hystartDivisor, hystartMaxThresh))
 		switch {

@@ -293,7 +293,8 @@ ACK at edge | CL | = | RST | no socket | 0 | §3.10.7.1
 ACK at edge | LI | = | RST | tcp bad ack | 0 | §3.10.7.2 step 2
 ACK at edge | SS | = | RST | tcp bad ack | 0 | §3.10.7.3 step 1
 ACK at edge | half | = | RST | tcp bad ack | 0 | §3.10.7.4 step 5, SYN-RECEIVED
-ACK at edge | sync | = | - | - | 0 | deviates from §3.10.7.4 step 1: a peer that has filled the window sends no other
+ACK at edge | ES F1 F2 CW CG LA | = | - | - | 0 | deviates from §3.10.7.4 step 1: a peer that has filled the window sends no other
+ACK at edge | TW | = | ACK | tcp out of window | 0 | §3.10.7.4 step 1: nothing lies beyond the peer's FIN
 
 FIN at edge | CL | = | RST | no socket | 0 | §3.10.7.1
 FIN at edge | LI | = | RST | tcp bad ack | 0 | §3.10.7.2 step 2

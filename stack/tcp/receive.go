@@ -213,7 +213,8 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 		c.answerUnacceptable(now, s)
 		return drop.TCPDuplicate
 	case first == r.nxt: // also at a zero window
-	case r.adv.Less(first), first == r.adv && (len(s.Payload) > 0 || s.Flags&wire.RST != 0):
+	case r.adv.Less(first), first == r.adv && (len(s.Payload) > 0 || s.Flags&wire.RST != 0),
+		c.state == TimeWait && r.nxt.Less(first) && s.Len() == 0 && s.Flags&wire.RST == 0: // nothing lies beyond the peer's FIN
 		c.answerUnacceptable(now, s)
 		return drop.TCPOutOfWindow
 	}

@@ -14,8 +14,8 @@ var limitWords = [][2]string{
 	{"sockets", "sockets of every kind"},
 	{"connections", "TCP connections, those in TIME-WAIT included"},
 	{"syn_queue", "half-open connections of one listener; beyond it SYNs are answered by cookies"},
-	{"buffers", "octets of storage for what connections send and receive; beyond it each has what it has, or 65536 each way"},
-	{"reassembly", "octets received that wait beyond a gap, of all connections"},
+	{"buffers", "octets of storage for what connections send and receive; while more than half is used each peer's address has its share at most"},
+	{"reassembly", "octets of storage for what waits beyond a gap, counted from the gap on; shared like buffers"},
 	{"fragments", "octets of storage for fragments of datagrams that are not complete; the oldest make room"},
 	{"neighbors", "neighbours of one interface; those we never sent to make room"},
 	{"unresolved", "neighbours of one interface that have not answered yet"},
@@ -53,7 +53,11 @@ func limitsTable(c *call) (starlark.Value, error) {
 	h.do(func(clock.Instant) { infos = h.h.LimitInfos() })
 	t := c.table(columns(limitColumns)...)
 	for k, l := range infos {
-		t.add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(limitWords[k][1]))
+		paidBy := ""
+		if l.Peer.IsValid() {
+			paidBy = l.Peer.String()
+		}
+		t.add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
 	}
 	return t, nil
 }

@@ -78,6 +78,7 @@ const (
 	tcpExtSyncookiesRecv
 	tcpExtSyncookiesFailed
 	tcpExtOFOQueue
+	tcpExtOFOPruned
 	tcpExtAbortOnTimeout
 	tcpExtAbortOnData
 	tcpExtAbortOnClose
@@ -175,6 +176,7 @@ var counterNames = [numCounters]string{
 	tcpExtSyncookiesRecv:      "TcpExtSyncookiesRecv",
 	tcpExtSyncookiesFailed:    "TcpExtSyncookiesFailed",
 	tcpExtOFOQueue:            "TcpExtTCPOFOQueue",
+	tcpExtOFOPruned:           "TcpExtOfoPruned",
 	tcpExtAbortOnTimeout:      "TcpExtTCPAbortOnTimeout",
 	tcpExtAbortOnData:         "TcpExtTCPAbortOnData",
 	tcpExtAbortOnClose:        "TcpExtTCPAbortOnClose",

@@ -22,6 +22,7 @@ var (
 	ErrNotFound    = errors.New("not there")                 // no such route, address or neighbour
 	ErrNoFrames    = errors.New("medium without frames")     // the interface's medium carries bare IP packets
 	ErrAddrRemoved = errors.New("connection reset: its local address was removed")
+	ErrNoStorage   = errors.New("connection aborted: the host's buffers are full, and its peer holds most of them")
 	ErrDown        = errors.New("interface is down") // administratively down
 	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination
 	ErrHostUnreach = tcp.ErrHostUnreach              // the neighbour does not answer

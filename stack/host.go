@@ -51,8 +51,8 @@ type Host struct {
 	tcpPorts   map[uint16]int // listeners by port, whatever their address
 	udpPorts   map[uint16]int // UDP sockets by port
 	sockets    int
-	storage    int // octets that the connections' buffers have room for, as of their last settling
-	early      int // octets in them that wait beyond a gap
+	buffers    pool // storage of the connections' buffers, as of their last settling
+	waiting    pool // the part of it for octets that wait beyond a gap
 	lastID     uint64
 	lastPort   [2]uint16 // RFC 6056's counters, TCP and UDP
 
@@ -86,7 +86,7 @@ type Host struct {
 	counters [numCounters]uint64
 	verdicts [Transmitted]uint64
 	drops    [drop.NumReasons]dropRecord
-	refusals [numLimits]uint64
+	refusals [numLimits]refusals
 }
 
 // New returns a host without interfaces.

@@ -2,10 +2,7 @@ package stack
 
 import (
 	"fmt"
-
-	"smolsh/stack/drop"
-	"smolsh/stack/tcp"
-	"smolsh/stack/wire"
+	"net/netip"
 )
 
 // Limits bound what a host keeps. Zero fields take the defaults. Host.SetLimit changes the first part of them
@@ -15,7 +12,7 @@ type Limits struct {
 	Connections int // TCP connections, in any state: as many as Sockets
 	SYNQueue    int // half-open connections of one listener: 1024
 	Buffers     int // octets of storage for what connections send and receive: 1 GiB
-	Reassembly  int // octets received that wait beyond a gap, of all connections: 256 MiB
+	Reassembly  int // octets of them for what waits beyond a gap, counted from the gap on: 256 MiB
 	Fragments   int // octets of storage for fragments of datagrams that are not complete: 4 MiB
 	RecvQueue   int // octets that wait in a UDP, ICMP, raw or frame socket, overhead included: 262,144
 	SendQueue   int // datagrams that wait for one interface: 512
@@ -30,9 +27,6 @@ type Limits struct {
 
 // DefaultBacklog is the backlog of a listener that names none.
 const DefaultBacklog = 128
-
-// leastStorage is what every connection may have, in octets each way, though the host's buffers are full.
-const leastStorage = 64 << 10
 
 func (l Limits) withDefaults() Limits {
 	def := func(v *int, d int) {
@@ -97,7 +91,19 @@ func (e *LimitError) Error() string {
 func (e *LimitError) Unwrap() error { return ErrLimit }
 
 // refused counts that a limit was reached.
-func (h *Host) refused(l limit) { h.refusals[l]++ }
+func (h *Host) refused(l limit) { h.refusals[l].count++ }
+
+// refusedTo is refused where the packets of one peer were refused, or its connections made room.
+func (h *Host) refusedTo(l limit, peer netip.Addr) {
+	h.refused(l)
+	h.refusals[l].peer = peer
+}
+
+// refusals is how often a limit was reached, and by whom last.
+type refusals struct {
+	count uint64
+	peer  netip.Addr
+}
 
 // refusal counts that a limit was reached, and is the error for it.
 func (h *Host) refusal(l limit) error {
@@ -118,12 +124,16 @@ type LimitInfo struct {
 	Used    int    // at present; of a limit for each listener, socket, neighbour or interface, by the one that uses most
 	Limit   int    // the most
 	Refused uint64 // how often there was no room
+
+	// Peer is who paid last: the address whose packet was refused, or whose connection made room; zero where
+	// the limit concerns no peer, or none paid.
+	Peer netip.Addr
 }
 
 // LimitInfos is every limit that SetLimit can change.
 func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
-		limitSockets: h.sockets, limitConnections: len(h.conns), limitBuffers: h.storage, limitReassembly: h.early,
+		limitSockets: h.sockets, limitConnections: len(h.conns), limitBuffers: h.buffers.used, limitReassembly: h.waiting.used,
 		limitFragments: h.assemblies.storage,
 		limitGroups:    h.memberships, limitPaths: len(h.paths),
 	}
@@ -143,7 +153,8 @@ func (h *Host) LimitInfos() []LimitInfo {
 	}
 	infos := make([]LimitInfo, numLimits)
 	for l := range infos {
-		infos[l] = LimitInfo{limitNames[l], used[l], *h.limitOf(limit(l)), h.refusals[l]}
+		r := h.refusals[l]
+		infos[l] = LimitInfo{Name: limitNames[l], Used: used[l], Limit: *h.limitOf(limit(l)), Refused: r.count, Peer: r.peer}
 	}
 	return infos
 }
@@ -190,46 +201,10 @@ func (h *Host) SetLimit(name string, most int) error {
 	return ErrNotFound
 }
 
-// registerConn is register for a connection, which needs more than a number.
+// registerConn is register for a connection, which counts for two limits.
 func (h *Host) registerConn() (id uint64, err error) {
-	switch {
-	case len(h.conns) >= h.limits.Connections:
+	if len(h.conns) >= h.limits.Connections {
 		return 0, h.refusal(limitConnections)
-	case h.storage >= h.limits.Buffers:
-		return 0, h.refusal(limitBuffers)
 	}
 	return h.register()
-}
-
-// weigh brings the host's sums in step with what c keeps.
-func (h *Host) weigh(c *TCPConn) {
-	storage, early := c.conn.Memory()
-	h.storage += storage - int(c.storage)
-	h.early += early - int(c.early)
-	c.storage, c.early = int32(storage), int32(early)
-}
-
-// confine cuts off text of s for which the host has no room. A connection may always use the storage that it has,
-// and leastStorage: one that grows is refused, none comes to a stop.
-func (h *Host) confine(c *TCPConn, s *tcp.Segment) (r drop.Reason) {
-	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 || h.storage < h.limits.Buffers && h.early < h.limits.Reassembly {
-		return drop.None
-	}
-	if h.early >= h.limits.Reassembly && c.conn.Confine(s, tcp.MaxBuffer, false) {
-		h.refused(limitReassembly)
-		r = drop.ReassemblyFull
-	}
-	if h.storage >= h.limits.Buffers && c.conn.Confine(s, leastStorage, true) {
-		h.refused(limitBuffers)
-		r = drop.BuffersFull
-	}
-	return r
-}
-
-// Writable is the number of octets Write would take.
-func (c *TCPConn) Writable() int {
-	if c.host.storage < c.host.limits.Buffers || c.gone {
-		return c.conn.Writable()
-	}
-	return c.conn.SendRoom(leastStorage)
 }

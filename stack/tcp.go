@@ -69,7 +69,7 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 
 // segmentArrives gives a segment to its connection.
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
-	full := h.confine(c, s)
+	full := h.confine(now, c, s)
 	r := c.conn.Receive(now, s)
 	if full != drop.None {
 		r = full
@@ -95,7 +95,7 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	case !s.Flags.Has(wire.SYN):
 		return dropped(drop.TCPBadState)
 	case !l.full() && l.half >= h.limits.SYNQueue:
-		h.refused(limitSYNQueue)
+		h.refusedTo(limitSYNQueue, p.ip.Src)
 		return h.sendCookie(now, p, l, s)
 	case l.full():
 		h.count(tcpExtListenDrops)
@@ -275,8 +275,7 @@ func (h *Host) strand(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 // forget takes a connection out of the tables.
 func (h *Host) forget(c *TCPConn) {
 	c.gone = true
-	h.storage -= int(c.storage)
-	h.early -= int(c.early)
+	h.unweigh(c)
 	h.timers.Stop(&c.timer)
 	delete(h.conns, flowOf(c.local, c.remote))
 	if h.recent == c {
@@ -368,6 +367,7 @@ var eventCounters = [tcp.NumEvents]counter{
 	tcp.EventDelayedAck:      tcpExtDelayedACKs,
 	tcp.EventChallengeAck:    tcpExtChallengeACK,
 	tcp.EventOutOfOrder:      tcpExtOFOQueue,
+	tcp.EventPruned:          tcpExtOFOPruned,
 	tcp.EventTailProbe:       tcpExtLossProbes,
 	tcp.EventUndo:            tcpExtFullUndo,
 	tcp.EventPathMTU:         tcpExtPathMTU,

@@ -26,6 +26,7 @@ type TCPConn struct {
 	telling       bool   // OnEvent is running
 	passive       bool   // the peer opened it; known only while somebody listens to events
 	stranded      bool   // its local address was taken away
+	evicted       bool   // it made room for others
 
 	listener *TCPListener // whose backlog it waits in, or will
 	parked   *neighbor    // whose answer it waits for
@@ -34,8 +35,8 @@ type TCPConn struct {
 	timer    clock.Timer[*TCPConn]
 	nextUp   *TCPConn // on the ready list
 
-	seen           glimpse // what the user was last told
-	storage, early int32   // what it counts for in the host's sums
+	seen    glimpse  // what the user was last told
+	storage *storage // what it holds of the host's pools; nil: nothing
 }
 
 // glimpse is what a user waits for a change of.
@@ -160,10 +161,14 @@ func (c *TCPConn) State() tcp.State { return c.conn.State() }
 // Err is why the connection ended; nil while it lives and after an orderly close.
 func (c *TCPConn) Err() error { return c.why(c.conn.Err()) }
 
-// why is the reason that the user is given for err: who takes an address away has ABORTed for him.
+// why is the reason that the user is given for err: the host ABORTs a connection for reasons of its own too.
 func (c *TCPConn) why(err error) error {
-	if c.stranded && err == tcp.ErrAborted {
+	switch {
+	case err != tcp.ErrAborted:
+	case c.stranded:
 		return ErrAddrRemoved
+	case c.evicted:
+		return ErrNoStorage
 	}
 	return err
 }
@@ -188,10 +193,10 @@ func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 
 // Write queues octets and returns how many were taken; 0 and nil: wait.
 func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
-	room := c.Writable()
+	room := c.writable(now, true)
 	n, err := c.conn.Write(p[:min(len(p), room)])
-	if n < len(p) && room < c.conn.Writable() {
-		c.host.refused(limitBuffers)
+	if n < len(p) && n == room && c.conn.Writable() > 0 {
+		c.host.refusedTo(limitBuffers, c.remote.Addr())
 	}
 	if n > 0 {
 		c.host.settle(now, c)

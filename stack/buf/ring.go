@@ -34,6 +34,36 @@ func (r *Ring) Free() int { return int(max(0, r.limit-r.n)) }
 // Allocated is the storage held, in octets.
 func (r *Ring) Allocated() int { return len(r.buf) }
 
+// Beyond is how many octets lie between the queue's end and the end of what PutAt has stored behind it.
+func (r *Ring) Beyond() int { return int(max(0, r.high-r.n)) }
+
+// Growth is by how many octets the storage grows when octets up to offset end from the front are stored.
+func (r *Ring) Growth(end int) int {
+	if end <= len(r.buf) {
+		return 0
+	}
+	return r.size(end) - len(r.buf)
+}
+
+// Fits is how many octets from the front on the ring can store if its storage does not grow beyond storage octets.
+func (r *Ring) Fits(storage int) int {
+	fits := len(r.buf)
+	for n := max(fits, r.size(0)); n <= storage; n *= 2 {
+		fits = n
+	}
+	return fits
+}
+
+// Trim gives up the octets beyond the queue's end, and as much storage as the queue does not need.
+func (r *Ring) Trim() {
+	r.high = r.n
+	if r.n == 0 {
+		r.Release()
+	} else if n := sizeFrom(r.least(), int(r.n)); n < len(r.buf) {
+		r.move(n)
+	}
+}
+
 // Write appends as much of p as fits and returns how much that was.
 func (r *Ring) Write(p []byte) int {
 	p = p[:min(len(p), r.Free())]
@@ -119,14 +149,28 @@ func (r *Ring) Release() {
 // Drop empties the ring and gives the storage back.
 func (r *Ring) Drop() { *r = Ring{limit: r.limit} }
 
-func (r *Ring) grow(need int) {
-	size := max(len(r.buf), 64)
+// size is how much storage the ring takes to store octets up to need from the front.
+func (r *Ring) size(need int) int { return sizeFrom(max(len(r.buf), r.least()), need) }
+
+// least is the first allocation.
+func (r *Ring) least() int {
 	if r.limit >= minRing {
-		size = max(size, minRing)
+		return minRing
 	}
+	return 64
+}
+
+func sizeFrom(size, need int) int {
 	for size < need {
 		size *= 2
 	}
+	return size
+}
+
+func (r *Ring) grow(need int) { r.move(r.size(need)) }
+
+// move takes what is stored into storage of so many octets.
+func (r *Ring) move(size int) {
 	b := make([]byte, size)
 	if r.high > 0 {
 		k := copy(b, r.buf[r.head:])

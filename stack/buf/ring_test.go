@@ -290,3 +290,55 @@ func TestView(t *testing.T) {
 		}
 	}
 }
+
+// TestRingStorage: Growth foretells what PutAt allocates, Fits is the most that needs no more, and Trim keeps the queue
+// and nothing else.
+func TestRingStorage(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		limit := 64 << rng.IntN(12)
+		r := NewRing(limit)
+		var want []byte
+		for range 20 {
+			switch rng.IntN(4) {
+			case 0:
+				p := make([]byte, rng.IntN(r.Free()+1))
+				for i := range p {
+					p[i] = byte(rng.Uint32())
+				}
+				r.Trim() // what is beyond would be overwritten
+				r.Write(p)
+				want = append(want, p...)
+			case 1:
+				n := rng.IntN(r.Len() + 1)
+				r.Discard(n)
+				want = want[n:]
+			case 2:
+				if r.Free() == 0 {
+					continue
+				}
+				off := r.Len() + rng.IntN(r.Free())
+				before, growth := r.Allocated(), r.Growth(off+1)
+				if fits := r.Fits(before + growth); fits < off+1 || growth > 0 && r.Fits(before+growth-1) >= off+1 {
+					t.Fatalf("%d octets of storage fit %d, one less %d; octet %d needs them", before+growth, fits, r.Fits(before+growth-1), off)
+				}
+				r.PutAt(off, []byte{1})
+				if r.Allocated() != before+growth {
+					t.Fatalf("storage grows from %d to %d, foretold were %d more", before, r.Allocated(), growth)
+				}
+				if r.Beyond() < off+1-r.Len() {
+					t.Fatalf("%d octets beyond the end of %d, octet %d among them", r.Beyond(), r.Len(), off)
+				}
+			case 3:
+				r.Trim()
+				if r.Beyond() != 0 || r.Allocated() >= max(2*r.Len(), minRing+1) || r.Len() == 0 && r.Allocated() != 0 {
+					t.Fatalf("trimmed to %d octets, it has storage for %d and %d beyond", r.Len(), r.Allocated(), r.Beyond())
+				}
+			}
+			got := make([]byte, r.Len())
+			if r.Peek(0, got); !bytes.Equal(got, want) {
+				t.Fatal("the queue is not what was written")
+			}
+		}
+	}
+}

@@ -61,6 +61,7 @@ const (
 	EventDelayedAck                   // TcpExtDelayedACKs
 	EventChallengeAck                 // TcpExtTCPChallengeACK
 	EventOutOfOrder                   // TcpExtTCPOFOQueue
+	EventPruned                       // TcpExtOfoPruned: octets beyond a gap were given up
 	EventTailProbe                    // TcpExtTCPLossProbes
 	EventUndo                         // TcpExtTCPFullUndo
 	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was believed

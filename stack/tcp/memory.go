@@ -2,31 +2,48 @@ package tcp
 
 import "smolsh/stack/wire"
 
-// Memory is how many octets the connection's buffers have storage for, and how many of those received lie
-// beyond a gap.
-func (c *Conn) Memory() (storage, early int) {
-	g := c.rcv.early
-	for k := range g.Len() {
-		early += g.At(k).Len()
-	}
-	return c.snd.buf.Allocated() + c.rcv.buf.Allocated(), early
+// Memory is what a connection's buffers have storage for, in octets.
+type Memory struct {
+	Send, Receive int
+	Beyond        int // of Receive, from the first gap to the last octet that waits beyond one
 }
 
-// SendRoom is how many octets Write takes without the send buffer growing beyond storage octets.
+// Memory is what the connection has storage for now.
+func (c *Conn) Memory() Memory {
+	r := &c.rcv.buf
+	return Memory{Send: c.snd.buf.Allocated(), Receive: r.Allocated(), Beyond: r.Beyond()}
+}
+
+// Growth is by how many octets Memory's Receive and Beyond would grow if the text of s were kept: none for text
+// outside the window.
+func (c *Conn) Growth(s *Segment) (storage, beyond int) {
+	r := &c.rcv
+	first := s.Seq.Sub(r.nxt)
+	end := min(first+len(s.Payload), r.adv.Sub(r.nxt))
+	if c.state < Established || first >= end || end <= 0 {
+		return 0, 0
+	}
+	if first > 0 {
+		beyond = max(0, end-r.buf.Beyond())
+	}
+	return r.buf.Growth(r.buf.Len() + end), beyond
+}
+
+// SendGrowth is by how many octets Memory's Send would grow if n octets more were written.
+func (c *Conn) SendGrowth(n int) int { return c.snd.buf.Growth(c.snd.buf.Len() + n) }
+
+// SendRoom is how many octets Write takes without the send buffer's storage growing beyond storage octets.
 func (c *Conn) SendRoom(storage int) int {
 	b := &c.snd.buf
-	return min(c.Writable(), max(0, max(storage, b.Allocated())-b.Len()))
+	return min(c.Writable(), max(0, b.Fits(storage)-b.Len()))
 }
 
-// Confine cuts off the text of s that the receive buffer has no storage for and that is not within its first
-// storage octets; all of it when it would have to wait beyond a gap and may not. It reports whether anything was
-// cut: with it goes a FIN, and the peer sends both again. Only for connections that are synchronised.
+// Confine cuts off the text of s for which the receive buffer's storage would have to grow beyond storage octets; all of
+// it if it would have to wait beyond a gap and may not. It reports whether anything was cut: a FIN is cut off with the
+// text, and the peer retransmits both. Only for connections that are synchronised.
 func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
-	if s.Flags&(wire.SYN|wire.RST) != 0 || len(s.Payload) == 0 {
-		return false
-	}
 	r := &c.rcv
-	room := max(storage, r.buf.Allocated()) - r.buf.Len() - s.Seq.Sub(r.nxt)
+	room := r.buf.Fits(storage) - r.buf.Len() - s.Seq.Sub(r.nxt)
 	if r.nxt.Less(s.Seq) && !mayWait {
 		room = 0
 	}
@@ -36,4 +53,16 @@ func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
 	s.Payload = s.Payload[:max(0, room)]
 	s.Flags &^= wire.FIN
 	return true
+}
+
+// Trim gives storage back: that of octets received which wait beyond a gap, whether or not they were acknowledged
+// selectively (RFC 2018 §8), and what the buffers do not fill. The peer retransmits the octets.
+func (c *Conn) Trim() {
+	r := &c.rcv
+	if r.early.Len() > 0 {
+		c.count(EventPruned)
+	}
+	r.early = nil
+	r.buf.Trim()
+	c.snd.buf.Trim()
 }

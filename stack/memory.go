@@ -1,0 +1,254 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// What a connection may have though its host is short of storage, in octets each way: freeStorage at any time, so that
+// none stops for ever; leastStorage while its peer's address holds less than its share, at the cost of others.
+const (
+	freeStorage  = 2 << 10
+	leastStorage = 64 << 10
+)
+
+// A pool is storage of a bounded size that connections hold. While no more than half of it is in use nobody is bounded.
+// Beyond that the connections with one address hold no more than the address's share: as much as each had
+// if one more address came. When nothing is left, the addresses that hold more than their share make room for
+// those that hold less: the biggest address first, and of its connections the biggest.
+type pool struct {
+	used  int // octets
+	peers map[netip.Addr]*holder
+	order clock.Heap[*holder] // by size: the first holds most
+}
+
+// holder is what the connections with one peer's address hold of a pool.
+type holder struct {
+	addr  netip.Addr
+	used  int
+	conns clock.Heap[*TCPConn] // by size: the first holds most, and of equals has held it for longest
+	timer clock.Timer[*holder]
+}
+
+// holding is what a connection holds of a pool.
+type holding struct {
+	used  int
+	of    *holder // nil while used is 0
+	timer clock.Timer[*TCPConn]
+}
+
+// bySize is the place in a heap, which has the earliest instant first, of something of n octets.
+func bySize(n int) clock.Instant { return clock.Instant(-n) }
+
+// set has connection c hold n octets by its holding s of the pool.
+func (p *pool) set(c *TCPConn, s *holding, n int) {
+	by := s.of
+	if by == nil {
+		if n == 0 {
+			return
+		}
+		by = p.holder(c.remote.Addr())
+		s.of, s.timer.Value = by, c
+	}
+	p.used += n - s.used
+	by.used += n - s.used
+	s.used = n
+	if n == 0 {
+		by.conns.Stop(&s.timer)
+		s.of = nil
+	} else {
+		by.conns.Set(&s.timer, bySize(n))
+	}
+	if by.used == 0 {
+		p.order.Stop(&by.timer)
+		delete(p.peers, by.addr)
+	} else {
+		p.order.Set(&by.timer, bySize(by.used))
+	}
+}
+
+// holder finds or makes an address's.
+func (p *pool) holder(a netip.Addr) *holder {
+	if by := p.peers[a]; by != nil {
+		return by
+	}
+	if p.peers == nil {
+		p.peers = make(map[netip.Addr]*holder)
+	}
+	by := &holder{addr: a}
+	by.timer.Value = by
+	p.peers[a] = by
+	return by
+}
+
+// biggest is the address that holds most, nil when none holds anything.
+func (p *pool) biggest() *holder {
+	if t := p.order.First(); t != nil {
+		return t.Value
+	}
+	return nil
+}
+
+// share is how many octets of most an address may hold when more than half is in use, and how many address a holds. The
+// address counts whether or not it holds anything.
+func (p *pool) share(a netip.Addr, most int) (share, held int) {
+	n := len(p.peers) + 1
+	if by := p.peers[a]; by != nil {
+		held = by.used
+	} else {
+		n++
+	}
+	return most / n, held
+}
+
+// room is how many octets more a connection with address a may hold without taking them from others, asking for need.
+func (p *pool) room(a netip.Addr, need, most int) int {
+	if p.used+need <= most/2 {
+		return need
+	}
+	share, held := p.share(a, most)
+	return max(0, min(need, share-held, most-p.used))
+}
+
+// storage is what a connection holds of its host's pools. It exists while that is anything.
+type storage struct {
+	buffers holding // for octets sent and received
+	waiting holding // for octets received that wait beyond a gap: a part of buffers
+}
+
+// weigh brings the pools in step with what c holds.
+func (h *Host) weigh(c *TCPConn) {
+	m := c.conn.Memory()
+	total := m.Send + m.Receive
+	if c.storage == nil {
+		if total == 0 {
+			return
+		}
+		c.storage = new(storage)
+	}
+	s := c.storage
+	if s.buffers.used != total {
+		h.buffers.set(c, &s.buffers, total)
+	}
+	if s.waiting.used != m.Beyond {
+		h.waiting.set(c, &s.waiting, m.Beyond)
+	}
+	if total == 0 {
+		c.storage = nil
+	}
+}
+
+// unweigh has c hold nothing.
+func (h *Host) unweigh(c *TCPConn) {
+	if s := c.storage; s != nil {
+		h.buffers.set(c, &s.buffers, 0)
+		h.waiting.set(c, &s.waiting, 0)
+		c.storage = nil
+	}
+}
+
+// confine cuts off text of s for which the host has no room, after others have made room where c may ask for it.
+func (h *Host) confine(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Reason) {
+	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 {
+		return drop.None
+	}
+	grow, beyond := c.conn.Growth(s)
+	if beyond > 0 && h.roomFor(now, limitReassembly, c, beyond, 0) < beyond {
+		h.refusedTo(limitReassembly, c.remote.Addr())
+		c.conn.Confine(s, 0, false)
+		return drop.ReassemblyFull
+	}
+	if grow > 0 {
+		m := c.conn.Memory()
+		if room := h.roomFor(now, limitBuffers, c, grow, leastStorage-m.Receive); room < grow {
+			if c.conn.Confine(s, max(freeStorage, m.Receive+room), true) {
+				h.refusedTo(limitBuffers, c.remote.Addr())
+				return drop.BuffersFull
+			}
+		}
+	}
+	return drop.None
+}
+
+// roomFor is how many of need octets c may take from a limit's pool. If too few are left and the peer's address holds
+// less than its share, others make room, for up to least octets even by being aborted.
+func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) int {
+	p, most, a := &h.buffers, *h.limitOf(l), c.remote.Addr()
+	if l == limitReassembly {
+		p = &h.waiting
+	}
+	room := p.room(a, need, most)
+	share, held := p.share(a, most)
+	if want := min(need, share-held); room < want {
+		h.makeRoom(now, l, p, want-(most-p.used), a, share)
+		if l == limitBuffers && want > most-p.used {
+			h.evict(now, min(want, least)-(most-p.used), a, share)
+		}
+		room = p.room(a, need, most)
+	}
+	return room
+}
+
+// makeRoom takes back need octets that wait beyond gaps (RFC 2018 §8), of addresses other than a which hold more
+// than share of the pool p. Their peers retransmit them.
+func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.Addr, share int) {
+	const most = 32 // for one segment; connections that free nothing must not make one segment dear
+	goal := p.used - need
+	for k := 0; k < most && p.used > goal; k++ {
+		by := h.waiting.biggest()
+		if by == nil || by.addr == a || p.peers[by.addr].used <= share {
+			return
+		}
+		c := by.conns.First().Value
+		c.conn.Trim()
+		h.refusedTo(l, by.addr)
+		h.weigh(c)
+		h.settle(now, c)
+	}
+}
+
+// evict aborts connections of the addresses that hold more than share of the buffers, until need octets are free.
+func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
+	p := &h.buffers
+	for goal := p.used - need; p.used > goal; {
+		by := p.biggest()
+		if by == nil || by.addr == a || by.used <= share {
+			return
+		}
+		c := by.conns.First().Value
+		c.evicted = c.conn.State() != tcp.Closed
+		c.conn.Abort(now)
+		h.count(tcpExtAbortOnMemory)
+		h.refusedTo(limitBuffers, by.addr)
+		h.weigh(c)
+		h.settle(now, c)
+	}
+}
+
+// Writable is the number of octets that Write would take without asking others for room.
+func (c *TCPConn) Writable() int { return c.writable(0, false) }
+
+// writable is how many octets Write takes; with ask set, others make room for as many as n.
+func (c *TCPConn) writable(now clock.Instant, ask bool) int {
+	n, h := c.conn.Writable(), c.host
+	if c.gone || h.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // whatever it writes, nobody is bounded
+		return n
+	}
+	grow := c.conn.SendGrowth(n)
+	if grow == 0 {
+		return n
+	}
+	room := h.buffers.room(c.remote.Addr(), grow, h.limits.Buffers)
+	if room == grow {
+		return n
+	}
+	m := c.conn.Memory()
+	if ask {
+		room = h.roomFor(now, limitBuffers, c, grow, leastStorage-m.Send)
+	}
+	return c.conn.SendRoom(max(freeStorage, m.Send+room))
+}

@@ -5,6 +5,7 @@
 package taptest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -80,8 +81,8 @@ func TAP(t testing.TB, name string, kernel netip.Prefix) {
 }
 
 // Hurry makes the kernel's end of a TAP soon get over what a test loses and changes on the way: its
-// shortest retransmission timeout becomes rtoMin, and a wrong hardware address, which ARP cannot tell from
-// a right one, is found out in seconds rather than minutes.
+// shortest retransmission timeout becomes rtoMin, it repeats a SYN each second rather than back off and give up, and
+// a wrong hardware address, which ARP cannot tell from a right one, is found out in seconds rather than minutes.
 func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration) {
 	t.Helper()
 	link, err := netlink.LinkByName(name)
@@ -100,6 +101,11 @@ func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration)
 	}
 	for file, value := range map[string]string{"base_reachable_time_ms": "1000", "delay_first_probe_time": "1"} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/neigh/"+name+"/"+file, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"tcp_syn_linear_timeouts", "tcp_syn_retries"} { // the first is there since Linux 6.5
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+file, []byte("60"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}

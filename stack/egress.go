@@ -112,7 +112,7 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 		return e.HW, true
 	default:
 		c.parked = e
-		e.Waiting.conns = append(e.Waiting.conns, c)
+		e.Waiting.park(c)
 	}
 	return hw, false
 }

@@ -1,6 +1,9 @@
 package stack
 
-// fifo is a queue in a ring that grows to a limit.
+// keptItems is the size of the largest ring that an empty fifo keeps, in items.
+const keptItems = 1024
+
+// fifo is a queue in a ring that grows to a limit. An empty one gives a large ring back.
 type fifo[T any] struct {
 	items   []T
 	head, n int
@@ -30,6 +33,8 @@ func (q *fifo[T]) pop() (v T, ok bool) {
 	var zero T
 	v, q.items[q.head] = q.items[q.head], zero
 	q.head = (q.head + 1) % len(q.items)
-	q.n--
+	if q.n--; q.n == 0 && len(q.items) > keptItems {
+		q.items, q.head = nil, 0
+	}
 	return v, true
 }

@@ -40,6 +40,7 @@ type Host struct {
 	epoch      uint32 // changes with routes, addresses and interfaces; connections cache their path by it
 
 	conns      map[flow]*TCPConn
+	peakConns  int      // the most that conns has held, see shrink
 	recent     *TCPConn // the connection that was found last, under recentFlow; nil: none
 	recentFlow flow
 	listeners  map[flow]*TCPListener
@@ -147,6 +148,7 @@ func (h *Host) Tick(now clock.Instant) {
 		}
 		h.settle(now, t.Value)
 	}
+	h.conns = shrink(h.conns, &h.peakConns)
 	h.tickReports(now)
 	h.tickClaims(now)
 	h.tickAssemblies(now)

@@ -206,5 +206,6 @@ func (h *Host) registerConn() (id uint64, err error) {
 	if len(h.conns) >= h.limits.Connections {
 		return 0, h.refusal(limitConnections)
 	}
+	h.peakConns = max(h.peakConns, len(h.conns)+1)
 	return h.register()
 }

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"smolsh/phy"
@@ -16,6 +17,18 @@ import (
 type waiting struct {
 	datagrams fifo[parcel]
 	conns     []*TCPConn
+}
+
+// park adds c to the connections that wait. A list that is full loses those that have ended before it grows, so that
+// it has room for no more than twice the connections that were open at once.
+func (w *waiting) park(c *TCPConn) {
+	if len(w.conns) == cap(w.conns) {
+		w.conns = slices.DeleteFunc(w.conns, func(c *TCPConn) bool { return c.gone })
+		if len(w.conns) > cap(w.conns)/2 {
+			w.conns = slices.Grow(w.conns, len(w.conns))
+		}
+	}
+	w.conns = append(w.conns, c)
 }
 
 // parcel is a packet without a link header, and the socket that wants to know when it fails.

@@ -49,6 +49,7 @@ type assembly struct {
 // completed, and nobody can fill the room and keep it.
 type assemblies struct {
 	byKey   map[datagramKey]*assembly
+	peak    int // the most that byKey has held, see shrink
 	expiry  clock.Heap[*assembly]
 	storage int // octets
 	spare   []*assembly
@@ -70,6 +71,7 @@ func (s *assemblies) open(now clock.Instant, key datagramKey) *assembly {
 	*a = assembly{key: key, fragments: a.fragments[:0]}
 	a.expiry.Value = a
 	s.byKey[key] = a
+	s.peak = max(s.peak, len(s.byKey))
 	s.expiry.Set(&a.expiry, now.Add(reassemblyTime))
 	s.charge(a, assemblyOverhead)
 	return a
@@ -79,6 +81,7 @@ func (s *assemblies) open(now clock.Instant, key datagramKey) *assembly {
 func (s *assemblies) close(a *assembly) {
 	s.expiry.Stop(&a.expiry)
 	delete(s.byKey, a.key)
+	s.byKey = shrink(s.byKey, &s.peak)
 	s.charge(a, -a.storage)
 	if clear(a.fragments); len(s.spare) < 16 && cap(a.fragments) <= 64 {
 		s.spare = append(s.spare, a)
@@ -216,8 +219,7 @@ func (h *Host) lose(now clock.Instant, a *assembly, r drop.Reason) {
 		h.assemblies.charge(a, -(g.frame.Size() + phy.Headroom + assemblyOverhead))
 		h.free(g.frame)
 	}
-	clear(a.fragments)
-	a.fragments = a.fragments[:0]
+	a.fragments = nil // a void datagram is charged with its overhead only, so that it must not keep the list
 }
 
 // tickAssemblies gives up the datagrams whose time is over. The source is told where the first fragment is there, which

@@ -221,6 +221,21 @@ func TestHeapAllocatesOnlyToGrow(t *testing.T) {
 	}
 }
 
+// A heap that was large once gives its storage back, in steps that cost a constant for each timer stopped.
+func TestHeapGivesStorageBack(t *testing.T) {
+	var h Heap[int]
+	timers := make([]Timer[int], 1<<17)
+	for k := range timers {
+		h.Set(&timers[k], Instant(k))
+	}
+	for k := range timers {
+		h.Stop(&timers[k])
+		if c := cap(h.timers); c > max(keptTimers, 5*h.Len()+5) {
+			t.Fatalf("room for %d with %d set", c, h.Len())
+		}
+	}
+}
+
 func BenchmarkHeapSet(b *testing.B) {
 	for _, n := range []int{10, 1000, 100000} {
 		b.Run(fmt.Sprintf("timers=%d", n), func(b *testing.B) {

@@ -17,7 +17,11 @@ func (t *Timer[T]) At() Instant {
 	return t.at
 }
 
-// A Heap orders timers by (deadline, order of setting). It allocates only when it grows.
+// keptTimers is the storage that a Heap keeps however few timers are set, in timers.
+const keptTimers = 1024
+
+// A Heap orders timers by (deadline, order of setting). It allocates when it grows beyond its storage, and when less
+// than a quarter of that is in use: then it gives half of it back.
 type Heap[T any] struct {
 	timers []*Timer[T]
 	order  uint64
@@ -75,6 +79,9 @@ func (h *Heap[T]) Stop(t *Timer[T]) {
 	h.timers[last] = nil
 	h.timers = h.timers[:last]
 	t.index = 0
+	if c := cap(h.timers); c > keptTimers && last < c/4 {
+		h.timers = append(make([]*Timer[T], 0, c/2), h.timers...)
+	}
 	if i < last && !h.up(i) {
 		h.down(i)
 	}

@@ -1,0 +1,130 @@
+package stack
+
+import (
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// heapNow returns the octets of live objects.
+func heapNow() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// reused hands the host packets in one frame.
+func reused(h *Host, i *Iface) func(now clock.Instant, b []byte) Verdict {
+	f := phy.NewFrame(phy.FrameSize)
+	return func(now clock.Instant, b []byte) Verdict {
+		f.Reset()
+		copy(f.Extend(len(b)), b)
+		eth := wire.Ethernet{Dst: macB, Src: macA, Type: wire.EtherTypeIPv4}
+		eth.Put(f.Prepend(wire.EthernetLen))
+		return h.Receive(now, i, f)
+	}
+}
+
+// The bound of fragments covers what is really held: a datagram that was given up keeps no list of the fragments that
+// it had.
+func TestVoidedDatagramsHoldNothing(t *testing.T) {
+	h, i := lone(t)
+	receive := reused(h, i)
+	before := heapNow()
+	for id := range 3000 {
+		for k := range 600 { // far apart, so that none completes
+			receive(0, piece(uint16(id), 16*k, true, octets(8)))
+		}
+		if v := receive(0, piece(uint16(id), 8, true, octets(16))); v.String() != "dropped: fragment conflict" {
+			t.Fatalf("%d: an overlap: %q", id, v)
+		}
+	}
+	pools := 4 << 20 // spare frames, which are bounded on their own
+	if held := heapNow() - before; held > h.limits.Fragments+pools {
+		t.Errorf("%d octets are held under a limit of %d", held, h.limits.Fragments)
+	}
+	runtime.KeepAlive(h)
+}
+
+// What a flood made grow goes back when the flood is over: tables, heaps and lists keep no room for entries that left.
+func TestFloodsLeaveNothingBehind(t *testing.T) {
+	const margin = 4<<20 + 1<<19 // the pools' spare frames, and noise
+	t.Run("fragments", func(t *testing.T) {
+		h, i := lone(t)
+		setLimit(t, h, "fragments", 1<<30)
+		receive := reused(h, i)
+		before := heapNow()
+		for k := range 1 << 17 {
+			src := netip.AddrFrom4([4]byte{10, 0, 1, byte(k >> 16)})
+			receive(0, ipPacket(wire.ProtocolUDP, src, ipB, octets(8), func(p *wire.IPv4) { p.ID, p.MoreFragments = uint16(k), true }))
+		}
+		h.Tick(clock.Instant(2 * reassemblyTime))
+		if held := heapNow() - before; held > margin {
+			t.Errorf("%d octets are held", held)
+		}
+		runtime.KeepAlive(h)
+	})
+	t.Run("connections", func(t *testing.T) {
+		h, i := lone(t)
+		setLimit(t, h, "syn_queue", 1<<20)
+		l, err := h.ListenTCP(port(netip.Addr{}, 80), 1<<20, tcp.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		receive := reused(h, i)
+		before, now := heapNow(), clock.Instant(0)
+		for k := range 1 << 16 {
+			from := port(ipA, uint16(k))
+			if from.Port() == 0 {
+				continue
+			}
+			receive(now, tcpPacket(from, port(ipB, 80), wire.TCP{Flags: wire.SYN, Seq: 5}, nil))
+			if k%256 == 0 {
+				drain(h, now, i)
+			}
+		}
+		if len(h.conns) < 60_000 {
+			t.Fatalf("%d connections are open", len(h.conns))
+		}
+		for range 100 {
+			now = now.Add(10 * time.Second)
+			h.Tick(now)
+			drain(h, now, i)
+		}
+		if held := heapNow() - before; held > margin {
+			t.Errorf("%d octets are held", held)
+		}
+		runtime.KeepAlive(l)
+		runtime.KeepAlive(h)
+	})
+}
+
+// A connection that ended while it waited for its neighbour is not kept in the neighbour's list: else one who opens
+// and resets would have it grow until the neighbour is given up.
+func TestParkedConnectionsAreForgotten(t *testing.T) {
+	h, i := lone(t)
+	if _, err := h.ListenTCP(port(netip.Addr{}, 80), 8, tcp.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	receive := reused(h, i)
+	for k := range 20_000 {
+		from := port(ipC, uint16(1024+k))
+		receive(0, tcpPacket(from, port(ipB, 80), wire.TCP{Flags: wire.SYN, Seq: 5}, nil))
+		drain(h, 0, i)
+		receive(0, tcpPacket(from, port(ipB, 80), wire.TCP{Flags: wire.RST, Seq: 6}, nil))
+	}
+	if len(h.conns) > 1 {
+		t.Fatalf("%d connections are open", len(h.conns))
+	}
+	if n := len(i.neigh.Get(ipC).Waiting.conns); n > 64 {
+		t.Errorf("%d connections are kept for a neighbour that does not answer", n)
+	}
+}

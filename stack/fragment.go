@@ -71,7 +71,7 @@ func (h *Host) cutTo(now clock.Instant, i *Iface, f *phy.Frame) int {
 		return f.Len()
 	}
 	mtu := i.MTU()
-	if len(h.paths) > 0 {
+	if h.paths.len() > 0 {
 		path := h.narrowest(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
 		return max(path, min(mtu, leastCut))
 	}

@@ -101,7 +101,7 @@ func New(cfg Config) *Host {
 		limits:    cfg.Limits.withDefaults(),
 		rng:       rand.New(rand.NewPCG(cfg.Seed, 0x736d6f6c7368)),
 		own:       make(map[netip.Addr]*Iface),
-		paths:     make(pathTable),
+		paths:     pathTable{byKey: make(map[pathKey]*narrowPath)},
 		conns:     make(map[flow]*TCPConn),
 		listeners: make(map[flow]*TCPListener),
 		udp:       make(map[flow]*UDPConn),

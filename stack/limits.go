@@ -135,7 +135,7 @@ func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
 		limitSockets: h.sockets, limitConnections: len(h.conns), limitBuffers: h.buffers.used, limitReassembly: h.waiting.used,
 		limitFragments: h.assemblies.storage,
-		limitGroups:    h.memberships, limitPaths: len(h.paths),
+		limitGroups:    h.memberships, limitPaths: h.paths.len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
 	for _, l := range h.listeners { // the order can't be seen: a maximum

@@ -23,44 +23,47 @@ type pathKey struct {
 	checked bool
 }
 
-// narrowPath is a path that carries less than its first link.
+// narrowPath is a path that carries less than its first link: mtu octets, as of since.
 type narrowPath struct {
+	key   pathKey
 	mtu   int
 	since clock.Instant
+	age   clock.Timer[*narrowPath] // set to since
 }
 
 // pathTable is what is known of paths' MTUs, a bounded number of them.
-type pathTable map[pathKey]narrowPath
-
-// get returns what is known of a path, ok if anything is.
-func (t pathTable) get(now clock.Instant, key pathKey) (p narrowPath, ok bool) {
-	if len(t) == 0 {
-		return p, false
-	}
-	p, ok = t[key]
-	return p, ok && now.Sub(p.since) < pathAge
+type pathTable struct {
+	byKey map[pathKey]*narrowPath
+	byAge clock.Heap[*narrowPath] // the oldest first
 }
 
-// put notes an MTU. Where there is no room the oldest entry goes.
-func (t pathTable) put(now clock.Instant, key pathKey, mtu, most int) {
-	if _, ok := t[key]; !ok && len(t) >= most {
-		var oldest pathKey
-		first := clock.Never
-		for k, p := range t { // of entries alike the lowest, so that the order of the map does not show
-			if p.since < first || p.since == first && k.less(oldest) {
-				oldest, first = k, p.since
-			}
+// len returns the number of paths, those too old to be used included.
+func (t *pathTable) len() int { return len(t.byKey) }
+
+// get returns the entry of a path. ok is false if there is none, or if it is too old.
+func (t *pathTable) get(now clock.Instant, key pathKey) (p *narrowPath, ok bool) {
+	p = t.byKey[key]
+	return p, p != nil && now.Sub(p.since) < pathAge
+}
+
+// put notes an MTU. A new path replaces the oldest where the table holds most already.
+func (t *pathTable) put(now clock.Instant, key pathKey, mtu, most int) {
+	p := t.byKey[key]
+	if p == nil {
+		if t.len() >= most {
+			p = t.byAge.First().Value
+			t.byAge.Stop(&p.age)
+			delete(t.byKey, p.key)
 		}
-		delete(t, oldest)
+		if p == nil {
+			p = new(narrowPath)
+			p.age.Value = p
+		}
+		p.key = key
+		t.byKey[key] = p
 	}
-	t[key] = narrowPath{mtu, now}
-}
-
-func (k pathKey) less(o pathKey) bool {
-	if c := k.dst.Compare(o.dst); c != 0 {
-		return c < 0
-	}
-	return !k.checked && o.checked
+	p.mtu, p.since = mtu, now
+	t.byAge.Set(&p.age, now)
 }
 
 // PathMTU is the longest packet that is known to reach dst, in octets: what routers have said of the way

@@ -227,6 +227,29 @@ func TestPathMTUClaims(t *testing.T) {
 	}
 }
 
+// A path that is heard of again is the youngest from then on.
+func TestPathTableEvictsOldest(t *testing.T) {
+	h := New(Config{})
+	key := func(k int) pathKey { return pathKey{netip.AddrFrom4([4]byte{20, 0, 0, byte(k)}), true} }
+	for k := range 4 {
+		h.paths.put(clock.Instant(k), key(k), 1000, 4)
+	}
+	h.paths.put(5, key(0), 900, 4)
+	h.paths.put(6, key(4), 1000, 4)
+	h.paths.put(7, key(5), 1000, 4)
+	for k, want := range []bool{true, false, false, true, true, true} {
+		if _, ok := h.paths.get(7, key(k)); ok != want {
+			t.Errorf("path %d: known %v, want %v", k, ok, want)
+		}
+	}
+	if p, _ := h.paths.get(7, key(0)); p.mtu != 900 || p.since != 5 {
+		t.Errorf("the path that was heard of again: %d octets since %v", p.mtu, p.since)
+	}
+	if h.paths.byAge.Len() != 4 {
+		t.Errorf("%d in the order of age", h.paths.byAge.Len())
+	}
+}
+
 func TestPathTableIsBounded(t *testing.T) {
 	h, i := lone(t)
 	if err := h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil); err != nil {
@@ -242,8 +265,8 @@ func TestPathTableIsBounded(t *testing.T) {
 			t.Fatalf("%d: %v", k, v)
 		}
 	}
-	if len(h.paths) != 1024 {
-		t.Errorf("%d paths are remembered", len(h.paths))
+	if h.paths.len() != 1024 {
+		t.Errorf("%d paths are remembered", h.paths.len())
 	}
 	if h.PathMTU(1500, at(475)) != 1500 || h.PathMTU(1500, at(476)) != 1000 {
 		t.Error("it was not the oldest that went")

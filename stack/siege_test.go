@@ -44,7 +44,7 @@ type sizes struct {
 
 func (h *Host) sizes() (z sizes) {
 	z = sizes{
-		conns: len(h.conns), sockets: h.sockets, timers: h.timers.Len() + h.reports.Len(), paths: len(h.paths),
+		conns: len(h.conns), sockets: h.sockets, timers: h.timers.Len() + h.reports.Len(), paths: h.paths.len(),
 		groups: h.memberships, claims: h.claims.Len(), assemblies: h.assemblies.expiry.Len(), fragments: h.assemblies.storage,
 	}
 	for _, l := range h.listeners {

@@ -30,8 +30,14 @@ func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
 		return nil, err
 	}
 	c := &FrameConn{socket: s, iface: i, typ: t}
-	h.frames = append(slices.Clone(h.frames), c) // a consumer may bind while a frame is handed out
+	rollIn(h.frames, frameKind{i, t}).join(c)
 	return c, nil
+}
+
+// frameKind is what frame sockets are found by: an interface, nil for every one, and an EtherType, 0 for every one.
+type frameKind struct {
+	iface *Iface
+	typ   wire.EtherType
 }
 
 func (i *Iface) hasFrames() bool { return i.caps.Medium == phy.MediumEthernet }
@@ -42,8 +48,12 @@ func (h *Host) tapFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 	if err != nil {
 		return c
 	}
-	for _, s := range h.frames {
-		if (s.iface == nil || s.iface == i) && (s.typ == 0 || s.typ == eth.Type) {
+	kinds := [...]frameKind{{nil, 0}, {i, 0}, {nil, eth.Type}, {i, eth.Type}}
+	for k, kind := range kinds {
+		if k >= 2 && eth.Type == 0 {
+			break // a frame of type 0 has had both rolls
+		}
+		for s := range h.frames[kind].all {
 			c.give(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)
 		}
 	}
@@ -122,7 +132,6 @@ func (c *FrameConn) Recv(p []byte) (n int, on *Iface, err error) {
 // Close ends the socket. What waits is lost.
 func (c *FrameConn) Close() {
 	if c.shut() {
-		h := c.host
-		h.frames = slices.DeleteFunc(slices.Clone(h.frames), func(o *FrameConn) bool { return o == c })
+		leaveIn(c.host.frames, frameKind{c.iface, c.typ}, c)
 	}
 }

@@ -47,8 +47,9 @@ type Host struct {
 	udp        map[flow]*UDPConn
 	icmpByID   map[uint16]*ICMPConn
 	icmpByUDP  map[uint16]*ICMPConn
-	raw        map[wire.Protocol][]*RawConn
-	frames     []*FrameConn
+	raw        map[wire.Protocol]*roll[*RawConn]
+	rawSenders map[rawPeer]*roll[*RawConn]
+	frames     map[frameKind]*roll[*FrameConn]
 	tcpPorts   map[uint16]int // listeners by port, whatever their address
 	udpPorts   map[uint16]int // UDP sockets by port
 	sockets    int
@@ -107,13 +108,17 @@ func New(cfg Config) *Host {
 		udp:       make(map[flow]*UDPConn),
 		icmpByID:  make(map[uint16]*ICMPConn),
 		icmpByUDP: make(map[uint16]*ICMPConn),
-		raw:       make(map[wire.Protocol][]*RawConn),
-		tcpPorts:  make(map[uint16]int),
-		udpPorts:  make(map[uint16]int),
-		small:     phy.NewPool(phy.FrameSize, 1024),
-		large:     phy.NewPool(phy.SuperFrameSize, 16),
-		scratch:   phy.NewFrame(phy.FrameSize),
-		epoch:     1,
+		raw:       make(map[wire.Protocol]*roll[*RawConn]),
+		frames:    make(map[frameKind]*roll[*FrameConn]),
+
+		rawSenders: make(map[rawPeer]*roll[*RawConn]),
+
+		tcpPorts: make(map[uint16]int),
+		udpPorts: make(map[uint16]int),
+		small:    phy.NewPool(phy.FrameSize, 1024),
+		large:    phy.NewPool(phy.SuperFrameSize, 16),
+		scratch:  phy.NewFrame(phy.FrameSize),
+		epoch:    1,
 	}
 	h.cfg.Neighbor = h.cfg.Neighbor.WithDefaults()
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}

@@ -44,7 +44,7 @@ type Iface struct {
 	off, linkDown bool
 
 	claims []*Claim                   // addresses that are being probed for or announced
-	groups []*membership              // multicast groups that sockets have joined, in the order of joining
+	groups roll[*membership]          // multicast groups that sockets have joined
 	member map[netip.Addr]*membership // the same by group
 	igmpV1 clock.Instant              // until then a version 1 router is taken to be there
 

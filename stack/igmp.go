@@ -65,7 +65,7 @@ func (h *Host) leaveGroup(m *membership) {
 // regroup follows an interface up or down: its memberships stay, and are announced again when it is up.
 func (i *Iface) regroup(now clock.Instant) {
 	i.igmpV1 = 0
-	for _, m := range i.groups {
+	for m := range i.groups.all {
 		i.host.reports.Stop(&m.report)
 		m.last = false
 		i.host.announceGroup(now, m)
@@ -131,9 +131,18 @@ func (h *Host) answerQuery(now clock.Instant, i *Iface, q wire.IGMP) {
 	if q.MaxResp == 0 {
 		limit, i.igmpV1 = v1Response, now.Add(v1RouterTimeout)
 	}
-	for _, m := range i.groups {
-		if (q.Group.IsUnspecified() || q.Group == m.group) && m.reportable() && m.report.At() > now.Add(limit) {
+	ask := func(m *membership) {
+		if m.reportable() && m.report.At() > now.Add(limit) {
 			h.delayReport(now, m, limit)
 		}
+	}
+	if !q.Group.IsUnspecified() {
+		if m := i.membership(q.Group); m != nil {
+			ask(m)
+		}
+		return
+	}
+	for m := range i.groups.all {
+		ask(m)
 	}
 }

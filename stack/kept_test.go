@@ -128,3 +128,53 @@ func TestParkedConnectionsAreForgotten(t *testing.T) {
 		t.Errorf("%d connections are kept for a neighbour that does not answer", n)
 	}
 }
+
+// A socket that is bound, or joins a group, beside ten thousand others copies no list of them.
+func TestManySocketsAreNotCopied(t *testing.T) {
+	h, i := lone(t)
+	setLimit(t, h, "groups", 1<<20)
+	next := uint16(0)
+	for name, open := range map[string]func() (closed func(), err error){
+		"raw":   func() (func(), error) { c, err := h.BindRaw(89); return c.Close, err },
+		"frame": func() (func(), error) { c, err := h.BindFrames(i, 0x88b5); return c.Close, err },
+		"group": func() (func(), error) {
+			next++
+			u, err := h.BindUDP(port(netip.Addr{}, next))
+			if err == nil {
+				err = u.Join(0, netip.AddrFrom4([4]byte{239, 1, 1, 1}))
+			}
+			return u.Close, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var closers []func()
+			for range 10_000 {
+				closed, err := open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				closers = append(closers, closed)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			const rounds = 200
+			for range rounds {
+				closed, err := open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				closed()
+			}
+			runtime.ReadMemStats(&after)
+			if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 8<<10 {
+				t.Errorf("%d octets allocated for each", each)
+			}
+			for _, fn := range closers {
+				fn()
+			}
+		})
+	}
+	if h.sockets != 0 || len(h.raw) != 0 || len(h.frames) != 0 || i.groups.len() != 0 {
+		t.Errorf("left over: %d sockets, %d, %d, %d", h.sockets, len(h.raw), len(h.frames), i.groups.len())
+	}
+}

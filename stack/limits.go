@@ -170,12 +170,14 @@ func (h *Host) eachSocket(fn func(s *socket)) {
 		}
 	}
 	for _, list := range h.raw { // the order can't be seen
-		for _, c := range list {
+		for c := range list.all {
 			fn(&c.socket)
 		}
 	}
-	for _, c := range h.frames {
-		fn(&c.socket)
+	for _, list := range h.frames { // the order can't be seen
+		for c := range list.all {
+			fn(&c.socket)
+		}
 	}
 }
 

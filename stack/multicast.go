@@ -2,7 +2,6 @@ package stack
 
 import (
 	"net/netip"
-	"slices"
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
@@ -19,9 +18,9 @@ const groupTTL = 1
 type membership struct {
 	iface  *Iface
 	group  netip.Addr
-	joined []*UDPConn
-	report clock.Timer[*membership] // when a report is due: a delaying member; idle when not set
-	last   bool                     // the last report about the group on the link was ours, of version 2
+	joined map[uint16]*roll[*UDPConn] // by local port
+	report clock.Timer[*membership]   // when a report is due: a delaying member; idle when not set
+	last   bool                       // the last report about the group on the link was ours, of version 2
 }
 
 // Join makes the socket receive what is sent to a multicast group and the socket's port, whichever of the
@@ -49,14 +48,14 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 	}
 	m := p.iface.membership(group)
 	if m == nil {
-		m = &membership{iface: p.iface, group: group}
+		m = &membership{iface: p.iface, group: group, joined: make(map[uint16]*roll[*UDPConn])}
 		m.report.Value = m
-		p.iface.groups = append(p.iface.groups, m)
+		p.iface.groups.join(m)
 		p.iface.member[group] = m
 		defer h.announceGroup(now, m)
 	}
-	m.joined = append(slices.Clone(m.joined), u) // a consumer may join while a datagram is handed out
-	u.groups = append(u.groups, m)
+	rollIn(m.joined, u.local.Port()).join(u)
+	u.groups.join(m)
 	h.memberships++
 	return nil
 }
@@ -75,28 +74,28 @@ func (u *UDPConn) Leave(group netip.Addr) error {
 }
 
 func (u *UDPConn) leave(m *membership) {
-	u.groups = slices.DeleteFunc(u.groups, func(o *membership) bool { return o == m })
-	m.joined = slices.DeleteFunc(slices.Clone(m.joined), func(o *UDPConn) bool { return o == u })
+	u.groups.leave(m)
+	leaveIn(m.joined, u.local.Port(), u)
 	u.host.memberships--
 	if len(m.joined) == 0 {
 		delete(m.iface.member, m.group)
-		m.iface.groups = slices.DeleteFunc(m.iface.groups, func(o *membership) bool { return o == m })
+		m.iface.groups.leave(m)
 		u.host.leaveGroup(m)
 	}
 }
 
 // Groups is the groups that the socket has joined, in the order of joining.
 func (u *UDPConn) Groups() []netip.Addr {
-	groups := make([]netip.Addr, len(u.groups))
-	for k, m := range u.groups {
-		groups[k] = m.group
+	groups := make([]netip.Addr, 0, u.groups.len())
+	for m := range u.groups.all {
+		groups = append(groups, m.group)
 	}
 	return groups
 }
 
 func (u *UDPConn) memberOf(group netip.Addr) *membership {
-	for _, m := range u.groups {
-		if m.group == group {
+	for _, i := range u.host.ifaces {
+		if m := i.membership(group); m != nil && u.groups.has(m) {
 			return m
 		}
 	}
@@ -148,8 +147,8 @@ func (h *Host) audience(p *packet) bool {
 func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from netip.AddrPort, data []byte) Verdict {
 	var c copies
 	if p.members != nil {
-		for _, u := range p.members.joined {
-			if u.local.Port() == port && (!u.remote.IsValid() || u.remote == from) {
+		for u := range p.members.joined[port].all {
+			if !u.remote.IsValid() || u.remote == from {
 				c.give(&u.socket, now, data, from, p.ip.TTL)
 			}
 		}

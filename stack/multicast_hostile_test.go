@@ -82,8 +82,8 @@ func TestHostileMulticast(t *testing.T) {
 				_ = socks[j].Join(n.now, groups[rng.IntN(len(groups))])
 			}
 			i.SetUp(n.now, rng.IntN(200) > 0)
-			if h.memberships > 40 || len(i.groups) > 40 || h.reports.Len() > len(i.groups) || i.replies.n > h.limits.ReplyQueue {
-				t.Fatalf("%d memberships in %d groups, %d timers, %d replies", h.memberships, len(i.groups), h.reports.Len(), i.replies.n)
+			if h.memberships > 40 || i.groups.len() > 40 || h.reports.Len() > i.groups.len() || i.replies.n > h.limits.ReplyQueue {
+				t.Fatalf("%d memberships in %d groups, %d timers, %d replies", h.memberships, i.groups.len(), h.reports.Len(), i.replies.n)
 			}
 		}
 		if k%64 == 0 {
@@ -115,7 +115,7 @@ func TestHostileMulticast(t *testing.T) {
 	for _, u := range socks {
 		u.Close()
 	}
-	if h.memberships != 0 || len(i.groups) != 0 || len(i.member) != 0 || h.reports.Len() != 0 || h.sockets != 0 {
-		t.Errorf("left over: %d memberships, %d groups, %d timers, %d sockets", h.memberships, len(i.groups), h.reports.Len(), h.sockets)
+	if h.memberships != 0 || i.groups.len() != 0 || len(i.member) != 0 || h.reports.Len() != 0 || h.sockets != 0 {
+		t.Errorf("left over: %d memberships, %d groups, %d timers, %d sockets", h.memberships, i.groups.len(), h.reports.Len(), h.sockets)
 	}
 }

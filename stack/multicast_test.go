@@ -114,8 +114,8 @@ func TestIGMPJoinAndLeave(t *testing.T) {
 	wantSent(t, "first leaves", igmpSent(t, h, 0, i))
 	second.Close()
 	wantSent(t, "last closes", igmpSent(t, h, 0, i), ourLeave)
-	if h.memberships != 0 || len(i.groups) != 0 || h.reports.Len() != 0 {
-		t.Errorf("left over: %d memberships, %d groups, %d timers", h.memberships, len(i.groups), h.reports.Len())
+	if h.memberships != 0 || i.groups.len() != 0 || h.reports.Len() != 0 {
+		t.Errorf("left over: %d memberships, %d groups, %d timers", h.memberships, i.groups.len(), h.reports.Len())
 	}
 	wantCounter(t, h, "IgmpOutReports", 2)
 	wantCounter(t, h, "IgmpOutLeaves", 1)

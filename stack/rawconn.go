@@ -23,6 +23,13 @@ type RawConn struct {
 // rawDestinations is to how many addresses' packets ICMP errors are taken for a raw socket's.
 const rawDestinations = 16
 
+// rawPeer is a destination of packets of one protocol. Host.rawSenders has the raw sockets that sent there, so that an
+// ICMP error costs no more for the sockets that it does not concern.
+type rawPeer struct {
+	proto wire.Protocol
+	dst   netip.Addr
+}
+
 // BindRaw returns a socket for protocol proto, 0 to 255. ErrLimit.
 func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 	s, err := h.newSocket()
@@ -30,13 +37,13 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 		return nil, err
 	}
 	c := &RawConn{socket: s, proto: proto}
-	h.raw[proto] = append(slices.Clone(h.raw[proto]), c) // a consumer may bind while a packet is handed out
+	rollIn(h.raw, proto).join(c)
 	return c, nil
 }
 
 // tapRaw hands copies of p to the raw sockets of its protocol.
 func (h *Host) tapRaw(now clock.Instant, p *packet) (c copies) {
-	for _, s := range h.raw[p.ip.Protocol] {
+	for s := range h.raw[p.ip.Protocol].all {
 		c.give(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
 	}
 	return c
@@ -48,11 +55,9 @@ func (h *Host) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told boo
 	if q.IP.Protocol == wire.ProtocolICMP {
 		return false
 	}
-	for _, c := range h.raw[q.IP.Protocol] {
-		if !c.closed && slices.Contains(c.sent[:], q.IP.Dst) {
-			c.sendFailed(now, cause)
-			told = true
-		}
+	for c := range h.rawSenders[rawPeer{q.IP.Protocol, q.IP.Dst}].all {
+		c.sendFailed(now, cause)
+		told = true
 	}
 	return told
 }
@@ -69,11 +74,20 @@ func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uin
 		return err
 	}
 	copy(f.Bytes(), payload)
-	if !slices.Contains(c.sent[:], path.dst) {
-		c.sent[c.next] = path.dst
-		c.next = (c.next + 1) % rawDestinations
-	}
+	c.remember(path.dst)
 	return c.finish(now, f, path, c.proto, ttl)
+}
+
+// remember notes that the socket has sent to dst, and forgets the oldest of its destinations for that.
+func (c *RawConn) remember(dst netip.Addr) {
+	if slices.Contains(c.sent[:], dst) {
+		return
+	}
+	senders := c.host.rawSenders
+	leaveIn(senders, rawPeer{c.proto, c.sent[c.next]}, c)
+	rollIn(senders, rawPeer{c.proto, dst}).join(c)
+	c.sent[c.next] = dst
+	c.next = (c.next + 1) % rawDestinations
 }
 
 // Recv copies what the next packet holds behind its IP header into p, cut to its length. n is -1 when
@@ -90,8 +104,8 @@ func (c *RawConn) Close() {
 		return
 	}
 	h := c.host
-	h.raw[c.proto] = slices.DeleteFunc(slices.Clone(h.raw[c.proto]), func(o *RawConn) bool { return o == c })
-	if len(h.raw[c.proto]) == 0 {
-		delete(h.raw, c.proto)
+	leaveIn(h.raw, c.proto, c)
+	for _, dst := range c.sent {
+		leaveIn(h.rawSenders, rawPeer{c.proto, dst}, c)
 	}
 }

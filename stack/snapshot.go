@@ -105,18 +105,20 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 		}
 	}
 	for _, list := range h.raw {
-		for _, c := range list {
+		for c := range list.all {
 			infos = append(infos, SocketInfo{
 				ID: c.id, NetID: "raw", State: "UNCONN", RecvQ: c.queue.charged,
 				Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.proto)),
 			})
 		}
 	}
-	for _, c := range h.frames {
-		infos = append(infos, SocketInfo{
-			ID: c.id, NetID: "frames", State: "UNCONN", RecvQ: c.queue.charged,
-			Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.typ)),
-		})
+	for _, list := range h.frames {
+		for c := range list.all {
+			infos = append(infos, SocketInfo{
+				ID: c.id, NetID: "frames", State: "UNCONN", RecvQ: c.queue.charged,
+				Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.typ)),
+			})
+		}
 	}
 	slices.SortFunc(infos, func(a, b SocketInfo) int {
 		if al, bl := a.listening(), b.listening(); al != bl {

@@ -13,8 +13,8 @@ type UDPConn struct {
 	socket
 	key           flow
 	local, remote netip.AddrPort
-	ttl           uint8         // 0: the default
-	groups        []*membership // joined
+	ttl           uint8             // 0: the default
+	groups        roll[*membership] // joined
 }
 
 // BindUDP returns a socket that receives from everyone. A zero address is any of the host's, port 0 an
@@ -193,8 +193,8 @@ func (u *UDPConn) Close() {
 	if !u.shut() {
 		return
 	}
-	for len(u.groups) > 0 {
-		u.leave(u.groups[0])
+	for m := range u.groups.all {
+		u.leave(m)
 	}
 	h := u.host
 	delete(h.udp, u.key)

@@ -1,0 +1,133 @@
+package stack
+
+// shortRoll is the number of places up to which a roll is searched one by one.
+const shortRoll = 8
+
+// roll is a set of members in the order in which they joined. Joining and leaving cost O(1) each, spread over all calls.
+// Members may join and leave during a walk; one that joins then has its turn in the next walk. The zero roll is empty,
+// and so is a nil one, which nobody can join.
+type roll[T comparable] struct {
+	places []T       // zero where a member has left
+	at     map[T]int // the place of each member; nil while the roll is short
+	n      int       // members
+	walks  int       // walks in progress, which keep the places as they are
+}
+
+// len returns the number of members.
+func (r *roll[T]) len() int {
+	if r == nil {
+		return 0
+	}
+	return r.n
+}
+
+// find returns the place of v, -1 if v is no member.
+func (r *roll[T]) find(v T) int {
+	if r == nil {
+		return -1
+	}
+	if r.at != nil {
+		if k, ok := r.at[v]; ok {
+			return k
+		}
+		return -1
+	}
+	for k, m := range r.places {
+		if m == v {
+			return k
+		}
+	}
+	return -1
+}
+
+// has reports whether v, which is not zero, is a member.
+func (r *roll[T]) has(v T) bool { return r.find(v) >= 0 }
+
+// join adds v, which is not zero and no member yet.
+func (r *roll[T]) join(v T) {
+	r.places = append(r.places, v)
+	r.n++
+	if r.at != nil {
+		r.at[v] = len(r.places) - 1
+	} else if len(r.places) > shortRoll {
+		r.index()
+	}
+}
+
+// leave takes v out, if it is a member.
+func (r *roll[T]) leave(v T) {
+	k := r.find(v)
+	if k < 0 {
+		return
+	}
+	var zero T
+	r.places[k] = zero
+	r.n--
+	delete(r.at, v)
+	r.compact()
+}
+
+// compact closes the gaps once they are more than the members.
+func (r *roll[T]) compact() {
+	if r.walks > 0 || len(r.places) <= 2*r.n {
+		return
+	}
+	var zero T
+	members := make([]T, 0, r.n)
+	for _, v := range r.places {
+		if v != zero {
+			members = append(members, v)
+		}
+	}
+	r.places, r.at = members, nil
+	if len(members) > shortRoll {
+		r.index()
+	}
+}
+
+func (r *roll[T]) index() {
+	var zero T
+	r.at = make(map[T]int, len(r.places))
+	for k, v := range r.places {
+		if v != zero {
+			r.at[v] = k
+		}
+	}
+}
+
+// all calls yield with each member until it returns false.
+func (r *roll[T]) all(yield func(T) bool) {
+	if r == nil {
+		return
+	}
+	var zero T
+	r.walks++
+	for k, n := 0, len(r.places); k < n; k++ {
+		if v := r.places[k]; v != zero && !yield(v) {
+			break
+		}
+	}
+	r.walks--
+	r.compact()
+}
+
+// rollIn returns the roll of key in m, and makes one if there is none.
+func rollIn[K, T comparable](m map[K]*roll[T], key K) *roll[T] {
+	r := m[key]
+	if r == nil {
+		r = new(roll[T])
+		m[key] = r
+	}
+	return r
+}
+
+// leaveIn takes v out of the roll of key in m, and an empty roll out of m.
+func leaveIn[K, T comparable](m map[K]*roll[T], key K, v T) {
+	r := m[key]
+	if r == nil {
+		return
+	}
+	if r.leave(v); r.n == 0 {
+		delete(m, key)
+	}
+}

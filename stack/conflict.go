@@ -89,6 +89,7 @@ func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*Claim, error) {
 		return c, i.AddAddr(now, p)
 	}
 	i.claims = append(i.claims, c)
+	i.host.work()
 	i.host.claims.Set(&c.timer, now.Add(i.host.within(0, probeWait)))
 	return c, nil
 }
@@ -198,6 +199,7 @@ func (i *Iface) ask(q *wire.ARP) {
 	if i.caps.Medium != phy.MediumEthernet || !i.up {
 		return
 	}
+	i.host.work()
 	f := i.host.newFrame(wire.ARPLen)
 	i.putARP(f, q, wire.Broadcast)
 	if !i.replies.push(f, i.host.limits.ReplyQueue) {

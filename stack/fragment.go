@@ -23,6 +23,7 @@ func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 // f, which has its link header.
 func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
 	h, q, pieces, room := i.host, &i.datagrams, 1, 0
+	h.work()
 	if l == limitReplyQueue {
 		q = &i.replies
 	}

@@ -91,6 +91,7 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	f := h.newFrame(len(frame))
 	copy(f.Extend(len(frame)), frame)
 	i.datagrams.push(f, h.limits.SendQueue)
+	h.work()
 	return nil
 }
 

@@ -62,6 +62,7 @@ type Host struct {
 	claims      clock.Heap[*Claim]      // those of address probes
 	memberships int                     // groups joined, once for each socket
 
+	onWork    func() // see WatchWork; may be nil
 	timers    clock.Heap[*TCPConn]
 	hooks     tcp.Hooks
 	tcpShared *tcp.Config // the last configuration that connections share
@@ -141,6 +142,18 @@ func (h *Host) Deadline() clock.Instant {
 		at = min(at, i.neigh.Deadline())
 	}
 	return at
+}
+
+// WatchWork has fn called whenever an interface may have got something to transmit, or the host an earlier deadline, in
+// place of the function before. fn only takes note: it must not call the host. The owner of many hosts thus need not
+// ask each after a call to one.
+func (h *Host) WatchWork(fn func()) { h.onWork = fn }
+
+// work calls the function of WatchWork.
+func (h *Host) work() {
+	if h.onWork != nil {
+		h.onWork()
+	}
 }
 
 // Tick runs what is due at now: connection timers (the connections become ready to Transmit), neighbour

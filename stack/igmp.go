@@ -33,6 +33,7 @@ func (h *Host) announceGroup(now clock.Instant, m *membership) {
 
 // delayReport has m reported after a random time within limit.
 func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration) {
+	h.work()
 	h.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
 }
 
@@ -75,6 +76,7 @@ func (i *Iface) regroup(now clock.Instant) {
 // sendIGMP queues a message, among what the stack itself has to say, and reports whether there was room.
 // An interface without an address speaks from 0.0.0.0.
 func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
+	h.work()
 	f := h.newFrame(wire.IGMPLen)
 	msg.Put(f.Extend(wire.IGMPLen))
 	ip := wire.IPv4{

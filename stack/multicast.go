@@ -174,6 +174,7 @@ func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.F
 	}
 	c := h.newFrame(f.Len())
 	c.CopyFrom(f)
+	h.work()
 	if !h.loop.datagrams.push(c, h.limits.SendQueue) {
 		h.refused(limitSendQueue)
 		h.count(ipOutDiscards)

@@ -84,6 +84,7 @@ func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
 // await queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
 // §2.3.2.2), so the oldest makes room.
 func (i *Iface) await(now clock.Instant, e *neighbor, what parcel) {
+	i.host.work() // a request is owed, or a timer set
 	q := &e.Waiting.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {

@@ -176,6 +176,7 @@ func (h *Host) settle(now clock.Instant, c *TCPConn) {
 	if c.gone {
 		return
 	}
+	h.work()
 	ready := c.conn.Ready(now)  // gives back what is not needed any more
 	if len(h.transitions) > 0 { // after Ready, whose timers change the state too
 		h.raiseTCP(now, c)

@@ -37,11 +37,14 @@ type Host struct {
 	made    uint64         // ports made so far, which numbers their random streams
 	loop    *Port
 
-	dirty  bool
-	timer  clock.Timer[task]
-	ticked bool // since the timer was last set
-	late   int  // ticks in a row that left the deadline due
-	wire   int  // who wants to see frames of wire size
+	dirty   bool
+	pumping bool // true while pump runs
+	more    bool // true if the stack said during pump that it had work
+	again   bool // true if the last pump was for the sake of more, and moved nothing
+	timer   clock.Timer[task]
+	ticked  bool // since the timer was last set
+	late    int  // ticks in a row that left the deadline due
+	wire    int  // who wants to see frames of wire size
 
 	captures []*captureFile
 }
@@ -57,11 +60,13 @@ func (h *Host) Ports() []*Port { return h.ports }
 // need them, until release is called.
 func (h *Host) WireFrames() (release func()) {
 	h.wire++
+	h.lab.world.touch(h)
 	done := false
 	return func() {
 		if !done {
 			done = true
 			h.wire--
+			h.lab.world.touch(h)
 		}
 	}
 }
@@ -214,8 +219,11 @@ func (h *Host) refresh() {
 }
 
 // pump lets every port transmit a batch and returns how many frames moved. A host that moved any is
-// asked again: what one interface sends may make another ready.
+// asked again, since what one interface sends may make another ready. One that moved none but found work is asked once
+// more.
 func (h *Host) pump(now clock.Instant) (n int) {
+	h.refresh()
+	h.pumping, h.more = true, false
 	for _, p := range h.ports {
 		if p != h.loop {
 			n += p.pump(now)
@@ -223,11 +231,19 @@ func (h *Host) pump(now clock.Instant) (n int) {
 	}
 	n += h.loop.pump(now)
 	n += h.loop.drainMemory(now)
-	if n > 0 {
+	h.pumping = false
+	if h.again = n == 0 && h.more && !h.again; n > 0 || h.again {
 		h.lab.world.touch(h)
 	}
 	h.schedule(now)
 	return n
+}
+
+// hasWork is what the stack calls when it may have something to transmit, or an earlier deadline.
+func (h *Host) hasWork() {
+	if h.more = true; !h.pumping {
+		h.lab.world.touch(h)
+	}
 }
 
 // schedule sets the host's timer to its deadline.

@@ -92,6 +92,7 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	}
 	h.SetForwarding(cfg.Forward)
 	h.timer.Value = h
+	h.WatchWork(h.hasWork)
 	if err := h.attachLoop(cfg.Loop); err != nil {
 		return nil, err
 	}

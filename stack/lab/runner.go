@@ -36,6 +36,5 @@ func (v *virtual) Idle(<-chan struct{}) bool { return v.w.Step() }
 
 func (v *virtual) Do(fn func(now clock.Instant)) {
 	fn(v.w.now)
-	v.w.Kick()
 	v.w.settle()
 }

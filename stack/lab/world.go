@@ -84,7 +84,7 @@ type Event struct {
 }
 
 // At calls fn at the given instant, or as soon as possible where that has passed. fn runs on the owner
-// and may do whatever an application may: all hosts are asked for transmissions after it. At Never the
+// and may do whatever an application may: hosts that it gave work transmit after it. At Never the
 // event is made but not scheduled.
 func (w *World) At(at clock.Instant, fn func(now clock.Instant)) *Event {
 	e := &Event{world: w, fn: fn}
@@ -99,10 +99,7 @@ func (e *Event) Move(at clock.Instant) { e.world.events.Set(&e.timer, max(at, e.
 // Stop takes the event out of the queue; nothing happens when it is not in.
 func (e *Event) Stop() { e.world.events.Stop(&e.timer) }
 
-func (e *Event) run(now clock.Instant) {
-	e.world.Kick()
-	e.fn(now)
-}
+func (e *Event) run(now clock.Instant) { e.fn(now) }
 
 // Next is when something happens next: at once while hosts may have something to transmit, else when
 // the next event is due; clock.Never when there is none.
@@ -164,8 +161,8 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 	return w.Next() <= w.now
 }
 
-// Kick marks that an application call may have made hosts ready to transmit, or moved their
-// deadlines: the next Advance, Step or Turn asks them all.
+// Kick has the next Advance, Step or Turn ask every host for transmissions and its deadline. A call to a host needs no
+// Kick, since the host says itself that it has work.
 func (w *World) Kick() { w.kicked = true }
 
 // touch puts h among the hosts to ask for transmissions.
@@ -187,7 +184,6 @@ func (w *World) settle() (moved bool) {
 		if w.kicked {
 			w.kicked = false
 			for _, h := range w.hosts {
-				h.refresh()
 				w.touch(h)
 			}
 		}

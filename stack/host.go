@@ -62,7 +62,8 @@ type Host struct {
 	claims      clock.Heap[*Claim]      // those of address probes
 	memberships int                     // groups joined, once for each socket
 
-	onWork    func() // see WatchWork; may be nil
+	onWork    func()                  // see WatchWork; may be nil
+	onMAC     func(wire.HardwareAddr) // see WatchMAC; may be nil
 	timers    clock.Heap[*TCPConn]
 	hooks     tcp.Hooks
 	tcpShared *tcp.Config // the last configuration that connections share
@@ -148,6 +149,9 @@ func (h *Host) Deadline() clock.Instant {
 // place of the function before. fn only takes note: it must not call the host. The owner of many hosts thus need not
 // ask each after a call to one.
 func (h *Host) WatchWork(fn func()) { h.onWork = fn }
+
+// WatchMAC has fn called with each hardware address that SetMAC gives to an interface, in place of the function before.
+func (h *Host) WatchMAC(fn func(a wire.HardwareAddr)) { h.onMAC = fn }
 
 // work calls the function of WatchWork.
 func (h *Host) work() {

@@ -214,6 +214,9 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 		return ErrInvalid
 	}
 	i.mac = a
+	if i.host.onMAC != nil {
+		i.host.onMAC(a)
+	}
 	for _, p := range i.addrs {
 		i.announce(p.Addr())
 	}

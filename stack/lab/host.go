@@ -166,22 +166,10 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 	}
 	n := h.ordinal
 	a := wire.HardwareAddr{2, byte(i), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
-	for h.lab.has(a) { // somebody was given it
+	for h.lab.macs[a] {
 		a[2]++
 	}
 	return a
-}
-
-// has reports whether an interface of the lab has the address.
-func (l *Lab) has(a wire.HardwareAddr) bool {
-	for _, h := range l.hosts {
-		for _, p := range h.ports {
-			if p.iface != nil && p.iface.MAC() == a {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // addGateway makes the default route once one of the prefixes reaches the gateway.

@@ -13,6 +13,8 @@ type Lab struct {
 	world    *World
 	seed     uint64
 	hosts    []*Host
+	byName   map[string]*Host
+	macs     map[wire.HardwareAddr]bool // given to interfaces
 	links    []*Link
 	switches []*Switch
 	cut      map[pair]bool // partitioned pairs of hosts
@@ -22,7 +24,7 @@ type Lab struct {
 // New makes an empty lab in w. Labs of one world with equal seeds behave equally, whatever else the
 // world holds.
 func New(w *World, seed uint64) *Lab {
-	l := &Lab{world: w, seed: seed, cut: map[pair]bool{}}
+	l := &Lab{world: w, seed: seed, cut: map[pair]bool{}, byName: map[string]*Host{}, macs: map[wire.HardwareAddr]bool{}}
 	w.labs = append(w.labs, l)
 	return l
 }
@@ -69,10 +71,8 @@ type HostConfig struct {
 // AddHost makes a host without links, but for the loop on which its own addresses are reached. Names are
 // unique within a lab. The error says which address it cannot have.
 func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
-	for _, h := range l.hosts {
-		if h.Name() == cfg.Name {
-			return nil, fmt.Errorf("host %q exists already", cfg.Name)
-		}
+	if l.byName[cfg.Name] != nil {
+		return nil, fmt.Errorf("host %q exists already", cfg.Name)
 	}
 	if cfg.MTU < 0 || cfg.MTU > maxMTU || cfg.MTU > 0 && cfg.MTU < minMTU {
 		return nil, fmt.Errorf("host %q: mtu %d is not within %d to %d", cfg.Name, cfg.MTU, minMTU, maxMTU)
@@ -93,10 +93,11 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	h.SetForwarding(cfg.Forward)
 	h.timer.Value = h
 	h.WatchWork(h.hasWork)
+	h.WatchMAC(func(a wire.HardwareAddr) { l.macs[a] = true })
 	if err := h.attachLoop(cfg.Loop); err != nil {
 		return nil, err
 	}
-	l.hosts = append(l.hosts, h)
+	l.hosts, l.byName[cfg.Name] = append(l.hosts, h), h
 	l.world.hosts = append(l.world.hosts, h)
 	for _, c := range l.captures {
 		c.add(h)

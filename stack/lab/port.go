@@ -86,6 +86,7 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden}
 	if p.caps.Medium == phy.MediumEthernet {
 		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
+		h.lab.macs[cfg.MAC] = true
 	}
 	p.iface = h.AddIface(w.now, cfg)
 	w.touch(h)

@@ -56,8 +56,8 @@ func (p *Port) Share() (*Switch, error) {
 
 // join makes the port of the switch that the far end of k is.
 func (s *Switch) join(k *Link) {
-	p := &SwitchPort{sw: s, name: s.freeName(k.a.host.Name()), host: k.a.host, link: k, lane: &k.ba, floods: s.floods}
-	s.ports = append(s.ports, p)
+	p := &SwitchPort{sw: s, host: k.a.host, link: k, lane: &k.ba, floods: s.floods}
+	s.add(p, k.a.host.Name())
 	k.ab.to, k.ba.to = p, k.a
 	s.lab.links = append(s.lab.links, k)
 }

@@ -24,8 +24,9 @@ type Switch struct {
 	lab      *Lab
 	name     string
 	ports    []*SwitchPort
-	floods   clock.Bucket // what each port may flood, full
-	uplink   *SwitchPort  // the device that a host shares by this switch; nil for most
+	names    map[string]bool // of the ports
+	floods   clock.Bucket    // what each port may flood, full
+	uplink   *SwitchPort     // the device that a host shares by this switch; nil for most
 	stations map[wire.HardwareAddr]station
 	sweepAt  clock.Instant
 	stats    Flow
@@ -41,7 +42,7 @@ type station struct {
 
 // Switch makes a switch without ports.
 func (l *Lab) Switch(name string) *Switch {
-	s := &Switch{lab: l, name: name, stations: map[wire.HardwareAddr]station{}}
+	s := &Switch{lab: l, name: name, stations: map[wire.HardwareAddr]station{}, names: map[string]bool{}}
 	l.switches = append(l.switches, s)
 	return s
 }

@@ -46,8 +46,8 @@ func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 	if dev.Capabilities().Medium != phy.MediumEthernet {
 		return nil, fmt.Errorf("switch %s: %s carries no Ethernet", s.name, dev.Name())
 	}
-	p := &SwitchPort{sw: s, name: s.freeName(dev.Name()), dev: dev, floods: s.floods}
-	s.ports = append(s.ports, p)
+	p := &SwitchPort{sw: s, dev: dev, floods: s.floods}
+	s.add(p, dev.Name())
 	s.lab.world.attach(p)
 	return p, nil
 }
@@ -55,13 +55,14 @@ func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 // Ports are the switch's ports in the order in which they were attached. The slice is the switch's.
 func (s *Switch) Ports() []*SwitchPort { return s.ports }
 
-// freeName is want, or want with a number behind it where a port has that name.
-func (s *Switch) freeName(want string) string {
-	name := want
-	for n := 1; slices.ContainsFunc(s.ports, func(p *SwitchPort) bool { return p.name == name }); n++ {
-		name = fmt.Sprintf("%s.%d", want, n)
+// add makes p a port of the switch, with the name want, or with a number behind want where a port has that name.
+func (s *Switch) add(p *SwitchPort, want string) {
+	p.name = want
+	for n := 1; s.names[p.name]; n++ {
+		p.name = fmt.Sprintf("%s.%d", want, n)
 	}
-	return name
+	s.names[p.name] = true
+	s.ports = append(s.ports, p)
 }
 
 // Switch is whose port it is.
@@ -191,6 +192,7 @@ func (p *SwitchPort) retire(err error) bool {
 	p.world().detach(p)
 	p.lose(len(p.out), drop.LinkDown)
 	p.sw.ports = without(p.sw.ports, p)
+	delete(p.sw.names, p.name)
 	p.sw.forget(p)
 	return true
 }

@@ -140,3 +140,19 @@ func TestRestingHostsAreNotAsked(t *testing.T) {
 		t.Errorf("the host at rest was asked %d times", dev.looks)
 	}
 }
+
+// No host gets a hardware address that another one was given, or gave itself.
+func TestHardwareAddressesSetByHandDiffer(t *testing.T) {
+	s := newScene(t, 1, LinkConfig{})
+	third := wire.HardwareAddr{2, 0, 0, 0, 0, 3}
+	if err := s.a.Ifaces()[0].SetMAC(0, third); err != nil {
+		t.Fatal(err)
+	}
+	c := addHost(t, s.l, "c")
+	if _, err := s.l.Link(s.a, c, LinkConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if mac := c.Ifaces()[0].MAC(); mac == third || mac.IsZero() {
+		t.Errorf("the third host has %v, like the first", mac)
+	}
+}

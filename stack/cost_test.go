@@ -7,6 +7,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
@@ -25,6 +26,8 @@ func BenchmarkCost(b *testing.B) {
 		{"group joined and left, members", costJoin},
 		{"datagram to a group, members with other ports", costGroupOther},
 		{"query about one group, groups", costQuery},
+		{"connection refused, ports to the destination in use", costDial},
+		{"port refused, ports in use", costBind},
 	} {
 		for _, n := range []int{0, 1000, 50_000} {
 			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) { c.fn(b, n) })
@@ -182,5 +185,33 @@ func costQuery(b *testing.B, n int) {
 	member(b, h, 10, aGroup)
 	for b.Loop() {
 		h.Receive(0, i, in)
+	}
+}
+
+// costDial is with all ports in use where n is more than there are.
+func costDial(b *testing.B, n int) {
+	h, _ := crowded(b)
+	dial := func() (*TCPConn, error) { return h.DialTCP(0, netip.AddrPort{}, port(ipA, 80), tcp.Config{}) }
+	for range min(n, numEphemeral) {
+		c, err := dial()
+		made(b, c, err)
+	}
+	for b.Loop() {
+		if c, err := dial(); err == nil {
+			c.Abort(0)
+		}
+	}
+}
+
+func costBind(b *testing.B, n int) {
+	h, _ := crowded(b)
+	for range min(n, numEphemeral) {
+		u, err := h.BindUDP(netip.AddrPort{})
+		made(b, u, err)
+	}
+	for b.Loop() {
+		if u, err := h.BindUDP(netip.AddrPort{}); err == nil {
+			u.Close()
+		}
 	}
 }

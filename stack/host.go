@@ -50,8 +50,10 @@ type Host struct {
 	raw        map[wire.Protocol]*roll[*RawConn]
 	rawSenders map[rawPeer]*roll[*RawConn]
 	frames     map[frameKind]*roll[*FrameConn]
-	tcpPorts   map[uint16]int // listeners by port, whatever their address
-	udpPorts   map[uint16]int // UDP sockets by port
+	ports      [numPorts]map[uint16]int // listeners and UDP sockets by port, whatever their address
+	boundPorts [numPorts]portSet        // those of them that are ephemeral, counted from the first
+	portsTo    map[flow]*portsTo        // of connections, by local and remote address and remote port
+	icmpIDs    portSet                  // the keys of icmpByID
 	sockets    int
 	buffers    pool // storage of the connections' buffers, as of their last settling
 	waiting    pool // the part of it for octets that wait beyond a gap
@@ -115,12 +117,12 @@ func New(cfg Config) *Host {
 
 		rawSenders: make(map[rawPeer]*roll[*RawConn]),
 
-		tcpPorts: make(map[uint16]int),
-		udpPorts: make(map[uint16]int),
-		small:    phy.NewPool(phy.FrameSize, 1024),
-		large:    phy.NewPool(phy.SuperFrameSize, 16),
-		scratch:  phy.NewFrame(phy.FrameSize),
-		epoch:    1,
+		ports:   [numPorts]map[uint16]int{{}, {}},
+		portsTo: make(map[flow]*portsTo),
+		small:   phy.NewPool(phy.FrameSize, 1024),
+		large:   phy.NewPool(phy.SuperFrameSize, 16),
+		scratch: phy.NewFrame(phy.FrameSize),
+		epoch:   1,
 	}
 	h.cfg.Neighbor = h.cfg.Neighbor.WithDefaults()
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}

@@ -17,21 +17,24 @@ type ICMPConn struct {
 	table map[uint16]*ICMPConn
 }
 
+// numIDs is the number of ICMP identifiers, 0 included.
+const numIDs = 1 << 16
+
 // BindICMP returns a socket for an identifier; 0 is a free one. ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
-		start := uint16(h.rng.Uint32())
-		for k := range 1 << 16 {
-			if c := start + uint16(k); c != 0 && h.icmpByID[c] == nil {
-				id = c
-				break
-			}
-		}
-		if id == 0 {
+		h.icmpIDs.add(0, numIDs) // which is none
+		free, ok := h.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
+		if !ok {
 			return nil, ErrNoPorts
 		}
+		id = uint16(free)
 	}
-	return h.openICMP(h.icmpByID, id)
+	c, err := h.openICMP(h.icmpByID, id)
+	if err == nil {
+		h.icmpIDs.add(int(id), numIDs)
+	}
+	return c, err
 }
 
 // ListenICMP returns a socket for errors about a UDP port. ErrPortInUse, ErrLimit.
@@ -97,7 +100,11 @@ func (c *ICMPConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error)
 
 // Close frees the identifier. What waits is lost.
 func (c *ICMPConn) Close() {
-	if c.shut() {
-		delete(c.table, c.ident)
+	if !c.shut() {
+		return
+	}
+	delete(c.table, c.ident)
+	if h := c.host; h.icmpByID[c.ident] == nil {
+		h.icmpIDs.remove(int(c.ident))
 	}
 }

@@ -131,7 +131,7 @@ func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) V
 	}
 	var u *UDPConn
 	if q.IP.Protocol == wire.ProtocolUDP {
-		if u = h.udp[quotedFlow(q)]; u == nil && h.udpPorts[q.SrcPort] == 0 {
+		if u = h.udp[quotedFlow(q)]; u == nil && h.ports[portsUDP][q.SrcPort] == 0 {
 			return dropped(drop.ICMPNoSocket)
 		}
 	}

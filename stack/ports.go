@@ -15,19 +15,58 @@ const (
 	numEphemeral   = 1 << 14
 )
 
-// ephemeral chooses a free local port by RFC 6056's algorithm 3: a counter whose start depends on the
-// destination, so that ports neither repeat soon nor tell one destination about another. which is 0 for
-// TCP, 1 for UDP.
-func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken func(port uint16) bool) (uint16, error) {
-	offset := h.hash(local.Addr(), remote, uint64(which)+1)
-	for range numEphemeral {
-		h.lastPort[which]++
-		port := firstEphemeral + uint16((offset+uint64(h.lastPort[which]))%numEphemeral)
-		if !taken(port) {
-			return port, nil
+// The protocols whose ephemeral ports are counted.
+const (
+	portsTCP = iota
+	portsUDP
+	numPorts
+)
+
+// ephemeral chooses a local port by RFC 6056's algorithm 3: a counter whose start depends on the destination, so that
+// ports neither repeat soon nor tell one destination about another. The port is one that no socket of the protocol is
+// bound to, and not in taken, which may be nil. ErrNoPorts.
+func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet) (uint16, error) {
+	last := &h.lastPort[which]
+	start := int((h.hash(local.Addr(), remote, uint64(which)+1) + uint64(*last) + 1) % numEphemeral)
+	k, ok := h.boundPorts[which].free(start, numEphemeral, taken)
+	if !ok {
+		return 0, ErrNoPorts
+	}
+	*last += uint16((k-start+numEphemeral)%numEphemeral) + 1
+	return firstEphemeral + uint16(k), nil
+}
+
+// ephemeralTo is ephemeral for a connection: ports of connections to other destinations are free.
+func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
+	var taken *portSet
+	if d := h.portsTo[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
+		taken = &d.many
+	}
+	for range numEphemeral { // mostly once: beside the few to the destination, only a connection that the peer opened is in the way
+		port, err := h.ephemeral(portsTCP, local, remote, taken)
+		if err != nil || h.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] == nil {
+			return port, err
 		}
 	}
 	return 0, ErrNoPorts
+}
+
+// bound notes that one more socket of a protocol is bound to a port.
+func (h *Host) bound(which int, port uint16) {
+	if h.ports[which][port]++; port >= firstEphemeral {
+		h.boundPorts[which].add(int(port)-firstEphemeral, numEphemeral)
+	}
+}
+
+// unbound notes that a socket of a protocol that was bound to a port is closed.
+func (h *Host) unbound(which int, port uint16) {
+	ports := h.ports[which]
+	if ports[port]--; ports[port] > 0 {
+		return
+	}
+	if delete(ports, port); port >= firstEphemeral {
+		h.boundPorts[which].remove(int(port) - firstEphemeral)
+	}
 }
 
 // iss chooses an initial sequence number (RFC 6528 §3): a clock of 4 µs plus a keyed hash of the

@@ -279,6 +279,7 @@ func (h *Host) forget(c *TCPConn) {
 	h.unweigh(c)
 	h.timers.Stop(&c.timer)
 	delete(h.conns, flowOf(c.local, c.remote))
+	h.releasePort(c.local, c.remote)
 	if h.recent == c {
 		h.recent = nil
 	}

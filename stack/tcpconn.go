@@ -95,9 +95,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 		return nil, err
 	}
 	if local.Port() == 0 {
-		port, err := h.ephemeral(0, local, remote, func(port uint16) bool {
-			return h.tcpPorts[port] > 0 || h.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] != nil
-		})
+		port, err := h.ephemeralTo(local, remote)
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +110,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
 	conn.SetStampOffset(h.stampOffset(local, remote))
 	c := h.addConn(id, conn, p.iface, local, remote)
+	h.takePort(local, remote)
 	h.settle(now, c)
 	return c, nil
 }

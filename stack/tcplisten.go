@@ -32,14 +32,14 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 		return nil, ErrNotOurs
 	}
 	if local.Port() == 0 {
-		port, err := h.ephemeral(0, local, netip.AddrPort{}, func(port uint16) bool { return h.tcpPorts[port] > 0 })
+		port, err := h.ephemeral(portsTCP, local, netip.AddrPort{}, nil)
 		if err != nil {
 			return nil, err
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
 	}
 	key, any := flowOf(local, netip.AddrPort{}), flow{localPort: local.Port()}
-	if h.listeners[key] != nil || h.listeners[any] != nil || key == any && h.tcpPorts[local.Port()] > 0 {
+	if h.listeners[key] != nil || h.listeners[any] != nil || key == any && h.ports[portsTCP][local.Port()] > 0 {
 		return nil, ErrPortInUse
 	}
 	id, err := h.register()
@@ -51,7 +51,7 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 	}
 	l := &TCPListener{host: h, id: id, local: local, cfg: h.tcpConfig(cfg), backlog: backlog}
 	h.listeners[key] = l
-	h.tcpPorts[local.Port()]++
+	h.bound(portsTCP, local.Port())
 	return l, nil
 }
 
@@ -83,9 +83,7 @@ func (l *TCPListener) Close(now clock.Instant) {
 	l.closed = true
 	h := l.host
 	delete(h.listeners, flowOf(l.local, netip.AddrPort{}))
-	if h.tcpPorts[l.local.Port()]--; h.tcpPorts[l.local.Port()] == 0 {
-		delete(h.tcpPorts, l.local.Port())
-	}
+	h.unbound(portsTCP, l.local.Port())
 	h.sockets--
 	for _, c := range h.connections() {
 		if c.listener == l {

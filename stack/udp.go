@@ -75,10 +75,10 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 		if remote.IsValid() {
 			return same
 		}
-		return same || wild || key == any && h.udpPorts[port] > 0
+		return same || wild || key == any && h.ports[portsUDP][port] > 0
 	}
 	if local.Port() == 0 {
-		port, err := h.ephemeral(1, local, remote, func(port uint16) bool { return h.udpPorts[port] > 0 })
+		port, err := h.ephemeral(portsUDP, local, remote, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	}
 	u := &UDPConn{socket: s, key: flowOf(local, remote), local: local, remote: remote}
 	h.udp[u.key] = u
-	h.udpPorts[local.Port()]++
+	h.bound(portsUDP, local.Port())
 	return u, nil
 }
 
@@ -198,7 +198,5 @@ func (u *UDPConn) Close() {
 	}
 	h := u.host
 	delete(h.udp, u.key)
-	if h.udpPorts[u.local.Port()]--; h.udpPorts[u.local.Port()] == 0 {
-		delete(h.udpPorts, u.local.Port())
-	}
+	h.unbound(portsUDP, u.local.Port())
 }

@@ -1,0 +1,119 @@
+package stack
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"smolsh/stack/tcp"
+)
+
+// A set of ports finds what a search one by one finds.
+func TestPortSetAgainstSearch(t *testing.T) {
+	const size = 256
+	rng := rand.New(rand.NewPCG(3, 4))
+	var s, other portSet
+	in, also := map[int]bool{}, map[int]bool{}
+	for step := range 20_000 {
+		k := rng.IntN(size)
+		set, m := &s, in
+		if rng.IntN(4) == 0 {
+			set, m = &other, also
+		}
+		if fill := step/2000%2 == 0; fill == (rng.IntN(8) > 0) {
+			set.add(k, size)
+			m[k] = true
+		} else {
+			set.remove(k)
+			delete(m, k)
+		}
+		if s.n != len(in) || s.has(k) != in[k] {
+			t.Fatalf("%d in the set, want %d", s.n, len(in))
+		}
+		start, want := rng.IntN(size), -1
+		for d := range size {
+			if c := (start + d) % size; !in[c] && !also[c] {
+				want = c
+				break
+			}
+		}
+		if got, ok := s.free(start, size, &other); ok != (want >= 0) || ok && got != want {
+			t.Fatalf("from %d on %d is free (%v), want %d", start, got, ok, want)
+		}
+	}
+	for k := range size {
+		s.remove(k)
+	}
+	if s.words != nil {
+		t.Error("an empty set keeps its storage")
+	}
+}
+
+// All ports to one destination can be had, not one more, and one that is given back is the next. Another destination has
+// its own.
+func TestPortsToOneDestination(t *testing.T) {
+	h, _ := lone(t)
+	l, err := h.ListenTCP(port(netip.Addr{}, firstEphemeral+5), 1, tcp.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func(to uint16) (*TCPConn, error) { return h.DialTCP(0, netip.AddrPort{}, port(ipA, to), tcp.Config{}) }
+	seen := map[uint16]*TCPConn{}
+	for k := range numEphemeral - 1 {
+		c, err := dial(80)
+		if err != nil {
+			t.Fatalf("connection %d: %v", k, err)
+		}
+		if p := c.Local().Port(); p < firstEphemeral || seen[p] != nil || p == l.local.Port() {
+			t.Fatalf("port %d", p)
+		}
+		seen[c.Local().Port()] = c
+	}
+	for range 3 {
+		if _, err := dial(80); err != ErrNoPorts {
+			t.Fatalf("one more: %v", err)
+		}
+	}
+	for _, p := range []uint16{50_000, 65_535, firstEphemeral} {
+		seen[p].Abort(0)
+		c, err := dial(80)
+		if err != nil || c.Local().Port() != p {
+			t.Fatalf("after port %d was given back: %v, %v", p, c, err)
+		}
+		seen[p] = c
+	}
+	if _, err := dial(81); err != nil {
+		t.Errorf("another destination: %v", err)
+	}
+	l.Close(0)
+	if c, err := dial(80); err != nil || c.Local().Port() != firstEphemeral+5 {
+		t.Errorf("after the listener was closed: %v", err)
+	}
+	for _, c := range h.connections() {
+		c.Abort(0)
+	}
+	if len(h.portsTo) != 0 || h.boundPorts[portsTCP].n != 0 {
+		t.Errorf("%d destinations and %d ports are left over", len(h.portsTo), h.boundPorts[portsTCP].n)
+	}
+}
+
+// All ICMP identifiers can be had, not one more, and one that is given back is the next.
+func TestICMPIdentifiers(t *testing.T) {
+	h, _ := lone(t)
+	var socks []*ICMPConn
+	for k := range numIDs - 1 {
+		c, err := h.BindICMP(0)
+		if err != nil || c.ID() == 0 {
+			t.Fatalf("socket %d: identifier %d, %v", k, c.ID(), err)
+		}
+		socks = append(socks, c)
+	}
+	if _, err := h.BindICMP(0); err != ErrNoPorts {
+		t.Errorf("one more: %v", err)
+	}
+	id := socks[1000].ID()
+	socks[1000].Close()
+	if c, err := h.BindICMP(0); err != nil || c.ID() != id {
+		t.Errorf("identifier %d, %v, want %d", c.ID(), err, id)
+	}
+}

@@ -64,6 +64,7 @@ func kernelBuiltins() []*builtin {
 			doc: "A UDP socket of the operating system's that speaks to one peer only.", example: kernelUDP + `u.send("hi"); u.recv().data`, see: "udp.connect", fn: kernelUDPConnect},
 		{name: "kernel.serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "kernel_server",
 			doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
+			args:    serveArgs,
 			example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, see: "serve", fn: kernelServe},
 	}
 	for _, b := range calls {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"go.starlark.net/starlark"
+
+	"smolsh/stack"
 )
 
 // kernelServer is what kernel.serve() started: tasks, one that accepts and one per connection.
@@ -17,6 +19,7 @@ type kernelServer struct {
 	udp   *kernelUDPSocket
 	task  *task
 	conns []*kernelConn
+	loops int // datagrams that were not answered, since a service had sent them
 }
 
 func (v *kernelServer) String() string {
@@ -36,6 +39,8 @@ func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 			list[i] = c
 		}
 		return starlark.NewList(list), nil
+	case "loops":
+		return num(v.loops), nil
 	case "local":
 		return starlark.String(socketAddr(v.proto, v.local)), nil
 	case "port":
@@ -46,7 +51,7 @@ func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *kernelServer) AttrNames() []string {
-	return append([]string{"connections", "local", "port"}, v.k.s.reg.members["kernel_server"]...)
+	return append([]string{"connections", "local", "loops", "port"}, v.k.s.reg.members["kernel_server"]...)
 }
 
 var kernelServerMethods = map[string]method{
@@ -155,6 +160,12 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 			continue
 		}
 		reply, ok := data, true
+		if fn == handlerEcho || fn == handlerChargen {
+			if stack.AnswersAll(src.Port(), v.local.Port()) {
+				v.loops++
+				continue
+			}
+		}
 		switch fn {
 		case handlerEcho:
 		case handlerDiscard:

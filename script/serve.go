@@ -80,10 +80,15 @@ func (v *server) AttrNames() []string {
 	return append([]string{"connections", "error", "local", "port"}, v.s.reg.members["server"]...)
 }
 
+// serveArgs says what a service does not answer.
+const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None. On UDP, echo and ` +
+	`chargen drop datagrams from ports 7, 13, 17, 19, 37 and their own ("service loop"), lest two services answer each other for ever`
+
 func serveBuiltins() []*builtin {
 	return []*builtin{
 		{name: "serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "server", host: true,
 			doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
+			args:    serveArgs,
 			example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
 			see:     "tcp.listen, server.stop, server.wait", fn: serve},
 		{name: "server.stop",
@@ -206,6 +211,7 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 		buf := make([]byte, 65536)
 		c.t.do(v.h.w, func(clock.Instant) {
 			v.udp.u.OnEvent = func(now clock.Instant) { v.datagrams(now, kind, buf) }
+			v.udp.u.SetService(kind != handlerDiscard)
 		})
 		return nil
 	}

@@ -15,6 +15,7 @@ type UDPConn struct {
 	local, remote netip.AddrPort
 	ttl           uint8             // 0: the default
 	groups        roll[*membership] // joined
+	service       bool              // see SetService
 }
 
 // BindUDP returns a socket that receives from everyone. A zero address is any of the host's, port 0 an
@@ -125,6 +126,10 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 		h.count(udpNoPorts)
 		return h.refuse(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
 	}
+	if s.service && AnswersAll(from.Port(), s.local.Port()) {
+		h.count(udpInErrors)
+		return dropped(drop.ServiceLoop)
+	}
 	if !s.give(now, data, from, p.ip.TTL) {
 		h.count(udpInErrors)
 		h.count(udpRcvbufErrors)
@@ -142,6 +147,21 @@ func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 
 // SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.
 func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
+
+// SetService says that the socket's owner answers every datagram, as echo (RFC 862) and chargen (RFC 864) do. From then on
+// the host drops datagrams whose source port is that of such a service (drop.ServiceLoop): one forged datagram would have
+// two services answer each other for ever.
+func (u *UDPConn) SetService(on bool) { u.service = on }
+
+// AnswersAll reports whether a service on the given port answers whatever arrives there: echo, daytime, qotd, chargen, time
+// (RFC 862, 867, 865, 864, 868), or another service like the one on port own.
+func AnswersAll(port, own uint16) bool {
+	switch port {
+	case 7, 13, 17, 19, 37, own:
+		return true
+	}
+	return false
+}
 
 // Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: more than 65507 octets, or than the
 // path is known to carry where it must not be fragmented (SetDontFragment). ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,

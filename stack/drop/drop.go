@@ -65,6 +65,7 @@ const (
 	// Transport.
 	NoSocket        // no socket for this port; answered by RST or port unreachable where allowed
 	SocketQueueFull // the socket's receive queue is full
+	ServiceLoop     // a datagram to echo or chargen from the port of such a service, which would answer the answer
 	TCPListenFull   // the listener's backlog or SYN queue is full
 	TCPDuplicate    // nothing in it that we had not received
 	TCPOutOfWindow  // outside the receive window
@@ -140,6 +141,7 @@ var words = [NumReasons]string{
 	ICMPRateLimit:     "icmp rate limit",
 	NoSocket:          "no socket",
 	SocketQueueFull:   "socket queue full",
+	ServiceLoop:       "service loop",
 	TCPListenFull:     "listen queue full",
 	TCPDuplicate:      "tcp duplicate",
 	TCPOutOfWindow:    "tcp out of window",

@@ -10,10 +10,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveARP is RFC 826's packet reception. Any valid packet of a neighbour updates what we know of it;
-// only one that is meant for us makes a new entry. A question without a sender address is a probe
-// (RFC 5227 §2.1.1), which is answered but teaches nothing.
-func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []byte) Verdict {
+// receiveARP is RFC 826's packet reception. Any valid packet of a neighbour updates its entry, but only a packet for
+// this host makes a new one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and
+// teaches nothing. The addresses of the frame play no part: a router that stands in for another sends from its own
+// hardware address (RFC 5798 §8.1.2), and so do clusters.
+func (h *Host) receiveARP(now clock.Instant, i *Iface, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {
 		return dropped(drop.Of(err))
@@ -29,15 +30,17 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 	}
 	ours := h.own[a.TargetIP] == i && !a.TargetIP.IsLoopback()
 	if request && a.SenderIP.IsUnspecified() {
-		if a.SenderHW != eth.Src || a.SenderHW.IsZero() {
+		switch {
+		case !ours && a.SenderHW == i.mac: // our own probe, which something on the link reflects
+			return dropped(drop.ARPNotForUs)
+		case !i.isStation(a.SenderHW):
 			return dropped(drop.ARPMartian)
-		}
-		if !ours {
+		case !ours:
 			return dropped(drop.ARPNotForUs)
 		}
 		return h.answerARP(i, &a)
 	}
-	if r := h.checkSender(now, i, eth, &a); r != drop.None {
+	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
 	}
 	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() && e.HW != a.SenderHW {
@@ -62,22 +65,25 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, eth *wire.Ethernet, b []b
 }
 
 // checkSender refuses senders that cannot be a neighbour on i.
-func (h *Host) checkSender(now clock.Instant, i *Iface, eth *wire.Ethernet, a *wire.ARP) drop.Reason {
-	if a.SenderHW != eth.Src || a.SenderHW.IsZero() || a.SenderHW.IsGroup() {
+func (h *Host) checkSender(now clock.Instant, i *Iface, a *wire.ARP) drop.Reason {
+	if !i.isStation(a.SenderHW) {
 		return drop.ARPMartian
 	}
-	if h.own[a.SenderIP] == i && a.SenderHW != i.mac {
+	if h.own[a.SenderIP] == i {
 		h.conflict(now, a.SenderIP, a.SenderHW)
 		return drop.ARPConflict
 	}
 	if h.own[a.SenderIP] != nil {
 		return drop.ARPMartian
 	}
-	if !unicast(a.SenderIP) || !i.onLink(a.SenderIP) || i.isBroadcast(a.SenderIP) || a.SenderHW == i.mac {
+	if !unicast(a.SenderIP) || !h.isNeighbor(i, a.SenderIP) || i.isBroadcast(a.SenderIP) {
 		return drop.ARPMartian
 	}
 	return drop.None
 }
+
+// isStation reports whether a can be the hardware address of another station.
+func (i *Iface) isStation(a wire.HardwareAddr) bool { return !a.IsZero() && !a.IsGroup() && a != i.mac }
 
 func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	a := wire.ARP{Op: wire.ARPReply, SenderHW: i.mac, SenderIP: q.TargetIP, TargetHW: q.SenderHW, TargetIP: q.SenderIP}

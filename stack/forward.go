@@ -116,11 +116,11 @@ func (p *packet) isError() bool {
 	return err != nil || m.IsError()
 }
 
-// sendError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about
-// broadcasts, fragments but the first, and never more than the rate limit. Otherwise the packet is dropped
-// for why.
+// sendError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about broadcasts,
+// fragments but the first, or packets whose source is no single host, and never more than the rate limit. Otherwise the
+// packet is dropped for why.
 func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
-	if p.broadcast || p.ip.FragmentOffset != 0 {
+	if p.broadcast || p.ip.FragmentOffset != 0 || !unicast(p.ip.Src) {
 		return dropped(why)
 	}
 	if !h.bucket.Take(now) {

@@ -113,7 +113,7 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 		h.answerQuery(now, p.iface, msg)
 	case wire.IGMPv1Report, wire.IGMPv2Report:
 		h.count(igmpInReports)
-		if src := p.ip.Src; !src.IsUnspecified() && !p.iface.onLink(src) {
+		if src := p.ip.Src; !src.IsUnspecified() && !h.isNeighbor(p.iface, src) {
 			return dropped(drop.MartianSource) // §9: else anyone could silence us
 		}
 		if m := p.iface.membership(msg.Group); m != nil && p.ip.Dst == msg.Group && m.report.At() != clock.Never {

@@ -24,9 +24,7 @@ type packet struct {
 // destinations that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6), and what is not for us.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
-	// A switch without an address asks for members all the same (RFC 4541 §2.1.1).
-	addressless := src.IsUnspecified() && dst.IsMulticast() && p.ip.Protocol == wire.ProtocolIGMP
-	if !unicast(src) && !addressless || i.isBroadcast(src) {
+	if !unicast(src) && !p.addressless() || i.isBroadcast(src) {
 		return drop.MartianSource
 	}
 	if i.loop {
@@ -60,6 +58,17 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		return drop.MartianDest // RFC 1122 §3.3.6: else one frame would have every host answer
 	}
 	return drop.None
+}
+
+// addressless reports whether the packet is one that a station without an address may send from 0.0.0.0 (RFC 1122
+// §3.2.1.3 (a)): a datagram to everyone on the link, by which it asks for an address (RFC 2131 §4.1), or the query of a
+// switch for members of groups (RFC 4541 §2.1.1).
+func (p *packet) addressless() bool {
+	if !p.ip.Src.IsUnspecified() {
+		return false
+	}
+	return p.ip.Protocol == wire.ProtocolUDP && p.ip.Dst == limitedBroadcast ||
+		p.ip.Protocol == wire.ProtocolIGMP && p.ip.Dst.IsMulticast()
 }
 
 // deliver hands a packet for this host to its transport.

@@ -81,6 +81,37 @@ func (t *routeTable) match(dst netip.Addr) *route {
 	return nil
 }
 
+// onLink returns the route without a gateway to dst, up or down, that has the longest prefix, nil if there is none. Of
+// two alike the one whose interface is up comes first.
+func (t *routeTable) onLink(dst netip.Addr) (found *route) {
+	for bits := len(t.lengths) - 1; bits >= 0 && found == nil; bits-- {
+		if t.lengths[bits] == 0 {
+			continue
+		}
+		p, err := dst.Prefix(bits)
+		if err != nil {
+			return nil
+		}
+		same := t.byDst[p]
+		for k := range same {
+			if r := &same[k]; !r.Gateway.IsValid() && (found == nil || r.Iface.up && !found.Iface.up) {
+				found = r
+			}
+		}
+	}
+	return found
+}
+
+// isNeighbor reports whether a host with the address a can be on the link of i: it is in a subnet of the interface, or
+// the on-link route to it leads there.
+func (h *Host) isNeighbor(i *Iface, a netip.Addr) bool {
+	if i.onLink(a) {
+		return true
+	}
+	r := h.routes.onLink(a)
+	return r != nil && r.Iface == i
+}
+
 // all is every route in the order in which they are tried: longest prefixes first.
 func (t *routeTable) all() []route {
 	var list []route
@@ -108,8 +139,8 @@ type hop struct {
 	broadcast bool
 }
 
-// AddRoute adds a route by gateway gw, or on link when gw is zero. i nil: the interface on whose subnet
-// the gateway is. ErrExists, ErrInvalid, and ErrNoRoute for a gateway that no interface reaches.
+// AddRoute adds a route by gateway gw, or on link when gw is zero. i nil: the interface to which the longest on-link
+// route to the gateway leads, be it that of a subnet or one that was added before. ErrExists, ErrInvalid, and ErrNoRoute for a gateway that no interface reaches.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.own[gw] != nil)
 	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
@@ -117,15 +148,11 @@ func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	}
 	dst = dst.Masked()
 	if i == nil {
-		for _, j := range h.ifaces {
-			if j.onLink(gw) {
-				i = j
-				break
-			}
-		}
-		if i == nil {
+		r := h.routes.onLink(gw)
+		if r == nil {
 			return ErrNoRoute
 		}
+		i = r.Iface
 	}
 	if h.routes.find(dst, false) != nil {
 		return ErrExists

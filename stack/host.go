@@ -74,6 +74,7 @@ type Host struct {
 	scratch   *phy.Frame // where segments go that no interface takes
 	small     *phy.Pool
 	large     *phy.Pool
+	lent      int          // frames of the two pools in use
 	bucket    clock.Bucket // ICMP errors
 	cookies   cookies
 	challenge struct {
@@ -196,6 +197,7 @@ func (h *Host) register() (id uint64, err error) {
 
 // newFrame returns an empty frame with room for a packet of n octets without its headers.
 func (h *Host) newFrame(n int) *phy.Frame {
+	h.lent++
 	if n <= phy.FrameSize {
 		return h.small.Get()
 	}
@@ -204,6 +206,7 @@ func (h *Host) newFrame(n int) *phy.Frame {
 
 // free takes back a frame of newFrame.
 func (h *Host) free(f *phy.Frame) {
+	h.lent--
 	f.Reset()
 	if len(f.Tail()) >= phy.SuperFrameSize {
 		h.large.Put(f)

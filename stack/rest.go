@@ -1,0 +1,146 @@
+package stack
+
+import (
+	"fmt"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/neigh"
+	"smolsh/stack/tcp"
+)
+
+// Rest returns an error that names the first thing the host still holds; nil means that the host is at rest. Every
+// host must come to rest once all sockets are closed, all address probes are decided and time has run out, that is
+// once Tick has run until Deadline is clock.Never. An interface that carries no packets must be asked to Transmit, too.
+//
+// What the user has set up is no leak: interfaces, addresses, routes, PERMANENT neighbours, subscriptions of Events
+// and Observe. Caches that outlive their use must be within their bounds: neighbours, paths, spare storage.
+func (h *Host) Rest() error {
+	for _, check := range [...]func() error{h.restSockets, h.restTCP, h.restTimers, h.restEvents, h.restStorage, h.restPaths} {
+		if err := check(); err != nil {
+			return fmt.Errorf("host %s: %w", h.name, err)
+		}
+	}
+	for _, i := range h.ifaces {
+		if err := i.rest(); err != nil {
+			return fmt.Errorf("host %s: %s: %w", h.name, i.name, err)
+		}
+	}
+	return nil
+}
+
+// held is one quantity that must be zero at rest.
+type held struct {
+	n    int
+	what string
+}
+
+// firstHeld returns an error for the first quantity that is not zero.
+func firstHeld(all ...held) error {
+	for _, x := range all {
+		if x.n != 0 {
+			return fmt.Errorf("%d %s left", x.n, x.what)
+		}
+	}
+	return nil
+}
+
+// restSockets checks the tables of sockets and ports.
+func (h *Host) restSockets() error {
+	if all := h.connections(); len(all) > 0 {
+		c := all[0]
+		return fmt.Errorf("%d connections left, the first %v to %v, %v", len(all), c.local, c.remote, c.conn.State())
+	}
+	return firstHeld(
+		held{len(h.listeners), "listeners"}, held{len(h.udp), "UDP sockets"},
+		held{len(h.icmpByID), "ICMP sockets"}, held{len(h.icmpByUDP), "ICMP sockets for a UDP port"},
+		held{len(h.raw), "protocols with raw sockets"}, held{len(h.frames), "frame sockets"},
+		held{len(h.tcpPorts), "TCP ports with listeners"}, held{len(h.udpPorts), "UDP ports"},
+		held{h.sockets, "sockets in the sum"},
+	)
+}
+
+// restTCP checks what connections leave outside their table.
+func (h *Host) restTCP() error {
+	if h.recent != nil {
+		return fmt.Errorf("the connection found last is kept")
+	}
+	return firstHeld(
+		held{h.storage, "octets of buffers in the sum"}, held{h.early, "octets beyond gaps in the sum"},
+		held{int(h.counters[tcpCurrEstab]), "established connections in the counter"},
+		held{segmentStorage(&h.rxSeg), "octets of the last segment received"},
+		held{segmentStorage(&h.txSeg), "octets of the last segment sent"},
+	)
+}
+
+// segmentStorage is the number of octets that s keeps from being collected.
+func segmentStorage(s *tcp.Segment) int { return len(s.Payload) + len(s.Lent[0]) + len(s.Lent[1]) }
+
+// restTimers checks that no timer runs.
+func (h *Host) restTimers() error {
+	return firstHeld(
+		held{h.timers.Len(), "connection timers"}, held{h.reports.Len(), "IGMP report timers"},
+		held{h.memberships, "group memberships in the sum"}, held{h.claims.Len(), "address probe timers"},
+		held{h.assemblies.expiry.Len(), "reassembly timers"},
+	)
+}
+
+// restEvents checks that every event has been reported.
+func (h *Host) restEvents() error {
+	if h.event != nil && h.event.Frame != nil {
+		return fmt.Errorf("the frame that observers saw last is kept")
+	}
+	return firstHeld(held{len(h.transitions), "TCP events not reported"}, held{len(h.changes), "neighbour events not reported"})
+}
+
+// spareAssemblies and spareFragments bound the assemblies that are kept for reuse, and the fragments for which each
+// has room.
+const spareAssemblies, spareFragments = 16, 64
+
+// restStorage checks reassembly and the pools of frames.
+func (h *Host) restStorage() error {
+	s := &h.assemblies
+	if len(s.spare) > spareAssemblies {
+		return fmt.Errorf("%d assemblies are kept for reuse", len(s.spare))
+	}
+	for _, a := range s.spare {
+		if cap(a.fragments) > spareFragments {
+			return fmt.Errorf("an assembly with room for %d fragments is kept for reuse", cap(a.fragments))
+		}
+	}
+	return firstHeld(
+		held{len(s.byKey), "incomplete datagrams"}, held{s.storage, "octets of fragments in the sum"},
+		held{h.lent, "frames of the pools not given back"},
+	)
+}
+
+// restPaths checks the bound of the path MTU table.
+func (h *Host) restPaths() error {
+	if n, most := len(h.paths), h.limits.Paths; n > most {
+		return fmt.Errorf("%d narrow paths known, %d allowed", n, most)
+	}
+	return nil
+}
+
+// rest checks one interface.
+func (i *Iface) rest() error {
+	if n, most := i.neigh.Len(), i.neigh.Config().Entries; n > most {
+		return fmt.Errorf("%d neighbours known, %d allowed", n, most)
+	}
+	for _, e := range i.neigh.Entries() {
+		if n := e.Waiting.datagrams.n + len(e.Waiting.conns); n > 0 {
+			return fmt.Errorf("%d datagrams and connections wait for neighbour %v, which is %v", n, e.Addr, e.State)
+		}
+		if e.State != neigh.Permanent && e.Expires() == clock.Never {
+			return fmt.Errorf("neighbour %v is %v and has no timer", e.Addr, e.State)
+		}
+	}
+	owed := 0
+	if i.neigh.Owes() {
+		owed = 1
+	}
+	return firstHeld(
+		held{len(i.claims), "address probes"}, held{len(i.groups), "groups"}, held{len(i.member), "groups by address"},
+		held{i.replies.n, "answers queued"}, held{i.datagrams.n, "datagrams queued"}, held{i.ready.n, "connections ready to send"},
+		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
+	)
+}

@@ -43,7 +43,15 @@ type network struct {
 }
 
 func newNetwork(t testing.TB) *network {
-	return &network{t: t, delay: time.Millisecond, peer: map[*Iface]*Iface{}}
+	n := &network{t: t, delay: time.Millisecond, peer: map[*Iface]*Iface{}}
+	if t, ok := t.(*testing.T); ok {
+		t.Cleanup(func() {
+			if !t.Failed() {
+				n.rest()
+			}
+		})
+	}
+	return n
 }
 
 var ethernet = phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}
@@ -157,6 +165,25 @@ func (n *network) conserve() {
 	for _, h := range n.hosts {
 		if in, out := h.Conservation(); in != out {
 			n.t.Fatalf("%s: %d frames in, %d accounted for", h.name, in, out)
+		}
+	}
+}
+
+// rest ends every socket and lets time run out, after which the hosts must hold nothing. Every test of a network ends so.
+func (n *network) rest() {
+	n.t.Helper()
+	for _, h := range n.hosts {
+		h.AbortAll(n.now)
+	}
+	for k := 0; n.step(clock.Never - 1); k++ {
+		if k > 1_000_000 {
+			n.t.Fatal("the hosts do not come to rest")
+		}
+	}
+	n.conserve()
+	for _, h := range n.hosts {
+		if err := h.Rest(); err != nil {
+			n.t.Error(err)
 		}
 	}
 }

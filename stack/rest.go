@@ -1,7 +1,10 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"smolsh/stack/clock"
 	"smolsh/stack/neigh"
@@ -143,4 +146,46 @@ func (i *Iface) rest() error {
 		held{i.replies.n, "answers queued"}, held{i.datagrams.n, "datagrams queued"}, held{i.ready.n, "connections ready to send"},
 		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
 	)
+}
+
+// AbortAll ends every socket and every address probe at once, as an operating system does for programs that are killed:
+// it aborts connections by RST and loses what waits to be read. Segments and reports that follow from it are then
+// pending, so the caller lets the host transmit.
+func (h *Host) AbortAll(now clock.Instant) {
+	listeners := make([]*TCPListener, 0, len(h.listeners))
+	for _, l := range h.listeners {
+		listeners = append(listeners, l)
+	}
+	slices.SortFunc(listeners, func(a, b *TCPListener) int { return cmp.Compare(a.id, b.id) })
+	for _, l := range listeners {
+		l.Close(now)
+	}
+	for _, c := range h.connections() {
+		c.Abort(now)
+	}
+	closers := make(map[uint64]func())
+	for _, u := range h.udp {
+		closers[u.id] = u.Close
+	}
+	for _, table := range [...]map[uint16]*ICMPConn{h.icmpByID, h.icmpByUDP} {
+		for _, c := range table {
+			closers[c.id] = c.Close
+		}
+	}
+	for _, list := range h.raw {
+		for _, c := range list {
+			closers[c.id] = c.Close
+		}
+	}
+	for _, c := range h.frames {
+		closers[c.id] = c.Close
+	}
+	for _, id := range slices.Sorted(maps.Keys(closers)) {
+		closers[id]()
+	}
+	for _, i := range h.ifaces {
+		for _, c := range slices.Clone(i.claims) {
+			c.Cancel()
+		}
+	}
 }

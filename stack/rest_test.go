@@ -44,8 +44,9 @@ var notHeld = map[string]string{
 func TestRestCoversEveryField(t *testing.T) {
 	used := map[string]bool{}
 	fresh := func() (*Host, *Iface) {
-		h, i := lone(t)
-		i.neigh.Delete(ipA)
+		h := New(Config{Name: "b"}) // of no network, which would go on with what the test breaks
+		i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
+		drain(h, 0, i)
 		if err := h.Rest(); err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ type outcome struct {
 	retrans int
 	dials   int
 	drops   uint64
+	events  int // that listeners were told of
 	rude    bool
 	took    time.Duration // of virtual time
 }
@@ -109,6 +110,9 @@ func (p *plan) execute(capture string) (out outcome, err error) {
 	if r.err == nil {
 		r.err = r.l.Conservation()
 	}
+	if r.err == nil {
+		r.err = r.w.Drain(campaignSteps)
+	}
 	r.out.took, r.out.rude = time.Duration(r.w.Now()), p.rude()
 	if r.err != nil {
 		r.err = fmt.Errorf("%v: %w", r.w.Now(), r.err)
@@ -140,6 +144,9 @@ func (r *run) build() (err error) {
 		e.wake = r.w.At(clock.Never, e.step)
 		r.ends[i], r.tap.ends[i].stream = e, e.stream
 		hosts[i].Observe(func(ev *stack.PacketEvent) { r.observe(e, ev) })
+		if r.Seed%2 == 0 {
+			hosts[i].Events(func(stack.Event) { r.out.events++ })
+		}
 	}
 	r.k, err = r.l.Link(hosts[0], hosts[1], LinkConfig{
 		MTU: r.Link.MTU, Delay: r.Link.Delay, Jitter: r.Link.Jitter, RateBps: r.Link.RateBps, Queue: r.Link.Queue,

@@ -61,6 +61,9 @@ func onTAPSeeded(t testing.TB, opts tap.Options, seed uint64) (lab.Runner, *lab.
 	}
 	t.Cleanup(func() {
 		r.Close()
+		if err := l.World().Drain(1_000_000); err != nil && !t.Failed() {
+			t.Errorf("the host is not at rest: %v", err)
+		}
 		dev.Close()
 	})
 	return r, h, p
@@ -191,19 +194,19 @@ func TestIntegrity(t *testing.T) {
 			t.Parallel()
 			r, h, port := onTAPWith(t, tap.Options{Plain: c.plain})
 			if c.switching {
-				alternate(r, h)
+				defer alternate(r, h)()
 			}
 			integrity(t, r, h, port, c.size, c.loss)
 		})
 	}
 }
 
-// alternate makes the host want frames of wire size every other 2 ms.
-func alternate(r lab.Runner, h *lab.Host) {
+// alternate makes the host want frames of wire size every other 2 ms, until stop is called.
+func alternate(r lab.Runner, h *lab.Host) (stop func()) {
+	var e *lab.Event
 	r.Do(func(now clock.Instant) {
 		w := r.World()
 		var release func()
-		var e *lab.Event
 		e = w.At(now, func(now clock.Instant) {
 			if release == nil {
 				release = h.WireFrames()
@@ -214,6 +217,7 @@ func alternate(r lab.Runner, h *lab.Host) {
 			e.Move(now.Add(2 * time.Millisecond))
 		})
 	})
+	return func() { r.Do(func(clock.Instant) { e.Stop() }) }
 }
 
 func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int, loss float64) {

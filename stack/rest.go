@@ -8,7 +8,6 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/neigh"
-	"smolsh/stack/tcp"
 )
 
 // Rest returns an error that names the first thing the host still holds; nil means that the host is at rest. Every
@@ -70,13 +69,8 @@ func (h *Host) restTCP() error {
 	return firstHeld(
 		held{h.storage, "octets of buffers in the sum"}, held{h.early, "octets beyond gaps in the sum"},
 		held{int(h.counters[tcpCurrEstab]), "established connections in the counter"},
-		held{segmentStorage(&h.rxSeg), "octets of the last segment received"},
-		held{segmentStorage(&h.txSeg), "octets of the last segment sent"},
 	)
 }
-
-// segmentStorage is the number of octets that s keeps from being collected.
-func segmentStorage(s *tcp.Segment) int { return len(s.Payload) + len(s.Lent[0]) + len(s.Lent[1]) }
 
 // restTimers checks that no timer runs.
 func (h *Host) restTimers() error {

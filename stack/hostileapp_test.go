@@ -1,0 +1,267 @@
+package stack
+
+import (
+	"net/netip"
+	"time"
+
+	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
+)
+
+// An application holds sockets of every kind and uses them at drawn moments. Sockets that it closes it forgets.
+type application struct {
+	cfg       tcp.Config // of the run's connections
+	conns     []*TCPConn
+	listeners []*TCPListener
+	udp       []*UDPConn
+	icmp      []*ICMPConn
+	raw       []*RawConn
+	frames    []*FrameConn
+	chunk     []byte
+}
+
+// most is how many sockets of a kind the application holds.
+const hostileSockets = 24
+
+// fresh draws the configuration that most connections have.
+func (a *application) fresh(d *decisions) {
+	size := func() int { return [...]int{0, 64, 700, 4000, 65535, 300_000}[d.pick(6)] }
+	flag := d.byte()
+	a.cfg = tcp.Config{
+		SendBuffer: size(), RecvBuffer: size(), SendBufferMax: 1 << 20, RecvBufferMax: 1 << 20,
+		NoDelay: flag&1 != 0, NoTimestamps: flag&2 != 0, NoMTUProbing: flag&4 != 0, NoPacing: flag&8 != 0, NoSACK: flag&0x70 == 0x70,
+		MSS:        [...]int{0, 1, 48, 536, 1000}[d.pick(5)],
+		DelayedAck: [...]time.Duration{0, -1, 200 * time.Millisecond}[d.pick(3)],
+		KeepAlive:  [...]time.Duration{0, 0, 3 * time.Second}[d.pick(3)], KeepAliveMax: d.below(4),
+		TimeWait: [...]time.Duration{0, -1, time.Second}[d.pick(3)], UserTimeout: [...]time.Duration{0, 0, 5 * time.Second}[d.pick(3)],
+		InitialWindow: d.pick(40), Congestion: tcp.Algorithm(d.below(2)), ECN: tcp.ECN(d.pick(3)), Log: d.pick(30),
+		MaxRetries: d.pick(16), SYNRetries: d.pick(7), OrphanRetries: d.pick(9),
+	}
+}
+
+// config is the configuration of a new connection, at times one of its own.
+func (a *application) config(d *decisions) tcp.Config {
+	if d.one(8) {
+		was := a.cfg
+		a.fresh(d)
+		a.cfg, was = was, a.cfg
+		return was
+	}
+	return a.cfg
+}
+
+// add puts a socket into a list of the application's, which drops the first where it is full.
+func add[T any](list *[]T, s T, end func(T)) {
+	if *list = append(*list, s); len(*list) > hostileSockets {
+		end((*list)[0])
+		*list = append((*list)[:0], (*list)[1:]...)
+	}
+}
+
+// choose is one of a list, the last more often than not; at is where it stands.
+func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
+	if len(list) == 0 {
+		return s, 0, false
+	}
+	at = len(list) - 1
+	if b := d.byte(); b >= 128 {
+		at = b % len(list)
+	}
+	return list[at], at, true
+}
+
+// take is choose, and takes it out.
+func take[T any](list *[]T, d *decisions) (s T, ok bool) {
+	s, at, ok := choose(*list, d)
+	if ok {
+		*list = append((*list)[:at], (*list)[at+1:]...)
+	}
+	return s, ok
+}
+
+func (a *application) dial(r *rig, d *decisions) {
+	to := hostileStations[d.pick(len(hostileStations))]
+	if d.one(8) {
+		to = hostileOwn[d.below(len(hostileOwn))]
+	}
+	var local netip.AddrPort
+	if d.one(4) { // so that the ends may open at the same time
+		local = netip.AddrPortFrom(netip.Addr{}, d.port())
+	}
+	c, err := r.h.DialTCP(r.now, local, netip.AddrPortFrom(to, d.port()), a.config(d))
+	if err == nil {
+		add(&a.conns, c, func(c *TCPConn) { c.Abort(r.now) })
+	}
+}
+
+func (a *application) listen(r *rig, d *decisions) {
+	if d.one(4) {
+		if l, ok := take(&a.listeners, d); ok {
+			l.Close(r.now)
+		}
+	}
+	var local netip.Addr
+	if d.one(4) {
+		local = hostileOwn[d.below(len(hostileOwn))]
+	}
+	if l, err := r.h.ListenTCP(port(local, d.port()), 1+d.below(8), a.config(d)); err == nil {
+		add(&a.listeners, l, func(l *TCPListener) { l.Close(r.now) })
+	}
+}
+
+// accept takes connections of every listener there is, whoever made it.
+func (a *application) accept(r *rig, d *decisions) {
+	for _, p := range hostilePorts {
+		l := r.h.listeners[flow{localPort: p}]
+		if l == nil {
+			continue
+		}
+		if c := l.Accept(); c != nil {
+			add(&a.conns, c, func(c *TCPConn) { c.Close(r.now) })
+		}
+	}
+}
+
+func (a *application) write(r *rig, d *decisions) {
+	if c, _, ok := choose(a.conns, d); ok {
+		_, _ = c.Write(r.now, a.chunk[:1+d.length(len(a.chunk)-1)])
+	}
+}
+
+func (a *application) read(r *rig, d *decisions) {
+	if c, _, ok := choose(a.conns, d); ok {
+		n := 1 + d.length(len(a.chunk)-1)
+		if d.one(4) {
+			_, _ = c.Discard(r.now, n)
+			return
+		}
+		_, _ = c.Read(r.now, a.chunk[:n])
+		clear(a.chunk[:n])
+	}
+}
+
+func (a *application) close(r *rig, d *decisions) {
+	how := d.below(8)
+	if how < 3 {
+		if c, _, ok := choose(a.conns, d); ok {
+			_ = c.CloseWrite(r.now)
+		}
+		return
+	}
+	if c, ok := take(&a.conns, d); ok {
+		if how < 6 {
+			c.Close(r.now)
+		} else {
+			c.Abort(r.now)
+		}
+	}
+}
+
+func (a *application) configure(r *rig, d *decisions) {
+	if c, _, ok := choose(a.conns, d); ok {
+		was := a.cfg
+		a.fresh(d)
+		_ = c.SetConfig(r.now, a.cfg)
+		a.cfg = was
+	}
+}
+
+// open opens a socket for datagrams, messages, packets or frames.
+func (a *application) open(r *rig, d *decisions) {
+	h := r.h
+	switch d.below(6) {
+	case 0, 1:
+		var local netip.Addr
+		if d.one(4) {
+			local = hostileOwn[d.below(len(hostileOwn))]
+		}
+		if u, err := h.BindUDP(port(local, d.port())); err == nil {
+			add(&a.udp, u, (*UDPConn).Close)
+		}
+	case 2:
+		if u, err := h.DialUDP(netip.AddrPort{}, port(hostileStations[d.pick(len(hostileStations))], d.port())); err == nil {
+			add(&a.udp, u, (*UDPConn).Close)
+		}
+	case 3:
+		bind := h.BindICMP
+		if d.one(2) {
+			bind = h.ListenICMP
+		}
+		if c, err := bind(uint16(d.below(8))); err == nil {
+			add(&a.icmp, c, (*ICMPConn).Close)
+		}
+	case 4:
+		if c, err := h.BindRaw([...]wire.Protocol{89, wire.ProtocolTCP, wire.ProtocolUDP, wire.ProtocolICMP}[d.pick(4)]); err == nil {
+			add(&a.raw, c, (*RawConn).Close)
+		}
+	case 5:
+		if c, err := h.BindFrames(nil, [...]wire.EtherType{0, wire.EtherTypeARP, wire.EtherTypeIPv4, 0x88b5}[d.pick(4)]); err == nil {
+			add(&a.frames, c, (*FrameConn).Close)
+		}
+	}
+}
+
+// use sends or receives by a socket, or has it join or leave a group.
+func (a *application) use(r *rig, d *decisions) {
+	to := hostileStations[d.pick(len(hostileStations))]
+	switch d.below(8) {
+	case 0, 1, 2:
+		if u, _, ok := choose(a.udp, d); ok {
+			dst := [...]netip.Addr{to, to, hostileGroups[0], hostileGroups[1], limitedBroadcast, hostileOwn[1]}[d.pick(6)]
+			u.SetDontFragment(d.one(4))
+			_ = u.Send(r.now, a.chunk[:d.length(65507)], port(dst, d.port()))
+		}
+	case 3:
+		if u, _, ok := choose(a.udp, d); ok {
+			_, _, _ = u.Recv(a.chunk[:100])
+		}
+	case 4:
+		if u, _, ok := choose(a.udp, d); ok {
+			if g := hostileGroups[d.below(2)]; d.one(3) {
+				_ = u.Leave(g)
+			} else {
+				_ = u.Join(r.now, g)
+			}
+		}
+	case 5:
+		if c, _, ok := choose(a.icmp, d); ok {
+			msg := a.chunk[:wire.ICMPLen+d.length(65000)]
+			msg[0], msg[4], msg[5] = byte(wire.ICMPEchoRequest), 0, byte(c.ID())
+			_ = c.Send(r.now, msg, to, uint8(d.byte()))
+			clear(msg[:8])
+			_, _, _, _ = c.Recv(a.chunk[:100])
+		}
+	case 6:
+		if c, _, ok := choose(a.raw, d); ok {
+			_ = c.Send(r.now, a.chunk[:d.length(65000)], to, uint8(d.byte()))
+			_, _, _, _ = c.Recv(a.chunk[:100])
+		}
+	case 7:
+		if c, _, ok := choose(a.frames, d); ok {
+			_ = c.Send(r.now, nil, a.chunk[:wire.EthernetLen+d.length(1500)])
+			_, _, _ = c.Recv(a.chunk[:100])
+		}
+	}
+}
+
+// shut closes a socket.
+func (a *application) shut(r *rig, d *decisions) {
+	switch d.below(5) {
+	case 0, 1:
+		if u, ok := take(&a.udp, d); ok {
+			u.Close()
+		}
+	case 2:
+		if c, ok := take(&a.icmp, d); ok {
+			c.Close()
+		}
+	case 3:
+		if c, ok := take(&a.raw, d); ok {
+			c.Close()
+		}
+	case 4:
+		if c, ok := take(&a.frames, d); ok {
+			c.Close()
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package stack
+
+import (
+	"fmt"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
+)
+
+// check holds the host to everything that must be true between two calls.
+func (r *rig) check() {
+	r.checked = r.frames
+	if r.err == nil {
+		if err := r.h.invariants(r.now); err != nil {
+			r.fail("%w", err)
+			return
+		}
+		r.bounds()
+	}
+}
+
+// invariants returns the first that does not hold of: every connection's own, the host's sums over its tables, what its
+// timers and queues say of each other, and the conservation of frames.
+func (h *Host) invariants(now clock.Instant) error {
+	if in, out := h.Conservation(); in != out {
+		return fmt.Errorf("%d frames in, %d accounted for", in, out)
+	}
+	if n, m := len(h.transitions), len(h.changes); n+m > 0 {
+		return fmt.Errorf("%d TCP events and %d neighbour events are kept, and nobody is told", n, m)
+	}
+	if err := h.invariantConns(now); err != nil {
+		return err
+	}
+	if err := h.invariantFrames(); err != nil {
+		return err
+	}
+	return h.invariantSockets()
+}
+
+// invariantConns checks connections and the sums over them. The order of the map only chooses which fault is found first.
+func (h *Host) invariantConns(now clock.Instant) error {
+	var storage, early, established int
+	half := map[*TCPListener]int{}
+	for key, c := range h.conns {
+		if err := c.Check(); err != nil {
+			return fmt.Errorf("%v to %v: %w", c.local, c.remote, err)
+		}
+		s, e := c.conn.Memory()
+		storage, early = storage+int(c.storage), early+int(c.early)
+		switch st := c.conn.State(); {
+		case c.gone || key != flowOf(c.local, c.remote):
+			return fmt.Errorf("%v to %v is in the table and should not be", c.local, c.remote)
+		case int(c.storage) != s || int(c.early) != e:
+			return fmt.Errorf("%v to %v in %v counts for %d and %d octets and keeps %d and %d", c.local, c.remote, st, c.storage, c.early, s, e)
+		case st == tcp.Established || st == tcp.CloseWait:
+			established++
+		}
+		if c.half {
+			half[c.listener]++
+		}
+		at, due := c.timer.At(), c.conn.Deadline()
+		switch {
+		case c.queued || c.parked != nil || due == clock.Never:
+		case at > max(due, now+1):
+			return fmt.Errorf("%v to %v in %v has a deadline at %v and a timer at %v", c.local, c.remote, c.conn.State(), due, at)
+		}
+	}
+	for _, l := range h.listeners {
+		if l.half != half[l] {
+			return fmt.Errorf("a listener counts %d half-open connections of %d", l.half, half[l])
+		}
+	}
+	switch {
+	case storage != h.storage || early != h.early:
+		return fmt.Errorf("%d octets of buffers and %d beyond gaps, the sums say %d and %d", storage, early, h.storage, h.early)
+	case uint64(established) != h.counters[tcpCurrEstab]:
+		return fmt.Errorf("%d connections are established, the counter says %d", established, int64(h.counters[tcpCurrEstab]))
+	}
+	return nil
+}
+
+// invariantFrames checks where the frames of the pools are, and what reassembly counts.
+func (h *Host) invariantFrames() error {
+	var n, octets int
+	for _, a := range h.assemblies.byKey {
+		n += len(a.fragments)
+		kept := assemblyOverhead
+		for _, f := range a.fragments {
+			kept += f.frame.Size() + phy.Headroom + assemblyOverhead
+		}
+		switch {
+		case kept != a.storage:
+			return fmt.Errorf("an assembly of %d octets counts for %d", kept, a.storage)
+		case a.void && len(a.fragments) == 0 && cap(a.fragments) > spareFragments:
+			return fmt.Errorf("a datagram that was given up keeps room for %d fragments", cap(a.fragments))
+		}
+		octets += kept
+	}
+	if octets != h.assemblies.storage {
+		return fmt.Errorf("assemblies of %d octets, the sum says %d", octets, h.assemblies.storage)
+	}
+	for _, i := range h.ifaces {
+		n += i.replies.n + i.datagrams.n
+		for _, e := range i.neigh.Entries() {
+			n += e.Waiting.datagrams.n
+			for _, c := range e.Waiting.conns {
+				if c.parked != e && !c.gone {
+					return fmt.Errorf("%v to %v waits for %v and does not know", c.local, c.remote, e.Addr)
+				}
+			}
+		}
+	}
+	if n != h.lent {
+		return fmt.Errorf("%d frames of the pools are queued, %d are in use", n, h.lent)
+	}
+	return nil
+}
+
+// invariantSockets checks the sums over sockets, ports and memberships.
+func (h *Host) invariantSockets() error {
+	n := len(h.conns) + len(h.listeners) + len(h.udp) + len(h.icmpByID) + len(h.icmpByUDP) + len(h.frames)
+	for _, list := range h.raw {
+		n += len(list)
+	}
+	joined, ports, listening := 0, 0, 0
+	for _, u := range h.udp {
+		joined += len(u.groups)
+	}
+	for _, k := range h.udpPorts {
+		ports += k
+	}
+	for _, k := range h.tcpPorts {
+		listening += k
+	}
+	if n != h.sockets || joined != h.memberships || ports != len(h.udp) || listening != len(h.listeners) {
+		return fmt.Errorf("%d sockets, %d memberships, %d UDP ports, %d listening; the sums say %d, %d, %d, %d",
+			n, joined, len(h.udp), len(h.listeners), h.sockets, h.memberships, ports, listening)
+	}
+	for _, i := range h.ifaces {
+		if len(i.groups) != len(i.member) {
+			return fmt.Errorf("%s: %d groups in the list, %d in the table", i.name, len(i.groups), len(i.member))
+		}
+	}
+	return nil
+}
+
+// bounds holds what the host keeps to its limits. Those that let a connection go on though they are reached are
+// exceeded by as much as they say.
+func (r *rig) bounds() {
+	h := r.h
+	more := [numLimits]int{
+		limitBuffers:    (len(h.conns)*2 + 2) * (leastStorage + 1<<20),
+		limitReassembly: maxMTU,
+	}
+	for l, x := range h.LimitInfos() {
+		if l == int(limitSYNQueue) && len(h.listeners) == 0 {
+			continue
+		}
+		if x.Used > r.most[l]+more[l] {
+			r.fail("limit %s: %d used of %d", x.Name, x.Used, r.most[l])
+		}
+	}
+}
+
+// idle checks what connections keep that nobody sends anything and whose timers have all run out: hardly more than what
+// is in their buffers.
+func (r *rig) idle() {
+	for _, c := range r.h.connections() {
+		info := c.Info(r.now)
+		held := info.RecvQ + info.SendQ + int(c.early)
+		if int(c.storage) > 64<<10+16*held {
+			r.fail("%v to %v in %v keeps %d octets of storage for %d octets", c.local, c.remote, info.State, c.storage, held)
+			return
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package stack
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/wire"
+)
+
+// talk is one TCP connection as its peer sees it, from the frames that the host sends.
+type talk struct {
+	iface         *Iface
+	local, remote netip.AddrPort // of the host
+	una, nxt      wire.Seq       // of the host's numbers: the first that we have not acknowledged, and the next that it sends
+	ours, theirs  wire.Seq       // of our numbers: the next that we send in good order, and the next that the host expects
+	window        int            // the host's, in octets
+	scale         uint8          // of that window
+	stamp         uint32         // the last timestamp of the host's
+	clock         uint32         // ours
+	stamps, sack  bool           // agreed on, or offered by the host
+	early         wire.SACKBlock // of the host's numbers, what has come beyond a gap
+}
+
+// numTalks is how many connections the peer remembers.
+const numTalks = 16
+
+// A peer is every station that the host can reach. It does as the RFCs say where its switches say so, and it sends
+// whatever it is told to.
+type peer struct {
+	talks  [numTalks]talk
+	n      int // talks begun
+	quirks int // bits: what it offers in handshakes, see offer
+	mute   bool
+	still  bool // it answers no ARP requests
+	rude   bool // it answers no SYN
+	acks   bool // it acknowledges what it hears
+	last   [128]byte
+	lastN  int
+	from   *Iface // by which the last packet came
+}
+
+// hear takes a frame of the host's.
+func (p *peer) hear(r *rig, i *Iface, f *phy.Frame) {
+	if p.mute {
+		return
+	}
+	b := f.Bytes()
+	if i.caps.Medium == phy.MediumEthernet {
+		eth, rest, err := wire.ParseEthernet(b)
+		if err != nil {
+			return // a frame socket may send anything
+		}
+		if eth.Type == wire.EtherTypeARP && !p.still {
+			p.hearARP(r, i, rest)
+		}
+		if eth.Type != wire.EtherTypeIPv4 {
+			return
+		}
+		b = rest
+	}
+	p.lastN, p.from = copy(p.last[:], b), i
+	ip, payload, err := wire.ParseIPv4(b)
+	if err != nil || ip.Protocol != wire.ProtocolTCP || ip.IsFragment() {
+		return
+	}
+	if s, text, err := wire.ParseTCP(payload); err == nil {
+		p.hearTCP(r, i, &ip, &s, len(text))
+	}
+}
+
+func (p *peer) hearARP(r *rig, i *Iface, b []byte) {
+	q, err := wire.ParseARP(b)
+	if err != nil || q.Op != wire.ARPRequest || q.TargetIP == q.SenderIP {
+		return
+	}
+	for k, a := range hostileStations {
+		if a == q.TargetIP {
+			mac := stationMAC(k)
+			r.putARP(macB, wire.ARP{Op: wire.ARPReply, SenderHW: mac, SenderIP: a, TargetHW: macB, TargetIP: q.SenderIP}, mac)
+			r.receive(i)
+		}
+	}
+}
+
+func stationMAC(k int) wire.HardwareAddr { return wire.HardwareAddr{2, 0, 0, 0, 0, byte(1 + 2*(k%2))} }
+
+// find is the talk of a segment that the host sends, a new one in the place of the oldest where there is none.
+func (p *peer) find(i *Iface, ip *wire.IPv4, s *wire.TCP) *talk {
+	local, remote := netip.AddrPortFrom(ip.Src, s.SrcPort), netip.AddrPortFrom(ip.Dst, s.DstPort)
+	for k := range p.talks {
+		if t := &p.talks[k]; t.local == local && t.remote == remote {
+			return t
+		}
+	}
+	t := &p.talks[p.n%numTalks]
+	p.n++
+	*t = talk{iface: i, local: local, remote: remote, una: s.Seq, nxt: s.Seq, ours: wire.Seq(binary.BigEndian.Uint32([]byte{byte(p.n), 255, 255, 0}))}
+	return t
+}
+
+// hearTCP remembers what the host's segment says, and answers it where the peer is in the mood.
+func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
+	t := p.find(i, ip, s)
+	t.iface = i
+	end := s.Seq.Add(text)
+	if s.Flags&(wire.SYN|wire.FIN) != 0 {
+		end = end.Add(1)
+	}
+	if s.Flags.Has(wire.SYN) {
+		if t.nxt != end {
+			t.una, t.nxt = s.Seq, s.Seq
+		}
+		t.sack, t.scale = s.Options.SACKPermitted && p.quirks&1 == 0, s.Options.WindowScale
+		t.stamps = s.Options.HasTimestamps && p.quirks&2 == 0
+	}
+	if t.nxt.Less(end) {
+		t.nxt = end
+	}
+	if s.Flags.Has(wire.ACK) {
+		t.theirs = s.Ack
+	}
+	if t.window = int(s.Window); !s.Flags.Has(wire.SYN) {
+		t.window <<= t.scale
+	}
+	if s.Options.HasTimestamps {
+		t.stamp = s.Options.TSVal
+	}
+	switch {
+	case s.Flags.Has(wire.RST) || p.rude:
+	case s.Flags.Has(wire.SYN | wire.ACK):
+		r.sendTCP(t, wire.ACK, t.ours, t.nxt, 65535, p.stampOf(t), 0)
+		t.una = t.nxt
+	case s.Flags.Has(wire.SYN):
+		r.sendTCP(t, wire.SYN|wire.ACK, t.ours, t.nxt, 65535, p.offer(t), 0)
+		t.ours, t.una = t.ours.Add(1), t.nxt
+	case p.acks && s.Seq != t.nxt.Add(-text) && s.Seq.Less(t.una):
+	case p.acks && end != s.Seq:
+		r.sendTCP(t, wire.ACK, t.theirs, t.nxt, 65535, p.stampOf(t), 0)
+		t.una = t.nxt
+	}
+}
+
+// offer is the options of a SYN or SYN-ACK of the peer's: bits of quirks leave out SACK, timestamps, window scaling, and
+// choose the segment size.
+func (p *peer) offer(t *talk) (o wire.TCPOptions) {
+	o.SACKPermitted = p.quirks&1 == 0
+	if p.quirks&2 == 0 {
+		o.HasTimestamps, o.TSVal, o.TSEcr = true, t.clock, t.stamp
+	}
+	if p.quirks&4 == 0 {
+		o.HasWindowScale, o.WindowScale = true, uint8(p.quirks>>5)
+	}
+	o.MSS = [...]uint16{1460, 0, 1, 48, 536, 8960, 65535, 40}[p.quirks>>3&7]
+	return o
+}
+
+func (p *peer) stampOf(t *talk) (o wire.TCPOptions) {
+	if t.stamps {
+		t.clock++
+		o.HasTimestamps, o.TSVal, o.TSEcr = true, t.clock, t.stamp
+	}
+	return o
+}
+
+// choose is a talk of those that there have been, nil before the first.
+func (p *peer) choose(d *decisions) *talk {
+	n := min(p.n, numTalks)
+	if n == 0 {
+		return nil
+	}
+	b := d.byte()
+	if b < 128 { // the newest
+		return &p.talks[(p.n-1)%numTalks]
+	}
+	return &p.talks[b%n]
+}

@@ -1,0 +1,280 @@
+package stack
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
+	"smolsh/stack/wire"
+)
+
+// A rig is one host under fire: its interfaces, a hostile peer that hears and sends on all of them, and an application
+// that uses sockets of every kind. A list of decisions (see decisions) makes all three act.
+type rig struct {
+	h      *Host
+	now    clock.Instant
+	ifaces [3]*Iface // Ethernet, a medium without link layer, the loop
+	peer   peer
+	app    application
+
+	rx, tx  *phy.Frame // reused for each frame of the peer's and of the host's
+	frames  int        // that the host has received
+	sent    int        // that the host has sent
+	checked int        // frames until the last check
+	strict  bool       // check after each frame
+	resized bool       // an MTU has changed
+	deaf    int        // frames of the host's that the peer is not going to hear
+	cancel  func()     // ends the subscription to events; nil without
+	told    int        // events
+	most    [numLimits]int
+	log     *strings.Builder // what happens, for people; nil: nobody wants to know
+	err     error            // the first thing that was wrong
+}
+
+const (
+	hostileBurst  = 50_000 // frames that a host may send at one instant
+	hostileEvents = 50_000 // deadlines until a host with a silent peer must have nothing left to do
+	hostileEvery  = 64     // frames between two checks
+)
+
+// The host's addresses, and the stations that the peer plays: two neighbours, and one behind the first.
+var (
+	hostileOwn      = [...]netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("127.0.0.1")}
+	hostileStations = [...]netip.Addr{ipA, ipC, netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.1.0.9")}
+	hostileMTUs     = [...]int{1500, 68, 69, 76, 80, 88, 100, 128, 296, 552, 576, 1006, 1400, 4000, 9000, 65535}
+)
+
+// newRig makes the host that the first decisions ask for.
+func newRig(d *decisions) *rig {
+	r := &rig{rx: phy.NewFrame(phy.SuperFrameSize), tx: phy.NewFrame(phy.SuperFrameSize)}
+	limits := Limits{Sockets: 160, Connections: 96}
+	neighbors := neigh.Config{Entries: 64}
+	if d.one(2) { // so small that they are reached
+		limits = Limits{
+			Sockets: 24, Connections: 12, SYNQueue: 1 + d.below(3), Buffers: 1 << (10 + d.below(10)), Reassembly: 1 << (8 + d.below(8)),
+			Fragments: 1 << (10 + d.below(8)), RecvQueue: 1 << (7 + d.below(8)), SendQueue: 1 + d.below(20), ReplyQueue: 1 + d.below(20),
+			Groups: 1 + d.below(4), Paths: 1 + d.below(4), Challenges: 2 + d.below(10), ICMPRate: 1 + d.below(10), ICMPBurst: 1 + d.below(4),
+		}
+		neighbors = neigh.Config{Entries: 2 + d.below(4), Queue: 1 + d.below(3)}
+	}
+	r.h = New(Config{Name: "b", Seed: uint64(d.byte()), Neighbor: neighbors, Limits: limits})
+	mtu := hostileMTUs[d.pick(len(hostileMTUs))]
+	caps := phy.Capabilities{Medium: phy.MediumEthernet, MTU: mtu}
+	if d.one(4) {
+		caps.MaxGSO, caps.TxChecksum, caps.Gather = 65535, true, d.one(2)
+	}
+	r.ifaces[0] = r.h.AddIface(0, IfaceConfig{Name: "eth0", Caps: caps, MAC: macB, Addrs: prefixes("10.0.0.2/24")})
+	caps.Medium, caps.MTU = phy.MediumIP, hostileMTUs[d.pick(len(hostileMTUs))]
+	r.ifaces[1] = r.h.AddIface(0, IfaceConfig{Name: "tun0", Caps: caps, Addrs: prefixes("10.1.0.2/24")})
+	loop := phy.Capabilities{Medium: phy.MediumIP, MTU: maxMTU}
+	r.ifaces[2] = r.h.AddIface(0, IfaceConfig{Name: "lo", Caps: loop, Loop: true, Addrs: prefixes("127.0.0.1/8")})
+	_ = r.h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil)
+	r.peer.quirks = d.byte()
+	r.app.chunk = make([]byte, 70_000)
+	r.app.fresh(d)
+	if d.one(2) {
+		r.listenToEvents()
+	}
+	for l := range numLimits {
+		r.most[l] = *r.h.limitOf(l)
+	}
+	_, _ = r.h.ListenTCP(port(netip.Addr{}, hostilePorts[0]), 2, r.app.config(d))
+	return r
+}
+
+func prefixes(p string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(p)} }
+
+func (r *rig) listenToEvents() { r.cancel = r.h.Events(func(Event) { r.told++ }) }
+
+// fail keeps the first thing that was wrong.
+func (r *rig) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%v: "+format, append([]any{r.now}, args...)...)
+	}
+}
+
+func (r *rig) logf(format string, args ...any) {
+	if r.log != nil {
+		fmt.Fprintf(r.log, "%v  "+format+"\n", append([]any{r.now}, args...)...)
+	}
+}
+
+// receive gives the host the frame in r.rx.
+func (r *rig) receive(i *Iface) {
+	if r.log != nil {
+		r.logf("< %s %+v %x", i.name, r.rx.Offload, r.rx.Bytes())
+	}
+	v := r.h.Receive(r.now, i, r.rx)
+	if r.log != nil {
+		r.logf("  %v", v)
+	}
+	r.frames++
+	if r.strict || r.frames-r.checked >= hostileEvery {
+		r.check()
+	}
+}
+
+// pump lets the host send all that it has, and the peer hear it.
+func (r *rig) pump() {
+	for n, busy := 0, true; busy && r.err == nil; {
+		busy = false
+		for _, i := range r.ifaces {
+			for r.tx.Reset(); r.h.Transmit(r.now, i, r.tx); r.tx.Reset() {
+				busy = true
+				r.transmitted(i)
+				if n++; n > hostileBurst {
+					r.fail("more than %d frames at one instant, the last %x", hostileBurst, r.tx.Bytes())
+					return
+				}
+			}
+		}
+	}
+}
+
+// transmitted carries a frame of the host's in r.tx.
+func (r *rig) transmitted(i *Iface) {
+	r.sent++
+	r.tx.Own()
+	if r.log != nil {
+		r.logf("> %s %x", i.name, r.tx.Bytes())
+	}
+	why := drop.None
+	if r.deaf > 0 && r.deaf%4 == 0 {
+		why = drop.FaultLoss
+	}
+	r.h.Sent(r.now, i, r.tx, why)
+	r.fits(i)
+	switch {
+	case r.deaf > 0:
+		r.deaf--
+	case i.loop:
+		r.rx.CopyFrom(r.tx)
+		r.receive(i)
+	default:
+		r.peer.hear(r, i, r.tx)
+	}
+}
+
+// fits holds a packet of the host's to the MTU. One that was made before the MTU changed may be longer. So may an ICMP
+// error or an echo reply, which a larger MTU or 576 octets are taken for granted, and on links so narrow that nobody has
+// them a segment that is left to the device to cut.
+func (r *rig) fits(i *Iface) {
+	b := r.tx.Bytes()[i.headerLen():]
+	narrow := len(b) > wire.IPv4Len && wire.Protocol(b[9]) == wire.ProtocolICMP || i.caps.MaxGSO > 0 && i.mru() < 128
+	if len(b) > i.mru() && r.tx.Offload.GSOSize == 0 && !r.resized && !narrow {
+		r.fail("a packet of %d octets on %s, whose MTU is %d: %x", len(b), i.name, i.mru(), b)
+	}
+}
+
+// headerLen is the length of a link header on i.
+func (i *Iface) headerLen() int {
+	if i.caps.Medium == phy.MediumEthernet {
+		return wire.EthernetLen
+	}
+	return 0
+}
+
+// advance moves time on, deadline by deadline, and has the host send at each.
+func (r *rig) advance(d time.Duration) {
+	until := r.now.Add(d)
+	for n := 0; r.err == nil; n++ {
+		at := r.h.Deadline()
+		if at > until {
+			break
+		}
+		if n > hostileEvents {
+			r.fail("%d deadlines within %v", n, d)
+		}
+		r.tick(at)
+	}
+	r.now = max(r.now, until)
+}
+
+// tick moves time to a deadline of the host's and runs it.
+func (r *rig) tick(at clock.Instant) {
+	r.now = max(r.now, at)
+	r.h.Tick(r.now)
+	r.pump()
+	if at := r.h.Deadline(); at <= r.now && r.err == nil {
+		r.fail("a deadline at %v has passed, and Tick does nothing about it", at)
+	}
+}
+
+// silence runs the host until it has nothing left to do, while nobody sends it anything.
+func (r *rig) silence(what string) {
+	r.peer.mute = true
+	r.pump()
+	for n := 0; r.err == nil; n++ {
+		at := r.h.Deadline()
+		if at == clock.Never {
+			break
+		}
+		if n > hostileEvents {
+			r.fail("%s: timers go on, %d of them so far, the next at %v%s", what, n, at, r.open())
+		}
+		r.tick(at)
+	}
+	r.peer.mute = false
+	r.check()
+}
+
+// open is the connections that are there.
+func (r *rig) open() string {
+	var b strings.Builder
+	for _, c := range r.h.connections() {
+		fmt.Fprintf(&b, "\n%v to %v: timer %v, %+v", c.local, c.remote, c.timer.At(), c.Info(r.now))
+	}
+	return b.String()
+}
+
+// end brings the run to its end: first the peer falls silent while everything is still open, then the application is
+// killed, and the host must come to rest both times.
+func (r *rig) end() {
+	for _, i := range r.ifaces {
+		i.SetUp(r.now, true)
+	}
+	for _, c := range r.h.connections() {
+		if r.h.isOwn(c.remote.Addr()) { // no silence there
+			c.Abort(r.now)
+		}
+	}
+	r.pump()
+	r.check()
+	r.silence("with sockets open")
+	r.idle()
+	r.h.AbortAll(r.now)
+	r.silence("with all closed")
+	if r.err == nil {
+		if err := r.h.Rest(); err != nil {
+			r.fail("%w", err)
+		}
+	}
+}
+
+// guard runs fn, and takes a panic for a finding.
+func (r *rig) guard(fn func()) {
+	defer func() {
+		if x := recover(); x != nil {
+			r.fail("panic: %v%s", x, callers(string(debug.Stack())))
+		}
+	}()
+	fn()
+}
+
+// callers is the functions of a stack trace between the panic and the rig, the innermost first.
+func callers(trace string) string {
+	_, trace, _ = strings.Cut(trace, "panic(")
+	var names strings.Builder
+	lines := strings.Split(trace, "\n")
+	for k := 2; k+1 < len(lines) && !strings.Contains(lines[k], "(*rig)"); k += 2 {
+		place, _, _ := strings.Cut(strings.TrimSpace(lines[k+1]), " +")
+		fmt.Fprintf(&names, "\n\tat %s", place[strings.LastIndexByte(place, '/')+1:])
+	}
+	return names.String()
+}

@@ -1,0 +1,96 @@
+package stack
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+// hostileRuns bounds the work of making a script smaller.
+const hostileRuns = 3000
+
+// shrink returns a script that still fails and from which nothing can be taken, and how it fails: parts of the list of
+// ops are left out, great ones first, then octets of decisions become 0 or smaller.
+func (s *script) shrink(why error, fails func(*script) error) (*script, error) {
+	runs := 0
+	try := func(q *script) bool {
+		if runs++; runs > hostileRuns {
+			return false
+		}
+		err := fails(q)
+		if err != nil {
+			s, why = q, err
+		}
+		return err != nil
+	}
+	for better := true; better && runs < hostileRuns; {
+		better = false
+		for n := max(1, len(s.ops)/2); n > 0; n /= 2 {
+			for at := len(s.ops) - n; at >= 0; at -= n {
+				q := &script{rig: s.rig, ops: append(append([]op(nil), s.ops[:at]...), s.ops[min(at+n, len(s.ops)):]...)}
+				if try(q) {
+					better = true
+					at = min(at, len(s.ops))
+				}
+			}
+		}
+		better = s.reduce(&s, try) || better
+	}
+	return s, why
+}
+
+// reduce tries to make octets of decisions 0, all that follow one at once, or half as large. at points to the script that
+// try replaces.
+func (s *script) reduce(at **script, try func(*script) bool) (better bool) {
+	with := func(change func(q *script)) bool {
+		q := &script{rig: (*at).rig, ops: append([]op(nil), (*at).ops...)}
+		if change(q); string(q.bytes()) == string((*at).bytes()) || !try(q) {
+			return false
+		}
+		better = true
+		return true
+	}
+	with(func(q *script) { q.rig = [rigLen]byte{} })
+	for k := range (*at).rig {
+		if !with(func(q *script) { clear(q.rig[k:]) }) {
+			with(func(q *script) { q.rig[k] = 0 })
+		}
+	}
+	for k := range (*at).ops {
+		for j := 1; j < opLen; j++ {
+			if with(func(q *script) { clear(q.ops[k][j:]) }) {
+				break
+			}
+			if !with(func(q *script) { q.ops[k][j] = 0 }) {
+				for with(func(q *script) { q.ops[k][j] /= 2 }) {
+				}
+			}
+		}
+	}
+	return better
+}
+
+// report makes a failing script smaller, and says what happens in it and how to repeat it.
+func (s *script) report(t *testing.T) {
+	t.Helper()
+	fails := func(q *script) error { return q.execute(nil).err }
+	small, why := s.shrink(fails(s), fails)
+	var log strings.Builder
+	small.execute(&log)
+	t.Errorf("%v\nshrunk to %d ops:\n%s\nagain: go test ./stack -run '^TestHostile$' -hostile.script %s -v",
+		why, len(small.ops), shorten(log.String()), hex.EncodeToString(small.bytes()))
+}
+
+// shorten leaves out the middle of long logs, and of long lines.
+func shorten(log string) string {
+	lines := strings.Split(log, "\n")
+	if n := len(lines); n > 120 {
+		lines = append(append(lines[:80:80], "…"), lines[n-40:]...)
+	}
+	for k, l := range lines {
+		if len(l) > 400 {
+			lines[k] = l[:300] + "…" + l[len(l)-20:]
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -18,6 +18,7 @@ type application struct {
 	raw       []*RawConn
 	frames    []*FrameConn
 	chunk     []byte
+	written   int // octets of all streams
 }
 
 // most is how many sockets of a kind the application holds.
@@ -124,7 +125,8 @@ func (a *application) accept(r *rig, d *decisions) {
 
 func (a *application) write(r *rig, d *decisions) {
 	if c, _, ok := choose(a.conns, d); ok {
-		_, _ = c.Write(r.now, a.chunk[:1+d.length(len(a.chunk)-1)])
+		n, _ := c.Write(r.now, a.chunk[:1+d.length(len(a.chunk)-1)])
+		a.written += n
 	}
 }
 

@@ -12,79 +12,90 @@ var hostilePorts = [...]uint16{80, 81, 7, 5000, 5001, 5353}
 
 func (d *decisions) port() uint16 { return hostilePorts[d.pick(len(hostilePorts))] }
 
-// deed is a kind of op. Of 256 octets weight choose it.
+// deed is a kind of op. weights say how often it is done in a run of each character.
 type deed struct {
-	name   string
-	weight int
-	do     func(r *rig, d *decisions)
+	name    string
+	weights [numCharacters]int
+	do      func(r *rig, d *decisions)
 }
+
+// The characters of runs: everything, a few connections in depth, everything but connections.
+const (
+	mixedRun = iota
+	streamRun
+	datagramRun
+	numCharacters
+)
 
 // deeds are all kinds; the first is that of the octet 0, the simplest.
 var deeds = [...]deed{
-	{"deadline", 22, func(r *rig, d *decisions) { r.advanceBy(d, 1) }},
-	{"wait", 6, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.uint16()) * 10 * time.Microsecond) }},
-	{"wait long", 1, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.byte()) * 3 * time.Second) }},
-	{"lie", 50, func(r *rig, d *decisions) { r.talkOp(d, func(t *talk) { r.lie(t, d) }) }},
-	{"lies", 6, func(r *rig, d *decisions) {
+	{"deadline", [...]int{22, 60, 30}, func(r *rig, d *decisions) { r.advanceBy(d, 1) }},
+	{"wait", [...]int{6, 8, 6}, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.uint16()) * 10 * time.Microsecond) }},
+	{"wait long", [...]int{1, 0, 2}, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.byte()) * 3 * time.Second) }},
+	{"lie", [...]int{50, 150, 0}, func(r *rig, d *decisions) { r.talkOp(d, func(t *talk) { r.lie(t, d) }) }},
+	{"lies", [...]int{6, 14, 0}, func(r *rig, d *decisions) {
 		r.talkOp(d, func(t *talk) {
 			for range 1 + d.below(8) {
 				r.lie(t, d)
 			}
 		})
 	}},
-	{"text", 20, (*rig).text},
-	{"acknowledge", 8, func(r *rig, d *decisions) {
+	{"text", [...]int{20, 30, 0}, (*rig).text},
+	{"gaps", [...]int{4, 14, 0}, (*rig).gaps},
+	{"acknowledge", [...]int{8, 14, 0}, func(r *rig, d *decisions) {
 		r.talkOp(d, func(t *talk) {
 			r.sendTCP(t, wire.ACK, t.theirs, t.nxt, 65535, r.peer.stampOf(t), 0)
 			t.una = t.nxt
 		})
 	}},
-	{"finish", 3, func(r *rig, d *decisions) {
+	{"finish", [...]int{3, 2, 0}, func(r *rig, d *decisions) {
 		r.talkOp(d, func(t *talk) {
 			r.sendTCP(t, wire.ACK|wire.FIN, t.theirs, t.nxt, 65535, r.peer.stampOf(t), d.length(100))
 		})
 	}},
-	{"syn", 10, (*rig).syn},
-	{"udp", 8, (*rig).udp},
-	{"echo", 3, (*rig).echo},
-	{"error", 8, func(r *rig, d *decisions) { r.quote(r.anyIface(d), d) }},
-	{"arp", 5, (*rig).arp},
-	{"igmp", 3, (*rig).igmp},
-	{"fragments", 8, (*rig).fragments},
-	{"noise", 3, (*rig).noise},
-	{"mood", 4, (*rig).mood},
-	{"dial", 9, func(r *rig, d *decisions) { r.app.dial(r, d) }},
-	{"listen", 2, func(r *rig, d *decisions) { r.app.listen(r, d) }},
-	{"accept", 6, func(r *rig, d *decisions) { r.app.accept(r, d) }},
-	{"write", 15, func(r *rig, d *decisions) { r.app.write(r, d) }},
-	{"read", 8, func(r *rig, d *decisions) { r.app.read(r, d) }},
-	{"close", 6, func(r *rig, d *decisions) { r.app.close(r, d) }},
-	{"configure", 3, func(r *rig, d *decisions) { r.app.configure(r, d) }},
-	{"open socket", 5, func(r *rig, d *decisions) { r.app.open(r, d) }},
-	{"use socket", 9, func(r *rig, d *decisions) { r.app.use(r, d) }},
-	{"close socket", 3, func(r *rig, d *decisions) { r.app.shut(r, d) }},
-	{"interface", 6, (*rig).change},
-	{"host", 2, (*rig).changeHost},
+	{"syn", [...]int{10, 2, 0}, (*rig).syn},
+	{"udp", [...]int{8, 0, 40}, (*rig).udp},
+	{"echo", [...]int{3, 0, 8}, (*rig).echo},
+	{"error", [...]int{8, 4, 16}, func(r *rig, d *decisions) { r.quote(r.anyIface(d), d) }},
+	{"arp", [...]int{5, 0, 14}, (*rig).arp},
+	{"igmp", [...]int{3, 0, 8}, (*rig).igmp},
+	{"fragments", [...]int{8, 0, 60}, (*rig).fragments},
+	{"noise", [...]int{3, 0, 6}, (*rig).noise},
+	{"mood", [...]int{4, 4, 3}, (*rig).mood},
+	{"dial", [...]int{9, 2, 0}, func(r *rig, d *decisions) { r.app.dial(r, d) }},
+	{"listen", [...]int{2, 0, 0}, func(r *rig, d *decisions) { r.app.listen(r, d) }},
+	{"accept", [...]int{6, 3, 0}, func(r *rig, d *decisions) { r.app.accept(r, d) }},
+	{"write", [...]int{15, 40, 0}, func(r *rig, d *decisions) { r.app.write(r, d) }},
+	{"read", [...]int{8, 12, 0}, func(r *rig, d *decisions) { r.app.read(r, d) }},
+	{"close", [...]int{6, 2, 0}, func(r *rig, d *decisions) { r.app.close(r, d) }},
+	{"configure", [...]int{3, 2, 0}, func(r *rig, d *decisions) { r.app.configure(r, d) }},
+	{"open socket", [...]int{5, 0, 14}, func(r *rig, d *decisions) { r.app.open(r, d) }},
+	{"use socket", [...]int{9, 0, 30}, func(r *rig, d *decisions) { r.app.use(r, d) }},
+	{"close socket", [...]int{3, 0, 6}, func(r *rig, d *decisions) { r.app.shut(r, d) }},
+	{"interface", [...]int{6, 2, 12}, (*rig).change},
+	{"host", [...]int{2, 0, 5}, (*rig).changeHost},
 }
 
-// deedOf is the deed for each first octet of an op.
-var deedOf = func() (table [256]*deed) {
-	total := 0
-	for k := range deeds {
-		total += deeds[k].weight
-	}
-	at := 0
-	for k, sum := 0, 0; k < len(deeds); k++ {
-		for sum += deeds[k].weight; at*total < sum*256; at++ {
-			table[at] = &deeds[k]
+// deedOf is the deed for each first octet of an op, in a run of each character.
+var deedOf = func() (tables [numCharacters][256]*deed) {
+	for c := range tables {
+		total := 0
+		for k := range deeds {
+			total += deeds[k].weights[c]
+		}
+		at := 0
+		for k, sum := 0, 0; k < len(deeds); k++ {
+			for sum += deeds[k].weights[c]; at*total < sum*256; at++ {
+				tables[c][at] = &deeds[k]
+			}
 		}
 	}
-	return table
+	return tables
 }()
 
 // do runs one op, and has the host send what follows from it.
 func (r *rig) do(o *op) {
-	x := deedOf[o[0]]
+	x := deedOf[r.character][o[0]]
 	if r.log != nil {
 		r.logf("%s", x.name)
 	}
@@ -128,6 +139,17 @@ func (r *rig) text(d *decisions) {
 			seq = seq.Add(size)
 		}
 		t.una = t.nxt
+	})
+}
+
+// gaps sends pieces of the stream that leave holes between them.
+func (r *rig) gaps(d *decisions) {
+	r.talkOp(d, func(t *talk) {
+		size, hole, at := 1+d.below(8), 1+d.byte(), 1+d.below(16)
+		for range 1 + d.below(8) {
+			r.sendTCP(t, wire.ACK, t.theirs.Add(at), t.una, 65535, r.peer.stampOf(t), size)
+			at += size + hole
+		}
 	})
 }
 

@@ -21,7 +21,9 @@ type rig struct {
 	now    clock.Instant
 	ifaces [3]*Iface // Ethernet, a medium without link layer, the loop
 	peer   peer
-	app    application
+
+	character int // of the run: which deeds are done
+	app       application
 
 	rx, tx  *phy.Frame // reused for each frame of the peer's and of the host's
 	frames  int        // that the host has received
@@ -38,7 +40,7 @@ type rig struct {
 }
 
 const (
-	hostileBurst  = 50_000 // frames that a host may send at one instant
+	hostileBurst  = 20_000 // frames that a host may send at one instant, beside one for each octet of its streams
 	hostileEvents = 50_000 // deadlines until a host with a silent peer must have nothing left to do
 	hostileEvery  = 64     // frames between two checks
 )
@@ -63,6 +65,7 @@ func newRig(d *decisions) *rig {
 		}
 		neighbors = neigh.Config{Entries: 2 + d.below(4), Queue: 1 + d.below(3)}
 	}
+	r.character = d.below(numCharacters)
 	r.h = New(Config{Name: "b", Seed: uint64(d.byte()), Neighbor: neighbors, Limits: limits})
 	mtu := hostileMTUs[d.pick(len(hostileMTUs))]
 	caps := phy.Capabilities{Medium: phy.MediumEthernet, MTU: mtu}
@@ -128,8 +131,8 @@ func (r *rig) pump() {
 			for r.tx.Reset(); r.h.Transmit(r.now, i, r.tx); r.tx.Reset() {
 				busy = true
 				r.transmitted(i)
-				if n++; n > hostileBurst {
-					r.fail("more than %d frames at one instant, the last %x", hostileBurst, r.tx.Bytes())
+				if n++; n > hostileBurst+r.app.written {
+					r.fail("%d frames at one instant, the last %x", n, r.tx.Bytes())
 					return
 				}
 			}
@@ -162,8 +165,8 @@ func (r *rig) transmitted(i *Iface) {
 }
 
 // fits holds a packet of the host's to the MTU. One that was made before the MTU changed may be longer. So may an ICMP
-// error or an echo reply, which a larger MTU or 576 octets are taken for granted, and on links so narrow that nobody has
-// them a segment that is left to the device to cut.
+// error, which may have 576 octets on any link, an echo reply to a request of a wider link, and on links so narrow that
+// nobody has them a segment that is left to the device to cut.
 func (r *rig) fits(i *Iface) {
 	b := r.tx.Bytes()[i.headerLen():]
 	narrow := len(b) > wire.IPv4Len && wire.Protocol(b[9]) == wire.ProtocolICMP || i.caps.MaxGSO > 0 && i.mru() < 128

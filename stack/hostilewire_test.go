@@ -100,7 +100,6 @@ func (r *rig) lie(t *talk, d *decisions) {
 		window = [...]int{0, 1, 2, 100, 1460, 4000, 30000, m << 8}[m&7]
 	}
 	o := r.lyingOptions(t, flags, d)
-	text := d.length(min(t.iface.mru()-wire.IPv4Len-60, 9000))
 	h := wire.TCP{
 		SrcPort: t.remote.Port(), DstPort: t.local.Port(), Seq: seq, Ack: ack, Flags: flags, Window: uint16(window), Options: o,
 	}
@@ -111,6 +110,7 @@ func (r *rig) lie(t *talk, d *decisions) {
 		h.Options.NumSACK--
 	}
 	n := h.HeaderLen()
+	text := d.length(min(t.iface.mru()-wire.IPv4Len-n, 9000))
 	ecn := wire.NotECT
 	if m := d.byte(); m >= 192 {
 		ecn = wire.ECN(m & 3)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"smolsh/stack/clock"
-	"smolsh/stack/wire"
 )
 
 // chaos is a pair of connections whose link loses, duplicates and reorders, and whose applications do
@@ -23,7 +22,16 @@ type chaos struct {
 	rude    bool   // somebody aborted, or closed with octets unread
 	healthy bool
 	scratch []byte
+	sizes   chaosSizes
 }
+
+// chaosSizes is what a run's segment sizes are drawn from.
+type chaosSizes struct{ rooms, mss []int }
+
+var (
+	chaosUsual  = chaosSizes{rooms: []int{linkMSS, 300, 20000, 65535}, mss: []int{0, 48, 536, 1000}}
+	chaosNarrow = chaosSizes{rooms: []int{28, 29, 36, 40, 48, 60, 88, 536, linkMSS, 65535}, mss: []int{0, 1, 8, 12, 28, 40, 48, 536}} // from MTU 68 on
+)
 
 var chaosBuffers = []int{64, 100, 700, 3000, 20000, 65535, 300_000, 2 << 20}
 
@@ -42,7 +50,7 @@ func (x *chaos) config() Config {
 		RecvBuffer: rcv, RecvBufferMax: rcvMax,
 		NoDelay:    r.IntN(2) == 0,
 		NoSACK:     r.IntN(4) == 0,
-		MSS:        []int{0, 48, 536, 1000}[r.IntN(4)],
+		MSS:        x.sizes.mss[r.IntN(len(x.sizes.mss))],
 		DelayedAck: []time.Duration{0, -1, 200 * time.Millisecond}[r.IntN(3)],
 		KeepAlive:  []time.Duration{0, 0, 3 * time.Second}[r.IntN(3)],
 		TimeWait:   []time.Duration{0, -1, time.Second}[r.IntN(3)],
@@ -50,14 +58,14 @@ func (x *chaos) config() Config {
 	}
 }
 
-func newChaos(t *testing.T, rng *rand.Rand) *chaos {
-	x := &chaos{rng: rng, scratch: make([]byte, 4000)}
+func newChaos(t *testing.T, rng *rand.Rand, sizes chaosSizes) *chaos {
+	x := &chaos{rng: rng, scratch: make([]byte, 4000), sizes: sizes}
 	a, b := x.config(), x.config()
 	x.pipe = newPipe(t, a, b)
 	if rng.IntN(5) == 0 { // simultaneous open
 		x.c[1] = Open(&b, linkMSS, 0xfffff000, 0, nil)
 	}
-	x.room = []int{linkMSS, 300, 20000, 65535}[rng.IntN(4)]
+	x.room = sizes.rooms[rng.IntN(len(sizes.rooms))]
 	x.widest = [2]int{x.c[0].cfg.recvMost(), x.c[1].cfg.recvMost()}
 	loss, dup, jitter := rng.Float64()*0.3, rng.Float64()*0.3, rng.Int64N(60)
 	x.fault = func(int, *Segment) (int, time.Duration) {
@@ -197,7 +205,7 @@ func TestChaos(t *testing.T) {
 		if n >= 2000 {
 			seed = failedOnce[n-2000]
 		}
-		x := newChaos(t, rand.New(rand.NewPCG(seed, 11)))
+		x := newChaos(t, rand.New(rand.NewPCG(seed, 11)), chaosUsual)
 		x.what = seed
 		x.live(250)
 		octets += len(x.got[0]) + len(x.got[1])
@@ -235,63 +243,6 @@ func FuzzPair(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{255, 128, 3}, 100))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n := uint64(len(data))
-		newChaos(t, rand.New(&fuzzSource{data, rand.NewPCG(n, 5)})).live(200)
-	})
-}
-
-// FuzzSegments gives one connection anything at all.
-func FuzzSegments(f *testing.F) {
-	f.Add([]byte("\x02\x00\x00\x00\x10\x00\x00\x00\x11\x01\x02\x03\x04\x05\x06\x07"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		now := clock.Instant(time.Second)
-		c := NewListen(&Config{RecvBuffer: 2000, SendBuffer: 2000}, 536, 0xfffffff0, nil)
-		buf := make([]byte, 536)
-		for len(data) >= 8 {
-			d := data[:8]
-			data = data[8:]
-			s := Segment{TCP: wire.TCP{
-				Seq: c.rcv.nxt.Add(int(int8(d[1])) * int(d[2]&15)), Ack: c.snd.max.Add(int(int8(d[3])) * int(d[4]&3)),
-				Flags: wire.Flags(d[0] & 63), Window: uint16(d[5]) << 3, Urgent: uint16(d[6]),
-			}, Payload: make([]byte, int(d[6])*int(d[7]&3))}
-			if s.Flags&wire.SYN != 0 && d[7]&4 != 0 {
-				s.Options.WindowScale, s.Options.HasWindowScale = d[5]&15, true
-			}
-			s.Options.SACKPermitted = s.Flags&wire.SYN != 0 && d[7]&8 == 0
-			s.Options.NumSACK = d[5] % 5
-			for k := range s.Options.SACK { // anywhere around what is out
-				left := c.snd.una.Add(int(int8(d[k]))*int(d[k+1]&63) + 200)
-				s.Options.SACK[k] = wire.SACKBlock{Left: left, Right: left.Add(int(int8(d[k+2])) * int(d[k+3]&15))}
-			}
-			c.Receive(now, &s)
-			check(t, c)
-			switch d[7] >> 4 {
-			case 0:
-				_, _ = c.Write(make([]byte, 300))
-			case 1:
-				_, _ = c.Read(make([]byte, 300))
-			case 2:
-				_ = c.CloseWrite(now)
-			case 3:
-				c.Close(now)
-			case 4, 5, 6:
-				now = max(now, min(c.Deadline(), now.Add(time.Hour)))
-			}
-			for range 200 {
-				var out Segment
-				if _, ok := c.Emit(now, buf, &out); !ok {
-					break
-				}
-			}
-			var out Segment
-			if _, ok := c.Emit(now, buf, &out); ok {
-				t.Fatalf("it never stops: %v %+v", c.state, out)
-			}
-			if b := c.snd.board; b != nil && len(b.spans)-b.first > 2*maxSpans+2 {
-				t.Fatalf("%d spans", len(b.spans))
-			}
-			if c.rcv.buf.Allocated() > 8192 || c.rcv.early.Len() > 2000 {
-				t.Fatalf("memory: %d octets, %d gaps", c.rcv.buf.Allocated(), c.rcv.early.Len())
-			}
-		}
+		newChaos(t, rand.New(&fuzzSource{data, rand.NewPCG(n, 5)}), chaosNarrow).live(200)
 	})
 }

@@ -42,6 +42,9 @@ type arrival struct {
 
 const linkMSS = 1460
 
+// pumpMost is how many segments one end may send at one instant.
+const pumpMost = 1_000_000
+
 // newPipe returns a client in SYN-SENT and a server in LISTEN.
 func newPipe(t *testing.T, client, server Config) *pipe {
 	p := &pipe{t: t, delay: 10 * time.Millisecond, room: linkMSS}
@@ -57,11 +60,14 @@ func (p *pipe) pump() {
 	}
 	buf := p.buf[:p.room]
 	for i, c := range p.c {
-		for {
+		for sent := 0; ; sent++ {
 			var s Segment
 			n, ok := c.Emit(p.now, buf, &s)
 			if !ok {
 				break
+			}
+			if sent > pumpMost {
+				p.t.Fatalf("%v %v: end %d sends without end: %v %v+%d, %+v", p.what, p.now, i, s.Flags, s.Seq, n, c.Info(p.now))
 			}
 			s.Payload = bytes.Clone(buf[:n])
 			p.checkSent(i, &s)

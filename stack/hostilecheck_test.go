@@ -40,19 +40,22 @@ func (h *Host) invariants(now clock.Instant) error {
 
 // invariantConns checks connections and the sums over them. The order of the map only chooses which fault is found first.
 func (h *Host) invariantConns(now clock.Instant) error {
-	var storage, early, established int
+	var buffers, waiting, established int
 	half := map[*TCPListener]int{}
 	for key, c := range h.conns {
 		if err := c.Check(); err != nil {
 			return fmt.Errorf("%v to %v: %w", c.local, c.remote, err)
 		}
-		s, e := c.conn.Memory()
-		storage, early = storage+int(c.storage), early+int(c.early)
+		kept, counted := c.conn.Memory(), storage{}
+		if c.storage != nil {
+			counted = *c.storage
+		}
+		buffers, waiting = buffers+counted.buffers.used, waiting+counted.waiting.used
 		switch st := c.conn.State(); {
 		case c.gone || key != flowOf(c.local, c.remote):
 			return fmt.Errorf("%v to %v is in the table and should not be", c.local, c.remote)
-		case int(c.storage) != s || int(c.early) != e:
-			return fmt.Errorf("%v to %v in %v counts for %d and %d octets and keeps %d and %d", c.local, c.remote, st, c.storage, c.early, s, e)
+		case counted.buffers.used != kept.Send+kept.Receive || counted.waiting.used != kept.Beyond:
+			return fmt.Errorf("%v to %v in %v counts for %d and %d octets and keeps %+v", c.local, c.remote, st, counted.buffers.used, counted.waiting.used, kept)
 		case st == tcp.Established || st == tcp.CloseWait:
 			established++
 		}
@@ -72,8 +75,8 @@ func (h *Host) invariantConns(now clock.Instant) error {
 		}
 	}
 	switch {
-	case storage != h.storage || early != h.early:
-		return fmt.Errorf("%d octets of buffers and %d beyond gaps, the sums say %d and %d", storage, early, h.storage, h.early)
+	case buffers != h.buffers.used || waiting != h.waiting.used:
+		return fmt.Errorf("%d octets of buffers and %d beyond gaps, the sums say %d and %d", buffers, waiting, h.buffers.used, h.waiting.used)
 	case uint64(established) != h.counters[tcpCurrEstab]:
 		return fmt.Errorf("%d connections are established, the counter says %d", established, int64(h.counters[tcpCurrEstab]))
 	}
@@ -119,18 +122,21 @@ func (h *Host) invariantFrames() error {
 
 // invariantSockets checks the sums over sockets, ports and memberships.
 func (h *Host) invariantSockets() error {
-	n := len(h.conns) + len(h.listeners) + len(h.udp) + len(h.icmpByID) + len(h.icmpByUDP) + len(h.frames)
-	for _, list := range h.raw {
-		n += len(list)
+	n := len(h.conns) + len(h.listeners) + len(h.udp) + len(h.icmpByID) + len(h.icmpByUDP)
+	for _, sockets := range h.raw {
+		n += sockets.len()
+	}
+	for _, sockets := range h.frames {
+		n += sockets.len()
 	}
 	joined, ports, listening := 0, 0, 0
 	for _, u := range h.udp {
-		joined += len(u.groups)
+		joined += u.groups.len()
 	}
-	for _, k := range h.udpPorts {
+	for _, k := range h.ports[portsUDP] {
 		ports += k
 	}
-	for _, k := range h.tcpPorts {
+	for _, k := range h.ports[portsTCP] {
 		listening += k
 	}
 	if n != h.sockets || joined != h.memberships || ports != len(h.udp) || listening != len(h.listeners) {
@@ -138,8 +144,8 @@ func (h *Host) invariantSockets() error {
 			n, joined, len(h.udp), len(h.listeners), h.sockets, h.memberships, ports, listening)
 	}
 	for _, i := range h.ifaces {
-		if len(i.groups) != len(i.member) {
-			return fmt.Errorf("%s: %d groups in the list, %d in the table", i.name, len(i.groups), len(i.member))
+		if i.groups.len() != len(i.member) {
+			return fmt.Errorf("%s: %d groups in the list, %d in the table", i.name, i.groups.len(), len(i.member))
 		}
 	}
 	return nil
@@ -150,8 +156,7 @@ func (h *Host) invariantSockets() error {
 func (r *rig) bounds() {
 	h := r.h
 	more := [numLimits]int{
-		limitBuffers:    (len(h.conns)*2 + 2) * (leastStorage + 1<<20),
-		limitReassembly: maxMTU,
+		limitBuffers: len(h.conns) * 2 * freeStorage,
 	}
 	for l, x := range h.LimitInfos() {
 		if l == int(limitSYNQueue) && len(h.listeners) == 0 {
@@ -168,9 +173,10 @@ func (r *rig) bounds() {
 func (r *rig) idle() {
 	for _, c := range r.h.connections() {
 		info := c.Info(r.now)
-		held := info.RecvQ + info.SendQ + int(c.early)
-		if int(c.storage) > 64<<10+16*held {
-			r.fail("%v to %v in %v keeps %d octets of storage for %d octets", c.local, c.remote, info.State, c.storage, held)
+		kept := c.conn.Memory()
+		held := info.RecvQ + info.SendQ + kept.Beyond
+		if n := kept.Send + kept.Receive; n > 64<<10+16*held {
+			r.fail("%v to %v in %v keeps %d octets of storage for %d octets", c.local, c.remote, info.State, n, held)
 			return
 		}
 	}

@@ -104,7 +104,11 @@ func (c *ICMPConn) Close() {
 		return
 	}
 	delete(c.table, c.ident)
-	if h := c.host; h.icmpByID[c.ident] == nil {
+	h := c.host
+	if h.icmpByID[c.ident] == nil {
 		h.icmpIDs.remove(int(c.ident))
+	}
+	if len(h.icmpByID) == 0 {
+		h.icmpIDs.remove(0)
 	}
 }

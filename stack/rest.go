@@ -55,9 +55,11 @@ func (h *Host) restSockets() error {
 	return firstHeld(
 		held{len(h.listeners), "listeners"}, held{len(h.udp), "UDP sockets"},
 		held{len(h.icmpByID), "ICMP sockets"}, held{len(h.icmpByUDP), "ICMP sockets for a UDP port"},
-		held{len(h.raw), "protocols with raw sockets"}, held{len(h.frames), "frame sockets"},
-		held{len(h.tcpPorts), "TCP ports with listeners"}, held{len(h.udpPorts), "UDP ports"},
-		held{h.sockets, "sockets in the sum"},
+		held{len(h.raw), "protocols with raw sockets"}, held{len(h.rawSenders), "peers of raw sockets"},
+		held{len(h.frames), "kinds of frame sockets"}, held{h.icmpIDs.n, "ICMP identifiers"},
+		held{len(h.ports[portsTCP]), "TCP ports with listeners"}, held{h.boundPorts[portsTCP].n, "TCP ports in the set"},
+		held{len(h.ports[portsUDP]), "UDP ports"}, held{h.boundPorts[portsUDP].n, "UDP ports in the set"},
+		held{len(h.portsTo), "destinations with ports of connections"}, held{h.sockets, "sockets in the sum"},
 	)
 }
 
@@ -67,7 +69,9 @@ func (h *Host) restTCP() error {
 		return fmt.Errorf("the connection found last is kept")
 	}
 	return firstHeld(
-		held{h.storage, "octets of buffers in the sum"}, held{h.early, "octets beyond gaps in the sum"},
+		held{h.buffers.used, "octets of buffers in the sum"}, held{h.waiting.used, "octets beyond gaps in the sum"},
+		held{len(h.buffers.peers), "addresses that hold buffers"}, held{h.buffers.order.Len(), "of them by size"},
+		held{len(h.waiting.peers), "addresses that hold octets beyond gaps"}, held{h.waiting.order.Len(), "of them by size"},
 		held{int(h.counters[tcpCurrEstab]), "established connections in the counter"},
 	)
 }
@@ -112,8 +116,12 @@ func (h *Host) restStorage() error {
 
 // restPaths checks the bound of the path MTU table.
 func (h *Host) restPaths() error {
-	if n, most := len(h.paths), h.limits.Paths; n > most {
+	n, most := h.paths.len(), h.limits.Paths
+	if n > most {
 		return fmt.Errorf("%d narrow paths known, %d allowed", n, most)
+	}
+	if k := h.paths.byAge.Len(); k != n {
+		return fmt.Errorf("%d narrow paths known, %d by age", n, k)
 	}
 	return nil
 }
@@ -136,7 +144,7 @@ func (i *Iface) rest() error {
 		owed = 1
 	}
 	return firstHeld(
-		held{len(i.claims), "address probes"}, held{len(i.groups), "groups"}, held{len(i.member), "groups by address"},
+		held{len(i.claims), "address probes"}, held{i.groups.len(), "groups"}, held{len(i.member), "groups by address"},
 		held{i.replies.n, "answers queued"}, held{i.datagrams.n, "datagrams queued"}, held{i.ready.n, "connections ready to send"},
 		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
 	)
@@ -166,13 +174,15 @@ func (h *Host) AbortAll(now clock.Instant) {
 			closers[c.id] = c.Close
 		}
 	}
-	for _, list := range h.raw {
-		for _, c := range list {
+	for _, sockets := range h.raw {
+		for c := range sockets.all {
 			closers[c.id] = c.Close
 		}
 	}
-	for _, c := range h.frames {
-		closers[c.id] = c.Close
+	for _, sockets := range h.frames {
+		for c := range sockets.all {
+			closers[c.id] = c.Close
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(closers)) {
 		closers[id]()

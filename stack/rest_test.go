@@ -26,6 +26,10 @@ var notHeld = map[string]string{
 	"Host.counters": "they only grow, but for TcpCurrEstab, which TestRestNames covers", "Host.verdicts": "they only grow",
 	"Host.drops": "they only grow, each with one example", "Host.refusals": "they only grow",
 
+	"Host.peakConns": "a number, which shrink bounds", "Host.onWork": "the runner's subscription", "Host.onMAC": "the runner's subscription",
+	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",
+	"assemblies.peak": "a number, which shrink bounds",
+
 	"Host.rxSeg": "the last segment, whose frame is its caller's", "Host.txSeg": "the last segment", "Heap.order": "a number",
 
 	"Iface.host": "its host", "Iface.name": "configuration", "Iface.caps": "configuration", "Iface.mac": "configuration", "Iface.mtu": "configuration",
@@ -104,6 +108,11 @@ func fill(v reflect.Value, path []int) {
 	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
 	typ := v.Type()
 	switch typ.Kind() {
+	case reflect.Array:
+		fill(v.Index(0), nil)
+	case reflect.Struct: // a set that counts its members
+		n, _ := typ.FieldByName("n")
+		fill(v, n.Index)
 	case reflect.Slice:
 		n := 1
 		if typ.Elem() == reflect.TypeFor[*assembly]() { // the spare ones, of which some are allowed
@@ -174,7 +183,7 @@ func TestRestNames(t *testing.T) {
 			must(t, err)
 			return c.Close
 		}},
-		{"1 frame sockets left", func(t *testing.T, h *Host, i *Iface) func() {
+		{"1 kinds of frame sockets left", func(t *testing.T, h *Host, i *Iface) func() {
 			c, err := h.BindFrames(nil, 0)
 			must(t, err)
 			return c.Close
@@ -187,9 +196,9 @@ func TestRestNames(t *testing.T) {
 			u, err := h.BindUDP(port(ipB, 5))
 			must(t, err)
 			must(t, u.Join(0, group))
-			hidden := h.udp
-			h.udp, h.udpPorts, h.sockets = nil, nil, 0 // as if closing it had forgotten the group
-			return func() { h.udp, h.udpPorts, h.sockets = hidden, map[uint16]int{5: 1}, 1; u.Close() }
+			hidden, ports := h.udp, h.ports[portsUDP]
+			h.udp, h.ports[portsUDP], h.sockets = nil, nil, 0 // as if closing it had forgotten the group
+			return func() { h.udp, h.ports[portsUDP], h.sockets = hidden, ports, 1; u.Close() }
 		}},
 		{"1 address probe timers left", func(t *testing.T, h *Host, i *Iface) func() {
 			c, err := i.ProbeAddr(0, netip.MustParsePrefix("10.0.0.9/24"))

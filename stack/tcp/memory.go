@@ -20,7 +20,7 @@ func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 	r := &c.rcv
 	first := s.Seq.Sub(r.nxt)
 	end := min(first+len(s.Payload), r.adv.Sub(r.nxt))
-	if c.state < Established || first >= end || end <= 0 {
+	if c.state < SynReceived || first >= end || end <= 0 {
 		return 0, 0
 	}
 	if first > 0 {

@@ -12,9 +12,11 @@ import (
 
 // receiveARP is RFC 826's packet reception. Any valid packet of a neighbour updates its entry, but only a packet for
 // this host makes a new one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and
-// teaches nothing. The addresses of the frame play no part: a router that stands in for another sends from its own
-// hardware address (RFC 5798 §8.1.2), and so do clusters.
-func (h *Host) receiveARP(now clock.Instant, i *Iface, b []byte) Verdict {
+// teaches nothing. The packet counts, not the frame around it: a router that stands in for another sends from its own
+// hardware address (RFC 5798 §8.1.2), and so do clusters. But ARP has no checksum, and an octet that was changed on the
+// way looks the same: where the frame's source src differs from the packet's sender, a new address is believed until a
+// poll shows that nobody answers there.
+func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {
 		return dropped(drop.Of(err))
@@ -43,10 +45,17 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, b []byte) Verdict {
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
 	}
-	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() && e.HW != a.SenderHW {
-		h.count(arpInMoves)
+	polled := false // this is what is known already, and a poll has been sent
+	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() {
+		if e.HW != a.SenderHW {
+			h.count(arpInMoves)
+		}
+		polled = e.HW == a.SenderHW && (e.State == neigh.Reachable || e.State == neigh.Probe && e.Probes > 0)
 	}
 	e, what := i.neigh.Learn(now, a.SenderIP, a.SenderHW, ours && (request || a.TargetHW == i.mac))
+	if a.SenderHW != src && !polled {
+		i.neigh.Doubt(now, e)
+	}
 	if what == neigh.Resolved {
 		i.resolved(now, e)
 	}

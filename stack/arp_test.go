@@ -24,6 +24,47 @@ func TestARPByContent(t *testing.T) {
 			t.Errorf("learnt %+v", e)
 		}
 	})
+	t.Run("polled", func(t *testing.T) {
+		h, i := lone(t)
+		u, err := h.BindUDP(port(ipB, 7))
+		must(t, err)
+		send := func(now clock.Instant) (polls int) { // a datagram to C, and how many requests go to the virtual address
+			must(t, u.Send(now, nil, port(ipC, 7)))
+			for _, f := range drain(h, now, i) {
+				if eth, _, _ := wire.ParseEthernet(f.Bytes()); eth.Dst == virtual && eth.Type == wire.EtherTypeARP {
+					polls++
+				}
+			}
+			return polls
+		}
+		state := func() string {
+			if e := i.neigh.Get(ipC); e != nil {
+				return e.State.String()
+			}
+			return "unknown"
+		}
+		reply := wire.ARP{Op: wire.ARPReply, SenderHW: virtual, SenderIP: ipC, TargetHW: macB, TargetIP: ipB}
+		for range 2 { // a copy confirms nothing
+			h.Receive(0, i, arpFrame(macB, macC, reply))
+		}
+		if polls := send(0); polls != 1 || state() != "PROBE" {
+			t.Errorf("%d polls, %s", polls, state())
+		}
+		h.Receive(1, i, arpFrame(macB, macC, reply))
+		if polls := send(2); polls != 0 || state() != "REACHABLE" {
+			t.Errorf("after the answer to a poll: %d polls, %s", polls, state())
+		}
+		reply.SenderHW[5]++ // changed on the way: nobody is there
+		h.Receive(3, i, arpFrame(macB, virtual, reply))
+		for now := clock.Instant(4); now < clock.Instant(10*time.Second); now += clock.Instant(time.Second) {
+			must(t, u.Send(now, nil, port(ipC, 7)))
+			h.Tick(now)
+			drain(h, now, i)
+		}
+		if state() != "INCOMPLETE" {
+			t.Errorf("nobody answers the polls, and it is %s", state())
+		}
+	})
 	t.Run("answered", func(t *testing.T) {
 		h, i := lone(t)
 		for _, sender := range []netip.Addr{ipC, netip.IPv4Unspecified()} {

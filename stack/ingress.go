@@ -76,7 +76,7 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	}
 	switch eth.Type {
 	case wire.EtherTypeARP:
-		return h.receiveARP(now, i, payload)
+		return h.receiveARP(now, i, eth.Src, payload)
 	case wire.EtherTypeIPv4:
 		return h.receiveIP(now, i, f, payload, group)
 	case wire.EtherTypeIPv6:

@@ -171,6 +171,16 @@ func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, 
 	return e, what
 }
 
+// Doubt makes a REACHABLE entry STALE: the next packet is still sent to its hardware address, which is polled, and
+// forgotten if no answer comes. e may be nil.
+func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
+	if e == nil || e.State != Reachable {
+		return
+	}
+	c.setState(e, Stale)
+	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
+}
+
 // SetPermanent makes or replaces the entry of a by hand; nil means that there is no room. What waits in
 // an entry that had no answer may go.
 func (c *Cache[W]) SetPermanent(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) *Entry[W] {

@@ -53,7 +53,7 @@ func stateBuiltins() []*builtin {
 		{name: "drops", result: "table", fields: fieldsOf(dropColumns), host: true,
 			doc: "What became of packets that were not delivered.", example: `drops().sort("count")`, fn: dropsTable},
 		{name: "limits", result: "table", fields: fieldsOf(limitColumns), host: true, see: "sockets, neighbors, drops",
-			doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid last: whose packet was refused, or whose connection made room.", example: `limits()["connections"].used`, fn: limitsTable},
+			doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid for it last.", example: `limits()["connections"].used`, fn: limitsTable},
 		{name: "limits.set", sig: limitSig(), kinds: limitKinds(), args: limitArgs(), host: true,
 			doc: "Change limits; what is above one already stays.", example: `limits.set(connections=100, buffers=64 * 1024 * 1024)`, fn: limitsSet},
 		{name: "tasks", result: "table", fields: fieldsOf(taskColumns),

@@ -438,6 +438,12 @@ func (r *run) observe(e *end, ev *stack.PacketEvent) {
 	}
 }
 
+// late reports whether e was reset by a peer that has everything, but whose TIME-WAIT had ended when e sent again what
+// it had no acknowledgement of.
+func late(e, peer *end) bool {
+	return errors.Is(e.conn.Err(), tcp.ErrReset) && peer.over && peer.got == len(e.stream) && peer.conn.Err() == nil
+}
+
 // finished judges the world in which nothing is left to happen.
 func (r *run) finished() {
 	if r.w.Now() < clock.Instant(r.Heal) {
@@ -454,7 +460,7 @@ func (r *run) finished() {
 		case e.conn.State() != tcp.Closed:
 			r.fail("nothing left to happen: %s", r.where())
 		case r.rude():
-		case !e.over || e.got != len(peer.stream) || e.conn.Err() != nil:
+		case !e.over || e.got != len(peer.stream) || e.conn.Err() != nil && !late(e, peer):
 			r.fail("not all has arrived: %s", r.where())
 		}
 		r.out.retrans += e.conn.Info(r.w.Now()).Retrans

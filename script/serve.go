@@ -157,7 +157,8 @@ func (v *server) accept(now clock.Instant, kind handler) {
 	}
 }
 
-// forget takes a connection off the list; on the owner.
+// forget takes a connection off the list, in place: a caller that walks the list while connections end walks a copy.
+// On the owner.
 func (v *server) forget(c *stack.TCPConn) {
 	if i := slices.Index(v.conns, c); i >= 0 {
 		v.conns = slices.Delete(v.conns, i, i+1)

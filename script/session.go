@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -252,14 +253,14 @@ func (s *Session) hangUp() {
 		return
 	}
 	s.do(s.home, func(now clock.Instant) {
-		for _, v := range s.open {
+		for _, v := range slices.Clone(s.open) {
 			v.close(now)
 		}
 		for _, v := range s.serving {
 			if v.h != s.local {
 				continue
 			}
-			for _, c := range v.conns {
+			for _, c := range slices.Clone(v.conns) { // a close that resets takes the connection off the list
 				c.Close(now)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -351,8 +352,11 @@ func (e *deadlockError) Error() string {
 
 func (s *sched) deadlock() {
 	e := &deadlockError{}
+	s.mu.Lock() // an interrupt walks the list on another goroutine
 	sort.Slice(s.tasks, func(i, j int) bool { return s.tasks[i].id < s.tasks[j].id })
-	for _, t := range s.tasks {
+	tasks := slices.Clone(s.tasks)
+	s.mu.Unlock()
+	for _, t := range tasks {
 		e.waits = append(e.waits, fmt.Sprintf("\n  task %d %s waits for %s", t.id, t.name, t.waiting))
 	}
 	for _, v := range s.main.s.serving {

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"slices"
 	"time"
 
 	"smolsh/phy/capture"
@@ -99,13 +98,13 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 			fn()
 		}
 		for _, h := range c.hosts {
-			h.captures = remove(h.captures, c)
+			h.captures = without(h.captures, c)
 		}
 		if l != nil {
-			l.captures = remove(l.captures, c)
+			l.captures = without(l.captures, c)
 		}
-		c.world.whole = remove(c.world.whole, c)
-		c.world.captures = remove(c.world.captures, c)
+		c.world.whole = without(c.world.whole, c)
+		c.world.captures = without(c.world.captures, c)
 		if err := c.writer.Close(); err != nil {
 			return err
 		}
@@ -115,13 +114,6 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 		return nil, stop()
 	}
 	return stop, nil
-}
-
-func remove(list []*captureFile, c *captureFile) []*captureFile {
-	if i := slices.Index(list, c); i >= 0 {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
 }
 
 // add begins with a host.

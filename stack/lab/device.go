@@ -47,13 +47,13 @@ func (w *World) detach(p DevicePort) {
 	w.generation++
 }
 
-// without returns a new slice, since the old one may be in the middle of an iteration.
-func without[P comparable](ports []P, p P) []P {
-	i := slices.Index(ports, p)
+// without returns a new slice without x, because a caller may be walking the old one.
+func without[T comparable](list []T, x T) []T {
+	i := slices.Index(list, x)
 	if i < 0 {
-		return ports
+		return list
 	}
-	return slices.Concat(ports[:i], ports[i+1:])
+	return slices.Concat(list[:i], list[i+1:])
 }
 
 // drain hands a batch of frames from the device to the sink. The error is why the device can't go on.

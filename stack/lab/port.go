@@ -112,7 +112,7 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 // close takes away a port whose medium could not be made.
 func (p *Port) close() {
 	p.iface.SetUp(p.world().now, false)
-	p.host.ports = slices.DeleteFunc(p.host.ports, func(q *Port) bool { return q == p })
+	p.host.ports = without(p.host.ports, p)
 }
 
 // offered are the capabilities that the interface may use at the moment. A device that can deliver frames

@@ -29,6 +29,7 @@ type builtin struct {
 	pos    int    // how many of params may be given by position
 	rest   string // name of *rest, "" when there is none
 	opts   bool   // takes **options
+	owner  string // type of value that the builtin is a method of, "" when it is a function
 }
 
 type param struct {
@@ -69,6 +70,9 @@ func newRegistry(sections []section) *registry {
 			r.byName[b.name] = b
 			if i := strings.LastIndexByte(b.name, '.'); i >= 0 {
 				r.members[b.name[:i]] = append(r.members[b.name[:i]], b.name[i+1:])
+				if r.isType(b.name[:i]) {
+					b.owner = b.name[:i]
+				}
 			}
 		}
 	}
@@ -305,6 +309,9 @@ func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kw
 	if t != nil && t.fail != nil {
 		return nil, t.fail
 	}
+	if o := f.b.owner; o != "" && (f.recv == nil || f.recv.Type() != o) {
+		return nil, fmt.Errorf("%s: call it on a value that %s() returned: x = %s(…); x%s()", f.b.name, o, o, strings.TrimPrefix(f.b.name, o))
+	}
 	c := &call{s: f.s, t: t, b: f.b, recv: f.recv}
 	if err := c.bind(args, kwargs); err != nil {
 		return nil, err
@@ -325,8 +332,14 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 	return attr(f, name, found)
 }
 
-// AttrNames is starlark.HasAttrs'.
-func (f *function) AttrNames() []string { return f.s.reg.members[f.b.name] }
+// AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
+// them, for help(capture.stop).
+func (f *function) AttrNames() []string {
+	if f.s.reg.isType(f.b.name) {
+		return nil
+	}
+	return f.s.reg.members[f.b.name]
+}
 
 // member is the builtin prefix.name bound to recv, nil when there is none.
 func (s *Session) member(prefix string, recv starlark.Value, name string) starlark.Value {

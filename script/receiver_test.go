@@ -1,0 +1,69 @@
+package script
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"go.starlark.net/starlark"
+)
+
+// TestMethodsOnTheBuiltin calls every method of a type on the builtin of the same name, on that of a host, and
+// with a receiver of another type: with no argument, with None for each and with a wrong one. Each call is an error
+// that says on what to call it.
+func TestMethodsOnTheBuiltin(t *testing.T) {
+	s := newSim(t, 1)
+	for name, b := range s.reg.byName {
+		prefix, member := "", name
+		if i := strings.LastIndexByte(name, '.'); i >= 0 {
+			prefix, member = name[:i], name[i+1:]
+		}
+		if !s.reg.isType(prefix) {
+			continue
+		}
+		var recvs []starlark.Value
+		for _, recv := range []starlark.Value{nil, starlark.None, starlark.String("x"), s.local} {
+			recvs = append(recvs, &function{s.Session, b, recv})
+			if owner := s.reg.byName[prefix]; owner != nil {
+				f, err := (&function{s.Session, owner, recv}).Attr(member)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				recvs = append(recvs, f)
+			}
+		}
+		for _, f := range recvs {
+			for _, args := range []starlark.Tuple{nil, slices.Repeat(starlark.Tuple{starlark.None}, b.pos), slices.Repeat(starlark.Tuple{starlark.String("?")}, b.pos)} {
+				_, err := starlark.Call(s.main.thread, f, args, nil)
+				if err == nil || !strings.Contains(err.Error(), name+": call it on a value that "+prefix+"() returned") {
+					t.Errorf("%s%v: said %v", name, args, err)
+				}
+			}
+		}
+	}
+}
+
+// TestEveryBuiltinTakesNone calls every builtin on a value of its own type with None for every argument, and with
+// nothing: each call returns or is an error.
+func TestEveryBuiltinTakesNone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, b := range newSim(t, 1).reg.byName {
+		if b.owner != "" && receivers[b.owner] == "" {
+			continue
+		}
+		for _, n := range []int{0, b.pos} {
+			s := newSim(t, 1)
+			call := name
+			if b.owner != "" {
+				call = "(" + receivers[b.owner] + ")" + strings.TrimPrefix(name, b.owner)
+			}
+			call += "(" + strings.Join(slices.Repeat([]string{"None"}, n), ", ") + ")"
+			if got := status(s.RunCommand("after(1, exit); catch(lambda: " + call + ")")); got < 0 {
+				t.Errorf("%s: status %d", call, got)
+			}
+			if strings.Contains(s.err.String(), "panic") {
+				t.Errorf("%s: %s", call, s.err.String())
+			}
+		}
+	}
+}

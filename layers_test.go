@@ -39,6 +39,7 @@ var layers = []struct {
 	pkg string
 	layer
 }{
+	{"crash", layer{}},
 	{"stack/drop", layer{}},
 	{"stack/clock", layer{}},
 	{"stack/buf", layer{}},
@@ -62,14 +63,14 @@ var layers = []struct {
 		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
 	{"stack", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop stack/tcp stack/neigh"}},
-	{"stack/lab", layer{inside: "stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
-	{"stack/lab/live", layer{inside: "stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
+	{"stack/lab", layer{inside: "crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
+	{"stack/lab/live", layer{inside: "crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/tap phy/tap/taptest"}},
 	{"script", layer{
-		inside: "stack/lab stack phy phy/fault phy/capture stack/filter " +
+		inside: "crash stack/lab stack phy phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
-	{"repl", layer{inside: "script",
+	{"repl", layer{inside: "crash script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},
 	{"cmd/smolsh/bench", layer{

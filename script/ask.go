@@ -79,6 +79,13 @@ func (s *Session) ask(fn func(), limit time.Duration) bool {
 	return true
 }
 
+// run runs what was asked for. A panic in it, such as one in completion, ends the asking and nothing else.
+func (a *ask) run() {
+	defer close(a.done)
+	defer func() { _ = recover() }()
+	a.fn()
+}
+
 // answer runs what other goroutines have asked for; with the baton.
 func (s *sched) answer() {
 	s.mu.Lock()
@@ -87,8 +94,7 @@ func (s *sched) answer() {
 	s.mu.Unlock()
 	for _, a := range asks {
 		if a.taken.CompareAndSwap(false, true) {
-			a.fn()
-			close(a.done)
+			a.run()
 		}
 	}
 }

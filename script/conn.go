@@ -23,6 +23,7 @@ import (
 type connValue struct {
 	s      *Session
 	w      *world
+	h      *hostValue
 	c      *stack.TCPConn
 	local  netip.AddrPort
 	remote netip.AddrPort
@@ -35,7 +36,7 @@ type connValue struct {
 // newConn wraps a connection, and remembers the own host's to hang up; on the owner.
 func (h *hostValue) newConn(c *stack.TCPConn) *connValue {
 	s := h.s
-	v := &connValue{s: s, w: h.w, c: c, local: c.Local(), remote: c.Remote()}
+	v := &connValue{s: s, w: h.w, h: h, c: c, local: c.Local(), remote: c.Remote()}
 	if h != s.local || h.w.Virtual() {
 		return v
 	}

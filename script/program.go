@@ -26,7 +26,16 @@ func (s *Session) exec(t *task, name, src string) (starlark.StringDict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return prog.Init(t.thread, s.globals)
+	return s.init(t, prog)
+}
+
+// init runs a program in a task.
+func (s *Session) init(t *task, prog *starlark.Program) (g starlark.StringDict, err error) {
+	err = t.safely(func() error {
+		g, err = prog.Init(t.thread, s.globals)
+		return err
+	})
+	return g, err
 }
 
 func (s *Session) execFile(t *task, path string) error {

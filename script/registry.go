@@ -316,11 +316,31 @@ func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kw
 	if err := c.bind(args, kwargs); err != nil {
 		return nil, err
 	}
-	v, err := f.b.fn(c)
+	v, err := c.run()
 	if v == nil && err == nil {
 		v = starlark.None
 	}
 	return v, err
+}
+
+// run runs the builtin. A panic in it is the error of its caller.
+func (c *call) run() (v starlark.Value, err error) {
+	if c.t == nil { // in a function that judges packets
+		return c.b.fn(c)
+	}
+	h := c.about()
+	if err := c.refused(h); err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	before := c.t.about
+	c.t.about = h
+	defer func() {
+		c.t.about = before
+		if p := recover(); p != nil {
+			v, err = nil, c.recovered(p)
+		}
+	}()
+	return c.b.fn(c)
 }
 
 // Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().

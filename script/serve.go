@@ -57,7 +57,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 		var list []starlark.Value
 		v.h.do(func(clock.Instant) {
 			for _, c := range v.conns {
-				list = append(list, &connValue{s: v.s, w: v.h.w, c: c, local: c.Local(), remote: c.Remote()})
+				list = append(list, &connValue{s: v.s, w: v.h.w, h: v.h, c: c, local: c.Local(), remote: c.Remote()})
 			}
 		})
 		return starlark.NewList(list), nil
@@ -167,6 +167,7 @@ func (v *server) forget(c *stack.TCPConn) {
 
 // acceptAll starts a task per connection until the listener is closed.
 func (v *server) acceptAll(t *task, fn starlark.Callable) error {
+	t.about = v.h
 	for {
 		conn, err := v.tcp.accept(t, forever)
 		if err != nil {
@@ -181,9 +182,11 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 			_, err := starlark.Call(h.thread, fn, starlark.Tuple{conn}, nil)
 			h.do(v.h.w, func(now clock.Instant) {
 				v.forget(conn.c)
-				if err != nil {
+				switch {
+				case v.h.h.Broken() != nil:
+				case err != nil:
 					conn.c.Abort(now)
-				} else {
+				default:
 					conn.close(now)
 				}
 			})
@@ -243,9 +246,10 @@ func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 
 // answerAll calls fn(data, src) for each datagram; an error in it is told and ends nothing.
 func (v *server) answerAll(t *task, fn starlark.Callable) error {
+	t.about = v.h
 	for {
 		data, src, err := v.udp.recv(t, forever)
-		if v.udp.closed || t.fail != nil {
+		if v.udp.closed || t.fail != nil || v.ended {
 			v.end()
 			return t.fail
 		}

@@ -38,9 +38,10 @@ type Config struct {
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
 	Plan        *Plan               // what remains of the faults that scripts state; nil for all
 	Colour      bool                // packets' lines are coloured by protocol and direction
-	// Crashed is told of a panic of a task, with its stack; the session is of no use afterwards and must not be
-	// closed. Where it is nil a panic ends the program.
+	// Crashed is told of a panic of the scheduler, with its stack; the session is of no use afterwards and must not be
+	// closed. Where it is nil such a panic ends the program. Panics of builtins and of hosts are errors of the script.
 	Crashed func(v any, stack []byte)
+	Again   string // the command that repeats a virtual run, for reports of panics; may be empty
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
@@ -77,6 +78,10 @@ type Session struct {
 	printed  starlark.Value // the same of a list
 	sweep    int            // how many there may be before those that have ended are let go
 
+	panics   []*lab.Panic // recovered, and not reported yet; guarded by mu
+	panicked int          // how many there were, of hosts and of builtins
+	reported int          // of hosts
+
 	verdictAt atomic.Int32 // the column of a trace's verdicts
 }
 
@@ -93,11 +98,15 @@ func New(cfg Config) *Session {
 	}
 	s.SetWidth(cfg.Width)
 	s.sched.init()
-	s.settle = s.settleServers
+	s.settle = func() {
+		s.settlePanics()
+		s.settleServers()
+	}
 	s.foreground = cfg.Interactive
 	s.reg = newRegistry(sections())
 	s.home = &world{Runner: cfg.Runner}
 	s.worlds = append(s.worlds, s.home)
+	s.watchPanics(s.home)
 	if cfg.Runner.Virtual() {
 		s.virt = s.home
 	}
@@ -117,6 +126,7 @@ func (s *Session) virtual() *world {
 	if s.virt == nil {
 		s.virt = &world{Runner: lab.NewVirtual(lab.NewWorld()), held: true}
 		s.worlds = append(s.worlds, s.virt)
+		s.watchPanics(s.virt)
 	}
 	return s.virt
 }
@@ -206,6 +216,7 @@ func (s *Session) result(err error) error {
 	if s.interrupted.CompareAndSwap(true, false) {
 		s.interruptTasks()
 	}
+	s.settlePanics()
 	fail := s.main.fail
 	s.main.fail = nil
 	s.main.thread.Uncancel()
@@ -229,6 +240,8 @@ func (s *Session) result(err error) error {
 	case err != nil:
 		fmt.Fprintln(s.cfg.Stderr, s.report(err))
 		return &ExitError{1}
+	case s.panicked > 0 && !s.foreground:
+		return &ExitError{1}
 	}
 	return nil
 }
@@ -249,7 +262,7 @@ const lingering = 10 * time.Second
 // hangUp closes the connections of a live host that the script left open, as an operating system does
 // for a program that ends, and waits until what was sent has arrived.
 func (s *Session) hangUp() {
-	if s.home.Virtual() {
+	if s.home.Virtual() || s.local.broken() != nil {
 		return
 	}
 	s.do(s.home, func(now clock.Instant) {

@@ -3,7 +3,6 @@ package script
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sort"
 	"strings"
@@ -49,6 +48,7 @@ type task struct {
 	queued  bool // in the ready list; guarded by sched.mu
 	waiting string
 	in      *world
+	about   *hostValue                               // the host that the builtin which runs concerns, nil where it concerns none
 	awaits  func(w *world, of func(*task) bool) bool // whether what it waits for is in w, or of a task that is
 	fail    error                                    // canceled, interrupted, deadlocked: ends every wait
 
@@ -89,15 +89,24 @@ func (s *sched) init() {
 func (s *Session) newTask(name string, h *hostValue) *task {
 	t := &task{id: s.nextID, name: name, s: s, host: h, baton: make(chan struct{}, 1)}
 	s.nextID++
-	t.thread = &starlark.Thread{Name: name, Print: s.print, Load: s.load}
-	t.thread.SetLocal("task", t)
-	startime.SetNow(t.thread, func() (time.Time, error) {
-		return time.Unix(0, int64(t.world().Now())).UTC(), nil
-	})
+	t.newThread()
 	s.mu.Lock()
 	s.tasks = append(s.tasks, t)
 	s.mu.Unlock()
 	return t
+}
+
+// newThread gives the task an interpreter of its own.
+func (t *task) newThread() {
+	s := t.s
+	thread := &starlark.Thread{Name: t.name, Print: s.print, Load: s.load}
+	thread.SetLocal("task", t)
+	startime.SetNow(thread, func() (time.Time, error) {
+		return time.Unix(0, int64(t.world().Now())).UTC(), nil
+	})
+	s.mu.Lock()
+	t.thread = thread
+	s.mu.Unlock()
 }
 
 // world is where the task's time passes.
@@ -109,14 +118,13 @@ func (s *Session) spawn(name string, h *hostValue, fn func(t *task) (starlark.Va
 	go func() {
 		<-t.baton
 		if s.cfg.Crashed != nil {
-			defer func() {
-				if v := recover(); v != nil {
-					s.cfg.Crashed(v, debug.Stack())
-				}
-			}()
+			defer s.crashed()
 		}
 		if t.fail == nil {
-			t.result, t.err = fn(t)
+			t.err = t.safely(func() (err error) {
+				t.result, err = fn(t)
+				return err
+			})
 		} else {
 			t.err = t.fail
 		}
@@ -310,8 +318,8 @@ func (w *world) drive() (end func()) {
 // idle runs fn, which moves a world, while predicates may have the interpreter.
 func (s *sched) idle(fn func()) {
 	s.lend <- struct{}{}
+	defer func() { <-s.lend }()
 	fn()
-	<-s.lend
 }
 
 // interruptTasks ends the waits that an interrupt is meant for.
@@ -402,6 +410,7 @@ func (t *task) await(w *world, what string, sig *stack.Signal, timeout time.Dura
 	var (
 		ev         *lab.Event
 		done, late bool
+		broken     error
 		deadline   = clock.Never
 		first      = true
 		waiter     = stack.Waiter{Wake: func() { t.s.makeReady(t) }}
@@ -419,7 +428,10 @@ func (t *task) await(w *world, what string, sig *stack.Signal, timeout time.Dura
 			deadline = now.Add(timeout)
 		}
 		first = false
-		done = try(now)
+		if h := t.about; h != nil && h.w == w {
+			broken = h.outOfService()
+		}
+		done = broken != nil || try(now)
 		late = deadline.Due(now)
 		if done || late {
 			release(now)
@@ -436,7 +448,7 @@ func (t *task) await(w *world, what string, sig *stack.Signal, timeout time.Dura
 	for {
 		t.do(w, attempt)
 		if done {
-			return nil
+			return broken
 		}
 		if late {
 			return errTimedOut
@@ -473,6 +485,11 @@ func (t *task) until(what string, cond func() bool) error {
 		}
 		if cond() {
 			return nil
+		}
+		if t.about != nil {
+			if err := t.about.broken(); err != nil {
+				return err
+			}
 		}
 		t.s.conds = append(t.s.conds, t)
 		t.park(nil, what)
@@ -526,17 +543,15 @@ func (s *Session) begin() {
 func (s *sched) predicate(live bool, fn func()) bool {
 	if !live {
 		<-s.lend
-		fn()
-		s.lend <- struct{}{}
-		return true
+	} else {
+		select {
+		case <-s.lend:
+		case <-time.After(predicateWait):
+			return false
+		}
 	}
-	select {
-	case <-s.lend:
-	case <-time.After(predicateWait):
-		return false
-	}
+	defer func() { s.lend <- struct{}{} }()
 	fn()
-	s.lend <- struct{}{}
 	return true
 }
 

@@ -99,6 +99,7 @@ func (s *Session) RunTest(path, name string) *Failure {
 	if s.interrupted.CompareAndSwap(true, false) {
 		s.interruptTasks()
 	}
+	s.settlePanics()
 	fail := s.main.fail
 	s.main.fail = nil
 	s.main.thread.Uncancel()
@@ -142,7 +143,11 @@ func (s *Session) callTest(path, name string) error {
 	if !ok {
 		return fmt.Errorf("%s has no function %s", path, name)
 	}
-	if _, err = starlark.Call(s.main.thread, fn, nil, nil); err != nil {
+	err = s.main.safely(func() error {
+		_, err := starlark.Call(s.main.thread, fn, nil, nil)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return s.main.yield() // what is ready now may find something wrong

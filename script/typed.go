@@ -121,7 +121,7 @@ func (s *Session) program(t *task, name string, stmts []syntax.Stmt, known func(
 	if err != nil {
 		return nil, err
 	}
-	return prog.Init(t.thread, s.globals)
+	return s.init(t, prog)
 }
 
 // bound are the names that a statement binds, sorted.

@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
+	"unicode"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
@@ -133,6 +135,9 @@ func (o *options) start() (int, error) {
 		Stdout: os.Stdout, Stderr: os.Stderr, Width: columns(), Size: terminal, Interactive: interactive,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
+	if !interactive && source == nil {
+		config.Again = again(os.Args)
+	}
 	var shell *repl.Shell
 	if interactive {
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
@@ -147,6 +152,18 @@ func (o *options) start() (int, error) {
 	}
 	l.notes.close()
 	return status, err
+}
+
+// again is the command line as a shell takes it.
+func again(argv []string) string {
+	words := []string{"smolsh"}
+	for _, w := range argv[1:] {
+		if strings.ContainsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,@%+", r) }) || w == "" {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
 }
 
 func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, source []byte) (int, error) {

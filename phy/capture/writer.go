@@ -42,7 +42,8 @@ type Packet struct {
 	Iface    int           // what AddIface returned
 	Outgoing bool          // sent by the interface, not received
 	Comment  string        // what became of it, such as "dropped: bad checksum"; empty for none
-	Data     []byte        // the whole frame; kept by the caller
+	Data     []byte        // the whole frame, or the head of it that Length says; kept by the caller
+	Length   int           // octets of the whole frame; 0 where Data is all of it
 }
 
 // Writer writes packets to a file. Errors stick: after the first, every call returns it.
@@ -156,7 +157,7 @@ func (w *Writer) Write(p *Packet) error {
 	info := gopacket.CaptureInfo{
 		Timestamp:      w.epoch.Add(p.Time),
 		CaptureLength:  len(data),
-		Length:         len(p.Data),
+		Length:         max(len(p.Data), p.Length),
 		InterfaceIndex: p.Iface,
 	}
 	if w.classic != nil {

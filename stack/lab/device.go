@@ -58,6 +58,7 @@ func without[T comparable](list []T, x T) []T {
 
 // drain hands a batch of frames from the device to the sink. The error is why the device can't go on.
 func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err error) {
+	defer w.guard("received frames")
 	frames := w.recvSmall[:]
 	size, step := dev.Capabilities().FrameSize(), batch
 	if size > phy.FrameSize {

@@ -29,6 +29,7 @@ func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
 }
 
 func (fl *flight) run(now clock.Instant) {
+	defer fl.world.guard("moved a frame")
 	f, to := fl.frame, fl.to
 	fl.frame, fl.to = nil, nil
 	fl.next, fl.world.flights = fl.world.flights, fl

@@ -47,6 +47,7 @@ type Host struct {
 	wire    int  // who wants to see frames of wire size
 
 	captures []*captureFile
+	broken   *Panic // why it is out of service; nil while it serves
 }
 
 // Lab is the host's lab.
@@ -193,6 +194,10 @@ func zeroAddr(like netip.Addr) netip.Addr {
 
 // run is the host's deadline.
 func (h *Host) run(now clock.Instant) {
+	if h.broken != nil {
+		return
+	}
+	defer h.guard("looked after its timers", nil, nil)
 	h.ticked = true
 	h.Tick(now)
 	h.lab.world.touch(h)
@@ -200,6 +205,10 @@ func (h *Host) run(now clock.Instant) {
 
 // refresh brings the capabilities of every port up to date.
 func (h *Host) refresh() {
+	if h.broken != nil {
+		return
+	}
+	defer h.guard("looked at its interfaces", nil, nil)
 	for _, p := range h.ports {
 		p.refresh()
 	}
@@ -210,6 +219,10 @@ func (h *Host) refresh() {
 // asked again, since what one interface sends may make another ready. One that moved none but found work is asked once
 // more.
 func (h *Host) pump(now clock.Instant) (n int) {
+	if h.broken != nil {
+		return 0
+	}
+	defer h.guard("sent", nil, nil)
 	h.refresh()
 	h.pumping, h.more = true, false
 	for _, p := range h.ports {

@@ -434,8 +434,10 @@ func (p *Port) ingress(now clock.Instant, f *phy.Frame) {
 
 // receive is where a frame reaches the stack.
 func (p *Port) receive(now clock.Instant, f *phy.Frame) {
-	if !p.detached {
-		p.host.Receive(now, p.iface, f)
+	if !p.detached && p.host.broken == nil {
+		if !p.deliver(now, f) {
+			return
+		}
 		p.world().touch(p.host)
 	}
 	p.world().recycle(f)

@@ -9,7 +9,7 @@ type Runner interface {
 	// Virtual reports which clock it is.
 	Virtual() bool
 	// Do runs fn on the owner and returns when it has run; hosts' transmissions are pumped afterwards.
-	// fn must not block, and must not call Do.
+	// fn must not block, and must not call Do. Where fn panics, Do does, with a *crash.Panic if fn ran on another goroutine.
 	Do(fn func(now clock.Instant))
 	// Idle is called when every task waits. Virtual: it runs what is next and returns true, or false
 	// when nothing is left. Wall clock: it returns true when wake has something or is closed, false

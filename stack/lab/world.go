@@ -31,6 +31,9 @@ type World struct {
 	OnDeviceError func(p *Port, err error)
 	// OnSwitchError, when set, is told once about a switch's device that failed and was taken out of service.
 	OnSwitchError func(p *SwitchPort, err error)
+	// OnPanic, when set, is told on the owner of each panic that the world has recovered, after the host whose code
+	// panicked was taken out of service; p.Host is nil where it was no host's. Without it a panic goes on.
+	OnPanic func(p *Panic)
 
 	now      clock.Instant
 	events   clock.Heap[task]
@@ -99,7 +102,10 @@ func (e *Event) Move(at clock.Instant) { e.world.events.Set(&e.timer, max(at, e.
 // Stop takes the event out of the queue; nothing happens when it is not in.
 func (e *Event) Stop() { e.world.events.Stop(&e.timer) }
 
-func (e *Event) run(now clock.Instant) { e.fn(now) }
+func (e *Event) run(now clock.Instant) {
+	defer e.world.guard("ran a timer")
+	e.fn(now)
+}
 
 // Next is when something happens next: at once while hosts may have something to transmit, else when
 // the next event is due; clock.Never when there is none.
@@ -180,6 +186,7 @@ func (w *World) settle() (moved bool) {
 		return false // a callback of a host came here: the settling under way sees to it
 	}
 	w.settling = true
+	defer func() { w.settling = false }()
 	for total := 0; total < settleFrames; {
 		if w.kicked {
 			w.kicked = false
@@ -198,7 +205,6 @@ func (w *World) settle() (moved bool) {
 		moved = moved || n > 0
 		total += max(n, 1)
 	}
-	w.settling = false
 	return moved
 }
 

@@ -56,8 +56,12 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 		defer r.after.Unlock()
 		fn(r.world.Now())
 	}
-	c.fn = nil
+	fail := c.fail
+	c.fn, c.fail = nil, nil
 	calls.Put(c)
+	if fail != nil {
+		panic(fail)
+	}
 }
 
 // tell is Do for a device's own goroutine: once the loop has ended there is nothing to tell.
@@ -66,6 +70,15 @@ func (r *runner) tell(fn func(now clock.Instant)) {
 	if r.box.post(c) {
 		<-c.done
 	}
+	if c.fail == nil {
+		return
+	}
+	if r.world.OnPanic == nil {
+		panic(c.fail)
+	}
+	r.Do(func(clock.Instant) {
+		r.world.OnPanic(&lab.Panic{Panic: c.fail, Doing: "looked at a device's link", Now: r.world.Now()})
+	})
 }
 
 // Idle waits for wake.

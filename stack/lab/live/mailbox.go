@@ -9,13 +9,25 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"smolsh/crash"
 	"smolsh/stack/clock"
 )
 
 // call is something to run on the loop's goroutine.
 type call struct {
 	fn   func(now clock.Instant)
+	fail *crash.Panic  // what fn panicked with, nil where it returned
 	done chan struct{} // has room for one, so that the loop never waits
+}
+
+// run runs the call; the caller hears of a panic, and the loop goes on.
+func (c *call) run(now clock.Instant) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.fail = crash.Caught(v)
+		}
+	}()
+	c.fn(now)
 }
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}

@@ -1,0 +1,78 @@
+// Package crash keeps what a panic was after it has been recovered: its value and the functions it came through.
+package crash
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+)
+
+// Panic is a panic that was recovered: somebody's broken invariant.
+type Panic struct {
+	Value any // what panic was called with
+
+	frames []runtime.Frame // from where it panicked outwards, without the runtime's own
+}
+
+// maxFrames is how many functions a Panic keeps.
+const maxFrames = 64
+
+// Caught describes the panic whose value v recover has returned. The deferred function that called recover calls it,
+// while the stack is still there. A *Panic that was raised again is returned as it is.
+func Caught(v any) *Panic {
+	if p, ok := v.(*Panic); ok {
+		return p
+	}
+	p := &Panic{Value: v}
+	pc := make([]uintptr, maxFrames)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			p.frames = p.frames[:0] // those so far are the deferred functions
+		case f.Function != "" && !strings.HasPrefix(f.Function, "runtime."):
+			p.frames = append(p.frames, f)
+		}
+	}
+	return p
+}
+
+// Error says in one line what was wrong and which function panicked.
+func (p *Panic) Error() string {
+	text := fmt.Sprintf("panic: %v", p.Value)
+	if len(p.frames) > 0 {
+		text += ", in " + place(p.frames[0])
+	}
+	return text
+}
+
+// Trace is the stack in at most n lines, a function and its source line each, from the caller of the function that
+// panicked, which Error names, outwards.
+func (p *Panic) Trace(n int) string {
+	var lines []string
+	for _, f := range p.frames[min(1, len(p.frames)):min(n+1, len(p.frames))] {
+		lines = append(lines, "  "+place(f))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func place(f runtime.Frame) string {
+	return fmt.Sprintf("%s (%s:%d)", path.Base(f.Function), path.Base(f.File), f.Line)
+}
+
+// Within reports whether the function that panicked is of a package whose path begins with one of the prefixes. It is
+// true where the function isn't known.
+func (p *Panic) Within(prefixes ...string) bool {
+	if len(p.frames) == 0 {
+		return true
+	}
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(p.frames[0].Function, prefix) {
+			return true
+		}
+	}
+	return false
+}

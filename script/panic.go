@@ -1,0 +1,248 @@
+package script
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"smolsh/crash"
+	"smolsh/phy"
+	"smolsh/phy/capture"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+const (
+	// maxReports is how many panics of a session are reported; a code path that panics for every frame fills no disk.
+	maxReports = 10
+	// traceLines is how many functions of a stack a report has.
+	traceLines = 6
+	// maxDumped is how many octets of the frame that a host panicked over are printed; the capture has all of them.
+	maxDumped = 256
+)
+
+// panicError is a panic of a builtin, as the error of the script that called it.
+type panicError struct{ *crash.Panic }
+
+func (e panicError) Error() string {
+	return e.Panic.Error() + "\n" + e.Trace(traceLines)
+}
+
+// watchPanics makes the world's panics known to the session. Its owner takes note, the baton's holder reports.
+func (s *Session) watchPanics(w *world) {
+	w.World().OnPanic = func(p *lab.Panic) {
+		s.mu.Lock()
+		s.panics = append(s.panics, p)
+		s.mu.Unlock()
+		s.poke()
+	}
+}
+
+// recovered is the error for a panic of the call, in the deferred function that called recover. A host whose own code
+// panicked goes out of service.
+func (c *call) recovered(v any) error {
+	p := crash.Caught(v)
+	if h := c.about(); h != nil && p.Within("smolsh/stack", "smolsh/phy") {
+		h.do(func(clock.Instant) { h.h.Break(&lab.Panic{Panic: p, Doing: "was called by " + c.b.name}) })
+	}
+	err := panicError{p}
+	c.s.panicked++
+	c.s.trouble(c.b.name, err)
+	return c.errorf("%w", err)
+}
+
+// safely runs fn, which runs Starlark in the task, and makes an error of a panic. The task goes on with a new thread,
+// for the frames of the old one are still on it.
+func (t *task) safely(fn func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e := panicError{crash.Caught(v)}
+			t.s.panicked++
+			t.s.trouble(t.name, e)
+			t.newThread()
+			err = e
+		}
+	}()
+	return fn()
+}
+
+// about is the host that the call concerns, nil where it concerns none, or several.
+func (c *call) about() *hostValue {
+	switch v := c.recv.(type) {
+	case *hostValue:
+		return v
+	case *connValue:
+		return v.h
+	case *listenerValue:
+		return v.h
+	case *server:
+		return v.h
+	case *ifaceValue:
+		return v.h
+	case interface{ common() *socketValue }:
+		return v.common().h
+	}
+	if ns, _, dotted := strings.Cut(c.b.name, "."); c.recv == nil && (c.b.host || dotted && topNamespaces[ns] && ns != "assert") {
+		return c.t.host
+	}
+	return nil
+}
+
+// refused is the error for a call on a host that is out of service. Tables can be asked for.
+func (c *call) refused(h *hostValue) error {
+	if h == nil || c.b.owner == "" && c.b.result == "table" {
+		return nil
+	}
+	return h.broken()
+}
+
+// broken is why the host is out of service, nil while it serves.
+func (h *hostValue) broken() (err error) {
+	h.do(func(clock.Instant) { err = h.outOfService() })
+	return err
+}
+
+// outOfService is broken on the owner.
+func (h *hostValue) outOfService() error {
+	if p := h.h.Broken(); p != nil {
+		return fmt.Errorf("host %s is out of service: it panicked at %s s, when it %s", h.name, fmtSeconds(p.Now), p.Doing)
+	}
+	return nil
+}
+
+func fmtSeconds(at clock.Instant) string { return fmt.Sprintf("%.6f", time.Duration(at).Seconds()) }
+
+// settlePanics reports what panicked since, and ends what waits for hosts that are out of service.
+func (s *Session) settlePanics() {
+	s.mu.Lock()
+	list := s.panics
+	s.panics = nil
+	tasks := append([]*task(nil), s.tasks...)
+	s.mu.Unlock()
+	for _, p := range list {
+		s.panicked++
+		h := s.hosts[p.Host]
+		if h != nil {
+			for _, t := range tasks {
+				if t.about == h {
+					s.makeReady(t)
+				}
+			}
+			for _, v := range s.serving {
+				if v.h == h {
+					v.giveUp(h.broken())
+				}
+			}
+		}
+		if s.reported++; s.reported <= maxReports {
+			s.reportPanic(p, h)
+		}
+	}
+	if len(list) > 0 {
+		s.changed()
+	}
+}
+
+// giveUp ends a server whose host is out of service.
+func (v *server) giveUp(why error) {
+	v.err = why
+	v.conns = nil
+	v.end()
+}
+
+// reportPanic writes on standard error what panicked, over what, and where the last packets are.
+func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
+	var b strings.Builder
+	who := "the lab"
+	if h != nil {
+		who = "host " + h.name
+		fmt.Fprintf(&b, "host %s is out of service, everything else goes on: it", h.name)
+	} else {
+		b.WriteString(who)
+	}
+	fmt.Fprintf(&b, " panicked at %s s, when it %s\n  %s\n%s\n", fmtSeconds(p.Now), p.Doing, p.Panic.Error(), p.Trace(traceLines))
+	if s.trouble(who, fmt.Errorf("%s", strings.TrimSuffix(b.String(), "\n"))) {
+		return // the test runner leaves a capture and says how to repeat
+	}
+	if p.Frame != nil {
+		shown := p.Frame[:min(len(p.Frame), maxDumped)]
+		fmt.Fprintf(&b, "  the frame, %d octets:\n%s", len(p.Frame), hex.Dump(shown))
+	}
+	if h != nil {
+		s.keepEvidence(&b, p, h)
+	}
+	s.out.flush()
+	fmt.Fprint(s.cfg.Stderr, b.String())
+}
+
+// keepEvidence writes the host's last packets and the frame that it panicked over to a file, and says how to repeat it.
+func (s *Session) keepEvidence(b *strings.Builder, p *lab.Panic, h *hostValue) {
+	path, err := s.writeEvidence(p, h)
+	if err != nil {
+		fmt.Fprintf(b, "  its last packets could not be kept: %v\n", err)
+		return
+	}
+	fmt.Fprintf(b, "  its last packets, with the one that did it at the end: %s\n", path)
+	if s.home.Virtual() && s.cfg.Again != "" {
+		fmt.Fprintf(b, "  to repeat the run: %s\n", s.cfg.Again)
+	} else if i := p.Iface; p.Frame != nil && i != nil && i.Medium() == phy.MediumEthernet {
+		var addrs string
+		h.do(func(clock.Instant) {
+			for _, a := range i.Addrs() {
+				addrs += " --addr " + a.String()
+			}
+		})
+		fmt.Fprintf(b, "  to give another host the same packets: smolsh --device sim%s --mac %v -c 'f = peer.frames.bind(); [f.send(p.bytes) for p in read_capture(%q) if p.dir == \"rx\"]'\n",
+			addrs, i.MAC(), path)
+	}
+}
+
+// writeEvidence writes the capture, under a name that is free in the working directory.
+func (s *Session) writeEvidence(p *lab.Panic, h *hostValue) (path string, err error) {
+	var list []seen
+	if r := s.recent[h]; r != nil {
+		h.do(func(clock.Instant) { list = r.all() })
+	}
+	for n := 1; ; n++ {
+		path = fmt.Sprintf("smolsh-panic-%d.pcapng", n)
+		if _, err := os.Lstat(path); err != nil || n == 100 {
+			break
+		}
+	}
+	w, err := capture.Create(path, h.w.World().Epoch)
+	if err != nil {
+		return "", err
+	}
+	ifaces := map[string]int{}
+	iface := func(name string, m phy.Medium) int {
+		i, known := ifaces[name]
+		if !known {
+			i, err = w.AddIface(name, m, 0)
+			ifaces[name] = i
+		}
+		return i
+	}
+	for i := range list {
+		q := &list[i]
+		w.Write(&capture.Packet{Time: time.Duration(q.now), Iface: iface(q.iface, q.medium), Outgoing: q.dir == stack.TX,
+			Comment: q.verdict.String(), Data: q.head[:q.n], Length: q.length}) // an error sticks, and Close reports it
+	}
+	if p.Frame != nil {
+		w.Write(&capture.Packet{Time: time.Duration(p.Now), Iface: iface(p.Iface.Name(), p.Iface.Medium()), Comment: p.Panic.Error(), Data: p.Frame})
+	}
+	return path, w.Close()
+}
+
+// crashed tells of a panic of the scheduler's own, which nothing can go on after.
+func (s *Session) crashed() {
+	if s.cfg.Crashed == nil {
+		return
+	}
+	if v := recover(); v != nil {
+		s.cfg.Crashed(v, debug.Stack())
+	}
+}

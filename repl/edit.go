@@ -160,6 +160,7 @@ const completionWait = 200 * time.Millisecond
 // Do is readline.AutoCompleter's. Where there are several candidates it shows them below the line, which
 // then goes on below them.
 func (e *editor) Do(line []rune, pos int) ([][]rune, int) {
+	defer e.sh.rescue("completion")
 	before := fromRunes.Replace(string(line[:pos]))
 	if strings.TrimSpace(before) == "" {
 		return [][]rune{[]rune("    ")}, 0

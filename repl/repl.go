@@ -10,6 +10,7 @@ package repl
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -23,6 +24,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 
+	"smolsh/crash"
 	"smolsh/script"
 )
 
@@ -43,6 +45,7 @@ type Shell struct {
 	edit    *editor
 	plain   *plain
 	stopped atomic.Int32 // the status to end with, when a signal said so
+	rescued atomic.Int32 // panics of the prompt's own code
 	empty   int          // interrupts of an empty line, one after the other
 }
 
@@ -98,7 +101,11 @@ func (sh *Shell) Run(s *script.Session) int {
 		s.SetWidth(sh.width())
 		var src string
 		var err error
-		s.Await(func() { src, err = sh.chunk() }, stop)
+		s.Await(func() {
+			defer sh.rescue("reading a line")
+			err = errPanicked
+			src, err = sh.chunk()
+		}, stop)
 		if code := sh.stopped.Load(); code != 0 {
 			return int(code)
 		}
@@ -108,6 +115,8 @@ func (sh *Shell) Run(s *script.Session) int {
 		switch {
 		case errors.Is(err, readline.ErrInterrupt):
 			sh.interrupted(src)
+			continue
+		case errors.Is(err, errPanicked) && sh.rescued.Load() < maxRescued:
 			continue
 		case err != nil:
 			return 0
@@ -120,6 +129,24 @@ func (sh *Shell) Run(s *script.Session) int {
 		if code := sh.stopped.Load(); code != 0 {
 			return int(code)
 		}
+	}
+}
+
+// errPanicked is why a line could not be read; rescue has said more.
+var errPanicked = errors.New("panicked")
+
+// maxRescued is after how many panics the shell gives up reading.
+const maxRescued = 10
+
+// rescue recovers a panic of the prompt's own code and says so; it is deferred. The shell and its hosts go on.
+func (sh *Shell) rescue(doing string) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	p := crash.Caught(v)
+	if sh.rescued.Add(1) <= maxRescued {
+		fmt.Fprintf(sh.Stderr(), "%s: %v\n%s\n", doing, p, p.Trace(6))
 	}
 }
 

@@ -206,3 +206,38 @@ func TestColour(t *testing.T) {
 		t.Errorf("codes for a dumb terminal: %q", b)
 	}
 }
+
+// TestPanic has a host panic while the shell runs: it is said, and shell, terminal and the other host go on. So does
+// the shell after a panic of its own.
+func TestPanic(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, kind := range []string{"live", "virtual"} {
+		x := start(t, kind, 120, "SMOLSH_TEST_PANIC=1")
+		got := x.line(`ping("192.168.69.100", count=1, timeout="50ms").received`)
+		for _, want := range []string{"host peer is out of service, everything else goes on: it panicked at", "panic: enough, in repl.testShell."} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: printed %q, without %q", kind, got, want)
+			}
+		}
+		x.what("1 + 1", "2\n")
+		x.what(`catch(lambda: peer.ping("192.168.69.1")).error[:40]`, "\"ping: host peer is out of service: it pa\"\n")
+		x.line(`ok = ping("192.168.69.1", count=1).received`)
+		x.what("ok", "1\n")
+		x.keys(ctrlD)
+		x.exits(0)
+	}
+}
+
+func TestRescue(t *testing.T) {
+	var said strings.Builder
+	sh := &Shell{screen: &screen{w: &said, wake: func() {}}}
+	for range maxRescued + 5 {
+		func() {
+			defer sh.rescue("completion")
+			panic("so")
+		}()
+	}
+	if got := strings.Count(said.String(), "completion: panic: so, in repl.TestRescue.func2 "); got != maxRescued {
+		t.Errorf("said %d times: %s", got, said.String())
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"github.com/creack/pty"
 
 	"smolsh/script"
+	"smolsh/stack"
+	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 	"smolsh/stack/lab/live"
 	"smolsh/stack/wire"
@@ -59,6 +61,9 @@ func testShell(wall bool) int {
 	sh := New(Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: prompt, History: HistoryFile()})
 	s := script.New(script.Config{Runner: runner, Lab: l, Local: local, Peer: peer, Seed: 1,
 		Size: sh.size, Stdout: sh.Stdout(), Stderr: sh.Stderr(), Interactive: true, Heading: Heading})
+	if os.Getenv("SMOLSH_TEST_PANIC") != "" {
+		runner.Do(func(clock.Instant) { peer.Observe(func(*stack.PacketEvent) { panic("enough") }) })
+	}
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt)
 	go func() {

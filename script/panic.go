@@ -34,12 +34,17 @@ func (e panicError) Error() string {
 
 // watchPanics makes the world's panics known to the session. Its owner takes note, the baton's holder reports.
 func (s *Session) watchPanics(w *world) {
-	w.World().OnPanic = func(p *lab.Panic) {
+	note := func(p *lab.Panic) {
 		s.mu.Lock()
 		s.panics = append(s.panics, p)
 		s.mu.Unlock()
 		s.poke()
 	}
+	if w.Virtual() { // which stays untouched until something happens
+		w.World().OnPanic = note
+		return
+	}
+	w.Do(func(clock.Instant) { w.World().OnPanic = note })
 }
 
 // recovered is the error for a panic of the call, in the deferred function that called recover. A host whose own code

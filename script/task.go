@@ -13,6 +13,7 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
+	"smolsh/crash"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -151,7 +152,8 @@ func (t *task) outside(what string, fn, stop func()) error {
 		return t.fail
 	}
 	var done atomic.Bool
-	background(fn, func() {
+	var panicked *crash.Panic
+	background(func() { panicked = quietly(fn) }, func() {
 		done.Store(true)
 		t.s.makeReady(t)
 	})
@@ -163,9 +165,23 @@ func (t *task) outside(what string, fn, stop func()) error {
 			stop()
 		}
 	}
+	if panicked != nil {
+		panic(panicked)
+	}
 	if stopped {
 		return t.fail
 	}
+	return nil
+}
+
+// quietly runs fn and returns its panic, nil where it returned: a goroutine without anybody above it hands it on.
+func quietly(fn func()) (p *crash.Panic) {
+	defer func() {
+		if v := recover(); v != nil {
+			p = crash.Caught(v)
+		}
+	}()
+	fn()
 	return nil
 }
 

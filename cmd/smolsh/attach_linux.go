@@ -52,6 +52,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 		return usageError("%v", err)
 	}
 	w.OnDeviceError = l.deviceFailed
+	w.OnPanic = func(p *lab.Panic) { l.notes.say("it %s: %v\n%s", p.Doing, p.Panic, p.Trace(6)) } // until there is a session
 	w.OnSwitchError = func(p *lab.SwitchPort, err error) { l.notes.say("%s is out of service: %v", p.Name(), err) }
 	for i, d := range devices {
 		own := addrs[min(i, len(addrs)):min(i+1, len(addrs))]

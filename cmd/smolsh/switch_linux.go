@@ -54,6 +54,7 @@ func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) 
 	s := &switchServer{o: o, ln: ln, sw: lab.New(w, rand.Uint64()).Switch("switch"), out: newNotes(), numbers: map[*lab.SwitchPort]int{}}
 	s.sw.SetFlood(o.flood)
 	w.OnSwitchError = s.leaves
+	w.OnPanic = func(p *lab.Panic) { s.print("the switch goes on after it %s: %v\n%s", p.Doing, p.Panic, p.Trace(6)) }
 	if s.runner, err = live.New(w); err != nil {
 		return 0, deviceError(err)
 	}

@@ -3,9 +3,11 @@ package script
 import (
 	"errors"
 	"io/fs"
+	"time"
 
 	"go.starlark.net/starlark"
 
+	"smolsh/phy/capture"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -15,8 +17,12 @@ type captureValue struct {
 	s    *Session
 	w    *world
 	path string
+	file *capture.Writer
 	stop func() error
 }
+
+// captureDrain is how long the end of a capture waits for the reader of a FIFO.
+const captureDrain = time.Second
 
 func (v *captureValue) String() string        { return "capture " + v.path }
 func (v *captureValue) Type() string          { return "capture" }
@@ -41,13 +47,29 @@ func (v *captureValue) close(s *Session) error {
 	v.stop = nil
 	var err error
 	s.do(v.w, func(clock.Instant) { err = stop() })
+	select {
+	case <-v.file.Ended():
+	case <-time.After(captureDrain):
+	}
 	return err
 }
 
-func (s *Session) startCapture(w *world, path string, only *filter.Filter, start func(path string, only *filter.Filter) (func() error, error)) (*captureValue, error) {
-	v := &captureValue{s: s, w: w, path: path}
+// capturer is CaptureTo of a host, a lab or a world.
+type capturer func(cw *capture.Writer, only *filter.Filter) (stop func() error, err error)
+
+// startCapture begins a capture; the file is opened on a goroutine of its own.
+func (t *task) startCapture(w *world, path string, only *filter.Filter, start capturer) (*captureValue, error) {
+	var cw *capture.Writer
 	var err error
-	s.do(w, func(clock.Instant) { v.stop, err = start(path, only) })
+	if ended := t.aside("opening "+path, func() { cw, err = capture.Create(path, w.World().Epoch) }); ended != nil {
+		return nil, ended
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := t.s
+	v := &captureValue{s: s, w: w, path: path, file: cw}
+	s.do(w, func(clock.Instant) { v.stop, err = start(cw, only) })
 	if err != nil {
 		return nil, err
 	}
@@ -57,22 +79,22 @@ func (s *Session) startCapture(w *world, path string, only *filter.Filter, start
 
 // Capture writes every packet of the session's own host to a file, until Close.
 func (s *Session) Capture(path string) error {
-	_, err := s.startCapture(s.home, path, nil, s.cfg.Local.Capture)
+	_, err := s.main.startCapture(s.home, path, nil, s.cfg.Local.CaptureTo)
 	return err
 }
 
 func builtinCapture(c *call) (starlark.Value, error) {
 	h := c.on()
-	return c.startCapture(h.w, h.h.Capture)
+	return c.startCapture(h.w, h.h.CaptureTo)
 }
 
 // startCapture begins a capture as the call's path and filter have it.
-func (c *call) startCapture(w *world, start func(path string, only *filter.Filter) (func() error, error)) (starlark.Value, error) {
+func (c *call) startCapture(w *world, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.s.startCapture(w, arg[string](c, "path"), only, start)
+	v, err := c.t.startCapture(w, arg[string](c, "path"), only, start)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -85,7 +107,7 @@ func (c *call) startCapture(w *world, start func(path string, only *filter.Filte
 
 func labCapture(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
-	return c.startCapture(l.w, l.lab.Capture)
+	return c.startCapture(l.w, l.lab.CaptureTo)
 }
 
 func captureStop(c *call) (starlark.Value, error) {

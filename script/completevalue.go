@@ -219,6 +219,9 @@ func files(prefix string, escape bool) []string {
 	if where == "" {
 		where = "."
 	}
+	if info, err := os.Stat(where); err != nil || !info.IsDir() {
+		return nil // to open a FIFO would block
+	}
 	f, err := os.Open(where)
 	if err != nil {
 		return nil

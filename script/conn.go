@@ -291,16 +291,33 @@ func connRecvUntil(c *call) (starlark.Value, error) {
 
 func connSendfile(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	f, err := os.Open(arg[string](c, "path"))
+	n, err := c.sendFile(v.deadline(c), func(b []byte, timeout time.Duration) error { return v.send(c.t, b, timeout) })
+	return starlark.MakeInt64(n), err
+}
+
+// sendFile sends the octets of the call's file, a chunk after the other, and returns how many there were.
+func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (total int64, err error) {
+	f, err := c.t.open(arg[string](c, "path"), os.O_RDONLY)
 	if err != nil {
-		return nil, c.errorf("%v", err)
+		return 0, c.errorf("%w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, c.errorf("%s is no regular file", f.Name())
+	b := make([]byte, fileChunk)
+	for {
+		n, err := c.t.read(f, b)
+		if n > 0 {
+			if err := send(b[:n], left()); err != nil {
+				return total, err
+			}
+			total += int64(n)
+		}
+		switch {
+		case err == io.EOF:
+			return total, nil
+		case err != nil:
+			return total, c.errorf("%w", err)
+		}
 	}
-	n, err := v.pump(c.t, &pump{kind: sendFile, file: f}, "room to send to ", timeoutOf(c))
-	return starlark.MakeInt64(n), err
 }
 
 func connSink(c *call) (starlark.Value, error) {
@@ -311,25 +328,30 @@ func connSink(c *call) (starlark.Value, error) {
 		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ", timeoutOf(c))
 		return starlark.MakeInt64(already + n), err
 	}
-	f, err := os.Create(arg[string](c, "path"))
+	left := v.deadline(c)
+	n, err := c.sinkFile(func() ([]byte, error) { return v.recv(c.t, fileChunk, left()) })
+	return starlark.MakeInt64(n), err
+}
+
+// sinkFile writes a stream to the call's file until recv returns nothing, and returns how many octets there were.
+func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
+	f, err := c.t.open(arg[string](c, "path"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
-		return nil, c.errorf("%v", err)
+		return 0, c.errorf("%w", err)
 	}
 	defer f.Close()
-	total := 0
-	left := v.deadline(c)
 	for {
-		b, err := v.recv(c.t, 1<<20, left())
+		b, err := recv()
 		if err != nil {
-			return nil, err
+			return total, err
 		}
 		if len(b) == 0 {
-			return num(total), f.Close()
+			return total, f.Close()
 		}
-		if _, err := f.Write(b); err != nil {
-			return nil, c.errorf("%v", err)
+		if err := c.t.write(f, b); err != nil {
+			return total, c.errorf("%w", err)
 		}
-		total += len(b)
+		total += int64(len(b))
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -239,37 +238,23 @@ func kernelRecvUntil(c *call) (starlark.Value, error) {
 
 func kernelSendfile(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelConn)
-	f, err := os.Open(arg[string](c, "path"))
-	if err != nil {
-		return nil, c.errorf("%v", err)
-	}
-	defer f.Close()
-	var n int64
-	err = c.t.kernelWait(&v.writes, "room to send to "+v.remote.String(), timeoutOf(c), v.c.SetWriteDeadline, func() (err error) {
-		n, err = io.Copy(v.c, f)
-		return err
-	})
-	return starlark.MakeInt64(n), v.failed(c.t, err)
+	n, err := c.sendFile(kernelDeadline(c), func(b []byte, timeout time.Duration) error { return v.send(c.t, b, timeout) })
+	return starlark.MakeInt64(n), err
 }
 
 func kernelSink(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelConn)
-	var to io.Writer = io.Discard
 	if c.given("path") {
-		f, err := os.Create(arg[string](c, "path"))
-		if err != nil {
-			return nil, c.errorf("%v", err)
-		}
-		defer f.Close()
-		to = f
+		left := kernelDeadline(c)
+		n, err := c.sinkFile(func() ([]byte, error) { return v.recv(c.t, fileChunk, left()) })
+		return starlark.MakeInt64(n), err
 	}
-	var ahead, n int64
+	ahead := int64(len(v.ahead))
+	v.ahead = nil
+	var n int64
 	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), timeoutOf(c), v.c.SetReadDeadline, func() (err error) {
-		if ahead, err = io.Copy(to, bytes.NewReader(v.ahead)); err == nil {
-			v.ahead = nil
-			// The writer's own ways to read are hidden: io.Discard's is 8 KiB at a time.
-			n, err = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{v.c}, make([]byte, 4*pumpChunk))
-		}
+		// The writer's own ways to read are hidden: io.Discard's is 8 KiB at a time.
+		n, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{v.c}, make([]byte, 4*pumpChunk))
 		return err
 	})
 	return starlark.MakeInt64(ahead + n), v.failed(c.t, err)

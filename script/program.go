@@ -1,10 +1,7 @@
 package script
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"go.starlark.net/starlark"
@@ -39,24 +36,12 @@ func (s *Session) init(t *task, prog *starlark.Program) (g starlark.StringDict, 
 }
 
 func (s *Session) execFile(t *task, path string) error {
-	src, err := readSource(path)
+	src, err := t.source(path)
 	if err != nil {
 		return err
 	}
 	_, err = s.exec(t, path, src)
 	return err
-}
-
-func readSource(path string) (string, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			return "", fmt.Errorf("%s: %v", path, pe.Err)
-		}
-		return "", err
-	}
-	return string(b), nil
 }
 
 // load is load("other.star", …): relative to the file it stands in, each file run once.
@@ -75,12 +60,15 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f := &loadedFile{loading: true}
 	s.loaded[abs(path)] = f
-	src, err := readSource(path)
+	// The same thread goes on, so that what the file waits for can be canceled with its task.
+	t := thread.Local("task").(*task)
+	src, err := t.source(path)
 	if err == nil {
-		// The same thread goes on, so that what the file waits for can be canceled with its task.
-		t := thread.Local("task").(*task)
 		f.globals, err = s.exec(t, path, src)
 	}
 	f.err, f.loading = err, false
+	if t.fail != nil {
+		delete(s.loaded, abs(path)) // it was not read to its end
+	}
 	return f.globals, f.err
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
 	"sync"
 
 	"smolsh/stack"
@@ -12,13 +11,12 @@ import (
 )
 
 // pump moves a connection's octets on the owner, without a task: what echo, discard and chargen serve
-// with, and what sink(), source() and sendfile() wait for.
+// with, and what sink() and source() wait for.
 type pump struct {
 	conn  *stack.TCPConn
 	kind  handler
-	file  *os.File // of sendfile: a regular one, which does not keep the owner waiting
-	limit int64    // octets to source; negative: no end
-	moved int64    // octets received, or sent when sourcing
+	limit int64 // octets to source; negative: no end
+	moved int64 // octets received, or sent when sourcing
 	held  []byte
 	buf   []byte
 	over  bool
@@ -45,9 +43,6 @@ func (t *turn) run(fn func()) {
 	}
 	t.busy = false
 }
-
-// sendFile is what a pump does that no server does: a file's octets go to the connection.
-const sendFile handler = "sendfile"
 
 // pumpChunk is how many octets a pump moves at once.
 const pumpChunk = 64 << 10
@@ -77,8 +72,6 @@ func (p *pump) move(now clock.Instant) {
 	switch p.kind {
 	case handlerEcho:
 		p.relay(read, write)
-	case sendFile:
-		p.relay(p.file.Read, write)
 	case handlerDiscard:
 		p.drain(now)
 	case handlerChargen:
@@ -123,8 +116,7 @@ func (p *pump) drain(now clock.Instant) {
 	}
 }
 
-// relay moves octets from one side to the other by way of a buffer. The sides are the connection, which
-// gives and takes nothing when it must wait, or a file.
+// relay moves octets from in to out by way of a buffer, until either moves nothing and must wait.
 func (p *pump) relay(in, out func(b []byte) (int, error)) {
 	for {
 		for len(p.held) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"smolsh/phy/capture"
 	"smolsh/stack/clock"
+	"smolsh/stack/filter"
 )
 
 // Limits of what read_capture() gives.
@@ -29,32 +30,48 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	if c.given("count") {
 		most = arg[int](c, "count")
 	}
-	r, err := capture.Open(path)
+	var got []*capture.Record
+	if ended := c.t.aside("reading "+path, func() { got, err = readPackets(path, only, most) }); ended != nil {
+		return nil, ended
+	}
 	if err != nil {
 		return nil, readError(path, err)
 	}
+	list := make([]starlark.Value, len(got))
+	for i, rec := range got {
+		list[i] = recorded(c.s, rec)
+	}
+	return starlark.NewList(list), nil
+}
+
+// readPackets reads up to most packets of a file that the filter matches; it blocks as the file does.
+func readPackets(path string, only *filter.Filter, most int) (got []*capture.Record, err error) {
+	r, err := capture.Open(path)
+	if err != nil {
+		return nil, err
+	}
 	defer r.Close()
-	var got []starlark.Value
-	for octets := 0; ; {
+	for octets := 0; len(got) < most; {
 		rec, err := r.Next()
 		switch {
 		case err == io.EOF:
-			return starlark.NewList(got), nil
+			return got, nil
 		case err != nil && len(got) > 0:
-			return nil, readError(path, fmt.Errorf("%w (count=%d gives those before it)", err, len(got)))
+			return nil, fmt.Errorf("%w (count=%d gives those before it)", err, len(got))
 		case err != nil:
-			return nil, readError(path, err)
+			return nil, err
 		case only != nil && !only.MatchHead(rec.Data, rec.Length, rec.Medium):
 			continue
 		}
-		if octets += len(rec.Data); len(got) == maxRead || octets > maxReadOctets {
-			return nil, readError(path, fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20))
+		if octets += len(rec.Data); octets > maxReadOctets {
+			return nil, errMuch
 		}
-		if got = append(got, recorded(c.s, rec)); len(got) == most {
-			return starlark.NewList(got), nil
-		}
+		got = append(got, rec)
 	}
+	return got, nil
 }
+
+var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20)
 
 // readError says the file and what is wrong with it.
 func readError(path string, err error) error {

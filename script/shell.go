@@ -1,9 +1,7 @@
 package script
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -82,12 +80,13 @@ func builtinSave(c *call) (starlark.Value, error) {
 		return nil, c.errorf("nothing was typed yet that went well")
 	}
 	text := strings.Join(c.s.inputs, "\n") + "\n"
-	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, c.errorf("%s: %v", path, err)
+	f, err := c.t.open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	defer f.Close()
+	if err := c.t.write(f, []byte(text)); err != nil {
+		return nil, c.errorf("%w", err)
 	}
 	return starlark.None, nil
 }
@@ -108,7 +107,7 @@ func (s *Session) runFile(t *task, path string, args []starlark.Value) error {
 	}
 	old := s.globals["args"]
 	s.globals["args"] = starlark.NewList(args)
-	src, err := readSource(path)
+	src, err := t.source(path)
 	if err == nil {
 		var g starlark.StringDict
 		g, err = s.exec(t, path, src)

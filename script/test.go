@@ -131,7 +131,7 @@ func (s *Session) RunTest(path, name string) *Failure {
 
 func (s *Session) callTest(path, name string) error {
 	s.keep(s.local)
-	src, err := readSource(path)
+	src, err := s.main.source(path)
 	if err != nil {
 		return err
 	}
@@ -245,6 +245,6 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 // CaptureAll writes every packet of every host of the session's own world, of labs yet to be made too, to a
 // file until Close.
 func (s *Session) CaptureAll(path string) error {
-	_, err := s.startCapture(s.home, path, nil, s.home.World().Capture)
+	_, err := s.main.startCapture(s.home, path, nil, s.home.World().CaptureTo)
 	return err
 }

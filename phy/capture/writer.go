@@ -50,6 +50,7 @@ type Packet struct {
 type Writer struct {
 	buf     *bufio.Writer
 	closer  io.Closer
+	ended   chan struct{} // of a file that may block; nil for others
 	epoch   time.Time
 	ifaces  []iface
 	ng      *pcapgo.NgWriter // nil until the first interface
@@ -73,20 +74,38 @@ var (
 )
 
 // Create makes, or empties, the file path and returns a Writer on it: classic pcap when the name ends
-// in .pcap, pcapng otherwise. epoch is the time of day at Packet.Time 0; the zero Time stands for the
+// in .pcap, pcapng otherwise. Opening a FIFO blocks until it has a reader, for whom up to 8 MiB may wait from then on;
+// with more the Writer fails with ErrSlow. epoch is the time of day at Packet.Time 0; the zero Time stands for the
 // beginning of 1970.
 func Create(path string, epoch time.Time) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	w, err := NewWriter(f, strings.EqualFold(filepath.Ext(path), ".pcap"), epoch)
+	var to io.WriteCloser = f
+	var ended chan struct{}
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		d := newFeed(f)
+		to, ended = d, d.ended
+	}
+	w, err := NewWriter(to, strings.EqualFold(filepath.Ext(path), ".pcap"), epoch)
 	if err != nil {
-		f.Close()
+		to.Close()
 		return nil, err
 	}
-	w.closer = f
+	w.closer, w.ended = to, ended
 	return w, nil
+}
+
+// Ended is closed when a Writer that was closed has written everything: at once where its file is a regular one, when
+// the reader has taken it where it is a FIFO.
+func (w *Writer) Ended() <-chan struct{} {
+	if w.ended != nil {
+		return w.ended
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
 }
 
 // NewWriter returns a Writer on w, which Close leaves open. See Create for classic and epoch.

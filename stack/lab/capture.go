@@ -28,10 +28,16 @@ type captureFile struct {
 // Where only is not nil, the frames that it matches are written and no others.
 // stop closes the file and reports the first error.
 func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err error) {
-	c, err := l.world.newCapture(path, only)
+	cw, err := capture.Create(path, l.world.Epoch)
 	if err != nil {
 		return nil, err
 	}
+	return l.CaptureTo(cw, only)
+}
+
+// CaptureTo is Capture to a Writer that was made before, with World.Epoch, and that it closes: opening a file may block.
+func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+	c := l.world.newCapture(cw, only)
 	c.prefixed = true
 	for _, h := range l.hosts {
 		c.add(h)
@@ -42,20 +48,23 @@ func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err 
 
 // Capture does for one host what Lab.Capture does for all.
 func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err error) {
-	c, err := h.lab.world.newCapture(path, only)
+	cw, err := capture.Create(path, h.lab.world.Epoch)
 	if err != nil {
 		return nil, err
 	}
+	return h.CaptureTo(cw, only)
+}
+
+// CaptureTo does for one host what Lab.CaptureTo does for all.
+func (h *Host) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+	c := h.lab.world.newCapture(cw, only)
 	c.add(h)
 	return c.stopper(h.lab)
 }
 
-// Capture does what Lab.Capture does for every lab of the world, those yet to be made too: one file for all.
-func (w *World) Capture(path string, only *filter.Filter) (stop func() error, err error) {
-	c, err := w.newCapture(path, only)
-	if err != nil {
-		return nil, err
-	}
+// CaptureTo does what Lab.CaptureTo does for every lab of the world, those yet to be made too: one file for all.
+func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+	c := w.newCapture(cw, only)
 	c.prefixed = true
 	for _, h := range w.hosts {
 		c.add(h)
@@ -75,14 +84,10 @@ func (w *World) FlushCaptures() {
 	}
 }
 
-func (w *World) newCapture(path string, only *filter.Filter) (*captureFile, error) {
-	cw, err := capture.Create(path, w.Epoch)
-	if err != nil {
-		return nil, err
-	}
+func (w *World) newCapture(cw *capture.Writer, only *filter.Filter) *captureFile {
 	c := &captureFile{world: w, writer: cw, only: only, ifaces: map[*stack.Iface]int{}}
 	w.captures = append(w.captures, c)
-	return c, nil
+	return c
 }
 
 // stopper returns the function that ends the capture, or ends it at once when the file could not take

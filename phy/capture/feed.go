@@ -1,0 +1,85 @@
+package capture
+
+import (
+	"errors"
+	"os"
+	"sync"
+)
+
+// maxFeed is how many octets may wait for the reader of a pipe.
+const maxFeed = 8 << 20
+
+// ErrSlow is a pipe whose reader leaves too much waiting; the capture ends with it.
+var ErrSlow = errors.New("the reader at the other end is too slow")
+
+// feed writes to a file that may block, such as a FIFO, from a goroutine of its own: whoever captures does not wait
+// for the reader.
+type feed struct {
+	f     *os.File
+	ended chan struct{} // closed when everything is written and the file is closed
+
+	mu     sync.Mutex
+	news   sync.Cond
+	buf    []byte // waits to be written
+	closed bool
+	err    error // of the file; sticks
+}
+
+func newFeed(f *os.File) *feed {
+	d := &feed{f: f, ended: make(chan struct{})}
+	d.news.L = &d.mu
+	go d.run()
+	return d
+}
+
+func (d *feed) run() {
+	defer close(d.ended)
+	defer d.f.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var spare []byte
+	for {
+		for len(d.buf) == 0 && !d.closed {
+			d.news.Wait()
+		}
+		if len(d.buf) == 0 || d.err != nil {
+			return
+		}
+		b := d.buf
+		d.buf = spare[:0]
+		d.mu.Unlock()
+		_, err := d.f.Write(b)
+		d.mu.Lock()
+		spare = b
+		if err != nil {
+			d.err, d.buf = err, nil
+			return
+		}
+	}
+}
+
+// Write is io.Writer's; it never waits.
+func (d *feed) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.err != nil:
+		return 0, d.err
+	case len(d.buf)+len(p) > maxFeed:
+		d.err = ErrSlow
+		d.news.Signal()
+		return 0, d.err
+	}
+	d.buf = append(d.buf, p...)
+	d.news.Signal()
+	return len(p), nil
+}
+
+// Close has the rest written and the file closed, without waiting for either.
+func (d *feed) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.news.Signal()
+	return d.err
+}

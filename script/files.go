@@ -1,0 +1,141 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"smolsh/crash"
+)
+
+// Files are opened, read and written on goroutines of their own: a FIFO without a writer, a file system that is gone
+// or /proc/kmsg keeps neither the stack nor an interrupt waiting.
+
+const (
+	// fileSoon is how long a task holds the interpreter while a file is read; most files take less.
+	fileSoon = 20 * time.Millisecond
+	// fileChunk is how many octets of a file are sent, or written, at once.
+	fileChunk = 1 << 20
+	// maxSource is the most octets of a script.
+	maxSource = 16 << 20
+)
+
+// aside runs fn, which blocks on the operating system and touches no Starlark value, on a goroutine of its own. A task
+// that has to end first, with the error that aside returns, leaves fn to itself: what fn sets is not to be read then.
+// Time stands in a virtual lab meanwhile; a live one goes on, and so do its tasks where fn takes long.
+func (t *task) aside(what string, fn func()) error {
+	if t.fail != nil {
+		return t.fail
+	}
+	var panicked *crash.Panic
+	var over atomic.Bool
+	done := make(chan struct{})
+	background(func() { panicked = quietly(fn) }, func() {
+		over.Store(true)
+		close(done)
+		t.s.signal()
+	})
+	soon := time.NewTimer(fileSoon)
+	defer soon.Stop()
+	select {
+	case <-done:
+	case <-soon.C:
+		background(func() { <-done }, func() { t.s.makeReady(t) })
+	}
+	for !over.Load() {
+		if t.s.home.Virtual() {
+			<-t.s.wake
+			t.s.answer()
+			if t.s.interrupted.CompareAndSwap(true, false) {
+				t.s.interruptTasks()
+			}
+		} else {
+			t.park(t.s.home, what)
+		}
+		if t.fail != nil && !over.Load() {
+			return t.fail
+		}
+	}
+	if panicked != nil {
+		panic(panicked)
+	}
+	return nil
+}
+
+// pathError is a file's error as messages have it: the name and the reason.
+func pathError(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// open opens a file as os.OpenFile does.
+func (t *task) open(path string, flag int) (*os.File, error) {
+	var f *os.File
+	var err error
+	if ended := t.aside("opening "+path, func() { f, err = os.OpenFile(path, flag, 0o666) }); ended != nil {
+		return nil, ended
+	}
+	if err != nil {
+		return nil, pathError(path, err)
+	}
+	return f, nil
+}
+
+// read reads some octets of a file into b; the error is io.EOF at its end. After another error b is not to be used.
+func (t *task) read(f *os.File, b []byte) (int, error) {
+	var n int
+	var err error
+	if ended := t.aside("reading "+f.Name(), func() { n, err = f.Read(b) }); ended != nil {
+		return 0, ended
+	}
+	if err != nil && err != io.EOF {
+		err = pathError(f.Name(), err)
+	}
+	return n, err
+}
+
+// write writes all of b to a file. After an error b is not to be changed.
+func (t *task) write(f *os.File, b []byte) error {
+	var err error
+	if ended := t.aside("writing "+f.Name(), func() { _, err = f.Write(b) }); ended != nil {
+		return ended
+	}
+	if err != nil {
+		err = pathError(f.Name(), err)
+	}
+	return err
+}
+
+// source reads a script in a task.
+func (t *task) source(path string) (string, error) {
+	var text string
+	var fail error
+	if ended := t.aside("reading "+path, func() { text, fail = readSource(path) }); ended != nil {
+		return "", ended
+	}
+	return text, fail
+}
+
+// readSource reads a script; it blocks as the file does.
+func readSource(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", pathError(path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	switch {
+	case err != nil:
+		return "", pathError(path, err)
+	case len(b) > maxSource:
+		return "", fmt.Errorf("%s: it has more than %d MiB, too much for a script", path, maxSource>>20)
+	}
+	return string(b), nil
+}

@@ -44,14 +44,34 @@ type Shell struct {
 	history *history
 	edit    *editor
 	plain   *plain
-	stopped atomic.Int32 // the status to end with, when a signal said so
-	rescued atomic.Int32 // panics of the prompt's own code
-	empty   int          // interrupts of an empty line, one after the other
+	stopped atomic.Int32    // the status to end with, when a signal said so
+	rescued atomic.Int32    // panics of the prompt's own code
+	before  *readline.State // the terminal's mode when the shell began; nil where it has none
+	empty   int             // interrupts of an empty line, one after the other
 }
 
 // New makes a Shell. Its session, which prints to its Stdout and Stderr, is given to Run.
 func New(cfg Config) *Shell {
-	return &Shell{cfg: cfg, screen: &screen{w: cfg.Stdout, wake: func() {}}, history: loadHistory(cfg.History)}
+	sh := &Shell{cfg: cfg, screen: &screen{w: cfg.Stdout, wake: func() {}}, history: loadHistory(cfg.History)}
+	if state, err := readline.GetState(int(cfg.Stdin.Fd())); err == nil {
+		sh.before = state
+	}
+	return sh
+}
+
+// Leave makes Run return the status once what runs has ended. Any goroutine may call it.
+func (sh *Shell) Leave(status int) { sh.stopped.Store(int32(status)) }
+
+// Restore gives the terminal the mode that it had before the shell, for a program that ends without the shell's doing,
+// after Leave. Any goroutine may call it.
+func (sh *Shell) Restore() {
+	if sh.before == nil {
+		return
+	}
+	_ = readline.Restore(int(sh.cfg.Stdin.Fd()), sh.before) // the terminal may be gone
+	if sh.edit != nil {
+		io.WriteString(sh.cfg.Stdout, pasteOff+"\r\n")
+	}
 }
 
 // Stdout is where the session prints.

@@ -17,9 +17,11 @@ const shellMissing = 127
 // Shell runs a command line of the system's shell on the process's own terminal, in its network
 // namespace, and returns its exit status (128 and the signal's number where one ended it). A live lab's
 // stack and tasks go on meanwhile. The keyboard's interrupt and quit are the command's alone: they
-// reach the processes of the terminal's group, and this one lets them pass, as system(3) does.
+// reach the processes of the terminal's group, and this one lets them pass, as system(3) does. Processes that it
+// leaves in the background live until EndCommands.
 func (s *Session) Shell(line string) int {
 	s.out.flush()
+	adopt()
 	cmd := exec.Command("/bin/sh", "-c", line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	quit := make(chan os.Signal, 1)
@@ -37,7 +39,9 @@ func (s *Session) Shell(line string) int {
 	s.mu.Lock()
 	s.command = nil
 	s.mu.Unlock()
+	s.interrupting.Store(false)
 	signal.Stop(quit)
+	reap()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

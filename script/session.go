@@ -217,6 +217,7 @@ func (s *Session) result(err error) error {
 		s.interruptTasks()
 	}
 	s.settlePanics()
+	s.interrupting.Store(false)
 	fail := s.main.fail
 	s.main.fail = nil
 	s.main.thread.Uncancel()
@@ -313,6 +314,7 @@ func (s *Session) Close() error {
 			first = err
 		}
 	}
+	EndCommands()
 	s.out.close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {
 		first = err

@@ -172,6 +172,7 @@ func (r *registry) glance(width int, hosts []string) string {
 	out.WriteString(`
 ping? is help(ping); tcp?, assert?, conn? and x? for any value work too.
 Tab completes, Ctrl-R searches what was typed, _ is the last value,
-!command runs a command of the system's, Ctrl-C stops what runs.`)
+!command runs a command of the system's. Ctrl-C stops what runs; twice
+ends the shell where something computes on.`)
 	return out.String()
 }

@@ -69,16 +69,18 @@ type sched struct {
 	tasks       []*task // not done, by id
 	wake        chan struct{}
 	interrupted atomic.Bool
-	lend        chan struct{} // holds a token while nobody runs Starlark
-	conds       []*task       // wait for other tasks or servers
-	worlds      []*world
-	nextID      int
-	main        *task
-	asks        []*ask
-	poked       atomic.Bool // a server's connection ended on its owner
-	settle      func()
-	foreground  bool     // an interrupt is the main task's alone
-	command     *running // an interrupt is its; nil where none runs; guarded by mu
+	// interrupting is true from an interrupt until what ran then has ended.
+	interrupting atomic.Bool
+	lend         chan struct{} // holds a token while nobody runs Starlark
+	conds        []*task       // wait for other tasks or servers
+	worlds       []*world
+	nextID       int
+	main         *task
+	asks         []*ask
+	poked        atomic.Bool // a server's connection ended on its owner
+	settle       func()
+	foreground   bool     // an interrupt is the main task's alone
+	command      *running // an interrupt is its; nil where none runs; guarded by mu
 }
 
 func (s *sched) init() {
@@ -531,6 +533,7 @@ func (t *task) yield() error {
 // Interrupt ends every waiting call, as Ctrl-C does: of every task, or in a shell of what was typed. Any
 // goroutine may call it.
 func (s *Session) Interrupt() {
+	s.interrupting.Store(true)
 	s.mu.Lock()
 	if r := s.command; r != nil {
 		s.mu.Unlock()
@@ -547,9 +550,13 @@ func (s *Session) Interrupt() {
 	s.signal()
 }
 
+// Interrupting reports whether an interrupt has not ended yet what it was meant for. Any goroutine may call it.
+func (s *Session) Interrupting() bool { return s.interrupting.Load() }
+
 // begin forgets an interrupt that came while nothing ran: what is typed next is not meant by it.
 func (s *Session) begin() {
 	s.interrupted.Store(false)
+	s.interrupting.Store(false)
 	s.main.fail = nil
 	s.main.thread.Uncancel()
 }

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"unicode"
 
@@ -179,7 +177,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 	if o.trace {
 		s.Trace()
 	}
-	signaled := watchSignals(s, interactive)
+	signaled := watchSignals(s, shell)
 	if l.why != "" && !interactive { // the shell's banner has it
 		fmt.Fprintln(os.Stderr, "smolsh: "+l.why)
 	}
@@ -203,22 +201,6 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		return exit.Code, nil
 	}
 	return 0, err
-}
-
-// watchSignals makes Ctrl-C end every waiting call. A second one ends a script at once; the shell stays.
-func watchSignals(s *script.Session, interactive bool) *atomic.Int32 {
-	var got atomic.Int32
-	c := make(chan os.Signal, 2)
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		for sig := range c {
-			if got.Swap(int32(sig.(syscall.Signal))) != 0 && !interactive {
-				os.Exit(statusInterrupt)
-			}
-			s.Interrupt()
-		}
-	}()
-	return &got
 }
 
 // terminal is the size of that which standard output is, 0 where it is none. One that cannot move its cursor

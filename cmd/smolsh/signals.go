@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"smolsh/repl"
+	"smolsh/script"
+)
+
+const (
+	// twice is how soon a second Ctrl-C ends the shell, where the first has not ended what runs.
+	twice = 2 * time.Second
+	// honour is how long what runs may take to end after the second one, which a quick hand types at once.
+	honour = 200 * time.Millisecond
+	// parting is how long the program may take to end by itself after SIGTERM.
+	parting = time.Second
+)
+
+// endings ends the program by signals: gently, and where that does not help at once. It has a goroutine of its own, for
+// what runs may compute or block for ever.
+type endings struct {
+	s     *script.Session
+	shell *repl.Shell  // nil for a script
+	got   atomic.Int32 // the last signal
+	last  time.Time    // of the last Ctrl-C
+	exit  func(status int)
+}
+
+// watchSignals makes Ctrl-C end every waiting call, a second one the program where the first was in vain, and SIGTERM
+// the program. The number is that of the last signal, 0 before the first.
+func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
+	e := &endings{s: s, shell: shell, exit: os.Exit}
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for sig := range c {
+			e.take(sig, time.Now())
+		}
+	}()
+	return &e.got
+}
+
+func (e *endings) take(sig os.Signal, now time.Time) {
+	e.got.Store(int32(sig.(syscall.Signal)))
+	if sig == syscall.SIGTERM {
+		time.AfterFunc(parting, func() { e.end(statusTerminate) })
+		e.s.Interrupt()
+		return
+	}
+	again := !e.last.IsZero() && (e.shell == nil || now.Sub(e.last) < twice && e.s.Interrupting())
+	e.last = now
+	if again && e.inVain() {
+		e.end(statusInterrupt)
+		return
+	}
+	e.s.Interrupt()
+}
+
+// inVain reports whether the first Ctrl-C has still not ended what runs. A script is not waited for.
+func (e *endings) inVain() bool {
+	for range honour / (10 * time.Millisecond) {
+		if e.shell == nil || !e.s.Interrupting() {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return e.shell == nil || e.s.Interrupting()
+}
+
+// end ends the program at once.
+func (e *endings) end(status int) {
+	if e.shell != nil {
+		e.shell.Leave(status) // it may go on when its command has ended
+	}
+	script.EndCommands()
+	if e.shell != nil {
+		e.shell.Restore()
+	}
+	e.exit(status)
+}

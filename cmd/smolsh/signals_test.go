@@ -1,0 +1,182 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// endless computes for minutes within one operation of the interpreter, which nothing can cancel.
+const endless = "print('begun')\nint('7' * 10000000)\n"
+
+// gone waits for the process's end, which the limit guards, and checks its status and that the terminal is as it was.
+func (s *shellOnPTY) gone(status int, mode *unix.Termios) {
+	s.t.Helper()
+	kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer kill.Stop()
+	_ = s.cmd.Wait()
+	if got := s.cmd.ProcessState.ExitCode(); got != status {
+		s.t.Errorf("exit status %d, want %d: %q", got, status, s.out.String())
+	}
+	if now := s.mode(); now.Lflag != mode.Lflag || now.Iflag != mode.Iflag {
+		s.t.Errorf("the terminal's mode is %x %x, and was %x %x", now.Lflag, now.Iflag, mode.Lflag, mode.Iflag)
+	}
+}
+
+func (s *shellOnPTY) mode() *unix.Termios {
+	m, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return m
+}
+
+// A second Ctrl-C, and SIGTERM, end the shell whatever runs, and leave the terminal as it was.
+func TestSecondInterrupt(t *testing.T) {
+	path := smolsh(t)
+	file := filepath.Join(t.TempDir(), "x.star")
+	if err := os.WriteFile(file, []byte(endless), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, keys string }{
+		{"compute", "run('" + file + "')\r"},
+		{"command", "!trap '' INT; echo beg'un'; sleep 1000; sleep 1000\r"},
+	} {
+		for _, status := range []int{130, 143} {
+			s := startShell(t, exec.Command(path, "--device", "sim"))
+			mode := s.mode()
+			s.expect("smolsh (virtual)> ")
+			mode.Lflag |= unix.ECHO | unix.ICANON | unix.ISIG
+			mode.Iflag |= unix.ICRNL
+			s.typed(c.keys)
+			s.expect("begun\n")
+			time.Sleep(100 * time.Millisecond) // into the long operation
+			if status == 130 {
+				s.typed("\x03")
+				time.Sleep(300 * time.Millisecond) // a hand's pace
+				s.typed("\x03")
+			} else if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			s.gone(status, mode)
+		}
+	}
+}
+
+// reads waits until the terminal sends signals, as it does while something runs.
+func (s *shellOnPTY) reads(signals bool) {
+	s.t.Helper()
+	for range 2000 {
+		if s.mode().Lflag&unix.ISIG != 0 == signals {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Fatalf("the terminal's mode does not change: %q", s.out.String())
+}
+
+// Two Ctrl-Cs in one go end what can be canceled, and the shell stays; so do two that are each in time.
+func TestInterruptsThatAreHonoured(t *testing.T) {
+	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
+	s.expect("smolsh (virtual)> ")
+	for _, line := range []string{"while True: pass\r\r", `every("1s", lambda: 0).join()` + "\r", "!sleep 1000\r"} {
+		s.typed(line)
+		s.reads(true)
+		time.Sleep(50 * time.Millisecond)
+		s.typed("\x03\x03")
+		s.expect("smolsh (virtual)> ")
+	}
+	s.typed("6 * 7\r")
+	s.expect("42\n")
+	s.end(0)
+}
+
+// What a command left running ends with the shell, however that ends.
+func TestBackgroundCommandsEnd(t *testing.T) {
+	path := smolsh(t)
+	for _, c := range []struct {
+		how    string
+		status int
+	}{{"\x04", 0}, {"exit(3)\r", 3}, {"TERM", 143}} {
+		s := startShell(t, exec.Command(path, "--device", "sim"))
+		s.expect("smolsh (virtual)> ")
+		s.typed("!(trap '' TERM HUP; setsid sleep 1000) & echo =p''id=$!=\r")
+		s.expect("=pid=")
+		s.expect("=")
+		out := s.out.String()
+		_, rest, _ := strings.Cut(out, "=pid=")
+		number, _, _ := strings.Cut(rest, "=")
+		pid, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatalf("no pid in %q", out)
+		}
+		s.expect("smolsh (virtual)> ")
+		if c.how == "TERM" {
+			_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		} else {
+			s.typed(c.how)
+		}
+		kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+		_ = s.cmd.Wait()
+		kill.Stop()
+		if got := s.cmd.ProcessState.ExitCode(); got != c.status {
+			t.Errorf("%q: exit status %d: %q", c.how, got, s.out.String())
+		}
+		for range 500 {
+			if err = unix.Kill(pid, 0); err != nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err != unix.ESRCH {
+			t.Errorf("%q: the command is still there: %v", c.how, err)
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// A script ends by a second interrupt, and by SIGTERM, while it computes.
+func TestScriptEndsWhileItComputes(t *testing.T) {
+	path := smolsh(t)
+	for _, status := range []int{130, 143} {
+		cmd := exec.Command(path, "--device", "sim", "-c", endless)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		var said bytes.Buffer
+		for buf := make([]byte, 64); !strings.Contains(said.String(), "begun"); {
+			n, err := out.Read(buf)
+			if said.Write(buf[:n]); err != nil {
+				t.Fatalf("%v after %q", err, said.String())
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // into the long operation
+		if status == 143 {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		} else {
+			_ = cmd.Process.Signal(syscall.SIGINT)
+			time.Sleep(100 * time.Millisecond)
+			_ = cmd.Process.Signal(syscall.SIGINT)
+		}
+		_ = cmd.Wait()
+		kill.Stop()
+		if got := cmd.ProcessState.ExitCode(); got != status {
+			t.Errorf("exit status %d, want %d", got, status)
+		}
+	}
+}

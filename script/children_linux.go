@@ -1,0 +1,116 @@
+package script
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// adopt makes the processes that commands leave behind this process's children, so that they can be found at the end.
+func adopt() {
+	if !adopted.Swap(true) {
+		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // a kernel without it leaves them to init
+	}
+}
+
+// adopted says that a command has run: before the first one no child is a command's.
+var adopted atomic.Bool
+
+// process is a line of the system's table of processes.
+type process struct {
+	pid, parent int
+	dead        bool // it has ended, and its parent has not asked how
+}
+
+// processes is the table.
+func processes() []process {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var list []process
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + name + "/stat")
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// The name, in parentheses, may hold anything; state and parent follow it.
+		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		if len(f) < 2 {
+			continue
+		}
+		parent, _ := strconv.Atoi(f[1])
+		list = append(list, process{pid, parent, f[0] == "Z"})
+	}
+	return list
+}
+
+// descendants are the processes that this one has started, directly or not, and that have not ended.
+func descendants(of int) []int {
+	list := processes()
+	var found []int
+	ours := map[int]bool{of: true}
+	for grew := true; grew; {
+		grew = false
+		for _, p := range list {
+			if ours[p.parent] && !ours[p.pid] {
+				ours[p.pid], grew = true, true
+				if !p.dead {
+					found = append(found, p.pid)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// reap asks how adopted processes have ended, so that they don't stay in the system's table. It is for moments at which
+// no command runs.
+func reap() {
+	me := os.Getpid()
+	for _, p := range processes() {
+		if p.parent == me && p.dead {
+			var ws unix.WaitStatus
+			_, _ = unix.Wait4(p.pid, &ws, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// endPatience is how long processes have to end after they were asked to.
+const endPatience = 300 * time.Millisecond
+
+// EndCommands ends the processes that commands of this process's shell have left running: they are asked to end, and
+// killed where they don't. Any goroutine may call it.
+func EndCommands() {
+	if !adopted.Load() {
+		return
+	}
+	me := os.Getpid()
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		for until := time.Now().Add(endPatience); ; time.Sleep(5 * time.Millisecond) {
+			left := descendants(me)
+			if len(left) == 0 {
+				return
+			}
+			for _, pid := range left {
+				_ = unix.Kill(pid, sig)
+				if sig == unix.SIGTERM {
+					_ = unix.Kill(pid, unix.SIGCONT) // one that is stopped hears nothing else
+				}
+			}
+			if time.Now().After(until) {
+				break
+			}
+		}
+	}
+}

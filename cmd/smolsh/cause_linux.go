@@ -36,6 +36,7 @@ var causes = []struct {
 	{unixport.ErrSilent, "{name}: the switch does not answer", "its process may be stopped: end it, and smolsh switch {name} serves one anew"},
 	{unixport.ErrVersion, "{name}: the switch speaks version {theirs} of the protocol, and this smolsh version {ours}", "run the same smolsh for both"},
 	{unixport.ErrMTU, "{name}: the switch has an MTU of {theirs}, not {ours}", "leave --mtu out, or smolsh switch --mtu {ours} {name}"},
+	{unixport.ErrUser, "{name}: the switch there is served by {server}, who is neither you nor root, and would see all that the host sends", "where you trust that user: --switch-user {server}"},
 	{unixport.ErrFull, "{name}: all {theirs} ports of the switch are taken", "end a host, or smolsh switch --ports gives it more"},
 	{unixport.ErrServed, "{name}: a switch is served there already", "smolsh --device switch:{name} puts a host on it, or take another path"},
 	{unixport.ErrPath, "{name}: no path for a socket", "one has 1 to 107 octets, and begins with no @"},
@@ -81,6 +82,8 @@ func obstacleOf(d device, err error, words ...string) *obstacle {
 			words = append(words, "ours", strconv.Itoa(e.Ours), "theirs", strconv.Itoa(e.Theirs))
 		}
 		switch c.err {
+		case unixport.ErrUser:
+			words = append(words, "server", userName(e.Theirs))
 		case tap.ErrBusy:
 			words = append(words, "holder", holder(d.name))
 		case tap.ErrOwner:
@@ -138,6 +141,14 @@ func kindOf(name string) string {
 	return tap.KindOf(link)
 }
 
+// userName is the name of a user of the machine, or the number where there is no name.
+func userName(id int) string {
+	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(id)
+}
+
 // ownerOf says whose a TAP or TUN is, as far as it is told: ": it is USER's"; and how one that is there is
 // removed before another is made, for its owner can't be changed.
 func ownerOf(d device) (owner, remove string) {
@@ -147,9 +158,8 @@ func ownerOf(d device) (owner, remove string) {
 		return ": making one wants root", ""
 	}
 	remove = fmt.Sprintf("ip tuntap del name %s mode %s; ", d.name, d.kind)
-	id := strconv.Itoa(int(t.Owner))
-	if u, err := user.LookupId(id); err == nil {
-		return ": it is " + u.Username + "'s", remove
+	if name := userName(int(t.Owner)); name != strconv.Itoa(int(t.Owner)) {
+		return ": it is " + name + "'s", remove
 	}
-	return fmt.Sprintf(": it is user %s's", id), remove
+	return fmt.Sprintf(": it is user %d's", t.Owner), remove
 }

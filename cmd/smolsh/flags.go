@@ -26,6 +26,7 @@ type options struct {
 	verb                      string // doc, doctor, bench, test; "" for a script or the shell
 	args                      []string
 	devices                   []device
+	switchUsers               []string
 	addrs, kernelAddrs        []netip.Prefix
 	gateway                   netip.Addr
 	mac                       wire.HardwareAddr
@@ -75,6 +76,7 @@ func parseFlags(argv []string) (*options, error) {
 	o.flags = f
 	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
 	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; raw:NAME, a host beside the kernel on one of its interfaces; switch:PATH, on the switch that smolsh switch PATH serves; sim; loopback")
+	f.StringArrayVar(&o.switchUsers, "switch-user", nil, "`USER` may serve the switch of switch:PATH, beside you and root; repeatable")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only listens)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
@@ -157,6 +159,9 @@ func (o *options) check(r *unchecked) error {
 	}
 	if o.promiscuous && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind == "raw" }) {
 		return usageError("--promiscuous is for raw devices")
+	}
+	if len(o.switchUsers) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind == "switch" }) {
+		return usageError("--switch-user is for switch devices")
 	}
 	return o.checkFaults()
 }

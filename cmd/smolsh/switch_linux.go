@@ -9,7 +9,9 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -215,9 +217,32 @@ func guestFault(path string, err error) string {
 	return "is no host"
 }
 
+// switchUserIDs are the numbers of the users that --switch-user names.
+func (o *options) switchUserIDs() (ids []int, err error) {
+	for _, name := range o.switchUsers {
+		id, err := strconv.Atoi(name)
+		if err != nil {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return nil, usageError("--switch-user: there is no user %s", name)
+			}
+			if id, err = strconv.Atoi(u.Uid); err != nil {
+				return nil, usageError("--switch-user: %s has no number", name)
+			}
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
 // onSwitch puts the host on a switch that another process serves.
 func (o *options) onSwitch(l *shellLab, d device, addrs []netip.Prefix) error {
-	dev, err := unixport.Dial(d.name, unixport.Options{MTU: o.mtu})
+	users, err := o.switchUserIDs()
+	if err != nil {
+		return err
+	}
+	refused := func(err error) { l.notes.say("%s", deviceFault(d, err)) }
+	dev, err := unixport.Dial(d.name, unixport.Options{MTU: o.mtu, Users: users, Refused: refused})
 	if err != nil {
 		if errors.Is(err, unixport.ErrPath) {
 			return &statusError{statusUsage, "--device: " + obstacleOf(d, err).text(), err}
@@ -233,7 +258,11 @@ func (o *options) onSwitch(l *shellLab, d device, addrs []netip.Prefix) error {
 
 // examineSwitch is what smolsh doctor says of a switch.
 func (o *options) examineSwitch(d device) verdict {
-	dev, err := unixport.Dial(d.name, unixport.Options{MTU: o.mtu})
+	users, err := o.switchUserIDs()
+	if err != nil {
+		return verdict{subject: d.name, bad: &obstacle{err.Error(), "say a user of this machine"}}
+	}
+	dev, err := unixport.Dial(d.name, unixport.Options{MTU: o.mtu, Users: users})
 	if err != nil {
 		bad := obstacleOf(d, err)
 		if bad == nil {

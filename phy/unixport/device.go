@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,16 @@ import (
 type Options struct {
 	// MTU is what the switch's must be, in octets; 0 takes any.
 	MTU int
+	// Users may serve the switch, beside the process's own user and root: the numbers of further ones.
+	Users []int
+	// Refused is told, on the goroutine of Watch, why a switch that was found at the path is not joined, once for each
+	// reason; nil for nobody.
+	Refused func(err error)
+}
+
+// trusts reports whether a process of the user may serve the switch: what it serves sees all that the host sends.
+func (o *Options) trusts(uid int) bool {
+	return uid == 0 || uid == os.Geteuid() || slices.Contains(o.Users, uid)
 }
 
 // How often a device that lost its switch looks whether there is one again.
@@ -58,7 +69,7 @@ func Dial(path string, opts Options) (*Device, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "eventfd", Path: path, Err: err}
 	}
-	m, err := meet(path, opts.MTU)
+	m, err := meet(path, &opts)
 	if err != nil {
 		unix.Close(idle)
 		return nil, err
@@ -75,8 +86,9 @@ func localMAC() (a wire.HardwareAddr) {
 	return a
 }
 
-// meet connects and exchanges hellos.
-func meet(path string, mtu int) (*meeting, error) {
+// meet connects, asks the system who serves the switch, and exchanges hellos.
+func meet(path string, opts *Options) (*meeting, error) {
+	mtu := opts.MTU
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
@@ -85,6 +97,13 @@ func meet(path string, mtu int) (*meeting, error) {
 		return nil, dialError(path, err)
 	}
 	defer c.Close()
+	who, err := peer(c.(*net.UnixConn))
+	if err != nil {
+		return nil, err
+	}
+	if !opts.trusts(int(who.Uid)) {
+		return nil, &Error{Path: path, Err: ErrUser, Theirs: int(who.Uid), Ours: os.Geteuid()}
+	}
 	_ = c.SetDeadline(time.Now().Add(helloTime))
 	if _, err := c.Write(control(kindHello, mtu)); err != nil {
 		return nil, helloError(path, err)
@@ -112,6 +131,16 @@ func meet(path string, mtu int) (*meeting, error) {
 		return nil, err
 	}
 	return &meeting{fd, number}, nil
+}
+
+// peer is the process at the other end: as it connected, or where it listens as it began to (SO_PEERCRED, unix(7)).
+func peer(c *net.UnixConn) (who *unix.Ucred, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	cerr := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	return who, errors.Join(err, cerr)
 }
 
 // duplicate is a descriptor of our own for the connection, non-blocking like the original.
@@ -195,14 +224,19 @@ func (d *Device) Watch(changed func()) {
 
 // seek looks for a switch, more and more seldom, and leaves it for Refresh; false when the device was closed.
 func (d *Device) seek() bool {
+	told := ""
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
 		case <-time.After(wait):
 		case <-d.stop:
 			return false
 		}
-		m, err := meet(d.path, d.opts.MTU)
+		m, err := meet(d.path, &d.opts)
 		if err != nil {
+			if d.opts.Refused != nil && refusal(err) && told != err.Error() {
+				told = err.Error()
+				d.opts.Refused(err)
+			}
 			continue
 		}
 		d.mu.Lock()
@@ -214,6 +248,11 @@ func (d *Device) seek() bool {
 		d.found = m
 		return true
 	}
+}
+
+// refusal reports whether a switch was there, and is not joined, rather than that there is none.
+func refusal(err error) bool {
+	return errors.Is(err, ErrUser) || errors.Is(err, ErrVersion) || errors.Is(err, ErrMTU) || errors.Is(err, ErrFull)
 }
 
 // Refresh takes over the switch that was found.

@@ -27,6 +27,8 @@ var (
 	ErrVersion = errors.New("another version")
 	// ErrMTU: the switch's MTU is not the one that was asked for.
 	ErrMTU = errors.New("another MTU")
+	// ErrUser: the switch is served by a user who may not.
+	ErrUser = errors.New("served by another user")
 	// ErrFull: the switch has no port left.
 	ErrFull = errors.New("no port left")
 	// ErrServed: another switch serves the path.
@@ -39,13 +41,16 @@ var (
 type Error struct {
 	Path string
 	Err  error
-	// Ours and Theirs are the versions of ErrVersion or the MTUs of ErrMTU, Theirs the number of ports of ErrFull.
+	// Ours and Theirs are the versions of ErrVersion or the MTUs of ErrMTU, Theirs the number of ports of ErrFull;
+	// of ErrUser they are users.
 	Ours, Theirs int
 }
 
 // Error is the path and the reason.
 func (e *Error) Error() string {
 	switch e.Err {
+	case ErrUser:
+		return fmt.Sprintf("%s: %v: %d", e.Path, e.Err, e.Theirs)
 	case ErrVersion, ErrMTU:
 		return fmt.Sprintf("%s: %v: %d, not %d", e.Path, e.Err, e.Theirs, e.Ours)
 	}

@@ -132,22 +132,12 @@ func (l *Listener) Accept() (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guest{conn: c, l: l}
-	raw, err := c.SyscallConn()
-	if err == nil {
-		cerr := raw.Control(func(fd uintptr) {
-			var who *unix.Ucred
-			if who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-				g.PID, g.UID = int(who.Pid), int(who.Uid)
-			}
-		})
-		err = errors.Join(err, cerr)
-	}
+	who, err := peer(c)
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	return g, nil
+	return &Guest{conn: c, l: l, PID: int(who.Pid), UID: int(who.Uid)}, nil
 }
 
 // Hello waits a few seconds for the process's hello. With an error, which says what is wrong with it, the guest has

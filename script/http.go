@@ -23,13 +23,39 @@ import (
 func httpBuiltins() []*builtin {
 	return []*builtin{{
 		name: "http.get", sig: "url, headers={}, timeout=", kinds: "str dict duration", result: "response", fields: "status headers body",
-		doc:     "Fetch a URL over this host's TCP; the URL's host is an address.",
+		doc:     "Fetch a URL over this host's TCP; its host is an address. Status and headers: up to 64 KiB; body: 256 MiB.",
 		example: `http.get("http://192.168.69.100:8000/").status`, fn: httpGet,
 	}}
 }
 
-// maxBody is the longest body that http.get takes, in octets.
-const maxBody = 256 << 20
+// What http.get takes of a server.
+const (
+	maxBody   = 256 << 20 // octets of the body
+	maxHead   = 64 << 10  // octets of status line and headers, with those of the answers that only say to wait
+	maxFields = 256       // headers
+	maxWaits  = 16        // answers that only say to wait
+)
+
+// headReader reads so many octets until it is told that the head is over.
+type headReader struct {
+	in   io.Reader
+	left int
+	over bool
+}
+
+var errLongHead = fmt.Errorf("status line and headers of more than %d octets: too big", maxHead)
+
+func (r *headReader) Read(p []byte) (int, error) {
+	if r.over {
+		return r.in.Read(p)
+	}
+	if r.left == 0 {
+		return 0, errLongHead
+	}
+	n, err := r.in.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
 
 // httpGet uses net/http as a codec only: the request is written and the response read in this task.
 func httpGet(c *call) (starlark.Value, error) {
@@ -86,7 +112,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	if err := conn.send(c.t, out.Bytes(), left()); err != nil {
 		return nil, err
 	}
-	res, body, err := response(bufio.NewReader(&connReader{conn, c.t, left}), req)
+	res, body, err := response(&connReader{conn, c.t, left}, req)
 	var op *opError
 	switch {
 	case c.t.fail != nil:
@@ -106,12 +132,29 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 }
 
 // response reads the answer, past any that only says to wait (RFC 9110 §15.2).
-func response(r *bufio.Reader, req *http.Request) (res *http.Response, body []byte, err error) {
-	for res == nil || res.StatusCode < 200 {
-		if res, err = http.ReadResponse(r, req); err != nil {
+func response(in io.Reader, req *http.Request) (res *http.Response, body []byte, err error) {
+	head := &headReader{in: in, left: maxHead}
+	r := bufio.NewReader(head)
+	for waits := 0; res == nil || res.StatusCode < 200; waits++ {
+		if waits > maxWaits {
+			return nil, nil, fmt.Errorf("more than %d answers that only say to wait", maxWaits)
+		}
+		res, err = http.ReadResponse(r, req)
+		switch {
+		case err != nil && head.left == 0: // whatever the rest looked like
+			return nil, nil, errLongHead
+		case err != nil:
 			return nil, nil, err
 		}
+		fields := 0
+		for _, v := range res.Header {
+			fields += len(v)
+		}
+		if fields > maxFields {
+			return nil, nil, fmt.Errorf("%d headers, and there may be %d", fields, maxFields)
+		}
 	}
+	head.over = true
 	if body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1)); err == nil && len(body) > maxBody {
 		err = fmt.Errorf("a body of more than %d octets: too big", maxBody)
 	}

@@ -138,6 +138,17 @@ var attacks = []attack{
 		want: map[string]int{"dropped: martian destination": 5000}, count: map[string]uint64{"TcpOutRsts": 0, "TcpPassiveOpens": 0},
 	},
 	{
+		name: "IP options", what: "datagrams with broken options, with source routes by way of us, and with options that nobody knows, in turn", frames: 3 * 3000,
+		why:     "a broken one is answered by parameter problem and a source route by source route failed (RFC 1122 §3.2.2.5, §3.3.5), 50 at once and 1000 a second; others are skipped",
+		prepare: knowC,
+		frame: func(s *siege, k int) *phy.Frame {
+			options := [...]string{brokenOption, unfinished, "9e 04 0000"}[k%3]
+			return fromC(optioned(wire.ProtocolUDP, ipC, ipB, options, udpPacket(port(ipC, 9), port(ipB, 6969), nil)[wire.IPv4Len:], nil))
+		},
+		want:  map[string]int{"udp :6969": 3000, "parameter problem": 399, "source route failed": 213, "dropped: icmp rate limit": 5388},
+		count: map[string]uint64{"IpInHdrErrors": 3000, "IpInAddrErrors": 3000, "UdpInDatagrams": 3000}, within: sizes{replies: 256, octets: 256 << 10},
+	},
+	{
 		name: "Teardrop", what: "first and last fragments in turn that overlap", frames: 10_000,
 		why: "the datagram is lost whole, with all that still comes of it (RFC 5722)",
 		frame: func(s *siege, k int) *phy.Frame {

@@ -38,6 +38,7 @@ const (
 	icmpOutRateLimited
 	icmpOutDestUnreachs
 	icmpOutTimeExcds
+	icmpOutParmProbs
 	icmpOutEchos
 	icmpOutEchoReps
 	igmpInMsgs
@@ -136,6 +137,7 @@ var counterNames = [numCounters]string{
 	icmpOutRateLimited:        "IcmpOutRateLimited",
 	icmpOutDestUnreachs:       "IcmpOutDestUnreachs",
 	icmpOutTimeExcds:          "IcmpOutTimeExcds",
+	icmpOutParmProbs:          "IcmpOutParmProbs",
 	icmpOutEchos:              "IcmpOutEchos",
 	icmpOutEchoReps:           "IcmpOutEchoReps",
 	igmpInMsgs:                "IgmpInMsgs",

@@ -16,7 +16,7 @@
 // (identification).
 //
 // Left out on purpose: redirects, which RFC 1122 §3.2.2.2 would have a host follow (anyone on the link can forge
-// them; routes here are set by hand, and what comes is counted); IPv6, IGMPv3, the forwarding of multicast, and IP options
-// but the router alert of IGMP's own messages; each has its verdict or drop reason. Forwarding is
+// them; routes here are set by hand, and what comes is counted); IPv6, IGMPv3, the forwarding of multicast, and source
+// routes: no packet is sent by one, and that of an echo request is not reversed (RFC 7126 §4.3); each has its verdict or drop reason. Forwarding is
 // off unless asked for (RFC 1122 §3.3.1.1); see SetForwarding.
 package stack

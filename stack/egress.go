@@ -152,9 +152,15 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	return true
 }
 
-// putIPv4 prepends an IP header to f. The identification of a packet that must not be fragmented means nothing (RFC
-// 6864 §4.1); a random one tells packets apart in captures.
+// putIPv4 prepends an IP header without options to f.
 func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, whole bool) {
+	ip := h.headerIPv4(f, proto, src, dst, ttl, ecn, whole)
+	ip.Put(f.Prepend(wire.IPv4Len))
+}
+
+// headerIPv4 returns a header for the payload f, and counts the packet. The identification of a packet that must not be fragmented means nothing (RFC
+// 6864 §4.1); a random one tells packets apart in captures.
+func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, whole bool) wire.IPv4 {
 	ip := wire.IPv4{
 		TOS: uint8(ecn), DontFragment: whole, TTL: ttl, Protocol: proto, Src: src, Dst: dst, PayloadLen: f.Len(),
 	}
@@ -163,8 +169,8 @@ func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, t
 	} else {
 		ip.ID = h.identification(src, dst, proto)
 	}
-	ip.Put(f.Prepend(wire.IPv4Len))
 	h.count(ipOutRequests)
+	return ip
 }
 
 // link prepends the link header, where the medium has one.

@@ -11,7 +11,8 @@ import (
 
 // SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it: it sends packets
 // for others on, less one hop, in fragments where they are too long and that is allowed, and says by ICMP when
-// it can't. Off at first (RFC 1122 §3.3.1.1). It neither redirects nor looks at options.
+// it can't. It enters itself into record route and timestamp options, and drops what has a source route. Off at first
+// (RFC 1122 §3.3.1.1). It does not redirect.
 func (h *Host) SetForwarding(on bool) { h.forwarding = on }
 
 // Forwarding reports whether the host forwards.
@@ -19,6 +20,11 @@ func (h *Host) Forwarding() bool { return h.forwarding }
 
 // forward sends a packet for another host on.
 func (h *Host) forward(now clock.Instant, p *packet) Verdict {
+	if p.ip.HeaderLen > wire.IPv4Len {
+		if v, ok := h.receiveOptions(now, p, true); !ok {
+			return v
+		}
+	}
 	if p.ip.TTL <= 1 {
 		return h.complain(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
 	}
@@ -40,6 +46,13 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	copy(f.Extend(len(p.octets)), p.octets)
 	f.Offload = p.frame.Offload
 	ip := f.Bytes()[:p.ip.HeaderLen]
+	if len(ip) > wire.IPv4Len {
+		out, _ := h.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the interface that the packet leaves by
+		if _, at := h.leaveTrace(now, ip[wire.IPv4Len:], out); at != 0 {
+			h.free(f)
+			return h.badOption(now, p, at)
+		}
+	}
 	ip[8]--
 	ip[10], ip[11] = 0, 0
 	sum := wire.Checksum(ip)
@@ -94,13 +107,16 @@ func (h *Host) unresolved(now clock.Instant, from *Iface, f *phy.Frame) {
 	}
 }
 
-// complain answers a packet that can't be sent on by an ICMP error from the interface it came by (RFC 1812
-// §4.3.2), unless it is an error itself.
+// complain answers a packet by an ICMP error, unless the packet is an error itself. The error comes from the address that
+// the packet was for, or where that is not the host's from the interface it came by (RFC 1812 §4.3.2).
 func (h *Host) complain(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
 	if p.isError() {
 		return dropped(why)
 	}
-	src, ok := h.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
+	src, ok := p.ip.Dst, h.own[p.ip.Dst] != nil
+	if !ok {
+		src, ok = h.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
+	}
 	if !ok {
 		return dropped(why)
 	}
@@ -137,9 +153,12 @@ func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Ad
 		return dropped(r)
 	}
 	h.count(icmpOutMsgs)
-	if m.Type == wire.ICMPTimeExceeded {
+	switch m.Type {
+	case wire.ICMPTimeExceeded:
 		h.count(icmpOutTimeExcds)
-	} else {
+	case wire.ICMPParameterProblem:
+		h.count(icmpOutParmProbs)
+	default:
 		h.count(icmpOutDestUnreachs)
 	}
 	v := answered(a)

@@ -61,7 +61,18 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
 	echo := wire.ICMP{Type: wire.ICMPEchoReply, ID: m.ID, Seq: m.Seq}
 	echo.Put(f.Bytes())
-	h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
+	if p.ip.HeaderLen == wire.IPv4Len {
+		h.putIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
+	} else {
+		var options [wire.MaxIPv4Options]byte
+		n, at := h.echoOptions(now, p, &options)
+		if at != 0 {
+			h.free(f)
+			return h.badOption(now, p, at)
+		}
+		ip := h.headerIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
+		ip.PutWithOptions(f.Prepend(wire.IPv4Len+n), options[:n])
+	}
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}

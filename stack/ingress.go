@@ -117,6 +117,11 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		}
 		return dropped(r)
 	}
+	if p.ip.HeaderLen > wire.IPv4Len {
+		if v, ok := h.receiveOptions(now, p, false); !ok {
+			return v
+		}
+	}
 	if p.ip.IsFragment() {
 		return h.receiveFragment(now, p)
 	}
@@ -124,9 +129,9 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 }
 
 // familiar finds the connection of a segment whose addresses were judged when the connection was made: one
-// that comes in where its answers go out.
+// that comes in where its answers go out. A segment with IP options takes the long way.
 func (h *Host) familiar(p *packet, group bool) *TCPConn {
-	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() {
+	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
 		return nil
 	}
 	key := flow{

@@ -36,10 +36,13 @@ const (
 	FragNeeded
 	TimeExceeded
 	SYNCookie
+	ParameterProblem
+	SourceRouteFailed
 )
 
 var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreachable", "protocol unreachable",
-	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded", "syn cookie"}
+	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded", "syn cookie",
+	"parameter problem", "source route failed"}
 
 // String is what traces say: "echo reply", "rst", ….
 func (a Answer) String() string { return answerWords[a] }

@@ -25,7 +25,8 @@ const (
 	// Link layer.
 	UnknownMAC       // unicast for another station
 	UnknownEtherType // no consumer for this protocol
-	BadSourceMAC     // a group address as the source
+	BadSourceMAC     // a group address, or 00:00:00:00:00:00, as the source
+	ReservedMAC      // a group that no bridge relays (IEEE 802.1Q §8.6.3)
 	TooLong          // longer than the interface's MTU
 	InterfaceDown    // the interface is administratively down
 
@@ -49,6 +50,8 @@ const (
 	FragmentLate     // its datagram was not complete in time
 	FragmentsFull    // made room for younger fragments
 	TTLExceeded      // no hop left
+	SourceRoute      // a source route that is not at its end, or any in a packet to be forwarded
+	LinkLocal        // from or to 169.254/16, which no router forwards (RFC 3927 §7)
 	NoRoute          // nowhere to send it
 	TooBig           // longer than the path takes, and it may not be fragmented
 	UnknownProtocol  // no such transport protocol here
@@ -110,6 +113,7 @@ var words = [NumReasons]string{
 	UnknownMAC:        "unknown mac",
 	UnknownEtherType:  "unknown ethertype",
 	BadSourceMAC:      "bad source mac",
+	ReservedMAC:       "reserved mac",
 	TooLong:           "longer than mtu",
 	InterfaceDown:     "interface down",
 	ARPNotForUs:       "arp not for us",
@@ -129,6 +133,8 @@ var words = [NumReasons]string{
 	FragmentLate:      "reassembly timeout",
 	FragmentsFull:     "fragments full",
 	TTLExceeded:       "ttl exceeded",
+	SourceRoute:       "source route",
+	LinkLocal:         "link local",
 	NoRoute:           "no route",
 	TooBig:            "too big",
 	UnknownProtocol:   "unknown protocol",

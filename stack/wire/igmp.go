@@ -78,15 +78,8 @@ func (m *IGMP) Put(b []byte) int {
 // PutRouterAlert writes a header as Put does, with the option that has routers look at what is not for
 // them (RFC 2113), and returns IPv4Len+RouterAlertLen.
 func (h *IPv4) PutRouterAlert(b []byte) int {
-	const n = IPv4Len + RouterAlertLen
-	longer := *h
-	longer.PayloadLen += RouterAlertLen
-	longer.Put(b)
-	b[0] = 0x40 | n/4
-	be.PutUint32(b[IPv4Len:], 148<<24|RouterAlertLen<<16)
-	be.PutUint16(b[10:], 0)
-	be.PutUint16(b[10:], Checksum(b[:n]))
-	return n
+	alert := [RouterAlertLen]byte{148, RouterAlertLen}
+	return h.PutWithOptions(b, alert[:])
 }
 
 // GroupMAC is the hardware address to which an Ethernet sends a multicast group's packets: the group's

@@ -53,7 +53,7 @@ const (
 	CE // a router has met congestion
 )
 
-// IPv4 is an IPv4 header (RFC 791). Options are skipped by their length and never looked at.
+// IPv4 is an IPv4 header (RFC 791). Its options, if it has any, are for IPv4Options and ParseIPOptions.
 type IPv4 struct {
 	TOS            uint8
 	ID             uint16
@@ -186,22 +186,21 @@ func JoinIPv4(b []byte, hl int) {
 // copiedOptions copies the options that every fragment has, and pads them to words. What comes after one that is
 // malformed is left out.
 func copiedOptions(b, options []byte) (n int) {
-	const end, nop, copied = 0, 1, 0x80
-	for len(options) > 0 && options[0] != end {
+	for len(options) > 0 && options[0] != ipOptEnd {
 		size := 1
-		if options[0] != nop {
+		if options[0] != ipOptNop {
 			if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
 				break
 			}
 			size = int(options[1])
 		}
-		if options[0]&copied != 0 {
+		if options[0]&ipOptCopied != 0 {
 			n += copy(b[n:], options[:size])
 		}
 		options = options[size:]
 	}
 	for ; n%4 != 0; n++ {
-		b[n] = end
+		b[n] = ipOptEnd
 	}
 	return n
 }

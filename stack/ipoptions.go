@@ -1,0 +1,66 @@
+package stack
+
+import (
+	"net/netip"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// receiveOptions judges the options of a packet, for this host or to be forwarded. ok is false where v is the verdict.
+//
+// A malformed option is answered by parameter problem (RFC 1122 §3.2.2.5, RFC 1812 §4.3.3.5). The host routes nothing by
+// source routes: a packet that is not at its route's end is not for this host, and is answered by source route failed
+// (RFC 1122 §3.3.5). A router drops every packet with a source route, which RFC 1812 §5.2.4.1 allows and RFC 7126 §4.3
+// advises.
+func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v Verdict, ok bool) {
+	b := p.ip.IPv4Options(p.octets)
+	o, at, err := wire.ParseIPOptions(b)
+	if err != nil {
+		return h.badOption(now, p, at), false
+	}
+	if routed, unfinished := o.SourceRouted(b); unfinished || forwarded && routed {
+		h.count(ipInAddrErrors)
+		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableSourceRoute}
+		return h.complain(now, p, m, SourceRouteFailed, drop.SourceRoute), false
+	}
+	return v, true
+}
+
+// badOption answers a packet whose options are at fault in octet at.
+func (h *Host) badOption(now clock.Instant, p *packet, at int) Verdict {
+	h.count(ipInHdrErrors)
+	m := wire.ICMP{Type: wire.ICMPParameterProblem, Pointer: uint8(wire.IPv4Len + at)}
+	return h.complain(now, p, m, ParameterProblem, drop.BadOption)
+}
+
+// leaveTrace enters the host into the record route and timestamp options among b, with the address a. at is the octet at
+// fault, 0 if there is none (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.2.4.2 and §5.2.4.3).
+func (h *Host) leaveTrace(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOptions, at int) {
+	o, at, err := wire.ParseIPOptions(b)
+	if err != nil {
+		return o, at
+	}
+	// The host does not know the time of day. The highest bit says so (RFC 791 §3.1).
+	const nonstandard = 1 << 31
+	stamp := uint32(now/clock.Instant(time.Millisecond)) | nonstandard
+	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.own[a] != nil }, stamp); at == 0 {
+		o.Record(b, a)
+	}
+	return o, at
+}
+
+// echoOptions puts into b the options of the reply to the echo request p, and returns their length: record route and
+// timestamp come back with the host's own entry (RFC 1122 §3.2.2.6). A source route is not reversed, since the host
+// sends nothing by one. at is the octet of the request at fault, 0 if there is none.
+func (h *Host) echoOptions(now clock.Instant, p *packet, b *[wire.MaxIPv4Options]byte) (n, at int) {
+	var request [wire.MaxIPv4Options]byte
+	options := request[:copy(request[:], p.ip.IPv4Options(p.octets))]
+	o, at := h.leaveTrace(now, options, p.ip.Dst)
+	if at != 0 {
+		return 0, at
+	}
+	return o.CopyTraces(b[:], options), 0
+}

@@ -20,6 +20,10 @@ func (h *Host) Forwarding() bool { return h.forwarding }
 
 // forward sends a packet for another host on.
 func (h *Host) forward(now clock.Instant, p *packet) Verdict {
+	if p.ip.Src.IsLinkLocalUnicast() || p.ip.Dst.IsLinkLocalUnicast() {
+		h.count(ipInAddrErrors)
+		return dropped(drop.LinkLocal) // RFC 3927 §7
+	}
 	if p.ip.HeaderLen > wire.IPv4Len {
 		if v, ok := h.receiveOptions(now, p, true); !ok {
 			return v

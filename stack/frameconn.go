@@ -80,7 +80,7 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 		return ErrNoFrames
 	case len(frame) < wire.EthernetLen:
 		return ErrInvalid
-	case len(frame) > i.MTU()+wire.EthernetLen+vlanTagLen(frame):
+	case len(frame) > i.MTU()+wire.EthernetLen+wire.VLANTagsLen(frame):
 		return ErrTooBig
 	case !i.up:
 		return ErrDown
@@ -93,14 +93,6 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	i.datagrams.push(f, h.limits.SendQueue)
 	h.work()
 	return nil
-}
-
-// vlanTagLen is the length of a frame's VLAN tag, which does not count against the MTU.
-func vlanTagLen(frame []byte) int {
-	if frame[12] == 0x81 && frame[13] == 0 {
-		return 4
-	}
-	return 0
 }
 
 // Iface is the interface by which frames are sent when none is named: the one the socket is bound to, or

@@ -74,6 +74,9 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	} else if eth.Dst != i.mac {
 		return dropped(drop.UnknownMAC)
 	}
+	if payload, err = eth.SkipPriorityTags(payload); err != nil {
+		return dropped(drop.Of(err))
+	}
 	switch eth.Type {
 	case wire.EtherTypeARP:
 		return h.receiveARP(now, i, eth.Src, payload)

@@ -178,10 +178,7 @@ func tooBig(f *phy.Frame, mtu int) bool {
 		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.TCPLen > mtu
 	}
 	n := f.Len() - wire.EthernetLen
-	if b := f.Bytes(); n > 4 && b[12] == 0x81 && b[13] == 0 {
-		n -= 4 // a VLAN tag is no part of the packet
-	}
-	return n > mtu
+	return n > mtu && n-wire.VLANTagsLen(f.Bytes()) > mtu // a VLAN tag is no part of the packet
 }
 
 func (l *lane) drop(f *phy.Frame, why drop.Reason) {

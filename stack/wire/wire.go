@@ -42,8 +42,9 @@ type EtherType uint16
 const (
 	EtherTypeIPv4 EtherType = 0x0800
 	EtherTypeARP  EtherType = 0x0806
-	EtherTypeVLAN EtherType = 0x8100
+	EtherTypeVLAN EtherType = 0x8100 // a customer VLAN tag (IEEE 802.1Q §9.6)
 	EtherTypeIPv6 EtherType = 0x86dd
+	EtherTypeQinQ EtherType = 0x88a8 // a service VLAN tag
 )
 
 // String is the protocol's name, or its number in hexadecimal.
@@ -57,6 +58,8 @@ func (t EtherType) String() string {
 		return "VLAN"
 	case EtherTypeIPv6:
 		return "IPv6"
+	case EtherTypeQinQ:
+		return "QinQ"
 	}
 	return fmt.Sprintf("0x%04x", uint16(t))
 }
@@ -87,6 +90,41 @@ func (h *Ethernet) Put(b []byte) int {
 	copy(b[6:], h.Src[:])
 	be.PutUint16(b[12:], uint16(h.Type))
 	return EthernetLen
+}
+
+// VLANTagLen is the length of a VLAN tag, maxVLANTags the most tags of a frame that are looked at.
+const (
+	VLANTagLen  = 4
+	maxVLANTags = 2
+)
+
+// isTag reports whether a VLAN tag follows.
+func (t EtherType) isTag() bool { return t == EtherTypeVLAN || t == EtherTypeQinQ }
+
+// SkipPriorityTags returns the payload behind tags with the VLAN identifier 0, which give the frame a priority and
+// nothing else (IEEE 802.1Q §6.9.1), at most a service and a customer tag. h.Type is then the type that the last of them
+// has.
+func (h *Ethernet) SkipPriorityTags(payload []byte) ([]byte, error) {
+	for n := 0; n < maxVLANTags && h.Type.isTag(); n++ {
+		if len(payload) < VLANTagLen {
+			return nil, drop.Truncated
+		}
+		if be.Uint16(payload)&0x0fff != 0 {
+			break
+		}
+		h.Type = EtherType(be.Uint16(payload[2:]))
+		payload = payload[VLANTagLen:]
+	}
+	return payload, nil
+}
+
+// VLANTagsLen returns the octets of the tags of a frame, which is an Ethernet header long or longer. They don't count
+// against the MTU.
+func VLANTagsLen(frame []byte) (n int) {
+	for n < maxVLANTags*VLANTagLen && len(frame) >= EthernetLen+n+VLANTagLen && EtherType(be.Uint16(frame[12+n:])).isTag() {
+		n += VLANTagLen
+	}
+	return n
 }
 
 var be = binary.BigEndian

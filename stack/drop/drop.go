@@ -25,7 +25,7 @@ const (
 	// Link layer.
 	UnknownMAC       // unicast for another station
 	UnknownEtherType // no consumer for this protocol
-	BadSourceMAC     // a group address, or 00:00:00:00:00:00, as the source
+	BadSourceMAC     // a group address as the source, or at a switch 00:00:00:00:00:00
 	ReservedMAC      // a group that no bridge relays (IEEE 802.1Q §8.6.3)
 	TooLong          // longer than the interface's MTU
 	InterfaceDown    // the interface is administratively down

@@ -53,7 +53,8 @@ func (s *Switch) Name() string { return s.name }
 // Stats counts the frames that came in and, as delivered, those that went on to a port, whose own affair it is
 // then what becomes of them.
 // Frames that would go back where they came from are dropped (drop.UnknownMAC), those of partitioned
-// hosts as well (drop.LinkDown), and what a port floods beyond its limit (drop.FloodLimit).
+// hosts as well (drop.LinkDown), and what a port floods beyond its limit (drop.FloodLimit). So are frames to the groups
+// that no bridge relays (drop.ReservedMAC), and frames from an address that no station has (drop.BadSourceMAC).
 func (s *Switch) Stats() Flow { return s.stats }
 
 // Learning counts the moves of addresses from one port to another, and the frames whose sender was not learnt
@@ -123,7 +124,15 @@ func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 		p.drop(f, drop.Of(err))
 		return
 	}
+	if h.Src.IsGroup() || h.Src.IsZero() {
+		p.drop(f, drop.BadSourceMAC)
+		return
+	}
 	s.learn(now, h.Src, p)
+	if isReserved(h.Dst) {
+		p.drop(f, drop.ReservedMAC)
+		return
+	}
 	if to := s.find(now, h.Dst); to != nil {
 		s.forward(now, f, p, to)
 		return
@@ -131,11 +140,14 @@ func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s.flood(now, f, p)
 }
 
-// learn remembers the port of a unicast address. A full table forgets nobody who is alive.
+// isReserved reports whether a is one of the groups by which stations and bridges talk to the other end of their link, and
+// which no bridge relays (IEEE 802.1Q §8.6.3): spanning tree, pause, LACP, 802.1X, LLDP.
+func isReserved(a wire.HardwareAddr) bool {
+	return a[0] == 0x01 && a[1] == 0x80 && a[2] == 0xc2 && a[3] == 0 && a[4] == 0 && a[5] < 0x10
+}
+
+// learn remembers the port of a station's address. A full table forgets nobody who is alive.
 func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
-	if a.IsGroup() || a.IsZero() {
-		return
-	}
 	st, known := s.stations[a]
 	if !known && len(s.stations) >= maxStations {
 		s.sweep(now)

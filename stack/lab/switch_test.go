@@ -71,7 +71,7 @@ func TestSwitchLearns(t *testing.T) {
 		{"and so is the second", 0, mac(2), mac(1), []int{0, 1, 0}},
 		{"broadcast is flooded", 0, wire.Broadcast, mac(1), []int{0, 1, 1}},
 		{"multicast is flooded", 1, wire.HardwareAddr{1, 0, 0x5e, 0, 0, 1}, mac(2), []int{1, 0, 1}},
-		{"a group is no sender", 2, mac(1), wire.Broadcast, []int{1, 0, 0}},
+		{"a group is no sender", 2, mac(1), wire.Broadcast, []int{0, 0, 0}},
 		{"so it is not learnt", 2, wire.Broadcast, mac(3), []int{1, 1, 0}},
 		{"a frame for its own port goes nowhere", 0, mac(1), mac(9), []int{0, 0, 0}},
 		{"a station that moved", 2, mac(1), mac(2), []int{1, 0, 0}},
@@ -175,5 +175,48 @@ func TestSwitchDropsWhatHasNoHeader(t *testing.T) {
 	s.lab.links[0].ab.put(0, w.frameOf(1, 5))
 	if got := counts(w, ends); !slices.Equal(got, []int{0, 0}) || s.stats.Drops[drop.Truncated] != 1 {
 		t.Errorf("arrived %v, drops %v", got, s.stats.Drops)
+	}
+}
+
+// A bridge relays nothing to the groups that are reserved for its neighbours (IEEE 802.1Q §8.6.3), and nothing from an
+// address that no station has. Each is counted at the port where it came in.
+func TestSwitchKeepsReservedFrames(t *testing.T) {
+	reserved := func(last byte) wire.HardwareAddr { return wire.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, last} }
+	for name, c := range map[string]struct {
+		dst, src wire.HardwareAddr
+		want     drop.Reason
+	}{
+		"spanning tree":      {reserved(0), mac(1), drop.ReservedMAC},
+		"pause":              {reserved(1), mac(1), drop.ReservedMAC},
+		"LLDP":               {reserved(0x0e), mac(1), drop.ReservedMAC},
+		"the last":           {reserved(0x0f), mac(1), drop.ReservedMAC},
+		"the next":           {reserved(0x10), mac(1), drop.None},
+		"GMRP":               {reserved(0x20), mac(1), drop.None},
+		"another group":      {wire.HardwareAddr{0x01, 0x80, 0xc2, 0, 1, 0}, mac(1), drop.None},
+		"everyone":           {wire.Broadcast, mac(1), drop.None},
+		"from a group":       {mac(2), wire.HardwareAddr{1, 0, 0x5e, 0, 0, 1}, drop.BadSourceMAC},
+		"from everyone":      {wire.Broadcast, wire.Broadcast, drop.BadSourceMAC},
+		"from nobody":        {wire.Broadcast, wire.HardwareAddr{}, drop.BadSourceMAC},
+		"from nobody to one": {mac(2), wire.HardwareAddr{}, drop.BadSourceMAC},
+	} {
+		w, s, ends := bareSwitch(t, 3)
+		s.ports[0].arrive(0, w.etherFrame(c.dst, c.src))
+		want := []int{0, 1, 1}
+		if c.want != drop.None {
+			want = []int{0, 0, 0}
+		}
+		if got := counts(w, ends); !slices.Equal(got, want) {
+			t.Errorf("%s: the ports sent %v, want %v", name, got, want)
+		}
+		rx, _ := s.ports[0].Received()
+		stats := s.Stats()
+		for _, f := range []*Flow{&rx, &stats} {
+			if f.Dropped() != f.Drops[c.want] || (f.Dropped() == 1) != (c.want != drop.None) || f.In+f.Copies != f.Delivered+f.Dropped() {
+				t.Errorf("%s: counted %+v", name, f)
+			}
+		}
+		if learnt := len(s.Stations(0)) == 1; learnt != (c.want != drop.BadSourceMAC) {
+			t.Errorf("%s: the sender was learnt: %v", name, learnt)
+		}
 	}
 }

@@ -28,11 +28,13 @@ const (
 func (h *Host) conflict(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(arpInConflicts)
 	i := h.own[a]
-	k := slices.IndexFunc(i.addrs, func(p ifaceAddr) bool { return p.Addr() == a })
-	if k < 0 || !i.addrs[k].defended.Due(now) {
+	if !i.defended[a].Due(now) {
 		return
 	}
-	i.addrs[k].defended = now.Add(defendInterval)
+	if i.defended == nil {
+		i.defended = make(map[netip.Addr]clock.Instant)
+	}
+	i.defended[a] = now.Add(defendInterval)
 	i.announce(a)
 	h.count(arpOutDefences)
 	h.raiseConflict(Event{Now: now, Iface: i, Addr: a, HW: hw, New: ConflictDefended})

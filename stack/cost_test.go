@@ -26,6 +26,8 @@ func BenchmarkCost(b *testing.B) {
 		{"group joined and left, members", costJoin},
 		{"datagram to a group, members with other ports", costGroupOther},
 		{"query about one group, groups", costQuery},
+		{"ping, addresses", costAddresses},
+		{"listener closed, connections", costListener},
 		{"connection refused, ports to the destination in use", costDial},
 		{"port refused, ports in use", costBind},
 	} {
@@ -213,5 +215,34 @@ func costBind(b *testing.B, n int) {
 		if u, err := h.BindUDP(netip.AddrPort{}); err == nil {
 			u.Close()
 		}
+	}
+}
+
+func costAddresses(b *testing.B, n int) {
+	h, i := crowded(b)
+	for k := range n {
+		if err := i.AddAddr(0, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 8, byte(k >> 8), byte(k)}), 32)); err != nil {
+			b.Fatal(err)
+		}
+		drain(h, 0, i)
+	}
+	in := toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest, ID: 1}, make([]byte, 56)))
+	out := phy.NewFrame(phy.FrameSize)
+	for b.Loop() {
+		h.Receive(0, i, in)
+		out.Reset()
+		h.Transmit(0, i, out)
+	}
+}
+
+func costListener(b *testing.B, n int) {
+	h, _ := crowded(b)
+	for k := range n {
+		c, err := h.DialTCP(0, netip.AddrPort{}, port(ipA, uint16(80+k%8)), tcp.Config{})
+		made(b, c, err)
+	}
+	for b.Loop() {
+		l, err := h.ListenTCP(port(netip.Addr{}, 80), 1, tcp.Config{})
+		made(b, l, err).Close(0)
 	}
 }

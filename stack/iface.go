@@ -30,18 +30,21 @@ const (
 
 // Iface is one interface of a host.
 type Iface struct {
-	host   *Host
-	name   string
-	caps   phy.Capabilities
-	mac    wire.HardwareAddr
-	mtu    int // set by hand; 0: the device's
-	addrs  []ifaceAddr
-	index  uint16 // among the host's
-	loop   bool
-	hidden bool
-	up     bool // switched on, on a link that is up
+	host    *Host
+	name    string
+	caps    phy.Capabilities
+	mac     wire.HardwareAddr
+	mtu     int // set by hand; 0: the device's
+	addrs   []ifaceAddr
+	subnets subnets
+	index   uint16 // among the host's
+	loop    bool
+	hidden  bool
+	up      bool // switched on, on a link that is up
 
 	off, linkDown bool
+
+	defended map[netip.Addr]clock.Instant // addresses that were defended, and until when they are not again
 
 	claims []*Claim                   // addresses that are being probed for or announced
 	groups roll[*membership]          // multicast groups that sockets have joined
@@ -62,7 +65,6 @@ type Iface struct {
 type ifaceAddr struct {
 	netip.Prefix
 	broadcast netip.Addr
-	defended  clock.Instant // until then it is not defended again
 }
 
 // AddIface adds an interface, which is up, and announces its addresses. Addresses that cannot be had
@@ -162,6 +164,7 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 		n.broadcast = lastAddr(p)
 	}
 	i.addrs = append(i.addrs, n)
+	i.subnets.add(p)
 	i.host.own[a] = i
 	i.host.connect(i, p.Masked())
 	i.announce(a)
@@ -189,8 +192,10 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 		return ErrNotFound
 	}
 	i.addrs = slices.Delete(i.addrs, k, k+1)
+	i.subnets.remove(p)
 	delete(i.host.own, p.Addr())
-	if !slices.ContainsFunc(i.addrs, func(a ifaceAddr) bool { return a.Masked() == p.Masked() }) {
+	delete(i.defended, p.Addr())
+	if len(i.subnets.addrs[p.Masked()]) == 0 {
 		i.host.disconnect(i, p.Masked())
 	}
 	i.host.epoch++
@@ -270,12 +275,21 @@ func (i *Iface) turn(now clock.Instant, up bool) {
 
 // onLink reports whether a lies in one of the interface's subnets.
 func (i *Iface) onLink(a netip.Addr) bool {
+	_, ok := i.sourceTo(a)
+	return ok
+}
+
+// sourceTo returns the address that was added first of those whose subnet holds a.
+func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
+	if len(i.addrs) > fewAddrs {
+		return i.subnets.source(a)
+	}
 	for k := range i.addrs {
 		if i.addrs[k].Contains(a) {
-			return true
+			return i.addrs[k].Addr(), true
 		}
 	}
-	return false
+	return netip.Addr{}, false
 }
 
 // isBroadcast reports whether a is the limited broadcast address or that of a subnet of the interface,
@@ -283,6 +297,9 @@ func (i *Iface) onLink(a netip.Addr) bool {
 func (i *Iface) isBroadcast(a netip.Addr) bool {
 	if a == limitedBroadcast {
 		return true
+	}
+	if len(i.addrs) > fewAddrs {
+		return i.subnets.broadcasts[a] > 0
 	}
 	for k := range i.addrs {
 		if p := &i.addrs[k]; p.broadcast.IsValid() && p.Contains(a) && (a == p.broadcast || a == p.Masked().Addr()) {

@@ -229,10 +229,8 @@ func (h *Host) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if p.iface == h.loop {
 		return dst, true
 	}
-	for k := range p.iface.addrs {
-		if a := &p.iface.addrs[k]; a.Contains(p.next) {
-			return a.Addr(), true
-		}
+	if a, ok := p.iface.sourceTo(p.next); ok {
+		return a, true
 	}
 	if len(p.iface.addrs) > 0 {
 		return p.iface.addrs[0].Addr(), true

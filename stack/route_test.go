@@ -91,3 +91,48 @@ func BenchmarkLookup(b *testing.B) {
 		k++
 	}
 }
+
+// An interface with many addresses chooses and knows them as one with few does, one by one.
+func TestManyAddresses(t *testing.T) {
+	h := New(Config{})
+	i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB})
+	rng := rand.New(rand.NewPCG(5, 6))
+	near := func() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(rng.IntN(4)), byte(rng.IntN(256))}) }
+	for range 3000 {
+		if len(i.addrs) > 0 && rng.IntN(5) == 0 {
+			if err := i.DelAddr(0, i.addrs[rng.IntN(len(i.addrs))].Prefix); err != nil {
+				t.Fatal(err)
+			}
+		} else if len(i.addrs) < 60 {
+			_ = i.AddAddr(0, netip.PrefixFrom(near(), 22+rng.IntN(11)))
+		}
+		a := near()
+		var source netip.Addr
+		broadcast := false
+		for _, p := range i.addrs {
+			if !p.Contains(a) {
+				continue
+			}
+			if !source.IsValid() {
+				source = p.Addr()
+			}
+			broadcast = broadcast || p.Bits() <= 30 && (a == p.Masked().Addr() || a == lastAddr(p.Prefix))
+		}
+		got, ok := i.sourceTo(a)
+		if got != source || ok != source.IsValid() || i.onLink(a) != ok || i.isBroadcast(a) != broadcast {
+			t.Fatalf("%v: source %v, broadcast %v, want %v, %v of %v", a, got, i.isBroadcast(a), source, broadcast, i.Addrs())
+		}
+		routed := h.routes.onLink(a) != nil
+		if routed != ok {
+			t.Fatalf("%v: on link by route %v, by address %v", a, routed, ok)
+		}
+	}
+	for len(i.addrs) > 0 {
+		if err := i.DelAddr(0, i.addrs[0].Prefix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(i.subnets.addrs) != 0 || len(i.subnets.broadcasts) != 0 || i.subnets.lengths != [33]int{} {
+		t.Errorf("left over: %+v", i.subnets)
+	}
+}

@@ -85,9 +85,11 @@ func (l *TCPListener) Close(now clock.Instant) {
 	delete(h.listeners, flowOf(l.local, netip.AddrPort{}))
 	h.unbound(portsTCP, l.local.Port())
 	h.sockets--
-	for _, c := range h.connections() {
-		if c.listener == l {
-			c.Abort(now)
+	if l.half+l.accept.n > 0 {
+		for _, c := range h.connections() {
+			if c.listener == l {
+				c.Abort(now)
+			}
 		}
 	}
 	for c := l.Accept(); c != nil; c = l.Accept() {

@@ -1,0 +1,75 @@
+package stack
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// fewAddrs is the number of an interface's addresses up to which they are searched one by one, which is faster then.
+const fewAddrs = 4
+
+// subnets is an index of an interface's addresses, by which a packet costs no more on an interface with many of them.
+type subnets struct {
+	lengths    [33]int                          // the number of subnets of each prefix length
+	addrs      map[netip.Prefix][]orderedSource // by subnet, in the order in which they were added
+	broadcasts map[netip.Addr]int               // the number of subnets that have the address for one of their broadcasts
+	made       uint64
+}
+
+// orderedSource is an address and its number in the order of adding.
+type orderedSource struct {
+	addr  netip.Addr
+	order uint64
+}
+
+func (s *subnets) add(p netip.Prefix) {
+	if s.addrs == nil {
+		s.addrs, s.broadcasts = make(map[netip.Prefix][]orderedSource), make(map[netip.Addr]int)
+	}
+	net := p.Masked()
+	if len(s.addrs[net]) == 0 {
+		s.count(net, 1)
+	}
+	s.made++
+	s.addrs[net] = append(s.addrs[net], orderedSource{p.Addr(), s.made})
+}
+
+func (s *subnets) remove(p netip.Prefix) {
+	net := p.Masked()
+	s.addrs[net] = slices.DeleteFunc(s.addrs[net], func(o orderedSource) bool { return o.addr == p.Addr() })
+	if len(s.addrs[net]) == 0 {
+		delete(s.addrs, net)
+		s.count(net, -1)
+	}
+}
+
+// count adds d to the counts for a subnet. Subnets of one or two addresses have no broadcast (RFC 3021).
+func (s *subnets) count(net netip.Prefix, d int) {
+	s.lengths[net.Bits()] += d
+	if net.Bits() > 30 {
+		return
+	}
+	for _, a := range [...]netip.Addr{net.Addr(), lastAddr(net)} {
+		if s.broadcasts[a] += d; s.broadcasts[a] == 0 {
+			delete(s.broadcasts, a)
+		}
+	}
+}
+
+// source returns the address that was added first of those whose subnet holds a.
+func (s *subnets) source(a netip.Addr) (first netip.Addr, ok bool) {
+	least := s.made + 1
+	for bits, n := range s.lengths {
+		if n == 0 {
+			continue
+		}
+		p, err := a.Prefix(bits)
+		if err != nil {
+			return first, false
+		}
+		if list := s.addrs[p]; len(list) > 0 && list[0].order < least {
+			first, least, ok = list[0].addr, list[0].order, true
+		}
+	}
+	return first, ok
+}

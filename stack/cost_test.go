@@ -1,248 +1,225 @@
 package stack
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/neigh"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
-// BenchmarkCost is a table of the work for one packet or call after so many of whatever can pile up. No row may grow by
-// more than a logarithm.
+// A pile is something of which a host may have many, and what is done once for each packet beside it. No step may cost
+// much more for many than for none: a logarithm is allowed, and a copy for each socket that wants one.
+type pile struct {
+	name string
+	step string
+	most int // how many there can be; 0: as many as one likes
+	make func(x *costRig, n int) (step func())
+}
+
+// costSizes are how many of a pile there are.
+var costSizes = [...]int{0, 1000, 50_000}
+
+// BenchmarkCost measures the step of each pile for none, 1000 and 50,000 of it, or as many as there can be. The table in
+// docs/performance.md is made of its ns/op:
+//
+//	go test ./stack ./stack/lab -run '^$' -bench '^BenchmarkCost$'
 func BenchmarkCost(b *testing.B) {
-	for _, c := range []struct {
-		name string
-		fn   func(b *testing.B, n int)
-	}{
-		{"fragmentation needed, path table full", costPaths},
-		{"raw socket bound and closed, beside others", costRawBind},
-		{"error about another's packet, raw sockets", costRawError},
-		{"frame socket bound and closed, beside others", costFrameBind},
-		{"frame of another type, frame sockets", costFrameOther},
-		{"group joined and left, members", costJoin},
-		{"datagram to a group, members with other ports", costGroupOther},
-		{"query about one group, groups", costQuery},
-		{"ping, addresses", costAddresses},
-		{"listener closed, connections", costListener},
-		{"connection refused, ports to the destination in use", costDial},
-		{"port refused, ports in use", costBind},
-	} {
-		for _, n := range []int{0, 1000, 50_000} {
-			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) { c.fn(b, n) })
+	for _, p := range piles {
+		for k, n := range costSizes {
+			if p.most > 0 && n > p.most {
+				if costSizes[k-1] >= p.most {
+					continue
+				}
+				n = p.most
+			}
+			b.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(b *testing.B) {
+				step := p.make(newCostRig(b), n)
+				b.ReportAllocs()
+				for b.Loop() {
+					step()
+				}
+			})
 		}
 	}
 }
 
-// outside is an address beyond the link's router.
-func outside(k int) netip.Addr {
-	return netip.AddrFrom4([4]byte{20, byte(k >> 16), byte(k >> 8), byte(k)})
-}
-
-func costPaths(b *testing.B, n int) {
-	h, i := lone(b)
-	if err := h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil); err != nil {
-		b.Fatal(err)
-	}
-	if err := h.SetLimit("paths", max(1, n)); err != nil {
-		b.Fatal(err)
-	}
-	if _, err := h.BindUDP(port(netip.IPv4Unspecified(), 80)); err != nil {
-		b.Fatal(err)
-	}
-	frame := func(k int) *phy.Frame { return toB(fragNeeded(1000, wire.ProtocolUDP, outside(k), 1500, 0, 9)) }
-	for k := range n {
-		h.Receive(clock.Instant(k), i, frame(k))
-	}
-	frames := make([]*phy.Frame, 4096)
-	for k := range frames {
-		frames[k] = frame(n + k)
-	}
-	for k := n; b.Loop(); k++ {
-		h.Receive(clock.Instant(k), i, frames[k%len(frames)])
-	}
-}
-
-// crowded is lone with room for many sockets and groups.
-func crowded(b *testing.B) (*Host, *Iface) {
-	h, i := lone(b)
-	for name, most := range map[string]int{"groups": 1 << 20, "recv_queue": 1 << 12} {
-		if err := h.SetLimit(name, most); err != nil {
-			b.Fatal(err)
+// TestCostSteps runs the steps of each pile beside a few of it, so that they do what they are measured for.
+func TestCostSteps(t *testing.T) {
+	for _, p := range piles {
+		for _, n := range [...]int{0, 20} {
+			t.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(t *testing.T) {
+				step := p.make(newCostRig(t), n)
+				for range 100 {
+					step()
+				}
+			})
 		}
 	}
-	return h, i
 }
 
-// made returns what a call has made, and gives up on an error.
-func made[T any](b *testing.B, v T, err error) T {
-	if err != nil {
-		b.Helper()
-		b.Fatal(err)
+// costRig is a host whose limits nobody reaches, and a peer at 10.0.0.1 that speaks by frames.
+type costRig struct {
+	testing.TB
+	h   *Host
+	i   *Iface
+	now clock.Instant
+	l   *TCPListener
+	in  *phy.Frame
+	out *phy.Frame
+}
+
+func newCostRig(tb testing.TB) *costRig {
+	const many = 1 << 20
+	x := &costRig{TB: tb, in: phy.NewFrame(phy.FrameSize), out: phy.NewFrame(phy.FrameSize)}
+	x.h = New(Config{
+		Name: "b", Seed: 1, Neighbor: neigh.Config{Entries: many, Incomplete: many},
+		Limits: Limits{Fragments: 1 << 40, Paths: many, Groups: many, ReplyQueue: many, SendQueue: many, ICMPRate: 1e9, ICMPBurst: 1e9},
+	})
+	x.i = x.h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB, Addrs: prefixes("10.0.0.2/24")})
+	must(tb, x.i.AddNeighbor(0, ipA, macA))
+	must(tb, x.h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil))
+	x.l = listen(tb, x.h, 80, tcp.Config{})
+	x.l.backlog = many
+	x.drain()
+	return x
+}
+
+// drain takes what the host sends, and returns how many frames.
+func (x *costRig) drain() (n int) {
+	for x.out.Reset(); x.h.Transmit(x.now, x.i, x.out); x.out.Reset() {
+		x.h.Sent(x.now, x.i, x.out, drop.None)
+		n++
 	}
+	return n
+}
+
+// receive gives the host a packet of the peer's, whose checksum the device vouches for.
+func (x *costRig) receive(packet []byte) Verdict {
+	x.in.Reset()
+	eth := wire.Ethernet{Dst: macB, Src: macA, Type: wire.EtherTypeIPv4}
+	eth.Put(x.in.Extend(wire.EthernetLen))
+	copy(x.in.Extend(len(packet)), packet)
+	x.in.Offload.CsumValid = true
+	return x.h.Receive(x.now, x.i, x.in)
+}
+
+// costConn is a connection of the host's with the peer's numbers.
+type costConn struct {
+	*costRig
+	c      *TCPConn
+	remote netip.AddrPort
+	seq    wire.Seq // the peer's next
+	ack    wire.Seq // the host's next, as far as the peer knows
+	packet []byte   // for segments that differ in their numbers only
+}
+
+// connect opens the kth connection from the peer.
+func (x *costRig) connect(k int) *costConn {
+	x.Helper()
+	c := &costConn{costRig: x, remote: port(ipA, uint16(1024+k)), seq: 1001}
+	syn := wire.TCP{Seq: 1000, Flags: wire.SYN, Window: 65535, Options: wire.TCPOptions{MSS: 1460, SACKPermitted: true}}
+	x.receive(tcpPacket(c.remote, port(ipB, 80), syn, nil))
+	x.out.Reset()
+	if !x.h.Transmit(x.now, x.i, x.out) {
+		x.Fatal("no SYN-ACK")
+	}
+	s, _, err := wire.ParseTCP(x.out.Bytes()[wire.EthernetLen+wire.IPv4Len:])
+	must(x, err)
+	c.ack = s.Seq.Add(1)
+	c.send(wire.ACK, nil)
+	if c.c = x.l.Accept(); c.c == nil {
+		x.Fatalf("connection %d is not there", k)
+	}
+	return c
+}
+
+// send sends a segment of the peer's in order.
+func (c *costConn) send(flags wire.Flags, text []byte) Verdict {
+	v := c.receive(tcpPacket(c.remote, port(ipB, 80), wire.TCP{Seq: c.seq, Ack: c.ack, Flags: flags, Window: 65535}, text))
+	c.seq = c.seq.Add(len(text))
 	return v
 }
 
-func rawSocket(b *testing.B, h *Host) *RawConn {
-	c, err := h.BindRaw(89)
-	return made(b, c, err)
-}
-
-func costRawBind(b *testing.B, n int) {
-	h, _ := crowded(b)
-	for range n {
-		rawSocket(b, h)
-	}
-	for b.Loop() {
-		rawSocket(b, h).Close()
-	}
-}
-
-func costRawError(b *testing.B, n int) {
-	h, i := crowded(b)
-	for range n {
-		c := rawSocket(b, h)
-		_ = c.Send(0, []byte("x"), ipA, 0)
-		drain(h, 0, i)
-	}
-	quote := ipPacket(89, ipB, ipC, make([]byte, 8), nil)
-	in := toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableProtocol}, quote))
-	for b.Loop() {
-		h.Receive(0, i, in)
+// stream is the step of a live connection: a segment of 100 octets comes, is read and acknowledged.
+func (x *costRig) stream() func() {
+	c := x.connect(60_000)
+	c.packet = tcpPacket(c.remote, port(ipB, 80), wire.TCP{Ack: c.ack, Flags: wire.ACK, Window: 65535}, make([]byte, 100))
+	return func() {
+		binary.BigEndian.PutUint32(c.packet[wire.IPv4Len+4:], uint32(c.seq))
+		if v := c.receive(c.packet); v.Kind != Delivered {
+			c.Fatal(v)
+		}
+		c.seq = c.seq.Add(100)
+		if n, _ := c.c.Discard(c.now, 100); n != 100 {
+			c.Fatalf("%d octets", n)
+		}
+		c.drain()
 	}
 }
 
-func costFrameBind(b *testing.B, n int) {
-	h, i := crowded(b)
-	bind := func() *FrameConn {
-		c, err := h.BindFrames(i, 0x88b5)
-		return made(b, c, err)
-	}
-	for range n {
-		bind()
-	}
-	for b.Loop() {
-		bind().Close()
+// finish closes a connection from the host's side, up to TIME-WAIT.
+func (c *costConn) finish() {
+	c.c.Close(c.now)
+	c.drain()
+	c.ack = c.ack.Add(1)
+	c.send(wire.ACK|wire.FIN, nil)
+	c.drain()
+	if c.c.State() != tcp.TimeWait {
+		c.Fatal(c.c.State())
 	}
 }
 
-func costFrameOther(b *testing.B, n int) {
-	h, i := crowded(b)
-	for range n {
-		c, err := h.BindFrames(i, 0x88b5)
-		made(b, c, err)
-	}
-	in := toB(ipPacket(89, ipA, ipC, nil, nil))
-	for b.Loop() {
-		h.Receive(0, i, in)
-	}
-}
-
-// member is a socket of its own on a port that has joined a group.
-func member(b *testing.B, h *Host, k int, group netip.Addr) *UDPConn {
-	u, err := h.BindUDP(port(netip.Addr{}, uint16(k)))
-	made(b, u, err)
-	return made(b, u, u.Join(0, group))
-}
-
-var aGroup = netip.AddrFrom4([4]byte{239, 1, 1, 1})
-
-func costJoin(b *testing.B, n int) {
-	h, i := crowded(b)
-	for k := range n {
-		member(b, h, 1+k, aGroup)
-	}
-	for b.Loop() {
-		member(b, h, 60_000, aGroup).Close()
-		drain(h, 0, i)
-	}
-}
-
-func costGroupOther(b *testing.B, n int) {
-	h, i := crowded(b)
-	for k := range n {
-		member(b, h, 1+k, aGroup)
-	}
-	member(b, h, 60_001, aGroup)
-	in := toGroup(aGroup, udpPacket(port(ipA, 5), port(aGroup, 60_000), nil))
-	for b.Loop() {
-		h.Receive(0, i, in)
-	}
-}
-
-func costQuery(b *testing.B, n int) {
-	h, i := crowded(b)
-	u, err := h.BindUDP(port(netip.Addr{}, 9))
-	made(b, u, err)
-	for k := range n {
-		made(b, u, u.Join(0, netip.AddrFrom4([4]byte{239, 2, byte(k >> 8), byte(k)})))
-		drain(h, 0, i)
-	}
-	msg := make([]byte, wire.IGMPLen)
-	(&wire.IGMP{Type: wire.IGMPQuery, MaxResp: 1, Group: aGroup}).Put(msg)
-	in := toGroup(aGroup, ipPacket(wire.ProtocolIGMP, ipA, aGroup, msg, func(p *wire.IPv4) { p.TTL = 1 }))
-	member(b, h, 10, aGroup)
-	for b.Loop() {
-		h.Receive(0, i, in)
-	}
-}
-
-// costDial is with all ports in use where n is more than there are.
-func costDial(b *testing.B, n int) {
-	h, _ := crowded(b)
-	dial := func() (*TCPConn, error) { return h.DialTCP(0, netip.AddrPort{}, port(ipA, 80), tcp.Config{}) }
-	for range min(n, numEphemeral) {
-		c, err := dial()
-		made(b, c, err)
-	}
-	for b.Loop() {
-		if c, err := dial(); err == nil {
-			c.Abort(0)
+// datagram is the step of a datagram that comes from the peer and is read.
+func (x *costRig) datagram(u *UDPConn) func() {
+	packet := udpPacket(port(ipA, 9), port(ipB, u.local.Port()), make([]byte, 100))
+	var buf [200]byte
+	return func() {
+		if v := x.receive(packet); v.Kind != Delivered {
+			x.Fatal(v)
+		}
+		if n, _, _ := u.Recv(buf[:]); n != 100 {
+			x.Fatalf("%d octets", n)
 		}
 	}
 }
 
-func costBind(b *testing.B, n int) {
-	h, _ := crowded(b)
-	for range min(n, numEphemeral) {
-		u, err := h.BindUDP(netip.AddrPort{})
-		made(b, u, err)
-	}
-	for b.Loop() {
-		if u, err := h.BindUDP(netip.AddrPort{}); err == nil {
-			u.Close()
+// bind is a UDP socket on any address.
+func (x *costRig) bind(p uint16) *UDPConn {
+	u, err := x.h.BindUDP(port(netip.Addr{}, p))
+	must(x, err)
+	return u
+}
+
+// answered is the step of a packet of the peer's that the host answers.
+func (x *costRig) answered(packet []byte) func() {
+	return func() {
+		if v := x.receive(packet); v.Kind != Answered {
+			x.Fatal(v)
 		}
+		x.drain()
 	}
 }
 
-func costAddresses(b *testing.B, n int) {
-	h, i := crowded(b)
-	for k := range n {
-		if err := i.AddAddr(0, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 8, byte(k >> 8), byte(k)}), 32)); err != nil {
-			b.Fatal(err)
-		}
-		drain(h, 0, i)
-	}
-	in := toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest, ID: 1}, make([]byte, 56)))
-	out := phy.NewFrame(phy.FrameSize)
-	for b.Loop() {
-		h.Receive(0, i, in)
-		out.Reset()
-		h.Transmit(0, i, out)
+// tick is the step of a timer: the host is asked for its deadline, and runs it.
+func (x *costRig) tick() func() {
+	return func() {
+		x.now = max(x.now+1, min(x.h.Deadline(), x.now+clock.Instant(time.Microsecond)))
+		x.h.Tick(x.now)
+		x.drain()
 	}
 }
 
-func costListener(b *testing.B, n int) {
-	h, _ := crowded(b)
-	for k := range n {
-		c, err := h.DialTCP(0, netip.AddrPort{}, port(ipA, uint16(80+k%8)), tcp.Config{})
-		made(b, c, err)
-	}
-	for b.Loop() {
-		l, err := h.ListenTCP(port(netip.Addr{}, 80), 1, tcp.Config{})
-		made(b, l, err).Close(0)
-	}
+// many is the kth address of a large network.
+func many(k int) netip.Addr {
+	var a [4]byte
+	binary.BigEndian.PutUint32(a[:], 11<<24+uint32(k)+1)
+	return netip.AddrFrom4(a)
 }

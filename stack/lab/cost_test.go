@@ -2,83 +2,170 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
+	"smolsh/phy"
+	"smolsh/phy/fault"
+	"smolsh/stack"
 	"smolsh/stack/clock"
 )
 
-// crowd is a switch with n hosts beside a and b. They have no addresses, so that they are silent.
-func crowd(t testing.TB, n int) (s *scene, sw *Switch) {
-	t.Helper()
-	s = &scene{TB: t, w: NewWorld()}
+// labPile is something of which a lab may have many, and what is done once for each packet beside it: see
+// stack.BenchmarkCost.
+type labPile struct {
+	name, step string
+	most       int
+	make       func(s *costScene, n int) (step func())
+}
+
+// costScene is a switch with two hosts, one of which sends datagrams to the other.
+type costScene struct {
+	testing.TB
+	w     *World
+	l     *Lab
+	r     Runner
+	sw    *Switch
+	a, b  *Host
+	ka    *Link
+	u, to *stack.UDPConn
+	buf   [200]byte
+}
+
+func newCostScene(tb testing.TB) *costScene {
+	s := &costScene{TB: tb, w: NewWorld()}
 	s.l, s.r = New(s.w, 1), NewVirtual(s.w)
-	sw = s.l.Switch("s")
-	join := func(name string, addrs ...string) *Host {
-		h := addHost(t, s.l, name, addrs...)
-		if _, err := sw.Attach(h, LinkConfig{Delay: time.Millisecond}); err != nil {
-			t.Fatal(err)
-		}
-		return h
+	s.sw = s.l.Switch("s")
+	s.a, s.ka = s.attach(0)
+	s.b, _ = s.attach(1)
+	var err error
+	if s.u, err = s.a.BindUDP(netip.AddrPortFrom(netip.Addr{}, 7)); err != nil {
+		tb.Fatal(err)
 	}
-	s.a, s.b = join("a", "10.0.0.1/24"), join("b", "10.0.0.2/24")
+	if s.to, err = s.b.BindUDP(netip.AddrPortFrom(netip.Addr{}, 7)); err != nil {
+		tb.Fatal(err)
+	}
+	s.datagram()
+	return s
+}
+
+func costAddr(k int) netip.Addr {
+	k++
+	return netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)})
+}
+
+// attach makes the kth host of the switch.
+func (s *costScene) attach(k int) (*Host, *Link) {
+	s.Helper()
+	h := addHost(s, s.l, fmt.Sprint("h", k), netip.PrefixFrom(costAddr(k), 8).String())
+	link, err := s.sw.Attach(h, LinkConfig{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return h, link
+}
+
+// crowd attaches n more hosts, each of which has said who it is.
+func (s *costScene) crowd(n int) {
 	for k := range n {
-		join(fmt.Sprintf("h%d", k))
+		s.attach(k + 2)
 	}
-	for s.w.Next() < clock.Instant(time.Hour) && s.w.Step() {
-	}
-	return s, sw
+	s.w.Kick()
+	s.w.Advance(s.w.Now() + 1)
 }
 
-// BenchmarkCost is a table of the work for one thing in a world of so many hosts. No row may grow by more than a
-// logarithm for each host.
-func BenchmarkCost(b *testing.B) {
-	for _, c := range []struct {
-		name string
-		fn   func(b *testing.B, n int)
-	}{
-		{"host made and attached to a switch, beside others", costAttach},
-		{"call of an application, hosts at rest", costCall},
-		{"datagram between two hosts of a switch, others at rest", costDatagram},
-	} {
-		for _, n := range []int{0, 1000, 10_000} {
-			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) { c.fn(b, n) })
+// datagram sends one from a to b.
+func (s *costScene) datagram() {
+	s.Helper()
+	s.r.Do(func(now clock.Instant) {
+		if err := s.u.Send(now, s.buf[:100], netip.AddrPortFrom(costAddr(1), 7)); err != nil {
+			s.Fatal(err)
 		}
+	})
+	s.w.Advance(s.w.Now() + 1)
+	if n, _, _ := s.to.Recv(s.buf[:]); n != 100 {
+		s.Fatalf("%d octets", n)
 	}
 }
 
-func costAttach(b *testing.B, n int) {
-	s, sw := crowd(b, n)
-	for k := 0; b.Loop(); k++ {
-		h := addHost(b, s.l, fmt.Sprintf("x%d", k))
-		if _, err := sw.Attach(h, LinkConfig{}); err != nil {
-			b.Fatal(err)
+var labPiles = []labPile{
+	{"hosts on a switch", "a datagram between two, by a call", 300, func(s *costScene, n int) func() {
+		s.crowd(n)
+		return s.datagram
+	}},
+	{"hosts on a switch", "a datagram between two, by an event of a host's", 300, func(s *costScene, n int) func() {
+		s.crowd(n)
+		s.to.OnEvent = func(now clock.Instant) { // it goes back and forth by itself
+			m, from, _ := s.to.Recv(s.buf[:])
+			_ = s.to.Send(now, s.buf[:m], from)
 		}
-	}
-}
-
-func costCall(b *testing.B, n int) {
-	s, _ := crowd(b, n)
-	for b.Loop() {
-		s.r.Do(func(clock.Instant) {})
-	}
-}
-
-func costDatagram(b *testing.B, n int) {
-	s, _ := crowd(b, n)
-	from, to := s.bindUDP(s.a, 5), s.bindUDP(s.b, 7)
-	var buf [10]byte
-	exchange := func() {
-		s.sendUDP(from, "x", "10.0.0.2:7")
-		for k := 0; to.NextLen() < 0; k++ {
+		s.u.OnEvent = func(now clock.Instant) {
+			m, from, _ := s.u.Recv(s.buf[:])
+			_ = s.u.Send(now, s.buf[:m], from)
+		}
+		s.ka.cfg.Delay = time.Microsecond
+		s.r.Do(func(now clock.Instant) { _ = s.u.Send(now, s.buf[:100], netip.AddrPortFrom(costAddr(1), 7)) })
+		return func() {
 			if !s.w.Step() {
-				b.Fatal("nothing arrived")
+				s.Fatal("nothing happens")
 			}
 		}
-		to.Recv(buf[:])
+	}},
+	{"labs in the world", "a datagram between two, by a call", 5000, func(s *costScene, n int) func() {
+		for k := range n {
+			addHost(s, New(s.w, uint64(k)), "x", "10.0.0.1/24")
+		}
+		return s.datagram
+	}},
+	{"rules at a link", "a datagram that none concerns", 10_000, func(s *costScene, n int) func() {
+		for range n {
+			s.ka.Faults().Add(&fault.Rule{Match: func([]byte, phy.Medium) bool { return false }, Loss: 1})
+		}
+		return s.datagram
+	}},
+	{"events scheduled", "a datagram", 50_000, func(s *costScene, n int) func() {
+		for k := range n {
+			s.w.At(clock.Instant(1000*time.Hour)+clock.Instant(k), func(clock.Instant) {})
+		}
+		return s.datagram
+	}},
+}
+
+var labCostSizes = [...]int{0, 1000, 50_000}
+
+// BenchmarkCost measures the step of each pile as stack.BenchmarkCost does. setup-ns is what making one of the pile took.
+func BenchmarkCost(b *testing.B) {
+	for _, p := range labPiles {
+		for k, n := range labCostSizes {
+			if n = min(n, p.most); k > 1 && n == min(labCostSizes[k-1], p.most) {
+				continue
+			}
+			b.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(b *testing.B) {
+				s := newCostScene(b)
+				began := time.Now()
+				step := p.make(s, n)
+				setup := time.Since(began)
+				b.ReportAllocs()
+				for b.Loop() {
+					step()
+				}
+				b.ReportMetric(float64(setup.Nanoseconds())/float64(max(1, n)), "setup-ns")
+			})
+		}
 	}
-	exchange() // the first asks everyone for the neighbour
-	for b.Loop() {
-		exchange()
+}
+
+// TestCostSteps runs each step beside a few of its pile, so that it does what it is measured for.
+func TestCostSteps(t *testing.T) {
+	for _, p := range labPiles {
+		for _, n := range [...]int{0, 20} {
+			t.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(t *testing.T) {
+				step := p.make(newCostScene(t), n)
+				for range 100 {
+					step()
+				}
+			})
+		}
 	}
 }

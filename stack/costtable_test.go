@@ -1,0 +1,97 @@
+package stack
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The table of costs is made from the benchmarks' output:
+//
+//	go test ./stack ./stack/lab -run '^$' -bench '^BenchmarkCost$' >cost.txt
+//	go test ./stack -run '^TestCostTable$' -cost.table $PWD/cost.txt
+var costOutput = flag.String("cost.table", "", "write the table of docs/performance.md from the benchmarks' output in `file`")
+
+const (
+	costDocument = "../docs/performance.md"
+	costBegin    = "<!-- cost: begin -->\n"
+	costEnd      = "<!-- cost: end -->\n"
+	// costGrowth is how many times as much a step may cost beside many as beside none before the table marks it. 50,000
+	// have a logarithm of 16, but nothing but a heap's work has it as a factor; caches that miss make up for the most.
+	costGrowth = 4
+)
+
+// TestCostTable writes the table of costs where it is told to, and otherwise holds it to have a row for each pile.
+func TestCostTable(t *testing.T) {
+	doc, err := os.ReadFile(costDocument)
+	must(t, err)
+	before, rest, ok := strings.Cut(string(doc), costBegin)
+	table, after, ok2 := strings.Cut(rest, costEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no table of costs", costDocument)
+	}
+	if *costOutput != "" {
+		must(t, os.WriteFile(costDocument, []byte(before+costBegin+costTable(t, *costOutput)+costEnd+after), 0o644))
+		return
+	}
+	for _, p := range piles {
+		if !strings.Contains(table, "| "+p.name+" | "+p.step+" |") {
+			t.Errorf("%s has no row for %s: %s", costDocument, p.name, p.step)
+		}
+	}
+}
+
+// costTable is the table of a benchmarks' output, in its order.
+func costTable(t *testing.T, file string) string {
+	f, err := os.Open(file)
+	must(t, err)
+	defer f.Close()
+	type cell struct {
+		n  int
+		ns float64
+	}
+	var order []string
+	rows := map[string][]cell{}
+	line := regexp.MustCompile(`^BenchmarkCost/(.*): ?(.*)/(\d+)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op`)
+	for in := bufio.NewScanner(f); in.Scan(); {
+		m := line.FindStringSubmatch(in.Text())
+		if m == nil {
+			continue
+		}
+		name := strings.ReplaceAll(m[1]+" | "+strings.TrimPrefix(m[2], "_"), "_", " ")
+		n, _ := strconv.Atoi(m[3])
+		ns, _ := strconv.ParseFloat(m[4], 64)
+		if rows[name] == nil {
+			order = append(order, name)
+		}
+		rows[name] = append(rows[name], cell{n, ns})
+	}
+	var b strings.Builder
+	b.WriteString("| Of what there are many | What is done once | beside none | beside some | beside many | times |\n|---|---|---|---|---|---|\n")
+	for _, name := range order {
+		row := rows[name]
+		first, last, some := row[0], row[len(row)-1], ""
+		if len(row) > 2 {
+			some = thousands(row[1].n) + ": " + nanoseconds(row[1].ns)
+		}
+		times := fmt.Sprintf("%.1f", last.ns/first.ns)
+		if last.ns > costGrowth*first.ns {
+			times = "**" + thousands(int(last.ns/first.ns+0.5)) + "**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s: %s | %s |\n", name, nanoseconds(first.ns), some, thousands(last.n), nanoseconds(last.ns), times)
+	}
+	return b.String()
+}
+
+// nanoseconds is a time as the table has it.
+func nanoseconds(ns float64) string {
+	if ns >= 10_000 {
+		return fmt.Sprintf("%.0f µs", ns/1000)
+	}
+	return thousands(int(ns+0.5)) + " ns"
+}

@@ -81,7 +81,7 @@ func TestHostile(t *testing.T) {
 		return
 	}
 	from, to := uint64(1), uint64(2500)
-	if testing.Short() {
+	if testing.Short() || raced {
 		to = 500
 	}
 	switch {

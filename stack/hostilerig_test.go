@@ -111,11 +111,11 @@ func (r *rig) logf(format string, args ...any) {
 // receive gives the host the frame in r.rx.
 func (r *rig) receive(i *Iface) {
 	if r.log != nil {
-		r.logf("< %s %+v %x", i.name, r.rx.Offload, r.rx.Bytes())
+		r.logf("< %s %s", i.name, describe(i, r.rx))
 	}
 	v := r.h.Receive(r.now, i, r.rx)
 	if r.log != nil {
-		r.logf("  %v", v)
+		r.logf("    %v", v)
 	}
 	r.frames++
 	if r.strict || r.frames-r.checked >= hostileEvery {
@@ -145,7 +145,7 @@ func (r *rig) transmitted(i *Iface) {
 	r.sent++
 	r.tx.Own()
 	if r.log != nil {
-		r.logf("> %s %x", i.name, r.tx.Bytes())
+		r.logf("> %s %s", i.name, describe(i, r.tx))
 	}
 	why := drop.None
 	if r.deaf > 0 && r.deaf%4 == 0 {

@@ -136,7 +136,7 @@ func (r *rig) lie(t *talk, d *decisions) {
 		r.rx.Offload.GSOSize = uint16(1 + d.byte()) // a super-segment
 	}
 	if r.log != nil {
-		r.logf("  seq %+d ack %+d of the host's %d..%d, window %d, %v, %d octets", seq.Sub(t.theirs), ack.Sub(t.nxt), t.una, t.nxt, window, flags, text)
+		r.logf("  seq is %+d of what the host expects, ack %+d of what it has sent, of which %d octets are out", seq.Sub(t.theirs), ack.Sub(t.nxt), t.nxt.Sub(t.una))
 	}
 	r.receive(t.iface)
 	if flags&(wire.SYN|wire.RST) == 0 && seq == t.theirs {

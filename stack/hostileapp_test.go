@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -91,7 +92,32 @@ func (a *application) dial(r *rig, d *decisions) {
 	}
 	c, err := r.h.DialTCP(r.now, local, netip.AddrPortFrom(to, d.port()), a.config(d))
 	if err == nil {
+		a.attend(r, c, d)
 		add(&a.conns, c, func(c *TCPConn) { c.Abort(r.now) })
+	}
+}
+
+// attend has a connection used whenever something happens to it, from within the host's calls: it is read, what it
+// brings is sent back, or it is closed. Two ends of this host's that send back would never come to an end.
+func (a *application) attend(r *rig, c *TCPConn, d *decisions) {
+	how := d.pick(6)
+	if how == 0 || r.h.isOwn(c.remote.Addr()) {
+		return
+	}
+	var buf [500]byte
+	c.OnEvent = func(now clock.Instant) {
+		n, err := c.Read(now, buf[:])
+		switch {
+		case how == 2 && n > 0:
+			k, _ := c.Write(now, buf[:n])
+			a.written += k
+		case how == 3 && err != nil:
+			c.Close(now)
+		case how == 4:
+			_ = c.CloseWrite(now)
+		case how == 5 && n > 0:
+			c.Abort(now)
+		}
 	}
 }
 
@@ -106,6 +132,13 @@ func (a *application) listen(r *rig, d *decisions) {
 		local = hostileOwn[d.below(len(hostileOwn))]
 	}
 	if l, err := r.h.ListenTCP(port(local, d.port()), 1+d.below(8), a.config(d)); err == nil {
+		if d.one(3) {
+			l.OnEvent = func(now clock.Instant) {
+				for c := l.Accept(); c != nil; c = l.Accept() {
+					c.Close(now)
+				}
+			}
+		}
 		add(&a.listeners, l, func(l *TCPListener) { l.Close(r.now) })
 	}
 }
@@ -118,6 +151,7 @@ func (a *application) accept(r *rig, d *decisions) {
 			continue
 		}
 		if c := l.Accept(); c != nil {
+			a.attend(r, c, d)
 			add(&a.conns, c, func(c *TCPConn) { c.Close(r.now) })
 		}
 	}
@@ -178,6 +212,9 @@ func (a *application) open(r *rig, d *decisions) {
 			local = hostileOwn[d.below(len(hostileOwn))]
 		}
 		if u, err := h.BindUDP(port(local, d.port())); err == nil {
+			if d.one(4) {
+				u.OnEvent = func(clock.Instant) { u.Close() } // even while others have the datagram before them
+			}
 			add(&a.udp, u, (*UDPConn).Close)
 		}
 	case 2:

@@ -221,9 +221,9 @@ func (r *rig) echo(d *decisions) {
 func (r *rig) arp(d *decisions) {
 	k := d.below(len(hostileStations))
 	a := wire.ARP{
-		Op: wire.ARPReply, SenderHW: stationMAC(k), SenderIP: hostileStations[k], TargetHW: macB, TargetIP: hostileOwn[0],
+		Op: wire.ARPReply, SenderHW: stationMAC(k), SenderIP: hostileStations[k], TargetHW: r.ifaces[0].mac, TargetIP: hostileOwn[0],
 	}
-	dst := macB
+	dst := r.ifaces[0].mac
 	if d.one(2) {
 		a.Op = wire.ARPRequest
 	}
@@ -240,7 +240,7 @@ func (r *rig) arp(d *decisions) {
 	case 254:
 		a.SenderIP, a.TargetIP = netip.IPv4Unspecified(), hostileProbes[d.below(len(hostileProbes))].Addr()
 	case 253:
-		a.SenderHW = macB
+		a.SenderHW = r.ifaces[0].mac
 	}
 	r.putARP(dst, a, a.SenderHW)
 	r.receive(r.ifaces[0])
@@ -337,7 +337,9 @@ func (r *rig) noise(d *decisions) {
 
 // mood changes what the peer does by itself.
 func (r *rig) mood(d *decisions) {
-	switch d.below(6) {
+	switch d.below(7) {
+	case 6:
+		r.peer.cross = !r.peer.cross
 	case 0:
 		r.peer.acks = !r.peer.acks
 	case 1:
@@ -354,9 +356,11 @@ func (r *rig) mood(d *decisions) {
 // change does something to an interface.
 func (r *rig) change(d *decisions) {
 	i := r.ifaces[d.below(2)]
-	k, what := d.below(len(hostileStations)), d.below(10)
+	k, what := d.below(len(hostileStations)), d.below(11)
 	r.resized = r.resized || what == 0 || what == 1 || what == 3
 	switch what {
+	case 10:
+		_ = i.SetMAC(r.now, wire.HardwareAddr{2, 0, 0, 0, 0, byte(2 + 2*d.below(2))})
 	case 0:
 		_ = i.SetMTU(minMTU + d.uint16()%(maxMTU-minMTU))
 	case 1:
@@ -393,13 +397,20 @@ var (
 
 // changeHost does something to the host.
 func (r *rig) changeHost(d *decisions) {
-	switch d.below(6) {
+	switch d.below(8) {
 	case 0, 1:
 		if r.cancel == nil {
 			r.listenToEvents()
 		} else {
 			r.cancel()
 			r.cancel = nil
+		}
+	case 6:
+		r.cancelObserve = append(r.cancelObserve, r.h.Observe(func(*PacketEvent) {}))
+	case 7:
+		if n := len(r.cancelObserve); n > 0 {
+			r.cancelObserve[n-1]()
+			r.cancelObserve = r.cancelObserve[:n-1]
 		}
 	case 2:
 		r.h.SetForwarding(d.one(2))

@@ -34,6 +34,7 @@ type peer struct {
 	mute   bool
 	still  bool // it answers no ARP requests
 	rude   bool // it answers no SYN
+	cross  bool // it answers a SYN by a SYN of its own
 	acks   bool // it acknowledges what it hears
 	last   [128]byte
 	lastN  int
@@ -61,8 +62,8 @@ func (p *peer) hear(r *rig, i *Iface, f *phy.Frame) {
 	}
 	p.lastN, p.from = copy(p.last[:], b), i
 	ip, payload, err := wire.ParseIPv4(b)
-	if err != nil || ip.Protocol != wire.ProtocolTCP || ip.IsFragment() {
-		return
+	if err != nil || ip.Protocol != wire.ProtocolTCP || ip.IsFragment() || ip.TTL != replyTTL {
+		return // what the host only forwards is the peer's own
 	}
 	if s, text, err := wire.ParseTCP(payload); err == nil {
 		p.hearTCP(r, i, &ip, &s, len(text))
@@ -77,7 +78,7 @@ func (p *peer) hearARP(r *rig, i *Iface, b []byte) {
 	for k, a := range hostileStations {
 		if a == q.TargetIP {
 			mac := stationMAC(k)
-			r.putARP(macB, wire.ARP{Op: wire.ARPReply, SenderHW: mac, SenderIP: a, TargetHW: macB, TargetIP: q.SenderIP}, mac)
+			r.putARP(i.mac, wire.ARP{Op: wire.ARPReply, SenderHW: mac, SenderIP: a, TargetHW: i.mac, TargetIP: q.SenderIP}, mac)
 			r.receive(i)
 		}
 	}
@@ -131,6 +132,9 @@ func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
 	case s.Flags.Has(wire.SYN | wire.ACK):
 		r.sendTCP(t, wire.ACK, t.ours, t.nxt, 65535, p.stampOf(t), 0)
 		t.una = t.nxt
+	case s.Flags.Has(wire.SYN) && p.cross && t.una == s.Seq: // both open at the same time
+		r.sendTCP(t, wire.SYN, t.ours, 0, 65535, p.offer(t), 0)
+		t.ours, t.una = t.ours.Add(1), t.nxt
 	case s.Flags.Has(wire.SYN):
 		r.sendTCP(t, wire.SYN|wire.ACK, t.ours, t.nxt, 65535, p.offer(t), 0)
 		t.ours, t.una = t.ours.Add(1), t.nxt

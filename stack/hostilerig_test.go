@@ -34,9 +34,11 @@ type rig struct {
 	deaf    int        // frames of the host's that the peer is not going to hear
 	cancel  func()     // ends the subscription to events; nil without
 	told    int        // events
-	most    [numLimits]int
-	log     *strings.Builder // what happens, for people; nil: nobody wants to know
-	err     error            // the first thing that was wrong
+
+	cancelObserve []func() // end the subscriptions to frames
+	most          [numLimits]int
+	log           *strings.Builder // what happens, for people; nil: nobody wants to know
+	err           error            // the first thing that was wrong
 }
 
 const (

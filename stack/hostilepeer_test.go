@@ -38,6 +38,7 @@ type peer struct {
 	acks   bool // it acknowledges what it hears
 	last   [128]byte
 	lastN  int
+	forged [wire.IPv4Len + wire.UDPLen]byte
 	from   *Iface // by which the last packet came
 }
 

@@ -195,11 +195,28 @@ func (r *rig) lyingOptions(t *talk, flags wire.Flags, d *decisions) wire.TCPOpti
 	return o
 }
 
-// quote makes an ICMP error about the packet that the host sent last, as it was or with changes.
+// forged is a datagram from a port of the host's that it has hardly sent, to a station or to anybody.
+func (r *rig) forged(i *Iface, d *decisions) []byte {
+	dst := hostileStations[d.below(len(hostileStations))]
+	if d.one(2) {
+		dst = many(d.below(16))
+	}
+	b := r.peer.forged[:]
+	h := wire.IPv4{TTL: 3, Protocol: wire.ProtocolUDP, Src: i.addr(), Dst: dst, PayloadLen: max(0, i.mru()-wire.IPv4Len-d.byte())}
+	h.Put(b)
+	binary.BigEndian.PutUint16(b[wire.IPv4Len:], d.port())
+	binary.BigEndian.PutUint16(b[wire.IPv4Len+2:], d.port())
+	return b
+}
+
+// quote makes an ICMP error about the packet that the host sent last, as it was or with changes, or about a forged one.
 func (r *rig) quote(i *Iface, d *decisions) {
 	quoted := r.peer.last[:r.peer.lastN]
 	if r.peer.from != nil {
 		i = r.peer.from
+	}
+	if d.one(3) {
+		quoted = r.forged(i, d)
 	}
 	n := max(0, len(quoted)-d.below(2)*d.byte())
 	src, dst := hostileStations[d.pick(len(hostileStations))], i.addr()

@@ -11,11 +11,11 @@ import (
 )
 
 // Rest returns an error that names the first thing the host still holds; nil means that the host is at rest. Every
-// host must come to rest once all sockets are closed, all address probes are decided and time has run out, that is
-// once Tick has run until Deadline is clock.Never. An interface that carries no packets must be asked to Transmit, too.
+// host must come to rest once all sockets are closed, all address probes are decided and time has run out: Tick and
+// Transmit have been called until Deadline is clock.Never.
 //
-// What the user has set up is no leak: interfaces, addresses, routes, PERMANENT neighbours, subscriptions of Events
-// and Observe. Caches that outlive their use must be within their bounds: neighbours, paths, spare storage.
+// Rest allows the configuration: interfaces, addresses, routes, PERMANENT neighbours, and the subscriptions of Events
+// and Observe. Caches outlive their use, so Rest holds them to their bounds: neighbours, paths, spare storage.
 func (h *Host) Rest() error {
 	for _, check := range [...]func() error{h.restSockets, h.restTCP, h.restTimers, h.restEvents, h.restStorage, h.restPaths} {
 		if err := check(); err != nil {
@@ -151,8 +151,8 @@ func (i *Iface) rest() error {
 }
 
 // AbortAll ends every socket and every address probe at once, as an operating system does for programs that are killed:
-// it aborts connections by RST and loses what waits to be read. Segments and reports that follow from it are then
-// pending, so the caller lets the host transmit.
+// it aborts connections by RST and loses their unread data. Resets and IGMP leave messages are then pending, so the caller
+// has the host transmit.
 func (h *Host) AbortAll(now clock.Instant) {
 	listeners := make([]*TCPListener, 0, len(h.listeners))
 	for _, l := range h.listeners {

@@ -36,7 +36,8 @@ func (l *Lab) Rest() error {
 	return nil
 }
 
-// Rest is Lab.Rest for every lab of the world, and names what the world itself still has to do.
+// Rest is Lab.Rest for every lab of the world. Its error also names events that are scheduled and hosts that may have
+// frames to send.
 func (w *World) Rest() error {
 	for _, l := range w.labs {
 		if err := l.Rest(); err != nil {
@@ -55,8 +56,8 @@ func (w *World) Rest() error {
 	return nil
 }
 
-// Drain aborts every socket of every host and runs at most so many events, until nothing is left to happen. The error
-// names what is still held then, or says that events go on.
+// Drain aborts every socket of every host and runs at most the given number of events, until none is scheduled. It
+// returns the error of Rest, or one that says that events go on.
 func (w *World) Drain(events int) error {
 	for _, h := range w.hosts {
 		h.AbortAll(w.now)

@@ -19,7 +19,6 @@ type talk struct {
 	stamp         uint32         // the last timestamp of the host's
 	clock         uint32         // ours
 	stamps, sack  bool           // agreed on, or offered by the host
-	early         wire.SACKBlock // of the host's numbers, what has come beyond a gap
 }
 
 // numTalks is how many connections the peer remembers.

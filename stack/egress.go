@@ -219,6 +219,9 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		return drop.NoRoute
 	}
 	i := p.iface
+	if b := f.Bytes(); len(b) > i.MTU() {
+		wire.JoinIPv4(b, int(b[0]&15)*4) // without "don't fragment": nobody would make it again, and shorter
+	}
 	var hw wire.HardwareAddr
 	if i.caps.Medium == phy.MediumEthernet {
 		e := i.neigh.Resolve(now, p.next, true)

@@ -166,14 +166,18 @@ func (r *rig) transmitted(i *Iface) {
 	}
 }
 
-// fits holds a packet of the host's to the MTU. One that was made before the MTU changed may be longer. So may an ICMP
-// error, which may have 576 octets on any link, an echo reply to a request of a wider link, and on links so narrow that
-// nobody has them a segment that is left to the device to cut.
+// fits holds a packet of the host's to the MTU, and those that the device will cut from it. One that was made before the
+// MTU changed may be longer.
 func (r *rig) fits(i *Iface) {
-	b := r.tx.Bytes()[i.headerLen():]
-	narrow := len(b) > wire.IPv4Len && wire.Protocol(b[9]) == wire.ProtocolICMP || i.caps.MaxGSO > 0 && i.mru() < 128
-	if len(b) > i.mru() && r.tx.Offload.GSOSize == 0 && !r.resized && !narrow {
-		r.fail("a packet of %d octets on %s, whose MTU is %d: %x", len(b), i.name, i.mru(), b)
+	b, size := r.tx.Bytes()[i.headerLen():], int(r.tx.Offload.GSOSize)
+	n := len(b)
+	if ip, segment, err := wire.ParseIPv4(b); size > 0 && err == nil && ip.Protocol == wire.ProtocolTCP {
+		if _, text, err := wire.ParseTCP(segment); err == nil {
+			n -= max(0, len(text)-size)
+		}
+	}
+	if n > i.mru() && !r.resized {
+		r.fail("a packet of %d octets on %s, whose MTU is %d: %x", n, i.name, i.mru(), b)
 	}
 }
 

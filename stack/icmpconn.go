@@ -23,9 +23,11 @@ const numIDs = 1 << 16
 // BindICMP returns a socket for an identifier; 0 is a free one. ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
-		h.icmpIDs.add(0, numIDs) // which is none
 		free, ok := h.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
-		if !ok {
+		if ok && free == 0 { // which is none
+			free, ok = h.icmpIDs.free(1, numIDs, nil)
+		}
+		if !ok || free == 0 {
 			return nil, ErrNoPorts
 		}
 		id = uint16(free)
@@ -104,11 +106,7 @@ func (c *ICMPConn) Close() {
 		return
 	}
 	delete(c.table, c.ident)
-	h := c.host
-	if h.icmpByID[c.ident] == nil {
+	if h := c.host; h.icmpByID[c.ident] == nil {
 		h.icmpIDs.remove(int(c.ident))
-	}
-	if len(h.icmpByID) == 0 {
-		h.icmpIDs.remove(0)
 	}
 }

@@ -107,10 +107,10 @@ func (i *Iface) Medium() phy.Medium { return i.caps.Medium }
 // MAC is the interface's hardware address; zero on a medium without.
 func (i *Iface) MAC() wire.HardwareAddr { return i.mac }
 
-// MTU is the longest packet to be sent, in octets: what SetMTU said, or the device's.
+// MTU is the longest packet to be sent, in octets: what SetMTU said, but no more than the device's.
 func (i *Iface) MTU() int {
 	if i.mtu != 0 {
-		return i.mtu
+		return min(i.mtu, i.mru())
 	}
 	return i.mru()
 }

@@ -33,7 +33,7 @@ var notHeld = map[string]string{
 	"Host.rxSeg": "the last segment, whose frame is its caller's", "Host.txSeg": "the last segment", "Heap.order": "a number",
 
 	"Iface.host": "its host", "Iface.name": "configuration", "Iface.caps": "configuration", "Iface.mac": "configuration", "Iface.mtu": "configuration",
-	"Iface.addrs": "configuration", "Iface.index": "configuration", "Iface.loop": "configuration", "Iface.hidden": "configuration",
+	"Iface.addrs": "configuration", "Iface.subnets": "configuration", "Iface.defended": "an instant for each of its own addresses, at most", "Iface.index": "configuration", "Iface.loop": "configuration", "Iface.hidden": "configuration",
 	"Iface.up": "configuration", "Iface.off": "configuration", "Iface.linkDown": "configuration", "Iface.igmpV1": "an instant",
 	"Iface.neigh": "a cache of its own, which TestRestNames covers", "Iface.tcpTurn": "a flag",
 	"Iface.rxPackets": "it only grows", "Iface.rxBytes": "it only grows", "Iface.rxDropped": "it only grows",

@@ -12,7 +12,7 @@ import (
 // Segment sizes, in octets of payload.
 const (
 	defaultMSS = 536 // when the peer says nothing (RFC 9293 §3.7.1)
-	minMSS     = 48  // below it a peer's option is an attack on our packet rate
+	minMSS     = 48  // below it a peer's option is an attack on our packet rate; a link may have less
 	maxMSS     = 65535 - 40
 )
 
@@ -165,9 +165,9 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 		cfg = Shared(*cfg)
 	}
 	if cfg.MSS > 0 {
-		mss = min(mss, cfg.MSS)
+		mss = min(mss, max(cfg.MSS, minMSS))
 	}
-	mss = max(mss, minMSS)
+	mss = max(mss, minPath)
 	c := &Conn{cfg: cfg, hooks: h, sack: !cfg.NoSACK}
 	c.snd = send{
 		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss, smallEnd: iss,

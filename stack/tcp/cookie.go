@@ -19,13 +19,13 @@ const (
 // NewListen's.
 func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segment) wire.TCP {
 	if cfg.MSS > 0 {
-		mss = min(mss, cfg.MSS)
+		mss = min(mss, max(cfg.MSS, minMSS))
 	}
 	r := wire.TCP{
 		SrcPort: s.DstPort, DstPort: s.SrcPort, Seq: iss, Ack: s.Seq.Add(1), Flags: wire.SYN | wire.ACK,
 		Window: uint16(min(cfg.recvStart(), 0xffff)),
 	}
-	r.Options.MSS = uint16(min(max(mss, minMSS), 0xffff))
+	r.Options.MSS = uint16(min(max(mss, minPath), 0xffff))
 	if !s.Options.HasTimestamps || cfg.NoTimestamps {
 		return r
 	}

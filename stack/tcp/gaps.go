@@ -114,12 +114,12 @@ func (g *gaps) reports() int {
 // (RFC 2018 §3), than the packet takes, and beside text no more than half of the packet. On a link with the least
 // MTU the blocks would leave no room for a single octet of text.
 func (c *Conn) maxBlocks(text bool) int {
-	most, room := 4, int(c.snd.room)
+	most, room := 4, min(int(c.snd.room), c.snd.mss)
 	if c.ts.on {
 		most = 3
 	}
 	if text {
-		room = min(room, c.snd.mss) / 2
+		room /= 2
 	}
 	return max(0, min(most, (room-4)/8))
 }

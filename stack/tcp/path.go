@@ -72,16 +72,12 @@ func (c *Conn) MaxSegment() int {
 	return int(c.snd.most)
 }
 
-// fit is how much payload a segment of that size carries beside the options that each has.
+// fit is how much payload a segment of that size carries beside the options that each has: 16 octets at least.
 func (c *Conn) fit() int {
-	n, least := c.size(), minMSS
-	if c.path != nil {
-		least = min(least, minPath-stampLen)
-	}
 	if c.ts.on {
-		n -= stampLen // RFC 6691: an MSS counts no options
+		return c.size() - stampLen // RFC 6691: an MSS counts no options
 	}
-	return max(n, least)
+	return c.size()
 }
 
 // refit follows a change of the size. The congestion window stays: it counts octets.

@@ -112,7 +112,7 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	if o.MSS != 0 {
 		mss = int(o.MSS)
 	}
-	mss = max(minMSS, min(mss, int(r.mss)))
+	mss = min(max(mss, minMSS), int(r.mss))
 	if o.HasWindowScale {
 		c.snd.wscale = min(o.WindowScale, 14)
 	} else {

@@ -23,6 +23,7 @@ type editor struct {
 	rl      *readline.Instance
 	onWidth func() // tells readline that the width has changed
 	resized atomic.Bool
+	opening atomic.Int32 // what is awaited before keys are let in; 0 for nothing
 	prompt  string
 	before  string       // earlier lines of what is being typed
 	typed   atomic.Int32 // runes in the line
@@ -37,7 +38,7 @@ func newEditor(sh *Shell) (*editor, error) {
 	e := &editor{sh: sh, in: in}
 	raw := &rawMode{fd: int(sh.cfg.Stdin.Fd()), then: func() { sh.s.Begin() }}
 	e.rl, err = readline.NewEx(&readline.Config{
-		Stdin: in, Stdout: sh.cfg.Stdout, Stderr: sh.cfg.Stdout,
+		Stdin: in, Stdout: shownWriter{e}, Stderr: sh.cfg.Stdout,
 		InterruptPrompt: "^C", EOFPrompt: "^D", HistoryLimit: maxEntries + 1, DisableAutoSaveHistory: true, HistorySearchFold: true,
 		AutoComplete: e, Listener: e, Painter: e,
 		FuncGetWidth:        sh.width,
@@ -53,6 +54,24 @@ func newEditor(sh *Shell) (*editor, error) {
 	sh.screen.wake = in.poke
 	e.setHistory()
 	return e, nil
+}
+
+// Readline's loop takes the keys while the caller of Readline still shows the prompt, and both touch the line, which
+// that loop empties without readline's lock. So no key is let in before the prompt is painted, and written.
+const (
+	openAtPaint = 1 + iota
+	openAtWrite
+)
+
+// shownWriter is the terminal as readline writes to it.
+type shownWriter struct{ e *editor }
+
+func (w shownWriter) Write(p []byte) (int, error) {
+	n, err := w.e.sh.cfg.Stdout.Write(p)
+	if w.e.opening.CompareAndSwap(openAtWrite, 0) {
+		w.e.in.want(true)
+	}
+	return n, err
 }
 
 func (e *editor) close() {
@@ -84,8 +103,9 @@ func (e *editor) line(prompt, begin, before string) (line, block string, err err
 	if begin != "" {
 		e.rl.Operation.SetBuffer(toRunes.Replace(begin))
 	}
-	e.in.want(true)
+	e.opening.Store(openAtPaint)
 	line, err = e.rl.Readline()
+	e.opening.Store(0)
 	e.in.want(false)
 	io.WriteString(e.sh.cfg.Stdout, pasteOff)
 	e.sh.screen.end()
@@ -139,6 +159,7 @@ func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 
 // Paint is readline.Painter's: how the line is shown, a column per rune.
 func (e *editor) Paint(line []rune, _ int) []rune {
+	e.opening.CompareAndSwap(openAtPaint, openAtWrite)
 	out := line
 	for i, r := range line {
 		if r < runeRedraw || r >= runeLast {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,8 @@ func startSized(t *testing.T, kind string, width, rows int, env ...string) *term
 	x := &terminal{t: t, screen: newEmulator(width), prompt: kind + "> "}
 	x.more.L = &x.mu
 	x.cmd = exec.Command(os.Args[0])
+	races := filepath.Join(t.TempDir(), "race") // what the race detector says of the shell, where it is built with it
+	env = append(env, "GORACE=log_path="+races)
 	x.cmd.Env = append([]string{"SMOLSH_TEST_SHELL=" + kind, "TERM=xterm", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
 	var err error
 	if x.pty, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: uint16(rows), Cols: uint16(width)}); err != nil {
@@ -119,6 +122,10 @@ func startSized(t *testing.T, kind string, width, rows int, env ...string) *term
 		x.cmd.Process.Kill()
 		x.cmd.Wait()
 		x.pty.Close()
+		if found, _ := filepath.Glob(races + ".*"); len(found) > 0 {
+			said, _ := os.ReadFile(found[0])
+			t.Errorf("%s", said)
+		}
 	})
 	go x.read()
 	x.waitFor("the prompt", func(s string) bool { return lastLine(s) == strings.TrimRight(x.prompt, " ") })

@@ -201,6 +201,27 @@ func (s *Session) reportTask(t *task) {
 	if s.trouble(fmt.Sprintf("task %d (%s)", t.id, t.name), t.err) {
 		return
 	}
+	held := 0
+	if t.server != nil {
+		say := false
+		if say, held = t.server.take(t.world().Now(), t.err); !say {
+			return
+		}
+	}
 	s.out.flush()
-	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n", t.id, t.name, s.report(t.err))
+	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.id, t.name, s.report(t.err), alsoHeld(held))
+}
+
+// alsoHeld is the line about errors that were counted before the one that was said.
+func alsoHeld(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "  and before it " + moreHandlers(n) + " of the same server failed\n"
+}
+
+// firstLine is what an error's report begins with.
+func (s *Session) firstLine(err error) string {
+	line, _, _ := strings.Cut(s.report(err), "\n")
+	return line
 }

@@ -20,6 +20,7 @@ type kernelServer struct {
 	task  *task
 	conns []*kernelConn
 	loops int // datagrams that were not answered, since a service had sent them
+	said  complaints
 }
 
 func (v *kernelServer) String() string {
@@ -106,7 +107,7 @@ func (v *kernelServer) acceptAll(t *task, fn starlark.Value) error {
 			return err
 		}
 		v.conns = append(v.conns, conn)
-		v.k.s.spawn(fmt.Sprintf("kernel %s %s", v.proto, conn.remote), t.host, func(h *task) (starlark.Value, error) {
+		h := v.k.s.spawn(fmt.Sprintf("kernel %s %s", v.proto, conn.remote), t.host, func(h *task) (starlark.Value, error) {
 			var err error
 			if kind, ok := fn.(handler); ok {
 				err = conn.serve(h, kind)
@@ -120,6 +121,7 @@ func (v *kernelServer) acceptAll(t *task, fn starlark.Value) error {
 			v.forget(conn)
 			return nil, err
 		})
+		h.server = &v.said
 	}
 }
 
@@ -175,8 +177,10 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 		default:
 			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
 			if err != nil && t.fail == nil {
-				v.k.s.out.flush()
-				fmt.Fprintf(v.k.s.cfg.Stderr, "%v: %s\n", v, v.k.s.report(err))
+				if say, held := v.said.take(v.k.s.home.Now(), err); say {
+					v.k.s.out.flush()
+					fmt.Fprintf(v.k.s.cfg.Stderr, "%v: %s\n%s", v, v.k.s.report(err), alsoHeld(held))
+				}
 				continue
 			}
 			if r == nil || r == starlark.None {

@@ -39,9 +39,10 @@ type server struct {
 	task  *task              // accepts; nil where the owner does
 	conns []*stack.TCPConn   // being served; on the owner
 	tasks map[*task]struct{} // run Starlark handlers
-	err   error              // the last of a handler
-	ended bool               // accepts no more
-	gone  bool               // and serves nobody any more
+	said  complaints
+	err   error // the last of a handler
+	ended bool  // accepts no more
+	gone  bool  // and serves nobody any more
 }
 
 func (v *server) String() string        { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
@@ -197,6 +198,7 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 			v.s.settleServers()
 			return nil, err
 		})
+		h.server = &v.said
 		v.tasks[h] = struct{}{}
 	}
 }
@@ -278,9 +280,12 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 // complain tells of a handler's error that ends nothing.
 func (v *server) complain(err error) {
 	v.err = err
-	if !v.s.trouble(v.String(), err) {
+	if v.s.trouble(v.String(), err) {
+		return
+	}
+	if say, held := v.said.take(v.h.w.Now(), err); say {
 		v.s.out.flush()
-		fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n", v, v.s.report(err))
+		fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n%s", v, v.s.report(err), alsoHeld(held))
 	}
 }
 
@@ -322,6 +327,7 @@ func (s *Session) settleServers() {
 			continue
 		}
 		v.gone = true
+		v.said.rest(s, v.String())
 		v.h.w.servers--
 		s.serving = slices.DeleteFunc(s.serving, func(u *server) bool { return u == v })
 		s.changed()

@@ -314,6 +314,9 @@ func (s *Session) Close() error {
 			first = err
 		}
 	}
+	for _, v := range s.serving {
+		v.said.rest(s, v.String())
+	}
 	EndCommands()
 	s.out.close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {

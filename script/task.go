@@ -59,6 +59,7 @@ type task struct {
 	joiners  int
 	counted  map[*hostValue]map[string]uint64 // counters when the task last asked for increments
 	reported bool
+	server   *complaints // of the server whose handler it runs; nil for other tasks
 }
 
 // sched passes the baton. The baton's holder is the one goroutine that may touch Starlark values;

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"smolsh/stack/clock"
@@ -10,24 +11,41 @@ import (
 // complainEvery is how often a server says that its handlers fail. A peer can make each of them fail.
 const complainEvery = 10 * time.Second
 
-// complaints are the errors of a server's handlers: the first is said, those of the next seconds are counted.
+// complaints are the errors of a server's handlers: the first of each kind is said, those of the next seconds are
+// counted.
 type complaints struct {
-	said bool
-	at   clock.Instant // when the last one was said
-	held int           // those counted since
-	last error         // of them
+	said map[string]bool // kinds, by kindOf, since at
+	at   clock.Instant   // when the first of them was said
+	held int             // those counted since
+	last error           // of them
+}
+
+// maxComplaints is how many kinds of errors are said at a time: a peer may have its words in them.
+const maxComplaints = 4
+
+// kindOf is an error's text without its numbers, which tell one connection's from another's.
+func kindOf(err error) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, err.Error())
 }
 
 // take reports whether an error is to be said now, and how many were counted before it.
 func (k *complaints) take(now clock.Instant, err error) (say bool, held int) {
-	if k.said && now.Sub(k.at) < complainEvery {
-		k.held++
-		k.last = err
-		return false, 0
+	if now.Sub(k.at) >= complainEvery || len(k.said) == 0 {
+		k.said, k.at = map[string]bool{}, now
 	}
-	held = k.held
-	k.said, k.at, k.held, k.last = true, now, 0, nil
-	return true, held
+	if kind := kindOf(err); !k.said[kind] && len(k.said) < maxComplaints {
+		held, k.held, k.last = k.held, 0, nil
+		k.said[kind] = true
+		return true, held
+	}
+	k.held++
+	k.last = err
+	return false, 0
 }
 
 // rest says how many were counted and not said, at the end.

@@ -61,7 +61,7 @@ func testShell(wall bool) int {
 	}
 	sh := New(Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: prompt, History: HistoryFile()})
 	s := script.New(script.Config{Runner: runner, Lab: l, Local: local, Peer: peer, Seed: 1,
-		Size: sh.size, Stdout: sh.Stdout(), Stderr: sh.Stderr(), Interactive: true, Heading: Heading})
+		Size: sh.size, Stdout: sh.Stdout(), Stderr: sh.Stderr(), Interactive: true, Heading: Heading, Terminal: true, ErrTerminal: true})
 	if os.Getenv("SMOLSH_TEST_PANIC") != "" {
 		runner.Do(func(clock.Instant) { peer.Observe(func(*stack.PacketEvent) { panic("enough") }) })
 	}

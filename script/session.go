@@ -30,7 +30,11 @@ type Config struct {
 	Args   []string   // the script's arguments
 	Stdout io.Writer
 	Stderr io.Writer
-	Width  int // columns of the terminal that tables are cut to; 0: they are not cut
+	// Terminal and ErrTerminal say that Stdout and Stderr are terminals: control characters in what scripts print, and
+	// in messages, are escaped.
+	Terminal, ErrTerminal bool
+
+	Width int // columns of the terminal that tables are cut to; 0: they are not cut
 	// Size is the terminal's, for what stays on the screen while it may change; nil or 0 where there is none.
 	Size func() (columns, rows int)
 	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
@@ -87,6 +91,9 @@ type Session struct {
 
 // New makes a Session. The caller closes it.
 func New(cfg Config) *Session {
+	if cfg.ErrTerminal {
+		cfg.Stderr = cleanWriter{cfg.Stderr}
+	}
 	s := &Session{
 		cfg:     cfg,
 		out:     newPrinter(cfg.Stdout),
@@ -184,7 +191,7 @@ func hasDot(s string) bool {
 	return false
 }
 
-func (s *Session) print(_ *starlark.Thread, msg string) { s.out.print(msg) }
+func (s *Session) print(_ *starlark.Thread, msg string) { s.out.print(s.clean(msg)) }
 
 // Print prints a line on the session's standard output.
 func (s *Session) Print(text string) { s.out.print(text) }

@@ -220,7 +220,7 @@ func (s *Session) display(v starlark.Value) string {
 			return text
 		}
 	}
-	text := v.String()
+	text := s.clean(v.String())
 	if _, ok := v.(*table); ok && s.cfg.Heading != nil {
 		head, rest, more := strings.Cut(text, "\n")
 		text = s.cfg.Heading(head)

@@ -33,7 +33,9 @@ func builtinWatch(c *call) (starlark.Value, error) {
 		}
 		if v != starlark.None {
 			text, plain := starlark.AsString(v)
-			if !plain {
+			if plain {
+				text = c.s.clean(text)
+			} else {
 				text = c.s.display(v)
 			}
 			shown.show(c.s, text)

@@ -130,7 +130,7 @@ func (o *options) start() (int, error) {
 	}
 	config := script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
-		Stdout: os.Stdout, Stderr: os.Stderr, Width: columns(), Size: terminal, Interactive: interactive,
+		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
 	if !interactive && source == nil {
@@ -139,6 +139,7 @@ func (o *options) start() (int, error) {
 	var shell *repl.Shell
 	if interactive {
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
+		config.Terminal, config.ErrTerminal = true, true
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading
 	}
 	l.notes.start(config.Stderr)

@@ -191,3 +191,18 @@ func TestScriptEndsWhileItComputes(t *testing.T) {
 		}
 	}
 }
+
+// A terminal gets a peer's control characters escaped, a pipe as they are.
+func TestPeersOctetsOnATerminal(t *testing.T) {
+	path := smolsh(t)
+	const line = `peer.serve("tcp", 99, lambda c: c.send("\x1b[2Jx")); print(tcp.connect("192.168.69.100:99").recv())`
+	piped, err := exec.Command(path, "--device", "sim", "-c", line).Output()
+	if err != nil || !strings.Contains(string(piped), "\x1b[2Jx\n") {
+		t.Errorf("a pipe has %q: %v", piped, err)
+	}
+	s := startShell(t, exec.Command(path, "--device", "sim", "-c", line))
+	s.expect(`\x1b[2Jx` + "\n")
+	if got := s.out.String(); strings.Contains(got, "\x1b[2J") {
+		t.Errorf("the terminal has %q", got)
+	}
+}

@@ -1,0 +1,57 @@
+package script
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A terminal obeys control characters, and a peer may put them into whatever it says: data that a script prints, names,
+// errors. So text that may have a peer's words in it is escaped before it gets to one; a file or a pipe has it as it is.
+
+// clean is text for standard output.
+func (s *Session) clean(text string) string {
+	if !s.cfg.Terminal {
+		return text
+	}
+	return escapeControls(text)
+}
+
+// escapeControls writes control characters, invisible ones and octets that are no UTF-8 as Go's and Starlark's literals
+// have them: \x1b, \u202e. Line ends and tabs stay.
+func escapeControls(text string) string {
+	plain := func(r rune) bool { return r == '\n' || r == '\t' || strconv.IsGraphic(r) && r != utf8.RuneError }
+	if strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case plain(r) || r == utf8.RuneError:
+			b.WriteString(text[i : i+n])
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// cleanWriter is a terminal that gets messages.
+type cleanWriter struct{ to io.Writer }
+
+// Write is io.Writer's; p is a whole message.
+func (w cleanWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.to, escapeControls(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

@@ -2,10 +2,14 @@ package repl
 
 import (
 	"bufio"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // history is what was typed in this run and in earlier ones. An entry may have several lines.
@@ -33,29 +37,65 @@ func HistoryFile() string {
 	return filepath.Join(dir, "smolsh", "history")
 }
 
-// loadHistory reads the file and cuts it to the newest entries. Where that can't be done there is no
-// history of earlier runs, and that is all.
-func loadHistory(path string) *history {
-	h := &history{path: path}
+// maxHistory is how many octets of the file are read, the last ones.
+const maxHistory = 4 * maxEntries * maxEntry
+
+// loadHistory reads the file and cuts it to the newest entries. A file that can't be read gives no history of earlier
+// runs; one that is no regular file is left alone, and what is typed stays in memory. The warning says what is odd about
+// the file, in a line, "" where nothing is.
+func loadHistory(path string) (h *history, warning string) {
+	h = &history{path: path}
 	if path == "" {
-		return h
+		return h, ""
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {
-		return h
+		return h, ""
 	}
 	defer f.Close()
-	lines := 0
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 4*maxEntry)
-	for sc.Scan() {
-		lines++
-		h.remember(unescape.Replace(sc.Text()))
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return h, ""
+	case !info.Mode().IsRegular():
+		h.path = ""
+		return h, path + " is no regular file: what is typed is not kept (remove it, or set XDG_STATE_HOME)"
+	case info.Size() > maxHistory:
+		if _, err := f.Seek(-maxHistory, io.SeekEnd); err != nil {
+			return h, ""
+		}
 	}
+	lines, long := h.read(bufio.NewReaderSize(f, 4*maxEntry))
 	if lines > 2*maxEntries {
 		h.rewrite()
 	}
-	return h
+	if long > 0 {
+		warning = fmt.Sprintf("%s: lines of more than %d octets are left out: %d", path, 4*maxEntry, long)
+	}
+	return h, warning
+}
+
+// read takes the entries of a file, a line each, and counts the lines, and those that are longer than the reader's
+// buffer, which it passes over.
+func (h *history) read(in *bufio.Reader) (lines, long int) {
+	for passing := false; ; {
+		line, err := in.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			if !passing {
+				long++
+			}
+			passing = true
+			continue
+		}
+		if len(line) > 0 && !passing {
+			lines++
+			h.remember(unescape.Replace(strings.TrimSuffix(string(line), "\n")))
+		}
+		passing = false
+		if err != nil {
+			return lines, long
+		}
+	}
 }
 
 var (
@@ -82,7 +122,7 @@ func (h *history) create(path string, flag int) *os.File {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|flag, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK|flag, 0o600)
 	if err != nil {
 		return nil
 	}

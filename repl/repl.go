@@ -42,6 +42,7 @@ type Shell struct {
 	screen  *screen
 	s       *script.Session
 	history *history
+	warning string // about the history's file
 	edit    *editor
 	plain   *plain
 	stopped atomic.Int32    // the status to end with, when a signal said so
@@ -52,7 +53,8 @@ type Shell struct {
 
 // New makes a Shell. Its session, which prints to its Stdout and Stderr, is given to Run.
 func New(cfg Config) *Shell {
-	sh := &Shell{cfg: cfg, screen: &screen{w: cfg.Stdout, wake: func() {}}, history: loadHistory(cfg.History)}
+	sh := &Shell{cfg: cfg, screen: &screen{w: cfg.Stdout, wake: func() {}}}
+	sh.history, sh.warning = loadHistory(cfg.History)
 	if state, err := readline.GetState(int(cfg.Stdin.Fd())); err == nil {
 		sh.before = state
 	}
@@ -117,6 +119,9 @@ func (sh *Shell) Run(s *script.Session) int {
 		sh.edit, stop = e, e.in.stop
 	}
 	defer sh.watch(stop)()
+	if sh.warning != "" {
+		io.WriteString(sh.Stderr(), "history: "+sh.warning+"\n")
+	}
 	for {
 		s.SetWidth(sh.width())
 		var src string

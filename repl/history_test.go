@@ -58,7 +58,7 @@ func TestHugeHistory(t *testing.T) {
 		_, err = f.WriteAt([]byte("\nlast = 1\n"), 1<<40)
 	}
 	if err != nil {
-		t.Skip("the file system holds no file with such a hole")
+		t.Fatal(err)
 	}
 	f.Close()
 	done := make(chan *history, 1)

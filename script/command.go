@@ -21,6 +21,10 @@ const shellMissing = 127
 // leaves in the background live until EndCommands.
 func (s *Session) Shell(line string) int {
 	s.out.flush()
+	if s.cfg.NoFiles {
+		fmt.Fprintf(s.cfg.Stderr, "!%s: %s\n", line, errNoFiles)
+		return shellMissing
+	}
 	adopt()
 	cmd := exec.Command("/bin/sh", "-c", line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

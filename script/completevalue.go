@@ -72,7 +72,7 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		return s.addresses()
 	case p.name == "dev" || p.name == "dev_or_link" || p.name == "iface":
 		return h.ifaceNames()
-	case p.name == "path" || p.name == "file":
+	case p.kind == kindInFile || p.kind == kindOutFile:
 		return files(prefix, false)
 	case p.name == "proto":
 		return []string{"tcp", "udp"}

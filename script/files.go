@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,49 @@ func (t *task) aside(what string, fn func()) error {
 		panic(panicked)
 	}
 	return nil
+}
+
+// errNoFiles is the end of the error for what a session without files refuses.
+const errNoFiles = "files and programs are forbidden (--no-files)"
+
+// mayTouch refuses a file that is an argument, in a session without files, unless it is read and was named on the
+// command line.
+func (c *call) mayTouch(p *param) error {
+	if p.kind != kindInFile && p.kind != kindOutFile {
+		return nil
+	}
+	path := arg[string](c, p.name)
+	if !c.s.cfg.NoFiles || p.kind == kindInFile && c.s.named(path) {
+		return nil
+	}
+	return c.errorf("%s: %s", path, errNoFiles)
+}
+
+// name makes a file one that was named on the command line, and its folder that of the script.
+func (s *Session) name(path string) {
+	s.given[abs(path)] = true
+	s.folder = filepath.Dir(abs(path))
+}
+
+// named reports whether the file was named on the command line.
+func (s *Session) named(path string) bool { return s.given[abs(path)] }
+
+// mayLoad refuses a script for load(), in a session without files, that is neither in the script's own folder, where
+// its links end, nor named on the command line.
+func (s *Session) mayLoad(path string) error {
+	if !s.cfg.NoFiles || s.named(path) {
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(abs(path))
+	if err != nil {
+		return pathError(path, err)
+	}
+	if folder, err := filepath.EvalSymlinks(s.folder); s.folder != "" && err == nil {
+		if rel, err := filepath.Rel(folder, real); err == nil && filepath.IsLocal(rel) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %s, but for the script's own folder", path, errNoFiles)
 }
 
 // pathError is a file's error as messages have it: the name and the reason.

@@ -38,6 +38,8 @@ const (
 	kindDict     kind = "dict"     // *starlark.Dict
 	kindInts     kind = "ints"     // []int
 	kindTask     kind = "task"
+	kindInFile   kind = "infile"  // string: a file that is read
+	kindOutFile  kind = "outfile" // string: a file that is written
 )
 
 // errKind is the answer to a value of another type; other errors explain further.
@@ -63,6 +65,8 @@ var kindWords = map[kind]string{
 	kindDict:     "a dict",
 	kindInts:     "an int or a list of ints",
 	kindTask:     "a task",
+	kindInFile:   "a file's name",
+	kindOutFile:  "a file's name",
 }
 
 // describe is the kind in words, with its bounds: "an int from 0 to 65507".
@@ -175,7 +179,7 @@ func (k kind) convertString(v starlark.Value) (any, error) {
 		return nil, errKind
 	}
 	switch k {
-	case kindStr:
+	case kindStr, kindInFile, kindOutFile:
 		return s, nil
 	case kindIP:
 		a, err := netip.ParseAddr(s)

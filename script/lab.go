@@ -78,7 +78,7 @@ func labBuiltins() []*builtin {
 			doc: "Let nothing pass between two hosts.", example: linked + `l.partition(a, b)`, fn: labPartition},
 		{name: "lab.heal",
 			doc: "End every partition.", example: linked + `l.partition(a, b); l.heal()`, fn: labHeal},
-		{name: "lab.capture", sig: "path, filter=None", kinds: "str str", result: "capture",
+		{name: "lab.capture", sig: "path, filter=None", kinds: "outfile str", result: "capture",
 			doc: "Write every packet of every host to a file.", example: two + `l.capture("x.pcapng")`, fn: labCapture},
 		{name: "link.up", doc: "Let the link carry packets.", example: linked + `w.up()`, fn: linkSet(true)},
 		{name: "link.down", doc: "Stop the link from carrying packets.", example: linked + `w.down()`, fn: linkSet(false)},

@@ -186,6 +186,10 @@ func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
 
 // keepEvidence writes the host's last packets and the frame that it panicked over to a file, and says how to repeat it.
 func (s *Session) keepEvidence(b *strings.Builder, p *lab.Panic, h *hostValue) {
+	if s.cfg.NoFiles {
+		b.WriteString("  its last packets are not kept: " + errNoFiles + "\n")
+		return
+	}
 	path, err := s.writeEvidence(p, h)
 	if err != nil {
 		fmt.Fprintf(b, "  its last packets could not be kept: %v\n", err)

@@ -52,6 +52,9 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 			path = filepath.Join(filepath.Dir(from), module)
 		}
 	}
+	if err := s.mayLoad(path); err != nil {
+		return nil, err
+	}
 	if f := s.loaded[abs(path)]; f != nil {
 		if f.loading {
 			return nil, fmt.Errorf("it loads itself")

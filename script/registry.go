@@ -199,7 +199,7 @@ func (c *call) set(i int, v starlark.Value, args starlark.Tuple) error {
 	x, err := p.kind.convert(v)
 	if err == nil {
 		c.args[i] = x
-		return nil
+		return c.mayTouch(p)
 	}
 	if c.b.name == "tcp.connect" || c.b.name == "udp.connect" {
 		if hint := portHint(c.b, i, args); hint != nil {

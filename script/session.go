@@ -45,6 +45,9 @@ type Config struct {
 	// Crashed is told of a panic of the scheduler, with its stack; the session is of no use afterwards and must not be
 	// closed. Where it is nil such a panic ends the program. Panics of builtins and of hosts are errors of the script.
 	Crashed func(v any, stack []byte)
+	// NoFiles forbids scripts every file and program, but for load() from the script's own folder and for reading what
+	// the command line names: the script and Args.
+	NoFiles bool
 	Again   string // the command that repeats a virtual run, for reports of panics; may be empty
 }
 
@@ -82,6 +85,9 @@ type Session struct {
 	printed  starlark.Value // the same of a list
 	sweep    int            // how many there may be before those that have ended are let go
 
+	given  map[string]bool // the files that the command line names, as absolute paths
+	folder string          // of the script; "" where there is none
+
 	panics   []*lab.Panic // recovered, and not reported yet; guarded by mu
 	panicked int          // how many there were, of hosts and of builtins
 	reported int          // of hosts
@@ -102,6 +108,10 @@ func New(cfg Config) *Session {
 		hosts:   map[*lab.Host]*hostValue{},
 		tracers: map[*hostValue]*tracer{},
 		recent:  map[*hostValue]*recent{},
+		given:   map[string]bool{},
+	}
+	for _, a := range cfg.Args {
+		s.given[abs(a)] = true
 	}
 	s.SetWidth(cfg.Width)
 	s.sched.init()
@@ -209,6 +219,7 @@ func (s *Session) end(e *exitError) {
 
 // RunFile runs a script to its end. Errors have been reported on Stderr when it returns an ExitError.
 func (s *Session) RunFile(path string) error {
+	s.name(path)
 	return s.result(s.execFile(s.main, path))
 }
 

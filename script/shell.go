@@ -18,7 +18,7 @@ func shellBuiltins() []*builtin {
 	return []*builtin{
 		{name: "reload", see: "run",
 			doc: "Run the file that run() ran last once more, and forget what load() has read.", example: `run("other.star"); reload()`, fn: builtinReload},
-		{name: "save", sig: "file", kinds: "str", args: "file: where to, and what is there is replaced", see: "run",
+		{name: "save", sig: "file", kinds: "outfile", args: "file: where to, and what is there is replaced", see: "run",
 			doc: "Write what was typed in this session, and went well, as a script.", example: `save("session.star")`, fn: builtinSave},
 		{name: "timeit", sig: "fn, count=None", kinds: "fn int:1..", args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
 			result: "struct", fields: "count total each (seconds by the clock on the wall)",

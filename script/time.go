@@ -72,7 +72,7 @@ func timeBuiltins() []*builtin {
 			doc: "End the script with that exit status.", example: `exit(0)`, fn: builtinExit},
 		{name: "use", sig: "host", kinds: "host",
 			doc: "Make another host the one that bare names such as ping() mean in this task.", example: `use(peer); use(local)`, fn: builtinUse},
-		{name: "run", sig: "file, *args", kinds: "str",
+		{name: "run", sig: "file, *args", kinds: "infile",
 			doc: "Run a file in this task, with its own args.", example: `run("other.star")`, fn: builtinRun},
 		{name: "task.join", sig: "timeout=", kinds: "duration", result: "any",
 			doc: "Wait for the task's end; its error is raised.", example: `spawn(lambda: 42).join()`, fn: taskJoin},

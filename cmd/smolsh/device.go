@@ -22,6 +22,7 @@ type shellLab struct {
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
+	noFiles bool   // of a test's session
 	why     string // one line when it is another lab than was asked for
 }
 

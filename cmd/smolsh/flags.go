@@ -20,6 +20,7 @@ type options struct {
 	flags *pflag.FlagSet
 
 	help, version, trace      bool
+	noFiles                   bool
 	promiscuous               bool
 	command, file, pcap       string
 	hasCommand                bool
@@ -91,6 +92,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.IntVar(&o.rxRate, "rx-rate-limit", 0, "`PACKETS` received per shaping interval")
 	f.IntVar(&o.shaping, "shaping-interval", 50, "how often the rate limits' buckets are refilled, in `MS`")
 	f.StringVar(&o.pcap, "pcap", "", "write every packet to `FILE`: pcapng, or classic pcap when it ends in .pcap")
+	f.BoolVar(&o.noFiles, "no-files", false, "scripts may touch no file and run no program, but load() from their own folder and read what the command line names")
 	f.BoolVar(&o.trace, "trace", false, "print a line per packet")
 	f.BoolVar(&o.version, "version", false, "print the version")
 	if err := f.Parse(argv); err != nil {

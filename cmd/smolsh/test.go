@@ -183,6 +183,9 @@ func list(words []string) string {
 func (o *options) checkBeforeTest(t *testOptions) error {
 	wrong := ""
 	o.flags.Visit(func(f *pflag.Flag) {
+		if f.Name == "no-files" {
+			return
+		}
 		if !t.live || f.Name == "pcap" || f.Name == "trace" || f.Name == "seed" {
 			wrong = f.Name
 		}
@@ -248,7 +251,7 @@ func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writ
 func (l *shellLab) session(u scenario.Setup) *script.Session {
 	return script.New(script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: u.Seed,
-		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Plan: u.Plan,
+		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Plan: u.Plan, NoFiles: l.noFiles,
 	})
 }
 
@@ -260,6 +263,7 @@ func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error)
 	if err != nil {
 		return nil, nil, err
 	}
+	l.noFiles = o.noFiles
 	return l.session(u), l.close, nil
 }
 
@@ -292,6 +296,7 @@ func (o *options) openLive(u scenario.Setup) (*script.Session, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l.noFiles = o.noFiles
 	s := l.session(u)
 	one.faults(s)
 	return s, l.close, nil

@@ -120,6 +120,9 @@ func builtinOn(c *call) (starlark.Value, error) {
 	if v.only != nil && name != packetEvent && kind != stack.EventDrop {
 		return nil, c.errorf("filter= goes with \"packet\" and \"drop\": no packet comes with %q", name)
 	}
+	if err := c.room(); err != nil {
+		return nil, err
+	}
 	c.t.do(v.h.w, func(clock.Instant) {
 		if name == packetEvent {
 			v.cancel = v.h.h.Observe(v.takePacket)

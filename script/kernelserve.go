@@ -67,6 +67,9 @@ func kernelServe(c *call) (starlark.Value, error) {
 			return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
 		}
 	}
+	if err := c.room(); err != nil {
+		return nil, err
+	}
 	v := &kernelServer{k: k, proto: arg[string](c, "proto")}
 	addr, port := arg[netip.Addr](c, "addr"), arg[int](c, "port")
 	set, err := c.kernelSetter()
@@ -98,8 +101,13 @@ func kernelServe(c *call) (starlark.Value, error) {
 
 // acceptAll starts a task per connection until the listener is closed.
 func (v *kernelServer) acceptAll(t *task, fn starlark.Value) error {
+	running := func() int { return len(v.conns) }
 	for {
-		conn, err := v.tcp.accept(t, forever)
+		err := v.k.s.turnFor(t, running, func() bool { return v.tcp.closed })
+		var conn *kernelConn
+		if err == nil {
+			conn, err = v.tcp.accept(t, forever)
+		}
 		if v.tcp.closed && t.fail == nil {
 			return nil
 		}
@@ -203,6 +211,7 @@ func kernelStop(c *call) (starlark.Value, error) {
 	} else {
 		v.udp.close()
 	}
+	c.s.changed()
 	return starlark.None, nil
 }
 

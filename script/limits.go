@@ -1,6 +1,7 @@
 package script
 
 import (
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -27,21 +28,81 @@ var limitWords = [][2]string{
 	{"paths", "destinations with a path MTU less than the link's; the oldest makes room"},
 }
 
+// sessionWords are the limits of the whole session, and what each is about.
+var sessionWords = [][2]string{
+	{"tasks", "tasks of the script or shell: of spawn, after, every, on and of servers, for all hosts"},
+	{"handlers", "connections that the function of one server handles at a time; further ones wait in the backlog"},
+}
+
+// countLimit is one limit of the session.
+type countLimit struct{ limit, refused int }
+
+// What limits a session until limits.set says otherwise.
+const (
+	maxTasks    = 10000
+	maxHandlers = 1000
+)
+
+// bounds are a session's own limits.
+type bounds struct{ tasks, handlers countLimit }
+
+// others is how many tasks there are beside the main one.
+func (s *Session) others() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tasks) - 1
+}
+
+// room refuses one more task where there are as many as there may be.
+func (c *call) room() error {
+	b := &c.s.bounds.tasks
+	if c.s.others() < b.limit {
+		return nil
+	}
+	b.refused++
+	return c.errorf("%d tasks run already; limits.set(tasks=…) raises it", b.limit)
+}
+
+// turnFor waits until a server may handle one more connection: of the handlers that run there are fewer than the limit,
+// and room for a task. It counts the connections that have to wait. ended says that the server is.
+func (s *Session) turnFor(t *task, running func() int, ended func() bool) error {
+	b := &s.bounds
+	waits := false
+	return t.until("a handler to end", func() bool {
+		free := running() < b.handlers.limit && s.others() < b.tasks.limit
+		if !free && !waits {
+			waits = true
+			b.handlers.refused++
+		}
+		return free || ended()
+	})
+}
+
+// busiest is how many handlers the server has that has most.
+func (s *Session) busiest() (n int) {
+	for _, v := range s.serving {
+		n = max(n, len(v.tasks))
+	}
+	return n
+}
+
+func allLimits() [][2]string { return append(slices.Clone(limitWords), sessionWords...) }
+
 func limitSig() string {
 	var list []string
-	for _, w := range limitWords {
+	for _, w := range allLimits() {
 		list = append(list, w[0]+"=")
 	}
 	return strings.Join(list, ", ")
 }
 
 func limitKinds() string {
-	return strings.TrimSpace(strings.Repeat("int:1..1073741824 ", len(limitWords)))
+	return strings.TrimSpace(strings.Repeat("int:1..1073741824 ", len(limitWords)+len(sessionWords)))
 }
 
 func limitArgs() string {
 	var list []string
-	for _, w := range limitWords {
+	for _, w := range allLimits() {
 		list = append(list, w[0]+": "+strings.ReplaceAll(w[1], ";", ","))
 	}
 	return strings.Join(list, "; ")
@@ -59,6 +120,13 @@ func limitsTable(c *call) (starlark.Value, error) {
 		}
 		t.add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
 	}
+	b := &c.s.bounds
+	for k, row := range []struct {
+		used int
+		*countLimit
+	}{{c.s.others(), &b.tasks}, {c.s.busiest(), &b.handlers}} {
+		t.add(starlark.String(sessionWords[k][0]), num(row.used), num(row.limit), num(row.refused), starlark.String(sessionWords[k][1]))
+	}
 	return t, nil
 }
 
@@ -72,5 +140,11 @@ func limitsSet(c *call) (starlark.Value, error) {
 			}
 		}
 	})
+	for k, b := range []*countLimit{&c.s.bounds.tasks, &c.s.bounds.handlers} {
+		if name := sessionWords[k][0]; c.given(name) {
+			b.limit = arg[int](c, name)
+		}
+	}
+	c.s.changed() // a server may have waited for this
 	return starlark.None, failed(c.t, "limits.set", h.name, err)
 }

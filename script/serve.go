@@ -108,6 +108,11 @@ func serve(c *call) (starlark.Value, error) {
 			return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
 		}
 	}
+	if _, ok := fn.(starlark.Callable); ok {
+		if err := c.room(); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	switch v.proto {
 	case "tcp":
@@ -169,8 +174,13 @@ func (v *server) forget(c *stack.TCPConn) {
 // acceptAll starts a task per connection until the listener is closed.
 func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 	t.about = v.h
+	running := func() int { return len(v.tasks) }
 	for {
-		conn, err := v.tcp.accept(t, forever)
+		err := v.s.turnFor(t, running, func() bool { return v.ended })
+		var conn *connValue
+		if err == nil {
+			conn, err = v.tcp.accept(t, forever)
+		}
 		if err != nil {
 			v.end()
 			if v.tcp.closed {
@@ -344,6 +354,7 @@ func serverStop(c *call) (starlark.Value, error) {
 		}
 	})
 	v.end()
+	c.s.changed()
 	return starlark.None, nil
 }
 

@@ -85,6 +85,7 @@ type Session struct {
 	printed  starlark.Value // the same of a list
 	sweep    int            // how many there may be before those that have ended are let go
 
+	bounds bounds
 	given  map[string]bool // the files that the command line names, as absolute paths
 	folder string          // of the script; "" where there is none
 
@@ -109,6 +110,7 @@ func New(cfg Config) *Session {
 		tracers: map[*hostValue]*tracer{},
 		recent:  map[*hostValue]*recent{},
 		given:   map[string]bool{},
+		bounds:  bounds{tasks: countLimit{limit: maxTasks}, handlers: countLimit{limit: maxHandlers}},
 	}
 	for _, a := range cfg.Args {
 		s.given[abs(a)] = true

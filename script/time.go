@@ -104,6 +104,9 @@ func builtinSleep(c *call) (starlark.Value, error) {
 }
 
 func builtinSpawn(c *call) (starlark.Value, error) {
+	if err := c.room(); err != nil {
+		return nil, err
+	}
 	fn := arg[starlark.Callable](c, "fn")
 	return c.spawn(fn.Name(), func(t *task) (starlark.Value, error) {
 		return starlark.Call(t.thread, fn, c.rest, c.opts)
@@ -117,6 +120,9 @@ func (c *call) spawn(name string, fn func(t *task) (starlark.Value, error)) *tas
 
 func builtinAfter(c *call) (starlark.Value, error) {
 	fn, d := arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "d")
+	if err := c.room(); err != nil {
+		return nil, err
+	}
 	at := c.t.world().Now().Add(d)
 	return c.spawn("after "+fn.Name(), func(t *task) (starlark.Value, error) {
 		if err := t.sleep(t.world(), at.Sub(t.world().Now())); err != nil {
@@ -130,6 +136,9 @@ func builtinEvery(c *call) (starlark.Value, error) {
 	fn, d := arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "d")
 	if d <= 0 {
 		return nil, c.errorf("the interval must be more than 0")
+	}
+	if err := c.room(); err != nil {
+		return nil, err
 	}
 	at := c.t.world().Now().Add(d)
 	return c.spawn("every "+fn.Name(), func(t *task) (starlark.Value, error) {

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	starjson "go.starlark.net/lib/json"
 	starmath "go.starlark.net/lib/math"
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
@@ -152,7 +151,7 @@ func (s *Session) virtual() *world {
 
 func (s *Session) predeclared() starlark.StringDict {
 	g := starlark.StringDict{
-		"json":   starjson.Module,
+		"json":   jsonModule(),
 		"math":   starmath.Module,
 		"time":   startime.Module,
 		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),

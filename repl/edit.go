@@ -23,7 +23,7 @@ type editor struct {
 	rl      *readline.Instance
 	onWidth func() // tells readline that the width has changed
 	resized atomic.Bool
-	opening atomic.Int32 // what is awaited before keys are let in; 0 for nothing
+	opening atomic.Int32 // the event before which no key is delivered: openAtPaint, openAtWrite; 0 for none
 	prompt  string
 	before  string       // earlier lines of what is being typed
 	typed   atomic.Int32 // runes in the line
@@ -56,8 +56,8 @@ func newEditor(sh *Shell) (*editor, error) {
 	return e, nil
 }
 
-// Readline's loop takes the keys while the caller of Readline still shows the prompt, and both touch the line, which
-// that loop empties without readline's lock. So no key is let in before the prompt is painted, and written.
+// Readline's loop handles keys while the caller of Readline still shows the prompt. Both touch the line, and the loop
+// empties it without readline's lock. So input delivers no key before the prompt has been painted and written.
 const (
 	openAtPaint = 1 + iota
 	openAtWrite

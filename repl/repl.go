@@ -61,7 +61,7 @@ func New(cfg Config) *Shell {
 	return sh
 }
 
-// Leave makes Run return the status once what runs has ended. Any goroutine may call it.
+// Leave makes Run return the status when the running statement or command ends. Any goroutine may call it.
 func (sh *Shell) Leave(status int) { sh.stopped.Store(int32(status)) }
 
 // Restore gives the terminal the mode that it had before the shell, for a program that ends without the shell's doing,

@@ -79,7 +79,7 @@ func (s *Session) ask(fn func(), limit time.Duration) bool {
 	return true
 }
 
-// run runs what was asked for. A panic in it, such as one in completion, ends the asking and nothing else.
+// run calls the request's function. A panic in it, such as one in completion, ends the request alone.
 func (a *ask) run() {
 	defer close(a.done)
 	defer func() { _ = recover() }()

@@ -5,5 +5,5 @@ package script
 func adopt() {}
 func reap()  {}
 
-// EndCommands does nothing: what commands leave running is the system's.
+// EndCommands does nothing: background processes of commands stay.
 func EndCommands() {}

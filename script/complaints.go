@@ -48,7 +48,7 @@ func (k *complaints) take(now clock.Instant, err error) (say bool, held int) {
 	return false, 0
 }
 
-// rest says how many were counted and not said, at the end.
+// rest says how many errors were counted since the last message, when the server ends.
 func (k *complaints) rest(s *Session, who string) {
 	if k.held == 0 {
 		return

@@ -25,9 +25,9 @@ const (
 	maxSource = 16 << 20
 )
 
-// aside runs fn, which blocks on the operating system and touches no Starlark value, on a goroutine of its own. A task
-// that has to end first, with the error that aside returns, leaves fn to itself: what fn sets is not to be read then.
-// Time stands in a virtual lab meanwhile; a live one goes on, and so do its tasks where fn takes long.
+// aside runs fn on a goroutine of its own; fn may block on the operating system and touches no Starlark value. If the
+// task is canceled first, aside returns why and fn goes on alone, so the caller must not read the variables that fn sets.
+// A virtual lab's time stands meanwhile. A live lab goes on, and other tasks run if fn takes long.
 func (t *task) aside(what string, fn func()) error {
 	if t.fail != nil {
 		return t.fail

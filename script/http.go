@@ -28,7 +28,7 @@ func httpBuiltins() []*builtin {
 	}}
 }
 
-// What http.get takes of a server.
+// The limits of a response to http.get.
 const (
 	maxBody   = 256 << 20 // octets of the body
 	maxHead   = 64 << 10  // octets of status line and headers, with those of the answers that only say to wait

@@ -28,7 +28,7 @@ var limitWords = [][2]string{
 	{"paths", "destinations with a path MTU less than the link's; the oldest makes room"},
 }
 
-// sessionWords are the limits of the whole session, and what each is about.
+// sessionWords are the names of the whole session's limits, each with a description.
 var sessionWords = [][2]string{
 	{"tasks", "tasks of the script or shell: of spawn, after, every, on and of servers, for all hosts"},
 	{"handlers", "connections that the function of one server handles at a time; further ones wait in the backlog"},
@@ -37,7 +37,7 @@ var sessionWords = [][2]string{
 // countLimit is one limit of the session.
 type countLimit struct{ limit, refused int }
 
-// What limits a session until limits.set says otherwise.
+// The limits of a session until limits.set changes them.
 const (
 	maxTasks    = 10000
 	maxHandlers = 1000

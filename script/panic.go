@@ -121,7 +121,7 @@ func (h *hostValue) outOfService() error {
 
 func fmtSeconds(at clock.Instant) string { return fmt.Sprintf("%.6f", time.Duration(at).Seconds()) }
 
-// settlePanics reports what panicked since, and ends what waits for hosts that are out of service.
+// settlePanics reports the panics since the last call, and ends the calls that wait for hosts out of service.
 func (s *Session) settlePanics() {
 	s.mu.Lock()
 	list := s.panics
@@ -159,7 +159,7 @@ func (v *server) giveUp(why error) {
 	v.end()
 }
 
-// reportPanic writes on standard error what panicked, over what, and where the last packets are.
+// reportPanic writes the panic, the frame under way and the name of the capture to standard error.
 func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
 	var b strings.Builder
 	who := "the lab"

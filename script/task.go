@@ -70,7 +70,7 @@ type sched struct {
 	tasks       []*task // not done, by id
 	wake        chan struct{}
 	interrupted atomic.Bool
-	// interrupting is true from an interrupt until what ran then has ended.
+	// interrupting is true from an interrupt until the statement or command that it interrupts has ended.
 	interrupting atomic.Bool
 	lend         chan struct{} // holds a token while nobody runs Starlark
 	conds        []*task       // wait for other tasks or servers
@@ -551,7 +551,7 @@ func (s *Session) Interrupt() {
 	s.signal()
 }
 
-// Interrupting reports whether an interrupt has not ended yet what it was meant for. Any goroutine may call it.
+// Interrupting reports whether the statement or command that was interrupted still runs. Any goroutine may call it.
 func (s *Session) Interrupting() bool { return s.interrupting.Load() }
 
 // begin forgets an interrupt that came while nothing ran: what is typed next is not meant by it.

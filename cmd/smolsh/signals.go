@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// twice is how soon a second Ctrl-C ends the shell, where the first has not ended what runs.
+	// twice is the longest time between two Ctrl-Cs of which the second ends the shell.
 	twice = 2 * time.Second
-	// honour is how long what runs may take to end after the second one, which a quick hand types at once.
+	// honour is how long the running call may take to end after the second Ctrl-C, which a quick hand types at once.
 	honour = 200 * time.Millisecond
 	// parting is how long the program may take to end by itself after SIGTERM.
 	parting = time.Second
 )
 
-// endings ends the program by signals: gently, and where that does not help at once. It has a goroutine of its own, for
-// what runs may compute or block for ever.
+// endings ends the program by signals: it cancels the running call first, and exits if the call goes on. It has a
+// goroutine of its own, because the call may compute or block for ever.
 type endings struct {
 	s     *script.Session
 	shell *repl.Shell  // nil for a script
@@ -30,8 +30,8 @@ type endings struct {
 	exit  func(status int)
 }
 
-// watchSignals makes Ctrl-C end every waiting call, a second one the program where the first was in vain, and SIGTERM
-// the program. The number is that of the last signal, 0 before the first.
+// watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first was in vain, and
+// SIGTERM ends it at any time. The number is that of the last signal, 0 before the first.
 func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 	e := &endings{s: s, shell: shell, exit: os.Exit}
 	c := make(chan os.Signal, 2)
@@ -60,7 +60,7 @@ func (e *endings) take(sig os.Signal, now time.Time) {
 	e.s.Interrupt()
 }
 
-// inVain reports whether the first Ctrl-C has still not ended what runs. A script is not waited for.
+// inVain reports whether the running call goes on after the first Ctrl-C. A script gets no further time.
 func (e *endings) inVain() bool {
 	for range honour / (10 * time.Millisecond) {
 		if e.shell == nil || !e.s.Interrupting() {

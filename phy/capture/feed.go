@@ -12,8 +12,8 @@ const maxFeed = 8 << 20
 // ErrSlow is a pipe whose reader leaves too much waiting; the capture ends with it.
 var ErrSlow = errors.New("the reader at the other end is too slow")
 
-// feed writes to a file that may block, such as a FIFO, from a goroutine of its own: whoever captures does not wait
-// for the reader.
+// feed writes to a file that may block, such as a FIFO, from a goroutine of its own, so that the caller never waits for
+// the reader.
 type feed struct {
 	f     *os.File
 	ended chan struct{} // closed when everything is written and the file is closed

@@ -29,7 +29,7 @@ type Options struct {
 	Refused func(err error)
 }
 
-// trusts reports whether a process of the user may serve the switch: what it serves sees all that the host sends.
+// trusts reports whether a process of the user may serve the switch. That process sees all frames that the host sends.
 func (o *Options) trusts(uid int) bool {
 	return uid == 0 || uid == os.Geteuid() || slices.Contains(o.Users, uid)
 }

@@ -125,7 +125,7 @@ func limitsTable(c *call) (starlark.Value, error) {
 		used int
 		*countLimit
 	}{{c.s.others(), &b.tasks}, {c.s.busiest(), &b.handlers}} {
-		t.add(starlark.String(sessionWords[k][0]), num(row.used), num(row.limit), num(row.refused), starlark.String(sessionWords[k][1]))
+		t.add(starlark.String(sessionWords[k][0]), num(row.used), num(row.limit), num(row.refused), starlark.String(""), starlark.String(sessionWords[k][1]))
 	}
 	return t, nil
 }

@@ -5,6 +5,9 @@ import (
 	"smolsh/stack/clock"
 )
 
+// idleFlights is how many unused flights a world keeps.
+const idleFlights = 4096
+
 // flight is a frame under way: when its timer is due, its sink takes the frame over. Flights are
 // reused, so that moving a frame allocates nothing.
 type flight struct {
@@ -23,6 +26,7 @@ func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
 		fl.timer.Value = fl
 	} else {
 		w.flights, fl.next = fl.next, nil
+		w.idle--
 	}
 	fl.frame, fl.to = f, to
 	w.events.Set(&fl.timer, at)
@@ -32,6 +36,9 @@ func (fl *flight) run(now clock.Instant) {
 	defer fl.world.guard("moved a frame")
 	f, to := fl.frame, fl.to
 	fl.frame, fl.to = nil, nil
-	fl.next, fl.world.flights = fl.world.flights, fl
+	if w := fl.world; w.idle < idleFlights {
+		fl.next, w.flights = w.flights, fl
+		w.idle++
+	}
 	to.arrive(now, f)
 }

@@ -156,3 +156,20 @@ func TestHardwareAddressesSetByHandDiffer(t *testing.T) {
 		t.Errorf("the third host has %v, like the first", mac)
 	}
 }
+
+// Frames that were under way all at once leave no more behind than a world keeps anyway.
+func TestFlightsAreNotKept(t *testing.T) {
+	w := NewWorld()
+	end := &catch{w: w}
+	for range 3 * idleFlights {
+		w.send(clock.Instant(time.Second), w.frameOf(0, 60), end)
+	}
+	w.run()
+	kept := 0
+	for fl := w.flights; fl != nil; fl = fl.next {
+		kept++
+	}
+	if end.n != 3*idleFlights || kept != idleFlights || w.idle != kept {
+		t.Errorf("%d frames arrived, %d flights are kept, %d counted", end.n, kept, w.idle)
+	}
+}

@@ -55,6 +55,7 @@ type World struct {
 	recvSmall, recvSuper [batch]*phy.Frame // what a device fills; empty frames, or nil before the first use
 
 	flights  *flight // unused ones
+	idle     int     // how many those are
 	captures []*captureFile
 	whole    []*captureFile // of them those that take every host
 }

@@ -209,8 +209,8 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 	return nil
 }
 
-// reply takes over the packet f, an answer of the stack's own to dst, and queues it. The reason is that
-// of an answer which cannot be given.
+// reply takes over the packet f, an answer of the stack's own to dst, and queues it. The reason is why an answer cannot be
+// given.
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
 	p, ok := h.lookup(dst)
 	if !ok {
@@ -218,10 +218,16 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		h.free(f)
 		return drop.NoRoute
 	}
-	i := p.iface
-	if b := f.Bytes(); len(b) > i.MTU() {
+	if b := f.Bytes(); len(b) > p.iface.MTU() {
 		wire.JoinIPv4(b, int(b[0]&15)*4) // without "don't fragment": nobody would make it again, and shorter
 	}
+	return h.provoked(now, p, parcel{frame: f}, limitReplyQueue)
+}
+
+// provoked takes over a packet that the host sends on behalf of others, an answer or one to be forwarded, and queues it by
+// way of p within the limit l, or until its neighbour has answered. The reason is why the packet was dropped.
+func (h *Host) provoked(now clock.Instant, p hop, what parcel, l limit) drop.Reason {
+	i, f := p.iface, what.frame
 	var hw wire.HardwareAddr
 	if i.caps.Medium == phy.MediumEthernet {
 		e := i.neigh.Resolve(now, p.next, true)
@@ -231,16 +237,19 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 			return drop.NeighborTableFull
 		}
 		if !e.Usable() {
-			i.await(now, e, parcel{frame: f})
+			i.await(now, e, what)
 			return drop.None
 		}
 		hw = e.HW
 	}
-	if !i.enqueue(now, limitReplyQueue, f, hw) {
-		h.free(f)
+	if i.enqueue(now, l, f, hw) {
+		return drop.None
+	}
+	h.free(f)
+	if l == limitReplyQueue {
 		return drop.ReplyQueueFull
 	}
-	return drop.None
+	return drop.QueueFull
 }
 
 // Handed tells observers of a frame that Transmit gave and that now waits for its device. Taken or Sent,

@@ -61,7 +61,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	ip[10], ip[11] = 0, 0
 	sum := wire.Checksum(ip)
 	ip[10], ip[11] = byte(sum>>8), byte(sum)
-	if r := h.sendOn(now, way, f, p.iface); r != drop.None {
+	if r := h.provoked(now, way, parcel{frame: f, from: p.iface}, limitSendQueue); r != drop.None {
 		return dropped(r)
 	}
 	h.count(ipForwDatagrams)
@@ -76,29 +76,6 @@ func fitsCut(p *packet, mtu int) bool {
 		head = int(p.payload[12]>>4) * 4
 	}
 	return n != 0 && n+p.ip.HeaderLen+head <= mtu
-}
-
-// sendOn takes over a packet that came from elsewhere and queues it by way of the given hop.
-func (h *Host) sendOn(now clock.Instant, way hop, f *phy.Frame, from *Iface) drop.Reason {
-	i := way.iface
-	var hw wire.HardwareAddr
-	if i.caps.Medium == phy.MediumEthernet {
-		e := i.neigh.Resolve(now, way.next, true)
-		if e == nil {
-			h.free(f)
-			return drop.NeighborTableFull
-		}
-		if !e.Usable() {
-			i.await(now, e, parcel{frame: f, from: from})
-			return drop.None
-		}
-		hw = e.HW
-	}
-	if !i.enqueue(now, limitSendQueue, f, hw) {
-		h.free(f)
-		return drop.QueueFull
-	}
-	return drop.None
 }
 
 // unresolved tells the source of a packet that was to be sent on that its next hop does not answer.

@@ -26,16 +26,18 @@ const (
 // its own addresses are reached; it is hidden unless HostConfig.Loop says otherwise.
 type Host struct {
 	*stack.Host
-	lab     *Lab
-	ordinal uint64 // in the lab, from 1
-	order   int    // in the world, from 0
-	mac     wire.HardwareAddr
-	mtu     int
-	addrs   []netip.Prefix // not given to an interface yet
-	gateway netip.Addr     // not routed yet
-	ports   []*Port        // but for a hidden loop
-	made    uint64         // ports made so far, which numbers their random streams
-	loop    *Port
+	lab      *Lab
+	ordinal  uint64 // in the lab, from 1
+	order    int    // in the world, from 0
+	mac      wire.HardwareAddr
+	mtu      int
+	addrs    []netip.Prefix  // not given to an interface yet
+	gateway  netip.Addr      // not routed yet
+	ports    []*Port         // but for a hidden loop
+	names    map[string]bool // of the ports' interfaces
+	nextLink int             // no number below it is free in a link's interface's name
+	made     uint64          // ports made so far, which numbers their random streams
+	loop     *Port
 
 	dirty   bool
 	pumping bool // true while pump runs
@@ -137,19 +139,19 @@ func (h *Host) nextAddr() []netip.Prefix {
 // freeName is want, or want with a number behind it where an interface has that name.
 func (h *Host) freeName(want string) string {
 	name := want
-	for n := 1; h.portNamed(name) != nil; n++ {
+	for n := 1; h.names[name]; n++ {
 		name = fmt.Sprintf("%s.%d", want, n)
 	}
 	return name
 }
 
-func (h *Host) portNamed(name string) *Port {
-	for _, p := range h.ports {
-		if p.iface.Name() == name {
-			return p
+// nextLinkName is the first of eth0, eth1, … that is free.
+func (h *Host) nextLinkName() string {
+	for ; ; h.nextLink++ {
+		if name := fmt.Sprintf("eth%d", h.nextLink); !h.names[name] {
+			return name
 		}
 	}
-	return nil
 }
 
 // hardwareAddr is the address of the host's i-th interface, given what its device would like.

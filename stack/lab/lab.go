@@ -85,6 +85,7 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 		lab:     l,
 		ordinal: ordinal,
 		order:   len(l.world.hosts),
+		names:   make(map[string]bool),
 		mac:     cfg.MAC,
 		mtu:     cfg.MTU,
 		addrs:   append([]netip.Prefix(nil), cfg.Addrs...),

@@ -102,13 +102,10 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 
 // attachLink makes the host's interface at the end of k from which frames leave by the given lane.
 func (h *Host) attachLink(k *Link, out *lane) (*Port, error) {
-	n := 0
-	for h.portNamed(fmt.Sprintf("eth%d", n)) != nil {
-		n++
-	}
+	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))
 	p.link, p.lane = k, out
-	return p, p.open(fmt.Sprintf("eth%d", n), h.nextAddr(), false)
+	return p, p.open(name, h.nextAddr(), false)
 }
 
 // linkMTU is the MTU that the host wants on links.

@@ -89,6 +89,9 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 		h.lab.macs[cfg.MAC] = true
 	}
 	p.iface = h.AddIface(w.now, cfg)
+	if !hidden { // a hidden interface's name is nowhere to be seen
+		h.names[name] = true
+	}
 	w.touch(h)
 	for _, a := range addrs {
 		if err := p.iface.AddAddr(w.now, a); err != nil {
@@ -112,6 +115,8 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 // close takes away a port whose medium could not be made.
 func (p *Port) close() {
 	p.iface.SetUp(p.world().now, false)
+	delete(p.host.names, p.iface.Name())
+	p.host.nextLink = 0
 	p.host.ports = without(p.host.ports, p)
 }
 

@@ -173,3 +173,29 @@ func TestFlightsAreNotKept(t *testing.T) {
 		t.Errorf("%d frames arrived, %d flights are kept, %d counted", end.n, kept, w.idle)
 	}
 }
+
+// Interfaces are numbered from the lowest number that is free. The hidden loop leaves its name to a device.
+func TestInterfaceNames(t *testing.T) {
+	s := newScene(t, 1, LinkConfig{})
+	c := addHost(t, s.l, "c")
+	if _, err := s.a.Attach(phy.NewLoopback("eth1")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := s.l.Link(s.a, c, LinkConfig{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if _, err := s.a.Attach(phy.NewLoopback("lo")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := ""
+	for _, p := range s.a.Ports() {
+		got += " " + p.Iface().Name()
+	}
+	if want := " eth0 eth1 eth2 eth3 lo lo.1"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

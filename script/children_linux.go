@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopt makes the processes that commands leave behind this process's children, so that they can be found at the end.
-func adopt() {
+// AdoptCommands makes the processes that commands leave behind this process's children, so that EndCommands finds them. It
+// is for a program that starts no other processes: every descendant counts as a command's from then on.
+func AdoptCommands() {
 	if !adopted.Swap(true) {
 		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // a kernel without it leaves them to init
 	}
 }
 
-// adopted says that a command has run: before the first one no child is a command's.
+// adopted is true after AdoptCommands.
 var adopted atomic.Bool
 
 // process is a line of the system's table of processes.
@@ -77,6 +78,9 @@ func descendants(of int) []int {
 // reap asks how adopted processes have ended, so that they don't stay in the system's table. It is for moments at which
 // no command runs.
 func reap() {
+	if !adopted.Load() {
+		return
+	}
 	me := os.Getpid()
 	for _, p := range processes() {
 		if p.parent == me && p.dead {
@@ -90,11 +94,12 @@ func reap() {
 const endPatience = 300 * time.Millisecond
 
 // EndCommands ends the processes that commands of this process's shell have left running: they are asked to end, and
-// killed where they don't. Any goroutine may call it.
+// killed where they don't. Without AdoptCommands it does nothing. Any goroutine may call it.
 func EndCommands() {
 	if !adopted.Load() {
 		return
 	}
+	defer reap()
 	me := os.Getpid()
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		for until := time.Now().Add(endPatience); ; time.Sleep(5 * time.Millisecond) {

@@ -2,8 +2,10 @@
 
 package script
 
-func adopt() {}
-func reap()  {}
+func reap() {}
+
+// AdoptCommands does nothing here.
+func AdoptCommands() {}
 
 // EndCommands does nothing: background processes of commands stay.
 func EndCommands() {}

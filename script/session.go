@@ -336,7 +336,6 @@ func (s *Session) Close() error {
 	for _, v := range s.serving {
 		v.said.rest(s, v.String())
 	}
-	EndCommands()
 	s.out.close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {
 		first = err

@@ -138,6 +138,8 @@ func (o *options) start() (int, error) {
 	}
 	var shell *repl.Shell
 	if interactive {
+		script.AdoptCommands()
+		defer script.EndCommands()
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
 		config.Terminal, config.ErrTerminal = true, true
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading

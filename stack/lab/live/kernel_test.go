@@ -421,6 +421,9 @@ func BenchmarkEcho(b *testing.B) {
 			buf := make([]byte, 100)
 			ln.OnEvent = func(now clock.Instant) {
 				c := ln.Accept()
+				if c == nil { // the listener is closed
+					return
+				}
 				c.OnEvent = func(now clock.Instant) {
 					if n, _ := c.Read(now, buf); n > 0 {
 						c.Write(now, buf[:n])

@@ -196,9 +196,10 @@ func (r remark) window() bool {
 	return true
 }
 
-// How far what was done to a segment shows, in octets of the stream and in time: a flight, and some timeouts.
+// How far a deed shows, in octets of the stream and in time: a flight, and some timeouts. A sender in slow start has more
+// than a quarter of a MiB on its way here, and the answer to a copy acknowledges all of it.
 const (
-	reach = 256 << 10
+	reach = 512 << 10
 	later = 3 * time.Second
 )
 

@@ -57,8 +57,11 @@ type Host struct {
 	sockets    int
 	buffers    pool // storage of the connections' buffers, as of their last settling
 	waiting    pool // the part of it for octets that wait beyond a gap
-	lastID     uint64
-	lastPort   [2]uint16 // RFC 6056's counters, TCP and UDP
+
+	spareStorage []*storage // for reuse; see newStorage
+
+	lastID   uint64
+	lastPort [2]uint16 // RFC 6056's counters, TCP and UDP
 
 	reports     clock.Heap[*membership] // IGMP's timers
 	claims      clock.Heap[*Claim]      // those of address probes

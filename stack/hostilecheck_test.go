@@ -156,7 +156,7 @@ func (h *Host) invariantSockets() error {
 func (r *rig) bounds() {
 	h := r.h
 	more := [numLimits]int{
-		limitBuffers: len(h.conns) * 2 * freeStorage,
+		limitBuffers: len(h.conns) * 2 * alwaysStorage,
 	}
 	for l, x := range h.LimitInfos() {
 		if l == int(limitSYNQueue) && len(h.listeners) == 0 {

@@ -9,11 +9,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// What a connection may have though its host is short of storage, in octets each way: freeStorage at any time, so that
+// What a connection may have though its host is short of storage, in octets each way: alwaysStorage at any time, so that
 // none stops for ever; leastStorage while its peer's address holds less than its share, at the cost of others.
 const (
-	freeStorage  = 2 << 10
-	leastStorage = 64 << 10
+	alwaysStorage = 2 << 10
+	leastStorage  = 64 << 10
 )
 
 // A pool is storage of a bounded size that connections hold. While no more than half of it is in use nobody is bounded.
@@ -23,7 +23,8 @@ const (
 type pool struct {
 	used  int // octets
 	peers map[netip.Addr]*holder
-	order clock.Heap[*holder] // by size: the first holds most
+	order clock.Heap[*holder] // by size: the first holds most, and those that hold nothing are not in it
+	idle  *holder             // the only one of peers that holds nothing, kept since it may soon again; nil: none
 }
 
 // holder is what the connections with one peer's address hold of a pool.
@@ -63,17 +64,23 @@ func (p *pool) set(c *TCPConn, s *holding, n int) {
 	} else {
 		by.conns.Set(&s.timer, bySize(n))
 	}
-	if by.used == 0 {
-		p.order.Stop(&by.timer)
-		delete(p.peers, by.addr)
-	} else {
+	if by.used > 0 {
 		p.order.Set(&by.timer, bySize(by.used))
+		return
 	}
+	p.order.Stop(&by.timer)
+	if p.idle != nil {
+		delete(p.peers, p.idle.addr)
+	}
+	p.idle = by
 }
 
 // holder finds or makes an address's.
 func (p *pool) holder(a netip.Addr) *holder {
 	if by := p.peers[a]; by != nil {
+		if by == p.idle {
+			p.idle = nil
+		}
 		return by
 	}
 	if p.peers == nil {
@@ -96,8 +103,8 @@ func (p *pool) biggest() *holder {
 // share is how many octets of most an address may hold when more than half is in use, and how many address a holds. The
 // address counts whether or not it holds anything.
 func (p *pool) share(a netip.Addr, most int) (share, held int) {
-	n := len(p.peers) + 1
-	if by := p.peers[a]; by != nil {
+	n := p.order.Len() + 1
+	if by := p.peers[a]; by != nil && by != p.idle {
 		held = by.used
 	} else {
 		n++
@@ -128,7 +135,7 @@ func (h *Host) weigh(c *TCPConn) {
 		if total == 0 {
 			return
 		}
-		c.storage = new(storage)
+		c.storage = h.newStorage()
 	}
 	s := c.storage
 	if s.buffers.used != total {
@@ -138,8 +145,29 @@ func (h *Host) weigh(c *TCPConn) {
 		h.waiting.set(c, &s.waiting, m.Beyond)
 	}
 	if total == 0 {
-		c.storage = nil
+		h.freeStorage(c)
 	}
+}
+
+// maxSpareStorage is how many storages of connections that hold nothing any more are kept for others.
+const maxSpareStorage = 64
+
+func (h *Host) newStorage() *storage {
+	n := len(h.spareStorage)
+	if n == 0 {
+		return new(storage)
+	}
+	s := h.spareStorage[n-1]
+	h.spareStorage = h.spareStorage[:n-1]
+	return s
+}
+
+func (h *Host) freeStorage(c *TCPConn) {
+	if len(h.spareStorage) < maxSpareStorage {
+		*c.storage = storage{}
+		h.spareStorage = append(h.spareStorage, c.storage)
+	}
+	c.storage = nil
 }
 
 // unweigh has c hold nothing.
@@ -147,7 +175,7 @@ func (h *Host) unweigh(c *TCPConn) {
 	if s := c.storage; s != nil {
 		h.buffers.set(c, &s.buffers, 0)
 		h.waiting.set(c, &s.waiting, 0)
-		c.storage = nil
+		h.freeStorage(c)
 	}
 }
 
@@ -165,7 +193,7 @@ func (h *Host) confine(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Re
 	if grow > 0 {
 		m := c.conn.Memory()
 		if room := h.roomFor(now, limitBuffers, c, grow, leastStorage-m.Receive); room < grow {
-			if c.conn.Confine(s, max(freeStorage, m.Receive+room), true) {
+			if c.conn.Confine(s, max(alwaysStorage, m.Receive+room), true) {
 				h.refusedTo(limitBuffers, c.remote.Addr())
 				return drop.BuffersFull
 			}
@@ -250,5 +278,5 @@ func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	if ask {
 		room = h.roomFor(now, limitBuffers, c, grow, leastStorage-m.Send)
 	}
-	return c.conn.SendRoom(max(freeStorage, m.Send+room))
+	return c.conn.SendRoom(max(alwaysStorage, m.Send+room))
 }

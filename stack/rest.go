@@ -70,8 +70,7 @@ func (h *Host) restTCP() error {
 	}
 	return firstHeld(
 		held{h.buffers.used, "octets of buffers in the sum"}, held{h.waiting.used, "octets beyond gaps in the sum"},
-		held{len(h.buffers.peers), "addresses that hold buffers"}, held{h.buffers.order.Len(), "of them by size"},
-		held{len(h.waiting.peers), "addresses that hold octets beyond gaps"}, held{h.waiting.order.Len(), "of them by size"},
+		held{h.buffers.order.Len(), "addresses that hold buffers"}, held{h.waiting.order.Len(), "addresses that hold octets beyond gaps"},
 		held{int(h.counters[tcpCurrEstab]), "established connections in the counter"},
 	)
 }

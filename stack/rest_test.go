@@ -27,6 +27,7 @@ var notHeld = map[string]string{
 	"Host.drops": "they only grow, each with one example", "Host.refusals": "they only grow",
 
 	"Host.peakConns": "a number, which shrink bounds", "Host.onWork": "the runner's subscription", "Host.onMAC": "the runner's subscription",
+	"Host.spareStorage": "at most maxSpareStorage, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
 	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",
 	"assemblies.peak": "a number, which shrink bounds",
 

@@ -44,9 +44,10 @@ type Host struct {
 	more    bool // true if the stack said during pump that it had work
 	again   bool // true if the last pump was for the sake of more, and moved nothing
 	timer   clock.Timer[task]
-	ticked  bool // since the timer was last set
-	late    int  // ticks in a row that left the deadline due
-	wire    int  // who wants to see frames of wire size
+	ticked  bool   // since the timer was last set
+	seen    uint64 // the world's calls when it last looked at its interfaces
+	late    int    // ticks in a row that left the deadline due
+	wire    int    // who wants to see frames of wire size
 
 	captures []*captureFile
 	broken   *Panic // why it is out of service; nil while it serves
@@ -211,6 +212,10 @@ func (h *Host) refresh() {
 		return
 	}
 	defer h.guard("looked at its interfaces", nil, nil)
+	h.refreshPorts()
+}
+
+func (h *Host) refreshPorts() {
 	for _, p := range h.ports {
 		p.refresh()
 	}
@@ -225,7 +230,10 @@ func (h *Host) pump(now clock.Instant) (n int) {
 		return 0
 	}
 	defer h.guard("sent", nil, nil)
-	h.refresh()
+	if calls := h.lab.world.calls; h.seen != calls {
+		h.seen = calls
+		h.refreshPorts()
+	}
 	h.pumping, h.more = true, false
 	for _, p := range h.ports {
 		if p != h.loop {

@@ -35,6 +35,7 @@ func (v *virtual) Close() error              { return nil }
 func (v *virtual) Idle(<-chan struct{}) bool { return v.w.Step() }
 
 func (v *virtual) Do(fn func(now clock.Instant)) {
+	v.w.Called()
 	fn(v.w.now)
 	v.w.settle()
 }

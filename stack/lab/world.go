@@ -42,6 +42,7 @@ type World struct {
 	dirty    []*Host // hosts that may have something to transmit
 	round    []*Host // the dirty hosts of the present round
 	kicked   bool    // every host may have something to transmit
+	calls    uint64  // calls from outside, and events: what may have changed what interfaces are to offer
 	settling bool
 
 	devices    []DevicePort // ports on pollable devices: the Runner's to drain
@@ -105,6 +106,7 @@ func (e *Event) Stop() { e.world.events.Stop(&e.timer) }
 
 func (e *Event) run(now clock.Instant) {
 	defer e.world.guard("ran a timer")
+	e.world.Called()
 	e.fn(now)
 }
 
@@ -167,6 +169,10 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 	w.settle()
 	return w.Next() <= w.now
 }
+
+// Called notes that a caller is about to use the world's hosts, links and rules. A Runner calls it for each Do: hosts look
+// at their interfaces anew before they transmit next.
+func (w *World) Called() { w.calls++ }
 
 // Kick has the next Advance, Step or Turn ask every host for transmissions and its deadline. A call to a host needs no
 // Kick, since the host says itself that it has work.

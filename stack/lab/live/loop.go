@@ -128,6 +128,7 @@ func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	l.taken, closed = l.box.take(l.taken)
 	calls = len(l.taken)
 	for i, c := range l.taken {
+		l.world.Called()
 		c.run(now)
 		l.taken[i] = nil
 		c.done <- struct{}{}

@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write docs/rfc.md")
 
 // rfcReport is docs/rfc.md. What it says of each section comes from the tests: the first comment of an
-// exchange in testdata/tcp, the comment of a test function, the last column of the matrix's rows.
+// exchange in stack/tcp/testdata, the comment of a test function, the last column of the matrix's rows.
 const rfcReport = "docs/rfc.md"
 
 // A citation is a section that a test names. An RFC in front of sections holds for those that follow it in the
@@ -69,7 +69,7 @@ func citations(t *testing.T) map[string][]string {
 			}
 		})
 	}
-	exchanges, _ := filepath.Glob("testdata/tcp/*.txt")
+	exchanges, _ := filepath.Glob("stack/tcp/testdata/*.txt")
 	for _, name := range exchanges {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -119,7 +119,7 @@ func covers(section, cited string) bool {
 func report(all map[string][]string) (text string, missing []string) {
 	var b strings.Builder
 	b.WriteString("# RFC sections and their tests\n\nGenerated from the tests' own words by `go test . -run TestRFCs -update`. A name in `code` is an exchange in\n" +
-		"`testdata/tcp`, one that begins with Test a Go test. A section's tests are those that name it or a part of it.\n")
+		"`stack/tcp/testdata`, one that begins with Test a Go test. A section's tests are those that name it or a part of it.\n")
 	rfc := ""
 	for line := range strings.Lines(rfcSections) {
 		f := strings.SplitN(strings.TrimSpace(line), " ", 2)
@@ -177,7 +177,7 @@ func stale(t *testing.T) (list []string) {
 		line, _, _ = strings.Cut(line, " -- ")
 		_, named, _ := strings.Cut(line, " = ")
 		for _, name := range strings.Fields(named) {
-			_, err := os.Stat("testdata/tcp/" + name + ".txt")
+			_, err := os.Stat("stack/tcp/testdata/" + name + ".txt")
 			if err != nil && !bytes.Contains(tests.Bytes(), []byte("func "+name+"(t ")) {
 				list = append(list, name)
 			}

@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the connection does into testdata/tcp")
+var rewrite = flag.Bool("rewrite", false, "write what the connection does into testdata")
 
 // An exchange is one connection against a peer that the file plays. Every line is a time in seconds and
 // a word; what the file gives:
@@ -486,7 +486,7 @@ func (x *exchange) play(text string) string {
 }
 
 func TestExchanges(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/tcp/*.txt")
+	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 40 {
 		t.Fatalf("%d exchanges, %v", len(files), err)
 	}

@@ -1,9 +1,6 @@
 package tcp
 
 import (
-	"math/bits"
-	"time"
-
 	"smolsh/stack/buf"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
@@ -187,11 +184,6 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	return c
 }
 
-// scaleFor is the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).
-func scaleFor(n int) uint8 {
-	return uint8(min(14, max(0, bits.Len(uint(n))-16)))
-}
-
 // State is the connection's state.
 func (c *Conn) State() State { return c.state }
 
@@ -249,50 +241,6 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	c.soft = err
 }
 
-// ReuseTimeWait reports whether the SYN s may replace this connection, which then is in TIME-WAIT, by
-// a new one, and the number its initial sequence number must exceed. A later timestamp, or one where there
-// were none, tells the new connection's segments from the old one's; without it they must lie beyond all
-// that was used, and an earlier one is an old duplicate's (RFC 6191 §2, RFC 1122 §4.2.2.13).
-func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) {
-	const mask = wire.SYN | wire.ACK | wire.RST | wire.FIN
-	if c.state != TimeWait || s.Flags&mask != wire.SYN {
-		return c.snd.max, false
-	}
-	ok = c.rcv.nxt.Less(s.Seq)
-	if s.Options.HasTimestamps && !c.cfg.NoTimestamps { // the new connection would have them
-		later := int32(s.Options.TSVal - c.ts.recent)
-		ok = !c.ts.on || later > 0 || later == 0 && ok
-	}
-	return c.snd.max, ok
-}
-
-// The legal transitions (RFC 9293 §3.3.2, figure 5, and the paths to CLOSED by reset, timeout and abort).
-var transitions = [NumStates]uint16{
-	Closed:      1<<Listen | 1<<SynSent,
-	Listen:      1<<SynReceived | 1<<Closed,
-	SynSent:     1<<SynReceived | 1<<Established | 1<<Closed,
-	SynReceived: 1<<Established | 1<<FinWait1 | 1<<Closed,
-	Established: 1<<FinWait1 | 1<<CloseWait | 1<<Closed,
-	FinWait1:    1<<FinWait2 | 1<<Closing | 1<<Closed,
-	FinWait2:    1<<TimeWait | 1<<Closed,
-	CloseWait:   1<<LastAck | 1<<Closed,
-	Closing:     1<<TimeWait | 1<<Closed,
-	LastAck:     1 << Closed,
-	TimeWait:    1 << Closed,
-}
-
-// setState is the only place where the state changes.
-func (c *Conn) setState(to State) {
-	from := c.state
-	if transitions[from]&(1<<to) == 0 {
-		panic("tcp: no transition from " + from.String() + " to " + to.String())
-	}
-	c.state = to
-	if c.hooks != nil && c.hooks.State != nil {
-		c.hooks.State(c, from, to)
-	}
-}
-
 // fail ends the connection: err is what calls report from now on; a RST goes out when reset is set.
 // What has been received stays readable.
 func (c *Conn) fail(err error, reset bool) {
@@ -317,25 +265,4 @@ func (c *Conn) countN(e Event, n int) {
 	if c.hooks != nil && c.hooks.Count != nil {
 		c.hooks.Count(e, n)
 	}
-}
-
-// challengePerSecond bounds the acknowledgements sent for segments that no honest peer sends
-// (RFC 5961 §7), so that nobody can make us a reflector or two confused ends a storm.
-const challengePerSecond = 10
-
-// limiter is a budget for each second.
-type limiter struct {
-	second uint32
-	spent  int32
-}
-
-func (l *limiter) take(now clock.Instant) bool {
-	if second := uint32(now / clock.Instant(time.Second)); second != l.second {
-		l.second, l.spent = second, 0
-	}
-	if l.spent >= challengePerSecond {
-		return false
-	}
-	l.spent++
-	return true
 }

@@ -89,37 +89,3 @@ func (a *Acked) slowStart(mss int) int {
 	}
 	return min(a.Octets, 2*mss)
 }
-
-// reno is the controller of RFC 5681, with byte counting (RFC 3465).
-type reno struct{}
-
-// Acked is slow start below ssthresh, and one segment per window of acknowledged octets above it
-// (RFC 5681 §3.1).
-func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
-	if w.Cwnd < w.Ssthresh {
-		w.Cwnd += a.slowStart(w.MSS)
-		return
-	}
-	if w.Acked += a.Octets; w.Acked >= w.Cwnd {
-		w.Acked -= w.Cwnd
-		w.Cwnd += w.MSS
-	}
-}
-
-// Lost halves: RFC 5681 equation (4).
-func (reno) Lost(_ clock.Instant, w *Window, flight int) {
-	w.Ssthresh = max(flight/2, 2*w.MSS)
-	w.Acked = 0
-}
-
-// TimedOut halves and starts again from one segment (RFC 5681 §3.1).
-func (r reno) TimedOut(now clock.Instant, w *Window, flight int) {
-	r.Lost(now, w, flight)
-	w.Cwnd = w.MSS
-}
-
-// Undone has nothing to restore: what there was is in the window.
-func (reno) Undone(*Window) {}
-
-// Idle changes nothing: it does not count time.
-func (reno) Idle(time.Duration) {}

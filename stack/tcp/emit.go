@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"smolsh/stack/buf"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
@@ -205,14 +204,6 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	return n, 2*n >= v.maxWnd && (idle || c.cfg.NoDelay)
 }
 
-// nagle reports whether a segment shorter than the full size has to wait: another such segment is on its way
-// (RFC 9293 §3.7.4 in Minshall's form). Nagle's own form, in which any octet on its way holds it back, delays
-// the tail of each write that is longer than a segment by the peer's delayed acknowledgement.
-func (c *Conn) nagle() bool {
-	v := &c.snd
-	return !c.cfg.NoDelay && !v.closed && v.smallEnd.In(v.una.Add(1), v.nxt.Sub(v.una))
-}
-
 // emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
@@ -300,19 +291,6 @@ func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, fo
 	return end
 }
 
-// emitProbe sends one octet, or the FIN, that the peer's window has no room for: its answer says what
-// the window is now. SND.NXT stays, so that the octet counts as sent only when it is acknowledged.
-func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
-	c.owe.probe = false
-	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one number, no more
-	c.at.probes++
-	c.at.unanswered++
-	c.at.asked(now)
-	c.count(EventProbe)
-	c.tell(EpisodeProbe, whyNoWindow)
-	c.armPersist(now)
-}
-
 // seq is the sequence number of a segment without text: one past what was sent, so that it is not old
 // for the peer. A zero-window probe is the exception: once the peer has answered without taking its octet,
 // the number behind it lies outside the window, and the segment would be dropped with its news. Before
@@ -325,73 +303,6 @@ func (c *Conn) seq() wire.Seq {
 	return v.max
 }
 
-// emitSYN sends SYN or SYN-ACK. The window of neither is scaled.
-func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
-	v, r := &c.snd, &c.rcv
-	c.owe.syn = false
-	s.Seq, s.Flags = v.iss, wire.SYN
-	if c.state == SynSent {
-		c.askECN(s)
-	}
-	s.Options.MSS, s.Options.SACKPermitted = uint16(min(r.mss, 0xffff)), c.sack
-	if r.scaled {
-		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
-	}
-	c.ts.put(now, &s.Options)
-	s.Window = c.window(true)
-	if c.state == SynReceived {
-		s.Flags |= wire.ACK
-		s.Ack = r.nxt
-		if c.speaksECN() {
-			s.Flags |= wire.ECE
-		}
-		c.acknowledged()
-	}
-	if v.max == v.iss {
-		v.timedAt, v.timedSeq = now, v.iss.Add(1)
-	} else {
-		v.timedAt = clock.Never
-		c.retrans++
-		c.count(EventRetrans)
-	}
-	v.nxt = v.iss.Add(1)
-	v.max = v.nxt
-	c.at.asked(now)
-	if c.at.rexmt == clock.Never { // a peer that repeats its SYN must not keep us from giving up
-		c.armRetransmit(now)
-	}
-}
-
-// acknowledge makes s an acknowledgement of all that has arrived in order, with sequence number seq; text says
-// whether it carries text as well.
-func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
-	c.header(now, s, seq, text)
-	c.acknowledged()
-}
-
-// fineAcks is how many segments at a time are acknowledged in steps. Whoever sends more has acknowledgements enough to
-// go by, and for us they would be most of the work.
-const fineAcks = 16
-
-// acknowledgeInSteps is acknowledge, but for every second segment of those that came at once, or every one after a
-// gap: a peer with a small window sends by their clock, and must not depend on one that may get lost. Where that would
-// be something else than the segments' own boundaries, or early data or what came twice would look later than it came,
-// all is acknowledged.
-func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
-	r := &c.rcv
-	segs, from, step := int(r.segs), c.ts.ackSent, 2
-	if r.prompt > 0 || c.cfg.DelayedAck < 0 {
-		step = 1
-	}
-	c.acknowledge(now, s, c.seq(), false)
-	if segs <= step || segs > fineAcks || r.even == 0 || r.early.Len() > 0 || r.eof || s.Options.NumSACK > 0 {
-		return
-	}
-	s.Ack = from.Add(step * int(r.even))
-	s.Window = uint16(min(r.adv.Sub(s.Ack)>>r.wscale, 0xffff))
-	c.owe.ack, c.ts.ackSent, r.segs = true, s.Ack, uint16(segs-step)
-}
-
 // header is what every segment says after the handshake. Who owes an acknowledgement owes it still.
 func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
@@ -400,21 +311,4 @@ func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	}
 	c.ts.put(now, &s.Options)
 	c.putSACK(&s.Options, text)
-}
-
-func (c *Conn) acknowledged() {
-	c.owe.ack = false
-	c.ts.ackSent = c.rcv.nxt
-	c.rcv.segs = 0
-	c.at.delack = clock.Never
-}
-
-// releasable reports whether a buffer has storage and holds no octet, in order or beyond a gap.
-func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
-
-// idleStorage reports whether something is kept that holds nothing.
-func (c *Conn) idleStorage() bool {
-	v, r := &c.snd, &c.rcv
-	return releasable(&v.buf) || releasable(&r.buf) || (v.board != nil || c.cong.ctl != nil) && v.una == v.max ||
-		r.early != nil && r.early.Len() == 0
 }

@@ -44,38 +44,6 @@ type Info struct {
 	TimerLeft           time.Duration // until it fires
 }
 
-// Event is something a connection counts.
-type Event uint8
-
-// The events, each a MIB counter of the stack.
-const (
-	EventActiveOpen      Event = iota // TcpActiveOpens
-	EventPassiveOpen                  // TcpPassiveOpens
-	EventAttemptFail                  // TcpAttemptFails
-	EventEstabReset                   // TcpEstabResets
-	EventRetrans                      // TcpRetransSegs
-	EventFastRetrans                  // TcpExtTCPFastRetrans
-	EventTimeout                      // TcpExtTCPTimeouts
-	EventProbe                        // TcpExtTCPWinProbe
-	EventKeepAlive                    // TcpExtTCPKeepAlive
-	EventDelayedAck                   // TcpExtDelayedACKs
-	EventChallengeAck                 // TcpExtTCPChallengeACK
-	EventOutOfOrder                   // TcpExtTCPOFOQueue
-	EventPruned                       // TcpExtOfoPruned: octets beyond a gap were given up
-	EventTailProbe                    // TcpExtTCPLossProbes
-	EventUndo                         // TcpExtTCPFullUndo
-	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was believed
-	EventBlackHole                    // TcpExtTCPBlackHole: long segments vanish
-	EventMTUProbe                     // TcpExtTCPMTUProbe
-	EventMTUProbeSuccess              // TcpExtTCPMTUPSuccess
-	EventMTUProbeFail                 // TcpExtTCPMTUPFail
-	EventAbortOnTimeout               // TcpExtTCPAbortOnTimeout
-	EventAbortOnData                  // TcpExtTCPAbortOnData
-	EventAbortOnClose                 // TcpExtTCPAbortOnClose
-
-	NumEvents
-)
-
 // Info is a snapshot of the connection at now.
 func (c *Conn) Info(now clock.Instant) Info {
 	v, r, g := &c.snd, &c.rcv, &c.cong
@@ -102,42 +70,6 @@ func (c *Conn) Info(now clock.Instant) Info {
 	}
 	i.Timer, i.TimerLeft = c.timer(now)
 	return i
-}
-
-// Phase is what the sender thinks of the path.
-type Phase uint8
-
-// The phases, from the best to the worst.
-const (
-	PhaseOpen     Phase = iota // nothing is missing
-	PhaseDisorder              // something has overtaken something else
-	PhaseRecovery              // fast recovery (RFC 6582, RFC 9937)
-	PhaseLoss                  // after a timeout
-
-	numPhases
-)
-
-var phaseNames = [numPhases]string{"open", "disorder", "recovery", "loss"}
-
-// String is one word.
-func (p Phase) String() string {
-	if p >= numPhases {
-		return "unknown"
-	}
-	return phaseNames[p]
-}
-
-func (c *Conn) phase() Phase {
-	g, b := &c.cong, c.snd.board
-	switch {
-	case g.inRecovery:
-		return PhaseRecovery
-	case g.afterTimeout || b == nil && c.rtt.backoffs > 0:
-		return PhaseLoss
-	case b != nil && b.sacked > 0 || g.dupAcks > 0:
-		return PhaseDisorder
-	}
-	return PhaseOpen
 }
 
 // timer names the timer that fires next, as ss does, and how long that is.

@@ -1,6 +1,16 @@
 package tcp
 
-import "smolsh/stack/wire"
+import (
+	"time"
+
+	"smolsh/stack/buf"
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// bufferLinger is how long an empty buffer is kept, so that a busy connection does not allocate
+// anew for every exchange.
+const bufferLinger = time.Second
 
 // Memory is what a connection's buffers have storage for, in octets.
 type Memory struct {
@@ -65,4 +75,37 @@ func (c *Conn) Trim() {
 	r.early = nil
 	r.buf.Trim()
 	c.snd.buf.Trim()
+}
+
+// armRelease plans to give empty buffers back.
+func (c *Conn) armRelease(now clock.Instant) {
+	if c.at.release == clock.Never && c.idleStorage() {
+		c.at.release = now.Add(bufferLinger)
+	}
+}
+
+func (c *Conn) releaseBuffers(now clock.Instant) {
+	c.at.release = clock.Never
+	if quiet := c.at.active.Add(bufferLinger); now.Before(quiet) {
+		c.at.release = quiet
+		return
+	}
+	c.snd.buf.Release()
+	c.rcv.buf.Release()
+	if c.snd.una == c.snd.max {
+		c.snd.board, c.cong.ctl = nil, nil
+	}
+	if c.rcv.early.Len() == 0 {
+		c.rcv.early = nil
+	}
+}
+
+// releasable reports whether a buffer has storage and holds no octet, in order or beyond a gap.
+func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
+
+// idleStorage reports whether something is kept that holds nothing.
+func (c *Conn) idleStorage() bool {
+	v, r := &c.snd, &c.rcv
+	return releasable(&v.buf) || releasable(&r.buf) || (v.board != nil || c.cong.ctl != nil) && v.una == v.max ||
+		r.early != nil && r.early.Len() == 0
 }

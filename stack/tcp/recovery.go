@@ -1,9 +1,6 @@
 package tcp
 
-import (
-	"smolsh/stack/clock"
-	"smolsh/stack/wire"
-)
+import "smolsh/stack/clock"
 
 // ackSelective takes in an acknowledgement, of something new or a duplicate, while there is a scoreboard.
 // What to send again, and how much of anything, follows from the board: see resendable and sendable.
@@ -64,35 +61,6 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	}
 	c.guard(now)
 	c.armTail(now)
-}
-
-// guard has the retransmission timer run while anything is on its way. What was thought lost, and the timer
-// stopped for, may have turned out to be.
-func (c *Conn) guard(now clock.Instant) {
-	if c.at.rexmt == clock.Never && c.inFlight() > 0 {
-		c.at.rexmt = now.Add(c.rtt.rto)
-	}
-}
-
-// takeSACK puts the blocks on the board. A block that is not wholly within (SND.UNA, SND.MAX] names octets
-// that were never sent or are acknowledged already, and is ignored (RFC 2018 §5). The first block may be a
-// D-SACK (RFC 2883 §4): it lies below the acknowledgement, or within the second block.
-func (c *Conn) takeSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
-	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
-	oldest, next := v.una.Add(-v.maxWnd), v.una.Add(1)
-	if len(list) > 0 {
-		k := list[0]
-		inSecond := len(list) > 1 && list[1].Within(next, v.max) && k.Within(list[1].Left, list[1].Right)
-		if k.Within(oldest, s.Ack) || inSecond {
-			twice = k
-		}
-	}
-	for _, k := range list {
-		if k.Within(next, v.max) {
-			v.board.sack(k.Left, k.Right, d)
-		}
-	}
-	return twice
 }
 
 // resendable decides whether something lost goes again now, and how much of it.

@@ -44,18 +44,16 @@ func (s *Segment) Segments() int {
 	return (len(s.Payload) + s.GSOSize - 1) / s.GSOSize
 }
 
-// Reset is the reply to a segment for which there is no connection, or which a LISTEN, SYN-SENT or
-// SYN-RECEIVED connection refuses (RFC 9293 §3.5.2, §3.10.7.1). There is none to a reset.
-func Reset(s *Segment) (r wire.TCP, ok bool) {
-	if s.Flags&wire.RST != 0 {
-		return r, false
+// trimFront takes n numbers off the front of a segment's sequence space.
+func (s *Segment) trimFront(n int) {
+	s.Seq = s.Seq.Add(n)
+	if int(s.Urgent) <= n {
+		s.Flags &^= wire.URG
 	}
-	r = wire.TCP{SrcPort: s.DstPort, DstPort: s.SrcPort, Flags: wire.RST}
-	if s.Flags&wire.ACK != 0 {
-		r.Seq = s.Ack
-	} else {
-		r.Flags |= wire.ACK
-		r.Ack = s.Seq.Add(s.Len())
+	s.Urgent -= uint16(min(n, int(s.Urgent)))
+	if s.Flags&wire.SYN != 0 {
+		s.Flags &^= wire.SYN
+		n--
 	}
-	return r, true
+	s.Payload = s.Payload[min(n, len(s.Payload)):]
 }

@@ -32,3 +32,30 @@ func (s State) String() string {
 	}
 	return stateNames[s]
 }
+
+// The legal transitions (RFC 9293 §3.3.2, figure 5, and the paths to CLOSED by reset, timeout and abort).
+var transitions = [NumStates]uint16{
+	Closed:      1<<Listen | 1<<SynSent,
+	Listen:      1<<SynReceived | 1<<Closed,
+	SynSent:     1<<SynReceived | 1<<Established | 1<<Closed,
+	SynReceived: 1<<Established | 1<<FinWait1 | 1<<Closed,
+	Established: 1<<FinWait1 | 1<<CloseWait | 1<<Closed,
+	FinWait1:    1<<FinWait2 | 1<<Closing | 1<<Closed,
+	FinWait2:    1<<TimeWait | 1<<Closed,
+	CloseWait:   1<<LastAck | 1<<Closed,
+	Closing:     1<<TimeWait | 1<<Closed,
+	LastAck:     1 << Closed,
+	TimeWait:    1 << Closed,
+}
+
+// setState is the only place where the state changes.
+func (c *Conn) setState(to State) {
+	from := c.state
+	if transitions[from]&(1<<to) == 0 {
+		panic("tcp: no transition from " + from.String() + " to " + to.String())
+	}
+	c.state = to
+	if c.hooks != nil && c.hooks.State != nil {
+		c.hooks.State(c, from, to)
+	}
+}

@@ -1,19 +1,6 @@
 package tcp
 
-import (
-	"time"
-
-	"smolsh/stack/clock"
-)
-
-const (
-	// finWait2Timeout is how long an abandoned connection waits for the peer's FIN (RFC 1122
-	// §4.2.2.20 allows any bound; this is the common one).
-	finWait2Timeout = 60 * time.Second
-	// bufferLinger is how long an empty buffer is kept, so that a busy connection does not allocate
-	// anew for every exchange.
-	bufferLinger = time.Second
-)
+import "smolsh/stack/clock"
 
 // timers are a connection's deadlines; Never when not set.
 type timers struct {
@@ -108,144 +95,6 @@ func (c *Conn) timedOut() {
 	c.fail(err, c.state != SynSent)
 }
 
-// armRetransmit starts the timer anew, or stops it when nothing is in flight (RFC 6298 §5.2, §5.3).
-func (c *Conn) armRetransmit(now clock.Instant) {
-	if c.inFlight() == 0 {
-		c.at.rexmt = clock.Never
-		return
-	}
-	c.at.rexmt = now.Add(c.rtt.rto)
-}
-
-// retransmitTimeout is RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on goes again,
-// one segment at first.
-func (c *Conn) retransmitTimeout(now clock.Instant) {
-	v, g := &c.snd, &c.cong
-	c.at.rexmt = clock.Never
-	limit := c.cfg.MaxRetries
-	opening := c.state == SynSent || c.state == SynReceived
-	if opening {
-		limit = c.cfg.SYNRetries
-	}
-	if c.rcv.closed {
-		limit = min(limit, c.cfg.OrphanRetries)
-	}
-	if int(c.rtt.backoffs) >= limit {
-		c.timedOut()
-		return
-	}
-	c.count(EventTimeout)
-	c.suspectPath(now)
-	if v.board != nil {
-		c.loseByTimeout(now)
-	}
-	if opening {
-		c.owe.syn = true
-		c.tell(EpisodeTimeout, whyNoSYN)
-	} else if c.rtt.backoffs == 0 {
-		c.controller().TimedOut(now, &g.Window, v.max.Sub(v.una))
-		if c.speaksECN() {
-			*c.ecn = marks{agreed: true, echo: c.ecn.echo, tell: true}
-		}
-	} else {
-		g.Cwnd = g.MSS
-	}
-	c.rtt.backOff(c.cfg)
-	g.inRecovery, g.dupAcks, g.recover = false, 0, v.max
-	if !opening {
-		c.tell(EpisodeTimeout, whyNoAck)
-	}
-	c.owe.fast = v.board != nil
-	v.timedAt = clock.Never
-	if v.board == nil {
-		v.nxt = v.una
-		return
-	}
-	c.guard(now) // what went just before may be all there is, should the peer's window have closed
-}
-
-// loseByTimeout puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to
-// be on its way.
-func (c *Conn) loseByTimeout(now clock.Instant) {
-	v, g, b := &c.snd, &c.cong, c.snd.board
-	if !g.inRecovery && !g.afterTimeout {
-		b.undo.begin(g, v.max.Sub(v.una))
-	}
-	b.loseAll(now.Add(-b.rack.rtt - c.reoWindow()))
-	b.tlp.out = false
-	g.afterTimeout = true
-	c.at.loss, c.owe.tail = clock.Never, false
-}
-
-// armPersist starts the timer that keeps a connection alive whose window lets nothing out while
-// nothing is in flight whose acknowledgement could open it.
-func (c *Conn) armPersist(now clock.Instant) {
-	t := &c.at
-	if t.persist != clock.Never || t.rexmt != clock.Never || c.inFlight() != 0 || !c.sending() || !c.unsent() {
-		return
-	}
-	wait := c.rtt.rto
-	for range min(t.probes, 16) {
-		wait = min(2*wait, c.cfg.rtoMax())
-	}
-	t.persist = now.Add(wait)
-}
-
-// unsent reports whether there are octets, or a FIN, that the peer has not acknowledged.
-func (c *Conn) unsent() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
-
-// persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1), but not for an
-// application that has closed: a peer must not make us keep its octets (RFC 6429 §4). It has the time in which a
-// segment would be given up that nobody answers, nine minutes by default, since a reader that pauses is no attack;
-// who does not answer at all has less.
-func (c *Conn) persistTimeout() {
-	t := &c.at
-	t.persist = clock.Never
-	limit := c.cfg.MaxRetries
-	if c.rcv.closed {
-		limit = min(limit, c.cfg.OrphanRetries)
-	}
-	if int(t.unanswered) >= limit || c.rcv.closed && int(t.probes) >= max(c.cfg.MaxRetries, c.cfg.OrphanRetries) {
-		c.timedOut()
-		return
-	}
-	c.owe.probe = true
-}
-
-// armKeepAlive starts counting idle time, where keep-alives are wanted and the state has them.
-func (c *Conn) armKeepAlive(now clock.Instant) {
-	c.at.keep = clock.Never
-	if c.cfg.KeepAlive <= 0 {
-		return
-	}
-	switch c.state {
-	case Established, CloseWait, FinWait1, FinWait2, Closing, LastAck:
-		c.at.keep = now.Add(c.cfg.KeepAlive)
-	}
-}
-
-// keepAliveTimeout owes a probe to an idle peer, or gives it up (RFC 9293 §3.8.4).
-func (c *Conn) keepAliveTimeout(now clock.Instant) {
-	t := &c.at
-	t.keep = now.Add(c.cfg.KeepAlive)
-	if c.snd.nxt != c.snd.una || t.persist != clock.Never {
-		return // data or a probe on its way asks the same question
-	}
-	if int(t.unanswered) >= c.cfg.KeepAliveMax {
-		c.timedOut()
-		return
-	}
-	c.owe.alive = true
-}
-
-// heard notes that the peer lives.
-func (t *timers) heard(now clock.Instant, c *Conn) {
-	t.active = now
-	if t.keep != clock.Never {
-		t.keep = now.Add(c.cfg.KeepAlive)
-	}
-}
-
 // answered notes an acceptable acknowledgement: probes have had their answer.
 func (t *timers) answered() {
 	t.unanswered = 0
@@ -258,28 +107,5 @@ func (t *timers) answered() {
 func (t *timers) asked(now clock.Instant) {
 	if t.waiting == clock.Never {
 		t.waiting = now
-	}
-}
-
-// armRelease plans to give empty buffers back.
-func (c *Conn) armRelease(now clock.Instant) {
-	if c.at.release == clock.Never && c.idleStorage() {
-		c.at.release = now.Add(bufferLinger)
-	}
-}
-
-func (c *Conn) releaseBuffers(now clock.Instant) {
-	c.at.release = clock.Never
-	if quiet := c.at.active.Add(bufferLinger); now.Before(quiet) {
-		c.at.release = quiet
-		return
-	}
-	c.snd.buf.Release()
-	c.rcv.buf.Release()
-	if c.snd.una == c.snd.max {
-		c.snd.board, c.cong.ctl = nil, nil
-	}
-	if c.rcv.early.Len() == 0 {
-		c.rcv.early = nil
 	}
 }

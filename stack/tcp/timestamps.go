@@ -73,13 +73,3 @@ func (c *Conn) takeStamp(now clock.Instant, first wire.Seq, s *Segment) {
 		c.ts.take(now, first, &s.Options)
 	}
 }
-
-// roundTrip is the time since the segment was sent whose stamp o echoes (§4.1). Stamps are exact to a
-// tick, so that it is at least one.
-func (t *stamps) roundTrip(now clock.Instant, o *wire.TCPOptions) (rtt time.Duration, ok bool) {
-	if !t.on || !o.HasTimestamps || o.TSEcr == 0 {
-		return 0, false
-	}
-	ticks := int32(t.value(now) - o.TSEcr)
-	return max(1, time.Duration(ticks)) * stampTick, ticks >= 0
-}

@@ -1,0 +1,76 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// checkFIN is step eight: the peer's FIN takes effect when everything before it has come.
+func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
+	r := &c.rcv
+	if s.Flags&wire.FIN != 0 {
+		if reason := c.noteFIN(s); reason != drop.None {
+			c.owe.ack = true
+			return reason
+		}
+	}
+	if !r.fin || r.eof || r.nxt != r.finSeq {
+		return drop.None
+	}
+	r.eof = true
+	r.nxt = r.nxt.Add(1)
+	r.base++
+	r.adv = wire.MaxSeq(r.adv, r.nxt)
+	c.owe.ack = true
+	c.owe.dupAcks = 0
+	switch c.state {
+	case Established:
+		c.setState(CloseWait)
+	case FinWait1: // our FIN is not acknowledged, or checkACK would have moved on
+		c.setState(Closing)
+	case FinWait2:
+		c.enterTimeWait(now)
+	}
+	return drop.None
+}
+
+// noteFIN remembers where the peer's stream ends. It ends once: a FIN elsewhere, or before octets that
+// have come, is nothing an honest peer sends.
+func (c *Conn) noteFIN(s *Segment) drop.Reason {
+	r := &c.rcv
+	at := s.Seq.Add(len(s.Payload))
+	if r.fin {
+		if at != r.finSeq {
+			return drop.TCPBadState
+		}
+	} else if k := r.early.Len(); k > 0 && r.early.At(k-1).Hi > r.base+int64(at.Sub(r.nxt)) {
+		return drop.TCPBadState
+	}
+	r.fin, r.finSeq = true, at
+	if at != r.nxt && len(s.Payload) == 0 { // with text, that has owed one already
+		c.oweDupAck()
+	}
+	return drop.None
+}
+
+// finAcked reports whether our FIN has been sent and acknowledged.
+func (c *Conn) finAcked() bool {
+	v := &c.snd
+	return v.finSent && v.una == v.max
+}
+
+// advanceOurClose follows our acknowledged FIN through the states.
+func (c *Conn) advanceOurClose(now clock.Instant) {
+	switch c.state {
+	case FinWait1:
+		c.setState(FinWait2)
+		if c.rcv.closed {
+			c.at.timeWait = now.Add(finWait2Timeout)
+		}
+	case Closing:
+		c.enterTimeWait(now)
+	case LastAck:
+		c.close()
+	}
+}

@@ -1,0 +1,55 @@
+package tcp
+
+import (
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
+)
+
+// promptAcks is how many segments after a gap are acknowledged one by one: the peer's window has become small,
+// and a lone segment of it must not wait for a timer.
+const promptAcks = 16
+
+// oweDupAck owes one acknowledgement for this very segment: a sender without SACK counts them.
+func (c *Conn) oweDupAck() {
+	if c.owe.dupAcks < 255 {
+		c.owe.dupAcks++
+	}
+	c.rcv.prompt = promptAcks
+}
+
+// fineAcks is how many segments at a time are acknowledged in steps. Whoever sends more has acknowledgements enough to
+// go by, and for us they would be most of the work.
+const fineAcks = 16
+
+// acknowledgeInSteps is acknowledge, but for every second segment of those that came at once, or every one after a
+// gap: a peer with a small window sends by their clock, and must not depend on one that may get lost. Where that would
+// be something else than the segments' own boundaries, or early data or what came twice would look later than it came,
+// all is acknowledged.
+func (c *Conn) acknowledgeInSteps(now clock.Instant, s *Segment) {
+	r := &c.rcv
+	segs, from, step := int(r.segs), c.ts.ackSent, 2
+	if r.prompt > 0 || c.cfg.DelayedAck < 0 {
+		step = 1
+	}
+	c.acknowledge(now, s, c.seq(), false)
+	if segs <= step || segs > fineAcks || r.even == 0 || r.early.Len() > 0 || r.eof || s.Options.NumSACK > 0 {
+		return
+	}
+	s.Ack = from.Add(step * int(r.even))
+	s.Window = uint16(min(r.adv.Sub(s.Ack)>>r.wscale, 0xffff))
+	c.owe.ack, c.ts.ackSent, r.segs = true, s.Ack, uint16(segs-step)
+}
+
+// acknowledge makes s an acknowledgement of all that has arrived in order, with sequence number seq; text says
+// whether it carries text as well.
+func (c *Conn) acknowledge(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
+	c.header(now, s, seq, text)
+	c.acknowledged()
+}
+
+func (c *Conn) acknowledged() {
+	c.owe.ack = false
+	c.ts.ackSent = c.rcv.nxt
+	c.rcv.segs = 0
+	c.at.delack = clock.Never
+}

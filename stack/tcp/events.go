@@ -1,0 +1,33 @@
+package tcp
+
+// Event is something a connection counts.
+type Event uint8
+
+// The events, each a MIB counter of the stack.
+const (
+	EventActiveOpen      Event = iota // TcpActiveOpens
+	EventPassiveOpen                  // TcpPassiveOpens
+	EventAttemptFail                  // TcpAttemptFails
+	EventEstabReset                   // TcpEstabResets
+	EventRetrans                      // TcpRetransSegs
+	EventFastRetrans                  // TcpExtTCPFastRetrans
+	EventTimeout                      // TcpExtTCPTimeouts
+	EventProbe                        // TcpExtTCPWinProbe
+	EventKeepAlive                    // TcpExtTCPKeepAlive
+	EventDelayedAck                   // TcpExtDelayedACKs
+	EventChallengeAck                 // TcpExtTCPChallengeACK
+	EventOutOfOrder                   // TcpExtTCPOFOQueue
+	EventPruned                       // TcpExtOfoPruned: octets beyond a gap were given up
+	EventTailProbe                    // TcpExtTCPLossProbes
+	EventUndo                         // TcpExtTCPFullUndo
+	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was believed
+	EventBlackHole                    // TcpExtTCPBlackHole: long segments vanish
+	EventMTUProbe                     // TcpExtTCPMTUProbe
+	EventMTUProbeSuccess              // TcpExtTCPMTUPSuccess
+	EventMTUProbeFail                 // TcpExtTCPMTUPFail
+	EventAbortOnTimeout               // TcpExtTCPAbortOnTimeout
+	EventAbortOnData                  // TcpExtTCPAbortOnData
+	EventAbortOnClose                 // TcpExtTCPAbortOnClose
+
+	NumEvents
+)

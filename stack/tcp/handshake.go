@@ -1,0 +1,152 @@
+package tcp
+
+import (
+	"math/bits"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// receiveListen is §3.10.7.2. A SYN with FIN is dropped: no one means it (it is a scanner's), and T/TCP,
+// which did, is historic. Deviates: text that comes with the SYN is not queued until ESTABLISHED but dropped,
+// and the peer retransmits it: its address may be forged, and only Fast Open tells (RFC 7413 §3).
+func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
+	switch {
+	case s.Flags&wire.RST != 0:
+		return drop.TCPBadReset
+	case s.Flags&wire.ACK != 0:
+		c.refuse(s)
+		return drop.TCPBadAck
+	case s.Flags&wire.SYN == 0:
+		return drop.TCPBadState
+	case s.Flags&wire.FIN != 0:
+		return drop.BadFlags
+	}
+	c.count(EventPassiveOpen)
+	c.takeSYN(now, s)
+	c.owe.syn = true
+	c.at.waiting = now
+	c.setState(SynReceived)
+	return drop.None
+}
+
+// receiveSynSent is §3.10.7.3. A SYN without ACK may come from a forged address: like a listener, we neither
+// keep nor acknowledge its text. One that acknowledges ours completes the handshake, and its text counts.
+func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
+	ack := s.Flags&wire.ACK != 0
+	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
+		c.refuse(s)
+		return drop.TCPBadAck
+	}
+	if s.Flags&wire.RST != 0 {
+		if !ack {
+			return drop.TCPBadReset
+		}
+		c.count(EventAttemptFail)
+		c.fail(ErrRefused, false)
+		return drop.None
+	}
+	if s.Flags&wire.SYN == 0 {
+		return drop.TCPBadState
+	}
+	c.takeSYN(now, s)
+	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
+		c.setState(SynReceived)
+		c.owe.syn = true
+		return drop.None
+	}
+	c.owe.syn = false
+	c.owe.ack = true
+	c.establish(now)
+	c.ackProgress(now, s)
+	c.cutToWindow(s)
+	c.acceptText(now, s.Seq, s.Payload, s.Segments())
+	c.checkURG(s)
+	c.checkFIN(now, s)
+	return drop.None
+}
+
+// takeSYN takes the peer's sequence number and options in.
+func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
+	r, o := &c.rcv, &s.Options
+	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
+	c.ts.ackSent = r.nxt // text may come before our answer has been sent
+	r.adv = r.nxt.Add(min(r.buf.Limit(), 0xffff))
+	r.slack = int32(max(0, r.buf.Limit()-0xffff))
+	mss := defaultMSS
+	if o.MSS != 0 {
+		mss = int(o.MSS)
+	}
+	mss = min(max(mss, minMSS), int(r.mss))
+	if o.HasWindowScale {
+		c.snd.wscale = min(o.WindowScale, 14)
+	} else {
+		r.wscale, r.scaled, r.slack = 0, false, 0
+	}
+	if c.ts.on = c.ts.on && o.HasTimestamps; c.ts.on {
+		c.ts.recent, c.ts.recentAt = o.TSVal, now
+	}
+	c.sack = c.sack && o.SACKPermitted
+	c.takeECN(s)
+	c.snd.most = uint16(mss)
+	c.setMSS(c.fit())
+	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
+}
+
+// establish enters ESTABLISHED, and goes on at once when the application has closed in the meantime.
+func (c *Conn) establish(now clock.Instant) {
+	if c.rtt.backoffs > 0 { // the SYN was lost, so there is no sample either (Karn)
+		c.rtt.rto = min(rtoAfterLostSYN, c.cfg.rtoMax()) // RFC 6298 §5.7
+		c.cong.Cwnd = c.cong.MSS                         // RFC 5681 §3.1
+	}
+	c.setState(Established)
+	c.rcv.round = round{began: now, stamp: c.ts.value(now)}
+	c.at.waiting = clock.Never
+	c.armKeepAlive(now)
+	if c.snd.closed {
+		c.setState(FinWait1)
+	}
+}
+
+// emitSYN sends SYN or SYN-ACK. The window of neither is scaled.
+func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
+	v, r := &c.snd, &c.rcv
+	c.owe.syn = false
+	s.Seq, s.Flags = v.iss, wire.SYN
+	if c.state == SynSent {
+		c.askECN(s)
+	}
+	s.Options.MSS, s.Options.SACKPermitted = uint16(min(r.mss, 0xffff)), c.sack
+	if r.scaled {
+		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
+	}
+	c.ts.put(now, &s.Options)
+	s.Window = c.window(true)
+	if c.state == SynReceived {
+		s.Flags |= wire.ACK
+		s.Ack = r.nxt
+		if c.speaksECN() {
+			s.Flags |= wire.ECE
+		}
+		c.acknowledged()
+	}
+	if v.max == v.iss {
+		v.timedAt, v.timedSeq = now, v.iss.Add(1)
+	} else {
+		v.timedAt = clock.Never
+		c.retrans++
+		c.count(EventRetrans)
+	}
+	v.nxt = v.iss.Add(1)
+	v.max = v.nxt
+	c.at.asked(now)
+	if c.at.rexmt == clock.Never { // a peer that repeats its SYN must not keep us from giving up
+		c.armRetransmit(now)
+	}
+}
+
+// scaleFor is the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).
+func scaleFor(n int) uint8 {
+	return uint8(min(14, max(0, bits.Len(uint(n))-16)))
+}

@@ -80,7 +80,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 		c.at.waiting = now
 	}
 	c.pathProgress(now)
-	c.armRetransmit(now)
+	c.restartOrStopRTO(now)
 	return n
 }
 

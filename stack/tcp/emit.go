@@ -225,9 +225,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	}
 	c.noteSent(now)
 	c.pace(now, len(p))
-	if c.at.rexmt == clock.Never {
-		c.at.rexmt = now.Add(c.rtt.rto) // RFC 6298 §5.1
-	}
+	c.ensureRTO(now)
 	c.newTail = true
 }
 

@@ -141,9 +141,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v.nxt = v.iss.Add(1)
 	v.max = v.nxt
 	c.at.asked(now)
-	if c.at.rexmt == clock.Never { // a peer that repeats its SYN must not keep us from giving up
-		c.armRetransmit(now)
-	}
+	c.ensureRTO(now) // a timer that runs goes on: a peer that retransmits its SYN must not keep us from giving up
 }
 
 // scaleFor is the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).

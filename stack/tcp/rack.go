@@ -170,7 +170,7 @@ func (c *Conn) lossTimeout(now clock.Instant) {
 	case b == nil:
 	case c.lossTimer == waitTail:
 		c.owe.tail = true
-		c.at.rexmt = now.Add(c.rtt.rto) // the probe has its own round trip (§7.3)
+		c.restartRTO(now) // the probe has its own round trip (§7.3)
 	case !c.detectLosses(now):
 	case c.cong.inRecovery:
 		c.reduce(&delivery{}, false)

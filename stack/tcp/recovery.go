@@ -59,7 +59,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		}
 		c.grow(now, n, flight, rtt)
 	}
-	c.guard(now)
+	c.ensureRTO(now)
 	c.armTail(now)
 }
 
@@ -105,7 +105,7 @@ func (c *Conn) emitLost(now clock.Instant, p []byte, s *Segment) {
 	c.pace(now, len(p))
 	// Its acknowledgement is a round trip away: the variant of RFC 6675 §6, since recovery may outlast a timeout.
 	if c.at.rexmt == clock.Never || from == c.snd.una || c.cong.inRecovery {
-		c.at.rexmt = now.Add(c.rtt.rto)
+		c.restartRTO(now)
 	}
 }
 

@@ -2,13 +2,25 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// armRetransmit starts the timer anew, or stops it when nothing is in flight (RFC 6298 §5.2, §5.3).
-func (c *Conn) armRetransmit(now clock.Instant) {
+// restartOrStopRTO restarts the retransmission timer, or stops it if nothing is in flight (RFC 6298 §5.2, §5.3).
+func (c *Conn) restartOrStopRTO(now clock.Instant) {
 	if c.inFlight() == 0 {
 		c.at.rexmt = clock.Never
 		return
 	}
-	c.at.rexmt = now.Add(c.rtt.rto)
+	c.restartRTO(now)
+}
+
+// restartRTO starts the retransmission timer anew: it expires one RTO from now (RFC 6298 §5). A later deadline
+// replaces an earlier one.
+func (c *Conn) restartRTO(now clock.Instant) { c.at.rexmt = now.Add(c.rtt.rto) }
+
+// ensureRTO starts the retransmission timer if it does not run and something is in flight (RFC 6298 §5.1). It is also
+// called when octets that were taken for lost turn out to be in flight.
+func (c *Conn) ensureRTO(now clock.Instant) {
+	if c.at.rexmt == clock.Never && c.inFlight() > 0 {
+		c.restartRTO(now)
+	}
 }
 
 // retransmitTimeout is RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on goes again,
@@ -55,7 +67,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 		v.nxt = v.una
 		return
 	}
-	c.guard(now) // what went just before may be all there is, should the peer's window have closed
+	c.ensureRTO(now) // the last segments sent may be all that is in flight if the peer's window has closed
 }
 
 // loseByTimeout puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to
@@ -69,12 +81,4 @@ func (c *Conn) loseByTimeout(now clock.Instant) {
 	b.tlp.out = false
 	g.afterTimeout = true
 	c.at.loss, c.owe.tail = clock.Never, false
-}
-
-// guard has the retransmission timer run while anything is on its way. What was thought lost, and the timer
-// stopped for, may have turned out to be.
-func (c *Conn) guard(now clock.Instant) {
-	if c.at.rexmt == clock.Never && c.inFlight() > 0 {
-		c.at.rexmt = now.Add(c.rtt.rto)
-	}
 }

@@ -21,8 +21,7 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 		c.setWindow(s, v.wscale)
 		c.establish(now)
 	}
-	// RFC 5961 §5: older than any window we have seen, or never sent.
-	if v.max.Less(s.Ack) || s.Ack.Less(v.una.Add(-v.maxWnd)) {
+	if !c.acceptableACK(s.Ack) {
 		c.challengeACK(now)
 		return drop.TCPBadAck
 	}

@@ -102,3 +102,10 @@ func (l *limiter) take(now clock.Instant) bool {
 	l.spent++
 	return true
 }
+
+// acceptableACK is RFC 5961 §5: it reports whether an acknowledgement number lies between SND.UNA - MAX.SND.WND and
+// the highest number sent. An older ACK is no honest peer's, nor is one of octets that were never sent.
+func (c *Conn) acceptableACK(ack wire.Seq) bool {
+	v := &c.snd
+	return !v.max.Less(ack) && !ack.Less(v.una.Add(-v.maxWnd))
+}

@@ -17,6 +17,26 @@ func (c *Conn) oweDupAck() {
 	c.rcv.prompt = promptAcks
 }
 
+// scheduleACK owes an ACK, at once or delayed, for n octets that have become readable and came in segs segments
+// (RFC 9293 §3.8.6.3). joined is set if some of them had been waiting behind a gap.
+func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
+	r := &c.rcv
+	switch {
+	case segs > 1 || joined || r.segs > 0 && n != int(r.even):
+		r.even = 0
+	default:
+		r.even = uint16(n)
+	}
+	r.segs = uint16(min(int(r.segs)+segs, 0xffff))
+	switch {
+	case r.segs >= 2 || c.cfg.DelayedAck < 0 || r.prompt > 0:
+		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)
+		r.prompt = uint8(max(0, int(r.prompt)-segs))
+	case !c.owe.ack && c.at.delack == clock.Never:
+		c.at.delack = now.Add(c.cfg.DelayedAck)
+	}
+}
+
 // fineAcks is how many segments at a time are acknowledged in steps. Whoever sends more has acknowledgements enough to
 // go by, and for us they would be most of the work.
 const fineAcks = 16

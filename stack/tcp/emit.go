@@ -192,16 +192,7 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if n > mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
 		n -= n % mss
 	}
-	idle := flight == 0
-	switch {
-	case n >= mss, v.nxt.Less(v.max), c.owe.probe:
-		return n, true
-	case n == d:
-		return n, !nagle
-	case n == room: // the caller's room, not the window, is the limit
-		return n, true
-	}
-	return n, 2*n >= v.maxWnd && (idle || c.cfg.NoDelay)
+	return n, c.worthSending(n, d, room, nagle)
 }
 
 // emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.

@@ -1,6 +1,10 @@
 package tcp
 
-import "smolsh/stack/buf"
+import (
+	"smolsh/stack/buf"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
 
 // maxGaps bounds the ranges of what came early: a peer must not make us search and move any number of them
 // for single octets. As many losses in one window are more than any honest path has.
@@ -64,6 +68,28 @@ func (c *Conn) waiting() *gaps {
 		c.rcv.early = new(gaps)
 	}
 	return c.rcv.early
+}
+
+// storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer.
+func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
+	c.oweDupAck()
+	r, g, gap := &c.rcv, c.waiting(), seq.Sub(c.rcv.nxt)
+	off := r.base + int64(gap)
+	end := off + int64(len(p))
+	if g.Covers(off, end) {
+		g.touch(off)
+		c.noteDuplicate(seq, seq.Add(len(p)))
+		return drop.TCPDuplicate
+	}
+	if g.Len() >= maxGaps && !g.Touches(off, end) {
+		return drop.TCPTooManyGaps // the peer retransmits it when other gaps are closed
+	}
+	c.count(EventOutOfOrder)
+	c.noteOverlap(seq, len(p))
+	r.buf.PutAt(r.buf.Len()+gap, p)
+	g.Add(off, end)
+	g.touch(off)
+	return drop.None
 }
 
 // joinEarly returns how far the stream is complete from off on, given that n octets from there have

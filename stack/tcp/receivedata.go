@@ -41,22 +41,7 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	gap := seq.Sub(r.nxt)
 	off := r.base + int64(gap)
 	if gap > 0 {
-		c.oweDupAck()
-		g, end := c.waiting(), off+int64(len(p))
-		if g.Covers(off, end) {
-			g.touch(off)
-			c.noteDuplicate(seq, seq.Add(len(p)))
-			return drop.TCPDuplicate
-		}
-		if g.Len() >= maxGaps && !g.Touches(off, end) {
-			return drop.TCPTooManyGaps // its time comes when others are closed
-		}
-		c.count(EventOutOfOrder)
-		c.noteOverlap(seq, len(p))
-		r.buf.PutAt(r.buf.Len()+gap, p)
-		g.Add(off, end)
-		g.touch(off)
-		return drop.None
+		return c.storeOutOfOrder(seq, p)
 	}
 	r.buf.PutAt(r.buf.Len(), p)
 	n := len(p)
@@ -70,19 +55,6 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	if r.urgent && r.nxt.Sub(r.up) > 1<<30 {
 		r.urgent = false // forgotten before it would lie ahead again, by the order of the circle
 	}
-	switch {
-	case segs > 1 || n > len(p) || r.segs > 0 && n != int(r.even):
-		r.even = 0
-	default:
-		r.even = uint16(n)
-	}
-	r.segs = uint16(min(int(r.segs)+segs, 0xffff))
-	switch {
-	case r.segs >= 2 || c.cfg.DelayedAck < 0 || r.prompt > 0:
-		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)
-		r.prompt = uint8(max(0, int(r.prompt)-segs))
-	case !c.owe.ack && c.at.delack == clock.Never:
-		c.at.delack = now.Add(c.cfg.DelayedAck)
-	}
+	c.scheduleACK(now, n, segs, n > len(p))
 	return drop.None
 }

@@ -68,8 +68,7 @@ func (t *stamps) take(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 // acknowledges nothing of ours, leaves the stamp alone: a single forged one from the future would have PAWS
 // refuse all that the peer sends. Resets leave it alone, for PAWS does not judge them.
 func (c *Conn) takeStamp(now clock.Instant, first wire.Seq, s *Segment) {
-	v := &c.snd
-	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && !v.max.Less(s.Ack) && !s.Ack.Less(v.una.Add(-v.maxWnd)) {
+	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && c.acceptableACK(s.Ack) {
 		c.ts.take(now, first, &s.Options)
 	}
 }

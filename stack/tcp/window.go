@@ -6,35 +6,64 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkSequence is step one: a segment with nothing inside the window is answered by an ACK and
-// dropped. One that is acceptable is cut to the window, whose right edge is the one that was offered. At
-// a zero window it goes on for its ACK, without its text. Deviates: what occupies no buffer, a pure ACK
-// or a FIN, may stand on the edge itself; a peer that has filled the window can send no other.
+// checkSequence is the first check of RFC 9293 §3.10.7.4. An unacceptable segment is dropped and answered by an ACK.
+// An acceptable one is cut to the window, whose right edge is the one that we offered.
 func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
 	first, end := s.Seq, s.Seq.Add(s.Len())
-	switch {
-	case end.Less(r.nxt), end == r.nxt && s.Len() > 0:
-		if s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
-			// A repeat whose first answer was lost. The answer to it echoes its own stamp (RFC 7323 §4.3, rule
-			// 2), or the peer would take the time in between for the round trip.
-			c.takeStamp(now, first, s)
-			if len(s.Payload) > 0 {
-				c.noteDuplicate(first, end)
-			}
+	reason := c.acceptable(s)
+	if reason == drop.TCPDuplicate && s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
+		// The peer retransmits because our first ACK was lost. The ACK for the retransmission echoes its own
+		// timestamp (RFC 7323 §4.3, rule 2), or the peer would count the time in between as round trip.
+		c.takeStamp(now, first, s)
+		if len(s.Payload) > 0 {
+			c.noteDuplicate(first, end)
 		}
+	}
+	if reason != drop.None {
 		c.answerUnacceptable(now, s)
-		return drop.TCPDuplicate
-	case first == r.nxt: // also at a zero window
-	case r.adv.Less(first), first == r.adv && (len(s.Payload) > 0 || s.Flags&wire.RST != 0),
-		c.state == TimeWait && r.nxt.Less(first) && s.Len() == 0 && s.Flags&wire.RST == 0: // nothing lies beyond the peer's FIN
-		c.answerUnacceptable(now, s)
-		return drop.TCPOutOfWindow
+		return reason
 	}
 	if first.Less(r.nxt) && s.Flags&wire.SYN == 0 && len(s.Payload) > 0 {
 		c.noteDuplicate(first, r.nxt)
 	}
 	c.cutToWindow(s)
+	return drop.None
+}
+
+// acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the
+// receive window. It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that
+// begins behind the window.
+//
+// Deviates from the table in two cases. At a zero window a segment with text that covers RCV.NXT is acceptable for
+// its ACK; cutToWindow removes the text. At an open window a segment without text may begin at
+// RCV.NXT+RCV.WND, since a peer that has filled the window has no other number for a pure ACK or a FIN.
+func (c *Conn) acceptable(s *Segment) drop.Reason {
+	r := &c.rcv
+	first, end, edge := s.Seq, s.Seq.Add(s.Len()), r.adv // edge is RCV.NXT+RCV.WND
+	empty, zeroWindow := s.Len() == 0, r.adv == r.nxt
+	reset, text := s.Flags&wire.RST != 0, len(s.Payload) > 0
+
+	if end.Less(r.nxt) || !empty && end == r.nxt {
+		return drop.TCPDuplicate
+	}
+	inside := false
+	switch {
+	case empty && zeroWindow: // SEG.SEQ = RCV.NXT
+		inside = first == r.nxt
+	case empty: // RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND
+		inside = !edge.Less(first) && (first != edge || !reset)
+		if c.state == TimeWait && !reset { // the peer's FIN was its last number
+			inside = first == r.nxt
+		}
+	case zeroWindow: // not acceptable: only the ACK is
+		inside = !edge.Less(first)
+	default: // RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND, or SEG.SEQ+SEG.LEN-1 is in there
+		inside = !edge.Less(first) && (first != edge || !text && !reset)
+	}
+	if !inside {
+		return drop.TCPOutOfWindow
+	}
 	return drop.None
 }
 
@@ -103,10 +132,20 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	}
 }
 
-// nagle reports whether a segment shorter than the full size has to wait: another such segment is on its way
-// (RFC 9293 §3.7.4 in Minshall's form). Nagle's own form, in which any octet on its way holds it back, delays
-// the tail of each write that is longer than a segment by the peer's delayed acknowledgement.
-func (c *Conn) nagle() bool {
+// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n octets of
+// new data now, of pending that are queued. room is how many octets the caller has room for. nagle is set while
+// Nagle's algorithm delays a short segment.
+func (c *Conn) worthSending(n, pending, room int, nagle bool) bool {
 	v := &c.snd
-	return !c.cfg.NoDelay && !v.closed && v.smallEnd.In(v.una.Add(1), v.nxt.Sub(v.una))
+	switch {
+	case n >= c.segment(): // (1) a segment of the maximum size
+		return true
+	case v.nxt.Less(v.max), c.owe.probe: // a retransmission, or (4) the override timeout has expired
+		return true
+	case n == pending: // (2) all that is queued
+		return !nagle
+	case n == room: // the caller's room is the limit, not the peer's window
+		return true
+	}
+	return 2*n >= v.maxWnd && (v.nxt == v.una || c.cfg.NoDelay) // (3) half of the largest window that the peer has offered
 }

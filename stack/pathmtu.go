@@ -104,14 +104,14 @@ func claimedMTU(m *wire.ICMP, q *wire.Quoted) int {
 // follow from their next segment on.
 func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu := claimedMTU(m, q)
-	claim := tcp.ClaimRefused
+	claim := tcp.PMTURefused
 	if mtu >= minMTU && mtu < q.IP.HeaderLen+q.IP.PayloadLen {
 		claim = c.conn.TooBig(now, q.Seq, mtu-wire.IPv4Len-wire.TCPLen)
 	}
 	switch claim {
-	case tcp.ClaimRefused:
+	case tcp.PMTURefused:
 		return dropped(drop.ICMPBadMTU)
-	case tcp.ClaimTaken:
+	case tcp.PMTUBelieved:
 		h.paths.put(now, pathKey{q.IP.Dst, true}, mtu, h.limits.Paths)
 		h.epoch++
 	}

@@ -78,7 +78,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	} else {
 		c.at.waiting = now
 	}
-	c.pathProgress(now)
+	c.pmtuProgress(now)
 	c.restartOrStopRTO(now)
 	return n
 }

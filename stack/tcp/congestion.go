@@ -11,15 +11,15 @@ import (
 // recovery (RFC 6582, RFC 6675).
 type congestion struct {
 	Window
-	ctl          Controller // nil until it has something to decide, and after idle times
-	recover      wire.Seq   // the highest number sent when the last loss was found
-	full         wire.Seq   // all up to here was sent while the window was the limit; meaningful with wasFull
-	dupAcks      uint8      // duplicate acknowledgements in a row, without a scoreboard; no more than it holds
-	wasFull      bool
-	inRecovery   bool
-	afterTimeout bool // what was out when a timeout came is not acknowledged yet; with a scoreboard only
-	recut        bool // what is lost was too long for the path, or a probe of it: no congestion; until recover
-	partial      bool // a partial acknowledgement has come in this recovery
+	ctl            Controller // nil until it has something to decide, and after idle times
+	recover        wire.Seq   // the highest number sent when the last loss was found
+	cwndLimitedEnd wire.Seq   // all up to here was sent while the window was the limit; meaningful with wasFull
+	dupAcks        uint8      // duplicate acknowledgements in a row, without a scoreboard; no more than it holds
+	cwndLimited    bool
+	inRecovery     bool
+	afterTimeout   bool // what was out when a timeout came is not acknowledged yet; with a scoreboard only
+	lossBySize     bool // what is lost was too long for the path, or a probe of it: no congestion; until recover
+	hadPartialAck  bool // a partial acknowledgement has come in this recovery
 }
 
 // controller is the connection's. What it remembers of the path is not kept over idle times: they end in
@@ -63,7 +63,7 @@ func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	if c.reduced(c.snd.una) {
 		return
 	}
-	if flight+g.MSS > g.Cwnd || c.limiting() {
+	if flight+g.MSS > g.Cwnd || c.wasCwndLimited() {
 		a := Acked{
 			Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Paced: c.paces(), Una: c.snd.una, Nxt: c.snd.nxt,
 			Repair: g.afterTimeout || c.snd.nxt.Less(c.snd.max),
@@ -74,33 +74,35 @@ func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
 	}
 }
 
-// limiting reports whether what the latest acknowledgement answers was sent while the congestion window was
+// wasCwndLimited reports whether what the latest acknowledgement answers was sent while the congestion window was
 // the limit.
-func (c *Conn) limiting() bool { return c.cong.wasFull && c.snd.una.LessEq(c.cong.full) }
+func (c *Conn) wasCwndLimited() bool {
+	return c.cong.cwndLimited && c.snd.una.LessEq(c.cong.cwndLimitedEnd)
+}
 
 // flightSize is what a loss is held against, out being what is not acknowledged (RFC 5681 §3.1). While the window
 // is the limit it is the window (RFC 9438 §4.6): acknowledgements that come together have taken from out what
 // nobody had the time to replace. Nor does it count what was sent in the place of what had arrived (RFC 5681
 // §3.2 step 2).
 func (c *Conn) flightSize(out int) int {
-	if c.limiting() {
+	if c.wasCwndLimited() {
 		return c.cong.Cwnd
 	}
 	return min(out, c.cong.Cwnd)
 }
 
-// noteFull notes that the congestion window keeps data back, be it by its pace: more than half of it must be out
+// noteCwndLimited notes that the congestion window keeps data back, be it by its pace: more than half of it must be out
 // then, or it would grow without ever being used.
-func (c *Conn) noteFull() {
+func (c *Conn) noteCwndLimited() {
 	v, g := &c.snd, &c.cong
 	if !c.sending() {
 		return
 	}
-	more := min(v.dataEnd().Sub(v.nxt), c.segment())
+	more := min(v.dataEnd().Sub(v.nxt), c.effectiveMSS())
 	if flight := c.inFlight(); more > 0 && (g.Cwnd-flight < more || g.Cwnd <= v.wnd && 2*flight >= g.Cwnd && c.turn() == 0) {
-		g.full, g.wasFull = v.max, true
-	} else if g.wasFull && g.full.Less(v.una) {
-		g.wasFull = false
+		g.cwndLimitedEnd, g.cwndLimited = v.max, true
+	} else if g.cwndLimited && g.cwndLimitedEnd.Less(v.una) {
+		g.cwndLimited = false
 	}
 }
 

@@ -38,9 +38,9 @@ type Conn struct {
 	ts   stamps
 	at   timers
 
-	path *narrow  // nil: nothing is known to be narrower than the ends
-	log  *journal // nil: nothing is written down
-	ecn  *marks   // nil: explicit congestion notification is not spoken
+	pmtu *pmtuState // nil: nothing is known to be narrower than the ends
+	log  *journal   // nil: nothing is written down
+	ecn  *marks     // nil: explicit congestion notification is not spoken
 
 	segsIn, segsOut uint64
 	challenge       limiter
@@ -49,26 +49,26 @@ type Conn struct {
 // send is the sending half: RFC 9293 §3.3.1's send sequence variables and the octets from the first
 // unacknowledged one on.
 type send struct {
-	buf      buf.Ring
-	iss      wire.Seq
-	una, nxt wire.Seq
-	max      wire.Seq // one past the highest number ever sent: nxt falls back to una on a timeout
-	wl1, wl2 wire.Seq
-	timedSeq wire.Seq // the segment whose round trip is being measured ends here, sent at timedAt
-	fullEnd  wire.Seq // see noteLength
-	smallEnd wire.Seq // one past the last segment that was shorter than the full size (Minshall's SND.SML)
-	wnd      int      // octets, scaled
-	maxWnd   int      // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
-	mss      int      // payload we send at most in one segment
-	wscale   uint8
-	closed   bool // the application sends no more: a FIN follows the last octet
-	finSent  bool
-	full     uint8  // whether segments of the full size arrive
-	most     uint16 // size of the longest segment that both ends take, options included; 0: not agreed on yet
-	room     uint16 // octets that Emit's caller had room for last, timestamps not included
+	buf         buf.Ring
+	iss         wire.Seq
+	una, nxt    wire.Seq
+	max         wire.Seq // one past the highest number ever sent: nxt falls back to una on a timeout
+	wl1, wl2    wire.Seq
+	timedSeq    wire.Seq // the segment whose round trip is being measured ends here, sent at timedAt
+	fullSizeEnd wire.Seq // see noteLength
+	smallEnd    wire.Seq // one past the last segment that was shorter than the full size (Minshall's SND.SML)
+	wnd         int      // octets, scaled
+	maxWnd      int      // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
+	mss         int      // payload we send at most in one segment
+	wscale      uint8
+	closed      bool // the application sends no more: a FIN follows the last octet
+	finSent     bool
+	fullSize    uint8  // whether segments of the full size arrive
+	maxSegment  uint16 // size of the longest segment that both ends take, options included; 0: not agreed on yet
+	callerRoom  uint16 // octets that Emit's caller had room for last, timestamps not included
 
-	timedAt clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
-	againAt clock.Instant // when something was last repeated
+	timedAt         clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
+	retransmittedAt clock.Instant // when something was last repeated
 
 	board *board // what is out, where the peer acknowledges selectively; nil: nothing is, or it does not
 
@@ -164,11 +164,11 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	if cfg.MSS > 0 {
 		mss = min(mss, max(cfg.MSS, minMSS))
 	}
-	mss = max(mss, minPath)
+	mss = max(mss, minPathMSS)
 	c := &Conn{cfg: cfg, hooks: h, sack: !cfg.NoSACK}
 	c.snd = send{
 		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss, smallEnd: iss,
-		mss: min(mss, defaultMSS), room: maxMSS, timedAt: clock.Never,
+		mss: min(mss, defaultMSS), callerRoom: maxMSS, timedAt: clock.Never,
 	}
 	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: int32(mss), wscale: scaleFor(cfg.recvMost()), scaled: true}
 	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())

@@ -25,7 +25,7 @@ func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segmen
 		SrcPort: s.DstPort, DstPort: s.SrcPort, Seq: iss, Ack: s.Seq.Add(1), Flags: wire.SYN | wire.ACK,
 		Window: uint16(min(cfg.recvStart(), 0xffff)),
 	}
-	r.Options.MSS = uint16(min(max(mss, minPath), 0xffff))
+	r.Options.MSS = uint16(min(max(mss, minPathMSS), 0xffff))
 	if !s.Options.HasTimestamps || cfg.NoTimestamps {
 		return r
 	}

@@ -26,7 +26,7 @@ const (
 // Ready runs the timers that are due and reports whether Emit would emit.
 func (c *Conn) Ready(now clock.Instant) bool {
 	c.tick(now)
-	a, _ := c.next(min(c.snd.mss, int(c.snd.room)))
+	a, _ := c.next(min(c.snd.mss, int(c.snd.callerRoom)))
 	if a == nothing {
 		c.rest(now)
 	}
@@ -40,7 +40,7 @@ func (c *Conn) rest(now clock.Instant) {
 	}
 	c.armPersist(now)
 	c.armRelease(now)
-	c.noteFull()
+	c.noteCwndLimited()
 	if c.newTail {
 		c.armTail(now)
 	}
@@ -57,7 +57,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	if c.ts.on {
 		room -= stampLen
 	}
-	c.snd.room = uint16(max(0, min(room, maxMSS)))
+	c.snd.callerRoom = uint16(max(0, min(room, maxMSS)))
 	room = max(0, room-c.sackRoom())
 	a, n := c.next(room)
 	if a == nothing {
@@ -125,7 +125,7 @@ func (c *Conn) next(room int) (a action, n int) {
 	case o.dupAcks > 0:
 		return sendDupAck, 0
 	case o.fast && v.board == nil:
-		n = min(c.segment(), v.buf.Len(), max(0, v.max.Sub(v.dataStart())), room)
+		n = min(c.effectiveMSS(), v.buf.Len(), max(0, v.max.Sub(v.dataStart())), room)
 		if v.wnd > 0 {
 			n = min(n, v.wnd)
 		}
@@ -139,7 +139,7 @@ func (c *Conn) next(room int) (a action, n int) {
 	if n, ok := c.resendable(room); ok {
 		return sendLost, n
 	}
-	if n, ok := c.mtuProbe(room); ok {
+	if n, ok := c.nextMTUProbe(room); ok {
 		return sendMTUProbe, n
 	}
 	if n, ok := c.sendable(room); ok {
@@ -180,15 +180,15 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if d == 0 {
 		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
 	}
-	if room <= int(v.most) || c.ecn != nil && c.ecn.tell {
-		room = min(room, c.segment()) // no room for a super-segment, or no use: CWR goes with one segment
+	if room <= int(v.maxSegment) || c.ecn != nil && c.ecn.tell {
+		room = min(room, c.effectiveMSS()) // no room for a super-segment, or no use: CWR goes with one segment
 	}
 	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight(), c.turn())
 	n = min(d, u, room)
 	if n <= 0 {
 		return 0, false
 	}
-	nagle, mss := c.nagle(), c.segment()
+	nagle, mss := c.nagle(), c.effectiveMSS()
 	if n > mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
 		n -= n % mss
 	}
@@ -211,7 +211,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 			v.nxt = end.Add(1)
 		}
 	}
-	if len(p)%c.segment() != 0 {
+	if len(p)%c.effectiveMSS() != 0 {
 		v.smallEnd = v.nxt
 	}
 	c.noteSent(now)
@@ -220,22 +220,22 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	c.newTail = true
 }
 
-// segment is how much one segment carries now: the options that it must have take their part.
-func (c *Conn) segment() int { return max(1, c.snd.mss-c.sackRoom()) }
+// effectiveMSS is how much one segment carries now: the options that it must have take their part.
+func (c *Conn) effectiveMSS() int { return max(1, c.snd.mss-c.sackRoom()) }
 
 // emitText sends len(p) octets of the buffer from seq on, for the first time or again, and returns the
 // number behind them. SND.NXT is the caller's.
 func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (end wire.Seq) {
 	v := &c.snd
-	again, mss := seq.Less(v.max), c.segment()
-	c.noteLength(seq, len(p))
+	again, mss := seq.Less(v.max), c.effectiveMSS()
+	c.noteFullSize(seq, len(p))
 	end = c.putText(now, p, s, seq, false)
 	switch {
 	case again:
 		segs := max(1, (len(p)+mss-1)/mss)
 		c.retrans += int32(segs)
 		c.countN(EventRetrans, segs)
-		v.timedAt, v.againAt = clock.Never, now // Karn
+		v.timedAt, v.retransmittedAt = clock.Never, now // Karn
 	case v.timedAt == clock.Never:
 		v.timedAt, v.timedSeq = now, end
 		fallthrough

@@ -89,8 +89,8 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	}
 	c.sack = c.sack && o.SACKPermitted
 	c.takeECN(s)
-	c.snd.most = uint16(mss)
-	c.setMSS(c.fit())
+	c.snd.maxSegment = uint16(mss)
+	c.setMSS(c.sendMSS())
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
 }
 

@@ -65,8 +65,8 @@ func (c *Conn) Info(now clock.Instant) Info {
 	for k := range r.early.Len() {
 		i.OutOfOrder += r.early.At(k).Len()
 	}
-	if c.snd.most > 0 {
-		i.PathMTU = c.size() + wire.IPv4Len + wire.TCPLen
+	if c.snd.maxSegment > 0 {
+		i.PathMTU = c.segmentSize() + wire.IPv4Len + wire.TCPLen
 	}
 	i.Timer, i.TimerLeft = c.timer(now)
 	return i

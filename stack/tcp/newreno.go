@@ -29,10 +29,10 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 			g.Cwnd += g.MSS
 		}
 		c.owe.fast = true
-		if g.partial { // only the first one restarts the timer (RFC 6582 §4, impatient)
+		if g.hadPartialAck { // only the first one restarts the timer (RFC 6582 §4, impatient)
 			c.at.rexmt = rexmt
 		}
-		g.partial = true
+		g.hadPartialAck = true
 		return
 	case g.inRecovery: // full: everything that was out when the loss was found
 		g.inRecovery = false
@@ -54,7 +54,7 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 		g.Cwnd += g.MSS
 	case g.dupAcks == 3 && g.recover.LessEq(v.una.Add(-1)):
 		c.lose(now, c.flightSize(v.max.Sub(v.una)))
-		g.inRecovery, g.partial, g.recover = true, false, v.max
+		g.inRecovery, g.hadPartialAck, g.recover = true, false, v.max
 		g.Cwnd = g.Ssthresh + 3*g.MSS
 		c.owe.fast = true
 		c.count(EventFastRetrans)

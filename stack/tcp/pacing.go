@@ -56,13 +56,13 @@ func (c *Conn) turn() int {
 	if rtt == 0 {
 		return MaxBuffer
 	}
-	if free := c.initialWindow() - c.inFlight(); free >= c.segment() {
+	if free := c.initialWindow() - c.inFlight(); free >= c.effectiveMSS() {
 		return free
 	}
 	if c.at.pace != clock.Never {
 		return 0
 	}
-	return max(2*c.segment(), int(w*num*int64(pacingQuantum)/(den*int64(rtt))))
+	return max(2*c.effectiveMSS(), int(w*num*int64(pacingQuantum)/(den*int64(rtt))))
 }
 
 // pace takes the time that n octets are worth which have gone. When that of a quantum is used up, the next wait until
@@ -75,7 +75,7 @@ func (c *Conn) pace(now clock.Instant, n int) {
 	worth := func(n int) time.Duration {
 		return time.Duration(int64(n) * den * int64(rtt) / (num * w))
 	}
-	t, segment := &c.at, worth(c.segment())
+	t, segment := &c.at, worth(c.effectiveMSS())
 	t.paced = max(t.paced, now).Add(worth(n))
 	if t.paced.Sub(now) > max(pacingQuantum, 2*segment)-segment {
 		t.pace = t.paced

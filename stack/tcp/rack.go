@@ -148,7 +148,7 @@ func (c *Conn) detectLosses(now clock.Instant) (found bool) {
 	if next > 0 {
 		c.at.loss, c.lossTimer = next.Add(wait), waitReorder
 	}
-	return found && !c.probeLost(now)
+	return found && !c.onlyMTUProbeLost(now)
 }
 
 // What the loss timer waits for.

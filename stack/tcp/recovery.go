@@ -36,7 +36,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	}
 	found := c.detectLosses(now)
 	c.owe.fast = c.owe.fast && b.lost > 0
-	g.recut = g.recut && !found && v.una.Less(g.recover)
+	g.lossBySize = g.lossBySize && !found && v.una.Less(g.recover)
 	switch {
 	case g.inRecovery && g.recover.LessEq(v.una):
 		c.leaveRecovery()
@@ -44,7 +44,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		c.reduce(&d, progress && !found)
 	case g.afterTimeout && v.una.Less(g.recover): // slow start again (RFC 5681 §3.1)
 		c.grow(now, n, flight, rtt)
-	case b.lost > 0 && !g.recut:
+	case b.lost > 0 && !g.lossBySize:
 		g.afterTimeout = false
 		c.enterRecovery(now, flight, &d, whySACK)
 	case repaired:
@@ -80,7 +80,7 @@ func (c *Conn) resendable(room int) (n int, ok bool) {
 	if size <= 0 {
 		return 0, false
 	}
-	n = max(0, min(size, v.dataEnd().Sub(from), c.segment(), room))
+	n = max(0, min(size, v.dataEnd().Sub(from), c.effectiveMSS(), room))
 	if n == 0 && from != v.dataEnd() { // a segment without text is the FIN
 		return 0, false
 	}

@@ -41,7 +41,7 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 		return
 	}
 	c.count(EventTimeout)
-	c.suspectPath(now)
+	c.checkBlackHole(now)
 	if v.board != nil {
 		c.loseByTimeout(now)
 	}

@@ -15,7 +15,7 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	if !ok {
 		return
 	}
-	if since := now.Sub(c.snd.againAt); since < rtt && since >= c.rtt.srtt/2 {
+	if since := now.Sub(c.snd.retransmittedAt); since < rtt && since >= c.rtt.srtt/2 {
 		rtt = max(since, stampTick)
 	}
 	c.rtt.sample(rtt, c.cfg)
@@ -33,7 +33,7 @@ func (c *Conn) atMost(now clock.Instant, s *Segment, rtt time.Duration) time.Dur
 // echoed is the round trip that the echoed timestamp tells of; 0: nothing tells.
 func (c *Conn) echoed(now clock.Instant, s *Segment) time.Duration {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
-	if !ok || c.snd.againAt != 0 && now.Sub(c.snd.againAt) < 2*c.rtt.srtt {
+	if !ok || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt {
 		return 0
 	}
 	return rtt

@@ -50,7 +50,7 @@ func (g *gaps) reports() int {
 // (RFC 2018 §3), than the packet takes, and beside text no more than half of the packet. On a link with the least
 // MTU the blocks would leave no room for a single octet of text.
 func (c *Conn) maxBlocks(text bool) int {
-	most, room := 4, min(int(c.snd.room), c.snd.mss)
+	most, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
 	if c.ts.on {
 		most = 3
 	}

@@ -42,7 +42,7 @@ func (c *Conn) tailProbe(room int) (from wire.Seq, n int, ok bool) {
 	if !c.owe.tail || v.board == nil || v.board.pipe() == 0 || !c.sending() {
 		return 0, 0, false
 	}
-	most := min(c.segment(), room)
+	most := min(c.effectiveMSS(), room)
 	if most == 0 {
 		return 0, 0, false
 	}

@@ -138,7 +138,7 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 func (c *Conn) worthSending(n, pending, room int, nagle bool) bool {
 	v := &c.snd
 	switch {
-	case n >= c.segment(): // (1) a segment of the maximum size
+	case n >= c.effectiveMSS(): // (1) a segment of the maximum size
 		return true
 	case v.nxt.Less(v.max), c.owe.probe: // a retransmission, or (4) the override timeout has expired
 		return true

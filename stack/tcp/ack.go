@@ -14,7 +14,7 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 	v := &c.snd
 	if c.state == SynReceived {
 		if s.Ack.LessEq(v.una) || v.max.Less(s.Ack) {
-			c.refuse(s)
+			c.replyReset(s)
 			return drop.TCPBadAck
 		}
 		c.owe.syn = false
@@ -54,7 +54,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	switch {
 	case v.timedAt != clock.Never && v.timedSeq.LessEq(ack):
-		c.rtt.sample(c.atMost(now, s, now.Sub(v.timedAt)), c.cfg)
+		c.rtt.sample(c.limitByEcho(now, s, now.Sub(v.timedAt)), c.cfg)
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
 	case v.una != v.iss: // the peer's first word may come long after its answer to a repeated SYN

@@ -7,11 +7,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// round is one round trip as the receiver sees it: the time in which the reader's appetite is measured.
-type round struct {
+// rttRound is one round trip as the receiver sees it: the time in which the reader's appetite is measured.
+type rttRound struct {
 	began clock.Instant
 	stamp uint32 // our timestamp clock then
-	taken uint32 // octets that the reader has taken since
+	read  uint32 // octets that the reader has taken since
 }
 
 // tuneReceive sizes a receive buffer that nobody has fixed. Once a round trip it is seen whether it holds twice
@@ -19,20 +19,20 @@ type round struct {
 // not, it is made twice as large as that, since what fills the next round has to be offered while this one lasts.
 // It never shrinks: what it holds is given back when it is empty.
 func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
-	r := &c.rcv.round
+	r := &c.rcv.rttRound
 	if c.cfg.RecvBuffer != 0 || !c.roundOver(now, o) {
 		return
 	}
-	if taken, more := int(r.taken), 16*int(c.rcv.mss); 2*taken+more > c.rcv.buf.Limit() {
+	if taken, more := int(r.read), 16*int(c.rcv.mss); 2*taken+more > c.rcv.buf.Limit() {
 		c.rcv.buf.SetLimit(min(4*taken+more, c.cfg.RecvBufferMax))
 	}
-	*r = round{began: now, stamp: c.ts.value(now)}
+	*r = rttRound{began: now, stamp: c.ts.value(now)}
 }
 
 // roundOver reports whether the segment whose options are o was sent after the peer had heard of something
 // that we said in this round: it echoes a later stamp. Without timestamps the clock must do.
 func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
-	r := &c.rcv.round
+	r := &c.rcv.rttRound
 	if c.ts.on && o.HasTimestamps {
 		return int32(o.TSEcr-r.stamp) > 0
 	}

@@ -26,7 +26,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, ErrClosing
 	}
 	if n := c.rcv.buf.Read(p); n > 0 || len(p) == 0 {
-		c.rcv.round.taken += uint32(n)
+		c.rcv.rttRound.read += uint32(n)
 		return n, nil
 	}
 	switch {
@@ -46,7 +46,7 @@ func (c *Conn) Discard(n int) (int, error) {
 	}
 	n = min(n, c.rcv.buf.Len())
 	c.rcv.buf.Discard(n)
-	c.rcv.round.taken += uint32(n)
+	c.rcv.rttRound.read += uint32(n)
 	return n, nil
 }
 

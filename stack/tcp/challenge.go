@@ -19,7 +19,7 @@ func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 		c.at.timeWait = now.Add(max(0, c.cfg.TimeWait)) // the peer's FIN again: step eight restarts 2 MSL
 	}
 	r, end := &c.rcv, s.Seq.Add(s.Len())
-	honest := s.Len() > 0 && s.Flags&wire.SYN == 0 && s.Seq.LessEq(r.adv) && r.nxt.Add(-r.buf.Limit()).LessEq(end)
+	honest := s.Len() > 0 && s.Flags&wire.SYN == 0 && s.Seq.LessEq(r.windowEdge) && r.nxt.Add(-r.buf.Limit()).LessEq(end)
 	if !honest && !c.mayChallenge(now) {
 		return
 	}
@@ -36,7 +36,7 @@ func (c *Conn) challengeACK(now clock.Instant) {
 
 // mayChallenge asks the connection's budget, then the host's, which all connections share (RFC 5961 §7).
 func (c *Conn) mayChallenge(now clock.Instant) bool {
-	return c.challenge.take(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
+	return c.challenge.allow(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
 // checkReset is step two, with RFC 5961 §3: only a reset at exactly RCV.NXT is believed. first is its own number:
@@ -92,7 +92,7 @@ type limiter struct {
 	spent  int32
 }
 
-func (l *limiter) take(now clock.Instant) bool {
+func (l *limiter) allow(now clock.Instant) bool {
 	if second := uint32(now / clock.Instant(time.Second)); second != l.second {
 		l.second, l.spent = second, 0
 	}

@@ -66,7 +66,7 @@ func newChaos(t *testing.T, rng *rand.Rand, sizes chaosSizes) *chaos {
 		x.c[1] = Open(&b, linkMSS, 0xfffff000, 0, nil)
 	}
 	x.room = sizes.rooms[rng.IntN(len(sizes.rooms))]
-	x.widest = [2]int{x.c[0].cfg.recvMost(), x.c[1].cfg.recvMost()}
+	x.widest = [2]int{x.c[0].cfg.maxRecvBuffer(), x.c[1].cfg.maxRecvBuffer()}
 	loss, dup, jitter := rng.Float64()*0.3, rng.Float64()*0.3, rng.Int64N(60)
 	x.fault = func(int, *Segment) (int, time.Duration) {
 		if x.healthy {
@@ -103,7 +103,7 @@ func (x *chaos) act() {
 		x.read(i, 1+x.rng.IntN(len(x.scratch)))
 	case n < 192:
 		cfg := x.config()
-		x.widest[i] = max(x.widest[i], cfg.recvMost())
+		x.widest[i] = max(x.widest[i], cfg.maxRecvBuffer())
 		c.SetConfig(x.now, cfg)
 	case n < 195:
 		if c.state >= Established {

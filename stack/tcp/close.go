@@ -21,7 +21,7 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	r.eof = true
 	r.nxt = r.nxt.Add(1)
 	r.base++
-	r.adv = wire.MaxSeq(r.adv, r.nxt)
+	r.windowEdge = wire.MaxSeq(r.windowEdge, r.nxt)
 	c.owe.ack = true
 	c.owe.dupAcks = 0
 	switch c.state {
@@ -44,7 +44,7 @@ func (c *Conn) noteFIN(s *Segment) drop.Reason {
 		if at != r.finSeq {
 			return drop.TCPBadState
 		}
-	} else if k := r.early.Len(); k > 0 && r.early.At(k-1).Hi > r.base+int64(at.Sub(r.nxt)) {
+	} else if k := r.ooo.Len(); k > 0 && r.ooo.At(k-1).Hi > r.base+int64(at.Sub(r.nxt)) {
 		return drop.TCPBadState
 	}
 	r.fin, r.finSeq = true, at

@@ -107,8 +107,8 @@ func startSize(fixed, most int) int {
 	return min(startBuffer, most)
 }
 
-// recvMost is the most that the receive buffer may become.
-func (c *Config) recvMost() int {
+// maxRecvBuffer is the most that the receive buffer may become.
+func (c *Config) maxRecvBuffer() int {
 	if c.RecvBuffer != 0 {
 		return c.RecvBuffer
 	}

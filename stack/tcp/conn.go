@@ -25,7 +25,7 @@ type Conn struct {
 	reo       reordering
 	sack      bool // selective acknowledgements: we offer them, and go on when the peer does too
 	err       error
-	soft      error // the last ICMP error, kept to explain a timeout
+	softError error // the last ICMP error, kept to explain a timeout
 
 	snd send
 	rcv receive
@@ -77,27 +77,27 @@ type send struct {
 
 // receive is the receiving half.
 type receive struct {
-	buf    buf.Ring // in order from the reader on; beyond its end, what came early
-	irs    wire.Seq
-	nxt    wire.Seq
-	adv    wire.Seq // right edge of the window as offered; it never retreats
-	up     wire.Seq // urgent pointer; meaningful with urgent (RFC 6093: the data stays in line)
-	mss    int32    // what we announced
-	wscale uint8
-	scaled bool // windows are scaled: we offer it, and go on when the peer does too
-	urgent bool
-	closed bool   // the application reads no more: new data is answered by RST
-	fin    bool   // the peer's FIN is known, at finSeq, though perhaps beyond a gap
-	eof    bool   // and everything before it has come
-	prompt uint8  // segments to acknowledge at once
-	segs   uint16 // data segments since the last acknowledgement, 65535 for more
-	even   uint16 // how long each of them was; 0: they differed, or several came as one
-	slack  int32  // of the buffer's room, what a SYN's narrow window could not offer
+	buf           buf.Ring // in order from the reader on; beyond its end, what came early
+	irs           wire.Seq
+	nxt           wire.Seq
+	windowEdge    wire.Seq // right edge of the window as offered; it never retreats
+	up            wire.Seq // urgent pointer; meaningful with urgent (RFC 6093: the data stays in line)
+	mss           int32    // what we announced
+	wscale        uint8
+	scaled        bool // windows are scaled: we offer it, and go on when the peer does too
+	urgent        bool
+	closed        bool   // the application reads no more: new data is answered by RST
+	fin           bool   // the peer's FIN is known, at finSeq, though perhaps beyond a gap
+	eof           bool   // and everything before it has come
+	quickAcks     uint8  // segments to acknowledge at once
+	unackedSegs   uint16 // data segments since the last acknowledgement, 65535 for more
+	segSize       uint16 // how long each of them was; 0: they differed, or several came as one
+	synWindowRest int32  // of the buffer's room, what a SYN's narrow window could not offer
 
-	finSeq wire.Seq
-	base   int64 // offset of nxt in the stream, which gaps are counted in
-	early  *gaps // what came early; nil: nothing did
-	round  round
+	finSeq   wire.Seq
+	base     int64       // offset of nxt in the stream, which gaps are counted in
+	ooo      *outOfOrder // what came early; nil: nothing did
+	rttRound rttRound
 }
 
 // octets is how much of the stream has come in order.
@@ -170,7 +170,7 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 		buf: buf.NewRing(cfg.sendStart()), iss: iss, una: iss, nxt: iss, max: iss, smallEnd: iss,
 		mss: min(mss, defaultMSS), callerRoom: maxMSS, timedAt: clock.Never,
 	}
-	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: int32(mss), wscale: scaleFor(cfg.recvMost()), scaled: true}
+	c.rcv = receive{buf: buf.NewRing(cfg.recvStart()), mss: int32(mss), wscale: scaleFor(cfg.maxRecvBuffer()), scaled: true}
 	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())
 	c.ts.on = !cfg.NoTimestamps
 	c.at = noTimers
@@ -238,7 +238,7 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 		c.fail(err, false)
 		return
 	}
-	c.soft = err
+	c.softError = err
 }
 
 // fail ends the connection: err is what calls report from now on; a RST goes out when reset is set.
@@ -255,7 +255,7 @@ func (c *Conn) close() {
 	o := &c.owe
 	c.owe = intents{hasReply: o.hasReply, replySeq: o.replySeq, replyAck: o.replyAck, replyFlags: o.replyFlags}
 	c.snd.buf.Drop()
-	c.snd.board, c.rcv.early = nil, nil
+	c.snd.board, c.rcv.ooo = nil, nil
 	c.setState(Closed)
 }
 

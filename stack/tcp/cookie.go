@@ -32,7 +32,7 @@ func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segmen
 	bits := uint32(cookieScale)
 	if s.Options.HasWindowScale {
 		bits = uint32(min(s.Options.WindowScale, 14))
-		r.Options.WindowScale, r.Options.HasWindowScale = scaleFor(cfg.recvMost()), true
+		r.Options.WindowScale, r.Options.HasWindowScale = scaleFor(cfg.maxRecvBuffer()), true
 	}
 	if s.Options.SACKPermitted && !cfg.NoSACK {
 		bits |= cookieSACK

@@ -75,14 +75,14 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 			c.ts.put(now, &s.Options)
 		}
 	case sendReset:
-		s.Seq, s.Ack, s.Flags = c.seq(), c.rcv.nxt, wire.RST|wire.ACK
+		s.Seq, s.Ack, s.Flags = c.bareSeq(), c.rcv.nxt, wire.RST|wire.ACK
 		c.owe.reset = false
 		c.ts.put(now, &s.Options) // RFC 7323 §3.2
 	case sendSYN:
 		c.emitSYN(now, s)
 	case sendDupAck:
 		c.owe.dupAcks--
-		c.acknowledge(now, s, c.seq(), false)
+		c.fillACK(now, s, c.bareSeq(), false)
 	case sendTail:
 		from, _, _ := c.tailProbe(room)
 		c.emitTail(now, dst[:n], s, from)
@@ -99,9 +99,9 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.at.unanswered++
 		c.at.asked(now)
 		c.count(EventKeepAlive)
-		c.header(now, s, c.snd.max.Add(-1), false) // old for the peer, which drops it with its acknowledgement
+		c.fillHeader(now, s, c.snd.max.Add(-1), false) // old for the peer, which drops it with its acknowledgement
 	case sendAck:
-		c.acknowledgeInSteps(now, s)
+		c.ackInSteps(now, s)
 	}
 	s.Payload = dst[:n]
 	c.note(now)
@@ -259,7 +259,7 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 // or is to be ignored, and advances SND.MAX. It returns the number behind the segment.
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
-	c.acknowledge(now, s, seq, len(p) > 0)
+	c.fillACK(now, s, seq, len(p) > 0)
 	if off := seq.Sub(v.dataStart()); s.Lend && len(p) >= lendLeast {
 		s.Lent[0], s.Lent[1] = v.buf.View(off, len(p))
 	} else {
@@ -280,11 +280,11 @@ func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, fo
 	return end
 }
 
-// seq is the sequence number of a segment without text: one past what was sent, so that it is not old
+// bareSeq is the sequence number of a segment without text: one past what was sent, so that it is not old
 // for the peer. A zero-window probe is the exception: once the peer has answered without taking its octet,
 // the number behind it lies outside the window, and the segment would be dropped with its news. Before
 // the answer nobody knows; two ends that both guessed the lower number would each find the other's old.
-func (c *Conn) seq() wire.Seq {
+func (c *Conn) bareSeq() wire.Seq {
 	v := &c.snd
 	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) && c.at.unanswered == 0 {
 		return v.una
@@ -292,9 +292,9 @@ func (c *Conn) seq() wire.Seq {
 	return v.max
 }
 
-// header is what every segment says after the handshake. Who owes an acknowledgement owes it still.
-func (c *Conn) header(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
-	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.window(false)
+// fillHeader is what every segment says after the handshake. Who owes an acknowledgement owes it still.
+func (c *Conn) fillHeader(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
+	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.advertiseWindow(false)
 	if c.ecn != nil && c.ecn.echo {
 		s.Flags |= wire.ECE
 	}

@@ -16,7 +16,7 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	case s.Flags&wire.RST != 0:
 		return drop.TCPBadReset
 	case s.Flags&wire.ACK != 0:
-		c.refuse(s)
+		c.replyReset(s)
 		return drop.TCPBadAck
 	case s.Flags&wire.SYN == 0:
 		return drop.TCPBadState
@@ -24,7 +24,7 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 		return drop.BadFlags
 	}
 	c.count(EventPassiveOpen)
-	c.takeSYN(now, s)
+	c.processSYN(now, s)
 	c.owe.syn = true
 	c.at.waiting = now
 	c.setState(SynReceived)
@@ -36,7 +36,7 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	ack := s.Flags&wire.ACK != 0
 	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
-		c.refuse(s)
+		c.replyReset(s)
 		return drop.TCPBadAck
 	}
 	if s.Flags&wire.RST != 0 {
@@ -50,7 +50,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	if s.Flags&wire.SYN == 0 {
 		return drop.TCPBadState
 	}
-	c.takeSYN(now, s)
+	c.processSYN(now, s)
 	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
 		c.setState(SynReceived)
 		c.owe.syn = true
@@ -61,19 +61,19 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	c.establish(now)
 	c.ackProgress(now, s)
 	c.cutToWindow(s)
-	c.acceptText(now, s.Seq, s.Payload, s.Segments())
+	c.storeText(now, s.Seq, s.Payload, s.Segments())
 	c.checkURG(s)
 	c.checkFIN(now, s)
 	return drop.None
 }
 
-// takeSYN takes the peer's sequence number and options in.
-func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
+// processSYN takes the peer's sequence number and options in.
+func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
 	c.ts.ackSent = r.nxt // text may come before our answer has been sent
-	r.adv = r.nxt.Add(min(r.buf.Limit(), 0xffff))
-	r.slack = int32(max(0, r.buf.Limit()-0xffff))
+	r.windowEdge = r.nxt.Add(min(r.buf.Limit(), 0xffff))
+	r.synWindowRest = int32(max(0, r.buf.Limit()-0xffff))
 	mss := defaultMSS
 	if o.MSS != 0 {
 		mss = int(o.MSS)
@@ -82,7 +82,7 @@ func (c *Conn) takeSYN(now clock.Instant, s *Segment) {
 	if o.HasWindowScale {
 		c.snd.wscale = min(o.WindowScale, 14)
 	} else {
-		r.wscale, r.scaled, r.slack = 0, false, 0
+		r.wscale, r.scaled, r.synWindowRest = 0, false, 0
 	}
 	if c.ts.on = c.ts.on && o.HasTimestamps; c.ts.on {
 		c.ts.recent, c.ts.recentAt = o.TSVal, now
@@ -101,7 +101,7 @@ func (c *Conn) establish(now clock.Instant) {
 		c.cong.Cwnd = c.cong.MSS                         // RFC 5681 §3.1
 	}
 	c.setState(Established)
-	c.rcv.round = round{began: now, stamp: c.ts.value(now)}
+	c.rcv.rttRound = rttRound{began: now, stamp: c.ts.value(now)}
 	c.at.waiting = clock.Never
 	c.armKeepAlive(now)
 	if c.snd.closed {
@@ -122,14 +122,14 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 		s.Options.WindowScale, s.Options.HasWindowScale = r.wscale, true
 	}
 	c.ts.put(now, &s.Options)
-	s.Window = c.window(true)
+	s.Window = c.advertiseWindow(true)
 	if c.state == SynReceived {
 		s.Flags |= wire.ACK
 		s.Ack = r.nxt
 		if c.speaksECN() {
 			s.Flags |= wire.ECE
 		}
-		c.acknowledged()
+		c.noteACKSent()
 	}
 	if v.max == v.iss {
 		v.timedAt, v.timedSeq = now, v.iss.Add(1)

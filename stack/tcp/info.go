@@ -51,19 +51,19 @@ func (c *Conn) Info(now clock.Instant) Info {
 		State: c.state, RecvQ: r.buf.Len(), SendQ: v.buf.Len(),
 		RecvBuf: r.buf.Limit(), SendBuf: v.buf.Limit(),
 		SndUna: v.una, SndNxt: v.nxt, ISS: v.iss, RcvNxt: r.nxt, IRS: r.irs,
-		SndWnd: v.wnd, RcvWnd: max(0, r.adv.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
+		SndWnd: v.wnd, RcvWnd: max(0, r.windowEdge.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
 		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
 		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: c.cfg.Congestion.String(), PacingRate: c.pacingRate(), InRecovery: g.inRecovery, ECN: c.speaksECN(),
 		Retrans: int(c.retrans), Backoffs: int(c.rtt.backoffs), Unacked: v.max.Sub(v.una),
-		Gaps: r.early.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.octets(),
+		Gaps: r.ooo.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.octets(),
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
 	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.min
 	if v.board != nil {
 		i.Sacked, i.Lost, i.ReoWindow = v.board.sacked, v.board.lost, c.reoWindow()
 	}
-	for k := range r.early.Len() {
-		i.OutOfOrder += r.early.At(k).Len()
+	for k := range r.ooo.Len() {
+		i.OutOfOrder += r.ooo.At(k).Len()
 	}
 	if c.snd.maxSegment > 0 {
 		i.PathMTU = c.segmentSize() + wire.IPv4Len + wire.TCPLen

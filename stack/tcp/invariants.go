@@ -19,10 +19,10 @@ func (c *Conn) Check() error {
 		return fmt.Errorf("una %d nxt %d max %d out of order", v.una, v.nxt, v.max)
 	case v.max.Sub(v.dataStart()) > v.buf.Len()+1:
 		return fmt.Errorf("sent %d beyond the buffer of %d", v.max.Sub(v.dataStart()), v.buf.Len())
-	case c.state != SynSent && r.adv.Less(r.nxt):
-		return fmt.Errorf("rcv.nxt %d beyond the offered edge %d", r.nxt, r.adv)
-	case r.early.Len() > 0 && r.early.At(0).Lo <= r.base:
-		return fmt.Errorf("early octets from %d at %d", r.early.At(0).Lo, r.base)
+	case c.state != SynSent && r.windowEdge.Less(r.nxt):
+		return fmt.Errorf("rcv.nxt %d beyond the offered edge %d", r.nxt, r.windowEdge)
+	case r.ooo.Len() > 0 && r.ooo.At(0).Lo <= r.base:
+		return fmt.Errorf("early octets from %d at %d", r.ooo.At(0).Lo, r.base)
 	case v.nxt == v.una && c.at.rexmt != clock.Never:
 		return fmt.Errorf("retransmission timer runs with nothing in flight: %v %+v", c.state, c.cong)
 	case c.cong.Cwnd < 0:

@@ -165,7 +165,7 @@ func newCell(t *testing.T, short string) *cell {
 		x.said(cellNow)
 	}
 	v, r := &x.c.snd, &x.c.rcv
-	x.una, x.max, x.nxt, x.edge = v.una, v.max, r.nxt, r.adv
+	x.una, x.max, x.nxt, x.edge = v.una, v.max, r.nxt, r.windowEdge
 	if short == "CL" || short == "LI" || short == "SS" {
 		x.nxt, x.edge = x.theirs(1), x.theirs(4001)
 	}

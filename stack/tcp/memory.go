@@ -29,7 +29,7 @@ func (c *Conn) Memory() Memory {
 func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 	r := &c.rcv
 	first := s.Seq.Sub(r.nxt)
-	end := min(first+len(s.Payload), r.adv.Sub(r.nxt))
+	end := min(first+len(s.Payload), r.windowEdge.Sub(r.nxt))
 	if c.state < SynReceived || first >= end || end <= 0 {
 		return 0, 0
 	}
@@ -69,10 +69,10 @@ func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
 // selectively (RFC 2018 §8), and what the buffers do not fill. The peer retransmits the octets.
 func (c *Conn) Trim() {
 	r := &c.rcv
-	if r.early.Len() > 0 {
+	if r.ooo.Len() > 0 {
 		c.count(EventPruned)
 	}
-	r.early = nil
+	r.ooo = nil
 	r.buf.Trim()
 	c.snd.buf.Trim()
 }
@@ -95,8 +95,8 @@ func (c *Conn) releaseBuffers(now clock.Instant) {
 	if c.snd.una == c.snd.max {
 		c.snd.board, c.cong.ctl = nil, nil
 	}
-	if c.rcv.early.Len() == 0 {
-		c.rcv.early = nil
+	if c.rcv.ooo.Len() == 0 {
+		c.rcv.ooo = nil
 	}
 }
 
@@ -107,5 +107,5 @@ func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
 func (c *Conn) idleStorage() bool {
 	v, r := &c.snd, &c.rcv
 	return releasable(&v.buf) || releasable(&r.buf) || (v.board != nil || c.cong.ctl != nil) && v.una == v.max ||
-		r.early != nil && r.early.Len() == 0
+		r.ooo != nil && r.ooo.Len() == 0
 }

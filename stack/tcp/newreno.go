@@ -39,7 +39,7 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 		c.tell(EpisodeRecovered, whyAcked)
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
 	default:
-		c.grow(now, n, flight, c.echoed(now, s))
+		c.grow(now, n, flight, c.echoedRTT(now, s))
 	}
 	g.dupAcks = 0
 }

@@ -10,17 +10,17 @@ import (
 // for single octets. As many losses in one window are more than any honest path has.
 const maxGaps = 1024
 
-// gaps is what came early, and what is to be said of it. It exists from the first such segment on, until
+// outOfOrder is what came early, and what is to be said of it. It exists from the first such segment on, until
 // the connection is idle.
-type gaps struct {
+type outOfOrder struct {
 	buf.Ranges           // as offsets of the stream
 	recent     [4]int64  // an offset in each of the ranges that grew last, the latest first
-	recents    int       // how many of them are in use
+	numRecent  int       // how many of them are in use
 	duplicate  buf.Range // what came twice, to be reported once (RFC 2883); empty: nothing
 }
 
 // Len is the number of ranges.
-func (g *gaps) Len() int {
+func (g *outOfOrder) Len() int {
 	if g == nil {
 		return 0
 	}
@@ -28,56 +28,56 @@ func (g *gaps) Len() int {
 }
 
 // Clear forgets everything.
-func (g *gaps) Clear() {
+func (g *outOfOrder) Clear() {
 	if g != nil {
-		*g = gaps{}
+		*g = outOfOrder{}
 	}
 }
 
-// touch puts the range that holds off, which a segment has just come for, before the others
+// noteArrival puts the range that holds off, which a segment has just come for, before the others
 // (RFC 2018 §4).
-func (g *gaps) touch(off int64) {
+func (g *outOfOrder) noteArrival(off int64) {
 	r, _ := g.Holding(off)
 	kept := 0
 	var list [4]int64
 	list[0] = off
-	for _, o := range g.recent[:g.recents] {
+	for _, o := range g.recent[:g.numRecent] {
 		if (o < r.Lo || r.Hi <= o) && kept < len(list)-1 {
 			kept++
 			list[kept] = o
 		}
 	}
-	g.recent, g.recents = list, kept+1
+	g.recent, g.numRecent = list, kept+1
 }
 
-// settle forgets what has become part of the stream up to base.
-func (g *gaps) settle(base int64) {
+// forgetDelivered forgets what has become part of the stream up to base.
+func (g *outOfOrder) forgetDelivered(base int64) {
 	kept := 0
-	for _, o := range g.recent[:g.recents] {
+	for _, o := range g.recent[:g.numRecent] {
 		if o >= base {
 			g.recent[kept] = o
 			kept++
 		}
 	}
-	g.recents = kept
+	g.numRecent = kept
 }
 
-// waiting is the connection's gaps.
-func (c *Conn) waiting() *gaps {
-	if c.rcv.early == nil {
-		c.rcv.early = new(gaps)
+// ensureOOO is the connection's gaps.
+func (c *Conn) ensureOOO() *outOfOrder {
+	if c.rcv.ooo == nil {
+		c.rcv.ooo = new(outOfOrder)
 	}
-	return c.rcv.early
+	return c.rcv.ooo
 }
 
 // storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer.
 func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	c.oweDupAck()
-	r, g, gap := &c.rcv, c.waiting(), seq.Sub(c.rcv.nxt)
+	r, g, gap := &c.rcv, c.ensureOOO(), seq.Sub(c.rcv.nxt)
 	off := r.base + int64(gap)
 	end := off + int64(len(p))
 	if g.Covers(off, end) {
-		g.touch(off)
+		g.noteArrival(off)
 		c.noteDuplicate(seq, seq.Add(len(p)))
 		return drop.TCPDuplicate
 	}
@@ -88,20 +88,20 @@ func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	c.noteOverlap(seq, len(p))
 	r.buf.PutAt(r.buf.Len()+gap, p)
 	g.Add(off, end)
-	g.touch(off)
+	g.noteArrival(off)
 	return drop.None
 }
 
-// joinEarly returns how far the stream is complete from off on, given that n octets from there have
+// joinOutOfOrder returns how far the stream is complete from off on, given that n octets from there have
 // just come while others were waiting, and takes those out of the waiting set.
-func (c *Conn) joinEarly(off int64, n int) int {
+func (c *Conn) joinOutOfOrder(off int64, n int) int {
 	r := &c.rcv
 	end := off + int64(n)
-	for r.early.Len() > 0 && r.early.At(0).Lo <= end { // one segment may span several gaps
-		end = max(end, r.early.At(0).Hi)
-		r.early.DropBelow(end)
+	for r.ooo.Len() > 0 && r.ooo.At(0).Lo <= end { // one segment may span several gaps
+		end = max(end, r.ooo.At(0).Hi)
+		r.ooo.DropBelow(end)
 	}
-	r.early.settle(end)
+	r.ooo.forgetDelivered(end)
 	c.owe.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
 	c.owe.dupAcks = 0
 	return int(end - off)

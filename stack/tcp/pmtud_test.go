@@ -157,8 +157,8 @@ func TestDiscardIsTaken(t *testing.T) {
 	if n, err := d.c[1].Discard(600); n != 600 || err != nil {
 		t.Fatal(n, err)
 	}
-	if _, _ = d.c[1].Read(make([]byte, 300)); d.c[1].rcv.round.taken != 900 {
-		t.Errorf("%d of 900 octets taken", d.c[1].rcv.round.taken)
+	if _, _ = d.c[1].Read(make([]byte, 300)); d.c[1].rcv.rttRound.read != 900 {
+		t.Errorf("%d of 900 octets taken", d.c[1].rcv.rttRound.read)
 	}
 }
 

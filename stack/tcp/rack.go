@@ -73,7 +73,7 @@ func (c *Conn) takeRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.Du
 	r := &c.snd.board.rack
 	if x := &d.first; x.any {
 		rtt = max(1, now.Sub(x.sent))
-		c.rtt.takeMin(now, rtt)
+		c.rtt.updateMinRTT(now, rtt)
 		r.advance(x, rtt)
 	}
 	if x := &d.repeat; x.any {

@@ -10,12 +10,12 @@ import (
 // says that the segment was of use; any other reason says why it was not, whether or not it is answered.
 // The payload is copied; s is cut to the window on the way.
 func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
-	r := c.arrives(now, s)
+	r := c.segmentArrives(now, s)
 	c.note(now)
 	return r
 }
 
-func (c *Conn) arrives(now clock.Instant, s *Segment) drop.Reason {
+func (c *Conn) segmentArrives(now clock.Instant, s *Segment) drop.Reason {
 	c.segsIn++
 	switch c.state {
 	case Closed:
@@ -31,7 +31,7 @@ func (c *Conn) arrives(now clock.Instant, s *Segment) drop.Reason {
 
 // receiveClosed is §3.10.7.1: everything but a reset is answered by one.
 func (c *Conn) receiveClosed(s *Segment) drop.Reason {
-	c.refuse(s)
+	c.replyReset(s)
 	return drop.NoSocket
 }
 
@@ -40,7 +40,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if c.state == SynReceived && s.Flags&wire.SYN != 0 && s.Seq == c.rcv.irs && s.Flags&wire.RST == 0 {
 		if s.Flags&wire.ACK == 0 { // the peer's SYN again: our answer was lost
 			c.owe.syn = true
-			c.ts.take(now, s.Seq, &s.Options)
+			c.ts.update(now, s.Seq, &s.Options)
 			return drop.TCPDuplicate
 		}
 		if s.Ack == c.snd.max { // both SYNs crossed (§3.5 figure 7): what is left of it is an ACK
@@ -61,7 +61,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if r := c.checkSequence(now, s); r != drop.None {
 		return r
 	}
-	c.takeStamp(now, first, s)
+	c.updateTSRecent(now, first, s)
 	c.noteMark(s)
 	if s.Flags&wire.RST != 0 {
 		return c.checkReset(now, first)

@@ -28,12 +28,12 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 		return drop.TCPClosedRecv
 	}
 	c.tuneReceive(now, &s.Options)
-	return c.acceptText(now, s.Seq, s.Payload, s.Segments())
+	return c.storeText(now, s.Seq, s.Payload, s.Segments())
 }
 
-// acceptText stores octets that start at seq, inside the window; segs is how many wire segments they
+// storeText stores octets that start at seq, inside the window; segs is how many wire segments they
 // came in. What is in order becomes readable, with all it joins up with; what is early waits.
-func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) drop.Reason {
+func (c *Conn) storeText(now clock.Instant, seq wire.Seq, p []byte, segs int) drop.Reason {
 	if len(p) == 0 {
 		return drop.None
 	}
@@ -45,9 +45,9 @@ func (c *Conn) acceptText(now clock.Instant, seq wire.Seq, p []byte, segs int) d
 	}
 	r.buf.PutAt(r.buf.Len(), p)
 	n := len(p)
-	if r.early.Len() > 0 {
+	if r.ooo.Len() > 0 {
 		c.noteOverlap(seq, n)
-		n = c.joinEarly(off, n)
+		n = c.joinOutOfOrder(off, n)
 	}
 	r.buf.Extend(n)
 	r.base += int64(n)

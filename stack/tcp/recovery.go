@@ -16,7 +16,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	} else {
 		c.updateWindow(s)
 	}
-	twice := c.takeSACK(s, &d)
+	twice := c.processSACK(s, &d)
 	if b.reneged() {
 		b.forget()
 	}
@@ -24,13 +24,13 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	// What is timed may lie beyond gaps, and repeats stop the clock (Karn). This ends a back-off sooner, and lets the
 	// timeout follow a queue that grows while losses are repaired.
 	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.timed) >= c.rtt.srtt) {
-		c.rtt.sample(c.atMost(now, s, rtt), c.cfg)
+		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
 		b.timed = now
 	}
 	if twice.Left != twice.Right {
 		c.widen()
 	}
-	repaired := c.takeTail(s, progress, twice)
+	repaired := c.processTLP(s, progress, twice)
 	if why := c.needless(s, progress, twice); why != "" {
 		c.takeBack(n, why)
 	}

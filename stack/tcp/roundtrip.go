@@ -21,17 +21,17 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	c.rtt.sample(rtt, c.cfg)
 }
 
-// atMost is rtt, the time since something now acknowledged was sent, less what passed before the segment was
+// limitByEcho is rtt, the time since something now acknowledged was sent, less what passed before the segment was
 // sent that this acknowledgement answers, of which the echoed stamp tells: earlier answers may have been lost.
-func (c *Conn) atMost(now clock.Instant, s *Segment, rtt time.Duration) time.Duration {
+func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) time.Duration {
 	if echo, ok := c.ts.roundTrip(now, &s.Options); ok {
 		return min(rtt, echo+stampTick)
 	}
 	return rtt
 }
 
-// echoed is the round trip that the echoed timestamp tells of; 0: nothing tells.
-func (c *Conn) echoed(now clock.Instant, s *Segment) time.Duration {
+// echoedRTT is the round trip that the echoed timestamp tells of; 0: nothing tells.
+func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt {
 		return 0

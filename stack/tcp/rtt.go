@@ -47,8 +47,8 @@ func (e *estimator) backOff(cfg *Config) {
 	e.backedOff = true
 }
 
-// takeMin keeps the smallest round trip of the last minutes.
-func (e *estimator) takeMin(now clock.Instant, rtt time.Duration) {
+// updateMinRTT keeps the smallest round trip of the last minutes.
+func (e *estimator) updateMinRTT(now clock.Instant, rtt time.Duration) {
 	if e.min == 0 || rtt <= e.min || now.Sub(e.minAt) > minRTTWindow {
 		e.min, e.minAt = rtt, now
 	}

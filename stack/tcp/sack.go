@@ -11,7 +11,7 @@ func (c *Conn) noteDuplicate(first, end wire.Seq) {
 	if !c.sack {
 		return
 	}
-	r, g := &c.rcv, c.waiting()
+	r, g := &c.rcv, c.ensureOOO()
 	off := r.base + int64(first.Sub(r.nxt))
 	g.duplicate = buf.Range{Lo: off, Hi: off + int64(end.Sub(first))}
 }
@@ -19,7 +19,7 @@ func (c *Conn) noteDuplicate(first, end wire.Seq) {
 // noteOverlap does so with the first part of n octets from seq on that was there already, unless some before it is
 // to be reported (RFC 2883 §4.2).
 func (c *Conn) noteOverlap(seq wire.Seq, n int) {
-	r, g := &c.rcv, c.rcv.early
+	r, g := &c.rcv, c.rcv.ooo
 	off := r.base + int64(seq.Sub(r.nxt))
 	if x, ok := g.Overlap(off, off+int64(n)); ok && g.duplicate.Len() == 0 {
 		first := seq.Add(int(x.Lo - off))
@@ -29,21 +29,21 @@ func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 
 // sackRoom is the length of the SACK option in the next segment with text, in octets.
 func (c *Conn) sackRoom() int {
-	if c.rcv.early == nil || !c.sack {
+	if c.rcv.ooo == nil || !c.sack {
 		return 0
 	}
-	if n := min(c.rcv.early.reports(), c.maxBlocks(true)); n > 0 {
+	if n := min(c.rcv.ooo.blocks(), c.maxBlocks(true)); n > 0 {
 		return 4 + 8*n
 	}
 	return 0
 }
 
-// reports is the number of blocks to be sent.
-func (g *gaps) reports() int {
+// blocks is the number of blocks to be sent.
+func (g *outOfOrder) blocks() int {
 	if g.duplicate.Len() > 0 {
-		return g.recents + 1
+		return g.numRecent + 1
 	}
-	return g.recents
+	return g.numRecent
 }
 
 // maxBlocks is how many blocks a segment has room for, with text or without: no more than the header takes
@@ -63,7 +63,7 @@ func (c *Conn) maxBlocks(text bool) int {
 // putSACK reports what has come early: the range that the last segment is in first, then those before it
 // (RFC 2018 §4). A duplicate goes before all of them, once (RFC 2883 §4).
 func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
-	r, g := &c.rcv, c.rcv.early
+	r, g := &c.rcv, c.rcv.ooo
 	if g == nil || !c.sack {
 		return
 	}
@@ -79,7 +79,7 @@ func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 		add(g.duplicate)
 		g.duplicate = buf.Range{}
 	}
-	for _, off := range g.recent[:g.recents] {
+	for _, off := range g.recent[:g.numRecent] {
 		if x, ok := g.Holding(off); ok {
 			add(x)
 		}
@@ -87,10 +87,10 @@ func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	o.NumSACK = uint8(n)
 }
 
-// takeSACK puts the blocks on the board. A block that is not wholly within (SND.UNA, SND.MAX] names octets
+// processSACK puts the blocks on the board. A block that is not wholly within (SND.UNA, SND.MAX] names octets
 // that were never sent or are acknowledged already, and is ignored (RFC 2018 §5). The first block may be a
 // D-SACK (RFC 2883 §4): it lies below the acknowledgement, or within the second block.
-func (c *Conn) takeSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
+func (c *Conn) processSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
 	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
 	oldest, next := v.una.Add(-v.maxWnd), v.una.Add(1)
 	if len(list) > 0 {

@@ -100,7 +100,7 @@ func (x *loneConn) segment(d *choices) (s Segment) {
 	}
 	out := v.max.Sub(v.una)
 	h := wire.TCP{
-		Seq: d.number(c.rcv.nxt, c.rcv.adv.Sub(c.rcv.nxt)), Ack: d.number(v.max, out), Flags: flags,
+		Seq: d.number(c.rcv.nxt, c.rcv.windowEdge.Sub(c.rcv.nxt)), Ack: d.number(v.max, out), Flags: flags,
 		Window: uint16([]int{65535, 0, 1, 100, 1460, d.pair()}[d.octet()%6]), Urgent: uint16(d.pair()),
 	}
 	if d.one(3) {
@@ -193,8 +193,8 @@ func (x *loneConn) judge() {
 	if b := c.snd.board; b != nil && len(b.spans)-b.first > 2*maxSpans+2 {
 		x.t.Fatalf("%d spans", len(b.spans))
 	}
-	if c.rcv.buf.Allocated() > 4*max(512, x.cfg.RecvBuffer) || c.rcv.early.Len() > x.cfg.RecvBuffer {
-		x.t.Fatalf("memory: %d octets, %d gaps", c.rcv.buf.Allocated(), c.rcv.early.Len())
+	if c.rcv.buf.Allocated() > 4*max(512, x.cfg.RecvBuffer) || c.rcv.ooo.Len() > x.cfg.RecvBuffer {
+		x.t.Fatalf("memory: %d octets, %d gaps", c.rcv.buf.Allocated(), c.rcv.ooo.Len())
 	}
 }
 

@@ -84,7 +84,7 @@ func (c *Conn) runTimers(now clock.Instant) {
 // timedOut ends the connection because nothing was answered for too long; what ICMP said in the
 // meantime is the better explanation.
 func (c *Conn) timedOut() {
-	err := c.soft
+	err := c.softError
 	if err == nil {
 		err = ErrUserTimeout
 	}

@@ -54,21 +54,21 @@ func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// take is rule R3 of §5.3: the stamp of an acceptable segment that begins at or before the last
+// update is rule R3 of §5.3: the stamp of an acceptable segment that begins at or before the last
 // acknowledgement sent is what we echo next, so that a delayed ACK tells the longest time. A TS.Recent that
 // is too old to be compared with is replaced by any stamp (§5.5).
-func (t *stamps) take(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
+func (t *stamps) update(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	newer := int32(o.TSVal-t.recent) >= 0 || now.Sub(t.recentAt) >= stampAge
 	if t.on && o.HasTimestamps && newer && seq.LessEq(t.ackSent) {
 		t.recent, t.recentAt = o.TSVal, now
 	}
 }
 
-// takeStamp is take for a segment that stands at first. One that the peer cannot have sent, a SYN or one that
+// updateTSRecent is take for a segment that stands at first. One that the peer cannot have sent, a SYN or one that
 // acknowledges nothing of ours, leaves the stamp alone: a single forged one from the future would have PAWS
 // refuse all that the peer sends. Resets leave it alone, for PAWS does not judge them.
-func (c *Conn) takeStamp(now clock.Instant, first wire.Seq, s *Segment) {
+func (c *Conn) updateTSRecent(now clock.Instant, first wire.Seq, s *Segment) {
 	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && c.acceptableACK(s.Ack) {
-		c.ts.take(now, first, &s.Options)
+		c.ts.update(now, first, &s.Options)
 	}
 }

@@ -18,7 +18,7 @@ func (c *Conn) enterTimeWait(now clock.Instant) {
 	c.owe = intents{ack: ack}
 	c.at.timeWait = now.Add(max(0, c.cfg.TimeWait))
 	c.snd.buf.Drop()
-	c.snd.board, c.rcv.early = nil, nil
+	c.snd.board, c.rcv.ooo = nil, nil
 }
 
 // ReuseTimeWait reports whether the SYN s may replace this connection, which then is in TIME-WAIT, by

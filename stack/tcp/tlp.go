@@ -74,9 +74,9 @@ func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) 
 	c.newTail = false
 }
 
-// takeTail is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired
+// processTLP is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired
 // a loss, which the controller must hear of. twice is what the peer says to have got twice.
-func (c *Conn) takeTail(s *Segment, progress bool, twice wire.SACKBlock) (repaired bool) {
+func (c *Conn) processTLP(s *Segment, progress bool, twice wire.SACKBlock) (repaired bool) {
 	p := &c.snd.board.tlp
 	if !p.out || s.Ack.Less(p.end) {
 		return false

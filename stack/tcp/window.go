@@ -15,7 +15,7 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	if reason == drop.TCPDuplicate && s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
 		// The peer retransmits because our first ACK was lost. The ACK for the retransmission echoes its own
 		// timestamp (RFC 7323 §4.3, rule 2), or the peer would count the time in between as round trip.
-		c.takeStamp(now, first, s)
+		c.updateTSRecent(now, first, s)
 		if len(s.Payload) > 0 {
 			c.noteDuplicate(first, end)
 		}
@@ -40,8 +40,8 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 // RCV.NXT+RCV.WND, since a peer that has filled the window has no other number for a pure ACK or a FIN.
 func (c *Conn) acceptable(s *Segment) drop.Reason {
 	r := &c.rcv
-	first, end, edge := s.Seq, s.Seq.Add(s.Len()), r.adv // edge is RCV.NXT+RCV.WND
-	empty, zeroWindow := s.Len() == 0, r.adv == r.nxt
+	first, end, edge := s.Seq, s.Seq.Add(s.Len()), r.windowEdge // edge is RCV.NXT+RCV.WND
+	empty, zeroWindow := s.Len() == 0, r.windowEdge == r.nxt
 	reset, text := s.Flags&wire.RST != 0, len(s.Payload) > 0
 
 	if end.Less(r.nxt) || !empty && end == r.nxt {
@@ -73,30 +73,30 @@ func (c *Conn) cutToWindow(s *Segment) {
 	if cut := r.nxt.Sub(s.Seq); cut > 0 {
 		s.trimFront(cut)
 	}
-	if over := s.Seq.Add(len(s.Payload)).Sub(r.adv); over > 0 {
+	if over := s.Seq.Add(len(s.Payload)).Sub(r.windowEdge); over > 0 {
 		s.Payload = s.Payload[:max(0, len(s.Payload)-over)]
 		s.Flags &^= wire.FIN
 	}
 }
 
-// window is the receive window to announce, as the header's field, and moves the offered edge. The
+// advertiseWindow is the receive window to announce, as the header's field, and moves the offered edge. The
 // edge advances by at least a segment or half the buffer (RFC 9293 §3.8.6.2.2) and never retreats.
-func (c *Conn) window(syn bool) uint16 {
+func (c *Conn) advertiseWindow(syn bool) uint16 {
 	r := &c.rcv
 	switch {
 	case syn && c.state == SynSent:
 		return uint16(min(r.buf.Limit(), 0xffff))
 	case syn: // SYN-ACK
-		return uint16(min(max(0, r.adv.Sub(r.nxt)), 0xffff))
+		return uint16(min(max(0, r.windowEdge.Sub(r.nxt)), 0xffff))
 	}
-	if edge := c.windowEdge(); edge.Sub(r.adv) >= min(r.buf.Limit()/2, int(r.mss)) {
-		r.adv, r.slack = edge, 0
+	if edge := c.freeEdge(); edge.Sub(r.windowEdge) >= min(r.buf.Limit()/2, int(r.mss)) {
+		r.windowEdge, r.synWindowRest = edge, 0
 	}
-	return uint16(min(max(0, r.adv.Sub(r.nxt))>>r.wscale, 0xffff))
+	return uint16(min(max(0, r.windowEdge.Sub(r.nxt))>>r.wscale, 0xffff))
 }
 
-// windowEdge is the right edge that the free buffer would allow.
-func (c *Conn) windowEdge() wire.Seq {
+// freeEdge is the right edge that the free buffer would allow.
+func (c *Conn) freeEdge() wire.Seq {
 	r := &c.rcv
 	return r.nxt.Add(min(r.buf.Free(), 0xffff<<r.wscale))
 }
@@ -107,7 +107,7 @@ func (c *Conn) windowUpdateDue() bool {
 	r := &c.rcv
 	switch c.state {
 	case Established, FinWait1, FinWait2:
-		return !r.fin && c.windowEdge().Sub(r.adv)-int(r.slack) >= min(r.buf.Limit()/2, 2*int(r.mss))
+		return !r.fin && c.freeEdge().Sub(r.windowEdge)-int(r.synWindowRest) >= min(r.buf.Limit()/2, 2*int(r.mss))
 	}
 	return false
 }

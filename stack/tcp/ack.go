@@ -17,7 +17,7 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 			c.replyReset(s)
 			return drop.TCPBadAck
 		}
-		c.owe.syn = false
+		c.pending.syn = false
 		c.setWindow(s, v.wscale)
 		c.establish(now)
 	}
@@ -28,10 +28,10 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 	if c.state == TimeWait {
 		return drop.None // there is nothing left to acknowledge
 	}
-	c.at.answered()
-	c.heedEcho(now, s)
+	c.at.noteAcked()
+	c.checkECE(now, s)
 	switch {
-	case v.board != nil && v.una.LessEq(s.Ack):
+	case v.scoreboard != nil && v.una.LessEq(s.Ack):
 		c.ackSelective(now, s)
 	case v.una.Less(s.Ack):
 		c.ackNew(now, s)
@@ -73,10 +73,10 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v.bytesAcked += uint64(n)
 	c.rtt.backoffs = 0
 	if v.una == v.max {
-		c.at.waiting = clock.Never
-		c.owe.fast = false
+		c.at.awaitingSince = clock.Never
+		c.pending.fastRetransmit = false
 	} else {
-		c.at.waiting = now
+		c.at.awaitingSince = now
 	}
 	c.pmtuProgress(now)
 	c.restartOrStopRTO(now)

@@ -23,14 +23,14 @@ func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if !honest && !c.mayChallenge(now) {
 		return
 	}
-	c.owe.ack = true
+	c.pending.ack = true
 }
 
 // challengeACK owes RFC 5961's challenge for a segment that may be forged.
 func (c *Conn) challengeACK(now clock.Instant) {
 	if c.mayChallenge(now) {
 		c.count(EventChallengeAck)
-		c.owe.ack = true
+		c.pending.ack = true
 	}
 }
 

@@ -11,7 +11,7 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
 	if s.Flags&wire.FIN != 0 {
 		if reason := c.noteFIN(s); reason != drop.None {
-			c.owe.ack = true
+			c.pending.ack = true
 			return reason
 		}
 	}
@@ -22,8 +22,8 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	r.nxt = r.nxt.Add(1)
 	r.base++
 	r.windowEdge = wire.MaxSeq(r.windowEdge, r.nxt)
-	c.owe.ack = true
-	c.owe.dupAcks = 0
+	c.pending.ack = true
+	c.pending.dupAcks = 0
 	switch c.state {
 	case Established:
 		c.setState(CloseWait)

@@ -45,27 +45,27 @@ func (c *Conn) initialWindow() int {
 	return min(10*c.cong.MSS, max(2*c.cong.MSS, 14600))
 }
 
-// limited is what limited transmit adds to the window: a new segment for each of the first two duplicate
+// limitedTransmit is what limited transmit adds to the window: a new segment for each of the first two duplicate
 // acknowledgements, so that a small window comes to its third (RFC 3042, RFC 5681 §3.2 step 1).
 // With a scoreboard what has arrived does not count, which does the same.
-func (c *Conn) limited() int {
-	if c.cong.inRecovery || c.snd.board != nil {
+func (c *Conn) limitedTransmit() int {
+	if c.cong.inRecovery || c.snd.scoreboard != nil {
 		return 0
 	}
 	return int(min(c.cong.dupAcks, 2)) * c.cong.MSS
 }
 
-// grow tells the controller of n octets acknowledged, of flight that were out before. The window grows only by
+// growCwnd tells the controller of n octets acknowledged, of flight that were out before. The window grows only by
 // what was sent while it was the limit (RFC 7661 in its simplest form): one that the peer's window or the
 // application never filled says nothing of the path, and would be a burst when they let it.
-func (c *Conn) grow(now clock.Instant, n, flight int, rtt time.Duration) {
+func (c *Conn) growCwnd(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
-	if c.reduced(c.snd.una) {
+	if c.inECNResponse(c.snd.una) {
 		return
 	}
 	if flight+g.MSS > g.Cwnd || c.wasCwndLimited() {
 		a := Acked{
-			Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Paced: c.paces(), Una: c.snd.una, Nxt: c.snd.nxt,
+			Octets: n, RTT: rtt, SRTT: c.rtt.srtt, Paced: c.pacingOn(), Una: c.snd.una, Nxt: c.snd.nxt,
 			Repair: g.afterTimeout || c.snd.nxt.Less(c.snd.max),
 		}
 		c.controller().Acked(now, &g.Window, &a)
@@ -99,16 +99,16 @@ func (c *Conn) noteCwndLimited() {
 		return
 	}
 	more := min(v.dataEnd().Sub(v.nxt), c.effectiveMSS())
-	if flight := c.inFlight(); more > 0 && (g.Cwnd-flight < more || g.Cwnd <= v.wnd && 2*flight >= g.Cwnd && c.turn() == 0) {
+	if flight := c.inFlight(); more > 0 && (g.Cwnd-flight < more || g.Cwnd <= v.wnd && 2*flight >= g.Cwnd && c.pacingAllowance() == 0) {
 		g.cwndLimitedEnd, g.cwndLimited = v.max, true
 	} else if g.cwndLimited && g.cwndLimitedEnd.Less(v.una) {
 		g.cwndLimited = false
 	}
 }
 
-// restart is for data that goes after an idle time: what the window was then says little (RFC 5681 §4.1). It
+// restartAfterIdle is for data that goes after an idle time: what the window was then says little (RFC 5681 §4.1). It
 // returns how long nothing has been sent, 0 while something is out.
-func (c *Conn) restart(now clock.Instant) (idle time.Duration) {
+func (c *Conn) restartAfterIdle(now clock.Instant) (idle time.Duration) {
 	if c.snd.una != c.snd.max || c.snd.buf.Len() == 0 {
 		return 0
 	}

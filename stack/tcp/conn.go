@@ -16,20 +16,20 @@ const (
 // Conn is one connection: RFC 9293's TCB with its buffers. The zero Conn is not usable; see Open and
 // NewListen.
 type Conn struct {
-	cfg       *Config // complete, and shared with other connections: never written to
-	hooks     *Hooks
-	state     State
-	passive   bool  // came from LISTEN
-	newTail   bool  // data has gone for the first time since the tail's timer was set
-	lossTimer uint8 // what at.loss waits for
-	reo       reordering
-	sack      bool // selective acknowledgements: we offer them, and go on when the peer does too
-	err       error
-	softError error // the last ICMP error, kept to explain a timeout
+	cfg          *Config // complete, and shared with other connections: never written to
+	hooks        *Hooks
+	state        State
+	passive      bool  // came from LISTEN
+	tlpStale     bool  // data has gone for the first time since the tail's timer was set
+	lossTimerFor uint8 // what at.loss waits for
+	reo          reordering
+	sack         bool // selective acknowledgements: we offer them, and go on when the peer does too
+	err          error
+	softError    error // the last ICMP error, kept to explain a timeout
 
-	snd send
-	rcv receive
-	owe intents
+	snd     send
+	rcv     receive
+	pending pending
 
 	retrans int32 // segments repeated in all, beside owe for the room
 
@@ -40,7 +40,7 @@ type Conn struct {
 
 	pmtu *pmtuState // nil: nothing is known to be narrower than the ends
 	log  *journal   // nil: nothing is written down
-	ecn  *marks     // nil: explicit congestion notification is not spoken
+	ecn  *ecnState  // nil: explicit congestion notification is not spoken
 
 	segsIn, segsOut uint64
 	challenge       limiter
@@ -70,7 +70,7 @@ type send struct {
 	timedAt         clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
 	retransmittedAt clock.Instant // when something was last repeated
 
-	board *board // what is out, where the peer acknowledges selectively; nil: nothing is, or it does not
+	scoreboard *scoreboard // what is out, where the peer acknowledges selectively; nil: nothing is, or it does not
 
 	bytesSent, bytesAcked uint64
 }
@@ -108,21 +108,21 @@ func (r *receive) octets() uint64 {
 	return uint64(r.base)
 }
 
-// intents are what Receive and the application have asked of Emit.
-type intents struct {
+// pending are what Receive and the application have asked of Emit.
+type pending struct {
 	replySeq, replyAck wire.Seq // a reset that belongs to no state (hasReply)
 	replyFlags         wire.Flags
 
-	dupAcks uint8 // one for each early segment (RFC 5681 §4.2)
-	ack     bool
-	reset   bool // abort: RST, then nothing
-	syn     bool // a SYN or SYN-ACK must go (again)
-	fast    bool // retransmit the first unacknowledged segment
+	dupAcks        uint8 // one for each early segment (RFC 5681 §4.2)
+	ack            bool
+	reset          bool // abort: RST, then nothing
+	syn            bool // a SYN or SYN-ACK must go (again)
+	fastRetransmit bool // retransmit the first unacknowledged segment
 
-	hasReply bool
-	probe    bool // a zero-window probe is due
-	tail     bool // a tail loss probe is due
-	alive    bool // a keep-alive is due
+	hasReply    bool
+	windowProbe bool // a zero-window probe is due
+	tailProbe   bool // a tail loss probe is due
+	keepAlive   bool // a keep-alive is due
 }
 
 // Hooks are called by a connection as things happen, on the caller's goroutine; nil ones are not
@@ -143,9 +143,9 @@ type Hooks struct {
 func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.count(EventActiveOpen)
-	c.owe.syn = true
+	c.pending.syn = true
 	c.setState(SynSent)
-	c.at.waiting = now
+	c.at.awaitingSince = now
 	return c
 }
 
@@ -179,7 +179,7 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c.cong.recover = iss
 	c.log = newJournal(cfg.Log)
 	if cfg.ECN == ECNRequest {
-		c.ecn = &marks{}
+		c.ecn = &ecnState{}
 	}
 	return c
 }
@@ -191,7 +191,7 @@ func (c *Conn) State() State { return c.state }
 func (c *Conn) Err() error { return c.err }
 
 // Done reports whether the connection is CLOSED and owes nothing: the stack may forget it.
-func (c *Conn) Done() bool { return c.state == Closed && !c.owe.reset && !c.owe.hasReply }
+func (c *Conn) Done() bool { return c.state == Closed && !c.pending.reset && !c.pending.hasReply }
 
 // Config is the connection's options.
 func (c *Conn) Config() Config { return *c.cfg }
@@ -209,7 +209,7 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	before := c.cfg.Log
 	if c.cfg = Shared(cfg); c.cfg.Log != before {
 		c.log = newJournal(c.cfg.Log)
-		c.note(now)
+		c.logState(now)
 	}
 	v, r := &c.snd.buf, &c.rcv.buf
 	if v.SetLimit(min(v.Limit(), c.cfg.SendBufferMax)); c.cfg.SendBuffer != 0 {
@@ -246,16 +246,16 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 func (c *Conn) fail(err error, reset bool) {
 	c.err = err
 	c.close()
-	c.owe.reset = reset
+	c.pending.reset = reset
 }
 
 // close enters CLOSED and lets go of all that is only needed to send and to receive.
 func (c *Conn) close() {
 	c.at = noTimers
-	o := &c.owe
-	c.owe = intents{hasReply: o.hasReply, replySeq: o.replySeq, replyAck: o.replyAck, replyFlags: o.replyFlags}
+	o := &c.pending
+	c.pending = pending{hasReply: o.hasReply, replySeq: o.replySeq, replyAck: o.replyAck, replyFlags: o.replyFlags}
 	c.snd.buf.Drop()
-	c.snd.board, c.rcv.ooo = nil, nil
+	c.snd.scoreboard, c.rcv.ooo = nil, nil
 	c.setState(Closed)
 }
 

@@ -146,7 +146,7 @@ func TestCubicIsNotSlowerThanReno(t *testing.T) {
 // window grew.
 func (h *hystart) round(una, nxt wire.Seq, n int, rtt time.Duration) (grown int, over bool) {
 	for range n {
-		g, o := h.grown(&Acked{Octets: 1000, RTT: rtt, Una: una, Nxt: nxt}, 1000)
+		g, o := h.growth(&Acked{Octets: 1000, RTT: rtt, Una: una, Nxt: nxt}, 1000)
 		grown += g
 		over = over || o
 	}
@@ -192,7 +192,7 @@ func TestHyStart(t *testing.T) {
 			t.Errorf("round %d of conservative slow start: over is %v", k+1, over)
 		}
 	}
-	if g, _ := new(hystart).grown(&Acked{Octets: 20_000, Nxt: 5}, 1000); g != 8000 {
+	if g, _ := new(hystart).growth(&Acked{Octets: 20_000, Nxt: 5}, 1000); g != 8000 {
 		t.Errorf("one acknowledgement makes the window grow by %d", g)
 	}
 }

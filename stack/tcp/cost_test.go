@@ -145,8 +145,8 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 		if n := c.snd.buf.Allocated() + c.rcv.buf.Allocated(); n != 0 {
 			t.Errorf("end %d keeps %d octets of empty buffers", i, n)
 		}
-		if c.snd.board != nil || c.rcv.ooo != nil || c.cong.ctl != nil {
-			t.Errorf("end %d keeps an empty scoreboard %v, gaps %v or %T", i, c.snd.board, c.rcv.ooo, c.cong.ctl)
+		if c.snd.scoreboard != nil || c.rcv.ooo != nil || c.cong.ctl != nil {
+			t.Errorf("end %d keeps an empty scoreboard %v, gaps %v or %T", i, c.snd.scoreboard, c.rcv.ooo, c.cong.ctl)
 		}
 		if c.Deadline() != clock.Never {
 			t.Errorf("end %d wants to run at %v though it is idle", i, c.Deadline())

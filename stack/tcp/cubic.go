@@ -55,7 +55,7 @@ func (c *cubic) slowStart(w *Window, a *Acked) {
 		w.Cwnd += a.slowStart(w.MSS)
 		return
 	}
-	n, over := c.start.grown(a, w.MSS)
+	n, over := c.start.growth(a, w.MSS)
 	if w.Cwnd += n; over {
 		w.Ssthresh = w.Cwnd
 	}

@@ -11,8 +11,8 @@ const maxQuickAcks = 16
 
 // oweDupAck owes one acknowledgement for this very segment: a sender without SACK counts them.
 func (c *Conn) oweDupAck() {
-	if c.owe.dupAcks < 255 {
-		c.owe.dupAcks++
+	if c.pending.dupAcks < 255 {
+		c.pending.dupAcks++
 	}
 	c.rcv.quickAcks = maxQuickAcks
 }
@@ -30,9 +30,9 @@ func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
 	r.unackedSegs = uint16(min(int(r.unackedSegs)+segs, 0xffff))
 	switch {
 	case r.unackedSegs >= 2 || c.cfg.DelayedAck < 0 || r.quickAcks > 0:
-		c.owe.ack = true // every second segment (RFC 9293 §3.8.6.3)
+		c.pending.ack = true // every second segment (RFC 9293 §3.8.6.3)
 		r.quickAcks = uint8(max(0, int(r.quickAcks)-segs))
-	case !c.owe.ack && c.at.delack == clock.Never:
+	case !c.pending.ack && c.at.delack == clock.Never:
 		c.at.delack = now.Add(c.cfg.DelayedAck)
 	}
 }
@@ -57,7 +57,7 @@ func (c *Conn) ackInSteps(now clock.Instant, s *Segment) {
 	}
 	s.Ack = from.Add(step * int(r.segSize))
 	s.Window = uint16(min(r.windowEdge.Sub(s.Ack)>>r.wscale, 0xffff))
-	c.owe.ack, c.ts.ackSent, r.unackedSegs = true, s.Ack, uint16(segs-step)
+	c.pending.ack, c.ts.ackSent, r.unackedSegs = true, s.Ack, uint16(segs-step)
 }
 
 // fillACK makes s an acknowledgement of all that has arrived in order, with sequence number seq; text says
@@ -68,7 +68,7 @@ func (c *Conn) fillACK(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 }
 
 func (c *Conn) noteACKSent() {
-	c.owe.ack = false
+	c.pending.ack = false
 	c.ts.ackSent = c.rcv.nxt
 	c.rcv.unackedSegs = 0
 	c.at.delack = clock.Never

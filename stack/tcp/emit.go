@@ -9,18 +9,18 @@ import (
 type action uint8
 
 const (
-	nothing      action = iota
-	sendReply           // a reset outside any connection, §3.5.2
-	sendReset           // an abort, §3.10.5
-	sendSYN             // SYN or SYN-ACK, §3.5
-	sendDupAck          // one for each early segment, RFC 5681 §4.2
-	sendTail            // a tail loss probe, RFC 8985 §7.3
-	sendLost            // the first unacknowledged segment again, RFC 5681 §3.2
-	sendMTUProbe        // a longer segment than is known to arrive, RFC 4821 §7.4
-	sendData            // what the windows, Nagle and silly-window avoidance let out, §3.7.4, §3.8.6.2.1
-	sendProbe           // into a zero window, §3.8.6.1
-	sendKeepLive        // to an idle peer, §3.8.4
-	sendAck             // an acknowledgement or a window update, §3.8.6.2.2, §3.8.6.3
+	nothing         action = iota
+	sendReply              // a reset outside any connection, §3.5.2
+	sendReset              // an abort, §3.10.5
+	sendSYN                // SYN or SYN-ACK, §3.5
+	sendDupAck             // one for each early segment, RFC 5681 §4.2
+	sendTLP                // a tail loss probe, RFC 8985 §7.3
+	sendRetransmit         // the first unacknowledged segment again, RFC 5681 §3.2
+	sendMTUProbe           // a longer segment than is known to arrive, RFC 4821 §7.4
+	sendData               // what the windows, Nagle and silly-window avoidance let out, §3.7.4, §3.8.6.2.1
+	sendWindowProbe        // into a zero window, §3.8.6.1
+	sendKeepAlive          // to an idle peer, §3.8.4
+	sendAck                // an acknowledgement or a window update, §3.8.6.2.2, §3.8.6.3
 )
 
 // Ready runs the timers that are due and reports whether Emit would emit.
@@ -28,21 +28,21 @@ func (c *Conn) Ready(now clock.Instant) bool {
 	c.tick(now)
 	a, _ := c.next(min(c.snd.mss, int(c.snd.callerRoom)))
 	if a == nothing {
-		c.rest(now)
+		c.armIdleTimers(now)
 	}
 	return a != nothing
 }
 
-// rest prepares for a time in which nothing happens.
-func (c *Conn) rest(now clock.Instant) {
+// armIdleTimers prepares for a time in which nothing happens.
+func (c *Conn) armIdleTimers(now clock.Instant) {
 	if c.state == Closed {
 		return
 	}
 	c.armPersist(now)
 	c.armRelease(now)
 	c.noteCwndLimited()
-	if c.newTail {
-		c.armTail(now)
+	if c.tlpStale {
+		c.armTLP(now)
 	}
 }
 
@@ -52,7 +52,7 @@ func (c *Conn) rest(now clock.Instant) {
 // long payload is lent in s.Lent, and dst left alone. ok is false when there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
-	c.restart(now)
+	c.restartAfterIdle(now)
 	room := len(dst)
 	if c.ts.on {
 		room -= stampLen
@@ -61,7 +61,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	room = max(0, room-c.sackRoom())
 	a, n := c.next(room)
 	if a == nothing {
-		c.rest(now)
+		c.armIdleTimers(now)
 		return 0, false
 	}
 	c.segsOut++
@@ -69,48 +69,48 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	*s = Segment{Lend: s.Lend}
 	switch a {
 	case sendReply:
-		s.Seq, s.Ack, s.Flags = c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags
-		c.owe.hasReply = false
+		s.Seq, s.Ack, s.Flags = c.pending.replySeq, c.pending.replyAck, c.pending.replyFlags
+		c.pending.hasReply = false
 		if c.state != Closed && c.state != Listen && c.state != SynSent { // until then no timestamps are agreed on
 			c.ts.put(now, &s.Options)
 		}
 	case sendReset:
 		s.Seq, s.Ack, s.Flags = c.bareSeq(), c.rcv.nxt, wire.RST|wire.ACK
-		c.owe.reset = false
+		c.pending.reset = false
 		c.ts.put(now, &s.Options) // RFC 7323 §3.2
 	case sendSYN:
 		c.emitSYN(now, s)
 	case sendDupAck:
-		c.owe.dupAcks--
+		c.pending.dupAcks--
 		c.fillACK(now, s, c.bareSeq(), false)
-	case sendTail:
-		from, _, _ := c.tailProbe(room)
-		c.emitTail(now, dst[:n], s, from)
-	case sendLost:
-		c.emitLost(now, dst[:n], s)
+	case sendTLP:
+		from, _, _ := c.nextTLP(room)
+		c.emitTLP(now, dst[:n], s, from)
+	case sendRetransmit:
+		c.emitRetransmit(now, dst[:n], s)
 	case sendMTUProbe:
 		c.emitMTUProbe(now, dst[:n], s)
 	case sendData:
 		c.emitData(now, dst[:n], s)
-	case sendProbe:
-		c.emitProbe(now, dst[:n], s)
-	case sendKeepLive:
-		c.owe.alive = false
+	case sendWindowProbe:
+		c.emitWindowProbe(now, dst[:n], s)
+	case sendKeepAlive:
+		c.pending.keepAlive = false
 		c.at.unanswered++
-		c.at.asked(now)
+		c.at.noteAwaiting(now)
 		c.count(EventKeepAlive)
 		c.fillHeader(now, s, c.snd.max.Add(-1), false) // old for the peer, which drops it with its acknowledgement
 	case sendAck:
 		c.ackInSteps(now, s)
 	}
 	s.Payload = dst[:n]
-	c.note(now)
+	c.logState(now)
 	return n, true
 }
 
 // next decides what the next segment is, without changing anything; n is the length of its payload.
 func (c *Conn) next(room int) (a action, n int) {
-	v, o := &c.snd, &c.owe
+	v, o := &c.snd, &c.pending
 	switch {
 	case o.hasReply:
 		return sendReply, 0
@@ -124,32 +124,32 @@ func (c *Conn) next(room int) (a action, n int) {
 		return nothing, 0
 	case o.dupAcks > 0:
 		return sendDupAck, 0
-	case o.fast && v.board == nil:
+	case o.fastRetransmit && v.scoreboard == nil:
 		n = min(c.effectiveMSS(), v.buf.Len(), max(0, v.max.Sub(v.dataStart())), room)
 		if v.wnd > 0 {
 			n = min(n, v.wnd)
 		}
 		if n > 0 || v.buf.Len() == 0 { // a segment without text is the FIN
-			return sendLost, n
+			return sendRetransmit, n
 		}
 	}
-	if _, n, ok := c.tailProbe(room); ok {
-		return sendTail, n
+	if _, n, ok := c.nextTLP(room); ok {
+		return sendTLP, n
 	}
-	if n, ok := c.resendable(room); ok {
-		return sendLost, n
+	if n, ok := c.nextRetransmit(room); ok {
+		return sendRetransmit, n
 	}
 	if n, ok := c.nextMTUProbe(room); ok {
 		return sendMTUProbe, n
 	}
-	if n, ok := c.sendable(room); ok {
+	if n, ok := c.nextData(room); ok {
 		return sendData, n
 	}
 	switch {
-	case o.probe && c.inFlight() == 0 && c.unsent() && room > 0:
-		return sendProbe, min(1, v.buf.Len())
-	case o.alive:
-		return sendKeepLive, 0
+	case o.windowProbe && c.inFlight() == 0 && c.unacknowledged() && room > 0:
+		return sendWindowProbe, min(1, v.buf.Len())
+	case o.keepAlive:
+		return sendKeepAlive, 0
 	case o.ack || c.windowUpdateDue():
 		return sendAck, 0
 	}
@@ -165,9 +165,9 @@ func (c *Conn) sending() bool {
 	return false
 }
 
-// sendable decides how much may go out from SND.NXT on: D is what is there, U what the windows let
+// nextData decides how much may go out from SND.NXT on: D is what is there, U what the windows let
 // (RFC 9293 §3.8.6.2.1). It may be a bare FIN.
-func (c *Conn) sendable(room int) (n int, ok bool) {
+func (c *Conn) nextData(room int) (n int, ok bool) {
 	v := &c.snd
 	if !c.sending() {
 		return 0, false
@@ -180,10 +180,10 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 	if d == 0 {
 		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
 	}
-	if room <= int(v.maxSegment) || c.ecn != nil && c.ecn.tell {
+	if room <= int(v.maxSegment) || c.ecn != nil && c.ecn.sendCWR {
 		room = min(room, c.effectiveMSS()) // no room for a super-segment, or no use: CWR goes with one segment
 	}
-	u := min(v.wnd-flight, c.cong.Cwnd+c.limited()-c.inFlight(), c.turn())
+	u := min(v.wnd-flight, c.cong.Cwnd+c.limitedTransmit()-c.inFlight(), c.pacingAllowance())
 	n = min(d, u, room)
 	if n <= 0 {
 		return 0, false
@@ -199,10 +199,10 @@ func (c *Conn) sendable(room int) (n int, ok bool) {
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
 	// What went last was on its way for a round trip: a flight acknowledged as a whole leaves no idle time behind it.
-	if idle := c.restart(now) - c.rtt.srtt; idle > 0 && c.cong.ctl != nil {
+	if idle := c.restartAfterIdle(now) - c.rtt.srtt; idle > 0 && c.cong.ctl != nil {
 		c.cong.ctl.Idle(idle)
 	}
-	c.owe.probe = false
+	c.pending.windowProbe = false
 	c.emitText(now, p, s, v.nxt)
 	v.nxt = v.max
 	if end := s.Seq.Add(len(p)); end.Less(v.max) { // going back over what was sent
@@ -215,9 +215,9 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 		v.smallEnd = v.nxt
 	}
 	c.noteSent(now)
-	c.pace(now, len(p))
+	c.spendPacing(now, len(p))
 	c.ensureRTO(now)
-	c.newTail = true
+	c.tlpStale = true
 }
 
 // effectiveMSS is how much one segment carries now: the options that it must have take their part.
@@ -241,17 +241,17 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 		fallthrough
 	default:
 		s.Payload = p
-		c.mark(s)
+		c.setECT(s)
 	}
 	if len(p) > mss {
 		s.GSOSize = mss
 	}
 	v.bytesSent += uint64(len(p))
-	if v.board != nil && c.cong.inRecovery {
-		v.board.prr.out += end.Sub(seq)
+	if v.scoreboard != nil && c.cong.inRecovery {
+		v.scoreboard.prr.out += end.Sub(seq)
 	}
 	c.at.sent = now
-	c.at.asked(now)
+	c.at.noteAwaiting(now)
 	return end
 }
 
@@ -295,7 +295,7 @@ func (c *Conn) bareSeq() wire.Seq {
 // fillHeader is what every segment says after the handshake. Who owes an acknowledgement owes it still.
 func (c *Conn) fillHeader(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.advertiseWindow(false)
-	if c.ecn != nil && c.ecn.echo {
+	if c.ecn != nil && c.ecn.sendECE {
 		s.Flags |= wire.ECE
 	}
 	c.ts.put(now, &s.Options)

@@ -46,7 +46,7 @@ const (
 	whyTailFound = "the probe has repaired a loss"
 )
 
-func (c *Conn) tell(e Episode, why string) {
+func (c *Conn) reportEpisode(e Episode, why string) {
 	if c.hooks != nil && c.hooks.Episode != nil {
 		c.hooks.Episode(c, e, why)
 	}

@@ -25,8 +25,8 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	}
 	c.count(EventPassiveOpen)
 	c.processSYN(now, s)
-	c.owe.syn = true
-	c.at.waiting = now
+	c.pending.syn = true
+	c.at.awaitingSince = now
 	c.setState(SynReceived)
 	return drop.None
 }
@@ -53,11 +53,11 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	c.processSYN(now, s)
 	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
 		c.setState(SynReceived)
-		c.owe.syn = true
+		c.pending.syn = true
 		return drop.None
 	}
-	c.owe.syn = false
-	c.owe.ack = true
+	c.pending.syn = false
+	c.pending.ack = true
 	c.establish(now)
 	c.ackProgress(now, s)
 	c.cutToWindow(s)
@@ -88,7 +88,7 @@ func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 		c.ts.recent, c.ts.recentAt = o.TSVal, now
 	}
 	c.sack = c.sack && o.SACKPermitted
-	c.takeECN(s)
+	c.negotiateECN(s)
 	c.snd.maxSegment = uint16(mss)
 	c.setMSS(c.sendMSS())
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
@@ -102,7 +102,7 @@ func (c *Conn) establish(now clock.Instant) {
 	}
 	c.setState(Established)
 	c.rcv.rttRound = rttRound{began: now, stamp: c.ts.value(now)}
-	c.at.waiting = clock.Never
+	c.at.awaitingSince = clock.Never
 	c.armKeepAlive(now)
 	if c.snd.closed {
 		c.setState(FinWait1)
@@ -112,10 +112,10 @@ func (c *Conn) establish(now clock.Instant) {
 // emitSYN sends SYN or SYN-ACK. The window of neither is scaled.
 func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v, r := &c.snd, &c.rcv
-	c.owe.syn = false
+	c.pending.syn = false
 	s.Seq, s.Flags = v.iss, wire.SYN
 	if c.state == SynSent {
-		c.askECN(s)
+		c.requestECN(s)
 	}
 	s.Options.MSS, s.Options.SACKPermitted = uint16(min(r.mss, 0xffff)), c.sack
 	if r.scaled {
@@ -126,7 +126,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	if c.state == SynReceived {
 		s.Flags |= wire.ACK
 		s.Ack = r.nxt
-		if c.speaksECN() {
+		if c.usesECN() {
 			s.Flags |= wire.ECE
 		}
 		c.noteACKSent()
@@ -140,7 +140,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	}
 	v.nxt = v.iss.Add(1)
 	v.max = v.nxt
-	c.at.asked(now)
+	c.at.noteAwaiting(now)
 	c.ensureRTO(now) // a timer that runs goes on: a peer that retransmits its SYN must not keep us from giving up
 }
 

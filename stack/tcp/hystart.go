@@ -29,8 +29,8 @@ type hystart struct {
 	baseline  time.Duration // that of the round in which conservative slow start began
 }
 
-// grown is how much an acknowledgement makes the window grow, and whether slow start is over.
-func (h *hystart) grown(a *Acked, mss int) (n int, over bool) {
+// growth is how much an acknowledgement makes the window grow, and whether slow start is over.
+func (h *hystart) growth(a *Acked, mss int) (n int, over bool) {
 	if !h.began || !h.end.In(a.Una.Add(1), a.Nxt.Sub(a.Una)) {
 		if h.css {
 			if h.rounds++; h.rounds >= cssRounds {

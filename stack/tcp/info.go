@@ -53,14 +53,14 @@ func (c *Conn) Info(now clock.Instant) Info {
 		SndUna: v.una, SndNxt: v.nxt, ISS: v.iss, RcvNxt: r.nxt, IRS: r.irs,
 		SndWnd: v.wnd, RcvWnd: max(0, r.windowEdge.Sub(r.nxt)), SndWScale: v.wscale, RcvWScale: r.wscale,
 		MSS: v.mss, RTO: c.rtt.rto, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar,
-		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: c.cfg.Congestion.String(), PacingRate: c.pacingRate(), InRecovery: g.inRecovery, ECN: c.speaksECN(),
+		Cwnd: g.Cwnd, Ssthresh: g.Ssthresh, Congestion: c.cfg.Congestion.String(), PacingRate: c.pacingRate(), InRecovery: g.inRecovery, ECN: c.usesECN(),
 		Retrans: int(c.retrans), Backoffs: int(c.rtt.backoffs), Unacked: v.max.Sub(v.una),
 		Gaps: r.ooo.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.octets(),
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
 	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.min
-	if v.board != nil {
-		i.Sacked, i.Lost, i.ReoWindow = v.board.sacked, v.board.lost, c.reoWindow()
+	if v.scoreboard != nil {
+		i.Sacked, i.Lost, i.ReoWindow = v.scoreboard.sacked, v.scoreboard.lost, c.reoWindow()
 	}
 	for k := range r.ooo.Len() {
 		i.OutOfOrder += r.ooo.At(k).Len()
@@ -90,7 +90,7 @@ func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	if at == clock.Never {
 		return "", 0
 	}
-	if name == "probe" && c.lossTimer == waitReorder {
+	if name == "probe" && c.lossTimerFor == waitReorder {
 		name = "reorder"
 	}
 	if name == "time-wait" && c.state == FinWait2 {

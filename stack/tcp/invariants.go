@@ -28,7 +28,7 @@ func (c *Conn) Check() error {
 	case c.cong.Cwnd < 0:
 		return fmt.Errorf("cwnd %d", c.cong.Cwnd)
 	}
-	if b := v.board; b != nil {
+	if b := v.scoreboard; b != nil {
 		if c.inFlight() > 0 && c.at.rexmt == clock.Never {
 			return fmt.Errorf("%d octets are on their way, and no timer runs: %v %+v", c.inFlight(), c.state, c.cong)
 		}
@@ -41,7 +41,7 @@ func (c *Conn) Check() error {
 }
 
 // check returns what does not hold of the scoreboard's ranges and sums, nil when all does.
-func (b *board) check() error {
+func (b *scoreboard) check() error {
 	var has, gone int
 	at := b.una
 	for i := b.first; i < len(b.spans); i++ {

@@ -25,11 +25,11 @@ func (c *Conn) keepAliveTimeout(now clock.Instant) {
 		c.timedOut()
 		return
 	}
-	c.owe.alive = true
+	c.pending.keepAlive = true
 }
 
-// heard notes that the peer lives.
-func (t *timers) heard(now clock.Instant, c *Conn) {
+// noteReceived notes that the peer lives.
+func (t *timers) noteReceived(now clock.Instant, c *Conn) {
 	t.active = now
 	if t.keep != clock.Never {
 		t.keep = now.Add(c.cfg.KeepAlive)

@@ -36,15 +36,15 @@ func newJournal(limit int) *journal {
 	return &journal{limit: limit}
 }
 
-// note writes the sender's variables down if any has changed. It is called after each segment, either way,
+// logState writes the sender's variables down if any has changed. It is called after each segment, either way,
 // and after the timers.
-func (c *Conn) note(now clock.Instant) {
+func (c *Conn) logState(now clock.Instant) {
 	if c.log != nil {
-		c.log.note(now, c)
+		c.log.record(now, c)
 	}
 }
 
-func (l *journal) note(now clock.Instant, c *Conn) {
+func (l *journal) record(now clock.Instant, c *Conn) {
 	v, g := &c.snd, &c.cong
 	e := LogEntry{
 		State: c.state, Phase: c.phase(), SndUna: v.una, SndNxt: v.nxt, Cwnd: g.Cwnd, Ssthresh: g.Ssthresh,

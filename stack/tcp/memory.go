@@ -93,7 +93,7 @@ func (c *Conn) releaseBuffers(now clock.Instant) {
 	c.snd.buf.Release()
 	c.rcv.buf.Release()
 	if c.snd.una == c.snd.max {
-		c.snd.board, c.cong.ctl = nil, nil
+		c.snd.scoreboard, c.cong.ctl = nil, nil
 	}
 	if c.rcv.ooo.Len() == 0 {
 		c.rcv.ooo = nil
@@ -106,6 +106,6 @@ func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
 // idleStorage reports whether something is kept that holds nothing.
 func (c *Conn) idleStorage() bool {
 	v, r := &c.snd, &c.rcv
-	return releasable(&v.buf) || releasable(&r.buf) || (v.board != nil || c.cong.ctl != nil) && v.una == v.max ||
+	return releasable(&v.buf) || releasable(&r.buf) || (v.scoreboard != nil || c.cong.ctl != nil) && v.una == v.max ||
 		r.ooo != nil && r.ooo.Len() == 0
 }

@@ -28,7 +28,7 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 		if n >= g.MSS {
 			g.Cwnd += g.MSS
 		}
-		c.owe.fast = true
+		c.pending.fastRetransmit = true
 		if g.hadPartialAck { // only the first one restarts the timer (RFC 6582 §4, impatient)
 			c.at.rexmt = rexmt
 		}
@@ -36,10 +36,10 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 		return
 	case g.inRecovery: // full: everything that was out when the loss was found
 		g.inRecovery = false
-		c.tell(EpisodeRecovered, whyAcked)
+		c.reportEpisode(EpisodeRecovered, whyAcked)
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
 	default:
-		c.grow(now, n, flight, c.echoedRTT(now, s))
+		c.growCwnd(now, n, flight, c.echoedRTT(now, s))
 	}
 	g.dupAcks = 0
 }
@@ -53,12 +53,12 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 	case g.inRecovery:
 		g.Cwnd += g.MSS
 	case g.dupAcks == 3 && g.recover.LessEq(v.una.Add(-1)):
-		c.lose(now, c.flightSize(v.max.Sub(v.una)))
+		c.reduceForLoss(now, c.flightSize(v.max.Sub(v.una)))
 		g.inRecovery, g.hadPartialAck, g.recover = true, false, v.max
 		g.Cwnd = g.Ssthresh + 3*g.MSS
-		c.owe.fast = true
+		c.pending.fastRetransmit = true
 		c.count(EventFastRetrans)
-		c.tell(EpisodeRecovery, whyDupAcks)
+		c.reportEpisode(EpisodeRecovery, whyDupAcks)
 	}
 }
 

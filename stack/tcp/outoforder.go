@@ -102,7 +102,7 @@ func (c *Conn) joinOutOfOrder(off int64, n int) int {
 		r.ooo.DropBelow(end)
 	}
 	r.ooo.forgetDelivered(end)
-	c.owe.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
-	c.owe.dupAcks = 0
+	c.pending.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
+	c.pending.dupAcks = 0
 	return int(end - off)
 }

@@ -15,11 +15,11 @@ const (
 	pacingQuantum = time.Millisecond     // what goes at once is worth so much time, at least two segments
 )
 
-// paces reports whether what is more than an initial window is spread over the round trip.
-func (c *Conn) paces() bool { return c.rtt.srtt >= pacingLeast && !c.cfg.NoPacing }
+// pacingOn reports whether what is more than an initial window is spread over the round trip.
+func (c *Conn) pacingOn() bool { return c.rtt.srtt >= pacingLeast && !c.cfg.NoPacing }
 
-// pacing is the rate of data: in a round trip of rtt goes num/den of the window. rtt is 0 where nothing is held back.
-func (c *Conn) pacing() (window, num, den int64, rtt time.Duration) {
+// pacingRatio is the rate of data: in a round trip of rtt goes num/den of the window. rtt is 0 where nothing is held back.
+func (c *Conn) pacingRatio() (window, num, den int64, rtt time.Duration) {
 	g := &c.cong
 	w := min(g.Cwnd, c.snd.wnd)
 	num, den = 11, 10
@@ -30,11 +30,11 @@ func (c *Conn) pacing() (window, num, den int64, rtt time.Duration) {
 	case g.Cwnd < g.Ssthresh:
 		num, den = 2, 1
 	}
-	if !c.paces() || w <= c.initialWindow() {
+	if !c.pacingOn() || w <= c.initialWindow() {
 		return 1, 1, 1, 0
 	}
 	rtt = c.rtt.srtt
-	if b := c.snd.board; b != nil && b.rack.rtt > 0 && b.rack.rtt < rtt {
+	if b := c.snd.scoreboard; b != nil && b.rack.rtt > 0 && b.rack.rtt < rtt {
 		rtt = max(b.rack.rtt, pacingLeast) // a queue has drained, which SRTT takes rounds to learn
 	}
 	return int64(w), num, den, rtt
@@ -42,17 +42,17 @@ func (c *Conn) pacing() (window, num, den int64, rtt time.Duration) {
 
 // pacingRate is octets per second; 0: nothing is held back.
 func (c *Conn) pacingRate() int {
-	w, num, den, rtt := c.pacing()
+	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
 		return 0
 	}
 	return int(w * num * int64(time.Second) / (den * int64(rtt)))
 }
 
-// turn is how many octets may go at once now; 0: their turn comes at c.at.pace. An initial window's worth may be on
+// pacingAllowance is how many octets may go at once now; 0: their turn comes at c.at.pace. An initial window's worth may be on
 // its way without waiting for any (RFC 6928; RFC 9002 §7.7): it is the first of an answer.
-func (c *Conn) turn() int {
-	w, num, den, rtt := c.pacing()
+func (c *Conn) pacingAllowance() int {
+	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
 		return MaxBuffer
 	}
@@ -65,10 +65,10 @@ func (c *Conn) turn() int {
 	return max(2*c.effectiveMSS(), int(w*num*int64(pacingQuantum)/(den*int64(rtt))))
 }
 
-// pace takes the time that n octets are worth which have gone. When that of a quantum is used up, the next wait until
+// spendPacing takes the time that n octets are worth which have gone. When that of a quantum is used up, the next wait until
 // all of it has passed.
-func (c *Conn) pace(now clock.Instant, n int) {
-	w, num, den, rtt := c.pacing()
+func (c *Conn) spendPacing(now clock.Instant, n int) {
+	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 || c.inFlight() <= c.initialWindow() {
 		return
 	}
@@ -76,8 +76,8 @@ func (c *Conn) pace(now clock.Instant, n int) {
 		return time.Duration(int64(n) * den * int64(rtt) / (num * w))
 	}
 	t, segment := &c.at, worth(c.effectiveMSS())
-	t.paced = max(t.paced, now).Add(worth(n))
-	if t.paced.Sub(now) > max(pacingQuantum, 2*segment)-segment {
-		t.pace = t.paced
+	t.pacedUntil = max(t.pacedUntil, now).Add(worth(n))
+	if t.pacedUntil.Sub(now) > max(pacingQuantum, 2*segment)-segment {
+		t.pace = t.pacedUntil
 	}
 }

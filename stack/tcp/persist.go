@@ -6,7 +6,7 @@ import "smolsh/stack/clock"
 // nothing is in flight whose acknowledgement could open it.
 func (c *Conn) armPersist(now clock.Instant) {
 	t := &c.at
-	if t.persist != clock.Never || t.rexmt != clock.Never || c.inFlight() != 0 || !c.sending() || !c.unsent() {
+	if t.persist != clock.Never || t.rexmt != clock.Never || c.inFlight() != 0 || !c.sending() || !c.unacknowledged() {
 		return
 	}
 	wait := c.rtt.rto
@@ -16,8 +16,8 @@ func (c *Conn) armPersist(now clock.Instant) {
 	t.persist = now.Add(wait)
 }
 
-// unsent reports whether there are octets, or a FIN, that the peer has not acknowledged.
-func (c *Conn) unsent() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
+// unacknowledged reports whether there are octets, or a FIN, that the peer has not acknowledged.
+func (c *Conn) unacknowledged() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
 
 // persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1), but not for an
 // application that has closed: a peer must not make us keep its octets (RFC 6429 §4). It has the time in which a
@@ -34,18 +34,18 @@ func (c *Conn) persistTimeout() {
 		c.timedOut()
 		return
 	}
-	c.owe.probe = true
+	c.pending.windowProbe = true
 }
 
-// emitProbe sends one octet, or the FIN, that the peer's window has no room for: its answer says what
+// emitWindowProbe sends one octet, or the FIN, that the peer's window has no room for: its answer says what
 // the window is now. SND.NXT stays, so that the octet counts as sent only when it is acknowledged.
-func (c *Conn) emitProbe(now clock.Instant, p []byte, s *Segment) {
-	c.owe.probe = false
+func (c *Conn) emitWindowProbe(now clock.Instant, p []byte, s *Segment) {
+	c.pending.windowProbe = false
 	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one number, no more
 	c.at.probes++
 	c.at.unanswered++
-	c.at.asked(now)
+	c.at.noteAwaiting(now)
 	c.count(EventProbe)
-	c.tell(EpisodeProbe, whyNoWindow)
+	c.reportEpisode(EpisodeProbe, whyNoWindow)
 	c.armPersist(now)
 }

@@ -24,7 +24,7 @@ func (p Phase) String() string {
 }
 
 func (c *Conn) phase() Phase {
-	g, b := &c.cong, c.snd.board
+	g, b := &c.cong, c.snd.scoreboard
 	switch {
 	case g.inRecovery:
 		return PhaseRecovery

@@ -141,27 +141,27 @@ func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.ensurePMTU().lower(mss, now)
 	c.updateSendMSS()
 	c.count(EventPathMTU)
-	c.tell(EpisodePath, whyTooBig)
+	c.reportEpisode(EpisodePath, whyTooBig)
 }
 
 // retransmitTooLong sends again at once, in pieces that fit, what is out and too long. Nothing says that the path is
 // full, so that ssthresh stays where the window was; but all of it in one burst would fill it
 // (RFC 1191 §6.4).
 func (c *Conn) retransmitTooLong() {
-	v, g, b := &c.snd, &c.cong, c.snd.board
+	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	was := g.Cwnd
 	v.timedAt = clock.Never
 	g.recover, g.dupAcks = v.max, 0
 	if b == nil {
 		v.nxt, g.inRecovery = v.una, false
-		c.at.rexmt, c.owe.fast = clock.Never, false
+		c.at.rexmt, c.pending.fastRetransmit = clock.Never, false
 	} else {
 		for i := b.first; i < len(b.spans); i++ {
 			if b.octets(i) > v.mss {
-				b.lose(i)
+				b.markLost(i)
 			}
 		}
-		g.lossBySize, b.tlp.out = true, false
+		g.lossBySize, b.tlp.inFlight = true, false
 	}
 	g.Cwnd = min(was, c.inFlight()+c.initialWindow())
 	if !g.inRecovery {
@@ -238,14 +238,14 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	p.pathMSS, p.searching, p.probeDue, p.nextProbe = to, true, false, now
 	c.updateSendMSS()
 	c.count(EventBlackHole)
-	c.tell(EpisodePath, whyVanish)
+	c.reportEpisode(EpisodePath, whyVanish)
 }
 
 // nextMTUProbe decides whether a probe goes: the next octets in one segment halfway to what fails, with enough
 // behind it that its loss alone shows (RFC 4821 §7.4). The search needs selective acknowledgements to tell.
 func (c *Conn) nextMTUProbe(room int) (n int, ok bool) {
 	v, g, p := &c.snd, &c.cong, c.pmtu
-	if p == nil || !p.probeDue || v.board == nil || v.board.sacked > 0 || v.board.lost > 0 || g.inRecovery || g.afterTimeout {
+	if p == nil || !p.probeDue || v.scoreboard == nil || v.scoreboard.sacked > 0 || v.scoreboard.lost > 0 || g.inRecovery || g.afterTimeout {
 		return 0, false
 	}
 	n = (p.pathMSS+p.searchHigh)/2 - (p.pathMSS - v.mss) - c.sackRoom()
@@ -262,7 +262,7 @@ func (c *Conn) emitMTUProbe(now clock.Instant, dst []byte, s *Segment) {
 	s.GSOSize = 0 // not to be cut
 	p.probeEnd = c.snd.nxt
 	c.count(EventMTUProbe)
-	c.tell(EpisodeProbe, whyLonger)
+	c.reportEpisode(EpisodeProbe, whyLonger)
 }
 
 func (c *Conn) mtuProbeAcked(now clock.Instant) {
@@ -270,7 +270,7 @@ func (c *Conn) mtuProbeAcked(now clock.Instant) {
 	p.pathMSS, p.probeSize = p.probeSize, 0
 	c.count(EventMTUProbeSuccess)
 	c.updateSendMSS()
-	c.tell(EpisodePath, whyFits)
+	c.reportEpisode(EpisodePath, whyFits)
 	c.snd.fullSize = fullSizeAcked
 	c.continueSearch(now)
 }
@@ -296,7 +296,7 @@ func (c *Conn) continueSearch(now clock.Instant) {
 // onlyMTUProbeLost reports whether what is lost is the probe and nothing else, which says something of its size
 // and nothing of congestion (RFC 4821 §7.5). When more is lost the probe has said nothing.
 func (c *Conn) onlyMTUProbeLost(now clock.Instant) bool {
-	p, b := c.pmtu, c.snd.board
+	p, b := c.pmtu, c.snd.scoreboard
 	if p == nil || p.probeSize == 0 {
 		return false
 	}

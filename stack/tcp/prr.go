@@ -13,22 +13,22 @@ type prr struct {
 // been acknowledged. d is what the acknowledgement that showed them has brought, flight what was out
 // before it, why the reason in words.
 func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
-	v, g, b := &c.snd, &c.cong, c.snd.board
+	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight = c.flightSize(flight)
-	b.undo.begin(g, flight)
-	c.lose(now, flight)
+	b.undo.arm(g, flight)
+	c.reduceForLoss(now, flight)
 	g.inRecovery, g.recover = true, v.max
 	b.prr = prr{base: max(1, v.nxt.Sub(v.una)-b.sacked+d.octets)}
-	c.owe.fast = true // the first segment goes whatever the window
-	c.reduce(d, false)
+	c.pending.fastRetransmit = true // the first segment goes whatever the window
+	c.updatePRR(d, false)
 	c.count(EventFastRetrans)
-	c.tell(EpisodeRecovery, why)
+	c.reportEpisode(EpisodeRecovery, why)
 }
 
-// reduce sets the congestion window during recovery so that it comes down to ssthresh in proportion to
+// updatePRR sets the congestion window during recovery so that it comes down to ssthresh in proportion to
 // what is delivered (RFC 9937 §6). safe: the acknowledgement moved SND.UNA and showed no further loss.
-func (c *Conn) reduce(d *delivery, safe bool) {
-	g, p, pipe := &c.cong, &c.snd.board.prr, c.snd.board.pipe()
+func (c *Conn) updatePRR(d *delivery, safe bool) {
+	g, p, pipe := &c.cong, &c.snd.scoreboard.prr, c.snd.scoreboard.pipe()
 	p.delivered += d.octets
 	var send int
 	if pipe > g.Ssthresh {
@@ -50,6 +50,6 @@ func (c *Conn) reduce(d *delivery, safe bool) {
 func (c *Conn) leaveRecovery() {
 	c.cong.inRecovery = false
 	c.cong.Cwnd = c.cong.Ssthresh
-	c.reo.settleWindow()
-	c.tell(EpisodeRecovered, whyAcked)
+	c.reo.decayReoWindow()
+	c.reportEpisode(EpisodeRecovered, whyAcked)
 }

@@ -11,7 +11,7 @@ import (
 // The payload is copied; s is cut to the window on the way.
 func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
 	r := c.segmentArrives(now, s)
-	c.note(now)
+	c.logState(now)
 	return r
 }
 
@@ -25,7 +25,7 @@ func (c *Conn) segmentArrives(now clock.Instant, s *Segment) drop.Reason {
 	case SynSent:
 		return c.receiveSynSent(now, s)
 	}
-	c.at.heard(now, c)
+	c.at.noteReceived(now, c)
 	return c.receiveSynchronized(now, s)
 }
 
@@ -39,12 +39,12 @@ func (c *Conn) receiveClosed(s *Segment) drop.Reason {
 func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if c.state == SynReceived && s.Flags&wire.SYN != 0 && s.Seq == c.rcv.irs && s.Flags&wire.RST == 0 {
 		if s.Flags&wire.ACK == 0 { // the peer's SYN again: our answer was lost
-			c.owe.syn = true
+			c.pending.syn = true
 			c.ts.update(now, s.Seq, &s.Options)
 			return drop.TCPDuplicate
 		}
 		if s.Ack == c.snd.max { // both SYNs crossed (§3.5 figure 7): what is left of it is an ACK
-			c.owe.ack = true
+			c.pending.ack = true
 			s.Flags &^= wire.SYN
 			s.Seq = s.Seq.Add(1)
 			s.Window >>= c.snd.wscale // that of a SYN is not scaled (RFC 7323 §2.2)
@@ -62,7 +62,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		return r
 	}
 	c.updateTSRecent(now, first, s)
-	c.noteMark(s)
+	c.checkCE(s)
 	if s.Flags&wire.RST != 0 {
 		return c.checkReset(now, first)
 	}
@@ -73,7 +73,7 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		return r
 	}
 	if s.Seq.Add(s.Len()) != end {
-		c.owe.ack = true // what lay beyond the window was cut off; a probe of it wants its answer
+		c.pending.ack = true // what lay beyond the window was cut off; a probe of it wants its answer
 	}
 	c.checkURG(s)
 	if r := c.checkText(now, s); r != drop.None && (r != drop.TCPDuplicate || s.Flags&wire.FIN == 0) {

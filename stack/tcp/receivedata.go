@@ -15,11 +15,11 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 	switch c.state {
 	case Established, FinWait1, FinWait2:
 	default: // the peer has sent its FIN: there can be no text behind it
-		c.owe.ack = true
+		c.pending.ack = true
 		return drop.TCPBadState
 	}
 	if c.rcv.fin && c.rcv.finSeq.Less(s.Seq.Add(len(s.Payload))) {
-		c.owe.ack = true
+		c.pending.ack = true
 		return drop.TCPBadState
 	}
 	if c.rcv.closed { // data nobody will read (RFC 1122 §4.2.2.13, RFC 2525 §2.17)

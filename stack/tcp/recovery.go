@@ -5,12 +5,12 @@ import "smolsh/stack/clock"
 // ackSelective takes in an acknowledgement, of something new or a duplicate, while there is a scoreboard.
 // What to send again, and how much of anything, follows from the board: see resendable and sendable.
 func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
-	v, g, b := &c.snd, &c.cong, c.snd.board
+	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight, progress := v.max.Sub(v.una), v.una.Less(s.Ack)
 	var d delivery
 	n := 0
 	if progress {
-		b.ack(s.Ack, &d)
+		b.noteAck(s.Ack, &d)
 		n = c.ackProgress(now, s)
 		c.setWindow(s, v.wscale) // as in ackNew
 	} else {
@@ -18,58 +18,58 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	}
 	twice := c.processSACK(s, &d)
 	if b.reneged() {
-		b.forget()
+		b.forgetSACKs()
 	}
-	rtt := c.takeRACK(now, s, &d)
+	rtt := c.updateRACK(now, s, &d)
 	// What is timed may lie beyond gaps, and repeats stop the clock (Karn). This ends a back-off sooner, and lets the
 	// timeout follow a queue that grows while losses are repaired.
-	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.timed) >= c.rtt.srtt) {
+	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.lastSample) >= c.rtt.srtt) {
 		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
-		b.timed = now
+		b.lastSample = now
 	}
 	if twice.Left != twice.Right {
-		c.widen()
+		c.widenReoWindow()
 	}
 	repaired := c.processTLP(s, progress, twice)
-	if why := c.needless(s, progress, twice); why != "" {
-		c.takeBack(n, why)
+	if why := c.spuriousReason(s, progress, twice); why != "" {
+		c.undoReduction(n, why)
 	}
 	found := c.detectLosses(now)
-	c.owe.fast = c.owe.fast && b.lost > 0
+	c.pending.fastRetransmit = c.pending.fastRetransmit && b.lost > 0
 	g.lossBySize = g.lossBySize && !found && v.una.Less(g.recover)
 	switch {
 	case g.inRecovery && g.recover.LessEq(v.una):
 		c.leaveRecovery()
 	case g.inRecovery:
-		c.reduce(&d, progress && !found)
+		c.updatePRR(&d, progress && !found)
 	case g.afterTimeout && v.una.Less(g.recover): // slow start again (RFC 5681 §3.1)
-		c.grow(now, n, flight, rtt)
+		c.growCwnd(now, n, flight, rtt)
 	case b.lost > 0 && !g.lossBySize:
 		g.afterTimeout = false
 		c.enterRecovery(now, flight, &d, whySACK)
 	case repaired:
-		c.lose(now, c.flightSize(flight))
+		c.reduceForLoss(now, c.flightSize(flight))
 		g.Cwnd = g.Ssthresh
-		c.tell(EpisodeRecovered, whyTailFound)
+		c.reportEpisode(EpisodeRecovered, whyTailFound)
 	default:
 		if g.afterTimeout {
 			g.afterTimeout = false
-			c.reo.settleWindow()
-			c.tell(EpisodeRecovered, whyAcked)
+			c.reo.decayReoWindow()
+			c.reportEpisode(EpisodeRecovered, whyAcked)
 		}
-		c.grow(now, n, flight, rtt)
+		c.growCwnd(now, n, flight, rtt)
 	}
 	c.ensureRTO(now)
-	c.armTail(now)
+	c.armTLP(now)
 }
 
-// resendable decides whether something lost goes again now, and how much of it.
-func (c *Conn) resendable(room int) (n int, ok bool) {
+// nextRetransmit decides whether something lost goes again now, and how much of it.
+func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	v := &c.snd
-	if v.board == nil || !c.sending() {
+	if v.scoreboard == nil || !c.sending() {
 		return 0, false
 	}
-	from, to, ok := v.board.nextLost()
+	from, to, ok := v.scoreboard.nextLost()
 	if !ok {
 		return 0, false
 	}
@@ -84,25 +84,25 @@ func (c *Conn) resendable(room int) (n int, ok bool) {
 	if n == 0 && from != v.dataEnd() { // a segment without text is the FIN
 		return 0, false
 	}
-	if !c.owe.fast && c.turn() == 0 {
+	if !c.pending.fastRetransmit && c.pacingAllowance() == 0 {
 		return 0, false
 	}
-	return n, c.owe.fast || c.cong.Cwnd-c.inFlight() >= min(n, v.mss)
+	return n, c.pending.fastRetransmit || c.cong.Cwnd-c.inFlight() >= min(n, v.mss)
 }
 
-// emitLost sends n octets again, or the FIN.
-func (c *Conn) emitLost(now clock.Instant, p []byte, s *Segment) {
-	c.owe.fast = false
-	b := c.snd.board
+// emitRetransmit sends n octets again, or the FIN.
+func (c *Conn) emitRetransmit(now clock.Instant, p []byte, s *Segment) {
+	c.pending.fastRetransmit = false
+	b := c.snd.scoreboard
 	if b == nil {
 		c.emitText(now, p, s, c.snd.dataStart())
 		return
 	}
 	from, _, _ := b.nextLost()
 	end := c.emitText(now, p, s, from)
-	b.resent(from, end, now)
-	c.noteRepeat(now, from, end)
-	c.pace(now, len(p))
+	b.noteRetransmit(from, end, now)
+	c.noteRetransmit(now, from, end)
+	c.spendPacing(now, len(p))
 	// Its acknowledgement is a round trip away: the variant of RFC 6675 §6, since recovery may outlast a timeout.
 	if c.at.rexmt == clock.Never || from == c.snd.una || c.cong.inRecovery {
 		c.restartRTO(now)
@@ -112,8 +112,8 @@ func (c *Conn) emitLost(now clock.Instant, p []byte, s *Segment) {
 // inFlight is how many octets are on their way, as far as is known: all that is not acknowledged, less
 // what the board knows to have arrived or to be lost.
 func (c *Conn) inFlight() int {
-	if c.snd.board != nil {
-		return c.snd.board.pipe()
+	if c.snd.scoreboard != nil {
+		return c.snd.scoreboard.pipe()
 	}
 	return c.snd.nxt.Sub(c.snd.una)
 }
@@ -124,9 +124,9 @@ func (c *Conn) noteSent(now clock.Instant) {
 	if !c.sack {
 		return
 	}
-	if v.board == nil {
-		v.board = &board{una: v.una}
+	if v.scoreboard == nil {
+		v.scoreboard = &scoreboard{una: v.una}
 	}
-	v.board.grain = c.rtt.srtt / 32
-	v.board.push(v.nxt, now)
+	v.scoreboard.sentGrain = c.rtt.srtt / 32
+	v.scoreboard.noteSent(v.nxt, now)
 }

@@ -21,6 +21,6 @@ func Reset(s *Segment) (r wire.TCP, ok bool) {
 // replyReset owes the reset that §3.5.2 gives to a segment outside any connection.
 func (c *Conn) replyReset(s *Segment) {
 	if r, ok := Reset(s); ok {
-		c.owe.replySeq, c.owe.replyAck, c.owe.replyFlags, c.owe.hasReply = r.Seq, r.Ack, r.Flags, true
+		c.pending.replySeq, c.pending.replyAck, c.pending.replyFlags, c.pending.hasReply = r.Seq, r.Ack, r.Flags, true
 	}
 }

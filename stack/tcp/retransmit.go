@@ -42,16 +42,16 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	}
 	c.count(EventTimeout)
 	c.checkBlackHole(now)
-	if v.board != nil {
-		c.loseByTimeout(now)
+	if v.scoreboard != nil {
+		c.markTimeoutLosses(now)
 	}
 	if opening {
-		c.owe.syn = true
-		c.tell(EpisodeTimeout, whyNoSYN)
+		c.pending.syn = true
+		c.reportEpisode(EpisodeTimeout, whyNoSYN)
 	} else if c.rtt.backoffs == 0 {
 		c.controller().TimedOut(now, &g.Window, v.max.Sub(v.una))
-		if c.speaksECN() {
-			*c.ecn = marks{agreed: true, echo: c.ecn.echo, tell: true}
+		if c.usesECN() {
+			*c.ecn = ecnState{agreed: true, sendECE: c.ecn.sendECE, sendCWR: true}
 		}
 	} else {
 		g.Cwnd = g.MSS
@@ -59,26 +59,26 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	c.rtt.backOff(c.cfg)
 	g.inRecovery, g.dupAcks, g.recover = false, 0, v.max
 	if !opening {
-		c.tell(EpisodeTimeout, whyNoAck)
+		c.reportEpisode(EpisodeTimeout, whyNoAck)
 	}
-	c.owe.fast = v.board != nil
+	c.pending.fastRetransmit = v.scoreboard != nil
 	v.timedAt = clock.Never
-	if v.board == nil {
+	if v.scoreboard == nil {
 		v.nxt = v.una
 		return
 	}
 	c.ensureRTO(now) // the last segments sent may be all that is in flight if the peer's window has closed
 }
 
-// loseByTimeout puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to
+// markTimeoutLosses puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to
 // be on its way.
-func (c *Conn) loseByTimeout(now clock.Instant) {
-	v, g, b := &c.snd, &c.cong, c.snd.board
+func (c *Conn) markTimeoutLosses(now clock.Instant) {
+	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	if !g.inRecovery && !g.afterTimeout {
-		b.undo.begin(g, v.max.Sub(v.una))
+		b.undo.arm(g, v.max.Sub(v.una))
 	}
-	b.loseAll(now.Add(-b.rack.rtt - c.reoWindow()))
-	b.tlp.out = false
+	b.markLostByTimeout(now.Add(-b.rack.rtt - c.reoWindow()))
+	b.tlp.inFlight = false
 	g.afterTimeout = true
-	c.at.loss, c.owe.tail = clock.Never, false
+	c.at.loss, c.pending.tailProbe = clock.Never, false
 }

@@ -102,7 +102,7 @@ func (c *Conn) processSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
 	}
 	for _, k := range list {
 		if k.Within(next, v.max) {
-			v.board.sack(k.Left, k.Right, d)
+			v.scoreboard.noteSACK(k.Left, k.Right, d)
 		}
 	}
 	return twice

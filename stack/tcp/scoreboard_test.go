@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-func checkSpans(t *testing.T, b *board) {
+func checkSpans(t *testing.T, b *scoreboard) {
 	t.Helper()
 	if err := b.check(); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func (m *naive) sack(l, r wire.Seq) (fresh int) {
 	return fresh
 }
 
-func (m *naive) compare(t *testing.T, b *board, what string) {
+func (m *naive) compare(t *testing.T, b *scoreboard, what string) {
 	t.Helper()
 	if b.una != m.una || b.end().Sub(b.una) != len(m.o) {
 		t.Fatalf("%s: from %d to %d, want %d octets from %d", what, b.una, b.end(), len(m.o), m.una)
@@ -87,7 +87,7 @@ func TestBoardAgainstModel(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 4))
 		start := wire.Seq(0xfffffe00)
-		b, m := &board{una: start}, &naive{una: start}
+		b, m := &scoreboard{una: start}, &naive{una: start}
 		now := clock.Instant(0)
 		any := func() (l, r wire.Seq) {
 			l = m.una.Add(rng.IntN(len(m.o) + 1))
@@ -100,7 +100,7 @@ func TestBoardAgainstModel(t *testing.T) {
 			case k < 3 && len(m.o) < 3000:
 				n := 1 + rng.IntN(200)
 				what = fmt.Sprintf("push %d", n)
-				b.push(b.end().Add(n), now)
+				b.noteSent(b.end().Add(n), now)
 				for range n {
 					m.o = append(m.o, octet{0, now, false})
 				}
@@ -108,7 +108,7 @@ func TestBoardAgainstModel(t *testing.T) {
 				l, r := any()
 				what = fmt.Sprintf("sack %d to %d", l.Sub(m.una), r.Sub(m.una))
 				var d delivery
-				b.sack(l, r, &d)
+				b.noteSACK(l, r, &d)
 				if want := m.sack(l, r); d.octets != want {
 					t.Fatalf("%s: %d octets are news, want %d", what, d.octets, want)
 				}
@@ -117,13 +117,13 @@ func TestBoardAgainstModel(t *testing.T) {
 					continue
 				}
 				k := b.first + rng.IntN(len(b.spans)-b.first)
-				s, begin := b.spans[k], b.begin(k)
+				s, begin := b.spans[k], b.start(k)
 				before := now - clock.Instant(rng.IntN(20))
 				what = fmt.Sprintf("lose what went at %d, before %d at %d", before, begin.Sub(m.una), s.sent)
-				b.loseSent(&seen{s.sent, s.end, true, s.state&again != 0}, before)
+				b.markLostBefore(&sentSample{s.sent, s.end, true, s.state&retransmitted != 0}, before)
 				for i := range m.o {
 					o := &m.o[i]
-					older := o.sent < s.sent || o.sent == s.sent && (o.state&again == 0 || s.state&again != 0) && m.una.Add(i).Less(begin)
+					older := o.sent < s.sent || o.sent == s.sent && (o.state&retransmitted == 0 || s.state&retransmitted != 0) && m.una.Add(i).Less(begin)
 					if o.state&(sacked|lost) == 0 && older && o.sent <= before {
 						o.state |= lost
 					}
@@ -137,24 +137,24 @@ func TestBoardAgainstModel(t *testing.T) {
 					r = l.Add(n)
 				}
 				what = fmt.Sprintf("resend %d to %d", l.Sub(m.una), r.Sub(m.una))
-				b.resent(l, r, now)
+				b.noteRetransmit(l, r, now)
 				m.each(m.una, l, func(o *octet) {
 					if o.state&lost != 0 {
 						t.Fatalf("%s is not the first that is lost", what)
 					}
 				})
-				m.each(l, r, func(o *octet) { *o = octet{again, now, false} })
+				m.each(l, r, func(o *octet) { *o = octet{retransmitted, now, false} })
 			case k < 9:
 				to := m.una.Add(rng.IntN(len(m.o)/2 + 1))
 				what = fmt.Sprintf("ack %d", to.Sub(m.una))
 				var d delivery
-				b.ack(to, &d)
+				b.noteAck(to, &d)
 				if want := m.ack(to); d.octets != want {
 					t.Fatalf("%s: %d octets are news, want %d", what, d.octets, want)
 				}
 			case rng.IntN(10) == 0:
 				what = "timeout"
-				b.loseAll(now)
+				b.markLostByTimeout(now)
 				m.each(m.una, m.una.Add(len(m.o)), func(o *octet) { o.state = o.state&^sacked | lost })
 			}
 			checkSpans(t, b)
@@ -170,12 +170,12 @@ func TestReorderingWindowFallsBack(t *testing.T) {
 		if want := uint8(5); k < 16 && o.mult != want || k == 16 && o.mult != 1 {
 			t.Errorf("after %d recoveries it is %d quarters", k, o.mult)
 		}
-		o.settleWindow()
+		o.decayReoWindow()
 	}
 	c := Open(&Config{}, linkMSS, 1, 0, nil)
-	c.snd.board = &board{}
+	c.snd.scoreboard = &scoreboard{}
 	for range 300 {
-		c.widen()
+		c.widenReoWindow()
 		c.snd.una++
 		c.snd.nxt, c.snd.max = c.snd.una, c.snd.una
 	}
@@ -187,19 +187,19 @@ func TestReorderingWindowFallsBack(t *testing.T) {
 // TestBoardIsBounded has a hostile peer acknowledge every other octet, and ourselves repeat every hole in
 // the smallest pieces. Neither memory nor the sums may suffer (the attack is known as SACK slowness).
 func TestBoardIsBounded(t *testing.T) {
-	b := &board{}
+	b := &scoreboard{}
 	var d delivery
 	const all = 200_000
 	for end := 100; end <= all; end += 100 {
-		b.push(wire.Seq(end), clock.Instant(end))
+		b.noteSent(wire.Seq(end), clock.Instant(end))
 	}
 	most := 0
 	for at := 1; at < all; at += 2 {
-		b.sack(wire.Seq(at), wire.Seq(at+1), &d)
+		b.noteSACK(wire.Seq(at), wire.Seq(at+1), &d)
 		most = max(most, len(b.spans))
 	}
 	checkSpans(t, b)
-	b.loseSent(&seen{clock.Instant(time.Hour), 0, true, false}, clock.Instant(time.Hour))
+	b.markLostBefore(&sentSample{clock.Instant(time.Hour), 0, true, false}, clock.Instant(time.Hour))
 	for k := 0; ; k++ {
 		from, to, ok := b.nextLost()
 		if !ok {
@@ -209,8 +209,8 @@ func TestBoardIsBounded(t *testing.T) {
 		if to.Less(end) {
 			end = to
 		}
-		b.resent(from, end, clock.Instant(time.Hour)+clock.Instant(k)*1000)
-		if b.push(b.end().Add(1), clock.Instant(time.Hour)); k%100 == 0 {
+		b.noteRetransmit(from, end, clock.Instant(time.Hour)+clock.Instant(k)*1000)
+		if b.noteSent(b.end().Add(1), clock.Instant(time.Hour)); k%100 == 0 {
 			checkSpans(t, b)
 		}
 		most = max(most, len(b.spans))
@@ -221,17 +221,17 @@ func TestBoardIsBounded(t *testing.T) {
 }
 
 func BenchmarkBoardHostile(b *testing.B) {
-	x := &board{}
-	x.push(1<<20, 0)
+	x := &scoreboard{}
+	x.noteSent(1<<20, 0)
 	var d delivery
 	at := 1
 	for b.Loop() {
 		for range 4 {
-			x.sack(wire.Seq(at), wire.Seq(at+1), &d)
+			x.noteSACK(wire.Seq(at), wire.Seq(at+1), &d)
 			if at += 2; at > 1<<20 {
 				at = 1
 			}
 		}
-		x.loseSent(&seen{0, 0, true, false}, 0)
+		x.markLostBefore(&sentSample{0, 0, true, false}, 0)
 	}
 }

@@ -190,7 +190,7 @@ func (x *loneConn) judge() {
 	x.t.Helper()
 	c := x.c
 	check(x.t, c)
-	if b := c.snd.board; b != nil && len(b.spans)-b.first > 2*maxSpans+2 {
+	if b := c.snd.scoreboard; b != nil && len(b.spans)-b.first > 2*maxSpans+2 {
 		x.t.Fatalf("%d spans", len(b.spans))
 	}
 	if c.rcv.buf.Allocated() > 4*max(512, x.cfg.RecvBuffer) || c.rcv.ooo.Len() > x.cfg.RecvBuffer {

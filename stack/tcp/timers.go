@@ -13,17 +13,17 @@ type timers struct {
 	loss     clock.Instant // the reordering window's end, or the tail loss probe's (RFC 8985)
 	pace     clock.Instant // new data's turn
 
-	paced      clock.Instant // what new data has gone is worth the time up to here
-	waiting    clock.Instant // since when something of ours waits for an answer: the user timeout's base
-	active     clock.Instant // when the last segment came or went
-	sent       clock.Instant // when the last data went
-	probes     int32         // sent since the window closed, for their back-off
-	unanswered int32         // probes and keep-alives in a row without any acknowledgement
+	pacedUntil    clock.Instant // what new data has gone is worth the time up to here
+	awaitingSince clock.Instant // since when something of ours waits for an answer: the user timeout's base
+	active        clock.Instant // when the last segment came or went
+	sent          clock.Instant // when the last data went
+	probes        int32         // sent since the window closed, for their back-off
+	unanswered    int32         // probes and keep-alives in a row without any acknowledgement
 }
 
 var noTimers = timers{
 	rexmt: clock.Never, persist: clock.Never, delack: clock.Never, keep: clock.Never,
-	timeWait: clock.Never, release: clock.Never, loss: clock.Never, pace: clock.Never, waiting: clock.Never,
+	timeWait: clock.Never, release: clock.Never, loss: clock.Never, pace: clock.Never, awaitingSince: clock.Never,
 }
 
 // Deadline is when the connection wants Ready or Emit to be called though nothing happens until then;
@@ -37,18 +37,18 @@ func (c *Conn) userDeadline() clock.Instant {
 	if c.cfg.UserTimeout <= 0 {
 		return clock.Never
 	}
-	return c.at.waiting.Add(c.cfg.UserTimeout)
+	return c.at.awaitingSince.Add(c.cfg.UserTimeout)
 }
 
 // tick runs the timers that are due.
 func (c *Conn) tick(now clock.Instant) {
 	c.runTimers(now)
-	c.note(now)
+	c.logState(now)
 }
 
 func (c *Conn) runTimers(now clock.Instant) {
 	t := &c.at
-	if t.timeWait.Due(now) && !(c.state == TimeWait && c.owe.ack) { // the last ACK goes first
+	if t.timeWait.Due(now) && !(c.state == TimeWait && c.pending.ack) { // the last ACK goes first
 		c.close()
 		return
 	}
@@ -73,7 +73,7 @@ func (c *Conn) runTimers(now clock.Instant) {
 	}
 	if t.delack.Due(now) {
 		t.delack = clock.Never
-		c.owe.ack = true
+		c.pending.ack = true
 		c.count(EventDelayedAck)
 	}
 	if t.release.Due(now) {
@@ -95,17 +95,17 @@ func (c *Conn) timedOut() {
 	c.fail(err, c.state != SynSent)
 }
 
-// answered notes an acceptable acknowledgement: probes have had their answer.
-func (t *timers) answered() {
+// noteAcked notes an acceptable acknowledgement: probes have had their answer.
+func (t *timers) noteAcked() {
 	t.unanswered = 0
 	if t.rexmt == clock.Never {
-		t.waiting = clock.Never
+		t.awaitingSince = clock.Never
 	}
 }
 
-// asked notes that something was sent that wants an answer.
-func (t *timers) asked(now clock.Instant) {
-	if t.waiting == clock.Never {
-		t.waiting = now
+// noteAwaiting notes that something was sent that wants an answer.
+func (t *timers) noteAwaiting(now clock.Instant) {
+	if t.awaitingSince == clock.Never {
+		t.awaitingSince = now
 	}
 }

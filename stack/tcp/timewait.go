@@ -12,13 +12,13 @@ import (
 const finWait2Timeout = 60 * time.Second
 
 func (c *Conn) enterTimeWait(now clock.Instant) {
-	ack := c.owe.ack
+	ack := c.pending.ack
 	c.setState(TimeWait)
 	c.at = noTimers
-	c.owe = intents{ack: ack}
+	c.pending = pending{ack: ack}
 	c.at.timeWait = now.Add(max(0, c.cfg.TimeWait))
 	c.snd.buf.Drop()
-	c.snd.board, c.rcv.ooo = nil, nil
+	c.snd.scoreboard, c.rcv.ooo = nil, nil
 }
 
 // ReuseTimeWait reports whether the SYN s may replace this connection, which then is in TIME-WAIT, by

@@ -5,23 +5,23 @@ import (
 	"smolsh/stack/wire"
 )
 
-// probe is a tail loss probe on its way (RFC 8985 §7.1).
-type probe struct {
-	end   wire.Seq // TLP.end_seq
-	out   bool
-	again bool // TLP.is_retrans: it repeated the last segment
+// tailLossProbe is a tail loss probe on its way (RFC 8985 §7.1).
+type tailLossProbe struct {
+	end        wire.Seq // TLP.end_seq
+	inFlight   bool
+	retransmit bool // TLP.is_retrans: it repeated the last segment
 }
 
-// armTail sets the timer of the tail loss probe (RFC 8985 §7.2): where all that is out may have been lost
+// armTLP sets the timer of the tail loss probe (RFC 8985 §7.2): where all that is out may have been lost
 // without anything behind it to tell.
-func (c *Conn) armTail(now clock.Instant) {
-	v, b := &c.snd, c.snd.board
-	c.newTail = false
-	if c.lossTimer == waitReorder && c.at.loss != clock.Never {
+func (c *Conn) armTLP(now clock.Instant) {
+	v, b := &c.snd, c.snd.scoreboard
+	c.tlpStale = false
+	if c.lossTimerFor == waitReorder && c.at.loss != clock.Never {
 		return
 	}
 	c.stopLossTimer(waitTail)
-	if b == nil || b.sacked > 0 || b.lost > 0 || b.tlp.out || b.pipe() == 0 || v.nxt.Sub(v.una) > v.wnd ||
+	if b == nil || b.sacked > 0 || b.lost > 0 || b.tlp.inFlight || b.pipe() == 0 || v.nxt.Sub(v.una) > v.wnd ||
 		c.cong.inRecovery || c.cong.afterTimeout {
 		return
 	}
@@ -32,14 +32,14 @@ func (c *Conn) armTail(now clock.Instant) {
 			pto += maxAckDelay
 		}
 	}
-	c.at.loss, c.lossTimer = min(now.Add(pto), c.at.rexmt), waitTail
+	c.at.loss, c.lossTimerFor = min(now.Add(pto), c.at.rexmt), waitTail
 }
 
-// tailProbe decides what the probe is (§7.3): the next segment where there is one and the peer's window
+// nextTLP decides what the probe is (§7.3): the next segment where there is one and the peer's window
 // has room, else the last one again, from from on.
-func (c *Conn) tailProbe(room int) (from wire.Seq, n int, ok bool) {
+func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	v := &c.snd
-	if !c.owe.tail || v.board == nil || v.board.pipe() == 0 || !c.sending() {
+	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {
 		return 0, 0, false
 	}
 	most := min(c.effectiveMSS(), room)
@@ -57,32 +57,32 @@ func (c *Conn) tailProbe(room int) (from wire.Seq, n int, ok bool) {
 	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), most)), v.nxt.Sub(v.una) <= v.wnd
 }
 
-// emitTail sends the probe.
-func (c *Conn) emitTail(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
+// emitTLP sends the probe.
+func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	v := &c.snd
 	again := from != v.nxt
-	c.owe.tail = false
+	c.pending.tailProbe = false
 	c.count(EventTailProbe)
-	c.tell(EpisodeProbe, whyTail)
+	c.reportEpisode(EpisodeProbe, whyTail)
 	if again {
-		v.board.resent(from, c.emitText(now, p, s, from), now)
+		v.scoreboard.noteRetransmit(from, c.emitText(now, p, s, from), now)
 	} else {
 		c.emitData(now, p, s)
 	}
-	v.board.tlp = probe{end: v.nxt, out: true, again: again}
+	v.scoreboard.tlp = tailLossProbe{end: v.nxt, inFlight: true, retransmit: again}
 	c.stopLossTimer(waitTail)
-	c.newTail = false
+	c.tlpStale = false
 }
 
 // processTLP is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired
 // a loss, which the controller must hear of. twice is what the peer says to have got twice.
 func (c *Conn) processTLP(s *Segment, progress bool, twice wire.SACKBlock) (repaired bool) {
-	p := &c.snd.board.tlp
-	if !p.out || s.Ack.Less(p.end) {
+	p := &c.snd.scoreboard.tlp
+	if !p.inFlight || s.Ack.Less(p.end) {
 		return false
 	}
 	switch {
-	case !p.again: // its octets were new, and have arrived
+	case !p.retransmit: // its octets were new, and have arrived
 	case twice.Left != twice.Right && p.end.LessEq(twice.Right): // both copies have
 	case p.end.Less(s.Ack):
 		repaired = true
@@ -90,6 +90,6 @@ func (c *Conn) processTLP(s *Segment, progress bool, twice wire.SACKBlock) (repa
 	default:
 		return false
 	}
-	p.out = false
+	p.inFlight = false
 	return repaired
 }

@@ -128,7 +128,7 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v.wl1, v.wl2 = s.Seq, s.Ack
 	if v.wnd > before { // probing begins anew when it is needed again
 		c.at.persist, c.at.probes = clock.Never, 0
-		c.owe.probe = false
+		c.pending.windowProbe = false
 	}
 }
 
@@ -140,7 +140,7 @@ func (c *Conn) worthSending(n, pending, room int, nagle bool) bool {
 	switch {
 	case n >= c.effectiveMSS(): // (1) a segment of the maximum size
 		return true
-	case v.nxt.Less(v.max), c.owe.probe: // a retransmission, or (4) the override timeout has expired
+	case v.nxt.Less(v.max), c.pending.windowProbe: // a retransmission, or (4) the override timeout has expired
 		return true
 	case n == pending: // (2) all that is queued
 		return !nagle

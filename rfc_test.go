@@ -17,8 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "write docs/rfc.md")
 
-// rfcReport is docs/rfc.md. What it says of each section comes from the tests: the first comment of an
-// exchange in stack/tcp/testdata, the comment of a test function, the last column of the matrix's rows.
+// rfcReport is docs/rfc.md. Its column of tests is collected from the first comment of each exchange in
+// stack/tcp/testdata, the comments of test functions and the last column of the matrix's rows; its column of code from
+// the comments of the core's declarations.
 const rfcReport = "docs/rfc.md"
 
 // A citation is a section that a test names. An RFC in front of sections holds for those that follow it in the
@@ -115,18 +116,30 @@ func covers(section, cited string) bool {
 	return cited == section || strings.HasPrefix(cited, section+".")
 }
 
+// coveredBy is the names, sorted and without repeats, that cite section or a part of it.
+func coveredBy(all map[string][]string, section string) (names []string) {
+	for at, list := range all {
+		if covers(section, at) {
+			names = append(names, list...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // report is the text of docs/rfc.md. missing are sections that are neither tested nor explained.
-func report(all map[string][]string) (text string, missing []string) {
+func report(tests, code map[string][]string) (text string, missing []string) {
 	var b strings.Builder
-	b.WriteString("# RFC sections and their tests\n\nGenerated from the tests' own words by `go test . -run TestRFCs -update`. A name in `code` is an exchange in\n" +
-		"`stack/tcp/testdata`, one that begins with Test a Go test. A section's tests are those that name it or a part of it.\n")
+	b.WriteString("# RFC sections, their code and their tests\n\nGenerated from the comments of code and tests by `go test . -run TestRFCs -update`. The column Code lists declarations as\n" +
+		"`go doc -u` takes them. In the column Tests a name in `code` is an exchange in `stack/tcp/testdata`, one that begins with Test\n" +
+		"a Go test. A row lists code and tests that name the section or a part of it.\n")
 	rfc := ""
 	for line := range strings.Lines(rfcSections) {
 		f := strings.SplitN(strings.TrimSpace(line), " ", 2)
 		if f[0] == "RFC" {
 			number, title, _ := strings.Cut(f[1], " ")
 			rfc = number
-			fmt.Fprintf(&b, "\n## RFC %s: %s\n\n| Section | | Tests |\n|---|---|---|\n", rfc, title)
+			fmt.Fprintf(&b, "\n## RFC %s: %s\n\n| Section | | Code | Tests |\n|---|---|---|---|\n", rfc, title)
 			continue
 		}
 		if rfc == "" || f[0] == "" {
@@ -134,29 +147,25 @@ func report(all map[string][]string) (text string, missing []string) {
 		}
 		title, why, explained := strings.Cut(f[1], " -- ")
 		title, named, _ := strings.Cut(title, " = ")
-		tests := strings.Fields(named)
-		for at, names := range all {
-			if covers(rfc+" "+f[0], at) {
-				tests = append(tests, names...)
-			}
-		}
-		slices.Sort(tests)
-		tests = slices.Compact(tests)
-		for k, name := range tests {
+		names := append(strings.Fields(named), coveredBy(tests, rfc+" "+f[0])...)
+		slices.Sort(names)
+		names = slices.Compact(names)
+		for k, name := range names {
 			if !strings.HasPrefix(name, "Test") {
-				tests[k] = "`" + name + "`"
+				names[k] = "`" + name + "`"
 			}
 		}
-		cell := strings.Join(tests, ", ")
+		cell := strings.Join(names, ", ")
 		switch {
-		case len(tests) == 0 && !explained:
+		case len(names) == 0 && !explained:
 			missing = append(missing, "RFC "+rfc+" §"+f[0]+" "+title)
 		case explained && cell != "":
 			cell += "; " + why
 		case explained:
 			cell = "– " + why
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", f[0], title, cell)
+		places := strings.Join(coveredBy(code, rfc+" "+f[0]), ", ")
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f[0], title, places, cell)
 	}
 	return b.String(), missing
 }
@@ -186,9 +195,9 @@ func stale(t *testing.T) (list []string) {
 	return list
 }
 
-// TestRFCs holds docs/rfc.md to what the tests say, and every section of its RFCs to a test or a reason.
+// TestRFCs holds docs/rfc.md to what code and tests say, and every section of its RFCs to a test or a reason.
 func TestRFCs(t *testing.T) {
-	text, missing := report(citations(t))
+	text, missing := report(citations(t), codeCitations(sources(t)))
 	for _, m := range missing {
 		t.Errorf("%s has neither a test nor a reason", m)
 	}
@@ -203,7 +212,7 @@ func TestRFCs(t *testing.T) {
 	}
 	have, err := os.ReadFile(rfcReport)
 	if err != nil || !bytes.Equal(have, []byte(text)) {
-		t.Errorf("%s is not what the tests say: go test . -run TestRFCs -update (%v)", rfcReport, err)
+		t.Errorf("%s is not what code and tests say: go test . -run TestRFCs -update (%v)", rfcReport, err)
 	}
 }
 

@@ -1,0 +1,138 @@
+package smolsh_test
+
+import (
+	"go/ast"
+	"go/token"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// codeCitations is every section with the declarations of the core that name it: as godoc writes them, in the order of
+// packages and files. A comment inside a function may leave out the RFC that the function's own comment names last;
+// package comments are lists of sources and do not count.
+func codeCitations(files []*goFile) map[string][]string {
+	all := map[string][]string{}
+	for _, f := range files {
+		if f.test || !isCore(f.pkg) {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			declCitations(f, d, func(section, name string) {
+				name = path.Base(f.pkg) + "." + name
+				if !slices.Contains(all[section], name) {
+					all[section] = append(all[section], name)
+				}
+			})
+		}
+	}
+	return all
+}
+
+// declCitations calls yield for each section that the comments of a declaration name.
+func declCitations(f *goFile, d ast.Decl, yield func(section, name string)) {
+	comments := func(from, to token.Pos, rfc, name string, doc *ast.CommentGroup) {
+		note := func(s string) { yield(s, name) }
+		if doc != nil {
+			cited(doc.Text(), rfc, note)
+			if all := rfcName.FindAllStringSubmatch(doc.Text(), -1); len(all) > 0 {
+				rfc = all[len(all)-1][1]
+			}
+		}
+		for _, g := range f.ast.Comments {
+			if g != doc && from <= g.Pos() && g.Pos() < to {
+				cited(g.Text(), rfc, note)
+			}
+		}
+	}
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		comments(d.Pos(), d.End(), "", funcName(d), d.Doc)
+	case *ast.GenDecl:
+		doc := d.Doc // of a group: its first name's
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				comments(start(spec, spec.Doc), endOfLine(f, spec.End()), "", spec.Name.Name, doc)
+			case *ast.ValueSpec:
+				comments(start(spec, spec.Doc), endOfLine(f, spec.End()), "", spec.Names[0].Name, doc)
+			}
+			doc = nil
+		}
+	}
+}
+
+// start is where a declaration with its comment begins.
+func start(n ast.Node, doc *ast.CommentGroup) token.Pos {
+	if doc != nil {
+		return doc.Pos()
+	}
+	return n.Pos()
+}
+
+// rfcName finds the RFCs that a comment names.
+var rfcName = regexp.MustCompile(`RFCs? (\d+)`)
+
+// funcName is a function's name, behind its receiver's type if it is a method.
+func funcName(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return d.Name.Name
+	}
+	name := ""
+	ast.Inspect(d.Recv.List[0].Type, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && name == "" {
+			name = id.Name
+		}
+		return name == ""
+	})
+	return name + "." + d.Name.Name
+}
+
+// endOfLine is the end of the line that pos is on, so that a comment behind a declaration belongs to it.
+func endOfLine(f *goFile, pos token.Pos) token.Pos {
+	file := f.fset.File(pos)
+	if line := file.Line(pos); line < file.LineCount() {
+		return file.LineStart(line + 1)
+	}
+	return pos
+}
+
+// A declaration is listed under each section that its comments name, a method behind its type.
+func TestCodeCitations(t *testing.T) {
+	f, err := parseFile(token.NewFileSet(), "stack/tcp/x.go", []byte(`// Package tcp is RFC 1 §1.
+package tcp
+
+// F is RFC 5961 §3.
+func (c *Conn[T]) F() {
+	g() // §7, and RFC 793 §3.4
+}
+
+func g() {
+	h() // §3: no RFC is named
+}
+
+// T is RFC 2018 §3.
+type T struct {
+	a int // §4
+}
+
+const (
+	A = 1 // RFC 6298 §2.1
+	B = 2 // RFC 6298 §2.4
+)
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for section, names := range codeCitations([]*goFile{f}) {
+		got = append(got, section+" "+strings.Join(names, " "))
+	}
+	slices.Sort(got)
+	want := []string{"2018 3 tcp.T", "2018 4 tcp.T", "5961 3 tcp.Conn.F", "5961 7 tcp.Conn.F", "6298 2.1 tcp.A", "6298 2.4 tcp.B", "793 3.4 tcp.Conn.F"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

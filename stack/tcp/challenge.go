@@ -8,15 +8,16 @@ import (
 	"smolsh/stack/wire"
 )
 
-// answerUnacceptable owes an ACK for a segment outside the window, never for a reset. What
-// no peer repeats, since it holds nothing or lies more than a window away, is answered at a bounded rate: two
-// ends that disagree would answer each other for ever, and who forges it would have us answer the peer.
+// answerUnacceptable makes an ACK pending for a segment outside the window, unless it is a RST. A segment that no
+// peer retransmits, because it is empty or lies more than a window away, is answered at the rate of challenge ACKs
+// (RFC 5961 §7). Otherwise two ends that disagree would answer each other for ever, and a forger could make us
+// flood the peer.
 func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if s.Flags&wire.RST != 0 {
 		return
 	}
 	if c.state == TimeWait && s.Flags&wire.FIN != 0 && s.Seq.Add(s.Len()) == c.rcv.nxt {
-		c.at.timeWait = now.Add(max(0, c.cfg.TimeWait)) // the peer's FIN again: step eight restarts 2 MSL
+		c.at.timeWait = now.Add(max(0, c.cfg.TimeWait)) // a retransmitted FIN restarts the 2 MSL timer (RFC 9293 §3.10.7.4, eighth step)
 	}
 	r, end := &c.rcv, s.Seq.Add(s.Len())
 	honest := s.Len() > 0 && s.Flags&wire.SYN == 0 && s.Seq.LessEq(r.windowEdge) && r.nxt.Add(-r.buf.Limit()).LessEq(end)
@@ -26,7 +27,7 @@ func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	c.pending.ack = true
 }
 
-// challengeACK owes RFC 5961's challenge for a segment that may be forged.
+// challengeACK makes a challenge ACK pending for a segment that may be forged (RFC 5961 §3 to §5).
 func (c *Conn) challengeACK(now clock.Instant) {
 	if c.mayChallenge(now) {
 		c.count(EventChallengeAck)
@@ -34,25 +35,27 @@ func (c *Conn) challengeACK(now clock.Instant) {
 	}
 }
 
-// mayChallenge asks the connection's budget, then the host's, which all connections share (RFC 5961 §7).
+// mayChallenge is ACK throttling (RFC 5961 §7): it asks the connection's limit, and then the host's, which all
+// connections share.
 func (c *Conn) mayChallenge(now clock.Instant) bool {
 	return c.challenge.allow(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
-// checkReset is step two, with RFC 5961 §3: only a reset at exactly RCV.NXT is believed. first is its own number:
-// text that reaches from before RCV.NXT over it must not make a guess good.
+// checkReset is the second step of RFC 9293 §3.10.7.4 as changed by RFC 5961 §3: a RST is believed only at exactly
+// RCV.NXT. first is the segment's sequence number before the segment was cut to the window, so that text in front
+// of the RST can't move a guess there.
 func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	if first != c.rcv.nxt {
 		c.challengeACK(now)
 		return drop.TCPBadReset
 	}
 	switch c.state {
-	case TimeWait: // the answer to an old duplicate must not end it before its time (RFC 1337, fix F1)
+	case TimeWait: // a RST that answers an old duplicate must not end TIME-WAIT early (RFC 1337 §3, fix F1)
 		return drop.TCPBadReset
 	case SynReceived:
 		c.count(EventAttemptFail)
 		if c.passive {
-			c.fail(ErrReset, false) // back to LISTEN: the listener lives on without us
+			c.fail(ErrReset, false) // back to LISTEN: the listener lives on
 		} else {
 			c.fail(ErrRefused, false)
 		}
@@ -61,17 +64,17 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 		c.fail(ErrReset, false)
 	default: // CLOSING, LAST-ACK
 		if c.snd.buf.Len() > 0 {
-			c.fail(ErrReset, false) // the peer may have lost what it has not acknowledged
+			c.fail(ErrReset, false) // the peer may not have received the octets that it has not acknowledged
 			break
 		}
-		c.close() // only our FIN was not acknowledged
+		c.close() // only our FIN was unacknowledged
 	}
 	return drop.None
 }
 
-// checkSYN is step four. A passive connection that is not yet synchronised goes back to LISTEN; all
-// others send a challenge ACK whatever the sequence number (RFC 5961 §4), and so does that one for a SYN, at first,
-// that lies before the window, into which only its text reaches.
+// checkSYN is the fourth step of RFC 9293 §3.10.7.4. A passive connection in SYN-RECEIVED returns to LISTEN. Any
+// other sends a challenge ACK, whatever the sequence number (RFC 5961 §4). So does a passive one if the SYN itself,
+// at first, lies before the window and only its text reaches into it.
 func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	if c.state == SynReceived && c.passive && c.rcv.nxt.LessEq(first) {
 		c.count(EventAttemptFail)
@@ -82,16 +85,17 @@ func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	return drop.TCPBadSYN
 }
 
-// challengePerSecond bounds the acknowledgements sent for segments that no honest peer sends
-// (RFC 5961 §7), so that nobody can make us a reflector or two confused ends a storm.
+// challengePerSecond bounds a connection's challenge ACKs (RFC 5961 §7). Without it a forger could use us as a
+// reflector, and two ends that disagree could make a storm.
 const challengePerSecond = 10
 
-// limiter is a budget for each second.
+// limiter counts the events of the present second.
 type limiter struct {
 	second uint32
 	spent  int32
 }
 
+// allow reports whether another event may happen at now, and counts it if so.
 func (l *limiter) allow(now clock.Instant) bool {
 	if second := uint32(now / clock.Instant(time.Second)); second != l.second {
 		l.second, l.spent = second, 0

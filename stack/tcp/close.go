@@ -6,7 +6,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkFIN is step eight: the peer's FIN takes effect when everything before it has come.
+// checkFIN is the eighth step of RFC 9293 §3.10.7.4: the peer's FIN takes effect when everything before it has been
+// received.
 func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
 	if s.Flags&wire.FIN != 0 {
@@ -27,7 +28,7 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	switch c.state {
 	case Established:
 		c.setState(CloseWait)
-	case FinWait1: // our FIN is not acknowledged, or checkACK would have moved on
+	case FinWait1: // our FIN is unacknowledged, or checkACK would have entered FIN-WAIT-2
 		c.setState(Closing)
 	case FinWait2:
 		c.enterTimeWait(now)
@@ -35,8 +36,8 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// noteFIN remembers where the peer's stream ends. It ends once: a FIN elsewhere, or before octets that
-// have come, is nothing an honest peer sends.
+// noteFIN records where the peer's stream ends. A second FIN elsewhere, or one before octets already received, is
+// dropped: no honest peer sends it.
 func (c *Conn) noteFIN(s *Segment) drop.Reason {
 	r := &c.rcv
 	at := s.Seq.Add(len(s.Payload))
@@ -48,7 +49,7 @@ func (c *Conn) noteFIN(s *Segment) drop.Reason {
 		return drop.TCPBadState
 	}
 	r.fin, r.finSeq = true, at
-	if at != r.nxt && len(s.Payload) == 0 { // with text, that has owed one already
+	if at != r.nxt && len(s.Payload) == 0 { // text in front of it has made an ACK pending already
 		c.oweDupAck()
 	}
 	return drop.None
@@ -60,7 +61,7 @@ func (c *Conn) finAcked() bool {
 	return v.finSent && v.una == v.max
 }
 
-// advanceOurClose follows our acknowledged FIN through the states.
+// advanceOurClose changes the state after our FIN has been acknowledged (RFC 9293 §3.10.7.4, fifth step).
 func (c *Conn) advanceOurClose(now clock.Instant) {
 	switch c.state {
 	case FinWait1:

@@ -8,99 +8,99 @@ import (
 
 // Segment sizes, in octets of payload.
 const (
-	defaultMSS = 536 // when the peer says nothing (RFC 9293 §3.7.1)
-	minMSS     = 48  // below it a peer's option is an attack on our packet rate; a link may have less
+	defaultMSS = 536 // without an MSS option (RFC 9293 §3.7.1)
+	minMSS     = 48  // a smaller MSS option is an attack on our packet rate; a link's MTU may require less
 	maxMSS     = 65535 - 40
 )
 
-// Conn is one connection: RFC 9293's TCB with its buffers. The zero Conn is not usable; see Open and
+// Conn is one connection: the TCB of RFC 9293 §3.3.1 with its buffers. The zero Conn is not usable; see Open and
 // NewListen.
 type Conn struct {
-	cfg          *Config // complete, and shared with other connections: never written to
+	cfg          *Config // complete; never written to, since other connections share it
 	hooks        *Hooks
 	state        State
-	passive      bool  // came from LISTEN
-	tlpStale     bool  // data has gone for the first time since the tail's timer was set
-	lossTimerFor uint8 // what at.loss waits for
+	passive      bool  // true for a passive OPEN
+	tlpStale     bool  // true if new data was sent after the tail loss probe's timer was set
+	lossTimerFor uint8 // meaning of at.loss: waitReorder or waitTail
 	reo          reordering
-	sack         bool // selective acknowledgements: we offer them, and go on when the peer does too
+	sack         bool // selective acknowledgements are offered, and after the handshake agreed on
 	err          error
-	softError    error // the last ICMP error, kept to explain a timeout
+	softError    error // the last ICMP error; a later timeout returns it
 
 	snd     send
 	rcv     receive
 	pending pending
 
-	retrans int32 // segments repeated in all, beside owe for the room
+	retrans int32 // segments retransmitted
 
 	cong congestion
 	rtt  estimator
 	ts   stamps
 	at   timers
 
-	pmtu *pmtuState // nil: nothing is known to be narrower than the ends
-	log  *journal   // nil: nothing is written down
-	ecn  *ecnState  // nil: explicit congestion notification is not spoken
+	pmtu *pmtuState // nil unless the path is known to carry less than its two ends
+	log  *journal   // nil if Config.Log is 0
+	ecn  *ecnState  // nil unless ECN is requested or agreed on
 
 	segsIn, segsOut uint64
 	challenge       limiter
 }
 
-// send is the sending half: RFC 9293 §3.3.1's send sequence variables and the octets from the first
-// unacknowledged one on.
+// send is the sending half: the send sequence variables of RFC 9293 §3.3.1, and the octets from SND.UNA on.
 type send struct {
 	buf         buf.Ring
 	iss         wire.Seq
 	una, nxt    wire.Seq
-	max         wire.Seq // one past the highest number ever sent: nxt falls back to una on a timeout
+	max         wire.Seq // one past the highest number sent; without a scoreboard a timeout moves nxt back to una
 	wl1, wl2    wire.Seq
-	timedSeq    wire.Seq // the segment whose round trip is being measured ends here, sent at timedAt
-	fullSizeEnd wire.Seq // see noteLength
-	smallEnd    wire.Seq // one past the last segment that was shorter than the full size (Minshall's SND.SML)
-	wnd         int      // octets, scaled
-	maxWnd      int      // the largest window ever offered, for silly-window avoidance and RFC 5961 §5
-	mss         int      // payload we send at most in one segment
+	timedSeq    wire.Seq // end of the segment that was sent at timedAt and whose round trip is measured
+	fullSizeEnd wire.Seq // end of the segment that fullSize speaks of
+	smallEnd    wire.Seq // end of the last segment shorter than the full size (Minshall's SND.SML)
+	wnd         int      // SND.WND in octets, after scaling
+	maxWnd      int      // octets of the largest window that the peer has offered (MAX.SND.WND, RFC 5961 §5)
+	mss         int      // octets of payload in a segment of the full size
 	wscale      uint8
-	closed      bool // the application sends no more: a FIN follows the last octet
+	closed      bool // true after CloseWrite: a FIN follows the last octet
 	finSent     bool
-	fullSize    uint8  // whether segments of the full size arrive
-	maxSegment  uint16 // size of the longest segment that both ends take, options included; 0: not agreed on yet
-	callerRoom  uint16 // octets that Emit's caller had room for last, timestamps not included
+	fullSize    uint8  // whether a segment of the full size has been sent or acknowledged
+	maxSegment  uint16 // octets of the longest segment that both ends accept, options included; 0 before the handshake
+	callerRoom  uint16 // octets that Emit's caller had room for last, without timestamps
 
-	timedAt         clock.Instant // Never: none is measured (RFC 6298 §3, Karn)
-	retransmittedAt clock.Instant // when something was last repeated
+	timedAt         clock.Instant // Never while no round trip is measured (Karn's algorithm, RFC 6298 §3)
+	retransmittedAt clock.Instant // time of the last retransmission
 
-	scoreboard *scoreboard // what is out, where the peer acknowledges selectively; nil: nothing is, or it does not
+	scoreboard *scoreboard // ranges in flight; nil if nothing is, or if selective acknowledgements were not agreed on
 
 	bytesSent, bytesAcked uint64
 }
 
-// receive is the receiving half.
+// receive is the receiving half: the receive sequence variables of RFC 9293 §3.3.1, and the octets that the
+// application has not read.
 type receive struct {
-	buf           buf.Ring // in order from the reader on; beyond its end, what came early
+	buf           buf.Ring // octets to be read, and behind its end octets received out of order
 	irs           wire.Seq
 	nxt           wire.Seq
-	windowEdge    wire.Seq // right edge of the window as offered; it never retreats
-	up            wire.Seq // urgent pointer; meaningful with urgent (RFC 6093: the data stays in line)
-	mss           int32    // what we announced
+	windowEdge    wire.Seq // right edge of the offered window, RCV.NXT+RCV.WND; it never moves back
+	up            wire.Seq // urgent pointer, valid if urgent (RFC 6093: urgent data stays in line)
+	mss           int32    // octets that our MSS option announces
 	wscale        uint8
-	scaled        bool // windows are scaled: we offer it, and go on when the peer does too
+	scaled        bool // window scaling is offered, and after the handshake agreed on
 	urgent        bool
-	closed        bool   // the application reads no more: new data is answered by RST
-	fin           bool   // the peer's FIN is known, at finSeq, though perhaps beyond a gap
-	eof           bool   // and everything before it has come
-	quickAcks     uint8  // segments to acknowledge at once
-	unackedSegs   uint16 // data segments since the last acknowledgement, 65535 for more
-	segSize       uint16 // how long each of them was; 0: they differed, or several came as one
-	synWindowRest int32  // of the buffer's room, what a SYN's narrow window could not offer
+	closed        bool   // true after Close: new data is answered by RST
+	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps behind a gap
+	eof           bool   // true if the peer's FIN and everything before it has been received
+	quickAcks     uint8  // number of segments still to be acknowledged without delay
+	unackedSegs   uint16 // data segments since the last ACK sent, 65535 for more
+	segSize       uint16 // octets in each of these; 0 if they differ or one was a super-segment
+	synWindowRest int32  // octets of free buffer that the SYN's unscaled window could not offer
 
 	finSeq   wire.Seq
-	base     int64       // offset of nxt in the stream, which gaps are counted in
-	ooo      *outOfOrder // what came early; nil: nothing did
+	base     int64       // offset of RCV.NXT in the stream; ooo holds such offsets
+	ooo      *outOfOrder // ranges received out of order; nil if there are none
 	rttRound rttRound
 }
 
-// octets is how much of the stream has come in order.
+// octets is the number of octets of the stream that have been received in order.
 func (r *receive) octets() uint64 {
 	if r.eof {
 		return uint64(r.base - 1)
@@ -108,38 +108,38 @@ func (r *receive) octets() uint64 {
 	return uint64(r.base)
 }
 
-// pending are what Receive and the application have asked of Emit.
+// pending holds what Receive, the timers and the application's calls have asked Emit to send.
 type pending struct {
-	replySeq, replyAck wire.Seq // a reset that belongs to no state (hasReply)
+	replySeq, replyAck wire.Seq // a RST in reply to one segment, valid if hasReply
 	replyFlags         wire.Flags
 
-	dupAcks        uint8 // one for each early segment (RFC 5681 §4.2)
+	dupAcks        uint8 // number of ACKs, one for each segment out of order (RFC 5681 §4.2)
 	ack            bool
-	reset          bool // abort: RST, then nothing
-	syn            bool // a SYN or SYN-ACK must go (again)
-	fastRetransmit bool // retransmit the first unacknowledged segment
+	reset          bool // RST of an abort
+	syn            bool // SYN or SYN-ACK, for the first time or again
+	fastRetransmit bool // retransmission of the segment at SND.UNA
 
 	hasReply    bool
-	windowProbe bool // a zero-window probe is due
-	tailProbe   bool // a tail loss probe is due
-	keepAlive   bool // a keep-alive is due
+	windowProbe bool // zero-window probe
+	tailProbe   bool // tail loss probe
+	keepAlive   bool // keep-alive
 }
 
-// Hooks are called by a connection as things happen, on the caller's goroutine; nil ones are not
-// called. One Hooks value serves many connections.
+// Hooks are functions that a connection calls on the caller's goroutine; a nil one is not called. One Hooks value
+// serves many connections.
 type Hooks struct {
-	State func(c *Conn, from, to State) // a transition
-	Count func(e Event, n int)          // something to be counted, n times
-	// Challenge reports whether an ACK may answer what no honest peer sends (RFC 5961 §7).
+	State func(c *Conn, from, to State) // called after each transition
+	Count func(e Event, n int)          // called when an event has happened n times
+	// Challenge reports whether the host may send another challenge ACK at now (RFC 5961 §7).
 	Challenge func(now clock.Instant) bool
 
-	Episode func(c *Conn, e Episode, why string) // a turn in what the sender thinks of the path
+	Episode func(c *Conn, e Episode, why string) // called when loss recovery starts or ends, and on timeout, undo, probe, ECN mark and path MTU change
 }
 
-// Open returns a connection in SYN-SENT, whose SYN is owed (active OPEN, RFC 9293 §3.10.1). mss is the
-// largest payload the interface takes in one segment, in octets; iss is the initial sequence number
-// (RFC 6528 is the caller's business). A cfg that Shared made is kept as it is, of another a complete
-// copy.
+// Open returns a connection in SYN-SENT whose SYN is pending (active OPEN, RFC 9293 §3.10.1). mss is the largest
+// payload that the interface sends and receives in one segment, in octets; iss is the initial sequence number,
+// which the caller chooses (RFC 6528). A cfg that Shared returned is kept and not copied; of any other a complete
+// copy is made.
 func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.count(EventActiveOpen)
@@ -149,7 +149,8 @@ func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn
 	return c
 }
 
-// NewListen returns a connection in LISTEN, to be given a SYN (passive OPEN, RFC 9293 §3.10.1).
+// NewListen returns a connection in LISTEN (passive OPEN, RFC 9293 §3.10.1). The caller then passes a SYN to
+// Receive.
 func NewListen(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.passive = true
@@ -174,7 +175,7 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	c.rtt.rto = min(cfg.RTOInitial, cfg.rtoMax())
 	c.ts.on = !cfg.NoTimestamps
 	c.at = noTimers
-	c.cong.Ssthresh = MaxBuffer // without a bound until something is lost
+	c.cong.Ssthresh = MaxBuffer // no threshold before the first loss
 	c.setMSS(c.snd.mss)
 	c.cong.recover = iss
 	c.log = newJournal(cfg.Log)
@@ -184,24 +185,24 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 	return c
 }
 
-// State is the connection's state.
+// State returns the connection's state.
 func (c *Conn) State() State { return c.state }
 
-// Err is why the connection ended; nil while it lives and after an orderly close.
+// Err returns the error that ended the connection: nil while the connection lives and after an orderly close.
 func (c *Conn) Err() error { return c.err }
 
-// Done reports whether the connection is CLOSED and owes nothing: the stack may forget it.
+// Done reports whether the connection is CLOSED and has nothing left to send. The stack may then forget it.
 func (c *Conn) Done() bool { return c.state == Closed && !c.pending.reset && !c.pending.hasReply }
 
-// Config is the connection's options.
+// Config returns the connection's options.
 func (c *Conn) Config() Config { return *c.cfg }
 
-// SetStampOffset sets what our timestamp clock shows at instant zero, before the first segment. The stack
-// gives each pair of ends its own (RFC 7323 §5.4).
+// SetStampOffset sets the value of the connection's timestamp clock at instant zero. It is called before the first
+// segment. The stack gives each pair of ends an offset of its own (RFC 7323 §5.4).
 func (c *Conn) SetStampOffset(n uint32) { c.ts.offset = n }
 
-// SetConfig changes options while the connection lives. Buffers may grow and shrink (an offered window
-// is never taken back); the segment size stays as it is.
+// SetConfig changes the options of a living connection. Buffers may grow and shrink, but an offered window is never
+// taken back. The segment size does not change.
 func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	if cfg.Congestion != c.cfg.Congestion {
 		c.cong.ctl = nil
@@ -219,19 +220,19 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	if c.cfg.RecvBuffer != 0 {
 		n = c.cfg.RecvBuffer
 	}
-	r.SetLimit(max(n, 2<<c.rcv.wscale)) // less than the scale's unit can't be offered
+	r.SetLimit(max(n, 2<<c.rcv.wscale)) // at least two units of the window scale, or no window could be offered
 	c.armKeepAlive(now)
-	if d := &c.at.delack; *d != clock.Never { // what waits does so no longer than what comes from now on
+	if d := &c.at.delack; *d != clock.Never { // a delayed ACK that is pending obeys the new bound
 		*d = min(*d, now.Add(max(0, c.cfg.DelayedAck)))
 	}
 }
 
-// InFlight reports whether seq has been sent and is not acknowledged: what an ICMP error that quotes
-// it must satisfy (RFC 5927 §4).
+// InFlight reports whether seq has been sent and is not acknowledged. An ICMP error is ignored unless it quotes
+// such a segment (RFC 5927 §4).
 func (c *Conn) InFlight(seq wire.Seq) bool { return seq.In(c.snd.una, c.snd.max.Sub(c.snd.una)) }
 
-// SoftError takes in an ICMP error or a neighbour's silence. hard ones end a connection that is being
-// opened; all others are kept as the explanation of a later timeout (RFC 1122 §4.2.3.9, RFC 5461).
+// SoftError records an ICMP error or a failed neighbour resolution. While the connection is being opened a hard
+// error ends it. Any other error is kept, and explains a later timeout (RFC 1122 §4.2.3.9, RFC 5461 §4).
 func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	if hard && (c.state == SynSent || c.state == SynReceived) {
 		c.count(EventAttemptFail)
@@ -241,15 +242,15 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	c.softError = err
 }
 
-// fail ends the connection: err is what calls report from now on; a RST goes out when reset is set.
-// What has been received stays readable.
+// fail ends the connection: calls return err from now on, and with reset a RST is sent. Received octets stay
+// readable.
 func (c *Conn) fail(err error, reset bool) {
 	c.err = err
 	c.close()
 	c.pending.reset = reset
 }
 
-// close enters CLOSED and lets go of all that is only needed to send and to receive.
+// close enters CLOSED and releases everything that is needed only for sending and receiving.
 func (c *Conn) close() {
 	c.at = noTimers
 	o := &c.pending

@@ -5,11 +5,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxQuickAcks is how many segments after a gap are acknowledged one by one: the peer's window has become small,
-// and a lone segment of it must not wait for a timer.
+// maxQuickAcks is the number of segments after a gap that are acknowledged one by one. The peer's window has become
+// small, and a lone segment in it must not wait for a timer.
 const maxQuickAcks = 16
 
-// oweDupAck owes one acknowledgement for this very segment: a sender without SACK counts them.
+// oweDupAck makes one more ACK pending. A sender without SACK counts duplicate ACKs, so each segment out of order
+// has its own (RFC 5681 §4.2).
 func (c *Conn) oweDupAck() {
 	if c.pending.dupAcks < 255 {
 		c.pending.dupAcks++
@@ -17,8 +18,9 @@ func (c *Conn) oweDupAck() {
 	c.rcv.quickAcks = maxQuickAcks
 }
 
-// scheduleACK owes an ACK, at once or delayed, for n octets that have become readable and came in segs segments
-// (RFC 9293 §3.8.6.3). joined is set if some of them had been waiting behind a gap.
+// scheduleACK makes an ACK pending, at once or delayed, for n octets that have become readable and came in segs
+// segments (delayed ACK, RFC 9293 §3.8.6.3). joined is set if some of the octets had been received out of order
+// before.
 func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
 	r := &c.rcv
 	switch {
@@ -30,21 +32,21 @@ func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
 	r.unackedSegs = uint16(min(int(r.unackedSegs)+segs, 0xffff))
 	switch {
 	case r.unackedSegs >= 2 || c.cfg.DelayedAck < 0 || r.quickAcks > 0:
-		c.pending.ack = true // every second segment (RFC 9293 §3.8.6.3)
+		c.pending.ack = true // an ACK for every second segment
 		r.quickAcks = uint8(max(0, int(r.quickAcks)-segs))
 	case !c.pending.ack && c.at.delack == clock.Never:
 		c.at.delack = now.Add(c.cfg.DelayedAck)
 	}
 }
 
-// maxStepAcks is how many segments at a time are acknowledged in steps. Whoever sends more has acknowledgements enough to
-// go by, and for us they would be most of the work.
+// maxStepAcks is the largest batch of segments that is acknowledged in steps. A peer that sends larger batches gets
+// enough ACKs to clock its sending, and single ACKs would be most of our work.
 const maxStepAcks = 16
 
-// ackInSteps is acknowledge, but for every second segment of those that came at once, or every one after a
-// gap: a peer with a small window sends by their clock, and must not depend on one that may get lost. Where that would
-// be something else than the segments' own boundaries, or early data or what came twice would look later than it came,
-// all is acknowledged.
+// ackInSteps fills in an ACK for the first two segments of a batch, and leaves an ACK pending for the rest. After a
+// gap it acknowledges one segment at a time. A peer with a small window sends by the clock of these ACKs, and must
+// not depend on a single one that may be lost. The whole batch is acknowledged at once if the segments' boundaries
+// are unknown, or if the ACK reports ranges out of order or received twice.
 func (c *Conn) ackInSteps(now clock.Instant, s *Segment) {
 	r := &c.rcv
 	segs, from, step := int(r.unackedSegs), c.ts.ackSent, 2
@@ -60,13 +62,14 @@ func (c *Conn) ackInSteps(now clock.Instant, s *Segment) {
 	c.pending.ack, c.ts.ackSent, r.unackedSegs = true, s.Ack, uint16(segs-step)
 }
 
-// fillACK makes s an acknowledgement of all that has arrived in order, with sequence number seq; text says
-// whether it carries text as well.
+// fillACK makes s an ACK for everything received in order, with sequence number seq. text is set if s carries text
+// as well.
 func (c *Conn) fillACK(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	c.fillHeader(now, s, seq, text)
 	c.noteACKSent()
 }
 
+// noteACKSent records that everything received in order is acknowledged: no ACK is pending or delayed any more.
 func (c *Conn) noteACKSent() {
 	c.pending.ack = false
 	c.ts.ackSent = c.rcv.nxt

@@ -8,9 +8,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveListen is §3.10.7.2. A SYN with FIN is dropped: no one means it (it is a scanner's), and T/TCP,
-// which did, is historic. Deviates: text that comes with the SYN is not queued until ESTABLISHED but dropped,
-// and the peer retransmits it: its address may be forged, and only Fast Open tells (RFC 7413 §3).
+// receiveListen is LISTEN (RFC 9293 §3.10.7.2). A SYN with FIN is dropped: only port scanners send one, since T/TCP
+// is historic. Deviates: text that comes with the SYN is dropped, not queued until ESTABLISHED, and the peer
+// retransmits it. The peer's address may be forged, and only Fast Open could tell (RFC 7413 §3).
 func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case s.Flags&wire.RST != 0:
@@ -31,8 +31,8 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// receiveSynSent is §3.10.7.3. A SYN without ACK may come from a forged address: like a listener, we neither
-// keep nor acknowledge its text. One that acknowledges ours completes the handshake, and its text counts.
+// receiveSynSent is SYN-SENT (RFC 9293 §3.10.7.3). The text of a SYN without ACK is dropped, as in LISTEN, since
+// its address may be forged. The text of a SYN-ACK is accepted.
 func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	ack := s.Flags&wire.ACK != 0
 	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
@@ -51,7 +51,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 		return drop.TCPBadState
 	}
 	c.processSYN(now, s)
-	if !ack { // simultaneous open: our SYN goes again, now with an acknowledgement
+	if !ack { // simultaneous open (RFC 9293 §3.5): the answer is a SYN-ACK
 		c.setState(SynReceived)
 		c.pending.syn = true
 		return drop.None
@@ -67,11 +67,11 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// processSYN takes the peer's sequence number and options in.
+// processSYN records the sequence number, the window and the options of the peer's SYN.
 func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.nxt = s.Seq, s.Seq.Add(1)
-	c.ts.ackSent = r.nxt // text may come before our answer has been sent
+	c.ts.ackSent = r.nxt // text may arrive before our answer has been sent
 	r.windowEdge = r.nxt.Add(min(r.buf.Limit(), 0xffff))
 	r.synWindowRest = int32(max(0, r.buf.Limit()-0xffff))
 	mss := defaultMSS
@@ -94,9 +94,9 @@ func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
 }
 
-// establish enters ESTABLISHED, and goes on at once when the application has closed in the meantime.
+// establish enters ESTABLISHED, and FIN-WAIT-1 at once if the application has closed in the meantime.
 func (c *Conn) establish(now clock.Instant) {
-	if c.rtt.backoffs > 0 { // the SYN was lost, so there is no sample either (Karn)
+	if c.rtt.backoffs > 0 { // the SYN was retransmitted, so its round trip is not a sample (Karn)
 		c.rtt.rto = min(rtoAfterLostSYN, c.cfg.rtoMax()) // RFC 6298 §5.7
 		c.cong.Cwnd = c.cong.MSS                         // RFC 5681 §3.1
 	}
@@ -109,7 +109,7 @@ func (c *Conn) establish(now clock.Instant) {
 	}
 }
 
-// emitSYN sends SYN or SYN-ACK. The window of neither is scaled.
+// emitSYN fills in a SYN or a SYN-ACK (RFC 9293 §3.5). The window of neither is scaled (RFC 7323 §2.2).
 func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v, r := &c.snd, &c.rcv
 	c.pending.syn = false
@@ -144,7 +144,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	c.ensureRTO(now) // a timer that runs goes on: a peer that retransmits its SYN must not keep us from giving up
 }
 
-// scaleFor is the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).
+// scaleFor returns the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).
 func scaleFor(n int) uint8 {
 	return uint8(min(14, max(0, bits.Len(uint(n))-16)))
 }

@@ -6,17 +6,17 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxGaps bounds the ranges of what came early: a peer must not make us search and move any number of them
-// for single octets. As many losses in one window are more than any honest path has.
+// maxGaps bounds the ranges received out of order, and so the work that a peer can cause with single octets. No
+// honest path has as many losses in one window.
 const maxGaps = 1024
 
-// outOfOrder is what came early, and what is to be said of it. It exists from the first such segment on, until
-// the connection is idle.
+// outOfOrder is the set of ranges received out of order, with the state of the SACK option that reports them. It is
+// allocated with the first such segment, and released when the connection is idle.
 type outOfOrder struct {
-	buf.Ranges           // as offsets of the stream
-	recent     [4]int64  // an offset in each of the ranges that grew last, the latest first
-	numRecent  int       // how many of them are in use
-	duplicate  buf.Range // what came twice, to be reported once (RFC 2883); empty: nothing
+	buf.Ranges           // offsets of the stream
+	recent     [4]int64  // an offset in each of the ranges that grew last, latest first
+	numRecent  int       // number of these in use
+	duplicate  buf.Range // range received twice, to be reported once (RFC 2883 §4); empty if there is none
 }
 
 // Len is the number of ranges.
@@ -27,15 +27,15 @@ func (g *outOfOrder) Len() int {
 	return g.Ranges.Len()
 }
 
-// Clear forgets everything.
+// Clear removes all ranges.
 func (g *outOfOrder) Clear() {
 	if g != nil {
 		*g = outOfOrder{}
 	}
 }
 
-// noteArrival puts the range that holds off, which a segment has just come for, before the others
-// (RFC 2018 §4).
+// noteArrival moves the range that holds off, where a segment has just arrived, to the front of the ranges to
+// report (RFC 2018 §4).
 func (g *outOfOrder) noteArrival(off int64) {
 	r, _ := g.Holding(off)
 	kept := 0
@@ -50,7 +50,7 @@ func (g *outOfOrder) noteArrival(off int64) {
 	g.recent, g.numRecent = list, kept+1
 }
 
-// forgetDelivered forgets what has become part of the stream up to base.
+// forgetDelivered removes the ranges below base from those to report, since they have become part of the stream.
 func (g *outOfOrder) forgetDelivered(base int64) {
 	kept := 0
 	for _, o := range g.recent[:g.numRecent] {
@@ -62,7 +62,7 @@ func (g *outOfOrder) forgetDelivered(base int64) {
 	g.numRecent = kept
 }
 
-// ensureOOO is the connection's gaps.
+// ensureOOO returns the set of ranges received out of order, and allocates it if necessary.
 func (c *Conn) ensureOOO() *outOfOrder {
 	if c.rcv.ooo == nil {
 		c.rcv.ooo = new(outOfOrder)
@@ -70,7 +70,8 @@ func (c *Conn) ensureOOO() *outOfOrder {
 	return c.rcv.ooo
 }
 
-// storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer.
+// storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer. A duplicate
+// ACK reports them at once (RFC 5681 §4.2).
 func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	c.oweDupAck()
 	r, g, gap := &c.rcv, c.ensureOOO(), seq.Sub(c.rcv.nxt)
@@ -92,17 +93,17 @@ func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	return drop.None
 }
 
-// joinOutOfOrder returns how far the stream is complete from off on, given that n octets from there have
-// just come while others were waiting, and takes those out of the waiting set.
+// joinOutOfOrder is called when n octets at offset off have filled a gap or a part of it. It returns the number of
+// octets from off on that are now complete, and removes these from the ranges.
 func (c *Conn) joinOutOfOrder(off int64, n int) int {
 	r := &c.rcv
 	end := off + int64(n)
-	for r.ooo.Len() > 0 && r.ooo.At(0).Lo <= end { // one segment may span several gaps
+	for r.ooo.Len() > 0 && r.ooo.At(0).Lo <= end { // one segment may fill several gaps
 		end = max(end, r.ooo.At(0).Hi)
 		r.ooo.DropBelow(end)
 	}
 	r.ooo.forgetDelivered(end)
-	c.pending.ack = true // a gap is filled or made smaller (RFC 5681 §4.2)
+	c.pending.ack = true // an ACK at once for a segment that fills a gap or a part of it (RFC 5681 §4.2)
 	c.pending.dupAcks = 0
 	return int(end - off)
 }

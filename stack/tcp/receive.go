@@ -6,15 +6,16 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Receive is SEGMENT ARRIVES (RFC 9293 §3.10.7). It records what is owed and sends nothing. drop.None
-// says that the segment was of use; any other reason says why it was not, whether or not it is answered.
-// The payload is copied; s is cut to the window on the way.
+// Receive is SEGMENT ARRIVES (RFC 9293 §3.10.7). It records what is to be sent in answer, and sends nothing. It
+// returns drop.None if the segment was of use, otherwise the reason why it was not, whether or not it is answered.
+// The payload is copied. Receive cuts s to the window.
 func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
 	r := c.segmentArrives(now, s)
 	c.logState(now)
 	return r
 }
 
+// segmentArrives is Receive without the log.
 func (c *Conn) segmentArrives(now clock.Instant, s *Segment) drop.Reason {
 	c.segsIn++
 	switch c.state {
@@ -29,25 +30,25 @@ func (c *Conn) segmentArrives(now clock.Instant, s *Segment) drop.Reason {
 	return c.receiveSynchronized(now, s)
 }
 
-// receiveClosed is §3.10.7.1: everything but a reset is answered by one.
+// receiveClosed is CLOSED (RFC 9293 §3.10.7.1): a RST answers everything but a RST.
 func (c *Conn) receiveClosed(s *Segment) drop.Reason {
 	c.replyReset(s)
 	return drop.NoSocket
 }
 
-// receiveSynchronized is §3.10.7.4: one pipeline for SYN-RECEIVED and the synchronised states.
+// receiveSynchronized is RFC 9293 §3.10.7.4: the same eight steps for SYN-RECEIVED and the synchronised states.
 func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if c.state == SynReceived && s.Flags&wire.SYN != 0 && s.Seq == c.rcv.irs && s.Flags&wire.RST == 0 {
-		if s.Flags&wire.ACK == 0 { // the peer's SYN again: our answer was lost
+		if s.Flags&wire.ACK == 0 { // the peer retransmits its SYN, since our SYN-ACK was lost
 			c.pending.syn = true
 			c.ts.update(now, s.Seq, &s.Options)
 			return drop.TCPDuplicate
 		}
-		if s.Ack == c.snd.max { // both SYNs crossed (§3.5 figure 7): what is left of it is an ACK
+		if s.Ack == c.snd.max { // simultaneous open (RFC 9293 §3.5, figure 7): without its SYN the segment is an ACK
 			c.pending.ack = true
 			s.Flags &^= wire.SYN
 			s.Seq = s.Seq.Add(1)
-			s.Window >>= c.snd.wscale // that of a SYN is not scaled (RFC 7323 §2.2)
+			s.Window >>= c.snd.wscale // the window of a SYN is not scaled (RFC 7323 §2.2)
 		}
 	}
 	text, end := len(s.Payload) > 0, s.Seq.Add(s.Len())
@@ -73,19 +74,20 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		return r
 	}
 	if s.Seq.Add(s.Len()) != end {
-		c.pending.ack = true // what lay beyond the window was cut off; a probe of it wants its answer
+		c.pending.ack = true // octets beyond the window were cut off; if it was a window probe, it must be answered
 	}
 	c.checkURG(s)
 	if r := c.checkText(now, s); r != drop.None && (r != drop.TCPDuplicate || s.Flags&wire.FIN == 0) {
-		return r // a FIN may be news though its text, waiting beyond a gap, is not
+		return r // a FIN may be new though its text, received out of order, is not
 	}
 	if text && len(s.Payload) == 0 && s.Flags&wire.FIN == 0 {
-		return drop.TCPOutOfWindow // all of its text was cut off
+		return drop.TCPOutOfWindow // all of its text lay beyond the window
 	}
 	return c.checkFIN(now, s)
 }
 
-// checkURG is step six: the pointer is recorded, the data stays in line (RFC 6093).
+// checkURG is the sixth step of RFC 9293 §3.10.7.4: it records the urgent pointer (§3.8.5). The data stays in line
+// (RFC 6093).
 func (c *Conn) checkURG(s *Segment) {
 	if s.Flags&wire.URG == 0 || c.rcv.fin {
 		return

@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/wire"
 
-// Reset is the reply to a segment for which there is no connection, or which a LISTEN, SYN-SENT or
-// SYN-RECEIVED connection refuses (RFC 9293 §3.5.2, §3.10.7.1). There is none to a reset.
+// Reset returns the RST that answers a segment outside of any connection, or one that a connection in LISTEN,
+// SYN-SENT or SYN-RECEIVED refuses (RFC 9293 §3.5.2, §3.10.7.1). ok is false for a RST, which is never answered.
 func Reset(s *Segment) (r wire.TCP, ok bool) {
 	if s.Flags&wire.RST != 0 {
 		return r, false
@@ -18,7 +18,7 @@ func Reset(s *Segment) (r wire.TCP, ok bool) {
 	return r, true
 }
 
-// replyReset owes the reset that §3.5.2 gives to a segment outside any connection.
+// replyReset makes the RST of RFC 9293 §3.5.2 in reply to s pending.
 func (c *Conn) replyReset(s *Segment) {
 	if r, ok := Reset(s); ok {
 		c.pending.replySeq, c.pending.replyAck, c.pending.replyFlags, c.pending.hasReply = r.Seq, r.Ack, r.Flags, true

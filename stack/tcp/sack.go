@@ -5,8 +5,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// noteDuplicate has the next acknowledgement report that [first, end) came although it was there
-// (RFC 2883 §4).
+// noteDuplicate makes the next ACK report [first, end) as received twice (D-SACK, RFC 2883 §4.1).
 func (c *Conn) noteDuplicate(first, end wire.Seq) {
 	if !c.sack {
 		return
@@ -16,8 +15,8 @@ func (c *Conn) noteDuplicate(first, end wire.Seq) {
 	g.duplicate = buf.Range{Lo: off, Hi: off + int64(end.Sub(first))}
 }
 
-// noteOverlap does so with the first part of n octets from seq on that was there already, unless some before it is
-// to be reported (RFC 2883 §4.2).
+// noteOverlap makes the next ACK report the first part of the n octets from seq on that had been received before,
+// unless another duplicate is to be reported (D-SACK, RFC 2883 §4.2).
 func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 	r, g := &c.rcv, c.rcv.ooo
 	off := r.base + int64(seq.Sub(r.nxt))
@@ -38,7 +37,7 @@ func (c *Conn) sackRoom() int {
 	return 0
 }
 
-// blocks is the number of blocks to be sent.
+// blocks is the number of SACK blocks to send.
 func (g *outOfOrder) blocks() int {
 	if g.duplicate.Len() > 0 {
 		return g.numRecent + 1
@@ -46,9 +45,9 @@ func (g *outOfOrder) blocks() int {
 	return g.numRecent
 }
 
-// maxBlocks is how many blocks a segment has room for, with text or without: no more than the header takes
-// (RFC 2018 §3), than the packet takes, and beside text no more than half of the packet. On a link with the least
-// MTU the blocks would leave no room for a single octet of text.
+// maxBlocks is the number of SACK blocks that a segment has room for, with text or without. The header bounds it
+// (RFC 2018 §3), and so does the packet. Beside text the option takes no more than half of the packet: on a link
+// with the least MTU it would otherwise leave no room for text.
 func (c *Conn) maxBlocks(text bool) int {
 	most, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
 	if c.ts.on {
@@ -60,8 +59,8 @@ func (c *Conn) maxBlocks(text bool) int {
 	return max(0, min(most, (room-4)/8))
 }
 
-// putSACK reports what has come early: the range that the last segment is in first, then those before it
-// (RFC 2018 §4). A duplicate goes before all of them, once (RFC 2883 §4).
+// putSACK fills in the SACK option: first the range that holds the last segment received, then the ranges before it
+// (RFC 2018 §4). A duplicate is reported once, in front of these (RFC 2883 §4).
 func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	r, g := &c.rcv, c.rcv.ooo
 	if g == nil || !c.sack {
@@ -87,9 +86,10 @@ func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	o.NumSACK = uint8(n)
 }
 
-// processSACK puts the blocks on the board. A block that is not wholly within (SND.UNA, SND.MAX] names octets
-// that were never sent or are acknowledged already, and is ignored (RFC 2018 §5). The first block may be a
-// D-SACK (RFC 2883 §4): it lies below the acknowledgement, or within the second block.
+// processSACK enters the SACK blocks of a segment into the scoreboard, and returns the D-SACK block if there is
+// one. A block that is not wholly inside (SND.UNA, SND.MAX) is ignored, since it names octets that were never sent
+// or are acknowledged already (RFC 2018 §5). The first block is a D-SACK if it lies below the ACK or inside the
+// second block (RFC 2883 §4).
 func (c *Conn) processSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
 	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
 	oldest, next := v.una.Add(-v.maxWnd), v.una.Add(1)

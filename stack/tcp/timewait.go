@@ -7,10 +7,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// finWait2Timeout is how long an abandoned connection waits for the peer's FIN (RFC 1122
-// §4.2.2.20 allows any bound; this is the common one).
+// finWait2Timeout is how long a closed connection waits in FIN-WAIT-2 for the peer's FIN. RFC 1122 §4.2.2.20 allows
+// any bound; this one is common.
 const finWait2Timeout = 60 * time.Second
 
+// enterTimeWait enters TIME-WAIT for 2 MSL (RFC 9293 §3.3.2, §3.6). A pending ACK is still sent.
 func (c *Conn) enterTimeWait(now clock.Instant) {
 	ack := c.pending.ack
 	c.setState(TimeWait)
@@ -21,17 +22,17 @@ func (c *Conn) enterTimeWait(now clock.Instant) {
 	c.snd.scoreboard, c.rcv.ooo = nil, nil
 }
 
-// ReuseTimeWait reports whether the SYN s may replace this connection, which then is in TIME-WAIT, by
-// a new one, and the number its initial sequence number must exceed. A later timestamp, or one where there
-// were none, tells the new connection's segments from the old one's; without it they must lie beyond all
-// that was used, and an earlier one is an old duplicate's (RFC 6191 §2, RFC 1122 §4.2.2.13).
+// ReuseTimeWait reports whether the SYN s may replace this connection, which is in TIME-WAIT, by a new one. after
+// is the number that the new connection's initial sequence number must exceed. The SYN may do so if its timestamp
+// is later, or if the old connection had no timestamps. Without timestamps its sequence number must lie beyond all
+// used ones (RFC 6191 §2, RFC 1122 §4.2.2.13). Any other SYN may be an old duplicate.
 func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) {
 	const mask = wire.SYN | wire.ACK | wire.RST | wire.FIN
 	if c.state != TimeWait || s.Flags&mask != wire.SYN {
 		return c.snd.max, false
 	}
 	ok = c.rcv.nxt.Less(s.Seq)
-	if s.Options.HasTimestamps && !c.cfg.NoTimestamps { // the new connection would have them
+	if s.Options.HasTimestamps && !c.cfg.NoTimestamps { // the new connection would use timestamps
 		later := int32(s.Options.TSVal - c.ts.recent)
 		ok = !c.ts.on || later > 0 || later == 0 && ok
 	}

@@ -67,7 +67,7 @@ func (c *Conn) acceptable(s *Segment) drop.Reason {
 	return drop.None
 }
 
-// cutToWindow cuts off what lies before RCV.NXT and behind the window's right edge.
+// cutToWindow removes the parts of a segment before RCV.NXT and behind the window's right edge.
 func (c *Conn) cutToWindow(s *Segment) {
 	r := &c.rcv
 	if cut := r.nxt.Sub(s.Seq); cut > 0 {
@@ -79,8 +79,9 @@ func (c *Conn) cutToWindow(s *Segment) {
 	}
 }
 
-// advertiseWindow is the receive window to announce, as the header's field, and moves the offered edge. The
-// edge advances by at least a segment or half the buffer (RFC 9293 §3.8.6.2.2) and never retreats.
+// advertiseWindow returns the header's window field, and moves the offered right edge. The edge never moves back,
+// and moves forward by at least a segment or half the buffer: the receiver's silly window avoidance (RFC 9293
+// §3.8.6.2.2).
 func (c *Conn) advertiseWindow(syn bool) uint16 {
 	r := &c.rcv
 	switch {
@@ -101,8 +102,9 @@ func (c *Conn) freeEdge() wire.Seq {
 	return r.nxt.Add(min(r.buf.Free(), 0xffff<<r.wscale))
 }
 
-// windowUpdateDue reports whether the reader has made enough room to tell the peer without being asked.
-// The room that was there from the start the next segment tells anyway.
+// windowUpdateDue reports whether the reader has freed enough of the buffer to send a window update unasked (RFC
+// 9293 §3.8.6.2.2). Room that only the SYN's unscaled window could not offer is no reason: the next segment offers
+// it anyway.
 func (c *Conn) windowUpdateDue() bool {
 	r := &c.rcv
 	switch c.state {
@@ -112,7 +114,7 @@ func (c *Conn) windowUpdateDue() bool {
 	return false
 }
 
-// updateWindow takes the segment's window unless it is older than the one we have (§3.10.7.4, step five).
+// updateWindow takes SND.WND from the segment, unless an older segment brings it (RFC 9293 §3.10.7.4, fifth step).
 func (c *Conn) updateWindow(s *Segment) {
 	v := &c.snd
 	if v.wl1.Less(s.Seq) || v.wl1 == s.Seq && v.wl2.LessEq(s.Ack) {
@@ -120,13 +122,14 @@ func (c *Conn) updateWindow(s *Segment) {
 	}
 }
 
+// setWindow takes SND.WND from the segment, shifted by shift. A window that has grown ends zero-window probing.
 func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v := &c.snd
 	before := v.wnd
 	v.wnd = int(s.Window) << shift
 	v.maxWnd = max(v.maxWnd, v.wnd)
 	v.wl1, v.wl2 = s.Seq, s.Ack
-	if v.wnd > before { // probing begins anew when it is needed again
+	if v.wnd > before { // the back-off of probes starts again
 		c.at.persist, c.at.probes = clock.Never, 0
 		c.pending.windowProbe = false
 	}

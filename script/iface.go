@@ -60,7 +60,7 @@ func ifaceBuiltins() []*builtin {
 
 // ifaceAddAddr gives an address, where wanted after waiting for who may have it.
 func ifaceAddAddr(c *call) (starlark.Value, error) {
-	var claim *stack.Claim
+	var claim *stack.AddrProbe
 	v := c.recv.(*ifaceValue)
 	if none, err := ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) (err error) {
 		p := arg[netip.Prefix](c, "address")

@@ -44,7 +44,7 @@ func TestNoAllocsAnswers(t *testing.T) {
 				if !h.Transmit(now, i, out) {
 					t.Fatal("nothing sent")
 				}
-				h.Sent(now, i, out, drop.None)
+				h.FrameSent(now, i, out, drop.None)
 			})
 		})
 	}
@@ -74,7 +74,7 @@ func TestNoAllocsUDP(t *testing.T) {
 		if !h.Transmit(0, i, out) {
 			t.Fatal("nothing sent")
 		}
-		h.Sent(0, i, out, drop.None)
+		h.FrameSent(0, i, out, drop.None)
 	})
 }
 
@@ -94,7 +94,7 @@ func TestNoAllocsTCP(t *testing.T) {
 				return any
 			}
 			any = true
-			from.Sent(now, out, frame, drop.None)
+			from.FrameSent(now, out, frame, drop.None)
 			to.Receive(now, in, frame)
 		}
 	}

@@ -27,10 +27,10 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	} else {
 		h.count(arpInReplies)
 	}
-	if len(i.claims) > 0 && !a.SenderHW.IsZero() && i.contest(now, &a) {
+	if len(i.addrProbes) > 0 && !a.SenderHW.IsZero() && i.abandonIfInUse(now, &a) {
 		return dropped(drop.ARPConflict)
 	}
-	ours := h.own[a.TargetIP] == i && !a.TargetIP.IsLoopback()
+	ours := h.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()
 	if request && a.SenderIP.IsUnspecified() {
 		switch {
 		case !ours && a.SenderHW == i.mac: // our own probe, which something on the link reflects
@@ -57,7 +57,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 		i.neigh.Doubt(now, e)
 	}
 	if what == neigh.Resolved {
-		i.resolved(now, e)
+		i.sendPending(now, e)
 	}
 	switch {
 	case request && ours: // RFC 826 answers whether or not there was room to remember the sender
@@ -78,11 +78,11 @@ func (h *Host) checkSender(now clock.Instant, i *Iface, a *wire.ARP) drop.Reason
 	if !i.isStation(a.SenderHW) {
 		return drop.ARPMartian
 	}
-	if h.own[a.SenderIP] == i {
-		h.conflict(now, a.SenderIP, a.SenderHW)
+	if h.localAddrs[a.SenderIP] == i {
+		h.defendAddr(now, a.SenderIP, a.SenderHW)
 		return drop.ARPConflict
 	}
-	if h.own[a.SenderIP] != nil {
+	if h.localAddrs[a.SenderIP] != nil {
 		return drop.ARPMartian
 	}
 	if !unicast(a.SenderIP) || !h.isNeighbor(i, a.SenderIP) || i.isBroadcast(a.SenderIP) {
@@ -99,7 +99,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	f := h.newFrame(wire.ARPLen)
 	i.putARP(f, &a, q.SenderHW)
 	if !i.replies.push(f, h.limits.ReplyQueue) {
-		h.refused(limitReplyQueue)
+		h.countRefused(limitReplyQueue)
 		h.free(f)
 		return dropped(drop.ReplyQueueFull)
 	}
@@ -120,5 +120,5 @@ func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 
 func (i *Iface) putARP(f *phy.Frame, a *wire.ARP, dst wire.HardwareAddr) {
 	a.Put(f.Extend(wire.ARPLen))
-	i.link(f, dst, wire.EtherTypeARP)
+	i.putLinkHeader(f, dst, wire.EtherTypeARP)
 }

@@ -214,7 +214,7 @@ func TestFromNobody(t *testing.T) {
 		}
 	}
 	p := &packet{iface: i, octets: make([]byte, 28), ip: wire.IPv4{Src: nobody, Dst: ipB, HeaderLen: 20, PayloadLen: 8}}
-	h.sendError(0, p, wire.ICMP{Type: wire.ICMPDestUnreachable}, ipB, PortUnreachable, drop.NoSocket)
+	h.sendICMPError(0, p, wire.ICMP{Type: wire.ICMPDestUnreachable}, ipB, PortUnreachable, drop.NoSocket)
 	if out := drain(h, 0, i); len(out) != 0 || counterOf(t, h, "IcmpOutMsgs")+counterOf(t, h, "IcmpOutErrors") != 0 {
 		t.Errorf("%d frames were sent to nobody", len(out))
 	}

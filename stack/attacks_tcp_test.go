@@ -134,6 +134,6 @@ func fillBacklog(s *siege) {
 
 // cookieTime makes B believe that it has just sent cookies.
 func (s *siege) cookieTime() {
-	s.b.turnCookies(s.n.now)
+	s.b.rotateCookieSecrets(s.n.now)
 	s.b.cookies.until = s.n.now.Add(2 * cookiePeriod)
 }

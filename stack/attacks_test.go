@@ -152,21 +152,23 @@ var attacks = []attack{
 		name: "Teardrop", what: "first and last fragments in turn that overlap", frames: 10_000,
 		why: "the datagram is lost whole, with all that still comes of it (RFC 5722)",
 		frame: func(s *siege, k int) *phy.Frame {
-			return fragment(uint16(k/2), wire.ProtocolUDP, k%2*24, k%2 == 0, 40-k%2*4)
+			return fragmentPacket(uint16(k/2), wire.ProtocolUDP, k%2*24, k%2 == 0, 40-k%2*4)
 		},
 		want:  map[string]int{"held for reassembly": 5000, "dropped: fragment conflict": 5000},
 		count: map[string]uint64{"IpReasmReqds": 10_000, "IpReasmFails": 5000}, within: sizes{assemblies: 5000, fragments: 1_280_000},
 	},
 	{
 		name: "Ping of death", what: "last fragments that end beyond 65,535 octets", frames: 5000,
-		why:   "no datagram is as long",
-		frame: func(s *siege, k int) *phy.Frame { return fragment(uint16(k), wire.ProtocolICMP, 65_528, false, 1000) },
-		want:  map[string]int{"dropped: bad length": 5000}, count: map[string]uint64{"IpReasmReqds": 5000, "IpReasmFails": 5000},
+		why: "no datagram is as long",
+		frame: func(s *siege, k int) *phy.Frame {
+			return fragmentPacket(uint16(k), wire.ProtocolICMP, 65_528, false, 1000)
+		},
+		want: map[string]int{"dropped: bad length": 5000}, count: map[string]uint64{"IpReasmReqds": 5000, "IpReasmFails": 5000},
 	},
 	{
 		name: "Tiny fragments", what: "first fragments that split the TCP header", frames: 5000,
 		why:   "no flag hides in a second fragment (RFC 1858): TCP sees whole segments only; the oldest make room",
-		frame: func(s *siege, k int) *phy.Frame { return fragment(uint16(k), wire.ProtocolTCP, 0, true, 8) },
+		frame: func(s *siege, k int) *phy.Frame { return fragmentPacket(uint16(k), wire.ProtocolTCP, 0, true, 8) },
 		want:  map[string]int{"held for reassembly": 5000},
 		count: map[string]uint64{"IpReasmReqds": 5000, "IpReasmFails": 3458, "TcpPassiveOpens": 0}, within: sizes{assemblies: 1600, fragments: 4 << 20},
 	},
@@ -303,7 +305,7 @@ func joinGroups(s *siege) {
 }
 
 // fragment is one of datagram id, of n octets at off.
-func fragment(id uint16, proto wire.Protocol, off int, more bool, n int) *phy.Frame {
+func fragmentPacket(id uint16, proto wire.Protocol, off int, more bool, n int) *phy.Frame {
 	return fromC(ipPacket(proto, ipC, ipB, make([]byte, n), func(h *wire.IPv4) {
 		h.ID, h.FragmentOffset, h.MoreFragments = id, off, more
 	}))

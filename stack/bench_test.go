@@ -18,7 +18,7 @@ func BenchmarkEchoReply(b *testing.B) {
 		h.Receive(0, i, in)
 		out.Reset()
 		h.Transmit(0, i, out)
-		h.Sent(0, i, out, drop.None)
+		h.FrameSent(0, i, out, drop.None)
 	}
 }
 
@@ -50,7 +50,7 @@ func BenchmarkTCP(b *testing.B) {
 							if !d[0].host.Transmit(now, d[0], frame) {
 								break
 							}
-							d[0].host.Sent(now, d[0], frame, drop.None)
+							d[0].host.FrameSent(now, d[0], frame, drop.None)
 							d[1].host.Receive(now, d[1], frame)
 							busy = true
 						}

@@ -22,12 +22,12 @@ const (
 	defendInterval   = 10 * time.Second // between two defences of one address
 )
 
-// conflict takes note that hw uses our address a (RFC 5227 §2.4). We keep it, as (c) allows a host whose
+// defendAddr takes note that hw uses our address a (RFC 5227 §2.4). We keep it, as (c) allows a host whose
 // address was set by hand and which others must find where they look for it; an announcement tells the link so,
 // at most one in each defendInterval, lest two such hosts answer each other for ever.
-func (h *Host) conflict(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
+func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(arpInConflicts)
-	i := h.own[a]
+	i := h.localAddrs[a]
 	if !i.defended[a].Due(now) {
 		return
 	}
@@ -42,13 +42,13 @@ func (h *Host) conflict(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 
 // WatchConflicts has fn called with every EventConflict from now on, in place of who was called before. Unlike
 // Events it costs nothing while there is none.
-func (h *Host) WatchConflicts(fn func(ev Event)) { h.alarm = fn }
+func (h *Host) WatchConflicts(fn func(ev Event)) { h.onConflict = fn }
 
 func (h *Host) raiseConflict(ev Event) {
 	ev.Kind, ev.Host = EventConflict, h
 	h.raise(ev)
-	if h.alarm != nil {
-		h.alarm(ev)
+	if h.onConflict != nil {
+		h.onConflict(ev)
 	}
 }
 
@@ -58,70 +58,70 @@ const (
 	ConflictAbandoned = "abandoned" // it was to be ours, and is not going to be
 )
 
-// Claim is an address that an interface is to have if nobody else on the link does. See ProbeAddr.
-type Claim struct {
+// AddrProbe is an address that an interface is to have if nobody else on the link does. See ProbeAddr.
+type AddrProbe struct {
 	Signal Signal // it is decided
 
-	iface  *Iface
-	prefix netip.Prefix
-	timer  clock.Timer[*Claim]
-	probes int // sent
-	told   int // announcements sent
-	done   bool
-	err    error
-	by     wire.HardwareAddr
+	iface     *Iface
+	prefix    netip.Prefix
+	timer     clock.Timer[*AddrProbe]
+	probes    int // sent
+	announced int // announcements sent
+	done      bool
+	err       error
+	by        wire.HardwareAddr
 }
 
 // ProbeAddr gives the interface an address, as AddAddr does, after three probes in four to seven seconds that
 // nobody has answered (RFC 5227 §2.1), and announces it twice (§2.3). It is no address of ours before. An
 // interface without neighbours has it at once. ErrExists, ErrInvalid as for AddAddr; ErrDown.
-func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*Claim, error) {
-	if err := i.mayHave(p); err != nil {
+func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error) {
+	if err := i.checkAddr(p); err != nil {
 		return nil, err
 	}
-	c := &Claim{iface: i, prefix: p}
+	c := &AddrProbe{iface: i, prefix: p}
 	c.timer.Value = c
 	switch {
 	case !i.up:
 		return nil, ErrDown
-	case i.claim(p.Addr()) != nil:
+	case i.addrProbe(p.Addr()) != nil:
 		return nil, ErrExists
 	case i.caps.Medium != phy.MediumEthernet:
 		c.done = true
 		return c, i.AddAddr(now, p)
 	}
-	i.claims = append(i.claims, c)
-	i.host.work()
-	i.host.claims.Set(&c.timer, now.Add(i.host.within(0, probeWait)))
+	i.addrProbes = append(i.addrProbes, c)
+	i.host.workPending()
+	i.host.addrProbes.Set(&c.timer, now.Add(i.host.randomBetween(0, probeWait)))
 	return c, nil
 }
 
 // Done reports whether it is decided, and who has the address if not we: ErrInUse, ErrDown, ErrClosed after
 // Cancel.
-func (c *Claim) Done() (done bool, by wire.HardwareAddr, err error) { return c.done, c.by, c.err }
+func (c *AddrProbe) Done() (done bool, by wire.HardwareAddr, err error) { return c.done, c.by, c.err }
 
 // Cancel gives up an address that is not ours yet.
-func (c *Claim) Cancel() {
+func (c *AddrProbe) Cancel() {
 	if !c.done {
-		c.end(ErrClosed)
-		c.forget()
+		c.finish(ErrClosed)
+		c.stop()
 	}
 }
 
-func (c *Claim) end(err error) {
+func (c *AddrProbe) finish(err error) {
 	c.done, c.err = true, err
 	c.Signal.Fire()
 }
 
-// forget ends what is still to be sent for c.
-func (c *Claim) forget() {
-	c.iface.host.claims.Stop(&c.timer)
-	c.iface.claims = slices.DeleteFunc(c.iface.claims, func(o *Claim) bool { return o == c })
+// stop ends what is still to be sent for c.
+func (c *AddrProbe) stop() {
+	c.iface.host.addrProbes.Stop(&c.timer)
+	c.iface.addrProbes = slices.DeleteFunc(c.iface.addrProbes, func(o *AddrProbe) bool { return o == c })
 }
 
-// claim is the address that is being probed for or announced; nil when it is not.
-func (i *Iface) claim(a netip.Addr) *Claim {
-	for _, c := range i.claims {
+// addrProbe is the address that is being probed for or announced; nil when it is not.
+func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
+	for _, c := range i.addrProbes {
 		if c.prefix.Addr() == a {
 			return c
 		}
@@ -129,14 +129,14 @@ func (i *Iface) claim(a netip.Addr) *Claim {
 	return nil
 }
 
-// within is a random time from one to another.
-func (h *Host) within(from, to time.Duration) time.Duration {
+// randomBetween is a random time from one to another.
+func (h *Host) randomBetween(from, to time.Duration) time.Duration {
 	return from + time.Duration(h.rng.Int64N(int64(to-from)+1))
 }
 
-// tickClaims sends the probes and announcements that are due at now.
-func (h *Host) tickClaims(now clock.Instant) {
-	for t := h.claims.Pop(now); t != nil; t = h.claims.Pop(now) {
+// tickAddrProbes sends the probes and announcements that are due at now.
+func (h *Host) tickAddrProbes(now clock.Instant) {
+	for t := h.addrProbes.Pop(now); t != nil; t = h.addrProbes.Pop(now) {
 		c := t.Value
 		i, a := c.iface, c.prefix.Addr()
 		switch {
@@ -144,42 +144,42 @@ func (h *Host) tickClaims(now clock.Instant) {
 			i.probe(a)
 			wait := announceWait
 			if c.probes++; c.probes < probeNum {
-				wait = h.within(probeMin, probeMax)
+				wait = h.randomBetween(probeMin, probeMax)
 			}
-			h.claims.Set(&c.timer, now.Add(wait))
+			h.addrProbes.Set(&c.timer, now.Add(wait))
 			continue
 		case !c.done:
 			err := i.AddAddr(now, c.prefix) // which announces it
-			if c.end(err); err != nil {
-				c.forget()
+			if c.finish(err); err != nil {
+				c.stop()
 				continue
 			}
-		case h.own[a] == i:
+		case h.localAddrs[a] == i:
 			i.announce(a)
 		}
-		if c.told++; c.told < announceNum && h.own[a] == i {
-			h.claims.Set(&c.timer, now.Add(announceInterval))
+		if c.announced++; c.announced < announceNum && h.localAddrs[a] == i {
+			h.addrProbes.Set(&c.timer, now.Add(announceInterval))
 		} else {
-			c.forget()
+			c.stop()
 		}
 	}
 }
 
-// contest abandons an address that is being probed for when an ARP packet shows that hw has it, or probes for
+// abandonIfInUse abandons an address that is being probed for when an ARP packet shows that hw has it, or probes for
 // it as well (RFC 5227 §2.1.1), and reports whether it did.
-func (i *Iface) contest(now clock.Instant, a *wire.ARP) bool {
+func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	owner := a.SenderIP
 	if a.Op == wire.ARPRequest && a.SenderIP.IsUnspecified() {
 		owner = a.TargetIP
 	}
-	c := i.claim(owner)
+	c := i.addrProbe(owner)
 	if c == nil || c.done || a.SenderHW == i.mac {
 		return false
 	}
 	i.host.count(arpInConflicts)
 	c.by = a.SenderHW
-	c.forget()
-	c.end(ErrInUse)
+	c.stop()
+	c.finish(ErrInUse)
 	i.host.raiseConflict(Event{Now: now, Iface: i, Addr: owner, HW: a.SenderHW, New: ConflictAbandoned})
 	return true
 }
@@ -187,36 +187,36 @@ func (i *Iface) contest(now clock.Instant, a *wire.ARP) bool {
 // probe asks whether anybody has a (RFC 5227 §2.1.1).
 func (i *Iface) probe(a netip.Addr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: netip.IPv4Unspecified(), TargetIP: a}
-	i.ask(&q)
+	i.broadcastRequest(&q)
 }
 
 // announce tells the link that a is ours (RFC 5227 §2.3).
 func (i *Iface) announce(a netip.Addr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: a, TargetIP: a}
-	i.ask(&q)
+	i.broadcastRequest(&q)
 }
 
-// ask queues a question to everyone, where there is anyone and room for it.
-func (i *Iface) ask(q *wire.ARP) {
+// broadcastRequest queues a question to everyone, where there is anyone and room for it.
+func (i *Iface) broadcastRequest(q *wire.ARP) {
 	if i.caps.Medium != phy.MediumEthernet || !i.up {
 		return
 	}
-	i.host.work()
+	i.host.workPending()
 	f := i.host.newFrame(wire.ARPLen)
 	i.putARP(f, q, wire.Broadcast)
 	if !i.replies.push(f, i.host.limits.ReplyQueue) {
-		i.host.refused(limitReplyQueue)
+		i.host.countRefused(limitReplyQueue)
 		i.host.free(f)
 		return
 	}
 	i.host.count(arpOutRequests)
 }
 
-// stopClaims gives up what is being probed for on an interface that goes down.
-func (i *Iface) stopClaims() {
-	for _, c := range slices.Clone(i.claims) {
-		if c.forget(); !c.done {
-			c.end(ErrDown)
+// cancelAddrProbes gives up what is being probed for on an interface that goes down.
+func (i *Iface) cancelAddrProbes() {
+	for _, c := range slices.Clone(i.addrProbes) {
+		if c.stop(); !c.done {
+			c.finish(ErrDown)
 		}
 	}
 }

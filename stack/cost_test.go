@@ -95,7 +95,7 @@ func newCostRig(tb testing.TB) *costRig {
 // drain takes what the host sends, and returns how many frames.
 func (x *costRig) drain() (n int) {
 	for x.out.Reset(); x.h.Transmit(x.now, x.i, x.out); x.out.Reset() {
-		x.h.Sent(x.now, x.i, x.out, drop.None)
+		x.h.FrameSent(x.now, x.i, x.out, drop.None)
 		n++
 	}
 	return n

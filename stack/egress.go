@@ -67,8 +67,8 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 		if c.gone {
 			continue
 		}
-		if !c.path(now) || c.hop.iface != i {
-			h.settle(now, c)
+		if !c.refreshRoute(now) || c.hop.iface != i {
+			h.connChanged(now, c)
 			continue
 		}
 		hw, ok := h.neighborOf(now, c)
@@ -77,9 +77,9 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 		}
 		sent := h.emit(now, c, f, i.segmentRoom(c, f))
 		if sent {
-			i.link(f, hw, wire.EtherTypeIPv4)
+			i.putLinkHeader(f, hw, wire.EtherTypeIPv4)
 		}
-		h.settle(now, c)
+		h.connChanged(now, c)
 		if sent {
 			return true
 		}
@@ -107,12 +107,12 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 	e := i.neigh.Resolve(now, c.hop.next, c.half)
 	switch {
 	case e == nil:
-		h.strand(now, c, h.noNeighbor(i), drop.NeighborTableFull)
+		h.failNoPath(now, c, h.noNeighbor(i), drop.NeighborTableFull)
 	case e.Usable():
 		return e.HW, true
 	default:
 		c.parked = e
-		e.Waiting.park(c)
+		e.Pending.park(c)
 	}
 	return hw, false
 }
@@ -121,7 +121,7 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 // and reports whether there was one.
 func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool {
 	s, i := &h.txSeg, c.hop.iface
-	s.Lend = i != nil && i.caps.Gather && h.whole == 0
+	s.Lend = i != nil && i.caps.Gather && h.payloadObservers == 0
 	n, ok := c.conn.Emit(now, f.Tail()[:room], s)
 	if !ok {
 		return false
@@ -153,18 +153,18 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 }
 
 // putIPv4 prepends an IP header without options to f.
-func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, whole bool) {
-	ip := h.headerIPv4(f, proto, src, dst, ttl, ecn, whole)
+func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
+	ip := h.headerIPv4(f, proto, src, dst, ttl, ecn, dontFragment)
 	ip.Put(f.Prepend(wire.IPv4Len))
 }
 
 // headerIPv4 returns a header for the payload f, and counts the packet. The identification of a packet that must not be fragmented means nothing (RFC
 // 6864 §4.1); a random one tells packets apart in captures.
-func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, whole bool) wire.IPv4 {
+func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) wire.IPv4 {
 	ip := wire.IPv4{
-		TOS: uint8(ecn), DontFragment: whole, TTL: ttl, Protocol: proto, Src: src, Dst: dst, PayloadLen: f.Len(),
+		TOS: uint8(ecn), DontFragment: dontFragment, TTL: ttl, Protocol: proto, Src: src, Dst: dst, PayloadLen: f.Len(),
 	}
-	if whole {
+	if dontFragment {
 		ip.ID = uint16(h.rng.Uint32())
 	} else {
 		ip.ID = h.identification(src, dst, proto)
@@ -173,8 +173,8 @@ func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr
 	return ip
 }
 
-// link prepends the link header, where the medium has one.
-func (i *Iface) link(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherType) {
+// putLinkHeader prepends the link header, where the medium has one.
+func (i *Iface) putLinkHeader(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherType) {
 	if i.caps.Medium == phy.MediumEthernet {
 		eth := wire.Ethernet{Dst: dst, Src: i.mac, Type: t}
 		eth.Put(f.Prepend(wire.EthernetLen))
@@ -183,7 +183,7 @@ func (i *Iface) link(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherType) {
 
 // send takes over the packet f and sends it by way of p, at once or when the neighbour has answered;
 // owner, which may be nil, is told if it never does.
-func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error {
+func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink) error {
 	i := p.iface
 	hw := wire.Broadcast
 	if p.next.IsMulticast() {
@@ -197,7 +197,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner failer) error 
 			return h.noNeighbor(i)
 		}
 		if !e.Usable() {
-			i.await(now, e, parcel{frame: f, owner: owner})
+			i.addPending(now, e, pendingPacket{frame: f, owner: owner})
 			return nil
 		}
 		hw = e.HW
@@ -221,12 +221,12 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 	if b := f.Bytes(); len(b) > p.iface.MTU() {
 		wire.JoinIPv4(b, int(b[0]&15)*4) // without "don't fragment": nobody would make it again, and shorter
 	}
-	return h.provoked(now, p, parcel{frame: f}, limitReplyQueue)
+	return h.sendForOthers(now, p, pendingPacket{frame: f}, limitReplyQueue)
 }
 
-// provoked takes over a packet that the host sends on behalf of others, an answer or one to be forwarded, and queues it by
+// sendForOthers takes over a packet that the host sends on behalf of others, an answer or one to be forwarded, and queues it by
 // way of p within the limit l, or until its neighbour has answered. The reason is why the packet was dropped.
-func (h *Host) provoked(now clock.Instant, p hop, what parcel, l limit) drop.Reason {
+func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l limit) drop.Reason {
 	i, f := p.iface, what.frame
 	var hw wire.HardwareAddr
 	if i.caps.Medium == phy.MediumEthernet {
@@ -237,7 +237,7 @@ func (h *Host) provoked(now clock.Instant, p hop, what parcel, l limit) drop.Rea
 			return drop.NeighborTableFull
 		}
 		if !e.Usable() {
-			i.await(now, e, what)
+			i.addPending(now, e, what)
 			return drop.None
 		}
 		hw = e.HW
@@ -252,24 +252,24 @@ func (h *Host) provoked(now clock.Instant, p hop, what parcel, l limit) drop.Rea
 	return drop.QueueFull
 }
 
-// Handed tells observers of a frame that Transmit gave and that now waits for its device. Taken or Sent,
+// FrameQueued tells observers of a frame that Transmit gave and that now waits for its device. Taken or Sent,
 // with a reason, counts it when the device has decided.
-func (h *Host) Handed(now clock.Instant, i *Iface, f *phy.Frame) {
+func (h *Host) FrameQueued(now clock.Instant, i *Iface, f *phy.Frame) {
 	h.observe(now, i, TX, f, Verdict{Kind: Transmitted})
 }
 
-// Taken counts a frame of so many octets that the device has taken.
-func (h *Host) Taken(i *Iface, octets int) {
+// FrameTaken counts a frame of so many octets that the device has taken.
+func (h *Host) FrameTaken(i *Iface, octets int) {
 	i.txPackets++
 	i.txBytes += uint64(octets)
 }
 
-// Sent reports what became of a frame that Transmit gave: sent, or dropped with a reason (a fault rule,
+// FrameSent reports what became of a frame that Transmit gave: sent, or dropped with a reason (a fault rule,
 // the device). Observers are called.
-func (h *Host) Sent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
+func (h *Host) FrameSent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
 	v := Verdict{Kind: Transmitted}
 	if r == drop.None {
-		h.Taken(i, f.Len())
+		h.FrameTaken(i, f.Len())
 	} else {
 		i.txDropped++
 		h.dropTX(now, i, i.caps.Medium, f.Bytes(), r)

@@ -60,8 +60,8 @@ type Event struct {
 
 type eventListener struct{ fn func(ev Event) }
 
-// transition is a change of state, or with why an episode, whose connection has not been settled yet.
-type transition struct {
+// tcpEvent is a change of state, or with why an episode, whose connection has not been settled yet.
+type tcpEvent struct {
 	conn     *tcp.Conn
 	from, to tcp.State
 	episode  tcp.Episode
@@ -89,8 +89,8 @@ func (h *Host) raise(ev Event) {
 
 // raiseTCP reports the transitions of a connection that is being settled.
 func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
-	rest := h.transitions[:0]
-	for _, t := range h.transitions {
+	rest := h.tcpEvents[:0]
+	for _, t := range h.tcpEvents {
 		if t.conn != c.conn {
 			rest = append(rest, t)
 			continue
@@ -115,12 +115,12 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 			h.raise(ev)
 		}
 	}
-	h.transitions = rest
+	h.tcpEvents = rest
 }
 
-// unsettled forgets the transitions of a connection that never came to be.
-func (h *Host) unsettled(conn *tcp.Conn) {
-	h.transitions = slices.DeleteFunc(h.transitions, func(t transition) bool { return t.conn == conn })
+// dropTCPEvents forgets the transitions of a connection that never came to be.
+func (h *Host) dropTCPEvents(conn *tcp.Conn) {
+	h.tcpEvents = slices.DeleteFunc(h.tcpEvents, func(t tcpEvent) bool { return t.conn == conn })
 }
 
 // watchNeighbors makes the neighbour caches report their changes while somebody listens.
@@ -132,7 +132,7 @@ func (h *Host) watchNeighbors() {
 		}
 	}
 	if len(h.events) == 0 {
-		h.transitions, h.changes = nil, nil
+		h.tcpEvents, h.neighborEvents = nil, nil
 	}
 }
 
@@ -148,16 +148,16 @@ func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change
 	case neigh.Removed:
 		ev.New = ""
 	}
-	i.host.changes = append(i.host.changes, ev)
+	i.host.neighborEvents = append(i.host.neighborEvents, ev)
 }
 
 // raiseNeighbors reports the changes in the neighbour caches since the last time.
 func (h *Host) raiseNeighbors(now clock.Instant) {
-	for k := range h.changes {
-		h.changes[k].Now = now
-		h.raise(h.changes[k])
+	for k := range h.neighborEvents {
+		h.neighborEvents[k].Now = now
+		h.raise(h.neighborEvents[k])
 	}
-	h.changes = h.changes[:0]
+	h.neighborEvents = h.neighborEvents[:0]
 }
 
 // raiseDrop reports a packet that was dropped.

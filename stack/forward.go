@@ -30,21 +30,21 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		}
 	}
 	if p.ip.TTL <= 1 {
-		return h.complain(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
+		return h.sendForwardError(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
 	}
 	way, ok := h.lookup(p.ip.Dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableNet}
-		return h.complain(now, p, m, NetUnreachable, drop.NoRoute)
+		return h.sendForwardError(now, p, m, NetUnreachable, drop.NoRoute)
 	}
 	if way.broadcast {
 		return dropped(drop.MartianDest) // RFC 2644: directed broadcasts end here
 	}
-	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsCut(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {
+	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {
 		h.count(ipFragFails)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
-		return h.complain(now, p, m, FragNeeded, drop.TooBig)
+		return h.sendForwardError(now, p, m, FragNeeded, drop.TooBig)
 	}
 	f := h.newFrame(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
@@ -52,7 +52,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	ip := f.Bytes()[:p.ip.HeaderLen]
 	if len(ip) > wire.IPv4Len {
 		out, _ := h.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the interface that the packet leaves by
-		if _, at := h.leaveTrace(now, ip[wire.IPv4Len:], out); at != 0 {
+		if _, at := h.recordHop(now, ip[wire.IPv4Len:], out); at != 0 {
 			h.free(f)
 			return h.badOption(now, p, at)
 		}
@@ -61,16 +61,16 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	ip[10], ip[11] = 0, 0
 	sum := wire.Checksum(ip)
 	ip[10], ip[11] = byte(sum>>8), byte(sum)
-	if r := h.provoked(now, way, parcel{frame: f, from: p.iface}, limitSendQueue); r != drop.None {
+	if r := h.sendForOthers(now, way, pendingPacket{frame: f, from: p.iface}, limitSendQueue); r != drop.None {
 		return dropped(r)
 	}
 	h.count(ipForwDatagrams)
 	return Verdict{Kind: Forwarded}
 }
 
-// fitsCut reports whether the segments of a super-segment fit where it is cut on the way out: each has the
+// fitsSegmented reports whether the segments of a super-segment fit where it is cut on the way out: each has the
 // headers of the whole.
-func fitsCut(p *packet, mtu int) bool {
+func fitsSegmented(p *packet, mtu int) bool {
 	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
 	if p.ip.Protocol == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {
 		head = int(p.payload[12]>>4) * 4
@@ -78,30 +78,30 @@ func fitsCut(p *packet, mtu int) bool {
 	return n != 0 && n+p.ip.HeaderLen+head <= mtu
 }
 
-// unresolved tells the source of a packet that was to be sent on that its next hop does not answer.
-func (h *Host) unresolved(now clock.Instant, from *Iface, f *phy.Frame) {
+// sendHostUnreachable tells the source of a packet that was to be sent on that its next hop does not answer.
+func (h *Host) sendHostUnreachable(now clock.Instant, from *Iface, f *phy.Frame) {
 	p := &packet{frame: f, iface: from, octets: f.Bytes()}
 	var err error
 	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err == nil {
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableHost}
-		h.complain(now, p, m, HostUnreachable, drop.NeighborFailed)
+		h.sendForwardError(now, p, m, HostUnreachable, drop.NeighborFailed)
 	}
 }
 
-// complain answers a packet by an ICMP error, unless the packet is an error itself. The error comes from the address that
+// sendForwardError answers a packet by an ICMP error, unless the packet is an error itself. The error comes from the address that
 // the packet was for, or where that is not the host's from the interface it came by (RFC 1812 §4.3.2).
-func (h *Host) complain(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
+func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
 	if p.isError() {
 		return dropped(why)
 	}
-	src, ok := p.ip.Dst, h.own[p.ip.Dst] != nil
+	src, ok := p.ip.Dst, h.localAddrs[p.ip.Dst] != nil
 	if !ok {
 		src, ok = h.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
 	}
 	if !ok {
 		return dropped(why)
 	}
-	return h.sendError(now, p, m, src, a, why)
+	return h.sendICMPError(now, p, m, src, a, why)
 }
 
 // isError reports whether the packet is an ICMP error, or ICMP that may be one.
@@ -113,10 +113,10 @@ func (p *packet) isError() bool {
 	return err != nil || m.IsError()
 }
 
-// sendError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about broadcasts,
+// sendICMPError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about broadcasts,
 // fragments but the first, or packets whose source is no single host, and never more than the rate limit. Otherwise the
 // packet is dropped for why.
-func (h *Host) sendError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
+func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
 	if p.broadcast || p.ip.FragmentOffset != 0 || !unicast(p.ip.Src) {
 		return dropped(why)
 	}

@@ -173,6 +173,6 @@ func TestNoAllocsForwarding(t *testing.T) {
 		if !r.Transmit(n.now, o, out) {
 			t.Fatal("nothing sent")
 		}
-		r.Sent(n.now, o, out, drop.None)
+		r.FrameSent(n.now, o, out, drop.None)
 	})
 }

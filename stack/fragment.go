@@ -23,23 +23,23 @@ func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 // f, which has its link header.
 func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
 	h, q, pieces, room := i.host, &i.datagrams, 1, 0
-	h.work()
+	h.workPending()
 	if l == limitReplyQueue {
 		q = &i.replies
 	}
 	head, most := int(f.Bytes()[0]&15)*4, *h.limitOf(l)
-	if mtu := h.cutTo(now, i, f); f.Len() > mtu {
+	if mtu := h.fragmentSize(now, i, f); f.Len() > mtu {
 		room = (mtu - head) &^ 7
 		pieces = (f.Len() - head + room - 1) / room
 	}
 	if q.n+pieces > most {
-		h.refused(l)
+		h.countRefused(l)
 		h.count(ipOutDiscards)
-		i.link(f, dst, wire.EtherTypeIPv4)
+		i.putLinkHeader(f, dst, wire.EtherTypeIPv4)
 		return false
 	}
 	if room == 0 {
-		i.link(f, dst, wire.EtherTypeIPv4)
+		i.putLinkHeader(f, dst, wire.EtherTypeIPv4)
 		return q.push(f, most)
 	}
 	phy.FinishChecksum(f, phy.MediumIP)
@@ -51,7 +51,7 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 		piece.Extend(hl)
 		copy(piece.Extend(n), rest)
 		rest = rest[n:]
-		i.link(piece, dst, wire.EtherTypeIPv4)
+		i.putLinkHeader(piece, dst, wire.EtherTypeIPv4)
 		q.push(piece, most)
 		h.count(ipFragCreates)
 	}
@@ -60,12 +60,12 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	return true
 }
 
-// leastCut is the least that a path's MTU makes of fragments, in octets, for anybody may forge it. Where it is true,
+// minFragmentMTU is the least that a path's MTU makes of fragments, in octets, for anybody may forge it. Where it is true,
 // routers cut on.
-const leastCut = 552
+const minFragmentMTU = 552
 
-// cutTo is how long the packet f may be on i without being fragmented: where it must not or can't be, as long as it is.
-func (h *Host) cutTo(now clock.Instant, i *Iface, f *phy.Frame) int {
+// fragmentSize is how long the packet f may be on i without being fragmented: where it must not or can't be, as long as it is.
+func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	const dontFragment = 0x4000
 	b := f.Bytes()
 	if binary.BigEndian.Uint16(b[6:])&dontFragment != 0 || f.Offload.GSOSize != 0 {
@@ -73,8 +73,8 @@ func (h *Host) cutTo(now clock.Instant, i *Iface, f *phy.Frame) int {
 	}
 	mtu := i.MTU()
 	if h.paths.len() > 0 {
-		path := h.narrowest(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
-		return max(path, min(mtu, leastCut))
+		path := h.pathMTUWithin(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
+		return max(path, min(mtu, minFragmentMTU))
 	}
 	return mtu
 }

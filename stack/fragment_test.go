@@ -314,7 +314,7 @@ func TestFragmentsQueue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if q := i.neigh.Entries()[0].Waiting.datagrams.n; q != 2 {
+	if q := i.neigh.Entries()[0].Pending.datagrams.n; q != 2 {
 		t.Errorf("%d packets wait for the neighbour", q)
 	}
 	n.run(time.Second)
@@ -459,7 +459,7 @@ func TestNoAllocsFragments(t *testing.T) {
 		for range 4 {
 			out.Reset()
 			if h.Transmit(0, i, out) {
-				h.Sent(0, i, out, drop.None)
+				h.FrameSent(0, i, out, drop.None)
 			}
 		}
 	})

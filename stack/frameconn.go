@@ -42,8 +42,8 @@ type frameKind struct {
 
 func (i *Iface) hasFrames() bool { return i.caps.Medium == phy.MediumEthernet }
 
-// tapFrames hands copies of a frame to the sockets that want it.
-func (h *Host) tapFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
+// copyToFrameSockets hands copies of a frame to the sockets that want it.
+func (h *Host) copyToFrameSockets(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 	eth, _, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
 		return c
@@ -54,7 +54,7 @@ func (h *Host) tapFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 			break // a frame of type 0 has had both rolls
 		}
 		for s := range h.frames[kind].all {
-			c.give(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)
+			c.enqueue(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)
 		}
 	}
 	return c
@@ -85,13 +85,13 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	case !i.up:
 		return ErrDown
 	case i.datagrams.n >= h.limits.SendQueue:
-		h.refused(limitSendQueue)
+		h.countRefused(limitSendQueue)
 		return ErrQueueFull
 	}
 	f := h.newFrame(len(frame))
 	copy(f.Extend(len(frame)), frame)
 	i.datagrams.push(f, h.limits.SendQueue)
-	h.work()
+	h.workPending()
 	return nil
 }
 
@@ -124,7 +124,7 @@ func (c *FrameConn) Recv(p []byte) (n int, on *Iface, err error) {
 
 // Close ends the socket. What waits is lost.
 func (c *FrameConn) Close() {
-	if c.shut() {
+	if c.closeSocket() {
 		leaveIn(c.host.frames, frameKind{c.iface, c.typ}, c)
 	}
 }

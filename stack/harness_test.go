@@ -93,7 +93,7 @@ func (n *network) pump() {
 					}
 					busy = true
 					n.sent++
-					h.Sent(n.now, i, f, drop.None)
+					h.FrameSent(n.now, i, f, drop.None)
 					to := n.peer[i]
 					if to == nil || n.lose != nil && n.lose(i, f) {
 						continue
@@ -272,7 +272,7 @@ func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 		if !h.Transmit(now, i, f) {
 			return frames
 		}
-		h.Sent(now, i, f, drop.None)
+		h.FrameSent(now, i, f, drop.None)
 		frames = append(frames, f)
 	}
 }

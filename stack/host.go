@@ -35,7 +35,7 @@ type Host struct {
 	paths      pathTable // what is known of paths that carry less than their first link
 	forwarding bool
 	loop       *Iface                // on which the host reaches itself; nil without
-	own        map[netip.Addr]*Iface // every address of the host
+	localAddrs map[netip.Addr]*Iface // every address of the host
 	routes     routeTable
 	epoch      uint32 // changes with routes, addresses and interfaces; connections cache their path by it
 
@@ -52,19 +52,19 @@ type Host struct {
 	frames     map[frameKind]*roll[*FrameConn]
 	ports      [numPorts]map[uint16]int // listeners and UDP sockets by port, whatever their address
 	boundPorts [numPorts]portSet        // those of them that are ephemeral, counted from the first
-	portsTo    map[flow]*portsTo        // of connections, by local and remote address and remote port
+	destPorts  map[flow]*destPorts      // of connections, by local and remote address and remote port
 	icmpIDs    portSet                  // the keys of icmpByID
 	sockets    int
 	buffers    pool // storage of the connections' buffers, as of their last settling
 	waiting    pool // the part of it for octets that wait beyond a gap
 
-	spareStorage []*storage // for reuse; see newStorage
+	spareMemoryUse []*memoryUse // for reuse; see newMemoryUse
 
 	lastID   uint64
 	lastPort [2]uint16 // RFC 6056's counters, TCP and UDP
 
 	reports     clock.Heap[*membership] // IGMP's timers
-	claims      clock.Heap[*Claim]      // those of address probes
+	addrProbes  clock.Heap[*AddrProbe]  // those of address probes
 	memberships int                     // groups joined, once for each socket
 
 	onWork    func()                  // see WatchWork; may be nil
@@ -85,12 +85,12 @@ type Host struct {
 		left   int
 	}
 
-	observers   []*observer
-	whole       int // of them want to see payload too
-	events      []*eventListener
-	transitions []transition // of connections that are to be settled; empty while nobody listens
-	alarm       func(Event)  // is told of address conflicts; may be nil
-	changes     []Event      // of neighbours, to be reported; the same
+	observers        []*observer
+	payloadObservers int // of them want to see payload too
+	events           []*eventListener
+	tcpEvents        []tcpEvent  // of connections that are to be settled; empty while nobody listens
+	onConflict       func(Event) // is told of address conflicts; may be nil
+	neighborEvents   []Event     // of neighbours, to be reported; the same
 
 	event    *PacketEvent
 	counters [numCounters]uint64
@@ -105,28 +105,28 @@ func New(cfg Config) *Host {
 		cfg.TCP = tcp.Default()
 	}
 	h := &Host{
-		name:      cfg.Name,
-		cfg:       cfg,
-		limits:    cfg.Limits.withDefaults(),
-		rng:       rand.New(rand.NewPCG(cfg.Seed, 0x736d6f6c7368)),
-		own:       make(map[netip.Addr]*Iface),
-		paths:     pathTable{byKey: make(map[pathKey]*narrowPath)},
-		conns:     make(map[flow]*TCPConn),
-		listeners: make(map[flow]*TCPListener),
-		udp:       make(map[flow]*UDPConn),
-		icmpByID:  make(map[uint16]*ICMPConn),
-		icmpByUDP: make(map[uint16]*ICMPConn),
-		raw:       make(map[wire.Protocol]*roll[*RawConn]),
-		frames:    make(map[frameKind]*roll[*FrameConn]),
+		name:       cfg.Name,
+		cfg:        cfg,
+		limits:     cfg.Limits.withDefaults(),
+		rng:        rand.New(rand.NewPCG(cfg.Seed, 0x736d6f6c7368)),
+		localAddrs: make(map[netip.Addr]*Iface),
+		paths:      pathTable{byKey: make(map[pathKey]*pathMTU)},
+		conns:      make(map[flow]*TCPConn),
+		listeners:  make(map[flow]*TCPListener),
+		udp:        make(map[flow]*UDPConn),
+		icmpByID:   make(map[uint16]*ICMPConn),
+		icmpByUDP:  make(map[uint16]*ICMPConn),
+		raw:        make(map[wire.Protocol]*roll[*RawConn]),
+		frames:     make(map[frameKind]*roll[*FrameConn]),
 
 		rawSenders: make(map[rawPeer]*roll[*RawConn]),
 
-		ports:   [numPorts]map[uint16]int{{}, {}},
-		portsTo: make(map[flow]*portsTo),
-		small:   phy.NewPool(phy.FrameSize, 1024),
-		large:   phy.NewPool(phy.SuperFrameSize, 16),
-		scratch: phy.NewFrame(phy.FrameSize),
-		epoch:   1,
+		ports:     [numPorts]map[uint16]int{{}, {}},
+		destPorts: make(map[flow]*destPorts),
+		small:     phy.NewPool(phy.FrameSize, 1024),
+		large:     phy.NewPool(phy.SuperFrameSize, 16),
+		scratch:   phy.NewFrame(phy.FrameSize),
+		epoch:     1,
 	}
 	h.cfg.Neighbor = h.cfg.Neighbor.WithDefaults()
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
@@ -144,7 +144,7 @@ func (h *Host) Name() string { return h.name }
 // Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
 // never late.
 func (h *Host) Deadline() clock.Instant {
-	at := min(h.timers.Next(), h.reports.Next(), h.claims.Next(), h.assemblies.expiry.Next())
+	at := min(h.timers.Next(), h.reports.Next(), h.addrProbes.Next(), h.assemblies.expiry.Next())
 	for _, i := range h.ifaces {
 		at = min(at, i.neigh.Deadline())
 	}
@@ -159,8 +159,8 @@ func (h *Host) WatchWork(fn func()) { h.onWork = fn }
 // WatchMAC has fn called with each hardware address that SetMAC gives to an interface, in place of the function before.
 func (h *Host) WatchMAC(fn func(a wire.HardwareAddr)) { h.onMAC = fn }
 
-// work calls the function of WatchWork.
-func (h *Host) work() {
+// workPending calls the function of WatchWork.
+func (h *Host) workPending() {
 	if h.onWork != nil {
 		h.onWork()
 	}
@@ -174,15 +174,15 @@ func (h *Host) Tick(now clock.Instant) {
 		if t == nil {
 			break
 		}
-		h.settle(now, t.Value)
+		h.connChanged(now, t.Value)
 	}
 	h.conns = shrink(h.conns, &h.peakConns)
 	h.tickReports(now)
-	h.tickClaims(now)
+	h.tickAddrProbes(now)
 	h.tickAssemblies(now)
 	for _, i := range h.ifaces {
 		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
-			i.giveUp(now, e, drop.NeighborFailed)
+			i.failPending(now, e, drop.NeighborFailed)
 		}
 	}
 	h.raiseNeighbors(now)
@@ -191,7 +191,7 @@ func (h *Host) Tick(now clock.Instant) {
 // register gives a new socket its number, or says that there are too many.
 func (h *Host) register() (id uint64, err error) {
 	if h.sockets >= h.limits.Sockets {
-		return 0, h.refusal(limitSockets)
+		return 0, h.limitError(limitSockets)
 	}
 	h.sockets++
 	h.lastID++

@@ -101,7 +101,7 @@ func (a *application) dial(r *rig, d *decisions) {
 // brings is sent back, or it is closed. Two ends of this host's that send back would never come to an end.
 func (a *application) attend(r *rig, c *TCPConn, d *decisions) {
 	how := d.pick(6)
-	if how == 0 || r.h.isOwn(c.remote.Addr()) {
+	if how == 0 || r.h.mayBind(c.remote.Addr()) {
 		return
 	}
 	var buf [500]byte

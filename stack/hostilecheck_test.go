@@ -26,7 +26,7 @@ func (h *Host) invariants(now clock.Instant) error {
 	if in, out := h.Conservation(); in != out {
 		return fmt.Errorf("%d frames in, %d accounted for", in, out)
 	}
-	if n, m := len(h.transitions), len(h.changes); n+m > 0 {
+	if n, m := len(h.tcpEvents), len(h.neighborEvents); n+m > 0 {
 		return fmt.Errorf("%d TCP events and %d neighbour events are kept, and nobody is told", n, m)
 	}
 	if err := h.invariantConns(now); err != nil {
@@ -46,16 +46,16 @@ func (h *Host) invariantConns(now clock.Instant) error {
 		if err := c.Check(); err != nil {
 			return fmt.Errorf("%v to %v: %w", c.local, c.remote, err)
 		}
-		kept, counted := c.conn.Memory(), storage{}
-		if c.storage != nil {
-			counted = *c.storage
+		kept, counted := c.conn.Memory(), memoryUse{}
+		if c.memoryUse != nil {
+			counted = *c.memoryUse
 		}
-		buffers, waiting = buffers+counted.buffers.used, waiting+counted.waiting.used
+		buffers, waiting = buffers+counted.buffers.used, waiting+counted.outOfOrder.used
 		switch st := c.conn.State(); {
 		case c.gone || key != flowOf(c.local, c.remote):
 			return fmt.Errorf("%v to %v is in the table and should not be", c.local, c.remote)
-		case counted.buffers.used != kept.Send+kept.Receive || counted.waiting.used != kept.Beyond:
-			return fmt.Errorf("%v to %v in %v counts for %d and %d octets and keeps %+v", c.local, c.remote, st, counted.buffers.used, counted.waiting.used, kept)
+		case counted.buffers.used != kept.Send+kept.Receive || counted.outOfOrder.used != kept.Beyond:
+			return fmt.Errorf("%v to %v in %v counts for %d and %d octets and keeps %+v", c.local, c.remote, st, counted.buffers.used, counted.outOfOrder.used, kept)
 		case st == tcp.Established || st == tcp.CloseWait:
 			established++
 		}
@@ -95,7 +95,7 @@ func (h *Host) invariantFrames() error {
 		switch {
 		case kept != a.storage:
 			return fmt.Errorf("an assembly of %d octets counts for %d", kept, a.storage)
-		case a.void && len(a.fragments) == 0 && cap(a.fragments) > spareFragments:
+		case a.poisoned && len(a.fragments) == 0 && cap(a.fragments) > spareFragments:
 			return fmt.Errorf("a datagram that was given up keeps room for %d fragments", cap(a.fragments))
 		}
 		octets += kept
@@ -106,8 +106,8 @@ func (h *Host) invariantFrames() error {
 	for _, i := range h.ifaces {
 		n += i.replies.n + i.datagrams.n
 		for _, e := range i.neigh.Entries() {
-			n += e.Waiting.datagrams.n
-			for _, c := range e.Waiting.conns {
+			n += e.Pending.datagrams.n
+			for _, c := range e.Pending.conns {
 				if c.parked != e && !c.gone {
 					return fmt.Errorf("%v to %v waits for %v and does not know", c.local, c.remote, e.Addr)
 				}
@@ -156,7 +156,7 @@ func (h *Host) invariantSockets() error {
 func (r *rig) bounds() {
 	h := r.h
 	more := [numLimits]int{
-		limitBuffers: len(h.conns) * 2 * alwaysStorage,
+		limitBuffers: len(h.conns) * 2 * freeMemory,
 	}
 	for l, x := range h.LimitInfos() {
 		if l == int(limitSYNQueue) && len(h.listeners) == 0 {

@@ -153,7 +153,7 @@ func (r *rig) transmitted(i *Iface) {
 	if r.deaf > 0 && r.deaf%4 == 0 {
 		why = drop.FaultLoss
 	}
-	r.h.Sent(r.now, i, r.tx, why)
+	r.h.FrameSent(r.now, i, r.tx, why)
 	r.fits(i)
 	switch {
 	case r.deaf > 0:
@@ -249,7 +249,7 @@ func (r *rig) end() {
 		i.SetUp(r.now, true)
 	}
 	for _, c := range r.h.connections() {
-		if r.h.isOwn(c.remote.Addr()) { // no silence there
+		if r.h.mayBind(c.remote.Addr()) { // no silence there
 			c.Abort(r.now)
 		}
 	}

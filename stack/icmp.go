@@ -83,9 +83,9 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	return v
 }
 
-// refuse answers a packet for this host by destination unreachable.
-func (h *Host) refuse(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
-	return h.sendError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
+// sendUnreachable answers a packet for this host by destination unreachable.
+func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
+	return h.sendICMPError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }
 
 // receiveError gives an error to the sockets whose packet it quotes. The quotation must be one of ours
@@ -96,7 +96,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 		h.count(icmpInErrors)
 		return dropped(drop.Of(err))
 	}
-	if q.IP.Src != p.ip.Dst && !(p.iface.loop && h.own[q.IP.Src] != nil) {
+	if q.IP.Src != p.ip.Dst && !(p.iface.loop && h.localAddrs[q.IP.Src] != nil) {
 		return dropped(drop.ICMPNoSocket)
 	}
 	cause, hard := errorOf(m)
@@ -109,7 +109,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 				break
 			}
 			c.conn.SoftError(now, cause, hard)
-			h.settle(now, c)
+			h.connChanged(now, c)
 			v = deliveredTo(wire.ProtocolTCP, q.SrcPort)
 			v.State = c.conn.State()
 		}
@@ -134,7 +134,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 			}
 		}
 	}
-	if h.failRaw(now, &q, cause) && v == dropped(drop.ICMPNoSocket) {
+	if h.failRawSockets(now, &q, cause) && v == dropped(drop.ICMPNoSocket) {
 		v = Verdict{Kind: Delivered, Proto: q.IP.Protocol, Raw: true}
 	}
 	return v

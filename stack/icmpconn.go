@@ -59,7 +59,7 @@ func (h *Host) openICMP(table map[uint16]*ICMPConn, ident uint16) (*ICMPConn, er
 
 // receive queues the ICMP message of p.
 func (c *ICMPConn) receive(now clock.Instant, p *packet) Verdict {
-	if !c.give(now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL) {
+	if !c.enqueue(now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL) {
 		return dropped(drop.SocketQueueFull)
 	}
 	return deliveredTo(wire.ProtocolICMP, c.ident)
@@ -102,7 +102,7 @@ func (c *ICMPConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error)
 
 // Close frees the identifier. What waits is lost.
 func (c *ICMPConn) Close() {
-	if !c.shut() {
+	if !c.closeSocket() {
 		return
 	}
 	delete(c.table, c.ident)

@@ -46,12 +46,12 @@ type Iface struct {
 
 	defended map[netip.Addr]clock.Instant // addresses that were defended, and until when they are not again
 
-	claims []*Claim                   // addresses that are being probed for or announced
-	groups roll[*membership]          // multicast groups that sockets have joined
-	member map[netip.Addr]*membership // the same by group
-	igmpV1 clock.Instant              // until then a version 1 router is taken to be there
+	addrProbes []*AddrProbe               // addresses that are being probed for or announced
+	groups     roll[*membership]          // multicast groups that sockets have joined
+	member     map[netip.Addr]*membership // the same by group
+	igmpV1     clock.Instant              // until then a version 1 router is taken to be there
 
-	neigh     *neigh.Cache[waiting]
+	neigh     *neigh.Cache[pendingSends]
 	replies   fifo[*phy.Frame] // the stack's own answers, complete
 	datagrams fifo[*phy.Frame] // of sockets, complete
 	ready     readyList        // connections that may have something to send
@@ -72,7 +72,7 @@ type ifaceAddr struct {
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
 		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
-		index: uint16(len(h.ifaces)), neigh: neigh.New[waiting](h.cfg.Neighbor),
+		index: uint16(len(h.ifaces)), neigh: neigh.New[pendingSends](h.cfg.Neighbor),
 		member: make(map[netip.Addr]*membership),
 	}
 	if i.mac.IsZero() {
@@ -156,7 +156,7 @@ func (i *Iface) SetCapabilities(c phy.Capabilities) { i.caps = c }
 // AddAddr gives the interface an address with its subnet's prefix length, and announces it. ErrExists:
 // the host has it already. ErrInvalid: no IPv4 address a host can have.
 func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
-	if err := i.mayHave(p); err != nil {
+	if err := i.checkAddr(p); err != nil {
 		return err
 	}
 	a, n := p.Addr(), ifaceAddr{Prefix: p}
@@ -165,19 +165,19 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	}
 	i.addrs = append(i.addrs, n)
 	i.subnets.add(p)
-	i.host.own[a] = i
+	i.host.localAddrs[a] = i
 	i.host.connect(i, p.Masked())
 	i.announce(a)
 	return nil
 }
 
-// mayHave says what AddAddr would.
-func (i *Iface) mayHave(p netip.Prefix) error {
+// checkAddr says what AddAddr would.
+func (i *Iface) checkAddr(p netip.Prefix) error {
 	a := p.Addr()
 	switch {
 	case !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.loop):
 		return ErrInvalid
-	case i.host.own[a] != nil:
+	case i.host.localAddrs[a] != nil:
 		return ErrExists
 	case p.Bits() <= 30 && (a == lastAddr(p) || a == p.Masked().Addr()):
 		return ErrInvalid
@@ -193,13 +193,13 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	}
 	i.addrs = slices.Delete(i.addrs, k, k+1)
 	i.subnets.remove(p)
-	delete(i.host.own, p.Addr())
+	delete(i.host.localAddrs, p.Addr())
 	delete(i.defended, p.Addr())
 	if len(i.subnets.addrs[p.Masked()]) == 0 {
 		i.host.disconnect(i, p.Masked())
 	}
 	i.host.epoch++
-	i.host.abortLocal(now, p.Addr())
+	i.host.abortConnsFrom(now, p.Addr())
 	return nil
 }
 
@@ -230,46 +230,48 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 
 // SetUp switches the interface on or off. Off, it forgets its neighbours and what waits to be sent, its
 // routes lead nowhere, and what arrives is dropped; its connections live on.
-func (i *Iface) SetUp(now clock.Instant, up bool) { i.change(now, i.caps, !up, i.linkDown) }
+func (i *Iface) SetUp(now clock.Instant, up bool) { i.setState(now, i.caps, !up, i.linkDown) }
 
 // SetLink says what the interface's device offers from now on, and whether its link is up. While it is not,
 // all is as if the interface had been switched off.
-func (i *Iface) SetLink(now clock.Instant, c phy.Capabilities, up bool) { i.change(now, c, i.off, !up) }
+func (i *Iface) SetLink(now clock.Instant, c phy.Capabilities, up bool) {
+	i.setState(now, c, i.off, !up)
+}
 
-func (i *Iface) change(now clock.Instant, c phy.Capabilities, off, linkDown bool) {
+func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bool) {
 	state, mtu := i.State(), i.MTU()
 	i.caps, i.off, i.linkDown = c, off, linkDown
 	if up := !off && !linkDown; up != i.up {
-		i.turn(now, up)
+		i.setCarrying(now, up)
 	}
 	if len(i.host.events) > 0 && (i.State() != state || i.MTU() != mtu) {
 		i.host.raise(Event{Kind: EventLink, Now: now, Iface: i, Old: state, New: i.State(), MTU: i.MTU()})
 	}
 }
 
-// turn makes the interface carry packets, or stop.
-func (i *Iface) turn(now clock.Instant, up bool) {
+// setCarrying makes the interface carry packets, or stop.
+func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.up = up
 	i.host.epoch++
-	i.regroup(now)
+	i.restartGroups(now)
 	if up {
 		for _, p := range i.addrs {
 			i.announce(p.Addr())
 		}
-		i.host.resettle(now)
+		i.host.allConnsChanged(now)
 		return
 	}
-	i.stopClaims()
+	i.cancelAddrProbes()
 	for _, q := range []*fifo[*phy.Frame]{&i.replies, &i.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)
 		}
 	}
-	i.flush(now, drop.InterfaceDown)
+	i.flushNeighbors(now, drop.InterfaceDown)
 	for i.ready.n > 0 {
-		i.host.settle(now, i.ready.pop())
+		i.host.connChanged(now, i.ready.pop())
 	}
-	i.host.resettle(now)
+	i.host.allConnsChanged(now)
 	i.host.raiseNeighbors(now)
 }
 

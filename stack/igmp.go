@@ -33,7 +33,7 @@ func (h *Host) announceGroup(now clock.Instant, m *membership) {
 
 // delayReport has m reported after a random time within limit.
 func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration) {
-	h.work()
+	h.workPending()
 	h.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
 }
 
@@ -63,8 +63,8 @@ func (h *Host) leaveGroup(m *membership) {
 	}
 }
 
-// regroup follows an interface up or down: its memberships stay, and are announced again when it is up.
-func (i *Iface) regroup(now clock.Instant) {
+// restartGroups follows an interface up or down: its memberships stay, and are announced again when it is up.
+func (i *Iface) restartGroups(now clock.Instant) {
 	i.igmpV1 = 0
 	for m := range i.groups.all {
 		i.host.reports.Stop(&m.report)
@@ -76,7 +76,7 @@ func (i *Iface) regroup(now clock.Instant) {
 // sendIGMP queues a message, among what the stack itself has to say, and reports whether there was room.
 // An interface without an address speaks from 0.0.0.0.
 func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
-	h.work()
+	h.workPending()
 	f := h.newFrame(wire.IGMPLen)
 	msg.Put(f.Extend(wire.IGMPLen))
 	ip := wire.IPv4{
@@ -89,9 +89,9 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	ip.PutRouterAlert(f.Prepend(wire.IPv4Len + wire.RouterAlertLen))
 	h.count(ipOutRequests)
 	h.count(ipOutMcastPkts)
-	i.link(f, wire.GroupMAC(dst), wire.EtherTypeIPv4)
+	i.putLinkHeader(f, wire.GroupMAC(dst), wire.EtherTypeIPv4)
 	if !i.replies.push(f, h.limits.ReplyQueue) {
-		h.refused(limitReplyQueue)
+		h.countRefused(limitReplyQueue)
 		h.count(ipOutDiscards)
 		h.free(f)
 		return false

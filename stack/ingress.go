@@ -18,11 +18,11 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	case i.caps.Medium == phy.MediumEthernet:
 		var c copies
 		if len(h.frames) > 0 {
-			c = h.tapFrames(now, i, f)
+			c = h.copyToFrameSockets(now, i, f)
 		}
 		v = h.receiveEthernet(now, i, f)
 		if v == dropped(drop.UnknownEtherType) || v == dropped(drop.IPv6Unsupported) {
-			v = c.or(v, 0)
+			v = c.verdictOr(v, 0)
 		}
 	default:
 		v = h.receiveIP(now, i, f, f.Bytes(), false)
@@ -31,9 +31,9 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	return v
 }
 
-// Lost counts an arriving frame that was dropped before the stack saw it, by a fault rule or the link.
+// FrameDroppedBeforeStack counts an arriving frame that was dropped before the stack saw it, by a fault rule or the link.
 // Observers are called.
-func (h *Host) Lost(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) Verdict {
+func (h *Host) FrameDroppedBeforeStack(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) Verdict {
 	v := dropped(r)
 	h.account(now, i, f, v)
 	return v
@@ -48,7 +48,7 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 		i.rxDropped++
 		d := &h.drops[v.Reason]
 		d.rx++
-		d.keep(now, i.caps.Medium, f.Bytes())
+		d.record(now, i.caps.Medium, f.Bytes())
 		h.raiseDrop(now, i, RX, i.caps.Medium, f.Bytes(), v.Reason)
 	}
 	h.raiseNeighbors(now)
@@ -109,7 +109,7 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(drop.TooLong)
 	}
 	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
-	if p.conn = h.familiar(p, group); p.conn != nil {
+	if p.conn = h.fastPathConn(p, group); p.conn != nil {
 		return h.deliver(now, p)
 	}
 	if r := h.checkAddresses(p, group); r == drop.NotForUs && h.forwarding && !group {
@@ -131,9 +131,9 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 	return h.deliver(now, p)
 }
 
-// familiar finds the connection of a segment whose addresses were judged when the connection was made: one
+// fastPathConn finds the connection of a segment whose addresses were judged when the connection was made: one
 // that comes in where its answers go out. A segment with IP options takes the long way.
-func (h *Host) familiar(p *packet, group bool) *TCPConn {
+func (h *Host) fastPathConn(p *packet, group bool) *TCPConn {
 	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
 		return nil
 	}

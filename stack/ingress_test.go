@@ -176,11 +176,11 @@ func TestLostAndSent(t *testing.T) {
 	var said []string
 	cancel := h.Observe(func(ev *PacketEvent) { said = append(said, ev.Verdict.String()) })
 	f := toB(udpPacket(port(ipA, 1), port(ipB, 2), nil))
-	h.Lost(7, i, f, drop.FaultLoss)
-	h.Sent(8, i, f, drop.FaultRate)
-	h.Sent(9, i, f, drop.None)
+	h.FrameDroppedBeforeStack(7, i, f, drop.FaultLoss)
+	h.FrameSent(8, i, f, drop.FaultRate)
+	h.FrameSent(9, i, f, drop.None)
 	cancel()
-	h.Lost(10, i, f, drop.FaultLoss)
+	h.FrameDroppedBeforeStack(10, i, f, drop.FaultLoss)
 	want := []string{"dropped: fault loss", "dropped: fault rate limit", ""}
 	if len(said) != 3 || said[0] != want[0] || said[2] != want[2] || said[1] != "dropped: "+drop.FaultRate.String() {
 		t.Errorf("observed %q", said)

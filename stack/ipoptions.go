@@ -24,7 +24,7 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 	if routed, unfinished := o.SourceRouted(b); unfinished || forwarded && routed {
 		h.count(ipInAddrErrors)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableSourceRoute}
-		return h.complain(now, p, m, SourceRouteFailed, drop.SourceRoute), false
+		return h.sendForwardError(now, p, m, SourceRouteFailed, drop.SourceRoute), false
 	}
 	return v, true
 }
@@ -33,12 +33,12 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 func (h *Host) badOption(now clock.Instant, p *packet, at int) Verdict {
 	h.count(ipInHdrErrors)
 	m := wire.ICMP{Type: wire.ICMPParameterProblem, Pointer: uint8(wire.IPv4Len + at)}
-	return h.complain(now, p, m, ParameterProblem, drop.BadOption)
+	return h.sendForwardError(now, p, m, ParameterProblem, drop.BadOption)
 }
 
-// leaveTrace enters the host into the record route and timestamp options among b, with the address a. at is the octet at
+// recordHop enters the host into the record route and timestamp options among b, with the address a. at is the octet at
 // fault, 0 if there is none (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.2.4.2 and §5.2.4.3).
-func (h *Host) leaveTrace(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOptions, at int) {
+func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOptions, at int) {
 	o, at, err := wire.ParseIPOptions(b)
 	if err != nil {
 		return o, at
@@ -46,7 +46,7 @@ func (h *Host) leaveTrace(now clock.Instant, b []byte, a netip.Addr) (o wire.IPO
 	// The host does not know the time of day. The highest bit says so (RFC 791 §3.1).
 	const nonstandard = 1 << 31
 	stamp := uint32(now/clock.Instant(time.Millisecond)) | nonstandard
-	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.own[a] != nil }, stamp); at == 0 {
+	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.localAddrs[a] != nil }, stamp); at == 0 {
 		o.Record(b, a)
 	}
 	return o, at
@@ -58,7 +58,7 @@ func (h *Host) leaveTrace(now clock.Instant, b []byte, a netip.Addr) (o wire.IPO
 func (h *Host) echoOptions(now clock.Instant, p *packet, b *[wire.MaxIPv4Options]byte) (n, at int) {
 	var request [wire.MaxIPv4Options]byte
 	options := request[:copy(request[:], p.ip.IPv4Options(p.octets))]
-	o, at := h.leaveTrace(now, options, p.ip.Dst)
+	o, at := h.recordHop(now, options, p.ip.Dst)
 	if at != 0 {
 		return 0, at
 	}

@@ -24,27 +24,27 @@ type packet struct {
 // destinations that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6), and what is not for us.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
-	if !unicast(src) && !p.addressless() || i.isBroadcast(src) {
+	if !unicast(src) && !p.mayLackSource() || i.isBroadcast(src) {
 		return drop.MartianSource
 	}
 	if i.loop {
-		if !src.IsLoopback() && h.own[src] == nil {
+		if !src.IsLoopback() && h.localAddrs[src] == nil {
 			return drop.MartianSource
 		}
-		if !dst.IsLoopback() && h.own[dst] == nil && !dst.IsMulticast() {
+		if !dst.IsLoopback() && h.localAddrs[dst] == nil && !dst.IsMulticast() {
 			return drop.MartianDest
 		}
-		if dst.IsMulticast() && !h.audience(p) {
+		if dst.IsMulticast() && !h.findMembers(p) {
 			return drop.MulticastUnknown
 		}
 		return drop.None
 	}
-	if src.IsLoopback() || h.own[src] != nil {
+	if src.IsLoopback() || h.localAddrs[src] != nil {
 		return drop.MartianSource
 	}
 	switch {
 	case dst.IsMulticast():
-		if !h.audience(p) {
+		if !h.findMembers(p) {
 			return drop.MulticastUnknown
 		}
 		h.count(ipInMcastPkts)
@@ -52,7 +52,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):
 		return drop.MartianDest
-	case h.own[dst] == nil:
+	case h.localAddrs[dst] == nil:
 		return drop.NotForUs
 	case linkGroup:
 		return drop.MartianDest // RFC 1122 §3.3.6: else one frame would have every host answer
@@ -60,10 +60,10 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	return drop.None
 }
 
-// addressless reports whether the packet is one that a station without an address may send from 0.0.0.0 (RFC 1122
+// mayLackSource reports whether the packet is one that a station without an address may send from 0.0.0.0 (RFC 1122
 // §3.2.1.3 (a)): a datagram to everyone on the link, by which it asks for an address (RFC 2131 §4.1), or the query of a
 // switch for members of groups (RFC 4541 §2.1.1).
-func (p *packet) addressless() bool {
+func (p *packet) mayLackSource() bool {
 	if !p.ip.Src.IsUnspecified() {
 		return false
 	}
@@ -75,7 +75,7 @@ func (p *packet) addressless() bool {
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	var c copies
 	if len(h.raw) > 0 {
-		c = h.tapRaw(now, p)
+		c = h.copyToRawSockets(now, p)
 	}
 	switch p.ip.Protocol {
 	case wire.ProtocolTCP:
@@ -88,25 +88,25 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		h.count(ipInDelivers)
 		v := h.receiveICMP(now, p)
 		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) || v == dropped(drop.ICMPRedirect) {
-			v = c.or(v, wire.ProtocolICMP)
+			v = c.verdictOr(v, wire.ProtocolICMP)
 		}
 		return v
 	case wire.ProtocolIGMP:
 		h.count(ipInDelivers)
 		v := h.receiveIGMP(now, p)
 		if v == dropped(drop.BadType) {
-			v = c.or(v, wire.ProtocolIGMP)
+			v = c.verdictOr(v, wire.ProtocolIGMP)
 		}
 		return v
 	}
 	switch {
 	case c.took:
 		h.count(ipInDelivers)
-		return c.or(Verdict{}, p.ip.Protocol)
+		return c.verdictOr(Verdict{}, p.ip.Protocol)
 	case c.full:
 		h.count(ipInDiscards)
 		return dropped(drop.SocketQueueFull)
 	}
 	h.count(ipInUnknownProtos)
-	return h.refuse(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol)
+	return h.sendUnreachable(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol)
 }

@@ -124,7 +124,7 @@ func TestParkedConnectionsAreForgotten(t *testing.T) {
 	if len(h.conns) > 1 {
 		t.Fatalf("%d connections are open", len(h.conns))
 	}
-	if n := len(i.neigh.Get(ipC).Waiting.conns); n > 64 {
+	if n := len(i.neigh.Get(ipC).Pending.conns); n > 64 {
 		t.Errorf("%d connections are kept for a neighbour that does not answer", n)
 	}
 }

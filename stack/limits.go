@@ -90,12 +90,12 @@ func (e *LimitError) Error() string {
 // Unwrap is ErrLimit.
 func (e *LimitError) Unwrap() error { return ErrLimit }
 
-// refused counts that a limit was reached.
-func (h *Host) refused(l limit) { h.refusals[l].count++ }
+// countRefused counts that a limit was reached.
+func (h *Host) countRefused(l limit) { h.refusals[l].count++ }
 
-// refusedTo is refused where the packets of one peer were refused, or its connections made room.
-func (h *Host) refusedTo(l limit, peer netip.Addr) {
-	h.refused(l)
+// countRefusedTo is refused where the packets of one peer were refused, or its connections made room.
+func (h *Host) countRefusedTo(l limit, peer netip.Addr) {
+	h.countRefused(l)
 	h.refusals[l].peer = peer
 }
 
@@ -105,9 +105,9 @@ type refusals struct {
 	peer  netip.Addr
 }
 
-// refusal counts that a limit was reached, and is the error for it.
-func (h *Host) refusal(l limit) error {
-	h.refused(l)
+// limitError counts that a limit was reached, and is the error for it.
+func (h *Host) limitError(l limit) error {
+	h.countRefused(l)
 	return &LimitError{limitNames[l], *h.limitOf(l)}
 }
 
@@ -148,7 +148,7 @@ func (h *Host) LimitInfos() []LimitInfo {
 		most(limitSendQueue, i.datagrams.n)
 		most(limitReplyQueue, i.replies.n)
 		for _, e := range i.neigh.Entries() {
-			most(limitNeighborQueue, e.Waiting.datagrams.n)
+			most(limitNeighborQueue, e.Pending.datagrams.n)
 		}
 	}
 	infos := make([]LimitInfo, numLimits)
@@ -206,7 +206,7 @@ func (h *Host) SetLimit(name string, most int) error {
 // registerConn is register for a connection, which counts for two limits.
 func (h *Host) registerConn() (id uint64, err error) {
 	if len(h.conns) >= h.limits.Connections {
-		return 0, h.refusal(limitConnections)
+		return 0, h.limitError(limitConnections)
 	}
 	h.peakConns = max(h.peakConns, len(h.conns)+1)
 	return h.register()

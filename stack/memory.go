@@ -9,11 +9,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// What a connection may have though its host is short of storage, in octets each way: alwaysStorage at any time, so that
-// none stops for ever; leastStorage while its peer's address holds less than its share, at the cost of others.
+// What a connection may have though its host is short of storage, in octets each way: freeMemory at any time, so that
+// none stops for ever; leastMemory while its peer's address holds less than its share, at the cost of others.
 const (
-	alwaysStorage = 2 << 10
-	leastStorage  = 64 << 10
+	freeMemory  = 2 << 10
+	leastMemory = 64 << 10
 )
 
 // A pool is storage of a bounded size that connections hold. While no more than half of it is in use nobody is bounded.
@@ -112,8 +112,8 @@ func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	return most / n, held
 }
 
-// room is how many octets more a connection with address a may hold without taking them from others, asking for need.
-func (p *pool) room(a netip.Addr, need, most int) int {
+// roomFor is how many octets more a connection with address a may hold without taking them from others, asking for need.
+func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	if p.used+need <= most/2 {
 		return need
 	}
@@ -121,80 +121,80 @@ func (p *pool) room(a netip.Addr, need, most int) int {
 	return max(0, min(need, share-held, most-p.used))
 }
 
-// storage is what a connection holds of its host's pools. It exists while that is anything.
-type storage struct {
-	buffers holding // for octets sent and received
-	waiting holding // for octets received that wait beyond a gap: a part of buffers
+// memoryUse is what a connection holds of its host's pools. It exists while that is anything.
+type memoryUse struct {
+	buffers    holding // for octets sent and received
+	outOfOrder holding // for octets received that wait beyond a gap: a part of buffers
 }
 
-// weigh brings the pools in step with what c holds.
-func (h *Host) weigh(c *TCPConn) {
+// updateMemoryUse brings the pools in step with what c holds.
+func (h *Host) updateMemoryUse(c *TCPConn) {
 	m := c.conn.Memory()
 	total := m.Send + m.Receive
-	if c.storage == nil {
+	if c.memoryUse == nil {
 		if total == 0 {
 			return
 		}
-		c.storage = h.newStorage()
+		c.memoryUse = h.newMemoryUse()
 	}
-	s := c.storage
+	s := c.memoryUse
 	if s.buffers.used != total {
 		h.buffers.set(c, &s.buffers, total)
 	}
-	if s.waiting.used != m.Beyond {
-		h.waiting.set(c, &s.waiting, m.Beyond)
+	if s.outOfOrder.used != m.Beyond {
+		h.waiting.set(c, &s.outOfOrder, m.Beyond)
 	}
 	if total == 0 {
-		h.freeStorage(c)
+		h.freeMemoryUse(c)
 	}
 }
 
-// maxSpareStorage is how many storages of connections that hold nothing any more are kept for others.
-const maxSpareStorage = 64
+// maxSpareMemoryUse is how many memoryUse of connections that hold nothing any more are kept for others.
+const maxSpareMemoryUse = 64
 
-func (h *Host) newStorage() *storage {
-	n := len(h.spareStorage)
+func (h *Host) newMemoryUse() *memoryUse {
+	n := len(h.spareMemoryUse)
 	if n == 0 {
-		return new(storage)
+		return new(memoryUse)
 	}
-	s := h.spareStorage[n-1]
-	h.spareStorage = h.spareStorage[:n-1]
+	s := h.spareMemoryUse[n-1]
+	h.spareMemoryUse = h.spareMemoryUse[:n-1]
 	return s
 }
 
-func (h *Host) freeStorage(c *TCPConn) {
-	if len(h.spareStorage) < maxSpareStorage {
-		*c.storage = storage{}
-		h.spareStorage = append(h.spareStorage, c.storage)
+func (h *Host) freeMemoryUse(c *TCPConn) {
+	if len(h.spareMemoryUse) < maxSpareMemoryUse {
+		*c.memoryUse = memoryUse{}
+		h.spareMemoryUse = append(h.spareMemoryUse, c.memoryUse)
 	}
-	c.storage = nil
+	c.memoryUse = nil
 }
 
-// unweigh has c hold nothing.
-func (h *Host) unweigh(c *TCPConn) {
-	if s := c.storage; s != nil {
+// releaseMemory has c hold nothing.
+func (h *Host) releaseMemory(c *TCPConn) {
+	if s := c.memoryUse; s != nil {
 		h.buffers.set(c, &s.buffers, 0)
-		h.waiting.set(c, &s.waiting, 0)
-		h.freeStorage(c)
+		h.waiting.set(c, &s.outOfOrder, 0)
+		h.freeMemoryUse(c)
 	}
 }
 
-// confine cuts off text of s for which the host has no room, after others have made room where c may ask for it.
-func (h *Host) confine(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Reason) {
+// trimToMemoryLimit cuts off text of s for which the host has no room, after others have made room where c may ask for it.
+func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Reason) {
 	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 {
 		return drop.None
 	}
 	grow, beyond := c.conn.Growth(s)
 	if beyond > 0 && h.roomFor(now, limitReassembly, c, beyond, 0) < beyond {
-		h.refusedTo(limitReassembly, c.remote.Addr())
+		h.countRefusedTo(limitReassembly, c.remote.Addr())
 		c.conn.Confine(s, 0, false)
 		return drop.ReassemblyFull
 	}
 	if grow > 0 {
 		m := c.conn.Memory()
-		if room := h.roomFor(now, limitBuffers, c, grow, leastStorage-m.Receive); room < grow {
-			if c.conn.Confine(s, max(alwaysStorage, m.Receive+room), true) {
-				h.refusedTo(limitBuffers, c.remote.Addr())
+		if room := h.roomFor(now, limitBuffers, c, grow, leastMemory-m.Receive); room < grow {
+			if c.conn.Confine(s, max(freeMemory, m.Receive+room), true) {
+				h.countRefusedTo(limitBuffers, c.remote.Addr())
 				return drop.BuffersFull
 			}
 		}
@@ -209,14 +209,14 @@ func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) 
 	if l == limitReassembly {
 		p = &h.waiting
 	}
-	room := p.room(a, need, most)
+	room := p.roomFor(a, need, most)
 	share, held := p.share(a, most)
 	if want := min(need, share-held); room < want {
 		h.makeRoom(now, l, p, want-(most-p.used), a, share)
 		if l == limitBuffers && want > most-p.used {
 			h.evict(now, min(want, least)-(most-p.used), a, share)
 		}
-		room = p.room(a, need, most)
+		room = p.roomFor(a, need, most)
 	}
 	return room
 }
@@ -233,9 +233,9 @@ func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.A
 		}
 		c := by.conns.First().Value
 		c.conn.Trim()
-		h.refusedTo(l, by.addr)
-		h.weigh(c)
-		h.settle(now, c)
+		h.countRefusedTo(l, by.addr)
+		h.updateMemoryUse(c)
+		h.connChanged(now, c)
 	}
 }
 
@@ -251,9 +251,9 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 		c.evicted = c.conn.State() != tcp.Closed
 		c.conn.Abort(now)
 		h.count(tcpExtAbortOnMemory)
-		h.refusedTo(limitBuffers, by.addr)
-		h.weigh(c)
-		h.settle(now, c)
+		h.countRefusedTo(limitBuffers, by.addr)
+		h.updateMemoryUse(c)
+		h.connChanged(now, c)
 	}
 }
 
@@ -270,13 +270,13 @@ func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	if grow == 0 {
 		return n
 	}
-	room := h.buffers.room(c.remote.Addr(), grow, h.limits.Buffers)
+	room := h.buffers.roomFor(c.remote.Addr(), grow, h.limits.Buffers)
 	if room == grow {
 		return n
 	}
 	m := c.conn.Memory()
 	if ask {
-		room = h.roomFor(now, limitBuffers, c, grow, leastStorage-m.Send)
+		room = h.roomFor(now, limitBuffers, c, grow, leastMemory-m.Send)
 	}
-	return c.conn.SendRoom(max(alwaysStorage, m.Send+room))
+	return c.conn.SendRoom(max(freeMemory, m.Send+room))
 }

@@ -23,16 +23,16 @@ func TestPool(t *testing.T) {
 		conns := make([]*TCPConn, 30)
 		for k := range conns {
 			a := netip.AddrFrom4([4]byte{10, 0, 0, byte(k % 7)})
-			conns[k] = &TCPConn{remote: port(a, uint16(k)), storage: new(storage)}
+			conns[k] = &TCPConn{remote: port(a, uint16(k)), memoryUse: new(memoryUse)}
 		}
 		for range 500 {
 			c := conns[rng.IntN(len(conns))]
-			p.set(c, &c.storage.buffers, rng.IntN(3)*rng.IntN(1000))
+			p.set(c, &c.memoryUse.buffers, rng.IntN(3)*rng.IntN(1000))
 			used, most := 0, 0
 			by := map[netip.Addr]int{}
 			for _, c := range conns {
-				used += c.storage.buffers.used
-				by[c.remote.Addr()] += c.storage.buffers.used
+				used += c.memoryUse.buffers.used
+				by[c.remote.Addr()] += c.memoryUse.buffers.used
 			}
 			holders := 0
 			for a, n := range by {
@@ -56,8 +56,8 @@ func TestPool(t *testing.T) {
 			}
 			first := b.conns.First().Value
 			for _, c := range conns {
-				if c.remote.Addr() == b.addr && c.storage.buffers.used > first.storage.buffers.used {
-					t.Fatalf("seed %d: its biggest connection has %d octets, another %d", seed, first.storage.buffers.used, c.storage.buffers.used)
+				if c.remote.Addr() == b.addr && c.memoryUse.buffers.used > first.memoryUse.buffers.used {
+					t.Fatalf("seed %d: its biggest connection has %d octets, another %d", seed, first.memoryUse.buffers.used, c.memoryUse.buffers.used)
 				}
 			}
 		}
@@ -68,23 +68,23 @@ func TestPool(t *testing.T) {
 func TestPoolShares(t *testing.T) {
 	var p pool
 	conn := func(last byte) *TCPConn {
-		return &TCPConn{remote: port(netip.AddrFrom4([4]byte{10, 0, 0, last}), 1), storage: new(storage)}
+		return &TCPConn{remote: port(netip.AddrFrom4([4]byte{10, 0, 0, last}), 1), memoryUse: new(memoryUse)}
 	}
 	a, b, c := conn(1), conn(2), conn(3)
 	room := func(c *TCPConn, need, want int) {
 		t.Helper()
-		if got := p.room(c.remote.Addr(), need, 1200); got != want {
+		if got := p.roomFor(c.remote.Addr(), need, 1200); got != want {
 			t.Errorf("%v asks for %d octets and may have %d, want %d", c.remote.Addr(), need, got, want)
 		}
 	}
 	room(a, 600, 600)
 	room(a, 700, 600)
-	p.set(a, &a.storage.buffers, 550)
+	p.set(a, &a.memoryUse.buffers, 550)
 	room(a, 50, 50)
 	room(a, 100, 50)
 	room(b, 50, 50)
 	room(b, 500, 400)
-	p.set(b, &b.storage.buffers, 390)
+	p.set(b, &b.memoryUse.buffers, 390)
 	room(a, 1, 0) // it holds more than 400
 	room(b, 50, 10)
 	room(c, 1000, 260) // 300, but no more are left
@@ -133,7 +133,7 @@ func TestFarOctets(t *testing.T) {
 	for k := range 100 {
 		_, server := dial(n, a, port(ipB, 80), l)
 		farOctet(n, b, server, 1)
-		if used := limitInfo(t, b, "buffers").Used; used > buffers/2+alwaysStorage {
+		if used := limitInfo(t, b, "buffers").Used; used > buffers/2+freeMemory {
 			t.Fatalf("after %d connections %d octets of storage", k+1, used)
 		}
 		if k%30 == 29 {
@@ -223,7 +223,7 @@ func TestIdleReaders(t *testing.T) {
 		}
 	}
 	n.run(time.Second)
-	if used := limitInfo(t, b, "buffers").Used; used > buffers+100*alwaysStorage {
+	if used := limitInfo(t, b, "buffers").Used; used > buffers+100*freeMemory {
 		t.Errorf("%d octets of storage", used)
 	}
 	for range 3 {
@@ -261,7 +261,7 @@ func TestLimitBuffers(t *testing.T) {
 	other, another := dial(n, a, port(ipB, 80), l)
 	transfer(n, other, another, octets(50_000), 5*time.Minute)
 	transfer(n, another, other, octets(50_000), 5*time.Minute)
-	if got := limitInfo(t, b, "buffers").Used; got > most/2+2*alwaysStorage {
+	if got := limitInfo(t, b, "buffers").Used; got > most/2+2*freeMemory {
 		t.Errorf("storage grew from %d to %d octets", held, got)
 	}
 	var got []byte

@@ -44,7 +44,7 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 		return ErrNoRoute
 	}
 	if h.memberships >= h.limits.Groups {
-		return h.refusal(limitGroups)
+		return h.limitError(limitGroups)
 	}
 	m := p.iface.membership(group)
 	if m == nil {
@@ -105,8 +105,8 @@ func (u *UDPConn) memberOf(group netip.Addr) *membership {
 // membership is the interface's part in a group; nil while no socket has joined it there.
 func (i *Iface) membership(group netip.Addr) *membership { return i.member[group] }
 
-// way is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
-func (h *Host) way(src, dst netip.Addr) (hop, bool) {
+// routeFor is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
+func (h *Host) routeFor(src, dst netip.Addr) (hop, bool) {
 	if dst.IsMulticast() {
 		return h.groupHop(src, dst)
 	}
@@ -116,7 +116,7 @@ func (h *Host) way(src, dst netip.Addr) (hop, bool) {
 // groupHop says out of which interface packets from src to a group go.
 func (h *Host) groupHop(src, group netip.Addr) (hop, bool) {
 	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
-	if i := h.own[src]; i != nil {
+	if i := h.localAddrs[src]; i != nil {
 		return to(i)
 	}
 	if r := h.routes.match(group); r != nil {
@@ -130,13 +130,13 @@ func (h *Host) groupHop(src, group netip.Addr) (hop, bool) {
 	return hop{}, false
 }
 
-// audience finds out for whom a packet to a group is: for the sockets that have joined it on the interface
+// findMembers finds out for whom a packet to a group is: for the sockets that have joined it on the interface
 // it came by, or was sent by when it is the host's own copy. false is nobody; every host is a member of
 // 224.0.0.1 (RFC 1112 §7.2).
-func (h *Host) audience(p *packet) bool {
+func (h *Host) findMembers(p *packet) bool {
 	p.broadcast = true
 	i := p.iface
-	if own := h.own[p.ip.Src]; i.loop && own != nil {
+	if own := h.localAddrs[p.ip.Src]; i.loop && own != nil {
 		i = own
 	}
 	p.members = i.membership(p.ip.Dst)
@@ -149,7 +149,7 @@ func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from neti
 	if p.members != nil {
 		for u := range p.members.joined[port].all {
 			if !u.remote.IsValid() || u.remote == from {
-				c.give(&u.socket, now, data, from, p.ip.TTL)
+				c.enqueue(&u.socket, now, data, from, p.ip.TTL)
 			}
 		}
 	}
@@ -174,9 +174,9 @@ func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.F
 	}
 	c := h.newFrame(f.Len())
 	c.CopyFrom(f)
-	h.work()
+	h.workPending()
 	if !h.loop.datagrams.push(c, h.limits.SendQueue) {
-		h.refused(limitSendQueue)
+		h.countRefused(limitSendQueue)
 		h.count(ipOutDiscards)
 		h.loop.discard(now, c, drop.QueueFull)
 	}

@@ -447,7 +447,7 @@ func TestNoAllocsMulticast(t *testing.T) {
 			if !h.Transmit(0, k, out) {
 				t.Fatal("nothing sent")
 			}
-			h.Sent(0, k, out, drop.None)
+			h.FrameSent(0, k, out, drop.None)
 		}
 		h.Tick(h.Deadline())
 		out.Reset()

@@ -12,16 +12,16 @@ import (
 	"smolsh/stack/wire"
 )
 
-// waiting is what waits for a neighbour's answer: datagrams in a bounded queue, and connections, which
+// pendingSends is what waits for a neighbour's answer: datagrams in a bounded queue, and connections, which
 // keep their data themselves.
-type waiting struct {
-	datagrams fifo[parcel]
+type pendingSends struct {
+	datagrams fifo[pendingPacket]
 	conns     []*TCPConn
 }
 
 // park adds c to the connections that wait. A list that is full loses those that have ended before it grows, so that
 // it has room for no more than twice the connections that were open at once.
-func (w *waiting) park(c *TCPConn) {
+func (w *pendingSends) park(c *TCPConn) {
 	if len(w.conns) == cap(w.conns) {
 		w.conns = slices.DeleteFunc(w.conns, func(c *TCPConn) bool { return c.gone })
 		if len(w.conns) > cap(w.conns)/2 {
@@ -31,44 +31,44 @@ func (w *waiting) park(c *TCPConn) {
 	w.conns = append(w.conns, c)
 }
 
-// parcel is a packet without a link header, and the socket that wants to know when it fails.
-type parcel struct {
+// pendingPacket is a packet without a link header, and the socket that wants to know when it fails.
+type pendingPacket struct {
 	frame *phy.Frame
-	owner failer
+	owner sendErrorSink
 	from  *Iface // where it came from, when it is only sent on
 }
 
-// failer is a socket that learns that a datagram of its could not be sent.
-type failer interface {
+// sendErrorSink is a socket that learns that a datagram of its could not be sent.
+type sendErrorSink interface {
 	sendFailed(now clock.Instant, err error)
 }
 
-type neighbor = neigh.Entry[waiting]
+type neighbor = neigh.Entry[pendingSends]
 
-// resolved sends what waited for e.
-func (i *Iface) resolved(now clock.Instant, e *neighbor) {
-	for p, ok := e.Waiting.datagrams.pop(); ok; p, ok = e.Waiting.datagrams.pop() {
+// sendPending sends what waited for e.
+func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
+	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
 			i.discard(now, p.frame, drop.QueueFull)
 		}
 	}
-	conns := e.Waiting.conns
-	e.Waiting = waiting{}
+	conns := e.Pending.conns
+	e.Pending = pendingSends{}
 	for _, c := range conns {
 		c.parked = nil
-		i.host.settle(now, c)
+		i.host.connChanged(now, c)
 	}
 }
 
-// giveUp fails what waited for e.
-func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
-	w := e.Waiting
-	e.Waiting = waiting{}
+// failPending fails what waited for e.
+func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
+	w := e.Pending
+	e.Pending = pendingSends{}
 	for p, ok := w.datagrams.pop(); ok; p, ok = w.datagrams.pop() {
 		i.txDropped++
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), r)
 		if p.from != nil && r == drop.NeighborFailed {
-			i.host.unresolved(now, p.from, p.frame)
+			i.host.sendHostUnreachable(now, p.from, p.frame)
 		}
 		i.host.free(p.frame)
 		if p.owner != nil {
@@ -77,18 +77,18 @@ func (i *Iface) giveUp(now clock.Instant, e *neighbor, r drop.Reason) {
 	}
 	for _, c := range w.conns {
 		c.parked = nil
-		i.host.strand(now, c, ErrHostUnreach, r)
+		i.host.failNoPath(now, c, ErrHostUnreach, r)
 	}
 }
 
-// await queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
+// addPending queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
 // §2.3.2.2), so the oldest makes room.
-func (i *Iface) await(now clock.Instant, e *neighbor, what parcel) {
-	i.host.work() // a request is owed, or a timer set
-	q := &e.Waiting.datagrams
+func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
+	i.host.workPending() // a request is owed, or a timer set
+	q := &e.Pending.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {
-		i.host.refused(limitNeighborQueue)
+		i.host.countRefused(limitNeighborQueue)
 		p, _ := q.pop()
 		i.txDropped++
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
@@ -100,15 +100,15 @@ func (i *Iface) await(now clock.Instant, e *neighbor, what parcel) {
 // noNeighbor counts that i has no room for another neighbour, and is the error for it.
 func (h *Host) noNeighbor(i *Iface) error {
 	if i.neigh.Len() < h.cfg.Neighbor.Entries {
-		return h.refusal(limitUnresolved)
+		return h.limitError(limitUnresolved)
 	}
-	return h.refusal(limitNeighbors)
+	return h.limitError(limitNeighbors)
 }
 
 // AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full
 // of neighbours in use.
 func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) error {
-	if !unicast(a) || i.host.own[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
+	if !unicast(a) || i.host.localAddrs[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
 		return ErrInvalid
 	}
 	e := i.neigh.SetPermanent(now, a, hw)
@@ -116,7 +116,7 @@ func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAdd
 	if e == nil {
 		return i.host.noNeighbor(i)
 	}
-	i.resolved(now, e)
+	i.sendPending(now, e)
 	return nil
 }
 
@@ -127,18 +127,18 @@ func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 		return ErrNotFound
 	}
 	i.host.raiseNeighbors(now)
-	i.giveUp(now, e, drop.NeighborFailed)
+	i.failPending(now, e, drop.NeighborFailed)
 	return nil
 }
 
 // FlushNeighbors forgets every neighbour but PERMANENT ones; what waits for them fails.
-func (i *Iface) FlushNeighbors(now clock.Instant) { i.flush(now, drop.NeighborFailed) }
+func (i *Iface) FlushNeighbors(now clock.Instant) { i.flushNeighbors(now, drop.NeighborFailed) }
 
-func (i *Iface) flush(now clock.Instant, r drop.Reason) {
+func (i *Iface) flushNeighbors(now clock.Instant, r drop.Reason) {
 	for _, e := range i.neigh.Entries() {
 		if e.State != neigh.Permanent {
 			i.neigh.Delete(e.Addr)
-			i.giveUp(now, e, r)
+			i.failPending(now, e, r)
 		}
 	}
 	i.host.raiseNeighbors(now)
@@ -166,7 +166,7 @@ func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 		for _, e := range i.neigh.Entries() {
 			info := NeighborInfo{
 				Addr: e.Addr, Dev: i.name, State: e.State.String(), Age: now.Sub(e.Since), Expires: -1,
-				Probes: e.Probes, Queued: e.Waiting.datagrams.n + len(e.Waiting.conns),
+				Probes: e.Probes, Queued: e.Pending.datagrams.n + len(e.Pending.conns),
 			}
 			if e.Usable() {
 				info.HW = e.HW

@@ -39,12 +39,12 @@ type observer struct{ fn func(ev *PacketEvent) }
 // Observe calls fn with every frame and its verdict from now on, until cancel is called. Observers are
 // called in the order in which they came; one may cancel itself.
 func (h *Host) Observe(fn func(ev *PacketEvent)) (cancel func()) {
-	h.whole++
+	h.payloadObservers++
 	stop, stopped := h.ObserveHeads(fn), false
 	return func() {
 		if !stopped {
 			stopped = true
-			h.whole--
+			h.payloadObservers--
 			stop()
 		}
 	}
@@ -116,7 +116,7 @@ func (h *Host) DropInfos() []DropInfo {
 	return infos
 }
 
-func (d *dropRecord) keep(now clock.Instant, m phy.Medium, octets []byte) {
+func (d *dropRecord) record(now clock.Instant, m phy.Medium, octets []byte) {
 	d.last, d.medium = now, m
 	d.n = uint8(copy(d.example[:], octets))
 }
@@ -126,7 +126,7 @@ func (d *dropRecord) keep(now clock.Instant, m phy.Medium, octets []byte) {
 func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, r drop.Reason) {
 	d := &h.drops[r]
 	d.tx++
-	d.keep(now, m, octets)
+	d.record(now, m, octets)
 	h.raiseDrop(now, i, TX, m, octets, r)
 }
 
@@ -134,7 +134,7 @@ func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, 
 func (h *Host) dropLate(now clock.Instant, i *Iface, octets []byte, r drop.Reason) {
 	d := &h.drops[r]
 	d.late++
-	d.keep(now, phy.MediumIP, octets)
+	d.record(now, phy.MediumIP, octets)
 	h.raiseDrop(now, i, RX, phy.MediumIP, octets, r)
 }
 

@@ -23,25 +23,25 @@ type pathKey struct {
 	checked bool
 }
 
-// narrowPath is a path that carries less than its first link: mtu octets, as of since.
-type narrowPath struct {
+// pathMTU is a path that carries less than its first link: mtu octets, as of since.
+type pathMTU struct {
 	key   pathKey
 	mtu   int
 	since clock.Instant
-	age   clock.Timer[*narrowPath] // set to since
+	age   clock.Timer[*pathMTU] // set to since
 }
 
 // pathTable is what is known of paths' MTUs, a bounded number of them.
 type pathTable struct {
-	byKey map[pathKey]*narrowPath
-	byAge clock.Heap[*narrowPath] // the oldest first
+	byKey map[pathKey]*pathMTU
+	byAge clock.Heap[*pathMTU] // the oldest first
 }
 
 // len returns the number of paths, those too old to be used included.
 func (t *pathTable) len() int { return len(t.byKey) }
 
 // get returns the entry of a path. ok is false if there is none, or if it is too old.
-func (t *pathTable) get(now clock.Instant, key pathKey) (p *narrowPath, ok bool) {
+func (t *pathTable) get(now clock.Instant, key pathKey) (p *pathMTU, ok bool) {
 	p = t.byKey[key]
 	return p, p != nil && now.Sub(p.since) < pathAge
 }
@@ -56,7 +56,7 @@ func (t *pathTable) put(now clock.Instant, key pathKey, mtu, most int) {
 			delete(t.byKey, p.key)
 		}
 		if p == nil {
-			p = new(narrowPath)
+			p = new(pathMTU)
 			p.age.Value = p
 		}
 		p.key = key
@@ -73,11 +73,11 @@ func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	if !ok {
 		return 0
 	}
-	return h.narrowest(now, dst, p.iface.MTU())
+	return h.pathMTUWithin(now, dst, p.iface.MTU())
 }
 
-// narrowest is the smaller of mtu and what is known of the path, by whomever.
-func (h *Host) narrowest(now clock.Instant, dst netip.Addr, mtu int) int {
+// pathMTUWithin is the smaller of mtu and what is known of the path, by whomever.
+func (h *Host) pathMTUWithin(now clock.Instant, dst netip.Addr, mtu int) int {
 	for _, checked := range [...]bool{true, false} {
 		if p, ok := h.paths.get(now, pathKey{dst, checked}); ok {
 			mtu = min(mtu, p.mtu)
@@ -86,9 +86,9 @@ func (h *Host) narrowest(now clock.Instant, dst netip.Addr, mtu int) int {
 	return mtu
 }
 
-// claimedMTU is what "fragmentation needed" says that fits. An old router does not say, so that the next
+// reportedMTU is what "fragmentation needed" says that fits. An old router does not say, so that the next
 // plateau below what it refused is tried (RFC 1191 §5).
-func claimedMTU(m *wire.ICMP, q *wire.Quoted) int {
+func reportedMTU(m *wire.ICMP, q *wire.Quoted) int {
 	if m.MTU != 0 {
 		return int(m.MTU)
 	}
@@ -103,7 +103,7 @@ func claimedMTU(m *wire.ICMP, q *wire.Quoted) int {
 // tooBigTCP takes in that a segment of c was too long for the path. Other connections that go the same way
 // follow from their next segment on.
 func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Quoted) Verdict {
-	mtu := claimedMTU(m, q)
+	mtu := reportedMTU(m, q)
 	claim := tcp.PMTURefused
 	if mtu >= minMTU && mtu < q.IP.HeaderLen+q.IP.PayloadLen {
 		claim = c.conn.TooBig(now, q.Seq, mtu-wire.IPv4Len-wire.TCPLen)
@@ -115,7 +115,7 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 		h.paths.put(now, pathKey{q.IP.Dst, true}, mtu, h.limits.Paths)
 		h.epoch++
 	}
-	h.settle(now, c)
+	h.connChanged(now, c)
 	v := deliveredTo(wire.ProtocolTCP, q.SrcPort)
 	v.State = c.conn.State()
 	return v
@@ -124,7 +124,7 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 // tooBigDatagram takes in that a datagram, or an echo request, was too long for the path. Nothing in it proves that we
 // sent it, but that it fits our interface, and that a socket has its port or identifier.
 func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
-	mtu, sent := claimedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
+	mtu, sent := reportedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
 	way, ok := h.lookup(q.IP.Dst)
 	if !ok || mtu < minMTU || mtu >= sent || sent > way.iface.MTU() {
 		return dropped(drop.ICMPBadMTU)
@@ -135,7 +135,7 @@ func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) V
 			return dropped(drop.ICMPNoSocket)
 		}
 	}
-	if mtu < h.narrowest(now, q.IP.Dst, way.iface.MTU()) {
+	if mtu < h.pathMTUWithin(now, q.IP.Dst, way.iface.MTU()) {
 		h.paths.put(now, pathKey{q.IP.Dst, false}, mtu, h.limits.Paths)
 	}
 	if u != nil {

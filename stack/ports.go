@@ -39,7 +39,7 @@ func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet
 // ephemeralTo is ephemeral for a connection: ports of connections to other destinations are free.
 func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
 	var taken *portSet
-	if d := h.portsTo[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
+	if d := h.destPorts[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
 		taken = &d.many
 	}
 	for range numEphemeral { // mostly once: beside the few to the destination, only a connection that the peer opened is in the way
@@ -51,15 +51,15 @@ func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
 	return 0, ErrNoPorts
 }
 
-// bound notes that one more socket of a protocol is bound to a port.
-func (h *Host) bound(which int, port uint16) {
+// countBound notes that one more socket of a protocol is bound to a port.
+func (h *Host) countBound(which int, port uint16) {
 	if h.ports[which][port]++; port >= firstEphemeral {
 		h.boundPorts[which].add(int(port)-firstEphemeral, numEphemeral)
 	}
 }
 
-// unbound notes that a socket of a protocol that was bound to a port is closed.
-func (h *Host) unbound(which int, port uint16) {
+// countUnbound notes that a socket of a protocol that was bound to a port is closed.
+func (h *Host) countUnbound(which int, port uint16) {
 	ports := h.ports[which]
 	if ports[port]--; ports[port] > 0 {
 		return

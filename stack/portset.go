@@ -66,9 +66,9 @@ func (s *portSet) free(k, size int, other *portSet) (n int, ok bool) {
 // fewPorts is the number of connections to one destination up to which their ports are a list.
 const fewPorts = 32
 
-// portsTo is the ephemeral ports, counted from the first, that connections from one local address to one remote address
+// destPorts is the ephemeral ports, counted from the first, that connections from one local address to one remote address
 // and port have.
-type portsTo struct {
+type destPorts struct {
 	few  []uint16
 	many portSet // in use once they were more than fewPorts
 }
@@ -79,10 +79,10 @@ func (h *Host) takePort(local, remote netip.AddrPort) {
 		return
 	}
 	key, k := flowOf(netip.AddrPortFrom(local.Addr(), 0), remote), local.Port()-firstEphemeral
-	d := h.portsTo[key]
+	d := h.destPorts[key]
 	if d == nil {
-		d = new(portsTo)
-		h.portsTo[key] = d
+		d = new(destPorts)
+		h.destPorts[key] = d
 	}
 	switch {
 	case d.many.n > 0:
@@ -103,13 +103,13 @@ func (h *Host) releasePort(local, remote netip.AddrPort) {
 		return
 	}
 	key, k := flowOf(netip.AddrPortFrom(local.Addr(), 0), remote), local.Port()-firstEphemeral
-	d := h.portsTo[key]
+	d := h.destPorts[key]
 	if d == nil {
 		return
 	}
 	d.many.remove(int(k))
 	d.few = slices.DeleteFunc(d.few, func(p uint16) bool { return p == k })
 	if d.many.n == 0 && len(d.few) == 0 {
-		delete(h.portsTo, key)
+		delete(h.destPorts, key)
 	}
 }

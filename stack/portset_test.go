@@ -92,8 +92,8 @@ func TestPortsToOneDestination(t *testing.T) {
 	for _, c := range h.connections() {
 		c.Abort(0)
 	}
-	if len(h.portsTo) != 0 || h.boundPorts[portsTCP].n != 0 {
-		t.Errorf("%d destinations and %d ports are left over", len(h.portsTo), h.boundPorts[portsTCP].n)
+	if len(h.destPorts) != 0 || h.boundPorts[portsTCP].n != 0 {
+		t.Errorf("%d destinations and %d ports are left over", len(h.destPorts), h.boundPorts[portsTCP].n)
 	}
 }
 

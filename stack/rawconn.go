@@ -41,17 +41,17 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 	return c, nil
 }
 
-// tapRaw hands copies of p to the raw sockets of its protocol.
-func (h *Host) tapRaw(now clock.Instant, p *packet) (c copies) {
+// copyToRawSockets hands copies of p to the raw sockets of its protocol.
+func (h *Host) copyToRawSockets(now clock.Instant, p *packet) (c copies) {
 	for s := range h.raw[p.ip.Protocol].all {
-		c.give(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
+		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
 	}
 	return c
 }
 
-// failRaw tells the raw sockets that may have sent a packet which an ICMP error quotes, and reports whether
+// failRawSockets tells the raw sockets that may have sent a packet which an ICMP error quotes, and reports whether
 // there was one.
-func (h *Host) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
+func (h *Host) failRawSockets(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
 	if q.IP.Protocol == wire.ProtocolICMP {
 		return false
 	}
@@ -100,7 +100,7 @@ func (c *RawConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) 
 
 // Close ends the socket. What waits is lost.
 func (c *RawConn) Close() {
-	if !c.shut() {
+	if !c.closeSocket() {
 		return
 	}
 	h := c.host

@@ -317,7 +317,7 @@ func TestNoAllocsRawAndFrames(t *testing.T) {
 			if !h.Transmit(0, i, out) {
 				t.Fatal("nothing sent")
 			}
-			h.Sent(0, i, out, drop.None)
+			h.FrameSent(0, i, out, drop.None)
 		}
 	})
 }

@@ -24,8 +24,8 @@ type datagramKey struct {
 	id       uint16
 }
 
-// part is a fragment that waits: octets lo to hi of its datagram's payload, behind a header of head octets.
-type part struct {
+// fragment is a fragment that waits: octets lo to hi of its datagram's payload, behind a header of head octets.
+type fragment struct {
 	lo, hi, head int
 	frame        *phy.Frame
 }
@@ -35,11 +35,11 @@ type assembly struct {
 	key       datagramKey
 	iface     *Iface // by which the first of the payload came, or else any
 	broadcast bool
-	fragments []part
+	fragments []fragment
 	have      int  // octets of payload
 	total     int  // octets of the whole payload; 0 while unknown
 	ecn       byte // a bit for every codepoint that has come
-	void      bool // there was a contradiction: all that comes is dropped, until the time is over
+	poisoned  bool // there was a contradiction: all that comes is dropped, until the time is over
 	storage   int
 	expiry    clock.Timer[*assembly]
 }
@@ -93,10 +93,10 @@ func (s *assemblies) charge(a *assembly, n int) {
 	s.storage += n
 }
 
-// place is where octets lo to hi belong among the fragments. again says that they have come before; ok is false where
+// insertAt is where octets lo to hi belong among the fragments. again says that they have come before; ok is false where
 // they contradict what has come.
-func (a *assembly) place(lo, hi int, last bool) (k int, again, ok bool) {
-	k, again = slices.BinarySearchFunc(a.fragments, lo, func(f part, lo int) int { return f.lo - lo })
+func (a *assembly) insertAt(lo, hi int, last bool) (k int, again, ok bool) {
+	k, again = slices.BinarySearchFunc(a.fragments, lo, func(f fragment, lo int) int { return f.lo - lo })
 	end := 0 // of what has come
 	if n := len(a.fragments); n > 0 {
 		end = a.fragments[n-1].hi
@@ -121,13 +121,13 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	}
 	s := &h.assemblies
 	a := s.open(now, datagramKey{p.ip.Src, p.ip.Dst, p.ip.Protocol, p.ip.ID})
-	if a.void {
+	if a.poisoned {
 		return dropped(drop.FragmentConflict)
 	}
-	k, again, ok := a.place(lo, hi, last)
+	k, again, ok := a.insertAt(lo, hi, last)
 	switch {
 	case !ok:
-		return h.voidAssembly(now, a)
+		return h.poison(now, a)
 	case again:
 		return dropped(drop.FragmentAgain)
 	}
@@ -140,14 +140,14 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 		a.iface, a.broadcast = p.iface, p.broadcast
 	}
 	if a.have == a.total {
-		return h.deliverWhole(now, p, a, k)
+		return h.deliverReassembled(now, p, a, k)
 	}
 	f := h.newFrame(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
-	a.fragments = slices.Insert(a.fragments, k, part{lo, hi, p.ip.HeaderLen, f})
+	a.fragments = slices.Insert(a.fragments, k, fragment{lo, hi, p.ip.HeaderLen, f})
 	s.charge(a, f.Size()+phy.Headroom+assemblyOverhead)
 	for s.storage > h.limits.Fragments {
-		h.refused(limitFragments)
+		h.countRefused(limitFragments)
 		h.abandon(now, s.oldest(), drop.FragmentsFull)
 	}
 	return Verdict{Kind: Delivered, Proto: p.ip.Protocol, Held: true}
@@ -156,11 +156,11 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 // oldest is the assembly that has waited for longest.
 func (s *assemblies) oldest() *assembly { return s.expiry.First().Value }
 
-// deliverWhole delivers the datagram that the fragment p, which belongs at k among the others, completes.
-func (h *Host) deliverWhole(now clock.Instant, p *packet, a *assembly, k int) Verdict {
+// deliverReassembled delivers the datagram that the fragment p, which belongs at k among the others, completes.
+func (h *Host) deliverReassembled(now clock.Instant, p *packet, a *assembly, k int) Verdict {
 	const notECT, ce = 1 << wire.NotECT, 1 << wire.CE
 	if a.ecn&(notECT|ce) == notECT|ce {
-		return h.voidAssembly(now, a) // RFC 3168 §5.3
+		return h.poison(now, a) // RFC 3168 §5.3
 	}
 	whole := *p
 	head := p.octets[:p.ip.HeaderLen]
@@ -196,23 +196,23 @@ func (h *Host) freeAssembly(a *assembly) {
 	h.assemblies.close(a)
 }
 
-// voidAssembly gives up a datagram of which a fragment contradicts another, with that fragment and all that come.
-func (h *Host) voidAssembly(now clock.Instant, a *assembly) Verdict {
-	h.lose(now, a, drop.FragmentConflict)
-	a.void = true
+// poison gives up a datagram of which a fragment contradicts another, with that fragment and all that come.
+func (h *Host) poison(now clock.Instant, a *assembly) Verdict {
+	h.dropFragments(now, a, drop.FragmentConflict)
+	a.poisoned = true
 	return dropped(drop.FragmentConflict)
 }
 
 // abandon gives up a datagram.
 func (h *Host) abandon(now clock.Instant, a *assembly, r drop.Reason) {
-	if !a.void {
-		h.lose(now, a, r)
+	if !a.poisoned {
+		h.dropFragments(now, a, r)
 	}
 	h.freeAssembly(a)
 }
 
-// lose counts the loss of a datagram and of its fragments.
-func (h *Host) lose(now clock.Instant, a *assembly, r drop.Reason) {
+// dropFragments counts the loss of a datagram and of its fragments.
+func (h *Host) dropFragments(now clock.Instant, a *assembly, r drop.Reason) {
 	h.count(ipReasmFails)
 	for _, g := range a.fragments {
 		h.dropLate(now, a.iface, g.frame.Bytes(), r)
@@ -227,24 +227,24 @@ func (h *Host) lose(now clock.Instant, a *assembly, r drop.Reason) {
 func (h *Host) tickAssemblies(now clock.Instant) {
 	for t := h.assemblies.expiry.Pop(now); t != nil; t = h.assemblies.expiry.Pop(now) {
 		a := t.Value
-		if !a.void {
+		if !a.poisoned {
 			h.count(ipReasmTimeout)
 		}
 		if len(a.fragments) > 0 && a.fragments[0].lo == 0 {
-			h.tellLate(now, a)
+			h.sendReassemblyTimeout(now, a)
 		}
 		h.abandon(now, a, drop.FragmentLate)
 	}
 }
 
-// tellLate answers the first fragment of a datagram that was not complete in time.
-func (h *Host) tellLate(now clock.Instant, a *assembly) {
+// sendReassemblyTimeout answers the first fragment of a datagram that was not complete in time.
+func (h *Host) sendReassemblyTimeout(now clock.Instant, a *assembly) {
 	f := a.fragments[0].frame
 	p := &packet{frame: f, iface: a.iface, octets: f.Bytes(), broadcast: a.broadcast}
 	var err error
-	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || p.isError() || h.own[p.ip.Dst] == nil {
+	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || p.isError() || h.localAddrs[p.ip.Dst] == nil {
 		return
 	}
 	m := wire.ICMP{Type: wire.ICMPTimeExceeded, Code: wire.ExceededReassembly}
-	h.sendError(now, p, m, p.ip.Dst, TimeExceeded, drop.FragmentLate)
+	h.sendICMPError(now, p, m, p.ip.Dst, TimeExceeded, drop.FragmentLate)
 }

@@ -59,7 +59,7 @@ func (h *Host) restSockets() error {
 		held{len(h.frames), "kinds of frame sockets"}, held{h.icmpIDs.n, "ICMP identifiers"},
 		held{len(h.ports[portsTCP]), "TCP ports with listeners"}, held{h.boundPorts[portsTCP].n, "TCP ports in the set"},
 		held{len(h.ports[portsUDP]), "UDP ports"}, held{h.boundPorts[portsUDP].n, "UDP ports in the set"},
-		held{len(h.portsTo), "destinations with ports of connections"}, held{h.sockets, "sockets in the sum"},
+		held{len(h.destPorts), "destinations with ports of connections"}, held{h.sockets, "sockets in the sum"},
 	)
 }
 
@@ -79,7 +79,7 @@ func (h *Host) restTCP() error {
 func (h *Host) restTimers() error {
 	return firstHeld(
 		held{h.timers.Len(), "connection timers"}, held{h.reports.Len(), "IGMP report timers"},
-		held{h.memberships, "group memberships in the sum"}, held{h.claims.Len(), "address probe timers"},
+		held{h.memberships, "group memberships in the sum"}, held{h.addrProbes.Len(), "address probe timers"},
 		held{h.assemblies.expiry.Len(), "reassembly timers"},
 	)
 }
@@ -89,7 +89,7 @@ func (h *Host) restEvents() error {
 	if h.event != nil && h.event.Frame != nil {
 		return fmt.Errorf("the frame that observers saw last is kept")
 	}
-	return firstHeld(held{len(h.transitions), "TCP events not reported"}, held{len(h.changes), "neighbour events not reported"})
+	return firstHeld(held{len(h.tcpEvents), "TCP events not reported"}, held{len(h.neighborEvents), "neighbour events not reported"})
 }
 
 // spareAssemblies and spareFragments bound the assemblies that are kept for reuse, and the fragments for which each
@@ -131,7 +131,7 @@ func (i *Iface) rest() error {
 		return fmt.Errorf("%d neighbours known, %d allowed", n, most)
 	}
 	for _, e := range i.neigh.Entries() {
-		if n := e.Waiting.datagrams.n + len(e.Waiting.conns); n > 0 {
+		if n := e.Pending.datagrams.n + len(e.Pending.conns); n > 0 {
 			return fmt.Errorf("%d datagrams and connections wait for neighbour %v, which is %v", n, e.Addr, e.State)
 		}
 		if e.State != neigh.Permanent && e.Expires() == clock.Never {
@@ -143,7 +143,7 @@ func (i *Iface) rest() error {
 		owed = 1
 	}
 	return firstHeld(
-		held{len(i.claims), "address probes"}, held{i.groups.len(), "groups"}, held{len(i.member), "groups by address"},
+		held{len(i.addrProbes), "address probes"}, held{i.groups.len(), "groups"}, held{len(i.member), "groups by address"},
 		held{i.replies.n, "answers queued"}, held{i.datagrams.n, "datagrams queued"}, held{i.ready.n, "connections ready to send"},
 		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
 	)
@@ -187,7 +187,7 @@ func (h *Host) AbortAll(now clock.Instant) {
 		closers[id]()
 	}
 	for _, i := range h.ifaces {
-		for _, c := range slices.Clone(i.claims) {
+		for _, c := range slices.Clone(i.addrProbes) {
 			c.Cancel()
 		}
 	}

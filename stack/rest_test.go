@@ -16,9 +16,9 @@ import (
 // notHeld is why a field of a host may have any value at rest, by its struct and name.
 var notHeld = map[string]string{
 	"Host.name": "configuration", "Host.cfg": "configuration", "Host.limits": "configuration", "Host.forwarding": "configuration",
-	"Host.ifaces": "configuration; each interface is checked", "Host.loop": "one of the interfaces", "Host.own": "configuration: addresses",
+	"Host.ifaces": "configuration; each interface is checked", "Host.loop": "one of the interfaces", "Host.localAddrs": "configuration: addresses",
 	"Host.routes": "configuration", "Host.epoch": "a version number", "Host.hooks": "functions of the host itself",
-	"Host.alarm": "the user's subscription", "Host.observers": "the user's subscriptions", "Host.whole": "a count of the user's subscriptions",
+	"Host.onConflict": "the user's subscription", "Host.observers": "the user's subscriptions", "Host.payloadObservers": "a count of the user's subscriptions",
 	"Host.events": "the user's subscriptions", "Host.rng": "a generator", "Host.secret": "a key", "Host.fragmentID": "256 numbers",
 	"Host.recentFlow": "a key, good only with recent", "Host.lastID": "a number", "Host.lastPort": "two numbers",
 	"Host.tcpShared": "the last configuration, at most one", "Host.scratch": "one frame, for reuse", "Host.small": "its bound is the pool's own",
@@ -27,7 +27,7 @@ var notHeld = map[string]string{
 	"Host.drops": "they only grow, each with one example", "Host.refusals": "they only grow",
 
 	"Host.peakConns": "a number, which shrink bounds", "Host.onWork": "the runner's subscription", "Host.onMAC": "the runner's subscription",
-	"Host.spareStorage": "at most maxSpareStorage, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
+	"Host.spareMemoryUse": "at most maxSpareMemoryUse, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
 	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",
 	"assemblies.peak": "a number, which shrink bounds",
 

@@ -142,7 +142,7 @@ type hop struct {
 // AddRoute adds a route by gateway gw, or on link when gw is zero. i nil: the interface to which the longest on-link
 // route to the gateway leads, be it that of a subnet or one that was added before. ErrExists, ErrInvalid, and ErrNoRoute for a gateway that no interface reaches.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
-	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.own[gw] != nil)
+	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.localAddrs[gw] != nil)
 	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
 		return ErrInvalid
 	}
@@ -196,7 +196,7 @@ func (h *Host) disconnect(i *Iface, subnet netip.Prefix) {
 
 // lookup finds the next hop to dst by the longest prefix.
 func (h *Host) lookup(dst netip.Addr) (hop, bool) {
-	if dst.IsLoopback() || h.own[dst] != nil {
+	if dst.IsLoopback() || h.localAddrs[dst] != nil {
 		if h.loop == nil || !h.loop.up {
 			return hop{}, false
 		}

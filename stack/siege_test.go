@@ -45,7 +45,7 @@ type sizes struct {
 func (h *Host) sizes() (z sizes) {
 	z = sizes{
 		conns: len(h.conns), sockets: h.sockets, timers: h.timers.Len() + h.reports.Len(), paths: h.paths.len(),
-		groups: h.memberships, claims: h.claims.Len(), assemblies: h.assemblies.expiry.Len(), fragments: h.assemblies.storage,
+		groups: h.memberships, claims: h.addrProbes.Len(), assemblies: h.assemblies.expiry.Len(), fragments: h.assemblies.storage,
 	}
 	for _, l := range h.listeners {
 		z.half += l.half
@@ -59,7 +59,7 @@ func (h *Host) sizes() (z sizes) {
 			if !e.Usable() {
 				z.asked++
 			}
-			z.waiting += e.Waiting.datagrams.n + len(e.Waiting.conns)
+			z.waiting += e.Pending.datagrams.n + len(e.Pending.conns)
 		}
 	}
 	return z

@@ -15,13 +15,13 @@ type socket struct {
 	Signal  Signal                  // something has come: to be received, or an error
 	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
 
-	host   *Host
-	id     uint64
-	queue  queue
-	lost   uint64
-	err    error // what became of something that was sent, not yet reported
-	closed bool
-	whole  bool // what is sent must not be fragmented
+	host         *Host
+	id           uint64
+	queue        queue
+	lost         uint64
+	err          error // what became of something that was sent, not yet reported
+	closed       bool
+	dontFragment bool // what is sent must not be fragmented
 }
 
 func (h *Host) newSocket() (socket, error) {
@@ -29,11 +29,11 @@ func (h *Host) newSocket() (socket, error) {
 	return socket{host: h, id: id, queue: newQueue(h.limits.RecvQueue)}, err
 }
 
-// give queues what has arrived and reports whether there was room.
-func (s *socket) give(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
+// enqueue queues what has arrived and reports whether there was room.
+func (s *socket) enqueue(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
 	if !s.queue.push(p, from, ttl) {
 		s.lost++
-		s.host.refused(limitRecvQueue)
+		s.host.countRefused(limitRecvQueue)
 		return false
 	}
 	s.fire(now)
@@ -76,13 +76,13 @@ func (s *socket) Lost() uint64 { return s.lost }
 // SetDontFragment says whether what is sent from now on must go whole: what is too long for the way, as far as that is
 // known, is refused then (ErrTooBig). Otherwise it is sent in fragments, and only what fits says that it must not be
 // fragmented, so that routers tell how much the way carries.
-func (s *socket) SetDontFragment(on bool) { s.whole = on }
+func (s *socket) SetDontFragment(on bool) { s.dontFragment = on }
 
 // DontFragment reports what SetDontFragment has set.
-func (s *socket) DontFragment() bool { return s.whole }
+func (s *socket) DontFragment() bool { return s.dontFragment }
 
-// shut closes the socket, loses what waits and reports whether it was open.
-func (s *socket) shut() bool {
+// closeSocket closes the socket, loses what waits and reports whether it was open.
+func (s *socket) closeSocket() bool {
 	if s.closed {
 		return false
 	}
@@ -95,19 +95,19 @@ func (s *socket) shut() bool {
 
 // start returns a frame with n octets, uninitialised, for a packet of the socket's from src (any when not
 // specified) to dst.
-func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Frame, path, error) {
+func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Frame, datagramRoute, error) {
 	dst = dst.Unmap()
 	switch {
 	case s.closed:
-		return nil, path{}, ErrClosed
+		return nil, datagramRoute{}, ErrClosed
 	case !dst.Is4():
-		return nil, path{}, ErrInvalid
+		return nil, datagramRoute{}, ErrInvalid
 	}
-	return s.host.newDatagram(now, src, dst, n, s.whole)
+	return s.host.newDatagram(now, src, dst, n, s.dontFragment)
 }
 
 // finish sends what start began; ttl 0 means the default: 64, or 1 to a group.
-func (s *socket) finish(now clock.Instant, f *phy.Frame, p path, proto wire.Protocol, ttl uint8) error {
+func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto wire.Protocol, ttl uint8) error {
 	h, group := s.host, p.dst.IsMulticast()
 	switch {
 	case ttl == 0 && group:
@@ -115,7 +115,7 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p path, proto wire.Prot
 	case ttl == 0:
 		ttl = replyTTL
 	}
-	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT, p.whole)
+	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT, p.dontFragment)
 	if group {
 		h.count(ipOutMcastPkts)
 		h.loopGroup(now, p.iface, p.dst, f)
@@ -130,18 +130,18 @@ type copies struct {
 	full bool // a socket had none
 }
 
-func (c *copies) give(s *socket, now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) {
+func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) {
 	switch {
 	case s.closed:
-	case s.give(now, p, from, ttl):
+	case s.enqueue(now, p, from, ttl):
 		c.took = true
 	default:
 		c.full = true
 	}
 }
 
-// or is the verdict where the host itself has no consumer, of protocol proto, and would say v.
-func (c copies) or(v Verdict, proto wire.Protocol) Verdict {
+// verdictOr is the verdict where the host itself has no consumer, of protocol proto, and would say v.
+func (c copies) verdictOr(v Verdict, proto wire.Protocol) Verdict {
 	switch {
 	case c.took:
 		return Verdict{Kind: Delivered, Proto: proto, Raw: true}

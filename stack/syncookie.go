@@ -28,8 +28,8 @@ type cookies struct {
 	until   clock.Instant
 }
 
-// turnCookies draws new secrets when their time has come.
-func (h *Host) turnCookies(now clock.Instant) *cookies {
+// rotateCookieSecrets draws new secrets when their time has come.
+func (h *Host) rotateCookieSecrets(now clock.Instant) *cookies {
 	k := &h.cookies
 	switch p := uint64(now/clock.Instant(cookiePeriod)) + 1; p {
 	case k.period:
@@ -61,7 +61,7 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	if s.Flags.Has(wire.FIN) {
 		return dropped(drop.BadFlags)
 	}
-	k := h.turnCookies(now)
+	k := h.rotateCookieSecrets(now)
 	local, remote := netip.AddrPortFrom(p.ip.Dst, s.DstPort), netip.AddrPortFrom(p.ip.Src, s.SrcPort)
 	size := int(s.Options.MSS)
 	if size == 0 {
@@ -91,19 +91,19 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	return v
 }
 
-// takeCookie is for an acknowledgement to a listener: where it brings a cookie back, the connection is there.
-func (h *Host) takeCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
+// acceptCookie is for an acknowledgement to a listener: where it brings a cookie back, the connection is there.
+func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
 	if now >= h.cookies.until || s.Flags.Has(wire.SYN) {
-		return h.refuseTCP(now, p, s, drop.TCPBadState)
+		return h.sendReset(now, p, s, drop.TCPBadState)
 	}
-	k := h.turnCookies(now)
+	k := h.rotateCookieSecrets(now)
 	local, remote := netip.AddrPortFrom(p.ip.Dst, s.DstPort), netip.AddrPortFrom(p.ip.Src, s.SrcPort)
 	iss := s.Ack.Add(-1)
 	bits := uint32(iss) >> 28
 	secret := k.secrets[(uint64(bits>>3)^k.period)&1]
 	if iss != cookie(secret, local, remote, s.Seq.Add(-1), bits) {
 		h.count(tcpExtSyncookiesFailed)
-		return h.refuseTCP(now, p, s, drop.TCPBadState)
+		return h.sendReset(now, p, s, drop.TCPBadState)
 	}
 	if l.full() {
 		h.count(tcpExtListenDrops)
@@ -112,5 +112,5 @@ func (h *Host) takeCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	}
 	h.count(tcpExtSyncookiesRecv)
 	conn := tcp.ResumeStateless(now, l.cfg, p.iface.mss(), cookieMSS[bits&7], h.stampOffset(local, remote), s, &h.hooks)
-	return h.admit(now, p, l, s, conn)
+	return h.newPassiveConn(now, p, l, s, conn)
 }

@@ -178,7 +178,7 @@ func TestCookiesAllocateNothing(t *testing.T) {
 	if allocs := testing.AllocsPerRun(200, func() {
 		b.Receive(n.now, i, syn)
 		for out.Reset(); b.Transmit(n.now, i, out); out.Reset() {
-			b.Sent(n.now, i, out, drop.None)
+			b.FrameSent(n.now, i, out, drop.None)
 		}
 	}); allocs != 0 {
 		t.Errorf("%v allocations for a SYN", allocs)

@@ -58,25 +58,25 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 		h.count(tcpExtTWRecycled)
 		h.tcpState(c.conn, tcp.TimeWait, tcp.Closed)
 		h.raiseTCP(now, c)
-		h.forget(c)
+		h.removeConn(c)
 		return h.listen(now, p, l, s, &after)
 	}
 	if l != nil {
 		return h.listen(now, p, l, s, nil)
 	}
-	return h.refuseTCP(now, p, s, drop.NoSocket)
+	return h.sendReset(now, p, s, drop.NoSocket)
 }
 
 // segmentArrives gives a segment to its connection.
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
-	full := h.confine(now, c, s)
+	full := h.trimToMemoryLimit(now, c, s)
 	r := c.conn.Receive(now, s)
 	if full != drop.None {
 		r = full
 	}
 	v := deliveredTo(wire.ProtocolTCP, c.local.Port())
 	v.State = c.conn.State()
-	h.settle(now, c)
+	h.connChanged(now, c)
 	if r != drop.None {
 		return dropped(r)
 	}
@@ -91,11 +91,11 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	case s.Flags.Has(wire.RST):
 		return dropped(drop.NoSocket)
 	case s.Flags.Has(wire.ACK):
-		return h.takeCookie(now, p, l, s)
+		return h.acceptCookie(now, p, l, s)
 	case !s.Flags.Has(wire.SYN):
 		return dropped(drop.TCPBadState)
 	case !l.full() && l.half >= h.limits.SYNQueue:
-		h.refusedTo(limitSYNQueue, p.ip.Src)
+		h.countRefusedTo(limitSYNQueue, p.ip.Src)
 		return h.sendCookie(now, p, l, s)
 	case l.full():
 		h.count(tcpExtListenDrops)
@@ -110,19 +110,19 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	}
 	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.hooks)
 	conn.SetStampOffset(h.stampOffset(local, remote))
-	return h.admit(now, p, l, s, conn)
+	return h.newPassiveConn(now, p, l, s, conn)
 }
 
-// admit gives the segment that made a connection to it, and puts it on the listener's SYN queue.
-func (h *Host) admit(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, conn *tcp.Conn) Verdict {
+// newPassiveConn gives the segment that made a connection to it, and puts it on the listener's SYN queue.
+func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, conn *tcp.Conn) Verdict {
 	if r := conn.Receive(now, s); r != drop.None {
-		h.unsettled(conn)
+		h.dropTCPEvents(conn)
 		return dropped(r)
 	}
 	id, err := h.registerConn()
 	if err != nil {
 		conn.Abort(now)
-		h.unsettled(conn)
+		h.dropTCPEvents(conn)
 		h.count(tcpExtListenDrops)
 		h.count(tcpExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
@@ -132,13 +132,13 @@ func (h *Host) admit(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segmen
 	l.half++
 	v := deliveredTo(wire.ProtocolTCP, s.DstPort)
 	v.Listener, v.State = true, conn.State()
-	h.settle(now, c)
+	h.connChanged(now, c)
 	return v
 }
 
-// refuseTCP answers a segment that has no connection by RST (RFC 9293 §3.10.7.1); a reset itself is
+// sendReset answers a segment that has no connection by RST (RFC 9293 §3.10.7.1); a reset itself is
 // dropped for why.
-func (h *Host) refuseTCP(now clock.Instant, p *packet, s *tcp.Segment, why drop.Reason) Verdict {
+func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.Reason) Verdict {
 	rst, ok := tcp.Reset(s)
 	if !ok {
 		return dropped(why)
@@ -157,8 +157,8 @@ func (h *Host) refuseTCP(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	return v
 }
 
-// path refreshes the way to the peer, with what it is known to carry, and reports whether there is one.
-func (c *TCPConn) path(now clock.Instant) bool {
+// refreshRoute refreshes the way to the peer, with what it is known to carry, and reports whether there is one.
+func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.epoch {
 		c.epoch = h.epoch
 		c.hop, _ = h.lookup(c.remote.Addr())
@@ -169,26 +169,26 @@ func (c *TCPConn) path(now clock.Instant) bool {
 	return c.hop.iface != nil
 }
 
-// settle is called after whatever may have changed a connection. It runs the timers that are due and reports
+// connChanged is called after whatever may have changed a connection. It runs the timers that are due and reports
 // the transitions, forgets a connection that is over, puts one that wants to send on the ready list, sets
 // the timer and tells the user.
-func (h *Host) settle(now clock.Instant, c *TCPConn) {
+func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	if c.gone {
 		return
 	}
-	h.work()
-	ready := c.conn.Ready(now)  // gives back what is not needed any more
-	if len(h.transitions) > 0 { // after Ready, whose timers change the state too
+	h.workPending()
+	ready := c.conn.Ready(now) // gives back what is not needed any more
+	if len(h.tcpEvents) > 0 {  // after Ready, whose timers change the state too
 		h.raiseTCP(now, c)
 	}
-	h.weigh(c)
+	h.updateMemoryUse(c)
 	accepted := c.promote()
 	switch {
 	case c.conn.Done():
-		h.forget(c)
+		h.removeConn(c)
 	case ready && !c.queued && c.parked == nil:
-		if !c.path(now) {
-			h.strand(now, c, ErrNoRoute, drop.NoRoute)
+		if !c.refreshRoute(now) {
+			h.failNoPath(now, c, ErrNoRoute, drop.NoRoute)
 			return
 		}
 		c.hop.iface.ready.push(c)
@@ -199,26 +199,26 @@ func (h *Host) settle(now clock.Instant, c *TCPConn) {
 	if accepted != nil {
 		accepted.fire(now)
 	}
-	if seen := c.glance(); seen != c.seen {
-		fire := seen.state != c.seen.state || seen.eof != c.seen.eof ||
-			seen.readable > c.seen.readable || seen.writable > c.seen.writable
-		c.seen = seen
+	if status := c.status(); status != c.lastNotified {
+		fire := status.state != c.lastNotified.state || status.eof != c.lastNotified.eof ||
+			status.readable > c.lastNotified.readable || status.writable > c.lastNotified.writable
+		c.lastNotified = status
 		if fire {
 			c.Signal.Fire()
-			c.tell(now)
+			c.notify(now)
 		}
 	}
 }
 
-// tell calls the consumer on the owner. Its own calls do not call it again: it goes on until it must
+// notify calls the consumer on the owner. Its own calls do not call it again: it goes on until it must
 // wait anyway.
-func (c *TCPConn) tell(now clock.Instant) {
-	if c.OnEvent == nil || c.telling {
+func (c *TCPConn) notify(now clock.Instant) {
+	if c.OnEvent == nil || c.notifying {
 		return
 	}
-	c.telling = true
+	c.notifying = true
 	c.OnEvent(now)
-	c.telling = false
+	c.notifying = false
 }
 
 // schedule sets the timer. It is moved forward at once, but backward only when it goes off, since most
@@ -255,9 +255,9 @@ func (c *TCPConn) promote() *TCPListener {
 	return l
 }
 
-// strand is for a connection whose segments cannot go anywhere: it learns why, and what it would send is
+// failNoPath is for a connection whose segments cannot go anywhere: it learns why, and what it would send is
 // lost, so that its timers go on as if the network had lost it.
-func (h *Host) strand(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
+func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 	if c.gone {
 		return
 	}
@@ -270,13 +270,13 @@ func (h *Host) strand(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 		}
 		h.dropTX(now, c.hop.iface, phy.MediumIP, h.scratch.Bytes(), r)
 	}
-	h.settle(now, c)
+	h.connChanged(now, c)
 }
 
-// forget takes a connection out of the tables.
-func (h *Host) forget(c *TCPConn) {
+// removeConn takes a connection out of the tables.
+func (h *Host) removeConn(c *TCPConn) {
 	c.gone = true
-	h.unweigh(c)
+	h.releaseMemory(c)
 	h.timers.Stop(&c.timer)
 	delete(h.conns, flowOf(c.local, c.remote))
 	h.releasePort(c.local, c.remote)
@@ -291,33 +291,33 @@ func (h *Host) forget(c *TCPConn) {
 	}
 }
 
-// abortLocal ends every connection of a local address that is no longer ours, with ErrAddrRemoved; no
+// abortConnsFrom ends every connection of a local address that is no longer ours, with ErrAddrRemoved; no
 // segment can tell the peer.
-func (h *Host) abortLocal(now clock.Instant, a netip.Addr) {
+func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
 	for _, c := range h.connections() {
 		if c.local.Addr() == a {
-			c.stranded = c.conn.State() != tcp.Closed
+			c.addrRemoved = c.conn.State() != tcp.Closed
 			c.conn.Abort(now)
 			h.raiseTCP(now, c)
-			h.forget(c)
-			c.seen = c.glance()
+			h.removeConn(c)
+			c.lastNotified = c.status()
 			c.Signal.Fire()
-			c.tell(now)
+			c.notify(now)
 		}
 	}
 }
 
-// resettle looks at every connection again, after interfaces went up or down.
-func (h *Host) resettle(now clock.Instant) {
+// allConnsChanged looks at every connection again, after interfaces went up or down.
+func (h *Host) allConnsChanged(now clock.Instant) {
 	for _, c := range h.connections() {
-		h.settle(now, c)
+		h.connChanged(now, c)
 	}
 }
 
 // tcpState, tcpEpisode and tcpCount are the hooks that all connections share.
 func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
 	if len(h.events) > 0 {
-		h.transitions = append(h.transitions, transition{conn: conn, from: from, to: to})
+		h.tcpEvents = append(h.tcpEvents, tcpEvent{conn: conn, from: from, to: to})
 	}
 	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
 	switch {
@@ -330,7 +330,7 @@ func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
 
 func (h *Host) tcpEpisode(conn *tcp.Conn, e tcp.Episode, why string) {
 	if len(h.events) > 0 {
-		h.transitions = append(h.transitions, transition{conn: conn, episode: e, why: why})
+		h.tcpEvents = append(h.tcpEvents, tcpEvent{conn: conn, episode: e, why: why})
 	}
 }
 

@@ -23,9 +23,9 @@ type TCPConn struct {
 	half          bool   // passive and not ESTABLISHED yet: it counts against the SYN queue
 	queued        bool   // on its interface's ready list
 	gone          bool   // the host has forgotten it
-	telling       bool   // OnEvent is running
+	notifying     bool   // OnEvent is running
 	passive       bool   // the peer opened it; known only while somebody listens to events
-	stranded      bool   // its local address was taken away
+	addrRemoved   bool   // its local address was taken away
 	evicted       bool   // it made room for others
 
 	listener *TCPListener // whose backlog it waits in, or will
@@ -35,12 +35,12 @@ type TCPConn struct {
 	timer    clock.Timer[*TCPConn]
 	nextUp   *TCPConn // on the ready list
 
-	seen    glimpse  // what the user was last told
-	storage *storage // what it holds of the host's pools; nil: nothing
+	lastNotified connStatus // what the user was last told
+	memoryUse    *memoryUse // what it holds of the host's pools; nil: nothing
 }
 
-// glimpse is what a user waits for a change of.
-type glimpse struct {
+// connStatus is what a user waits for a change of.
+type connStatus struct {
 	state              tcp.State
 	eof                bool
 	readable, writable int32
@@ -83,7 +83,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	if !unicast(remote.Addr()) || remote.Port() == 0 {
 		return nil, ErrInvalid
 	}
-	if !h.isOwn(local.Addr()) {
+	if !h.mayBind(local.Addr()) {
 		return nil, ErrNotOurs
 	}
 	p, ok := h.lookup(remote.Addr())
@@ -111,7 +111,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	conn.SetStampOffset(h.stampOffset(local, remote))
 	c := h.addConn(id, conn, p.iface, local, remote)
 	h.takePort(local, remote)
-	h.settle(now, c)
+	h.connChanged(now, c)
 	return c, nil
 }
 
@@ -136,7 +136,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 	c := &TCPConn{host: h, id: id, conn: conn, local: local, remote: remote}
 	c.ttl, c.mss = conn.Config().TTL, uint16(i.mss())
 	c.timer.Value = c
-	c.seen = c.glance()
+	c.lastNotified = c.status()
 	h.conns[flowOf(local, remote)] = c
 	return c
 }
@@ -144,8 +144,8 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 // mss is the largest TCP payload the interface takes in one packet.
 func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
 
-func (c *TCPConn) glance() glimpse {
-	return glimpse{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.Writable())}
+func (c *TCPConn) status() connStatus {
+	return connStatus{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.Writable())}
 }
 
 // Local is the local address and port.
@@ -158,13 +158,13 @@ func (c *TCPConn) Remote() netip.AddrPort { return c.remote }
 func (c *TCPConn) State() tcp.State { return c.conn.State() }
 
 // Err is why the connection ended; nil while it lives and after an orderly close.
-func (c *TCPConn) Err() error { return c.why(c.conn.Err()) }
+func (c *TCPConn) Err() error { return c.userError(c.conn.Err()) }
 
-// why is the reason that the user is given for err: the host ABORTs a connection for reasons of its own too.
-func (c *TCPConn) why(err error) error {
+// userError is the reason that the user is given for err: the host ABORTs a connection for reasons of its own too.
+func (c *TCPConn) userError(err error) error {
 	switch {
 	case err != tcp.ErrAborted:
-	case c.stranded:
+	case c.addrRemoved:
 		return ErrAddrRemoved
 	case c.evicted:
 		return ErrNoStorage
@@ -176,18 +176,18 @@ func (c *TCPConn) why(err error) error {
 func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
 	n, err := c.conn.Read(p)
 	if n > 0 {
-		c.host.settle(now, c) // the window may have opened
+		c.host.connChanged(now, c) // the window may have opened
 	}
-	return n, c.why(err)
+	return n, c.userError(err)
 }
 
 // Discard is Read without the octets: it takes up to n off.
 func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 	n, err := c.conn.Discard(n)
 	if n > 0 {
-		c.host.settle(now, c)
+		c.host.connChanged(now, c)
 	}
-	return n, c.why(err)
+	return n, c.userError(err)
 }
 
 // Write queues octets and returns how many were taken; 0 and nil: wait.
@@ -195,12 +195,12 @@ func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	room := c.writable(now, true)
 	n, err := c.conn.Write(p[:min(len(p), room)])
 	if n < len(p) && n == room && c.conn.Writable() > 0 {
-		c.host.refusedTo(limitBuffers, c.remote.Addr())
+		c.host.countRefusedTo(limitBuffers, c.remote.Addr())
 	}
 	if n > 0 {
-		c.host.settle(now, c)
+		c.host.connChanged(now, c)
 	}
-	return n, c.why(err)
+	return n, c.userError(err)
 }
 
 // Readable is the number of octets Read would give at once.
@@ -212,20 +212,20 @@ func (c *TCPConn) AtEOF() bool { return c.conn.AtEOF() }
 // CloseWrite half-closes: FIN after what is queued; reading goes on.
 func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	err := c.conn.CloseWrite(now)
-	c.host.settle(now, c)
-	return c.why(err)
+	c.host.connChanged(now, c)
+	return c.userError(err)
 }
 
 // Close closes both ways at once for the caller: gracefully, or by RST when data is unread.
 func (c *TCPConn) Close(now clock.Instant) {
 	c.conn.Close(now)
-	c.host.settle(now, c)
+	c.host.connChanged(now, c)
 }
 
 // Abort ends the connection by RST.
 func (c *TCPConn) Abort(now clock.Instant) {
 	c.conn.Abort(now)
-	c.host.settle(now, c)
+	c.host.connChanged(now, c)
 }
 
 // Config is the connection's options.
@@ -241,7 +241,7 @@ func (c *TCPConn) SetConfig(now clock.Instant, cfg tcp.Config) error {
 	}
 	c.conn.SetConfig(now, cfg)
 	c.ttl = c.conn.Config().TTL
-	c.host.settle(now, c)
+	c.host.connChanged(now, c)
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (x *crowd) settle() {
 		for _, d := range [...][2]*Iface{{x.ia, x.ib}, {x.ib, x.ia}} {
 			for x.frame.Reset(); d[0].host.Transmit(x.now, d[0], x.frame); x.frame.Reset() {
 				busy = true
-				d[0].host.Sent(x.now, d[0], x.frame, drop.None)
+				d[0].host.FrameSent(x.now, d[0], x.frame, drop.None)
 				d[1].host.Receive(x.now, d[1], x.frame)
 			}
 		}

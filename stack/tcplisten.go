@@ -28,7 +28,7 @@ type TCPListener struct {
 // ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !h.isOwn(local.Addr()) {
+	if !h.mayBind(local.Addr()) {
 		return nil, ErrNotOurs
 	}
 	if local.Port() == 0 {
@@ -51,7 +51,7 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 	}
 	l := &TCPListener{host: h, id: id, local: local, cfg: h.tcpConfig(cfg), backlog: backlog}
 	h.listeners[key] = l
-	h.bound(portsTCP, local.Port())
+	h.countBound(portsTCP, local.Port())
 	return l, nil
 }
 
@@ -83,7 +83,7 @@ func (l *TCPListener) Close(now clock.Instant) {
 	l.closed = true
 	h := l.host
 	delete(h.listeners, flowOf(l.local, netip.AddrPort{}))
-	h.unbound(portsTCP, l.local.Port())
+	h.countUnbound(portsTCP, l.local.Port())
 	h.sockets--
 	if l.half+l.accept.n > 0 {
 		for _, c := range h.connections() {

@@ -40,7 +40,7 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 
 // localFor fills in the local address for packets to dst.
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
-	p, ok := h.way(local.Addr(), dst)
+	p, ok := h.routeFor(local.Addr(), dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		return local, ErrNoRoute
@@ -58,14 +58,14 @@ func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, e
 	return netip.AddrPortFrom(a, local.Port()), nil
 }
 
-// isOwn reports whether a socket may be bound to a.
-func (h *Host) isOwn(a netip.Addr) bool {
-	return !a.IsValid() || a.IsUnspecified() || h.own[a] != nil || a.IsLoopback() && h.loop != nil
+// mayBind reports whether a socket may be bound to a.
+func (h *Host) mayBind(a netip.Addr) bool {
+	return !a.IsValid() || a.IsUnspecified() || h.localAddrs[a] != nil || a.IsLoopback() && h.loop != nil
 }
 
 func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !h.isOwn(local.Addr()) {
+	if !h.mayBind(local.Addr()) {
 		return nil, ErrNotOurs
 	}
 	taken := func(port uint16) bool {
@@ -93,7 +93,7 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	}
 	u := &UDPConn{socket: s, key: flowOf(local, remote), local: local, remote: remote}
 	h.udp[u.key] = u
-	h.bound(portsUDP, local.Port())
+	h.countBound(portsUDP, local.Port())
 	return u, nil
 }
 
@@ -124,13 +124,13 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	}
 	if s == nil {
 		h.count(udpNoPorts)
-		return h.refuse(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
+		return h.sendUnreachable(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
 	}
 	if s.service && AnswersAll(from.Port(), s.local.Port()) {
 		h.count(udpInErrors)
 		return dropped(drop.ServiceLoop)
 	}
-	if !s.give(now, data, from, p.ip.TTL) {
+	if !s.enqueue(now, data, from, p.ip.TTL) {
 		h.count(udpInErrors)
 		h.count(udpRcvbufErrors)
 		return dropped(drop.SocketQueueFull)
@@ -210,7 +210,7 @@ func (u *UDPConn) Recv(p []byte) (n int, from netip.AddrPort, err error) {
 
 // Close frees the port and leaves every group. What waits is lost.
 func (u *UDPConn) Close() {
-	if !u.shut() {
+	if !u.closeSocket() {
 		return
 	}
 	for m := range u.groups.all {
@@ -218,5 +218,5 @@ func (u *UDPConn) Close() {
 	}
 	h := u.host
 	delete(h.udp, u.key)
-	h.unbound(portsUDP, u.local.Port())
+	h.countUnbound(portsUDP, u.local.Port())
 }

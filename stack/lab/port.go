@@ -242,7 +242,7 @@ func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
 	seen := w.clone(f) // observers see what the stack sent, not what a rule made of it
 	v := p.faults.Apply(now, fault.TX, p.caps.Medium, f)
 	if v.Drop != drop.None {
-		p.host.Sent(now, p.iface, seen, v.Drop)
+		p.host.FrameSent(now, p.iface, seen, v.Drop)
 		w.recycle(seen)
 		w.recycle(f)
 		return
@@ -278,10 +278,10 @@ func (p *Port) send(now clock.Instant, f *phy.Frame) {
 // left tells the stack that a frame is on its way.
 func (p *Port) left(now clock.Instant, f *phy.Frame) {
 	if p.lane != nil {
-		p.host.Sent(now, p.iface, f, drop.None)
+		p.host.FrameSent(now, p.iface, f, drop.None)
 		return
 	}
-	p.host.Handed(now, p.iface, f)
+	p.host.FrameQueued(now, p.iface, f)
 }
 
 // inject hands a frame and the copies that the rules want to the sink, when they want it.
@@ -330,7 +330,7 @@ func (p *Port) put(now clock.Instant, f *phy.Frame) {
 
 // lose counts a frame that the device never took.
 func (p *Port) lose(now clock.Instant, f *phy.Frame) {
-	p.host.Sent(now, p.iface, f, drop.TransmitFailed)
+	p.host.FrameSent(now, p.iface, f, drop.TransmitFailed)
 	p.world().recycle(f)
 }
 
@@ -342,7 +342,7 @@ func (p *Port) flush(now clock.Instant) (taken int) {
 	for len(p.out) > 0 {
 		n, err := p.dev.Send(p.out)
 		for k, f := range p.out[:n] {
-			p.host.Taken(p.iface, p.sizes[k])
+			p.host.FrameTaken(p.iface, p.sizes[k])
 			w.recycle(f)
 		}
 		p.shift(n)
@@ -430,7 +430,7 @@ func (p *Port) ingress(now clock.Instant, f *phy.Frame) {
 	w := p.world()
 	v := p.faults.Apply(now, fault.RX, p.caps.Medium, f)
 	if v.Drop != drop.None {
-		p.host.Lost(now, p.iface, f, v.Drop)
+		p.host.FrameDroppedBeforeStack(now, p.iface, f, v.Drop)
 		w.recycle(f)
 		return
 	}

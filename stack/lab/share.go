@@ -41,7 +41,7 @@ func (p *Port) Share() (*Switch, error) {
 		return nil, err
 	}
 	for i, f := range p.out { // before anything that is sent from now on
-		p.host.Taken(p.iface, p.sizes[i])
+		p.host.FrameTaken(p.iface, p.sizes[i])
 		s.uplink.put(w.now, f)
 	}
 	p.out, p.sizes, p.full = nil, nil, false

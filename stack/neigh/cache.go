@@ -25,7 +25,7 @@ const (
 	classUnused             // learnt from the neighbour's own packets, never used
 	classStale              // used once, not confirmed for a lifetime
 	numClasses
-	classKeep = -1 // in use, being resolved, or set by hand
+	classInUse = -1 // in use, being resolved, or set by hand
 )
 
 // Cache is the neighbour table of one interface. See New.
@@ -40,7 +40,7 @@ type Cache[W any] struct {
 	classes    [numClasses]list[W]
 	owed       requests[W]
 	incomplete int // entries in INCOMPLETE
-	provoked   int // those of them that somebody else's packets made
+	forReply   int // those of them that somebody else's packets made
 }
 
 // New returns an empty cache.
@@ -69,58 +69,58 @@ func (c *Cache[W]) Get(a netip.Addr) *Entry[W] { return c.entries[a] }
 // not the caller waits in Waiting, or gives up. nil means that there is no room for another. provoked
 // says that the packet only answers somebody else's: it then neither marks the entry as used nor may it
 // take more than half the room of the unresolved.
-func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, provoked bool) *Entry[W] {
+func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
-		if !c.mayAsk(provoked) || !c.room() {
+		if !c.mayResolve(forReply) || !c.evictIfFull() {
 			return nil
 		}
 		e = c.add(now, a)
-		c.ask(now, e, provoked)
+		c.startResolving(now, e, forReply)
 		return e
 	}
 	switch e.State {
 	case Reachable:
-		if !provoked && !e.used {
+		if !forReply && !e.used {
 			e.used = true
 			c.classify(e)
 		}
 	case Stale:
-		e.used = e.used || !provoked
+		e.used = e.used || !forReply
 		e.Probes = 0
 		c.setState(e, Probe)
-		c.schedule(now, e)
+		c.oweRequest(now, e)
 	case Probe:
-		e.used = e.used || !provoked
+		e.used = e.used || !forReply
 	case Incomplete:
-		if e.provoked && !provoked {
-			e.provoked, e.used = false, true
-			c.provoked--
+		if e.forReply && !forReply {
+			e.forReply, e.used = false, true
+			c.forReply--
 		}
 	case Failed:
-		if !c.mayAsk(provoked) {
+		if !c.mayResolve(forReply) {
 			return nil
 		}
-		c.ask(now, e, provoked)
+		c.startResolving(now, e, forReply)
 	}
 	return e
 }
 
-func (c *Cache[W]) mayAsk(provoked bool) bool {
-	return c.incomplete < c.cfg.Incomplete && (!provoked || c.provoked < (c.cfg.Incomplete+1)/2)
+func (c *Cache[W]) mayResolve(forReply bool) bool {
+	return c.incomplete < c.cfg.Incomplete && (!forReply || c.forReply < (c.cfg.Incomplete+1)/2)
 }
 
-// ask makes e INCOMPLETE.
-func (c *Cache[W]) ask(now clock.Instant, e *Entry[W], provoked bool) {
+// startResolving makes e INCOMPLETE.
+func (c *Cache[W]) startResolving(now clock.Instant, e *Entry[W], forReply bool) {
 	e.Since, e.Probes = now, 0
-	e.used, e.provoked = !provoked, provoked
+	e.used, e.forReply = !forReply, forReply
 	c.setState(e, Incomplete)
-	c.schedule(now, e)
+	c.oweRequest(now, e)
 }
 
-// schedule owes a request for e, now or as soon as the interval since the last one is over.
-func (c *Cache[W]) schedule(now clock.Instant, e *Entry[W]) {
-	if at := e.lastAsk.Add(c.cfg.Interval); e.asked && now.Before(at) {
+// oweRequest owes a request for e, now or as soon as the interval since the last one is over.
+func (c *Cache[W]) oweRequest(now clock.Instant, e *Entry[W]) {
+	if at := e.lastRequest.Add(c.cfg.Interval); e.requested && now.Before(at) {
 		c.timers.Set(&e.timer, at)
 		return
 	}
@@ -143,13 +143,13 @@ const (
 // Learn takes in that a has the hardware address hw, by a packet that the caller has found valid. As in
 // RFC 826, an entry that exists is updated; create says that the packet was meant for us, so that a new
 // one may be made.
-func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, create bool) (*Entry[W], Learned) {
+func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, forUs bool) (*Entry[W], Learned) {
 	e, what := c.entries[a], Updated
 	switch {
-	case e == nil && !create:
+	case e == nil && !forUs:
 		return nil, Ignored
 	case e == nil:
-		if !c.room() {
+		if !c.evictIfFull() {
 			return nil, Full
 		}
 		e, what = c.add(now, a), Created
@@ -186,7 +186,7 @@ func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
 func (c *Cache[W]) SetPermanent(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
-		if !c.room() {
+		if !c.evictIfFull() {
 			return nil
 		}
 		e = c.add(now, a)
@@ -214,7 +214,7 @@ func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.Hardwar
 		return a, hw, false
 	}
 	e.Probes++
-	e.asked, e.lastAsk = true, now
+	e.requested, e.lastRequest = true, now
 	c.timers.Set(&e.timer, now.Add(c.cfg.Interval))
 	if e.State == Probe {
 		return e.Addr, e.HW, true
@@ -281,7 +281,7 @@ func (c *Cache[W]) add(now clock.Instant, a netip.Addr) *Entry[W] {
 
 func (c *Cache[W]) remove(e *Entry[W]) {
 	from := e.State
-	c.enter(e, Failed) // leaves the counts of the unresolved right
+	c.changeState(e, Failed) // leaves the counts of the unresolved right
 	if c.Watch != nil {
 		c.Watch(e, from, Removed)
 	}
@@ -294,7 +294,7 @@ func (c *Cache[W]) remove(e *Entry[W]) {
 func (c *Cache[W]) setState(e *Entry[W], s State) {
 	from, fresh := e.State, e.fresh
 	e.fresh = false
-	c.enter(e, s)
+	c.changeState(e, s)
 	switch {
 	case c.Watch == nil:
 	case fresh:
@@ -304,29 +304,29 @@ func (c *Cache[W]) setState(e *Entry[W], s State) {
 	}
 }
 
-// enter moves e to s and keeps the counts, the request queue and the eviction classes in step.
-func (c *Cache[W]) enter(e *Entry[W], s State) {
+// changeState moves e to s and keeps the counts, the request queue and the eviction classes in step.
+func (c *Cache[W]) changeState(e *Entry[W], s State) {
 	if e.State == Incomplete {
 		c.incomplete--
-		if e.provoked {
-			c.provoked--
+		if e.forReply {
+			c.forReply--
 		}
 	}
 	c.owed.remove(e)
 	e.State = s
 	if s == Incomplete {
 		c.incomplete++
-		if e.provoked {
-			c.provoked++
+		if e.forReply {
+			c.forReply++
 		}
 	} else {
-		e.provoked = false
+		e.forReply = false
 	}
 	c.classify(e)
 }
 
 func (c *Cache[W]) classify(e *Entry[W]) {
-	class := classKeep
+	class := classInUse
 	switch {
 	case e.State == Failed:
 		class = classFailed
@@ -340,13 +340,13 @@ func (c *Cache[W]) classify(e *Entry[W]) {
 	if e.in != nil {
 		e.in.remove(e)
 	}
-	if class != classKeep {
+	if class != classInUse {
 		c.classes[class].push(e)
 	}
 }
 
-// room makes room for one more entry, by evicting one where it must and may.
-func (c *Cache[W]) room() bool {
+// evictIfFull makes room for one more entry, by evicting one where it must and may.
+func (c *Cache[W]) evictIfFull() bool {
 	if len(c.entries) < c.cfg.Entries {
 		return true
 	}

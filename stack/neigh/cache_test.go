@@ -102,10 +102,10 @@ func TestSilence(t *testing.T) {
 func TestLife(t *testing.T) {
 	w := &world{c: New[int](Config{})}
 	e := w.c.Resolve(w.now, ip1, false)
-	e.Waiting = 42
+	e.Pending = 42
 	w.to(at(time.Second / 2))
 	got, what := w.c.Learn(w.now, ip1, mac, false)
-	if got != e || what != Resolved || e.HW != mac || e.Waiting != 42 || e.Probes != 0 {
+	if got != e || what != Resolved || e.HW != mac || e.Pending != 42 || e.Probes != 0 {
 		t.Fatalf("%+v, %v", got, what)
 	}
 	w.want(t, "0s ? 10.0.0.1")
@@ -258,7 +258,7 @@ func TestInvariants(t *testing.T) {
 			if e.State == Incomplete {
 				incomplete++
 			}
-			if e.provoked {
+			if e.forReply {
 				provoked++
 			}
 			if e.in != nil {
@@ -276,10 +276,10 @@ func TestInvariants(t *testing.T) {
 				listed++
 			}
 		}
-		if incomplete != c.incomplete || provoked != c.provoked || classed != listed || timed != c.timers.Len() ||
+		if incomplete != c.incomplete || provoked != c.forReply || classed != listed || timed != c.timers.Len() ||
 			len(c.entries) > 20 || incomplete > 8 || provoked > 4 {
 			t.Fatalf("step %d: incomplete %d/%d provoked %d/%d listed %d/%d timers %d/%d entries %d", step,
-				incomplete, c.incomplete, provoked, c.provoked, classed, listed, timed, c.timers.Len(), len(c.entries))
+				incomplete, c.incomplete, provoked, c.forReply, classed, listed, timed, c.timers.Len(), len(c.entries))
 		}
 	}
 }

@@ -40,18 +40,18 @@ const (
 // Entry is what is known of one neighbour. W is what its owner keeps waiting for the answer. Only the
 // cache changes the other fields.
 type Entry[W any] struct {
-	Addr     netip.Addr
-	HW       wire.HardwareAddr // meaningful but in INCOMPLETE and FAILED
-	State    State
-	Probes   int           // requests sent since the entry was last confirmed
-	Since    clock.Instant // when it was last confirmed, or made
-	Waiting  W             // the owner's
-	used     bool          // we have sent to it of our own accord since it was last confirmed
-	provoked bool          // INCOMPLETE for the sake of an answer to somebody's packet
-	fresh    bool          // made, and nobody told of it yet
-	asked    bool          // a request has been sent at lastAsk
-	lastAsk  clock.Instant
-	timer    clock.Timer[*Entry[W]]
+	Addr        netip.Addr
+	HW          wire.HardwareAddr // meaningful but in INCOMPLETE and FAILED
+	State       State
+	Probes      int           // requests sent since the entry was last confirmed
+	Since       clock.Instant // when it was last confirmed, or made
+	Pending     W             // the owner's
+	used        bool          // we have sent to it of our own accord since it was last confirmed
+	forReply    bool          // INCOMPLETE for the sake of an answer to somebody's packet
+	fresh       bool          // made, and nobody told of it yet
+	requested   bool          // a request has been sent at lastAsk
+	lastRequest clock.Instant
+	timer       clock.Timer[*Entry[W]]
 
 	in         *list[W] // the eviction class it stands in
 	next, prev *Entry[W]

@@ -22,7 +22,7 @@ func TestConflictWithKernel(t *testing.T) {
 	r, h, p := onTAP(t)
 	decided := make(chan error, 2)
 	probe := func(a string) {
-		var c *stack.Claim
+		var c *stack.AddrProbe
 		r.Do(func(now clock.Instant) {
 			var err error
 			if c, err = p.Iface().ProbeAddr(now, netip.MustParsePrefix(a)); err != nil {

@@ -27,7 +27,7 @@ const (
 // at most one in each defendInterval, lest two such hosts answer each other for ever.
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(arpInConflicts)
-	i := h.localAddrs[a]
+	i := h.net.localAddrs[a]
 	if !i.defended[a].Due(now) {
 		return
 	}
@@ -40,15 +40,11 @@ func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr)
 	h.raiseConflict(Event{Now: now, Iface: i, Addr: a, HW: hw, New: ConflictDefended})
 }
 
-// WatchConflicts has fn called with every EventConflict from now on, in place of who was called before. Unlike
-// Events it costs nothing while there is none.
-func (h *Host) WatchConflicts(fn func(ev Event)) { h.onConflict = fn }
-
 func (h *Host) raiseConflict(ev Event) {
 	ev.Kind, ev.Host = EventConflict, h
 	h.raise(ev)
-	if h.onConflict != nil {
-		h.onConflict(ev)
+	if h.watch.onConflict != nil {
+		h.watch.onConflict(ev)
 	}
 }
 
@@ -92,7 +88,7 @@ func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error)
 	}
 	i.addrProbes = append(i.addrProbes, c)
 	i.host.workPending()
-	i.host.addrProbes.Set(&c.timer, now.Add(i.host.randomBetween(0, probeWait)))
+	i.host.net.addrProbes.Set(&c.timer, now.Add(i.host.randomBetween(0, probeWait)))
 	return c, nil
 }
 
@@ -115,7 +111,7 @@ func (c *AddrProbe) finish(err error) {
 
 // stop ends what is still to be sent for c.
 func (c *AddrProbe) stop() {
-	c.iface.host.addrProbes.Stop(&c.timer)
+	c.iface.host.net.addrProbes.Stop(&c.timer)
 	c.iface.addrProbes = slices.DeleteFunc(c.iface.addrProbes, func(o *AddrProbe) bool { return o == c })
 }
 
@@ -136,7 +132,7 @@ func (h *Host) randomBetween(from, to time.Duration) time.Duration {
 
 // tickAddrProbes sends the probes and announcements that are due at now.
 func (h *Host) tickAddrProbes(now clock.Instant) {
-	for t := h.addrProbes.Pop(now); t != nil; t = h.addrProbes.Pop(now) {
+	for t := h.net.addrProbes.Pop(now); t != nil; t = h.net.addrProbes.Pop(now) {
 		c := t.Value
 		i, a := c.iface, c.prefix.Addr()
 		switch {
@@ -146,7 +142,7 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 			if c.probes++; c.probes < probeNum {
 				wait = h.randomBetween(probeMin, probeMax)
 			}
-			h.addrProbes.Set(&c.timer, now.Add(wait))
+			h.net.addrProbes.Set(&c.timer, now.Add(wait))
 			continue
 		case !c.done:
 			err := i.AddAddr(now, c.prefix) // which announces it
@@ -154,11 +150,11 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 				c.stop()
 				continue
 			}
-		case h.localAddrs[a] == i:
+		case h.net.localAddrs[a] == i:
 			i.announce(a)
 		}
-		if c.announced++; c.announced < announceNum && h.localAddrs[a] == i {
-			h.addrProbes.Set(&c.timer, now.Add(announceInterval))
+		if c.announced++; c.announced < announceNum && h.net.localAddrs[a] == i {
+			h.net.addrProbes.Set(&c.timer, now.Add(announceInterval))
 		} else {
 			c.stop()
 		}
@@ -202,11 +198,11 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 		return
 	}
 	i.host.workPending()
-	f := i.host.newFrame(wire.ARPLen)
+	f := i.host.frames.get(wire.ARPLen)
 	i.putARP(f, q, wire.Broadcast)
-	if !i.replies.push(f, i.host.limits.ReplyQueue) {
+	if !i.out.replies.push(f, i.host.limits.ReplyQueue) {
 		i.host.countRefused(limitReplyQueue)
-		i.host.free(f)
+		i.host.frames.put(f)
 		return
 	}
 	i.host.count(arpOutRequests)

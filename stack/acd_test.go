@@ -116,8 +116,8 @@ func TestProbeAddr(t *testing.T) {
 			at[2]-at[1] > 2*time.Second || at[3]-at[2] != 2*time.Second || at[4]-at[3] != 2*time.Second {
 			t.Errorf("at %v", at)
 		}
-		if done, _, err := c.Done(); !done || err != nil || h.localAddrs[netip.MustParseAddr("10.0.0.9")] != i || len(i.addrProbes) != 0 || h.addrProbes.Len() != 0 {
-			t.Errorf("%v, %v, %d claims, %d timers", done, err, len(i.addrProbes), h.addrProbes.Len())
+		if done, _, err := c.Done(); !done || err != nil || h.net.localAddrs[netip.MustParseAddr("10.0.0.9")] != i || len(i.addrProbes) != 0 || h.net.addrProbes.Len() != 0 {
+			t.Errorf("%v, %v, %d claims, %d timers", done, err, len(i.addrProbes), h.net.addrProbes.Len())
 		}
 	}
 	if len(first) < 15 {
@@ -151,7 +151,7 @@ func TestProbeContested(t *testing.T) {
 		if v := h.Receive(2, i, arpFrame(wire.Broadcast, macC, a)); v.String() != "dropped: arp conflict" {
 			t.Errorf("%s: %v", name, v)
 		}
-		if done, by, err := c.Done(); !done || by != macC || err != ErrInUse || h.localAddrs[wanted] != nil {
+		if done, by, err := c.Done(); !done || by != macC || err != ErrInUse || h.net.localAddrs[wanted] != nil {
 			t.Errorf("%s: %v, %v, %v", name, done, by, err)
 		}
 		told = slices.DeleteFunc(told, func(ev Event) bool { return ev.Kind != EventConflict })
@@ -183,14 +183,14 @@ func TestProbeGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if end(c); c.err != what || !c.done || len(i.addrProbes) != 0 || h.addrProbes.Len() != 0 {
-			t.Errorf("%v: %v, %d claims, %d timers", what, c.err, len(i.addrProbes), h.addrProbes.Len())
+		if end(c); c.err != what || !c.done || len(i.addrProbes) != 0 || h.net.addrProbes.Len() != 0 {
+			t.Errorf("%v: %v, %d claims, %d timers", what, c.err, len(i.addrProbes), h.net.addrProbes.Len())
 		}
 	}
 	n := newNetwork(t)
 	g, _ := n.host("g", macB, "10.0.0.2/24")
 	tun := g.AddIface(0, IfaceConfig{Name: "tun0", Caps: phy.Capabilities{Medium: phy.MediumIP, MTU: 1500}})
-	if c, err := tun.ProbeAddr(0, netip.MustParsePrefix("10.5.0.1/24")); err != nil || !c.done || g.localAddrs[netip.MustParseAddr("10.5.0.1")] != tun {
+	if c, err := tun.ProbeAddr(0, netip.MustParsePrefix("10.5.0.1/24")); err != nil || !c.done || g.net.localAddrs[netip.MustParseAddr("10.5.0.1")] != tun {
 		t.Errorf("where there are no neighbours: %+v, %v", c, err)
 	}
 }

@@ -30,7 +30,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	if len(i.addrProbes) > 0 && !a.SenderHW.IsZero() && i.abandonIfInUse(now, &a) {
 		return dropped(drop.ARPConflict)
 	}
-	ours := h.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()
+	ours := h.net.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()
 	if request && a.SenderIP.IsUnspecified() {
 		switch {
 		case !ours && a.SenderHW == i.mac: // our own probe, which something on the link reflects
@@ -78,14 +78,14 @@ func (h *Host) checkSender(now clock.Instant, i *Iface, a *wire.ARP) drop.Reason
 	if !i.isStation(a.SenderHW) {
 		return drop.ARPMartian
 	}
-	if h.localAddrs[a.SenderIP] == i {
+	if h.net.localAddrs[a.SenderIP] == i {
 		h.defendAddr(now, a.SenderIP, a.SenderHW)
 		return drop.ARPConflict
 	}
-	if h.localAddrs[a.SenderIP] != nil {
+	if h.net.localAddrs[a.SenderIP] != nil {
 		return drop.ARPMartian
 	}
-	if !unicast(a.SenderIP) || !h.isNeighbor(i, a.SenderIP) || i.isBroadcast(a.SenderIP) {
+	if !unicast(a.SenderIP) || !h.net.isNeighbor(i, a.SenderIP) || i.isBroadcast(a.SenderIP) {
 		return drop.ARPMartian
 	}
 	return drop.None
@@ -96,11 +96,11 @@ func (i *Iface) isStation(a wire.HardwareAddr) bool { return !a.IsZero() && !a.I
 
 func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	a := wire.ARP{Op: wire.ARPReply, SenderHW: i.mac, SenderIP: q.TargetIP, TargetHW: q.SenderHW, TargetIP: q.SenderIP}
-	f := h.newFrame(wire.ARPLen)
+	f := h.frames.get(wire.ARPLen)
 	i.putARP(f, &a, q.SenderHW)
-	if !i.replies.push(f, h.limits.ReplyQueue) {
+	if !i.out.replies.push(f, h.limits.ReplyQueue) {
 		h.countRefused(limitReplyQueue)
-		h.free(f)
+		h.frames.put(f)
 		return dropped(drop.ReplyQueueFull)
 	}
 	h.count(arpOutReplies)
@@ -113,7 +113,7 @@ func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	if hw != wire.Broadcast {
 		q.TargetHW = hw
 	}
-	q.SenderIP, _ = i.host.source(hop{iface: i, next: a}, a)
+	q.SenderIP, _ = i.host.net.source(hop{iface: i, next: a}, a)
 	i.putARP(f, &q, hw)
 	i.host.count(arpOutRequests)
 }

@@ -173,10 +173,10 @@ func TestGatewayByLongestOnLinkRoute(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p, _ := h.lookup(netip.MustParseAddr("1.2.3.4")); p.iface != narrow {
+	if p, _ := h.net.lookup(netip.MustParseAddr("1.2.3.4")); p.iface != narrow {
 		t.Error("the gateway with a route of its own is not reached by it")
 	}
-	if p, _ := h.lookup(netip.MustParseAddr("2.2.3.4")); p.iface != wide {
+	if p, _ := h.net.lookup(netip.MustParseAddr("2.2.3.4")); p.iface != wide {
 		t.Error("the gateway without one is not reached by the subnet")
 	}
 }

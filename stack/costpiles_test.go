@@ -56,7 +56,7 @@ var piles = []pile{
 	{"narrow paths", "a datagram to one", 0, func(x *costRig, n int) func() {
 		u := x.bind(7)
 		for k := range n {
-			x.h.paths.put(x.now, pathKey{many(k), false}, 1000, x.h.limits.Paths)
+			x.h.net.paths.put(x.now, pathKey{many(k), false}, 1000, x.h.limits.Paths)
 		}
 		return func() {
 			must(x, u.Send(x.now, ping, port(many(0), 9)))
@@ -67,7 +67,7 @@ var piles = []pile{
 		x.bind(7)
 		x.h.limits.Paths = max(1, n)
 		for k := range n {
-			x.h.paths.put(x.now, pathKey{many(k), false}, 1000, x.h.limits.Paths)
+			x.h.net.paths.put(x.now, pathKey{many(k), false}, 1000, x.h.limits.Paths)
 		}
 		packet := fragNeeded(1000, wire.ProtocolUDP, many(n), 1500, 0, 9)
 		binary.BigEndian.PutUint16(packet[wire.IPv4Len+wire.ICMPLen+wire.IPv4Len:], 7) // from our port
@@ -97,7 +97,7 @@ var piles = []pile{
 		for range n {
 			send()
 		}
-		x.h.limits.Fragments = max(5000, x.h.assemblies.storage)
+		x.h.limits.Fragments = max(5000, x.h.reassembly.storage)
 		return send
 	}},
 	{"fragments of one datagram", "one that was there", 8000, func(x *costRig, n int) func() {

@@ -205,13 +205,13 @@ type CounterInfo struct {
 	Value uint64
 }
 
-func (h *Host) count(c counter) { h.counters[c]++ }
+func (h *Host) count(c counter) { h.stats.counters[c]++ }
 
 // CounterInfos is every counter, in the order of the layers.
 func (h *Host) CounterInfos() []CounterInfo {
 	infos := make([]CounterInfo, numCounters)
 	for c := range infos {
-		infos[c] = CounterInfo{counterNames[c], h.counters[c]}
+		infos[c] = CounterInfo{counterNames[c], h.stats.counters[c]}
 	}
 	return infos
 }

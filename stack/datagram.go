@@ -19,34 +19,34 @@ type datagramRoute struct {
 // specified) to dst. One that is longer than the way is known to carry will be fragmented; whole says that it must not
 // be.
 func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFragment bool) (*phy.Frame, datagramRoute, error) {
-	way, ok := h.routeFor(src, dst)
+	way, ok := h.net.routeFor(src, dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		return nil, datagramRoute{}, ErrNoRoute
 	}
 	if !src.IsValid() || src.IsUnspecified() {
-		if src, ok = h.source(way, dst); !ok {
+		if src, ok = h.net.source(way, dst); !ok {
 			return nil, datagramRoute{}, ErrNotOurs
 		}
-	} else if i := h.localAddrs[src]; i == nil && !src.IsLoopback() {
+	} else if i := h.net.localAddrs[src]; i == nil && !src.IsLoopback() {
 		return nil, datagramRoute{}, ErrNotOurs // the address has been taken away since
 	} else if i != nil && i.up && dst == limitedBroadcast {
 		way.iface = i // to everyone on the link the socket belongs to
 	}
-	if src.IsLoopback() != dst.IsLoopback() && way.iface != h.loop {
+	if src.IsLoopback() != dst.IsLoopback() && way.iface != h.net.loop {
 		return nil, datagramRoute{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
 	}
-	fits := wire.IPv4Len+n <= h.pathMTUWithin(now, dst, way.iface.MTU())
+	fits := wire.IPv4Len+n <= h.net.pathMTU(now, dst, way.iface.MTU())
 	if !fits && (dontFragment || wire.IPv4Len+n > maxMTU) {
 		h.count(ipFragFails)
 		return nil, datagramRoute{}, ErrTooBig
 	}
-	if way.iface.datagrams.n >= h.limits.SendQueue {
+	if way.iface.out.datagrams.n >= h.limits.SendQueue {
 		h.countRefused(limitSendQueue)
 		h.count(ipOutDiscards)
 		return nil, datagramRoute{}, ErrQueueFull
 	}
-	f := h.newFrame(n)
+	f := h.frames.get(n)
 	f.Extend(n)
 	return f, datagramRoute{way, src, dst, fits}, nil
 }

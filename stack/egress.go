@@ -11,7 +11,7 @@ import (
 
 // Pending reports whether Transmit may have something for i at now.
 func (h *Host) Pending(now clock.Instant, i *Iface) bool {
-	return i.up && (i.neigh.Owes() || i.replies.n > 0 || i.datagrams.n > 0 || i.ready.n > 0)
+	return i.up && (i.neigh.Owes() || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
 }
 
 // Transmit fills f (empty, with full headroom) with the next frame for interface i and reports whether
@@ -25,13 +25,13 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	if i.transmitRequest(now, f) {
 		return true
 	}
-	if r, ok := i.replies.pop(); ok {
+	if r, ok := i.out.replies.pop(); ok {
 		f.CopyFrom(r)
-		h.free(r)
+		h.frames.put(r)
 		return true
 	}
-	i.tcpTurn = !i.tcpTurn
-	if i.tcpTurn {
+	i.out.tcpTurn = !i.out.tcpTurn
+	if i.out.tcpTurn {
 		if h.transmitSegment(now, i, f) || h.transmitDatagram(i, f) {
 			return true
 		}
@@ -52,18 +52,18 @@ func (i *Iface) transmitRequest(now clock.Instant, f *phy.Frame) bool {
 }
 
 func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
-	d, ok := i.datagrams.pop()
+	d, ok := i.out.datagrams.pop()
 	if ok {
 		f.CopyFrom(d)
-		h.free(d)
+		h.frames.put(d)
 	}
 	return ok
 }
 
 // transmitSegment lets the ready connections have their turn, each one segment.
 func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
-	for range i.ready.n {
-		c := i.ready.pop()
+	for range i.out.ready.n {
+		c := i.out.ready.pop()
 		if c.gone {
 			continue
 		}
@@ -120,8 +120,8 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 // emit makes the next segment of c with its TCP and IP headers in f, with at most room octets of payload,
 // and reports whether there was one.
 func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool {
-	s, i := &h.txSeg, c.hop.iface
-	s.Lend = i != nil && i.caps.Gather && h.payloadObservers == 0
+	s, i := &h.tcp.txSeg, c.hop.iface
+	s.Lend = i != nil && i.caps.Gather && h.watch.payloadObservers == 0
 	n, ok := c.conn.Emit(now, f.Tail()[:room], s)
 	if !ok {
 		return false
@@ -143,7 +143,7 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	} else {
 		wire.PutTCPChecksum(f.Bytes(), src, dst)
 	}
-	h.counters[tcpOutSegs] += uint64(s.Segments())
+	h.stats.counters[tcpOutSegs] += uint64(s.Segments())
 	if s.Flags.Has(wire.RST) {
 		h.count(tcpOutRsts)
 	}
@@ -212,10 +212,10 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 // reply takes over the packet f, an answer of the stack's own to dst, and queues it. The reason is why an answer cannot be
 // given.
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
-	p, ok := h.lookup(dst)
+	p, ok := h.net.lookup(dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
-		h.free(f)
+		h.frames.put(f)
 		return drop.NoRoute
 	}
 	if b := f.Bytes(); len(b) > p.iface.MTU() {
@@ -233,7 +233,7 @@ func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l lim
 		e := i.neigh.Resolve(now, p.next, true)
 		if e == nil {
 			_ = h.noNeighbor(i)
-			h.free(f)
+			h.frames.put(f)
 			return drop.NeighborTableFull
 		}
 		if !e.Usable() {
@@ -245,7 +245,7 @@ func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l lim
 	if i.enqueue(now, l, f, hw) {
 		return drop.None
 	}
-	h.free(f)
+	h.frames.put(f)
 	if l == limitReplyQueue {
 		return drop.ReplyQueueFull
 	}
@@ -260,8 +260,8 @@ func (h *Host) FrameQueued(now clock.Instant, i *Iface, f *phy.Frame) {
 
 // FrameTaken counts a frame of so many octets that the device has taken.
 func (h *Host) FrameTaken(i *Iface, octets int) {
-	i.txPackets++
-	i.txBytes += uint64(octets)
+	i.stats.txPackets++
+	i.stats.txBytes += uint64(octets)
 }
 
 // FrameSent reports what became of a frame that Transmit gave: sent, or dropped with a reason (a fault rule,
@@ -271,7 +271,7 @@ func (h *Host) FrameSent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reaso
 	if r == drop.None {
 		h.FrameTaken(i, f.Len())
 	} else {
-		i.txDropped++
+		i.stats.txDropped++
 		h.dropTX(now, i, i.caps.Medium, f.Bytes(), r)
 		v = dropped(r)
 	}

@@ -72,25 +72,25 @@ type tcpEvent struct {
 // runs in the middle of things: it takes note and must not call the host.
 func (h *Host) Events(fn func(ev Event)) (cancel func()) {
 	l := &eventListener{fn}
-	h.events = append(slices.Clone(h.events), l)
+	h.watch.listeners = append(slices.Clone(h.watch.listeners), l)
 	h.watchNeighbors()
 	return func() {
-		h.events = slices.DeleteFunc(slices.Clone(h.events), func(o *eventListener) bool { return o == l })
+		h.watch.listeners = slices.DeleteFunc(slices.Clone(h.watch.listeners), func(o *eventListener) bool { return o == l })
 		h.watchNeighbors()
 	}
 }
 
 func (h *Host) raise(ev Event) {
 	ev.Host = h
-	for _, l := range h.events {
+	for _, l := range h.watch.listeners {
 		l.fn(ev)
 	}
 }
 
 // raiseTCP reports the transitions of a connection that is being settled.
 func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
-	rest := h.tcpEvents[:0]
-	for _, t := range h.tcpEvents {
+	rest := h.watch.tcpEvents[:0]
+	for _, t := range h.watch.tcpEvents {
 		if t.conn != c.conn {
 			rest = append(rest, t)
 			continue
@@ -115,24 +115,24 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 			h.raise(ev)
 		}
 	}
-	h.tcpEvents = rest
+	h.watch.tcpEvents = rest
 }
 
 // dropTCPEvents forgets the transitions of a connection that never came to be.
 func (h *Host) dropTCPEvents(conn *tcp.Conn) {
-	h.tcpEvents = slices.DeleteFunc(h.tcpEvents, func(t tcpEvent) bool { return t.conn == conn })
+	h.watch.tcpEvents = slices.DeleteFunc(h.watch.tcpEvents, func(t tcpEvent) bool { return t.conn == conn })
 }
 
 // watchNeighbors makes the neighbour caches report their changes while somebody listens.
 func (h *Host) watchNeighbors() {
-	for _, i := range h.ifaces {
+	for _, i := range h.net.ifaces {
 		i.neigh.Watch = nil
-		if len(h.events) > 0 {
+		if len(h.watch.listeners) > 0 {
 			i.neigh.Watch = i.neighborChanged
 		}
 	}
-	if len(h.events) == 0 {
-		h.tcpEvents, h.neighborEvents = nil, nil
+	if len(h.watch.listeners) == 0 {
+		h.watch.tcpEvents, h.watch.neighborEvents = nil, nil
 	}
 }
 
@@ -148,21 +148,21 @@ func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change
 	case neigh.Removed:
 		ev.New = ""
 	}
-	i.host.neighborEvents = append(i.host.neighborEvents, ev)
+	i.host.watch.neighborEvents = append(i.host.watch.neighborEvents, ev)
 }
 
 // raiseNeighbors reports the changes in the neighbour caches since the last time.
 func (h *Host) raiseNeighbors(now clock.Instant) {
-	for k := range h.neighborEvents {
-		h.neighborEvents[k].Now = now
-		h.raise(h.neighborEvents[k])
+	for k := range h.watch.neighborEvents {
+		h.watch.neighborEvents[k].Now = now
+		h.raise(h.watch.neighborEvents[k])
 	}
-	h.neighborEvents = h.neighborEvents[:0]
+	h.watch.neighborEvents = h.watch.neighborEvents[:0]
 }
 
 // raiseDrop reports a packet that was dropped.
 func (h *Host) raiseDrop(now clock.Instant, i *Iface, d Dir, m phy.Medium, octets []byte, r drop.Reason) {
-	if len(h.events) > 0 {
+	if len(h.watch.listeners) > 0 {
 		h.raise(Event{Kind: EventDrop, Now: now, Iface: i, Reason: r, Dir: d, Medium: m, Octets: octets})
 	}
 }

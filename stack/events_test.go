@@ -78,8 +78,8 @@ func TestEventsOfConnections(t *testing.T) {
 	}
 	n.run(time.Second)
 	atA.want(t)
-	if len(a.tcpEvents)+len(a.neighborEvents) != 0 {
-		t.Errorf("%d transitions and %d changes are kept while nobody listens", len(a.tcpEvents), len(a.neighborEvents))
+	if len(a.watch.tcpEvents)+len(a.watch.neighborEvents) != 0 {
+		t.Errorf("%d transitions and %d changes are kept while nobody listens", len(a.watch.tcpEvents), len(a.watch.neighborEvents))
 	}
 }
 
@@ -235,8 +235,8 @@ func TestEventsOfTimers(t *testing.T) {
 			t.Errorf("%s: told %q, want one line with %q", what, log.lines, want)
 		}
 		log.lines = nil
-		if len(a.tcpEvents) != 0 {
-			t.Errorf("%s: %d transitions are kept", what, len(a.tcpEvents))
+		if len(a.watch.tcpEvents) != 0 {
+			t.Errorf("%s: %d transitions are kept", what, len(a.watch.tcpEvents))
 		}
 	}
 	client, server := dial(n, a, port(ipB, 80), l)

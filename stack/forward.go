@@ -13,10 +13,10 @@ import (
 // for others on, less one hop, in fragments where they are too long and that is allowed, and says by ICMP when
 // it can't. It enters itself into record route and timestamp options, and drops what has a source route. Off at first
 // (RFC 1122 §3.3.1.1). It does not redirect.
-func (h *Host) SetForwarding(on bool) { h.forwarding = on }
+func (h *Host) SetForwarding(on bool) { h.net.forwarding = on }
 
 // Forwarding reports whether the host forwards.
-func (h *Host) Forwarding() bool { return h.forwarding }
+func (h *Host) Forwarding() bool { return h.net.forwarding }
 
 // forward sends a packet for another host on.
 func (h *Host) forward(now clock.Instant, p *packet) Verdict {
@@ -32,7 +32,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	if p.ip.TTL <= 1 {
 		return h.sendForwardError(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
 	}
-	way, ok := h.lookup(p.ip.Dst)
+	way, ok := h.net.lookup(p.ip.Dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableNet}
@@ -46,14 +46,14 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
 		return h.sendForwardError(now, p, m, FragNeeded, drop.TooBig)
 	}
-	f := h.newFrame(len(p.octets))
+	f := h.frames.get(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
 	f.Offload = p.frame.Offload
 	ip := f.Bytes()[:p.ip.HeaderLen]
 	if len(ip) > wire.IPv4Len {
-		out, _ := h.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the interface that the packet leaves by
+		out, _ := h.net.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the interface that the packet leaves by
 		if _, at := h.recordHop(now, ip[wire.IPv4Len:], out); at != 0 {
-			h.free(f)
+			h.frames.put(f)
 			return h.badOption(now, p, at)
 		}
 	}
@@ -94,9 +94,9 @@ func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Ans
 	if p.isError() {
 		return dropped(why)
 	}
-	src, ok := p.ip.Dst, h.localAddrs[p.ip.Dst] != nil
+	src, ok := p.ip.Dst, h.net.localAddrs[p.ip.Dst] != nil
 	if !ok {
-		src, ok = h.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
+		src, ok = h.net.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
 	}
 	if !ok {
 		return dropped(why)
@@ -120,12 +120,12 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 	if p.broadcast || p.ip.FragmentOffset != 0 || !unicast(p.ip.Src) {
 		return dropped(why)
 	}
-	if !h.bucket.Take(now) {
+	if !h.icmpErrors.Take(now) {
 		h.count(icmpOutRateLimited)
 		return dropped(drop.ICMPRateLimit)
 	}
 	quote := p.octets[:min(len(p.octets), maxQuote)]
-	f := h.newFrame(wire.ICMPLen + len(quote))
+	f := h.frames.get(wire.ICMPLen + len(quote))
 	copy(f.Extend(wire.ICMPLen + len(quote))[wire.ICMPLen:], quote)
 	m.Put(f.Bytes())
 	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL, wire.NotECT, true)

@@ -40,8 +40,8 @@ func TestForwardedTransfer(t *testing.T) {
 	client, server := dial(n, a, port(far, 80), l)
 	data := bytes.Repeat([]byte("forwarded "), 10_000)
 	transfer(n, client, server, data, time.Minute)
-	if got := counterOf(t, r, "IpForwDatagrams"); got < 80 || got != r.verdicts[Forwarded] {
-		t.Errorf("%d packets were forwarded, %d verdicts", got, r.verdicts[Forwarded])
+	if got := counterOf(t, r, "IpForwDatagrams"); got < 80 || got != r.stats.verdicts[Forwarded] {
+		t.Errorf("%d packets were forwarded, %d verdicts", got, r.stats.verdicts[Forwarded])
 	}
 	if server.Remote().Addr() != ipA {
 		t.Errorf("the peer is %v", server.Remote())
@@ -51,7 +51,7 @@ func TestForwardedTransfer(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.run(time.Second)
-	if server.Readable() != 0 || r.drops[drop.NotForUs].rx == 0 {
+	if server.Readable() != 0 || r.stats.drops[drop.NotForUs].rx == 0 {
 		t.Error("a host that does not forward did")
 	}
 }
@@ -153,8 +153,8 @@ func TestForwardingToNobody(t *testing.T) {
 	if _, _, err := u.Recv(nil); !errors.Is(err, ErrHostUnreach) {
 		t.Errorf("the source learns %v", err)
 	}
-	if r.drops[drop.NeighborFailed].tx != 1 {
-		t.Errorf("%d drops", r.drops[drop.NeighborFailed].tx)
+	if r.stats.drops[drop.NeighborFailed].tx != 1 {
+		t.Errorf("%d drops", r.stats.drops[drop.NeighborFailed].tx)
 	}
 }
 

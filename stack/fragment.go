@@ -13,7 +13,7 @@ import (
 // repeats soon (RFC 6864 §4.3), from a start that says nothing of others' traffic (RFC 7739 §5.2).
 func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 	sum := h.hash(src, netip.AddrPortFrom(dst, 0), uint64(proto)<<16)
-	n := &h.fragmentID[byte(sum)]
+	n := &h.net.fragmentIDs[byte(sum)]
 	*n++
 	return uint16(sum>>8) + *n
 }
@@ -22,10 +22,10 @@ func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 // in fragments where it is too long (RFC 791 §3.2): all of them or, when there is no room, none. Then the caller keeps
 // f, which has its link header.
 func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
-	h, q, pieces, room := i.host, &i.datagrams, 1, 0
+	h, q, pieces, room := i.host, &i.out.datagrams, 1, 0
 	h.workPending()
 	if l == limitReplyQueue {
-		q = &i.replies
+		q = &i.out.replies
 	}
 	head, most := int(f.Bytes()[0]&15)*4, *h.limitOf(l)
 	if mtu := h.fragmentSize(now, i, f); f.Len() > mtu {
@@ -46,7 +46,7 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	packet := f.Bytes()
 	for off, rest := 0, packet[head:]; len(rest) > 0; off += room {
 		n := min(room, len(rest))
-		piece := h.newFrame(head + n)
+		piece := h.frames.get(head + n)
 		hl := wire.PutIPv4Fragment(piece.Tail(), packet[:head], off, n, n < len(rest))
 		piece.Extend(hl)
 		copy(piece.Extend(n), rest)
@@ -56,7 +56,7 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 		h.count(ipFragCreates)
 	}
 	h.count(ipFragOKs)
-	h.free(f)
+	h.frames.put(f)
 	return true
 }
 
@@ -72,8 +72,8 @@ func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 		return f.Len()
 	}
 	mtu := i.MTU()
-	if h.paths.len() > 0 {
-		path := h.pathMTUWithin(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
+	if h.net.paths.len() > 0 {
+		path := h.net.pathMTU(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
 		return max(path, min(mtu, minFragmentMTU))
 	}
 	return mtu

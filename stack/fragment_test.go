@@ -22,7 +22,7 @@ func TestFragments(t *testing.T) {
 			n, a, b := pair(t)
 			a.limits.SendQueue, b.limits.ReplyQueue = 2000, 2000
 			for _, h := range n.hosts {
-				if err := h.ifaces[1].SetMTU(mtu); err != nil {
+				if err := h.net.ifaces[1].SetMTU(mtu); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -57,8 +57,8 @@ func TestFragments(t *testing.T) {
 			if sent, came := counterOf(t, a, "IpFragCreates"), counterOf(t, b, "IpReasmReqds"); sent != came || sent < 50 {
 				t.Errorf("%d fragments sent, %d received", sent, came)
 			}
-			if b.assemblies.storage != 0 {
-				t.Errorf("%d octets are kept", b.assemblies.storage)
+			if b.reassembly.storage != 0 {
+				t.Errorf("%d octets are kept", b.reassembly.storage)
 			}
 		})
 	}
@@ -111,8 +111,8 @@ func TestReassemblyOrder(t *testing.T) {
 			t.Fatalf("order %v: %d octets", order, n)
 		}
 	}
-	if h.assemblies.storage != 0 || h.Deadline() != clock.Never && h.assemblies.expiry.Len() != 0 {
-		t.Errorf("%d octets are kept", h.assemblies.storage)
+	if h.reassembly.storage != 0 || h.Deadline() != clock.Never && h.reassembly.expiry.Len() != 0 {
+		t.Errorf("%d octets are kept", h.reassembly.storage)
 	}
 }
 
@@ -187,12 +187,12 @@ func TestReassemblyConflicts(t *testing.T) {
 				}
 			}
 			wantCounter(t, h, "IpReasmFails", 1)
-			if h.assemblies.storage != assemblyOverhead {
-				t.Errorf("%d octets are kept", h.assemblies.storage)
+			if h.reassembly.storage != assemblyOverhead {
+				t.Errorf("%d octets are kept", h.reassembly.storage)
 			}
 			h.Tick(h.Deadline())
-			if got := drain(h, 0, i); len(got) != 0 || h.assemblies.storage != 0 || counterOf(t, h, "IpReasmTimeout") != 0 {
-				t.Errorf("later %d frames are sent, %d octets kept", len(got), h.assemblies.storage)
+			if got := drain(h, 0, i); len(got) != 0 || h.reassembly.storage != 0 || counterOf(t, h, "IpReasmTimeout") != 0 {
+				t.Errorf("later %d frames are sent, %d octets kept", len(got), h.reassembly.storage)
 			}
 			for k, b := range good {
 				if v := h.Receive(clock.Instant(time.Hour), i, toB(b)); v.Kind == Dropped {
@@ -278,8 +278,8 @@ func TestReassemblyBounded(t *testing.T) {
 	buf := make([]byte, 9000)
 	for k := range 2000 {
 		h.Receive(0, i, toB(piece(uint16(10_000+k), 1480*(k%40), true, buf[:1480])))
-		if h.assemblies.storage > 100_000 {
-			t.Fatalf("%d octets are kept", h.assemblies.storage)
+		if h.reassembly.storage > 100_000 {
+			t.Fatalf("%d octets are kept", h.reassembly.storage)
 		}
 		if k%100 != 99 {
 			continue
@@ -298,15 +298,15 @@ func TestReassemblyBounded(t *testing.T) {
 		}
 	}
 	h.Tick(h.Deadline().Add(time.Hour))
-	if h.assemblies.storage != 0 || len(h.assemblies.byKey) != 0 {
-		t.Errorf("%d octets are kept", h.assemblies.storage)
+	if h.reassembly.storage != 0 || len(h.reassembly.byKey) != 0 {
+		t.Errorf("%d octets are kept", h.reassembly.storage)
 	}
 }
 
 // A datagram waits for its neighbour as one, and finds room for all of its fragments or for none.
 func TestFragmentsQueue(t *testing.T) {
 	n, a, b := pair(t)
-	i := a.ifaces[1]
+	i := a.net.ifaces[1]
 	u, _ := a.BindUDP(port(netip.Addr{}, 5))
 	sink, _ := b.BindUDP(port(netip.Addr{}, 7))
 	for range 2 {
@@ -327,8 +327,8 @@ func TestFragmentsQueue(t *testing.T) {
 	if err := u.Send(n.now, make([]byte, 6*1480-8), port(ipB, 7)); err != nil {
 		t.Errorf("six fragments where ten fit: %v", err)
 	}
-	if err := u.Send(n.now, make([]byte, 5*1480-8), port(ipB, 7)); err != ErrQueueFull || i.datagrams.n != 6 {
-		t.Errorf("five more: %v, and %d wait", err, i.datagrams.n)
+	if err := u.Send(n.now, make([]byte, 5*1480-8), port(ipB, 7)); err != ErrQueueFull || i.out.datagrams.n != 6 {
+		t.Errorf("five more: %v, and %d wait", err, i.out.datagrams.n)
 	}
 }
 
@@ -487,8 +487,8 @@ func FuzzReassembly(f *testing.F) {
 				now = now.Add(10 * time.Second)
 				h.Tick(now)
 			}
-			if h.assemblies.storage > 20_000 {
-				t.Fatalf("%d octets are kept", h.assemblies.storage)
+			if h.reassembly.storage > 20_000 {
+				t.Fatalf("%d octets are kept", h.reassembly.storage)
 			}
 			if n, _, _ := u.Recv(buf); n >= 0 && !bytes.Equal(buf[:n], whole[wire.UDPLen:]) {
 				t.Fatalf("%d octets arrived that were not sent", n)
@@ -496,8 +496,8 @@ func FuzzReassembly(f *testing.F) {
 		}
 		now = now.Add(time.Hour)
 		h.Tick(now)
-		if in, out := h.Conservation(); in != out || h.assemblies.storage != 0 {
-			t.Fatalf("%d frames in, %d accounted for, %d octets kept", in, out, h.assemblies.storage)
+		if in, out := h.Conservation(); in != out || h.reassembly.storage != 0 {
+			t.Fatalf("%d frames in, %d accounted for, %d octets kept", in, out, h.reassembly.storage)
 		}
 	})
 }

@@ -22,7 +22,7 @@ type FrameConn struct {
 // BindFrames returns a socket for frames of type t, 0 for all, on interface i, nil for every one that has
 // frames. ErrNoFrames, ErrLimit.
 func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
-	if i != nil && !i.hasFrames() || i == nil && !slices.ContainsFunc(h.ifaces, (*Iface).hasFrames) {
+	if i != nil && !i.hasFrames() || i == nil && !slices.ContainsFunc(h.net.ifaces, (*Iface).hasFrames) {
 		return nil, ErrNoFrames
 	}
 	s, err := h.newSocket()
@@ -30,7 +30,7 @@ func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
 		return nil, err
 	}
 	c := &FrameConn{socket: s, iface: i, typ: t}
-	rollIn(h.frames, frameKind{i, t}).join(c)
+	rollIn(h.sockets.frames, frameKind{i, t}).join(c)
 	return c, nil
 }
 
@@ -42,8 +42,8 @@ type frameKind struct {
 
 func (i *Iface) hasFrames() bool { return i.caps.Medium == phy.MediumEthernet }
 
-// copyToFrameSockets hands copies of a frame to the sockets that want it.
-func (h *Host) copyToFrameSockets(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
+// copyToFrames hands copies of a frame to the sockets that want it.
+func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 	eth, _, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
 		return c
@@ -53,7 +53,7 @@ func (h *Host) copyToFrameSockets(now clock.Instant, i *Iface, f *phy.Frame) (c 
 		if k >= 2 && eth.Type == 0 {
 			break // a frame of type 0 has had both rolls
 		}
-		for s := range h.frames[kind].all {
+		for s := range t.frames[kind].all {
 			c.enqueue(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)
 		}
 	}
@@ -84,13 +84,13 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 		return ErrTooBig
 	case !i.up:
 		return ErrDown
-	case i.datagrams.n >= h.limits.SendQueue:
+	case i.out.datagrams.n >= h.limits.SendQueue:
 		h.countRefused(limitSendQueue)
 		return ErrQueueFull
 	}
-	f := h.newFrame(len(frame))
+	f := h.frames.get(len(frame))
 	copy(f.Extend(len(frame)), frame)
-	i.datagrams.push(f, h.limits.SendQueue)
+	i.out.datagrams.push(f, h.limits.SendQueue)
 	h.workPending()
 	return nil
 }
@@ -101,7 +101,7 @@ func (c *FrameConn) Iface() (found *Iface) {
 	if c.iface != nil {
 		return c.iface
 	}
-	for _, i := range c.host.ifaces {
+	for _, i := range c.host.net.ifaces {
 		if i.hasFrames() {
 			if found != nil {
 				return nil
@@ -119,12 +119,12 @@ func (c *FrameConn) Recv(p []byte) (n int, on *Iface, err error) {
 	if n < 0 {
 		return n, nil, err
 	}
-	return n, c.host.ifaces[at.Port()], nil
+	return n, c.host.net.ifaces[at.Port()], nil
 }
 
 // Close ends the socket. What waits is lost.
 func (c *FrameConn) Close() {
 	if c.closeSocket() {
-		leaveIn(c.host.frames, frameKind{c.iface, c.typ}, c)
+		leaveIn(c.host.sockets.frames, frameKind{c.iface, c.typ}, c)
 	}
 }

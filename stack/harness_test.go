@@ -85,7 +85,7 @@ func (n *network) pump() {
 	for busy := true; busy; {
 		busy = false
 		for _, h := range n.hosts {
-			for _, i := range h.ifaces {
+			for _, i := range h.net.ifaces {
 				for k := 0; k < 64 && h.Pending(n.now, i); k++ {
 					f := phy.NewFrame(phy.SuperFrameSize)
 					if !h.Transmit(n.now, i, f) {

@@ -87,10 +87,10 @@ func TestHostileFrames(t *testing.T) {
 	if kinds[Delivered] < 1000 || kinds[Answered] < 1000 || kinds[Dropped] < 10_000 {
 		t.Errorf("the frames were not hostile enough: %v", kinds)
 	}
-	if i.neigh.Len() > 1024 || l.half > 1024 || i.replies.n > 256 || i.datagrams.n > 512 ||
-		u.queue.charged > 256<<10 || s.queue.charged > 256<<10 || len(h.conns) > 2048 {
+	if i.neigh.Len() > 1024 || l.half > 1024 || i.out.replies.n > 256 || i.out.datagrams.n > 512 ||
+		u.queue.charged > 256<<10 || s.queue.charged > 256<<10 || len(h.sockets.conns) > 2048 {
 		t.Errorf("%d neighbours, %d half-open, %d replies, %d datagrams, queues of %d and %d, %d connections",
-			i.neigh.Len(), l.half, i.replies.n, i.datagrams.n, u.queue.charged, s.queue.charged, len(h.conns))
+			i.neigh.Len(), l.half, i.out.replies.n, i.out.datagrams.n, u.queue.charged, s.queue.charged, len(h.sockets.conns))
 	}
 	var late runtime.MemStats
 	runtime.GC()

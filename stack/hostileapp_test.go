@@ -101,7 +101,7 @@ func (a *application) dial(r *rig, d *decisions) {
 // brings is sent back, or it is closed. Two ends of this host's that send back would never come to an end.
 func (a *application) attend(r *rig, c *TCPConn, d *decisions) {
 	how := d.pick(6)
-	if how == 0 || r.h.mayBind(c.remote.Addr()) {
+	if how == 0 || r.h.net.mayBind(c.remote.Addr()) {
 		return
 	}
 	var buf [500]byte
@@ -146,7 +146,7 @@ func (a *application) listen(r *rig, d *decisions) {
 // accept takes connections of every listener there is, whoever made it.
 func (a *application) accept(r *rig, d *decisions) {
 	for _, p := range hostilePorts {
-		l := r.h.listeners[flow{localPort: p}]
+		l := r.h.sockets.listeners[flow{localPort: p}]
 		if l == nil {
 			continue
 		}

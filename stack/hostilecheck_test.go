@@ -26,7 +26,7 @@ func (h *Host) invariants(now clock.Instant) error {
 	if in, out := h.Conservation(); in != out {
 		return fmt.Errorf("%d frames in, %d accounted for", in, out)
 	}
-	if n, m := len(h.tcpEvents), len(h.neighborEvents); n+m > 0 {
+	if n, m := len(h.watch.tcpEvents), len(h.watch.neighborEvents); n+m > 0 {
 		return fmt.Errorf("%d TCP events and %d neighbour events are kept, and nobody is told", n, m)
 	}
 	if err := h.invariantConns(now); err != nil {
@@ -42,7 +42,7 @@ func (h *Host) invariants(now clock.Instant) error {
 func (h *Host) invariantConns(now clock.Instant) error {
 	var buffers, waiting, established int
 	half := map[*TCPListener]int{}
-	for key, c := range h.conns {
+	for key, c := range h.sockets.conns {
 		if err := c.Check(); err != nil {
 			return fmt.Errorf("%v to %v: %w", c.local, c.remote, err)
 		}
@@ -69,16 +69,16 @@ func (h *Host) invariantConns(now clock.Instant) error {
 			return fmt.Errorf("%v to %v in %v has a deadline at %v and a timer at %v", c.local, c.remote, c.conn.State(), due, at)
 		}
 	}
-	for _, l := range h.listeners {
+	for _, l := range h.sockets.listeners {
 		if l.half != half[l] {
 			return fmt.Errorf("a listener counts %d half-open connections of %d", l.half, half[l])
 		}
 	}
 	switch {
-	case buffers != h.buffers.used || waiting != h.waiting.used:
-		return fmt.Errorf("%d octets of buffers and %d beyond gaps, the sums say %d and %d", buffers, waiting, h.buffers.used, h.waiting.used)
-	case uint64(established) != h.counters[tcpCurrEstab]:
-		return fmt.Errorf("%d connections are established, the counter says %d", established, int64(h.counters[tcpCurrEstab]))
+	case buffers != h.memory.buffers.used || waiting != h.memory.outOfOrder.used:
+		return fmt.Errorf("%d octets of buffers and %d beyond gaps, the sums say %d and %d", buffers, waiting, h.memory.buffers.used, h.memory.outOfOrder.used)
+	case uint64(established) != h.stats.counters[tcpCurrEstab]:
+		return fmt.Errorf("%d connections are established, the counter says %d", established, int64(h.stats.counters[tcpCurrEstab]))
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (h *Host) invariantConns(now clock.Instant) error {
 // invariantFrames checks where the frames of the pools are, and what reassembly counts.
 func (h *Host) invariantFrames() error {
 	var n, octets int
-	for _, a := range h.assemblies.byKey {
+	for _, a := range h.reassembly.byKey {
 		n += len(a.fragments)
 		kept := assemblyOverhead
 		for _, f := range a.fragments {
@@ -100,11 +100,11 @@ func (h *Host) invariantFrames() error {
 		}
 		octets += kept
 	}
-	if octets != h.assemblies.storage {
-		return fmt.Errorf("assemblies of %d octets, the sum says %d", octets, h.assemblies.storage)
+	if octets != h.reassembly.storage {
+		return fmt.Errorf("assemblies of %d octets, the sum says %d", octets, h.reassembly.storage)
 	}
-	for _, i := range h.ifaces {
-		n += i.replies.n + i.datagrams.n
+	for _, i := range h.net.ifaces {
+		n += i.out.replies.n + i.out.datagrams.n
 		for _, e := range i.neigh.Entries() {
 			n += e.Pending.datagrams.n
 			for _, c := range e.Pending.conns {
@@ -114,38 +114,38 @@ func (h *Host) invariantFrames() error {
 			}
 		}
 	}
-	if n != h.lent {
-		return fmt.Errorf("%d frames of the pools are queued, %d are in use", n, h.lent)
+	if n != h.frames.lent {
+		return fmt.Errorf("%d frames of the pools are queued, %d are in use", n, h.frames.lent)
 	}
 	return nil
 }
 
 // invariantSockets checks the sums over sockets, ports and memberships.
 func (h *Host) invariantSockets() error {
-	n := len(h.conns) + len(h.listeners) + len(h.udp) + len(h.icmpByID) + len(h.icmpByUDP)
-	for _, sockets := range h.raw {
+	n := len(h.sockets.conns) + len(h.sockets.listeners) + len(h.sockets.udp) + len(h.sockets.icmpByID) + len(h.sockets.icmpByUDP)
+	for _, sockets := range h.sockets.raw {
 		n += sockets.len()
 	}
-	for _, sockets := range h.frames {
+	for _, sockets := range h.sockets.frames {
 		n += sockets.len()
 	}
 	joined, ports, listening := 0, 0, 0
-	for _, u := range h.udp {
+	for _, u := range h.sockets.udp {
 		joined += u.groups.len()
 	}
-	for _, k := range h.ports[portsUDP] {
+	for _, k := range h.ports.users[portsUDP] {
 		ports += k
 	}
-	for _, k := range h.ports[portsTCP] {
+	for _, k := range h.ports.users[portsTCP] {
 		listening += k
 	}
-	if n != h.sockets || joined != h.memberships || ports != len(h.udp) || listening != len(h.listeners) {
+	if n != h.sockets.open || joined != h.igmp.memberships || ports != len(h.sockets.udp) || listening != len(h.sockets.listeners) {
 		return fmt.Errorf("%d sockets, %d memberships, %d UDP ports, %d listening; the sums say %d, %d, %d, %d",
-			n, joined, len(h.udp), len(h.listeners), h.sockets, h.memberships, ports, listening)
+			n, joined, len(h.sockets.udp), len(h.sockets.listeners), h.sockets.open, h.igmp.memberships, ports, listening)
 	}
-	for _, i := range h.ifaces {
-		if i.groups.len() != len(i.member) {
-			return fmt.Errorf("%s: %d groups in the list, %d in the table", i.name, i.groups.len(), len(i.member))
+	for _, i := range h.net.ifaces {
+		if i.groups.list.len() != len(i.groups.byAddr) {
+			return fmt.Errorf("%s: %d groups in the list, %d in the table", i.name, i.groups.list.len(), len(i.groups.byAddr))
 		}
 	}
 	return nil
@@ -156,10 +156,10 @@ func (h *Host) invariantSockets() error {
 func (r *rig) bounds() {
 	h := r.h
 	more := [numLimits]int{
-		limitBuffers: len(h.conns) * 2 * freeMemory,
+		limitBuffers: len(h.sockets.conns) * 2 * freeMemory,
 	}
 	for l, x := range h.LimitInfos() {
-		if l == int(limitSYNQueue) && len(h.listeners) == 0 {
+		if l == int(limitSYNQueue) && len(h.sockets.listeners) == 0 {
 			continue
 		}
 		if x.Used > r.most[l]+more[l] {
@@ -171,7 +171,7 @@ func (r *rig) bounds() {
 // idle checks what connections keep that nobody sends anything and whose timers have all run out: hardly more than what
 // is in their buffers.
 func (r *rig) idle() {
-	for _, c := range r.h.connections() {
+	for _, c := range r.h.sockets.connections() {
 		info := c.Info(r.now)
 		kept := c.conn.Memory()
 		held := info.RecvQ + info.SendQ + kept.Beyond

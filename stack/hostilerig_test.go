@@ -236,7 +236,7 @@ func (r *rig) silence(what string) {
 // open is the connections that are there.
 func (r *rig) open() string {
 	var b strings.Builder
-	for _, c := range r.h.connections() {
+	for _, c := range r.h.sockets.connections() {
 		fmt.Fprintf(&b, "\n%v to %v: timer %v, %+v", c.local, c.remote, c.timer.At(), c.Info(r.now))
 	}
 	return b.String()
@@ -248,8 +248,8 @@ func (r *rig) end() {
 	for _, i := range r.ifaces {
 		i.SetUp(r.now, true)
 	}
-	for _, c := range r.h.connections() {
-		if r.h.mayBind(c.remote.Addr()) { // no silence there
+	for _, c := range r.h.sockets.connections() {
+		if r.h.net.mayBind(c.remote.Addr()) { // no silence there
 			c.Abort(r.now)
 		}
 	}

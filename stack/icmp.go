@@ -31,7 +31,7 @@ func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 		return h.answerEcho(now, p, &m, data)
 	case wire.ICMPEchoReply:
 		h.count(icmpInEchoReps)
-		if c := h.icmpByID[m.ID]; c != nil {
+		if c := h.sockets.icmpByID[m.ID]; c != nil {
 			return c.receive(now, p)
 		}
 		return dropped(drop.ICMPNoSocket)
@@ -57,7 +57,7 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	if p.broadcast {
 		return dropped(drop.ICMPBroadcast)
 	}
-	f := h.newFrame(len(p.payload))
+	f := h.frames.get(len(p.payload))
 	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
 	echo := wire.ICMP{Type: wire.ICMPEchoReply, ID: m.ID, Seq: m.Seq}
 	echo.Put(f.Bytes())
@@ -67,7 +67,7 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 		var options [wire.MaxIPv4Options]byte
 		n, at := h.echoOptions(now, p, &options)
 		if at != 0 {
-			h.free(f)
+			h.frames.put(f)
 			return h.badOption(now, p, at)
 		}
 		ip := h.headerIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
@@ -96,14 +96,14 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 		h.count(icmpInErrors)
 		return dropped(drop.Of(err))
 	}
-	if q.IP.Src != p.ip.Dst && !(p.iface.loop && h.localAddrs[q.IP.Src] != nil) {
+	if q.IP.Src != p.ip.Dst && !(p.iface.loop && h.net.localAddrs[q.IP.Src] != nil) {
 		return dropped(drop.ICMPNoSocket)
 	}
 	cause, hard := errorOf(m)
 	v := dropped(drop.ICMPNoSocket)
 	switch q.IP.Protocol {
 	case wire.ProtocolTCP:
-		if c := h.conns[quotedFlow(&q)]; c != nil && c.conn.InFlight(q.Seq) {
+		if c := h.sockets.conns[quotedFlow(&q)]; c != nil && c.conn.InFlight(q.Seq) {
 			if cause == ErrTooBig {
 				v = h.tooBigTCP(now, c, m, &q)
 				break
@@ -114,7 +114,7 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 			v.State = c.conn.State()
 		}
 	case wire.ProtocolUDP:
-		if c := h.icmpByUDP[q.SrcPort]; c != nil {
+		if c := h.sockets.icmpByUDP[q.SrcPort]; c != nil {
 			v = c.receive(now, p)
 		}
 		if cause == ErrTooBig {
@@ -123,18 +123,18 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 			}
 			break
 		}
-		if u := h.udp[quotedFlow(&q)]; u != nil {
+		if u := h.sockets.udp[quotedFlow(&q)]; u != nil {
 			u.sendFailed(now, cause)
 			v = deliveredTo(wire.ProtocolUDP, q.SrcPort)
 		}
 	case wire.ProtocolICMP:
-		if c := h.icmpByID[q.ID]; c != nil && q.ICMP == wire.ICMPEchoRequest {
+		if c := h.sockets.icmpByID[q.ID]; c != nil && q.ICMP == wire.ICMPEchoRequest {
 			if v = c.receive(now, p); cause == ErrTooBig {
 				h.tooBigDatagram(now, m, &q)
 			}
 		}
 	}
-	if h.failRawSockets(now, &q, cause) && v == dropped(drop.ICMPNoSocket) {
+	if h.sockets.failRaw(now, &q, cause) && v == dropped(drop.ICMPNoSocket) {
 		v = Verdict{Kind: Delivered, Proto: q.IP.Protocol, Raw: true}
 	}
 	return v

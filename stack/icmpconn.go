@@ -23,25 +23,25 @@ const numIDs = 1 << 16
 // BindICMP returns a socket for an identifier; 0 is a free one. ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
-		free, ok := h.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
+		free, ok := h.ports.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
 		if ok && free == 0 { // which is none
-			free, ok = h.icmpIDs.free(1, numIDs, nil)
+			free, ok = h.ports.icmpIDs.free(1, numIDs, nil)
 		}
 		if !ok || free == 0 {
 			return nil, ErrNoPorts
 		}
 		id = uint16(free)
 	}
-	c, err := h.openICMP(h.icmpByID, id)
+	c, err := h.openICMP(h.sockets.icmpByID, id)
 	if err == nil {
-		h.icmpIDs.add(int(id), numIDs)
+		h.ports.icmpIDs.add(int(id), numIDs)
 	}
 	return c, err
 }
 
 // ListenICMP returns a socket for errors about a UDP port. ErrPortInUse, ErrLimit.
 func (h *Host) ListenICMP(udpPort uint16) (*ICMPConn, error) {
-	return h.openICMP(h.icmpByUDP, udpPort)
+	return h.openICMP(h.sockets.icmpByUDP, udpPort)
 }
 
 func (h *Host) openICMP(table map[uint16]*ICMPConn, ident uint16) (*ICMPConn, error) {
@@ -106,7 +106,7 @@ func (c *ICMPConn) Close() {
 		return
 	}
 	delete(c.table, c.ident)
-	if h := c.host; h.icmpByID[c.ident] == nil {
-		h.icmpIDs.remove(int(c.ident))
+	if h := c.host; h.sockets.icmpByID[c.ident] == nil {
+		h.ports.icmpIDs.remove(int(c.ident))
 	}
 }

@@ -46,17 +46,32 @@ type Iface struct {
 
 	defended map[netip.Addr]clock.Instant // addresses that were defended, and until when they are not again
 
-	addrProbes []*AddrProbe               // addresses that are being probed for or announced
-	groups     roll[*membership]          // multicast groups that sockets have joined
-	member     map[netip.Addr]*membership // the same by group
-	igmpV1     clock.Instant              // until then a version 1 router is taken to be there
+	addrProbes []*AddrProbe // addresses that are being probed for or announced
+	groups     ifaceGroups
 
-	neigh     *neigh.Cache[pendingSends]
-	replies   fifo[*phy.Frame] // the stack's own answers, complete
-	datagrams fifo[*phy.Frame] // of sockets, complete
-	ready     readyList        // connections that may have something to send
-	tcpTurn   bool             // whose turn it is between datagrams and connections
+	neigh *neigh.Cache[pendingSends]
+	out   ifaceQueues
+	stats ifaceStatistics
+}
 
+// ifaceQueues is the packets that an interface is to send, each with its link header, and the connections that may have
+// segments to send.
+type ifaceQueues struct {
+	replies   fifo[*phy.Frame] // the stack's own answers
+	datagrams fifo[*phy.Frame] // of sockets, and forwarded packets
+	ready     readyList
+	tcpTurn   bool // the connections have the next turn, not the datagrams
+}
+
+// ifaceGroups is the multicast groups that sockets have joined on an interface.
+type ifaceGroups struct {
+	list    roll[*membership]          // in the order of joining
+	byAddr  map[netip.Addr]*membership // the same
+	v1Until clock.Instant              // the instant until which a version 1 router is taken to be present (RFC 2236 §4)
+}
+
+// ifaceStatistics counts an interface's frames and their octets, link headers included.
+type ifaceStatistics struct {
 	rxPackets, rxBytes, rxDropped uint64
 	txPackets, txBytes, txDropped uint64
 }
@@ -72,17 +87,17 @@ type ifaceAddr struct {
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
 		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
-		index: uint16(len(h.ifaces)), neigh: neigh.New[pendingSends](h.cfg.Neighbor),
-		member: make(map[netip.Addr]*membership),
+		index: uint16(len(h.net.ifaces)), neigh: neigh.New[pendingSends](h.cfg.Neighbor),
+		groups: ifaceGroups{byAddr: make(map[netip.Addr]*membership)},
 	}
 	if i.mac.IsZero() {
 		i.mac = cfg.Caps.MAC
 	}
-	h.ifaces = append(h.ifaces, i)
-	if i.loop && h.loop == nil {
-		h.loop = i
+	h.net.ifaces = append(h.net.ifaces, i)
+	if i.loop && h.net.loop == nil {
+		h.net.loop = i
 	}
-	h.epoch++
+	h.net.epoch++
 	h.watchNeighbors()
 	for _, p := range cfg.Addrs {
 		_ = i.AddAddr(now, p)
@@ -92,7 +107,7 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 
 // Ifaces is every interface but hidden ones, in the order in which they were added.
 func (h *Host) Ifaces() []*Iface {
-	return slices.DeleteFunc(slices.Clone(h.ifaces), func(i *Iface) bool { return i.hidden })
+	return slices.DeleteFunc(slices.Clone(h.net.ifaces), func(i *Iface) bool { return i.hidden })
 }
 
 // Host is the host whose interface it is.
@@ -165,8 +180,8 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	}
 	i.addrs = append(i.addrs, n)
 	i.subnets.add(p)
-	i.host.localAddrs[a] = i
-	i.host.connect(i, p.Masked())
+	i.host.net.localAddrs[a] = i
+	i.host.net.connect(i, p.Masked())
 	i.announce(a)
 	return nil
 }
@@ -177,7 +192,7 @@ func (i *Iface) checkAddr(p netip.Prefix) error {
 	switch {
 	case !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.loop):
 		return ErrInvalid
-	case i.host.localAddrs[a] != nil:
+	case i.host.net.localAddrs[a] != nil:
 		return ErrExists
 	case p.Bits() <= 30 && (a == lastAddr(p) || a == p.Masked().Addr()):
 		return ErrInvalid
@@ -193,12 +208,12 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	}
 	i.addrs = slices.Delete(i.addrs, k, k+1)
 	i.subnets.remove(p)
-	delete(i.host.localAddrs, p.Addr())
+	delete(i.host.net.localAddrs, p.Addr())
 	delete(i.defended, p.Addr())
 	if len(i.subnets.addrs[p.Masked()]) == 0 {
-		i.host.disconnect(i, p.Masked())
+		i.host.net.disconnect(i, p.Masked())
 	}
-	i.host.epoch++
+	i.host.net.epoch++
 	i.host.abortConnsFrom(now, p.Addr())
 	return nil
 }
@@ -219,8 +234,8 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 		return ErrInvalid
 	}
 	i.mac = a
-	if i.host.onMAC != nil {
-		i.host.onMAC(a)
+	if i.host.watch.onMAC != nil {
+		i.host.watch.onMAC(a)
 	}
 	for _, p := range i.addrs {
 		i.announce(p.Addr())
@@ -244,7 +259,7 @@ func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bo
 	if up := !off && !linkDown; up != i.up {
 		i.setCarrying(now, up)
 	}
-	if len(i.host.events) > 0 && (i.State() != state || i.MTU() != mtu) {
+	if len(i.host.watch.listeners) > 0 && (i.State() != state || i.MTU() != mtu) {
 		i.host.raise(Event{Kind: EventLink, Now: now, Iface: i, Old: state, New: i.State(), MTU: i.MTU()})
 	}
 }
@@ -252,7 +267,7 @@ func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bo
 // setCarrying makes the interface carry packets, or stop.
 func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.up = up
-	i.host.epoch++
+	i.host.net.epoch++
 	i.restartGroups(now)
 	if up {
 		for _, p := range i.addrs {
@@ -262,14 +277,14 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 		return
 	}
 	i.cancelAddrProbes()
-	for _, q := range []*fifo[*phy.Frame]{&i.replies, &i.datagrams} {
+	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)
 		}
 	}
 	i.flushNeighbors(now, drop.InterfaceDown)
-	for i.ready.n > 0 {
-		i.host.connChanged(now, i.ready.pop())
+	for i.out.ready.n > 0 {
+		i.host.connChanged(now, i.out.ready.pop())
 	}
 	i.host.allConnsChanged(now)
 	i.host.raiseNeighbors(now)
@@ -313,7 +328,7 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 
 // discard counts a frame that was to be sent on i, and recycles it.
 func (i *Iface) discard(now clock.Instant, f *phy.Frame, r drop.Reason) {
-	i.txDropped++
+	i.stats.txDropped++
 	i.host.dropTX(now, i, i.caps.Medium, f.Bytes(), r)
-	i.host.free(f)
+	i.host.frames.put(f)
 }

@@ -17,6 +17,12 @@ const (
 	v1RouterTimeout     = 400 * time.Second // §8.11: so long after it, a version 1 router is taken to be there
 )
 
+// igmpReports is the memberships that a host has to report.
+type igmpReports struct {
+	reports     clock.Heap[*membership] // timers of reports
+	memberships int                     // groups joined, each counted for each socket
+}
+
 // reportable says whether IGMP speaks of a group at all: it is silent about 224.0.0.1 (RFC 2236 §6), and
 // where there is no link with routers on it.
 func (m *membership) reportable() bool {
@@ -34,13 +40,13 @@ func (h *Host) announceGroup(now clock.Instant, m *membership) {
 // delayReport has m reported after a random time within limit.
 func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration) {
 	h.workPending()
-	h.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
+	h.igmp.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
 }
 
 // report sends a report: of version 1 while a router of version 1 may be there (RFC 2236 §4).
 func (h *Host) report(now clock.Instant, m *membership) {
 	msg := wire.IGMP{Type: wire.IGMPv2Report, Group: m.group}
-	if m.last = m.iface.igmpV1.Due(now); !m.last { // and such a one knows no leave messages
+	if m.last = m.iface.groups.v1Until.Due(now); !m.last { // and such a one knows no leave messages
 		msg.Type = wire.IGMPv1Report
 	}
 	if h.sendIGMP(m.iface, msg, m.group) {
@@ -50,14 +56,14 @@ func (h *Host) report(now clock.Instant, m *membership) {
 
 // tickReports sends the reports that are due at now.
 func (h *Host) tickReports(now clock.Instant) {
-	for t := h.reports.Pop(now); t != nil; t = h.reports.Pop(now) {
+	for t := h.igmp.reports.Pop(now); t != nil; t = h.igmp.reports.Pop(now) {
 		h.report(now, t.Value)
 	}
 }
 
 // leaveGroup says that the interface's last member of a group has gone, if it falls to us to say so.
 func (h *Host) leaveGroup(m *membership) {
-	h.reports.Stop(&m.report)
+	h.igmp.reports.Stop(&m.report)
 	if m.reportable() && m.last && h.sendIGMP(m.iface, wire.IGMP{Type: wire.IGMPLeave, Group: m.group}, wire.AllRouters) {
 		h.count(igmpOutLeaves)
 	}
@@ -65,9 +71,9 @@ func (h *Host) leaveGroup(m *membership) {
 
 // restartGroups follows an interface up or down: its memberships stay, and are announced again when it is up.
 func (i *Iface) restartGroups(now clock.Instant) {
-	i.igmpV1 = 0
-	for m := range i.groups.all {
-		i.host.reports.Stop(&m.report)
+	i.groups.v1Until = 0
+	for m := range i.groups.list.all {
+		i.host.igmp.reports.Stop(&m.report)
 		m.last = false
 		i.host.announceGroup(now, m)
 	}
@@ -77,7 +83,7 @@ func (i *Iface) restartGroups(now clock.Instant) {
 // An interface without an address speaks from 0.0.0.0.
 func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	h.workPending()
-	f := h.newFrame(wire.IGMPLen)
+	f := h.frames.get(wire.IGMPLen)
 	msg.Put(f.Extend(wire.IGMPLen))
 	ip := wire.IPv4{
 		TOS: 0xc0, ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: 1, Protocol: wire.ProtocolIGMP,
@@ -90,10 +96,10 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	h.count(ipOutRequests)
 	h.count(ipOutMcastPkts)
 	i.putLinkHeader(f, wire.GroupMAC(dst), wire.EtherTypeIPv4)
-	if !i.replies.push(f, h.limits.ReplyQueue) {
+	if !i.out.replies.push(f, h.limits.ReplyQueue) {
 		h.countRefused(limitReplyQueue)
 		h.count(ipOutDiscards)
-		h.free(f)
+		h.frames.put(f)
 		return false
 	}
 	return true
@@ -113,11 +119,11 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 		h.answerQuery(now, p.iface, msg)
 	case wire.IGMPv1Report, wire.IGMPv2Report:
 		h.count(igmpInReports)
-		if src := p.ip.Src; !src.IsUnspecified() && !h.isNeighbor(p.iface, src) {
+		if src := p.ip.Src; !src.IsUnspecified() && !h.net.isNeighbor(p.iface, src) {
 			return dropped(drop.MartianSource) // §9: else anyone could silence us
 		}
 		if m := p.iface.membership(msg.Group); m != nil && p.ip.Dst == msg.Group && m.report.At() != clock.Never {
-			h.reports.Stop(&m.report)
+			h.igmp.reports.Stop(&m.report)
 			m.last = false
 		}
 	default:
@@ -131,7 +137,7 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 func (h *Host) answerQuery(now clock.Instant, i *Iface, q wire.IGMP) {
 	limit := time.Duration(q.MaxResp) * time.Second / 10
 	if q.MaxResp == 0 {
-		limit, i.igmpV1 = v1Response, now.Add(v1RouterTimeout)
+		limit, i.groups.v1Until = v1Response, now.Add(v1RouterTimeout)
 	}
 	ask := func(m *membership) {
 		if m.reportable() && m.report.At() > now.Add(limit) {
@@ -144,7 +150,7 @@ func (h *Host) answerQuery(now clock.Instant, i *Iface, q wire.IGMP) {
 		}
 		return
 	}
-	for m := range i.groups.all {
+	for m := range i.groups.list.all {
 		ask(m)
 	}
 }

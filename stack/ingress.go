@@ -1,8 +1,6 @@
 package stack
 
 import (
-	"encoding/binary"
-
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
@@ -17,8 +15,8 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	case !i.up:
 	case i.caps.Medium == phy.MediumEthernet:
 		var c copies
-		if len(h.frames) > 0 {
-			c = h.copyToFrameSockets(now, i, f)
+		if len(h.sockets.frames) > 0 {
+			c = h.sockets.copyToFrames(now, i, f)
 		}
 		v = h.receiveEthernet(now, i, f)
 		if v == dropped(drop.UnknownEtherType) || v == dropped(drop.IPv6Unsupported) {
@@ -41,12 +39,12 @@ func (h *Host) FrameDroppedBeforeStack(now clock.Instant, i *Iface, f *phy.Frame
 
 // account is the one place where arriving frames and their verdicts are counted.
 func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
-	i.rxPackets++
-	i.rxBytes += uint64(f.Len())
-	h.verdicts[v.Kind]++
+	i.stats.rxPackets++
+	i.stats.rxBytes += uint64(f.Len())
+	h.stats.verdicts[v.Kind]++
 	if v.Kind == Dropped {
-		i.rxDropped++
-		d := &h.drops[v.Reason]
+		i.stats.rxDropped++
+		d := &h.stats.drops[v.Reason]
 		d.rx++
 		d.record(now, i.caps.Medium, f.Bytes())
 		h.raiseDrop(now, i, RX, i.caps.Medium, f.Bytes(), v.Reason)
@@ -109,10 +107,10 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return dropped(drop.TooLong)
 	}
 	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
-	if p.conn = h.fastPathConn(p, group); p.conn != nil {
+	if p.conn = h.sockets.fastPathConn(p, group); p.conn != nil {
 		return h.deliver(now, p)
 	}
-	if r := h.checkAddresses(p, group); r == drop.NotForUs && h.forwarding && !group {
+	if r := h.checkAddresses(p, group); r == drop.NotForUs && h.net.forwarding && !group {
 		return h.forward(now, p)
 	} else if r != drop.None {
 		if r != drop.MulticastUnknown {
@@ -129,32 +127,4 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return h.receiveFragment(now, p)
 	}
 	return h.deliver(now, p)
-}
-
-// fastPathConn finds the connection of a segment whose addresses were judged when the connection was made: one
-// that comes in where its answers go out. A segment with IP options takes the long way.
-func (h *Host) fastPathConn(p *packet, group bool) *TCPConn {
-	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
-		return nil
-	}
-	key := flow{
-		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
-		localPort: binary.BigEndian.Uint16(p.payload[2:]), remotePort: binary.BigEndian.Uint16(p.payload),
-	}
-	if c := h.connOf(&key); c != nil && c.hop.iface == p.iface {
-		return c
-	}
-	return nil
-}
-
-// connOf finds a connection. Most segments are for the one of the segment before.
-func (h *Host) connOf(key *flow) *TCPConn {
-	if h.recent != nil && h.recentFlow == *key {
-		return h.recent
-	}
-	c := h.conns[*key]
-	if c != nil {
-		h.recent, h.recentFlow = c, *key
-	}
-	return c
 }

@@ -26,7 +26,7 @@ func TestBlindInjection(t *testing.T) {
 	before := server.Info(n.now)
 	rng := rand.New(rand.NewPCG(5, 961))
 	flags := [...]wire.Flags{wire.RST, wire.RST | wire.ACK, wire.SYN, wire.SYN | wire.ACK, wire.ACK, wire.FIN | wire.ACK, wire.ACK | wire.PSH}
-	answers, i := 0, b.ifaces[1]
+	answers, i := 0, b.net.ifaces[1]
 	const count = 60_000
 	now := n.now
 	for k := range count {

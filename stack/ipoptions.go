@@ -46,7 +46,7 @@ func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOp
 	// The host does not know the time of day. The highest bit says so (RFC 791 §3.1).
 	const nonstandard = 1 << 31
 	stamp := uint32(now/clock.Instant(time.Millisecond)) | nonstandard
-	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.localAddrs[a] != nil }, stamp); at == 0 {
+	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.net.localAddrs[a] != nil }, stamp); at == 0 {
 		o.Record(b, a)
 	}
 	return o, at

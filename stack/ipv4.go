@@ -28,10 +28,10 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		return drop.MartianSource
 	}
 	if i.loop {
-		if !src.IsLoopback() && h.localAddrs[src] == nil {
+		if !src.IsLoopback() && h.net.localAddrs[src] == nil {
 			return drop.MartianSource
 		}
-		if !dst.IsLoopback() && h.localAddrs[dst] == nil && !dst.IsMulticast() {
+		if !dst.IsLoopback() && h.net.localAddrs[dst] == nil && !dst.IsMulticast() {
 			return drop.MartianDest
 		}
 		if dst.IsMulticast() && !h.findMembers(p) {
@@ -39,7 +39,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		}
 		return drop.None
 	}
-	if src.IsLoopback() || h.localAddrs[src] != nil {
+	if src.IsLoopback() || h.net.localAddrs[src] != nil {
 		return drop.MartianSource
 	}
 	switch {
@@ -52,7 +52,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):
 		return drop.MartianDest
-	case h.localAddrs[dst] == nil:
+	case h.net.localAddrs[dst] == nil:
 		return drop.NotForUs
 	case linkGroup:
 		return drop.MartianDest // RFC 1122 §3.3.6: else one frame would have every host answer
@@ -74,8 +74,8 @@ func (p *packet) mayLackSource() bool {
 // deliver hands a packet for this host to its transport.
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	var c copies
-	if len(h.raw) > 0 {
-		c = h.copyToRawSockets(now, p)
+	if len(h.sockets.raw) > 0 {
+		c = h.sockets.copyToRaw(now, p)
 	}
 	switch p.ip.Protocol {
 	case wire.ProtocolTCP:

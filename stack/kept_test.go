@@ -91,8 +91,8 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 				drain(h, now, i)
 			}
 		}
-		if len(h.conns) < 60_000 {
-			t.Fatalf("%d connections are open", len(h.conns))
+		if len(h.sockets.conns) < 60_000 {
+			t.Fatalf("%d connections are open", len(h.sockets.conns))
 		}
 		for range 100 {
 			now = now.Add(10 * time.Second)
@@ -121,8 +121,8 @@ func TestParkedConnectionsAreForgotten(t *testing.T) {
 		drain(h, 0, i)
 		receive(0, tcpPacket(from, port(ipB, 80), wire.TCP{Flags: wire.RST, Seq: 6}, nil))
 	}
-	if len(h.conns) > 1 {
-		t.Fatalf("%d connections are open", len(h.conns))
+	if len(h.sockets.conns) > 1 {
+		t.Fatalf("%d connections are open", len(h.sockets.conns))
 	}
 	if n := len(i.neigh.Get(ipC).Pending.conns); n > 64 {
 		t.Errorf("%d connections are kept for a neighbour that does not answer", n)
@@ -174,7 +174,7 @@ func TestManySocketsAreNotCopied(t *testing.T) {
 			}
 		})
 	}
-	if h.sockets != 0 || len(h.raw) != 0 || len(h.frames) != 0 || i.groups.len() != 0 {
-		t.Errorf("left over: %d sockets, %d, %d, %d", h.sockets, len(h.raw), len(h.frames), i.groups.len())
+	if h.sockets.open != 0 || len(h.sockets.raw) != 0 || len(h.sockets.frames) != 0 || i.groups.list.len() != 0 {
+		t.Errorf("left over: %d sockets, %d, %d, %d", h.sockets.open, len(h.sockets.raw), len(h.sockets.frames), i.groups.list.len())
 	}
 }

@@ -91,12 +91,12 @@ func (e *LimitError) Error() string {
 func (e *LimitError) Unwrap() error { return ErrLimit }
 
 // countRefused counts that a limit was reached.
-func (h *Host) countRefused(l limit) { h.refusals[l].count++ }
+func (h *Host) countRefused(l limit) { h.stats.refusals[l].count++ }
 
 // countRefusedTo is refused where the packets of one peer were refused, or its connections made room.
 func (h *Host) countRefusedTo(l limit, peer netip.Addr) {
 	h.countRefused(l)
-	h.refusals[l].peer = peer
+	h.stats.refusals[l].peer = peer
 }
 
 // refusals is how often a limit was reached, and by whom last.
@@ -133,52 +133,30 @@ type LimitInfo struct {
 // LimitInfos is every limit that SetLimit can change.
 func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
-		limitSockets: h.sockets, limitConnections: len(h.conns), limitBuffers: h.buffers.used, limitReassembly: h.waiting.used,
-		limitFragments: h.assemblies.storage,
-		limitGroups:    h.memberships, limitPaths: h.paths.len(),
+		limitSockets: h.sockets.open, limitConnections: len(h.sockets.conns), limitBuffers: h.memory.buffers.used, limitReassembly: h.memory.outOfOrder.used,
+		limitFragments: h.reassembly.storage,
+		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
-	for _, l := range h.listeners { // the order can't be seen: a maximum
+	for _, l := range h.sockets.listeners { // the order can't be seen: a maximum
 		most(limitSYNQueue, l.half)
 	}
-	h.eachSocket(func(s *socket) { most(limitRecvQueue, s.queue.charged) })
-	for _, i := range h.ifaces {
+	h.sockets.each(func(s *socket) { most(limitRecvQueue, s.queue.charged) })
+	for _, i := range h.net.ifaces {
 		most(limitNeighbors, i.neigh.Len())
 		most(limitUnresolved, i.neigh.Unresolved())
-		most(limitSendQueue, i.datagrams.n)
-		most(limitReplyQueue, i.replies.n)
+		most(limitSendQueue, i.out.datagrams.n)
+		most(limitReplyQueue, i.out.replies.n)
 		for _, e := range i.neigh.Entries() {
 			most(limitNeighborQueue, e.Pending.datagrams.n)
 		}
 	}
 	infos := make([]LimitInfo, numLimits)
 	for l := range infos {
-		r := h.refusals[l]
+		r := h.stats.refusals[l]
 		infos[l] = LimitInfo{Name: limitNames[l], Used: used[l], Limit: *h.limitOf(limit(l)), Refused: r.count, Peer: r.peer}
 	}
 	return infos
-}
-
-// eachSocket calls fn with every socket that has a queue.
-func (h *Host) eachSocket(fn func(s *socket)) {
-	for _, u := range h.udp { // the order can't be seen: fn looks at each for itself
-		fn(&u.socket)
-	}
-	for _, table := range [...]map[uint16]*ICMPConn{h.icmpByID, h.icmpByUDP} {
-		for _, c := range table { // the order can't be seen
-			fn(&c.socket)
-		}
-	}
-	for _, list := range h.raw { // the order can't be seen
-		for c := range list.all {
-			fn(&c.socket)
-		}
-	}
-	for _, list := range h.frames { // the order can't be seen
-		for c := range list.all {
-			fn(&c.socket)
-		}
-	}
 }
 
 // SetLimit changes a limit. What is above it already stays. ErrNotFound: there is none of that name. ErrInvalid:
@@ -192,22 +170,13 @@ func (h *Host) SetLimit(name string, most int) error {
 			return ErrInvalid
 		}
 		*h.limitOf(l) = most
-		for _, i := range h.ifaces {
+		for _, i := range h.net.ifaces {
 			i.neigh.SetBounds(h.cfg.Neighbor.Entries, h.cfg.Neighbor.Incomplete, h.cfg.Neighbor.Queue)
 		}
 		if l == limitRecvQueue {
-			h.eachSocket(func(s *socket) { s.queue.resize(most) })
+			h.sockets.each(func(s *socket) { s.queue.resize(most) })
 		}
 		return nil
 	}
 	return ErrNotFound
-}
-
-// registerConn is register for a connection, which counts for two limits.
-func (h *Host) registerConn() (id uint64, err error) {
-	if len(h.conns) >= h.limits.Connections {
-		return 0, h.limitError(limitConnections)
-	}
-	h.peakConns = max(h.peakConns, len(h.conns)+1)
-	return h.register()
 }

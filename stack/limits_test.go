@@ -90,8 +90,8 @@ func TestLimitEdges(t *testing.T) {
 		t.Fatal(err)
 	}
 	transfer(n, client, server, octets(50_000), time.Minute)
-	if second.State() != tcp.SynSent || b.drops[drop.TCPListenFull].rx == 0 {
-		t.Errorf("the second connection is %v, %d SYNs dropped", second.State(), b.drops[drop.TCPListenFull].rx)
+	if second.State() != tcp.SynSent || b.stats.drops[drop.TCPListenFull].rx == 0 {
+		t.Errorf("the second connection is %v, %d SYNs dropped", second.State(), b.stats.drops[drop.TCPListenFull].rx)
 	}
 	_, err = b.DialTCP(n.now, netip.AddrPort{}, port(ipA, 80), tcp.Config{})
 	wantRefusal(t, err, "connections", 1)

@@ -121,61 +121,70 @@ func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	return max(0, min(need, share-held, most-p.used))
 }
 
+// memoryPools is the octets that the connections of a host hold.
+type memoryPools struct {
+	buffers    pool // octets of buffers, as of the last call of update for each connection
+	outOfOrder pool // the part of buffers for octets received beyond a gap
+	spare      []*memoryUse
+}
+
 // memoryUse is what a connection holds of its host's pools. It exists while that is anything.
 type memoryUse struct {
 	buffers    holding // for octets sent and received
 	outOfOrder holding // for octets received that wait beyond a gap: a part of buffers
 }
 
-// updateMemoryUse brings the pools in step with what c holds.
-func (h *Host) updateMemoryUse(c *TCPConn) {
+// update brings the pools in step with what c holds.
+func (p *memoryPools) update(c *TCPConn) {
 	m := c.conn.Memory()
 	total := m.Send + m.Receive
 	if c.memoryUse == nil {
 		if total == 0 {
 			return
 		}
-		c.memoryUse = h.newMemoryUse()
+		c.memoryUse = p.get()
 	}
 	s := c.memoryUse
 	if s.buffers.used != total {
-		h.buffers.set(c, &s.buffers, total)
+		p.buffers.set(c, &s.buffers, total)
 	}
 	if s.outOfOrder.used != m.Beyond {
-		h.waiting.set(c, &s.outOfOrder, m.Beyond)
+		p.outOfOrder.set(c, &s.outOfOrder, m.Beyond)
 	}
 	if total == 0 {
-		h.freeMemoryUse(c)
+		p.free(c)
 	}
 }
 
 // maxSpareMemoryUse is how many memoryUse of connections that hold nothing any more are kept for others.
 const maxSpareMemoryUse = 64
 
-func (h *Host) newMemoryUse() *memoryUse {
-	n := len(h.spareMemoryUse)
+// get returns a memoryUse that holds nothing.
+func (p *memoryPools) get() *memoryUse {
+	n := len(p.spare)
 	if n == 0 {
 		return new(memoryUse)
 	}
-	s := h.spareMemoryUse[n-1]
-	h.spareMemoryUse = h.spareMemoryUse[:n-1]
+	s := p.spare[n-1]
+	p.spare = p.spare[:n-1]
 	return s
 }
 
-func (h *Host) freeMemoryUse(c *TCPConn) {
-	if len(h.spareMemoryUse) < maxSpareMemoryUse {
+// free takes back the memoryUse of c, which holds nothing.
+func (p *memoryPools) free(c *TCPConn) {
+	if len(p.spare) < maxSpareMemoryUse {
 		*c.memoryUse = memoryUse{}
-		h.spareMemoryUse = append(h.spareMemoryUse, c.memoryUse)
+		p.spare = append(p.spare, c.memoryUse)
 	}
 	c.memoryUse = nil
 }
 
-// releaseMemory has c hold nothing.
-func (h *Host) releaseMemory(c *TCPConn) {
+// release has c hold nothing.
+func (p *memoryPools) release(c *TCPConn) {
 	if s := c.memoryUse; s != nil {
-		h.buffers.set(c, &s.buffers, 0)
-		h.waiting.set(c, &s.outOfOrder, 0)
-		h.freeMemoryUse(c)
+		p.buffers.set(c, &s.buffers, 0)
+		p.outOfOrder.set(c, &s.outOfOrder, 0)
+		p.free(c)
 	}
 }
 
@@ -205,9 +214,9 @@ func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) 
 // roomFor is how many of need octets c may take from a limit's pool. If too few are left and the peer's address holds
 // less than its share, others make room, for up to least octets even by being aborted.
 func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) int {
-	p, most, a := &h.buffers, *h.limitOf(l), c.remote.Addr()
+	p, most, a := &h.memory.buffers, *h.limitOf(l), c.remote.Addr()
 	if l == limitReassembly {
-		p = &h.waiting
+		p = &h.memory.outOfOrder
 	}
 	room := p.roomFor(a, need, most)
 	share, held := p.share(a, most)
@@ -227,21 +236,21 @@ func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.A
 	const most = 32 // for one segment; connections that free nothing must not make one segment dear
 	goal := p.used - need
 	for k := 0; k < most && p.used > goal; k++ {
-		by := h.waiting.biggest()
+		by := h.memory.outOfOrder.biggest()
 		if by == nil || by.addr == a || p.peers[by.addr].used <= share {
 			return
 		}
 		c := by.conns.First().Value
 		c.conn.Trim()
 		h.countRefusedTo(l, by.addr)
-		h.updateMemoryUse(c)
+		h.memory.update(c)
 		h.connChanged(now, c)
 	}
 }
 
 // evict aborts connections of the addresses that hold more than share of the buffers, until need octets are free.
 func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
-	p := &h.buffers
+	p := &h.memory.buffers
 	for goal := p.used - need; p.used > goal; {
 		by := p.biggest()
 		if by == nil || by.addr == a || by.used <= share {
@@ -252,7 +261,7 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 		c.conn.Abort(now)
 		h.count(tcpExtAbortOnMemory)
 		h.countRefusedTo(limitBuffers, by.addr)
-		h.updateMemoryUse(c)
+		h.memory.update(c)
 		h.connChanged(now, c)
 	}
 }
@@ -263,14 +272,14 @@ func (c *TCPConn) Writable() int { return c.writable(0, false) }
 // writable is how many octets Write takes; with ask set, others make room for as many as n.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host
-	if c.gone || h.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // whatever it writes, nobody is bounded
+	if c.gone || h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // whatever it writes, nobody is bounded
 		return n
 	}
 	grow := c.conn.SendGrowth(n)
 	if grow == 0 {
 		return n
 	}
-	room := h.buffers.roomFor(c.remote.Addr(), grow, h.limits.Buffers)
+	room := h.memory.buffers.roomFor(c.remote.Addr(), grow, h.limits.Buffers)
 	if room == grow {
 		return n
 	}

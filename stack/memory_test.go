@@ -110,7 +110,7 @@ func hogs(t *testing.T, buffers int) (n *network, a, b, c *Host) {
 func farOctet(n *network, b *Host, server *TCPConn, octet byte) {
 	i := server.Info(n.now)
 	far := wire.TCP{Seq: i.RcvNxt.Add(i.RcvWnd - 1), Ack: i.SndNxt, Flags: wire.ACK, Window: 1000}
-	b.Receive(n.now, b.ifaces[1], toB(tcpPacket(server.remote, server.local, far, []byte{octet})))
+	b.Receive(n.now, b.net.ifaces[1], toB(tcpPacket(server.remote, server.local, far, []byte{octet})))
 }
 
 // newcomer has c connect to b, send and receive 300,000 octets, and close.
@@ -158,7 +158,7 @@ func TestFarOctetsMakeRoom(t *testing.T) {
 	var ends []end
 	for k := range 5 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + k)}), 24)
-		if err := a.ifaces[1].AddAddr(n.now, p); err != nil {
+		if err := a.net.ifaces[1].AddAddr(n.now, p); err != nil {
 			t.Fatal(err)
 		}
 		for range 16 {
@@ -169,7 +169,7 @@ func TestFarOctetsMakeRoom(t *testing.T) {
 			var server *TCPConn
 			n.runUntil("accept", time.Second, func() bool { server = l.Accept(); return server != nil })
 			ends = append(ends, end{client, server})
-			n.lose = func(from *Iface, f *phy.Frame) bool { return from == a.ifaces[1] && f.Len() > 1000 }
+			n.lose = func(from *Iface, f *phy.Frame) bool { return from == a.net.ifaces[1] && f.Len() > 1000 }
 			if _, err := client.Write(n.now, octets(1448)); err != nil {
 				t.Fatal(err)
 			}
@@ -208,7 +208,7 @@ func TestIdleReaders(t *testing.T) {
 	var servers []*TCPConn
 	for k := range 5 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + k)}), 24)
-		if err := a.ifaces[1].AddAddr(n.now, p); err != nil {
+		if err := a.net.ifaces[1].AddAddr(n.now, p); err != nil {
 			t.Fatal(err)
 		}
 		for range 20 {
@@ -255,8 +255,8 @@ func TestLimitBuffers(t *testing.T) {
 	}
 	n.run(5 * time.Second)
 	held := limitInfo(t, b, "buffers").Used
-	if held > most/2 || b.drops[drop.BuffersFull].rx == 0 {
-		t.Fatalf("%d octets of storage, %d segments refused", held, b.drops[drop.BuffersFull].rx)
+	if held > most/2 || b.stats.drops[drop.BuffersFull].rx == 0 {
+		t.Fatalf("%d octets of storage, %d segments refused", held, b.stats.drops[drop.BuffersFull].rx)
 	}
 	other, another := dial(n, a, port(ipB, 80), l)
 	transfer(n, other, another, octets(50_000), 5*time.Minute)
@@ -295,13 +295,13 @@ func TestLimitReassembly(t *testing.T) {
 		return f.Len() > 1000 && lost%20 == 0
 	}
 	var most int
-	b.Observe(func(*PacketEvent) { most = max(most, b.waiting.used) })
+	b.Observe(func(*PacketEvent) { most = max(most, b.memory.outOfOrder.used) })
 	transfer(n, client, server, octets(2<<20), 10*time.Minute)
 	if most < 3_000 || most > 5_000 {
 		t.Errorf("%d octets waited", most)
 	}
 	info := limitInfo(t, b, "reassembly")
-	if b.drops[drop.ReassemblyFull].rx == 0 || info.Refused != b.drops[drop.ReassemblyFull].rx || info.Peer != ipA || b.waiting.used != 0 {
-		t.Errorf("%d refused, %+v", b.drops[drop.ReassemblyFull].rx, info)
+	if b.stats.drops[drop.ReassemblyFull].rx == 0 || info.Refused != b.stats.drops[drop.ReassemblyFull].rx || info.Peer != ipA || b.memory.outOfOrder.used != 0 {
+		t.Errorf("%d refused, %+v", b.stats.drops[drop.ReassemblyFull].rx, info)
 	}
 }

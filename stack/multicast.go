@@ -39,24 +39,24 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 	case u.memberOf(group) != nil:
 		return ErrExists
 	}
-	p, ok := h.groupHop(u.local.Addr(), group)
+	p, ok := h.net.groupHop(u.local.Addr(), group)
 	if !ok {
 		return ErrNoRoute
 	}
-	if h.memberships >= h.limits.Groups {
+	if h.igmp.memberships >= h.limits.Groups {
 		return h.limitError(limitGroups)
 	}
 	m := p.iface.membership(group)
 	if m == nil {
 		m = &membership{iface: p.iface, group: group, joined: make(map[uint16]*roll[*UDPConn])}
 		m.report.Value = m
-		p.iface.groups.join(m)
-		p.iface.member[group] = m
+		p.iface.groups.list.join(m)
+		p.iface.groups.byAddr[group] = m
 		defer h.announceGroup(now, m)
 	}
 	rollIn(m.joined, u.local.Port()).join(u)
 	u.groups.join(m)
-	h.memberships++
+	h.igmp.memberships++
 	return nil
 }
 
@@ -76,10 +76,10 @@ func (u *UDPConn) Leave(group netip.Addr) error {
 func (u *UDPConn) leave(m *membership) {
 	u.groups.leave(m)
 	leaveIn(m.joined, u.local.Port(), u)
-	u.host.memberships--
+	u.host.igmp.memberships--
 	if len(m.joined) == 0 {
-		delete(m.iface.member, m.group)
-		m.iface.groups.leave(m)
+		delete(m.iface.groups.byAddr, m.group)
+		m.iface.groups.list.leave(m)
 		u.host.leaveGroup(m)
 	}
 }
@@ -94,7 +94,7 @@ func (u *UDPConn) Groups() []netip.Addr {
 }
 
 func (u *UDPConn) memberOf(group netip.Addr) *membership {
-	for _, i := range u.host.ifaces {
+	for _, i := range u.host.net.ifaces {
 		if m := i.membership(group); m != nil && u.groups.has(m) {
 			return m
 		}
@@ -103,32 +103,7 @@ func (u *UDPConn) memberOf(group netip.Addr) *membership {
 }
 
 // membership is the interface's part in a group; nil while no socket has joined it there.
-func (i *Iface) membership(group netip.Addr) *membership { return i.member[group] }
-
-// routeFor is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
-func (h *Host) routeFor(src, dst netip.Addr) (hop, bool) {
-	if dst.IsMulticast() {
-		return h.groupHop(src, dst)
-	}
-	return h.lookup(dst)
-}
-
-// groupHop says out of which interface packets from src to a group go.
-func (h *Host) groupHop(src, group netip.Addr) (hop, bool) {
-	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
-	if i := h.localAddrs[src]; i != nil {
-		return to(i)
-	}
-	if r := h.routes.match(group); r != nil {
-		return to(r.Iface)
-	}
-	for _, i := range h.ifaces {
-		if i.up && i.caps.Medium == phy.MediumEthernet {
-			return to(i)
-		}
-	}
-	return hop{}, false
-}
+func (i *Iface) membership(group netip.Addr) *membership { return i.groups.byAddr[group] }
 
 // findMembers finds out for whom a packet to a group is: for the sockets that have joined it on the interface
 // it came by, or was sent by when it is the host's own copy. false is nobody; every host is a member of
@@ -136,7 +111,7 @@ func (h *Host) groupHop(src, group netip.Addr) (hop, bool) {
 func (h *Host) findMembers(p *packet) bool {
 	p.broadcast = true
 	i := p.iface
-	if own := h.localAddrs[p.ip.Src]; i.loop && own != nil {
+	if own := h.net.localAddrs[p.ip.Src]; i.loop && own != nil {
 		i = own
 	}
 	p.members = i.membership(p.ip.Dst)
@@ -169,15 +144,15 @@ func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from neti
 // loopGroup gives the host's own members of a group a copy of the packet f that it sends to them by
 // interface i, for no link brings a frame back to its sender.
 func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.Frame) {
-	if i.loop || h.loop == nil || !h.loop.up || i.membership(group) == nil {
+	if i.loop || h.net.loop == nil || !h.net.loop.up || i.membership(group) == nil {
 		return
 	}
-	c := h.newFrame(f.Len())
+	c := h.frames.get(f.Len())
 	c.CopyFrom(f)
 	h.workPending()
-	if !h.loop.datagrams.push(c, h.limits.SendQueue) {
+	if !h.net.loop.out.datagrams.push(c, h.limits.SendQueue) {
 		h.countRefused(limitSendQueue)
 		h.count(ipOutDiscards)
-		h.loop.discard(now, c, drop.QueueFull)
+		h.net.loop.discard(now, c, drop.QueueFull)
 	}
 }

@@ -51,7 +51,7 @@ func TestHostileMulticast(t *testing.T) {
 	h.limits.Groups = 40
 	n := newNetwork(t)
 	n.hosts = append(n.hosts, h)
-	n.peer[h.loop] = h.loop
+	n.peer[h.net.loop] = h.net.loop
 	rng := rand.New(rand.NewPCG(11, 12))
 	var groups []netip.Addr
 	for k := range 30 {
@@ -82,8 +82,8 @@ func TestHostileMulticast(t *testing.T) {
 				_ = socks[j].Join(n.now, groups[rng.IntN(len(groups))])
 			}
 			i.SetUp(n.now, rng.IntN(200) > 0)
-			if h.memberships > 40 || i.groups.len() > 40 || h.reports.Len() > i.groups.len() || i.replies.n > h.limits.ReplyQueue {
-				t.Fatalf("%d memberships in %d groups, %d timers, %d replies", h.memberships, i.groups.len(), h.reports.Len(), i.replies.n)
+			if h.igmp.memberships > 40 || i.groups.list.len() > 40 || h.igmp.reports.Len() > i.groups.list.len() || i.out.replies.n > h.limits.ReplyQueue {
+				t.Fatalf("%d memberships in %d groups, %d timers, %d replies", h.igmp.memberships, i.groups.list.len(), h.igmp.reports.Len(), i.out.replies.n)
 			}
 		}
 		if k%64 == 0 {
@@ -115,7 +115,7 @@ func TestHostileMulticast(t *testing.T) {
 	for _, u := range socks {
 		u.Close()
 	}
-	if h.memberships != 0 || i.groups.len() != 0 || len(i.member) != 0 || h.reports.Len() != 0 || h.sockets != 0 {
-		t.Errorf("left over: %d memberships, %d groups, %d timers, %d sockets", h.memberships, i.groups.len(), h.reports.Len(), h.sockets)
+	if h.igmp.memberships != 0 || i.groups.list.len() != 0 || len(i.groups.byAddr) != 0 || h.igmp.reports.Len() != 0 || h.sockets.open != 0 {
+		t.Errorf("left over: %d memberships, %d groups, %d timers, %d sockets", h.igmp.memberships, i.groups.list.len(), h.igmp.reports.Len(), h.sockets.open)
 	}
 }

@@ -114,8 +114,8 @@ func TestIGMPJoinAndLeave(t *testing.T) {
 	wantSent(t, "first leaves", igmpSent(t, h, 0, i))
 	second.Close()
 	wantSent(t, "last closes", igmpSent(t, h, 0, i), ourLeave)
-	if h.memberships != 0 || i.groups.len() != 0 || h.reports.Len() != 0 {
-		t.Errorf("left over: %d memberships, %d groups, %d timers", h.memberships, i.groups.len(), h.reports.Len())
+	if h.igmp.memberships != 0 || i.groups.list.len() != 0 || h.igmp.reports.Len() != 0 {
+		t.Errorf("left over: %d memberships, %d groups, %d timers", h.igmp.memberships, i.groups.list.len(), h.igmp.reports.Len())
 	}
 	wantCounter(t, h, "IgmpOutReports", 2)
 	wantCounter(t, h, "IgmpOutLeaves", 1)
@@ -245,7 +245,7 @@ func recvString(u *UDPConn) string {
 // Every socket of the group and port gets a copy, those of the sender's own host too; others get none.
 func TestMulticastBetweenHosts(t *testing.T) {
 	n, a, b := pair(t)
-	ib := b.ifaces[1]
+	ib := b.net.ifaces[1]
 	if err := ib.AddAddr(0, netip.MustParsePrefix("10.0.0.22/24")); err != nil {
 		t.Fatal(err)
 	}
@@ -347,8 +347,8 @@ func TestMulticastFollowsInterface(t *testing.T) {
 	drain(h, 0, i)
 	in := toGroup(group, udpPacket(port(ipA, 9), port(group, 5000), []byte("hi")))
 	i.SetUp(0, false)
-	if v := h.Receive(0, i, in); v != dropped(drop.InterfaceDown) || h.reports.Len() != 0 {
-		t.Errorf("down: verdict %q, %d timers", v, h.reports.Len())
+	if v := h.Receive(0, i, in); v != dropped(drop.InterfaceDown) || h.igmp.reports.Len() != 0 {
+		t.Errorf("down: verdict %q, %d timers", v, h.igmp.reports.Len())
 	}
 	i.SetUp(0, true)
 	wantSent(t, "up", igmpSent(t, h, 0, i), ourReport)
@@ -377,13 +377,13 @@ func TestMulticastInterface(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer u.Close()
-		for _, k := range []*Iface{h.loop, i, j} {
+		for _, k := range []*Iface{h.net.loop, i, j} {
 			drain(h, 0, k)
 		}
 		if err := u.Send(0, nil, port(group, 9)); err != nil {
 			return err.Error()
 		}
-		for _, k := range []*Iface{h.loop, i, j} {
+		for _, k := range []*Iface{h.net.loop, i, j} {
 			for _, f := range drain(h, 0, k) {
 				b := f.Bytes()
 				if !k.loop {
@@ -442,7 +442,7 @@ func TestNoAllocsMulticast(t *testing.T) {
 		if err := u.Send(0, buf[:1000], port(group, 5000)); err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range []*Iface{i, h.loop} {
+		for _, k := range []*Iface{i, h.net.loop} {
 			out.Reset()
 			if !h.Transmit(0, k, out) {
 				t.Fatal("nothing sent")

@@ -65,12 +65,12 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
 	for p, ok := w.datagrams.pop(); ok; p, ok = w.datagrams.pop() {
-		i.txDropped++
+		i.stats.txDropped++
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), r)
 		if p.from != nil && r == drop.NeighborFailed {
 			i.host.sendHostUnreachable(now, p.from, p.frame)
 		}
-		i.host.free(p.frame)
+		i.host.frames.put(p.frame)
 		if p.owner != nil {
 			p.owner.sendFailed(now, ErrHostUnreach)
 		}
@@ -90,9 +90,9 @@ func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
 	if q.n >= limit {
 		i.host.countRefused(limitNeighborQueue)
 		p, _ := q.pop()
-		i.txDropped++
+		i.stats.txDropped++
 		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
-		i.host.free(p.frame)
+		i.host.frames.put(p.frame)
 	}
 	q.push(what, limit)
 }
@@ -108,7 +108,7 @@ func (h *Host) noNeighbor(i *Iface) error {
 // AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full
 // of neighbours in use.
 func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) error {
-	if !unicast(a) || i.host.localAddrs[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
+	if !unicast(a) || i.host.net.localAddrs[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
 		return ErrInvalid
 	}
 	e := i.neigh.SetPermanent(now, a, hw)
@@ -159,7 +159,7 @@ type NeighborInfo struct {
 // NeighborInfos is the neighbour tables of all interfaces, by interface and address.
 func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 	var infos []NeighborInfo
-	for _, i := range h.ifaces {
+	for _, i := range h.net.ifaces {
 		if i.hidden {
 			continue
 		}

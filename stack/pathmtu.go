@@ -69,17 +69,17 @@ func (t *pathTable) put(now clock.Instant, key pathKey, mtu, most int) {
 // PathMTU is the longest packet that is known to reach dst, in octets: what routers have said of the way
 // there in the last ten minutes, or the MTU of the interface that leads there. 0: nothing leads there.
 func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
-	p, ok := h.lookup(dst)
+	p, ok := h.net.lookup(dst)
 	if !ok {
 		return 0
 	}
-	return h.pathMTUWithin(now, dst, p.iface.MTU())
+	return h.net.pathMTU(now, dst, p.iface.MTU())
 }
 
-// pathMTUWithin is the smaller of mtu and what is known of the path, by whomever.
-func (h *Host) pathMTUWithin(now clock.Instant, dst netip.Addr, mtu int) int {
+// pathMTU is the smaller of mtu and what is known of the path, by whomever.
+func (n *netLayer) pathMTU(now clock.Instant, dst netip.Addr, mtu int) int {
 	for _, checked := range [...]bool{true, false} {
-		if p, ok := h.paths.get(now, pathKey{dst, checked}); ok {
+		if p, ok := n.paths.get(now, pathKey{dst, checked}); ok {
 			mtu = min(mtu, p.mtu)
 		}
 	}
@@ -112,8 +112,8 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 	case tcp.PMTURefused:
 		return dropped(drop.ICMPBadMTU)
 	case tcp.PMTUBelieved:
-		h.paths.put(now, pathKey{q.IP.Dst, true}, mtu, h.limits.Paths)
-		h.epoch++
+		h.net.paths.put(now, pathKey{q.IP.Dst, true}, mtu, h.limits.Paths)
+		h.net.epoch++
 	}
 	h.connChanged(now, c)
 	v := deliveredTo(wire.ProtocolTCP, q.SrcPort)
@@ -125,18 +125,18 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 // sent it, but that it fits our interface, and that a socket has its port or identifier.
 func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu, sent := reportedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
-	way, ok := h.lookup(q.IP.Dst)
+	way, ok := h.net.lookup(q.IP.Dst)
 	if !ok || mtu < minMTU || mtu >= sent || sent > way.iface.MTU() {
 		return dropped(drop.ICMPBadMTU)
 	}
 	var u *UDPConn
 	if q.IP.Protocol == wire.ProtocolUDP {
-		if u = h.udp[quotedFlow(q)]; u == nil && h.ports[portsUDP][q.SrcPort] == 0 {
+		if u = h.sockets.udp[quotedFlow(q)]; u == nil && h.ports.users[portsUDP][q.SrcPort] == 0 {
 			return dropped(drop.ICMPNoSocket)
 		}
 	}
-	if mtu < h.pathMTUWithin(now, q.IP.Dst, way.iface.MTU()) {
-		h.paths.put(now, pathKey{q.IP.Dst, false}, mtu, h.limits.Paths)
+	if mtu < h.net.pathMTU(now, q.IP.Dst, way.iface.MTU()) {
+		h.net.paths.put(now, pathKey{q.IP.Dst, false}, mtu, h.limits.Paths)
 	}
 	if u != nil {
 		u.sendFailed(now, ErrTooBig)

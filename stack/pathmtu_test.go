@@ -17,7 +17,7 @@ import (
 // narrowed is routed with a last link of the given MTU.
 func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
 	n, a, r, b = routed(t)
-	if err := r.ifaces[2].SetMTU(mtu); err != nil {
+	if err := r.net.ifaces[2].SetMTU(mtu); err != nil {
 		t.Fatal(err)
 	}
 	return n, a, r, b
@@ -73,7 +73,7 @@ func TestPathBecomesNarrow(t *testing.T) {
 	l := listen(t, b, 80, tcp.Config{})
 	client, server := dial(n, a, port(far, 80), l)
 	transfer(n, client, server, octets(100_000), time.Second)
-	if err := r.ifaces[2].SetMTU(576); err != nil {
+	if err := r.net.ifaces[2].SetMTU(576); err != nil {
 		t.Fatal(err)
 	}
 	transfer(n, client, server, octets(100_000), 3*time.Second)
@@ -217,7 +217,7 @@ func TestPathMTUClaims(t *testing.T) {
 		{"twice", 600, 1500, una, p, bad, 600},
 		{"more again", 1400, 1500, una, p, bad, 600},
 	} {
-		v := b.Receive(n.now, b.ifaces[1], toB(fragNeeded(c.mtu, wire.ProtocolTCP, ipA, c.quoted, c.seq, c.port)))
+		v := b.Receive(n.now, b.net.ifaces[1], toB(fragNeeded(c.mtu, wire.ProtocolTCP, ipA, c.quoted, c.seq, c.port)))
 		if got := v.String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
@@ -232,21 +232,21 @@ func TestPathTableEvictsOldest(t *testing.T) {
 	h := New(Config{})
 	key := func(k int) pathKey { return pathKey{netip.AddrFrom4([4]byte{20, 0, 0, byte(k)}), true} }
 	for k := range 4 {
-		h.paths.put(clock.Instant(k), key(k), 1000, 4)
+		h.net.paths.put(clock.Instant(k), key(k), 1000, 4)
 	}
-	h.paths.put(5, key(0), 900, 4)
-	h.paths.put(6, key(4), 1000, 4)
-	h.paths.put(7, key(5), 1000, 4)
+	h.net.paths.put(5, key(0), 900, 4)
+	h.net.paths.put(6, key(4), 1000, 4)
+	h.net.paths.put(7, key(5), 1000, 4)
 	for k, want := range []bool{true, false, false, true, true, true} {
-		if _, ok := h.paths.get(7, key(k)); ok != want {
+		if _, ok := h.net.paths.get(7, key(k)); ok != want {
 			t.Errorf("path %d: known %v, want %v", k, ok, want)
 		}
 	}
-	if p, _ := h.paths.get(7, key(0)); p.mtu != 900 || p.since != 5 {
+	if p, _ := h.net.paths.get(7, key(0)); p.mtu != 900 || p.since != 5 {
 		t.Errorf("the path that was heard of again: %d octets since %v", p.mtu, p.since)
 	}
-	if h.paths.byAge.Len() != 4 {
-		t.Errorf("%d in the order of age", h.paths.byAge.Len())
+	if h.net.paths.byAge.Len() != 4 {
+		t.Errorf("%d in the order of age", h.net.paths.byAge.Len())
 	}
 }
 
@@ -265,8 +265,8 @@ func TestPathTableIsBounded(t *testing.T) {
 			t.Fatalf("%d: %v", k, v)
 		}
 	}
-	if h.paths.len() != 1024 {
-		t.Errorf("%d paths are remembered", h.paths.len())
+	if h.net.paths.len() != 1024 {
+		t.Errorf("%d paths are remembered", h.net.paths.len())
 	}
 	if h.PathMTU(1500, at(475)) != 1500 || h.PathMTU(1500, at(476)) != 1000 {
 		t.Error("it was not the oldest that went")
@@ -303,7 +303,7 @@ func TestPathChanges(t *testing.T) {
 			if mtu < 300 && rng.IntN(4) > 0 { // rarely: it takes long
 				mtu += 300
 			}
-			for _, i := range r.ifaces[1:] {
+			for _, i := range r.net.ifaces[1:] {
 				if err := i.SetMTU(mtu); err != nil {
 					t.Fatal(err)
 				}

@@ -3,6 +3,7 @@ package stack
 import (
 	"encoding/binary"
 	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 
 	"smolsh/stack/clock"
@@ -22,13 +23,28 @@ const (
 	numPorts
 )
 
+// portTable is the ports and ICMP identifiers in use.
+type portTable struct {
+	users     [numPorts]map[uint16]int // the number of listeners or UDP sockets with a port, whatever their address
+	ephemeral [numPorts]portSet        // the ephemeral ports among those, counted from the first
+	byDest    map[flow]*destPorts      // of connections, by local and remote address and remote port
+	icmpIDs   portSet                  // the identifiers of ICMP sockets
+	last      [numPorts]uint16         // RFC 6056's counters
+}
+
+func (t *portTable) init(rng *rand.Rand) {
+	t.users = [numPorts]map[uint16]int{{}, {}}
+	t.byDest = make(map[flow]*destPorts)
+	t.last = [numPorts]uint16{uint16(rng.Uint32()), uint16(rng.Uint32())}
+}
+
 // ephemeral chooses a local port by RFC 6056's algorithm 3: a counter whose start depends on the destination, so that
 // ports neither repeat soon nor tell one destination about another. The port is one that no socket of the protocol is
 // bound to, and not in taken, which may be nil. ErrNoPorts.
 func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet) (uint16, error) {
-	last := &h.lastPort[which]
+	last := &h.ports.last[which]
 	start := int((h.hash(local.Addr(), remote, uint64(which)+1) + uint64(*last) + 1) % numEphemeral)
-	k, ok := h.boundPorts[which].free(start, numEphemeral, taken)
+	k, ok := h.ports.ephemeral[which].free(start, numEphemeral, taken)
 	if !ok {
 		return 0, ErrNoPorts
 	}
@@ -39,33 +55,33 @@ func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet
 // ephemeralTo is ephemeral for a connection: ports of connections to other destinations are free.
 func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
 	var taken *portSet
-	if d := h.destPorts[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
+	if d := h.ports.byDest[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
 		taken = &d.many
 	}
 	for range numEphemeral { // mostly once: beside the few to the destination, only a connection that the peer opened is in the way
 		port, err := h.ephemeral(portsTCP, local, remote, taken)
-		if err != nil || h.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] == nil {
+		if err != nil || h.sockets.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] == nil {
 			return port, err
 		}
 	}
 	return 0, ErrNoPorts
 }
 
-// countBound notes that one more socket of a protocol is bound to a port.
-func (h *Host) countBound(which int, port uint16) {
-	if h.ports[which][port]++; port >= firstEphemeral {
-		h.boundPorts[which].add(int(port)-firstEphemeral, numEphemeral)
+// bind notes that one more socket of a protocol is bound to a port.
+func (t *portTable) bind(which int, port uint16) {
+	if t.users[which][port]++; port >= firstEphemeral {
+		t.ephemeral[which].add(int(port)-firstEphemeral, numEphemeral)
 	}
 }
 
-// countUnbound notes that a socket of a protocol that was bound to a port is closed.
-func (h *Host) countUnbound(which int, port uint16) {
-	ports := h.ports[which]
+// unbind notes that a socket of a protocol that was bound to a port is closed.
+func (t *portTable) unbind(which int, port uint16) {
+	ports := t.users[which]
 	if ports[port]--; ports[port] > 0 {
 		return
 	}
 	if delete(ports, port); port >= firstEphemeral {
-		h.boundPorts[which].remove(int(port) - firstEphemeral)
+		t.ephemeral[which].remove(int(port) - firstEphemeral)
 	}
 }
 

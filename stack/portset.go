@@ -74,15 +74,15 @@ type destPorts struct {
 }
 
 // take notes that the connection that has been opened has an ephemeral port.
-func (h *Host) takePort(local, remote netip.AddrPort) {
+func (t *portTable) take(local, remote netip.AddrPort) {
 	if local.Port() < firstEphemeral {
 		return
 	}
 	key, k := flowOf(netip.AddrPortFrom(local.Addr(), 0), remote), local.Port()-firstEphemeral
-	d := h.destPorts[key]
+	d := t.byDest[key]
 	if d == nil {
 		d = new(destPorts)
-		h.destPorts[key] = d
+		t.byDest[key] = d
 	}
 	switch {
 	case d.many.n > 0:
@@ -97,19 +97,19 @@ func (h *Host) takePort(local, remote netip.AddrPort) {
 	}
 }
 
-// releasePort notes that the connection has ended. One that was accepted was never noted, which is no harm.
-func (h *Host) releasePort(local, remote netip.AddrPort) {
+// release notes that the connection has ended. One that was accepted was never noted, which is no harm.
+func (t *portTable) release(local, remote netip.AddrPort) {
 	if local.Port() < firstEphemeral {
 		return
 	}
 	key, k := flowOf(netip.AddrPortFrom(local.Addr(), 0), remote), local.Port()-firstEphemeral
-	d := h.destPorts[key]
+	d := t.byDest[key]
 	if d == nil {
 		return
 	}
 	d.many.remove(int(k))
 	d.few = slices.DeleteFunc(d.few, func(p uint16) bool { return p == k })
 	if d.many.n == 0 && len(d.few) == 0 {
-		delete(h.destPorts, key)
+		delete(t.byDest, key)
 	}
 }

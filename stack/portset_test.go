@@ -89,11 +89,11 @@ func TestPortsToOneDestination(t *testing.T) {
 	if c, err := dial(80); err != nil || c.Local().Port() != firstEphemeral+5 {
 		t.Errorf("after the listener was closed: %v", err)
 	}
-	for _, c := range h.connections() {
+	for _, c := range h.sockets.connections() {
 		c.Abort(0)
 	}
-	if len(h.destPorts) != 0 || h.boundPorts[portsTCP].n != 0 {
-		t.Errorf("%d destinations and %d ports are left over", len(h.destPorts), h.boundPorts[portsTCP].n)
+	if len(h.ports.byDest) != 0 || h.ports.ephemeral[portsTCP].n != 0 {
+		t.Errorf("%d destinations and %d ports are left over", len(h.ports.byDest), h.ports.ephemeral[portsTCP].n)
 	}
 }
 

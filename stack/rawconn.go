@@ -37,25 +37,25 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 		return nil, err
 	}
 	c := &RawConn{socket: s, proto: proto}
-	rollIn(h.raw, proto).join(c)
+	rollIn(h.sockets.raw, proto).join(c)
 	return c, nil
 }
 
-// copyToRawSockets hands copies of p to the raw sockets of its protocol.
-func (h *Host) copyToRawSockets(now clock.Instant, p *packet) (c copies) {
-	for s := range h.raw[p.ip.Protocol].all {
+// copyToRaw hands copies of p to the raw sockets of its protocol.
+func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
+	for s := range t.raw[p.ip.Protocol].all {
 		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
 	}
 	return c
 }
 
-// failRawSockets tells the raw sockets that may have sent a packet which an ICMP error quotes, and reports whether
+// failRaw tells the raw sockets that may have sent a packet which an ICMP error quotes, and reports whether
 // there was one.
-func (h *Host) failRawSockets(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
+func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
 	if q.IP.Protocol == wire.ProtocolICMP {
 		return false
 	}
-	for c := range h.rawSenders[rawPeer{q.IP.Protocol, q.IP.Dst}].all {
+	for c := range t.rawSenders[rawPeer{q.IP.Protocol, q.IP.Dst}].all {
 		c.sendFailed(now, cause)
 		told = true
 	}
@@ -83,7 +83,7 @@ func (c *RawConn) remember(dst netip.Addr) {
 	if slices.Contains(c.sent[:], dst) {
 		return
 	}
-	senders := c.host.rawSenders
+	senders := c.host.sockets.rawSenders
 	leaveIn(senders, rawPeer{c.proto, c.sent[c.next]}, c)
 	rollIn(senders, rawPeer{c.proto, dst}).join(c)
 	c.sent[c.next] = dst
@@ -104,8 +104,8 @@ func (c *RawConn) Close() {
 		return
 	}
 	h := c.host
-	leaveIn(h.raw, c.proto, c)
+	leaveIn(h.sockets.raw, c.proto, c)
 	for _, dst := range c.sent {
-		leaveIn(h.rawSenders, rawPeer{c.proto, dst}, c)
+		leaveIn(h.sockets.rawSenders, rawPeer{c.proto, dst}, c)
 	}
 }

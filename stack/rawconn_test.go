@@ -58,8 +58,8 @@ func TestRawVerdicts(t *testing.T) {
 			if v := h.Receive(0, i, toB(c.packet)); v.String() != c.without {
 				t.Errorf("after Close the verdict is %q, want %q", v, c.without)
 			}
-			if in, out := h.Conservation(); in != out || h.sockets != 0 {
-				t.Errorf("%d frames in, %d accounted for; %d sockets left", in, out, h.sockets)
+			if in, out := h.Conservation(); in != out || h.sockets.open != 0 {
+				t.Errorf("%d frames in, %d accounted for; %d sockets left", in, out, h.sockets.open)
 			}
 		})
 	}
@@ -265,7 +265,7 @@ func TestFramesSend(t *testing.T) {
 		{nil, func() error { return s.Send(0, nil, append(frame[:14:14], make([]byte, 1500)...)) }},
 		{ErrTooBig, func() error { return s.Send(0, nil, append(frame[:14:14], make([]byte, 1501)...)) }},
 		{nil, func() error { return s.Send(0, nil, append(tagged, make([]byte, 1502)...)) }},
-		{ErrNoFrames, func() error { return s.Send(0, h.loop, frame) }},
+		{ErrNoFrames, func() error { return s.Send(0, h.net.loop, frame) }},
 		{ErrDown, func() error { i.SetUp(0, false); return s.Send(0, i, frame) }},
 		{ErrClosed, func() error { s.Close(); s.Close(); return s.Send(0, nil, frame) }},
 	} {
@@ -274,7 +274,7 @@ func TestFramesSend(t *testing.T) {
 		}
 	}
 	i.SetUp(0, true)
-	if _, err := h.BindFrames(h.loop, 0); !errors.Is(err, ErrNoFrames) {
+	if _, err := h.BindFrames(h.net.loop, 0); !errors.Is(err, ErrNoFrames) {
 		t.Errorf("frames of the loop: %v", err)
 	}
 	alone := New(Config{})

@@ -119,7 +119,7 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 		h.count(ipReasmFails)
 		return dropped(drop.BadLength)
 	}
-	s := &h.assemblies
+	s := &h.reassembly
 	a := s.open(now, datagramKey{p.ip.Src, p.ip.Dst, p.ip.Protocol, p.ip.ID})
 	if a.poisoned {
 		return dropped(drop.FragmentConflict)
@@ -142,7 +142,7 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	if a.have == a.total {
 		return h.deliverReassembled(now, p, a, k)
 	}
-	f := h.newFrame(len(p.octets))
+	f := h.frames.get(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
 	a.fragments = slices.Insert(a.fragments, k, fragment{lo, hi, p.ip.HeaderLen, f})
 	s.charge(a, f.Size()+phy.Headroom+assemblyOverhead)
@@ -167,7 +167,7 @@ func (h *Host) deliverReassembled(now clock.Instant, p *packet, a *assembly, k i
 	if k > 0 {
 		head = a.fragments[0].frame.Bytes()[:a.fragments[0].head]
 	}
-	f := h.newFrame(len(head) + a.total)
+	f := h.frames.get(len(head) + a.total)
 	b := f.Extend(len(head) + a.total)
 	payload := b[len(head):]
 	copy(b, head)
@@ -184,16 +184,16 @@ func (h *Host) deliverReassembled(now clock.Instant, p *packet, a *assembly, k i
 	whole.frame, whole.octets, whole.trusted = f, b, false
 	whole.ip, whole.payload, _ = wire.ParseIPv4(b)
 	v := h.deliver(now, &whole)
-	h.free(f)
+	h.frames.put(f)
 	return v
 }
 
 // freeAssembly forgets an assembly and recycles its frames.
 func (h *Host) freeAssembly(a *assembly) {
 	for _, g := range a.fragments {
-		h.free(g.frame)
+		h.frames.put(g.frame)
 	}
-	h.assemblies.close(a)
+	h.reassembly.close(a)
 }
 
 // poison gives up a datagram of which a fragment contradicts another, with that fragment and all that come.
@@ -216,8 +216,8 @@ func (h *Host) dropFragments(now clock.Instant, a *assembly, r drop.Reason) {
 	h.count(ipReasmFails)
 	for _, g := range a.fragments {
 		h.dropLate(now, a.iface, g.frame.Bytes(), r)
-		h.assemblies.charge(a, -(g.frame.Size() + phy.Headroom + assemblyOverhead))
-		h.free(g.frame)
+		h.reassembly.charge(a, -(g.frame.Size() + phy.Headroom + assemblyOverhead))
+		h.frames.put(g.frame)
 	}
 	a.fragments = nil // a void datagram is charged with its overhead only, so that it must not keep the list
 }
@@ -225,7 +225,7 @@ func (h *Host) dropFragments(now clock.Instant, a *assembly, r drop.Reason) {
 // tickAssemblies gives up the datagrams whose time is over. The source is told where the first fragment is there, which
 // says whose it was (RFC 1122 §3.3.2).
 func (h *Host) tickAssemblies(now clock.Instant) {
-	for t := h.assemblies.expiry.Pop(now); t != nil; t = h.assemblies.expiry.Pop(now) {
+	for t := h.reassembly.expiry.Pop(now); t != nil; t = h.reassembly.expiry.Pop(now) {
 		a := t.Value
 		if !a.poisoned {
 			h.count(ipReasmTimeout)
@@ -242,7 +242,7 @@ func (h *Host) sendReassemblyTimeout(now clock.Instant, a *assembly) {
 	f := a.fragments[0].frame
 	p := &packet{frame: f, iface: a.iface, octets: f.Bytes(), broadcast: a.broadcast}
 	var err error
-	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || p.isError() || h.localAddrs[p.ip.Dst] == nil {
+	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || p.isError() || h.net.localAddrs[p.ip.Dst] == nil {
 		return
 	}
 	m := wire.ICMP{Type: wire.ICMPTimeExceeded, Code: wire.ExceededReassembly}

@@ -22,7 +22,7 @@ func (h *Host) Rest() error {
 			return fmt.Errorf("host %s: %w", h.name, err)
 		}
 	}
-	for _, i := range h.ifaces {
+	for _, i := range h.net.ifaces {
 		if err := i.rest(); err != nil {
 			return fmt.Errorf("host %s: %s: %w", h.name, i.name, err)
 		}
@@ -48,48 +48,48 @@ func firstHeld(all ...held) error {
 
 // restSockets checks the tables of sockets and ports.
 func (h *Host) restSockets() error {
-	if all := h.connections(); len(all) > 0 {
+	if all := h.sockets.connections(); len(all) > 0 {
 		c := all[0]
 		return fmt.Errorf("%d connections left, the first %v to %v, %v", len(all), c.local, c.remote, c.conn.State())
 	}
 	return firstHeld(
-		held{len(h.listeners), "listeners"}, held{len(h.udp), "UDP sockets"},
-		held{len(h.icmpByID), "ICMP sockets"}, held{len(h.icmpByUDP), "ICMP sockets for a UDP port"},
-		held{len(h.raw), "protocols with raw sockets"}, held{len(h.rawSenders), "peers of raw sockets"},
-		held{len(h.frames), "kinds of frame sockets"}, held{h.icmpIDs.n, "ICMP identifiers"},
-		held{len(h.ports[portsTCP]), "TCP ports with listeners"}, held{h.boundPorts[portsTCP].n, "TCP ports in the set"},
-		held{len(h.ports[portsUDP]), "UDP ports"}, held{h.boundPorts[portsUDP].n, "UDP ports in the set"},
-		held{len(h.destPorts), "destinations with ports of connections"}, held{h.sockets, "sockets in the sum"},
+		held{len(h.sockets.listeners), "listeners"}, held{len(h.sockets.udp), "UDP sockets"},
+		held{len(h.sockets.icmpByID), "ICMP sockets"}, held{len(h.sockets.icmpByUDP), "ICMP sockets for a UDP port"},
+		held{len(h.sockets.raw), "protocols with raw sockets"}, held{len(h.sockets.rawSenders), "peers of raw sockets"},
+		held{len(h.sockets.frames), "kinds of frame sockets"}, held{h.ports.icmpIDs.n, "ICMP identifiers"},
+		held{len(h.ports.users[portsTCP]), "TCP ports with listeners"}, held{h.ports.ephemeral[portsTCP].n, "TCP ports in the set"},
+		held{len(h.ports.users[portsUDP]), "UDP ports"}, held{h.ports.ephemeral[portsUDP].n, "UDP ports in the set"},
+		held{len(h.ports.byDest), "destinations with ports of connections"}, held{h.sockets.open, "sockets in the sum"},
 	)
 }
 
 // restTCP checks what connections leave outside their table.
 func (h *Host) restTCP() error {
-	if h.recent != nil {
+	if h.sockets.recent != nil {
 		return fmt.Errorf("the connection found last is kept")
 	}
 	return firstHeld(
-		held{h.buffers.used, "octets of buffers in the sum"}, held{h.waiting.used, "octets beyond gaps in the sum"},
-		held{h.buffers.order.Len(), "addresses that hold buffers"}, held{h.waiting.order.Len(), "addresses that hold octets beyond gaps"},
-		held{int(h.counters[tcpCurrEstab]), "established connections in the counter"},
+		held{h.memory.buffers.used, "octets of buffers in the sum"}, held{h.memory.outOfOrder.used, "octets beyond gaps in the sum"},
+		held{h.memory.buffers.order.Len(), "addresses that hold buffers"}, held{h.memory.outOfOrder.order.Len(), "addresses that hold octets beyond gaps"},
+		held{int(h.stats.counters[tcpCurrEstab]), "established connections in the counter"},
 	)
 }
 
 // restTimers checks that no timer runs.
 func (h *Host) restTimers() error {
 	return firstHeld(
-		held{h.timers.Len(), "connection timers"}, held{h.reports.Len(), "IGMP report timers"},
-		held{h.memberships, "group memberships in the sum"}, held{h.addrProbes.Len(), "address probe timers"},
-		held{h.assemblies.expiry.Len(), "reassembly timers"},
+		held{h.tcp.timers.Len(), "connection timers"}, held{h.igmp.reports.Len(), "IGMP report timers"},
+		held{h.igmp.memberships, "group memberships in the sum"}, held{h.net.addrProbes.Len(), "address probe timers"},
+		held{h.reassembly.expiry.Len(), "reassembly timers"},
 	)
 }
 
 // restEvents checks that every event has been reported.
 func (h *Host) restEvents() error {
-	if h.event != nil && h.event.Frame != nil {
+	if h.watch.event != nil && h.watch.event.Frame != nil {
 		return fmt.Errorf("the frame that observers saw last is kept")
 	}
-	return firstHeld(held{len(h.tcpEvents), "TCP events not reported"}, held{len(h.neighborEvents), "neighbour events not reported"})
+	return firstHeld(held{len(h.watch.tcpEvents), "TCP events not reported"}, held{len(h.watch.neighborEvents), "neighbour events not reported"})
 }
 
 // spareAssemblies and spareFragments bound the assemblies that are kept for reuse, and the fragments for which each
@@ -98,7 +98,7 @@ const spareAssemblies, spareFragments = 16, 64
 
 // restStorage checks reassembly and the pools of frames.
 func (h *Host) restStorage() error {
-	s := &h.assemblies
+	s := &h.reassembly
 	if len(s.spare) > spareAssemblies {
 		return fmt.Errorf("%d assemblies are kept for reuse", len(s.spare))
 	}
@@ -109,17 +109,17 @@ func (h *Host) restStorage() error {
 	}
 	return firstHeld(
 		held{len(s.byKey), "incomplete datagrams"}, held{s.storage, "octets of fragments in the sum"},
-		held{h.lent, "frames of the pools not given back"},
+		held{h.frames.lent, "frames of the pools not given back"},
 	)
 }
 
 // restPaths checks the bound of the path MTU table.
 func (h *Host) restPaths() error {
-	n, most := h.paths.len(), h.limits.Paths
+	n, most := h.net.paths.len(), h.limits.Paths
 	if n > most {
 		return fmt.Errorf("%d narrow paths known, %d allowed", n, most)
 	}
-	if k := h.paths.byAge.Len(); k != n {
+	if k := h.net.paths.byAge.Len(); k != n {
 		return fmt.Errorf("%d narrow paths known, %d by age", n, k)
 	}
 	return nil
@@ -143,8 +143,8 @@ func (i *Iface) rest() error {
 		owed = 1
 	}
 	return firstHeld(
-		held{len(i.addrProbes), "address probes"}, held{i.groups.len(), "groups"}, held{len(i.member), "groups by address"},
-		held{i.replies.n, "answers queued"}, held{i.datagrams.n, "datagrams queued"}, held{i.ready.n, "connections ready to send"},
+		held{len(i.addrProbes), "address probes"}, held{i.groups.list.len(), "groups"}, held{len(i.groups.byAddr), "groups by address"},
+		held{i.out.replies.n, "answers queued"}, held{i.out.datagrams.n, "datagrams queued"}, held{i.out.ready.n, "connections ready to send"},
 		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
 	)
 }
@@ -153,32 +153,32 @@ func (i *Iface) rest() error {
 // it aborts connections by RST and loses their unread data. Resets and IGMP leave messages are then pending, so the caller
 // has the host transmit.
 func (h *Host) AbortAll(now clock.Instant) {
-	listeners := make([]*TCPListener, 0, len(h.listeners))
-	for _, l := range h.listeners {
+	listeners := make([]*TCPListener, 0, len(h.sockets.listeners))
+	for _, l := range h.sockets.listeners {
 		listeners = append(listeners, l)
 	}
 	slices.SortFunc(listeners, func(a, b *TCPListener) int { return cmp.Compare(a.id, b.id) })
 	for _, l := range listeners {
 		l.Close(now)
 	}
-	for _, c := range h.connections() {
+	for _, c := range h.sockets.connections() {
 		c.Abort(now)
 	}
 	closers := make(map[uint64]func())
-	for _, u := range h.udp {
+	for _, u := range h.sockets.udp {
 		closers[u.id] = u.Close
 	}
-	for _, table := range [...]map[uint16]*ICMPConn{h.icmpByID, h.icmpByUDP} {
+	for _, table := range [...]map[uint16]*ICMPConn{h.sockets.icmpByID, h.sockets.icmpByUDP} {
 		for _, c := range table {
 			closers[c.id] = c.Close
 		}
 	}
-	for _, sockets := range h.raw {
+	for _, sockets := range h.sockets.raw {
 		for c := range sockets.all {
 			closers[c.id] = c.Close
 		}
 	}
-	for _, sockets := range h.frames {
+	for _, sockets := range h.sockets.frames {
 		for c := range sockets.all {
 			closers[c.id] = c.Close
 		}
@@ -186,7 +186,7 @@ func (h *Host) AbortAll(now clock.Instant) {
 	for _, id := range slices.Sorted(maps.Keys(closers)) {
 		closers[id]()
 	}
-	for _, i := range h.ifaces {
+	for _, i := range h.net.ifaces {
 		for _, c := range slices.Clone(i.addrProbes) {
 			c.Cancel()
 		}

@@ -15,30 +15,30 @@ import (
 
 // notHeld is why a field of a host may have any value at rest, by its struct and name.
 var notHeld = map[string]string{
-	"Host.name": "configuration", "Host.cfg": "configuration", "Host.limits": "configuration", "Host.forwarding": "configuration",
-	"Host.ifaces": "configuration; each interface is checked", "Host.loop": "one of the interfaces", "Host.localAddrs": "configuration: addresses",
-	"Host.routes": "configuration", "Host.epoch": "a version number", "Host.hooks": "functions of the host itself",
-	"Host.onConflict": "the user's subscription", "Host.observers": "the user's subscriptions", "Host.payloadObservers": "a count of the user's subscriptions",
-	"Host.events": "the user's subscriptions", "Host.rng": "a generator", "Host.secret": "a key", "Host.fragmentID": "256 numbers",
-	"Host.recentFlow": "a key, good only with recent", "Host.lastID": "a number", "Host.lastPort": "two numbers",
-	"Host.tcpShared": "the last configuration, at most one", "Host.scratch": "one frame, for reuse", "Host.small": "its bound is the pool's own",
-	"Host.large": "its bound is the pool's own", "Host.bucket": "a token bucket", "Host.cookies": "two keys", "Host.challenge": "a budget",
-	"Host.counters": "they only grow, but for TcpCurrEstab, which TestRestNames covers", "Host.verdicts": "they only grow",
-	"Host.drops": "they only grow, each with one example", "Host.refusals": "they only grow",
+	"Host.name": "configuration", "Host.cfg": "configuration", "Host.limits": "configuration", "netLayer.forwarding": "configuration",
+	"netLayer.ifaces": "configuration; each interface is checked", "netLayer.loop": "one of the interfaces", "netLayer.localAddrs": "configuration: addresses",
+	"netLayer.routes": "configuration", "netLayer.epoch": "a version number", "tcpShared.hooks": "functions of the host itself",
+	"watchers.onConflict": "the user's subscription", "watchers.observers": "the user's subscriptions", "watchers.payloadObservers": "a count of the user's subscriptions",
+	"watchers.listeners": "the user's subscriptions", "Host.rng": "a generator", "Host.secret": "a key", "netLayer.fragmentIDs": "256 numbers",
+	"socketTable.recentFlow": "a key, good only with recent", "socketTable.lastID": "a number", "portTable.last": "two numbers",
+	"tcpShared.config": "the last configuration, at most one", "framePools.scratch": "one frame, for reuse", "framePools.small": "its bound is the pool's own",
+	"framePools.large": "its bound is the pool's own", "Host.icmpErrors": "a token bucket", "tcpShared.cookies": "two keys", "tcpShared.challenge": "a budget",
+	"hostStatistics.counters": "they only grow, but for TcpCurrEstab, which TestRestNames covers", "hostStatistics.verdicts": "they only grow",
+	"hostStatistics.drops": "they only grow, each with one example", "hostStatistics.refusals": "they only grow",
 
-	"Host.peakConns": "a number, which shrink bounds", "Host.onWork": "the runner's subscription", "Host.onMAC": "the runner's subscription",
-	"Host.spareMemoryUse": "at most maxSpareMemoryUse, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
+	"socketTable.peakConns": "a number, which shrink bounds", "watchers.onWork": "the runner's subscription", "watchers.onMAC": "the runner's subscription",
+	"memoryPools.spare": "at most maxSpareMemoryUse, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
 	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",
 	"assemblies.peak": "a number, which shrink bounds",
 
-	"Host.rxSeg": "the last segment, whose frame is its caller's", "Host.txSeg": "the last segment", "Heap.order": "a number",
+	"tcpShared.rxSeg": "the last segment, whose frame is its caller's", "tcpShared.txSeg": "the last segment", "Heap.order": "a number",
 
 	"Iface.host": "its host", "Iface.name": "configuration", "Iface.caps": "configuration", "Iface.mac": "configuration", "Iface.mtu": "configuration",
 	"Iface.addrs": "configuration", "Iface.subnets": "configuration", "Iface.defended": "an instant for each of its own addresses, at most", "Iface.index": "configuration", "Iface.loop": "configuration", "Iface.hidden": "configuration",
-	"Iface.up": "configuration", "Iface.off": "configuration", "Iface.linkDown": "configuration", "Iface.igmpV1": "an instant",
-	"Iface.neigh": "a cache of its own, which TestRestNames covers", "Iface.tcpTurn": "a flag",
-	"Iface.rxPackets": "it only grows", "Iface.rxBytes": "it only grows", "Iface.rxDropped": "it only grows",
-	"Iface.txPackets": "it only grows", "Iface.txBytes": "it only grows", "Iface.txDropped": "it only grows",
+	"Iface.up": "configuration", "Iface.off": "configuration", "Iface.linkDown": "configuration", "ifaceGroups.v1Until": "an instant",
+	"Iface.neigh": "a cache of its own, which TestRestNames covers", "ifaceQueues.tcpTurn": "a flag",
+	"ifaceStatistics.rxPackets": "it only grows", "ifaceStatistics.rxBytes": "it only grows", "ifaceStatistics.rxDropped": "it only grows",
+	"ifaceStatistics.txPackets": "it only grows", "ifaceStatistics.txBytes": "it only grows", "ifaceStatistics.txDropped": "it only grows",
 	"fifo.items": "a ring for reuse, bounded by its limit", "fifo.head": "a place in the ring", "readyList.last": "nil while n is 0",
 	"readyList.first": "nil while n is 0",
 }
@@ -69,7 +69,7 @@ func TestRestCoversEveryField(t *testing.T) {
 			if root == reflect.TypeOf(i).Elem() {
 				v = reflect.ValueOf(i).Elem()
 			}
-			if key == "Host.conns" { // Rest says more of a connection than a zero one knows
+			if key == "socketTable.conns" { // Rest says more of a connection than a zero one knows
 				if _, err := h.DialTCP(0, netip.AddrPort{}, port(ipA, 80), tcp.Config{}); err != nil {
 					t.Fatal(err)
 				}
@@ -190,16 +190,16 @@ func TestRestNames(t *testing.T) {
 			return c.Close
 		}},
 		{"1 established connections in the counter left", func(t *testing.T, h *Host, i *Iface) func() {
-			h.counters[tcpCurrEstab]++
-			return func() { h.counters[tcpCurrEstab]-- }
+			h.stats.counters[tcpCurrEstab]++
+			return func() { h.stats.counters[tcpCurrEstab]-- }
 		}},
 		{"1 IGMP report timers left", func(t *testing.T, h *Host, i *Iface) func() {
 			u, err := h.BindUDP(port(ipB, 5))
 			must(t, err)
 			must(t, u.Join(0, group))
-			hidden, ports := h.udp, h.ports[portsUDP]
-			h.udp, h.ports[portsUDP], h.sockets = nil, nil, 0 // as if closing it had forgotten the group
-			return func() { h.udp, h.ports[portsUDP], h.sockets = hidden, ports, 1; u.Close() }
+			hidden, ports := h.sockets.udp, h.ports.users[portsUDP]
+			h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = nil, nil, 0 // as if closing it had forgotten the group
+			return func() { h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = hidden, ports, 1; u.Close() }
 		}},
 		{"1 address probe timers left", func(t *testing.T, h *Host, i *Iface) func() {
 			c, err := i.ProbeAddr(0, netip.MustParsePrefix("10.0.0.9/24"))
@@ -211,21 +211,21 @@ func TestRestNames(t *testing.T) {
 			return func() { h.Tick(clock.Instant(2 * time.Minute)) }
 		}},
 		{"1 frames of the pools not given back left", func(t *testing.T, h *Host, i *Iface) func() {
-			f := h.newFrame(1)
-			return func() { h.free(f) }
+			f := h.frames.get(1)
+			return func() { h.frames.put(f) }
 		}},
 		{"eth0: 1 datagrams and connections wait for neighbour 10.0.0.3, which is INCOMPLETE", func(t *testing.T, h *Host, i *Iface) func() {
 			u, err := h.BindUDP(port(ipB, 5))
 			must(t, err)
 			must(t, u.Send(0, nil, port(ipC, 5)))
 			u.Close()
-			h.lent = 0 // the frame that waits is counted first otherwise
-			return func() { h.lent = 1; h.Tick(0); must(t, i.DelNeighbor(0, ipC)) }
+			h.frames.lent = 0 // the frame that waits is counted first otherwise
+			return func() { h.frames.lent = 1; h.Tick(0); must(t, i.DelNeighbor(0, ipC)) }
 		}},
 		{"1 answers queued left", func(t *testing.T, h *Host, i *Iface) func() {
 			h.Receive(0, i, toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest}, nil)))
-			h.lent = 0
-			return func() { h.lent = 1; drain(h, 0, i) }
+			h.frames.lent = 0
+			return func() { h.frames.lent = 1; drain(h, 0, i) }
 		}},
 	} {
 		h, i := lone(t)

@@ -102,16 +102,6 @@ func (t *routeTable) onLink(dst netip.Addr) (found *route) {
 	return found
 }
 
-// isNeighbor reports whether a host with the address a can be on the link of i: it is in a subnet of the interface, or
-// the on-link route to it leads there.
-func (h *Host) isNeighbor(i *Iface, a netip.Addr) bool {
-	if i.onLink(a) {
-		return true
-	}
-	r := h.routes.onLink(a)
-	return r != nil && r.Iface == i
-}
-
 // all is every route in the order in which they are tried: longest prefixes first.
 func (t *routeTable) all() []route {
 	var list []route
@@ -132,115 +122,38 @@ func rank(r route) int {
 	return 1
 }
 
-// hop is where a packet goes next: out of iface to the neighbour next, or to everyone there.
-type hop struct {
-	iface     *Iface
-	next      netip.Addr
-	broadcast bool
-}
-
 // AddRoute adds a route by gateway gw, or on link when gw is zero. i nil: the interface to which the longest on-link
 // route to the gateway leads, be it that of a subnet or one that was added before. ErrExists, ErrInvalid, and ErrNoRoute for a gateway that no interface reaches.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
-	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.localAddrs[gw] != nil)
+	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.net.localAddrs[gw] != nil)
 	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
 		return ErrInvalid
 	}
 	dst = dst.Masked()
 	if i == nil {
-		r := h.routes.onLink(gw)
+		r := h.net.routes.onLink(gw)
 		if r == nil {
 			return ErrNoRoute
 		}
 		i = r.Iface
 	}
-	if h.routes.find(dst, false) != nil {
+	if h.net.routes.find(dst, false) != nil {
 		return ErrExists
 	}
-	h.routes.add(Route{dst, gw, i}, false)
-	h.epoch++
+	h.net.routes.add(Route{dst, gw, i}, false)
+	h.net.epoch++
 	return nil
 }
 
 // DelRoute takes out the route that AddRoute made for dst. ErrNotFound: there is none.
 func (h *Host) DelRoute(dst netip.Prefix) error {
 	dst = dst.Masked()
-	if h.routes.find(dst, false) == nil {
+	if h.net.routes.find(dst, false) == nil {
 		return ErrNotFound
 	}
-	h.routes.remove(dst, func(r *route) bool { return !r.connected })
-	h.epoch++
+	h.net.routes.remove(dst, func(r *route) bool { return !r.connected })
+	h.net.epoch++
 	return nil
-}
-
-// connect adds the route to a subnet of i, disconnect takes it out.
-func (h *Host) connect(i *Iface, subnet netip.Prefix) {
-	if i.loop {
-		return // the host's own addresses need no routes
-	}
-	for _, r := range h.routes.byDst[subnet] {
-		if r.connected && r.Iface == i {
-			return
-		}
-	}
-	h.routes.add(Route{Dst: subnet, Iface: i}, true)
-	h.epoch++
-}
-
-func (h *Host) disconnect(i *Iface, subnet netip.Prefix) {
-	if len(h.routes.byDst[subnet]) > 0 {
-		h.routes.remove(subnet, func(r *route) bool { return r.connected && r.Iface == i })
-		h.epoch++
-	}
-}
-
-// lookup finds the next hop to dst by the longest prefix.
-func (h *Host) lookup(dst netip.Addr) (hop, bool) {
-	if dst.IsLoopback() || h.localAddrs[dst] != nil {
-		if h.loop == nil || !h.loop.up {
-			return hop{}, false
-		}
-		return hop{iface: h.loop, next: dst}, true
-	}
-	if dst == limitedBroadcast {
-		for _, i := range h.ifaces {
-			if i.up && !i.loop {
-				return hop{iface: i, next: dst, broadcast: true}, true
-			}
-		}
-		return hop{}, false
-	}
-	if !unicast(dst) {
-		return hop{}, false
-	}
-	r := h.routes.match(dst)
-	if r == nil {
-		return hop{}, false
-	}
-	if r.Gateway.IsValid() {
-		return hop{iface: r.Iface, next: r.Gateway}, true
-	}
-	return hop{iface: r.Iface, next: dst, broadcast: r.Iface.isBroadcast(dst)}, true
-}
-
-// source chooses the local address for packets to dst by way of p (RFC 1122 §3.3.4.3): on the subnet of
-// the next hop where there is one.
-func (h *Host) source(p hop, dst netip.Addr) (netip.Addr, bool) {
-	if p.iface == h.loop {
-		return dst, true
-	}
-	if a, ok := p.iface.sourceTo(p.next); ok {
-		return a, true
-	}
-	if len(p.iface.addrs) > 0 {
-		return p.iface.addrs[0].Addr(), true
-	}
-	for _, i := range h.ifaces { // an interface without an address borrows one
-		if !i.loop && len(i.addrs) > 0 {
-			return i.addrs[0].Addr(), true
-		}
-	}
-	return netip.Addr{}, false
 }
 
 // RouteInfo is one row of the routing table.
@@ -253,7 +166,7 @@ type RouteInfo struct {
 // RouteInfos is the routing table in the order in which it is searched.
 func (h *Host) RouteInfos() []RouteInfo {
 	var infos []RouteInfo
-	for _, r := range h.routes.all() {
+	for _, r := range h.net.routes.all() {
 		infos = append(infos, RouteInfo{r.Dst, r.Gateway, r.Iface.name})
 	}
 	return infos

@@ -42,7 +42,7 @@ func randomAddr(rng *rand.Rand) netip.Addr {
 func TestLookupAgreesWithTheTable(t *testing.T) {
 	h, ifaces, rng := manyRoutes(t, 2000)
 	for round := range 3 {
-		list := h.routes.all()
+		list := h.net.routes.all()
 		for range 2000 {
 			dst := randomAddr(rng)
 			var want *route
@@ -52,7 +52,7 @@ func TestLookupAgreesWithTheTable(t *testing.T) {
 					break
 				}
 			}
-			got := h.routes.match(dst)
+			got := h.net.routes.match(dst)
 			if (got == nil) != (want == nil) || got != nil && *got != *want {
 				t.Fatalf("round %d, %v: %+v, want %+v", round, dst, got, want)
 			}
@@ -69,13 +69,13 @@ func TestLookupAgreesWithTheTable(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range h.routes.all() {
+	for _, r := range h.net.routes.all() {
 		if !r.connected && h.DelRoute(r.Dst) != nil {
 			t.Fatalf("%v can't be deleted", r.Dst)
 		}
 	}
-	if got := h.RouteInfos(); len(got) != 2 || h.routes.lengths[24] != 2 {
-		t.Errorf("left: %v, %v", got, h.routes.lengths)
+	if got := h.RouteInfos(); len(got) != 2 || h.net.routes.lengths[24] != 2 {
+		t.Errorf("left: %v, %v", got, h.net.routes.lengths)
 	}
 }
 
@@ -87,7 +87,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 	k := 0
 	for b.Loop() {
-		h.lookup(addrs[k%len(addrs)])
+		h.net.lookup(addrs[k%len(addrs)])
 		k++
 	}
 }
@@ -122,7 +122,7 @@ func TestManyAddresses(t *testing.T) {
 		if got != source || ok != source.IsValid() || i.onLink(a) != ok || i.isBroadcast(a) != broadcast {
 			t.Fatalf("%v: source %v, broadcast %v, want %v, %v of %v", a, got, i.isBroadcast(a), source, broadcast, i.Addrs())
 		}
-		routed := h.routes.onLink(a) != nil
+		routed := h.net.routes.onLink(a) != nil
 		if routed != ok {
 			t.Fatalf("%v: on link by route %v, by address %v", a, routed, ok)
 		}

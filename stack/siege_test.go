@@ -44,17 +44,17 @@ type sizes struct {
 
 func (h *Host) sizes() (z sizes) {
 	z = sizes{
-		conns: len(h.conns), sockets: h.sockets, timers: h.timers.Len() + h.reports.Len(), paths: h.paths.len(),
-		groups: h.memberships, claims: h.addrProbes.Len(), assemblies: h.assemblies.expiry.Len(), fragments: h.assemblies.storage,
+		conns: len(h.sockets.conns), sockets: h.sockets.open, timers: h.tcp.timers.Len() + h.igmp.reports.Len(), paths: h.net.paths.len(),
+		groups: h.igmp.memberships, claims: h.net.addrProbes.Len(), assemblies: h.reassembly.expiry.Len(), fragments: h.reassembly.storage,
 	}
-	for _, l := range h.listeners {
+	for _, l := range h.sockets.listeners {
 		z.half += l.half
 	}
-	for _, u := range h.udp {
+	for _, u := range h.sockets.udp {
 		z.octets += u.queue.charged
 	}
-	for _, i := range h.ifaces {
-		z.replies, z.datagrams, z.neighbors = z.replies+i.replies.n, z.datagrams+i.datagrams.n, z.neighbors+i.neigh.Len()
+	for _, i := range h.net.ifaces {
+		z.replies, z.datagrams, z.neighbors = z.replies+i.out.replies.n, z.datagrams+i.out.datagrams.n, z.neighbors+i.neigh.Len()
 		for _, e := range i.neigh.Entries() {
 			if !e.Usable() {
 				z.asked++

@@ -46,7 +46,7 @@ type IfaceInfo struct {
 // IfaceInfos is the interface table, without hidden interfaces.
 func (h *Host) IfaceInfos() []IfaceInfo {
 	var infos []IfaceInfo
-	for _, i := range h.ifaces {
+	for _, i := range h.net.ifaces {
 		if !i.hidden {
 			infos = append(infos, i.Info())
 		}
@@ -58,8 +58,8 @@ func (h *Host) IfaceInfos() []IfaceInfo {
 func (i *Iface) Info() IfaceInfo {
 	return IfaceInfo{
 		Name: i.name, Medium: i.caps.Medium.String(), State: i.State(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(),
-		RxPackets: i.rxPackets, RxBytes: i.rxBytes, RxDropped: i.rxDropped,
-		TxPackets: i.txPackets, TxBytes: i.txBytes, TxDropped: i.txDropped,
+		RxPackets: i.stats.rxPackets, RxBytes: i.stats.rxBytes, RxDropped: i.stats.rxDropped,
+		TxPackets: i.stats.txPackets, TxBytes: i.stats.txBytes, TxDropped: i.stats.txDropped,
 	}
 }
 
@@ -76,19 +76,19 @@ type SocketInfo struct {
 // SocketInfos is every socket: listeners first, then in the order of their making.
 func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	var infos []SocketInfo
-	for _, l := range h.listeners {
+	for _, l := range h.sockets.listeners {
 		infos = append(infos, SocketInfo{
 			ID: l.id, NetID: "tcp", State: tcp.Listen.String(), RecvQ: l.accept.n, SendQ: l.backlog, Local: l.local,
 		})
 	}
-	for _, c := range h.conns {
+	for _, c := range h.sockets.conns {
 		info := c.conn.Info(now)
 		infos = append(infos, SocketInfo{
 			ID: c.id, NetID: "tcp", State: info.State.String(), RecvQ: info.RecvQ, SendQ: info.SendQ,
 			Local: c.local, Remote: c.remote, TCP: &info,
 		})
 	}
-	for _, u := range h.udp {
+	for _, u := range h.sockets.udp {
 		state := "UNCONN"
 		if u.remote.IsValid() {
 			state = "ESTAB"
@@ -97,14 +97,14 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 			ID: u.id, NetID: "udp", State: state, RecvQ: u.queue.charged, Local: u.local, Remote: u.remote,
 		})
 	}
-	for _, table := range []map[uint16]*ICMPConn{h.icmpByID, h.icmpByUDP} {
+	for _, table := range []map[uint16]*ICMPConn{h.sockets.icmpByID, h.sockets.icmpByUDP} {
 		for _, c := range table {
 			infos = append(infos, SocketInfo{
 				ID: c.id, NetID: "icmp", RecvQ: c.queue.charged, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), c.ident),
 			})
 		}
 	}
-	for _, list := range h.raw {
+	for _, list := range h.sockets.raw {
 		for c := range list.all {
 			infos = append(infos, SocketInfo{
 				ID: c.id, NetID: "raw", State: "UNCONN", RecvQ: c.queue.charged,
@@ -112,7 +112,7 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 			})
 		}
 	}
-	for _, list := range h.frames {
+	for _, list := range h.sockets.frames {
 		for c := range list.all {
 			infos = append(infos, SocketInfo{
 				ID: c.id, NetID: "frames", State: "UNCONN", RecvQ: c.queue.charged,

@@ -88,7 +88,7 @@ func (s *socket) closeSocket() bool {
 	}
 	s.closed, s.err = true, nil
 	s.queue.drop()
-	s.host.sockets--
+	s.host.sockets.open--
 	s.Signal.Fire()
 	return true
 }

@@ -30,7 +30,7 @@ type cookies struct {
 
 // rotateCookieSecrets draws new secrets when their time has come.
 func (h *Host) rotateCookieSecrets(now clock.Instant) *cookies {
-	k := &h.cookies
+	k := &h.tcp.cookies
 	switch p := uint64(now/clock.Instant(cookiePeriod)) + 1; p {
 	case k.period:
 		return k
@@ -76,7 +76,7 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	iss := cookie(k.secrets[0], local, remote, s.Seq, bits)
 	stamp := h.stampOffset(local, remote) + uint32(now/clock.Instant(time.Millisecond))
 	answer := tcp.StatelessAnswer(l.cfg, p.iface.mss(), iss, stamp, s)
-	f := h.newFrame(0)
+	f := h.frames.get(0)
 	answer.Put(f.Extend(answer.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
 	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, l.cfg.TTL, wire.NotECT, true)
@@ -93,7 +93,7 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 
 // acceptCookie is for an acknowledgement to a listener: where it brings a cookie back, the connection is there.
 func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
-	if now >= h.cookies.until || s.Flags.Has(wire.SYN) {
+	if now >= h.tcp.cookies.until || s.Flags.Has(wire.SYN) {
 		return h.sendReset(now, p, s, drop.TCPBadState)
 	}
 	k := h.rotateCookieSecrets(now)
@@ -111,6 +111,6 @@ func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp
 		return dropped(drop.TCPListenFull) // the peer's data comes again
 	}
 	h.count(tcpExtSyncookiesRecv)
-	conn := tcp.ResumeStateless(now, l.cfg, p.iface.mss(), cookieMSS[bits&7], h.stampOffset(local, remote), s, &h.hooks)
+	conn := tcp.ResumeStateless(now, l.cfg, p.iface.mss(), cookieMSS[bits&7], h.stampOffset(local, remote), s, &h.tcp.hooks)
 	return h.newPassiveConn(now, p, l, s, conn)
 }

@@ -20,7 +20,7 @@ func flooded(t testing.TB) (n *network, a, b *Host, l *TCPListener) {
 	l = listen(t, b, 80, tcp.Config{})
 	for k := range 4 {
 		syn := tcpPacket(port(ipC, uint16(1000+k)), port(ipB, 80), wire.TCP{Seq: wire.Seq(k), Flags: wire.SYN, Window: 1000}, nil)
-		b.Receive(n.now, b.ifaces[1], toB(syn))
+		b.Receive(n.now, b.net.ifaces[1], toB(syn))
 	}
 	if l.half != 4 {
 		t.Fatalf("%d half-open", l.half)
@@ -43,15 +43,15 @@ func TestSYNCookies(t *testing.T) {
 		{"no window scale needed", tcp.Config{RecvBuffer: 30000}, 1448, 0},
 	} {
 		n, a, b, l := flooded(t)
-		before := len(b.conns)
+		before := len(b.sockets.conns)
 		client, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 80), c.cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var server *TCPConn
 		n.runUntil("accept", 500*time.Millisecond, func() bool {
-			if client.State() == tcp.SynSent && len(b.conns) != before {
-				t.Fatalf("%s: %d connections are kept before the cookie comes back", c.name, len(b.conns))
+			if client.State() == tcp.SynSent && len(b.sockets.conns) != before {
+				t.Fatalf("%s: %d connections are kept before the cookie comes back", c.name, len(b.sockets.conns))
 			}
 			server = l.Accept()
 			return server != nil
@@ -78,8 +78,8 @@ func TestSYNCookies(t *testing.T) {
 // What a flood sends leaves nothing behind, and made-up acknowledgements open nothing.
 func TestForgedCookies(t *testing.T) {
 	n, _, b, l := flooded(t)
-	i, rng := b.ifaces[1], rand.New(rand.NewPCG(1, 1))
-	conns, sockets := len(b.conns), b.sockets
+	i, rng := b.net.ifaces[1], rand.New(rand.NewPCG(1, 1))
+	conns, sockets := len(b.sockets.conns), b.sockets.open
 	const count = 20_000
 	for range count {
 		src := port(ipA, uint16(1+rng.IntN(65535)))
@@ -93,8 +93,8 @@ func TestForgedCookies(t *testing.T) {
 		}
 		drain(b, n.now, i)
 	}
-	if len(b.conns) != conns || b.sockets != sockets || l.Pending() != 0 {
-		t.Errorf("%d connections, %d sockets, %d wait", len(b.conns), b.sockets, l.Pending())
+	if len(b.sockets.conns) != conns || b.sockets.open != sockets || l.Pending() != 0 {
+		t.Errorf("%d connections, %d sockets, %d wait", len(b.sockets.conns), b.sockets.open, l.Pending())
 	}
 	wantCounter(t, b, "TcpExtSyncookiesSent", count)
 	wantCounter(t, b, "TcpExtSyncookiesFailed", count)
@@ -105,9 +105,9 @@ func TestForgedCookies(t *testing.T) {
 func TestCookiesAreParticular(t *testing.T) {
 	src := port(ipA, 5000)
 	answer := func(b *Host, now clock.Instant, flags wire.Flags, from netip.AddrPort, seq, ack wire.Seq) (string, wire.Seq) {
-		v := b.Receive(now, b.ifaces[1], toB(tcpPacket(from, port(ipB, 80), wire.TCP{Seq: seq, Ack: ack, Flags: flags, Window: 1000}, nil)))
+		v := b.Receive(now, b.net.ifaces[1], toB(tcpPacket(from, port(ipB, 80), wire.TCP{Seq: seq, Ack: ack, Flags: flags, Window: 1000}, nil)))
 		iss := wire.Seq(0)
-		for _, f := range drain(b, now, b.ifaces[1]) {
+		for _, f := range drain(b, now, b.net.ifaces[1]) {
 			if s, _, err := wire.ParseTCP(f.Bytes()[wire.EthernetLen+wire.IPv4Len:]); err == nil && s.Flags.Has(wire.SYN) && s.DstPort == src.Port() {
 				iss = s.Seq
 			}
@@ -134,10 +134,10 @@ func TestCookiesAreParticular(t *testing.T) {
 		{"of another period", 0, src, 0, -1 << 31, "rst"},
 	} {
 		_, _, b, _ := flooded(t)
-		if err := b.ifaces[1].AddNeighbor(0, ipC, macC); err != nil {
+		if err := b.net.ifaces[1].AddNeighbor(0, ipC, macC); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.ifaces[1].AddNeighbor(0, ipA, macA); err != nil {
+		if err := b.net.ifaces[1].AddNeighbor(0, ipA, macA); err != nil {
 			t.Fatal(err)
 		}
 		v, iss := answer(b, began, wire.SYN, src, 100, 0)
@@ -168,7 +168,7 @@ func TestNoCookieSent(t *testing.T) {
 // A flood is answered without allocating.
 func TestCookiesAllocateNothing(t *testing.T) {
 	n, _, b, _ := flooded(t)
-	i, out := b.ifaces[1], phy.NewFrame(phy.FrameSize)
+	i, out := b.net.ifaces[1], phy.NewFrame(phy.FrameSize)
 	if err := i.AddNeighbor(0, ipA, macA); err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,22 @@ import (
 	"smolsh/stack/wire"
 )
 
+// tcpShared is the state that all connections of a host share.
+type tcpShared struct {
+	timers       clock.Heap[*TCPConn]
+	hooks        tcp.Hooks
+	config       *tcp.Config // the configuration that was made last, for connections that are made alike
+	rxSeg, txSeg tcp.Segment // the segment being received and the one being sent, for reuse
+	cookies      cookies
+	challenge    struct {
+		second clock.Instant // the second for which the budget holds
+		left   int           // challenge ACKs that may still be sent in it; negative: no budget was drawn yet
+	}
+}
+
 // receiveTCP finds the connection for a segment, or the listener.
 func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
-	s := &h.rxSeg
+	s := &h.tcp.rxSeg
 	var err error
 	s.TCP, s.Payload, err = wire.ParseTCP(p.payload)
 	if err == nil && !p.trusted && !wire.VerifyTCP(p.payload, p.ip.Src, p.ip.Dst) {
@@ -28,7 +41,7 @@ func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 		return dropped(drop.MartianDest) // RFC 9293 §3.9.2.3
 	}
 	s.GSOSize, s.ECN = int(p.frame.Offload.GSOSize), p.ip.ECN()
-	h.counters[tcpInSegs] += uint64(s.Segments())
+	h.stats.counters[tcpInSegs] += uint64(s.Segments())
 	v := h.demuxTCP(now, p, s)
 	s.Payload = nil
 	return v
@@ -41,14 +54,14 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 	}
 	c := p.conn
 	if c == nil {
-		c = h.connOf(&key)
+		c = h.sockets.conn(&key)
 	}
 	if c != nil && c.conn.State() != tcp.TimeWait {
 		return h.segmentArrives(now, c, s)
 	}
-	l := h.listeners[flow{local: key.local, localPort: s.DstPort}]
+	l := h.sockets.listeners[flow{local: key.local, localPort: s.DstPort}]
 	if l == nil {
-		l = h.listeners[flow{localPort: s.DstPort}]
+		l = h.sockets.listeners[flow{localPort: s.DstPort}]
 	}
 	if c != nil {
 		after, ok := c.conn.ReuseTimeWait(s)
@@ -108,7 +121,7 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	if after != nil && iss.LessEq(*after) {
 		iss = after.Add(1 + int(h.rng.Uint32N(1<<16)))
 	}
-	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.hooks)
+	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.tcp.hooks)
 	conn.SetStampOffset(h.stampOffset(local, remote))
 	return h.newPassiveConn(now, p, l, s, conn)
 }
@@ -143,7 +156,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	if !ok {
 		return dropped(why)
 	}
-	f := h.newFrame(0)
+	f := h.frames.get(0)
 	rst.Put(f.Extend(rst.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
 	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, true)
@@ -159,10 +172,10 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 
 // refreshRoute refreshes the way to the peer, with what it is known to carry, and reports whether there is one.
 func (c *TCPConn) refreshRoute(now clock.Instant) bool {
-	if h := c.host; c.epoch != h.epoch {
-		c.epoch = h.epoch
-		c.hop, _ = h.lookup(c.remote.Addr())
-		if p, ok := h.paths.get(now, pathKey{c.remote.Addr(), true}); ok {
+	if h := c.host; c.epoch != h.net.epoch {
+		c.epoch = h.net.epoch
+		c.hop, _ = h.net.lookup(c.remote.Addr())
+		if p, ok := h.net.paths.get(now, pathKey{c.remote.Addr(), true}); ok {
 			c.conn.LimitPath(p.mtu-wire.IPv4Len-wire.TCPLen, p.since)
 		}
 	}
@@ -177,11 +190,11 @@ func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 		return
 	}
 	h.workPending()
-	ready := c.conn.Ready(now) // gives back what is not needed any more
-	if len(h.tcpEvents) > 0 {  // after Ready, whose timers change the state too
+	ready := c.conn.Ready(now)      // gives back what is not needed any more
+	if len(h.watch.tcpEvents) > 0 { // after Ready, whose timers change the state too
 		h.raiseTCP(now, c)
 	}
-	h.updateMemoryUse(c)
+	h.memory.update(c)
 	accepted := c.promote()
 	switch {
 	case c.conn.Done():
@@ -191,7 +204,7 @@ func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 			h.failNoPath(now, c, ErrNoRoute, drop.NoRoute)
 			return
 		}
-		c.hop.iface.ready.push(c)
+		c.hop.iface.out.ready.push(c)
 		h.schedule(now, c)
 	default:
 		h.schedule(now, c)
@@ -232,7 +245,7 @@ func (h *Host) schedule(now clock.Instant, c *TCPConn) {
 		}
 	}
 	if at == clock.Never || at < c.timer.At() {
-		h.timers.Set(&c.timer, at)
+		h.tcp.timers.Set(&c.timer, at)
 	}
 }
 
@@ -264,11 +277,11 @@ func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reaso
 	c.conn.SoftError(now, err, true)
 	const most = 1 << 16 // more than any window holds; a bound all the same
 	for k := 0; k < most && c.conn.Ready(now); k++ {
-		h.scratch.Reset()
-		if !h.emit(now, c, h.scratch, min(len(h.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
+		h.frames.scratch.Reset()
+		if !h.emit(now, c, h.frames.scratch, min(len(h.frames.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
 			break
 		}
-		h.dropTX(now, c.hop.iface, phy.MediumIP, h.scratch.Bytes(), r)
+		h.dropTX(now, c.hop.iface, phy.MediumIP, h.frames.scratch.Bytes(), r)
 	}
 	h.connChanged(now, c)
 }
@@ -276,14 +289,14 @@ func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reaso
 // removeConn takes a connection out of the tables.
 func (h *Host) removeConn(c *TCPConn) {
 	c.gone = true
-	h.releaseMemory(c)
-	h.timers.Stop(&c.timer)
-	delete(h.conns, flowOf(c.local, c.remote))
-	h.releasePort(c.local, c.remote)
-	if h.recent == c {
-		h.recent = nil
+	h.memory.release(c)
+	h.tcp.timers.Stop(&c.timer)
+	delete(h.sockets.conns, flowOf(c.local, c.remote))
+	h.ports.release(c.local, c.remote)
+	if h.sockets.recent == c {
+		h.sockets.recent = nil
 	}
-	h.sockets--
+	h.sockets.open--
 	if c.half {
 		c.half = false
 		c.listener.half--
@@ -294,7 +307,7 @@ func (h *Host) removeConn(c *TCPConn) {
 // abortConnsFrom ends every connection of a local address that is no longer ours, with ErrAddrRemoved; no
 // segment can tell the peer.
 func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
-	for _, c := range h.connections() {
+	for _, c := range h.sockets.connections() {
 		if c.local.Addr() == a {
 			c.addrRemoved = c.conn.State() != tcp.Closed
 			c.conn.Abort(now)
@@ -309,28 +322,28 @@ func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
 
 // allConnsChanged looks at every connection again, after interfaces went up or down.
 func (h *Host) allConnsChanged(now clock.Instant) {
-	for _, c := range h.connections() {
+	for _, c := range h.sockets.connections() {
 		h.connChanged(now, c)
 	}
 }
 
 // tcpState, tcpEpisode and tcpCount are the hooks that all connections share.
 func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
-	if len(h.events) > 0 {
-		h.tcpEvents = append(h.tcpEvents, tcpEvent{conn: conn, from: from, to: to})
+	if len(h.watch.listeners) > 0 {
+		h.watch.tcpEvents = append(h.watch.tcpEvents, tcpEvent{conn: conn, from: from, to: to})
 	}
 	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
 	switch {
 	case counted(to) && !counted(from):
-		h.counters[tcpCurrEstab]++
+		h.stats.counters[tcpCurrEstab]++
 	case counted(from) && !counted(to):
-		h.counters[tcpCurrEstab]--
+		h.stats.counters[tcpCurrEstab]--
 	}
 }
 
 func (h *Host) tcpEpisode(conn *tcp.Conn, e tcp.Episode, why string) {
-	if len(h.events) > 0 {
-		h.tcpEvents = append(h.tcpEvents, tcpEvent{conn: conn, episode: e, why: why})
+	if len(h.watch.listeners) > 0 {
+		h.watch.tcpEvents = append(h.watch.tcpEvents, tcpEvent{conn: conn, episode: e, why: why})
 	}
 }
 
@@ -338,7 +351,7 @@ func (h *Host) tcpEpisode(conn *tcp.Conn, e tcp.Episode, why string) {
 // second: a fixed one would tell whoever uses it up on a connection of his own whether he has hit one of
 // somebody else's.
 func (h *Host) mayChallenge(now clock.Instant) bool {
-	b := &h.challenge
+	b := &h.tcp.challenge
 	if second := now / clock.Instant(time.Second); second != b.second || b.left < 0 {
 		b.second, b.left = second, h.limits.Challenges/2+h.rng.IntN(h.limits.Challenges)
 	}
@@ -352,7 +365,7 @@ func (h *Host) mayChallenge(now clock.Instant) bool {
 
 func (h *Host) tcpCount(e tcp.Event, n int) {
 	if int(e) < len(eventCounters) {
-		h.counters[eventCounters[e]] += uint64(n)
+		h.stats.counters[eventCounters[e]] += uint64(n)
 	}
 }
 

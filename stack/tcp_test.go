@@ -101,8 +101,8 @@ func TestTCPTransfer(t *testing.T) {
 		t.Errorf("read at the end: %v", err)
 	}
 	n.run(11 * time.Second)
-	if len(a.conns) != 0 || len(b.conns) != 0 || a.sockets != 0 || b.sockets != 1 {
-		t.Errorf("left over: %d and %d connections, %d and %d sockets", len(a.conns), len(b.conns), a.sockets, b.sockets)
+	if len(a.sockets.conns) != 0 || len(b.sockets.conns) != 0 || a.sockets.open != 0 || b.sockets.open != 1 {
+		t.Errorf("left over: %d and %d connections, %d and %d sockets", len(a.sockets.conns), len(b.sockets.conns), a.sockets.open, b.sockets.open)
 	}
 	wantCounter(t, a, "TcpActiveOpens", 1)
 	wantCounter(t, b, "TcpPassiveOpens", 1)
@@ -139,7 +139,7 @@ func TestTCPRefused(t *testing.T) {
 		t.Errorf("%v, %v, woken %d times", c.State(), c.Err(), woken)
 	}
 	wantCounter(t, b, "TcpOutRsts", 1)
-	if len(a.conns) != 0 {
+	if len(a.sockets.conns) != 0 {
 		t.Error("the connection is still there")
 	}
 }
@@ -212,8 +212,8 @@ func TestSYNQueueIsBounded(t *testing.T) {
 	if counts["listener :80, SYN-RECEIVED"] != 1024 || counts["syn cookie"] < 1024 || counts["syn cookie"]+counts["dropped: neighbor table full"] != 5000-1024 {
 		t.Errorf("%v", counts)
 	}
-	if l.half != 1024 || len(h.conns) != 1024 {
-		t.Errorf("%d half-open, %d connections", l.half, len(h.conns))
+	if l.half != 1024 || len(h.sockets.conns) != 1024 {
+		t.Errorf("%d half-open, %d connections", l.half, len(h.sockets.conns))
 	}
 	n := newNetwork(t)
 	n.hosts = append(n.hosts, h)
@@ -222,8 +222,8 @@ func TestSYNQueueIsBounded(t *testing.T) {
 		t.Errorf("a flood of SYNs made %d neighbours, want A and half of the unresolved", k)
 	}
 	n.run(10 * time.Minute)
-	if len(h.conns) != 0 || l.half != 0 || h.sockets != 1 {
-		t.Errorf("after the time-outs: %d connections, %d half-open, %d sockets", len(h.conns), l.half, h.sockets)
+	if len(h.sockets.conns) != 0 || l.half != 0 || h.sockets.open != 1 {
+		t.Errorf("after the time-outs: %d connections, %d half-open, %d sockets", len(h.sockets.conns), l.half, h.sockets.open)
 	}
 }
 
@@ -289,12 +289,12 @@ func TestTCPTimeWaitReuse(t *testing.T) {
 		}
 	}
 	wantCounter(t, b, "TcpExtTWRecycled", 2)
-	if len(b.conns) != 1 || b.sockets != 2 {
-		t.Errorf("%d connections, %d sockets", len(b.conns), b.sockets)
+	if len(b.sockets.conns) != 1 || b.sockets.open != 2 {
+		t.Errorf("%d connections, %d sockets", len(b.sockets.conns), b.sockets.open)
 	}
 	n.run(11 * time.Second)
-	if len(b.conns) != 0 || b.sockets != 1 || b.timers.Len() != 0 {
-		t.Errorf("at the end %d connections, %d sockets, %d timers", len(b.conns), b.sockets, b.timers.Len())
+	if len(b.sockets.conns) != 0 || b.sockets.open != 1 || b.tcp.timers.Len() != 0 {
+		t.Errorf("at the end %d connections, %d sockets, %d timers", len(b.sockets.conns), b.sockets.open, b.tcp.timers.Len())
 	}
 }
 
@@ -350,8 +350,8 @@ func TestInterfaceDownAndUp(t *testing.T) {
 	if err := i.DelAddr(n.now, netip.MustParsePrefix("10.0.0.1/24")); err != nil {
 		t.Fatal(err)
 	}
-	if !errors.Is(client.Err(), ErrAddrRemoved) || len(a.conns) != 0 {
-		t.Errorf("address gone: %v, %d connections", client.Err(), len(a.conns))
+	if !errors.Is(client.Err(), ErrAddrRemoved) || len(a.sockets.conns) != 0 {
+		t.Errorf("address gone: %v, %d connections", client.Err(), len(a.sockets.conns))
 	}
 }
 
@@ -386,8 +386,8 @@ func TestICMPErrorForTCP(t *testing.T) {
 	if v := h.Receive(0, i, unreachable(wire.UnreachablePort, syn[:28])); v.String() != "CLOSED" {
 		t.Errorf("hard: %q", v)
 	}
-	if !errors.Is(c.Err(), tcp.ErrPortUnreach) || len(h.conns) != 0 {
-		t.Errorf("%v, %d connections", c.Err(), len(h.conns))
+	if !errors.Is(c.Err(), tcp.ErrPortUnreach) || len(h.sockets.conns) != 0 {
+		t.Errorf("%v, %d connections", c.Err(), len(h.sockets.conns))
 	}
 }
 

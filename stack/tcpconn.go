@@ -83,10 +83,10 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	if !unicast(remote.Addr()) || remote.Port() == 0 {
 		return nil, ErrInvalid
 	}
-	if !h.mayBind(local.Addr()) {
+	if !h.net.mayBind(local.Addr()) {
 		return nil, ErrNotOurs
 	}
-	p, ok := h.lookup(remote.Addr())
+	p, ok := h.net.lookup(remote.Addr())
 	if ok && p.broadcast {
 		return nil, ErrInvalid
 	}
@@ -100,17 +100,17 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 			return nil, err
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if h.conns[flowOf(local, remote)] != nil {
+	} else if h.sockets.conns[flowOf(local, remote)] != nil {
 		return nil, ErrPortInUse
 	}
 	id, err := h.registerConn()
 	if err != nil {
 		return nil, err
 	}
-	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), h.iss(now, local, remote), now, &h.hooks)
+	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), h.iss(now, local, remote), now, &h.tcp.hooks)
 	conn.SetStampOffset(h.stampOffset(local, remote))
 	c := h.addConn(id, conn, p.iface, local, remote)
-	h.takePort(local, remote)
+	h.ports.take(local, remote)
 	h.connChanged(now, c)
 	return c, nil
 }
@@ -121,12 +121,12 @@ func (h *Host) tcpConfig(cfg tcp.Config) *tcp.Config {
 	if cfg == (tcp.Config{}) {
 		cfg = h.cfg.TCP
 	}
-	if h.tcpShared == nil || *h.tcpShared != cfg {
-		if shared := tcp.Shared(cfg); h.tcpShared == nil || *h.tcpShared != *shared {
-			h.tcpShared = shared
+	if h.tcp.config == nil || *h.tcp.config != cfg {
+		if shared := tcp.Shared(cfg); h.tcp.config == nil || *h.tcp.config != *shared {
+			h.tcp.config = shared
 		}
 	}
-	return h.tcpShared
+	return h.tcp.config
 }
 
 // TCPDefaults is the configuration that new sockets get when nothing else is said.
@@ -137,7 +137,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 	c.ttl, c.mss = conn.Config().TTL, uint16(i.mss())
 	c.timer.Value = c
 	c.lastNotified = c.status()
-	h.conns[flowOf(local, remote)] = c
+	h.sockets.conns[flowOf(local, remote)] = c
 	return c
 }
 

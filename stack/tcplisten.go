@@ -2,7 +2,6 @@ package stack
 
 import (
 	"net/netip"
-	"slices"
 
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -28,7 +27,7 @@ type TCPListener struct {
 // ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !h.mayBind(local.Addr()) {
+	if !h.net.mayBind(local.Addr()) {
 		return nil, ErrNotOurs
 	}
 	if local.Port() == 0 {
@@ -39,7 +38,7 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 		local = netip.AddrPortFrom(local.Addr(), port)
 	}
 	key, any := flowOf(local, netip.AddrPort{}), flow{localPort: local.Port()}
-	if h.listeners[key] != nil || h.listeners[any] != nil || key == any && h.ports[portsTCP][local.Port()] > 0 {
+	if h.sockets.listeners[key] != nil || h.sockets.listeners[any] != nil || key == any && h.ports.users[portsTCP][local.Port()] > 0 {
 		return nil, ErrPortInUse
 	}
 	id, err := h.register()
@@ -50,8 +49,8 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 		backlog = DefaultBacklog
 	}
 	l := &TCPListener{host: h, id: id, local: local, cfg: h.tcpConfig(cfg), backlog: backlog}
-	h.listeners[key] = l
-	h.countBound(portsTCP, local.Port())
+	h.sockets.listeners[key] = l
+	h.ports.bind(portsTCP, local.Port())
 	return l, nil
 }
 
@@ -82,11 +81,11 @@ func (l *TCPListener) Close(now clock.Instant) {
 	}
 	l.closed = true
 	h := l.host
-	delete(h.listeners, flowOf(l.local, netip.AddrPort{}))
-	h.countUnbound(portsTCP, l.local.Port())
-	h.sockets--
+	delete(h.sockets.listeners, flowOf(l.local, netip.AddrPort{}))
+	h.ports.unbind(portsTCP, l.local.Port())
+	h.sockets.open--
 	if l.half+l.accept.n > 0 {
-		for _, c := range h.connections() {
+		for _, c := range h.sockets.connections() {
 			if c.listener == l {
 				c.Abort(now)
 			}
@@ -106,13 +105,3 @@ func (l *TCPListener) fire(now clock.Instant) {
 
 // full reports whether the backlog takes no more.
 func (l *TCPListener) full() bool { return l.accept.n >= l.backlog }
-
-// connections is every connection, in the order of their making.
-func (h *Host) connections() []*TCPConn {
-	all := make([]*TCPConn, 0, len(h.conns))
-	for _, c := range h.conns {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(a, b *TCPConn) int { return int(int64(a.id - b.id)) })
-	return all
-}

@@ -40,43 +40,38 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 
 // localFor fills in the local address for packets to dst.
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
-	p, ok := h.routeFor(local.Addr(), dst)
+	p, ok := h.net.routeFor(local.Addr(), dst)
 	if !ok {
 		h.count(ipOutNoRoutes)
 		return local, ErrNoRoute
 	}
 	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
-		if a.IsLoopback() && p.iface != h.loop {
+		if a.IsLoopback() && p.iface != h.net.loop {
 			return local, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
 		}
 		return local, nil
 	}
-	a, ok := h.source(p, dst)
+	a, ok := h.net.source(p, dst)
 	if !ok {
 		return local, ErrNotOurs
 	}
 	return netip.AddrPortFrom(a, local.Port()), nil
 }
 
-// mayBind reports whether a socket may be bound to a.
-func (h *Host) mayBind(a netip.Addr) bool {
-	return !a.IsValid() || a.IsUnspecified() || h.localAddrs[a] != nil || a.IsLoopback() && h.loop != nil
-}
-
 func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !h.mayBind(local.Addr()) {
+	if !h.net.mayBind(local.Addr()) {
 		return nil, ErrNotOurs
 	}
 	taken := func(port uint16) bool {
 		key := flowOf(netip.AddrPortFrom(local.Addr(), port), remote)
 		any := flow{localPort: port}
-		_, same := h.udp[key]
-		_, wild := h.udp[any]
+		_, same := h.sockets.udp[key]
+		_, wild := h.sockets.udp[any]
 		if remote.IsValid() {
 			return same
 		}
-		return same || wild || key == any && h.ports[portsUDP][port] > 0
+		return same || wild || key == any && h.ports.users[portsUDP][port] > 0
 	}
 	if local.Port() == 0 {
 		port, err := h.ephemeral(portsUDP, local, remote, nil)
@@ -92,8 +87,8 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 		return nil, err
 	}
 	u := &UDPConn{socket: s, key: flowOf(local, remote), local: local, remote: remote}
-	h.udp[u.key] = u
-	h.countBound(portsUDP, local.Port())
+	h.sockets.udp[u.key] = u
+	h.ports.bind(portsUDP, local.Port())
 	return u, nil
 }
 
@@ -113,14 +108,14 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 		return h.receiveGroup(now, p, u.DstPort, from, data)
 	}
 	key := flow{local: dst.As16(), remote: src.As16(), localPort: u.DstPort, remotePort: u.SrcPort}
-	s := h.udp[key]
+	s := h.sockets.udp[key]
 	if s == nil {
 		key.remote, key.remotePort = [16]byte{}, 0
-		s = h.udp[key]
+		s = h.sockets.udp[key]
 	}
 	if s == nil {
 		key.local = [16]byte{}
-		s = h.udp[key]
+		s = h.sockets.udp[key]
 	}
 	if s == nil {
 		h.count(udpNoPorts)
@@ -217,6 +212,6 @@ func (u *UDPConn) Close() {
 		u.leave(m)
 	}
 	h := u.host
-	delete(h.udp, u.key)
-	h.countUnbound(portsUDP, u.local.Port())
+	delete(h.sockets.udp, u.key)
+	h.ports.unbind(portsUDP, u.local.Port())
 }

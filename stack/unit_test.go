@@ -194,8 +194,8 @@ func TestEchoByEvents(t *testing.T) {
 	transfer(n, c, c, data, time.Hour)
 	_ = c.CloseWrite(n.now)
 	n.run(time.Minute)
-	if c.State() != tcp.Closed || c.Err() != nil || len(b.conns) != 0 {
-		t.Errorf("%v, %v; %d connections at the server", c.State(), c.Err(), len(b.conns))
+	if c.State() != tcp.Closed || c.Err() != nil || len(b.sockets.conns) != 0 {
+		t.Errorf("%v, %v; %d connections at the server", c.State(), c.Err(), len(b.sockets.conns))
 	}
 }
 

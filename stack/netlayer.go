@@ -1,0 +1,145 @@
+package stack
+
+import (
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/clock"
+)
+
+// netLayer is the host's place in the networks it is attached to: its interfaces and addresses, its routes, and the
+// path MTUs that it has learnt.
+type netLayer struct {
+	ifaces      []*Iface
+	loop        *Iface                // the interface by which the host reaches itself; nil if it has none
+	localAddrs  map[netip.Addr]*Iface // every address of the host
+	routes      routeTable
+	epoch       uint32 // incremented when routes, addresses or interfaces change; connections cache their route by it
+	paths       pathTable
+	forwarding  bool
+	fragmentIDs [256]uint16            // see identification
+	addrProbes  clock.Heap[*AddrProbe] // timers of address probes
+}
+
+func (n *netLayer) init() {
+	n.localAddrs = make(map[netip.Addr]*Iface)
+	n.paths = pathTable{byKey: make(map[pathKey]*pathMTU)}
+	n.epoch = 1
+}
+
+// hop is where a packet goes next: out of iface to the neighbour next, or to everyone there.
+type hop struct {
+	iface     *Iface
+	next      netip.Addr
+	broadcast bool
+}
+
+// lookup finds the next hop to dst by the longest prefix.
+func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
+	if dst.IsLoopback() || n.localAddrs[dst] != nil {
+		if n.loop == nil || !n.loop.up {
+			return hop{}, false
+		}
+		return hop{iface: n.loop, next: dst}, true
+	}
+	if dst == limitedBroadcast {
+		for _, i := range n.ifaces {
+			if i.up && !i.loop {
+				return hop{iface: i, next: dst, broadcast: true}, true
+			}
+		}
+		return hop{}, false
+	}
+	if !unicast(dst) {
+		return hop{}, false
+	}
+	r := n.routes.match(dst)
+	if r == nil {
+		return hop{}, false
+	}
+	if r.Gateway.IsValid() {
+		return hop{iface: r.Iface, next: r.Gateway}, true
+	}
+	return hop{iface: r.Iface, next: dst, broadcast: r.Iface.isBroadcast(dst)}, true
+}
+
+// source chooses the local address for packets to dst by way of p (RFC 1122 §3.3.4.3): on the subnet of
+// the next hop where there is one.
+func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
+	if p.iface == n.loop {
+		return dst, true
+	}
+	if a, ok := p.iface.sourceTo(p.next); ok {
+		return a, true
+	}
+	if len(p.iface.addrs) > 0 {
+		return p.iface.addrs[0].Addr(), true
+	}
+	for _, i := range n.ifaces { // an interface without an address borrows one
+		if !i.loop && len(i.addrs) > 0 {
+			return i.addrs[0].Addr(), true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// isNeighbor reports whether a host with the address a can be on the link of i: it is in a subnet of the interface, or
+// the on-link route to it leads there.
+func (n *netLayer) isNeighbor(i *Iface, a netip.Addr) bool {
+	if i.onLink(a) {
+		return true
+	}
+	r := n.routes.onLink(a)
+	return r != nil && r.Iface == i
+}
+
+// connect adds the route to a subnet of i, disconnect takes it out.
+func (n *netLayer) connect(i *Iface, subnet netip.Prefix) {
+	if i.loop {
+		return // the host's own addresses need no routes
+	}
+	for _, r := range n.routes.byDst[subnet] {
+		if r.connected && r.Iface == i {
+			return
+		}
+	}
+	n.routes.add(Route{Dst: subnet, Iface: i}, true)
+	n.epoch++
+}
+
+func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
+	if len(n.routes.byDst[subnet]) > 0 {
+		n.routes.remove(subnet, func(r *route) bool { return r.connected && r.Iface == i })
+		n.epoch++
+	}
+}
+
+// routeFor is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
+func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
+	if dst.IsMulticast() {
+		return n.groupHop(src, dst)
+	}
+	return n.lookup(dst)
+}
+
+// groupHop says out of which interface packets from src to a group go.
+func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
+	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
+	if i := n.localAddrs[src]; i != nil {
+		return to(i)
+	}
+	if r := n.routes.match(group); r != nil {
+		return to(r.Iface)
+	}
+	for _, i := range n.ifaces {
+		if i.up && i.caps.Medium == phy.MediumEthernet {
+			return to(i)
+		}
+	}
+	return hop{}, false
+}
+
+// mayBind reports whether a socket may be bound to a.
+func (n *netLayer) mayBind(a netip.Addr) bool {
+	return !a.IsValid() || a.IsUnspecified() || n.localAddrs[a] != nil || a.IsLoopback() && n.loop != nil
+}

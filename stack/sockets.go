@@ -1,0 +1,115 @@
+package stack
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"smolsh/stack/wire"
+)
+
+// socketTable is the host's sockets, each by the packets that it receives.
+type socketTable struct {
+	conns      map[flow]*TCPConn
+	peakConns  int      // the most connections that conns has held, see shrink
+	recent     *TCPConn // the connection that was found last, whose key is recentFlow; nil if none was
+	recentFlow flow
+	listeners  map[flow]*TCPListener
+	udp        map[flow]*UDPConn
+	icmpByID   map[uint16]*ICMPConn // by identifier
+	icmpByUDP  map[uint16]*ICMPConn // by UDP port
+	raw        map[wire.Protocol]*roll[*RawConn]
+	rawSenders map[rawPeer]*roll[*RawConn]
+	frames     map[frameKind]*roll[*FrameConn]
+	open       int    // the number of sockets of every kind
+	lastID     uint64 // the identifier of the newest socket
+}
+
+func (t *socketTable) init() {
+	t.conns = make(map[flow]*TCPConn)
+	t.listeners = make(map[flow]*TCPListener)
+	t.udp = make(map[flow]*UDPConn)
+	t.icmpByID = make(map[uint16]*ICMPConn)
+	t.icmpByUDP = make(map[uint16]*ICMPConn)
+	t.raw = make(map[wire.Protocol]*roll[*RawConn])
+	t.rawSenders = make(map[rawPeer]*roll[*RawConn])
+	t.frames = make(map[frameKind]*roll[*FrameConn])
+}
+
+// register gives a new socket its number, or says that there are too many.
+func (h *Host) register() (id uint64, err error) {
+	if h.sockets.open >= h.limits.Sockets {
+		return 0, h.limitError(limitSockets)
+	}
+	h.sockets.open++
+	h.sockets.lastID++
+	return h.sockets.lastID, nil
+}
+
+// registerConn is register for a connection, which counts for two limits.
+func (h *Host) registerConn() (id uint64, err error) {
+	if len(h.sockets.conns) >= h.limits.Connections {
+		return 0, h.limitError(limitConnections)
+	}
+	h.sockets.peakConns = max(h.sockets.peakConns, len(h.sockets.conns)+1)
+	return h.register()
+}
+
+// fastPathConn finds the connection of a segment whose addresses were judged when the connection was made: one
+// that comes in where its answers go out. A segment with IP options takes the long way.
+func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
+	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
+		return nil
+	}
+	key := flow{
+		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
+		localPort: binary.BigEndian.Uint16(p.payload[2:]), remotePort: binary.BigEndian.Uint16(p.payload),
+	}
+	if c := t.conn(&key); c != nil && c.hop.iface == p.iface {
+		return c
+	}
+	return nil
+}
+
+// conn finds a connection. Most segments are for the one of the segment before.
+func (t *socketTable) conn(key *flow) *TCPConn {
+	if t.recent != nil && t.recentFlow == *key {
+		return t.recent
+	}
+	c := t.conns[*key]
+	if c != nil {
+		t.recent, t.recentFlow = c, *key
+	}
+	return c
+}
+
+// connections is every connection, in the order of their making.
+func (t *socketTable) connections() []*TCPConn {
+	all := make([]*TCPConn, 0, len(t.conns))
+	for _, c := range t.conns {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *TCPConn) int { return int(int64(a.id - b.id)) })
+	return all
+}
+
+// each calls fn with every socket that has a queue.
+func (t *socketTable) each(fn func(s *socket)) {
+	for _, u := range t.udp { // the order can't be seen: fn looks at each for itself
+		fn(&u.socket)
+	}
+	for _, table := range [...]map[uint16]*ICMPConn{t.icmpByID, t.icmpByUDP} {
+		for _, c := range table { // the order can't be seen
+			fn(&c.socket)
+		}
+	}
+	for _, list := range t.raw { // the order can't be seen
+		for c := range list.all {
+			fn(&c.socket)
+		}
+	}
+	for _, list := range t.frames { // the order can't be seen
+		for c := range list.all {
+			fn(&c.socket)
+		}
+	}
+}

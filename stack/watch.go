@@ -1,0 +1,37 @@
+package stack
+
+import "smolsh/stack/wire"
+
+// watchers is the functions that the host calls, and the events that it has not reported yet.
+type watchers struct {
+	onWork     func()                    // see WatchWork; may be nil
+	onMAC      func(a wire.HardwareAddr) // see WatchMAC; may be nil
+	onConflict func(ev Event)            // see WatchConflicts; may be nil
+
+	observers        []*observer
+	payloadObservers int          // the number of observers that want payload too
+	event            *PacketEvent // the event that observers are called with, for reuse
+
+	listeners      []*eventListener
+	tcpEvents      []tcpEvent // of connections for which connChanged is still to be called; empty without listeners
+	neighborEvents []Event    // of the neighbour caches, not reported yet; empty without listeners
+}
+
+// WatchWork has fn called whenever an interface may have got something to transmit, or the host an earlier deadline, in
+// place of the function before. fn only takes note: it must not call the host. The owner of many hosts thus need not
+// ask each after a call to one.
+func (h *Host) WatchWork(fn func()) { h.watch.onWork = fn }
+
+// WatchMAC has fn called with each hardware address that SetMAC gives to an interface, in place of the function before.
+func (h *Host) WatchMAC(fn func(a wire.HardwareAddr)) { h.watch.onMAC = fn }
+
+// workPending calls the function of WatchWork.
+func (h *Host) workPending() {
+	if h.watch.onWork != nil {
+		h.watch.onWork()
+	}
+}
+
+// WatchConflicts has fn called with every EventConflict from now on, in place of who was called before. Unlike
+// Events it costs nothing while there is none.
+func (h *Host) WatchConflicts(fn func(ev Event)) { h.watch.onConflict = fn }

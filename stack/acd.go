@@ -7,6 +7,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -26,7 +27,7 @@ const (
 // address was set by hand and which others must find where they look for it; an announcement tells the link so,
 // at most one in each defendInterval, lest two such hosts answer each other for ever.
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
-	h.count(arpInConflicts)
+	h.count(mib.ARPInConflicts)
 	i := h.net.localAddrs[a]
 	if !i.defended[a].Due(now) {
 		return
@@ -36,7 +37,7 @@ func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr)
 	}
 	i.defended[a] = now.Add(defendInterval)
 	i.announce(a)
-	h.count(arpOutDefences)
+	h.count(mib.ARPOutDefences)
 	h.raiseConflict(Event{Now: now, Iface: i, Addr: a, HW: hw, New: ConflictDefended})
 }
 
@@ -172,7 +173,7 @@ func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	if c == nil || c.done || a.SenderHW == i.mac {
 		return false
 	}
-	i.host.count(arpInConflicts)
+	i.host.count(mib.ARPInConflicts)
 	c.by = a.SenderHW
 	c.stop()
 	c.finish(ErrInUse)
@@ -205,7 +206,7 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 		i.host.frames.put(f)
 		return
 	}
-	i.host.count(arpOutRequests)
+	i.host.count(mib.ARPOutRequests)
 }
 
 // cancelAddrProbes gives up what is being probed for on an interface that goes down.

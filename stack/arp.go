@@ -6,6 +6,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/neigh"
 	"smolsh/stack/wire"
 )
@@ -23,9 +24,9 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	}
 	request := a.Op == wire.ARPRequest
 	if request {
-		h.count(arpInRequests)
+		h.count(mib.ARPInRequests)
 	} else {
-		h.count(arpInReplies)
+		h.count(mib.ARPInReplies)
 	}
 	if len(i.addrProbes) > 0 && !a.SenderHW.IsZero() && i.abandonIfInUse(now, &a) {
 		return dropped(drop.ARPConflict)
@@ -48,7 +49,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	polled := false // this is what is known already, and a poll has been sent
 	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() {
 		if e.HW != a.SenderHW {
-			h.count(arpInMoves)
+			h.count(mib.ARPInMoves)
 		}
 		polled = e.HW == a.SenderHW && (e.State == neigh.Reachable || e.State == neigh.Probe && e.Probes > 0)
 	}
@@ -103,7 +104,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 		h.frames.put(f)
 		return dropped(drop.ReplyQueueFull)
 	}
-	h.count(arpOutReplies)
+	h.count(mib.ARPOutReplies)
 	return answered(ARPReply)
 }
 
@@ -115,7 +116,7 @@ func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	}
 	q.SenderIP, _ = i.host.net.source(hop{iface: i, next: a}, a)
 	i.putARP(f, &q, hw)
-	i.host.count(arpOutRequests)
+	i.host.count(mib.ARPOutRequests)
 }
 
 func (i *Iface) putARP(f *phy.Frame, a *wire.ARP, dst wire.HardwareAddr) {

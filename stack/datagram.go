@@ -5,6 +5,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -21,7 +22,7 @@ type datagramRoute struct {
 func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFragment bool) (*phy.Frame, datagramRoute, error) {
 	way, ok := h.net.routeFor(src, dst)
 	if !ok {
-		h.count(ipOutNoRoutes)
+		h.count(mib.IPOutNoRoutes)
 		return nil, datagramRoute{}, ErrNoRoute
 	}
 	if !src.IsValid() || src.IsUnspecified() {
@@ -38,12 +39,12 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 	}
 	fits := wire.IPv4Len+n <= h.net.pathMTU(now, dst, way.iface.MTU())
 	if !fits && (dontFragment || wire.IPv4Len+n > maxMTU) {
-		h.count(ipFragFails)
+		h.count(mib.IPFragFails)
 		return nil, datagramRoute{}, ErrTooBig
 	}
 	if way.iface.out.datagrams.n >= h.limits.SendQueue {
 		h.countRefused(limitSendQueue)
-		h.count(ipOutDiscards)
+		h.count(mib.IPOutDiscards)
 		return nil, datagramRoute{}, ErrQueueFull
 	}
 	f := h.frames.get(n)

@@ -8,14 +8,6 @@ import (
 	"smolsh/stack/drop"
 )
 
-// hostStatistics is the counts of what the host has done. They only grow, except TcpCurrEstab.
-type hostStatistics struct {
-	counters [numCounters]uint64
-	verdicts [Transmitted]uint64 // by kind
-	drops    [drop.NumReasons]dropRecord
-	refusals [numLimits]refusals
-}
-
 // exampleLen is how much of a dropped frame is kept to show, in octets.
 const exampleLen = 128
 
@@ -75,17 +67,4 @@ func (h *Host) dropLate(now clock.Instant, i *Iface, octets []byte, r drop.Reaso
 	d.late++
 	d.record(now, phy.MediumIP, octets)
 	h.raiseDrop(now, i, RX, phy.MediumIP, octets, r)
-}
-
-// Conservation returns how many frames came in, and how many of them were delivered, answered,
-// forwarded or dropped. The two are equal, always.
-func (h *Host) Conservation() (in, accounted uint64) {
-	for _, i := range h.net.ifaces {
-		in += i.stats.rxPackets
-	}
-	accounted = h.stats.verdicts[Delivered] + h.stats.verdicts[Answered] + h.stats.verdicts[Forwarded]
-	for r := range h.stats.drops {
-		accounted += h.stats.drops[r].rx
-	}
-	return in, accounted
 }

@@ -6,6 +6,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -143,9 +144,9 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	} else {
 		wire.PutTCPChecksum(f.Bytes(), src, dst)
 	}
-	h.stats.counters[tcpOutSegs] += uint64(s.Segments())
+	h.stats.counters[mib.TCPOutSegs] += uint64(s.Segments())
 	if s.Flags.Has(wire.RST) {
-		h.count(tcpOutRsts)
+		h.count(mib.TCPOutRsts)
 	}
 	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN, !c.conn.MayFragment())
 	s.Payload, s.Lent = nil, [2][]byte{}
@@ -169,7 +170,7 @@ func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr
 	} else {
 		ip.ID = h.identification(src, dst, proto)
 	}
-	h.count(ipOutRequests)
+	h.count(mib.IPOutRequests)
 	return ip
 }
 
@@ -214,7 +215,7 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
 	p, ok := h.net.lookup(dst)
 	if !ok {
-		h.count(ipOutNoRoutes)
+		h.count(mib.IPOutNoRoutes)
 		h.frames.put(f)
 		return drop.NoRoute
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"smolsh/phy"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -136,8 +137,8 @@ func TestEventsOfRecovery(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	if c := a.CounterInfos(); c[tcpExtLossProbes].Value != 1 || c[tcpExtFastRetrans].Value != 1 || c[tcpRetransSegs].Value != 2 {
-		t.Errorf("counters %v %v %v", c[tcpExtLossProbes], c[tcpExtFastRetrans], c[tcpRetransSegs])
+	if c := a.CounterInfos(); c[mib.TCPExtLossProbes].Value != 1 || c[mib.TCPExtFastRetrans].Value != 1 || c[mib.TCPRetransSegs].Value != 2 {
+		t.Errorf("counters %v %v %v", c[mib.TCPExtLossProbes], c[mib.TCPExtFastRetrans], c[mib.TCPRetransSegs])
 	}
 }
 

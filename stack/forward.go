@@ -6,6 +6,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -21,7 +22,7 @@ func (h *Host) Forwarding() bool { return h.net.forwarding }
 // forward sends a packet for another host on.
 func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	if p.ip.Src.IsLinkLocalUnicast() || p.ip.Dst.IsLinkLocalUnicast() {
-		h.count(ipInAddrErrors)
+		h.count(mib.IPInAddrErrors)
 		return dropped(drop.LinkLocal) // RFC 3927 §7
 	}
 	if p.ip.HeaderLen > wire.IPv4Len {
@@ -34,7 +35,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	}
 	way, ok := h.net.lookup(p.ip.Dst)
 	if !ok {
-		h.count(ipOutNoRoutes)
+		h.count(mib.IPOutNoRoutes)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableNet}
 		return h.sendForwardError(now, p, m, NetUnreachable, drop.NoRoute)
 	}
@@ -42,7 +43,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		return dropped(drop.MartianDest) // RFC 2644: directed broadcasts end here
 	}
 	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {
-		h.count(ipFragFails)
+		h.count(mib.IPFragFails)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
 		return h.sendForwardError(now, p, m, FragNeeded, drop.TooBig)
 	}
@@ -64,7 +65,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	if r := h.sendForOthers(now, way, pendingPacket{frame: f, from: p.iface}, limitSendQueue); r != drop.None {
 		return dropped(r)
 	}
-	h.count(ipForwDatagrams)
+	h.count(mib.IPForwDatagrams)
 	return Verdict{Kind: Forwarded}
 }
 
@@ -121,7 +122,7 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 		return dropped(why)
 	}
 	if !h.icmpErrors.Take(now) {
-		h.count(icmpOutRateLimited)
+		h.count(mib.ICMPOutRateLimited)
 		return dropped(drop.ICMPRateLimit)
 	}
 	quote := p.octets[:min(len(p.octets), maxQuote)]
@@ -130,17 +131,17 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 	m.Put(f.Bytes())
 	h.putIPv4(f, wire.ProtocolICMP, src, p.ip.Src, replyTTL, wire.NotECT, true)
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
-		h.count(icmpOutErrors)
+		h.count(mib.ICMPOutErrors)
 		return dropped(r)
 	}
-	h.count(icmpOutMsgs)
+	h.count(mib.ICMPOutMsgs)
 	switch m.Type {
 	case wire.ICMPTimeExceeded:
-		h.count(icmpOutTimeExcds)
+		h.count(mib.ICMPOutTimeExcds)
 	case wire.ICMPParameterProblem:
-		h.count(icmpOutParmProbs)
+		h.count(mib.ICMPOutParmProbs)
 	default:
-		h.count(icmpOutDestUnreachs)
+		h.count(mib.ICMPOutDestUnreachs)
 	}
 	v := answered(a)
 	v.Proto = p.ip.Protocol

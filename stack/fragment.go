@@ -6,6 +6,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -34,7 +35,7 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	}
 	if q.n+pieces > most {
 		h.countRefused(l)
-		h.count(ipOutDiscards)
+		h.count(mib.IPOutDiscards)
 		i.putLinkHeader(f, dst, wire.EtherTypeIPv4)
 		return false
 	}
@@ -53,9 +54,9 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 		rest = rest[n:]
 		i.putLinkHeader(piece, dst, wire.EtherTypeIPv4)
 		q.push(piece, most)
-		h.count(ipFragCreates)
+		h.count(mib.IPFragCreates)
 	}
-	h.count(ipFragOKs)
+	h.count(mib.IPFragOKs)
 	h.frames.put(f)
 	return true
 }

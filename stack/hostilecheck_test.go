@@ -5,6 +5,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 )
 
@@ -77,8 +78,8 @@ func (h *Host) invariantConns(now clock.Instant) error {
 	switch {
 	case buffers != h.memory.buffers.used || waiting != h.memory.outOfOrder.used:
 		return fmt.Errorf("%d octets of buffers and %d beyond gaps, the sums say %d and %d", buffers, waiting, h.memory.buffers.used, h.memory.outOfOrder.used)
-	case uint64(established) != h.stats.counters[tcpCurrEstab]:
-		return fmt.Errorf("%d connections are established, the counter says %d", established, int64(h.stats.counters[tcpCurrEstab]))
+	case uint64(established) != h.stats.counters[mib.TCPCurrEstab]:
+		return fmt.Errorf("%d connections are established, the counter says %d", established, int64(h.stats.counters[mib.TCPCurrEstab]))
 	}
 	return nil
 }

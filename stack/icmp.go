@@ -3,6 +3,7 @@ package stack
 import (
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -16,36 +17,36 @@ const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
 
 // receiveICMP takes an ICMP message.
 func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
-	h.count(icmpInMsgs)
+	h.count(mib.ICMPInMsgs)
 	m, data, err := wire.ParseICMP(p.payload, true)
 	if err != nil {
-		h.count(icmpInErrors)
+		h.count(mib.ICMPInErrors)
 		if drop.Of(err) == drop.BadChecksum {
-			h.count(icmpInCsumErrors)
+			h.count(mib.ICMPInCsumErrors)
 		}
 		return dropped(drop.Of(err))
 	}
 	switch m.Type {
 	case wire.ICMPEchoRequest:
-		h.count(icmpInEchos)
+		h.count(mib.ICMPInEchos)
 		return h.answerEcho(now, p, &m, data)
 	case wire.ICMPEchoReply:
-		h.count(icmpInEchoReps)
+		h.count(mib.ICMPInEchoReps)
 		if c := h.sockets.icmpByID[m.ID]; c != nil {
 			return c.receive(now, p)
 		}
 		return dropped(drop.ICMPNoSocket)
 	case wire.ICMPDestUnreachable:
-		h.count(icmpInDestUnreachs)
+		h.count(mib.ICMPInDestUnreachs)
 		return h.receiveError(now, p, &m, data)
 	case wire.ICMPTimeExceeded:
-		h.count(icmpInTimeExcds)
+		h.count(mib.ICMPInTimeExcds)
 		return h.receiveError(now, p, &m, data)
 	case wire.ICMPParameterProblem:
-		h.count(icmpInParmProbs)
+		h.count(mib.ICMPInParmProbs)
 		return h.receiveError(now, p, &m, data)
 	case wire.ICMPRedirect:
-		h.count(icmpInRedirects)
+		h.count(mib.ICMPInRedirects)
 		return dropped(drop.ICMPRedirect) // see doc.go
 	}
 	return dropped(drop.ICMPUnknownType)
@@ -76,8 +77,8 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}
-	h.count(icmpOutMsgs)
-	h.count(icmpOutEchoReps)
+	h.count(mib.ICMPOutMsgs)
+	h.count(mib.ICMPOutEchoReps)
 	v := answered(EchoReply)
 	v.Proto, v.Port = wire.ProtocolICMP, m.ID
 	return v
@@ -93,7 +94,7 @@ func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answe
 func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []byte) Verdict {
 	q, err := wire.ParseQuoted(quote)
 	if err != nil {
-		h.count(icmpInErrors)
+		h.count(mib.ICMPInErrors)
 		return dropped(drop.Of(err))
 	}
 	if q.IP.Src != p.ip.Dst && !(p.iface.loop && h.net.localAddrs[q.IP.Src] != nil) {

@@ -5,6 +5,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -86,9 +87,9 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 	if err := c.finish(now, f, path, wire.ProtocolICMP, ttl); err != nil {
 		return err
 	}
-	c.host.count(icmpOutMsgs)
+	c.host.count(mib.ICMPOutMsgs)
 	if wire.ICMPType(msg[0]) == wire.ICMPEchoRequest {
-		c.host.count(icmpOutEchos)
+		c.host.count(mib.ICMPOutEchos)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -50,7 +51,7 @@ func (h *Host) report(now clock.Instant, m *membership) {
 		msg.Type = wire.IGMPv1Report
 	}
 	if h.sendIGMP(m.iface, msg, m.group) {
-		h.count(igmpOutReports)
+		h.count(mib.IGMPOutReports)
 	}
 }
 
@@ -65,7 +66,7 @@ func (h *Host) tickReports(now clock.Instant) {
 func (h *Host) leaveGroup(m *membership) {
 	h.igmp.reports.Stop(&m.report)
 	if m.reportable() && m.last && h.sendIGMP(m.iface, wire.IGMP{Type: wire.IGMPLeave, Group: m.group}, wire.AllRouters) {
-		h.count(igmpOutLeaves)
+		h.count(mib.IGMPOutLeaves)
 	}
 }
 
@@ -93,12 +94,12 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 		ip.Src = i.addrs[0].Addr()
 	}
 	ip.PutRouterAlert(f.Prepend(wire.IPv4Len + wire.RouterAlertLen))
-	h.count(ipOutRequests)
-	h.count(ipOutMcastPkts)
+	h.count(mib.IPOutRequests)
+	h.count(mib.IPOutMcastPkts)
 	i.putLinkHeader(f, wire.GroupMAC(dst), wire.EtherTypeIPv4)
 	if !i.out.replies.push(f, h.limits.ReplyQueue) {
 		h.countRefused(limitReplyQueue)
-		h.count(ipOutDiscards)
+		h.count(mib.IPOutDiscards)
 		h.frames.put(f)
 		return false
 	}
@@ -107,18 +108,18 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 
 // receiveIGMP takes an IGMP message.
 func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
-	h.count(igmpInMsgs)
+	h.count(mib.IGMPInMsgs)
 	msg, err := wire.ParseIGMP(p.payload)
 	if err != nil {
-		h.count(igmpInErrors)
+		h.count(mib.IGMPInErrors)
 		return dropped(drop.Of(err))
 	}
 	switch msg.Type {
 	case wire.IGMPQuery:
-		h.count(igmpInQueries)
+		h.count(mib.IGMPInQueries)
 		h.answerQuery(now, p.iface, msg)
 	case wire.IGMPv1Report, wire.IGMPv2Report:
-		h.count(igmpInReports)
+		h.count(mib.IGMPInReports)
 		if src := p.ip.Src; !src.IsUnspecified() && !h.net.isNeighbor(p.iface, src) {
 			return dropped(drop.MartianSource) // §9: else anyone could silence us
 		}

@@ -4,6 +4,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -91,19 +92,19 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 	if len(b) > 0 && b[0]>>4 == 6 && i.caps.Medium != phy.MediumEthernet {
 		return dropped(drop.IPv6Unsupported)
 	}
-	h.count(ipInReceives)
+	h.count(mib.IPInReceives)
 	p := &packet{frame: f, iface: i}
 	var err error
 	if p.ip, p.payload, err = wire.ParseIPv4(b); err != nil {
-		h.count(ipInHdrErrors)
+		h.count(mib.IPInHdrErrors)
 		return dropped(drop.Of(err))
 	}
 	if p.ip.ECN() == wire.CE {
-		h.count(ipExtInCEPkts)
+		h.count(mib.IPExtInCEPkts)
 	}
 	p.octets = b[:p.ip.HeaderLen+p.ip.PayloadLen]
 	if len(p.octets) > i.mru() && f.Offload.GSOSize == 0 {
-		h.count(ipInDiscards)
+		h.count(mib.IPInDiscards)
 		return dropped(drop.TooLong)
 	}
 	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
@@ -114,7 +115,7 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		return h.forward(now, p)
 	} else if r != drop.None {
 		if r != drop.MulticastUnknown {
-			h.count(ipInAddrErrors)
+			h.count(mib.IPInAddrErrors)
 		}
 		return dropped(r)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -22,7 +23,7 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 		return h.badOption(now, p, at), false
 	}
 	if routed, unfinished := o.SourceRouted(b); unfinished || forwarded && routed {
-		h.count(ipInAddrErrors)
+		h.count(mib.IPInAddrErrors)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableSourceRoute}
 		return h.sendForwardError(now, p, m, SourceRouteFailed, drop.SourceRoute), false
 	}
@@ -31,7 +32,7 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 
 // badOption answers a packet whose options are at fault in octet at.
 func (h *Host) badOption(now clock.Instant, p *packet, at int) Verdict {
-	h.count(ipInHdrErrors)
+	h.count(mib.IPInHdrErrors)
 	m := wire.ICMP{Type: wire.ICMPParameterProblem, Pointer: uint8(wire.IPv4Len + at)}
 	return h.sendForwardError(now, p, m, ParameterProblem, drop.BadOption)
 }

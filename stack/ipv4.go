@@ -4,6 +4,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -47,7 +48,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		if !h.findMembers(p) {
 			return drop.MulticastUnknown
 		}
-		h.count(ipInMcastPkts)
+		h.count(mib.IPInMcastPkts)
 	case i.isBroadcast(dst):
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):
@@ -79,20 +80,20 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	}
 	switch p.ip.Protocol {
 	case wire.ProtocolTCP:
-		h.count(ipInDelivers)
+		h.count(mib.IPInDelivers)
 		return h.receiveTCP(now, p)
 	case wire.ProtocolUDP:
-		h.count(ipInDelivers)
+		h.count(mib.IPInDelivers)
 		return h.receiveUDP(now, p)
 	case wire.ProtocolICMP:
-		h.count(ipInDelivers)
+		h.count(mib.IPInDelivers)
 		v := h.receiveICMP(now, p)
 		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) || v == dropped(drop.ICMPRedirect) {
 			v = c.verdictOr(v, wire.ProtocolICMP)
 		}
 		return v
 	case wire.ProtocolIGMP:
-		h.count(ipInDelivers)
+		h.count(mib.IPInDelivers)
 		v := h.receiveIGMP(now, p)
 		if v == dropped(drop.BadType) {
 			v = c.verdictOr(v, wire.ProtocolIGMP)
@@ -101,12 +102,12 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	}
 	switch {
 	case c.took:
-		h.count(ipInDelivers)
+		h.count(mib.IPInDelivers)
 		return c.verdictOr(Verdict{}, p.ip.Protocol)
 	case c.full:
-		h.count(ipInDiscards)
+		h.count(mib.IPInDiscards)
 		return dropped(drop.SocketQueueFull)
 	}
-	h.count(ipInUnknownProtos)
+	h.count(mib.IPInUnknownProtos)
 	return h.sendUnreachable(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol)
 }

@@ -5,6 +5,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -259,7 +260,7 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 		c := by.conns.First().Value
 		c.evicted = c.conn.State() != tcp.Closed
 		c.conn.Abort(now)
-		h.count(tcpExtAbortOnMemory)
+		h.count(mib.TCPExtAbortOnMemory)
 		h.countRefusedTo(limitBuffers, by.addr)
 		h.memory.update(c)
 		h.connChanged(now, c)

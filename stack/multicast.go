@@ -6,6 +6,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -130,14 +131,14 @@ func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from neti
 	}
 	switch {
 	case c.took:
-		h.count(udpInDatagrams)
+		h.count(mib.UDPInDatagrams)
 		return deliveredTo(wire.ProtocolUDP, port)
 	case c.full:
-		h.count(udpInErrors)
-		h.count(udpRcvbufErrors)
+		h.count(mib.UDPInErrors)
+		h.count(mib.UDPRcvbufErrors)
 		return dropped(drop.SocketQueueFull)
 	}
-	h.count(udpNoPorts)
+	h.count(mib.UDPNoPorts)
 	return dropped(drop.NoSocket)
 }
 
@@ -152,7 +153,7 @@ func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.F
 	h.workPending()
 	if !h.net.loop.out.datagrams.push(c, h.limits.SendQueue) {
 		h.countRefused(limitSendQueue)
-		h.count(ipOutDiscards)
+		h.count(mib.IPOutDiscards)
 		h.net.loop.discard(now, c, drop.QueueFull)
 	}
 }

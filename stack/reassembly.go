@@ -8,6 +8,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -112,11 +113,11 @@ func (a *assembly) insertAt(lo, hi int, last bool) (k int, again, ok bool) {
 
 // receiveFragment takes a fragment for this host. The one that completes its datagram has the datagram's verdict.
 func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
-	h.count(ipReasmReqds)
+	h.count(mib.IPReasmReqds)
 	lo, last := p.ip.FragmentOffset, !p.ip.MoreFragments
 	hi := lo + len(p.payload)
 	if hi == lo || !last && hi%8 != 0 || p.ip.HeaderLen+hi > maxMTU {
-		h.count(ipReasmFails)
+		h.count(mib.IPReasmFails)
 		return dropped(drop.BadLength)
 	}
 	s := &h.reassembly
@@ -180,7 +181,7 @@ func (h *Host) deliverReassembled(now clock.Instant, p *packet, a *assembly, k i
 	}
 	wire.JoinIPv4(b, len(head))
 	h.freeAssembly(a)
-	h.count(ipReasmOKs)
+	h.count(mib.IPReasmOKs)
 	whole.frame, whole.octets, whole.trusted = f, b, false
 	whole.ip, whole.payload, _ = wire.ParseIPv4(b)
 	v := h.deliver(now, &whole)
@@ -213,7 +214,7 @@ func (h *Host) abandon(now clock.Instant, a *assembly, r drop.Reason) {
 
 // dropFragments counts the loss of a datagram and of its fragments.
 func (h *Host) dropFragments(now clock.Instant, a *assembly, r drop.Reason) {
-	h.count(ipReasmFails)
+	h.count(mib.IPReasmFails)
 	for _, g := range a.fragments {
 		h.dropLate(now, a.iface, g.frame.Bytes(), r)
 		h.reassembly.charge(a, -(g.frame.Size() + phy.Headroom + assemblyOverhead))
@@ -228,7 +229,7 @@ func (h *Host) tickAssemblies(now clock.Instant) {
 	for t := h.reassembly.expiry.Pop(now); t != nil; t = h.reassembly.expiry.Pop(now) {
 		a := t.Value
 		if !a.poisoned {
-			h.count(ipReasmTimeout)
+			h.count(mib.IPReasmTimeout)
 		}
 		if len(a.fragments) > 0 && a.fragments[0].lo == 0 {
 			h.sendReassemblyTimeout(now, a)

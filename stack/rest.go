@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/mib"
 	"smolsh/stack/neigh"
 )
 
@@ -71,7 +72,7 @@ func (h *Host) restTCP() error {
 	return firstHeld(
 		held{h.memory.buffers.used, "octets of buffers in the sum"}, held{h.memory.outOfOrder.used, "octets beyond gaps in the sum"},
 		held{h.memory.buffers.order.Len(), "addresses that hold buffers"}, held{h.memory.outOfOrder.order.Len(), "addresses that hold octets beyond gaps"},
-		held{int(h.stats.counters[tcpCurrEstab]), "established connections in the counter"},
+		held{int(h.stats.counters[mib.TCPCurrEstab]), "established connections in the counter"},
 	)
 }
 

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -190,8 +191,8 @@ func TestRestNames(t *testing.T) {
 			return c.Close
 		}},
 		{"1 established connections in the counter left", func(t *testing.T, h *Host, i *Iface) func() {
-			h.stats.counters[tcpCurrEstab]++
-			return func() { h.stats.counters[tcpCurrEstab]-- }
+			h.stats.counters[mib.TCPCurrEstab]++
+			return func() { h.stats.counters[mib.TCPCurrEstab]-- }
 		}},
 		{"1 IGMP report timers left", func(t *testing.T, h *Host, i *Iface) func() {
 			u, err := h.BindUDP(port(ipB, 5))

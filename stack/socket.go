@@ -6,6 +6,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -117,7 +118,7 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto 
 	}
 	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT, p.dontFragment)
 	if group {
-		h.count(ipOutMcastPkts)
+		h.count(mib.IPOutMcastPkts)
 		h.loopGroup(now, p.iface, p.dst, f)
 	}
 	return h.send(now, p.hop, f, s)

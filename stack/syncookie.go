@@ -7,6 +7,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -84,8 +85,8 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 		return dropped(r)
 	}
 	k.until = now.Add(2 * cookiePeriod)
-	h.count(tcpOutSegs)
-	h.count(tcpExtSyncookiesSent)
+	h.count(mib.TCPOutSegs)
+	h.count(mib.TCPExtSyncookiesSent)
 	v := answered(SYNCookie)
 	v.Proto, v.Port = wire.ProtocolTCP, s.DstPort
 	return v
@@ -102,15 +103,15 @@ func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp
 	bits := uint32(iss) >> 28
 	secret := k.secrets[(uint64(bits>>3)^k.period)&1]
 	if iss != cookie(secret, local, remote, s.Seq.Add(-1), bits) {
-		h.count(tcpExtSyncookiesFailed)
+		h.count(mib.TCPExtSyncookiesFailed)
 		return h.sendReset(now, p, s, drop.TCPBadState)
 	}
 	if l.full() {
-		h.count(tcpExtListenDrops)
-		h.count(tcpExtListenOverflows)
+		h.count(mib.TCPExtListenDrops)
+		h.count(mib.TCPExtListenOverflows)
 		return dropped(drop.TCPListenFull) // the peer's data comes again
 	}
-	h.count(tcpExtSyncookiesRecv)
+	h.count(mib.TCPExtSyncookiesRecv)
 	conn := tcp.ResumeStateless(now, l.cfg, p.iface.mss(), cookieMSS[bits&7], h.stampOffset(local, remote), s, &h.tcp.hooks)
 	return h.newPassiveConn(now, p, l, s, conn)
 }

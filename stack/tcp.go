@@ -7,6 +7,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -30,18 +31,18 @@ func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 	var err error
 	s.TCP, s.Payload, err = wire.ParseTCP(p.payload)
 	if err == nil && !p.trusted && !wire.VerifyTCP(p.payload, p.ip.Src, p.ip.Dst) {
-		h.count(tcpInCsumErrors)
+		h.count(mib.TCPInCsumErrors)
 		err = drop.BadChecksum
 	}
 	if err != nil {
-		h.count(tcpInErrs)
+		h.count(mib.TCPInErrs)
 		return dropped(drop.Of(err))
 	}
 	if p.broadcast {
 		return dropped(drop.MartianDest) // RFC 9293 §3.9.2.3
 	}
 	s.GSOSize, s.ECN = int(p.frame.Offload.GSOSize), p.ip.ECN()
-	h.stats.counters[tcpInSegs] += uint64(s.Segments())
+	h.stats.counters[mib.TCPInSegs] += uint64(s.Segments())
 	v := h.demuxTCP(now, p, s)
 	s.Payload = nil
 	return v
@@ -68,7 +69,7 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 		if !ok || l == nil {
 			return h.segmentArrives(now, c, s)
 		}
-		h.count(tcpExtTWRecycled)
+		h.count(mib.TCPExtTWRecycled)
 		h.tcpState(c.conn, tcp.TimeWait, tcp.Closed)
 		h.raiseTCP(now, c)
 		h.removeConn(c)
@@ -111,8 +112,8 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 		h.countRefusedTo(limitSYNQueue, p.ip.Src)
 		return h.sendCookie(now, p, l, s)
 	case l.full():
-		h.count(tcpExtListenDrops)
-		h.count(tcpExtListenOverflows)
+		h.count(mib.TCPExtListenDrops)
+		h.count(mib.TCPExtListenOverflows)
 		return dropped(drop.TCPListenFull) // the peer tries again
 	}
 	local := netip.AddrPortFrom(p.ip.Dst, s.DstPort)
@@ -136,8 +137,8 @@ func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *t
 	if err != nil {
 		conn.Abort(now)
 		h.dropTCPEvents(conn)
-		h.count(tcpExtListenDrops)
-		h.count(tcpExtAbortOnMemory)
+		h.count(mib.TCPExtListenDrops)
+		h.count(mib.TCPExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
 	}
 	c := h.addConn(id, conn, p.iface, netip.AddrPortFrom(p.ip.Dst, s.DstPort), netip.AddrPortFrom(p.ip.Src, s.SrcPort))
@@ -163,8 +164,8 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)
 	}
-	h.count(tcpOutSegs)
-	h.count(tcpOutRsts)
+	h.count(mib.TCPOutSegs)
+	h.count(mib.TCPOutRsts)
 	v := answered(ResetReply)
 	v.Proto, v.Port = wire.ProtocolTCP, s.DstPort
 	return v
@@ -335,9 +336,9 @@ func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
 	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
 	switch {
 	case counted(to) && !counted(from):
-		h.stats.counters[tcpCurrEstab]++
+		h.stats.counters[mib.TCPCurrEstab]++
 	case counted(from) && !counted(to):
-		h.stats.counters[tcpCurrEstab]--
+		h.stats.counters[mib.TCPCurrEstab]--
 	}
 }
 
@@ -356,7 +357,7 @@ func (h *Host) mayChallenge(now clock.Instant) bool {
 		b.second, b.left = second, h.limits.Challenges/2+h.rng.IntN(h.limits.Challenges)
 	}
 	if b.left == 0 {
-		h.count(tcpExtACKSkippedChallenge)
+		h.count(mib.TCPExtACKSkippedChallenge)
 		return false
 	}
 	b.left--
@@ -369,28 +370,28 @@ func (h *Host) tcpCount(e tcp.Event, n int) {
 	}
 }
 
-var eventCounters = [tcp.NumEvents]counter{
-	tcp.EventActiveOpen:      tcpActiveOpens,
-	tcp.EventPassiveOpen:     tcpPassiveOpens,
-	tcp.EventAttemptFail:     tcpAttemptFails,
-	tcp.EventEstabReset:      tcpEstabResets,
-	tcp.EventRetrans:         tcpRetransSegs,
-	tcp.EventFastRetrans:     tcpExtFastRetrans,
-	tcp.EventTimeout:         tcpExtTimeouts,
-	tcp.EventProbe:           tcpExtWinProbe,
-	tcp.EventKeepAlive:       tcpExtKeepAlive,
-	tcp.EventDelayedAck:      tcpExtDelayedACKs,
-	tcp.EventChallengeAck:    tcpExtChallengeACK,
-	tcp.EventOutOfOrder:      tcpExtOFOQueue,
-	tcp.EventPruned:          tcpExtOFOPruned,
-	tcp.EventTailProbe:       tcpExtLossProbes,
-	tcp.EventUndo:            tcpExtFullUndo,
-	tcp.EventPathMTU:         tcpExtPathMTU,
-	tcp.EventBlackHole:       tcpExtBlackHole,
-	tcp.EventMTUProbe:        tcpExtMTUProbe,
-	tcp.EventMTUProbeSuccess: tcpExtMTUPSuccess,
-	tcp.EventMTUProbeFail:    tcpExtMTUPFail,
-	tcp.EventAbortOnTimeout:  tcpExtAbortOnTimeout,
-	tcp.EventAbortOnData:     tcpExtAbortOnData,
-	tcp.EventAbortOnClose:    tcpExtAbortOnClose,
+var eventCounters = [tcp.NumEvents]mib.Counter{
+	tcp.EventActiveOpen:      mib.TCPActiveOpens,
+	tcp.EventPassiveOpen:     mib.TCPPassiveOpens,
+	tcp.EventAttemptFail:     mib.TCPAttemptFails,
+	tcp.EventEstabReset:      mib.TCPEstabResets,
+	tcp.EventRetrans:         mib.TCPRetransSegs,
+	tcp.EventFastRetrans:     mib.TCPExtFastRetrans,
+	tcp.EventTimeout:         mib.TCPExtTimeouts,
+	tcp.EventProbe:           mib.TCPExtWinProbe,
+	tcp.EventKeepAlive:       mib.TCPExtKeepAlive,
+	tcp.EventDelayedAck:      mib.TCPExtDelayedACKs,
+	tcp.EventChallengeAck:    mib.TCPExtChallengeACK,
+	tcp.EventOutOfOrder:      mib.TCPExtOFOQueue,
+	tcp.EventPruned:          mib.TCPExtOFOPruned,
+	tcp.EventTailProbe:       mib.TCPExtLossProbes,
+	tcp.EventUndo:            mib.TCPExtFullUndo,
+	tcp.EventPathMTU:         mib.TCPExtPathMTU,
+	tcp.EventBlackHole:       mib.TCPExtBlackHole,
+	tcp.EventMTUProbe:        mib.TCPExtMTUProbe,
+	tcp.EventMTUProbeSuccess: mib.TCPExtMTUPSuccess,
+	tcp.EventMTUProbeFail:    mib.TCPExtMTUPFail,
+	tcp.EventAbortOnTimeout:  mib.TCPExtAbortOnTimeout,
+	tcp.EventAbortOnData:     mib.TCPExtAbortOnData,
+	tcp.EventAbortOnClose:    mib.TCPExtAbortOnClose,
 }

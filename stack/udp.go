@@ -5,6 +5,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/wire"
 )
 
@@ -42,7 +43,7 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
 	p, ok := h.net.routeFor(local.Addr(), dst)
 	if !ok {
-		h.count(ipOutNoRoutes)
+		h.count(mib.IPOutNoRoutes)
 		return local, ErrNoRoute
 	}
 	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
@@ -97,9 +98,9 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	src, dst := p.ip.Src, p.ip.Dst
 	u, data, err := wire.ParseUDP(p.payload, src, dst, !p.trusted)
 	if err != nil {
-		h.count(udpInErrors)
+		h.count(mib.UDPInErrors)
 		if drop.Of(err) == drop.BadChecksum {
-			h.count(udpInCsumErrors)
+			h.count(mib.UDPInCsumErrors)
 		}
 		return dropped(drop.Of(err))
 	}
@@ -118,19 +119,19 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 		s = h.sockets.udp[key]
 	}
 	if s == nil {
-		h.count(udpNoPorts)
+		h.count(mib.UDPNoPorts)
 		return h.sendUnreachable(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
 	}
 	if s.service && AnswersAll(from.Port(), s.local.Port()) {
-		h.count(udpInErrors)
+		h.count(mib.UDPInErrors)
 		return dropped(drop.ServiceLoop)
 	}
 	if !s.enqueue(now, data, from, p.ip.TTL) {
-		h.count(udpInErrors)
-		h.count(udpRcvbufErrors)
+		h.count(mib.UDPInErrors)
+		h.count(mib.UDPRcvbufErrors)
 		return dropped(drop.SocketQueueFull)
 	}
-	h.count(udpInDatagrams)
+	h.count(mib.UDPInDatagrams)
 	return deliveredTo(wire.ProtocolUDP, s.local.Port())
 }
 
@@ -182,7 +183,7 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	f, path, err := u.start(now, u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
 	if err != nil {
 		if err == ErrQueueFull {
-			h.count(udpSndbufErrors)
+			h.count(mib.UDPSndbufErrors)
 		}
 		return err
 	}
@@ -192,7 +193,7 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl); err != nil {
 		return err
 	}
-	h.count(udpOutDatagrams)
+	h.count(mib.UDPOutDatagrams)
 	return nil
 }
 

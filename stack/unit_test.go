@@ -11,6 +11,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -327,7 +328,7 @@ func TestSnapshot(t *testing.T) {
 	if len(s.Ifaces) != 1 || s.Ifaces[0].MTU != 1500 || s.Ifaces[0].Medium != "ethernet" || s.Ifaces[0].RxPackets == 0 || !s.Ifaces[0].Up {
 		t.Errorf("interfaces %+v", s.Ifaces)
 	}
-	if len(s.Neighbors) != 1 || s.Neighbors[0].Addr != ipA || len(s.Routes) != 1 || len(s.Counters) != int(numCounters) || s.Name != "b" {
+	if len(s.Neighbors) != 1 || s.Neighbors[0].Addr != ipA || len(s.Routes) != 1 || len(s.Counters) != int(mib.NumCounters) || s.Name != "b" {
 		t.Errorf("%+v", s)
 	}
 	for _, c := range s.Counters {

@@ -1,0 +1,36 @@
+package stack
+
+import (
+	"smolsh/stack/drop"
+	"smolsh/stack/mib"
+)
+
+// hostStatistics is the counts of what the host has done. They only grow, except TcpCurrEstab.
+type hostStatistics struct {
+	counters mib.Table
+	verdicts [Transmitted]uint64 // by kind
+	drops    [drop.NumReasons]dropRecord
+	refusals [numLimits]refusals
+}
+
+// count increments a counter.
+func (h *Host) count(c mib.Counter) { h.stats.counters[c]++ }
+
+// CounterInfo is a counter's name and value.
+type CounterInfo = mib.Info
+
+// CounterInfos returns every counter, in the order of the layers. All but TcpCurrEstab only ever grow.
+func (h *Host) CounterInfos() []CounterInfo { return h.stats.counters.Infos() }
+
+// Conservation returns how many frames came in, and how many of them were delivered, answered,
+// forwarded or dropped. The two are equal, always.
+func (h *Host) Conservation() (in, accounted uint64) {
+	for _, i := range h.net.ifaces {
+		in += i.stats.rxPackets
+	}
+	accounted = h.stats.verdicts[Delivered] + h.stats.verdicts[Answered] + h.stats.verdicts[Forwarded]
+	for r := range h.stats.drops {
+		accounted += h.stats.drops[r].rx
+	}
+	return in, accounted
+}

@@ -134,6 +134,5 @@ func fillBacklog(s *siege) {
 
 // cookieTime makes B believe that it has just sent cookies.
 func (s *siege) cookieTime() {
-	s.b.rotateCookieSecrets(s.n.now)
-	s.b.tcp.cookies.until = s.n.now.Add(2 * cookiePeriod)
+	s.b.tcp.cookies.Sent(s.n.now)
 }

@@ -2,11 +2,11 @@ package stack
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/siphash"
 	"smolsh/stack/wire"
 )
 
@@ -101,47 +101,7 @@ func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
 func (h *Host) hash(local netip.Addr, remote netip.AddrPort, extra uint64) uint64 {
 	l, r := local.As16(), remote.Addr().As16()
 	be := binary.BigEndian
-	return sipHash(h.secret, [6]uint64{
+	return siphash.Sum(h.secret, [6]uint64{
 		be.Uint64(l[:]), be.Uint64(l[8:]), be.Uint64(r[:]), be.Uint64(r[8:]), uint64(remote.Port()), extra,
 	})
-}
-
-// sipHash is SipHash-2-4 (Aumasson and Bernstein) over six words, each taken as eight octets in
-// little-endian order.
-func sipHash(key [2]uint64, words [6]uint64) uint64 {
-	s := sipState{
-		key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573,
-	}
-	for _, m := range words {
-		s.mix(m)
-	}
-	s.mix(uint64(len(words)*8) << 56)
-	s[2] ^= 0xff
-	for range 4 {
-		s.round()
-	}
-	return s[0] ^ s[1] ^ s[2] ^ s[3]
-}
-
-type sipState [4]uint64
-
-func (s *sipState) mix(m uint64) {
-	s[3] ^= m
-	s.round()
-	s.round()
-	s[0] ^= m
-}
-
-func (s *sipState) round() {
-	s[0] += s[1]
-	s[1] = bits.RotateLeft64(s[1], 13) ^ s[0]
-	s[0] = bits.RotateLeft64(s[0], 32)
-	s[2] += s[3]
-	s[3] = bits.RotateLeft64(s[3], 16) ^ s[2]
-	s[0] += s[3]
-	s[3] = bits.RotateLeft64(s[3], 21) ^ s[0]
-	s[2] += s[1]
-	s[1] = bits.RotateLeft64(s[1], 17) ^ s[2]
-	s[2] = bits.RotateLeft64(s[2], 32)
 }

@@ -8,6 +8,7 @@ import (
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/mib"
+	"smolsh/stack/syncookie"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -18,7 +19,7 @@ type tcpShared struct {
 	hooks        tcp.Hooks
 	config       *tcp.Config // the configuration that was made last, for connections that are made alike
 	rxSeg, txSeg tcp.Segment // the segment being received and the one being sent, for reuse
-	cookies      cookies
+	cookies      syncookie.Secrets
 	challenge    struct {
 		second clock.Instant // the second for which the budget holds
 		left   int           // challenge ACKs that may still be sent in it; negative: no budget was drawn yet

@@ -63,20 +63,6 @@ func TestFifo(t *testing.T) {
 	}
 }
 
-// The expected value is that of an independent SipHash-2-4 over the octets 0 to 47 with the key 0 to 15.
-func TestSipHash(t *testing.T) {
-	var words [6]uint64
-	for k := range words {
-		for j := range 8 {
-			words[k] |= uint64(8*k+j) << (8 * j)
-		}
-	}
-	got := sipHash([2]uint64{0x0706050403020100, 0x0f0e0d0c0b0a0908}, words)
-	if want := uint64(0xe612a3cb9ecba951); got != want {
-		t.Errorf("%#x, want %#x", got, want)
-	}
-}
-
 func TestInitialSequenceNumbers(t *testing.T) {
 	h, other := New(Config{Seed: 1}), New(Config{Seed: 2})
 	local := port(ipA, 1)

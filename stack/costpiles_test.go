@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"smolsh/phy"
+	"smolsh/stack/pmtu"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -56,7 +57,7 @@ var piles = []pile{
 	{"narrow paths", "a datagram to one", 0, func(x *costRig, n int) func() {
 		u := x.bind(7)
 		for k := range n {
-			x.h.net.paths.put(x.now, pathKey{many(k), false}, 1000, x.h.limits.Paths)
+			x.h.net.paths.Put(x.now, pmtu.Key{Dst: many(k)}, 1000, x.h.limits.Paths)
 		}
 		return func() {
 			must(x, u.Send(x.now, ping, port(many(0), 9)))
@@ -67,7 +68,7 @@ var piles = []pile{
 		x.bind(7)
 		x.h.limits.Paths = max(1, n)
 		for k := range n {
-			x.h.net.paths.put(x.now, pathKey{many(k), false}, 1000, x.h.limits.Paths)
+			x.h.net.paths.Put(x.now, pmtu.Key{Dst: many(k)}, 1000, x.h.limits.Paths)
 		}
 		packet := fragNeeded(1000, wire.ProtocolUDP, many(n), 1500, 0, 9)
 		binary.BigEndian.PutUint16(packet[wire.IPv4Len+wire.ICMPLen+wire.IPv4Len:], 7) // from our port

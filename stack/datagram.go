@@ -37,7 +37,7 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 	if src.IsLoopback() != dst.IsLoopback() && way.iface != h.net.loop {
 		return nil, datagramRoute{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
 	}
-	fits := wire.IPv4Len+n <= h.net.pathMTU(now, dst, way.iface.MTU())
+	fits := wire.IPv4Len+n <= h.net.paths.Within(now, dst, way.iface.MTU())
 	if !fits && (dontFragment || wire.IPv4Len+n > maxMTU) {
 		h.count(mib.IPFragFails)
 		return nil, datagramRoute{}, ErrTooBig

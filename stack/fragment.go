@@ -73,8 +73,8 @@ func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 		return f.Len()
 	}
 	mtu := i.MTU()
-	if h.net.paths.len() > 0 {
-		path := h.net.pathMTU(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
+	if h.net.paths.Len() > 0 {
+		path := h.net.paths.Within(now, netip.AddrFrom4([4]byte(b[16:])), mtu)
 		return max(path, min(mtu, minFragmentMTU))
 	}
 	return mtu

@@ -8,6 +8,7 @@ import (
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/neigh"
+	"smolsh/stack/pmtu"
 	"smolsh/stack/wire"
 )
 
@@ -23,7 +24,7 @@ type IfaceConfig struct {
 
 // minMTU is the least an IPv4 link must carry (RFC 791 §3.2), defaultMTU that of Ethernet.
 const (
-	minMTU     = 68
+	minMTU     = pmtu.Min
 	maxMTU     = 65535
 	defaultMTU = 1500
 )

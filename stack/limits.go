@@ -135,7 +135,7 @@ func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
 		limitSockets: h.sockets.open, limitConnections: len(h.sockets.conns), limitBuffers: h.memory.buffers.used, limitReassembly: h.memory.outOfOrder.used,
 		limitFragments: h.reassembly.storage,
-		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.len(),
+		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.Len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
 	for _, l := range h.sockets.listeners { // the order can't be seen: a maximum

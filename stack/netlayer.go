@@ -5,6 +5,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/pmtu"
 )
 
 // netLayer is the host's place in the networks it is attached to: its interfaces and addresses, its routes, and the
@@ -15,7 +16,7 @@ type netLayer struct {
 	localAddrs  map[netip.Addr]*Iface // every address of the host
 	routes      routeTable
 	epoch       uint32 // incremented when routes, addresses or interfaces change; connections cache their route by it
-	paths       pathTable
+	paths       pmtu.Table
 	forwarding  bool
 	fragmentIDs [256]uint16            // see identification
 	addrProbes  clock.Heap[*AddrProbe] // timers of address probes
@@ -23,7 +24,6 @@ type netLayer struct {
 
 func (n *netLayer) init() {
 	n.localAddrs = make(map[netip.Addr]*Iface)
-	n.paths = pathTable{byKey: make(map[pathKey]*pathMTU)}
 	n.epoch = 1
 }
 

@@ -10,6 +10,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/pmtu"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -52,7 +53,7 @@ func TestPathMTU(t *testing.T) {
 	if got := s1.Info(n.now); got.MSS != 1448 {
 		t.Errorf("the other end, to which the path is wide, has MSS %d", got.MSS)
 	}
-	n.run(pathAge)
+	n.run(pmtu.Age)
 	if got := a.PathMTU(n.now, far); got != 1500 {
 		t.Errorf("after ten minutes the path MTU is %d", got)
 	}
@@ -167,7 +168,7 @@ func TestPathMTUOfDatagrams(t *testing.T) {
 	if got := client.Info(n.now).PathMTU; got != 1500 {
 		t.Errorf("a connection believes what UDP was told: path MTU %d", got)
 	}
-	n.run(pathAge)
+	n.run(pmtu.Age)
 	if err := u.Send(n.now, make([]byte, 1472), netip.AddrPort{}); err != nil {
 		t.Errorf("after ten minutes: %v", err)
 	}
@@ -227,29 +228,6 @@ func TestPathMTUClaims(t *testing.T) {
 	}
 }
 
-// A path that is heard of again is the youngest from then on.
-func TestPathTableEvictsOldest(t *testing.T) {
-	h := New(Config{})
-	key := func(k int) pathKey { return pathKey{netip.AddrFrom4([4]byte{20, 0, 0, byte(k)}), true} }
-	for k := range 4 {
-		h.net.paths.put(clock.Instant(k), key(k), 1000, 4)
-	}
-	h.net.paths.put(5, key(0), 900, 4)
-	h.net.paths.put(6, key(4), 1000, 4)
-	h.net.paths.put(7, key(5), 1000, 4)
-	for k, want := range []bool{true, false, false, true, true, true} {
-		if _, ok := h.net.paths.get(7, key(k)); ok != want {
-			t.Errorf("path %d: known %v, want %v", k, ok, want)
-		}
-	}
-	if p, _ := h.net.paths.get(7, key(0)); p.mtu != 900 || p.since != 5 {
-		t.Errorf("the path that was heard of again: %d octets since %v", p.mtu, p.since)
-	}
-	if h.net.paths.byAge.Len() != 4 {
-		t.Errorf("%d in the order of age", h.net.paths.byAge.Len())
-	}
-}
-
 func TestPathTableIsBounded(t *testing.T) {
 	h, i := lone(t)
 	if err := h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil); err != nil {
@@ -265,8 +243,8 @@ func TestPathTableIsBounded(t *testing.T) {
 			t.Fatalf("%d: %v", k, v)
 		}
 	}
-	if h.net.paths.len() != 1024 {
-		t.Errorf("%d paths are remembered", h.net.paths.len())
+	if h.net.paths.Len() != 1024 {
+		t.Errorf("%d paths are remembered", h.net.paths.Len())
 	}
 	if h.PathMTU(1500, at(475)) != 1500 || h.PathMTU(1500, at(476)) != 1000 {
 		t.Error("it was not the oldest that went")

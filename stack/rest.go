@@ -116,11 +116,11 @@ func (h *Host) restStorage() error {
 
 // restPaths checks the bound of the path MTU table.
 func (h *Host) restPaths() error {
-	n, most := h.net.paths.len(), h.limits.Paths
+	n, most := h.net.paths.Len(), h.limits.Paths
 	if n > most {
 		return fmt.Errorf("%d narrow paths known, %d allowed", n, most)
 	}
-	if k := h.net.paths.byAge.Len(); k != n {
+	if k := h.net.paths.Aged(); k != n {
 		return fmt.Errorf("%d narrow paths known, %d by age", n, k)
 	}
 	return nil

@@ -123,17 +123,7 @@ func fill(v reflect.Value, path []int) {
 		v.Set(reflect.MakeSlice(typ, n, n))
 	case reflect.Map:
 		v.Set(reflect.MakeMap(typ))
-		n := 1
-		if typ == reflect.TypeFor[pathTable]() {
-			n = 1025
-		}
-		for k := range n {
-			key := reflect.New(typ.Key()).Elem()
-			if typ == reflect.TypeFor[pathTable]() {
-				key.Set(reflect.ValueOf(pathKey{dst: station(k)}))
-			}
-			v.SetMapIndex(key, reflect.Zero(typ.Elem()))
-		}
+		v.SetMapIndex(reflect.Zero(typ.Key()), reflect.Zero(typ.Elem()))
 	case reflect.Pointer:
 		v.Set(reflect.New(typ.Elem()))
 		if typ == reflect.TypeFor[*PacketEvent]() {

@@ -8,6 +8,7 @@ import (
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/mib"
+	"smolsh/stack/pmtu"
 	"smolsh/stack/syncookie"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
@@ -177,8 +178,8 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
 		c.epoch = h.net.epoch
 		c.hop, _ = h.net.lookup(c.remote.Addr())
-		if p, ok := h.net.paths.get(now, pathKey{c.remote.Addr(), true}); ok {
-			c.conn.LimitPath(p.mtu-wire.IPv4Len-wire.TCPLen, p.since)
+		if mtu, since, ok := h.net.paths.Get(now, pmtu.Key{Dst: c.remote.Addr(), Checked: true}); ok {
+			c.conn.LimitPath(mtu-wire.IPv4Len-wire.TCPLen, since)
 		}
 	}
 	return c.hop.iface != nil

@@ -1,0 +1,99 @@
+// Package pmtu is a host's table of path MTUs (RFC 1191): the destinations to which a path carries less than its first
+// link, as ICMP errors reported them. An entry is used for ten minutes, and the table is bounded.
+package pmtu
+
+import (
+	"net/netip"
+	"time"
+
+	"smolsh/stack/clock"
+)
+
+// Age is the time for which an entry is used (RFC 1191 §6.3).
+const Age = 10 * time.Minute
+
+// Min is the least MTU of an IPv4 link in octets (RFC 791 §3.2).
+const Min = 68
+
+// plateaus are the usual MTUs (RFC 1191 §7.1).
+var plateaus = [...]int{32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, Min}
+
+// Plateau returns the largest usual MTU below the length of a packet that a router dropped, for a router that does not
+// report the MTU of its next hop (RFC 1191 §5). It returns 0 if the packet is no longer than Min.
+func Plateau(length int) int {
+	for _, n := range plateaus {
+		if n < length {
+			return n
+		}
+	}
+	return 0
+}
+
+// Key is a destination. A report about a TCP segment is checked against the sequence numbers in flight. One about a
+// datagram cannot be checked (RFC 5927 §7), so it has an entry of its own, which connections do not use.
+type Key struct {
+	Dst     netip.Addr
+	Checked bool
+}
+
+// entry is the MTU of one path.
+type entry struct {
+	key   Key
+	mtu   int // octets
+	since clock.Instant
+	age   clock.Timer[*entry] // at since
+}
+
+// Table is the path MTUs that a host knows. The zero Table is empty.
+type Table struct {
+	byKey map[Key]*entry
+	byAge clock.Heap[*entry] // the oldest first
+}
+
+// Len returns the number of entries, including those that are too old to be used.
+func (t *Table) Len() int { return len(t.byKey) }
+
+// Aged returns the number of entries in the order of age, which is Len.
+func (t *Table) Aged() int { return t.byAge.Len() }
+
+// Get returns a path's MTU in octets and the instant of the report. ok is false if there is none, or if it is too old.
+func (t *Table) Get(now clock.Instant, key Key) (mtu int, since clock.Instant, ok bool) {
+	e := t.byKey[key]
+	if e == nil || now.Sub(e.since) >= Age {
+		return 0, 0, false
+	}
+	return e.mtu, e.since, true
+}
+
+// Put stores a path's MTU in octets. A new entry replaces the oldest if the table already holds most entries.
+func (t *Table) Put(now clock.Instant, key Key, mtu, most int) {
+	e := t.byKey[key]
+	if e == nil {
+		if t.Len() >= most {
+			e = t.byAge.First().Value
+			t.byAge.Stop(&e.age)
+			delete(t.byKey, e.key)
+		}
+		if e == nil {
+			e = new(entry)
+			e.age.Value = e
+		}
+		if t.byKey == nil {
+			t.byKey = make(map[Key]*entry)
+		}
+		e.key = key
+		t.byKey[key] = e
+	}
+	e.mtu, e.since = mtu, now
+	t.byAge.Set(&e.age, now)
+}
+
+// Within returns the smaller of mtu and the path's MTU by any report, checked or not.
+func (t *Table) Within(now clock.Instant, dst netip.Addr, mtu int) int {
+	for _, checked := range [...]bool{true, false} {
+		if m, _, ok := t.Get(now, Key{dst, checked}); ok {
+			mtu = min(mtu, m)
+		}
+	}
+	return mtu
+}

@@ -1,0 +1,64 @@
+package pmtu
+
+import (
+	"net/netip"
+	"testing"
+
+	"smolsh/stack/clock"
+)
+
+func dst(k int) netip.Addr { return netip.AddrFrom4([4]byte{20, 0, 0, byte(k)}) }
+
+// A path that is heard of again is the youngest from then on.
+func TestOldestIsEvicted(t *testing.T) {
+	var table Table
+	key := func(k int) Key { return Key{dst(k), true} }
+	for k := range 4 {
+		table.Put(clock.Instant(k), key(k), 1000, 4)
+	}
+	table.Put(5, key(0), 900, 4)
+	table.Put(6, key(4), 1000, 4)
+	table.Put(7, key(5), 1000, 4)
+	for k, want := range []bool{true, false, false, true, true, true} {
+		if _, _, ok := table.Get(7, key(k)); ok != want {
+			t.Errorf("path %d: known %v, want %v", k, ok, want)
+		}
+	}
+	if mtu, since, _ := table.Get(7, key(0)); mtu != 900 || since != 5 {
+		t.Errorf("the path that was heard of again: %d octets since %v", mtu, since)
+	}
+	if table.Len() != 4 || table.Aged() != 4 {
+		t.Errorf("%d entries, %d in the order of age", table.Len(), table.Aged())
+	}
+}
+
+// An entry is used for ten minutes. Within takes the least of both kinds of report.
+func TestAge(t *testing.T) {
+	var table Table
+	table.Put(0, Key{dst(1), true}, 1400, 4)
+	table.Put(5, Key{dst(1), false}, 1300, 4)
+	for _, c := range []struct {
+		now  clock.Instant
+		want int
+	}{
+		{5, 1300}, {clock.Instant(Age) - 1, 1300}, {clock.Instant(Age), 1300}, {clock.Instant(Age) + 5, 1500},
+	} {
+		if got := table.Within(c.now, dst(1), 1500); got != c.want {
+			t.Errorf("at %v: %d, want %d", c.now, got, c.want)
+		}
+	}
+	if got := table.Within(5, dst(1), 1000); got != 1000 {
+		t.Errorf("a link of 1000 octets carries %d", got)
+	}
+	if _, _, ok := table.Get(clock.Instant(Age), Key{dst(1), true}); ok {
+		t.Error("an entry is used for longer than ten minutes")
+	}
+}
+
+func TestPlateaus(t *testing.T) {
+	for length, want := range map[int]int{65535: 32000, 1500: 1492, 1492: 1006, 576: 508, 69: 68, 68: 0, 0: 0} {
+		if got := Plateau(length); got != want {
+			t.Errorf("below %d: %d, want %d", length, got, want)
+		}
+	}
+}

@@ -42,8 +42,24 @@ func decode(l decoded, data []byte) (err error) {
 	return l.DecodeFromBytes(data, gopacket.NilDecodeFeedback)
 }
 
-// printable is a text from the wire, safe for a terminal.
-func printable(b []byte) string {
+// DNS decodes the datagram's data as a DNS message if one of its ports is that of DNS or multicast DNS.
+func (d *Dissected) DNS() (m layers.DNS, ok bool) {
+	src, dst, _ := d.Ports()
+	data, _, ok := d.UDP()
+	ok = ok && isDNS(src, dst) && decode(&m, data) == nil
+	return m, ok
+}
+
+// DHCP decodes the datagram's data as a DHCP message if one of its ports is that of DHCP.
+func (d *Dissected) DHCP() (m layers.DHCPv4, ok bool) {
+	src, dst, _ := d.Ports()
+	data, _, ok := d.UDP()
+	ok = ok && isDHCP(src, dst) && decode(&m, data) == nil
+	return m, ok
+}
+
+// Printable is a text from the wire, safe for a terminal.
+func Printable(b []byte) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r
@@ -95,7 +111,7 @@ func dnsText(m *layers.DNS) string {
 		if m.QR && len(m.Answers) > 0 || i == maxRecords {
 			break
 		}
-		fmt.Fprintf(&b, " %v? %s.", q.Type, printable(q.Name))
+		fmt.Fprintf(&b, " %v? %s.", q.Type, Printable(q.Name))
 	}
 	for i, a := range m.Answers {
 		if i == maxRecords {
@@ -117,21 +133,21 @@ const maxRecords = 4
 func recordText(r *layers.DNSResourceRecord) string {
 	switch r.Type {
 	case layers.DNSTypeMX:
-		return fmt.Sprintf("%s. %d", printable(r.MX.Name), r.MX.Preference)
+		return fmt.Sprintf("%s. %d", Printable(r.MX.Name), r.MX.Preference)
 	case layers.DNSTypeSRV:
-		return fmt.Sprintf("%s.:%d %d %d", printable(r.SRV.Name), r.SRV.Port, r.SRV.Priority, r.SRV.Weight)
+		return fmt.Sprintf("%s.:%d %d %d", Printable(r.SRV.Name), r.SRV.Port, r.SRV.Priority, r.SRV.Weight)
 	case layers.DNSTypeCNAME:
-		return printable(r.CNAME) + "."
+		return Printable(r.CNAME) + "."
 	case layers.DNSTypeNS:
-		return printable(r.NS) + "."
+		return Printable(r.NS) + "."
 	case layers.DNSTypePTR:
-		return printable(r.PTR) + "."
+		return Printable(r.PTR) + "."
 	case layers.DNSTypeSOA:
-		return fmt.Sprintf("%s. serial %d", printable(r.SOA.MName), r.SOA.Serial)
+		return fmt.Sprintf("%s. serial %d", Printable(r.SOA.MName), r.SOA.Serial)
 	case layers.DNSTypeTXT:
 		var parts []string
 		for _, t := range r.TXTs {
-			parts = append(parts, fmt.Sprintf("%q", printable(t)))
+			parts = append(parts, fmt.Sprintf("%q", Printable(t)))
 		}
 		return strings.Join(parts, " ")
 	case layers.DNSTypeA, layers.DNSTypeAAAA:

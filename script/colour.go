@@ -34,14 +34,14 @@ func (s *Session) protocolHue(b []byte, m phy.Medium) hue {
 	if !s.cfg.Colour {
 		return plain
 	}
-	d := dissect(b, m)
+	d := Dissect(b, m)
 	switch {
-	case d.etherType == wire.EtherTypeARP:
+	case d.EtherType == wire.EtherTypeARP:
 		return faint
-	case d.ip == 0:
+	case d.IPVersion == 0:
 		return plain
 	}
-	switch d.proto {
+	switch d.Protocol {
 	case wire.ProtocolTCP:
 		return green
 	case wire.ProtocolUDP:

@@ -9,26 +9,26 @@ import (
 	"smolsh/stack/wire"
 )
 
-// dissected is a packet down to its transport header, as far as it can be told: a damaged or truncated one is
+// Dissected is a packet down to its transport header, as far as it can be told: a damaged or truncated one is
 // shown too.
-type dissected struct {
-	b         []byte
-	ethernet  bool // there is an Ethernet header
-	eth       wire.Ethernet
-	tags      []uint16 // 802.1Q control information, the outermost first
-	etherType wire.EtherType
-	network   []byte // what is behind the link layer
+type Dissected struct {
+	Octets      []byte
+	HasEthernet bool // there is an Ethernet header
+	Ethernet    wire.Ethernet
+	VLANs       []uint16 // 802.1Q control information, the outermost first
+	EtherType   wire.EtherType
+	Network     []byte // what is behind the link layer
 
-	ip       int // 4 or 6, 0 for none
-	v4       wire.IPv4
-	v6       wire.IPv6
-	src, dst netip.Addr
-	proto    wire.Protocol // of what follows, behind IPv6's extension headers
-	offset   int           // of a fragment, octets
-	more     bool          // it is a fragment, and not the last
-	rest     []byte        // what follows, as far as it is there
-	length   int           // how many octets it is said to have
-	err      error         // why it goes no deeper
+	IPVersion      int // 4 or 6, 0 for none
+	IPv4           wire.IPv4
+	IPv6           wire.IPv6
+	Src, Dst       netip.Addr
+	Protocol       wire.Protocol // of what follows, behind IPv6's extension headers
+	FragmentOffset int           // of a fragment, octets
+	MoreFragments  bool          // it is a fragment, and not the last
+	Payload        []byte        // what follows, as far as it is there
+	PayloadLen     int           // how many octets it is said to have
+	Err            error         // why it goes no deeper
 }
 
 const (
@@ -39,22 +39,22 @@ const (
 // maxTags bounds the tags that are taken off one packet.
 const maxTags = 8
 
-func dissect(b []byte, m phy.Medium) (d dissected) {
-	d.b, d.network = b, b
+func Dissect(b []byte, m phy.Medium) (d Dissected) {
+	d.Octets, d.Network = b, b
 	if m == phy.MediumEthernet {
 		var payload []byte
-		if d.eth, payload, d.err = wire.ParseEthernet(b); d.err != nil {
+		if d.Ethernet, payload, d.Err = wire.ParseEthernet(b); d.Err != nil {
 			return d
 		}
-		d.ethernet, d.etherType, d.network = true, d.eth.Type, payload
-		for len(d.tags) < maxTags && len(d.network) >= 4 && isTag(d.etherType) {
-			d.tags = append(d.tags, binary.BigEndian.Uint16(d.network))
-			d.etherType, d.network = wire.EtherType(binary.BigEndian.Uint16(d.network[2:])), d.network[4:]
+		d.HasEthernet, d.EtherType, d.Network = true, d.Ethernet.Type, payload
+		for len(d.VLANs) < maxTags && len(d.Network) >= 4 && isTag(d.EtherType) {
+			d.VLANs = append(d.VLANs, binary.BigEndian.Uint16(d.Network))
+			d.EtherType, d.Network = wire.EtherType(binary.BigEndian.Uint16(d.Network[2:])), d.Network[4:]
 		}
 	} else if len(b) > 0 {
-		d.etherType = map[byte]wire.EtherType{4: wire.EtherTypeIPv4, 6: wire.EtherTypeIPv6}[b[0]>>4]
+		d.EtherType = map[byte]wire.EtherType{4: wire.EtherTypeIPv4, 6: wire.EtherTypeIPv6}[b[0]>>4]
 	}
-	switch d.etherType {
+	switch d.EtherType {
 	case wire.EtherTypeIPv4:
 		d.ipv4()
 	case wire.EtherTypeIPv6:
@@ -68,14 +68,14 @@ func isTag(t wire.EtherType) bool {
 }
 
 // ipv4 reads the header also of a packet whose checksum is wrong or whose end is missing.
-func (d *dissected) ipv4() {
-	h, rest, err := wire.ParseQuotedIPv4(d.network)
+func (d *Dissected) ipv4() {
+	h, rest, err := wire.ParseQuotedIPv4(d.Network)
 	if err != nil {
-		d.err = err
+		d.Err = err
 		return
 	}
-	d.ip, d.v4, d.src, d.dst = 4, h, h.Src, h.Dst
-	d.proto, d.offset, d.more, d.rest, d.length = h.Protocol, h.FragmentOffset, h.MoreFragments, rest, h.PayloadLen
+	d.IPVersion, d.IPv4, d.Src, d.Dst = 4, h, h.Src, h.Dst
+	d.Protocol, d.FragmentOffset, d.MoreFragments, d.Payload, d.PayloadLen = h.Protocol, h.FragmentOffset, h.MoreFragments, rest, h.PayloadLen
 }
 
 // The extension headers of IPv6 that stand between it and the transport header (RFC 8200 §4).
@@ -86,65 +86,65 @@ const (
 	destination wire.Protocol = 60
 )
 
-func (d *dissected) ipv6() {
-	head := d.network
+func (d *Dissected) ipv6() {
+	head := d.Network
 	if len(head) < wire.IPv6Len {
-		d.err = drop.Truncated
+		d.Err = drop.Truncated
 		return
 	}
-	if d.v6, d.rest, d.err = wire.ParseIPv6(head); d.err != nil {
-		d.rest, d.err = head[wire.IPv6Len:], nil
+	if d.IPv6, d.Payload, d.Err = wire.ParseIPv6(head); d.Err != nil {
+		d.Payload, d.Err = head[wire.IPv6Len:], nil
 	}
-	d.ip, d.src, d.dst, d.proto, d.length = 6, d.v6.Src, d.v6.Dst, d.v6.NextHeader, d.v6.PayloadLen
+	d.IPVersion, d.Src, d.Dst, d.Protocol, d.PayloadLen = 6, d.IPv6.Src, d.IPv6.Dst, d.IPv6.NextHeader, d.IPv6.PayloadLen
 	for range 16 {
 		size := 8
-		switch d.proto {
+		switch d.Protocol {
 		case hopByHop, routing, destination:
-			if len(d.rest) < 8 {
+			if len(d.Payload) < 8 {
 				return
 			}
-			size += 8 * int(d.rest[1])
+			size += 8 * int(d.Payload[1])
 		case fragment:
-			if len(d.rest) < 8 {
+			if len(d.Payload) < 8 {
 				return
 			}
-			field := binary.BigEndian.Uint16(d.rest[2:])
-			d.offset, d.more = int(field&^7), field&1 != 0
+			field := binary.BigEndian.Uint16(d.Payload[2:])
+			d.FragmentOffset, d.MoreFragments = int(field&^7), field&1 != 0
 		default:
 			return
 		}
-		if len(d.rest) < size || d.length < size || d.offset > 0 && d.proto != fragment {
+		if len(d.Payload) < size || d.PayloadLen < size || d.FragmentOffset > 0 && d.Protocol != fragment {
 			return
 		}
-		d.proto, d.rest, d.length = wire.Protocol(d.rest[0]), d.rest[size:], d.length-size
+		d.Protocol, d.Payload, d.PayloadLen = wire.Protocol(d.Payload[0]), d.Payload[size:], d.PayloadLen-size
 	}
 }
 
-// ports are those of a TCP or UDP header, as soon as they are there.
-func (d *dissected) ports() (src, dst uint16, ok bool) {
-	if d.proto != wire.ProtocolTCP && d.proto != wire.ProtocolUDP || d.offset > 0 || len(d.rest) < 4 {
+// Ports are those of a TCP or UDP header, as soon as they are there.
+func (d *Dissected) Ports() (src, dst uint16, ok bool) {
+	if d.Protocol != wire.ProtocolTCP && d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < 4 {
 		return 0, 0, false
 	}
-	return binary.BigEndian.Uint16(d.rest), binary.BigEndian.Uint16(d.rest[2:]), true
+	return binary.BigEndian.Uint16(d.Payload), binary.BigEndian.Uint16(d.Payload[2:]), true
 }
 
-// tcp is the TCP header and what of its data is there.
-func (d *dissected) tcp() (h wire.TCP, data []byte, ok bool) {
-	if d.proto != wire.ProtocolTCP || d.offset > 0 {
+// TCP is the TCP header and what of its data is there.
+func (d *Dissected) TCP() (h wire.TCP, data []byte, ok bool) {
+	if d.Protocol != wire.ProtocolTCP || d.FragmentOffset > 0 {
 		return h, nil, false
 	}
-	h, data, err := wire.ParseTCP(d.rest)
+	h, data, err := wire.ParseTCP(d.Payload)
 	return h, data, err == nil
 }
 
-// udp is what of a datagram's data is there, and how much of it there is to be.
-func (d *dissected) udp() (data []byte, length int, ok bool) {
-	if d.proto != wire.ProtocolUDP || d.offset > 0 || len(d.rest) < wire.UDPLen {
+// UDP is what of a datagram's data is there, and how much of it there is to be.
+func (d *Dissected) UDP() (data []byte, length int, ok bool) {
+	if d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < wire.UDPLen {
 		return nil, 0, false
 	}
-	data = d.rest[wire.UDPLen:]
-	length = max(0, d.length-wire.UDPLen)
-	if said := int(binary.BigEndian.Uint16(d.rest[4:])); said >= wire.UDPLen {
+	data = d.Payload[wire.UDPLen:]
+	length = max(0, d.PayloadLen-wire.UDPLen)
+	if said := int(binary.BigEndian.Uint16(d.Payload[4:])); said >= wire.UDPLen {
 		length = min(length, said-wire.UDPLen)
 	}
 	return data[:min(len(data), length)], length, true

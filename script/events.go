@@ -26,7 +26,7 @@ const packetEvent = "packet"
 // occurrence is an event, or a packet that was seen.
 type occurrence struct {
 	stack.Event
-	packet *packet
+	packet *packetValue
 }
 
 // maxEvents is how many events wait for one handler; more are lost, and counted.
@@ -319,7 +319,7 @@ func dropEvent(d starlark.StringDict, ev *stack.Event) string {
 	if ev.Iface != nil {
 		d["dev"] = starlark.String(ev.Iface.Name())
 	}
-	said := summary(ev.Octets, ev.Medium)
+	said := Summary(ev.Octets, ev.Medium)
 	d["summary"] = starlark.String(said)
 	return ev.Reason.String() + ": " + said
 }

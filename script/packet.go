@@ -10,9 +10,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// packet is a frame as a script sees it: its layers are parsed when they are asked for. The octets are
+// packetValue is a frame as a script sees it: its layers are parsed when they are asked for. The octets are
 // the packet's own.
-type packet struct {
+type packetValue struct {
 	s      *Session
 	octets []byte
 	medium phy.Medium
@@ -28,7 +28,7 @@ type sighting struct {
 	verdict string
 }
 
-func (p *packet) sighted(name string) starlark.Value {
+func (p *packetValue) sighted(name string) starlark.Value {
 	if p.seen == nil {
 		return starlark.None
 	}
@@ -46,25 +46,25 @@ func (p *packet) sighted(name string) starlark.Value {
 	return starlark.String(p.seen.verdict)
 }
 
-func newPacket(s *Session, frame []byte, m phy.Medium) *packet {
-	return &packet{s: s, octets: append([]byte(nil), frame...), medium: m, length: len(frame)}
+func newPacket(s *Session, frame []byte, m phy.Medium) *packetValue {
+	return &packetValue{s: s, octets: append([]byte(nil), frame...), medium: m, length: len(frame)}
 }
 
-func (p *packet) String() string        { return summary(p.octets, p.medium) }
-func (p *packet) Type() string          { return "packet" }
-func (p *packet) Freeze()               {}
-func (p *packet) Truth() starlark.Bool  { return true }
-func (p *packet) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
+func (p *packetValue) String() string        { return Summary(p.octets, p.medium) }
+func (p *packetValue) Type() string          { return "packet" }
+func (p *packetValue) Freeze()               {}
+func (p *packetValue) Truth() starlark.Bool  { return true }
+func (p *packetValue) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
 
 var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", "icmp", "icmp6", "ip", "ip6", "len", "payload", "tcp", "time", "udp", "verdict", "vlan"}
 
 // AttrNames is starlark.HasAttrs'.
-func (p *packet) AttrNames() []string {
+func (p *packetValue) AttrNames() []string {
 	return append(packetFields[:len(packetFields):len(packetFields)], p.s.reg.members["packet"]...)
 }
 
 // Attr is a layer, None where the packet has none, or a field of the whole.
-func (p *packet) Attr(name string) (starlark.Value, error) {
+func (p *packetValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "time", "dev", "dir", "verdict":
 		return p.sighted(name), nil
@@ -74,7 +74,7 @@ func (p *packet) Attr(name string) (starlark.Value, error) {
 		return starlark.Bytes(p.octets), nil
 	}
 	if view := packetViews[name]; view != nil {
-		d := dissect(p.octets, p.medium)
+		d := Dissect(p.octets, p.medium)
 		if v := view(p, &d); v != nil {
 			return v, nil
 		}

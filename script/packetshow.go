@@ -29,18 +29,20 @@ func (c *call) printed(text string) starlark.Value {
 }
 
 func packetSummary(c *call) (starlark.Value, error) {
-	return starlark.String(c.recv.(*packet).String()), nil
+	return starlark.String(c.recv.(*packetValue).String()), nil
 }
 
-func packetShow(c *call) (starlark.Value, error) { return c.printed(c.recv.(*packet).layers()), nil }
+func packetShow(c *call) (starlark.Value, error) {
+	return c.printed(c.recv.(*packetValue).layers()), nil
+}
 
 func packetHexdump(c *call) (starlark.Value, error) {
-	text := strings.TrimSuffix(hex.Dump(c.recv.(*packet).octets), "\n")
+	text := strings.TrimSuffix(hex.Dump(c.recv.(*packetValue).octets), "\n")
 	return c.printed(text), nil
 }
 
 // layers is each layer's name, and below it its fields.
-func (p *packet) layers() string {
+func (p *packetValue) layers() string {
 	var lines []string
 	for _, name := range []string{"eth", "vlan", "arp", "ip", "ip6", "icmp", "icmp6", "udp", "tcp", "dns", "dhcp"} {
 		v, _ := p.Attr(name)
@@ -74,9 +76,9 @@ const maxLines = 100
 // packetLines is a list of packets as a trace would have had them; false for another list.
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
-	var seqs sequences
+	var seqs Sequences
 	for i := range list.Len() {
-		p, ok := list.Index(i).(*packet)
+		p, ok := list.Index(i).(*packetValue)
 		if !ok {
 			return "", false
 		}
@@ -91,8 +93,8 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 }
 
 // line is the packet with when and where it was seen, and what became of it.
-func (p *packet) line(seqs *sequences) string {
-	what := seqs.line(p.octets, p.medium)
+func (p *packetValue) line(seqs *Sequences) string {
+	what := seqs.Line(p.octets, p.medium)
 	if p.seen == nil {
 		return what
 	}

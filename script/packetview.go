@@ -14,7 +14,7 @@ import (
 
 // packetViews are the layers of a packet, each a read-only view that is made when it is asked for; nil where
 // the packet has none.
-var packetViews = map[string]func(p *packet, d *dissected) starlark.Value{
+var packetViews = map[string]func(p *packetValue, d *Dissected) starlark.Value{
 	"eth": viewEth, "vlan": viewVLAN, "arp": viewARP, "ip": viewIP, "ip6": viewIP6, "icmp": viewICMP, "icmp6": viewICMP6,
 	"tcp": viewTCP, "udp": viewUDP, "dns": viewDNS, "dhcp": viewDHCP, "payload": viewPayload,
 }
@@ -23,32 +23,32 @@ func layer(name string, fields starlark.StringDict) starlark.Value {
 	return starlarkstruct.FromStringDict(starlark.String(name), fields)
 }
 
-func viewEth(_ *packet, d *dissected) starlark.Value {
-	if !d.ethernet {
+func viewEth(_ *packetValue, d *Dissected) starlark.Value {
+	if !d.HasEthernet {
 		return nil
 	}
 	return layer("eth", starlark.StringDict{
-		"dst": starlark.String(d.eth.Dst.String()), "src": starlark.String(d.eth.Src.String()), "type": num(int(d.eth.Type)),
+		"dst": starlark.String(d.Ethernet.Dst.String()), "src": starlark.String(d.Ethernet.Src.String()), "type": num(int(d.Ethernet.Type)),
 	})
 }
 
 // viewVLAN is the outermost tag.
-func viewVLAN(_ *packet, d *dissected) starlark.Value {
-	if len(d.tags) == 0 {
+func viewVLAN(_ *packetValue, d *Dissected) starlark.Value {
+	if len(d.VLANs) == 0 {
 		return nil
 	}
-	ids := make([]starlark.Value, len(d.tags))
-	for i, t := range d.tags {
+	ids := make([]starlark.Value, len(d.VLANs))
+	for i, t := range d.VLANs {
 		ids[i] = num(int(t & 0xfff))
 	}
 	return layer("vlan", starlark.StringDict{
-		"id": ids[0], "prio": num(int(d.tags[0] >> 13)), "ids": starlark.NewList(ids), "type": num(int(d.etherType)),
+		"id": ids[0], "prio": num(int(d.VLANs[0] >> 13)), "ids": starlark.NewList(ids), "type": num(int(d.EtherType)),
 	})
 }
 
-func viewARP(_ *packet, d *dissected) starlark.Value {
-	a, err := wire.ParseARP(d.network)
-	if d.etherType != wire.EtherTypeARP || err != nil {
+func viewARP(_ *packetValue, d *Dissected) starlark.Value {
+	a, err := wire.ParseARP(d.Network)
+	if d.EtherType != wire.EtherTypeARP || err != nil {
 		return nil
 	}
 	return layer("arp", starlark.StringDict{
@@ -57,11 +57,11 @@ func viewARP(_ *packet, d *dissected) starlark.Value {
 	})
 }
 
-func viewIP(_ *packet, d *dissected) starlark.Value {
-	if d.ip != 4 {
+func viewIP(_ *packetValue, d *Dissected) starlark.Value {
+	if d.IPVersion != 4 {
 		return nil
 	}
-	h := &d.v4
+	h := &d.IPv4
 	return layer("ip", starlark.StringDict{
 		"src": address(h.Src), "dst": address(h.Dst), "ttl": num(int(h.TTL)), "proto": num(int(h.Protocol)),
 		"id": num(int(h.ID)), "tos": num(int(h.TOS)), "df": starlark.Bool(h.DontFragment), "mf": starlark.Bool(h.MoreFragments),
@@ -69,22 +69,22 @@ func viewIP(_ *packet, d *dissected) starlark.Value {
 	})
 }
 
-func viewIP6(_ *packet, d *dissected) starlark.Value {
-	if d.ip != 6 {
+func viewIP6(_ *packetValue, d *Dissected) starlark.Value {
+	if d.IPVersion != 6 {
 		return nil
 	}
-	h := &d.v6
+	h := &d.IPv6
 	return layer("ip6", starlark.StringDict{
 		"src": address(h.Src), "dst": address(h.Dst), "hlim": num(int(h.HopLimit)), "nh": num(int(h.NextHeader)),
-		"proto": num(int(d.proto)), "plen": num(h.PayloadLen), "tc": num(int(h.TrafficClass)), "fl": num(h.FlowLabel), "frag": num(d.offset),
+		"proto": num(int(d.Protocol)), "plen": num(h.PayloadLen), "tc": num(int(h.TrafficClass)), "fl": num(h.FlowLabel), "frag": num(d.FragmentOffset),
 	})
 }
 
-func viewICMP(p *packet, d *dissected) starlark.Value {
-	if d.ip != 4 || d.proto != wire.ProtocolICMP || d.offset > 0 {
+func viewICMP(p *packetValue, d *Dissected) starlark.Value {
+	if d.IPVersion != 4 || d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {
 		return nil
 	}
-	h, data, err := wire.ParseICMP(d.rest, false)
+	h, data, err := wire.ParseICMP(d.Payload, false)
 	if err != nil {
 		return nil
 	}
@@ -94,11 +94,11 @@ func viewICMP(p *packet, d *dissected) starlark.Value {
 	})
 }
 
-func viewICMP6(p *packet, d *dissected) starlark.Value {
-	if d.ip != 6 || d.proto != wire.ProtocolICMPv6 || d.offset > 0 || len(d.rest) < icmpHeader {
+func viewICMP6(p *packetValue, d *Dissected) starlark.Value {
+	if d.IPVersion != 6 || d.Protocol != wire.ProtocolICMPv6 || d.FragmentOffset > 0 || len(d.Payload) < ICMPHeaderLen {
 		return nil
 	}
-	b := d.rest
+	b := d.Payload
 	fields := starlark.StringDict{"type": num(int(b[0])), "code": num(int(b[1])), "id": num(0), "seq": num(0), "mtu": num(0), "quoted": p.quoted(b[0] < 128, b[8:])}
 	switch b[0] {
 	case icmp6EchoRequest, icmp6EchoReply:
@@ -110,15 +110,15 @@ func viewICMP6(p *packet, d *dissected) starlark.Value {
 }
 
 // quoted is the packet that an ICMP error is about, a packet itself.
-func (p *packet) quoted(isError bool, b []byte) starlark.Value {
-	if d := dissect(b, phy.MediumIP); !isError || d.ip == 0 {
+func (p *packetValue) quoted(isError bool, b []byte) starlark.Value {
+	if d := Dissect(b, phy.MediumIP); !isError || d.IPVersion == 0 {
 		return starlark.None
 	}
 	return newPacket(p.s, b, phy.MediumIP)
 }
 
-func viewTCP(_ *packet, d *dissected) starlark.Value {
-	h, _, ok := d.tcp()
+func viewTCP(_ *packetValue, d *Dissected) starlark.Value {
+	h, _, ok := d.TCP()
 	if !ok {
 		return nil
 	}
@@ -145,9 +145,9 @@ func viewTCP(_ *packet, d *dissected) starlark.Value {
 	return layer("tcp", fields)
 }
 
-func viewUDP(_ *packet, d *dissected) starlark.Value {
-	src, dst, _ := d.ports()
-	_, n, ok := d.udp()
+func viewUDP(_ *packetValue, d *Dissected) starlark.Value {
+	src, dst, _ := d.Ports()
+	_, n, ok := d.UDP()
 	if !ok {
 		return nil
 	}
@@ -155,36 +155,34 @@ func viewUDP(_ *packet, d *dissected) starlark.Value {
 }
 
 // viewPayload is what the innermost layer that we know carries, as far as it is there.
-func viewPayload(_ *packet, d *dissected) starlark.Value {
-	if d.ip == 0 {
+func viewPayload(_ *packetValue, d *Dissected) starlark.Value {
+	if d.IPVersion == 0 {
 		return nil
 	}
-	if _, data, ok := d.tcp(); ok {
+	if _, data, ok := d.TCP(); ok {
 		return starlark.Bytes(data)
 	}
-	if data, _, ok := d.udp(); ok {
+	if data, _, ok := d.UDP(); ok {
 		return starlark.Bytes(data)
 	}
-	isICMP := d.ip == 4 && d.proto == wire.ProtocolICMP || d.ip == 6 && d.proto == wire.ProtocolICMPv6
-	if isICMP && d.offset == 0 && len(d.rest) >= icmpHeader {
-		return starlark.Bytes(d.rest[icmpHeader:])
+	isICMP := d.IPVersion == 4 && d.Protocol == wire.ProtocolICMP || d.IPVersion == 6 && d.Protocol == wire.ProtocolICMPv6
+	if isICMP && d.FragmentOffset == 0 && len(d.Payload) >= ICMPHeaderLen {
+		return starlark.Bytes(d.Payload[ICMPHeaderLen:])
 	}
-	return starlark.Bytes(d.rest)
+	return starlark.Bytes(d.Payload)
 }
 
-func viewDNS(_ *packet, d *dissected) starlark.Value {
-	src, dst, _ := d.ports()
-	data, _, ok := d.udp()
-	var m layers.DNS
-	if !ok || !isDNS(src, dst) || decode(&m, data) != nil {
+func viewDNS(_ *packetValue, d *Dissected) starlark.Value {
+	m, ok := d.DNS()
+	if !ok {
 		return nil
 	}
 	var questions, answers []starlark.Value
 	for _, q := range m.Questions {
-		questions = append(questions, layer("question", starlark.StringDict{"name": starlark.String(printable(q.Name)), "type": starlark.String(q.Type.String())}))
+		questions = append(questions, layer("question", starlark.StringDict{"name": starlark.String(Printable(q.Name)), "type": starlark.String(q.Type.String())}))
 	}
 	for _, a := range m.Answers {
-		answers = append(answers, layer("answer", starlark.StringDict{"name": starlark.String(printable(a.Name)), "type": starlark.String(a.Type.String()),
+		answers = append(answers, layer("answer", starlark.StringDict{"name": starlark.String(Printable(a.Name)), "type": starlark.String(a.Type.String()),
 			"ttl": num(a.TTL), "data": starlark.String(recordText(&a))}))
 	}
 	return layer("dns", starlark.StringDict{
@@ -193,11 +191,9 @@ func viewDNS(_ *packet, d *dissected) starlark.Value {
 	})
 }
 
-func viewDHCP(_ *packet, d *dissected) starlark.Value {
-	src, dst, _ := d.ports()
-	data, _, ok := d.udp()
-	var m layers.DHCPv4
-	if !ok || !isDHCP(src, dst) || decode(&m, data) != nil {
+func viewDHCP(_ *packetValue, d *Dissected) starlark.Value {
+	m, ok := d.DHCP()
+	if !ok {
 		return nil
 	}
 	kind, options := "", starlark.NewDict(len(m.Options))

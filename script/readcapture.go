@@ -83,8 +83,8 @@ func readError(path string, err error) error {
 }
 
 // recorded is a packet of a capture file. What is said of it in the file is its verdict.
-func recorded(s *Session, rec *capture.Record) *packet {
-	p := &packet{s: s, octets: rec.Data, medium: rec.Medium, length: rec.Length}
+func recorded(s *Session, rec *capture.Record) *packetValue {
+	p := &packetValue{s: s, octets: rec.Data, medium: rec.Medium, length: rec.Length}
 	p.seen = &sighting{dev: rec.Iface, verdict: strings.Join(rec.Comments, "; ")}
 	if !rec.Time.IsZero() {
 		p.seen.now = clock.Instant(rec.Time.UnixNano())

@@ -2,10 +2,11 @@ package script
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/gopacket/gopacket"
 
 	"smolsh/phy"
 	"smolsh/stack"
@@ -63,15 +64,14 @@ func BenchmarkRing(b *testing.B) {
 
 // Colours tell protocols, directions and what did not arrive apart, and move nothing.
 func TestColours(t *testing.T) {
-	all := lines(t)
-	frame := all[slices.IndexFunc(all, func(l line) bool { return l.name == "vlan" })].frame
+	frame := udpInVLAN(t, 5000, 6000, gopacket.Payload("hi"))
 	s := &Session{cfg: Config{Colour: true}}
 	s.verdictAt.Store(80)
 	t1 := &tracer{s: s}
 	text := func(dir stack.Dir, b []byte, verdict string) string {
 		return t1.text(5, "eth0", dir, b, phy.MediumEthernet, t1.line(b, phy.MediumEthernet, 0), verdict)
 	}
-	rx, tx := text(stack.RX, frame, "udp :6000"), text(stack.TX, all[0].frame, "lost on the link: fault loss")
+	rx, tx := text(stack.RX, frame, "udp :6000"), text(stack.TX, tcpOverIPv6(t), "lost on the link: fault loss")
 	if want := "0.000000 eth0 \x1b[36m< \x1b[0m \x1b[34mvlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: udp 2\x1b[0m" + strings.Repeat(" ", 19) + "\x1b[2mudp :6000\x1b[0m"; rx != want {
 		t.Errorf("%q\nwant %q", rx, want)
 	}

@@ -19,7 +19,7 @@ func direction(d stack.Dir) string {
 }
 
 // sighted is a packet as an observer got it.
-func sighted(s *Session, ev *stack.PacketEvent) *packet {
+func sighted(s *Session, ev *stack.PacketEvent) *packetValue {
 	p := newPacket(s, ev.Frame.Bytes(), ev.Iface.Medium())
 	p.seen = &sighting{ev.Now, ev.Iface.Name(), direction(ev.Dir), ev.Frame.Marks.After(ev.Verdict.String())}
 	return p

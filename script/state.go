@@ -327,7 +327,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 	t.cols[2].show = showSeconds
 	for _, d := range infos {
 		t.add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
-			starlark.String(summary(d.Example, d.Medium)))
+			starlark.String(Summary(d.Example, d.Medium)))
 	}
 	return t, nil
 }

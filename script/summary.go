@@ -15,8 +15,8 @@ import (
 // flowKey is one direction of a TCP connection.
 type flowKey struct{ src, dst netip.AddrPort }
 
-// sequences remembers where connections began, so that their numbers print from there, as tcpdump's do.
-type sequences struct {
+// Sequences remembers where connections began, so that their numbers print from there, as tcpdump's do.
+type Sequences struct {
 	base  map[flowKey]wire.Seq
 	order []flowKey
 }
@@ -24,7 +24,7 @@ type sequences struct {
 // maxFlows bounds what sequences remembers; the oldest is forgotten.
 const maxFlows = 4096
 
-func (q *sequences) set(k flowKey, s wire.Seq) {
+func (q *Sequences) set(k flowKey, s wire.Seq) {
 	if q.base == nil {
 		q.base = map[flowKey]wire.Seq{}
 	}
@@ -40,7 +40,7 @@ func (q *sequences) set(k flowKey, s wire.Seq) {
 
 // relative gives the segment's numbers as they are printed. A connection whose beginning was not seen
 // begins with its first segment.
-func (q *sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
+func (q *Sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
 	if h.Flags.Has(wire.SYN) {
 		q.set(k, h.Seq)
 	} else if _, ok := q.base[k]; !ok {
@@ -57,17 +57,17 @@ func (q *sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
 	return seq, uint32(h.Ack.Sub(q.base[back]))
 }
 
-// summary is a packet in one line, its numbers as they are on the wire.
-func summary(b []byte, m phy.Medium) string { return (*sequences)(nil).line(b, m) }
+// Summary is a packet in one line, its numbers as they are on the wire.
+func Summary(b []byte, m phy.Medium) string { return (*Sequences)(nil).Line(b, m) }
 
-// line is a packet in one line: the innermost layer that is understood. Where the octets are but the head of a
+// Line is a packet in one line: the innermost layer that is understood. Where the octets are but the head of a
 // packet, what it says of itself is told.
-func (q *sequences) line(b []byte, m phy.Medium) string {
-	d := dissect(b, m)
-	if m == phy.MediumEthernet && !d.ethernet {
-		return fmt.Sprintf("%d octets: %v", len(b), d.err)
+func (q *Sequences) Line(b []byte, m phy.Medium) string {
+	d := Dissect(b, m)
+	if m == phy.MediumEthernet && !d.HasEthernet {
+		return fmt.Sprintf("%d octets: %v", len(b), d.Err)
 	}
-	return tagText(d.tags) + q.network(&d)
+	return tagText(d.VLANs) + q.network(&d)
 }
 
 // tagText names the VLANs in front of a packet.
@@ -78,23 +78,23 @@ func tagText(tags []uint16) (s string) {
 	return s
 }
 
-func (q *sequences) network(d *dissected) string {
+func (q *Sequences) network(d *Dissected) string {
 	switch {
-	case d.ip != 0:
+	case d.IPVersion != 0:
 		return q.transport(d)
-	case d.etherType == wire.EtherTypeARP:
-		return arpLine(&d.eth, d.network)
-	case d.etherType == wire.EtherTypeIPv4:
-		return fmt.Sprintf("ip, %d octets: %v", len(d.network), d.err)
-	case d.etherType == wire.EtherTypeIPv6:
-		return fmt.Sprintf("ip6, %d octets: %v", len(d.network), d.err)
-	case !d.ethernet:
-		return fmt.Sprintf("%d octets, no IP", len(d.network))
+	case d.EtherType == wire.EtherTypeARP:
+		return arpLine(&d.Ethernet, d.Network)
+	case d.EtherType == wire.EtherTypeIPv4:
+		return fmt.Sprintf("ip, %d octets: %v", len(d.Network), d.Err)
+	case d.EtherType == wire.EtherTypeIPv6:
+		return fmt.Sprintf("ip6, %d octets: %v", len(d.Network), d.Err)
+	case !d.HasEthernet:
+		return fmt.Sprintf("%d octets, no IP", len(d.Network))
 	}
-	if name := otherText(d.b, layers.LayerTypeEthernet); name != "" {
-		return fmt.Sprintf("%v from %v, %s", d.eth.Dst, d.eth.Src, name)
+	if name := otherText(d.Octets, layers.LayerTypeEthernet); name != "" {
+		return fmt.Sprintf("%v from %v, %s", d.Ethernet.Dst, d.Ethernet.Src, name)
 	}
-	return fmt.Sprintf("%v from %v, %v", d.eth.Dst, d.eth.Src, d.etherType)
+	return fmt.Sprintf("%v from %v, %v", d.Ethernet.Dst, d.Ethernet.Src, d.EtherType)
 }
 
 func arpLine(eth *wire.Ethernet, b []byte) string {
@@ -111,60 +111,60 @@ func arpLine(eth *wire.Ethernet, b []byte) string {
 }
 
 // transport is what is said of an IP packet.
-func (q *sequences) transport(d *dissected) string {
+func (q *Sequences) transport(d *Dissected) string {
 	text := q.message(d)
-	if d.more && d.offset == 0 {
+	if d.MoreFragments && d.FragmentOffset == 0 {
 		text += ", first fragment"
 	}
 	return text
 }
 
 // message is what is said of the packet that a datagram, or its first fragment, carries.
-func (q *sequences) message(d *dissected) string {
-	hosts := fmt.Sprintf("%v > %v: ", d.src, d.dst)
+func (q *Sequences) message(d *Dissected) string {
+	hosts := fmt.Sprintf("%v > %v: ", d.Src, d.Dst)
 	switch {
-	case d.offset > 0 && d.more:
-		return fmt.Sprintf("%s%v fragment at %d", hosts, d.proto, d.offset)
-	case d.offset > 0:
-		return fmt.Sprintf("%s%v last fragment at %d", hosts, d.proto, d.offset)
+	case d.FragmentOffset > 0 && d.MoreFragments:
+		return fmt.Sprintf("%s%v fragment at %d", hosts, d.Protocol, d.FragmentOffset)
+	case d.FragmentOffset > 0:
+		return fmt.Sprintf("%s%v last fragment at %d", hosts, d.Protocol, d.FragmentOffset)
 	}
-	src, dst, ok := d.ports()
-	ends := fmt.Sprintf("%v.%d > %v.%d: ", d.src, src, d.dst, dst)
-	switch d.proto {
+	src, dst, ok := d.Ports()
+	ends := fmt.Sprintf("%v.%d > %v.%d: ", d.Src, src, d.Dst, dst)
+	switch d.Protocol {
 	case wire.ProtocolTCP:
-		if h, data, ok := d.tcp(); ok {
-			n := d.length - h.HeaderLen()
-			if len(d.rest) == d.length {
+		if h, data, ok := d.TCP(); ok {
+			n := d.PayloadLen - h.HeaderLen()
+			if len(d.Payload) == d.PayloadLen {
 				n = len(data)
 			}
-			return ends + q.tcp(d.src, d.dst, &h, max(n, 0))
+			return ends + q.tcp(d.Src, d.Dst, &h, max(n, 0))
 		}
-		if ok && len(d.rest) >= 8 { // what an ICMP error has to quote
-			return fmt.Sprintf("%stcp, seq %d", ends, binary.BigEndian.Uint32(d.rest[4:]))
+		if ok && len(d.Payload) >= 8 { // what an ICMP error has to quote
+			return fmt.Sprintf("%stcp, seq %d", ends, binary.BigEndian.Uint32(d.Payload[4:]))
 		}
 	case wire.ProtocolUDP:
-		if data, n, ok := d.udp(); ok {
+		if data, n, ok := d.UDP(); ok {
 			if text := applicationText(src, dst, data, n); text != "" {
 				return ends + text
 			}
 			return fmt.Sprintf("%sudp %d", ends, n)
 		}
 	case wire.ProtocolICMP:
-		if h, data, err := wire.ParseICMP(d.rest, false); err == nil && d.ip == 4 {
-			return hosts + "icmp " + icmpText(&h, data, max(len(data), d.length-icmpHeader))
+		if h, data, err := wire.ParseICMP(d.Payload, false); err == nil && d.IPVersion == 4 {
+			return hosts + "icmp " + icmpText(&h, data, max(len(data), d.PayloadLen-ICMPHeaderLen))
 		}
 	case wire.ProtocolICMPv6:
-		if len(d.rest) >= icmpHeader && d.ip == 6 {
-			return hosts + "icmp6 " + icmp6Text(d.rest, d.length-icmpHeader)
+		if len(d.Payload) >= ICMPHeaderLen && d.IPVersion == 6 {
+			return hosts + "icmp6 " + icmp6Text(d.Payload, d.PayloadLen-ICMPHeaderLen)
 		}
 	case wire.ProtocolIGMP:
-		if h, err := wire.ParseIGMP(d.rest); err == nil {
+		if h, err := wire.ParseIGMP(d.Payload); err == nil {
 			return fmt.Sprintf("%sigmp %v", hosts, &h)
 		}
 	default:
-		return fmt.Sprintf("%s%s, %d octets", hosts, protocolName(d.proto), d.length)
+		return fmt.Sprintf("%s%s, %d octets", hosts, protocolName(d.Protocol), d.PayloadLen)
 	}
-	return fmt.Sprintf("%s%v, %d octets", hosts, d.proto, d.length)
+	return fmt.Sprintf("%s%v, %d octets", hosts, d.Protocol, d.PayloadLen)
 }
 
 // protocolName is the name of a protocol, or its number.
@@ -176,7 +176,7 @@ func protocolName(p wire.Protocol) string {
 }
 
 // tcp is what is said of a segment with n octets of data.
-func (q *sequences) tcp(from, to netip.Addr, h *wire.TCP, n int) string {
+func (q *Sequences) tcp(from, to netip.Addr, h *wire.TCP, n int) string {
 	seq, ack := uint32(h.Seq), uint32(h.Ack)
 	if q != nil {
 		src, dst := netip.AddrPortFrom(from, h.SrcPort), netip.AddrPortFrom(to, h.DstPort)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"go.starlark.net/starlark"
 
 	"smolsh/phy"
 )
@@ -99,12 +98,12 @@ func lines(t testing.TB) (out []line) {
 
 func TestLines(t *testing.T) {
 	for _, l := range lines(t) {
-		if got := summary(l.frame, phy.MediumEthernet); got != l.want {
+		if got := Summary(l.frame, phy.MediumEthernet); got != l.want {
 			t.Errorf("%s: %s\nwant %s", l.name, got, l.want)
 		}
 	}
 	for b, want := range map[string]string{"": "0 octets, no IP", "\x45": "ip, 1 octets: truncated", "\x60\x00": "ip6, 2 octets: truncated", "\x50": "1 octets, no IP"} {
-		if got := summary([]byte(b), phy.MediumIP); got != want {
+		if got := Summary([]byte(b), phy.MediumIP); got != want {
 			t.Errorf("% x: %s, want %s", b, got, want)
 		}
 	}
@@ -115,53 +114,30 @@ func TestLinesOfDamaged(t *testing.T) {
 	all := lines(t)
 	vlan := all[slices.IndexFunc(all, func(l line) bool { return l.name == "vlan" })].frame
 	vlan[18+10] ^= 0xff // the IP header's checksum
-	if got := summary(vlan, phy.MediumEthernet); got != "vlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: udp 2" {
+	if got := Summary(vlan, phy.MediumEthernet); got != "vlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: udp 2" {
 		t.Error(got)
 	}
-	if got := summary(vlan[:18+20+8], phy.MediumEthernet); got != "vlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: udp 2" {
+	if got := Summary(vlan[:18+20+8], phy.MediumEthernet); got != "vlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: udp 2" {
 		t.Error(got)
 	}
-	if got := summary(vlan[:18+20+2], phy.MediumEthernet); got != "vlan 5, 10.0.0.1 > 10.0.0.2: udp, 10 octets" {
+	if got := Summary(vlan[:18+20+2], phy.MediumEthernet); got != "vlan 5, 10.0.0.1 > 10.0.0.2: udp, 10 octets" {
 		t.Error(got)
 	}
 }
 
-// views asks a packet for everything that it has.
-func views(p *packet) {
-	for _, name := range p.AttrNames() {
-		if packetViews[name] == nil {
-			continue
-		}
-		v, err := p.Attr(name)
-		if err != nil {
-			panic(err)
-		}
-		if q, ok := v.(starlark.HasAttrs); ok {
-			for _, f := range q.AttrNames() {
-				x, _ := q.Attr(f)
-				_ = x.String()
-			}
-		}
-	}
-	p.layers()
-}
-
-// Nothing that may be on the wire makes showing it panic, or writes to the terminal what is no text.
-func FuzzShow(f *testing.F) {
+// No frame makes its summary panic, and a summary holds no octet that is no printable text.
+func FuzzSummary(f *testing.F) {
 	for _, l := range lines(f) {
 		f.Add(l.frame, false)
 		f.Add(l.frame[14:], true)
 	}
-	s := &Session{reg: newRegistry(sections())}
 	f.Fuzz(func(t *testing.T, b []byte, bare bool) {
 		m := phy.MediumEthernet
 		if bare {
 			m = phy.MediumIP
 		}
-		text := (&sequences{}).line(b, m)
-		if printable([]byte(text)) != text {
+		if text := (&Sequences{}).Line(b, m); Printable([]byte(text)) != text {
 			t.Fatalf("%q", text)
 		}
-		views(newPacket(s, b, m))
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// icmpHeader is the length of every ICMP message's header, in octets.
-const icmpHeader = 8
+// ICMPHeaderLen is the length of every ICMP message's header, in octets.
+const ICMPHeaderLen = 8
 
 // icmpText is a message in words; n is how many octets it carries, of which data may be the first.
 func icmpText(h *wire.ICMP, data []byte, n int) string {
@@ -35,8 +35,8 @@ func icmpText(h *wire.ICMP, data []byte, n int) string {
 
 // quotedText is the packet that an error is about, as far as it is quoted.
 func quotedText(b []byte) string {
-	if d := dissect(b, phy.MediumIP); d.ip != 0 {
-		return " (" + (*sequences)(nil).transport(&d) + ")"
+	if d := Dissect(b, phy.MediumIP); d.IPVersion != 0 {
+		return " (" + (*Sequences)(nil).transport(&d) + ")"
 	}
 	return ""
 }

@@ -18,7 +18,7 @@ import (
 type tracer struct {
 	s      *Session
 	name   string // printed in front of the device where there are several hosts
-	seqs   sequences
+	seqs   Sequences
 	filter *filter.Filter
 	cancel func()
 }
@@ -127,8 +127,8 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 }
 
 // packet is what was kept as a script sees it.
-func (p *seen) packet(s *Session) *packet {
-	return &packet{s: s, octets: slices.Clone(p.head[:p.n]), medium: p.medium, length: p.length,
+func (p *seen) packet(s *Session) *packetValue {
+	return &packetValue{s: s, octets: slices.Clone(p.head[:p.n]), medium: p.medium, length: p.length,
 		seen: &sighting{p.now, p.iface, direction(p.dir), p.marks.After(p.verdict.String())}}
 }
 
@@ -207,7 +207,7 @@ func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) s
 }
 
 func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
-	s := t.seqs.line(b, m)
+	s := t.seqs.Line(b, m)
 	if gso > 0 {
 		s += fmt.Sprintf(" in segments of %d", gso)
 	}

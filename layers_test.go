@@ -52,6 +52,7 @@ var layers = []struct {
 	{"stack/neigh", layer{inside: "stack/wire stack/clock stack/drop"}},
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/filter", layer{inside: "phy stack/wire stack/drop"}},
+	{"stack/packet", layer{inside: "phy stack/wire stack/drop", outside: "github.com/gopacket/gopacket"}},
 	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
 		outside: "github.com/gopacket/gopacket"}},
@@ -72,7 +73,7 @@ var layers = []struct {
 	{"stack/lab/live", layer{inside: "crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/tap phy/tap/taptest"}},
 	{"script", layer{
-		inside: "crash stack/lab stack phy phy/fault phy/capture stack/filter " +
+		inside: "crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "crash script",

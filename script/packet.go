@@ -7,7 +7,6 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
-	"smolsh/stack/wire"
 )
 
 // packetValue is a frame as a script sees it: its layers are parsed when they are asked for. The octets are
@@ -73,23 +72,11 @@ func (p *packetValue) Attr(name string) (starlark.Value, error) {
 	case "bytes":
 		return starlark.Bytes(p.octets), nil
 	}
-	if view := packetViews[name]; view != nil {
-		d := Dissect(p.octets, p.medium)
-		if v := view(p, &d); v != nil {
+	if isLayer(name) {
+		if v := p.layer(name); v != nil {
 			return v, nil
 		}
 		return starlark.None, nil
 	}
 	return attr(p, name, p.s.member("packet", p, name))
-}
-
-// scapyFlags are the flags as Scapy writes them: "SA", "PA", "F".
-func scapyFlags(f wire.Flags) string {
-	s := ""
-	for i, c := range "FSRPAUEC" {
-		if f.Has(1 << i) {
-			s += string(c)
-		}
-	}
-	return s
 }

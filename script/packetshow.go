@@ -44,7 +44,7 @@ func packetHexdump(c *call) (starlark.Value, error) {
 // layers is each layer's name, and below it its fields.
 func (p *packetValue) layers() string {
 	var lines []string
-	for _, name := range []string{"eth", "vlan", "arp", "ip", "ip6", "icmp", "icmp6", "udp", "tcp", "dns", "dhcp"} {
+	for _, name := range LayerNames() {
 		v, _ := p.Attr(name)
 		fields, ok := v.(*starlarkstruct.Struct)
 		if !ok {

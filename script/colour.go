@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"smolsh/phy"
+	"smolsh/stack/packet"
 	"smolsh/stack/wire"
 )
 
@@ -34,7 +35,7 @@ func (s *Session) protocolHue(b []byte, m phy.Medium) hue {
 	if !s.cfg.Colour {
 		return plain
 	}
-	d := Dissect(b, m)
+	d := packet.Dissect(b, m)
 	switch {
 	case d.EtherType == wire.EtherTypeARP:
 		return faint

@@ -11,6 +11,7 @@ import (
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
+	"smolsh/stack/packet"
 	"smolsh/stack/tcp"
 )
 
@@ -319,7 +320,7 @@ func dropEvent(d starlark.StringDict, ev *stack.Event) string {
 	if ev.Iface != nil {
 		d["dev"] = starlark.String(ev.Iface.Name())
 	}
-	said := Summary(ev.Octets, ev.Medium)
+	said := packet.Summary(ev.Octets, ev.Medium)
 	d["summary"] = starlark.String(said)
 	return ev.Reason.String() + ": " + said
 }

@@ -7,6 +7,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/packet"
 )
 
 // packetValue is a frame as a script sees it: its layers are parsed when they are asked for. The octets are
@@ -49,7 +50,7 @@ func newPacket(s *Session, frame []byte, m phy.Medium) *packetValue {
 	return &packetValue{s: s, octets: append([]byte(nil), frame...), medium: m, length: len(frame)}
 }
 
-func (p *packetValue) String() string        { return Summary(p.octets, p.medium) }
+func (p *packetValue) String() string        { return packet.Summary(p.octets, p.medium) }
 func (p *packetValue) Type() string          { return "packet" }
 func (p *packetValue) Freeze()               {}
 func (p *packetValue) Truth() starlark.Bool  { return true }

@@ -3,6 +3,7 @@ package script
 import (
 	"encoding/hex"
 	"fmt"
+	"smolsh/stack/packet"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -44,7 +45,7 @@ func packetHexdump(c *call) (starlark.Value, error) {
 // layers is each layer's name, and below it its fields.
 func (p *packetValue) layers() string {
 	var lines []string
-	for _, name := range LayerNames() {
+	for _, name := range packet.LayerNames() {
 		v, _ := p.Attr(name)
 		fields, ok := v.(*starlarkstruct.Struct)
 		if !ok {
@@ -76,7 +77,7 @@ const maxLines = 100
 // packetLines is a list of packets as a trace would have had them; false for another list.
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
-	var seqs Sequences
+	var seqs packet.Sequences
 	for i := range list.Len() {
 		p, ok := list.Index(i).(*packetValue)
 		if !ok {
@@ -93,7 +94,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 }
 
 // line is the packet with when and where it was seen, and what became of it.
-func (p *packetValue) line(seqs *Sequences) string {
+func (p *packetValue) line(seqs *packet.Sequences) string {
 	what := seqs.Line(p.octets, p.medium)
 	if p.seen == nil {
 		return what

@@ -7,11 +7,12 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy"
+	"smolsh/stack/packet"
 )
 
 // layer is a layer of the packet, or its payload, as a frozen value; nil where the packet has none.
 func (p *packetValue) layer(name string) starlark.Value {
-	d := Dissect(p.octets, p.medium)
+	d := packet.Dissect(p.octets, p.medium)
 	if name == "payload" {
 		if data, ok := d.Data(); ok {
 			return starlark.Bytes(data)
@@ -25,7 +26,7 @@ func (p *packetValue) layer(name string) starlark.Value {
 }
 
 // isLayer reports whether a packet's attribute is a layer or the payload.
-func isLayer(name string) bool { return name == "payload" || IsLayer(name) }
+func isLayer(name string) bool { return name == "payload" || packet.IsLayer(name) }
 
 // value is a field of a packet as a Starlark value.
 func (p *packetValue) value(x any) starlark.Value {
@@ -38,9 +39,9 @@ func (p *packetValue) value(x any) starlark.Value {
 		return starlark.String(x)
 	case netip.Addr:
 		return address(x)
-	case Quoted:
+	case packet.Quoted:
 		return newPacket(p.s, x, phy.MediumIP)
-	case SequenceRange:
+	case packet.SequenceRange:
 		return starlark.Tuple{num(x.Left), num(x.Right)}
 	case []any:
 		list := make([]starlark.Value, len(x))
@@ -48,14 +49,14 @@ func (p *packetValue) value(x any) starlark.Value {
 			list[i] = p.value(e)
 		}
 		return starlark.NewList(list)
-	case Options:
+	case packet.Options:
 		options := starlark.NewDict(len(x))
 		for _, o := range x {
 			options.SetKey(starlark.MakeInt(o.Code), starlark.Bytes(o.Data))
 		}
 		options.Freeze()
 		return options
-	case Layer:
+	case packet.Layer:
 		fields := make([]starlark.Tuple, len(x.Fields))
 		for i, f := range x.Fields {
 			fields[i] = starlark.Tuple{starlark.String(f.Name), p.value(f.Value)}

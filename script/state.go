@@ -11,6 +11,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/packet"
 )
 
 // The columns of the tables, as they are printed.
@@ -327,7 +328,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 	t.cols[2].show = showSeconds
 	for _, d := range infos {
 		t.add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
-			starlark.String(Summary(d.Example, d.Medium)))
+			starlark.String(packet.Summary(d.Example, d.Medium)))
 	}
 	return t, nil
 }

@@ -12,13 +12,14 @@ import (
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/filter"
+	"smolsh/stack/packet"
 )
 
 // tracer prints a line per packet of one host.
 type tracer struct {
 	s      *Session
 	name   string // printed in front of the device where there are several hosts
-	seqs   Sequences
+	seqs   packet.Sequences
 	filter *filter.Filter
 	cancel func()
 }

@@ -1,4 +1,4 @@
-package script
+package packet
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package script
+package packet
 
 import (
 	"errors"
@@ -11,14 +11,14 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// Ports whose datagrams are looked into.
+// The UDP ports whose datagrams are decoded.
 const (
 	portDNS  = 53
 	portMDNS = 5353
 	portDHCP = 67 // the server's; the client's is the next
 )
 
-// isDNS and isDHCP tell by the ports.
+// isDNS and isDHCP recognise a protocol by the datagram's ports.
 func isDNS(src, dst uint16) bool {
 	return src == portDNS || dst == portDNS || src == portMDNS || dst == portMDNS
 }
@@ -27,12 +27,12 @@ func isDHCP(src, dst uint16) bool {
 	return src == portDHCP || dst == portDHCP || src == portDHCP+1 || dst == portDHCP+1
 }
 
-// decoded is one of gopacket's layers, read from what may be anything.
+// decoded is one of gopacket's layers.
 type decoded interface {
 	DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error
 }
 
-// decode reads a layer. What comes from the wire may find a mistake in somebody else's code: that is no layer.
+// decode reads a layer from octets of the wire. It returns an error if gopacket fails, and also if gopacket panics.
 func decode(l decoded, data []byte) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -58,7 +58,7 @@ func (d *Dissected) DHCP() (m layers.DHCPv4, ok bool) {
 	return m, ok
 }
 
-// Printable is a text from the wire, safe for a terminal.
+// Printable converts text of the wire for a terminal: each rune that is not printable becomes a question mark.
 func Printable(b []byte) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
@@ -68,8 +68,8 @@ func Printable(b []byte) string {
 	}, string(b))
 }
 
-// applicationText is what is said of a datagram's data, n octets of which data may be the head; "" where no more
-// than its length is known.
+// applicationText describes the data of a datagram, or returns "" if the protocol is unknown. The datagram has
+// n octets; data may be only the first of them.
 func applicationText(src, dst uint16, data []byte, n int) string {
 	switch {
 	case isDNS(src, dst):
@@ -86,7 +86,7 @@ func applicationText(src, dst uint16, data []byte, n int) string {
 	return ""
 }
 
-// dnsText is a message as tcpdump has it: "4711+ A? example.org.", "4711 2/0/0 A 192.0.2.1, A 192.0.2.2".
+// dnsText describes a DNS message as tcpdump does: "4711+ A? example.org.", "4711 2/0/0 A 192.0.2.1, A 192.0.2.2".
 func dnsText(m *layers.DNS) string {
 	var b strings.Builder
 	fmt.Fprint(&b, m.ID)
@@ -126,10 +126,10 @@ func dnsText(m *layers.DNS) string {
 	return b.String()
 }
 
-// maxRecords is how many questions or answers a line tells.
+// maxRecords is how many questions or answers one line has at most.
 const maxRecords = 4
 
-// recordText is what a record says, without its type.
+// recordText describes the data of a DNS record, without the record's type.
 func recordText(r *layers.DNSResourceRecord) string {
 	switch r.Type {
 	case layers.DNSTypeMX:
@@ -156,7 +156,7 @@ func recordText(r *layers.DNSResourceRecord) string {
 	return fmt.Sprintf("%d octets", len(r.Data))
 }
 
-// dhcpText is a message in words: "discover from 02:00:00:00:00:01", "ack 10.0.0.5 for 1h0m0s to 02:…".
+// dhcpText describes a DHCP message: "discover from 02:00:00:00:00:01", "ack 10.0.0.5 for 1h0m0s to 02:…".
 func dhcpText(m *layers.DHCPv4) string {
 	kind, lease, way := strings.ToLower(m.Operation.String()), "", "from"
 	for _, o := range m.Options {
@@ -179,7 +179,7 @@ func dhcpText(m *layers.DHCPv4) string {
 	return fmt.Sprintf("%s%s %s %v", kind, lease, way, m.ClientHWAddr)
 }
 
-// otherText names the innermost layer that gopacket knows of a frame that we do not; "" for none.
+// otherText names the innermost layer that gopacket recognises in a frame that Dissect does not know; "" for none.
 func otherText(b []byte, first gopacket.LayerType) (name string) {
 	defer func() {
 		if recover() != nil {

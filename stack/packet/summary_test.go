@@ -1,4 +1,4 @@
-package script
+package packet
 
 import (
 	"net"
@@ -12,7 +12,7 @@ import (
 	"smolsh/phy"
 )
 
-// sealed is a frame of its layers, made by an encoder that is not ours.
+// sealed encodes layers with gopacket, which shares no code with the package.
 func sealed(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	buf := gopacket.NewSerializeBuffer()
@@ -27,7 +27,7 @@ type line struct {
 	frame      []byte
 }
 
-// lines are frames and what is said of them.
+// lines returns frames with the line that describes each.
 func lines(t testing.TB) (out []line) {
 	eth := func(et layers.EthernetType) *layers.Ethernet {
 		return &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: et}

@@ -1,4 +1,10 @@
-package script
+// Package packet reads frames for people: Dissect finds a packet's headers down to the transport header, Layer
+// returns the fields of one header by name, and Summary and Sequences describe a packet in one line.
+//
+// Reading is lenient: a packet with a wrong checksum, a missing end or an unknown header is described as far as its
+// octets allow. stack/wire has the strict parsers that the stack itself uses. Nothing here knows of hosts, sessions
+// or Starlark. The returned values refer to the frame's octets and are valid while the frame is unchanged.
+package packet
 
 import (
 	"encoding/binary"
@@ -9,26 +15,25 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Dissected is a packet down to its transport header, as far as it can be told: a damaged or truncated one is
-// shown too.
+// Dissected holds the headers of a packet, down to its transport header. Its slices are parts of the frame.
 type Dissected struct {
 	Octets      []byte
-	HasEthernet bool // there is an Ethernet header
+	HasEthernet bool // true if the frame has an Ethernet header
 	Ethernet    wire.Ethernet
-	VLANs       []uint16 // 802.1Q control information, the outermost first
+	VLANs       []uint16 // the control information of each 802.1Q tag, the outermost first
 	EtherType   wire.EtherType
-	Network     []byte // what is behind the link layer
+	Network     []byte // the octets after the link header and its tags
 
 	IPVersion      int // 4 or 6, 0 for none
 	IPv4           wire.IPv4
 	IPv6           wire.IPv6
 	Src, Dst       netip.Addr
-	Protocol       wire.Protocol // of what follows, behind IPv6's extension headers
-	FragmentOffset int           // of a fragment, octets
-	MoreFragments  bool          // it is a fragment, and not the last
-	Payload        []byte        // what follows, as far as it is there
-	PayloadLen     int           // how many octets it is said to have
-	Err            error         // why it goes no deeper
+	Protocol       wire.Protocol // of the transport header, after IPv6's extension headers
+	FragmentOffset int           // octets; 0 unless the packet is a fragment
+	MoreFragments  bool          // true for every fragment but the last
+	Payload        []byte        // the octets after the IP headers, as many as the frame has
+	PayloadLen     int           // octets after the IP headers by the length field of IP
+	Err            error         // why dissecting stopped early, or nil
 }
 
 const (
@@ -36,9 +41,10 @@ const (
 	etherTypeQinQ    wire.EtherType = 0x9100
 )
 
-// maxTags bounds the tags that are taken off one packet.
+// maxTags is how many 802.1Q tags of one frame are read at most.
 const maxTags = 8
 
+// Dissect reads the headers of a frame on a medium. It does not fail: Err says why it stopped early.
 func Dissect(b []byte, m phy.Medium) (d Dissected) {
 	d.Octets, d.Network = b, b
 	if m == phy.MediumEthernet {
@@ -67,7 +73,7 @@ func isTag(t wire.EtherType) bool {
 	return t == wire.EtherTypeVLAN || t == etherTypeService || t == etherTypeQinQ
 }
 
-// ipv4 reads the header also of a packet whose checksum is wrong or whose end is missing.
+// ipv4 reads an IPv4 header. A wrong checksum or a missing end does not stop it.
 func (d *Dissected) ipv4() {
 	h, rest, err := wire.ParseQuotedIPv4(d.Network)
 	if err != nil {
@@ -78,7 +84,7 @@ func (d *Dissected) ipv4() {
 	d.Protocol, d.FragmentOffset, d.MoreFragments, d.Payload, d.PayloadLen = h.Protocol, h.FragmentOffset, h.MoreFragments, rest, h.PayloadLen
 }
 
-// The extension headers of IPv6 that stand between it and the transport header (RFC 8200 §4).
+// The extension headers between the IPv6 header and the transport header (RFC 8200 §4).
 const (
 	hopByHop    wire.Protocol = 0
 	routing     wire.Protocol = 43
@@ -120,7 +126,7 @@ func (d *Dissected) ipv6() {
 	}
 }
 
-// Ports are those of a TCP or UDP header, as soon as they are there.
+// Ports returns the ports of a TCP or UDP header; ok is false unless the frame has both.
 func (d *Dissected) Ports() (src, dst uint16, ok bool) {
 	if d.Protocol != wire.ProtocolTCP && d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < 4 {
 		return 0, 0, false
@@ -128,7 +134,7 @@ func (d *Dissected) Ports() (src, dst uint16, ok bool) {
 	return binary.BigEndian.Uint16(d.Payload), binary.BigEndian.Uint16(d.Payload[2:]), true
 }
 
-// TCP is the TCP header and what of its data is there.
+// TCP returns the TCP header and the data, as much of it as the frame has; ok is false without a whole header.
 func (d *Dissected) TCP() (h wire.TCP, data []byte, ok bool) {
 	if d.Protocol != wire.ProtocolTCP || d.FragmentOffset > 0 {
 		return h, nil, false
@@ -137,7 +143,7 @@ func (d *Dissected) TCP() (h wire.TCP, data []byte, ok bool) {
 	return h, data, err == nil
 }
 
-// UDP is what of a datagram's data is there, and how much of it there is to be.
+// UDP returns the data of a UDP datagram, as much of it as the frame has, and its length by the headers, in octets.
 func (d *Dissected) UDP() (data []byte, length int, ok bool) {
 	if d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < wire.UDPLen {
 		return nil, 0, false

@@ -1,4 +1,4 @@
-package script
+package packet
 
 import (
 	"encoding/binary"
@@ -12,10 +12,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ICMPHeaderLen is the length of every ICMP message's header, in octets.
+// ICMPHeaderLen is the length of the header of every ICMP and ICMPv6 message, in octets.
 const ICMPHeaderLen = 8
 
-// icmpText is a message in words; n is how many octets it carries, of which data may be the first.
+// icmpText describes an ICMP message that carries n octets; data may be only the first of them.
 func icmpText(h *wire.ICMP, data []byte, n int) string {
 	switch h.Type {
 	case wire.ICMPEchoRequest:
@@ -33,7 +33,7 @@ func icmpText(h *wire.ICMP, data []byte, n int) string {
 	return text + quotedText(data)
 }
 
-// quotedText is the packet that an error is about, as far as it is quoted.
+// quotedText describes the packet that an ICMP error quotes, in parentheses; "" if there is no IP header.
 func quotedText(b []byte) string {
 	if d := Dissect(b, phy.MediumIP); d.IPVersion != 0 {
 		return " (" + (*Sequences)(nil).transport(&d) + ")"
@@ -41,7 +41,7 @@ func quotedText(b []byte) string {
 	return ""
 }
 
-// The messages of ICMPv6 (RFC 4443, RFC 4861) that a line tells more of than the name.
+// The types of ICMPv6 messages (RFC 4443, RFC 4861) that icmp6Text describes by more than their names.
 const (
 	icmp6Unreachable = 1
 	icmp6TooBig      = 2
@@ -58,12 +58,12 @@ const (
 // unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1).
 var unreachable6 = []string{"no route", "prohibited", "beyond scope", "host unreachable", "port unreachable", "source policy", "rejected"}
 
-// listenerMessages are those of multicast listener discovery (RFC 2710, RFC 3810).
+// listenerMessages names the messages of multicast listener discovery (RFC 2710, RFC 3810).
 var listenerMessages = map[byte]string{
 	130: "multicast listener query", 131: "multicast listener report", 132: "multicast listener done", 143: "multicast listener report v2",
 }
 
-// icmp6Text is a message of 8 octets and more in words; n is how many octets it carries behind those.
+// icmp6Text describes an ICMPv6 message b of at least 8 octets. The message carries n octets after those 8.
 func icmp6Text(b []byte, n int) string {
 	typ, code, word := b[0], b[1], binary.BigEndian.Uint32(b[4:])
 	target := func() string {

@@ -1,4 +1,4 @@
-package script
+package packet
 
 import (
 	"encoding/binary"
@@ -12,16 +12,18 @@ import (
 	"smolsh/stack/wire"
 )
 
-// flowKey is one direction of a TCP connection.
+// flowKey identifies one direction of a TCP connection.
 type flowKey struct{ src, dst netip.AddrPort }
 
-// Sequences remembers where connections began, so that their numbers print from there, as tcpdump's do.
+// Sequences remembers the initial sequence number of each direction of a connection, so that Line prints sequence
+// numbers relative to it, as tcpdump does. The zero value is ready to use. A nil *Sequences prints the numbers of
+// the wire.
 type Sequences struct {
 	base  map[flowKey]wire.Seq
 	order []flowKey
 }
 
-// maxFlows bounds what sequences remembers; the oldest is forgotten.
+// maxFlows is how many directions Sequences remembers; a further one replaces the oldest.
 const maxFlows = 4096
 
 func (q *Sequences) set(k flowKey, s wire.Seq) {
@@ -38,8 +40,8 @@ func (q *Sequences) set(k flowKey, s wire.Seq) {
 	q.base[k] = s
 }
 
-// relative gives the segment's numbers as they are printed. A connection whose beginning was not seen
-// begins with its first segment.
+// relative returns a segment's sequence and acknowledgement numbers as they are printed. In a connection whose SYN
+// was not seen, numbers are relative to the first segment seen.
 func (q *Sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
 	if h.Flags.Has(wire.SYN) {
 		q.set(k, h.Seq)
@@ -57,11 +59,11 @@ func (q *Sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
 	return seq, uint32(h.Ack.Sub(q.base[back]))
 }
 
-// Summary is a packet in one line, its numbers as they are on the wire.
+// Summary describes a packet in one line. Sequence numbers are those of the wire.
 func Summary(b []byte, m phy.Medium) string { return (*Sequences)(nil).Line(b, m) }
 
-// Line is a packet in one line: the innermost layer that is understood. Where the octets are but the head of a
-// packet, what it says of itself is told.
+// Line describes a packet in one line, by the innermost layer that it recognises. Lengths are those that the headers
+// state, so that b may be only the head of the packet.
 func (q *Sequences) Line(b []byte, m phy.Medium) string {
 	d := Dissect(b, m)
 	if m == phy.MediumEthernet && !d.HasEthernet {
@@ -70,7 +72,7 @@ func (q *Sequences) Line(b []byte, m phy.Medium) string {
 	return tagText(d.VLANs) + q.network(&d)
 }
 
-// tagText names the VLANs in front of a packet.
+// tagText names the VLANs of a packet's tags.
 func tagText(tags []uint16) (s string) {
 	for _, t := range tags {
 		s += fmt.Sprintf("vlan %d, ", t&0xfff)
@@ -110,7 +112,7 @@ func arpLine(eth *wire.Ethernet, b []byte) string {
 	return fmt.Sprintf("arp %v is-at %v", a.SenderIP, a.SenderHW)
 }
 
-// transport is what is said of an IP packet.
+// transport describes an IP packet.
 func (q *Sequences) transport(d *Dissected) string {
 	text := q.message(d)
 	if d.MoreFragments && d.FragmentOffset == 0 {
@@ -119,7 +121,7 @@ func (q *Sequences) transport(d *Dissected) string {
 	return text
 }
 
-// message is what is said of the packet that a datagram, or its first fragment, carries.
+// message describes the payload of an IP packet, or of its first fragment.
 func (q *Sequences) message(d *Dissected) string {
 	hosts := fmt.Sprintf("%v > %v: ", d.Src, d.Dst)
 	switch {
@@ -139,7 +141,7 @@ func (q *Sequences) message(d *Dissected) string {
 			}
 			return ends + q.tcp(d.Src, d.Dst, &h, max(n, 0))
 		}
-		if ok && len(d.Payload) >= 8 { // what an ICMP error has to quote
+		if ok && len(d.Payload) >= 8 { // an ICMP error quotes at least 8 octets (RFC 792)
 			return fmt.Sprintf("%stcp, seq %d", ends, binary.BigEndian.Uint32(d.Payload[4:]))
 		}
 	case wire.ProtocolUDP:
@@ -167,7 +169,7 @@ func (q *Sequences) message(d *Dissected) string {
 	return fmt.Sprintf("%s%v, %d octets", hosts, d.Protocol, d.PayloadLen)
 }
 
-// protocolName is the name of a protocol, or its number.
+// protocolName returns the name of an IP protocol, or its number if it has no name.
 func protocolName(p wire.Protocol) string {
 	if name := layers.IPProtocol(p).String(); !strings.HasPrefix(name, "Unknown") {
 		return strings.ToLower(name)
@@ -175,7 +177,7 @@ func protocolName(p wire.Protocol) string {
 	return p.String()
 }
 
-// tcp is what is said of a segment with n octets of data.
+// tcp describes a segment with n octets of data.
 func (q *Sequences) tcp(from, to netip.Addr, h *wire.TCP, n int) string {
 	seq, ack := uint32(h.Seq), uint32(h.Ack)
 	if q != nil {
@@ -200,7 +202,7 @@ func (q *Sequences) tcp(from, to netip.Addr, h *wire.TCP, n int) string {
 	return b.String()
 }
 
-// flagText is tcpdump's: S F P R U W E, a dot for ACK.
+// flagText writes TCP's flags as tcpdump does: S F P R U W E, and a dot for ACK.
 func flagText(f wire.Flags) string {
 	s := ""
 	for _, x := range []struct {
@@ -217,8 +219,8 @@ func flagText(f wire.Flags) string {
 	return s
 }
 
-// optionText names a segment's options. The timestamps that every segment of a connection has are told of
-// its SYN alone. What relative numbers of acknowledgements are more than those on the wire is shift.
+// optionText describes a segment's options. It names timestamps only for a SYN, because every later segment of the
+// connection has them. It adds shift to the sequence numbers of SACK blocks, to print them relative.
 func optionText(o *wire.TCPOptions, syn bool, shift uint32) string {
 	var parts []string
 	if o.MSS != 0 {

@@ -82,7 +82,7 @@ var layers = []struct {
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script"}},
+	{"cmd/smolsh/scenario", layer{inside: "script phy/fault"}},
 	{"cmd/smolsh", layer{
 		inside: "cmd/smolsh/scenario cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",

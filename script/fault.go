@@ -16,19 +16,19 @@ import (
 
 // ruleValue is one fault in force, or that was.
 type ruleValue struct {
-	s     *Session
-	w     *world
-	where string
-	a, b  string // the ends of a link
-	dir   string
-	set   *fault.Set
-	rule  *fault.Rule
-	chose map[string]any // what was given of what it matches, by argument
-	does  map[string]any // and of what it does
-	drops bool           // for nothing was
-	text  string
-	off   bool
-	parts []*part // what is in force instead of rule, under a plan
+	s       *Session
+	w       *world
+	where   string
+	a, b    string // the ends of a link
+	dir     string
+	set     *fault.Set
+	rule    *fault.Rule
+	chose   map[string]any // what was given of what it matches, by argument
+	does    map[string]any // and of what it does
+	drops   bool           // for nothing was
+	text    string
+	off     bool
+	planned []*fault.Planned // under a plan, the effects in force in place of rule
 }
 
 func (v *ruleValue) String() string        { return "fault on " + v.where + ": " + v.text }
@@ -40,8 +40,8 @@ func (v *ruleValue) Hash() (uint32, error) { return starlark.String(v.where).Has
 func (v *ruleValue) hits() (n uint64) {
 	v.s.do(v.w, func(clock.Instant) {
 		n = v.rule.Hits
-		for _, p := range v.parts {
-			n += p.rule.Hits
+		for _, p := range v.planned {
+			n += p.Rule.Hits
 		}
 	})
 	return n
@@ -273,8 +273,8 @@ func faultOff(c *call) (starlark.Value, error) {
 		v.off = true
 		c.s.do(v.w, func(clock.Instant) {
 			v.set.Remove(v.rule)
-			for _, p := range v.parts {
-				v.set.Remove(p.rule)
+			for _, p := range v.planned {
+				v.set.Remove(p.Rule)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/phy/fault"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
@@ -39,7 +40,7 @@ type Config struct {
 	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
 	Interactive bool
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
-	Plan        *Plan               // what remains of the faults that scripts state; nil for all
+	Plan        *fault.Plan         // selects the faults of scripts that stay in force; nil for all
 	Colour      bool                // packets' lines are coloured by protocol and direction
 	// Crashed is told of a panic of the scheduler, with its stack; the session is of no use afterwards and must not be
 	// closed. Where it is nil such a panic ends the program. Panics of builtins and of hosts are errors of the script.
@@ -70,8 +71,8 @@ type Session struct {
 	recent   map[*hostValue]*recent
 	order    atomic.Uint64 // of the packets that are kept
 	test     *testRun
-	stated   int     // faults, under a plan
-	parts    []*part // of them, those in force and those that were
+	stated   int              // faults stated so far, under a plan
+	planned  []*fault.Planned // every effect that the plan has put in force, in force still or not
 	serving  []*server
 	exit     *exitError
 	exited   bool

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"smolsh/cmd/smolsh/scenario"
+	"smolsh/phy/fault"
 	"smolsh/script"
 )
 
@@ -38,7 +39,7 @@ type testOptions struct {
 	flags *pflag.FlagSet
 
 	help, json, live, list, shrink bool
-	keep                           *script.Plan
+	keep                           *fault.Plan
 	match                          *regexp.Regexp
 	seeds                          scenario.Seeds
 	shard                          scenario.Shard

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"smolsh/phy/fault"
 	"smolsh/script"
 )
 
@@ -20,7 +21,7 @@ type Setup struct {
 	Seed    uint64
 	Output  io.Writer                 // takes what the test prints
 	Crashed func(v any, stack []byte) // is told of a panic
-	Plan    *script.Plan              // what remains of the faults; nil for all
+	Plan    *fault.Plan               // what remains of the faults; nil for all
 }
 
 // Opener makes a session in which nothing has run, in a lab of its own. release is called
@@ -35,7 +36,7 @@ type Config struct {
 	Jobs    int           // how many at once, 1 or more
 	Timeout time.Duration // of one test with one seed, by the clock on the wall
 	Live    bool          // the sessions are not virtual: nothing can be repeated
-	Keep    *script.Plan  // what remains of the tests' faults; nil for all
+	Keep    *fault.Plan   // what remains of the tests' faults; nil for all
 	Shrink  bool          // look for the fewest faults with which a failing test fails
 	Folder  string        // where captures are left; "" for the working directory
 	Open    Opener
@@ -56,10 +57,10 @@ type outcome struct {
 	failure     *script.Failure
 	took        time.Duration
 	simulated   time.Duration
-	packets     []string         // the last, where it failed
-	output      []byte           // the end of what it printed, where it failed
-	troubles    []script.Trouble // the faults, under a plan
-	touched     []string         // packets that met one, under a plan
+	packets     []string       // the last, where it failed
+	output      []byte         // the end of what it printed, where it failed
+	troubles    []fault.Report // the faults, under a plan
+	touched     []string       // packets that met one, under a plan
 	interrupted bool
 	hung        bool
 	crashed     bool
@@ -105,7 +106,7 @@ func (t *tail) end() []byte {
 }
 
 // once runs a test with a seed. Where capture is not empty every packet goes to that file.
-func (c *Config) once(test int, seed uint64, plan *script.Plan, capture string) outcome {
+func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) outcome {
 	t := c.Tests[test]
 	o := outcome{test: test, seed: seed}
 	if t.Wrong != nil {
@@ -149,7 +150,7 @@ func (c *Config) once(test int, seed uint64, plan *script.Plan, capture string) 
 		o.packets = s.LastPackets(lastPackets, false)
 	}
 	if plan != nil {
-		o.troubles, o.touched = s.Troubles(), s.LastPackets(lastPackets, true)
+		o.troubles, o.touched = s.FaultReports(), s.LastPackets(lastPackets, true)
 	}
 	if err := s.Close(); err != nil && o.failure == nil && !errors.Is(err, os.ErrClosed) {
 		o.failure = &script.Failure{Message: err.Error()}
@@ -214,7 +215,7 @@ func firstFrames(stack []byte) string {
 }
 
 // captureName is the file in which a failing test's packets are left.
-func (c *Config) captureName(t Test, seed uint64, plan *script.Plan) string {
+func (c *Config) captureName(t Test, seed uint64, plan *fault.Plan) string {
 	base := strings.ReplaceAll(strings.TrimSuffix(t.Shown, filepath.Ext(t.Shown)), string(filepath.Separator), "_")
 	kept := ""
 	if plan != nil {
@@ -224,7 +225,7 @@ func (c *Config) captureName(t Test, seed uint64, plan *script.Plan) string {
 }
 
 // again is the command that repeats a test with a seed and these faults.
-func (c *Config) again(t Test, seed uint64, plan *script.Plan) string {
+func (c *Config) again(t Test, seed uint64, plan *fault.Plan) string {
 	words := []string{"smolsh", "test"}
 	if c.Live {
 		words = append(words, "--live")

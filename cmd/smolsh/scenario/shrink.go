@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"smolsh/script"
+	"smolsh/phy/fault"
 )
 
 // maxShrink bounds how often a failing test is repeated to shrink it.
@@ -14,14 +14,14 @@ const maxShrink = 500
 // none is a plan's text that keeps nothing.
 const none = "none"
 
-// ParseKeep reads what --keep takes: "none", or what remains, separated by blanks (script.ParseKept).
-func ParseKeep(text string) (*script.Plan, error) {
-	p := &script.Plan{}
+// ParseKeep reads what --keep takes: "none", or what remains, separated by blanks (fault.ParseSelection).
+func ParseKeep(text string) (*fault.Plan, error) {
+	p := &fault.Plan{}
 	if text == none {
 		return p, nil
 	}
 	for word := range strings.FieldsSeq(text) {
-		k, err := script.ParseKept(word)
+		k, err := fault.ParseSelection(word)
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +34,7 @@ func ParseKeep(text string) (*script.Plan, error) {
 }
 
 // Keeping is what ParseKeep reads.
-func Keeping(p *script.Plan) string {
+func Keeping(p *fault.Plan) string {
 	if len(p.Kept) == 0 {
 		return none
 	}
@@ -54,12 +54,12 @@ type shrinker struct {
 }
 
 // fails runs the test with these faults and reports whether it fails as it did.
-func (s *shrinker) fails(kept []script.Kept) bool {
+func (s *shrinker) fails(kept []fault.Selection) bool {
 	if s.runs >= maxShrink || s.stopped() {
 		return false
 	}
 	s.runs++
-	o := s.c.once(s.o.test, s.o.seed, &script.Plan{Kept: kept}, "")
+	o := s.c.once(s.o.test, s.o.seed, &fault.Plan{Kept: kept}, "")
 	if o.hung || o.interrupted || !same(s.o.failure, o.failure) {
 		return false
 	}
@@ -80,7 +80,7 @@ func (s *shrinker) stopped() bool {
 // test fails at the same place, and says what is left and with which command it is seen.
 func (c *Config) shrink(o outcome) []string {
 	s := &shrinker{c: c, o: o}
-	all := c.once(o.test, o.seed, &script.Plan{All: true}, "")
+	all := c.once(o.test, o.seed, &fault.Plan{All: true}, "")
 	if c.Keep != nil {
 		all = c.once(o.test, o.seed, c.Keep, "")
 	}
@@ -114,10 +114,10 @@ func (c *Config) shrink(o outcome) []string {
 }
 
 // effects are the effects that have met a frame, or all of them, each once.
-func effects(list []script.Trouble, all bool) (kept []script.Kept) {
+func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	for _, t := range list {
-		k := script.Kept{Number: t.Number, Effect: t.Effect}
-		if (all || t.Hits > 0) && !slices.ContainsFunc(kept, func(x script.Kept) bool { return x.Number == k.Number && x.Effect == k.Effect }) {
+		k := fault.Selection{Number: t.Number, Effect: t.Effect}
+		if (all || t.Hits > 0) && !slices.ContainsFunc(kept, func(x fault.Selection) bool { return x.Number == k.Number && x.Effect == k.Effect }) {
 			kept = append(kept, k)
 		}
 	}
@@ -125,16 +125,16 @@ func effects(list []script.Trouble, all bool) (kept []script.Kept) {
 }
 
 // whole are the statements of the effects.
-func whole(kept []script.Kept) (list []script.Kept) {
+func whole(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		if len(list) == 0 || list[len(list)-1].Number != k.Number {
-			list = append(list, script.Kept{Number: k.Number})
+			list = append(list, fault.Selection{Number: k.Number})
 		}
 	}
 	return list
 }
 
-func hits(list []script.Trouble) (n uint64) {
+func hits(list []fault.Report) (n uint64) {
 	for _, t := range list {
 		n += t.Hits
 	}
@@ -142,7 +142,7 @@ func hits(list []script.Trouble) (n uint64) {
 }
 
 // without turns off one after the other, again and again until each is needed.
-func (s *shrinker) without(kept []script.Kept) []script.Kept {
+func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
 	for changed := true; changed; {
 		changed = false
 		for i := len(kept) - 1; i >= 0; i-- {
@@ -158,7 +158,7 @@ func (s *shrinker) without(kept []script.Kept) []script.Kept {
 type frame struct{ dir, n int }
 
 // met are the frames that an effect met in the last run that failed; ok is false where they can't be told.
-func (s *shrinker) met(k script.Kept) (frames []frame, ok bool) {
+func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
 	for _, t := range s.best.troubles {
 		if t.Number != k.Number || t.Effect != k.Effect {
 			continue
@@ -176,7 +176,7 @@ func (s *shrinker) met(k script.Kept) (frames []frame, ok bool) {
 }
 
 // only is the effect on these frames alone.
-func only(k script.Kept, frames []frame) script.Kept {
+func only(k fault.Selection, frames []frame) fault.Selection {
 	k.Frames = [2][]int{}
 	for _, f := range frames {
 		k.Frames[f.dir] = append(k.Frames[f.dir], f.n)
@@ -186,7 +186,7 @@ func only(k script.Kept, frames []frame) script.Kept {
 
 // pinned is kept with each effect, where that can be, on the very frames that it met by chance: from then on to leave
 // one out changes no other's chances.
-func (s *shrinker) pinned(kept []script.Kept) (list []script.Kept) {
+func (s *shrinker) pinned(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		frames, ok := s.met(k)
 		switch {
@@ -200,12 +200,12 @@ func (s *shrinker) pinned(kept []script.Kept) (list []script.Kept) {
 }
 
 // narrow lets the i-th effect meet single frames only, as few as will do (Zeller's ddmin).
-func (s *shrinker) narrow(kept []script.Kept, i int) []script.Kept {
+func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 	if kept[i].Effect == "" || !s.fails(kept) {
 		return kept
 	}
 	frames, ok := s.met(kept[i])
-	with := func(frames []frame) []script.Kept {
+	with := func(frames []frame) []fault.Selection {
 		next := slices.Clone(kept)
 		next[i] = only(kept[i], frames)
 		return next
@@ -239,9 +239,9 @@ func (s *shrinker) narrow(kept []script.Kept, i int) []script.Kept {
 }
 
 // tell says what is left, and leaves its capture.
-func (s *shrinker) tell(kept []script.Kept, effects int, met uint64) []string {
+func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []string {
 	t := s.c.Tests[s.o.test]
-	plan := &script.Plan{Kept: kept}
+	plan := &fault.Plan{Kept: kept}
 	capture := s.c.captureName(t, s.o.seed, plan)
 	final := s.c.once(s.o.test, s.o.seed, plan, capture)
 	lines := []string{fmt.Sprintf("shrunk, in %d runs: of %s that met %s", s.runs, count(effects, "fault"), count(int(met), "packet"))}

@@ -1,28 +1,30 @@
-package script
+package fault
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
 
-	"smolsh/phy/fault"
+	"smolsh/phy"
+	"smolsh/stack/drop"
 )
 
-func TestParseKept(t *testing.T) {
-	for text, want := range map[string]Kept{
+func TestParseSelection(t *testing.T) {
+	for text, want := range map[string]Selection{
 		"1":                       {Number: 1},
 		"2.loss":                  {Number: 2, Effect: "loss"},
 		"12.loss:tx:3,7":          {Number: 12, Effect: "loss", Frames: [2][]int{1: {3, 7}}},
 		"1.reorder:rx:1:tx:10,11": {Number: 1, Effect: "reorder", Frames: [2][]int{{1}, {10, 11}}},
 	} {
-		got, err := ParseKept(text)
+		got, err := ParseSelection(text)
 		if err != nil || !reflect.DeepEqual(got, want) || got.String() != text {
 			t.Errorf("%q: got %+v (%s), %v", text, got, got, err)
 		}
 	}
 	for _, text := range []string{"", "0", "x", "-1", "1.", "1.lost", "1.loss:", "1.loss:tx", "1.loss:tx:", "1.loss:tx:0", "1.loss:up:1", "1:tx:3", "1.loss:tx:1:"} {
-		if k, err := ParseKept(text); err == nil {
+		if k, err := ParseSelection(text); err == nil {
 			t.Errorf("%q: got %+v and no error", text, k)
 		}
 	}
@@ -33,13 +35,13 @@ func TestParseKept(t *testing.T) {
 func TestPlanKnowsEveryEffect(t *testing.T) {
 	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "ECN"} // the last goes with every part
 	aside := []string{"Hold", "Limit", "Interval"}                                        // go with an effect, and do nothing by themselves
-	rule := reflect.TypeFor[fault.Rule]()
+	rule := reflect.TypeFor[Rule]()
 	for i := range rule.NumField() {
 		f := rule.Field(i)
 		if !f.IsExported() || slices.Contains(choice, f.Name) || slices.Contains(aside, f.Name) {
 			continue
 		}
-		r := &fault.Rule{}
+		r := &Rule{}
 		v := reflect.ValueOf(r).Elem().Field(i)
 		switch v.Kind() {
 		case reflect.Struct:
@@ -52,17 +54,56 @@ func TestPlanKnowsEveryEffect(t *testing.T) {
 			v.SetInt(7)
 		}
 		var known []string
-		for _, e := range planEffects {
+		for _, e := range plannedEffects {
 			if !e.has(r) {
 				continue
 			}
 			known = append(known, e.name)
-			if part := e.rules(r, Kept{})[0]; fmt.Sprint(*part) != fmt.Sprint(*r) {
+			if part := e.rules(r, Selection{})[0]; fmt.Sprint(*part) != fmt.Sprint(*r) {
 				t.Errorf("%s of a rule with %s: %+v, want %+v", e.name, f.Name, *part, *r)
 			}
 		}
 		if len(known) != 1 {
 			t.Errorf("a rule with %s has the effects %v, want one", f.Name, known)
 		}
+	}
+}
+
+// A plan omits the effects that it does not keep, limits an effect to single frames, and reports the frames hit.
+func TestPlanSplits(t *testing.T) {
+	rule := &Rule{Loss: 1, MaxSize: 4}
+	if all := (&Plan{All: true}).Split(1, rule); len(all) != 2 || all[0].Effect != "max_size" || all[1].Effect != "loss" {
+		t.Fatalf("all effects: %+v", all)
+	}
+	if none := (&Plan{}).Split(1, rule); len(none) != 0 {
+		t.Errorf("an empty plan keeps %+v", none)
+	}
+	kept, err := ParseSelection("1.loss:tx:2,3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := &Plan{Kept: []Selection{kept}}
+	if other := plan.Split(2, rule); len(other) != 0 {
+		t.Errorf("the plan keeps %+v of another fault", other)
+	}
+	list := plan.Split(1, rule)
+	if len(list) != 1 || !list[0].Single || list[0].Certain || list[0].Rule.Dir != TX {
+		t.Fatalf("got %+v", list)
+	}
+	s := NewSet(rand.New(rand.NewPCG(1, 2)))
+	s.Add(list[0].Rule)
+	dropped := []bool{}
+	for range 4 {
+		f := phy.NewFrame(phy.FrameSize)
+		f.Set([]byte{1, 2, 3})
+		s.Apply(0, RX, phy.MediumIP, f)
+		v := s.Apply(0, TX, phy.MediumIP, f)
+		dropped = append(dropped, v.Drop != drop.None)
+	}
+	if want := []bool{false, true, true, false}; !slices.Equal(dropped, want) {
+		t.Errorf("dropped %v, want %v", dropped, want)
+	}
+	if r := list[0].Result(); r.Hits != 2 || r.String() != "1.loss:tx:2,3" || !r.Narrow {
+		t.Errorf("report %+v", r)
 	}
 }

@@ -1,0 +1,123 @@
+package script
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"smolsh/phy/fault"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// plan puts the effects of a rule that the session's plan keeps in force, in place of the rule.
+func (s *Session) plan(v *ruleValue, where string) {
+	s.stated++
+	s.do(v.w, func(clock.Instant) {
+		for _, p := range v.planned {
+			v.set.Remove(p.Rule)
+		}
+		v.planned = s.cfg.Plan.Split(s.stated, v.rule)
+		for _, p := range v.planned {
+			p.Where, p.What = where, statedText(v.where, plannedText(v, p))
+			v.set.Add(p.Rule)
+		}
+		s.planned = append(s.planned, v.planned...)
+	})
+}
+
+// statedText describes an effect at a place, in the words of fault().
+func statedText(place, text string) string {
+	if text != "" {
+		text = ", " + text
+	}
+	return "fault on " + place + text
+}
+
+// plannedText returns the arguments of fault() that state this effect alone, without the place.
+func plannedText(v *ruleValue, p *fault.Planned) string {
+	words, r := []string{}, p.Rule
+	dir := [...]string{"", "rx", "tx"}[r.Dir]
+	if v.a != "" {
+		dir = [...]string{"", v.b + "->" + v.a, v.a + "->" + v.b}[r.Dir]
+	}
+	if dir != "" {
+		words = append(words, "dir="+strconv.Quote(dir))
+	}
+	if x, ok := v.chose["match"]; ok {
+		words = append(words, effectText("match", x))
+	}
+	switch {
+	case p.Single:
+		words = append(words, effectText("nth", r.Nth))
+		if p.Certain {
+			words = append(words, p.Effect+"=1")
+		}
+		return strings.Join(words, ", ")
+	case len(r.Nth) > 0:
+		words = append(words, effectText("nth", r.Nth))
+	}
+	if r.Every > 0 {
+		words = append(words, effectText("every", r.Every))
+	}
+	if x, ok := v.does[p.Effect]; ok {
+		words = append(words, argumentText(p.Effect, x))
+	}
+	return strings.Join(words, ", ")
+}
+
+// argumentText formats an argument as a script writes it.
+func argumentText(name string, x any) string {
+	switch x.(type) {
+	case time.Duration, uint64:
+		text := effectText(name, x)
+		return name + "=" + strconv.Quote(text[len(name)+1:])
+	}
+	return effectText(name, x)
+}
+
+// planLink removes the faults of a link's own that the plan omits. A plan cannot select single frames of them.
+func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
+	s := c.s
+	if s.cfg.Plan == nil || cfg.Loss == 0 && cfg.Jitter == 0 {
+		return
+	}
+	s.stated++
+	one := func(effect, text string) bool {
+		if _, ok := s.cfg.Plan.Keeps(s.stated, effect); !ok {
+			return false
+		}
+		s.planned = append(s.planned, &fault.Planned{
+			Report: fault.Report{Selection: fault.Selection{Number: s.stated, Effect: effect}, Where: c.where(),
+				What: statedText(a+"-"+b+", the link's own", text)},
+			Rule: &fault.Rule{Hits: 1}, // the link does not count its hits; one stands for any number
+		})
+		return true
+	}
+	if cfg.Loss > 0 && !one("loss", fmt.Sprintf("loss=%v", cfg.Loss)) {
+		cfg.Loss = 0
+	}
+	if cfg.Jitter > 0 && !one("jitter", fmt.Sprintf("jitter=%v", cfg.Jitter)) {
+		cfg.Jitter = 0
+	}
+}
+
+// where returns the file and line of the call.
+func (c *call) where() string {
+	if c.t.thread.CallStackDepth() < 2 {
+		return ""
+	}
+	pos := c.t.thread.CallFrame(1).Pos
+	return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
+}
+
+// FaultReports returns the effects that the script has stated and the plan has kept, with their hits; nil without a
+// plan.
+func (s *Session) FaultReports() []fault.Report {
+	var list []fault.Report
+	for _, p := range s.planned {
+		list = append(list, p.Result())
+	}
+	return list
+}

@@ -32,7 +32,7 @@ func (v *captureValue) Hash() (uint32, error) { return starlark.String(v.path).H
 
 // Attr is a method of the capture.
 func (v *captureValue) Attr(name string) (starlark.Value, error) {
-	return attr(v, name, v.s.member("capture", v, name))
+	return Attr(v, name, v.s.member("capture", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -376,8 +376,8 @@ func (s *Session) keywords(fn string, c *bracket) []string {
 		for n := range f.b.ofTCP() {
 			names = append(names, n)
 		}
-		if t, ok := f.recv.(*table); ok && f.b.name == "table.where" {
-			names = append(names, t.fields()...)
+		if t, ok := f.recv.(*Table); ok && f.b.name == "table.where" {
+			names = append(names, t.FieldNames()...)
 		}
 	case *starlark.Function:
 		n := f.NumParams()

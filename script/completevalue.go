@@ -60,8 +60,8 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 	case f.b.name == "help":
 		return s.helpNames()
 	case f.b.name == "table.sort" || f.b.name == "table.cols":
-		if t, ok := f.recv.(*table); ok {
-			return t.fields()
+		if t, ok := f.recv.(*Table); ok {
+			return t.FieldNames()
 		}
 		return nil
 	case p == nil:

@@ -76,7 +76,7 @@ func (v *connValue) Attr(name string) (starlark.Value, error) {
 	case "peer":
 		return endpoint(v.remote), nil
 	}
-	return attr(v, name, v.s.member("conn", v, name))
+	return Attr(v, name, v.s.member("conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -404,7 +404,7 @@ func connInfo(c *call) (starlark.Value, error) {
 	c.t.do(v.w, func(now clock.Instant) { info = v.c.Info(now) })
 	d := starlark.StringDict{"state": starlark.String(info.State.String())}
 	for i, col := range infoColumns() {
-		d[field(col.name)] = infoValues(&info)[i]
+		d[FieldName(col.Name)] = infoValues(&info)[i]
 	}
 	d["recv_q"], d["send_q"] = num(info.RecvQ), num(info.SendQ)
 	d["timer"] = starlark.String(timer(info.Timer, info.TimerLeft))

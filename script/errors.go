@@ -191,7 +191,7 @@ func (s *Session) hint(msg string) string {
 	for n := range s.globals {
 		names = append(names, n)
 	}
-	if n := nearest(name, names); n != "" {
+	if n := Nearest(name, names); n != "" {
 		return fmt.Sprintf("%s (did you mean %s?)", msg, n)
 	}
 	return msg

@@ -74,7 +74,7 @@ func (v *subscription) Attr(name string) (starlark.Value, error) {
 		})
 		return num(n), nil
 	}
-	return attr(v, name, v.s.member("subscription", v, name))
+	return Attr(v, name, v.s.member("subscription", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -105,7 +105,7 @@ func builtinOn(c *call) (starlark.Value, error) {
 		}
 		slices.Sort(names)
 		hint := ""
-		if n := nearest(name, names); n != "" {
+		if n := Nearest(name, names); n != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", n)
 		}
 		return nil, c.errorf("argument 1 (event) is one of %s, got %q%s", strings.Join(names, ", "), name, hint)

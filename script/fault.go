@@ -52,7 +52,7 @@ func (v *ruleValue) Attr(name string) (starlark.Value, error) {
 	if name == "hits" {
 		return num(v.hits()), nil
 	}
-	return attr(v, name, v.s.member("fault", v, name))
+	return Attr(v, name, v.s.member("fault", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -177,8 +177,8 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	if name, ok := starlark.AsString(x); ok {
 		x = &ifaceValue{c.t.host, name}
 	}
-	if r, ok := x.(*row); ok {
-		x = r.about
+	if r, ok := x.(*Row); ok {
+		x = r.About
 	}
 	switch x := x.(type) {
 	case *linkValue:
@@ -282,10 +282,10 @@ func faultOff(c *call) (starlark.Value, error) {
 }
 
 func faultsTable(c *call) (starlark.Value, error) {
-	t := c.table(columns("WHERE DIR RULE HITS")...)
+	t := c.table(Columns("WHERE DIR RULE HITS")...)
 	for _, v := range c.s.rules {
 		if !v.off {
-			t.add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))
+			t.Add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))
 		}
 	}
 	return t, nil

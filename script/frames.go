@@ -43,8 +43,8 @@ func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 		return nil, nil
 	case starlark.String:
 		name = string(v)
-	case *row:
-		if i, ok := v.about.(*ifaceValue); ok {
+	case *Row:
+		if i, ok := v.About.(*ifaceValue); ok {
 			name = i.name
 		}
 	}

@@ -211,7 +211,7 @@ func (r *registry) page(name string, width int) (string, error) {
 	for n := range namespaceWords {
 		known = append(known, n)
 	}
-	if n := nearest(name, known); n != "" {
+	if n := Nearest(name, known); n != "" {
 		return "", fmt.Errorf("nothing is named %s (did you mean %s?)", name, n)
 	}
 	return "", fmt.Errorf("nothing is named %s", name)
@@ -244,7 +244,7 @@ func (s *Session) helpOn(x any) (string, error) {
 		return s.reg.page(x.name, s.helpWidth())
 	case starlark.String:
 		return s.reg.page(string(x), s.helpWidth())
-	case *row:
+	case *Row:
 		return s.helpOnRow(x), nil
 	case *starlark.Function:
 		text := x.Name() + signature(x)
@@ -264,10 +264,10 @@ func (s *Session) helpOn(x any) (string, error) {
 }
 
 // helpOnRow tells the fields of this row's table and what can be done to the thing.
-func (s *Session) helpOnRow(r *row) string {
-	text := "a row of " + r.t.of + "(): ." + strings.Join(r.t.fields(), " .")
-	if t := s.reg.typeOf(r.actions); t != nil {
-		text += "\n" + s.reg.group(r.actions, t.doc, nil)
+func (s *Session) helpOnRow(r *Row) string {
+	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
+	if t := s.reg.typeOf(r.Actions); t != nil {
+		text += "\n" + s.reg.group(r.Actions, t.doc, nil)
 	}
 	return text
 }

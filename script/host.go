@@ -52,7 +52,7 @@ func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	if b := h.s.reg.byName[name]; b != nil && b.host {
 		return &function{h.s, b, h}, nil
 	}
-	return attr(h, name, nil)
+	return Attr(h, name, nil)
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -38,7 +38,7 @@ func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "ud
 // Attr is a group of socket calls; in a virtual lab each says why it is of no use.
 func (k *kernelValue) Attr(name string) (starlark.Value, error) {
 	if !slices.Contains(k.AttrNames(), name) {
-		return attr(k, name, nil)
+		return Attr(k, name, nil)
 	}
 	if name == "serve" {
 		return k.s.member("kernel", k, name), nil

@@ -44,7 +44,7 @@ func (v *kernelConn) Attr(name string) (starlark.Value, error) {
 	case "peer":
 		return endpoint(v.remote), nil
 	}
-	return attr(v, name, v.k.s.member("kernel_conn", v, name))
+	return Attr(v, name, v.k.s.member("kernel_conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

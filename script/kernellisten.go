@@ -39,7 +39,7 @@ func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return attr(v, name, v.k.s.member("kernel_listener", v, name))
+	return Attr(v, name, v.k.s.member("kernel_listener", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -47,7 +47,7 @@ func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return attr(v, name, v.k.s.member("kernel_server", v, name))
+	return Attr(v, name, v.k.s.member("kernel_server", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

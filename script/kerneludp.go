@@ -34,7 +34,7 @@ func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return attr(v, name, v.k.s.member("kernel_udp_socket", v, name))
+	return Attr(v, name, v.k.s.member("kernel_udp_socket", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

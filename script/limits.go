@@ -112,20 +112,20 @@ func limitsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.LimitInfo
 	h.do(func(clock.Instant) { infos = h.h.LimitInfos() })
-	t := c.table(columns(limitColumns)...)
+	t := c.table(Columns(limitColumns)...)
 	for k, l := range infos {
 		paidBy := ""
 		if l.Peer.IsValid() {
 			paidBy = l.Peer.String()
 		}
-		t.add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
+		t.Add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
 	}
 	b := &c.s.bounds
 	for k, row := range []struct {
 		used int
 		*countLimit
 	}{{c.s.others(), &b.tasks}, {c.s.busiest(), &b.handlers}} {
-		t.add(starlark.String(sessionWords[k][0]), num(row.used), num(row.limit), num(row.refused), starlark.String(""), starlark.String(sessionWords[k][1]))
+		t.Add(starlark.String(sessionWords[k][0]), num(row.used), num(row.limit), num(row.refused), starlark.String(""), starlark.String(sessionWords[k][1]))
 	}
 	return t, nil
 }

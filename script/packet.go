@@ -79,5 +79,5 @@ func (p *packetValue) Attr(name string) (starlark.Value, error) {
 		}
 		return starlark.None, nil
 	}
-	return attr(p, name, p.s.member("packet", p, name))
+	return Attr(p, name, p.s.member("packet", p, name))
 }

@@ -2,7 +2,6 @@ package script
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 
@@ -239,7 +238,7 @@ func portHint(b *builtin, i int, args starlark.Tuple) error {
 
 func (c *call) unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", c.b.name, name)
-	if n := nearest(name, known); n != "" {
+	if n := Nearest(name, known); n != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", n)
 	} else {
 		text += ": " + c.b.usage()
@@ -349,7 +348,7 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 	if found == nil && f.b.result == "table" && f.s.reg.byName["table."+name] != nil {
 		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.name, name, f.b.name, name)
 	}
-	return attr(f, name, found)
+	return Attr(f, name, found)
 }
 
 // AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
@@ -367,17 +366,6 @@ func (s *Session) member(prefix string, recv starlark.Value, name string) starla
 		return &function{s, b, recv}
 	}
 	return nil
-}
-
-// attr is v.name given what was found, or an error that knows what may have been meant.
-func attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Value, error) {
-	if found != nil {
-		return found, nil
-	}
-	if n := nearest(name, v.AttrNames()); n != "" {
-		return nil, fmt.Errorf("%s has no .%s field or method (did you mean .%s?)", v.Type(), name, n)
-	}
-	return nil, nil
 }
 
 // namespace is a group of builtins, such as tcp; recv is the host it belongs to, nil for the task's.
@@ -398,43 +386,5 @@ func (n *namespace) AttrNames() []string   { return n.s.reg.members[n.name] }
 
 // Attr is starlark.HasAttrs'.
 func (n *namespace) Attr(name string) (starlark.Value, error) {
-	return attr(n, name, n.s.member(n.name, n.recv, name))
-}
-
-// nearest is the candidate a slip of the keyboard away from name, "" when there is none.
-func nearest(name string, candidates []string) string {
-	best, bestD := "", 1+len(name)/3
-	if len(name) == 1 {
-		return "" // every other letter is as near
-	}
-	candidates = slices.Sorted(slices.Values(candidates))
-	for _, c := range candidates {
-		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {
-			best = c
-		}
-	}
-	return best
-}
-
-// distance is the number of insertions, deletions, changes and swaps of neighbours between a and b.
-func distance(a, b string) int {
-	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], prev2[j-2]+1)
-			}
-		}
-		prev2, prev, cur = prev, cur, prev2
-	}
-	return prev[len(b)]
+	return Attr(n, name, n.s.member(n.name, n.recv, name))
 }

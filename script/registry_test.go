@@ -203,7 +203,7 @@ func TestNearest(t *testing.T) {
 	for _, c := range []struct{ slip, want string }{
 		{"pign", "ping"}, {"pin", "ping"}, {"spwan", "spawn"}, {"socket", "sockets"}, {"neighbours", "neighbors"}, {"xyz", ""}, {"x", ""},
 	} {
-		if got := nearest(c.slip, names); got != c.want {
+		if got := Nearest(c.slip, names); got != c.want {
 			t.Errorf("nearest(%q) is %q, want %q", c.slip, got, c.want)
 		}
 	}

@@ -73,7 +73,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return attr(v, name, v.s.member("server", v, name))
+	return Attr(v, name, v.s.member("server", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

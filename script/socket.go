@@ -42,7 +42,7 @@ func (v *socketValue) Attr(name string) (starlark.Value, error) {
 	if get := v.fields[name]; get != nil {
 		return get(), nil
 	}
-	return attr(v, name, v.h.s.member(v.typ, v.self, name))
+	return Attr(v, name, v.h.s.member(v.typ, v.self, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -9,8 +9,8 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// sortedAddress is what a string that stands for an address means: "192.168.69.1", "10.0.0.0/8",
-// "[fdaa::1]:80", "*:80". Its zero value is any address and port.
+// sortedAddress is an address in text form: "192.168.69.1", "10.0.0.0/8", "[fdaa::1]:80", "*:80". The zero value
+// stands for any address and port.
 type sortedAddress struct {
 	addr netip.Addr
 	bits int
@@ -44,8 +44,8 @@ func parseSorted(s string) (a sortedAddress, ok bool) {
 	return a, true
 }
 
-// compareCells orders the values of a column: what is missing, numbers and other values of one type by
-// value, addresses by value, text.
+// compareCells orders two values of a column. None is first, then numbers by value, then addresses by value, then
+// text.
 func compareCells(x, y starlark.Value) int {
 	rank := func(v starlark.Value) (rank int, a sortedAddress) {
 		if list, ok := v.(*starlark.List); ok && list.Len() > 0 {

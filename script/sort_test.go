@@ -36,15 +36,15 @@ func TestSortByValue(t *testing.T) {
 		append([]starlark.Value{starlark.None}, number(0.5, 2, 9, 10.25, 100)...),
 		append([]starlark.Value{starlark.None}, text("10.0.0.1 eth0 tap0")...),
 	} {
-		tb := &table{cols: []column{{name: "C"}}}
+		tb := NewTable(nil, "", nil, Columns("C")...)
 		for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(len(want)) {
-			tb.add(want[i])
+			tb.Add(want[i])
 		}
 		for _, reverse := range []bool{false, true} {
-			rows := tb.sorted(0, reverse)
+			rows := tb.Sorted(0, reverse).Rows
 			var got []starlark.Value
 			for _, r := range rows {
-				got = append(got, r.vals[0])
+				got = append(got, r.Values[0])
 			}
 			if reverse {
 				slices.Reverse(got)

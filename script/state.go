@@ -27,7 +27,7 @@ const (
 )
 
 // fieldsOf are the columns as fields of a row.
-func fieldsOf(columns string) string { return field(columns) }
+func fieldsOf(columns string) string { return FieldName(columns) }
 
 func stateBuiltins() []*builtin {
 	return []*builtin{
@@ -62,16 +62,9 @@ func stateBuiltins() []*builtin {
 	}
 }
 
-func (c *call) table(cols ...column) *table {
-	return &table{s: c.s, of: c.b.name, recv: c.recv, cols: cols}
-}
-
-func columns(names string) []column {
-	var cols []column
-	for _, n := range strings.Fields(names) {
-		cols = append(cols, column{name: n})
-	}
-	return cols
+// table returns an empty table of the builtin's.
+func (c *call) table(cols ...Column) *Table {
+	return NewTable(tableEnvironment{c.s}, c.b.name, c.recv, cols...)
 }
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
@@ -97,15 +90,15 @@ func ifacesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.IfaceInfo
 	h.do(func(clock.Instant) { infos = h.h.IfaceInfos() })
-	t := c.table(columns(ifaceColumns)...)
+	t := c.table(Columns(ifaceColumns)...)
 	for _, i := range infos {
 		var hw starlark.Value = starlark.String(i.MAC.String())
 		if i.MAC.IsZero() {
 			hw = starlark.None
 		}
-		r := t.add(starlark.String(i.Name), starlark.String(i.Medium), starlark.String(i.State), num(i.MTU), hw,
+		r := t.Add(starlark.String(i.Name), starlark.String(i.Medium), starlark.String(i.State), num(i.MTU), hw,
 			addrs(i.Addrs), num(i.RxPackets), num(i.RxBytes), num(i.RxDropped), num(i.TxPackets), num(i.TxBytes), num(i.TxDropped))
-		r.actions, r.about = "iface", &ifaceValue{h, i.Name}
+		r.Actions, r.About = "iface", &ifaceValue{h, i.Name}
 	}
 	return t, nil
 }
@@ -113,9 +106,9 @@ func ifacesTable(c *call) (starlark.Value, error) {
 func neighborsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.NeighborInfo
-	t := c.table(columns(neighborColumns)...)
-	h.do(func(now clock.Instant) { infos, t.note = h.h.NeighborInfos(now), noneAnywhere(h.h.Ifaces()) })
-	t.cols[4].show, t.cols[5].show = showSeconds, showSeconds
+	t := c.table(Columns(neighborColumns)...)
+	h.do(func(now clock.Instant) { infos, t.Note = h.h.NeighborInfos(now), noneAnywhere(h.h.Ifaces()) })
+	t.Columns[4].Show, t.Columns[5].Show = showSeconds, showSeconds
 	for _, n := range infos {
 		var hw, expires starlark.Value = starlark.None, starlark.None
 		if !n.HW.IsZero() {
@@ -124,7 +117,7 @@ func neighborsTable(c *call) (starlark.Value, error) {
 		if n.Expires >= 0 {
 			expires = seconds(n.Expires)
 		}
-		t.add(address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), seconds(n.Age), expires,
+		t.Add(address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), seconds(n.Age), expires,
 			num(n.Probes), num(n.Queued))
 	}
 	return t, nil
@@ -153,8 +146,8 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	case nil:
 	case starlark.String:
 		name = string(v)
-	case *row:
-		if i, ok := v.about.(*ifaceValue); ok {
+	case *Row:
+		if i, ok := v.About.(*ifaceValue); ok {
 			name = i.name
 		}
 	default:
@@ -187,7 +180,7 @@ func (h *hostValue) noIface(name string) error {
 			names = append(names, i.Name)
 		}
 	})
-	if n := nearest(name, names); n != "" {
+	if n := Nearest(name, names); n != "" {
 		return fmt.Errorf("%s has no interface %s (did you mean %s?)", h.name, name, n)
 	}
 	return fmt.Errorf("%s has no interface %s: there are %s", h.name, name, strings.Join(names, " "))
@@ -242,9 +235,9 @@ func routesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.RouteInfo
 	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
-	t := c.table(columns(routeColumns)...)
+	t := c.table(Columns(routeColumns)...)
 	for _, r := range infos {
-		t.add(starlark.String(r.Dst.String()), address(r.Gateway), starlark.String(r.Dev))
+		t.Add(starlark.String(r.Dst.String()), address(r.Gateway), starlark.String(r.Dev))
 	}
 	return t, nil
 }
@@ -296,10 +289,10 @@ func countersTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.CounterInfo
 	h.do(func(clock.Instant) { infos = h.h.CounterInfos() })
-	t := c.table(columns(counterColumns)...)
+	t := c.table(Columns(counterColumns)...)
 	if !arg[bool](c, "since") {
 		for _, n := range infos {
-			t.add(starlark.String(n.Name), num(n.Value))
+			t.Add(starlark.String(n.Name), num(n.Value))
 		}
 		return t, nil
 	}
@@ -309,7 +302,7 @@ func countersTable(c *call) (starlark.Value, error) {
 		seen[n.Name] = n.Value
 		// TcpCurrEstab goes down too.
 		if d := int64(n.Value - last[n.Name]); d != 0 {
-			t.add(starlark.String(n.Name), starlark.MakeInt64(d))
+			t.Add(starlark.String(n.Name), starlark.MakeInt64(d))
 		}
 	}
 	if c.t.counted == nil {
@@ -324,17 +317,17 @@ func dropsTable(c *call) (starlark.Value, error) {
 	var infos []stack.DropInfo
 	var at clock.Instant
 	h.do(func(now clock.Instant) { infos, at = h.h.DropInfos(), now })
-	t := c.table(columns(dropColumns)...)
-	t.cols[2].show = showSeconds
+	t := c.table(Columns(dropColumns)...)
+	t.Columns[2].Show = showSeconds
 	for _, d := range infos {
-		t.add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
+		t.Add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
 			starlark.String(packet.Summary(d.Example, d.Medium)))
 	}
 	return t, nil
 }
 
 func tasksTable(c *call) (starlark.Value, error) {
-	t := c.table(columns(taskColumns)...)
+	t := c.table(Columns(taskColumns)...)
 	c.s.mu.Lock()
 	all := append([]*task(nil), c.s.tasks...)
 	c.s.mu.Unlock()
@@ -346,7 +339,7 @@ func tasksTable(c *call) (starlark.Value, error) {
 		case u.waiting == "":
 			state = "ready"
 		}
-		t.add(num(u.id), starlark.String(u.name), starlark.String(state), starlark.String(u.waiting))
+		t.Add(num(u.id), starlark.String(u.name), starlark.String(state), starlark.String(u.waiting))
 	}
 	return t, nil
 }
@@ -369,11 +362,11 @@ func socketsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.SocketInfo
 	h.do(func(now clock.Instant) { infos = h.h.SocketInfos(now) })
-	t := c.table(columns(socketColumns)...)
+	t := c.table(Columns(socketColumns)...)
 	info := arg[bool](c, "info")
 	if info {
-		t.detail = len(t.cols)
-		t.cols = append(t.cols, infoColumns()...)
+		t.Detail = len(t.Columns)
+		t.Columns = append(t.Columns, infoColumns()...)
 	}
 	for _, s := range infos {
 		tm := ""
@@ -385,7 +378,7 @@ func socketsTable(c *call) (starlark.Value, error) {
 		if info {
 			vals = append(vals, infoValues(s.TCP)...)
 		}
-		t.add(vals...)
+		t.Add(vals...)
 	}
 	return t, nil
 }

@@ -32,7 +32,7 @@ func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Ha
 
 // Attr is a method of the switch.
 func (v *switchValue) Attr(name string) (starlark.Value, error) {
-	return attr(v, name, v.l.s.member("switch", v, name))
+	return Attr(v, name, v.l.s.member("switch", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -84,8 +84,8 @@ func switchSet(c *call) (starlark.Value, error) {
 
 func portsTable(c *call) (starlark.Value, error) {
 	v := c.recv.(*switchValue)
-	t := c.table(columns(portColumns)...)
-	t.cols[len(t.cols)-1].show = showReasons
+	t := c.table(Columns(portColumns)...)
+	t.Columns[len(t.Columns)-1].Show = showReasons
 	c.t.do(v.l.w, func(now clock.Instant) {
 		stations := map[*lab.SwitchPort]int{}
 		for _, st := range v.sw.Stations(now) {
@@ -98,7 +98,7 @@ func portsTable(c *call) (starlark.Value, error) {
 			if p.Up() {
 				state = "up"
 			}
-			t.add(starlark.String(p.Name()), starlark.String(state), num(p.MTU()), num(rx.In), num(rx.Octets), num(tx.In), num(tx.Octets),
+			t.Add(starlark.String(p.Name()), starlark.String(state), num(p.MTU()), num(rx.In), num(rx.Octets), num(tx.In), num(tx.Octets),
 				num(flooded), num(stations[p]), reasonsOf(&rx, &tx))
 		}
 	})
@@ -137,11 +137,11 @@ func showReasons(v starlark.Value) string {
 
 func stationsTable(c *call) (starlark.Value, error) {
 	v := c.recv.(*switchValue)
-	t := c.table(columns(stationColumns)...)
-	t.cols[2].show = showSeconds
+	t := c.table(Columns(stationColumns)...)
+	t.Columns[2].Show = showSeconds
 	c.t.do(v.l.w, func(now clock.Instant) {
 		for _, st := range v.sw.Stations(now) {
-			t.add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), seconds(st.Age))
+			t.Add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), seconds(st.Age))
 		}
 	})
 	return t, nil

@@ -11,144 +11,173 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// column of a table: its heading, and how its values are shown.
-type column struct {
-	name string
-	show func(starlark.Value) string // nil: as print() would
-	left bool                        // numbers too stand to the left
+// A Column of a table.
+type Column struct {
+	Name string                      // the heading
+	Show func(starlark.Value) string // formats a value; nil to format as print() does
+	Left bool                        // true to align numbers to the left as well
 }
 
-// table is a frozen sequence of rows, as a builtin returned it.
-type table struct {
-	s     *Session
-	of    string         // the builtin it came from, whose members it has
-	recv  starlark.Value // that builtin's receiver
-	cols  []column
-	rows  []*row
-	shown []int  // indices of the columns that are printed; nil: all
-	key   int    // the column that table["…"] looks in
-	note  string // printed below, where there are no rows: why
-
-	// detail is the first of the columns that are printed below their row, as ss -ti does; 0: none are.
-	// Where columns are chosen they stand side by side.
-	detail int
+// Environment is what a table asks of the program that owns it.
+type Environment interface {
+	// Member returns the builtin prefix.name bound to recv, nil if there is none.
+	Member(prefix string, recv starlark.Value, name string) starlark.Value
+	// Members returns the names of the builtins under a prefix, sorted.
+	Members(prefix string) []string
+	// Width returns the columns of the terminal, 0 if there is none.
+	Width() int
 }
 
-// row is one line of a table; actions are what can be done to the thing it describes.
-type row struct {
-	t       *table
-	vals    []starlark.Value
-	actions string         // prefix in the registry
-	about   starlark.Value // what the actions are bound to
+// A Table is a sequence of rows, as a builtin returned it. A script cannot change it.
+type Table struct {
+	Builtin  string         // the builtin that returned the table, whose members the table has
+	Receiver starlark.Value // that builtin's receiver
+	Columns  []Column
+	Rows     []*Row
+	key      int    // the index of the column that table["…"] searches
+	Note     string // printed below a table without rows: the reason
+
+	// Detail is the index of the first column that is printed below its row, as ss -ti does; 0 if every column
+	// is printed in the row. Columns that a script chose are always printed in the row.
+	Detail int
+
+	env   Environment
+	shown []int // indices of the columns that a script chose; nil for all
 }
 
-// CompareSameType is starlark.Comparable's: rows are equal where their columns and all that is in them are.
-func (r *row) CompareSameType(op syntax.Token, other starlark.Value, depth int) (bool, error) {
-	o := other.(*row)
+// NewTable returns a table without rows. of is the builtin that returns it, recv that builtin's receiver.
+func NewTable(env Environment, of string, recv starlark.Value, cols ...Column) *Table {
+	return &Table{env: env, Builtin: of, Receiver: recv, Columns: cols}
+}
+
+// Columns returns columns with the names in a list separated by blanks.
+func Columns(names string) []Column {
+	var cols []Column
+	for _, n := range strings.Fields(names) {
+		cols = append(cols, Column{Name: n})
+	}
+	return cols
+}
+
+// A Row is one row of a table, and stands for the thing that it describes.
+type Row struct {
+	Values  []starlark.Value // one for each column
+	Actions string           // the type whose methods the row has, "" for none
+	About   starlark.Value   // the receiver of these methods
+
+	Table *Table
+}
+
+// CompareSameType implements starlark.Comparable: rows are equal if their columns and values are.
+func (r *Row) CompareSameType(op syntax.Token, other starlark.Value, depth int) (bool, error) {
+	o := other.(*Row)
 	if op != syntax.EQL && op != syntax.NEQ {
 		return false, fmt.Errorf("rows have no order: compare a column of theirs")
 	}
-	same := slices.EqualFunc(r.t.cols, o.t.cols, func(a, b column) bool { return a.name == b.name })
-	for i := 0; same && i < len(r.vals); i++ {
+	same := slices.EqualFunc(r.Table.Columns, o.Table.Columns, func(a, b Column) bool { return a.Name == b.Name })
+	for i := 0; same && i < len(r.Values); i++ {
 		var err error
-		if same, err = starlark.EqualDepth(r.vals[i], o.vals[i], depth-1); err != nil {
+		if same, err = starlark.EqualDepth(r.Values[i], o.Values[i], depth-1); err != nil {
 			return false, err
 		}
 	}
 	return same == (op == syntax.EQL), nil
 }
 
-func (t *table) add(vals ...starlark.Value) *row {
-	r := &row{t: t, vals: vals}
-	t.rows = append(t.rows, r)
+// Add appends a row with one value for each column.
+func (t *Table) Add(vals ...starlark.Value) *Row {
+	r := &Row{Table: t, Values: vals}
+	t.Rows = append(t.Rows, r)
 	return r
 }
 
-// field is a column's name in a script: recv_q of RECV-Q.
-func field(col string) string { return strings.ReplaceAll(strings.ToLower(col), "-", "_") }
+// FieldName returns a column's name in a script: recv_q for RECV-Q.
+func FieldName(col string) string { return strings.ReplaceAll(strings.ToLower(col), "-", "_") }
 
-func (t *table) column(name string) int {
-	for i, c := range t.cols {
-		if field(c.name) == field(name) {
+// column returns the index of the column of a name, -1 if there is none.
+func (t *Table) column(name string) int {
+	for i, c := range t.Columns {
+		if FieldName(c.Name) == FieldName(name) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (t *table) fields() []string {
+// FieldNames returns the columns' names in a script.
+func (t *Table) FieldNames() []string {
 	var names []string
-	for _, c := range t.cols {
-		names = append(names, field(c.name))
+	for _, c := range t.Columns {
+		names = append(names, FieldName(c.Name))
 	}
 	return names
 }
 
-func (t *table) Type() string          { return "table" }
-func (t *table) Freeze()               {}
-func (t *table) Truth() starlark.Bool  { return len(t.rows) > 0 }
-func (t *table) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: table") }
-func (t *table) Len() int              { return len(t.rows) }
+func (t *Table) Type() string          { return "table" }
+func (t *Table) Freeze()               {}
+func (t *Table) Truth() starlark.Bool  { return len(t.Rows) > 0 }
+func (t *Table) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: table") }
+func (t *Table) Len() int              { return len(t.Rows) }
 
-// Index is starlark.Indexable's.
-func (t *table) Index(i int) starlark.Value { return t.rows[i] }
+// Index implements starlark.Indexable.
+func (t *Table) Index(i int) starlark.Value { return t.Rows[i] }
 
-// Slice is starlark.Sliceable's: a table of some of the rows.
-func (t *table) Slice(start, end, step int) starlark.Value {
-	var rows []*row
+// Slice implements starlark.Sliceable: it returns a table of some of the rows.
+func (t *Table) Slice(start, end, step int) starlark.Value {
+	var rows []*Row
 	for i := start; step > 0 && i < end || step < 0 && i > end; i += step {
-		rows = append(rows, t.rows[i])
+		rows = append(rows, t.Rows[i])
 	}
 	return t.with(rows)
 }
 
-// Get makes counters()["TcpRetransSegs"] work: the value of the one row whose key is that; with an int it
-// is the row of that number.
-func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {
+// Get implements starlark.Mapping. An int selects a row by its index. A string selects the row whose key column has
+// that value: counters()["TcpRetransSegs"]. If a row has just one other column, Get returns that column's value.
+func (t *Table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	switch k := k.(type) {
 	case starlark.Int:
 		i, err := starlark.AsInt32(k)
-		if err != nil || i >= len(t.rows) || i < -len(t.rows) {
-			return nil, false, fmt.Errorf("row %v of a table of %d", k, len(t.rows))
+		if err != nil || i >= len(t.Rows) || i < -len(t.Rows) {
+			return nil, false, fmt.Errorf("row %v of a table of %d", k, len(t.Rows))
 		}
 		if i < 0 {
-			i += len(t.rows)
+			i += len(t.Rows)
 		}
-		return t.rows[i], true, nil
+		return t.Rows[i], true, nil
 	case starlark.String:
-		for _, r := range t.rows {
-			if starlark.Value(k) == r.vals[t.key] {
-				if len(r.vals) == 2 {
-					return r.vals[1-t.key], true, nil
+		for _, r := range t.Rows {
+			if starlark.Value(k) == r.Values[t.key] {
+				if len(r.Values) == 2 {
+					return r.Values[1-t.key], true, nil
 				}
 				return r, true, nil
 			}
 		}
 		var known []string
-		for _, r := range t.rows {
-			if s, ok := starlark.AsString(r.vals[t.key]); ok {
+		for _, r := range t.Rows {
+			if s, ok := starlark.AsString(r.Values[t.key]); ok {
 				known = append(known, s)
 			}
 		}
-		if n := nearest(string(k), known); n != "" {
-			return nil, false, fmt.Errorf("no %s %s (did you mean %s?)", t.cols[t.key].name, k, n)
+		if n := Nearest(string(k), known); n != "" {
+			return nil, false, fmt.Errorf("no %s %s (did you mean %s?)", t.Columns[t.key].Name, k, n)
 		}
-		return nil, false, fmt.Errorf("no %s %s in the table of %d", t.cols[t.key].name, k, len(t.rows))
-	case *row:
-		for _, r := range t.rows {
+		return nil, false, fmt.Errorf("no %s %s in the table of %d", t.Columns[t.key].Name, k, len(t.Rows))
+	case *Row:
+		for _, r := range t.Rows {
 			if same, err := starlark.Equal(r, k); same || err != nil {
 				return r, same, err
 			}
 		}
-		return nil, false, fmt.Errorf("no such row in the table of %d", len(t.rows))
+		return nil, false, fmt.Errorf("no such row in the table of %d", len(t.Rows))
 	}
-	return nil, false, fmt.Errorf("a table is indexed by a row's number or its %s, got %s", t.cols[t.key].name, k.Type())
+	return nil, false, fmt.Errorf("a table is indexed by a row's number or its %s, got %s", t.Columns[t.key].Name, k.Type())
 }
 
-// Iterate is starlark.Iterable's.
-func (t *table) Iterate() starlark.Iterator { return &rowIterator{t.rows} }
+// Iterate implements starlark.Iterable.
+func (t *Table) Iterate() starlark.Iterator { return &rowIterator{t.Rows} }
 
-type rowIterator struct{ rows []*row }
+type rowIterator struct{ rows []*Row }
 
 func (it *rowIterator) Next(p *starlark.Value) bool {
 	if len(it.rows) == 0 {
@@ -159,56 +188,56 @@ func (it *rowIterator) Next(p *starlark.Value) bool {
 }
 func (it *rowIterator) Done() {}
 
-// Attr is a table's method, or a member of the builtin it came from.
-func (t *table) Attr(name string) (starlark.Value, error) {
-	if v := t.s.member("table", t, name); v != nil {
+// Attr returns a method of tables, or a member of the builtin that returned the table.
+func (t *Table) Attr(name string) (starlark.Value, error) {
+	if v := t.env.Member("table", t, name); v != nil {
 		return v, nil
 	}
-	return attr(t, name, t.s.member(t.of, t.recv, name))
+	return Attr(t, name, t.env.Member(t.Builtin, t.Receiver, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
-func (t *table) AttrNames() []string {
-	return append(append([]string(nil), t.s.reg.members["table"]...), t.s.reg.members[t.of]...)
+// AttrNames implements starlark.HasAttrs.
+func (t *Table) AttrNames() []string {
+	return append(append([]string(nil), t.env.Members("table")...), t.env.Members(t.Builtin)...)
 }
 
-// chosen are the indices of the columns that cols() named, or of all.
-func (t *table) chosen() []int {
+// chosen returns the indices of the columns that a script chose, or of all columns.
+func (t *Table) chosen() []int {
 	if t.shown != nil {
 		return t.shown
 	}
-	all := make([]int, len(t.cols))
+	all := make([]int, len(t.Columns))
 	for i := range all {
 		all[i] = i
 	}
 	return all
 }
 
-// visible are the indices of the columns that are printed side by side.
-func (t *table) visible() []int {
-	if t.shown == nil && t.detail > 0 {
-		return t.chosen()[:t.detail]
+// visible returns the indices of the columns that are printed in the row.
+func (t *Table) visible() []int {
+	if t.shown == nil && t.Detail > 0 {
+		return t.chosen()[:t.Detail]
 	}
 	return t.chosen()
 }
 
-// String is the table in columns as wide as their content, cut to the terminal.
-func (t *table) String() string {
+// String formats the table in columns as wide as their content. Lines longer than the terminal are cut.
+func (t *Table) String() string {
 	vis := t.visible()
 	width := make([]int, len(vis))
 	num := make([]bool, len(vis))
-	text := make([][]string, len(t.rows))
+	text := make([][]string, len(t.Rows))
 	for j, c := range vis {
-		width[j] = utf8.RuneCountInString(t.cols[c].name)
-		num[j] = len(t.rows) > 0 && !t.cols[c].left
+		width[j] = utf8.RuneCountInString(t.Columns[c].Name)
+		num[j] = len(t.Rows) > 0 && !t.Columns[c].Left
 	}
-	for i, r := range t.rows {
+	for i, r := range t.Rows {
 		text[i] = make([]string, len(vis))
 		for j, c := range vis {
 			s := t.cell(r, c)
 			text[i][j] = s
 			width[j] = max(width[j], utf8.RuneCountInString(s))
-			switch r.vals[c].(type) {
+			switch r.Values[c].(type) {
 			case starlark.Int, starlark.Float, starlark.NoneType:
 			default:
 				num[j] = false
@@ -230,39 +259,45 @@ func (t *table) String() string {
 			}
 		}
 		out := []rune(strings.TrimRight(l.String(), " "))
-		if w := t.s.cfg.Width; w > 0 && len(out) > w {
+		if w := t.env.Width(); w > 0 && len(out) > w {
 			out = append(out[:w-1], '…')
 		}
 		b.WriteString(string(out))
 	}
 	head := make([]string, len(vis))
 	for j, c := range vis {
-		head[j] = t.cols[c].name
+		head[j] = t.Columns[c].Name
 	}
 	line(head)
 	for i, cells := range text {
 		b.WriteByte('\n')
 		line(cells)
-		if t.detail > 0 && t.shown == nil {
-			b.WriteString(t.details(t.rows[i]))
+		if t.Detail > 0 && t.shown == nil {
+			b.WriteString(t.details(t.Rows[i]))
 		}
 	}
-	if len(t.rows) == 0 && t.note != "" {
-		b.WriteString("\n(" + t.note + ")")
+	if len(t.Rows) == 0 && t.Note != "" {
+		b.WriteString("\n(" + t.Note + ")")
 	}
 	return b.String()
 }
 
-// details are the columns from detail on, as name:value, on lines that the terminal has room for.
-func (t *table) details(r *row) string {
-	width := t.s.helpWidth()
+// defaultWidth is the width of details in columns where there is no terminal.
+const defaultWidth = 100
+
+// details formats the columns from detail on as name:value, in lines no longer than the terminal's.
+func (t *Table) details(r *Row) string {
+	width := t.env.Width()
+	if width <= 0 {
+		width = defaultWidth
+	}
 	text, room := "", 0
-	for c := t.detail; c < len(t.cols); c++ {
+	for c := t.Detail; c < len(t.Columns); c++ {
 		cell := t.cell(r, c)
 		if cell == "" {
 			continue
 		}
-		word := field(t.cols[c].name) + ":" + cell
+		word := FieldName(t.Columns[c].Name) + ":" + cell
 		n := utf8.RuneCountInString(word) + 1
 		if room < n {
 			text += "\n     "
@@ -274,9 +309,10 @@ func (t *table) details(r *row) string {
 	return text
 }
 
-func (t *table) cell(r *row, c int) string {
-	v := r.vals[c]
-	if show := t.cols[c].show; show != nil && v != starlark.None {
+// cell formats a row's value in column c.
+func (t *Table) cell(r *Row, c int) string {
+	v := r.Values[c]
+	if show := t.Columns[c].Show; show != nil && v != starlark.None {
 		return show(v)
 	}
 	switch v := v.(type) {
@@ -295,146 +331,94 @@ func (t *table) cell(r *row, c int) string {
 	return v.String()
 }
 
-func (r *row) Type() string          { return "row" }
-func (r *row) Freeze()               {}
-func (r *row) Truth() starlark.Bool  { return true }
-func (r *row) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: row") }
+func (r *Row) Type() string          { return "row" }
+func (r *Row) Freeze()               {}
+func (r *Row) Truth() starlark.Bool  { return true }
+func (r *Row) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: row") }
 
-// String is the row as struct-like text.
-func (r *row) String() string {
+// String formats the row as Starlark does a struct.
+func (r *Row) String() string {
 	var parts []string
-	for _, c := range r.t.chosen() {
-		parts = append(parts, field(r.t.cols[c].name)+"="+r.vals[c].String())
+	for _, c := range r.Table.chosen() {
+		parts = append(parts, FieldName(r.Table.Columns[c].Name)+"="+r.Values[c].String())
 	}
 	return "row(" + strings.Join(parts, ", ") + ")"
 }
 
-// Attr is a column's value, or what can be done to the thing.
-func (r *row) Attr(name string) (starlark.Value, error) {
-	if i := r.t.column(name); i >= 0 && name == field(name) {
-		return r.vals[i], nil
+// Attr returns the value of a column, or a method of the thing that the row describes.
+func (r *Row) Attr(name string) (starlark.Value, error) {
+	if i := r.Table.column(name); i >= 0 && name == FieldName(name) {
+		return r.Values[i], nil
 	}
-	return attr(r, name, r.t.s.member(r.actions, r.about, name))
+	return Attr(r, name, r.Table.env.Member(r.Actions, r.About, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
-func (r *row) AttrNames() []string {
-	return append(r.t.fields(), r.t.s.reg.members[r.actions]...)
+// AttrNames implements starlark.HasAttrs.
+func (r *Row) AttrNames() []string {
+	return append(r.Table.FieldNames(), r.Table.env.Members(r.Actions)...)
 }
 
-func (t *table) with(rows []*row) *table {
+// with returns a table like t with other rows.
+func (t *Table) with(rows []*Row) *Table {
 	u := *t
-	u.rows = rows
+	u.Rows = rows
 	return &u
 }
 
-func tableBuiltins() []*builtin {
-	return []*builtin{
-		{name: "table.where", sig: "fn=, **columns", kinds: "fn", args: "fn: is given a row and says whether to keep it", result: "table",
-			doc:     "The rows whose columns have these values, or for which fn(row) is true.",
-			example: `counters().where(name="IpInReceives")`, fn: tableWhere},
-		{name: "table.sort", sig: "col, reverse=False", kinds: "str bool", args: "col: a column's name; reverse: whether the greatest comes first", result: "table", pure: true,
-			doc:     "The rows in the order of a column, addresses and numbers by value.",
-			example: `counters().sort("value", reverse=True)[0]`, fn: tableSort},
-		{name: "table.cols", sig: "*names", args: "names: names of columns", result: "table", pure: true,
-			doc:     "The table with these columns only, in this order.",
-			example: `ifaces().cols("name", "mtu")`, fn: tableCols},
-		{name: "table.json", result: "str", pure: true,
-			doc:     "The rows as a JSON list of objects.",
-			example: `json.decode(routes().json())`, fn: tableJSON},
-	}
-}
-
-func (c *call) column(t *table, name string) (int, error) {
+// ColumnIndex returns the index of a column that a caller named, or an error that lists the columns.
+func (t *Table) ColumnIndex(name string) (int, error) {
 	i := t.column(name)
 	if i < 0 {
-		text := fmt.Sprintf("%s: no column %s", c.b.name, name)
-		if n := nearest(field(name), t.fields()); n != "" {
+		text := fmt.Sprintf("no column %s", name)
+		if n := Nearest(FieldName(name), t.FieldNames()); n != "" {
 			return i, fmt.Errorf("%s (did you mean %s?)", text, n)
 		}
-		return i, fmt.Errorf("%s: there are %s", text, strings.Join(t.fields(), " "))
+		return i, fmt.Errorf("%s: there are %s", text, strings.Join(t.FieldNames(), " "))
 	}
 	return i, nil
 }
 
-func tableWhere(c *call) (starlark.Value, error) {
-	t := c.recv.(*table)
-	fn := arg[starlark.Callable](c, "fn")
-	cols := make([]int, len(c.opts))
-	for k, kv := range c.opts {
-		var err error
-		if cols[k], err = c.column(t, string(kv[0].(starlark.String))); err != nil {
+// Choose returns a table of the same rows that prints only the given columns, in their order.
+func (t *Table) Choose(columns []int) *Table {
+	u := t.with(t.Rows)
+	u.shown = columns
+	return u
+}
+
+// Filter returns a table of the rows for which keep returns true, or keep's first error.
+func (t *Table) Filter(keep func(r *Row) (bool, error)) (*Table, error) {
+	var rows []*Row
+	for _, r := range t.Rows {
+		ok, err := keep(r)
+		if err != nil {
 			return nil, err
 		}
-	}
-	var rows []*row
-next:
-	for _, r := range t.rows {
-		for k, kv := range c.opts {
-			if eq, err := starlark.Compare(syntax.EQL, r.vals[cols[k]], kv[1]); err != nil || !eq {
-				continue next
-			}
+		if ok {
+			rows = append(rows, r)
 		}
-		if fn != nil {
-			v, err := starlark.Call(c.t.thread, fn, starlark.Tuple{r}, nil)
-			if err != nil {
-				return nil, err
-			}
-			if !v.Truth() {
-				continue
-			}
-		}
-		rows = append(rows, r)
 	}
 	return t.with(rows), nil
 }
 
-func tableSort(c *call) (starlark.Value, error) {
-	t := c.recv.(*table)
-	i, err := c.column(t, arg[string](c, "col"))
-	if err != nil {
-		return nil, err
-	}
-	return t.with(t.sorted(i, arg[bool](c, "reverse"))), nil
-}
-
-// sorted are the rows in the order of a column.
-func (t *table) sorted(i int, reverse bool) []*row {
-	rows := slices.Clone(t.rows)
-	slices.SortStableFunc(rows, func(a, b *row) int {
+// Sorted returns a table of the rows in the order of a column's values.
+func (t *Table) Sorted(i int, reverse bool) *Table {
+	rows := slices.Clone(t.Rows)
+	slices.SortStableFunc(rows, func(a, b *Row) int {
 		if reverse {
 			a, b = b, a
 		}
-		return compareCells(a.vals[i], b.vals[i])
+		return compareCells(a.Values[i], b.Values[i])
 	})
-	return rows
+	return t.with(rows)
 }
 
-func tableCols(c *call) (starlark.Value, error) {
-	t := c.recv.(*table)
-	u := t.with(t.rows)
-	u.shown = []int{}
-	for _, v := range c.rest {
-		name, ok := starlark.AsString(v)
-		if !ok {
-			return nil, c.errorf("a column is a string, got %s", v.Type())
-		}
-		i, err := c.column(t, name)
-		if err != nil {
-			return nil, err
-		}
-		u.shown = append(u.shown, i)
-	}
-	return u, nil
-}
-
-func tableJSON(c *call) (starlark.Value, error) {
-	t := c.recv.(*table)
-	list := make([]starlark.Value, len(t.rows))
-	for i, r := range t.rows {
-		d := starlark.NewDict(len(t.cols))
+// JSON encodes the rows as a JSON list of objects, with the chosen columns.
+func (t *Table) JSON() (starlark.Value, error) {
+	list := make([]starlark.Value, len(t.Rows))
+	for i, r := range t.Rows {
+		d := starlark.NewDict(len(t.Columns))
 		for _, j := range t.chosen() {
-			d.SetKey(starlark.String(field(t.cols[j].name)), jsonable(r.vals[j]))
+			d.SetKey(starlark.String(FieldName(t.Columns[j].Name)), jsonable(r.Values[j]))
 		}
 		list[i] = d
 	}
@@ -443,6 +427,7 @@ func tableJSON(c *call) (starlark.Value, error) {
 	return starlark.Call(thread, encode, starlark.Tuple{starlark.NewList(list)}, nil)
 }
 
+// jsonable returns a cell's value as the JSON encoder accepts it: text for a value of another type.
 func jsonable(v starlark.Value) starlark.Value {
 	switch v.(type) {
 	case starlark.NoneType, starlark.Bool, starlark.Int, starlark.Float, starlark.String, *starlark.List, *starlark.Dict:

@@ -42,7 +42,7 @@ func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return attr(v, name, v.s.member("listener", v, name))
+	return Attr(v, name, v.s.member("listener", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -77,15 +77,15 @@ func ssthresh(n int) starlark.Value {
 func infoWords() string {
 	s := "state recv_q send_q timer"
 	for _, f := range infoFields {
-		s += " " + field(f.name)
+		s += " " + FieldName(f.name)
 	}
 	return s
 }
 
-func infoColumns() []column {
-	cols := make([]column, len(infoFields))
+func infoColumns() []Column {
+	cols := make([]Column, len(infoFields))
 	for i, f := range infoFields {
-		cols[i] = column{name: f.name, show: f.show}
+		cols[i] = Column{Name: f.name, Show: f.show}
 	}
 	return cols
 }

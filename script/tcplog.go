@@ -26,21 +26,21 @@ func connLog(c *call) (starlark.Value, error) {
 	if !on {
 		return nil, c.errorf("nothing is kept: c.set(log=1000) begins a log of that many rows, tcp.connect(…, log=1000) one with the handshake in it")
 	}
-	var cols []column
+	var cols []Column
 	for name := range strings.FieldsSeq(logColumns) {
-		col := column{name: name}
+		col := Column{Name: name}
 		switch name {
 		case "TIME":
-			col.show = func(v starlark.Value) string { return fmt.Sprintf("%.6f", v) }
+			col.Show = func(v starlark.Value) string { return fmt.Sprintf("%.6f", v) }
 		case "SRTT", "RTO":
-			col.show = showMillis
+			col.Show = showMillis
 		}
 		cols = append(cols, col)
 	}
 	t := c.table(cols...)
 	for i := range list {
 		e := &list[i]
-		t.add(num(int(lost)+i), starlark.Float(e.At.Seconds()), starlark.String(e.State.String()), starlark.String(e.Phase.String()),
+		t.Add(num(int(lost)+i), starlark.Float(e.At.Seconds()), starlark.String(e.State.String()), starlark.String(e.Phase.String()),
 			num(uint32(e.SndUna)), num(uint32(e.SndNxt)), num(e.Cwnd), ssthresh(e.Ssthresh), seconds(e.SRTT), seconds(e.RTO), num(e.Pipe))
 	}
 	return t, nil

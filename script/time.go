@@ -46,7 +46,7 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 		v.t.s.noticed(v.t.err)
 		return starlark.String(v.t.s.unbound(v.t.err.Error())), nil
 	}
-	return attr(v, name, v.t.s.member("task", v, name))
+	return Attr(v, name, v.t.s.member("task", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

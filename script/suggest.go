@@ -1,0 +1,58 @@
+package script
+
+import (
+	"fmt"
+	"slices"
+
+	"go.starlark.net/starlark"
+)
+
+// Attr returns found, the value of v's attribute of that name. If found is nil it returns an error that suggests a
+// similar attribute, or nil and no error if there is none, for Starlark to report.
+func Attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Value, error) {
+	if found != nil {
+		return found, nil
+	}
+	if n := Nearest(name, v.AttrNames()); n != "" {
+		return nil, fmt.Errorf("%s has no .%s field or method (did you mean .%s?)", v.Type(), name, n)
+	}
+	return nil, nil
+}
+
+// Nearest returns the candidate that name most likely is a misspelling of, or "" if none is close enough.
+func Nearest(name string, candidates []string) string {
+	best, bestD := "", 1+len(name)/3
+	if len(name) == 1 {
+		return "" // any other letter would be as near
+	}
+	candidates = slices.Sorted(slices.Values(candidates))
+	for _, c := range candidates {
+		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions, changes and swaps of neighbours between a and b.
+func distance(a, b string) int {
+	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return prev[len(b)]
+}

@@ -1,0 +1,97 @@
+package script
+
+import (
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// tableEnvironment gives tables the session's builtins and terminal.
+type tableEnvironment struct{ s *Session }
+
+// Member returns the builtin prefix.name bound to recv, nil if there is none.
+func (e tableEnvironment) Member(prefix string, recv starlark.Value, name string) starlark.Value {
+	return e.s.member(prefix, recv, name)
+}
+
+// Members returns the names of the builtins under a prefix, sorted.
+func (e tableEnvironment) Members(prefix string) []string { return e.s.reg.members[prefix] }
+
+// Width returns the columns of the terminal, 0 if there is none.
+func (e tableEnvironment) Width() int { return e.s.cfg.Width }
+
+func tableBuiltins() []*builtin {
+	return []*builtin{
+		{name: "table.where", sig: "fn=, **columns", kinds: "fn", args: "fn: is given a row and says whether to keep it", result: "table",
+			doc:     "The rows whose columns have these values, or for which fn(row) is true.",
+			example: `counters().where(name="IpInReceives")`, fn: tableWhere},
+		{name: "table.sort", sig: "col, reverse=False", kinds: "str bool", args: "col: a column's name; reverse: whether the greatest comes first", result: "table", pure: true,
+			doc:     "The rows in the order of a column, addresses and numbers by value.",
+			example: `counters().sort("value", reverse=True)[0]`, fn: tableSort},
+		{name: "table.cols", sig: "*names", args: "names: names of columns", result: "table", pure: true,
+			doc:     "The table with these columns only, in this order.",
+			example: `ifaces().cols("name", "mtu")`, fn: tableCols},
+		{name: "table.json", result: "str", pure: true,
+			doc:     "The rows as a JSON list of objects.",
+			example: `json.decode(routes().json())`, fn: tableJSON},
+	}
+}
+
+func tableWhere(c *call) (starlark.Value, error) {
+	t := c.recv.(*Table)
+	fn := arg[starlark.Callable](c, "fn")
+	cols := make([]int, len(c.opts))
+	for k, kv := range c.opts {
+		var err error
+		if cols[k], err = t.ColumnIndex(string(kv[0].(starlark.String))); err != nil {
+			return nil, c.errorf("%v", err)
+		}
+	}
+	return orError(t.Filter(func(r *Row) (bool, error) {
+		for k, kv := range c.opts {
+			if eq, err := starlark.Compare(syntax.EQL, r.Values[cols[k]], kv[1]); err != nil || !eq {
+				return false, nil
+			}
+		}
+		if fn == nil {
+			return true, nil
+		}
+		v, err := starlark.Call(c.t.thread, fn, starlark.Tuple{r}, nil)
+		return err == nil && bool(v.Truth()), err
+	}))
+}
+
+// orError returns the table, or a nil value with the error.
+func orError(t *Table, err error) (starlark.Value, error) {
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func tableSort(c *call) (starlark.Value, error) {
+	t := c.recv.(*Table)
+	i, err := t.ColumnIndex(arg[string](c, "col"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return t.Sorted(i, arg[bool](c, "reverse")), nil
+}
+
+func tableCols(c *call) (starlark.Value, error) {
+	t := c.recv.(*Table)
+	shown := []int{}
+	for _, v := range c.rest {
+		name, ok := starlark.AsString(v)
+		if !ok {
+			return nil, c.errorf("a column is a string, got %s", v.Type())
+		}
+		i, err := t.ColumnIndex(name)
+		if err != nil {
+			return nil, c.errorf("%v", err)
+		}
+		shown = append(shown, i)
+	}
+	return t.Choose(shown), nil
+}
+
+func tableJSON(c *call) (starlark.Value, error) { return c.recv.(*Table).JSON() }

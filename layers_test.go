@@ -72,8 +72,10 @@ var layers = []struct {
 	{"stack/lab", layer{inside: "crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
 	{"stack/lab/live", layer{inside: "crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/tap phy/tap/taptest"}},
+	{"script/suggest", layer{outside: "go.starlark.net"}},
+	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script", layer{
-		inside: "crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/table crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "crash script",

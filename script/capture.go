@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy/capture"
+	"smolsh/script/suggest"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -32,7 +33,7 @@ func (v *captureValue) Hash() (uint32, error) { return starlark.String(v.path).H
 
 // Attr is a method of the capture.
 func (v *captureValue) Attr(name string) (starlark.Value, error) {
-	return Attr(v, name, v.s.member("capture", v, name))
+	return suggest.Attr(v, name, v.s.member("capture", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

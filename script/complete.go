@@ -2,6 +2,7 @@ package script
 
 import (
 	"slices"
+	"smolsh/script/table"
 	"strings"
 	"time"
 
@@ -376,7 +377,7 @@ func (s *Session) keywords(fn string, c *bracket) []string {
 		for n := range f.b.ofTCP() {
 			names = append(names, n)
 		}
-		if t, ok := f.recv.(*Table); ok && f.b.name == "table.where" {
+		if t, ok := f.recv.(*table.Table); ok && f.b.name == "table.where" {
 			names = append(names, t.FieldNames()...)
 		}
 	case *starlark.Function:

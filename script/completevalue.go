@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"smolsh/script/table"
 	"smolsh/stack/clock"
 )
 
@@ -60,7 +61,7 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 	case f.b.name == "help":
 		return s.helpNames()
 	case f.b.name == "table.sort" || f.b.name == "table.cols":
-		if t, ok := f.recv.(*Table); ok {
+		if t, ok := f.recv.(*table.Table); ok {
 			return t.FieldNames()
 		}
 		return nil

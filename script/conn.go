@@ -13,6 +13,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/suggest"
+	"smolsh/script/table"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -76,7 +78,7 @@ func (v *connValue) Attr(name string) (starlark.Value, error) {
 	case "peer":
 		return endpoint(v.remote), nil
 	}
-	return Attr(v, name, v.s.member("conn", v, name))
+	return suggest.Attr(v, name, v.s.member("conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -404,7 +406,7 @@ func connInfo(c *call) (starlark.Value, error) {
 	c.t.do(v.w, func(now clock.Instant) { info = v.c.Info(now) })
 	d := starlark.StringDict{"state": starlark.String(info.State.String())}
 	for i, col := range infoColumns() {
-		d[FieldName(col.Name)] = infoValues(&info)[i]
+		d[table.FieldName(col.Name)] = infoValues(&info)[i]
 	}
 	d["recv_q"], d["send_q"] = num(info.RecvQ), num(info.SendQ)
 	d["timer"] = starlark.String(timer(info.Timer, info.TimerLeft))

@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/tcp"
 )
@@ -191,7 +192,7 @@ func (s *Session) hint(msg string) string {
 	for n := range s.globals {
 		names = append(names, n)
 	}
-	if n := Nearest(name, names); n != "" {
+	if n := suggest.Nearest(name, names); n != "" {
 		return fmt.Sprintf("%s (did you mean %s?)", msg, n)
 	}
 	return msg

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
@@ -74,7 +75,7 @@ func (v *subscription) Attr(name string) (starlark.Value, error) {
 		})
 		return num(n), nil
 	}
-	return Attr(v, name, v.s.member("subscription", v, name))
+	return suggest.Attr(v, name, v.s.member("subscription", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -105,7 +106,7 @@ func builtinOn(c *call) (starlark.Value, error) {
 		}
 		slices.Sort(names)
 		hint := ""
-		if n := Nearest(name, names); n != "" {
+		if n := suggest.Nearest(name, names); n != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", n)
 		}
 		return nil, c.errorf("argument 1 (event) is one of %s, got %q%s", strings.Join(names, ", "), name, hint)

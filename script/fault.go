@@ -10,6 +10,8 @@ import (
 
 	"smolsh/phy"
 	"smolsh/phy/fault"
+	"smolsh/script/suggest"
+	"smolsh/script/table"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -52,7 +54,7 @@ func (v *ruleValue) Attr(name string) (starlark.Value, error) {
 	if name == "hits" {
 		return num(v.hits()), nil
 	}
-	return Attr(v, name, v.s.member("fault", v, name))
+	return suggest.Attr(v, name, v.s.member("fault", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -177,7 +179,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	if name, ok := starlark.AsString(x); ok {
 		x = &ifaceValue{c.t.host, name}
 	}
-	if r, ok := x.(*Row); ok {
+	if r, ok := x.(*table.Row); ok {
 		x = r.About
 	}
 	switch x := x.(type) {
@@ -282,7 +284,7 @@ func faultOff(c *call) (starlark.Value, error) {
 }
 
 func faultsTable(c *call) (starlark.Value, error) {
-	t := c.table(Columns("WHERE DIR RULE HITS")...)
+	t := c.table(table.Columns("WHERE DIR RULE HITS")...)
 	for _, v := range c.s.rules {
 		if !v.off {
 			t.Add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))

@@ -7,6 +7,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/table"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
@@ -43,7 +44,7 @@ func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 		return nil, nil
 	case starlark.String:
 		name = string(v)
-	case *Row:
+	case *table.Row:
 		if i, ok := v.About.(*ifaceValue); ok {
 			name = i.name
 		}

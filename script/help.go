@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"smolsh/script/suggest"
+	"smolsh/script/table"
 	"strings"
 	"unicode/utf8"
 
@@ -211,7 +213,7 @@ func (r *registry) page(name string, width int) (string, error) {
 	for n := range namespaceWords {
 		known = append(known, n)
 	}
-	if n := Nearest(name, known); n != "" {
+	if n := suggest.Nearest(name, known); n != "" {
 		return "", fmt.Errorf("nothing is named %s (did you mean %s?)", name, n)
 	}
 	return "", fmt.Errorf("nothing is named %s", name)
@@ -244,7 +246,7 @@ func (s *Session) helpOn(x any) (string, error) {
 		return s.reg.page(x.name, s.helpWidth())
 	case starlark.String:
 		return s.reg.page(string(x), s.helpWidth())
-	case *Row:
+	case *table.Row:
 		return s.helpOnRow(x), nil
 	case *starlark.Function:
 		text := x.Name() + signature(x)
@@ -264,7 +266,7 @@ func (s *Session) helpOn(x any) (string, error) {
 }
 
 // helpOnRow tells the fields of this row's table and what can be done to the thing.
-func (s *Session) helpOnRow(r *Row) string {
+func (s *Session) helpOnRow(r *table.Row) string {
 	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
 	if t := s.reg.typeOf(r.Actions); t != nil {
 		text += "\n" + s.reg.group(r.Actions, t.doc, nil)

@@ -3,6 +3,7 @@ package script
 import (
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 )
@@ -52,7 +53,7 @@ func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	if b := h.s.reg.byName[name]; b != nil && b.host {
 		return &function{h.s, b, h}, nil
 	}
-	return Attr(h, name, nil)
+	return suggest.Attr(h, name, nil)
 }
 
 // AttrNames is starlark.HasAttrs'.

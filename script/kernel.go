@@ -14,6 +14,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -38,7 +39,7 @@ func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "ud
 // Attr is a group of socket calls; in a virtual lab each says why it is of no use.
 func (k *kernelValue) Attr(name string) (starlark.Value, error) {
 	if !slices.Contains(k.AttrNames(), name) {
-		return Attr(k, name, nil)
+		return suggest.Attr(k, name, nil)
 	}
 	if name == "serve" {
 		return k.s.member("kernel", k, name), nil

@@ -13,6 +13,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 )
 
@@ -44,7 +45,7 @@ func (v *kernelConn) Attr(name string) (starlark.Value, error) {
 	case "peer":
 		return endpoint(v.remote), nil
 	}
-	return Attr(v, name, v.k.s.member("kernel_conn", v, name))
+	return suggest.Attr(v, name, v.k.s.member("kernel_conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"smolsh/script/suggest"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -39,7 +40,7 @@ func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return Attr(v, name, v.k.s.member("kernel_listener", v, name))
+	return suggest.Attr(v, name, v.k.s.member("kernel_listener", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

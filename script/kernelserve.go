@@ -7,6 +7,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 )
 
@@ -47,7 +48,7 @@ func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return Attr(v, name, v.k.s.member("kernel_server", v, name))
+	return suggest.Attr(v, name, v.k.s.member("kernel_server", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

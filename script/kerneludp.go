@@ -3,6 +3,7 @@ package script
 import (
 	"net"
 	"net/netip"
+	"smolsh/script/suggest"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -34,7 +35,7 @@ func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return Attr(v, name, v.k.s.member("kernel_udp_socket", v, name))
+	return suggest.Attr(v, name, v.k.s.member("kernel_udp_socket", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 )
@@ -33,7 +34,7 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 	if name == "wire" {
 		return nil, fmt.Errorf("lab.wire is not there yet")
 	}
-	return Attr(l, name, l.s.member("lab", l, name))
+	return suggest.Attr(l, name, l.s.member("lab", l, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -178,7 +179,7 @@ func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).H
 
 // Attr is a method of the link.
 func (k *linkValue) Attr(name string) (starlark.Value, error) {
-	return Attr(k, name, k.s.member("link", k, name))
+	return suggest.Attr(k, name, k.s.member("link", k, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

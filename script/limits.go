@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/table"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -112,7 +113,7 @@ func limitsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.LimitInfo
 	h.do(func(clock.Instant) { infos = h.h.LimitInfos() })
-	t := c.table(Columns(limitColumns)...)
+	t := c.table(table.Columns(limitColumns)...)
 	for k, l := range infos {
 		paidBy := ""
 		if l.Peer.IsValid() {

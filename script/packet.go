@@ -6,6 +6,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy"
+	"smolsh/script/suggest"
 	"smolsh/stack/clock"
 	"smolsh/stack/packet"
 )
@@ -79,5 +80,5 @@ func (p *packetValue) Attr(name string) (starlark.Value, error) {
 		}
 		return starlark.None, nil
 	}
-	return Attr(p, name, p.s.member("packet", p, name))
+	return suggest.Attr(p, name, p.s.member("packet", p, name))
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"smolsh/script/suggest"
 	"sort"
 	"strings"
 
@@ -238,7 +239,7 @@ func portHint(b *builtin, i int, args starlark.Tuple) error {
 
 func (c *call) unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", c.b.name, name)
-	if n := Nearest(name, known); n != "" {
+	if n := suggest.Nearest(name, known); n != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", n)
 	} else {
 		text += ": " + c.b.usage()
@@ -348,7 +349,7 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 	if found == nil && f.b.result == "table" && f.s.reg.byName["table."+name] != nil {
 		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.name, name, f.b.name, name)
 	}
-	return Attr(f, name, found)
+	return suggest.Attr(f, name, found)
 }
 
 // AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
@@ -386,5 +387,5 @@ func (n *namespace) AttrNames() []string   { return n.s.reg.members[n.name] }
 
 // Attr is starlark.HasAttrs'.
 func (n *namespace) Attr(name string) (starlark.Value, error) {
-	return Attr(n, name, n.s.member(n.name, n.recv, name))
+	return suggest.Attr(n, name, n.s.member(n.name, n.recv, name))
 }

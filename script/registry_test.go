@@ -198,17 +198,6 @@ var acceptable = map[kind]starlark.Value{
 	kindEndpoint: starlark.String("192.168.69.100:7"), kindPort: starlark.MakeInt(80), kindStr: starlark.String("tcp"), kindAny: starlark.None,
 }
 
-func TestNearest(t *testing.T) {
-	names := []string{"ping", "spawn", "print", "sockets", "neighbors", "_"}
-	for _, c := range []struct{ slip, want string }{
-		{"pign", "ping"}, {"pin", "ping"}, {"spwan", "spawn"}, {"socket", "sockets"}, {"neighbours", "neighbors"}, {"xyz", ""}, {"x", ""},
-	} {
-		if got := Nearest(c.slip, names); got != c.want {
-			t.Errorf("nearest(%q) is %q, want %q", c.slip, got, c.want)
-		}
-	}
-}
-
 func TestHelp(t *testing.T) {
 	s := newSim(t, 1)
 	if err := s.RunCommand("help(ping)"); err != nil {

@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -42,7 +43,7 @@ func (v *socketValue) Attr(name string) (starlark.Value, error) {
 	if get := v.fields[name]; get != nil {
 		return get(), nil
 	}
-	return Attr(v, name, v.h.s.member(v.typ, v.self, name))
+	return suggest.Attr(v, name, v.h.s.member(v.typ, v.self, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

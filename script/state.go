@@ -9,6 +9,8 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy"
+	"smolsh/script/suggest"
+	"smolsh/script/table"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/packet"
@@ -27,7 +29,7 @@ const (
 )
 
 // fieldsOf are the columns as fields of a row.
-func fieldsOf(columns string) string { return FieldName(columns) }
+func fieldsOf(columns string) string { return table.FieldName(columns) }
 
 func stateBuiltins() []*builtin {
 	return []*builtin{
@@ -63,8 +65,8 @@ func stateBuiltins() []*builtin {
 }
 
 // table returns an empty table of the builtin's.
-func (c *call) table(cols ...Column) *Table {
-	return NewTable(tableEnvironment{c.s}, c.b.name, c.recv, cols...)
+func (c *call) table(cols ...table.Column) *table.Table {
+	return table.New(tableEnvironment{c.s}, c.b.name, c.recv, cols...)
 }
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
@@ -90,7 +92,7 @@ func ifacesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.IfaceInfo
 	h.do(func(clock.Instant) { infos = h.h.IfaceInfos() })
-	t := c.table(Columns(ifaceColumns)...)
+	t := c.table(table.Columns(ifaceColumns)...)
 	for _, i := range infos {
 		var hw starlark.Value = starlark.String(i.MAC.String())
 		if i.MAC.IsZero() {
@@ -106,7 +108,7 @@ func ifacesTable(c *call) (starlark.Value, error) {
 func neighborsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.NeighborInfo
-	t := c.table(Columns(neighborColumns)...)
+	t := c.table(table.Columns(neighborColumns)...)
 	h.do(func(now clock.Instant) { infos, t.Note = h.h.NeighborInfos(now), noneAnywhere(h.h.Ifaces()) })
 	t.Columns[4].Show, t.Columns[5].Show = showSeconds, showSeconds
 	for _, n := range infos {
@@ -146,7 +148,7 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	case nil:
 	case starlark.String:
 		name = string(v)
-	case *Row:
+	case *table.Row:
 		if i, ok := v.About.(*ifaceValue); ok {
 			name = i.name
 		}
@@ -180,7 +182,7 @@ func (h *hostValue) noIface(name string) error {
 			names = append(names, i.Name)
 		}
 	})
-	if n := Nearest(name, names); n != "" {
+	if n := suggest.Nearest(name, names); n != "" {
 		return fmt.Errorf("%s has no interface %s (did you mean %s?)", h.name, name, n)
 	}
 	return fmt.Errorf("%s has no interface %s: there are %s", h.name, name, strings.Join(names, " "))
@@ -235,7 +237,7 @@ func routesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.RouteInfo
 	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
-	t := c.table(Columns(routeColumns)...)
+	t := c.table(table.Columns(routeColumns)...)
 	for _, r := range infos {
 		t.Add(starlark.String(r.Dst.String()), address(r.Gateway), starlark.String(r.Dev))
 	}
@@ -289,7 +291,7 @@ func countersTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.CounterInfo
 	h.do(func(clock.Instant) { infos = h.h.CounterInfos() })
-	t := c.table(Columns(counterColumns)...)
+	t := c.table(table.Columns(counterColumns)...)
 	if !arg[bool](c, "since") {
 		for _, n := range infos {
 			t.Add(starlark.String(n.Name), num(n.Value))
@@ -317,7 +319,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 	var infos []stack.DropInfo
 	var at clock.Instant
 	h.do(func(now clock.Instant) { infos, at = h.h.DropInfos(), now })
-	t := c.table(Columns(dropColumns)...)
+	t := c.table(table.Columns(dropColumns)...)
 	t.Columns[2].Show = showSeconds
 	for _, d := range infos {
 		t.Add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
@@ -327,7 +329,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 }
 
 func tasksTable(c *call) (starlark.Value, error) {
-	t := c.table(Columns(taskColumns)...)
+	t := c.table(table.Columns(taskColumns)...)
 	c.s.mu.Lock()
 	all := append([]*task(nil), c.s.tasks...)
 	c.s.mu.Unlock()
@@ -362,7 +364,7 @@ func socketsTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.SocketInfo
 	h.do(func(now clock.Instant) { infos = h.h.SocketInfos(now) })
-	t := c.table(Columns(socketColumns)...)
+	t := c.table(table.Columns(socketColumns)...)
 	info := arg[bool](c, "info")
 	if info {
 		t.Detail = len(t.Columns)

@@ -5,6 +5,8 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
+	"smolsh/script/table"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/lab"
@@ -32,7 +34,7 @@ func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Ha
 
 // Attr is a method of the switch.
 func (v *switchValue) Attr(name string) (starlark.Value, error) {
-	return Attr(v, name, v.l.s.member("switch", v, name))
+	return suggest.Attr(v, name, v.l.s.member("switch", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
@@ -84,7 +86,7 @@ func switchSet(c *call) (starlark.Value, error) {
 
 func portsTable(c *call) (starlark.Value, error) {
 	v := c.recv.(*switchValue)
-	t := c.table(Columns(portColumns)...)
+	t := c.table(table.Columns(portColumns)...)
 	t.Columns[len(t.Columns)-1].Show = showReasons
 	c.t.do(v.l.w, func(now clock.Instant) {
 		stations := map[*lab.SwitchPort]int{}
@@ -137,7 +139,7 @@ func showReasons(v starlark.Value) string {
 
 func stationsTable(c *call) (starlark.Value, error) {
 	v := c.recv.(*switchValue)
-	t := c.table(Columns(stationColumns)...)
+	t := c.table(table.Columns(stationColumns)...)
 	t.Columns[2].Show = showSeconds
 	c.t.do(v.l.w, func(now clock.Instant) {
 		for _, st := range v.sw.Stations(now) {

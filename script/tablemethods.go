@@ -3,6 +3,7 @@ package script
 import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+	"smolsh/script/table"
 )
 
 // tableEnvironment gives tables the session's builtins and terminal.
@@ -37,7 +38,7 @@ func tableBuiltins() []*builtin {
 }
 
 func tableWhere(c *call) (starlark.Value, error) {
-	t := c.recv.(*Table)
+	t := c.recv.(*table.Table)
 	fn := arg[starlark.Callable](c, "fn")
 	cols := make([]int, len(c.opts))
 	for k, kv := range c.opts {
@@ -46,7 +47,7 @@ func tableWhere(c *call) (starlark.Value, error) {
 			return nil, c.errorf("%v", err)
 		}
 	}
-	return orError(t.Filter(func(r *Row) (bool, error) {
+	return orError(t.Filter(func(r *table.Row) (bool, error) {
 		for k, kv := range c.opts {
 			if eq, err := starlark.Compare(syntax.EQL, r.Values[cols[k]], kv[1]); err != nil || !eq {
 				return false, nil
@@ -61,7 +62,7 @@ func tableWhere(c *call) (starlark.Value, error) {
 }
 
 // orError returns the table, or a nil value with the error.
-func orError(t *Table, err error) (starlark.Value, error) {
+func orError(t *table.Table, err error) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func orError(t *Table, err error) (starlark.Value, error) {
 }
 
 func tableSort(c *call) (starlark.Value, error) {
-	t := c.recv.(*Table)
+	t := c.recv.(*table.Table)
 	i, err := t.ColumnIndex(arg[string](c, "col"))
 	if err != nil {
 		return nil, c.errorf("%v", err)
@@ -78,7 +79,7 @@ func tableSort(c *call) (starlark.Value, error) {
 }
 
 func tableCols(c *call) (starlark.Value, error) {
-	t := c.recv.(*Table)
+	t := c.recv.(*table.Table)
 	shown := []int{}
 	for _, v := range c.rest {
 		name, ok := starlark.AsString(v)
@@ -94,4 +95,4 @@ func tableCols(c *call) (starlark.Value, error) {
 	return t.Choose(shown), nil
 }
 
-func tableJSON(c *call) (starlark.Value, error) { return c.recv.(*Table).JSON() }
+func tableJSON(c *call) (starlark.Value, error) { return c.recv.(*table.Table).JSON() }

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -42,7 +43,7 @@ func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
-	return Attr(v, name, v.s.member("listener", v, name))
+	return suggest.Attr(v, name, v.s.member("listener", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

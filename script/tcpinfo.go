@@ -5,6 +5,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/table"
 	"smolsh/stack/tcp"
 )
 
@@ -77,15 +78,15 @@ func ssthresh(n int) starlark.Value {
 func infoWords() string {
 	s := "state recv_q send_q timer"
 	for _, f := range infoFields {
-		s += " " + FieldName(f.name)
+		s += " " + table.FieldName(f.name)
 	}
 	return s
 }
 
-func infoColumns() []Column {
-	cols := make([]Column, len(infoFields))
+func infoColumns() []table.Column {
+	cols := make([]table.Column, len(infoFields))
 	for i, f := range infoFields {
-		cols[i] = Column{Name: f.name, Show: f.show}
+		cols[i] = table.Column{Name: f.name, Show: f.show}
 	}
 	return cols
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/table"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
 )
@@ -26,9 +27,9 @@ func connLog(c *call) (starlark.Value, error) {
 	if !on {
 		return nil, c.errorf("nothing is kept: c.set(log=1000) begins a log of that many rows, tcp.connect(…, log=1000) one with the handshake in it")
 	}
-	var cols []Column
+	var cols []table.Column
 	for name := range strings.FieldsSeq(logColumns) {
-		col := Column{Name: name}
+		col := table.Column{Name: name}
 		switch name {
 		case "TIME":
 			col.Show = func(v starlark.Value) string { return fmt.Sprintf("%.6f", v) }

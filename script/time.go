@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"slices"
+	"smolsh/script/suggest"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -46,7 +47,7 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 		v.t.s.noticed(v.t.err)
 		return starlark.String(v.t.s.unbound(v.t.err.Error())), nil
 	}
-	return Attr(v, name, v.t.s.member("task", v, name))
+	return suggest.Attr(v, name, v.t.s.member("task", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.

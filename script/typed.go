@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"slices"
+	"smolsh/script/table"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -221,7 +222,7 @@ func (s *Session) display(v starlark.Value) string {
 		}
 	}
 	text := s.clean(v.String())
-	if _, ok := v.(*Table); ok && s.cfg.Heading != nil {
+	if _, ok := v.(*table.Table); ok && s.cfg.Heading != nil {
 		head, rest, more := strings.Cut(text, "\n")
 		text = s.cfg.Heading(head)
 		if more {

@@ -1,4 +1,4 @@
-package script
+package table
 
 import (
 	"math/rand/v2"
@@ -36,7 +36,7 @@ func TestSortByValue(t *testing.T) {
 		append([]starlark.Value{starlark.None}, number(0.5, 2, 9, 10.25, 100)...),
 		append([]starlark.Value{starlark.None}, text("10.0.0.1 eth0 tap0")...),
 	} {
-		tb := NewTable(nil, "", nil, Columns("C")...)
+		tb := New(nil, "", nil, Columns("C")...)
 		for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(len(want)) {
 			tb.Add(want[i])
 		}

@@ -1,4 +1,4 @@
-package script
+package table
 
 import (
 	"cmp"

@@ -1,4 +1,5 @@
-package script
+// Package suggest finds the name that a misspelled one was probably meant to be, for the hints of error messages.
+package suggest
 
 import (
 	"fmt"

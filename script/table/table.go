@@ -1,8 +1,12 @@
-package script
+// Package table holds the tables that builtins return to scripts: rows and columns as Starlark values, sorted, selected,
+// encoded as JSON, and printed in columns that fit the terminal. It knows nothing of the stack. A table asks its
+// Environment for the methods of tables and of the things that rows describe.
+package table
 
 import (
 	"fmt"
 	"slices"
+	"smolsh/script/suggest"
 	"strings"
 	"unicode/utf8"
 
@@ -34,7 +38,6 @@ type Table struct {
 	Receiver starlark.Value // that builtin's receiver
 	Columns  []Column
 	Rows     []*Row
-	key      int    // the index of the column that table["…"] searches
 	Note     string // printed below a table without rows: the reason
 
 	// Detail is the index of the first column that is printed below its row, as ss -ti does; 0 if every column
@@ -45,8 +48,8 @@ type Table struct {
 	shown []int // indices of the columns that a script chose; nil for all
 }
 
-// NewTable returns a table without rows. of is the builtin that returns it, recv that builtin's receiver.
-func NewTable(env Environment, of string, recv starlark.Value, cols ...Column) *Table {
+// New returns a table without rows. of is the builtin that returns it, recv that builtin's receiver.
+func New(env Environment, of string, recv starlark.Value, cols ...Column) *Table {
 	return &Table{env: env, Builtin: of, Receiver: recv, Columns: cols}
 }
 
@@ -113,11 +116,20 @@ func (t *Table) FieldNames() []string {
 	return names
 }
 
-func (t *Table) Type() string          { return "table" }
-func (t *Table) Freeze()               {}
-func (t *Table) Truth() starlark.Bool  { return len(t.Rows) > 0 }
+// Type implements starlark.Value.
+func (t *Table) Type() string { return "table" }
+
+// Freeze implements starlark.Value; a table never changes.
+func (t *Table) Freeze() {}
+
+// Truth implements starlark.Value: a table without rows is false.
+func (t *Table) Truth() starlark.Bool { return len(t.Rows) > 0 }
+
+// Hash implements starlark.Value; a table has no hash.
 func (t *Table) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: table") }
-func (t *Table) Len() int              { return len(t.Rows) }
+
+// Len implements starlark.Sequence.
+func (t *Table) Len() int { return len(t.Rows) }
 
 // Index implements starlark.Indexable.
 func (t *Table) Index(i int) starlark.Value { return t.Rows[i] }
@@ -131,8 +143,8 @@ func (t *Table) Slice(start, end, step int) starlark.Value {
 	return t.with(rows)
 }
 
-// Get implements starlark.Mapping. An int selects a row by its index. A string selects the row whose key column has
-// that value: counters()["TcpRetransSegs"]. If a row has just one other column, Get returns that column's value.
+// Get implements starlark.Mapping. An int selects a row by its index. A string selects the row whose first
+// column has that value: counters()["TcpRetransSegs"]. If there is just one other column, Get returns its value.
 func (t *Table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	switch k := k.(type) {
 	case starlark.Int:
@@ -146,23 +158,23 @@ func (t *Table) Get(k starlark.Value) (starlark.Value, bool, error) {
 		return t.Rows[i], true, nil
 	case starlark.String:
 		for _, r := range t.Rows {
-			if starlark.Value(k) == r.Values[t.key] {
+			if starlark.Value(k) == r.Values[0] {
 				if len(r.Values) == 2 {
-					return r.Values[1-t.key], true, nil
+					return r.Values[1], true, nil
 				}
 				return r, true, nil
 			}
 		}
 		var known []string
 		for _, r := range t.Rows {
-			if s, ok := starlark.AsString(r.Values[t.key]); ok {
+			if s, ok := starlark.AsString(r.Values[0]); ok {
 				known = append(known, s)
 			}
 		}
-		if n := Nearest(string(k), known); n != "" {
-			return nil, false, fmt.Errorf("no %s %s (did you mean %s?)", t.Columns[t.key].Name, k, n)
+		if n := suggest.Nearest(string(k), known); n != "" {
+			return nil, false, fmt.Errorf("no %s %s (did you mean %s?)", t.Columns[0].Name, k, n)
 		}
-		return nil, false, fmt.Errorf("no %s %s in the table of %d", t.Columns[t.key].Name, k, len(t.Rows))
+		return nil, false, fmt.Errorf("no %s %s in the table of %d", t.Columns[0].Name, k, len(t.Rows))
 	case *Row:
 		for _, r := range t.Rows {
 			if same, err := starlark.Equal(r, k); same || err != nil {
@@ -171,7 +183,7 @@ func (t *Table) Get(k starlark.Value) (starlark.Value, bool, error) {
 		}
 		return nil, false, fmt.Errorf("no such row in the table of %d", len(t.Rows))
 	}
-	return nil, false, fmt.Errorf("a table is indexed by a row's number or its %s, got %s", t.Columns[t.key].Name, k.Type())
+	return nil, false, fmt.Errorf("a table is indexed by a row's number or its %s, got %s", t.Columns[0].Name, k.Type())
 }
 
 // Iterate implements starlark.Iterable.
@@ -193,7 +205,7 @@ func (t *Table) Attr(name string) (starlark.Value, error) {
 	if v := t.env.Member("table", t, name); v != nil {
 		return v, nil
 	}
-	return Attr(t, name, t.env.Member(t.Builtin, t.Receiver, name))
+	return suggest.Attr(t, name, t.env.Member(t.Builtin, t.Receiver, name))
 }
 
 // AttrNames implements starlark.HasAttrs.
@@ -331,9 +343,16 @@ func (t *Table) cell(r *Row, c int) string {
 	return v.String()
 }
 
-func (r *Row) Type() string          { return "row" }
-func (r *Row) Freeze()               {}
-func (r *Row) Truth() starlark.Bool  { return true }
+// Type implements starlark.Value.
+func (r *Row) Type() string { return "row" }
+
+// Freeze implements starlark.Value; a row never changes.
+func (r *Row) Freeze() {}
+
+// Truth implements starlark.Value.
+func (r *Row) Truth() starlark.Bool { return true }
+
+// Hash implements starlark.Value; a row has no hash.
 func (r *Row) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: row") }
 
 // String formats the row as Starlark does a struct.
@@ -350,7 +369,7 @@ func (r *Row) Attr(name string) (starlark.Value, error) {
 	if i := r.Table.column(name); i >= 0 && name == FieldName(name) {
 		return r.Values[i], nil
 	}
-	return Attr(r, name, r.Table.env.Member(r.Actions, r.About, name))
+	return suggest.Attr(r, name, r.Table.env.Member(r.Actions, r.About, name))
 }
 
 // AttrNames implements starlark.HasAttrs.
@@ -370,7 +389,7 @@ func (t *Table) ColumnIndex(name string) (int, error) {
 	i := t.column(name)
 	if i < 0 {
 		text := fmt.Sprintf("no column %s", name)
-		if n := Nearest(FieldName(name), t.FieldNames()); n != "" {
+		if n := suggest.Nearest(FieldName(name), t.FieldNames()); n != "" {
 			return i, fmt.Errorf("%s (did you mean %s?)", text, n)
 		}
 		return i, fmt.Errorf("%s: there are %s", text, strings.Join(t.FieldNames(), " "))

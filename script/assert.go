@@ -38,7 +38,7 @@ func assertBuiltins() []*builtin {
 }
 
 func (c *call) compare(words string, op syntax.Token) error {
-	got, want := c.args[0].(starlark.Value), c.args[1].(starlark.Value)
+	got, want := c.Values[0].(starlark.Value), c.Values[1].(starlark.Value)
 	ok, err := starlark.Compare(op, asOctets(got, 0), asOctets(want, 0))
 	if err != nil {
 		return c.errorf("%v", err)
@@ -89,7 +89,7 @@ func brief(v starlark.Value) string {
 }
 
 func assertTrue(c *call) (starlark.Value, error) {
-	if v := c.args[0].(starlark.Value); !v.Truth() {
+	if v := c.Values[0].(starlark.Value); !v.Truth() {
 		if m := arg[string](c, "message"); m != "" {
 			return nil, c.errorf("%s", m)
 		}
@@ -99,7 +99,7 @@ func assertTrue(c *call) (starlark.Value, error) {
 }
 
 func assertContains(c *call) (starlark.Value, error) {
-	where, what := c.args[0].(starlark.Value), c.args[1].(starlark.Value)
+	where, what := c.Values[0].(starlark.Value), c.Values[1].(starlark.Value)
 	a, ok1 := octets(where)
 	b, ok2 := octets(what)
 	found := ok1 && ok2 && bytes.Contains(a, b)

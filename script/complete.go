@@ -374,7 +374,7 @@ func (s *Session) keywords(fn string, c *bracket) []string {
 				names = append(names, p.name)
 			}
 		}
-		for n := range f.b.ofTCP() {
+		for n := range optionsOf(f.b) {
 			names = append(names, n)
 		}
 		if t, ok := f.recv.(*table.Table); ok && f.b.name == "table.where" {

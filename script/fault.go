@@ -133,7 +133,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	for _, name := range []string{"match", "nth", "every"} {
-		if x := c.args[c.b.index(name)]; x != nil && x != starlark.None {
+		if x := c.Values[c.b.index(name)]; x != nil && x != starlark.None {
 			v.chose[name] = x
 		}
 	}

@@ -72,11 +72,11 @@ const errNoFiles = "files and programs are forbidden (--no-files)"
 
 // mayTouch refuses a file that is an argument, in a session without files, unless it is read and was named on the
 // command line.
-func (c *call) mayTouch(p *param) error {
+func (c *call) mayTouch(p *param, x any) error {
 	if p.kind != kindInFile && p.kind != kindOutFile {
 		return nil
 	}
-	path := arg[string](c, p.name)
+	path, _ := x.(string)
 	if !c.s.cfg.NoFiles || p.kind == kindInFile && c.s.named(path) {
 		return nil
 	}

@@ -39,7 +39,7 @@ func framesBuiltins() []*builtin {
 // anyDev is the interface that dev= names, nil where it names none.
 func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 	name := ""
-	switch v := c.args[c.b.index("dev")].(type) {
+	switch v := c.Values[c.b.index("dev")].(type) {
 	case nil, starlark.NoneType:
 		return nil, nil
 	case starlark.String:

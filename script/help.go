@@ -5,11 +5,8 @@ import (
 	"maps"
 	"slices"
 	"smolsh/script/suggest"
-	"smolsh/script/table"
 	"strings"
 	"unicode/utf8"
-
-	"go.starlark.net/starlark"
 )
 
 // words say what parameters of these names are, wherever a builtin's args say nothing else.
@@ -59,7 +56,7 @@ var words = map[string]string{
 }
 
 // explain is what a parameter is, with units and bounds.
-func (b *builtin) explain(p *param) string {
+func (b *Builtin[C]) explain(p *param) string {
 	text := ""
 	for _, item := range strings.Split(b.args, "; ") {
 		if name, what, ok := strings.Cut(item, ": "); ok && name == p.name {
@@ -105,18 +102,8 @@ func pairs(list [][2]string, width int) string {
 	return out.String()
 }
 
-// helpWidth is how wide help is where no terminal says it.
-const helpWidth = 100
-
-func (s *Session) helpWidth() int {
-	if s.cfg.Width > 0 {
-		return s.cfg.Width
-	}
-	return helpWidth
-}
-
 // arguments are the parameters and options of a builtin with what they are.
-func (b *builtin) arguments() [][2]string {
+func (b *Builtin[C]) arguments() [][2]string {
 	var list [][2]string
 	for i := range b.params {
 		list = append(list, [2]string{b.params[i].name, b.explain(&b.params[i])})
@@ -130,13 +117,13 @@ func (b *builtin) arguments() [][2]string {
 }
 
 // help is one builtin's page.
-func (r *registry) help(b *builtin, width int) string {
+func (r *Registry[C]) help(b *Builtin[C], width int) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n  %s", b.usage(), b.doc)
 	out.WriteString(pairs(b.arguments(), width))
-	if options := b.ofTCP(); options != nil {
+	if options := r.Options(b); options != nil {
 		out.WriteString("\n  options, all of them optional:")
-		out.WriteString(pairs(optionWords(options), width))
+		out.WriteString(pairs(options, width))
 	}
 	if b.fields != "" {
 		fmt.Fprintf(&out, "\n  %s: %s", strings.Replace(b.result, "table", "columns", 1), b.fields)
@@ -154,7 +141,7 @@ func (r *registry) help(b *builtin, width int) string {
 }
 
 // group is the page of a namespace or a type: its fields and members, a line each.
-func (r *registry) group(name, doc string, fields [][2]string) string {
+func (r *Registry[C]) group(name, doc string, fields [][2]string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s: %s", name, doc)
 	list := slices.Clone(fields)
@@ -170,12 +157,12 @@ func (r *registry) group(name, doc string, fields [][2]string) string {
 }
 
 // overview lists every global builtin with its line, chapter by chapter.
-func (r *registry) overview() string {
+func (r *Registry[C]) overview() string {
 	var out strings.Builder
-	for _, s := range r.sections {
+	for _, s := range r.Sections {
 		var list [][2]string
 		for _, b := range s.builtins {
-			if ns, _, dotted := strings.Cut(b.name, "."); !dotted || topNamespaces[ns] && ns != "assert" {
+			if ns, _, dotted := strings.Cut(b.name, "."); !dotted || r.Globals[ns] && ns != "assert" {
 				list = append(list, [2]string{b.name, b.doc})
 			}
 		}
@@ -188,8 +175,8 @@ func (r *registry) overview() string {
 }
 
 // page is the page of what a name of the language stands for.
-func (r *registry) page(name string, width int) (string, error) {
-	if full := aliases[name]; full != "" {
+func (r *Registry[C]) page(name string, width int) (string, error) {
+	if full := r.Aliases[name]; full != "" {
 		name = full
 	}
 	b := r.byName[name]
@@ -200,17 +187,17 @@ func (r *registry) page(name string, width int) (string, error) {
 		return r.help(b, width), nil
 	case t != nil:
 		return r.group(name, t.doc, t.fields), nil
-	case namespaceWords[name] != "":
-		return r.group(name, namespaceWords[name], nil), nil
+	case r.Namespaces[name] != "":
+		return r.group(name, r.Namespaces[name], nil), nil
 	}
 	var known []string
 	for n := range r.byName {
 		known = append(known, n)
 	}
-	for i := range valueTypes {
-		known = append(known, valueTypes[i].name)
+	for i := range r.Types {
+		known = append(known, r.Types[i].name)
 	}
-	for n := range namespaceWords {
+	for n := range r.Namespaces {
 		known = append(known, n)
 	}
 	if n := suggest.Nearest(name, known); n != "" {
@@ -219,100 +206,48 @@ func (r *registry) page(name string, width int) (string, error) {
 	return "", fmt.Errorf("nothing is named %s", name)
 }
 
-func builtinHelp(c *call) (starlark.Value, error) {
-	text, err := c.s.helpOn(c.args[0])
-	if err != nil {
-		return nil, c.errorf("%v", err)
+// glance is all there is, by chapter, on one screen.
+func (r *Registry[C]) glance(width int, hosts []string) string {
+	head := 0
+	for _, s := range r.Sections {
+		head = max(head, utf8.RuneCountInString(s.title))
 	}
-	c.s.out.print(text)
-	return starlark.None, nil
-}
-
-// helpOn is the help on a value; nil stands for no argument.
-func (s *Session) helpOn(x any) (string, error) {
-	switch x := x.(type) {
-	case nil, starlark.NoneType:
-		if s.foreground {
-			hosts := []string{"local", "kernel"}
-			if s.globals.Has("peer") {
-				hosts = []string{"local", "peer"}
+	var out strings.Builder
+	chapter := func(title string, names []string) {
+		if len(names) == 0 {
+			return
+		}
+		line := fmt.Sprintf("%-*s ", head, title)
+		for i, n := range names {
+			if i > 0 && utf8.RuneCountInString(line)+1+len(n) >= width {
+				out.WriteString(line + "\n")
+				line = strings.Repeat(" ", head+1)
 			}
-			return s.reg.glance(s.helpWidth(), hosts), nil
+			line += " " + n
 		}
-		return s.reg.overview(), nil
-	case *function:
-		return s.reg.page(x.b.name, s.helpWidth())
-	case *namespace:
-		return s.reg.page(x.name, s.helpWidth())
-	case starlark.String:
-		return s.reg.page(string(x), s.helpWidth())
-	case *table.Row:
-		return s.helpOnRow(x), nil
-	case *starlark.Function:
-		text := x.Name() + signature(x)
-		if doc := x.Doc(); doc != "" {
-			text += "\n  " + strings.Join(strings.Fields(doc), " ")
+		out.WriteString(line + "\n")
+	}
+	chapter("Hosts", hosts)
+	for _, s := range r.Sections {
+		var names []string
+		for _, b := range s.builtins {
+			ns, _, dotted := strings.Cut(b.name, ".")
+			if dotted && (!r.Globals[ns] || ns == "assert") {
+				continue
+			}
+			names = append(names, b.name)
+			for _, short := range slices.Sorted(maps.Keys(r.Aliases)) {
+				if r.Aliases[short] == b.name {
+					names = append(names, short)
+				}
+			}
 		}
-		return text + fmt.Sprintf("\n  %s:%d", x.Position().Filename(), x.Position().Line), nil
-	case starlark.HasAttrs:
-		if s.reg.isType(x.Type()) {
-			return s.reg.page(x.Type(), s.helpWidth())
-		}
-		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
-	case starlark.Value:
-		return x.Type() + ": " + brief(x), nil
+		chapter(s.title, names)
 	}
-	return "", nil
-}
-
-// helpOnRow tells the fields of this row's table and what can be done to the thing.
-func (s *Session) helpOnRow(r *table.Row) string {
-	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
-	if t := s.reg.typeOf(r.Actions); t != nil {
-		text += "\n" + s.reg.group(r.Actions, t.doc, nil)
-	}
-	return text
-}
-
-// signature is a Starlark function's parameters.
-func signature(f *starlark.Function) string {
-	var parts []string
-	n := f.NumParams()
-	if f.HasKwargs() {
-		n--
-	}
-	if f.HasVarargs() {
-		n--
-	}
-	for i := range n {
-		name, _ := f.Param(i)
-		if d := f.ParamDefault(i); d != nil {
-			name += "=" + d.String()
-		}
-		parts = append(parts, name)
-	}
-	if f.HasVarargs() {
-		name, _ := f.Param(n)
-		parts = append(parts, "*"+name)
-		n++
-	}
-	if f.HasKwargs() {
-		name, _ := f.Param(n)
-		parts = append(parts, "**"+name)
-	}
-	return "(" + strings.Join(parts, ", ") + ")"
-}
-
-// Help is the page of a name of the language, cut to no terminal; without a name, what there is.
-func Help(name string) (string, error) {
-	r := newRegistry(sections())
-	if name == "" {
-		return r.overview(), nil
-	}
-	return r.page(name, helpWidth)
-}
-
-// Names are the names that Help knows: every builtin's, sorted.
-func Names() []string {
-	return slices.Sorted(maps.Keys(newRegistry(sections()).byName))
+	out.WriteString(`
+ping? is help(ping); tcp?, assert?, conn? and x? for any value work too.
+Tab completes, Ctrl-R searches what was typed, _ is the last value,
+!command runs a command of the system's. Ctrl-C stops what runs; twice
+ends the shell where something computes on.`)
+	return out.String()
 }

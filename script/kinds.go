@@ -34,12 +34,12 @@ const (
 	kindRate     kind = "rate"     // uint64, bits per second
 	kindChance   kind = "chance"   // float64, 0 to 1
 	kindFn       kind = "fn"       // starlark.Callable
-	kindHost     kind = "host"     // *hostValue
+	kindHost     kind = "host"     // a value whose Type is "host"
 	kindDict     kind = "dict"     // *starlark.Dict
 	kindInts     kind = "ints"     // []int
-	kindTask     kind = "task"
-	kindInFile   kind = "infile"  // string: a file that is read
-	kindOutFile  kind = "outfile" // string: a file that is written
+	kindTask     kind = "task"     // a value whose Type is "task"
+	kindInFile   kind = "infile"   // string: a file that is read
+	kindOutFile  kind = "outfile"  // string: a file that is written
 )
 
 // errKind is the answer to a value of another type; other errors explain further.
@@ -152,12 +152,12 @@ func (k kind) convert(v starlark.Value) (any, error) {
 			return f, nil
 		}
 	case kindHost:
-		if h, ok := v.(*hostValue); ok {
-			return h, nil
+		if v.Type() == "host" {
+			return v, nil
 		}
 	case kindTask:
-		if t, ok := v.(*taskValue); ok {
-			return t, nil
+		if v.Type() == "task" {
+			return v, nil
 		}
 	case kindDict:
 		if d, ok := v.(*starlark.Dict); ok {

@@ -106,13 +106,13 @@ func labHost(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	cfg := lab.HostConfig{
 		Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"),
-		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: len(c.rest) > 1,
+		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: len(c.Rest) > 1,
 	}
 	if c.given("forward") {
 		cfg.Forward = arg[bool](c, "forward")
 	}
 	reached := !cfg.Gateway.IsValid()
-	for _, v := range c.rest {
+	for _, v := range c.Rest {
 		p, err := kindCIDR.convert(v)
 		if err != nil {
 			return nil, c.errorf("an address is %s, got %s %v", kindCIDR.describe(), v.Type(), v)

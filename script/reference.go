@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// Reference is the whole reference as Markdown: docs/reference.md.
-func Reference() string {
-	r := newRegistry(sections())
+// Reference returns the whole reference as Markdown.
+func (r *Registry[C]) Reference() string {
 	var out strings.Builder
 	out.WriteString("# Reference\n\nEvery builtin of the language, as `help(x)` has it at the prompt. " +
 		"This page is written by `smolsh doc --markdown`; the examples are run by the tests.\n\n")
-	for _, s := range r.sections {
+	for _, s := range r.Sections {
 		fmt.Fprintf(&out, "- [%s](#%s): %s\n", s.title, anchor(s.title), strings.Join(r.links(s), " "))
 	}
-	fmt.Fprintf(&out, "- [Options of TCP sockets](#options-of-tcp-sockets)\n- [Values](#values)\n")
-	for _, s := range r.sections {
+	fmt.Fprintf(&out, "- [%s](#%s)\n- [Values](#values)\n", r.OptionsTitle, anchor(r.OptionsTitle))
+	for _, s := range r.Sections {
 		fmt.Fprintf(&out, "\n## %s\n", s.title)
 		if s.intro != "" {
 			fmt.Fprintf(&out, "\n%s\n", s.intro)
@@ -25,14 +24,10 @@ func Reference() string {
 			r.markdown(&out, b)
 		}
 	}
-	out.WriteString("\n## Options of TCP sockets\n\n`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
-		"`conn.set` changes them. Those of the operating system's sockets are " + kernelOptionNames() + ".\n\n")
-	for _, o := range optionWords(tcpOptions) {
-		fmt.Fprintf(&out, "- `%s` %s\n", o[0], o[1])
-	}
+	fmt.Fprintf(&out, "\n## %s\n\n%s", r.OptionsTitle, r.OptionsText)
 	out.WriteString("\n## Values\n\nThe types that builtins return and take, with their fields; what can be called stands above.\n")
-	for i := range valueTypes {
-		t := &valueTypes[i]
+	for i := range r.Types {
+		t := &r.Types[i]
 		fmt.Fprintf(&out, "\n**%s**: %s\n", t.name, t.doc)
 		if len(t.fields) > 0 {
 			out.WriteString("\n")
@@ -52,11 +47,11 @@ func Reference() string {
 }
 
 // links are the table of contents of a chapter: what belongs to one name stands behind it.
-func (r *registry) links(s section) []string {
+func (r *Registry[C]) links(s Section[C]) []string {
 	var list []string
 	for _, b := range s.builtins {
 		prefix, _, dotted := strings.Cut(b.name, ".")
-		if !dotted || topNamespaces[prefix] {
+		if !dotted || r.Globals[prefix] {
 			list = append(list, link(b.name))
 		} else if first := r.members[prefix]; first[0] == b.name[len(prefix)+1:] && !slices.Contains(list, link(prefix)) {
 			list = append(list, fmt.Sprintf("[%s.…](#%s)", prefix, anchor(b.name)))
@@ -72,11 +67,11 @@ func anchor(heading string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(heading), " ", "-"), ".", "")
 }
 
-func (r *registry) markdown(out *strings.Builder, b *builtin) {
+func (r *Registry[C]) markdown(out *strings.Builder, b *Builtin[C]) {
 	fmt.Fprintf(out, "\n### %s\n\n    %s\n\n%s\n", b.name, b.usage(), b.doc)
 	list := b.arguments()
-	if b.ofTCP() != nil {
-		list = append(list, [2]string{"**options", "[of TCP sockets](#options-of-tcp-sockets)"})
+	if r.Options(b) != nil {
+		list = append(list, [2]string{"**options", fmt.Sprintf("[%s](#%s)", strings.TrimPrefix(r.OptionsTitle, "Options "), anchor(r.OptionsTitle))})
 	}
 	if len(list) > 0 {
 		out.WriteString("\n")

@@ -10,8 +10,8 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// builtin is one entry of the registry: all that calling, help and errors need to know.
-type builtin struct {
+// A Builtin is one entry of the registry: it has all that calling, help and errors need. C is the type of a call.
+type Builtin[C any] struct {
 	name    string // "ping", "tcp.connect", "conn.send": what comes before the dot is a namespace or a type
 	sig     string // "endpoint, timeout=, local=None, **options"
 	kinds   string // a kind per named parameter of sig, in order; bounds stand behind it: "int:1..255"
@@ -23,7 +23,10 @@ type builtin struct {
 	see     string
 	host    bool // a member of every host; as a global it means the calling task's host
 	pure    bool // may be called where no task is: in a fault's match function
-	fn      func(c *call) (starlark.Value, error)
+	fn      func(c C) (starlark.Value, error)
+
+	// hint returns a better explanation of a wrong argument i than its kind does, or nil. It may be nil.
+	hint func(b *Builtin[C], i int, args starlark.Tuple) error
 
 	params []param
 	pos    int    // how many of params may be given by position
@@ -32,6 +35,7 @@ type builtin struct {
 	owner  string // type of value that the builtin is a method of, "" when it is a function
 }
 
+// A param is a parameter of a builtin.
 type param struct {
 	name     string
 	kind     kind
@@ -39,32 +43,43 @@ type param struct {
 	def      any // converted default, nil when absent
 }
 
-// call is one call of a builtin, its arguments converted.
-type call struct {
-	s    *Session
-	t    *task
-	b    *builtin
-	recv starlark.Value // what it is a member of; nil for a global
-	args []any
-	rest []starlark.Value
-	opts []starlark.Tuple
-}
-
 // fileOptions is the Starlark that files and the prompt speak.
 var fileOptions = &syntax.FileOptions{
 	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true,
 }
 
-// registry holds every builtin by name.
-type registry struct {
-	sections []section
-	byName   map[string]*builtin
-	members  map[string][]string // namespace or type to member names, sorted
+// A Registry holds every builtin of a language.
+type Registry[C any] struct {
+	Language[C]
+	byName  map[string]*Builtin[C]
+	members map[string][]string // namespace or type to member names, sorted
 }
 
-func newRegistry(sections []section) *registry {
-	r := &registry{sections: sections, byName: map[string]*builtin{}, members: map[string][]string{}}
-	for _, section := range sections {
+// A Language is everything that a registry is made of.
+type Language[C any] struct {
+	Sections   []Section[C]      // every builtin, in the order of the reference
+	Types      []ValueType       // every type with fields or methods
+	Namespaces map[string]string // what each namespace holds
+	Globals    map[string]bool   // the namespaces that are globals; other prefixes are types or builtins
+	Aliases    map[string]string // other names of builtins
+
+	// Options returns the names and explanations of the options that a builtin takes as **options; nil for none.
+	Options func(b *Builtin[C]) [][2]string
+	// OptionsTitle and OptionsText are a chapter of the reference about these options.
+	OptionsTitle, OptionsText string
+}
+
+// A Section is a chapter of the reference: builtins that belong together.
+type Section[C any] struct {
+	title    string
+	intro    string
+	builtins []*Builtin[C]
+}
+
+// newRegistry returns the registry of a language. A mistake in a declaration is a panic.
+func newRegistry[C any](lang Language[C]) *Registry[C] {
+	r := &Registry[C]{Language: lang, byName: map[string]*Builtin[C]{}, members: map[string][]string{}}
+	for _, section := range lang.Sections {
 		for _, b := range section.builtins {
 			b.parse()
 			r.byName[b.name] = b
@@ -83,7 +98,7 @@ func newRegistry(sections []section) *registry {
 }
 
 // parse reads the signature; a mistake in it is a broken invariant.
-func (b *builtin) parse() {
+func (b *Builtin[C]) parse() {
 	if b.params != nil || b.sig == "" {
 		return
 	}
@@ -125,7 +140,7 @@ func (b *builtin) parse() {
 }
 
 // usage is the builtin's signature as help shows it.
-func (b *builtin) usage() string {
+func (b *Builtin[C]) usage() string {
 	s := b.name + "(" + b.sig + ")"
 	if b.result != "" {
 		s += " -> " + b.result
@@ -133,21 +148,28 @@ func (b *builtin) usage() string {
 	return s
 }
 
-// bind gives each argument its parameter and type.
-func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) error {
-	b := c.b
-	c.args = make([]any, len(b.params))
+// Arguments are the converted arguments of one call.
+type Arguments struct {
+	Values []any            // one for each parameter: the argument, the default, or nil
+	Rest   []starlark.Value // for *rest
+	Opts   []starlark.Tuple // for **options: names and values
+}
+
+// Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. permit is asked
+// about each argument that was given, after it was converted; its error refuses the call.
+func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit func(p *param, x any) error) (a Arguments, err error) {
+	a.Values = make([]any, len(b.params))
 	set := make([]bool, len(b.params))
 	for i, v := range args {
 		if i >= b.pos {
 			if b.rest != "" {
-				c.rest = append(c.rest, v)
+				a.Rest = append(a.Rest, v)
 				continue
 			}
-			return fmt.Errorf("%s: %d arguments, but it takes %s: %s", b.name, len(args), atMost(b.pos), b.usage())
+			return a, fmt.Errorf("%s: %d arguments, but it takes %s: %s", b.name, len(args), atMost(b.pos), b.usage())
 		}
-		if err := c.set(i, v, args); err != nil {
-			return err
+		if a.Values[i], err = b.argument(i, v, args, permit); err != nil {
+			return a, err
 		}
 		set[i] = true
 	}
@@ -156,16 +178,16 @@ func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) error {
 		i := b.index(name)
 		if i < 0 {
 			if b.opts {
-				c.opts = append(c.opts, kv)
+				a.Opts = append(a.Opts, kv)
 				continue
 			}
-			return c.unknown(name, b.names())
+			return a, b.unknown(name, b.names())
 		}
 		if set[i] {
-			return fmt.Errorf("%s: argument %s is given twice", b.name, name)
+			return a, fmt.Errorf("%s: argument %s is given twice", b.name, name)
 		}
-		if err := c.set(i, kv[1], args); err != nil {
-			return err
+		if a.Values[i], err = b.argument(i, kv[1], args, permit); err != nil {
+			return a, err
 		}
 		set[i] = true
 	}
@@ -174,13 +196,14 @@ func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) error {
 			continue
 		}
 		if p.required {
-			return fmt.Errorf("%s: argument %d (%s) is missing: %s, %s", b.name, i+1, p.name, p.kind.describe(), b.usage())
+			return a, fmt.Errorf("%s: argument %d (%s) is missing: %s, %s", b.name, i+1, p.name, p.kind.describe(), b.usage())
 		}
-		c.args[i] = p.def
+		a.Values[i] = p.def
 	}
-	return nil
+	return a, nil
 }
 
+// atMost describes a number of positional parameters.
 func atMost(n int) string {
 	switch n {
 	case 0:
@@ -191,63 +214,45 @@ func atMost(n int) string {
 	return fmt.Sprintf("at most %d", n)
 }
 
-func (c *call) set(i int, v starlark.Value, args starlark.Tuple) error {
-	p := &c.b.params[i]
+// argument converts the argument for parameter i. None for an optional parameter counts as not given, without the
+// default.
+func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *param, x any) error) (any, error) {
+	p := &b.params[i]
 	if v == starlark.None && !p.required && p.kind != kindAny {
-		return nil
+		return nil, nil
 	}
 	x, err := p.kind.convert(v)
 	if err == nil {
-		c.args[i] = x
-		return c.mayTouch(p)
+		return x, permit(p, x)
 	}
-	if c.b.name == "tcp.connect" || c.b.name == "udp.connect" {
-		if hint := portHint(c.b, i, args); hint != nil {
-			return hint
+	if b.hint != nil {
+		if hint := b.hint(b, i, args); hint != nil {
+			return nil, hint
 		}
 	}
 	got := v.String()
 	if len(got) > 60 {
 		got = got[:57] + "..."
 	}
-	text := fmt.Sprintf("%s: argument %d (%s) is %s, got %s %s", c.b.name, i+1, p.name, p.kind.describe(), v.Type(), got)
+	text := fmt.Sprintf("%s: argument %d (%s) is %s, got %s %s", b.name, i+1, p.name, p.kind.describe(), v.Type(), got)
 	if err != errKind {
 		text += ": " + err.Error()
 	}
-	return fmt.Errorf("%s", text)
+	return nil, fmt.Errorf("%s", text)
 }
 
-// portHint knows the commonest slip: connect(host, port).
-func portHint(b *builtin, i int, args starlark.Tuple) error {
-	if i != 0 || len(args) != 2 || args[1].Type() != "int" {
-		return nil
-	}
-	host, ok := starlark.AsString(args[0])
-	if !ok {
-		return nil
-	}
-	if _, err := kind("ip").convert(args[0]); err != nil {
-		return nil
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	p := b.params[min(1, len(b.params)-1)]
-	return fmt.Errorf("%s: argument 2 (%s) is %s, got int %s: is it the port? %s(\"%s:%s\")",
-		b.name, p.name, p.kind.describe(), args[1], b.name, host, args[1])
-}
-
-func (c *call) unknown(name string, known []string) error {
-	text := fmt.Sprintf("%s: no argument %s", c.b.name, name)
+// unknown is the error about an argument of a name that the builtin does not have. known are the names that it has.
+func (b *Builtin[C]) unknown(name string, known []string) error {
+	text := fmt.Sprintf("%s: no argument %s", b.name, name)
 	if n := suggest.Nearest(name, known); n != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", n)
 	} else {
-		text += ": " + c.b.usage()
+		text += ": " + b.usage()
 	}
 	return fmt.Errorf("%s", text)
 }
 
-func (b *builtin) index(name string) int {
+func (b *Builtin[C]) index(name string) int {
 	for i, p := range b.params {
 		if p.name == name {
 			return i
@@ -256,7 +261,7 @@ func (b *builtin) index(name string) int {
 	return -1
 }
 
-func (b *builtin) names() []string {
+func (b *Builtin[C]) names() []string {
 	var names []string
 	for _, p := range b.params {
 		names = append(names, p.name)
@@ -264,128 +269,23 @@ func (b *builtin) names() []string {
 	return names
 }
 
-// arg is the argument of that name; the zero value when it was not given and has no default.
-func arg[T any](c *call, name string) T {
-	x, _ := c.args[c.b.index(name)].(T)
-	return x
+// A ValueType is the page of a type of values: its fields. The registry has its methods.
+type ValueType struct {
+	name   string
+	doc    string
+	fields [][2]string
 }
 
-// given reports whether the argument has a value, given or by default.
-func (c *call) given(name string) bool { return c.args[c.b.index(name)] != nil }
-
-// on is the host the call is about.
-func (c *call) on() *hostValue {
-	if h, ok := c.recv.(*hostValue); ok {
-		return h
-	}
-	return c.t.host
-}
-
-// errorf is an error with the builtin's name in front.
-func (c *call) errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: "+format, append([]any{c.b.name}, args...)...)
-}
-
-// function is a builtin as a value, bound to what it is a member of.
-type function struct {
-	s    *Session
-	b    *builtin
-	recv starlark.Value
-}
-
-func (f *function) Name() string          { return f.b.name }
-func (f *function) String() string        { return f.b.usage() }
-func (f *function) Type() string          { return "builtin" }
-func (f *function) Freeze()               {}
-func (f *function) Truth() starlark.Bool  { return true }
-func (f *function) Hash() (uint32, error) { return starlark.String(f.b.name).Hash() }
-
-// CallInternal is starlark.Callable's.
-func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	t, _ := thread.Local("task").(*task)
-	if t == nil && !f.b.pure {
-		return nil, fmt.Errorf("%s: not in a function that judges packets: it may neither wait nor reach a host", f.b.name)
-	}
-	if t != nil && t.fail != nil {
-		return nil, t.fail
-	}
-	if o := f.b.owner; o != "" && (f.recv == nil || f.recv.Type() != o) {
-		return nil, fmt.Errorf("%s: call it on a value that %s() returned: x = %s(…); x%s()", f.b.name, o, o, strings.TrimPrefix(f.b.name, o))
-	}
-	c := &call{s: f.s, t: t, b: f.b, recv: f.recv}
-	if err := c.bind(args, kwargs); err != nil {
-		return nil, err
-	}
-	v, err := c.run()
-	if v == nil && err == nil {
-		v = starlark.None
-	}
-	return v, err
-}
-
-// run runs the builtin. A panic in it is the error of its caller.
-func (c *call) run() (v starlark.Value, err error) {
-	if c.t == nil { // in a function that judges packets
-		return c.b.fn(c)
-	}
-	h := c.about()
-	if err := c.refused(h); err != nil {
-		return nil, c.errorf("%v", err)
-	}
-	before := c.t.about
-	c.t.about = h
-	defer func() {
-		c.t.about = before
-		if p := recover(); p != nil {
-			v, err = nil, c.recovered(p)
+// typeOf returns the page of a type, nil if there is none. The kernel's sockets have the pages of the host's own.
+func (r *Registry[C]) typeOf(name string) *ValueType {
+	name = strings.TrimPrefix(name, "kernel_")
+	for i := range r.Types {
+		if r.Types[i].name == name {
+			return &r.Types[i]
 		}
-	}()
-	return c.b.fn(c)
-}
-
-// Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().
-func (f *function) Attr(name string) (starlark.Value, error) {
-	found := f.s.member(f.b.name, f.recv, name)
-	if found == nil && f.b.result == "table" && f.s.reg.byName["table."+name] != nil {
-		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.name, name, f.b.name, name)
-	}
-	return suggest.Attr(f, name, found)
-}
-
-// AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
-// them, for help(capture.stop).
-func (f *function) AttrNames() []string {
-	if f.s.reg.isType(f.b.name) {
-		return nil
-	}
-	return f.s.reg.members[f.b.name]
-}
-
-// member is the builtin prefix.name bound to recv, nil when there is none.
-func (s *Session) member(prefix string, recv starlark.Value, name string) starlark.Value {
-	if b := s.reg.byName[prefix+"."+name]; b != nil {
-		return &function{s, b, recv}
 	}
 	return nil
 }
 
-// namespace is a group of builtins, such as tcp; recv is the host it belongs to, nil for the task's.
-type namespace struct {
-	s    *Session
-	name string
-	recv starlark.Value
-}
-
-func (n *namespace) String() string {
-	return n.name + ": " + strings.Join(n.s.reg.members[n.name], " ")
-}
-func (n *namespace) Type() string          { return n.name }
-func (n *namespace) Freeze()               {}
-func (n *namespace) Truth() starlark.Bool  { return true }
-func (n *namespace) Hash() (uint32, error) { return starlark.String(n.name).Hash() }
-func (n *namespace) AttrNames() []string   { return n.s.reg.members[n.name] }
-
-// Attr is starlark.HasAttrs'.
-func (n *namespace) Attr(name string) (starlark.Value, error) {
-	return suggest.Attr(n, name, n.s.member(n.name, n.recv, name))
-}
+// isType reports whether a name is that of a type.
+func (r *Registry[C]) isType(name string) bool { return r.typeOf(name) != nil }

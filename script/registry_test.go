@@ -132,7 +132,7 @@ func TestWrongArguments(t *testing.T) {
 			t.Helper()
 			c := &call{s: s.Session, t: s.main, b: b}
 			err := c.bind(args, kwargs)
-			if err == nil && b.ofTCP() != nil {
+			if err == nil && optionsOf(b) != nil {
 				_, err = c.options()
 			}
 			if err == nil || !strings.HasPrefix(err.Error(), name+": "+want) {
@@ -174,7 +174,7 @@ func TestWrongArguments(t *testing.T) {
 				t.Errorf("%s takes %d arguments", name, len(many))
 			}
 		}
-		if options := b.ofTCP(); options != nil {
+		if options := optionsOf(b); options != nil {
 			var args starlark.Tuple
 			for i := range b.params {
 				if p := &b.params[i]; p.required {

@@ -1,15 +1,13 @@
 package script
 
-import "slices"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
-// section is a chapter of the reference: builtins that belong together.
-type section struct {
-	title    string
-	intro    string
-	builtins []*builtin
-}
-
-// sections are every builtin there is, in the order of the reference.
+// sections returns every builtin, in the order of the reference.
 func sections() []section {
 	join := slices.Concat[[]*builtin]
 	return []section{
@@ -31,4 +29,46 @@ func sections() []section {
 		{"Values and tests", "", join(textBuiltins(), assertBuiltins())},
 		{"The prompt", "", join(watchBuiltins(), shellBuiltins())},
 	}
+}
+
+// language returns the whole language: what the registry is made of.
+func language() Language[*call] {
+	return Language[*call]{
+		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases,
+		Options: func(b *builtin) [][2]string {
+			if options := optionsOf(b); options != nil {
+				return optionWords(options)
+			}
+			return nil
+		},
+		OptionsTitle: "Options of TCP sockets", OptionsText: optionsChapter(),
+	}
+}
+
+// optionsChapter is the reference's chapter on the options of TCP sockets.
+func optionsChapter() string {
+	var out strings.Builder
+	out.WriteString("`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
+		"`conn.set` changes them. Those of the operating system's sockets are " + kernelOptionNames() + ".\n\n")
+	for _, o := range optionWords(tcpOptions) {
+		fmt.Fprintf(&out, "- `%s` %s\n", o[0], o[1])
+	}
+	return out.String()
+}
+
+// Reference is the whole reference as Markdown: docs/reference.md.
+func Reference() string { return newRegistry(language()).Reference() }
+
+// Help returns the page of a name of the language, in lines for no terminal. Without a name it lists every builtin.
+func Help(name string) (string, error) {
+	r := newRegistry(language())
+	if name == "" {
+		return r.overview(), nil
+	}
+	return r.page(name, helpWidth)
+}
+
+// Names returns the names that Help knows: every builtin's, sorted.
+func Names() []string {
+	return slices.Sorted(maps.Keys(newRegistry(language()).byName))
 }

@@ -215,8 +215,8 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 }
 
 func (c *call) serveUDP(v *server, fn starlark.Value) error {
-	if _, err := c.tcpConfig(tcp.Config{}); err != nil || len(c.opts) > 0 {
-		return c.errorf("%v is an option of TCP", c.opts[0][0])
+	if _, err := c.tcpConfig(tcp.Config{}); err != nil || len(c.Opts) > 0 {
+		return c.errorf("%v is an option of TCP", c.Opts[0][0])
 	}
 	var err error
 	at := netip.AddrPortFrom(arg[netip.Addr](c, "addr"), uint16(arg[int](c, "port")))

@@ -122,7 +122,7 @@ func New(cfg Config) *Session {
 		s.settleServers()
 	}
 	s.foreground = cfg.Interactive
-	s.reg = newRegistry(sections())
+	s.reg = newRegistry(language())
 	s.home = &world{Runner: cfg.Runner}
 	s.worlds = append(s.worlds, s.home)
 	s.watchPanics(s.home)

@@ -2,13 +2,10 @@ package script
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -129,50 +126,4 @@ func (s *Session) remember(src string) {
 		}
 	}
 	s.inputs = append(s.inputs, strings.TrimRight(src, "\n"))
-}
-
-// glance is all there is, by chapter, on one screen.
-func (r *registry) glance(width int, hosts []string) string {
-	head := 0
-	for _, s := range r.sections {
-		head = max(head, utf8.RuneCountInString(s.title))
-	}
-	var out strings.Builder
-	chapter := func(title string, names []string) {
-		if len(names) == 0 {
-			return
-		}
-		line := fmt.Sprintf("%-*s ", head, title)
-		for i, n := range names {
-			if i > 0 && utf8.RuneCountInString(line)+1+len(n) >= width {
-				out.WriteString(line + "\n")
-				line = strings.Repeat(" ", head+1)
-			}
-			line += " " + n
-		}
-		out.WriteString(line + "\n")
-	}
-	chapter("Hosts", hosts)
-	for _, s := range r.sections {
-		var names []string
-		for _, b := range s.builtins {
-			ns, _, dotted := strings.Cut(b.name, ".")
-			if dotted && (!topNamespaces[ns] || ns == "assert") {
-				continue
-			}
-			names = append(names, b.name)
-			for _, short := range slices.Sorted(maps.Keys(aliases)) {
-				if aliases[short] == b.name {
-					names = append(names, short)
-				}
-			}
-		}
-		chapter(s.title, names)
-	}
-	out.WriteString(`
-ping? is help(ping); tcp?, assert?, conn? and x? for any value work too.
-Tab completes, Ctrl-R searches what was typed, _ is the last value,
-!command runs a command of the system's. Ctrl-C stops what runs; twice
-ends the shell where something computes on.`)
-	return out.String()
 }

@@ -144,7 +144,7 @@ func noneAnywhere(ifaces []*stack.Iface) (why string) {
 // devFor finds the interface an argument names, or the one that can reach addr.
 func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	name := ""
-	switch v := c.args[c.b.index("dev")].(type) {
+	switch v := c.Values[c.b.index("dev")].(type) {
 	case nil:
 	case starlark.String:
 		name = string(v)
@@ -200,7 +200,7 @@ func neighborAdd(c *call) (starlark.Value, error) {
 	if dev.Medium() != phy.MediumEthernet {
 		return nil, c.errorf("%v: %s", a, noNeighbors(dev))
 	}
-	h.do(func(now clock.Instant) { err = dev.AddNeighbor(now, a, c.args[1].(hardwareAddr)) })
+	h.do(func(now clock.Instant) { err = dev.AddNeighbor(now, a, c.Values[1].(hardwareAddr)) })
 	return starlark.None, failed(c.t, c.b.name, a, err)
 }
 

@@ -40,15 +40,15 @@ func tableBuiltins() []*builtin {
 func tableWhere(c *call) (starlark.Value, error) {
 	t := c.recv.(*table.Table)
 	fn := arg[starlark.Callable](c, "fn")
-	cols := make([]int, len(c.opts))
-	for k, kv := range c.opts {
+	cols := make([]int, len(c.Opts))
+	for k, kv := range c.Opts {
 		var err error
 		if cols[k], err = t.ColumnIndex(string(kv[0].(starlark.String))); err != nil {
 			return nil, c.errorf("%v", err)
 		}
 	}
 	return orError(t.Filter(func(r *table.Row) (bool, error) {
-		for k, kv := range c.opts {
+		for k, kv := range c.Opts {
 			if eq, err := starlark.Compare(syntax.EQL, r.Values[cols[k]], kv[1]); err != nil || !eq {
 				return false, nil
 			}
@@ -81,7 +81,7 @@ func tableSort(c *call) (starlark.Value, error) {
 func tableCols(c *call) (starlark.Value, error) {
 	t := c.recv.(*table.Table)
 	shown := []int{}
-	for _, v := range c.rest {
+	for _, v := range c.Rest {
 		name, ok := starlark.AsString(v)
 		if !ok {
 			return nil, c.errorf("a column is a string, got %s", v.Type())

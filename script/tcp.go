@@ -53,7 +53,7 @@ func (v *listenerValue) AttrNames() []string {
 
 func tcpBuiltins() []*builtin {
 	return []*builtin{
-		{name: "tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration any", result: "conn",
+		{name: "tcp.connect", hint: portHint, sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration any", result: "conn",
 			args: "timeout: how long to wait, as long as TCP does where it is not given; local: an address, with a port or without, or a port",
 			doc:  "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
 		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "listener",

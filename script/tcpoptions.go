@@ -108,8 +108,8 @@ var tcpOptions = map[string]tcpOption{
 	}},
 }
 
-// ofTCP are the options of TCP sockets that the builtin takes as **options; nil where it takes none.
-func (b *builtin) ofTCP() map[string]tcpOption {
+// optionsOf returns the options of TCP sockets that a builtin takes as **options; nil if it takes none.
+func optionsOf(b *builtin) map[string]tcpOption {
 	switch {
 	case !b.opts:
 		return nil
@@ -139,12 +139,12 @@ type givenOption struct {
 
 // options are the call's options of TCP sockets.
 func (c *call) options() ([]givenOption, error) {
-	known := c.b.ofTCP()
+	known := optionsOf(c.b)
 	if known == nil { // serve() of a kind that takes none
 		known = tcpOptions
 	}
 	var list []givenOption
-	for _, kv := range c.opts {
+	for _, kv := range c.Opts {
 		name := string(kv[0].(starlark.String))
 		o, ok := known[name]
 		if !ok {
@@ -152,7 +152,7 @@ func (c *call) options() ([]givenOption, error) {
 				return nil, c.errorf("%s: the operating system's sockets have no such option; they have %s",
 					name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 			}
-			return nil, c.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(known))))
+			return nil, c.b.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(known))))
 		}
 		if kv[1] == starlark.None {
 			continue // as without it

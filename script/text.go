@@ -33,7 +33,7 @@ func (c *call) uncaught(err error) error {
 }
 
 func builtinCatch(c *call) (starlark.Value, error) {
-	v, err := starlark.Call(c.t.thread, arg[starlark.Callable](c, "fn"), c.rest, c.opts)
+	v, err := starlark.Call(c.t.thread, arg[starlark.Callable](c, "fn"), c.Rest, c.Opts)
 	if err := c.uncaught(err); err != nil {
 		return nil, err
 	}

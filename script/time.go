@@ -110,7 +110,7 @@ func builtinSpawn(c *call) (starlark.Value, error) {
 	}
 	fn := arg[starlark.Callable](c, "fn")
 	return c.spawn(fn.Name(), func(t *task) (starlark.Value, error) {
-		return starlark.Call(t.thread, fn, c.rest, c.opts)
+		return starlark.Call(t.thread, fn, c.Rest, c.Opts)
 	}), nil
 }
 
@@ -185,7 +185,7 @@ func builtinUse(c *call) (starlark.Value, error) {
 }
 
 func builtinRun(c *call) (starlark.Value, error) {
-	return starlark.None, c.s.runFile(c.t, arg[string](c, "file"), c.rest)
+	return starlark.None, c.s.runFile(c.t, arg[string](c, "file"), c.Rest)
 }
 
 func taskJoin(c *call) (starlark.Value, error) {

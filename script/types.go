@@ -1,17 +1,7 @@
 package script
 
-import "strings"
-
-// valueType is a type of values as help and the reference have it: its fields, whose members that are
-// called stand in the registry.
-type valueType struct {
-	name   string
-	doc    string
-	fields [][2]string
-}
-
 // valueTypes are the types that builtins return and take.
-var valueTypes = []valueType{
+var valueTypes = []ValueType{
 	{"host", "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", [][2]string{
 		{"name", "what it is called"}, {"addr", "its first address"}, {"lab", "the lab it is in"},
 	}},
@@ -88,16 +78,3 @@ var namespaceWords = map[string]string{
 
 // aliases are other names of builtins.
 var aliases = map[string]string{"arp": "neighbors", "ss": "sockets", "quit": "exit"}
-
-// typeOf is the page of a type; the kernel's sockets are like the host's own.
-func (r *registry) typeOf(name string) *valueType {
-	name = strings.TrimPrefix(name, "kernel_")
-	for i := range valueTypes {
-		if valueTypes[i].name == name {
-			return &valueTypes[i]
-		}
-	}
-	return nil
-}
-
-func (r *registry) isType(name string) bool { return r.typeOf(name) != nil }

@@ -49,7 +49,7 @@ func udpBuiltins() []*builtin {
 	return []*builtin{
 		{name: "udp.bind", sig: "port=0, addr=None", kinds: "port ip", result: "udp_socket",
 			doc: "A UDP socket on a port; 0 chooses one.", example: `udp.bind(6969).port`, see: "udp_socket.send, serve", fn: udpBind},
-		{name: "udp.connect", sig: "endpoint, local=None", kinds: "endpoint str", result: "udp_socket",
+		{name: "udp.connect", hint: portHint, sig: "endpoint, local=None", kinds: "endpoint str", result: "udp_socket",
 			doc: "A UDP socket that speaks to one peer only.", example: open + `u.send("hi"); u.recv().data`, fn: udpConnect},
 		{name: "udp_socket.send", sig: "data, to=None", kinds: "data endpoint", result: "int",
 			doc: "Send a datagram; to= is needed where the socket is not connected.", example: open + `u.send("hi")`, fn: udpSend},

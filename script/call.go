@@ -1,0 +1,180 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/script/suggest"
+)
+
+// call is one call of a builtin, with its converted arguments.
+type call struct {
+	s    *Session
+	t    *task
+	b    *builtin
+	recv starlark.Value // what it is a member of; nil for a global
+	Arguments
+}
+
+// builtin is a builtin whose function takes a call of this package.
+type builtin = Builtin[*call]
+
+// section is a chapter of the reference.
+type section = Section[*call]
+
+// registry holds the builtins of this package.
+type registry = Registry[*call]
+
+// bind converts the arguments of the call.
+func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) (err error) {
+	c.Arguments, err = c.b.Bind(args, kwargs, c.mayTouch)
+	return err
+}
+
+// portHint explains a common mistake: connect(host, port) in place of connect("host:port").
+func portHint(b *builtin, i int, args starlark.Tuple) error {
+	if i != 0 || len(args) != 2 || args[1].Type() != "int" {
+		return nil
+	}
+	host, ok := starlark.AsString(args[0])
+	if !ok {
+		return nil
+	}
+	if _, err := kind("ip").convert(args[0]); err != nil {
+		return nil
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	p := b.params[min(1, len(b.params)-1)]
+	return fmt.Errorf("%s: argument 2 (%s) is %s, got int %s: is it the port? %s(\"%s:%s\")",
+		b.name, p.name, p.kind.describe(), args[1], b.name, host, args[1])
+}
+
+// arg is the argument of that name; the zero value when it was not given and has no default.
+func arg[T any](c *call, name string) T {
+	x, _ := c.Values[c.b.index(name)].(T)
+	return x
+}
+
+// given reports whether the argument has a value, given or by default.
+func (c *call) given(name string) bool { return c.Values[c.b.index(name)] != nil }
+
+// on is the host the call is about.
+func (c *call) on() *hostValue {
+	if h, ok := c.recv.(*hostValue); ok {
+		return h
+	}
+	return c.t.host
+}
+
+// errorf is an error with the builtin's name in front.
+func (c *call) errorf(format string, args ...any) error {
+	return fmt.Errorf("%s: "+format, append([]any{c.b.name}, args...)...)
+}
+
+// function is a builtin as a value, bound to what it is a member of.
+type function struct {
+	s    *Session
+	b    *builtin
+	recv starlark.Value
+}
+
+func (f *function) Name() string          { return f.b.name }
+func (f *function) String() string        { return f.b.usage() }
+func (f *function) Type() string          { return "builtin" }
+func (f *function) Freeze()               {}
+func (f *function) Truth() starlark.Bool  { return true }
+func (f *function) Hash() (uint32, error) { return starlark.String(f.b.name).Hash() }
+
+// CallInternal is starlark.Callable's.
+func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	t, _ := thread.Local("task").(*task)
+	if t == nil && !f.b.pure {
+		return nil, fmt.Errorf("%s: not in a function that judges packets: it may neither wait nor reach a host", f.b.name)
+	}
+	if t != nil && t.fail != nil {
+		return nil, t.fail
+	}
+	if o := f.b.owner; o != "" && (f.recv == nil || f.recv.Type() != o) {
+		return nil, fmt.Errorf("%s: call it on a value that %s() returned: x = %s(…); x%s()", f.b.name, o, o, strings.TrimPrefix(f.b.name, o))
+	}
+	c := &call{s: f.s, t: t, b: f.b, recv: f.recv}
+	if err := c.bind(args, kwargs); err != nil {
+		return nil, err
+	}
+	v, err := c.run()
+	if v == nil && err == nil {
+		v = starlark.None
+	}
+	return v, err
+}
+
+// run runs the builtin. A panic in it is the error of its caller.
+func (c *call) run() (v starlark.Value, err error) {
+	if c.t == nil { // in a function that judges packets
+		return c.b.fn(c)
+	}
+	h := c.about()
+	if err := c.refused(h); err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	before := c.t.about
+	c.t.about = h
+	defer func() {
+		c.t.about = before
+		if p := recover(); p != nil {
+			v, err = nil, c.recovered(p)
+		}
+	}()
+	return c.b.fn(c)
+}
+
+// Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().
+func (f *function) Attr(name string) (starlark.Value, error) {
+	found := f.s.member(f.b.name, f.recv, name)
+	if found == nil && f.b.result == "table" && f.s.reg.byName["table."+name] != nil {
+		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.name, name, f.b.name, name)
+	}
+	return suggest.Attr(f, name, found)
+}
+
+// AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
+// them, for help(capture.stop).
+func (f *function) AttrNames() []string {
+	if f.s.reg.isType(f.b.name) {
+		return nil
+	}
+	return f.s.reg.members[f.b.name]
+}
+
+// member is the builtin prefix.name bound to recv, nil when there is none.
+func (s *Session) member(prefix string, recv starlark.Value, name string) starlark.Value {
+	if b := s.reg.byName[prefix+"."+name]; b != nil {
+		return &function{s, b, recv}
+	}
+	return nil
+}
+
+// namespace is a group of builtins, such as tcp; recv is the host it belongs to, nil for the task's.
+type namespace struct {
+	s    *Session
+	name string
+	recv starlark.Value
+}
+
+func (n *namespace) String() string {
+	return n.name + ": " + strings.Join(n.s.reg.members[n.name], " ")
+}
+func (n *namespace) Type() string          { return n.name }
+func (n *namespace) Freeze()               {}
+func (n *namespace) Truth() starlark.Bool  { return true }
+func (n *namespace) Hash() (uint32, error) { return starlark.String(n.name).Hash() }
+func (n *namespace) AttrNames() []string   { return n.s.reg.members[n.name] }
+
+// Attr is starlark.HasAttrs'.
+func (n *namespace) Attr(name string) (starlark.Value, error) {
+	return suggest.Attr(n, name, n.s.member(n.name, n.recv, name))
+}

@@ -1,0 +1,104 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/script/table"
+)
+
+// helpWidth is the width of help in columns where there is no terminal.
+const helpWidth = 100
+
+func (s *Session) helpWidth() int {
+	if s.cfg.Width > 0 {
+		return s.cfg.Width
+	}
+	return helpWidth
+}
+
+func builtinHelp(c *call) (starlark.Value, error) {
+	text, err := c.s.helpOn(c.Values[0])
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	c.s.out.print(text)
+	return starlark.None, nil
+}
+
+// helpOn is the help on a value; nil stands for no argument.
+func (s *Session) helpOn(x any) (string, error) {
+	switch x := x.(type) {
+	case nil, starlark.NoneType:
+		if s.foreground {
+			hosts := []string{"local", "kernel"}
+			if s.globals.Has("peer") {
+				hosts = []string{"local", "peer"}
+			}
+			return s.reg.glance(s.helpWidth(), hosts), nil
+		}
+		return s.reg.overview(), nil
+	case *function:
+		return s.reg.page(x.b.name, s.helpWidth())
+	case *namespace:
+		return s.reg.page(x.name, s.helpWidth())
+	case starlark.String:
+		return s.reg.page(string(x), s.helpWidth())
+	case *table.Row:
+		return s.helpOnRow(x), nil
+	case *starlark.Function:
+		text := x.Name() + signature(x)
+		if doc := x.Doc(); doc != "" {
+			text += "\n  " + strings.Join(strings.Fields(doc), " ")
+		}
+		return text + fmt.Sprintf("\n  %s:%d", x.Position().Filename(), x.Position().Line), nil
+	case starlark.HasAttrs:
+		if s.reg.isType(x.Type()) {
+			return s.reg.page(x.Type(), s.helpWidth())
+		}
+		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
+	case starlark.Value:
+		return x.Type() + ": " + brief(x), nil
+	}
+	return "", nil
+}
+
+// helpOnRow tells the fields of this row's table and what can be done to the thing.
+func (s *Session) helpOnRow(r *table.Row) string {
+	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
+	if t := s.reg.typeOf(r.Actions); t != nil {
+		text += "\n" + s.reg.group(r.Actions, t.doc, nil)
+	}
+	return text
+}
+
+// signature is a Starlark function's parameters.
+func signature(f *starlark.Function) string {
+	var parts []string
+	n := f.NumParams()
+	if f.HasKwargs() {
+		n--
+	}
+	if f.HasVarargs() {
+		n--
+	}
+	for i := range n {
+		name, _ := f.Param(i)
+		if d := f.ParamDefault(i); d != nil {
+			name += "=" + d.String()
+		}
+		parts = append(parts, name)
+	}
+	if f.HasVarargs() {
+		name, _ := f.Param(n)
+		parts = append(parts, "*"+name)
+		n++
+	}
+	if f.HasKwargs() {
+		name, _ := f.Param(n)
+		parts = append(parts, "**"+name)
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}

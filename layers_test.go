@@ -85,11 +85,13 @@ var layers = []struct {
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh/scenario", layer{inside: "script phy/fault"}},
+	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
+		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
-			"github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix",
+			"golang.org/x/sys/unix",
 		tests: "phy/tap/taptest"}},
 }
 

@@ -44,7 +44,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	if len(addrs) == 0 && !o.listens() {
 		addrs = []netip.Prefix{defaultAddr}
 	}
-	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.kind == "switch" })
+	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.Kind == "switch" })
 	if (o.listens() || onSwitch) && !o.flags.Changed("mac") {
 		o.mac = wire.HardwareAddr{} // the devices' own, for others are on the same cable
 	}
@@ -60,7 +60,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 			own = addrs[min(i, len(addrs)):]
 		}
 		open := o.tap
-		switch d.kind {
+		switch d.Kind {
 		case "raw":
 			open = o.raw
 		case "switch":
@@ -79,7 +79,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 
 // raw puts the host on an interface that the kernel has, beside it.
 func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
-	dev, err := raw.Open(d.name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
+	dev, err := raw.Open(d.Name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
 	if err != nil {
 		return deviceFault(d, err)
 	}
@@ -91,12 +91,12 @@ func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
 }
 
 func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
-	name := d.name
+	name := d.Name
 	_, missing := net.InterfaceByName(name)
 	if missing == nil && len(o.kernelAddrs) > 0 {
 		return usageError("--kernel-addr: %s exists already, and its kernel's end is left as it is", name)
 	}
-	dev, err := tap.Open(name, tap.Options{TUN: d.kind == "tun"})
+	dev, err := tap.Open(name, tap.Options{TUN: d.Kind == "tun"})
 	if err != nil {
 		if errors.Is(err, tap.ErrName) {
 			return usageError("--device: %v", err)

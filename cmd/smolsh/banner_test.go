@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"smolsh/cmd/smolsh/doctor"
 )
 
 func TestFold(t *testing.T) {
@@ -42,7 +42,7 @@ func TestBannerFits(t *testing.T) {
 	}
 	defer l.close()
 	l.kernel = []netip.Prefix{netip.MustParsePrefix("192.168.69.100/24"), netip.MustParsePrefix("fdaa::100/64")}
-	l.why = namespaceObstacle(unix.EPERM, func(string) string { return "" }).line()
+	l.why = (&doctor.Obstacle{Why: "no network namespace may be made by you", Cure: "run it as root; a container needs CAP_SYS_ADMIN"}).Virtual()
 	for _, width := range []int{200, 80, 60, 40} {
 		for line := range strings.Lines(l.banner(width)) {
 			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > width {

@@ -36,7 +36,7 @@ func (o *benchOptions) run(stdout io.Writer) (status int, err error) {
 		if ran {
 			return status, nil
 		}
-		noNetwork = why.why + " (" + why.cure + ")"
+		noNetwork = why.Why + " (" + why.Cure + ")"
 	}
 	cfg := bench.Config{
 		Version: version, Measurements: bench.Select(o.match), Rounds: o.rounds, Span: o.span, Warm: o.warm, Small: o.short,

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smolsh/cmd/smolsh/bench"
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/tap/taptest"
 )
 
@@ -52,7 +53,7 @@ func TestBenchFlags(t *testing.T) {
 // TestBench runs every measurement once, briefly, away from the source tree: the kernel is a peer, gVisor
 // is named as missing, and each figure is there.
 func TestBench(t *testing.T) {
-	taptest.Need(t, os.Geteuid() == 0 && unix.Access(tunPath, unix.R_OK|unix.W_OK) == nil, "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	cmd := exec.Command(smolsh(t), "bench", "--short", "--json")
 	cmd.Dir = "/"
 	out, err := cmd.Output()

@@ -38,8 +38,8 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	l := &shellLab{notes: newNotes()}
 	if len(devices) > 1 {
 		for _, d := range devices {
-			if !d.live() || d.kind == "lab" {
-				return nil, usageError("--device: %s goes alone", d.kind)
+			if !d.live() || d.Kind == "lab" {
+				return nil, usageError("--device: %s goes alone", d.Kind)
 			}
 		}
 	}
@@ -56,7 +56,7 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	w := lab.NewWorld()
 	l.lab = lab.New(w, l.seed)
 	var err error
-	switch devices[0].kind {
+	switch devices[0].Kind {
 	case "sim":
 		err = o.sim(l, w)
 	case "loopback":

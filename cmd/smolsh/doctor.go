@@ -1,41 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
+
+	"smolsh/cmd/smolsh/doctor"
 )
 
-// verdict is one line of smolsh doctor: what was looked at, what was found, and the obstacle where there is
-// one. An obstacle to what was not asked for is only noted.
-type verdict struct {
-	subject, good string
-	bad           *obstacle
-	noted         bool
-}
-
-// checkup is smolsh doctor's work.
-type checkup struct {
-	w      io.Writer
-	failed bool
-}
-
-func (c *checkup) say(v verdict) {
-	word, text := "ok", v.good
-	switch {
-	case v.bad != nil && v.noted:
-		word, text = "note", strings.TrimPrefix(v.bad.why, v.subject+": ")
-	case v.bad != nil:
-		word, text, c.failed = "FAIL", strings.TrimPrefix(v.bad.why, v.subject+": "), true
-	}
-	fmt.Fprintf(c.w, "%-4s  %-14s  %s\n", word, v.subject, text)
-	if v.bad != nil {
-		fmt.Fprintf(c.w, "      %-14s  %s\n", "", v.bad.cure)
-	}
-}
-
-// doctor is the verb doctor: what the machine allows, for the private lab and for each device that is named,
-// behind the verb or before it. The status is statusDevice when something of that is not to be had.
+// doctor is the verb doctor: it checks what this machine allows, for the private lab and for each device that is
+// named, before the verb or after it. The status is statusDevice if one of the checks fails.
 func (o *options) doctor(w io.Writer) (status int, err error) {
 	for _, s := range o.args {
 		d, err := parseDevice(s)
@@ -44,9 +16,15 @@ func (o *options) doctor(w io.Writer) (status int, err error) {
 		}
 		o.devices = append(o.devices, d)
 	}
-	c := &checkup{w: w}
-	o.examine(c)
-	if c.failed {
+	c := doctor.Checkup{Private: o.wantsPrivate(), Host: defaultAddr.Addr(), Gateway: o.gateway, Peer: defaultPeer}
+	if len(o.addrs) > 0 {
+		c.Host = o.addrs[0].Addr()
+	}
+	for _, d := range o.devices {
+		c.Devices = append(c.Devices, doctor.Device(d))
+	}
+	o.equip(&c)
+	if !c.Run(w) {
 		return statusDevice, nil
 	}
 	return 0, nil

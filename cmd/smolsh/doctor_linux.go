@@ -3,100 +3,63 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
-	"smolsh/phy/tap"
+	"smolsh/cmd/smolsh/doctor"
+	"smolsh/phy/unixport"
+	"smolsh/script"
 )
 
-// examine looks at the machine, and then at the devices that were named, or at the TAPs and TUNs that there
-// are.
-func (o *options) examine(c *checkup) {
-	c.say(verdict{subject: "/dev/net/tun", good: "may be opened", bad: tunObstacle()})
-	c.say(verdict{subject: "namespaces", good: "a network namespace may be made", bad: namespaces()})
-	for _, k := range []struct {
-		name string
-		bit  uint
-		lack obstacle
-	}{
-		{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, obstacle{"not held: TAPs and TUNs on the machine's network must be made by root",
-			"as root: setcap cap_net_admin=eip on the smolsh binary, or ip tuntap add name tap0 mode tap user $USER"}},
-		{"CAP_NET_RAW", unix.CAP_NET_RAW, obstacle{"not held: there are no raw devices", "as root: setcap cap_net_raw=eip on the smolsh binary"}},
-	} {
-		v := verdict{subject: k.name, good: "held", noted: true}
-		if !capable(k.bit) {
-			v.bad = &k.lack
-		}
-		c.say(v)
+// equip gives a checkup its means: this program, a host on a device, and the switch's protocol.
+func (o *options) equip(c *doctor.Checkup) {
+	c.Program = func(args ...string) *exec.Cmd {
+		return &exec.Cmd{Path: self(), Args: append(os.Args[:1:1], args...), Env: os.Environ()}
 	}
-	if o.wantsPrivate() {
-		c.say(verdict{subject: "private lab", good: "192.168.69.1 and the kernel at 192.168.69.100 answer each other", bad: privateLab()})
-	}
-	for _, d := range o.devices {
-		if d.kind == "tap" || d.kind == "tun" || d.kind == "raw" || d.kind == "switch" {
-			o.examineDevice(c, d)
-		}
-	}
-	if len(o.devices) > 0 {
-		return
-	}
-	links, _ := netlink.LinkList()
-	for _, l := range links {
-		if _, ok := l.(*netlink.Tuntap); ok {
-			c.say(verdict{subject: l.Attrs().Name, good: "is a " + tap.KindOf(l) + ": smolsh doctor " + tap.KindOf(l) + ":" + l.Attrs().Name + " looks at it"})
-		}
-	}
+	c.Ping = func(d doctor.Device, kernel netip.Addr) (bool, error) { return o.pingKernel(device(d), kernel) }
+	c.Switch = o.examineSwitch
 }
 
-// capable reports whether the calling thread holds a capability.
-func capable(bit uint) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	return unix.Capget(&header, &data[0]) == nil && data[bit/32].Effective&(1<<(bit%32)) != 0
+// pingKernel puts the host on the device d and reports whether the kernel's end answers one of two echo requests. The
+// error says why the host can't be there.
+func (o *options) pingKernel(d device, kernel netip.Addr) (answered bool, err error) {
+	l, err := o.open([]device{d})
+	if err != nil {
+		return false, err
+	}
+	defer l.close()
+	var out bytes.Buffer
+	s := script.New(script.Config{Runner: l.runner, Lab: l.lab, Local: l.local, Seed: l.seed, Stdout: &out, Stderr: &out})
+	err = s.RunCommand(fmt.Sprintf("print(ping(%q, count=2, interval=\"200ms\", timeout=\"1s\").received > 0)", kernel))
+	err = errors.Join(err, s.Close())
+	return err == nil && strings.Contains(out.String(), "True\n"), nil
 }
 
-// namespaces says why none may be made, in either of the ways in which the private lab makes one.
-func namespaces() *obstacle {
-	cmd := myself("--version")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
-	err := cmd.Run()
-	if errors.Is(err, unix.EPERM) {
-		cmd = myself("--version")
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+// examineSwitch dials a switch and returns smolsh doctor's verdict.
+func (o *options) examineSwitch(d doctor.Device) doctor.Verdict {
+	users, err := o.switchUserIDs()
+	if err != nil {
+		return doctor.Verdict{Subject: d.Name, Bad: &doctor.Obstacle{Why: err.Error(), Cure: "say a user of this machine"}}
+	}
+	dev, err := unixport.Dial(d.Name, unixport.Options{MTU: o.mtu, Users: users})
+	if err != nil {
+		bad := doctor.Explain(d, err)
+		if bad == nil {
+			bad = &doctor.Obstacle{Why: err.Error(), Cure: "smolsh switch " + d.Name + " serves one"}
 		}
-		err = cmd.Run()
+		return doctor.Verdict{Subject: d.Name, Bad: bad}
 	}
-	if err == nil {
-		return nil
-	}
-	return namespaceObstacle(err, sysctl)
+	defer dev.Close()
+	return doctor.Verdict{Subject: d.Name, Good: fmt.Sprintf("a switch answers, mtu %d", dev.Capabilities().MTU)}
 }
 
-// myself is a run of this program.
-func myself(args ...string) *exec.Cmd {
-	return &exec.Cmd{Path: self(), Args: append(os.Args[:1:1], args...), Env: os.Environ()}
-}
-
-// privateLab tries the default device: it is made, and both ends answer each other.
-func privateLab() *obstacle {
-	cmd := myself("-c", `print(kernel, ping("192.168.69.100", count=1).received)`)
-	var said, why bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &why
-	err := cmd.Run()
-	line := strings.TrimPrefix(strings.TrimSpace(why.String()), "smolsh: ")
-	if reason, cure, ok := strings.Cut(line, ", so this is a virtual lab ("); ok {
-		return &obstacle{reason, strings.TrimSuffix(cure, ")")}
+// deviceFault is the error for a device that can't be used, with the remedy if one is known.
+func deviceFault(d device, err error) error {
+	if o := doctor.Explain(doctor.Device(d), err); o != nil {
+		return &statusError{statusDevice, o.Text(), err}
 	}
-	if err != nil || !strings.Contains(said.String(), "kernel 1\n") {
-		return &obstacle{"the kernel's end does not answer " + line, "smolsh --trace -c 'ping(\"192.168.69.100\")' shows what passes"}
-	}
-	return nil
+	return deviceError(err)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/fault"
 	"smolsh/script"
 	"smolsh/stack/wire"
@@ -40,7 +41,7 @@ type options struct {
 }
 
 // device is one --device KIND[:NAME].
-type device struct{ kind, name string }
+type device doctor.Device
 
 const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
 
@@ -159,10 +160,10 @@ func (o *options) check(r *unchecked) error {
 	if o.flags.Changed("mtu") && (o.mtu < 68 || o.mtu > 65535) {
 		return usageError("--mtu: %d is not within 68 to 65535 octets", o.mtu)
 	}
-	if o.promiscuous && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind == "raw" }) {
+	if o.promiscuous && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind == "raw" }) {
 		return usageError("--promiscuous is for raw devices")
 	}
-	if len(o.switchUsers) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind == "switch" }) {
+	if len(o.switchUsers) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind == "switch" }) {
 		return usageError("--switch-user is for switch devices")
 	}
 	return o.checkFaults()
@@ -219,15 +220,15 @@ const deviceKinds = "lab, tap:NAME, tun:NAME, raw:NAME, switch:PATH, loopback, s
 // listens reports whether the host is on interfaces of the machine's network only, where it has no address
 // that it was not given.
 func (o *options) listens() bool {
-	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.kind != "raw" })
+	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind != "raw" })
 }
 
 // makes reports whether smolsh makes a device of this kind where there is none.
-func (d device) makes() bool { return d.kind == "tap" || d.kind == "tun" }
+func (d device) makes() bool { return d.Kind == "tap" || d.Kind == "tun" }
 
 // live reports whether the device is the operating system's, so that time is the wall clock's.
 func (d device) live() bool {
-	return d.kind == "lab" || d.kind == "raw" || d.kind == "switch" || d.makes()
+	return d.Kind == "lab" || d.Kind == "raw" || d.Kind == "switch" || d.makes()
 }
 
 func parseDevice(s string) (device, error) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/tap/taptest"
 	"smolsh/script"
 )
@@ -146,7 +147,7 @@ func TestKernelHost(t *testing.T) {
 // TestKernelExamples runs the reference's examples of the kernel's sockets, each on a private lab of its
 // own.
 func TestKernelExamples(t *testing.T) {
-	taptest.Need(t, os.Geteuid() == 0 && unix.Access(tunPath, unix.R_OK|unix.W_OK) == nil, "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	path := smolsh(t)
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("other.star", []byte("answer = 42\n"), 0o666); err != nil {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/tap/taptest"
 )
 
@@ -346,7 +347,7 @@ func tryTcpdump(p *place) error {
 // run is left to chance, so that one is tried again.
 func TestExamplesOnDevices(t *testing.T) {
 	taptest.NeedTools(t, "ip", "ping", "socat")
-	taptest.Need(t, os.Geteuid() == 0 && exists(tunPath), "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	taptest.Need(t, os.Geteuid() == 0 && exists(doctor.TUNPath), "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	path := smolsh(t)
 	var mu sync.Mutex
 	cells := map[string]string{}

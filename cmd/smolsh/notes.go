@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -69,7 +70,7 @@ func (l *shellLab) watchDevices() {
 	l.runner.Do(func(clock.Instant) {
 		for _, p := range l.local.Ports() {
 			if d, ok := p.Device().(phy.Watcher); ok && !d.Up() {
-				l.notes.say("%s", linkError(d))
+				l.notes.say("%s", doctor.LinkText(d))
 			}
 		}
 		l.local.Events(l.linkChanged)
@@ -85,7 +86,7 @@ func (l *shellLab) linkChanged(ev stack.Event) {
 		switch {
 		case !ok || p.Iface() != ev.Iface:
 		case ev.New == "NO-CARRIER" && ev.Old == "UP":
-			l.notes.say("%s", linkError(d))
+			l.notes.say("%s", doctor.LinkText(d))
 		case ev.New == "UP" && ev.Old == "NO-CARRIER":
 			l.notes.say("%s: the link is up again", d.Name())
 		case ev.New == ev.Old:

@@ -4,22 +4,13 @@ import (
 	"errors"
 	"os"
 	"strings"
+
+	"smolsh/cmd/smolsh/doctor"
 )
-
-// obstacle is why the private lab can't be had, and what mends it.
-type obstacle struct{ why, cure string }
-
-// line is the obstacle as the shell's banner and standard error have it.
-func (o *obstacle) line() string {
-	return o.why + ", so this is a virtual lab (" + o.cure + ")"
-}
-
-// text is the obstacle as an error of a device.
-func (o *obstacle) text() string { return o.why + " (" + o.cure + ")" }
 
 // wantsPrivate reports whether the flags ask for the private lab, which is the default.
 func (o *options) wantsPrivate() bool {
-	return len(o.devices) == 0 || o.devices[0].kind == "lab"
+	return len(o.devices) == 0 || o.devices[0].Kind == "lab"
 }
 
 // openLab makes the lab that the flags ask for. For the private lab it moves the process into a network
@@ -34,12 +25,12 @@ func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 		return nil, 0, false, usageError("--device: lab goes alone")
 	}
 	inside, report := insidePrivate()
-	var why *obstacle
+	var why *doctor.Obstacle
 	if !inside {
 		if status, ran, why = enterPrivate(); ran {
 			return nil, status, true, nil
 		}
-	} else if l, err = o.open([]device{{kind: "lab"}}); err == nil {
+	} else if l, err = o.open([]device{{Kind: "lab"}}); err == nil {
 		closeReport(report)
 		return l, 0, false, nil
 	} else if why = insideObstacle(err); why == nil {
@@ -48,21 +39,21 @@ func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 		tell(report, why)
 		os.Exit(statusDevice) // the process that waits for it goes on, in the namespace it came from
 	}
-	if l, err = o.open([]device{{kind: "sim"}}); err == nil {
-		l.why = why.line()
+	if l, err = o.open([]device{{Kind: "sim"}}); err == nil {
+		l.why = why.Virtual()
 	}
 	return l, 0, false, err
 }
 
 // tell and told pass an obstacle through a pipe.
-func tell(report *os.File, o *obstacle) { _, _ = report.WriteString(o.why + "\x00" + o.cure) }
+func tell(report *os.File, o *doctor.Obstacle) { _, _ = report.WriteString(o.Why + "\x00" + o.Cure) }
 
-func told(b []byte) *obstacle {
+func told(b []byte) *doctor.Obstacle {
 	why, cure, ok := strings.Cut(string(b), "\x00")
 	if !ok {
 		return nil
 	}
-	return &obstacle{why, cure}
+	return &doctor.Obstacle{Why: why, Cure: cure}
 }
 
 func closeReport(report *os.File) {

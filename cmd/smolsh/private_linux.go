@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -10,6 +12,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"smolsh/cmd/smolsh/doctor"
+	"smolsh/phy/tap"
 )
 
 // The private lab: the program runs itself again in a network namespace of its own, where it makes the
@@ -44,14 +49,14 @@ func insidePrivate() (inside bool, report *os.File) {
 
 // enterPrivate runs the program again in a network namespace of its own. It returns where that can't be
 // done, or with ran set when a copy has run to its end with that exit status.
-func enterPrivate() (status int, ran bool, why *obstacle) {
-	if why = tunObstacle(); why != nil {
+func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
+	if why = doctor.TUNObstacle(); why != nil {
 		return 0, false, why
 	}
 	os.Setenv(markName, strconv.Itoa(os.Getpid()))
 	defer os.Unsetenv(markName)
 	if err := moveProcess(); err != unix.EPERM {
-		return 0, false, namespaceObstacle(err, sysctl)
+		return 0, false, doctor.NamespaceObstacle(err)
 	}
 	return cloneProcess()
 }
@@ -80,11 +85,11 @@ func self() string {
 }
 
 // cloneProcess runs a copy in a user and a network namespace and waits for its end.
-func cloneProcess() (status int, ran bool, why *obstacle) {
+func cloneProcess() (status int, ran bool, why *doctor.Obstacle) {
 	runtime.LockOSThread() // the copy is killed when the thread that started it ends
 	report, theirs, err := os.Pipe()
 	if err != nil {
-		return 0, false, namespaceObstacle(err, sysctl)
+		return 0, false, doctor.NamespaceObstacle(err)
 	}
 	defer report.Close()
 	terminal := hasTerminal()
@@ -104,7 +109,7 @@ func cloneProcess() (status int, ran bool, why *obstacle) {
 	theirs.Close()
 	if err != nil {
 		signal.Stop(signals)
-		return 0, false, namespaceObstacle(err, sysctl)
+		return 0, false, doctor.NamespaceObstacle(err)
 	}
 	go forward(signals, cmd.Process, terminal)
 	said, _ := io.ReadAll(report)
@@ -155,4 +160,16 @@ func exitStatusOf(p *os.ProcessState) int {
 		return 128 + int(ws.Signal())
 	}
 	return p.ExitCode()
+}
+
+// insideObstacle returns the reason why the private lab can't be made in the namespace that the process entered, or
+// nil if err is not about a device.
+func insideObstacle(err error) *doctor.Obstacle {
+	if !isDeviceError(err) {
+		return nil
+	}
+	if errors.Is(err, tap.ErrPermission) || errors.Is(err, tap.ErrOwner) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return doctor.NamespaceObstacle(unix.EPERM)
+	}
+	return &doctor.Obstacle{Why: fmt.Sprintf("the TAP can't be made: %v", err), Cure: "smolsh --device sim asks for none"}
 }

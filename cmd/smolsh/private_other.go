@@ -2,14 +2,18 @@
 
 package main
 
-import "os"
+import (
+	"os"
+
+	"smolsh/cmd/smolsh/doctor"
+)
 
 // insidePrivate is never true: there are no network namespaces here.
 func insidePrivate() (inside bool, report *os.File) { return false, nil }
 
 // enterPrivate says why not.
-func enterPrivate() (status int, ran bool, why *obstacle) {
-	return 0, false, &obstacle{"the private lab needs Linux", "--device sim and --device loopback are everywhere"}
+func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
+	return 0, false, &doctor.Obstacle{Why: "the private lab needs Linux", Cure: "--device sim and --device loopback are everywhere"}
 }
 
-func insideObstacle(error) *obstacle { return nil }
+func insideObstacle(error) *doctor.Obstacle { return nil }

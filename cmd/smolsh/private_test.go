@@ -17,6 +17,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/tap/taptest"
 )
 
@@ -56,7 +57,7 @@ func asUser(t *testing.T, path, mode string) someone {
 
 func everyone(t *testing.T) []someone {
 	t.Helper()
-	taptest.Need(t, os.Geteuid() == 0 && unix.Access(tunPath, unix.R_OK|unix.W_OK) == nil, "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	path := smolsh(t)
 	return []someone{
 		{"root", func(args ...string) *exec.Cmd { return exec.Command(path, args...) }},
@@ -291,27 +292,5 @@ func TestPrivateShell(t *testing.T) {
 		s.typed("2 * 3 * 7\r")
 		s.expect("42\n")
 		s.end(0)
-	}
-}
-
-func TestNamespaceObstacle(t *testing.T) {
-	for _, c := range []struct {
-		err      error
-		settings map[string]string
-		want     string
-	}{
-		{unix.EPERM, nil, "no network namespace may be made by you, so this is a virtual lab (run it as root; a container needs CAP_SYS_ADMIN)"},
-		{unix.ENOSPC, map[string]string{"user.max_user_namespaces": "0"},
-			"no network namespace may be made by you: user.max_user_namespaces is 0, so this is a virtual lab (as root: sysctl user.max_user_namespaces=10000)"},
-		{fmt.Errorf("fork/exec x: %w", unix.EPERM), map[string]string{"kernel.unprivileged_userns_clone": "0"},
-			"no network namespace may be made by you: kernel.unprivileged_userns_clone is 0, so this is a virtual lab (as root: sysctl kernel.unprivileged_userns_clone=1)"},
-		{unix.EPERM, map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "5"},
-			"no network namespace may be made by you: kernel.apparmor_restrict_unprivileged_userns is 1, so this is a virtual lab (as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0)"},
-		{unix.EINVAL, nil, "the kernel has no network namespaces, so this is a virtual lab (it needs CONFIG_NET_NS and CONFIG_USER_NS)"},
-	} {
-		got := namespaceObstacle(c.err, func(name string) string { return c.settings[name] }).line()
-		if got != c.want {
-			t.Errorf("%v: %q, want %q", c.err, got, c.want)
-		}
 	}
 }

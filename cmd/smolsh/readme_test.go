@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/tap/taptest"
 )
 
@@ -99,13 +100,13 @@ func machine(t *testing.T, path string) string {
 		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	}
 	if err == nil {
-		err = unix.Mount("none", filepath.Dir(tunPath), "tmpfs", 0, "")
+		err = unix.Mount("none", filepath.Dir(doctor.TUNPath), "tmpfs", 0, "")
 	}
 	if err == nil {
-		err = unix.Mknod(tunPath, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 200)))
+		err = unix.Mknod(doctor.TUNPath, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 200)))
 	}
 	if err == nil {
-		err = unix.Chmod(tunPath, 0o666)
+		err = unix.Chmod(doctor.TUNPath, 0o666)
 	}
 	taptest.Need(t, err == nil, "a mount namespace with /dev/net/tun", "run the tests as root")
 	space := taptest.NewSpace(t)
@@ -188,7 +189,7 @@ func TestREADMEUndoes(t *testing.T) {
 	if out, _ := run("", "iptables", "-t", "nat", "-S"); strings.Contains(out, "MASQUERADE") {
 		t.Errorf("still there: %s", out)
 	}
-	if got := sysctl("net.ipv4.ip_forward"); got != "0" {
+	if got := doctor.Sysctl("net.ipv4.ip_forward"); got != "0" {
 		t.Errorf("ip_forward is %s", got)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/unixport"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -189,10 +190,10 @@ func (s *switchServer) table() {
 
 // listenFault is the error for a socket that can't be served.
 func listenFault(path string, err error) error {
-	d := device{kind: "switch", name: path}
+	d := device{Kind: "switch", Name: path}
 	switch {
 	case errors.Is(err, unixport.ErrPath):
-		return &statusError{statusUsage, obstacleOf(d, err).text(), err}
+		return &statusError{statusUsage, doctor.Explain(doctor.Device(d), err).Text(), err}
 	case errors.Is(err, unixport.ErrNotFound):
 		return &statusError{statusDevice, fmt.Sprintf("there is no directory for %s (make it, or take another path)", path), err}
 	case errors.Is(err, unixport.ErrOther):
@@ -242,10 +243,10 @@ func (o *options) onSwitch(l *shellLab, d device, addrs []netip.Prefix) error {
 		return err
 	}
 	refused := func(err error) { l.notes.say("%s", deviceFault(d, err)) }
-	dev, err := unixport.Dial(d.name, unixport.Options{MTU: o.mtu, Users: users, Refused: refused})
+	dev, err := unixport.Dial(d.Name, unixport.Options{MTU: o.mtu, Users: users, Refused: refused})
 	if err != nil {
 		if errors.Is(err, unixport.ErrPath) {
-			return &statusError{statusUsage, "--device: " + obstacleOf(d, err).text(), err}
+			return &statusError{statusUsage, "--device: " + doctor.Explain(doctor.Device(d), err).Text(), err}
 		}
 		return deviceFault(d, err)
 	}
@@ -254,22 +255,4 @@ func (o *options) onSwitch(l *shellLab, d device, addrs []netip.Prefix) error {
 		return usageError("%v", err)
 	}
 	return nil
-}
-
-// examineSwitch is what smolsh doctor says of a switch.
-func (o *options) examineSwitch(d device) verdict {
-	users, err := o.switchUserIDs()
-	if err != nil {
-		return verdict{subject: d.name, bad: &obstacle{err.Error(), "say a user of this machine"}}
-	}
-	dev, err := unixport.Dial(d.name, unixport.Options{MTU: o.mtu, Users: users})
-	if err != nil {
-		bad := obstacleOf(d, err)
-		if bad == nil {
-			bad = &obstacle{err.Error(), "smolsh switch " + d.name + " serves one"}
-		}
-		return verdict{subject: d.name, bad: bad}
-	}
-	defer dev.Close()
-	return verdict{subject: d.name, good: fmt.Sprintf("a switch answers, mtu %d", dev.Capabilities().MTU)}
 }

@@ -260,7 +260,7 @@ func (l *shellLab) session(u scenario.Setup) *script.Session {
 func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error) {
 	one := *o
 	one.seed, one.seeded = u.Seed, true
-	l, err := one.open([]device{{kind: "sim"}})
+	l, err := one.open([]device{{Kind: "sim"}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -291,7 +291,7 @@ func (o *options) openLive(u scenario.Setup) (*script.Session, func(), error) {
 	one.seed, one.seeded = u.Seed, true
 	devices := o.devices
 	if o.wantsPrivate() {
-		devices = []device{{kind: "lab"}}
+		devices = []device{{Kind: "lab"}}
 	}
 	l, err := one.open(devices)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/tap/taptest"
 )
 
@@ -31,7 +32,7 @@ func likeness(s string) string {
 // folder: a python block is the file that its first line names, a console block is commands behind $ and
 // what they print. With -update what they print now is written into the page.
 func TestTutorial(t *testing.T) {
-	taptest.Need(t, os.Geteuid() == 0 && unix.Access(tunPath, unix.R_OK|unix.W_OK) == nil, "root with "+tunPath, "run the tests as root, with the tun module loaded")
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	const page = "../../docs/tutorial.md"
 	text, err := os.ReadFile(page)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// holder says which process has a TAP or TUN of this namespace open: ": process 123 (smolsh)". It is empty
-// where that can't be seen, as for processes of others.
+// holder returns the process that has a TAP or TUN of this namespace open, as ": process 123 (smolsh)". It is empty if
+// that process can't be seen, because it is another user's.
 func holder(name string) string {
 	ours, _ := os.Readlink("/proc/thread-self/ns/net")
 	files, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
@@ -28,7 +28,7 @@ func holder(name string) string {
 	return ""
 }
 
-// fill puts words, in pairs of name and value, in the place of {name}.
+// fill replaces each {name} in text by its value; words are pairs of name and value.
 func fill(text string, words []string) string {
 	for i := 0; i+1 < len(words); i += 2 {
 		text = strings.ReplaceAll(text, "{"+words[i]+"}", words[i+1])

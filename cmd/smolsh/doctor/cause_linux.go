@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 	"smolsh/phy/unixport"
 )
 
-// causes are what keeps a device from being used, and what mends it: the one table from which errors of
-// devices and the verdicts of smolsh doctor come. In each text {name} is the interface's name, {kind} what was
-// asked for and {other} what it is.
+// causes maps the errors of devices to reason and remedy. Errors of --device and the verdicts of smolsh doctor both take
+// their texts from this table. In each text {name} is the interface's name, {kind} the kind that was asked for and {other}
+// the interface's own kind.
 var causes = []struct {
 	err       error
 	why, cure string
@@ -51,7 +51,7 @@ var causes = []struct {
 	{errSilent, "{name}: the kernel's end at {peer} does not answer", "as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why"},
 }
 
-// What only doctor and a link's changes find.
+// Errors that no device returns: a checkup or a change of a link finds them.
 var (
 	errSwitchGone  = errors.New("switch gone")
 	errLinkDown    = errors.New("link down")
@@ -64,9 +64,9 @@ var (
 	errSilent      = errors.New("silent")
 )
 
-// obstacleOf is why the device can't be used, with words for the cause's text in pairs of name and value;
-// nil where the table does not know the error.
-func obstacleOf(d device, err error, words ...string) *obstacle {
+// Explain returns the reason why err keeps the device from being used, or nil if the table of causes lacks err. The
+// words fill the placeholders of the cause's text, in pairs of name and value.
+func Explain(d Device, err error, words ...string) *Obstacle {
 	if errors.Is(err, tap.ErrPermission) || errors.Is(err, tap.ErrUnavailable) {
 		var errno syscall.Errno
 		errors.As(err, &errno)
@@ -76,7 +76,7 @@ func obstacleOf(d device, err error, words ...string) *obstacle {
 		if !errors.Is(err, c.err) {
 			continue
 		}
-		words = append(words, "name", d.name, "kind", d.kind)
+		words = append(words, "name", d.Name, "kind", d.Kind)
 		var e *unixport.Error
 		if errors.As(err, &e) {
 			words = append(words, "ours", strconv.Itoa(e.Ours), "theirs", strconv.Itoa(e.Theirs))
@@ -85,49 +85,42 @@ func obstacleOf(d device, err error, words ...string) *obstacle {
 		case unixport.ErrUser:
 			words = append(words, "server", userName(e.Theirs))
 		case tap.ErrBusy:
-			words = append(words, "holder", holder(d.name))
+			words = append(words, "holder", holder(d.Name))
 		case tap.ErrOwner:
 			owner, remove := ownerOf(d)
 			words = append(words, "owner", owner, "del", remove)
 		case tap.ErrKind:
-			kind := kindOf(d.name)
+			kind := kindOf(d.Name)
 			words = append(words, "other", kind)
 			if kind != "tap" && kind != "tun" {
 				kind = "raw"
 			}
 			words = append(words, "instead", kind)
 		}
-		return &obstacle{fill(c.why, words), fill(c.cure, words)}
+		return &Obstacle{fill(c.why, words), fill(c.cure, words)}
 	}
 	return nil
 }
 
-// deviceFault is the error for a device that can't be used, with what mends it where that is known.
-func deviceFault(d device, err error) error {
-	if o := obstacleOf(d, err); o != nil {
-		return &statusError{statusDevice, o.text(), err}
-	}
-	return deviceError(err)
-}
-
-// linkObstacle is why a device's link carries nothing; nil while it does.
-func linkObstacle(name string, l netif.State) *obstacle {
+// linkObstacle returns the reason why a device's link carries no frames, or nil if it carries them.
+func linkObstacle(name string, l netif.State) *Obstacle {
 	switch {
 	case !l.Up:
-		return obstacleOf(device{name: name}, errLinkDown)
+		return Explain(Device{Name: name}, errLinkDown)
 	case !l.Carrier:
-		return obstacleOf(device{name: name}, errNoCarrier)
+		return Explain(Device{Name: name}, errNoCarrier)
 	}
 	return nil
 }
 
-func linkError(d phy.Watcher) string {
+// LinkText says why the link of d, which is not up, carries no frames, with the remedy if one is known.
+func LinkText(d phy.Watcher) string {
 	if s, ok := d.(*unixport.Device); ok {
-		return obstacleOf(device{name: s.Path()}, errSwitchGone).text()
+		return Explain(Device{Name: s.Path()}, errSwitchGone).Text()
 	}
 	if l, ok := d.(interface{ Link() netif.State }); ok {
 		if o := linkObstacle(d.Name(), l.Link()); o != nil {
-			return o.text()
+			return o.Text()
 		}
 	}
 	return d.Name() + ": the link is down"
@@ -141,7 +134,7 @@ func kindOf(name string) string {
 	return tap.KindOf(link)
 }
 
-// userName is the name of a user of the machine, or the number where there is no name.
+// userName returns the name of a user of the machine, or the number of one without a name.
 func userName(id int) string {
 	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
 		return u.Username
@@ -149,15 +142,15 @@ func userName(id int) string {
 	return strconv.Itoa(id)
 }
 
-// ownerOf says whose a TAP or TUN is, as far as it is told: ": it is USER's"; and how one that is there is
-// removed before another is made, for its owner can't be changed.
-func ownerOf(d device) (owner, remove string) {
-	link, err := netlink.LinkByName(d.name)
+// ownerOf returns the owner of a TAP or TUN, as ": it is USER's". For an existing one it also returns the command that
+// removes it, because the owner of a device can't be changed.
+func ownerOf(d Device) (owner, remove string) {
+	link, err := netlink.LinkByName(d.Name)
 	t, ok := link.(*netlink.Tuntap)
 	if err != nil || !ok {
 		return ": making one wants root", ""
 	}
-	remove = fmt.Sprintf("ip tuntap del name %s mode %s; ", d.name, d.kind)
+	remove = fmt.Sprintf("ip tuntap del name %s mode %s; ", d.Name, d.Kind)
 	if name := userName(int(t.Owner)); name != strconv.Itoa(int(t.Owner)) {
 		return ": it is " + name + "'s", remove
 	}

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -7,9 +7,10 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// droppingChain is the first of nftables' base chains on the way between an interface and the kernel's own
-// sockets that drops packets, by its policy or by a rule that is not about another interface: its family,
-// table and name as nft has them, and what a rule of that chain calls the interface.
+// droppingChain returns the first base chain of nftables, between an interface and the kernel's own sockets, that drops
+// packets by its policy or by a rule. A rule that names another interface does not count. The chain is written as nft
+// writes it (family, table, name); match is iifname or oifname, by which a rule of that chain matches the interface. Both
+// are empty if no chain drops.
 func droppingChain(iface string) (chain, match string) {
 	c, err := nftables.New()
 	if err != nil {
@@ -36,7 +37,7 @@ func droppingChain(iface string) (chain, match string) {
 	return "", ""
 }
 
-// drops reports whether a rule of the chain drops packets of that interface, as far as it names one.
+// drops reports whether a rule of the chain drops or rejects packets and names no other interface than iface.
 func drops(c *nftables.Conn, ch *nftables.Chain, iface string) bool {
 	rules, _ := c.GetRules(ch.Table, ch)
 	for _, r := range rules {

@@ -1,0 +1,127 @@
+package doctor
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/netif"
+	"smolsh/phy/raw"
+	"smolsh/phy/tap"
+)
+
+// examineDevice checks one device: whether it can be opened, its link, and for a TAP or TUN the path from the host
+// to the kernel's end and back.
+func (c *Checkup) examineDevice(d Device) {
+	if d.Kind == "switch" {
+		c.say(c.Switch(d))
+		return
+	}
+	_, missing := net.InterfaceByName(d.Name)
+	state, err := try(d)
+	if err != nil {
+		bad := Explain(d, err)
+		if bad == nil {
+			bad = &Obstacle{err.Error(), "smolsh --device " + d.Kind + ":" + d.Name + " says the same"}
+		}
+		c.say(Verdict{Subject: d.Name, Bad: bad})
+		return
+	}
+	if missing != nil {
+		c.say(Verdict{Subject: d.Name, Good: "is not there, and may be made: it goes away with smolsh"})
+		return
+	}
+	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("may be opened, mtu %d", state.MTU)})
+	bad := linkObstacle(d.Name, state)
+	c.say(Verdict{Subject: d.Name, Good: "the link is up", Bad: bad})
+	if bad != nil || d.Kind == "raw" {
+		return
+	}
+	kernel := addressesOf(d.Name)
+	if len(kernel) == 0 {
+		c.say(Verdict{Subject: d.Name, Bad: Explain(d, errNoAddress, "peer", c.Peer.String())})
+		return
+	}
+	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("the kernel's end has %v, the host %v", kernel[0], c.Host), Bad: c.pathObstacle(d, kernel)})
+	if c.failed {
+		return
+	}
+	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("the kernel's end at %v answers", kernel[0].Addr()), Bad: c.echo(d, kernel[0].Addr())})
+}
+
+// try opens a device and closes it again, which removes a TAP or TUN that opening made.
+func try(d Device) (netif.State, error) {
+	if d.Kind == "raw" {
+		dev, err := raw.Open(d.Name, raw.Options{})
+		if err != nil {
+			return netif.State{}, err
+		}
+		defer dev.Close()
+		return dev.Link(), nil
+	}
+	dev, err := tap.Open(d.Name, tap.Options{TUN: d.Kind == "tun"})
+	if err != nil {
+		return netif.State{}, err
+	}
+	defer dev.Close()
+	return dev.Link(), nil
+}
+
+// addressesOf returns the kernel's IPv4 addresses on an interface.
+func addressesOf(name string) (found []netip.Prefix) {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return nil
+	}
+	list, _ := netlink.AddrList(link, unix.AF_INET)
+	for _, a := range list {
+		if p, err := netip.ParsePrefix(a.IPNet.String()); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// pathObstacle returns the setting of the kernel that keeps its end of d and the host apart: networks, rp_filter,
+// or ip_forward where the kernel's end is the host's gateway. It returns nil if there is none.
+func (c *Checkup) pathObstacle(d Device, kernel []netip.Prefix) *Obstacle {
+	addr := c.Host
+	words := []string{"addr", addr.String(), "host", addr.String(), "peer", kernel[0].Masked().String()}
+	link, err := netlink.LinkByName(d.Name)
+	if err != nil {
+		return nil // it went away
+	}
+	routes, err := netlink.RouteGet(addr.AsSlice())
+	if back := err == nil && len(routes) > 0 && routes[0].LinkIndex == link.Attrs().Index; !back {
+		// Strict, the kernel does not even look at what it would not answer on the same interface (RFC 3704 §2.2).
+		if mode := max(Sysctl("net.ipv4.conf.all.rp_filter"), Sysctl("net.ipv4.conf."+d.Name+".rp_filter")); mode == "1" {
+			return Explain(d, errReversePath, words...)
+		}
+		return Explain(d, errOtherNet, words...)
+	}
+	for _, k := range kernel {
+		if c.Gateway == k.Addr() && Sysctl("net.ipv4.ip_forward") == "0" {
+			return Explain(d, errNoForward)
+		}
+	}
+	return nil
+}
+
+// echo pings the kernel's end from the host. Without an answer it names the firewall's chain that drops packets, if
+// there is one.
+func (c *Checkup) echo(d Device, kernel netip.Addr) *Obstacle {
+	answered, err := c.Ping(d, kernel)
+	if err != nil {
+		return &Obstacle{err.Error(), "smolsh --device " + d.Kind + ":" + d.Name + " says the same"}
+	}
+	if answered {
+		return nil
+	}
+	if chain, match := droppingChain(d.Name); chain != "" {
+		return Explain(d, errFirewall, "chain", chain, "match", match)
+	}
+	return Explain(d, errSilent, "peer", kernel.String())
+}

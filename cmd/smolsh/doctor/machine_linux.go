@@ -1,0 +1,96 @@
+package doctor
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"smolsh/phy/tap"
+)
+
+// examine checks the machine, and then the devices; without any it lists the machine's TAPs and TUNs.
+func (c *Checkup) examine() {
+	c.say(Verdict{Subject: "/dev/net/tun", Good: "may be opened", Bad: TUNObstacle()})
+	c.say(Verdict{Subject: "namespaces", Good: "a network namespace may be made", Bad: c.namespaces()})
+	for _, k := range []struct {
+		name string
+		bit  uint
+		lack Obstacle
+	}{
+		{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, Obstacle{"not held: TAPs and TUNs on the machine's network must be made by root",
+			"as root: setcap cap_net_admin=eip on the smolsh binary, or ip tuntap add name tap0 mode tap user $USER"}},
+		{"CAP_NET_RAW", unix.CAP_NET_RAW, Obstacle{"not held: there are no raw devices", "as root: setcap cap_net_raw=eip on the smolsh binary"}},
+	} {
+		v := Verdict{Subject: k.name, Good: "held", Noted: true}
+		if !capable(k.bit) {
+			v.Bad = &k.lack
+		}
+		c.say(v)
+	}
+	if c.Private {
+		c.say(Verdict{Subject: "private lab", Good: "192.168.69.1 and the kernel at 192.168.69.100 answer each other", Bad: c.privateLab()})
+	}
+	for _, d := range c.Devices {
+		if d.Kind == "tap" || d.Kind == "tun" || d.Kind == "raw" || d.Kind == "switch" {
+			c.examineDevice(d)
+		}
+	}
+	if len(c.Devices) > 0 {
+		return
+	}
+	links, _ := netlink.LinkList()
+	for _, l := range links {
+		if _, ok := l.(*netlink.Tuntap); ok {
+			c.say(Verdict{Subject: l.Attrs().Name, Good: "is a " + tap.KindOf(l) + ": smolsh doctor " + tap.KindOf(l) + ":" + l.Attrs().Name + " looks at it"})
+		}
+	}
+}
+
+// capable reports whether the calling thread holds a capability.
+func capable(bit uint) bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[bit/32].Effective&(1<<(bit%32)) != 0
+}
+
+// namespaces makes a network namespace in each of the private lab's two ways: without and with a user namespace. It
+// returns nil if one of them works.
+func (c *Checkup) namespaces() *Obstacle {
+	cmd := c.Program("--version")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	err := cmd.Run()
+	if errors.Is(err, unix.EPERM) {
+		cmd = c.Program("--version")
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+		}
+		err = cmd.Run()
+	}
+	if err == nil {
+		return nil
+	}
+	return NamespaceObstacle(err)
+}
+
+// privateLab runs a line on the private lab, in which the host pings the kernel.
+func (c *Checkup) privateLab() *Obstacle {
+	cmd := c.Program("-c", `print(kernel, ping("192.168.69.100", count=1).received)`)
+	var said, why bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &why
+	err := cmd.Run()
+	line := strings.TrimPrefix(strings.TrimSpace(why.String()), "smolsh: ")
+	if reason, cure, ok := strings.Cut(line, instead); ok {
+		return &Obstacle{reason, strings.TrimSuffix(cure, ")")}
+	}
+	if err != nil || !strings.Contains(said.String(), "kernel 1\n") {
+		return &Obstacle{"the kernel's end does not answer " + line, "smolsh --trace -c 'ping(\"192.168.69.100\")' shows what passes"}
+	}
+	return nil
+}

@@ -38,26 +38,26 @@ type benchOptions struct {
 // benchSides are the peers that are programs of their own.
 var benchSides = []string{bench.GVisor}
 
-// benchVerb is the verb bench.
-func benchVerb(args []string, stdout io.Writer) (status int, err error) {
-	if len(args) > 0 && args[0] == "actor" {
-		o := &benchOptions{actor: args[1:]}
-		return o.run(stdout)
+// bench is the verb bench.
+func (o *options) bench(stdout, _ io.Writer) (status int, err error) {
+	if len(o.args) > 0 && o.args[0] == "actor" {
+		b := &benchOptions{actor: o.args[1:]}
+		return b.run(stdout)
 	}
-	o, err := parseBench(args)
+	b, err := parseBench(o.args)
 	switch {
 	case err != nil:
 		return 0, err
-	case o.help:
-		_, err = io.WriteString(stdout, benchUsage+"flags:\n"+o.flags.FlagUsages())
+	case b.help:
+		_, err = io.WriteString(stdout, benchUsage+"flags:\n"+b.flags.FlagUsages())
 		return 0, err
-	case o.list:
-		for _, m := range bench.Select(o.match) {
+	case b.list:
+		for _, m := range bench.Select(b.match) {
 			fmt.Fprintf(stdout, "%-20s  %s\n", m.Name, m.What)
 		}
 		return 0, nil
 	}
-	return o.run(stdout)
+	return b.run(stdout)
 }
 
 func parseBench(args []string) (*benchOptions, error) {

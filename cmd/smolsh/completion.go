@@ -18,8 +18,12 @@ const completionUsage = `usage: smolsh completion bash|zsh|fish
   zsh    smolsh completion zsh >"${fpath[1]}/_smolsh", and a new shell
   fish   smolsh completion fish >~/.config/fish/completions/smolsh.fish`
 
-// completion is the verb completion: what makes a shell complete smolsh's own command line.
-func completion(args []string, stdout io.Writer) error {
+// completion is the verb completion: it writes the code by which a shell completes smolsh's own command line.
+func (o *options) completion(stdout, _ io.Writer) (status int, err error) {
+	return 0, writeCompletion(o.args, stdout)
+}
+
+func writeCompletion(args []string, stdout io.Writer) error {
 	if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
 		_, err := fmt.Fprintln(stdout, completionUsage)
 		return err
@@ -40,7 +44,7 @@ func completion(args []string, stdout io.Writer) error {
 	return err
 }
 
-// candidates are what the argument of a flag may be; files says that it is a file's name.
+// candidates returns the words that the argument of a flag may be. files is true if the argument is the name of a file.
 func candidates(f *pflag.Flag) (words []string, files bool) {
 	name, _ := argument(f)
 	switch {
@@ -52,7 +56,7 @@ func candidates(f *pflag.Flag) (words []string, files bool) {
 	return nil, false
 }
 
-// names are how a flag is written.
+// flagNames returns the spellings of a flag, the short one first.
 func flagNames(f *pflag.Flag) (list []string) {
 	if f.Shorthand != "" {
 		list = append(list, "-"+f.Shorthand)
@@ -68,7 +72,7 @@ func bashCompletion(b *strings.Builder) {
 			named = append(named, v.name)
 		}
 	}
-	for _, f := range all[0].flags {
+	for _, f := range all[0].flags() {
 		if name, _ := argument(f); name != "" {
 			valued = append(valued, flagNames(f)...)
 		}
@@ -87,7 +91,7 @@ func bashCompletion(b *strings.Builder) {
 	case $verb,$prev in
 `, strings.Join(valued, " | "), strings.Join(named, " | "))
 	for _, v := range all {
-		for _, f := range v.flags {
+		for _, f := range v.flags() {
 			if name, _ := argument(f); name == "" {
 				continue
 			}
@@ -108,10 +112,10 @@ func bashCompletion(b *strings.Builder) {
 	b.WriteString("\tesac\n\tcase $verb in\n")
 	for _, v := range all {
 		var flags []string
-		for _, f := range v.flags {
+		for _, f := range v.flags() {
 			flags = append(flags, "--"+f.Name)
 		}
-		words := v.words
+		words := v.words()
 		if v.name == "" {
 			words = named
 		}
@@ -134,7 +138,7 @@ func zshCompletion(b *strings.Builder) {
 		return strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`).Replace(s)
 	}
 	specs := func(v verb) {
-		for _, f := range v.flags {
+		for _, f := range v.flags() {
 			name, usage := argument(f)
 			end := ""
 			if name != "" {
@@ -166,8 +170,8 @@ func zshCompletion(b *strings.Builder) {
 		fmt.Fprintf(b, "\t\t%s)\n\t\t_arguments", v.name)
 		specs(v)
 		switch {
-		case len(v.words) > 0:
-			fmt.Fprintf(b, " '*:%s:(%s)' ;;\n", "argument", strings.ReplaceAll(strings.Join(v.words, " "), ":", `\:`))
+		case len(v.words()) > 0:
+			fmt.Fprintf(b, " '*:%s:(%s)' ;;\n", "argument", strings.ReplaceAll(strings.Join(v.words(), " "), ":", `\:`))
 		case v.files:
 			b.WriteString(" '*:path:_files' ;;\n")
 		default:
@@ -186,10 +190,10 @@ func fishCompletion(b *strings.Builder) {
 			when = "__fish_seen_subcommand_from " + v.name
 			fmt.Fprintf(b, "complete -c smolsh -n __fish_use_subcommand -a %s -d %s\n", v.name, text(v.doc))
 		}
-		if len(v.words) > 0 || v.name != "" && !v.files {
-			fmt.Fprintf(b, "complete -c smolsh -n %s -f -a %s\n", text(when), text(strings.Join(v.words, " ")))
+		if len(v.words()) > 0 || v.name != "" && !v.files {
+			fmt.Fprintf(b, "complete -c smolsh -n %s -f -a %s\n", text(when), text(strings.Join(v.words(), " ")))
 		}
-		for _, f := range v.flags {
+		for _, f := range v.flags() {
 			name, usage := argument(f)
 			line := fmt.Sprintf("complete -c smolsh -n %s -l %s -d %s", text(when), f.Name, text(usage))
 			if f.Shorthand != "" {

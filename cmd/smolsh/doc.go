@@ -8,15 +8,19 @@ import (
 	"smolsh/script"
 )
 
-// referenceFile is what doc --markdown writes, from the top of the tree.
+// referenceFile is the file that doc --markdown writes, from the top of the tree.
 const referenceFile = "docs/reference.md"
 
 const docUsage = `usage: smolsh doc [NAME]            what there is, or what NAME does
        smolsh doc --markdown [FILE]  write the reference to FILE (default docs/reference.md; - prints it)
        smolsh doc --man              print the man page: smolsh doc --man | man -l -`
 
-// doc is the verb doc: the reference, from the registry of builtins.
-func doc(args []string, stdout io.Writer) error {
+// doc is the verb doc: it prints the reference, from the registry of builtins.
+func (o *options) doc(stdout, _ io.Writer) (status int, err error) {
+	return 0, writeDoc(o.args, stdout)
+}
+
+func writeDoc(args []string, stdout io.Writer) error {
 	if len(args) > 0 && args[0] == "--markdown" {
 		return docMarkdown(args[1:], stdout)
 	}

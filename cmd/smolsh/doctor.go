@@ -8,7 +8,7 @@ import (
 
 // doctor is the verb doctor: it checks what this machine allows, for the private lab and for each device that is
 // named, before the verb or after it. The status is statusDevice if one of the checks fails.
-func (o *options) doctor(w io.Writer) (status int, err error) {
+func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 	for _, s := range o.args {
 		d, err := parseDevice(s)
 		if err != nil {
@@ -24,7 +24,7 @@ func (o *options) doctor(w io.Writer) (status int, err error) {
 		c.Devices = append(c.Devices, doctor.Device(d))
 	}
 	o.equip(&c)
-	if !c.Run(w) {
+	if !c.Run(stdout) {
 		return statusDevice, nil
 	}
 	return 0, nil

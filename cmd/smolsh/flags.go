@@ -25,7 +25,7 @@ type options struct {
 	promiscuous               bool
 	command, file, pcap       string
 	hasCommand                bool
-	verb                      string // doc, doctor, bench, test; "" for a script or the shell
+	verb                      string // of the table of verbs; "" for a script or the shell
 	args                      []string
 	devices                   []device
 	switchUsers               []string
@@ -106,7 +106,8 @@ func parseFlags(argv []string) (*options, error) {
 	if err := o.check(&r); err != nil {
 		return nil, err
 	}
-	return o, o.positional(f)
+	o.positional(f)
+	return o, nil
 }
 
 // nowhere swallows what pflag would print by itself.
@@ -114,18 +115,17 @@ type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-func (o *options) positional(f *pflag.FlagSet) error {
+// positional takes the arguments that are no flags: a verb or a file, and its arguments.
+func (o *options) positional(f *pflag.FlagSet) {
 	o.args = f.Args()
 	o.hasCommand = f.Changed("command")
 	if o.hasCommand || len(o.args) == 0 {
-		return nil
+		return
 	}
 	o.file, o.args = o.args[0], o.args[1:]
-	if o.file == "doctor" || o.file == "doc" || o.file == "bench" || o.file == "test" || o.file == "switch" || o.file == "completion" {
-		o.verb, o.file = o.file, ""
-		return nil
+	if v, ok := verbNamed(o.file); ok {
+		o.verb, o.file = v.name, ""
 	}
-	return nil
 }
 
 func (o *options) check(r *unchecked) error {

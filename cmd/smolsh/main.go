@@ -47,51 +47,11 @@ func usageError(format string, args ...any) error {
 
 func deviceError(err error) error { return &statusError{statusDevice, err.Error(), err} }
 
+// execute runs the command line and returns the exit status. It writes an error to standard error.
 func execute(argv []string) int {
-	o, err := parseFlags(argv)
+	status, err := runVerb(argv, os.Stdout, os.Stderr)
 	if err == nil {
-		switch {
-		case o.help:
-			fmt.Print(o.usage())
-			return 0
-		case o.version:
-			fmt.Println("smolsh " + version)
-			return 0
-		case o.verb == "doc":
-			if err = doc(o.args, os.Stdout); err == nil {
-				return 0
-			}
-		case o.verb == "completion":
-			if err = completion(o.args, os.Stdout); err == nil {
-				return 0
-			}
-		case o.verb == "test":
-			var status int
-			if status, err = o.testVerb(os.Stdout); err == nil {
-				return status
-			}
-		case o.verb == "doctor":
-			var status int
-			if status, err = o.doctor(os.Stdout); err == nil {
-				return status
-			}
-		case o.verb == "switch":
-			var status int
-			if status, err = switchVerb(o.args, os.Stdout, os.Stderr); err == nil {
-				return status
-			}
-		case o.verb == "bench":
-			var status int
-			if status, err = benchVerb(o.args, os.Stdout); err == nil {
-				return status
-			}
-		}
-		if err == nil {
-			var status int
-			if status, err = o.start(); err == nil {
-				return status
-			}
-		}
+		return status
 	}
 	var se *statusError
 	if errors.As(err, &se) {
@@ -102,13 +62,35 @@ func execute(argv []string) int {
 	return statusFailed
 }
 
+// runVerb runs the command line's verb, which is the shell or a script if none is named.
+func runVerb(argv []string, stdout, stderr io.Writer) (status int, err error) {
+	o, err := parseFlags(argv)
+	switch {
+	case err != nil:
+		return 0, err
+	case o.help:
+		_, err = io.WriteString(stdout, o.usage())
+		return 0, err
+	case o.version:
+		_, err = fmt.Fprintln(stdout, "smolsh "+version)
+		return 0, err
+	}
+	for _, v := range verbs() {
+		if v.name == o.verb {
+			return v.run(o, stdout, stderr)
+		}
+	}
+	panic("no verb " + o.verb)
+}
+
 // coloured reports whether a terminal is to have colours (no-color.org).
 func coloured(getenv func(string) string) bool {
 	return getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && getenv("TERM") != ""
 }
 
-// start makes the lab and the session, and runs what was asked for.
-func (o *options) start() (int, error) {
+// start makes the lab and the session, and runs the shell, the script or the command. The session writes to the process's
+// own outputs, because it asks them for their terminals.
+func (o *options) start(_, _ io.Writer) (status int, err error) {
 	interactive := o.file == "" && !o.hasCommand && isatty.IsTerminal(os.Stdin.Fd())
 	if o.file != "" && o.file != "-" {
 		f, err := os.Open(o.file)

@@ -47,17 +47,17 @@ type switchOptions struct {
 	path       string
 }
 
-// switchVerb is the verb switch.
-func switchVerb(args []string, stdout, stderr io.Writer) (status int, err error) {
-	o, err := parseSwitch(args)
+// serveSwitch is the verb switch.
+func (o *options) serveSwitch(stdout, stderr io.Writer) (status int, err error) {
+	s, err := parseSwitch(o.args)
 	if err != nil {
 		return 0, err
 	}
-	if o.help {
-		_, err = io.WriteString(stdout, switchUsage+"flags:\n"+o.flags.FlagUsages())
+	if s.help {
+		_, err = io.WriteString(stdout, switchUsage+"flags:\n"+s.flags.FlagUsages())
 		return 0, err
 	}
-	return o.serve(stdout, stderr)
+	return s.serve(stdout, stderr)
 }
 
 func newSwitchOptions() *switchOptions {

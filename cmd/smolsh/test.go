@@ -131,7 +131,7 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 }
 
 // testVerb is the verb test; o are the flags before it.
-func (o *options) testVerb(stdout io.Writer) (int, error) {
+func (o *options) test(stdout, _ io.Writer) (status int, err error) {
 	t, err := parseTest(o.args, os.Getenv)
 	if err != nil {
 		return 0, err

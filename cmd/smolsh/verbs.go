@@ -11,33 +11,80 @@ import (
 	"smolsh/script"
 )
 
-// verb is a verb of the command line, as the man page and the shells' completions describe it. The one without
-// a name is the shell and scripts.
+// verb is a verb of the command line: the function that runs it, and its description for the man page and the shells'
+// completions. The one without a name is the shell and scripts.
 type verb struct {
 	name, args, doc string
-	flags           []*pflag.Flag
-	words           []string // what its arguments may be, beside files
-	files           bool
+
+	run     func(o *options, stdout, stderr io.Writer) (status int, err error)
+	flagSet func() *pflag.FlagSet // nil: it has no flags
+	choices func() []string       // words that its arguments may be, beside files; nil for none
+	files   bool                  // its arguments may be files
 }
 
-// verbs is the definition of the command line that the program itself parses with, written down.
+// verbs is the command line's table: execute runs by it, the man page and the completions are made from it.
 func verbs() []verb {
-	root, _ := parseFlags(nil)
-	bench, _ := parseBench(nil)
-	test := newTestFlags(&testOptions{}, &rawTest{})
-	doc := pflag.NewFlagSet("smolsh doc", pflag.ContinueOnError)
-	doc.Bool("markdown", false, "write the whole reference to docs/reference.md, or the file that follows; - prints it")
-	doc.Bool("man", false, "print the man page")
 	return []verb{
-		{"", "[FILE [ARG…]]", "the shell, or a script with its arguments", flagsOf(root.flags), nil, true},
-		{"doc", "[NAME]", "the reference, or what it says of a name", flagsOf(doc), script.Names(), false},
-		{"test", "PATH…", "run scenario tests", flagsOf(test), nil, true},
-		{"doctor", "[DEVICE…]", "what this machine allows, and what mends it", nil, []string{"tap:", "tun:", "raw:", "switch:"}, false},
-		{"bench", "", "figures, beside the peers'", flagsOf(bench.flags), nil, false},
-		{"switch", "PATH", "a switch for hosts of other processes", flagsOf(newSwitchOptions().flags), nil, true},
-		{"completion", "SHELL", "completion for bash, zsh or fish", nil, completionShells, false},
+		{"", "[FILE [ARG…]]", "the shell, or a script with its arguments", (*options).start, shellFlags, nil, true},
+		{"doc", "[NAME]", "the reference, or what it says of a name", (*options).doc, docFlags, script.Names, false},
+		{"test", "PATH…", "run scenario tests", (*options).test, testFlags, nil, true},
+		{"doctor", "[DEVICE…]", "what this machine allows, and what mends it", (*options).doctor, nil, deviceWords, false},
+		{"bench", "", "figures, beside the peers'", (*options).bench, benchFlags, nil, false},
+		{"switch", "PATH", "a switch for hosts of other processes", (*options).serveSwitch, switchFlags, nil, true},
+		{"completion", "SHELL", "completion for bash, zsh or fish", (*options).completion, nil, shellWords, false},
 	}
 }
+
+// verbNamed returns the verb of that name; ok is false if there is none, or the name is empty.
+func verbNamed(name string) (v verb, ok bool) {
+	for _, v := range verbs() {
+		if v.name == name && name != "" {
+			return v, true
+		}
+	}
+	return v, false
+}
+
+// flags lists the verb's flags in the order of its usage.
+func (v verb) flags() []*pflag.Flag {
+	if v.flagSet == nil {
+		return nil
+	}
+	return flagsOf(v.flagSet())
+}
+
+// words lists the words that the verb's arguments may be.
+func (v verb) words() []string {
+	if v.choices == nil {
+		return nil
+	}
+	return v.choices()
+}
+
+func shellFlags() *pflag.FlagSet {
+	o, _ := parseFlags(nil)
+	return o.flags
+}
+
+func docFlags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("smolsh doc", pflag.ContinueOnError)
+	f.Bool("markdown", false, "write the whole reference to docs/reference.md, or the file that follows; - prints it")
+	f.Bool("man", false, "print the man page")
+	return f
+}
+
+func testFlags() *pflag.FlagSet { return newTestFlags(&testOptions{}, &rawTest{}) }
+
+func benchFlags() *pflag.FlagSet {
+	o, _ := parseBench(nil)
+	return o.flags
+}
+
+func switchFlags() *pflag.FlagSet { return newSwitchOptions().flags }
+
+func deviceWords() []string { return []string{"tap:", "tun:", "raw:", "switch:"} }
+
+func shellWords() []string { return completionShells }
 
 func flagsOf(f *pflag.FlagSet) (list []*pflag.Flag) {
 	f.SortFlags = false
@@ -52,14 +99,14 @@ func flagsOf(f *pflag.FlagSet) (list []*pflag.Flag) {
 	return list
 }
 
-// boolValue stands for the flag that pflag knows by itself.
+// boolValue is the value of --help, which pflag defines by itself.
 type boolValue struct{}
 
 func (boolValue) String() string   { return "false" }
 func (boolValue) Set(string) error { return nil }
 func (boolValue) Type() string     { return "bool" }
 
-// argument is the name of what a flag takes, "" where it takes nothing, and its usage without quotes.
+// argument returns the name of a flag's argument, "" if it takes none, and its usage without quotes.
 func argument(f *pflag.Flag) (name, usage string) { return pflag.UnquoteUsage(f) }
 
 // manPage writes the man page, in the macros of man(7).
@@ -70,7 +117,7 @@ func manPage(w io.Writer) error {
 	all := verbs()
 	for _, v := range all {
 		flags := "[flags] "
-		if len(v.flags) == 0 {
+		if len(v.flags()) == 0 {
 			flags = ""
 		}
 		fmt.Fprintf(&b, ".B smolsh%s\n%s\n.br\n", strings.TrimRight(" "+v.name, " "), roff(strings.TrimSpace(flags+v.args)))
@@ -86,7 +133,7 @@ func manPage(w io.Writer) error {
 		} else {
 			fmt.Fprintf(&b, ".SH %s\n.B smolsh %s\n%s\n.PP\n%s.\n", strings.ToUpper(v.name), v.name, roff(v.args), roff(v.doc))
 		}
-		for _, f := range v.flags {
+		for _, f := range v.flags() {
 			manFlag(&b, f)
 		}
 		if v.name == "test" {
@@ -121,7 +168,7 @@ func manFlag(b *strings.Builder, f *pflag.Flag) {
 	fmt.Fprintf(b, "\n%s\n", roff(usage))
 }
 
-// roff is text as roff takes it for text.
+// roff escapes text, so that roff reads no command in it.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

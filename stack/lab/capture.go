@@ -69,7 +69,7 @@ func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() 
 	for _, h := range w.hosts {
 		c.add(h)
 	}
-	w.whole = append(w.whole, c)
+	w.allHostCaptures = append(w.allHostCaptures, c)
 	return c.stopper(nil)
 }
 
@@ -108,7 +108,7 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 		if l != nil {
 			l.captures = without(l.captures, c)
 		}
-		c.world.whole = without(c.world.whole, c)
+		c.world.allHostCaptures = without(c.world.allHostCaptures, c)
 		c.world.captures = without(c.world.captures, c)
 		if err := c.writer.Close(); err != nil {
 			return err

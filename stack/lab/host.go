@@ -26,28 +26,28 @@ const (
 // its own addresses are reached; it is hidden unless HostConfig.Loop says otherwise.
 type Host struct {
 	*stack.Host
-	lab      *Lab
-	ordinal  uint64 // in the lab, from 1
-	order    int    // in the world, from 0
-	mac      wire.HardwareAddr
-	mtu      int
-	addrs    []netip.Prefix  // not given to an interface yet
-	gateway  netip.Addr      // not routed yet
-	ports    []*Port         // but for a hidden loop
-	names    map[string]bool // of the ports' interfaces
-	nextLink int             // no number below it is free in a link's interface's name
-	made     uint64          // ports made so far, which numbers their random streams
-	loop     *Port
+	lab       *Lab
+	ordinal   uint64 // in the lab, from 1
+	order     int    // in the world, from 0
+	mac       wire.HardwareAddr
+	mtu       int
+	addrs     []netip.Prefix  // not given to an interface yet
+	gateway   netip.Addr      // not routed yet
+	ports     []*Port         // but for a hidden loop
+	names     map[string]bool // of the ports' interfaces
+	nextLink  int             // no number below it is free in a link's interface's name
+	portsMade uint64          // ports made so far, which numbers their random streams
+	loop      *Port
 
-	dirty   bool
-	pumping bool // true while pump runs
-	more    bool // true if the stack said during pump that it had work
-	again   bool // true if the last pump was for the sake of more, and moved nothing
-	timer   clock.Timer[task]
-	ticked  bool   // since the timer was last set
-	seen    uint64 // the world's calls when it last looked at its interfaces
-	late    int    // ticks in a row that left the deadline due
-	wire    int    // who wants to see frames of wire size
+	dirty         bool
+	transmitting  bool // true while transmitBatch runs
+	hadWork       bool // true if the stack said during it that it had work
+	retried       bool // true if the last transmitBatch was for the sake of hadWork, and moved nothing
+	timer         clock.Timer[task]
+	ticked        bool   // since the timer was last set
+	callsSeen     uint64 // the world's calls when it last looked at its interfaces
+	fruitless     int    // ticks in a row that left the deadline due
+	wireSizeUsers int    // who wants to see frames of wire size
 
 	captures []*captureFile
 	broken   *Panic // why it is out of service; nil while it serves
@@ -63,13 +63,13 @@ func (h *Host) Ports() []*Port { return h.ports }
 // WireFrames makes the host send frames of wire size with finished checksums, as rules and captures
 // need them, until release is called.
 func (h *Host) WireFrames() (release func()) {
-	h.wire++
+	h.wireSizeUsers++
 	h.lab.world.touch(h)
 	done := false
 	return func() {
 		if !done {
 			done = true
-			h.wire--
+			h.wireSizeUsers--
 			h.lab.world.touch(h)
 		}
 	}
@@ -120,9 +120,9 @@ func (h *Host) attachLoop(visible bool) error {
 
 // newPort returns a port that is numbered but not open yet.
 func (h *Host) newPort(caps phy.Capabilities) *Port {
-	h.made++
-	p := &Port{host: h, index: int(h.made - 1), caps: caps}
-	p.faults = p.newFaults(h.made)
+	h.portsMade++
+	p := &Port{host: h, index: int(h.portsMade - 1), caps: caps}
+	p.faults = p.newFaults(h.portsMade)
 	h.ports = append(h.ports, p)
 	return p
 }
@@ -222,28 +222,28 @@ func (h *Host) refreshPorts() {
 	h.loop.refresh()
 }
 
-// pump lets every port transmit a batch and returns how many frames moved. A host that moved any is
+// transmitBatch lets every port transmit a batch and returns how many frames moved. A host that moved any is
 // asked again, since what one interface sends may make another ready. One that moved none but found work is asked once
 // more.
-func (h *Host) pump(now clock.Instant) (n int) {
+func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	if h.broken != nil {
 		return 0
 	}
 	defer h.guard("sent", nil, nil)
-	if calls := h.lab.world.calls; h.seen != calls {
-		h.seen = calls
+	if calls := h.lab.world.calls; h.callsSeen != calls {
+		h.callsSeen = calls
 		h.refreshPorts()
 	}
-	h.pumping, h.more = true, false
+	h.transmitting, h.hadWork = true, false
 	for _, p := range h.ports {
 		if p != h.loop {
-			n += p.pump(now)
+			n += p.transmitBatch(now)
 		}
 	}
-	n += h.loop.pump(now)
+	n += h.loop.transmitBatch(now)
 	n += h.loop.drainMemory(now)
-	h.pumping = false
-	if h.again = n == 0 && h.more && !h.again; n > 0 || h.again {
+	h.transmitting = false
+	if h.retried = n == 0 && h.hadWork && !h.retried; n > 0 || h.retried {
 		h.lab.world.touch(h)
 	}
 	h.schedule(now)
@@ -252,7 +252,7 @@ func (h *Host) pump(now clock.Instant) (n int) {
 
 // hasWork is what the stack calls when it may have something to transmit, or an earlier deadline.
 func (h *Host) hasWork() {
-	if h.more = true; !h.pumping {
+	if h.hadWork = true; !h.transmitting {
 		h.lab.world.touch(h)
 	}
 }
@@ -262,9 +262,9 @@ func (h *Host) schedule(now clock.Instant) {
 	at := max(h.Deadline(), now)
 	switch {
 	case at > now:
-		h.late = 0
+		h.fruitless = 0
 	case h.ticked:
-		if h.late++; h.late > fruitlessTicks {
+		if h.fruitless++; h.fruitless > fruitlessTicks {
 			at = now.Add(tickPause)
 		}
 	}

@@ -103,7 +103,7 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	for _, c := range l.captures {
 		c.add(h)
 	}
-	for _, c := range l.world.whole {
+	for _, c := range l.world.allHostCaptures {
 		c.add(h)
 	}
 	return h, nil

@@ -524,7 +524,7 @@ func TestStepEndsThoughHostsNeverStop(t *testing.T) {
 		if !s.r.Idle(nil) || s.w.Next() != s.w.Now() {
 			t.Fatal("nothing left to do")
 		}
-		if n == before || n > before+settleFrames {
+		if n == before || n > before+transmitFrames {
 			t.Fatalf("a step made %d exchanges", n-before)
 		}
 	}
@@ -584,7 +584,7 @@ func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
 			}
 		}
 	}
-	if s.a.wire != 0 || s.b.wire != 0 || len(s.b.captures) != 0 || len(s.w.captures) != 0 {
+	if s.a.wireSizeUsers != 0 || s.b.wireSizeUsers != 0 || len(s.b.captures) != 0 || len(s.w.captures) != 0 {
 		t.Error("something of the captures is left")
 	}
 }
@@ -603,7 +603,7 @@ func TestCapturesSeeWireSize(t *testing.T) {
 	}
 	release()
 	release()
-	if s.b.wire != 0 {
+	if s.b.wireSizeUsers != 0 {
 		t.Error("released twice counts twice")
 	}
 	s.check()
@@ -668,14 +668,14 @@ func TestHostsTransmitInOrder(t *testing.T) {
 			}
 		})
 	}
-	w.settle()
+	w.runTransmits()
 	for i := len(socks) - 1; i >= 0; i-- {
 		if err := socks[i].Send(0, []byte("x"), netip.MustParseAddrPort("127.0.0.1:9")); err != nil {
 			t.Fatal(err)
 		}
 		w.touch(l.Hosts()[i])
 	}
-	w.pumpDirty()
+	w.transmitDirty()
 	if want := "[h0 h1 h2 h3]"; fmt.Sprint(sent) != want {
 		t.Errorf("sent by %v, want %s", sent, want)
 	}

@@ -57,7 +57,7 @@ type Link struct {
 	faults *fault.Set
 	a, b   *Port       // b is nil when a switch is there
 	uplink *SwitchPort // the device of that switch whose MTU is the link's; nil for most
-	ab, ba lane
+	ab, ba direction
 }
 
 // Link joins a and b; each gets an interface eth0, eth1, … with its next address, if it has one left.
@@ -95,16 +95,16 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 	ordinal := uint64(len(l.links) + 1)
 	k := &Link{lab: l, cfg: cfg, up: true}
 	k.faults = fault.NewSet(l.stream(streamLinkFaults, ordinal))
-	k.ab = lane{link: k, dir: fault.TX, rng: l.stream(streamLane, ordinal, 0)}
-	k.ba = lane{link: k, dir: fault.RX, rng: l.stream(streamLane, ordinal, 1)}
+	k.ab = direction{link: k, dir: fault.TX, rng: l.stream(streamDirection, ordinal, 0)}
+	k.ba = direction{link: k, dir: fault.RX, rng: l.stream(streamDirection, ordinal, 1)}
 	return k, nil
 }
 
 // attachLink makes the host's interface at the end of k from which frames leave by the given lane.
-func (h *Host) attachLink(k *Link, out *lane) (*Port, error) {
+func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))
-	p.link, p.lane = k, out
+	p.link, p.direction = k, out
 	return p, p.open(name, h.nextAddr(), false)
 }
 

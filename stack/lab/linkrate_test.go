@@ -23,7 +23,7 @@ func TestRuleRateBehindLinkRate(t *testing.T) {
 		w, k, _, b := bareLink(t, 1, LinkConfig{Delay: 10 * time.Millisecond, RateBps: c.link})
 		k.Faults().Add(&fault.Rule{Dir: fault.TX, RateBps: c.rule, Delay: 2 * time.Millisecond})
 		for i := range byte(3) {
-			k.ab.put(0, w.frameOf(i+1, 1000))
+			k.ab.accept(0, w.frameOf(i+1, 1000))
 		}
 		w.run()
 		if !slices.Equal(b.got, c.want) {

@@ -78,7 +78,7 @@ func (h *Host) Break(p *Panic) {
 func (p *Port) shut(now clock.Instant) {
 	defer func() { _ = recover() }()
 	p.detached = true
-	if !p.retire(phy.ErrClosed) {
+	if !p.takeOutOfService(phy.ErrClosed) {
 		p.iface.SetUp(now, false)
 	}
 }

@@ -19,18 +19,18 @@ const portFrames = 1024
 
 // Port is where a host's interface meets a device or the end of a link. Fault rules sit here.
 type Port struct {
-	host   *Host
-	iface  *stack.Iface
-	index  int  // among the host's ports
-	loop   bool // the host's own
-	hidden bool
-	faults *fault.Set
-	caps   phy.Capabilities // as the interface was last told
-	plain  bool             // the device was told to hand over frames of wire size only
+	host         *Host
+	iface        *stack.Iface
+	index        int  // among the host's ports
+	loop         bool // the host's own
+	hidden       bool
+	faults       *fault.Set
+	caps         phy.Capabilities // as the interface was last told
+	wireSizeOnly bool             // the device was told to hand over frames of wire size only
 
-	link   *Link   // nil: on a device
-	lane   *lane   // the link's direction away from here
-	shared *Switch // the link's other end, where the port's device is now
+	link      *Link      // nil: on a device
+	direction *direction // the link's direction away from here
+	shared    *Switch    // the link's other end, where the port's device is now
 
 	dev      phy.Device   // nil: on a link
 	out      []*phy.Frame // what the device has not taken yet
@@ -71,7 +71,7 @@ func (p *Port) Retry() {
 
 // Detach takes the port's device out of service: the interface goes down, nothing reads or writes the
 // device any more, and the caller may close it. On a link's port it does nothing.
-func (p *Port) Detach() { p.retire(phy.ErrClosed) }
+func (p *Port) Detach() { p.takeOutOfService(phy.ErrClosed) }
 
 func (p *Port) world() *World { return p.host.lab.world }
 
@@ -120,14 +120,14 @@ func (p *Port) close() {
 	p.host.ports = without(p.host.ports, p)
 }
 
-// offered are the capabilities that the interface may use at the moment. A device that can deliver frames
+// currentCapabilities are the capabilities that the interface may use at the moment. A device that can deliver frames
 // of wire size is told whether it should; what comes of another size is cut here.
-func (p *Port) offered() phy.Capabilities {
+func (p *Port) currentCapabilities() phy.Capabilities {
 	var c phy.Capabilities
-	plain := p.host.wire > 0 || !p.faults.Empty()
+	plain := p.host.wireSizeUsers > 0 || !p.faults.Empty()
 	if p.dev != nil {
-		if d, ok := p.dev.(phy.Offloader); ok && plain != p.plain && d.SetOffload(!plain) == nil {
-			p.plain = plain
+		if d, ok := p.dev.(phy.Offloader); ok && plain != p.wireSizeOnly && d.SetOffload(!plain) == nil {
+			p.wireSizeOnly = plain
 		}
 		c = p.dev.Capabilities()
 		if m := p.host.mtu; m > 0 && !p.hidden {
@@ -149,7 +149,7 @@ func (p *Port) refresh() {
 	if p.err != nil {
 		return
 	}
-	if c := p.offered(); c != p.caps {
+	if c := p.currentCapabilities(); c != p.caps {
 		p.caps = c
 		p.iface.SetCapabilities(c)
 	}
@@ -170,14 +170,14 @@ func (p *Port) Relink(now clock.Instant) {
 		p.Fail(err)
 		return
 	}
-	p.caps = p.offered()
+	p.caps = p.currentCapabilities()
 	p.iface.SetLink(now, p.caps, d.Up())
 	p.world().touch(p.host)
 }
 
-// pump lets the interface transmit a batch and the device take what it can, and returns how many frames
+// transmitBatch lets the interface transmit a batch and the device take what it can, and returns how many frames
 // moved.
-func (p *Port) pump(now clock.Instant) (n int) {
+func (p *Port) transmitBatch(now clock.Instant) (n int) {
 	if p.err != nil {
 		return 0
 	}
@@ -200,7 +200,7 @@ func (p *Port) pump(now clock.Instant) (n int) {
 			break
 		}
 		n++
-		p.egress(now, f)
+		p.cutToMedium(now, f)
 	}
 	if len(p.out) > 0 {
 		n += p.flush(now)
@@ -208,14 +208,14 @@ func (p *Port) pump(now clock.Instant) (n int) {
 	return n
 }
 
-// egress brings what the stack sent to the size and state that the port's medium takes.
-func (p *Port) egress(now clock.Instant, f *phy.Frame) {
+// cutToMedium brings what the stack sent to the size and state that the port's medium takes.
+func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 	w, m := p.world(), p.caps.Medium
 	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.segmenter.Start(f, m) {
 		for w.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
 			w.segmenter.Next(g)
-			p.transmit(now, g)
+			p.applyTxFaults(now, g)
 		}
 		w.recycle(f)
 		return
@@ -223,7 +223,7 @@ func (p *Port) egress(now clock.Instant, f *phy.Frame) {
 	if !p.caps.TxChecksum {
 		phy.FinishChecksum(f, m)
 	}
-	p.transmit(now, f)
+	p.applyTxFaults(now, f)
 }
 
 // segmentSize is room enough for each segment of the super-segment f.
@@ -231,11 +231,11 @@ func segmentSize(f *phy.Frame) int {
 	return wire.EthernetLen + 4 + 2*60 + int(f.Offload.GSOSize) // VLAN tag, longest IPv4 and TCP headers
 }
 
-// transmit asks the rules about a frame, tells the stack what became of it, and puts it on the medium.
+// applyTxFaults asks the rules about a frame, tells the stack what became of it, and puts it on the medium.
 // What a device takes or refuses is counted when it does.
-func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
+func (p *Port) applyTxFaults(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() {
-		p.send(now, f)
+		p.dispatch(now, f)
 		return
 	}
 	w := p.world()
@@ -248,36 +248,36 @@ func (p *Port) transmit(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	v.Mark(seen, true)
-	p.left(now, seen)
+	p.notifySent(now, seen)
 	w.recycle(seen)
 	w.inject(now, v, f, portOut{p})
 }
 
-// send puts a frame on a medium without rules of the port's own. What a link does to it is known at once, and
+// dispatch puts a frame on a medium without rules of the port's own. What a link does to it is known at once, and
 // observers see it with the frame.
-func (p *Port) send(now clock.Instant, f *phy.Frame) {
-	if p.lane == nil || !p.lane.whole(f) {
-		p.left(now, f)
-		p.put(now, f)
+func (p *Port) dispatch(now clock.Instant, f *phy.Frame) {
+	if p.direction == nil || !p.direction.carriesUncut(f) {
+		p.notifySent(now, f)
+		p.enqueue(now, f)
 		return
 	}
 	w, seen := p.world(), f
 	if !p.link.faults.Empty() {
 		seen = w.clone(f)
 	}
-	v := p.lane.judge(now, f)
+	v := p.direction.decideFate(now, f)
 	seen.Marks.Lost = v.Drop
 	v.Mark(seen, true)
-	p.left(now, seen)
+	p.notifySent(now, seen)
 	if seen != f {
 		w.recycle(seen)
 	}
-	p.lane.carry(f, v)
+	p.direction.carry(f, v)
 }
 
-// left tells the stack that a frame is on its way.
-func (p *Port) left(now clock.Instant, f *phy.Frame) {
-	if p.lane != nil {
+// notifySent tells the stack that a frame is on its way.
+func (p *Port) notifySent(now clock.Instant, f *phy.Frame) {
+	if p.direction != nil {
 		p.host.FrameSent(now, p.iface, f, drop.None)
 		return
 	}
@@ -307,17 +307,17 @@ type (
 	portIn  struct{ *Port }
 )
 
-func (o portOut) arrive(now clock.Instant, f *phy.Frame) { o.put(now, f) }
+func (o portOut) arrive(now clock.Instant, f *phy.Frame) { o.enqueue(now, f) }
 func (i portIn) arrive(now clock.Instant, f *phy.Frame)  { i.receive(now, f) }
 
-// put gives a frame to the link, or to what waits for the device.
-func (p *Port) put(now clock.Instant, f *phy.Frame) {
-	if p.lane != nil {
-		p.lane.put(now, f)
+// enqueue gives a frame to the link, or to what waits for the device.
+func (p *Port) enqueue(now clock.Instant, f *phy.Frame) {
+	if p.direction != nil {
+		p.direction.accept(now, f)
 		return
 	}
 	if p.err != nil || len(p.out) >= portFrames {
-		p.lose(now, f)
+		p.dropUnsent(now, f)
 		return
 	}
 	p.out, p.sizes = append(p.out, f), append(p.sizes, f.Len())
@@ -328,8 +328,8 @@ func (p *Port) put(now clock.Instant, f *phy.Frame) {
 	p.world().touch(p.host)
 }
 
-// lose counts a frame that the device never took.
-func (p *Port) lose(now clock.Instant, f *phy.Frame) {
+// dropUnsent counts a frame that the device never took.
+func (p *Port) dropUnsent(now clock.Instant, f *phy.Frame) {
 	p.host.FrameSent(now, p.iface, f, drop.TransmitFailed)
 	p.world().recycle(f)
 }
@@ -356,7 +356,7 @@ func (p *Port) flush(now clock.Instant) (taken int) {
 			lost = len(p.out)
 		}
 		for _, f := range p.out[:lost] {
-			p.lose(now, f)
+			p.dropUnsent(now, f)
 		}
 		p.shift(lost)
 		if errors.Is(err, phy.ErrClosed) {
@@ -403,7 +403,7 @@ func (p *Port) drainMemory(now clock.Instant) (n int) {
 
 // arrive takes a frame from the medium.
 func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
-	if p.faults.Empty() && p.host.wire == 0 && !f.Offload.UDP {
+	if p.faults.Empty() && p.host.wireSizeUsers == 0 && !f.Offload.UDP {
 		p.receive(now, f)
 		return
 	}
@@ -412,17 +412,17 @@ func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
 		for w.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
 			w.segmenter.Next(g)
-			p.ingress(now, g)
+			p.applyRxFaults(now, g)
 		}
 		w.recycle(f)
 		return
 	}
 	phy.FinishChecksum(f, m)
-	p.ingress(now, f)
+	p.applyRxFaults(now, f)
 }
 
-// ingress asks the rules about a frame of wire size.
-func (p *Port) ingress(now clock.Instant, f *phy.Frame) {
+// applyRxFaults asks the rules about a frame of wire size.
+func (p *Port) applyRxFaults(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() {
 		p.receive(now, f)
 		return
@@ -451,14 +451,14 @@ func (p *Port) receive(now clock.Instant, f *phy.Frame) {
 // Fail takes the port's device out of service and tells World.OnDeviceError, once. A Runner calls it
 // when polling says what the device does not.
 func (p *Port) Fail(err error) {
-	if p.retire(err) {
+	if p.takeOutOfService(err) {
 		if fn := p.world().OnDeviceError; fn != nil {
 			fn(p, err)
 		}
 	}
 }
 
-func (p *Port) retire(err error) bool {
+func (p *Port) takeOutOfService(err error) bool {
 	if p.dev == nil || p.err != nil {
 		return false
 	}
@@ -466,7 +466,7 @@ func (p *Port) retire(err error) bool {
 	w := p.world()
 	w.detach(p)
 	for _, f := range p.out {
-		p.lose(w.now, f)
+		p.dropUnsent(w.now, f)
 	}
 	p.out, p.sizes = nil, nil
 	p.iface.SetUp(w.now, false)

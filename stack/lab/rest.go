@@ -17,7 +17,7 @@ func (l *Lab) Rest() error {
 		}
 	}
 	for i, k := range l.links {
-		for _, d := range [...]*lane{&k.ab, &k.ba} {
+		for _, d := range [...]*direction{&k.ab, &k.ba} {
 			if n := d.stats.InFlight; n > 0 {
 				return fmt.Errorf("link %d: %d frames in flight", i, n)
 			}
@@ -47,7 +47,7 @@ func (w *World) Rest() error {
 	if n := len(w.dirty); w.kicked || n > 0 {
 		return fmt.Errorf("%d hosts are to be asked for frames", n)
 	}
-	if n := len(w.unsent); n > 0 {
+	if n := len(w.unflushed); n > 0 {
 		return fmt.Errorf("%d ports of switches have frames to send", n)
 	}
 	if n := w.events.Len(); n > 0 {

@@ -37,5 +37,5 @@ func (v *virtual) Idle(<-chan struct{}) bool { return v.w.Step() }
 func (v *virtual) Do(fn func(now clock.Instant)) {
 	v.w.Called()
 	fn(v.w.now)
-	v.w.settle()
+	v.w.runTransmits()
 }

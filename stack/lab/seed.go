@@ -5,7 +5,7 @@ import "math/rand/v2"
 // What a random stream is for. The numbers are part of what a seed means: they must not change.
 const (
 	streamHost uint64 = iota + 1
-	streamLane
+	streamDirection
 	streamPortFaults
 	streamLinkFaults
 )

@@ -32,8 +32,8 @@ func (p *Port) Share() (*Switch, error) {
 	if p.err != nil {
 		return nil, fmt.Errorf("%s: %w", dev.Name(), p.err)
 	}
-	if d, ok := dev.(phy.Offloader); ok && p.plain && d.SetOffload(true) == nil {
-		p.plain = false // it is the port now that cuts what its rules want to see
+	if d, ok := dev.(phy.Offloader); ok && p.wireSizeOnly && d.SetOffload(true) == nil {
+		p.wireSizeOnly = false // it is the port now that cuts what its rules want to see
 	}
 	s := l.Switch(dev.Name())
 	w.detach(p)
@@ -42,13 +42,13 @@ func (p *Port) Share() (*Switch, error) {
 	}
 	for i, f := range p.out { // before anything that is sent from now on
 		p.host.FrameTaken(p.iface, p.sizes[i])
-		s.uplink.put(w.now, f)
+		s.uplink.transmit(w.now, f)
 	}
 	p.out, p.sizes, p.full = nil, nil, false
-	p.dev, p.link, p.lane, p.shared = nil, k, &k.ab, s
+	p.dev, p.link, p.direction, p.shared = nil, k, &k.ab, s
 	k.a, k.uplink = p, s.uplink
 	s.join(k)
-	p.caps = p.offered()
+	p.caps = p.currentCapabilities()
 	p.iface.SetLink(w.now, p.caps, true)
 	w.touch(p.host)
 	return s, nil
@@ -56,7 +56,7 @@ func (p *Port) Share() (*Switch, error) {
 
 // join makes the port of the switch that the far end of k is.
 func (s *Switch) join(k *Link) {
-	p := &SwitchPort{sw: s, host: k.a.host, link: k, lane: &k.ba, floods: s.floods}
+	p := &SwitchPort{sw: s, host: k.a.host, link: k, direction: &k.ba, floods: s.floods}
 	s.add(p, k.a.host.Name())
 	k.ab.to, k.ba.to = p, k.a
 	s.lab.links = append(s.lab.links, k)
@@ -68,7 +68,7 @@ func (s *Switch) follow(p *SwitchPort) {
 	for _, q := range s.ports {
 		if k := q.link; k != nil && k.uplink == p && k.cfg.MTU != mtu {
 			k.cfg.MTU = mtu
-			k.a.caps = k.a.offered()
+			k.a.caps = k.a.currentCapabilities()
 			k.a.iface.SetLink(s.lab.world.now, k.a.caps, true)
 			s.lab.world.touch(k.a.host)
 		}

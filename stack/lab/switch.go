@@ -203,7 +203,7 @@ func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *SwitchPort) 
 	default:
 		s.stats.Delivered++
 		from.rx.Delivered++
-		to.put(now, f)
+		to.transmit(now, f)
 	}
 }
 

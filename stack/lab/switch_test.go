@@ -26,7 +26,7 @@ func bareSwitch(t *testing.T, n int) (*World, *Switch, []*catch) {
 		}
 		l.links = append(l.links, k)
 		end := &catch{w: w, got: []string{}}
-		p := &SwitchPort{sw: s, host: &Host{lab: l, order: i}, lane: &k.ba}
+		p := &SwitchPort{sw: s, host: &Host{lab: l, order: i}, direction: &k.ba}
 		k.ab.to, k.ba.to = p, end
 		s.ports, ends = append(s.ports, p), append(ends, end)
 	}
@@ -78,7 +78,7 @@ func TestSwitchLearns(t *testing.T) {
 		{"is reached there", 0, mac(2), mac(1), []int{0, 0, 1}},
 	}
 	for _, st := range steps {
-		l.links[st.port].ab.put(w.now, w.etherFrame(st.dst, st.src))
+		l.links[st.port].ab.accept(w.now, w.etherFrame(st.dst, st.src))
 		if got := counts(w, ends); !slices.Equal(got, st.want) {
 			t.Errorf("%s: arrived %v, want %v", st.what, got, st.want)
 		}
@@ -97,7 +97,7 @@ func TestSwitchLearns(t *testing.T) {
 func TestSwitchForgets(t *testing.T) {
 	w, s, ends := bareSwitch(t, 3)
 	put := func(port int, dst, src wire.HardwareAddr) []int {
-		s.lab.links[port].ab.put(w.now, w.etherFrame(dst, src))
+		s.lab.links[port].ab.accept(w.now, w.etherFrame(dst, src))
 		return counts(w, ends)
 	}
 	put(0, wire.Broadcast, mac(1))
@@ -115,7 +115,7 @@ func TestSwitchForgets(t *testing.T) {
 func TestSwitchTableIsBounded(t *testing.T) {
 	w, s, ends := bareSwitch(t, 3)
 	put := func(port int, dst, src wire.HardwareAddr) []int {
-		s.lab.links[port].ab.put(w.now, w.etherFrame(dst, src))
+		s.lab.links[port].ab.accept(w.now, w.etherFrame(dst, src))
 		return counts(w, ends)
 	}
 	put(0, wire.Broadcast, mac(1))
@@ -146,7 +146,7 @@ func TestSwitchPartition(t *testing.T) {
 	l := s.lab
 	a, b := s.ports[0].host, s.ports[1].host
 	put := func(port int, dst, src wire.HardwareAddr) []int {
-		l.links[port].ab.put(w.now, w.etherFrame(dst, src))
+		l.links[port].ab.accept(w.now, w.etherFrame(dst, src))
 		return counts(w, ends)
 	}
 	put(0, wire.Broadcast, mac(1))
@@ -172,7 +172,7 @@ func TestSwitchPartition(t *testing.T) {
 
 func TestSwitchDropsWhatHasNoHeader(t *testing.T) {
 	w, s, ends := bareSwitch(t, 2)
-	s.lab.links[0].ab.put(0, w.frameOf(1, 5))
+	s.lab.links[0].ab.accept(0, w.frameOf(1, 5))
 	if got := counts(w, ends); !slices.Equal(got, []int{0, 0}) || s.stats.Drops[drop.Truncated] != 1 {
 		t.Errorf("arrived %v, drops %v", got, s.stats.Drops)
 	}

@@ -18,23 +18,23 @@ const portOctets = 4 << 20
 // SwitchPort is a port of a switch: the far end of a link, or a device. Frames for a device wait in a bounded queue
 // of the port's own, so that a device that takes none holds up no other.
 type SwitchPort struct {
-	sw   *Switch
-	name string
-	host *Host // at the other end of the link; nil on a device
-	link *Link
-	lane *lane // of the link, away from here
+	sw        *Switch
+	name      string
+	host      *Host // at the other end of the link; nil on a device
+	link      *Link
+	direction *direction // of the link, away from here
 
 	rx      Flow // into the switch
 	flooded uint64
 	floods  clock.Bucket
 
-	dev    phy.Device
-	out    []*phy.Frame // what the device has not taken yet
-	octets int          // room that those frames take up
-	full   bool         // the device took fewer than it was given
-	unsent bool         // in the world's list
-	err    error        // why the device is out of service
-	tx     Flow         // towards the device
+	dev            phy.Device
+	out            []*phy.Frame // what the device has not taken yet
+	octets         int          // room that those frames take up
+	full           bool         // the device took fewer than it was given
+	flushScheduled bool         // in the world's list
+	err            error        // why the device is out of service
+	tx             Flow         // towards the device
 }
 
 // AttachDevice makes a port of a device, whose frames must be Ethernet's; the error says so otherwise. The port is
@@ -101,7 +101,7 @@ func (p *SwitchPort) Received() (rx Flow, flooded uint64) { return p.rx, p.flood
 // Sent counts the frames that left the switch at the port: those for the link, or for the device.
 func (p *SwitchPort) Sent() Flow {
 	if p.link != nil {
-		return p.lane.stats
+		return p.direction.stats
 	}
 	return p.tx
 }
@@ -118,14 +118,14 @@ func (p *SwitchPort) Full() bool { return p.full }
 // Retry offers the device again what it did not take, in the turn that follows.
 func (p *SwitchPort) Retry() {
 	p.full = false
-	p.owe()
+	p.scheduleFlush()
 }
 
-// owe puts the port among those that have something for their device.
-func (p *SwitchPort) owe() {
-	if w := p.world(); !p.unsent {
-		p.unsent = true
-		w.unsent = append(w.unsent, p)
+// scheduleFlush puts the port among those that have something for their device.
+func (p *SwitchPort) scheduleFlush() {
+	if w := p.world(); !p.flushScheduled {
+		p.flushScheduled = true
+		w.unflushed = append(w.unflushed, p)
 	}
 }
 
@@ -172,25 +172,25 @@ func (p *SwitchPort) Relink(clock.Instant) {
 
 // Detach takes the port's device out of service and the port off the switch, which forgets what it learnt there:
 // nothing reads or writes the device any more, and the caller may close it. On a link's port it does nothing.
-func (p *SwitchPort) Detach() { p.retire(phy.ErrClosed) }
+func (p *SwitchPort) Detach() { p.takeOutOfService(phy.ErrClosed) }
 
 // Fail is Detach for a device that failed, and tells World.OnSwitchError, once. A Runner calls it when polling says
 // what the device does not.
 func (p *SwitchPort) Fail(err error) {
-	if p.retire(err) {
+	if p.takeOutOfService(err) {
 		if fn := p.world().OnSwitchError; fn != nil {
 			fn(p, err)
 		}
 	}
 }
 
-func (p *SwitchPort) retire(err error) bool {
+func (p *SwitchPort) takeOutOfService(err error) bool {
 	if p.dev == nil || p.err != nil {
 		return false
 	}
 	p.err, p.full = err, false
 	p.world().detach(p)
-	p.lose(len(p.out), drop.LinkDown)
+	p.dropQueued(len(p.out), drop.LinkDown)
 	p.sw.ports = without(p.sw.ports, p)
 	delete(p.sw.names, p.name)
 	p.sw.forget(p)
@@ -199,21 +199,21 @@ func (p *SwitchPort) retire(err error) bool {
 
 func (p *SwitchPort) world() *World { return p.sw.lab.world }
 
-// put sends f out of the port.
-func (p *SwitchPort) put(now clock.Instant, f *phy.Frame) {
-	if p.lane != nil {
-		p.lane.put(now, f)
+// transmit sends f out of the port.
+func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
+	if p.direction != nil {
+		p.direction.accept(now, f)
 		return
 	}
 	w, caps := p.world(), p.dev.Capabilities()
-	if whole(f, caps) {
-		p.queue(f, caps)
+	if takesUncut(f, caps) {
+		p.enqueue(f, caps)
 		return
 	}
 	if !w.segmenter.Start(f, phy.MediumEthernet) {
 		p.tx.In++
 		p.tx.Octets += uint64(f.Len())
-		p.refuse(f, drop.BadLength)
+		p.dropUnqueued(f, drop.BadLength)
 		return
 	}
 	for n := w.segmenter.Segments(); n > 0; n-- {
@@ -224,52 +224,52 @@ func (p *SwitchPort) put(now clock.Instant, f *phy.Frame) {
 		}
 		g := w.frame(segmentSize(f))
 		w.segmenter.Next(g)
-		p.queue(g, caps)
+		p.enqueue(g, caps)
 	}
 	w.recycle(f)
 }
 
-// whole reports whether a device takes f uncut. A super-segment's checksum is always the device's to finish.
-func whole(f *phy.Frame, c phy.Capabilities) bool {
+// takesUncut reports whether a device takes f uncut. A super-segment's checksum is always the device's to finish.
+func takesUncut(f *phy.Frame, c phy.Capabilities) bool {
 	o := f.Offload
 	return o.GSOSize == 0 || !o.UDP && o.NeedsCsum && c.TxChecksum && f.Len()-wire.EthernetLen <= c.MaxGSO
 }
 
-// queue makes f wait for the device, as long as there is room.
-func (p *SwitchPort) queue(f *phy.Frame, c phy.Capabilities) {
+// enqueue makes f wait for the device, as long as there is room.
+func (p *SwitchPort) enqueue(f *phy.Frame, c phy.Capabilities) {
 	p.tx.In++
 	p.tx.Octets += uint64(f.Len())
 	f = p.world().compact(f)
 	switch {
 	case tooBig(f, c.MTU):
-		p.refuse(f, drop.TooBig)
+		p.dropUnqueued(f, drop.TooBig)
 	case len(p.out) >= portFrames || p.octets+f.Size() > portOctets:
-		p.refuse(f, drop.QueueFull)
+		p.dropUnqueued(f, drop.QueueFull)
 	case !c.TxChecksum && !phy.FinishChecksum(f, phy.MediumEthernet):
-		p.refuse(f, drop.BadChecksum)
+		p.dropUnqueued(f, drop.BadChecksum)
 	default:
 		p.out, p.octets = append(p.out, f), p.octets+f.Size()
 		p.tx.InFlight++
 		if !p.full {
-			p.owe()
+			p.scheduleFlush()
 		}
 	}
 }
 
-func (p *SwitchPort) refuse(f *phy.Frame, why drop.Reason) {
+func (p *SwitchPort) dropUnqueued(f *phy.Frame, why drop.Reason) {
 	p.tx.Drops[why]++
 	p.world().recycle(f)
 }
 
 // flushSwitches offers devices of switches what waits for them, each once, and returns how many frames they took.
 func (w *World) flushSwitches() (n int) {
-	for i := 0; i < len(w.unsent); i++ {
-		p := w.unsent[i]
-		p.unsent = false
+	for i := 0; i < len(w.unflushed); i++ {
+		p := w.unflushed[i]
+		p.flushScheduled = false
 		n += p.flush()
 	}
-	clear(w.unsent)
-	w.unsent = w.unsent[:0]
+	clear(w.unflushed)
+	w.unflushed = w.unflushed[:0]
 	return n
 }
 
@@ -289,16 +289,16 @@ func (p *SwitchPort) flush() (taken int) {
 		case errors.Is(err, phy.ErrClosed):
 			p.Fail(err)
 		case errors.Is(err, phy.ErrDown):
-			p.lose(len(p.out), drop.LinkDown)
+			p.dropQueued(len(p.out), drop.LinkDown)
 		default:
-			p.lose(min(1, len(p.out)), drop.TransmitFailed) // the device may take the next one
+			p.dropQueued(min(1, len(p.out)), drop.TransmitFailed) // the device may take the next one
 		}
 	}
 	return taken
 }
 
-// lose drops the first n frames of those that wait.
-func (p *SwitchPort) lose(n int, why drop.Reason) {
+// dropQueued drops the first n frames of those that wait.
+func (p *SwitchPort) dropQueued(n int, why drop.Reason) {
 	p.tx.Drops[why] += uint64(n)
 	p.shift(n)
 }

@@ -55,7 +55,7 @@ func deviceSwitch(t *testing.T, n int, cfg phy.MemoryConfig) (w *World, s *Switc
 }
 
 // enter makes a frame come in from a link's end.
-func (s *Switch) enter(port int, f *phy.Frame) { s.lab.links[port].ab.put(s.lab.world.now, f) }
+func (s *Switch) enter(port int, f *phy.Frame) { s.lab.links[port].ab.accept(s.lab.world.now, f) }
 
 func sendTo(t *testing.T, far *phy.Memory, f *phy.Frame) {
 	t.Helper()
@@ -146,15 +146,15 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 		f.Extend(60000)
 		h := wire.Ethernet{Dst: wire.Broadcast, Src: mac(1), Type: wire.EtherTypeIPv4}
 		h.Put(f.Bytes())
-		p.put(0, f)
+		p.transmit(0, f)
 	}
 	if want := uint64(portOctets / phy.SuperFrameSize); p.tx.InFlight != want || p.tx.Drops[drop.QueueFull] != 100-want {
 		t.Errorf("%d wait, want %d; drops %v", p.tx.InFlight, want, p.tx.Drops)
 	}
-	p.lose(len(p.out), drop.LinkDown)
+	p.dropQueued(len(p.out), drop.LinkDown)
 	f := w.super.Get()
 	f.CopyFrom(w.etherFrame(wire.Broadcast, mac(1)))
-	p.put(0, f)
+	p.transmit(0, f)
 	if p.octets != phy.FrameSize {
 		t.Errorf("a frame of 60 octets takes up %d", p.octets)
 	}
@@ -226,7 +226,7 @@ func TestWhatADeviceRefusesIsCounted(t *testing.T) {
 	long := w.frameOf(2, 1600)
 	h := wire.Ethernet{Dst: wire.Broadcast, Src: mac(1), Type: wire.EtherTypeIPv4}
 	h.Put(long.Bytes())
-	p.put(0, long)
+	p.transmit(0, long)
 	st := p.Stats()
 	if st.Drops[drop.LinkDown] != 3 || st.Drops[drop.TransmitFailed] != 2 || st.Drops[drop.TooBig] != 1 || p.Err() != nil {
 		t.Errorf("drops %v, error %v", st.Drops, p.Err())
@@ -244,14 +244,14 @@ func TestHostileOffloadsEndAtThePort(t *testing.T) {
 	p := s.ports[1]
 	bad := w.etherFrame(wire.Broadcast, mac(1))
 	bad.Offload = phy.Offload{GSOSize: 1000, NeedsCsum: true}
-	p.put(0, bad)
+	p.transmit(0, bad)
 	bad = w.etherFrame(wire.Broadcast, mac(1))
 	bad.Offload.NeedsCsum = true
-	p.put(0, bad)
+	p.transmit(0, bad)
 	if p.tx.Drops[drop.BadLength] != 1 || p.tx.Drops[drop.BadChecksum] != 1 {
 		t.Errorf("drops %v", p.tx.Drops)
 	}
-	p.put(0, superOf(w, 60000, 1, false))
+	p.transmit(0, superOf(w, 60000, 1, false))
 	if p.tx.InFlight != portFrames || p.tx.Drops[drop.QueueFull] != 60000-portFrames {
 		t.Errorf("%d wait, %d were dropped", p.tx.InFlight, p.tx.Drops[drop.QueueFull])
 	}
@@ -299,7 +299,7 @@ func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 		{"datagrams", phy.MemoryConfig{MaxGSO: 65535, TxChecksum: true}, true, []int{1042, 1042, 1042}, false},
 	} {
 		w, s, _, d, _ := deviceSwitch(t, 1, c.cfg)
-		s.ports[1].put(0, superOf(w, 3000, 1000, c.udp))
+		s.ports[1].transmit(0, superOf(w, 3000, 1000, c.udp))
 		w.run()
 		var got []int
 		for _, f := range d.sent {

@@ -161,16 +161,16 @@ func TestHardwareAddressesSetByHandDiffer(t *testing.T) {
 func TestFlightsAreNotKept(t *testing.T) {
 	w := NewWorld()
 	end := &catch{w: w}
-	for range 3 * idleFlights {
+	for range 3 * idleInTransit {
 		w.send(clock.Instant(time.Second), w.frameOf(0, 60), end)
 	}
 	w.run()
 	kept := 0
-	for fl := w.flights; fl != nil; fl = fl.next {
+	for fl := w.freeInTransit; fl != nil; fl = fl.next {
 		kept++
 	}
-	if end.n != 3*idleFlights || kept != idleFlights || w.idle != kept {
-		t.Errorf("%d frames arrived, %d flights are kept, %d counted", end.n, kept, w.idle)
+	if end.n != 3*idleInTransit || kept != idleInTransit || w.numFree != kept {
+		t.Errorf("%d frames arrived, %d flights are kept, %d counted", end.n, kept, w.numFree)
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 const (
 	// batch is how many frames an interface may transmit, or a device deliver, before others have a turn.
 	batch = 64
-	// settleFrames bounds the work of one settling, so that hosts which talk for ever without delay
+	// transmitFrames bounds the work of one settling, so that hosts which talk for ever without delay
 	// can't keep the owner from looking up.
-	settleFrames = 4096
+	transmitFrames = 4096
 	// turnEvents bounds the events of one Turn, for the same reason.
 	turnEvents = 256
 	// poolFrames is how many unused frames of each size are kept.
@@ -35,30 +35,30 @@ type World struct {
 	// panicked was taken out of service; p.Host is nil where it was no host's. Without it a panic goes on.
 	OnPanic func(p *Panic)
 
-	now      clock.Instant
-	events   clock.Heap[task]
-	labs     []*Lab
-	hosts    []*Host // in insertion order, over all labs
-	dirty    []*Host // hosts that may have something to transmit
-	round    []*Host // the dirty hosts of the present round
-	kicked   bool    // every host may have something to transmit
-	calls    uint64  // calls from outside, and events: what may have changed what interfaces are to offer
-	settling bool
+	now          clock.Instant
+	events       clock.Heap[task]
+	labs         []*Lab
+	hosts        []*Host // in insertion order, over all labs
+	dirty        []*Host // hosts that may have something to transmit
+	roundHosts   []*Host // the dirty hosts of the present round
+	kicked       bool    // every host may have something to transmit
+	calls        uint64  // calls from outside, and events: what may have changed what interfaces are to offer
+	transmitting bool
 
 	devices    []DevicePort // ports on pollable devices: the Runner's to drain
 	memory     []DevicePort // ports on devices in memory, but for hidden loops: drained while settling
 	generation uint64
-	unsent     []*SwitchPort // switches' ports that have frames for their devices
+	unflushed  []*SwitchPort // switches' ports that have frames for their devices
 
 	small, super *phy.Pool
 	segmenter    phy.Segmenter
 
 	recvSmall, recvSuper [batch]*phy.Frame // what a device fills; empty frames, or nil before the first use
 
-	flights  *flight // unused ones
-	idle     int     // how many those are
-	captures []*captureFile
-	whole    []*captureFile // of them those that take every host
+	freeInTransit   *inTransit // unused ones
+	numFree         int        // how many those are
+	captures        []*captureFile
+	allHostCaptures []*captureFile // of them those that take every host
 }
 
 // task is what a timer of the event queue stands for.
@@ -113,7 +113,7 @@ func (e *Event) run(now clock.Instant) {
 // Next is when something happens next: at once while hosts may have something to transmit, else when
 // the next event is due; clock.Never when there is none.
 func (w *World) Next() clock.Instant {
-	if w.kicked || len(w.dirty) > 0 || len(w.unsent) > 0 {
+	if w.kicked || len(w.dirty) > 0 || len(w.unflushed) > 0 {
 		return w.now
 	}
 	return w.events.Next()
@@ -122,7 +122,7 @@ func (w *World) Next() clock.Instant {
 // Step does what is next: the transmissions that are owed now, else the one next event, jumping the
 // clock to it. It returns false when nothing is left that could happen.
 func (w *World) Step() bool {
-	if w.settle() {
+	if w.runTransmits() {
 		return true
 	}
 	return w.step(clock.Never - 1)
@@ -137,7 +137,7 @@ func (w *World) step(by clock.Instant) bool {
 	}
 	w.now = max(w.now, at)
 	t.Value.run(w.now)
-	w.settle()
+	w.runTransmits()
 	return true
 }
 
@@ -145,7 +145,7 @@ func (w *World) step(by clock.Instant) bool {
 // transmissions after each, and leaves the clock at now. It does not end while hosts exchange frames
 // without delay for ever; Step and Turn are bounded.
 func (w *World) Advance(now clock.Instant) {
-	for w.settle() || w.step(now) {
+	for w.runTransmits() || w.step(now) {
 	}
 	w.Sync(now)
 }
@@ -166,7 +166,7 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 		}
 		t.Value.run(w.now)
 	}
-	w.settle()
+	w.runTransmits()
 	return w.Next() <= w.now
 }
 
@@ -186,22 +186,22 @@ func (w *World) touch(h *Host) {
 	}
 }
 
-// settle lets the dirty hosts transmit, in insertion order and a batch each, and drains the devices in
+// runTransmits lets the dirty hosts transmit, in insertion order and a batch each, and drains the devices in
 // memory, until nobody has anything or the bound is reached. It reports whether anything moved.
-func (w *World) settle() (moved bool) {
-	if w.settling {
+func (w *World) runTransmits() (moved bool) {
+	if w.transmitting {
 		return false // a callback of a host came here: the settling under way sees to it
 	}
-	w.settling = true
-	defer func() { w.settling = false }()
-	for total := 0; total < settleFrames; {
+	w.transmitting = true
+	defer func() { w.transmitting = false }()
+	for total := 0; total < transmitFrames; {
 		if w.kicked {
 			w.kicked = false
 			for _, h := range w.hosts {
 				w.touch(h)
 			}
 		}
-		n := w.pumpDirty()
+		n := w.transmitDirty()
 		for _, p := range w.memory {
 			n += p.drainMemory(w.now)
 		}
@@ -215,20 +215,20 @@ func (w *World) settle() (moved bool) {
 	return moved
 }
 
-// pumpDirty asks each dirty host once and returns how many frames moved.
-func (w *World) pumpDirty() (n int) {
+// transmitDirty asks each dirty host once and returns how many frames moved.
+func (w *World) transmitDirty() (n int) {
 	if len(w.dirty) == 0 {
 		return 0
 	}
-	w.round, w.dirty = w.dirty, w.round[:0]
-	if len(w.round) > 1 {
-		slices.SortFunc(w.round, func(a, b *Host) int { return cmp.Compare(a.order, b.order) })
+	w.roundHosts, w.dirty = w.dirty, w.roundHosts[:0]
+	if len(w.roundHosts) > 1 {
+		slices.SortFunc(w.roundHosts, func(a, b *Host) int { return cmp.Compare(a.order, b.order) })
 	}
-	for _, h := range w.round {
+	for _, h := range w.roundHosts {
 		h.dirty = false
-		n += h.pump(w.now)
+		n += h.transmitBatch(w.now)
 	}
-	clear(w.round)
+	clear(w.roundHosts)
 	return n
 }
 

@@ -33,8 +33,8 @@ func (s *Flow) Dropped() (n uint64) {
 	return n
 }
 
-// lane is one direction of a link.
-type lane struct {
+// direction is one direction of a link.
+type direction struct {
 	link  *Link
 	dir   fault.Dir
 	rng   *rand.Rand
@@ -46,23 +46,23 @@ type lane struct {
 	head, n int
 }
 
-// put takes a frame over at the lane's near end.
-func (l *lane) put(now clock.Instant, f *phy.Frame) {
+// accept takes a frame over at the lane's near end.
+func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
-	if !l.whole(f) && w.segmenter.Start(f, phy.MediumEthernet) {
+	if !l.carriesUncut(f) && w.segmenter.Start(f, phy.MediumEthernet) {
 		for w.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
 			w.segmenter.Next(g)
-			l.carry(g, l.judge(now, g))
+			l.carry(g, l.decideFate(now, g))
 		}
 		w.recycle(f)
 		return
 	}
-	l.carry(f, l.judge(now, f))
+	l.carry(f, l.decideFate(now, f))
 }
 
-// whole reports whether f crosses the link as it is.
-func (l *lane) whole(f *phy.Frame) bool {
+// carriesUncut reports whether f crosses the link as it is.
+func (l *direction) carriesUncut(f *phy.Frame) bool {
 	return f.Offload.GSOSize == 0 || l.link.cfg.Offload && l.link.faults.Empty()
 }
 
@@ -72,8 +72,8 @@ type fate struct {
 	fault.Verdict
 }
 
-// judge serialises one frame and says what becomes of it, which carry does.
-func (l *lane) judge(now clock.Instant, f *phy.Frame) (v fate) {
+// decideFate serialises one frame and says what becomes of it, which carry does.
+func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	cfg := &l.link.cfg
 	if !cfg.Offload || !l.link.faults.Empty() {
 		phy.FinishChecksum(f, phy.MediumEthernet)
@@ -90,7 +90,7 @@ func (l *lane) judge(now clock.Instant, f *phy.Frame) (v fate) {
 	case tooBig(f, cfg.MTU):
 		v.Drop = drop.TooBig
 		return v
-	case l.stats.InFlight >= maxInFlight || !l.queue(now):
+	case l.stats.InFlight >= maxInFlight || !l.hasRoom(now):
 		v.Drop = drop.LinkQueueFull
 		return v
 	}
@@ -106,7 +106,7 @@ func (l *lane) judge(now clock.Instant, f *phy.Frame) (v fate) {
 }
 
 // carry drops a frame, or sends it and its copies on their way.
-func (l *lane) carry(f *phy.Frame, v fate) {
+func (l *direction) carry(f *phy.Frame, v fate) {
 	w := l.link.lab.world
 	if v.Drop != drop.None {
 		l.drop(f, v.Drop)
@@ -126,8 +126,8 @@ func (l *lane) carry(f *phy.Frame, v fate) {
 	}
 }
 
-// queue reports whether there is room for one more frame to be serialised.
-func (l *lane) queue(now clock.Instant) bool {
+// hasRoom reports whether there is room for one more frame to be serialised.
+func (l *direction) hasRoom(now clock.Instant) bool {
 	if l.link.cfg.RateBps == 0 {
 		return true
 	}
@@ -142,7 +142,7 @@ func (l *lane) queue(now clock.Instant) bool {
 }
 
 // serialise returns when the last bit of a frame of so many octets will have left.
-func (l *lane) serialise(now clock.Instant, octets int) clock.Instant {
+func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	rate := l.link.cfg.RateBps
 	if rate == 0 {
 		return now
@@ -159,7 +159,7 @@ func (l *lane) serialise(now clock.Instant, octets int) clock.Instant {
 }
 
 // delay is the delay of one frame, with its jitter.
-func (l *lane) delay() time.Duration {
+func (l *direction) delay() time.Duration {
 	d, j := l.link.cfg.Delay, l.link.cfg.Jitter
 	if j > 0 {
 		d += time.Duration(l.rng.Int64N(2*int64(j)+1)) - j
@@ -181,13 +181,13 @@ func tooBig(f *phy.Frame, mtu int) bool {
 	return n > mtu && n-wire.VLANTagsLen(f.Bytes()) > mtu // a VLAN tag is no part of the packet
 }
 
-func (l *lane) drop(f *phy.Frame, why drop.Reason) {
+func (l *direction) drop(f *phy.Frame, why drop.Reason) {
 	l.stats.Drops[why]++
 	l.link.lab.world.recycle(f)
 }
 
 // arrive is the far end: the frame is handed to the port or switch there.
-func (l *lane) arrive(now clock.Instant, f *phy.Frame) {
+func (l *direction) arrive(now clock.Instant, f *phy.Frame) {
 	l.stats.InFlight--
 	if l.link.broken() {
 		l.drop(f, drop.LinkDown)

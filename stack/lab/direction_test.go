@@ -66,10 +66,10 @@ func checkFlow(t *testing.T, k *Link) {
 func TestLinkSerialisesInOrderAtItsRate(t *testing.T) {
 	// 1000 octets at 8 Mbit/s take 1 ms.
 	w, k, a, b := bareLink(t, 1, LinkConfig{RateBps: 8e6, Delay: 20 * time.Millisecond})
-	k.ab.put(0, w.frameOf(1, 1000))
-	k.ab.put(0, w.frameOf(2, 500))
-	k.ba.put(0, w.frameOf(3, 1000)) // the other direction does not wait
-	w.At(at(10*time.Millisecond), func(now clock.Instant) { k.ab.put(now, w.frameOf(4, 1000)) })
+	k.ab.accept(0, w.frameOf(1, 1000))
+	k.ab.accept(0, w.frameOf(2, 500))
+	k.ba.accept(0, w.frameOf(3, 1000)) // the other direction does not wait
+	w.At(at(10*time.Millisecond), func(now clock.Instant) { k.ab.accept(now, w.frameOf(4, 1000)) })
 	w.run()
 	if want := []string{"1@21ms", "2@21.5ms", "4@31ms"}; !slices.Equal(b.got, want) {
 		t.Errorf("a->b %q, want %q", b.got, want)
@@ -82,7 +82,7 @@ func TestLinkSerialisesInOrderAtItsRate(t *testing.T) {
 
 func TestLinkRateRoundsUp(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{RateBps: 3e9})
-	k.ab.put(0, w.frameOf(1, 100)) // 800 bits at 3 bits a nanosecond: 266.7
+	k.ab.accept(0, w.frameOf(1, 100)) // 800 bits at 3 bits a nanosecond: 266.7
 	w.run()
 	if want := []string{"1@267ns"}; !slices.Equal(b.got, want) {
 		t.Errorf("got %q, want %q", b.got, want)
@@ -92,11 +92,11 @@ func TestLinkRateRoundsUp(t *testing.T) {
 func TestLinkQueueHoldsWhatItSays(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{RateBps: 8e6, Queue: 2})
 	for i := range byte(5) {
-		k.ab.put(0, w.frameOf(i, 1000)) // one leaves, two wait, two are dropped
+		k.ab.accept(0, w.frameOf(i, 1000)) // one leaves, two wait, two are dropped
 	}
 	w.At(at(time.Millisecond), func(now clock.Instant) { // the first has just left: room for one
-		k.ab.put(now, w.frameOf(8, 1000))
-		k.ab.put(now, w.frameOf(9, 1000))
+		k.ab.accept(now, w.frameOf(8, 1000))
+		k.ab.accept(now, w.frameOf(9, 1000))
 	})
 	w.run()
 	if want := []string{"0@1ms", "1@2ms", "2@3ms", "8@4ms"}; !slices.Equal(b.got, want) {
@@ -112,7 +112,7 @@ func TestLinkQueueHoldsWhatItSays(t *testing.T) {
 func TestLinkWithoutRateIsBounded(t *testing.T) {
 	w, k, _, _ := bareLink(t, 1, LinkConfig{Delay: time.Hour})
 	for range maxInFlight + 5 {
-		k.ab.put(0, w.frameOf(1, 60))
+		k.ab.accept(0, w.frameOf(1, 60))
 	}
 	if s, _ := k.Stats(); s.InFlight != maxInFlight || s.Drops[drop.LinkQueueFull] != 5 {
 		t.Errorf("in flight %d, dropped %d", s.InFlight, s.Drops[drop.LinkQueueFull])
@@ -129,7 +129,7 @@ func TestLinkJitterStaysInItsRangeAndReorders(t *testing.T) {
 		b.arrive(now, f)
 	})
 	for i := range 200 {
-		k.ab.put(0, w.frameOf(byte(i), 60))
+		k.ab.accept(0, w.frameOf(byte(i), 60))
 	}
 	w.run()
 	if lo, hi := times[0], times[len(times)-1]; lo < at(6*time.Millisecond) || hi > at(14*time.Millisecond) ||
@@ -148,7 +148,7 @@ func (s sinkFunc) arrive(now clock.Instant, f *phy.Frame) { s(now, f) }
 func TestLinkLoss(t *testing.T) {
 	w, k, _, b := bareLink(t, 3, LinkConfig{Loss: 0.25})
 	for i := range 10000 {
-		k.ab.put(0, w.frameOf(byte(i), 60))
+		k.ab.accept(0, w.frameOf(byte(i), 60))
 	}
 	w.run()
 	s, _ := k.Stats()
@@ -163,11 +163,11 @@ func TestLinkLoss(t *testing.T) {
 
 func TestLinkMTU(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{MTU: 1000})
-	k.ab.put(0, w.frameOf(1, 1014))
-	k.ab.put(0, w.frameOf(2, 1015))
+	k.ab.accept(0, w.frameOf(1, 1014))
+	k.ab.accept(0, w.frameOf(2, 1015))
 	tagged := w.frameOf(3, 1018)
 	tagged.Bytes()[12] = 0x81
-	k.ab.put(0, tagged)
+	k.ab.accept(0, tagged)
 	w.run()
 	if want := []string{"1@0s", "3@0s"}; !slices.Equal(b.got, want) {
 		t.Errorf("got %q, want %q", b.got, want)
@@ -180,14 +180,14 @@ func TestLinkMTU(t *testing.T) {
 
 func TestLinkDownLosesWhatIsUnderWay(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{Delay: 10 * time.Millisecond})
-	k.ab.put(0, w.frameOf(1, 60))
+	k.ab.accept(0, w.frameOf(1, 60))
 	w.At(at(5*time.Millisecond), func(now clock.Instant) {
 		k.SetUp(false)
-		k.ab.put(now, w.frameOf(2, 60))
+		k.ab.accept(now, w.frameOf(2, 60))
 	})
 	w.At(at(11*time.Millisecond), func(now clock.Instant) {
 		k.SetUp(true)
-		k.ab.put(now, w.frameOf(3, 60))
+		k.ab.accept(now, w.frameOf(3, 60))
 	})
 	w.run()
 	if want := []string{"3@21ms"}; !slices.Equal(b.got, want) {
@@ -204,8 +204,8 @@ func TestLinkRulesByDirection(t *testing.T) {
 	k.Faults().Add(&fault.Rule{Dir: fault.TX, Nth: []int{2}})
 	k.Faults().Add(&fault.Rule{Dir: fault.TX, Nth: []int{2}, Duplicate: 1, Delay: 5 * time.Millisecond})
 	for i := range byte(3) {
-		k.ab.put(0, w.frameOf(i, 60))
-		k.ba.put(0, w.frameOf(i+10, 60))
+		k.ab.accept(0, w.frameOf(i, 60))
+		k.ba.accept(0, w.frameOf(i+10, 60))
 	}
 	w.run()
 	// The second frame is dropped before the second rule counts; its second frame is the third.
@@ -238,9 +238,9 @@ func TestLinkStreamsAreIndependent(t *testing.T) {
 			rest = append(rest, o)
 		}
 		for i := range byte(100) {
-			k.ab.put(0, w.frameOf(i, 60))
+			k.ab.accept(0, w.frameOf(i, 60))
 			for _, o := range rest {
-				o.ab.put(0, w.frameOf(i, 60))
+				o.ab.accept(0, w.frameOf(i, 60))
 			}
 		}
 		w.run()
@@ -271,8 +271,8 @@ func TestLinkDeliveryDoesNotAllocate(t *testing.T) {
 	k.Faults().Add(&fault.Rule{Duplicate: 0.2, Reorder: 0.2, Corrupt: 0.2})
 	burst := func() {
 		for range 100 {
-			k.ab.put(w.now, w.frameOf(1, 1000))
-			k.ba.put(w.now, w.frameOf(1, 1000))
+			k.ab.accept(w.now, w.frameOf(1, 1000))
+			k.ba.accept(w.now, w.frameOf(1, 1000))
 		}
 		w.run()
 	}
@@ -293,7 +293,7 @@ func BenchmarkLink(b *testing.B) {
 	k.ab.to = &catch{w: w}
 	for b.Loop() {
 		for range 100 {
-			k.ab.put(w.now, w.frameOf(1, 1500))
+			k.ab.accept(w.now, w.frameOf(1, 1500))
 		}
 		w.run()
 	}
@@ -314,8 +314,8 @@ func TestLinkStreamsDiffer(t *testing.T) {
 		a, b := &catch{w: w, got: []string{}}, &catch{w: w, got: []string{}}
 		k.ab.to, k.ba.to = b, a
 		for i := range byte(100) {
-			k.ab.put(0, w.frameOf(i, 60))
-			k.ba.put(0, w.frameOf(i, 60))
+			k.ab.accept(0, w.frameOf(i, 60))
+			k.ba.accept(0, w.frameOf(i, 60))
 		}
 		w.run()
 		fates = append(fates, a.got, b.got)

@@ -5,25 +5,26 @@ import (
 	"smolsh/stack/wire"
 )
 
-// action is what the next segment is. The order is that of Emit's predicates.
+// action is the kind of the next segment, in the order in which Emit prefers them.
 type action uint8
 
+// The actions, with their sections of RFC 9293 where no other RFC is named.
 const (
 	nothing         action = iota
-	sendReply              // a reset outside any connection, §3.5.2
-	sendReset              // an abort, §3.10.5
+	sendReply              // RST to a segment outside of any connection, §3.5.2
+	sendReset              // RST of an abort, §3.10.5
 	sendSYN                // SYN or SYN-ACK, §3.5
-	sendDupAck             // one for each early segment, RFC 5681 §4.2
-	sendTLP                // a tail loss probe, RFC 8985 §7.3
-	sendRetransmit         // the first unacknowledged segment again, RFC 5681 §3.2
-	sendMTUProbe           // a longer segment than is known to arrive, RFC 4821 §7.4
-	sendData               // what the windows, Nagle and silly-window avoidance let out, §3.7.4, §3.8.6.2.1
-	sendWindowProbe        // into a zero window, §3.8.6.1
-	sendKeepAlive          // to an idle peer, §3.8.4
-	sendAck                // an acknowledgement or a window update, §3.8.6.2.2, §3.8.6.3
+	sendDupAck             // ACK for one segment out of order, RFC 5681 §4.2
+	sendTLP                // tail loss probe, RFC 8985 §7.3
+	sendRetransmit         // retransmission of the first lost segment, RFC 5681 §3.2
+	sendMTUProbe           // probe of the path MTU, RFC 4821 §7.4
+	sendData               // new data, by the windows, Nagle and silly window avoidance, §3.7.4, §3.8.6.2.1
+	sendWindowProbe        // zero-window probe, §3.8.6.1
+	sendKeepAlive          // keep-alive, §3.8.4
+	sendAck                // ACK or window update, §3.8.6.2.2, §3.8.6.3
 )
 
-// Ready runs the timers that are due and reports whether Emit would emit.
+// Ready runs the timers that are due and reports whether Emit would return a segment.
 func (c *Conn) Ready(now clock.Instant) bool {
 	c.tick(now)
 	a, _ := c.next(min(c.snd.mss, int(c.snd.callerRoom)))
@@ -33,7 +34,7 @@ func (c *Conn) Ready(now clock.Instant) bool {
 	return a != nothing
 }
 
-// armIdleTimers prepares for a time in which nothing happens.
+// armIdleTimers sets the timers that matter only while there is nothing to send.
 func (c *Conn) armIdleTimers(now clock.Instant) {
 	if c.state == Closed {
 		return
@@ -46,10 +47,10 @@ func (c *Conn) armIdleTimers(now clock.Instant) {
 	}
 }
 
-// Emit writes the payload of the next segment into dst, fills s except for the ports, and commits to
-// it: for the connection it is sent. It returns the payload's length, which with the options is at most
-// len(dst); more than one segment's worth makes a super-segment, with s.GSOSize set. With s.Lend set a
-// long payload is lent in s.Lent, and dst left alone. ok is false when there is nothing to send.
+// Emit writes the payload of the next segment into dst, fills in s except for the ports, and commits to it: for the
+// connection the segment is sent. It returns the payload's length, which with the options is at most len(dst). A
+// payload longer than one segment is a super-segment, with s.GSOSize set. With s.Lend set a long payload is lent in
+// s.Lent, and dst is not written. ok is false if there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
 	c.restartAfterIdle(now)
@@ -71,7 +72,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	case sendReply:
 		s.Seq, s.Ack, s.Flags = c.pending.replySeq, c.pending.replyAck, c.pending.replyFlags
 		c.pending.hasReply = false
-		if c.state != Closed && c.state != Listen && c.state != SynSent { // until then no timestamps are agreed on
+		if c.state != Closed && c.state != Listen && c.state != SynSent { // timestamps have been agreed on
 			c.ts.put(now, &s.Options)
 		}
 	case sendReset:
@@ -99,7 +100,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.at.unanswered++
 		c.at.noteAwaiting(now)
 		c.count(EventKeepAlive)
-		c.fillHeader(now, s, c.snd.max.Add(-1), false) // old for the peer, which drops it with its acknowledgement
+		c.fillHeader(now, s, c.snd.max.Add(-1), false) // an old number, so that the peer drops the segment and answers it
 	case sendAck:
 		c.ackInSteps(now, s)
 	}
@@ -108,7 +109,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	return n, true
 }
 
-// next decides what the next segment is, without changing anything; n is the length of its payload.
+// next decides what the next segment is, and changes nothing. n is the length of its payload.
 func (c *Conn) next(room int) (a action, n int) {
 	v, o := &c.snd, &c.pending
 	switch {
@@ -156,7 +157,7 @@ func (c *Conn) next(room int) (a action, n int) {
 	return nothing, 0
 }
 
-// sending reports whether the state lets data and FIN out.
+// sending reports whether data and FIN may be sent in this state.
 func (c *Conn) sending() bool {
 	switch c.state {
 	case Established, CloseWait, FinWait1, Closing, LastAck:
@@ -165,23 +166,23 @@ func (c *Conn) sending() bool {
 	return false
 }
 
-// nextData decides how much may go out from SND.NXT on: D is what is there, U what the windows let
-// (RFC 9293 §3.8.6.2.1). It may be a bare FIN.
+// nextData decides how many octets to send from SND.NXT on. In the terms of RFC 9293 §3.8.6.2.1, d is D, the octets
+// queued, and u is U, the octets that the windows allow. With n = 0 and ok the segment is a bare FIN.
 func (c *Conn) nextData(room int) (n int, ok bool) {
 	v := &c.snd
 	if !c.sending() {
 		return 0, false
 	}
 	flight := v.nxt.Sub(v.una)
-	d := v.dataEnd().Sub(v.nxt) // -1 when the FIN has been sent
+	d := v.dataEnd().Sub(v.nxt) // -1 if the FIN has been sent
 	if d < 0 || d == 0 && !v.closed {
 		return 0, false
 	}
 	if d == 0 {
-		return 0, v.wnd > flight // a FIN takes room in the peer's window, none in the network's
+		return 0, v.wnd > flight // a FIN counts for the peer's window, not for the congestion window
 	}
 	if room <= int(v.maxSegment) || c.ecn != nil && c.ecn.sendCWR {
-		room = min(room, c.effectiveMSS()) // no room for a super-segment, or no use: CWR goes with one segment
+		room = min(room, c.effectiveMSS()) // no super-segment: no room for one, or CWR is to go with a single segment
 	}
 	u := min(v.wnd-flight, c.cong.Cwnd+c.limitedTransmit()-c.inFlight(), c.pacingAllowance())
 	n = min(d, u, room)
@@ -189,23 +190,24 @@ func (c *Conn) nextData(room int) (n int, ok bool) {
 		return 0, false
 	}
 	nagle, mss := c.nagle(), c.effectiveMSS()
-	if n > mss && (n < d || nagle) { // the tail of a super-segment follows the same rules by itself
+	if n > mss && (n < d || nagle) { // the same rules decide about the tail as a segment of its own
 		n -= n % mss
 	}
 	return n, c.worthSending(n, d, room, nagle)
 }
 
-// emitData sends n octets from SND.NXT on, with the FIN when they are the last and it fits.
+// emitData fills in a segment of len(p) octets from SND.NXT on. It carries the FIN if the octets are the last ones
+// and the window allows it.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
-	// What went last was on its way for a round trip: a flight acknowledged as a whole leaves no idle time behind it.
+	// The last segment was in flight for a round trip, which is not idle time.
 	if idle := c.restartAfterIdle(now) - c.rtt.srtt; idle > 0 && c.cong.ctl != nil {
 		c.cong.ctl.Idle(idle)
 	}
 	c.pending.windowProbe = false
 	c.emitText(now, p, s, v.nxt)
 	v.nxt = v.max
-	if end := s.Seq.Add(len(p)); end.Less(v.max) { // going back over what was sent
+	if end := s.Seq.Add(len(p)); end.Less(v.max) { // retransmission after SND.NXT was moved back
 		v.nxt = end
 		if s.Flags&wire.FIN != 0 {
 			v.nxt = end.Add(1)
@@ -220,11 +222,12 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	c.tlpStale = true
 }
 
-// effectiveMSS is how much one segment carries now: the options that it must have take their part.
+// effectiveMSS is Eff.snd.MSS of RFC 9293 §3.7.1: the payload of a segment of the full size beside the options that
+// it must carry now, in octets.
 func (c *Conn) effectiveMSS() int { return max(1, c.snd.mss-c.sackRoom()) }
 
-// emitText sends len(p) octets of the buffer from seq on, for the first time or again, and returns the
-// number behind them. SND.NXT is the caller's.
+// emitText fills in a segment with len(p) octets of the buffer from seq on, whether they are new or retransmitted.
+// It returns the sequence number behind them. The caller moves SND.NXT.
 func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (end wire.Seq) {
 	v := &c.snd
 	again, mss := seq.Less(v.max), c.effectiveMSS()
@@ -235,7 +238,7 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 		segs := max(1, (len(p)+mss-1)/mss)
 		c.retrans += int32(segs)
 		c.countN(EventRetrans, segs)
-		v.timedAt, v.retransmittedAt = clock.Never, now // Karn
+		v.timedAt, v.retransmittedAt = clock.Never, now // Karn's algorithm: retransmissions are not timed
 	case v.timedAt == clock.Never:
 		v.timedAt, v.timedSeq = now, end
 		fallthrough
@@ -255,8 +258,8 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 	return end
 }
 
-// putText fills a segment from the buffer, with the FIN when it follows and the window has room for it
-// or is to be ignored, and advances SND.MAX. It returns the number behind the segment.
+// putText fills in a segment from the buffer and advances SND.MAX. It adds the FIN if that comes next and the
+// window has room for it, or with force in any case. It returns the sequence number behind the segment.
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
 	c.fillACK(now, s, seq, len(p) > 0)
@@ -280,10 +283,10 @@ func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, fo
 	return end
 }
 
-// bareSeq is the sequence number of a segment without text: one past what was sent, so that it is not old
-// for the peer. A zero-window probe is the exception: once the peer has answered without taking its octet,
-// the number behind it lies outside the window, and the segment would be dropped with its news. Before
-// the answer nobody knows; two ends that both guessed the lower number would each find the other's old.
+// bareSeq is the sequence number of a segment without text: SND.MAX, so that the peer does not take the segment for
+// an old one. After a zero-window probe it is SND.UNA once the peer has answered without accepting the octet, since
+// the number behind the octet lies outside the window and the peer would drop the segment. Before the answer nobody
+// knows; if both ends used the lower number, each would find the other's segments old.
 func (c *Conn) bareSeq() wire.Seq {
 	v := &c.snd
 	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) && c.at.unanswered == 0 {
@@ -292,7 +295,8 @@ func (c *Conn) bareSeq() wire.Seq {
 	return v.max
 }
 
-// fillHeader is what every segment says after the handshake. Who owes an acknowledgement owes it still.
+// fillHeader fills in the header and the options that every segment has after the handshake. It does not count as
+// an ACK: a pending one stays pending.
 func (c *Conn) fillHeader(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.advertiseWindow(false)
 	if c.ecn != nil && c.ecn.sendECE {

@@ -2,7 +2,7 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// armKeepAlive starts counting idle time, where keep-alives are wanted and the state has them.
+// armKeepAlive restarts the keep-alive timer (RFC 9293 §3.8.4) if the configuration and the state want keep-alives.
 func (c *Conn) armKeepAlive(now clock.Instant) {
 	c.at.keep = clock.Never
 	if c.cfg.KeepAlive <= 0 {
@@ -14,12 +14,13 @@ func (c *Conn) armKeepAlive(now clock.Instant) {
 	}
 }
 
-// keepAliveTimeout owes a probe to an idle peer, or gives it up (RFC 9293 §3.8.4).
+// keepAliveTimeout makes a keep-alive pending, or ends the connection if too many were unanswered (RFC 9293
+// §3.8.4).
 func (c *Conn) keepAliveTimeout(now clock.Instant) {
 	t := &c.at
 	t.keep = now.Add(c.cfg.KeepAlive)
 	if c.snd.nxt != c.snd.una || t.persist != clock.Never {
-		return // data or a probe on its way asks the same question
+		return // data or a window probe in flight is answered as well
 	}
 	if int(t.unanswered) >= c.cfg.KeepAliveMax {
 		c.timedOut()
@@ -28,7 +29,7 @@ func (c *Conn) keepAliveTimeout(now clock.Instant) {
 	c.pending.keepAlive = true
 }
 
-// noteReceived notes that the peer lives.
+// noteReceived records that the peer is alive.
 func (t *timers) noteReceived(now clock.Instant, c *Conn) {
 	t.active = now
 	if t.keep != clock.Never {

@@ -7,34 +7,34 @@ import (
 	"smolsh/stack/wire"
 )
 
-// isDuplicateACK is RFC 5681 §2's definition.
+// isDuplicateACK is the definition of a duplicate acknowledgement in RFC 5681 §2.
 func (c *Conn) isDuplicateACK(s *Segment) bool {
 	v := &c.snd
 	return v.una != v.nxt && len(s.Payload) == 0 && s.Flags&(wire.SYN|wire.FIN) == 0 &&
 		int(s.Window)<<v.wscale == v.wnd
 }
 
-// ackNew takes in an acknowledgement of something new.
+// ackNew processes an ACK that moves SND.UNA, without a scoreboard (RFC 6582 §3.2).
 func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	v, g := &c.snd, &c.cong
 	flight, rexmt := v.max.Sub(v.una), c.at.rexmt
 	n := c.ackProgress(now, s)
-	// Deviates: SND.WL1 is not asked. What acknowledges more was sent later than what acknowledged less,
-	// also when it is text going again; the old window with the new SND.UNA would reach too far.
+	// Deviates from RFC 9293 §3.10.7.4: SND.WL1 is not compared. A segment with a higher ACK was sent later, even if it
+	// retransmits text, and the old window with the new SND.UNA would reach too far.
 	c.setWindow(s, v.wscale)
 	switch {
-	case g.inRecovery && s.Ack.Less(g.recover): // partial (RFC 6582 §3.2 step 3)
+	case g.inRecovery && s.Ack.Less(g.recover): // partial acknowledgement (RFC 6582 §3.2 step 3)
 		g.Cwnd = max(g.Cwnd-n, 0)
 		if n >= g.MSS {
 			g.Cwnd += g.MSS
 		}
 		c.pending.fastRetransmit = true
-		if g.hadPartialAck { // only the first one restarts the timer (RFC 6582 §4, impatient)
+		if g.hadPartialAck { // only the first one restarts the timer: the Impatient variant (RFC 6582 §4)
 			c.at.rexmt = rexmt
 		}
 		g.hadPartialAck = true
 		return
-	case g.inRecovery: // full: everything that was out when the loss was found
+	case g.inRecovery: // full acknowledgement: of everything in flight when the loss was found
 		g.inRecovery = false
 		c.reportEpisode(EpisodeRecovered, whyAcked)
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
@@ -44,8 +44,8 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	g.dupAcks = 0
 }
 
-// ackDuplicate counts a duplicate acknowledgement: the third begins fast retransmit and recovery
-// (RFC 6582 §3.2), further ones let new data out.
+// ackDuplicate processes a duplicate ACK. The third starts fast retransmit and fast recovery (RFC 6582 §3.2); later
+// ones inflate the window, so that new data is sent (RFC 5681 §3.2).
 func (c *Conn) ackDuplicate(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	g.dupAcks = max(g.dupAcks, g.dupAcks+1)
@@ -62,11 +62,11 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 	}
 }
 
-// reno is the controller of RFC 5681, with byte counting (RFC 3465).
+// reno is the controller of RFC 5681 §3.1, with byte counting (RFC 3465 §2).
 type reno struct{}
 
-// Acked is slow start below ssthresh, and one segment per window of acknowledged octets above it
-// (RFC 5681 §3.1).
+// Acked is slow start below ssthresh. Above it, congestion avoidance adds one segment for each window of
+// acknowledged octets (RFC 5681 §3.1).
 func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
 	if w.Cwnd < w.Ssthresh {
 		w.Cwnd += a.slowStart(w.MSS)
@@ -78,20 +78,20 @@ func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
 	}
 }
 
-// Lost halves: RFC 5681 equation (4).
+// Lost halves: equation (4) of RFC 5681 §3.1.
 func (reno) Lost(_ clock.Instant, w *Window, flight int) {
 	w.Ssthresh = max(flight/2, 2*w.MSS)
 	w.Acked = 0
 }
 
-// TimedOut halves and starts again from one segment (RFC 5681 §3.1).
+// TimedOut halves ssthresh and restarts slow start from one segment (RFC 5681 §3.1).
 func (r reno) TimedOut(now clock.Instant, w *Window, flight int) {
 	r.Lost(now, w, flight)
 	w.Cwnd = w.MSS
 }
 
-// Undone has nothing to restore: what there was is in the window.
+// Undone does nothing: reno has no state beside the window.
 func (reno) Undone(*Window) {}
 
-// Idle changes nothing: it does not count time.
+// Idle does nothing: reno measures no time.
 func (reno) Idle(time.Duration) {}

@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// armPersist starts the timer that keeps a connection alive whose window lets nothing out while
-// nothing is in flight whose acknowledgement could open it.
+// armPersist starts the persist timer (RFC 9293 §3.8.6.1) if data is queued, the window lets nothing out, and
+// nothing is in flight whose ACK could open the window.
 func (c *Conn) armPersist(now clock.Instant) {
 	t := &c.at
 	if t.persist != clock.Never || t.rexmt != clock.Never || c.inFlight() != 0 || !c.sending() || !c.unacknowledged() {
@@ -16,13 +16,13 @@ func (c *Conn) armPersist(now clock.Instant) {
 	t.persist = now.Add(wait)
 }
 
-// unacknowledged reports whether there are octets, or a FIN, that the peer has not acknowledged.
+// unacknowledged reports whether octets, or a FIN, are queued or in flight.
 func (c *Conn) unacknowledged() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
 
-// persistTimeout owes a probe. Probes that are answered go on for ever (RFC 9293 §3.8.6.1), but not for an
-// application that has closed: a peer must not make us keep its octets (RFC 6429 §4). It has the time in which a
-// segment would be given up that nobody answers, nine minutes by default, since a reader that pauses is no attack;
-// who does not answer at all has less.
+// persistTimeout makes a zero-window probe pending. Probes that are answered continue for ever (RFC 9293 §3.8.6.1).
+// After Close they do not, lest a peer make us keep the octets (RFC 6429 §4): an answering peer has the time of
+// MaxRetries retransmissions, nine minutes by default, since a reader that pauses is no attack. A peer that does
+// not answer has less.
 func (c *Conn) persistTimeout() {
 	t := &c.at
 	t.persist = clock.Never
@@ -37,11 +37,11 @@ func (c *Conn) persistTimeout() {
 	c.pending.windowProbe = true
 }
 
-// emitWindowProbe sends one octet, or the FIN, that the peer's window has no room for: its answer says what
-// the window is now. SND.NXT stays, so that the octet counts as sent only when it is acknowledged.
+// emitWindowProbe sends one octet, or the FIN, beyond the peer's window (RFC 9293 §3.8.6.1). The answer brings the
+// present window. SND.NXT does not move, so the octet counts as sent only when it is acknowledged.
 func (c *Conn) emitWindowProbe(now clock.Instant, p []byte, s *Segment) {
 	c.pending.windowProbe = false
-	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one number, no more
+	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one sequence number only
 	c.at.probes++
 	c.at.unanswered++
 	c.at.noteAwaiting(now)

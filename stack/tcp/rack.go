@@ -9,52 +9,54 @@ import (
 
 // The bounds of RFC 8985.
 const (
-	minRTTWindow  = 5 * time.Minute        // how long a smallest round trip is believed (§6.2 step 1)
-	reoPersist    = 16                     // recoveries that a widened window outlasts (§6.2 step 4)
-	maxReoMult    = 40                     // beyond that SRTT is the limit anyway
-	maxAckDelay   = 200 * time.Millisecond // how long a peer may delay its ACK of a lone segment (§7.2)
-	ptoWithoutRTT = time.Second            // the probe's timeout before anything is measured (§7.2)
+	minRTTWindow  = 5 * time.Minute        // age up to which a smallest round trip is used (§6.2 step 1)
+	reoPersist    = 16                     // recoveries until a widened window shrinks (§6.2 step 4)
+	maxReoMult    = 40                     // bound of the multiplier; SRTT bounds the window itself
+	maxAckDelay   = 200 * time.Millisecond // longest delay of a peer's ACK of a lone segment (§7.2)
+	ptoWithoutRTT = time.Second            // the probe's timeout before the first round trip is measured (§7.2)
 )
 
-// reordering is what RACK has learnt of the path, which outlives the scoreboard.
+// reordering is what RACK has learnt of reordering on the path. It outlives the scoreboard.
 type reordering struct {
-	reordered bool  // segments have overtaken each other
-	mult      uint8 // the reordering window in quarters of the smallest round trip; 0 stands for 1
+	reordered bool  // true if the path has reordered segments
+	mult      uint8 // reordering window in quarters of the smallest round trip; 0 stands for 1
 	persist   uint8 // recoveries until mult falls back to 1
 }
 
-// rack is RACK's state (RFC 8985 §5.2): the segment sent last of all that are known to have arrived.
+// rack is the state of RACK (RFC 8985 §5.2): the segment that was sent last, of all those known to have been
+// delivered.
 type rack struct {
 	sent  clock.Instant // RACK.xmit_ts
 	end   wire.Seq      // RACK.end_seq
-	rtt   time.Duration // RACK.rtt; 0: nothing has arrived
-	fack  wire.Seq      // RACK.fack: the highest number that has arrived
-	round wire.Seq      // RACK.dsack_round, meaningful with inRound
+	rtt   time.Duration // RACK.rtt; 0 before the first delivery
+	fack  wire.Seq      // RACK.fack: the highest sequence number delivered
+	round wire.Seq      // RACK.dsack_round, valid if inRound
 	inRound,
 	hasFack,
-	retransmitted bool // that segment had been sent before
+	retransmitted bool // true if that segment was a retransmission
 }
 
-// sentSample is one range of what an acknowledgement says has arrived.
+// sentSample is a range of octets that an ACK reports as delivered, and when it was sent.
 type sentSample struct {
 	sent          clock.Instant
 	end           wire.Seq
 	valid         bool
-	retransmitted bool // it had been sent before
+	retransmitted bool // true if the range was a retransmission
 }
 
-// sentAfter is RACK_sent_after.
+// sentAfter is RACK_sent_after (RFC 8985 §6.2).
 func (a *sentSample) sentAfter(sent clock.Instant, end wire.Seq) bool {
 	return a.sent > sent || a.sent == sent && end.Less(a.end)
 }
 
+// keepNewest replaces a by the part of s that ends at end, if that was sent later.
 func (a *sentSample) keepNewest(s *span, end wire.Seq) {
 	if x := (sentSample{s.sent, end, true, s.state&retransmitted != 0}); !a.valid || x.sentAfter(a.sent, a.end) {
 		*a = x
 	}
 }
 
-// add takes in what has just arrived of a span, up to end.
+// add records that n octets of a span, which end at end, have been delivered.
 func (d *delivery) add(s *span, end wire.Seq, n int) {
 	d.octets += n
 	if s.state&retransmitted != 0 {
@@ -67,8 +69,8 @@ func (d *delivery) add(s *span, end wire.Seq, n int) {
 	}
 }
 
-// updateRACK is steps 1 to 3 of RFC 8985 §6.2. It returns the round trip of what went once and has just
-// arrived, 0 if there is nothing.
+// updateRACK is steps 1 to 3 of RFC 8985 §6.2. It returns the round trip of the octets just delivered that were
+// sent once, 0 if there are none.
 func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.Duration) {
 	r := &c.snd.scoreboard.rack
 	if x := &d.newestOriginal; x.valid {
@@ -77,8 +79,8 @@ func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.
 		r.update(x, rtt)
 	}
 	if x := &d.newestRetransmit; x.valid {
-		// The first copy may have been what arrived: an echo from before the repeat says so, and so does a round
-		// trip that is too short.
+		// The original may have arrived, not the retransmission: the echoed timestamp is older than it, or the round
+		// trip is too short.
 		rtt := max(1, now.Sub(x.sent))
 		early := c.ts.on && s.Options.HasTimestamps && int32(s.Options.TSEcr-c.ts.value(x.sent)) < 0
 		if !early && rtt >= c.rtt.min {
@@ -94,19 +96,20 @@ func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.
 		}
 	}
 	if d.newestRetransmit.valid {
-		return 0 // what went once may have waited for the repeat to be acknowledged
+		return 0 // the ACK of the original may have waited for the retransmission
 	}
 	return rtt
 }
 
+// update makes x the segment sent last, if it is (RFC 8985 §6.2 step 2).
 func (r *rack) update(x *sentSample, rtt time.Duration) {
 	if r.rtt == 0 || x.sentAfter(r.sent, r.end) {
 		r.sent, r.end, r.retransmitted, r.rtt = x.sent, x.end, x.retransmitted, rtt
 	}
 }
 
-// widenReoWindow is the part of §6.2 step 4 that answers a D-SACK: what went again was not lost, so the
-// reordering window was too small. Once a round trip.
+// widenReoWindow is the part of RFC 8985 §6.2 step 4 that answers a D-SACK: the retransmitted segment was not lost,
+// so the reordering window was too small. It is widened once a round trip.
 func (c *Conn) widenReoWindow() {
 	r, o := &c.snd.scoreboard.rack, &c.reo
 	if r.inRound && r.round.In(c.snd.una.Add(1), c.snd.max.Sub(c.snd.una)) {
@@ -117,7 +120,8 @@ func (c *Conn) widenReoWindow() {
 	o.persist = reoPersist
 }
 
-// decayReoWindow is the other part: a widened window falls back after some recoveries without a D-SACK.
+// decayReoWindow is the other part of step 4 of RFC 8985 §6.2: a widened window shrinks after some recoveries
+// without a D-SACK.
 func (o *reordering) decayReoWindow() {
 	if o.persist > 0 {
 		if o.persist--; o.persist == 0 {
@@ -135,8 +139,9 @@ func (c *Conn) reoWindow() time.Duration {
 	return min(time.Duration(max(c.reo.mult, 1))*c.rtt.min/4, c.rtt.srtt)
 }
 
-// detectLosses is RACK_detect_loss (§6.2 step 5): what was sent well before something that has arrived is
-// lost. The timer looks again at what may yet be late. It reports whether anything was found.
+// detectLosses is RACK_detect_loss (RFC 8985 §6.2 step 5): a segment is lost if it was sent at least a reordering
+// window before one that has been delivered. A timer checks again later the segments that may still arrive. It
+// reports whether new losses were found, other than that of a path MTU probe.
 func (c *Conn) detectLosses(now clock.Instant) (found bool) {
 	b, r := c.snd.scoreboard, &c.snd.scoreboard.rack
 	c.stopLossTimer(waitReorder)
@@ -151,26 +156,28 @@ func (c *Conn) detectLosses(now clock.Instant) (found bool) {
 	return found && !c.onlyMTUProbeLost(now)
 }
 
-// What the loss timer waits for.
+// Meanings of the loss timer (RFC 8985 §8).
 const (
-	waitReorder uint8 = 1 + iota // the end of the reordering window
-	waitTail                     // an acknowledgement of the tail
+	waitReorder uint8 = 1 + iota // end of the reordering window
+	waitTail                     // tail loss probe
 )
 
+// stopLossTimer stops the loss timer if it runs for which.
 func (c *Conn) stopLossTimer(which uint8) {
 	if c.lossTimerFor == which {
 		c.at.loss = clock.Never
 	}
 }
 
-// lossTimeout is what happens when neither reordering nor a late acknowledgement explains the silence.
+// lossTimeout runs when the reordering window or the tail loss probe's timeout has ended without an ACK (RFC 8985
+// §8).
 func (c *Conn) lossTimeout(now clock.Instant) {
 	c.at.loss = clock.Never
 	switch b := c.snd.scoreboard; {
 	case b == nil:
 	case c.lossTimerFor == waitTail:
 		c.pending.tailProbe = true
-		c.restartRTO(now) // the probe has its own round trip (§7.3)
+		c.restartRTO(now) // the probe has a round trip of its own (RFC 8985 §7.3)
 	case !c.detectLosses(now):
 	case c.cong.inRecovery:
 		c.updatePRR(&delivery{}, false)

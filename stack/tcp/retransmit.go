@@ -23,8 +23,8 @@ func (c *Conn) ensureRTO(now clock.Instant) {
 	}
 }
 
-// retransmitTimeout is RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on goes again,
-// one segment at first.
+// retransmitTimeout is RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on is to be retransmitted,
+// beginning with one segment.
 func (c *Conn) retransmitTimeout(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	c.at.rexmt = clock.Never
@@ -70,8 +70,8 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 	c.ensureRTO(now) // the last segments sent may be all that is in flight if the peer's window has closed
 }
 
-// markTimeoutLosses puts a timeout on the scoreboard. The first segment goes again, whatever else is thought to
-// be on its way.
+// markTimeoutLosses marks segments as lost after a timeout (RFC 8985 §6.3). The first one is retransmitted in any
+// case.
 func (c *Conn) markTimeoutLosses(now clock.Instant) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	if !g.inRecovery && !g.afterTimeout {

@@ -7,9 +7,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sampleEcho takes the round trip that the echoed timestamp tells of (RFC 7323 §4.1). An echo of the first
-// copy that comes a round trip after the repeat answers the repeat: the first answer was lost, and a peer
-// need not remember the stamp of what it had already. One that comes sooner has been on its way all along.
+// sampleEcho samples the round trip from the echoed timestamp (RFC 7323 §4.1). If the echo of an original arrives
+// more than half a round trip after its retransmission, it answers the retransmission: the first ACK was lost, and
+// the peer need not remember the later timestamp of octets that it had. An echo that arrives sooner answers the
+// original.
 func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok {
@@ -21,8 +22,9 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	c.rtt.sample(rtt, c.cfg)
 }
 
-// limitByEcho is rtt, the time since something now acknowledged was sent, less what passed before the segment was
-// sent that this acknowledgement answers, of which the echoed stamp tells: earlier answers may have been lost.
+// limitByEcho returns rtt, the time since an acknowledged segment was sent, or the echoed timestamp's round trip if
+// that is shorter. Earlier ACKs may have been lost, and then the time until the segment was sent that this ACK
+// answers is no part of the round trip.
 func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) time.Duration {
 	if echo, ok := c.ts.roundTrip(now, &s.Options); ok {
 		return min(rtt, echo+stampTick)
@@ -30,7 +32,7 @@ func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) tim
 	return rtt
 }
 
-// echoedRTT is the round trip that the echoed timestamp tells of; 0: nothing tells.
+// echoedRTT is the round trip by the echoed timestamp; 0 if there is none, or if retransmissions make it ambiguous.
 func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt {
@@ -39,8 +41,8 @@ func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	return rtt
 }
 
-// roundTrip is the time since the segment was sent whose stamp o echoes (§4.1). Stamps are exact to a
-// tick, so that it is at least one.
+// roundTrip is the time since the segment was sent whose timestamp o echoes (RFC 7323 §4.1). Timestamps count whole
+// ticks, so it is at least one.
 func (t *stamps) roundTrip(now clock.Instant, o *wire.TCPOptions) (rtt time.Duration, ok bool) {
 	if !t.on || !o.HasTimestamps || o.TSEcr == 0 {
 		return 0, false

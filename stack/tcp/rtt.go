@@ -6,29 +6,28 @@ import (
 	"smolsh/stack/clock"
 )
 
-// granularity is G of RFC 6298: how fine the timers are.
+// granularity is G of RFC 6298 §2.3, the granularity of the timers.
 const granularity = time.Millisecond
 
-// rtoAfterLostSYN is what the timer restarts from when the SYN itself was lost (RFC 6298 §5.7).
+// rtoAfterLostSYN is the RTO after a handshake whose SYN was retransmitted (RFC 6298 §5.7).
 const rtoAfterLostSYN = 3 * time.Second
 
-// estimator keeps the retransmission timeout (RFC 6298).
+// estimator computes the retransmission timeout (RFC 6298 §2).
 type estimator struct {
 	srtt, rttvar time.Duration
 	rto          time.Duration
-	min          time.Duration // the smallest round trip of late, by what was sent once; 0: none is known
+	min          time.Duration // smallest round trip of late of a segment sent once; 0 if unknown
 	minAt        clock.Instant
-	backedOff    bool  // rto is longer than the samples have it
-	backoffs     int32 // consecutive timeouts since the last acknowledgement of something new
+	backedOff    bool  // true while rto is longer than the samples make it
+	backoffs     int32 // timeouts since the last ACK of new data
 }
 
-// rtoMax is the longest timeout; the shortest one prevails.
+// rtoMax is the longest timeout (RFC 6298 §2.5). RTOMin prevails if it is longer.
 func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
-// sample takes in the round trip of a segment that was sent once (§2.2, §2.3); it ends the back-off. The floor
-// of the timeout is that of its variance: over a long steady path RTTVAR shrinks to nothing, and a timeout
-// of SRTT alone would run out for every acknowledgement that is a little late. Deviates: §2.4 has a floor of
-// 1 s for the whole timeout.
+// sample takes the round trip of a segment that was sent once (RFC 6298 §2.2, §2.3), and ends the back-off.
+// Deviates from §2.4, which has a floor of 1 s for RTO: the floor is that of the variance's term. On a long steady
+// path RTTVAR shrinks to nothing, and with RTO = SRTT any ACK that is a little late would cause a timeout.
 func (e *estimator) sample(r time.Duration, cfg *Config) {
 	e.backedOff = false
 	if e.srtt == 0 {
@@ -40,14 +39,14 @@ func (e *estimator) sample(r time.Duration, cfg *Config) {
 	e.rto = min(e.srtt+max(granularity, 4*e.rttvar, cfg.RTOMin), cfg.rtoMax())
 }
 
-// backOff doubles the timeout (§5.5).
+// backOff doubles the timeout (RFC 6298 §5.5).
 func (e *estimator) backOff(cfg *Config) {
 	e.rto = min(2*e.rto, cfg.rtoMax())
 	e.backoffs++
 	e.backedOff = true
 }
 
-// updateMinRTT keeps the smallest round trip of the last minutes.
+// updateMinRTT keeps the smallest round trip of the last minutes (RFC 8985 §6.2 step 1).
 func (e *estimator) updateMinRTT(now clock.Instant, rtt time.Duration) {
 	if e.min == 0 || rtt <= e.min || now.Sub(e.minAt) > minRTTWindow {
 		e.min, e.minAt = rtt, now

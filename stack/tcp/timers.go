@@ -2,23 +2,23 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// timers are a connection's deadlines; Never when not set.
+// timers are a connection's deadlines, clock.Never when not set, and the instants and counts that they depend on.
 type timers struct {
-	rexmt    clock.Instant // retransmission (RFC 6298 §5)
-	persist  clock.Instant // zero-window probe, or silly-window override (RFC 9293 §3.8.6)
-	delack   clock.Instant // delayed acknowledgement (§3.8.6.3)
-	keep     clock.Instant // keep-alive (§3.8.4)
-	timeWait clock.Instant // 2 MSL, or the end of an abandoned FIN-WAIT-2
-	release  clock.Instant // give empty buffers back
-	loss     clock.Instant // the reordering window's end, or the tail loss probe's (RFC 8985)
-	pace     clock.Instant // new data's turn
+	rexmt    clock.Instant // retransmission timer (RFC 6298 §5)
+	persist  clock.Instant // zero-window probe, or override of silly window avoidance (RFC 9293 §3.8.6.1, §3.8.6.2.1)
+	delack   clock.Instant // delayed ACK (RFC 9293 §3.8.6.3)
+	keep     clock.Instant // keep-alive (RFC 9293 §3.8.4)
+	timeWait clock.Instant // end of TIME-WAIT, or of FIN-WAIT-2 after Close
+	release  clock.Instant // release of empty buffers
+	loss     clock.Instant // end of the reordering window, or tail loss probe (RFC 8985 §8)
+	pace     clock.Instant // end of the pause between two quanta of new data
 
-	pacedUntil    clock.Instant // what new data has gone is worth the time up to here
-	awaitingSince clock.Instant // since when something of ours waits for an answer: the user timeout's base
-	active        clock.Instant // when the last segment came or went
-	sent          clock.Instant // when the last data went
-	probes        int32         // sent since the window closed, for their back-off
-	unanswered    int32         // probes and keep-alives in a row without any acknowledgement
+	pacedUntil    clock.Instant // instant up to which the data already sent uses the pacing rate
+	awaitingSince clock.Instant // start of the user timeout: the peer owes an answer since then
+	active        clock.Instant // last segment received or sent
+	sent          clock.Instant // last data sent
+	probes        int32         // zero-window probes sent since the window closed, for their back-off
+	unanswered    int32         // zero-window probes and keep-alives since the last ACK
 }
 
 var noTimers = timers{
@@ -26,8 +26,8 @@ var noTimers = timers{
 	timeWait: clock.Never, release: clock.Never, loss: clock.Never, pace: clock.Never, awaitingSince: clock.Never,
 }
 
-// Deadline is when the connection wants Ready or Emit to be called though nothing happens until then;
-// Never when it waits for nothing. It holds after Emit or Ready has said that there is nothing to send.
+// Deadline returns when Ready or Emit must be called though no segment or call has arrived; clock.Never if no timer
+// is set. It is valid after Emit or Ready has reported that there is nothing to send.
 func (c *Conn) Deadline() clock.Instant {
 	t := &c.at
 	return min(t.rexmt, t.persist, t.delack, t.keep, t.timeWait, t.release, t.loss, t.pace, c.userDeadline())
@@ -48,7 +48,7 @@ func (c *Conn) tick(now clock.Instant) {
 
 func (c *Conn) runTimers(now clock.Instant) {
 	t := &c.at
-	if t.timeWait.Due(now) && !(c.state == TimeWait && c.pending.ack) { // the last ACK goes first
+	if t.timeWait.Due(now) && !(c.state == TimeWait && c.pending.ack) { // a pending ACK is sent first
 		c.close()
 		return
 	}
@@ -81,8 +81,8 @@ func (c *Conn) runTimers(now clock.Instant) {
 	}
 }
 
-// timedOut ends the connection because nothing was answered for too long; what ICMP said in the
-// meantime is the better explanation.
+// timedOut ends the connection because nothing was acknowledged for too long (RFC 9293 §3.8.3). The last ICMP
+// error, if there was one, explains it better.
 func (c *Conn) timedOut() {
 	err := c.softError
 	if err == nil {
@@ -95,7 +95,7 @@ func (c *Conn) timedOut() {
 	c.fail(err, c.state != SynSent)
 }
 
-// noteAcked notes an acceptable acknowledgement: probes have had their answer.
+// noteAcked records an acceptable ACK: probes and keep-alives have been answered.
 func (t *timers) noteAcked() {
 	t.unanswered = 0
 	if t.rexmt == clock.Never {
@@ -103,7 +103,7 @@ func (t *timers) noteAcked() {
 	}
 }
 
-// noteAwaiting notes that something was sent that wants an answer.
+// noteAwaiting records that a segment was sent that the peer must answer.
 func (t *timers) noteAwaiting(now clock.Instant) {
 	if t.awaitingSince == clock.Never {
 		t.awaitingSince = now

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// stampLen is what the timestamps option takes in each segment, padding included, in octets.
+	// stampLen is the length of the timestamps option with its padding, in octets.
 	stampLen = 12
 	// stampTick is the unit of our timestamps (RFC 7323 §5.4 asks for 1 ms to 1 s).
 	stampTick = time.Millisecond
-	// stampAge is how long TS.Recent is to be trusted: less than half of its circle (§5.5).
+	// stampAge is the longest time for which TS.Recent can be compared: less than half of its circle (RFC 7323 §5.5).
 	stampAge = 24 * 24 * time.Hour
 )
 
-// stamps is the state of the timestamps option (RFC 7323 §3). It is offered with our SYN, and goes on
-// when the peer's SYN has it too.
+// stamps is the state of the timestamps option (RFC 7323 §3). Our SYN offers the option, which is used if the
+// peer's SYN has it too.
 type stamps struct {
 	on       bool
 	offset   uint32        // our clock at instant zero
@@ -32,16 +32,16 @@ func (t *stamps) value(now clock.Instant) uint32 {
 	return t.offset + uint32(now/clock.Instant(stampTick))
 }
 
-// put stamps a segment; a SYN without ACK has nothing to echo.
+// put adds the option to a segment. In a SYN without ACK there is nothing to echo.
 func (t *stamps) put(now clock.Instant, o *wire.TCPOptions) {
 	if t.on {
 		o.HasTimestamps, o.TSVal, o.TSEcr = true, t.value(now), t.recent
 	}
 }
 
-// check is PAWS (§5.3, rule R1): a segment older than the last one that advanced the stream is a
-// duplicate that took its time. One without the option, once that is agreed on, is somebody else's (§3.2).
-// Resets are let through (§5.2): what they must satisfy is the sequence check.
+// check is PAWS (RFC 7323 §5.3, rule R1): a segment with an older timestamp than the last one that advanced the
+// stream is an old duplicate. A segment without the option, after it was agreed on, is not the peer's (§3.2). A RST
+// is only subject to the sequence check (§5.2).
 func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case !t.on || s.Flags&wire.RST != 0:
@@ -54,9 +54,9 @@ func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// update is rule R3 of §5.3: the stamp of an acceptable segment that begins at or before the last
-// acknowledgement sent is what we echo next, so that a delayed ACK tells the longest time. A TS.Recent that
-// is too old to be compared with is replaced by any stamp (§5.5).
+// update is rule R3 of RFC 7323 §5.3: TS.Recent becomes the timestamp of an acceptable segment that begins at or
+// before the last ACK sent. So a delayed ACK echoes the earliest segment that it covers. A TS.Recent too old to
+// compare with is replaced by any timestamp (§5.5).
 func (t *stamps) update(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	newer := int32(o.TSVal-t.recent) >= 0 || now.Sub(t.recentAt) >= stampAge
 	if t.on && o.HasTimestamps && newer && seq.LessEq(t.ackSent) {
@@ -64,9 +64,9 @@ func (t *stamps) update(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	}
 }
 
-// updateTSRecent is take for a segment that stands at first. One that the peer cannot have sent, a SYN or one that
-// acknowledges nothing of ours, leaves the stamp alone: a single forged one from the future would have PAWS
-// refuse all that the peer sends. Resets leave it alone, for PAWS does not judge them.
+// updateTSRecent is update for a segment whose first sequence number is first. A SYN, or a segment with an
+// unacceptable ACK, is ignored: one forged timestamp from the future would make PAWS drop everything that the peer
+// sends. A RST is ignored because PAWS does not check it.
 func (c *Conn) updateTSRecent(now clock.Instant, first wire.Seq, s *Segment) {
 	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && c.acceptableACK(s.Ack) {
 		c.ts.update(now, first, &s.Options)

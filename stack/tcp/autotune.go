@@ -7,17 +7,17 @@ import (
 	"smolsh/stack/wire"
 )
 
-// rttRound is one round trip as the receiver sees it: the time in which the reader's appetite is measured.
+// rttRound is one round trip at the receiver, over which the reader's rate is measured.
 type rttRound struct {
 	began clock.Instant
-	stamp uint32 // our timestamp clock then
-	read  uint32 // octets that the reader has taken since
+	stamp uint32 // our timestamp clock at that instant
+	read  uint32 // octets read by the application since then
 }
 
-// tuneReceive sizes a receive buffer that nobody has fixed. Once a round trip it is seen whether it holds twice
-// what the reader took in it, and some segments more, since a sender in slow start doubles its window in each; if
-// not, it is made twice as large as that, since what fills the next round has to be offered while this one lasts.
-// It never shrinks: what it holds is given back when it is empty.
+// tuneReceive sizes a receive buffer without a fixed size. Once a round trip it compares the buffer with twice the
+// octets that the application read, and some segments more, since a sender in slow start doubles its window in each
+// round. A smaller buffer is enlarged to twice that, since the next round's data must be offered during this one.
+// The buffer never shrinks; its storage is released when it is empty.
 func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	r := &c.rcv.rttRound
 	if c.cfg.RecvBuffer != 0 || !c.roundOver(now, o) {
@@ -29,8 +29,8 @@ func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	*r = rttRound{began: now, stamp: c.ts.value(now)}
 }
 
-// roundOver reports whether the segment whose options are o was sent after the peer had heard of something
-// that we said in this round: it echoes a later stamp. Without timestamps the clock must do.
+// roundOver reports whether the peer sent a segment with the options o after it had received a segment of this
+// round: o echoes a later timestamp. Without timestamps the clock decides.
 func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	r := &c.rcv.rttRound
 	if c.ts.on && o.HasTimestamps {
@@ -39,11 +39,10 @@ func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	return now.Sub(r.began) > max(c.rtt.srtt, granularity)
 }
 
-// tuneSend sizes a send buffer that nobody has fixed: twice the congestion window, so that the
-// application has a window's time to come back with more, and at most four times what travels in the
-// smallest round trip. What waits in queues beyond that, the peer's receive buffer among them, is no reason
-// to keep more: it would only wait longer, and leave the processor's cache meanwhile. rtt is what the
-// latest acknowledgement took, 0 when it does not tell. The buffer never shrinks either.
+// tuneSend sizes a send buffer without a fixed size: twice the congestion window, so that the application has a
+// round trip to write more, but at most four times the octets in flight during the smallest round trip. Octets
+// beyond that would only wait in queues, such as the peer's receive buffer, and leave the processor's cache
+// meanwhile. rtt is the round trip of the latest ACK, 0 if unknown. The buffer never shrinks.
 func (c *Conn) tuneSend(rtt time.Duration) {
 	b, least := &c.snd.buf, c.rtt.min
 	if c.cfg.SendBuffer != 0 {

@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Write queues octets and returns how many were taken: 0 and nil when the buffer is full. Before the
-// connection is established they wait (RFC 9293 §3.10.2).
+// Write queues octets and returns how many it accepted: 0 and nil if the buffer is full. Before the connection is
+// established they stay queued (RFC 9293 §3.10.2).
 func (c *Conn) Write(p []byte) (int, error) {
 	switch {
 	case c.state == Closed:
@@ -18,9 +18,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.snd.buf.Write(p), nil
 }
 
-// Read moves received octets into p: 0 and nil when there are none yet, io.EOF after the last one of a
-// stream the peer has closed, the reason when the connection has ended otherwise. What was received
-// before a reset can still be read.
+// Read moves received octets into p (RFC 9293 §3.10.3). It returns 0 and nil if there are none yet, io.EOF behind
+// the last octet of a stream that the peer has closed, and otherwise the error that ended the connection. Octets
+// received before a reset can still be read.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.rcv.closed {
 		return 0, ErrClosing
@@ -38,8 +38,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
-// Discard takes up to n octets, at least one, off what Read would give, without copying them. Errors are
-// Read's.
+// Discard removes up to n octets, at least one, from those that Read would return, without copying them. It returns
+// Read's errors.
 func (c *Conn) Discard(n int) (int, error) {
 	if c.Readable() == 0 || c.rcv.closed {
 		return c.Read(make([]byte, 1))
@@ -57,10 +57,10 @@ func (c *Conn) ended() error {
 	return ErrNotConnected
 }
 
-// Readable is the number of octets Read has for the caller.
+// Readable is the number of octets that Read can return.
 func (c *Conn) Readable() int { return c.rcv.buf.Len() }
 
-// Writable is the number of octets Write would take, 0 when it would fail.
+// Writable is the number of octets that Write would accept, 0 if it would fail.
 func (c *Conn) Writable() int {
 	if c.state == Closed || c.snd.closed {
 		return 0
@@ -68,11 +68,11 @@ func (c *Conn) Writable() int {
 	return c.snd.buf.Free()
 }
 
-// AtEOF reports whether nothing more will become readable: the peer has closed and all has been read,
-// or the connection is over.
+// AtEOF reports whether nothing more will become readable: everything has been read, and the peer has closed or the
+// connection has ended.
 func (c *Conn) AtEOF() bool { return c.rcv.buf.Len() == 0 && (c.rcv.eof || c.state == Closed) }
 
-// CloseWrite ends the sending half: a FIN follows what is queued, reading goes on (RFC 9293 §3.6,
+// CloseWrite ends the sending half: a FIN follows the queued octets, and reading goes on (RFC 9293 §3.6.1,
 // §3.10.4).
 func (c *Conn) CloseWrite(now clock.Instant) error {
 	switch {
@@ -90,21 +90,21 @@ func (c *Conn) CloseWrite(now clock.Instant) error {
 	case CloseWait:
 		c.setState(LastAck)
 	}
-	c.snd.closed = true // in SYN-RECEIVED the FIN waits for ESTABLISHED
+	c.snd.closed = true // in SYN-RECEIVED the FIN is sent after ESTABLISHED
 	return nil
 }
 
-// Close ends both halves: what is queued is still sent, then FIN. Octets that nobody will read, there
-// already or to come, turn it into an abort, so that the peer learns that they were lost (RFC 1122
-// §4.2.2.13, RFC 2525 §2.17), unless both FINs are out already: then the peer waits for our octets and
-// FIN, not for news of its own. Closing twice is harmless.
+// Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). Octets that nobody will
+// read, received already or later, turn it into an abort, so that the peer learns of their loss (RFC 1122
+// §4.2.2.13, RFC 2525 §2.17). After both FINs have been exchanged it does not abort, since the peer then waits only
+// for our octets and FIN. A second Close does nothing.
 func (c *Conn) Close(now clock.Instant) {
 	if c.state == Closed || c.rcv.closed {
 		return
 	}
 	switch {
 	case c.rcv.buf.Len() == 0:
-	case c.state == Closing || c.state == LastAck || c.state == TimeWait: // both FINs are out
+	case c.state == Closing || c.state == LastAck || c.state == TimeWait: // both FINs have been sent
 		c.rcv.buf.Drop()
 	default:
 		c.count(EventAbortOnClose)
@@ -113,15 +113,15 @@ func (c *Conn) Close(now clock.Instant) {
 	}
 	c.rcv.closed = true
 	if !c.snd.closed {
-		_ = c.CloseWrite(now) // the states in which it fails have been dealt with
+		_ = c.CloseWrite(now) // the states in which it fails were handled above
 	}
 	if c.state == FinWait2 {
 		c.at.timeWait = now.Add(finWait2Timeout)
 	}
 }
 
-// Abort ends the connection at once: calls report ErrAborted, and the peer is sent a RST where it could
-// know of the connection (RFC 9293 §3.10.5).
+// Abort ends the connection at once. Calls return ErrAborted, and a RST is sent if the peer could know of the
+// connection (RFC 9293 §3.10.5).
 func (c *Conn) Abort(now clock.Instant) {
 	switch c.state {
 	case Closed:

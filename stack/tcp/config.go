@@ -6,47 +6,46 @@ import "time"
 const (
 	MinBuffer = 64
 	MaxBuffer = 64 << 20
-	// startBuffer is where a buffer begins whose size nobody has fixed. Storage comes with the octets, so
-	// that it costs nothing by itself.
+	// startBuffer is the initial limit of a buffer without a fixed size. Storage is allocated with the octets,
+	// so the limit itself costs nothing.
 	startBuffer = 256 << 10
 )
 
-// Config holds one connection's options. Durations of zero take the default unless a field says
-// otherwise.
+// Config holds one connection's options. A duration of zero takes the default unless its comment says otherwise.
 //
-// A buffer of fixed size holds that many octets, MinBuffer to MaxBuffer. One of size 0 sizes itself: it
-// begins at 256 KiB and grows as the path and the reader show that they need it, up to its Max.
+// A buffer of fixed size holds that many octets, from MinBuffer to MaxBuffer. A buffer of size 0 sizes itself: it
+// begins at 256 KiB and grows as the path and the reader need it, up to its Max.
 type Config struct {
-	SendBuffer    int           // octets queued at most; 0: twice the congestion window
-	SendBufferMax int           // what a send buffer that sizes itself grows to
-	RecvBuffer    int           // octets kept for the reader at most; 0: two to four times what it takes in a round trip
-	RecvBufferMax int           // what a receive buffer that sizes itself grows to; sets the window scale
-	MSS           int           // largest segment's payload we want to receive and send; 0: what the MTU allows
+	SendBuffer    int           // octets in the send buffer at most; 0: twice the congestion window
+	SendBufferMax int           // largest size of a send buffer that sizes itself
+	RecvBuffer    int           // octets in the receive buffer at most; 0: two to four times the octets read in a round trip
+	RecvBufferMax int           // largest size of a receive buffer that sizes itself; sets the window scale
+	MSS           int           // largest payload of a segment to receive and send; 0: as the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
 	NoTimestamps  bool          // does not offer or accept timestamps (RFC 7323)
-	NoMTUProbing  bool          // does not look for a path that drops long packets without a word (RFC 4821)
-	NoPacing      bool          // sends all that the window lets out at once
+	NoMTUProbing  bool          // does not search for the path MTU after a black hole (RFC 4821)
+	NoPacing      bool          // sends at once as much as the window allows
 	NoSACK        bool          // does not offer or accept selective acknowledgements (RFC 2018)
-	TTL           uint8         // of the packets; used by the stack
-	KeepAlive     time.Duration // idle time before a probe, and between probes; 0: no keep-alive
-	KeepAliveMax  int           // probes without an answer before the connection is given up
-	UserTimeout   time.Duration // how long data may stay unacknowledged; 0: until MaxRetries
-	MaxRetries    int           // retransmissions of one segment before giving up
-	OrphanRetries int           // the same once the application has closed; probes of a shut window that are answered have MaxRetries then
-	SYNRetries    int           // retransmissions of a SYN before giving up
-	DelayedAck    time.Duration // longest delay of an ACK; negative: none is delayed
+	TTL           uint8         // time to live of the packets; used by the stack
+	KeepAlive     time.Duration // idle time before a keep-alive, and between two; 0: no keep-alives (RFC 9293 §3.8.4)
+	KeepAliveMax  int           // unanswered keep-alives before the connection is aborted
+	UserTimeout   time.Duration // longest time that data may stay unacknowledged (RFC 9293 §3.8.3); 0: until MaxRetries
+	MaxRetries    int           // retransmissions of one segment before the connection is aborted
+	OrphanRetries int           // the same after Close; answered zero-window probes have MaxRetries then
+	SYNRetries    int           // retransmissions of a SYN before the connection is aborted
+	DelayedAck    time.Duration // longest delay of an ACK (RFC 9293 §3.8.6.3); negative: none is delayed
 	TimeWait      time.Duration // 2 MSL; negative: none
 	RTOInitial    time.Duration // RFC 6298 §2.1
-	RTOMin        time.Duration // least of RTO - SRTT: the floor of the variance's term (RFC 6298 §2.3, §2.4)
+	RTOMin        time.Duration // minimum of RTO - SRTT, the term of the variance (RFC 6298 §2.3, §2.4)
 	RTOMax        time.Duration // RFC 6298 §2.5
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
-	Congestion    Algorithm     // how the congestion window answers to the path
-	ECN           ECN           // explicit congestion notification; accepted where nothing else is said
-	Log           int           // entries kept of how the sender's variables changed, at most MaxLog; 0: none (see Conn.Log)
+	Congestion    Algorithm     // congestion controller
+	ECN           ECN           // use of explicit congestion notification (RFC 3168)
+	Log           int           // entries kept in the log of the sender's variables, at most MaxLog; 0: no log (see Conn.Log)
 }
 
-// Default is what an option is when nothing is said. The buffers' bounds fill 10 Gbit/s × 1 ms and
-// 100 Mbit/s × 200 ms, 2.5 MB, twice over, as a window needs while a loss is being repaired.
+// Default returns the default options. The buffers' bounds hold 2.5 MB, the product of 10 Gbit/s × 1 ms or 100
+// Mbit/s × 200 ms, twice over, as a window needs during loss recovery.
 func Default() Config {
 	return Config{
 		SendBufferMax: 8 << 20,
@@ -64,7 +63,7 @@ func Default() Config {
 	}
 }
 
-// withDefaults fills what is zero and brings sizes into their bounds.
+// withDefaults replaces zeros by defaults and limits sizes to their ranges.
 func (c Config) withDefaults() Config {
 	d := Default()
 	set(&c.SendBufferMax, d.SendBufferMax)
@@ -89,14 +88,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Shared is cfg with its defaults filled in, to be given to any number of connections. Nobody changes it
-// any more: SetConfig gives the one connection a Config of its own.
+// Shared returns a copy of cfg with its defaults filled in, which any number of connections may share. It must not
+// be changed; SetConfig gives its one connection a Config of its own.
 func Shared(cfg Config) *Config {
 	cfg = cfg.withDefaults()
 	return &cfg
 }
 
-// sendStart and recvStart are the sizes that the buffers begin with.
+// sendStart and recvStart are the initial limits of the buffers.
 func (c *Config) sendStart() int { return startSize(c.SendBuffer, c.SendBufferMax) }
 func (c *Config) recvStart() int { return startSize(c.RecvBuffer, c.RecvBufferMax) }
 
@@ -107,7 +106,7 @@ func startSize(fixed, most int) int {
 	return min(startBuffer, most)
 }
 
-// maxRecvBuffer is the most that the receive buffer may become.
+// maxRecvBuffer is the largest size that the receive buffer may take.
 func (c *Config) maxRecvBuffer() int {
 	if c.RecvBuffer != 0 {
 		return c.RecvBuffer

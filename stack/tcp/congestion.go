@@ -7,23 +7,23 @@ import (
 	"smolsh/stack/wire"
 )
 
-// congestion is the connection's side of congestion control: the window and the state of loss
-// recovery (RFC 6582, RFC 6675).
+// congestion is the connection's part of congestion control: the window, and the state of loss recovery (RFC 6582,
+// RFC 6675).
 type congestion struct {
 	Window
-	ctl            Controller // nil until it has something to decide, and after idle times
-	recover        wire.Seq   // the highest number sent when the last loss was found
-	cwndLimitedEnd wire.Seq   // all up to here was sent while the window was the limit; meaningful with wasFull
-	dupAcks        uint8      // duplicate acknowledgements in a row, without a scoreboard; no more than it holds
+	ctl            Controller // nil before the first decision, and after idle times
+	recover        wire.Seq   // SND.MAX when the last loss was found
+	cwndLimitedEnd wire.Seq   // octets up to here were sent while cwnd was the limit; valid if cwndLimited
+	dupAcks        uint8      // duplicate ACKs in a row, without a scoreboard; at most 255
 	cwndLimited    bool
 	inRecovery     bool
-	afterTimeout   bool // what was out when a timeout came is not acknowledged yet; with a scoreboard only
-	lossBySize     bool // what is lost was too long for the path, or a probe of it: no congestion; until recover
-	hadPartialAck  bool // a partial acknowledgement has come in this recovery
+	afterTimeout   bool // true until everything in flight at a timeout is acknowledged; only with a scoreboard
+	lossBySize     bool // true until recover if the lost segments were too long for the path, which is no congestion
+	hadPartialAck  bool // true after a partial ACK in this recovery
 }
 
-// controller is the connection's. What it remembers of the path is not kept over idle times: they end in
-// slow start (RFC 5681 §4.1), from which it learns again.
+// controller returns the connection's controller. After an idle time it is a new one: the connection restarts in
+// slow start (RFC 5681 §4.1), in which the controller learns again.
 func (c *Conn) controller() Controller {
 	if c.cong.ctl == nil {
 		c.cong.ctl = c.cfg.Congestion.controller()
@@ -31,13 +31,13 @@ func (c *Conn) controller() Controller {
 	return c.cong.ctl
 }
 
-// setMSS fixes the segment size and with it the initial window.
+// setMSS sets the segment size and the initial window.
 func (c *Conn) setMSS(mss int) {
 	c.snd.mss, c.cong.MSS = mss, mss
 	c.cong.Cwnd = c.initialWindow()
 }
 
-// initialWindow is RFC 6928 §2's upper bound, in octets, unless the configuration says otherwise.
+// initialWindow is the configured one, or the upper bound of RFC 6928 §2, in octets.
 func (c *Conn) initialWindow() int {
 	if n := c.cfg.InitialWindow; n > 0 {
 		return n * c.cong.MSS
@@ -45,9 +45,9 @@ func (c *Conn) initialWindow() int {
 	return min(10*c.cong.MSS, max(2*c.cong.MSS, 14600))
 }
 
-// limitedTransmit is what limited transmit adds to the window: a new segment for each of the first two duplicate
-// acknowledgements, so that a small window comes to its third (RFC 3042, RFC 5681 §3.2 step 1).
-// With a scoreboard what has arrived does not count, which does the same.
+// limitedTransmit is what limited transmit adds to cwnd, in octets: one new segment for each of the first two
+// duplicate ACKs, so that a small window can cause a third (RFC 3042 §2, RFC 5681 §3.2 step 1). With a scoreboard
+// it is 0, since pipe shrinks with each delivery, which has the same effect.
 func (c *Conn) limitedTransmit() int {
 	if c.cong.inRecovery || c.snd.scoreboard != nil {
 		return 0
@@ -55,9 +55,10 @@ func (c *Conn) limitedTransmit() int {
 	return int(min(c.cong.dupAcks, 2)) * c.cong.MSS
 }
 
-// growCwnd tells the controller of n octets acknowledged, of flight that were out before. The window grows only by
-// what was sent while it was the limit (RFC 7661 in its simplest form): one that the peer's window or the
-// application never filled says nothing of the path, and would be a burst when they let it.
+// growCwnd lets the controller grow cwnd for n octets acknowledged, of flight that were in flight before. Only
+// octets sent while cwnd was the limit make it grow (RFC 7661 §4.3 in a simple form). A window that the peer's
+// window or the application never filled has not been tried on the path, and would be sent as a burst when they
+// allow it.
 func (c *Conn) growCwnd(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
 	if c.inECNResponse(c.snd.una) {
@@ -74,25 +75,23 @@ func (c *Conn) growCwnd(now clock.Instant, n, flight int, rtt time.Duration) {
 	}
 }
 
-// wasCwndLimited reports whether what the latest acknowledgement answers was sent while the congestion window was
-// the limit.
+// wasCwndLimited reports whether the octets acknowledged last were sent while cwnd was the limit.
 func (c *Conn) wasCwndLimited() bool {
 	return c.cong.cwndLimited && c.snd.una.LessEq(c.cong.cwndLimitedEnd)
 }
 
-// flightSize is what a loss is held against, out being what is not acknowledged (RFC 5681 §3.1). While the window
-// is the limit it is the window (RFC 9438 §4.6): acknowledgements that come together have taken from out what
-// nobody had the time to replace. Nor does it count what was sent in the place of what had arrived (RFC 5681
-// §3.2 step 2).
-func (c *Conn) flightSize(out int) int {
+// flightSize is FlightSize of RFC 5681 §3.1, from which ssthresh is computed; unacked is the number of octets not
+// acknowledged. While cwnd is the limit it is cwnd (RFC 9438 §4.6), since ACKs that arrive together reduce unacked
+// before new octets can be sent. It does not count segments sent by limited transmit (RFC 5681 §3.2 step 2).
+func (c *Conn) flightSize(unacked int) int {
 	if c.wasCwndLimited() {
 		return c.cong.Cwnd
 	}
-	return min(out, c.cong.Cwnd)
+	return min(unacked, c.cong.Cwnd)
 }
 
-// noteCwndLimited notes that the congestion window keeps data back, be it by its pace: more than half of it must be out
-// then, or it would grow without ever being used.
+// noteCwndLimited records whether cwnd, or pacing, holds data back. More than half of cwnd must be in flight then,
+// or cwnd would grow without being used.
 func (c *Conn) noteCwndLimited() {
 	v, g := &c.snd, &c.cong
 	if !c.sending() {
@@ -106,8 +105,9 @@ func (c *Conn) noteCwndLimited() {
 	}
 }
 
-// restartAfterIdle is for data that goes after an idle time: what the window was then says little (RFC 5681 §4.1). It
-// returns how long nothing has been sent, 0 while something is out.
+// restartAfterIdle reduces cwnd to the initial window before data is sent after an idle time, since the old one
+// says little of the path now (RFC 5681 §4.1). It returns the time since the last data was sent, 0 while data is in
+// flight.
 func (c *Conn) restartAfterIdle(now clock.Instant) (idle time.Duration) {
 	if c.snd.una != c.snd.max || c.snd.buf.Len() == 0 {
 		return 0

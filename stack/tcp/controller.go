@@ -7,42 +7,41 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Window is what a congestion controller controls, in octets.
+// Window is the state that a congestion controller changes, in octets.
 type Window struct {
 	Cwnd, Ssthresh int
 	MSS            int // the sender's maximum segment size (SMSS)
-	Acked          int // a controller's remainder: octets acknowledged that have not made cwnd grow yet
+	Acked          int // octets acknowledged that have not made cwnd grow yet
 }
 
-// Acked is what an acknowledgement tells a controller.
+// Acked is an acknowledgement as a controller sees it.
 type Acked struct {
-	Octets   int           // newly acknowledged
-	RTT      time.Duration // of something that was sent once and has just arrived; 0: nothing tells
+	Octets   int           // octets newly acknowledged
+	RTT      time.Duration // of a segment sent once and just delivered; 0 if there is none
 	SRTT     time.Duration
-	Repair   bool     // what was out at a timeout is not acknowledged yet
-	Paced    bool     // what the window lets out at once is spread over the round trip
-	Una, Nxt wire.Seq // SND.UNA now and SND.NXT: what is sent from here on is acknowledged a round later
+	Repair   bool     // true until everything in flight at a timeout is acknowledged
+	Paced    bool     // true if the window is spread over the round trip
+	Una, Nxt wire.Seq // SND.UNA, and SND.NXT, where the next round begins
 }
 
-// Controller decides how the congestion window answers to acknowledgements and losses. It is told
-// only what concerns it: the window's inflation while lost segments are repaired is the connection's
-// business. A Controller serves one connection; time and arithmetic come in as integers, so that
-// every machine repeats a run.
+// Controller decides how the congestion window responds to acknowledgements and losses. The connection itself
+// inflates the window during recovery. A Controller serves one connection. It computes with integers and takes the
+// time as argument, so that every machine repeats a run.
 type Controller interface {
-	// Acked is called for what is acknowledged outside recovery, when the window was the limit.
+	// Acked is called for each acknowledgement outside of recovery while cwnd is the limit.
 	Acked(now clock.Instant, w *Window, a *Acked)
-	// Lost is called when a loss is found other than by a timeout; it sets Ssthresh. flight is what was out.
+	// Lost is called when a loss is found, but not by a timeout. It sets Ssthresh. flight is in octets.
 	Lost(now clock.Instant, w *Window, flight int)
-	// TimedOut is called for the first timeout of a segment; it sets Ssthresh and Cwnd.
+	// TimedOut is called for the first timeout of a segment. It sets Ssthresh and Cwnd.
 	TimedOut(now clock.Instant, w *Window, flight int)
-	// Undone is called when the last Lost or TimedOut has turned out a mistake. The window is restored by the
-	// connection.
+	// Undone is called when the last Lost or TimedOut turns out to be spurious. The connection restores
+	// the window.
 	Undone(w *Window)
-	// Idle is called when data goes again after nothing was on its way for so long.
+	// Idle is called when data is sent after nothing was in flight for d.
 	Idle(d time.Duration)
 }
 
-// Algorithm is a congestion controller by name.
+// Algorithm names a congestion controller.
 type Algorithm uint8
 
 // The algorithms.
@@ -55,7 +54,7 @@ const (
 
 var algorithmNames = [numAlgorithms]string{"cubic", "newreno"}
 
-// String is what congestion= takes and sockets show.
+// String returns the name that the option congestion= takes and sockets show.
 func (a Algorithm) String() string {
 	if a >= numAlgorithms {
 		return "unknown"
@@ -63,7 +62,7 @@ func (a Algorithm) String() string {
 	return algorithmNames[a]
 }
 
-// ParseAlgorithm is the algorithm of that name.
+// ParseAlgorithm returns the algorithm with that name.
 func ParseAlgorithm(name string) (a Algorithm, ok bool) {
 	for a := range numAlgorithms {
 		if algorithmNames[a] == name {
@@ -80,9 +79,9 @@ func (a Algorithm) controller() Controller {
 	return newCubic()
 }
 
-// slowStart is how much an acknowledgement adds to the window in slow start: byte counting with L of two segments
-// (RFC 3465 §2.2). After a timeout L is one segment, since an acknowledgement also covers octets that had arrived
-// before (§2.3).
+// slowStart is the number of octets that an acknowledgement adds to cwnd in slow start, by byte counting with L of
+// two segments (RFC 3465 §2.2). After a timeout L is one segment, since an ACK also covers octets that were
+// delivered before (RFC 3465 §2.3).
 func (a *Acked) slowStart(mss int) int {
 	if a.Repair {
 		return min(a.Octets, mss)

@@ -5,18 +5,18 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Where a listener keeps no state between SYN and ACK, the peer's options come back in the echo of our
-// timestamp: its low bits hold the window scale, none being 15, and whether it acknowledges selectively.
+// A listener that keeps no state between SYN and ACK encodes the peer's options in the timestamp that the peer
+// echoes. The low bits hold the window scale, 15 for none, and whether the peer acknowledges selectively.
 const (
 	cookieScale  = 0xf
 	cookieSACK   = 1 << 4
 	cookieStamps = 0x1f
 )
 
-// StatelessAnswer is the SYN-ACK to the SYN s, of a listener that keeps nothing of it (RFC 4987 §3.6). iss
-// holds what it needs again; stamp is our timestamp clock, which gives up its low bits for the peer's options.
-// Without timestamps neither window scale nor selective acknowledgements are agreed on. cfg and mss are
-// NewListen's.
+// StatelessAnswer returns the SYN-ACK to the SYN s from a listener that keeps no state (SYN cookies, RFC 4987
+// §3.6). iss is the cookie. stamp is our timestamp clock, whose low bits are replaced by the peer's options;
+// without timestamps neither window scale nor selective acknowledgements are agreed on. cfg and mss are those of
+// NewListen.
 func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segment) wire.TCP {
 	if cfg.MSS > 0 {
 		mss = min(mss, max(cfg.MSS, minMSS))
@@ -40,14 +40,14 @@ func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segmen
 	}
 	value := stamp&^cookieStamps | bits
 	if int32(value-stamp) > 0 {
-		value -= cookieStamps + 1 // never ahead of the clock
+		value -= cookieStamps + 1 // never later than the clock
 	}
 	r.Options.HasTimestamps, r.Options.TSVal, r.Options.TSEcr = true, value, s.Options.TSVal
 	return r
 }
 
-// ResumeStateless returns the connection in SYN-RECEIVED that s, the acknowledgement of a StatelessAnswer,
-// belongs to, to be given s next. peerMSS is what the peer's SYN said; offset is SetStampOffset's.
+// ResumeStateless returns the connection in SYN-RECEIVED to which s belongs, the ACK of a StatelessAnswer. The
+// caller then passes s to Receive. peerMSS is the MSS option of the peer's SYN; offset is that of SetStampOffset.
 func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset uint32, s *Segment, h *Hooks) *Conn {
 	c := NewListen(cfg, mss, s.Ack.Add(-1), h)
 	c.SetStampOffset(offset)
@@ -63,7 +63,7 @@ func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset ui
 	}
 	c.receiveListen(now, &syn)
 	var answer Segment
-	c.emitSYN(now, &answer) // it went long ago
+	c.emitSYN(now, &answer) // it was sent long ago
 	c.snd.timedAt, c.at.rexmt = clock.Never, clock.Never
 	return c
 }

@@ -7,27 +7,27 @@ import (
 	"smolsh/stack/clock"
 )
 
-// cubic is the controller of RFC 9438: after a loss the window returns along a cubic curve to where the
-// loss was, and probes beyond it; where Reno would be faster, it is as fast (§4.3). C is 0.4, beta 0.7.
+// cubic is the controller of RFC 9438. After a loss cwnd returns along a cubic curve to its size at the loss, and
+// then probes beyond it. Where Reno would be faster, it is as fast as Reno (RFC 9438 §4.3). C is 0.4, beta 0.7.
 type cubic struct {
 	curve
 	start  hystart
-	before curve // the last reduction, should it be undone (§4.9)
+	before curve // the curve before the last reduction, for undo (RFC 9438 §4.9)
 }
 
-// curve is what one epoch of congestion avoidance goes by. Windows are in octets.
+// curve is the state of one epoch of congestion avoidance (RFC 9438 §4.1). Windows are in octets.
 type curve struct {
-	epoch clock.Instant // when it began; Never: it has not yet
-	k     int64         // from there on the curve is above max, in ms
+	epoch clock.Instant // start of the epoch; clock.Never before its first acknowledgement
+	k     int64         // K, in ms: the time at which the curve reaches max
 	max   int           // W_max
-	prior int           // cwnd_prior: the window at the reduction
-	est   int           // W_est: what Reno would have
+	prior int           // cwnd_prior: cwnd at the reduction
+	est   int           // W_est: the window of Reno
 	acked int           // octets acknowledged that have not made est grow yet
 }
 
 func newCubic() *cubic { return &cubic{curve: curve{epoch: clock.Never}} }
 
-// Acked is §4.2 to §4.5, and slow start below ssthresh.
+// Acked is slow start below ssthresh, and congestion avoidance above it (RFC 9438 §4.2 to §4.5).
 func (c *cubic) Acked(now clock.Instant, w *Window, a *Acked) {
 	if w.Cwnd < w.Ssthresh {
 		c.slowStart(w, a)
@@ -49,7 +49,8 @@ func (c *cubic) Acked(now clock.Instant, w *Window, a *Acked) {
 	w.Cwnd += n
 }
 
-// slowStart is HyStart++ while nothing has been lost, and RFC 5681's afterwards (RFC 9406 §4.2).
+// slowStart is HyStart++ before the first loss (RFC 9406 §4.2), afterwards slow start with byte counting (RFC 9438
+// §4.10).
 func (c *cubic) slowStart(w *Window, a *Acked) {
 	if w.Ssthresh < MaxBuffer {
 		w.Cwnd += a.slowStart(w.MSS)
@@ -61,7 +62,7 @@ func (c *cubic) slowStart(w *Window, a *Acked) {
 	}
 }
 
-// begin is the first acknowledgement of an epoch (§4.2).
+// begin starts an epoch at its first acknowledgement (RFC 9438 §4.2).
 func (c *cubic) begin(now clock.Instant, w *Window) {
 	c.epoch, c.est, c.acked, w.Acked = now, w.Cwnd, 0, 0
 	c.k = 0
@@ -73,15 +74,15 @@ func (c *cubic) begin(now clock.Instant, w *Window) {
 	c.k = int64(cubeRoot(uint64(c.max-w.Cwnd) * 2_500_000_000 / uint64(w.MSS)))
 }
 
-// at is W_cubic: the curve t after the beginning.
+// at is W_cubic(t), t after the start of the epoch (RFC 9438 §4.2).
 func (c *cubic) at(t time.Duration, mss int) int {
-	d := min(t.Milliseconds()-c.k, 100_000) // in 100 s it rises to more than any buffer
+	d := min(t.Milliseconds()-c.k, 100_000) // in 100 s the curve exceeds any buffer
 	d = max(d, -100_000)
 	return min(c.max+int(d*d*d/10_000*int64(mss)*4/1_000_000), MaxBuffer)
 }
 
-// reno follows the window that Reno with the same average would have (§4.3): alpha is 3(1-beta)/(1+beta),
-// nine seventeenths, until the last window is reached, then 1.
+// reno computes W_est, the window of a Reno with the same average (RFC 9438 §4.3). Alpha is 3(1-beta)/(1+beta),
+// nine seventeenths, until cwnd reaches its size at the reduction, and then 1.
 func (c *cubic) reno(w *Window, a *Acked) {
 	part, whole := 9, 17
 	if c.est >= c.prior {
@@ -94,35 +95,35 @@ func (c *cubic) reno(w *Window, a *Acked) {
 	}
 }
 
-// Lost is the multiplicative decrease with fast convergence (§4.6, §4.7).
+// Lost is multiplicative decrease with fast convergence (RFC 9438 §4.6, §4.7).
 func (c *cubic) Lost(_ clock.Instant, w *Window, flight int) {
 	c.before = c.curve
 	top := w.Cwnd
 	if top < c.max {
-		top = top * 17 / 20 // (1+beta)/2: somebody else needs room
+		top = top * 17 / 20 // fast convergence, (1+beta)/2: another flow needs room
 	}
 	c.curve = curve{epoch: clock.Never, max: top, prior: w.Cwnd}
 	w.Ssthresh = max(flight*7/10, 2*w.MSS)
 }
 
-// TimedOut is §4.8: the window is one segment, and the next epoch begins where slow start ends.
+// TimedOut reduces cwnd to one segment. The next epoch begins at the end of slow start (RFC 9438 §4.8).
 func (c *cubic) TimedOut(now clock.Instant, w *Window, flight int) {
 	c.Lost(now, w, flight)
 	c.max = 0
 	w.Cwnd = w.MSS
 }
 
-// Undone goes back to the curve before (§4.9.1).
+// Undone restores the curve from before the reduction (RFC 9438 §4.9.1).
 func (c *cubic) Undone(*Window) { c.curve = c.before }
 
-// Idle moves the epoch: only the time in which something was sent counts (§4.2).
+// Idle moves the epoch, since only the time counts in which data was sent (RFC 9438 §4.2).
 func (c *cubic) Idle(d time.Duration) {
 	if c.epoch != clock.Never {
 		c.epoch = c.epoch.Add(d)
 	}
 }
 
-// cubeRoot is the largest integer whose cube is not above n.
+// cubeRoot is the largest integer whose cube does not exceed n.
 func cubeRoot(n uint64) uint64 {
 	var r uint64
 	for bit := uint64(1) << (bits.Len64(n) / 3); bit > 0; bit >>= 1 {

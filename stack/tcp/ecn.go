@@ -5,27 +5,27 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ECN is a connection's part in explicit congestion notification (RFC 3168).
+// ECN is a connection's use of explicit congestion notification (RFC 3168 §6.1.1).
 type ECN uint8
 
-// The parts.
+// The uses of ECN.
 const (
-	ECNAccept  ECN = iota // where the peer asks for it
-	ECNRequest            // asks for it as well
+	ECNAccept  ECN = iota // used if the peer requests it
+	ECNRequest            // also requested
 	ECNRefuse
 )
 
-// ecnState is what a connection keeps of ECN; nil where it is not spoken.
+// ecnState is the state of ECN on a connection (RFC 3168 §6.1).
 type ecnState struct {
-	agreed       bool     // until then it has been asked for
-	sendECE      bool     // routers have marked what we receive, and the sender has not said that it knows
-	sendCWR      bool     // the window has been reduced, of which the next new data is to tell (CWR)
-	reduced      bool     // the window has been reduced for a mark; it is not again until what was out then,
-	reducedUntil wire.Seq // all before this, is acknowledged
+	agreed       bool     // false while it is only requested
+	sendECE      bool     // true from a CE mark received until CWR
+	sendCWR      bool     // true after cwnd was reduced, until new data has carried CWR
+	reduced      bool     // true after cwnd was reduced for ECE
+	reducedUntil wire.Seq // SND.MAX then; cwnd is not reduced again before it is acknowledged
 }
 
-// requestECN makes a first SYN ask for ECN. One that goes again does not, lest it is what gets lost
-// (RFC 3168 §6.1.1.1).
+// requestECN makes the first SYN request ECN. A retransmitted SYN does not, since the request may be why the first
+// was lost (RFC 3168 §6.1.1.1).
 func (c *Conn) requestECN(s *Segment) {
 	if c.ecn != nil && c.snd.max == c.snd.iss {
 		s.Flags |= wire.ECE | wire.CWR
@@ -34,13 +34,13 @@ func (c *Conn) requestECN(s *Segment) {
 	}
 }
 
-// negotiateECN settles from the peer's SYN, or its answer to ours, whether ECN is spoken (RFC 3168 §6.1.1).
-// A SYN that was marked itself comes from somewhere that writes that field as it likes.
+// negotiateECN decides by the peer's SYN or SYN-ACK whether ECN is used (RFC 3168 §6.1.1). If the SYN itself is
+// marked, some device writes the ECN field at will, and ECN is refused.
 func (c *Conn) negotiateECN(s *Segment) {
 	said := s.Flags & (wire.ECE | wire.CWR)
 	switch {
 	case s.Flags&wire.ACK != 0 && (c.ecn == nil || said != wire.ECE),
-		s.Flags&wire.ACK == 0 && c.state == SynSent && c.ecn == nil, // the SYN that crossed it has not asked
+		s.Flags&wire.ACK == 0 && c.state == SynSent && c.ecn == nil, // our SYN, in a simultaneous open, has not requested ECN
 		s.Flags&wire.ACK == 0 && (c.cfg.ECN == ECNRefuse || said != wire.ECE|wire.CWR || s.ECN != wire.NotECT):
 		c.ecn = nil
 	default:
@@ -51,8 +51,8 @@ func (c *Conn) negotiateECN(s *Segment) {
 // usesECN reports whether both ends have agreed on ECN.
 func (c *Conn) usesECN() bool { return c.ecn != nil && c.ecn.agreed }
 
-// checkCE takes in what the IP header and the flags of data inside the window say (RFC 3168 §6.1.3): marks are
-// echoed from the first on until the sender says that it has reduced its window.
+// checkCE is the receiver (RFC 3168 §6.1.3). From the first segment marked CE on, every ACK carries ECE, until the
+// peer sends CWR. Only data inside the window counts.
 func (c *Conn) checkCE(s *Segment) {
 	if !c.usesECN() || len(s.Payload) == 0 {
 		return
@@ -66,8 +66,8 @@ func (c *Conn) checkCE(s *Segment) {
 	}
 }
 
-// checkECE reduces the window when the peer echoes a mark, as for a loss, and once for each window of data (RFC 3168
-// §6.1.2). During a recovery that has been done.
+// checkECE is the sender (RFC 3168 §6.1.2): ECE reduces cwnd like a loss, once for each window of data. During a
+// recovery cwnd has been reduced already.
 func (c *Conn) checkECE(now clock.Instant, s *Segment) {
 	v, g := &c.snd, &c.cong
 	if !c.usesECN() || s.Flags&wire.ECE == 0 || g.inRecovery || g.afterTimeout || c.rtt.backoffs > 0 {
@@ -82,14 +82,14 @@ func (c *Conn) checkECE(now clock.Instant, s *Segment) {
 	c.reportEpisode(EpisodeMarked, whyEcho)
 }
 
-// inECNResponse reports whether the window has been reduced for a mark, and what was out then is not all acknowledged by
-// ack.
+// inECNResponse reports whether cwnd has been reduced for an ECN mark and ack does not yet acknowledge everything
+// in flight then.
 func (c *Conn) inECNResponse(ack wire.Seq) bool {
 	return c.ecn != nil && c.ecn.reduced && c.ecn.reducedUntil.Between(ack, c.snd.max)
 }
 
-// reduceForLoss has the controller answer to a loss that was found among flight octets. A window that was reduced for a mark
-// a moment ago is not reduced again (RFC 3168 §6.1.2).
+// reduceForLoss lets the controller respond to a loss among flight octets. If an ECN mark has just reduced cwnd,
+// the loss does not reduce it again (RFC 3168 §6.1.2).
 func (c *Conn) reduceForLoss(now clock.Instant, flight int) {
 	if c.inECNResponse(c.snd.una) {
 		return
@@ -100,8 +100,8 @@ func (c *Conn) reduceForLoss(now clock.Instant, flight int) {
 	}
 }
 
-// setECT says of new data that routers may mark it rather than drop it, and that the window has been reduced
-// (RFC 3168 §6.1.2). What goes again and what carries no data is not to be marked (§6.1.4, §6.1.5).
+// setECT marks new data as ECN-capable, and adds CWR if cwnd has been reduced (RFC 3168 §6.1.2). Retransmissions
+// and segments without data are not ECN-capable (RFC 3168 §6.1.4, §6.1.5).
 func (c *Conn) setECT(s *Segment) {
 	if !c.usesECN() || len(s.Payload) == 0 {
 		return

@@ -1,24 +1,24 @@
 package tcp
 
-// Episode is a turn in what the sender thinks of the path.
+// Episode is a change in what the sender assumes about the path.
 type Episode uint8
 
-// The episodes. Each comes with a reason, in words.
+// The episodes. Each is reported with a reason in words.
 const (
-	EpisodeRecovery  Episode = iota // fast recovery begins (RFC 6582, RFC 8985)
-	EpisodeRecovered                // and has ended: what was out is acknowledged
-	EpisodeTimeout                  // the retransmission timer has gone off (RFC 6298)
-	EpisodeUndone                   // nothing was lost after all (RFC 3522, RFC 3708)
-	EpisodeProbe                    // a probe goes: of the tail (RFC 8985 §7), of a closed window (RFC 9293 §3.8.6.1), of the path (RFC 4821)
-	EpisodeMarked                   // a router has marked what could not be queued for long, and the window is reduced (RFC 3168)
-	EpisodePath                     // segments become shorter or longer (RFC 1191, RFC 4821)
+	EpisodeRecovery  Episode = iota // loss recovery starts (RFC 6582, RFC 8985)
+	EpisodeRecovered                // loss recovery has ended
+	EpisodeTimeout                  // the retransmission timer has expired (RFC 6298)
+	EpisodeUndone                   // a reduction of cwnd is undone: nothing was lost (RFC 3522, RFC 3708)
+	EpisodeProbe                    // a probe is sent: of the tail (RFC 8985 §7), of a zero window (RFC 9293 §3.8.6.1) or of the path MTU (RFC 4821)
+	EpisodeMarked                   // ECE reduces cwnd (RFC 3168)
+	EpisodePath                     // the segment size changes (RFC 1191, RFC 4821)
 
 	numEpisodes
 )
 
 var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe", "marked", "path"}
 
-// String is one word.
+// String returns one word.
 func (e Episode) String() string {
 	if e >= numEpisodes {
 		return "unknown"
@@ -26,7 +26,7 @@ func (e Episode) String() string {
 	return episodeNames[e]
 }
 
-// The reasons.
+// The reasons of episodes.
 const (
 	whyDupAcks   = "three duplicate acknowledgements"
 	whySACK      = "selective acknowledgements"

@@ -1,6 +1,6 @@
 package tcp
 
-// Event is something a connection counts.
+// Event is an event that a connection counts.
 type Event uint8
 
 // The events, each a MIB counter of the stack.

@@ -14,22 +14,22 @@ const (
 	hystartSamples   = 8
 	cssGrowthDivisor = 4
 	cssRounds        = 5
-	slowStartLimit   = 8 // L: segments that one acknowledgement may add to the window of a sender without pacing
+	slowStartLimit   = 8 // L: segments that one ACK may add to cwnd without pacing
 )
 
-// hystart is HyStart++ (RFC 9406): it leaves the first slow start when round trips grow longer, before
-// anything is lost.
+// hystart is HyStart++ (RFC 9406 §4.2). It ends the first slow start when round trips grow longer, before anything
+// is lost.
 type hystart struct {
-	end       wire.Seq // windowEnd: a round is over when this is acknowledged
+	end       wire.Seq // windowEnd: the round ends when this is acknowledged
 	began     bool
-	css       bool // conservative slow start
+	css       bool // true in conservative slow start (CSS)
 	samples   uint8
-	rounds    uint8         // of conservative slow start
-	last, cur time.Duration // the smallest round trips of the last round and of this one; 0: infinity
-	baseline  time.Duration // that of the round in which conservative slow start began
+	rounds    uint8         // rounds of CSS
+	last, cur time.Duration // smallest round trip of the last round and of this one; 0 stands for infinity
+	baseline  time.Duration // smallest round trip of the round in which CSS began
 }
 
-// growth is how much an acknowledgement makes the window grow, and whether slow start is over.
+// growth is the number of octets that an acknowledgement adds to cwnd. over reports that slow start has ended.
 func (h *hystart) growth(a *Acked, mss int) (n int, over bool) {
 	if !h.began || !h.end.In(a.Una.Add(1), a.Nxt.Sub(a.Una)) {
 		if h.css {
@@ -53,7 +53,7 @@ func (h *hystart) growth(a *Acked, mss int) (n int, over bool) {
 	if h.samples == hystartSamples {
 		thresh := max(hystartMinThresh, min(h.last/hystartDivisor, hystartMaxThresh))
 		switch {
-		case h.css && h.cur < h.baseline: // it was not the queue
+		case h.css && h.cur < h.baseline: // the longer round trip was not due to a queue
 			h.css = false
 		case !h.css && h.last > 0 && h.cur >= h.last+thresh:
 			h.css, h.rounds, h.baseline = true, 0, h.cur

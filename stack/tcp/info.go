@@ -7,44 +7,44 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Info is a snapshot of a connection: RFC 9293's and 5681's variables and some sums. Octets unless
-// the name says otherwise.
+// Info is a snapshot of a connection: the variables of RFC 9293 and RFC 5681, and sums. Numbers are octets unless
+// the name or the comment says otherwise.
 type Info struct {
 	State               State
-	RecvQ, SendQ        int // octets waiting for the reader; octets not yet acknowledged
-	RecvBuf, SendBuf    int // the most that these may be at present
+	RecvQ, SendQ        int // octets to be read; octets not yet acknowledged
+	RecvBuf, SendBuf    int // present limits of the two buffers
 	SndUna, SndNxt, ISS wire.Seq
 	RcvNxt, IRS         wire.Seq
 	SndWnd, RcvWnd      int // in octets, scaled
 	SndWScale           uint8
 	RcvWScale           uint8
-	MSS                 int // payload we send in one segment
-	PathMTU             int // the longest packet we send, as far as is known; 0: nothing is agreed on yet
+	MSS                 int // payload of a segment of the full size
+	PathMTU             int // longest packet that we send; 0 before the handshake
 	RTO, SRTT, RTTVar   time.Duration
 	Cwnd, Ssthresh      int
 	Congestion          string // the controller's name
-	PacingRate          int    // of new data, in octets per second; 0: it goes as the window lets it
+	PacingRate          int    // rate of new data in octets per second; 0 if it is not paced
 	InRecovery          bool
-	ECN                 bool          // explicit congestion notification is spoken (RFC 3168)
-	Phase               Phase         // what the sender thinks of the path
-	MinRTT              time.Duration // the smallest round trip of the last minutes; 0: none is known
-	ReoWindow           time.Duration // how much later a segment may arrive than one sent after it (RFC 8985 §6.2)
-	Retrans             int           // segments retransmitted in all
+	ECN                 bool          // true if ECN is in use (RFC 3168)
+	Phase               Phase         // the sender's assumption about the path
+	MinRTT              time.Duration // smallest round trip of the last minutes; 0 if unknown
+	ReoWindow           time.Duration // reordering window (RFC 8985 §6.2)
+	Retrans             int           // segments retransmitted
 	Backoffs            int           // consecutive timeouts
-	Unacked             int           // octets not acknowledged, those known to have arrived or to be lost included
-	Pipe                int           // octets on their way, as far as is known (RFC 6675 §3)
-	Sacked, Lost        int           // octets acknowledged selectively; octets that are to be sent again
-	Gaps                int           // gaps in what was received
-	OutOfOrder          int           // octets beyond the first gap
+	Unacked             int           // octets not acknowledged, SACKed and lost ones included
+	Pipe                int           // octets in flight as far as is known (RFC 6675 §3)
+	Sacked, Lost        int           // octets SACKed; octets to be retransmitted
+	Gaps                int           // ranges received out of order
+	OutOfOrder          int           // octets in these ranges
 	BytesSent           uint64
 	BytesAcked          uint64
 	BytesReceived       uint64
 	SegsOut, SegsIn     uint64
-	Timer               string        // the one that fires next: "on" (retransmission), "persist", "keepalive", "reorder" (the reordering window's), "probe" (the tail loss probe's), "delack", "time-wait", "fin-wait-2", or ""
-	TimerLeft           time.Duration // until it fires
+	Timer               string        // the timer that expires next: "on" (retransmission), "persist", "keepalive", "reorder" (the reordering window's), "probe" (the tail loss probe's), "delack", "time-wait", "fin-wait-2", or ""
+	TimerLeft           time.Duration // time until it expires
 }
 
-// Info is a snapshot of the connection at now.
+// Info returns a snapshot of the connection at now.
 func (c *Conn) Info(now clock.Instant) Info {
 	v, r, g := &c.snd, &c.rcv, &c.cong
 	i := Info{
@@ -72,7 +72,7 @@ func (c *Conn) Info(now clock.Instant) Info {
 	return i
 }
 
-// timer names the timer that fires next, as ss does, and how long that is.
+// timer returns the name of the timer that expires next, as ss has it, and the time until then.
 func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	t := &c.at
 	at := clock.Never

@@ -6,9 +6,9 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Check returns the first of the connection's invariants that does not hold, nil when all do: what is to be
-// true after every segment and every call, whatever the peer sends. It costs a pass over the scoreboard,
-// changes nothing, and is for tests.
+// Check returns an error for the first invariant of the connection that does not hold. All of them hold after every
+// segment and every call, whatever the peer sends. Check takes a pass over the scoreboard, changes nothing, and is
+// for tests.
 func (c *Conn) Check() error {
 	v, r := &c.snd, &c.rcv
 	if c.state == Closed || c.state == Listen {
@@ -40,7 +40,7 @@ func (c *Conn) Check() error {
 	return nil
 }
 
-// check returns what does not hold of the scoreboard's ranges and sums, nil when all does.
+// check returns an error if the scoreboard's spans contradict each other or its sums.
 func (b *scoreboard) check() error {
 	var has, gone int
 	at := b.una

@@ -7,26 +7,26 @@ import (
 	"smolsh/stack/wire"
 )
 
-// MaxLog is the most entries that a connection's log keeps, of 64 octets each.
+// MaxLog is the largest number of entries in a connection's log. An entry has 64 octets.
 const MaxLog = 1 << 20
 
-// LogEntry is the sender's variables at one instant, under the RFCs' names. Octets unless the name says
+// LogEntry is the sender's variables at one instant, under the RFCs' names. Numbers are octets unless the name says
 // otherwise.
 type LogEntry struct {
 	At             clock.Instant
 	State          State
 	Phase          Phase
 	SndUna, SndNxt wire.Seq
-	Cwnd, Ssthresh int // RFC 5681; Ssthresh is MaxBuffer until something was lost
+	Cwnd, Ssthresh int // RFC 5681 §3.1; Ssthresh is MaxBuffer before the first loss
 	SRTT, RTO      time.Duration
-	Pipe           int // octets on their way, as far as is known (RFC 6675 §3)
+	Pipe           int // octets in flight as far as is known (RFC 6675 §3)
 }
 
-// journal is a connection's log: the last entries, the oldest of which the next one takes the place of.
+// journal is a connection's log, a ring of the last entries.
 type journal struct {
-	entries []LogEntry // grows to its limit; from then on the oldest is at total modulo limit
+	entries []LogEntry // at most limit; once full, the oldest is at total modulo limit
 	limit   int
-	total   uint64 // entries ever made
+	total   uint64 // number of entries ever made
 }
 
 func newJournal(limit int) *journal {
@@ -36,8 +36,8 @@ func newJournal(limit int) *journal {
 	return &journal{limit: limit}
 }
 
-// logState writes the sender's variables down if any has changed. It is called after each segment, either way,
-// and after the timers.
+// logState adds an entry if any of the sender's variables has changed. It is called after each segment received or
+// sent, and after the timers.
 func (c *Conn) logState(now clock.Instant) {
 	if c.log != nil {
 		c.log.record(now, c)
@@ -64,9 +64,9 @@ func (l *journal) record(now clock.Instant, c *Conn) {
 	l.total++
 }
 
-// Log appends the connection's log to dst, oldest entry first, and returns it with the number of entries
-// that newer ones have taken the place of. There is an entry for each arrival, emission or timer that changed
-// one of the variables, while Config.Log is not 0; the last Config.Log of them are kept.
+// Log appends the connection's log to dst, oldest entry first, and returns it with the number of older entries that
+// were overwritten. There is an entry for each segment received or sent and each timer that changed one of the
+// variables. Config.Log is the number of entries kept; 0 means no log.
 func (c *Conn) Log(dst []LogEntry) (entries []LogEntry, lost uint64) {
 	l := c.log
 	if l == nil {

@@ -8,23 +8,23 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bufferLinger is how long an empty buffer is kept, so that a busy connection does not allocate
-// anew for every exchange.
+// bufferLinger is how long the storage of an empty buffer is kept, so that a busy connection does not allocate for
+// each exchange.
 const bufferLinger = time.Second
 
-// Memory is what a connection's buffers have storage for, in octets.
+// Memory is the storage of a connection's buffers, in octets.
 type Memory struct {
 	Send, Receive int
-	Beyond        int // of Receive, from the first gap to the last octet that waits beyond one
+	Beyond        int // part of Receive, from the first gap to the last octet received out of order
 }
 
-// Memory is what the connection has storage for now.
+// Memory returns the storage that the connection has now.
 func (c *Conn) Memory() Memory {
 	r := &c.rcv.buf
 	return Memory{Send: c.snd.buf.Allocated(), Receive: r.Allocated(), Beyond: r.Beyond()}
 }
 
-// Growth is by how many octets Memory's Receive and Beyond would grow if the text of s were kept: none for text
+// Growth returns by how many octets Memory's Receive and Beyond would grow if the text of s were stored: 0 for text
 // outside the window.
 func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 	r := &c.rcv
@@ -39,18 +39,19 @@ func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 	return r.buf.Growth(r.buf.Len() + end), beyond
 }
 
-// SendGrowth is by how many octets Memory's Send would grow if n octets more were written.
+// SendGrowth returns by how many octets Memory's Send would grow if n more octets were written.
 func (c *Conn) SendGrowth(n int) int { return c.snd.buf.Growth(c.snd.buf.Len() + n) }
 
-// SendRoom is how many octets Write takes without the send buffer's storage growing beyond storage octets.
+// SendRoom returns how many octets Write would accept without the send buffer's storage growing beyond storage
+// octets.
 func (c *Conn) SendRoom(storage int) int {
 	b := &c.snd.buf
 	return min(c.Writable(), max(0, b.Fits(storage)-b.Len()))
 }
 
-// Confine cuts off the text of s for which the receive buffer's storage would have to grow beyond storage octets; all of
-// it if it would have to wait beyond a gap and may not. It reports whether anything was cut: a FIN is cut off with the
-// text, and the peer retransmits both. Only for connections that are synchronised.
+// Confine cuts off the part of the text of s for which the receive buffer's storage would have to grow beyond
+// storage octets. Without mayWait it also cuts off all text behind a gap. It reports whether anything was cut off.
+// A FIN is cut off with the text, and the peer retransmits both. The connection must be synchronised.
 func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
 	r := &c.rcv
 	room := r.buf.Fits(storage) - r.buf.Len() - s.Seq.Sub(r.nxt)
@@ -65,8 +66,8 @@ func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
 	return true
 }
 
-// Trim gives storage back: that of octets received which wait beyond a gap, whether or not they were acknowledged
-// selectively (RFC 2018 §8), and what the buffers do not fill. The peer retransmits the octets.
+// Trim releases storage: the octets received out of order, even if SACKs have reported them (RFC 2018 §8), and the
+// unused part of the buffers. The peer retransmits the octets.
 func (c *Conn) Trim() {
 	r := &c.rcv
 	if r.ooo.Len() > 0 {
@@ -77,7 +78,7 @@ func (c *Conn) Trim() {
 	c.snd.buf.Trim()
 }
 
-// armRelease plans to give empty buffers back.
+// armRelease schedules the release of empty buffers.
 func (c *Conn) armRelease(now clock.Instant) {
 	if c.at.release == clock.Never && c.idleStorage() {
 		c.at.release = now.Add(bufferLinger)
@@ -100,10 +101,10 @@ func (c *Conn) releaseBuffers(now clock.Instant) {
 	}
 }
 
-// releasable reports whether a buffer has storage and holds no octet, in order or beyond a gap.
+// releasable reports whether a buffer has storage and holds no octet, in order or out of order.
 func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
 
-// idleStorage reports whether something is kept that holds nothing.
+// idleStorage reports whether anything has storage that holds nothing.
 func (c *Conn) idleStorage() bool {
 	v, r := &c.snd, &c.rcv
 	return releasable(&v.buf) || releasable(&r.buf) || (v.scoreboard != nil || c.cong.ctl != nil) && v.una == v.max ||

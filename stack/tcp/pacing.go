@@ -6,25 +6,25 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Data that the window lets out at once, since an acknowledgement was of much or the window has grown, would come to
-// a queue at once, and overflow one that holds less than a window. It goes in quanta, spread over the round trip:
-// twice the window in each while slow start doubles it, a tenth more than the window afterwards, so that the window
-// stays the limit. RFC 9293 has no such thing; this is the manner of RFC 9002 §7.7.
+// Pacing spreads new data over the round trip (RFC 9002 §7.7; no RFC of TCP has it). Otherwise a large ACK, or a
+// window that has grown, would send a burst that overflows any queue shorter than a window. Data is sent in quanta:
+// at twice the window per round trip in slow start, which doubles the window, later at a tenth more than the
+// window, so that the window stays the limit.
 const (
-	pacingLeast   = 2 * time.Millisecond // in shorter round trips timers are too coarse, and queues hold a window
-	pacingQuantum = time.Millisecond     // what goes at once is worth so much time, at least two segments
+	pacingLeast   = 2 * time.Millisecond // shorter round trips are not paced: timers are too coarse, and queues hold a window
+	pacingQuantum = time.Millisecond     // time that a quantum is worth; a quantum has two segments at least
 )
 
-// pacingOn reports whether what is more than an initial window is spread over the round trip.
+// pacingOn reports whether data beyond an initial window is paced.
 func (c *Conn) pacingOn() bool { return c.rtt.srtt >= pacingLeast && !c.cfg.NoPacing }
 
-// pacingRatio is the rate of data: in a round trip of rtt goes num/den of the window. rtt is 0 where nothing is held back.
+// pacingRatio is the rate of new data: num/den of window octets in each rtt. rtt is 0 if data is not paced.
 func (c *Conn) pacingRatio() (window, num, den int64, rtt time.Duration) {
 	g := &c.cong
 	w := min(g.Cwnd, c.snd.wnd)
 	num, den = 11, 10
 	switch {
-	case g.inRecovery: // the queue that was too long is to become shorter
+	case g.inRecovery: // the queue that overflowed must drain
 		w = min(g.Ssthresh, c.snd.wnd)
 		num, den = 1, 1
 	case g.Cwnd < g.Ssthresh:
@@ -35,12 +35,12 @@ func (c *Conn) pacingRatio() (window, num, den int64, rtt time.Duration) {
 	}
 	rtt = c.rtt.srtt
 	if b := c.snd.scoreboard; b != nil && b.rack.rtt > 0 && b.rack.rtt < rtt {
-		rtt = max(b.rack.rtt, pacingLeast) // a queue has drained, which SRTT takes rounds to learn
+		rtt = max(b.rack.rtt, pacingLeast) // a queue has drained; SRTT follows only after several round trips
 	}
 	return int64(w), num, den, rtt
 }
 
-// pacingRate is octets per second; 0: nothing is held back.
+// pacingRate is the rate in octets per second, 0 if data is not paced.
 func (c *Conn) pacingRate() int {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
@@ -49,8 +49,8 @@ func (c *Conn) pacingRate() int {
 	return int(w * num * int64(time.Second) / (den * int64(rtt)))
 }
 
-// pacingAllowance is how many octets may go at once now; 0: their turn comes at c.at.pace. An initial window's worth may be on
-// its way without waiting for any (RFC 6928; RFC 9002 §7.7): it is the first of an answer.
+// pacingAllowance is the number of octets that may be sent at once now; 0 until c.at.pace. Up to an initial window
+// may be in flight without pacing (RFC 6928 §2, RFC 9002 §7.7), so the first data of a response is not delayed.
 func (c *Conn) pacingAllowance() int {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
@@ -65,8 +65,8 @@ func (c *Conn) pacingAllowance() int {
 	return max(2*c.effectiveMSS(), int(w*num*int64(pacingQuantum)/(den*int64(rtt))))
 }
 
-// spendPacing takes the time that n octets are worth which have gone. When that of a quantum is used up, the next wait until
-// all of it has passed.
+// spendPacing accounts for n octets sent. When a quantum is used up, new data waits until the time is over that the
+// octets sent are worth at the pacing rate.
 func (c *Conn) spendPacing(now clock.Instant, n int) {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 || c.inFlight() <= c.initialWindow() {

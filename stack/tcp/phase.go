@@ -1,13 +1,13 @@
 package tcp
 
-// Phase is what the sender thinks of the path.
+// Phase is the sender's present assumption about the path.
 type Phase uint8
 
 // The phases, from the best to the worst.
 const (
-	PhaseOpen     Phase = iota // nothing is missing
-	PhaseDisorder              // something has overtaken something else
-	PhaseRecovery              // fast recovery (RFC 6582, RFC 9937)
+	PhaseOpen     Phase = iota // nothing is known to be missing
+	PhaseDisorder              // segments were reordered or duplicate ACKs received
+	PhaseRecovery              // loss recovery (RFC 6582, RFC 9937)
 	PhaseLoss                  // after a timeout
 
 	numPhases
@@ -15,7 +15,7 @@ const (
 
 var phaseNames = [numPhases]string{"open", "disorder", "recovery", "loss"}
 
-// String is one word.
+// String returns one word.
 func (p Phase) String() string {
 	if p >= numPhases {
 		return "unknown"

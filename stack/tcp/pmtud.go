@@ -10,52 +10,53 @@ import (
 // Sizes of segments here are those of packets less the 40 octets of headers without options: what an MSS
 // option counts.
 const (
-	minPathMSS        = 68 - 40          // every link carries that (RFC 791 §3.2, RFC 1191 §3)
-	minBelievedMSS    = 552 - 40         // no ICMP error makes segments shorter than this, which anybody can forge
-	pathMTULifetime   = 10 * time.Minute // how long a path is thought narrow, or done searching (RFC 1191 §6.3, RFC 4821 §7.7)
-	searchLow1        = 1024             // what goes when long segments vanish (RFC 4821 §7.2, search_low)
-	searchLow2        = 512              // and when these do too
-	searchResolution  = 8                // octets that are not worth another probe
-	blackHoleTimeouts = 2                // timeouts before the one at which a path is suspected; twice as many where long segments have arrived
+	minPathMSS        = 68 - 40          // every link carries it (RFC 791 §3.2, RFC 1191 §3)
+	minBelievedMSS    = 552 - 40         // no ICMP error, which anybody can forge, makes segments shorter
+	pathMTULifetime   = 10 * time.Minute // time after which a larger size is tried again (RFC 1191 §6.3, RFC 4821 §7.7)
+	searchLow1        = 1024             // size after long segments have vanished (search_low, RFC 4821 §7.2)
+	searchLow2        = 512              // size after those have vanished too
+	searchResolution  = 8                // octets; a smaller difference is not worth another probe
+	blackHoleTimeouts = 2                // timeouts before a black hole is suspected; twice as many if long segments have been acknowledged
 )
 
-// PMTUVerdict is what becomes of a path MTU that an ICMP error claims.
+// PMTUVerdict is the verdict on the path MTU that an ICMP error claims (RFC 5927 §7.2).
 type PMTUVerdict uint8
 
 const (
-	PMTURefused  PMTUVerdict = iota // it can't be true
-	PMTUKept                        // it is believed when the quoted segment is not acknowledged in time
-	PMTUBelieved                    // it is believed
+	PMTURefused  PMTUVerdict = iota // the claim can't be true
+	PMTUKept                        // believed if the quoted segment times out
+	PMTUBelieved                    // believed
 )
 
-// What is known of segments of the full size.
+// The states of the first segment of the full size.
 const (
 	fullSizeUnknown uint8 = iota
-	fullSizeSent          // one ends at fullEnd
-	fullSizeAcked         // one has been acknowledged
+	fullSizeSent          // sent; it ends at fullSizeEnd
+	fullSizeAcked         // acknowledged
 )
 
-// pmtuState is what is known of a path that carries less than its ends do.
+// pmtuState describes a path that carries less than its two ends do.
 type pmtuState struct {
-	pathMSS     int // the size in use
+	pathMSS     int // segment size in use; during a search also search_low
 	since       clock.Instant
-	mayFragment bool // the path is said to carry less than leastPath: routers may fragment our packets
+	mayFragment bool // true if the path is claimed to carry less than minBelievedMSS
 
-	claimedMSS int      // a claim that is kept; 0: none
-	claimedSeq wire.Seq // the segment it quotes
+	claimedMSS int      // a claim that is kept, 0 if there is none
+	claimedSeq wire.Seq // the segment that the claim quotes
 
-	// Packetization layer path MTU discovery (RFC 4821), after a black hole. The size in use goes through, fails
-	// does not.
+	// Packetization layer path MTU discovery after a black hole (RFC 4821 §7.2): pathMSS octets go through,
+	// searchHigh octets do not.
 	searching  bool
 	searchHigh int
-	nextProbe  clock.Instant // when the search goes on
-	probeDue   bool          // a probe may go
-	probeSize  int           // the size of the one on its way; 0: none is
+	nextProbe  clock.Instant // start of the next step of the search
+	probeDue   bool          // true if a probe may be sent
+	probeSize  int           // size of the probe in flight, 0 if there is none
 	probeSeq   wire.Seq
 	probeEnd   wire.Seq
 }
 
-// segmentSize is that of the longest segment: what the peer takes, our interface sends and the path carries.
+// segmentSize is the size of the longest segment that the peer accepts, our interface sends and the path carries,
+// options included.
 func (c *Conn) segmentSize() int {
 	if c.pmtu != nil {
 		return min(int(c.snd.maxSegment), c.pmtu.pathMSS)
@@ -63,8 +64,8 @@ func (c *Conn) segmentSize() int {
 	return int(c.snd.maxSegment)
 }
 
-// MaxSegment is how long a segment may become at most, options included, in octets: what a caller offers
-// as room that takes no super-segments.
+// MaxSegment returns the size of the longest segment that both ends allow, options included, in octets. A caller
+// that does not want super-segments offers Emit that much room.
 func (c *Conn) MaxSegment() int {
 	if c.snd.maxSegment == 0 {
 		return int(c.rcv.mss)
@@ -72,21 +73,23 @@ func (c *Conn) MaxSegment() int {
 	return int(c.snd.maxSegment)
 }
 
-// sendMSS is how much payload a segment of that size carries beside the options that each has: 16 octets at least.
+// sendMSS is the payload of a segment of that size beside timestamps, in octets: 16 at least.
 func (c *Conn) sendMSS() int {
 	if c.ts.on {
-		return c.segmentSize() - stampLen // RFC 6691: an MSS counts no options
+		return c.segmentSize() - stampLen // an MSS counts no options (RFC 6691 §2)
 	}
 	return c.segmentSize()
 }
 
-// updateSendMSS follows a change of the size. The congestion window stays: it counts octets.
+// updateSendMSS follows a change of the segment size. The congestion window does not change, since it counts
+// octets.
 func (c *Conn) updateSendMSS() {
 	c.snd.mss = c.sendMSS()
 	c.cong.MSS = c.snd.mss
 	c.snd.fullSize = fullSizeUnknown
 }
 
+// ensurePMTU returns the path's state, and allocates it if necessary.
 func (c *Conn) ensurePMTU() *pmtuState {
 	if c.pmtu == nil {
 		c.pmtu = &pmtuState{pathMSS: maxMSS}
@@ -97,8 +100,8 @@ func (c *Conn) ensurePMTU() *pmtuState {
 	return c.pmtu
 }
 
-// LimitPath says that segments to this peer must not be longer than mss octets, options included, as was
-// learnt at the instant since. It never makes them longer, nor shorter than 512 octets: see MayFragment.
+// LimitPath sets a bound on the segments to this peer: mss octets, options included, as was learnt at the instant
+// since. It never makes segments longer, nor shorter than 512 octets; see MayFragment.
 func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	if c.snd.maxSegment > 0 && mss >= c.segmentSize() || c.pmtu != nil && mss >= c.pmtu.pathMSS || mss < minPathMSS {
 		return
@@ -109,25 +112,25 @@ func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	}
 }
 
-// lower makes segments mss octets long, or leastPath where that would be too short, and ends a search.
+// lower reduces segments to mss octets, or to minBelievedMSS if that is more, and ends a search.
 func (p *pmtuState) lower(mss int, since clock.Instant) {
 	*p = pmtuState{pathMSS: min(p.pathMSS, max(mss, minBelievedMSS)), mayFragment: p.mayFragment || mss < minBelievedMSS, since: since}
 }
 
-// MayFragment reports whether routers may fragment our packets: the path is said to carry less than the 552
-// octets below which no segment is made shorter. Such paths are rare, and forged errors are cheap.
+// MayFragment reports whether routers may fragment our packets: an ICMP error claims a path MTU below 552 octets,
+// to which segments are not reduced. Such paths are rare, and forged errors are cheap.
 func (c *Conn) MayFragment() bool { return c.pmtu != nil && c.pmtu.mayFragment }
 
-// TooBig takes in an ICMP error: the segment that begins at seq was too long, and mss octets, options
-// included, is all that fits (RFC 1191 §4, with the checks of RFC 5927 §7). It must quote what is on its way
-// and claim less than was sent. Where segments of the present size are known to arrive it is only kept: it is
-// believed when the quoted one times out, and forgotten when it is acknowledged.
+// TooBig processes an ICMP error "fragmentation needed": the segment that begins at seq was too long, and the path
+// carries mss octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). The error must quote a segment in flight and
+// claim less than was sent (RFC 5927 §4). If segments of the present size have been acknowledged, the claim is only
+// kept. It is believed if the quoted segment times out, and forgotten if it is acknowledged (RFC 5927 §7.2).
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < minPathMSS || mss >= c.segmentSize() || c.MayFragment() && mss < minBelievedMSS {
 		return PMTURefused
 	}
 	if c.snd.fullSize == fullSizeAcked {
-		if p := c.ensurePMTU(); mss > p.claimedMSS { // of two that contradict each other the one that does less harm
+		if p := c.ensurePMTU(); mss > p.claimedMSS { // of two claims the one that does less harm
 			p.claimedMSS, p.claimedSeq = mss, seq
 		}
 		return PMTUKept
@@ -137,6 +140,7 @@ func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	return PMTUBelieved
 }
 
+// lowerPathMTU believes a claim.
 func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.ensurePMTU().lower(mss, now)
 	c.updateSendMSS()
@@ -144,9 +148,9 @@ func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.reportEpisode(EpisodePath, whyTooBig)
 }
 
-// retransmitTooLong sends again at once, in pieces that fit, what is out and too long. Nothing says that the path is
-// full, so that ssthresh stays where the window was; but all of it in one burst would fill it
-// (RFC 1191 §6.4).
+// retransmitTooLong marks the segments in flight that are too long as lost, so that they are retransmitted in
+// smaller pieces (RFC 1191 §6.4). This is no congestion, so ssthresh stays at least the window; but cwnd is
+// reduced, lest everything be sent in one burst.
 func (c *Conn) retransmitTooLong() {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	was := g.Cwnd
@@ -169,14 +173,14 @@ func (c *Conn) retransmitTooLong() {
 	}
 }
 
-// noteFullSize notes that a segment of n octets goes for the first time.
+// noteFullSize records the first segment of the full size; seq and n are its start and length.
 func (c *Conn) noteFullSize(seq wire.Seq, n int) {
 	if c.snd.fullSize == fullSizeUnknown && n >= c.effectiveMSS() {
 		c.snd.fullSize, c.snd.fullSizeEnd = fullSizeSent, seq.Add(c.effectiveMSS())
 	}
 }
 
-// pmtuProgress takes in that SND.UNA has moved.
+// pmtuProgress is called after SND.UNA has moved.
 func (c *Conn) pmtuProgress(now clock.Instant) {
 	if c.snd.fullSize == fullSizeSent && c.snd.fullSizeEnd.LessEq(c.snd.una) {
 		c.snd.fullSize = fullSizeAcked
@@ -186,7 +190,7 @@ func (c *Conn) pmtuProgress(now clock.Instant) {
 		return
 	}
 	if p.claimedSeq.Less(c.snd.una) {
-		p.claimedMSS = 0 // the segment that was too long has arrived
+		p.claimedMSS = 0 // the quoted segment has been delivered
 	}
 	switch {
 	case p.probeSize > 0 && p.probeEnd.LessEq(c.snd.una):
@@ -195,16 +199,16 @@ func (c *Conn) pmtuProgress(now clock.Instant) {
 		c.pmtu = nil
 		c.updateSendMSS()
 	case p.searching && c.snd.fullSize == fullSizeAcked && now >= p.nextProbe:
-		if p.searchHigh-p.pathMSS <= searchResolution { // a long time has passed: the path may have changed
+		if p.searchHigh-p.pathMSS <= searchResolution { // the path may have changed in the meantime
 			p.searchHigh = int(c.snd.maxSegment) + 1
 		}
 		p.probeDue = p.probeSize == 0
 	}
 }
 
-// checkBlackHole is for a timeout: a claim that was kept comes true, or long segments seem to vanish without
-// a word, so that shorter ones are tried (RFC 4821 §7.7). A path that carries nothing at all looks the same;
-// it costs the search back.
+// checkBlackHole is called on a timeout. A claim that was kept is now believed. Without one, long segments may
+// vanish in a black hole, so shorter ones are tried (RFC 4821 §7.7). A path that carries nothing looks the same,
+// and costs the search back up.
 func (c *Conn) checkBlackHole(now clock.Instant) {
 	v, p := &c.snd, c.pmtu
 	if c.state < Established || c.state == TimeWait {
@@ -218,7 +222,7 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 		c.mtuProbeFailed(now)
 	}
 	least := int32(blackHoleTimeouts)
-	if v.fullSize == fullSizeAcked { // rather losses
+	if v.fullSize == fullSizeAcked { // ordinary losses are more likely
 		least *= 2
 	}
 	if n := c.rtt.backoffs; c.cfg.NoMTUProbing || n < least || n%blackHoleTimeouts != 0 {
@@ -241,8 +245,8 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	c.reportEpisode(EpisodePath, whyVanish)
 }
 
-// nextMTUProbe decides whether a probe goes: the next octets in one segment halfway to what fails, with enough
-// behind it that its loss alone shows (RFC 4821 §7.4). The search needs selective acknowledgements to tell.
+// nextMTUProbe decides whether to send a probe: the next octets in one segment, halfway to the size that fails,
+// with enough data behind it that its loss alone shows (RFC 4821 §7.4). It needs selective acknowledgements.
 func (c *Conn) nextMTUProbe(room int) (n int, ok bool) {
 	v, g, p := &c.snd, &c.cong, c.pmtu
 	if p == nil || !p.probeDue || v.scoreboard == nil || v.scoreboard.sacked > 0 || v.scoreboard.lost > 0 || g.inRecovery || g.afterTimeout {
@@ -259,12 +263,13 @@ func (c *Conn) emitMTUProbe(now clock.Instant, dst []byte, s *Segment) {
 	p.probeDue, p.probeSize = false, (p.pathMSS+p.searchHigh)/2
 	p.probeSeq = c.snd.nxt
 	c.emitData(now, dst, s)
-	s.GSOSize = 0 // not to be cut
+	s.GSOSize = 0 // the probe must not be cut
 	p.probeEnd = c.snd.nxt
 	c.count(EventMTUProbe)
 	c.reportEpisode(EpisodeProbe, whyLonger)
 }
 
+// mtuProbeAcked raises the segment size to the probe's (RFC 4821 §7.5).
 func (c *Conn) mtuProbeAcked(now clock.Instant) {
 	p := c.pmtu
 	p.pathMSS, p.probeSize = p.probeSize, 0
@@ -275,6 +280,7 @@ func (c *Conn) mtuProbeAcked(now clock.Instant) {
 	c.continueSearch(now)
 }
 
+// mtuProbeFailed lowers the bound of the search to the probe's size (RFC 4821 §7.5).
 func (c *Conn) mtuProbeFailed(now clock.Instant) {
 	p := c.pmtu
 	p.searchHigh, p.probeSize = p.probeSize, 0
@@ -282,7 +288,7 @@ func (c *Conn) mtuProbeFailed(now clock.Instant) {
 	c.continueSearch(now)
 }
 
-// continueSearch says when the search goes on: at once, or, when nothing is left to find, after a long time.
+// continueSearch sets when the search goes on: at once, or after a long time if nothing is left to find.
 func (c *Conn) continueSearch(now clock.Instant) {
 	p := c.pmtu
 	p.nextProbe = now
@@ -293,8 +299,8 @@ func (c *Conn) continueSearch(now clock.Instant) {
 	}
 }
 
-// onlyMTUProbeLost reports whether what is lost is the probe and nothing else, which says something of its size
-// and nothing of congestion (RFC 4821 §7.5). When more is lost the probe has said nothing.
+// onlyMTUProbeLost reports whether the probe and nothing else is lost. That shows its size to be too large, and is
+// no congestion (RFC 4821 §7.5). If more is lost, the probe has shown nothing.
 func (c *Conn) onlyMTUProbeLost(now clock.Instant) bool {
 	p, b := c.pmtu, c.snd.scoreboard
 	if p == nil || p.probeSize == 0 {

@@ -2,16 +2,16 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// prr is the state of proportional rate reduction (RFC 9937 §6), in octets of the present recovery.
+// prr is the state of proportional rate reduction in the present recovery (RFC 9937 §6), in octets.
 type prr struct {
-	base      int // RecoverFS: what was out when it began
+	base      int // RecoverFS: octets in flight when recovery began
 	delivered int // prr_delivered
 	out       int // prr_out
 }
 
-// enterRecovery begins a recovery from losses that the board shows: it lasts until all that is out now has
-// been acknowledged. d is what the acknowledgement that showed them has brought, flight what was out
-// before it, why the reason in words.
+// enterRecovery starts loss recovery (RFC 6675 §5), which lasts until everything in flight now has been
+// acknowledged. d is the delivery of the ACK that showed the loss, flight the octets in flight before that ACK, why
+// the episode's reason.
 func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight = c.flightSize(flight)
@@ -19,14 +19,14 @@ func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why str
 	c.reduceForLoss(now, flight)
 	g.inRecovery, g.recover = true, v.max
 	b.prr = prr{base: max(1, v.nxt.Sub(v.una)-b.sacked+d.octets)}
-	c.pending.fastRetransmit = true // the first segment goes whatever the window
+	c.pending.fastRetransmit = true // the first segment is retransmitted whatever the window (RFC 6675 §5)
 	c.updatePRR(d, false)
 	c.count(EventFastRetrans)
 	c.reportEpisode(EpisodeRecovery, why)
 }
 
-// updatePRR sets the congestion window during recovery so that it comes down to ssthresh in proportion to
-// what is delivered (RFC 9937 §6). safe: the acknowledgement moved SND.UNA and showed no further loss.
+// updatePRR sets cwnd during recovery, so that it approaches ssthresh in proportion to the octets delivered (RFC
+// 9937 §6). safe is set if the ACK moved SND.UNA and showed no further loss (SafeACK).
 func (c *Conn) updatePRR(d *delivery, safe bool) {
 	g, p, pipe := &c.cong, &c.snd.scoreboard.prr, c.snd.scoreboard.pipe()
 	p.delivered += d.octets
@@ -46,7 +46,7 @@ func (c *Conn) updatePRR(d *delivery, safe bool) {
 	g.Cwnd = pipe + max(0, send)
 }
 
-// leaveRecovery ends it: everything that was out when it began has been acknowledged.
+// leaveRecovery ends loss recovery: everything in flight at its start has been acknowledged.
 func (c *Conn) leaveRecovery() {
 	c.cong.inRecovery = false
 	c.cong.Cwnd = c.cong.Ssthresh

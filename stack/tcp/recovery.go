@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// ackSelective takes in an acknowledgement, of something new or a duplicate, while there is a scoreboard.
-// What to send again, and how much of anything, follows from the board: see resendable and sendable.
+// ackSelective processes an ACK, new or duplicate, while there is a scoreboard (RFC 6675 §5, RFC 8985 §6.2). The
+// scoreboard then decides what is sent; see nextRetransmit and nextData.
 func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight, progress := v.max.Sub(v.una), v.una.Less(s.Ack)
@@ -21,8 +21,8 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		b.forgetSACKs()
 	}
 	rtt := c.updateRACK(now, s, &d)
-	// What is timed may lie beyond gaps, and repeats stop the clock (Karn). This ends a back-off sooner, and lets the
-	// timeout follow a queue that grows while losses are repaired.
+	// The timed segment may lie behind a gap, and retransmissions stop the measurement (Karn). This sample ends a
+	// back-off sooner, and lets RTO follow a queue that grows during recovery.
 	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.lastSample) >= c.rtt.srtt) {
 		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
 		b.lastSample = now
@@ -42,7 +42,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		c.leaveRecovery()
 	case g.inRecovery:
 		c.updatePRR(&d, progress && !found)
-	case g.afterTimeout && v.una.Less(g.recover): // slow start again (RFC 5681 §3.1)
+	case g.afterTimeout && v.una.Less(g.recover): // slow start after a timeout (RFC 5681 §3.1)
 		c.growCwnd(now, n, flight, rtt)
 	case b.lost > 0 && !g.lossBySize:
 		g.afterTimeout = false
@@ -63,7 +63,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	c.armTLP(now)
 }
 
-// nextRetransmit decides whether something lost goes again now, and how much of it.
+// nextRetransmit decides whether a lost segment is retransmitted now, and how many octets of it.
 func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	v := &c.snd
 	if v.scoreboard == nil || !c.sending() {
@@ -76,7 +76,7 @@ func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	if edge := v.una.Add(v.wnd); edge.Less(to) {
 		to = edge
 	}
-	size := to.Sub(from) // in numbers: a FIN may be the last
+	size := to.Sub(from) // sequence numbers: the last may be a FIN
 	if size <= 0 {
 		return 0, false
 	}
@@ -90,7 +90,7 @@ func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	return n, c.pending.fastRetransmit || c.cong.Cwnd-c.inFlight() >= min(n, v.mss)
 }
 
-// emitRetransmit sends n octets again, or the FIN.
+// emitRetransmit retransmits n octets, or the FIN.
 func (c *Conn) emitRetransmit(now clock.Instant, p []byte, s *Segment) {
 	c.pending.fastRetransmit = false
 	b := c.snd.scoreboard
@@ -103,14 +103,14 @@ func (c *Conn) emitRetransmit(now clock.Instant, p []byte, s *Segment) {
 	b.noteRetransmit(from, end, now)
 	c.noteRetransmit(now, from, end)
 	c.spendPacing(now, len(p))
-	// Its acknowledgement is a round trip away: the variant of RFC 6675 §6, since recovery may outlast a timeout.
+	// RFC 6675 §6 allows this restart. The ACK is a round trip away, and recovery may last longer than a timeout.
 	if c.at.rexmt == clock.Never || from == c.snd.una || c.cong.inRecovery {
 		c.restartRTO(now)
 	}
 }
 
-// inFlight is how many octets are on their way, as far as is known: all that is not acknowledged, less
-// what the board knows to have arrived or to be lost.
+// inFlight is the number of octets in flight as far as is known: those not acknowledged, less those that the
+// scoreboard has as delivered or lost.
 func (c *Conn) inFlight() int {
 	if c.snd.scoreboard != nil {
 		return c.snd.scoreboard.pipe()
@@ -118,7 +118,7 @@ func (c *Conn) inFlight() int {
 	return c.snd.nxt.Sub(c.snd.una)
 }
 
-// noteSent puts what has gone for the first time on the board, where the peer acknowledges selectively.
+// noteSent enters new octets into the scoreboard if the peer acknowledges selectively.
 func (c *Conn) noteSent(now clock.Instant) {
 	v := &c.snd
 	if !c.sack {

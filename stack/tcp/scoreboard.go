@@ -8,40 +8,40 @@ import (
 	"smolsh/stack/wire"
 )
 
-// spanState is what is known of a range of octets that have been sent.
+// spanState is the set of facts known of a range of octets that have been sent.
 type spanState uint8
 
 const (
-	sacked        spanState = 1 << iota // the receiver says that it has them
-	lost                                // they are to be sent again
-	retransmitted                       // they have been sent more than once
+	sacked        spanState = 1 << iota // the receiver has reported them (SACK)
+	lost                                // they are to be retransmitted
+	retransmitted                       // they have been retransmitted
 )
 
-// span is a range of the stream that begins where the one before it ends.
+// span is a range of the stream. It begins where the span before it ends.
 type span struct {
 	end   wire.Seq
 	state spanState
-	sent  clock.Instant // when the last copy went
+	sent  clock.Instant // time of the last transmission
 }
 
-// maxSpans bounds the ranges that a peer can make us keep by what it acknowledges selectively: beyond it,
-// what would cut a range in two is not taken in. What we send ourselves may double the number.
+// maxSpans bounds the spans that a peer can cause by its SACK blocks. Beyond it a block does not split a span. Our
+// own segments may double the number.
 const maxSpans = 512
 
-// scoreboard is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): all that has been sent and is not
-// acknowledged, as ranges of octets. Neighbours of one kind are one range. It exists while something is
-// on its way to a peer that acknowledges selectively.
+// scoreboard is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): everything from SND.UNA to SND.NXT as ranges of
+// octets. Neighbours of the same kind are one span. It exists while octets are in flight to a peer that
+// acknowledges selectively.
 type scoreboard struct {
-	una         wire.Seq // where the first span begins
-	first       int      // the spans before it are history
+	una         wire.Seq // start of the first span
+	first       int      // index of the first span; earlier ones are acknowledged
 	spans       []span
-	sacked      int           // octets, in all
-	lost        int           // the same; nothing is both
-	sentGrain   time.Duration // what goes within so short a time is taken as sent at once,
-	kindChanged clock.Instant // except across this instant, when repeats last followed new octets or these repeats
-	retransmits bool          // repeats are what went last
+	sacked      int           // octets SACKed
+	lost        int           // octets lost; none is also SACKed
+	sentGrain   time.Duration // octets sent within so short a time count as sent at once,
+	kindChanged clock.Instant // unless this instant lies between, the last change between new octets and retransmissions
+	retransmits bool          // true if retransmissions were sent last
 
-	lastSample clock.Instant // when a round trip was last taken from what was acknowledged selectively
+	lastSample clock.Instant // time of the last RTT sample from SACKed octets
 
 	rack rack
 	tlp  tailLossProbe
@@ -49,18 +49,18 @@ type scoreboard struct {
 	undo undo
 }
 
-// delivery is what one acknowledgement says has arrived and was not known to have.
+// delivery describes the octets that one ACK newly reports as delivered.
 type delivery struct {
 	octets                           int
-	newestOriginal, newestRetransmit sentSample // what was sent last of it: once, more than once
-	lowestOriginal                   wire.Seq   // the lowest end of what was sent once, meaningful with anyLow
+	newestOriginal, newestRetransmit sentSample // the sample sent last, of octets sent once and of retransmitted ones
+	lowestOriginal                   wire.Seq   // lowest end of a range sent once, valid if hasLowest
 	hasLowest                        bool
 }
 
-// pipe is an estimate of how many octets are on their way (RFC 6675 §3).
+// pipe is an estimate of the octets in flight (RFC 6675 §3).
 func (b *scoreboard) pipe() int { return b.end().Sub(b.una) - b.sacked - b.lost }
 
-// end is the number behind the last octet.
+// end is the sequence number behind the last span.
 func (b *scoreboard) end() wire.Seq {
 	if n := len(b.spans); n > b.first {
 		return b.spans[n-1].end
@@ -77,10 +77,10 @@ func (b *scoreboard) start(i int) wire.Seq {
 
 func (b *scoreboard) octets(i int) int { return b.spans[i].end.Sub(b.start(i)) }
 
-// atLimit reports whether no more ranges are to be made, if that can be helped.
+// atLimit reports whether no more spans should be made.
 func (b *scoreboard) atLimit() bool { return len(b.spans)-b.first >= maxSpans }
 
-// noteSent notes that what follows up to end has been sent.
+// noteSent records that the octets up to end have been sent for the first time.
 func (b *scoreboard) noteSent(end wire.Seq, now clock.Instant) {
 	if !b.end().Less(end) {
 		return
@@ -96,20 +96,21 @@ func (b *scoreboard) noteSent(end wire.Seq, now clock.Instant) {
 	b.spans = append(b.spans, span{end: end, sent: now})
 }
 
-// noteKind notes that new octets or repeats go.
+// noteKind records whether new octets or retransmissions are being sent.
 func (b *scoreboard) noteKind(repeat bool, now clock.Instant) {
 	if b.retransmits != repeat {
 		b.kindChanged, b.retransmits = now, repeat
 	}
 }
 
-// sentTogether reports whether what goes now may count as sent when its neighbour was. Of two ranges that went in turns with
-// a third, the second must not count as older than that: were the third to arrive first, it would be taken for lost.
+// sentTogether reports whether octets sent now may be recorded with the instant of their neighbour, sent. Not if
+// octets of the other kind were sent in between: if those were delivered first, RACK would take the later of the
+// neighbours for lost.
 func (b *scoreboard) sentTogether(sent, now clock.Instant) bool {
 	return b.atLimit() || now.Sub(sent) <= b.sentGrain && sent >= b.kindChanged
 }
 
-// compact makes room for two more spans where the history is. Indices are other ones afterwards.
+// compact makes room for two more spans where acknowledged ones were. It changes the spans' indices.
 func (b *scoreboard) compact() {
 	if b.first > 0 && len(b.spans)+2 > cap(b.spans) {
 		b.spans = slices.Delete(b.spans, 0, b.first)
@@ -117,7 +118,7 @@ func (b *scoreboard) compact() {
 	}
 }
 
-// noteAck takes away what is below to, which is cumulatively acknowledged.
+// noteAck removes the octets below to, which are cumulatively acknowledged.
 func (b *scoreboard) noteAck(to wire.Seq, d *delivery) {
 	for b.first < len(b.spans) && b.una.Less(to) {
 		s := &b.spans[b.first]
@@ -150,7 +151,7 @@ func (b *scoreboard) addOctets(s spanState, n int) {
 	}
 }
 
-// indexOf is the index of the span that seq is in, which is at or behind una; len(spans) behind the end.
+// indexOf is the index of the span that holds seq, at or behind una; len(spans) if seq lies behind the end.
 func (b *scoreboard) indexOf(seq wire.Seq) int {
 	lo, hi := b.first, len(b.spans)
 	for lo < hi {
@@ -163,7 +164,7 @@ func (b *scoreboard) indexOf(seq wire.Seq) int {
 	return lo
 }
 
-// split makes a span begin at seq and returns its index. Those of the spans before it stay.
+// split makes a span begin at seq and returns its index. Smaller indices do not change.
 func (b *scoreboard) split(seq wire.Seq) int {
 	i := b.indexOf(seq)
 	if i == len(b.spans) || b.start(i) == seq {
@@ -174,8 +175,8 @@ func (b *scoreboard) split(seq wire.Seq) int {
 	return i + 1
 }
 
-// splitForPeer is cut for whoever may not make any number of ranges: at the bound it returns the span
-// behind seq, when up is set, or the one that seq is in.
+// splitForPeer is split within the bound of spans. At the bound it returns the span behind seq with up, otherwise
+// the span that holds seq.
 func (b *scoreboard) splitForPeer(seq wire.Seq, up bool) int {
 	if !b.atLimit() {
 		return b.split(seq)
@@ -187,7 +188,7 @@ func (b *scoreboard) splitForPeer(seq wire.Seq, up bool) int {
 	return i
 }
 
-// noteSACK notes that the receiver has what is in [l, r), within what has been sent.
+// noteSACK records that the receiver has the octets of [l, r), as far as they have been sent.
 func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 	l = wire.MaxSeq(l, b.una)
 	if b.end().Less(r) {
@@ -225,8 +226,7 @@ func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 	b.spans = slices.Delete(b.spans, i+1, j)
 }
 
-// nextLost is the first range that is to be sent again; ok is false when there is none (RFC 6675 §4,
-// NextSeg rule 1).
+// nextLost is the first range to retransmit (RFC 6675 §4, NextSeg rule 1). ok is false if there is none.
 func (b *scoreboard) nextLost() (from, to wire.Seq, ok bool) {
 	if b.lost == 0 {
 		return 0, 0, false
@@ -238,7 +238,7 @@ func (b *scoreboard) nextLost() (from, to wire.Seq, ok bool) {
 	}
 }
 
-// noteRetransmit notes that what is in [seq, end) and has not arrived has gone again.
+// noteRetransmit records that the octets of [seq, end), except those delivered, have been retransmitted.
 func (b *scoreboard) noteRetransmit(seq, end wire.Seq, now clock.Instant) {
 	b.noteKind(true, now)
 	b.compact()
@@ -266,11 +266,11 @@ func (b *scoreboard) markLost(i int) {
 	}
 }
 
-// dupThresh is how much must have overtaken a segment for it to be lost, in segments (RFC 6675 §2).
+// dupThresh is the number of segments beyond a gap that show a loss (RFC 6675 §2).
 const dupThresh = 3
 
-// overtaken reports whether dupThresh ranges have arrived beyond a gap, or more octets than dupThresh-1
-// segments hold (RFC 6675 §4, IsLost).
+// overtaken reports whether dupThresh ranges beyond a gap, or more octets than dupThresh-1 segments, have been
+// delivered (RFC 6675 §4, IsLost).
 func (b *scoreboard) overtaken(mss int) bool {
 	ranges := 0
 	for i := b.first; i < len(b.spans) && ranges < dupThresh; i++ {
@@ -281,12 +281,13 @@ func (b *scoreboard) overtaken(mss int) bool {
 	return ranges == dupThresh || b.sacked > (dupThresh-1)*mss
 }
 
-// reneged reports whether the receiver claims to have what it has not acknowledged (RFC 2018 §8).
+// reneged reports whether the receiver has SACKed the octets at SND.UNA without acknowledging them: it has
+// discarded them (RFC 2018 §8).
 func (b *scoreboard) reneged() bool {
 	return b.first < len(b.spans) && b.spans[b.first].state&sacked != 0
 }
 
-// forgetSACKs takes back what the receiver has said: it has thrown it away (RFC 2018 §8).
+// forgetSACKs marks everything that was SACKed as lost, since the receiver may have discarded it (RFC 2018 §8).
 func (b *scoreboard) forgetSACKs() {
 	for i := b.first; i < len(b.spans); i++ {
 		if s := &b.spans[i]; s.state&sacked != 0 {
@@ -297,9 +298,9 @@ func (b *scoreboard) forgetSACKs() {
 	b.sacked = 0
 }
 
-// markLostBefore marks as lost what went before newest did, and at before or sooner. next is the last instant at
-// which some of the rest went, if found to be older than newest; 0: there is none. What went again at the
-// instant at which newest went for the first time is not older: numbers do not tell the order of these.
+// markLostBefore marks as lost the spans that were sent before newest, at the instant before or sooner. next is the
+// latest instant at which another span older than newest was sent; 0 if there is none. A retransmission at the very
+// instant of newest's first transmission is not older, since sequence numbers do not tell the order of these two.
 func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (found bool, next clock.Instant) {
 	for i := b.first; i < len(b.spans); i++ {
 		s := &b.spans[i]
@@ -317,9 +318,8 @@ func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (f
 	return found, next
 }
 
-// markLostByTimeout is for a timeout: what the receiver has said is forgotten, since it may have thrown away what it
-// had (RFC 2018 §8, RFC 6675 §5.1), and the first range is lost with all that went at before or sooner
-// (RFC 8985 §6.3).
+// markLostByTimeout marks as lost the first span, and all that were sent at the instant before or sooner (RFC 8985
+// §6.3). What was SACKed is forgotten, since the receiver may have discarded it (RFC 2018 §8, RFC 6675 §5.1).
 func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	b.forgetSACKs()
 	for i := b.first; i < len(b.spans); i++ {
@@ -329,7 +329,7 @@ func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	}
 }
 
-// unmarkLost is the opposite: what was thought lost is on its way.
+// unmarkLost marks all lost spans as in flight again.
 func (b *scoreboard) unmarkLost() {
 	for i := b.first; i < len(b.spans); i++ {
 		b.spans[i].state &^= lost

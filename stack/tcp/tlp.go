@@ -5,15 +5,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// tailLossProbe is a tail loss probe on its way (RFC 8985 §7.1).
+// tailLossProbe is the state of a tail loss probe in flight (RFC 8985 §7.1).
 type tailLossProbe struct {
 	end        wire.Seq // TLP.end_seq
 	inFlight   bool
-	retransmit bool // TLP.is_retrans: it repeated the last segment
+	retransmit bool // TLP.is_retrans: the probe retransmitted the last segment
 }
 
-// armTLP sets the timer of the tail loss probe (RFC 8985 §7.2): where all that is out may have been lost
-// without anything behind it to tell.
+// armTLP sets the tail loss probe's timer (RFC 8985 §7.2), for the case that everything in flight is lost and no
+// later segment can show it.
 func (c *Conn) armTLP(now clock.Instant) {
 	v, b := &c.snd, c.snd.scoreboard
 	c.tlpStale = false
@@ -35,8 +35,8 @@ func (c *Conn) armTLP(now clock.Instant) {
 	c.at.loss, c.lossTimerFor = min(now.Add(pto), c.at.rexmt), waitTail
 }
 
-// nextTLP decides what the probe is (§7.3): the next segment where there is one and the peer's window
-// has room, else the last one again, from from on.
+// nextTLP decides what the probe is (RFC 8985 §7.3): the next segment if there is one and the peer's window has
+// room, otherwise the last segment again. It begins at from and has n octets.
 func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	v := &c.snd
 	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {
@@ -57,7 +57,7 @@ func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), most)), v.nxt.Sub(v.una) <= v.wnd
 }
 
-// emitTLP sends the probe.
+// emitTLP fills in the probe (RFC 8985 §7.3).
 func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	v := &c.snd
 	again := from != v.nxt
@@ -74,19 +74,19 @@ func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	c.tlpStale = false
 }
 
-// processTLP is TLP_process_ack (§7.4): it reports whether the acknowledgement says that the probe repaired
-// a loss, which the controller must hear of. twice is what the peer says to have got twice.
+// processTLP is TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss,
+// which the controller must answer. twice is the ACK's D-SACK block.
 func (c *Conn) processTLP(s *Segment, progress bool, twice wire.SACKBlock) (repaired bool) {
 	p := &c.snd.scoreboard.tlp
 	if !p.inFlight || s.Ack.Less(p.end) {
 		return false
 	}
 	switch {
-	case !p.retransmit: // its octets were new, and have arrived
-	case twice.Left != twice.Right && p.end.LessEq(twice.Right): // both copies have
+	case !p.retransmit: // the probe's octets were new, and have been delivered
+	case twice.Left != twice.Right && p.end.LessEq(twice.Right): // both the original and the probe were delivered
 	case p.end.Less(s.Ack):
 		repaired = true
-	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both have, says a peer without D-SACK
+	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // the same, from a peer without D-SACK
 	default:
 		return false
 	}

@@ -5,28 +5,28 @@ import (
 	"smolsh/stack/wire"
 )
 
-// undo is what a reduction of the window can be taken back with, when it turns out that nothing was lost
-// (RFC 3522, 3708, 4015).
+// undo is the state needed to undo a reduction of the window if nothing was lost (RFC 3522, RFC 3708, RFC 4015).
 type undo struct {
 	armed         bool
-	retransmitted bool   // something has gone again since
-	stampChecked  bool   // the acknowledgement that the timestamps are asked of has come
-	stamp         uint32 // our timestamp of the first repeat
-	unreported    int    // octets that have gone again and were not reported as duplicates
+	retransmitted bool   // true after the first retransmission
+	stampChecked  bool   // true after the first ACK that moves SND.UNA, whose timestamp is compared
+	stamp         uint32 // our timestamp clock at the first retransmission
+	unreported    int    // octets retransmitted and not reported as duplicates
 	ranges        [4]wire.SACKBlock
-	numRanges     uint8 // of again, what has gone again; one more: it is in too many pieces to remember
+	numRanges     uint8 // number of ranges retransmitted; len(ranges)+1 if there were more
 	cwnd          int
 	ssthresh      int // pipe_prev of RFC 4015 §3
 }
 
+// arm saves the window before a reduction; flight is the number of octets in flight (RFC 4015 §3).
 func (u *undo) arm(g *congestion, flight int) {
 	*u = undo{armed: true, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
 	if g.Ssthresh >= MaxBuffer {
-		u.ssthresh = g.Ssthresh // slow start had no end yet
+		u.ssthresh = g.Ssthresh // no loss had set a threshold
 	}
 }
 
-// noteRetransmit notes that what is in [from, end) has gone again.
+// noteRetransmit records that [from, end) has been retransmitted.
 func (c *Conn) noteRetransmit(now clock.Instant, from, end wire.Seq) {
 	u := &c.snd.scoreboard.undo
 	if !u.retransmitted {
@@ -46,8 +46,8 @@ func (c *Conn) noteRetransmit(now clock.Instant, from, end wire.Seq) {
 	}
 }
 
-// covers reports whether all that is in k has gone again. What the peer got twice though it went once was
-// copied on the way, and says nothing of what was lost (RFC 3708 §3).
+// covers reports whether all of k has been retransmitted. A block that the peer received twice although we sent it
+// once was duplicated on the path, and does not show that a retransmission was needless (RFC 3708 §3).
 func (u *undo) covers(k wire.SACKBlock) bool {
 	for i := range min(int(u.numRanges), len(u.ranges)) {
 		if k.Within(u.ranges[i].Left, u.ranges[i].Right) {
@@ -57,9 +57,9 @@ func (u *undo) covers(k wire.SACKBlock) bool {
 	return false
 }
 
-// spuriousReason is why the acknowledgement shows that nothing was lost, "" when it does not: the first one to move
-// SND.UNA echoes a stamp from before the first repeat (RFC 3522 §3.2), or everything that went again has
-// been reported as a duplicate (RFC 3708).
+// spuriousReason returns why an ACK shows that nothing was lost, "" if it does not show that. The first ACK that
+// moves SND.UNA may echo a timestamp older than the first retransmission (Eifel detection, RFC 3522 §3.2), or all
+// retransmissions may have been reported as duplicates (RFC 3708 §3).
 func (c *Conn) spuriousReason(s *Segment, progress bool, twice wire.SACKBlock) (why string) {
 	u := &c.snd.scoreboard.undo
 	if !u.armed || !u.retransmitted {
@@ -79,13 +79,13 @@ func (c *Conn) spuriousReason(s *Segment, progress bool, twice wire.SACKBlock) (
 	return ""
 }
 
-// undoReduction is the response to that (RFC 4015 §3): the state before, without a burst. What was thought lost is
-// on its way.
+// undoReduction restores the window from before the reduction, without a burst (the Eifel response, RFC 4015 §3).
+// Segments that were marked as lost are in flight.
 func (c *Conn) undoReduction(acked int, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	u := &b.undo
 	u.armed = false
-	c.reo.reordered = c.reo.reordered || g.inRecovery // beyond RFC 8985 §6.2 step 3: what had been overtaken went again too soon to show it
+	c.reo.reordered = c.reo.reordered || g.inRecovery // beyond RFC 8985 §6.2 step 3: the reordered segments were retransmitted too soon to show the reordering
 	b.unmarkLost()
 	g.inRecovery, g.afterTimeout, g.recover = false, false, v.una
 	c.controller().Undone(&g.Window)

@@ -37,9 +37,7 @@ func declCitations(f *goFile, d ast.Decl, yield func(section, name string)) {
 		note := func(s string) { yield(s, name) }
 		if doc != nil {
 			cited(doc.Text(), rfc, note)
-			if all := rfcName.FindAllStringSubmatch(doc.Text(), -1); len(all) > 0 {
-				rfc = all[len(all)-1][1]
-			}
+			rfc = lastRFC(doc, rfc)
 		}
 		for _, g := range f.ast.Comments {
 			if g != doc && from <= g.Pos() && g.Pos() < to {
@@ -51,13 +49,13 @@ func declCitations(f *goFile, d ast.Decl, yield func(section, name string)) {
 	case *ast.FuncDecl:
 		comments(d.Pos(), d.End(), "", funcName(d), d.Doc)
 	case *ast.GenDecl:
-		doc := d.Doc // of a group: its first name's
+		doc, rfc := d.Doc, lastRFC(d.Doc, "") // of a group: the comment is its first name's, the RFC every name's
 		for _, spec := range d.Specs {
 			switch spec := spec.(type) {
 			case *ast.TypeSpec:
-				comments(start(spec, spec.Doc), endOfLine(f, spec.End()), "", spec.Name.Name, doc)
+				comments(start(spec, spec.Doc), endOfLine(f, spec.End()), rfc, spec.Name.Name, doc)
 			case *ast.ValueSpec:
-				comments(start(spec, spec.Doc), endOfLine(f, spec.End()), "", spec.Names[0].Name, doc)
+				comments(start(spec, spec.Doc), endOfLine(f, spec.End()), rfc, spec.Names[0].Name, doc)
 			}
 			doc = nil
 		}
@@ -74,6 +72,16 @@ func start(n ast.Node, doc *ast.CommentGroup) token.Pos {
 
 // rfcName finds the RFCs that a comment names.
 var rfcName = regexp.MustCompile(`RFCs? (\d+)`)
+
+// lastRFC is the RFC that a comment names last, or without one the RFC given.
+func lastRFC(doc *ast.CommentGroup, rfc string) string {
+	if doc != nil {
+		if all := rfcName.FindAllStringSubmatch(doc.Text(), -1); len(all) > 0 {
+			return all[len(all)-1][1]
+		}
+	}
+	return rfc
+}
 
 // funcName is a function's name, behind its receiver's type if it is a method.
 func funcName(d *ast.FuncDecl) string {
@@ -122,6 +130,12 @@ const (
 	A = 1 // RFC 6298 §2.1
 	B = 2 // RFC 6298 §2.4
 )
+
+// RFC 9406 §4.3.
+const (
+	C = 1
+	D = 2 // §4.2
+)
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +145,7 @@ const (
 		got = append(got, section+" "+strings.Join(names, " "))
 	}
 	slices.Sort(got)
-	want := []string{"2018 3 tcp.T", "2018 4 tcp.T", "5961 3 tcp.Conn.F", "5961 7 tcp.Conn.F", "6298 2.1 tcp.A", "6298 2.4 tcp.B", "793 3.4 tcp.Conn.F"}
+	want := []string{"2018 3 tcp.T", "2018 4 tcp.T", "5961 3 tcp.Conn.F", "5961 7 tcp.Conn.F", "6298 2.1 tcp.A", "6298 2.4 tcp.B", "793 3.4 tcp.Conn.F", "9406 4.2 tcp.D", "9406 4.3 tcp.C"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

@@ -2,23 +2,23 @@ package buf
 
 import "slices"
 
-// Range is a half-open range of offsets, [Lo, Hi).
+// Range is the half-open range of offsets [Lo, Hi).
 type Range struct{ Lo, Hi int64 }
 
 // Len is the number of octets in the range.
 func (r Range) Len() int { return int(r.Hi - r.Lo) }
 
-// Ranges is a set of offsets kept as sorted, disjoint ranges that do not touch. The zero value is
-// empty. Adding and removing are O(log n) to find and O(n) to move.
+// Ranges is a set of offsets, kept as sorted, disjoint ranges that do not touch. The zero value is empty. To add or
+// remove a range takes O(log n) to find its place and O(n) to move the others.
 type Ranges struct{ r []Range }
 
 // Len is the number of ranges.
 func (s *Ranges) Len() int { return len(s.r) }
 
-// At is the i-th range in ascending order.
+// At returns the i-th range in ascending order.
 func (s *Ranges) At(i int) Range { return s.r[i] }
 
-// find is the index of the first range that ends at or after off.
+// find returns the index of the first range that ends at or after off.
 func (s *Ranges) find(off int64) int {
 	lo, hi := 0, len(s.r)
 	for lo < hi {
@@ -31,7 +31,7 @@ func (s *Ranges) find(off int64) int {
 	return lo
 }
 
-// Add puts [lo, hi) into the set and returns how many of its octets were new.
+// Add adds [lo, hi) to the set and returns how many of its octets were new.
 func (s *Ranges) Add(lo, hi int64) int {
 	if lo >= hi {
 		return 0
@@ -54,7 +54,7 @@ func (s *Ranges) Add(lo, hi int64) int {
 	return int(fresh)
 }
 
-// Holding is the range that off is in.
+// Holding returns the range that contains off.
 func (s *Ranges) Holding(off int64) (r Range, ok bool) {
 	if i := s.find(off + 1); i < len(s.r) && s.r[i].Lo <= off {
 		return s.r[i], true
@@ -71,7 +71,7 @@ func (s *Ranges) Covers(lo, hi int64) bool {
 	return i < len(s.r) && s.r[i].Lo <= lo && hi <= s.r[i].Hi
 }
 
-// Overlap is the first part of [lo, hi) that is in the set.
+// Overlap returns the first part of [lo, hi) that is in the set.
 func (s *Ranges) Overlap(lo, hi int64) (r Range, ok bool) {
 	if i := s.find(lo + 1); lo < hi && i < len(s.r) && s.r[i].Lo < hi {
 		return Range{max(lo, s.r[i].Lo), min(hi, s.r[i].Hi)}, true
@@ -85,7 +85,7 @@ func (s *Ranges) Touches(lo, hi int64) bool {
 	return i < len(s.r) && s.r[i].Lo <= hi
 }
 
-// DropBelow takes everything below off out of the set.
+// DropBelow removes everything below off from the set.
 func (s *Ranges) DropBelow(off int64) {
 	i := 0
 	for i < len(s.r) && s.r[i].Hi <= off {
@@ -97,5 +97,5 @@ func (s *Ranges) DropBelow(off int64) {
 	}
 }
 
-// Clear empties the set and gives its storage back.
+// Clear empties the set and releases its storage.
 func (s *Ranges) Clear() { s.r = nil }

@@ -1,43 +1,43 @@
-// Package buf holds what a stream is stored in: a byte ring that grows on demand, and sets of byte
-// ranges. It is single-owner and knows nothing of protocols.
+// Package buf holds the buffers of a stream: a byte ring that grows on demand, and sets of byte
+// ranges. A value has a single owner. The package knows nothing of protocols.
 package buf
 
-// minRing is the first allocation of a ring whose limit is not below it, in octets.
+// minRing is the first allocation of a ring with at least this limit, in octets.
 const minRing = 512
 
-// A Ring is a queue of octets with room behind its end: octets may be stored ahead of the end (PutAt)
-// and become part of the queue when what is before them has come (Extend). Storage is allocated with
-// the first octet, doubles up to the limit, and goes back when the ring is released.
+// A Ring is a queue of octets with room behind its end. PutAt stores octets behind the end; Extend makes them part
+// of the queue when those before them have arrived. Storage is allocated with the first octet, doubles up to the
+// limit, and is freed by Release, Trim and Drop.
 type Ring struct {
 	buf   []byte // a power of two long, or nil
 	head  int32  // index of the first octet
 	n     int32  // octets in the queue
-	high  int32  // octets from head that may hold data, at least n
+	high  int32  // octets from head on that may hold data, at least n
 	limit int32
 }
 
-// NewRing returns an empty ring that holds at most limit octets, up to a GiB.
+// NewRing returns an empty ring that holds at most limit octets, up to 1 GiB.
 func NewRing(limit int) Ring { return Ring{limit: int32(limit)} }
 
 // Len is the number of octets in the queue.
 func (r *Ring) Len() int { return int(r.n) }
 
-// Limit is the most the ring may hold.
+// Limit is the largest number of octets that the ring may hold.
 func (r *Ring) Limit() int { return int(r.limit) }
 
-// SetLimit changes the limit; what is already stored stays.
+// SetLimit changes the limit. Octets already stored stay.
 func (r *Ring) SetLimit(limit int) { r.limit = int32(limit) }
 
-// Free is how many octets Write would take.
+// Free is the number of octets that Write would accept.
 func (r *Ring) Free() int { return int(max(0, r.limit-r.n)) }
 
-// Allocated is the storage held, in octets.
+// Allocated is the size of the storage, in octets.
 func (r *Ring) Allocated() int { return len(r.buf) }
 
-// Beyond is how many octets lie between the queue's end and the end of what PutAt has stored behind it.
+// Beyond is the number of octets from the queue's end to the end of the last octet that PutAt has stored.
 func (r *Ring) Beyond() int { return int(max(0, r.high-r.n)) }
 
-// Growth is by how many octets the storage grows when octets up to offset end from the front are stored.
+// Growth is the number of octets by which the storage would grow to hold offsets up to end.
 func (r *Ring) Growth(end int) int {
 	if end <= len(r.buf) {
 		return 0
@@ -45,7 +45,8 @@ func (r *Ring) Growth(end int) int {
 	return r.size(end) - len(r.buf)
 }
 
-// Fits is how many octets from the front on the ring can store if its storage does not grow beyond storage octets.
+// Fits is the number of octets from the front that the ring can hold if its storage grows to at most storage
+// octets.
 func (r *Ring) Fits(storage int) int {
 	fits := len(r.buf)
 	for n := max(fits, r.size(0)); n <= storage; n *= 2 {
@@ -54,7 +55,7 @@ func (r *Ring) Fits(storage int) int {
 	return fits
 }
 
-// Trim gives up the octets beyond the queue's end, and as much storage as the queue does not need.
+// Trim discards the octets behind the queue's end, and frees the storage that the queue does not need.
 func (r *Ring) Trim() {
 	r.high = r.n
 	if r.n == 0 {
@@ -64,7 +65,7 @@ func (r *Ring) Trim() {
 	}
 }
 
-// Write appends as much of p as fits and returns how much that was.
+// Write appends as many octets of p as fit and returns their number.
 func (r *Ring) Write(p []byte) int {
 	p = p[:min(len(p), r.Free())]
 	r.PutAt(int(r.n), p)
@@ -72,8 +73,8 @@ func (r *Ring) Write(p []byte) int {
 	return len(p)
 }
 
-// PutAt stores p at offset off from the queue's front without making it part of the queue. The
-// caller keeps off+len(p) within the limit.
+// PutAt stores p at offset off from the queue's front, and does not make it part of the queue. off+len(p) must not
+// exceed the limit.
 func (r *Ring) PutAt(off int, p []byte) {
 	if len(p) == 0 {
 		return
@@ -88,13 +89,13 @@ func (r *Ring) PutAt(off int, p []byte) {
 	r.high = max(r.high, int32(end))
 }
 
-// Extend makes the next n octets, which PutAt has stored, part of the queue.
+// Extend makes the next n octets behind the end part of the queue. PutAt must have stored them.
 func (r *Ring) Extend(n int) {
 	r.n += int32(n)
 	r.high = max(r.high, r.n)
 }
 
-// Peek copies octets from offset off into dst and returns how many there were.
+// Peek copies octets from offset off on into dst and returns their number.
 func (r *Ring) Peek(off int, dst []byte) int {
 	if off >= int(r.n) {
 		return 0
@@ -106,8 +107,8 @@ func (r *Ring) Peek(off int, dst []byte) int {
 	return len(dst)
 }
 
-// View is the n octets from offset off, all in the queue, where they are stored: in two parts where the
-// storage's end lies between them. They stay as they are until they are discarded.
+// View returns the storage of the n octets from offset off on, all of them in the queue. It has two parts if they
+// wrap around the end of the storage. They are valid until they are discarded.
 func (r *Ring) View(off, n int) (a, b []byte) {
 	i := (int(r.head) + off) & (len(r.buf) - 1)
 	if k := len(r.buf) - i; k < n {
@@ -116,7 +117,7 @@ func (r *Ring) View(off, n int) (a, b []byte) {
 	return r.buf[i : i+n], nil
 }
 
-// Discard takes n octets, at most Len, off the front.
+// Discard removes n octets, at most Len, from the front.
 func (r *Ring) Discard(n int) {
 	if n == 0 {
 		return
@@ -125,34 +126,34 @@ func (r *Ring) Discard(n int) {
 	r.n -= int32(n)
 	r.high -= int32(n)
 	if r.Empty() {
-		r.head = 0 // where the cache has been lately
+		r.head = 0 // reuse octets that are still in the processor's cache
 	}
 }
 
-// Read moves octets from the front into p and returns how many.
+// Read moves octets from the front into p and returns their number.
 func (r *Ring) Read(p []byte) int {
 	n := r.Peek(0, p)
 	r.Discard(n)
 	return n
 }
 
-// Empty reports whether the ring holds no octet, neither in the queue nor beyond its end.
+// Empty reports whether the ring holds no octet, in the queue or behind its end.
 func (r *Ring) Empty() bool { return r.n == 0 && r.high <= 0 }
 
-// Release gives the storage back if the ring is empty.
+// Release frees the storage if the ring is empty.
 func (r *Ring) Release() {
 	if r.Empty() {
 		r.buf, r.head, r.high = nil, 0, 0
 	}
 }
 
-// Drop empties the ring and gives the storage back.
+// Drop empties the ring and frees the storage.
 func (r *Ring) Drop() { *r = Ring{limit: r.limit} }
 
-// size is how much storage the ring takes to store octets up to need from the front.
+// size is the storage needed to hold octets up to offset need, at least the present storage.
 func (r *Ring) size(need int) int { return sizeFrom(max(len(r.buf), r.least()), need) }
 
-// least is the first allocation.
+// least is the size of the first allocation.
 func (r *Ring) least() int {
 	if r.limit >= minRing {
 		return minRing
@@ -169,7 +170,7 @@ func sizeFrom(size, need int) int {
 
 func (r *Ring) grow(need int) { r.move(r.size(need)) }
 
-// move takes what is stored into storage of so many octets.
+// move copies the octets into new storage of size octets.
 func (r *Ring) move(size int) {
 	b := make([]byte, size)
 	if r.high > 0 {

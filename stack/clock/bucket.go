@@ -2,21 +2,21 @@ package clock
 
 import "time"
 
-// Bucket is a token bucket: at first as many events as the burst, and then so many a second. The zero value lets
-// everything through. It is not safe for use by several goroutines.
+// Bucket is a token bucket: it admits a burst of events, and then a fixed number per second. The zero value admits
+// everything. It is not safe for use by several goroutines.
 type Bucket struct {
-	every  time.Duration // per token; 0: no limit
+	every  time.Duration // time per token; 0: no limit
 	burst  int
 	tokens int
 	filled Instant
 }
 
-// NewBucket is a full bucket for rate events a second, both 1 or more.
+// NewBucket returns a full bucket for rate events per second. rate and burst are at least 1.
 func NewBucket(rate, burst int) Bucket {
 	return Bucket{every: max(1, time.Second/time.Duration(rate)), burst: burst, tokens: burst}
 }
 
-// Take reports whether an event may happen at now, and counts it if so. Instants must not go back.
+// Take reports whether an event may happen at now, and counts it if so. Instants must not decrease.
 func (b *Bucket) Take(now Instant) bool {
 	if b.every == 0 {
 		return true

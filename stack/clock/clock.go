@@ -1,4 +1,4 @@
-// Package clock holds the core's notion of time: a monotonic instant that is always an argument,
+// Package clock is the core's time: a monotonic instant that is always an argument,
 // a heap of deadlines, and a token bucket. Nothing here reads a clock.
 package clock
 
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Instant is a point in time in nanoseconds since the lab's start. It never goes back.
+// Instant is a point in time, in nanoseconds since the lab's start. It never decreases.
 type Instant int64
 
-// Never is later than every instant: the deadline of whoever waits for nothing.
+// Never is later than every instant: the deadline of a timer that is not set.
 const Never Instant = math.MaxInt64
 
-// Add returns t+d. Never stays Never, and a sum beyond it becomes Never.
+// Add returns t+d. Never stays Never, and a larger sum becomes Never.
 func (t Instant) Add(d time.Duration) Instant {
 	if t == Never {
 		return Never
@@ -38,7 +38,7 @@ func (t Instant) Due(now Instant) bool { return t <= now }
 // Seconds is the time since the lab's start in seconds.
 func (t Instant) Seconds() float64 { return float64(t) / 1e9 }
 
-// String prints seconds with microseconds, as traces do: "12.345678".
+// String returns seconds with microseconds, as traces have them: "12.345678".
 func (t Instant) String() string {
 	if t == Never {
 		return "never"

@@ -1,15 +1,15 @@
 package clock
 
-// A Timer is a deadline that can be moved and taken out of its Heap in O(log n). It is embedded or
-// held by whoever waits; Value comes back when it is due. The zero Timer is in no heap.
+// A Timer is a deadline that can be moved, and removed from its Heap, in O(log n). Its owner embeds it or holds it;
+// the heap returns it with its Value when it is due. The zero Timer is in no heap.
 type Timer[T any] struct {
 	Value T
 	at    Instant
-	order uint64 // ties are served in the order in which they were set
-	index int    // position in the heap plus one; 0 when in none
+	order uint64 // timers of one deadline are due in the order in which they were set
+	index int    // position in the heap plus one; 0 if it is in none
 }
 
-// At is the deadline, Never when the timer is not set.
+// At returns the deadline, Never if the timer is not set.
 func (t *Timer[T]) At() Instant {
 	if t.index == 0 {
 		return Never
@@ -17,11 +17,11 @@ func (t *Timer[T]) At() Instant {
 	return t.at
 }
 
-// keptTimers is the storage that a Heap keeps however few timers are set, in timers.
+// keptTimers is the number of timers for which a Heap keeps storage, however few are set.
 const keptTimers = 1024
 
-// A Heap orders timers by (deadline, order of setting). It allocates when it grows beyond its storage, and when less
-// than a quarter of that is in use: then it gives half of it back.
+// A Heap orders timers by deadline, and timers of one deadline by when they were set. It allocates when it grows
+// beyond its storage. When less than a quarter of the storage is in use, it frees half of it.
 type Heap[T any] struct {
 	timers []*Timer[T]
 	order  uint64
@@ -30,7 +30,7 @@ type Heap[T any] struct {
 // Len is the number of timers set.
 func (h *Heap[T]) Len() int { return len(h.timers) }
 
-// Next is the earliest deadline, Never when there is none.
+// Next returns the earliest deadline, Never if no timer is set.
 func (h *Heap[T]) Next() Instant {
 	if len(h.timers) == 0 {
 		return Never
@@ -38,7 +38,7 @@ func (h *Heap[T]) Next() Instant {
 	return h.timers[0].at
 }
 
-// First is the timer that is due first, nil when none is set.
+// First returns the timer with the earliest deadline, nil if none is set.
 func (h *Heap[T]) First() *Timer[T] {
 	if len(h.timers) == 0 {
 		return nil
@@ -46,8 +46,8 @@ func (h *Heap[T]) First() *Timer[T] {
 	return h.timers[0]
 }
 
-// Set sets or moves t to at. Never takes it out. Setting the deadline it already has keeps its place
-// among equals.
+// Set sets t to at, or moves it there. Never removes it. With the deadline that t already has, it keeps its place
+// among timers of that deadline.
 func (h *Heap[T]) Set(t *Timer[T], at Instant) {
 	if at == Never {
 		h.Stop(t)
@@ -69,7 +69,7 @@ func (h *Heap[T]) Set(t *Timer[T], at Instant) {
 	}
 }
 
-// Stop takes t out; nothing happens when it is not in.
+// Stop removes t from the heap, if it is there.
 func (h *Heap[T]) Stop(t *Timer[T]) {
 	if t.index == 0 {
 		return
@@ -87,7 +87,7 @@ func (h *Heap[T]) Stop(t *Timer[T]) {
 	}
 }
 
-// Pop takes out and returns the earliest timer that is due at now, nil when none is.
+// Pop removes and returns the earliest timer that is due at now, nil if none is.
 func (h *Heap[T]) Pop(now Instant) *Timer[T] {
 	if len(h.timers) == 0 || h.timers[0].at > now {
 		return nil

@@ -41,9 +41,9 @@ func (c *Conn) mayChallenge(now clock.Instant) bool {
 	return c.challenge.allow(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
-// checkReset is the second step of RFC 9293 §3.10.7.4 as changed by RFC 5961 §3: a RST is believed only at exactly
-// RCV.NXT. first is the segment's sequence number before the segment was cut to the window, so that text in front
-// of the RST can't move a guess there.
+// checkReset is the second step of RFC 9293 §3.10.7.4 (§3.5.3), as changed by RFC 5961 §3: a RST is believed only
+// at exactly RCV.NXT. first is the segment's sequence number before the segment was cut to the window, so that text
+// in front of the RST can't move a guess there.
 func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	if first != c.rcv.nxt {
 		c.challengeACK(now)

@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// congestion is the connection's part of congestion control: the window, and the state of loss recovery (RFC 6582,
-// RFC 6675).
+// congestion is the connection's part of congestion control (RFC 9293 §3.8.2): the window, and the state of loss
+// recovery (RFC 6582, RFC 6675).
 type congestion struct {
 	Window
 	ctl            Controller // nil before the first decision, and after idle times
@@ -56,9 +56,9 @@ func (c *Conn) limitedTransmit() int {
 }
 
 // growCwnd lets the controller grow cwnd for n octets acknowledged, of flight that were in flight before. Only
-// octets sent while cwnd was the limit make it grow (RFC 7661 §4.3 in a simple form). A window that the peer's
-// window or the application never filled has not been tried on the path, and would be sent as a burst when they
-// allow it.
+// octets sent while cwnd was the limit make it grow (RFC 9002 §7.8; RFC 7661 §4.3 in a simple form). A window that
+// the peer's window or the application never filled has not been tried on the path, and would be sent as a burst
+// when they allow it.
 func (c *Conn) growCwnd(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
 	if c.inECNResponse(c.snd.una) {

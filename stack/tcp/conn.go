@@ -138,8 +138,8 @@ type Hooks struct {
 
 // Open returns a connection in SYN-SENT whose SYN is pending (active OPEN, RFC 9293 §3.10.1). mss is the largest
 // payload that the interface sends and receives in one segment, in octets; iss is the initial sequence number,
-// which the caller chooses (RFC 6528). A cfg that Shared returned is kept and not copied; of any other a complete
-// copy is made.
+// which the caller chooses (RFC 9293 §3.4.1, RFC 6528). A cfg that Shared returned is kept and not copied; of any
+// other a complete copy is made.
 func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.count(EventActiveOpen)
@@ -232,7 +232,8 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 func (c *Conn) InFlight(seq wire.Seq) bool { return seq.In(c.snd.una, c.snd.max.Sub(c.snd.una)) }
 
 // SoftError records an ICMP error or a failed neighbour resolution. While the connection is being opened a hard
-// error ends it. Any other error is kept, and explains a later timeout (RFC 1122 §4.2.3.9, RFC 5461 §4).
+// error ends it. Any other error is kept, and explains a later timeout (RFC 9293 §3.9.2.2, RFC 1122 §4.2.3.9, RFC
+// 5461).
 func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	if hard && (c.state == SynSent || c.state == SynReceived) {
 		c.count(EventAttemptFail)

@@ -31,8 +31,9 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// receiveSynSent is SYN-SENT (RFC 9293 §3.10.7.3). The text of a SYN without ACK is dropped, as in LISTEN, since
-// its address may be forged. The text of a SYN-ACK is accepted.
+// receiveSynSent is SYN-SENT (RFC 9293 §3.10.7.3). The RST that answers an unacceptable ACK ends a half-open
+// connection of the peer (§3.5.1). The text of a SYN without ACK is dropped, as in LISTEN, since its address may be
+// forged. The text of a SYN-ACK is accepted.
 func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	ack := s.Flags&wire.ACK != 0
 	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
@@ -67,7 +68,7 @@ func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// processSYN records the sequence number, the window and the options of the peer's SYN.
+// processSYN records the sequence number, the window and the options (RFC 9293 §3.2) of the peer's SYN.
 func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.nxt = s.Seq, s.Seq.Add(1)

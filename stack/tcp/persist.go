@@ -38,7 +38,8 @@ func (c *Conn) persistTimeout() {
 }
 
 // emitWindowProbe sends one octet, or the FIN, beyond the peer's window (RFC 9293 §3.8.6.1). The answer brings the
-// present window. SND.NXT does not move, so the octet counts as sent only when it is acknowledged.
+// present window. SND.NXT does not move, so the octet counts as sent only when it is acknowledged. A probe is not
+// ECN-capable (RFC 3168 §6.1.6).
 func (c *Conn) emitWindowProbe(now clock.Instant, p []byte, s *Segment) {
 	c.pending.windowProbe = false
 	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one sequence number only

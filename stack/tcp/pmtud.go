@@ -123,8 +123,9 @@ func (c *Conn) MayFragment() bool { return c.pmtu != nil && c.pmtu.mayFragment }
 
 // TooBig processes an ICMP error "fragmentation needed": the segment that begins at seq was too long, and the path
 // carries mss octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). The error must quote a segment in flight and
-// claim less than was sent (RFC 5927 §4). If segments of the present size have been acknowledged, the claim is only
-// kept. It is believed if the quoted segment times out, and forgotten if it is acknowledged (RFC 5927 §7.2).
+// claim less than was sent, or anybody could slow a connection down by forged errors (RFC 5927 §4, §7.1). If
+// segments of the present size have been acknowledged, the claim is only kept. It is believed if the quoted segment
+// times out, and forgotten if it is acknowledged (RFC 5927 §7.2).
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < minPathMSS || mss >= c.segmentSize() || c.MayFragment() && mss < minBelievedMSS {
 		return PMTURefused

@@ -14,7 +14,7 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 	}
 	switch c.state {
 	case Established, FinWait1, FinWait2:
-	default: // no text follows the peer's FIN
+	default: // no text follows the peer's FIN; in TIME-WAIT it is an old duplicate (RFC 1337 §2)
 		c.pending.ack = true
 		return drop.TCPBadState
 	}

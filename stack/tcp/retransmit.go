@@ -23,8 +23,8 @@ func (c *Conn) ensureRTO(now clock.Instant) {
 	}
 }
 
-// retransmitTimeout is RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on is to be retransmitted,
-// beginning with one segment.
+// retransmitTimeout is RFC 9293 §3.8.1, by RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on is
+// to be retransmitted, beginning with one segment.
 func (c *Conn) retransmitTimeout(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	c.at.rexmt = clock.Never

@@ -80,7 +80,7 @@ func (b *scoreboard) octets(i int) int { return b.spans[i].end.Sub(b.start(i)) }
 // atLimit reports whether no more spans should be made.
 func (b *scoreboard) atLimit() bool { return len(b.spans)-b.first >= maxSpans }
 
-// noteSent records that the octets up to end have been sent for the first time.
+// noteSent records that the octets up to end have been sent for the first time (RFC 8985 §6.1).
 func (b *scoreboard) noteSent(end wire.Seq, now clock.Instant) {
 	if !b.end().Less(end) {
 		return
@@ -238,7 +238,8 @@ func (b *scoreboard) nextLost() (from, to wire.Seq, ok bool) {
 	}
 }
 
-// noteRetransmit records that the octets of [seq, end), except those delivered, have been retransmitted.
+// noteRetransmit records that the octets of [seq, end), except those delivered, have been retransmitted (RFC 8985
+// §6.1).
 func (b *scoreboard) noteRetransmit(seq, end wire.Seq, now clock.Instant) {
 	b.noteKind(true, now)
 	b.compact()

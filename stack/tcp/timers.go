@@ -40,7 +40,7 @@ func (c *Conn) userDeadline() clock.Instant {
 	return c.at.awaitingSince.Add(c.cfg.UserTimeout)
 }
 
-// tick runs the timers that are due.
+// tick runs the timers that are due (RFC 9293 §3.10.8).
 func (c *Conn) tick(now clock.Instant) {
 	c.runTimers(now)
 	c.logState(now)

@@ -25,7 +25,7 @@ func (c *Conn) enterTimeWait(now clock.Instant) {
 // ReuseTimeWait reports whether the SYN s may replace this connection, which is in TIME-WAIT, by a new one. after
 // is the number that the new connection's initial sequence number must exceed. The SYN may do so if its timestamp
 // is later, or if the old connection had no timestamps. Without timestamps its sequence number must lie beyond all
-// used ones (RFC 6191 §2, RFC 1122 §4.2.2.13). Any other SYN may be an old duplicate.
+// used ones (RFC 6191 §2, RFC 1122 §4.2.2.13, RFC 7323 §5.8). Any other SYN may be an old duplicate.
 func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) {
 	const mask = wire.SYN | wire.ACK | wire.RST | wire.FIN
 	if c.state != TimeWait || s.Flags&mask != wire.SYN {

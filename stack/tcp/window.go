@@ -79,9 +79,9 @@ func (c *Conn) cutToWindow(s *Segment) {
 	}
 }
 
-// advertiseWindow returns the header's window field, and moves the offered right edge. The edge never moves back,
-// and moves forward by at least a segment or half the buffer: the receiver's silly window avoidance (RFC 9293
-// §3.8.6.2.2).
+// advertiseWindow returns the header's window field, and moves the offered right edge. The edge never moves back
+// (RFC 7323 §2.4), and moves forward by at least a segment or half the buffer: the receiver's silly window
+// avoidance (RFC 9293 §3.8.6.2.2).
 func (c *Conn) advertiseWindow(syn bool) uint16 {
 	r := &c.rcv
 	switch {

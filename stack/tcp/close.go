@@ -50,7 +50,7 @@ func (c *Conn) noteFIN(s *Segment) drop.Reason {
 	}
 	r.fin, r.finSeq = true, at
 	if at != r.nxt && len(s.Payload) == 0 { // text in front of it has made an ACK pending already
-		c.oweDupAck()
+		c.scheduleDupACK()
 	}
 	return drop.None
 }

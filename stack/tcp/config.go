@@ -99,11 +99,11 @@ func Shared(cfg Config) *Config {
 func (c *Config) sendStart() int { return startSize(c.SendBuffer, c.SendBufferMax) }
 func (c *Config) recvStart() int { return startSize(c.RecvBuffer, c.RecvBufferMax) }
 
-func startSize(fixed, most int) int {
+func startSize(fixed, limit int) int {
 	if fixed != 0 {
 		return fixed
 	}
-	return min(startBuffer, most)
+	return min(startBuffer, limit)
 }
 
 // maxRecvBuffer is the largest size that the receive buffer may take.

@@ -9,9 +9,9 @@ import (
 // small, and a lone segment in it must not wait for a timer.
 const maxQuickAcks = 16
 
-// oweDupAck makes one more ACK pending. A sender without SACK counts duplicate ACKs, so each segment out of order
+// scheduleDupACK makes one more ACK pending. A sender without SACK counts duplicate ACKs, so each segment out of order
 // has its own (RFC 5681 §4.2).
-func (c *Conn) oweDupAck() {
+func (c *Conn) scheduleDupACK() {
 	if c.pending.dupAcks < 255 {
 		c.pending.dupAcks++
 	}

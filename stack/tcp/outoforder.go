@@ -73,7 +73,7 @@ func (c *Conn) ensureOOO() *outOfOrder {
 // storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer. A duplicate
 // ACK reports them at once (RFC 5681 §4.2).
 func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
-	c.oweDupAck()
+	c.scheduleDupACK()
 	r, g, gap := &c.rcv, c.ensureOOO(), seq.Sub(c.rcv.nxt)
 	off := r.base + int64(gap)
 	end := off + int64(len(p))

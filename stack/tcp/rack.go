@@ -82,8 +82,8 @@ func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.
 		// The original may have arrived, not the retransmission: the echoed timestamp is older than it, or the round
 		// trip is too short.
 		rtt := max(1, now.Sub(x.sent))
-		early := c.ts.on && s.Options.HasTimestamps && int32(s.Options.TSEcr-c.ts.value(x.sent)) < 0
-		if !early && rtt >= c.rtt.min {
+		original := c.ts.on && s.Options.HasTimestamps && int32(s.Options.TSEcr-c.ts.value(x.sent)) < 0
+		if !original && rtt >= c.rtt.min {
 			r.update(x, rtt)
 		}
 	}

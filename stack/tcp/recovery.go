@@ -16,7 +16,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	} else {
 		c.updateWindow(s)
 	}
-	twice := c.processSACK(s, &d)
+	dsack := c.processSACK(s, &d)
 	if b.reneged() {
 		b.forgetSACKs()
 	}
@@ -27,11 +27,11 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
 		b.lastSample = now
 	}
-	if twice.Left != twice.Right {
+	if dsack.Left != dsack.Right {
 		c.widenReoWindow()
 	}
-	repaired := c.processTLP(s, progress, twice)
-	if why := c.spuriousReason(s, progress, twice); why != "" {
+	repaired := c.processTLP(s, progress, dsack)
+	if why := c.spuriousReason(s, progress, dsack); why != "" {
 		c.undoReduction(n, why)
 	}
 	found := c.detectLosses(now)
@@ -101,7 +101,7 @@ func (c *Conn) emitRetransmit(now clock.Instant, p []byte, s *Segment) {
 	from, _, _ := b.nextLost()
 	end := c.emitText(now, p, s, from)
 	b.noteRetransmit(from, end, now)
-	c.noteRetransmit(now, from, end)
+	c.trackForUndo(now, from, end)
 	c.spendPacing(now, len(p))
 	// RFC 6675 §6 allows this restart. The ACK is a round trip away, and recovery may last longer than a timeout.
 	if c.at.rexmt == clock.Never || from == c.snd.una || c.cong.inRecovery {

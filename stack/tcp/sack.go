@@ -49,14 +49,14 @@ func (g *outOfOrder) blocks() int {
 // (RFC 2018 §3), and so does the packet. Beside text the option takes no more than half of the packet: on a link
 // with the least MTU it would otherwise leave no room for text.
 func (c *Conn) maxBlocks(text bool) int {
-	most, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
+	limit, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
 	if c.ts.on {
-		most = 3
+		limit = 3
 	}
 	if text {
 		room /= 2
 	}
-	return max(0, min(most, (room-4)/8))
+	return max(0, min(limit, (room-4)/8))
 }
 
 // putSACK fills in the SACK option: first the range that holds the last segment received, then the ranges before it
@@ -66,9 +66,9 @@ func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	if g == nil || !c.sack {
 		return
 	}
-	n, most := 0, c.maxBlocks(text)
+	n, limit := 0, c.maxBlocks(text)
 	add := func(x buf.Range) {
-		if n < most {
+		if n < limit {
 			left := r.nxt.Add(int(x.Lo - r.base))
 			o.SACK[n] = wire.SACKBlock{Left: left, Right: left.Add(x.Len())}
 			n++
@@ -90,14 +90,14 @@ func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 // one. A block that is not wholly inside (SND.UNA, SND.MAX) is ignored, since it names octets that were never sent
 // or are acknowledged already (RFC 2018 §5). The first block is a D-SACK if it lies below the ACK or inside the
 // second block (RFC 2883 §4).
-func (c *Conn) processSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
+func (c *Conn) processSACK(s *Segment, d *delivery) (dsack wire.SACKBlock) {
 	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
 	oldest, next := v.una.Add(-v.maxWnd), v.una.Add(1)
 	if len(list) > 0 {
 		k := list[0]
 		inSecond := len(list) > 1 && list[1].Within(next, v.max) && k.Within(list[1].Left, list[1].Right)
 		if k.Within(oldest, s.Ack) || inSecond {
-			twice = k
+			dsack = k
 		}
 	}
 	for _, k := range list {
@@ -105,5 +105,5 @@ func (c *Conn) processSACK(s *Segment, d *delivery) (twice wire.SACKBlock) {
 			v.scoreboard.noteSACK(k.Left, k.Right, d)
 		}
 	}
-	return twice
+	return dsack
 }

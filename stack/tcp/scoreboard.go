@@ -96,15 +96,15 @@ func (b *scoreboard) noteSent(end wire.Seq, now clock.Instant) {
 	b.spans = append(b.spans, span{end: end, sent: now})
 }
 
-// noteKind records whether new octets or retransmissions are being sent.
-func (b *scoreboard) noteKind(repeat bool, now clock.Instant) {
-	if b.retransmits != repeat {
-		b.kindChanged, b.retransmits = now, repeat
+// noteKind records whether retransmissions or new octets are being sent.
+func (b *scoreboard) noteKind(retransmits bool, now clock.Instant) {
+	if b.retransmits != retransmits {
+		b.kindChanged, b.retransmits = now, retransmits
 	}
 }
 
-// sentTogether reports whether octets sent now may be recorded with the instant of their neighbour, sent. Not if
-// octets of the other kind were sent in between: if those were delivered first, RACK would take the later of the
+// sentTogether reports whether octets sent now may be recorded with the instant of their neighbour, sent. They may not
+// if octets of the other kind were sent in between. If those were delivered first, RACK would take the later of the
 // neighbours for lost.
 func (b *scoreboard) sentTogether(sent, now clock.Instant) bool {
 	return b.atLimit() || now.Sub(sent) <= b.sentGrain && sent >= b.kindChanged

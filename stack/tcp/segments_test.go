@@ -166,7 +166,7 @@ func (x *loneConn) act(d *choices) {
 }
 
 // emit takes all that the connection sends at this instant. The bound is one segment for each octet of its buffers, sent
-// twice, and some for what else it owes.
+// twice, and some for other segments that are pending.
 func (x *loneConn) emit() {
 	x.t.Helper()
 	var out Segment

@@ -42,19 +42,19 @@ func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {
 		return 0, 0, false
 	}
-	most := min(c.effectiveMSS(), room)
-	if most == 0 {
+	limit := min(c.effectiveMSS(), room)
+	if limit == 0 {
 		return 0, 0, false
 	}
-	if n = min(v.dataEnd().Sub(v.nxt), v.wnd-v.nxt.Sub(v.una), most); n > 0 {
+	if n = min(v.dataEnd().Sub(v.nxt), v.wnd-v.nxt.Sub(v.una), limit); n > 0 {
 		return v.nxt, n, true
 	}
-	from = v.nxt.Add(-most)
+	from = v.nxt.Add(-limit)
 	if v.finSent {
 		from = from.Add(-1)
 	}
 	from = wire.MaxSeq(v.una, from)
-	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), most)), v.nxt.Sub(v.una) <= v.wnd
+	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), limit)), v.nxt.Sub(v.una) <= v.wnd
 }
 
 // emitTLP fills in the probe (RFC 8985 §7.3).
@@ -75,18 +75,18 @@ func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 }
 
 // processTLP is TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss,
-// which the controller must answer. twice is the ACK's D-SACK block.
-func (c *Conn) processTLP(s *Segment, progress bool, twice wire.SACKBlock) (repaired bool) {
+// which the controller must answer. dsack is the ACK's D-SACK block.
+func (c *Conn) processTLP(s *Segment, progress bool, dsack wire.SACKBlock) (repaired bool) {
 	p := &c.snd.scoreboard.tlp
 	if !p.inFlight || s.Ack.Less(p.end) {
 		return false
 	}
 	switch {
 	case !p.retransmit: // the probe's octets were new, and have been delivered
-	case twice.Left != twice.Right && p.end.LessEq(twice.Right): // both the original and the probe were delivered
+	case dsack.Left != dsack.Right && p.end.LessEq(dsack.Right): // both the original and the probe were delivered
 	case p.end.Less(s.Ack):
 		repaired = true
-	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // the same, from a peer without D-SACK
+	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both were delivered, as a peer without D-SACK shows it
 	default:
 		return false
 	}

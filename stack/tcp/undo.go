@@ -26,8 +26,8 @@ func (u *undo) arm(g *congestion, flight int) {
 	}
 }
 
-// noteRetransmit records that [from, end) has been retransmitted.
-func (c *Conn) noteRetransmit(now clock.Instant, from, end wire.Seq) {
+// trackForUndo records that [from, end) has been retransmitted.
+func (c *Conn) trackForUndo(now clock.Instant, from, end wire.Seq) {
 	u := &c.snd.scoreboard.undo
 	if !u.retransmitted {
 		u.retransmitted, u.stamp = true, c.ts.value(now)
@@ -60,7 +60,7 @@ func (u *undo) covers(k wire.SACKBlock) bool {
 // spuriousReason returns why an ACK shows that nothing was lost, "" if it does not show that. The first ACK that
 // moves SND.UNA may echo a timestamp older than the first retransmission (Eifel detection, RFC 3522 §3.2), or all
 // retransmissions may have been reported as duplicates (RFC 3708 §3).
-func (c *Conn) spuriousReason(s *Segment, progress bool, twice wire.SACKBlock) (why string) {
+func (c *Conn) spuriousReason(s *Segment, progress bool, dsack wire.SACKBlock) (why string) {
 	u := &c.snd.scoreboard.undo
 	if !u.armed || !u.retransmitted {
 		return ""
@@ -71,7 +71,7 @@ func (c *Conn) spuriousReason(s *Segment, progress bool, twice wire.SACKBlock) (
 			return whyStamp
 		}
 	}
-	if n := twice.Right.Sub(twice.Left); n > 0 && u.covers(twice) {
+	if n := dsack.Right.Sub(dsack.Left); n > 0 && u.covers(dsack) {
 		if u.unreported -= n; u.unreported <= 0 {
 			return whyTwice
 		}

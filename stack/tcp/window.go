@@ -35,9 +35,10 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 // receive window. It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that
 // begins behind the window.
 //
-// Deviates from the table in two cases. At a zero window a segment with text that covers RCV.NXT is acceptable for
-// its ACK; cutToWindow removes the text. At an open window a segment without text may begin at
-// RCV.NXT+RCV.WND, since a peer that has filled the window has no other number for a pure ACK or a FIN.
+// It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable
+// for its ACK; cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND,
+// since a peer that has filled the window has no other number for a pure ACK or a FIN. In TIME-WAIT a pure ACK must
+// stand at RCV.NXT, since the peer has sent its FIN.
 func (c *Conn) acceptable(s *Segment) drop.Reason {
 	r := &c.rcv
 	first, end, edge := s.Seq, s.Seq.Add(s.Len()), r.windowEdge // edge is RCV.NXT+RCV.WND
@@ -49,16 +50,16 @@ func (c *Conn) acceptable(s *Segment) drop.Reason {
 	}
 	inside := false
 	switch {
-	case empty && zeroWindow: // SEG.SEQ = RCV.NXT
+	case empty && zeroWindow: // SEG.LEN = 0, RCV.WND = 0: SEG.SEQ = RCV.NXT
 		inside = first == r.nxt
-	case empty: // RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND
+	case empty: // SEG.LEN = 0, RCV.WND > 0: RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND
 		inside = !edge.Less(first) && (first != edge || !reset)
-		if c.state == TimeWait && !reset { // the peer's FIN was its last number
+		if c.state == TimeWait && !reset {
 			inside = first == r.nxt
 		}
-	case zeroWindow: // not acceptable: only the ACK is
+	case zeroWindow: // SEG.LEN > 0, RCV.WND = 0: not acceptable, but for its ACK
 		inside = !edge.Less(first)
-	default: // RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND, or SEG.SEQ+SEG.LEN-1 is in there
+	default: // SEG.LEN > 0, RCV.WND > 0: SEG.SEQ or SEG.SEQ+SEG.LEN-1 lies in the window
 		inside = !edge.Less(first) && (first != edge || !text && !reset)
 	}
 	if !inside {

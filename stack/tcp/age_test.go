@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// aged is an established connection whose peer is played by the test, which acknowledges at once.
+// aged is an established connection whose peer is the test, which acknowledges at once.
 type aged struct {
 	*testing.T
 	c    *Conn
@@ -73,8 +73,8 @@ func (a *aged) age() {
 	}
 }
 
-// Numbers that a connection remembers are compared on a circle: after 2 GiB they would lie ahead of what is sent
-// (RFC 9293 §3.4). None of them may then stand for something that is still to come.
+// Sequence numbers are compared modulo 2³²: after 2 GiB a remembered number would lie ahead of SND.NXT
+// (RFC 9293 §3.4). None of them may then be taken for one that is still to come.
 func TestNumbersOfLongAgo(t *testing.T) {
 	ece := func(s *Segment) { s.Flags |= wire.ECE }
 	t.Run("recover", func(t *testing.T) { // RFC 6582 §3.2 step 2

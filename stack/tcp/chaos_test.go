@@ -11,8 +11,9 @@ import (
 	"smolsh/stack/clock"
 )
 
-// chaos is a pair of connections whose link loses, duplicates and reorders, and whose applications do
-// anything at any time: first that, with every invariant held, then the faults heal and both must end.
+// chaos is a pair of connections whose link loses, duplicates and reorders segments, and whose applications make
+// any call at any time. Every invariant must hold meanwhile. Then the faults end, and both connections must end
+// too.
 type chaos struct {
 	*pipe
 	rng     *rand.Rand

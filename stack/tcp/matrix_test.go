@@ -206,7 +206,7 @@ func (x *cell) synchronise(short string) {
 	x.said(cellNow)
 }
 
-// name puts what was emitted in RFC 9293's words: ACK is <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with how
+// name writes an emitted segment in RFC 9293's words: ACK is <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with how
 // far RCV.NXT has moved; RST is <SEQ=SEG.ACK><CTL=RST>; RST,ACK is <SEQ=0><ACK=SEG.SEQ+SEG.LEN>
 // <CTL=RST,ACK>; SYN,ACK has our ISS; ABORT is the reset of a connection of our own,
 // <SEQ=SND.NXT><CTL=RST,ACK>.

@@ -17,7 +17,7 @@ func checkSpans(t *testing.T, b *scoreboard) {
 	}
 }
 
-// octet is what the naive model knows of one octet.
+// octet is the state of one octet in the naive model.
 type octet struct {
 	state spanState
 	sent  clock.Instant
@@ -82,7 +82,7 @@ func (m *naive) compare(t *testing.T, b *scoreboard, what string) {
 	}
 }
 
-// TestBoardAgainstModel does random things to a board and to the naive model of it.
+// TestBoardAgainstModel applies random operations to a scoreboard and to the naive model, and compares them.
 func TestBoardAgainstModel(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 4))
@@ -184,8 +184,8 @@ func TestReorderingWindowFallsBack(t *testing.T) {
 	}
 }
 
-// TestBoardIsBounded has a hostile peer acknowledge every other octet, and ourselves repeat every hole in
-// the smallest pieces. Neither memory nor the sums may suffer (the attack is known as SACK slowness).
+// TestBoardIsBounded has a hostile peer acknowledge every other octet, and retransmits every hole in the smallest
+// pieces. Neither memory nor the sums may suffer (the attack is known as SACK slowness).
 func TestBoardIsBounded(t *testing.T) {
 	b := &scoreboard{}
 	var d delivery

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// choices are octets from which a run is drawn. When they are used up the rest are 0.
+// choices are the octets from which a run is drawn. Behind the last one every octet is 0.
 type choices []byte
 
 func (d *choices) octet() int {
@@ -198,8 +198,8 @@ func (x *loneConn) judge() {
 	}
 }
 
-// FuzzSegments gives one connection anything at all: numbers all over their range, options of any length, a link from MTU
-// 68 on, an application and a clock that do anything at any time.
+// FuzzSegments gives one connection any segments: numbers from the whole range, options of any length, a link from
+// MTU 68 on. The application and the clock do anything at any time.
 func FuzzSegments(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x00\x10\x00\x00\x00\x11\x01\x02\x03\x04\x05\x06\x07"))
 	for seed := range byte(8) {

@@ -86,7 +86,7 @@ func (p *pipe) pump() {
 	}
 }
 
-// step goes to the next thing that happens; false when there is none.
+// step advances to the next event. It returns false if there is none.
 func (p *pipe) step() bool {
 	p.pump()
 	next, which := min(p.c[0].Deadline(), p.c[1].Deadline()), -1
@@ -146,9 +146,9 @@ func (p *pipe) noteWindow(to int, s *Segment) {
 	}
 }
 
-// checkSent asserts what holds for every segment that is emitted: it stays in the peer's window, but for
-// a probe of one number; it acknowledges what has come; the window it offers takes nothing back, but for
-// what scaling rounds off; and there is room for what it offers.
+// checkSent asserts the rules of every emitted segment: it stays in the peer's window, but for a probe of one
+// number. It acknowledges everything received in order. Its window takes nothing back, but for the rounding of the
+// scale, and the buffer has room for the window.
 func (p *pipe) checkSent(from int, s *Segment) {
 	p.t.Helper()
 	c := p.c[from]

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// way is one direction of a path: a queue in front of a line of some rate, then a delay. Frames keep their
-// order. A frame is a segment with the 40 octets of its headers and the 12 of its timestamps.
+// way is one direction of a path: a queue in front of a line of a certain rate, then a delay. It keeps the order of
+// frames. A frame is a segment with the 40 octets of its headers and the 12 of its timestamps.
 type way struct {
 	rate  int // octets a second; 0: as fast as you like
 	queue int // octets that may wait, the one being sent included; 0: any number
@@ -25,7 +25,7 @@ type way struct {
 
 const frameHeaders = 52
 
-// take puts a segment on its way, or loses it.
+// take puts a segment into the queue, or drops it.
 func (w *way) take(now clock.Instant, rng *rand.Rand, s *Segment) {
 	w.sent++
 	size := len(s.Payload) + frameHeaders
@@ -81,7 +81,7 @@ func newPath(t testing.TB, seed uint64, there, back *way, sender, receiver Confi
 	return p
 }
 
-// run has the sender send and the receiver read for so long.
+// run lets the sender send and the receiver read for the given time.
 func (p *path) run(d time.Duration) {
 	data, sink := make([]byte, 1<<16), make([]byte, 1<<16)
 	for end := p.now.Add(d); ; {
@@ -119,8 +119,7 @@ func (p *path) run(d time.Duration) {
 	}
 }
 
-// TestLongFatPaths: buffers that size themselves fill what Default says that they fill, and stay small
-// where the path is.
+// TestLongFatPaths: buffers that size themselves fill the paths that Default names, and stay small on small paths.
 func TestLongFatPaths(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -149,7 +148,7 @@ func TestLongFatPaths(t *testing.T) {
 	}
 }
 
-// What is discarded has been taken as well as what is read.
+// Discarded octets count as read.
 func TestDiscardIsTaken(t *testing.T) {
 	d := newDuplex(t, linkMSS, linkMSS)
 	_, _ = d.c[0].Write(make([]byte, 1000))
@@ -170,8 +169,8 @@ func goodput(t testing.TB, seed uint64, rate, queue int, rtt time.Duration, loss
 	return p.got / 30 / 1000, float64(there.sent) * (linkMSS - 12) / float64(p.got), p
 }
 
-// TestGoodput holds what one flow gets of a path to figures, CUBIC as it comes. Under loss they are near what
-// the window's rules allow (RFC 5681's is MSS/RTT·1.22/√p); a bottleneck with a short queue is to be filled.
+// TestGoodput compares the goodput of one CUBIC flow with figures. Under loss they are near the limit of RFC 5681's
+// window (MSS/RTT·1.22/√p); a bottleneck with a short queue must be filled.
 func TestGoodput(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
@@ -201,8 +200,8 @@ func TestGoodput(t *testing.T) {
 	}
 }
 
-// TestNoTransferCrawls: where an answer in seven is lost each way no transfer sits in its back-off. Seed 58
-// took 111 s while a lost acknowledgement could be taken for a long round trip.
+// TestNoTransferCrawls: with one segment in seven lost each way no transfer stays in back-off. Seed 58 took 111 s
+// while a lost ACK could be taken for a long round trip.
 func TestNoTransferCrawls(t *testing.T) {
 	for seed := range uint64(100) {
 		there := &way{rate: 1_250_000_000, delay: 50 * time.Microsecond, loss: 0.15}

@@ -79,8 +79,8 @@ func TestCubicCurve(t *testing.T) {
 	}
 }
 
-// TestCubicFastConvergence is RFC 9438 §4.7: who loses below the last maximum leaves room; 4.8: a timeout;
-// §4.9: what was a mistake is undone.
+// TestCubicReductions is RFC 9438 §4.7, a loss below the last maximum; §4.8, a timeout;
+// §4.9, the undo of a spurious reduction.
 func TestCubicReductions(t *testing.T) {
 	c, w := newCubic(), &Window{Cwnd: 1_000_000, MSS: 1000}
 	c.Lost(0, w, 1_000_000)

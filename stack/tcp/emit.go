@@ -193,7 +193,7 @@ func (c *Conn) nextData(room int) (n int, ok bool) {
 	if n > mss && (n < d || nagle) { // the same rules decide about the tail as a segment of its own
 		n -= n % mss
 	}
-	return n, c.worthSending(n, d, room, nagle)
+	return n, c.worthSending(n, d, room, mss, nagle)
 }
 
 // emitData fills in a segment of len(p) octets from SND.NXT on. It carries the FIN if the octets are the last ones

@@ -10,6 +10,10 @@ import (
 // An acceptable one is cut to the window, whose right edge is the one that we offered.
 func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
+	if s.Seq == r.nxt { // in order, and so acceptable in all four cases of the table
+		c.cutToWindow(s)
+		return drop.None
+	}
 	first, end := s.Seq, s.Seq.Add(s.Len())
 	reason := c.acceptable(s)
 	if reason == drop.TCPDuplicate && s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
@@ -136,17 +140,17 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	}
 }
 
-// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n octets of
-// new data now, of pending that are queued. room is how many octets the caller has room for. nagle is set while
+// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of
+// the queued octets now. room is how many octets the caller has room for, mss the effective MSS. nagle is set while
 // Nagle's algorithm delays a short segment.
-func (c *Conn) worthSending(n, pending, room int, nagle bool) bool {
+func (c *Conn) worthSending(n, queued, room, mss int, nagle bool) bool {
 	v := &c.snd
 	switch {
-	case n >= c.effectiveMSS(): // (1) a segment of the maximum size
+	case n >= mss: // (1) a segment of the maximum size
 		return true
 	case v.nxt.Less(v.max), c.pending.windowProbe: // a retransmission, or (4) the override timeout has expired
 		return true
-	case n == pending: // (2) all that is queued
+	case n == queued: // (2) all that is queued
 		return !nagle
 	case n == room: // the caller's room is the limit, not the peer's window
 		return true

@@ -95,6 +95,7 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 		i.mac = cfg.Caps.MAC
 	}
 	h.net.ifaces = append(h.net.ifaces, i)
+	h.net.routes.SetUp(int(i.index), true)
 	if i.loop && h.net.loop == nil {
 		h.net.loop = i
 	}
@@ -268,6 +269,7 @@ func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bo
 // setCarrying makes the interface carry packets, or stop.
 func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.up = up
+	i.host.net.routes.SetUp(int(i.index), up)
 	i.host.net.epoch++
 	i.restartGroups(now)
 	if up {

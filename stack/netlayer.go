@@ -6,6 +6,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/pmtu"
+	"smolsh/stack/route"
 )
 
 // netLayer is the host's place in the networks it is attached to: its interfaces and addresses, its routes, and the
@@ -14,7 +15,7 @@ type netLayer struct {
 	ifaces      []*Iface
 	loop        *Iface                // the interface by which the host reaches itself; nil if it has none
 	localAddrs  map[netip.Addr]*Iface // every address of the host
-	routes      routeTable
+	routes      route.Table
 	epoch       uint32 // incremented when routes, addresses or interfaces change; connections cache their route by it
 	paths       pmtu.Table
 	forwarding  bool
@@ -53,14 +54,15 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	if !unicast(dst) {
 		return hop{}, false
 	}
-	r := n.routes.match(dst)
+	r := n.routes.Match(dst)
 	if r == nil {
 		return hop{}, false
 	}
+	i := n.ifaces[r.Out]
 	if r.Gateway.IsValid() {
-		return hop{iface: r.Iface, next: r.Gateway}, true
+		return hop{iface: i, next: r.Gateway}, true
 	}
-	return hop{iface: r.Iface, next: dst, broadcast: r.Iface.isBroadcast(dst)}, true
+	return hop{iface: i, next: dst, broadcast: i.isBroadcast(dst)}, true
 }
 
 // source chooses the local address for packets to dst by way of p (RFC 1122 §3.3.4.3): on the subnet of
@@ -89,8 +91,8 @@ func (n *netLayer) isNeighbor(i *Iface, a netip.Addr) bool {
 	if i.onLink(a) {
 		return true
 	}
-	r := n.routes.onLink(a)
-	return r != nil && r.Iface == i
+	r := n.routes.OnLink(a)
+	return r != nil && n.ifaces[r.Out] == i
 }
 
 // connect adds the route to a subnet of i, disconnect takes it out.
@@ -98,18 +100,16 @@ func (n *netLayer) connect(i *Iface, subnet netip.Prefix) {
 	if i.loop {
 		return // the host's own addresses need no routes
 	}
-	for _, r := range n.routes.byDst[subnet] {
-		if r.connected && r.Iface == i {
-			return
-		}
+	if n.routes.Connected(subnet, int(i.index)) {
+		return
 	}
-	n.routes.add(Route{Dst: subnet, Iface: i}, true)
+	n.routes.Add(route.Route{Dst: subnet, Out: int(i.index), Connected: true})
 	n.epoch++
 }
 
 func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
-	if len(n.routes.byDst[subnet]) > 0 {
-		n.routes.remove(subnet, func(r *route) bool { return r.connected && r.Iface == i })
+	if n.routes.Connected(subnet, int(i.index)) {
+		n.routes.Remove(subnet, func(r route.Route) bool { return r.Connected && r.Out == int(i.index) })
 		n.epoch++
 	}
 }
@@ -128,8 +128,8 @@ func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 	if i := n.localAddrs[src]; i != nil {
 		return to(i)
 	}
-	if r := n.routes.match(group); r != nil {
-		return to(r.Iface)
+	if r := n.routes.Match(group); r != nil {
+		return to(n.ifaces[r.Out])
 	}
 	for _, i := range n.ifaces {
 		if i.up && i.caps.Medium == phy.MediumEthernet {

@@ -98,7 +98,7 @@ var piles = []pile{
 		for range n {
 			send()
 		}
-		x.h.limits.Fragments = max(5000, x.h.reassembly.storage)
+		x.h.limits.Fragments = max(5000, x.h.reassembly.Storage())
 		return send
 	}},
 	{"fragments of one datagram", "one that was there", 8000, func(x *costRig, n int) func() {

@@ -12,6 +12,7 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
+	"smolsh/stack/reassembly"
 	"smolsh/stack/wire"
 )
 
@@ -57,8 +58,8 @@ func TestFragments(t *testing.T) {
 			if sent, came := counterOf(t, a, "IpFragCreates"), counterOf(t, b, "IpReasmReqds"); sent != came || sent < 50 {
 				t.Errorf("%d fragments sent, %d received", sent, came)
 			}
-			if b.reassembly.storage != 0 {
-				t.Errorf("%d octets are kept", b.reassembly.storage)
+			if b.reassembly.Storage() != 0 {
+				t.Errorf("%d octets are kept", b.reassembly.Storage())
 			}
 		})
 	}
@@ -111,8 +112,8 @@ func TestReassemblyOrder(t *testing.T) {
 			t.Fatalf("order %v: %d octets", order, n)
 		}
 	}
-	if h.reassembly.storage != 0 || h.Deadline() != clock.Never && h.reassembly.expiry.Len() != 0 {
-		t.Errorf("%d octets are kept", h.reassembly.storage)
+	if h.reassembly.Storage() != 0 || h.Deadline() != clock.Never && h.reassembly.Timers() != 0 {
+		t.Errorf("%d octets are kept", h.reassembly.Storage())
 	}
 }
 
@@ -187,12 +188,12 @@ func TestReassemblyConflicts(t *testing.T) {
 				}
 			}
 			wantCounter(t, h, "IpReasmFails", 1)
-			if h.reassembly.storage != assemblyOverhead {
-				t.Errorf("%d octets are kept", h.reassembly.storage)
+			if h.reassembly.Storage() != reassembly.Overhead {
+				t.Errorf("%d octets are kept", h.reassembly.Storage())
 			}
 			h.Tick(h.Deadline())
-			if got := drain(h, 0, i); len(got) != 0 || h.reassembly.storage != 0 || counterOf(t, h, "IpReasmTimeout") != 0 {
-				t.Errorf("later %d frames are sent, %d octets kept", len(got), h.reassembly.storage)
+			if got := drain(h, 0, i); len(got) != 0 || h.reassembly.Storage() != 0 || counterOf(t, h, "IpReasmTimeout") != 0 {
+				t.Errorf("later %d frames are sent, %d octets kept", len(got), h.reassembly.Storage())
 			}
 			for k, b := range good {
 				if v := h.Receive(clock.Instant(time.Hour), i, toB(b)); v.Kind == Dropped {
@@ -278,8 +279,8 @@ func TestReassemblyBounded(t *testing.T) {
 	buf := make([]byte, 9000)
 	for k := range 2000 {
 		h.Receive(0, i, toB(piece(uint16(10_000+k), 1480*(k%40), true, buf[:1480])))
-		if h.reassembly.storage > 100_000 {
-			t.Fatalf("%d octets are kept", h.reassembly.storage)
+		if h.reassembly.Storage() > 100_000 {
+			t.Fatalf("%d octets are kept", h.reassembly.Storage())
 		}
 		if k%100 != 99 {
 			continue
@@ -298,8 +299,8 @@ func TestReassemblyBounded(t *testing.T) {
 		}
 	}
 	h.Tick(h.Deadline().Add(time.Hour))
-	if h.reassembly.storage != 0 || len(h.reassembly.byKey) != 0 {
-		t.Errorf("%d octets are kept", h.reassembly.storage)
+	if h.reassembly.Storage() != 0 || h.reassembly.Len() != 0 {
+		t.Errorf("%d octets are kept", h.reassembly.Storage())
 	}
 }
 
@@ -487,8 +488,8 @@ func FuzzReassembly(f *testing.F) {
 				now = now.Add(10 * time.Second)
 				h.Tick(now)
 			}
-			if h.reassembly.storage > 20_000 {
-				t.Fatalf("%d octets are kept", h.reassembly.storage)
+			if h.reassembly.Storage() > 20_000 {
+				t.Fatalf("%d octets are kept", h.reassembly.Storage())
 			}
 			if n, _, _ := u.Recv(buf); n >= 0 && !bytes.Equal(buf[:n], whole[wire.UDPLen:]) {
 				t.Fatalf("%d octets arrived that were not sent", n)
@@ -496,8 +497,8 @@ func FuzzReassembly(f *testing.F) {
 		}
 		now = now.Add(time.Hour)
 		h.Tick(now)
-		if in, out := h.Conservation(); in != out || h.reassembly.storage != 0 {
-			t.Fatalf("%d frames in, %d accounted for, %d octets kept", in, out, h.reassembly.storage)
+		if in, out := h.Conservation(); in != out || h.reassembly.Storage() != 0 {
+			t.Fatalf("%d frames in, %d accounted for, %d octets kept", in, out, h.reassembly.Storage())
 		}
 	})
 }

@@ -3,9 +3,11 @@ package stack
 import (
 	"math/rand/v2"
 
+	"smolsh/stack/buf"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/neigh"
+	"smolsh/stack/reassembly"
 	"smolsh/stack/tcp"
 )
 
@@ -26,17 +28,17 @@ type Host struct {
 	rng    *rand.Rand
 	secret [2]uint64 // key of the hashes of RFC 6528 and RFC 6056
 
-	net        netLayer       // interfaces, addresses, routes, path MTUs
-	reassembly assemblies     // datagrams of which some fragments have arrived
-	sockets    socketTable    // the sockets, by the packets that each receives
-	ports      portTable      // ports and ICMP identifiers in use
-	memory     memoryPools    // octets that the connections' buffers hold
-	tcp        tcpShared      // state that all connections share
-	igmp       igmpReports    // timers of membership reports
-	icmpErrors clock.Bucket   // the rate limit of ICMP errors
-	frames     framePools     // frames for packets that the host sends
-	watch      watchers       // functions that the host calls
-	stats      hostStatistics // counters, verdicts, drops
+	net        netLayer         // interfaces, addresses, routes, path MTUs
+	reassembly reassembly.Table // datagrams of which some fragments have arrived
+	sockets    socketTable      // the sockets, by the packets that each receives
+	ports      portTable        // ports and ICMP identifiers in use
+	memory     memoryPools      // octets that the connections' buffers hold
+	tcp        tcpShared        // state that all connections share
+	igmp       igmpReports      // timers of membership reports
+	icmpErrors clock.Bucket     // the rate limit of ICMP errors
+	frames     framePools       // frames for packets that the host sends
+	watch      watchers         // functions that the host calls
+	stats      hostStatistics   // counters, verdicts, drops
 }
 
 // New returns a host without interfaces.
@@ -53,7 +55,6 @@ func New(cfg Config) *Host {
 	}
 	h.net.init()
 	h.sockets.init()
-	h.reassembly.init()
 	h.cfg.Neighbor = h.cfg.Neighbor.WithDefaults()
 	h.secret = [2]uint64{h.rng.Uint64(), h.rng.Uint64()}
 	h.ports.init(h.rng)
@@ -69,7 +70,7 @@ func (h *Host) Name() string { return h.name }
 // Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
 // never late.
 func (h *Host) Deadline() clock.Instant {
-	at := min(h.tcp.timers.Next(), h.igmp.reports.Next(), h.net.addrProbes.Next(), h.reassembly.expiry.Next())
+	at := min(h.tcp.timers.Next(), h.igmp.reports.Next(), h.net.addrProbes.Next(), h.reassembly.Deadline())
 	for _, i := range h.net.ifaces {
 		at = min(at, i.neigh.Deadline())
 	}
@@ -86,10 +87,10 @@ func (h *Host) Tick(now clock.Instant) {
 		}
 		h.connChanged(now, t.Value)
 	}
-	h.sockets.conns = shrink(h.sockets.conns, &h.sockets.peakConns)
+	h.sockets.conns = buf.ShrinkMap(h.sockets.conns, &h.sockets.peakConns)
 	h.tickReports(now)
 	h.tickAddrProbes(now)
-	h.tickAssemblies(now)
+	h.tickReassembly(now)
 	for _, i := range h.net.ifaces {
 		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
 			i.failPending(now, e, drop.NeighborFailed)

@@ -3,7 +3,6 @@ package stack
 import (
 	"fmt"
 
-	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/mib"
 	"smolsh/stack/tcp"
@@ -86,23 +85,9 @@ func (h *Host) invariantConns(now clock.Instant) error {
 
 // invariantFrames checks where the frames of the pools are, and what reassembly counts.
 func (h *Host) invariantFrames() error {
-	var n, octets int
-	for _, a := range h.reassembly.byKey {
-		n += len(a.fragments)
-		kept := assemblyOverhead
-		for _, f := range a.fragments {
-			kept += f.frame.Size() + phy.Headroom + assemblyOverhead
-		}
-		switch {
-		case kept != a.storage:
-			return fmt.Errorf("an assembly of %d octets counts for %d", kept, a.storage)
-		case a.poisoned && len(a.fragments) == 0 && cap(a.fragments) > spareFragments:
-			return fmt.Errorf("a datagram that was given up keeps room for %d fragments", cap(a.fragments))
-		}
-		octets += kept
-	}
-	if octets != h.reassembly.storage {
-		return fmt.Errorf("assemblies of %d octets, the sum says %d", octets, h.reassembly.storage)
+	n, err := h.reassembly.Check()
+	if err != nil {
+		return err
 	}
 	for _, i := range h.net.ifaces {
 		n += i.out.replies.n + i.out.datagrams.n

@@ -8,6 +8,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/reassembly"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -66,7 +67,7 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 			src := netip.AddrFrom4([4]byte{10, 0, 1, byte(k >> 16)})
 			receive(0, ipPacket(wire.ProtocolUDP, src, ipB, octets(8), func(p *wire.IPv4) { p.ID, p.MoreFragments = uint16(k), true }))
 		}
-		h.Tick(clock.Instant(2 * reassemblyTime))
+		h.Tick(clock.Instant(2 * reassembly.Timeout))
 		if held := heapNow() - before; held > margin {
 			t.Errorf("%d octets are held", held)
 		}

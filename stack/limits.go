@@ -134,7 +134,7 @@ type LimitInfo struct {
 func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
 		limitSockets: h.sockets.open, limitConnections: len(h.sockets.conns), limitBuffers: h.memory.buffers.used, limitReassembly: h.memory.outOfOrder.used,
-		limitFragments: h.reassembly.storage,
+		limitFragments: h.reassembly.Storage(),
 		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.Len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }

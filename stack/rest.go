@@ -81,7 +81,7 @@ func (h *Host) restTimers() error {
 	return firstHeld(
 		held{h.tcp.timers.Len(), "connection timers"}, held{h.igmp.reports.Len(), "IGMP report timers"},
 		held{h.igmp.memberships, "group memberships in the sum"}, held{h.net.addrProbes.Len(), "address probe timers"},
-		held{h.reassembly.expiry.Len(), "reassembly timers"},
+		held{h.reassembly.Timers(), "reassembly timers"},
 	)
 }
 
@@ -93,23 +93,13 @@ func (h *Host) restEvents() error {
 	return firstHeld(held{len(h.watch.tcpEvents), "TCP events not reported"}, held{len(h.watch.neighborEvents), "neighbour events not reported"})
 }
 
-// spareAssemblies and spareFragments bound the assemblies that are kept for reuse, and the fragments for which each
-// has room.
-const spareAssemblies, spareFragments = 16, 64
-
 // restStorage checks reassembly and the pools of frames.
 func (h *Host) restStorage() error {
-	s := &h.reassembly
-	if len(s.spare) > spareAssemblies {
-		return fmt.Errorf("%d assemblies are kept for reuse", len(s.spare))
-	}
-	for _, a := range s.spare {
-		if cap(a.fragments) > spareFragments {
-			return fmt.Errorf("an assembly with room for %d fragments is kept for reuse", cap(a.fragments))
-		}
+	if err := h.reassembly.CheckSpare(); err != nil {
+		return err
 	}
 	return firstHeld(
-		held{len(s.byKey), "incomplete datagrams"}, held{s.storage, "octets of fragments in the sum"},
+		held{h.reassembly.Len(), "incomplete datagrams"}, held{h.reassembly.Storage(), "octets of fragments in the sum"},
 		held{h.frames.lent, "frames of the pools not given back"},
 	)
 }

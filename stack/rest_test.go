@@ -10,6 +10,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/mib"
+	"smolsh/stack/reassembly"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
@@ -27,10 +28,10 @@ var notHeld = map[string]string{
 	"hostStatistics.counters": "they only grow, but for TcpCurrEstab, which TestRestNames covers", "hostStatistics.verdicts": "they only grow",
 	"hostStatistics.drops": "they only grow, each with one example", "hostStatistics.refusals": "they only grow",
 
-	"socketTable.peakConns": "a number, which shrink bounds", "watchers.onWork": "the runner's subscription", "watchers.onMAC": "the runner's subscription",
+	"socketTable.peakConns": "a number, which ShrinkMap bounds", "watchers.onWork": "the runner's subscription", "watchers.onMAC": "the runner's subscription",
 	"memoryPools.spare": "at most maxSpareMemoryUse, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
 	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",
-	"assemblies.peak": "a number, which shrink bounds",
+	"Table.peak": "a number, which ShrinkMap bounds",
 
 	"tcpShared.rxSeg": "the last segment, whose frame is its caller's", "tcpShared.txSeg": "the last segment", "Heap.order": "a number",
 
@@ -117,8 +118,8 @@ func fill(v reflect.Value, path []int) {
 		fill(v, n.Index)
 	case reflect.Slice:
 		n := 1
-		if typ.Elem() == reflect.TypeFor[*assembly]() { // the spare ones, of which some are allowed
-			n = spareAssemblies + 1
+		if typ.Elem() == reflect.TypeFor[*reassembly.Datagram]() { // the spare ones, of which some are allowed
+			n = 16 + 1
 		}
 		v.Set(reflect.MakeSlice(typ, n, n))
 	case reflect.Map:

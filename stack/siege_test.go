@@ -45,7 +45,7 @@ type sizes struct {
 func (h *Host) sizes() (z sizes) {
 	z = sizes{
 		conns: len(h.sockets.conns), sockets: h.sockets.open, timers: h.tcp.timers.Len() + h.igmp.reports.Len(), paths: h.net.paths.Len(),
-		groups: h.igmp.memberships, claims: h.net.addrProbes.Len(), assemblies: h.reassembly.expiry.Len(), fragments: h.reassembly.storage,
+		groups: h.igmp.memberships, claims: h.net.addrProbes.Len(), assemblies: h.reassembly.Timers(), fragments: h.reassembly.Storage(),
 	}
 	for _, l := range h.sockets.listeners {
 		z.half += l.half

@@ -10,7 +10,7 @@ import (
 // socketTable is the host's sockets, each by the packets that it receives.
 type socketTable struct {
 	conns      map[flow]*TCPConn
-	peakConns  int      // the most connections that conns has held, see shrink
+	peakConns  int      // the most connections that conns has held, see buf.ShrinkMap
 	recent     *TCPConn // the connection that was found last, whose key is recentFlow; nil if none was
 	recentFlow flow
 	listeners  map[flow]*TCPListener

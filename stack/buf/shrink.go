@@ -1,12 +1,12 @@
-package stack
+package buf
 
-// leastPeak is the number of entries below which a map's storage is not worth a copy.
+// leastPeak is the size below which ShrinkMap does not copy a map, in entries.
 const leastPeak = 1024
 
-// shrink returns m, or a copy of m once m holds less than a quarter of *peak, the most entries that it has held. A Go
+// ShrinkMap returns m, or a copy of m once m holds less than a quarter of *peak, the most entries that it has held. A Go
 // map never gives storage back, so that a flood would leave it behind for ever. All copies together cost O(1) for each
 // entry that was deleted.
-func shrink[K comparable, V any](m map[K]V, peak *int) map[K]V {
+func ShrinkMap[K comparable, V any](m map[K]V, peak *int) map[K]V {
 	*peak = max(*peak, len(m))
 	if *peak < leastPeak || len(m) >= *peak/4 {
 		return m

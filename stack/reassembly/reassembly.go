@@ -1,0 +1,243 @@
+// Package reassembly stores the fragments of IPv4 datagrams that are not complete (RFC 791 §3.2, RFC 1122 §3.3.2), within
+// bounds: a datagram is given up after a minute, and the oldest datagram is given up first when storage runs out.
+//
+// A fragment that overlaps another, or contradicts the length of its datagram, poisons the datagram: all its fragments
+// are dropped until its time is over. RFC 5722 demands this of IPv6. For IPv4 it replaces RFC 791 §3.2, where octets that
+// arrive later overwrite earlier ones, because overlaps only serve attackers (RFC 1858).
+//
+// The frames of the fragments are the caller's, who recycles them.
+package reassembly
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/stack/buf"
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// Timeout is the time within which all fragments of a datagram must arrive, from the first one on (RFC 1122 §3.3.2).
+const Timeout = 60 * time.Second
+
+// Overhead is the octets that a datagram and each of its fragments are charged with in addition to their frames.
+const Overhead = 256
+
+// maxSpare and maxSpareFragments bound the datagrams that are kept for reuse, and the fragments for which each has room.
+const maxSpare, maxSpareFragments = 16, 64
+
+// Key identifies a datagram (RFC 791 §3.2).
+type Key struct {
+	Src, Dst netip.Addr
+	Proto    wire.Protocol
+	ID       uint16
+}
+
+// Fragment is a stored fragment: octets Lo to Hi of its datagram's payload.
+type Fragment struct {
+	Lo, Hi int
+	Header int        // octets of the IP header before the payload
+	Frame  *phy.Frame // the packet from its IP header on
+}
+
+// octets is the storage that the fragment is charged with.
+func (f *Fragment) octets() int { return f.Frame.Size() + phy.Headroom + Overhead }
+
+// Datagram is a datagram of which some fragments have arrived.
+type Datagram struct {
+	Key
+	Fragments []Fragment // in the order of the payload, without overlaps
+	Iface     int        // the number of the interface by which the first fragment of the payload came, or else any; -1: none yet
+	Broadcast bool       // that packet was sent to a broadcast address or a group
+
+	have     int // octets of payload that have arrived
+	total    int // octets of the whole payload; 0 while unknown
+	ecn      byte
+	poisoned bool
+	storage  int // octets
+	expiry   clock.Timer[*Datagram]
+}
+
+// Poisoned reports whether all fragments of the datagram are dropped.
+func (d *Datagram) Poisoned() bool { return d.poisoned }
+
+// Check returns the index among Fragments at which octets lo to hi of the payload belong; last says that they end it. The
+// reason is drop.FragmentAgain for a duplicate and drop.FragmentConflict for a fragment that contradicts another.
+func (d *Datagram) Check(lo, hi int, last bool) (k int, r drop.Reason) {
+	k, again := slices.BinarySearchFunc(d.Fragments, lo, func(f Fragment, lo int) int { return f.Lo - lo })
+	end := 0 // of the stored octets
+	if n := len(d.Fragments); n > 0 {
+		end = d.Fragments[n-1].Hi
+	}
+	switch {
+	case last && d.total != 0 && hi != d.total: // a second total length
+		return k, drop.FragmentConflict
+	case last && hi < end: // a total length below that of the stored octets
+		return k, drop.FragmentConflict
+	case !last && d.total != 0 && hi >= d.total: // octets beyond the total length
+		return k, drop.FragmentConflict
+	case again && d.Fragments[k].Hi == hi:
+		return k, drop.FragmentAgain
+	case again, k > 0 && d.Fragments[k-1].Hi > lo, k < len(d.Fragments) && hi > d.Fragments[k].Lo: // overlap, RFC 5722
+		return k, drop.FragmentConflict
+	}
+	return k, drop.None
+}
+
+// Note records that octets lo to hi of the payload have arrived in a packet with the codepoint ecn, and reports whether
+// the datagram is complete. Check must have allowed them.
+func (d *Datagram) Note(lo, hi int, last bool, ecn wire.ECN) (complete bool) {
+	d.have += hi - lo
+	d.ecn |= 1 << ecn
+	if last {
+		d.total = hi
+	}
+	return d.have == d.total
+}
+
+// Total is the length of the whole payload in octets, 0 while it is unknown.
+func (d *Datagram) Total() int { return d.total }
+
+// CE reports whether the complete datagram is marked congestion experienced. ok is false if one fragment is CE and
+// another not-ECT: such a datagram is dropped (RFC 3168 §5.3).
+func (d *Datagram) CE() (ce, ok bool) {
+	const notECT, marked = 1 << wire.NotECT, 1 << wire.CE
+	return d.ecn&marked != 0, d.ecn&(notECT|marked) != notECT|marked
+}
+
+// CopyTo copies the stored fragments to their places in a payload.
+func (d *Datagram) CopyTo(payload []byte) {
+	for _, f := range d.Fragments {
+		copy(payload[f.Lo:f.Hi], f.Frame.Bytes()[f.Header:])
+	}
+}
+
+// Table is the incomplete datagrams of a host. The zero Table is empty. The oldest datagram is the one to give up when
+// storage runs out: a whole datagram arrives within moments, so that the oldest is the least likely to be completed, and
+// nobody can fill the storage and keep it.
+type Table struct {
+	byKey   map[Key]*Datagram
+	peak    int                   // the most datagrams that byKey has held, see buf.ShrinkMap
+	expiry  clock.Heap[*Datagram] // the oldest first
+	storage int                   // octets
+	spare   []*Datagram
+}
+
+// Open returns the datagram of a fragment, a new one if there is none.
+func (t *Table) Open(now clock.Instant, key Key) *Datagram {
+	if d := t.byKey[key]; d != nil {
+		return d
+	}
+	var d *Datagram
+	if n := len(t.spare); n > 0 {
+		d, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else {
+		d = new(Datagram)
+	}
+	*d = Datagram{Key: key, Fragments: d.Fragments[:0], Iface: -1}
+	d.expiry.Value = d
+	if t.byKey == nil {
+		t.byKey = make(map[Key]*Datagram)
+	}
+	t.byKey[key] = d
+	t.peak = max(t.peak, len(t.byKey))
+	t.expiry.Set(&d.expiry, now.Add(Timeout))
+	t.charge(d, Overhead)
+	return d
+}
+
+// Insert stores a fragment at index k of d's.
+func (t *Table) Insert(d *Datagram, k int, f Fragment) {
+	d.Fragments = slices.Insert(d.Fragments, k, f)
+	t.charge(d, f.octets())
+}
+
+// Clear makes d hold no fragment. The caller has recycled their frames.
+func (t *Table) Clear(d *Datagram) {
+	t.charge(d, Overhead-d.storage)
+	d.Fragments = nil // a poisoned datagram is charged with its overhead only, so it must not keep the list
+}
+
+// Poison makes Poisoned true for d, which holds no fragment.
+func (t *Table) Poison(d *Datagram) { d.poisoned = true }
+
+// Close removes d. The caller has taken or recycled the frames of its fragments.
+func (t *Table) Close(d *Datagram) {
+	t.expiry.Stop(&d.expiry)
+	delete(t.byKey, d.Key)
+	t.byKey = buf.ShrinkMap(t.byKey, &t.peak)
+	t.charge(d, -d.storage)
+	if clear(d.Fragments); len(t.spare) < maxSpare && cap(d.Fragments) <= maxSpareFragments {
+		t.spare = append(t.spare, d)
+	}
+}
+
+func (t *Table) charge(d *Datagram, n int) {
+	d.storage += n
+	t.storage += n
+}
+
+// Storage is the octets that all datagrams are charged with.
+func (t *Table) Storage() int { return t.storage }
+
+// Len is the number of datagrams.
+func (t *Table) Len() int { return len(t.byKey) }
+
+// Timers is the number of datagrams that are to expire, which is Len.
+func (t *Table) Timers() int { return t.expiry.Len() }
+
+// Oldest returns the datagram that was opened first, of at least one.
+func (t *Table) Oldest() *Datagram { return t.expiry.First().Value }
+
+// Deadline is the instant at which the next datagram expires.
+func (t *Table) Deadline() clock.Instant { return t.expiry.Next() }
+
+// Expired returns a datagram whose time is over at now, nil if there is none. The caller closes it.
+func (t *Table) Expired(now clock.Instant) *Datagram {
+	if timer := t.expiry.Pop(now); timer != nil {
+		return timer.Value
+	}
+	return nil
+}
+
+// CheckSpare returns an error if more is kept for reuse than the bounds allow.
+func (t *Table) CheckSpare() error {
+	if len(t.spare) > maxSpare {
+		return fmt.Errorf("%d assemblies are kept for reuse", len(t.spare))
+	}
+	for _, d := range t.spare {
+		if cap(d.Fragments) > maxSpareFragments {
+			return fmt.Errorf("an assembly with room for %d fragments is kept for reuse", cap(d.Fragments))
+		}
+	}
+	return nil
+}
+
+// Check returns an error if the charges of the datagrams do not add up, in whatever order they are visited. fragments is
+// the number of stored fragments.
+func (t *Table) Check() (fragments int, err error) {
+	sum := 0
+	for _, d := range t.byKey {
+		n := Overhead
+		for k := range d.Fragments {
+			n += d.Fragments[k].octets()
+		}
+		switch {
+		case n != d.storage:
+			return 0, fmt.Errorf("a datagram of %d octets is charged with %d", n, d.storage)
+		case d.poisoned && cap(d.Fragments) > 0:
+			return 0, errors.New("a poisoned datagram keeps room for fragments")
+		}
+		fragments += len(d.Fragments)
+		sum += n
+	}
+	if sum != t.storage {
+		return 0, fmt.Errorf("datagrams of %d octets, the sum says %d", sum, t.storage)
+	}
+	return fragments, nil
+}

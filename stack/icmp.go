@@ -11,10 +11,6 @@ import (
 // replyTTL is the time to live of what the stack answers by itself.
 const replyTTL = 64
 
-// maxQuote is the most of a packet that an error quotes: with its own headers it stays within the 576
-// octets that every host takes (RFC 1812 §4.3.2.3).
-const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
-
 // receiveICMP takes an ICMP message.
 func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 	h.count(mib.ICMPInMsgs)
@@ -82,11 +78,6 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	v := answered(EchoReply)
 	v.Proto, v.Port = wire.ProtocolICMP, m.ID
 	return v
-}
-
-// sendUnreachable answers a packet for this host by destination unreachable.
-func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
-	return h.sendICMPError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }
 
 // receiveError gives an error to the sockets whose packet it quotes. The quotation must be one of ours

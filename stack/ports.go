@@ -1,13 +1,8 @@
 package stack
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
-
-	"smolsh/stack/clock"
-	"smolsh/stack/siphash"
-	"smolsh/stack/wire"
 )
 
 // The ephemeral ports (RFC 6335 §6).
@@ -83,25 +78,4 @@ func (t *portTable) unbind(which int, port uint16) {
 	if delete(ports, port); port >= firstEphemeral {
 		t.ephemeral[which].remove(int(port) - firstEphemeral)
 	}
-}
-
-// iss chooses an initial sequence number (RFC 6528 §3): a clock of 4 µs plus a keyed hash of the
-// connection's addresses.
-func (h *Host) iss(now clock.Instant, local, remote netip.AddrPort) wire.Seq {
-	return wire.Seq(uint32(now/4000) + uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8)))
-}
-
-// stampOffset is where a connection's timestamp clock starts: by its addresses, so that it says nothing of
-// the host's, and goes on over the connections of one pair of ends (RFC 7323 §5.4, RFC 6191).
-func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
-	return uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8) >> 32)
-}
-
-// hash is SipHash-2-4 of the arguments under the host's secret.
-func (h *Host) hash(local netip.Addr, remote netip.AddrPort, extra uint64) uint64 {
-	l, r := local.As16(), remote.Addr().As16()
-	be := binary.BigEndian
-	return siphash.Sum(h.secret, [6]uint64{
-		be.Uint64(l[:]), be.Uint64(l[8:]), be.Uint64(r[:]), be.Uint64(r[8:]), uint64(remote.Port()), extra,
-	})
 }

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"net/netip"
-	"time"
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
@@ -328,72 +327,4 @@ func (h *Host) allConnsChanged(now clock.Instant) {
 	for _, c := range h.sockets.connections() {
 		h.connChanged(now, c)
 	}
-}
-
-// tcpState, tcpEpisode and tcpCount are the hooks that all connections share.
-func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
-	if len(h.watch.listeners) > 0 {
-		h.watch.tcpEvents = append(h.watch.tcpEvents, tcpEvent{conn: conn, from: from, to: to})
-	}
-	counted := func(s tcp.State) bool { return s == tcp.Established || s == tcp.CloseWait }
-	switch {
-	case counted(to) && !counted(from):
-		h.stats.counters[mib.TCPCurrEstab]++
-	case counted(from) && !counted(to):
-		h.stats.counters[mib.TCPCurrEstab]--
-	}
-}
-
-func (h *Host) tcpEpisode(conn *tcp.Conn, e tcp.Episode, why string) {
-	if len(h.watch.listeners) > 0 {
-		h.watch.tcpEvents = append(h.watch.tcpEvents, tcpEvent{conn: conn, episode: e, why: why})
-	}
-}
-
-// mayChallenge is the budget of challenge ACKs that all connections share. It is another one in each
-// second: a fixed one would tell whoever uses it up on a connection of his own whether he has hit one of
-// somebody else's.
-func (h *Host) mayChallenge(now clock.Instant) bool {
-	b := &h.tcp.challenge
-	if second := now / clock.Instant(time.Second); second != b.second || b.left < 0 {
-		b.second, b.left = second, h.limits.Challenges/2+h.rng.IntN(h.limits.Challenges)
-	}
-	if b.left == 0 {
-		h.count(mib.TCPExtACKSkippedChallenge)
-		return false
-	}
-	b.left--
-	return true
-}
-
-func (h *Host) tcpCount(e tcp.Event, n int) {
-	if int(e) < len(eventCounters) {
-		h.stats.counters[eventCounters[e]] += uint64(n)
-	}
-}
-
-var eventCounters = [tcp.NumEvents]mib.Counter{
-	tcp.EventActiveOpen:      mib.TCPActiveOpens,
-	tcp.EventPassiveOpen:     mib.TCPPassiveOpens,
-	tcp.EventAttemptFail:     mib.TCPAttemptFails,
-	tcp.EventEstabReset:      mib.TCPEstabResets,
-	tcp.EventRetrans:         mib.TCPRetransSegs,
-	tcp.EventFastRetrans:     mib.TCPExtFastRetrans,
-	tcp.EventTimeout:         mib.TCPExtTimeouts,
-	tcp.EventProbe:           mib.TCPExtWinProbe,
-	tcp.EventKeepAlive:       mib.TCPExtKeepAlive,
-	tcp.EventDelayedAck:      mib.TCPExtDelayedACKs,
-	tcp.EventChallengeAck:    mib.TCPExtChallengeACK,
-	tcp.EventOutOfOrder:      mib.TCPExtOFOQueue,
-	tcp.EventPruned:          mib.TCPExtOFOPruned,
-	tcp.EventTailProbe:       mib.TCPExtLossProbes,
-	tcp.EventUndo:            mib.TCPExtFullUndo,
-	tcp.EventPathMTU:         mib.TCPExtPathMTU,
-	tcp.EventBlackHole:       mib.TCPExtBlackHole,
-	tcp.EventMTUProbe:        mib.TCPExtMTUProbe,
-	tcp.EventMTUProbeSuccess: mib.TCPExtMTUPSuccess,
-	tcp.EventMTUProbeFail:    mib.TCPExtMTUPFail,
-	tcp.EventAbortOnTimeout:  mib.TCPExtAbortOnTimeout,
-	tcp.EventAbortOnData:     mib.TCPExtAbortOnData,
-	tcp.EventAbortOnClose:    mib.TCPExtAbortOnClose,
 }

@@ -7,16 +7,16 @@ import (
 	"smolsh/stack/wire"
 )
 
-// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it: it sends packets
-// for others on, less one hop, in fragments where they are too long and that is allowed, and says by ICMP when
-// it can't. It enters itself into record route and timestamp options, and drops what has a source route. Off at first
-// (RFC 1122 §3.3.1.1). It does not redirect.
+// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it. A router forwards packets for
+// other hosts with a TTL less by one, fragments those that are too long if that is allowed, and answers an ICMP error if
+// it cannot forward. It adds itself to record route and timestamp options, drops packets with a source route, and sends no
+// redirects. Forwarding is off until it is set (RFC 1122 §3.3.1.1).
 func (h *Host) SetForwarding(on bool) { h.net.forwarding = on }
 
 // Forwarding reports whether the host forwards.
 func (h *Host) Forwarding() bool { return h.net.forwarding }
 
-// forward sends a packet for another host on.
+// forward forwards a packet for another host.
 func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	if p.ip.Src.IsLinkLocalUnicast() || p.ip.Dst.IsLinkLocalUnicast() {
 		h.count(mib.IPInAddrErrors)
@@ -27,7 +27,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 			return v
 		}
 	}
-	if p.ip.TTL <= 1 {
+	if p.ip.TTL <= 1 { // RFC 1812 §5.3.1
 		return h.sendForwardError(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
 	}
 	way, ok := h.net.lookup(p.ip.Dst)
@@ -37,10 +37,10 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		return h.sendForwardError(now, p, m, NetUnreachable, drop.NoRoute)
 	}
 	if way.broadcast {
-		return dropped(drop.MartianDest) // RFC 2644: directed broadcasts end here
+		return dropped(drop.MartianDest) // a directed broadcast, RFC 2644
 	}
 	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {
-		h.count(mib.IPFragFails)
+		h.count(mib.IPFragFails) // fragmentation needed and DF set, RFC 1191 §4
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
 		return h.sendForwardError(now, p, m, FragNeeded, drop.TooBig)
 	}
@@ -66,8 +66,8 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	return Verdict{Kind: Forwarded}
 }
 
-// fitsSegmented reports whether the segments of a super-segment fit where it is cut on the way out: each has the
-// headers of the whole.
+// fitsSegmented reports whether the segments that a device cuts a super-segment into fit an MTU. Each has the headers of
+// the super-segment.
 func fitsSegmented(p *packet, mtu int) bool {
 	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
 	if p.ip.Protocol == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {

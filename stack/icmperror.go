@@ -10,15 +10,34 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxQuote is the most of a packet that an error quotes: with its own headers it stays within the 576
-// octets that every host takes (RFC 1812 §4.3.2.3).
+// maxQuote is the number of octets of a packet that an ICMP error quotes at most. With its own headers the error stays
+// within the 576 octets that every host accepts (RFC 1812 §4.3.2.3).
 const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
 
-// sendICMPError answers a packet by an ICMP error from src where RFC 1122 §3.2.2 allows it: never about broadcasts,
-// fragments but the first, or packets whose source is no single host, and never more than the rate limit. Otherwise the
-// packet is dropped for why.
+// mayCauseError reports whether the host may send an ICMP error about the packet. RFC 1122 §3.2.2 forbids an error about
+//
+//   - an ICMP error: two hosts would answer each other for ever;
+//   - a packet to a broadcast address or a group: all its receivers would answer at once;
+//   - a packet in a link-layer broadcast: checkAddresses has dropped one that is not also to an IP broadcast address;
+//   - a fragment other than the first, which names no socket;
+//   - a packet whose source is not a single host: nobody could receive the error.
+func (p *packet) mayCauseError() bool {
+	return !p.isError() && !p.broadcast && p.ip.FragmentOffset == 0 && unicast(p.ip.Src)
+}
+
+// isError reports whether the packet is an ICMP error, or ICMP that cannot be parsed and may be one.
+func (p *packet) isError() bool {
+	if p.ip.Protocol != wire.ProtocolICMP {
+		return false
+	}
+	m, _, err := wire.ParseICMP(p.payload, false)
+	return err != nil || m.IsError()
+}
+
+// sendICMPError answers a packet by the ICMP error m from the address src, if mayCauseError and the rate limit (RFC 1812
+// §4.3.2.8) allow it. If they do not, the packet is dropped: for the reason why, or for the rate limit.
 func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
-	if p.broadcast || p.ip.FragmentOffset != 0 || !unicast(p.ip.Src) {
+	if !p.mayCauseError() {
 		return dropped(why)
 	}
 	if !h.icmpErrors.Take(now) {
@@ -48,21 +67,15 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 	return v
 }
 
-// isError reports whether the packet is an ICMP error, or ICMP that may be one.
-func (p *packet) isError() bool {
-	if p.ip.Protocol != wire.ProtocolICMP {
-		return false
-	}
-	m, _, err := wire.ParseICMP(p.payload, false)
-	return err != nil || m.IsError()
+// sendUnreachable answers a packet for this host by destination unreachable with the given code.
+func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
+	return h.sendICMPError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }
 
-// sendForwardError answers a packet by an ICMP error, unless the packet is an error itself. The error comes from the address that
-// the packet was for, or where that is not the host's from the interface it came by (RFC 1812 §4.3.2).
+// sendForwardError answers a packet, for this host or to be forwarded, by the ICMP error m. The error comes from the
+// packet's destination if that is an address of the host, and otherwise from an address of the interface by which the
+// packet arrived (RFC 1812 §4.3.2.4).
 func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
-	if p.isError() {
-		return dropped(why)
-	}
 	src, ok := p.ip.Dst, h.net.localAddrs[p.ip.Dst] != nil
 	if !ok {
 		src, ok = h.net.source(hop{iface: p.iface, next: p.ip.Src}, p.ip.Src)
@@ -73,7 +86,8 @@ func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Ans
 	return h.sendICMPError(now, p, m, src, a, why)
 }
 
-// sendHostUnreachable tells the source of a packet that was to be sent on that its next hop does not answer.
+// sendHostUnreachable answers a packet that the host could not forward, because its next hop did not answer ARP, by host
+// unreachable (RFC 1812 §4.3.3.1). The packet f arrived by the interface from.
 func (h *Host) sendHostUnreachable(now clock.Instant, from *Iface, f *phy.Frame) {
 	p := &packet{frame: f, iface: from, octets: f.Bytes()}
 	var err error
@@ -81,9 +95,4 @@ func (h *Host) sendHostUnreachable(now clock.Instant, from *Iface, f *phy.Frame)
 		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableHost}
 		h.sendForwardError(now, p, m, HostUnreachable, drop.NeighborFailed)
 	}
-}
-
-// sendUnreachable answers a packet for this host by destination unreachable.
-func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
-	return h.sendICMPError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }

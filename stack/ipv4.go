@@ -8,25 +8,26 @@ import (
 	"smolsh/stack/wire"
 )
 
-// packet is an IPv4 packet on its way up. Everything aliases the frame.
+// packet is an IPv4 packet that has arrived. Its slices alias the frame.
 type packet struct {
 	frame     *phy.Frame
 	iface     *Iface
 	ip        wire.IPv4
 	octets    []byte // header and payload, without link-layer padding
 	payload   []byte
-	conn      *TCPConn // whose it is, when that is known already
-	broadcast bool     // to the limited or a subnet's broadcast address, or to a group
-	members   *membership
-	trusted   bool // somebody vouches for the transport checksum, or it never was on a wire
+	conn      *TCPConn    // the connection that fastPathConn found; nil if it found none
+	broadcast bool        // sent to the limited broadcast address, that of a subnet, or a group
+	members   *membership // the members of the group it is sent to; nil if there are none
+	trusted   bool        // the device has verified the transport checksum, or the packet was never on a wire
 }
 
-// checkAddresses refuses martians: sources that cannot be one station's or cannot come from there,
-// destinations that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6), and what is not for us.
+// checkAddresses returns why a packet's addresses do not allow its delivery, drop.None if they do. A martian has a source
+// that is not one station's or cannot be behind the interface, or a destination that cannot arrive there (RFC 1122
+// §3.2.1.3, §3.3.6). linkGroup is true for a frame that was sent to a link-layer broadcast or group address.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
 	if !unicast(src) && !p.mayLackSource() || i.isBroadcast(src) {
-		return drop.MartianSource
+		return drop.MartianSource // RFC 1122 §3.2.1.3: no single host sent it
 	}
 	if i.loop {
 		if !src.IsLoopback() && h.net.localAddrs[src] == nil {
@@ -41,7 +42,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		return drop.None
 	}
 	if src.IsLoopback() || h.net.localAddrs[src] != nil {
-		return drop.MartianSource
+		return drop.MartianSource // the host's own addresses are behind the loop alone
 	}
 	switch {
 	case dst.IsMulticast():
@@ -52,18 +53,17 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	case i.isBroadcast(dst):
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):
-		return drop.MartianDest
+		return drop.MartianDest // 127/8 never is on a link, RFC 1122 §3.2.1.3 (g)
 	case h.net.localAddrs[dst] == nil:
 		return drop.NotForUs
 	case linkGroup:
-		return drop.MartianDest // RFC 1122 §3.3.6: else one frame would have every host answer
+		return drop.MartianDest // a unicast packet in a broadcast frame, RFC 1122 §3.3.6: every host would answer it
 	}
 	return drop.None
 }
 
-// mayLackSource reports whether the packet is one that a station without an address may send from 0.0.0.0 (RFC 1122
-// §3.2.1.3 (a)): a datagram to everyone on the link, by which it asks for an address (RFC 2131 §4.1), or the query of a
-// switch for members of groups (RFC 4541 §2.1.1).
+// mayLackSource reports whether a station without an address may send the packet from 0.0.0.0 (RFC 1122 §3.2.1.3 (a)): a
+// DHCP broadcast (RFC 2131 §4.1), or a switch's query for members of groups (RFC 4541 §2.1.1).
 func (p *packet) mayLackSource() bool {
 	if !p.ip.Src.IsUnspecified() {
 		return false
@@ -72,7 +72,8 @@ func (p *packet) mayLackSource() bool {
 		p.ip.Protocol == wire.ProtocolIGMP && p.ip.Dst.IsMulticast()
 }
 
-// deliver hands a packet for this host to its transport.
+// deliver passes a packet for this host to its transport protocol, and copies of it to raw sockets. A protocol that
+// neither the host nor a raw socket receives is answered by protocol unreachable.
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	var c copies
 	if len(h.sockets.raw) > 0 {
@@ -109,5 +110,5 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		return dropped(drop.SocketQueueFull)
 	}
 	h.count(mib.IPInUnknownProtos)
-	return h.sendUnreachable(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol)
+	return h.sendUnreachable(now, p, wire.UnreachableProtocol, ProtocolUnreachable, drop.UnknownProtocol) // RFC 1122 §3.2.2.1
 }

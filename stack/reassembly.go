@@ -138,7 +138,7 @@ func (h *Host) sendReassemblyTimeout(now clock.Instant, d *reassembly.Datagram) 
 	f := d.Fragments[0].Frame
 	p := &packet{frame: f, iface: h.arrivedOn(d), octets: f.Bytes(), broadcast: d.Broadcast}
 	var err error
-	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || p.isError() || h.net.localAddrs[p.ip.Dst] == nil {
+	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || h.net.localAddrs[p.ip.Dst] == nil {
 		return
 	}
 	m := wire.ICMP{Type: wire.ICMPTimeExceeded, Code: wire.ExceededReassembly}

@@ -19,14 +19,14 @@ type UDPConn struct {
 	service       bool              // see SetService
 }
 
-// BindUDP returns a socket that receives from everyone. A zero address is any of the host's, port 0 an
-// ephemeral one. ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrLimit.
+// BindUDP returns a socket that receives datagrams from every peer. The zero address stands for all addresses of the
+// host, port 0 for an ephemeral port. Errors: ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindUDP(local netip.AddrPort) (*UDPConn, error) {
 	return h.openUDP(local, netip.AddrPort{})
 }
 
-// DialUDP returns a socket that sends to and receives from remote only, and learns of ICMP errors. A
-// zero local address is chosen by the route. Errors as for BindUDP, and ErrNoRoute, ErrInvalid.
+// DialUDP returns a socket that sends to and receives from remote only, and reports ICMP errors. The route chooses the
+// local address if it is zero. Errors: those of BindUDP, ErrNoRoute, ErrInvalid.
 func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 	if !remote.Addr().Is4() || remote.Port() == 0 {
@@ -39,7 +39,7 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	return h.openUDP(local, remote)
 }
 
-// localFor fills in the local address for packets to dst.
+// localFor returns local with the source address for packets to dst, if it has none yet.
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
 	p, ok := h.net.routeFor(local.Addr(), dst)
 	if !ok {
@@ -93,7 +93,8 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	return u, nil
 }
 
-// receiveUDP finds the socket for a datagram: connected, then bound to the address, then to any.
+// receiveUDP delivers a datagram to its socket: the one connected to the sender, else the one bound to the destination
+// address, else the one bound to all addresses. Without a socket the host answers port unreachable.
 func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	src, dst := p.ip.Src, p.ip.Dst
 	u, data, err := wire.ParseUDP(p.payload, src, dst, !p.trusted)
@@ -120,7 +121,7 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	}
 	if s == nil {
 		h.count(mib.UDPNoPorts)
-		return h.sendUnreachable(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket)
+		return h.sendUnreachable(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket) // port unreachable, RFC 1122 §4.1.3.1
 	}
 	if s.service && AnswersAll(from.Port(), s.local.Port()) {
 		h.count(mib.UDPInErrors)
@@ -135,7 +136,7 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	return deliveredTo(wire.ProtocolUDP, s.local.Port())
 }
 
-// Local is the local address, unspecified for a socket bound to any, and port.
+// Local is the local address and port. The address is unspecified if the socket is bound to all addresses.
 func (u *UDPConn) Local() netip.AddrPort { return u.local }
 
 // Remote is the peer of a connected socket, zero otherwise.
@@ -144,13 +145,13 @@ func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 // SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.
 func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
 
-// SetService says that the socket's owner answers every datagram, as echo (RFC 862) and chargen (RFC 864) do. From then on
-// the host drops datagrams whose source port is that of such a service (drop.ServiceLoop): one forged datagram would have
-// two services answer each other for ever.
+// SetService sets whether the socket's owner answers every datagram, as echo (RFC 862) and chargen (RFC 864) do. If so,
+// the host drops datagrams whose source port is that of such a service (drop.ServiceLoop): after one forged datagram, two
+// services would answer each other for ever.
 func (u *UDPConn) SetService(on bool) { u.service = on }
 
-// AnswersAll reports whether a service on the given port answers whatever arrives there: echo, daytime, qotd, chargen, time
-// (RFC 862, 867, 865, 864, 868), or another service like the one on port own.
+// AnswersAll reports whether the service on a port answers every datagram: echo, daytime, qotd, chargen or time (RFC 862,
+// 867, 865, 864, 868), or a service like the one on port own.
 func AnswersAll(port, own uint16) bool {
 	switch port {
 	case 7, 13, 17, 19, 37, own:
@@ -159,9 +160,10 @@ func AnswersAll(port, own uint16) bool {
 	return false
 }
 
-// Send sends one datagram; a zero to is the remote. The octets are copied. ErrTooBig: more than 65507 octets, or than the
-// path is known to carry where it must not be fragmented (SetDontFragment). ErrQueueFull: too much waits for the interface. Others: ErrNoRoute, ErrNotOurs,
-// ErrNotBound, ErrInvalid, ErrClosed, and a pending error, which is reported once.
+// Send sends one datagram, to the socket's remote address if to is zero. It copies the octets. ErrTooBig: p is longer
+// than 65507 octets, or than the path carries while SetDontFragment is on. ErrQueueFull: the interface's queue is full.
+// Other errors: ErrNoRoute, ErrNotOurs, ErrNotBound, ErrInvalid, ErrClosed, and a pending ICMP error, which is reported
+// once.
 func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	if err := u.err; err != nil && u.remote.IsValid() {
 		u.err = nil
@@ -197,14 +199,14 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	return nil
 }
 
-// Recv copies the next datagram into p, cut to its length, and says where it came from. n is -1 when
-// none waits; then a pending ICMP error is reported once.
+// Recv copies the next datagram into p, cut to the length of p, and returns its source. n is -1 if no datagram is queued;
+// err is then a pending ICMP error, which is reported once.
 func (u *UDPConn) Recv(p []byte) (n int, from netip.AddrPort, err error) {
 	n, from, _, err = u.recv(p)
 	return n, from, err
 }
 
-// Close frees the port and leaves every group. What waits is lost.
+// Close frees the port, leaves every group and discards the queued datagrams.
 func (u *UDPConn) Close() {
 	if !u.closeSocket() {
 		return

@@ -4,8 +4,8 @@ import "net/netip"
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// unicast reports whether a can be one station's IPv4 address: not of class D or E, not in 0/8, not the
-// limited broadcast (RFC 1122 §3.2.1.3). Subnet broadcasts are the interfaces' business.
+// unicast reports whether a can be one station's IPv4 address: it is not of class D or E, not in 0/8, and not the limited
+// broadcast address (RFC 1122 §3.2.1.3). Iface.isBroadcast knows the broadcast addresses of subnets.
 func unicast(a netip.Addr) bool {
 	if !a.Is4() {
 		return false
@@ -23,8 +23,8 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(v)
 }
 
-// flow is what sockets are found by: local and remote address and port, zero where any will do. It has
-// no pointers, so that large tables cost the collector nothing.
+// flow is the key of a TCP or UDP socket: its local and remote address and port, each zero if the socket accepts all. It
+// has no pointers, so that the garbage collector need not scan large tables.
 type flow struct {
 	local, remote         [16]byte
 	localPort, remotePort uint16

@@ -9,16 +9,16 @@ import (
 	"smolsh/stack/wire"
 )
 
-// datagramRoute is the way of a datagram, the source address it leaves with and where it goes.
+// datagramRoute is the next hop of a datagram, its source and its destination.
 type datagramRoute struct {
 	hop
 	src, dst     netip.Addr
-	dontFragment bool // it fits, and must not be fragmented
+	dontFragment bool // the datagram fits, and is sent with DF set
 }
 
-// newDatagram returns a frame with n octets, uninitialised, for a datagram from src (any when not
-// specified) to dst. One that is longer than the way is known to carry will be fragmented; whole says that it must not
-// be.
+// newDatagram returns a frame with n octets, uninitialised, for a datagram to dst. The route chooses the source address
+// if src is unspecified. A datagram longer than the path MTU is sent in fragments, or refused by ErrTooBig if
+// dontFragment is set.
 func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFragment bool) (*phy.Frame, datagramRoute, error) {
 	way, ok := h.net.routeFor(src, dst)
 	if !ok {

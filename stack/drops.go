@@ -8,27 +8,27 @@ import (
 	"smolsh/stack/drop"
 )
 
-// exampleLen is how much of a dropped frame is kept to show, in octets.
+// exampleLen is the number of octets of a dropped frame that are kept as an example.
 const exampleLen = 128
 
-// dropRecord counts one reason.
+// dropRecord counts the drops of one reason and keeps the head of the last dropped frame.
 type dropRecord struct {
 	rx, tx  uint64
-	late    uint64 // delivered to the host itself, and given up after a while
+	late    uint64 // packets that the host held, such as fragments, and dropped later
 	last    clock.Instant
 	medium  phy.Medium
 	n       uint8
 	example [exampleLen]byte
 }
 
-// DropInfo is what drops of one reason there were, of frames that arrived and of frames to be sent.
+// DropInfo is the drops of one reason, of arriving frames and of frames to be sent.
 type DropInfo struct {
 	Reason  drop.Reason
-	Count   uint64        // in all
-	Sending uint64        // those of them that were on their way out
-	Last    clock.Instant // when the last one was
-	Example []byte        // the head of the last one, at most 128 octets, …
-	Medium  phy.Medium    // … and what it starts with
+	Count   uint64        // drops of both directions
+	Sending uint64        // the drops of frames to be sent
+	Last    clock.Instant // the instant of the last drop
+	Example []byte        // the first octets of the last dropped frame, at most 128
+	Medium  phy.Medium    // the medium whose header Example starts with
 }
 
 // DropInfos is every reason that has occurred, in the catalogue's order.
@@ -52,8 +52,8 @@ func (d *dropRecord) record(now clock.Instant, m phy.Medium, octets []byte) {
 	d.n = uint8(copy(d.example[:], octets))
 }
 
-// dropTX counts a packet that was to be sent by i, nil where that was not known yet, and is not; it starts
-// as on a medium m.
+// dropTX counts a packet that the host drops instead of sending it by i, which is nil if no interface was chosen yet. The
+// octets start with the header of the medium m.
 func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, r drop.Reason) {
 	d := &h.stats.drops[r]
 	d.tx++
@@ -61,7 +61,7 @@ func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, 
 	h.raiseDrop(now, i, TX, m, octets, r)
 }
 
-// dropLate counts a packet that came by i some time ago and was held.
+// dropLate counts the drop of a packet that arrived by i earlier and was held since.
 func (h *Host) dropLate(now clock.Instant, i *Iface, octets []byte, r drop.Reason) {
 	d := &h.stats.drops[r]
 	d.late++

@@ -15,10 +15,10 @@ func (h *Host) Pending(now clock.Instant, i *Iface) bool {
 	return i.up && (i.neigh.Owes() || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
 }
 
-// Transmit fills f (empty, with full headroom) with the next frame for interface i and reports whether
-// there was one: first what the link itself needs and the stack's own answers, then datagrams and
-// connections in turn. When the interface's capabilities offer it, f may be a super-segment, as long as
-// f's tail allows. Sent must be told what became of the frame.
+// Transmit puts the next frame for interface i into f, which is empty and has full headroom, and reports whether there was
+// one. ARP requests and the stack's own answers come first, then datagrams and segments in turn. If the interface's
+// capabilities allow it, f may be a super-segment as long as f's tail. The caller then calls FrameSent, or FrameQueued
+// and FrameTaken.
 func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	if !i.up {
 		return false
@@ -39,7 +39,7 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	} else if h.transmitDatagram(i, f) || h.transmitSegment(now, i, f) {
 		return true
 	}
-	sent := i.transmitRequest(now, f) // a connection may have found its neighbour unknown
+	sent := i.transmitRequest(now, f) // a connection may have started to resolve its neighbour
 	h.raiseNeighbors(now)
 	return sent
 }
@@ -61,7 +61,8 @@ func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
 	return ok
 }
 
-// transmitSegment lets the ready connections have their turn, each one segment.
+// transmitSegment makes the next segment of the first ready connection that has one. The connection then moves to the end
+// of the ready list.
 func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	for range i.out.ready.n {
 		c := i.out.ready.pop()
@@ -88,8 +89,8 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	return false
 }
 
-// segmentRoom is how much payload one segment of c on i may carry in f, in octets. When the MTU has
-// shrunk since the connection was made, its segments go one by one, cut to fit.
+// segmentRoom returns the octets of payload that one segment of c on i may carry in f. If the MTU has become smaller since
+// the connection was made, the host makes no super-segments of it and cuts its segments to fit.
 func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
 	room := min(i.mss(), c.conn.MaxSegment())
 	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && i.mss() >= int(c.mss) {
@@ -98,8 +99,8 @@ func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
 	return max(0, min(room, len(f.Tail())))
 }
 
-// neighborOf finds the hardware address for a connection's next segment. ok is false when there is none
-// yet: the connection is parked, or has been told that there will be none.
+// neighborOf returns the hardware address for a connection's next segment. ok is false if it is not known: the connection
+// then waits for the neighbour, or has failed.
 func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, ok bool) {
 	i := c.hop.iface
 	if i.caps.Medium != phy.MediumEthernet {
@@ -118,8 +119,8 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 	return hw, false
 }
 
-// emit makes the next segment of c with its TCP and IP headers in f, with at most room octets of payload,
-// and reports whether there was one.
+// emit puts the next segment of c with its TCP and IP headers into f, with at most room octets of payload, and reports
+// whether there was one.
 func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool {
 	s, i := &h.tcp.txSeg, c.hop.iface
 	s.Lend = i != nil && i.caps.Gather && h.watch.payloadObservers == 0
@@ -159,8 +160,8 @@ func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, t
 	ip.Put(f.Prepend(wire.IPv4Len))
 }
 
-// headerIPv4 returns a header for the payload f, and counts the packet. The identification of a packet that must not be fragmented means nothing (RFC
-// 6864 §4.1); a random one tells packets apart in captures.
+// headerIPv4 returns a header for the payload f, and counts the packet. The identification of a packet that must not be
+// fragmented has no meaning (RFC 6864 §4.1); it is random, so that captures tell packets apart.
 func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) wire.IPv4 {
 	ip := wire.IPv4{
 		TOS: uint8(ecn), DontFragment: dontFragment, TTL: ttl, Protocol: proto, Src: src, Dst: dst, PayloadLen: f.Len(),
@@ -174,7 +175,7 @@ func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr
 	return ip
 }
 
-// putLinkHeader prepends the link header, where the medium has one.
+// putLinkHeader prepends the link header, if the medium has one.
 func (i *Iface) putLinkHeader(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherType) {
 	if i.caps.Medium == phy.MediumEthernet {
 		eth := wire.Ethernet{Dst: dst, Src: i.mac, Type: t}
@@ -182,8 +183,8 @@ func (i *Iface) putLinkHeader(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherT
 	}
 }
 
-// send takes over the packet f and sends it by way of p, at once or when the neighbour has answered;
-// owner, which may be nil, is told if it never does.
+// send queues the packet f, which it takes over, for the next hop p. If the neighbour is not resolved, the packet waits
+// for it; the method sendFailed of owner, which may be nil, is called if the neighbour does not answer.
 func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink) error {
 	i := p.iface
 	hw := wire.Broadcast
@@ -210,8 +211,8 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 	return nil
 }
 
-// reply takes over the packet f, an answer of the stack's own to dst, and queues it. The reason is why an answer cannot be
-// given.
+// reply queues the packet f, which it takes over, as an answer of the stack itself to dst. The reason is drop.None, or why
+// f was dropped.
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
 	p, ok := h.net.lookup(dst)
 	if !ok {
@@ -220,13 +221,14 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		return drop.NoRoute
 	}
 	if b := f.Bytes(); len(b) > p.iface.MTU() {
-		wire.JoinIPv4(b, int(b[0]&15)*4) // without "don't fragment": nobody would make it again, and shorter
+		wire.JoinIPv4(b, int(b[0]&15)*4) // clear DF: the stack keeps no copy that it could send again in shorter packets
 	}
 	return h.sendForOthers(now, p, pendingPacket{frame: f}, limitReplyQueue)
 }
 
-// sendForOthers takes over a packet that the host sends on behalf of others, an answer or one to be forwarded, and queues it by
-// way of p within the limit l, or until its neighbour has answered. The reason is why the packet was dropped.
+// sendForOthers queues a packet, which it takes over, that another host has caused: an answer, or a packet to be
+// forwarded. It queues the packet for the next hop p within the limit l, or lets it wait for the neighbour. The reason is
+// drop.None, or why the packet was dropped.
 func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l limit) drop.Reason {
 	i, f := p.iface, what.frame
 	var hw wire.HardwareAddr
@@ -253,20 +255,20 @@ func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l lim
 	return drop.QueueFull
 }
 
-// FrameQueued tells observers of a frame that Transmit gave and that now waits for its device. Taken or Sent,
-// with a reason, counts it when the device has decided.
+// FrameQueued shows observers a frame of Transmit that is queued for its device. The caller calls FrameTaken when the
+// device has taken it, or FrameSent with a reason when the device has not.
 func (h *Host) FrameQueued(now clock.Instant, i *Iface, f *phy.Frame) {
 	h.observe(now, i, TX, f, Verdict{Kind: Transmitted})
 }
 
-// FrameTaken counts a frame of so many octets that the device has taken.
+// FrameTaken counts a frame that the device has taken. octets is its length with the link header.
 func (h *Host) FrameTaken(i *Iface, octets int) {
 	i.stats.txPackets++
 	i.stats.txBytes += uint64(octets)
 }
 
-// FrameSent reports what became of a frame that Transmit gave: sent, or dropped with a reason (a fault rule,
-// the device). Observers are called.
+// FrameSent counts a frame of Transmit as sent, or as dropped for a reason of the device or a fault rule, and shows it to
+// observers.
 func (h *Host) FrameSent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
 	v := Verdict{Kind: Transmitted}
 	if r == drop.None {

@@ -6,18 +6,18 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// What a call on a socket or table reports, beside tcp's errors for connections. Match with errors.Is.
+// Errors of calls on a host, an interface or a socket. Connections also return those of package tcp. Match with errors.Is.
 var (
 	ErrPortInUse   = errors.New("address in use")            // another socket has the local port
-	ErrInUse       = errors.New("in use by another station") // somebody else on the link has the address
+	ErrInUse       = errors.New("in use by another station") // another station on the link has the address
 	ErrNoPorts     = errors.New("no free port")              // every ephemeral port is taken
 	ErrNotOurs     = errors.New("address not available")     // the local address is not the host's
 	ErrTooBig      = errors.New("message too big")           // longer than the interface's MTU takes
-	ErrQueueFull   = errors.New("queue full")                // the interface's output queue is full; later it may work
+	ErrQueueFull   = errors.New("queue full")                // the interface's output queue is full; a later call may succeed
 	ErrLimit       = errors.New("too many")                  // a documented limit of the host is reached
 	ErrClosed      = errors.New("closed")                    // the socket is closed
-	ErrNotBound    = errors.New("no destination")            // an unconnected socket was given none
-	ErrInvalid     = errors.New("invalid argument")          // an address, length or port that can't be one
+	ErrNotBound    = errors.New("no destination")            // the socket is not connected, and the call names no destination
+	ErrInvalid     = errors.New("invalid argument")          // an address, length or port out of range
 	ErrExists      = errors.New("already there")             // the route or address exists
 	ErrNotFound    = errors.New("not there")                 // no such route, address or neighbour
 	ErrNoFrames    = errors.New("medium without frames")     // the interface's medium carries bare IP packets

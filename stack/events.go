@@ -12,21 +12,21 @@ import (
 	"smolsh/stack/wire"
 )
 
-// EventKind is what an Event is about.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
 // The kinds.
 const (
 	EventTCP        EventKind = iota // a connection changed its state
 	EventConnection                  // a connection became ESTABLISHED, opened by us or by a peer
-	EventNeighbor                    // a neighbour came, went, changed its state or its hardware address
+	EventNeighbor                    // an entry of a neighbour cache was added or removed, or its state or hardware address changed
 	EventDrop                        // a packet was dropped
 	EventConflict                    // another station uses our address (RFC 5227)
-	EventRecovery                    // a sender's view of its path took a turn: loss recovery, timeout, undo, probe
+	EventRecovery                    // loss recovery of a connection started or ended, or it had a timeout, an undo or a probe
 	EventLink                        // an interface went up or down, or its MTU changed
 )
 
-// Event is something that happened in the host. Fields that its kind does not name are zero.
+// Event is one event in the host. Fields that do not belong to its kind are zero.
 type Event struct {
 	Kind EventKind
 	Now  clock.Instant
@@ -35,8 +35,8 @@ type Event struct {
 	// Of EventTCP and EventConnection.
 	Local, Remote netip.AddrPort
 	From, To      tcp.State
-	Passive       bool  // the peer opened it
-	Err           error // why it ended, nil for an orderly end
+	Passive       bool  // the peer opened the connection
+	Err           error // the error that ended the connection, nil for an orderly end
 
 	// Of EventRecovery, with Local and Remote.
 	Episode tcp.Episode
@@ -45,22 +45,22 @@ type Event struct {
 	// Of EventLink, with Iface, Old and New: the longest packet now, in octets.
 	MTU int
 
-	// Of EventNeighbor and EventConflict; of EventDrop only Iface, nil where the packet had not got so far.
+	// Of EventNeighbor and EventConflict. EventDrop has Iface alone, nil for a packet dropped before its interface was chosen.
 	Iface    *Iface
 	Addr     netip.Addr
 	HW       wire.HardwareAddr // zero while unknown
-	Old, New string            // the state's name; "" before it came and after it went; of a conflict, see ConflictDefended
+	Old, New string            // states of the entry, "" if there was or is none; New of a conflict is ConflictDefended or …Abandoned
 
 	// Of EventDrop.
 	Reason drop.Reason
 	Dir    Dir
-	Medium phy.Medium // what Octets start with
-	Octets []byte     // the packet; good during the call only
+	Medium phy.Medium // the medium whose header Octets start with
+	Octets []byte     // the packet; valid during the call only
 }
 
 type eventListener struct{ fn func(ev Event) }
 
-// tcpEvent is a change of state, or with why an episode, whose connection has not been settled yet.
+// tcpEvent is a change of a connection's state, or an episode if why is set, that connChanged has not reported yet.
 type tcpEvent struct {
 	conn     *tcp.Conn
 	from, to tcp.State
@@ -68,8 +68,8 @@ type tcpEvent struct {
 	why      string
 }
 
-// Events calls fn with everything of these kinds that happens from now on, until cancel is called. fn
-// runs in the middle of things: it takes note and must not call the host.
+// Events calls fn with every event until cancel is called. fn runs in the middle of a call to the host: it must not call
+// the host itself.
 func (h *Host) Events(fn func(ev Event)) (cancel func()) {
 	l := &eventListener{fn}
 	h.watch.listeners = append(slices.Clone(h.watch.listeners), l)
@@ -87,7 +87,7 @@ func (h *Host) raise(ev Event) {
 	}
 }
 
-// raiseTCP reports the transitions of a connection that is being settled.
+// raiseTCP reports the events of a connection.
 func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 	rest := h.watch.tcpEvents[:0]
 	for _, t := range h.watch.tcpEvents {
@@ -102,7 +102,7 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 			continue
 		}
 		if t.to == tcp.Listen {
-			continue // a passive connection's first state, which nobody ever sees
+			continue // the first state of a passive connection, which ends within the same call
 		}
 		ev := Event{Now: now, Local: c.local, Remote: c.remote, From: t.from, To: t.to, Passive: c.half || c.passive}
 		c.passive = ev.Passive
@@ -118,12 +118,12 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 	h.watch.tcpEvents = rest
 }
 
-// dropTCPEvents forgets the transitions of a connection that never came to be.
+// dropTCPEvents discards the events of a connection that was not stored.
 func (h *Host) dropTCPEvents(conn *tcp.Conn) {
 	h.watch.tcpEvents = slices.DeleteFunc(h.watch.tcpEvents, func(t tcpEvent) bool { return t.conn == conn })
 }
 
-// watchNeighbors makes the neighbour caches report their changes while somebody listens.
+// watchNeighbors makes the neighbour caches report their changes while there are listeners.
 func (h *Host) watchNeighbors() {
 	for _, i := range h.net.ifaces {
 		i.neigh.Watch = nil
@@ -136,7 +136,7 @@ func (h *Host) watchNeighbors() {
 	}
 }
 
-// neighborChanged notes a change until the time is known; see raiseNeighbors.
+// neighborChanged stores the event of a change. The cache does not pass the time, so raiseNeighbors adds it and reports.
 func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change) {
 	ev := Event{Kind: EventNeighbor, Iface: i, Addr: e.Addr, Old: from.String(), New: e.State.String()}
 	if e.Usable() || what == neigh.Removed {
@@ -151,7 +151,7 @@ func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change
 	i.host.watch.neighborEvents = append(i.host.watch.neighborEvents, ev)
 }
 
-// raiseNeighbors reports the changes in the neighbour caches since the last time.
+// raiseNeighbors reports the changes in the neighbour caches since the last call.
 func (h *Host) raiseNeighbors(now clock.Instant) {
 	for k := range h.watch.neighborEvents {
 		h.watch.neighborEvents[k].Now = now
@@ -160,7 +160,7 @@ func (h *Host) raiseNeighbors(now clock.Instant) {
 	h.watch.neighborEvents = h.watch.neighborEvents[:0]
 }
 
-// raiseDrop reports a packet that was dropped.
+// raiseDrop reports that a packet was dropped.
 func (h *Host) raiseDrop(now clock.Instant, i *Iface, d Dir, m phy.Medium, octets []byte, r drop.Reason) {
 	if len(h.watch.listeners) > 0 {
 		h.raise(Event{Kind: EventDrop, Now: now, Iface: i, Reason: r, Dir: d, Medium: m, Octets: octets})

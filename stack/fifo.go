@@ -9,7 +9,7 @@ type fifo[T any] struct {
 	head, n int
 }
 
-// push appends v unless limit items wait already.
+// push appends v unless the queue holds limit items already.
 func (q *fifo[T]) push(v T, limit int) bool {
 	if q.n >= limit {
 		return false

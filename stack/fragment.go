@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// identification numbers the datagrams that may be fragmented: one after the other between two ends, so that none
-// repeats soon (RFC 6864 §4.3), from a start that says nothing of others' traffic (RFC 7739 §5.2).
+// identification returns the identification of the next datagram that may be fragmented. It counts up between two ends,
+// so that none repeats soon (RFC 6864 §4.3), from a keyed start that reveals nothing of other traffic (RFC 7739 §5.2).
 func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 	sum := h.hash(src, netip.AddrPortFrom(dst, 0), uint64(proto)<<16)
 	n := &h.net.fragmentIDs[byte(sum)]
@@ -19,9 +19,9 @@ func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 	return uint16(sum>>8) + *n
 }
 
-// enqueue takes over the IP packet f and queues it behind the others that the limit l is of, with its link header and
-// in fragments where it is too long (RFC 791 §3.2): all of them or, when there is no room, none. Then the caller keeps
-// f, which has its link header.
+// enqueue queues the IP packet f, which it takes over, with its link header in the queue of the limit l. A packet that is
+// too long is queued in fragments (RFC 791 §3.2), all of them or none. It returns false if the queue has no room; the
+// caller then keeps f, which has its link header.
 func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
 	h, q, pieces, room := i.host, &i.out.datagrams, 1, 0
 	h.workPending()
@@ -61,11 +61,12 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	return true
 }
 
-// minFragmentMTU is the least that a path's MTU makes of fragments, in octets, for anybody may forge it. Where it is true,
-// routers cut on.
+// minFragmentMTU is the length in octets below which a path MTU does not make fragments shorter, because anybody may
+// forge the report. If the report is true, routers fragment further.
 const minFragmentMTU = 552
 
-// fragmentSize is how long the packet f may be on i without being fragmented: where it must not or can't be, as long as it is.
+// fragmentSize returns the length in octets up to which the packet f is not fragmented on i: its own length if it must not
+// or cannot be fragmented.
 func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	const dontFragment = 0x4000
 	b := f.Bytes()

@@ -22,8 +22,8 @@ type CounterInfo = mib.Info
 // CounterInfos returns every counter, in the order of the layers. All but TcpCurrEstab only ever grow.
 func (h *Host) CounterInfos() []CounterInfo { return h.stats.counters.Infos() }
 
-// Conservation returns how many frames came in, and how many of them were delivered, answered,
-// forwarded or dropped. The two are equal, always.
+// Conservation returns the number of frames that have arrived, and the number of those that were delivered, answered,
+// forwarded or dropped. The two are always equal.
 func (h *Host) Conservation() (in, accounted uint64) {
 	for _, i := range h.net.ifaces {
 		in += i.stats.rxPackets

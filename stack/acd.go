@@ -23,9 +23,9 @@ const (
 	defendInterval   = 10 * time.Second // between two defences of one address
 )
 
-// defendAddr takes note that hw uses our address a (RFC 5227 §2.4). We keep it, as (c) allows a host whose
-// address was set by hand and which others must find where they look for it; an announcement tells the link so,
-// at most one in each defendInterval, lest two such hosts answer each other for ever.
+// defendAddr defends our address a against the station hw, which uses it too. RFC 5227 §2.4 (c) lets a host keep an
+// address that was set by hand, under which others must find it. The host announces the address, at most once in
+// defendInterval, because two such hosts would otherwise answer each other for ever.
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(mib.ARPInConflicts)
 	i := h.net.localAddrs[a]
@@ -51,13 +51,13 @@ func (h *Host) raiseConflict(ev Event) {
 
 // What a host does about an address conflict: Event.New of EventConflict.
 const (
-	ConflictDefended  = "defended"  // it is ours, and we said so; told of once in ten seconds for each address
-	ConflictAbandoned = "abandoned" // it was to be ours, and is not going to be
+	ConflictDefended  = "defended"  // the host has the address and announced it; reported once in ten seconds per address
+	ConflictAbandoned = "abandoned" // the host was probing for the address and gave it up
 )
 
 // AddrProbe is an address that an interface is to have if nobody else on the link does. See ProbeAddr.
 type AddrProbe struct {
-	Signal Signal // it is decided
+	Signal Signal // fired when probing has finished
 
 	iface     *Iface
 	prefix    netip.Prefix
@@ -69,9 +69,9 @@ type AddrProbe struct {
 	by        wire.HardwareAddr
 }
 
-// ProbeAddr gives the interface an address, as AddAddr does, after three probes in four to seven seconds that
-// nobody has answered (RFC 5227 §2.1), and announces it twice (§2.3). It is no address of ours before. An
-// interface without neighbours has it at once. ErrExists, ErrInvalid as for AddAddr; ErrDown.
+// ProbeAddr adds an address to the interface, as AddAddr does, when three probes in four to seven seconds had no answer
+// (RFC 5227 §2.1), and announces it twice (§2.3). Until then the host does not use the address. An interface without
+// neighbours has it at once. Errors: ErrExists, ErrInvalid as for AddAddr; ErrDown.
 func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error) {
 	if err := i.checkAddr(p); err != nil {
 		return nil, err
@@ -93,11 +93,11 @@ func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error)
 	return c, nil
 }
 
-// Done reports whether it is decided, and who has the address if not we: ErrInUse, ErrDown, ErrClosed after
-// Cancel.
+// Done reports whether probing has finished. err is nil if the interface has the address; on ErrInUse, by is the other
+// station. Other errors: ErrDown, ErrClosed after Cancel.
 func (c *AddrProbe) Done() (done bool, by wire.HardwareAddr, err error) { return c.done, c.by, c.err }
 
-// Cancel gives up an address that is not ours yet.
+// Cancel ends probing for an address that the interface does not have yet.
 func (c *AddrProbe) Cancel() {
 	if !c.done {
 		c.finish(ErrClosed)
@@ -181,19 +181,19 @@ func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	return true
 }
 
-// probe asks whether anybody has a (RFC 5227 §2.1.1).
+// probe sends an ARP probe for a (RFC 5227 §2.1.1).
 func (i *Iface) probe(a netip.Addr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: netip.IPv4Unspecified(), TargetIP: a}
 	i.broadcastRequest(&q)
 }
 
-// announce tells the link that a is ours (RFC 5227 §2.3).
+// announce sends an ARP announcement of a (RFC 5227 §2.3).
 func (i *Iface) announce(a netip.Addr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: a, TargetIP: a}
 	i.broadcastRequest(&q)
 }
 
-// broadcastRequest queues a question to everyone, where there is anyone and room for it.
+// broadcastRequest queues a broadcast request, if the interface has neighbours, is up, and its queue has room.
 func (i *Iface) broadcastRequest(q *wire.ARP) {
 	if i.caps.Medium != phy.MediumEthernet || !i.up {
 		return

@@ -9,18 +9,17 @@ import (
 	"smolsh/stack/wire"
 )
 
-// FrameConn is a socket for whole Ethernet frames. It gets a copy of each frame of its EtherType that
-// arrives on its interfaces, whoever it is addressed to and before the host judges it; the host goes on
-// as if the socket were not there. Only a frame of a protocol that the host does not speak is delivered
-// by it instead of dropped.
+// FrameConn is a socket for Ethernet frames. It receives a copy of each frame of its EtherType that arrives on its
+// interfaces, to whatever address, before the host processes the frame as if the socket did not exist. A frame of a
+// protocol that the host does not implement counts as delivered if such a socket received it.
 type FrameConn struct {
 	socket
 	iface *Iface         // nil: every interface
 	typ   wire.EtherType // 0: every type
 }
 
-// BindFrames returns a socket for frames of type t, 0 for all, on interface i, nil for every one that has
-// frames. ErrNoFrames, ErrLimit.
+// BindFrames returns a socket for frames of type t, 0 for all types, on interface i, nil for all interfaces with frames.
+// Errors: ErrNoFrames, ErrLimit.
 func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
 	if i != nil && !i.hasFrames() || i == nil && !slices.ContainsFunc(h.net.ifaces, (*Iface).hasFrames) {
 		return nil, ErrNoFrames
@@ -34,7 +33,7 @@ func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
 	return c, nil
 }
 
-// frameKind is what frame sockets are found by: an interface, nil for every one, and an EtherType, 0 for every one.
+// frameKind is the key of a frame socket: its interface, nil for all, and its EtherType, 0 for all.
 type frameKind struct {
 	iface *Iface
 	typ   wire.EtherType
@@ -51,7 +50,7 @@ func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c
 	kinds := [...]frameKind{{nil, 0}, {i, 0}, {nil, eth.Type}, {i, eth.Type}}
 	for k, kind := range kinds {
 		if k >= 2 && eth.Type == 0 {
-			break // a frame of type 0 has had both rolls
+			break // the first two keys are the same for a frame of type 0
 		}
 		for s := range t.frames[kind].all {
 			c.enqueue(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)
@@ -60,12 +59,12 @@ func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c
 	return c
 }
 
-// EtherType is the type of the frames that the socket gets, 0 for all.
+// EtherType is the type of the frames that the socket receives, 0 for all types.
 func (c *FrameConn) EtherType() wire.EtherType { return c.typ }
 
-// Send sends a frame as it is given, from its destination address on and without frame check sequence, by
-// interface i; nil is the socket's own, or the only one that has frames. ErrNotBound: there are several.
-// ErrInvalid: shorter than an Ethernet header. ErrTooBig, ErrDown, ErrNoFrames, ErrQueueFull, ErrClosed.
+// Send sends a frame, from its destination address on and without frame check sequence, by interface i. If i is nil, the
+// interface is that of Iface; ErrNotBound: there are several. ErrInvalid: the frame is shorter than an Ethernet header.
+// Other errors: ErrTooBig, ErrDown, ErrNoFrames, ErrQueueFull, ErrClosed.
 func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	h := c.host
 	if i == nil {
@@ -95,8 +94,8 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	return nil
 }
 
-// Iface is the interface by which frames are sent when none is named: the one the socket is bound to, or
-// the only one that has frames; nil where there are several.
+// Iface returns the interface by which Send sends if it is given none: the socket's own, else the only interface with
+// frames; nil if there are several.
 func (c *FrameConn) Iface() (found *Iface) {
 	if c.iface != nil {
 		return c.iface
@@ -112,8 +111,8 @@ func (c *FrameConn) Iface() (found *Iface) {
 	return found
 }
 
-// Recv copies the next frame, cut to its length, into p and says on which interface it came. n is -1 when
-// none waits.
+// Recv copies the next frame into p, cut to the length of p, and returns the interface on which it arrived. n is -1 if no
+// frame is queued.
 func (c *FrameConn) Recv(p []byte) (n int, on *Iface, err error) {
 	n, at, _, err := c.recv(p)
 	if n < 0 {
@@ -122,7 +121,7 @@ func (c *FrameConn) Recv(p []byte) (n int, on *Iface, err error) {
 	return n, c.host.net.ifaces[at.Port()], nil
 }
 
-// Close ends the socket. What waits is lost.
+// Close ends the socket and discards the queued frames.
 func (c *FrameConn) Close() {
 	if c.closeSocket() {
 		leaveIn(c.host.sockets.frames, frameKind{c.iface, c.typ}, c)

@@ -8,10 +8,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// replyTTL is the time to live of what the stack answers by itself.
+// replyTTL is the time to live of the stack's own answers.
 const replyTTL = 64
 
-// receiveICMP takes an ICMP message.
+// receiveICMP processes an ICMP message: it answers echo requests, and passes replies and errors to sockets.
 func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 	h.count(mib.ICMPInMsgs)
 	m, data, err := wire.ParseICMP(p.payload, true)
@@ -48,11 +48,11 @@ func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 	return dropped(drop.ICMPUnknownType)
 }
 
-// answerEcho is RFC 1122 §3.2.2.6: the data comes back from the address it was sent to. Where the request could be
-// fragmented the reply can, which nobody would send again.
+// answerEcho answers an echo request by its data, from the address that it was sent to (RFC 1122 §3.2.2.6). The reply may
+// be fragmented if the request could be, because the host would not send it again.
 func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byte) Verdict {
 	if p.broadcast {
-		return dropped(drop.ICMPBroadcast)
+		return dropped(drop.ICMPBroadcast) // RFC 1122 §3.2.2.6 allows it: all hosts would answer at once
 	}
 	f := h.frames.get(len(p.payload))
 	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
@@ -80,8 +80,8 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 	return v
 }
 
-// receiveError gives an error to the sockets whose packet it quotes. The quotation must be one of ours
-// (RFC 5927 §4).
+// receiveError passes an ICMP error to the socket whose packet it quotes. The quoted packet must be one that the host may
+// have sent (RFC 5927 §4).
 func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []byte) Verdict {
 	q, err := wire.ParseQuoted(quote)
 	if err != nil {
@@ -132,8 +132,8 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 	return v
 }
 
-// errorOf is what an error means to a socket, and whether it ends a connection that is being opened
-// (RFC 1122 §4.2.3.9 calls codes 2 to 4 hard; being prohibited is no passing trouble either).
+// errorOf returns the error that an ICMP error means to a socket, and whether it ends a connection that is being opened.
+// RFC 1122 §4.2.3.9 calls codes 2 to 4 hard; the codes for prohibited communication are treated as hard too.
 func errorOf(m *wire.ICMP) (err error, hard bool) {
 	if m.Type != wire.ICMPDestUnreachable {
 		return tcp.ErrHostUnreach, false

@@ -9,9 +9,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ICMPConn is an ICMP socket. Bound to an identifier, it receives echo replies with it and errors that
-// quote our requests with it; listening for a UDP port, it receives errors that quote datagrams from that
-// port.
+// ICMPConn is an ICMP socket. Bound to an identifier, it receives echo replies with that identifier and the errors that
+// quote such requests of ours. Listening for a UDP port, it receives the errors that quote datagrams from that port.
 type ICMPConn struct {
 	socket
 	ident uint16 // identifier or UDP port
@@ -25,7 +24,7 @@ const numIDs = 1 << 16
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
 		free, ok := h.ports.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
-		if ok && free == 0 { // which is none
+		if ok && free == 0 { // 0 is not an identifier
 			free, ok = h.ports.icmpIDs.free(1, numIDs, nil)
 		}
 		if !ok || free == 0 {
@@ -69,8 +68,8 @@ func (c *ICMPConn) receive(now clock.Instant, p *packet) Verdict {
 // ID is the identifier, or the UDP port of a listening socket.
 func (c *ICMPConn) ID() uint16 { return c.ident }
 
-// Send sends a whole ICMP message (type, code, …), at least eight octets; the checksum is filled in. ttl
-// 0 means 64. ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
+// Send sends an ICMP message of at least eight octets, from its type on, and fills in the checksum. ttl 0 means 64.
+// Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
 func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8) error {
 	if len(msg) < wire.ICMPLen {
 		return ErrInvalid
@@ -94,14 +93,14 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 	return nil
 }
 
-// Recv copies the next whole ICMP message, without the IP header, into p, cut to its length. n is -1 when
-// none waits; err is then what became of a message we sent (ErrHostUnreach), once.
+// Recv copies the next ICMP message, without the IP header, into p, cut to the length of p. n is -1 if no message is
+// queued; err is then a pending error of a message sent, such as ErrHostUnreach, which is reported once.
 func (c *ICMPConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) {
 	n, src, ttl, err := c.recv(p)
 	return n, src.Addr(), ttl, err
 }
 
-// Close frees the identifier. What waits is lost.
+// Close frees the identifier and discards the queued messages.
 func (c *ICMPConn) Close() {
 	if !c.closeSocket() {
 		return

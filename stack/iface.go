@@ -35,7 +35,7 @@ type Iface struct {
 	name    string
 	caps    phy.Capabilities
 	mac     wire.HardwareAddr
-	mtu     int // set by hand; 0: the device's
+	mtu     int // set by SetMTU, in octets; 0: that of the device
 	addrs   []ifaceAddr
 	subnets subnets
 	index   uint16 // among the host's
@@ -45,7 +45,7 @@ type Iface struct {
 
 	off, linkDown bool
 
-	defended map[netip.Addr]clock.Instant // addresses that were defended, and until when they are not again
+	defended map[netip.Addr]clock.Instant // by defended address: the instant from which it may be defended again
 
 	addrProbes []*AddrProbe // addresses that are being probed for or announced
 	groups     ifaceGroups
@@ -83,8 +83,7 @@ type ifaceAddr struct {
 	broadcast netip.Addr
 }
 
-// AddIface adds an interface, which is up, and announces its addresses. Addresses that cannot be had
-// (see AddAddr) are left out.
+// AddIface adds an interface, which is up, and announces its addresses. It leaves out addresses that AddAddr refuses.
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
 		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
@@ -107,24 +106,25 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	return i
 }
 
-// Ifaces is every interface but hidden ones, in the order in which they were added.
+// Ifaces returns every interface that is not hidden, in the order in which they were added.
 func (h *Host) Ifaces() []*Iface {
 	return slices.DeleteFunc(slices.Clone(h.net.ifaces), func(i *Iface) bool { return i.hidden })
 }
 
-// Host is the host whose interface it is.
+// Host is the interface's host.
 func (i *Iface) Host() *Host { return i.host }
 
 // Name is the interface's name.
 func (i *Iface) Name() string { return i.name }
 
-// Medium is what the interface's frames start with.
+// Medium is the medium, which determines the header of the interface's frames.
 func (i *Iface) Medium() phy.Medium { return i.caps.Medium }
 
 // MAC is the interface's hardware address; zero on a medium without.
 func (i *Iface) MAC() wire.HardwareAddr { return i.mac }
 
-// MTU is the longest packet to be sent, in octets: what SetMTU said, but no more than the device's.
+// MTU is the length of the longest packet that the interface sends, in octets: that of SetMTU, but no more than that of
+// the device.
 func (i *Iface) MTU() int {
 	if i.mtu != 0 {
 		return min(i.mtu, i.mru())
@@ -132,8 +132,8 @@ func (i *Iface) MTU() int {
 	return i.mru()
 }
 
-// mru is the longest packet to be received: the device's. Peers go on with the segment size of their
-// connections when ours becomes smaller.
+// mru is the length of the longest packet that the interface accepts, in octets: the MTU of the device. Peers keep the
+// segment size of their connections when our MTU becomes smaller.
 func (i *Iface) mru() int {
 	if i.caps.MTU == 0 {
 		return defaultMTU
@@ -158,7 +158,7 @@ func (i *Iface) State() string {
 	return "UP"
 }
 
-// Addrs is the interface's addresses with their prefix lengths, in the order in which they were added.
+// Addrs returns the interface's addresses with their prefix lengths, in the order in which they were added.
 func (i *Iface) Addrs() []netip.Prefix {
 	addrs := make([]netip.Prefix, len(i.addrs))
 	for k, a := range i.addrs {
@@ -167,11 +167,11 @@ func (i *Iface) Addrs() []netip.Prefix {
 	return addrs
 }
 
-// SetCapabilities says what the device offers from now on.
+// SetCapabilities sets the capabilities of the device.
 func (i *Iface) SetCapabilities(c phy.Capabilities) { i.caps = c }
 
-// AddAddr gives the interface an address with its subnet's prefix length, and announces it. ErrExists:
-// the host has it already. ErrInvalid: no IPv4 address a host can have.
+// AddAddr adds an address with the prefix length of its subnet, and announces it. ErrExists: the host has the address
+// already. ErrInvalid: it is not an IPv4 address that a host can have.
 func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	if err := i.checkAddr(p); err != nil {
 		return err
@@ -202,7 +202,8 @@ func (i *Iface) checkAddr(p netip.Prefix) error {
 	return nil
 }
 
-// DelAddr takes an address away. Its connections are reset locally (ErrAddrRemoved). ErrNotFound: it was not there.
+// DelAddr removes an address. Its connections end with ErrAddrRemoved, without a segment to the peer. ErrNotFound: the
+// interface does not have the address.
 func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	k := slices.IndexFunc(i.addrs, func(a ifaceAddr) bool { return a.Prefix == p })
 	if k < 0 {
@@ -220,8 +221,8 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	return nil
 }
 
-// SetMTU sets the longest packet to send, in octets: 68 to what the device takes. Segments that are made
-// from now on fit; what is longer still arrives.
+// SetMTU sets the length of the longest packet to send, in octets, from 68 to the MTU of the device. Longer packets are
+// still received. ErrInvalid: mtu is out of range.
 func (i *Iface) SetMTU(mtu int) error {
 	if mtu < minMTU || mtu > maxMTU || i.caps.MTU != 0 && mtu > i.caps.MTU {
 		return ErrInvalid
@@ -245,12 +246,12 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 	return nil
 }
 
-// SetUp switches the interface on or off. Off, it forgets its neighbours and what waits to be sent, its
-// routes lead nowhere, and what arrives is dropped; its connections live on.
+// SetUp switches the interface on or off. An interface that is off has no neighbours, drops its queued packets and every
+// arriving frame, and is skipped by routes. Its connections stay.
 func (i *Iface) SetUp(now clock.Instant, up bool) { i.setState(now, i.caps, !up, i.linkDown) }
 
-// SetLink says what the interface's device offers from now on, and whether its link is up. While it is not,
-// all is as if the interface had been switched off.
+// SetLink sets the capabilities of the interface's device, and whether its link is up. An interface whose link is down
+// behaves as one that is switched off.
 func (i *Iface) SetLink(now clock.Instant, c phy.Capabilities, up bool) {
 	i.setState(now, c, i.off, !up)
 }
@@ -293,7 +294,7 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.host.raiseNeighbors(now)
 }
 
-// onLink reports whether a lies in one of the interface's subnets.
+// onLink reports whether a is in one of the interface's subnets.
 func (i *Iface) onLink(a netip.Addr) bool {
 	_, ok := i.sourceTo(a)
 	return ok

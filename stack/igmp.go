@@ -10,12 +10,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The host's side of IGMPv2 (RFC 2236 §3, §6): reports when a group is joined and when a router asks,
-// unless another member of the group has reported, and a leave message where we were the last who did.
+// The host's side of IGMPv2 (RFC 2236 §3, §6): a host reports a group when it joins, and when a router queries it unless
+// another member has reported first. A host that leaves sends a leave message if it was the last to report.
 const (
-	unsolicitedInterval = 10 * time.Second  // §8.10: within which the report of a join is repeated
-	v1Response          = 10 * time.Second  // §4: how long the answers to a query of version 1 may take
-	v1RouterTimeout     = 400 * time.Second // §8.11: so long after it, a version 1 router is taken to be there
+	unsolicitedInterval = 10 * time.Second  // §8.10: the time within which the report of a join is repeated
+	v1Response          = 10 * time.Second  // §4: the time within which a query of version 1 is answered
+	v1RouterTimeout     = 400 * time.Second // §8.11: the time after a version 1 query during which its router is presumed present
 )
 
 // igmpReports is the memberships that a host has to report.
@@ -24,13 +24,13 @@ type igmpReports struct {
 	memberships int                     // groups joined, each counted for each socket
 }
 
-// reportable says whether IGMP speaks of a group at all: it is silent about 224.0.0.1 (RFC 2236 §6), and
-// where there is no link with routers on it.
+// reportable reports whether IGMP reports a group: never 224.0.0.1 (RFC 2236 §6), and not on an interface that is down or
+// the loop.
 func (m *membership) reportable() bool {
 	return m.group != wire.AllHosts && !m.iface.loop && m.iface.up
 }
 
-// announceGroup reports a membership that has begun, and once more after a while, should it be lost.
+// announceGroup reports a new membership, and once more after a random time, since the first report may be lost.
 func (h *Host) announceGroup(now clock.Instant, m *membership) {
 	if m.reportable() {
 		h.report(now, m)
@@ -38,7 +38,7 @@ func (h *Host) announceGroup(now clock.Instant, m *membership) {
 	}
 }
 
-// delayReport has m reported after a random time within limit.
+// delayReport sets the timer of m to report it after a random time within limit.
 func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration) {
 	h.workPending()
 	h.igmp.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
@@ -47,7 +47,7 @@ func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration
 // report sends a report: of version 1 while a router of version 1 may be there (RFC 2236 §4).
 func (h *Host) report(now clock.Instant, m *membership) {
 	msg := wire.IGMP{Type: wire.IGMPv2Report, Group: m.group}
-	if m.last = m.iface.groups.v1Until.Due(now); !m.last { // and such a one knows no leave messages
+	if m.last = m.iface.groups.v1Until.Due(now); !m.last { // a version 1 router knows no leave messages
 		msg.Type = wire.IGMPv1Report
 	}
 	if h.sendIGMP(m.iface, msg, m.group) {
@@ -62,7 +62,7 @@ func (h *Host) tickReports(now clock.Instant) {
 	}
 }
 
-// leaveGroup says that the interface's last member of a group has gone, if it falls to us to say so.
+// leaveGroup ends a membership. It sends a leave message if the host was the last to report the group.
 func (h *Host) leaveGroup(m *membership) {
 	h.igmp.reports.Stop(&m.report)
 	if m.reportable() && m.last && h.sendIGMP(m.iface, wire.IGMP{Type: wire.IGMPLeave, Group: m.group}, wire.AllRouters) {
@@ -80,8 +80,8 @@ func (i *Iface) restartGroups(now clock.Instant) {
 	}
 }
 
-// sendIGMP queues a message, among what the stack itself has to say, and reports whether there was room.
-// An interface without an address speaks from 0.0.0.0.
+// sendIGMP queues a message among the stack's own answers, and reports whether there was room. An interface without an
+// address sends from 0.0.0.0.
 func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	h.workPending()
 	f := h.frames.get(wire.IGMPLen)
@@ -121,20 +121,20 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 	case wire.IGMPv1Report, wire.IGMPv2Report:
 		h.count(mib.IGMPInReports)
 		if src := p.ip.Src; !src.IsUnspecified() && !h.net.isNeighbor(p.iface, src) {
-			return dropped(drop.MartianSource) // §9: else anyone could silence us
+			return dropped(drop.MartianSource) // RFC 2236 §9: a forged report would suppress ours
 		}
 		if m := p.iface.membership(msg.Group); m != nil && p.ip.Dst == msg.Group && m.report.At() != clock.Never {
 			h.igmp.reports.Stop(&m.report)
 			m.last = false
 		}
 	default:
-		return dropped(drop.BadType) // for routers, or of a later version
+		return dropped(drop.BadType) // a message to routers, or of a later version
 	}
 	return deliveredTo(wire.ProtocolIGMP, 0)
 }
 
-// answerQuery has the groups that a router asks about reported, each after a random time of its own. A
-// report that is to be sent earlier anyway stays as it is.
+// answerQuery sets timers to report the groups of a query, each after a random time of its own. A report that is due
+// earlier stays as it is.
 func (h *Host) answerQuery(now clock.Instant, i *Iface, q wire.IGMP) {
 	limit := time.Duration(q.MaxResp) * time.Second / 10
 	if q.MaxResp == 0 {

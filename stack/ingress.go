@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Receive takes one frame in. The frame stays the caller's, who recycles it afterwards. Observers are
-// called with the verdict before it returns.
+// Receive processes one arriving frame. The frame stays the caller's, who recycles it afterwards. Observers are called
+// with the verdict before Receive returns.
 func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	v := dropped(drop.InterfaceDown)
 	switch {
@@ -30,8 +30,7 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	return v
 }
 
-// FrameDroppedBeforeStack counts an arriving frame that was dropped before the stack saw it, by a fault rule or the link.
-// Observers are called.
+// FrameDroppedBeforeStack counts an arriving frame that a fault rule or the link dropped, and shows it to observers.
 func (h *Host) FrameDroppedBeforeStack(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) Verdict {
 	v := dropped(r)
 	h.account(now, i, f, v)
@@ -54,8 +53,8 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	h.observe(now, i, RX, f, v)
 }
 
-// receiveEthernet takes our own and broadcast frames, and those of the IPv4 multicast range, about which
-// the layer above knows more.
+// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to those of IPv4 groups,
+// of which receiveIP knows whether the host has joined them.
 func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	eth, payload, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
@@ -87,7 +86,7 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	return dropped(drop.UnknownEtherType)
 }
 
-// receiveIP takes an IP packet; group says that the link layer's destination was not ours alone.
+// receiveIP processes an IP packet. group is true if the frame was sent to a link-layer broadcast or group address.
 func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, group bool) Verdict {
 	if len(b) > 0 && b[0]>>4 == 6 && i.caps.Medium != phy.MediumEthernet {
 		return dropped(drop.IPv6Unsupported)

@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveOptions judges the options of a packet, for this host or to be forwarded. ok is false where v is the verdict.
+// receiveOptions checks the options of a packet, for this host or to be forwarded. If ok is false, v is the verdict.
 //
 // A malformed option is answered by parameter problem (RFC 1122 §3.2.2.5, RFC 1812 §4.3.3.5). The host routes nothing by
 // source routes: a packet that is not at its route's end is not for this host, and is answered by source route failed

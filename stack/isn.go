@@ -15,8 +15,8 @@ func (h *Host) iss(now clock.Instant, local, remote netip.AddrPort) wire.Seq {
 	return wire.Seq(uint32(now/4000) + uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8)))
 }
 
-// stampOffset is where a connection's timestamp clock starts: by its addresses, so that it says nothing of
-// the host's, and goes on over the connections of one pair of ends (RFC 7323 §5.4, RFC 6191).
+// stampOffset returns the start of a connection's timestamp clock. It depends on the addresses, so that it does not reveal
+// the host's clock, and continues over successive connections of two ends (RFC 7323 §5.4, RFC 6191).
 func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
 	return uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8) >> 32)
 }

@@ -8,19 +8,19 @@ import (
 	"smolsh/stack/wire"
 )
 
-// RawConn is a socket for the IPv4 packets of one protocol number. It gets a copy of each that is for
-// this host, before TCP, UDP or ICMP judge it, which go on as if the socket were not there; only a packet
-// that nobody else takes is then delivered instead of refused. Several sockets may have one protocol. An
-// ICMP error that quotes a packet to one of the addresses to which the socket has sent, the last sixteen,
-// is reported once, in the spirit of RFC 1122 §4.1.3.3; but a socket for ICMP gets the message itself.
+// RawConn is a socket for the IPv4 packets of one protocol number. It receives a copy of each such packet for this host,
+// before TCP, UDP or ICMP process it as if the socket did not exist. A packet of another protocol counts as delivered if a
+// raw socket received it. Several sockets may have one protocol. The socket reports, once, an ICMP error that quotes a
+// packet to one of the last sixteen addresses that it has sent to, as RFC 1122 §4.1.3.3 asks of UDP. A socket for ICMP
+// receives the message itself instead.
 type RawConn struct {
 	socket
 	proto wire.Protocol
-	sent  [rawDestinations]netip.Addr // where the last packets went, each address once
-	next  int                         // the oldest of them
+	sent  [rawDestinations]netip.Addr // the last destinations, each once
+	next  int                         // the index of the oldest of them
 }
 
-// rawDestinations is to how many addresses' packets ICMP errors are taken for a raw socket's.
+// rawDestinations is the number of destinations about which a raw socket reports ICMP errors.
 const rawDestinations = 16
 
 // rawPeer is a destination of packets of one protocol. Host.rawSenders has the raw sockets that sent there, so that an
@@ -30,7 +30,7 @@ type rawPeer struct {
 	dst   netip.Addr
 }
 
-// BindRaw returns a socket for protocol proto, 0 to 255. ErrLimit.
+// BindRaw returns a socket for protocol proto, 0 to 255. Errors: ErrLimit.
 func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 	s, err := h.newSocket()
 	if err != nil {
@@ -65,9 +65,8 @@ func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (t
 // Protocol is the socket's protocol number.
 func (c *RawConn) Protocol() wire.Protocol { return c.proto }
 
-// Send sends a packet of the socket's protocol with the given octets behind its IP header, which the host
-// makes; nothing is filled in behind it. ttl 0 means 64. ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid,
-// ErrClosed.
+// Send sends a packet of the socket's protocol with the given payload. The host makes the IP header and changes nothing of
+// the payload. ttl 0 means 64. Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
 func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uint8) error {
 	f, path, err := c.start(now, netip.Addr{}, to, len(payload))
 	if err != nil {
@@ -78,7 +77,7 @@ func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uin
 	return c.finish(now, f, path, c.proto, ttl)
 }
 
-// remember notes that the socket has sent to dst, and forgets the oldest of its destinations for that.
+// remember stores dst in the place of the oldest destination.
 func (c *RawConn) remember(dst netip.Addr) {
 	if slices.Contains(c.sent[:], dst) {
 		return
@@ -90,15 +89,15 @@ func (c *RawConn) remember(dst netip.Addr) {
 	c.next = (c.next + 1) % rawDestinations
 }
 
-// Recv copies what the next packet holds behind its IP header into p, cut to its length. n is -1 when
-// none waits; err is then what became of a packet we sent (ErrHostUnreach, tcp.ErrProtoUnreach, …), once. The checksum of a TCP or
-// UDP packet may be unfinished where the device leaves that to the receiver.
+// Recv copies the payload of the next packet into p, cut to the length of p. n is -1 if no packet is queued; err is then a
+// pending error of a packet sent (ErrHostUnreach, tcp.ErrProtoUnreach, …), which is reported once. The checksum of a TCP or
+// UDP packet may be incomplete if the device leaves it to the receiver.
 func (c *RawConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) {
 	n, src, ttl, err := c.recv(p)
 	return n, src.Addr(), ttl, err
 }
 
-// Close ends the socket. What waits is lost.
+// Close ends the socket and discards the queued packets.
 func (c *RawConn) Close() {
 	if !c.closeSocket() {
 		return

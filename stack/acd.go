@@ -126,7 +126,7 @@ func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	return nil
 }
 
-// randomBetween is a random time from one to another.
+// randomBetween returns a random time, from and to included.
 func (h *Host) randomBetween(from, to time.Duration) time.Duration {
 	return from + time.Duration(h.rng.Int64N(int64(to-from)+1))
 }
@@ -162,7 +162,7 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 	}
 }
 
-// abandonIfInUse abandons an address that is being probed for when an ARP packet shows that hw has it, or probes for
+// abandonIfInUse gives up an address that is being probed for if the ARP packet a shows that another station has it, or probes for
 // it as well (RFC 5227 §2.1.1), and reports whether it did.
 func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	owner := a.SenderIP

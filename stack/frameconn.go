@@ -41,7 +41,7 @@ type frameKind struct {
 
 func (i *Iface) hasFrames() bool { return i.caps.Medium == phy.MediumEthernet }
 
-// copyToFrames hands copies of a frame to the sockets that want it.
+// copyToFrames gives copies of an arriving frame to the frame sockets of its interface and type.
 func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 	eth, _, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 type Config struct {
 	Name     string
 	Seed     uint64       // source of all the host's randomness: ports, sequence numbers, identifications
-	Neighbor neigh.Config // lifetimes, rates, bounds
+	Neighbor neigh.Config // lifetimes, rates and bounds of the neighbour caches
 	TCP      tcp.Config   // defaults for new sockets; the zero value means tcp.Default()
-	Limits   Limits       // what is kept at most
+	Limits   Limits       // bounds of tables, queues and rates
 }
 
 // Host is one TCP/IP host. See New. Its state is in parts, each a type of its own.
@@ -67,8 +67,8 @@ func New(cfg Config) *Host {
 // Name is the name given in the configuration.
 func (h *Host) Name() string { return h.name }
 
-// Deadline is when Tick should be called though nothing happened; clock.Never if not. It may be early,
-// never late.
+// Deadline returns the instant at which Tick must be called even if no frame arrives; clock.Never if there is none. It may
+// be early, never late.
 func (h *Host) Deadline() clock.Instant {
 	at := min(h.tcp.timers.Next(), h.igmp.reports.Next(), h.net.addrProbes.Next(), h.reassembly.Deadline())
 	for _, i := range h.net.ifaces {
@@ -77,8 +77,8 @@ func (h *Host) Deadline() clock.Instant {
 	return at
 }
 
-// Tick runs what is due at now: connection timers (the connections become ready to Transmit), neighbour
-// timers (waiting datagrams and connections fail).
+// Tick runs the timers that are due at now: of connections, which may then have segments to Transmit; of neighbours, whose
+// waiting datagrams and connections may fail; of reassembly, IGMP reports and address probes.
 func (h *Host) Tick(now clock.Instant) {
 	for {
 		t := h.tcp.timers.Pop(now)

@@ -188,7 +188,7 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	return nil
 }
 
-// checkAddr says what AddAddr would.
+// checkAddr returns the error that AddAddr returns for p.
 func (i *Iface) checkAddr(p netip.Prefix) error {
 	a := p.Addr()
 	switch {

@@ -5,18 +5,18 @@ import (
 	"net/netip"
 )
 
-// Limits bound what a host keeps. Zero fields take the defaults. Host.SetLimit changes the first part of them
-// while it runs.
+// Limits bound a host's tables, queues and rates. Zero fields take the defaults, which the comments give. Host.SetLimit
+// changes the first part of them while the host runs.
 type Limits struct {
 	Sockets     int // sockets of every kind, connections in TIME-WAIT included: 1,048,576
 	Connections int // TCP connections, in any state: as many as Sockets
 	SYNQueue    int // half-open connections of one listener: 1024
-	Buffers     int // octets of storage for what connections send and receive: 1 GiB
-	Reassembly  int // octets of them for what waits beyond a gap, counted from the gap on: 256 MiB
-	Fragments   int // octets of storage for fragments of datagrams that are not complete: 4 MiB
-	RecvQueue   int // octets that wait in a UDP, ICMP, raw or frame socket, overhead included: 262,144
-	SendQueue   int // datagrams that wait for one interface: 512
-	ReplyQueue  int // answers of the stack itself that wait for one interface: 256
+	Buffers     int // octets of the send and receive buffers of connections: 1 GiB
+	Reassembly  int // octets of those that are received beyond a gap, counted from the gap on: 256 MiB
+	Fragments   int // octets of fragments of datagrams that are not complete: 4 MiB
+	RecvQueue   int // octets queued in a UDP, ICMP, raw or frame socket, overhead included: 262,144
+	SendQueue   int // datagrams queued for one interface: 512
+	ReplyQueue  int // answers of the stack itself queued for one interface: 256
 	Groups      int // multicast groups that sockets have joined, each counted for each socket: 1024
 	Paths       int // destinations whose path MTU is known to be less than the link's: 1024
 
@@ -51,7 +51,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// limit is one of the limits that are counted.
+// limit is one of the limits whose refusals are counted.
 type limit uint8
 
 const (
@@ -76,7 +76,7 @@ const (
 var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "fragments", "neighbors", "unresolved",
 	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths"}
 
-// LimitError says which limit keeps a call from being done. It is an ErrLimit.
+// LimitError is the error of a call that would exceed a limit. It is an ErrLimit.
 type LimitError struct {
 	Name string // as in LimitInfo
 	Most int
@@ -93,13 +93,13 @@ func (e *LimitError) Unwrap() error { return ErrLimit }
 // countRefused counts that a limit was reached.
 func (h *Host) countRefused(l limit) { h.stats.refusals[l].count++ }
 
-// countRefusedTo is refused where the packets of one peer were refused, or its connections made room.
+// countRefusedTo is countRefused for a limit that made the host drop a peer's packet, or take memory from its connections.
 func (h *Host) countRefusedTo(l limit, peer netip.Addr) {
 	h.countRefused(l)
 	h.stats.refusals[l].peer = peer
 }
 
-// refusals is how often a limit was reached, and by whom last.
+// refusals counts how often a limit was reached, and names the peer of the last time.
 type refusals struct {
 	count uint64
 	peer  netip.Addr
@@ -111,7 +111,7 @@ func (h *Host) limitError(l limit) error {
 	return &LimitError{limitNames[l], *h.limitOf(l)}
 }
 
-// limitOf is where a limit is kept.
+// limitOf returns the place of a limit's value.
 func (h *Host) limitOf(l limit) *int {
 	k, n := &h.limits, &h.cfg.Neighbor
 	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &k.Fragments, &n.Entries,
@@ -121,16 +121,16 @@ func (h *Host) limitOf(l limit) *int {
 // LimitInfo is one row of the table of limits.
 type LimitInfo struct {
 	Name    string
-	Used    int    // at present; of a limit for each listener, socket, neighbour or interface, by the one that uses most
-	Limit   int    // the most
-	Refused uint64 // how often there was no room
+	Used    int    // the present use; for a limit per listener, socket, neighbour or interface, the highest of them
+	Limit   int    // the limit
+	Refused uint64 // how often the limit was reached
 
-	// Peer is who paid last: the address whose packet was refused, or whose connection made room; zero where
-	// the limit concerns no peer, or none paid.
+	// Peer is the address whose packet was dropped for the limit last, or whose connection lost memory to others. It is
+	// zero if there was none, or if the limit concerns no peer.
 	Peer netip.Addr
 }
 
-// LimitInfos is every limit that SetLimit can change.
+// LimitInfos returns every limit that SetLimit can change.
 func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
 		limitSockets: h.sockets.open, limitConnections: len(h.sockets.conns), limitBuffers: h.memory.buffers.used, limitReassembly: h.memory.outOfOrder.used,
@@ -159,8 +159,8 @@ func (h *Host) LimitInfos() []LimitInfo {
 	return infos
 }
 
-// SetLimit changes a limit. What is above it already stays. ErrNotFound: there is none of that name. ErrInvalid:
-// less than 1.
+// SetLimit changes a limit. It removes nothing that exceeds the new limit already. ErrNotFound: no limit has that name.
+// ErrInvalid: most is less than 1.
 func (h *Host) SetLimit(name string, most int) error {
 	for l := range numLimits {
 		if limitNames[l] != name {

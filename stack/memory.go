@@ -10,17 +10,17 @@ import (
 	"smolsh/stack/wire"
 )
 
-// What a connection may have though its host is short of storage, in octets each way: freeMemory at any time, so that
-// none stops for ever; leastMemory while its peer's address holds less than its share, at the cost of others.
+// The octets that a connection may hold in each direction although its host is short of memory: freeMemory at any time, so
+// that no connection stalls for ever; leastMemory while its peer's address holds less than its share, taken from others.
 const (
 	freeMemory  = 2 << 10
 	leastMemory = 64 << 10
 )
 
-// A pool is storage of a bounded size that connections hold. While no more than half of it is in use nobody is bounded.
-// Beyond that the connections with one address hold no more than the address's share: as much as each had
-// if one more address came. When nothing is left, the addresses that hold more than their share make room for
-// those that hold less: the biggest address first, and of its connections the biggest.
+// A pool is memory of a bounded size that connections hold. While no more than half of it is in use, no connection is
+// bounded. Beyond that, the connections of one peer's address hold no more than the address's share: the size divided by
+// the number of addresses, counting one more. When the pool is full, addresses that hold more than their share lose memory
+// to those that hold less: the address that holds most first, and of its connections the one that holds most.
 type pool struct {
 	used  int // octets
 	peers map[netip.Addr]*holder
@@ -28,7 +28,7 @@ type pool struct {
 	idle  *holder             // the only one of peers that holds nothing, kept since it may soon again; nil: none
 }
 
-// holder is what the connections with one peer's address hold of a pool.
+// holder is the octets of a pool that the connections of one peer's address hold.
 type holder struct {
 	addr  netip.Addr
 	used  int
@@ -36,17 +36,17 @@ type holder struct {
 	timer clock.Timer[*holder]
 }
 
-// holding is what a connection holds of a pool.
+// holding is the octets of a pool that one connection holds.
 type holding struct {
 	used  int
 	of    *holder // nil while used is 0
 	timer clock.Timer[*TCPConn]
 }
 
-// bySize is the place in a heap, which has the earliest instant first, of something of n octets.
+// bySize returns the key of n octets in a heap, which has the earliest instant first.
 func bySize(n int) clock.Instant { return clock.Instant(-n) }
 
-// set has connection c hold n octets by its holding s of the pool.
+// set makes the holding s of connection c n octets.
 func (p *pool) set(c *TCPConn, s *holding, n int) {
 	by := s.of
 	if by == nil {
@@ -93,7 +93,7 @@ func (p *pool) holder(a netip.Addr) *holder {
 	return by
 }
 
-// biggest is the address that holds most, nil when none holds anything.
+// biggest returns the address that holds most, nil if no address holds anything.
 func (p *pool) biggest() *holder {
 	if t := p.order.First(); t != nil {
 		return t.Value
@@ -101,8 +101,8 @@ func (p *pool) biggest() *holder {
 	return nil
 }
 
-// share is how many octets of most an address may hold when more than half is in use, and how many address a holds. The
-// address counts whether or not it holds anything.
+// share returns the octets that each address may hold of a pool of the size most, when more than half is in use, and the
+// octets that address a holds. The address counts even if it holds nothing.
 func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	n := p.order.Len() + 1
 	if by := p.peers[a]; by != nil && by != p.idle {
@@ -129,13 +129,13 @@ type memoryPools struct {
 	spare      []*memoryUse
 }
 
-// memoryUse is what a connection holds of its host's pools. It exists while that is anything.
+// memoryUse is the octets that a connection holds of its host's pools. A connection that holds none has no memoryUse.
 type memoryUse struct {
 	buffers    holding // for octets sent and received
-	outOfOrder holding // for octets received that wait beyond a gap: a part of buffers
+	outOfOrder holding // for octets received beyond a gap: a part of buffers
 }
 
-// update brings the pools in step with what c holds.
+// update sets the holdings of c to the present size of its buffers.
 func (p *memoryPools) update(c *TCPConn) {
 	m := c.conn.Memory()
 	total := m.Send + m.Receive
@@ -180,7 +180,7 @@ func (p *memoryPools) free(c *TCPConn) {
 	c.memoryUse = nil
 }
 
-// release has c hold nothing.
+// release sets the holdings of c to 0.
 func (p *memoryPools) release(c *TCPConn) {
 	if s := c.memoryUse; s != nil {
 		p.buffers.set(c, &s.buffers, 0)
@@ -189,7 +189,8 @@ func (p *memoryPools) release(c *TCPConn) {
 	}
 }
 
-// trimToMemoryLimit cuts off text of s for which the host has no room, after others have made room where c may ask for it.
+// trimToMemoryLimit cuts off the payload of s for which the host has no memory. It first takes memory from connections of
+// other addresses, if the address of c holds less than its share. The reason is drop.None, or why payload was dropped.
 func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Reason) {
 	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 {
 		return drop.None
@@ -231,10 +232,10 @@ func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) 
 	return room
 }
 
-// makeRoom takes back need octets that wait beyond gaps (RFC 2018 §8), of addresses other than a which hold more
-// than share of the pool p. Their peers retransmit them.
+// makeRoom discards need octets received beyond gaps (RFC 2018 §8), of addresses other than a that hold more than share of
+// the pool p. Their peers retransmit them.
 func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.Addr, share int) {
-	const most = 32 // for one segment; connections that free nothing must not make one segment dear
+	const most = 32 // connections for one segment, which bounds its cost if they free nothing
 	goal := p.used - need
 	for k := 0; k < most && p.used > goal; k++ {
 		by := h.memory.outOfOrder.biggest()
@@ -267,13 +268,13 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 	}
 }
 
-// Writable is the number of octets that Write would take without asking others for room.
+// Writable returns the number of octets that Write would accept without memory of other connections.
 func (c *TCPConn) Writable() int { return c.writable(0, false) }
 
-// writable is how many octets Write takes; with ask set, others make room for as many as n.
+// writable returns the number of octets that Write accepts. If ask is set, it takes memory from other connections.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host
-	if c.gone || h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // whatever it writes, nobody is bounded
+	if c.gone || h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // even a full buffer leaves half of the memory free
 		return n
 	}
 	grow := c.conn.SendGrowth(n)

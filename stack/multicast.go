@@ -10,25 +10,23 @@ import (
 	"smolsh/stack/wire"
 )
 
-// groupTTL is the time to live of what is sent to a group unless the socket says otherwise: the link's
-// own hosts and no further (RFC 1112 §6.1).
+// groupTTL is the default time to live of packets to a group, which keeps them on the link (RFC 1112 §6.1).
 const groupTTL = 1
 
-// membership is one interface's part in a multicast group: who has joined, and what IGMP (RFC 2236 §6) has
-// to remember.
+// membership is a multicast group that sockets have joined on an interface: the sockets, and the state of IGMP (RFC 2236
+// §6).
 type membership struct {
 	iface  *Iface
 	group  netip.Addr
 	joined map[uint16]*roll[*UDPConn] // by local port
-	report clock.Timer[*membership]   // when a report is due: a delaying member; idle when not set
-	last   bool                       // the last report about the group on the link was ours, of version 2
+	report clock.Timer[*membership]   // set while a report is due (a delaying member)
+	last   bool                       // the host sent the last report of the group on the link, of version 2
 }
 
-// Join makes the socket receive what is sent to a multicast group and the socket's port, whichever of the
-// host's addresses it is bound to. The interface is that of the bound address, else that to which a route
-// for the group leads, else the first Ethernet; the membership stays with it. Several sockets on one port,
-// each bound to an address of its own, get a copy each. ErrInvalid: no group. ErrExists: joined already.
-// ErrNoRoute, ErrLimit, ErrClosed.
+// Join makes the socket receive datagrams to a multicast group and the socket's port, whichever address it is bound to.
+// The interface is that of the bound address, else that of a route to the group, else the first Ethernet; the membership
+// stays on it. Sockets that share a port, each bound to an address of its own, receive a copy each. ErrInvalid: group is
+// not a group. ErrExists: the socket has joined it already. Other errors: ErrNoRoute, ErrLimit, ErrClosed.
 func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 	h := u.host
 	group = group.Unmap()
@@ -103,12 +101,11 @@ func (u *UDPConn) memberOf(group netip.Addr) *membership {
 	return nil
 }
 
-// membership is the interface's part in a group; nil while no socket has joined it there.
+// membership returns the interface's membership in a group, nil if no socket has joined it there.
 func (i *Iface) membership(group netip.Addr) *membership { return i.groups.byAddr[group] }
 
-// findMembers finds out for whom a packet to a group is: for the sockets that have joined it on the interface
-// it came by, or was sent by when it is the host's own copy. false is nobody; every host is a member of
-// 224.0.0.1 (RFC 1112 §7.2).
+// findMembers sets p.members to the members of the group that p is sent to, on the interface by which it arrived, or by
+// which the host itself sent it. It returns false if there are none. Every host is a member of 224.0.0.1 (RFC 1112 §7.2).
 func (h *Host) findMembers(p *packet) bool {
 	p.broadcast = true
 	i := p.iface
@@ -119,7 +116,8 @@ func (h *Host) findMembers(p *packet) bool {
 	return p.members != nil || p.ip.Dst == wire.AllHosts
 }
 
-// receiveGroup gives a datagram to every socket that has joined its group and has its port.
+// receiveGroup delivers a datagram to every socket that has joined its group and has its port. There is no port
+// unreachable for a group (RFC 1122 §3.2.2).
 func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from netip.AddrPort, data []byte) Verdict {
 	var c copies
 	if p.members != nil {
@@ -142,8 +140,8 @@ func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from neti
 	return dropped(drop.NoSocket)
 }
 
-// loopGroup gives the host's own members of a group a copy of the packet f that it sends to them by
-// interface i, for no link brings a frame back to its sender.
+// loopGroup queues on the loop a copy of the packet f that the host sends to a group by interface i, if the host itself has
+// members there. A link does not return a frame to its sender.
 func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.Frame) {
 	if i.loop || h.net.loop == nil || !h.net.loop.up || i.membership(group) == nil {
 		return

@@ -28,14 +28,15 @@ func (n *netLayer) init() {
 	n.epoch = 1
 }
 
-// hop is where a packet goes next: out of iface to the neighbour next, or to everyone there.
+// hop is the next hop of a packet: the neighbour next on the link of iface, or all stations there if broadcast is set.
 type hop struct {
 	iface     *Iface
 	next      netip.Addr
 	broadcast bool
 }
 
-// lookup finds the next hop to dst by the longest prefix.
+// lookup returns the next hop to dst: by the loop to an address of the host, else by the route with the longest prefix. ok
+// is false if there is no route.
 func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	if dst.IsLoopback() || n.localAddrs[dst] != nil {
 		if n.loop == nil || !n.loop.up {
@@ -65,8 +66,8 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	return hop{iface: i, next: dst, broadcast: i.isBroadcast(dst)}, true
 }
 
-// source chooses the local address for packets to dst by way of p (RFC 1122 §3.3.4.3): on the subnet of
-// the next hop where there is one.
+// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3): one on the subnet of the next
+// hop if there is one.
 func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if p.iface == n.loop {
 		return dst, true
@@ -95,7 +96,7 @@ func (n *netLayer) isNeighbor(i *Iface, a netip.Addr) bool {
 	return r != nil && n.ifaces[r.Out] == i
 }
 
-// connect adds the route to a subnet of i, disconnect takes it out.
+// connect adds the connected route to a subnet of i, and disconnect removes it.
 func (n *netLayer) connect(i *Iface, subnet netip.Prefix) {
 	if i.loop {
 		return // the host's own addresses need no routes
@@ -114,7 +115,7 @@ func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
 	}
 }
 
-// routeFor is lookup for destinations that may be groups; src, where there is one, chooses the interface then.
+// routeFor is lookup for a destination that may be a group, for which groupHop chooses the interface.
 func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	if dst.IsMulticast() {
 		return n.groupHop(src, dst)
@@ -122,7 +123,8 @@ func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	return n.lookup(dst)
 }
 
-// groupHop says out of which interface packets from src to a group go.
+// groupHop returns the next hop from src to a group: by the interface that has the address src, else by that of a route to
+// the group, else by the first Ethernet.
 func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
 	if i := n.localAddrs[src]; i != nil {

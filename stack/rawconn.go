@@ -41,7 +41,7 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 	return c, nil
 }
 
-// copyToRaw hands copies of p to the raw sockets of its protocol.
+// copyToRaw gives copies of p to the raw sockets of its protocol.
 func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
 	for s := range t.raw[p.ip.Protocol].all {
 		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
@@ -49,7 +49,7 @@ func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
 	return c
 }
 
-// failRaw tells the raw sockets that may have sent a packet which an ICMP error quotes, and reports whether
+// failRaw reports an ICMP error to the raw sockets that may have sent the quoted packet, and returns whether
 // there was one.
 func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
 	if q.IP.Protocol == wire.ProtocolICMP {

@@ -17,12 +17,11 @@ type watchers struct {
 	neighborEvents []Event    // of the neighbour caches, not reported yet; empty without listeners
 }
 
-// WatchWork has fn called whenever an interface may have got something to transmit, or the host an earlier deadline, in
-// place of the function before. fn only takes note: it must not call the host. The owner of many hosts thus need not
-// ask each after a call to one.
+// WatchWork sets the function that the host calls whenever an interface may have a frame to transmit, or the host an
+// earlier deadline. fn must not call the host. The owner of many hosts thus need not ask each of them after every call.
 func (h *Host) WatchWork(fn func()) { h.watch.onWork = fn }
 
-// WatchMAC has fn called with each hardware address that SetMAC gives to an interface, in place of the function before.
+// WatchMAC sets the function that the host calls with each hardware address that SetMAC gives to an interface.
 func (h *Host) WatchMAC(fn func(a wire.HardwareAddr)) { h.watch.onMAC = fn }
 
 // workPending calls the function of WatchWork.
@@ -32,6 +31,6 @@ func (h *Host) workPending() {
 	}
 }
 
-// WatchConflicts has fn called with every EventConflict from now on, in place of who was called before. Unlike
-// Events it costs nothing while there is none.
+// WatchConflicts sets the function that the host calls with every EventConflict. Unlike Events, it costs nothing while
+// there is no conflict.
 func (h *Host) WatchConflicts(fn func(ev Event)) { h.watch.onConflict = fn }

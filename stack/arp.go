@@ -11,12 +11,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveARP is RFC 826's packet reception. Any valid packet of a neighbour updates its entry, but only a packet for
-// this host makes a new one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and
-// teaches nothing. The packet counts, not the frame around it: a router that stands in for another sends from its own
-// hardware address (RFC 5798 §8.1.2), and so do clusters. But ARP has no checksum, and an octet that was changed on the
-// way looks the same: where the frame's source src differs from the packet's sender, a new address is believed until a
-// poll shows that nobody answers there.
+// receiveARP is RFC 826's packet reception. A valid packet of a neighbour updates its entry, but only a packet for this
+// host creates one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and changes no
+// entry.
+//
+// The sender is that of the packet, which may differ from the frame's source src: a virtual router sends from its own
+// hardware address (RFC 5798 §8.1.2), and so do clusters. A corrupted packet looks the same, because ARP has no checksum.
+// If the two differ, the entry is therefore polled at its next use, and removed if no answer arrives.
 func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {
@@ -46,7 +47,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
 	}
-	polled := false // this is what is known already, and a poll has been sent
+	polled := false // the packet confirms the entry, and answers a poll
 	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() {
 		if e.HW != a.SenderHW {
 			h.count(mib.ARPInMoves)

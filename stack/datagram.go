@@ -32,7 +32,7 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 	} else if i := h.net.localAddrs[src]; i == nil && !src.IsLoopback() {
 		return nil, datagramRoute{}, ErrNotOurs // the address has been taken away since
 	} else if i != nil && i.up && dst == limitedBroadcast {
-		way.iface = i // to everyone on the link the socket belongs to
+		way.iface = i // the link of the socket's address
 	}
 	if src.IsLoopback() != dst.IsLoopback() && way.iface != h.net.loop {
 		return nil, datagramRoute{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)

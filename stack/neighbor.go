@@ -12,15 +12,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// pendingSends is what waits for a neighbour's answer: datagrams in a bounded queue, and connections, which
+// pendingSends is the datagrams, in a bounded queue, and the connections that wait for a neighbour's answer. Connections
 // keep their data themselves.
 type pendingSends struct {
 	datagrams fifo[pendingPacket]
 	conns     []*TCPConn
 }
 
-// park adds c to the connections that wait. A list that is full loses those that have ended before it grows, so that
-// it has room for no more than twice the connections that were open at once.
+// park adds c to the waiting connections. Before a full list grows, it removes connections that have ended, so that its
+// capacity is at most twice the number of connections that were open at once.
 func (w *pendingSends) park(c *TCPConn) {
 	if len(w.conns) == cap(w.conns) {
 		w.conns = slices.DeleteFunc(w.conns, func(c *TCPConn) bool { return c.gone })
@@ -35,7 +35,7 @@ func (w *pendingSends) park(c *TCPConn) {
 type pendingPacket struct {
 	frame *phy.Frame
 	owner sendErrorSink
-	from  *Iface // where it came from, when it is only sent on
+	from  *Iface // the interface by which a packet to be forwarded arrived, nil for the host's own
 }
 
 // sendErrorSink is a socket that learns that a datagram of its could not be sent.
@@ -45,7 +45,7 @@ type sendErrorSink interface {
 
 type neighbor = neigh.Entry[pendingSends]
 
-// sendPending sends what waited for e.
+// sendPending sends the packets that waited for e, and continues the connections.
 func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
@@ -60,7 +60,7 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 	}
 }
 
-// failPending fails what waited for e.
+// failPending drops the packets that waited for e, reports that to their sockets or senders, and fails the connections.
 func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
@@ -84,7 +84,7 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 // addPending queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
 // §2.3.2.2), so the oldest makes room.
 func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
-	i.host.workPending() // a request is owed, or a timer set
+	i.host.workPending() // for the request that is owed, or the timer that was set
 	q := &e.Pending.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {
@@ -120,7 +120,8 @@ func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAdd
 	return nil
 }
 
-// DelNeighbor forgets a neighbour; what waits for it fails. ErrNotFound: it was not there.
+// DelNeighbor removes a neighbour and fails the packets and connections that wait for it. ErrNotFound: the table does not
+// have it.
 func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 	e := i.neigh.Delete(a)
 	if e == nil {
@@ -131,7 +132,7 @@ func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 	return nil
 }
 
-// FlushNeighbors forgets every neighbour but PERMANENT ones; what waits for them fails.
+// FlushNeighbors removes every neighbour but PERMANENT ones, as DelNeighbor does.
 func (i *Iface) FlushNeighbors(now clock.Instant) { i.flushNeighbors(now, drop.NeighborFailed) }
 
 func (i *Iface) flushNeighbors(now clock.Instant, r drop.Reason) {

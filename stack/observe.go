@@ -16,8 +16,7 @@ const (
 	TX
 )
 
-// PacketEvent is what observers get. It and its Frame are only good during the call, and must not be
-// changed.
+// PacketEvent is the argument of observers. It and its Frame are valid during the call only, and must not be changed.
 type PacketEvent struct {
 	Now     clock.Instant
 	Host    *Host
@@ -49,8 +48,8 @@ func (h *Host) Observe(fn func(ev *PacketEvent)) (cancel func()) {
 	}
 }
 
-// ObserveHeads is Observe for who does without payload: the host need not gather that of long segments that
-// it sends, and the frame's Bytes end with the headers then.
+// ObserveHeads is Observe for functions that need no payload. The host may then leave out the payload of a segment that it
+// sends: the frame's Bytes end with the headers.
 func (h *Host) ObserveHeads(fn func(ev *PacketEvent)) (cancel func()) {
 	o := &observer{fn}
 	h.watch.observers = append(slices.Clone(h.watch.observers), o)

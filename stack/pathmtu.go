@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// PathMTU is the longest packet that is known to reach dst, in octets: what routers have said of the way
-// there in the last ten minutes, or the MTU of the interface that leads there. 0: nothing leads there.
+// PathMTU returns the length of the longest packet that is known to reach dst, in octets: as routers have reported in the
+// last ten minutes, or else the MTU of the outgoing interface. It returns 0 if there is no route.
 func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	p, ok := h.net.lookup(dst)
 	if !ok {
@@ -20,8 +20,8 @@ func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	return h.net.paths.Within(now, dst, p.iface.MTU())
 }
 
-// reportedMTU is what "fragmentation needed" says that fits. An old router does not say, so that the next
-// plateau below what it refused is tried (RFC 1191 §5).
+// reportedMTU returns the MTU that a "fragmentation needed" error reports. An old router reports none; the host then tries
+// the next plateau below the length of the dropped packet (RFC 1191 §5).
 func reportedMTU(m *wire.ICMP, q *wire.Quoted) int {
 	if m.MTU != 0 {
 		return int(m.MTU)
@@ -29,8 +29,8 @@ func reportedMTU(m *wire.ICMP, q *wire.Quoted) int {
 	return pmtu.Plateau(q.IP.HeaderLen + q.IP.PayloadLen)
 }
 
-// tooBigTCP takes in that a segment of c was too long for the path. Other connections that go the same way
-// follow from their next segment on.
+// tooBigTCP processes a report that a segment of c was too long for the path. Other connections to the destination follow
+// from their next segment on. The report must quote a sequence number in flight (RFC 5927 §7).
 func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu := reportedMTU(m, q)
 	claim := tcp.PMTURefused
@@ -50,7 +50,7 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 	return v
 }
 
-// tooBigDatagram takes in that a datagram, or an echo request, was too long for the path. Nothing in it proves that we
+// tooBigDatagram processes a report that a datagram or echo request was too long for the path. Nothing in it proves that we
 // sent it, but that it fits our interface, and that a socket has its port or identifier.
 func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu, sent := reportedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen

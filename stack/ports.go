@@ -34,8 +34,8 @@ func (t *portTable) init(rng *rand.Rand) {
 }
 
 // ephemeral chooses a local port by RFC 6056's algorithm 3: a counter whose start depends on the destination, so that
-// ports neither repeat soon nor tell one destination about another. The port is one that no socket of the protocol is
-// bound to, and not in taken, which may be nil. ErrNoPorts.
+// ports do not repeat soon, and one destination learns nothing of the ports to another. No socket of the protocol is bound
+// to the port, and it is not in taken, which may be nil. Errors: ErrNoPorts.
 func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet) (uint16, error) {
 	last := &h.ports.last[which]
 	start := int((h.hash(local.Addr(), remote, uint64(which)+1) + uint64(*last) + 1) % numEphemeral)
@@ -53,7 +53,7 @@ func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
 	if d := h.ports.byDest[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
 		taken = &d.many
 	}
-	for range numEphemeral { // mostly once: beside the few to the destination, only a connection that the peer opened is in the way
+	for range numEphemeral { // mostly once: only one of few connections to the destination, or one that the peer opened, has the port
 		port, err := h.ephemeral(portsTCP, local, remote, taken)
 		if err != nil || h.sockets.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] == nil {
 			return port, err

@@ -25,7 +25,7 @@ type queue struct {
 
 func newQueue(limit int) queue { return queue{ring: buf.NewRing(limit), limit: limit} }
 
-// resize changes the bound; what waits already stays.
+// resize changes the bound. It removes no datagram.
 func (q *queue) resize(limit int) {
 	q.limit = limit
 	q.ring.SetLimit(max(limit, q.ring.Len()))
@@ -50,7 +50,7 @@ func (q *queue) push(p []byte, from netip.AddrPort, ttl uint8) bool {
 	return true
 }
 
-// next is the length of the first datagram, -1 when none waits.
+// next is the length of the first datagram, -1 if the queue is empty.
 func (q *queue) next() int {
 	if q.n == 0 {
 		return -1
@@ -60,7 +60,7 @@ func (q *queue) next() int {
 	return int(binary.BigEndian.Uint32(r[:]))
 }
 
-// pop copies the first datagram into p, cut to its length, and takes it out; n is -1 when none waits.
+// pop removes the first datagram and copies it into p, cut to the length of p. n is -1 if the queue is empty.
 func (q *queue) pop(p []byte) (n int, from netip.AddrPort, ttl uint8) {
 	size := q.next()
 	if size < 0 {

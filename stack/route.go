@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/route"
 )
 
-// AddRoute adds a route by gateway gw, or on link when gw is zero. i nil: the interface to which the longest on-link
-// route to the gateway leads, be it that of a subnet or one that was added before. ErrExists, ErrInvalid, and ErrNoRoute for a gateway that no interface reaches.
+// AddRoute adds a route by the gateway gw, or on link if gw is zero. If i is nil, the interface is that of the longest
+// on-link route to the gateway. Errors: ErrExists, ErrInvalid, and ErrNoRoute if no on-link route reaches the gateway.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.net.localAddrs[gw] != nil)
 	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
@@ -29,7 +29,7 @@ func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	return nil
 }
 
-// DelRoute takes out the route that AddRoute made for dst. ErrNotFound: there is none.
+// DelRoute removes the route that AddRoute added for dst. ErrNotFound: there is none.
 func (h *Host) DelRoute(dst netip.Prefix) error {
 	dst = dst.Masked()
 	if !h.net.routes.Has(dst) {

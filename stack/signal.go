@@ -1,12 +1,12 @@
 package stack
 
-// Signal is where tasks wait for a socket. The zero Signal has nobody waiting.
+// Signal is the list of tasks that wait for a socket. The zero Signal is an empty list.
 type Signal struct {
 	first, last *Waiter
 }
 
 // Waiter is one wait. Wake is called at most once per Wait, on the owner's goroutine; it must not call
-// the host, only note that somebody may go on.
+// the host, but only note that the waiting task may continue.
 type Waiter struct {
 	Wake       func()
 	in         *Signal
@@ -45,7 +45,7 @@ func (s *Signal) Cancel(w *Waiter) {
 	w.in, w.prev, w.next = nil, nil, nil
 }
 
-// Fire wakes everyone who waits at this moment once, in the order of waiting. Who is woken tries again.
+// Fire wakes each present waiter once, in the order of waiting. A task that is woken tries its call again.
 func (s *Signal) Fire() {
 	last := s.last
 	for w := s.first; w != nil; w = s.first {
@@ -54,7 +54,7 @@ func (s *Signal) Fire() {
 			w.Wake()
 		}
 		if w == last {
-			return // who came back meanwhile waits for the next one
+			return // a waiter that was woken and waits again is woken by the next Fire
 		}
 	}
 }

@@ -10,19 +10,19 @@ import (
 	"smolsh/stack/wire"
 )
 
-// socket is what the sockets for datagrams, ICMP messages, packets and frames have in common: a bounded
-// queue of what has arrived, and an error that is reported once.
+// socket is the common part of UDP, ICMP, raw and frame sockets: a bounded queue of received datagrams, and an error that
+// is reported once.
 type socket struct {
-	Signal  Signal                  // something has come: to be received, or an error
+	Signal  Signal                  // fired when a datagram or an error has arrived
 	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
 
 	host         *Host
 	id           uint64
 	queue        queue
 	lost         uint64
-	err          error // what became of something that was sent, not yet reported
+	err          error // the error of a datagram that was sent, not yet reported
 	closed       bool
-	dontFragment bool // what is sent must not be fragmented
+	dontFragment bool // see SetDontFragment
 }
 
 func (h *Host) newSocket() (socket, error) {
@@ -30,7 +30,7 @@ func (h *Host) newSocket() (socket, error) {
 	return socket{host: h, id: id, queue: newQueue(h.limits.RecvQueue)}, err
 }
 
-// enqueue queues what has arrived and reports whether there was room.
+// enqueue queues a received datagram and reports whether there was room.
 func (s *socket) enqueue(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
 	if !s.queue.push(p, from, ttl) {
 		s.lost++
@@ -56,7 +56,7 @@ func (s *socket) sendFailed(now clock.Instant, err error) {
 	}
 }
 
-// recv takes the first of what waits. n is -1 when nothing does; then a pending error is reported.
+// recv removes the first queued datagram and copies it into p. n is -1 if none is queued; err is then the pending error.
 func (s *socket) recv(p []byte) (n int, from netip.AddrPort, ttl uint8, err error) {
 	if n, from, ttl = s.queue.pop(p); n >= 0 {
 		return n, from, ttl, nil
@@ -68,21 +68,20 @@ func (s *socket) recv(p []byte) (n int, from netip.AddrPort, ttl uint8, err erro
 	return -1, from, 0, err
 }
 
-// NextLen is how many octets Recv would give, -1 when nothing waits.
+// NextLen is the length of the first queued datagram in octets, -1 if none is queued.
 func (s *socket) NextLen() int { return s.queue.next() }
 
-// Lost is how many times something found the queue full.
+// Lost is the number of datagrams that found the queue full.
 func (s *socket) Lost() uint64 { return s.lost }
 
-// SetDontFragment says whether what is sent from now on must go whole: what is too long for the way, as far as that is
-// known, is refused then (ErrTooBig). Otherwise it is sent in fragments, and only what fits says that it must not be
-// fragmented, so that routers tell how much the way carries.
+// SetDontFragment sets whether the socket refuses datagrams that are longer than the path MTU (ErrTooBig), instead of
+// sending them in fragments. Datagrams that fit are sent with DF set either way, so that routers report the path MTU.
 func (s *socket) SetDontFragment(on bool) { s.dontFragment = on }
 
 // DontFragment reports what SetDontFragment has set.
 func (s *socket) DontFragment() bool { return s.dontFragment }
 
-// closeSocket closes the socket, loses what waits and reports whether it was open.
+// closeSocket closes the socket, discards its queue and reports whether the socket was open.
 func (s *socket) closeSocket() bool {
 	if s.closed {
 		return false
@@ -94,8 +93,7 @@ func (s *socket) closeSocket() bool {
 	return true
 }
 
-// start returns a frame with n octets, uninitialised, for a packet of the socket's from src (any when not
-// specified) to dst.
+// start returns a frame with n octets, uninitialised, for a packet of the socket from src to dst; see newDatagram.
 func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Frame, datagramRoute, error) {
 	dst = dst.Unmap()
 	switch {
@@ -107,7 +105,7 @@ func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Fram
 	return s.host.newDatagram(now, src, dst, n, s.dontFragment)
 }
 
-// finish sends what start began; ttl 0 means the default: 64, or 1 to a group.
+// finish sends the packet whose frame start returned. ttl 0 means the default: 64, or 1 to a group.
 func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto wire.Protocol, ttl uint8) error {
 	h, group := s.host, p.dst.IsMulticast()
 	switch {
@@ -124,8 +122,7 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto 
 	return h.send(now, p.hop, f, s)
 }
 
-// copies is what became of the copies of a frame or packet that were handed to sockets beside the host's
-// own consumers.
+// copies records whether raw, frame or group sockets received their copies of a frame or packet.
 type copies struct {
 	took bool // a socket had room for one
 	full bool // a socket had none
@@ -141,7 +138,7 @@ func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.Addr
 	}
 }
 
-// verdictOr is the verdict where the host itself has no consumer, of protocol proto, and would say v.
+// verdictOr returns the verdict of a packet of protocol proto for which the host itself has the verdict v, a drop.
 func (c copies) verdictOr(v Verdict, proto wire.Protocol) Verdict {
 	switch {
 	case c.took:

@@ -35,7 +35,7 @@ func (t *socketTable) init() {
 	t.frames = make(map[frameKind]*roll[*FrameConn])
 }
 
-// register gives a new socket its number, or says that there are too many.
+// register counts a new socket and returns its identifier. Errors: ErrLimit.
 func (h *Host) register() (id uint64, err error) {
 	if h.sockets.open >= h.limits.Sockets {
 		return 0, h.limitError(limitSockets)
@@ -54,8 +54,9 @@ func (h *Host) registerConn() (id uint64, err error) {
 	return h.register()
 }
 
-// fastPathConn finds the connection of a segment whose addresses were judged when the connection was made: one
-// that comes in where its answers go out. A segment with IP options takes the long way.
+// fastPathConn returns the connection of a segment that arrives by the interface to its peer, nil if there is none. The
+// addresses of such a segment were checked when the connection was made. IP options, fragments and group frames are
+// processed by receiveIP instead.
 func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
 	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sendCookie answers a SYN for which there is no room.
+// sendCookie answers a SYN by a SYN cookie, because the SYN queue is full.
 func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
 	if s.Flags.Has(wire.FIN) {
 		return dropped(drop.BadFlags)
@@ -39,7 +39,8 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	return v
 }
 
-// acceptCookie is for an acknowledgement to a listener: where it brings a cookie back, the connection is there.
+// acceptCookie processes an acknowledgement to a listener. If it returns a valid cookie, the connection is made and
+// ESTABLISHED; otherwise the host answers RST.
 func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
 	if !h.tcp.cookies.Active(now) || s.Flags.Has(wire.SYN) {
 		return h.sendReset(now, p, s, drop.TCPBadState)
@@ -53,7 +54,7 @@ func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp
 	if l.full() {
 		h.count(mib.TCPExtListenDrops)
 		h.count(mib.TCPExtListenOverflows)
-		return dropped(drop.TCPListenFull) // the peer's data comes again
+		return dropped(drop.TCPListenFull) // the peer retransmits its data
 	}
 	h.count(mib.TCPExtSyncookiesRecv)
 	conn := tcp.ResumeStateless(now, l.cfg, p.iface.mss(), mss, h.stampOffset(local, remote), s, &h.tcp.hooks)

@@ -26,7 +26,7 @@ type tcpShared struct {
 	}
 }
 
-// receiveTCP finds the connection for a segment, or the listener.
+// receiveTCP parses a segment, verifies its checksum and passes it to demuxTCP.
 func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 	s := &h.tcp.rxSeg
 	var err error
@@ -82,7 +82,7 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 	return h.sendReset(now, p, s, drop.NoSocket)
 }
 
-// segmentArrives gives a segment to its connection.
+// segmentArrives passes a segment to its connection.
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
 	full := h.trimToMemoryLimit(now, c, s)
 	r := c.conn.Receive(now, s)
@@ -98,9 +98,9 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 	return v
 }
 
-// listen is a segment's arrival in LISTEN (RFC 9293 §3.10.7.2): a SYN makes a connection, where there is
-// room for it, and a cookie otherwise; an ACK is refused unless it brings one back. after is the sequence number that a reused TIME-WAIT connection
-// demands a later one than.
+// listen processes a segment in LISTEN (RFC 9293 §3.10.7.2). A SYN makes a connection, or is answered by a cookie if the
+// SYN queue is full. An ACK is answered by RST unless it returns a cookie. after is the last sequence number of the
+// TIME-WAIT connection that the SYN reuses, nil if there is none; the new one must be later.
 func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, after *wire.Seq) Verdict {
 	switch {
 	case s.Flags.Has(wire.RST):
@@ -115,7 +115,7 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	case l.full():
 		h.count(mib.TCPExtListenDrops)
 		h.count(mib.TCPExtListenOverflows)
-		return dropped(drop.TCPListenFull) // the peer tries again
+		return dropped(drop.TCPListenFull) // the peer retransmits its SYN
 	}
 	local := netip.AddrPortFrom(p.ip.Dst, s.DstPort)
 	remote := netip.AddrPortFrom(p.ip.Src, s.SrcPort)
@@ -128,7 +128,7 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	return h.newPassiveConn(now, p, l, s, conn)
 }
 
-// newPassiveConn gives the segment that made a connection to it, and puts it on the listener's SYN queue.
+// newPassiveConn stores a connection that the segment s to a listener has made, in the listener's SYN queue.
 func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, conn *tcp.Conn) Verdict {
 	if r := conn.Receive(now, s); r != drop.None {
 		h.dropTCPEvents(conn)
@@ -172,7 +172,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	return v
 }
 
-// refreshRoute refreshes the way to the peer, with what it is known to carry, and reports whether there is one.
+// refreshRoute updates the next hop and the path MTU of c if routes have changed, and reports whether there is a next hop.
 func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
 		c.epoch = h.net.epoch
@@ -184,15 +184,15 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	return c.hop.iface != nil
 }
 
-// connChanged is called after whatever may have changed a connection. It runs the timers that are due and reports
-// the transitions, forgets a connection that is over, puts one that wants to send on the ready list, sets
-// the timer and tells the user.
+// connChanged is called after every call that may have changed a connection. It runs the timers that are due and reports
+// the events, removes a connection that has ended, puts one with segments to send on the ready list, sets the timer and
+// notifies the user.
 func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	if c.gone {
 		return
 	}
 	h.workPending()
-	ready := c.conn.Ready(now)      // gives back what is not needed any more
+	ready := c.conn.Ready(now)      // also frees unused buffers
 	if len(h.watch.tcpEvents) > 0 { // after Ready, whose timers change the state too
 		h.raiseTCP(now, c)
 	}
@@ -225,8 +225,7 @@ func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	}
 }
 
-// notify calls the consumer on the owner. Its own calls do not call it again: it goes on until it must
-// wait anyway.
+// notify calls OnEvent, but not from within OnEvent: a consumer makes calls until it must wait.
 func (c *TCPConn) notify(now clock.Instant) {
 	if c.OnEvent == nil || c.notifying {
 		return
@@ -236,8 +235,8 @@ func (c *TCPConn) notify(now clock.Instant) {
 	c.notifying = false
 }
 
-// schedule sets the timer. It is moved forward at once, but backward only when it goes off, since most
-// deadlines move backward with every segment.
+// schedule sets the timer of c. An earlier deadline sets it at once. A later one sets it when it expires, since most
+// deadlines become later with every segment.
 func (h *Host) schedule(now clock.Instant, c *TCPConn) {
 	at := c.conn.Deadline()
 	if at <= now {
@@ -264,14 +263,14 @@ func (c *TCPConn) promote() *TCPListener {
 	l := c.listener
 	c.half = false
 	l.half--
-	// The backlog was asked when the SYN came. Refusing now would leave the peer with a connection that
-	// we do not have, so a burst may exceed it by the SYN queue.
+	// The backlog was checked when the SYN arrived. Refusing now would leave the peer with a connection that the host
+	// does not have, so a burst may exceed the backlog by the length of the SYN queue.
 	l.accept.push(c, l.accept.n+1)
 	return l
 }
 
-// failNoPath is for a connection whose segments cannot go anywhere: it learns why, and what it would send is
-// lost, so that its timers go on as if the network had lost it.
+// failNoPath reports err to a connection whose segments cannot be sent, and drops those that it has to send for the reason
+// r. Its timers then run as if the network had lost them.
 func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 	if c.gone {
 		return
@@ -288,7 +287,7 @@ func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reaso
 	h.connChanged(now, c)
 }
 
-// removeConn takes a connection out of the tables.
+// removeConn removes a connection from the tables.
 func (h *Host) removeConn(c *TCPConn) {
 	c.gone = true
 	h.memory.release(c)
@@ -306,8 +305,8 @@ func (h *Host) removeConn(c *TCPConn) {
 	}
 }
 
-// abortConnsFrom ends every connection of a local address that is no longer ours, with ErrAddrRemoved; no
-// segment can tell the peer.
+// abortConnsFrom ends every connection from a local address that was removed, with ErrAddrRemoved. No segment can be sent
+// to the peer.
 func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
 	for _, c := range h.sockets.connections() {
 		if c.local.Addr() == a {

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TCPConn is a TCP socket. Connection errors are tcp.Err…. Nothing blocks: who must wait gets nothing,
-// waits on Signal and tries again. It stays readable after the host has forgotten the connection.
+// TCPConn is a TCP socket. Connection errors are tcp.Err…. Nothing blocks: a call that cannot proceed returns 0, and the
+// caller waits on Signal and tries again. Received octets stay readable after the host has removed the connection.
 type TCPConn struct {
 	Signal  Signal                  // state, readability or writability changed
 	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil, is not called from within itself
@@ -19,27 +19,27 @@ type TCPConn struct {
 	conn          *tcp.Conn
 	local, remote netip.AddrPort
 	ttl           uint8
-	mss           uint16 // what the interface took when the connection was made
+	mss           uint16 // the interface's mss when the connection was made
 	half          bool   // passive and not ESTABLISHED yet: it counts against the SYN queue
 	queued        bool   // on its interface's ready list
 	gone          bool   // the host has forgotten it
 	notifying     bool   // OnEvent is running
-	passive       bool   // the peer opened it; known only while somebody listens to events
-	addrRemoved   bool   // its local address was taken away
-	evicted       bool   // it made room for others
+	passive       bool   // the peer opened it; known only while there are listeners of events
+	addrRemoved   bool   // it ended because its local address was removed
+	evicted       bool   // it ended because other connections needed its memory
 
-	listener *TCPListener // whose backlog it waits in, or will
-	parked   *neighbor    // whose answer it waits for
+	listener *TCPListener // the listener whose SYN queue or backlog it is in; nil once accepted
+	parked   *neighbor    // the neighbour whose answer it waits for; nil if it waits for none
 	hop      hop          // the way to remote, as of epoch
 	epoch    uint32
 	timer    clock.Timer[*TCPConn]
 	nextUp   *TCPConn // on the ready list
 
-	lastNotified connStatus // what the user was last told
-	memoryUse    *memoryUse // what it holds of the host's pools; nil: nothing
+	lastNotified connStatus // the status of which the user was notified last
+	memoryUse    *memoryUse // its part of the host's memory pools; nil if it holds none
 }
 
-// connStatus is what a user waits for a change of.
+// connStatus is the part of a connection's state of whose changes the user is notified.
 type connStatus struct {
 	state              tcp.State
 	eof                bool
@@ -76,7 +76,7 @@ func (l *readyList) pop() *TCPConn {
 
 // DialTCP opens a connection to remote (active OPEN). A zero local address is chosen by the route, port 0
 // is an ephemeral one. The zero cfg means the host's defaults. ErrNoRoute, ErrNotOurs, ErrPortInUse,
-// ErrNoPorts, ErrInvalid, ErrLimit; how the handshake goes is seen by State and Err.
+// ErrNoPorts, ErrInvalid, ErrLimit. State and Err show the progress of the handshake.
 func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
@@ -129,7 +129,7 @@ func (h *Host) tcpConfig(cfg tcp.Config) *tcp.Config {
 	return h.tcp.config
 }
 
-// TCPDefaults is the configuration that new sockets get when nothing else is said.
+// TCPDefaults is the configuration of new sockets that are given none.
 func (h *Host) TCPDefaults() tcp.Config { return h.cfg.TCP }
 
 func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.AddrPort) *TCPConn {
@@ -141,7 +141,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 	return c
 }
 
-// mss is the largest TCP payload the interface takes in one packet.
+// mss is the largest TCP payload in octets that fits one packet of the interface.
 func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
 
 func (c *TCPConn) status() connStatus {
@@ -160,7 +160,8 @@ func (c *TCPConn) State() tcp.State { return c.conn.State() }
 // Err is why the connection ended; nil while it lives and after an orderly close.
 func (c *TCPConn) Err() error { return c.userError(c.conn.Err()) }
 
-// userError is the reason that the user is given for err: the host ABORTs a connection for reasons of its own too.
+// userError returns the error that the user sees for err. ErrAborted becomes the host's reason if the host itself aborted
+// the connection.
 func (c *TCPConn) userError(err error) error {
 	switch {
 	case err != tcp.ErrAborted:
@@ -181,7 +182,7 @@ func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
 	return n, c.userError(err)
 }
 
-// Discard is Read without the octets: it takes up to n off.
+// Discard is Read of up to n octets without copying them.
 func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 	n, err := c.conn.Discard(n)
 	if n > 0 {
@@ -190,7 +191,7 @@ func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 	return n, c.userError(err)
 }
 
-// Write queues octets and returns how many were taken; 0 and nil: wait.
+// Write queues octets and returns how many it queued. 0 and nil: the buffer is full.
 func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	room := c.writable(now, true)
 	n, err := c.conn.Write(p[:min(len(p), room)])
@@ -203,13 +204,13 @@ func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	return n, c.userError(err)
 }
 
-// Readable is the number of octets Read would give at once.
+// Readable is the number of octets that Read would return now.
 func (c *TCPConn) Readable() int { return c.conn.Readable() }
 
-// AtEOF reports whether Read would give io.EOF or an error: nothing more will come.
+// AtEOF reports whether Read would return io.EOF or an error, because no more octets will arrive.
 func (c *TCPConn) AtEOF() bool { return c.conn.AtEOF() }
 
-// CloseWrite half-closes: FIN after what is queued; reading goes on.
+// CloseWrite half-closes the connection: it sends FIN after the queued octets. Reading is still possible.
 func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	err := c.conn.CloseWrite(now)
 	c.host.connChanged(now, c)

@@ -9,7 +9,7 @@ import (
 
 // TCPListener is a socket in LISTEN.
 type TCPListener struct {
-	Signal  Signal                  // a connection waits, or the listener was closed
+	Signal  Signal                  // fired when a connection may be accepted, and on Close
 	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
 
 	host    *Host
@@ -54,8 +54,8 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 	return l, nil
 }
 
-// Accept takes the next established connection out of the backlog, nil when none waits. It may have been
-// reset in the meantime.
+// Accept removes the next established connection from the backlog and returns it, nil if the backlog is empty. The
+// connection may have been reset in the meantime.
 func (l *TCPListener) Accept() *TCPConn {
 	c, ok := l.accept.pop()
 	if !ok {
@@ -74,7 +74,7 @@ func (l *TCPListener) Pending() int { return l.accept.n }
 // Backlog is the number of connections that may wait for Accept.
 func (l *TCPListener) Backlog() int { return l.backlog }
 
-// Close stops listening. Connections that nobody has accepted are reset.
+// Close stops listening and resets the connections that were not accepted.
 func (l *TCPListener) Close(now clock.Instant) {
 	if l.closed {
 		return
@@ -103,5 +103,5 @@ func (l *TCPListener) fire(now clock.Instant) {
 	}
 }
 
-// full reports whether the backlog takes no more.
+// full reports whether the backlog is full.
 func (l *TCPListener) full() bool { return l.accept.n >= l.backlog }

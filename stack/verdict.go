@@ -8,19 +8,19 @@ import (
 	"smolsh/stack/wire"
 )
 
-// VerdictKind is what became of a frame, in one word.
+// VerdictKind is the kind of a Verdict.
 type VerdictKind uint8
 
 // The kinds.
 const (
 	Delivered   VerdictKind = iota // to a socket, or consumed by the stack itself (an ARP reply)
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
-	Forwarded                      // sent on to another host; a host that does not forward never says so
-	Dropped                        // for a reason
-	Transmitted                    // an observer's word for a frame that goes out
+	Forwarded                      // forwarded to another host, by a router alone
+	Dropped                        // dropped for a reason
+	Transmitted                    // sent; for observers of outgoing frames alone
 )
 
-// Answer is how the stack answered by itself.
+// Answer is the kind of the stack's own answer.
 type Answer uint8
 
 // The answers.
@@ -44,15 +44,15 @@ var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreac
 	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded", "syn cookie",
 	"parameter problem", "source route failed"}
 
-// String is what traces say: "echo reply", "rst", ….
+// String is the answer's name in traces: "echo reply", "rst", ….
 func (a Answer) String() string { return answerWords[a] }
 
-// Verdict says what became of a frame. It is a comparable value.
+// Verdict is the result of processing a frame. It is a comparable value.
 type Verdict struct {
 	Kind     VerdictKind
 	Reason   drop.Reason   // of a drop
 	Answer   Answer        // of an answer
-	Proto    wire.Protocol // of the socket it went to; 0 none
+	Proto    wire.Protocol // the protocol of the socket that received it; 0 if none did
 	Port     uint16        // that socket's local port, or ICMP identifier
 	State    tcp.State     // the connection's state after the segment
 	Listener bool          // it reached a listener
@@ -60,7 +60,7 @@ type Verdict struct {
 	Held     bool          // a fragment that waits for the others
 }
 
-// String is what traces and packet comments say: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969",
+// String is the verdict in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969",
 // "echo reply", "dropped: fault loss". It is empty for a frame that was sent.
 func (v Verdict) String() string {
 	switch v.Kind {

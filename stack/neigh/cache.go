@@ -1,12 +1,12 @@
-// Package neigh is a host's knowledge of its neighbours on one link: which hardware address an IP
-// address has, how sure that is, and when to ask. It is a pure value: ARP packets, routes and queues are
-// its owner's, time is an argument, and requests are pulled by whoever transmits.
+// Package neigh is a host's neighbour cache for one link: the hardware address of each IP address, its state, and the
+// requests to send. It is a pure value: ARP packets, routes and queues are its owner's, time is an argument, and the owner
+// calls NextRequest when it can transmit.
 //
-// Sources: RFC 826 (what teaches), RFC 1122 §2.3.2 (time-outs, unicast polls, at most one request a
-// second, keeping what waits), RFC 4861 §7.3 (the names of the states). Left out: confirmation by the
-// layers above, and DELAY.
+// Sources: RFC 826 (which packets update an entry), RFC 1122 §2.3.2 (time-outs, unicast polls, at most one request per
+// second, one or more packets saved per neighbour), RFC 4861 §7.3 (the names of the states). Left out: confirmation by
+// upper layers, and DELAY.
 //
-// The cache is bounded, and what others send cannot push out a neighbour that we use: see evict. It is
+// The cache is bounded, and packets of others cannot evict a neighbour that the host uses: see evictIfFull. It is
 // single-owner: one goroutine at a time may call it.
 package neigh
 
@@ -18,7 +18,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The classes an entry may be evicted from, in this order; within a class the oldest goes first.
+// The classes of entries that may be evicted, in this order; within a class the oldest is evicted first.
 const (
 	classFailed      = iota // did not answer
 	classStaleUnused        // not confirmed for a lifetime, and never used
@@ -30,8 +30,8 @@ const (
 
 // Cache is the neighbour table of one interface. See New.
 type Cache[W any] struct {
-	// Watch, when set, is told of every change of an entry, from its state before. It is called in the
-	// middle of the change: it takes note and must not call the cache.
+	// Watch, if set, is called with every change of an entry and its state before. It is called in the middle of the
+	// change, so it must not call the cache.
 	Watch func(e *Entry[W], from State, what Change)
 
 	cfg        Config
@@ -40,7 +40,7 @@ type Cache[W any] struct {
 	classes    [numClasses]list[W]
 	owed       requests[W]
 	incomplete int // entries in INCOMPLETE
-	forReply   int // those of them that somebody else's packets made
+	forReply   int // those of them that only packets of others need
 }
 
 // New returns an empty cache.
@@ -51,7 +51,7 @@ func New[W any](cfg Config) *Cache[W] {
 // Config is the configuration with its defaults filled in.
 func (c *Cache[W]) Config() Config { return c.cfg }
 
-// SetBounds changes Config's Entries, Incomplete and Queue. What is above them already stays.
+// SetBounds changes Config's Entries, Incomplete and Queue. It removes no entry.
 func (c *Cache[W]) SetBounds(entries, incomplete, queue int) {
 	c.cfg.Entries, c.cfg.Incomplete, c.cfg.Queue = entries, incomplete, queue
 }
@@ -62,13 +62,13 @@ func (c *Cache[W]) Unresolved() int { return c.incomplete }
 // Len is the number of entries.
 func (c *Cache[W]) Len() int { return len(c.entries) }
 
-// Get is the entry of a, nil when there is none. It counts as no use.
+// Get returns the entry of a, nil if there is none. It does not mark the entry as used.
 func (c *Cache[W]) Get(a netip.Addr) *Entry[W] { return c.entries[a] }
 
-// Resolve is what a sender to a asks. An entry that is Usable may be sent to at once; for one that is
-// not the caller waits in Waiting, or gives up. nil means that there is no room for another. provoked
-// says that the packet only answers somebody else's: it then neither marks the entry as used nor may it
-// take more than half the room of the unresolved.
+// Resolve returns the entry of a for a packet to be sent there, a new one if there is none. If the entry is Usable, the
+// caller may send at once; if not, it keeps the packet in Pending or drops it. Resolve returns nil if there is no room for
+// another entry. forReply is true for a packet that another host has caused: it does not mark the entry as used, and such
+// packets may take no more than half of the room for unresolved entries.
 func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
@@ -118,7 +118,7 @@ func (c *Cache[W]) startResolving(now clock.Instant, e *Entry[W], forReply bool)
 	c.oweRequest(now, e)
 }
 
-// oweRequest owes a request for e, now or as soon as the interval since the last one is over.
+// oweRequest queues a request for e, now or when the interval since the last request has passed.
 func (c *Cache[W]) oweRequest(now clock.Instant, e *Entry[W]) {
 	if at := e.lastRequest.Add(c.cfg.Interval); e.requested && now.Before(at) {
 		c.timers.Set(&e.timer, at)
@@ -128,21 +128,20 @@ func (c *Cache[W]) oweRequest(now clock.Instant, e *Entry[W]) {
 	c.owed.push(e)
 }
 
-// Learned is what an ARP packet did to the cache.
+// Learned is the effect of an ARP packet on the cache.
 type Learned uint8
 
-// What Learn reports.
+// The results of Learn.
 const (
-	Ignored  Learned = iota // no such entry, and none was asked for; or a PERMANENT one
+	Ignored  Learned = iota // there is no entry and the packet was not for us, or the entry is PERMANENT
 	Updated                 // an entry was confirmed or changed
 	Created                 // an entry was made
-	Resolved                // an INCOMPLETE or FAILED entry has its answer: what waits may go
+	Resolved                // an INCOMPLETE or FAILED entry has its answer: pending packets may be sent
 	Full                    // there was no room for a new entry
 )
 
-// Learn takes in that a has the hardware address hw, by a packet that the caller has found valid. As in
-// RFC 826, an entry that exists is updated; create says that the packet was meant for us, so that a new
-// one may be made.
+// Learn stores that a has the hardware address hw, according to a packet that the caller has found valid. As in RFC 826, it
+// updates an existing entry, and creates one if the packet was for us.
 func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, forUs bool) (*Entry[W], Learned) {
 	e, what := c.entries[a], Updated
 	switch {
@@ -171,8 +170,8 @@ func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, 
 	return e, what
 }
 
-// Doubt makes a REACHABLE entry STALE: the next packet is still sent to its hardware address, which is polled, and
-// forgotten if no answer comes. e may be nil.
+// Doubt makes a REACHABLE entry STALE: the next packet is still sent to its hardware address, which is then polled; the
+// entry is removed if no answer arrives. e may be nil.
 func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
 	if e == nil || e.State != Reachable {
 		return
@@ -181,8 +180,8 @@ func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
 	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
 }
 
-// SetPermanent makes or replaces the entry of a by hand; nil means that there is no room. What waits in
-// an entry that had no answer may go.
+// SetPermanent creates or replaces the entry of a by hand, and returns nil if there is no room. The packets pending in the
+// entry may then be sent.
 func (c *Cache[W]) SetPermanent(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
@@ -197,7 +196,7 @@ func (c *Cache[W]) SetPermanent(now clock.Instant, a netip.Addr, hw wire.Hardwar
 	return e
 }
 
-// Delete takes the entry of a out and returns it, for what waits in it; nil when there is none.
+// Delete removes the entry of a and returns it with its pending packets, nil if there is none.
 func (c *Cache[W]) Delete(a netip.Addr) *Entry[W] {
 	e := c.entries[a]
 	if e != nil {
@@ -206,8 +205,8 @@ func (c *Cache[W]) Delete(a netip.Addr) *Entry[W] {
 	return e
 }
 
-// NextRequest is the next address to ask for and where: hw is the neighbour's own address for a unicast
-// poll, the broadcast address otherwise. The request counts as sent at now.
+// NextRequest returns the address of the next request to send, and its destination: the neighbour's own hardware address
+// for a unicast poll (RFC 1122 §2.3.2.1 (2)), or the broadcast address. The request counts as sent at now.
 func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.HardwareAddr, ok bool) {
 	e := c.owed.pop()
 	if e == nil {
@@ -222,14 +221,14 @@ func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.Hardwar
 	return e.Addr, wire.Broadcast, true
 }
 
-// Owes reports whether NextRequest has one.
+// Owes reports whether NextRequest has a request to send.
 func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 
-// Deadline is when Expire next has something to do.
+// Deadline is the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
-// Expire runs what is due at now and returns the first entry that thereby failed: INCOMPLETE after its
-// last request. Call it until it returns nil, and give up what waits in each.
+// Expire runs the timers that are due at now and returns the first entry that has failed: it was INCOMPLETE and its last
+// request had no answer. The caller drops the pending packets of the entry, and calls Expire until it returns nil.
 func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	for {
 		t := c.timers.Pop(now)
@@ -252,7 +251,7 @@ func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 				c.owed.push(e)
 				continue
 			}
-			c.remove(e) // the next sender asks by broadcast
+			c.remove(e) // the next packet causes a broadcast request
 		case Reachable:
 			c.setState(e, Stale)
 			c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
@@ -262,7 +261,7 @@ func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	}
 }
 
-// Entries is every entry, by address.
+// Entries returns every entry, in the order of addresses.
 func (c *Cache[W]) Entries() []*Entry[W] {
 	all := make([]*Entry[W], 0, len(c.entries))
 	for _, e := range c.entries {
@@ -290,7 +289,7 @@ func (c *Cache[W]) remove(e *Entry[W]) {
 	delete(c.entries, e.Addr)
 }
 
-// setState moves e to s and tells of it.
+// setState moves e to s and reports the change to Watch.
 func (c *Cache[W]) setState(e *Entry[W], s State) {
 	from, fresh := e.State, e.fresh
 	e.fresh = false
@@ -304,7 +303,7 @@ func (c *Cache[W]) setState(e *Entry[W], s State) {
 	}
 }
 
-// changeState moves e to s and keeps the counts, the request queue and the eviction classes in step.
+// changeState moves e to s and updates the counts, the request queue and the eviction classes.
 func (c *Cache[W]) changeState(e *Entry[W], s State) {
 	if e.State == Incomplete {
 		c.incomplete--
@@ -345,7 +344,8 @@ func (c *Cache[W]) classify(e *Entry[W]) {
 	}
 }
 
-// evictIfFull makes room for one more entry, by evicting one where it must and may.
+// evictIfFull evicts an entry if the cache is full, and reports whether there is room for one more. It never evicts an
+// entry that is in use, being resolved, or set by hand.
 func (c *Cache[W]) evictIfFull() bool {
 	if len(c.entries) < c.cfg.Entries {
 		return true

@@ -13,8 +13,8 @@ type Config struct {
 	Probes int
 	// Entries is the bound of the cache: 1024.
 	Entries int
-	// Incomplete bounds the entries that wait for an answer: a quarter of Entries. Those that somebody
-	// else's packets provoked may be half of them.
+	// Incomplete bounds the entries that wait for an answer: a quarter of Entries. Entries that only packets of other
+	// hosts need may be half of them.
 	Incomplete int
 	// Queue is the number of datagrams that may wait for one neighbour: 16. The cache only keeps the
 	// figure; the queue is its owner's.

@@ -13,7 +13,7 @@ type State uint8
 
 // The states.
 const (
-	Incomplete State = iota // asked, not answered yet
+	Incomplete State = iota // requested, not answered yet
 	Reachable               // confirmed less than a lifetime ago
 	Stale                   // not confirmed since; used as it is, and verified on use
 	Delay                   // reserved for RFC 4861
@@ -27,36 +27,36 @@ var stateNames = [...]string{"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE
 // String is the state's name in capitals.
 func (s State) String() string { return stateNames[s] }
 
-// Change is what happened to an entry.
+// Change is the kind of a change of an entry.
 type Change uint8
 
 // The changes.
 const (
-	Added   Change = iota // it is new
-	Changed               // its state, or the hardware address of a REACHABLE one
-	Removed               // it is gone
+	Added   Change = iota // the entry is new
+	Changed               // its state has changed, or the hardware address of a REACHABLE entry
+	Removed               // the entry was removed
 )
 
-// Entry is what is known of one neighbour. W is what its owner keeps waiting for the answer. Only the
+// Entry is one neighbour. W is the type of the packets that the cache's owner keeps until the answer arrives. Only the
 // cache changes the other fields.
 type Entry[W any] struct {
 	Addr        netip.Addr
-	HW          wire.HardwareAddr // meaningful but in INCOMPLETE and FAILED
+	HW          wire.HardwareAddr // valid in every state but INCOMPLETE and FAILED
 	State       State
 	Probes      int           // requests sent since the entry was last confirmed
-	Since       clock.Instant // when it was last confirmed, or made
-	Pending     W             // the owner's
-	used        bool          // we have sent to it of our own accord since it was last confirmed
-	forReply    bool          // INCOMPLETE for the sake of an answer to somebody's packet
-	fresh       bool          // made, and nobody told of it yet
-	requested   bool          // a request has been sent at lastAsk
+	Since       clock.Instant // the instant of the last confirmation, or of its creation
+	Pending     W             // the owner's packets
+	used        bool          // the host has sent a packet of its own to it since it was last confirmed
+	forReply    bool          // INCOMPLETE, and only packets that others have caused need it
+	fresh       bool          // created, and not reported to Watch yet
+	requested   bool          // a request was sent at lastRequest
 	lastRequest clock.Instant
 	timer       clock.Timer[*Entry[W]]
 
-	in         *list[W] // the eviction class it stands in
+	in         *list[W] // its eviction class
 	next, prev *Entry[W]
 
-	owed               bool // stands in the queue of requests
+	owed               bool // in the queue of requests
 	nextOwed, prevOwed *Entry[W]
 }
 

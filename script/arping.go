@@ -15,11 +15,11 @@ import (
 
 func arpingBuiltins() []*builtin {
 	return []*builtin{{
-		name: "arping", sig: `ip, count=4, interval="1s", timeout="1s", dev=None`, kinds: "ip int:1..65536 duration duration any",
-		args:   "ip: an address on a link of ours; count: how many; interval: between requests; timeout: how long each waits for its reply; dev: an interface's name or row",
-		result: "result", fields: "sent received loss (0 to 1) hwaddr (None without a reply) min avg max (seconds) replies (seq hwaddr time)", host: true,
-		doc:     "Send ARP requests and print each reply.",
-		example: `arping("192.168.69.100", count=1).hwaddr`, see: "ping, neighbors, frames.bind", fn: builtinArping,
+		Name: "arping", Sig: `ip, count=4, interval="1s", timeout="1s", dev=None`, Kinds: "ip int:1..65536 duration duration any",
+		Args:   "ip: an address on a link of ours; count: how many; interval: between requests; timeout: how long each waits for its reply; dev: an interface's name or row",
+		Result: "result", Fields: "sent received loss (0 to 1) hwaddr (None without a reply) min avg max (seconds) replies (seq hwaddr time)", Host: true,
+		Doc:     "Send ARP requests and print each reply.",
+		Example: `arping("192.168.69.100", count=1).hwaddr`, See: "ping, neighbors, frames.bind", Fn: builtinArping,
 	}}
 }
 
@@ -151,7 +151,7 @@ func (p *arpinger) receive(now clock.Instant) {
 		p.lines = append(p.lines, text)
 		p.rtts = append(p.rtts, rtt)
 		p.replies = append(p.replies, starlarkstruct.FromStringDict(starlark.String("reply"), starlark.StringDict{
-			"seq": num(p.seq), "hwaddr": hw, "time": seconds(rtt),
+			"seq": num(p.seq), "hwaddr": hw, "time": Seconds(rtt),
 		}))
 	}
 }
@@ -174,7 +174,7 @@ func (p *arpinger) result(count int) starlark.Value {
 	if len(p.rtts) > 0 {
 		lo, avg, hi, _ := (&pinger{rtts: p.rtts}).figures()
 		text += fmt.Sprintf("   min/avg/max %s/%s/%s ms", millis(lo), millis(avg), millis(hi))
-		d["min"], d["avg"], d["max"] = seconds(lo), seconds(avg), seconds(hi)
+		d["min"], d["avg"], d["max"] = Seconds(lo), Seconds(avg), Seconds(hi)
 	}
 	p.c.s.out.print(text)
 	return result{starlarkstruct.FromStringDict(starlark.String("arping"), d)}

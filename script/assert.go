@@ -12,8 +12,8 @@ import (
 
 func assertBuiltins() []*builtin {
 	compare := func(name, doc, example, words string, op syntax.Token) *builtin {
-		return &builtin{name: "assert." + name, sig: "got, want", kinds: "any any", pure: true, doc: doc, example: example,
-			fn: func(c *call) (starlark.Value, error) {
+		return &builtin{Name: "assert." + name, Sig: "got, want", Kinds: "any any", Pure: true, Doc: doc, Example: example,
+			Fn: func(c *call) (starlark.Value, error) {
 				return starlark.None, c.compare(words, op)
 			}}
 	}
@@ -24,16 +24,16 @@ func assertBuiltins() []*builtin {
 		compare("le", "Fail unless got <= want.", `assert.le(1, 1)`, "less than or equal to", syntax.LE),
 		compare("gt", "Fail unless got > want.", `assert.gt(2, 1)`, "greater than", syntax.GT),
 		compare("ge", "Fail unless got >= want.", `assert.ge(2, 2)`, "greater than or equal to", syntax.GE),
-		{name: "assert.true", sig: "cond, message=None", kinds: "any str", args: "cond: what must be true", pure: true,
-			doc: "Fail unless the value is true.", example: `assert.true(1 < 2, "arithmetic")`, fn: assertTrue},
-		{name: "assert.contains", sig: "where, what", kinds: "any any", args: "where: a string, bytes, list or dict; what: what must be in it", pure: true,
-			doc: "Fail unless what is in where; str and bytes are compared by octets.", example: `assert.contains(b"hello", "ell")`, fn: assertContains},
-		{name: "assert.matches", sig: "string, regex", kinds: "data str", args: "string: str or bytes; regex: a regular expression (RE2)", pure: true,
-			doc: "Fail unless the regular expression matches somewhere in the string.", example: `assert.matches("10.0.0.1", "^10\\.")`, fn: assertMatches},
-		{name: "assert.near", sig: "a, b, tol", kinds: "float float float", args: "a: a number; b: another; tol: how much they may differ", pure: true,
-			doc: "Fail unless a and b differ by at most tol.", example: `assert.near(1.0, 1.05, 0.1)`, fn: assertNear},
-		{name: "assert.fails", sig: `fn, pattern=""`, kinds: "fn str", result: "str",
-			doc: "Fail unless fn() fails with an error that matches the pattern.", example: `assert.fails(lambda: 1 // 0, "division")`, fn: assertFails},
+		{Name: "assert.true", Sig: "cond, message=None", Kinds: "any str", Args: "cond: what must be true", Pure: true,
+			Doc: "Fail unless the value is true.", Example: `assert.true(1 < 2, "arithmetic")`, Fn: assertTrue},
+		{Name: "assert.contains", Sig: "where, what", Kinds: "any any", Args: "where: a string, bytes, list or dict; what: what must be in it", Pure: true,
+			Doc: "Fail unless what is in where; str and bytes are compared by octets.", Example: `assert.contains(b"hello", "ell")`, Fn: assertContains},
+		{Name: "assert.matches", Sig: "string, regex", Kinds: "data str", Args: "string: str or bytes; regex: a regular expression (RE2)", Pure: true,
+			Doc: "Fail unless the regular expression matches somewhere in the string.", Example: `assert.matches("10.0.0.1", "^10\\.")`, Fn: assertMatches},
+		{Name: "assert.near", Sig: "a, b, tol", Kinds: "float float float", Args: "a: a number; b: another; tol: how much they may differ", Pure: true,
+			Doc: "Fail unless a and b differ by at most tol.", Example: `assert.near(1.0, 1.05, 0.1)`, Fn: assertNear},
+		{Name: "assert.fails", Sig: `fn, pattern=""`, Kinds: "fn str", Result: "str",
+			Doc: "Fail unless fn() fails with an error that matches the pattern.", Example: `assert.fails(lambda: 1 // 0, "division")`, Fn: assertFails},
 	}
 }
 
@@ -100,8 +100,8 @@ func assertTrue(c *call) (starlark.Value, error) {
 
 func assertContains(c *call) (starlark.Value, error) {
 	where, what := c.Values[0].(starlark.Value), c.Values[1].(starlark.Value)
-	a, ok1 := octets(where)
-	b, ok2 := octets(what)
+	a, ok1 := Octets(where)
+	b, ok2 := Octets(what)
 	found := ok1 && ok2 && bytes.Contains(a, b)
 	if !ok1 || !ok2 {
 		in, err := starlark.Binary(syntax.IN, what, where)
@@ -120,7 +120,7 @@ func assertContains(c *call) (starlark.Value, error) {
 func listed(what []byte, where starlark.Value) bool {
 	seq, ok := where.(starlark.Indexable)
 	for i := 0; ok && i < seq.Len(); i++ {
-		if x, ok := octets(seq.Index(i)); ok && bytes.Equal(x, what) {
+		if x, ok := Octets(seq.Index(i)); ok && bytes.Equal(x, what) {
 			return true
 		}
 	}

@@ -42,25 +42,25 @@ func portHint(b *builtin, i int, args starlark.Tuple) error {
 	if !ok {
 		return nil
 	}
-	if _, err := kind("ip").convert(args[0]); err != nil {
+	if _, err := Kind("ip").Convert(args[0]); err != nil {
 		return nil
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	p := b.params[min(1, len(b.params)-1)]
+	p := b.Params[min(1, len(b.Params)-1)]
 	return fmt.Errorf("%s: argument 2 (%s) is %s, got int %s: is it the port? %s(\"%s:%s\")",
-		b.name, p.name, p.kind.describe(), args[1], b.name, host, args[1])
+		b.Name, p.Name, p.Kind.Describe(), args[1], b.Name, host, args[1])
 }
 
 // arg is the argument of that name; the zero value when it was not given and has no default.
 func arg[T any](c *call, name string) T {
-	x, _ := c.Values[c.b.index(name)].(T)
+	x, _ := c.Values[c.b.Index(name)].(T)
 	return x
 }
 
 // given reports whether the argument has a value, given or by default.
-func (c *call) given(name string) bool { return c.Values[c.b.index(name)] != nil }
+func (c *call) given(name string) bool { return c.Values[c.b.Index(name)] != nil }
 
 // on is the host the call is about.
 func (c *call) on() *hostValue {
@@ -72,7 +72,7 @@ func (c *call) on() *hostValue {
 
 // errorf is an error with the builtin's name in front.
 func (c *call) errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: "+format, append([]any{c.b.name}, args...)...)
+	return fmt.Errorf("%s: "+format, append([]any{c.b.Name}, args...)...)
 }
 
 // function is a builtin as a value, bound to what it is a member of.
@@ -82,24 +82,24 @@ type function struct {
 	recv starlark.Value
 }
 
-func (f *function) Name() string          { return f.b.name }
-func (f *function) String() string        { return f.b.usage() }
+func (f *function) Name() string          { return f.b.Name }
+func (f *function) String() string        { return f.b.Usage() }
 func (f *function) Type() string          { return "builtin" }
 func (f *function) Freeze()               {}
 func (f *function) Truth() starlark.Bool  { return true }
-func (f *function) Hash() (uint32, error) { return starlark.String(f.b.name).Hash() }
+func (f *function) Hash() (uint32, error) { return starlark.String(f.b.Name).Hash() }
 
 // CallInternal is starlark.Callable's.
 func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	t, _ := thread.Local("task").(*task)
-	if t == nil && !f.b.pure {
-		return nil, fmt.Errorf("%s: not in a function that judges packets: it may neither wait nor reach a host", f.b.name)
+	if t == nil && !f.b.Pure {
+		return nil, fmt.Errorf("%s: not in a function that judges packets: it may neither wait nor reach a host", f.b.Name)
 	}
 	if t != nil && t.fail != nil {
 		return nil, t.fail
 	}
-	if o := f.b.owner; o != "" && (f.recv == nil || f.recv.Type() != o) {
-		return nil, fmt.Errorf("%s: call it on a value that %s() returned: x = %s(…); x%s()", f.b.name, o, o, strings.TrimPrefix(f.b.name, o))
+	if o := f.b.Owner; o != "" && (f.recv == nil || f.recv.Type() != o) {
+		return nil, fmt.Errorf("%s: call it on a value that %s() returned: x = %s(…); x%s()", f.b.Name, o, o, strings.TrimPrefix(f.b.Name, o))
 	}
 	c := &call{s: f.s, t: t, b: f.b, recv: f.recv}
 	if err := c.bind(args, kwargs); err != nil {
@@ -115,7 +115,7 @@ func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kw
 // run runs the builtin. A panic in it is the error of its caller.
 func (c *call) run() (v starlark.Value, err error) {
 	if c.t == nil { // in a function that judges packets
-		return c.b.fn(c)
+		return c.b.Fn(c)
 	}
 	h := c.about()
 	if err := c.refused(h); err != nil {
@@ -129,14 +129,14 @@ func (c *call) run() (v starlark.Value, err error) {
 			v, err = nil, c.recovered(p)
 		}
 	}()
-	return c.b.fn(c)
+	return c.b.Fn(c)
 }
 
 // Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().
 func (f *function) Attr(name string) (starlark.Value, error) {
-	found := f.s.member(f.b.name, f.recv, name)
-	if found == nil && f.b.result == "table" && f.s.reg.byName["table."+name] != nil {
-		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.name, name, f.b.name, name)
+	found := f.s.member(f.b.Name, f.recv, name)
+	if found == nil && f.b.Result == "table" && f.s.reg.ByName["table."+name] != nil {
+		return nil, fmt.Errorf("%s has no .%s, its table has: %s().%s", f.b.Name, name, f.b.Name, name)
 	}
 	return suggest.Attr(f, name, found)
 }
@@ -144,15 +144,15 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 // AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
 // them, for help(capture.stop).
 func (f *function) AttrNames() []string {
-	if f.s.reg.isType(f.b.name) {
+	if f.s.reg.IsType(f.b.Name) {
 		return nil
 	}
-	return f.s.reg.members[f.b.name]
+	return f.s.reg.Members[f.b.Name]
 }
 
 // member is the builtin prefix.name bound to recv, nil when there is none.
 func (s *Session) member(prefix string, recv starlark.Value, name string) starlark.Value {
-	if b := s.reg.byName[prefix+"."+name]; b != nil {
+	if b := s.reg.ByName[prefix+"."+name]; b != nil {
 		return &function{s, b, recv}
 	}
 	return nil
@@ -166,13 +166,13 @@ type namespace struct {
 }
 
 func (n *namespace) String() string {
-	return n.name + ": " + strings.Join(n.s.reg.members[n.name], " ")
+	return n.name + ": " + strings.Join(n.s.reg.Members[n.name], " ")
 }
 func (n *namespace) Type() string          { return n.name }
 func (n *namespace) Freeze()               {}
 func (n *namespace) Truth() starlark.Bool  { return true }
 func (n *namespace) Hash() (uint32, error) { return starlark.String(n.name).Hash() }
-func (n *namespace) AttrNames() []string   { return n.s.reg.members[n.name] }
+func (n *namespace) AttrNames() []string   { return n.s.reg.Members[n.name] }
 
 // Attr is starlark.HasAttrs'.
 func (n *namespace) Attr(name string) (starlark.Value, error) {

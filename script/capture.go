@@ -37,7 +37,7 @@ func (v *captureValue) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames is starlark.HasAttrs'.
-func (v *captureValue) AttrNames() []string { return v.s.reg.members["capture"] }
+func (v *captureValue) AttrNames() []string { return v.s.reg.Members["capture"] }
 
 // close finishes the file; a second time it does nothing.
 func (v *captureValue) close(s *Session) error {

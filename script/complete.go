@@ -265,17 +265,17 @@ func (s *Session) members(expr string) []string {
 		return v.AttrNames()
 	}
 	var items []string
-	if b := s.reg.byName[strings.TrimPrefix(typ, resultOf)]; b != nil && strings.HasPrefix(typ, resultOf) {
-		typ = b.result
-		for _, f := range strings.Fields(b.fields) {
+	if b := s.reg.ByName[strings.TrimPrefix(typ, resultOf)]; b != nil && strings.HasPrefix(typ, resultOf) {
+		typ = b.Result
+		for _, f := range strings.Fields(b.Fields) {
 			if isName(f) {
 				items = append(items, f)
 			}
 		}
 	}
-	items = append(items, s.reg.members[typ]...)
-	if t := s.reg.typeOf(typ); t != nil {
-		for _, f := range t.fields {
+	items = append(items, s.reg.Members[typ]...)
+	if t := s.reg.TypeOf(typ); t != nil {
+		for _, f := range t.Fields {
 			items = append(items, strings.TrimSuffix(f[0], "()"))
 		}
 	}
@@ -314,10 +314,10 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 			m, _ := h.Attr(x.Name.Name)
 			return m, ""
 		}
-		if b := s.reg.byName[strings.TrimPrefix(typ, resultOf)]; b != nil {
-			typ = b.result
+		if b := s.reg.ByName[strings.TrimPrefix(typ, resultOf)]; b != nil {
+			typ = b.Result
 		}
-		if b := s.reg.byName[typ+"."+x.Name.Name]; b != nil {
+		if b := s.reg.ByName[typ+"."+x.Name.Name]; b != nil {
 			return &function{s, b, nil}, ""
 		}
 	case *syntax.IndexExpr:
@@ -325,11 +325,11 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 	case *syntax.CallExpr:
 		fn, _ := s.value(x.Fn)
 		if f, ok := fn.(*function); ok {
-			if tables[f.b.name] && len(x.Args) == 0 {
+			if tables[f.b.Name] && len(x.Args) == 0 {
 				v, _ := starlark.Call(s.looking(), f, nil, nil)
 				return v, ""
 			}
-			return nil, resultOf + f.b.name
+			return nil, resultOf + f.b.Name
 		}
 	}
 	return nil, ""
@@ -369,15 +369,15 @@ func (s *Session) keywords(fn string, c *bracket) []string {
 	var names []string
 	switch f := v.(type) {
 	case *function:
-		for i, p := range f.b.params {
-			if i >= c.index || i >= f.b.pos {
-				names = append(names, p.name)
+		for i, p := range f.b.Params {
+			if i >= c.index || i >= f.b.Positional {
+				names = append(names, p.Name)
 			}
 		}
 		for n := range optionsOf(f.b) {
 			names = append(names, n)
 		}
-		if t, ok := f.recv.(*table.Table); ok && f.b.name == "table.where" {
+		if t, ok := f.recv.(*table.Table); ok && f.b.Name == "table.where" {
 			names = append(names, t.FieldNames()...)
 		}
 	case *starlark.Function:

@@ -47,10 +47,10 @@ func (s *Session) completeString(text string, at place) (from int, items []strin
 
 // fits are values that an argument of a builtin may have, by its kind and name.
 func (s *Session) fits(f *function, name string, index int, prefix string) []string {
-	var p *param
-	for i := range f.b.params {
-		if f.b.params[i].name == name || i == index && i < f.b.pos {
-			p = &f.b.params[i]
+	var p *Param
+	for i := range f.b.Params {
+		if f.b.Params[i].Name == name || i == index && i < f.b.Positional {
+			p = &f.b.Params[i]
 		}
 	}
 	h := s.main.host
@@ -58,30 +58,30 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		h = r
 	}
 	switch {
-	case f.b.name == "help":
+	case f.b.Name == "help":
 		return s.helpNames()
-	case f.b.name == "table.sort" || f.b.name == "table.cols":
+	case f.b.Name == "table.sort" || f.b.Name == "table.cols":
 		if t, ok := f.recv.(*table.Table); ok {
 			return t.FieldNames()
 		}
 		return nil
 	case p == nil:
 		return nil
-	case p.kind == kindEndpoint:
+	case p.Kind == KindEndpoint:
 		return s.endpoints()
-	case p.kind == kindIP:
+	case p.Kind == KindIP:
 		return s.addresses()
-	case p.name == "dev" || p.name == "dev_or_link" || p.name == "iface":
+	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
-	case p.kind == kindInFile || p.kind == kindOutFile:
+	case p.Kind == KindInFile || p.Kind == KindOutFile:
 		return files(prefix, false)
-	case p.name == "proto":
+	case p.Name == "proto":
 		return []string{"tcp", "udp"}
-	case p.name == "destination":
+	case p.Name == "destination":
 		return []string{"default"}
-	case p.name == "dir":
+	case p.Name == "dir":
 		return []string{"both", "rx", "tx"}
-	case p.name == "url":
+	case p.Name == "url":
 		var urls []string
 		for _, e := range s.endpoints() {
 			urls = append(urls, "http://"+e+"/")
@@ -92,8 +92,8 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 }
 
 func (s *Session) helpNames() []string {
-	names := make([]string, 0, len(s.reg.byName))
-	for n := range s.reg.byName {
+	names := make([]string, 0, len(s.reg.ByName))
+	for n := range s.reg.ByName {
 		names = append(names, n)
 	}
 	return names

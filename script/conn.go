@@ -74,51 +74,51 @@ func (v *connValue) Attr(name string) (starlark.Value, error) {
 	case "state":
 		return starlark.String(v.state().String()), nil
 	case "local":
-		return endpoint(v.local), nil
+		return Endpoint(v.local), nil
 	case "peer":
-		return endpoint(v.remote), nil
+		return Endpoint(v.remote), nil
 	}
 	return suggest.Attr(v, name, v.s.member("conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
 func (v *connValue) AttrNames() []string {
-	return append([]string{"local", "peer", "state"}, v.s.reg.members["conn"]...)
+	return append([]string{"local", "peer", "state"}, v.s.reg.Members["conn"]...)
 }
 
 func connBuiltins() []*builtin {
 	const dial = `c = tcp.connect("192.168.69.100:7"); `
 	return []*builtin{
-		{name: "conn.send", sig: "data, timeout=", kinds: "data duration", result: "int",
-			doc: "Queue all of the data, waiting for room; gives its length.", example: dial + `c.send("hi")`, fn: connSend},
-		{name: "conn.recv", sig: "max=65536, timeout=", kinds: "int:1.. duration", result: "bytes",
-			doc: "What has arrived, at least one octet; empty at the end of the stream.", example: dial + `c.send("hi"); c.recv()`, fn: connRecv},
-		{name: "conn.recv_exactly", sig: "n, timeout=", kinds: "int:0.. duration", args: "n: how many octets", result: "bytes",
-			doc: "Exactly n octets; an early end is an error.", example: dial + `c.send("hi"); c.recv_exactly(2)`, fn: connRecvExactly},
-		{name: "conn.recv_until", sig: "delimiter, timeout=, max=1048576", kinds: "data duration int:1..", args: "delimiter: octets, str or bytes", result: "bytes",
-			doc: "Up to and with the delimiter; an early end is an error.", example: dial + `c.send("a\nb"); c.recv_until("\n")`, fn: connRecvUntil},
-		{name: "conn.sendfile", sig: "path, timeout=", kinds: "infile duration", result: "int",
-			doc: "Send a file's octets; gives their number.", example: dial + `c.sendfile("other.star")`, fn: connSendfile},
-		{name: "conn.sink", sig: "path=None, timeout=", kinds: "outfile duration", result: "int",
-			doc: "Read until the end of the stream, into a file if one is named; gives the number of octets.", example: dial + `c.shutdown(); c.sink()`, fn: connSink},
-		{name: "conn.source", sig: "n=None, timeout=", kinds: "int:0.. duration", args: "n: how many octets", result: "int",
-			doc: "Send n octets of a printable pattern; without n, until the connection ends.", example: dial + `c.source(100)`, fn: connSource},
-		{name: "conn.shutdown",
-			doc: "Half-close: no more is sent, receiving goes on.", example: dial + `c.shutdown(); c.recv()`,
-			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { return v.c.CloseWrite(now) })},
-		{name: "conn.close",
-			doc: "Close gracefully and return at once; RST when received data is unread.", example: dial + `c.close()`,
-			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.close(now); return nil })},
-		{name: "conn.abort",
-			doc: "Reset the connection.", example: dial + `c.abort()`,
-			fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.closed = true; v.c.Abort(now); return nil })},
-		{name: "conn.info", result: "info", fields: infoWords(),
-			doc: "The connection's variables under the RFCs' names.", example: dial + `c.info().cwnd`, fn: connInfo},
-		{name: "conn.log", result: "table", fields: fieldsOf(logColumns), see: "conn.info, conn.set, on",
-			doc:     "How the sender's variables changed, the last log= times; the first row's n is how many rows were before it.",
-			example: `c = tcp.connect("192.168.69.100:7", log=1000); c.send("hi"); c.recv(); c.log().cols("time", "snd_una", "snd_nxt", "cwnd")`, fn: connLog},
-		{name: "conn.set", sig: "**options",
-			doc: "Change options while the connection lives.", example: dial + `c.set(nodelay=True)`, fn: connSet},
+		{Name: "conn.send", Sig: "data, timeout=", Kinds: "data duration", Result: "int",
+			Doc: "Queue all of the data, waiting for room; gives its length.", Example: dial + `c.send("hi")`, Fn: connSend},
+		{Name: "conn.recv", Sig: "max=65536, timeout=", Kinds: "int:1.. duration", Result: "bytes",
+			Doc: "What has arrived, at least one octet; empty at the end of the stream.", Example: dial + `c.send("hi"); c.recv()`, Fn: connRecv},
+		{Name: "conn.recv_exactly", Sig: "n, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "bytes",
+			Doc: "Exactly n octets; an early end is an error.", Example: dial + `c.send("hi"); c.recv_exactly(2)`, Fn: connRecvExactly},
+		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes", Result: "bytes",
+			Doc: "Up to and with the delimiter; an early end is an error.", Example: dial + `c.send("a\nb"); c.recv_until("\n")`, Fn: connRecvUntil},
+		{Name: "conn.sendfile", Sig: "path, timeout=", Kinds: "infile duration", Result: "int",
+			Doc: "Send a file's octets; gives their number.", Example: dial + `c.sendfile("other.star")`, Fn: connSendfile},
+		{Name: "conn.sink", Sig: "path=None, timeout=", Kinds: "outfile duration", Result: "int",
+			Doc: "Read until the end of the stream, into a file if one is named; gives the number of octets.", Example: dial + `c.shutdown(); c.sink()`, Fn: connSink},
+		{Name: "conn.source", Sig: "n=None, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "int",
+			Doc: "Send n octets of a printable pattern; without n, until the connection ends.", Example: dial + `c.source(100)`, Fn: connSource},
+		{Name: "conn.shutdown",
+			Doc: "Half-close: no more is sent, receiving goes on.", Example: dial + `c.shutdown(); c.recv()`,
+			Fn: connDo(func(c *call, v *connValue, now clock.Instant) error { return v.c.CloseWrite(now) })},
+		{Name: "conn.close",
+			Doc: "Close gracefully and return at once; RST when received data is unread.", Example: dial + `c.close()`,
+			Fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.close(now); return nil })},
+		{Name: "conn.abort",
+			Doc: "Reset the connection.", Example: dial + `c.abort()`,
+			Fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.closed = true; v.c.Abort(now); return nil })},
+		{Name: "conn.info", Result: "info", Fields: infoWords(),
+			Doc: "The connection's variables under the RFCs' names.", Example: dial + `c.info().cwnd`, Fn: connInfo},
+		{Name: "conn.log", Result: "table", Fields: fieldsOf(logColumns), See: "conn.info, conn.set, on",
+			Doc:     "How the sender's variables changed, the last log= times; the first row's n is how many rows were before it.",
+			Example: `c = tcp.connect("192.168.69.100:7", log=1000); c.send("hi"); c.recv(); c.log().cols("time", "snd_una", "snd_nxt", "cwnd")`, Fn: connLog},
+		{Name: "conn.set", Sig: "**options",
+			Doc: "Change options while the connection lives.", Example: dial + `c.set(nodelay=True)`, Fn: connSet},
 	}
 }
 

@@ -80,19 +80,19 @@ func (v *subscription) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *subscription) AttrNames() []string {
-	return append([]string{"count", "event", "lost", "task"}, v.s.reg.members["subscription"]...)
+	return append([]string{"count", "event", "lost", "task"}, v.s.reg.Members["subscription"]...)
 }
 
 func eventBuiltins() []*builtin {
 	return []*builtin{
-		{name: "on", sig: "event, fn, filter=None", kinds: "str fn str", host: true, result: "subscription",
-			args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
+		{Name: "on", Sig: "event, fn, filter=None", Kinds: "str fn str", Host: true, Result: "subscription",
+			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
 				`filter: of "packet" and "drop": tcpdump's expression`,
-			doc:     "Call fn with every event of a kind from now on, while the caller waits.",
-			example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
-			see:     "trace, drops, every", fn: builtinOn},
-		{name: "subscription.off", doc: "Call the function no more.",
-			example: `o = on("drop", print); o.off()`, fn: subscriptionOff},
+			Doc:     "Call fn with every event of a kind from now on, while the caller waits.",
+			Example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
+			See:     "trace, drops, every", Fn: builtinOn},
+		{Name: "subscription.off", Doc: "Call the function no more.",
+			Example: `o = on("drop", print); o.off()`, Fn: subscriptionOff},
 	}
 }
 
@@ -253,13 +253,13 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 		text = neighborEvent(d, &ev)
 	case stack.EventConflict:
 		text = conflictText(&ev)
-		d["address"], d["dev"], d["hwaddr"] = address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
+		d["address"], d["dev"], d["hwaddr"] = Address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
 		d["new"] = starlark.String(ev.New)
 	case stack.EventDrop:
 		text = dropEvent(d, &ev)
 	case stack.EventRecovery:
 		text = fmt.Sprintf("%v %v: %v, %s", ev.Local, ev.Remote, ev.Episode, ev.Why)
-		d["local"], d["peer"] = endpoint(ev.Local), endpoint(ev.Remote)
+		d["local"], d["peer"] = Endpoint(ev.Local), Endpoint(ev.Remote)
 		d["episode"], d["why"] = starlark.String(ev.Episode.String()), starlark.String(ev.Why)
 	case stack.EventLink:
 		text = fmt.Sprintf("%s: %s -> %s, mtu %d", ev.Iface.Name(), ev.Old, ev.New, ev.MTU)
@@ -276,7 +276,7 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 }
 
 func connEvent(d starlark.StringDict, ev *stack.Event) {
-	d["local"], d["peer"], d["passive"] = endpoint(ev.Local), endpoint(ev.Remote), starlark.Bool(ev.Passive)
+	d["local"], d["peer"], d["passive"] = Endpoint(ev.Local), Endpoint(ev.Remote), starlark.Bool(ev.Passive)
 	d["state"] = starlark.String(ev.To.String())
 	if ev.Kind == stack.EventConnection {
 		d["state"] = starlark.String(tcp.Established.String())
@@ -284,7 +284,7 @@ func connEvent(d starlark.StringDict, ev *stack.Event) {
 }
 
 func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
-	d["address"], d["dev"] = address(ev.Addr), starlark.String(ev.Iface.Name())
+	d["address"], d["dev"] = Address(ev.Addr), starlark.String(ev.Iface.Name())
 	state := func(field, s string) string {
 		if d[field] = starlark.None; s == "" {
 			return "none"

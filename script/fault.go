@@ -59,7 +59,7 @@ func (v *ruleValue) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *ruleValue) AttrNames() []string {
-	return append([]string{"hits"}, v.s.reg.members["fault"]...)
+	return append([]string{"hits"}, v.s.reg.Members["fault"]...)
 }
 
 // effectSig are the arguments that say what a rule does.
@@ -78,18 +78,18 @@ const (
 
 func faultBuiltins() []*builtin {
 	return []*builtin{
-		{name: "fault", sig: `dev_or_link, dir="both", match=None, nth=None, every=None, ` + effectSig,
-			kinds: "any str any ints int:1.. " + effectKinds,
-			args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
+		{Name: "fault", Sig: `dev_or_link, dir="both", match=None, nth=None, every=None, ` + effectSig,
+			Kinds: "any str any ints int:1.. " + effectKinds,
+			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
 				`nth: which matches, counted from 1 in each direction; every: one match in so many; ` + effectArgs,
-			result: "fault", see: "faults, fault.set, fault.off",
-			doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
-			example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, fn: builtinFault},
-		{name: "fault.set", sig: effectSig, kinds: effectKinds, args: effectArgs, see: "fault",
-			doc:     "Change what the rule does, in force; 0 takes an effect away, and with none left all passes.",
-			example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, fn: faultSet},
-		{name: "fault.off", doc: "Take the rule out of force.", example: `fault("eth0", loss=0.5).off()`, fn: faultOff},
-		{name: "faults", result: "table", fields: "where dir rule hits", doc: "The rules in force.", example: `fault("eth0", loss=0.15); faults()`, fn: faultsTable},
+			Result: "fault", See: "faults, fault.set, fault.off",
+			Doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
+			Example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, Fn: builtinFault},
+		{Name: "fault.set", Sig: effectSig, Kinds: effectKinds, Args: effectArgs, See: "fault",
+			Doc:     "Change what the rule does, in force; 0 takes an effect away, and with none left all passes.",
+			Example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, Fn: faultSet},
+		{Name: "fault.off", Doc: "Take the rule out of force.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
+		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The rules in force.", Example: `fault("eth0", loss=0.15); faults()`, Fn: faultsTable},
 	}
 }
 
@@ -133,7 +133,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	for _, name := range []string{"match", "nth", "every"} {
-		if x := c.Values[c.b.index(name)]; x != nil && x != starlark.None {
+		if x := c.Values[c.b.Index(name)]; x != nil && x != starlark.None {
 			v.chose[name] = x
 		}
 	}

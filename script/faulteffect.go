@@ -19,7 +19,7 @@ var (
 // effects adds what the call gives of a rule's effects to those that there are; 0 takes one away.
 func (c *call) effects(does map[string]any) {
 	for _, name := range effectNames {
-		switch x := c.Values[c.b.index(name)]; x {
+		switch x := c.Values[c.b.Index(name)]; x {
 		case nil, starlark.None:
 		case 0, 0.0, uint64(0), time.Duration(0), starlark.MakeInt(0), starlark.Float(0), false:
 			delete(does, name)

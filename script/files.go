@@ -72,12 +72,12 @@ const errNoFiles = "files and programs are forbidden (--no-files)"
 
 // mayTouch refuses a file that is an argument, in a session without files, unless it is read and was named on the
 // command line.
-func (c *call) mayTouch(p *param, x any) error {
-	if p.kind != kindInFile && p.kind != kindOutFile {
+func (c *call) mayTouch(p *Param, x any) error {
+	if p.Kind != KindInFile && p.Kind != KindOutFile {
 		return nil
 	}
 	path, _ := x.(string)
-	if !c.s.cfg.NoFiles || p.kind == kindInFile && c.s.named(path) {
+	if !c.s.cfg.NoFiles || p.Kind == KindInFile && c.s.named(path) {
 		return nil
 	}
 	return c.errorf("%s: %s", path, errNoFiles)

@@ -25,21 +25,21 @@ func framesBuiltins() []*builtin {
 	const open = `f = frames.bind(0x88b5); `
 	const answered = `p = peer.frames.bind(0x88b5); ` + open + `f.send("hello", "ff:ff:ff:ff:ff:ff"); `
 	return []*builtin{
-		{name: "frames.bind", sig: "ethertype=None, dev=None", kinds: "int:1..65535 any", args: "ethertype: such as 0x0806 for ARP, None for every one; dev: an interface's name or row", result: "frame_socket",
-			doc: "Receive a copy of every frame that arrives, whoever it is addressed to.", example: open + `f.ethertype`, see: "raw.bind, arping", fn: framesBind},
-		{name: "frame_socket.send", sig: "data, to=None, dev=None", kinds: "data mac any", args: "data: a whole frame, or behind a header that is made when to= is given; to: a hardware address", result: "int",
-			doc: "Send a frame as it is given.", example: open + `f.send("hello", "02:00:00:00:00:64")`, fn: framesSend},
-		{name: "frame_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src dev",
-			doc: "The next frame, whole.", example: answered + `p.recv(timeout="1s").src`, fn: framesRecv},
-		{name: "frame_socket.close",
-			doc: "End the socket.", example: open + `f.close()`, fn: socketClose},
+		{Name: "frames.bind", Sig: "ethertype=None, dev=None", Kinds: "int:1..65535 any", Args: "ethertype: such as 0x0806 for ARP, None for every one; dev: an interface's name or row", Result: "frame_socket",
+			Doc: "Receive a copy of every frame that arrives, whoever it is addressed to.", Example: open + `f.ethertype`, See: "raw.bind, arping", Fn: framesBind},
+		{Name: "frame_socket.send", Sig: "data, to=None, dev=None", Kinds: "data mac any", Args: "data: a whole frame, or behind a header that is made when to= is given; to: a hardware address", Result: "int",
+			Doc: "Send a frame as it is given.", Example: open + `f.send("hello", "02:00:00:00:00:64")`, Fn: framesSend},
+		{Name: "frame_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src dev",
+			Doc: "The next frame, whole.", Example: answered + `p.recv(timeout="1s").src`, Fn: framesRecv},
+		{Name: "frame_socket.close",
+			Doc: "End the socket.", Example: open + `f.close()`, Fn: socketClose},
 	}
 }
 
 // anyDev is the interface that dev= names, nil where it names none.
 func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 	name := ""
-	switch v := c.Values[c.b.index("dev")].(type) {
+	switch v := c.Values[c.b.Index("dev")].(type) {
 	case nil, starlark.NoneType:
 		return nil, nil
 	case starlark.String:

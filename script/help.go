@@ -55,21 +55,21 @@ var words = map[string]string{
 	"addresses": `with prefix length: "10.0.0.1/24"`,
 }
 
-// explain is what a parameter is, with units and bounds.
-func (b *Builtin[C]) explain(p *param) string {
+// Explain is what a parameter is, with units and bounds.
+func (b *Builtin[C]) Explain(p *Param) string {
 	text := ""
-	for _, item := range strings.Split(b.args, "; ") {
-		if name, what, ok := strings.Cut(item, ": "); ok && name == p.name {
+	for _, item := range strings.Split(b.Args, "; ") {
+		if name, what, ok := strings.Cut(item, ": "); ok && name == p.Name {
 			text = what
 		}
 	}
 	if text == "" {
-		text = words[p.name]
+		text = words[p.Name]
 	}
 	if text == "" {
-		return p.kind.describe()
+		return p.Kind.Describe()
 	}
-	if _, bounds := p.kind.bounds(); bounds != "" {
+	if _, bounds := p.Kind.Bounds(); bounds != "" {
 		lo, hi, _ := strings.Cut(bounds, "..")
 		if hi == "" {
 			return text + ", at least " + lo
@@ -105,12 +105,12 @@ func pairs(list [][2]string, width int) string {
 // arguments are the parameters and options of a builtin with what they are.
 func (b *Builtin[C]) arguments() [][2]string {
 	var list [][2]string
-	for i := range b.params {
-		list = append(list, [2]string{b.params[i].name, b.explain(&b.params[i])})
+	for i := range b.Params {
+		list = append(list, [2]string{b.Params[i].Name, b.Explain(&b.Params[i])})
 	}
-	if b.rest != "" {
-		if text := b.explain(&param{name: b.rest, kind: kindAny}); text != kindAny.describe() {
-			list = slices.Insert(list, b.pos, [2]string{"*" + b.rest, text})
+	if b.Rest != "" {
+		if text := b.Explain(&Param{Name: b.Rest, Kind: KindAny}); text != KindAny.Describe() {
+			list = slices.Insert(list, b.Positional, [2]string{"*" + b.Rest, text})
 		}
 	}
 	return list
@@ -119,83 +119,83 @@ func (b *Builtin[C]) arguments() [][2]string {
 // help is one builtin's page.
 func (r *Registry[C]) help(b *Builtin[C], width int) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n  %s", b.usage(), b.doc)
+	fmt.Fprintf(&out, "%s\n  %s", b.Usage(), b.Doc)
 	out.WriteString(pairs(b.arguments(), width))
 	if options := r.Options(b); options != nil {
 		out.WriteString("\n  options, all of them optional:")
 		out.WriteString(pairs(options, width))
 	}
-	if b.fields != "" {
-		fmt.Fprintf(&out, "\n  %s: %s", strings.Replace(b.result, "table", "columns", 1), b.fields)
+	if b.Fields != "" {
+		fmt.Fprintf(&out, "\n  %s: %s", strings.Replace(b.Result, "table", "columns", 1), b.Fields)
 	}
-	if m := r.members[b.name]; len(m) > 0 && !r.isType(b.name) {
+	if m := r.Members[b.Name]; len(m) > 0 && !r.IsType(b.Name) {
 		fmt.Fprintf(&out, "\n  members: .%s", strings.Join(m, " ."))
 	}
-	if b.example != "" {
-		fmt.Fprintf(&out, "\n  %s", b.example)
+	if b.Example != "" {
+		fmt.Fprintf(&out, "\n  %s", b.Example)
 	}
-	if b.see != "" {
-		fmt.Fprintf(&out, "\n  see also: %s", b.see)
+	if b.See != "" {
+		fmt.Fprintf(&out, "\n  see also: %s", b.See)
 	}
 	return out.String()
 }
 
-// group is the page of a namespace or a type: its fields and members, a line each.
-func (r *Registry[C]) group(name, doc string, fields [][2]string) string {
+// Group is the page of a namespace or a type: its fields and members, a line each.
+func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s: %s", name, doc)
 	list := slices.Clone(fields)
 	for i := range list {
 		list[i][0] = "." + list[i][0]
 	}
-	for _, m := range r.members[name] {
-		b := r.byName[name+"."+m]
-		list = append(list, [2]string{"." + m + "(" + b.sig + ")", b.doc})
+	for _, m := range r.Members[name] {
+		b := r.ByName[name+"."+m]
+		list = append(list, [2]string{"." + m + "(" + b.Sig + ")", b.Doc})
 	}
 	out.WriteString(pairs(list, 0))
 	return out.String()
 }
 
-// overview lists every global builtin with its line, chapter by chapter.
-func (r *Registry[C]) overview() string {
+// Overview lists every global builtin with its line, chapter by chapter.
+func (r *Registry[C]) Overview() string {
 	var out strings.Builder
 	for _, s := range r.Sections {
 		var list [][2]string
-		for _, b := range s.builtins {
-			if ns, _, dotted := strings.Cut(b.name, "."); !dotted || r.Globals[ns] && ns != "assert" {
-				list = append(list, [2]string{b.name, b.doc})
+		for _, b := range s.Builtins {
+			if ns, _, dotted := strings.Cut(b.Name, "."); !dotted || r.Globals[ns] && ns != "assert" {
+				list = append(list, [2]string{b.Name, b.Doc})
 			}
 		}
 		if len(list) > 0 {
-			fmt.Fprintf(&out, "%s%s\n", s.title, pairs(list, 0))
+			fmt.Fprintf(&out, "%s%s\n", s.Title, pairs(list, 0))
 		}
 	}
 	out.WriteString("assert.eq and its like: help(assert). Every value too: help(tcp), help(x). Another way to ask: x?")
 	return out.String()
 }
 
-// page is the page of what a name of the language stands for.
-func (r *Registry[C]) page(name string, width int) (string, error) {
+// Page is the page of what a name of the language stands for.
+func (r *Registry[C]) Page(name string, width int) (string, error) {
 	if full := r.Aliases[name]; full != "" {
 		name = full
 	}
-	b := r.byName[name]
-	switch t := r.typeOf(name); {
+	b := r.ByName[name]
+	switch t := r.TypeOf(name); {
 	case b != nil && t != nil:
-		return r.help(b, width) + "\n\n" + r.group(name, t.doc, t.fields), nil
+		return r.help(b, width) + "\n\n" + r.Group(name, t.Doc, t.Fields), nil
 	case b != nil:
 		return r.help(b, width), nil
 	case t != nil:
-		return r.group(name, t.doc, t.fields), nil
+		return r.Group(name, t.Doc, t.Fields), nil
 	case r.Namespaces[name] != "":
-		return r.group(name, r.Namespaces[name], nil), nil
+		return r.Group(name, r.Namespaces[name], nil), nil
 	}
 	var known []string
-	for n := range r.byName {
+	for n := range r.ByName {
 		known = append(known, n)
 	}
 	for i := range r.Types {
-		known = append(known, r.Types[i].name)
+		known = append(known, r.Types[i].Name)
 	}
 	for n := range r.Namespaces {
 		known = append(known, n)
@@ -206,11 +206,11 @@ func (r *Registry[C]) page(name string, width int) (string, error) {
 	return "", fmt.Errorf("nothing is named %s", name)
 }
 
-// glance is all there is, by chapter, on one screen.
-func (r *Registry[C]) glance(width int, hosts []string) string {
+// Glance is all there is, by chapter, on one screen.
+func (r *Registry[C]) Glance(width int, hosts []string) string {
 	head := 0
 	for _, s := range r.Sections {
-		head = max(head, utf8.RuneCountInString(s.title))
+		head = max(head, utf8.RuneCountInString(s.Title))
 	}
 	var out strings.Builder
 	chapter := func(title string, names []string) {
@@ -230,19 +230,19 @@ func (r *Registry[C]) glance(width int, hosts []string) string {
 	chapter("Hosts", hosts)
 	for _, s := range r.Sections {
 		var names []string
-		for _, b := range s.builtins {
-			ns, _, dotted := strings.Cut(b.name, ".")
+		for _, b := range s.Builtins {
+			ns, _, dotted := strings.Cut(b.Name, ".")
 			if dotted && (!r.Globals[ns] || ns == "assert") {
 				continue
 			}
-			names = append(names, b.name)
+			names = append(names, b.Name)
 			for _, short := range slices.Sorted(maps.Keys(r.Aliases)) {
-				if r.Aliases[short] == b.name {
+				if r.Aliases[short] == b.Name {
 					names = append(names, short)
 				}
 			}
 		}
-		chapter(s.title, names)
+		chapter(s.Title, names)
 	}
 	out.WriteString(`
 ping? is help(ping); tcp?, assert?, conn? and x? for any value work too.

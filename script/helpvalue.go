@@ -37,15 +37,15 @@ func (s *Session) helpOn(x any) (string, error) {
 			if s.globals.Has("peer") {
 				hosts = []string{"local", "peer"}
 			}
-			return s.reg.glance(s.helpWidth(), hosts), nil
+			return s.reg.Glance(s.helpWidth(), hosts), nil
 		}
-		return s.reg.overview(), nil
+		return s.reg.Overview(), nil
 	case *function:
-		return s.reg.page(x.b.name, s.helpWidth())
+		return s.reg.Page(x.b.Name, s.helpWidth())
 	case *namespace:
-		return s.reg.page(x.name, s.helpWidth())
+		return s.reg.Page(x.name, s.helpWidth())
 	case starlark.String:
-		return s.reg.page(string(x), s.helpWidth())
+		return s.reg.Page(string(x), s.helpWidth())
 	case *table.Row:
 		return s.helpOnRow(x), nil
 	case *starlark.Function:
@@ -55,8 +55,8 @@ func (s *Session) helpOn(x any) (string, error) {
 		}
 		return text + fmt.Sprintf("\n  %s:%d", x.Position().Filename(), x.Position().Line), nil
 	case starlark.HasAttrs:
-		if s.reg.isType(x.Type()) {
-			return s.reg.page(x.Type(), s.helpWidth())
+		if s.reg.IsType(x.Type()) {
+			return s.reg.Page(x.Type(), s.helpWidth())
 		}
 		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
 	case starlark.Value:
@@ -68,8 +68,8 @@ func (s *Session) helpOn(x any) (string, error) {
 // helpOnRow tells the fields of this row's table and what can be done to the thing.
 func (s *Session) helpOnRow(r *table.Row) string {
 	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
-	if t := s.reg.typeOf(r.Actions); t != nil {
-		text += "\n" + s.reg.group(r.Actions, t.doc, nil)
+	if t := s.reg.TypeOf(r.Actions); t != nil {
+		text += "\n" + s.reg.Group(r.Actions, t.Doc, nil)
 	}
 	return text
 }

@@ -50,7 +50,7 @@ func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	if topNamespaces[name] && name != "assert" {
 		return &namespace{h.s, name, h}, nil
 	}
-	if b := h.s.reg.byName[name]; b != nil && b.host {
+	if b := h.s.reg.ByName[name]; b != nil && b.Host {
 		return &function{h.s, b, h}, nil
 	}
 	return suggest.Attr(h, name, nil)
@@ -64,8 +64,8 @@ func (h *hostValue) AttrNames() []string {
 			names = append(names, n)
 		}
 	}
-	for n, b := range h.s.reg.byName {
-		if b.host && !hasDot(n) {
+	for n, b := range h.s.reg.ByName {
+		if b.Host && !hasDot(n) {
 			names = append(names, n)
 		}
 	}
@@ -77,7 +77,7 @@ func (h *hostValue) firstAddr() starlark.Value {
 	h.do(func(clock.Instant) {
 		for _, i := range h.h.IfaceInfos() {
 			if len(i.Addrs) > 0 {
-				v = address(i.Addrs[0].Addr())
+				v = Address(i.Addrs[0].Addr())
 				return
 			}
 		}

@@ -22,9 +22,9 @@ import (
 
 func httpBuiltins() []*builtin {
 	return []*builtin{{
-		name: "http.get", sig: "url, headers={}, timeout=", kinds: "str dict duration", result: "response", fields: "status headers body",
-		doc:     "Fetch a URL over this host's TCP; its host is an address. Status and headers: up to 64 KiB; body: 256 MiB.",
-		example: `http.get("http://192.168.69.100:8000/").status`, fn: httpGet,
+		Name: "http.get", Sig: "url, headers={}, timeout=", Kinds: "str dict duration", Result: "response", Fields: "status headers body",
+		Doc:     "Fetch a URL over this host's TCP; its host is an address. Status and headers: up to 64 KiB; body: 256 MiB.",
+		Example: `http.get("http://192.168.69.100:8000/").status`, Fn: httpGet,
 	}}
 }
 
@@ -120,7 +120,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	case errors.As(err, &op):
 		return nil, op
 	case err != nil:
-		return nil, failed(c.t, c.b.name, req.URL, fmt.Errorf("no proper response: %w", err))
+		return nil, failed(c.t, c.b.Name, req.URL, fmt.Errorf("no proper response: %w", err))
 	}
 	headers := starlark.NewDict(len(res.Header))
 	for k, v := range res.Header {

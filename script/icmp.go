@@ -21,16 +21,16 @@ func icmpBuiltins() []*builtin {
 	const open = `i = icmp.bind(7); `
 	const send = `i.send(b"\x08\x00\x00\x00\x00\x07\x00\x01hello", "192.168.69.100")`
 	return []*builtin{
-		{name: "icmp.bind", sig: "id=0", kinds: "int:0..65535", args: "id: an identifier, 0 chooses one", result: "icmp_socket",
-			doc: "Receive the replies and errors with this identifier; 0 chooses one.", example: open + `i.id`, see: "ping", fn: icmpBind},
-		{name: "icmp.listen", sig: "udp", kinds: "port", args: "udp: a UDP port of ours", result: "icmp_socket",
-			doc: "Receive the errors about datagrams sent from a UDP port.", example: `icmp.listen(udp=6969)`, fn: icmpListen},
-		{name: "icmp_socket.send", sig: "data, to, ttl=64, df=False", kinds: "data ip int:1..255 bool", args: "data: the message from its type on; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", result: "int",
-			doc: "Send a whole ICMP message; its checksum is filled in.", example: open + send, fn: icmpSend},
-		{name: "icmp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src ttl",
-			doc: "The next ICMP message, without the IP header.", example: open + send + `; i.recv(timeout="1s").src`, fn: icmpRecv},
-		{name: "icmp_socket.close",
-			doc: "Release the identifier.", example: open + `i.close()`, fn: socketClose},
+		{Name: "icmp.bind", Sig: "id=0", Kinds: "int:0..65535", Args: "id: an identifier, 0 chooses one", Result: "icmp_socket",
+			Doc: "Receive the replies and errors with this identifier; 0 chooses one.", Example: open + `i.id`, See: "ping", Fn: icmpBind},
+		{Name: "icmp.listen", Sig: "udp", Kinds: "port", Args: "udp: a UDP port of ours", Result: "icmp_socket",
+			Doc: "Receive the errors about datagrams sent from a UDP port.", Example: `icmp.listen(udp=6969)`, Fn: icmpListen},
+		{Name: "icmp_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the message from its type on; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", Result: "int",
+			Doc: "Send a whole ICMP message; its checksum is filled in.", Example: open + send, Fn: icmpSend},
+		{Name: "icmp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src ttl",
+			Doc: "The next ICMP message, without the IP header.", Example: open + send + `; i.recv(timeout="1s").src`, Fn: icmpRecv},
+		{Name: "icmp_socket.close",
+			Doc: "Release the identifier.", Example: open + `i.close()`, Fn: socketClose},
 	}
 }
 

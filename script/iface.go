@@ -39,22 +39,22 @@ func (i *ifaceValue) port() *lab.Port {
 
 func ifaceBuiltins() []*builtin {
 	return []*builtin{
-		{name: "iface.add_addr", sig: "address, probe=False", kinds: "cidr bool",
-			args: `address: with prefix length, "10.0.0.1/24"; probe: whether to ask first, for four to seven seconds, if another station has it (RFC 5227)`,
-			doc:  "Give the interface an address; it is announced.", example: `ifaces()[0].add_addr("10.0.0.1/24")`, fn: ifaceAddAddr},
-		{name: "iface.del_addr", sig: "address", kinds: "cidr", args: `address: with prefix length, "10.0.0.1/24"`,
-			doc: "Take an address away; its connections are reset.", example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
-			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
+		{Name: "iface.add_addr", Sig: "address, probe=False", Kinds: "cidr bool",
+			Args: `address: with prefix length, "10.0.0.1/24"; probe: whether to ask first, for four to seven seconds, if another station has it (RFC 5227)`,
+			Doc:  "Give the interface an address; it is announced.", Example: `ifaces()[0].add_addr("10.0.0.1/24")`, Fn: ifaceAddAddr},
+		{Name: "iface.del_addr", Sig: "address", Kinds: "cidr", Args: `address: with prefix length, "10.0.0.1/24"`,
+			Doc: "Take an address away; its connections are reset.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
+			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
 				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
 			})},
-		{name: "iface.set", sig: "mtu=, mac=", kinds: "int:68..65535 mac",
-			doc: "Change the MTU or the hardware address.", example: `ifaces()[0].set(mtu=1400)`, fn: ifaceDo(ifaceSet)},
-		{name: "iface.up",
-			doc: "Let the interface carry packets.", example: `ifaces()[0].up()`,
-			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, true); return nil })},
-		{name: "iface.down",
-			doc: "Stop the interface from carrying packets.", example: `ifaces()[0].down()`,
-			fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, false); return nil })},
+		{Name: "iface.set", Sig: "mtu=, mac=", Kinds: "int:68..65535 mac",
+			Doc: "Change the MTU or the hardware address.", Example: `ifaces()[0].set(mtu=1400)`, Fn: ifaceDo(ifaceSet)},
+		{Name: "iface.up",
+			Doc: "Let the interface carry packets.", Example: `ifaces()[0].up()`,
+			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, true); return nil })},
+		{Name: "iface.down",
+			Doc: "Stop the interface from carrying packets.", Example: `ifaces()[0].down()`,
+			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, false); return nil })},
 	}
 }
 
@@ -88,7 +88,7 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 	if errors.Is(refused, stack.ErrInUse) {
 		refused = fmt.Errorf("%w, %v: choose another address", refused, by)
 	}
-	return starlark.None, failed(c.t, c.b.name, arg[netip.Prefix](c, "address"), refused)
+	return starlark.None, failed(c.t, c.b.Name, arg[netip.Prefix](c, "address"), refused)
 }
 
 func ifaceSet(c *call, i *stack.Iface, now clock.Instant) error {
@@ -122,6 +122,6 @@ func ifaceDo(fn func(c *call, i *stack.Iface, now clock.Instant) error) func(c *
 		if !found {
 			return nil, c.errorf("no interface %s any more", v.name)
 		}
-		return starlark.None, failed(c.t, c.b.name, v.name, err)
+		return starlark.None, failed(c.t, c.b.Name, v.name, err)
 	}
 }

@@ -54,22 +54,22 @@ const kernelDial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:
 // own sockets say of themselves holds for those of the same name.
 func kernelBuiltins() []*builtin {
 	calls := []*builtin{
-		{name: "kernel.tcp.connect", sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration str", result: "kernel_conn",
-			doc: "Open a connection from the operating system's stack; not in a virtual lab.", example: kernelDial + `c.state`, see: "tcp.connect", fn: kernelConnect},
-		{name: "kernel.tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "kernel_listener",
-			doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
-			example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, see: "tcp.listen", fn: kernelListen},
-		{name: "kernel.udp.bind", sig: "port=0, addr=None", kinds: "port ip", result: "kernel_udp_socket",
-			doc: "A UDP socket of the operating system's.", example: `kernel.udp.bind(6969).port`, see: "udp.bind", fn: kernelBind},
-		{name: "kernel.udp.connect", sig: "endpoint, local=None", kinds: "endpoint str", result: "kernel_udp_socket",
-			doc: "A UDP socket of the operating system's that speaks to one peer only.", example: kernelUDP + `u.send("hi"); u.recv().data`, see: "udp.connect", fn: kernelUDPConnect},
-		{name: "kernel.serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "kernel_server",
-			doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
-			args:    serveArgs,
-			example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, see: "serve", fn: kernelServe},
+		{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration str", Result: "kernel_conn",
+			Doc: "Open a connection from the operating system's stack; not in a virtual lab.", Example: kernelDial + `c.state`, See: "tcp.connect", Fn: kernelConnect},
+		{Name: "kernel.tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "kernel_listener",
+			Doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
+			Example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, See: "tcp.listen", Fn: kernelListen},
+		{Name: "kernel.udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "kernel_udp_socket",
+			Doc: "A UDP socket of the operating system's.", Example: `kernel.udp.bind(6969).port`, See: "udp.bind", Fn: kernelBind},
+		{Name: "kernel.udp.connect", Sig: "endpoint, local=None", Kinds: "endpoint str", Result: "kernel_udp_socket",
+			Doc: "A UDP socket of the operating system's that speaks to one peer only.", Example: kernelUDP + `u.send("hi"); u.recv().data`, See: "udp.connect", Fn: kernelUDPConnect},
+		{Name: "kernel.serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Result: "kernel_server",
+			Doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
+			Args:    serveArgs,
+			Example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, See: "serve", Fn: kernelServe},
 	}
 	for _, b := range calls {
-		b.fn = onlyLive(b.fn)
+		b.Fn = onlyLive(b.Fn)
 	}
 	calls = append(calls, alike(connBuiltins(), "conn", kernelConnMethods)...)
 	calls = append(calls, alike(tcpBuiltins(), "listener", kernelListenerMethods)...)
@@ -97,16 +97,16 @@ type method struct {
 func alike(list []*builtin, of string, methods map[string]method) []*builtin {
 	var out []*builtin
 	for _, b := range list {
-		name, ok := strings.CutPrefix(b.name, of+".")
+		name, ok := strings.CutPrefix(b.Name, of+".")
 		m, there := methods[name]
 		if !ok || !there {
 			continue
 		}
 		like := *b
-		like.params, like.pos, like.rest, like.opts = nil, 0, "", false
-		like.name, like.fn, like.example = "kernel_"+b.name, m.fn, m.example
-		if like.result == of || of == "listener" && like.result == "conn" {
-			like.result = "kernel_" + like.result
+		like.Params, like.Positional, like.Rest, like.TakesOptions = nil, 0, "", false
+		like.Name, like.Fn, like.Example = "kernel_"+b.Name, m.fn, m.example
+		if like.Result == of || of == "listener" && like.Result == "conn" {
+			like.Result = "kernel_" + like.Result
 		}
 		out = append(out, &like)
 	}

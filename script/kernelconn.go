@@ -41,16 +41,16 @@ func (v *kernelConn) Attr(name string) (starlark.Value, error) {
 	case "state":
 		return starlark.String(v.state()), nil
 	case "local":
-		return endpoint(v.local), nil
+		return Endpoint(v.local), nil
 	case "peer":
-		return endpoint(v.remote), nil
+		return Endpoint(v.remote), nil
 	}
 	return suggest.Attr(v, name, v.k.s.member("kernel_conn", v, name))
 }
 
 // AttrNames is starlark.HasAttrs'.
 func (v *kernelConn) AttrNames() []string {
-	return append([]string{"local", "peer", "state"}, v.k.s.reg.members["kernel_conn"]...)
+	return append([]string{"local", "peer", "state"}, v.k.s.reg.Members["kernel_conn"]...)
 }
 
 // state is the RFC's word; a connection that was closed here is the system's own affair.

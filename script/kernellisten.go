@@ -45,7 +45,7 @@ func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *kernelListener) AttrNames() []string {
-	return append([]string{"local", "pending", "port"}, v.k.s.reg.members["kernel_listener"]...)
+	return append([]string{"local", "pending", "port"}, v.k.s.reg.Members["kernel_listener"]...)
 }
 
 var kernelListenerMethods = map[string]method{

@@ -53,7 +53,7 @@ func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *kernelServer) AttrNames() []string {
-	return append([]string{"connections", "local", "loops", "port"}, v.k.s.reg.members["kernel_server"]...)
+	return append([]string{"connections", "local", "loops", "port"}, v.k.s.reg.Members["kernel_server"]...)
 }
 
 var kernelServerMethods = map[string]method{
@@ -184,7 +184,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 		case handlerChargen:
 			reply = chargen(0, chargenLine)
 		default:
-			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
+			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), Endpoint(src)}, nil)
 			if err != nil && t.fail == nil {
 				if say, held := v.said.take(v.k.s.home.Now(), err); say {
 					v.k.s.out.flush()
@@ -195,7 +195,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 			if r == nil || r == starlark.None {
 				continue
 			}
-			if reply, ok = octets(r); !ok {
+			if reply, ok = Octets(r); !ok {
 				return fmt.Errorf("%v: the handler's reply is str, bytes or None, got %s", v, r.Type())
 			}
 		}
@@ -220,5 +220,5 @@ func kernelServerWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelServer)
 	its := func(_ *world, of func(*task) bool) bool { return of(v.task) }
 	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.task.done && len(v.conns) == 0 })
-	return starlark.None, failed(c.t, c.b.name, socketAddr(v.proto, v.local), err)
+	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

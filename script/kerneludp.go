@@ -31,7 +31,7 @@ func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 	case "local":
 		return starlark.String(socketAddr("udp", v.local)), nil
 	case "peer":
-		return endpoint(v.remote), nil
+		return Endpoint(v.remote), nil
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
@@ -40,7 +40,7 @@ func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *kernelUDPSocket) AttrNames() []string {
-	return append([]string{"local", "peer", "port"}, v.k.s.reg.members["kernel_udp_socket"]...)
+	return append([]string{"local", "peer", "port"}, v.k.s.reg.Members["kernel_udp_socket"]...)
 }
 
 const kernelUDP = `serve("udp", 7, echo); u = kernel.udp.connect("192.168.69.1:7"); `
@@ -118,7 +118,7 @@ func kernelUDPRecv(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(data), "src": endpoint(src),
+		"data": starlark.Bytes(data), "src": Endpoint(src),
 	}), nil
 }
 

@@ -15,73 +15,73 @@ import (
 	"smolsh/stack/wire"
 )
 
-// kind is what an argument may be.
-type kind string
+// Kind is what an argument may be.
+type Kind string
 
 const (
-	kindAny      kind = "any"
-	kindStr      kind = "str"
-	kindInt      kind = "int"
-	kindBool     kind = "bool"
-	kindFloat    kind = "float"
-	kindData     kind = "data"     // []byte
-	kindDuration kind = "duration" // time.Duration
-	kindIP       kind = "ip"       // netip.Addr
-	kindEndpoint kind = "endpoint" // netip.AddrPort, the port given
-	kindCIDR     kind = "cidr"     // netip.Prefix: an address with its prefix length
-	kindPort     kind = "port"     // int
-	kindMAC      kind = "mac"      // wire.HardwareAddr
-	kindRate     kind = "rate"     // uint64, bits per second
-	kindChance   kind = "chance"   // float64, 0 to 1
-	kindFn       kind = "fn"       // starlark.Callable
-	kindHost     kind = "host"     // a value whose Type is "host"
-	kindDict     kind = "dict"     // *starlark.Dict
-	kindInts     kind = "ints"     // []int
-	kindTask     kind = "task"     // a value whose Type is "task"
-	kindInFile   kind = "infile"   // string: a file that is read
-	kindOutFile  kind = "outfile"  // string: a file that is written
+	KindAny      Kind = "any"
+	KindStr      Kind = "str"
+	KindInt      Kind = "int"
+	KindBool     Kind = "bool"
+	KindFloat    Kind = "float"
+	KindData     Kind = "data"     // []byte
+	KindDuration Kind = "duration" // time.Duration
+	KindIP       Kind = "ip"       // netip.Addr
+	KindEndpoint Kind = "endpoint" // netip.AddrPort, the port given
+	KindCIDR     Kind = "cidr"     // netip.Prefix: an address with its prefix length
+	KindPort     Kind = "port"     // int
+	KindMAC      Kind = "mac"      // wire.HardwareAddr
+	KindRate     Kind = "rate"     // uint64, bits per second
+	KindChance   Kind = "chance"   // float64, 0 to 1
+	KindFn       Kind = "fn"       // starlark.Callable
+	KindHost     Kind = "host"     // a value whose Type is "host"
+	KindDict     Kind = "dict"     // *starlark.Dict
+	KindInts     Kind = "ints"     // []int
+	KindTask     Kind = "task"     // a value whose Type is "task"
+	KindInFile   Kind = "infile"   // string: a file that is read
+	KindOutFile  Kind = "outfile"  // string: a file that is written
 )
 
 // errKind is the answer to a value of another type; other errors explain further.
 var errKind = errors.New("wrong type")
 
-var kindWords = map[kind]string{
-	kindAny:      "any value",
-	kindStr:      "a string",
-	kindInt:      "an int",
-	kindBool:     "True or False",
-	kindFloat:    "a number",
-	kindData:     "str or bytes",
-	kindDuration: "a duration",
-	kindIP:       `an address such as "192.168.69.1"`,
-	kindEndpoint: `an address with port such as "192.168.69.1:80"`,
-	kindCIDR:     `an address with prefix length such as "192.168.69.1/24"`,
-	kindPort:     "a port from 0 to 65535",
-	kindMAC:      `a hardware address such as "02:00:00:00:00:01"`,
-	kindRate:     `a rate in bits per second such as "10mbit"`,
-	kindChance:   "a probability from 0 to 1",
-	kindFn:       "a function",
-	kindHost:     "a host",
-	kindDict:     "a dict",
-	kindInts:     "an int or a list of ints",
-	kindTask:     "a task",
-	kindInFile:   "a file's name",
-	kindOutFile:  "a file's name",
+var kindWords = map[Kind]string{
+	KindAny:      "any value",
+	KindStr:      "a string",
+	KindInt:      "an int",
+	KindBool:     "True or False",
+	KindFloat:    "a number",
+	KindData:     "str or bytes",
+	KindDuration: "a duration",
+	KindIP:       `an address such as "192.168.69.1"`,
+	KindEndpoint: `an address with port such as "192.168.69.1:80"`,
+	KindCIDR:     `an address with prefix length such as "192.168.69.1/24"`,
+	KindPort:     "a port from 0 to 65535",
+	KindMAC:      `a hardware address such as "02:00:00:00:00:01"`,
+	KindRate:     `a rate in bits per second such as "10mbit"`,
+	KindChance:   "a probability from 0 to 1",
+	KindFn:       "a function",
+	KindHost:     "a host",
+	KindDict:     "a dict",
+	KindInts:     "an int or a list of ints",
+	KindTask:     "a task",
+	KindInFile:   "a file's name",
+	KindOutFile:  "a file's name",
 }
 
-// describe is the kind in words, with its bounds: "an int from 0 to 65507".
-func (k kind) describe() string {
-	base, b := k.bounds()
+// Describe is the kind in words, with its bounds: "an int from 0 to 65507".
+func (k Kind) Describe() string {
+	base, b := k.Bounds()
 	if b == "" {
 		return kindWords[k]
 	}
 	return kindWords[base] + " " + bounded(b)
 }
 
-// bounds are what follows the colon in "int:0..65507" or "int:1..": the least and the greatest value.
-func (k kind) bounds() (base kind, bounds string) {
+// Bounds are what follows the colon in "int:0..65507" or "int:1..": the least and the greatest value.
+func (k Kind) Bounds() (base Kind, bounds string) {
 	a, b, _ := strings.Cut(string(k), ":")
-	return kind(a), b
+	return Kind(a), b
 }
 
 func bounded(bounds string) string {
@@ -94,7 +94,7 @@ func bounded(bounds string) string {
 
 // within converts an int and holds it against the bounds.
 func within(bounds string, v starlark.Value) (any, error) {
-	n, err := kindInt.convert(v)
+	n, err := KindInt.Convert(v)
 	if err != nil {
 		return nil, err
 	}
@@ -110,19 +110,19 @@ func within(bounds string, v starlark.Value) (any, error) {
 	return n, nil
 }
 
-// convert gives the Go value of an argument, or errKind or a better explanation.
-func (k kind) convert(v starlark.Value) (any, error) {
-	if base, b := k.bounds(); base == kindInt && b != "" {
+// Convert gives the Go value of an argument, or errKind or a better explanation.
+func (k Kind) Convert(v starlark.Value) (any, error) {
+	if base, b := k.Bounds(); base == KindInt && b != "" {
 		return within(b, v)
 	}
 	switch k {
-	case kindAny:
+	case KindAny:
 		return v, nil
-	case kindBool:
+	case KindBool:
 		if b, ok := v.(starlark.Bool); ok {
 			return bool(b), nil
 		}
-	case kindInt:
+	case KindInt:
 		if i, ok := v.(starlark.Int); ok {
 			n, ok := i.Int64()
 			if !ok || n != int64(int(n)) {
@@ -130,42 +130,42 @@ func (k kind) convert(v starlark.Value) (any, error) {
 			}
 			return int(n), nil
 		}
-	case kindPort:
+	case KindPort:
 		if i, ok := v.(starlark.Int); ok {
 			if n, ok := i.Int64(); ok && n >= 0 && n <= 65535 {
 				return int(n), nil
 			}
 		}
-	case kindFloat, kindChance:
+	case KindFloat, KindChance:
 		f, ok := starlark.AsFloat(v)
-		if ok && (k == kindFloat || f >= 0 && f <= 1) {
+		if ok && (k == KindFloat || f >= 0 && f <= 1) {
 			return f, nil
 		}
-	case kindData:
-		if b, ok := octets(v); ok {
+	case KindData:
+		if b, ok := Octets(v); ok {
 			return b, nil
 		}
-	case kindDuration:
+	case KindDuration:
 		return duration(v)
-	case kindFn:
+	case KindFn:
 		if f, ok := v.(starlark.Callable); ok {
 			return f, nil
 		}
-	case kindHost:
+	case KindHost:
 		if v.Type() == "host" {
 			return v, nil
 		}
-	case kindTask:
+	case KindTask:
 		if v.Type() == "task" {
 			return v, nil
 		}
-	case kindDict:
+	case KindDict:
 		if d, ok := v.(*starlark.Dict); ok {
 			return d, nil
 		}
-	case kindInts:
+	case KindInts:
 		return ints(v)
-	case kindRate:
+	case KindRate:
 		return rate(v)
 	default:
 		return k.convertString(v)
@@ -173,33 +173,33 @@ func (k kind) convert(v starlark.Value) (any, error) {
 	return nil, errKind
 }
 
-func (k kind) convertString(v starlark.Value) (any, error) {
+func (k Kind) convertString(v starlark.Value) (any, error) {
 	s, ok := starlark.AsString(v)
 	if !ok {
 		return nil, errKind
 	}
 	switch k {
-	case kindStr, kindInFile, kindOutFile:
+	case KindStr, KindInFile, KindOutFile:
 		return s, nil
-	case kindIP:
+	case KindIP:
 		a, err := netip.ParseAddr(s)
 		if err != nil {
 			return nil, errKind
 		}
 		return a.Unmap(), nil
-	case kindEndpoint:
+	case KindEndpoint:
 		ap, err := netip.ParseAddrPort(s)
 		if err != nil {
 			return nil, errKind
 		}
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
-	case kindCIDR:
+	case KindCIDR:
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			return nil, errKind
 		}
 		return p, nil
-	case kindMAC:
+	case KindMAC:
 		a, err := ParseMAC(s)
 		if err != nil {
 			return nil, errKind
@@ -225,8 +225,8 @@ func ParseMAC(s string) (a wire.HardwareAddr, err error) {
 	return a, nil
 }
 
-// octets are the octets of data to be sent.
-func octets(v starlark.Value) ([]byte, bool) {
+// Octets are the octets of data to be sent.
+func Octets(v starlark.Value) ([]byte, bool) {
 	switch v := v.(type) {
 	case starlark.String:
 		return []byte(v), true
@@ -286,7 +286,7 @@ func rate(v starlark.Value) (any, error) {
 }
 
 func ints(v starlark.Value) (any, error) {
-	if n, err := kindInt.convert(v); err == nil {
+	if n, err := KindInt.Convert(v); err == nil {
 		return []int{n.(int)}, nil
 	}
 	it, ok := v.(starlark.Iterable)
@@ -298,7 +298,7 @@ func ints(v starlark.Value) (any, error) {
 	defer iter.Done()
 	var x starlark.Value
 	for iter.Next(&x) {
-		n, err := kindInt.convert(x)
+		n, err := KindInt.Convert(x)
 		if err != nil {
 			return nil, errKind
 		}
@@ -307,18 +307,18 @@ func ints(v starlark.Value) (any, error) {
 	return out, nil
 }
 
-// seconds is how a duration is returned.
-func seconds(d time.Duration) starlark.Value { return starlark.Float(d.Seconds()) }
+// Seconds is how a duration is returned.
+func Seconds(d time.Duration) starlark.Value { return starlark.Float(d.Seconds()) }
 
-// address, endpoint: how they are returned; None when there is none.
-func address(a netip.Addr) starlark.Value {
+// Address, endpoint: how they are returned; None when there is none.
+func Address(a netip.Addr) starlark.Value {
 	if !a.IsValid() {
 		return starlark.None
 	}
 	return starlark.String(a.String())
 }
 
-func endpoint(ap netip.AddrPort) starlark.Value {
+func Endpoint(ap netip.AddrPort) starlark.Value {
 	if !ap.IsValid() {
 		return starlark.None
 	}

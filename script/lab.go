@@ -38,7 +38,7 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames is starlark.HasAttrs'.
-func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.members["lab"]...) }
+func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.Members["lab"]...) }
 
 const linkSig = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
 const linkKinds = "duration duration rate int:1.. chance int:68..65535 bool"
@@ -48,41 +48,41 @@ func labBuiltins() []*builtin {
 	const switched = two + `s = l.switch("s"); s.attach(a); s.attach(b); `
 	const linked = two + `w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
-		{name: "lab", sig: "seed=1", kinds: "int:0..", result: "lab",
-			doc: "A virtual lab; its seed is mixed with the run's.", example: linked + `a.ping("10.0.0.2", count=1).avg`, see: "lab.host, lab.link", fn: newLab},
-		{name: "lab.host", sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None, share=True", kinds: "str mac ip int:68..65535 bool bool",
-			args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does); share: whether it is put beside the shell's host on its TAP, in the live lab, and takes its first address there", result: "host",
-			doc: "Add a host; each link takes its next address.", example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, fn: labHost},
-		{name: "lab.link", sig: "a, b, " + linkSig, kinds: "host host " + linkKinds, args: "a: one host; b: the other", result: "link",
-			doc: "Join two hosts.", example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, fn: labLink},
-		{name: "lab.switch", sig: "name, flood=None", kinds: "str int:0..1000000000", args: floodArg, result: "switch", see: "switch.ports, switch.stations",
-			doc: "Add a learning switch.", example: `lab().switch("s", flood=1000)`, fn: labSwitch},
-		{name: "lab.switches", result: "list",
-			doc: "The switches of the lab, the one of a shared TAP among them.", example: `lab().switches()`, fn: labSwitches},
-		{name: "switch.attach", sig: "host, " + linkSig, kinds: "host " + linkKinds, result: "link",
-			doc: "Join a host to the switch.", example: switched + `b.ping("10.0.0.1", count=1).received`, fn: switchAttach},
-		{name: "switch.set", sig: "flood", kinds: "int:0..1000000000", args: floodArg,
-			doc: "Limit what each port floods.", example: switched + `s.set(flood=100)`, fn: switchSet},
-		{name: "switch.ports", result: "table", fields: fieldsOf(portColumns),
-			doc: "The ports and what passed them: RX came in there, TX left; FLOODED of what came in went to every other port.", example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, fn: portsTable},
-		{name: "switch.stations", result: "table", fields: fieldsOf(stationColumns),
-			doc: "The addresses the switch has learnt, and at which port.", example: switched + `s.stations().cols("hwaddr", "port")`, fn: stationsTable},
-		{name: "lab.run", sig: "d", kinds: "duration",
-			doc: "Let that much time pass.", example: linked + `l.run("2s")`, fn: labRun},
-		{name: "lab.run_until", sig: `fn, within="1m"`, kinds: "fn duration", args: "fn: asked after each event; within: how long to go on",
-			doc: "Let time pass until fn() is true; an error when it does not come true.", example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, fn: labRunUntil},
-		{name: "lab.step", result: "bool",
-			doc: "Let the next event happen; False when there is none.", example: linked + `l.step()`, fn: labStep},
-		{name: "lab.now", result: "float",
-			doc: "Seconds since the start.", example: `lab().now()`, fn: labNow},
-		{name: "lab.partition", sig: "a, b", kinds: "host host",
-			doc: "Let nothing pass between two hosts.", example: linked + `l.partition(a, b)`, fn: labPartition},
-		{name: "lab.heal",
-			doc: "End every partition.", example: linked + `l.partition(a, b); l.heal()`, fn: labHeal},
-		{name: "lab.capture", sig: "path, filter=None", kinds: "outfile str", result: "capture",
-			doc: "Write every packet of every host to a file.", example: two + `l.capture("x.pcapng")`, fn: labCapture},
-		{name: "link.up", doc: "Let the link carry packets.", example: linked + `w.up()`, fn: linkSet(true)},
-		{name: "link.down", doc: "Stop the link from carrying packets.", example: linked + `w.down()`, fn: linkSet(false)},
+		{Name: "lab", Sig: "seed=1", Kinds: "int:0..", Result: "lab",
+			Doc: "A virtual lab; its seed is mixed with the run's.", Example: linked + `a.ping("10.0.0.2", count=1).avg`, See: "lab.host, lab.link", Fn: newLab},
+		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None, share=True", Kinds: "str mac ip int:68..65535 bool bool",
+			Args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does); share: whether it is put beside the shell's host on its TAP, in the live lab, and takes its first address there", Result: "host",
+			Doc: "Add a host; each link takes its next address.", Example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, Fn: labHost},
+		{Name: "lab.link", Sig: "a, b, " + linkSig, Kinds: "host host " + linkKinds, Args: "a: one host; b: the other", Result: "link",
+			Doc: "Join two hosts.", Example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, Fn: labLink},
+		{Name: "lab.switch", Sig: "name, flood=None", Kinds: "str int:0..1000000000", Args: floodArg, Result: "switch", See: "switch.ports, switch.stations",
+			Doc: "Add a learning switch.", Example: `lab().switch("s", flood=1000)`, Fn: labSwitch},
+		{Name: "lab.switches", Result: "list",
+			Doc: "The switches of the lab, the one of a shared TAP among them.", Example: `lab().switches()`, Fn: labSwitches},
+		{Name: "switch.attach", Sig: "host, " + linkSig, Kinds: "host " + linkKinds, Result: "link",
+			Doc: "Join a host to the switch.", Example: switched + `b.ping("10.0.0.1", count=1).received`, Fn: switchAttach},
+		{Name: "switch.set", Sig: "flood", Kinds: "int:0..1000000000", Args: floodArg,
+			Doc: "Limit what each port floods.", Example: switched + `s.set(flood=100)`, Fn: switchSet},
+		{Name: "switch.ports", Result: "table", Fields: fieldsOf(portColumns),
+			Doc: "The ports and what passed them: RX came in there, TX left; FLOODED of what came in went to every other port.", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
+		{Name: "switch.stations", Result: "table", Fields: fieldsOf(stationColumns),
+			Doc: "The addresses the switch has learnt, and at which port.", Example: switched + `s.stations().cols("hwaddr", "port")`, Fn: stationsTable},
+		{Name: "lab.run", Sig: "d", Kinds: "duration",
+			Doc: "Let that much time pass.", Example: linked + `l.run("2s")`, Fn: labRun},
+		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: asked after each event; within: how long to go on",
+			Doc: "Let time pass until fn() is true; an error when it does not come true.", Example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, Fn: labRunUntil},
+		{Name: "lab.step", Result: "bool",
+			Doc: "Let the next event happen; False when there is none.", Example: linked + `l.step()`, Fn: labStep},
+		{Name: "lab.now", Result: "float",
+			Doc: "Seconds since the start.", Example: `lab().now()`, Fn: labNow},
+		{Name: "lab.partition", Sig: "a, b", Kinds: "host host",
+			Doc: "Let nothing pass between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
+		{Name: "lab.heal",
+			Doc: "End every partition.", Example: linked + `l.partition(a, b); l.heal()`, Fn: labHeal},
+		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture",
+			Doc: "Write every packet of every host to a file.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
+		{Name: "link.up", Doc: "Let the link carry packets.", Example: linked + `w.up()`, Fn: linkSet(true)},
+		{Name: "link.down", Doc: "Stop the link from carrying packets.", Example: linked + `w.down()`, Fn: linkSet(false)},
 	}
 }
 
@@ -113,9 +113,9 @@ func labHost(c *call) (starlark.Value, error) {
 	}
 	reached := !cfg.Gateway.IsValid()
 	for _, v := range c.Rest {
-		p, err := kindCIDR.convert(v)
+		p, err := KindCIDR.Convert(v)
 		if err != nil {
-			return nil, c.errorf("an address is %s, got %s %v", kindCIDR.describe(), v.Type(), v)
+			return nil, c.errorf("an address is %s, got %s %v", KindCIDR.Describe(), v.Type(), v)
 		}
 		if p.(netip.Prefix).Addr().Is6() {
 			return nil, c.errorf("%v: %v", p, errNoIPv6)
@@ -183,7 +183,7 @@ func (k *linkValue) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames is starlark.HasAttrs'.
-func (k *linkValue) AttrNames() []string { return k.s.reg.members["link"] }
+func (k *linkValue) AttrNames() []string { return k.s.reg.Members["link"] }
 
 func labLink(c *call) (starlark.Value, error) {
 	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")

@@ -16,19 +16,19 @@ func TestNoFilesRefusesEveryPath(t *testing.T) {
 	s := newSim(t, 1)
 	s.cfg.NoFiles = true
 	refused := 0
-	for name, b := range s.reg.byName {
-		for i := range b.params {
-			p := &b.params[i]
-			file := p.kind == kindInFile || p.kind == kindOutFile
-			if text := b.explain(p); !file && (p.name == "path" || strings.Contains(p.name, "file") || strings.Contains(text, "file's name")) {
-				t.Errorf("%s: %s is a file, and not of a file's kind", name, p.name)
+	for name, b := range s.reg.ByName {
+		for i := range b.Params {
+			p := &b.Params[i]
+			file := p.Kind == KindInFile || p.Kind == KindOutFile
+			if text := b.Explain(p); !file && (p.Name == "path" || strings.Contains(p.Name, "file") || strings.Contains(text, "file's name")) {
+				t.Errorf("%s: %s is a file, and not of a file's kind", name, p.Name)
 			}
 			if !file {
 				continue
 			}
 			refused++
 			c := &call{s: s.Session, t: s.main, b: b}
-			err := c.bind(nil, []starlark.Tuple{{starlark.String(p.name), starlark.String("x.star")}})
+			err := c.bind(nil, []starlark.Tuple{{starlark.String(p.Name), starlark.String("x.star")}})
 			if want := name + ": x.star: files and programs are forbidden (--no-files)"; err == nil || err.Error() != want {
 				t.Errorf("%s: said %v, want %q", name, err, want)
 			}

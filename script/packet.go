@@ -61,7 +61,7 @@ var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", 
 
 // AttrNames is starlark.HasAttrs'.
 func (p *packetValue) AttrNames() []string {
-	return append(packetFields[:len(packetFields):len(packetFields)], p.s.reg.members["packet"]...)
+	return append(packetFields[:len(packetFields):len(packetFields)], p.s.reg.Members["packet"]...)
 }
 
 // Attr is a layer, None where the packet has none, or a field of the whole.

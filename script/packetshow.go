@@ -13,12 +13,12 @@ import (
 func packetBuiltins() []*builtin {
 	const one = `after("10ms", lambda: ping("192.168.69.100", count=1)); p = sniff("icmp", count=1)[0]; `
 	return []*builtin{
-		{name: "packet.summary", result: "str", pure: true, see: "packet.show, packet.hexdump",
-			doc: "The packet in one line.", example: one + `p.summary()`, fn: packetSummary},
-		{name: "packet.show", result: "str", pure: true, see: "packet.summary, packet.hexdump",
-			doc: "Print the packet's layers with their fields; gives the text too.", example: one + `p.show()`, fn: packetShow},
-		{name: "packet.hexdump", result: "str", pure: true, see: "packet.show",
-			doc: "Print the packet's octets, sixteen to a line; gives the text too.", example: one + `p.hexdump()`, fn: packetHexdump},
+		{Name: "packet.summary", Result: "str", Pure: true, See: "packet.show, packet.hexdump",
+			Doc: "The packet in one line.", Example: one + `p.summary()`, Fn: packetSummary},
+		{Name: "packet.show", Result: "str", Pure: true, See: "packet.summary, packet.hexdump",
+			Doc: "Print the packet's layers with their fields; gives the text too.", Example: one + `p.show()`, Fn: packetShow},
+		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
+			Doc: "Print the packet's octets, sixteen to a line; gives the text too.", Example: one + `p.hexdump()`, Fn: packetHexdump},
 	}
 }
 

@@ -38,7 +38,7 @@ func (p *packetValue) value(x any) starlark.Value {
 	case string:
 		return starlark.String(x)
 	case netip.Addr:
-		return address(x)
+		return Address(x)
 	case packet.Quoted:
 		return newPacket(p.s, x, phy.MediumIP)
 	case packet.SequenceRange:

@@ -79,7 +79,7 @@ func FuzzViews(f *testing.F) {
 		f.Add(frame[14:], true)
 		f.Add(frame[18:], true)
 	}
-	s := &Session{reg: newRegistry(language())}
+	s := &Session{reg: NewRegistry(language())}
 	f.Fuzz(func(t *testing.T, b []byte, bare bool) {
 		m := phy.MediumEthernet
 		if bare {

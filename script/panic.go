@@ -52,11 +52,11 @@ func (s *Session) watchPanics(w *world) {
 func (c *call) recovered(v any) error {
 	p := crash.Caught(v)
 	if h := c.about(); h != nil && p.Within("smolsh/stack", "smolsh/phy") {
-		h.do(func(clock.Instant) { h.h.Break(&lab.Panic{Panic: p, Doing: "was called by " + c.b.name}) })
+		h.do(func(clock.Instant) { h.h.Break(&lab.Panic{Panic: p, Doing: "was called by " + c.b.Name}) })
 	}
 	err := panicError{p}
 	c.s.panicked++
-	c.s.trouble(c.b.name, err)
+	c.s.trouble(c.b.Name, err)
 	return c.errorf("%w", err)
 }
 
@@ -91,7 +91,7 @@ func (c *call) about() *hostValue {
 	case interface{ common() *socketValue }:
 		return v.common().h
 	}
-	if ns, _, dotted := strings.Cut(c.b.name, "."); c.recv == nil && (c.b.host || dotted && topNamespaces[ns] && ns != "assert") {
+	if ns, _, dotted := strings.Cut(c.b.Name, "."); c.recv == nil && (c.b.Host || dotted && topNamespaces[ns] && ns != "assert") {
 		return c.t.host
 	}
 	return nil
@@ -99,7 +99,7 @@ func (c *call) about() *hostValue {
 
 // refused is the error for a call on a host that is out of service. Tables can be asked for.
 func (c *call) refused(h *hostValue) error {
-	if h == nil || c.b.owner == "" && c.b.result == "table" {
+	if h == nil || c.b.Owner == "" && c.b.Result == "table" {
 		return nil
 	}
 	return h.broken()

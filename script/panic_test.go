@@ -87,7 +87,7 @@ server.wait()
 // A panic of a builtin, of a value's attribute or of what a task does is the error of its script.
 func TestBuiltinPanics(t *testing.T) {
 	s := newSim(t, 1)
-	s.reg.byName["now"].fn = func(*call) (v starlark.Value, err error) { panic("so") }
+	s.reg.ByName["now"].Fn = func(*call) (v starlark.Value, err error) { panic("so") }
 	if got := status(s.RunSource("test.star", "def f():\n    now()\nf()\n")); got != 1 {
 		t.Errorf("exit status %d", got)
 	}
@@ -125,7 +125,7 @@ func TestPanicFailsTheTest(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSim(t, 1)
-	s.reg.byName["now"].fn = func(*call) (v starlark.Value, err error) { panic(errors.New("so")) }
+	s.reg.ByName["now"].Fn = func(*call) (v starlark.Value, err error) { panic(errors.New("so")) }
 	if f := s.RunTest(file, "test_x"); f == nil || !strings.HasPrefix(f.Message, "now: panic: so, in script.") {
 		t.Errorf("the failure is %v", f)
 	}

@@ -19,11 +19,11 @@ import (
 
 func pingBuiltins() []*builtin {
 	return []*builtin{{
-		name: "ping", sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
-		args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
-		result: "result", fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src) error", host: true,
-		doc:     "Send ICMP echo requests and print each reply.",
-		example: `ping("192.168.69.100", count=1).received`, see: "arping, traceroute, icmp.bind", fn: builtinPing,
+		Name: "ping", Sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, Kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
+		Args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
+		Result: "result", Fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src) error", Host: true,
+		Doc:     "Send ICMP echo requests and print each reply.",
+		Example: `ping("192.168.69.100", count=1).received`, See: "arping, traceroute, icmp.bind", Fn: builtinPing,
 	}}
 }
 
@@ -226,7 +226,7 @@ func (p *pinger) reply(now clock.Instant, m *wire.ICMP, data []byte, from netip.
 	p.lines = append(p.lines, text)
 	p.rtts = append(p.rtts, rtt)
 	p.replies = append(p.replies, starlarkstruct.FromStringDict(starlark.String("reply"), starlark.StringDict{
-		"seq": num(seq), "ttl": num(int(ttl)), "time": seconds(rtt), "size": num(len(data)), "src": address(from),
+		"seq": num(seq), "ttl": num(int(ttl)), "time": Seconds(rtt), "size": num(len(data)), "src": Address(from),
 	}))
 }
 
@@ -308,7 +308,7 @@ func (p *pinger) result() starlark.Value {
 	}
 	if len(p.rtts) > 0 {
 		lo, avg, hi, mdev := p.figures()
-		d["min"], d["avg"], d["max"], d["mdev"] = seconds(lo), seconds(avg), seconds(hi), seconds(mdev)
+		d["min"], d["avg"], d["max"], d["mdev"] = Seconds(lo), Seconds(avg), Seconds(hi), Seconds(mdev)
 	}
 	return result{starlarkstruct.FromStringDict(starlark.String("ping"), d)}
 }

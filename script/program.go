@@ -19,7 +19,7 @@ type loadedFile struct {
 func (s *Session) exec(t *task, name, src string) (starlark.StringDict, error) {
 	s.keepOwn()
 	s.sources[name] = src
-	_, prog, err := starlark.SourceProgramOptions(fileOptions, name, src, s.globals.Has)
+	_, prog, err := starlark.SourceProgramOptions(FileOptions, name, src, s.globals.Has)
 	if err != nil {
 		return nil, err
 	}

@@ -21,14 +21,14 @@ func rawBuiltins() []*builtin {
 	const open = `r = raw.bind(89); `
 	const answered = `p = peer.raw.bind(89); ` + open + `r.send("hello", "192.168.69.100"); `
 	return []*builtin{
-		{name: "raw.bind", sig: "protocol", kinds: "int:0..255", args: "protocol: an IP protocol number, such as 1 for ICMP or 89 for OSPF", result: "raw_socket",
-			doc: "Receive a copy of every packet of an IP protocol; nobody else goes without it.", example: open + `r.protocol`, see: "icmp.bind, frames.bind", fn: rawBind},
-		{name: "raw_socket.send", sig: "data, to, ttl=64, df=False", kinds: "data ip int:1..255 bool", args: "data: what follows the IP header, checksums and all; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", result: "int",
-			doc: "Send a packet; its IP header is made.", example: open + `r.send("hello", "192.168.69.100")`, fn: rawSend},
-		{name: "raw_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src ttl",
-			doc: "The next packet, without its IP header.", example: answered + `p.recv(timeout="1s").data`, fn: rawRecv},
-		{name: "raw_socket.close",
-			doc: "End the socket.", example: open + `r.close()`, fn: socketClose},
+		{Name: "raw.bind", Sig: "protocol", Kinds: "int:0..255", Args: "protocol: an IP protocol number, such as 1 for ICMP or 89 for OSPF", Result: "raw_socket",
+			Doc: "Receive a copy of every packet of an IP protocol; nobody else goes without it.", Example: open + `r.protocol`, See: "icmp.bind, frames.bind", Fn: rawBind},
+		{Name: "raw_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: what follows the IP header, checksums and all; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", Result: "int",
+			Doc: "Send a packet; its IP header is made.", Example: open + `r.send("hello", "192.168.69.100")`, Fn: rawSend},
+		{Name: "raw_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src ttl",
+			Doc: "The next packet, without its IP header.", Example: answered + `p.recv(timeout="1s").data`, Fn: rawRecv},
+		{Name: "raw_socket.close",
+			Doc: "End the socket.", Example: open + `r.close()`, Fn: socketClose},
 	}
 }
 

@@ -13,18 +13,18 @@ import (
 // that says on what to call it.
 func TestMethodsOnTheBuiltin(t *testing.T) {
 	s := newSim(t, 1)
-	for name, b := range s.reg.byName {
+	for name, b := range s.reg.ByName {
 		prefix, member := "", name
 		if i := strings.LastIndexByte(name, '.'); i >= 0 {
 			prefix, member = name[:i], name[i+1:]
 		}
-		if !s.reg.isType(prefix) {
+		if !s.reg.IsType(prefix) {
 			continue
 		}
 		var recvs []starlark.Value
 		for _, recv := range []starlark.Value{nil, starlark.None, starlark.String("x"), s.local} {
 			recvs = append(recvs, &function{s.Session, b, recv})
-			if owner := s.reg.byName[prefix]; owner != nil {
+			if owner := s.reg.ByName[prefix]; owner != nil {
 				f, err := (&function{s.Session, owner, recv}).Attr(member)
 				if err != nil {
 					t.Errorf("%s: %v", name, err)
@@ -33,7 +33,7 @@ func TestMethodsOnTheBuiltin(t *testing.T) {
 			}
 		}
 		for _, f := range recvs {
-			for _, args := range []starlark.Tuple{nil, slices.Repeat(starlark.Tuple{starlark.None}, b.pos), slices.Repeat(starlark.Tuple{starlark.String("?")}, b.pos)} {
+			for _, args := range []starlark.Tuple{nil, slices.Repeat(starlark.Tuple{starlark.None}, b.Positional), slices.Repeat(starlark.Tuple{starlark.String("?")}, b.Positional)} {
 				_, err := starlark.Call(s.main.thread, f, args, nil)
 				if err == nil || !strings.Contains(err.Error(), name+": call it on a value that "+prefix+"() returned") {
 					t.Errorf("%s%v: said %v", name, args, err)
@@ -47,15 +47,15 @@ func TestMethodsOnTheBuiltin(t *testing.T) {
 // nothing: each call returns or is an error.
 func TestEveryBuiltinTakesNone(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for name, b := range newSim(t, 1).reg.byName {
-		if b.owner != "" && receivers[b.owner] == "" {
+	for name, b := range newSim(t, 1).reg.ByName {
+		if b.Owner != "" && receivers[b.Owner] == "" {
 			continue
 		}
-		for _, n := range []int{0, b.pos} {
+		for _, n := range []int{0, b.Positional} {
 			s := newSim(t, 1)
 			call := name
-			if b.owner != "" {
-				call = "(" + receivers[b.owner] + ")" + strings.TrimPrefix(name, b.owner)
+			if b.Owner != "" {
+				call = "(" + receivers[b.Owner] + ")" + strings.TrimPrefix(name, b.Owner)
 			}
 			call += "(" + strings.Join(slices.Repeat([]string{"None"}, n), ", ") + ")"
 			if got := status(s.RunCommand("after(1, exit); catch(lambda: " + call + ")")); got < 0 {

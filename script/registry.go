@@ -12,47 +12,47 @@ import (
 
 // A Builtin is one entry of the registry: it has all that calling, help and errors need. C is the type of a call.
 type Builtin[C any] struct {
-	name    string // "ping", "tcp.connect", "conn.send": what comes before the dot is a namespace or a type
-	sig     string // "endpoint, timeout=, local=None, **options"
-	kinds   string // a kind per named parameter of sig, in order; bounds stand behind it: "int:1..255"
-	args    string // what the parameters are, with units: "size: octets of data; ttl: hops"
-	result  string // type of what it returns, for help
-	fields  string // fields of what it returns, for help
-	doc     string // one line
-	example string // runs on a virtual lab with a peer
-	see     string
-	host    bool // a member of every host; as a global it means the calling task's host
-	pure    bool // may be called where no task is: in a fault's match function
-	fn      func(c C) (starlark.Value, error)
+	Name    string // "ping", "tcp.connect", "conn.send": what comes before the dot is a namespace or a type
+	Sig     string // "endpoint, timeout=, local=None, **options"
+	Kinds   string // a kind per named parameter of sig, in order; bounds stand behind it: "int:1..255"
+	Args    string // what the parameters are, with units: "size: octets of data; ttl: hops"
+	Result  string // type of what it returns, for help
+	Fields  string // fields of what it returns, for help
+	Doc     string // one line
+	Example string // runs on a virtual lab with a peer
+	See     string
+	Host    bool // a member of every host; as a global it means the calling task's host
+	Pure    bool // may be called where no task is: in a fault's match function
+	Fn      func(c C) (starlark.Value, error)
 
-	// hint returns a better explanation of a wrong argument i than its kind does, or nil. It may be nil.
-	hint func(b *Builtin[C], i int, args starlark.Tuple) error
+	// Hint returns a better explanation of a wrong argument i than its kind does, or nil. It may be nil.
+	Hint func(b *Builtin[C], i int, args starlark.Tuple) error
 
-	params []param
-	pos    int    // how many of params may be given by position
-	rest   string // name of *rest, "" when there is none
-	opts   bool   // takes **options
-	owner  string // type of value that the builtin is a method of, "" when it is a function
+	Params       []Param
+	Positional   int    // how many of params may be given by position
+	Rest         string // name of *rest, "" when there is none
+	TakesOptions bool   // takes **options
+	Owner        string // type of value that the builtin is a method of, "" when it is a function
 }
 
-// A param is a parameter of a builtin.
-type param struct {
-	name     string
-	kind     kind
-	required bool
+// A Param is a parameter of a builtin.
+type Param struct {
+	Name     string
+	Kind     Kind
+	Required bool
 	def      any // converted default, nil when absent
 }
 
-// fileOptions is the Starlark that files and the prompt speak.
-var fileOptions = &syntax.FileOptions{
+// FileOptions is the Starlark that files and the prompt speak.
+var FileOptions = &syntax.FileOptions{
 	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true,
 }
 
 // A Registry holds every builtin of a language.
 type Registry[C any] struct {
 	Language[C]
-	byName  map[string]*Builtin[C]
-	members map[string][]string // namespace or type to member names, sorted
+	ByName  map[string]*Builtin[C]
+	Members map[string][]string // namespace or type to member names, sorted
 }
 
 // A Language is everything that a registry is made of.
@@ -71,27 +71,27 @@ type Language[C any] struct {
 
 // A Section is a chapter of the reference: builtins that belong together.
 type Section[C any] struct {
-	title    string
-	intro    string
-	builtins []*Builtin[C]
+	Title    string
+	Intro    string
+	Builtins []*Builtin[C]
 }
 
-// newRegistry returns the registry of a language. A mistake in a declaration is a panic.
-func newRegistry[C any](lang Language[C]) *Registry[C] {
-	r := &Registry[C]{Language: lang, byName: map[string]*Builtin[C]{}, members: map[string][]string{}}
+// NewRegistry returns the registry of a language. A mistake in a declaration is a panic.
+func NewRegistry[C any](lang Language[C]) *Registry[C] {
+	r := &Registry[C]{Language: lang, ByName: map[string]*Builtin[C]{}, Members: map[string][]string{}}
 	for _, section := range lang.Sections {
-		for _, b := range section.builtins {
+		for _, b := range section.Builtins {
 			b.parse()
-			r.byName[b.name] = b
-			if i := strings.LastIndexByte(b.name, '.'); i >= 0 {
-				r.members[b.name[:i]] = append(r.members[b.name[:i]], b.name[i+1:])
-				if r.isType(b.name[:i]) {
-					b.owner = b.name[:i]
+			r.ByName[b.Name] = b
+			if i := strings.LastIndexByte(b.Name, '.'); i >= 0 {
+				r.Members[b.Name[:i]] = append(r.Members[b.Name[:i]], b.Name[i+1:])
+				if r.IsType(b.Name[:i]) {
+					b.Owner = b.Name[:i]
 				}
 			}
 		}
 	}
-	for _, m := range r.members {
+	for _, m := range r.Members {
 		sort.Strings(m)
 	}
 	return r
@@ -99,51 +99,51 @@ func newRegistry[C any](lang Language[C]) *Registry[C] {
 
 // parse reads the signature; a mistake in it is a broken invariant.
 func (b *Builtin[C]) parse() {
-	if b.params != nil || b.sig == "" {
+	if b.Params != nil || b.Sig == "" {
 		return
 	}
-	kinds := strings.Fields(b.kinds)
-	for _, item := range strings.Split(b.sig, ", ") {
+	kinds := strings.Fields(b.Kinds)
+	for _, item := range strings.Split(b.Sig, ", ") {
 		switch {
 		case strings.HasPrefix(item, "**"):
-			b.opts = true
+			b.TakesOptions = true
 			continue
 		case strings.HasPrefix(item, "*"):
-			b.rest, b.pos = item[1:], len(b.params)
+			b.Rest, b.Positional = item[1:], len(b.Params)
 			continue
 		}
 		name, def, optional := strings.Cut(item, "=")
 		if len(kinds) == 0 {
-			panic(b.name + ": no kind for " + name)
+			panic(b.Name + ": no kind for " + name)
 		}
-		p := param{name: name, kind: kind(kinds[0]), required: !optional}
+		p := Param{Name: name, Kind: Kind(kinds[0]), Required: !optional}
 		kinds = kinds[1:]
 		if def != "" {
-			v, err := starlark.EvalOptions(fileOptions, &starlark.Thread{}, b.name, def, nil)
+			v, err := starlark.EvalOptions(FileOptions, &starlark.Thread{}, b.Name, def, nil)
 			if err != nil {
-				panic(b.name + ": " + err.Error())
+				panic(b.Name + ": " + err.Error())
 			}
 			if v != starlark.None {
-				if p.def, err = p.kind.convert(v); err != nil {
-					panic(b.name + ": " + err.Error())
+				if p.def, err = p.Kind.Convert(v); err != nil {
+					panic(b.Name + ": " + err.Error())
 				}
 			}
 		}
-		b.params = append(b.params, p)
+		b.Params = append(b.Params, p)
 	}
-	if b.rest == "" {
-		b.pos = len(b.params)
+	if b.Rest == "" {
+		b.Positional = len(b.Params)
 	}
 	if len(kinds) != 0 {
-		panic(b.name + ": too many kinds")
+		panic(b.Name + ": too many kinds")
 	}
 }
 
-// usage is the builtin's signature as help shows it.
-func (b *Builtin[C]) usage() string {
-	s := b.name + "(" + b.sig + ")"
-	if b.result != "" {
-		s += " -> " + b.result
+// Usage is the builtin's signature as help shows it.
+func (b *Builtin[C]) Usage() string {
+	s := b.Name + "(" + b.Sig + ")"
+	if b.Result != "" {
+		s += " -> " + b.Result
 	}
 	return s
 }
@@ -157,16 +157,16 @@ type Arguments struct {
 
 // Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. permit is asked
 // about each argument that was given, after it was converted; its error refuses the call.
-func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit func(p *param, x any) error) (a Arguments, err error) {
-	a.Values = make([]any, len(b.params))
-	set := make([]bool, len(b.params))
+func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit func(p *Param, x any) error) (a Arguments, err error) {
+	a.Values = make([]any, len(b.Params))
+	set := make([]bool, len(b.Params))
 	for i, v := range args {
-		if i >= b.pos {
-			if b.rest != "" {
+		if i >= b.Positional {
+			if b.Rest != "" {
 				a.Rest = append(a.Rest, v)
 				continue
 			}
-			return a, fmt.Errorf("%s: %d arguments, but it takes %s: %s", b.name, len(args), atMost(b.pos), b.usage())
+			return a, fmt.Errorf("%s: %d arguments, but it takes %s: %s", b.Name, len(args), atMost(b.Positional), b.Usage())
 		}
 		if a.Values[i], err = b.argument(i, v, args, permit); err != nil {
 			return a, err
@@ -175,28 +175,28 @@ func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit f
 	}
 	for _, kv := range kwargs {
 		name := string(kv[0].(starlark.String))
-		i := b.index(name)
+		i := b.Index(name)
 		if i < 0 {
-			if b.opts {
+			if b.TakesOptions {
 				a.Opts = append(a.Opts, kv)
 				continue
 			}
-			return a, b.unknown(name, b.names())
+			return a, b.Unknown(name, b.Names())
 		}
 		if set[i] {
-			return a, fmt.Errorf("%s: argument %s is given twice", b.name, name)
+			return a, fmt.Errorf("%s: argument %s is given twice", b.Name, name)
 		}
 		if a.Values[i], err = b.argument(i, kv[1], args, permit); err != nil {
 			return a, err
 		}
 		set[i] = true
 	}
-	for i, p := range b.params {
+	for i, p := range b.Params {
 		if set[i] {
 			continue
 		}
-		if p.required {
-			return a, fmt.Errorf("%s: argument %d (%s) is missing: %s, %s", b.name, i+1, p.name, p.kind.describe(), b.usage())
+		if p.Required {
+			return a, fmt.Errorf("%s: argument %d (%s) is missing: %s, %s", b.Name, i+1, p.Name, p.Kind.Describe(), b.Usage())
 		}
 		a.Values[i] = p.def
 	}
@@ -216,17 +216,17 @@ func atMost(n int) string {
 
 // argument converts the argument for parameter i. None for an optional parameter counts as not given, without the
 // default.
-func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *param, x any) error) (any, error) {
-	p := &b.params[i]
-	if v == starlark.None && !p.required && p.kind != kindAny {
+func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *Param, x any) error) (any, error) {
+	p := &b.Params[i]
+	if v == starlark.None && !p.Required && p.Kind != KindAny {
 		return nil, nil
 	}
-	x, err := p.kind.convert(v)
+	x, err := p.Kind.Convert(v)
 	if err == nil {
 		return x, permit(p, x)
 	}
-	if b.hint != nil {
-		if hint := b.hint(b, i, args); hint != nil {
+	if b.Hint != nil {
+		if hint := b.Hint(b, i, args); hint != nil {
 			return nil, hint
 		}
 	}
@@ -234,58 +234,58 @@ func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, perm
 	if len(got) > 60 {
 		got = got[:57] + "..."
 	}
-	text := fmt.Sprintf("%s: argument %d (%s) is %s, got %s %s", b.name, i+1, p.name, p.kind.describe(), v.Type(), got)
+	text := fmt.Sprintf("%s: argument %d (%s) is %s, got %s %s", b.Name, i+1, p.Name, p.Kind.Describe(), v.Type(), got)
 	if err != errKind {
 		text += ": " + err.Error()
 	}
 	return nil, fmt.Errorf("%s", text)
 }
 
-// unknown is the error about an argument of a name that the builtin does not have. known are the names that it has.
-func (b *Builtin[C]) unknown(name string, known []string) error {
-	text := fmt.Sprintf("%s: no argument %s", b.name, name)
+// Unknown is the error about an argument of a name that the builtin does not have. known are the names that it has.
+func (b *Builtin[C]) Unknown(name string, known []string) error {
+	text := fmt.Sprintf("%s: no argument %s", b.Name, name)
 	if n := suggest.Nearest(name, known); n != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", n)
 	} else {
-		text += ": " + b.usage()
+		text += ": " + b.Usage()
 	}
 	return fmt.Errorf("%s", text)
 }
 
-func (b *Builtin[C]) index(name string) int {
-	for i, p := range b.params {
-		if p.name == name {
+func (b *Builtin[C]) Index(name string) int {
+	for i, p := range b.Params {
+		if p.Name == name {
 			return i
 		}
 	}
 	return -1
 }
 
-func (b *Builtin[C]) names() []string {
+func (b *Builtin[C]) Names() []string {
 	var names []string
-	for _, p := range b.params {
-		names = append(names, p.name)
+	for _, p := range b.Params {
+		names = append(names, p.Name)
 	}
 	return names
 }
 
 // A ValueType is the page of a type of values: its fields. The registry has its methods.
 type ValueType struct {
-	name   string
-	doc    string
-	fields [][2]string
+	Name   string
+	Doc    string
+	Fields [][2]string
 }
 
-// typeOf returns the page of a type, nil if there is none. The kernel's sockets have the pages of the host's own.
-func (r *Registry[C]) typeOf(name string) *ValueType {
+// TypeOf returns the page of a type, nil if there is none. The kernel's sockets have the pages of the host's own.
+func (r *Registry[C]) TypeOf(name string) *ValueType {
 	name = strings.TrimPrefix(name, "kernel_")
 	for i := range r.Types {
-		if r.Types[i].name == name {
+		if r.Types[i].Name == name {
 			return &r.Types[i]
 		}
 	}
 	return nil
 }
 
-// isType reports whether a name is that of a type.
-func (r *Registry[C]) isType(name string) bool { return r.typeOf(name) != nil }
+// IsType reports whether a name is that of a type.
+func (r *Registry[C]) IsType(name string) bool { return r.TypeOf(name) != nil }

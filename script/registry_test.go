@@ -15,12 +15,12 @@ import (
 // TestExamples runs the example of every builtin on a virtual lab, in a folder with a file to run or to
 // send. What concerns the operating system's stack is run live instead.
 func TestExamples(t *testing.T) {
-	for name, b := range newSim(t, 1).reg.byName {
+	for name, b := range newSim(t, 1).reg.ByName {
 		t.Run(name, func(t *testing.T) {
-			if b.doc == "" || !strings.HasSuffix(b.doc, ".") {
+			if b.Doc == "" || !strings.HasSuffix(b.Doc, ".") {
 				t.Errorf("%s has no line that says what it does, or one without a full stop", name)
 			}
-			if b.example == "" {
+			if b.Example == "" {
 				t.Fatalf("%s has no example", name)
 			}
 			if strings.HasPrefix(name, "kernel") {
@@ -34,8 +34,8 @@ func TestExamples(t *testing.T) {
 			if err := s.Typed("x = 1"); err != nil { // something for save()
 				t.Fatal(err)
 			}
-			if got := status(s.RunCommand(b.example)); got != 0 {
-				t.Errorf("exit status %d: %s\n%s", got, b.example, s.err.String())
+			if got := status(s.RunCommand(b.Example)); got != 0 {
+				t.Errorf("exit status %d: %s\n%s", got, b.Example, s.err.String())
 			}
 			if got := s.err.String(); got != "" {
 				t.Errorf("standard error has %q", got)
@@ -48,30 +48,30 @@ func TestExamples(t *testing.T) {
 // referred to exists, each type of value has its page.
 func TestEveryWordIsExplained(t *testing.T) {
 	r := newSim(t, 1).reg
-	for name, b := range r.byName {
-		for i := range b.params {
-			p := &b.params[i]
-			if got := b.explain(p); got == kindAny.describe() && p.name != "x" {
-				t.Errorf("%s: nothing says what %s is", name, p.name)
+	for name, b := range r.ByName {
+		for i := range b.Params {
+			p := &b.Params[i]
+			if got := b.Explain(p); got == KindAny.Describe() && p.Name != "x" {
+				t.Errorf("%s: nothing says what %s is", name, p.Name)
 			}
 		}
-		for _, item := range strings.Split(b.args, "; ") {
+		for _, item := range strings.Split(b.Args, "; ") {
 			arg, _, ok := strings.Cut(item, ": ")
-			if b.args != "" && (!ok || b.index(arg) < 0 && arg != b.rest) {
+			if b.Args != "" && (!ok || b.Index(arg) < 0 && arg != b.Rest) {
 				t.Errorf("%s: args explain %q, which is no argument", name, item)
 			}
 		}
-		for _, n := range strings.Split(b.see, ", ") {
-			if n != "" && r.byName[n] == nil && !planned[n] && aliases[n] == "" {
+		for _, n := range strings.Split(b.See, ", ") {
+			if n != "" && r.ByName[n] == nil && !planned[n] && aliases[n] == "" {
 				t.Errorf("%s: see also %s, which is nothing", name, n)
 			}
 		}
-		if strings.Contains(b.usage(), "\n") || len(b.doc) > 110 {
-			t.Errorf("%s: more than a line: %s", name, b.doc)
+		if strings.Contains(b.Usage(), "\n") || len(b.Doc) > 110 {
+			t.Errorf("%s: more than a line: %s", name, b.Doc)
 		}
 	}
-	for prefix := range r.members {
-		if _, builtin := r.byName[prefix]; !builtin && !r.isType(prefix) && namespaceWords[prefix] == "" {
+	for prefix := range r.Members {
+		if _, builtin := r.ByName[prefix]; !builtin && !r.IsType(prefix) && namespaceWords[prefix] == "" {
 			t.Errorf("nothing says what a %s is", prefix)
 		}
 	}
@@ -91,7 +91,7 @@ func TestTypesHaveTheirFields(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for i := range valueTypes {
 		vt := &valueTypes[i]
-		src := receivers[vt.name]
+		src := receivers[vt.Name]
 		if src == "" {
 			continue
 		}
@@ -100,19 +100,19 @@ func TestTypesHaveTheirFields(t *testing.T) {
 			t.Fatal(s.err.String())
 		}
 		v := s.globals["v"].(starlark.HasAttrs)
-		if v.Type() != vt.name {
-			t.Errorf("%s is a %s, not a %s", src, v.Type(), vt.name)
+		if v.Type() != vt.Name {
+			t.Errorf("%s is a %s, not a %s", src, v.Type(), vt.Name)
 		}
-		known := append([]string(nil), s.reg.members[vt.name]...)
-		for _, f := range vt.fields {
+		known := append([]string(nil), s.reg.Members[vt.Name]...)
+		for _, f := range vt.Fields {
 			known = append(known, f[0])
 			if x, err := v.Attr(f[0]); x == nil {
-				t.Errorf("%s.%s: %v", vt.name, f[0], err)
+				t.Errorf("%s.%s: %v", vt.Name, f[0], err)
 			}
 		}
 		for _, n := range v.AttrNames() {
-			if !slices.Contains(known, n) && vt.name != "host" && vt.name != "table" {
-				t.Errorf("%s.%s is on no page", vt.name, n)
+			if !slices.Contains(known, n) && vt.Name != "host" && vt.Name != "table" {
+				t.Errorf("%s.%s is on no page", vt.Name, n)
 			}
 		}
 		if err := s.RunCommand("help(v)"); err != nil {
@@ -127,7 +127,7 @@ func TestTypesHaveTheirFields(t *testing.T) {
 func TestWrongArguments(t *testing.T) {
 	s := newSim(t, 1)
 	none := starlarkstruct.FromStringDict(starlarkstruct.Default, nil)
-	for name, b := range s.reg.byName {
+	for name, b := range s.reg.ByName {
 		bind := func(want string, args starlark.Tuple, kwargs ...starlark.Tuple) {
 			t.Helper()
 			c := &call{s: s.Session, t: s.main, b: b}
@@ -141,34 +141,34 @@ func TestWrongArguments(t *testing.T) {
 		}
 		kw := func(name string, v starlark.Value) starlark.Tuple { return starlark.Tuple{starlark.String(name), v} }
 		misspelt := "no argument misspeltt"
-		if !b.opts {
+		if !b.TakesOptions {
 			bind(misspelt, nil, kw("misspeltt", none))
 		}
-		for i := range b.params {
-			p := &b.params[i]
-			if slip := p.name + "x"; !b.opts && len(p.name) > 2 {
-				bind("no argument "+slip+" (did you mean "+p.name+"?)", nil, kw(slip, none))
+		for i := range b.Params {
+			p := &b.Params[i]
+			if slip := p.Name + "x"; !b.TakesOptions && len(p.Name) > 2 {
+				bind("no argument "+slip+" (did you mean "+p.Name+"?)", nil, kw(slip, none))
 			}
-			if p.kind == kindAny {
+			if p.Kind == KindAny {
 				continue
 			}
-			expected := fmt.Sprintf("argument %d (%s) is %s, got ", i+1, p.name, p.kind.describe())
-			bind(expected+"struct", nil, kw(p.name, none))
-			if _, bounds := p.kind.bounds(); bounds != "" {
+			expected := fmt.Sprintf("argument %d (%s) is %s, got ", i+1, p.Name, p.Kind.Describe())
+			bind(expected+"struct", nil, kw(p.Name, none))
+			if _, bounds := p.Kind.Bounds(); bounds != "" {
 				lo, hi, _ := strings.Cut(bounds, "..")
 				least, _ := strconv.Atoi(lo)
-				bind(expected+"int", nil, kw(p.name, starlark.MakeInt(least-1)))
+				bind(expected+"int", nil, kw(p.Name, starlark.MakeInt(least-1)))
 				if most, err := strconv.Atoi(hi); err == nil {
-					bind(expected+"int", nil, kw(p.name, starlark.MakeInt(most+1)))
+					bind(expected+"int", nil, kw(p.Name, starlark.MakeInt(most+1)))
 				}
 			}
 		}
-		if len(b.params) > 0 && b.params[0].required {
-			p := &b.params[0]
-			bind("argument 1 ("+p.name+") is missing: "+p.kind.describe(), nil)
+		if len(b.Params) > 0 && b.Params[0].Required {
+			p := &b.Params[0]
+			bind("argument 1 ("+p.Name+") is missing: "+p.Kind.Describe(), nil)
 		}
-		if b.rest == "" && b.pos < 6 {
-			many := slices.Repeat(starlark.Tuple{starlark.None}, b.pos+1)
+		if b.Rest == "" && b.Positional < 6 {
+			many := slices.Repeat(starlark.Tuple{starlark.None}, b.Positional+1)
 			c := &call{s: s.Session, t: s.main, b: b}
 			if err := c.bind(many, nil); err == nil {
 				t.Errorf("%s takes %d arguments", name, len(many))
@@ -176,9 +176,9 @@ func TestWrongArguments(t *testing.T) {
 		}
 		if options := optionsOf(b); options != nil {
 			var args starlark.Tuple
-			for i := range b.params {
-				if p := &b.params[i]; p.required {
-					args = append(args, acceptable[p.kind])
+			for i := range b.Params {
+				if p := &b.Params[i]; p.Required {
+					args = append(args, acceptable[p.Kind])
 				}
 			}
 			bind("no argument nodely (did you mean nodelay?)", args, kw("nodely", starlark.True))
@@ -186,7 +186,7 @@ func TestWrongArguments(t *testing.T) {
 				if opt.kind == orOff {
 					bind(o+" is a duration or False, got struct", args, kw(o, none))
 				} else {
-					bind(o+" is "+opt.kind.describe()+", got struct", args, kw(o, none))
+					bind(o+" is "+opt.kind.Describe()+", got struct", args, kw(o, none))
 				}
 			}
 		}
@@ -194,8 +194,8 @@ func TestWrongArguments(t *testing.T) {
 }
 
 // acceptable are values of the kinds that builtins with TCP's options need.
-var acceptable = map[kind]starlark.Value{
-	kindEndpoint: starlark.String("192.168.69.100:7"), kindPort: starlark.MakeInt(80), kindStr: starlark.String("tcp"), kindAny: starlark.None,
+var acceptable = map[Kind]starlark.Value{
+	KindEndpoint: starlark.String("192.168.69.100:7"), KindPort: starlark.MakeInt(80), KindStr: starlark.String("tcp"), KindAny: starlark.None,
 }
 
 func TestHelp(t *testing.T) {

@@ -11,23 +11,23 @@ import (
 func sections() []section {
 	join := slices.Concat[[]*builtin]
 	return []section{
-		{"State", "What a host knows and has done, as tables of rows. Each belongs to a host: `ifaces()` is the calling " +
+		{Title: "State", Intro: "What a host knows and has done, as tables of rows. Each belongs to a host: `ifaces()` is the calling " +
 			"task's host's, `peer.ifaces()` another's. `arp` is `neighbors`, `ss` is `sockets`.",
-			join(stateBuiltins(), ifaceBuiltins(), tableBuiltins())},
-		{"Probes", "", join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
-		{"Sockets", "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
+			Builtins: join(stateBuiltins(), ifaceBuiltins(), tableBuiltins())},
+		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
+		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Waiting calls take `timeout=`; without one, connecting waits as long as TCP does and the rest for ever.",
-			join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
-		{"The kernel", "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
-			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", kernelBuiltins()},
-		{"Tasks and time", "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
+			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
+		{Title: "The kernel", Intro: "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
+			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", Builtins: kernelBuiltins()},
+		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
-			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", join(timeBuiltins(), eventBuiltins())},
-		{"Labs", "Hosts, links and a clock of their own, in which equal seeds give equal packets.", labBuiltins()},
-		{"Fault rules", "", faultBuiltins()},
-		{"Packets", "", join(traceBuiltins(), packetBuiltins())},
-		{"Values and tests", "", join(textBuiltins(), assertBuiltins())},
-		{"The prompt", "", join(watchBuiltins(), shellBuiltins())},
+			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
+		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: labBuiltins()},
+		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
+		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
+		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins())},
+		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }
 
@@ -57,18 +57,18 @@ func optionsChapter() string {
 }
 
 // Reference is the whole reference as Markdown: docs/reference.md.
-func Reference() string { return newRegistry(language()).Reference() }
+func Reference() string { return NewRegistry(language()).Reference() }
 
 // Help returns the page of a name of the language, in lines for no terminal. Without a name it lists every builtin.
 func Help(name string) (string, error) {
-	r := newRegistry(language())
+	r := NewRegistry(language())
 	if name == "" {
-		return r.overview(), nil
+		return r.Overview(), nil
 	}
-	return r.page(name, helpWidth)
+	return r.Page(name, helpWidth)
 }
 
 // Names returns the names that Help knows: every builtin's, sorted.
 func Names() []string {
-	return slices.Sorted(maps.Keys(newRegistry(language()).byName))
+	return slices.Sorted(maps.Keys(NewRegistry(language()).ByName))
 }

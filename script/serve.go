@@ -79,7 +79,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *server) AttrNames() []string {
-	return append([]string{"connections", "error", "local", "port"}, v.s.reg.members["server"]...)
+	return append([]string{"connections", "error", "local", "port"}, v.s.reg.Members["server"]...)
 }
 
 // serveArgs says what a service does not answer.
@@ -88,15 +88,15 @@ const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src
 
 func serveBuiltins() []*builtin {
 	return []*builtin{
-		{name: "serve", sig: "proto, port, handler, addr=None, backlog=128, **options", kinds: "str port any ip int:1..65536", result: "server", host: true,
-			doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
-			args:    serveArgs,
-			example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
-			see:     "tcp.listen, server.stop, server.wait", fn: serve},
-		{name: "server.stop",
-			doc: "Accept no more; what is being served goes on.", example: `serve("udp", 7, echo).stop()`, fn: serverStop},
-		{name: "server.wait", sig: "timeout=", kinds: "duration",
-			doc: "Wait until the server has been stopped and its connections have ended.", example: `s = serve("tcp", 7, echo); after("1s", s.stop); s.wait()`, fn: serverWait},
+		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Result: "server", Host: true,
+			Doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
+			Args:    serveArgs,
+			Example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
+			See:     "tcp.listen, server.stop, server.wait", Fn: serve},
+		{Name: "server.stop",
+			Doc: "Accept no more; what is being served goes on.", Example: `serve("udp", 7, echo).stop()`, Fn: serverStop},
+		{Name: "server.wait", Sig: "timeout=", Kinds: "duration",
+			Doc: "Wait until the server has been stopped and its connections have ended.", Example: `s = serve("tcp", 7, echo); after("1s", s.stop); s.wait()`, Fn: serverWait},
 	}
 }
 
@@ -269,7 +269,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		if err != nil {
 			continue
 		}
-		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), endpoint(src)}, nil)
+		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), Endpoint(src)}, nil)
 		if err != nil && t.fail == nil {
 			v.complain(err)
 			continue
@@ -277,7 +277,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		if reply == nil || reply == starlark.None {
 			continue
 		}
-		b, ok := octets(reply)
+		b, ok := Octets(reply)
 		if !ok {
 			v.complain(fmt.Errorf("the handler's reply is str, bytes or None, got %s", reply.Type()))
 			continue
@@ -363,5 +363,5 @@ func serverWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
 	its := func(w *world, _ func(*task) bool) bool { return w == v.h.w }
 	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.gone })
-	return starlark.None, failed(c.t, c.b.name, socketAddr(v.proto, v.local), err)
+	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

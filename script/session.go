@@ -122,7 +122,7 @@ func New(cfg Config) *Session {
 		s.settleServers()
 	}
 	s.foreground = cfg.Interactive
-	s.reg = newRegistry(language())
+	s.reg = NewRegistry(language())
 	s.home = &world{Runner: cfg.Runner}
 	s.worlds = append(s.worlds, s.home)
 	s.watchPanics(s.home)
@@ -160,12 +160,12 @@ func (s *Session) predeclared() starlark.StringDict {
 		"kernel": s.kernel,
 		"_":      starlark.None,
 	}
-	for name, b := range s.reg.byName {
+	for name, b := range s.reg.ByName {
 		if !hasDot(name) {
 			g[name] = &function{s, b, nil}
 		}
 	}
-	for ns := range s.reg.members {
+	for ns := range s.reg.Members {
 		if topNamespaces[ns] {
 			g[ns] = &namespace{s, ns, nil}
 		}

@@ -13,13 +13,13 @@ import (
 
 func shellBuiltins() []*builtin {
 	return []*builtin{
-		{name: "reload", see: "run",
-			doc: "Run the file that run() ran last once more, and forget what load() has read.", example: `run("other.star"); reload()`, fn: builtinReload},
-		{name: "save", sig: "file", kinds: "outfile", args: "file: where to, and what is there is replaced", see: "run",
-			doc: "Write what was typed in this session, and went well, as a script.", example: `save("session.star")`, fn: builtinSave},
-		{name: "timeit", sig: "fn, count=None", kinds: "fn int:1..", args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
-			result: "struct", fields: "count total each (seconds by the clock on the wall)",
-			doc: "Call fn again and again and measure how long a call takes.", example: `timeit(lambda: sockets(), count=10)`, fn: builtinTimeit},
+		{Name: "reload", See: "run",
+			Doc: "Run the file that run() ran last once more, and forget what load() has read.", Example: `run("other.star"); reload()`, Fn: builtinReload},
+		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: where to, and what is there is replaced", See: "run",
+			Doc: "Write what was typed in this session, and went well, as a script.", Example: `save("session.star")`, Fn: builtinSave},
+		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
+			Result: "struct", Fields: "count total each (seconds by the clock on the wall)",
+			Doc: "Call fn again and again and measure how long a call takes.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},
 	}
 }
 
@@ -67,7 +67,7 @@ func builtinTimeit(c *call) (starlark.Value, error) {
 	total := time.Since(start)
 	each := total / time.Duration(n)
 	return timing{starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"count": starlark.MakeInt(n), "total": seconds(total), "each": seconds(each),
+		"count": starlark.MakeInt(n), "total": Seconds(total), "each": Seconds(each),
 	}), n, each}, nil
 }
 

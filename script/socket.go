@@ -48,7 +48,7 @@ func (v *socketValue) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *socketValue) AttrNames() []string {
-	return append(slices.Sorted(maps.Keys(v.fields)), v.h.s.reg.members[v.typ]...)
+	return append(slices.Sorted(maps.Keys(v.fields)), v.h.s.reg.Members[v.typ]...)
 }
 
 // lost is the field that says how much found the queue full.
@@ -104,7 +104,7 @@ func (v *socketValue) recvPacket(c *call, conn packetConn, what, op, where strin
 		return nil, failed(c.t, op, where, err)
 	}
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(data), "src": address(src), "ttl": num(int(ttl)),
+		"data": starlark.Bytes(data), "src": Address(src), "ttl": num(int(ttl)),
 	}), nil
 }
 

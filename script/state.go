@@ -33,40 +33,40 @@ func fieldsOf(columns string) string { return table.FieldName(columns) }
 
 func stateBuiltins() []*builtin {
 	return []*builtin{
-		{name: "ifaces", result: "table", fields: fieldsOf(ifaceColumns), host: true, see: "routes, neighbors",
-			doc: "The interfaces, their addresses and packet counts.", example: `ifaces()[0].mtu`, fn: ifacesTable},
-		{name: "neighbors", result: "table", fields: fieldsOf(neighborColumns), host: true, see: "arp, ifaces",
-			doc: "Whose hardware addresses are known, or being asked for.", example: `neighbors().cols("address", "state")`, fn: neighborsTable},
-		{name: "neighbors.add", sig: "address, hwaddr, dev=None", kinds: "ip mac any", args: "hwaddr: the hardware address", host: true,
-			doc: "Add a permanent entry.", example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, fn: neighborAdd},
-		{name: "neighbors.delete", sig: "address, dev=None", kinds: "ip any", host: true,
-			doc: "Forget an entry.", example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, fn: neighborDelete},
-		{name: "neighbors.flush", sig: "dev=None", kinds: "any", host: true,
-			doc: "Forget every entry that was learnt.", example: `neighbors.flush()`, fn: neighborFlush},
-		{name: "routes", result: "table", fields: fieldsOf(routeColumns), host: true,
-			doc: "Where packets are sent.", example: `routes()[0].destination`, fn: routesTable},
-		{name: "routes.add", sig: "destination, gateway=None, dev=None", kinds: "str ip any", args: `destination: a network, "10.0.0.0/8", or "default"`, host: true,
-			doc: `Add a route; "default" stands for 0.0.0.0/0.`, example: `routes.add("10.0.0.0/8", "192.168.69.100")`, fn: routeAdd},
-		{name: "routes.delete", sig: "destination", kinds: "str", args: `destination: a network, "10.0.0.0/8", or "default"`, host: true,
-			doc: "Remove a route.", example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, fn: routeDelete},
-		{name: "sockets", sig: "info=False", kinds: "bool", args: "info: whether to show TCP's variables too", result: "table", fields: fieldsOf(socketColumns), host: true,
-			doc: "The sockets; info=True adds TCP's variables, those of conn.info().", example: `sockets(info=True).where(state="ESTABLISHED")`, fn: socketsTable},
-		{name: "counters", sig: "since=False", kinds: "bool", args: "since: whether to show increments since this task last asked", result: "table", fields: fieldsOf(counterColumns), host: true,
-			doc: "MIB counters, also by name; since=True gives increments.", example: `counters()["IpInReceives"]`, fn: countersTable},
-		{name: "drops", result: "table", fields: fieldsOf(dropColumns), host: true,
-			doc: "What became of packets that were not delivered.", example: `drops().sort("count")`, fn: dropsTable},
-		{name: "limits", result: "table", fields: fieldsOf(limitColumns), host: true, see: "sockets, neighbors, drops",
-			doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid for it last.", example: `limits()["connections"].used`, fn: limitsTable},
-		{name: "limits.set", sig: limitSig(), kinds: limitKinds(), args: limitArgs(), host: true,
-			doc: "Change limits; what is above one already stays.", example: `limits.set(connections=100, buffers=64 * 1024 * 1024)`, fn: limitsSet},
-		{name: "tasks", result: "table", fields: fieldsOf(taskColumns),
-			doc: "The tasks that are not done.", example: `tasks()[0].name`, fn: tasksTable},
+		{Name: "ifaces", Result: "table", Fields: fieldsOf(ifaceColumns), Host: true, See: "routes, neighbors",
+			Doc: "The interfaces, their addresses and packet counts.", Example: `ifaces()[0].mtu`, Fn: ifacesTable},
+		{Name: "neighbors", Result: "table", Fields: fieldsOf(neighborColumns), Host: true, See: "arp, ifaces",
+			Doc: "Whose hardware addresses are known, or being asked for.", Example: `neighbors().cols("address", "state")`, Fn: neighborsTable},
+		{Name: "neighbors.add", Sig: "address, hwaddr, dev=None", Kinds: "ip mac any", Args: "hwaddr: the hardware address", Host: true,
+			Doc: "Add a permanent entry.", Example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, Fn: neighborAdd},
+		{Name: "neighbors.delete", Sig: "address, dev=None", Kinds: "ip any", Host: true,
+			Doc: "Forget an entry.", Example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, Fn: neighborDelete},
+		{Name: "neighbors.flush", Sig: "dev=None", Kinds: "any", Host: true,
+			Doc: "Forget every entry that was learnt.", Example: `neighbors.flush()`, Fn: neighborFlush},
+		{Name: "routes", Result: "table", Fields: fieldsOf(routeColumns), Host: true,
+			Doc: "Where packets are sent.", Example: `routes()[0].destination`, Fn: routesTable},
+		{Name: "routes.add", Sig: "destination, gateway=None, dev=None", Kinds: "str ip any", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
+			Doc: `Add a route; "default" stands for 0.0.0.0/0.`, Example: `routes.add("10.0.0.0/8", "192.168.69.100")`, Fn: routeAdd},
+		{Name: "routes.delete", Sig: "destination", Kinds: "str", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
+			Doc: "Remove a route.", Example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, Fn: routeDelete},
+		{Name: "sockets", Sig: "info=False", Kinds: "bool", Args: "info: whether to show TCP's variables too", Result: "table", Fields: fieldsOf(socketColumns), Host: true,
+			Doc: "The sockets; info=True adds TCP's variables, those of conn.info().", Example: `sockets(info=True).where(state="ESTABLISHED")`, Fn: socketsTable},
+		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task last asked", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
+			Doc: "MIB counters, also by name; since=True gives increments.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
+		{Name: "drops", Result: "table", Fields: fieldsOf(dropColumns), Host: true,
+			Doc: "What became of packets that were not delivered.", Example: `drops().sort("count")`, Fn: dropsTable},
+		{Name: "limits", Result: "table", Fields: fieldsOf(limitColumns), Host: true, See: "sockets, neighbors, drops",
+			Doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid for it last.", Example: `limits()["connections"].used`, Fn: limitsTable},
+		{Name: "limits.set", Sig: limitSig(), Kinds: limitKinds(), Args: limitArgs(), Host: true,
+			Doc: "Change limits; what is above one already stays.", Example: `limits.set(connections=100, buffers=64 * 1024 * 1024)`, Fn: limitsSet},
+		{Name: "tasks", Result: "table", Fields: fieldsOf(taskColumns),
+			Doc: "The tasks that are not done.", Example: `tasks()[0].name`, Fn: tasksTable},
 	}
 }
 
 // table returns an empty table of the builtin's.
 func (c *call) table(cols ...table.Column) *table.Table {
-	return table.New(tableEnvironment{c.s}, c.b.name, c.recv, cols...)
+	return table.New(tableEnvironment{c.s}, c.b.Name, c.recv, cols...)
 }
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
@@ -117,9 +117,9 @@ func neighborsTable(c *call) (starlark.Value, error) {
 			hw = starlark.String(n.HW.String())
 		}
 		if n.Expires >= 0 {
-			expires = seconds(n.Expires)
+			expires = Seconds(n.Expires)
 		}
-		t.Add(address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), seconds(n.Age), expires,
+		t.Add(Address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), Seconds(n.Age), expires,
 			num(n.Probes), num(n.Queued))
 	}
 	return t, nil
@@ -144,7 +144,7 @@ func noneAnywhere(ifaces []*stack.Iface) (why string) {
 // devFor finds the interface an argument names, or the one that can reach addr.
 func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	name := ""
-	switch v := c.Values[c.b.index("dev")].(type) {
+	switch v := c.Values[c.b.Index("dev")].(type) {
 	case nil:
 	case starlark.String:
 		name = string(v)
@@ -201,7 +201,7 @@ func neighborAdd(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%v: %s", a, noNeighbors(dev))
 	}
 	h.do(func(now clock.Instant) { err = dev.AddNeighbor(now, a, c.Values[1].(hardwareAddr)) })
-	return starlark.None, failed(c.t, c.b.name, a, err)
+	return starlark.None, failed(c.t, c.b.Name, a, err)
 }
 
 func neighborDelete(c *call) (starlark.Value, error) {
@@ -214,7 +214,7 @@ func neighborDelete(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%v: no interface is on its network; say dev=", a)
 	}
 	h.do(func(now clock.Instant) { err = dev.DelNeighbor(now, a) })
-	return starlark.None, failed(c.t, c.b.name, a, err)
+	return starlark.None, failed(c.t, c.b.Name, a, err)
 }
 
 func neighborFlush(c *call) (starlark.Value, error) {
@@ -239,7 +239,7 @@ func routesTable(c *call) (starlark.Value, error) {
 	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
 	t := c.table(table.Columns(routeColumns)...)
 	for _, r := range infos {
-		t.Add(starlark.String(r.Dst.String()), address(r.Gateway), starlark.String(r.Dev))
+		t.Add(starlark.String(r.Dst.String()), Address(r.Gateway), starlark.String(r.Dev))
 	}
 	return t, nil
 }
@@ -274,7 +274,7 @@ func routeAdd(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%v needs a gateway or dev=", dst)
 	}
 	h.do(func(clock.Instant) { err = h.h.AddRoute(dst, gw, dev) })
-	return starlark.None, failed(c.t, c.b.name, dst, err)
+	return starlark.None, failed(c.t, c.b.Name, dst, err)
 }
 
 func routeDelete(c *call) (starlark.Value, error) {
@@ -284,7 +284,7 @@ func routeDelete(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	h.do(func(clock.Instant) { err = h.h.DelRoute(dst) })
-	return starlark.None, failed(c.t, c.b.name, dst, err)
+	return starlark.None, failed(c.t, c.b.Name, dst, err)
 }
 
 func countersTable(c *call) (starlark.Value, error) {
@@ -322,7 +322,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns(dropColumns)...)
 	t.Columns[2].Show = showSeconds
 	for _, d := range infos {
-		t.Add(starlark.String(d.Reason.String()), num(d.Count), seconds(at.Sub(d.Last)),
+		t.Add(starlark.String(d.Reason.String()), num(d.Count), Seconds(at.Sub(d.Last)),
 			starlark.String(packet.Summary(d.Example, d.Medium)))
 	}
 	return t, nil

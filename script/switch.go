@@ -38,7 +38,7 @@ func (v *switchValue) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames is starlark.HasAttrs'.
-func (v *switchValue) AttrNames() []string { return v.l.s.reg.members["switch"] }
+func (v *switchValue) AttrNames() []string { return v.l.s.reg.Members["switch"] }
 
 func labSwitch(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
@@ -143,7 +143,7 @@ func stationsTable(c *call) (starlark.Value, error) {
 	t.Columns[2].Show = showSeconds
 	c.t.do(v.l.w, func(now clock.Instant) {
 		for _, st := range v.sw.Stations(now) {
-			t.Add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), seconds(st.Age))
+			t.Add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), Seconds(st.Age))
 		}
 	})
 	return t, nil

@@ -15,25 +15,25 @@ func (e tableEnvironment) Member(prefix string, recv starlark.Value, name string
 }
 
 // Members returns the names of the builtins under a prefix, sorted.
-func (e tableEnvironment) Members(prefix string) []string { return e.s.reg.members[prefix] }
+func (e tableEnvironment) Members(prefix string) []string { return e.s.reg.Members[prefix] }
 
 // Width returns the columns of the terminal, 0 if there is none.
 func (e tableEnvironment) Width() int { return e.s.cfg.Width }
 
 func tableBuiltins() []*builtin {
 	return []*builtin{
-		{name: "table.where", sig: "fn=, **columns", kinds: "fn", args: "fn: is given a row and says whether to keep it", result: "table",
-			doc:     "The rows whose columns have these values, or for which fn(row) is true.",
-			example: `counters().where(name="IpInReceives")`, fn: tableWhere},
-		{name: "table.sort", sig: "col, reverse=False", kinds: "str bool", args: "col: a column's name; reverse: whether the greatest comes first", result: "table", pure: true,
-			doc:     "The rows in the order of a column, addresses and numbers by value.",
-			example: `counters().sort("value", reverse=True)[0]`, fn: tableSort},
-		{name: "table.cols", sig: "*names", args: "names: names of columns", result: "table", pure: true,
-			doc:     "The table with these columns only, in this order.",
-			example: `ifaces().cols("name", "mtu")`, fn: tableCols},
-		{name: "table.json", result: "str", pure: true,
-			doc:     "The rows as a JSON list of objects.",
-			example: `json.decode(routes().json())`, fn: tableJSON},
+		{Name: "table.where", Sig: "fn=, **columns", Kinds: "fn", Args: "fn: is given a row and says whether to keep it", Result: "table",
+			Doc:     "The rows whose columns have these values, or for which fn(row) is true.",
+			Example: `counters().where(name="IpInReceives")`, Fn: tableWhere},
+		{Name: "table.sort", Sig: "col, reverse=False", Kinds: "str bool", Args: "col: a column's name; reverse: whether the greatest comes first", Result: "table", Pure: true,
+			Doc:     "The rows in the order of a column, addresses and numbers by value.",
+			Example: `counters().sort("value", reverse=True)[0]`, Fn: tableSort},
+		{Name: "table.cols", Sig: "*names", Args: "names: names of columns", Result: "table", Pure: true,
+			Doc:     "The table with these columns only, in this order.",
+			Example: `ifaces().cols("name", "mtu")`, Fn: tableCols},
+		{Name: "table.json", Result: "str", Pure: true,
+			Doc:     "The rows as a JSON list of objects.",
+			Example: `json.decode(routes().json())`, Fn: tableJSON},
 	}
 }
 

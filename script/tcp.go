@@ -48,20 +48,20 @@ func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *listenerValue) AttrNames() []string {
-	return append([]string{"local", "pending", "port"}, v.s.reg.members["listener"]...)
+	return append([]string{"local", "pending", "port"}, v.s.reg.Members["listener"]...)
 }
 
 func tcpBuiltins() []*builtin {
 	return []*builtin{
-		{name: "tcp.connect", hint: portHint, sig: "endpoint, timeout=, local=None, **options", kinds: "endpoint duration any", result: "conn",
-			args: "timeout: how long to wait, as long as TCP does where it is not given; local: an address, with a port or without, or a port",
-			doc:  "Open a connection.", example: `tcp.connect("192.168.69.100:7").state`, see: "conn.send, conn.recv", fn: tcpConnect},
-		{name: "tcp.listen", sig: "port, addr=None, backlog=128, **options", kinds: "port ip int:1..65536", result: "listener",
-			doc: "Listen for connections; port 0 chooses one.", example: `tcp.listen(80).pending`, see: "serve", fn: tcpListen},
-		{name: "listener.accept", sig: "timeout=", kinds: "duration", result: "conn",
-			doc: "The next connection, waiting for one.", example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, fn: listenerAccept},
-		{name: "listener.close",
-			doc: "Stop listening; connections nobody accepted are reset.", example: `tcp.listen(80).close()`, fn: listenerClose},
+		{Name: "tcp.connect", Hint: portHint, Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "conn",
+			Args: "timeout: how long to wait, as long as TCP does where it is not given; local: an address, with a port or without, or a port",
+			Doc:  "Open a connection.", Example: `tcp.connect("192.168.69.100:7").state`, See: "conn.send, conn.recv", Fn: tcpConnect},
+		{Name: "tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "listener",
+			Doc: "Listen for connections; port 0 chooses one.", Example: `tcp.listen(80).pending`, See: "serve", Fn: tcpListen},
+		{Name: "listener.accept", Sig: "timeout=", Kinds: "duration", Result: "conn",
+			Doc: "The next connection, waiting for one.", Example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, Fn: listenerAccept},
+		{Name: "listener.close",
+			Doc: "Stop listening; connections nobody accepted are reset.", Example: `tcp.listen(80).close()`, Fn: listenerClose},
 	}
 }
 
@@ -71,7 +71,7 @@ func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
 	if v == nil || v == starlark.None {
 		return ap, nil
 	}
-	if port, err := kind("port").convert(v); err == nil {
+	if port, err := Kind("port").Convert(v); err == nil {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
 	}
 	s, _ := starlark.AsString(v)

@@ -42,7 +42,7 @@ func connLog(c *call) (starlark.Value, error) {
 	for i := range list {
 		e := &list[i]
 		t.Add(num(int(lost)+i), starlark.Float(e.At.Seconds()), starlark.String(e.State.String()), starlark.String(e.Phase.String()),
-			num(uint32(e.SndUna)), num(uint32(e.SndNxt)), num(e.Cwnd), ssthresh(e.Ssthresh), seconds(e.SRTT), seconds(e.RTO), num(e.Pipe))
+			num(uint32(e.SndUna)), num(uint32(e.SndNxt)), num(e.Cwnd), ssthresh(e.Ssthresh), Seconds(e.SRTT), Seconds(e.RTO), num(e.Pipe))
 	}
 	return t, nil
 }

@@ -14,24 +14,24 @@ import (
 
 // tcpOption reads one option of a TCP socket into its configuration.
 type tcpOption struct {
-	kind  kind
+	kind  Kind
 	doc   string
 	apply func(cfg *tcp.Config, v any) error
 	on    bool // without it there is a duration other than none, which True stands for
 }
 
 // orOff is a duration or False.
-const orOff kind = "duration or False"
+const orOff Kind = "duration or False"
 
 func size(doc string, p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
-	k := kind(fmt.Sprintf("int:%d..%d", lo, hi))
+	k := Kind(fmt.Sprintf("int:%d..%d", lo, hi))
 	return tcpOption{kind: k, doc: fmt.Sprintf("%s, %d to %d", doc, lo, hi), apply: func(cfg *tcp.Config, v any) error {
 		*p(cfg) = v.(int)
 		return nil
 	}}
 }
 
-func span(k kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
+func span(k Kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
 	return tcpOption{kind: k, doc: doc, on: off < 0, apply: func(cfg *tcp.Config, v any) error {
 		switch d := v.(type) {
 		case time.Duration:
@@ -58,7 +58,7 @@ var tcpOptions = map[string]tcpOption{
 		c.TTL = uint8(v.(int))
 		return nil
 	}},
-	"nodelay": {kind: kindBool, doc: "True switches Nagle's algorithm off", apply: func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
+	"nodelay": {kind: KindBool, doc: "True switches Nagle's algorithm off", apply: func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
 	"keepalive": span(orOff, "idle time before a probe, or False",
 		func(c *tcp.Config) *time.Duration { return &c.KeepAlive }, 0),
 	"user_timeout": span(orOff, "how long data may stay unacknowledged, or False",
@@ -67,34 +67,34 @@ var tcpOptions = map[string]tcpOption{
 		func(c *tcp.Config) *time.Duration { return &c.DelayedAck }, -1),
 	"time_wait": span(orOff, "how long TIME-WAIT lasts, or False",
 		func(c *tcp.Config) *time.Duration { return &c.TimeWait }, -1),
-	"rto_initial": span(kindDuration, "retransmission timeout before anything is measured",
+	"rto_initial": span(KindDuration, "retransmission timeout before anything is measured",
 		func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
-	"rto_min": span(kindDuration, "how much the retransmission timeout exceeds the round trip at least",
+	"rto_min": span(KindDuration, "how much the retransmission timeout exceeds the round trip at least",
 		func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
-	"timestamps": {kind: kindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
+	"timestamps": {kind: KindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
 		c.NoTimestamps = !v.(bool)
 		return nil
 	}},
-	"sack": {kind: kindBool, doc: "False neither offers nor takes RFC 2018's selective acknowledgements", apply: func(c *tcp.Config, v any) error {
+	"sack": {kind: KindBool, doc: "False neither offers nor takes RFC 2018's selective acknowledgements", apply: func(c *tcp.Config, v any) error {
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
-	"ecn": {kind: kindBool, doc: "True asks the peer for RFC 3168's explicit congestion notification, False does not agree to it where the peer asks", apply: func(c *tcp.Config, v any) error {
+	"ecn": {kind: KindBool, doc: "True asks the peer for RFC 3168's explicit congestion notification, False does not agree to it where the peer asks", apply: func(c *tcp.Config, v any) error {
 		c.ECN = tcp.ECNRefuse
 		if v.(bool) {
 			c.ECN = tcp.ECNRequest
 		}
 		return nil
 	}},
-	"pacing": {kind: kindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
+	"pacing": {kind: KindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
 		c.NoPacing = !v.(bool)
 		return nil
 	}},
-	"mtu_probing": {kind: kindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
+	"mtu_probing": {kind: KindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
 		c.NoMTUProbing = !v.(bool)
 		return nil
 	}},
-	"congestion": {kind: kindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
+	"congestion": {kind: KindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
 		name := v.(string)
 		if name == "reno" { // one option then serves both ends
 			name = tcp.NewReno.String()
@@ -111,11 +111,11 @@ var tcpOptions = map[string]tcpOption{
 // optionsOf returns the options of TCP sockets that a builtin takes as **options; nil if it takes none.
 func optionsOf(b *builtin) map[string]tcpOption {
 	switch {
-	case !b.opts:
+	case !b.TakesOptions:
 		return nil
-	case strings.HasPrefix(b.name, "kernel.tcp.") || b.name == "kernel.serve" || b.name == "kernel_conn.set":
+	case strings.HasPrefix(b.Name, "kernel.tcp.") || b.Name == "kernel.serve" || b.Name == "kernel_conn.set":
 		return kernelOptions
-	case strings.HasPrefix(b.name, "tcp.") || b.name == "serve" || b.name == "conn.set":
+	case strings.HasPrefix(b.Name, "tcp.") || b.Name == "serve" || b.Name == "conn.set":
 		return tcpOptions
 	}
 	return nil
@@ -152,7 +152,7 @@ func (c *call) options() ([]givenOption, error) {
 				return nil, c.errorf("%s: the operating system's sockets have no such option; they have %s",
 					name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 			}
-			return nil, c.b.unknown(name, slices.Concat(c.b.names(), slices.Collect(maps.Keys(known))))
+			return nil, c.b.Unknown(name, slices.Concat(c.b.Names(), slices.Collect(maps.Keys(known))))
 		}
 		if kv[1] == starlark.None {
 			continue // as without it
@@ -164,12 +164,12 @@ func (c *call) options() ([]givenOption, error) {
 		} else if o.kind == orOff && o.on && kv[1] == starlark.True {
 			v = nil
 		} else if o.kind == orOff {
-			v, err = kindDuration.convert(kv[1])
+			v, err = KindDuration.Convert(kv[1])
 		} else {
-			v, err = o.kind.convert(kv[1])
+			v, err = o.kind.Convert(kv[1])
 		}
 		if err != nil {
-			want := o.kind.describe()
+			want := o.kind.Describe()
 			if o.kind == orOff {
 				want = "a duration or False"
 			}

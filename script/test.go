@@ -28,7 +28,7 @@ func Tests(path string) ([]TestFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := fileOptions.Parse(path, src, 0)
+	f, err := FileOptions.Parse(path, src, 0)
 	if err != nil {
 		var syn syntax.Error
 		if errors.As(err, &syn) {

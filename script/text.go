@@ -10,12 +10,12 @@ import (
 
 func textBuiltins() []*builtin {
 	return []*builtin{
-		{name: "fmt", sig: "x, decimals=3", kinds: "float int:0..100", args: "x: a number; decimals: how many", result: "str", pure: true,
-			doc: "A number with that many decimals.", example: `fmt(0.0204, 3)`, fn: builtinFmt},
-		{name: "catch", sig: "fn, *args, **kwargs", kinds: "fn", args: "fn: what to call; args: its arguments", result: "struct", fields: "value error (None where there was none)",
-			doc: "Call fn and give its error as a string instead of failing.", example: `catch(tcp.connect, "192.168.69.100:81").error`, fn: builtinCatch},
-		{name: "help", sig: "x=None", kinds: "any", args: "x: a builtin, a group of them, any value, or a name", pure: true,
-			doc: "What there is, or what x does.", example: `help(ping)`, fn: builtinHelp},
+		{Name: "fmt", Sig: "x, decimals=3", Kinds: "float int:0..100", Args: "x: a number; decimals: how many", Result: "str", Pure: true,
+			Doc: "A number with that many decimals.", Example: `fmt(0.0204, 3)`, Fn: builtinFmt},
+		{Name: "catch", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: what to call; args: its arguments", Result: "struct", Fields: "value error (None where there was none)",
+			Doc: "Call fn and give its error as a string instead of failing.", Example: `catch(tcp.connect, "192.168.69.100:81").error`, Fn: builtinCatch},
+		{Name: "help", Sig: "x=None", Kinds: "any", Args: "x: a builtin, a group of them, any value, or a name", Pure: true,
+			Doc: "What there is, or what x does.", Example: `help(ping)`, Fn: builtinHelp},
 	}
 }
 

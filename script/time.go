@@ -52,33 +52,33 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 
 // AttrNames is starlark.HasAttrs'.
 func (v *taskValue) AttrNames() []string {
-	return append([]string{"done", "error", "id", "name", "result"}, v.t.s.reg.members["task"]...)
+	return append([]string{"done", "error", "id", "name", "result"}, v.t.s.reg.Members["task"]...)
 }
 
 func timeBuiltins() []*builtin {
 	return []*builtin{
-		{name: "now", result: "float",
-			doc: "Seconds since the start of the lab of the host in use.", see: "use, lab.now", example: `now()`, fn: builtinNow},
-		{name: "sleep", sig: "d", kinds: "duration",
-			doc: "Wait; other tasks run meanwhile.", see: "use, lab.run", example: `sleep("20ms")`, fn: builtinSleep},
-		{name: "spawn", sig: "fn, *args, **kwargs", kinds: "fn", args: "fn: what to call; args: its arguments", result: "task", see: "task.join, wait, tasks",
-			doc: "Start a task; it runs when the caller next waits.", example: `spawn(lambda x: x + 1, 41).join()`, fn: builtinSpawn},
-		{name: "after", sig: "d, fn", kinds: "duration fn", result: "task",
-			doc: "Call fn once, that much later.", example: `after("10ms", lambda: print("now")).join()`, fn: builtinAfter},
-		{name: "every", sig: "d, fn", kinds: "duration fn", result: "task",
-			doc: "Call fn again and again, until the task is canceled.", example: `t = every("10ms", lambda: None); sleep("35ms"); t.cancel()`, fn: builtinEvery},
-		{name: "wait", sig: "timeout=", kinds: "duration", see: "task.join, server.wait",
-			doc: "Wait until every other task and server has ended.", example: `spawn(sleep, "5ms"); wait()`, fn: builtinWait},
-		{name: "exit", sig: "code=0", kinds: "int:0..255", args: "code: the exit status", see: "wait",
-			doc: "End the script with that exit status.", example: `exit(0)`, fn: builtinExit},
-		{name: "use", sig: "host", kinds: "host",
-			doc: "Make another host the one that bare names such as ping() mean in this task.", example: `use(peer); use(local)`, fn: builtinUse},
-		{name: "run", sig: "file, *args", kinds: "infile",
-			doc: "Run a file in this task, with its own args.", example: `run("other.star")`, fn: builtinRun},
-		{name: "task.join", sig: "timeout=", kinds: "duration", result: "any",
-			doc: "Wait for the task's end; its error is raised.", example: `spawn(lambda: 42).join()`, fn: taskJoin},
-		{name: "task.cancel",
-			doc: "End the task's waiting, and the task.", example: `t = spawn(sleep, 10); t.cancel()`, fn: taskCancel},
+		{Name: "now", Result: "float",
+			Doc: "Seconds since the start of the lab of the host in use.", See: "use, lab.now", Example: `now()`, Fn: builtinNow},
+		{Name: "sleep", Sig: "d", Kinds: "duration",
+			Doc: "Wait; other tasks run meanwhile.", See: "use, lab.run", Example: `sleep("20ms")`, Fn: builtinSleep},
+		{Name: "spawn", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: what to call; args: its arguments", Result: "task", See: "task.join, wait, tasks",
+			Doc: "Start a task; it runs when the caller next waits.", Example: `spawn(lambda x: x + 1, 41).join()`, Fn: builtinSpawn},
+		{Name: "after", Sig: "d, fn", Kinds: "duration fn", Result: "task",
+			Doc: "Call fn once, that much later.", Example: `after("10ms", lambda: print("now")).join()`, Fn: builtinAfter},
+		{Name: "every", Sig: "d, fn", Kinds: "duration fn", Result: "task",
+			Doc: "Call fn again and again, until the task is canceled.", Example: `t = every("10ms", lambda: None); sleep("35ms"); t.cancel()`, Fn: builtinEvery},
+		{Name: "wait", Sig: "timeout=", Kinds: "duration", See: "task.join, server.wait",
+			Doc: "Wait until every other task and server has ended.", Example: `spawn(sleep, "5ms"); wait()`, Fn: builtinWait},
+		{Name: "exit", Sig: "code=0", Kinds: "int:0..255", Args: "code: the exit status", See: "wait",
+			Doc: "End the script with that exit status.", Example: `exit(0)`, Fn: builtinExit},
+		{Name: "use", Sig: "host", Kinds: "host",
+			Doc: "Make another host the one that bare names such as ping() mean in this task.", Example: `use(peer); use(local)`, Fn: builtinUse},
+		{Name: "run", Sig: "file, *args", Kinds: "infile",
+			Doc: "Run a file in this task, with its own args.", Example: `run("other.star")`, Fn: builtinRun},
+		{Name: "task.join", Sig: "timeout=", Kinds: "duration", Result: "any",
+			Doc: "Wait for the task's end; its error is raised.", Example: `spawn(lambda: 42).join()`, Fn: taskJoin},
+		{Name: "task.cancel",
+			Doc: "End the task's waiting, and the task.", Example: `t = spawn(sleep, 10); t.cancel()`, Fn: taskCancel},
 	}
 }
 
@@ -199,7 +199,7 @@ func taskJoin(c *call) (starlark.Value, error) {
 	err := c.t.untilWithin(timeoutOf(c), what, it, func() bool { return u.done })
 	u.joiners--
 	if err != nil {
-		return nil, failed(c.t, c.b.name, what, err)
+		return nil, failed(c.t, c.b.Name, what, err)
 	}
 	if u.err != nil {
 		c.s.noticed(u.err)

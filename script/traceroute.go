@@ -18,11 +18,11 @@ import (
 
 func tracerouteBuiltins() []*builtin {
 	return []*builtin{{
-		name: "traceroute", sig: `host, max_hops=30, timeout="1s", probes=3, size=32`, kinds: "ip int:1..255 duration int:1..10 int:0..1472",
-		args:   "host: an address; max_hops: how far to look; timeout: how long each hop's probes wait for answers; probes: how many go to each hop at once; size: octets of data",
-		result: "result", fields: "reached hops (ttl addr times error) error", host: true,
-		doc:     "Send UDP datagrams with a rising TTL and print who says that they went no further.",
-		example: `traceroute("192.168.69.100").reached`, see: "ping, icmp.listen", fn: builtinTraceroute,
+		Name: "traceroute", Sig: `host, max_hops=30, timeout="1s", probes=3, size=32`, Kinds: "ip int:1..255 duration int:1..10 int:0..1472",
+		Args:   "host: an address; max_hops: how far to look; timeout: how long each hop's probes wait for answers; probes: how many go to each hop at once; size: octets of data",
+		Result: "result", Fields: "reached hops (ttl addr times error) error", Host: true,
+		Doc:     "Send UDP datagrams with a rising TTL and print who says that they went no further.",
+		Example: `traceroute("192.168.69.100").reached`, See: "ping, icmp.listen", Fn: builtinTraceroute,
 	}}
 }
 
@@ -224,8 +224,8 @@ func (t *tracerouter) value(ttl int) starlark.Value {
 			times = append(times, starlark.None)
 			continue
 		}
-		d["addr"] = address(p.from)
-		times = append(times, seconds(p.rtt))
+		d["addr"] = Address(p.from)
+		times = append(times, Seconds(p.rtt))
 		if p.note != "" {
 			d["error"] = starlark.String(p.note)
 		}

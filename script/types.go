@@ -2,41 +2,41 @@ package script
 
 // valueTypes are the types that builtins return and take.
 var valueTypes = []ValueType{
-	{"host", "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", [][2]string{
+	{Name: "host", Doc: "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", Fields: [][2]string{
 		{"name", "what it is called"}, {"addr", "its first address"}, {"lab", "the lab it is in"},
 	}},
-	{"table", "A sequence of rows, printed in columns. A column is a row's field in lower case, with _ for -.", nil},
-	{"iface", "An interface: what a row of ifaces() can do.", nil},
-	{"conn", "A TCP connection.", [][2]string{
+	{Name: "table", Doc: "A sequence of rows, printed in columns. A column is a row's field in lower case, with _ for -.", Fields: nil},
+	{Name: "iface", Doc: "An interface: what a row of ifaces() can do.", Fields: nil},
+	{Name: "conn", Doc: "A TCP connection.", Fields: [][2]string{
 		{"state", "RFC 9293's word: ESTABLISHED, CLOSE-WAIT, …"}, {"local", "our address and port"}, {"peer", "the other end's"},
 	}},
-	{"listener", "A listening TCP socket.", [][2]string{
+	{Name: "listener", Doc: "A listening TCP socket.", Fields: [][2]string{
 		{"local", "the address and port it listens on"}, {"port", "the port"}, {"pending", "connections that wait to be accepted"},
 	}},
-	{"udp_socket", "A UDP socket.", [][2]string{
+	{Name: "udp_socket", Doc: "A UDP socket.", Fields: [][2]string{
 		{"local", "our address and port"}, {"port", "our port"}, {"peer", "the other end, None where it is not connected"},
 		{"groups", "the multicast groups it has joined"},
 	}},
-	{"icmp_socket", "An ICMP socket.", [][2]string{{"id", "the identifier it receives"}}},
-	{"raw_socket", "A socket for the packets of one IP protocol.", [][2]string{
+	{Name: "icmp_socket", Doc: "An ICMP socket.", Fields: [][2]string{{"id", "the identifier it receives"}}},
+	{Name: "raw_socket", Doc: "A socket for the packets of one IP protocol.", Fields: [][2]string{
 		{"protocol", "its number"}, {"lost", "packets that found its queue full"},
 	}},
-	{"frame_socket", "A socket for whole frames.", [][2]string{
+	{Name: "frame_socket", Doc: "A socket for whole frames.", Fields: [][2]string{
 		{"ethertype", "the type it receives, None for every one"}, {"lost", "frames that found its queue full"},
 	}},
-	{"server", "What serve() started.", [][2]string{
+	{Name: "server", Doc: "What serve() started.", Fields: [][2]string{
 		{"local", "the address and port it serves"}, {"port", "the port"}, {"connections", "a list of those being served"},
 		{"error", "the last error of the handler, None where there was none"},
 	}},
-	{"task", "What spawn(), after() and every() started.", [][2]string{
+	{Name: "task", Doc: "What spawn(), after() and every() started.", Fields: [][2]string{
 		{"id", "its number, as tasks() has it"}, {"name", "what it is called"}, {"done", "whether it has ended"},
 		{"result", "what its function returned"}, {"error", "what its function failed with, None where it did not"},
 	}},
-	{"subscription", "What on() started.", [][2]string{
+	{Name: "subscription", Doc: "What on() started.", Fields: [][2]string{
 		{"event", "what it is called for"}, {"count", "events so far"}, {"lost", "those of them that came faster than the function took them"},
 		{"task", "the task that calls the function"},
 	}},
-	{"event", "What on() calls a function with; printed, it is a line.", [][2]string{
+	{Name: "event", Doc: "What on() calls a function with; printed, it is a line.", Fields: [][2]string{
 		{"event", `"tcp", "connection", "neighbor", "conflict", "drop" or "recovery"; of "packet" the function gets the packet itself`}, {"time", "when, in seconds since the start"}, {"host", "where"},
 		{"lost", "events lost since the one before"},
 		{"local", "tcp, connection, recovery: our address and port"}, {"peer", "tcp, connection, recovery: the other end's"},
@@ -49,12 +49,12 @@ var valueTypes = []ValueType{
 		{"reason", "drop: the word that drops() has"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: the packet in a line"},
 		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router met congestion) or "path" (segments change their size)`}, {"why", "recovery: the reason in words"},
 	}},
-	{"lab", "Hosts, links and one seed.", [][2]string{{"seed", "the seed, mixed with the run's"}}},
-	{"link", "What joins two hosts, or a host and a switch.", nil},
-	{"switch", "A learning switch.", nil},
-	{"fault", "A rule in force.", [][2]string{{"hits", "packets it has concerned"}}},
-	{"capture", "A file that packets are written to.", nil},
-	{"packet", "A packet: a layer it does not have is None.", [][2]string{
+	{Name: "lab", Doc: "Hosts, links and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
+	{Name: "link", Doc: "What joins two hosts, or a host and a switch.", Fields: nil},
+	{Name: "switch", Doc: "A learning switch.", Fields: nil},
+	{Name: "fault", Doc: "A rule in force.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
+	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},
+	{Name: "packet", Doc: "A packet: a layer it does not have is None.", Fields: [][2]string{
 		{"eth", "dst src type"}, {"vlan", "id prio type, of the outermost tag, and ids of all"}, {"arp", "op hwsrc psrc hwdst pdst"},
 		{"ip", "src dst ttl proto id tos df mf frag len"}, {"ip6", "src dst hlim nh plen tc fl, and proto and frag of what is behind extension headers"},
 		{"tcp", `sport dport seq ack flags ("SA") window urgptr, and options: mss wscale sack_ok sack tsval tsecr`}, {"udp", "sport dport len"},

@@ -36,7 +36,7 @@ func (h *hostValue) newUDP(t *task, remote netip.AddrPort, open func() (*stack.U
 	v.socketValue = socketValue{h: h, self: v, typ: "udp_socket", name: "udp " + local, sock: v.u, signal: &v.u.Signal,
 		fields: map[string]func() starlark.Value{
 			"local":  func() starlark.Value { return starlark.String(local) },
-			"peer":   func() starlark.Value { return endpoint(remote) },
+			"peer":   func() starlark.Value { return Endpoint(remote) },
 			"port":   func() starlark.Value { return num(int(v.local.Port())) },
 			"groups": v.groups,
 		}}
@@ -47,23 +47,23 @@ func udpBuiltins() []*builtin {
 	const open = `u = udp.connect("192.168.69.100:7"); `
 	const member = `u = udp.bind(5000); u.join("239.1.2.3"); `
 	return []*builtin{
-		{name: "udp.bind", sig: "port=0, addr=None", kinds: "port ip", result: "udp_socket",
-			doc: "A UDP socket on a port; 0 chooses one.", example: `udp.bind(6969).port`, see: "udp_socket.send, serve", fn: udpBind},
-		{name: "udp.connect", hint: portHint, sig: "endpoint, local=None", kinds: "endpoint str", result: "udp_socket",
-			doc: "A UDP socket that speaks to one peer only.", example: open + `u.send("hi"); u.recv().data`, fn: udpConnect},
-		{name: "udp_socket.send", sig: "data, to=None", kinds: "data endpoint", result: "int",
-			doc: "Send a datagram; to= is needed where the socket is not connected.", example: open + `u.send("hi")`, fn: udpSend},
-		{name: "udp_socket.recv", sig: "timeout=", kinds: "duration", result: "struct", fields: "data src",
-			doc: "The next datagram, waiting for one.", example: open + `u.send("hi"); u.recv(timeout="1s").src`, fn: udpRecv},
-		{name: "udp_socket.set", sig: "ttl=, df=", kinds: "int:1..255 bool", args: "ttl: hops a datagram may go; df: whether what is too long for the way is refused (too big), and not sent in fragments",
-			doc: "Change options.", example: open + `u.set(ttl=1, df=True)`, fn: udpSet},
-		{name: "udp_socket.join", sig: "group", kinds: "ip", args: "group: a multicast address, 224.0.0.0 to 239.255.255.255",
-			doc:     "Receive what is sent to a multicast group and the socket's port as well, on the interface of its address.",
-			example: member + `u.send("hi", "239.1.2.3:5000"); u.recv(timeout="1s").data`, see: "udp_socket.leave", fn: udpJoin},
-		{name: "udp_socket.leave", sig: "group", kinds: "ip", args: "group: a multicast address that it has joined",
-			doc: "Receive that no more.", example: member + `u.leave("239.1.2.3"); u.groups`, fn: udpLeave},
-		{name: "udp_socket.close",
-			doc: "Release the port.", example: open + `u.close()`, fn: socketClose},
+		{Name: "udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "udp_socket",
+			Doc: "A UDP socket on a port; 0 chooses one.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
+		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint str", Result: "udp_socket",
+			Doc: "A UDP socket that speaks to one peer only.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
+		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
+			Doc: "Send a datagram; to= is needed where the socket is not connected.", Example: open + `u.send("hi")`, Fn: udpSend},
+		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src",
+			Doc: "The next datagram, waiting for one.", Example: open + `u.send("hi"); u.recv(timeout="1s").src`, Fn: udpRecv},
+		{Name: "udp_socket.set", Sig: "ttl=, df=", Kinds: "int:1..255 bool", Args: "ttl: hops a datagram may go; df: whether what is too long for the way is refused (too big), and not sent in fragments",
+			Doc: "Change options.", Example: open + `u.set(ttl=1, df=True)`, Fn: udpSet},
+		{Name: "udp_socket.join", Sig: "group", Kinds: "ip", Args: "group: a multicast address, 224.0.0.0 to 239.255.255.255",
+			Doc:     "Receive what is sent to a multicast group and the socket's port as well, on the interface of its address.",
+			Example: member + `u.send("hi", "239.1.2.3:5000"); u.recv(timeout="1s").data`, See: "udp_socket.leave", Fn: udpJoin},
+		{Name: "udp_socket.leave", Sig: "group", Kinds: "ip", Args: "group: a multicast address that it has joined",
+			Doc: "Receive that no more.", Example: member + `u.leave("239.1.2.3"); u.groups`, Fn: udpLeave},
+		{Name: "udp_socket.close",
+			Doc: "Release the port.", Example: open + `u.close()`, Fn: socketClose},
 	}
 }
 
@@ -118,7 +118,7 @@ func udpRecv(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(data), "src": endpoint(src),
+		"data": starlark.Bytes(data), "src": Endpoint(src),
 	}), nil
 }
 
@@ -149,7 +149,7 @@ func (v *udpValue) groups() starlark.Value {
 	v.h.do(func(clock.Instant) { groups = v.u.Groups() })
 	list := make([]starlark.Value, len(groups))
 	for k, g := range groups {
-		list[k] = address(g)
+		list[k] = Address(g)
 	}
 	return starlark.NewList(list)
 }

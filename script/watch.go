@@ -12,9 +12,9 @@ import (
 
 func watchBuiltins() []*builtin {
 	return []*builtin{{
-		name: "watch", sig: `fn, every="1s", count=None`, kinds: "fn duration int:1..",
-		args: "fn: called without arguments, such as ss; every: how long from one call to the next; count: how often, None for until Ctrl-C",
-		doc:  "Show what a function returns again and again; on a terminal in the same place.", example: `watch(ss, every="10ms", count=2)`, see: "every", fn: builtinWatch,
+		Name: "watch", Sig: `fn, every="1s", count=None`, Kinds: "fn duration int:1..",
+		Args: "fn: called without arguments, such as ss; every: how long from one call to the next; count: how often, None for until Ctrl-C",
+		Doc:  "Show what a function returns again and again; on a terminal in the same place.", Example: `watch(ss, every="10ms", count=2)`, See: "every", Fn: builtinWatch,
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
@@ -151,7 +152,7 @@ func (p *arpinger) receive(now clock.Instant) {
 		p.lines = append(p.lines, text)
 		p.rtts = append(p.rtts, rtt)
 		p.replies = append(p.replies, starlarkstruct.FromStringDict(starlark.String("reply"), starlark.StringDict{
-			"seq": num(p.seq), "hwaddr": hw, "time": Seconds(rtt),
+			"seq": num(p.seq), "hwaddr": hw, "time": registry.Seconds(rtt),
 		}))
 	}
 }
@@ -174,7 +175,7 @@ func (p *arpinger) result(count int) starlark.Value {
 	if len(p.rtts) > 0 {
 		lo, avg, hi, _ := (&pinger{rtts: p.rtts}).figures()
 		text += fmt.Sprintf("   min/avg/max %s/%s/%s ms", millis(lo), millis(avg), millis(hi))
-		d["min"], d["avg"], d["max"] = Seconds(lo), Seconds(avg), Seconds(hi)
+		d["min"], d["avg"], d["max"] = registry.Seconds(lo), registry.Seconds(avg), registry.Seconds(hi)
 	}
 	p.c.s.out.print(text)
 	return result{starlarkstruct.FromStringDict(starlark.String("arping"), d)}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"smolsh/script/registry"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -100,8 +101,8 @@ func assertTrue(c *call) (starlark.Value, error) {
 
 func assertContains(c *call) (starlark.Value, error) {
 	where, what := c.Values[0].(starlark.Value), c.Values[1].(starlark.Value)
-	a, ok1 := Octets(where)
-	b, ok2 := Octets(what)
+	a, ok1 := registry.Octets(where)
+	b, ok2 := registry.Octets(what)
 	found := ok1 && ok2 && bytes.Contains(a, b)
 	if !ok1 || !ok2 {
 		in, err := starlark.Binary(syntax.IN, what, where)
@@ -120,7 +121,7 @@ func assertContains(c *call) (starlark.Value, error) {
 func listed(what []byte, where starlark.Value) bool {
 	seq, ok := where.(starlark.Indexable)
 	for i := 0; ok && i < seq.Len(); i++ {
-		if x, ok := Octets(seq.Index(i)); ok && bytes.Equal(x, what) {
+		if x, ok := registry.Octets(seq.Index(i)); ok && bytes.Equal(x, what) {
 			return true
 		}
 	}

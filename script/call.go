@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 )
 
@@ -15,17 +16,17 @@ type call struct {
 	t    *task
 	b    *builtin
 	recv starlark.Value // what it is a member of; nil for a global
-	Arguments
+	registry.Arguments
 }
 
 // builtin is a builtin whose function takes a call of this package.
-type builtin = Builtin[*call]
+type builtin = registry.Builtin[*call]
 
 // section is a chapter of the reference.
-type section = Section[*call]
+type section = registry.Section[*call]
 
-// registry holds the builtins of this package.
-type registry = Registry[*call]
+// builtinRegistry holds the builtins of this package.
+type builtinRegistry = registry.Registry[*call]
 
 // bind converts the arguments of the call.
 func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) (err error) {
@@ -42,7 +43,7 @@ func portHint(b *builtin, i int, args starlark.Tuple) error {
 	if !ok {
 		return nil
 	}
-	if _, err := Kind("ip").Convert(args[0]); err != nil {
+	if _, err := registry.Kind("ip").Convert(args[0]); err != nil {
 		return nil
 	}
 	if strings.Contains(host, ":") {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
 )
@@ -47,7 +48,7 @@ func (s *Session) completeString(text string, at place) (from int, items []strin
 
 // fits are values that an argument of a builtin may have, by its kind and name.
 func (s *Session) fits(f *function, name string, index int, prefix string) []string {
-	var p *Param
+	var p *registry.Param
 	for i := range f.b.Params {
 		if f.b.Params[i].Name == name || i == index && i < f.b.Positional {
 			p = &f.b.Params[i]
@@ -67,13 +68,13 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		return nil
 	case p == nil:
 		return nil
-	case p.Kind == KindEndpoint:
+	case p.Kind == registry.KindEndpoint:
 		return s.endpoints()
-	case p.Kind == KindIP:
+	case p.Kind == registry.KindIP:
 		return s.addresses()
 	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
-	case p.Kind == KindInFile || p.Kind == KindOutFile:
+	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile:
 		return files(prefix, false)
 	case p.Name == "proto":
 		return []string{"tcp", "udp"}

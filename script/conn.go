@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/stack"
@@ -74,9 +75,9 @@ func (v *connValue) Attr(name string) (starlark.Value, error) {
 	case "state":
 		return starlark.String(v.state().String()), nil
 	case "local":
-		return Endpoint(v.local), nil
+		return registry.Endpoint(v.local), nil
 	case "peer":
-		return Endpoint(v.remote), nil
+		return registry.Endpoint(v.remote), nil
 	}
 	return suggest.Attr(v, name, v.s.member("conn", v, name))
 }

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -253,13 +254,13 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 		text = neighborEvent(d, &ev)
 	case stack.EventConflict:
 		text = conflictText(&ev)
-		d["address"], d["dev"], d["hwaddr"] = Address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
+		d["address"], d["dev"], d["hwaddr"] = registry.Address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
 		d["new"] = starlark.String(ev.New)
 	case stack.EventDrop:
 		text = dropEvent(d, &ev)
 	case stack.EventRecovery:
 		text = fmt.Sprintf("%v %v: %v, %s", ev.Local, ev.Remote, ev.Episode, ev.Why)
-		d["local"], d["peer"] = Endpoint(ev.Local), Endpoint(ev.Remote)
+		d["local"], d["peer"] = registry.Endpoint(ev.Local), registry.Endpoint(ev.Remote)
 		d["episode"], d["why"] = starlark.String(ev.Episode.String()), starlark.String(ev.Why)
 	case stack.EventLink:
 		text = fmt.Sprintf("%s: %s -> %s, mtu %d", ev.Iface.Name(), ev.Old, ev.New, ev.MTU)
@@ -276,7 +277,7 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 }
 
 func connEvent(d starlark.StringDict, ev *stack.Event) {
-	d["local"], d["peer"], d["passive"] = Endpoint(ev.Local), Endpoint(ev.Remote), starlark.Bool(ev.Passive)
+	d["local"], d["peer"], d["passive"] = registry.Endpoint(ev.Local), registry.Endpoint(ev.Remote), starlark.Bool(ev.Passive)
 	d["state"] = starlark.String(ev.To.String())
 	if ev.Kind == stack.EventConnection {
 		d["state"] = starlark.String(tcp.Established.String())
@@ -284,7 +285,7 @@ func connEvent(d starlark.StringDict, ev *stack.Event) {
 }
 
 func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
-	d["address"], d["dev"] = Address(ev.Addr), starlark.String(ev.Iface.Name())
+	d["address"], d["dev"] = registry.Address(ev.Addr), starlark.String(ev.Iface.Name())
 	state := func(field, s string) string {
 		if d[field] = starlark.None; s == "" {
 			return "none"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smolsh/crash"
+	"smolsh/script/registry"
 )
 
 // Files are opened, read and written on goroutines of their own: a FIFO without a writer, a file system that is gone
@@ -72,12 +73,12 @@ const errNoFiles = "files and programs are forbidden (--no-files)"
 
 // mayTouch refuses a file that is an argument, in a session without files, unless it is read and was named on the
 // command line.
-func (c *call) mayTouch(p *Param, x any) error {
-	if p.Kind != KindInFile && p.Kind != KindOutFile {
+func (c *call) mayTouch(p *registry.Param, x any) error {
+	if p.Kind != registry.KindInFile && p.Kind != registry.KindOutFile {
 		return nil
 	}
 	path, _ := x.(string)
-	if !c.s.cfg.NoFiles || p.Kind == KindInFile && c.s.named(path) {
+	if !c.s.cfg.NoFiles || p.Kind == registry.KindInFile && c.s.named(path) {
 		return nil
 	}
 	return c.errorf("%s: %s", path, errNoFiles)

@@ -3,6 +3,7 @@ package script
 import (
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -77,7 +78,7 @@ func (h *hostValue) firstAddr() starlark.Value {
 	h.do(func(clock.Instant) {
 		for _, i := range h.h.IfaceInfos() {
 			if len(i.Addrs) > 0 {
-				v = Address(i.Addrs[0].Addr())
+				v = registry.Address(i.Addrs[0].Addr())
 				return
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlark"
 	"golang.org/x/sys/unix"
 
+	"smolsh/script/registry"
 	"smolsh/stack/tcp"
 )
 
@@ -71,7 +72,7 @@ func kernelTCPInfo(fd int) (starlark.StringDict, error) {
 	recvQ, _ := unix.IoctlGetInt(fd, unix.SIOCINQ)
 	sendQ, _ := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	mss := int(info.Snd_mss)
-	micros := func(n uint32) starlark.Value { return Seconds(time.Duration(n) * time.Microsecond) }
+	micros := func(n uint32) starlark.Value { return registry.Seconds(time.Duration(n) * time.Microsecond) }
 	d := starlark.StringDict{
 		"state": starlark.String(stateWord(info.State)), "recv_q": num(recvQ), "send_q": num(sendQ),
 		"congestion": starlark.String(congestion), "mss": num(mss), "cwnd": num(int(info.Snd_cwnd) * mss), "ssthresh": starlark.None,

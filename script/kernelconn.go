@@ -13,6 +13,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 )
@@ -41,9 +42,9 @@ func (v *kernelConn) Attr(name string) (starlark.Value, error) {
 	case "state":
 		return starlark.String(v.state()), nil
 	case "local":
-		return Endpoint(v.local), nil
+		return registry.Endpoint(v.local), nil
 	case "peer":
-		return Endpoint(v.remote), nil
+		return registry.Endpoint(v.remote), nil
 	}
 	return suggest.Attr(v, name, v.k.s.member("kernel_conn", v, name))
 }

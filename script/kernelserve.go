@@ -7,6 +7,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 )
@@ -184,7 +185,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 		case handlerChargen:
 			reply = chargen(0, chargenLine)
 		default:
-			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), Endpoint(src)}, nil)
+			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), registry.Endpoint(src)}, nil)
 			if err != nil && t.fail == nil {
 				if say, held := v.said.take(v.k.s.home.Now(), err); say {
 					v.k.s.out.flush()
@@ -195,7 +196,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 			if r == nil || r == starlark.None {
 				continue
 			}
-			if reply, ok = Octets(r); !ok {
+			if reply, ok = registry.Octets(r); !ok {
 				return fmt.Errorf("%v: the handler's reply is str, bytes or None, got %s", v, r.Type())
 			}
 		}

@@ -3,6 +3,7 @@ package script
 import (
 	"net"
 	"net/netip"
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"time"
 
@@ -31,7 +32,7 @@ func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 	case "local":
 		return starlark.String(socketAddr("udp", v.local)), nil
 	case "peer":
-		return Endpoint(v.remote), nil
+		return registry.Endpoint(v.remote), nil
 	case "port":
 		return num(int(v.local.Port())), nil
 	}
@@ -118,7 +119,7 @@ func kernelUDPRecv(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(data), "src": Endpoint(src),
+		"data": starlark.Bytes(data), "src": registry.Endpoint(src),
 	}), nil
 }
 

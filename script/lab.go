@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -113,9 +114,9 @@ func labHost(c *call) (starlark.Value, error) {
 	}
 	reached := !cfg.Gateway.IsValid()
 	for _, v := range c.Rest {
-		p, err := KindCIDR.Convert(v)
+		p, err := registry.KindCIDR.Convert(v)
 		if err != nil {
-			return nil, c.errorf("an address is %s, got %s %v", KindCIDR.Describe(), v.Type(), v)
+			return nil, c.errorf("an address is %s, got %s %v", registry.KindCIDR.Describe(), v.Type(), v)
 		}
 		if p.(netip.Prefix).Addr().Is6() {
 			return nil, c.errorf("%v: %v", p, errNoIPv6)

@@ -7,6 +7,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy"
+	"smolsh/script/registry"
 	"smolsh/stack/packet"
 )
 
@@ -38,7 +39,7 @@ func (p *packetValue) value(x any) starlark.Value {
 	case string:
 		return starlark.String(x)
 	case netip.Addr:
-		return Address(x)
+		return registry.Address(x)
 	case packet.Quoted:
 		return newPacket(p.s, x, phy.MediumIP)
 	case packet.SequenceRange:

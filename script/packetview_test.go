@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy"
+	"smolsh/script/registry"
 )
 
 // testFrame encodes layers with gopacket, with lengths and checksums computed.
@@ -79,7 +80,7 @@ func FuzzViews(f *testing.F) {
 		f.Add(frame[14:], true)
 		f.Add(frame[18:], true)
 	}
-	s := &Session{reg: NewRegistry(language())}
+	s := &Session{reg: registry.New(language())}
 	f.Fuzz(func(t *testing.T, b []byte, bare bool) {
 		m := phy.MediumEthernet
 		if bare {

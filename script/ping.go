@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -226,7 +227,7 @@ func (p *pinger) reply(now clock.Instant, m *wire.ICMP, data []byte, from netip.
 	p.lines = append(p.lines, text)
 	p.rtts = append(p.rtts, rtt)
 	p.replies = append(p.replies, starlarkstruct.FromStringDict(starlark.String("reply"), starlark.StringDict{
-		"seq": num(seq), "ttl": num(int(ttl)), "time": Seconds(rtt), "size": num(len(data)), "src": Address(from),
+		"seq": num(seq), "ttl": num(int(ttl)), "time": registry.Seconds(rtt), "size": num(len(data)), "src": registry.Address(from),
 	}))
 }
 
@@ -308,7 +309,7 @@ func (p *pinger) result() starlark.Value {
 	}
 	if len(p.rtts) > 0 {
 		lo, avg, hi, mdev := p.figures()
-		d["min"], d["avg"], d["max"], d["mdev"] = Seconds(lo), Seconds(avg), Seconds(hi), Seconds(mdev)
+		d["min"], d["avg"], d["max"], d["mdev"] = registry.Seconds(lo), registry.Seconds(avg), registry.Seconds(hi), registry.Seconds(mdev)
 	}
 	return result{starlarkstruct.FromStringDict(starlark.String("ping"), d)}
 }

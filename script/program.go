@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"path/filepath"
+	"smolsh/script/registry"
 
 	"go.starlark.net/starlark"
 )
@@ -19,7 +20,7 @@ type loadedFile struct {
 func (s *Session) exec(t *task, name, src string) (starlark.StringDict, error) {
 	s.keepOwn()
 	s.sources[name] = src
-	_, prog, err := starlark.SourceProgramOptions(FileOptions, name, src, s.globals.Has)
+	_, prog, err := starlark.SourceProgramOptions(registry.FileOptions, name, src, s.globals.Has)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"smolsh/script/registry"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestEveryWordIsExplained(t *testing.T) {
 	for name, b := range r.ByName {
 		for i := range b.Params {
 			p := &b.Params[i]
-			if got := b.Explain(p); got == KindAny.Describe() && p.Name != "x" {
+			if got := b.Explain(p); got == registry.KindAny.Describe() && p.Name != "x" {
 				t.Errorf("%s: nothing says what %s is", name, p.Name)
 			}
 		}
@@ -149,7 +150,7 @@ func TestWrongArguments(t *testing.T) {
 			if slip := p.Name + "x"; !b.TakesOptions && len(p.Name) > 2 {
 				bind("no argument "+slip+" (did you mean "+p.Name+"?)", nil, kw(slip, none))
 			}
-			if p.Kind == KindAny {
+			if p.Kind == registry.KindAny {
 				continue
 			}
 			expected := fmt.Sprintf("argument %d (%s) is %s, got ", i+1, p.Name, p.Kind.Describe())
@@ -194,8 +195,8 @@ func TestWrongArguments(t *testing.T) {
 }
 
 // acceptable are values of the kinds that builtins with TCP's options need.
-var acceptable = map[Kind]starlark.Value{
-	KindEndpoint: starlark.String("192.168.69.100:7"), KindPort: starlark.MakeInt(80), KindStr: starlark.String("tcp"), KindAny: starlark.None,
+var acceptable = map[registry.Kind]starlark.Value{
+	registry.KindEndpoint: starlark.String("192.168.69.100:7"), registry.KindPort: starlark.MakeInt(80), registry.KindStr: starlark.String("tcp"), registry.KindAny: starlark.None,
 }
 
 func TestHelp(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"smolsh/script/registry"
 	"strings"
 )
 
@@ -32,8 +33,8 @@ func sections() []section {
 }
 
 // language returns the whole language: what the registry is made of.
-func language() Language[*call] {
-	return Language[*call]{
+func language() registry.Language[*call] {
+	return registry.Language[*call]{
 		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases,
 		Options: func(b *builtin) [][2]string {
 			if options := optionsOf(b); options != nil {
@@ -57,11 +58,11 @@ func optionsChapter() string {
 }
 
 // Reference is the whole reference as Markdown: docs/reference.md.
-func Reference() string { return NewRegistry(language()).Reference() }
+func Reference() string { return registry.New(language()).Reference() }
 
 // Help returns the page of a name of the language, in lines for no terminal. Without a name it lists every builtin.
 func Help(name string) (string, error) {
-	r := NewRegistry(language())
+	r := registry.New(language())
 	if name == "" {
 		return r.Overview(), nil
 	}
@@ -70,5 +71,5 @@ func Help(name string) (string, error) {
 
 // Names returns the names that Help knows: every builtin's, sorted.
 func Names() []string {
-	return slices.Sorted(maps.Keys(NewRegistry(language()).ByName))
+	return slices.Sorted(maps.Keys(registry.New(language()).ByName))
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -269,7 +270,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		if err != nil {
 			continue
 		}
-		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), Endpoint(src)}, nil)
+		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), registry.Endpoint(src)}, nil)
 		if err != nil && t.fail == nil {
 			v.complain(err)
 			continue
@@ -277,7 +278,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 		if reply == nil || reply == starlark.None {
 			continue
 		}
-		b, ok := Octets(reply)
+		b, ok := registry.Octets(reply)
 		if !ok {
 			v.complain(fmt.Errorf("the handler's reply is str, bytes or None, got %s", reply.Type()))
 			continue

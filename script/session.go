@@ -15,6 +15,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/registry"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
@@ -55,7 +56,7 @@ type Config struct {
 type Session struct {
 	sched
 	cfg      Config
-	reg      *registry
+	reg      *builtinRegistry
 	out      *printer
 	home     *world // of Local
 	virt     *world // of the labs the script makes; home when that is virtual
@@ -122,7 +123,7 @@ func New(cfg Config) *Session {
 		s.settleServers()
 	}
 	s.foreground = cfg.Interactive
-	s.reg = NewRegistry(language())
+	s.reg = registry.New(language())
 	s.home = &world{Runner: cfg.Runner}
 	s.worlds = append(s.worlds, s.home)
 	s.watchPanics(s.home)

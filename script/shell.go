@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"smolsh/script/registry"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func builtinTimeit(c *call) (starlark.Value, error) {
 	total := time.Since(start)
 	each := total / time.Duration(n)
 	return timing{starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"count": starlark.MakeInt(n), "total": Seconds(total), "each": Seconds(each),
+		"count": starlark.MakeInt(n), "total": registry.Seconds(total), "each": registry.Seconds(each),
 	}), n, each}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -104,7 +105,7 @@ func (v *socketValue) recvPacket(c *call, conn packetConn, what, op, where strin
 		return nil, failed(c.t, op, where, err)
 	}
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(data), "src": Address(src), "ttl": num(int(ttl)),
+		"data": starlark.Bytes(data), "src": registry.Address(src), "ttl": num(int(ttl)),
 	}), nil
 }
 

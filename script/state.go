@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy"
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/stack"
@@ -117,9 +118,9 @@ func neighborsTable(c *call) (starlark.Value, error) {
 			hw = starlark.String(n.HW.String())
 		}
 		if n.Expires >= 0 {
-			expires = Seconds(n.Expires)
+			expires = registry.Seconds(n.Expires)
 		}
-		t.Add(Address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), Seconds(n.Age), expires,
+		t.Add(registry.Address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), registry.Seconds(n.Age), expires,
 			num(n.Probes), num(n.Queued))
 	}
 	return t, nil
@@ -239,7 +240,7 @@ func routesTable(c *call) (starlark.Value, error) {
 	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
 	t := c.table(table.Columns(routeColumns)...)
 	for _, r := range infos {
-		t.Add(starlark.String(r.Dst.String()), Address(r.Gateway), starlark.String(r.Dev))
+		t.Add(starlark.String(r.Dst.String()), registry.Address(r.Gateway), starlark.String(r.Dev))
 	}
 	return t, nil
 }
@@ -322,7 +323,7 @@ func dropsTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns(dropColumns)...)
 	t.Columns[2].Show = showSeconds
 	for _, d := range infos {
-		t.Add(starlark.String(d.Reason.String()), num(d.Count), Seconds(at.Sub(d.Last)),
+		t.Add(starlark.String(d.Reason.String()), num(d.Count), registry.Seconds(at.Sub(d.Last)),
 			starlark.String(packet.Summary(d.Example, d.Medium)))
 	}
 	return t, nil

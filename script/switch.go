@@ -5,6 +5,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
@@ -143,7 +144,7 @@ func stationsTable(c *call) (starlark.Value, error) {
 	t.Columns[2].Show = showSeconds
 	c.t.do(v.l.w, func(now clock.Instant) {
 		for _, st := range v.sw.Stations(now) {
-			t.Add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), Seconds(st.Age))
+			t.Add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), registry.Seconds(st.Age))
 		}
 	})
 	return t, nil

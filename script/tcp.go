@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -71,7 +72,7 @@ func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
 	if v == nil || v == starlark.None {
 		return ap, nil
 	}
-	if port, err := Kind("port").Convert(v); err == nil {
+	if port, err := registry.Kind("port").Convert(v); err == nil {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
 	}
 	s, _ := starlark.AsString(v)

@@ -5,6 +5,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/tcp"
 )
@@ -26,9 +27,9 @@ func showMillis(v starlark.Value) string {
 
 var infoFields = []infoColumn{
 	{"CONGESTION", func(i *tcp.Info) starlark.Value { return starlark.String(i.Congestion) }, nil},
-	{"RTO", func(i *tcp.Info) starlark.Value { return Seconds(i.RTO) }, showMillis},
-	{"RTT", func(i *tcp.Info) starlark.Value { return Seconds(i.SRTT) }, showMillis},
-	{"RTTVAR", func(i *tcp.Info) starlark.Value { return Seconds(i.RTTVar) }, showMillis},
+	{"RTO", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.RTO) }, showMillis},
+	{"RTT", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.SRTT) }, showMillis},
+	{"RTTVAR", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.RTTVar) }, showMillis},
 	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
 	{"PMTU", func(i *tcp.Info) starlark.Value { return num(i.PathMTU) }, nil},
 	{"CWND", func(i *tcp.Info) starlark.Value { return num(i.Cwnd) }, nil},
@@ -40,8 +41,8 @@ var infoFields = []infoColumn{
 	{"PIPE", func(i *tcp.Info) starlark.Value { return num(i.Pipe) }, nil},
 	{"SACKED", func(i *tcp.Info) starlark.Value { return num(i.Sacked) }, nil},
 	{"LOST", func(i *tcp.Info) starlark.Value { return num(i.Lost) }, nil},
-	{"REORDERING", func(i *tcp.Info) starlark.Value { return Seconds(i.ReoWindow) }, showMillis},
-	{"MIN-RTT", func(i *tcp.Info) starlark.Value { return Seconds(i.MinRTT) }, showMillis},
+	{"REORDERING", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.ReoWindow) }, showMillis},
+	{"MIN-RTT", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.MinRTT) }, showMillis},
 	{"PACING-RATE", func(i *tcp.Info) starlark.Value {
 		if i.PacingRate == 0 { // what the window lets out goes at once
 			return starlark.None

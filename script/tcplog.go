@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -42,7 +43,7 @@ func connLog(c *call) (starlark.Value, error) {
 	for i := range list {
 		e := &list[i]
 		t.Add(num(int(lost)+i), starlark.Float(e.At.Seconds()), starlark.String(e.State.String()), starlark.String(e.Phase.String()),
-			num(uint32(e.SndUna)), num(uint32(e.SndNxt)), num(e.Cwnd), ssthresh(e.Ssthresh), Seconds(e.SRTT), Seconds(e.RTO), num(e.Pipe))
+			num(uint32(e.SndUna)), num(uint32(e.SndNxt)), num(e.Cwnd), ssthresh(e.Ssthresh), registry.Seconds(e.SRTT), registry.Seconds(e.RTO), num(e.Pipe))
 	}
 	return t, nil
 }

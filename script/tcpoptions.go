@@ -9,29 +9,30 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/registry"
 	"smolsh/stack/tcp"
 )
 
 // tcpOption reads one option of a TCP socket into its configuration.
 type tcpOption struct {
-	kind  Kind
+	kind  registry.Kind
 	doc   string
 	apply func(cfg *tcp.Config, v any) error
 	on    bool // without it there is a duration other than none, which True stands for
 }
 
 // orOff is a duration or False.
-const orOff Kind = "duration or False"
+const orOff registry.Kind = "duration or False"
 
 func size(doc string, p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
-	k := Kind(fmt.Sprintf("int:%d..%d", lo, hi))
+	k := registry.Kind(fmt.Sprintf("int:%d..%d", lo, hi))
 	return tcpOption{kind: k, doc: fmt.Sprintf("%s, %d to %d", doc, lo, hi), apply: func(cfg *tcp.Config, v any) error {
 		*p(cfg) = v.(int)
 		return nil
 	}}
 }
 
-func span(k Kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
+func span(k registry.Kind, doc string, p func(cfg *tcp.Config) *time.Duration, off time.Duration) tcpOption {
 	return tcpOption{kind: k, doc: doc, on: off < 0, apply: func(cfg *tcp.Config, v any) error {
 		switch d := v.(type) {
 		case time.Duration:
@@ -58,7 +59,7 @@ var tcpOptions = map[string]tcpOption{
 		c.TTL = uint8(v.(int))
 		return nil
 	}},
-	"nodelay": {kind: KindBool, doc: "True switches Nagle's algorithm off", apply: func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
+	"nodelay": {kind: registry.KindBool, doc: "True switches Nagle's algorithm off", apply: func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
 	"keepalive": span(orOff, "idle time before a probe, or False",
 		func(c *tcp.Config) *time.Duration { return &c.KeepAlive }, 0),
 	"user_timeout": span(orOff, "how long data may stay unacknowledged, or False",
@@ -67,34 +68,34 @@ var tcpOptions = map[string]tcpOption{
 		func(c *tcp.Config) *time.Duration { return &c.DelayedAck }, -1),
 	"time_wait": span(orOff, "how long TIME-WAIT lasts, or False",
 		func(c *tcp.Config) *time.Duration { return &c.TimeWait }, -1),
-	"rto_initial": span(KindDuration, "retransmission timeout before anything is measured",
+	"rto_initial": span(registry.KindDuration, "retransmission timeout before anything is measured",
 		func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
-	"rto_min": span(KindDuration, "how much the retransmission timeout exceeds the round trip at least",
+	"rto_min": span(registry.KindDuration, "how much the retransmission timeout exceeds the round trip at least",
 		func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
-	"timestamps": {kind: KindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
+	"timestamps": {kind: registry.KindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
 		c.NoTimestamps = !v.(bool)
 		return nil
 	}},
-	"sack": {kind: KindBool, doc: "False neither offers nor takes RFC 2018's selective acknowledgements", apply: func(c *tcp.Config, v any) error {
+	"sack": {kind: registry.KindBool, doc: "False neither offers nor takes RFC 2018's selective acknowledgements", apply: func(c *tcp.Config, v any) error {
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
-	"ecn": {kind: KindBool, doc: "True asks the peer for RFC 3168's explicit congestion notification, False does not agree to it where the peer asks", apply: func(c *tcp.Config, v any) error {
+	"ecn": {kind: registry.KindBool, doc: "True asks the peer for RFC 3168's explicit congestion notification, False does not agree to it where the peer asks", apply: func(c *tcp.Config, v any) error {
 		c.ECN = tcp.ECNRefuse
 		if v.(bool) {
 			c.ECN = tcp.ECNRequest
 		}
 		return nil
 	}},
-	"pacing": {kind: KindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
+	"pacing": {kind: registry.KindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
 		c.NoPacing = !v.(bool)
 		return nil
 	}},
-	"mtu_probing": {kind: KindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
+	"mtu_probing": {kind: registry.KindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
 		c.NoMTUProbing = !v.(bool)
 		return nil
 	}},
-	"congestion": {kind: KindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
+	"congestion": {kind: registry.KindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
 		name := v.(string)
 		if name == "reno" { // one option then serves both ends
 			name = tcp.NewReno.String()
@@ -164,7 +165,7 @@ func (c *call) options() ([]givenOption, error) {
 		} else if o.kind == orOff && o.on && kv[1] == starlark.True {
 			v = nil
 		} else if o.kind == orOff {
-			v, err = KindDuration.Convert(kv[1])
+			v, err = registry.KindDuration.Convert(kv[1])
 		} else {
 			v, err = o.kind.Convert(kv[1])
 		}

@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"smolsh/phy"
+	"smolsh/script/registry"
 	"smolsh/stack/clock"
 )
 
@@ -28,7 +29,7 @@ func Tests(path string) ([]TestFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := FileOptions.Parse(path, src, 0)
+	f, err := registry.FileOptions.Parse(path, src, 0)
 	if err != nil {
 		var syn syntax.Error
 		if errors.As(err, &syn) {

@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -224,8 +225,8 @@ func (t *tracerouter) value(ttl int) starlark.Value {
 			times = append(times, starlark.None)
 			continue
 		}
-		d["addr"] = Address(p.from)
-		times = append(times, Seconds(p.rtt))
+		d["addr"] = registry.Address(p.from)
+		times = append(times, registry.Seconds(p.rtt))
 		if p.note != "" {
 			d["error"] = starlark.String(p.note)
 		}

@@ -1,7 +1,9 @@
 package script
 
+import "smolsh/script/registry"
+
 // valueTypes are the types that builtins return and take.
-var valueTypes = []ValueType{
+var valueTypes = []registry.ValueType{
 	{Name: "host", Doc: "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", Fields: [][2]string{
 		{"name", "what it is called"}, {"addr", "its first address"}, {"lab", "the lab it is in"},
 	}},

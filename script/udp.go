@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -36,7 +37,7 @@ func (h *hostValue) newUDP(t *task, remote netip.AddrPort, open func() (*stack.U
 	v.socketValue = socketValue{h: h, self: v, typ: "udp_socket", name: "udp " + local, sock: v.u, signal: &v.u.Signal,
 		fields: map[string]func() starlark.Value{
 			"local":  func() starlark.Value { return starlark.String(local) },
-			"peer":   func() starlark.Value { return Endpoint(remote) },
+			"peer":   func() starlark.Value { return registry.Endpoint(remote) },
 			"port":   func() starlark.Value { return num(int(v.local.Port())) },
 			"groups": v.groups,
 		}}
@@ -118,7 +119,7 @@ func udpRecv(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
-		"data": starlark.Bytes(data), "src": Endpoint(src),
+		"data": starlark.Bytes(data), "src": registry.Endpoint(src),
 	}), nil
 }
 
@@ -149,7 +150,7 @@ func (v *udpValue) groups() starlark.Value {
 	v.h.do(func(clock.Instant) { groups = v.u.Groups() })
 	list := make([]starlark.Value, len(groups))
 	for k, g := range groups {
-		list[k] = Address(g)
+		list[k] = registry.Address(g)
 	}
 	return starlark.NewList(list)
 }

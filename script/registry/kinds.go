@@ -1,4 +1,4 @@
-package script
+package registry
 
 import (
 	"errors"
@@ -15,15 +15,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Kind is what an argument may be.
+// A Kind says which values an argument may have, and the Go type that Convert returns. Bounds may follow a colon.
 type Kind string
 
 const (
-	KindAny      Kind = "any"
-	KindStr      Kind = "str"
-	KindInt      Kind = "int"
-	KindBool     Kind = "bool"
-	KindFloat    Kind = "float"
+	KindAny      Kind = "any"      // starlark.Value
+	KindStr      Kind = "str"      // string
+	KindInt      Kind = "int"      // int
+	KindBool     Kind = "bool"     // bool
+	KindFloat    Kind = "float"    // float64
 	KindData     Kind = "data"     // []byte
 	KindDuration Kind = "duration" // time.Duration
 	KindIP       Kind = "ip"       // netip.Addr
@@ -42,7 +42,7 @@ const (
 	KindOutFile  Kind = "outfile"  // string: a file that is written
 )
 
-// errKind is the answer to a value of another type; other errors explain further.
+// errKind is the error of Convert about a value of another type. Other errors explain more than Describe does.
 var errKind = errors.New("wrong type")
 
 var kindWords = map[Kind]string{
@@ -69,7 +69,7 @@ var kindWords = map[Kind]string{
 	KindOutFile:  "a file's name",
 }
 
-// Describe is the kind in words, with its bounds: "an int from 0 to 65507".
+// Describe returns the kind in words, with its bounds: "an int from 0 to 65507".
 func (k Kind) Describe() string {
 	base, b := k.Bounds()
 	if b == "" {
@@ -78,12 +78,13 @@ func (k Kind) Describe() string {
 	return kindWords[base] + " " + bounded(b)
 }
 
-// Bounds are what follows the colon in "int:0..65507" or "int:1..": the least and the greatest value.
+// Bounds splits a kind such as "int:0..65507" or "int:1.." at its colon: the kind, and its least and greatest value.
 func (k Kind) Bounds() (base Kind, bounds string) {
 	a, b, _ := strings.Cut(string(k), ":")
 	return Kind(a), b
 }
 
+// bounded describes bounds in words.
 func bounded(bounds string) string {
 	lo, hi, _ := strings.Cut(bounds, "..")
 	if hi == "" {
@@ -92,7 +93,7 @@ func bounded(bounds string) string {
 	return "from " + lo + " to " + hi
 }
 
-// within converts an int and holds it against the bounds.
+// within converts an int, and returns errKind if it is out of bounds.
 func within(bounds string, v starlark.Value) (any, error) {
 	n, err := KindInt.Convert(v)
 	if err != nil {
@@ -110,7 +111,7 @@ func within(bounds string, v starlark.Value) (any, error) {
 	return n, nil
 }
 
-// Convert gives the Go value of an argument, or errKind or a better explanation.
+// Convert returns the Go value of an argument, errKind, or an error that explains more.
 func (k Kind) Convert(v starlark.Value) (any, error) {
 	if base, b := k.Bounds(); base == KindInt && b != "" {
 		return within(b, v)
@@ -173,6 +174,7 @@ func (k Kind) Convert(v starlark.Value) (any, error) {
 	return nil, errKind
 }
 
+// convertString converts an argument of a kind that is written as a string.
 func (k Kind) convertString(v starlark.Value) (any, error) {
 	s, ok := starlark.AsString(v)
 	if !ok {
@@ -225,8 +227,8 @@ func ParseMAC(s string) (a wire.HardwareAddr, err error) {
 	return a, nil
 }
 
-// Octets are the octets of data to be sent.
-func Octets(v starlark.Value) ([]byte, bool) {
+// Octets returns the octets of a str or bytes; ok is false for another type.
+func Octets(v starlark.Value) (b []byte, ok bool) {
 	switch v := v.(type) {
 	case starlark.String:
 		return []byte(v), true
@@ -236,7 +238,7 @@ func Octets(v starlark.Value) ([]byte, bool) {
 	return nil, false
 }
 
-// duration accepts seconds, "20ms" and time.duration; "20" is seconds too.
+// duration converts seconds, a string such as "20ms", and a time.duration.
 func duration(v starlark.Value) (any, error) {
 	var d time.Duration
 	switch v := v.(type) {
@@ -262,7 +264,7 @@ func duration(v starlark.Value) (any, error) {
 	return d, nil
 }
 
-// rate accepts bits per second and netem's words: "10mbit", "1gbit", "64kbit", and of octets "1mbps".
+// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", and of octets "1mbps".
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
 		s = strings.ToLower(strings.TrimSpace(s))
@@ -285,6 +287,7 @@ func rate(v starlark.Value) (any, error) {
 	return nil, errKind
 }
 
+// ints converts an int or an iterable of ints.
 func ints(v starlark.Value) (any, error) {
 	if n, err := KindInt.Convert(v); err == nil {
 		return []int{n.(int)}, nil
@@ -307,10 +310,10 @@ func ints(v starlark.Value) (any, error) {
 	return out, nil
 }
 
-// Seconds is how a duration is returned.
+// Seconds returns a duration as scripts get it.
 func Seconds(d time.Duration) starlark.Value { return starlark.Float(d.Seconds()) }
 
-// Address, endpoint: how they are returned; None when there is none.
+// Address returns an address as scripts get it; None for the zero address.
 func Address(a netip.Addr) starlark.Value {
 	if !a.IsValid() {
 		return starlark.None
@@ -318,6 +321,7 @@ func Address(a netip.Addr) starlark.Value {
 	return starlark.String(a.String())
 }
 
+// Endpoint returns an address with port as scripts get it; None for the zero value.
 func Endpoint(ap netip.AddrPort) starlark.Value {
 	if !ap.IsValid() {
 		return starlark.None

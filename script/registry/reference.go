@@ -1,4 +1,4 @@
-package script
+package registry
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func (r *Registry[C]) Reference() string {
 	return out.String()
 }
 
-// links are the table of contents of a chapter: what belongs to one name stands behind it.
+// links returns the table of contents of a chapter. One link stands for all methods of a type.
 func (r *Registry[C]) links(s Section[C]) []string {
 	var list []string
 	for _, b := range s.Builtins {
@@ -60,13 +60,15 @@ func (r *Registry[C]) links(s Section[C]) []string {
 	return list
 }
 
+// link returns a link to the heading of a builtin.
 func link(name string) string { return fmt.Sprintf("[%s](#%s)", name, anchor(name)) }
 
-// anchor is a heading's name in a link, as Git hosts make it.
+// anchor returns the anchor that Git hosts make of a heading.
 func anchor(heading string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(heading), " ", "-"), ".", "")
 }
 
+// markdown writes the section of a builtin.
 func (r *Registry[C]) markdown(out *strings.Builder, b *Builtin[C]) {
 	fmt.Fprintf(out, "\n### %s\n\n    %s\n\n%s\n", b.Name, b.Usage(), b.Doc)
 	list := b.arguments()

@@ -1,4 +1,4 @@
-package script
+package registry
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// words say what parameters of these names are, wherever a builtin's args say nothing else.
+// words explains parameters by name, for builtins whose Args do not explain them.
 var words = map[string]string{
 	"a":         "one end",
 	"addr":      "the local address; without it, any",
@@ -55,7 +55,7 @@ var words = map[string]string{
 	"addresses": `with prefix length: "10.0.0.1/24"`,
 }
 
-// Explain is what a parameter is, with units and bounds.
+// Explain returns the explanation of a parameter, with units and bounds.
 func (b *Builtin[C]) Explain(p *Param) string {
 	text := ""
 	for _, item := range strings.Split(b.Args, "; ") {
@@ -79,7 +79,7 @@ func (b *Builtin[C]) Explain(p *Param) string {
 	return text
 }
 
-// pairs lays names and what they are out in two columns where the width allows, in one where not.
+// pairs lays out names with explanations, in two columns if the width allows it, otherwise in one.
 func pairs(list [][2]string, width int) string {
 	name, what := 0, 0
 	for _, p := range list {
@@ -102,7 +102,7 @@ func pairs(list [][2]string, width int) string {
 	return out.String()
 }
 
-// arguments are the parameters and options of a builtin with what they are.
+// arguments returns the parameters of a builtin with their explanations.
 func (b *Builtin[C]) arguments() [][2]string {
 	var list [][2]string
 	for i := range b.Params {
@@ -116,7 +116,7 @@ func (b *Builtin[C]) arguments() [][2]string {
 	return list
 }
 
-// help is one builtin's page.
+// help returns the page of a builtin.
 func (r *Registry[C]) help(b *Builtin[C], width int) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n  %s", b.Usage(), b.Doc)
@@ -140,7 +140,7 @@ func (r *Registry[C]) help(b *Builtin[C], width int) string {
 	return out.String()
 }
 
-// Group is the page of a namespace or a type: its fields and members, a line each.
+// Group returns the page of a namespace or a type, with a line for each field and member.
 func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s: %s", name, doc)
@@ -156,7 +156,7 @@ func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
 	return out.String()
 }
 
-// Overview lists every global builtin with its line, chapter by chapter.
+// Overview lists every global builtin with its explanation, by chapter.
 func (r *Registry[C]) Overview() string {
 	var out strings.Builder
 	for _, s := range r.Sections {
@@ -174,7 +174,7 @@ func (r *Registry[C]) Overview() string {
 	return out.String()
 }
 
-// Page is the page of what a name of the language stands for.
+// Page returns the page of a builtin, a type or a namespace. width is that of the terminal, in columns.
 func (r *Registry[C]) Page(name string, width int) (string, error) {
 	if full := r.Aliases[name]; full != "" {
 		name = full
@@ -206,7 +206,7 @@ func (r *Registry[C]) Page(name string, width int) (string, error) {
 	return "", fmt.Errorf("nothing is named %s", name)
 }
 
-// Glance is all there is, by chapter, on one screen.
+// Glance lists the names of all builtins by chapter, on one screen of the given width. hosts are names of hosts.
 func (r *Registry[C]) Glance(width int, hosts []string) string {
 	head := 0
 	for _, s := range r.Sections {

@@ -1,4 +1,7 @@
-package script
+// Package registry holds the declarations of a language's builtins, and everything that follows from a declaration:
+// the conversion of a call's arguments, the errors about them, help pages and the reference. It knows nothing of
+// hosts and tasks. A program declares its builtins as a Language, whose type parameter is the program's type of a call.
+package registry
 
 import (
 	"fmt"
@@ -12,27 +15,27 @@ import (
 
 // A Builtin is one entry of the registry: it has all that calling, help and errors need. C is the type of a call.
 type Builtin[C any] struct {
-	Name    string // "ping", "tcp.connect", "conn.send": what comes before the dot is a namespace or a type
+	Name    string // "ping", "tcp.connect", "conn.send": a namespace or a type stands before the dot
 	Sig     string // "endpoint, timeout=, local=None, **options"
-	Kinds   string // a kind per named parameter of sig, in order; bounds stand behind it: "int:1..255"
-	Args    string // what the parameters are, with units: "size: octets of data; ttl: hops"
-	Result  string // type of what it returns, for help
-	Fields  string // fields of what it returns, for help
+	Kinds   string // one kind for each named parameter of Sig, in order, with bounds after a colon: "int:1..255"
+	Args    string // explanations of the parameters, with units: "size: octets of data; ttl: hops"
+	Result  string // the type of its result, for help
+	Fields  string // the fields of its result, for help
 	Doc     string // one line
-	Example string // runs on a virtual lab with a peer
+	Example string // a chunk of script that runs on a virtual lab with a peer
 	See     string
-	Host    bool // a member of every host; as a global it means the calling task's host
-	Pure    bool // may be called where no task is: in a fault's match function
+	Host    bool // true for a member of every host; as a global it concerns the calling task's host
+	Pure    bool // true if it may be called outside a task: in the match function of a fault
 	Fn      func(c C) (starlark.Value, error)
 
 	// Hint returns a better explanation of a wrong argument i than its kind does, or nil. It may be nil.
 	Hint func(b *Builtin[C], i int, args starlark.Tuple) error
 
 	Params       []Param
-	Positional   int    // how many of params may be given by position
-	Rest         string // name of *rest, "" when there is none
-	TakesOptions bool   // takes **options
-	Owner        string // type of value that the builtin is a method of, "" when it is a function
+	Positional   int    // how many of Params may be given by position
+	Rest         string // the name of *rest, "" if there is none
+	TakesOptions bool   // true if the builtin takes **options
+	Owner        string // the type of which the builtin is a method, "" for a function
 }
 
 // A Param is a parameter of a builtin.
@@ -40,10 +43,10 @@ type Param struct {
 	Name     string
 	Kind     Kind
 	Required bool
-	def      any // converted default, nil when absent
+	def      any // the converted default, nil if there is none
 }
 
-// FileOptions is the Starlark that files and the prompt speak.
+// FileOptions is the dialect of Starlark of files, and of defaults in signatures.
 var FileOptions = &syntax.FileOptions{
 	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true,
 }
@@ -52,7 +55,7 @@ var FileOptions = &syntax.FileOptions{
 type Registry[C any] struct {
 	Language[C]
 	ByName  map[string]*Builtin[C]
-	Members map[string][]string // namespace or type to member names, sorted
+	Members map[string][]string // the names of the members of each namespace and type, sorted
 }
 
 // A Language is everything that a registry is made of.
@@ -76,8 +79,8 @@ type Section[C any] struct {
 	Builtins []*Builtin[C]
 }
 
-// NewRegistry returns the registry of a language. A mistake in a declaration is a panic.
-func NewRegistry[C any](lang Language[C]) *Registry[C] {
+// New returns the registry of a language. A mistake in a declaration is a panic.
+func New[C any](lang Language[C]) *Registry[C] {
 	r := &Registry[C]{Language: lang, ByName: map[string]*Builtin[C]{}, Members: map[string][]string{}}
 	for _, section := range lang.Sections {
 		for _, b := range section.Builtins {
@@ -97,7 +100,7 @@ func NewRegistry[C any](lang Language[C]) *Registry[C] {
 	return r
 }
 
-// parse reads the signature; a mistake in it is a broken invariant.
+// parse reads the signature. It panics on a mistake, because declarations are constant.
 func (b *Builtin[C]) parse() {
 	if b.Params != nil || b.Sig == "" {
 		return
@@ -139,7 +142,7 @@ func (b *Builtin[C]) parse() {
 	}
 }
 
-// Usage is the builtin's signature as help shows it.
+// Usage returns the builtin's signature and the type of its result, as help shows them.
 func (b *Builtin[C]) Usage() string {
 	s := b.Name + "(" + b.Sig + ")"
 	if b.Result != "" {
@@ -252,6 +255,7 @@ func (b *Builtin[C]) Unknown(name string, known []string) error {
 	return fmt.Errorf("%s", text)
 }
 
+// Index returns the index of the parameter of a name, -1 if there is none.
 func (b *Builtin[C]) Index(name string) int {
 	for i, p := range b.Params {
 		if p.Name == name {
@@ -261,6 +265,7 @@ func (b *Builtin[C]) Index(name string) int {
 	return -1
 }
 
+// Names returns the names of the parameters.
 func (b *Builtin[C]) Names() []string {
 	var names []string
 	for _, p := range b.Params {

@@ -1,0 +1,128 @@
+package registry
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.starlark.net/starlark"
+)
+
+// language declares a few builtins; a call is a string.
+func language() Language[string] {
+	return Language[string]{
+		Sections: []Section[string]{{Title: "Probes", Intro: "How to probe.", Builtins: []*Builtin[string]{
+			{Name: "ping", Sig: `host, count=4, interval="1s"`, Kinds: "ip int:1..9 duration", Args: "count: packets", Result: "result", Fields: "sent",
+				Doc: "Send echo requests.", Example: "ping(1); ping(2)", See: "conn.set"},
+			{Name: "conn.set", Sig: "*names, **options", Doc: "Change options."},
+		}}},
+		Types:      []ValueType{{Name: "conn", Doc: "A connection.", Fields: [][2]string{{"state", "its state"}}}},
+		Namespaces: map[string]string{"tcp": "Sockets."},
+		Globals:    map[string]bool{"tcp": true},
+		Aliases:    map[string]string{"p": "ping"},
+		Options: func(b *Builtin[string]) [][2]string {
+			if b.TakesOptions {
+				return [][2]string{{"ttl=", "hops"}}
+			}
+			return nil
+		},
+		OptionsTitle: "Options of sockets", OptionsText: "- `ttl=` hops\n",
+	}
+}
+
+func permitAll(*Param, any) error { return nil }
+
+// Bind converts arguments given by position and by name, fills in defaults, and collects *rest and **options.
+func TestBind(t *testing.T) {
+	r := New(language())
+	ping := r.ByName["ping"]
+	a, err := ping.Bind(starlark.Tuple{starlark.String("10.0.0.1")}, []starlark.Tuple{{starlark.String("count"), starlark.MakeInt(2)}}, permitAll)
+	if want := []any{netip.MustParseAddr("10.0.0.1"), 2, time.Second}; err != nil || !reflect.DeepEqual(a.Values, want) {
+		t.Errorf("got %v, %v, want %v", a.Values, err, want)
+	}
+	option := starlark.Tuple{starlark.String("ttl"), starlark.MakeInt(3)}
+	a, err = r.ByName["conn.set"].Bind(starlark.Tuple{starlark.True}, []starlark.Tuple{option}, permitAll)
+	if err != nil || len(a.Rest) != 1 || len(a.Opts) != 1 {
+		t.Errorf("rest %v, options %v, %v", a.Rest, a.Opts, err)
+	}
+}
+
+// An error of Bind names the argument and says what the builtin expects.
+func TestBindErrors(t *testing.T) {
+	ping := New(language()).ByName["ping"]
+	host := starlark.String("10.0.0.1")
+	for _, c := range []struct {
+		args   starlark.Tuple
+		kwargs []starlark.Tuple
+		want   string
+	}{
+		{nil, nil, `ping: argument 1 (host) is missing: an address such as "192.168.69.1", ping(`},
+		{starlark.Tuple{host, starlark.MakeInt(10)}, nil, "ping: argument 2 (count) is an int from 1 to 9, got int 10"},
+		{starlark.Tuple{host, starlark.MakeInt(1), starlark.None, starlark.None}, nil, "ping: 4 arguments, but it takes at most 3: ping("},
+		{starlark.Tuple{host, starlark.MakeInt(1), starlark.MakeInt(-1)}, nil, "ping: argument 3 (interval) is a duration, got int -1: negative"},
+		{starlark.Tuple{host}, []starlark.Tuple{{starlark.String("cuont"), starlark.None}}, "ping: no argument cuont (did you mean count?)"},
+		{starlark.Tuple{host}, []starlark.Tuple{{starlark.String("host"), host}}, "ping: argument host is given twice"},
+	} {
+		if _, err := ping.Bind(c.args, c.kwargs, permitAll); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%v %v: %v, want %s", c.args, c.kwargs, err, c.want)
+		}
+	}
+}
+
+// Convert accepts the notations of each kind, and nothing out of range.
+func TestConvert(t *testing.T) {
+	for _, c := range []struct {
+		kind Kind
+		v    starlark.Value
+		want any // nil for an error
+	}{
+		{KindDuration, starlark.String("20ms"), 20 * time.Millisecond},
+		{KindDuration, starlark.Float(0.5), 500 * time.Millisecond},
+		{KindDuration, starlark.MakeInt(-1), nil},
+		{KindRate, starlark.String("10mbit"), uint64(10_000_000)},
+		{KindRate, starlark.String("1mbps"), uint64(8_000_000)},
+		{KindRate, starlark.String("fast"), nil},
+		{KindIP, starlark.String("::ffff:10.0.0.1"), netip.MustParseAddr("10.0.0.1")},
+		{KindEndpoint, starlark.String("[fdaa::1]:80"), netip.MustParseAddrPort("[fdaa::1]:80")},
+		{KindEndpoint, starlark.String("10.0.0.1"), nil},
+		{KindPort, starlark.MakeInt(65536), nil},
+		{KindChance, starlark.Float(1.5), nil},
+		{KindInts, starlark.NewList([]starlark.Value{starlark.MakeInt(1), starlark.MakeInt(2)}), []int{1, 2}},
+		{"int:1..", starlark.MakeInt(0), nil},
+		{KindMAC, starlark.String("02:00:00:00:00"), nil},
+		{KindHost, starlark.String("a"), nil},
+	} {
+		got, err := c.kind.Convert(c.v)
+		if (err == nil) != (c.want != nil) || c.want != nil && !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s of %v: %v, %v, want %v", c.kind, c.v, got, err, c.want)
+		}
+	}
+}
+
+// Pages have usage, explanations, options and members; an unknown name gets a suggestion.
+func TestPages(t *testing.T) {
+	r := New(language())
+	for name, want := range map[string]string{
+		"p":        "ping(host, count=4, interval=\"1s\") -> result\n  Send echo requests.\n  host      a host of a lab",
+		"conn.set": "conn.set(*names, **options)\n  Change options.\n  options, all of them optional:\n  ttl=  hops",
+		"conn":     "conn: A connection.\n  .state                        its state\n  .set(*names, **options)  Change options.",
+		"tcp":      "tcp: Sockets.",
+	} {
+		got, err := r.Page(name, 100)
+		if err != nil || !strings.HasPrefix(strings.Join(strings.Fields(got), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("%s: %v\n%s\nwant\n%s", name, err, got, want)
+		}
+	}
+	if _, err := r.Page("pnig", 100); err == nil || err.Error() != "nothing is named pnig (did you mean ping?)" {
+		t.Errorf("unknown name: %v", err)
+	}
+	reference := r.Reference()
+	for _, part := range []string{"### ping\n", "- `count` packets, 1 to 9\n", "See also [conn.set](#connset).", "## Options of sockets\n\n- `ttl=` hops\n",
+		"- `**options` [of sockets](#options-of-sockets)", "**conn**: A connection.", "```python\nping(1)\nping(2)\n```"} {
+		if !strings.Contains(reference, part) {
+			t.Errorf("the reference lacks %q:\n%s", part, reference)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package script
 
 import (
 	"bytes"
-	"fmt"
 	"math"
 	"regexp"
 	"smolsh/script/registry"
@@ -48,11 +47,11 @@ func (c *call) compare(words string, op syntax.Token) error {
 	case ok:
 		return nil
 	case op == syntax.EQL:
-		return c.errorf("got %s, want %s", brief(got), brief(want))
+		return c.errorf("got %s, want %s", registry.Brief(got), registry.Brief(want))
 	case op == syntax.NEQ:
-		return c.errorf("both are %s", brief(got))
+		return c.errorf("both are %s", registry.Brief(got))
 	}
-	return c.errorf("%s is not %s %s", brief(got), words, brief(want))
+	return c.errorf("%s is not %s %s", registry.Brief(got), words, registry.Brief(want))
 }
 
 // asOctets is v with every str in it, within lists and tuples too, as bytes.
@@ -80,21 +79,12 @@ func asOctets(v starlark.Value, depth int) starlark.Value {
 	return v
 }
 
-// brief is a value cut to what an error message can show.
-func brief(v starlark.Value) string {
-	s := v.String()
-	if len(s) > 200 {
-		return fmt.Sprintf("%s… (%d characters)", s[:200], len(s))
-	}
-	return s
-}
-
 func assertTrue(c *call) (starlark.Value, error) {
 	if v := c.Values[0].(starlark.Value); !v.Truth() {
 		if m := arg[string](c, "message"); m != "" {
 			return nil, c.errorf("%s", m)
 		}
-		return nil, c.errorf("%s is not true", brief(v))
+		return nil, c.errorf("%s is not true", registry.Brief(v))
 	}
 	return starlark.None, nil
 }
@@ -112,7 +102,7 @@ func assertContains(c *call) (starlark.Value, error) {
 		found = bool(in.Truth()) || ok2 && listed(b, where)
 	}
 	if !found {
-		return nil, c.errorf("%s is not in %s", brief(what), brief(where))
+		return nil, c.errorf("%s is not in %s", registry.Brief(what), registry.Brief(where))
 	}
 	return starlark.None, nil
 }
@@ -160,7 +150,7 @@ func assertFails(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	if err == nil {
-		return nil, c.errorf("%s did not fail, it gave %s", fn.Name(), brief(v))
+		return nil, c.errorf("%s did not fail, it gave %s", fn.Name(), registry.Brief(v))
 	}
 	said := c.s.unbound(err.Error())
 	if !re.MatchString(said) {

@@ -29,7 +29,7 @@ const packetEvent = "packet"
 // occurrence is an event, or a packet that was seen.
 type occurrence struct {
 	stack.Event
-	packet *packetValue
+	packet *Value
 }
 
 // maxEvents is how many events wait for one handler; more are lost, and counted.

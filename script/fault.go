@@ -238,8 +238,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 			return false
 		}
 		s.predicate(!w.Virtual(), func() {
-			p := newPacket(s, frame, m)
-			p.seen = &sighting{now: w.Now(), dev: dev, dir: at.way(d)}
+			p := NewPacket(environment{s}, frame, m, &Sighting{Time: w.Now(), Dev: dev, Dir: at.way(d)})
 			thread.Uncancel()
 			thread.Steps = 0
 			thread.SetMaxExecutionSteps(predicateSteps)

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"smolsh/script/registry"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -60,7 +61,7 @@ func (s *Session) helpOn(x any) (string, error) {
 		}
 		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
 	case starlark.Value:
-		return x.Type() + ": " + brief(x), nil
+		return x.Type() + ": " + registry.Brief(x), nil
 	}
 	return "", nil
 }

@@ -11,68 +11,84 @@ import (
 	"smolsh/stack/packet"
 )
 
-// packetValue is a frame as a script sees it: its layers are parsed when they are asked for. The octets are
-// the packet's own.
-type packetValue struct {
-	s      *Session
-	octets []byte
-	medium phy.Medium
-	length int // of the whole frame, of which octets may be the head
-	seen   *sighting
+// Environment is what a packet asks of the program that owns it: its methods.
+type Environment interface {
+	// Member returns the builtin prefix.name bound to recv, nil if there is none.
+	Member(prefix string, recv starlark.Value, name string) starlark.Value
+	// Members returns the names of the builtins under a prefix, sorted.
+	Members(prefix string) []string
 }
 
-// sighting is when and where a packet was seen, and what the stack did with it.
-type sighting struct {
-	now     clock.Instant
-	dev     string
-	dir     string // "rx", "tx", on a link "a->b", empty where a file does not say
-	verdict string
+// A Value is a frame as scripts see it. Each layer is parsed when a script reads it.
+type Value struct {
+	Octets []byte // the frame, or its first octets; nobody changes them
+	Medium phy.Medium
+	Length int       // octets of the whole frame
+	Seen   *Sighting // nil for a packet that a packet quotes
+	env    Environment
 }
 
-func (p *packetValue) sighted(name string) starlark.Value {
-	if p.seen == nil {
+// A Sighting says when and where a packet was seen, and its verdict.
+type Sighting struct {
+	Time    clock.Instant
+	Dev     string
+	Dir     string // "rx", "tx", on a link "a->b", empty where a file does not say
+	Verdict string
+}
+
+func (p *Value) sighted(name string) starlark.Value {
+	if p.Seen == nil {
 		return starlark.None
 	}
 	switch name {
 	case "time":
-		return starlark.Float(p.seen.now.Seconds())
+		return starlark.Float(p.Seen.Time.Seconds())
 	case "dev":
-		return starlark.String(p.seen.dev)
+		return starlark.String(p.Seen.Dev)
 	case "dir":
-		if p.seen.dir == "" {
+		if p.Seen.Dir == "" {
 			return starlark.None
 		}
-		return starlark.String(p.seen.dir)
+		return starlark.String(p.Seen.Dir)
 	}
-	return starlark.String(p.seen.verdict)
+	return starlark.String(p.Seen.Verdict)
 }
 
-func newPacket(s *Session, frame []byte, m phy.Medium) *packetValue {
-	return &packetValue{s: s, octets: append([]byte(nil), frame...), medium: m, length: len(frame)}
+// NewPacket returns a packet with a copy of a frame. seen may be nil.
+func NewPacket(env Environment, frame []byte, m phy.Medium, seen *Sighting) *Value {
+	return NewHead(env, append([]byte(nil), frame...), len(frame), m, seen)
 }
 
-func (p *packetValue) String() string        { return packet.Summary(p.octets, p.medium) }
-func (p *packetValue) Type() string          { return "packet" }
-func (p *packetValue) Freeze()               {}
-func (p *packetValue) Truth() starlark.Bool  { return true }
-func (p *packetValue) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
+// NewHead returns a packet of length octets of which only the first are known. It keeps head.
+func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sighting) *Value {
+	return &Value{env: env, Octets: head, Medium: m, Length: length, Seen: seen}
+}
+
+// Line describes the packet in one line, with sequence numbers relative to those that seqs remembers.
+func (p *Value) Line(seqs *packet.Sequences) string { return seqs.Line(p.Octets, p.Medium) }
+
+func (p *Value) String() string        { return packet.Summary(p.Octets, p.Medium) }
+func (p *Value) Type() string          { return "packet" }
+func (p *Value) Freeze()               {}
+func (p *Value) Truth() starlark.Bool  { return true }
+func (p *Value) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
 
 var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", "icmp", "icmp6", "ip", "ip6", "len", "payload", "tcp", "time", "udp", "verdict", "vlan"}
 
 // AttrNames is starlark.HasAttrs'.
-func (p *packetValue) AttrNames() []string {
-	return append(packetFields[:len(packetFields):len(packetFields)], p.s.reg.Members["packet"]...)
+func (p *Value) AttrNames() []string {
+	return append(packetFields[:len(packetFields):len(packetFields)], p.env.Members("packet")...)
 }
 
 // Attr is a layer, None where the packet has none, or a field of the whole.
-func (p *packetValue) Attr(name string) (starlark.Value, error) {
+func (p *Value) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "time", "dev", "dir", "verdict":
 		return p.sighted(name), nil
 	case "len":
-		return num(p.length), nil
+		return starlark.MakeInt(p.Length), nil
 	case "bytes":
-		return starlark.Bytes(p.octets), nil
+		return starlark.Bytes(p.Octets), nil
 	}
 	if isLayer(name) {
 		if v := p.layer(name); v != nil {
@@ -80,5 +96,5 @@ func (p *packetValue) Attr(name string) (starlark.Value, error) {
 		}
 		return starlark.None, nil
 	}
-	return suggest.Attr(p, name, p.s.member("packet", p, name))
+	return suggest.Attr(p, name, p.env.Member("packet", p, name))
 }

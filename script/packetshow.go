@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/starlarkstruct"
 )
 
 func packetBuiltins() []*builtin {
@@ -30,45 +29,16 @@ func (c *call) printed(text string) starlark.Value {
 }
 
 func packetSummary(c *call) (starlark.Value, error) {
-	return starlark.String(c.recv.(*packetValue).String()), nil
+	return starlark.String(c.recv.(*Value).String()), nil
 }
 
 func packetShow(c *call) (starlark.Value, error) {
-	return c.printed(c.recv.(*packetValue).layers()), nil
+	return c.printed(c.recv.(*Value).Show()), nil
 }
 
 func packetHexdump(c *call) (starlark.Value, error) {
-	text := strings.TrimSuffix(hex.Dump(c.recv.(*packetValue).octets), "\n")
+	text := strings.TrimSuffix(hex.Dump(c.recv.(*Value).Octets), "\n")
 	return c.printed(text), nil
-}
-
-// layers is each layer's name, and below it its fields.
-func (p *packetValue) layers() string {
-	var lines []string
-	for _, name := range packet.LayerNames() {
-		v, _ := p.Attr(name)
-		fields, ok := v.(*starlarkstruct.Struct)
-		if !ok {
-			continue
-		}
-		lines = append(lines, "["+name+"]")
-		for _, f := range fields.AttrNames() {
-			x, _ := fields.Attr(f)
-			text := x.String()
-			if s, ok := starlark.AsString(x); ok {
-				text = s
-			}
-			lines = append(lines, fmt.Sprintf("  %-8s %s", f, text))
-		}
-	}
-	v, _ := p.Attr("payload")
-	if data, ok := v.(starlark.Bytes); ok && data != "" {
-		lines = append(lines, "[payload]", "  "+brief(data))
-	}
-	if len(lines) == 0 {
-		return p.String()
-	}
-	return strings.Join(lines, "\n")
 }
 
 // maxLines is how many packets of a list the prompt shows.
@@ -79,12 +49,12 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	var seqs packet.Sequences
 	for i := range list.Len() {
-		p, ok := list.Index(i).(*packetValue)
+		p, ok := list.Index(i).(*Value)
 		if !ok {
 			return "", false
 		}
 		if len(lines) < maxLines {
-			lines = append(lines, p.line(&seqs))
+			lines = append(lines, s.lineOf(p, &seqs))
 		}
 	}
 	if more := list.Len() - len(lines); more > 0 {
@@ -93,16 +63,16 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
 
-// line is the packet with when and where it was seen, and what became of it.
-func (p *packetValue) line(seqs *packet.Sequences) string {
-	what := seqs.Line(p.octets, p.medium)
-	if p.seen == nil {
+// lineOf describes a packet in one line, with the time and place where it was seen and its verdict.
+func (s *Session) lineOf(p *Value, seqs *packet.Sequences) string {
+	what := p.Line(seqs)
+	if p.Seen == nil {
 		return what
 	}
-	arrow := map[string]string{"rx": "< ", "tx": " >"}[p.seen.dir]
+	arrow := map[string]string{"rx": "< ", "tx": " >"}[p.Seen.Dir]
 	if arrow == "" {
-		arrow = p.seen.dir
+		arrow = p.Seen.Dir
 	}
-	words := strings.Fields(p.seen.now.String() + " " + p.seen.dev)
-	return p.s.packetLine(strings.Join(words, " "), arrow, what, p.s.protocolHue(p.octets, p.medium), p.seen.verdict)
+	words := strings.Fields(p.Seen.Time.String() + " " + p.Seen.Dev)
+	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
 }

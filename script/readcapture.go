@@ -83,14 +83,13 @@ func readError(path string, err error) error {
 }
 
 // recorded is a packet of a capture file. What is said of it in the file is its verdict.
-func recorded(s *Session, rec *capture.Record) *packetValue {
-	p := &packetValue{s: s, octets: rec.Data, medium: rec.Medium, length: rec.Length}
-	p.seen = &sighting{dev: rec.Iface, verdict: strings.Join(rec.Comments, "; ")}
+func recorded(s *Session, rec *capture.Record) *Value {
+	seen := &Sighting{Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
 	if !rec.Time.IsZero() {
-		p.seen.now = clock.Instant(rec.Time.UnixNano())
+		seen.Time = clock.Instant(rec.Time.UnixNano())
 	}
 	if rec.Directed {
-		p.seen.dir = map[bool]string{false: "rx", true: "tx"}[rec.Outgoing]
+		seen.Dir = map[bool]string{false: "rx", true: "tx"}[rec.Outgoing]
 	}
-	return p
+	return NewHead(environment{s}, rec.Data, rec.Length, rec.Medium, seen)
 }

@@ -19,10 +19,9 @@ func direction(d stack.Dir) string {
 }
 
 // sighted is a packet as an observer got it.
-func sighted(s *Session, ev *stack.PacketEvent) *packetValue {
-	p := newPacket(s, ev.Frame.Bytes(), ev.Iface.Medium())
-	p.seen = &sighting{ev.Now, ev.Iface.Name(), direction(ev.Dir), ev.Frame.Marks.After(ev.Verdict.String())}
-	return p
+func sighted(s *Session, ev *stack.PacketEvent) *Value {
+	return NewPacket(environment{s}, ev.Frame.Bytes(), ev.Iface.Medium(),
+		&Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})
 }
 
 func builtinSniff(c *call) (starlark.Value, error) {

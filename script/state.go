@@ -67,7 +67,7 @@ func stateBuiltins() []*builtin {
 
 // table returns an empty table of the builtin's.
 func (c *call) table(cols ...table.Column) *table.Table {
-	return table.New(tableEnvironment{c.s}, c.b.Name, c.recv, cols...)
+	return table.New(environment{c.s}, c.b.Name, c.recv, cols...)
 }
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }

@@ -6,19 +6,19 @@ import (
 	"smolsh/script/table"
 )
 
-// tableEnvironment gives tables the session's builtins and terminal.
-type tableEnvironment struct{ s *Session }
+// environment gives tables and packets the session's builtins and terminal.
+type environment struct{ s *Session }
 
 // Member returns the builtin prefix.name bound to recv, nil if there is none.
-func (e tableEnvironment) Member(prefix string, recv starlark.Value, name string) starlark.Value {
+func (e environment) Member(prefix string, recv starlark.Value, name string) starlark.Value {
 	return e.s.member(prefix, recv, name)
 }
 
 // Members returns the names of the builtins under a prefix, sorted.
-func (e tableEnvironment) Members(prefix string) []string { return e.s.reg.Members[prefix] }
+func (e environment) Members(prefix string) []string { return e.s.reg.Members[prefix] }
 
 // Width returns the columns of the terminal, 0 if there is none.
-func (e tableEnvironment) Width() int { return e.s.cfg.Width }
+func (e environment) Width() int { return e.s.cfg.Width }
 
 func tableBuiltins() []*builtin {
 	return []*builtin{

@@ -128,9 +128,9 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 }
 
 // packet is what was kept as a script sees it.
-func (p *seen) packet(s *Session) *packetValue {
-	return &packetValue{s: s, octets: slices.Clone(p.head[:p.n]), medium: p.medium, length: p.length,
-		seen: &sighting{p.now, p.iface, direction(p.dir), p.marks.After(p.verdict.String())}}
+func (p *seen) packet(s *Session) *Value {
+	return NewHead(environment{s}, slices.Clone(p.head[:p.n]), p.length, p.medium,
+		&Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
 }
 
 // prefix tells hosts other than the own apart.

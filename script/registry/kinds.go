@@ -328,3 +328,12 @@ func Endpoint(ap netip.AddrPort) starlark.Value {
 	}
 	return starlark.String(ap.String())
 }
+
+// Brief returns a value as it is printed, cut after 200 octets.
+func Brief(v starlark.Value) string {
+	s := v.String()
+	if len(s) > 200 {
+		return fmt.Sprintf("%s… (%d characters)", s[:200], len(s))
+	}
+	return s
+}

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/stack"
@@ -29,7 +30,7 @@ const packetEvent = "packet"
 // occurrence is an event, or a packet that was seen.
 type occurrence struct {
 	stack.Event
-	packet *Value
+	packet *packetvalue.Value
 }
 
 // maxEvents is how many events wait for one handler; more are lost, and counted.

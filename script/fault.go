@@ -10,6 +10,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/phy/fault"
+	"smolsh/script/packetvalue"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
@@ -238,7 +239,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 			return false
 		}
 		s.predicate(!w.Virtual(), func() {
-			p := NewPacket(environment{s}, frame, m, &Sighting{Time: w.Now(), Dev: dev, Dir: at.way(d)})
+			p := packetvalue.New(environment{s}, frame, m, &packetvalue.Sighting{Time: w.Now(), Dev: dev, Dir: at.way(d)})
 			thread.Uncancel()
 			thread.Steps = 0
 			thread.SetMaxExecutionSteps(predicateSteps)

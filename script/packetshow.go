@@ -3,6 +3,7 @@ package script
 import (
 	"encoding/hex"
 	"fmt"
+	"smolsh/script/packetvalue"
 	"smolsh/stack/packet"
 	"strings"
 
@@ -29,15 +30,15 @@ func (c *call) printed(text string) starlark.Value {
 }
 
 func packetSummary(c *call) (starlark.Value, error) {
-	return starlark.String(c.recv.(*Value).String()), nil
+	return starlark.String(c.recv.(*packetvalue.Value).String()), nil
 }
 
 func packetShow(c *call) (starlark.Value, error) {
-	return c.printed(c.recv.(*Value).Show()), nil
+	return c.printed(c.recv.(*packetvalue.Value).Show()), nil
 }
 
 func packetHexdump(c *call) (starlark.Value, error) {
-	text := strings.TrimSuffix(hex.Dump(c.recv.(*Value).Octets), "\n")
+	text := strings.TrimSuffix(hex.Dump(c.recv.(*packetvalue.Value).Octets), "\n")
 	return c.printed(text), nil
 }
 
@@ -49,7 +50,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	var seqs packet.Sequences
 	for i := range list.Len() {
-		p, ok := list.Index(i).(*Value)
+		p, ok := list.Index(i).(*packetvalue.Value)
 		if !ok {
 			return "", false
 		}
@@ -64,7 +65,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 }
 
 // lineOf describes a packet in one line, with the time and place where it was seen and its verdict.
-func (s *Session) lineOf(p *Value, seqs *packet.Sequences) string {
+func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	what := p.Line(seqs)
 	if p.Seen == nil {
 		return what

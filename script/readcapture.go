@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy/capture"
+	"smolsh/script/packetvalue"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -83,13 +84,13 @@ func readError(path string, err error) error {
 }
 
 // recorded is a packet of a capture file. What is said of it in the file is its verdict.
-func recorded(s *Session, rec *capture.Record) *Value {
-	seen := &Sighting{Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
+func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
+	seen := &packetvalue.Sighting{Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
 	if !rec.Time.IsZero() {
 		seen.Time = clock.Instant(rec.Time.UnixNano())
 	}
 	if rec.Directed {
 		seen.Dir = map[bool]string{false: "rx", true: "tx"}[rec.Outgoing]
 	}
-	return NewHead(environment{s}, rec.Data, rec.Length, rec.Medium, seen)
+	return packetvalue.NewHead(environment{s}, rec.Data, rec.Length, rec.Medium, seen)
 }

@@ -3,6 +3,7 @@ package script
 import (
 	"go.starlark.net/starlark"
 
+	"smolsh/script/packetvalue"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -19,9 +20,9 @@ func direction(d stack.Dir) string {
 }
 
 // sighted is a packet as an observer got it.
-func sighted(s *Session, ev *stack.PacketEvent) *Value {
-	return NewPacket(environment{s}, ev.Frame.Bytes(), ev.Iface.Medium(),
-		&Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})
+func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
+	return packetvalue.New(environment{s}, ev.Frame.Bytes(), ev.Iface.Medium(),
+		&packetvalue.Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})
 }
 
 func builtinSniff(c *call) (starlark.Value, error) {

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy"
+	"smolsh/script/packetvalue"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
@@ -128,9 +129,9 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 }
 
 // packet is what was kept as a script sees it.
-func (p *seen) packet(s *Session) *Value {
-	return NewHead(environment{s}, slices.Clone(p.head[:p.n]), p.length, p.medium,
-		&Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
+func (p *seen) packet(s *Session) *packetvalue.Value {
+	return packetvalue.NewHead(environment{s}, slices.Clone(p.head[:p.n]), p.length, p.medium,
+		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
 }
 
 // prefix tells hosts other than the own apart.

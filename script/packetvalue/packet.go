@@ -1,4 +1,6 @@
-package script
+// Package packetvalue holds packets as Starlark values: a frame with the time and place where it was seen, whose layers
+// scripts read as attributes. It knows nothing of sessions and sockets.
+package packetvalue
 
 import (
 	"fmt"
@@ -32,10 +34,11 @@ type Value struct {
 type Sighting struct {
 	Time    clock.Instant
 	Dev     string
-	Dir     string // "rx", "tx", on a link "a->b", empty where a file does not say
+	Dir     string // "rx" or "tx", on a link "a->b"; "" if a file does not have it
 	Verdict string
 }
 
+// sighted returns a field of the sighting, None for a packet without one.
 func (p *Value) sighted(name string) starlark.Value {
 	if p.Seen == nil {
 		return starlark.None
@@ -54,8 +57,8 @@ func (p *Value) sighted(name string) starlark.Value {
 	return starlark.String(p.Seen.Verdict)
 }
 
-// NewPacket returns a packet with a copy of a frame. seen may be nil.
-func NewPacket(env Environment, frame []byte, m phy.Medium, seen *Sighting) *Value {
+// New returns a packet with a copy of a frame. seen may be nil.
+func New(env Environment, frame []byte, m phy.Medium, seen *Sighting) *Value {
 	return NewHead(env, append([]byte(nil), frame...), len(frame), m, seen)
 }
 
@@ -67,20 +70,30 @@ func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sight
 // Line describes the packet in one line, with sequence numbers relative to those that seqs remembers.
 func (p *Value) Line(seqs *packet.Sequences) string { return seqs.Line(p.Octets, p.Medium) }
 
-func (p *Value) String() string        { return packet.Summary(p.Octets, p.Medium) }
-func (p *Value) Type() string          { return "packet" }
-func (p *Value) Freeze()               {}
-func (p *Value) Truth() starlark.Bool  { return true }
+// String implements starlark.Value: the packet in one line.
+func (p *Value) String() string { return packet.Summary(p.Octets, p.Medium) }
+
+// Type implements starlark.Value.
+func (p *Value) Type() string { return "packet" }
+
+// Freeze implements starlark.Value; a packet never changes.
+func (p *Value) Freeze() {}
+
+// Truth implements starlark.Value.
+func (p *Value) Truth() starlark.Bool { return true }
+
+// Hash implements starlark.Value; a packet has no hash.
 func (p *Value) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
 
+// packetFields are the names of the attributes that are not methods, sorted.
 var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", "icmp", "icmp6", "ip", "ip6", "len", "payload", "tcp", "time", "udp", "verdict", "vlan"}
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (p *Value) AttrNames() []string {
 	return append(packetFields[:len(packetFields):len(packetFields)], p.env.Members("packet")...)
 }
 
-// Attr is a layer, None where the packet has none, or a field of the whole.
+// Attr returns a layer, None if the packet does not have it, or a field of the whole packet.
 func (p *Value) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "time", "dev", "dir", "verdict":

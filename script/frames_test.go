@@ -7,9 +7,6 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"go.starlark.net/starlark"
-
-	"smolsh/phy"
 )
 
 // testFrame encodes layers with gopacket, with lengths and checksums computed.
@@ -42,54 +39,4 @@ func tcpOverIPv6(t testing.TB) []byte {
 		{OptionType: 5, OptionLength: 10, OptionData: []byte{0, 0, 19, 236, 0, 0, 19, 246}}}}
 	tcp.SetNetworkLayerForChecksum(ip)
 	return testFrame(t, ethernetTo(0x86dd), ip, tcp, gopacket.Payload("hello"))
-}
-
-// noMethods is an Environment without builtins.
-type noMethods struct{}
-
-func (noMethods) Member(string, starlark.Value, string) starlark.Value { return nil }
-func (noMethods) Members(string) []string                              { return nil }
-
-// views reads every layer of a packet and every field of each, and formats them.
-func views(p *Value) {
-	for _, name := range p.AttrNames() {
-		if !isLayer(name) {
-			continue
-		}
-		v, err := p.Attr(name)
-		if err != nil {
-			panic(err)
-		}
-		if q, ok := v.(starlark.HasAttrs); ok {
-			for _, f := range q.AttrNames() {
-				x, _ := q.Attr(f)
-				_ = x.String()
-			}
-		}
-	}
-	p.Show()
-}
-
-// No frame makes a script's view of it panic.
-func FuzzViews(f *testing.F) {
-	question := layers.DNSQuestion{Name: []byte("example.org"), Type: layers.DNSTypeA, Class: layers.DNSClassIN}
-	answer := layers.DNSResourceRecord{Name: []byte("example.org"), Type: layers.DNSTypeA, Class: layers.DNSClassIN, TTL: 60, IP: net.IP{192, 0, 2, 1}}
-	for _, frame := range [][]byte{
-		tcpOverIPv6(f),
-		udpInVLAN(f, 5000, 6000, gopacket.Payload("hi")),
-		udpInVLAN(f, 53, 40000, &layers.DNS{ID: 4711, QR: true, QDCount: 1, ANCount: 1, Questions: []layers.DNSQuestion{question}, Answers: []layers.DNSResourceRecord{answer}}),
-		udpInVLAN(f, 68, 67, &layers.DHCPv4{Operation: layers.DHCPOpRequest, HardwareType: layers.LinkTypeEthernet, Xid: 7, ClientHWAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1},
-			Options: layers.DHCPOptions{layers.NewDHCPOption(layers.DHCPOptMessageType, []byte{1})}}),
-	} {
-		f.Add(frame, false)
-		f.Add(frame[14:], true)
-		f.Add(frame[18:], true)
-	}
-	f.Fuzz(func(t *testing.T, b []byte, bare bool) {
-		m := phy.MediumEthernet
-		if bare {
-			m = phy.MediumIP
-		}
-		views(NewPacket(noMethods{}, b, m, nil))
-	})
 }

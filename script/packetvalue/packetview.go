@@ -1,4 +1,4 @@
-package script
+package packetvalue
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func (p *Value) value(x any) starlark.Value {
 	case netip.Addr:
 		return registry.Address(x)
 	case packet.Quoted:
-		return NewPacket(p.env, x, phy.MediumIP, nil)
+		return New(p.env, x, phy.MediumIP, nil)
 	case packet.SequenceRange:
 		return starlark.Tuple{starlark.MakeUint64(uint64(x.Left)), starlark.MakeUint64(uint64(x.Right))}
 	case []any:

@@ -139,7 +139,7 @@ func labHost(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%v", err)
 	}
 	v := c.s.hostOf(h, l, cfg.Name)
-	c.s.keep(v)
+	c.s.record(v)
 	return v, nil
 }
 

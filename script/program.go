@@ -18,7 +18,7 @@ type loadedFile struct {
 // exec runs source text in a task. Its globals are not frozen: functions, handlers and tests may change
 // what the file made.
 func (s *Session) exec(t *task, name, src string) (starlark.StringDict, error) {
-	s.keepOwn()
+	s.recordOwn()
 	s.sources[name] = src
 	_, prog, err := starlark.SourceProgramOptions(registry.FileOptions, name, src, s.globals.Has)
 	if err != nil {

@@ -37,8 +37,8 @@ type seen struct {
 // seenHead has room for any headers, and for what most datagrams of DNS and DHCP say.
 const seenHead = 384
 
-// keep makes the host's last packets kept from now on.
-func (s *Session) keep(h *hostValue) *recent {
+// record makes the host's last packets kept from now on.
+func (s *Session) record(h *hostValue) *recent {
 	if r := s.recent[h]; r != nil {
 		return r
 	}
@@ -48,11 +48,11 @@ func (s *Session) keep(h *hostValue) *recent {
 	return r
 }
 
-// keepOwn keeps the own host's packets from before the first chunk runs on.
-func (s *Session) keepOwn() {
-	s.keep(s.local)
+// recordOwn keeps the own host's packets from before the first chunk runs on.
+func (s *Session) recordOwn() {
+	s.record(s.local)
 	if s.cfg.Peer != nil {
-		s.keep(s.hostOf(s.cfg.Peer, s.local.lab, "peer"))
+		s.record(s.hostOf(s.cfg.Peer, s.local.lab, "peer"))
 	}
 }
 

@@ -207,7 +207,7 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 				v.err = err
 			}
 			delete(v.tasks, h)
-			v.s.settleServers()
+			v.s.reapServers()
 			return nil, err
 		})
 		h.server = &v.said
@@ -304,7 +304,7 @@ func (v *server) complain(err error) {
 // end stops the server from accepting.
 func (v *server) end() {
 	v.ended = true
-	v.s.settleServers()
+	v.s.reapServers()
 }
 
 // waits says what keeps the server.
@@ -327,8 +327,8 @@ func (v *server) waits() string {
 	return fmt.Sprintf("%v waits for clients, until its .stop()", v)
 }
 
-// settleServers lets go of the servers that have been stopped and have no connection left.
-func (s *Session) settleServers() {
+// reapServers lets go of the servers that have been stopped and have no connection left.
+func (s *Session) reapServers() {
 	for _, v := range slices.Clone(s.serving) {
 		if !v.ended || len(v.tasks) > 0 {
 			continue

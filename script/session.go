@@ -118,9 +118,9 @@ func New(cfg Config) *Session {
 	}
 	s.SetWidth(cfg.Width)
 	s.sched.init()
-	s.settle = func() {
+	s.reap = func() {
 		s.settlePanics()
-		s.settleServers()
+		s.reapServers()
 	}
 	s.foreground = cfg.Interactive
 	s.reg = registry.New(language())

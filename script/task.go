@@ -71,22 +71,22 @@ type sched struct {
 	wake        chan struct{}
 	interrupted atomic.Bool
 	// interrupting is true from an interrupt until the statement or command that it interrupts has ended.
-	interrupting atomic.Bool
-	lend         chan struct{} // holds a token while nobody runs Starlark
-	conds        []*task       // wait for other tasks or servers
-	worlds       []*world
-	nextID       int
-	main         *task
-	asks         []*ask
-	poked        atomic.Bool // a server's connection ended on its owner
-	settle       func()
-	foreground   bool     // an interrupt is the main task's alone
-	command      *running // an interrupt is its; nil where none runs; guarded by mu
+	interrupting     atomic.Bool
+	interpreterToken chan struct{} // holds a token while nobody runs Starlark
+	conds            []*task       // wait for other tasks or servers
+	worlds           []*world
+	nextID           int
+	main             *task
+	requests         []*request
+	poked            atomic.Bool // a server's connection ended on its owner
+	reap             func()
+	foreground       bool     // an interrupt is the main task's alone
+	command          *running // an interrupt is its; nil where none runs; guarded by mu
 }
 
 func (s *sched) init() {
 	s.wake = make(chan struct{}, 1)
-	s.lend = make(chan struct{}, 1)
+	s.interpreterToken = make(chan struct{}, 1)
 }
 
 // newTask makes a task that is not running yet.
@@ -274,20 +274,20 @@ func (s *sched) next() *task {
 			s.interruptTasks()
 		}
 		if s.poked.CompareAndSwap(true, false) {
-			s.settle()
+			s.reap()
 		}
 		s.answer()
 		if t := s.pop(); t != nil {
 			return t
 		}
-		if !s.happen() {
+		if !s.advanceWorld() {
 			s.deadlock()
 		}
 	}
 }
 
-// happen moves one world in which something is waited for: virtual ones first, for they need no time.
-func (s *sched) happen() bool {
+// advanceWorld moves one world in which something is waited for: virtual ones first, for they need no time.
+func (s *sched) advanceWorld() bool {
 	for _, virtual := range []bool{true, false} {
 		for _, w := range s.worlds {
 			if w.Virtual() != virtual || w.waiting+w.servers == 0 || w.held && !s.wanted(w) {
@@ -336,8 +336,8 @@ func (w *world) drive() (end func()) {
 
 // idle runs fn, which moves a world, while predicates may have the interpreter.
 func (s *sched) idle(fn func()) {
-	s.lend <- struct{}{}
-	defer func() { <-s.lend }()
+	s.interpreterToken <- struct{}{}
+	defer func() { <-s.interpreterToken }()
 	fn()
 }
 
@@ -566,15 +566,15 @@ func (s *Session) begin() {
 // It reports false when a live owner would have to wait too long for a computing script.
 func (s *sched) predicate(live bool, fn func()) bool {
 	if !live {
-		<-s.lend
+		<-s.interpreterToken
 	} else {
 		select {
-		case <-s.lend:
+		case <-s.interpreterToken:
 		case <-time.After(predicateWait):
 			return false
 		}
 	}
-	defer func() { s.lend <- struct{}{} }()
+	defer func() { s.interpreterToken <- struct{}{} }()
 	fn()
 	return true
 }

@@ -131,7 +131,7 @@ func (s *Session) RunTest(path, name string) *Failure {
 }
 
 func (s *Session) callTest(path, name string) error {
-	s.keep(s.local)
+	s.record(s.local)
 	s.name(path)
 	src, err := s.main.source(path)
 	if err != nil {

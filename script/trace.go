@@ -104,7 +104,7 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 // traceLast prints what just passed, and gives the packets as far as they were kept. Where nothing was kept so far it
 // is kept from now on.
 func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Value {
-	r := s.keep(h)
+	r := s.record(h)
 	var list []seen
 	h.do(func(clock.Instant) { list = r.all() })
 	t := &tracer{s: s, name: s.prefix(h)}
@@ -150,7 +150,7 @@ func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	t := &tracer{s: s, filter: f, name: s.prefix(h)}
 	s.tracers[h] = t
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
-	s.keep(h)
+	s.record(h)
 }
 
 func (s *Session) traceOff(h *hostValue) {

@@ -37,7 +37,7 @@ func (s *Session) RunCommand(src string) error {
 // are predeclared in it, and predeclared names are looked up when they are used. So a function sees what
 // its globals are bound to by now, not what they were when it was typed.
 func (s *Session) typed(t *task, name, src string) error {
-	s.keepOwn()
+	s.recordOwn()
 	s.sources[name] = src
 	f, err := typedOptions.Parse(name, src, 0)
 	if err != nil {

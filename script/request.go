@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ask is a request from another goroutine to whoever has the baton.
-type ask struct {
+// request is a request from another goroutine to whoever has the baton.
+type request struct {
 	fn    func()
 	taken atomic.Bool // by the baton's holder, or by who asked and gave up
 	done  chan struct{}
@@ -53,18 +53,18 @@ func (s *Session) Ended() (code int, ended bool) {
 
 // Begin forgets an interrupt that came while nothing ran: what is run next is not meant by it. It is for
 // the goroutine that reads, inside Await, just before the keyboard can interrupt again.
-func (s *Session) Begin() { s.ask(s.begin, beginWait) }
+func (s *Session) Begin() { s.request(s.begin, beginWait) }
 
 // beginWait is how long Begin waits for a computing script.
 const beginWait = 200 * time.Millisecond
 
-// ask runs fn, which may touch Starlark values but not wait, with the baton while the session is inside
+// request runs fn, which may touch Starlark values but not wait, with the baton while the session is inside
 // Await. Any goroutine but those of tasks may call it. It reports false where a computing script kept the
 // baton for longer than the limit; fn is not run then.
-func (s *Session) ask(fn func(), limit time.Duration) bool {
-	a := &ask{fn: fn, done: make(chan struct{})}
+func (s *Session) request(fn func(), limit time.Duration) bool {
+	a := &request{fn: fn, done: make(chan struct{})}
 	s.mu.Lock()
-	s.asks = append(s.asks, a)
+	s.requests = append(s.requests, a)
 	s.mu.Unlock()
 	s.signal()
 	select {
@@ -80,7 +80,7 @@ func (s *Session) ask(fn func(), limit time.Duration) bool {
 }
 
 // run calls the request's function. A panic in it, such as one in completion, ends the request alone.
-func (a *ask) run() {
+func (a *request) run() {
 	defer close(a.done)
 	defer func() { _ = recover() }()
 	a.fn()
@@ -89,8 +89,8 @@ func (a *ask) run() {
 // answer runs what other goroutines have asked for; with the baton.
 func (s *sched) answer() {
 	s.mu.Lock()
-	asks := s.asks
-	s.asks = nil
+	asks := s.requests
+	s.requests = nil
 	s.mu.Unlock()
 	for _, a := range asks {
 		if a.taken.CompareAndSwap(false, true) {

@@ -34,7 +34,7 @@ func (s *Session) Shell(line string) int {
 	early := s.interrupted.Swap(false) || s.main.fail == errInterrupted
 	s.command, run.interrupted = run, early
 	s.mu.Unlock()
-	if early { // it was meant for what was typed: this
+	if early { // the interrupt preceded the command's process: end the command
 		s.begin()
 	}
 	var err error
@@ -61,9 +61,8 @@ func (s *Session) Shell(line string) int {
 	return exit.ExitCode()
 }
 
-// running is a command of the system's. The keyboard's interrupt reaches it by itself, but not where it
-// came before the process was there, or is told of only afterwards: what comes within soon of the start is
-// passed on.
+// running is a command of the operating system. The keyboard interrupts its process directly, unless the interrupt
+// precedes the process or is reported only afterwards. An interrupt within soon of the start is passed on.
 type running struct {
 	cmd *exec.Cmd
 

@@ -191,7 +191,7 @@ func lastName(text string) string {
 	return text[i:]
 }
 
-// primary is the expression that a text ends with: a name with what is selected, called and indexed.
+// primary returns the expression at the end of a text: a name with its selectors, calls and indices.
 func primary(text string) string {
 	i := len(text)
 	for i > 0 {

@@ -110,7 +110,7 @@ def mine(alpha, beta=2, *rest, gamma=3, **more): pass
 	}
 }
 
-// FuzzComplete completes any text; whatever it is, candidates begin with what is there.
+// FuzzComplete completes any text. Every candidate begins with the prefix that the text has.
 func FuzzComplete(f *testing.F) {
 	for _, text := range []string{`ping("1`, "a.b(c)[", "'''", "!", "!a|", `f("\`, "((((", ".", "x = '", "ifaces()[9].", "[](", "\x00"} {
 		f.Add(text)

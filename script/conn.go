@@ -123,7 +123,7 @@ func connBuiltins() []*builtin {
 	}
 }
 
-// close closes; what was read ahead and never taken counts as unread (RFC 2525 §2.17).
+// close closes the connection. Data that was read ahead and not delivered counts as unread (RFC 2525 §2.17).
 func (v *connValue) close(now clock.Instant) {
 	if v.closed {
 		return
@@ -224,7 +224,7 @@ func connRecv(c *call) (starlark.Value, error) {
 	return starlark.Bytes(b), err
 }
 
-// errEarlyEnd is a stream that ended before what was asked for.
+// errEarlyEnd is a stream that ended before the requested data.
 func (v *connValue) errEarlyEnd(t *task, got int, want string) error {
 	return v.failed(t, fmt.Errorf("the stream ended after %d octets, before %s", got, want))
 }
@@ -249,7 +249,7 @@ func connRecvExactly(c *call) (starlark.Value, error) {
 	return starlark.Bytes(got), nil
 }
 
-// deadline gives what is left of the call's timeout each time it is asked.
+// deadline returns a function that returns the rest of the call's timeout.
 func (v *connValue) deadline(c *call) func() time.Duration {
 	d := timeoutOf(c)
 	start := v.w.Now()

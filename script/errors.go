@@ -20,7 +20,7 @@ import (
 // errNoIPv6 is the answer to an address of IPv6.
 var errNoIPv6 = errors.New("IPv6 is not spoken yet")
 
-// opError is what was attempted, on which address, and the cause.
+// opError is a failed operation, the address that it concerned, and the cause.
 type opError struct {
 	op    string
 	where string
@@ -62,7 +62,7 @@ func failed(t *task, op string, where any, err error) error {
 	return &opError{op, w, err}
 }
 
-// sharper says what is wrong with an address that the stack just calls invalid.
+// sharper returns the reason why the stack calls an address invalid.
 func sharper(where any, err error) error {
 	if !errors.Is(err, stack.ErrInvalid) {
 		return err
@@ -139,7 +139,7 @@ func (s *Session) report(err error) string {
 	return b.String()
 }
 
-// StdinName is the file name of what is typed.
+// StdinName is the file name of typed input.
 const StdinName = "<stdin>"
 
 func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {

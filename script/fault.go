@@ -26,7 +26,7 @@ type ruleValue struct {
 	dir     string
 	set     *fault.Set
 	rule    *fault.Rule
-	chose   map[string]any // what was given of what it matches, by argument
+	chose   map[string]any // the arguments that select packets, by name
 	does    map[string]any // and of what it does
 	drops   bool           // for nothing was
 	text    string

@@ -155,7 +155,7 @@ func (t *task) kernelWait(u *kernelTurn, what string, timeout time.Duration, set
 func (t *task) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	var deadline time.Time
 	if timeout >= 0 {
-		deadline = time.Now().Add(max(timeout, time.Millisecond)) // what is there already is still to be had
+		deadline = time.Now().Add(max(timeout, time.Millisecond)) // data that has arrived is still read
 	}
 	if err := u.take(t, what, timeout); err != nil {
 		return err

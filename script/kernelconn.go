@@ -183,7 +183,7 @@ func kernelRecv(c *call) (starlark.Value, error) {
 	return starlark.Bytes(b), err
 }
 
-// kernelDeadline gives what is left of the call's timeout each time it is asked.
+// kernelDeadline returns a function that returns the rest of the call's timeout.
 func kernelDeadline(c *call) func() time.Duration {
 	d, start := timeoutOf(c), time.Now()
 	return func() time.Duration {
@@ -301,7 +301,7 @@ func kernelClose(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// close closes; what was read ahead and never taken counts as unread.
+// close closes the connection. Data that was read ahead and not delivered counts as unread.
 func (v *kernelConn) close() {
 	if len(v.ahead) > 0 {
 		_ = v.c.SetLinger(0)

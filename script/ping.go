@@ -143,7 +143,7 @@ func (p *pinger) failed(err error) {
 	p.said = line
 }
 
-// explain is hostValue.explain for who is on the owner already.
+// explain is hostValue.explain for a caller that runs on the owner.
 func (p *pinger) explain(err error) error {
 	if !errors.Is(err, tcp.ErrHostUnreach) {
 		return sharper(p.to, err)
@@ -231,7 +231,7 @@ func (p *pinger) reply(now clock.Instant, m *wire.ICMP, data []byte, from netip.
 	}))
 }
 
-// expire gives up what has waited for longer than the timeout, but for what still waits for ARP.
+// expire gives up the probes that have waited for longer than the timeout, except those that wait for ARP.
 func (p *pinger) expire(now clock.Instant) {
 	resolving := false
 	if p.open > 0 {

@@ -74,7 +74,7 @@ func readPackets(path string, only *filter.Filter, most int) (got []*capture.Rec
 
 var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20)
 
-// readError says the file and what is wrong with it.
+// readError returns an error with the file and the fault in it.
 func readError(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -83,7 +83,7 @@ func readError(path string, err error) error {
 	return &opError{"read_capture", path, errors.New(strings.TrimPrefix(err.Error(), "capture: "))}
 }
 
-// recorded is a packet of a capture file. What is said of it in the file is its verdict.
+// recorded returns a packet of a capture file. Its verdict is the comment in the file.
 func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
 	seen := &packetvalue.Sighting{Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
 	if !rec.Time.IsZero() {

@@ -19,7 +19,7 @@ type recent struct {
 // maxRecent is how many packets are kept of a host.
 const maxRecent = 1000
 
-// seen is what is kept of a packet: enough of it for a line.
+// seen is the recorded part of a packet, enough to describe it in one line.
 type seen struct {
 	order   uint64 // among those of all hosts
 	now     clock.Instant
@@ -37,7 +37,7 @@ type seen struct {
 // seenHead has room for any headers, and for what most datagrams of DNS and DHCP say.
 const seenHead = 384
 
-// record makes the host's last packets kept from now on.
+// record starts recording the host's last packets, and returns the record.
 func (s *Session) record(h *hostValue) *recent {
 	if r := s.recent[h]; r != nil {
 		return r
@@ -48,7 +48,7 @@ func (s *Session) record(h *hostValue) *recent {
 	return r
 }
 
-// recordOwn keeps the own host's packets from before the first chunk runs on.
+// recordOwn starts recording the session's own host, before the first statement runs.
 func (s *Session) recordOwn() {
 	s.record(s.local)
 	if s.cfg.Peer != nil {

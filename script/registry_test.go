@@ -45,8 +45,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestEveryWordIsExplained holds the registry against itself: each argument is explained, what is
-// referred to exists, each type of value has its page.
+// TestEveryWordIsExplained checks that each argument is explained, each reference leads to a page, and each type of
+// value has a page.
 func TestEveryWordIsExplained(t *testing.T) {
 	r := newSim(t, 1).reg
 	for name, b := range r.ByName {
@@ -122,9 +122,8 @@ func TestTypesHaveTheirFields(t *testing.T) {
 	}
 }
 
-// TestWrongArguments gives every builtin a misspelt name, less than it needs, more than it takes, and for
-// each argument a value of another type and one out of its bounds: the error names the argument and says
-// what was expected.
+// TestWrongArguments gives every builtin a misspelt name, too few and too many arguments, and for each argument a value
+// of another type and one out of bounds. The error names the argument and its kind.
 func TestWrongArguments(t *testing.T) {
 	s := newSim(t, 1)
 	none := starlarkstruct.FromStringDict(starlarkstruct.Default, nil)

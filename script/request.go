@@ -17,7 +17,7 @@ type request struct {
 // end first, for a task called exit(), stop is called, which must make fn return soon; it may be nil.
 func (s *Session) Await(fn, stop func()) {
 	if s.home.Virtual() {
-		_ = s.main.yield() // handlers have not seen the last events of what was typed yet
+		_ = s.main.yield() // so that handlers see the last events of the typed statement
 		done := make(chan struct{})
 		background(fn, func() { close(done) })
 		for {
@@ -51,8 +51,8 @@ func (s *Session) Ended() (code int, ended bool) {
 	return s.exit.code, true
 }
 
-// Begin forgets an interrupt that came while nothing ran: what is run next is not meant by it. It is for
-// the goroutine that reads, inside Await, just before the keyboard can interrupt again.
+// Begin forgets an interrupt from before the next statement, which the interrupt does not concern. The goroutine that
+// reads calls it inside Await, just before the keyboard can interrupt again.
 func (s *Session) Begin() { s.request(s.begin, beginWait) }
 
 // beginWait is how long Begin waits for a computing script.

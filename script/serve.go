@@ -239,7 +239,7 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 	return nil
 }
 
-// datagrams answers what waits; on the owner. Errors of earlier answers are nobody's.
+// datagrams answers the pending datagrams, on the owner. It drops the errors of earlier answers.
 func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 	for !v.udp.closed {
 		n, src, err := v.udp.u.Recv(buf)
@@ -327,7 +327,7 @@ func (v *server) waits() string {
 	return fmt.Sprintf("%v waits for clients, until its .stop()", v)
 }
 
-// reapServers lets go of the servers that have been stopped and have no connection left.
+// reapServers removes the servers that were stopped and have no connection left.
 func (s *Session) reapServers() {
 	for _, v := range slices.Clone(s.serving) {
 		if !v.ended || len(v.tasks) > 0 {

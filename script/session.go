@@ -38,7 +38,7 @@ type Config struct {
 	Width int // columns of the terminal that tables are cut to; 0: they are not cut
 	// Size is the terminal's, for what stays on the screen while it may change; nil or 0 where there is none.
 	Size func() (columns, rows int)
-	// Interactive makes Interrupt end what was typed last and leave other tasks alone.
+	// Interactive makes Interrupt end the statement that was typed last, and leave other tasks alone.
 	Interactive bool
 	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
 	Plan        *fault.Plan         // selects the faults of scripts that stay in force; nil for all
@@ -62,7 +62,7 @@ type Session struct {
 	virt     *world // of the labs the script makes; home when that is virtual
 	local    *hostValue
 	kernel   *kernelValue
-	globals  starlark.StringDict // predeclared for every file, shared with what is typed
+	globals  starlark.StringDict // predeclared for every file, and shared with typed input
 	sources  map[string]string
 	loaded   map[string]*loadedFile
 	hosts    map[*lab.Host]*hostValue
@@ -79,7 +79,7 @@ type Session struct {
 	exited   bool
 	ended130 bool         // the last run was interrupted
 	open     []*connValue // of the own live host, not closed yet; on its owner
-	inputs   []string     // what was typed and went well
+	inputs   []string     // typed statements that succeeded
 	ran      string       // the file that run() ran last, and its arguments
 	ranArgs  []starlark.Value
 	shown    string         // what a builtin has printed and given
@@ -281,8 +281,8 @@ func (s *Session) withCause(err, fail error) error {
 // lingering is how long a session that ends waits for what it has sent to be acknowledged.
 const lingering = 10 * time.Second
 
-// hangUp closes the connections of a live host that the script left open, as an operating system does
-// for a program that ends, and waits until what was sent has arrived.
+// hangUp closes the connections of a live host that the script left open, as an operating system does for a program that
+// ends. It returns when the peers have received the sent data.
 func (s *Session) hangUp() {
 	if s.home.Virtual() || s.local.broken() != nil {
 		return

@@ -103,7 +103,7 @@ func want(t *testing.T, src, stdout string) {
 	}
 }
 
-// fails runs source text and compares the exit status and what is said.
+// fails runs source text and compares the exit status and the error output.
 func fails(t *testing.T, src string, code int, stderr string) {
 	t.Helper()
 	s := newSim(t, 1)

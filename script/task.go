@@ -188,7 +188,7 @@ func quietly(fn func()) (p *crash.Panic) {
 	return nil
 }
 
-// finish records a task's end and tells who waits for it.
+// finish records a task's end and wakes the tasks that wait for it.
 func (s *Session) finish(t *task) {
 	t.done = true
 	if t.fail == nil && t.err != nil && s.interrupted.Load() && !s.foreground {
@@ -286,7 +286,7 @@ func (s *sched) next() *task {
 	}
 }
 
-// advanceWorld moves one world in which something is waited for: virtual ones first, for they need no time.
+// advanceWorld moves one world in which a task waits. It tries virtual worlds first, because they need no time.
 func (s *sched) advanceWorld() bool {
 	for _, virtual := range []bool{true, false} {
 		for _, w := range s.worlds {
@@ -531,7 +531,7 @@ func (t *task) yield() error {
 	return t.fail
 }
 
-// Interrupt ends every waiting call, as Ctrl-C does: of every task, or in a shell of what was typed. Any
+// Interrupt ends every waiting call of every task, as Ctrl-C does; in a shell only those of the typed statement. Any
 // goroutine may call it.
 func (s *Session) Interrupt() {
 	s.interrupting.Store(true)
@@ -554,7 +554,7 @@ func (s *Session) Interrupt() {
 // Interrupting reports whether the statement or command that was interrupted still runs. Any goroutine may call it.
 func (s *Session) Interrupting() bool { return s.interrupting.Load() }
 
-// begin forgets an interrupt that came while nothing ran: what is typed next is not meant by it.
+// begin forgets an interrupt from before the next statement, which the interrupt does not concern.
 func (s *Session) begin() {
 	s.interrupted.Store(false)
 	s.interrupting.Store(false)
@@ -579,5 +579,5 @@ func (s *sched) predicate(live bool, fn func()) bool {
 	return true
 }
 
-// predicateWait is how long a live lab waits for a script to lend the interpreter to a predicate.
+// predicateWait is how long a live lab waits for the interpreter to run a predicate.
 const predicateWait = 5 * time.Millisecond

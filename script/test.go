@@ -50,13 +50,13 @@ func Tests(path string) ([]TestFunc, error) {
 type Failure struct {
 	File      string // where: the innermost position in a script, "" where there is none
 	Line, Col int    // from 1
-	Message   string // what was wrong; more than one line where it takes more
+	Message   string // the failure, in one line or more
 	Trace     []string
 	// Interrupted says that Session.Interrupt ended the test, and nothing was found wrong so far.
 	Interrupted bool
 }
 
-// Error is the failure in a line or more: file and line, then what was wrong.
+// Error returns the failure in one line or more, with file and line first.
 func (f *Failure) Error() string {
 	if f.File == "" {
 		return f.Message
@@ -152,7 +152,7 @@ func (s *Session) callTest(path, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.main.yield() // what is ready now may find something wrong
+	return s.main.yield() // tasks that are ready now may still fail
 }
 
 // conserved is the law that holds in each campaign, for every virtual lab of the session.

@@ -112,7 +112,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	var packets []starlark.Value
 	for i := range list {
 		p := &list[i]
-		// What is not printed may be where a connection's numbers begin.
+		// a packet that is not printed may begin a connection, whose numbers are relative to it
 		what := t.line(p.head[:p.n], p.medium, p.gso)
 		if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
 			lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
@@ -128,7 +128,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	return given
 }
 
-// packet is what was kept as a script sees it.
+// packet returns the recorded packet as a Starlark value.
 func (p *seen) packet(s *Session) *packetvalue.Value {
 	return packetvalue.NewHead(environment{s}, slices.Clone(p.head[:p.n]), p.length, p.medium,
 		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
@@ -216,7 +216,7 @@ func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
 	return s
 }
 
-// injected is what is said of a packet that a rule dropped.
+// injected describes a packet that a rule dropped.
 func injected(ev *stack.PacketEvent) string {
 	if ev.Verdict.Kind != stack.Dropped {
 		return ""

@@ -140,8 +140,7 @@ func (t *tracerouter) hop(c *call, ttl, count int) error {
 	return err
 }
 
-// receive takes what waits: errors of routers and of the host, and its answers where something listens on
-// the ports.
+// receive reads the pending messages: errors of routers and of the host, and the answers of its sockets.
 func (t *tracerouter) receive(now clock.Instant) {
 	for {
 		n, from, _, err := t.icmp.Recv(t.buf)

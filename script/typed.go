@@ -13,7 +13,7 @@ import (
 // CommandName is the file name of what -c gives.
 const CommandName = "<command>"
 
-// typedOptions are fileOptions, but that what load() gives stays for what is typed next.
+// typedOptions is FileOptions with one difference: names that load() binds stay bound for later statements.
 var typedOptions = &syntax.FileOptions{
 	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true, LoadBindsGlobally: true,
 }
@@ -157,7 +157,7 @@ func bound(stmt syntax.Stmt) []string {
 			}
 		case *syntax.DefStmt:
 			names = append(names, n.Name.Name)
-			return false // what is inside is the function's
+			return false // names inside belong to the function
 		case syntax.Expr:
 			return false
 		}
@@ -167,8 +167,8 @@ func bound(stmt syntax.Stmt) []string {
 	return slices.Compact(names)
 }
 
-// usedNow adds the names that are needed when the statement runs. What is named only within a function may
-// be bound later, as long as that is before the function gets there.
+// usedNow adds the names that a statement needs when it runs. A name inside a function may be bound later, before the
+// function uses it.
 func usedNow(stmt syntax.Stmt, names map[string]bool) {
 	var visit func(n syntax.Node) bool
 	params := func(list []syntax.Expr) {
@@ -232,8 +232,8 @@ func (s *Session) display(v starlark.Value) string {
 	return text
 }
 
-// Incomplete reports whether what was typed so far is the beginning of a statement that goes on: more
-// input, or an empty line at its end, could make it whole.
+// Incomplete reports whether the typed text begins a statement that further input, or an empty line at its end, could
+// complete.
 func Incomplete(src string) bool {
 	lines := strings.SplitAfter(src, "\n")
 	i := 0

@@ -56,8 +56,8 @@ type screenful struct {
 	mark uint64 // of the printer, when it was printed
 }
 
-// show prints text, on a terminal in the place of what was there before, unless something else has been
-// printed since. What the screen has no room for is left out: it could not be replaced.
+// show prints a text, on a terminal in place of the previous one, unless something else was printed since. Lines that do
+// not fit the screen are omitted, because they could not be replaced.
 func (f *screenful) show(s *Session, text string) {
 	rows, moves := 0, true
 	if s.cfg.Size != nil {

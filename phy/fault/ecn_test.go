@@ -9,7 +9,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestCongest marks what says that it may be (RFC 3168 §5), and nothing else.
+// TestCongest checks that a packet with an ECN-capable codepoint is marked (RFC 3168 §5), and no other packet.
 func TestCongest(t *testing.T) {
 	v4 := func(tos byte) []byte {
 		p := make([]byte, wire.IPv4Len+8)

@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// arrival is a frame of so many octets at an instant, and what is to become of it.
+// arrival is a frame of a size in octets at an instant, with the expected verdict.
 type arrival struct {
 	at     time.Duration
 	octets int

@@ -126,7 +126,7 @@ type Report struct {
 	Hits      uint64 // frames that it dropped, changed, copied or held back
 }
 
-// Planned is an effect in force under a plan. Where and What are the caller's to set.
+// Planned is an effect in force under a plan. The caller of Split sets Where and What.
 type Planned struct {
 	Report
 	Rule    *Rule // the rule that has this effect alone

@@ -104,7 +104,7 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 // attachLoop makes the loop interface. A visible one takes the host's addresses too, and its MTU.
 func (h *Host) attachLoop(visible bool) error {
 	dev := phy.NewLoopback("lo")
-	p := &Port{host: h, caps: dev.Capabilities(), dev: dev, loop: true}
+	p := &Port{host: h, caps: dev.Capabilities(), deviceQueue: deviceQueue{dev: dev}, loop: true}
 	p.faults = p.newFaults(0)
 	addrs := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}
 	if visible {

@@ -14,54 +14,37 @@ import (
 	"smolsh/stack/wire"
 )
 
-// portFrames is how many frames a port holds that its device has not taken.
-const portFrames = 1024
-
-// Port is where a host's interface meets a device or the end of a link. Fault rules sit here.
+// Port connects a host's interface to the end of a link or to a device. Fault rules apply here.
 type Port struct {
-	host         *Host
-	iface        *stack.Iface
-	index        int  // among the host's ports
-	loop         bool // the host's own
-	hidden       bool
-	faults       *fault.Set
-	caps         phy.Capabilities // as the interface was last told
-	wireSizeOnly bool             // the device was told to hand over frames of wire size only
+	host   *Host
+	iface  *stack.Iface
+	index  int  // among the host's ports
+	loop   bool // true for the host's own loop
+	hidden bool
+	faults *fault.Set
 
-	link      *Link      // nil: on a device
-	direction *direction // the link's direction away from here
-	shared    *Switch    // the link's other end, where the port's device is now
+	caps         phy.Capabilities // as the interface last learnt them
+	wireSizeOnly bool             // the device was asked for frames of wire size only
+	detached     bool             // the stack gets no more frames from here
 
-	dev      phy.Device   // nil: on a link
-	out      []*phy.Frame // what the device has not taken yet
-	sizes    []int        // of those frames, in octets
-	full     bool         // the device took fewer than it was given
-	err      error        // why the device is out of service
-	detached bool
+	linkEnd
+	shared *Switch // the link's other end, where the port's device is now
+	deviceQueue
+	sizes []int // octets of each queued frame
 }
 
-// Host is whose port it is.
+// Host returns the host that the port is part of.
 func (p *Port) Host() *Host { return p.host }
 
-// Iface is the host's interface at the port.
+// Iface returns the host's interface at the port.
 func (p *Port) Iface() *stack.Iface { return p.iface }
 
 // Faults are the rules at the port; RX is towards the host. While any is in force the host sends frames
 // of wire size, and super-segments that arrive are cut.
 func (p *Port) Faults() *fault.Set { return p.faults }
 
-// Device is the device at the port, nil when it is on a link.
-func (p *Port) Device() phy.Device { return p.dev }
-
-// Link is the link at the port, nil when it is on a device.
+// Link returns the link at the port, or nil if the port is on a device.
 func (p *Port) Link() *Link { return p.link }
-
-// Err is why the port's device was taken out of service; nil while it serves.
-func (p *Port) Err() error { return p.err }
-
-// Full reports whether frames wait for the device to take them: a Runner polls it for room and calls
-// Retry.
-func (p *Port) Full() bool { return p.full }
 
 // Retry offers the device again what it did not take, in the turn that follows.
 func (p *Port) Retry() {
@@ -158,16 +141,8 @@ func (p *Port) refresh() {
 // Relink looks at the link of the port's device anew; a Runner calls it when the device says that there may be
 // something new. A device that was deleted is taken out of service.
 func (p *Port) Relink(now clock.Instant) {
-	d, ok := p.dev.(phy.Watcher)
-	if !ok || p.err != nil {
-		return
-	}
-	switch err := d.Refresh(); {
-	case err == phy.ErrClosed: // by whoever opened it
-		p.Detach()
-		return
-	case errors.Is(err, phy.ErrClosed):
-		p.Fail(err)
+	d, ok := p.relink(p)
+	if !ok {
 		return
 	}
 	p.caps = p.currentCapabilities()
@@ -317,7 +292,8 @@ func (p *Port) enqueue(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	if p.err != nil || len(p.out) >= portFrames {
-		p.dropUnsent(now, f)
+		p.notifyUnsent(now, f)
+		p.world().recycle(f)
 		return
 	}
 	p.out, p.sizes = append(p.out, f), append(p.sizes, f.Len())
@@ -328,64 +304,49 @@ func (p *Port) enqueue(now clock.Instant, f *phy.Frame) {
 	p.world().touch(p.host)
 }
 
-// dropUnsent counts a frame that the device never took.
-func (p *Port) dropUnsent(now clock.Instant, f *phy.Frame) {
+// notifyUnsent tells the stack that the device never took a frame.
+func (p *Port) notifyUnsent(now clock.Instant, f *phy.Frame) {
 	p.host.FrameSent(now, p.iface, f, drop.TransmitFailed)
-	p.world().recycle(f)
 }
 
-// flush offers the device what waits for it and returns how many frames it took. What it refuses with
-// an error is lost: a link that is down does not keep frames.
+// flush offers the queued frames to the device and returns how many it took. It drops the frames that the device
+// refuses with an error.
 func (p *Port) flush(now clock.Instant) (taken int) {
-	w := p.world()
 	p.full = false
 	for len(p.out) > 0 {
-		n, err := p.dev.Send(p.out)
-		for k, f := range p.out[:n] {
-			p.host.FrameTaken(p.iface, p.sizes[k])
-			w.recycle(f)
+		n, lost, err := p.offer()
+		for _, size := range p.sizes[:n] {
+			p.host.FrameTaken(p.iface, size)
 		}
-		p.shift(n)
+		for _, f := range p.out[n : n+lost] {
+			p.notifyUnsent(now, f)
+		}
+		p.shift(n + lost)
 		taken += n
 		if err == nil {
-			p.full = len(p.out) > 0
 			break
 		}
-		lost := min(1, len(p.out)) // the device may take the next one
-		if errors.Is(err, phy.ErrDown) || errors.Is(err, phy.ErrClosed) {
-			lost = len(p.out)
-		}
-		for _, f := range p.out[:lost] {
-			p.dropUnsent(now, f)
-		}
-		p.shift(lost)
 		if errors.Is(err, phy.ErrClosed) {
 			p.Fail(err)
 		}
 	}
 	for _, f := range p.out {
-		f.Own() // its lender has no patience
+		f.Own() // a frame in the queue must not keep its lender waiting
 	}
 	return taken
 }
 
-// shift takes the first n frames off those that wait for the device.
+// shift recycles the first n queued frames.
 func (p *Port) shift(n int) {
-	p.out, p.sizes = slices.Delete(p.out, 0, n), slices.Delete(p.sizes, 0, n)
+	p.deviceQueue.shift(p.world(), n)
+	p.sizes = slices.Delete(p.sizes, 0, n)
 }
 
 // Drain takes a batch of frames off the port's device and returns how many. A Runner calls it for
 // pollable devices that are readable; a full batch means that there may be more. A device that fails
 // is taken out of service.
-func (p *Port) Drain(now clock.Instant) (n int) {
-	if p.err != nil {
-		return 0
-	}
-	n, err := p.world().drain(now, p.dev, p)
-	if err != nil {
-		p.Fail(err)
-	}
-	return n
+func (p *Port) Drain(now clock.Instant) int {
+	return p.drain(now, p.world(), p)
 }
 
 // drainMemory is Drain for a device in memory, which nobody polls for room.
@@ -459,16 +420,15 @@ func (p *Port) Fail(err error) {
 }
 
 func (p *Port) takeOutOfService(err error) bool {
-	if p.dev == nil || p.err != nil {
+	w := p.world()
+	if !p.stop(w, p, err) {
 		return false
 	}
-	p.err, p.full, p.detached = err, false, true
-	w := p.world()
-	w.detach(p)
+	p.detached = true
 	for _, f := range p.out {
-		p.dropUnsent(w.now, f)
+		p.notifyUnsent(w.now, f)
 	}
-	p.out, p.sizes = nil, nil
+	p.shift(len(p.out))
 	p.iface.SetUp(w.now, false)
 	w.touch(p.host)
 	return true

@@ -56,7 +56,7 @@ func (p *Port) Share() (*Switch, error) {
 
 // join makes the port of the switch that the far end of k is.
 func (s *Switch) join(k *Link) {
-	p := &SwitchPort{sw: s, host: k.a.host, link: k, direction: &k.ba, floods: s.floods}
+	p := &SwitchPort{sw: s, host: k.a.host, linkEnd: linkEnd{k, &k.ba}, floods: s.floods}
 	s.add(p, k.a.host.Name())
 	k.ab.to, k.ba.to = p, k.a
 	s.lab.links = append(s.lab.links, k)

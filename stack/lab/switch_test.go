@@ -26,7 +26,7 @@ func bareSwitch(t *testing.T, n int) (*World, *Switch, []*catch) {
 		}
 		l.links = append(l.links, k)
 		end := &catch{w: w, got: []string{}}
-		p := &SwitchPort{sw: s, host: &Host{lab: l, order: i}, direction: &k.ba}
+		p := &SwitchPort{sw: s, host: &Host{lab: l, order: i}, linkEnd: linkEnd{direction: &k.ba}}
 		k.ab.to, k.ba.to = p, end
 		s.ports, ends = append(s.ports, p), append(ends, end)
 	}

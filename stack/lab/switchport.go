@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
@@ -18,23 +17,19 @@ const portOctets = 4 << 20
 // SwitchPort is a port of a switch: the far end of a link, or a device. Frames for a device wait in a bounded queue
 // of the port's own, so that a device that takes none holds up no other.
 type SwitchPort struct {
-	sw        *Switch
-	name      string
-	host      *Host // at the other end of the link; nil on a device
-	link      *Link
-	direction *direction // of the link, away from here
+	sw   *Switch
+	name string
+	host *Host // at the other end of the link; nil on a device
 
 	rx      Flow // into the switch
 	flooded uint64
 	floods  clock.Bucket
 
-	dev            phy.Device
-	out            []*phy.Frame // what the device has not taken yet
-	octets         int          // room that those frames take up
-	full           bool         // the device took fewer than it was given
-	flushScheduled bool         // in the world's list
-	err            error        // why the device is out of service
-	tx             Flow         // towards the device
+	linkEnd
+	deviceQueue
+	octets         int  // size of the queued frames' buffers
+	flushScheduled bool // in World.unflushed
+	tx             Flow // towards the device
 }
 
 // AttachDevice makes a port of a device, whose frames must be Ethernet's; the error says so otherwise. The port is
@@ -46,7 +41,7 @@ func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 	if dev.Capabilities().Medium != phy.MediumEthernet {
 		return nil, fmt.Errorf("switch %s: %s carries no Ethernet", s.name, dev.Name())
 	}
-	p := &SwitchPort{sw: s, dev: dev, floods: s.floods}
+	p := &SwitchPort{sw: s, deviceQueue: deviceQueue{dev: dev}, floods: s.floods}
 	s.add(p, dev.Name())
 	s.lab.world.attach(p)
 	return p, nil
@@ -70,12 +65,6 @@ func (p *SwitchPort) Switch() *Switch { return p.sw }
 
 // Name is that of the host at the other end, or of the device.
 func (p *SwitchPort) Name() string { return p.name }
-
-// Device is the device at the port, nil on a link.
-func (p *SwitchPort) Device() phy.Device { return p.dev }
-
-// Err is why the port's device was taken out of service; nil while it serves.
-func (p *SwitchPort) Err() error { return p.err }
 
 // Up reports whether the link or the device at the port carries frames.
 func (p *SwitchPort) Up() bool {
@@ -112,9 +101,6 @@ func (p *SwitchPort) Sent() Flow {
 // down or the device out of service (drop.LinkDown) and what the device refused (drop.TransmitFailed).
 func (p *SwitchPort) Stats() Flow { return p.tx }
 
-// Full reports whether frames wait for the device to take them.
-func (p *SwitchPort) Full() bool { return p.full }
-
 // Retry offers the device again what it did not take, in the turn that follows.
 func (p *SwitchPort) Retry() {
 	p.full = false
@@ -132,14 +118,7 @@ func (p *SwitchPort) scheduleFlush() {
 // Drain takes a batch of frames off the port's device and returns how many. A device that fails is taken out of
 // service.
 func (p *SwitchPort) Drain(now clock.Instant) int {
-	if p.err != nil {
-		return 0
-	}
-	n, err := p.world().drain(now, p.dev, p)
-	if err != nil {
-		p.Fail(err)
-	}
-	return n
+	return p.drain(now, p.world(), p)
 }
 
 // drainMemory is Drain for a device in memory, which nobody polls for room.
@@ -153,21 +132,14 @@ func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
 // Relink looks at the link of the port's device anew. A device that was deleted is taken out of service; the
 // addresses that were learnt behind a link that is down are forgotten, and links that have the device's MTU follow it.
 func (p *SwitchPort) Relink(clock.Instant) {
-	d, ok := p.dev.(phy.Watcher)
-	if !ok || p.err != nil {
+	d, ok := p.relink(p)
+	if !ok {
 		return
 	}
-	switch err := d.Refresh(); {
-	case err == phy.ErrClosed: // by whoever opened it
-		p.Detach()
-	case errors.Is(err, phy.ErrClosed):
-		p.Fail(err)
-	case !d.Up():
+	if !d.Up() {
 		p.sw.forget(p)
-		fallthrough
-	default:
-		p.sw.follow(p)
 	}
+	p.sw.follow(p)
 }
 
 // Detach takes the port's device out of service and the port off the switch, which forgets what it learnt there:
@@ -185,11 +157,9 @@ func (p *SwitchPort) Fail(err error) {
 }
 
 func (p *SwitchPort) takeOutOfService(err error) bool {
-	if p.dev == nil || p.err != nil {
+	if !p.stop(p.world(), p, err) {
 		return false
 	}
-	p.err, p.full = err, false
-	p.world().detach(p)
 	p.dropQueued(len(p.out), drop.LinkDown)
 	p.sw.ports = without(p.sw.ports, p)
 	delete(p.sw.names, p.name)
@@ -273,43 +243,40 @@ func (w *World) flushSwitches() (n int) {
 	return n
 }
 
-// flush offers the device what waits for it and returns how many frames it took. What it refuses with an error is
-// lost: a link that is down does not keep frames.
+// flush offers the queued frames to the device and returns how many it took. It drops the frames that the device
+// refuses with an error.
 func (p *SwitchPort) flush() (taken int) {
 	p.full = false
 	for p.err == nil && len(p.out) > 0 {
-		n, err := p.dev.Send(p.out)
+		n, lost, err := p.offer()
 		p.tx.Delivered += uint64(n)
 		p.shift(n)
 		taken += n
-		switch {
-		case err == nil:
-			p.full = len(p.out) > 0
-			return taken
-		case errors.Is(err, phy.ErrClosed):
+		if err == nil {
+			break
+		}
+		why := drop.TransmitFailed
+		if errors.Is(err, phy.ErrDown) || errors.Is(err, phy.ErrClosed) {
+			why = drop.LinkDown
+		}
+		p.dropQueued(lost, why)
+		if errors.Is(err, phy.ErrClosed) {
 			p.Fail(err)
-		case errors.Is(err, phy.ErrDown):
-			p.dropQueued(len(p.out), drop.LinkDown)
-		default:
-			p.dropQueued(min(1, len(p.out)), drop.TransmitFailed) // the device may take the next one
 		}
 	}
 	return taken
 }
 
-// dropQueued drops the first n frames of those that wait.
+// dropQueued drops the first n queued frames.
 func (p *SwitchPort) dropQueued(n int, why drop.Reason) {
 	p.tx.Drops[why] += uint64(n)
 	p.shift(n)
 }
 
-// shift takes the first n frames off those that wait. A device may have swapped their buffers for others.
+// shift recycles the first n queued frames.
 func (p *SwitchPort) shift(n int) {
-	for _, f := range p.out[:n] {
-		p.world().recycle(f)
-	}
+	p.deviceQueue.shift(p.world(), n)
 	p.tx.InFlight -= uint64(n)
-	p.out = slices.Delete(p.out, 0, n)
 	p.octets = 0
 	for _, f := range p.out {
 		p.octets += f.Size()

@@ -62,10 +62,7 @@ func (o *options) bench(stdout, _ io.Writer) (status int, err error) {
 
 func parseBench(args []string) (*benchOptions, error) {
 	o := &benchOptions{peers: map[string]string{}}
-	f := pflag.NewFlagSet("smolsh bench", pflag.ContinueOnError)
-	f.SortFlags = false
-	f.Usage = func() {}
-	f.SetOutput(nowhere{})
+	f := newFlagSet("smolsh bench")
 	o.flags = f
 	var match string
 	var seconds float64

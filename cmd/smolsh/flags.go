@@ -71,11 +71,8 @@ type unchecked struct {
 func parseFlags(argv []string) (*options, error) {
 	o := &options{}
 	var r unchecked
-	f := pflag.NewFlagSet("smolsh", pflag.ContinueOnError)
+	f := newFlagSet("smolsh")
 	f.SetInterspersed(false)
-	f.SortFlags = false
-	f.Usage = func() {}
-	f.SetOutput(nowhere{})
 	o.flags = f
 	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
 	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; raw:NAME, a host beside the kernel on one of its interfaces; switch:PATH, on the switch that smolsh switch PATH serves; sim; loopback")
@@ -111,7 +108,17 @@ func parseFlags(argv []string) (*options, error) {
 	return o, nil
 }
 
-// nowhere swallows what pflag would print by itself.
+// newFlagSet returns an empty set of flags that keeps their order in its usage and prints nothing by itself: execute
+// prints the errors, and the verb its usage.
+func newFlagSet(name string) *pflag.FlagSet {
+	f := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	f.SetOutput(nowhere{})
+	return f
+}
+
+// nowhere discards the text that pflag prints by itself.
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }

@@ -62,10 +62,7 @@ func (o *options) serveSwitch(stdout, stderr io.Writer) (status int, err error) 
 
 func newSwitchOptions() *switchOptions {
 	o := &switchOptions{}
-	f := pflag.NewFlagSet("smolsh switch", pflag.ContinueOnError)
-	f.SortFlags = false
-	f.Usage = func() {}
-	f.SetOutput(nowhere{})
+	f := newFlagSet("smolsh switch")
 	f.IntVar(&o.ports, "ports", switchPorts, "at most so many processes at a time, `N`")
 	f.IntVar(&o.mtu, "mtu", switchMTU, "the longest packet, in `OCTETS`, the same for all hosts")
 	f.IntVar(&o.flood, "flood", 0, "at most so many frames a second of each process for all others, `N`: broadcasts, multicasts, unknown stations; 0: any number")

@@ -50,10 +50,7 @@ type testOptions struct {
 }
 
 func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
-	f := pflag.NewFlagSet("smolsh test", pflag.ContinueOnError)
-	f.SortFlags = false
-	f.Usage = func() {}
-	f.SetOutput(nowhere{})
+	f := newFlagSet("smolsh test")
 	f.StringVar(&r.match, "run", "", "only tests whose name matches `REGEX`")
 	f.Uint64Var(&r.seed, "seed", 1, "the seed of all randomness, `N`")
 	f.StringVar(&r.seeds, "seeds", "", "each test with each of these seeds, `A..B`")

@@ -67,7 +67,7 @@ func shellFlags() *pflag.FlagSet {
 }
 
 func docFlags() *pflag.FlagSet {
-	f := pflag.NewFlagSet("smolsh doc", pflag.ContinueOnError)
+	f := newFlagSet("smolsh doc")
 	f.Bool("markdown", false, "write the whole reference to docs/reference.md, or the file that follows; - prints it")
 	f.Bool("man", false, "print the man page")
 	return f
@@ -86,8 +86,8 @@ func deviceWords() []string { return []string{"tap:", "tun:", "raw:", "switch:"}
 
 func shellWords() []string { return completionShells }
 
+// flagsOf lists the flags of a set in their order, and --help.
 func flagsOf(f *pflag.FlagSet) (list []*pflag.Flag) {
-	f.SortFlags = false
 	f.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			list = append(list, f)

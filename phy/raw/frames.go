@@ -39,21 +39,28 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 		f.Reset()
 		switch err {
 		case unix.EINTR:
-		case unix.EAGAIN:
-			return i, nil
 		case unix.EINVAL, unix.EMSGSIZE: // an offload the header has no word for; a frame that is too long
 			if skipped++; skipped == skips {
 				return i, nil
 			}
-		case unix.ENETDOWN:
-			return i, phy.ErrDown
-		case unix.ENODEV, unix.ENXIO:
-			return i, d.link.Gone()
 		default:
-			return i, fmt.Errorf("%s: read: %w", d.link.Name, err)
+			return i, d.failure("read", err)
 		}
 	}
 	return len(frames), nil
+}
+
+// failure returns the error of Recv or Send for a system call that moved no frame: nil if the call would block.
+func (d *Device) failure(call string, err syscall.Errno) error {
+	switch err {
+	case unix.EAGAIN:
+		return nil
+	case unix.ENETDOWN:
+		return phy.ErrDown
+	case unix.ENODEV, unix.ENXIO:
+		return d.link.Gone()
+	}
+	return fmt.Errorf("%s: %s: %w", d.link.Name, call, err)
 }
 
 // read receives one frame.
@@ -140,14 +147,8 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 		case 0:
 			i++
 		case unix.EINTR:
-		case unix.EAGAIN:
-			return i, nil
-		case unix.ENETDOWN:
-			return i, phy.ErrDown
-		case unix.ENODEV, unix.ENXIO:
-			return i, d.link.Gone()
 		default:
-			return i, fmt.Errorf("%s: write: %w", d.link.Name, err)
+			return i, d.failure("write", err)
 		}
 	}
 	return len(frames), nil

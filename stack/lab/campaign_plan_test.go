@@ -9,7 +9,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// plan is one run of a campaign: two hosts, the link between them, what goes wrong on it until it heals, and
+// plan is one run of a campaign: two hosts, the link between them, the faults on it until it heals, and
 // what both applications do. A seed is turned into a plan, and only the plan into a run, so that a plan which
 // fails can be made smaller and kept.
 type plan struct {

@@ -190,7 +190,7 @@ func (r *run) heal(now clock.Instant) {
 	if !r.rude() {
 		return
 	}
-	// Who has nothing to send must ask whether the other end is still there (RFC 9293 §3.5.1).
+	// An end with nothing to send must probe whether the other end is still there (RFC 9293 §3.5.1).
 	for _, e := range r.ends {
 		e.keepAlive(now)
 	}

@@ -136,7 +136,7 @@ func TestCampaignRepeats(t *testing.T) {
 	}
 }
 
-// Plans that failed once: each is named after what was wrong.
+// Plans that failed once: each is named after the fault that it found.
 func TestCampaignKept(t *testing.T) {
 	files, err := filepath.Glob("testdata/campaign/*.json")
 	if err != nil || len(files) == 0 {

@@ -10,9 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// wiretap judges both ends of one connection by their segments alone: what is sent are the octets of the
-// stream, within the window that was offered; what is acknowledged, cumulatively or selectively, has been
-// received; what is offered is not taken back.
+// wiretap checks both ends of one connection by their segments alone. Sent octets are those of the stream, within the
+// offered window. Acknowledged octets, cumulatively or selectively, have been received. An offered window does not shrink.
 type wiretap struct {
 	client uint16 // the port of the end that opened; 0: nothing has been seen
 	ends   [2]tapEnd

@@ -12,7 +12,7 @@ import (
 type captureFile struct {
 	world    *World
 	writer   *capture.Writer
-	only     *filter.Filter // what is written; nil for all
+	only     *filter.Filter // matches the frames to write; nil for all
 	prefixed bool           // interfaces are named with their host
 	ifaces   map[*stack.Iface]int
 	err      error // the first interface that the file could not take
@@ -73,8 +73,8 @@ func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() 
 	return c.stopper(nil)
 }
 
-// FlushCaptures hands what was captured to the files. A wall-clock Runner calls it before it sleeps, so
-// that a reader finds everything while the capture runs; it reports nothing, stop does.
+// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so
+// that a reader finds every frame while the capture runs. Errors are reported by stop.
 func (w *World) FlushCaptures() {
 	for _, c := range w.captures {
 		if c.dirty {
@@ -121,7 +121,7 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	return stop, nil
 }
 
-// add begins with a host.
+// add starts the capture of a host.
 func (c *captureFile) add(h *Host) {
 	c.hosts = append(c.hosts, h)
 	h.captures = append(h.captures, c)

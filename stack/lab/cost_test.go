@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// labPile is something of which a lab may have many, and what is done once for each packet beside it: see
+// labPile is something of which a lab may have many, and the work done once for each packet beside it: see
 // stack.BenchmarkCost.
 type labPile struct {
 	name, step string

@@ -14,7 +14,7 @@ import (
 // maxInFlight bounds the frames that one direction of a link holds, whatever its rate and delay.
 const maxInFlight = 1 << 16
 
-// Flow counts what happened to the frames of one direction. In + Copies is always
+// Flow counts the frames of one direction. In + Copies is always
 // Delivered + InFlight + the sum of Drops.
 type Flow struct {
 	In        uint64 // frames put in, of wire size unless the link carries super-segments
@@ -41,12 +41,12 @@ type direction struct {
 	to    sink
 	stats Flow
 
-	free    clock.Instant   // when the transmitter has serialised all it has taken
-	leaving []clock.Instant // ring of when each frame not yet serialised will be
+	free    clock.Instant   // the instant at which the transmitter has serialised every queued frame
+	leaving []clock.Instant // ring of the instants at which the last bits of queued frames leave
 	head, n int
 }
 
-// accept takes a frame over at the lane's near end.
+// accept becomes the owner of a frame at the near end. It cuts a super-segment unless the link carries it uncut.
 func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
 	if !l.carriesUncut(f) && w.segmenter.Start(f, phy.MediumEthernet) {
@@ -61,18 +61,18 @@ func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	l.carry(f, l.decideFate(now, f))
 }
 
-// carriesUncut reports whether f crosses the link as it is.
+// carriesUncut reports whether f crosses the link without being cut into segments.
 func (l *direction) carriesUncut(f *phy.Frame) bool {
 	return f.Offload.GSOSize == 0 || l.link.cfg.Offload && l.link.faults.Empty()
 }
 
-// fate is what becomes of a frame: it is dropped, or leaves when it is serialised.
+// fate is the outcome for a frame: a drop reason, or the instant at which its last bit leaves.
 type fate struct {
 	left clock.Instant
 	fault.Verdict
 }
 
-// decideFate serialises one frame and says what becomes of it, which carry does.
+// decideFate serialises one frame and returns its fate, which carry executes.
 func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	cfg := &l.link.cfg
 	if !cfg.Offload || !l.link.faults.Empty() {
@@ -105,7 +105,7 @@ func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	return v
 }
 
-// carry drops a frame, or sends it and its copies on their way.
+// carry drops a frame, or schedules the arrival of the frame and its copies.
 func (l *direction) carry(f *phy.Frame, v fate) {
 	w := l.link.lab.world
 	if v.Drop != drop.None {
@@ -126,7 +126,7 @@ func (l *direction) carry(f *phy.Frame, v fate) {
 	}
 }
 
-// hasRoom reports whether there is room for one more frame to be serialised.
+// hasRoom reports whether the transmitter's queue has room for one more frame.
 func (l *direction) hasRoom(now clock.Instant) bool {
 	if l.link.cfg.RateBps == 0 {
 		return true
@@ -167,8 +167,8 @@ func (l *direction) delay() time.Duration {
 	return max(d, 0)
 }
 
-// tooBig judges a super-segment by the size of its segments, which is what a medium of that MTU that carries
-// them one by one would see.
+// tooBig reports whether a frame exceeds the MTU. For a super-segment the size of its segments counts, because a medium
+// that carries them one by one would see those.
 func tooBig(f *phy.Frame, mtu int) bool {
 	switch {
 	case f.Offload.GSOSize == 0:
@@ -186,7 +186,7 @@ func (l *direction) drop(f *phy.Frame, why drop.Reason) {
 	l.link.lab.world.recycle(f)
 }
 
-// arrive is the far end: the frame is handed to the port or switch there.
+// arrive hands the frame to the port or switch at the far end.
 func (l *direction) arrive(now clock.Instant, f *phy.Frame) {
 	l.stats.InFlight--
 	if l.link.broken() {

@@ -8,16 +8,15 @@
 // wall clock (package live). The same seed and the same calls give the same octets at the same
 // instants.
 //
-// A frame has one owner at a time: the port that took it from its host, the link it is on, the port
-// it arrives at, and then the World's pool again. Frames are handed over, not copied; only a flooding
-// switch and an injected duplicate copy.
+// A frame has one owner at a time: the port that took it from its host, the link, the port where it arrives, and then the
+// World's pool again. Frames are handed over, not copied; only a flooding switch and an injected duplicate copy one.
 //
-// What a host drops its own counters say. A frame lost on a link has left its host already: the link
-// counts it (Link.Stats), a switch what it could not forward (Switch.Stats) and what its devices did not
-// take (SwitchPort.Stats), and Conservation checks all of these laws.
+// Every drop is counted once. A host counts the frames that it drops. A frame lost on a link has left its host, so the
+// link counts it (Link.Stats). A switch counts the frames that it can't forward (Switch.Stats) and those that its devices
+// refuse (SwitchPort.Stats). Conservation checks that all of these counters add up.
 //
-// Limits: a link direction holds at most 65536 frames in flight, a port 1024 frames that its device
-// has not taken (a switch's port 4 MiB of them), a switch learns 1024 addresses. Left out on purpose:
+// Limits: a direction of a link holds at most 65536 frames in transit, a port queues 1024 frames for its device (a switch's
+// port at most 4 MiB of them), a switch learns 1024 addresses. Left out on purpose:
 // spanning trees, VLANs, links between switches, and serialisation overhead (preamble, frame check
 // sequence) in a link's rate.
 //

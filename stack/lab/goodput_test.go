@@ -26,7 +26,7 @@ const (
 	wireSize = 1500 + 14
 )
 
-// pump is a flow that always has something to send; what arrives is discarded and counted.
+// pump is a flow that always has data to send; the receiver counts and discards them.
 type pump struct {
 	got  int
 	from *stack.TCPConn

@@ -35,25 +35,25 @@ type Host struct {
 	gateway   netip.Addr      // not routed yet
 	ports     []*Port         // but for a hidden loop
 	names     map[string]bool // of the ports' interfaces
-	nextLink  int             // no number below it is free in a link's interface's name
+	nextLink  int             // every eth name with a lower number is in use
 	portsMade uint64          // ports made so far, which numbers their random streams
 	loop      *Port
 
 	dirty         bool
 	transmitting  bool // true while transmitBatch runs
-	hadWork       bool // true if the stack said during it that it had work
-	retried       bool // true if the last transmitBatch was for the sake of hadWork, and moved nothing
+	hadWork       bool // true if the stack called hasWork during transmitBatch
+	retried       bool // true if the last transmitBatch was a second try because of hadWork, and moved nothing
 	timer         clock.Timer[task]
 	ticked        bool   // since the timer was last set
-	callsSeen     uint64 // the world's calls when it last looked at its interfaces
-	fruitless     int    // ticks in a row that left the deadline due
-	wireSizeUsers int    // who wants to see frames of wire size
+	callsSeen     uint64 // value of the world's calls when the host last refreshed its ports
+	fruitless     int    // consecutive ticks after which the deadline was still due
+	wireSizeUsers int    // number of observers that need frames of wire size
 
 	captures []*captureFile
-	broken   *Panic // why it is out of service; nil while it serves
+	broken   *Panic // the panic that took the host out of service; nil while it serves
 }
 
-// Lab is the host's lab.
+// Lab returns the lab of the host.
 func (h *Host) Lab() *Lab { return h.lab }
 
 // Ports are the host's ports in the order in which they were made, without a hidden loop. The slice
@@ -195,7 +195,7 @@ func zeroAddr(like netip.Addr) netip.Addr {
 	return netip.IPv6Unspecified()
 }
 
-// run is the host's deadline.
+// run is called at the host's deadline.
 func (h *Host) run(now clock.Instant) {
 	if h.broken != nil {
 		return
@@ -222,9 +222,9 @@ func (h *Host) refreshPorts() {
 	h.loop.refresh()
 }
 
-// transmitBatch lets every port transmit a batch and returns how many frames moved. A host that moved any is
-// asked again, since what one interface sends may make another ready. One that moved none but found work is asked once
-// more.
+// transmitBatch makes every port transmit a batch and returns how many frames moved. A host that moved a frame is called
+// again, because a frame sent by one interface may make another ready. A host that moved none although the stack had work
+// is called once more.
 func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	if h.broken != nil {
 		return 0
@@ -250,7 +250,7 @@ func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	return n
 }
 
-// hasWork is what the stack calls when it may have something to transmit, or an earlier deadline.
+// hasWork is the stack's callback: the host may have a frame to transmit, or an earlier deadline.
 func (h *Host) hasWork() {
 	if h.hadWork = true; !h.transmitting {
 		h.lab.world.touch(h)

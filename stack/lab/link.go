@@ -8,7 +8,7 @@ import (
 	"smolsh/phy/fault"
 )
 
-// LinkConfig is what a link is like in each direction.
+// LinkConfig describes a link; it holds for each direction.
 type LinkConfig struct {
 	// Delay is what a frame takes from one end to the other after it was serialised; Jitter changes it
 	// for each frame by a random time from -Jitter to +Jitter, so that frames may overtake each other.
@@ -100,7 +100,7 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 	return k, nil
 }
 
-// attachLink makes the host's interface at the end of k from which frames leave by the given lane.
+// attachLink makes the host's interface at the end of k from which frames leave by the direction out.
 func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))
@@ -128,7 +128,7 @@ func (k *Link) capabilities(h *Host) phy.Capabilities {
 	return c
 }
 
-// Config is what the link was made with, defaults filled in.
+// Config returns the link's configuration, with the defaults filled in.
 func (k *Link) Config() LinkConfig { return k.cfg }
 
 // Faults are the rules on the link: TX is from its first host to the second, RX back. They are asked
@@ -138,8 +138,8 @@ func (k *Link) Faults() *fault.Set { return k.faults }
 // Ports are the link's ends in the order of Lab.Link; b is nil where a switch is.
 func (k *Link) Ports() (a, b *Port) { return k.a, k.b }
 
-// SetUp takes the link down or up. What is sent or under way while it is down is lost (drop.LinkDown);
-// the hosts are not told.
+// SetUp takes the link down or up. A frame that is sent or in transit while the link is down is lost (drop.LinkDown). The
+// hosts see no change of their link.
 func (k *Link) SetUp(up bool) { k.up = up }
 
 // Up reports whether the link is up; a partition does not count.
@@ -148,7 +148,7 @@ func (k *Link) Up() bool { return k.up }
 // Stats are the counters of both directions, from the first host to the second and back.
 func (k *Link) Stats() (ab, ba Flow) { return k.ab.stats, k.ba.stats }
 
-// broken reports whether nothing passes at the moment.
+// broken reports whether the link is down, or its hosts are partitioned.
 func (k *Link) broken() bool {
 	return !k.up || k.b != nil && k.lab.isCut(k.a.host, k.b.host)
 }

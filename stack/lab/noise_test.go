@@ -200,7 +200,7 @@ func (n *noise) frame(k int, f *phy.Frame) {
 	pick := func(from [][]byte) []byte { return append([]byte(nil), from[rng.IntN(len(from))]...) }
 	f.Reset()
 	switch rng.IntN(8) {
-	case 0: // what was said lately, again
+	case 0: // a recent frame, again
 		f.Set(pick(n.recent[k]))
 	case 1, 2: // the same with one octet changed, which every checksum finds
 		b := pick(n.recent[k])
@@ -249,7 +249,7 @@ func limits(h *Host) map[string]int {
 	return used
 }
 
-// run sends so many frames while the hosts go on, and sees what is left of it.
+// run sends so many frames while the hosts go on, and checks the hosts afterwards.
 func (n *noise) run(frames int) {
 	t := n.t
 	t.Helper()
@@ -296,7 +296,7 @@ func (n *noise) run(frames int) {
 			t.Errorf("host %d dropped %d frames of ours, and counted %d", k, verdicts[k], got)
 		}
 	}
-	for range 100 { // what was said last arrives
+	for range 100 { // the last frames arrive
 		n.r.Do(func(now clock.Instant) {
 			for _, x := range n.talks {
 				x.turn(t, now, 0)

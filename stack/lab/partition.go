@@ -11,7 +11,7 @@ func pairOf(a, b *Host) pair {
 }
 
 // Partition breaks every path of one link or one switch between a and b: their links are down, and
-// switches don't forward between them. What is under way on their links is lost. Hosts that forward
+// switches don't forward between them. Frames in transit on their links are lost. Hosts that forward
 // still reach both.
 func (l *Lab) Partition(a, b *Host) { l.cut[pairOf(a, b)] = true }
 

@@ -46,7 +46,7 @@ func (p *Port) Faults() *fault.Set { return p.faults }
 // Link returns the link at the port, or nil if the port is on a device.
 func (p *Port) Link() *Link { return p.link }
 
-// Retry offers the device again what it did not take, in the turn that follows.
+// Retry offers the queued frames to the device again, in the next turn.
 func (p *Port) Retry() {
 	p.full = false
 	p.world().touch(p.host)
@@ -62,7 +62,7 @@ func (p *Port) newFaults(n uint64) *fault.Set {
 	return fault.NewSet(p.host.lab.stream(streamPortFaults, p.host.ordinal, n))
 }
 
-// open makes the port's interface. On an error the port is taken away again.
+// open makes the port's interface. On an error it removes the port again.
 func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	h, w := p.host, p.world()
 	p.hidden = hidden
@@ -104,7 +104,7 @@ func (p *Port) close() {
 }
 
 // currentCapabilities are the capabilities that the interface may use at the moment. A device that can deliver frames
-// of wire size is told whether it should; what comes of another size is cut here.
+// of wire size only is asked to while rules or captures need that; other frames are cut here.
 func (p *Port) currentCapabilities() phy.Capabilities {
 	var c phy.Capabilities
 	plain := p.host.wireSizeUsers > 0 || !p.faults.Empty()
@@ -126,8 +126,8 @@ func (p *Port) currentCapabilities() phy.Capabilities {
 	return c
 }
 
-// refresh brings the interface's capabilities up to date. Whatever changes them is a call of the
-// application's, after which the world does this before anything is sent.
+// refresh updates the interface's capabilities. Only calls of the application change them, and after each such call the
+// world refreshes before it sends a frame.
 func (p *Port) refresh() {
 	if p.err != nil {
 		return
@@ -138,8 +138,8 @@ func (p *Port) refresh() {
 	}
 }
 
-// Relink looks at the link of the port's device anew; a Runner calls it when the device says that there may be
-// something new. A device that was deleted is taken out of service.
+// Relink reads the state of the device's link again. A Runner calls it when the device has signalled a change. A device
+// that was deleted is taken out of service.
 func (p *Port) Relink(now clock.Instant) {
 	d, ok := p.relink(p)
 	if !ok {
@@ -183,7 +183,7 @@ func (p *Port) transmitBatch(now clock.Instant) (n int) {
 	return n
 }
 
-// cutToMedium brings what the stack sent to the size and state that the port's medium takes.
+// cutToMedium cuts a super-segment and finishes a checksum if the port's medium can't do that.
 func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 	w, m := p.world(), p.caps.Medium
 	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.segmenter.Start(f, m) {
@@ -206,8 +206,8 @@ func segmentSize(f *phy.Frame) int {
 	return wire.EthernetLen + 4 + 2*60 + int(f.Offload.GSOSize) // VLAN tag, longest IPv4 and TCP headers
 }
 
-// applyTxFaults asks the rules about a frame, tells the stack what became of it, and puts it on the medium.
-// What a device takes or refuses is counted when it does.
+// applyTxFaults applies the port's outgoing rules to a frame and reports a drop to the stack, or dispatches the frame. A frame
+// for a device is counted when the device takes or refuses it.
 func (p *Port) applyTxFaults(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() {
 		p.dispatch(now, f)
@@ -250,7 +250,7 @@ func (p *Port) dispatch(now clock.Instant, f *phy.Frame) {
 	p.direction.carry(f, v)
 }
 
-// notifySent tells the stack that a frame is on its way.
+// notifySent tells the stack that a frame was put on the link, or queued for the device.
 func (p *Port) notifySent(now clock.Instant, f *phy.Frame) {
 	if p.direction != nil {
 		p.host.FrameSent(now, p.iface, f, drop.None)
@@ -259,7 +259,7 @@ func (p *Port) notifySent(now clock.Instant, f *phy.Frame) {
 	p.host.FrameQueued(now, p.iface, f)
 }
 
-// inject hands a frame and the copies that the rules want to the sink, when they want it.
+// inject hands a frame and the copies that the rules make of it to the sink, after the delay that they set.
 func (w *World) inject(now clock.Instant, v fault.Verdict, f *phy.Frame, to sink) {
 	v.Mark(f, false)
 	for i := 0; i <= v.Copies; i++ {
@@ -285,7 +285,7 @@ type (
 func (o portOut) arrive(now clock.Instant, f *phy.Frame) { o.enqueue(now, f) }
 func (i portIn) arrive(now clock.Instant, f *phy.Frame)  { i.receive(now, f) }
 
-// enqueue gives a frame to the link, or to what waits for the device.
+// enqueue hands a frame to the link, or appends it to the device's queue.
 func (p *Port) enqueue(now clock.Instant, f *phy.Frame) {
 	if p.direction != nil {
 		p.direction.accept(now, f)
@@ -349,7 +349,7 @@ func (p *Port) Drain(now clock.Instant) int {
 	return p.drain(now, p.world(), p)
 }
 
-// drainMemory is Drain for a device in memory, which nobody polls for room.
+// drainMemory is Drain for a device in memory. It retries a full queue too, because no Runner polls such a device.
 func (p *Port) drainMemory(now clock.Instant) (n int) {
 	if p.full {
 		if n = p.flush(now); n > 0 {
@@ -382,7 +382,7 @@ func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
 	p.applyRxFaults(now, f)
 }
 
-// applyRxFaults asks the rules about a frame of wire size.
+// applyRxFaults applies the port's incoming rules to a frame of wire size.
 func (p *Port) applyRxFaults(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() {
 		p.receive(now, f)
@@ -398,7 +398,7 @@ func (p *Port) applyRxFaults(now clock.Instant, f *phy.Frame) {
 	w.inject(now, v, f, portIn{p})
 }
 
-// receive is where a frame reaches the stack.
+// receive delivers a frame to the stack.
 func (p *Port) receive(now clock.Instant, f *phy.Frame) {
 	if !p.detached && p.host.broken == nil {
 		if !p.deliver(now, f) {

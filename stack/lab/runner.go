@@ -4,15 +4,15 @@ import "smolsh/stack/clock"
 
 // Runner moves a world, and is how the script layer reaches it.
 type Runner interface {
-	// World is what it moves. Only functions given to Do may use it.
+	// World returns the world. Only functions given to Do may use it.
 	World() *World
-	// Virtual reports which clock it is.
+	// Virtual reports whether the clock is simulated.
 	Virtual() bool
-	// Do runs fn on the owner and returns when it has run; hosts' transmissions are pumped afterwards.
-	// fn must not block, and must not call Do. Where fn panics, Do does, with a *crash.Panic if fn ran on another goroutine.
+	// Do runs fn on the owner and returns when it has run; afterwards the hosts transmit.
+	// fn must not block, and must not call Do. If fn panics, Do panics, with a *crash.Panic if fn ran on another goroutine.
 	Do(fn func(now clock.Instant))
-	// Idle is called when every task waits. Virtual: it runs what is next and returns true, or false
-	// when nothing is left. Wall clock: it returns true when wake has something or is closed, false
+	// Idle is called when every task waits. A virtual Runner runs the next event and returns true, or false
+	// if there is none. A wall-clock Runner returns true when wake is readable or closed, and false
 	// when the Runner was closed.
 	Idle(wake <-chan struct{}) bool
 	// Now is the present time.

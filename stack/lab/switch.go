@@ -47,14 +47,13 @@ func (l *Lab) Switch(name string) *Switch {
 	return s
 }
 
-// Name is what the switch was made with.
+// Name returns the name that the switch was made with.
 func (s *Switch) Name() string { return s.name }
 
-// Stats counts the frames that came in and, as delivered, those that went on to a port, whose own affair it is
-// then what becomes of them.
-// Frames that would go back where they came from are dropped (drop.UnknownMAC), those of partitioned
-// hosts as well (drop.LinkDown), and what a port floods beyond its limit (drop.FloodLimit). So are frames to the groups
-// that no bridge relays (drop.ReservedMAC), and frames from an address that no station has (drop.BadSourceMAC).
+// Stats counts the frames that arrived at the switch. A frame counts as delivered when it is handed to a port, whose own
+// counters say whether it was sent. Frames are dropped whose destination is behind the port where they arrived
+// (drop.UnknownMAC), between partitioned hosts (drop.LinkDown), flooded beyond a port's limit (drop.FloodLimit), to a
+// group that no bridge relays (drop.ReservedMAC), and from an address that no station has (drop.BadSourceMAC).
 func (s *Switch) Stats() Flow { return s.stats }
 
 // Learning counts the moves of addresses from one port to another, and the frames whose sender was not learnt
@@ -112,7 +111,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
-// arrive learns where the sender is and forwards.
+// arrive learns the sender's port and forwards the frame.
 func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s := p.sw
 	s.stats.In++
@@ -146,7 +145,7 @@ func isReserved(a wire.HardwareAddr) bool {
 	return a[0] == 0x01 && a[1] == 0x80 && a[2] == 0xc2 && a[3] == 0 && a[4] == 0 && a[5] < 0x10
 }
 
-// learn remembers the port of a station's address. A full table forgets nobody who is alive.
+// learn records the port of a station's address. A full table keeps every station that has not aged.
 func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
 	st, known := s.stations[a]
 	if !known && len(s.stations) >= maxStations {
@@ -162,8 +161,8 @@ func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
 	s.stations[a] = station{port: p, seen: now}
 }
 
-// sweep forgets the stations that have aged, at most once in a while. The order does not matter: all of
-// them go.
+// sweep removes the stations that have aged, at most once a second. The order does not matter, because all of them are
+// removed.
 func (s *Switch) sweep(now clock.Instant) {
 	if now < s.sweepAt {
 		return
@@ -176,7 +175,7 @@ func (s *Switch) sweep(now clock.Instant) {
 	}
 }
 
-// forget drops what was learnt at a port. The order does not matter: all of it goes.
+// forget removes the addresses that were learnt at a port. The order does not matter, because all are removed.
 func (s *Switch) forget(p *SwitchPort) {
 	for a, st := range s.stations {
 		if st.port == p {
@@ -185,7 +184,7 @@ func (s *Switch) forget(p *SwitchPort) {
 	}
 }
 
-// find is the port of an address, nil when it is a group or not known.
+// find returns the port of an address, or nil for a group or an unknown address.
 func (s *Switch) find(now clock.Instant, a wire.HardwareAddr) *SwitchPort {
 	if st, ok := s.stations[a]; ok && now.Sub(st.seen) < stationAge {
 		return st.port
@@ -233,7 +232,7 @@ func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 	}
 }
 
-// drop counts a frame that came in at the port and goes nowhere.
+// drop counts and recycles a frame that arrived at the port and is not forwarded.
 func (p *SwitchPort) drop(f *phy.Frame, why drop.Reason) {
 	p.sw.stats.Drops[why]++
 	p.rx.Drops[why]++

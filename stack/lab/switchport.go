@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// portOctets is how much the frames may take up that wait for a switch's device, in octets; their number is
-// portFrames at most.
+// portOctets bounds the buffers of the frames queued for a switch's device, in octets. Their number is bounded by
+// portFrames.
 const portOctets = 4 << 20
 
 // SwitchPort is a port of a switch: the far end of a link, or a device. Frames for a device wait in a bounded queue
@@ -60,10 +60,10 @@ func (s *Switch) add(p *SwitchPort, want string) {
 	s.ports = append(s.ports, p)
 }
 
-// Switch is whose port it is.
+// Switch returns the switch that the port is part of.
 func (p *SwitchPort) Switch() *Switch { return p.sw }
 
-// Name is that of the host at the other end, or of the device.
+// Name returns the name of the host at the other end of the link, or of the device.
 func (p *SwitchPort) Name() string { return p.name }
 
 // Up reports whether the link or the device at the port carries frames.
@@ -95,13 +95,13 @@ func (p *SwitchPort) Sent() Flow {
 	return p.tx
 }
 
-// Stats counts the frames for the port's device; on a link Link.Stats does. What found the queue full is dropped
-// (drop.QueueFull), like what is longer than the device's MTU (drop.TooBig), a super-segment that can't be cut
-// (drop.BadLength), an unfinished checksum that can't be finished (drop.BadChecksum), what waited when the link went
-// down or the device out of service (drop.LinkDown) and what the device refused (drop.TransmitFailed).
+// Stats counts the frames for the port's device; on a link Link.Stats does. Dropped are a frame that finds the
+// queue full (drop.QueueFull), one longer than the device's MTU (drop.TooBig), a super-segment that can't be cut
+// (drop.BadLength), an unfinished checksum that can't be finished (drop.BadChecksum), a frame still queued when the link
+// goes down or the device out of service (drop.LinkDown), and a frame that the device refuses (drop.TransmitFailed).
 func (p *SwitchPort) Stats() Flow { return p.tx }
 
-// Retry offers the device again what it did not take, in the turn that follows.
+// Retry offers the queued frames to the device again, in the next turn.
 func (p *SwitchPort) Retry() {
 	p.full = false
 	p.scheduleFlush()
@@ -121,7 +121,7 @@ func (p *SwitchPort) Drain(now clock.Instant) int {
 	return p.drain(now, p.world(), p)
 }
 
-// drainMemory is Drain for a device in memory, which nobody polls for room.
+// drainMemory is Drain for a device in memory. It retries a full queue too, because no Runner polls such a device.
 func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
 	if p.full {
 		n = p.flush()
@@ -187,7 +187,7 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	for n := w.segmenter.Segments(); n > 0; n-- {
-		if len(p.out) >= portFrames { // whoever asks for tiny segments does not get the work done
+		if len(p.out) >= portFrames { // no work for the rest of a super-segment with tiny segments
 			p.tx.In += uint64(n)
 			p.tx.Drops[drop.QueueFull] += uint64(n)
 			break
@@ -231,7 +231,7 @@ func (p *SwitchPort) dropUnqueued(f *phy.Frame, why drop.Reason) {
 	p.world().recycle(f)
 }
 
-// flushSwitches offers devices of switches what waits for them, each once, and returns how many frames they took.
+// flushSwitches offers queued frames to the devices of switches, once each, and returns how many frames they took.
 func (w *World) flushSwitches() (n int) {
 	for i := 0; i < len(w.unflushed); i++ {
 		p := w.unflushed[i]

@@ -5,11 +5,11 @@ import (
 	"smolsh/stack/clock"
 )
 
-// idleInTransit is how many unused flights a world keeps.
+// idleInTransit bounds the unused inTransits that a world keeps.
 const idleInTransit = 4096
 
-// inTransit is a frame under way: when its timer is due, its sink takes the frame over. Flights are
-// reused, so that moving a frame allocates nothing.
+// inTransit is a frame on its way to a sink, which becomes its owner when the timer is due. Each inTransit is reused, so
+// that moving a frame allocates nothing.
 type inTransit struct {
 	timer clock.Timer[task]
 	world *World

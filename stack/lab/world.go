@@ -12,8 +12,8 @@ import (
 const (
 	// batch is how many frames an interface may transmit, or a device deliver, before others have a turn.
 	batch = 64
-	// transmitFrames bounds the work of one settling, so that hosts which talk for ever without delay
-	// can't keep the owner from looking up.
+	// transmitFrames bounds the frames of one call of runTransmits, so that hosts which send for ever without delay
+	// can't keep the owner from its other work.
 	transmitFrames = 4096
 	// turnEvents bounds the events of one Turn, for the same reason.
 	turnEvents = 256
@@ -27,9 +27,9 @@ type World struct {
 	// Epoch is the wall-clock time of instant zero, which captures add to their time stamps. NewWorld
 	// sets the Unix epoch, so that the captures of equal runs are equal.
 	Epoch time.Time
-	// OnDeviceError, when set, is told once about a device that failed and was taken out of service.
+	// OnDeviceError, if set, is called once for each host's device that failed and was taken out of service.
 	OnDeviceError func(p *Port, err error)
-	// OnSwitchError, when set, is told once about a switch's device that failed and was taken out of service.
+	// OnSwitchError, if set, is called once for each switch's device that failed and was taken out of service.
 	OnSwitchError func(p *SwitchPort, err error)
 	// OnPanic, when set, is told on the owner of each panic that the world has recovered, after the host whose code
 	// panicked was taken out of service; p.Host is nil where it was no host's. Without it a panic goes on.
@@ -46,7 +46,7 @@ type World struct {
 	transmitting bool
 
 	devices    []DevicePort // ports on pollable devices: the Runner's to drain
-	memory     []DevicePort // ports on devices in memory, but for hidden loops: drained while settling
+	memory     []DevicePort // ports on devices in memory, but for hidden loops: drained by runTransmits
 	generation uint64
 	unflushed  []*SwitchPort // switches' ports that have frames for their devices
 
@@ -61,10 +61,10 @@ type World struct {
 	allHostCaptures []*captureFile // of them those that take every host
 }
 
-// task is what a timer of the event queue stands for.
+// task is the function that the event queue calls when a timer is due.
 type task interface{ run(now clock.Instant) }
 
-// sink takes a frame over, at the instant it arrives.
+// sink becomes the owner of a frame at the instant at which the frame arrives.
 type sink interface {
 	arrive(now clock.Instant, f *phy.Frame)
 }
@@ -119,7 +119,7 @@ func (w *World) Next() clock.Instant {
 	return w.events.Next()
 }
 
-// Step does what is next: the transmissions that are owed now, else the one next event, jumping the
+// Step makes the pending transmissions, or if there are none runs the next event, jumping the
 // clock to it. It returns false when nothing is left that could happen.
 func (w *World) Step() bool {
 	if w.runTransmits() {
@@ -190,7 +190,7 @@ func (w *World) touch(h *Host) {
 // memory, until nobody has anything or the bound is reached. It reports whether anything moved.
 func (w *World) runTransmits() (moved bool) {
 	if w.transmitting {
-		return false // a callback of a host came here: the settling under way sees to it
+		return false // a host's callback called it: the outer call goes on
 	}
 	w.transmitting = true
 	defer func() { w.transmitting = false }()
@@ -243,7 +243,7 @@ func (w *World) frame(size int) *phy.Frame {
 	return w.small.Get()
 }
 
-// recycle takes a frame back into the pool that it fits.
+// recycle returns a frame to the pool of its size.
 func (w *World) recycle(f *phy.Frame) {
 	if isSuper(f) {
 		w.super.Put(f)

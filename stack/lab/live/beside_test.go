@@ -87,7 +87,7 @@ func bothWays(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 	}
 }
 
-// matchTCP spares ARP, which waits a second for what is lost.
+// matchTCP spares ARP, which waits a second after a loss.
 func matchTCP(f []byte, _ phy.Medium) bool {
 	return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 6
 }
@@ -112,7 +112,7 @@ const (
 func (w way) String() string { return [...]string{"we send", "we receive", "kernel to kernel"}[w] }
 
 // bed is a kernel on a TAP, our host at its other end, and where that is a router, another kernel behind it.
-// What goes wrong goes wrong at our port to the first kernel.
+// The faults are at our port to the first kernel.
 type bed struct {
 	testing.TB
 	r      lab.Runner

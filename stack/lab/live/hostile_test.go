@@ -195,7 +195,7 @@ func TestFlags(t *testing.T) {
 		}
 		return 0 // a listener has no use for it
 	}
-	// One hping3 hears what another is told, so what was said is asked of ourselves.
+	// One hping3 receives the answers to another, so the test reads our own counters.
 	said := map[int]wire.Flags{}
 	r.Do(func(clock.Instant) {
 		h.Observe(func(ev *stack.PacketEvent) {

@@ -435,7 +435,7 @@ func BenchmarkEcho(b *testing.B) {
 			b.Error(err)
 			return
 		}
-		// A system call rather than Go's poller, whose wake-ups would be most of what is measured.
+		// A system call rather than Go's poller, whose wake-ups would be most of the measured time.
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			b.Error(err)

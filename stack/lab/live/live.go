@@ -91,7 +91,7 @@ func (r *runner) Idle(wake <-chan struct{}) bool {
 	}
 }
 
-// Close ends the loop when it has run what was asked of it, and waits for that. It closes no device.
+// Close ends the loop after the calls that are in the mailbox, and waits for its end. It closes no device.
 func (r *runner) Close() error {
 	r.box.close()
 	<-r.done

@@ -66,7 +66,7 @@ func (l *loop) run() {
 		}
 		switch {
 		case more:
-			l.refresh() // what is due must not hold up the devices
+			l.refresh() // events that are due must not hold up the devices
 			l.wait(&unix.Timespec{})
 		case now < awake:
 			l.look()

@@ -106,7 +106,7 @@ func (m *mailbox) empty() {
 	unix.Read(m.fd, counter[:])
 }
 
-// take moves what is in the list into buf. It costs next to nothing while there is none.
+// take moves the calls in the list into buf. It takes no lock while the list is empty.
 func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
 	if !m.news.Load() {
 		return buf[:0], false
@@ -119,5 +119,5 @@ func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
 	return list, m.closed
 }
 
-// release gives the descriptor back, after the loop has ended.
+// release closes the descriptor, after the loop has ended.
 func (m *mailbox) release() { unix.Close(m.fd) }

@@ -23,7 +23,7 @@ func (m Medium) String() string {
 	return "ethernet"
 }
 
-// Capabilities are what a device offers at the moment.
+// Capabilities are a device's medium, limits and offloads at the moment.
 type Capabilities struct {
 	Medium Medium
 	// MTU is the longest network-layer packet, in octets, without the link header.
@@ -35,7 +35,7 @@ type Capabilities struct {
 	TxChecksum bool
 	// Gather says that frames may end in borrowed octets (Frame.Borrow), which Send has read when it returns.
 	Gather bool
-	// MAC is the address the device would like its host to use; zero when it does not care.
+	// MAC is the address that the host should use on the device; zero for any.
 	MAC wire.HardwareAddr
 }
 
@@ -50,7 +50,7 @@ func (c Capabilities) FrameSize() int {
 	return SuperFrameSize
 }
 
-// What a device's methods report.
+// Errors of a device's methods.
 var (
 	// ErrDown is returned while a device's link is down; it may come up again.
 	ErrDown = errors.New("device: link is down")
@@ -65,7 +65,7 @@ type Device interface {
 	// Capabilities may change while running; it is asked before each batch.
 	Capabilities() Capabilities
 	// Recv fills frames, which the caller owns and has Reset, from the front and returns how many;
-	// 0 and no error means that nothing waits. Contents may be swapped in, not copied.
+	// 0 and no error means that no frame is queued. Contents may be swapped in, not copied.
 	Recv(frames []*Frame) (int, error)
 	// Send takes the contents of frames from the front and returns how many it took; fewer without an
 	// error means that the medium is full for now. The frames stay the caller's, contents undefined.
@@ -80,22 +80,22 @@ type Pollable interface {
 	FD() int
 }
 
-// Watcher is a device whose link changes under it: goes down and comes up, loses its carrier, gets another
-// MTU, is deleted.
+// Watcher is a device whose link may change while it is open: the link goes down or up, loses its carrier, gets another
+// MTU, or is deleted.
 type Watcher interface {
 	Device
 	// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the
 	// device is closed; a call may be under way then. Calls of Watch after the first do nothing.
 	Watch(changed func())
-	// Refresh looks at the link anew; Capabilities and Up say what it found. The error matches ErrClosed when
+	// Refresh reads the state of the link again. Capabilities and Up return the new state. The error matches ErrClosed when
 	// the device is closed or was deleted.
 	Refresh() error
 	// Up reports whether the link carried frames when Refresh last looked.
 	Up() bool
 }
 
-// Offloader is a device whose other end can be told, while it runs, to hand over frames of wire size with
-// finished checksums only. Frames under way come as they are.
+// Offloader is a device whose other end can be asked, at any time, to send only frames of wire size with finished
+// checksums. Frames that are in transit arrive unchanged.
 type Offloader interface {
 	Device
 	SetOffload(on bool) error

@@ -1,5 +1,5 @@
-// Package phy is the boundary between a stack and what carries its frames: who owns a frame, what a
-// device must do, devices in memory, and the segmenter that cuts super-segments to wire size.
+// Package phy is the boundary between a stack and the devices that carry its frames: frames and their ownership, the
+// interface of a device, devices in memory, and the segmenter that cuts super-segments to wire size.
 //
 // Everything here is single-owner: one goroutine at a time may use a frame, a pool or a device.
 package phy
@@ -8,24 +8,24 @@ package phy
 // with a VLAN tag, an IP header with options and a TCP header with options.
 const Headroom = 160
 
-// Offload says which work on a frame is left to whoever is next. The zero value is a plain frame of
+// Offload says which work on a frame is left to its next owner. The zero value is a plain frame of
 // wire size with every checksum in place and unverified.
 type Offload struct {
 	// GSOSize is the payload of each segment but the last of a super-segment, in octets; 0 for an
 	// ordinary frame. The frame's headers are those of the first segment, its length fields those of
 	// the whole.
 	GSOSize uint16
-	// UDP says that the super-segment is one of UDP datagrams, not of a TCP stream. Stacks take them one
-	// by one: whoever delivers a frame to a stack cuts it.
+	// UDP is true for a super-segment of UDP datagrams, false for one of a TCP stream. A stack receives datagrams one by
+	// one, so the port cuts such a frame before delivery.
 	UDP bool
 	// NeedsCsum says that the transport checksum field holds only the folded pseudo-header sum.
 	NeedsCsum bool
-	// CsumValid says that whoever delivered the frame vouches for its transport checksum.
+	// CsumValid is true if the device has verified the transport checksum.
 	CsumValid bool
 }
 
 // A Frame is one link-layer frame, or IP packet on a medium without a link layer, in a buffer with
-// headroom. Whoever holds it owns it; passing it on passes ownership, unless a method says otherwise.
+// headroom. It has one owner; passing it on passes ownership, unless a method says otherwise.
 type Frame struct {
 	buf      []byte
 	off, end int
@@ -44,14 +44,14 @@ func (f *Frame) Reset() {
 	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
 }
 
-// Borrow appends octets to the content without copying them. They belong to somebody else, who promises
-// that they stay as they are until the frame has been sent or has made them its own.
+// Borrow appends octets to the content without copying them. Their owner must not change them until the frame has been
+// sent, or Own has copied them.
 func (f *Frame) Borrow(a, b []byte) { f.borrowed = [2][]byte{a, b} }
 
-// Borrowed is what the content goes on with behind Bytes; nil for nearly every frame.
+// Borrowed returns the borrowed octets, which follow Bytes in the content; nil for nearly every frame.
 func (f *Frame) Borrowed() (a, b []byte) { return f.borrowed[0], f.borrowed[1] }
 
-// Own copies what is borrowed into the frame, which must have room for it.
+// Own copies the borrowed octets into the frame, which must have room for them.
 func (f *Frame) Own() {
 	if f.borrowed[0] != nil {
 		f.end += copy(f.buf[f.end:], f.borrowed[0])
@@ -60,16 +60,16 @@ func (f *Frame) Own() {
 	}
 }
 
-// Bytes is the frame's content but for what is borrowed; it aliases the frame.
+// Bytes returns the frame's content without the borrowed octets. The slice aliases the frame.
 func (f *Frame) Bytes() []byte { return f.buf[f.off:f.end] }
 
-// Len is the number of octets in the frame, with those that are borrowed.
+// Len returns the length of the content in octets, borrowed octets included.
 func (f *Frame) Len() int { return f.end - f.off + len(f.borrowed[0]) + len(f.borrowed[1]) }
 
-// Size is how many octets the frame has room for behind the headroom of an empty frame.
+// Size returns the capacity behind the headroom of an empty frame, in octets.
 func (f *Frame) Size() int { return len(f.buf) - Headroom }
 
-// Tail is the free space behind the content; Extend takes what was written there in.
+// Tail returns the free space behind the content. Extend adds octets that were written there to the content.
 func (f *Frame) Tail() []byte { return f.buf[f.end:] }
 
 // Extend makes the next n octets of the tail part of the content and returns them.
@@ -85,10 +85,10 @@ func (f *Frame) Prepend(n int) []byte {
 	return f.buf[f.off : f.off+n]
 }
 
-// Room is the headroom that is left.
+// Room returns the remaining headroom, in octets.
 func (f *Frame) Room() int { return f.off }
 
-// TrimFront takes n octets off the front.
+// TrimFront removes n octets from the front.
 func (f *Frame) TrimFront(n int) { f.off += n }
 
 // Truncate cuts the content to n octets.

@@ -8,18 +8,18 @@ import (
 	"smolsh/stack/drop"
 )
 
-// Marks are what fault rules and links have done to a frame on its way: they go with it for those who show
-// frames, and change nothing. The zero value is a frame that nobody touched.
+// Marks record the changes that fault rules and links made to a frame. They travel with the frame so that traces and
+// captures can show them, and have no effect. The zero value is an untouched frame.
 type Marks struct {
-	Held      time.Duration // how much later it comes, or will come, on account of rules
-	Copies    int           // further copies that were made of it
-	Copy      bool          // it is one of those
+	Held      time.Duration // the delay that rules added
+	Copies    int           // number of copies that were made of it
+	Copy      bool          // true for such a copy
 	Corrupted bool
 	Congested bool        // a rule has set its ECN field to CE
-	Lost      drop.Reason // not None: it was sent, and a link lost it
+	Lost      drop.Reason // the reason why a link dropped it after it was sent; else None
 }
 
-// After adds the marks to what is said of a frame, such as its verdict or nothing: "held 5ms, corrupted".
+// After appends the marks to a frame's verdict, which may be empty: "held 5ms, corrupted".
 func (m Marks) After(verdict string) string {
 	if m == (Marks{}) {
 		return verdict

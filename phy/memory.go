@@ -1,6 +1,6 @@
 package phy
 
-// MemoryConfig is what a device in memory offers. The zero value is Ethernet with an MTU of 1500 and
+// MemoryConfig describes a device in memory. The zero value is Ethernet with an MTU of 1500 and
 // no offloads.
 type MemoryConfig struct {
 	Medium     Medium
@@ -12,7 +12,7 @@ type MemoryConfig struct {
 
 // Memory is a device whose medium is a bounded queue in memory: one end of a Pair, or a loopback.
 //
-// Like a wire it judges nothing: frames that are longer than the MTU or that carry an offload it did
+// Like a wire it checks nothing: frames that are longer than the MTU or that carry an offload it did
 // not offer are delivered as they are. A frame that left with NeedsCsum arrives with CsumValid as
 // well: nothing can have damaged it on the way.
 type Memory struct {
@@ -23,7 +23,7 @@ type Memory struct {
 	closed  bool
 }
 
-// NewPair returns two devices back to back: what is sent on one is received on the other. Frames are
+// NewPair returns two devices back to back: each receives the frames that are sent on the other. Frames are
 // swapped, not copied, when they have room for exactly Capabilities().FrameSize() octets.
 func NewPair(a, b string, cfg MemoryConfig) (*Memory, *Memory) {
 	if cfg.MTU == 0 {
@@ -40,8 +40,8 @@ func NewPair(a, b string, cfg MemoryConfig) (*Memory, *Memory) {
 	return da, db
 }
 
-// NewLoopback returns a device that receives what is sent on it: bare IP packets of up to 65535
-// octets, whose transport checksums may stay undone. 256 frames wait at most.
+// NewLoopback returns a device that receives the frames that are sent on it: bare IP packets of up to 65535 octets, whose
+// transport checksums may stay unfinished. Its queue holds 256 frames.
 func NewLoopback(name string) *Memory {
 	caps := Capabilities{Medium: MediumIP, MTU: 65535, TxChecksum: true}
 	q := newQueue(256, caps.FrameSize())
@@ -50,17 +50,17 @@ func NewLoopback(name string) *Memory {
 	return d
 }
 
-// Name is the name the device was made with.
+// Name returns the name that the device was made with.
 func (d *Memory) Name() string { return d.name }
 
 // Capabilities are those of the configuration; they never change.
 func (d *Memory) Capabilities() Capabilities { return d.caps }
 
-// Pending is how many frames wait to be received.
+// Pending returns how many frames are queued for Recv.
 func (d *Memory) Pending() int { return d.in.n }
 
-// Recv takes frames off the queue. What the other end sent before it was closed still arrives. The
-// error is ErrClosed or nil.
+// Recv removes frames from the queue. Frames that the other end sent before it was closed still arrive. The error is
+// ErrClosed or nil.
 func (d *Memory) Recv(frames []*Frame) (int, error) {
 	if d.closed {
 		return 0, ErrClosed
@@ -90,7 +90,7 @@ func (d *Memory) Send(frames []*Frame) (int, error) {
 	return len(frames), nil
 }
 
-// Close closes this end and drops what waits for it. It always returns nil.
+// Close closes this end and drops the frames queued for it. It always returns nil.
 func (d *Memory) Close() error {
 	d.closed = true
 	for i := range d.in.slots {

@@ -19,8 +19,7 @@ import (
 	"smolsh/phy"
 )
 
-// Limits of what is read. Files may be hostile: whatever they say of themselves, a Reader holds little more
-// than one packet.
+// Limits of a Reader. Files may be hostile; whatever lengths they contain, a Reader holds little more than one packet.
 const (
 	maxBetween    = 1 << 22 // octets that may lie between one packet's end and the next one's, its own with them
 	maxInterfaces = 1 << 12
@@ -33,7 +32,7 @@ type Record struct {
 	Medium   phy.Medium
 	Directed bool     // the file says which way it went, …
 	Outgoing bool     // … and that the interface sent it
-	Comments []string // what is said of it; a file of ours says what became of it
+	Comments []string // the packet's comments; a Writer's file has the verdict
 	Length   int      // octets of the whole frame
 	Data     []byte   // those that were kept; the caller's
 }
@@ -196,7 +195,7 @@ func (r *Reader) Close() error {
 	return first
 }
 
-// guard ends the reading of what goes on and on without a packet.
+// guard ends the reading of a file that goes on without a packet.
 type guard struct {
 	in       io.Reader
 	left     int

@@ -1,5 +1,5 @@
-// Package capture writes packets to capture files: pcapng, with what became of each packet as its
-// comment and the direction in its flags, or classic pcap, which has room for neither.
+// Package capture writes packets to capture files: pcapng, with each packet's verdict as its
+// comment and its direction in its flags, or classic pcap, which has room for neither.
 //
 // Both formats are little-endian with timestamps in nanoseconds. The bytes of a file depend on the
 // packets, the interfaces and the epoch alone: no name of a machine, system or version is written, so

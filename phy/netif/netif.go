@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package netif looks at one network interface of the kernel's: its name, MTU and state at the moment, and
-// word of every change. It is what devices that stand on such an interface know of it.
+// Package netif watches one network interface of the kernel: its name, MTU and state, and a signal for every change. Devices
+// on such an interface use it.
 //
 // It speaks rtnetlink(7), through vishvananda/netlink. Sockets are bound to the network namespace that the
 // thread was in which called Open; all else may be called on any thread.

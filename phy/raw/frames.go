@@ -18,7 +18,7 @@ import (
 // skips is how many frames that nobody can take one Recv passes over before it comes back.
 const skips = 64
 
-// Recv reads what waits, one frame per read, into the frames' tails. Frames need room for
+// Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for
 // Capabilities().FrameSize() octets; what does not fit is skipped whole. phy.ErrDown: the interface went
 // down, and may come up again. phy.ErrClosed, or an error that matches it: the device was closed, the
 // interface deleted. The frames before an error were received.
@@ -39,7 +39,7 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 		f.Reset()
 		switch err {
 		case unix.EINTR:
-		case unix.EINVAL, unix.EMSGSIZE: // an offload the header has no word for; a frame that is too long
+		case unix.EINVAL, unix.EMSGSIZE: // the virtio-net header can't express the offload, or the frame is too long
 			if skipped++; skipped == skips {
 				return i, nil
 			}

@@ -12,15 +12,16 @@
 //
 // A VLAN tag that the kernel took off travels beside the frame (PACKET_AUXDATA) and is put back.
 //
-// As a station does, the device receives what is for a group or for an address that frames were sent from:
-// a filter in the kernel keeps out the rest, and the interface is asked for those addresses
-// (PACKET_MR_UNICAST) and for all groups. Promiscuous, it receives whatever passes. What the kernel sends is
-// left out unless it is asked for; what the device sent itself never comes back.
+// As a station does, the device receives frames for groups and for the addresses that it has sent from. A filter in the
+// kernel drops the others, and the interface is asked for those addresses (PACKET_MR_UNICAST) and for all groups. A
+// promiscuous device receives every frame. Frames that the kernel sends are left out unless Options.Outgoing asks for them;
+// the device never receives its own frames.
 //
-// A frame that the header has no word for, such as a super-segment of a protocol that nobody knows, is lost
-// in the kernel, which does not say what it was; so is what finds the socket's buffer of 4 MiB full.
+// The kernel drops a frame that the virtio-net header can't express, such as a super-segment of an unknown protocol,
+// and does not report it. It also drops a frame that finds the socket's buffer of 4 MiB full.
 //
-// The kernel on the same machine can't be reached this way: a packet socket stands beside it, not opposite.
+// The kernel on the same machine can't be reached this way, because a packet socket sends to the cable and not to the
+// kernel's own stack.
 //
 // A Device is single-owner: one goroutine at a time may use it. Open acts in the network namespace of the
 // calling thread, to which the device stays bound.
@@ -41,7 +42,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// What Open reports, wrapped with the interface's name and matched with errors.Is; netif.ErrNotFound too.
+// Errors of Open, wrapped with the interface's name and matched with errors.Is; netif.ErrNotFound too.
 var (
 	// ErrKind: the interface's frames are not Ethernet's.
 	ErrKind = errors.New("no Ethernet interface")
@@ -82,9 +83,9 @@ type message struct {
 const (
 	// maxGSO is the longest packet that the header's length fields can say, in octets.
 	maxGSO = 65535
-	// socketBuffer is room for what comes and goes while nobody looks, in octets.
+	// socketBuffer holds the frames that arrive between two turns, in octets.
 	socketBuffer = 4 << 20
-	// maxOwn is how many addresses the device is a station with.
+	// maxOwn bounds the source addresses whose frames the device receives.
 	maxOwn = 4
 )
 

@@ -62,7 +62,7 @@ func (d *Device) Watch(changed func()) {
 	}
 }
 
-// Recv reads what waits, one frame per read, into the frames' tails. Frames need room for
+// Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for
 // Capabilities().FrameSize() octets: the kernel cuts off what does not fit. The error is phy.ErrClosed
 // for a closed device and matches it for one that was deleted; the frames before it were received.
 func (d *Device) Recv(frames []*phy.Frame) (int, error) {

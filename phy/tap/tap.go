@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package tap is the operating system's TAP and TUN devices: interfaces of the kernel's whose frames this
-// process reads and writes, Ethernet frames on a TAP and bare IP packets on a TUN. A TUN has no hardware
-// addresses and no neighbours; all else is alike, and what is said of TAPs below holds for both.
+// Package tap opens the operating system's TAP and TUN devices: interfaces of the kernel whose frames this process reads
+// and writes, Ethernet frames on a TAP and bare IP packets on a TUN. A TUN has no hardware
+// addresses and no neighbours. Otherwise all that follows holds for both.
 //
 // With offloads (the default) frames travel with a virtio-net header, so that both ends may hand over TCP
 // super-segments of up to 64 KiB whose checksums are left undone; Device.SetOffload switches what the
@@ -50,7 +50,7 @@ import (
 	"smolsh/phy/netif"
 )
 
-// What Open reports, wrapped with the device's name and matched with errors.Is.
+// Errors of Open, wrapped with the device's name and matched with errors.Is.
 var (
 	// ErrName: the name is no name of a network interface.
 	ErrName = errors.New("not an interface name")

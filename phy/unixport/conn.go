@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	// skips is how many messages that are no frames one Recv passes over before it comes back.
+	// skips is how many messages without a frame one Recv skips before it returns.
 	skips = 64
-	// socketBuffer is room for what is on its way to the other end, in octets; the system may allow less.
+	// socketBuffer holds the frames in transit to the other end, in octets. The system may allow less.
 	socketBuffer = 1 << 20
 )
 
-// errGone: nobody is at the other end any more.
+// errGone: the other end has closed the connection.
 var errGone = errors.New("the other end is gone")
 
 // errVnet concerns a frame that asks for an offload its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the other end")
 
-// Stats count what came from the other end, and what it was given.
+// Stats count the frames from and to the other end.
 type Stats struct {
-	Frames, Octets   uint64                  // that came, without the messages' headers
-	Sent, SentOctets uint64                  // the same of what went
+	Frames, Octets   uint64                  // received, without the messages' headers
+	Sent, SentOctets uint64                  // sent, likewise
 	Drops            [drop.NumReasons]uint64 // messages that were no frames for this medium, by reason
 }
 
@@ -64,7 +64,7 @@ func (c *conn) Capabilities() phy.Capabilities { return c.caps }
 // Stats counts what came and went.
 func (c *conn) Stats() Stats { return c.stats }
 
-// recv reads what waits, one frame per message. The error is errGone or the system's.
+// recv reads the pending messages, one frame each. The error is errGone or the system's.
 func (c *conn) recv(frames []*phy.Frame) (int, error) {
 	skipped := 0
 	for i := 0; i < len(frames); {

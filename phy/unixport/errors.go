@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What Dial and Listen report, in an Error, to be matched with errors.Is.
+// Reasons in an Error of Dial and Listen, matched with errors.Is.
 var (
 	// ErrNotFound: nothing is at the path, or its directory is not there.
 	ErrNotFound = errors.New("no such socket")
@@ -19,15 +19,15 @@ var (
 	ErrStale = errors.New("nobody listens")
 	// ErrPermission: the socket or its directory is somebody else's.
 	ErrPermission = errors.New("not permitted")
-	// ErrOther: what is there is no switch's socket.
+	// ErrOther: the file at the path is no switch's socket.
 	ErrOther = errors.New("no switch")
-	// ErrSilent: what serves the socket does not answer.
+	// ErrSilent: the process that serves the socket does not answer.
 	ErrSilent = errors.New("no answer")
 	// ErrVersion: the other end speaks another version of the protocol.
 	ErrVersion = errors.New("another version")
 	// ErrMTU: the switch's MTU is not the one that was asked for.
 	ErrMTU = errors.New("another MTU")
-	// ErrUser: the switch is served by a user who may not.
+	// ErrUser: the switch is served by a user whom Options.Users does not allow.
 	ErrUser = errors.New("served by another user")
 	// ErrFull: the switch has no port left.
 	ErrFull = errors.New("no port left")
@@ -37,7 +37,7 @@ var (
 	ErrPath = errors.New("no path for a socket")
 )
 
-// Error is why there is no connection with a switch.
+// Error is the reason why Dial or Listen made no connection or socket.
 type Error struct {
 	Path string
 	Err  error

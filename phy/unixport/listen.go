@@ -140,8 +140,8 @@ func (l *Listener) Accept() (*Guest, error) {
 	return &Guest{conn: c, l: l, PID: int(who.Pid), UID: int(who.Uid)}, nil
 }
 
-// Hello waits a few seconds for the process's hello. With an error, which says what is wrong with it, the guest has
-// been told and is gone.
+// Hello waits a few seconds for the process's hello. For a wrong one it answers the guest, closes the connection and returns
+// the reason as an error.
 func (g *Guest) Hello() error {
 	err := g.hello()
 	if err != nil {

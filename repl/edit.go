@@ -25,9 +25,9 @@ type editor struct {
 	resized atomic.Bool
 	opening atomic.Int32 // the event before which no key is delivered: openAtPaint, openAtWrite; 0 for none
 	prompt  string
-	before  string       // earlier lines of what is being typed
+	before  string       // earlier lines of the statement
 	typed   atomic.Int32 // runes in the line
-	block   string       // what was pasted after the first of its lines
+	block   string       // pasted text after the end of the first line
 }
 
 func newEditor(sh *Shell) (*editor, error) {
@@ -79,8 +79,8 @@ func (e *editor) close() {
 	e.rl.Close()
 }
 
-// setHistory gives readline all entries anew: by itself it would keep an older entry in place of what was
-// made of it.
+// setHistory replaces all of readline's entries, because readline by itself would keep an older entry in place of its
+// edited form.
 func (e *editor) setHistory() {
 	e.rl.ResetHistory()
 	for _, entry := range e.sh.history.entries {
@@ -93,7 +93,7 @@ var (
 	fromRunes = strings.NewReplacer(string(runeNewline), "\n", string(runeTab), "\t", string(runePaste), "")
 )
 
-// line reads a line that begins with some text. What was pasted after the end of its first line is block.
+// line reads a line that starts with the text begin. block is pasted text after the end of the first line.
 func (e *editor) line(prompt, begin, before string) (line, block string, err error) {
 	e.prompt, e.before, e.block = prompt, before, ""
 	e.typed.Store(int32(utf8.RuneCountInString(begin)))

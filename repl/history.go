@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// history is what was typed in this run and in earlier ones. An entry may have several lines.
+// history holds the statements typed in this run and in earlier ones. An entry may have several lines.
 type history struct {
 	path    string // "" keeps it in memory
 	entries []string
@@ -23,8 +23,7 @@ const (
 	maxEntry   = 8000 // octets; longer ones are not kept
 )
 
-// HistoryFile is where the history is kept: under $XDG_STATE_HOME, or ~/.local/state; "" where there is
-// no home.
+// HistoryFile returns the path of the history's file, under $XDG_STATE_HOME or ~/.local/state, or "" if the user has no home.
 func HistoryFile() string {
 	dir := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(dir) {
@@ -41,8 +40,8 @@ func HistoryFile() string {
 const maxHistory = 4 * maxEntries * maxEntry
 
 // loadHistory reads the file and cuts it to the newest entries. A file that can't be read gives no history of earlier
-// runs; one that is no regular file is left alone, and what is typed stays in memory. The warning says what is odd about
-// the file, in a line, "" where nothing is.
+// runs. One that is no regular file is left alone, and the new entries stay in memory. The warning is a line about such a
+// file, else "".
 func loadHistory(path string) (h *history, warning string) {
 	h = &history{path: path}
 	if path == "" {

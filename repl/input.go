@@ -24,9 +24,9 @@ const (
 	runeLast
 )
 
-// input is what readline reads instead of the terminal. It delivers whole keys, at most one line at a
-// time and none while no line is wanted, so that commands find on the terminal what is typed for them; it
-// gathers what is pasted between the terminal's brackets; and it lets others wake readline up.
+// input is the reader that readline has in place of the terminal. It delivers whole keys, at most one line at a
+// time and none while no line is wanted, so that a command can read its own input from the terminal. It
+// gathers the text of a bracketed paste, and lets others wake readline up.
 type input struct {
 	fd   int
 	wake [2]*os.File // a pipe
@@ -42,7 +42,7 @@ type input struct {
 	ended   bool // the terminal has nothing more
 }
 
-// The terminal's brackets around what is pasted, and how to ask for them.
+// The terminal's brackets around pasted text, and the sequences that switch them on and off.
 const (
 	pasteBegin = "\x1b[200~"
 	pasteEnd   = "\x1b[201~"
@@ -50,7 +50,7 @@ const (
 	pasteOff   = "\x1b[?2004l"
 )
 
-// escapeWait is how long the rest of a key's sequence may take; what has not come by then was Esc.
+// escapeWait is the time in which the rest of a key's sequence must arrive. Without it the key was Esc.
 const escapeWait = 50 * time.Millisecond
 
 func newInput(f *os.File) (*input, error) {
@@ -227,7 +227,7 @@ func (in *input) escape() int {
 	return n
 }
 
-// paste takes what is pasted when its end is there, and gives its length with the bracket.
+// paste takes the pasted text if its closing bracket has arrived, and returns the length of both.
 func (in *input) paste() int {
 	i := bytes.Index(in.raw, []byte(pasteEnd))
 	if i < 0 {

@@ -1,9 +1,8 @@
-// Package repl is the prompt: it reads lines from a terminal, runs them in a script.Session and prints
-// what comes of them, above the line that is being typed where there is one.
+// Package repl is the prompt: it reads lines from a terminal, runs them in a script.Session and prints the output. Output
+// that arrives while a line is being typed appears above that line.
 //
-// The editing is readline's. What that does not know is added around it: input.go stands between it and
-// the terminal and knows what is pasted, screen.go holds back what others print, edit.go gives it keys,
-// completion and history. A terminal that can't move its cursor (TERM=dumb) gets plain lines.
+// The editing is readline's. Three files add features around it: input.go stands between readline and the terminal and
+// recognises pasted text, screen.go delays output while a line is typed, edit.go adds keys, completion and history. A terminal that can't move its cursor (TERM=dumb) gets plain lines.
 //
 // One goroutine makes a Shell, its session, and runs it; Stdout and Stderr may be written to from any.
 package repl
@@ -28,7 +27,7 @@ import (
 	"smolsh/script"
 )
 
-// Config is what a Shell is made of.
+// Config holds the terminal and the names that New needs.
 type Config struct {
 	Stdin   *os.File // the terminal, which Stdout is too
 	Stdout  *os.File
@@ -36,7 +35,7 @@ type Config struct {
 	History string // the file that keeps it; "" for none
 }
 
-// A Shell reads and runs what is typed at one terminal.
+// A Shell reads lines from one terminal and runs them.
 type Shell struct {
 	cfg     Config
 	screen  *screen
@@ -102,7 +101,7 @@ func (sh *Shell) size() (columns, rows int) {
 	return int(ws.Col), int(ws.Row)
 }
 
-// Run reads and runs what is typed until the end of the input, exit() or SIGTERM, and gives the exit status.
+// Run reads and runs lines until the end of the input, exit() or SIGTERM, and returns the exit status.
 func (sh *Shell) Run(s *script.Session) int {
 	sh.s = s
 	var stop func() // makes the reader give up
@@ -199,8 +198,8 @@ func (sh *Shell) watch(stop func()) func() {
 	}
 }
 
-// interrupted is Ctrl-C while a line was typed: the line is gone. Who says it twice to an empty one wants
-// to leave.
+// interrupted handles Ctrl-C at the prompt, which discards the line. A second Ctrl-C at an empty line means that the user
+// wants to leave.
 func (sh *Shell) interrupted(line string) {
 	if strings.TrimSpace(line) != "" {
 		sh.empty = 0
@@ -265,7 +264,7 @@ func (sh *Shell) prompt() (first, next string) {
 	return color.New(color.Bold).Sprint(p+">") + " ", strings.Repeat(".", len(p)+1) + " "
 }
 
-// line reads one line, with text to begin with; block is what was pasted after the first line's end.
+// line reads one line, which starts with the text begin. block is pasted text after the end of the first line.
 func (sh *Shell) line(prompt, begin, before string) (line, block string, err error) {
 	if sh.plain != nil {
 		line, err = sh.plain.line(prompt)

@@ -11,7 +11,7 @@ import (
 	"github.com/fatih/color"
 )
 
-// screen is where a session prints. While a line is being typed, whole lines are shown above it, at most
+// screen is a session's output. While a line is being typed, whole lines are shown above it, at most
 // perWindow of them in a window and a count of the others.
 type screen struct {
 	w    io.Writer
@@ -19,7 +19,7 @@ type screen struct {
 
 	mu      sync.Mutex
 	typing  bool
-	column  bool   // what was written last ended within a line
+	column  bool   // the last output ended within a line
 	partial []byte // the beginning of a line that was printed while one is typed
 	pending []byte // whole lines to be shown above it
 	shown   int    // lines in this window
@@ -73,7 +73,7 @@ func (s *screen) line(l []byte) {
 	}
 }
 
-// next begins another window, and says what was held back in this one.
+// next starts another window, and prints the number of lines that were held back in this one.
 func (s *screen) next() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *screen) summary() string {
 	return color.New(color.Faint).Sprint(text) + "\n"
 }
 
-// begin says that a line is being typed from now on.
+// begin is called when the user starts to type a line.
 func (s *screen) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +109,7 @@ func (s *screen) begin() {
 	s.typing = true
 }
 
-// end says that the line is whole; what waits is written.
+// end is called when the typed line is complete. It writes the pending output.
 func (s *screen) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *screen) end() {
 	s.pending, s.partial = s.pending[:0], nil
 }
 
-// drain takes what is to be shown above the line.
+// drain returns and clears the pending output, to be shown above the line.
 func (s *screen) drain() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

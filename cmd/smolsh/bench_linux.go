@@ -14,7 +14,7 @@ import (
 	"smolsh/cmd/smolsh/bench"
 )
 
-// benchPeers is the environment variable that carries what was found out about the peers into the
+// benchPeers is the environment variable that carries the list of peers into the
 // network namespace: lines of SIDE, PATH and, for one that is not there, WHY, with tabs between them.
 const benchPeers = "SMOLSH_BENCH_PEERS"
 

@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// shellLab is the lab the session's own host lives in.
+// shellLab is the lab of the session's own host.
 type shellLab struct {
 	runner  lab.Runner
 	lab     *lab.Lab
@@ -23,7 +23,7 @@ type shellLab struct {
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
 	noFiles bool   // of a test's session
-	why     string // one line when it is another lab than was asked for
+	why     string // one line, if it is not the lab that the flags ask for
 }
 
 var (
@@ -78,7 +78,7 @@ func (o *options) host(l *shellLab, addrs ...netip.Prefix) (err error) {
 	return err
 }
 
-// sim is the virtual lab: the host on a link with its peer.
+// sim makes the virtual lab: the host on a link with its peer.
 func (o *options) sim(l *shellLab, w *lab.World) error {
 	addrs := o.addrs
 	if len(addrs) == 0 {
@@ -111,7 +111,7 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 	return script.Peer(l.peer)
 }
 
-// peerOf is the peer's address on the host's network: its hundredth, where there is one.
+// peerOf returns the peer's address on the host's network: the hundredth, if the network is large enough.
 func peerOf(a netip.Prefix) netip.Prefix {
 	if defaultPeer.Masked() == a.Masked() && a.Addr() != defaultPeer.Addr() {
 		return defaultPeer
@@ -126,7 +126,7 @@ func peerOf(a netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p, a.Bits())
 }
 
-// loopback is a host that has only itself: a loop with 127.0.0.1 and the addresses that are asked for.
+// loopback makes a host without neighbours: a loop with 127.0.0.1 and the addresses of --addr.
 func (o *options) loopback(l *shellLab, w *lab.World) (err error) {
 	l.local, err = l.lab.AddHost(lab.HostConfig{Name: "local", Addrs: o.addrs, MTU: o.mtu, Loop: true})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// options are the command line's, checked.
+// options are the flags and arguments of the command line, checked.
 type options struct {
 	flags *pflag.FlagSet
 
@@ -62,7 +62,7 @@ func (o *options) usage() string {
 	return usageText + "flags, before FILE:\n" + o.flags.FlagUsages()
 }
 
-// unchecked are the flags that need checking beyond their type.
+// unchecked holds the flags that are checked beyond their type.
 type unchecked struct {
 	devices, addrs, kernelAddrs []string
 	gateway, mac                string
@@ -222,11 +222,10 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// deviceKinds are what --device takes.
+// deviceKinds lists the values of --device, for its error.
 const deviceKinds = "lab, tap:NAME, tun:NAME, raw:NAME, switch:PATH, loopback, sim"
 
-// listens reports whether the host is on interfaces of the machine's network only, where it has no address
-// that it was not given.
+// listens reports whether every device is raw. On the machine's own network the host has no address by default.
 func (o *options) listens() bool {
 	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind != "raw" })
 }
@@ -264,7 +263,7 @@ func parseDevice(s string) (device, error) {
 	return device{kind, name}, nil
 }
 
-// faults puts the flags' rules on the host's interfaces.
+// faults adds the flags' fault rules to the host's interfaces.
 func (o *options) faults(s *script.Session) {
 	if o.drop > 0 {
 		s.AddFault(fault.Rule{Loss: o.drop / 100}, fmt.Sprintf("loss=%v", o.drop/100))

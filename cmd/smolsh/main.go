@@ -1,5 +1,5 @@
-// Smolsh is an interactive, scriptable shell that owns a TCP/IP stack. This package reads the command
-// line, opens devices and wires the layers together; see usage in flags.go and the README.
+// Smolsh is an interactive, scriptable shell that owns a TCP/IP stack. This package parses the command line, opens devices
+// and connects the other packages. The table of verbs in verbs.go is the command line; the README shows its use.
 package main
 
 import (
@@ -83,7 +83,7 @@ func runVerb(argv []string, stdout, stderr io.Writer) (status int, err error) {
 	panic("no verb " + o.verb)
 }
 
-// coloured reports whether a terminal is to have colours (no-color.org).
+// coloured reports whether output to a terminal has colours (no-color.org).
 func coloured(getenv func(string) string) bool {
 	return getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && getenv("TERM") != ""
 }
@@ -104,7 +104,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		return status, err
 	}
 	defer l.close()
-	var source []byte // read here, for the process that reads it must be the one that runs it
+	var source []byte // read after openLab, because the process that runs the source must be the one that reads it
 	if o.file == "" && !o.hasCommand && !interactive || o.file == "-" {
 		if source, err = io.ReadAll(os.Stdin); err != nil {
 			return 0, err
@@ -137,7 +137,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	return status, err
 }
 
-// again is the command line as a shell takes it.
+// again returns the command line, quoted for a shell.
 func again(argv []string) string {
 	words := []string{"smolsh"}
 	for _, w := range argv[1:] {
@@ -188,8 +188,8 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 	return 0, err
 }
 
-// terminal is the size of that which standard output is, 0 where it is none. One that cannot move its cursor
-// has no rows.
+// terminal returns the size of the terminal that standard output is, 0 if it is no terminal. A terminal that can't move its
+// cursor has no rows.
 func terminal() (columns, rows int) {
 	if !isatty.IsTerminal(os.Stdout.Fd()) {
 		return 0, 0

@@ -11,14 +11,13 @@ import (
 	"smolsh/stack/lab"
 )
 
-// notes are lines about devices, said on a goroutine of their own: the lab's owner must not wait for a
-// terminal.
+// notes prints lines about devices on a goroutine of its own, because the lab's owner must not wait for a terminal.
 type notes struct {
 	lines      chan string
 	stop, done chan struct{}
 }
 
-// maxNotes is how many lines wait; more are lost.
+// maxNotes bounds the pending lines; further ones are lost.
 const maxNotes = 64
 
 func newNotes() *notes {
@@ -32,7 +31,7 @@ func (n *notes) say(format string, args ...any) {
 	}
 }
 
-// start writes what was said and will be, until close.
+// start writes the pending and all later lines to w, until close.
 func (n *notes) start(w io.Writer) {
 	go func() {
 		defer close(n.done)
@@ -61,8 +60,8 @@ func (n *notes) close() {
 	<-n.done
 }
 
-// watchDevices tells of links that are down now, and of every change. A virtual lab has no devices, and stays
-// untouched before anybody looks.
+// watchDevices prints a line for each link that is down, and for every change from now on. A virtual lab has no devices, and
+// must run no event before the session does.
 func (l *shellLab) watchDevices() {
 	if l.runner.Virtual() {
 		return
@@ -95,7 +94,7 @@ func (l *shellLab) linkChanged(ev stack.Event) {
 	}
 }
 
-// deviceFailed tells about a device that is gone.
+// deviceFailed prints a line about a device that failed.
 func (l *shellLab) deviceFailed(p *lab.Port, err error) {
 	l.notes.say("%s is out of service: %v", p.Iface().Name(), err)
 }

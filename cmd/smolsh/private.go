@@ -45,7 +45,7 @@ func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 	return l, 0, false, err
 }
 
-// tell and told pass an obstacle through a pipe.
+// tell writes an obstacle to a pipe, from which told reads it.
 func tell(report *os.File, o *doctor.Obstacle) { _, _ = report.WriteString(o.Why + "\x00" + o.Cure) }
 
 func told(b []byte) *doctor.Obstacle {
@@ -62,7 +62,7 @@ func closeReport(report *os.File) {
 	}
 }
 
-// isDeviceError reports whether err is about the device, and not about how it was asked for.
+// isDeviceError reports whether err is about the device, and not about the flags.
 func isDeviceError(err error) bool {
 	var se *statusError
 	return errors.As(err, &se) && se.status == statusDevice

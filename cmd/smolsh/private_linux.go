@@ -27,11 +27,11 @@ import (
 // started it, which is its own or its parent's. The copy removes it.
 const markName = "SMOLSH_PRIVATE"
 
-// reportFD is where a cloned copy says why it could not make its lab, to the parent that waits.
+// reportFD is the descriptor of the pipe by which a cloned copy tells the waiting parent why it could not make its lab.
 const reportFD = 3
 
-// insidePrivate reports whether this process was started in the private lab's namespace, and as a
-// cloned copy where to tell that the lab can't be made.
+// insidePrivate reports whether this process was started in the private lab's namespace. For a cloned copy, report is the
+// pipe to the parent, for the reason why the lab can't be made.
 func insidePrivate() (inside bool, report *os.File) {
 	mark, err := strconv.Atoi(os.Getenv(markName))
 	os.Unsetenv(markName)
@@ -76,7 +76,7 @@ func moveProcess() error {
 	return <-failed
 }
 
-// self is the program's own file, under its name while it still has one.
+// self returns the path of the program's own file: its name, or a link of /proc if the name is gone.
 func self() string {
 	if path, err := os.Executable(); err == nil && unix.Access(path, unix.X_OK) == nil {
 		return path
@@ -131,7 +131,7 @@ func hasTerminal() bool {
 	return true
 }
 
-// catchForCopy catches what would end the process that waits. What was ignored stays so, for both.
+// catchForCopy catches the signals that would end the waiting process. Ignored signals stay ignored in both processes.
 func catchForCopy() chan os.Signal {
 	c := make(chan os.Signal, 16)
 	for _, s := range []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2} {
@@ -154,7 +154,7 @@ func forward(signals chan os.Signal, child *os.Process, terminal bool) {
 	}
 }
 
-// exitStatusOf is what a shell would say of a process that ended.
+// exitStatusOf returns the status that a shell would report for a process that ended.
 func exitStatusOf(p *os.ProcessState) int {
 	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal())

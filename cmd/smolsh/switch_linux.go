@@ -70,7 +70,7 @@ func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) 
 	for ; sig == syscall.SIGUSR1; sig = <-signals {
 		s.table()
 	}
-	go func() { // whoever does not read what is printed must not keep the switch
+	go func() { // a reader that does not read the output must not hold up the switch
 		for again := range signals {
 			if again != syscall.SIGUSR1 {
 				ln.Close()

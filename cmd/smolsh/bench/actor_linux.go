@@ -53,7 +53,7 @@ func (a actorArgs) span(key string) time.Duration {
 type actor struct {
 	args actorArgs
 	out  io.Writer
-	// what is measured begins warm after the first octet and takes span
+	// the measurement begins warm after the first octet and takes span
 	warm, span time.Duration
 	began      time.Time // of the first octet
 	from       time.Time // when counting began

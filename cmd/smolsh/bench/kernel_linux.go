@@ -12,7 +12,7 @@ import (
 )
 
 // The kernel's end of every run, and the kernel as a peer: sockets of this process, used with blocking
-// calls on a thread of their own. What is measured is measured here, except what another side receives.
+// calls on a thread of their own. They measure all but the octets that another side receives.
 
 // kernelChunk is how many octets one call moves, as iperf3 has it.
 const kernelChunk = 128 << 10
@@ -231,7 +231,7 @@ func (a *actor) kernelPing(fd int) error {
 	return nil
 }
 
-// kernelEcho sends back what comes.
+// kernelEcho sends every datagram back.
 func kernelEcho(fd int, datagrams bool) error {
 	var b [1500]byte
 	for {

@@ -87,7 +87,7 @@ func (r *Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// Table writes the report for people: a line per figure, then what was not there.
+// Table writes the report for people: a line per figure, then the peers that were missing.
 func (r *Report) Table(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "smolsh %s, %s, Linux %s, %s, %d CPUs; medians of %d, %s s each\n",

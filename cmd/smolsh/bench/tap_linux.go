@@ -124,7 +124,7 @@ func (a *actor) stream(now clock.Instant, h *lab.Host, to netip.AddrPort, end fu
 	return nil
 }
 
-// echoDatagrams says where it is and sends back what comes.
+// echoDatagrams sends one datagram, which shows its address, and then sends every datagram back.
 func echoDatagrams(now clock.Instant, h *lab.Host, to netip.AddrPort) error {
 	u, err := h.DialUDP(netip.AddrPort{}, to)
 	if err != nil {

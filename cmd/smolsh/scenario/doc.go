@@ -1,6 +1,6 @@
 // Package scenario runs scripts that are tests: it finds test_*() functions in *.star files, runs each
 // with each seed in a session of its own, on as many goroutines as it is given, and reports what came of
-// them, in an order that does not depend on who was ready first: text for people, JSON lines, JUnit's XML.
+// them, in an order that does not depend on which test ended first: text for people, JSON lines, JUnit's XML.
 //
 // A test that fails in a virtual lab is run once more with every packet captured, so that those that pass
 // cost nothing for it; the file is the one that the printed command writes again, octet for octet, on any

@@ -158,7 +158,7 @@ func list(words []string, n int) string {
 	return fmt.Sprintf("%s … (%d more)", strings.Join(words[:n], " "), len(words)-n)
 }
 
-// details is what is known of a failure, beneath its line.
+// details returns the lines about a failure, which follow the line of its test.
 func (r *report) details(o outcome, told telling) {
 	const in = "      "
 	for i, l := range strings.Split(o.failure.Error(), "\n") {
@@ -244,12 +244,12 @@ func (r *report) close() (Result, error) {
 	return r.result, r.err
 }
 
-// telling is what was found out about a failure after it.
+// telling holds the results of repeating and shrinking a failure.
 type telling struct {
 	again   string
 	capture string   // the file with its packets, "" where there is none
-	note    string   // what is odd about its repetition
-	shrunk  []string // what is left of its faults
+	note    string   // a remark if its repetition differed
+	shrunk  []string // the faults that are still needed
 }
 
 // examine repeats a failure with every packet captured, and shrinks it where that is asked for.

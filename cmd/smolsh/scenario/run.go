@@ -75,7 +75,7 @@ const (
 	grace = 3 * time.Second
 )
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of the output that is written to it.
 type tail struct {
 	mu  sync.Mutex
 	b   []byte

@@ -104,7 +104,7 @@ func (c *Config) Run() (Result, error) {
 	return r.close()
 }
 
-// first is the first run of a case. What is live can't be repeated, so it is captured at once.
+// first is the first run of a case. A live run can't be repeated, so it is captured at once.
 func (c *Config) first(j job) outcome {
 	capture := ""
 	if c.Live {

@@ -77,7 +77,7 @@ func (s *shrinker) stopped() bool {
 }
 
 // shrink turns faults off one by one, then narrows those that are left to single frames, for as long as the
-// test fails at the same place, and says what is left and with which command it is seen.
+// test fails at the same place, and reports the remaining faults and the command that repeats the failure.
 func (c *Config) shrink(o outcome) []string {
 	s := &shrinker{c: c, o: o}
 	all := c.once(o.test, o.seed, &fault.Plan{All: true}, "")
@@ -238,7 +238,7 @@ func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 	return with(frames)
 }
 
-// tell says what is left, and leaves its capture.
+// tell reports the remaining faults, and writes their capture.
 func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []string {
 	t := s.c.Tests[s.o.test]
 	plan := &fault.Plan{Kept: kept}

@@ -17,8 +17,8 @@ import (
 
 const benchUsage = `usage: smolsh bench [flags]
 
-Measures this program beside its peers, in turn, in a network namespace of its own, and prints medians
-and the ratios of smolsh's to each peer's. Peers that are not there are named.
+Measures this program and its peers, in turn, in a network namespace of its own. Prints medians and the ratios of
+smolsh's to each peer's, and names the peers that are missing.
 
 `
 
@@ -70,11 +70,11 @@ func parseBench(args []string) (*benchOptions, error) {
 	f.BoolVar(&o.json, "json", false, "print JSON, with every value")
 	f.StringVar(&match, "run", "", "only measurements whose name matches `REGEX`; --list shows the names")
 	f.IntVar(&o.rounds, "rounds", 5, "how often each side runs, `N`")
-	f.Float64Var(&seconds, "seconds", 0.4, "what each run measures, in `SECONDS`, after a quarter of that to warm up")
+	f.Float64Var(&seconds, "seconds", 0.4, "the time that each run measures, in `SECONDS`, after a quarter of that to warm up")
 	f.BoolVar(&o.short, "short", false, "one round of a few milliseconds each and the smallest sizes, to see that all of it works")
 	f.BoolVar(&o.noPeers, "no-peers", false, "measure smolsh alone")
 	f.StringArrayVar(&peers, "peer", nil, "a peer's program, `SIDE=PATH`, such as gvisor=./gvisor; default: built from testdata/peers")
-	f.BoolVar(&o.list, "list", false, "print the measurements' names and what they are")
+	f.BoolVar(&o.list, "list", false, "list the measurements")
 	f.StringVar(&o.profiles, "profile", "", "write CPU profiles of smolsh's runs into the folder `DIR`")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {

@@ -48,11 +48,11 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
 
   smolsh FILE.star [ARG…]   run a script; args is its list of arguments
   smolsh -c 'ping("…")'     run a line
-  smolsh                    the shell; standard input that is no terminal is a script
+  smolsh                    the shell; a script, if standard input is no terminal
   smolsh doc [NAME]         the reference
   smolsh test PATH…         run scenario tests
-  smolsh doctor [DEVICE…]   what this machine allows, and what mends it; of devices too, such as tap:tap0
-  smolsh bench [FLAG…]      figures, beside the peers'
+  smolsh doctor [DEVICE…]   check this machine, and devices such as tap:tap0; print the remedies
+  smolsh bench [FLAG…]      measure smolsh beside its peers
   smolsh switch PATH        a switch for hosts of other processes: --device switch:PATH
   smolsh completion SHELL   completion for bash, zsh or fish
 
@@ -81,17 +81,17 @@ func parseFlags(argv []string) (*options, error) {
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw by default one made from the kernel's, on a switch a random one")
-	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, receive what is for others and what the kernel sends, too")
+	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, also receive frames for other stations and those that the kernel sends")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a TAP a random one)")
-	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets that are lost, each way")
+	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets to lose, each way")
 	f.Float64Var(&o.corrupt, "corrupt-chance", 0, "`PERCENT` of packets in which one octet is changed, each way")
 	f.IntVar(&o.sizeLimit, "size-limit", 0, "longer packets are lost, in `OCTETS`")
 	f.IntVar(&o.txRate, "tx-rate-limit", 0, "`PACKETS` sent per shaping interval")
 	f.IntVar(&o.rxRate, "rx-rate-limit", 0, "`PACKETS` received per shaping interval")
 	f.IntVar(&o.shaping, "shaping-interval", 50, "how often the rate limits' buckets are refilled, in `MS`")
 	f.StringVar(&o.pcap, "pcap", "", "write every packet to `FILE`: pcapng, or classic pcap when it ends in .pcap")
-	f.BoolVar(&o.noFiles, "no-files", false, "scripts may touch no file and run no program, but load() from their own folder and read what the command line names")
+	f.BoolVar(&o.noFiles, "no-files", false, "scripts may touch no file and run no program, except load() from their own folder and reading files that the command line names")
 	f.BoolVar(&o.trace, "trace", false, "print a line per packet")
 	f.BoolVar(&o.version, "version", false, "print the version")
 	if err := f.Parse(argv); err != nil {

@@ -24,16 +24,16 @@ Serves an Ethernet switch at PATH, a Unix socket, for hosts of other processes o
 
 Nobody needs to be root; the socket is for processes of the same user only. Each host has a hardware address of its
 own unless --mac says another, and wants an --addr of its own: the default is the same for all, and one that is used
-twice is reported as a conflict. A line tells of each process that joins or leaves. The table of ports is printed at
-the end, which is Ctrl-C, and on the signal SIGUSR1. A process that does not read loses what its port can't hold, and
-holds up nobody. With --flood, one that sends to everybody without end is cut short too.
+twice is reported as a conflict. The switch prints a line for each process that joins or leaves, and the table of ports
+at the end, which is Ctrl-C, and on the signal SIGUSR1. A process that does not read loses the frames that its port
+can't hold, and holds up no other. --flood limits a process that sends to everybody without end.
 
 `
 
 const (
 	switchMTU   = 1500 // unless another is asked for
 	switchPorts = 64
-	// maxSwitchPorts bounds --ports: whatever is for all is copied for each.
+	// maxSwitchPorts bounds --ports, because a frame for all is copied for each port.
 	maxSwitchPorts = 1024
 	maxFlood       = 1_000_000_000
 )

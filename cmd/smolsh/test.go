@@ -56,13 +56,13 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.StringVar(&r.seeds, "seeds", "", "each test with each of these seeds, `A..B`")
 	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "`N` tests at once; the report is the same")
 	f.StringVar(&r.shard, "shard", "", "only part I of N of all tests and seeds, `I/N`, counted from 0; /N in an indexed Job")
-	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "how long one test may take with one seed, by the clock on the wall, `DURATION`")
+	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "the time that one test may take with one seed, by the wall clock, `DURATION`")
 	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")
 	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result, seconds, simulated, error, again, capture")
-	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on what --device before the verb says")
-	f.BoolVar(&o.shrink, "shrink", false, "turn the faults of a failing test off, one by one, until only what matters is left")
-	f.StringVar(&r.keep, "keep", "", "of the faults that tests state only `WHAT`, as --shrink prints it; none for none")
-	f.BoolVar(&o.list, "list", false, "name the tests, run none")
+	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on the devices of --device before the verb")
+	f.BoolVar(&o.shrink, "shrink", false, "turn off the faults of a failing test one by one, until only those that make it fail are left")
+	f.StringVar(&r.keep, "keep", "", "keep only the faults `WHAT` of those that tests state, as --shrink prints them; none for none")
+	f.BoolVar(&o.list, "list", false, "list the tests and run none")
 	return f
 }
 

@@ -26,10 +26,10 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"", "[FILE [ARG…]]", "the shell, or a script with its arguments", (*options).start, shellFlags, nil, true},
-		{"doc", "[NAME]", "the reference, or what it says of a name", (*options).doc, docFlags, script.Names, false},
+		{"doc", "[NAME]", "the reference, or its entry for a name", (*options).doc, docFlags, script.Names, false},
 		{"test", "PATH…", "run scenario tests", (*options).test, testFlags, nil, true},
-		{"doctor", "[DEVICE…]", "what this machine allows, and what mends it", (*options).doctor, nil, deviceWords, false},
-		{"bench", "", "figures, beside the peers'", (*options).bench, benchFlags, nil, false},
+		{"doctor", "[DEVICE…]", "check this machine and its devices, and print the remedies", (*options).doctor, nil, deviceWords, false},
+		{"bench", "", "measure smolsh beside its peers", (*options).bench, benchFlags, nil, false},
 		{"switch", "PATH", "a switch for hosts of other processes", (*options).serveSwitch, switchFlags, nil, true},
 		{"completion", "SHELL", "completion for bash, zsh or fish", (*options).completion, nil, shellWords, false},
 	}
@@ -94,7 +94,7 @@ func flagsOf(f *pflag.FlagSet) (list []*pflag.Flag) {
 		}
 	})
 	if f.Lookup("help") == nil {
-		list = append(list, &pflag.Flag{Name: "help", Shorthand: "h", Usage: "say how it is used", Value: boolValue{}, NoOptDefVal: "true"})
+		list = append(list, &pflag.Flag{Name: "help", Shorthand: "h", Usage: "print the usage", Value: boolValue{}, NoOptDefVal: "true"})
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-// Package doctor says why a device or the private lab can't be used on this machine, and what mends it.
+// Package doctor finds the reason why a device or the private lab can't be used on this machine, and its remedy.
 //
 // Explain turns an error into an Obstacle by one table of causes. Both smolsh doctor and the errors of --device
 // take their texts from that table, so that they always agree. A Checkup tries the machine, the private lab and the

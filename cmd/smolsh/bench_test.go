@@ -18,7 +18,7 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// TestBenchFlags is what is said of a slip, and what the flags mean.
+// TestBenchFlags checks the errors and the values of the flags.
 func TestBenchFlags(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -13,8 +13,8 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// TestDoctor brings about, one after the other, what a network namespace can: each is told with what mends it,
-// and the status tells whether all is well. The next case begins where the one before ended.
+// TestDoctor makes obstacles in a network namespace, one after the other. Doctor prints each with its remedy, and its status
+// shows whether all is well. Each case starts from the state that the case before left.
 func TestDoctor(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	taptest.Namespace(t)
@@ -99,7 +99,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDeviceErrorsSayWhatDoctorSays are errors of --device beside the verdicts.
+// TestDeviceErrorsSayWhatDoctorSays compares the errors of --device with the verdicts.
 func TestDeviceErrorsSayWhatDoctorSays(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	namespace(t)
@@ -118,7 +118,7 @@ func TestDeviceErrorsSayWhatDoctorSays(t *testing.T) {
 	}
 }
 
-// TestDoctorAsUser is what an ordinary user hears.
+// TestDoctorAsUser checks the verdicts for an ordinary user.
 func TestDoctorAsUser(t *testing.T) {
 	path := smolsh(t)
 	who := asUser(t, path, "0600")
@@ -138,7 +138,7 @@ func TestDoctorAsUser(t *testing.T) {
 	}
 }
 
-// TestDoctorAboutOwners is what a user hears of devices that are another's, on a machine of its own.
+// TestDoctorAboutOwners checks the verdicts about devices of other users, on a machine of its own.
 func TestDoctorAboutOwners(t *testing.T) {
 	taptest.NeedTools(t, "ip", "setpriv")
 	dir := machine(t, smolsh(t))

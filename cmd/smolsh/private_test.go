@@ -186,7 +186,7 @@ func mustGlob(t *testing.T, pattern string) []string {
 	return names
 }
 
-// TestNoPrivateLab is what is said where there can be none: on standard error for scripts, in the
+// TestNoPrivateLab checks the line where there can be none: on standard error for scripts, in the
 // banner of the shell, and the virtual lab serves.
 func TestNoPrivateLab(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0, "root", "run the tests as root")

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Conservation checks that nothing vanished uncounted: on every host frames in = delivered + answered +
-// forwarded + dropped, and on every direction of a link, every switch and every device of a switch frames in + copies =
-// delivered + in flight + dropped. Hosts that are out of service are left out. The error names the first place where it does not add up.
+// Conservation checks that every frame is accounted for. On every host, frames in = delivered + answered + forwarded +
+// dropped. On every direction of a link, every switch and every device of a switch, frames in + copies = delivered + in
+// flight + dropped. It skips hosts that are out of service. The error names the first place where the sums differ.
 func (l *Lab) Conservation() error {
 	for _, h := range l.hosts {
 		if h.broken != nil {

@@ -8,17 +8,17 @@ import (
 	"smolsh/stack/clock"
 )
 
-// DevicePort is a port on a device, a host's (Port) or a switch's (SwitchPort), as a wall-clock Runner sees it.
+// DevicePort is a wall-clock Runner's view of a port on a device: a host's (Port) or a switch's (SwitchPort).
 type DevicePort interface {
-	// Device is the device at the port.
+	// Device returns the device at the port.
 	Device() phy.Device
 	// Full reports whether frames wait for the device to take them: a Runner polls it for room and calls Retry.
 	Full() bool
-	// Retry offers the device again what it did not take, in the turn that follows.
+	// Retry offers the queued frames to the device again, in the next turn.
 	Retry()
-	// Drain takes a batch of frames off the device and returns how many; a full batch means that there may be more.
+	// Drain receives a batch of frames from the device and returns how many. After a full batch there may be more.
 	Drain(now clock.Instant) int
-	// Relink looks at the link of a phy.Watcher anew.
+	// Relink reads the state of the link of a phy.Watcher again.
 	Relink(now clock.Instant)
 	// Fail takes the device out of service and reports it, once.
 	Fail(err error)
@@ -30,7 +30,7 @@ type DevicePort interface {
 // changes whenever the list does. The slice must not be changed.
 func (w *World) Devices() (ports []DevicePort, generation uint64) { return w.devices, w.generation }
 
-// attach begins to read the port's device.
+// attach puts a port on a device among those that the world or its Runner drains.
 func (w *World) attach(p DevicePort) {
 	if _, ok := p.Device().(phy.Pollable); !ok {
 		w.memory = append(w.memory, p)
@@ -40,7 +40,7 @@ func (w *World) attach(p DevicePort) {
 	w.generation++
 }
 
-// detach ends that.
+// detach removes a port from both lists.
 func (w *World) detach(p DevicePort) {
 	w.devices = without(w.devices, p)
 	w.memory = without(w.memory, p)
@@ -56,14 +56,14 @@ func without[T comparable](list []T, x T) []T {
 	return slices.Concat(list[:i], list[i+1:])
 }
 
-// drain hands a batch of frames from the device to the sink. The error is why the device can't go on.
+// drain hands a batch of frames from the device to the sink. On an error the device can't go on.
 func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err error) {
 	defer w.guard("received frames")
 	frames := w.recvSmall[:]
 	size, step := dev.Capabilities().FrameSize(), batch
 	if size > phy.FrameSize {
 		frames = w.recvSuper[:]
-		step = 1 // each finds the buffer of the one before, which is still in the cache
+		step = 1 // each frame gets the buffer of the one before, which is still in the cache
 	}
 	if frames[0] == nil {
 		for i := range frames {

@@ -7,11 +7,11 @@ import (
 )
 
 // Share puts a switch between the port and its device, so that Switch.Attach puts other hosts beside the port's on
-// it, and returns that switch; the next call returns the same one. For the port's host hardly anything changes: its
-// interface, addresses, neighbours, connections, rules and captures stay, and so do the MTU and super-segments. But
-// the link that is up is now that to the switch, whatever becomes of the device's, a device that fails leaves the
-// hosts to each other (World.OnSwitchError tells), and what a slow device has no room for is lost rather than held
-// back. The error says that there is no device to share, that it is out of service, or that it carries no Ethernet.
+// it, and returns that switch; the next call returns the same one. The port's host keeps its interface, addresses,
+// neighbours, connections, rules and captures, its MTU and its super-segments. Three things change. The host's link is now
+// the one to the switch, which stays up when the device's link goes down. A device that fails leaves the hosts connected to
+// each other, and World.OnSwitchError is called. A frame that a slow device has no room for is lost rather than held back.
+// The error says that there is no device to share, that it is out of service, or that it carries no Ethernet.
 func (p *Port) Share() (*Switch, error) {
 	switch {
 	case p.shared != nil:
@@ -33,14 +33,14 @@ func (p *Port) Share() (*Switch, error) {
 		return nil, fmt.Errorf("%s: %w", dev.Name(), p.err)
 	}
 	if d, ok := dev.(phy.Offloader); ok && p.wireSizeOnly && d.SetOffload(true) == nil {
-		p.wireSizeOnly = false // it is the port now that cuts what its rules want to see
+		p.wireSizeOnly = false // the port cuts super-segments for its rules from now on
 	}
 	s := l.Switch(dev.Name())
 	w.detach(p)
 	if s.uplink, err = s.AttachDevice(dev); err != nil {
 		return nil, err
 	}
-	for i, f := range p.out { // before anything that is sent from now on
+	for i, f := range p.out { // ahead of the frames that are sent from now on
 		p.host.FrameTaken(p.iface, p.sizes[i])
 		s.uplink.transmit(w.now, f)
 	}
@@ -54,7 +54,7 @@ func (p *Port) Share() (*Switch, error) {
 	return s, nil
 }
 
-// join makes the port of the switch that the far end of k is.
+// join makes the port of the switch at the far end of k.
 func (s *Switch) join(k *Link) {
 	p := &SwitchPort{sw: s, host: k.a.host, linkEnd: linkEnd{k, &k.ba}, floods: s.floods}
 	s.add(p, k.a.host.Name())
@@ -62,7 +62,7 @@ func (s *Switch) join(k *Link) {
 	s.lab.links = append(s.lab.links, k)
 }
 
-// follow brings links that have the MTU of the device p up to date with it.
+// follow gives the device's present MTU to the links that follow it.
 func (s *Switch) follow(p *SwitchPort) {
 	mtu := p.dev.Capabilities().MTU
 	for _, q := range s.ports {

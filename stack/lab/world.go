@@ -154,7 +154,7 @@ func (w *World) Advance(now clock.Instant) {
 // hands in frames and calls of the application.
 func (w *World) Sync(now clock.Instant) { w.now = max(w.now, now) }
 
-// Turn is one bounded turn of a wall-clock Runner: it moves the clock to now, runs a batch of what is
+// Turn is one bounded turn of a wall-clock Runner: it moves the clock to now, runs a batch of the events that are
 // due, late events at now rather than in the past, then lets hosts transmit. It reports whether more
 // is due already.
 func (w *World) Turn(now clock.Instant) (more bool) {

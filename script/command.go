@@ -34,7 +34,7 @@ func (s *Session) Shell(line string) int {
 	early := s.interrupted.Swap(false) || s.main.fail == errInterrupted
 	s.command, run.interrupted = run, early
 	s.mu.Unlock()
-	if early { // the interrupt preceded the command's process: end the command
+	if early { // the command answers for an interrupt that preceded its process
 		s.begin()
 	}
 	var err error

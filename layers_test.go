@@ -78,8 +78,9 @@ var layers = []struct {
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet phy stack/clock", outside: "go.starlark.net"}},
+	{"script/cursor", layer{}},
 	{"script", layer{
-		inside: "script/suggest script/table script/registry script/packetvalue crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/table script/registry script/packetvalue crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "crash script",

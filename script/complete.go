@@ -2,6 +2,7 @@ package script
 
 import (
 	"slices"
+	"smolsh/script/cursor"
 	"smolsh/script/table"
 	"strings"
 	"time"
@@ -24,15 +25,15 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 	if strings.HasPrefix(text, "!") {
 		return completeCommand(text)
 	}
-	at := placeIn(text)
+	at := cursor.At(text)
 	switch {
-	case at.comment:
+	case at.Comment:
 		return len(text), nil, ""
-	case at.quote >= 0:
+	case at.Quote >= 0:
 		return s.completeString(text, at)
 	}
 	from = len(text)
-	for from > 0 && isNameByte(text[from-1]) {
+	for from > 0 && cursor.IsNameByte(text[from-1]) {
 		from--
 	}
 	prefix := text[from:]
@@ -40,14 +41,14 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 		return from, nil, ""
 	}
 	if base, ok := strings.CutSuffix(strings.TrimRight(text[:from], " "), "."); ok {
-		return from, matching(prefix, s.members(primary(base))), ""
+		return from, cursor.Matching(prefix, s.members(cursor.Primary(base))), ""
 	}
-	if endsWhole(text[:from]) || strings.HasSuffix(text[:from], "?") && strings.Trim(text[:from], " ?") != "" {
+	if cursor.EndsWhole(text[:from]) || strings.HasSuffix(text[:from], "?") && strings.Trim(text[:from], " ?") != "" {
 		return from, nil, ""
 	}
 	question := strings.TrimLeft(text, " ?") == prefix && strings.Contains(text, "?")
-	if c := at.call; c != nil && !question && strings.TrimSpace(text[c.arg:from]) == "" {
-		if items = matching(prefix, s.keywords(primary(text[:c.open]), c)); len(items) > 0 {
+	if c := at.Call; c != nil && !question && strings.TrimSpace(text[c.Arg:from]) == "" {
+		if items = cursor.Matching(prefix, s.keywords(cursor.Primary(text[:c.Open]), c)); len(items) > 0 {
 			return from, items, ""
 		}
 	}
@@ -56,8 +57,8 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 			items = append(items, n)
 		}
 	}
-	items = append(append(items, starlark.Universe.Keys()...), reserved...)
-	return from, matching(prefix, items), ""
+	items = append(append(items, starlark.Universe.Keys()...), cursor.Reserved()...)
+	return from, cursor.Matching(prefix, items), ""
 }
 
 // resultOf stands in front of a builtin's name, and both for the type of what it returns.
@@ -73,7 +74,7 @@ func (s *Session) members(expr string) []string {
 	if b := s.reg.ByName[strings.TrimPrefix(typ, resultOf)]; b != nil && strings.HasPrefix(typ, resultOf) {
 		typ = b.Result
 		for _, f := range strings.Fields(b.Fields) {
-			if isName(f) {
+			if cursor.IsName(f) {
 				items = append(items, f)
 			}
 		}
@@ -169,13 +170,13 @@ func (s *Session) indexed(x *syntax.IndexExpr) starlark.Value {
 }
 
 // keywords are the arguments that a call may still name, with their equals sign.
-func (s *Session) keywords(fn string, c *bracket) []string {
+func (s *Session) keywords(fn string, c *cursor.Bracket) []string {
 	v, _ := s.lookUp(fn)
 	var names []string
 	switch f := v.(type) {
 	case *function:
 		for i, p := range f.b.Params {
-			if i >= c.index || i >= f.b.Positional {
+			if i >= c.Index || i >= f.b.Positional {
 				names = append(names, p.Name)
 			}
 		}
@@ -193,12 +194,12 @@ func (s *Session) keywords(fn string, c *bracket) []string {
 		if f.HasKwargs() {
 			n--
 		}
-		for i := c.index; i < n; i++ {
+		for i := c.Index; i < n; i++ {
 			name, _ := f.Param(i)
 			names = append(names, name)
 		}
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(c.named, n) })
+	names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(c.Named, n) })
 	for i := range names {
 		names[i] += "="
 	}

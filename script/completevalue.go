@@ -7,37 +7,38 @@ import (
 	"slices"
 	"strings"
 
+	"smolsh/script/cursor"
 	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
 )
 
 // completeString completes within a string: what the argument that it is may be.
-func (s *Session) completeString(text string, at place) (from int, items []string, suffix string) {
-	q := at.quote
+func (s *Session) completeString(text string, at cursor.Place) (from int, items []string, suffix string) {
+	q := at.Quote
 	quote := text[q : q+1]
 	from = q + 1
 	prefix := text[from:]
-	c := at.call
+	c := at.Call
 	if strings.HasPrefix(prefix, quote) || c == nil {
 		return len(text), nil, ""
 	}
-	name, index := "", c.index
-	if lead := strings.TrimSpace(text[c.arg:q]); lead != "" {
+	name, index := "", c.Index
+	if lead := strings.TrimSpace(text[c.Arg:q]); lead != "" {
 		n, ok := strings.CutSuffix(lead, "=")
-		if name = strings.TrimSpace(n); !ok || !isName(name) {
+		if name = strings.TrimSpace(n); !ok || !cursor.IsName(name) {
 			return len(text), nil, ""
 		}
 		index = -1
 	}
-	callee := primary(text[:c.open])
+	callee := cursor.Primary(text[:c.Open])
 	switch {
-	case callee == "" && lastName(text[:c.open]) == "load" && index == 0:
+	case callee == "" && cursor.LastName(text[:c.Open]) == "load" && index == 0:
 		items = files(prefix, false)
 	default:
 		v, _ := s.lookUp(callee)
 		if f, ok := v.(*function); ok {
-			items = matching(prefix, s.fits(f, name, index, prefix))
+			items = cursor.Matching(prefix, s.fits(f, name, index, prefix))
 		}
 	}
 	if len(items) == 1 && strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") {
@@ -207,7 +208,7 @@ func programs(prefix string) []string {
 			}
 		}
 	}
-	return matching(prefix, names)
+	return cursor.Matching(prefix, names)
 }
 
 // maxFiles is how many names of a folder completion looks at.

@@ -1,24 +1,30 @@
-package script
+// Package cursor reads the text before the cursor, as far as completion needs it: whether the text ends in a string, a
+// comment or a call, which argument of the call it is in, and the expression before a dot. The text is an unfinished
+// chunk of Starlark. The package knows nothing of the values that names stand for.
+package cursor
 
 import (
 	"slices"
 	"strings"
 )
 
-// endsWhole reports whether a text ends right behind a string or a bracket, where no name may follow.
-func endsWhole(text string) bool {
+// EndsWhole reports whether a text ends just after a string or a bracket, where no name may follow.
+func EndsWhole(text string) bool {
 	return text != "" && strings.ContainsRune("\"')]}", rune(text[len(text)-1]))
 }
 
-// reserved are the words of the language's grammar.
-var reserved = strings.Fields("and break continue def elif else for if in lambda load not or pass return while")
+// Reserved returns the keywords of the language.
+func Reserved() []string { return strings.Fields(keywords) }
 
-func isNameByte(c byte) bool {
+const keywords = "and break continue def elif else for if in lambda load not or pass return while"
+
+// IsNameByte reports whether an octet may be part of a name.
+func IsNameByte(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// matching are the items with the prefix, sorted, each once.
-func matching(prefix string, items []string) []string {
+// Matching returns the items with a prefix, sorted, without duplicates.
+func Matching(prefix string, items []string) []string {
 	var out []string
 	for _, it := range items {
 		if strings.HasPrefix(it, prefix) && (it != "_" || prefix == "_") {
@@ -29,68 +35,68 @@ func matching(prefix string, items []string) []string {
 	return slices.Compact(out)
 }
 
-// place is where a text ends.
-type place struct {
-	comment bool
-	quote   int      // where the string begins that it ends in, -1 when it ends in none
-	call    *bracket // the innermost bracket, when that is one of a call
+// A Place describes the end of a text.
+type Place struct {
+	Comment bool     // true in a comment
+	Quote   int      // the index of the first quote of the string that the text ends in, -1 if it ends in none
+	Call    *Bracket // the innermost open bracket if it is that of a call, otherwise nil
 }
 
-// bracket is an open bracket and what stands in it so far.
-type bracket struct {
-	open  int      // its index
-	kind  byte     // '(' of a call is 'c'
-	arg   int      // where the present argument begins
-	index int      // its number
-	named []string // keywords that are given
+// A Bracket is an open bracket with the arguments after it.
+type Bracket struct {
+	Open  int      // its index in the text
+	kind  byte     // the octet, or 'c' for the bracket of a call
+	Arg   int      // the index at which the last argument begins
+	Index int      // the number of the last argument, from 0
+	Named []string // the names of the keyword arguments so far
 }
 
-// placeIn reads the text as Starlark's scanner would, as far as strings and brackets go.
-func placeIn(text string) place {
-	at := place{quote: -1}
-	var open []bracket
+// At returns the place at the end of a text. It reads strings, comments and brackets as Starlark's scanner does.
+func At(text string) Place {
+	at := Place{Quote: -1}
+	var open []Bracket
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
 		case '#':
 			n := strings.IndexByte(text[i:], '\n')
 			if n < 0 {
-				at.comment = true
+				at.Comment = true
 				return at
 			}
 			i += n
 		case '"', '\'':
 			end := stringEnd(text, i)
 			if end < 0 {
-				at.quote = i
+				at.Quote = i
 				i = len(text)
 				continue
 			}
 			i = end
 		case '(', '[', '{':
 			kind := c
-			if c == '(' && i > 0 && (isNameByte(text[i-1]) || text[i-1] == ')' || text[i-1] == ']') && (!isReserved(lastName(text[:i])) || lastName(text[:i]) == "load") {
+			if c == '(' && i > 0 && (IsNameByte(text[i-1]) || text[i-1] == ')' || text[i-1] == ']') && (!isReserved(LastName(text[:i])) || LastName(text[:i]) == "load") {
 				kind = 'c'
 			}
-			open = append(open, bracket{open: i, kind: kind, arg: i + 1})
+			open = append(open, Bracket{Open: i, kind: kind, Arg: i + 1})
 		case ')', ']', '}':
 			if len(open) > 0 {
 				open = open[:len(open)-1]
 			}
 		case ',':
 			if n := len(open); n > 0 {
-				open[n-1].arg = i + 1
-				open[n-1].index++
+				open[n-1].Arg = i + 1
+				open[n-1].Index++
 			}
 		case '=':
 			if n := len(open); n > 0 && open[n-1].kind == 'c' {
-				if name := strings.TrimSpace(text[open[n-1].arg:i]); isName(name) {
-					open[n-1].named = append(open[n-1].named, name)
+				if name := strings.TrimSpace(text[open[n-1].Arg:i]); IsName(name) {
+					open[n-1].Named = append(open[n-1].Named, name)
 				}
 			}
 		}
 	}
 	if n := len(open); n > 0 && open[n-1].kind == 'c' {
-		at.call = &open[n-1]
+		at.Call = &open[n-1]
 	}
 	return at
 }
@@ -117,31 +123,33 @@ func stringEnd(text string, i int) int {
 	return -1
 }
 
-func isName(s string) bool {
+// IsName reports whether a text is a name.
+func IsName(s string) bool {
 	for i := range len(s) {
-		if !isNameByte(s[i]) {
+		if !IsNameByte(s[i]) {
 			return false
 		}
 	}
 	return s != "" && (s[0] < '0' || s[0] > '9')
 }
 
-func isReserved(s string) bool { return slices.Contains(reserved, s) }
+func isReserved(s string) bool { return slices.Contains(Reserved(), s) }
 
-func lastName(text string) string {
+// LastName returns the name at the end of a text, "" if there is none.
+func LastName(text string) string {
 	i := len(text)
-	for i > 0 && isNameByte(text[i-1]) {
+	for i > 0 && IsNameByte(text[i-1]) {
 		i--
 	}
 	return text[i:]
 }
 
-// primary returns the expression at the end of a text: a name with its selectors, calls and indices.
-func primary(text string) string {
+// Primary returns the expression at the end of a text: a name with its selectors, calls and indices.
+func Primary(text string) string {
 	i := len(text)
 	for i > 0 {
 		switch c := text[i-1]; {
-		case isNameByte(c) || c == '.':
+		case IsNameByte(c) || c == '.':
 			i--
 		case (c == ')' || c == ']' || c == '"' || c == '\'') && i == len(text) || c == ')' || c == ']':
 			j := opening(text[:i])
@@ -162,8 +170,8 @@ func primary(text string) string {
 // opening is the index of what the bracket or quote at the text's end closes, -1 without one.
 func opening(text string) int {
 	for i := range len(text) {
-		at := placeIn(text[:i])
-		if at.quote >= 0 || at.comment {
+		at := At(text[:i])
+		if at.Quote >= 0 || at.Comment {
 			continue
 		}
 		switch c := text[i]; c {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// line is what an actor says: one of these fields, as JSON on a line of its own.
+// line is an actor's output: one of these fields, as JSON on a line of its own.
 type line struct {
 	Ready  string             `json:"ready,omitempty"`  // where it listens, ADDRESS:PORT
 	Result map[string]float64 `json:"result,omitempty"` // the figures, by metric

@@ -82,7 +82,7 @@ func (p *pair) frames() uint64 {
 	return ab.In + ba.In
 }
 
-// settle lets the world go on for that much of its own time.
+// settle runs the world for that much of its own time.
 func (p *pair) settle(d time.Duration) {
 	done := false
 	p.r.Do(func(now clock.Instant) { p.w.At(now.Add(d), func(clock.Instant) { done = true }) })
@@ -337,7 +337,7 @@ func heap() (m runtime.MemStats) {
 	return m
 }
 
-// perConnection is what each of n took since before.
+// perConnection is the heap that each of n connections took since before.
 func perConnection(before runtime.MemStats, n int) map[string]float64 {
 	after := heap()
 	start := time.Now()

@@ -114,7 +114,7 @@ func (a *actor) open() (int, error) {
 	return c, noDelay(c)
 }
 
-// connect tries until somebody listens.
+// connect tries until the peer listens.
 func (a *actor) connect(fd int, to string, kind int) (int, error) {
 	at, err := sockaddr(to)
 	if err != nil {
@@ -191,7 +191,7 @@ func (a *actor) kernelSink(fd int) error {
 	}
 }
 
-// kernelSource sends until nobody takes it any more, or the process is killed.
+// kernelSource sends until the connection fails, or the process is killed.
 func kernelSource(fd int) error {
 	buf := make([]byte, kernelChunk)
 	for {

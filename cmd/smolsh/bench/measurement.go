@@ -13,14 +13,14 @@ const (
 // sideOrder is the order of the table's columns.
 var sideOrder = []string{Smolsh, GVisor, Kernel, Starlark}
 
-// Metric is one figure that a measurement gives.
+// Metric is one figure of a measurement.
 type Metric struct {
 	Name string // "" where there is but one
 	Unit string
 	Less bool // less is better
 }
 
-// Measurement is something that the sides do in turn.
+// Measurement is a task that the sides run in turn.
 type Measurement struct {
 	Name    string // words with slashes; what --run matches
 	What    string // a sentence
@@ -42,7 +42,7 @@ const (
 	started             // the program itself, on a terminal
 )
 
-// Measurements is everything there is to measure, in the order of the table.
+// Measurements lists all measurements, in the order of the table.
 func Measurements() []Measurement {
 	gbit := []Metric{{Unit: "Gbit/s"}}
 	latency := []Metric{{"p50", "µs", true}, {"p90", "µs", true}, {"p99", "µs", true}}
@@ -76,7 +76,7 @@ func Measurements() []Measurement {
 	}
 }
 
-// Select is the measurements whose name re matches; all where it is nil.
+// Select returns the measurements whose name re matches, or all if re is nil.
 func Select(re *regexp.Regexp) (list []Measurement) {
 	for _, m := range Measurements() {
 		if re == nil || re.MatchString(m.Name) {

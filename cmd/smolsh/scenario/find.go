@@ -22,8 +22,8 @@ type Test struct {
 }
 
 // Find lists the tests of files and folders, in the order of paths and within a file as they stand there.
-// In a folder it looks into every *.star file, in those below it too, but not where a name begins with a
-// dot. match chooses by the function's name; nil means all. The error is about a path that is not there.
+// In a folder it reads every *.star file, and those in the folders below, except names that begin with a dot. match
+// selects by the function's name; nil selects all. The error is about a path that does not exist.
 func Find(paths []string, match *regexp.Regexp) ([]Test, error) {
 	var list []Test
 	seen := map[string]bool{}
@@ -82,10 +82,10 @@ func testsOf(path, shown string, match *regexp.Regexp) (list []Test) {
 	return list
 }
 
-// plain is what a shell takes as it stands.
+// plain matches a word that a shell reads without quotes.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
 
-// quote is s as a shell takes it for one word.
+// quote returns s quoted as one word of a shell.
 func quote(s string) string {
 	if plain.MatchString(s) {
 		return s
@@ -93,7 +93,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// chooser is a --run that means this test and no other of its file.
+// chooser returns the value of --run that selects this test and no other of its file.
 func chooser(t Test) string {
 	funcs, _ := script.Tests(t.Path)
 	if slices.ContainsFunc(funcs, func(f script.TestFunc) bool { return f.Name != t.Name && strings.Contains(f.Name, t.Name) }) {

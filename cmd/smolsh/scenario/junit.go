@@ -74,7 +74,7 @@ func (j *junit) add(c *Config, o outcome, told telling) {
 	s.Cases = append(s.Cases, k)
 }
 
-// clean leaves out what XML has no place for.
+// clean removes the characters that XML forbids.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r >= ' ' && r != utf8.RuneError && r != 0xfffe && r != 0xffff {

@@ -12,10 +12,10 @@ import (
 	"smolsh/script"
 )
 
-// maxTold is how many failing seeds of a test are told in full; the others are named.
+// maxTold bounds the failing seeds of a test that are reported in full; the others are named.
 const maxTold = 3
 
-// report tells what came of the cases, which it is given in order.
+// report writes the results of the cases, which it receives in order.
 type report struct {
 	c      *Config
 	total  int
@@ -27,7 +27,7 @@ type report struct {
 	names  int // and name
 	shown  bool
 
-	// of the test that is being told
+	// of the test that is being reported
 	passed, failed  int
 	took, simulated time.Duration
 	more            []string // seeds that failed beyond maxTold
@@ -50,7 +50,7 @@ func (r *report) printf(format string, args ...any) {
 	}
 }
 
-// wipe takes the line of progress away.
+// wipe clears the line of progress.
 func (r *report) wipe() {
 	if r.shown {
 		r.shown = false
@@ -58,7 +58,7 @@ func (r *report) wipe() {
 	}
 }
 
-// progress says how far it is, on a terminal.
+// progress prints the number of cases that have ended, on a terminal.
 func (r *report) progress(ready int) {
 	if !r.c.Terminal || r.c.JSON || ready == r.total {
 		return
@@ -76,7 +76,7 @@ func (r *report) progress(ready int) {
 	_, _ = io.WriteString(r.c.Stdout, line)
 }
 
-// take is told of the next case.
+// take receives the next case.
 func (r *report) take(o outcome) {
 	t := r.c.Tests[o.test]
 	if o.interrupted {
@@ -114,7 +114,7 @@ func (r *report) take(o outcome) {
 	}
 }
 
-// text tells of a failure at once, and of what passed when all seeds of a test have.
+// text prints a failure at once, and a passed test when all its seeds have ended.
 func (r *report) text(o outcome, told telling) {
 	t := r.c.Tests[o.test]
 	line := func(word string, seeds string, took, simulated time.Duration) {
@@ -194,7 +194,7 @@ func (r *report) details(o outcome, told telling) {
 	}
 }
 
-// jsonLine is one case as --json has it.
+// jsonLine is one case in the output of --json.
 type jsonLine struct {
 	File      string  `json:"file"`
 	Test      string  `json:"test"`
@@ -252,7 +252,7 @@ type telling struct {
 	shrunk  []string // the faults that are still needed
 }
 
-// examine repeats a failure with every packet captured, and shrinks it where that is asked for.
+// examine repeats a failure with every packet captured, and shrinks it if --shrink is set.
 func (c *Config) examine(o outcome) telling {
 	t := c.Tests[o.test]
 	told := telling{again: c.again(t, o.seed, c.Keep)}
@@ -277,7 +277,7 @@ func (c *Config) examine(o outcome) telling {
 	return told
 }
 
-// same reports whether two failures are one: at the same place of the script, or without a place the same.
+// same reports whether two failures are at the same place of the script, or equal if they have no place.
 func same(a, b *script.Failure) bool {
 	if a == nil || b == nil {
 		return a == b

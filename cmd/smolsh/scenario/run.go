@@ -16,33 +16,33 @@ import (
 	"smolsh/script"
 )
 
-// Setup is what a session for one test is made with.
+// Setup holds the parameters of a session for one test.
 type Setup struct {
 	Seed    uint64
-	Output  io.Writer                 // takes what the test prints
-	Crashed func(v any, stack []byte) // is told of a panic
-	Plan    *fault.Plan               // what remains of the faults; nil for all
+	Output  io.Writer                 // receives the test's output
+	Crashed func(v any, stack []byte) // is called for a panic
+	Plan    *fault.Plan               // the faults to keep; nil for all
 }
 
 // Opener makes a session in which nothing has run, in a lab of its own. release is called
 // after the session has been closed.
 type Opener func(Setup) (s *script.Session, release func(), err error)
 
-// Config is what to run, and how.
+// Config selects the tests and the way in which they run.
 type Config struct {
 	Tests   []Test
 	Seeds   Seeds
 	Shard   Shard
-	Jobs    int           // how many at once, 1 or more
-	Timeout time.Duration // of one test with one seed, by the clock on the wall
+	Jobs    int           // tests at once, 1 or more
+	Timeout time.Duration // of one test with one seed, by the wall clock
 	Live    bool          // the sessions are not virtual: nothing can be repeated
-	Keep    *fault.Plan   // what remains of the tests' faults; nil for all
+	Keep    *fault.Plan   // the faults of tests to keep; nil for all
 	Shrink  bool          // look for the fewest faults with which a failing test fails
-	Folder  string        // where captures are left; "" for the working directory
+	Folder  string        // the captures' folder; "" for the working directory
 	Open    Opener
 	Stdout  io.Writer
 	JSON    bool      // lines of JSON instead of text
-	JUnit   io.Writer // takes JUnit's XML; may be nil
+	JUnit   io.Writer // receives JUnit's XML; may be nil
 	// Terminal makes a line on Stdout say how far it is; Columns is its width.
 	Terminal bool
 	Columns  int
@@ -50,7 +50,7 @@ type Config struct {
 	Stop <-chan struct{}
 }
 
-// outcome is what came of a test with one seed.
+// outcome is the result of a test with one seed.
 type outcome struct {
 	test        int
 	seed        uint64
@@ -66,7 +66,7 @@ type outcome struct {
 	crashed     bool
 }
 
-// DefaultTimeout is how long a test may take with one seed where nothing else is said.
+// DefaultTimeout is the time that a test may take with one seed by default.
 const DefaultTimeout = time.Minute
 
 const (
@@ -202,7 +202,7 @@ func guard(crashed func(v any, stack []byte)) {
 	}
 }
 
-// firstFrames is the part of a stack that says where the panic was.
+// firstFrames returns the part of a stack that shows the place of the panic.
 func firstFrames(stack []byte) string {
 	lines := strings.Split(string(stack), "\n")
 	for i, l := range lines {
@@ -224,7 +224,7 @@ func (c *Config) captureName(t Test, seed uint64, plan *fault.Plan) string {
 	return filepath.Join(c.Folder, fmt.Sprintf("%s.%s.seed%d%s.pcapng", base, t.Name, seed, kept))
 }
 
-// again is the command that repeats a test with a seed and these faults.
+// again returns the command that repeats a test with a seed and these faults.
 func (c *Config) again(t Test, seed uint64, plan *fault.Plan) string {
 	words := []string{"smolsh", "test"}
 	if c.Live {

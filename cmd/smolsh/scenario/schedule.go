@@ -89,7 +89,7 @@ func (c *Config) Run() (Result, error) {
 		workers.Wait()
 		close(results)
 	}()
-	early := map[int]outcome{} // by number: ready before one of lower number
+	early := map[int]outcome{} // by number; ended before a case of lower number
 	next := 0
 	for res := range results {
 		early[res.n] = res.o
@@ -113,7 +113,7 @@ func (c *Config) first(j job) outcome {
 	return c.once(j.test, j.seed, c.Keep, capture)
 }
 
-// round is a duration as a person reads it.
+// round rounds a duration for a reader.
 func round(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)

@@ -14,7 +14,7 @@ type Shard struct{ Index, Total int }
 func (s Shard) has(i int) bool { return s.Total <= 1 || i%s.Total == s.Index }
 
 // ParseShard reads "I/N", or "/N" with the index from an indexed Job of Kubernetes (JOB_COMPLETION_INDEX);
-// without text, what Bazel says (TEST_SHARD_INDEX and TEST_TOTAL_SHARDS). I counts from 0.
+// without text, it reads Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS. I counts from 0.
 func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
 	index, total, from := "", "", "--shard"
 	switch {
@@ -62,7 +62,7 @@ func ParseSeeds(text string) (s Seeds, err error) {
 	return s, nil
 }
 
-// maxSeeds bounds how many cases of a test are kept in mind.
+// maxSeeds bounds the cases of a test.
 const maxSeeds = 1_000_000
 
 func (s Seeds) count() int { return int(s.Last-s.First) + 1 }

@@ -14,7 +14,7 @@ const maxShrink = 500
 // none is a plan's text that keeps nothing.
 const none = "none"
 
-// ParseKeep reads what --keep takes: "none", or what remains, separated by blanks (fault.ParseSelection).
+// ParseKeep reads the value of --keep: "none", or the faults to keep, separated by blanks (script.ParseKept).
 func ParseKeep(text string) (*fault.Plan, error) {
 	p := &fault.Plan{}
 	if text == none {
@@ -33,7 +33,7 @@ func ParseKeep(text string) (*fault.Plan, error) {
 	return p, nil
 }
 
-// Keeping is what ParseKeep reads.
+// Keeping returns the text of a plan, which ParseKeep reads.
 func Keeping(p *fault.Plan) string {
 	if len(p.Kept) == 0 {
 		return none
@@ -84,12 +84,12 @@ func (c *Config) shrink(o outcome) []string {
 	if c.Keep != nil {
 		all = c.once(o.test, o.seed, c.Keep, "")
 	}
-	kept := effects(all.troubles, true) // those that met nothing draw their chances too
+	kept := effects(all.troubles, true) // rules that met no frame draw random numbers too
 	switch {
 	case len(kept) == 0 && c.Keep == nil:
 		return []string{"not shrunk: the test states no fault"}
 	case !s.fails(kept):
-		// Taken apart the rules do something else than together.
+		// The rules behave differently apart than together.
 		if kept = whole(kept); !s.fails(kept) {
 			return []string{"not shrunk: with its faults taken apart it does not fail so"}
 		}
@@ -113,7 +113,7 @@ func (c *Config) shrink(o outcome) []string {
 	return s.tell(kept, len(effects(all.troubles, false)), met)
 }
 
-// effects are the effects that have met a frame, or all of them, each once.
+// effects returns the effects that have met a frame, or all of them, each once.
 func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	for _, t := range list {
 		k := fault.Selection{Number: t.Number, Effect: t.Effect}
@@ -157,7 +157,7 @@ func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
 // frame is one frame that an effect met.
 type frame struct{ dir, n int }
 
-// met are the frames that an effect met in the last run that failed; ok is false where they can't be told.
+// met returns the frames that an effect met in the last run that failed. ok is false if they can't be named.
 func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
 	for _, t := range s.best.troubles {
 		if t.Number != k.Number || t.Effect != k.Effect {
@@ -175,7 +175,7 @@ func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
 	return frames, true
 }
 
-// only is the effect on these frames alone.
+// only returns the effect limited to these frames.
 func only(k fault.Selection, frames []frame) fault.Selection {
 	k.Frames = [2][]int{}
 	for _, f := range frames {
@@ -184,8 +184,8 @@ func only(k fault.Selection, frames []frame) fault.Selection {
 	return k
 }
 
-// pinned is kept with each effect, where that can be, on the very frames that it met by chance: from then on to leave
-// one out changes no other's chances.
+// pinned returns kept with each effect limited, if possible, to the frames that it met by chance. From then on leaving one
+// effect out changes no random draw of another.
 func (s *shrinker) pinned(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		frames, ok := s.met(k)

@@ -1,0 +1,272 @@
+//go:build linux
+
+package live
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"smolsh/phy/tap/taptest"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+	"smolsh/stack/wire"
+)
+
+// A few seconds show that nothing is left behind; twenty minutes show that nothing grows:
+//
+//	go test ./stack/lab/live -run '^TestSoak$' -v -timeout 0 -soak 20m
+var soakTime = flag.Duration("soak", 3*time.Second, "how long the mixed load lasts")
+
+// What the host may have in the soak: the hoarder's and the idle readers' connections want several times as much.
+const soakBuffers, soakReassembly = 32 << 20, 24 << 20
+
+// soakGrowth is how many octets of heap the quiet host may have more after the load than after the warm-up.
+const soakGrowth = 4 << 20
+
+// soak is one run: a host under a mixed load from the kernel and from a hoarder.
+type soak struct {
+	t             *testing.T
+	r             lab.Runner
+	h             *lab.Host
+	ns            *os.File          // the test's network namespace
+	gate          wire.HardwareAddr // the host's
+	speech        []byte            // what services and clients send
+	length        time.Duration
+	newcomerEvery time.Duration
+
+	stop    chan struct{} // closed when the phase ends
+	running sync.WaitGroup
+	loads   []*load
+	hoarder *hoarder
+
+	mu           sync.Mutex
+	times, plain []time.Duration // since the last row, of the newcomers and of the kernel's with itself
+	cpu          time.Duration   // of the process, at the last row
+	at           time.Duration   // of the last row
+}
+
+// quiet is what the process holds while the host is at rest.
+type quiet struct {
+	heap                    uint64 // octets in use after a collection
+	descriptors, goroutines int
+}
+
+// counts is the host's counters and its drops by reason.
+func (s *soak) counts() (names []string, values map[string]uint64) {
+	values = map[string]uint64{}
+	set := func(name string, n uint64) {
+		if n > 0 {
+			names, values[name] = append(names, name), n
+		}
+	}
+	s.r.Do(func(clock.Instant) {
+		for _, c := range s.h.CounterInfos() {
+			set(c.Name, c.Value)
+		}
+		for _, d := range s.h.DropInfos() {
+			set("dropped: "+d.Reason.String(), d.Count)
+		}
+	})
+	return names, values
+}
+
+// The host serves newcomers, loses no octet, and afterwards holds no more than before, under a mixed load: transfers in each
+// order of closing, resets at random moments, connections that are never used, readers that never read, datagrams, SYN floods, scans,
+// and a station that fills the buffers with octets beyond gaps.
+func TestSoak(t *testing.T) {
+	s := newSoak(t)
+	s.length = min(max(*soakTime/10, time.Second), time.Minute)
+	s.phase(1)
+	before := s.quiet()
+	_, warm := s.counts()
+	s.length = *soakTime
+	began := time.Now()
+	rows := s.phase(min(20, max(2, int(s.length/time.Minute))))
+	under := time.Since(began)
+	var after quiet
+	s.eventually("the process does not come to rest", func() error {
+		if after = s.quiet(); after.descriptors != before.descriptors || after.goroutines != before.goroutines {
+			return fmt.Errorf("%d descriptors and %d goroutines, %d and %d before", after.descriptors, after.goroutines, before.descriptors, before.goroutines)
+		}
+		return nil
+	})
+	if after.heap > before.heap+soakGrowth {
+		t.Errorf("the quiet heap has grown from %d to %d octets", before.heap, after.heap)
+	}
+	standing(t, s.r, s.h)
+	s.report(before, after, warm, rows, under)
+}
+
+func newSoak(t *testing.T) *soak {
+	r, h, p := onTAP(t)
+	s := &soak{t: t, r: r, h: h, speech: make([]byte, 40_000), newcomerEvery: min(time.Second, *soakTime/10)}
+	_, _ = rand.NewChaCha8([32]byte{19}).Read(s.speech)
+	var err error
+	if s.ns, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.ns.Close() })
+	link, err := netlink.LinkByName("tap0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []netip.Addr{soakNewcomer, soakCareless} {
+		addr, err := netlink.ParseAddr(netip.PrefixFrom(a, 24).String())
+		if err == nil {
+			err = netlink.AddrAdd(link, addr)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	taptest.Hurry(t, "tap0", kernelAddr, 20*time.Millisecond)
+	r.Do(func(now clock.Instant) {
+		s.gate = p.Iface().MAC()
+		for name, most := range map[string]int{"buffers": soakBuffers, "reassembly": soakReassembly} {
+			if err == nil {
+				err = h.SetLimit(name, most)
+			}
+		}
+		if err == nil {
+			err = h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), kernelAddr.Addr(), nil)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// phase puts the load on the host for the soak's length, and returns so many rows of the table.
+func (s *soak) phase(rows int) (table []string) {
+	s.t.Helper()
+	var err error
+	s.r.Do(func(now clock.Instant) { err = s.serve(now) })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.begin()
+	began := time.Now()
+	s.row(0)
+	for k := range rows {
+		time.Sleep(time.Until(began.Add(s.length * time.Duration(k+1) / time.Duration(rows))))
+		table = append(table, s.row(time.Since(began)))
+	}
+	s.end()
+	for _, x := range s.loads {
+		if x.failed > 0 {
+			s.t.Errorf("%s: %d of %d failed", x.name, x.failed, x.done)
+		}
+	}
+	return table
+}
+
+// took records a newcomer's time, and that of the same between the kernel and itself.
+func (s *soak) took(d, plain time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.times, s.plain = append(s.times, d), append(s.plain, plain)
+}
+
+const soakHead = "    time  heap KiB  goroutines  descriptors  connections  buffers KiB  beyond KiB   refused  CPU %  newcomers  median µs    max µs  kernel's own µs"
+
+// row is what the process and the host hold under load, and the newcomers' times since the last row.
+func (s *soak) row(at time.Duration) string {
+	s.mu.Lock()
+	times, plain := s.times, s.plain
+	s.times, s.plain = nil, nil
+	s.mu.Unlock()
+	slices.Sort(times)
+	slices.Sort(plain)
+	var median, most, own time.Duration
+	if n := len(times); n > 0 {
+		median, most, own = times[n/2], times[n-1], plain[n/2]
+	}
+	used, refused := map[string]int{}, uint64(0)
+	s.r.Do(func(clock.Instant) {
+		for _, l := range s.h.LimitInfos() {
+			used[l.Name] = l.Used
+			if l.Name == "buffers" || l.Name == "reassembly" {
+				refused += l.Refused
+			}
+		}
+	})
+	// A connection has 2 KiB each way at any time.
+	if most := soakBuffers + used["connections"]<<12; used["buffers"] > most {
+		s.t.Errorf("after %v the buffers have %d octets, more than %d", at, used["buffers"], most)
+	}
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	percent := 100 * float64(cpu-s.cpu) / float64(max(1, at-s.at))
+	q := s.quiet()
+	s.cpu, s.at = cpu, at
+	return fmt.Sprintf("%8v %9d %11d %12d %12d %12d %11d %9d %6.1f %10d %10d %9d %16d", at.Round(time.Second/10), q.heap>>10, q.goroutines, q.descriptors,
+		used["connections"], used["buffers"]>>10, used["reassembly"]>>10, refused, percent, len(times), median.Microseconds(), most.Microseconds(), own.Microseconds())
+}
+
+// quiet measures the process.
+func (s *soak) quiet() quiet {
+	runtime.GC()
+	runtime.GC() // the first moves what pools hold to their victims
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return quiet{heap: m.HeapAlloc, descriptors: descriptors(), goroutines: runtime.NumGoroutine()}
+}
+
+// eventually waits until try returns nil, and fails with its last error when that takes unreasonably long.
+func (s *soak) eventually(what string, try func() error) {
+	s.t.Helper()
+	var err error
+	for range 1200 {
+		if err = try(); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Errorf("%s: %v", what, err)
+}
+
+// report prints the tables.
+func (s *soak) report(before, after quiet, warm map[string]uint64, rows []string, under time.Duration) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v under load\n%s\n%s\n\n", under.Round(time.Second), soakHead, strings.Join(rows, "\n"))
+	fmt.Fprintf(&b, "at rest          heap KiB  descriptors  goroutines\n")
+	for _, q := range []struct {
+		when string
+		quiet
+	}{{"after warm-up", before}, {"at the end", after}} {
+		fmt.Fprintf(&b, "%-13s %11d %12d %11d\n", q.when, q.heap>>10, q.descriptors, q.goroutines)
+	}
+	fmt.Fprintf(&b, "\nload            done  failed\n")
+	for _, x := range s.loads {
+		fmt.Fprintf(&b, "%-13s %6d %7d\n", x.name, x.done, x.failed)
+	}
+	if h := s.hoarder; h != nil {
+		fmt.Fprintf(&b, "the hoarder: %d handshakes, %d octets beyond gaps, %d resets received\n", h.handshakes, h.octets, h.resets)
+	}
+	s.r.Do(func(clock.Instant) {
+		fmt.Fprintf(&b, "\nlimit                used        limit      refused  paid last\n")
+		for _, l := range s.h.LimitInfos() {
+			fmt.Fprintf(&b, "%-14s %10d %12d %12d  %v\n", l.Name, l.Used, l.Limit, l.Refused, l.Peer)
+		}
+	})
+	names, values := s.counts()
+	fmt.Fprintf(&b, "\ncounter                      after warm-up   at the end\n")
+	for _, name := range names {
+		fmt.Fprintf(&b, "%-28s %13d %12d\n", name, warm[name], values[name])
+	}
+	s.t.Log(b.String())
+}

@@ -51,14 +51,15 @@ type soak struct {
 	loads   []*load
 	hoarder *hoarder
 
-	mu           sync.Mutex
+	mu           sync.Mutex      // guards times and plain
 	times, plain []time.Duration // since the last row, of the newcomers and of the kernel's with itself
 	cpu          time.Duration   // of the process, at the last row
 	at           time.Duration   // of the last row
+	refused      uint64          // how often the buffers had no room, at the last row
 }
 
-// quiet is what the process holds while the host is at rest.
-type quiet struct {
+// usage is what the process holds.
+type usage struct {
 	heap                    uint64 // octets in use after a collection
 	descriptors, goroutines int
 }
@@ -89,24 +90,22 @@ func TestSoak(t *testing.T) {
 	s := newSoak(t)
 	s.length = min(max(*soakTime/10, time.Second), time.Minute)
 	s.phase(1)
-	before := s.quiet()
+	before := s.settled()
 	_, warm := s.counts()
 	s.length = *soakTime
-	began := time.Now()
 	rows := s.phase(min(20, max(2, int(s.length/time.Minute))))
-	under := time.Since(began)
-	var after quiet
-	s.eventually("the process does not come to rest", func() error {
-		if after = s.quiet(); after.descriptors != before.descriptors || after.goroutines != before.goroutines {
-			return fmt.Errorf("%d descriptors and %d goroutines, %d and %d before", after.descriptors, after.goroutines, before.descriptors, before.goroutines)
-		}
-		return nil
-	})
+	after := s.settled()
+	if after.descriptors != before.descriptors || after.goroutines != before.goroutines {
+		t.Errorf("%d descriptors and %d goroutines, %d and %d before", after.descriptors, after.goroutines, before.descriptors, before.goroutines)
+	}
 	if after.heap > before.heap+soakGrowth {
 		t.Errorf("the quiet heap has grown from %d to %d octets", before.heap, after.heap)
 	}
+	if s.refused == 0 {
+		t.Error("the buffers had room for everything: no pressure")
+	}
 	standing(t, s.r, s.h)
-	s.report(before, after, warm, rows, under)
+	s.report(before, after, warm, rows)
 }
 
 func newSoak(t *testing.T) *soak {
@@ -166,8 +165,8 @@ func (s *soak) phase(rows int) (table []string) {
 	}
 	s.end()
 	for _, x := range s.loads {
-		if x.failed > 0 {
-			s.t.Errorf("%s: %d of %d failed", x.name, x.failed, x.done)
+		if x.failed > 0 || x.done == 0 {
+			s.t.Errorf("%s: %d of %d steps failed", x.name, x.failed, x.done)
 		}
 	}
 	return table
@@ -194,12 +193,13 @@ func (s *soak) row(at time.Duration) string {
 	if n := len(times); n > 0 {
 		median, most, own = times[n/2], times[n-1], plain[n/2]
 	}
-	used, refused := map[string]int{}, uint64(0)
+	used := map[string]int{}
+	s.refused = 0
 	s.r.Do(func(clock.Instant) {
 		for _, l := range s.h.LimitInfos() {
 			used[l.Name] = l.Used
 			if l.Name == "buffers" || l.Name == "reassembly" {
-				refused += l.Refused
+				s.refused += l.Refused
 			}
 		}
 	})
@@ -211,19 +211,36 @@ func (s *soak) row(at time.Duration) string {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
 	percent := 100 * float64(cpu-s.cpu) / float64(max(1, at-s.at))
-	q := s.quiet()
+	q := measure()
 	s.cpu, s.at = cpu, at
 	return fmt.Sprintf("%8v %9d %11d %12d %12d %12d %11d %9d %6.1f %10d %10d %9d %16d", at.Round(time.Second/10), q.heap>>10, q.goroutines, q.descriptors,
-		used["connections"], used["buffers"]>>10, used["reassembly"]>>10, refused, percent, len(times), median.Microseconds(), most.Microseconds(), own.Microseconds())
+		used["connections"], used["buffers"]>>10, used["reassembly"]>>10, s.refused, percent, len(times), median.Microseconds(), most.Microseconds(), own.Microseconds())
 }
 
-// quiet measures the process.
-func (s *soak) quiet() quiet {
+// measure returns what the process holds now.
+func measure() usage {
 	runtime.GC()
 	runtime.GC() // the first moves what pools hold to their victims
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return quiet{heap: m.HeapAlloc, descriptors: descriptors(), goroutines: runtime.NumGoroutine()}
+	return usage{heap: m.HeapAlloc, descriptors: descriptors(), goroutines: runtime.NumGoroutine()}
+}
+
+// settled returns what the process holds when that has been the same for a while: goroutines that have nothing more to do
+// but close a descriptor are not waited for elsewhere.
+func (s *soak) settled() (u usage) {
+	same := 0
+	s.eventually("descriptors and goroutines go on to change", func() error {
+		last := u
+		if u = measure(); u.descriptors != last.descriptors || u.goroutines != last.goroutines {
+			same = 0
+		}
+		if same++; same < 6 {
+			return fmt.Errorf("%d descriptors and %d goroutines", u.descriptors, u.goroutines)
+		}
+		return nil
+	})
+	return u
 }
 
 // eventually waits until try returns nil, and fails with its last error when that takes unreasonably long.
@@ -240,19 +257,19 @@ func (s *soak) eventually(what string, try func() error) {
 }
 
 // report prints the tables.
-func (s *soak) report(before, after quiet, warm map[string]uint64, rows []string, under time.Duration) {
+func (s *soak) report(before, after usage, warm map[string]uint64, rows []string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v under load\n%s\n%s\n\n", under.Round(time.Second), soakHead, strings.Join(rows, "\n"))
+	fmt.Fprintf(&b, "%v under load\n%s\n%s\n\n", s.length, soakHead, strings.Join(rows, "\n"))
 	fmt.Fprintf(&b, "at rest          heap KiB  descriptors  goroutines\n")
 	for _, q := range []struct {
 		when string
-		quiet
+		usage
 	}{{"after warm-up", before}, {"at the end", after}} {
 		fmt.Fprintf(&b, "%-13s %11d %12d %11d\n", q.when, q.heap>>10, q.descriptors, q.goroutines)
 	}
-	fmt.Fprintf(&b, "\nload            done  failed\n")
+	fmt.Fprintf(&b, "\nload            done  failed    longest\n")
 	for _, x := range s.loads {
-		fmt.Fprintf(&b, "%-13s %6d %7d\n", x.name, x.done, x.failed)
+		fmt.Fprintf(&b, "%-13s %6d %7d %10v\n", x.name, x.done, x.failed, x.longest.Round(time.Millisecond))
 	}
 	if h := s.hoarder; h != nil {
 		fmt.Fprintf(&b, "the hoarder: %d handshakes, %d octets beyond gaps, %d resets received\n", h.handshakes, h.octets, h.resets)

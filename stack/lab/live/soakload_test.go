@@ -38,7 +38,8 @@ const soakPatience = 20 * time.Second
 type load struct {
 	*soak
 	name         string
-	done, failed int // steps; only the load's goroutine writes them until it has ended
+	done, failed int           // steps; only the load's goroutine writes them until it has ended
+	longest      time.Duration // of the steps
 	rng          *rand.Rand
 	held         []net.Conn     // open connections, the oldest first
 	control      netip.AddrPort // the kernel's own echo service
@@ -63,7 +64,10 @@ func (s *soak) load(name string, every time.Duration, step func(x *load) error) 
 				return
 			case <-tick.C:
 			}
-			if err := step(x); err != nil {
+			began := time.Now()
+			err := step(x)
+			x.longest = max(x.longest, time.Since(began))
+			if err != nil {
 				x.failed++
 				if x.failed <= 3 {
 					s.t.Logf("%s, step %d: %v", name, x.done, err)
@@ -141,12 +145,12 @@ func (x *load) newcomer() error {
 		}
 		x.hold(closer{close: l.Close}, 1)
 		x.control = netip.MustParseAddrPort(l.Addr().String())
-		go func() {
+		x.running.Go(func() {
 			for c, err := l.AcceptTCP(); err == nil; c, err = l.AcceptTCP() {
 				_, _ = io.Copy(c, c)
 				c.Close()
 			}
-		}()
+		})
 	}
 	began := time.Now()
 	err := x.roundTrip(soakNewcomer, service(portEcho), 64<<10)

@@ -73,7 +73,7 @@ var layers = []struct {
 	{"stack", layer{inside: "phy stack/reassembly stack/mib stack/route stack/pmtu stack/siphash stack/syncookie stack/wire stack/clock stack/buf stack/drop stack/tcp stack/neigh"}},
 	{"stack/lab", layer{inside: "crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
 	{"stack/lab/live", layer{inside: "crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
-		tests: "phy/tap phy/tap/taptest"}},
+		tests: "phy/raw phy/tap phy/tap/taptest"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},

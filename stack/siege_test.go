@@ -243,7 +243,8 @@ func TestAttacks(t *testing.T) {
 		"is accounted for, and ten\nminutes later the host keeps no more than before. Words in quotes are reasons of `drops()`, other words are answers or states of " +
 		"a trace; names like\nIpInReceives are those of `counters()`. Kept is what the host held at most while the attack lasted, beside what the\nconnection needs, looked at once in 64 frames.\n\n" +
 		"What tools make of a host is tried live: `go test ./stack/lab/live -run 'TestScans|TestFlags|TestFloods'` has nmap and hping3 scan and flood one on a TAP\n" +
-		"while 64 MiB arrive beside it. TestNoise of stack/lab repeats, cuts, changes and forges what two hosts overhear of each other.\n\n" +
+		"while 64 MiB arrive beside it. TestNoise of stack/lab repeats, cuts, changes and forges what two hosts overhear of each other.\n" +
+		"TestSoak of stack/lab/live has tools, honest clients and a station that fills the buffers at work together, for as long as `-soak 20m` says.\n\n" +
 		"| Attack | What comes | What becomes of it | Verdicts | Counters | Kept |\n|---|---|---|---|---|---|\n")
 	for _, x := range slices.Concat(attacks, tcpAttacks) {
 		ok := t.Run(x.name, func(t *testing.T) {

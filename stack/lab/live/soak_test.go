@@ -29,11 +29,16 @@ import (
 //	go test ./stack/lab/live -run '^TestSoak$' -v -timeout 0 -soak 20m
 var soakTime = flag.Duration("soak", 3*time.Second, "how long the mixed load lasts")
 
-// What the host may have in the soak: the hoarder's and the idle readers' connections want several times as much.
+// soakBuffers and soakReassembly are the host's limits buffers and reassembly, in octets. The hoarder's and the idle readers'
+// connections would need several times as much.
 const soakBuffers, soakReassembly = 32 << 20, 24 << 20
 
 // soakGrowth is how many octets of heap the quiet host may have more after the load than after the warm-up.
 const soakGrowth = 4 << 20
+
+// soakConnections is more connections than the loads can have at a time, those in TIME-WAIT included: the hoarder's 600, the
+// SYN queue's 1024, 160 that are held, and some 40 a second that the host keeps for ten seconds after it has closed.
+const soakConnections = 4096
 
 // soak is one run: a host under a mixed load from the kernel and from a hoarder.
 type soak struct {
@@ -52,7 +57,7 @@ type soak struct {
 	hoarder *hoarder
 
 	mu           sync.Mutex      // guards times and plain
-	times, plain []time.Duration // since the last row, of the newcomers and of the kernel's with itself
+	times, plain []time.Duration // since the last row, of the newcomers' round trips and of the kernel's to itself
 	cpu          time.Duration   // of the process, at the last row
 	at           time.Duration   // of the last row
 	refused      uint64          // how often the buffers had no room, at the last row
@@ -172,7 +177,7 @@ func (s *soak) phase(rows int) (table []string) {
 	return table
 }
 
-// took records a newcomer's time, and that of the same between the kernel and itself.
+// took records the time of a newcomer's round trip, and of the same round trip from the kernel to itself.
 func (s *soak) took(d, plain time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +186,8 @@ func (s *soak) took(d, plain time.Duration) {
 
 const soakHead = "    time  heap KiB  goroutines  descriptors  connections  buffers KiB  beyond KiB   refused  CPU %  newcomers  median µs    max µs  kernel's own µs"
 
-// row is what the process and the host hold under load, and the newcomers' times since the last row.
+// row describes what the process and the host hold under load, and the newcomers' times since the last row. It fails the test
+// where the host holds more than it may.
 func (s *soak) row(at time.Duration) string {
 	s.mu.Lock()
 	times, plain := s.times, s.plain
@@ -207,6 +213,9 @@ func (s *soak) row(at time.Duration) string {
 	if most := soakBuffers + used["connections"]<<12; used["buffers"] > most {
 		s.t.Errorf("after %v the buffers have %d octets, more than %d", at, used["buffers"], most)
 	}
+	if n := used["connections"]; n > soakConnections {
+		s.t.Errorf("after %v there are %d connections, more than %d", at, n, soakConnections)
+	}
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
@@ -226,8 +235,8 @@ func measure() usage {
 	return usage{heap: m.HeapAlloc, descriptors: descriptors(), goroutines: runtime.NumGoroutine()}
 }
 
-// settled returns what the process holds when that has been the same for a while: goroutines that have nothing more to do
-// but close a descriptor are not waited for elsewhere.
+// settled returns what the process holds once six measurements in a row agree on descriptors and goroutines. Nobody else waits
+// for a goroutine that has only its descriptor to close.
 func (s *soak) settled() (u usage) {
 	same := 0
 	s.eventually("descriptors and goroutines go on to change", func() error {

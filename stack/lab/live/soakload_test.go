@@ -23,7 +23,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Addresses of the kernel's end beside kernelAddr, whose transfers must all succeed.
+// Addresses of the loads. The steps of kernelAddr's loads must all succeed, too.
 var (
 	soakNewcomer = netip.MustParseAddr("192.168.69.101") // connects once a second
 	soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, does not speak
@@ -135,8 +135,8 @@ func (x *load) roundTrip(from netip.Addr, to netip.AddrPort, octets int) error {
 	return nil
 }
 
-// newcomer makes a round trip to the host, and one from the kernel to itself: the difference between the two is the host, and
-// what changes in both is the machine.
+// newcomer makes a round trip to the host, and the same from the kernel to itself. If both times change, the machine has
+// changed; if only the first does, the host has.
 func (x *load) newcomer() error {
 	if len(x.held) == 0 {
 		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

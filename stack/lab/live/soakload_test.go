@@ -23,7 +23,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Addresses of the loads. The steps of kernelAddr's loads must all succeed, too.
+// Addresses of the loads beside kernelAddr.
 var (
 	soakNewcomer = netip.MustParseAddr("192.168.69.101") // connects once a second
 	soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, does not speak

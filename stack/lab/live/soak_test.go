@@ -29,7 +29,7 @@ import (
 //	go test ./stack/lab/live -run '^TestSoak$' -v -timeout 0 -soak 20m
 var soakTime = flag.Duration("soak", 3*time.Second, "how long the mixed load lasts")
 
-// soakBuffers and soakReassembly are the host's limits buffers and reassembly, in octets. The hoarder's and the idle readers'
+// soakBuffers and soakReassembly are the host's limits buffers, which is now and then half of that, and reassembly, in octets. The hoarder's and the idle readers'
 // connections would need several times as much.
 const soakBuffers, soakReassembly = 32 << 20, 24 << 20
 

@@ -282,6 +282,11 @@ func (s *soak) begin() {
 	s.load("aborts", 30*time.Millisecond, (*load).abort)
 	s.load("silent", 100*time.Millisecond, (*load).silent)
 	s.load("idle readers", 200*time.Millisecond, (*load).idle)
+	// While the limit is half, addresses hold more than their share, so that they are made to give it back or are aborted.
+	s.load("limit", min(7*time.Second, s.length/4), func(x *load) (err error) {
+		s.r.Do(func(clock.Instant) { err = s.h.SetLimit("buffers", soakBuffers>>(1-x.done%2)) })
+		return err
+	})
 	s.load("newcomers", s.newcomerEvery, (*load).newcomer)
 	s.load("hoarder", 5*time.Millisecond, func(x *load) (err error) {
 		if len(x.held) == 0 {

@@ -297,11 +297,12 @@ func (s *soak) begin() {
 		}
 		return s.hoarder.step()
 	})
+	// The flood fills the SYN queue of the echo service, so that its clients are served by cookies.
 	for _, p := range []struct {
 		every time.Duration
 		args  []string
 	}{
-		{3 * time.Second, []string{"hping3", "-n", "-q", "-S", "-p", "80", "--rand-source", "-i", "u500", "-c", "600", ours.String()}},
+		{3 * time.Second, []string{"hping3", "-n", "-q", "-S", "-p", "7", "--rand-source", "-i", "u500", "-c", "600", ours.String()}},
 		{20 * time.Second, []string{"nmap", "-n", "-Pn", "-sS", "-T4", "-p", "1-200", ours.String()}},
 	} {
 		if _, err := exec.LookPath(p.args[0]); err != nil {

@@ -60,7 +60,7 @@ type soak struct {
 	times, plain []time.Duration // since the last row, of the newcomers' round trips and of the kernel's to itself
 	cpu          time.Duration   // of the process, at the last row
 	at           time.Duration   // of the last row
-	refused      uint64          // how often the buffers had no room, at the last row
+	refused      uint64          // how often the buffers had no room, when bounds looked last
 }
 
 // usage is what the process holds.
@@ -165,7 +165,10 @@ func (s *soak) phase(rows int) (table []string) {
 	began := time.Now()
 	s.row(0)
 	for k := range rows {
-		time.Sleep(time.Until(began.Add(s.length * time.Duration(k+1) / time.Duration(rows))))
+		for end := began.Add(s.length * time.Duration(k+1) / time.Duration(rows)); time.Now().Before(end); {
+			time.Sleep(min(100*time.Millisecond, time.Until(end)))
+			s.bounds(time.Since(began))
+		}
 		table = append(table, s.row(time.Since(began)))
 	}
 	s.end()
@@ -186,8 +189,30 @@ func (s *soak) took(d, plain time.Duration) {
 
 const soakHead = "    time  heap KiB  goroutines  descriptors  connections  buffers KiB  beyond KiB   refused  CPU %  newcomers  median µs    max µs  kernel's own: median µs    max µs"
 
-// row describes what the process and the host hold under load, and the newcomers' times since the last row. It fails the test
-// where the host holds more than it may.
+// bounds returns how much of each limit is used, and fails the test if the host holds more than it may.
+func (s *soak) bounds(at time.Duration) (used map[string]int) {
+	used, s.refused = map[string]int{}, 0
+	s.r.Do(func(clock.Instant) {
+		for _, l := range s.h.LimitInfos() {
+			used[l.Name] = l.Used
+			if l.Name == "buffers" || l.Name == "reassembly" {
+				s.refused += l.Refused
+			}
+		}
+	})
+	n := used["connections"]
+	for name, most := range map[string]int{
+		"connections": soakConnections, "reassembly": soakReassembly,
+		"buffers": soakBuffers + n<<12, // a connection has 2 KiB each way at any time
+	} {
+		if used[name] > most {
+			s.t.Errorf("after %v %d of %s, more than %d, with %d connections", at, used[name], name, most, n)
+		}
+	}
+	return used
+}
+
+// row describes what the process and the host hold under load, and the newcomers' times since the last row.
 func (s *soak) row(at time.Duration) string {
 	s.mu.Lock()
 	times, plain := s.times, s.plain
@@ -199,23 +224,7 @@ func (s *soak) row(at time.Duration) string {
 	if n := len(times); n > 0 {
 		median, most, own, ownMost = times[n/2], times[n-1], plain[n/2], plain[n-1]
 	}
-	used := map[string]int{}
-	s.refused = 0
-	s.r.Do(func(clock.Instant) {
-		for _, l := range s.h.LimitInfos() {
-			used[l.Name] = l.Used
-			if l.Name == "buffers" || l.Name == "reassembly" {
-				s.refused += l.Refused
-			}
-		}
-	})
-	// A connection has 2 KiB each way at any time.
-	if most := soakBuffers + used["connections"]<<12; used["buffers"] > most {
-		s.t.Errorf("after %v the buffers have %d octets, more than %d", at, used["buffers"], most)
-	}
-	if n := used["connections"]; n > soakConnections {
-		s.t.Errorf("after %v there are %d connections, more than %d", at, n, soakConnections)
-	}
+	used := s.bounds(at)
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())

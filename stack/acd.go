@@ -55,7 +55,7 @@ const (
 	ConflictAbandoned = "abandoned" // the host was probing for the address and gave it up
 )
 
-// AddrProbe is an address that an interface is to have if nobody else on the link does. See ProbeAddr.
+// AddrProbe is an address that an interface adds if no other station on the link has it. See ProbeAddr.
 type AddrProbe struct {
 	Signal Signal // fired when probing has finished
 
@@ -110,7 +110,7 @@ func (c *AddrProbe) finish(err error) {
 	c.Signal.Fire()
 }
 
-// stop ends what is still to be sent for c.
+// stop ends the probes and announcements of c.
 func (c *AddrProbe) stop() {
 	c.iface.host.net.addrProbes.Stop(&c.timer)
 	c.iface.addrProbes = slices.DeleteFunc(c.iface.addrProbes, func(o *AddrProbe) bool { return o == c })
@@ -209,7 +209,7 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 	i.host.count(mib.ARPOutRequests)
 }
 
-// cancelAddrProbes gives up what is being probed for on an interface that goes down.
+// cancelAddrProbes ends all probes and announcements of an interface that goes down.
 func (i *Iface) cancelAddrProbes() {
 	for _, c := range slices.Clone(i.addrProbes) {
 		if c.stop(); !c.done {

@@ -109,7 +109,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	return answered(ARPReply)
 }
 
-// putRequest makes the question for a in f, to everyone or to hw alone.
+// putRequest puts an ARP request for a into f, to hw, which is the broadcast address or a neighbour's.
 func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, TargetIP: a}
 	if hw != wire.Broadcast {

@@ -7,15 +7,15 @@ import (
 	"smolsh/stack/buf"
 )
 
-// recordLen is the head of a queued datagram: its length, its source, its TTL; datagramOverhead is what
-// it is charged with beside its octets, so that empty ones cannot fill the memory.
+// recordLen is the octets before a queued datagram, which hold its length, source and TTL. datagramOverhead is the octets
+// that it is charged with in addition to its length, so that empty datagrams cannot fill the memory.
 const (
 	recordLen        = 4 + 16 + 2 + 1
 	datagramOverhead = 64
 )
 
-// queue holds the datagrams that wait in a socket, in one ring, so that none costs an allocation. It is
-// bounded in octets, overhead included.
+// queue holds the received datagrams of a socket in one ring, so that none costs an allocation. It is bounded in octets,
+// overhead included.
 type queue struct {
 	ring    buf.Ring
 	n       int // datagrams

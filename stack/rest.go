@@ -64,7 +64,7 @@ func (h *Host) restSockets() error {
 	)
 }
 
-// restTCP checks what connections leave outside their table.
+// restTCP checks the state of connections outside their table.
 func (h *Host) restTCP() error {
 	if h.sockets.recent != nil {
 		return fmt.Errorf("the connection found last is kept")

@@ -5,7 +5,7 @@ import (
 	"smolsh/stack/mib"
 )
 
-// hostStatistics is the counts of what the host has done. They only grow, except TcpCurrEstab.
+// hostStatistics is the host's counters. They only grow, except TcpCurrEstab.
 type hostStatistics struct {
 	counters mib.Table
 	verdicts [Transmitted]uint64 // by kind

@@ -1,5 +1,5 @@
-// Package drop is the catalogue of what can be wrong with a packet: the one word that stands in
-// counters, traces, packet comments and tests for every packet that is not delivered.
+// Package drop is the catalogue of the reasons for which packets are dropped. Counters, traces, packet comments and tests
+// name a reason by its word.
 //
 // A Reason is an integer and an error at once: it is comparable, costs nothing to return and can be
 // matched with errors.Is. Parsers return it as an error, the stack counts it, observers print it.
@@ -31,11 +31,11 @@ const (
 	InterfaceDown    // the interface is administratively down
 
 	// ARP and neighbours.
-	ARPNotForUs       // a question about, or an answer for, somebody else
+	ARPNotForUs       // a request for the address of another station, or a reply to another station
 	ARPMartian        // a sender that can't be a neighbour: off-link, broadcast, multicast, or ourselves
 	ARPConflict       // another station uses our address (RFC 5227), or one that we are probing for
 	ARPPermanent      // contradicts an entry that was set by hand
-	NeighborTableFull // nothing to evict that is not alive
+	NeighborTableFull // no entry of the neighbour table may be evicted
 	NeighborQueueFull // too many datagrams wait for one neighbour
 	NeighborFailed    // waited for a neighbour that never answered
 
@@ -43,7 +43,7 @@ const (
 	MartianSource    // a source address that can't be one, or can't come from there
 	MartianDest      // a destination that can't arrive on this interface
 	NotForUs         // a destination that is not ours, and we do not forward
-	MulticastUnknown // a group nobody joined
+	MulticastUnknown // a group that no socket has joined
 	Fragment         // quoted by an ICMP error: not the first of its datagram, so that it names no socket
 	FragmentConflict // contradicts another fragment of its datagram, which is lost with it (RFC 5722)
 	FragmentAgain    // the same part of its datagram has come before
@@ -62,7 +62,7 @@ const (
 	ICMPRedirect    // a redirect: routes are set by hand and stay as they are
 	ICMPNoSocket    // an error or reply that no socket waits for
 	ICMPBroadcast   // an echo request to a broadcast address (RFC 1122 §3.2.2.6)
-	ICMPBadMTU      // a path MTU that what we sent contradicts (RFC 5927 §7)
+	ICMPBadMTU      // a path MTU that contradicts the packets sent (RFC 5927 §7)
 	ICMPRateLimit   // an answer that the rate limit withheld
 
 	// Transport.
@@ -70,18 +70,18 @@ const (
 	SocketQueueFull // the socket's receive queue is full
 	ServiceLoop     // a datagram to echo or chargen from the port of such a service, which would answer the answer
 	TCPListenFull   // the listener's backlog or SYN queue is full
-	TCPDuplicate    // nothing in it that we had not received
+	TCPDuplicate    // all its octets have been received before
 	TCPOutOfWindow  // outside the receive window
-	TCPBadAck       // acknowledges what was never sent
+	TCPBadAck       // acknowledges octets that were never sent
 	TCPNoAck        // carries no ACK where the state demands one
-	TCPBadReset     // a reset that is not in the window
+	TCPBadReset     // a reset in the window, but not at RCV.NXT (RFC 5961 §3)
 	TCPBadSYN       // a SYN in a synchronised state (RFC 5961 §4)
-	TCPBadState     // nothing the state can use, such as data after the peer's FIN
+	TCPBadState     // useless in the state, such as data after the peer's FIN
 	TCPClosedRecv   // data for a receiver that the application has closed
-	TCPTooManyGaps  // early, where more gaps are open than are kept
-	TCPOldTimestamp // older than what has come since (PAWS, RFC 7323 §5)
-	BuffersFull     // the storage of all the host's connections is at its limit
-	ReassemblyFull  // the octets that wait beyond gaps, of all the host's connections, are at their limit
+	TCPTooManyGaps  // out of order, when the connection stores as many separate ranges as it may
+	TCPOldTimestamp // a timestamp older than the latest received (PAWS, RFC 7323 §5)
+	BuffersFull     // the buffers of all the host's connections are at their limit
+	ReassemblyFull  // the octets received beyond gaps, of all the host's connections, are at their limit
 	TCPNoTimestamp  // without the timestamps that both ends agreed on (RFC 7323 §3.2)
 
 	// Ours.
@@ -90,7 +90,7 @@ const (
 	LinkDown       // the simulated link is partitioned
 	FloodLimit     // a port of the simulated switch floods too much
 	FaultLoss      // an injected loss
-	FaultMatch     // an injected drop of what a rule's match and nth name
+	FaultMatch     // an injected drop of the frames that a rule's match and nth select
 	FaultSize      // an injected size limit
 	FaultRate      // an injected rate limit's bucket is empty
 	FaultLimit     // an injected queue or delay holds back as many as it may

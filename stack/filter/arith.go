@@ -2,9 +2,8 @@ package filter
 
 import "smolsh/stack/wire"
 
-// arith is a compiled 32-bit number. As in libpcap, what must be true of the packet before octets of a
-// protocol are looked at (check, nil for nothing) stands apart from the number: a comparison checks
-// first, and computes then.
+// arith is a compiled 32-bit number. check is the condition under which the packet has the protocol whose octets the number
+// reads, nil if there is none. As in libpcap, a comparison evaluates the checks of both numbers before it computes them.
 type arith struct {
 	check node
 	value func(p packet) (v uint32, ok bool) // not ok: beyond the packet's end, or divided by zero

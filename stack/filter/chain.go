@@ -2,7 +2,7 @@ package filter
 
 import "smolsh/stack/wire"
 
-// Protocols on the way to what protochain looks for.
+// The protocols whose headers protochain follows.
 const (
 	nextHopByHop       = 0
 	nextRouting        = 43
@@ -38,8 +38,8 @@ func chain6(t tags, want uint32) node {
 	})
 }
 
-// chain follows the headers that begin at behind the network header. What comes after an authentication header
-// is looked for as if that stood at the network header's beginning: libpcap's way, and hardly what it means.
+// chain follows the headers that begin at octet at after the network header. After an authentication header it continues as
+// if that header stood at the beginning of the network header. libpcap does so too, probably by mistake.
 func (p packet) chain(network, at, next, want uint32, extended bool) result {
 	for range maxChain {
 		if next == want || next == nextNone {

@@ -1,18 +1,18 @@
 // Package filter compiles tcpdump's filter expressions into Go predicates over a frame.
 //
-// Sources: pcap-filter(7) for the language; where the manual is silent, what libpcap 1.10 generates. Both
-// run over the same captures in the tests. As there:
+// Sources: pcap-filter(7) for the language, and the code that libpcap 1.10 generates where the manual says nothing. The
+// tests run both over the same captures. As there:
 //
 //   - "and" and "or" have equal precedence and associate to the left; an identifier without a keyword
 //     takes the keywords before it ("port 80 or 443");
-//   - a packet too short for what is asked is not matched at all, not even by "not"; "len", "less" and
-//     "greater" mean the whole frame's length, however much of it is there;
+//   - a packet too short for a read is not matched, not even by "not"; "len", "less" and "greater" mean the length of the
+//     frame on the wire, even if fewer octets were captured;
 //   - tcp[…] means IPv4 only, and never a later fragment; ports over IPv6 stand directly behind its header;
 //   - "vlan" makes all that follows it in the expression, whatever stands between, be looked for behind
 //     the tag; another "vlan" means a second tag;
 //   - "host 10.0" is the network 10.0.0.0/16, "host 80" the address 0.0.0.80, "net 266" is 1.10.0.0/16;
 //   - "%" and "^" take all the arithmetic to their right: 6 % 4 + 1 is 6 % 5;
-//   - "protochain" looks for what follows an authentication header as if that stood where the packet begins;
+//   - "protochain" continues after an authentication header as if that header stood where the packet begins;
 //   - of two numbers joined by an operator only the first one's protocol is checked: "ip[0] + tcp[0] = 1"
 //     reads where TCP would be in any IPv4 packet.
 //
@@ -30,8 +30,8 @@
 // too), gateway, direction (rules and packets have their own), MPLS, PPPoE, LLC's further words
 // and link layers that no capture of ours has.
 //
-// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that what a packet costs is
-// bounded. A Filter never changes and allocates nothing when it matches; any goroutine may use it.
+// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that the cost of a packet is bounded. A
+// Filter never changes and allocates nothing when it matches; any goroutine may use it.
 package filter
 
 import (
@@ -47,21 +47,20 @@ type Filter struct {
 	root node
 }
 
-// Error is what is wrong with an expression.
+// Error is a syntax error in an expression.
 type Error struct {
 	Expr string // the whole expression
 	Pos  int    // octets from its beginning, at most its length
-	Msg  string // what was expected there
+	Msg  string // the element that was expected there
 }
 
-// Error says what is wrong and, on two further lines, shows where: the expression and a caret below it.
+// Error returns the column and the message, and on two further lines the expression and a caret below the place.
 func (e *Error) Error() string {
 	line, at := e.excerpt()
 	return fmt.Sprintf("filter, column %d: %s\n  %s\n  %*s", e.Pos+1, e.Msg, line, at+1, "^")
 }
 
-// excerpt is the expression on one line, cut to what stands around the place, and how many characters come
-// before that.
+// excerpt returns the part of the expression around the place, on one line, and the number of characters before the place.
 func (e *Error) excerpt() (string, int) {
 	const around = 60
 	printable := func(s string) []rune {
@@ -111,8 +110,8 @@ func MustCompile(expr string) *Filter {
 // nothing is an Ethernet address or a VLAN, and ether[…] counts from the IP header.
 func (f *Filter) Match(frame []byte, m phy.Medium) bool { return f.MatchHead(frame, len(frame), m) }
 
-// MatchHead is Match for the first octets of a frame of the given length: what an expression asks of the
-// octets behind them is as of a truncated packet, and does not hold.
+// MatchHead is Match for the first octets of a frame of the given length. As for a truncated packet, an expression that
+// reads octets beyond them does not hold.
 func (f *Filter) MatchHead(head []byte, length int, m phy.Medium) bool {
 	return f.root(packet{head, uint32(length), m}) == yes
 }

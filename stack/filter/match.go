@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// direction joins what is true of the source and of the destination. A direction that was left out
-// means either.
+// direction joins the conditions on the source and on the destination as dir demands. Without a direction, one of them is
+// enough.
 func direction(dir string, src, dst node) node {
 	switch dir {
 	case "src":
@@ -133,7 +133,7 @@ func vlan(t tags, id int) node {
 	return onEthernet(and(tag, func(p packet) result { return p.is(t.net(p), 2, 0xfff, uint32(id)) }))
 }
 
-// llc matches what IEEE 802.3 frames have for a type: a length, and behind it the service access points.
+// llc matches IEEE 802.3 frames, which have a length and the service access points in the place of an EtherType.
 func llc(t tags, sap uint32) node {
 	return onEthernet(func(p packet) result {
 		v, ok := p.load(t.typ(), 2)

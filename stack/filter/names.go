@@ -42,7 +42,7 @@ var protocols = map[string]uint32{
 	"ipv6-icmp": 58, "ospf": 89, "pim": 103, "carp": 112, "vrrp": 112, "sctp": 132,
 }
 
-// onlyIPv4 are those whose names, by themselves, mean IPv4 alone, and anyIP those that mean both versions.
+// onlyIPv4 is the protocols whose names alone mean IPv4 only; anyIP is those that mean both versions.
 var (
 	onlyIPv4 = map[string]uint32{"icmp": 1, "igmp": 2, "igrp": 9, "carp": 112, "vrrp": 112}
 	anyIP    = map[string]uint32{"tcp": 6, "udp": 17, "esp": 50, "ah": 51, "pim": 103, "sctp": 132}
@@ -55,7 +55,7 @@ const (
 	etherTypeRARP    wire.EtherType = 0x8035
 	etherTypeVLAN    wire.EtherType = 0x8100 // IEEE 802.1Q
 	etherTypeService wire.EtherType = 0x88a8 // IEEE 802.1ad
-	etherTypeQinQ    wire.EtherType = 0x9100 // what was in use before it
+	etherTypeQinQ    wire.EtherType = 0x9100 // used before 802.1ad
 
 	vlanTagLen     = 4
 	maxVLAN        = 4095

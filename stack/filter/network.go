@@ -46,9 +46,8 @@ func (p *parser) network(q quals, t token) (node, *Error) {
 	return nil, p.fail(t, fmt.Sprintf("%q does not go with the IPv4 address %v", q.proto, ip4Addr(n.addr)))
 }
 
-// parseNetwork parses an address with what may follow it. Addresses of fewer than four numbers mean a
-// network, even behind "host"; a single number is a whole address behind "host", and shifted to the left
-// behind "net": libpcap's ways.
+// parseNetwork parses an address with its prefix length or mask, if any. As in libpcap, an address of two or three numbers
+// means a network, even after "host"; a single number is a whole address after "host", and shifted to the left after "net".
 func (p *parser) parseNetwork(q quals, t token) (network, *Error) {
 	switch {
 	case t.kind == tokAddr && t.addr.Is6():

@@ -41,7 +41,7 @@ func (p packet) load(off, size uint32) (uint32, bool) {
 	return binary.BigEndian.Uint32(b), true
 }
 
-// is compares what load finds, under mask, with want.
+// is compares the value that load returns, under mask, with want.
 func (p packet) is(off, size, mask, want uint32) result {
 	v, ok := p.load(off, size)
 	if !ok {
@@ -116,7 +116,7 @@ func (t tags) headerLen(p packet) (uint32, bool) {
 	return v & 15 * 4, ok
 }
 
-// Of two operands the first that decides wins, and what lies beyond the end decides at once.
+// The first operand that decides wins, and a read beyond the end decides at once.
 
 // and is b alone where there is no a.
 func and(a, b node) node {

@@ -27,7 +27,7 @@ type quals struct {
 	set   bool // there were some
 }
 
-// operand is what a term turns out to be: a predicate, or a number that some operator wants.
+// operand is a parsed term: a predicate, or a number that an operator uses.
 type operand struct {
 	node  node
 	arith arith

@@ -160,8 +160,8 @@ func (p *parser) parseSpecial(q quals) (node, bool, *Error) {
 	return nil, false, nil
 }
 
-// parseVLAN parses "vlan" with an identifier or without. All that follows in the expression, whatever
-// stands between, is meant of what the tag has in it: libpcap's way.
+// parseVLAN parses "vlan" with an identifier or without. As in libpcap, the rest of the expression applies to the packet
+// inside the tag.
 func (p *parser) parseVLAN() (node, *Error) {
 	p.next()
 	id := -1

@@ -158,7 +158,7 @@ func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, 
 		what = Resolved
 		e.used = e.used && e.State == Incomplete
 	case e.State == Stale:
-		e.used = false // nobody has used it for a lifetime
+		e.used = false // it was not used for a lifetime
 	}
 	moved := e.State == Reachable && e.HW != hw && !e.fresh
 	e.HW, e.Since, e.Probes = hw, now, 0

@@ -77,7 +77,7 @@ func (s Sum) Fold() uint16 {
 	return uint16(v)
 }
 
-// Checksum is the complement of the folded sum: what a header's field holds, and zero for data that
+// Checksum is the complement of the folded sum, which is the value of a header's checksum field. It is zero for data that
 // includes its own correct checksum.
 func (s Sum) Checksum() uint16 { return ^s.Fold() }
 

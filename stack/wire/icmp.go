@@ -104,8 +104,8 @@ func (m *ICMP) String() string {
 	return fmt.Sprintf("icmp type %d code %d", m.Type, m.Code)
 }
 
-// ParseICMP parses a message of any type; payload is what follows the eight fixed octets: an echo's
-// data, an error's quoted packet. verify says whether to check the checksum, which covers all of b.
+// ParseICMP parses a message of any type. payload is the octets after the eight fixed ones: the data of an echo, or the
+// packet that an error quotes. If verify is set, it checks the checksum, which covers all of b.
 func ParseICMP(b []byte, verify bool) (m ICMP, payload []byte, err error) {
 	if len(b) < ICMPLen {
 		return m, nil, drop.Truncated
@@ -157,9 +157,8 @@ type Quoted struct {
 	ID, EchoSeq      uint16
 }
 
-// ParseQuoted parses an ICMP error's payload. A quotation of a later fragment, whose first octets are
-// no transport header, is drop.Fragment; one of TCP, UDP or ICMP too short to name a socket is
-// drop.Truncated.
+// ParseQuoted parses an ICMP error's payload. The error is drop.Fragment if the quoted packet is a later fragment, which
+// has no transport header, and drop.Truncated if TCP, UDP or ICMP is quoted too short to name a socket.
 func ParseQuoted(b []byte) (q Quoted, err error) {
 	var p []byte
 	if q.IP, p, err = ParseQuotedIPv4(b); err != nil {

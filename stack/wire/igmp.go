@@ -75,8 +75,8 @@ func (m *IGMP) Put(b []byte) int {
 	return IGMPLen
 }
 
-// PutRouterAlert writes a header as Put does, with the option that has routers look at what is not for
-// them (RFC 2113), and returns IPv4Len+RouterAlertLen.
+// PutRouterAlert writes a header as Put does, with the router alert option (RFC 2113), by which routers examine packets that
+// are not addressed to them. It returns IPv4Len+RouterAlertLen.
 func (h *IPv4) PutRouterAlert(b []byte) int {
 	alert := [RouterAlertLen]byte{148, RouterAlertLen}
 	return h.PutWithOptions(b, alert[:])

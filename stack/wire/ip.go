@@ -96,8 +96,8 @@ func ParseQuotedIPv4(b []byte) (h IPv4, payload []byte, err error) {
 	return h, payload[:min(len(payload), h.PayloadLen)], nil
 }
 
-// parse fills the fields in, which must be zero, and returns what follows the header. They are set one
-// by one: a composite literal is built aside and copied, which costs as much as the rest.
+// parse sets the fields, which must be zero, and returns the octets after the header. It sets them one by one, because a
+// composite literal is built elsewhere and copied, which costs as much as the rest.
 func (h *IPv4) parse(b []byte) (rest []byte, err error) {
 	if len(b) < IPv4Len {
 		return nil, drop.Truncated

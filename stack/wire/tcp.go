@@ -179,9 +179,9 @@ func (o *TCPOptions) set(kind uint8, data []byte) bool {
 	return true
 }
 
-// Len is the length of the options on the wire, a multiple of 4. It is at most 40 for what a segment
-// may carry: window scale and SACK permitted come with SYN only, SACK blocks never do, and timestamps
-// leave room for three of them (RFC 2018 §3).
+// Len is the length of the options on the wire in octets, a multiple of 4. It is at most 40 for the options that a segment
+// may carry: only a SYN carries window scale and SACK permitted, no SYN carries SACK blocks, and timestamps leave room for
+// three blocks (RFC 2018 §3).
 func (o *TCPOptions) Len() int {
 	n := 0
 	if o.MSS != 0 {

@@ -14,9 +14,8 @@ type UDP struct {
 	SrcPort, DstPort uint16
 }
 
-// ParseUDP parses a datagram and cuts off what lies behind its length. verify says whether to check
-// the checksum against the addresses; a checksum of zero was never computed and is accepted over
-// IPv4 (RFC 768).
+// ParseUDP parses a datagram and cuts off octets beyond its length. If verify is set, it checks the checksum against the
+// addresses; a checksum of zero means that the sender computed none, and is accepted over IPv4 (RFC 768).
 func ParseUDP(b []byte, src, dst netip.Addr, verify bool) (h UDP, payload []byte, err error) {
 	if len(b) < UDPLen {
 		return h, nil, drop.Truncated

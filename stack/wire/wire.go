@@ -1,10 +1,8 @@
-// Package wire turns header octets into values and back, for every protocol the stack speaks. It
-// knows no other part of the stack.
+// Package wire parses and writes the headers of every protocol of the stack. It uses no other part of the stack.
 //
-// A Parse function checks lengths and versions, copies every field into a value and returns the
-// payload, which is the only thing that aliases its input. A Put method writes a header into the
-// slice it is given, which must be long enough, and returns how many octets it wrote. Nothing
-// allocates. Errors are drop.Reason values: what is wrong with the packet, in one word.
+// A Parse function checks lengths and versions, copies every field into a value and returns the payload, which alone
+// aliases its input. A Put method writes a header into a slice, which must be long enough, and returns the number of octets
+// written. Nothing allocates. Errors are drop.Reason values.
 //
 // Sources: RFC 826 (ARP), 791 (IPv4), 8200 (IPv6), 792 and 1122 (ICMPv4), 2236 and 2113 (IGMP), 768 (UDP), 9293, 7323 and
 // 2018 (TCP), 1071 (checksum). Fields of parsed values are as the wire had them, in host order.

@@ -39,7 +39,7 @@ var layers = []struct {
 	pkg string
 	layer
 }{
-	{"crash", layer{}},
+	{"stack/crash", layer{}},
 	{"stack/drop", layer{}},
 	{"stack/clock", layer{}},
 	{"stack/buf", layer{}},
@@ -71,8 +71,8 @@ var layers = []struct {
 		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
 	{"stack", layer{inside: "phy stack/reassembly stack/mib stack/route stack/pmtu stack/siphash stack/syncookie stack/wire stack/clock stack/buf stack/drop stack/tcp stack/neigh"}},
-	{"stack/lab", layer{inside: "crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
-	{"stack/lab/live", layer{inside: "crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
+	{"stack/lab", layer{inside: "stack/crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
+	{"stack/lab/live", layer{inside: "stack/crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
@@ -80,10 +80,10 @@ var layers = []struct {
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/table script/registry script/packetvalue crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
-	{"repl", layer{inside: "crash script",
+	{"repl", layer{inside: "stack/crash script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},
 	{"cmd/smolsh/bench", layer{

@@ -23,8 +23,8 @@ import (
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 
-	"smolsh/crash"
 	"smolsh/script"
+	"smolsh/stack/crash"
 )
 
 // Config holds the terminal and the names that New needs.

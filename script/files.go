@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"smolsh/crash"
 	"smolsh/script/registry"
+	"smolsh/stack/crash"
 )
 
 // Files are opened, read and written on goroutines of their own: a FIFO without a writer, a file system that is gone

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"smolsh/crash"
 	"smolsh/phy"
 	"smolsh/phy/capture"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/crash"
 	"smolsh/stack/lab"
 )
 

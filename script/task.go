@@ -13,9 +13,9 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
-	"smolsh/crash"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/crash"
 	"smolsh/stack/lab"
 )
 

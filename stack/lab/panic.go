@@ -3,10 +3,10 @@ package lab
 import (
 	"bytes"
 
-	"smolsh/crash"
 	"smolsh/phy"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/crash"
 )
 
 // Panic is a panic of a host's code, or of a world's, that the world has recovered.

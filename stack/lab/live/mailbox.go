@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"smolsh/crash"
 	"smolsh/stack/clock"
+	"smolsh/stack/crash"
 )
 
 // call is something to run on the loop's goroutine.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"smolsh/crash"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/crash"
 	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )

@@ -110,7 +110,11 @@ const coreStd = `bytes cmp container/heap container/list container/ring crypto/h
 // isCore reports whether a package is of the core: all of stack but the one that owns the clock on the
 // wall, and the fault rules, which stand in every simulated link.
 func isCore(pkg string) bool {
-	return pkg != "stack/lab/live" && (pkg == "stack" || strings.HasPrefix(pkg, "stack/")) || pkg == "phy/fault"
+	switch pkg {
+	case "stack/lab/live", "stack/crash": // the wall clock's Runner; the stack traces of panics
+		return false
+	}
+	return pkg == "stack" || strings.HasPrefix(pkg, "stack/") || pkg == "phy/fault"
 }
 
 // layerOf is a package's row; ok is false when it has none.

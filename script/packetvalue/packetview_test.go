@@ -9,6 +9,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"smolsh/phy"
 )
@@ -102,7 +103,7 @@ func TestAttributes(t *testing.T) {
 		"p.udp.dport": "6000", "p.ip.src": `"10.0.0.1"`, "p.vlan.ids": "[5]", "p.payload": `b"hi"`, "p.tcp": "None",
 		"p.time": "1.5", "p.dir": "None", "p.dev": `"eth0"`, "p.verdict": `"delivered"`, "p.len": "60",
 	} {
-		v, err := starlark.Eval(&starlark.Thread{}, "x", expr, starlark.StringDict{"p": p})
+		v, err := starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x", expr, starlark.StringDict{"p": p})
 		if err != nil || v.String() != want {
 			t.Errorf("%s: %v, %v, want %s", expr, v, err, want)
 		}

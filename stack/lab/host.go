@@ -206,15 +206,7 @@ func (h *Host) run(now clock.Instant) {
 	h.lab.world.touch(h)
 }
 
-// refresh brings the capabilities of every port up to date.
-func (h *Host) refresh() {
-	if h.broken != nil {
-		return
-	}
-	defer h.guard("looked at its interfaces", nil, nil)
-	h.refreshPorts()
-}
-
+// refreshPorts brings the capabilities of every port up to date.
 func (h *Host) refreshPorts() {
 	for _, p := range h.ports {
 		p.refresh()

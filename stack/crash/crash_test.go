@@ -24,7 +24,7 @@ func TestCaught(t *testing.T) {
 	if len(lines) != 2 || !strings.HasPrefix(lines[0], "  crash.TestCaught.func1 (crash_test.go:") {
 		t.Errorf("the stack is %q", lines)
 	}
-	if !p.Within("smolsh/stack", "smolsh/stack/crash") || p.Within("smolsh/stack") {
+	if !p.Within("smolsh/stack/lab", "smolsh/stack/crash") || p.Within("smolsh/stack/lab") {
 		t.Error("the package that panicked is not known")
 	}
 	if q := caught(func() { panic(p) }); q != p {

@@ -201,9 +201,13 @@ func TestThreeProcesses(t *testing.T) {
 			defer in.Close()
 			data := noise(16 << 20)
 			half := len(data) / 2
-			if _, err := in.Write(data[:half]); err != nil {
-				t.Fatal(err)
-			}
+			rest := make(chan struct{})
+			go func() { // beside the reading below: no buffers on the way need hold half of it
+				_, _ = in.Write(data[:half])
+				<-rest
+				_, _ = in.Write(data[half:])
+				_ = in.(*net.TCPConn).CloseWrite()
+			}()
 			out, err := ln.Accept()
 			if err != nil {
 				t.Fatal(err)
@@ -229,10 +233,7 @@ func TestThreeProcesses(t *testing.T) {
 				defer func() { _ = third.cmd.Process.Signal(syscall.SIGCONT) }()
 				cs.host(4, flooderScript, row["ADDRESSES"]).said("flooded")
 			}
-			go func() {
-				_, _ = in.Write(data[half:])
-				_ = in.(*net.TCPConn).CloseWrite()
-			}()
+			close(rest)
 			n, err := io.Copy(hash, out)
 			if got, want := [32]byte(hash.Sum(nil)), sha256.Sum256(data); err != nil || got != want {
 				t.Errorf("%d octets arrived, hash %x, want %x: %v", int64(half/2)+n, got, want, err)

@@ -1,8 +1,6 @@
 package stack
 
 import (
-	"slices"
-
 	"smolsh/phy"
 	"smolsh/stack/clock"
 )
@@ -52,14 +50,14 @@ func (h *Host) Observe(fn func(ev *PacketEvent)) (cancel func()) {
 // sends: the frame's Bytes end with the headers.
 func (h *Host) ObserveHeads(fn func(ev *PacketEvent)) (cancel func()) {
 	o := &observer{fn}
-	h.watch.observers = append(slices.Clone(h.watch.observers), o)
+	h.watch.observers.join(o)
 	return func() {
-		h.watch.observers = slices.DeleteFunc(slices.Clone(h.watch.observers), func(p *observer) bool { return p == o })
+		h.watch.observers.leave(o)
 	}
 }
 
 func (h *Host) observe(now clock.Instant, i *Iface, d Dir, f *phy.Frame, v Verdict) {
-	if len(h.watch.observers) == 0 {
+	if h.watch.observers.len() == 0 {
 		return
 	}
 	ev := h.watch.event
@@ -68,7 +66,7 @@ func (h *Host) observe(now clock.Instant, i *Iface, d Dir, f *phy.Frame, v Verdi
 	}
 	h.watch.event = nil
 	*ev = PacketEvent{now, h, i, d, f, v}
-	for _, o := range h.watch.observers {
+	for o := range h.watch.observers.all {
 		o.fn(ev)
 	}
 	*ev = PacketEvent{}

@@ -8,7 +8,7 @@ type watchers struct {
 	onMAC      func(a wire.HardwareAddr) // see WatchMAC; may be nil
 	onConflict func(ev Event)            // see WatchConflicts; may be nil
 
-	observers        []*observer
+	observers        roll[*observer]
 	payloadObservers int          // the number of observers that want payload too
 	event            *PacketEvent // the event that observers are called with, for reuse
 

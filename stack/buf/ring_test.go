@@ -306,7 +306,7 @@ func TestRingStorage(t *testing.T) {
 				for i := range p {
 					p[i] = byte(rng.Uint32())
 				}
-				r.Trim() // what is beyond would be overwritten
+				r.Trim() // Write would overwrite the octets beyond the end
 				r.Write(p)
 				want = append(want, p...)
 			case 1:

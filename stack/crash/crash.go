@@ -40,7 +40,7 @@ func Caught(v any) *Panic {
 	return p
 }
 
-// Error says in one line what was wrong and which function panicked.
+// Error returns the value of the panic and the function that panicked, in one line.
 func (p *Panic) Error() string {
 	text := fmt.Sprintf("panic: %v", p.Value)
 	if len(p.frames) > 0 {

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// line is an actor's output: one of these fields, as JSON on a line of its own.
+// line is one line of an actor's output, in JSON. Exactly one field is set.
 type line struct {
-	Ready  string             `json:"ready,omitempty"`  // where it listens, ADDRESS:PORT
+	Ready  string             `json:"ready,omitempty"`  // the ADDRESS:PORT on which the actor listens
 	Result map[string]float64 `json:"result,omitempty"` // the figures, by metric
 	Error  string             `json:"error,omitempty"`
 }
@@ -37,13 +37,13 @@ func parseActorArgs(argv []string) (actorArgs, error) {
 
 func (a actorArgs) flag(key string) bool { return a[key] == "1" }
 
-// number is a count; 0 where it is missing.
+// number returns an argument's number, 0 if the argument is missing.
 func (a actorArgs) number(key string) int {
 	n, _ := strconv.Atoi(a[key])
 	return n
 }
 
-// span is a time in seconds; 0 where it is missing.
+// span returns an argument's seconds, 0 if the argument is missing.
 func (a actorArgs) span(key string) time.Duration {
 	f, _ := strconv.ParseFloat(a[key], 64)
 	return time.Duration(f * float64(time.Second))
@@ -53,16 +53,15 @@ func (a actorArgs) span(key string) time.Duration {
 type actor struct {
 	args actorArgs
 	out  io.Writer
-	// the measurement begins warm after the first octet and takes span
+	// the measurement begins warm after the first octet and lasts span
 	warm, span time.Duration
-	began      time.Time // of the first octet
-	from       time.Time // when counting began
-	octets     int64     // since then
+	began      time.Time // the time of the first octet
+	from       time.Time // the time at which counting began
+	octets     int64     // octets counted since from
 	told       bool
 }
 
-// Actor is the entry of an actor's process: argv is KIND, then KEY=VALUE arguments. It returns the exit
-// status.
+// Actor runs an actor's process and returns its exit status. argv is KIND, then KEY=VALUE arguments.
 func Actor(argv []string, stdout io.Writer) int {
 	a := &actor{out: stdout}
 	err := a.run(argv)
@@ -107,14 +106,13 @@ func (a *actor) run(argv []string) (err error) {
 
 func (a *actor) tell(l line) {
 	b, err := json.Marshal(l)
-	if err != nil { // a figure that is no number
+	if err != nil { // not a number
 		b, _ = json.Marshal(line{Error: err.Error()})
 	}
 	_, _ = a.out.Write(append(b, '\n'))
 }
 
-// count takes n octets that arrived into account, and reports the rate once the time is over; it is true
-// from then on.
+// count adds n received octets. After the measured time it reports the rate, and returns true from then on.
 func (a *actor) count(n int) (over bool) {
 	now := time.Now()
 	switch {
@@ -139,7 +137,7 @@ func gbits(octets int64, took time.Duration) float64 {
 	return float64(octets) * 8 / 1e9 / took.Seconds()
 }
 
-// percentiles are a latency's metrics, in µs.
+// percentiles returns a latency's metrics in µs.
 func percentiles(samples []float64) map[string]float64 {
 	return map[string]float64{"p50": Quantile(samples, 0.5), "p90": Quantile(samples, 0.9), "p99": Quantile(samples, 0.99)}
 }

@@ -13,8 +13,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// inside are the measurements in one process, on a virtual lab of two hosts. Arguments: do=stream,
-// connect, memory or simulate; super=1 for super-segments; n= connections.
+// inside runs a measurement within one process, on a virtual lab of two hosts. Arguments: do=stream, connect, memory or simulate;
+// super=1 for super-segments; n= connections.
 func (a *actor) inside() error {
 	var result map[string]float64
 	var err error
@@ -76,13 +76,13 @@ func newPair(link lab.LinkConfig) (*pair, error) {
 	return p, nil
 }
 
-// frames is how many frames both directions have carried.
+// frames returns the number of frames that both directions have carried.
 func (p *pair) frames() uint64 {
 	ab, ba := p.link.Stats()
 	return ab.In + ba.In
 }
 
-// settle runs the world for that much of its own time.
+// settle runs the world for d of simulated time.
 func (p *pair) settle(d time.Duration) {
 	done := false
 	p.r.Do(func(now clock.Instant) { p.w.At(now.Add(d), func(clock.Instant) { done = true }) })
@@ -94,10 +94,10 @@ func serverPort(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(1000+i))
 }
 
-// labStream lets one connection move octets as fast as they go (pingers 0), or lets as many connections
-// send one octet to and fro; it returns octets and segments per second.
+// labStream measures one connection that sends without pause (pingers 0), or pingers connections that each send one octet to and
+// fro. It returns octets and segments per second.
 func (a *actor) labStream(super bool, pingers int) (octets, segments float64, err error) {
-	// A link with a rate, or buffers that size themselves would grow without end in a time that costs nothing.
+	// The link has a rate, and the buffers a fixed size: simulated time costs nothing, so that they would grow without end.
 	p, err := newPair(lab.LinkConfig{Delay: 10 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
 	if err != nil {
 		return 0, 0, err
@@ -143,7 +143,7 @@ func (a *actor) labStream(super bool, pingers int) (octets, segments float64, er
 	return octets, segments, nil
 }
 
-// dialStream opens the one connection that sends without end, or those that play with an octet.
+// dialStream opens the connection that sends without pause, or the connections that send one octet to and fro.
 func (p *pair) dialStream(now clock.Instant, pingers int, echo func(*stack.TCPConn, []byte) func(clock.Instant)) error {
 	for range max(1, pingers) {
 		c, err := p.a.DialTCP(now, netip.AddrPort{}, serverPort(0), tcp.Config{NoDelay: pingers > 0})
@@ -166,7 +166,7 @@ func (p *pair) dialStream(now clock.Instant, pingers int, echo func(*stack.TCPCo
 	return nil
 }
 
-// rate lets the pair run, and returns octets and segments per second of the time on the wall.
+// rate runs the pair, and returns octets and segments per second of wall-clock time.
 func (a *actor) rate(p *pair, octets *int64) (perSecond, segments float64) {
 	run := func(d time.Duration) time.Duration {
 		start := time.Now()
@@ -188,12 +188,12 @@ func (a *actor) rate(p *pair, octets *int64) (perSecond, segments float64) {
 }
 
 const (
-	connectPorts = 32 // so that 4-tuples in TIME-WAIT do not run out
-	connecting   = 16 // connections under way at a time
+	connectPorts = 32 // many ports, so that 4-tuples in TIME-WAIT do not run out
+	connecting   = 16 // connections open at a time
 )
 
-// labConnect opens connections that carry an octet from the client and are closed by client and server
-// first in turn; whoever is first keeps TIME-WAIT. It returns how many a second came to their end.
+// labConnect opens connections that carry an octet from the client. Client and server take turns in closing first; the first to
+// close keeps TIME-WAIT. It returns the number of connections closed per second.
 func (a *actor) labConnect() (float64, error) {
 	p, err := newPair(lab.LinkConfig{})
 	if err != nil {
@@ -215,7 +215,7 @@ func (a *actor) labConnect() (float64, error) {
 					c.OnEvent = func(now clock.Instant) {
 						n, err := c.Read(now, buf)
 						if n > 0 && !serverFirst {
-							_, err = c.Read(now, buf) // the end may have come with it
+							_, err = c.Read(now, buf) // the FIN may have arrived with it
 						}
 						if err != nil || n > 0 && serverFirst {
 							c.OnEvent = nil
@@ -270,8 +270,8 @@ func (a *actor) labConnect() (float64, error) {
 	return float64(n) / took.Seconds(), failed
 }
 
-// labMemory establishes n connections, sends an octet each way on each, waits until all are at rest, and
-// returns what one end takes of the heap, and how long a full garbage collection takes.
+// labMemory establishes n connections, sends an octet each way on each, and waits until all are idle. It returns the heap that one
+// end uses, and the duration of a full garbage collection.
 func labMemory(n int) (map[string]float64, error) {
 	p, err := newPair(lab.LinkConfig{})
 	if err != nil {
@@ -329,7 +329,7 @@ func labMemory(n int) (map[string]float64, error) {
 	return result, nil
 }
 
-// heap is the heap in use after a full collection.
+// heap returns the heap in use after a full collection.
 func heap() (m runtime.MemStats) {
 	runtime.GC()
 	runtime.GC()
@@ -337,7 +337,7 @@ func heap() (m runtime.MemStats) {
 	return m
 }
 
-// perConnection is the heap that each of n connections took since before.
+// perConnection returns the heap that each of n connections has added since before.
 func perConnection(before runtime.MemStats, n int) map[string]float64 {
 	after := heap()
 	start := time.Now()

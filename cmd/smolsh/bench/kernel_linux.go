@@ -11,15 +11,14 @@ import (
 	"smolsh/phy/tap"
 )
 
-// The kernel's end of every run, and the kernel as a peer: sockets of this process, used with blocking
-// calls on a thread of their own. They measure all but the octets that another side receives.
+// The kernel's end of every run, and the kernel as a peer: sockets of this process, used with blocking calls on a thread of their
+// own. They measure everything but the octets that another side receives.
 
-// kernelChunk is how many octets one call moves, as iperf3 has it.
+// kernelChunk is the number of octets that one call moves, as in iperf3.
 const kernelChunk = 128 << 10
 
-// kernel is the actor of that name. Arguments: listen=ADDRESS:PORT or connect=ADDRESS:PORT; mode=sink,
-// source, ping or echo; proto=tcp or udp; dev= and addr=, an interface to wait for and to set up first,
-// with offload=0 for one whose offloads are to be off.
+// kernel runs the actor "kernel". Arguments: listen=ADDRESS:PORT or connect=ADDRESS:PORT; mode=sink, source, ping or echo;
+// proto=tcp or udp; dev= and addr=, an interface to wait for and to set up first; offload=0 turns that interface's offloads off.
 func (a *actor) kernel() error {
 	if dev := a.args["dev"]; dev != "" {
 		if err := a.awaitDevice(dev); err != nil {
@@ -66,7 +65,7 @@ func (a *actor) awaitDevice(dev string) error {
 	return offloadsOff(dev)
 }
 
-// open makes the one connection of the actor.
+// open opens the actor's connection.
 func (a *actor) open() (int, error) {
 	kind := unix.SOCK_STREAM
 	if a.args["proto"] == "udp" {
@@ -114,7 +113,7 @@ func (a *actor) open() (int, error) {
 	return c, noDelay(c)
 }
 
-// connect tries until the peer listens.
+// connect repeats its attempt until the peer listens.
 func (a *actor) connect(fd int, to string, kind int) (int, error) {
 	at, err := sockaddr(to)
 	if err != nil {
@@ -134,7 +133,7 @@ func (a *actor) connect(fd int, to string, kind int) (int, error) {
 	}
 }
 
-// firstDatagram takes the peer's first datagram and connects to where it came from.
+// firstDatagram receives the peer's first datagram and connects to its source.
 func firstDatagram(fd int) error {
 	var b [1]byte
 	_, from, err := unix.Recvfrom(fd, b[:], 0)
@@ -164,7 +163,7 @@ func sockaddr(s string) (*unix.SockaddrInet4, error) {
 	return &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, nil
 }
 
-// again repeats a call that a signal interrupted.
+// again repeats a call that a signal has interrupted.
 func again(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
@@ -174,7 +173,7 @@ func again(call func() (int, error)) (int, error) {
 	}
 }
 
-// kernelSink receives until the time is over.
+// kernelSink receives until the measured time is over.
 func (a *actor) kernelSink(fd int) error {
 	buf := make([]byte, kernelChunk)
 	for {
@@ -201,8 +200,8 @@ func kernelSource(fd int) error {
 	}
 }
 
-// kernelPing sends an octet and waits for it, again and again, and reports the round trips' percentiles.
-// A datagram that does not come back within five seconds is an error.
+// kernelPing repeatedly sends an octet, waits for its return, and reports percentiles of the round trips. A datagram that does not
+// come back within five seconds is an error.
 func (a *actor) kernelPing(fd int) error {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
 		return err
@@ -213,7 +212,7 @@ func (a *actor) kernelPing(fd int) error {
 	for {
 		start := time.Now()
 		since := start.Sub(began)
-		if since >= a.warm+a.span && len(samples) > 0 { // on a busy machine a short run may pass without one
+		if since >= a.warm+a.span && len(samples) > 0 { // on a busy machine a short run may have no sample yet
 			break
 		}
 		if _, err := again(func() (int, error) { return unix.Write(fd, b[:]) }); err != nil {

@@ -2,7 +2,7 @@ package bench
 
 import "regexp"
 
-// The sides. Smolsh's is the first of each measurement.
+// The sides. Smolsh is the first side of each measurement.
 const (
 	Smolsh   = "smolsh"
 	GVisor   = "gvisor"
@@ -15,28 +15,28 @@ var sideOrder = []string{Smolsh, GVisor, Kernel, Starlark}
 
 // Metric is one figure of a measurement.
 type Metric struct {
-	Name string // "" where there is but one
+	Name string // "" if the measurement has only one metric
 	Unit string
 	Less bool // less is better
 }
 
 // Measurement is a task that the sides run in turn.
 type Measurement struct {
-	Name    string // words with slashes; what --run matches
-	What    string // a sentence
+	Name    string // words with slashes; --run matches it
+	What    string // a sentence that describes the measurement
 	Metrics []Metric
 	Sides   []string
 	kind    kind
-	most    int // rounds at most, where the figures hardly differ; 0: as many as asked for
-	// Arguments of the actors, beside those that are the kind's.
+	most    int // maximum number of rounds, for figures that hardly differ; 0: no maximum
+	// Arguments of the actors, in addition to those of the kind.
 	args map[string]string
 }
 
-// kind is how a measurement is set up.
+// kind is the way in which a measurement is set up.
 type kind uint8
 
 const (
-	onTAP   kind = iota // the side on a TAP, or a veth pair where it is the kernel
+	onTAP   kind = iota // the side on a TAP, or the kernel on a veth pair
 	served              // the side is a script that serves on a TAP
 	inside              // the side alone, in one process
 	started             // the program itself, on a terminal

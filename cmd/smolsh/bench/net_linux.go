@@ -12,12 +12,12 @@ import (
 	"smolsh/phy/tap"
 )
 
-// Where things are. Each run makes its device anew.
+// Names and addresses. Each run makes its device anew.
 var (
 	tapName    = "bench0"
 	ourAddr    = netip.MustParsePrefix("192.168.69.1/24")
 	kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
-	nearAddr   = netip.MustParsePrefix("192.168.68.1/24") // of a veth pair
+	nearAddr   = netip.MustParsePrefix("192.168.68.1/24") // of the veth pair
 	farAddr    = netip.MustParsePrefix("192.168.68.100/24")
 )
 
@@ -39,13 +39,13 @@ func makeTAP() (remove func(), err error) {
 	return remove, nil
 }
 
-// quiet keeps the kernel's IPv6 off a device, which would send a few packets of its own; a kernel
-// without IPv6 does so anyhow.
+// quiet turns the kernel's IPv6 off for a device, since it would send a few packets by itself. The error of a kernel without IPv6
+// does no harm.
 func quiet(dev string) {
 	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+dev+"/disable_ipv6", []byte("1"), 0)
 }
 
-// makeVeth makes a pair whose other end, named far, is in the network namespace of process pid.
+// makeVeth makes a veth pair whose other end, named far, is in the network namespace of process pid.
 func makeVeth(pid int, far string, offload bool) (remove func(), err error) {
 	near := far + "n"
 	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near}, PeerName: far, PeerNamespace: netlink.NsPid(pid)}

@@ -12,16 +12,16 @@ import (
 
 // Report is the outcome of a run. Its JSON form is what --json prints; fields are only added to it.
 type Report struct {
-	Version  string   `json:"version"` // the program's
+	Version  string   `json:"version"` // the program's version
 	Machine  Machine  `json:"machine"`
-	Rounds   int      `json:"rounds"`  // runs of each side
-	Seconds  float64  `json:"seconds"` // that each run measures, after its warm-up
+	Rounds   int      `json:"rounds"`  // number of runs of each side
+	Seconds  float64  `json:"seconds"` // measured time of each run, without its warm-up
 	Results  []Result `json:"results"`
-	Absent   []string `json:"absent"`   // a line for each peer that was not there, with the reason
+	Absent   []string `json:"absent"`   // a line for each peer that was missing, with the reason
 	Failures []string `json:"failures"` // a line for each run that failed
 }
 
-// Machine is where it was measured.
+// Machine describes the machine of the measurement.
 type Machine struct {
 	Kernel string `json:"kernel"`
 	Arch   string `json:"arch"`
@@ -29,19 +29,19 @@ type Machine struct {
 	Go     string `json:"go"`
 }
 
-// Result is one figure of one measurement, for each side that was there; smolsh's is the first.
+// Result is one figure of one measurement, for each side that ran; smolsh's is the first.
 type Result struct {
 	Name   string       `json:"name"`
 	What   string       `json:"what"`
-	Metric string       `json:"metric,omitempty"` // which figure, where the measurement has several
+	Metric string       `json:"metric,omitempty"` // the metric's name, "" if the measurement has only one
 	Unit   string       `json:"unit"`
-	Better string       `json:"better"` // more or less
+	Better string       `json:"better"` // "more" or "less"
 	Sides  []SideResult `json:"sides"`
-	// Ratios are smolsh's median by the peer's, keyed by the peer.
+	// Ratios are smolsh's median divided by the peer's, keyed by the peer.
 	Ratios map[string]float64 `json:"ratios"`
 }
 
-// SideResult are one side's values, one of each round, and their middle.
+// SideResult is one side's values, one of each round, and their median.
 type SideResult struct {
 	Side   string    `json:"side"`
 	Median float64   `json:"median"`
@@ -50,8 +50,7 @@ type SideResult struct {
 	Values []float64 `json:"values"`
 }
 
-// summarize makes the results of a measurement from its sides' values of each metric, in the order of
-// the measurement.
+// summarize makes the results of a measurement from its sides' values of each metric. They are in the measurement's order.
 func summarize(m *Measurement, values map[string]map[string][]float64) (results []Result) {
 	for _, metric := range m.Metrics {
 		r := Result{Name: m.Name, What: m.What, Metric: metric.Name, Unit: metric.Unit, Better: "more", Ratios: map[string]float64{}}
@@ -87,7 +86,7 @@ func (r *Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// Table writes the report for people: a line per figure, then the peers that were missing.
+// Table writes the report as text for people: a line per figure, then the peers that were missing.
 func (r *Report) Table(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "smolsh %s, %s, Linux %s, %s, %d CPUs; medians of %d, %s s each\n",
@@ -136,7 +135,7 @@ func (r *Result) cell(side string) string {
 	return ""
 }
 
-// writeColumns writes rows with the first left columns to the left, the others to the right.
+// writeColumns writes rows as columns, of which the first left are aligned to the left, the others to the right.
 func writeColumns(b *strings.Builder, rows [][]string, left int) {
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -161,7 +160,7 @@ func writeColumns(b *strings.Builder, rows [][]string, left int) {
 	}
 }
 
-// significant is a number to three significant figures, without an exponent; integers keep all of theirs.
+// significant formats a number with three significant figures, without an exponent. Integers keep all digits.
 func significant(v float64) string {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Sprint(v)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// testReport is made by summarize from values as runs give them.
+// testReport returns a report that summarize made of typical values.
 func testReport() *Report {
 	r := &Report{Version: "0.1", Machine: Machine{Kernel: "6.18", Arch: "amd64", CPUs: 2, Go: "go1.26"}, Rounds: 3, Seconds: 0.5,
 		Absent: []string{"gvisor: no Go toolchain"}, Failures: []string{"tap/send/plain, smolsh: it took too long"}}
@@ -20,7 +20,7 @@ func testReport() *Report {
 	r.Results = append(r.Results, summarize(echo, map[string]map[string][]float64{
 		Smolsh: {"p50": {10, 20}, "p99": {123.456}}, Starlark: {"p50": {30}},
 	})...)
-	// Ours failed: the peer's figure stands alone.
+	// Smolsh failed: the report has the peer's figure alone.
 	lost := &Measurement{Name: "connect", What: "Connects.", Metrics: []Metric{{Unit: "1/s"}}, Sides: []string{Smolsh, GVisor}}
 	r.Results = append(r.Results, summarize(lost, map[string]map[string][]float64{GVisor: {"": {9272}}})...)
 	return r

@@ -22,28 +22,28 @@ import (
 	"smolsh/phy/tap"
 )
 
-// runLimit bounds one run beyond what it measures.
+// runLimit is the time that a run may take in addition to its warm-up and measured time.
 const runLimit = 20 * time.Second
 
-// Config is what a run is made of.
+// Config is the configuration of a run.
 type Config struct {
 	Version      string
 	Measurements []Measurement
-	Rounds       int           // runs of each side, at least 1
-	Span         time.Duration // that each run measures
-	Warm         time.Duration // that goes by before
-	Small        bool          // counts are of the smallest size
-	// Program is this program and the arguments behind which an actor's come.
+	Rounds       int           // number of runs of each side, at least 1
+	Span         time.Duration // measured time of each run
+	Warm         time.Duration // warm-up time before it
+	Small        bool          // the counts have their smallest values
+	// Program is the command line of this program, to which an actor's arguments are appended.
 	Program []string
 	// Peers are the programs of peers, by side.
 	Peers map[string]string
-	// Absent says why a side is not there; its line is part of the report.
+	// Absent maps a side that is missing to the reason, which becomes a line of the report.
 	Absent map[string]string
-	// NoNetwork, when not empty, is why there is no namespace to measure in.
+	// NoNetwork is why there is no namespace to measure in, "" if there is one.
 	NoNetwork string
 	// Profiles is a directory for CPU profiles of smolsh's runs, NAME.pprof; "" for none.
 	Profiles string
-	// Progress, when set, is told of each run before it begins.
+	// Progress, if set, is called before each run.
 	Progress func(name, side string, run, runs int)
 }
 
@@ -91,7 +91,7 @@ type bench struct {
 	veths int
 }
 
-// interleave lets the sides run in turn. A side that fails twice is out of this measurement.
+// interleave runs the sides in turn. A side that fails twice is left out of the rest of the measurement.
 func (b *bench) interleave(m *Measurement, sides []string) (values map[string]map[string][]float64, failures []string) {
 	values = map[string]map[string][]float64{}
 	failed := map[string]int{}
@@ -124,7 +124,7 @@ func (b *bench) interleave(m *Measurement, sides []string) (values map[string]ma
 	return values, failures
 }
 
-// once is one run of one side.
+// once runs one side once.
 func (b *bench) once(m *Measurement, side string) (map[string]float64, error) {
 	switch m.kind {
 	case onTAP:
@@ -154,7 +154,7 @@ func (b *bench) once(m *Measurement, side string) (map[string]float64, error) {
 	return map[string]float64{"": v}, err
 }
 
-// program is the command line of a side's actor.
+// program returns the command line of a side's actor.
 func (b *bench) program(side, name, actor string, args map[string]string, more ...string) []string {
 	var argv []string
 	if path := b.Peers[side]; path != "" {
@@ -173,7 +173,7 @@ func (b *bench) program(side, name, actor string, args map[string]string, more .
 	return append(argv, more...)
 }
 
-// opposite is what the kernel's end does while a side does mode.
+// opposite maps a side's mode to that of the kernel's end.
 var opposite = map[string]string{"sink": "source", "source": "sink", "echo": "ping"}
 
 func (b *bench) kernelEnd(m *Measurement, more ...string) []string {
@@ -181,7 +181,7 @@ func (b *bench) kernelEnd(m *Measurement, more ...string) []string {
 	return b.program(Kernel, "", "kernel", args, more...)
 }
 
-// overTAP is a side on a TAP, with the kernel behind it.
+// overTAP runs a side on a TAP, with the kernel as its peer.
 func (b *bench) overTAP(m *Measurement, side string) (map[string]float64, error) {
 	remove, err := makeTAP()
 	if err != nil {
@@ -205,7 +205,7 @@ func (b *bench) overTAP(m *Measurement, side string) (map[string]float64, error)
 	return either(k, p)
 }
 
-// overVeth is the kernel on both ends, in two namespaces.
+// overVeth runs the kernel on both ends, in two namespaces.
 func (b *bench) overVeth(m *Measurement) (map[string]float64, error) {
 	b.veths++
 	dev := fmt.Sprint("bench", b.veths, "f")
@@ -232,7 +232,7 @@ func (b *bench) overVeth(m *Measurement) (map[string]float64, error) {
 	return either(k, p)
 }
 
-// serving is a script's server on a TAP, with the kernel as its client.
+// serving runs a script's server on a TAP, with the kernel as its client.
 func (b *bench) serving(side string) (map[string]float64, error) {
 	remove, err := makeTAP()
 	if err != nil {
@@ -264,7 +264,7 @@ type process struct {
 	limit  time.Duration
 }
 
-// start starts an actor, which dies with this thread; in namespaces of its own where flags ask for them.
+// start starts an actor, which ends with this thread. flags ask for namespaces of its own.
 func (b *bench) start(flags uintptr, argv []string) (*process, error) {
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), lines: make(chan line, 4), limit: b.Warm + b.Span + runLimit}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Cloneflags: flags}
@@ -292,7 +292,7 @@ func readLines(r io.Reader, to chan<- line) {
 	}
 }
 
-// end kills the actor, unless it has come to its end. One that writes a profile gets the time for it.
+// end kills the actor if it still runs. An actor that writes a profile first gets the time for it.
 func (p *process) end() {
 	var patience time.Duration
 	if p.profiled() {
@@ -327,7 +327,7 @@ func (p *process) fail(l line, ok bool) error {
 	return nil
 }
 
-// said collects what an actor writes to standard error.
+// said collects an actor's standard error.
 type said struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -339,7 +339,7 @@ func (s *said) Write(b []byte) (int, error) {
 	return s.b.Write(b)
 }
 
-// first is its first line.
+// first returns its first line.
 func (s *said) first() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -347,7 +347,7 @@ func (s *said) first() string {
 	return text
 }
 
-// ready waits until the actor listens, and returns where.
+// ready waits until the actor listens, and returns the address.
 func (p *process) ready() (string, error) {
 	select {
 	case l, ok := <-p.lines:
@@ -359,8 +359,8 @@ func (p *process) ready() (string, error) {
 
 func (p *process) result() (map[string]float64, error) { return either(p, &process{limit: p.limit}) }
 
-// either waits for the result, which is one of the two's. When one fails or ends without it, the other has
-// a moment to say something better.
+// either waits for the result, which either process prints. If one process fails or ends without a result, the other has a moment
+// to print a result or a better error.
 func either(a, b *process) (map[string]float64, error) {
 	from := [...]*process{a, b}
 	lines := [...]<-chan line{a.lines, b.lines}

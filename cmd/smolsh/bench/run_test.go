@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// talker is an actor that says these lines and goes on in silence.
+// talker is an actor that prints these lines, then nothing more, and does not end.
 func talker(lines ...line) *process {
 	p := &process{lines: make(chan line, len(lines)), limit: time.Minute}
 	for _, l := range lines {
@@ -20,7 +20,7 @@ func talker(lines ...line) *process {
 	return p
 }
 
-// ended is an actor that says these lines and ends.
+// ended is an actor that prints these lines and ends.
 func ended(lines ...line) *process {
 	p := talker(lines...)
 	close(p.lines)
@@ -67,7 +67,7 @@ func TestReadLines(t *testing.T) {
 	}
 }
 
-// A rate is of what came after the warm-up only.
+// TestCount: a rate counts only the octets after the warm-up.
 func TestCount(t *testing.T) {
 	var out strings.Builder
 	a := &actor{out: &out, warm: time.Hour, span: time.Nanosecond}
@@ -93,7 +93,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// A side that fails twice is left alone; the others go on.
+// TestInterleave: a side that fails twice is left out; the others continue.
 func TestInterleave(t *testing.T) {
 	var order []string
 	b := &bench{Config: Config{Rounds: 3, Program: []string{"/no/such/program"}, Progress: func(name, side string, run, runs int) {

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// skips is how many messages without a frame one Recv skips before it returns.
+	// skips is the number of messages without a frame that one Recv skips before it returns.
 	skips = 64
 	// socketBuffer holds the frames in transit to the other end, in octets. The system may allow less.
 	socketBuffer = 1 << 20
@@ -25,17 +25,17 @@ const (
 // errGone: the other end has closed the connection.
 var errGone = errors.New("the other end is gone")
 
-// errVnet concerns a frame that asks for an offload its headers do not allow.
+// errVnet means that a frame asks for an offload that its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the other end")
 
 // Stats count the frames from and to the other end.
 type Stats struct {
 	Frames, Octets   uint64                  // received, without the messages' headers
-	Sent, SentOctets uint64                  // sent, likewise
-	Drops            [drop.NumReasons]uint64 // messages that were no frames for this medium, by reason
+	Sent, SentOctets uint64                  // sent, without the messages' headers
+	Drops            [drop.NumReasons]uint64 // received messages that were not frames for this medium, by reason
 }
 
-// conn is either end, connected.
+// conn is either end of a connection.
 type conn struct {
 	name  string
 	fd    int // non-blocking, closed on exec
@@ -43,7 +43,7 @@ type conn struct {
 	stats Stats
 
 	out   unix.Msghdr
-	parts [3]unix.Iovec // of the frame that is being sent
+	parts [3]unix.Iovec // the parts of the frame being sent
 }
 
 func newConn(name string, fd, mtu int) conn {
@@ -52,16 +52,17 @@ func newConn(name string, fd, mtu int) conn {
 		Medium: phy.MediumEthernet, MTU: mtu, MaxGSO: maxPacket, TxChecksum: true, Gather: true}}
 }
 
-// Name is what the end was made with.
+// Name returns the name that the end was made with.
 func (c *conn) Name() string { return c.name }
 
-// FD is the descriptor to poll, the same as long as the device is open. It is non-blocking and belongs to the device.
+// FD returns the descriptor to poll, which stays the same until the device is closed. It is non-blocking and belongs to the
+// device.
 func (c *conn) FD() int { return c.fd }
 
-// Capabilities are Ethernet of the switch's MTU, super-segments and unfinished checksums.
+// Capabilities returns Ethernet of the switch's MTU, super-segments and unfinished checksums.
 func (c *conn) Capabilities() phy.Capabilities { return c.caps }
 
-// Stats counts what came and went.
+// Stats returns the counts of frames received and sent.
 func (c *conn) Stats() Stats { return c.stats }
 
 // recv reads the pending messages, one frame each. The error is errGone or the system's.
@@ -73,10 +74,10 @@ func (c *conn) recv(frames []*phy.Frame) (int, error) {
 		f.Truncate(0)
 		n, err := recv(c.fd, f.Tail())
 		switch {
-		case err == unix.EINTR, err == unix.ECONNRESET: // the latter is told once, before what still waits
+		case err == unix.EINTR, err == unix.ECONNRESET: // the kernel reports ECONNRESET once, before the pending messages
 			f.Reset()
 			continue
-		case err != 0 || n == 0: // an empty message is none of ours either
+		case err != 0 || n == 0: // an empty message has no frame
 			f.Reset()
 			if err == unix.EAGAIN {
 				return i, nil
@@ -103,8 +104,8 @@ func (c *conn) recv(frames []*phy.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// send writes frames until the socket takes no more for now. The error is errGone, or concerns the frame behind
-// those that were taken.
+// send writes frames until the socket is full, and returns their number. The error is errGone, or concerns the first frame that
+// was not sent.
 func (c *conn) send(frames []*phy.Frame) (int, error) {
 	for i := 0; i < len(frames); {
 		f := frames[i]
@@ -134,7 +135,7 @@ func (c *conn) send(frames []*phy.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// gone is why nothing can be read any more.
+// gone returns the error that ends reading.
 func gone(err syscall.Errno) error {
 	if err == 0 || err == unix.ENOTCONN {
 		return errGone
@@ -142,8 +143,8 @@ func gone(err syscall.Errno) error {
 	return err
 }
 
-// recv and write are the system calls without a word to the Go scheduler: the descriptor does not block. The length
-// is the message's, even where less of it had room.
+// recv and write are the system calls without notice to the Go scheduler, since the descriptor does not block. The length is the
+// whole message's, even if b had room for less of it.
 func recv(fd int, b []byte) (int, syscall.Errno) {
 	n, _, err := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)

@@ -18,52 +18,51 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Options of Dial.
+// Options are the options of Dial.
 type Options struct {
-	// MTU is what the switch's must be, in octets; 0 takes any.
+	// MTU is the MTU that the switch must have, in octets; 0 accepts any.
 	MTU int
-	// Users may serve the switch, beside the process's own user and root: the numbers of further ones.
+	// Users are the numbers of further users who may serve the switch, besides the process's own user and root.
 	Users []int
-	// Refused is told, on the goroutine of Watch, why a switch that was found at the path is not joined, once for each
-	// reason; nil for nobody.
+	// Refused, if set, is called on Watch's goroutine when a switch at the path is not joined, once for each reason.
 	Refused func(err error)
 }
 
-// trusts reports whether a process of the user may serve the switch. That process sees all frames that the host sends.
+// trusts reports whether a process of the user may serve the switch. Such a process sees all frames that the host sends.
 func (o *Options) trusts(uid int) bool {
 	return uid == 0 || uid == os.Geteuid() || slices.Contains(o.Users, uid)
 }
 
-// How often a device that lost its switch looks whether there is one again.
+// The least and the greatest time between two attempts to find a switch again.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 2 * time.Second
 )
 
-// Device is a host's end. When the switch goes away its link goes down, and up again when a switch serves the same
-// path, provided that somebody watches it.
+// Device is a host's end of the cable. When the switch ends, the link goes down. While Watch runs, the link comes up again when a
+// switch serves the same path.
 type Device struct {
 	conn
 	path    string
 	opts    Options
-	idle    int // what FD stands for while there is no switch: never readable
+	idle    int // the pipe behind FD while there is no switch: never readable
 	up      bool
 	closed  bool
 	watched bool
-	loss    chan struct{} // the watcher is to look for the switch
+	loss    chan struct{} // tells the watcher to look for a switch
 	stop    chan struct{} // closed with the device
 
-	mu    sync.Mutex // of what follows, which the watcher leaves for Refresh
+	mu    sync.Mutex // guards the fields below, which the watcher sets for Refresh
 	found *meeting
 	ended bool
 }
 
-// meeting is a connection to a switch that has said hello.
+// meeting is a connection to a switch that has sent its hello.
 type meeting struct{ fd, mtu int }
 
-// Dial connects to the switch that serves path. The device is named as the path's last element and asks for a
-// hardware address of its own: a local one (IEEE 802-2014 §8.4), drawn at random, so that it is another in each
-// process. The error matches one of this package's where one of them is the reason.
+// Dial connects to the switch that serves path. The device's name is the path's last element. It asks for a hardware address of
+// its own: a local one (IEEE 802-2014 §8.4), drawn at random, so that each process has a different one. The error matches one of
+// this package's errors if one of them is the reason.
 func Dial(path string, opts Options) (*Device, error) {
 	idle, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -86,7 +85,7 @@ func localMAC() (a wire.HardwareAddr) {
 	return a
 }
 
-// meet connects, asks the system who serves the switch, and exchanges hellos.
+// meet connects, asks the kernel which user serves the switch, and exchanges hellos.
 func meet(path string, opts *Options) (*meeting, error) {
 	mtu := opts.MTU
 	if err := checkPath(path); err != nil {
@@ -133,7 +132,7 @@ func meet(path string, opts *Options) (*meeting, error) {
 	return &meeting{fd, number}, nil
 }
 
-// peer is the process at the other end: as it connected, or where it listens as it began to (SO_PEERCRED, unix(7)).
+// peer returns the process at the other end, as of when it connected or began to listen (SO_PEERCRED, unix(7)).
 func peer(c *net.UnixConn) (who *unix.Ucred, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -143,7 +142,7 @@ func peer(c *net.UnixConn) (who *unix.Ucred, err error) {
 	return who, errors.Join(err, cerr)
 }
 
-// duplicate is a descriptor of our own for the connection, non-blocking like the original.
+// duplicate returns a second descriptor for the connection, non-blocking like the original.
 func duplicate(c *net.UnixConn) (fd int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -153,7 +152,7 @@ func duplicate(c *net.UnixConn) (fd int, err error) {
 	return fd, errors.Join(err, cerr)
 }
 
-// Recv takes the frames that wait. phy.ErrDown: the switch is gone, and may come again.
+// Recv returns the pending frames. phy.ErrDown means that the switch is gone, and may return.
 func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -165,8 +164,7 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	return n, d.judge(err)
 }
 
-// Send gives frames to the switch until the socket takes no more for now. phy.ErrDown: the switch is gone, and may
-// come again.
+// Send queues frames to the switch until the socket is full. phy.ErrDown means that the switch is gone, and may return.
 func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -178,8 +176,8 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	return n, d.judge(err)
 }
 
-// judge makes the loss of the switch a link that is down. The descriptor's number stays, so that it can go on being
-// polled; what it stands for is quiet until there is a switch again.
+// judge turns the loss of the switch into a link that is down. The descriptor keeps its number, so that the caller can go on
+// polling it, and reports no events until there is a switch again.
 func (d *Device) judge(err error) error {
 	if err != errGone {
 		return err
@@ -196,11 +194,11 @@ func (d *Device) judge(err error) error {
 // Up reports whether a switch was at the other end when the device last looked.
 func (d *Device) Up() bool { return d.up }
 
-// Path is the socket's.
+// Path returns the socket's path.
 func (d *Device) Path() string { return d.path }
 
-// Watch calls changed when the switch is lost and when it was found again, on a goroutine of its own that looks for
-// it, until the device is closed. Calls after the first do nothing.
+// Watch calls changed when the switch is lost and when it is found again. It runs on a goroutine of its own, which looks for the
+// switch until the device is closed. Further calls do nothing.
 func (d *Device) Watch(changed func()) {
 	if d.watched || d.closed {
 		return
@@ -222,7 +220,7 @@ func (d *Device) Watch(changed func()) {
 	}()
 }
 
-// seek looks for a switch, more and more seldom, and leaves it for Refresh; false when the device was closed.
+// seek looks for a switch at growing intervals, and leaves the connection to Refresh. It returns false when the device is closed.
 func (d *Device) seek() bool {
 	told := ""
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
@@ -250,12 +248,12 @@ func (d *Device) seek() bool {
 	}
 }
 
-// refusal reports whether a switch was there, and is not joined, rather than that there is none.
+// refusal reports whether err means that there is a switch which the device does not join.
 func refusal(err error) bool {
 	return errors.Is(err, ErrUser) || errors.Is(err, ErrVersion) || errors.Is(err, ErrMTU) || errors.Is(err, ErrFull)
 }
 
-// Refresh takes over the switch that was found.
+// Refresh changes to the connection that the watcher has found.
 func (d *Device) Refresh() error {
 	if d.closed {
 		return phy.ErrClosed
@@ -278,7 +276,7 @@ func (d *Device) Refresh() error {
 	return nil
 }
 
-// Close takes the host off the switch.
+// Close disconnects the host from the switch.
 func (d *Device) Close() error {
 	if d.closed {
 		return phy.ErrClosed

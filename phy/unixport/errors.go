@@ -13,19 +13,19 @@ import (
 
 // Reasons in an Error of Dial and Listen, matched with errors.Is.
 var (
-	// ErrNotFound: nothing is at the path, or its directory is not there.
+	// ErrNotFound: the path or its directory does not exist.
 	ErrNotFound = errors.New("no such socket")
-	// ErrStale: nobody serves the socket any more.
+	// ErrStale: no process serves the socket any more.
 	ErrStale = errors.New("nobody listens")
-	// ErrPermission: the socket or its directory is somebody else's.
+	// ErrPermission: another user owns the socket or its directory.
 	ErrPermission = errors.New("not permitted")
-	// ErrOther: the file at the path is no switch's socket.
+	// ErrOther: the file at the path is not a switch's socket.
 	ErrOther = errors.New("no switch")
 	// ErrSilent: the process that serves the socket does not answer.
 	ErrSilent = errors.New("no answer")
 	// ErrVersion: the other end speaks another version of the protocol.
 	ErrVersion = errors.New("another version")
-	// ErrMTU: the switch's MTU is not the one that was asked for.
+	// ErrMTU: the switch's MTU is not the requested one.
 	ErrMTU = errors.New("another MTU")
 	// ErrUser: the switch is served by a user whom Options.Users does not allow.
 	ErrUser = errors.New("served by another user")
@@ -33,20 +33,20 @@ var (
 	ErrFull = errors.New("no port left")
 	// ErrServed: another switch serves the path.
 	ErrServed = errors.New("served already")
-	// ErrPath: a path that is empty or longer than a Unix socket's may be.
+	// ErrPath: the path is empty, or longer than a Unix socket's path may be.
 	ErrPath = errors.New("no path for a socket")
 )
 
-// Error is the reason why Dial or Listen made no connection or socket.
+// Error is the reason why Dial or Listen failed.
 type Error struct {
 	Path string
 	Err  error
-	// Ours and Theirs are the versions of ErrVersion or the MTUs of ErrMTU, Theirs the number of ports of ErrFull;
-	// of ErrUser they are users.
+	// Ours and Theirs are the versions of ErrVersion, the MTUs of ErrMTU, or the users of ErrUser. Theirs is the number of ports
+	// of ErrFull.
 	Ours, Theirs int
 }
 
-// Error is the path and the reason.
+// Error returns the path and the reason.
 func (e *Error) Error() string {
 	switch e.Err {
 	case ErrUser:
@@ -57,26 +57,26 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %v", e.Path, e.Err)
 }
 
-// Unwrap is the reason.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
 const (
-	// MinMTU is the least MTU of a switch, in octets: what RFC 791 demands of any medium.
+	// MinMTU is the smallest MTU of a switch, in octets: RFC 791 demands it of any medium.
 	MinMTU = 68
-	// MaxMTU is the greatest, in octets: IPv4's longest packet.
+	// MaxMTU is the largest MTU of a switch, in octets: IPv4's longest packet.
 	MaxMTU = maxPacket
 	// MaxPath is the longest path of a socket, in octets (unix(7)).
 	MaxPath = 107
 )
 
 func checkPath(path string) error {
-	if path == "" || path[0] == '@' || len(path) > MaxPath { // an @ would be a name outside the file system
+	if path == "" || path[0] == '@' || len(path) > MaxPath { // an @ would make it a name outside the file system
 		return &Error{Path: path, Err: ErrPath}
 	}
 	return nil
 }
 
-// dialError is why a socket can't be connected to.
+// dialError makes an Error of a failed connect.
 func dialError(path string, err error) error {
 	reason := err
 	switch {
@@ -97,7 +97,7 @@ func dialError(path string, err error) error {
 	return &Error{Path: path, Err: reason}
 }
 
-// helloError is why a hello was not exchanged.
+// helloError makes an Error of a failed exchange of hellos.
 func helloError(path string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &Error{Path: path, Err: ErrSilent}

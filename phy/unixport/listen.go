@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// helloTime is how long the other end has to say hello.
+	// helloTime is the time that the other end has to send its hello.
 	helloTime = 5 * time.Second
-	// staleLook is after how long a socket that refuses is tried again before it is taken for a dead one's: its
-	// owner may be about to listen.
+	// staleLook is the time after which a refusing socket is tried again before it counts as stale: its owner may be about to
+	// listen.
 	staleLook = 50 * time.Millisecond
 )
 
@@ -32,12 +32,12 @@ type Listener struct {
 	ln   *net.UnixListener
 	path string
 	mtu  int
-	node os.FileInfo // the socket's, as it was made
+	node os.FileInfo // the socket's node as Listen made it
 }
 
-// Listen serves path for hosts of that MTU, in octets. Only processes of the same user (and root) may connect
-// (mode 0600). A socket that nobody serves any more is replaced; anything else that is there stays, and the error
-// says so: ErrServed, ErrOther, ErrPermission, ErrNotFound or ErrPath in an Error.
+// Listen serves path for hosts of the given MTU, in octets. Only processes of the same user (and root) may connect (mode 0600). It
+// replaces a socket that no process serves any more. Anything else at the path stays, and the result is an Error of ErrServed,
+// ErrOther, ErrPermission, ErrNotFound or ErrPath.
 func Listen(path string, mtu int) (*Listener, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -49,13 +49,13 @@ func Listen(path string, mtu int) (*Listener, error) {
 		}
 		ln, err = listen(path)
 	}
-	if errors.Is(err, unix.EADDRINUSE) { // somebody was faster
+	if errors.Is(err, unix.EADDRINUSE) { // another process was faster
 		return nil, &Error{Path: path, Err: ErrServed}
 	}
 	if err != nil {
 		return nil, dialError(path, err)
 	}
-	ln.SetUnlinkOnClose(false) // by then the path may be another's
+	ln.SetUnlinkOnClose(false) // by then the path may be another switch's
 	node, err := os.Lstat(path)
 	if err != nil {
 		ln.Close()
@@ -66,7 +66,7 @@ func Listen(path string, mtu int) (*Listener, error) {
 
 func listen(path string) (*net.UnixListener, error) {
 	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error // the node that bind makes has the socket's mode from the start
+		var err error // bind makes the node with the socket's mode from the start
 		return errors.Join(c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }), err)
 	}}
 	ln, err := private.Listen(context.Background(), "unixpacket", path)
@@ -76,7 +76,7 @@ func listen(path string) (*net.UnixListener, error) {
 	return ln.(*net.UnixListener), nil
 }
 
-// removeStale removes a socket that nobody serves.
+// removeStale removes a socket that no process serves.
 func removeStale(path string) error {
 	fi, err := os.Lstat(path)
 	if err != nil {
@@ -110,9 +110,10 @@ func removeStale(path string) error {
 	return nil
 }
 
-// Close ends the listening and removes the socket, unless another has taken its place. Ports stay.
+// Close stops listening and removes the socket, unless another switch has replaced it. Ports stay.
 func (l *Listener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.node) && now.ModTime().Equal(l.node.ModTime()) { // numbers are used again
+	// Inode numbers are reused, so compare the time too.
+	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.node) && now.ModTime().Equal(l.node.ModTime()) {
 		_ = os.Remove(l.path)
 	}
 	return l.ln.Close()
@@ -120,13 +121,13 @@ func (l *Listener) Close() error {
 
 // Guest is a process that has connected and has no port yet.
 type Guest struct {
-	PID, UID int // of the process at the time when it connected
+	PID, UID int // the process's identifiers at the time when it connected
 
 	conn *net.UnixConn
 	l    *Listener
 }
 
-// Accept waits for a process to connect. The error matches net.ErrClosed after Close; another one passes.
+// Accept waits for a process to connect. After Close the error matches net.ErrClosed; any other error is temporary.
 func (l *Listener) Accept() (*Guest, error) {
 	c, err := l.ln.AcceptUnix()
 	if err != nil {
@@ -140,7 +141,7 @@ func (l *Listener) Accept() (*Guest, error) {
 	return &Guest{conn: c, l: l, PID: int(who.Pid), UID: int(who.Uid)}, nil
 }
 
-// Hello waits a few seconds for the process's hello. For a wrong one it answers the guest, closes the connection and returns
+// Hello waits up to helloTime for the process's hello. On a wrong hello it answers the guest, closes the connection and returns
 // the reason as an error.
 func (g *Guest) Hello() error {
 	err := g.hello()
@@ -170,19 +171,19 @@ func (g *Guest) hello() error {
 	default:
 		return nil
 	}
-	_, _ = g.conn.Write(control(kindHello, g.l.mtu)) // the other end sees the difference too
+	_, _ = g.conn.Write(control(kindHello, g.l.mtu)) // so that the other end can report the difference too
 	return err
 }
 
-// Refuse tells the guest, whose hello was right, that the switch has so many ports and none left, and sends it away.
+// Refuse tells the guest, whose hello was right, that all the given number of ports are in use, and closes the connection.
 func (g *Guest) Refuse(ports int) {
 	_, _ = g.conn.Write(control(kindFull, ports))
 	g.conn.Close()
 }
 
-// Admit answers the hello and makes the guest a port of that name.
+// Admit answers the hello and makes the guest a port with the given name.
 func (g *Guest) Admit(name string) (*Port, error) {
-	defer g.conn.Close() // the port has a descriptor of its own
+	defer g.conn.Close() // the port has its own descriptor
 	fd, err := duplicate(g.conn)
 	if err != nil {
 		return nil, err
@@ -197,19 +198,18 @@ func (g *Guest) Admit(name string) (*Port, error) {
 // Port is the switch's end of a host's cable.
 type Port struct {
 	conn
-	PID, UID int // of the process when it connected
+	PID, UID int // the process's identifiers at the time when it connected
 	closed   bool
 	sources  []wire.HardwareAddr // the latest last
 }
 
-// maxSources is how many addresses a port remembers.
+// maxSources is the number of addresses that a port remembers.
 const maxSources = 8
 
-// Sources are the stations that frames came from, the latest last; of more than eight the latest. The slice is the
-// port's.
+// Sources returns the source addresses of the port's frames, at most the latest eight, the latest last. The port owns the slice.
 func (p *Port) Sources() []wire.HardwareAddr { return p.sources }
 
-// learn remembers the frame's source. Most come from that of the one before.
+// learn remembers the frame's source address. Most frames have the same as the frame before.
 func (p *Port) learn(f *phy.Frame) {
 	a := wire.HardwareAddr(f.Bytes()[6:12])
 	if n := len(p.sources); n > 0 && p.sources[n-1] == a || a.IsGroup() || a.IsZero() {
@@ -223,7 +223,7 @@ func (p *Port) learn(f *phy.Frame) {
 	p.sources = append(p.sources, a)
 }
 
-// Recv takes the frames that wait. An error that matches phy.ErrClosed: the process is gone, or has left.
+// Recv returns the pending frames. The error matches phy.ErrClosed when the process has ended or left.
 func (p *Port) Recv(frames []*phy.Frame) (int, error) {
 	if p.closed {
 		return 0, phy.ErrClosed
@@ -235,8 +235,7 @@ func (p *Port) Recv(frames []*phy.Frame) (int, error) {
 	return n, p.judge(err)
 }
 
-// Send gives frames to the process until its socket takes no more for now. An error that matches phy.ErrClosed: the
-// process is gone, or has left.
+// Send queues frames to the process until its socket is full. The error matches phy.ErrClosed when the process has ended or left.
 func (p *Port) Send(frames []*phy.Frame) (int, error) {
 	if p.closed {
 		return 0, phy.ErrClosed
@@ -252,7 +251,7 @@ func (p *Port) judge(err error) error {
 	return err
 }
 
-// Close takes the process off the switch.
+// Close disconnects the process from the switch.
 func (p *Port) Close() error {
 	if p.closed {
 		return phy.ErrClosed

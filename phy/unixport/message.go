@@ -1,21 +1,20 @@
 //go:build linux
 
-// Package unixport is a cable between processes of one machine: a host's end of it (Dial) and the port of a switch
-// that it leads to (Listen), over a Unix socket (unix(7)) that needs no privileges.
+// Package unixport is a cable between processes of one machine over a Unix socket (unix(7)), which needs no privileges. Dial makes
+// a host's end of it, Listen the ports of a switch.
 //
-// The socket is of type SOCK_SEQPACKET, which keeps messages apart. Each starts with the protocol's version and its
-// kind. The host says hello first, with the MTU it wants or 0, and the switch answers with its own, or that it is
-// full; from then on every message is one frame behind a virtio-net header (phy.Frame.PutVnet), so that both ends
-// may hand over super-segments and unfinished checksums, as on a TAP. Its byte order is the machine's, which is the
-// same at both ends.
+// The socket is of type SOCK_SEQPACKET, which keeps messages apart. Each message starts with the protocol's version and its kind.
+// The host sends the first hello, with the MTU it wants or 0. The switch answers with its own hello, or with "full". From then on
+// every message is one frame behind a virtio-net header (phy.Frame.PutVnet), so that both ends may send super-segments and
+// unfinished checksums, as on a TAP. The header has the machine's byte order, which is the same at both ends.
 //
 //	hello  version, 1, 's', 'w', MTU in four octets, most significant first
 //	frame  version, 2, virtio-net header, Ethernet frame
 //	full   version, 3, 's', 'w', number of ports in four octets
 //
-// Whoever may write to the socket is believed no further than a station on a cable is: a message that is none of
-// these, or longer than the medium's, is counted by its reason and dropped. What may wait is bounded by the
-// sender's socket buffer, so that a process that does not read holds up nobody but itself.
+// A process that may write to the socket is trusted no more than a station on a cable: a message that is none of these, or longer
+// than the medium's, is counted by its reason and dropped. The sender's socket buffer bounds the messages in transit, so that a
+// process that does not read delays only itself.
 //
 // A Device or Port is single-owner: one goroutine at a time may use it.
 package unixport
@@ -28,7 +27,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Version is the protocol's; both ends must speak the same.
+// Version is the protocol's version; both ends must have the same.
 const Version = 1
 
 // The kinds of message.
@@ -40,21 +39,20 @@ const (
 
 const (
 	prefixLen  = 2                             // version and kind
-	headerLen  = prefixLen + phy.VnetHeaderLen // of a frame's message
-	controlLen = prefixLen + 6                 // of any other
-	tagLen     = 4                             // an IEEE 802.1Q tag, which is no part of the packet
+	headerLen  = prefixLen + phy.VnetHeaderLen // of a message with a frame
+	controlLen = prefixLen + 6                 // of any other message
+	tagLen     = 4                             // an IEEE 802.1Q tag, which does not count for the MTU
 
-	// maxPacket is the longest packet that IPv4's and the virtio-net header's length fields can say.
+	// maxPacket is the longest packet that the length fields of IPv4 and the virtio-net header can express, in octets.
 	maxPacket = 65535
 )
 
-// control is a message that is no frame, with its number.
+// control returns a control message (hello or full) with its number.
 func control(kind byte, n int) []byte {
 	return binary.BigEndian.AppendUint32([]byte{Version, kind, 's', 'w'}, uint32(n))
 }
 
-// parseControl reads a message that is no frame. The version is known even of a message that says nothing else to
-// us; kind is 0 for one that is nothing of the protocol's.
+// parseControl parses a control message of any version of the protocol. It returns zeros for any other message.
 func parseControl(b []byte) (version, kind byte, n int) {
 	if len(b) < controlLen || b[2] != 's' || b[3] != 'w' {
 		return 0, 0, 0
@@ -62,8 +60,8 @@ func parseControl(b []byte) (version, kind byte, n int) {
 	return b[0], b[1], int(binary.BigEndian.Uint32(b[4:]))
 }
 
-// putHeader makes the frame a message. It is false when the frame's headers do not allow what its Offload asks for.
-// Either way the header is there.
+// putHeader makes the frame a message. It returns false if the frame's headers contradict its Offload; the virtio-net header is
+// written all the same.
 func putHeader(f *phy.Frame) bool {
 	ok := f.PutVnet(phy.MediumEthernet)
 	p := f.Prepend(prefixLen)
@@ -71,7 +69,7 @@ func putHeader(f *phy.Frame) bool {
 	return ok
 }
 
-// takeHeader makes the message a frame, or says why it is none for a medium of that MTU.
+// takeHeader makes the message a frame, or returns why it is not a frame for a medium of that MTU.
 func takeHeader(f *phy.Frame, mtu int) drop.Reason {
 	b := f.Bytes()
 	switch {

@@ -19,7 +19,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// serve listens at path until the test ends, and hands out a port for each guest.
+// serve listens at path until the test ends, and returns a port for each guest.
 func serve(t *testing.T, path string, mtu int) (*Listener, <-chan *Port) {
 	t.Helper()
 	l, err := Listen(path, mtu)
@@ -45,7 +45,7 @@ func serve(t *testing.T, path string, mtu int) (*Listener, <-chan *Port) {
 	return l, ports
 }
 
-// cable is both ends of one, closed when the test ends.
+// cable returns both ends of a cable, which is closed when the test ends.
 func cable(t *testing.T) (*Device, *Port) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sw")
@@ -59,7 +59,7 @@ func cable(t *testing.T) (*Device, *Port) {
 	return d, p
 }
 
-// ethernet is a frame of n octets, to and from stations, of no protocol.
+// ethernet returns a frame of n octets, from station to station, of an unknown protocol.
 func ethernet(n int) []byte {
 	b := make([]byte, n)
 	copy(b, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5})
@@ -69,7 +69,7 @@ func ethernet(n int) []byte {
 	return b
 }
 
-// tcpFrame is an Ethernet frame with an IPv4 packet with a TCP segment of so many octets.
+// tcpFrame returns an Ethernet frame with an IPv4 TCP segment of the given payload.
 func tcpFrame(payload int) []byte {
 	b := ethernet(14 + 20 + 20 + payload)
 	b[12], b[13] = 8, 0
@@ -128,8 +128,8 @@ func TestFramesCross(t *testing.T) {
 	}
 }
 
-// TestNotFrames writes what is no frame of ours to the switch's end, as a hostile process may: each is dropped for
-// its reason, and a frame behind them arrives.
+// TestNotFrames writes invalid messages to the switch's end, as a hostile process may. Each is dropped for its reason, and a frame
+// behind them arrives.
 func TestNotFrames(t *testing.T) {
 	d, p := cable(t)
 	head := func(gso byte, size uint16, rest []byte) []byte {
@@ -178,7 +178,7 @@ func TestNotFrames(t *testing.T) {
 	}
 }
 
-// TestRecvComesBack: what is no frame does not hold the reader longer than a batch.
+// TestRecvComesBack: invalid messages do not hold the reader in Recv for longer than a batch.
 func TestRecvComesBack(t *testing.T) {
 	d, p := cable(t)
 	for range skips + 1 {
@@ -191,7 +191,7 @@ func TestRecvComesBack(t *testing.T) {
 	}
 }
 
-// TestNobodyReads: the socket takes a bounded number of frames, and goes on when they were read.
+// TestNobodyReads: without a reader the socket accepts a bounded number of frames, and more once they were read.
 func TestNobodyReads(t *testing.T) {
 	d, p := cable(t)
 	sent := 0
@@ -224,10 +224,10 @@ func TestNobodyReads(t *testing.T) {
 	}
 }
 
-// TestProcessDies: the switch gets what was sent before, then the word that the process is gone.
+// TestProcessDies: the switch receives the frames sent before, then the error that the process is gone.
 func TestProcessDies(t *testing.T) {
 	d, p := cable(t)
-	if _, err := p.Send([]*phy.Frame{frame(ethernet(60))}); err != nil { // which the process never reads
+	if _, err := p.Send([]*phy.Frame{frame(ethernet(60))}); err != nil { // the process never reads this frame
 		t.Fatal(err)
 	}
 	if _, err := d.Send([]*phy.Frame{frame(ethernet(60))}); err != nil {
@@ -248,8 +248,8 @@ func TestProcessDies(t *testing.T) {
 	}
 }
 
-// TestSwitchRestarts: a host's device goes down with its switch, its descriptor stays and is quiet, and it comes up
-// with the next one, whatever that one's MTU.
+// TestSwitchRestarts: a host's device goes down with its switch. Its descriptor stays and reports no events, and it comes up with
+// the next switch, whatever the MTU of that switch.
 func TestSwitchRestarts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sw")
 	l, ports := serve(t, path, 1500)
@@ -413,14 +413,14 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestStaleSocket: what a switch left that was killed is replaced; what has taken a switch's place stays.
+// TestStaleSocket: Listen replaces the socket of a switch that was killed, but nothing else at the path.
 func TestStaleSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sw")
 	old, err := Listen(path, 1500)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.ln.Close() // as a kill does: the socket stays
+	old.ln.Close() // like a kill, this leaves the socket
 	serve(t, path, 1500)
 	d, err := Dial(path, Options{})
 	if err != nil {
@@ -433,7 +433,7 @@ func TestStaleSocket(t *testing.T) {
 	}
 }
 
-// TestHello: a guest that says something else is sent away, and is told the version and the MTU here.
+// TestHello: a guest with a wrong hello is refused, and learns the version and the MTU of the switch.
 func TestHello(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sw")
 	l, err := Listen(path, 1500)
@@ -480,7 +480,7 @@ func TestHello(t *testing.T) {
 	}
 }
 
-// TestSources: a port knows the last eight stations behind it, and no groups.
+// TestSources: a port knows the latest eight stations behind it, and no group addresses.
 func TestSources(t *testing.T) {
 	d, p := cable(t)
 	for _, last := range []byte{1, 2, 1, 3, 4, 5, 6, 7, 8, 9, 1, 1} {
@@ -504,7 +504,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestNoAllocations: a frame costs no allocation either way.
+// TestNoAllocations: sending and receiving a frame allocates nothing.
 func TestNoAllocations(t *testing.T) {
 	d, p := cable(t)
 	in, out := []*phy.Frame{frame(tcpFrame(1000))}, one()
@@ -520,7 +520,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// FuzzMessage: whatever comes becomes a frame within the bounds, or is dropped for a reason.
+// FuzzMessage: every message becomes a frame within the bounds, or is dropped for a reason.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte{}, uint16(1500))
 	f.Add(append([]byte{Version, kindFrame, 1, 1, 0, 0, 0xa8, 5, 0, 0, 0, 0}, tcpFrame(4000)...), uint16(1500))

@@ -17,7 +17,7 @@ import (
 // stranger is a user who is neither the test's nor root.
 const stranger = 65534
 
-// listenAs listens as another user, whose thread is never used again.
+// listenAs listens as another user, on a thread that is not used again.
 func listenAs(t *testing.T, uid int, path string) *Listener {
 	t.Helper()
 	type result struct {
@@ -56,7 +56,7 @@ func listenAs(t *testing.T, uid int, path string) *Listener {
 	return r.l
 }
 
-// A host joins, and joins again, only a switch that its own user serves, or root, or a user whom it was told to trust.
+// TestWhoServes: a host joins and rejoins only a switch that is served by its own user, by root, or by an allowed user.
 func TestWhoServes(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0, "root", "run the tests as root")
 	dir, err := os.MkdirTemp("", "switch")
@@ -81,7 +81,7 @@ func TestWhoServes(t *testing.T) {
 	ours.Close()
 	theirs := listenAs(t, stranger, path)
 	(<-ports).Close()
-	for err = nil; err == nil; { // it learns that its switch is gone
+	for err = nil; err == nil; { // until the device learns that its switch is gone
 		_, err = d.Recv(one())
 	}
 	<-changed
@@ -104,7 +104,7 @@ func TestWhoServes(t *testing.T) {
 	theirs.Close()
 	_, ports = serve(t, path, 1500)
 	defer func() { (<-ports).Close() }()
-	<-changed // ours serves again, and was found
+	<-changed // our switch serves again, and the device has found it
 	if len(told) > 0 {
 		t.Errorf("told again: %v", <-told)
 	}

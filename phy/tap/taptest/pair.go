@@ -10,11 +10,11 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Space is a second network namespace beside the test's own: only what Do runs is in it, programs that it
-// starts and sockets that it opens.
+// Space is a second network namespace beside the test's own. Only the functions that Do runs are in it, with the programs and
+// sockets that they open.
 type Space struct{ work chan func() }
 
-// NewSpace makes a network namespace with lo up, which ends with the test.
+// NewSpace makes a network namespace with lo up. It ends with the test.
 func NewSpace(t testing.TB) *Space {
 	t.Helper()
 	s := &Space{work: make(chan func())}
@@ -28,15 +28,15 @@ func NewSpace(t testing.TB) *Space {
 	return s
 }
 
-// Do runs f on the goroutine that is in the namespace, and waits for it. f must not end the test.
+// Do runs f in the namespace, on the Space's goroutine, and waits for f to return. f must not end the test.
 func (s *Space) Do(f func()) {
 	done := make(chan struct{})
 	s.work <- func() { defer close(done); f() }
 	<-done
 }
 
-// Veth lays a cable from the calling goroutine's namespace to another: a pair of Ethernet interfaces that are
-// up, with these addresses for their kernels; "" is none.
+// Veth connects the calling goroutine's namespace with another one: by a pair of Ethernet interfaces that are up and have these
+// addresses; "" is no address.
 func Veth(t testing.TB, near, nearAddr string, there *Space, far, farAddr string) {
 	t.Helper()
 	var ns *os.File

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package taptest gives tests a network namespace of their own with TAP devices in it, so that a test
-// can have the kernel for a peer and touches nothing of the machine's network. It is for tests only.
+// Package taptest makes network namespaces with TAP devices for tests, so that a test can have the kernel as its peer and does not
+// touch the machine's network. It is for tests only.
 package taptest
 
 import (
@@ -19,8 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Need skips the test when something is missing, saying what and how to get it; with CI=true it fails
-// instead.
+// Need skips the test when something is missing, and says what and how to get it. With CI=true the test fails instead.
 func Need(t testing.TB, ok bool, what, get string) {
 	t.Helper()
 	if ok {
@@ -32,7 +31,7 @@ func Need(t testing.TB, ok bool, what, get string) {
 	t.Skipf("%s is missing: %s", what, get)
 }
 
-// NeedTools is Need for programs of Debian's packages.
+// NeedTools is Need for programs, which it names with their Debian packages.
 func NeedTools(t testing.TB, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
@@ -41,8 +40,8 @@ func NeedTools(t testing.TB, tools ...string) {
 	}
 }
 
-// Namespace moves the calling goroutine, for good, to a thread in a fresh network namespace with lo up.
-// Programs it starts and sockets it opens are in there; other goroutines are not.
+// Namespace moves the calling goroutine, for good, to a thread in a new network namespace with lo up. Programs it starts and
+// sockets it opens are in the namespace; other goroutines are not.
 func Namespace(t testing.TB) {
 	t.Helper()
 	Need(t, os.Geteuid() == 0, "root", "run the tests as root, or in a user namespace: unshare -Urn go test ./...")
@@ -58,8 +57,8 @@ func Namespace(t testing.TB) {
 	}
 }
 
-// TAP makes a persistent TAP device in the namespace, up, with the given address for the kernel's end.
-// It goes away with the namespace.
+// TAP makes a persistent TAP device in the namespace and sets it up, with the given address for the kernel's end. The device ends
+// with the namespace.
 func TAP(t testing.TB, name string, kernel netip.Prefix) {
 	t.Helper()
 	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP}
@@ -80,9 +79,9 @@ func TAP(t testing.TB, name string, kernel netip.Prefix) {
 	}
 }
 
-// Hurry makes the kernel's end of a TAP soon get over what a test loses and changes on the way: its
-// shortest retransmission timeout becomes rtoMin, it repeats a SYN each second rather than back off and give up, and
-// a wrong hardware address, which ARP cannot tell from a right one, is found out in seconds rather than minutes.
+// Hurry shortens the kernel's recovery from a test's losses and changes on the interface. The shortest retransmission timeout
+// becomes rtoMin, a SYN is repeated each second without back-off, and a wrong neighbour entry is found in seconds rather than
+// minutes.
 func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration) {
 	t.Helper()
 	link, err := netlink.LinkByName(name)
@@ -104,7 +103,7 @@ func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration)
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"tcp_syn_linear_timeouts", "tcp_syn_retries"} { // the first is there since Linux 6.5
+	for _, file := range []string{"tcp_syn_linear_timeouts", "tcp_syn_retries"} { // the first file exists since Linux 6.5
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+file, []byte("60"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}

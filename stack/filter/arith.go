@@ -6,19 +6,18 @@ import "smolsh/stack/wire"
 // reads, nil if there is none. As in libpcap, a comparison evaluates the checks of both numbers before it computes them.
 type arith struct {
 	check node
-	value func(p packet) (v uint32, ok bool) // not ok: beyond the packet's end, or divided by zero
-	known *uint32                            // a constant
+	value func(p packet) (v uint32, ok bool) // not ok: reads beyond the packet's end, or divides by zero
+	known *uint32                            // the value of a constant, else nil
 }
 
 func number(v uint32) arith {
 	return arith{value: func(packet) (uint32, bool) { return v, true }, known: &v}
 }
 
-// frameLen is the length of the whole frame, however much of it is there.
+// frameLen is the length of the whole frame, even if only a part of it was captured.
 func frameLen() arith { return arith{value: func(p packet) (uint32, bool) { return p.len, true }} }
 
-// binop is a op b. A divisor that turns out to be zero aborts, as in BPF. Of the two checks libpcap keeps
-// the first only.
+// binop is a op b. A division by zero at run time aborts, as in BPF. Like libpcap, it keeps only the first of the two checks.
 func binop(op string, a, b arith) arith {
 	f := operations[op]
 	divides := op == "/" || op == "%"
@@ -72,7 +71,7 @@ func relation(op string, a, b arith) node {
 	return and(a.check, n)
 }
 
-// access reads size octets at an offset from where a protocol starts; false for a word that is none.
+// access reads size octets at an offset from the protocol's header; it returns false for a word that is not a protocol.
 func access(proto string, t tags, index arith, size uint32) (arith, bool) {
 	network := func(et wire.EtherType, header uint32) arith {
 		return arith{check: and(index.check, linkNode(t, et)), value: func(p packet) (uint32, bool) {
@@ -110,8 +109,7 @@ func access(proto string, t tags, index arith, size uint32) (arith, bool) {
 	return arith{}, false
 }
 
-// indexed reads size octets at i behind off, where there is such an i. A negative one is very large, and
-// beyond the end.
+// indexed reads size octets at off+i if ok. A negative i is a very large number, and beyond the end.
 func (p packet) indexed(i uint32, ok bool, off, size uint32) (uint32, bool) {
 	if !ok || uint64(i)+uint64(off) > uint64(len(p.b)) {
 		return 0, false

@@ -12,11 +12,11 @@ const (
 	nextDestination    = 60
 )
 
-// maxChain bounds the headers that are followed.
+// maxChain bounds the number of headers that are followed.
 const maxChain = 64
 
-// chain4 follows authentication headers behind IPv4's header, chain6 those and the extension headers behind
-// IPv6's, until one says that the wanted protocol is next.
+// chain4 follows authentication headers behind IPv4's header, chain6 also the extension headers behind IPv6's, until a header
+// names the wanted protocol as the next.
 func chain4(t tags, want uint32) node {
 	return and(linkNode(t, wire.EtherTypeIPv4), func(p packet) result {
 		next, ok := p.load(t.net(p)+9, 1)
@@ -63,5 +63,5 @@ func (p packet) chain(network, at, next, want uint32, extended bool) result {
 		}
 		next = after
 	}
-	return no // it goes in a circle, in which libpcap goes for ever
+	return no // the headers form a circle, in which libpcap would loop for ever
 }

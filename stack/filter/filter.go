@@ -1,37 +1,35 @@
 // Package filter compiles tcpdump's filter expressions into Go predicates over a frame.
 //
-// Sources: pcap-filter(7) for the language, and the code that libpcap 1.10 generates where the manual says nothing. The
-// tests run both over the same captures. As there:
+// Sources: pcap-filter(7) for the language, and the code that libpcap 1.10 generates where the manual says nothing. The tests
+// compare both over the same captures. As in libpcap:
 //
 //   - "and" and "or" have equal precedence and associate to the left; an identifier without a keyword
 //     takes the keywords before it ("port 80 or 443");
 //   - a packet too short for a read is not matched, not even by "not"; "len", "less" and "greater" mean the length of the
 //     frame on the wire, even if fewer octets were captured;
 //   - tcp[…] means IPv4 only, and never a later fragment; ports over IPv6 stand directly behind its header;
-//   - "vlan" makes all that follows it in the expression, whatever stands between, be looked for behind
-//     the tag; another "vlan" means a second tag;
+//   - after "vlan", the rest of the expression applies to the packet behind the tag, across "or" and parentheses;
+//     another "vlan" means a second tag;
 //   - "host 10.0" is the network 10.0.0.0/16, "host 80" the address 0.0.0.80, "net 266" is 1.10.0.0/16;
 //   - "%" and "^" take all the arithmetic to their right: 6 % 4 + 1 is 6 % 5;
 //   - "protochain" continues after an authentication header as if that header stood where the packet begins;
 //   - of two numbers joined by an operator only the first one's protocol is checked: "ip[0] + tcp[0] = 1"
-//     reads where TCP would be in any IPv4 packet.
+//     reads the octet at TCP's offset in any IPv4 packet.
 //
-// Deviates: libpcap's optimiser leaves out reads whose value does not matter, and with them the end of a
-// packet that is too short for them; here they are done, as in "tcpdump -O". The name of a service stands
-// for its number with every protocol, and for the same on every machine.
+// Deviates: libpcap's optimiser omits reads whose value does not matter, and so may match a packet that is too short for them.
+// This package performs every read, as "tcpdump -O" does. The name of a service means its number with every protocol, and means
+// the same on every machine.
 //
-// There are: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah,
-// stp, netbeui; host, net (with a length or any mask), port, portrange, proto, protochain with src and dst; vlan,
-// broadcast, multicast, less, greater, len; byte access with arithmetic and comparison; the named offsets and
-// flags of TCP, ICMP and ICMPv6.
+// Supported: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah, stp, netbeui; host, net
+// (with a length or any mask), port, portrange, proto, protochain with src and dst; vlan, broadcast, multicast, less, greater,
+// len; byte access with arithmetic and comparison; the named offsets and flags of TCP, ICMP and ICMPv6.
 //
-// Left out on purpose: names of hosts and networks (nothing here asks a resolver; service names come
-// from a short table), "ip broadcast" (a frame does not tell its network's mask; tcpdump refuses it of a file,
-// too), gateway, direction (rules and packets have their own), MPLS, PPPoE, LLC's further words
-// and link layers that no capture of ours has.
+// Left out on purpose: names of hosts and networks (the package does not ask a resolver; service names are in a short table), "ip
+// broadcast" (a frame does not contain its network's mask; tcpdump refuses it for a file, too), gateway, direction (rules and
+// packets have their own), MPLS, PPPoE, LLC's further words and link layers that no capture of ours has.
 //
-// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that the cost of a packet is bounded. A
-// Filter never changes and allocates nothing when it matches; any goroutine may use it.
+// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that the cost of a packet is bounded. A Filter never
+// changes and allocates nothing when it matches; any goroutine may use it.
 package filter
 
 import (
@@ -50,8 +48,8 @@ type Filter struct {
 // Error is a syntax error in an expression.
 type Error struct {
 	Expr string // the whole expression
-	Pos  int    // octets from its beginning, at most its length
-	Msg  string // the element that was expected there
+	Pos  int    // octets from the beginning of Expr, at most its length
+	Msg  string // the element that was expected at Pos
 }
 
 // Error returns the column and the message, and on two further lines the expression and a caret below the place.
@@ -106,8 +104,8 @@ func MustCompile(expr string) *Filter {
 	return f
 }
 
-// Match reports whether the expression holds for a frame on medium m. On a medium without a link layer
-// nothing is an Ethernet address or a VLAN, and ether[…] counts from the IP header.
+// Match reports whether the expression holds for a frame on medium m. On a medium without a link layer, conditions on Ethernet
+// addresses and VLANs do not match, and ether[…] counts from the IP header.
 func (f *Filter) Match(frame []byte, m phy.Medium) bool { return f.MatchHead(frame, len(frame), m) }
 
 // MatchHead is Match for the first octets of a frame of the given length. As for a truncated packet, an expression that
@@ -116,5 +114,5 @@ func (f *Filter) MatchHead(head []byte, length int, m phy.Medium) bool {
 	return f.root(packet{head, uint32(length), m}) == yes
 }
 
-// String is the expression that was compiled.
+// String returns the expression.
 func (f *Filter) String() string { return f.expr }

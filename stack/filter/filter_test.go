@@ -8,7 +8,7 @@ import (
 	"smolsh/phy"
 )
 
-// matching are the names of the samples that an expression matches.
+// matching returns the names of the samples that an expression matches.
 func matching(t testing.TB, expr string, ss []sample, m phy.Medium) string {
 	t.Helper()
 	f, err := Compile(expr)
@@ -80,7 +80,7 @@ var expressions = []struct{ expr, want string }{
 	{"not ip and not ip6", "arp lldp vlan"},
 	{"!(tcp or udp) && ip", "echo unreach sctp"},
 	{"not tcp port 80 and tcp", "fin frag6"},
-	{"arp or tcp and port 443", "fin"}, // left to right
+	{"arp or tcp and port 443", "fin"}, // evaluated from left to right
 	{"ip proto 17 or ether proto 0x88cc", "dns frag0 frag1 mcast lldp"},
 	{"ip proto \\icmp", "echo unreach"},
 	{"tcp and (ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2) != 0", "fin"},
@@ -188,7 +188,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 	}
 }
 
-// The caret stands below the place, whatever the expression is made of.
+// TestErrorsShowThePlace: the caret stands below the error's place, whatever characters the expression has.
 func TestErrorsShowThePlace(t *testing.T) {
 	for _, c := range []struct{ expr, want string }{
 		{"tcp prot 80", "filter, column 5: expected \"and\", \"or\" or the end, found \"prot\"\n" +
@@ -211,7 +211,7 @@ func TestErrorsShowThePlace(t *testing.T) {
 	}
 }
 
-// What is asked of octets that are not there does not hold, and lengths are the whole frame's.
+// TestMatchHead: an expression that reads octets beyond the captured ones does not match, and lengths are the whole frame's.
 func TestMatchHead(t *testing.T) {
 	syn := samples(t)[1].data
 	for _, c := range []struct {
@@ -266,8 +266,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// Whatever is compiled: an *Error within the expression, or a filter that matches any frame without a
-// panic.
+// FuzzCompile: Compile returns an *Error with a position in the expression, or a filter that matches any frame without a panic.
 func FuzzCompile(f *testing.F) {
 	ss := samples(f)
 	for i, expr := range compared {

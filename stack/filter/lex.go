@@ -32,7 +32,7 @@ type token struct {
 	escaped bool // a word behind a backslash, which is never a keyword
 }
 
-// describe names the token in an error.
+// describe names the token for an error message.
 func (t token) describe() string {
 	if t.kind == tokEnd {
 		return "the end"
@@ -40,7 +40,7 @@ func (t token) describe() string {
 	return strconv.Quote(t.text)
 }
 
-// Two-octet operators come before their first octets.
+// operators are in this order because two-octet operators must be tried before one-octet ones.
 var operators = []string{"&&", "||", "==", "!=", "<=", ">=", "<<", ">>",
 	"(", ")", "[", "]", ":", "!", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^"}
 

@@ -58,7 +58,7 @@ func ip6Net(t tags, prefix netip.Prefix, dir string) node {
 	addr := prefix.Addr().As16()
 	at := func(off uint32) node {
 		return func(p packet) result {
-			for i := range uint32(4) { // those behind the prefix too: they have to be there
+			for i := range uint32(4) { // octets behind the prefix too, since they have to be present
 				n := max(0, min(32, prefix.Bits()-int(i)*32))
 				mask := ^uint32(0) << (32 - n)
 				if r := p.is(t.net(p)+off+i*4, 4, mask, binary.BigEndian.Uint32(addr[i*4:])); r != yes {
@@ -71,8 +71,8 @@ func ip6Net(t tags, prefix netip.Prefix, dir string) node {
 	return and(linkNode(t, wire.EtherTypeIPv6), direction(dir, at(8), at(24)))
 }
 
-// portNode matches ports from lo to hi of any of the protocols, over IPv4 (in whole packets and first
-// fragments) and over IPv6 (without extension headers).
+// portNode matches the ports lo to hi of any of the protocols. Over IPv4 it matches whole packets and first fragments, over IPv6
+// only packets without extension headers.
 func portNode(t tags, protos []uint32, dir string, lo, hi uint32) node {
 	transport := func(p packet) (uint32, result) {
 		switch r := t.link(p, wire.EtherTypeIPv4); r {
@@ -123,8 +123,8 @@ func oneOf(p packet, off uint32, values []uint32) result {
 	return no
 }
 
-// vlan matches a tag's identifier, or any where id is negative. In front of the tag it expects those
-// that the expression named before.
+// vlan matches a tag with the given identifier, or any tag if id is negative. It looks behind the tags that the expression named
+// before.
 func vlan(t tags, id int) node {
 	tag := or(or(linkNode(t, etherTypeVLAN), linkNode(t, etherTypeService)), linkNode(t, etherTypeQinQ))
 	if id < 0 {
@@ -144,7 +144,7 @@ func llc(t tags, sap uint32) node {
 			return no
 		}
 		switch sap {
-		case 0x06, 0xf0, 0xfe: // IP, NetBIOS and OSI: the source has the same
+		case 0x06, 0xf0, 0xfe: // IP, NetBIOS and OSI: the source service access point is the same
 			return p.is(t.net(p), 2, 0xffff, sap<<8|sap)
 		}
 		return p.is(t.net(p), 1, 0xff, sap)

@@ -42,7 +42,7 @@ var protocols = map[string]uint32{
 	"ipv6-icmp": 58, "ospf": 89, "pim": 103, "carp": 112, "vrrp": 112, "sctp": 132,
 }
 
-// onlyIPv4 is the protocols whose names alone mean IPv4 only; anyIP is those that mean both versions.
+// onlyIPv4 has the protocols whose bare name means IPv4 only; anyIP has those whose bare name means both versions.
 var (
 	onlyIPv4 = map[string]uint32{"icmp": 1, "igmp": 2, "igrp": 9, "carp": 112, "vrrp": 112}
 	anyIP    = map[string]uint32{"tcp": 6, "udp": 17, "esp": 50, "ah": 51, "pim": 103, "sctp": 132}

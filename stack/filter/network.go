@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// network is the addresses that equal addr under mask; prefix instead where they are IPv6's.
+// network is the addresses that equal addr under mask. For IPv6 it is prefix instead.
 type network struct {
 	addr, mask uint32
 	prefix     netip.Prefix
@@ -55,7 +55,7 @@ func (p *parser) parseNetwork(q quals, t token) (network, *Error) {
 	case t.kind == tokMAC:
 		return network{}, p.fail(t, "an Ethernet address needs \"ether\" before its keyword")
 	case t.kind == tokNum && t.num <= 255 && q.typ == "net" && (p.isOp("/") || p.isKey("mask")):
-		return p.masked(q, t, t.num<<24, 8) // which libpcap does not know
+		return p.masked(q, t, t.num<<24, 8) // libpcap does not support this
 	case t.kind == tokNum && q.typ == "net":
 		n := network{addr: t.num, mask: ^uint32(0)}
 		for n.addr != 0 && n.addr&0xff000000 == 0 {
@@ -75,7 +75,7 @@ func (p *parser) parseNetwork(q quals, t token) (network, *Error) {
 	return network{}, p.fail(t, "expected an address, found "+t.describe()+nameHint(t))
 }
 
-// nameHint says why a name is no address.
+// nameHint returns the error text for a name in the place of an address.
 func nameHint(t token) string {
 	if t.kind == tokWord && !isKeyword(t) {
 		return " (names are not looked up)"
@@ -83,7 +83,7 @@ func nameHint(t token) string {
 	return ""
 }
 
-// dotted reads one to four numbers with dots between them, and gives how many bits they are.
+// dotted parses one to four numbers with dots between them, and returns their size in bits.
 func dotted(t token) (addr uint32, size int, ok bool) {
 	if t.kind == tokAddr {
 		a := t.addr.As4()
@@ -104,7 +104,7 @@ func dotted(t token) (addr uint32, size int, ok bool) {
 	return addr << (32 - size), size, true
 }
 
-// masked parses the length or the mask that may follow an IPv4 network; without one, size is its length.
+// masked parses the length or the mask that may follow an IPv4 network; the default length is size.
 func (p *parser) masked(q quals, t token, addr uint32, size int) (network, *Error) {
 	n := network{addr: addr, mask: ^uint32(0) << (32 - size)}
 	if p.isOp("/") || p.isKey("mask") {
@@ -138,7 +138,7 @@ func (p *parser) parseMask() (uint32, *Error) {
 	return mask, nil
 }
 
-// String is the network without the bits outside its mask.
+// String returns the network without the bits outside its mask.
 func (n network) String() string {
 	size := bits.LeadingZeros32(^n.mask)
 	if n.mask == ^uint32(0)<<(32-size) {

@@ -22,11 +22,11 @@ type node func(p packet) result
 // packet is the frame being matched, or its first octets.
 type packet struct {
 	b   []byte
-	len uint32 // of the whole frame
+	len uint32 // length of the whole frame, in octets
 	m   phy.Medium
 }
 
-// load reads size octets, 1, 2 or 4, at off; false when they are not all there.
+// load reads size octets, 1, 2 or 4, at off. It returns false if the packet ends before them.
 func (p packet) load(off, size uint32) (uint32, bool) {
 	if uint64(off)+uint64(size) > uint64(len(p.b)) {
 		return 0, false
@@ -50,8 +50,8 @@ func (p packet) is(off, size, mask, want uint32) result {
 	return truth(v&mask == want)
 }
 
-// tags is how many octets of VLAN tags lie between the Ethernet addresses and the type. An expression is
-// compiled for those that it names, from where it names them (see vlan).
+// tags is the number of octets of VLAN tags between the Ethernet addresses and the type. An expression is compiled for the tags
+// that it names, from each "vlan" on (see vlan).
 type tags uint32
 
 // typ is the offset of the Ethernet type.
@@ -87,8 +87,8 @@ func (t tags) ip4(p packet, proto uint32) result {
 	return p.is(t.net(p)+9, 1, 0xff, proto)
 }
 
-// ip6 reports whether the frame is an IPv6 packet of the given protocol, behind a fragment header at
-// most.
+// ip6 reports whether the frame is an IPv6 packet of the given protocol. The only extension header that it skips is a fragment
+// header.
 func (t tags) ip6(p packet, proto uint32) result {
 	if r := t.link(p, wire.EtherTypeIPv6); r != yes {
 		return r
@@ -110,15 +110,15 @@ func (t tags) ip6(p packet, proto uint32) result {
 // first reports whether an IPv4 packet is whole or the first fragment.
 func (t tags) first(p packet) result { return p.is(t.net(p)+6, 2, 0x1fff, 0) }
 
-// headerLen is the length of an IPv4 header in octets, as the packet has it.
+// headerLen returns the length of an IPv4 header in octets, from its IHL field.
 func (t tags) headerLen(p packet) (uint32, bool) {
 	v, ok := p.load(t.net(p), 1)
 	return v & 15 * 4, ok
 }
 
-// The first operand that decides wins, and a read beyond the end decides at once.
+// The first operand that decides ends the evaluation, and so does a read beyond the packet's end.
 
-// and is b alone where there is no a.
+// and returns b alone if a is nil.
 func and(a, b node) node {
 	if a == nil {
 		return b

@@ -23,7 +23,7 @@ var (
 	ip6B = net.ParseIP("fdaa:0:0:1::2")
 )
 
-// samples builds the frames of the tests with an encoder that is not ours.
+// samples builds the frames of the tests with gopacket's encoder.
 func samples(t testing.TB) []sample {
 	var out []sample
 	add := func(name string, ls ...gopacket.SerializableLayer) {

@@ -14,26 +14,26 @@ type parser struct {
 	toks  []token
 	i     int
 	depth int
-	last  quals // the keywords that an identifier without any takes
-	tags  tags  // of VLANs that were named so far
+	last  quals // the keywords for the next identifier without any
+	tags  tags  // the octets of the VLAN tags named so far
 }
 
-// quals are the keywords in front of an identifier; empty strings where they are left out.
+// quals are the keywords before an identifier; a missing keyword is the empty string.
 type quals struct {
 	proto string // ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, …
 	dir   string // src, dst, src and dst; empty means either
 	typ   string // host, net, port, portrange, proto
 	pos   int
-	set   bool // there were some
+	set   bool // at least one keyword is there
 }
 
 // operand is a parsed term: a predicate, or a number that an operator uses.
 type operand struct {
 	node  node
 	arith arith
-	tok   token // where it starts
-	bare  bool  // a number by itself, which may be an identifier after all
-	quals quals // which the identifier would take
+	tok   token // the token with which it starts
+	bare  bool  // a single number, which may turn out to be an identifier
+	quals quals // the keywords that the identifier would take
 }
 
 // parse compiles an expression.
@@ -100,7 +100,7 @@ func (p *parser) expect(op string) *Error {
 
 func (p *parser) fail(t token, msg string) *Error { return &Error{p.expr, t.pos, msg} }
 
-// enter guards the recursion.
+// enter bounds the depth of the recursion.
 func (p *parser) enter() *Error {
 	if p.depth++; p.depth > maxDepth {
 		return p.fail(p.peek(), "the expression is nested too deeply")
@@ -108,8 +108,7 @@ func (p *parser) enter() *Error {
 	return nil
 }
 
-// predicate makes o a predicate, which a number by itself is when the keywords before it make it an
-// identifier.
+// predicate makes o a predicate. A single number becomes an identifier with the keywords before it, if there are any.
 func (p *parser) predicate(o operand) (node, *Error) {
 	if o.node != nil {
 		return o.node, nil
@@ -191,12 +190,11 @@ func (p *parser) parseTerm() (operand, *Error) {
 	return operand{node: relation(op, left.arith, right.arith), tok: first}, nil
 }
 
-// precedence of the binary operators, as in C but for % and ^: to libpcap's grammar these have none, so
-// that they take all arithmetic to their right, and but the operand to their left.
+// precedence of the binary operators is C's, except for % and ^. libpcap's grammar gives these two none, so that they take all
+// arithmetic to their right, and only one operand to their left.
 var precedence = map[string]int{"%": 0, "^": 0, "|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5}
 
-// parseArith parses operators that bind stronger than limit. What it returns is a predicate when no
-// number is there.
+// parseArith parses operators that bind stronger than limit. Its result is a predicate if the first operand is not a number.
 func (p *parser) parseArith(limit int) (operand, *Error) {
 	left, err := p.parseOperand()
 	if err != nil {
@@ -243,7 +241,7 @@ func (p *parser) parseOperand() (operand, *Error) {
 		if err == nil {
 			err = p.expect(")")
 		}
-		if !o.bare { // a number keeps its own place: it may be an identifier
+		if !o.bare { // a single number keeps its own place: it may turn out to be an identifier
 			o.tok = t
 		}
 		return o, err
@@ -268,7 +266,7 @@ func (p *parser) parseOperand() (operand, *Error) {
 	return operand{node: n, tok: t}, err
 }
 
-// parseNamedNumber parses len, a constant, or a byte access; it is false for any other word.
+// parseNamedNumber parses len, a constant, or a byte access; it returns false for any other word.
 func (p *parser) parseNamedNumber(t token) (operand, bool, *Error) {
 	if t.text == "len" {
 		p.next()

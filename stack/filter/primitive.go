@@ -9,7 +9,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bareNode is the predicate that a protocol's name is by itself, nil for any other word.
+// bareNode returns the predicate of a protocol's name alone, nil for any other word.
 func bareNode(name string, t tags) node {
 	if et, ok := etherTypes[name]; ok {
 		return linkNode(t, wire.EtherType(et))
@@ -33,7 +33,7 @@ func linkNode(t tags, et wire.EtherType) node {
 	return func(p packet) result { return t.link(p, et) }
 }
 
-// ipNode is a protocol over IPv4 or IPv6.
+// ipNode matches a protocol over IPv4 or IPv6.
 func ipNode(t tags, proto uint32) node {
 	return or(func(p packet) result { return t.ip4(p, proto) }, func(p packet) result { return t.ip6(p, proto) })
 }
@@ -85,7 +85,7 @@ func (p *parser) parsePrimitive() (node, *Error) {
 	return p.primitive(q, p.next())
 }
 
-// isKeyword tells words of the language from names.
+// isKeyword reports whether t is a word of the language rather than a name.
 func isKeyword(t token) bool {
 	if t.kind != tokWord || t.escaped {
 		return false
@@ -98,10 +98,10 @@ func isKeyword(t token) bool {
 	return isProtocol(t.text) || slices.Contains(leftOut, t.text)
 }
 
-// isProtocol reports whether a name is a predicate by itself.
+// isProtocol reports whether the name alone is a predicate.
 func isProtocol(name string) bool { return bareNode(name, 0) != nil }
 
-// leftOut are pcap-filter's keywords that are known here as no more than that.
+// leftOut are pcap-filter's keywords that this package does not support, for the error message.
 var leftOut = []string{"gateway", "mpls", "pppoed", "pppoes", "geneve", "llc", "inbound", "outbound", "ifname", "on",
 	"rnr", "rulenum", "reason", "rset", "ruleset", "srnr", "subrulenum", "action", "type", "subtype", "wlan", "fddi", "tr", "ppp", "slip", "radio",
 	"atalk", "aarp", "decnet", "ipx", "iso", "clnp", "esis", "isis", "lat", "moprc", "mopdl", "sca"}
@@ -126,8 +126,7 @@ func (p *parser) parseDir() string {
 	return dir
 }
 
-// parseSpecial parses the primitives that are not keywords with an identifier; it is false when none
-// is there.
+// parseSpecial parses the primitives without an identifier, such as broadcast; it returns false at any other word.
 func (p *parser) parseSpecial(q quals) (node, bool, *Error) {
 	t := p.peek()
 	switch {

@@ -16,7 +16,7 @@ import (
 	"smolsh/phy"
 )
 
-// compared are further expressions, which need only mean what they mean to tcpdump.
+// compared are further expressions that are only compared with tcpdump.
 var compared = []string{
 	"rarp", "igmp", "tcp or udp or icmp", "not arp", "not not arp", "! ( arp )",
 	"ether src or dst 02:00:00:00:00:01", "ether src and dst host 02:00:00:00:00:01", "ether dst 02-00-00-00-00-02",
@@ -39,12 +39,12 @@ var compared = []string{
 	"ether multicast", "ether broadcast", "icmp6[icmp6type] = icmp6-neighborsolicit", "tcp[tcpflags] & tcp-push != 0 and arp or icmp",
 	"arp or icmp and ip6 or udp", "not arp and not icmp and not ip6 and not udp", "(arp or icmp) and (ip6 or host 10.0.0.1)",
 
-	// Tags: what follows is meant of what they have in them.
+	// Tags: the rest of the expression applies to the packet behind them.
 	"vlan", "vlan 5", "vlan 300", "vlan 0", "vlan 4095", "not vlan", "vlan and ip", "vlan or ip", "ip or vlan", "ip and vlan", "not vlan and ip", "vlan and vlan", "vlan 300 and vlan 5",
 	"vlan 300 && vlan 5 && tcp port 80", "vlan and vlan and vlan and tcp dst port 80", "vlan and arp", "vlan and host 10.0.0.1", "vlan and ip6 and tcp src port 443", "vlan and net fdaa::/16",
 	"vlan and ether[12:2] = 0x8100", "vlan and ip[9] = 6", "vlan and tcp[tcpflags] & tcp-syn != 0", "(vlan or tcp) and port 80", "tcp or vlan and port 80", "vlan and ether proto 0x800",
 	"vlan and ether host 02:00:00:00:00:02", "vlan and multicast", "vlan and ip multicast", "vlan or vlan or vlan", "vlan and icmp6", "vlan 5 or 300 = 300", "vlan and stp", "vlan and portrange 1-100",
-	// IEEE 802.3, and types near its border.
+	// IEEE 802.3, and types near the border between length and type.
 	"stp", "netbeui", "ether proto 0x42", "ether proto 6", "ether proto 0xfe", "ether proto 0xaa", "ether proto 300", "ether proto 1500", "ether proto 1501", "ether proto 1536", "ether proto \\rarp", "ether proto \\ip6", "link proto 0x88cc",
 	"ether host 0200.0000.0002", "ether src 02.0.0.0.0.1", "ether host 020000000002", "ether broadcast or ether multicast", "ether[0:4] = 0xffffffff", "ether[6:4] & 0xff000000 = 0x02000000", "ether[-1] = 0", "ether[4294967295:4] = 0",
 	// Protocols.
@@ -65,17 +65,17 @@ var compared = []string{
 	"icmp[icmptype] != icmp-echo and icmp[icmptype] != icmp-echoreply", "icmp[icmptype] = icmp-unreach and icmp[icmpcode] = 1", "icmp[0] = icmp-timxceed", "icmp[icmptype] >= icmp-tstamp and icmp[icmptype] <= icmp-maskreply", "icmp[icmptype] = icmp-redirect or icmp[icmptype] = icmp-sourcequench",
 	"icmp6[icmp6type] = icmp6-echo", "icmp6[icmp6type] = icmp6-routeradvert or icmp6[icmp6type] = icmp6-neighboradvert", "icmp6[icmp6type] = icmp6-packettoobig and icmp6[icmp6code] = 2", "icmp6[0] = icmp6-multicastlistenerreportv2", "icmp6[0] >= icmp6-homeagentdiscoveryrequest and icmp6[0] <= icmp6-certpathadvert",
 	"icmp6[0] = icmp6-multicastrouterterm", "icmp6[4:4] = 0x2e2e2e2e", "udp[4:2] > 500", "udp[4:2] - 8 = 100", "udp[8] = 0", "less 14", "greater 500", "less 0", "greater 0", "len > 100 and len <= 500", "len % 2 = 1", "len - 54 > 100", "ip[2:2] + 14 != len", "len = ip[2:2] + 14", "ip[2:2] < len - 14",
-	// Arithmetic: precedence, and whose protocol is looked at.
+	// Arithmetic: precedence, and which operand's protocol is checked.
 	"6 % 4 + 1 = 1", "1 + 6 % 4 = 3", "2 * 7 % 4 + 1 = 4", "5 ^ 1 + 1 = 7", "2 * 3 ^ 1 = 4", "1 | 6 ^ 2 = 5", "ip[8] % 10 + 1 = 5", "-ip[8] = 0xffffffc0", "--ip[8] = 64", "1 - 2 - 3 < 5", "ip[0] + tcp[0] = 0x45", "tcp[0] + ip[0] > 0x45", "ip[0] + arp[0] = 0x45",
 	"arp[1] + ip[0] = 1", "ether[0] + tcp[13] = 4", "1 + tcp[13] = 3", "tcp[13] + 1 = 3", "tcp[ip[8] - 64 + 13] = 2", "ip[udp[5] - 1] = 0x45", "ether[ip[0] & 0xf + 7:2] = 0x800", "ip[ip6[6]] = 0", "len + tcp[0] > 100", "tcp[13] = icmp[0] + 2", "tcp[tcp[12] >> 4 << 2] = 0", "tcp[-1] = 0", "tcp[-20] = 0x45", "icmp6[-34] = 58",
 	"ip[9] * 2 + 1 = 13", "100 / ip[8] = 1", "100 % (ip[8] & 1) = 0", "1 << ip[0] = 32", "0x80000000 >> ip[0] & 31 = 0", "ip[8:1] = ip[8]", "(ip[8]) = (64)", "((ip[0] & 0xf) << 2) + 14 < len",
 	"ip6 protochain 6", "ip6 protochain \\tcp or \\udp", "protochain 6", "ip protochain 6", "ip protochain 51", "protochain 17", "protochain 59", "ip6 protochain 51", "ip6 protochain 43", "not protochain 6", "vlan and protochain 6",
-	// Joined.
+	// Joined expressions.
 	"tcp and udp or icmp", "tcp or udp and icmp", "not tcp or udp", "not (tcp or udp)", "! tcp && ! udp", "not not not tcp", "not (not tcp and not udp) and not port 53", "arp || ip6 && ! udp", "(ip or ip6) and (tcp or udp) and (port 53 or 80)", "ip and (tcp or (udp and (port 53 or (port 67 and not port 68))))",
 	"tcp[100] = 0 or ip", "ip or tcp[100] = 0", "not (tcp[100] = 0)", "not (ip6 and tcp[0] = 0)", "arp or (ip and tcp port 80) or (ip6 and udp) or vlan 5",
 }
 
-// need skips a test that wants a program, and fails it in CI.
+// need skips the test if a program is missing, and fails it in CI.
 func need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err == nil {
@@ -87,7 +87,7 @@ func need(t *testing.T, program string) {
 	t.Skipf("%s is not installed: apt-get install %s", program, program)
 }
 
-// capture is a classic capture file of the frames, a second apart.
+// capture returns a classic capture file of the frames, one second apart.
 func capture(cs []captured, link layers.LinkType) []byte {
 	var file bytes.Buffer
 	w := pcapgo.NewWriter(&file)
@@ -98,8 +98,8 @@ func capture(cs []captured, link layers.LinkType) []byte {
 	return file.Bytes()
 }
 
-// ofTcpdump are the numbers of the frames that tcpdump lets through, told apart by their times; false when
-// it refuses the expression.
+// ofTcpdump returns the numbers of the frames that tcpdump matches, derived from their times. It returns false if tcpdump refuses
+// the expression.
 func ofTcpdump(t *testing.T, expr string, file []byte, options ...string) ([]int, string, bool) {
 	t.Helper()
 	cmd := exec.Command("tcpdump", append(options, "-n", "-r", "-", "-w", "-", "--", expr)...)
@@ -124,13 +124,12 @@ func ofTcpdump(t *testing.T, expr string, file []byte, options ...string) ([]int
 	}
 }
 
-// optimised are the expressions that mean something else to tcpdump while its optimiser is on. It leaves out
-// reads that can't change the outcome, so that a packet may match which ends before them (of truncated
-// frames this list does not tell), and adds up offsets without a thought for their sign.
+// optimised are the expressions that tcpdump's optimiser changes. It omits reads that cannot change the outcome, so that a packet
+// that ends before them may match (the test does not compare such packets). It also adds offsets without regard to their sign.
 var optimised = []string{"net 0.0.0.0/0", "tcp[50] = 0 or tcp", "vlan 5 or 300 = 300", "net 0.0.0.0 mask 0.0.0.0", "tcp[-20] = 0x45", "icmp6[-34] = 58",
 	"tcp[100] = 0 or ip", "not (ip6 and tcp[0] = 0)"}
 
-// Every expression lets the same frames through here and in tcpdump.
+// TestAgreesWithTcpdump: every expression matches the same frames here and in tcpdump.
 func TestAgreesWithTcpdump(t *testing.T) {
 	need(t, "tcpdump")
 	all := slices.Clone(compared)
@@ -167,7 +166,7 @@ func TestAgreesWithTcpdump(t *testing.T) {
 	t.Logf("%d expressions, %d frames", len(all), len(cs))
 }
 
-// The same without a link layer, where tcpdump refuses what asks for it.
+// TestAgreesWithTcpdumpOnBareIP is the same without a link layer, where tcpdump refuses expressions that need one.
 func TestAgreesWithTcpdumpOnBareIP(t *testing.T) {
 	need(t, "tcpdump")
 	cs := bareTraffic(t)
@@ -190,7 +189,7 @@ func TestAgreesWithTcpdumpOnBareIP(t *testing.T) {
 	t.Logf("%d expressions, %d packets", len(compared)-refused, len(cs))
 }
 
-// difference tells of the first frame that one of two lists has and the other has not.
+// difference describes the first frame that only one of the lists has.
 func difference(got, want []int, cs []captured) string {
 	for i, c := range cs {
 		a, b := slices.Contains(got, i), slices.Contains(want, i)

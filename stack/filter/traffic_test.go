@@ -11,14 +11,13 @@ import (
 	"smolsh/phy"
 )
 
-// captured is a frame as a capture has it: the octets that were kept, and how many there were.
+// captured is a frame of a capture: the captured octets and the length of the whole frame.
 type captured struct {
 	data []byte
 	len  int
 }
 
-// traffic is a capture of many kinds of frames, whole ones first, and each kind cut at every octet of its
-// headers.
+// traffic returns many kinds of frames: first the whole ones, then one of each kind cut at every octet of its headers.
 func traffic(t testing.TB) []captured {
 	var out []captured
 	whole := func(b []byte) { out = append(out, captured{b, len(b)}) }
@@ -63,7 +62,7 @@ func traffic(t testing.TB) []captured {
 	return out
 }
 
-// bareTraffic is what of the traffic is IP, without a link layer.
+// bareTraffic returns the traffic's IP packets without a link layer.
 func bareTraffic(t testing.TB) []captured {
 	var out []captured
 	for _, c := range traffic(t) {
@@ -177,7 +176,7 @@ func frame(et layers.EthernetType) *layers.Ethernet {
 	return &layers.Ethernet{SrcMAC: macA, DstMAC: macB, EthernetType: et}
 }
 
-// sealed is a frame of its layers.
+// sealed returns a frame of the given layers.
 func sealed(t testing.TB, name string, ls ...gopacket.SerializableLayer) sample {
 	t.Helper()
 	buf := gopacket.NewSerializeBuffer()
@@ -187,7 +186,7 @@ func sealed(t testing.TB, name string, ls ...gopacket.SerializableLayer) sample 
 	return sample{name, append([]byte(nil), buf.Bytes()...)}
 }
 
-// matches are the numbers of the captured frames that a filter matches.
+// matches returns the numbers of the captured frames that a filter matches.
 func matches(f *Filter, cs []captured, m phy.Medium) (out []int) {
 	for i, c := range cs {
 		if f.MatchHead(c.data, c.len, m) {

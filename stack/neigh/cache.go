@@ -1,13 +1,13 @@
-// Package neigh is a host's neighbour cache for one link: the hardware address of each IP address, its state, and the
-// requests to send. It is a pure value: ARP packets, routes and queues are its owner's, time is an argument, and the owner
-// calls NextRequest when it can transmit.
+// Package neigh is a host's neighbour cache for one link: the hardware address of each IP address, its state, and the requests to
+// send. It is a pure value: its owner handles ARP packets, routes and queues, passes the time as an argument, and calls
+// NextRequest when it can transmit.
 //
-// Sources: RFC 826 (which packets update an entry), RFC 1122 §2.3.2 (time-outs, unicast polls, at most one request per
-// second, one or more packets saved per neighbour), RFC 4861 §7.3 (the names of the states). Left out: confirmation by
-// upper layers, and DELAY.
+// Sources: RFC 826 (which packets update an entry), RFC 1122 §2.3.2 (time-outs, unicast polls, at most one request per second,
+// one or more packets saved per neighbour), RFC 4861 §7.3 (the names of the states). Left out: confirmation by upper layers, and
+// DELAY.
 //
-// The cache is bounded, and packets of others cannot evict a neighbour that the host uses: see evictIfFull. It is
-// single-owner: one goroutine at a time may call it.
+// The cache is bounded, and packets of others cannot evict a neighbour that the host uses: see evictIfFull. It is single-owner:
+// one goroutine at a time may call it.
 package neigh
 
 import (
@@ -30,8 +30,8 @@ const (
 
 // Cache is the neighbour table of one interface. See New.
 type Cache[W any] struct {
-	// Watch, if set, is called with every change of an entry and its state before. It is called in the middle of the
-	// change, so it must not call the cache.
+	// Watch, if set, is called for every change of an entry, with its previous state. It is called in the middle of the change, so
+	// it must not call the cache.
 	Watch func(e *Entry[W], from State, what Change)
 
 	cfg        Config
@@ -40,7 +40,7 @@ type Cache[W any] struct {
 	classes    [numClasses]list[W]
 	owed       requests[W]
 	incomplete int // entries in INCOMPLETE
-	forReply   int // those of them that only packets of others need
+	forReply   int // the part of incomplete that only packets of others need
 }
 
 // New returns an empty cache.
@@ -65,10 +65,10 @@ func (c *Cache[W]) Len() int { return len(c.entries) }
 // Get returns the entry of a, nil if there is none. It does not mark the entry as used.
 func (c *Cache[W]) Get(a netip.Addr) *Entry[W] { return c.entries[a] }
 
-// Resolve returns the entry of a for a packet to be sent there, a new one if there is none. If the entry is Usable, the
-// caller may send at once; if not, it keeps the packet in Pending or drops it. Resolve returns nil if there is no room for
-// another entry. forReply is true for a packet that another host has caused: it does not mark the entry as used, and such
-// packets may take no more than half of the room for unresolved entries.
+// Resolve returns the entry of a for a packet to be sent to a, and creates it if there is none. If the entry is Usable, the caller
+// may send at once; if not, it keeps the packet in Pending or drops it. Resolve returns nil if there is no room for another entry.
+// forReply is true for a packet that another host has caused: it does not mark the entry as used, and such packets may occupy at
+// most half of the room for unresolved entries.
 func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
@@ -221,7 +221,7 @@ func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.Hardwar
 	return e.Addr, wire.Broadcast, true
 }
 
-// Owes reports whether NextRequest has a request to send.
+// Owes reports whether NextRequest has a request to return.
 func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 
 // Deadline is the instant at which Expire must be called next.
@@ -280,7 +280,7 @@ func (c *Cache[W]) add(now clock.Instant, a netip.Addr) *Entry[W] {
 
 func (c *Cache[W]) remove(e *Entry[W]) {
 	from := e.State
-	c.changeState(e, Failed) // leaves the counts of the unresolved right
+	c.changeState(e, Failed) // updates the counts of unresolved entries
 	if c.Watch != nil {
 		c.Watch(e, from, Removed)
 	}

@@ -114,7 +114,7 @@ func TestLife(t *testing.T) {
 	w.to(at(60500 * time.Millisecond))
 	w.state(t, ip1, "STALE")
 
-	// Used, it is polled by unicast while it stays usable; an answer makes it REACHABLE again.
+	// A used entry is polled by unicast while it stays usable; an answer makes it REACHABLE again.
 	w.to(at(70 * time.Second))
 	if e := w.c.Resolve(w.now, ip1, false); !e.Usable() || e.HW != mac {
 		t.Errorf("stale: %+v", e)
@@ -125,14 +125,14 @@ func TestLife(t *testing.T) {
 	w.c.Learn(w.now, ip1, mac, false)
 	w.state(t, ip1, "REACHABLE")
 
-	// Without an answer it goes, and the next sender asks everyone.
+	// Without an answer the entry is removed, and the next sender broadcasts a request.
 	w.to(at(140 * time.Second))
 	w.c.Resolve(w.now, ip1, false)
 	w.to(at(150 * time.Second))
 	w.want(t, "2m20s ! 10.0.0.1", "2m21s ! 10.0.0.1", "2m22s ! 10.0.0.1")
 	w.state(t, ip1, "none")
 
-	// Unused, it goes after another lifetime.
+	// An unused entry is removed after another lifetime.
 	w.c.Learn(w.now, ip2, mac, true)
 	w.to(at(269 * time.Second))
 	w.state(t, ip2, "STALE")
@@ -143,7 +143,7 @@ func TestLife(t *testing.T) {
 
 func TestRateSurvivesStates(t *testing.T) {
 	w := &world{c: New[int](Config{Reachable: 100 * time.Millisecond})}
-	for range 300 { // lapses ten times a second, used all the time, answered at once
+	for range 300 { // an entry that expires ten times a second, is used all the time and confirmed at once
 		w.c.Resolve(w.now, ip1, false)
 		asked := len(w.log)
 		if w.pull(); len(w.log) > asked {
@@ -195,7 +195,7 @@ func TestEvictionOrder(t *testing.T) {
 		if _, what := c.Learn(w.now, addr(100+k), mac, true); what != Created {
 			t.Fatalf("newcomer %d: %v", k, what)
 		}
-		c.Resolve(w.now, addr(100+k), false) // and is used
+		c.Resolve(w.now, addr(100+k), false) // and the entry is used
 		w.state(t, victim, "none")
 	}
 	if _, what := c.Learn(w.now, addr(200), mac, true); what != Full {
@@ -231,7 +231,7 @@ func TestUnresolvedAreBounded(t *testing.T) {
 	}
 }
 
-// TestInvariants does everything at random and compares the counts with what is there.
+// TestInvariants runs random operations and compares the counts with the entries.
 func TestInvariants(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	c := New[int](Config{Entries: 20, Incomplete: 8})

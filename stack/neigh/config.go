@@ -2,26 +2,26 @@ package neigh
 
 import "time"
 
-// Config of a cache. Zero fields take the defaults.
+// Config configures a cache. Zero fields take the defaults.
 type Config struct {
 	// Reachable is how long a confirmed entry is trusted, and how long an unused stale one is kept:
 	// 60 s.
 	Reachable time.Duration
 	// Interval is the least time between two requests for one address: 1 s (RFC 1122 §2.3.2.1).
 	Interval time.Duration
-	// Probes is the number of requests before an address is given up: 3.
+	// Probes is the number of requests before resolution fails: 3.
 	Probes int
 	// Entries is the bound of the cache: 1024.
 	Entries int
-	// Incomplete bounds the entries that wait for an answer: a quarter of Entries. Entries that only packets of other
-	// hosts need may be half of them.
+	// Incomplete bounds the entries in INCOMPLETE: a quarter of Entries. Entries that only packets of other hosts need may be half
+	// of them.
 	Incomplete int
-	// Queue is the number of datagrams that may wait for one neighbour: 16. The cache only keeps the
-	// figure; the queue is its owner's.
+	// Queue is the number of datagrams that may be pending for one neighbour: 16. The cache only stores the number; its owner
+	// enforces it.
 	Queue int
 }
 
-// WithDefaults is the configuration with every zero field filled in.
+// WithDefaults returns the configuration with every zero field filled in.
 func (c Config) WithDefaults() Config {
 	if c.Reachable <= 0 {
 		c.Reachable = 60 * time.Second

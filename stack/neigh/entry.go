@@ -7,15 +7,14 @@ import (
 	"smolsh/stack/wire"
 )
 
-// State is an entry's state, named as in RFC 4861 §7.3.2. ARP has no DELAY; the name is kept for
-// neighbour discovery.
+// State is an entry's state, named as in RFC 4861 §7.3.2. ARP does not use DELAY, which is reserved for neighbour discovery.
 type State uint8
 
 // The states.
 const (
 	Incomplete State = iota // requested, not answered yet
 	Reachable               // confirmed less than a lifetime ago
-	Stale                   // not confirmed since; used as it is, and verified on use
+	Stale                   // not confirmed since; still used, and verified on use
 	Delay                   // reserved for RFC 4861
 	Probe                   // used while unicast requests verify it (RFC 1122 §2.3.2.1)
 	Failed                  // did not answer
@@ -33,7 +32,7 @@ type Change uint8
 // The changes.
 const (
 	Added   Change = iota // the entry is new
-	Changed               // its state has changed, or the hardware address of a REACHABLE entry
+	Changed               // the state has changed, or the hardware address of a REACHABLE entry
 	Removed               // the entry was removed
 )
 
@@ -46,21 +45,21 @@ type Entry[W any] struct {
 	Probes      int           // requests sent since the entry was last confirmed
 	Since       clock.Instant // the instant of the last confirmation, or of its creation
 	Pending     W             // the owner's packets
-	used        bool          // the host has sent a packet of its own to it since it was last confirmed
+	used        bool          // the host has sent a packet of its own to the neighbour since the last confirmation
 	forReply    bool          // INCOMPLETE, and only packets that others have caused need it
-	fresh       bool          // created, and not reported to Watch yet
+	fresh       bool          // created, but not reported to Watch yet
 	requested   bool          // a request was sent at lastRequest
 	lastRequest clock.Instant
 	timer       clock.Timer[*Entry[W]]
 
-	in         *list[W] // its eviction class
+	in         *list[W] // the entry's eviction class
 	next, prev *Entry[W]
 
 	owed               bool // in the queue of requests
 	nextOwed, prevOwed *Entry[W]
 }
 
-// Expires is when the entry changes by itself; clock.Never for a PERMANENT one.
+// Expires is the instant of the entry's next timer, clock.Never for a PERMANENT entry.
 func (e *Entry[W]) Expires() clock.Instant { return e.timer.At() }
 
 // Usable reports whether frames may be sent to HW.

@@ -14,7 +14,7 @@ func TestBucket(t *testing.T) {
 	}{
 		{0, true}, {0, true}, {0, true}, {0, false}, // the burst
 		{99 * time.Millisecond, false}, {time.Millisecond, true}, {0, false}, // a tenth of a second each
-		{250 * time.Millisecond, true}, {0, true}, {0, false}, // what is left over of the time counts
+		{250 * time.Millisecond, true}, {0, true}, {0, false}, // the rest of the elapsed time counts
 		{49 * time.Millisecond, false}, {time.Millisecond, true},
 		{time.Hour, true}, {0, true}, {0, true}, {0, false}, // never more than the burst
 	} {

@@ -57,7 +57,7 @@ func TestInstantString(t *testing.T) {
 	}
 }
 
-// The reference: a slice sorted by (deadline, order of setting).
+// The reference model: a slice sorted by (deadline, order of setting).
 type entry struct {
 	at    Instant
 	order int
@@ -110,7 +110,7 @@ func TestHeapAgainstModel(t *testing.T) {
 			id := rnd.IntN(len(timers))
 			switch k := rnd.IntN(10); {
 			case k < 6:
-				at := Instant(rnd.IntN(20)) // few instants, many ties
+				at := Instant(rnd.IntN(20)) // few instants, so that many are equal
 				if rnd.IntN(10) == 0 {
 					at = Never
 				}
@@ -165,9 +165,9 @@ func TestHeapTies(t *testing.T) {
 	h.Set(a, 5)
 	h.Set(b, 5)
 	h.Set(c, 5)
-	h.Set(a, 5) // the deadline it has: it keeps its place
+	h.Set(a, 5) // the same deadline: the timer keeps its place
 	h.Set(b, 9)
-	h.Set(b, 5) // moved away and back: it goes to the end
+	h.Set(b, 5) // moved away and back: the timer comes last among equals
 	if h.Pop(4) != nil {
 		t.Error("popped before it was due")
 	}
@@ -186,7 +186,7 @@ func TestHeapNever(t *testing.T) {
 	if timer.At() != Never || h.Next() != Never || h.Len() != 0 || h.Pop(Never) != nil {
 		t.Error("the zero values wait for something")
 	}
-	h.Stop(&timer) // not in: nothing happens
+	h.Stop(&timer) // not in the heap: no effect
 	h.Set(&timer, Never)
 	if h.Len() != 0 {
 		t.Error("Never was put in")
@@ -221,7 +221,7 @@ func TestHeapAllocatesOnlyToGrow(t *testing.T) {
 	}
 }
 
-// A heap that was large once gives its storage back, in steps that cost a constant for each timer stopped.
+// TestHeapGivesStorageBack: a heap that was large frees its storage, in steps of constant cost for each timer stopped.
 func TestHeapGivesStorageBack(t *testing.T) {
 	var h Heap[int]
 	timers := make([]Timer[int], 1<<17)

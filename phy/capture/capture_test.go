@@ -22,7 +22,7 @@ import (
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// ping is a whole echo request with size octets of data.
+// ping returns a whole echo request with size octets of data.
 func ping(m phy.Medium, size int) []byte {
 	f := phy.NewFrame(phy.SuperFrameSize)
 	f.Extend(size)
@@ -39,7 +39,7 @@ func ping(m phy.Medium, size int) []byte {
 	return bytes.Clone(f.Bytes())
 }
 
-// write captures three packets on two interfaces.
+// write writes three packets on two interfaces.
 func write(t *testing.T, w *Writer) {
 	t.Helper()
 	tap, err := w.AddIface("tap0", phy.MediumEthernet, 0)
@@ -163,7 +163,7 @@ func TestClassic(t *testing.T) {
 	}
 }
 
-// A capture of nothing, or up to a Flush, is a file that readers accept.
+// TestEmptyAndFlushed: readers accept a capture without packets, and one up to a Flush.
 func TestEmptyAndFlushed(t *testing.T) {
 	for _, classic := range []bool{false, true} {
 		var buf bytes.Buffer
@@ -224,7 +224,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// need skips a test that wants a program, and fails it in CI.
+// need skips the test if a program is missing, and fails it in CI.
 func need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err == nil {

@@ -6,23 +6,22 @@ import (
 	"sync"
 )
 
-// maxFeed is how many octets may wait for the reader of a pipe.
+// maxFeed bounds the octets pending for the reader of a pipe.
 const maxFeed = 8 << 20
 
-// ErrSlow is a pipe whose reader leaves too much waiting; the capture ends with it.
+// ErrSlow means that the reader of a pipe left more than maxFeed octets pending. It ends the capture.
 var ErrSlow = errors.New("the reader at the other end is too slow")
 
-// feed writes to a file that may block, such as a FIFO, from a goroutine of its own, so that the caller never waits for
-// the reader.
+// feed writes to a file that may block, such as a FIFO, from its own goroutine, so that the caller never waits for the reader.
 type feed struct {
 	f     *os.File
 	ended chan struct{} // closed when everything is written and the file is closed
 
 	mu     sync.Mutex
 	news   sync.Cond
-	buf    []byte // waits to be written
+	buf    []byte // octets to be written
 	closed bool
-	err    error // of the file; sticks
+	err    error // the file's first error
 }
 
 func newFeed(f *os.File) *feed {
@@ -58,7 +57,7 @@ func (d *feed) run() {
 	}
 }
 
-// Write is io.Writer's; it never waits.
+// Write implements io.Writer. It never waits.
 func (d *feed) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,7 +74,7 @@ func (d *feed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close has the rest written and the file closed, without waiting for either.
+// Close makes the goroutine write the rest and close the file, and does not wait for it.
 func (d *feed) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"smolsh/phy"
 )
 
-// A FIFO whose reader does not read never keeps the writer waiting: what it holds is bounded, and the file fails.
+// TestSlowReader: a FIFO whose reader does not read never delays the writer. Its buffer is bounded, and the file fails.
 func TestSlowReader(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo.pcapng")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -43,7 +43,7 @@ func TestSlowReader(t *testing.T) {
 	if err := w.Close(); !errors.Is(err, ErrSlow) {
 		t.Errorf("closed with %v", err)
 	}
-	reader.Close() // which ends the write that blocks
+	reader.Close() // ends the write that blocks
 	<-w.Ended()
 	if err := w.Close(); err != ErrClosed {
 		t.Errorf("closed again with %v", err)

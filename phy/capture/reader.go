@@ -21,20 +21,20 @@ import (
 
 // Limits of a Reader. Files may be hostile; whatever lengths they contain, a Reader holds little more than one packet.
 const (
-	maxBetween    = 1 << 22 // octets that may lie between one packet's end and the next one's, its own with them
+	maxBetween    = 1 << 22 // octets from the end of one packet to the end of the next
 	maxInterfaces = 1 << 12
 )
 
-// Record is one packet of a capture that is read.
+// Record is one packet of a capture file.
 type Record struct {
 	Time     time.Time
-	Iface    string // the interface's name, empty where the file has none
+	Iface    string // the interface's name, empty if the file has none
 	Medium   phy.Medium
-	Directed bool     // the file says which way it went, …
-	Outgoing bool     // … and that the interface sent it
-	Comments []string // the packet's comments; a Writer's file has the verdict
+	Directed bool     // the file has the packet's direction
+	Outgoing bool     // the interface sent the packet (valid if Directed)
+	Comments []string // the packet's comments; in a Writer's file, the verdict
 	Length   int      // octets of the whole frame
-	Data     []byte   // those that were kept; the caller's
+	Data     []byte   // the captured octets; the caller owns them
 }
 
 // Reader reads the packets of a capture file: pcapng, or classic pcap of either octet order, with
@@ -44,7 +44,7 @@ type Reader struct {
 	ng      *pcapgo.NgReader
 	classic *pcapgo.Reader
 	closers []io.Closer
-	packets int // so far
+	packets int // number read so far
 }
 
 // Open opens the file path for reading.
@@ -62,7 +62,7 @@ func Open(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader of what in has, which Close leaves open. The error tells what in is not.
+// NewReader returns a Reader of in, which Close leaves open. The error says why in is not a capture.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{}
 	b := bufio.NewReader(in)
@@ -102,7 +102,7 @@ func isGzip(b *bufio.Reader) bool {
 	return bytes.Equal(magic, []byte{0x1f, 0x8b})
 }
 
-// isClassic knows the magic numbers of microseconds and nanoseconds in either octet order.
+// isClassic reports whether magic is classic pcap's, for microseconds or nanoseconds in either octet order.
 func isClassic(magic []byte) bool {
 	for _, m := range []uint32{0xa1b2c3d4, 0xa1b23c4d} {
 		if binary.BigEndian.Uint32(magic) == m || binary.LittleEndian.Uint32(magic) == m {
@@ -112,8 +112,8 @@ func isClassic(magic []byte) bool {
 	return false
 }
 
-// Next is the next packet; io.EOF at the end. Another error ends the reading, and tells how many packets came
-// before.
+// Next returns the next packet, or io.EOF at the end. Any other error ends the reading, and contains the number of packets before
+// it.
 func (r *Reader) Next() (*Record, error) {
 	var (
 		data []byte
@@ -155,7 +155,7 @@ func (r *Reader) Next() (*Record, error) {
 	return rec, nil
 }
 
-// mediumOf is linkType back. BSD's numbers for raw IP stand in files, too.
+// mediumOf is the inverse of linkType. Files also have BSD's numbers for raw IP.
 func mediumOf(link layers.LinkType) (m phy.Medium, ok bool) {
 	switch link {
 	case layers.LinkTypeEthernet:
@@ -166,10 +166,10 @@ func mediumOf(link layers.LinkType) (m phy.Medium, ok bool) {
 	return 0, false
 }
 
-// failed says where reading came to its end.
+// failed adds the place at which reading ended.
 func (r *Reader) failed(err error) error {
 	if r.guard.err != nil {
-		err = r.guard.err // which pcapgo may have taken for the end
+		err = r.guard.err // pcapgo may have taken this error for the end
 	}
 	switch {
 	case err == io.EOF:
@@ -195,15 +195,15 @@ func (r *Reader) Close() error {
 	return first
 }
 
-// guard ends the reading of a file that goes on without a packet.
+// guard ends the reading if a file continues for left octets without a packet.
 type guard struct {
 	in       io.Reader
 	left     int
 	exceeded bool
-	err      error // of in, but for its end
+	err      error // an error of in other than io.EOF
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (g *guard) Read(b []byte) (int, error) {
 	if g.left <= 0 {
 		g.exceeded = true

@@ -16,7 +16,7 @@ import (
 	"smolsh/phy"
 )
 
-// written is a capture of three packets, or of two on one medium in a classic file.
+// written returns a capture of three packets, or a classic file of two on one medium.
 func written(t testing.TB, classic bool) []byte {
 	var buf bytes.Buffer
 	w, err := NewWriter(&buf, classic, epoch)
@@ -44,7 +44,7 @@ func zipped(b []byte) []byte {
 	return buf.Bytes()
 }
 
-// read gives every packet in a line, and how the reading ended.
+// read returns a line for every packet, and the error that ended the reading.
 func read(b []byte) (lines []string, err error) {
 	r, err := NewReader(bytes.NewReader(b))
 	for err == nil {
@@ -95,7 +95,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// Classic files of other machines: octet orders, units of time, media.
+// TestReadClassicOfOthers reads classic files of other machines, with their octet orders, units of time and media.
 func TestReadClassicOfOthers(t *testing.T) {
 	for _, c := range []struct {
 		order binary.AppendByteOrder
@@ -121,7 +121,7 @@ func TestReadClassicOfOthers(t *testing.T) {
 
 func TestReadErrors(t *testing.T) {
 	ng, classic := written(t, false), written(t, true)
-	block := func(typ uint32, body ...uint32) (b []byte) { // of a pcapng file
+	block := func(typ uint32, body ...uint32) (b []byte) { // a block of a pcapng file
 		n := uint32(12 + 4*len(body))
 		for _, v := range append(append([]uint32{typ, n}, body...), n) {
 			b = binary.LittleEndian.AppendUint32(b, v)
@@ -163,7 +163,7 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// A file that ends anywhere gives the packets before, and an error unless it ends between two.
+// TestReadCutAnywhere: a file cut anywhere yields the packets before the cut, and an error unless the cut is between two.
 func TestReadCutAnywhere(t *testing.T) {
 	for _, file := range [][]byte{written(t, false), written(t, true)} {
 		whole, _ := read(file)
@@ -185,7 +185,7 @@ func TestReadCutAnywhere(t *testing.T) {
 	}
 }
 
-// Whatever a file says: no panic, an end, and packets no larger than what was there.
+// FuzzRead: no file causes a panic, an endless read, or a packet larger than the file.
 func FuzzRead(f *testing.F) {
 	f.Add(written(f, false))
 	f.Add(written(f, true))

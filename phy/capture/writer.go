@@ -1,13 +1,12 @@
-// Package capture writes packets to capture files: pcapng, with each packet's verdict as its
-// comment and its direction in its flags, or classic pcap, which has room for neither.
+// Package capture writes packets to capture files: pcapng, with each packet's verdict as its comment and its direction in its
+// flags, or classic pcap, which has room for neither.
 //
-// Both formats are little-endian with timestamps in nanoseconds. The bytes of a file depend on the
-// packets, the interfaces and the epoch alone: no name of a machine, system or version is written, so
-// that two runs of one seed write the same file anywhere.
+// Both formats are little-endian with timestamps in nanoseconds. The bytes of a file depend on the packets, the interfaces and the
+// epoch alone: no name of a machine, system or version is written, so that two runs of one seed write the same file anywhere.
 //
-// Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng,
-// draft-ietf-opsawg-pcap). Encoding and decoding are gopacket's pcapgo. A Reader takes both formats, compressed
-// with gzip too, and bounds what a hostile file can make it hold.
+// Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap). gopacket's pcapgo
+// encodes and decodes. A Reader reads both formats, also compressed with gzip, and bounds the memory that a hostile file can make
+// it use.
 //
 // A Writer and a Reader are single-owner: one goroutine at a time may use it.
 package capture
@@ -29,35 +28,34 @@ import (
 	"smolsh/phy"
 )
 
-// DefaultSnaplen is the snapshot length, in octets, of an interface that asks for 0: longer than any
-// packet.
+// DefaultSnaplen is the snapshot length, in octets, for an interface added with 0: longer than any packet.
 const DefaultSnaplen = 262144
 
-// maxComment is the longest comment, in octets, that is written whole; an option's length has 16 bits.
+// maxComment is the longest comment that is written whole, in octets; an option's length has 16 bits.
 const maxComment = 65000
 
 // Packet is one packet of a capture.
 type Packet struct {
-	Time     time.Duration // since the epoch given to the Writer
-	Iface    int           // what AddIface returned
+	Time     time.Duration // time since the epoch given to the Writer
+	Iface    int           // the index that AddIface returned
 	Outgoing bool          // sent by the interface, not received
-	Comment  string        // what became of it, such as "dropped: bad checksum"; empty for none
-	Data     []byte        // the whole frame, or the head of it that Length says; kept by the caller
-	Length   int           // octets of the whole frame; 0 where Data is all of it
+	Comment  string        // the verdict, such as "dropped: bad checksum"; empty for none
+	Data     []byte        // the whole frame, or its first octets if Length is longer; the caller owns them
+	Length   int           // octets of the whole frame; 0 if Data is all of it
 }
 
-// Writer writes packets to a file. Errors stick: after the first, every call returns it.
+// Writer writes packets to a file. After the first error, every call returns that error.
 type Writer struct {
 	buf     *bufio.Writer
 	closer  io.Closer
-	ended   chan struct{} // of a file that may block; nil for others
+	ended   chan struct{} // for a file that may block; nil for others
 	epoch   time.Time
 	ifaces  []iface
 	ng      *pcapgo.NgWriter // nil until the first interface
 	classic *pcapgo.Writer   // nil for pcapng
 	err     error
 
-	comments [1]string // for Write, so as not to allocate them anew
+	comments [1]string // used by Write, to avoid an allocation
 	flags    pcapgo.NgEpbFlags
 }
 
@@ -73,10 +71,9 @@ var (
 	ErrMixed   = errors.New("capture: a classic pcap file holds one medium and one snapshot length only: use pcapng")
 )
 
-// Create makes, or empties, the file path and returns a Writer on it: classic pcap when the name ends
-// in .pcap, pcapng otherwise. Opening a FIFO blocks until it has a reader, for whom up to 8 MiB may wait from then on;
-// with more the Writer fails with ErrSlow. epoch is the time of day at Packet.Time 0; the zero Time stands for the
-// beginning of 1970.
+// Create makes or truncates the file path and returns a Writer on it: classic pcap if the name ends in .pcap, pcapng otherwise.
+// Opening a FIFO blocks until it has a reader. From then on up to 8 MiB may be pending for the reader; with more the Writer fails
+// with ErrSlow. epoch is the time of day at Packet.Time 0; the zero Time means the beginning of 1970.
 func Create(path string, epoch time.Time) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -97,8 +94,8 @@ func Create(path string, epoch time.Time) (*Writer, error) {
 	return w, nil
 }
 
-// Ended is closed when a Writer that was closed has written everything: at once where its file is a regular one, when
-// the reader has taken it where it is a FIFO.
+// Ended returns a channel that is closed when a closed Writer has written everything: at once for a regular file, and for a FIFO
+// when the reader has read it.
 func (w *Writer) Ended() <-chan struct{} {
 	if w.ended != nil {
 		return w.ended
@@ -120,9 +117,9 @@ func NewWriter(w io.Writer, classic bool, epoch time.Time) (*Writer, error) {
 	return c, nil
 }
 
-// AddIface adds an interface and returns its index, counted from 0. snaplen is the most octets kept of
-// each packet; 0 means DefaultSnaplen. A classic file takes further interfaces only of the same medium
-// and snapshot length as the first, and keeps no names.
+// AddIface adds an interface and returns its index, counted from 0. snaplen is the maximum number of octets kept of each packet; 0
+// means DefaultSnaplen. A classic file accepts further interfaces only with the medium and snapshot length of the first, and has
+// no names.
 func (w *Writer) AddIface(name string, m phy.Medium, snaplen int) (int, error) {
 	if snaplen <= 0 {
 		snaplen = DefaultSnaplen
@@ -156,7 +153,7 @@ func (w *Writer) addNg(name string, added iface) (err error) {
 	return err
 }
 
-// linkType is the medium's number in capture files: LINKTYPE_ETHERNET or LINKTYPE_RAW.
+// linkType returns the medium's number in capture files: LINKTYPE_ETHERNET or LINKTYPE_RAW.
 func linkType(m phy.Medium) layers.LinkType {
 	if m == phy.MediumIP {
 		return layers.LinkTypeRaw
@@ -194,7 +191,7 @@ func (w *Writer) Write(p *Packet) error {
 	return w.keep(w.ng.WritePacketWithOptions(info, data, options))
 }
 
-// Flush hands everything written so far to the file.
+// Flush writes the buffered octets to the file.
 func (w *Writer) Flush() error {
 	if w.err != nil {
 		return w.err
@@ -205,8 +202,8 @@ func (w *Writer) Flush() error {
 	return w.keep(w.buf.Flush())
 }
 
-// Close flushes and closes the file. A capture without an interface becomes one of an Ethernet
-// interface without a name, so that readers accept it. Closing twice is ErrClosed.
+// Close flushes and closes the file. To a capture without an interface it adds an Ethernet interface without a name, so that
+// readers accept the file. A second Close returns ErrClosed.
 func (w *Writer) Close() error {
 	if errors.Is(w.err, ErrClosed) {
 		return ErrClosed
@@ -224,7 +221,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// keep remembers the first error.
+// keep stores the first error.
 func (w *Writer) keep(err error) error {
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("capture: %w", err)

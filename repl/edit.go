@@ -15,13 +15,13 @@ import (
 	"github.com/fatih/color"
 )
 
-// editor is readline with what it lacks. Its methods but line are called on readline's own goroutine,
-// while that is not doing anything else.
+// editor is readline with the features that it lacks. All methods except line are called on readline's own goroutine, while
+// readline itself does nothing else.
 type editor struct {
 	sh      *Shell
 	in      *input
 	rl      *readline.Instance
-	onWidth func() // tells readline that the width has changed
+	onWidth func() // notifies readline of a new width
 	resized atomic.Bool
 	opening atomic.Int32 // the event before which no key is delivered: openAtPaint, openAtWrite; 0 for none
 	prompt  string
@@ -63,7 +63,7 @@ const (
 	openAtWrite
 )
 
-// shownWriter is the terminal as readline writes to it.
+// shownWriter is the terminal to which readline writes.
 type shownWriter struct{ e *editor }
 
 func (w shownWriter) Write(p []byte) (int, error) {
@@ -132,12 +132,12 @@ func (e *editor) filter(r rune) (rune, bool) {
 	return r, true
 }
 
-// OnChange is readline.Listener's. A pasted block's first line takes the place of the key that stands for
-// the block; the rest follows when the line is read.
+// OnChange implements readline.Listener. It replaces the key that stands for a pasted block by the block's first line; the rest
+// follows when the line is read.
 func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 	switch key {
 	case 0, readline.CharEnter, readline.CharCtrlJ, readline.CharInterrupt:
-		return nil, 0, false // the line is over, and the next may have begun
+		return nil, 0, false // the line is complete, and the next may have begun
 	}
 	if key == runePaste {
 		text := e.in.block()
@@ -148,7 +148,7 @@ func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 			line = append(line[:pos-1:pos-1], []rune(toRunes.Replace(first))...)
 			e.typed.Store(int32(len(line)))
 			if e.block == "" {
-				e.block = "\n" // an empty rest is a block still
+				e.block = "\n" // even an empty rest is a block
 			}
 			return line, len(line), true
 		}
@@ -157,7 +157,7 @@ func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 	return nil, 0, false
 }
 
-// Paint is readline.Painter's: how the line is shown, a column per rune.
+// Paint implements readline.Painter: it returns the line to show, one column per rune.
 func (e *editor) Paint(line []rune, _ int) []rune {
 	e.opening.CompareAndSwap(openAtPaint, openAtWrite)
 	out := line
@@ -178,8 +178,7 @@ func (e *editor) Paint(line []rune, _ int) []rune {
 // completionWait is how long completion waits for a computing script.
 const completionWait = 200 * time.Millisecond
 
-// Do is readline.AutoCompleter's. Where there are several candidates it shows them below the line, which
-// then goes on below them.
+// Do implements readline.AutoCompleter. It shows several candidates as a list, below which the line continues.
 func (e *editor) Do(line []rune, pos int) ([][]rune, int) {
 	defer e.sh.rescue("completion")
 	before := fromRunes.Replace(string(line[:pos]))
@@ -216,10 +215,10 @@ func commonPrefix(items []string) string {
 	return p
 }
 
-// maxListed is how many lines of candidates are shown.
+// maxListed is the maximum number of lines of candidates shown.
 const maxListed = 16
 
-// columns lays items out as ls does: down the columns, then to the right, each column as wide as it needs.
+// columns lays items out as ls does: down the columns, then to the right, each column as wide as its widest item.
 func columns(items []string, width int) string {
 	col := 0
 	for _, s := range items {
@@ -250,8 +249,8 @@ func columns(items []string, width int) string {
 	return b.String()
 }
 
-// suspend stops the process group, as the terminal would for Ctrl-Z, until it is told to go on. Where
-// nobody could tell it to, the system does not stop it.
+// suspend stops the process group, as the terminal would for Ctrl-Z, until SIGCONT. If no process could continue it, the system
+// does not stop it.
 func (e *editor) suspend() {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGCONT)

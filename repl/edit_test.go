@@ -10,7 +10,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// what runs a line and checks what it printed.
+// what types a line and checks its output.
 func (x *terminal) what(line, want string) {
 	x.t.Helper()
 	if got := x.line(line); got != want {
@@ -31,7 +31,7 @@ func TestEditing(t *testing.T) {
 		{"axbc" + left + left + left + del, `"abc"`},
 		{"b" + "\x1bOH" + "a" + "\x1bOF" + "c", `"abc"`},
 	} {
-		// The opening quote is typed first, but where the line is killed; Home goes before it.
+		// The opening quote is typed first, except if the test kills the line; Home then moves in front of it.
 		keys := strings.ReplaceAll(strings.ReplaceAll(c.keys, home, home+right), ctrlA, ctrlA+right)
 		keys = strings.ReplaceAll(keys, "\x1bOH", "\x1bOH"+right)
 		x.what(`"`+keys+end+`"`, c.want+"\n")
@@ -83,7 +83,7 @@ func TestCompletion(t *testing.T) {
 	x.shows("\nvirtual>")
 	x.keys(`c.recv_u`, tab)
 	x.shows(`virtual> c.recv_until`)
-	// A Tab in front of everything indents.
+	// A Tab at the beginning of a line indents.
 	x.keys(ctrlU, `if True:`, enter, tab, `print("in")`, enter, enter)
 	x.shows("\n........\nin\nvirtual>")
 }
@@ -106,8 +106,8 @@ virtual>`[1:])
 	x.shows("virtual> def g(n):\n........     return 3")
 	x.keys("7", enter)
 	x.shows("\nvirtual>")
-	x.what("f(0)", "37\n") // f sees the new g
-	// Within a line, a paste is text: a tab completes nothing, and what comes around it stays.
+	x.what("f(0)", "37\n") // f calls the new g
+	// Within a line, a paste is text: a tab in it completes nothing, and the text around it stays.
 	x.what("len('"+pasteBegin+"a\tb"+pasteEnd+"')", "3\n")
 }
 
@@ -132,7 +132,7 @@ func TestHistory(t *testing.T) {
 	x.what("first = 1", "")
 	x.what("second = 2", "")
 	x.what("first + second", "3\n")
-	x.what(up+up+"0", "") // second = 20
+	x.what(up+up+"0", "") // edits "second = 20"
 	x.what("second", "20\n")
 	x.clear()
 	x.keys("def f():", enter, "\treturn 5", enter, enter)
@@ -164,7 +164,7 @@ func TestHistory(t *testing.T) {
 	x.what("f()", "5\n")
 }
 
-// TestNoHistory has no folder to keep it in, and says nothing about it.
+// TestNoHistory: without a folder for the history, the shell starts without a warning.
 func TestNoHistory(t *testing.T) {
 	for _, env := range []string{"HOME=", "XDG_STATE_HOME=/dev/null"} {
 		x := start(t, "virtual", 80, env)

@@ -7,14 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// emulator is as much of a terminal as the shell and readline make use of. It has no bottom: lines that
-// would scroll away stay.
+// emulator is the part of a terminal that the shell and readline use. It has no bottom: lines do not scroll away.
 type emulator struct {
 	width    int
 	lines    [][]rune
 	row, col int
-	wrap     bool   // the last column was written: the next rune goes to the next line
-	rest     []byte // a sequence or rune that is not whole yet
+	wrap     bool   // the last column was written, so the next rune is on the next line
+	rest     []byte // an incomplete sequence or rune
 }
 
 func newEmulator(width int) *emulator { return &emulator{width: width, lines: [][]rune{nil}} }
@@ -47,7 +46,7 @@ func (e *emulator) write(p []byte) {
 	}
 }
 
-// one takes a character or sequence and gives its length, 0 when it is not whole.
+// one processes a character or sequence and returns its length, 0 if it is incomplete.
 func (e *emulator) one(p []byte) int {
 	switch p[0] {
 	case '\r':

@@ -14,13 +14,13 @@ import (
 
 // history holds the statements typed in this run and in earlier ones. An entry may have several lines.
 type history struct {
-	path    string // "" keeps it in memory
+	path    string // the file; "" for a history in memory
 	entries []string
 }
 
 const (
 	maxEntries = 1000
-	maxEntry   = 8000 // octets; longer ones are not kept
+	maxEntry   = 8000 // in octets; longer entries are not kept
 )
 
 // HistoryFile returns the path of the history's file, under $XDG_STATE_HOME or ~/.local/state, or "" if the user has no home.
@@ -36,12 +36,11 @@ func HistoryFile() string {
 	return filepath.Join(dir, "smolsh", "history")
 }
 
-// maxHistory is how many octets of the file are read, the last ones.
+// maxHistory is the number of octets read from the file's end.
 const maxHistory = 4 * maxEntries * maxEntry
 
-// loadHistory reads the file and cuts it to the newest entries. A file that can't be read gives no history of earlier
-// runs. One that is no regular file is left alone, and the new entries stay in memory. The warning is a line about such a
-// file, else "".
+// loadHistory reads the newest entries of the file. An unreadable file yields no earlier entries. A file that is not regular is
+// not touched, and new entries stay in memory. The warning is a line about such a file, else "".
 func loadHistory(path string) (h *history, warning string) {
 	h = &history{path: path}
 	if path == "" {
@@ -74,8 +73,8 @@ func loadHistory(path string) (h *history, warning string) {
 	return h, warning
 }
 
-// read takes the entries of a file, a line each, and counts the lines, and those that are longer than the reader's
-// buffer, which it passes over.
+// read adds the entries of a file, a line each, and skips lines that are longer than the reader's buffer. It returns the number of
+// lines, and of skipped ones.
 func (h *history) read(in *bufio.Reader) (lines, long int) {
 	for passing := false; ; {
 		line, err := in.ReadSlice('\n')
@@ -102,7 +101,7 @@ var (
 	unescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
 )
 
-// add keeps an entry, in the file too. It reports whether there is a new one.
+// add appends an entry, also to the file. It reports whether the entry was added.
 func (h *history) add(entry string) bool {
 	if strings.HasPrefix(entry, " ") || !h.remember(entry) {
 		return false

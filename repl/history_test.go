@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOddHistory has a history that is a FIFO, a folder, a device without end, or has overlong lines: the shell comes
-// up, says so in a line, and works.
+// TestOddHistory: if the history is a FIFO, a folder, an endless device, or has overlong lines, the shell starts, prints one line
+// about it, and works.
 func TestOddHistory(t *testing.T) {
 	long := strings.Repeat("x", 10<<20)
 	for _, c := range []struct {
@@ -47,12 +47,12 @@ func TestOddHistory(t *testing.T) {
 	}
 }
 
-// A history of any size is read in bounded memory: its end counts.
+// TestHugeHistory: a history of any size is read in bounded memory, from its end.
 func TestHugeHistory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history")
 	f, err := os.Create(path)
 	if err == nil {
-		err = f.Truncate(1 << 40) // a hole
+		err = f.Truncate(1 << 40) // makes a sparse file
 	}
 	if err == nil {
 		_, err = f.WriteAt([]byte("\nlast = 1\n"), 1<<40)

@@ -12,10 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Runes of a private plane that stand for what readline knows nothing of. The keyboard can't send them:
-// input replaces them.
+// Runes of a private plane for events that readline does not support. The keyboard can't send them, since input replaces them.
 const (
-	runeRedraw  rune = 0x10F000 + iota // something waits to be shown, or the terminal has a new width
+	runeRedraw  rune = 0x10F000 + iota // there is output to show, or the terminal has a new width
 	runePaste                          // a pasted block of several lines
 	runeTab                            // a pasted tab
 	runeNewline                        // the end of a line within a block
@@ -24,22 +23,22 @@ const (
 	runeLast
 )
 
-// input is the reader that readline has in place of the terminal. It delivers whole keys, at most one line at a
-// time and none while no line is wanted, so that a command can read its own input from the terminal. It
-// gathers the text of a bracketed paste, and lets others wake readline up.
+// input is the reader that readline has in place of the terminal. It delivers whole keys, at most one line at a time. It delivers
+// none while no line is wanted, so that a command can read the terminal itself. It gathers the text of a bracketed paste, and lets
+// other goroutines wake readline up.
 type input struct {
 	fd   int
-	wake [2]*os.File // a pipe
+	wake [2]*os.File // a pipe that wakes Read up
 
 	mu      sync.Mutex
-	raw     []byte   // read, not understood yet
-	out     []byte   // understood, not delivered yet
+	raw     []byte   // read, not interpreted yet
+	out     []byte   // interpreted, not delivered yet
 	pasting bool     // raw is within the brackets of a paste
-	pastes  []string // blocks whose runePaste is in out or beyond
+	pastes  []string // the blocks of each runePaste that readline has not processed
 	open    bool     // a line is wanted
 	redraw  bool
 	closed  bool
-	ended   bool // the terminal has nothing more
+	ended   bool // the terminal has reached its end
 }
 
 // The terminal's brackets around pasted text, and the sequences that switch them on and off.
@@ -50,7 +49,7 @@ const (
 	pasteOff   = "\x1b[?2004l"
 )
 
-// escapeWait is the time in which the rest of a key's sequence must arrive. Without it the key was Esc.
+// escapeWait is the time in which the rest of a key's sequence must arrive. After that the key counts as Esc.
 const escapeWait = 50 * time.Millisecond
 
 func newInput(f *os.File) (*input, error) {
@@ -61,7 +60,7 @@ func newInput(f *os.File) (*input, error) {
 	return &input{fd: int(f.Fd()), wake: [2]*os.File{r, w}}, nil
 }
 
-// set changes the state and wakes Read up to look at it.
+// set changes the state and wakes Read up.
 func (in *input) set(change func()) {
 	in.mu.Lock()
 	change()
@@ -72,16 +71,16 @@ func (in *input) set(change func()) {
 func (in *input) want(open bool) { in.set(func() { in.open = open }) }
 func (in *input) poke()          { in.set(func() { in.redraw = true }) }
 
-// stop makes Read report the end of the input from now on.
+// stop makes Read return io.EOF from now on.
 func (in *input) stop() { in.set(func() { in.closed = true }) }
 
-// Close is io.Closer's; the terminal stays open.
+// Close implements io.Closer; the terminal stays open.
 func (in *input) Close() error {
 	in.stop()
 	return nil
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (in *input) Read(p []byte) (int, error) {
 	for {
 		n, err := in.deliver(p)
@@ -117,7 +116,7 @@ func (in *input) deliver(p []byte) (int, error) {
 	return 0, nil
 }
 
-// wait returns when there is something to deliver, or to look at.
+// wait returns when there is something to deliver, or the state has changed.
 func (in *input) wait() {
 	in.mu.Lock()
 	fds := []unix.PollFd{{Fd: int32(in.wake[0].Fd()), Events: unix.POLLIN}}
@@ -155,7 +154,7 @@ func (in *input) wait() {
 	in.mu.Unlock()
 }
 
-// understand turns whole keys of raw into out.
+// understand moves whole keys from raw to out, translated.
 func (in *input) understand() {
 	for len(in.raw) > 0 {
 		n := 0
@@ -181,8 +180,8 @@ func (in *input) understand() {
 	}
 }
 
-// control passes on the keys that readline knows. It would take NUL for the end of the input, and put
-// others into the line.
+// control passes on the control characters that readline supports. It drops the others: readline would take NUL for the end of the
+// input, and insert the rest.
 func (in *input) control(c byte) {
 	switch c {
 	case 0, 15, 17, 22, 24, 28, 29, 30, 31:
@@ -193,7 +192,7 @@ func (in *input) control(c byte) {
 	}
 }
 
-// keys are the sequences of keys, in the words that readline knows.
+// keys maps sequences of keys to those that readline supports.
 var keys = map[string]string{
 	"\x1b[A": "\x10", "\x1b[B": "\x0e", "\x1b[C": "\x06", "\x1b[D": "\x02", "\x1b[H": "\x01", "\x1b[F": "\x05",
 	"\x1bOA": "\x10", "\x1bOB": "\x0e", "\x1bOC": "\x06", "\x1bOD": "\x02", "\x1bOH": "\x01", "\x1bOF": "\x05",
@@ -202,7 +201,7 @@ var keys = map[string]string{
 	"\x1bb": "\x1bb", "\x1bf": "\x1bf", "\x1bd": "\x1bd", "\x1b\x7f": "\x1b\x7f",
 }
 
-// escape understands the sequence at raw's beginning and gives its length, 0 when it is not whole yet.
+// escape interprets the sequence at the beginning of raw and returns its length, 0 if it is incomplete.
 func (in *input) escape() int {
 	n := 2
 	switch {
@@ -227,7 +226,7 @@ func (in *input) escape() int {
 	return n
 }
 
-// paste takes the pasted text if its closing bracket has arrived, and returns the length of both.
+// paste reads the pasted text if its closing bracket has arrived, and returns the length of both.
 func (in *input) paste() int {
 	i := bytes.Index(in.raw, []byte(pasteEnd))
 	if i < 0 {
@@ -244,7 +243,7 @@ func (in *input) paste() int {
 	return i + len(pasteEnd)
 }
 
-// pasted is text with its line ends as \n and without what no program has in it.
+// pasted returns text with \n as its line ends, and without characters that no program contains.
 func pasted(text string) string {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	return strings.Map(func(r rune) rune {
@@ -260,7 +259,7 @@ func pasted(text string) string {
 	}, text)
 }
 
-// block is the next pasted block.
+// block removes and returns the next pasted block.
 func (in *input) block() string {
 	in.mu.Lock()
 	defer in.mu.Unlock()

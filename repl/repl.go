@@ -1,10 +1,11 @@
-// Package repl is the prompt: it reads lines from a terminal, runs them in a script.Session and prints the output. Output
-// that arrives while a line is being typed appears above that line.
+// Package repl is the prompt: it reads lines from a terminal, runs them in a script.Session and prints the output. Output that
+// arrives while a line is being typed appears above that line.
 //
-// The editing is readline's. Three files add features around it: input.go stands between readline and the terminal and
-// recognises pasted text, screen.go delays output while a line is typed, edit.go adds keys, completion and history. A terminal that can't move its cursor (TERM=dumb) gets plain lines.
+// readline edits the line. Three files add features around it: input.go stands between readline and the terminal and recognises
+// pasted text, screen.go delays output while a line is typed, edit.go adds keys, completion and history. A terminal that can't
+// move its cursor (TERM=dumb) has no editing.
 //
-// One goroutine makes a Shell, its session, and runs it; Stdout and Stderr may be written to from any.
+// One goroutine makes a Shell and its session, and runs it; any goroutine may write to Stdout and Stderr.
 package repl
 
 import (
@@ -29,10 +30,10 @@ import (
 
 // Config holds the terminal and the names that New needs.
 type Config struct {
-	Stdin   *os.File // the terminal, which Stdout is too
+	Stdin   *os.File // the terminal, which is also Stdout
 	Stdout  *os.File
 	Prompt  string // "smolsh" or "smolsh (virtual)"; the shell adds the host in use and "> "
-	History string // the file that keeps it; "" for none
+	History string // the history's file; "" for none
 }
 
 // A Shell reads lines from one terminal and runs them.
@@ -41,16 +42,16 @@ type Shell struct {
 	screen  *screen
 	s       *script.Session
 	history *history
-	warning string // about the history's file
+	warning string // concerns the history's file
 	edit    *editor
 	plain   *plain
-	stopped atomic.Int32    // the status to end with, when a signal said so
-	rescued atomic.Int32    // panics of the prompt's own code
-	before  *readline.State // the terminal's mode when the shell began; nil where it has none
-	empty   int             // interrupts of an empty line, one after the other
+	stopped atomic.Int32    // exit status set by Leave
+	rescued atomic.Int32    // number of panics of the prompt's own code
+	before  *readline.State // the terminal's mode when the shell began; nil if Stdin is not a terminal
+	empty   int             // number of consecutive interrupts of an empty line
 }
 
-// New makes a Shell. Its session, which prints to its Stdout and Stderr, is given to Run.
+// New returns a Shell. The caller makes the session, which prints to the Shell's Stdout and Stderr, and passes it to Run.
 func New(cfg Config) *Shell {
 	sh := &Shell{cfg: cfg, screen: &screen{w: cfg.Stdout, wake: func() {}}}
 	sh.history, sh.warning = loadHistory(cfg.History)
@@ -63,28 +64,28 @@ func New(cfg Config) *Shell {
 // Leave makes Run return the status when the running statement or command ends. Any goroutine may call it.
 func (sh *Shell) Leave(status int) { sh.stopped.Store(int32(status)) }
 
-// Restore gives the terminal the mode that it had before the shell, for a program that ends without the shell's doing,
-// after Leave. Any goroutine may call it.
+// Restore restores the terminal's mode from before the shell, for a program that ends after Leave while Run has not returned. Any
+// goroutine may call it.
 func (sh *Shell) Restore() {
 	if sh.before == nil {
 		return
 	}
-	_ = readline.Restore(int(sh.cfg.Stdin.Fd()), sh.before) // the terminal may be gone
+	_ = readline.Restore(int(sh.cfg.Stdin.Fd()), sh.before) // fails if the terminal is gone
 	if sh.edit != nil {
 		io.WriteString(sh.cfg.Stdout, pasteOff+"\r\n")
 	}
 }
 
-// Stdout is where the session prints.
+// Stdout is the writer for the session's output.
 func (sh *Shell) Stdout() io.Writer { return sh.screen }
 
-// Stderr is where the session reports errors.
+// Stderr is the writer for the session's errors.
 func (sh *Shell) Stderr() io.Writer { return alarm{sh.screen} }
 
-// Heading is how the first line of a table is shown.
+// Heading formats the first line of a table.
 func Heading(line string) string { return color.New(color.Bold).Sprint(line) }
 
-// width is the terminal's in columns.
+// width returns the terminal's width in columns.
 func (sh *Shell) width() int {
 	if columns, _ := sh.size(); columns > 0 {
 		return columns
@@ -92,7 +93,7 @@ func (sh *Shell) width() int {
 	return 80
 }
 
-// size is the terminal's, 0 where it does not say.
+// size returns the terminal's size, zeros if it is unknown.
 func (sh *Shell) size() (columns, rows int) {
 	ws, err := unix.IoctlGetWinsize(int(sh.cfg.Stdout.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
@@ -104,7 +105,7 @@ func (sh *Shell) size() (columns, rows int) {
 // Run reads and runs lines until the end of the input, exit() or SIGTERM, and returns the exit status.
 func (sh *Shell) Run(s *script.Session) int {
 	sh.s = s
-	var stop func() // makes the reader give up
+	var stop func() // makes the reader return
 	if term := os.Getenv("TERM"); term == "dumb" || term == "" || !isatty.IsTerminal(sh.cfg.Stdout.Fd()) {
 		sh.plain = newPlain(sh)
 		stop = sh.plain.stop
@@ -156,13 +157,13 @@ func (sh *Shell) Run(s *script.Session) int {
 	}
 }
 
-// errPanicked is why a line could not be read; rescue has said more.
+// errPanicked means that a line could not be read; rescue has printed the reason.
 var errPanicked = errors.New("panicked")
 
-// maxRescued is after how many panics the shell gives up reading.
+// maxRescued is the number of panics after which the shell stops reading.
 const maxRescued = 10
 
-// rescue recovers a panic of the prompt's own code and says so; it is deferred. The shell and its hosts go on.
+// rescue, which is deferred, recovers a panic of the prompt's own code and prints it. The shell and its hosts continue.
 func (sh *Shell) rescue(doing string) {
 	v := recover()
 	if v == nil {
@@ -174,10 +175,10 @@ func (sh *Shell) rescue(doing string) {
 	}
 }
 
-// statusTerminated is the exit status after SIGTERM, as shells have it.
+// statusTerminated is the exit status after SIGTERM, as in other shells.
 const statusTerminated = 128 + int32(syscall.SIGTERM)
 
-// watch ends the shell on SIGTERM, and makes a new width known; the function it gives ends the watch.
+// watch ends the shell on SIGTERM, and notifies readline of a new width. The returned function ends the watch.
 func (sh *Shell) watch(stop func()) func() {
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGWINCH)
@@ -210,10 +211,10 @@ func (sh *Shell) interrupted(line string) {
 	}
 }
 
-// asked is x?, ?x or a single ?.
+// asked matches x?, ?x or a single ?.
 var asked = regexp.MustCompile(`^\s*(?:\?\s*([\w.]*)|([\w.]+)\s*\?)\s*$`)
 
-// run runs one input. It reports whether the shell ends with it, and the exit status.
+// run runs one input. It returns whether the shell ends, and its exit status.
 func (sh *Shell) run(src string) (code int, ended bool) {
 	line := strings.TrimSpace(src)
 	if line == "" {
@@ -245,8 +246,8 @@ func (sh *Shell) run(src string) (code int, ended bool) {
 	return 0, false
 }
 
-// freshLine goes to the beginning of a line where a command may have left the cursor within one: blanks
-// as many as the terminal is wide wrap in that case, and only then. A plain terminal gets a line's end.
+// freshLine moves the cursor to a line's beginning: to the next line if a command has left the cursor within one. Only then do the
+// blanks, as many as the terminal is wide, wrap. A plain terminal gets a line end.
 func (sh *Shell) freshLine() {
 	if sh.edit == nil {
 		io.WriteString(sh.cfg.Stdout, "\n")
@@ -255,7 +256,7 @@ func (sh *Shell) freshLine() {
 	}
 }
 
-// prompt is what stands in front of a line, and of those that go on with it.
+// prompt returns the prompt of a first line, and of its continuation lines.
 func (sh *Shell) prompt() (first, next string) {
 	p := sh.cfg.Prompt
 	if h := sh.s.HostInUse(); h != "" {
@@ -273,8 +274,7 @@ func (sh *Shell) line(prompt, begin, before string) (line, block string, err err
 	return sh.edit.line(prompt, begin, before)
 }
 
-// chunk reads lines until they make a whole input: a line, a statement that an empty line ends, or what
-// was pasted at once.
+// chunk reads lines until the input is complete: a line, a statement ended by an empty line, or a whole paste.
 func (sh *Shell) chunk() (string, error) {
 	prompt, next := sh.prompt()
 	text, begin, whole := "", "", false
@@ -285,7 +285,7 @@ func (sh *Shell) chunk() (string, error) {
 		}
 		begin = ""
 		if block != "" || strings.Contains(line, "\n") {
-			whole = true // a line that is empty is within it, and ends nothing
+			whole = true // an empty line within a paste does not end it
 		}
 		text += line
 		if block != "" {
@@ -309,7 +309,7 @@ func (sh *Shell) chunk() (string, error) {
 	}
 }
 
-// special reports whether the text is a line of the shell's own, not of the language.
+// special reports whether the text is a command of the shell, not of the language.
 func special(text string) bool {
 	line := strings.TrimSpace(text)
 	return line == "" || line[0] == '!' || asked.MatchString(line)

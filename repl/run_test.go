@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// starts types and waits until the line has been read: the terminal sends signals again.
+// starts types a line and waits until the shell has read it and the terminal sends signals again.
 func (x *terminal) starts(keys string) {
 	x.t.Helper()
 	x.mu.Lock()
@@ -19,7 +19,7 @@ func (x *terminal) starts(keys string) {
 	x.waitFor("the line to be read", func(string) bool { return bytes.Count(x.bytes, []byte(pasteOff)) > n })
 }
 
-// TestInterrupt ends waits, loops and commands by Ctrl-C, and everything else goes on.
+// TestInterrupt: Ctrl-C ends waits, loops and commands, and nothing else.
 func TestInterrupt(t *testing.T) {
 	x := start(t, "live", 80)
 	x.line("n = [0]")
@@ -36,7 +36,7 @@ func TestInterrupt(t *testing.T) {
 		x.shows("\nlive>")
 		x.starts(line + enter)
 		x.keys(ctrlC)
-		// What was printed just then may stand behind the ^C.
+		// Earlier output may stand behind the ^C.
 		x.waitFor("the prompt after "+line, func(s string) bool { return strings.Contains(s, "^C") && strings.HasSuffix(s, "\nlive>") })
 	}
 	x.clear()
@@ -44,7 +44,7 @@ func TestInterrupt(t *testing.T) {
 	x.has("\nstarted\n")
 	x.keys(ctrlC)
 	x.shows("^C\nlive>")
-	for range 10 { // as soon as the line is read, the process may not be there yet
+	for range 10 { // when the line has been read, the process may not exist yet
 		x.clear()
 		x.keys("running = 1", enter)
 		x.shows("\nlive>")
@@ -71,7 +71,7 @@ func TestInterrupt(t *testing.T) {
 	x.exits(0)
 }
 
-// TestWatch shows a table with more rows than the screen has: it is cut, and drawn in one place.
+// TestWatch shows a table with more rows than the screen has: it is cut, and redrawn in place.
 func TestWatch(t *testing.T) {
 	x := startSized(t, "live", 60, 10)
 	x.line("n = [0]")
@@ -103,7 +103,7 @@ func TestWatch(t *testing.T) {
 	x.exits(0)
 }
 
-// TestEvents prints while a line is typed: whole lines above it, which is left as it was.
+// TestEvents prints while a line is typed: the output appears above the line, in whole lines, and the line stays.
 func TestEvents(t *testing.T) {
 	x := start(t, "live", 80)
 	x.line(`go = [False]`)
@@ -143,7 +143,7 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// TestPrompt is what the shell has beside the language.
+// TestPrompt tests the shell's own commands.
 func TestPrompt(t *testing.T) {
 	x := start(t, "virtual", 80)
 	x.what("None", "")
@@ -183,7 +183,7 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
-// TestColour looks for colours where there may be none, and for any code on a terminal that knows none.
+// TestColour: there is no colour where it is not allowed, and no escape code on a terminal without them.
 func TestColour(t *testing.T) {
 	session := func(env ...string) []byte {
 		x := start(t, "virtual", 80, env...)
@@ -207,8 +207,8 @@ func TestColour(t *testing.T) {
 	}
 }
 
-// TestPanic has a host panic while the shell runs: it is said, and shell, terminal and the other host go on. So does
-// the shell after a panic of its own.
+// TestPanic has a host panic while the shell runs: the shell prints it, and the shell, the terminal and the other host continue.
+// So does the shell after a panic of its own.
 func TestPanic(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, kind := range []string{"live", "virtual"} {

@@ -11,20 +11,20 @@ import (
 	"github.com/fatih/color"
 )
 
-// screen is a session's output. While a line is being typed, whole lines are shown above it, at most
-// perWindow of them in a window and a count of the others.
+// screen is a session's output. While a line is being typed, it shows whole lines above it, at most perWindow of them in a window
+// of time, and then the number of the others.
 type screen struct {
 	w    io.Writer
-	wake func() // asks for drain, from where lines are edited
+	wake func() // makes the line editor call drain
 
 	mu      sync.Mutex
 	typing  bool
 	column  bool   // the last output ended within a line
-	partial []byte // the beginning of a line that was printed while one is typed
-	pending []byte // whole lines to be shown above it
-	shown   int    // lines in this window
+	partial []byte // the beginning of an unfinished output line while the user types
+	pending []byte // whole lines to be shown above the typed line
+	shown   int    // lines shown in this window
 	held    int
-	last    string // the time on the last packet's line held back, "" without one
+	last    string // the time of the last packet among the lines held back, "" if none
 	window  *time.Timer
 }
 
@@ -33,7 +33,7 @@ const (
 	perWindow    = 20
 )
 
-// Write is io.Writer's; any goroutine may call it.
+// Write implements io.Writer; any goroutine may call it.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,8 +88,7 @@ func (s *screen) next() {
 	}
 }
 
-// summary is the line that stands for those held back; where there are packets among them it has the time
-// of the last.
+// summary returns the line in place of those held back. If there were packets among them, it contains the time of the last.
 func (s *screen) summary() string {
 	text := fmt.Sprintf("… %d more lines in the last second", s.held)
 	if s.last != "" {
@@ -129,10 +128,10 @@ func (s *screen) drain() []byte {
 	return b
 }
 
-// alarm is a writer of the screen for what went wrong: the first line of each message is red.
+// alarm is the screen's writer for errors: the first line of each message is red.
 type alarm struct{ s *screen }
 
-// Write is io.Writer's; any goroutine may call it.
+// Write implements io.Writer; any goroutine may call it.
 func (a alarm) Write(p []byte) (int, error) {
 	head, rest, _ := strings.Cut(strings.TrimSuffix(string(p), "\n"), "\n")
 	text := color.RedString("%s", head)

@@ -22,7 +22,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestMain makes the test's own program the shell that the tests drive through a terminal.
+// TestMain makes the test's program also the shell that the tests drive through a terminal.
 func TestMain(m *testing.M) {
 	if kind := os.Getenv("SMOLSH_TEST_SHELL"); kind != "" {
 		os.Exit(testShell(kind == "live"))
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// testShell runs a shell on a lab of two hosts, virtual or by the wall clock.
+// testShell runs a shell on a lab of two hosts, with virtual or wall-clock time.
 func testShell(wall bool) int {
 	w := lab.NewWorld()
 	l := lab.New(w, 1)
@@ -79,7 +79,7 @@ func testShell(wall bool) int {
 	return status
 }
 
-// terminal is a shell behind a pseudo-terminal, and what its screen shows.
+// terminal is a shell behind a pseudo-terminal, with an emulated screen.
 type terminal struct {
 	t      *testing.T
 	pty    *os.File
@@ -88,7 +88,7 @@ type terminal struct {
 	mu     sync.Mutex
 	more   sync.Cond
 	screen *emulator
-	bytes  []byte // all that was written
+	bytes  []byte // all output so far
 	over   bool
 }
 
@@ -99,8 +99,7 @@ const (
 	ctrlR, ctrlU, ctrlW               = "\x12", "\x15", "\x17"
 )
 
-// start starts a shell of a kind, with more of an environment, on a terminal of that width, and waits for
-// its prompt.
+// start starts a shell of the given kind, with additional environment, on a terminal of the given width, and waits for its prompt.
 func start(t *testing.T, kind string, width int, env ...string) *terminal {
 	t.Helper()
 	return startSized(t, kind, width, 24, env...)
@@ -111,7 +110,7 @@ func startSized(t *testing.T, kind string, width, rows int, env ...string) *term
 	x := &terminal{t: t, screen: newEmulator(width), prompt: kind + "> "}
 	x.more.L = &x.mu
 	x.cmd = exec.Command(os.Args[0])
-	races := filepath.Join(t.TempDir(), "race") // what the race detector says of the shell, where it is built with it
+	races := filepath.Join(t.TempDir(), "race") // the race detector's report, if the test is built with it
 	env = append(env, "GORACE=log_path="+races)
 	x.cmd.Env = append([]string{"SMOLSH_TEST_SHELL=" + kind, "TERM=xterm", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
 	var err error
@@ -150,10 +149,10 @@ func (x *terminal) read() {
 
 func lastLine(s string) string { return s[strings.LastIndexByte(s, '\n')+1:] }
 
-// patience is how long something may take on a busy machine.
+// patience is the time that any step may take on a busy machine.
 const patience = 30 * time.Second
 
-// waitFor returns when the screen's text is as wanted.
+// waitFor waits until ok holds for the screen's text.
 func (x *terminal) waitFor(what string, ok func(text string) bool) {
 	x.t.Helper()
 	late := false
@@ -193,14 +192,14 @@ func (x *terminal) keys(keys ...string) {
 	}
 }
 
-// clear forgets what the screen has shown so far, but for its last line.
+// clear forgets the screen, except for its last line.
 func (x *terminal) clear() {
 	x.mu.Lock()
 	x.screen.forget()
 	x.mu.Unlock()
 }
 
-// line types a line at an empty prompt and waits for what comes of it and the next prompt.
+// line types a line at an empty prompt, waits for the next prompt, and returns the output.
 func (x *terminal) line(text string) string {
 	x.t.Helper()
 	x.clear()
@@ -215,7 +214,7 @@ func (x *terminal) line(text string) string {
 	return s
 }
 
-// exits waits for the shell's end and checks its status.
+// exits waits until the shell ends, and checks its status.
 func (x *terminal) exits(want int) {
 	x.t.Helper()
 	done := make(chan struct{})

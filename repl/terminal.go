@@ -10,7 +10,7 @@ import (
 	"github.com/chzyer/readline"
 )
 
-// rawMode is the terminal's mode while lines are edited: it sends no signals then.
+// rawMode is the terminal's mode while lines are edited, in which keys send no signals.
 type rawMode struct {
 	fd   int
 	old  *readline.State
@@ -35,7 +35,7 @@ func (r *rawMode) exit() error {
 	return readline.Restore(r.fd, old)
 }
 
-// plain reads lines as the terminal gives them, without a code that moves its cursor.
+// plain reads lines that the terminal edits, without escape codes.
 type plain struct {
 	sh    *Shell
 	in    *input
@@ -52,7 +52,7 @@ func newPlain(sh *Shell) *plain {
 
 func (p *plain) stop() { p.in.stop() }
 
-// line reads a line; Ctrl-C at it is an interrupt.
+// line reads a line; Ctrl-C while it is typed is an interrupt.
 func (p *plain) line(prompt string) (string, error) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt)

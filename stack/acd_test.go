@@ -13,13 +13,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// claims is an ARP request by which hw says that a is its.
+// claims returns an ARP request in which hw claims the address a.
 func claims(hw wire.HardwareAddr, a netip.Addr) wire.ARP {
 	return wire.ARP{Op: wire.ARPRequest, SenderHW: hw, SenderIP: a, TargetIP: a}
 }
 
-// Another station that uses our address is told so once in ten seconds, whatever it sends, and we keep the
-// address and our connections (RFC 5227 §2.4).
+// TestAddressDefence: on a conflict we defend our address at most once in ten seconds, however many packets arrive, and keep the
+// address and its connections (RFC 5227 §2.4).
 func TestAddressDefence(t *testing.T) {
 	n, a, b := pair(t)
 	i := b.Ifaces()[0]
@@ -32,11 +32,11 @@ func TestAddressDefence(t *testing.T) {
 		}
 	})
 	var defended []time.Duration
-	const packets = 2001 // 20 s
+	const packets = 2001 // in 20 s
 	for k := range packets {
 		now := n.now.Add(time.Duration(k) * 10 * time.Millisecond)
 		q := claims(macC, ipB)
-		if k%2 == 1 { // replies claim as much as requests
+		if k%2 == 1 { // a reply claims the address as a request does
 			q.Op, q.TargetHW, q.TargetIP = wire.ARPReply, macA, ipA
 		}
 		if v := b.Receive(now, i, arpFrame(wire.Broadcast, macC, q)); v.String() != "dropped: arp conflict" {
@@ -66,7 +66,7 @@ func TestAddressDefence(t *testing.T) {
 	}
 }
 
-// askedOf is what i sends: "?" a probe, "!" an announcement, each with the time since start.
+// askedOf returns the ARP packets that i sends: "?" for a probe, "!" for an announcement, each with the time since start.
 func askedOf(t *testing.T, h *Host, i *Iface, start, until clock.Instant) (sent []string, at []time.Duration) {
 	t.Helper()
 	for now := start; ; now = h.Deadline() {
@@ -88,8 +88,8 @@ func askedOf(t *testing.T, h *Host, i *Iface, start, until clock.Instant) (sent 
 	}
 }
 
-// An address is probed for three times at random intervals, is then ours, and is announced twice (RFC 5227
-// §2.1.1, §2.3).
+// TestProbeAddr: an address is probed three times at random intervals, then assigned, and announced twice
+// (RFC 5227 §2.1.1, §2.3).
 func TestProbeAddr(t *testing.T) {
 	first := map[time.Duration]bool{}
 	for seed := range uint64(20) {
@@ -125,8 +125,8 @@ func TestProbeAddr(t *testing.T) {
 	}
 }
 
-// An address that another station has, or probes for at the same time, is not taken (RFC 5227 §2.1.1); nor is
-// one answered for while it is not ours.
+// TestProbeContested: an address is not assigned if another station has it, or probes for it at the same time (RFC 5227 §2.1.1).
+// Until it is assigned, we do not answer requests for it.
 func TestProbeContested(t *testing.T) {
 	wanted := netip.MustParseAddr("10.0.0.9")
 	for name, a := range map[string]wire.ARP{

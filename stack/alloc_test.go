@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// noAllocs runs fn until it is warm and then demands that it allocates nothing.
+// noAllocs runs fn until it is warm and then fails if fn allocates.
 func noAllocs(t *testing.T, fn func()) {
 	t.Helper()
 	for range 200 {
@@ -78,7 +78,7 @@ func TestNoAllocsUDP(t *testing.T) {
 	})
 }
 
-// TestNoAllocsTCP moves data both ways between two hosts, frame by frame, in frames that are reused.
+// TestNoAllocsTCP: data between two hosts, both ways and in reused frames, allocates nothing.
 func TestNoAllocsTCP(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})

@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// An ARP packet is judged by its own fields, whichever station's address its frame has: RFC 826 knows no other, and
-// routers that share a virtual address send such frames (RFC 5798 §8.1.2).
+// TestARPByContent: only the fields of an ARP packet count, not the addresses of its frame (RFC 826). Routers that share a virtual
+// address send such frames (RFC 5798 §8.1.2).
 func TestARPByContent(t *testing.T) {
 	virtual := wire.HardwareAddr{0, 0, 0x5e, 0, 1, 7}
 	t.Run("learnt", func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestARPByContent(t *testing.T) {
 		h, i := lone(t)
 		u, err := h.BindUDP(port(ipB, 7))
 		must(t, err)
-		send := func(now clock.Instant) (polls int) { // a datagram to C, and how many requests go to the virtual address
+		send := func(now clock.Instant) (polls int) { // sends a datagram to C, and counts the requests to the virtual address
 			must(t, u.Send(now, nil, port(ipC, 7)))
 			for _, f := range drain(h, now, i) {
 				if eth, _, _ := wire.ParseEthernet(f.Bytes()); eth.Dst == virtual && eth.Type == wire.EtherTypeARP {
@@ -44,7 +44,7 @@ func TestARPByContent(t *testing.T) {
 			return "unknown"
 		}
 		reply := wire.ARP{Op: wire.ARPReply, SenderHW: virtual, SenderIP: ipC, TargetHW: macB, TargetIP: ipB}
-		for range 2 { // a copy confirms nothing
+		for range 2 { // a copy does not confirm the entry
 			h.Receive(0, i, arpFrame(macB, macC, reply))
 		}
 		if polls := send(0); polls != 1 || state() != "PROBE" {
@@ -54,7 +54,7 @@ func TestARPByContent(t *testing.T) {
 		if polls := send(2); polls != 0 || state() != "REACHABLE" {
 			t.Errorf("after the answer to a poll: %d polls, %s", polls, state())
 		}
-		reply.SenderHW[5]++ // changed on the way: nobody is there
+		reply.SenderHW[5]++ // corrupted on the way: no station has this address
 		h.Receive(3, i, arpFrame(macB, virtual, reply))
 		for now := clock.Instant(4); now < clock.Instant(10*time.Second); now += clock.Instant(time.Second) {
 			must(t, u.Send(now, nil, port(ipC, 7)))
@@ -114,7 +114,8 @@ func TestARPByContent(t *testing.T) {
 	})
 }
 
-// An interface whose address has no subnet reaches its gateway by an on-link route, as hosts in clouds do.
+// TestGatewayBehindOnLinkRoute: an interface whose address has no subnet reaches its gateway by an on-link route, as cloud hosts
+// do.
 func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	n := newNetwork(t)
 	a, ia := n.host("a", macA, "10.0.0.5/32")
@@ -130,7 +131,7 @@ func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	if err := a.AddRoute(any, gateway, nil); err != nil {
 		t.Fatal(err)
 	}
-	// A route by way of another gateway makes no neighbour.
+	// A gateway behind another gateway is not on link.
 	if err := a.AddRoute(netip.MustParsePrefix("10.9.0.0/16"), netip.MustParseAddr("10.8.0.1"), nil); err != ErrNoRoute {
 		t.Errorf("a gateway behind a gateway: %v", err)
 	}
@@ -145,7 +146,7 @@ func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	if k, src, _, err := from.Recv(make([]byte, 100)); k < 0 || src != gateway {
 		t.Fatalf("the gateway's reply: %d octets from %v, %v", k, src, err)
 	}
-	// The router asks for it, too, and is believed.
+	// The router's own request updates the entry, too.
 	ask := wire.ARP{Op: wire.ARPRequest, SenderHW: macB, SenderIP: gateway, TargetIP: netip.MustParseAddr("10.0.0.5")}
 	if v := a.Receive(n.now, ia, arpFrame(wire.Broadcast, macB, ask)); v != answered(ARPReply) {
 		t.Errorf("the gateway asks: %q", v)
@@ -159,7 +160,8 @@ func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	}
 }
 
-// The interface of a gateway is that of the longest on-link route, also where a subnet of another one holds it.
+// TestGatewayByLongestOnLinkRoute: a gateway's interface is that of the longest on-link route, even if a subnet of another
+// interface contains the gateway.
 func TestGatewayByLongestOnLinkRoute(t *testing.T) {
 	n := newNetwork(t)
 	h, wide := n.host("a", macA, "10.0.0.1/8")
@@ -181,8 +183,8 @@ func TestGatewayByLongestOnLinkRoute(t *testing.T) {
 	}
 }
 
-// A host that has no address yet is heard where it asks for one: UDP from 0.0.0.0 to 255.255.255.255 (RFC 1122 §3.2.1.3,
-// RFC 2131 §4.1). Nothing else comes from 0.0.0.0, and no ICMP error goes there.
+// TestFromNobody: UDP from 0.0.0.0 to 255.255.255.255 is delivered, since a host without an address asks for one so
+// (RFC 1122 §3.2.1.3, RFC 2131 §4.1). No other packet from 0.0.0.0 is delivered, and no ICMP error is sent there.
 func TestFromNobody(t *testing.T) {
 	nobody := netip.IPv4Unspecified()
 	broadcast := func(p []byte) []byte { return crafted{wire.Broadcast, macA, wire.EtherTypeIPv4, p}.frame().Bytes() }
@@ -220,7 +222,7 @@ func TestFromNobody(t *testing.T) {
 	}
 }
 
-// An interface that has no address hears limited broadcasts: else it could not get one by DHCP.
+// TestBroadcastWithoutAddress: an interface without an address receives limited broadcasts, which DHCP needs.
 func TestBroadcastWithoutAddress(t *testing.T) {
 	h := New(Config{})
 	i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB})

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// tcpAttacks is the list's part about TCP, and the end of the list.
+// tcpAttacks are the last attacks of the list: those on TCP.
 var tcpAttacks = []attack{
 	{
 		name: "SYN flood", what: "SYNs to an open port from random addresses", frames: 20_000,
@@ -107,18 +107,18 @@ var tcpAttacks = []attack{
 	},
 }
 
-// beyond is a sequence number outside the receive window of the connection.
+// beyond returns a sequence number outside the connection's receive window.
 func (s *siege) beyond() wire.Seq {
 	info := s.server.Info(s.n.now)
 	return info.RcvNxt.Add(info.RcvWnd + 1_000_000 + s.rng.IntN(1<<31-1<<24))
 }
 
-// blind is a segment for B's end of the connection that somebody else sends.
+// blind returns a segment that an attacker forges for B's end of the connection.
 func (s *siege) blind(h wire.TCP, n int) *phy.Frame {
 	return fromC(tcpPacket(s.client.Local(), s.server.Local(), h, make([]byte, n)))
 }
 
-// fillBacklog has A open as many connections to port 88 as may wait there.
+// fillBacklog has A open connections to port 88 until its SYN queue is full.
 func fillBacklog(s *siege) {
 	l, err := s.b.ListenTCP(port(netip.Addr{}, 88), 3, tcp.Config{})
 	s.must(err)
@@ -132,7 +132,7 @@ func fillBacklog(s *siege) {
 	}
 }
 
-// cookieTime makes B believe that it has just sent cookies.
+// cookieTime makes the listener accept cookies, as if it had just sent one.
 func (s *siege) cookieTime() {
 	s.b.tcp.cookies.Sent(s.n.now)
 }

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// attacks is the list, layer by layer. RFCs are named where they say what must become of it.
+// attacks is the list, layer by layer. It names the RFC that states the right reaction.
 var attacks = []attack{
 	{
 		name: "Frames for other stations", what: "unicast frames to a MAC that is not ours", frames: 30_000,
@@ -285,7 +285,7 @@ var attacks = []attack{
 	},
 }
 
-// must ends the test where preparing an attack fails.
+// must ends the test if the preparation of an attack fails.
 func (s *siege) must(err error) {
 	s.t.Helper()
 	if err != nil {
@@ -293,7 +293,7 @@ func (s *siege) must(err error) {
 	}
 }
 
-// knowC spares an attack the question for the attacker's MAC.
+// knowC adds the attacker's neighbour entry, so that B sends no ARP request for it.
 func knowC(s *siege) { s.must(s.i.AddNeighbor(s.n.now, ipC, macC)) }
 
 func joinGroups(s *siege) {
@@ -304,32 +304,32 @@ func joinGroups(s *siege) {
 	}
 }
 
-// fragment is one of datagram id, of n octets at off.
+// fragmentPacket returns a fragment of datagram id, with n octets at offset off.
 func fragmentPacket(id uint16, proto wire.Protocol, off int, more bool, n int) *phy.Frame {
 	return fromC(ipPacket(proto, ipC, ipB, make([]byte, n), func(h *wire.IPv4) {
 		h.ID, h.FragmentOffset, h.MoreFragments = id, off, more
 	}))
 }
 
-// wrongLength is a frame with a length that is wrong at the layer of k.
+// wrongLength returns a frame with a wrong length at the layer of k.
 func wrongLength(s *siege, k int) *phy.Frame {
 	udp := udpPacket(port(ipC, 5), port(ipB, 6969), make([]byte, 30))
 	segment := tcpPacket(port(ipC, 5), port(ipB, 80), wire.TCP{Flags: wire.SYN}, make([]byte, 30))
 	be := binary.BigEndian
 	rest := udp[wire.IPv4Len:]
 	switch k % 9 {
-	case 0: // no whole Ethernet header
+	case 0: // a truncated Ethernet header
 		f := phy.NewFrame(phy.FrameSize)
 		f.Set(fromC(udp).Bytes()[:k%14])
 		return f
-	case 1: // an ARP packet cut short
+	case 1: // a truncated ARP packet
 		q := make([]byte, wire.ARPLen)
 		a := claims(macC, ipC)
 		a.Put(q)
 		return crafted{macB, macC, wire.EtherTypeARP, q[:k%wire.ARPLen]}.frame()
-	case 2: // no whole IP header
+	case 2: // a truncated IP header
 		return fromC(udp[:k%20])
-	case 3: // a total length of more than there is
+	case 3: // a total length beyond the packet's end
 		be.PutUint16(udp[2:], uint16(len(udp)+1+k%100))
 		return fromC(resum(udp))
 	case 4: // an IP header of less than 20 octets
@@ -338,17 +338,17 @@ func wrongLength(s *siege, k int) *phy.Frame {
 	case 5: // a TCP header of less than 20 octets
 		segment[wire.IPv4Len+12] = byte(k%5) << 4
 		return fromC(segment)
-	case 6: // a UDP length of more than there is
+	case 6: // a UDP length beyond the packet's end
 		be.PutUint16(rest[4:], uint16(len(rest)+1+k%100))
 		return fromC(udp)
-	case 7: // a UDP length of less than its header
+	case 7: // a UDP length below its header's
 		be.PutUint16(rest[4:], uint16(k%8))
 		return fromC(udp)
 	}
 	return fromC(ipPacket(wire.ProtocolICMP, ipC, ipB, make([]byte, k%8), nil))
 }
 
-// resum puts the checksum of an IP header of 20 octets right.
+// resum corrects the checksum of an IP header of 20 octets.
 func resum(b []byte) []byte {
 	b[10], b[11] = 0, 0
 	sum := wire.Checksum(b[:wire.IPv4Len])

@@ -22,7 +22,7 @@ func BenchmarkEchoReply(b *testing.B) {
 	}
 }
 
-// BenchmarkTCP moves octets from one host to another: ns/op is per 64 KiB.
+// BenchmarkTCP sends octets from one host to another: ns/op is per 64 KiB.
 func BenchmarkTCP(b *testing.B) {
 	for _, c := range []struct {
 		name string

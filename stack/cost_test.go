@@ -15,20 +15,20 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A pile is something of which a host may have many, and what is done once for each packet beside it. No step may cost
-// much more for many than for none: a logarithm is allowed, and a copy for each socket that wants one.
+// A pile is a kind of entry of which a host may have many, and the step per packet that is measured beside it. No step may cost
+// much more beside many entries than beside none: a logarithm is allowed, and a copy for each socket that wants one.
 type pile struct {
 	name string
 	step string
-	most int // how many there can be; 0: as many as one likes
+	most int // the maximum number; 0: unlimited
 	make func(x *costRig, n int) (step func())
 }
 
-// costSizes are how many of a pile there are.
+// costSizes are the numbers of entries measured.
 var costSizes = [...]int{0, 1000, 50_000}
 
-// BenchmarkCost measures the step of each pile for none, 1000 and 50,000 of it, or as many as there can be. The table in
-// docs/performance.md is made of its ns/op:
+// BenchmarkCost measures each pile's step beside no, 1000 and 50,000 entries, or the maximum. The table in docs/performance.md is
+// made from its ns/op:
 //
 //	go test ./stack ./stack/lab -run '^$' -bench '^BenchmarkCost$'
 func BenchmarkCost(b *testing.B) {
@@ -51,7 +51,7 @@ func BenchmarkCost(b *testing.B) {
 	}
 }
 
-// TestCostSteps runs the steps of each pile beside a few of it, so that they do what they are measured for.
+// TestCostSteps runs each pile's step beside a few entries, to check that it does what the benchmark measures.
 func TestCostSteps(t *testing.T) {
 	for _, p := range piles {
 		for _, n := range [...]int{0, 20} {
@@ -65,7 +65,7 @@ func TestCostSteps(t *testing.T) {
 	}
 }
 
-// costRig is a host whose limits nobody reaches, and a peer at 10.0.0.1 that speaks by frames.
+// costRig is a host with very high limits, and a peer at 10.0.0.1 that consists of frames alone.
 type costRig struct {
 	testing.TB
 	h   *Host
@@ -92,7 +92,7 @@ func newCostRig(tb testing.TB) *costRig {
 	return x
 }
 
-// drain takes what the host sends, and returns how many frames.
+// drain removes the host's frames and returns their number.
 func (x *costRig) drain() (n int) {
 	for x.out.Reset(); x.h.Transmit(x.now, x.i, x.out); x.out.Reset() {
 		x.h.FrameSent(x.now, x.i, x.out, drop.None)
@@ -101,7 +101,7 @@ func (x *costRig) drain() (n int) {
 	return n
 }
 
-// receive gives the host a packet of the peer's, whose checksum the device vouches for.
+// receive passes a packet of the peer's to the host. The device vouches for its checksum.
 func (x *costRig) receive(packet []byte) Verdict {
 	x.in.Reset()
 	eth := wire.Ethernet{Dst: macB, Src: macA, Type: wire.EtherTypeIPv4}
@@ -111,14 +111,14 @@ func (x *costRig) receive(packet []byte) Verdict {
 	return x.h.Receive(x.now, x.i, x.in)
 }
 
-// costConn is a connection of the host's with the peer's numbers.
+// costConn is a connection of the host, with the peer's sequence numbers.
 type costConn struct {
 	*costRig
 	c      *TCPConn
 	remote netip.AddrPort
-	seq    wire.Seq // the peer's next
-	ack    wire.Seq // the host's next, as far as the peer knows
-	packet []byte   // for segments that differ in their numbers only
+	seq    wire.Seq // the peer's next sequence number
+	ack    wire.Seq // the host's next sequence number, as far as the peer knows
+	packet []byte   // reused for segments that differ only in their numbers
 }
 
 // connect opens the kth connection from the peer.
@@ -141,14 +141,14 @@ func (x *costRig) connect(k int) *costConn {
 	return c
 }
 
-// send sends a segment of the peer's in order.
+// send sends an in-order segment of the peer's.
 func (c *costConn) send(flags wire.Flags, text []byte) Verdict {
 	v := c.receive(tcpPacket(c.remote, port(ipB, 80), wire.TCP{Seq: c.seq, Ack: c.ack, Flags: flags, Window: 65535}, text))
 	c.seq = c.seq.Add(len(text))
 	return v
 }
 
-// stream is the step of a live connection: a segment of 100 octets comes, is read and acknowledged.
+// stream returns the step of a live connection: a segment of 100 octets is received, read and acknowledged.
 func (x *costRig) stream() func() {
 	c := x.connect(60_000)
 	c.packet = tcpPacket(c.remote, port(ipB, 80), wire.TCP{Ack: c.ack, Flags: wire.ACK, Window: 65535}, make([]byte, 100))
@@ -177,7 +177,7 @@ func (c *costConn) finish() {
 	}
 }
 
-// datagram is the step of a datagram that comes from the peer and is read.
+// datagram returns the step of a datagram that is received from the peer and read.
 func (x *costRig) datagram(u *UDPConn) func() {
 	packet := udpPacket(port(ipA, 9), port(ipB, u.local.Port()), make([]byte, 100))
 	var buf [200]byte
@@ -191,14 +191,14 @@ func (x *costRig) datagram(u *UDPConn) func() {
 	}
 }
 
-// bind is a UDP socket on any address.
+// bind returns a UDP socket on any address.
 func (x *costRig) bind(p uint16) *UDPConn {
 	u, err := x.h.BindUDP(port(netip.Addr{}, p))
 	must(x, err)
 	return u
 }
 
-// answered is the step of a packet of the peer's that the host answers.
+// answered returns the step of a packet of the peer's that the host answers.
 func (x *costRig) answered(packet []byte) func() {
 	return func() {
 		if v := x.receive(packet); v.Kind != Answered {
@@ -208,7 +208,7 @@ func (x *costRig) answered(packet []byte) func() {
 	}
 }
 
-// tick is the step of a timer: the host is asked for its deadline, and runs it.
+// tick returns the step of a timer: the host reports its deadline, and runs it.
 func (x *costRig) tick() func() {
 	return func() {
 		x.now = max(x.now+1, min(x.h.Deadline(), x.now+clock.Instant(time.Microsecond)))
@@ -217,7 +217,7 @@ func (x *costRig) tick() func() {
 	}
 }
 
-// many is the kth address of a large network.
+// many returns the kth address of a large network.
 func many(k int) netip.Addr {
 	var a [4]byte
 	binary.BigEndian.PutUint32(a[:], 11<<24+uint32(k)+1)

@@ -71,7 +71,7 @@ var piles = []pile{
 			x.h.net.paths.Put(x.now, pmtu.Key{Dst: many(k)}, 1000, x.h.limits.Paths)
 		}
 		packet := fragNeeded(1000, wire.ProtocolUDP, many(n), 1500, 0, 9)
-		binary.BigEndian.PutUint16(packet[wire.IPv4Len+wire.ICMPLen+wire.IPv4Len:], 7) // from our port
+		binary.BigEndian.PutUint16(packet[wire.IPv4Len+wire.ICMPLen+wire.IPv4Len:], 7) // the source port is ours
 		k := n
 		return func() {
 			k++
@@ -228,7 +228,7 @@ var piles = []pile{
 	}},
 }
 
-// costGaps has a stream with n gaps, and a piece comes again that lies between two of them.
+// costGaps has a stream with n gaps; its step receives a duplicate between two of them.
 func costGaps(x *costRig, n int) func() {
 	c := x.connect(0)
 	piece := func(k int) {
@@ -242,7 +242,7 @@ func costGaps(x *costRig, n int) func() {
 	return func() { c.receive(packet); x.drain() }
 }
 
-// costSpans has a sender whose peer has every other of 2n segments, and says so again.
+// costSpans has a sender whose peer has received every other of 2n segments; its step receives that SACK again.
 func costSpans(x *costRig, n int) func() {
 	c := x.connect(0)
 	cfg := c.c.Config()
@@ -290,14 +290,14 @@ func (x *costRig) frameSockets(n int) (list []*FrameConn) {
 	return list
 }
 
-// nthGroup is the kth group of a large range.
+// nthGroup returns the kth group of a large range.
 func nthGroup(k int) netip.Addr {
 	var a [4]byte
 	binary.BigEndian.PutUint32(a[:], 239<<24+uint32(k)+1)
 	return netip.AddrFrom4(a)
 }
 
-// join is a socket that has joined n groups.
+// join returns a socket that has joined n groups.
 func (x *costRig) join(n int) *UDPConn {
 	u := x.bind(7)
 	for k := range n {
@@ -314,7 +314,7 @@ func (x *costRig) addresses(n int) {
 	}
 }
 
-// fixICMP puts the checksum of the message behind an IP header of 20 octets right.
+// fixICMP corrects the checksum of the message behind an IP header of 20 octets.
 func fixICMP(b []byte) {
 	m := b[wire.IPv4Len:]
 	m[2], m[3] = 0, 0

@@ -21,12 +21,12 @@ const (
 	costDocument = "../docs/performance.md"
 	costBegin    = "<!-- cost: begin -->\n"
 	costEnd      = "<!-- cost: end -->\n"
-	// costGrowth is how many times as much a step may cost beside many as beside none before the table marks it. 50,000
-	// have a logarithm of 16, but nothing but a heap's work has it as a factor; caches that miss make up for the most.
+	// costGrowth is the growth of a step's cost, from no entries to many, above which the table marks it. The logarithm of 50,000
+	// is 16, but only a heap's work grows by it; cache misses cause most of the growth.
 	costGrowth = 4
 )
 
-// TestCostTable writes the table of costs where it is told to, and otherwise holds it to have a row for each pile.
+// TestCostTable writes the table of costs if the flag is set; otherwise it checks that the table has a row for each pile.
 func TestCostTable(t *testing.T) {
 	doc, err := os.ReadFile(costDocument)
 	must(t, err)
@@ -46,7 +46,7 @@ func TestCostTable(t *testing.T) {
 	}
 }
 
-// costTable is the table of a benchmarks' output, in its order.
+// costTable returns the table for a file of benchmark output, in the file's order.
 func costTable(t *testing.T, file string) string {
 	f, err := os.Open(file)
 	must(t, err)
@@ -88,7 +88,7 @@ func costTable(t *testing.T, file string) string {
 	return b.String()
 }
 
-// nanoseconds is a time as the table has it.
+// nanoseconds formats a time for the table.
 func nanoseconds(ns float64) string {
 	if ns >= 10_000 {
 		return fmt.Sprintf("%.0f µs", ns/1000)

@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// told writes events down, one line each.
+// told records events, one line each.
 type told struct{ lines []string }
 
 func (l *told) take(ev Event) {
@@ -42,7 +42,7 @@ func (l *told) want(t *testing.T, want ...string) {
 	l.lines = nil
 }
 
-// Every transition of both ends is told once, in order, with the reason of the end.
+// TestEventsOfConnections: every transition of both ends is reported once, in order, with the reason of the end.
 func TestEventsOfConnections(t *testing.T) {
 	n, a, b := pair(t)
 	n.run(5 * time.Millisecond)
@@ -107,7 +107,7 @@ func TestEventsOfRefusedAndStranded(t *testing.T) {
 	}
 }
 
-// What a sender thinks of its path is told with the reason.
+// TestEventsOfRecovery: loss recovery's changes are reported with their reason.
 func TestEventsOfRecovery(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
@@ -124,7 +124,7 @@ func TestEventsOfRecovery(t *testing.T) {
 			return false
 		}
 		frames++
-		return frames == 2 || frames == 14 // one of ten, which comes again, and the last of three
+		return frames == 2 || frames == 14 // one of ten, which is retransmitted, and the last of three
 	}
 	transfer(n, client, server, octets(10*1448), time.Minute)
 	n.run(50 * time.Millisecond)
@@ -152,7 +152,7 @@ func TestEventsOfNeighborsAndDrops(t *testing.T) {
 		h.Receive(0, i, arpFrame(wire.Broadcast, mac, wire.ARP{Op: wire.ARPRequest, SenderHW: mac, SenderIP: ipA, TargetIP: ipB}))
 	}
 	ask(macA)
-	ask(macA) // nothing new
+	ask(macA) // no new information
 	ask(macC)
 	log.want(t, `0.000000 neighbor 10.0.0.1 eth0 ""-"REACHABLE" 02:00:00:00:00:01`,
 		`0.000000 neighbor 10.0.0.1 eth0 "REACHABLE"-"REACHABLE" 02:00:00:00:00:03`)
@@ -162,7 +162,7 @@ func TestEventsOfNeighborsAndDrops(t *testing.T) {
 	if err := i.DelNeighbor(8e9, ipA); err != nil {
 		t.Fatal(err)
 	}
-	i.FlushNeighbors(9e9) // PERMANENT stays
+	i.FlushNeighbors(9e9) // a PERMANENT entry stays
 	drain(h, 9e9, i)
 	log.want(t, `7.000000 neighbor 10.0.0.3 eth0 ""-"PERMANENT" 02:00:00:00:00:03`,
 		`8.000000 neighbor 10.0.0.1 eth0 "REACHABLE"-"" 02:00:00:00:00:03`)
@@ -179,8 +179,8 @@ func TestEventsOfNeighborsAndDrops(t *testing.T) {
 		"9.000000 link eth0 UP-DOWN mtu 1500")
 }
 
-// An interface carries packets while it is switched on and its link is up; each change of the link and of the
-// MTU is told once.
+// TestEventsOfLinks: an interface is up while it is switched on and its link is up. Each change of the link and of the MTU is
+// reported once.
 func TestEventsOfLinks(t *testing.T) {
 	n := newNetwork(t)
 	h, i := n.host("b", macB, "10.0.0.2/24")
@@ -222,8 +222,8 @@ func TestNoAllocsEvents(t *testing.T) {
 	}
 }
 
-// A transition that a timer makes is told as it happens, and nothing of it is kept: TIME-WAIT's end, and a
-// connection that is given up.
+// TestEventsOfTimers: a transition made by a timer is reported at once and not stored: the end of TIME-WAIT, and a connection that
+// times out.
 func TestEventsOfTimers(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})

@@ -15,7 +15,7 @@ import (
 
 var far = netip.MustParseAddr("10.0.1.2")
 
-// routed is a, r and b in a row: a on 10.0.0.0/24, b on 10.0.1.0/24, r between them.
+// routed returns a, r and b in a row: a on 10.0.0.0/24, b on 10.0.1.0/24, r between them.
 func routed(t testing.TB) (n *network, a, r, b *Host) {
 	n = newNetwork(t)
 	a, ia := n.host("a", macA, "10.0.0.1/24")
@@ -56,7 +56,8 @@ func TestForwardedTransfer(t *testing.T) {
 	}
 }
 
-// Every packet that can't be sent on has its verdict, and the source learns why where it may.
+// TestForwardingVerdicts: every packet that can't be forwarded has its verdict, and the source gets an ICMP error where
+// RFC 1812 §4.3.2.7 allows one.
 func TestForwardingVerdicts(t *testing.T) {
 	n := newNetwork(t)
 	r, i := n.host("r", macB, "10.0.0.254/24")
@@ -76,7 +77,7 @@ func TestForwardingVerdicts(t *testing.T) {
 	udp := make([]byte, 8)
 	ttl := func(v uint8) func(*wire.IPv4) { return func(h *wire.IPv4) { h.TTL = v } }
 	dead := icmpPacket(ipA, far, wire.ICMP{Type: wire.ICMPDestUnreachable}, make([]byte, 28))
-	dead[8] = 1 // the TTL; what a router does with it comes before the checksum of the message
+	dead[8] = 1 // the TTL; a router checks it but not the checksum of the message
 	dead[10], dead[11] = 0, 0
 	sum := wire.Checksum(dead[:wire.IPv4Len])
 	dead[10], dead[11] = byte(sum>>8), byte(sum)
@@ -84,7 +85,7 @@ func TestForwardingVerdicts(t *testing.T) {
 		name   string
 		packet []byte
 		want   string
-		icmp   string // what the source is told
+		icmp   string // the ICMP error to the source
 	}{
 		{"on its way", ipPacket(17, ipA, far, udp, ttl(2)), "forwarded", ""},
 		{"last hop", ipPacket(17, ipA, far, udp, ttl(1)), "ttl exceeded", "ttl exceeded"},
@@ -139,7 +140,7 @@ func TestForwardingVerdicts(t *testing.T) {
 	}
 }
 
-// A next hop that does not answer is told of to the source.
+// TestForwardingToNobody: if the next hop does not answer ARP, the source gets a host unreachable.
 func TestForwardingToNobody(t *testing.T) {
 	n, a, r, _ := routed(t)
 	u, err := a.DialUDP(netip.AddrPort{}, port(netip.MustParseAddr("10.0.1.9"), 7))

@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Datagrams of every length arrive whole over links of every MTU, and the host that answers pings answers long ones.
+// TestFragments: datagrams of every length arrive whole over links of every MTU, and long pings are answered.
 func TestFragments(t *testing.T) {
 	for _, mtu := range []int{minMTU, 576, 1499, 1500} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// cut is the fragments of a datagram of UDP to port 7 of B, in pieces of the given lengths.
+// cut returns the fragments of a UDP datagram to port 7 of B, with pieces of the given lengths.
 func cut(id uint16, data []byte, lengths ...int) (pieces [][]byte) {
 	whole := udpPacket(port(ipA, 5), port(ipB, 7), data)[wire.IPv4Len:]
 	off := 0
@@ -85,7 +85,7 @@ func piece(id uint16, off int, more bool, payload []byte) []byte {
 	})
 }
 
-// Fragments complete a datagram in whatever order they come, repeats or not.
+// TestReassemblyOrder: fragments complete a datagram in any order, with or without duplicates.
 func TestReassemblyOrder(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(netip.Addr{}, 7))
@@ -95,7 +95,7 @@ func TestReassemblyOrder(t *testing.T) {
 		pieces := cut(uint16(id), want, 8, 16, 40, 24, 12)
 		order := rng.Perm(5)
 		for k, which := range order {
-			if k == 3 { // again, what has come
+			if k == 3 { // the earlier fragments again
 				if v := h.Receive(0, i, toB(pieces[order[rng.IntN(3)]])); v.String() != "dropped: fragment again" {
 					t.Fatalf("order %v: a repeat: %q", order, v)
 				}
@@ -117,7 +117,7 @@ func TestReassemblyOrder(t *testing.T) {
 	}
 }
 
-// Datagrams that differ in address, protocol or identification don't mix.
+// TestReassemblyKeys: fragments that differ in address, protocol or identification are not combined.
 func TestReassemblyKeys(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(netip.Addr{}, 7))
@@ -153,7 +153,7 @@ func TestReassemblyKeys(t *testing.T) {
 	}
 }
 
-// What contradicts loses the datagram, with all that comes of it for a minute.
+// TestReassemblyConflicts: a contradicting fragment discards the datagram, and all its later fragments for a minute.
 func TestReassemblyConflicts(t *testing.T) {
 	zero := make([]byte, 100)
 	ecn := func(b []byte, e wire.ECN) []byte {
@@ -212,7 +212,7 @@ func TestReassemblyConflicts(t *testing.T) {
 	}
 }
 
-// A mark on any fragment is one on the datagram (RFC 3168 §5.3).
+// TestReassemblyMarked: CE on any fragment is CE on the datagram (RFC 3168 §5.3).
 func TestReassemblyMarked(t *testing.T) {
 	h, i := lone(t)
 	var got byte
@@ -233,7 +233,8 @@ func TestReassemblyMarked(t *testing.T) {
 	}
 }
 
-// After a minute the source is told, by the first fragment where that came (RFC 1122 §3.3.2).
+// TestReassemblyTimeout: after a minute the source gets an ICMP error that quotes the first fragment, if that has arrived
+// (RFC 1122 §3.3.2).
 func TestReassemblyTimeout(t *testing.T) {
 	h, i := lone(t)
 	pieces := cut(9, octets(92), 48, 52)
@@ -269,7 +270,7 @@ func TestReassemblyTimeout(t *testing.T) {
 	}
 }
 
-// A flood of fragments that nobody completes keeps no whole datagram from arriving.
+// TestReassemblyBounded: whole datagrams arrive during a flood of incomplete ones.
 func TestReassemblyBounded(t *testing.T) {
 	h, i := lone(t)
 	if err := h.SetLimit("fragments", 100_000); err != nil {
@@ -304,7 +305,7 @@ func TestReassemblyBounded(t *testing.T) {
 	}
 }
 
-// A datagram waits for its neighbour as one, and finds room for all of its fragments or for none.
+// TestFragmentsQueue: all fragments of a datagram wait together for its neighbour, or none does if not all have room.
 func TestFragmentsQueue(t *testing.T) {
 	n, a, b := pair(t)
 	i := a.net.ifaces[1]
@@ -333,12 +334,13 @@ func TestFragmentsQueue(t *testing.T) {
 	}
 }
 
-// A router cuts what may be cut, also a fragment, and the receiver puts it together (RFC 791 §3.2, RFC 1812 §5.2.6).
+// TestForwardingFragments: a router fragments a packet without DF, also a fragment, and the receiver reassembles it
+// (RFC 791 §3.2, RFC 1812 §5.2.6).
 func TestForwardingFragments(t *testing.T) {
 	n, a, r, b := narrowed(t, 700)
 	u, _ := a.BindUDP(port(netip.Addr{}, 5))
 	sink, _ := b.BindUDP(port(netip.Addr{}, 9))
-	want := octets(5000) // fragments of 1500, which don't say that they must not be fragmented
+	want := octets(5000) // fragments of 1500 octets, without DF
 	if err := u.Send(n.now, want, port(far, 9)); err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +362,7 @@ func TestForwardingFragments(t *testing.T) {
 		t.Error("what fits the first link went through though it must not be fragmented")
 	}
 	wantCounter(t, r, "IpFragFails", 1)
-	if err := u.Send(n.now, whole, port(far, 9)); err != nil { // the router has told
+	if err := u.Send(n.now, whole, port(far, 9)); err != nil { // the router has sent its ICMP error
 		t.Fatal(err)
 	}
 	n.run(time.Second)
@@ -370,7 +372,7 @@ func TestForwardingFragments(t *testing.T) {
 	wantCounter(t, r, "IpFragFails", 1)
 }
 
-// A path that is said to carry next to nothing does not make us send crumbs.
+// TestForgedPathMTU: after a report of a tiny path MTU we do not send tiny fragments.
 func TestForgedPathMTU(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(ipB, 5))
@@ -387,8 +389,8 @@ func TestForgedPathMTU(t *testing.T) {
 	}
 }
 
-// A ping that does not fit is told so, and goes in fragments from then on; the answer comes back though its
-// way is as narrow.
+// TestPingNarrowPath: a ping that is too long for the path reports so, and is fragmented from then on. The reply arrives over the
+// same narrow path.
 func TestPingNarrowPath(t *testing.T) {
 	n, a, r, _ := narrowed(t, 700)
 	c, _ := a.BindICMP(77)
@@ -417,7 +419,7 @@ func TestPingNarrowPath(t *testing.T) {
 	}
 }
 
-// Identifications between two ends follow each other; those of others say nothing about them.
+// TestIdentification: identifications between two ends are consecutive, and reveal nothing about those of other ends.
 func TestIdentification(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(netip.Addr{}, 5))
@@ -467,8 +469,8 @@ func TestNoAllocsFragments(t *testing.T) {
 	wantCounter(t, h, "IpFragOKs", counterOf(t, h, "IpReasmOKs"))
 }
 
-// FuzzReassembly gives fragments of a few datagrams in any order and shape: what is delivered was sent, and what is
-// kept stays bounded.
+// FuzzReassembly delivers fragments of a few datagrams in any order and shape: every delivered datagram was sent, and memory stays
+// bounded.
 func FuzzReassembly(f *testing.F) {
 	f.Add([]byte("\x00\x00\x06\x01\x00\x06\x05\x00\x00\x06\x02\x80"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -23,14 +23,14 @@ var (
 
 func port(a netip.Addr, p uint16) netip.AddrPort { return netip.AddrPortFrom(a, p) }
 
-// flight is a frame between two interfaces.
+// flight is a frame in transit between two interfaces.
 type flight struct {
 	at    clock.Instant
 	to    *Iface
 	frame *phy.Frame
 }
 
-// network is a set of hosts in synthetic time. Interfaces are joined in pairs.
+// network is a set of hosts in synthetic time, whose interfaces are connected in pairs.
 type network struct {
 	t       testing.TB
 	now     clock.Instant
@@ -71,7 +71,7 @@ func (n *network) host(name string, mac wire.HardwareAddr, addr string) (*Host, 
 
 func (n *network) join(a, b *Iface) { n.peer[a], n.peer[b] = b, a }
 
-// pair is two hosts on one link.
+// pair returns two hosts on one link.
 func pair(t testing.TB) (n *network, a, b *Host) {
 	n = newNetwork(t)
 	a, ia := n.host("a", macA, "10.0.0.1/24")
@@ -109,7 +109,7 @@ func (n *network) pump() {
 	}
 }
 
-// step goes to the next thing that happens, not beyond until, and reports whether there was one.
+// step runs the next event, at until at the latest, and reports whether there was one.
 func (n *network) step(until clock.Instant) bool {
 	n.pump()
 	next := clock.Never
@@ -169,7 +169,7 @@ func (n *network) conserve() {
 	}
 }
 
-// rest ends every socket and lets time run out, after which the hosts must hold nothing. Every test of a network ends so.
+// rest closes every socket and runs until the hosts are idle. They must then hold nothing. Every test of a network ends so.
 func (n *network) rest() {
 	n.t.Helper()
 	for _, h := range n.hosts {
@@ -188,7 +188,7 @@ func (n *network) rest() {
 	}
 }
 
-// counter reads one MIB counter.
+// counterOf returns one MIB counter.
 func counterOf(t testing.TB, h *Host, name string) uint64 {
 	t.Helper()
 	for _, c := range h.CounterInfos() {
@@ -207,7 +207,7 @@ func wantCounter(t testing.TB, h *Host, name string, want uint64) {
 	}
 }
 
-// ethFrame is a frame of layers, from A to B unless said otherwise.
+// crafted is a frame made of its layers, by default from A to B.
 type crafted struct {
 	dst, src wire.HardwareAddr
 	typ      wire.EtherType
@@ -265,7 +265,7 @@ func arpFrame(dst, src wire.HardwareAddr, a wire.ARP) *phy.Frame {
 	return crafted{dst, src, wire.EtherTypeARP, b}.frame()
 }
 
-// drain takes every frame that h has for i.
+// drain removes every frame that h has for i.
 func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 	for {
 		f := phy.NewFrame(phy.FrameSize)
@@ -277,7 +277,7 @@ func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 	}
 }
 
-// lone is host B alone, with A as a PERMANENT neighbour and its first announcements sent.
+// lone returns host B alone, with A as a PERMANENT neighbour and its first announcements sent.
 func lone(t testing.TB) (*Host, *Iface) {
 	n := newNetwork(t)
 	h, i := n.host("b", macB, "10.0.0.2/24")

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestHostileFrames gives a host with every kind of socket a hundred thousand random and mutated frames:
-// it lives, every frame is accounted for, and what it keeps stays within its limits.
+// TestHostileFrames sends a hundred thousand random and mutated frames to a host with every kind of socket. The host survives,
+// counts every frame, and keeps its memory within its limits.
 func TestHostileFrames(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(netip.Addr{}, 6969))
@@ -45,17 +45,17 @@ func TestHostileFrames(t *testing.T) {
 	for k := range frames {
 		b := append([]byte(nil), seeds[rng.IntN(len(seeds))]...)
 		switch rng.IntN(10) {
-		case 0: // noise
+		case 0: // random octets
 			b = b[:rng.IntN(len(b)+1)]
 			for j := range b {
 				b[j] = byte(rng.Uint32())
 			}
-		case 1, 2: // as it is, from another neighbour, port and place in the stream
+		case 1, 2: // as recorded, but from another neighbour, port and place in the stream
 			if len(b) > 35 && b[13] == 0 {
 				b[29] = byte(rng.Uint32())
 				b[30+5] = byte(rng.Uint32())
 			}
-		default: // a few octets changed, cut at times
+		default: // a few octets changed, sometimes truncated
 			for range 1 + rng.IntN(4) {
 				b[rng.IntN(len(b))] = byte(rng.Uint32())
 			}
@@ -104,7 +104,7 @@ func TestHostileFrames(t *testing.T) {
 	}
 }
 
-// TestARPFlood has a flood of neighbours; the one in use stays, and the table keeps its bound.
+// TestARPFlood: in a flood of neighbours, the used neighbour stays, and the table stays within its bound.
 func TestARPFlood(t *testing.T) {
 	n, a, b := pair(t)
 	i := b.Ifaces()[0]

@@ -9,9 +9,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// An application holds sockets of every kind and uses them at drawn moments. Sockets that it closes it forgets.
+// application holds sockets of every kind and uses them at random moments. It forgets the sockets that it closes.
 type application struct {
-	cfg       tcp.Config // of the run's connections
+	cfg       tcp.Config // the configuration of the run's connections
 	conns     []*TCPConn
 	listeners []*TCPListener
 	udp       []*UDPConn
@@ -19,13 +19,13 @@ type application struct {
 	raw       []*RawConn
 	frames    []*FrameConn
 	chunk     []byte
-	written   int // octets of all streams
+	written   int // octets written to all streams
 }
 
-// most is how many sockets of a kind the application holds.
+// hostileSockets is the number of sockets of each kind that the application may hold.
 const hostileSockets = 24
 
-// fresh draws the configuration that most connections have.
+// fresh draws the configuration of most connections.
 func (a *application) fresh(d *decisions) {
 	size := func() int { return [...]int{0, 64, 700, 4000, 65535, 300_000}[d.pick(6)] }
 	flag := d.byte()
@@ -41,7 +41,7 @@ func (a *application) fresh(d *decisions) {
 	}
 }
 
-// config is the configuration of a new connection, at times one of its own.
+// config returns the configuration of a new connection, sometimes a different one.
 func (a *application) config(d *decisions) tcp.Config {
 	if d.one(8) {
 		was := a.cfg
@@ -52,7 +52,7 @@ func (a *application) config(d *decisions) tcp.Config {
 	return a.cfg
 }
 
-// add puts a socket into a list of the application's, which drops the first where it is full.
+// add appends a socket to a list of the application. If the list is full, its first socket is dropped.
 func add[T any](list *[]T, s T, end func(T)) {
 	if *list = append(*list, s); len(*list) > hostileSockets {
 		end((*list)[0])
@@ -60,7 +60,7 @@ func add[T any](list *[]T, s T, end func(T)) {
 	}
 }
 
-// choose is one of a list, the last more often than not; at is where it stands.
+// choose returns an element of a list and its index, more often than not the last.
 func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
 	if len(list) == 0 {
 		return s, 0, false
@@ -72,7 +72,7 @@ func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
 	return list[at], at, true
 }
 
-// take is choose, and takes it out.
+// take is choose, and removes the element.
 func take[T any](list *[]T, d *decisions) (s T, ok bool) {
 	s, at, ok := choose(*list, d)
 	if ok {
@@ -87,7 +87,7 @@ func (a *application) dial(r *rig, d *decisions) {
 		to = hostileOwn[d.below(len(hostileOwn))]
 	}
 	var local netip.AddrPort
-	if d.one(4) { // so that the ends may open at the same time
+	if d.one(4) { // so that both ends may open at the same time
 		local = netip.AddrPortFrom(netip.Addr{}, d.port())
 	}
 	c, err := r.h.DialTCP(r.now, local, netip.AddrPortFrom(to, d.port()), a.config(d))
@@ -97,8 +97,8 @@ func (a *application) dial(r *rig, d *decisions) {
 	}
 }
 
-// attend has a connection used whenever something happens to it, from within the host's calls: it is read, what it
-// brings is sent back, or it is closed. Two ends of this host's that send back would never come to an end.
+// attend uses a connection from within the host's calls, whenever it has an event: reads it, sends its data back, or closes it. If
+// two ends of this host did so to each other, they would never stop.
 func (a *application) attend(r *rig, c *TCPConn, d *decisions) {
 	how := d.pick(6)
 	if how == 0 || r.h.net.mayBind(c.remote.Addr()) {
@@ -143,7 +143,7 @@ func (a *application) listen(r *rig, d *decisions) {
 	}
 }
 
-// accept takes connections of every listener there is, whoever made it.
+// accept accepts connections of every listener.
 func (a *application) accept(r *rig, d *decisions) {
 	for _, p := range hostilePorts {
 		l := r.h.sockets.listeners[flow{localPort: p}]
@@ -213,7 +213,7 @@ func (a *application) open(r *rig, d *decisions) {
 		}
 		if u, err := h.BindUDP(port(local, d.port())); err == nil {
 			if d.one(4) {
-				u.OnEvent = func(clock.Instant) { u.Close() } // even while others have the datagram before them
+				u.OnEvent = func(clock.Instant) { u.Close() } // even while others still have to receive the datagram
 			}
 			add(&a.udp, u, (*UDPConn).Close)
 		}
@@ -240,7 +240,7 @@ func (a *application) open(r *rig, d *decisions) {
 	}
 }
 
-// use sends or receives by a socket, or has it join or leave a group.
+// use sends or receives by a socket, or makes it join or leave a group.
 func (a *application) use(r *rig, d *decisions) {
 	to := hostileStations[d.pick(len(hostileStations))]
 	switch d.below(8) {

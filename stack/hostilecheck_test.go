@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// check holds the host to everything that must be true between two calls.
+// check checks everything that must be true between two calls of the host.
 func (r *rig) check() {
 	r.checked = r.frames
 	if r.err == nil {
@@ -20,8 +20,8 @@ func (r *rig) check() {
 	}
 }
 
-// invariants returns the first that does not hold of: every connection's own, the host's sums over its tables, what its
-// timers and queues say of each other, and the conservation of frames.
+// invariants returns the first violation: of a connection's own invariants, the host's sums over its tables, the agreement of
+// timers and queues, and the conservation of frames.
 func (h *Host) invariants(now clock.Instant) error {
 	if in, out := h.Conservation(); in != out {
 		return fmt.Errorf("%d frames in, %d accounted for", in, out)
@@ -38,7 +38,7 @@ func (h *Host) invariants(now clock.Instant) error {
 	return h.invariantSockets()
 }
 
-// invariantConns checks connections and the sums over them. The order of the map only chooses which fault is found first.
+// invariantConns checks connections and the sums over them. The map's order only decides which violation is found first.
 func (h *Host) invariantConns(now clock.Instant) error {
 	var buffers, waiting, established int
 	half := map[*TCPListener]int{}
@@ -83,7 +83,7 @@ func (h *Host) invariantConns(now clock.Instant) error {
 	return nil
 }
 
-// invariantFrames checks where the frames of the pools are, and what reassembly counts.
+// invariantFrames checks the whereabouts of the pools' frames, and reassembly's counts.
 func (h *Host) invariantFrames() error {
 	n, err := h.reassembly.Check()
 	if err != nil {
@@ -137,8 +137,8 @@ func (h *Host) invariantSockets() error {
 	return nil
 }
 
-// bounds holds what the host keeps to its limits. Those that let a connection go on though they are reached are
-// exceeded by as much as they say.
+// bounds checks that the host's memory is within its limits. Each connection may exceed the limit of buffers by the minimum with
+// which it continues.
 func (r *rig) bounds() {
 	h := r.h
 	more := [numLimits]int{
@@ -154,8 +154,7 @@ func (r *rig) bounds() {
 	}
 }
 
-// idle checks what connections keep that nobody sends anything and whose timers have all run out: hardly more than what
-// is in their buffers.
+// idle checks the memory of connections that receive nothing and whose timers have run out: hardly more than their buffered data.
 func (r *rig) idle() {
 	for _, c := range r.h.sockets.connections() {
 		info := c.Info(r.now)

@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// decisions are octets from which everything is drawn that a run does. When they are used up, all further ones are 0,
-// which every draw takes for its plainest case: so a run becomes simpler by zeroing or taking away octets.
+// decisions are octets from which a run draws everything. When they are used up, all further octets are 0, and every draw maps 0
+// to its simplest case. So zeroing or removing octets makes a run simpler.
 type decisions struct{ octets []byte }
 
 func (d *decisions) byte() int {
@@ -23,13 +23,13 @@ func (d *decisions) byte() int {
 func (d *decisions) uint16() int    { return d.byte()<<8 | d.byte() }
 func (d *decisions) uint32() uint32 { return uint32(d.uint16())<<16 | uint32(d.uint16()) }
 
-// below is a number below n, at most 256.
+// below returns a number below n, at most 256.
 func (d *decisions) below(n int) int { return d.byte() % n }
 
-// one is true in one of n cases.
+// one returns true in one of n cases.
 func (d *decisions) one(n int) bool { return d.byte()%n == n-1 }
 
-// pick is a number below n of which 0 is as likely as all the others together.
+// pick returns a number below n; 0 is as likely as all the others together.
 func (d *decisions) pick(n int) int {
 	if b := d.byte(); b >= 128 {
 		return b % n
@@ -37,11 +37,11 @@ func (d *decisions) pick(n int) int {
 	return 0
 }
 
-// small is a number from -8 to 7, with 0 for 0.
+// small returns a number from -8 to 7, 0 for the octet 0.
 func (d *decisions) small() int { return int(int8(d.byte())) >> 4 }
 
-// near is a sequence number: base, often, or one that is off by a little, by about a window, by about half of the whole
-// range, or anything.
+// near returns a sequence number: often base, else one off by a little, by about a window, by about half of the range, or any
+// number.
 func (d *decisions) near(base wire.Seq, window int) wire.Seq {
 	const half = 1 << 31
 	switch m := d.byte(); {
@@ -71,7 +71,7 @@ func (d *decisions) near(base wire.Seq, window int) wire.Seq {
 	return wire.Seq(d.uint32())
 }
 
-// length is a payload's length, from none to most.
+// length returns a payload's length, from 0 to most.
 func (d *decisions) length(most int) int {
 	n := 0
 	switch m := d.byte(); {
@@ -90,7 +90,7 @@ func (d *decisions) length(most int) int {
 	return max(0, min(n, most))
 }
 
-// An op is one step of a run: its first octet says what is done, the rest are its decisions.
+// An op is one step of a run: its first octet chooses the action, the rest are its decisions.
 type op [opLen]byte
 
 const (
@@ -105,7 +105,7 @@ type script struct {
 	ops []op
 }
 
-// parseScript takes a fuzzer's octets for a run.
+// parseScript makes a run of a fuzzer's octets.
 func parseScript(b []byte) (s script) {
 	b = b[copy(s.rig[:], b):]
 	for ; len(b) > 0 && len(s.ops) < 2000; b = b[min(len(b), opLen):] {
@@ -116,7 +116,7 @@ func parseScript(b []byte) (s script) {
 	return s
 }
 
-// bytes is the opposite of parseScript.
+// bytes is the inverse of parseScript.
 func (s *script) bytes() []byte {
 	b := append([]byte(nil), s.rig[:]...)
 	for _, o := range s.ops {
@@ -125,7 +125,7 @@ func (s *script) bytes() []byte {
 	return b
 }
 
-// newScript draws a run from a seed. ops is its storage.
+// newScript draws a run from a seed, and stores its steps in ops.
 func newScript(seed uint64, ops []op) (s script) {
 	rng := rand.NewPCG(seed, 0x686f7374696c65)
 	fill := func(b []byte) {

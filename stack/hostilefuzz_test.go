@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// A hostile run is one host, an application and a peer that lies: see rig. Many of them, for hours, and one that failed:
+// A hostile run is one host, an application and a lying peer: see rig. These commands run many for hours, or repeat one that
+// failed:
 //
 //	go test ./stack -run '^TestHostile$' -timeout 0 -hostile.seeds 1..1000000
 //	go test ./stack -run '^TestHostile$' -timeout 0 -hostile.frames 100000000
@@ -25,7 +26,7 @@ var (
 	hostileScript = flag.String("hostile.script", "", "run one `script`, in hexadecimal, and print what happens")
 )
 
-// execute runs the script. With a log it checks after each frame, and says what happens.
+// execute runs the script. With a log it checks the host after each frame, and logs every step.
 func (s *script) execute(log *strings.Builder) (r *rig) {
 	r = new(rig)
 	start := *r
@@ -46,14 +47,14 @@ func (s *script) execute(log *strings.Builder) (r *rig) {
 	return r
 }
 
-// FuzzHost gives the fuzzer's octets to a host as decisions of an application, of a hostile peer and of time.
+// FuzzHost interprets the fuzzer's octets as decisions of an application, of a hostile peer and of time.
 func FuzzHost(f *testing.F) {
 	for seed := range uint64(20) {
 		s := newScript(seed, nil)
 		s.ops = s.ops[:min(len(s.ops), 60)]
 		f.Add(s.bytes())
 	}
-	searching := flag.Lookup("test.fuzzworker").Value.String() == "true" // Go's minimiser tries what failed many times
+	searching := flag.Lookup("test.fuzzworker").Value.String() == "true" // Go's minimiser runs a failing input many times
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := parseScript(b)
 		switch r := s.execute(nil); {
@@ -105,7 +106,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// hostileCampaign is runs of consecutive seeds.
+// hostileCampaign is a series of runs with consecutive seeds.
 type hostileCampaign struct {
 	t                          *testing.T
 	to                         uint64
@@ -153,7 +154,7 @@ func (c *hostileCampaign) report(seed uint64, s script, err error) {
 	s.report(c.t)
 }
 
-// progress says at most once a minute how far the campaign is.
+// progress logs the campaign's progress, at most once a minute.
 func (c *hostileCampaign) progress(seed uint64) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
@@ -163,7 +164,8 @@ func (c *hostileCampaign) progress(seed uint64) {
 	}
 }
 
-// A failure is shrunk to what it needs: here to two ops, and to the one octet of each that counts.
+// TestHostileShrinks: a failing script is shrunk to the steps that it needs: here to two, and to the one octet of each that
+// counts.
 func TestHostileShrinks(t *testing.T) {
 	s := newScript(5, nil)
 	fails := func(s *script) error {

@@ -7,12 +7,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// hostilePorts are those that application and peer meet at.
+// hostilePorts are the ports that both application and peer use.
 var hostilePorts = [...]uint16{80, 81, 7, 5000, 5001, 5353}
 
 func (d *decisions) port() uint16 { return hostilePorts[d.pick(len(hostilePorts))] }
 
-// deed is a kind of op. weights say how often it is done in a run of each character.
+// deed is a kind of op. weights are its frequencies in runs of each character.
 type deed struct {
 	name    string
 	weights [numCharacters]int
@@ -76,7 +76,7 @@ var deeds = [...]deed{
 	{"host", [...]int{2, 0, 5}, (*rig).changeHost},
 }
 
-// deedOf is the deed for each first octet of an op, in a run of each character.
+// deedOf maps the first octet of an op to its deed, for runs of each character.
 var deedOf = func() (tables [numCharacters][256]*deed) {
 	for c := range tables {
 		total := 0
@@ -93,7 +93,7 @@ var deedOf = func() (tables [numCharacters][256]*deed) {
 	return tables
 }()
 
-// do runs one op, and has the host send what follows from it.
+// do runs one op, and then transmits the host's frames.
 func (r *rig) do(o *op) {
 	x := deedOf[r.character][o[0]]
 	if r.log != nil {
@@ -113,7 +113,7 @@ func (r *rig) talkOp(d *decisions, fn func(t *talk)) {
 
 func (r *rig) anyIface(d *decisions) *Iface { return r.ifaces[d.pick(len(r.ifaces))] }
 
-// advanceBy runs some deadlines of the host's.
+// advanceBy runs up to n of the host's deadlines.
 func (r *rig) advanceBy(d *decisions, n int) {
 	for n += d.below(4); n > 0 && r.err == nil; n-- {
 		at := r.h.Deadline()
@@ -124,7 +124,7 @@ func (r *rig) advanceBy(d *decisions, n int) {
 	}
 }
 
-// text sends in good order: some segments, one of them missing at times.
+// text sends consecutive segments, sometimes without one of them.
 func (r *rig) text(d *decisions) {
 	r.talkOp(d, func(t *talk) {
 		n, size, skip := 1+d.below(4), d.length(1400), d.byte()
@@ -142,7 +142,7 @@ func (r *rig) text(d *decisions) {
 	})
 }
 
-// gaps sends pieces of the stream that leave holes between them.
+// gaps sends pieces of the stream with gaps between them.
 func (r *rig) gaps(d *decisions) {
 	r.talkOp(d, func(t *talk) {
 		size, hole, at := 1+d.below(8), 1+d.byte(), 1+d.below(16)
@@ -153,7 +153,7 @@ func (r *rig) gaps(d *decisions) {
 	})
 }
 
-// syn opens a connection from a station to a port of the host's; the peer's quirks may change before.
+// syn opens a connection from a station to a port of the host. The peer's quirks may change before.
 func (r *rig) syn(d *decisions) {
 	i := r.ifaces[d.below(2)]
 	src := hostileStations[0]
@@ -177,7 +177,7 @@ func (r *rig) syn(d *decisions) {
 	if d.one(8) {
 		text = d.length(100)
 	}
-	// The answer makes a talk of its own, or is for one that there was; our numbers go on from here in both.
+	// The host's answer belongs to a new talk or to an existing one; in both, our next number follows this SYN.
 	ip := wire.IPv4{Src: t.local.Addr(), Dst: remote.Addr()}
 	known := r.peer.find(i, &ip, &wire.TCP{SrcPort: t.local.Port(), DstPort: remote.Port()})
 	known.ours, known.theirs = iss.Add(1), iss.Add(1)
@@ -217,7 +217,7 @@ func (r *rig) echo(d *decisions) {
 	r.receive(i)
 }
 
-// arp tells the host something about a station, or about itself.
+// arp sends an ARP packet about a station, or about the host itself.
 func (r *rig) arp(d *decisions) {
 	k := d.below(len(hostileStations))
 	a := wire.ARP{
@@ -227,7 +227,7 @@ func (r *rig) arp(d *decisions) {
 	if d.one(2) {
 		a.Op = wire.ARPRequest
 	}
-	if d.one(4) { // a crowd
+	if d.one(4) { // many stations
 		a.SenderIP = netip.AddrFrom4([4]byte{10, 0, 0, byte(d.byte())})
 		a.SenderHW[4] = byte(d.byte())
 	}
@@ -301,7 +301,7 @@ func (r *rig) fragments(d *decisions) {
 	}
 }
 
-// noise is the last packet of the host's or of the peer's with octets changed, tagged for a VLAN, cut short or made up.
+// noise sends the host's or the peer's last packet with octets changed, a VLAN tag, or its end cut off, or an invented one.
 func (r *rig) noise(d *decisions) {
 	i := r.anyIface(d)
 	var b []byte
@@ -335,7 +335,7 @@ func (r *rig) noise(d *decisions) {
 	r.receive(i)
 }
 
-// mood changes what the peer does by itself.
+// mood changes the peer's reactions.
 func (r *rig) mood(d *decisions) {
 	switch d.below(7) {
 	case 6:
@@ -353,7 +353,7 @@ func (r *rig) mood(d *decisions) {
 	}
 }
 
-// change does something to an interface.
+// change changes an interface.
 func (r *rig) change(d *decisions) {
 	i := r.ifaces[d.below(2)]
 	k, what := d.below(len(hostileStations)), d.below(11)
@@ -389,13 +389,13 @@ func (r *rig) change(d *decisions) {
 	}
 }
 
-// hostileProbes are addresses that the host has for a while, and the groups that its sockets join.
+// hostileProbes are addresses that the host has for a while, hostileGroups the groups that its sockets join.
 var (
 	hostileProbes = [...]netip.Prefix{netip.MustParsePrefix("10.0.0.20/24"), netip.MustParsePrefix("10.2.0.1/16"), netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("10.0.0.2/24")}
 	hostileGroups = [...]netip.Addr{netip.MustParseAddr("239.1.2.3"), netip.MustParseAddr("239.1.2.4")}
 )
 
-// changeHost does something to the host.
+// changeHost changes the host.
 func (r *rig) changeHost(d *decisions) {
 	switch d.below(8) {
 	case 0, 1:

@@ -8,40 +8,40 @@ import (
 	"smolsh/stack/wire"
 )
 
-// talk is one TCP connection as its peer sees it, from the frames that the host sends.
+// talk is one TCP connection as the peer sees it, from the frames that the host sends.
 type talk struct {
 	iface         *Iface
-	local, remote netip.AddrPort // of the host
-	una, nxt      wire.Seq       // of the host's numbers: the first that we have not acknowledged, and the next that it sends
-	ours, theirs  wire.Seq       // of our numbers: the next that we send in good order, and the next that the host expects
-	window        int            // the host's, in octets
-	scale         uint8          // of that window
-	stamp         uint32         // the last timestamp of the host's
-	clock         uint32         // ours
+	local, remote netip.AddrPort // the host's end first
+	una, nxt      wire.Seq       // the host's sequence numbers: SND.UNA and SND.NXT, as far as the peer knows
+	ours, theirs  wire.Seq       // the peer's sequence numbers: the next to send in order, and the next that the host expects
+	window        int            // the host's receive window, in octets
+	scale         uint8          // the shift of that window
+	stamp         uint32         // the host's last timestamp
+	clock         uint32         // the peer's timestamp clock
 	stamps, sack  bool           // agreed on, or offered by the host
 }
 
-// numTalks is how many connections the peer remembers.
+// numTalks is the number of connections that the peer remembers.
 const numTalks = 16
 
-// A peer is every station that the host can reach. It does as the RFCs say where its switches say so, and it sends
-// whatever it is told to.
+// A peer plays every station that the host can reach. Its switches decide how far it follows the RFCs, and it sends any packet
+// that an op demands.
 type peer struct {
 	talks  [numTalks]talk
-	n      int // talks begun
-	quirks int // bits: what it offers in handshakes, see offer
+	n      int // number of talks begun
+	quirks int // bits: the options it sends in handshakes, see offer
 	mute   bool
-	still  bool // it answers no ARP requests
-	rude   bool // it answers no SYN
-	cross  bool // it answers a SYN by a SYN of its own
-	acks   bool // it acknowledges what it hears
+	still  bool // does not answer ARP requests
+	rude   bool // does not answer SYNs
+	cross  bool // answers a SYN with a SYN of its own
+	acks   bool // acknowledges received segments
 	last   [128]byte
 	lastN  int
 	forged [wire.IPv4Len + wire.UDPLen]byte
-	from   *Iface // by which the last packet came
+	from   *Iface // the interface of the last packet
 }
 
-// hear takes a frame of the host's.
+// hear receives a frame of the host's.
 func (p *peer) hear(r *rig, i *Iface, f *phy.Frame) {
 	if p.mute {
 		return
@@ -63,7 +63,7 @@ func (p *peer) hear(r *rig, i *Iface, f *phy.Frame) {
 	p.lastN, p.from = copy(p.last[:], b), i
 	ip, payload, err := wire.ParseIPv4(b)
 	if err != nil || ip.Protocol != wire.ProtocolTCP || ip.IsFragment() || ip.TTL != replyTTL {
-		return // what the host only forwards is the peer's own
+		return // a packet that the host only forwards
 	}
 	if s, text, err := wire.ParseTCP(payload); err == nil {
 		p.hearTCP(r, i, &ip, &s, len(text))
@@ -86,7 +86,7 @@ func (p *peer) hearARP(r *rig, i *Iface, b []byte) {
 
 func stationMAC(k int) wire.HardwareAddr { return wire.HardwareAddr{2, 0, 0, 0, 0, byte(1 + 2*(k%2))} }
 
-// find is the talk of a segment that the host sends, a new one in the place of the oldest where there is none.
+// find returns the talk of a segment from the host. A new talk replaces the oldest.
 func (p *peer) find(i *Iface, ip *wire.IPv4, s *wire.TCP) *talk {
 	local, remote := netip.AddrPortFrom(ip.Src, s.SrcPort), netip.AddrPortFrom(ip.Dst, s.DstPort)
 	for k := range p.talks {
@@ -100,7 +100,7 @@ func (p *peer) find(i *Iface, ip *wire.IPv4, s *wire.TCP) *talk {
 	return t
 }
 
-// hearTCP remembers what the host's segment says, and answers it where the peer is in the mood.
+// hearTCP notes the host's segment, and answers it if the switches say so.
 func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
 	t := p.find(i, ip, s)
 	t.iface = i
@@ -132,7 +132,7 @@ func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
 	case s.Flags.Has(wire.SYN | wire.ACK):
 		r.sendTCP(t, wire.ACK, t.ours, t.nxt, 65535, p.stampOf(t), 0)
 		t.una = t.nxt
-	case s.Flags.Has(wire.SYN) && p.cross && t.una == s.Seq: // both open at the same time
+	case s.Flags.Has(wire.SYN) && p.cross && t.una == s.Seq: // both ends open at the same time
 		r.sendTCP(t, wire.SYN, t.ours, 0, 65535, p.offer(t), 0)
 		t.ours, t.una = t.ours.Add(1), t.nxt
 	case s.Flags.Has(wire.SYN):
@@ -145,8 +145,8 @@ func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
 	}
 }
 
-// offer is the options of a SYN or SYN-ACK of the peer's: bits of quirks leave out SACK, timestamps, window scaling, and
-// choose the segment size.
+// offer returns the options of the peer's SYN or SYN-ACK. Bits of quirks leave out SACK, timestamps and window scaling, and choose
+// the segment size.
 func (p *peer) offer(t *talk) (o wire.TCPOptions) {
 	o.SACKPermitted = p.quirks&1 == 0
 	if p.quirks&2 == 0 {
@@ -167,7 +167,7 @@ func (p *peer) stampOf(t *talk) (o wire.TCPOptions) {
 	return o
 }
 
-// choose is a talk of those that there have been, nil before the first.
+// choose returns one of the talks, nil before the first.
 func (p *peer) choose(d *decisions) *talk {
 	n := min(p.n, numTalks)
 	if n == 0 {

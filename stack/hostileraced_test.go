@@ -2,5 +2,5 @@
 
 package stack
 
-// raced says that the race detector is at work, which makes everything slow.
+// raced is true if the race detector is on, which makes everything slow.
 const raced = true

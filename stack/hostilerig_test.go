@@ -14,36 +14,36 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A rig is one host under fire: its interfaces, a hostile peer that hears and sends on all of them, and an application
-// that uses sockets of every kind. A list of decisions (see decisions) makes all three act.
+// A rig is one host under attack: its interfaces, a hostile peer that receives and sends on all of them, and an application that
+// uses sockets of every kind. A list of decisions (see decisions) makes all three act.
 type rig struct {
 	h      *Host
 	now    clock.Instant
-	ifaces [3]*Iface // Ethernet, a medium without link layer, the loop
+	ifaces [3]*Iface // Ethernet, a medium without link layer, loopback
 	peer   peer
 
-	character int // of the run: which deeds are done
+	character int // the run's character, which chooses its deeds
 	app       application
 
-	rx, tx  *phy.Frame // reused for each frame of the peer's and of the host's
-	frames  int        // that the host has received
-	sent    int        // that the host has sent
+	rx, tx  *phy.Frame // reused for each frame of the peer and of the host
+	frames  int        // number that the host has received
+	sent    int        // number that the host has sent
 	checked int        // frames until the last check
 	strict  bool       // check after each frame
-	resized bool       // an MTU has changed
-	deaf    int        // frames of the host's that the peer is not going to hear
-	cancel  func()     // ends the subscription to events; nil without
-	told    int        // events
+	resized bool       // an MTU has changed during the run
+	deaf    int        // number of the host's frames that the peer will not receive
+	cancel  func()     // ends the subscription to events; nil if there is none
+	told    int        // number of events
 
 	cancelObserve []func() // end the subscriptions to frames
 	most          [numLimits]int
-	log           *strings.Builder // what happens, for people; nil: nobody wants to know
-	err           error            // the first thing that was wrong
+	log           *strings.Builder // the run's log; nil: none
+	err           error            // the first violation
 }
 
 const (
-	hostileBurst  = 20_000 // frames that a host may send at one instant, beside one for each octet of its streams
-	hostileEvents = 50_000 // deadlines until a host with a silent peer must have nothing left to do
+	hostileBurst  = 20_000 // frames that a host may send at one instant, in addition to one per octet of its streams
+	hostileEvents = 50_000 // deadlines after which a host with a silent peer must be idle
 	hostileEvery  = 64     // frames between two checks
 )
 
@@ -54,12 +54,12 @@ var (
 	hostileMTUs     = [...]int{1500, 68, 69, 76, 80, 88, 100, 128, 296, 552, 576, 1006, 1400, 4000, 9000, 65535}
 )
 
-// newRig makes the host that the first decisions ask for.
+// newRig makes the host that the first decisions describe.
 func newRig(d *decisions) *rig {
 	r := &rig{rx: phy.NewFrame(phy.SuperFrameSize), tx: phy.NewFrame(phy.SuperFrameSize)}
 	limits := Limits{Sockets: 160, Connections: 96}
 	neighbors := neigh.Config{Entries: 64}
-	if d.one(2) { // so small that they are reached
+	if d.one(2) { // so small that the run reaches them
 		limits = Limits{
 			Sockets: 24, Connections: 12, SYNQueue: 1 + d.below(3), Buffers: 1 << (10 + d.below(10)), Reassembly: 1 << (8 + d.below(8)),
 			Fragments: 1 << (10 + d.below(8)), RecvQueue: 1 << (7 + d.below(8)), SendQueue: 1 + d.below(20), ReplyQueue: 1 + d.below(20),
@@ -97,7 +97,7 @@ func prefixes(p string) []netip.Prefix { return []netip.Prefix{netip.MustParsePr
 
 func (r *rig) listenToEvents() { r.cancel = r.h.Events(func(Event) { r.told++ }) }
 
-// fail keeps the first thing that was wrong.
+// fail keeps the first violation.
 func (r *rig) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%v: "+format, append([]any{r.now}, args...)...)
@@ -110,7 +110,7 @@ func (r *rig) logf(format string, args ...any) {
 	}
 }
 
-// receive gives the host the frame in r.rx.
+// receive passes the frame in r.rx to the host.
 func (r *rig) receive(i *Iface) {
 	if r.log != nil {
 		r.logf("< %s %s", i.name, describe(i, r.rx))
@@ -125,7 +125,7 @@ func (r *rig) receive(i *Iface) {
 	}
 }
 
-// pump lets the host send all that it has, and the peer hear it.
+// pump transmits all of the host's frames to the peer.
 func (r *rig) pump() {
 	for n, busy := 0, true; busy && r.err == nil; {
 		busy = false
@@ -142,7 +142,7 @@ func (r *rig) pump() {
 	}
 }
 
-// transmitted carries a frame of the host's in r.tx.
+// transmitted delivers the host's frame in r.tx.
 func (r *rig) transmitted(i *Iface) {
 	r.sent++
 	r.tx.Own()
@@ -166,8 +166,8 @@ func (r *rig) transmitted(i *Iface) {
 	}
 }
 
-// fits holds a packet of the host's to the MTU, and those that the device will cut from it. One that was made before the
-// MTU changed may be longer.
+// fits checks a packet of the host, and the segments that the device will cut from it, against the MTU. A packet from before a
+// change of the MTU may be longer.
 func (r *rig) fits(i *Iface) {
 	b, size := r.tx.Bytes()[i.headerLen():], int(r.tx.Offload.GSOSize)
 	n := len(b)
@@ -181,7 +181,7 @@ func (r *rig) fits(i *Iface) {
 	}
 }
 
-// headerLen is the length of a link header on i.
+// headerLen returns the length of i's link header.
 func (i *Iface) headerLen() int {
 	if i.caps.Medium == phy.MediumEthernet {
 		return wire.EthernetLen
@@ -189,7 +189,7 @@ func (i *Iface) headerLen() int {
 	return 0
 }
 
-// advance moves time on, deadline by deadline, and has the host send at each.
+// advance moves time on, deadline by deadline, and transmits the host's frames at each.
 func (r *rig) advance(d time.Duration) {
 	until := r.now.Add(d)
 	for n := 0; r.err == nil; n++ {
@@ -205,7 +205,7 @@ func (r *rig) advance(d time.Duration) {
 	r.now = max(r.now, until)
 }
 
-// tick moves time to a deadline of the host's and runs it.
+// tick moves time to a deadline of the host and runs it.
 func (r *rig) tick(at clock.Instant) {
 	r.now = max(r.now, at)
 	r.h.Tick(r.now)
@@ -215,7 +215,7 @@ func (r *rig) tick(at clock.Instant) {
 	}
 }
 
-// silence runs the host until it has nothing left to do, while nobody sends it anything.
+// silence runs the host until it is idle, while it receives nothing.
 func (r *rig) silence(what string) {
 	r.peer.mute = true
 	r.pump()
@@ -233,7 +233,7 @@ func (r *rig) silence(what string) {
 	r.check()
 }
 
-// open is the connections that are there.
+// open lists the open connections.
 func (r *rig) open() string {
 	var b strings.Builder
 	for _, c := range r.h.sockets.connections() {
@@ -242,14 +242,14 @@ func (r *rig) open() string {
 	return b.String()
 }
 
-// end brings the run to its end: first the peer falls silent while everything is still open, then the application is
-// killed, and the host must come to rest both times.
+// end ends the run. First the peer falls silent while every socket is open, then the application closes all of them. Each time the
+// host must become idle.
 func (r *rig) end() {
 	for _, i := range r.ifaces {
 		i.SetUp(r.now, true)
 	}
 	for _, c := range r.h.sockets.connections() {
-		if r.h.net.mayBind(c.remote.Addr()) { // no silence there
+		if r.h.net.mayBind(c.remote.Addr()) { // loopback is never silent
 			c.Abort(r.now)
 		}
 	}
@@ -266,7 +266,7 @@ func (r *rig) end() {
 	}
 }
 
-// guard runs fn, and takes a panic for a finding.
+// guard runs fn, and records a panic as a violation.
 func (r *rig) guard(fn func()) {
 	defer func() {
 		if x := recover(); x != nil {
@@ -276,7 +276,7 @@ func (r *rig) guard(fn func()) {
 	fn()
 }
 
-// callers is the functions of a stack trace between the panic and the rig, the innermost first.
+// callers returns the functions of a stack trace between the panic and the rig, the innermost first.
 func callers(trace string) string {
 	_, trace, _ = strings.Cut(trace, "panic(")
 	var names strings.Builder

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// describe says in words what a frame is, as far as it can be parsed, and has its octets behind that.
+// describe returns a frame in words, as far as it can be parsed, followed by its octets.
 func describe(i *Iface, f *phy.Frame) string {
 	b := f.Bytes()
 	words := "frame"

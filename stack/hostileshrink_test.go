@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// hostileRuns bounds the work of making a script smaller.
+// hostileRuns bounds the number of runs to shrink a script.
 const hostileRuns = 3000
 
-// shrink returns a script that still fails and from which nothing can be taken, and how it fails: parts of the list of
-// ops are left out, great ones first, then octets of decisions become 0 or smaller.
+// shrink returns a script that still fails and cannot be made smaller, and its failure. It removes parts of the list of ops, large
+// parts first, and then makes octets of decisions 0 or smaller.
 func (s *script) shrink(why error, fails func(*script) error) (*script, error) {
 	runs := 0
 	try := func(q *script) bool {
@@ -39,8 +39,8 @@ func (s *script) shrink(why error, fails func(*script) error) (*script, error) {
 	return s, why
 }
 
-// reduce tries to make octets of decisions 0, all that follow one at once, or half as large. at points to the script that
-// try replaces.
+// reduce tries to set octets of decisions to 0, also all that follow one, or to halve them. at points to the script that try
+// replaces.
 func (s *script) reduce(at **script, try func(*script) bool) (better bool) {
 	with := func(change func(q *script)) bool {
 		q := &script{rig: (*at).rig, ops: append([]op(nil), (*at).ops...)}
@@ -70,7 +70,7 @@ func (s *script) reduce(at **script, try func(*script) bool) (better bool) {
 	return better
 }
 
-// report makes a failing script smaller, and says what happens in it and how to repeat it.
+// report shrinks a failing script, and prints its log and the command that repeats it.
 func (s *script) report(t *testing.T) {
 	t.Helper()
 	fails := func(q *script) error { return q.execute(nil).err }
@@ -81,7 +81,7 @@ func (s *script) report(t *testing.T) {
 		why, len(small.ops), shorten(log.String()), hex.EncodeToString(small.bytes()))
 }
 
-// shorten leaves out the middle of long logs, and of long lines.
+// shorten cuts the middle out of long logs, and out of long lines.
 func shorten(log string) string {
 	lines := strings.Split(log, "\n")
 	if n := len(lines); n > 120 {

@@ -8,11 +8,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// hostileZeros is what payloads are made of.
+// hostileZeros is the content of all payloads.
 var hostileZeros = make([]byte, 65536)
 
-// packetTo begins a packet of the peer's with room for n octets behind its IP header, and returns that room. On Ethernet
-// it comes from src's station.
+// packetTo begins a packet of the peer with room for n octets behind its IP header, and returns that room. On Ethernet its source
+// is src's station.
 func (r *rig) packetTo(i *Iface, proto wire.Protocol, src, dst netip.Addr, n int, change func(*wire.IPv4)) []byte {
 	r.rx.Reset()
 	n = min(n, maxMTU-wire.IPv4Len)
@@ -47,7 +47,7 @@ func (r *rig) putARP(dst wire.HardwareAddr, a wire.ARP, src wire.HardwareAddr) {
 	a.Put(b)
 }
 
-// sendTCP gives the host a segment of t that is well formed. The device vouches for its checksum.
+// sendTCP sends a well-formed segment of t to the host. The device vouches for its checksum.
 func (r *rig) sendTCP(t *talk, flags wire.Flags, seq, ack wire.Seq, window int, o wire.TCPOptions, text int) {
 	h := wire.TCP{SrcPort: t.remote.Port(), DstPort: t.local.Port(), Seq: seq, Ack: ack, Flags: flags, Window: uint16(window), Options: o}
 	for h.Options.Len() > 40 {
@@ -61,7 +61,7 @@ func (r *rig) sendTCP(t *talk, flags wire.Flags, seq, ack wire.Seq, window int, 
 	r.receive(t.iface)
 }
 
-// putOptions writes TCP options that are not well formed: any kind with any length, and returns how many octets.
+// putOptions writes malformed TCP options, with any kind and any length, and returns their length.
 func putOptions(b []byte, d *decisions) int {
 	n := 0
 	for n < len(b) {
@@ -88,7 +88,7 @@ func putOptions(b []byte, d *decisions) int {
 	return n
 }
 
-// lie gives the host a segment of t in which every field may be wrong.
+// lie sends a segment of t to the host in which every field may be wrong.
 func (r *rig) lie(t *talk, d *decisions) {
 	flags := hostileFlags(d)
 	seq, ack := d.near(t.theirs, t.window), d.near(t.nxt, 65535)
@@ -168,7 +168,7 @@ func hostileFlags(d *decisions) wire.Flags {
 	return wire.Flags(d.byte())
 }
 
-// lyingOptions are well formed: timestamps near those that are right, and up to four SACK blocks anywhere.
+// lyingOptions returns well-formed options: timestamps near the right ones, and up to four SACK blocks anywhere.
 func (r *rig) lyingOptions(t *talk, flags wire.Flags, d *decisions) wire.TCPOptions {
 	if flags.Has(wire.SYN) {
 		o := r.peer.offer(t)
@@ -195,7 +195,7 @@ func (r *rig) lyingOptions(t *talk, flags wire.Flags, d *decisions) wire.TCPOpti
 	return o
 }
 
-// forged is a datagram from a port of the host's that it has hardly sent, to a station or to anybody.
+// forged returns a datagram from a port of the host, which it most likely has not sent, to a station or any address.
 func (r *rig) forged(i *Iface, d *decisions) []byte {
 	dst := hostileStations[d.below(len(hostileStations))]
 	if d.one(2) {
@@ -209,7 +209,7 @@ func (r *rig) forged(i *Iface, d *decisions) []byte {
 	return b
 }
 
-// quote makes an ICMP error about the packet that the host sent last, as it was or with changes, or about a forged one.
+// quote sends an ICMP error about the packet that the host sent last, unchanged or changed, or about a forged one.
 func (r *rig) quote(i *Iface, d *decisions) {
 	quoted := r.peer.last[:r.peer.lastN]
 	if r.peer.from != nil {
@@ -242,7 +242,7 @@ func (r *rig) quote(i *Iface, d *decisions) {
 	r.receive(i)
 }
 
-// addr is the first of i's addresses, one of nobody's where it has none.
+// addr returns the first of i's addresses, or an unused address if it has none.
 func (i *Iface) addr() netip.Addr {
 	if len(i.addrs) == 0 {
 		return netip.AddrFrom4([4]byte{192, 0, 2, 1})

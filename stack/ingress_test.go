@@ -17,8 +17,7 @@ func corrupt(b []byte, k int) []byte {
 	return c
 }
 
-// TestVerdicts gives host B one frame at a time and states what becomes of it, and how many frames that
-// makes B send.
+// TestVerdicts passes one frame at a time to host B and states its verdict, and the number of frames that B sends.
 func TestVerdicts(t *testing.T) {
 	echo := wire.ICMP{Type: wire.ICMPEchoRequest, ID: 9, Seq: 1}
 	at := func(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -233,7 +232,7 @@ func TestGratuitousARP(t *testing.T) {
 	}
 	check("a new MAC", macC, ipB)
 
-	// The neighbour's own announcement changes what we know, but teaches nothing new.
+	// The neighbour's own announcement updates its entry, but creates none.
 	announce := func(mac wire.HardwareAddr, addr netip.Addr) string {
 		return h.Receive(0, i, arpFrame(wire.Broadcast, mac, wire.ARP{Op: wire.ARPRequest, SenderHW: mac, SenderIP: addr, TargetIP: addr})).String()
 	}

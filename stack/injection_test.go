@@ -11,15 +11,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Somebody who sees nothing sends resets, SYNs, data, acknowledgements and ICMP errors from random ends with
-// random numbers, half of them with the right four: the connection lives, its stream and its segment size
-// stay as they are, the host keeps nothing of it all and answers within its bounds (RFC 5961, RFC 5927).
+// TestBlindInjection: an off-path attacker sends resets, SYNs, data, acknowledgements and ICMP errors from random ends with random
+// numbers, half of them with the right 4-tuple. The connection survives with its stream and segment size unchanged; the host keeps
+// nothing and answers within its rate limits (RFC 5961, RFC 5927).
 func TestBlindInjection(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
 	client, server := dial(n, a, port(ipB, 80), l)
 	transfer(n, client, server, octets(50_000), time.Minute)
-	if _, err := server.Write(n.now, octets(40_000)); err != nil { // in flight all the time
+	if _, err := server.Write(n.now, octets(40_000)); err != nil { // so that data is always in flight
 		t.Fatal(err)
 	}
 	n.pump()
@@ -41,7 +41,7 @@ func TestBlindInjection(t *testing.T) {
 		if rng.IntN(4) == 0 {
 			p = fragNeeded(uint16(rng.IntN(1500)), wire.ProtocolTCP, src.Addr(), 1500, seq, src.Port())
 			if rng.IntN(2) == 0 {
-				p[wire.IPv4Len+1] = wire.UnreachablePort // and the checksum is wrong as often
+				p[wire.IPv4Len+1] = wire.UnreachablePort // the checksum is wrong as often
 				p[wire.IPv4Len+2], p[wire.IPv4Len+3] = 0, 0
 				sum := wire.Checksum(p[wire.IPv4Len:])
 				p[wire.IPv4Len+2], p[wire.IPv4Len+3] = byte(sum>>8), byte(sum)
@@ -66,7 +66,7 @@ func TestBlindInjection(t *testing.T) {
 		after.MSS != before.MSS || after.Gaps != 0 || server.Readable() != 0 {
 		t.Errorf("before %+v\nafter  %+v", before, after)
 	}
-	if answers > 20 || answers == 0 { // in 60 ms, one or two seconds' budgets
+	if answers > 20 || answers == 0 { // in 60 ms: one or two seconds' budgets
 		t.Errorf("%d answers", answers)
 	}
 	if in, out := b.Conservation(); in != out {
@@ -86,7 +86,7 @@ func TestBlindInjection(t *testing.T) {
 	}
 }
 
-// The host's budget for challenges is another one each second and holds for all connections together.
+// TestChallengeBudget: the host's budget of challenge ACKs changes each second and holds for all connections together.
 func TestChallengeBudget(t *testing.T) {
 	h := New(Config{Seed: 7, Limits: Limits{Challenges: 100}})
 	seen := map[int]bool{}

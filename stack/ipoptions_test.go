@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// optioned is a packet with options.
+// optioned returns a packet with options.
 func optioned(proto wire.Protocol, src, dst netip.Addr, options string, payload []byte, change func(*wire.IPv4)) []byte {
 	o, err := hex.DecodeString(strings.ReplaceAll(options, " ", ""))
 	if err != nil {
@@ -28,7 +28,7 @@ func optioned(proto wire.Protocol, src, dst netip.Addr, options string, payload 
 	return b[:n+copy(b[n:], payload)]
 }
 
-// sentPacket is the one packet that h sends on i, with its options in hexadecimal.
+// sentPacket returns the one packet that h sends on i, with its options in hexadecimal.
 func sentPacket(t *testing.T, h *Host, now clock.Instant, i *Iface) (ip wire.IPv4, options string, payload []byte) {
 	t.Helper()
 	out := drain(h, now, i)
@@ -49,7 +49,7 @@ const (
 	completed    = "83 07 08 0a000009 00"
 )
 
-// What becomes of a packet with options for this host.
+// TestIPOptionVerdicts: each packet with options for this host has its verdict and its answer.
 func TestIPOptionVerdicts(t *testing.T) {
 	udp := func(dst uint16) []byte { return udpPacket(port(ipA, 5), port(ipB, dst), []byte("x"))[wire.IPv4Len:] }
 	unreachable := icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: 3}, udpPacket(port(ipB, 7), port(ipA, 5), nil))[wire.IPv4Len:]
@@ -61,7 +61,7 @@ func TestIPOptionVerdicts(t *testing.T) {
 	for name, c := range map[string]struct {
 		packet  []byte
 		want    string
-		answer  string // of an ICMP error: type, code and pointer
+		answer  string // an ICMP error: type, code and pointer
 		counted string
 	}{
 		"broken":                    {optioned(17, ipA, ipB, brokenOption, udp(7), nil), "parameter problem", "0c 00 17", "IpInHdrErrors"},
@@ -118,7 +118,7 @@ func TestIPOptionVerdicts(t *testing.T) {
 	}
 }
 
-// Record route and timestamp come back in an echo reply, with our own entry (RFC 1122 §3.2.2.6).
+// TestEchoReplyOptions: an echo reply returns record route and timestamp options, with our own entry (RFC 1122 §3.2.2.6).
 func TestEchoReplyOptions(t *testing.T) {
 	for name, c := range map[string]struct{ request, reply string }{
 		"record route":       {"07 0b 04 00000000 00000000 00", "070b080a0000020000000000"},
@@ -148,7 +148,7 @@ func TestEchoReplyOptions(t *testing.T) {
 	}
 }
 
-// A flood of broken options is answered no faster than the rate limit allows.
+// TestBrokenOptionsAreRateLimited: a flood of malformed options is answered within the rate limit of ICMP errors.
 func TestBrokenOptionsAreRateLimited(t *testing.T) {
 	h, i := lone(t)
 	in := toB(optioned(17, ipA, ipB, brokenOption, make([]byte, 8), nil))
@@ -161,11 +161,11 @@ func TestBrokenOptionsAreRateLimited(t *testing.T) {
 	wantCounter(t, h, "IcmpOutRateLimited", uint64(500-h.limits.ICMPBurst))
 }
 
-// A router enters itself into record route and timestamp options with the address of the way out (RFC 1812 §5.2.4.2,
-// §5.2.4.3), drops what has a source route (§5.2.4.1), and says what is malformed.
+// TestForwardingOptions: a router adds the outgoing interface's address to record route and timestamp options
+// (RFC 1812 §5.2.4.2, §5.2.4.3). It drops source-routed packets (§5.2.4.1), and reports malformed options.
 func TestForwardingOptions(t *testing.T) {
 	const now = clock.Instant(3 * time.Second)
-	out := "0a0001fe" // and where it leaves
+	out := "0a0001fe" // the address of the outgoing interface
 	for name, c := range map[string]struct{ options, want, sent string }{
 		"record route":           {"07 0b 04 00000000 00000000 00", "forwarded", "070b08" + out + "0000000000"},
 		"record route, full":     {"07 07 08 0a000001 00", "forwarded", "0707080a00000100"},
@@ -211,7 +211,7 @@ func TestForwardingOptions(t *testing.T) {
 	}
 }
 
-// Packets with options cost no allocation either.
+// TestNoAllocsIPOptions: packets with options allocate nothing.
 func TestNoAllocsIPOptions(t *testing.T) {
 	h, i := lone(t)
 	in := toB(optioned(1, ipA, ipB, "44 0c 05 01 0000000000000000 07 0b 04 00000000 00000000 00", echoRequest(1, 1, "x"), nil))

@@ -22,7 +22,7 @@ func heapNow() int {
 	return int(m.HeapAlloc)
 }
 
-// reused hands the host packets in one frame.
+// reused returns a function that passes packets to the host in one frame.
 func reused(h *Host, i *Iface) func(now clock.Instant, b []byte) Verdict {
 	f := phy.NewFrame(phy.FrameSize)
 	return func(now clock.Instant, b []byte) Verdict {
@@ -34,28 +34,27 @@ func reused(h *Host, i *Iface) func(now clock.Instant, b []byte) Verdict {
 	}
 }
 
-// The bound of fragments covers what is really held: a datagram that was given up keeps no list of the fragments that
-// it had.
+// TestVoidedDatagramsHoldNothing: the fragments' bound covers all memory: a discarded datagram keeps no list of its fragments.
 func TestVoidedDatagramsHoldNothing(t *testing.T) {
 	h, i := lone(t)
 	receive := reused(h, i)
 	before := heapNow()
 	for id := range 1000 {
-		for k := range 600 { // far apart, so that none completes
+		for k := range 600 { // far apart, so that no datagram is complete
 			receive(0, piece(uint16(id), 16*k, true, octets(8)))
 		}
 		if v := receive(0, piece(uint16(id), 8, true, octets(16))); v.String() != "dropped: fragment conflict" {
 			t.Fatalf("%d: an overlap: %q", id, v)
 		}
 	}
-	pools := 4 << 20 // spare frames, which are bounded on their own
+	pools := 4 << 20 // spare frames, which have a bound of their own
 	if held := heapNow() - before; held > h.limits.Fragments+pools {
 		t.Errorf("%d octets are held under a limit of %d", held, h.limits.Fragments)
 	}
 	runtime.KeepAlive(h)
 }
 
-// What a flood made grow goes back when the flood is over: tables, heaps and lists keep no room for entries that left.
+// TestFloodsLeaveNothingBehind: after a flood, tables, heaps and lists free the storage of removed entries.
 func TestFloodsLeaveNothingBehind(t *testing.T) {
 	const margin = 4<<20 + 1<<19 // the pools' spare frames, and noise
 	t.Run("fragments", func(t *testing.T) {
@@ -108,8 +107,8 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-// A connection that ended while it waited for its neighbour is not kept in the neighbour's list: else one who opens
-// and resets would have it grow until the neighbour is given up.
+// TestParkedConnectionsAreForgotten: a connection that ends while it waits for its neighbour leaves the neighbour's list.
+// Otherwise repeated opens and resets would make the list grow until resolution fails.
 func TestParkedConnectionsAreForgotten(t *testing.T) {
 	h, i := lone(t)
 	if _, err := h.ListenTCP(port(netip.Addr{}, 80), 8, tcp.Config{}); err != nil {
@@ -130,7 +129,7 @@ func TestParkedConnectionsAreForgotten(t *testing.T) {
 	}
 }
 
-// A socket that is bound, or joins a group, beside ten thousand others copies no list of them.
+// TestManySocketsAreNotCopied: binding a socket, or joining a group, beside ten thousand others copies no list of them.
 func TestManySocketsAreNotCopied(t *testing.T) {
 	h, i := lone(t)
 	setLimit(t, h, "groups", 1<<20)

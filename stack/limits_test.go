@@ -61,8 +61,8 @@ func TestLimitNames(t *testing.T) {
 	}
 }
 
-// At the edge: as many sockets, connections and groups as the limit says, not one more, and one more again when
-// one has gone or the limit is raised.
+// TestLimitEdges: sockets, connections and groups are accepted up to the limit and not beyond; one more is accepted after one is
+// closed or the limit is raised.
 func TestLimitEdges(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
@@ -111,7 +111,7 @@ func TestLimitEdges(t *testing.T) {
 	wantLimit(t, b, "groups", 1, 1, 1)
 }
 
-// Queues at the edge, each with its count.
+// TestLimitQueues: full queues drop, and count, the excess.
 func TestLimitQueues(t *testing.T) {
 	h, i := lone(t)
 	setLimit(t, h, "neighbors", 2) // A is one of them

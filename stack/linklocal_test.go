@@ -8,7 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A router forwards nothing from or to 169.254/16, whatever its routes say (RFC 3927 §7), and says nothing of it.
+// TestLinkLocalIsNotForwarded: a router forwards no packet from or to 169.254/16, whatever its routes (RFC 3927 §7), and sends no
+// ICMP error about it.
 func TestLinkLocalIsNotForwarded(t *testing.T) {
 	n := newNetwork(t)
 	r, i := n.host("r", macB, "10.0.0.254/24")
@@ -50,7 +51,7 @@ func TestLinkLocalIsNotForwarded(t *testing.T) {
 	wantCounter(t, r, "IpForwDatagrams", 1)
 }
 
-// Hosts with such addresses reach each other on their link.
+// TestLinkLocalOnLink: hosts with link-local addresses reach each other on their link.
 func TestLinkLocalOnLink(t *testing.T) {
 	n := newNetwork(t)
 	a, ia := n.host("a", macA, "169.254.1.1/16")

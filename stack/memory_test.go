@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestPool holds a pool against its definition: sums by connection and by address, and who is the biggest.
+// TestPool compares a pool with its definition: sums by connection and by address, and the biggest user.
 func TestPool(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -64,7 +64,7 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// Of a pool of 1200, nobody is bounded up to 600. Then one address may hold 600, two 400 each, three 300 each.
+// TestPoolShares: in a pool of 1200, no address is bounded up to 600. Then one address may hold 600, two 400 each, three 300 each.
 func TestPoolShares(t *testing.T) {
 	var p pool
 	conn := func(last byte) *TCPConn {
@@ -85,12 +85,12 @@ func TestPoolShares(t *testing.T) {
 	room(b, 50, 50)
 	room(b, 500, 400)
 	p.set(b, &b.memoryUse.buffers, 390)
-	room(a, 1, 0) // it holds more than 400
+	room(a, 1, 0) // refused, since it holds more than 400
 	room(b, 50, 10)
-	room(c, 1000, 260) // 300, but no more are left
+	room(c, 1000, 260) // its share is 300, but only 260 are left
 }
 
-// hogs is a network of a server b, a host a that harms it and a host c that does not, which share a link.
+// hogs returns a network of a server b, a host a that attacks it and an honest host c, on one link.
 func hogs(t *testing.T, buffers int) (n *network, a, b, c *Host) {
 	n = newNetwork(t)
 	a, ia := n.host("a", macA, "10.0.0.1/24")
@@ -106,14 +106,14 @@ func hogs(t *testing.T, buffers int) (n *network, a, b, c *Host) {
 	return n, a, b, c
 }
 
-// farOctet has the peer of server send one octet at the end of the window.
+// farOctet makes the peer of server send one octet at the end of the window.
 func farOctet(n *network, b *Host, server *TCPConn, octet byte) {
 	i := server.Info(n.now)
 	far := wire.TCP{Seq: i.RcvNxt.Add(i.RcvWnd - 1), Ack: i.SndNxt, Flags: wire.ACK, Window: 1000}
 	b.Receive(n.now, b.net.ifaces[1], toB(tcpPacket(server.remote, server.local, far, []byte{octet})))
 }
 
-// newcomer has c connect to b, send and receive 300,000 octets, and close.
+// newcomer makes c connect to b, send and receive 300,000 octets, and close.
 func newcomer(t *testing.T, n *network, c *Host, l *TCPListener) {
 	t.Helper()
 	client, server := dial(n, c, port(netip.MustParseAddr("10.0.1.2"), l.local.Port()), l)
@@ -124,8 +124,8 @@ func newcomer(t *testing.T, n *network, c *Host, l *TCPListener) {
 	n.run(20 * time.Second)
 }
 
-// One octet at the far end of each window pins the whole buffer. Whoever does it with many connections pays for it himself:
-// his address holds no more than its share, and newcomers connect and transfer at any time.
+// TestFarOctets: one octet at the far end of each window pins the whole buffer. An address that does this with many connections
+// holds no more than its share, and newcomers can connect and transfer at any time.
 func TestFarOctets(t *testing.T) {
 	const buffers = 8 << 20 // of 256 KiB each: 32 connections
 	n, a, b, c := hogs(t, buffers)
@@ -148,8 +148,8 @@ func TestFarOctets(t *testing.T) {
 	}
 }
 
-// With the buffers full of what waits beyond gaps, from several addresses that each had their share when they came, a
-// newcomer's address makes the biggest give it back, and their streams go on.
+// TestFarOctetsMakeRoom: out-of-order data of several addresses, each within its share, fills the buffers. A newcomer makes the
+// biggest user give up its excess, and that user's streams continue.
 func TestFarOctetsMakeRoom(t *testing.T) {
 	const buffers = 4 << 20
 	n, a, b, c := hogs(t, buffers)
@@ -197,8 +197,8 @@ func TestFarOctetsMakeRoom(t *testing.T) {
 	}
 }
 
-// Readers that never read fill send buffers: they hold no more than their address's share, a newcomer is served, and what
-// is full for good makes room by being aborted, which the application is told.
+// TestIdleReaders: peers that never read fill send buffers, but hold at most their address's share, and a newcomer is served. A
+// connection whose buffer stays full is aborted to make room, and the application gets the error.
 func TestIdleReaders(t *testing.T) {
 	const buffers = 4 << 20
 	n, a, b, c := hogs(t, buffers)
@@ -242,15 +242,15 @@ func TestIdleReaders(t *testing.T) {
 	}
 }
 
-// A host whose buffers are full goes on for the address that has filled them, too: connections are opened, and streams
-// arrive in the little storage that each has at any time.
+// TestLimitBuffers: a host with full buffers still serves the address that has filled them: connections open, and streams arrive
+// in the little storage that each always has.
 func TestLimitBuffers(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
 	client, server := dial(n, a, port(ipB, 80), l)
 	const most = 100_000
 	setLimit(t, b, "buffers", most)
-	if _, err := client.Write(n.now, octets(1<<20)); err != nil { // nobody reads
+	if _, err := client.Write(n.now, octets(1<<20)); err != nil { // nothing is read
 		t.Fatal(err)
 	}
 	n.run(5 * time.Second)
@@ -280,15 +280,15 @@ func TestLimitBuffers(t *testing.T) {
 	}
 }
 
-// Octets beyond a gap are kept up to the limit's half for one address, counted from the gap on; the stream arrives
-// nevertheless.
+// TestLimitReassembly: out-of-order data of one address is kept up to half of the limit, counted from the gap on. The stream
+// arrives nevertheless.
 func TestLimitReassembly(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
 	client, server := dial(n, a, port(ipB, 80), l)
 	setLimit(t, b, "reassembly", 10_000)
 	lost := 0
-	n.lose = func(_ *Iface, f *phy.Frame) bool { // every twentieth long one
+	n.lose = func(_ *Iface, f *phy.Frame) bool { // every twentieth long frame
 		if f.Len() > 1000 {
 			lost++
 		}

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// randomGroupFrame is an IGMP message or a datagram to a group with something arbitrary in each place, and
-// often broken. groups are those that sockets may have joined.
+// randomGroupFrame returns an IGMP message or a datagram to a group with a random value in each field, often malformed. groups are
+// those that sockets may have joined.
 func randomGroupFrame(rng *rand.Rand, groups []netip.Addr) []byte {
 	pick := func(a ...netip.Addr) netip.Addr { return a[rng.IntN(len(a))] }
 	any := func() netip.Addr { return netip.AddrFrom4([4]byte{byte(rng.Uint32()), 1, 2, byte(rng.Uint32())}) }
@@ -44,8 +44,8 @@ func randomGroupFrame(rng *rand.Rand, groups []netip.Addr) []byte {
 	return b
 }
 
-// TestHostileMulticast joins and leaves groups while a hundred thousand frames about them come in: every
-// frame is accounted for, what is kept stays within its limits, and nothing is left when all have left.
+// TestHostileMulticast joins and leaves groups while a hundred thousand frames about them arrive. Every frame is counted, memory
+// stays within its limits, and is freed when all sockets have left.
 func TestHostileMulticast(t *testing.T) {
 	h, i := lone(t)
 	h.limits.Groups = 40

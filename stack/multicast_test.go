@@ -34,8 +34,8 @@ func query(g netip.Addr, tenths uint8) *phy.Frame {
 	return igmpFrame(ipA, dst, wire.IGMP{Type: wire.IGMPQuery, MaxResp: tenths, Group: g})
 }
 
-// igmpSent is the IGMP messages among the frames that h has for i, each as "destination: message"; every
-// one is checked for what all have in common.
+// igmpSent returns the IGMP messages among the frames that h has for i, each as "destination: message". It checks the header
+// fields that all of them share.
 func igmpSent(t *testing.T, h *Host, now clock.Instant, i *Iface) (sent []string) {
 	t.Helper()
 	for _, f := range drain(h, now, i) {
@@ -77,7 +77,7 @@ func wantSent(t *testing.T, what string, got []string, want ...string) {
 
 const ourReport, ourLeave = "10.0.0.2 > 239.1.2.3: report 239.1.2.3", "10.0.0.2 > 224.0.0.2: leave 239.1.2.3"
 
-// until ticks h at its deadlines and gives what it says by IGMP, and when it said the first of it.
+// until ticks h at its deadlines and returns its IGMP messages, and the instant of the first.
 func until(t *testing.T, h *Host, i *Iface, now, end clock.Instant) (first clock.Instant, sent []string) {
 	t.Helper()
 	for h.Deadline() <= end {
@@ -93,7 +93,8 @@ func until(t *testing.T, h *Host, i *Iface, now, end clock.Instant) (first clock
 	return first, sent
 }
 
-// A join is reported at once and once more within ten seconds (RFC 2236 §3); the last to leave says so.
+// TestIGMPJoinAndLeave: a join is reported at once and again within ten seconds; the last member to leave sends a leave
+// (RFC 2236 §3).
 func TestIGMPJoinAndLeave(t *testing.T) {
 	h, i := lone(t)
 	u := joined(t, h, 0, port(ipB, 5000), group)
@@ -134,8 +135,8 @@ func TestIGMPQueries(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		frames []*phy.Frame
-		within clock.Instant // of the first
-		want   []string      // in some order
+		within clock.Instant // latest instant of the first report
+		want   []string      // the reports, in any order
 	}{
 		{"general", []*phy.Frame{query(any, 50)}, sec(5), []string{ourReport, otherReport}},
 		{"group", []*phy.Frame{query(group, 10)}, sec(1), []string{ourReport}},
@@ -177,7 +178,8 @@ func TestIGMPQueries(t *testing.T) {
 	}
 }
 
-// Who has heard another's report leaves without a word, and so does who knows a router of version 1.
+// TestIGMPSilentLeave: no leave is sent by a host that has heard another's report, or that knows a version 1 router
+// (RFC 2236 §3, §4).
 func TestIGMPSilentLeave(t *testing.T) {
 	for name, f := range map[string]*phy.Frame{
 		"not the last reporter": igmpFrame(ipC, group, wire.IGMP{Type: wire.IGMPv2Report, Group: group}),
@@ -242,7 +244,7 @@ func recvString(u *UDPConn) string {
 	return string(b[:max(n, 0)])
 }
 
-// Every socket of the group and port gets a copy, those of the sender's own host too; others get none.
+// TestMulticastBetweenHosts: every socket of the group and port gets a copy, also on the sender's own host; no other does.
 func TestMulticastBetweenHosts(t *testing.T) {
 	n, a, b := pair(t)
 	ib := b.net.ifaces[1]
@@ -289,7 +291,7 @@ func TestMulticastBetweenHosts(t *testing.T) {
 	}
 }
 
-// A socket that speaks to one peer only hears a group's datagrams from that one.
+// TestMulticastConnected: a connected socket receives a group's datagrams only from its peer.
 func TestMulticastConnected(t *testing.T) {
 	h, i := lone(t)
 	u, err := h.DialUDP(port(netip.Addr{}, 5000), port(ipA, 9))
@@ -339,8 +341,8 @@ func TestMulticastErrors(t *testing.T) {
 	}
 }
 
-// The membership stays with its interface: announced again when that comes up, and spoken of from what
-// address there is.
+// TestMulticastFollowsInterface: a membership stays with its interface. It is reported again when the interface comes up, from the
+// address that it then has.
 func TestMulticastFollowsInterface(t *testing.T) {
 	h, i := lone(t)
 	u := joined(t, h, 0, port(netip.Addr{}, 5000), group)
@@ -366,7 +368,8 @@ func TestMulticastFollowsInterface(t *testing.T) {
 	wantSent(t, "left while down", igmpSent(t, h, 0, i))
 }
 
-// Where a group's packets go: by the bound address, then by a route, then by the first Ethernet.
+// TestMulticastInterface: a group's packets leave by the bound address's interface, else by the route's, else by the first
+// Ethernet.
 func TestMulticastInterface(t *testing.T) {
 	h, i := lone(t)
 	j := h.AddIface(0, IfaceConfig{Name: "eth1", Caps: ethernet, MAC: macC, Addrs: []netip.Prefix{netip.MustParsePrefix("10.1.0.2/24")}})
@@ -411,7 +414,7 @@ func TestMulticastInterface(t *testing.T) {
 	if got := sent(netip.AddrPort{}); got != "eth1 10.1.0.2" {
 		t.Errorf("by the route: %s", got)
 	}
-	// A member on one interface does not hear what is sent out of another.
+	// A member on one interface does not receive packets sent by another interface.
 	u := joined(t, h, 0, port(netip.MustParseAddr("10.0.0.2"), 9), group)
 	if got := sent(netip.AddrPort{}); got != "eth1 10.1.0.2" {
 		t.Errorf("with a member elsewhere: %s", got)

@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// narrowed is routed with a last link of the given MTU.
+// narrowed is routed with the given MTU on the last link.
 func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
 	n, a, r, b = routed(t)
 	if err := r.net.ifaces[2].SetMTU(mtu); err != nil {
@@ -24,8 +24,8 @@ func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
 	return n, a, r, b
 }
 
-// A connection fits its segments to the path at once, those that go the same way follow, and after ten
-// minutes the path is thought wide again (RFC 1191).
+// TestPathMTU: a connection reduces its segments to the path MTU at once, later connections of that path start with it, and after
+// ten minutes longer segments are tried again (RFC 1191).
 func TestPathMTU(t *testing.T) {
 	n, a, r, b := narrowed(t, 1000)
 	l := listen(t, b, 80, tcp.Config{})
@@ -45,7 +45,7 @@ func TestPathMTU(t *testing.T) {
 	wantCounter(t, a, "TcpExtTCPPathMTU", 1)
 	wantCounter(t, a, "TcpExtTCPTimeouts", 0)
 	wantCounter(t, a, "TcpExtTCPFastRetrans", 0)
-	wantCounter(t, r, "IcmpOutDestUnreachs", 10) // the initial window, and none for the second connection
+	wantCounter(t, r, "IcmpOutDestUnreachs", 10) // one per segment of the initial window, none for the second connection
 	third, _ := dial(n, a, port(far, 80), l)
 	if got := third.Info(n.now).MSS; got != 948 {
 		t.Errorf("a new connection's MSS is %d", got)
@@ -67,8 +67,8 @@ func TestPathMTU(t *testing.T) {
 	}
 }
 
-// A smaller path is found in a connection that has sent long segments through it: its claim waits for a
-// timeout (RFC 5927 §7.2).
+// TestPathBecomesNarrow: if long segments have passed before, a report of a smaller path MTU is used only after a timeout
+// (RFC 5927 §7.2).
 func TestPathBecomesNarrow(t *testing.T) {
 	n, a, r, b := narrowed(t, 1500)
 	l := listen(t, b, 80, tcp.Config{})
@@ -85,14 +85,14 @@ func TestPathBecomesNarrow(t *testing.T) {
 	wantCounter(t, a, "TcpExtTCPBlackHole", 0)
 }
 
-// quiet loses every ICMP message.
+// quiet drops every ICMP message.
 func quiet(_ *Iface, f *phy.Frame) bool {
 	b := f.Bytes()
 	return len(b) > 23 && b[12] == 8 && wire.Protocol(b[23]) == wire.ProtocolICMP
 }
 
-// Where nobody says that segments are too long, the connection finds out (RFC 4821), to within a few octets
-// where the path carries more than it falls back to.
+// TestBlackHole: without ICMP errors, the connection searches for the path MTU (RFC 4821), and finds it to within a few octets if
+// it is above the fallback.
 func TestBlackHole(t *testing.T) {
 	for _, c := range []struct{ mtu, least, most int }{{1492, 1484, 1492}, {1300, 1292, 1300}, {1064, 1064, 1064}, {1000, 992, 1000}, {576, 568, 576}, {552, 552, 552}} {
 		n, a, _, b := narrowed(t, c.mtu)
@@ -112,7 +112,7 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
-// What only looked like a black hole, a path that was down, costs nothing in the end.
+// TestNoBlackHole: a path that was down only looks like a black hole; afterwards the segments have their full size.
 func TestNoBlackHole(t *testing.T) {
 	n, a, _, b := narrowed(t, 1500)
 	l := listen(t, b, 80, tcp.Config{})
@@ -174,7 +174,7 @@ func TestPathMTUOfDatagrams(t *testing.T) {
 	}
 }
 
-// fragNeeded is "fragmentation needed" from a to b about a packet of so many octets from b's port 80 to dst.
+// fragNeeded returns a "fragmentation needed" from a to b about a packet of quoted octets from b's port 80 to dst.
 func fragNeeded(mtu uint16, proto wire.Protocol, dst netip.Addr, quoted int, seq wire.Seq, dstPort uint16) []byte {
 	t := wire.TCP{SrcPort: 80, DstPort: dstPort, Seq: seq, Flags: wire.ACK}
 	q := make([]byte, wire.IPv4Len+wire.TCPLen)
@@ -184,8 +184,8 @@ func fragNeeded(mtu uint16, proto wire.Protocol, dst netip.Addr, quoted int, seq
 	return icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: mtu}, q)
 }
 
-// Claims that cannot be true change nothing and have their word; a router that names no MTU gets the next
-// plateau.
+// TestPathMTUClaims: reports that cannot be true have a verdict and no effect. A report without an MTU means the next plateau
+// (RFC 1191 §7).
 func TestPathMTUClaims(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
@@ -255,8 +255,8 @@ func TestPathTableIsBounded(t *testing.T) {
 	}
 }
 
-// Paths that change their MTU as they like, lose and duplicate packets, and what routers say of it: streams
-// arrive as they were sent.
+// TestPathChanges: over paths that change their MTU at random, lose and duplicate packets and routers' reports, streams arrive as
+// sent.
 func TestPathChanges(t *testing.T) {
 	for seed := range uint64(15) {
 		rng := rand.New(rand.NewPCG(seed, 1191))
@@ -278,7 +278,7 @@ func TestPathChanges(t *testing.T) {
 		data := octets(300_000)
 		for k := range 10 {
 			mtu := least + rng.IntN(1501-least)
-			if mtu < 300 && rng.IntN(4) > 0 { // rarely: it takes long
+			if mtu < 300 && rng.IntN(4) > 0 { // rarely, since it takes long
 				mtu += 300
 			}
 			for _, i := range r.net.ifaces[1:] {

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// A set of ports finds what a search one by one finds.
+// TestPortSetAgainstSearch: a set of ports finds the port that a linear search finds.
 func TestPortSetAgainstSearch(t *testing.T) {
 	const size = 256
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -49,8 +49,8 @@ func TestPortSetAgainstSearch(t *testing.T) {
 	}
 }
 
-// All ports to one destination can be had, not one more, and one that is given back is the next. Another destination has
-// its own.
+// TestPortsToOneDestination: all ports to one destination can be allocated, and no more; a released port is the next. Another
+// destination has its own ports.
 func TestPortsToOneDestination(t *testing.T) {
 	h, _ := lone(t)
 	l, err := h.ListenTCP(port(netip.Addr{}, firstEphemeral+5), 1, tcp.Config{})
@@ -97,7 +97,7 @@ func TestPortsToOneDestination(t *testing.T) {
 	}
 }
 
-// All ICMP identifiers can be had, not one more, and one that is given back is the next.
+// TestICMPIdentifiers: all ICMP identifiers can be allocated, and no more; a released one is the next.
 func TestICMPIdentifiers(t *testing.T) {
 	h, _ := lone(t)
 	var socks []*ICMPConn

@@ -14,8 +14,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A raw socket gets a copy of what others take, and their verdict stays; what nobody takes is delivered
-// instead of refused.
+// TestRawVerdicts: a raw socket gets a copy of packets that other receivers have, whose verdict stays. A packet without another
+// receiver is delivered rather than refused.
 func TestRawVerdicts(t *testing.T) {
 	const ospf = wire.Protocol(89)
 	unasked := icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoReply, ID: 9}, nil)
@@ -23,7 +23,7 @@ func TestRawVerdicts(t *testing.T) {
 		name         string
 		packet       []byte
 		proto        wire.Protocol
-		without, raw string // verdicts without and with the socket
+		without, raw string // verdicts without and with a raw socket
 	}{
 		{"nobody's protocol", ipPacket(ospf, ipA, ipB, []byte("hello"), nil), ospf, "protocol unreachable", "raw proto 89"},
 		{"echo request", icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest}, nil), wire.ProtocolICMP, "echo reply", "echo reply"},
@@ -107,11 +107,11 @@ func TestRawBetweenHosts(t *testing.T) {
 	}
 }
 
-// An ICMP error about a raw socket's packet is reported once, and to nobody else.
+// TestRawErrors: an ICMP error about a raw socket's packet is reported once, and to that socket only.
 func TestRawErrors(t *testing.T) {
 	n, a, b := pair(t)
 	ra, _ := a.BindRaw(89)
-	other, _ := a.BindRaw(89) // has sent nothing
+	other, _ := a.BindRaw(89) // it has sent nothing
 	third, _ := a.BindRaw(90)
 	events := 0
 	ra.OnEvent = func(clock.Instant) { events++ }
@@ -152,9 +152,9 @@ func TestRawErrorVerdicts(t *testing.T) {
 	}{
 		{quote(89, ipB, ipA), "raw proto 89", tcp.ErrProtoUnreach},
 		{quote(90, ipB, ipA), "raw icmp", nil},                // the ICMP socket's copy
-		{quote(89, ipB, ipC), "raw icmp", nil},                // never sent to
-		{quote(89, ipC, ipA), "raw icmp", nil},                // not ours
-		{quote(wire.ProtocolICMP, ipB, ipA), "raw icmp", nil}, // told by the message itself
+		{quote(89, ipB, ipC), "raw icmp", nil},                // we never sent there
+		{quote(89, ipC, ipA), "raw icmp", nil},                // not our address
+		{quote(wire.ProtocolICMP, ipB, ipA), "raw icmp", nil}, // the socket receives the message itself
 	} {
 		if v := h.Receive(0, i, c.f); v.String() != c.want {
 			t.Errorf("verdict %q, want %q", v, c.want)
@@ -188,8 +188,8 @@ func TestRawErrorVerdicts(t *testing.T) {
 	}
 }
 
-// A socket that nobody reads is bounded, and what it loses is counted: by itself where others took the
-// packet, as a drop where nobody did.
+// TestRawQueueIsBounded: an unread socket's queue is bounded. Its losses are counted by the socket if the packet had another
+// receiver, else as drops.
 func TestRawQueueIsBounded(t *testing.T) {
 	h, i := lone(t)
 	r, _ := h.BindRaw(89)

@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// notHeld is why a field of a host may have any value at rest, by its struct and name.
+// notHeld maps a field, by struct and name, to the reason why it may have any value at rest.
 var notHeld = map[string]string{
 	"Host.name": "configuration", "Host.cfg": "configuration", "Host.limits": "configuration", "netLayer.forwarding": "configuration",
 	"netLayer.ifaces": "configuration; each interface is checked", "netLayer.loop": "one of the interfaces", "netLayer.localAddrs": "configuration: addresses",
@@ -45,13 +45,12 @@ var notHeld = map[string]string{
 	"readyList.first": "nil while n is 0",
 }
 
-// TestRestCoversEveryField puts something into each field of a host and of an interface that are at rest, and Rest must
-// name it. A field that may hold anything at rest is listed in notHeld with the reason, so that nobody adds a table to a
-// host and forgets it here.
+// TestRestCoversEveryField sets each field of a host and of an interface that are at rest; Rest must then name it. A field that
+// may have any value at rest is listed in notHeld with the reason. So nobody can add a table to a host and forget it here.
 func TestRestCoversEveryField(t *testing.T) {
 	used := map[string]bool{}
 	fresh := func() (*Host, *Iface) {
-		h := New(Config{Name: "b"}) // of no network, which would go on with what the test breaks
+		h := New(Config{Name: "b"}) // of no network, which would stumble over the broken fields
 		i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
 		drain(h, 0, i)
 		if err := h.Rest(); err != nil {
@@ -71,7 +70,7 @@ func TestRestCoversEveryField(t *testing.T) {
 			if root == reflect.TypeOf(i).Elem() {
 				v = reflect.ValueOf(i).Elem()
 			}
-			if key == "socketTable.conns" { // Rest says more of a connection than a zero one knows
+			if key == "socketTable.conns" { // Rest needs a whole connection to describe it
 				if _, err := h.DialTCP(0, netip.AddrPort{}, port(ipA, 80), tcp.Config{}); err != nil {
 					t.Fatal(err)
 				}
@@ -90,7 +89,7 @@ func TestRestCoversEveryField(t *testing.T) {
 	}
 }
 
-// leaves calls fn with the path of each field that is not a struct or stands in notHeld, by its struct's name and its own.
+// leaves calls fn with the path of each field that is not a struct or is in notHeld, and the field's key (struct and name).
 func leaves(typ reflect.Type, path []int, fn func(key string, path []int)) {
 	name, _, _ := strings.Cut(typ.Name(), "[")
 	for k := range typ.NumField() {
@@ -103,7 +102,7 @@ func leaves(typ reflect.Type, path []int, fn func(key string, path []int)) {
 	}
 }
 
-// fill gives the field at path of the struct v a value other than its zero.
+// fill sets the field at path of the struct v to a value other than zero.
 func fill(v reflect.Value, path []int) {
 	for _, k := range path {
 		v = v.Field(k)
@@ -118,7 +117,7 @@ func fill(v reflect.Value, path []int) {
 		fill(v, n.Index)
 	case reflect.Slice:
 		n := 1
-		if typ.Elem() == reflect.TypeFor[*reassembly.Datagram]() { // the spare ones, of which some are allowed
+		if typ.Elem() == reflect.TypeFor[*reassembly.Datagram]() { // the spare datagrams, of which Rest allows some
 			n = 16 + 1
 		}
 		v.Set(reflect.MakeSlice(typ, n, n))
@@ -139,8 +138,8 @@ func fill(v reflect.Value, path []int) {
 	}
 }
 
-// TestRestNames has a host hold something of each kind in the ways in which its users do: Rest names it, and nothing more
-// when it has been given up.
+// TestRestNames makes a host hold something of each kind, as its users do. Rest names exactly that, and nothing after it is
+// released.
 func TestRestNames(t *testing.T) {
 	group := netip.MustParseAddr("239.1.2.3")
 	for _, c := range []struct {
@@ -190,7 +189,7 @@ func TestRestNames(t *testing.T) {
 			must(t, err)
 			must(t, u.Join(0, group))
 			hidden, ports := h.sockets.udp, h.ports.users[portsUDP]
-			h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = nil, nil, 0 // as if closing it had forgotten the group
+			h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = nil, nil, 0 // as if closing the socket had forgotten the group
 			return func() { h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = hidden, ports, 1; u.Close() }
 		}},
 		{"1 address probe timers left", func(t *testing.T, h *Host, i *Iface) func() {
@@ -211,7 +210,7 @@ func TestRestNames(t *testing.T) {
 			must(t, err)
 			must(t, u.Send(0, nil, port(ipC, 5)))
 			u.Close()
-			h.frames.lent = 0 // the frame that waits is counted first otherwise
+			h.frames.lent = 0 // otherwise Rest counts the pending frame first
 			return func() { h.frames.lent = 1; h.Tick(0); must(t, i.DelNeighbor(0, ipC)) }
 		}},
 		{"1 answers queued left", func(t *testing.T, h *Host, i *Iface) func() {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A roll is what a list would be, however members join and leave, also in the middle of walks.
+// TestRollAgainstList: a roll equals a list, however members join and leave, even during walks.
 func TestRollAgainstList(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var r roll[int]
@@ -60,14 +60,14 @@ func TestRollAgainstList(t *testing.T) {
 			t.Fatal("a member is not found")
 		}
 	}
-	r.leave(next) // who is none
+	r.leave(next) // which is not a member
 	var none *roll[int]
 	for range none.all {
 		t.Error("nobody is a member of none")
 	}
 }
 
-// A walk, and a member that joins and leaves, cost no allocation once there is room.
+// TestNoAllocsRoll: a walk, and a member that joins and leaves, allocate nothing once the storage exists.
 func TestNoAllocsRoll(t *testing.T) {
 	var r roll[int]
 	for k := range 100 {

@@ -9,7 +9,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// manyRoutes is a host with two interfaces and n random routes.
+// manyRoutes returns a host with two interfaces and n random routes.
 func manyRoutes(t testing.TB, n int) (*Host, [2]*Iface, *rand.Rand) {
 	t.Helper()
 	h := New(Config{})
@@ -50,7 +50,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// An interface with many addresses chooses and knows them as one with few does, one by one.
+// TestManyAddresses: an interface with many addresses selects and recognises them as a linear search would.
 func TestManyAddresses(t *testing.T) {
 	h := New(Config{})
 	i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB})

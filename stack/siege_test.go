@@ -23,21 +23,21 @@ var updateAttacks = flag.Bool("update", false, "write docs/attacks.md")
 // attacksReport is docs/attacks.md, which TestAttacks writes.
 const attacksReport = "../docs/attacks.md"
 
-// attack is what somebody does to host B, and what must come of it.
+// attack is a series of frames to host B, with the outcome that must follow.
 type attack struct {
 	name    string
-	what    string // comes to B
+	what    string // the frames, in words
 	frames  int
 	prepare func(s *siege)
 	frame   func(s *siege, k int) *phy.Frame
-	why     string            // what becomes of it, in words
-	want    map[string]int    // verdicts
-	count   map[string]uint64 // by how much MIB counters grow; others are free to
-	within  sizes             // what may be kept while it lasts, beside what was kept before
-	harms   bool              // the live connection has to repeat segments
+	why     string            // the outcome, in words
+	want    map[string]int    // number of frames by verdict
+	count   map[string]uint64 // growth of MIB counters; other counters are not checked
+	within  sizes             // growth of memory that is allowed while the attack lasts
+	harms   bool              // the live connection has to retransmit
 }
 
-// sizes is how much of everything a host keeps.
+// sizes are the sizes of everything that a host keeps.
 type sizes struct {
 	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets int
 }
@@ -65,7 +65,7 @@ func (h *Host) sizes() (z sizes) {
 	return z
 }
 
-// fields are the sizes with their names.
+// fields returns the sizes with their names.
 func (z *sizes) fields() (names []string, values []*int) {
 	return []string{"connections", "half-open", "sockets", "timers", "neighbours", "unresolved", "waiting for neighbours", "answers queued",
 			"datagrams queued", "narrow paths", "groups", "probes", "incomplete datagrams", "octets of fragments",
@@ -74,8 +74,8 @@ func (z *sizes) fields() (names []string, values []*int) {
 			&z.assemblies, &z.fragments, &z.octets}
 }
 
-// siege is a host under attack on a link with A, its router and the other end of a connection that carries
-// octets both ways all the time.
+// siege is host B under attack, on a link with A. A is its router, and the other end of a connection that carries octets both ways
+// all the time.
 type siege struct {
 	t              *testing.T
 	n              *network
@@ -87,7 +87,7 @@ type siege struct {
 	up, down       stream
 	before, most   sizes
 	verdicts       map[string]int
-	told           int // events
+	told           int // number of events
 }
 
 // stream is one direction of the connection.
@@ -97,7 +97,7 @@ type stream struct {
 	got      []byte
 }
 
-// siegeOctets is what goes each way beside an attack.
+// siegeOctets is the number of octets sent each way beside an attack.
 const siegeOctets = 300_000
 
 func (x *stream) step(s *siege, data []byte) {
@@ -119,7 +119,7 @@ func (x *stream) step(s *siege, data []byte) {
 	}
 }
 
-// theWide is a second subnet of B, where there is room for many stations.
+// theWide is a second subnet of B, with room for many stations.
 var theWide = netip.MustParsePrefix("10.1.0.1/16")
 
 func newSiege(t *testing.T) *siege {
@@ -141,14 +141,14 @@ func newSiege(t *testing.T) *siege {
 	return s
 }
 
-// run moves time and the connection on.
+// run advances time and the connection.
 func (s *siege) run(d time.Duration, data []byte) {
 	s.up.step(s, data)
 	s.down.step(s, data)
 	s.n.run(d)
 }
 
-// lay has the attack happen and looks after the connection.
+// lay runs the attack and keeps the connection going.
 func (s *siege) lay(x *attack) {
 	s.t.Helper()
 	data := octets(siegeOctets)
@@ -160,7 +160,7 @@ func (s *siege) lay(x *attack) {
 	s.most = s.before
 	for k := range x.frames {
 		if k%16 == 0 {
-			// Some 60 octets each way with each millisecond: the connection lasts as long as the attack.
+			// Some 60 octets each way per millisecond: the connection lasts as long as the attack.
 			s.run(time.Millisecond, data[:min(siegeOctets, 1000+siegeOctets/2*k/x.frames)])
 		}
 		s.verdicts[s.b.Receive(s.n.now, s.i, x.frame(s, k)).String()]++
@@ -178,7 +178,7 @@ func (s *siege) lay(x *attack) {
 	}
 }
 
-// look remembers the most that was kept. Tables are walked, so it is not done for every frame.
+// look records the largest sizes. It walks tables, so it does not run for every frame.
 func (s *siege) look() {
 	if s.rng.IntN(64) == 0 {
 		now := s.b.sizes()
@@ -190,7 +190,7 @@ func (s *siege) look() {
 	}
 }
 
-// judge holds what happened against what the attack must come to.
+// judge compares the outcome with the one that the attack must have.
 func (s *siege) judge(x *attack, was map[string]uint64) {
 	t := s.t
 	t.Helper()
@@ -223,19 +223,19 @@ func (s *siege) judge(x *attack, was map[string]uint64) {
 	after := s.b.sizes()
 	_, left := after.fields()
 	for k, v := range left {
-		if *v > *before[k] && names[k] != "octets queued" { // those wait for their reader
+		if *v > *before[k] && names[k] != "octets queued" { // octets queued wait for their reader
 			t.Errorf("%s: %d left over ten minutes later, %d before", names[k], *v, *before[k])
 		}
 	}
 	s.client.Close(s.n.now)
 	s.server.Close(s.n.now)
-	s.n.run(10 * time.Minute) // TIME-WAIT is over, too
+	s.n.run(10 * time.Minute) // includes the end of TIME-WAIT
 }
 
-// TestAttacks lays siege to a host in every way of the list, each beside a connection that carries octets both
-// ways: they arrive as sent, without a repeat where the attack does not touch the link itself; what comes is
-// counted under the words and counters that the list names; tables stay within their bounds; and ten minutes
-// later nothing of it is left. What the list says becomes docs/attacks.md.
+// TestAttacks runs every attack of the list, each beside a connection that carries octets both ways. They arrive as sent, and
+// without a retransmission unless the attack touches the link itself. The attack's frames are counted under the verdicts and
+// counters that the list names. Tables stay within their bounds, and ten minutes later they hold nothing of the attack. The list
+// becomes docs/attacks.md.
 func TestAttacks(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Attacks and what becomes of them\n\nGenerated by `go test ./stack -run TestAttacks -update`: each row is a test, its numbers are what the host counted. " +
@@ -329,17 +329,17 @@ func thousands(n int) string {
 
 // Stations and packets of the list.
 
-// somewhere is an address that no subnet of B has.
+// somewhere is an address outside B's subnets.
 func (s *siege) somewhere() netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(11 + s.rng.IntN(100)), byte(s.rng.Uint32()), byte(s.rng.Uint32()), byte(1 + s.rng.IntN(250))})
 }
 
-// station is the kth of many on the wide subnet.
+// station returns the kth of many addresses on the wide subnet.
 func station(k int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, 1, byte(1 + k/250%250), byte(1 + k%250)})
 }
 
-// fromC is a frame of the attacker's.
+// fromC returns a frame of the attacker's.
 func fromC(packet []byte) *phy.Frame {
 	return crafted{macB, macC, wire.EtherTypeIPv4, packet}.frame()
 }
@@ -348,7 +348,7 @@ func (s *siege) syn(src netip.Addr, p uint16) *phy.Frame {
 	return fromC(tcpPacket(port(src, uint16(1024+s.rng.IntN(60000))), port(ipB, p), wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Flags: wire.SYN, Window: 1000}, nil))
 }
 
-// quoting is an ICMP error of type and code about a segment of the connection's at seq.
+// quoting returns an ICMP error of the given type and code about a segment of the connection at seq.
 func (s *siege) quoting(typ wire.ICMPType, code uint8, seq wire.Seq) []byte {
 	h := wire.TCP{SrcPort: 80, DstPort: s.client.Local().Port(), Seq: seq, Flags: wire.ACK}
 	q := make([]byte, wire.IPv4Len+wire.TCPLen)

@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// flooded is a pair whose b listens on port 80 with a full SYN queue of four.
+// flooded returns a pair whose b listens on port 80 with a full SYN queue of four.
 func flooded(t testing.TB) (n *network, a, b *Host, l *TCPListener) {
 	n, a, b = pair(t)
 	b.limits.SYNQueue = 4
@@ -28,12 +28,12 @@ func flooded(t testing.TB) (n *network, a, b *Host, l *TCPListener) {
 	return n, a, b, l
 }
 
-// Connections come to be through cookies, with all that their SYNs have said.
+// TestSYNCookies: connections open through cookies, with all options of their SYNs.
 func TestSYNCookies(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		cfg    tcp.Config
-		mss    int // the server's
+		mss    int // the server's MSS
 		wscale uint8
 	}{
 		{"with timestamps", tcp.Config{}, 1448, 8},
@@ -66,7 +66,7 @@ func TestSYNCookies(t *testing.T) {
 		wantCounter(t, b, "TcpExtSyncookiesRecv", 1)
 		wantCounter(t, b, "TcpExtSyncookiesFailed", 0)
 		wantCounter(t, b, "TcpPassiveOpens", 5)
-		if k := counterOf(t, a, "TcpRetransSegs") + counterOf(t, b, "TcpExtTCPTimeouts"); k > 5 { // the four SYN-ACKs'
+		if k := counterOf(t, a, "TcpRetransSegs") + counterOf(t, b, "TcpExtTCPTimeouts"); k > 5 { // retransmissions of the four SYN-ACKs
 			t.Errorf("%s: %d repeats", c.name, k)
 		}
 		if l.half > 4 {
@@ -75,7 +75,7 @@ func TestSYNCookies(t *testing.T) {
 	}
 }
 
-// What a flood sends leaves nothing behind, and made-up acknowledgements open nothing.
+// TestForgedCookies: a SYN flood leaves no state, and forged acknowledgements open no connection.
 func TestForgedCookies(t *testing.T) {
 	n, _, b, l := flooded(t)
 	i, rng := b.net.ifaces[1], rand.New(rand.NewPCG(1, 1))
@@ -101,7 +101,7 @@ func TestForgedCookies(t *testing.T) {
 	wantCounter(t, b, "TcpExtSyncookiesRecv", 0)
 }
 
-// A cookie is for its two ends, its listener's port and the peer's number alone, and for one to two minutes.
+// TestCookiesAreParticular: a cookie is valid only for its two ends and the peer's number, and for one to two minutes.
 func TestCookiesAreParticular(t *testing.T) {
 	src := port(ipA, 5000)
 	answer := func(b *Host, now clock.Instant, flags wire.Flags, from netip.AddrPort, seq, ack wire.Seq) (string, wire.Seq) {
@@ -119,7 +119,7 @@ func TestCookiesAreParticular(t *testing.T) {
 		name     string
 		after    time.Duration
 		from     netip.AddrPort
-		seq, ack int // off by so much
+		seq, ack int // deviations of the numbers
 		want     string
 	}{
 		{"at once", 0, src, 0, 0, "listener :80, ESTABLISHED"},
@@ -154,7 +154,7 @@ func TestCookiesAreParticular(t *testing.T) {
 	}
 }
 
-// A listener that has sent no cookie does not look for one.
+// TestNoCookieSent: a listener that has sent no cookie accepts none.
 func TestNoCookieSent(t *testing.T) {
 	h, i := lone(t)
 	listen(t, h, 80, tcp.Config{})
@@ -165,7 +165,7 @@ func TestNoCookieSent(t *testing.T) {
 	wantCounter(t, h, "TcpExtSyncookiesFailed", 0)
 }
 
-// A flood is answered without allocating.
+// TestCookiesAllocateNothing: answering a flood allocates nothing.
 func TestCookiesAllocateNothing(t *testing.T) {
 	n, _, b, _ := flooded(t)
 	i, out := b.net.ifaces[1], phy.NewFrame(phy.FrameSize)

@@ -24,7 +24,7 @@ func listen(t testing.TB, h *Host, p uint16, cfg tcp.Config) *TCPListener {
 	return l
 }
 
-// dial opens a connection from a to port p of b and takes it from l.
+// dial opens a connection from a to port p of b and accepts it from l.
 func dial(n *network, a *Host, to netip.AddrPort, l *TCPListener) (client, server *TCPConn) {
 	n.t.Helper()
 	client, err := a.DialTCP(n.now, netip.AddrPort{}, to, tcp.Config{})
@@ -38,7 +38,7 @@ func dial(n *network, a *Host, to netip.AddrPort, l *TCPListener) (client, serve
 	return client, server
 }
 
-// transfer writes data to from until it has all arrived at to.
+// transfer writes data to from until all of it has arrived at to.
 func transfer(n *network, from, to *TCPConn, data []byte, within time.Duration) {
 	n.t.Helper()
 	var got []byte
@@ -280,7 +280,7 @@ func TestTCPTimeWaitReuse(t *testing.T) {
 		}
 		var server *TCPConn
 		n.runUntil("accept", time.Second, func() bool { server = l.Accept(); return server != nil })
-		server.Close(n.now) // B keeps TIME-WAIT
+		server.Close(n.now) // B is in TIME-WAIT
 		n.run(100 * time.Millisecond)
 		client.Close(n.now)
 		n.run(100 * time.Millisecond)
@@ -415,8 +415,8 @@ func TestListenConflicts(t *testing.T) {
 	}
 }
 
-// A connection that finds its neighbour unknown has it asked in the same turn: nothing else may happen
-// that would give it another.
+// TestTCPAsksAtOnce: a connection whose neighbour is unknown queues the ARP request in the same call, since no other event may
+// follow.
 func TestTCPAsksAtOnce(t *testing.T) {
 	h, i := lone(t)
 	if _, err := h.DialTCP(0, netip.AddrPort{}, port(ipC, 80), tcp.Config{}); err != nil {

@@ -13,8 +13,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// crowd is two hosts with many connections between them, each of which has carried some octets both ways
-// and been left alone until its buffers had gone back.
+// crowd is two hosts with many connections between them. Each has carried some octets both ways and then been idle until its
+// buffers were freed.
 type crowd struct {
 	a, b    *Host
 	ia, ib  *Iface
@@ -24,7 +24,7 @@ type crowd struct {
 	servers []*TCPConn
 }
 
-// perPort is how many connections go to one port of the server: some fewer than there are ephemeral ports.
+// perPort is the number of connections to one port of the server, a little below the number of ephemeral ports.
 const perPort = 10_000
 
 func newCrowd(tb testing.TB, n int) *crowd {
@@ -71,7 +71,7 @@ func newCrowd(tb testing.TB, n int) *crowd {
 	return x
 }
 
-// settle lets both hosts say all they have to say.
+// settle transmits all that both hosts have to send.
 func (x *crowd) settle() {
 	for busy := true; busy; {
 		busy = false
@@ -94,7 +94,7 @@ func (x *crowd) pass(d time.Duration) {
 	}
 }
 
-// heap is what is in use, in octets and objects, after a full collection, and how long that took.
+// heap returns the octets and objects in use after a full collection, and the collection's duration.
 func heap() (octets, objects uint64, gc time.Duration) {
 	runtime.GC()
 	began := time.Now()
@@ -105,7 +105,7 @@ func heap() (octets, objects uint64, gc time.Duration) {
 	return m.HeapAlloc, m.Mallocs - m.Frees, gc
 }
 
-// idleCost is what each end of n idle connections takes, all tables included.
+// idleCost returns the memory of each end of n idle connections, all tables included.
 func idleCost(tb testing.TB, n int) (octets, objects float64, gc time.Duration) {
 	octets0, objects0, _ := heap()
 	x := newCrowd(tb, n)
@@ -120,8 +120,8 @@ func idleCost(tb testing.TB, n int) (octets, objects float64, gc time.Duration) 
 	return float64(octets1-octets0) / ends, float64(objects1-objects0) / ends, gc
 }
 
-// TestIdleConnectionCost holds an established idle connection, with its socket and its place in the
-// table, to 1 KiB and three objects. The two lists of the test itself count as well.
+// TestIdleConnectionCost: an established idle connection, with its socket and its table entry, takes at most 1 KiB and three
+// objects. The two lists of the test itself count as well.
 func TestIdleConnectionCost(t *testing.T) {
 	octets, objects, _ := idleCost(t, 10_000)
 	t.Logf("%.0f octets, %.2f objects", octets, objects)
@@ -130,8 +130,8 @@ func TestIdleConnectionCost(t *testing.T) {
 	}
 }
 
-// BenchmarkIdle reports the same for more of them, and how long a full collection takes with them. ns/op
-// is the whole, with opening them.
+// BenchmarkIdle reports the same for more connections, and the duration of a full collection with them. ns/op includes opening
+// them.
 func BenchmarkIdle(b *testing.B) {
 	for _, n := range [...]int{10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

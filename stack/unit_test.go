@@ -26,7 +26,7 @@ func TestSignal(t *testing.T) {
 	}
 	s.Cancel(waiters[2])
 	s.Cancel(waiters[2])
-	other.Wait(waiters[4]) // leaves s
+	other.Wait(waiters[4]) // ends the wait of s
 	waiters[0].Wake = func() { log = append(log, "again"); s.Wait(waiters[0]) }
 	s.Fire()
 	if got := fmt.Sprint(log); got != "[again 1 3]" {
@@ -214,7 +214,7 @@ func TestWaitingIsNotForgotten(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
 	client, server := dial(n, a, port(ipB, 80), l)
-	if _, err := client.Write(n.now, octets(10_000)); err != nil { // ready, but not sent yet
+	if _, err := client.Write(n.now, octets(10_000)); err != nil { // queued, but not sent yet
 		t.Fatal(err)
 	}
 	cfg := client.Config()
@@ -246,7 +246,7 @@ func TestLoopbackStaysInside(t *testing.T) {
 	}
 }
 
-// session is a busy few seconds between two hosts; it returns every octet that was sent.
+// session runs a few busy seconds between two hosts and returns every octet that was sent.
 func session(t *testing.T, seed uint64) []byte {
 	n, a, b := pair(t)
 	a.rng.Uint64()

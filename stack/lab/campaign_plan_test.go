@@ -9,21 +9,21 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// plan is one run of a campaign: two hosts, the link between them, the faults on it until it heals, and
-// what both applications do. A seed is turned into a plan, and only the plan into a run, so that a plan which
-// fails can be made smaller and kept.
+// plan is one run of a campaign: two hosts, the link between them, its faults until it heals, and the actions of both
+// applications. A seed determines a plan, and only the plan determines a run, so that a plan that fails can be made smaller and
+// kept.
 type plan struct {
-	Seed     uint64        // of the lab, of the octets and of what applications draw
+	Seed     uint64        // seeds the lab, the streams' octets and the applications
 	Link     linkPlan      //
 	Faults   []faultPlan   `json:",omitempty"`
-	Flaps    []span        `json:",omitempty"` // when the link is down
-	Heal     time.Duration // from here on nothing goes wrong any more
+	Flaps    []span        `json:",omitempty"` // times at which the link is down
+	Heal     time.Duration // from here on there are no faults
 	Together bool          `json:",omitempty"` // both ends open at once (RFC 9293 §3.5, figure 7)
-	Ends     [2]endPlan    // the one that opens, the one that listens
+	Ends     [2]endPlan    // the client, then the server
 	Changes  []changePlan  `json:",omitempty"`
 }
 
-// span is a time that something lasts.
+// span is a period of time.
 type span struct{ From, For time.Duration }
 
 // linkPlan is a LinkConfig.
@@ -34,33 +34,33 @@ type linkPlan struct {
 	RateBps uint64        `json:",omitempty"`
 	Queue   int           `json:",omitempty"`
 	Offload bool          `json:",omitempty"`
-	Loss    float64       `json:",omitempty"` // until healed; with Offload it is super-segments that are lost
+	Loss    float64       `json:",omitempty"` // until healed; with Offload whole super-segments are lost
 }
 
-// faultPlan is a rule on the link and the time that it is in force.
+// faultPlan is a rule on the link, and the time for which it is in force.
 type faultPlan struct {
 	span
 	Dir                               fault.Dir     `json:",omitempty"`
 	Loss, Duplicate, Reorder, Corrupt float64       `json:",omitempty"`
 	Hold, Delay, Jitter               time.Duration `json:",omitempty"`
-	ECN                               bool          `json:",omitempty"` // marks what can be in place of losing it
+	ECN                               bool          `json:",omitempty"` // marks packets where possible, rather than drop them
 }
 
 // endPlan is one end: its connection's options, and its application.
 type endPlan struct {
 	options
-	Octets    int           // written in all
-	Chunk     int           `json:",omitempty"` // at most so many at once, at random; 0: all there is room for
-	Pause     time.Duration `json:",omitempty"` // after each write, at most
-	ReadChunk int           `json:",omitempty"` // at most so many at once, at random; 0: all there are
-	ReadPause time.Duration `json:",omitempty"` // after each read, at most
-	Turn      int           `json:",omitempty"` // octets of one request, or one response; 0: no turns are taken
+	Octets    int           // total number written
+	Chunk     int           `json:",omitempty"` // maximum per write, drawn at random; 0: all that have room
+	Pause     time.Duration `json:",omitempty"` // maximum after each write
+	ReadChunk int           `json:",omitempty"` // maximum per read, drawn at random; 0: all that are there
+	ReadPause time.Duration `json:",omitempty"` // maximum after each read
+	Turn      int           `json:",omitempty"` // octets of one request or response; 0: both ends write independently
 	Last      bool          `json:",omitempty"` // shuts down only after the peer has
-	Abort     int           `json:",omitempty"` // aborts when it has written and read so many octets
-	Rude      bool          `json:",omitempty"` // closes rather than aborts then, whatever is unread
+	Abort     int           `json:",omitempty"` // aborts after so many octets written and read
+	Rude      bool          `json:",omitempty"` // closes rather than aborts then, even with unread data
 }
 
-// options are what a tcp.Config has that campaigns choose.
+// options are the fields of a tcp.Config that campaigns choose.
 type options struct {
 	SendBuffer, RecvBuffer        int           `json:",omitempty"`
 	MSS, InitialWindow            int           `json:",omitempty"`
@@ -78,10 +78,10 @@ func (o *options) config() tcp.Config {
 		SendBuffer: o.SendBuffer, RecvBuffer: o.RecvBuffer, MSS: o.MSS, InitialWindow: o.InitialWindow,
 		NoDelay: o.NoDelay, NoTimestamps: o.NoTimestamps, NoSACK: o.NoSACK, DelayedAck: o.DelayedAck,
 		TimeWait: o.TimeWait, KeepAlive: o.KeepAlive, Congestion: o.Congestion, NoPacing: o.NoPacing, Log: o.Log, ECN: o.ECN,
-		OrphanRetries: 1000, // a reader may take its time, though the writer has left
+		OrphanRetries: 1000, // a reader may be slow even after the writer has closed
 	}
 	if c.KeepAlive > 0 {
-		c.KeepAliveMax = 10_000 // an outage is not to end the connection
+		c.KeepAliveMax = 10_000 // an outage must not end the connection
 	}
 	return c
 }
@@ -103,23 +103,23 @@ func (p *plan) String() string {
 	return string(b)
 }
 
-// rude reports whether an end does not wait for the other.
+// rude reports whether an end closes without waiting for the other.
 func (p *plan) rude() bool { return p.Ends[0].Abort > 0 || p.Ends[1].Abort > 0 }
 
-// dice draws what a plan is made of.
+// dice draws the parts of a plan.
 type dice struct{ *rand.Rand }
 
 func (d dice) in(n int) bool { return d.IntN(n) == 0 }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// upTo is a duration of at most most, more often a short one.
+// upTo returns a duration up to most, more often a short one.
 func (d dice) upTo(most time.Duration) time.Duration {
 	f := d.Float64()
 	return time.Duration(f * f * float64(most)).Round(time.Microsecond)
 }
 
-// size is from 1 to most, each order of magnitude as often as the next.
+// size returns a number from 1 to most, with equal probability for each order of magnitude.
 func (d dice) size(most int) int {
 	n := 1
 	for n < most && !d.in(8) {
@@ -132,7 +132,7 @@ func (d dice) chance(most float64) float64 {
 	return float64(d.IntN(int(most*1000))+1) / 1000
 }
 
-// newPlan makes a plan of a seed.
+// newPlan draws a plan from a seed.
 func newPlan(seed uint64) *plan {
 	d := dice{rand.New(rand.NewPCG(seed, 0x63616d70))}
 	p := &plan{Seed: seed, Link: d.link(), Heal: time.Second + d.upTo(29*time.Second)}
@@ -232,7 +232,7 @@ func (d dice) options() options {
 	return c
 }
 
-// applications are what both ends do.
+// applications draws the actions of both applications.
 func (d dice) applications(p *plan) {
 	for i := range p.Ends {
 		e := &p.Ends[i]
@@ -261,7 +261,7 @@ func (d dice) applications(p *plan) {
 		a.Turn, b.Turn = d.size(3000), d.size(10_000)
 		a.Octets, b.Octets = n*a.Turn, n*b.Turn
 	}
-	if d.in(2) { // who shuts down after the other, if not each by itself
+	if d.in(2) { // draws which end closes after the other, if any
 		pick(d, a, b).Last = true
 	}
 	if d.in(10) {
@@ -270,7 +270,7 @@ func (d dice) applications(p *plan) {
 	}
 }
 
-// bound makes a plan one that can be run: no millions of segments, no weeks.
+// bound limits a plan's run: it has no millions of segments, and lasts no weeks.
 func (p *plan) bound() {
 	narrow := 1 << 20
 	for _, e := range p.Ends {
@@ -296,7 +296,7 @@ func (p *plan) bound() {
 		} else {
 			e.Octets = min(e.Octets, 500*narrow)
 		}
-		if e.Chunk > 0 { // no more than a thousand pauses
+		if e.Chunk > 0 { // at most a thousand pauses
 			e.Chunk = max(e.Chunk, e.Octets/500)
 		}
 		if peer := &p.Ends[1-i]; e.ReadChunk > 0 {
@@ -305,9 +305,9 @@ func (p *plan) bound() {
 	}
 }
 
-// patience is how long after the healing both ends must have finished.
+// patience is the time after the healing in which both ends must finish.
 func (p *plan) patience() time.Duration {
-	d := 15 * time.Minute // back-off of an hour's half at worst, neighbours found anew, TIME-WAIT
+	d := 15 * time.Minute // back-off of half an hour at worst, new ARP requests, TIME-WAIT
 	for i, e := range p.Ends {
 		peer := &p.Ends[1-i]
 		steps := time.Duration(1000)

@@ -18,19 +18,19 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// outcome is what a run that went well has to say.
+// outcome describes a run without a failure.
 type outcome struct {
-	hash    uint64 // of every frame at both hosts, with instant and verdict
-	octets  int    // that applications have read
+	hash    uint64 // over every frame at both hosts, with instant and verdict
+	octets  int    // number that applications have read
 	retrans int
 	dials   int
 	drops   uint64
-	events  int // that listeners were told of
+	events  int // number that listeners have received
 	rude    bool
-	took    time.Duration // of virtual time
+	took    time.Duration // virtual time
 }
 
-// run is a plan under way.
+// run is a plan being executed.
 type run struct {
 	*plan
 	w    *World
@@ -40,7 +40,7 @@ type run struct {
 	ln   *stack.TCPListener
 	tap  wiretap
 	out  outcome
-	err  error // the first thing that was wrong
+	err  error // the first failure
 }
 
 // end is one application with its socket.
@@ -51,13 +51,13 @@ type end struct {
 	host     *Host
 	conn     *stack.TCPConn
 	rng      dice
-	stream   []byte // what it writes
+	stream   []byte // the octets that it writes
 	buf      []byte
 	sent     int
 	got      int
 	shut     bool // it has closed its sending side
 	eof      bool // it has read the peer's end
-	over     bool // it has let go
+	over     bool // it is finished with the connection
 	writable clock.Instant
 	readable clock.Instant
 	wake     *Event
@@ -72,11 +72,11 @@ var (
 
 const (
 	campaignPort  = 80
-	campaignSteps = 20_000_000 // events of a run, at most
+	campaignSteps = 20_000_000 // maximum number of events in a run
 	campaignDials = 200
 )
 
-// execute runs the plan to its end. The error is the first thing that was wrong.
+// execute runs the plan to its end. The error is the first failure.
 func (p *plan) execute(capture string) (out outcome, err error) {
 	r := &run{plan: p}
 	defer func() {
@@ -126,7 +126,7 @@ func (r *run) fail(format string, args ...any) {
 	}
 }
 
-// build makes hosts, link and everything that happens at a given instant.
+// build makes hosts and link, and schedules the plan's events.
 func (r *run) build() (err error) {
 	r.w = NewWorld()
 	r.l = New(r.w, r.Seed)
@@ -175,7 +175,7 @@ func (r *run) build() (err error) {
 	return nil
 }
 
-// during has something begin and end.
+// during schedules begin and end for the span s.
 func (r *run) during(s span, begin, end func()) {
 	r.w.At(clock.Instant(s.From), func(clock.Instant) { begin() })
 	r.w.At(clock.Instant(s.From+s.For), func(clock.Instant) { end() })
@@ -190,7 +190,7 @@ func (r *run) heal(now clock.Instant) {
 	if !r.rude() {
 		return
 	}
-	// An end with nothing to send must probe whether the other end is still there (RFC 9293 §3.5.1).
+	// An end with nothing to send must probe whether the other end still exists (RFC 9293 §3.5.1).
 	for _, e := range r.ends {
 		e.keepAlive(now)
 	}
@@ -220,7 +220,7 @@ func (r *run) change(now clock.Instant, c changePlan) {
 	e.step(now)
 }
 
-// open has the first end, or both at once, begin to connect.
+// open makes the first end, or both at once, connect.
 func (r *run) open(now clock.Instant) {
 	if r.out.dials++; r.out.dials > campaignDials {
 		r.fail("no connection after %d attempts", campaignDials)
@@ -257,7 +257,7 @@ func (r *run) accept(now clock.Instant) {
 	}
 }
 
-// begin gives the application a connection and starts it from the beginning.
+// begin starts the application anew with the connection c.
 func (e *end) begin(now clock.Instant, c *stack.TCPConn) {
 	e.conn, e.sent, e.got, e.shut, e.eof, e.over = c, 0, 0, false, false, false
 	c.OnEvent = func(now clock.Instant) {
@@ -271,7 +271,7 @@ func (e *end) begin(now clock.Instant, c *stack.TCPConn) {
 	e.step(now)
 }
 
-// step is what the application does when it runs.
+// step runs the application once.
 func (e *end) step(now clock.Instant) {
 	if e.busy {
 		e.again = true
@@ -283,7 +283,7 @@ func (e *end) step(now clock.Instant) {
 		if e.conn != nil && !e.over && e.err == nil {
 			for e.conn != nil && (e.write(now) || e.conn != nil && e.read(now)) {
 			}
-			if e.conn != nil { // it may have broken in the meantime
+			if e.conn != nil { // the connection may have ended in the meantime
 				e.close(now)
 			}
 		}
@@ -291,7 +291,7 @@ func (e *end) step(now clock.Instant) {
 	e.busy = false
 }
 
-// allowed is how much may have been written by now: all, or what the turns taken so far make.
+// allowed returns the number of octets that may have been written by now: all, or those of the turns so far.
 func (e *end) allowed() int {
 	peer := e.ends[1-e.i]
 	switch {
@@ -303,7 +303,7 @@ func (e *end) allowed() int {
 	return min(len(e.stream), e.got/peer.Turn*e.Turn)
 }
 
-// most is how much to write or read at once.
+// most returns the number of octets to write or read at once.
 func (e *end) most(chunk int) int {
 	if chunk == 0 {
 		return len(e.buf)
@@ -351,7 +351,7 @@ func (e *end) read(now clock.Instant) (more bool) {
 	return n > 0
 }
 
-// pause is when an application that waits for up to so long goes on.
+// pause returns the instant at which an application with pauses up to most continues.
 func (e *end) pause(now clock.Instant, most time.Duration) clock.Instant {
 	until := now.Add(time.Duration(e.rng.Int64N(int64(most) + 1)))
 	if until > now {
@@ -386,8 +386,8 @@ func (e *end) close(now clock.Instant) {
 	}
 }
 
-// broken is a connection that has ended by itself. It may where an end was rude, and before anything has
-// come of it: a neighbour who does not answer ends an attempt to connect, on one side or on both.
+// broken handles a connection that ended with an error. That is allowed if an end is rude, or before any data arrived: a neighbour
+// that does not answer fails an attempt to connect, at one end or both. A failed attempt is repeated.
 func (e *end) broken(now clock.Instant, err error) {
 	a, b := e.ends[0], e.ends[1]
 	if e.rude() {
@@ -402,13 +402,13 @@ func (e *end) broken(now clock.Instant, err error) {
 	for _, x := range e.ends {
 		c := x.conn
 		if x.conn = nil; c != nil {
-			c.Abort(now) // its end is nobody's business any more
+			c.Abort(now) // its error does not matter any more
 		}
 	}
 	e.run.w.At(now.Add(time.Second), e.open)
 }
 
-// where is how far both ends are.
+// where returns the progress of both ends.
 func (r *run) where() string {
 	s := ""
 	for _, e := range r.ends {
@@ -421,7 +421,7 @@ func (r *run) where() string {
 	return s
 }
 
-// observe sees every frame at both hosts.
+// observe receives every frame at both hosts.
 func (r *run) observe(e *end, ev *stack.PacketEvent) {
 	crc := crc32.Update(uint32(ev.Dir), castagnoli, ev.Frame.Bytes())
 	r.out.hash = mix(r.out.hash, uint64(ev.Now), uint64(crc), uint64(e.i)<<32|uint64(ev.Verdict.Kind)<<16|uint64(ev.Verdict.Reason))
@@ -438,13 +438,13 @@ func (r *run) observe(e *end, ev *stack.PacketEvent) {
 	}
 }
 
-// late reports whether e was reset by a peer that has everything, but whose TIME-WAIT had ended when e sent again what
-// it had no acknowledgement of.
+// late reports whether e was reset by a peer that had received everything, but whose TIME-WAIT had ended when e retransmitted
+// unacknowledged octets.
 func late(e, peer *end) bool {
 	return errors.Is(e.conn.Err(), tcp.ErrReset) && peer.over && peer.got == len(e.stream) && peer.conn.Err() == nil
 }
 
-// finished judges the world in which nothing is left to happen.
+// finished checks the world when no event is left.
 func (r *run) finished() {
 	if r.w.Now() < clock.Instant(r.Heal) {
 		r.fail("nothing left to happen before the healing")

@@ -9,18 +9,18 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// shrinkRuns bounds the work of making a plan smaller.
+// shrinkRuns bounds the number of runs to shrink a plan.
 const shrinkRuns = 400
 
-// clone is a plan that shares nothing with p.
+// clone returns a plan that shares nothing with p.
 func (p *plan) clone() *plan {
 	q := *p
 	q.Faults, q.Flaps, q.Changes = slices.Clone(p.Faults), slices.Clone(p.Flaps), slices.Clone(p.Changes)
 	return &q
 }
 
-// shrink returns a plan that still fails, from which nothing can be taken without mending it, and how it
-// fails. Whatever is switched off one by one: faults, options, patterns; sizes are halved.
+// shrink returns a plan that still fails and cannot be reduced further, and its failure. It switches off faults, options and
+// patterns one by one, and halves sizes.
 func (p *plan) shrink(why error, fails func(*plan) error) (*plan, error) {
 	for runs, better := 0, true; better && runs < shrinkRuns; {
 		better = false
@@ -40,7 +40,7 @@ func (p *plan) shrink(why error, fails func(*plan) error) (*plan, error) {
 	return p, why
 }
 
-// reductions are the ways to make p smaller, the great ones first.
+// reductions returns the ways to make p smaller, the large ones first.
 func (p *plan) reductions() (all []func(*plan)) {
 	add := func(f func(*plan)) { all = append(all, f) }
 	for i := len(p.Faults) - 1; i >= 0; i-- {
@@ -107,7 +107,7 @@ func drop1[T any](s []T, i int) []T {
 	return slices.Delete(slices.Clone(s), i, i+1)
 }
 
-// parsePlan is the opposite of String.
+// parsePlan is the inverse of String.
 func parsePlan(b []byte) (*plan, error) {
 	p := new(plan)
 	return p, json.Unmarshal(b, p)

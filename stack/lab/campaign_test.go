@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A campaign is runs of consecutive seeds: see plan. Many of them, and one that failed:
+// A campaign is runs of consecutive seeds: see plan. These commands run many, or repeat one that failed:
 //
 //	go test ./stack/lab -run '^TestCampaign$' -timeout 0 -campaign.seeds 1..100000
 //	go test ./stack/lab -run '^TestCampaign$' -campaign.seeds 17..17 -campaign.capture 17.pcapng
@@ -36,7 +36,7 @@ func campaignRange(t *testing.T) (from, to uint64) {
 	return from, to
 }
 
-// campaignFailures is how many failing seeds are enough.
+// campaignFailures is the number of failing seeds after which a campaign ends.
 const campaignFailures = 5
 
 func TestCampaign(t *testing.T) {
@@ -100,7 +100,7 @@ func inUse() uint64 {
 	return m.HeapAlloc
 }
 
-// report makes the failing plan smaller and says how to repeat it.
+// report shrinks the failing plan and prints how to repeat it.
 func report(t *testing.T, p *plan, why error) {
 	t.Helper()
 	small, smallWhy := p.shrink(why, func(q *plan) error {
@@ -113,12 +113,12 @@ func report(t *testing.T, p *plan, why error) {
 		"again: go test ./stack/lab -run '^TestCampaign$' -campaign.plan '%v'", p.Seed, why, p.Seed, p.Seed, smallWhy, small)
 }
 
-// The same seed twice is the same frames at the same instants with the same verdicts.
+// TestCampaignRepeats: the same seed yields the same frames at the same instants with the same verdicts.
 func TestCampaignRepeats(t *testing.T) {
 	seen := map[uint64]uint64{}
 	for seed := uint64(1); seed <= 40; seed++ {
 		one, err1 := newPlan(seed).execute("")
-		p, err := parsePlan([]byte(newPlan(seed).String())) // as it is when it is kept
+		p, err := parsePlan([]byte(newPlan(seed).String())) // formatted and parsed, like a kept plan
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestCampaignRepeats(t *testing.T) {
 	}
 }
 
-// Plans that failed once: each is named after the fault that it found.
+// TestCampaignKept runs plans that failed once. Each is named after the fault that it found.
 func TestCampaignKept(t *testing.T) {
 	files, err := filepath.Glob("testdata/campaign/*.json")
 	if err != nil || len(files) == 0 {
@@ -159,7 +159,7 @@ func TestCampaignKept(t *testing.T) {
 	}
 }
 
-// A failure is shrunk to what it needs.
+// TestCampaignShrinks: a failing plan is shrunk to the parts that it needs.
 func TestCampaignShrinks(t *testing.T) {
 	p := newPlan(3)
 	p.Flaps = []span{{time.Second, time.Second}, {3 * time.Second, time.Second}}

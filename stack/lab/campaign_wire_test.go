@@ -10,10 +10,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// wiretap checks both ends of one connection by their segments alone. Sent octets are those of the stream, within the
-// offered window. Acknowledged octets, cumulatively or selectively, have been received. An offered window does not shrink.
+// wiretap checks both ends of one connection by their segments alone. Sent octets are those of the stream, within the offered
+// window. Acknowledged octets, cumulatively or selectively, have been received. An offered window does not shrink.
 type wiretap struct {
-	client uint16 // the port of the end that opened; 0: nothing has been seen
+	client uint16 // the port of the client; 0 before the first segment
 	ends   [2]tapEnd
 }
 
@@ -24,23 +24,23 @@ type tapEnd struct {
 	iss      wire.Seq
 	open     bool // its SYN has been seen
 	scale    uint8
-	offered  wire.Seq // right edge of the window it has offered
+	offered  wire.Seq // right edge of the window that it has offered
 	offers   bool
-	told     wire.Seq // right edge of the window it has been told
+	told     wire.Seq // right edge of the window that it has received
 	knows    bool
-	ghost    bool       // there is another connection with its ports
+	ghost    bool       // another connection has the same ports
 	heard    bool       // the peer has acknowledged something
-	received buf.Ranges // of what the peer has sent
+	received buf.Ranges // ranges received from the peer
 }
 
-// see takes a segment that left end i, or reached it.
+// see checks a segment that left end i, or arrived there.
 func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	b := ev.Frame.Bytes()
 	if len(b) < 14 || b[12] != 8 || b[13] != 0 {
 		return nil
 	}
 	refused := ev.Verdict.Kind == stack.Dropped
-	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // damaged, or for somebody else
+	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // damaged, or for another host
 		return nil
 	}
 	ip, rest, err := wire.ParseIPv4(b[14:])
@@ -62,7 +62,7 @@ func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	if h.Flags&wire.RST != 0 {
 		return nil
 	}
-	if h.Flags.Has(wire.SYN) && client != w.client && ev.Dir == stack.TX { // opened anew
+	if h.Flags.Has(wire.SYN) && client != w.client && ev.Dir == stack.TX { // a new connection
 		w.client = client
 		for k := range w.ends {
 			w.ends[k] = tapEnd{stream: w.ends[k].stream}
@@ -78,7 +78,7 @@ func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	return nil
 }
 
-// length is SEG.LEN.
+// length returns SEG.LEN.
 func length(h *wire.TCP, payload []byte) int {
 	n := len(payload)
 	if h.Flags&wire.SYN != 0 {
@@ -90,7 +90,7 @@ func length(h *wire.TCP, payload []byte) int {
 	return n
 }
 
-// edge is the right edge of the window that a segment of e offers.
+// edge returns the right edge of the window that a segment of e offers.
 func (e *tapEnd) edge(h *wire.TCP) wire.Seq {
 	if h.Flags&wire.SYN != 0 {
 		return h.Ack.Add(int(h.Window))
@@ -101,7 +101,7 @@ func (e *tapEnd) edge(h *wire.TCP) wire.Seq {
 func (w *wiretap) sent(i int, h *wire.TCP, payload []byte) error {
 	e, peer := &w.ends[i], &w.ends[1-i]
 	if h.Flags&wire.SYN != 0 && e.open && e.iss != h.Seq && e.heard {
-		e.ghost = true // an old SYN has made another connection, of which nobody will hear
+		e.ghost = true // an old SYN has made another connection, which will get no answer
 		return nil
 	}
 	if h.Flags&wire.SYN != 0 && (!e.open || e.iss != h.Seq) {
@@ -145,8 +145,8 @@ func (w *wiretap) sent(i int, h *wire.TCP, payload []byte) error {
 	return nil
 }
 
-// arrived takes in what reached end i. Of a segment that is refused the acknowledgement, with its window, may
-// have been heeded (RFC 9293 §3.10.7.4: "special allowance").
+// arrived records a segment that arrived at end i. A dropped segment's acknowledgement and window may have been processed
+// (RFC 9293 §3.10.7.4: "special allowance").
 func (w *wiretap) arrived(i int, h *wire.TCP, payload []byte, refused bool) {
 	e, peer := &w.ends[i], &w.ends[1-i]
 	if !peer.open {

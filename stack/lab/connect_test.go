@@ -9,8 +9,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// BenchmarkConnect is connections in a virtual lab, one after the other: opened, one octet each way, closed by
-// the client, which keeps TIME-WAIT for a moment only.
+// BenchmarkConnect opens connections in a virtual lab, one after the other. Each carries one octet each way and is closed by the
+// client, whose TIME-WAIT is short.
 func BenchmarkConnect(b *testing.B) {
 	s := newScene(b, 1, LinkConfig{})
 	cfg := tcp.Config{NoDelay: true, TimeWait: -1}

@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// labPile is something of which a lab may have many, and the work done once for each packet beside it: see
+// labPile is a kind of entry of which a lab may have many, and the step per packet that is measured beside it: see
 // stack.BenchmarkCost.
 type labPile struct {
 	name, step string
@@ -55,7 +55,7 @@ func costAddr(k int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)})
 }
 
-// attach makes the kth host of the switch.
+// attach adds the kth host to the switch.
 func (s *costScene) attach(k int) (*Host, *Link) {
 	s.Helper()
 	h := addHost(s, s.l, fmt.Sprint("h", k), netip.PrefixFrom(costAddr(k), 8).String())
@@ -66,7 +66,7 @@ func (s *costScene) attach(k int) (*Host, *Link) {
 	return h, link
 }
 
-// crowd attaches n more hosts, each of which has said who it is.
+// crowd attaches n more hosts, each of which has sent a frame.
 func (s *costScene) crowd(n int) {
 	for k := range n {
 		s.attach(k + 2)
@@ -75,7 +75,7 @@ func (s *costScene) crowd(n int) {
 	s.w.Advance(s.w.Now() + 1)
 }
 
-// datagram sends one from a to b.
+// datagram sends a datagram from a to b.
 func (s *costScene) datagram() {
 	s.Helper()
 	s.r.Do(func(now clock.Instant) {
@@ -96,7 +96,7 @@ var labPiles = []labPile{
 	}},
 	{"hosts on a switch", "a datagram between two, by an event of a host's", 300, func(s *costScene, n int) func() {
 		s.crowd(n)
-		s.to.OnEvent = func(now clock.Instant) { // it goes back and forth by itself
+		s.to.OnEvent = func(now clock.Instant) { // both ends answer each other without end
 			m, from, _ := s.to.Recv(s.buf[:])
 			_ = s.to.Send(now, s.buf[:m], from)
 		}
@@ -134,7 +134,7 @@ var labPiles = []labPile{
 
 var labCostSizes = [...]int{0, 1000, 50_000}
 
-// BenchmarkCost measures the step of each pile as stack.BenchmarkCost does. setup-ns is what making one of the pile took.
+// BenchmarkCost measures each pile's step as stack.BenchmarkCost does. setup-ns is the time to make one entry of the pile.
 func BenchmarkCost(b *testing.B) {
 	for _, p := range labPiles {
 		for k, n := range labCostSizes {
@@ -156,7 +156,7 @@ func BenchmarkCost(b *testing.B) {
 	}
 }
 
-// TestCostSteps runs each step beside a few of its pile, so that it does what it is measured for.
+// TestCostSteps runs each pile's step beside a few entries, to check that it does what the benchmark measures.
 func TestCostSteps(t *testing.T) {
 	for _, p := range labPiles {
 		for _, n := range [...]int{0, 20} {

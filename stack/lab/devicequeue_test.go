@@ -8,7 +8,7 @@ import (
 	"smolsh/phy"
 )
 
-// partTaker is a device that takes some frames and then returns an error.
+// partTaker is a device that accepts some frames and then returns an error.
 type partTaker struct {
 	phy.Device
 	takes int
@@ -17,7 +17,7 @@ type partTaker struct {
 
 func (d *partTaker) Send(frames []*phy.Frame) (int, error) { return d.takes, d.err }
 
-// TestOffer is the outcome of one offer of three frames, by the number that the device takes and its error.
+// TestOffer offers three frames to a device, and checks the outcome by the number that it accepts and its error.
 func TestOffer(t *testing.T) {
 	other := errors.New("no buffer space")
 	for _, c := range []struct {
@@ -29,7 +29,7 @@ func TestOffer(t *testing.T) {
 		{3, nil, 0, false},
 		{1, nil, 0, true},
 		{0, nil, 0, true},
-		{1, other, 1, false}, // the device may take the third
+		{1, other, 1, false}, // the device may accept the third
 		{3, other, 0, false},
 		{1, phy.ErrDown, 2, false},
 		{0, fmt.Errorf("e0: %w", phy.ErrClosed), 3, false},

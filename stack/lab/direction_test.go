@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// catch is a sink that notes what arrives, by the frame's first octet.
+// catch is a sink that records each frame's arrival, by its first octet.
 type catch struct {
 	w   *World
 	got []string
@@ -27,7 +27,7 @@ func (c *catch) arrive(now clock.Instant, f *phy.Frame) {
 	c.w.recycle(f)
 }
 
-// bareLink is a link whose ends are catches.
+// bareLink returns a link whose ends are catches.
 func bareLink(t testing.TB, seed uint64, cfg LinkConfig) (*World, *Link, *catch, *catch) {
 	t.Helper()
 	w := NewWorld()
@@ -42,7 +42,7 @@ func bareLink(t testing.TB, seed uint64, cfg LinkConfig) (*World, *Link, *catch,
 	return w, k, a, b
 }
 
-// frameOf returns a frame of so many octets, numbered by its first.
+// frameOf returns a frame of the given length whose first octet is id.
 func (w *World) frameOf(id byte, octets int) *phy.Frame {
 	f := w.frame(octets)
 	b := f.Extend(octets)
@@ -92,9 +92,9 @@ func TestLinkRateRoundsUp(t *testing.T) {
 func TestLinkQueueHoldsWhatItSays(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{RateBps: 8e6, Queue: 2})
 	for i := range byte(5) {
-		k.ab.accept(0, w.frameOf(i, 1000)) // one leaves, two wait, two are dropped
+		k.ab.accept(0, w.frameOf(i, 1000)) // one is sent, two wait, two are dropped
 	}
-	w.At(at(time.Millisecond), func(now clock.Instant) { // the first has just left: room for one
+	w.At(at(time.Millisecond), func(now clock.Instant) { // the first has just been sent: there is room for one
 		k.ab.accept(now, w.frameOf(8, 1000))
 		k.ab.accept(now, w.frameOf(9, 1000))
 	})
@@ -208,7 +208,7 @@ func TestLinkRulesByDirection(t *testing.T) {
 		k.ba.accept(0, w.frameOf(i+10, 60))
 	}
 	w.run()
-	// The second frame is dropped before the second rule counts; its second frame is the third.
+	// The first rule drops the second frame, so that the second rule counts the third frame as its second.
 	if want := []string{"0@10ms", "2@15ms", "2@15ms"}; !slices.Equal(b.got, want) {
 		t.Errorf("a->b %q, want %q", b.got, want)
 	}
@@ -221,7 +221,7 @@ func TestLinkRulesByDirection(t *testing.T) {
 	checkFlow(t, k)
 }
 
-// A new link does not change what happens to the frames of the others.
+// TestLinkStreamsAreIndependent: a new link does not change the random draws of other links.
 func TestLinkStreamsAreIndependent(t *testing.T) {
 	fates := func(others int) []string {
 		w := NewWorld()
@@ -300,7 +300,7 @@ func BenchmarkLink(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/frame")
 }
 
-// No two directions or links share their luck.
+// TestLinkStreamsDiffer: all directions and links have different random draws.
 func TestLinkStreamsDiffer(t *testing.T) {
 	w := NewWorld()
 	l := New(w, 42)

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A router sends super-segments on whole, between links of one MTU and with every option that segments have;
-// where the next link is narrower it says so, and the sender cuts them smaller.
+// TestSuperSegmentsAreForwarded: a router forwards super-segments whole between links of one MTU, with every TCP option. If the
+// next link is narrower it sends fragmentation needed, and the sender makes smaller segments.
 func TestSuperSegmentsAreForwarded(t *testing.T) {
 	for _, mtu := range []int{1500, 1400} {
 		s := &scene{TB: t, w: NewWorld()}
@@ -54,8 +54,8 @@ func TestSuperSegmentsAreForwarded(t *testing.T) {
 	}
 }
 
-// On a path that keeps the order nothing arrives twice, though much goes out at the same instant: a segment
-// that is sent again must not be thought lost because one of that instant, which went before it, arrives first.
+// TestLittleIsSentAgainNeedlessly: on a path that keeps the order nothing arrives twice. Of two segments sent at the same instant,
+// a retransmission must not count as lost because the segment sent before it arrives first.
 func TestLittleIsSentAgainNeedlessly(t *testing.T) {
 	s := newScene(t, 3, LinkConfig{Delay: 10 * time.Millisecond})
 	s.k.Faults().Add(&fault.Rule{Loss: 0.01, Dir: fault.TX})

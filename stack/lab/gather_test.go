@@ -10,11 +10,11 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// gatherer is one end of a pair that takes borrowed octets, though not every time it is asked.
+// gatherer is one end of a pair that accepts frames with borrowed octets, but not every time.
 type gatherer struct {
 	*phy.Memory
 	asked, borrowed, refused int
-	kept, impatient          int // frames that were refused, and of those the ones that came back with borrowed octets
+	kept, impatient          int // number of refused frames, and of those that came back with borrowed octets
 }
 
 func (g *gatherer) Capabilities() phy.Capabilities {
@@ -48,8 +48,8 @@ func (g *gatherer) Send(frames []*phy.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// A device that gathers gets payload that is not copied before; what it does not take at once stays as it
-// is, whatever becomes of the connection's buffer.
+// TestBorrowedPayload: a device that gathers gets payload without a copy. The payload of a refused frame stays intact, even when
+// the connection's buffer changes.
 func TestBorrowedPayload(t *testing.T) {
 	da, db := phy.NewPair("near", "far", phy.MemoryConfig{Queue: 8, MaxGSO: 65535, TxChecksum: true})
 	g := &gatherer{Memory: da}

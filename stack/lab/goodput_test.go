@@ -20,7 +20,7 @@ var updateGoodput = flag.Bool("update", false, "write testdata/goodput.txt anew"
 
 const goodputFile = "testdata/goodput.txt"
 
-// payload is what a full segment carries, wireSize what it takes of a link.
+// payload is the text of a full segment, wireSize its length on a link, in octets.
 const (
 	payload  = 1500 - 20 - 32
 	wireSize = 1500 + 14
@@ -65,7 +65,7 @@ func (s *scene) newPump(begin clock.Instant, from, to *Host, addr netip.Addr, po
 	return p
 }
 
-// permille is what octets in d are of a link's rate, as payload of full frames.
+// permille returns the share of a link's rate that octets in d use, as payload of full frames.
 func permille(octets int, d time.Duration, rate uint64) int {
 	return int(uint64(octets) * 8 * wireSize / payload * 1000 / uint64(d.Seconds()) / rate)
 }
@@ -74,7 +74,7 @@ var algorithms = [...]tcp.Algorithm{tcp.CUBIC, tcp.NewReno}
 
 var lossesPermille = [...]int{0, 1, 10, 50, 150}
 
-// goodputCells is one flow over 20 Mbit/s for ten seconds, in kB/s, for each loss.
+// goodputCells measures one flow over 20 Mbit/s for ten seconds, in kB/s, for each loss.
 func goodputCells(t *testing.T, out *strings.Builder) {
 	fmt.Fprintf(out, "One flow over 20 Mbit/s with a queue of 100 frames, the first 10 s, kB/s (at most %d).\n", 20_000_000/8*payload/wireSize/1000)
 	fmt.Fprintf(out, "Loss in both directions; reordering holds 5 %% of the frames back for 10 ms.\n\n")
@@ -112,7 +112,7 @@ func goodputCells(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// goodputPaths is one flow that is to fill a path; least is what it must for each controller, in permille.
+// goodputPaths measures one flow that must fill a path; least is its minimum for each controller, in permille.
 func goodputPaths(t *testing.T, out *strings.Builder) {
 	fmt.Fprintf(out, "\nOne flow, permille of what the link carries: while it starts, and afterwards.\n\n")
 	fmt.Fprintf(out, "%-8s %-26s %8s %10s %6s\n", "control", "link, round trip, queue", "first 5s", "5s to 15s", "again")
@@ -147,7 +147,7 @@ func goodputPaths(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// jain is Jain's index of fairness in permille: 1000 for equal shares, 1000/n when one has all.
+// jain returns Jain's index of fairness in permille: 1000 for equal shares, 1000/n if one flow has everything.
 func jain(got []int) int {
 	sum, squares := 0, 0
 	for _, n := range got {
@@ -161,8 +161,7 @@ func jain(got []int) int {
 	return sum * sum * 1000 / (len(got) * squares)
 }
 
-// goodputFlows is several flows at once over a router with a queue before a link of 30 Mbit/s, each from a
-// host of its own.
+// goodputFlows measures several flows at once, each from its own host, through a router whose queue precedes a link of 30 Mbit/s.
 func goodputFlows(t *testing.T, out *strings.Builder) {
 	fmt.Fprintf(out, "\nFlows from hosts of their own over one router's 30 Mbit/s with a queue of 50 frames, 20 s, after 5 s:\n")
 	fmt.Fprintf(out, "permille of the link in all, Jain's index in permille, each flow's permille.\n\n")
@@ -171,8 +170,8 @@ func goodputFlows(t *testing.T, out *strings.Builder) {
 	for _, f := range []struct {
 		name  string
 		flows []tcp.Algorithm
-		rtts  []time.Duration // in turn
-		least int             // Jain's index
+		rtts  []time.Duration // of the flows, in turn
+		least int             // minimum of Jain's index
 	}{
 		{"2 cubic, 20 ms", []tcp.Algorithm{c, c}, []time.Duration{20 * ms}, 900},
 		{"4 cubic, 20 ms", []tcp.Algorithm{c, c, c, c}, []time.Duration{20 * ms}, 900},
@@ -210,8 +209,8 @@ func goodputFlows(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// newForwarding is a router, a receiver 10.0.0.2 behind its link of that rate, and n senders, each with a
-// round trip of its own.
+// newForwarding returns a router, a receiver 10.0.0.2 behind its link of the given rate, and n senders, each with its own round
+// trip.
 func newForwarding(t *testing.T, n int, rate uint64, rtts []time.Duration) *scene {
 	s := &scene{TB: t, w: NewWorld()}
 	s.l, s.r = New(s.w, 1), NewVirtual(s.w)
@@ -242,8 +241,8 @@ func newForwarding(t *testing.T, n int, rate uint64, rtts []time.Duration) *scen
 	return s
 }
 
-// TestGoodput compares what flows get of their paths with the table that was last looked at: -update writes
-// it anew. Under the race detector, which takes ten times as long, it looks at one cell in eight.
+// TestGoodput compares the flows' goodput with the table in testdata; -update writes the table. Under the race detector, which is
+// ten times slower, it measures one cell in eight.
 func TestGoodput(t *testing.T) {
 	var out strings.Builder
 	goodputCells(t, &out)
@@ -273,7 +272,7 @@ func TestGoodput(t *testing.T) {
 	}
 }
 
-// sameCells compares a line of the table with the one wanted, but for cells that were left out.
+// sameCells compares a line of the table with the wanted one, except for cells that were left out.
 func sameCells(got, want string) bool {
 	return slices.EqualFunc(strings.Fields(got), strings.Fields(want), func(a, b string) bool { return a == b || a == "?" })
 }

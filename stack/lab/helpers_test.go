@@ -58,7 +58,7 @@ func (s *scene) bindUDP(h *Host, port uint16) *stack.UDPConn {
 	return u
 }
 
-// sendUDP sends from the application, as a script would.
+// sendUDP sends a datagram from the application, as a script would.
 func (s *scene) sendUDP(u *stack.UDPConn, data, to string) {
 	s.Helper()
 	s.r.Do(func(now clock.Instant) {
@@ -68,7 +68,7 @@ func (s *scene) sendUDP(u *stack.UDPConn, data, to string) {
 	})
 }
 
-// recvUDP is the waiting datagram, "" when there is none.
+// recvUDP returns the pending datagram, "" if there is none.
 func recvUDP(u *stack.UDPConn) string {
 	var p [2048]byte
 	n, _, err := u.Recv(p[:])
@@ -81,7 +81,7 @@ func recvUDP(u *stack.UDPConn) string {
 	return string(p[:n])
 }
 
-// await runs the world until a datagram has come to u, and gives it with the instant.
+// await runs the world until u has received a datagram, and returns it with the instant.
 func (s *scene) await(u *stack.UDPConn) (string, clock.Instant) {
 	s.Helper()
 	for {
@@ -94,7 +94,7 @@ func (s *scene) await(u *stack.UDPConn) (string, clock.Instant) {
 	}
 }
 
-// runFor lets time pass.
+// runFor runs the world for d.
 func (s *scene) runFor(d time.Duration) { s.w.Advance(s.w.Now().Add(d)) }
 
 func (s *scene) check() {
@@ -104,7 +104,7 @@ func (s *scene) check() {
 	}
 }
 
-// stream is one TCP connection over which n octets go from one host to another.
+// stream is one TCP connection over which one host sends n octets to the other.
 type stream struct {
 	from, to *stack.TCPConn
 	listener *stack.TCPListener
@@ -112,7 +112,7 @@ type stream struct {
 	sent     int
 	got      []byte
 	closed   bool // the sender has shut down its side
-	ended    bool // the receiver has seen the end
+	ended    bool // the receiver has read the end of the stream
 }
 
 func (s *scene) newStream(from, to *Host, addr string, n int) *stream {
@@ -140,7 +140,7 @@ func (s *scene) newStreamWith(cfg tcp.Config, from, to *Host, addr string, n int
 	return st
 }
 
-// turn is what the two applications do when they run.
+// turn runs both applications once.
 func (st *stream) turn(t testing.TB, now clock.Instant) {
 	t.Helper()
 	if st.to == nil {

@@ -20,12 +20,12 @@ import (
 
 func TestDatagramTakesTheLinksTime(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{Delay: 10 * time.Millisecond})
-	s.runFor(time.Second) // gratuitous ARP is over
+	s.runFor(time.Second) // until the gratuitous ARP is sent
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
 	begin := s.w.Now()
 	s.sendUDP(ua, "one", "10.0.0.2:2000")
 	got, when := s.await(ub)
-	first := when.Sub(begin) // with or without an ARP exchange before it, as the announcement taught
+	first := when.Sub(begin) // the announcement may have made an ARP exchange unnecessary
 	if got != "one" || first != 10*time.Millisecond && first != 30*time.Millisecond {
 		t.Errorf("%q after %v", got, first)
 	}
@@ -197,7 +197,7 @@ func TestGatewayBecomesTheDefaultRoute(t *testing.T) {
 	t.Errorf("no default route in %+v", a.RouteInfos())
 }
 
-// portFaults makes rules at a port, and says what the application and the counters see.
+// TestPortRules adds rules to a port, and checks the results at the application and in the counters.
 func TestPortRules(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	s.runFor(time.Second)
@@ -252,7 +252,7 @@ func dropsOf(h *Host) map[drop.Reason]uint64 {
 	return m
 }
 
-// What the host sent is captured as it was sent, and corruption on the way is found by the receiver.
+// TestCorruptionIsSeenByTheReceiverOnly: a sender's frame is captured as sent, and the receiver detects corruption on the link.
 func TestCorruptionIsSeenByTheReceiverOnly(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		s := newScene(t, 1, LinkConfig{Offload: offload})
@@ -318,7 +318,7 @@ func TestHostOnADeviceInMemory(t *testing.T) {
 	if got, _ := s.await(ub); got != "first" {
 		t.Fatalf("got %q", got)
 	}
-	// More at once than the device takes: they wait and all arrive in order.
+	// More frames than the device accepts at once: they wait, and all arrive in order.
 	s.r.Do(func(now clock.Instant) {
 		for i := range 20 {
 			if err := ua.Send(now, fmt.Append(nil, i), netip.MustParseAddrPort("10.0.0.2:2000")); err != nil {
@@ -390,8 +390,7 @@ func TestCapturesOfEqualSeedsAreEqual(t *testing.T) {
 	}
 }
 
-// A thousand seeds: whatever the wire does, streams arrive as they were sent, and every frame is
-// accounted for.
+// TestNothingVanishesInAThousandRuns: with a thousand seeds of link faults, streams arrive as sent, and every frame is counted.
 func TestNothingVanishesInAThousandRuns(t *testing.T) {
 	runs := uint64(1000)
 	if testing.Short() {
@@ -405,12 +404,12 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 			RateBps: seed % 4 * 10e6, Queue: 10 + int(seed%50), Loss: float64(seed%10) / 100, Offload: seed%5 == 0,
 		})
 		s.k.Faults().Add(&fault.Rule{Duplicate: 0.03, Reorder: 0.05, Corrupt: 0.03})
-		if seed%2 == 0 { // it changes no octets: a frame changed twice may have the right checksum again
+		if seed%2 == 0 { // without corruption, since a frame corrupted twice may have a right checksum
 			s.a.Ports()[0].Faults().Add(&fault.Rule{Loss: 0.02, Duplicate: 0.02, Reorder: 0.02})
 		}
 		ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
 		s.sendUDP(ua, "hello", "10.0.0.2:2000")
-		s.sendUDP(ub, "hello", "10.0.0.1:1999") // nobody there
+		s.sendUDP(ub, "hello", "10.0.0.1:1999") // to a port without a socket
 		st := s.newStream(s.a, s.b, "10.0.0.2:80", 20000)
 		s.finish(st)
 		if !bytes.Equal(st.got, st.data) {
@@ -442,7 +441,7 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 	}
 }
 
-// Super-segments cross a link with offloads whole, a switch cuts them for one without.
+// TestSuperSegmentsCross: super-segments cross a link with offloads whole; a switch cuts them for a link without.
 func TestSuperSegmentsCross(t *testing.T) {
 	w := NewWorld()
 	l := New(w, 1)
@@ -501,7 +500,8 @@ func TestDatagramsBetweenHostsDoNotAllocate(t *testing.T) {
 	s.check()
 }
 
-// Two sockets that answer each other without delay for ever: a step still ends, and time stands still.
+// TestStepEndsThoughHostsNeverStop: if two sockets answer each other for ever without delay, a step still ends, at the same
+// instant.
 func TestStepEndsThoughHostsNeverStop(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.a, 2000)
@@ -589,7 +589,7 @@ func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
 	}
 }
 
-// A super-segment that arrives where somebody wants frames of wire size is cut there.
+// TestCapturesSeeWireSize: a super-segment is cut on arrival if an observer wants frames of wire size.
 func TestCapturesSeeWireSize(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond, Offload: true})
 	longest := map[string]int{}
@@ -609,12 +609,12 @@ func TestCapturesSeeWireSize(t *testing.T) {
 	s.check()
 }
 
-// BenchmarkStream is one connection between two hosts of a virtual lab, checksums on.
+// BenchmarkStream sends over one connection between two hosts of a virtual lab, with checksums on.
 func BenchmarkStream(b *testing.B) {
 	for _, offload := range []bool{false, true} {
 		b.Run(fmt.Sprint("offload=", offload), func(b *testing.B) {
 			s := newScene(b, 1, LinkConfig{Delay: 100 * time.Microsecond, Offload: offload})
-			// A link without a rate would have buffers that size themselves grow past the cache.
+			// Fixed buffers: on a link without a rate, self-sizing buffers would outgrow the processor's cache.
 			cfg := tcp.Config{SendBuffer: 256 << 10, RecvBuffer: 256 << 10}
 			st := s.newStreamWith(cfg, s.a, s.b, "10.0.0.2:80", 0)
 			for st.to == nil && s.r.Idle(nil) {
@@ -652,7 +652,7 @@ func BenchmarkStream(b *testing.B) {
 	}
 }
 
-// Hosts that have something to send at one instant send in the order in which they were added.
+// TestHostsTransmitInOrder: hosts with pending packets at one instant transmit in the order in which they were added.
 func TestHostsTransmitInOrder(t *testing.T) {
 	w := NewWorld()
 	l := New(w, 1)
@@ -681,7 +681,7 @@ func TestHostsTransmitInOrder(t *testing.T) {
 	}
 }
 
-// What an event does at a host goes out at once.
+// TestAnEventMaySend: a packet that an event queues at a host is sent at once.
 func TestAnEventMaySend(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	u := s.bindUDP(s.a, 1000)

@@ -8,11 +8,10 @@ import (
 	"smolsh/phy/fault"
 )
 
-// A rule's rate comes behind the link's own: what the link has sent waits there once more, and the delays of
-// both follow.
+// TestRuleRateBehindLinkRate: a rule's rate applies after the link's. A frame waits in both queues, and then for both delays.
 func TestRuleRateBehindLinkRate(t *testing.T) {
 	for _, c := range []struct {
-		link, rule uint64 // bits per second; a frame has 8000
+		link, rule uint64 // bits per second; a frame has 8000 bits
 		want       []string
 	}{
 		{0, 8e6, []string{"1@13ms", "2@14ms", "3@15ms"}},

@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// loopHost is a host that has only its loop, as an interface like any other.
+// loopHost returns a host whose only interface is its loopback.
 func loopHost(t *testing.T) (*scene, *Host) {
 	t.Helper()
 	w := NewWorld()
@@ -62,8 +62,8 @@ func TestVisibleLoop(t *testing.T) {
 	}
 }
 
-// What a host sends to itself stands in a capture once, with its verdict; what a rule drops on the way
-// out stands there too.
+// TestLoopIsCapturedOnce: a capture has each packet from a host to itself once, with its verdict, even if a rule drops it on
+// transmission.
 func TestLoopIsCapturedOnce(t *testing.T) {
 	s, h := loopHost(t)
 	name := filepath.Join(t.TempDir(), "lo.pcapng")
@@ -100,7 +100,7 @@ func TestLoopIsCapturedOnce(t *testing.T) {
 	}
 }
 
-// refusing is a device that takes no frame while it is down.
+// refusing is a device that refuses frames while it is down.
 type refusing struct {
 	*phy.Memory
 	down bool
@@ -113,7 +113,7 @@ func (d *refusing) Send(frames []*phy.Frame) (int, error) {
 	return d.Memory.Send(frames)
 }
 
-// A frame that the device refuses counts as dropped, and not as sent as well.
+// TestRefusedFramesCountOnce: a frame that the device refuses counts as dropped, and not as sent as well.
 func TestRefusedFramesCountOnce(t *testing.T) {
 	w := NewWorld()
 	s := &scene{TB: t, w: w, l: New(w, 1), r: NewVirtual(w)}

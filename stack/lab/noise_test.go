@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Noise for longer, with one seed after the other:
+// This command runs noise for longer, with one seed after the other:
 //
 //	go test ./stack/lab -run '^TestNoise$' -noise 10m -timeout 20m
 var (
@@ -25,17 +25,17 @@ var (
 
 var noisyB = netip.MustParseAddr("10.0.0.2")
 
-// talk is a connection on which both ends say what can be foretold, all the time.
+// talk is a connection on which both ends send predictable octets all the time.
 type talk struct {
 	ends [2]*stack.TCPConn
 	sent [2]int
-	got  [2]int // of what the other end has sent
+	got  [2]int // number of octets received from the other end
 }
 
-// said is the octet at a place of what an end says.
+// said returns the octet at position at of an end's stream.
 func said(end, at int) byte { return byte(at*7 + at>>8*13 + end*101) }
 
-// turn has both ends say a few octets more and listen.
+// turn makes both ends send a few octets more and read.
 func (x *talk) turn(t *testing.T, now clock.Instant, n int) {
 	var buf [2000]byte
 	for e, c := range x.ends {
@@ -66,18 +66,18 @@ func (x *talk) turn(t *testing.T, now clock.Instant, n int) {
 	}
 }
 
-// noise is two hosts, their connections, and somebody on the link who sends what he has overheard.
+// noise is two hosts, their connections, and an attacker on the link who sends recorded frames.
 type noise struct {
 	*scene
 	t      *testing.T
 	rng    *rand.Rand
 	talks  []*talk
-	old    [2][][]byte // what each host received of connections that are over
-	recent [2][][]byte // what it received last
+	old    [2][][]byte // frames that each host received of closed connections
+	recent [2][][]byte // frames that each host received last
 	tally  map[string]int
 }
 
-// newNoise has the hosts talk and overhears it.
+// newNoise runs connections between the hosts and records their frames.
 func newNoise(t *testing.T, seed uint64) *noise {
 	n := &noise{scene: newScene(t, seed, LinkConfig{Delay: time.Millisecond, MTU: 1500}), t: t, rng: rand.New(rand.NewPCG(seed, 0x6e6f697365)), tally: map[string]int{}}
 	var overheard []func()
@@ -100,7 +100,7 @@ func newNoise(t *testing.T, seed uint64) *noise {
 	n.open(90).close(n)
 	probe := n.bindUDP(n.a, 4000)
 	for k := range 20 {
-		n.sendUDP(probe, fmt.Sprint("datagram ", k), "10.0.0.2:"+fmt.Sprint(7+k%2)) // half to a closed port
+		n.sendUDP(probe, fmt.Sprint("datagram ", k), "10.0.0.2:"+fmt.Sprint(7+k%2)) // half of them to a closed port
 		n.runFor(100 * time.Millisecond)
 	}
 	probe.Close()
@@ -111,7 +111,7 @@ func newNoise(t *testing.T, seed uint64) *noise {
 	n.r.Do(func(now clock.Instant) {
 		_ = icmp.Send(now, []byte{8, 0, 0, 0, 0, 9, 0, 1, 'x'}, noisyB, 0)
 	})
-	n.runFor(2 * time.Minute) // TIME-WAIT is over, and so are the neighbours
+	n.runFor(2 * time.Minute) // until TIME-WAIT has ended and the neighbours have expired
 	icmp.Close()
 	for _, over := range overheard {
 		over()
@@ -194,7 +194,7 @@ func (x *talk) close(n *noise) {
 	}
 }
 
-// frame is the next of what the third one on the link sends to host k.
+// frame makes f the next frame that the attacker sends to host k.
 func (n *noise) frame(k int, f *phy.Frame) {
 	rng := n.rng
 	pick := func(from [][]byte) []byte { return append([]byte(nil), from[rng.IntN(len(from))]...) }
@@ -202,21 +202,21 @@ func (n *noise) frame(k int, f *phy.Frame) {
 	switch rng.IntN(8) {
 	case 0: // a recent frame, again
 		f.Set(pick(n.recent[k]))
-	case 1, 2: // the same with one octet changed, which every checksum finds
+	case 1, 2: // the same with one octet changed, which every checksum detects
 		b := pick(n.recent[k])
 		b[rng.IntN(len(b))] ^= byte(1 + rng.IntN(255))
 		f.Set(b)
-	case 3: // or cut
+	case 3: // or truncated
 		b := pick(n.recent[k])
 		f.Set(b[:rng.IntN(len(b)+1)])
-	case 4: // nothing but an address is right
+	case 4: // only the link header is right
 		b := make([]byte, wire.EthernetLen+rng.IntN(200))
 		for j := range b {
 			b[j] = byte(rng.Uint32())
 		}
 		copy(b, pick(n.old[k])[:wire.EthernetLen])
 		f.Set(b)
-	default: // from connections that are over, changed as one likes, and the checksums right again
+	default: // from closed connections, with random changes and right checksums
 		b := pick(n.old[k])
 		for range rng.IntN(4) {
 			b[rng.IntN(len(b))] = byte(rng.Uint32())
@@ -240,7 +240,7 @@ func (n *noise) frame(k int, f *phy.Frame) {
 	}
 }
 
-// limits are a host's limits by name, how much of each is used.
+// limits returns the use of a host's limits by name.
 func limits(h *Host) map[string]int {
 	used := map[string]int{}
 	for _, l := range h.LimitInfos() {
@@ -249,7 +249,7 @@ func limits(h *Host) map[string]int {
 	return used
 }
 
-// run sends so many frames while the hosts go on, and checks the hosts afterwards.
+// run sends the given number of frames while the hosts continue, and then checks the hosts.
 func (n *noise) run(frames int) {
 	t := n.t
 	t.Helper()
@@ -287,7 +287,7 @@ func (n *noise) run(frames int) {
 				}
 			}
 		}
-		if j%(frames/4) == frames/8 { // newcomers find their way too
+		if j%(frames/4) == frames/8 { // new connections open too
 			n.open(uint16(100 + j%60000)).close(n)
 		}
 	}
@@ -296,7 +296,7 @@ func (n *noise) run(frames int) {
 			t.Errorf("host %d dropped %d frames of ours, and counted %d", k, verdicts[k], got)
 		}
 	}
-	for range 100 { // the last frames arrive
+	for range 100 { // until the last frames have arrived
 		n.r.Do(func(now clock.Instant) {
 			for _, x := range n.talks {
 				x.turn(t, now, 0)
@@ -320,7 +320,7 @@ func (n *noise) run(frames int) {
 	n.check()
 }
 
-// drops is how many frames that arrived a host has dropped, for whatever reason.
+// drops returns the number of received frames that a host has dropped, for any reason.
 func drops(h *Host) (sum uint64) {
 	for _, d := range h.DropInfos() {
 		sum += d.Count - d.Sending
@@ -328,9 +328,9 @@ func drops(h *Host) (sum uint64) {
 	return sum
 }
 
-// TestNoise has a third one on the link repeat, cut, change and forge what two hosts receive, between the octets
-// of four connections that are used all the time: every octet arrives as it was said, newcomers are served, every
-// frame is accounted for under a word, nothing exceeds its limit, and ten minutes later nothing is left of it.
+// TestNoise: an attacker on the link repeats, truncates, changes and forges frames of two hosts with four busy connections. Every
+// octet arrives as sent, new connections are served, every frame is counted by its verdict, no limit is exceeded, and ten minutes
+// later nothing of it is left.
 func TestNoise(t *testing.T) {
 	started := time.Now()
 	last := *noiseSeed + 3

@@ -2,5 +2,5 @@
 
 package lab
 
-// raced says that the race detector is at work.
+// raced is true if the race detector is on.
 const raced = true

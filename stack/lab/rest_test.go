@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// TestRest has the world hold one thing after the other: Rest names it, and Drain ends it all.
+// TestRest makes the world hold one thing after the other: Rest names each, and Drain ends all.
 func TestRest(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{Delay: time.Second})
 	wants := func(want string) {
@@ -21,7 +21,7 @@ func TestRest(t *testing.T) {
 	wants("host a: 1 UDP sockets left")
 	s.sendUDP(u, "x", "10.0.0.2:9")
 	u.Close()
-	wants("host a: 1 frames of the pools") // the datagram, which waits for its neighbour
+	wants("host a: 1 frames of the pools") // the datagram that is pending for its neighbour
 	if err := s.w.Drain(1000); err != nil {
 		t.Fatal(err)
 	}

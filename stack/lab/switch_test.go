@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bareSwitch is a switch whose ports lead to catches.
+// bareSwitch returns a switch whose ports lead to catches.
 func bareSwitch(t *testing.T, n int) (*World, *Switch, []*catch) {
 	t.Helper()
 	w := NewWorld()
@@ -46,7 +46,7 @@ func (w *World) etherFrame(dst, src wire.HardwareAddr) *phy.Frame {
 	return f
 }
 
-// counts runs the world and says how many frames each end has got since the last time.
+// counts runs the world and returns the number of frames that each end has received since the last call.
 func counts(w *World, ends []*catch) []int {
 	w.run()
 	var n []int
@@ -111,7 +111,8 @@ func TestSwitchForgets(t *testing.T) {
 	}
 }
 
-// A flood of invented senders fills the table and pushes nobody out; when they have aged there is room.
+// TestSwitchTableIsBounded: a flood of invented source addresses fills the table and evicts no station. When they have aged out
+// there is room again.
 func TestSwitchTableIsBounded(t *testing.T) {
 	w, s, ends := bareSwitch(t, 3)
 	put := func(port int, dst, src wire.HardwareAddr) []int {
@@ -178,8 +179,8 @@ func TestSwitchDropsWhatHasNoHeader(t *testing.T) {
 	}
 }
 
-// A bridge relays nothing to the groups that are reserved for its neighbours (IEEE 802.1Q §8.6.3), and nothing from an
-// address that no station has. Each is counted at the port where it came in.
+// TestSwitchKeepsReservedFrames: a bridge does not relay frames to the groups that are reserved for its neighbours (IEEE
+// 802.1Q §8.6.3), nor frames from an address that no station can have. Each is counted at the receiving port.
 func TestSwitchKeepsReservedFrames(t *testing.T) {
 	reserved := func(last byte) wire.HardwareAddr { return wire.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, last} }
 	for name, c := range map[string]struct {

@@ -15,10 +15,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// device is a pollable device whose tests say how many frames it takes, and when it fails.
+// device is a pollable device. The test sets the number of frames that it accepts, and its error.
 type device struct {
 	*phy.Memory
-	takes int // frames; negative: any number
+	takes int // number of frames; negative: unlimited
 	err   error
 	sent  []*phy.Frame
 }
@@ -42,7 +42,7 @@ func (d *device) Send(frames []*phy.Frame) (int, error) {
 	return n, nil
 }
 
-// deviceSwitch is bareSwitch with one more port, on a device; what far sends the device receives.
+// deviceSwitch is bareSwitch with one more port, on a device. The device receives the frames that far sends.
 func deviceSwitch(t *testing.T, n int, cfg phy.MemoryConfig) (w *World, s *Switch, ends []*catch, d *device, far *phy.Memory) {
 	t.Helper()
 	w, s, ends = bareSwitch(t, n)
@@ -54,7 +54,7 @@ func deviceSwitch(t *testing.T, n int, cfg phy.MemoryConfig) (w *World, s *Switc
 	return w, s, ends, d, far
 }
 
-// enter makes a frame come in from a link's end.
+// enter makes a frame arrive at a port from its link.
 func (s *Switch) enter(port int, f *phy.Frame) { s.lab.links[port].ab.accept(s.lab.world.now, f) }
 
 func sendTo(t *testing.T, far *phy.Memory, f *phy.Frame) {
@@ -64,7 +64,8 @@ func sendTo(t *testing.T, far *phy.Memory, f *phy.Frame) {
 	}
 }
 
-// The frames of a device are learnt from and forwarded like a link's, and the other way round.
+// TestSwitchForwardsToAndFromDevices: the switch learns from a device's frames and forwards them as a link's, and the other way
+// round.
 func TestSwitchForwardsToAndFromDevices(t *testing.T) {
 	w, s, ends, d, far := deviceSwitch(t, 2, phy.MemoryConfig{})
 	p := s.ports[2]
@@ -99,7 +100,8 @@ func TestSwitchForwardsToAndFromDevices(t *testing.T) {
 	}
 }
 
-// What a device does not take waits, in order and bounded, and goes when it has room; other ports do not wait.
+// TestAFullDeviceOfASwitchHoldsUpNobody: frames that a device does not accept wait, in order and bounded, until it has room; other
+// ports do not wait.
 func TestAFullDeviceOfASwitchHoldsUpNobody(t *testing.T) {
 	w, s, ends, d, _ := deviceSwitch(t, 2, phy.MemoryConfig{})
 	p := s.ports[2]
@@ -136,7 +138,8 @@ func TestAFullDeviceOfASwitchHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// Large frames that wait are bounded in octets, and a small one in a large buffer does not keep that.
+// TestWhatWaitsForADeviceIsBoundedInOctets: large frames that wait are bounded in octets. A small frame in a large buffer does not
+// keep that buffer.
 func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	w, s, _, d, _ := deviceSwitch(t, 1, phy.MemoryConfig{MTU: 65535})
 	d.takes = 0
@@ -160,8 +163,8 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	}
 }
 
-// A device that fails is taken out and reported once, what was learnt behind it is forgotten, and what waited is
-// counted; the others go on.
+// TestAFailedDeviceLeavesTheSwitch: a device that fails is removed and reported once. The addresses learnt behind it are
+// forgotten, its waiting frames are counted, and the other ports continue.
 func TestAFailedDeviceLeavesTheSwitch(t *testing.T) {
 	gone := fmt.Errorf("unplugged: %w", phy.ErrClosed)
 	for _, c := range []struct {
@@ -209,7 +212,7 @@ func TestAFailedDeviceLeavesTheSwitch(t *testing.T) {
 	}
 }
 
-// A device whose link is down keeps nothing, one that refuses a frame gets the next.
+// TestWhatADeviceRefusesIsCounted: a device whose link is down keeps no frames; a device that refuses a frame gets the next.
 func TestWhatADeviceRefusesIsCounted(t *testing.T) {
 	w, s, _, d, _ := deviceSwitch(t, 1, phy.MemoryConfig{})
 	p := s.ports[1]
@@ -236,8 +239,8 @@ func TestWhatADeviceRefusesIsCounted(t *testing.T) {
 	}
 }
 
-// What an offload promises and the frame does not hold goes to no device, and a super-segment of tiny segments is
-// not cut beyond what may wait.
+// TestHostileOffloadsEndAtThePort: a frame that contradicts its offload is sent to no device. A super-segment of tiny segments is
+// not cut into more frames than may wait.
 func TestHostileOffloadsEndAtThePort(t *testing.T) {
 	w, s, _, d, _ := deviceSwitch(t, 1, phy.MemoryConfig{})
 	d.takes = 0
@@ -260,7 +263,7 @@ func TestHostileOffloadsEndAtThePort(t *testing.T) {
 	}
 }
 
-// superOf is a super-segment of TCP, or of UDP datagrams.
+// superOf returns a super-segment of TCP, or of UDP datagrams.
 func superOf(w *World, payload int, gso uint16, udp bool) *phy.Frame {
 	f := w.super.Get()
 	clear(f.Extend(payload))
@@ -283,14 +286,14 @@ func superOf(w *World, payload int, gso uint16, udp bool) *phy.Frame {
 	return f
 }
 
-// A device gets super-segments whole that it takes, and of others the segments, finished.
+// TestADeviceGetsTheSegmentsItTakes: a device gets whole the super-segments that it supports, and others as finished segments.
 func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		cfg  phy.MemoryConfig
 		udp  bool
 		want []int // lengths
-		csum bool  // left to the device
+		csum bool  // checksums are left to the device
 	}{
 		{"whole", phy.MemoryConfig{MaxGSO: 65535, TxChecksum: true}, false, []int{3054}, true},
 		{"too long for it", phy.MemoryConfig{MaxGSO: 3000, TxChecksum: true}, false, []int{1054, 1054, 1054}, false},
@@ -321,12 +324,12 @@ func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 	}
 }
 
-// Hosts behind a device of the switch and on a link of it exchange a stream, whatever each can offload.
+// TestStreamThroughASwitchsDevice: hosts behind a switch's device and on its link exchange a stream, whatever offloads each has.
 func TestStreamThroughASwitchsDevice(t *testing.T) {
 	for _, c := range []struct {
 		offload bool
 		cfg     phy.MemoryConfig
-		super   bool // b sees and sends super-segments
+		super   bool // b receives and sends super-segments
 	}{
 		{true, phy.MemoryConfig{MaxGSO: 65535, TxChecksum: true}, true},
 		{true, phy.MemoryConfig{}, false},
@@ -416,7 +419,7 @@ func TestFramesForDevicesDoNotAllocate(t *testing.T) {
 
 var _ DevicePort = (*SwitchPort)(nil)
 
-// A host that was not given an address of its own takes none that another was given.
+// TestHardwareAddressesDiffer: a host without a configured hardware address chooses none that another host was given.
 func TestHardwareAddressesDiffer(t *testing.T) {
 	l := New(NewWorld(), 1)
 	a, err := l.AddHost(HostConfig{Name: "a", MAC: mac(2)})

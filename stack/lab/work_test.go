@@ -12,7 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Whatever an application asks of a host, the host says that it has work: nobody looks at the hosts that say nothing.
+// TestCallsGiveWork: after any call of an application that needs work, the host reports work. The world skips hosts that report
+// none.
 func TestCallsGiveWork(t *testing.T) {
 	near, far := netip.MustParseAddrPort("10.0.0.2:7"), netip.MustParseAddr("10.0.0.77")
 	group := netip.MustParseAddr("239.1.2.3")
@@ -106,7 +107,7 @@ func TestCallsGiveWork(t *testing.T) {
 	}
 }
 
-// curious is a device that counts how often somebody looks at it.
+// curious is a device that counts the calls to it.
 type curious struct {
 	phy.Device
 	looks int
@@ -117,7 +118,7 @@ func (c *curious) Capabilities() phy.Capabilities {
 	return c.Device.Capabilities()
 }
 
-// A call to one host, and an event that concerns one, cost nothing for the others.
+// TestRestingHostsAreNotAsked: a call to one host, and an event of one, cost nothing for the other hosts.
 func TestRestingHostsAreNotAsked(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond})
 	dev := &curious{Device: phy.NewLoopback("dev")}
@@ -127,7 +128,7 @@ func TestRestingHostsAreNotAsked(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	s.w.detach(rests.ports[0]) // which the world would drain in each turn, like all devices in memory
+	s.w.detach(rests.ports[0]) // in each turn the world would drain it, like every device in memory
 	u := s.bindUDP(s.a, 9)
 	dev.looks = 0
 	for range 10 {
@@ -141,7 +142,7 @@ func TestRestingHostsAreNotAsked(t *testing.T) {
 	}
 }
 
-// No host gets a hardware address that another one was given, or gave itself.
+// TestHardwareAddressesSetByHandDiffer: no host gets a hardware address that another host was given, or has chosen.
 func TestHardwareAddressesSetByHandDiffer(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	third := wire.HardwareAddr{2, 0, 0, 0, 0, 3}
@@ -157,7 +158,7 @@ func TestHardwareAddressesSetByHandDiffer(t *testing.T) {
 	}
 }
 
-// Frames that were under way all at once leave no more behind than a world keeps anyway.
+// TestFlightsAreNotKept: after many frames in transit at once, the world's storage shrinks to its usual size.
 func TestFlightsAreNotKept(t *testing.T) {
 	w := NewWorld()
 	end := &catch{w: w}
@@ -174,7 +175,7 @@ func TestFlightsAreNotKept(t *testing.T) {
 	}
 }
 
-// Interfaces are numbered from the lowest number that is free. The hidden loop leaves its name to a device.
+// TestInterfaceNames: interfaces are numbered from the lowest free number. A hidden loopback leaves its name to a device.
 func TestInterfaceNames(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	c := addHost(t, s.l, "c")

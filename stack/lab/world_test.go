@@ -20,7 +20,7 @@ func TestEventsRunByInstantThenByOrderOfScheduling(t *testing.T) {
 	w.At(at(time.Second), note("a"))
 	w.At(at(time.Second), func(now clock.Instant) {
 		note("b")(now)
-		w.At(0, note("late")) // has passed: as soon as possible
+		w.At(0, note("late")) // a past instant means as soon as possible
 	})
 	stopped := w.At(at(time.Second), note("never"))
 	stopped.Stop()
@@ -121,7 +121,7 @@ func TestSeedStreamsAreApart(t *testing.T) {
 			}
 		}
 	}
-	// What a seed means must not change from version to version.
+	// The meaning of a seed must not change from version to version.
 	if got, want := mix(1, streamHost, 1), uint64(0x8c9eb4685b1dad7); got != want {
 		t.Errorf("mix(1, streamHost, 1) = %#x, want %#x", got, want)
 	}

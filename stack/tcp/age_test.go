@@ -8,13 +8,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// aged is an established connection whose peer is the test, which acknowledges at once.
+// aged is an established connection. The test is its peer, and acknowledges at once.
 type aged struct {
 	*testing.T
 	c    *Conn
 	now  clock.Instant
 	text []byte
-	peer Segment // the latest header of the peer
+	peer Segment // the peer's latest header
 }
 
 const agedMSS = 60_000
@@ -32,7 +32,7 @@ func newAged(t *testing.T, cfg Config, syn Segment) *aged {
 	return a
 }
 
-// emit lets out all that the connection has to send, and returns how many segments carried text.
+// emit emits all that the connection has to send, and returns the number of segments with text.
 func (a *aged) emit() (segments int) {
 	buf := make([]byte, agedMSS+wire.MaxTCPLen)
 	for {
@@ -47,7 +47,7 @@ func (a *aged) emit() (segments int) {
 	}
 }
 
-// acknowledge has the peer acknowledge octets up to ack.
+// acknowledge makes the peer acknowledge octets up to ack.
 func (a *aged) acknowledge(ack wire.Seq, change ...func(s *Segment)) {
 	s := a.peer
 	s.Ack = ack
@@ -57,7 +57,7 @@ func (a *aged) acknowledge(ack wire.Seq, change ...func(s *Segment)) {
 	a.c.Receive(a.now, &s)
 }
 
-// age sends 2 GiB and half a GiB more, all of it acknowledged a millisecond after it was sent.
+// age sends 2.5 GiB, each octet acknowledged a millisecond after it was sent.
 func (a *aged) age() {
 	for done := 0; done < 5<<29; {
 		n, err := a.c.Write(a.text)
@@ -73,8 +73,8 @@ func (a *aged) age() {
 	}
 }
 
-// Sequence numbers are compared modulo 2³²: after 2 GiB a remembered number would lie ahead of SND.NXT
-// (RFC 9293 §3.4). None of them may then be taken for one that is still to come.
+// TestNumbersOfLongAgo: sequence numbers are compared modulo 2³² (RFC 9293 §3.4), so that a number remembered for 2 GiB would
+// seem to lie ahead of SND.NXT. No remembered number may be taken for a future one.
 func TestNumbersOfLongAgo(t *testing.T) {
 	ece := func(s *Segment) { s.Flags |= wire.ECE }
 	t.Run("recover", func(t *testing.T) { // RFC 6582 §3.2 step 2

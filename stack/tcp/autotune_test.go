@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A send buffer grows to fill a long path, and does not grow to fill a queue without end.
+// TestSendBufferFollowsThePath: a send buffer grows to fill a long path, but not to fill an endless queue.
 func TestSendBufferFollowsThePath(t *testing.T) {
 	for _, c := range []struct {
 		name        string

@@ -11,34 +11,33 @@ import (
 	"smolsh/stack/clock"
 )
 
-// chaos is a pair of connections whose link loses, duplicates and reorders segments, and whose applications make
-// any call at any time. Every invariant must hold meanwhile. Then the faults end, and both connections must end
-// too.
+// chaos is a pair of connections whose link drops, duplicates and reorders segments, while the applications make random calls at
+// random times. Every invariant must hold meanwhile. Then the faults end, and both connections must end too.
 type chaos struct {
 	*pipe
 	rng     *rand.Rand
-	sent    [2][]byte // what each end's Write took
+	sent    [2][]byte // octets that each end's Write accepted
 	got     [2][]byte
 	widest  [2]int // largest receive buffer ever configured
-	rude    bool   // somebody aborted, or closed with octets unread
+	rude    bool   // an application aborted, or closed with octets unread
 	healthy bool
 	scratch []byte
 	sizes   chaosSizes
 }
 
-// chaosSizes is what a run's segment sizes are drawn from.
+// chaosSizes are the segment sizes from which a run draws.
 type chaosSizes struct{ rooms, mss []int }
 
 var (
 	chaosUsual  = chaosSizes{rooms: []int{linkMSS, 300, 20000, 65535}, mss: []int{0, 48, 536, 1000}}
-	chaosNarrow = chaosSizes{rooms: []int{28, 29, 36, 40, 48, 60, 88, 536, linkMSS, 65535}, mss: []int{0, 1, 8, 12, 28, 40, 48, 536}} // from MTU 68 on
+	chaosNarrow = chaosSizes{rooms: []int{28, 29, 36, 40, 48, 60, 88, 536, linkMSS, 65535}, mss: []int{0, 1, 8, 12, 28, 40, 48, 536}} // for MTUs from 68 up
 )
 
 var chaosBuffers = []int{64, 100, 700, 3000, 20000, 65535, 300_000, 2 << 20}
 
 func (x *chaos) config() Config {
 	r := x.rng
-	size := func() (fixed, most int) { // one in four sizes itself
+	size := func() (fixed, most int) { // one in four buffers sizes itself
 		if most = chaosBuffers[r.IntN(len(chaosBuffers))]; r.IntN(4) > 0 {
 			fixed = most
 		}
@@ -85,7 +84,7 @@ func newChaos(t *testing.T, rng *rand.Rand, sizes chaosSizes) *chaos {
 	return x
 }
 
-// act has one application do something.
+// act makes one application do something.
 func (x *chaos) act() {
 	i := x.rng.IntN(2)
 	c := x.c[i]
@@ -121,7 +120,7 @@ func (x *chaos) act() {
 	}
 }
 
-// over reports whether the end has had all it will get.
+// over reports whether the end has received everything.
 func (x *chaos) over(i int) bool { return x.c[i].rcv.eof && x.c[i].Readable() == 0 }
 
 func (x *chaos) read(i, n int) {
@@ -144,7 +143,7 @@ func (x *chaos) read(i, n int) {
 	x.t.Fatalf("%v %v: end %d in %v reads %v", x.what, x.now, i, c.state, err)
 }
 
-// run is the whole: chaos, then healing, then the end.
+// live runs the whole test: chaos, then healing, then the end.
 func (x *chaos) live(steps int) {
 	for range steps {
 		if x.rng.IntN(3) == 0 {
@@ -173,7 +172,7 @@ func (x *chaos) live(steps int) {
 		return
 	}
 	for i, c := range x.c {
-		// A peer whose TIME-WAIT has ended before all its answers arrived has everything, and resets us.
+		// If the peer's TIME-WAIT ended before all its answers arrived, it has received everything, and resets us.
 		late := c.Err() == ErrReset && x.c[1-i].Err() == nil
 		if c.Err() != nil && !late {
 			x.t.Fatalf("%v end %d: %v", x.what, i, c.Err())
@@ -184,8 +183,8 @@ func (x *chaos) live(steps int) {
 	}
 }
 
-// stuck reports what can't end by itself: a LISTEN nobody calls any more, and an end that one side has
-// aborted so rudely that the other, with nothing to send, can't know of it (half-open, RFC 9293 §3.5.1).
+// stuck reports whether the pair can't end by itself: in a LISTEN to which no peer connects, or after an abort that the other end,
+// with nothing to send, can't notice (half-open, RFC 9293 §3.5.1).
 func (x *chaos) stuck() bool {
 	for i, c := range x.c {
 		if c.state != Closed && c.state != Listen && c.state != FinWait2 && c.state != Established {
@@ -200,7 +199,7 @@ func (x *chaos) stuck() bool {
 
 func TestChaos(t *testing.T) {
 	var octets, rude, retrans, closed int
-	failedOnce := []uint64{35870} // an undo while the retransmission timer was not running
+	failedOnce := []uint64{35870} // an undo while the retransmission timer was stopped
 	for n := range uint64(2000) + uint64(len(failedOnce)) {
 		seed := n
 		if n >= 2000 {

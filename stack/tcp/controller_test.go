@@ -60,27 +60,26 @@ func TestCubicCurve(t *testing.T) {
 			t.Errorf("after %v the curve is at %d, want %d", tc.t, got, tc.want)
 		}
 	}
-	// A whole window acknowledged in the round trip at 4.085 s brings it to where the curve is a round trip on.
+	// If the window of the round trip at 4.085 s is acknowledged, it grows to the curve's value one round trip later.
 	w.Cwnd = 950_000
 	at := 5*second + clock.Instant(4085*time.Millisecond)
 	for range 950 {
 		c.Acked(at, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
 	}
-	if n := w.Cwnd - 950_000; n < 1840 || n > 1880 { // 63 % of the way to the target, as continuous growth has it
+	if n := w.Cwnd - 950_000; n < 1840 || n > 1880 { // 63 % of the way to the target, as in continuous growth
 		t.Errorf("cwnd grew by %d of %d", n, c.at(4185*time.Millisecond, 1000)-950_000)
 	}
-	// Far below the curve it grows by half at most in a round trip.
+	// Far below the curve it grows by at most half in a round trip.
 	w.Cwnd, w.Ssthresh, c.est = 100_000, 2000, 0
 	for range 100 {
 		c.Acked(at, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
 	}
-	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement sees a window that has grown already
+	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement finds the window that the one before has enlarged
 		t.Errorf("cwnd %d after one window of acknowledgements", w.Cwnd)
 	}
 }
 
-// TestCubicReductions is RFC 9438 §4.7, a loss below the last maximum; §4.8, a timeout;
-// §4.9, the undo of a spurious reduction.
+// TestCubicReductions: RFC 9438 §4.7, a loss below the last maximum; §4.8, a timeout; §4.9, the undo of a spurious reduction.
 func TestCubicReductions(t *testing.T) {
 	c, w := newCubic(), &Window{Cwnd: 1_000_000, MSS: 1000}
 	c.Lost(0, w, 1_000_000)
@@ -114,8 +113,8 @@ func TestCubicReductions(t *testing.T) {
 	}
 }
 
-// TestCubicIsNotSlowerThanReno is RFC 9438 §4.3: on a short path the window is Reno's estimate, nine
-// seventeenths of a segment a window until the last maximum, then a segment.
+// TestCubicIsNotSlowerThanReno: RFC 9438 §4.3. On a short path the window is Reno's estimate, which grows by nine seventeenths of
+// a segment per window until the last maximum, then by a segment.
 func TestCubicIsNotSlowerThanReno(t *testing.T) {
 	c, w := newCubic(), &Window{Cwnd: 20_000, MSS: 1000}
 	c.Lost(0, w, 20_000)
@@ -142,8 +141,8 @@ func TestCubicIsNotSlowerThanReno(t *testing.T) {
 	}
 }
 
-// acked gives a round of HyStart++ n acknowledgements with the round trip rtt, and returns by how much the
-// window grew.
+// round gives HyStart++ a round of n acknowledgements with the round trip rtt. It returns the window's growth, and whether slow
+// start is over.
 func (h *hystart) round(una, nxt wire.Seq, n int, rtt time.Duration) (grown int, over bool) {
 	for range n {
 		g, o := h.growth(&Acked{Octets: 1000, RTT: rtt, Una: una, Nxt: nxt}, 1000)
@@ -158,7 +157,7 @@ func TestHyStart(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		last time.Duration
-		up   time.Duration // the round trip that ends slow start, and one just below does not
+		up   time.Duration // the round trip that ends slow start; a slightly shorter one does not
 	}{
 		{"an eighth", 80 * ms, 90 * ms}, {"4 ms at least", 10 * ms, 14 * ms}, {"16 ms at most", 400 * ms, 416 * ms},
 	} {
@@ -197,7 +196,7 @@ func TestHyStart(t *testing.T) {
 	}
 }
 
-// TestHyStartLosesLess than slow start does where a long path's queue overflows.
+// TestHyStartLosesLess: HyStart++ loses less than slow start when a long path's queue overflows.
 func TestHyStartLosesLess(t *testing.T) {
 	var dropped [numAlgorithms]int
 	for a := range numAlgorithms {
@@ -212,7 +211,7 @@ func TestHyStartLosesLess(t *testing.T) {
 	}
 }
 
-// TestCubicSlowStart: HyStart++ is for the first slow start, and sets ssthresh where it ends it (RFC 9406 §4.2).
+// TestCubicSlowStart: HyStart++ is used in the first slow start, and sets ssthresh at its end (RFC 9406 §4.2).
 func TestCubicSlowStart(t *testing.T) {
 	c, w := newCubic(), &Window{Cwnd: 10_000, Ssthresh: 1_000_000, MSS: 1000}
 	if c.Acked(0, w, &Acked{Octets: 9000}); w.Cwnd != 12_000 {
@@ -228,7 +227,7 @@ func TestCubicSlowStart(t *testing.T) {
 	}
 }
 
-// TestInitialWindow is RFC 6928 §2: min(10 segments, max(2 segments, 14600 octets)).
+// TestInitialWindow: RFC 6928 §2, min(10 segments, max(2 segments, 14600 octets)).
 func TestInitialWindow(t *testing.T) {
 	for mss, want := range map[int]int{536: 5360, 1460: 14600, 4000: 14600, 8960: 17920} {
 		c := Open(&Config{}, linkMSS, 1, 0, nil)
@@ -238,7 +237,7 @@ func TestInitialWindow(t *testing.T) {
 	}
 }
 
-// TestControllerOfAConnection: one that is idle for a while tells its controller so; options change it.
+// TestControllerOfAConnection: an idle connection notifies its controller; SetConfig changes the controller.
 func TestControllerOfAConnection(t *testing.T) {
 	d := newDuplex(t, linkMSS, linkMSS)
 	d.round(t, make([]byte, 1000), 0)
@@ -246,7 +245,7 @@ func TestControllerOfAConnection(t *testing.T) {
 	c.epoch = second
 	sent := d.c[0].at.sent
 	d.now = d.now.Add(300 * time.Millisecond)
-	idle := d.now.Add(time.Millisecond).Sub(sent) - d.c[0].rtt.srtt // when round sends, less what it took to arrive
+	idle := d.now.Add(time.Millisecond).Sub(sent) - d.c[0].rtt.srtt // the last transmission, estimated from the arrival of its ACK
 	d.round(t, make([]byte, 1000), 0)
 	if want := second.Add(idle); c.epoch < want.Add(-time.Millisecond) || c.epoch > want {
 		t.Errorf("the epoch is %v after %v of idleness", c.epoch, idle)

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// duplex is two established connections without a link: what one emits, the other receives at once.
+// duplex is two established connections without a link: each receives at once the segments that the other emits.
 type duplex struct {
 	c   [2]*Conn
 	now clock.Instant
@@ -27,7 +27,7 @@ func newDuplex(tb testing.TB, mss, room int) *duplex {
 	return d
 }
 
-// exchange passes segments until both are silent, and returns how many there were.
+// exchange passes segments until both ends are silent, and returns their number.
 func (d *duplex) exchange() (segments int) {
 	var s Segment
 	for quiet := 0; quiet < 2; {
@@ -47,7 +47,7 @@ func (d *duplex) exchange() (segments int) {
 	return segments
 }
 
-// round moves n octets from each of the given ends to the other, with their acknowledgements.
+// round sends n octets from each of the given ends to the other, with the acknowledgements.
 func (d *duplex) round(tb testing.TB, p []byte, from ...int) {
 	for _, i := range from {
 		if n, err := d.c[i].Write(p); n != len(p) || err != nil {
@@ -92,7 +92,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Out of order too: the set of ranges is kept once it has grown.
+// TestGapsAllocateNothing: out-of-order segments allocate nothing once the set of ranges has grown.
 func TestGapsAllocateNothing(t *testing.T) {
 	d := newDuplex(t, 1000+stampLen, 1000+stampLen)
 	p, segs := make([]byte, 3000), [3]Segment{}
@@ -119,10 +119,10 @@ func TestGapsAllocateNothing(t *testing.T) {
 	}
 }
 
-// An idle connection is to cost under 1 KiB with all the stack keeps for it, of which this is the part of
-// the Conn.
+// TestIdleConnectionIsSmall: an idle connection must take less than 1 KiB in the whole stack. This test bounds the part of the
+// Conn.
 func TestIdleConnectionIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(Conn{}); n > 632 { // with the allocator's header, the largest that takes 640
+	if n := unsafe.Sizeof(Conn{}); n > 632 { // with the allocator's header, the largest size that it allocates as 640
 		t.Errorf("a Conn is %d octets", n)
 	}
 	d := newDuplex(t, 1460, 1460)
@@ -131,7 +131,7 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	d.c[0].controller()
 	var s [2]Segment
 	var bufs [2][1460]byte
-	_, _ = d.c[0].Write(make([]byte, 2*1448)) // and something out of order
+	_, _ = d.c[0].Write(make([]byte, 2*1448)) // and out-of-order data
 	for i := range s {
 		d.c[0].Emit(d.now, bufs[i][:], &s[i])
 	}
@@ -168,7 +168,7 @@ func BenchmarkStream1460(b *testing.B)  { benchmarkRounds(b, 1460, 1460, 58_400)
 func BenchmarkStreamSuper(b *testing.B) { benchmarkRounds(b, 1460, 65535, 58_400) }
 func BenchmarkOneOctet(b *testing.B)    { benchmarkRounds(b, 1460, 1460, 1) }
 
-// BenchmarkConnect is one connection, opened, used for one octet and closed.
+// BenchmarkConnect opens a connection, sends one octet over it and closes it.
 func BenchmarkConnect(b *testing.B) {
 	b.ReportAllocs()
 	p := []byte{1}

@@ -18,8 +18,8 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what the connection does into testdata")
 
-// An exchange is one connection against a peer that the file plays. Every line is a time in seconds and
-// a word; what the file gives:
+// An exchange is one connection against a peer that the file plays. Every line is a time in seconds and a word. The file gives
+// these events:
 //
 //	0.000 config snd=1000 rcv=1000 mss=1460 …   before open or listen; afterwards, SetConfig: ts=OFFSET for timestamps,
 //	                                            sndmax and rcvmax for buffers that size themselves
@@ -34,15 +34,15 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //	0.010 info WORD …                           asks for fields of Info
 //	0.010 reuse SEQ [ts N]                      may a SYN with this number replace us?
 //
-// and what the connection answers, which the test compares and -rewrite writes:
+// The connection answers with these, which the test compares and -rewrite writes:
 //
 //	0.010 > FLAGS SEQ+LEN ack N win N …         a segment to the peer
 //	0.010 ! WORDS                               why the last segment was dropped
 //	0.010 * STATE                               a transition; with config episodes=yes, * EPISODE: WHY
 //	0.010 = WORDS                               a call's result
 //
-// Numbers are relative to the ISS, ours for SEQ in what we send, the peer's for SEQ in what we get; flags
-// are tcpdump's letters. The streams' octets are a pattern, which is compared on every way.
+// Numbers are relative to the ISS of the side whose octets they count: SEQ to the sender's, ack to the receiver's. Flags are
+// tcpdump's letters. The streams' octets are a pattern, which is compared in each direction.
 type exchange struct {
 	t      *testing.T
 	now    clock.Instant
@@ -53,7 +53,7 @@ type exchange struct {
 	out    bytes.Buffer
 	stamps uint32
 
-	episodes bool // are written down
+	episodes bool // record episodes
 	written  int
 	got      int
 }
@@ -77,7 +77,7 @@ func stamp(t clock.Instant) string {
 	return s
 }
 
-// emit writes down all that the connection has to say now.
+// emit records all segments that the connection sends now.
 func (x *exchange) emit() {
 	if x.c == nil {
 		return
@@ -144,7 +144,7 @@ func describe(s *Segment, rel int) string {
 	return b.String()
 }
 
-// pass lets time pass, with what happens meanwhile.
+// pass advances time, and runs the timers that are due.
 func (x *exchange) pass(to clock.Instant) {
 	for n := 0; x.c != nil; n++ {
 		if n > 10_000 {
@@ -438,7 +438,7 @@ func (x *exchange) info(words []string) {
 	x.say("=%s", b.String())
 }
 
-// play runs a file and returns it with the answers that were given.
+// play runs a file and returns it with the connection's answers.
 func (x *exchange) play(text string) string {
 	x.cfg, x.room = Config{RecvBuffer: 65535, NoTimestamps: true, NoSACK: true, NoPacing: true, Congestion: NewReno}, 1460
 	x.hooks.State = func(c *Conn, _, to State) {
@@ -474,7 +474,7 @@ func (x *exchange) play(text string) string {
 		}
 		x.pass(at)
 		if f[1] == "wait" {
-			x.emit() // what is due this instant belongs before the line
+			x.emit() // events due at this instant come before the line
 		}
 		x.out.WriteString(line)
 		x.do(f[1:])

@@ -8,15 +8,15 @@ import (
 	"smolsh/stack/clock"
 )
 
-// way is one direction of a path: a queue in front of a line of a certain rate, then a delay. It keeps the order of
-// frames. A frame is a segment with the 40 octets of its headers and the 12 of its timestamps.
+// way is one direction of a path: a queue in front of a line of a certain rate, then a delay. It keeps the order of frames. A
+// frame is a segment with the 40 octets of its headers and the 12 of its timestamps.
 type way struct {
-	rate  int // octets a second; 0: as fast as you like
-	queue int // octets that may wait, the one being sent included; 0: any number
+	rate  int // octets per second; 0: unlimited
+	queue int // octets that may wait, including the frame being sent; 0: unlimited
 	delay time.Duration
 	loss  float64
 
-	free    clock.Instant // when the line has sent all that it has taken
+	free    clock.Instant // when the line has sent everything in the queue
 	flying  []arrival
 	head    int
 	sent    int // segments
@@ -25,7 +25,7 @@ type way struct {
 
 const frameHeaders = 52
 
-// take puts a segment into the queue, or drops it.
+// take queues a segment, or drops it.
 func (w *way) take(now clock.Instant, rng *rand.Rand, s *Segment) {
 	w.sent++
 	size := len(s.Payload) + frameHeaders
@@ -60,7 +60,7 @@ func (w *way) land() *Segment {
 	return &s
 }
 
-// path is two connections with a way in each direction, the first one sending as much as it can.
+// path is two connections with a way in each direction. The first one sends as much as it can.
 type path struct {
 	t    testing.TB
 	now  clock.Instant
@@ -71,7 +71,7 @@ type path struct {
 	buf  []byte
 	tick func()
 
-	events [NumEvents]int // of the sender
+	events [NumEvents]int // number of the sender's events, by kind
 }
 
 func newPath(t testing.TB, seed uint64, there, back *way, sender, receiver Config) *path {
@@ -81,7 +81,7 @@ func newPath(t testing.TB, seed uint64, there, back *way, sender, receiver Confi
 	return p
 }
 
-// run lets the sender send and the receiver read for the given time.
+// run runs the sender and the reading receiver for the given time.
 func (p *path) run(d time.Duration) {
 	data, sink := make([]byte, 1<<16), make([]byte, 1<<16)
 	for end := p.now.Add(d); ; {
@@ -125,8 +125,8 @@ func TestLongFatPaths(t *testing.T) {
 		name     string
 		rate     int
 		rtt      time.Duration
-		least    float64 // of the rate, after the start
-		from, to int     // what the receive buffer may have become
+		least    float64 // share of the rate, after the start
+		from, to int     // bounds of the receive buffer's final size
 	}{
 		{"10 Gbit/s, 1 ms", 1_250_000_000, time.Millisecond, 0.99, 1 << 20, 8 << 20},
 		{"100 Mbit/s, 200 ms", 12_500_000, 200 * time.Millisecond, 0.99, 5_000_000, 8 << 20},
@@ -148,7 +148,7 @@ func TestLongFatPaths(t *testing.T) {
 	}
 }
 
-// Discarded octets count as read.
+// TestDiscardIsTaken: discarded octets count as read.
 func TestDiscardIsTaken(t *testing.T) {
 	d := newDuplex(t, linkMSS, linkMSS)
 	_, _ = d.c[0].Write(make([]byte, 1000))
@@ -161,7 +161,7 @@ func TestDiscardIsTaken(t *testing.T) {
 	}
 }
 
-// goodput is what the reader gets, in kB/s, and the segments that were sent for each that was needed.
+// goodput returns the rate of the octets read, in kB/s, and the number of segments sent per needed segment.
 func goodput(t testing.TB, seed uint64, rate, queue int, rtt time.Duration, loss float64, sender Config) (kbps int, cost float64, p *path) {
 	there := &way{rate: rate, queue: queue, delay: rtt / 2, loss: loss}
 	p = newPath(t, seed, there, &way{delay: rtt / 2, loss: loss}, sender, Config{})
@@ -169,8 +169,8 @@ func goodput(t testing.TB, seed uint64, rate, queue int, rtt time.Duration, loss
 	return p.got / 30 / 1000, float64(there.sent) * (linkMSS - 12) / float64(p.got), p
 }
 
-// TestGoodput compares the goodput of one CUBIC flow with figures. Under loss they are near the limit of RFC 5681's
-// window (MSS/RTT·1.22/√p); a bottleneck with a short queue must be filled.
+// TestGoodput compares the goodput of one CUBIC flow with fixed bounds. Under loss they are near the limit of RFC 5681's window
+// (MSS/RTT·1.22/√p); a bottleneck with a short queue must be filled.
 func TestGoodput(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
@@ -179,7 +179,7 @@ func TestGoodput(t *testing.T) {
 		loss        float64
 		seeds       uint64
 		least       int     // kB/s
-		most        float64 // segments sent for each that was needed
+		most        float64 // segments sent per needed segment
 	}{
 		{"loss 1 %, 20 ms", 12_500_000, 250_000, 20 * time.Millisecond, 0.01, 3, 800, 1.02},
 		{"loss 5 %, 20 ms", 12_500_000, 250_000, 20 * time.Millisecond, 0.05, 3, 270, 1.08},
@@ -200,8 +200,8 @@ func TestGoodput(t *testing.T) {
 	}
 }
 
-// TestNoTransferCrawls: with one segment in seven lost each way no transfer stays in back-off. Seed 58 took 111 s
-// while a lost ACK could be taken for a long round trip.
+// TestNoTransferCrawls: with one segment in seven lost each way, no transfer stays in back-off. Seed 58 took 111 s when a lost ACK
+// could be taken for a long round trip.
 func TestNoTransferCrawls(t *testing.T) {
 	for seed := range uint64(100) {
 		there := &way{rate: 1_250_000_000, delay: 50 * time.Microsecond, loss: 0.15}

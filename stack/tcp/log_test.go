@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// logLines are a log, each entry as its time, state, phase, una-nxt, cwnd, ssthresh, srtt, rto and pipe.
+// logLines formats a log: each entry's time, state, phase, una-nxt, cwnd, ssthresh, srtt, rto and pipe.
 func logLines(c *Conn) string {
 	var b strings.Builder
 	entries, lost := c.Log(nil)
@@ -47,8 +47,8 @@ const loggedEntries = `0.000 SYN-SENT open 0-0 200/67108864 0s 1s 0
 4.000 FIN-WAIT-1 open 301-302 300/200 100ms 1.2s 1
 `
 
-// An entry is made by each arrival, emission and timer that changes something, and by no other: not by the second
-// acknowledgement of 101, nor by the tail loss probe at 1.3.
+// TestLog: each arrival, emission and timer that changes something makes an entry, and no other does: neither the second
+// acknowledgement of 101, nor the tail loss probe at 1.3.
 func TestLog(t *testing.T) {
 	run := func(limit int) *Conn {
 		x := &exchange{t: t}
@@ -70,7 +70,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// A log that is full takes nothing more, whatever happens.
+// TestFullLogAllocatesNothing: a full log records nothing more.
 func TestFullLogAllocatesNothing(t *testing.T) {
 	d := newDuplex(t, 1460, 1460)
 	cfg := d.c[0].Config()

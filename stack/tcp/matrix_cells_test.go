@@ -1,9 +1,8 @@
 package tcp
 
-// matrixCells is the matrix. A row holds the cells of one kind of segment in one or more states: kind |
-// states | next state (= stays) | what Emit says, at once and later (- nothing) | the drop reason |
-// octets readable | where it is written. Sections without an RFC are RFC 9293's. The kinds, states,
-// groups and words are defined in matrix_test.go.
+// matrixCells is the matrix. A row holds the cells of one kind of segment in one or more states: kind | states | next state (=
+// stays) | the segments that Emit returns, at once and later (- nothing) | the drop reason | octets readable | the section.
+// Sections without an RFC are RFC 9293's. matrix_test.go defines the kinds, states, groups and words.
 const matrixCells = `
 SYN | CL | = | RST,ACK | no socket | 0 | §3.10.7.1
 SYN | LI | SR | SYN,ACK | - | 0 | §3.10.7.2 step 3

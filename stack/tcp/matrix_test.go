@@ -11,8 +11,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The matrix: what a connection in each state does with each kind of segment. The table is in
-// matrix_cells_test.go; this file makes the connections, the segments and the comparison.
+// The matrix: the reaction of a connection in each state to each kind of segment. The table is in matrix_cells_test.go; this file
+// makes the connections, the segments and the comparison.
 
 // The columns' states: RFC 9293's eleven, with SYN-RECEIVED twice, since passive (SR) and active (SA,
 // simultaneous open) connections answer differently there.
@@ -30,10 +30,10 @@ var matrixGroups = map[string]string{
 	"half": "SR SA",                // not synchronised yet
 	"sync": "ES F1 F2 CW CG LA TW", // synchronised
 	"recv": "ES F1 F2",             // the peer may still send text
-	"fin":  "CW CG LA TW",          // its FIN has come
+	"fin":  "CW CG LA TW",          // the peer's FIN has arrived
 }
 
-// The initial sequence numbers are such that everything wraps.
+// With these initial sequence numbers, all numbers wrap.
 const (
 	cellISS wire.Seq = 0xffffffb0
 	cellIRS wire.Seq = 0xffffff90
@@ -41,7 +41,7 @@ const (
 
 const cellNow = clock.Instant(5 * time.Second)
 
-// cell is a connection in some state, and the numbers its segments are made from.
+// cell is a connection in some state, and the numbers from which its segments are made.
 type cell struct {
 	t                   *testing.T
 	c                   *Conn
@@ -49,8 +49,8 @@ type cell struct {
 	iss                 wire.Seq
 }
 
-// The kinds. Every number stands relative to the connection's: SND.UNA and SND.NXT (max), RCV.NXT and
-// the right edge of the receive window. Where the peer has no number yet, RCV.NXT is IRS+1.
+// The kinds. Every number is relative to the connection's: SND.UNA and SND.NXT (max), RCV.NXT and the right edge of the receive
+// window. If the peer has no number yet, RCV.NXT is IRS+1.
 var matrixKinds = []struct {
 	name  string
 	flags wire.Flags
@@ -127,7 +127,7 @@ func cellSegment(f wire.Flags, seq, ack wire.Seq, text int) Segment {
 	return s
 }
 
-// said emits all there is at an instant.
+// said emits all segments of an instant.
 func (x *cell) said(at clock.Instant) (out []Segment) {
 	buf := make([]byte, 2000)
 	for {
@@ -141,9 +141,8 @@ func (x *cell) said(at clock.Instant) (out []Segment) {
 	}
 }
 
-// newCell makes a connection in a state, by segments and calls alone. In the synchronised states 100
-// octets have come and been read, 100 have gone and been acknowledged; in ESTABLISHED and CLOSE-WAIT
-// another 100 are under way, in the closing states our FIN.
+// newCell makes a connection in a state, by segments and calls alone. In the synchronised states 100 octets have been received and
+// read, and 100 sent and acknowledged. In ESTABLISHED and CLOSE-WAIT another 100 are in flight, in the closing states our FIN.
 func newCell(t *testing.T, short string) *cell {
 	cfg := &Config{RecvBuffer: 4000, NoDelay: true}
 	x := &cell{t: t, iss: cellISS}
@@ -206,10 +205,9 @@ func (x *cell) synchronise(short string) {
 	x.said(cellNow)
 }
 
-// name writes an emitted segment in RFC 9293's words: ACK is <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with how
-// far RCV.NXT has moved; RST is <SEQ=SEG.ACK><CTL=RST>; RST,ACK is <SEQ=0><ACK=SEG.SEQ+SEG.LEN>
-// <CTL=RST,ACK>; SYN,ACK has our ISS; ABORT is the reset of a connection of our own,
-// <SEQ=SND.NXT><CTL=RST,ACK>.
+// name describes an emitted segment in RFC 9293's words: ACK is <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with the advance of RCV.NXT;
+// RST is <SEQ=SEG.ACK><CTL=RST>; RST,ACK is <SEQ=0><ACK=SEG.SEQ+SEG.LEN> <CTL=RST,ACK>; SYN,ACK has our ISS; ABORT is the reset of
+// a connection of our own, <SEQ=SND.NXT><CTL=RST,ACK>.
 func (x *cell) name(s *Segment, in *Segment) string {
 	moved := ""
 	if n := s.Ack.Sub(x.nxt); n != 0 {
@@ -230,7 +228,7 @@ func (x *cell) name(s *Segment, in *Segment) string {
 	return fmt.Sprintf("%v %d+%d%s", s.Flags, s.Seq.Sub(x.iss), len(s.Payload), moved)
 }
 
-// outcome is a cell's answer as the table writes it.
+// outcome runs a cell and returns its outcome in the table's format.
 func (x *cell) outcome(short string, k int) string {
 	kind := &matrixKinds[k]
 	ack := wire.Seq(0)

@@ -9,8 +9,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A peer that sends every second octet of the window makes us keep a bounded number of ranges; what it fills
-// in later is complete all the same.
+// TestGapsAreBounded: if a peer sends every second octet of the window, we keep a bounded number of ranges. When it fills the gaps
+// later, the stream is complete.
 func TestGapsAreBounded(t *testing.T) {
 	c := NewListen(&Config{RecvBuffer: 65535}, 1460, 1, nil)
 	receive := func(f wire.Flags, seq wire.Seq, p []byte) drop.Reason {
@@ -56,7 +56,7 @@ func TestGapsAreBounded(t *testing.T) {
 	}
 }
 
-// Challenges have the connection's budget and the host's.
+// TestChallengeBudgets: challenge ACKs are limited by the connection's budget and the host's.
 func TestChallengeBudgets(t *testing.T) {
 	asked, answers := 0, 0
 	allow := true
@@ -67,7 +67,7 @@ func TestChallengeBudgets(t *testing.T) {
 	forge := func(now clock.Instant) {
 		for k := range 40 {
 			f := [...]wire.Flags{wire.RST, wire.SYN, wire.ACK, wire.ACK}[k%4]
-			ack := [...]wire.Seq{0, 0, 0x7000_0000, 2}[k%4] // a reset, a SYN, an ACK of what was not sent, a segment beyond the window
+			ack := [...]wire.Seq{0, 0, 0x7000_0000, 2}[k%4] // a reset, a SYN, an ACK of unsent data, a segment beyond the window
 			seq := [...]wire.Seq{1500, 1500, 1001, 0x4000_0000}[k%4]
 			c.Receive(now, &Segment{TCP: wire.TCP{Seq: seq, Ack: ack, Flags: f, Window: 65535}})
 			if _, ok := c.Emit(now, make([]byte, 1460), new(Segment)); ok {
@@ -89,7 +89,7 @@ func TestChallengeBudgets(t *testing.T) {
 	}
 }
 
-// A connection that comes back from a cookie has all that its SYN said, as far as timestamps can carry it.
+// TestStateless: a connection made from a cookie has all options of its SYN that its timestamp can encode.
 func TestStateless(t *testing.T) {
 	cfg := Shared(Config{})
 	for _, c := range []struct {

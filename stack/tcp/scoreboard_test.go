@@ -21,10 +21,10 @@ func checkSpans(t *testing.T, b *scoreboard) {
 type octet struct {
 	state spanState
 	sent  clock.Instant
-	vague bool // when it was sent is forgotten: it had arrived
+	vague bool // its time of transmission is forgotten, since it has been acknowledged
 }
 
-// naive is a scoreboard kept octet by octet, from una on.
+// naive is a scoreboard that stores each octet from una on.
 type naive struct {
 	una wire.Seq
 	o   []octet
@@ -163,7 +163,7 @@ func TestBoardAgainstModel(t *testing.T) {
 	}
 }
 
-// A widened reordering window outlasts sixteen recoveries (RFC 8985 §6.2 step 4), and has an end.
+// TestReorderingWindowFallsBack: a widened reordering window lasts for sixteen recoveries (RFC 8985 §6.2 step 4), not for ever.
 func TestReorderingWindowFallsBack(t *testing.T) {
 	o := reordering{mult: 5, persist: reoPersist}
 	for k := range 17 {
@@ -184,8 +184,8 @@ func TestReorderingWindowFallsBack(t *testing.T) {
 	}
 }
 
-// TestBoardIsBounded has a hostile peer acknowledge every other octet, and retransmits every hole in the smallest
-// pieces. Neither memory nor the sums may suffer (the attack is known as SACK slowness).
+// TestBoardIsBounded has a hostile peer acknowledge every other octet, and retransmits every hole in the smallest pieces. Memory
+// must stay bounded and the sums right (the attack is known as SACK slowness).
 func TestBoardIsBounded(t *testing.T) {
 	b := &scoreboard{}
 	var d delivery

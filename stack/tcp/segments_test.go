@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// choices are the octets from which a run is drawn. Behind the last one every octet is 0.
+// choices are the octets from which a run is drawn. After the last one every octet is 0.
 type choices []byte
 
 func (d *choices) octet() int {
@@ -28,8 +28,7 @@ func (d *choices) some(n int) int   { return d.octet() * n / 256 }
 func (d *choices) nearby() int      { return int(int8(d.octet())) >> 3 }
 func (d *choices) within(n int) int { return d.pair() % max(1, n) }
 
-// number is a sequence number: base, or one that is off by a little, by about a window, by about half of the whole range,
-// or anything.
+// number returns a sequence number: base, or one off by a little, by about a window, by about half of the range, or any number.
 func (d *choices) number(base wire.Seq, window int) wire.Seq {
 	const half = 1 << 31
 	switch m := d.octet() % 16; m {
@@ -53,18 +52,18 @@ func (d *choices) number(base wire.Seq, window int) wire.Seq {
 	return wire.Seq(d.word())
 }
 
-// lone is one connection of which a fuzzer is the peer, the application and the clock.
+// loneConn is one connection. The fuzzer is its peer, its application and its clock.
 type loneConn struct {
 	t    *testing.T
 	c    *Conn
 	now  clock.Instant
-	buf  []byte // the room that the link has for a payload with its options
+	buf  []byte // the link's maximum length of options and payload
 	cfg  Config
-	wait int // octets that the buffers hold at most
+	wait int // maximum number of octets in the buffers
 }
 
 var (
-	loneSizes = []int{1460, 28, 29, 36, 40, 48, 60, 88, 100, 536, 8960, 65495} // from MTU 68 on
+	loneSizes = []int{1460, 28, 29, 36, 40, 48, 60, 88, 100, 536, 8960, 65495} // for MTUs from 68 up
 	loneMSS   = []int{0, 1, 8, 12, 28, 47, 48, 100, 536, 1460}
 	loneRoom  = []int{2000, 64, 100, 700, 5000, 65535}
 )
@@ -91,7 +90,7 @@ func newLoneConn(t *testing.T, d *choices) *loneConn {
 	return x
 }
 
-// segment draws a segment, by way of its octets: its options may have any length.
+// segment draws a segment and parses it from its octets, so that its options may have any length.
 func (x *loneConn) segment(d *choices) (s Segment) {
 	c, v := x.c, &x.c.snd
 	flags := []wire.Flags{wire.ACK, wire.ACK, wire.ACK, wire.ACK | wire.PSH, wire.ACK | wire.FIN, wire.SYN, wire.SYN | wire.ACK, wire.RST}[d.octet()%8]
@@ -142,7 +141,7 @@ func (x *loneConn) segment(d *choices) (s Segment) {
 	return s
 }
 
-// act is one thing that the application or the clock does.
+// act is one action of the application or the clock.
 func (x *loneConn) act(d *choices) {
 	c := x.c
 	switch d.octet() % 16 {
@@ -165,8 +164,8 @@ func (x *loneConn) act(d *choices) {
 	}
 }
 
-// emit takes all that the connection sends at this instant. The bound is one segment for each octet of its buffers, sent
-// twice, and some for other segments that are pending.
+// emit receives all segments that the connection sends at this instant. Their bound is one for each octet of its buffers, sent
+// twice, and some for other pending segments.
 func (x *loneConn) emit() {
 	x.t.Helper()
 	var out Segment
@@ -185,7 +184,7 @@ func (x *loneConn) emit() {
 	}
 }
 
-// judge holds the connection to its invariants and bounds.
+// judge checks the connection's invariants and bounds.
 func (x *loneConn) judge() {
 	x.t.Helper()
 	c := x.c
@@ -198,8 +197,8 @@ func (x *loneConn) judge() {
 	}
 }
 
-// FuzzSegments gives one connection any segments: numbers from the whole range, options of any length, a link from
-// MTU 68 on. The application and the clock do anything at any time.
+// FuzzSegments sends arbitrary segments to one connection: numbers from the whole range, options of any length, a link from MTU 68
+// up. The application and the clock act at random times.
 func FuzzSegments(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x00\x10\x00\x00\x00\x11\x01\x02\x03\x04\x05\x06\x07"))
 	for seed := range byte(8) {

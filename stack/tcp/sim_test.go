@@ -18,17 +18,17 @@ type pipe struct {
 	now   clock.Instant
 	c     [2]*Conn
 	delay time.Duration
-	// fault decides what becomes of a segment: how many copies arrive, and how much later.
+	// fault decides the fate of a segment: the number of copies that arrive, and their additional delay.
 	fault  func(from int, s *Segment) (copies int, later time.Duration)
 	flight []arrival
 	order  int
-	room   int // what Emit is given
+	room   int // the room argument of Emit
 	buf    []byte
 	what   any // the seed, for messages
 	log    func(from int, s *Segment)
 
-	seen    [2]wire.Seq // right edge of the peer's window as each end has been told
-	offered [2]wire.Seq // and as each end has last offered its own
+	seen    [2]wire.Seq // right edge of the peer's window, as each end has received it
+	offered [2]wire.Seq // right edge of its own window that each end has last offered
 	told    [2]bool
 	offers  [2]bool
 }
@@ -42,18 +42,18 @@ type arrival struct {
 
 const linkMSS = 1460
 
-// pumpMost is how many segments one end may send at one instant.
+// pumpMost is the maximum number of segments that one end may send at one instant.
 const pumpMost = 1_000_000
 
 // newPipe returns a client in SYN-SENT and a server in LISTEN.
 func newPipe(t *testing.T, client, server Config) *pipe {
 	p := &pipe{t: t, delay: 10 * time.Millisecond, room: linkMSS}
 	p.c[0] = Open(&client, linkMSS, 1000, 0, nil)
-	p.c[1] = NewListen(&server, linkMSS, 0xffffff00, nil) // wraps early
+	p.c[1] = NewListen(&server, linkMSS, 0xffffff00, nil) // a number that wraps early
 	return p
 }
 
-// pump emits all there is.
+// pump emits all pending segments.
 func (p *pipe) pump() {
 	if len(p.buf) < p.room {
 		p.buf = make([]byte, p.room)
@@ -128,7 +128,7 @@ func (p *pipe) connect() {
 	p.run("connect", func() bool { return p.c[0].State() == Established && p.c[1].State() == Established })
 }
 
-// edge is the right edge of the window that a segment of end from offers.
+// edge returns the right edge of the window that a segment of end from offers.
 func (p *pipe) edge(from int, s *Segment) wire.Seq {
 	shift := p.c[from].rcv.wscale
 	if s.Flags&wire.SYN != 0 {
@@ -146,9 +146,9 @@ func (p *pipe) noteWindow(to int, s *Segment) {
 	}
 }
 
-// checkSent asserts the rules of every emitted segment: it stays in the peer's window, but for a probe of one
-// number. It acknowledges everything received in order. Its window takes nothing back, but for the rounding of the
-// scale, and the buffer has room for the window.
+// checkSent checks the rules for every emitted segment. It stays in the peer's window, except for a probe of one number. It
+// acknowledges everything received in order. Its window does not shrink, except by the rounding of the scale, and the buffer has
+// room for the window.
 func (p *pipe) checkSent(from int, s *Segment) {
 	p.t.Helper()
 	c := p.c[from]
@@ -173,7 +173,7 @@ func (p *pipe) checkSent(from int, s *Segment) {
 	}
 }
 
-// check asserts what holds after every segment.
+// check checks the invariants that hold after every segment.
 func check(t *testing.T, c *Conn) {
 	t.Helper()
 	if err := c.Check(); err != nil {
@@ -279,7 +279,7 @@ func TestTransferFaults(t *testing.T) {
 	}
 }
 
-// TestISSAgain has SND.UNA come back to the initial sequence number, as it may every 4 GiB.
+// TestISSAgain makes SND.UNA equal the initial sequence number again, as happens every 4 GiB.
 func TestISSAgain(t *testing.T) {
 	for k := range 4 {
 		p := newPipe(t, Config{}, Config{})

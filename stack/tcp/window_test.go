@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestAcceptability is the table of RFC 9293 §3.10.7.4: each of its four cases at the edges of the window. first is
-// the segment's number relative to RCV.NXT.
+// TestAcceptability: the table of RFC 9293 §3.10.7.4, each of its four cases at the edges of the window. first is the segment's
+// number relative to RCV.NXT.
 func TestAcceptability(t *testing.T) {
 	const in, old, out = drop.None, drop.TCPDuplicate, drop.TCPOutOfWindow
 	for _, row := range []struct {
@@ -24,7 +24,7 @@ func TestAcceptability(t *testing.T) {
 		{0, 0, wire.ACK, Established, 1, out},
 		{0, 0, wire.RST, Established, 0, in},
 		{0, 0, wire.RST, Established, 1, out},
-		// SEG.LEN = 0, RCV.WND > 0: RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND, and on the edge unless it is a RST.
+		// SEG.LEN = 0, RCV.WND > 0: RCV.NXT =< SEG.SEQ < RCV.NXT+RCV.WND; also on the edge, unless it is a RST.
 		{10, 0, wire.ACK, Established, -1, old},
 		{10, 0, wire.ACK, Established, 0, in},
 		{10, 0, wire.ACK, Established, 9, in},
@@ -35,13 +35,13 @@ func TestAcceptability(t *testing.T) {
 		{10, 0, wire.ACK, TimeWait, 0, in},
 		{10, 0, wire.ACK, TimeWait, 1, out},
 		{10, 0, wire.RST, TimeWait, 1, in},
-		// SEG.LEN > 0, RCV.WND = 0: not acceptable, but for the ACK of a segment that covers RCV.NXT.
+		// SEG.LEN > 0, RCV.WND = 0: not acceptable, except the ACK of a segment that covers RCV.NXT.
 		{0, 3, wire.ACK, Established, -3, old},
 		{0, 3, wire.ACK, Established, -2, in},
 		{0, 3, wire.ACK, Established, 0, in},
 		{0, 3, wire.ACK, Established, 1, out},
 		{0, 0, wire.FIN, Established, 0, in},
-		// SEG.LEN > 0, RCV.WND > 0: the first or the last number lies in the window, or a bare FIN on the edge.
+		// SEG.LEN > 0, RCV.WND > 0: the first or the last number is in the window, or a bare FIN is on the edge.
 		{10, 3, wire.ACK, Established, -3, old},
 		{10, 3, wire.ACK, Established, -2, in},
 		{10, 3, wire.ACK, Established, 9, in},

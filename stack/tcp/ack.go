@@ -47,9 +47,9 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// ackProgress moves SND.UNA to the segment's ACK, removes the acknowledged octets from the buffer and returns their
-// number. The round trip is sampled by the clock, from a segment that was sent once. If there is none because
-// everything is retransmitted, it is sampled from the echoed timestamp (RFC 6298 §3, RFC 7323 §4.1).
+// ackProgress moves SND.UNA to the segment's ACK, removes the acknowledged octets from the buffer and returns their number. It
+// samples the round trip by the clock, from a segment that was sent once. If every segment in flight was retransmitted, it samples
+// the echoed timestamp instead (RFC 6298 §3, RFC 7323 §4.1).
 func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	switch {
@@ -57,7 +57,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 		c.rtt.sample(c.limitByEcho(now, s, now.Sub(v.timedAt)), c.cfg)
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
-	case v.una != v.iss: // the first data may come long after the answer to a retransmitted SYN
+	case v.una != v.iss: // the first data may arrive long after the answer to a retransmitted SYN
 		c.sampleEcho(now, s)
 	}
 	n := ack.Sub(v.dataStart())
@@ -65,7 +65,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	n = min(max(n, 0), v.buf.Len())
 	v.buf.Discard(n)
 	v.nxt = wire.MaxSeq(v.nxt, ack)
-	// These two follow SND.UNA, or they would lie ahead of it after 2 GiB.
+	// Both numbers follow SND.UNA, or they would seem to lie ahead of it after 2 GiB.
 	v.smallEnd = wire.MaxSeq(v.smallEnd, ack)
 	if g := &c.cong; !g.inRecovery && g.recover.Less(ack) {
 		g.recover = ack.Add(-1)
@@ -83,8 +83,8 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	return n
 }
 
-// dataStart is the sequence number of the first octet in the buffer. SND.UNA equals the ISS before the handshake,
-// and may equal it again every 4 GiB.
+// dataStart returns the sequence number of the first octet in the buffer. SND.UNA equals the ISS before the handshake, and may
+// equal it again every 4 GiB.
 func (v *send) dataStart() wire.Seq {
 	if v.una == v.iss && v.bytesAcked == 0 {
 		return v.iss.Add(1)
@@ -92,5 +92,5 @@ func (v *send) dataStart() wire.Seq {
 	return v.una
 }
 
-// dataEnd is the sequence number behind the last octet in the buffer, which is the FIN's after CloseWrite.
+// dataEnd returns the sequence number behind the last octet in the buffer, which is the FIN's after CloseWrite.
 func (v *send) dataEnd() wire.Seq { return v.dataStart().Add(v.buf.Len()) }

@@ -11,13 +11,13 @@ import (
 type rttRound struct {
 	began clock.Instant
 	stamp uint32 // our timestamp clock at that instant
-	read  uint32 // octets read by the application since then
+	read  uint32 // octets read by the application since that instant
 }
 
-// tuneReceive sizes a receive buffer without a fixed size. Once a round trip it compares the buffer with twice the
-// octets that the application read, and some segments more, since a sender in slow start doubles its window in each
-// round. A smaller buffer is enlarged to twice that, since the next round's data must be offered during this one.
-// The buffer never shrinks; its storage is released when it is empty.
+// tuneReceive sizes a receive buffer without a fixed size. Once per round trip it computes twice the octets that the application
+// has read, plus some segments, since a sender in slow start doubles its window in each round. A smaller buffer is enlarged to
+// twice that result, since the next round's data must be offered during this one. The buffer never shrinks; its storage is
+// released when it is empty.
 func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	r := &c.rcv.rttRound
 	if c.cfg.RecvBuffer != 0 || !c.roundOver(now, o) {
@@ -29,8 +29,8 @@ func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	*r = rttRound{began: now, stamp: c.ts.value(now)}
 }
 
-// roundOver reports whether the peer sent a segment with the options o after it had received a segment of this
-// round: o echoes a later timestamp. Without timestamps the clock decides.
+// roundOver reports whether the peer sent a segment with the options o after it had received a segment of this round: o then
+// echoes a later timestamp. Without timestamps a round lasts one SRTT.
 func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	r := &c.rcv.rttRound
 	if c.ts.on && o.HasTimestamps {
@@ -39,10 +39,10 @@ func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	return now.Sub(r.began) > max(c.rtt.srtt, granularity)
 }
 
-// tuneSend sizes a send buffer without a fixed size: twice the congestion window, so that the application has a
-// round trip to write more, but at most four times the octets in flight during the smallest round trip. Octets
-// beyond that would only wait in queues, such as the peer's receive buffer, and leave the processor's cache
-// meanwhile. rtt is the round trip of the latest ACK, 0 if unknown. The buffer never shrinks.
+// tuneSend sizes a send buffer without a fixed size: twice the congestion window, so that the application has a round trip to
+// write more, but at most four times the octets in flight during the smallest round trip. Further octets would only wait in
+// queues, such as the peer's receive buffer, and meanwhile leave the processor's cache. rtt is the round trip of the latest ACK, 0
+// if unknown. The buffer never shrinks.
 func (c *Conn) tuneSend(rtt time.Duration) {
 	b, least := &c.snd.buf, c.rtt.min
 	if c.cfg.SendBuffer != 0 {

@@ -18,9 +18,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.snd.buf.Write(p), nil
 }
 
-// Read moves received octets into p (RFC 9293 §3.10.3). It returns 0 and nil if there are none yet, io.EOF behind
-// the last octet of a stream that the peer has closed, and otherwise the error that ended the connection. Octets
-// received before a reset can still be read.
+// Read moves received octets into p (RFC 9293 §3.10.3). It returns 0 and nil if none are pending. It returns io.EOF behind the
+// last octet of a stream that the peer has closed, and otherwise the error that ended the connection. Octets received before a
+// reset can still be read.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.rcv.closed {
 		return 0, ErrClosing
@@ -38,8 +38,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
-// Discard removes up to n octets, at least one, from those that Read would return, without copying them. It returns
-// Read's errors.
+// Discard removes up to n octets, at least one, that Read would return, without copying them. It returns Read's errors.
 func (c *Conn) Discard(n int) (int, error) {
 	if c.Readable() == 0 || c.rcv.closed {
 		return c.Read(make([]byte, 1))
@@ -57,10 +56,10 @@ func (c *Conn) ended() error {
 	return ErrNotConnected
 }
 
-// Readable is the number of octets that Read can return.
+// Readable returns the number of octets that Read can return.
 func (c *Conn) Readable() int { return c.rcv.buf.Len() }
 
-// Writable is the number of octets that Write would accept, 0 if it would fail.
+// Writable returns the number of octets that Write would accept, 0 if it would fail.
 func (c *Conn) Writable() int {
 	if c.state == Closed || c.snd.closed {
 		return 0
@@ -72,8 +71,7 @@ func (c *Conn) Writable() int {
 // connection has ended.
 func (c *Conn) AtEOF() bool { return c.rcv.buf.Len() == 0 && (c.rcv.eof || c.state == Closed) }
 
-// CloseWrite ends the sending half: a FIN follows the queued octets, and reading goes on (RFC 9293 §3.6.1,
-// §3.10.4).
+// CloseWrite ends the sending half: a FIN follows the queued octets, and reading continues (RFC 9293 §3.6.1, §3.10.4).
 func (c *Conn) CloseWrite(now clock.Instant) error {
 	switch {
 	case c.state == Closed:
@@ -94,10 +92,9 @@ func (c *Conn) CloseWrite(now clock.Instant) error {
 	return nil
 }
 
-// Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). Octets that nobody will
-// read, received already or later, turn it into an abort, so that the peer learns of their loss (RFC 1122
-// §4.2.2.13, RFC 2525 §2.17). After both FINs have been exchanged it does not abort, since the peer then waits only
-// for our octets and FIN. A second Close does nothing.
+// Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). Close aborts if received octets are
+// unread, or arrive later, so that the peer learns of their loss (RFC 1122 §4.2.2.13, RFC 2525 §2.17). After both FINs have been
+// exchanged it does not abort, since the peer then waits only for our octets and FIN. A second Close does nothing.
 func (c *Conn) Close(now clock.Instant) {
 	if c.state == Closed || c.rcv.closed {
 		return
@@ -113,7 +110,7 @@ func (c *Conn) Close(now clock.Instant) {
 	}
 	c.rcv.closed = true
 	if !c.snd.closed {
-		_ = c.CloseWrite(now) // the states in which it fails were handled above
+		_ = c.CloseWrite(now) // the states in which CloseWrite fails were handled above
 	}
 	if c.state == FinWait2 {
 		c.at.timeWait = now.Add(finWait2Timeout)

@@ -8,10 +8,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// answerUnacceptable makes an ACK pending for a segment outside the window, unless it is a RST. A segment that no
-// peer retransmits, because it is empty or lies more than a window away, is answered at the rate of challenge ACKs
-// (RFC 5961 §7). Otherwise two ends that disagree would answer each other for ever, and a forger could make us
-// flood the peer.
+// answerUnacceptable makes an ACK pending for a segment outside the window, unless it is a RST. The rate of challenge ACKs
+// (RFC 5961 §7) limits the answers to a segment that is not a retransmission: it is empty or lies more than a window away.
+// Otherwise two ends that disagree would answer each other for ever, and a forger could make us flood the peer.
 func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if s.Flags&wire.RST != 0 {
 		return
@@ -35,15 +34,15 @@ func (c *Conn) challengeACK(now clock.Instant) {
 	}
 }
 
-// mayChallenge is ACK throttling (RFC 5961 §7): it asks the connection's limit, and then the host's, which all
-// connections share.
+// mayChallenge is ACK throttling (RFC 5961 §7): it checks the connection's limit, and then the host's, which all connections
+// share.
 func (c *Conn) mayChallenge(now clock.Instant) bool {
 	return c.challenge.allow(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
-// checkReset is the second step of RFC 9293 §3.10.7.4 (§3.5.3), as changed by RFC 5961 §3: a RST is believed only
-// at exactly RCV.NXT. first is the segment's sequence number before the segment was cut to the window, so that text
-// in front of the RST can't move a guess there.
+// checkReset is the second step of RFC 9293 §3.10.7.4 (§3.5.3), as changed by RFC 5961 §3: a RST is accepted only at exactly
+// RCV.NXT. first is the segment's sequence number before the segment was cut to the window, so that text in front of the RST can't
+// move a guessed number there.
 func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	if first != c.rcv.nxt {
 		c.challengeACK(now)
@@ -55,7 +54,7 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	case SynReceived:
 		c.count(EventAttemptFail)
 		if c.passive {
-			c.fail(ErrReset, false) // back to LISTEN: the listener lives on
+			c.fail(ErrReset, false) // back to LISTEN: the listener continues
 		} else {
 			c.fail(ErrRefused, false)
 		}
@@ -72,9 +71,9 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	return drop.None
 }
 
-// checkSYN is the fourth step of RFC 9293 §3.10.7.4. A passive connection in SYN-RECEIVED returns to LISTEN. Any
-// other sends a challenge ACK, whatever the sequence number (RFC 5961 §4). So does a passive one if the SYN itself,
-// at first, lies before the window and only its text reaches into it.
+// checkSYN is the fourth step of RFC 9293 §3.10.7.4. A passive connection in SYN-RECEIVED returns to LISTEN. Any other sends a
+// challenge ACK, whatever the sequence number (RFC 5961 §4). So does the passive one if the SYN itself, at first, lies before the
+// window and only its text reaches into the window.
 func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	if c.state == SynReceived && c.passive && c.rcv.nxt.LessEq(first) {
 		c.count(EventAttemptFail)
@@ -107,8 +106,8 @@ func (l *limiter) allow(now clock.Instant) bool {
 	return true
 }
 
-// acceptableACK is RFC 5961 §5: it reports whether an acknowledgement number lies between SND.UNA - MAX.SND.WND and
-// the highest number sent. An older ACK is no honest peer's, nor is one of octets that were never sent.
+// acceptableACK is RFC 5961 §5: it reports whether an acknowledgement number lies between SND.UNA - MAX.SND.WND and the highest
+// number sent. No honest peer sends an older ACK, or one of octets that were never sent.
 func (c *Conn) acceptableACK(ack wire.Seq) bool {
 	v := &c.snd
 	return !v.max.Less(ack) && !ack.Less(v.una.Add(-v.maxWnd))

@@ -28,7 +28,7 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	switch c.state {
 	case Established:
 		c.setState(CloseWait)
-	case FinWait1: // our FIN is unacknowledged, or checkACK would have entered FIN-WAIT-2
+	case FinWait1: // our FIN is unacknowledged, since otherwise checkACK would have entered FIN-WAIT-2
 		c.setState(Closing)
 	case FinWait2:
 		c.enterTimeWait(now)
@@ -36,8 +36,8 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// noteFIN records where the peer's stream ends. A second FIN elsewhere, or one before octets already received, is
-// dropped: no honest peer sends it.
+// noteFIN records where the peer's stream ends. A second FIN elsewhere, or a FIN before octets already received, is dropped: no
+// honest peer sends it.
 func (c *Conn) noteFIN(s *Segment) drop.Reason {
 	r := &c.rcv
 	at := s.Seq.Add(len(s.Payload))
@@ -49,7 +49,7 @@ func (c *Conn) noteFIN(s *Segment) drop.Reason {
 		return drop.TCPBadState
 	}
 	r.fin, r.finSeq = true, at
-	if at != r.nxt && len(s.Payload) == 0 { // text in front of it has made an ACK pending already
+	if at != r.nxt && len(s.Payload) == 0 { // text in front of the FIN has made an ACK pending already
 		c.scheduleDupACK()
 	}
 	return drop.None

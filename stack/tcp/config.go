@@ -13,12 +13,12 @@ const (
 
 // Config holds one connection's options. A duration of zero takes the default unless its comment says otherwise.
 //
-// A buffer of fixed size holds that many octets, from MinBuffer to MaxBuffer. A buffer of size 0 sizes itself: it
-// begins at 256 KiB and grows as the path and the reader need it, up to its Max.
+// A buffer of fixed size holds that many octets, from MinBuffer to MaxBuffer. A buffer of size 0 sizes itself: it begins at 256
+// KiB and grows with the needs of the path and the reader, up to its Max.
 type Config struct {
-	SendBuffer    int           // octets in the send buffer at most; 0: twice the congestion window
+	SendBuffer    int           // maximum octets in the send buffer; 0: twice the congestion window
 	SendBufferMax int           // largest size of a send buffer that sizes itself
-	RecvBuffer    int           // octets in the receive buffer at most; 0: two to four times the octets read in a round trip
+	RecvBuffer    int           // maximum octets in the receive buffer; 0: two to four times the octets read in a round trip
 	RecvBufferMax int           // largest size of a receive buffer that sizes itself; sets the window scale
 	MSS           int           // largest payload of a segment to receive and send; 0: as the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
@@ -31,9 +31,9 @@ type Config struct {
 	KeepAliveMax  int           // unanswered keep-alives before the connection is aborted
 	UserTimeout   time.Duration // longest time that data may stay unacknowledged (RFC 9293 §3.8.3); 0: until MaxRetries
 	MaxRetries    int           // retransmissions of one segment before the connection is aborted
-	OrphanRetries int           // the same after Close; answered zero-window probes have MaxRetries then
+	OrphanRetries int           // MaxRetries after Close; answered zero-window probes have MaxRetries then
 	SYNRetries    int           // retransmissions of a SYN before the connection is aborted
-	DelayedAck    time.Duration // longest delay of an ACK (RFC 9293 §3.8.6.3); negative: none is delayed
+	DelayedAck    time.Duration // longest delay of an ACK (RFC 9293 §3.8.6.3); negative: no delay
 	TimeWait      time.Duration // 2 MSL; negative: none
 	RTOInitial    time.Duration // RFC 6298 §2.1
 	RTOMin        time.Duration // minimum of RTO - SRTT, the term of the variance (RFC 6298 §2.3, §2.4)
@@ -44,8 +44,8 @@ type Config struct {
 	Log           int           // entries kept in the log of the sender's variables, at most MaxLog; 0: no log (see Conn.Log)
 }
 
-// Default returns the default options. The buffers' bounds hold 2.5 MB, the product of 10 Gbit/s × 1 ms or 100
-// Mbit/s × 200 ms, twice over, as a window needs during loss recovery.
+// Default returns the default options. The buffers' bounds are twice 2.5 MB, the product of 10 Gbit/s × 1 ms or 100 Mbit/s × 200
+// ms, since a window needs twice its size during loss recovery.
 func Default() Config {
 	return Config{
 		SendBufferMax: 8 << 20,

@@ -11,9 +11,9 @@ import (
 // recovery (RFC 6582, RFC 6675).
 type congestion struct {
 	Window
-	ctl            Controller // nil before the first decision, and after idle times
+	ctl            Controller // nil before the first decision, and after an idle time
 	recover        wire.Seq   // SND.MAX when the last loss was found
-	cwndLimitedEnd wire.Seq   // octets up to here were sent while cwnd was the limit; valid if cwndLimited
+	cwndLimitedEnd wire.Seq   // octets up to this number were sent while cwnd was the limit; valid if cwndLimited
 	dupAcks        uint8      // duplicate ACKs in a row, without a scoreboard; at most 255
 	cwndLimited    bool
 	inRecovery     bool
@@ -22,8 +22,8 @@ type congestion struct {
 	hadPartialAck  bool // true after a partial ACK in this recovery
 }
 
-// controller returns the connection's controller. After an idle time it is a new one: the connection restarts in
-// slow start (RFC 5681 §4.1), in which the controller learns again.
+// controller returns the connection's controller. After an idle time it makes a new one: the connection restarts in slow start
+// (RFC 5681 §4.1), in which the controller measures the path again.
 func (c *Conn) controller() Controller {
 	if c.cong.ctl == nil {
 		c.cong.ctl = c.cfg.Congestion.controller()
@@ -37,7 +37,7 @@ func (c *Conn) setMSS(mss int) {
 	c.cong.Cwnd = c.initialWindow()
 }
 
-// initialWindow is the configured one, or the upper bound of RFC 6928 §2, in octets.
+// initialWindow returns the configured initial window, or the upper bound of RFC 6928 §2, in octets.
 func (c *Conn) initialWindow() int {
 	if n := c.cfg.InitialWindow; n > 0 {
 		return n * c.cong.MSS
@@ -45,9 +45,9 @@ func (c *Conn) initialWindow() int {
 	return min(10*c.cong.MSS, max(2*c.cong.MSS, 14600))
 }
 
-// limitedTransmit is what limited transmit adds to cwnd, in octets: one new segment for each of the first two
-// duplicate ACKs, so that a small window can cause a third (RFC 3042 §2, RFC 5681 §3.2 step 1). With a scoreboard
-// it is 0, since pipe shrinks with each delivery, which has the same effect.
+// limitedTransmit returns the octets that limited transmit adds to cwnd: one new segment for each of the first two duplicate ACKs,
+// so that a small window can cause a third (RFC 3042 §2, RFC 5681 §3.2 step 1). With a scoreboard it returns 0, since pipe
+// shrinks with each delivery, which has the same effect.
 func (c *Conn) limitedTransmit() int {
 	if c.cong.inRecovery || c.snd.scoreboard != nil {
 		return 0
@@ -55,10 +55,9 @@ func (c *Conn) limitedTransmit() int {
 	return int(min(c.cong.dupAcks, 2)) * c.cong.MSS
 }
 
-// growCwnd lets the controller grow cwnd for n octets acknowledged, of flight that were in flight before. Only
-// octets sent while cwnd was the limit make it grow (RFC 9002 §7.8; RFC 7661 §4.3 in a simple form). A window that
-// the peer's window or the application never filled has not been tried on the path, and would be sent as a burst
-// when they allow it.
+// growCwnd lets the controller grow cwnd for n octets acknowledged, of flight octets that were in flight before. Only octets sent
+// while cwnd was the limit make it grow (RFC 9002 §7.8; RFC 7661 §4.3 in a simple form). If the peer's window or the application
+// was the limit, the path has not been tested with the whole of cwnd, and a later burst of that size could be lost.
 func (c *Conn) growCwnd(now clock.Instant, n, flight int, rtt time.Duration) {
 	g := &c.cong
 	if c.inECNResponse(c.snd.una) {
@@ -75,13 +74,13 @@ func (c *Conn) growCwnd(now clock.Instant, n, flight int, rtt time.Duration) {
 	}
 }
 
-// wasCwndLimited reports whether the octets acknowledged last were sent while cwnd was the limit.
+// wasCwndLimited reports whether the latest acknowledged octets were sent while cwnd was the limit.
 func (c *Conn) wasCwndLimited() bool {
 	return c.cong.cwndLimited && c.snd.una.LessEq(c.cong.cwndLimitedEnd)
 }
 
-// flightSize is FlightSize of RFC 5681 §3.1, from which ssthresh is computed; unacked is the number of octets not
-// acknowledged. While cwnd is the limit it is cwnd (RFC 9438 §4.6), since ACKs that arrive together reduce unacked
+// flightSize returns FlightSize of RFC 5681 §3.1, from which ssthresh is computed; unacked is the number of octets not
+// acknowledged. While cwnd is the limit, FlightSize is cwnd (RFC 9438 §4.6), since ACKs that arrive together reduce unacked
 // before new octets can be sent. It does not count segments sent by limited transmit (RFC 5681 §3.2 step 2).
 func (c *Conn) flightSize(unacked int) int {
 	if c.wasCwndLimited() {
@@ -105,9 +104,8 @@ func (c *Conn) noteCwndLimited() {
 	}
 }
 
-// restartAfterIdle reduces cwnd to the initial window before data is sent after an idle time, since the old one
-// says little of the path now (RFC 5681 §4.1). It returns the time since the last data was sent, 0 while data is in
-// flight.
+// restartAfterIdle reduces cwnd to the initial window before data is sent after an idle time, since the old cwnd says little of
+// the path by then (RFC 5681 §4.1). It returns the time since the last data was sent, 0 while data is in flight.
 func (c *Conn) restartAfterIdle(now clock.Instant) (idle time.Duration) {
 	if c.snd.una != c.snd.max || c.snd.buf.Len() == 0 {
 		return 0

@@ -54,7 +54,7 @@ type send struct {
 	max         wire.Seq // one past the highest number sent; without a scoreboard a timeout moves nxt back to una
 	wl1, wl2    wire.Seq
 	timedSeq    wire.Seq // end of the segment that was sent at timedAt and whose round trip is measured
-	fullSizeEnd wire.Seq // end of the segment that fullSize speaks of
+	fullSizeEnd wire.Seq // end of the segment whose state is fullSize
 	smallEnd    wire.Seq // end of the last segment shorter than the full size (Minshall's SND.SML)
 	wnd         int      // SND.WND in octets, after scaling
 	maxWnd      int      // octets of the largest window that the peer has offered (MAX.SND.WND, RFC 5961 §5)
@@ -64,9 +64,9 @@ type send struct {
 	finSent     bool
 	fullSize    uint8  // whether a segment of the full size has been sent or acknowledged
 	maxSegment  uint16 // octets of the longest segment that both ends accept, options included; 0 before the handshake
-	callerRoom  uint16 // octets that Emit's caller had room for last, without timestamps
+	callerRoom  uint16 // room for octets that Emit's last caller offered, without timestamps
 
-	timedAt         clock.Instant // Never while no round trip is measured (Karn's algorithm, RFC 6298 §3)
+	timedAt         clock.Instant // time of the timed segment; Never while no round trip is measured (Karn's algorithm, RFC 6298 §3)
 	retransmittedAt clock.Instant // time of the last retransmission
 
 	scoreboard *scoreboard // ranges in flight; nil if nothing is, or if selective acknowledgements were not agreed on
@@ -77,7 +77,7 @@ type send struct {
 // receive is the receiving half: the receive sequence variables of RFC 9293 §3.3.1, and the octets that the
 // application has not read.
 type receive struct {
-	buf           buf.Ring // octets to be read, and behind its end octets received out of order
+	buf           buf.Ring // octets to be read; behind its end, octets received out of order
 	irs           wire.Seq
 	nxt           wire.Seq
 	windowEdge    wire.Seq // right edge of the offered window, RCV.NXT+RCV.WND; it never moves back
@@ -91,7 +91,7 @@ type receive struct {
 	eof           bool   // true if the peer's FIN and everything before it has been received
 	quickAcks     uint8  // number of segments still to be acknowledged without delay
 	unackedSegs   uint16 // data segments since the last ACK sent, 65535 for more
-	segSize       uint16 // octets in each of these; 0 if they differ or one was a super-segment
+	segSize       uint16 // octets in each of these segments; 0 if their sizes differ or one was a super-segment
 	synWindowRest int32  // octets of free buffer that the SYN's unscaled window could not offer
 
 	finSeq   wire.Seq
@@ -136,10 +136,9 @@ type Hooks struct {
 	Episode func(c *Conn, e Episode, why string) // called when loss recovery starts or ends, and on timeout, undo, probe, ECN mark and path MTU change
 }
 
-// Open returns a connection in SYN-SENT whose SYN is pending (active OPEN, RFC 9293 §3.10.1). mss is the largest
-// payload that the interface sends and receives in one segment, in octets; iss is the initial sequence number,
-// which the caller chooses (RFC 9293 §3.4.1, RFC 6528). A cfg that Shared returned is kept and not copied; of any
-// other a complete copy is made.
+// Open returns a connection in SYN-SENT whose SYN is pending (active OPEN, RFC 9293 §3.10.1). mss is the largest payload that the
+// interface sends and receives in one segment, in octets; iss is the initial sequence number, which the caller chooses
+// (RFC 9293 §3.4.1, RFC 6528). Open keeps a cfg that Shared returned, and copies any other, with its defaults filled in.
 func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.count(EventActiveOpen)
@@ -191,7 +190,7 @@ func (c *Conn) State() State { return c.state }
 // Err returns the error that ended the connection: nil while the connection lives and after an orderly close.
 func (c *Conn) Err() error { return c.err }
 
-// Done reports whether the connection is CLOSED and has nothing left to send. The stack may then forget it.
+// Done reports whether the connection is CLOSED and has nothing left to send. The stack may then remove it.
 func (c *Conn) Done() bool { return c.state == Closed && !c.pending.reset && !c.pending.hasReply }
 
 // Config returns the connection's options.
@@ -201,8 +200,8 @@ func (c *Conn) Config() Config { return *c.cfg }
 // segment. The stack gives each pair of ends an offset of its own (RFC 7323 §5.4).
 func (c *Conn) SetStampOffset(n uint32) { c.ts.offset = n }
 
-// SetConfig changes the options of a living connection. Buffers may grow and shrink, but an offered window is never
-// taken back. The segment size does not change.
+// SetConfig changes the options of a living connection. Buffers may grow and shrink, but an offered window never shrinks. The
+// segment size does not change.
 func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	if cfg.Congestion != c.cfg.Congestion {
 		c.cong.ctl = nil
@@ -231,9 +230,8 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 // such a segment (RFC 5927 §4).
 func (c *Conn) InFlight(seq wire.Seq) bool { return seq.In(c.snd.una, c.snd.max.Sub(c.snd.una)) }
 
-// SoftError records an ICMP error or a failed neighbour resolution. While the connection is being opened a hard
-// error ends it. Any other error is kept, and explains a later timeout (RFC 9293 §3.9.2.2, RFC 1122 §4.2.3.9, RFC
-// 5461).
+// SoftError records an ICMP error or a failed neighbour resolution. A hard error ends the connection while it is being opened. Any
+// other error is kept, and explains a later timeout (RFC 9293 §3.9.2.2, RFC 1122 §4.2.3.9, RFC 5461).
 func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	if hard && (c.state == SynSent || c.state == SynReceived) {
 		c.count(EventAttemptFail)

@@ -14,10 +14,10 @@ type Window struct {
 	Acked          int // octets acknowledged that have not made cwnd grow yet
 }
 
-// Acked is an acknowledgement as a controller sees it.
+// Acked describes an acknowledgement for a controller.
 type Acked struct {
 	Octets   int           // octets newly acknowledged
-	RTT      time.Duration // of a segment sent once and just delivered; 0 if there is none
+	RTT      time.Duration // round trip of a segment that was sent once and has just been delivered; 0 if there is none
 	SRTT     time.Duration
 	Repair   bool     // true until everything in flight at a timeout is acknowledged
 	Paced    bool     // true if the window is spread over the round trip
@@ -30,7 +30,7 @@ type Acked struct {
 type Controller interface {
 	// Acked is called for each acknowledgement outside of recovery while cwnd is the limit.
 	Acked(now clock.Instant, w *Window, a *Acked)
-	// Lost is called when a loss is found, but not by a timeout. It sets Ssthresh. flight is in octets.
+	// Lost is called when a loss is found by other means than a timeout. It sets Ssthresh. flight is in octets.
 	Lost(now clock.Instant, w *Window, flight int)
 	// TimedOut is called for the first timeout of a segment. It sets Ssthresh and Cwnd.
 	TimedOut(now clock.Instant, w *Window, flight int)
@@ -79,9 +79,8 @@ func (a Algorithm) controller() Controller {
 	return newCubic()
 }
 
-// slowStart is the number of octets that an acknowledgement adds to cwnd in slow start, by byte counting with L of
-// two segments (RFC 3465 §2.2). After a timeout L is one segment, since an ACK also covers octets that were
-// delivered before (RFC 3465 §2.3).
+// slowStart returns the octets that an acknowledgement adds to cwnd in slow start, by byte counting with L of two segments
+// (RFC 3465 §2.2). After a timeout L is one segment, since an ACK also covers octets that were delivered before (RFC 3465 §2.3).
 func (a *Acked) slowStart(mss int) int {
 	if a.Repair {
 		return min(a.Octets, mss)

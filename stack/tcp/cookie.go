@@ -40,14 +40,14 @@ func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segmen
 	}
 	value := stamp&^cookieStamps | bits
 	if int32(value-stamp) > 0 {
-		value -= cookieStamps + 1 // never later than the clock
+		value -= cookieStamps + 1 // the timestamp must not lie ahead of the clock
 	}
 	r.Options.HasTimestamps, r.Options.TSVal, r.Options.TSEcr = true, value, s.Options.TSVal
 	return r
 }
 
-// ResumeStateless returns the connection in SYN-RECEIVED to which s belongs, the ACK of a StatelessAnswer. The
-// caller then passes s to Receive. peerMSS is the MSS option of the peer's SYN; offset is that of SetStampOffset.
+// ResumeStateless returns the connection in SYN-RECEIVED for s, the ACK of a StatelessAnswer. The caller then passes s to Receive.
+// peerMSS is the MSS option of the peer's SYN; offset is that of SetStampOffset.
 func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset uint32, s *Segment, h *Hooks) *Conn {
 	c := NewListen(cfg, mss, s.Ack.Add(-1), h)
 	c.SetStampOffset(offset)
@@ -63,7 +63,7 @@ func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset ui
 	}
 	c.receiveListen(now, &syn)
 	var answer Segment
-	c.emitSYN(now, &answer) // it was sent long ago
+	c.emitSYN(now, &answer) // discards the SYN-ACK, which StatelessAnswer has sent
 	c.snd.timedAt, c.at.rexmt = clock.Never, clock.Never
 	return c
 }

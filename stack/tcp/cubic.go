@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// cubic is the controller of RFC 9438. After a loss cwnd returns along a cubic curve to its size at the loss, and
-// then probes beyond it. Where Reno would be faster, it is as fast as Reno (RFC 9438 §4.3). C is 0.4, beta 0.7.
+// cubic is the controller of RFC 9438. After a loss cwnd returns along a cubic curve to its size at the loss, and then probes
+// beyond it. If Reno would be faster, it is as fast as Reno (RFC 9438 §4.3). C is 0.4, beta 0.7.
 type cubic struct {
 	curve
 	start  hystart
@@ -76,7 +76,7 @@ func (c *cubic) begin(now clock.Instant, w *Window) {
 
 // at is W_cubic(t), t after the start of the epoch (RFC 9438 §4.2).
 func (c *cubic) at(t time.Duration, mss int) int {
-	d := min(t.Milliseconds()-c.k, 100_000) // in 100 s the curve exceeds any buffer
+	d := min(t.Milliseconds()-c.k, 100_000) // after 100 s the curve exceeds any buffer
 	d = max(d, -100_000)
 	return min(c.max+int(d*d*d/10_000*int64(mss)*4/1_000_000), MaxBuffer)
 }

@@ -18,9 +18,8 @@ func (c *Conn) scheduleDupACK() {
 	c.rcv.quickAcks = maxQuickAcks
 }
 
-// scheduleACK makes an ACK pending, at once or delayed, for n octets that have become readable and came in segs
-// segments (delayed ACK, RFC 9293 §3.8.6.3). joined is set if some of the octets had been received out of order
-// before.
+// scheduleACK makes an ACK pending, at once or delayed, for n octets that have become readable and arrived in segs segments
+// (delayed ACK, RFC 9293 §3.8.6.3). joined is set if some of the octets had been received out of order before.
 func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
 	r := &c.rcv
 	switch {

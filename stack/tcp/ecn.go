@@ -21,7 +21,7 @@ type ecnState struct {
 	sendECE      bool     // true from a CE mark received until CWR
 	sendCWR      bool     // true after cwnd was reduced, until new data has carried CWR
 	reduced      bool     // true after cwnd was reduced for ECE
-	reducedUntil wire.Seq // SND.MAX then; cwnd is not reduced again before it is acknowledged
+	reducedUntil wire.Seq // SND.MAX at that reduction; cwnd is not reduced again until it is acknowledged
 }
 
 // requestECN makes the first SYN request ECN. A retransmitted SYN does not, since the request may be why the first
@@ -40,7 +40,7 @@ func (c *Conn) negotiateECN(s *Segment) {
 	said := s.Flags & (wire.ECE | wire.CWR)
 	switch {
 	case s.Flags&wire.ACK != 0 && (c.ecn == nil || said != wire.ECE),
-		s.Flags&wire.ACK == 0 && c.state == SynSent && c.ecn == nil, // our SYN, in a simultaneous open, has not requested ECN
+		s.Flags&wire.ACK == 0 && c.state == SynSent && c.ecn == nil, // our own SYN, in a simultaneous open, has not requested ECN
 		s.Flags&wire.ACK == 0 && (c.cfg.ECN == ECNRefuse || said != wire.ECE|wire.CWR || s.ECN != wire.NotECT):
 		c.ecn = nil
 	default:
@@ -51,8 +51,8 @@ func (c *Conn) negotiateECN(s *Segment) {
 // usesECN reports whether both ends have agreed on ECN.
 func (c *Conn) usesECN() bool { return c.ecn != nil && c.ecn.agreed }
 
-// checkCE is the receiver (RFC 3168 §6.1.3). From the first segment marked CE on, every ACK carries ECE, until the
-// peer sends CWR. Only data inside the window counts.
+// checkCE is the receiver (RFC 3168 §6.1.3). After the first segment marked CE, every ACK carries ECE until the peer sends CWR.
+// Only data inside the window counts.
 func (c *Conn) checkCE(s *Segment) {
 	if !c.usesECN() || len(s.Payload) == 0 {
 		return
@@ -66,8 +66,8 @@ func (c *Conn) checkCE(s *Segment) {
 	}
 }
 
-// checkECE is the sender (RFC 3168 §6.1.2): ECE reduces cwnd like a loss, once for each window of data. During a
-// recovery cwnd has been reduced already.
+// checkECE is the sender (RFC 3168 §6.1.2): ECE reduces cwnd like a loss, once for each window of data. It does nothing during a
+// recovery, which has reduced cwnd already.
 func (c *Conn) checkECE(now clock.Instant, s *Segment) {
 	v, g := &c.snd, &c.cong
 	if !c.usesECN() || s.Flags&wire.ECE == 0 || g.inRecovery || g.afterTimeout || c.rtt.backoffs > 0 {
@@ -82,8 +82,8 @@ func (c *Conn) checkECE(now clock.Instant, s *Segment) {
 	c.reportEpisode(EpisodeMarked, whyEcho)
 }
 
-// inECNResponse reports whether cwnd has been reduced for an ECN mark and ack does not yet acknowledge everything
-// in flight then.
+// inECNResponse reports whether cwnd has been reduced for an ECN mark, and ack does not yet acknowledge everything that was in
+// flight at the reduction.
 func (c *Conn) inECNResponse(ack wire.Seq) bool {
 	return c.ecn != nil && c.ecn.reduced && c.ecn.reducedUntil.Between(ack, c.snd.max)
 }

@@ -34,7 +34,7 @@ func (c *Conn) Ready(now clock.Instant) bool {
 	return a != nothing
 }
 
-// armIdleTimers sets the timers that matter only while there is nothing to send.
+// armIdleTimers sets the timers that run only while there is nothing to send.
 func (c *Conn) armIdleTimers(now clock.Instant) {
 	if c.state == Closed {
 		return
@@ -109,7 +109,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	return n, true
 }
 
-// next decides what the next segment is, and changes nothing. n is the length of its payload.
+// next chooses the next segment, and changes nothing. n is the length of its payload.
 func (c *Conn) next(room int) (a action, n int) {
 	v, o := &c.snd, &c.pending
 	switch {
@@ -182,7 +182,7 @@ func (c *Conn) nextData(room int) (n int, ok bool) {
 		return 0, v.wnd > flight // a FIN counts for the peer's window, not for the congestion window
 	}
 	if room <= int(v.maxSegment) || c.ecn != nil && c.ecn.sendCWR {
-		room = min(room, c.effectiveMSS()) // no super-segment: no room for one, or CWR is to go with a single segment
+		room = min(room, c.effectiveMSS()) // no super-segment: there is no room for one, or CWR needs a single segment
 	}
 	u := min(v.wnd-flight, c.cong.Cwnd+c.limitedTransmit()-c.inFlight(), c.pacingAllowance())
 	n = min(d, u, room)
@@ -190,14 +190,14 @@ func (c *Conn) nextData(room int) (n int, ok bool) {
 		return 0, false
 	}
 	nagle, mss := c.nagle(), c.effectiveMSS()
-	if n > mss && (n < d || nagle) { // the same rules decide about the tail as a segment of its own
+	if n > mss && (n < d || nagle) { // the same rules apply to the tail as a segment of its own
 		n -= n % mss
 	}
 	return n, c.worthSending(n, d, room, mss, nagle)
 }
 
-// emitData fills in a segment of len(p) octets from SND.NXT on. It carries the FIN if the octets are the last ones
-// and the window allows it.
+// emitData fills in a segment of len(p) octets from SND.NXT on. It adds the FIN if these are the last octets and the window has
+// room for it.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
 	// The last segment was in flight for a round trip, which is not idle time.
@@ -222,8 +222,8 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	c.tlpStale = true
 }
 
-// effectiveMSS is Eff.snd.MSS of RFC 9293 §3.7.1: the payload of a segment of the full size beside the options that
-// it must carry now, in octets.
+// effectiveMSS returns Eff.snd.MSS of RFC 9293 §3.7.1 in octets: the payload of a segment of the full size, beside the options
+// that it must carry now.
 func (c *Conn) effectiveMSS() int { return max(1, c.snd.mss-c.sackRoom()) }
 
 // emitText fills in a segment with len(p) octets of the buffer from seq on, whether they are new or retransmitted.
@@ -258,8 +258,8 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 	return end
 }
 
-// putText fills in a segment from the buffer and advances SND.MAX. It adds the FIN if that comes next and the
-// window has room for it, or with force in any case. It returns the sequence number behind the segment.
+// putText fills in a segment from the buffer and advances SND.MAX. It adds the FIN if the FIN is next and the window has room for
+// it; force adds it in any case. It returns the sequence number behind the segment.
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
 	c.fillACK(now, s, seq, len(p) > 0)
@@ -283,10 +283,10 @@ func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, fo
 	return end
 }
 
-// bareSeq is the sequence number of a segment without text: SND.MAX, so that the peer does not take the segment for
-// an old one. After a zero-window probe it is SND.UNA once the peer has answered without accepting the octet, since
-// the number behind the octet lies outside the window and the peer would drop the segment. Before the answer nobody
-// knows; if both ends used the lower number, each would find the other's segments old.
+// bareSeq returns the sequence number of a segment without text: SND.MAX, so that the peer does not take the segment for an old
+// one. After a zero-window probe it is SND.UNA once the peer has answered without accepting the octet, since the number behind the
+// octet lies outside the window and the peer would drop the segment. Before that answer the sender must use SND.MAX: if both ends
+// used the lower number, each would drop the other's segments as old.
 func (c *Conn) bareSeq() wire.Seq {
 	v := &c.snd
 	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) && c.at.unanswered == 0 {
@@ -295,8 +295,8 @@ func (c *Conn) bareSeq() wire.Seq {
 	return v.max
 }
 
-// fillHeader fills in the header and the options that every segment has after the handshake. It does not count as
-// an ACK: a pending one stays pending.
+// fillHeader fills in the header and the options that every segment has after the handshake. The segment does not count as an ACK:
+// a pending ACK stays pending.
 func (c *Conn) fillHeader(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.advertiseWindow(false)
 	if c.ecn != nil && c.ecn.sendECE {

@@ -17,10 +17,10 @@ const (
 	EventDelayedAck                   // TcpExtDelayedACKs
 	EventChallengeAck                 // TcpExtTCPChallengeACK
 	EventOutOfOrder                   // TcpExtTCPOFOQueue
-	EventPruned                       // TcpExtOfoPruned: octets beyond a gap were given up
+	EventPruned                       // TcpExtOfoPruned: octets received out of order were discarded
 	EventTailProbe                    // TcpExtTCPLossProbes
 	EventUndo                         // TcpExtTCPFullUndo
-	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was believed
+	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was accepted
 	EventBlackHole                    // TcpExtTCPBlackHole: long segments vanish
 	EventMTUProbe                     // TcpExtTCPMTUProbe
 	EventMTUProbeSuccess              // TcpExtTCPMTUPSuccess

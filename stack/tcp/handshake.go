@@ -8,9 +8,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveListen is LISTEN (RFC 9293 §3.10.7.2). A SYN with FIN is dropped: only port scanners send one, since T/TCP
-// is historic. Deviates: text that comes with the SYN is dropped, not queued until ESTABLISHED, and the peer
-// retransmits it. The peer's address may be forged, and only Fast Open could tell (RFC 7413 §3).
+// receiveListen is LISTEN (RFC 9293 §3.10.7.2). A SYN with FIN is dropped: only port scanners send one, since T/TCP is historic.
+// Deviates: the text of a SYN is dropped, not queued until ESTABLISHED, and the peer retransmits it. The peer's address may be
+// forged, and only Fast Open could verify it (RFC 7413 §3).
 func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case s.Flags&wire.RST != 0:
@@ -142,7 +142,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v.nxt = v.iss.Add(1)
 	v.max = v.nxt
 	c.at.noteAwaiting(now)
-	c.ensureRTO(now) // a timer that runs goes on: a peer that retransmits its SYN must not keep us from giving up
+	c.ensureRTO(now) // a running timer is not restarted: a peer that retransmits its SYN must not keep us from timing out
 }
 
 // scaleFor returns the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).

@@ -17,8 +17,7 @@ const (
 	slowStartLimit   = 8 // L: segments that one ACK may add to cwnd without pacing
 )
 
-// hystart is HyStart++ (RFC 9406 §4.2). It ends the first slow start when round trips grow longer, before anything
-// is lost.
+// hystart is HyStart++ (RFC 9406 §4.2). It ends the first slow start when round trips become longer, before a segment is lost.
 type hystart struct {
 	end       wire.Seq // windowEnd: the round ends when this is acknowledged
 	began     bool
@@ -29,7 +28,7 @@ type hystart struct {
 	baseline  time.Duration // smallest round trip of the round in which CSS began
 }
 
-// growth is the number of octets that an acknowledgement adds to cwnd. over reports that slow start has ended.
+// growth returns the octets that an acknowledgement adds to cwnd. over reports that slow start has ended.
 func (h *hystart) growth(a *Acked, mss int) (n int, over bool) {
 	if !h.began || !h.end.In(a.Una.Add(1), a.Nxt.Sub(a.Una)) {
 		if h.css {
@@ -53,7 +52,7 @@ func (h *hystart) growth(a *Acked, mss int) (n int, over bool) {
 	if h.samples == hystartSamples {
 		thresh := max(hystartMinThresh, min(h.last/hystartDivisor, hystartMaxThresh))
 		switch {
-		case h.css && h.cur < h.baseline: // the longer round trip was not due to a queue
+		case h.css && h.cur < h.baseline: // the longer round trips were not caused by a queue
 			h.css = false
 		case !h.css && h.last > 0 && h.cur >= h.last+thresh:
 			h.css, h.rounds, h.baseline = true, 0, h.cur

@@ -19,7 +19,7 @@ type Info struct {
 	SndWScale           uint8
 	RcvWScale           uint8
 	MSS                 int // payload of a segment of the full size
-	PathMTU             int // longest packet that we send; 0 before the handshake
+	PathMTU             int // longest packet that we send, in octets; 0 before the handshake
 	RTO, SRTT, RTTVar   time.Duration
 	Cwnd, Ssthresh      int
 	Congestion          string // the controller's name
@@ -72,7 +72,7 @@ func (c *Conn) Info(now clock.Instant) Info {
 	return i
 }
 
-// timer returns the name of the timer that expires next, as ss has it, and the time until then.
+// timer returns the name of the timer that expires next, as in ss, and the time until then.
 func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	t := &c.at
 	at := clock.Never

@@ -14,13 +14,12 @@ func (c *Conn) armKeepAlive(now clock.Instant) {
 	}
 }
 
-// keepAliveTimeout makes a keep-alive pending, or ends the connection if too many were unanswered (RFC 9293
-// §3.8.4).
+// keepAliveTimeout makes a keep-alive pending, or ends the connection if too many keep-alives were unanswered (RFC 9293 §3.8.4).
 func (c *Conn) keepAliveTimeout(now clock.Instant) {
 	t := &c.at
 	t.keep = now.Add(c.cfg.KeepAlive)
 	if c.snd.nxt != c.snd.una || t.persist != clock.Never {
-		return // data or a window probe in flight is answered as well
+		return // the peer must answer the data or window probe in flight
 	}
 	if int(t.unanswered) >= c.cfg.KeepAliveMax {
 		c.timedOut()

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bufferLinger is how long the storage of an empty buffer is kept, so that a busy connection does not allocate for
-// each exchange.
+// bufferLinger is the time for which the storage of an empty buffer is kept, so that a busy connection does not allocate for each
+// exchange.
 const bufferLinger = time.Second
 
 // Memory is the storage of a connection's buffers, in octets.
@@ -24,8 +24,8 @@ func (c *Conn) Memory() Memory {
 	return Memory{Send: c.snd.buf.Allocated(), Receive: r.Allocated(), Beyond: r.Beyond()}
 }
 
-// Growth returns by how many octets Memory's Receive and Beyond would grow if the text of s were stored: 0 for text
-// outside the window.
+// Growth returns the octets by which Memory's Receive and Beyond would grow if the text of s were stored: 0 for text outside the
+// window.
 func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 	r := &c.rcv
 	first := s.Seq.Sub(r.nxt)
@@ -39,19 +39,18 @@ func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 	return r.buf.Growth(r.buf.Len() + end), beyond
 }
 
-// SendGrowth returns by how many octets Memory's Send would grow if n more octets were written.
+// SendGrowth returns the octets by which Memory's Send would grow if n more octets were written.
 func (c *Conn) SendGrowth(n int) int { return c.snd.buf.Growth(c.snd.buf.Len() + n) }
 
-// SendRoom returns how many octets Write would accept without the send buffer's storage growing beyond storage
-// octets.
+// SendRoom returns the number of octets that Write would accept without growth of the send buffer's storage beyond storage octets.
 func (c *Conn) SendRoom(storage int) int {
 	b := &c.snd.buf
 	return min(c.Writable(), max(0, b.Fits(storage)-b.Len()))
 }
 
-// Confine cuts off the part of the text of s for which the receive buffer's storage would have to grow beyond
-// storage octets. Without mayWait it also cuts off all text behind a gap. It reports whether anything was cut off.
-// A FIN is cut off with the text, and the peer retransmits both. The connection must be synchronised.
+// Confine cuts off the part of the text of s for which the receive buffer's storage would have to grow beyond storage octets.
+// Without mayWait it also cuts off all text behind a gap. It reports whether anything was cut off. A FIN is cut off with the text,
+// and the peer retransmits both. The connection must be synchronised.
 func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
 	r := &c.rcv
 	room := r.buf.Fits(storage) - r.buf.Len() - s.Seq.Sub(r.nxt)
@@ -104,7 +103,7 @@ func (c *Conn) releaseBuffers(now clock.Instant) {
 // releasable reports whether a buffer has storage and holds no octet, in order or out of order.
 func releasable(r *buf.Ring) bool { return r.Empty() && r.Allocated() > 0 }
 
-// idleStorage reports whether anything has storage that holds nothing.
+// idleStorage reports whether any part of the connection has storage without content.
 func (c *Conn) idleStorage() bool {
 	v, r := &c.snd, &c.rcv
 	return releasable(&v.buf) || releasable(&r.buf) || (v.scoreboard != nil || c.cong.ctl != nil) && v.una == v.max ||

@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// isDuplicateACK is the definition of a duplicate acknowledgement in RFC 5681 §2.
+// isDuplicateACK reports whether s is a duplicate acknowledgement as RFC 5681 §2 defines it.
 func (c *Conn) isDuplicateACK(s *Segment) bool {
 	v := &c.snd
 	return v.una != v.nxt && len(s.Payload) == 0 && s.Flags&(wire.SYN|wire.FIN) == 0 &&
@@ -78,7 +78,7 @@ func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
 	}
 }
 
-// Lost halves: equation (4) of RFC 5681 §3.1.
+// Lost halves ssthresh: equation (4) of RFC 5681 §3.1.
 func (reno) Lost(_ clock.Instant, w *Window, flight int) {
 	w.Ssthresh = max(flight/2, 2*w.MSS)
 	w.Acked = 0

@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxGaps bounds the ranges received out of order, and so the work that a peer can cause with single octets. No
-// honest path has as many losses in one window.
+// maxGaps bounds the ranges received out of order, and so the work that a peer can cause with single octets. An honest path never
+// has as many losses in one window.
 const maxGaps = 1024
 
 // outOfOrder is the set of ranges received out of order, with the state of the SACK option that reports them. It is
@@ -15,7 +15,7 @@ const maxGaps = 1024
 type outOfOrder struct {
 	buf.Ranges           // offsets of the stream
 	recent     [4]int64  // an offset in each of the ranges that grew last, latest first
-	numRecent  int       // number of these in use
+	numRecent  int       // number of valid entries in recent
 	duplicate  buf.Range // range received twice, to be reported once (RFC 2883 §4); empty if there is none
 }
 
@@ -70,8 +70,8 @@ func (c *Conn) ensureOOO() *outOfOrder {
 	return c.rcv.ooo
 }
 
-// storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer. A duplicate
-// ACK reports them at once (RFC 5681 §4.2).
+// storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer. It makes a duplicate ACK
+// pending at once (RFC 5681 §4.2).
 func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	c.scheduleDupACK()
 	r, g, gap := &c.rcv, c.ensureOOO(), seq.Sub(c.rcv.nxt)
@@ -93,8 +93,8 @@ func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	return drop.None
 }
 
-// joinOutOfOrder is called when n octets at offset off have filled a gap or a part of it. It returns the number of
-// octets from off on that are now complete, and removes these from the ranges.
+// joinOutOfOrder is called when n octets at offset off have filled a gap or a part of it. It returns the number of contiguous
+// octets from off on, and removes them from the ranges.
 func (c *Conn) joinOutOfOrder(off int64, n int) int {
 	r := &c.rcv
 	end := off + int64(n)

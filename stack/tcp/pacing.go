@@ -6,19 +6,19 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Pacing spreads new data over the round trip (RFC 9002 §7.7; no RFC of TCP has it). Otherwise a large ACK, or a
-// window that has grown, would send a burst that overflows any queue shorter than a window. Data is sent in quanta:
-// at twice the window per round trip in slow start, which doubles the window, later at a tenth more than the
-// window, so that the window stays the limit.
+// Pacing spreads new data over the round trip (RFC 9002 §7.7; no RFC of TCP has it). Otherwise a large ACK, or a window that has
+// grown, would send a burst that overflows any queue shorter than a window. Data is sent in quanta. In slow start, which doubles
+// the window, the rate is twice the window per round trip. Later it is a tenth more than the window, so that the window stays the
+// limit.
 const (
-	pacingLeast   = 2 * time.Millisecond // shorter round trips are not paced: timers are too coarse, and queues hold a window
-	pacingQuantum = time.Millisecond     // time that a quantum is worth; a quantum has two segments at least
+	pacingLeast   = 2 * time.Millisecond // shorter round trips are not paced: timers are too coarse, and queues can hold a window
+	pacingQuantum = time.Millisecond     // duration of a quantum at the pacing rate; a quantum has at least two segments
 )
 
 // pacingOn reports whether data beyond an initial window is paced.
 func (c *Conn) pacingOn() bool { return c.rtt.srtt >= pacingLeast && !c.cfg.NoPacing }
 
-// pacingRatio is the rate of new data: num/den of window octets in each rtt. rtt is 0 if data is not paced.
+// pacingRatio returns the rate of new data: num/den of window octets in each rtt. rtt is 0 if data is not paced.
 func (c *Conn) pacingRatio() (window, num, den int64, rtt time.Duration) {
 	g := &c.cong
 	w := min(g.Cwnd, c.snd.wnd)
@@ -40,7 +40,7 @@ func (c *Conn) pacingRatio() (window, num, den int64, rtt time.Duration) {
 	return int64(w), num, den, rtt
 }
 
-// pacingRate is the rate in octets per second, 0 if data is not paced.
+// pacingRate returns the rate in octets per second, 0 if data is not paced.
 func (c *Conn) pacingRate() int {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
@@ -49,8 +49,8 @@ func (c *Conn) pacingRate() int {
 	return int(w * num * int64(time.Second) / (den * int64(rtt)))
 }
 
-// pacingAllowance is the number of octets that may be sent at once now; 0 until c.at.pace. Up to an initial window
-// may be in flight without pacing (RFC 6928 §2, RFC 9002 §7.7), so the first data of a response is not delayed.
+// pacingAllowance returns the octets that may be sent at once now; 0 until c.at.pace. Up to an initial window may be in flight
+// without pacing (RFC 6928 §2, RFC 9002 §7.7), so the first data of a response is not delayed.
 func (c *Conn) pacingAllowance() int {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
@@ -65,8 +65,8 @@ func (c *Conn) pacingAllowance() int {
 	return max(2*c.effectiveMSS(), int(w*num*int64(pacingQuantum)/(den*int64(rtt))))
 }
 
-// spendPacing accounts for n octets sent. When a quantum is used up, new data waits until the time is over that the
-// octets sent are worth at the pacing rate.
+// spendPacing accounts for n octets sent. When a quantum is used up, new data waits for the time that the octets take at the
+// pacing rate.
 func (c *Conn) spendPacing(now clock.Instant, n int) {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 || c.inFlight() <= c.initialWindow() {

@@ -7,25 +7,24 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Sizes of segments here are those of packets less the 40 octets of headers without options: what an MSS
-// option counts.
+// Sizes of segments in this file are those of packets less the 40 octets of headers without options, as an MSS option counts them.
 const (
-	minPathMSS        = 68 - 40          // every link carries it (RFC 791 §3.2, RFC 1191 §3)
-	minBelievedMSS    = 552 - 40         // no ICMP error, which anybody can forge, makes segments shorter
+	minPathMSS        = 68 - 40          // every link carries this size (RFC 791 §3.2, RFC 1191 §3)
+	minBelievedMSS    = 552 - 40         // no ICMP error reduces segments below this size, since anyone can forge one
 	pathMTULifetime   = 10 * time.Minute // time after which a larger size is tried again (RFC 1191 §6.3, RFC 4821 §7.7)
-	searchLow1        = 1024             // size after long segments have vanished (search_low, RFC 4821 §7.2)
-	searchLow2        = 512              // size after those have vanished too
+	searchLow1        = 1024             // size after long segments were lost (search_low, RFC 4821 §7.2)
+	searchLow2        = 512              // size after segments of searchLow1 were lost too
 	searchResolution  = 8                // octets; a smaller difference is not worth another probe
 	blackHoleTimeouts = 2                // timeouts before a black hole is suspected; twice as many if long segments have been acknowledged
 )
 
-// PMTUVerdict is the verdict on the path MTU that an ICMP error claims (RFC 5927 §7.2).
+// PMTUVerdict is the verdict on the path MTU that an ICMP error reports (RFC 5927 §7.2).
 type PMTUVerdict uint8
 
 const (
-	PMTURefused  PMTUVerdict = iota // the claim can't be true
-	PMTUKept                        // believed if the quoted segment times out
-	PMTUBelieved                    // believed
+	PMTURefused  PMTUVerdict = iota // the reported MTU can't be true
+	PMTUKept                        // accepted if the quoted segment times out
+	PMTUBelieved                    // accepted
 )
 
 // The states of the first segment of the full size.
@@ -35,17 +34,17 @@ const (
 	fullSizeAcked         // acknowledged
 )
 
-// pmtuState describes a path that carries less than its two ends do.
+// pmtuState describes a path whose MTU is smaller than those of its two ends.
 type pmtuState struct {
 	pathMSS     int // segment size in use; during a search also search_low
 	since       clock.Instant
-	mayFragment bool // true if the path is claimed to carry less than minBelievedMSS
+	mayFragment bool // true if the reported path MTU is below minBelievedMSS
 
-	claimedMSS int      // a claim that is kept, 0 if there is none
-	claimedSeq wire.Seq // the segment that the claim quotes
+	claimedMSS int      // a reported size that is kept, 0 if there is none
+	claimedSeq wire.Seq // the segment that the report quotes
 
-	// Packetization layer path MTU discovery after a black hole (RFC 4821 §7.2): pathMSS octets go through,
-	// searchHigh octets do not.
+	// Packetization layer path MTU discovery after a black hole (RFC 4821 §7.2): segments of pathMSS octets arrive, those of
+	// searchHigh do not.
 	searching  bool
 	searchHigh int
 	nextProbe  clock.Instant // start of the next step of the search
@@ -73,7 +72,7 @@ func (c *Conn) MaxSegment() int {
 	return int(c.snd.maxSegment)
 }
 
-// sendMSS is the payload of a segment of that size beside timestamps, in octets: 16 at least.
+// sendMSS returns the payload of a segment of the present size beside timestamps, in octets: at least 16.
 func (c *Conn) sendMSS() int {
 	if c.ts.on {
 		return c.segmentSize() - stampLen // an MSS counts no options (RFC 6691 §2)
@@ -100,8 +99,8 @@ func (c *Conn) ensurePMTU() *pmtuState {
 	return c.pmtu
 }
 
-// LimitPath sets a bound on the segments to this peer: mss octets, options included, as was learnt at the instant
-// since. It never makes segments longer, nor shorter than 512 octets; see MayFragment.
+// LimitPath bounds the segments to this peer by mss octets, options included, which was learnt at the instant since. It never
+// makes segments longer, nor shorter than 512 octets; see MayFragment.
 func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	if c.snd.maxSegment > 0 && mss >= c.segmentSize() || c.pmtu != nil && mss >= c.pmtu.pathMSS || mss < minPathMSS {
 		return
@@ -117,21 +116,21 @@ func (p *pmtuState) lower(mss int, since clock.Instant) {
 	*p = pmtuState{pathMSS: min(p.pathMSS, max(mss, minBelievedMSS)), mayFragment: p.mayFragment || mss < minBelievedMSS, since: since}
 }
 
-// MayFragment reports whether routers may fragment our packets: an ICMP error claims a path MTU below 552 octets,
-// to which segments are not reduced. Such paths are rare, and forged errors are cheap.
+// MayFragment reports whether routers may fragment our packets: an ICMP error has reported a path MTU below 552 octets, to which
+// segments are not reduced. Such paths are rare, and forged errors are cheap.
 func (c *Conn) MayFragment() bool { return c.pmtu != nil && c.pmtu.mayFragment }
 
-// TooBig processes an ICMP error "fragmentation needed": the segment that begins at seq was too long, and the path
-// carries mss octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). The error must quote a segment in flight and
-// claim less than was sent, or anybody could slow a connection down by forged errors (RFC 5927 §4, §7.1). If
-// segments of the present size have been acknowledged, the claim is only kept. It is believed if the quoted segment
-// times out, and forgotten if it is acknowledged (RFC 5927 §7.2).
+// TooBig processes an ICMP error "fragmentation needed": the segment that begins at seq was too long, and the path carries mss
+// octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). The error must quote a segment in flight and report less than was
+// sent, or anyone could slow a connection down by forged errors (RFC 5927 §4, §7.1). If segments of the present size have been
+// acknowledged, the report is only kept. It is accepted if the quoted segment times out, and forgotten if that segment is
+// acknowledged (RFC 5927 §7.2).
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < minPathMSS || mss >= c.segmentSize() || c.MayFragment() && mss < minBelievedMSS {
 		return PMTURefused
 	}
 	if c.snd.fullSize == fullSizeAcked {
-		if p := c.ensurePMTU(); mss > p.claimedMSS { // of two claims the one that does less harm
+		if p := c.ensurePMTU(); mss > p.claimedMSS { // of two reports keep the larger size, which does less harm
 			p.claimedMSS, p.claimedSeq = mss, seq
 		}
 		return PMTUKept
@@ -141,7 +140,7 @@ func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	return PMTUBelieved
 }
 
-// lowerPathMTU believes a claim.
+// lowerPathMTU accepts a reported path MTU.
 func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.ensurePMTU().lower(mss, now)
 	c.updateSendMSS()
@@ -149,9 +148,9 @@ func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.reportEpisode(EpisodePath, whyTooBig)
 }
 
-// retransmitTooLong marks the segments in flight that are too long as lost, so that they are retransmitted in
-// smaller pieces (RFC 1191 §6.4). This is no congestion, so ssthresh stays at least the window; but cwnd is
-// reduced, lest everything be sent in one burst.
+// retransmitTooLong marks the segments in flight that are too long as lost, so that they are retransmitted in smaller pieces
+// (RFC 1191 §6.4). This is no congestion, so ssthresh stays at least the window. cwnd is reduced all the same, to avoid one large
+// burst.
 func (c *Conn) retransmitTooLong() {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	was := g.Cwnd
@@ -207,9 +206,9 @@ func (c *Conn) pmtuProgress(now clock.Instant) {
 	}
 }
 
-// checkBlackHole is called on a timeout. A claim that was kept is now believed. Without one, long segments may
-// vanish in a black hole, so shorter ones are tried (RFC 4821 §7.7). A path that carries nothing looks the same,
-// and costs the search back up.
+// checkBlackHole is called on a timeout. It now accepts a report that was kept. Without a report, long segments may be lost in a
+// black hole, so shorter segments are tried (RFC 4821 §7.7). A path that is down looks the same; afterwards the size must be
+// searched upward again.
 func (c *Conn) checkBlackHole(now clock.Instant) {
 	v, p := &c.snd, c.pmtu
 	if c.state < Established || c.state == TimeWait {
@@ -223,7 +222,7 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 		c.mtuProbeFailed(now)
 	}
 	least := int32(blackHoleTimeouts)
-	if v.fullSize == fullSizeAcked { // ordinary losses are more likely
+	if v.fullSize == fullSizeAcked { // for long segments that have passed before, ordinary losses are more likely
 		least *= 2
 	}
 	if n := c.rtt.backoffs; c.cfg.NoMTUProbing || n < least || n%blackHoleTimeouts != 0 {
@@ -246,8 +245,8 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	c.reportEpisode(EpisodePath, whyVanish)
 }
 
-// nextMTUProbe decides whether to send a probe: the next octets in one segment, halfway to the size that fails,
-// with enough data behind it that its loss alone shows (RFC 4821 §7.4). It needs selective acknowledgements.
+// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4). The probe is one segment of the next octets,
+// halfway to the size that fails. It needs selective acknowledgements and enough data behind it, so that its loss alone shows.
 func (c *Conn) nextMTUProbe(room int) (n int, ok bool) {
 	v, g, p := &c.snd, &c.cong, c.pmtu
 	if p == nil || !p.probeDue || v.scoreboard == nil || v.scoreboard.sacked > 0 || v.scoreboard.lost > 0 || g.inRecovery || g.afterTimeout {
@@ -289,7 +288,7 @@ func (c *Conn) mtuProbeFailed(now clock.Instant) {
 	c.continueSearch(now)
 }
 
-// continueSearch sets when the search goes on: at once, or after a long time if nothing is left to find.
+// continueSearch sets the time of the next probe: at once, or after a long time if the search has found the size.
 func (c *Conn) continueSearch(now clock.Instant) {
 	p := c.pmtu
 	p.nextProbe = now
@@ -300,8 +299,8 @@ func (c *Conn) continueSearch(now clock.Instant) {
 	}
 }
 
-// onlyMTUProbeLost reports whether the probe and nothing else is lost. That shows its size to be too large, and is
-// no congestion (RFC 4821 §7.5). If more is lost, the probe has shown nothing.
+// onlyMTUProbeLost reports whether the probe is the only lost segment. Its size is then too large, and its loss is no congestion
+// (RFC 4821 §7.5). If more is lost, the probe has shown nothing.
 func (c *Conn) onlyMTUProbeLost(now clock.Instant) bool {
 	p, b := c.pmtu, c.snd.scoreboard
 	if p == nil || p.probeSize == 0 {

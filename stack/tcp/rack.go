@@ -16,15 +16,14 @@ const (
 	ptoWithoutRTT = time.Second            // the probe's timeout before the first round trip is measured (§7.2)
 )
 
-// reordering is what RACK has learnt of reordering on the path. It outlives the scoreboard.
+// reordering is RACK's knowledge of reordering on the path. It outlives the scoreboard.
 type reordering struct {
 	reordered bool  // true if the path has reordered segments
 	mult      uint8 // reordering window in quarters of the smallest round trip; 0 stands for 1
 	persist   uint8 // recoveries until mult falls back to 1
 }
 
-// rack is the state of RACK (RFC 8985 §5.2): the segment that was sent last, of all those known to have been
-// delivered.
+// rack is the state of RACK (RFC 8985 §5.2): the delivered segment that was sent last.
 type rack struct {
 	sent  clock.Instant // RACK.xmit_ts
 	end   wire.Seq      // RACK.end_seq
@@ -33,10 +32,10 @@ type rack struct {
 	round wire.Seq      // RACK.dsack_round, valid if inRound
 	inRound,
 	hasFack,
-	retransmitted bool // true if that segment was a retransmission
+	retransmitted bool // true if the segment was a retransmission
 }
 
-// sentSample is a range of octets that an ACK reports as delivered, and when it was sent.
+// sentSample is a range of octets that an ACK reports as delivered, with the time at which it was sent.
 type sentSample struct {
 	sent          clock.Instant
 	end           wire.Seq
@@ -79,8 +78,8 @@ func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.
 		r.update(x, rtt)
 	}
 	if x := &d.newestRetransmit; x.valid {
-		// The original may have arrived, not the retransmission: the echoed timestamp is older than it, or the round
-		// trip is too short.
+		// If the echoed timestamp is older than the retransmission, or the round trip is too short, the original has arrived and
+		// not the retransmission.
 		rtt := max(1, now.Sub(x.sent))
 		original := c.ts.on && s.Options.HasTimestamps && int32(s.Options.TSEcr-c.ts.value(x.sent)) < 0
 		if !original && rtt >= c.rtt.min {
@@ -120,8 +119,7 @@ func (c *Conn) widenReoWindow() {
 	o.persist = reoPersist
 }
 
-// decayReoWindow is the other part of step 4 of RFC 8985 §6.2: a widened window shrinks after some recoveries
-// without a D-SACK.
+// decayReoWindow is the other part of step 4 of RFC 8985 §6.2: a widened window shrinks after some recoveries without a D-SACK.
 func (o *reordering) decayReoWindow() {
 	if o.persist > 0 {
 		if o.persist--; o.persist == 0 {
@@ -139,9 +137,9 @@ func (c *Conn) reoWindow() time.Duration {
 	return min(time.Duration(max(c.reo.mult, 1))*c.rtt.min/4, c.rtt.srtt)
 }
 
-// detectLosses is RACK_detect_loss (RFC 8985 §6.2 step 5): a segment is lost if it was sent at least a reordering
-// window before one that has been delivered. A timer checks again later the segments that may still arrive. It
-// reports whether new losses were found, other than that of a path MTU probe.
+// detectLosses is RACK_detect_loss (RFC 8985 §6.2 step 5): a segment is lost if it was sent at least a reordering window before a
+// delivered one. A timer later checks the segments that may still arrive. detectLosses reports whether it found new losses, except
+// that of a path MTU probe.
 func (c *Conn) detectLosses(now clock.Instant) (found bool) {
 	b, r := c.snd.scoreboard, &c.snd.scoreboard.rack
 	c.stopLossTimer(waitReorder)

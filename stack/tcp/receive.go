@@ -6,9 +6,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Receive is SEGMENT ARRIVES (RFC 9293 §3.10.7). It records what is to be sent in answer, and sends nothing. It
-// returns drop.None if the segment was of use, otherwise the reason why it was not, whether or not it is answered.
-// The payload is copied. Receive cuts s to the window.
+// Receive is SEGMENT ARRIVES (RFC 9293 §3.10.7). It records the answer that Emit must send. It returns drop.None if the segment
+// was useful, otherwise the reason why it was not, whether or not it is answered. Receive copies the payload, and cuts s to the
+// window.
 func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
 	r := c.segmentArrives(now, s)
 	c.logState(now)
@@ -74,11 +74,11 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		return r
 	}
 	if s.Seq.Add(s.Len()) != end {
-		c.pending.ack = true // octets beyond the window were cut off; if it was a window probe, it must be answered
+		c.pending.ack = true // octets beyond the window were cut off; they may be a window probe, which must be answered
 	}
 	c.checkURG(s)
 	if r := c.checkText(now, s); r != drop.None && (r != drop.TCPDuplicate || s.Flags&wire.FIN == 0) {
-		return r // a FIN may be new though its text, received out of order, is not
+		return r // the FIN may be new even if its text, received out of order, is not
 	}
 	if text && len(s.Payload) == 0 && s.Flags&wire.FIN == 0 {
 		return drop.TCPOutOfWindow // all of its text lay beyond the window

@@ -22,7 +22,7 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 		c.pending.ack = true
 		return drop.TCPBadState
 	}
-	if c.rcv.closed { // nobody will read the data: abort (RFC 1122 §4.2.2.13, RFC 2525 §2.17)
+	if c.rcv.closed { // the application has closed and will not read the data: abort (RFC 1122 §4.2.2.13, RFC 2525 §2.17)
 		c.count(EventAbortOnData)
 		c.fail(ErrAborted, true)
 		return drop.TCPClosedRecv
@@ -31,8 +31,8 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 	return c.storeText(now, s.Seq, s.Payload, s.Segments())
 }
 
-// storeText stores octets that start at seq, inside the window, and came in segs segments. Octets at RCV.NXT become
-// readable, with those behind them that were received out of order. Other octets are kept behind the gap.
+// storeText stores octets that start at seq, inside the window, and arrived in segs segments. Octets at RCV.NXT become readable,
+// with those behind them that were received out of order. Other octets are kept behind the gap.
 func (c *Conn) storeText(now clock.Instant, seq wire.Seq, p []byte, segs int) drop.Reason {
 	if len(p) == 0 {
 		return drop.None
@@ -53,7 +53,7 @@ func (c *Conn) storeText(now clock.Instant, seq wire.Seq, p []byte, segs int) dr
 	r.base += int64(n)
 	r.nxt = r.nxt.Add(n)
 	if r.urgent && r.nxt.Sub(r.up) > 1<<30 {
-		r.urgent = false // forget the pointer before sequence numbers wrap and it would lie ahead again
+		r.urgent = false // forget the urgent pointer before sequence numbers wrap and it would lie ahead again
 	}
 	c.scheduleACK(now, n, segs, n > len(p))
 	return drop.None

@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// ackSelective processes an ACK, new or duplicate, while there is a scoreboard (RFC 6675 §5, RFC 8985 §6.2). The
-// scoreboard then decides what is sent; see nextRetransmit and nextData.
+// ackSelective processes an ACK, new or duplicate, while there is a scoreboard (RFC 6675 §5, RFC 8985 §6.2). nextRetransmit and
+// nextData then use the scoreboard to choose the next segment.
 func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight, progress := v.max.Sub(v.una), v.una.Less(s.Ack)
@@ -21,8 +21,8 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		b.forgetSACKs()
 	}
 	rtt := c.updateRACK(now, s, &d)
-	// The timed segment may lie behind a gap, and retransmissions stop the measurement (Karn). This sample ends a
-	// back-off sooner, and lets RTO follow a queue that grows during recovery.
+	// The timed segment may lie behind a gap, and retransmissions stop the measurement (Karn). This sample ends a back-off sooner,
+	// and lets RTO follow a queue that grows during recovery.
 	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.lastSample) >= c.rtt.srtt) {
 		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
 		b.lastSample = now
@@ -76,7 +76,7 @@ func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	if edge := v.una.Add(v.wnd); edge.Less(to) {
 		to = edge
 	}
-	size := to.Sub(from) // sequence numbers: the last may be a FIN
+	size := to.Sub(from) // in sequence numbers, of which the last may be a FIN
 	if size <= 0 {
 		return 0, false
 	}
@@ -109,8 +109,8 @@ func (c *Conn) emitRetransmit(now clock.Instant, p []byte, s *Segment) {
 	}
 }
 
-// inFlight is the number of octets in flight as far as is known: those not acknowledged, less those that the
-// scoreboard has as delivered or lost.
+// inFlight returns the octets in flight as far as is known: those not acknowledged, less those that the scoreboard has as
+// delivered or lost.
 func (c *Conn) inFlight() int {
 	if c.snd.scoreboard != nil {
 		return c.snd.scoreboard.pipe()

@@ -11,20 +11,20 @@ func (c *Conn) restartOrStopRTO(now clock.Instant) {
 	c.restartRTO(now)
 }
 
-// restartRTO starts the retransmission timer anew: it expires one RTO from now (RFC 6298 §5). A later deadline
-// replaces an earlier one.
+// restartRTO restarts the retransmission timer: it expires one RTO from now (RFC 6298 §5). A later deadline replaces an earlier
+// one.
 func (c *Conn) restartRTO(now clock.Instant) { c.at.rexmt = now.Add(c.rtt.rto) }
 
-// ensureRTO starts the retransmission timer if it does not run and something is in flight (RFC 6298 §5.1). It is also
-// called when octets that were taken for lost turn out to be in flight.
+// ensureRTO starts the retransmission timer if it does not run and something is in flight (RFC 6298 §5.1). It is also called when
+// octets that had been marked as lost turn out to be in flight.
 func (c *Conn) ensureRTO(now clock.Instant) {
 	if c.at.rexmt == clock.Never && c.inFlight() > 0 {
 		c.restartRTO(now)
 	}
 }
 
-// retransmitTimeout is RFC 9293 §3.8.1, by RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on is
-// to be retransmitted, beginning with one segment.
+// retransmitTimeout is RFC 9293 §3.8.1, by RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on becomes due for
+// retransmission, beginning with one segment.
 func (c *Conn) retransmitTimeout(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	c.at.rexmt = clock.Never

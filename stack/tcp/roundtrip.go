@@ -7,10 +7,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sampleEcho samples the round trip from the echoed timestamp (RFC 7323 §4.1). If the echo of an original arrives
-// more than half a round trip after its retransmission, it answers the retransmission: the first ACK was lost, and
-// the peer need not remember the later timestamp of octets that it had. An echo that arrives sooner answers the
-// original.
+// sampleEcho samples the round trip from the echoed timestamp (RFC 7323 §4.1). An echo of the original that arrives more than
+// half a round trip after the retransmission answers the retransmission: the first ACK was lost, and the peer need not remember
+// the later timestamp of octets that it had. An echo that arrives sooner answers the original.
 func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok {
@@ -22,9 +21,9 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	c.rtt.sample(rtt, c.cfg)
 }
 
-// limitByEcho returns rtt, the time since an acknowledged segment was sent, or the echoed timestamp's round trip if
-// that is shorter. Earlier ACKs may have been lost, and then the time until the segment was sent that this ACK
-// answers is no part of the round trip.
+// limitByEcho returns rtt, the time since an acknowledged segment was sent, or the echoed timestamp's round trip if that is
+// shorter. If earlier ACKs were lost, rtt also contains the time until the segment was sent that this ACK answers, which is no
+// part of the round trip.
 func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) time.Duration {
 	if echo, ok := c.ts.roundTrip(now, &s.Options); ok {
 		return min(rtt, echo+stampTick)
@@ -32,7 +31,7 @@ func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) tim
 	return rtt
 }
 
-// echoedRTT is the round trip by the echoed timestamp; 0 if there is none, or if retransmissions make it ambiguous.
+// echoedRTT returns the round trip by the echoed timestamp; 0 if there is none, or if retransmissions make it ambiguous.
 func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt {
@@ -41,8 +40,8 @@ func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	return rtt
 }
 
-// roundTrip is the time since the segment was sent whose timestamp o echoes (RFC 7323 §4.1). Timestamps count whole
-// ticks, so it is at least one.
+// roundTrip returns the time since we sent the timestamp that o echoes (RFC 7323 §4.1). Timestamps count whole ticks, so the
+// result is at least one tick.
 func (t *stamps) roundTrip(now clock.Instant, o *wire.TCPOptions) (rtt time.Duration, ok bool) {
 	if !t.on || !o.HasTimestamps || o.TSEcr == 0 {
 		return 0, false

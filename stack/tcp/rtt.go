@@ -16,7 +16,7 @@ const rtoAfterLostSYN = 3 * time.Second
 type estimator struct {
 	srtt, rttvar time.Duration
 	rto          time.Duration
-	min          time.Duration // smallest round trip of late of a segment sent once; 0 if unknown
+	min          time.Duration // smallest recent round trip of a segment sent once; 0 if unknown
 	minAt        clock.Instant
 	backedOff    bool  // true while rto is longer than the samples make it
 	backoffs     int32 // timeouts since the last ACK of new data
@@ -25,9 +25,9 @@ type estimator struct {
 // rtoMax is the longest timeout (RFC 6298 §2.5). RTOMin prevails if it is longer.
 func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
-// sample takes the round trip of a segment that was sent once (RFC 6298 §2.2, §2.3), and ends the back-off.
-// Deviates from §2.4, which has a floor of 1 s for RTO: the floor is that of the variance's term. On a long steady
-// path RTTVAR shrinks to nothing, and with RTO = SRTT any ACK that is a little late would cause a timeout.
+// sample uses the round trip of a segment that was sent once (RFC 6298 §2.2, §2.3), and ends the back-off. Deviates from §2.4,
+// whose floor of 1 s applies to RTO; here a floor applies to the variance's term. On a long steady path RTTVAR shrinks to nothing,
+// and with RTO = SRTT any ACK that is a little late would cause a timeout.
 func (e *estimator) sample(r time.Duration, cfg *Config) {
 	e.backedOff = false
 	if e.srtt == 0 {

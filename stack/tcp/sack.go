@@ -15,8 +15,8 @@ func (c *Conn) noteDuplicate(first, end wire.Seq) {
 	g.duplicate = buf.Range{Lo: off, Hi: off + int64(end.Sub(first))}
 }
 
-// noteOverlap makes the next ACK report the first part of the n octets from seq on that had been received before,
-// unless another duplicate is to be reported (D-SACK, RFC 2883 §4.2).
+// noteOverlap makes the next ACK report, of the n octets from seq on, the first part that had been received before, unless another
+// duplicate is to be reported (D-SACK, RFC 2883 §4.2).
 func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 	r, g := &c.rcv, c.rcv.ooo
 	off := r.base + int64(seq.Sub(r.nxt))
@@ -26,7 +26,7 @@ func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 	}
 }
 
-// sackRoom is the length of the SACK option in the next segment with text, in octets.
+// sackRoom returns the length of the SACK option in the next segment with text, in octets.
 func (c *Conn) sackRoom() int {
 	if c.rcv.ooo == nil || !c.sack {
 		return 0
@@ -37,7 +37,7 @@ func (c *Conn) sackRoom() int {
 	return 0
 }
 
-// blocks is the number of SACK blocks to send.
+// blocks returns the number of SACK blocks to send.
 func (g *outOfOrder) blocks() int {
 	if g.duplicate.Len() > 0 {
 		return g.numRecent + 1
@@ -45,9 +45,9 @@ func (g *outOfOrder) blocks() int {
 	return g.numRecent
 }
 
-// maxBlocks is the number of SACK blocks that a segment has room for, with text or without. The header bounds it
-// (RFC 2018 §3), and so does the packet. Beside text the option takes no more than half of the packet: on a link
-// with the least MTU it would otherwise leave no room for text.
+// maxBlocks returns the number of SACK blocks that have room in a segment, with text or without. The header bounds it
+// (RFC 2018 §3), and so does the packet. Beside text the option occupies at most half of the packet: on a link with the least MTU
+// it would otherwise leave no room for text.
 func (c *Conn) maxBlocks(text bool) int {
 	limit, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
 	if c.ts.on {

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// spanState is the set of facts known of a range of octets that have been sent.
+// spanState is the set of facts known of a range of sent octets.
 type spanState uint8
 
 const (
@@ -103,14 +103,13 @@ func (b *scoreboard) noteKind(retransmits bool, now clock.Instant) {
 	}
 }
 
-// sentTogether reports whether octets sent now may be recorded with the instant of their neighbour, sent. They may not
-// if octets of the other kind were sent in between. If those were delivered first, RACK would take the later of the
-// neighbours for lost.
+// sentTogether reports whether octets sent now may be recorded with the instant of their neighbour, sent. They may not if octets
+// of the other kind were sent in between. If those were delivered first, RACK would mark the later of the neighbours as lost.
 func (b *scoreboard) sentTogether(sent, now clock.Instant) bool {
 	return b.atLimit() || now.Sub(sent) <= b.sentGrain && sent >= b.kindChanged
 }
 
-// compact makes room for two more spans where acknowledged ones were. It changes the spans' indices.
+// compact makes room for two more spans in the place of acknowledged ones. It changes the spans' indices.
 func (b *scoreboard) compact() {
 	if b.first > 0 && len(b.spans)+2 > cap(b.spans) {
 		b.spans = slices.Delete(b.spans, 0, b.first)
@@ -151,7 +150,7 @@ func (b *scoreboard) addOctets(s spanState, n int) {
 	}
 }
 
-// indexOf is the index of the span that holds seq, at or behind una; len(spans) if seq lies behind the end.
+// indexOf returns the index of the span that holds seq, which is not before una; len(spans) if seq lies behind the end.
 func (b *scoreboard) indexOf(seq wire.Seq) int {
 	lo, hi := b.first, len(b.spans)
 	for lo < hi {
@@ -198,7 +197,7 @@ func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 		return
 	}
 	if i := b.indexOf(l); b.spans[i].state&sacked != 0 && r.LessEq(b.spans[i].end) {
-		return // no news
+		return // already known
 	}
 	b.compact()
 	i, j := b.splitForPeer(l, true), b.splitForPeer(r, false)
@@ -226,7 +225,7 @@ func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 	b.spans = slices.Delete(b.spans, i+1, j)
 }
 
-// nextLost is the first range to retransmit (RFC 6675 §4, NextSeg rule 1). ok is false if there is none.
+// nextLost returns the first range to retransmit (RFC 6675 §4, NextSeg rule 1). ok is false if there is none.
 func (b *scoreboard) nextLost() (from, to wire.Seq, ok bool) {
 	if b.lost == 0 {
 		return 0, 0, false
@@ -299,9 +298,9 @@ func (b *scoreboard) forgetSACKs() {
 	b.sacked = 0
 }
 
-// markLostBefore marks as lost the spans that were sent before newest, at the instant before or sooner. next is the
-// latest instant at which another span older than newest was sent; 0 if there is none. A retransmission at the very
-// instant of newest's first transmission is not older, since sequence numbers do not tell the order of these two.
+// markLostBefore marks as lost the spans that were sent before newest, and not after the instant before. next is the latest
+// instant at which another span older than newest was sent; 0 if there is none. A retransmission at the very instant of newest's
+// first transmission does not count as older, since sequence numbers do not show the order of these two.
 func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (found bool, next clock.Instant) {
 	for i := b.first; i < len(b.spans); i++ {
 		s := &b.spans[i]
@@ -319,8 +318,8 @@ func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (f
 	return found, next
 }
 
-// markLostByTimeout marks as lost the first span, and all that were sent at the instant before or sooner (RFC 8985
-// §6.3). What was SACKed is forgotten, since the receiver may have discarded it (RFC 2018 §8, RFC 6675 §5.1).
+// markLostByTimeout marks as lost the first span, and all that were not sent after the instant before (RFC 8985 §6.3). SACKs are
+// forgotten, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675 §5.1).
 func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	b.forgetSACKs()
 	for i := b.first; i < len(b.spans); i++ {

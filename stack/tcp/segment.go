@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/wire"
 
-// Segment is a TCP segment: header fields and payload. Checksums and addresses are the stack's business. The
-// payload of a received segment aliases its frame.
+// Segment is a TCP segment: header fields and payload. The stack handles checksums and addresses. The payload of a received
+// segment aliases its frame.
 type Segment struct {
 	wire.TCP
 	Payload []byte
@@ -23,7 +23,7 @@ type Segment struct {
 // gather.
 const lendLeast = 4096
 
-// Len is SEG.LEN: the octets of sequence space that the segment occupies, SYN and FIN included (RFC 9293 §3.4).
+// Len returns SEG.LEN: the octets of sequence space that the segment occupies, SYN and FIN included (RFC 9293 §3.4).
 func (s *Segment) Len() int {
 	n := len(s.Payload)
 	if s.Flags&wire.SYN != 0 {
@@ -35,7 +35,7 @@ func (s *Segment) Len() int {
 	return n
 }
 
-// Segments is the number of segments on the wire that a super-segment stands for, 1 for any other.
+// Segments returns the number of segments on the wire that a super-segment stands for, 1 for any other.
 func (s *Segment) Segments() int {
 	if s.GSOSize <= 0 || len(s.Payload) <= s.GSOSize {
 		return 1

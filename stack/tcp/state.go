@@ -33,7 +33,7 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// transitions are the legal ones: figure 5 of RFC 9293 §3.3.2, and those to CLOSED by reset, timeout and abort.
+// transitions are the legal transitions: figure 5 of RFC 9293 §3.3.2, and those to CLOSED by reset, timeout and abort.
 var transitions = [NumStates]uint16{
 	Closed:      1<<Listen | 1<<SynSent,
 	Listen:      1<<SynReceived | 1<<Closed,
@@ -48,7 +48,7 @@ var transitions = [NumStates]uint16{
 	TimeWait:    1 << Closed,
 }
 
-// setState changes the state. Nothing else does.
+// setState changes the state. No other function does.
 func (c *Conn) setState(to State) {
 	from := c.state
 	if transitions[from]&(1<<to) == 0 {

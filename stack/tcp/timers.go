@@ -14,7 +14,7 @@ type timers struct {
 	pace     clock.Instant // end of the pause between two quanta of new data
 
 	pacedUntil    clock.Instant // instant up to which the data already sent uses the pacing rate
-	awaitingSince clock.Instant // start of the user timeout: the peer owes an answer since then
+	awaitingSince clock.Instant // start of the user timeout: since then the peer has not answered
 	active        clock.Instant // last segment received or sent
 	sent          clock.Instant // last data sent
 	probes        int32         // zero-window probes sent since the window closed, for their back-off
@@ -81,8 +81,8 @@ func (c *Conn) runTimers(now clock.Instant) {
 	}
 }
 
-// timedOut ends the connection because nothing was acknowledged for too long (RFC 9293 §3.8.3). The last ICMP
-// error, if there was one, explains it better.
+// timedOut ends the connection because nothing was acknowledged for too long (RFC 9293 §3.8.3). Its error is the last ICMP error,
+// if there was one, which explains the timeout better.
 func (c *Conn) timedOut() {
 	err := c.softError
 	if err == nil {
@@ -103,7 +103,7 @@ func (t *timers) noteAcked() {
 	}
 }
 
-// noteAwaiting records that a segment was sent that the peer must answer.
+// noteAwaiting records that a segment which the peer must answer was sent.
 func (t *timers) noteAwaiting(now clock.Instant) {
 	if t.awaitingSince == clock.Never {
 		t.awaitingSince = now

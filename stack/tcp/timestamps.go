@@ -13,7 +13,7 @@ const (
 	stampLen = 12
 	// stampTick is the unit of our timestamps (RFC 7323 §5.4 asks for 1 ms to 1 s).
 	stampTick = time.Millisecond
-	// stampAge is the longest time for which TS.Recent can be compared: less than half of its circle (RFC 7323 §5.5).
+	// stampAge is the longest time for which TS.Recent can be compared: less than half of the clock's period (RFC 7323 §5.5).
 	stampAge = 24 * 24 * time.Hour
 )
 
@@ -24,10 +24,10 @@ type stamps struct {
 	offset   uint32        // our clock at instant zero
 	recent   uint32        // TS.Recent
 	ackSent  wire.Seq      // Last.ACK.sent
-	recentAt clock.Instant // when recent was last updated
+	recentAt clock.Instant // time of recent's last update
 }
 
-// value is TSval at now.
+// value returns TSval at now.
 func (t *stamps) value(now clock.Instant) uint32 {
 	return t.offset + uint32(now/clock.Instant(stampTick))
 }
@@ -39,9 +39,9 @@ func (t *stamps) put(now clock.Instant, o *wire.TCPOptions) {
 	}
 }
 
-// check is PAWS (RFC 7323 §5.3, rule R1): a segment with an older timestamp than the last one that advanced the
-// stream is an old duplicate. A segment without the option, after it was agreed on, is not the peer's (§3.2). A RST
-// is only subject to the sequence check (§5.2).
+// check is PAWS (RFC 7323 §5.3, rule R1): a segment whose timestamp is older than that of the last one that advanced the stream
+// is an old duplicate. A segment without the option, after it was agreed on, is not the peer's (§3.2). A RST is only subject to
+// the sequence check (§5.2).
 func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case !t.on || s.Flags&wire.RST != 0:

@@ -35,8 +35,8 @@ func (c *Conn) armTLP(now clock.Instant) {
 	c.at.loss, c.lossTimerFor = min(now.Add(pto), c.at.rexmt), waitTail
 }
 
-// nextTLP decides what the probe is (RFC 8985 §7.3): the next segment if there is one and the peer's window has
-// room, otherwise the last segment again. It begins at from and has n octets.
+// nextTLP chooses the probe (RFC 8985 §7.3): the next new segment if there is one and the peer's window has room, otherwise the
+// last segment again. It begins at from and has n octets.
 func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	v := &c.snd
 	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {
@@ -74,8 +74,8 @@ func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	c.tlpStale = false
 }
 
-// processTLP is TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss,
-// which the controller must answer. dsack is the ACK's D-SACK block.
+// processTLP is TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss, for which the
+// controller must reduce cwnd. dsack is the ACK's D-SACK block.
 func (c *Conn) processTLP(s *Segment, progress bool, dsack wire.SACKBlock) (repaired bool) {
 	p := &c.snd.scoreboard.tlp
 	if !p.inFlight || s.Ack.Less(p.end) {
@@ -86,7 +86,7 @@ func (c *Conn) processTLP(s *Segment, progress bool, dsack wire.SACKBlock) (repa
 	case dsack.Left != dsack.Right && p.end.LessEq(dsack.Right): // both the original and the probe were delivered
 	case p.end.Less(s.Ack):
 		repaired = true
-	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both were delivered, as a peer without D-SACK shows it
+	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both were delivered: a duplicate ACK from a peer without D-SACK
 	default:
 		return false
 	}

@@ -46,8 +46,8 @@ func (c *Conn) trackForUndo(now clock.Instant, from, end wire.Seq) {
 	}
 }
 
-// covers reports whether all of k has been retransmitted. A block that the peer received twice although we sent it
-// once was duplicated on the path, and does not show that a retransmission was needless (RFC 3708 §3).
+// covers reports whether all of k has been retransmitted. A block that the peer received twice although we sent it once was
+// duplicated on the path. It does not show that a retransmission was unnecessary (RFC 3708 §3).
 func (u *undo) covers(k wire.SACKBlock) bool {
 	for i := range min(int(u.numRanges), len(u.ranges)) {
 		if k.Within(u.ranges[i].Left, u.ranges[i].Right) {

@@ -17,7 +17,7 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	first, end := s.Seq, s.Seq.Add(s.Len())
 	reason := c.acceptable(s)
 	if reason == drop.TCPDuplicate && s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
-		// The peer retransmits because our first ACK was lost. The ACK for the retransmission echoes its own
+		// The peer retransmits because our first ACK was lost. The ACK for the retransmission echoes the retransmission's
 		// timestamp (RFC 7323 §4.3, rule 2), or the peer would count the time in between as round trip.
 		c.updateTSRecent(now, first, s)
 		if len(s.Payload) > 0 {
@@ -35,14 +35,13 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the
-// receive window. It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that
-// begins behind the window.
+// acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the receive window.
+// It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that begins behind the window.
 //
-// It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable
-// for its ACK; cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND,
-// since a peer that has filled the window has no other number for a pure ACK or a FIN. In TIME-WAIT a pure ACK must
-// stand at RCV.NXT, since the peer has sent its FIN.
+// It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable for its ACK;
+// cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND, since a peer that has
+// filled the window has no other number for a pure ACK or a FIN. In TIME-WAIT a pure ACK must be at RCV.NXT, since the peer has
+// sent its FIN.
 func (c *Conn) acceptable(s *Segment) drop.Reason {
 	r := &c.rcv
 	first, end, edge := s.Seq, s.Seq.Add(s.Len()), r.windowEdge // edge is RCV.NXT+RCV.WND
@@ -61,7 +60,7 @@ func (c *Conn) acceptable(s *Segment) drop.Reason {
 		if c.state == TimeWait && !reset {
 			inside = first == r.nxt
 		}
-	case zeroWindow: // SEG.LEN > 0, RCV.WND = 0: not acceptable, but for its ACK
+	case zeroWindow: // SEG.LEN > 0, RCV.WND = 0: not acceptable, except for its ACK
 		inside = !edge.Less(first)
 	default: // SEG.LEN > 0, RCV.WND > 0: SEG.SEQ or SEG.SEQ+SEG.LEN-1 lies in the window
 		inside = !edge.Less(first) && (first != edge || !text && !reset)
@@ -101,15 +100,14 @@ func (c *Conn) advertiseWindow(syn bool) uint16 {
 	return uint16(min(max(0, r.windowEdge.Sub(r.nxt))>>r.wscale, 0xffff))
 }
 
-// freeEdge is the right edge that the free buffer would allow.
+// freeEdge returns the right edge that the free buffer would allow.
 func (c *Conn) freeEdge() wire.Seq {
 	r := &c.rcv
 	return r.nxt.Add(min(r.buf.Free(), 0xffff<<r.wscale))
 }
 
-// windowUpdateDue reports whether the reader has freed enough of the buffer to send a window update unasked (RFC
-// 9293 §3.8.6.2.2). Room that only the SYN's unscaled window could not offer is no reason: the next segment offers
-// it anyway.
+// windowUpdateDue reports whether the reader has freed enough of the buffer to send a window update (RFC 9293 §3.8.6.2.2). Room
+// that only the SYN's unscaled window could not offer does not count: the next segment offers it anyway.
 func (c *Conn) windowUpdateDue() bool {
 	r := &c.rcv
 	switch c.state {
@@ -119,7 +117,7 @@ func (c *Conn) windowUpdateDue() bool {
 	return false
 }
 
-// updateWindow takes SND.WND from the segment, unless an older segment brings it (RFC 9293 §3.10.7.4, fifth step).
+// updateWindow sets SND.WND from the segment, unless the segment is older than the last update (RFC 9293 §3.10.7.4, fifth step).
 func (c *Conn) updateWindow(s *Segment) {
 	v := &c.snd
 	if v.wl1.Less(s.Seq) || v.wl1 == s.Seq && v.wl2.LessEq(s.Ack) {
@@ -127,7 +125,7 @@ func (c *Conn) updateWindow(s *Segment) {
 	}
 }
 
-// setWindow takes SND.WND from the segment, shifted by shift. A window that has grown ends zero-window probing.
+// setWindow sets SND.WND to the segment's window, shifted by shift. A window that has grown ends zero-window probing.
 func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v := &c.snd
 	before := v.wnd
@@ -140,9 +138,9 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	}
 }
 
-// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of
-// the queued octets now. room is how many octets the caller has room for, mss the effective MSS. nagle is set while
-// Nagle's algorithm delays a short segment.
+// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of the queued octets
+// now. room is the room in the caller's packet, in octets, mss the effective MSS. nagle is set while Nagle's algorithm delays a
+// short segment.
 func (c *Conn) worthSending(n, queued, room, mss int, nagle bool) bool {
 	v := &c.snd
 	switch {
@@ -150,7 +148,7 @@ func (c *Conn) worthSending(n, queued, room, mss int, nagle bool) bool {
 		return true
 	case v.nxt.Less(v.max), c.pending.windowProbe: // a retransmission, or (4) the override timeout has expired
 		return true
-	case n == queued: // (2) all that is queued
+	case n == queued: // (2) everything queued
 		return !nagle
 	case n == room: // the caller's room is the limit, not the peer's window
 		return true

@@ -11,21 +11,21 @@ import (
 	"smolsh/stack/wire"
 )
 
-// RFC 5227 §1.1's constants.
+// The constants of RFC 5227 §1.1.
 const (
-	probeWait        = time.Second      // the first probe comes at a random time within it
-	probeNum         = 3                // probes
-	probeMin         = time.Second      // between two of them, at least
-	probeMax         = 2 * time.Second  // and at most
-	announceWait     = 2 * time.Second  // from the last probe to the first announcement
-	announceNum      = 2                // announcements
-	announceInterval = 2 * time.Second  // between them
-	defendInterval   = 10 * time.Second // between two defences of one address
+	probeWait        = time.Second      // the first probe is sent at a random time within it
+	probeNum         = 3                // number of probes
+	probeMin         = time.Second      // minimum time between two probes
+	probeMax         = 2 * time.Second  // maximum time between two probes
+	announceWait     = 2 * time.Second  // time from the last probe to the first announcement
+	announceNum      = 2                // number of announcements
+	announceInterval = 2 * time.Second  // time between two announcements
+	defendInterval   = 10 * time.Second // minimum time between two defences of one address
 )
 
-// defendAddr defends our address a against the station hw, which uses it too. RFC 5227 §2.4 (c) lets a host keep an
-// address that was set by hand, under which others must find it. The host announces the address, at most once in
-// defendInterval, because two such hosts would otherwise answer each other for ever.
+// defendAddr defends our address a against the station hw, which uses it too. RFC 5227 §2.4 (c) lets a host keep an address that
+// was configured by hand, since others rely on it. The host announces the address, at most once in defendInterval, because two
+// such hosts would otherwise answer each other for ever.
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(mib.ARPInConflicts)
 	i := h.net.localAddrs[a]
@@ -49,9 +49,9 @@ func (h *Host) raiseConflict(ev Event) {
 	}
 }
 
-// What a host does about an address conflict: Event.New of EventConflict.
+// The host's reaction to an address conflict: Event.New of EventConflict.
 const (
-	ConflictDefended  = "defended"  // the host has the address and announced it; reported once in ten seconds per address
+	ConflictDefended  = "defended"  // the host keeps the address and announced it; reported once in ten seconds per address
 	ConflictAbandoned = "abandoned" // the host was probing for the address and gave it up
 )
 
@@ -62,8 +62,8 @@ type AddrProbe struct {
 	iface     *Iface
 	prefix    netip.Prefix
 	timer     clock.Timer[*AddrProbe]
-	probes    int // sent
-	announced int // announcements sent
+	probes    int // number of probes sent
+	announced int // number of announcements sent
 	done      bool
 	err       error
 	by        wire.HardwareAddr
@@ -116,7 +116,7 @@ func (c *AddrProbe) stop() {
 	c.iface.addrProbes = slices.DeleteFunc(c.iface.addrProbes, func(o *AddrProbe) bool { return o == c })
 }
 
-// addrProbe is the address that is being probed for or announced; nil when it is not.
+// addrProbe returns the probe or announcement of address a in progress, nil if there is none.
 func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	for _, c := range i.addrProbes {
 		if c.prefix.Addr() == a {
@@ -146,7 +146,7 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 			h.net.addrProbes.Set(&c.timer, now.Add(wait))
 			continue
 		case !c.done:
-			err := i.AddAddr(now, c.prefix) // which announces it
+			err := i.AddAddr(now, c.prefix) // this announces the address
 			if c.finish(err); err != nil {
 				c.stop()
 				continue
@@ -162,8 +162,8 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 	}
 }
 
-// abandonIfInUse gives up an address that is being probed for if the ARP packet a shows that another station has it, or probes for
-// it as well (RFC 5227 §2.1.1), and reports whether it did.
+// abandonIfInUse stops probing for an address if the ARP packet a shows that another station has it, or probes for it as well
+// (RFC 5227 §2.1.1), and reports whether it did.
 func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	owner := a.SenderIP
 	if a.Op == wire.ARPRequest && a.SenderIP.IsUnspecified() {

@@ -14,7 +14,7 @@ func unicast(a netip.Addr) bool {
 	return first != 0 && first < 224
 }
 
-// lastAddr is the highest address of an IPv4 prefix.
+// lastAddr returns the highest address of an IPv4 prefix.
 func lastAddr(p netip.Prefix) netip.Addr {
 	v := p.Masked().Addr().As4()
 	for bit := p.Bits(); bit < 32; bit++ {

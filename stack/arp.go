@@ -11,13 +11,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveARP is RFC 826's packet reception. A valid packet of a neighbour updates its entry, but only a packet for this
-// host creates one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and changes no
-// entry.
+// receiveARP is RFC 826's packet reception. A valid packet of a neighbour updates its entry, but only a packet for this host
+// creates one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and changes no entry.
 //
-// The sender is that of the packet, which may differ from the frame's source src: a virtual router sends from its own
-// hardware address (RFC 5798 §8.1.2), and so do clusters. A corrupted packet looks the same, because ARP has no checksum.
-// If the two differ, the entry is therefore polled at its next use, and removed if no answer arrives.
+// The packet names its sender, which may differ from the frame's source src: a virtual router sends from its own hardware address
+// (RFC 5798 §8.1.2), and so do clusters. A corrupted packet looks the same, because ARP has no checksum. If the two differ, the
+// entry is therefore polled at its next use, and removed if no answer arrives.
 func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {
@@ -35,7 +34,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	ours := h.net.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()
 	if request && a.SenderIP.IsUnspecified() {
 		switch {
-		case !ours && a.SenderHW == i.mac: // our own probe, which something on the link reflects
+		case !ours && a.SenderHW == i.mac: // our own probe, reflected by a device on the link
 			return dropped(drop.ARPNotForUs)
 		case !i.isStation(a.SenderHW):
 			return dropped(drop.ARPMartian)
@@ -62,7 +61,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 		i.sendPending(now, e)
 	}
 	switch {
-	case request && ours: // RFC 826 answers whether or not there was room to remember the sender
+	case request && ours: // RFC 826 answers even if there was no room for the sender's entry
 		return h.answerARP(i, &a)
 	case what == neigh.Ignored && e != nil && e.HW != a.SenderHW:
 		return dropped(drop.ARPPermanent)
@@ -75,7 +74,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	return Verdict{Kind: Delivered}
 }
 
-// checkSender refuses senders that cannot be a neighbour on i.
+// checkSender returns a drop reason for a sender that cannot be a neighbour on i.
 func (h *Host) checkSender(now clock.Instant, i *Iface, a *wire.ARP) drop.Reason {
 	if !i.isStation(a.SenderHW) {
 		return drop.ARPMartian
@@ -109,7 +108,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	return answered(ARPReply)
 }
 
-// putRequest puts an ARP request for a into f, to hw, which is the broadcast address or a neighbour's.
+// putRequest puts an ARP request for a into f, to hw: the broadcast address or a neighbour's.
 func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, TargetIP: a}
 	if hw != wire.Broadcast {

@@ -13,7 +13,7 @@ import (
 type datagramRoute struct {
 	hop
 	src, dst     netip.Addr
-	dontFragment bool // the datagram fits, and is sent with DF set
+	dontFragment bool // the datagram fits the path MTU, and is sent with DF set
 }
 
 // newDatagram returns a frame with n octets, uninitialised, for a datagram to dst. The route chooses the source address
@@ -30,7 +30,7 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 			return nil, datagramRoute{}, ErrNotOurs
 		}
 	} else if i := h.net.localAddrs[src]; i == nil && !src.IsLoopback() {
-		return nil, datagramRoute{}, ErrNotOurs // the address has been taken away since
+		return nil, datagramRoute{}, ErrNotOurs // the address has been removed since
 	} else if i != nil && i.up && dst == limitedBroadcast {
 		way.iface = i // the link of the socket's address
 	}

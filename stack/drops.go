@@ -8,20 +8,20 @@ import (
 	"smolsh/stack/drop"
 )
 
-// exampleLen is the number of octets of a dropped frame that are kept as an example.
+// exampleLen is the number of octets kept of the last dropped frame.
 const exampleLen = 128
 
 // dropRecord counts the drops of one reason and keeps the head of the last dropped frame.
 type dropRecord struct {
 	rx, tx  uint64
-	late    uint64 // packets that the host held, such as fragments, and dropped later
+	late    uint64 // packets that were dropped later than they arrived, such as fragments
 	last    clock.Instant
 	medium  phy.Medium
 	n       uint8
 	example [exampleLen]byte
 }
 
-// DropInfo is the drops of one reason, of arriving frames and of frames to be sent.
+// DropInfo describes the drops of one reason, of arriving frames and of frames to be sent.
 type DropInfo struct {
 	Reason  drop.Reason
 	Count   uint64        // drops of both directions
@@ -31,7 +31,7 @@ type DropInfo struct {
 	Medium  phy.Medium    // the medium whose header Example starts with
 }
 
-// DropInfos is every reason that has occurred, in the catalogue's order.
+// DropInfos returns the drops of every reason that has occurred, in the catalogue's order.
 func (h *Host) DropInfos() []DropInfo {
 	var infos []DropInfo
 	for r := range h.stats.drops {
@@ -52,8 +52,8 @@ func (d *dropRecord) record(now clock.Instant, m phy.Medium, octets []byte) {
 	d.n = uint8(copy(d.example[:], octets))
 }
 
-// dropTX counts a packet that the host drops instead of sending it by i, which is nil if no interface was chosen yet. The
-// octets start with the header of the medium m.
+// dropTX counts a packet that the host drops instead of sending it. i is nil if no interface was chosen yet. The octets start with
+// the header of the medium m.
 func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, r drop.Reason) {
 	d := &h.stats.drops[r]
 	d.tx++
@@ -61,7 +61,7 @@ func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, 
 	h.raiseDrop(now, i, TX, m, octets, r)
 }
 
-// dropLate counts the drop of a packet that arrived by i earlier and was held since.
+// dropLate counts the drop of a packet that arrived by i earlier and was held until now.
 func (h *Host) dropLate(now clock.Instant, i *Iface, octets []byte, r drop.Reason) {
 	d := &h.stats.drops[r]
 	d.late++

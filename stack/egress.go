@@ -39,7 +39,7 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	} else if h.transmitDatagram(i, f) || h.transmitSegment(now, i, f) {
 		return true
 	}
-	sent := i.transmitRequest(now, f) // a connection may have started to resolve its neighbour
+	sent := i.transmitRequest(now, f) // emit may have started to resolve the neighbour, so send its request
 	h.raiseNeighbors(now)
 	return sent
 }
@@ -89,8 +89,8 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	return false
 }
 
-// segmentRoom returns the octets of payload that one segment of c on i may carry in f. If the MTU has become smaller since
-// the connection was made, the host makes no super-segments of it and cuts its segments to fit.
+// segmentRoom returns the octets of payload that one segment of c on i may have in f. If the MTU has become smaller since the
+// connection was made, the host makes no super-segments of it and shortens its segments.
 func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
 	room := min(i.mss(), c.conn.MaxSegment())
 	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && i.mss() >= int(c.mss) {
@@ -183,8 +183,8 @@ func (i *Iface) putLinkHeader(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherT
 	}
 }
 
-// send queues the packet f, which it takes over, for the next hop p. If the neighbour is not resolved, the packet waits
-// for it; the method sendFailed of owner, which may be nil, is called if the neighbour does not answer.
+// send queues the packet f, which it then owns, for the next hop p. If the neighbour is not resolved, the packet waits for it. If
+// the neighbour does not answer, send calls the method sendFailed of owner, which may be nil.
 func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink) error {
 	i := p.iface
 	hw := wire.Broadcast
@@ -211,8 +211,8 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 	return nil
 }
 
-// reply queues the packet f, which it takes over, as an answer of the stack itself to dst. The reason is drop.None, or why
-// f was dropped.
+// reply queues the packet f, which it then owns, as an answer of the stack itself to dst. The reason is drop.None, or why f was
+// dropped.
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
 	p, ok := h.net.lookup(dst)
 	if !ok {
@@ -221,14 +221,14 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		return drop.NoRoute
 	}
 	if b := f.Bytes(); len(b) > p.iface.MTU() {
-		wire.JoinIPv4(b, int(b[0]&15)*4) // clear DF: the stack keeps no copy that it could send again in shorter packets
+		wire.JoinIPv4(b, int(b[0]&15)*4) // clear DF: the stack keeps no copy that it could retransmit in shorter packets
 	}
 	return h.sendForOthers(now, p, pendingPacket{frame: f}, limitReplyQueue)
 }
 
-// sendForOthers queues a packet, which it takes over, that another host has caused: an answer, or a packet to be
-// forwarded. It queues the packet for the next hop p within the limit l, or lets it wait for the neighbour. The reason is
-// drop.None, or why the packet was dropped.
+// sendForOthers queues a packet, which it then owns, that another host has caused: an answer, or a packet to be forwarded. It
+// queues the packet for the next hop p within the limit l, or makes it wait for the neighbour. The reason is drop.None, or why the
+// packet was dropped.
 func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l limit) drop.Reason {
 	i, f := p.iface, what.frame
 	var hw wire.HardwareAddr

@@ -36,20 +36,20 @@ type Event struct {
 	Local, Remote netip.AddrPort
 	From, To      tcp.State
 	Passive       bool  // the peer opened the connection
-	Err           error // the error that ended the connection, nil for an orderly end
+	Err           error // the error that ended the connection, nil after an orderly close
 
 	// Of EventRecovery, with Local and Remote.
 	Episode tcp.Episode
 	Why     string
 
-	// Of EventLink, with Iface, Old and New: the longest packet now, in octets.
+	// Of EventLink, with Iface, Old and New: the length of the longest packet, in octets, after the change.
 	MTU int
 
-	// Of EventNeighbor and EventConflict. EventDrop has Iface alone, nil for a packet dropped before its interface was chosen.
+	// Of EventNeighbor and EventConflict. EventDrop has only Iface, nil for a packet dropped before its interface was chosen.
 	Iface    *Iface
 	Addr     netip.Addr
 	HW       wire.HardwareAddr // zero while unknown
-	Old, New string            // states of the entry, "" if there was or is none; New of a conflict is ConflictDefended or …Abandoned
+	Old, New string            // states of the entry, "" if there is none; New of a conflict is ConflictDefended or …Abandoned
 
 	// Of EventDrop.
 	Reason drop.Reason
@@ -60,7 +60,7 @@ type Event struct {
 
 type eventListener struct{ fn func(ev Event) }
 
-// tcpEvent is a change of a connection's state, or an episode if why is set, that connChanged has not reported yet.
+// tcpEvent is an event of a connection that connChanged has not reported yet: an episode if why is set, else a change of state.
 type tcpEvent struct {
 	conn     *tcp.Conn
 	from, to tcp.State
@@ -102,7 +102,7 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 			continue
 		}
 		if t.to == tcp.Listen {
-			continue // the first state of a passive connection, which ends within the same call
+			continue // the first state of a passive connection, which lasts only within the call
 		}
 		ev := Event{Now: now, Local: c.local, Remote: c.remote, From: t.from, To: t.to, Passive: c.half || c.passive}
 		c.passive = ev.Passive

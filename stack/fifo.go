@@ -3,7 +3,7 @@ package stack
 // keptItems is the size of the largest ring that an empty fifo keeps, in items.
 const keptItems = 1024
 
-// fifo is a queue in a ring that grows to a limit. An empty one gives a large ring back.
+// fifo is a queue in a ring that grows to a limit. An empty queue frees a large ring.
 type fifo[T any] struct {
 	items   []T
 	head, n int
@@ -25,7 +25,7 @@ func (q *fifo[T]) push(v T, limit int) bool {
 	return true
 }
 
-// pop takes the first item out.
+// pop removes and returns the first item.
 func (q *fifo[T]) pop() (v T, ok bool) {
 	if q.n == 0 {
 		return v, false

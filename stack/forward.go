@@ -7,10 +7,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it. A router forwards packets for
-// other hosts with a TTL less by one, fragments those that are too long if that is allowed, and answers an ICMP error if
-// it cannot forward. It adds itself to record route and timestamp options, drops packets with a source route, and sends no
-// redirects. Forwarding is off until it is set (RFC 1122 §3.3.1.1).
+// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it. A router forwards packets for other
+// hosts with the TTL reduced by one, and fragments packets that are too long if DF allows it. It sends an ICMP error if it cannot
+// forward. It adds itself to record route and timestamp options, drops packets with a source route, and sends no redirects.
+// Forwarding is off until it is set (RFC 1122 §3.3.1.1).
 func (h *Host) SetForwarding(on bool) { h.net.forwarding = on }
 
 // Forwarding reports whether the host forwards.
@@ -49,7 +49,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	f.Offload = p.frame.Offload
 	ip := f.Bytes()[:p.ip.HeaderLen]
 	if len(ip) > wire.IPv4Len {
-		out, _ := h.net.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the interface that the packet leaves by
+		out, _ := h.net.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the outgoing interface
 		if _, at := h.recordHop(now, ip[wire.IPv4Len:], out); at != 0 {
 			h.frames.put(f)
 			return h.badOption(now, p, at)
@@ -66,8 +66,8 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	return Verdict{Kind: Forwarded}
 }
 
-// fitsSegmented reports whether the segments that a device cuts a super-segment into fit an MTU. Each has the headers of
-// the super-segment.
+// fitsSegmented reports whether the segments of a super-segment fit an MTU, once a device has cut it. Each has the headers of the
+// super-segment.
 func fitsSegmented(p *packet, mtu int) bool {
 	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
 	if p.ip.Protocol == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {

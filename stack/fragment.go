@@ -19,9 +19,9 @@ func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 	return uint16(sum>>8) + *n
 }
 
-// enqueue queues the IP packet f, which it takes over, with its link header in the queue of the limit l. A packet that is
-// too long is queued in fragments (RFC 791 §3.2), all of them or none. It returns false if the queue has no room; the
-// caller then keeps f, which has its link header.
+// enqueue queues the IP packet f, which it then owns, with its link header in the queue of the limit l. A packet that is too long
+// is queued in fragments (RFC 791 §3.2), all of them or none. It returns false if the queue has no room; then the caller still
+// owns f, to which the link header was added.
 func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
 	h, q, pieces, room := i.host, &i.out.datagrams, 1, 0
 	h.workPending()
@@ -61,12 +61,12 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	return true
 }
 
-// minFragmentMTU is the length in octets below which a path MTU does not make fragments shorter, because anybody may
-// forge the report. If the report is true, routers fragment further.
+// minFragmentMTU is the length in octets below which a reported path MTU does not make fragments shorter, because anyone can forge
+// the report. If the report is true, routers fragment further.
 const minFragmentMTU = 552
 
-// fragmentSize returns the length in octets up to which the packet f is not fragmented on i: its own length if it must not
-// or cannot be fragmented.
+// fragmentSize returns the length in octets up to which the packet f is not fragmented on i. It is f's own length if f must not or
+// cannot be fragmented.
 func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	const dontFragment = 0x4000
 	b := f.Bytes()

@@ -9,9 +9,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// FrameConn is a socket for Ethernet frames. It receives a copy of each frame of its EtherType that arrives on its
-// interfaces, to whatever address, before the host processes the frame as if the socket did not exist. A frame of a
-// protocol that the host does not implement counts as delivered if such a socket received it.
+// FrameConn is a socket for Ethernet frames. It receives a copy of each frame of its EtherType that arrives on its interfaces,
+// whatever the destination address. The host then processes the frame as if the socket did not exist. A frame of a protocol that
+// the host does not implement counts as delivered if such a socket received it.
 type FrameConn struct {
 	socket
 	iface *Iface         // nil: every interface
@@ -50,7 +50,7 @@ func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c
 	kinds := [...]frameKind{{nil, 0}, {i, 0}, {nil, eth.Type}, {i, eth.Type}}
 	for k, kind := range kinds {
 		if k >= 2 && eth.Type == 0 {
-			break // the first two keys are the same for a frame of type 0
+			break // for EtherType 0 the first two keys are equal
 		}
 		for s := range t.frames[kind].all {
 			c.enqueue(&s.socket, now, f.Bytes(), netip.AddrPortFrom(netip.IPv4Unspecified(), i.index), 0)

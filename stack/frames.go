@@ -6,8 +6,8 @@ import "smolsh/phy"
 // long datagrams.
 type framePools struct {
 	small, large *phy.Pool
-	lent         int        // frames of the pools in use
-	scratch      *phy.Frame // for segments that no interface sends; see failNoPath
+	lent         int        // number of frames in use
+	scratch      *phy.Frame // for segments that are dropped instead of sent; see failNoPath
 }
 
 func newFramePools() framePools {

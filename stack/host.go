@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Config of a host. It is copied by New.
+// Config is the configuration of a host. New copies it.
 type Config struct {
 	Name     string
 	Seed     uint64       // source of all the host's randomness: ports, sequence numbers, identifications
@@ -29,15 +29,15 @@ type Host struct {
 	secret [2]uint64 // key of the hashes of RFC 6528 and RFC 6056
 
 	net        netLayer         // interfaces, addresses, routes, path MTUs
-	reassembly reassembly.Table // datagrams of which some fragments have arrived
+	reassembly reassembly.Table // incomplete datagrams with their fragments
 	sockets    socketTable      // the sockets, by the packets that each receives
 	ports      portTable        // ports and ICMP identifiers in use
-	memory     memoryPools      // octets that the connections' buffers hold
+	memory     memoryPools      // octets in the connections' buffers
 	tcp        tcpShared        // state that all connections share
 	igmp       igmpReports      // timers of membership reports
 	icmpErrors clock.Bucket     // the rate limit of ICMP errors
 	frames     framePools       // frames for packets that the host sends
-	watch      watchers         // functions that the host calls
+	watch      watchers         // functions that the host calls, and unreported events
 	stats      hostStatistics   // counters, verdicts, drops
 }
 
@@ -64,7 +64,7 @@ func New(cfg Config) *Host {
 	return h
 }
 
-// Name is the name given in the configuration.
+// Name returns the name given in the configuration.
 func (h *Host) Name() string { return h.name }
 
 // Deadline returns the instant at which Tick must be called even if no frame arrives; clock.Never if there is none. It may
@@ -77,8 +77,8 @@ func (h *Host) Deadline() clock.Instant {
 	return at
 }
 
-// Tick runs the timers that are due at now: of connections, which may then have segments to Transmit; of neighbours, whose
-// waiting datagrams and connections may fail; of reassembly, IGMP reports and address probes.
+// Tick runs the timers that are due at now: those of connections, which may then have segments to Transmit; those of neighbours,
+// whose pending datagrams and connections may fail; and those of reassembly, IGMP reports and address probes.
 func (h *Host) Tick(now clock.Instant) {
 	for {
 		t := h.tcp.timers.Pop(now)

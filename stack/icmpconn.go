@@ -20,7 +20,7 @@ type ICMPConn struct {
 // numIDs is the number of ICMP identifiers, 0 included.
 const numIDs = 1 << 16
 
-// BindICMP returns a socket for an identifier; 0 is a free one. ErrPortInUse, ErrNoPorts, ErrLimit.
+// BindICMP returns a socket for an identifier; 0 chooses a free one. Errors: ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
 		free, ok := h.ports.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
@@ -39,7 +39,7 @@ func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	return c, err
 }
 
-// ListenICMP returns a socket for errors about a UDP port. ErrPortInUse, ErrLimit.
+// ListenICMP returns a socket for errors about a UDP port. Errors: ErrPortInUse, ErrLimit.
 func (h *Host) ListenICMP(udpPort uint16) (*ICMPConn, error) {
 	return h.openICMP(h.sockets.icmpByUDP, udpPort)
 }
@@ -65,7 +65,7 @@ func (c *ICMPConn) receive(now clock.Instant, p *packet) Verdict {
 	return deliveredTo(wire.ProtocolICMP, c.ident)
 }
 
-// ID is the identifier, or the UDP port of a listening socket.
+// ID returns the identifier, or the UDP port of a listening socket.
 func (c *ICMPConn) ID() uint16 { return c.ident }
 
 // Send sends an ICMP message of at least eight octets, from its type on, and fills in the checksum. ttl 0 means 64.

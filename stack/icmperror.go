@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxQuote is the number of octets of a packet that an ICMP error quotes at most. With its own headers the error stays
-// within the 576 octets that every host accepts (RFC 1812 §4.3.2.3).
+// maxQuote is the maximum number of octets of a packet that an ICMP error quotes. With its own headers the error stays within the
+// 576 octets that every host accepts (RFC 1812 §4.3.2.3).
 const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
 
 // mayCauseError reports whether the host may send an ICMP error about the packet. RFC 1122 §3.2.2 forbids an error about
@@ -34,8 +34,8 @@ func (p *packet) isError() bool {
 	return err != nil || m.IsError()
 }
 
-// sendICMPError answers a packet by the ICMP error m from the address src, if mayCauseError and the rate limit (RFC 1812
-// §4.3.2.8) allow it. If they do not, the packet is dropped: for the reason why, or for the rate limit.
+// sendICMPError answers a packet with the ICMP error m from the address src, if mayCauseError and the rate limit
+// (RFC 1812 §4.3.2.8) allow it. Otherwise the packet is dropped, with the reason why or drop.ICMPRateLimit.
 func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
 	if !p.mayCauseError() {
 		return dropped(why)
@@ -67,14 +67,14 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 	return v
 }
 
-// sendUnreachable answers a packet for this host by destination unreachable with the given code.
+// sendUnreachable answers a packet for this host with destination unreachable and the given code.
 func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
 	return h.sendICMPError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }
 
-// sendForwardError answers a packet, for this host or to be forwarded, by the ICMP error m. The error comes from the
-// packet's destination if that is an address of the host, and otherwise from an address of the interface by which the
-// packet arrived (RFC 1812 §4.3.2.4).
+// sendForwardError answers a packet, for this host or to be forwarded, with the ICMP error m. The error's source is the packet's
+// destination if that is an address of the host, and otherwise an address of the interface by which the packet arrived
+// (RFC 1812 §4.3.2.4).
 func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
 	src, ok := p.ip.Dst, h.net.localAddrs[p.ip.Dst] != nil
 	if !ok {
@@ -86,7 +86,7 @@ func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Ans
 	return h.sendICMPError(now, p, m, src, a, why)
 }
 
-// sendHostUnreachable answers a packet that the host could not forward, because its next hop did not answer ARP, by host
+// sendHostUnreachable answers a packet that the host could not forward, because its next hop did not answer ARP, with host
 // unreachable (RFC 1812 §4.3.3.1). The packet f arrived by the interface from.
 func (h *Host) sendHostUnreachable(now clock.Instant, from *Iface, f *phy.Frame) {
 	p := &packet{frame: f, iface: from, octets: f.Bytes()}

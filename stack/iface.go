@@ -15,14 +15,14 @@ import (
 // IfaceConfig describes a new interface.
 type IfaceConfig struct {
 	Name   string
-	Caps   phy.Capabilities // the device's, at the moment; see SetCapabilities
+	Caps   phy.Capabilities // the device's present capabilities; see SetCapabilities
 	MAC    wire.HardwareAddr
-	Addrs  []netip.Prefix // host address with prefix length
-	Loop   bool           // the loop to the host's own addresses
-	Hidden bool           // not in the tables
+	Addrs  []netip.Prefix // the host's addresses with their prefix lengths
+	Loop   bool           // true for the loop to the host's own addresses
+	Hidden bool           // left out of the tables
 }
 
-// minMTU is the least an IPv4 link must carry (RFC 791 §3.2), defaultMTU that of Ethernet.
+// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), defaultMTU is Ethernet's.
 const (
 	minMTU     = pmtu.Min
 	maxMTU     = 65535
@@ -35,13 +35,13 @@ type Iface struct {
 	name    string
 	caps    phy.Capabilities
 	mac     wire.HardwareAddr
-	mtu     int // set by SetMTU, in octets; 0: that of the device
+	mtu     int // set by SetMTU, in octets; 0: the device's
 	addrs   []ifaceAddr
 	subnets subnets
-	index   uint16 // among the host's
+	index   uint16 // position among the host's interfaces
 	loop    bool
 	hidden  bool
-	up      bool // switched on, on a link that is up
+	up      bool // switched on, and the link is up
 
 	off, linkDown bool
 
@@ -55,19 +55,19 @@ type Iface struct {
 	stats ifaceStatistics
 }
 
-// ifaceQueues is the packets that an interface is to send, each with its link header, and the connections that may have
-// segments to send.
+// ifaceQueues has the packets that an interface is to send, each with its link header, and the connections that may have segments
+// to send.
 type ifaceQueues struct {
 	replies   fifo[*phy.Frame] // the stack's own answers
 	datagrams fifo[*phy.Frame] // of sockets, and forwarded packets
 	ready     readyList
-	tcpTurn   bool // the connections have the next turn, not the datagrams
+	tcpTurn   bool // the next turn is the connections', not the datagrams'
 }
 
-// ifaceGroups is the multicast groups that sockets have joined on an interface.
+// ifaceGroups has the multicast groups that sockets have joined on an interface.
 type ifaceGroups struct {
 	list    roll[*membership]          // in the order of joining
-	byAddr  map[netip.Addr]*membership // the same
+	byAddr  map[netip.Addr]*membership // the same memberships, by group
 	v1Until clock.Instant              // the instant until which a version 1 router is taken to be present (RFC 2236 §4)
 }
 
@@ -77,13 +77,13 @@ type ifaceStatistics struct {
 	txPackets, txBytes, txDropped uint64
 }
 
-// ifaceAddr is one address of an interface; broadcast is the zero Addr where the subnet has none.
+// ifaceAddr is one address of an interface; broadcast is the zero Addr if the subnet has none.
 type ifaceAddr struct {
 	netip.Prefix
 	broadcast netip.Addr
 }
 
-// AddIface adds an interface, which is up, and announces its addresses. It leaves out addresses that AddAddr refuses.
+// AddIface adds an interface, sets it up, and announces its addresses. It leaves out addresses that AddAddr refuses.
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
 		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
@@ -111,20 +111,19 @@ func (h *Host) Ifaces() []*Iface {
 	return slices.DeleteFunc(slices.Clone(h.net.ifaces), func(i *Iface) bool { return i.hidden })
 }
 
-// Host is the interface's host.
+// Host returns the interface's host.
 func (i *Iface) Host() *Host { return i.host }
 
-// Name is the interface's name.
+// Name returns the interface's name.
 func (i *Iface) Name() string { return i.name }
 
-// Medium is the medium, which determines the header of the interface's frames.
+// Medium returns the medium, which determines the header of the interface's frames.
 func (i *Iface) Medium() phy.Medium { return i.caps.Medium }
 
-// MAC is the interface's hardware address; zero on a medium without.
+// MAC returns the interface's hardware address; zero on a medium without hardware addresses.
 func (i *Iface) MAC() wire.HardwareAddr { return i.mac }
 
-// MTU is the length of the longest packet that the interface sends, in octets: that of SetMTU, but no more than that of
-// the device.
+// MTU returns the length of the longest packet that the interface sends, in octets: SetMTU's, but at most the device's.
 func (i *Iface) MTU() int {
 	if i.mtu != 0 {
 		return min(i.mtu, i.mru())
@@ -132,7 +131,7 @@ func (i *Iface) MTU() int {
 	return i.mru()
 }
 
-// mru is the length of the longest packet that the interface accepts, in octets: the MTU of the device. Peers keep the
+// mru returns the length of the longest packet that the interface accepts, in octets: the MTU of the device. Peers keep the
 // segment size of their connections when our MTU becomes smaller.
 func (i *Iface) mru() int {
 	if i.caps.MTU == 0 {
@@ -147,7 +146,7 @@ func (i *Iface) Loop() bool { return i.loop }
 // Up reports whether the interface carries packets: it is switched on and its link is up.
 func (i *Iface) Up() bool { return i.up }
 
-// State is the interface's in one word: UP; DOWN where it was switched off; NO-CARRIER where its link is down.
+// State returns one word: UP; DOWN if the interface is switched off; NO-CARRIER if its link is down.
 func (i *Iface) State() string {
 	switch {
 	case i.off:
@@ -188,7 +187,7 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	return nil
 }
 
-// checkAddr returns the error that AddAddr returns for p.
+// checkAddr returns AddAddr's error for p.
 func (i *Iface) checkAddr(p netip.Prefix) error {
 	a := p.Addr()
 	switch {
@@ -246,8 +245,8 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 	return nil
 }
 
-// SetUp switches the interface on or off. An interface that is off has no neighbours, drops its queued packets and every
-// arriving frame, and is skipped by routes. Its connections stay.
+// SetUp switches the interface on or off. An interface that is off has no neighbours, drops its queued packets and every arriving
+// frame, and is not used by routes. Its connections stay.
 func (i *Iface) SetUp(now clock.Instant, up bool) { i.setState(now, i.caps, !up, i.linkDown) }
 
 // SetLink sets the capabilities of the interface's device, and whether its link is up. An interface whose link is down
@@ -300,7 +299,7 @@ func (i *Iface) onLink(a netip.Addr) bool {
 	return ok
 }
 
-// sourceTo returns the address that was added first of those whose subnet holds a.
+// sourceTo returns, of the addresses whose subnet contains a, the one that was added first.
 func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
 	if len(i.addrs) > fewAddrs {
 		return i.subnets.source(a)
@@ -313,8 +312,8 @@ func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// isBroadcast reports whether a is the limited broadcast address or that of a subnet of the interface,
-// in either of the forms of RFC 1122 §3.3.6.
+// isBroadcast reports whether a is the limited broadcast address or that of a subnet of the interface, in either form of
+// RFC 1122 §3.3.6.
 func (i *Iface) isBroadcast(a netip.Addr) bool {
 	if a == limitedBroadcast {
 		return true
@@ -330,7 +329,7 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 	return false
 }
 
-// discard counts a frame that was to be sent on i, and recycles it.
+// discard drops a frame that was to be sent on i, counts it, and recycles it.
 func (i *Iface) discard(now clock.Instant, f *phy.Frame, r drop.Reason) {
 	i.stats.txDropped++
 	i.host.dropTX(now, i, i.caps.Medium, f.Bytes(), r)

@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The host's side of IGMPv2 (RFC 2236 §3, §6): a host reports a group when it joins, and when a router queries it unless
+// The host's side of IGMPv2 (RFC 2236 §3, §6). A host reports a group when it joins, and when a router queries it, unless
 // another member has reported first. A host that leaves sends a leave message if it was the last to report.
 const (
 	unsolicitedInterval = 10 * time.Second  // §8.10: the time within which the report of a join is repeated
@@ -18,10 +18,10 @@ const (
 	v1RouterTimeout     = 400 * time.Second // §8.11: the time after a version 1 query during which its router is presumed present
 )
 
-// igmpReports is the memberships that a host has to report.
+// igmpReports has the memberships that a host has to report.
 type igmpReports struct {
 	reports     clock.Heap[*membership] // timers of reports
-	memberships int                     // groups joined, each counted for each socket
+	memberships int                     // number of memberships, counted per socket
 }
 
 // reportable reports whether IGMP reports a group: never 224.0.0.1 (RFC 2236 §6), and not on an interface that is down or
@@ -44,10 +44,10 @@ func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration
 	h.igmp.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
 }
 
-// report sends a report: of version 1 while a router of version 1 may be there (RFC 2236 §4).
+// report sends a report: of version 1 while a version 1 router is presumed present (RFC 2236 §4).
 func (h *Host) report(now clock.Instant, m *membership) {
 	msg := wire.IGMP{Type: wire.IGMPv2Report, Group: m.group}
-	if m.last = m.iface.groups.v1Until.Due(now); !m.last { // a version 1 router knows no leave messages
+	if m.last = m.iface.groups.v1Until.Due(now); !m.last { // a version 1 router does not understand leave messages
 		msg.Type = wire.IGMPv1Report
 	}
 	if h.sendIGMP(m.iface, msg, m.group) {
@@ -70,7 +70,7 @@ func (h *Host) leaveGroup(m *membership) {
 	}
 }
 
-// restartGroups follows an interface up or down: its memberships stay, and are announced again when it is up.
+// restartGroups is called when an interface goes up or down: its memberships stay, and are reported again when it is up.
 func (i *Iface) restartGroups(now clock.Instant) {
 	i.groups.v1Until = 0
 	for m := range i.groups.list.all {
@@ -106,7 +106,7 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	return true
 }
 
-// receiveIGMP takes an IGMP message.
+// receiveIGMP processes an IGMP message.
 func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 	h.count(mib.IGMPInMsgs)
 	msg, err := wire.ParseIGMP(p.payload)
@@ -133,8 +133,8 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 	return deliveredTo(wire.ProtocolIGMP, 0)
 }
 
-// answerQuery sets timers to report the groups of a query, each after a random time of its own. A report that is due
-// earlier stays as it is.
+// answerQuery sets timers to report the groups of a query, each after a random time. A report that is due earlier is not
+// postponed.
 func (h *Host) answerQuery(now clock.Instant, i *Iface, q wire.IGMP) {
 	limit := time.Duration(q.MaxResp) * time.Second / 10
 	if q.MaxResp == 0 {

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Receive processes one arriving frame. The frame stays the caller's, who recycles it afterwards. Observers are called
-// with the verdict before Receive returns.
+// Receive processes one arriving frame. The caller keeps the frame and recycles it afterwards. Observers are called with the
+// verdict before Receive returns.
 func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	v := dropped(drop.InterfaceDown)
 	switch {
@@ -37,7 +37,7 @@ func (h *Host) FrameDroppedBeforeStack(now clock.Instant, i *Iface, f *phy.Frame
 	return v
 }
 
-// account is the one place where arriving frames and their verdicts are counted.
+// account counts arriving frames and their verdicts. No other function does.
 func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	i.stats.rxPackets++
 	i.stats.rxBytes += uint64(f.Len())
@@ -53,8 +53,8 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	h.observe(now, i, RX, f, v)
 }
 
-// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to those of IPv4 groups,
-// of which receiveIP knows whether the host has joined them.
+// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to IPv4 multicast addresses.
+// receiveIP checks whether the host has joined the group.
 func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	eth, payload, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {

@@ -17,13 +17,13 @@ type packet struct {
 	payload   []byte
 	conn      *TCPConn    // the connection that fastPathConn found; nil if it found none
 	broadcast bool        // sent to the limited broadcast address, that of a subnet, or a group
-	members   *membership // the members of the group it is sent to; nil if there are none
+	members   *membership // the members of the destination group; nil if there are none
 	trusted   bool        // the device has verified the transport checksum, or the packet was never on a wire
 }
 
-// checkAddresses returns why a packet's addresses do not allow its delivery, drop.None if they do. A martian has a source
-// that is not one station's or cannot be behind the interface, or a destination that cannot arrive there (RFC 1122
-// §3.2.1.3, §3.3.6). linkGroup is true for a frame that was sent to a link-layer broadcast or group address.
+// checkAddresses returns the reason if a packet's addresses forbid its delivery, else drop.None. A martian has a source that is
+// not one station's or cannot be behind the interface, or a destination that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6).
+// linkGroup is true for a frame that was sent to a link-layer broadcast or group address.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
 	if !unicast(src) && !p.mayLackSource() || i.isBroadcast(src) {
@@ -42,7 +42,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		return drop.None
 	}
 	if src.IsLoopback() || h.net.localAddrs[src] != nil {
-		return drop.MartianSource // the host's own addresses are behind the loop alone
+		return drop.MartianSource // the host's own addresses are only behind the loop
 	}
 	switch {
 	case dst.IsMulticast():
@@ -72,8 +72,8 @@ func (p *packet) mayLackSource() bool {
 		p.ip.Protocol == wire.ProtocolIGMP && p.ip.Dst.IsMulticast()
 }
 
-// deliver passes a packet for this host to its transport protocol, and copies of it to raw sockets. A protocol that
-// neither the host nor a raw socket receives is answered by protocol unreachable.
+// deliver passes a packet for this host to its transport protocol, and copies of it to raw sockets. A protocol that neither the
+// host nor a raw socket receives is answered with protocol unreachable.
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	var c copies
 	if len(h.sockets.raw) > 0 {

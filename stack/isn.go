@@ -9,8 +9,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// iss chooses an initial sequence number (RFC 6528 §3): a clock of 4 µs plus a keyed hash of the
-// connection's addresses.
+// iss returns an initial sequence number (RFC 6528 §3): a clock of 4 µs plus a keyed hash of the connection's addresses.
 func (h *Host) iss(now clock.Instant, local, remote netip.AddrPort) wire.Seq {
 	return wire.Seq(uint32(now/4000) + uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8)))
 }
@@ -21,7 +20,7 @@ func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
 	return uint32(h.hash(local.Addr(), remote, uint64(local.Port())<<8) >> 32)
 }
 
-// hash is SipHash-2-4 of the arguments under the host's secret.
+// hash returns SipHash-2-4 of the arguments under the host's secret.
 func (h *Host) hash(local netip.Addr, remote netip.AddrPort, extra uint64) uint64 {
 	l, r := local.As16(), remote.Addr().As16()
 	be := binary.BigEndian

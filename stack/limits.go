@@ -5,27 +5,27 @@ import (
 	"net/netip"
 )
 
-// Limits bound a host's tables, queues and rates. Zero fields take the defaults, which the comments give. Host.SetLimit
-// changes the first part of them while the host runs.
+// Limits bound a host's tables, queues and rates. Zero fields take the defaults, which the comments state. Host.SetLimit changes
+// the limits above Challenges while the host runs.
 type Limits struct {
 	Sockets     int // sockets of every kind, connections in TIME-WAIT included: 1,048,576
 	Connections int // TCP connections, in any state: as many as Sockets
 	SYNQueue    int // half-open connections of one listener: 1024
-	Buffers     int // octets of the send and receive buffers of connections: 1 GiB
-	Reassembly  int // octets of those that are received beyond a gap, counted from the gap on: 256 MiB
-	Fragments   int // octets of fragments of datagrams that are not complete: 4 MiB
+	Buffers     int // octets in the send and receive buffers of connections: 1 GiB
+	Reassembly  int // the part of Buffers for octets received beyond a gap, counted from the gap on: 256 MiB
+	Fragments   int // octets of fragments of incomplete datagrams: 4 MiB
 	RecvQueue   int // octets queued in a UDP, ICMP, raw or frame socket, overhead included: 262,144
 	SendQueue   int // datagrams queued for one interface: 512
 	ReplyQueue  int // answers of the stack itself queued for one interface: 256
 	Groups      int // multicast groups that sockets have joined, each counted for each socket: 1024
-	Paths       int // destinations whose path MTU is known to be less than the link's: 1024
+	Paths       int // destinations whose path MTU is known to be smaller than the link's: 1024
 
 	Challenges int // ACKs sent per second for segments that may be forged, give or take a half: 1000
 	ICMPRate   int // ICMP errors sent per second: 1000
 	ICMPBurst  int // ICMP errors sent at once: 50
 }
 
-// DefaultBacklog is the backlog of a listener that names none.
+// DefaultBacklog is the backlog of a listener whose caller names none.
 const DefaultBacklog = 128
 
 func (l Limits) withDefaults() Limits {
@@ -51,7 +51,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// limit is one of the limits whose refusals are counted.
+// limit is a limit whose refusals are counted.
 type limit uint8
 
 const (
@@ -76,9 +76,9 @@ const (
 var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "fragments", "neighbors", "unresolved",
 	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths"}
 
-// LimitError is the error of a call that would exceed a limit. It is an ErrLimit.
+// LimitError is the error of a call that would exceed a limit. It matches ErrLimit.
 type LimitError struct {
-	Name string // as in LimitInfo
+	Name string // the name in LimitInfo
 	Most int
 }
 
@@ -87,7 +87,7 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("too many: the limit %s is %d", e.Name, e.Most)
 }
 
-// Unwrap is ErrLimit.
+// Unwrap returns ErrLimit.
 func (e *LimitError) Unwrap() error { return ErrLimit }
 
 // countRefused counts that a limit was reached.
@@ -105,13 +105,13 @@ type refusals struct {
 	peer  netip.Addr
 }
 
-// limitError counts that a limit was reached, and is the error for it.
+// limitError counts that a limit was reached, and returns the error for it.
 func (h *Host) limitError(l limit) error {
 	h.countRefused(l)
 	return &LimitError{limitNames[l], *h.limitOf(l)}
 }
 
-// limitOf returns the place of a limit's value.
+// limitOf returns a pointer to a limit's value.
 func (h *Host) limitOf(l limit) *int {
 	k, n := &h.limits, &h.cfg.Neighbor
 	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &k.Fragments, &n.Entries,
@@ -121,12 +121,12 @@ func (h *Host) limitOf(l limit) *int {
 // LimitInfo is one row of the table of limits.
 type LimitInfo struct {
 	Name    string
-	Used    int    // the present use; for a limit per listener, socket, neighbour or interface, the highest of them
+	Used    int    // the present use; for a limit per listener, socket, neighbour or interface, the highest use
 	Limit   int    // the limit
 	Refused uint64 // how often the limit was reached
 
-	// Peer is the address whose packet was dropped for the limit last, or whose connection lost memory to others. It is
-	// zero if there was none, or if the limit concerns no peer.
+	// Peer is the address whose packet was last dropped because of the limit, or whose connection lost memory to others. It is
+	// zero if there was none, or if the limit does not concern peers.
 	Peer netip.Addr
 }
 
@@ -138,7 +138,7 @@ func (h *Host) LimitInfos() []LimitInfo {
 		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.Len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
-	for _, l := range h.sockets.listeners { // the order can't be seen: a maximum
+	for _, l := range h.sockets.listeners { // the order can't be seen: the loop computes a maximum
 		most(limitSYNQueue, l.half)
 	}
 	h.sockets.each(func(s *socket) { most(limitRecvQueue, s.queue.charged) })
@@ -159,8 +159,8 @@ func (h *Host) LimitInfos() []LimitInfo {
 	return infos
 }
 
-// SetLimit changes a limit. It removes nothing that exceeds the new limit already. ErrNotFound: no limit has that name.
-// ErrInvalid: most is less than 1.
+// SetLimit changes a limit. Entries beyond a lower limit stay. Errors: ErrNotFound, no limit has that name; ErrInvalid, most is
+// less than 1.
 func (h *Host) SetLimit(name string, most int) error {
 	for l := range numLimits {
 		if limitNames[l] != name {

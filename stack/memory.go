@@ -10,40 +10,41 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The octets that a connection may hold in each direction although its host is short of memory: freeMemory at any time, so
-// that no connection stalls for ever; leastMemory while its peer's address holds less than its share, taken from others.
+// The octets that a connection may hold in each direction even if its host is short of memory. freeMemory is allowed at any time,
+// so that no connection stalls for ever. leastMemory is allowed, and taken from others, while the peer's address holds less than
+// its share.
 const (
 	freeMemory  = 2 << 10
 	leastMemory = 64 << 10
 )
 
-// A pool is memory of a bounded size that connections hold. While no more than half of it is in use, no connection is
-// bounded. Beyond that, the connections of one peer's address hold no more than the address's share: the size divided by
-// the number of addresses, counting one more. When the pool is full, addresses that hold more than their share lose memory
-// to those that hold less: the address that holds most first, and of its connections the one that holds most.
+// A pool is memory of a bounded size that connections hold. While no more than half of it is in use, no connection is bounded.
+// Beyond that, the connections of one peer's address may hold the address's share: the size divided by the number of addresses
+// plus one. When the pool is full, addresses that hold more than their share lose memory to those that hold less: first the
+// address that holds most, and of its connections the one that holds most.
 type pool struct {
-	used  int // octets
+	used  int // octets in use
 	peers map[netip.Addr]*holder
-	order clock.Heap[*holder] // by size: the first holds most, and those that hold nothing are not in it
-	idle  *holder             // the only one of peers that holds nothing, kept since it may soon again; nil: none
+	order clock.Heap[*holder] // addresses by size: the first holds most; an address that holds nothing is not in it
+	idle  *holder             // the only holder in peers without memory, kept because it may soon need some; nil: none
 }
 
-// holder is the octets of a pool that the connections of one peer's address hold.
+// holder has the octets of a pool that the connections of one peer's address hold.
 type holder struct {
 	addr  netip.Addr
 	used  int
-	conns clock.Heap[*TCPConn] // by size: the first holds most, and of equals has held it for longest
+	conns clock.Heap[*TCPConn] // by size: the first holds most, and of equal ones has held it for longest
 	timer clock.Timer[*holder]
 }
 
-// holding is the octets of a pool that one connection holds.
+// holding has the octets of a pool that one connection holds.
 type holding struct {
 	used  int
-	of    *holder // nil while used is 0
+	of    *holder // the holder it counts for; nil while used is 0
 	timer clock.Timer[*TCPConn]
 }
 
-// bySize returns the key of n octets in a heap, which has the earliest instant first.
+// bySize returns n octets as a key of a heap, which orders by the earliest instant, so that the largest is first.
 func bySize(n int) clock.Instant { return clock.Instant(-n) }
 
 // set makes the holding s of connection c n octets.
@@ -76,7 +77,7 @@ func (p *pool) set(c *TCPConn, s *holding, n int) {
 	p.idle = by
 }
 
-// holder finds or makes an address's.
+// holder returns the holder of address a, and makes it if necessary.
 func (p *pool) holder(a netip.Addr) *holder {
 	if by := p.peers[a]; by != nil {
 		if by == p.idle {
@@ -101,8 +102,8 @@ func (p *pool) biggest() *holder {
 	return nil
 }
 
-// share returns the octets that each address may hold of a pool of the size most, when more than half is in use, and the
-// octets that address a holds. The address counts even if it holds nothing.
+// share returns, for a pool of the size most that is more than half in use, the octets that each address may hold, and the octets
+// that address a holds. The address counts even if it holds nothing.
 func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	n := p.order.Len() + 1
 	if by := p.peers[a]; by != nil && by != p.idle {
@@ -113,7 +114,7 @@ func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	return most / n, held
 }
 
-// roomFor is how many octets more a connection with address a may hold without taking them from others, asking for need.
+// roomFor returns the octets that a connection with address a, which asks for need, may take without reducing other connections.
 func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	if p.used+need <= most/2 {
 		return need
@@ -122,14 +123,14 @@ func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	return max(0, min(need, share-held, most-p.used))
 }
 
-// memoryPools is the octets that the connections of a host hold.
+// memoryPools has the octets that the connections of a host hold.
 type memoryPools struct {
 	buffers    pool // octets of buffers, as of the last call of update for each connection
 	outOfOrder pool // the part of buffers for octets received beyond a gap
 	spare      []*memoryUse
 }
 
-// memoryUse is the octets that a connection holds of its host's pools. A connection that holds none has no memoryUse.
+// memoryUse has the octets that a connection holds of its host's pools. A connection that holds none has no memoryUse.
 type memoryUse struct {
 	buffers    holding // for octets sent and received
 	outOfOrder holding // for octets received beyond a gap: a part of buffers
@@ -157,7 +158,7 @@ func (p *memoryPools) update(c *TCPConn) {
 	}
 }
 
-// maxSpareMemoryUse is how many memoryUse of connections that hold nothing any more are kept for others.
+// maxSpareMemoryUse is the number of unused memoryUse values that are kept for other connections.
 const maxSpareMemoryUse = 64
 
 // get returns a memoryUse that holds nothing.
@@ -171,7 +172,7 @@ func (p *memoryPools) get() *memoryUse {
 	return s
 }
 
-// free takes back the memoryUse of c, which holds nothing.
+// free recycles the memoryUse of c, which holds nothing.
 func (p *memoryPools) free(c *TCPConn) {
 	if len(p.spare) < maxSpareMemoryUse {
 		*c.memoryUse = memoryUse{}
@@ -189,8 +190,8 @@ func (p *memoryPools) release(c *TCPConn) {
 	}
 }
 
-// trimToMemoryLimit cuts off the payload of s for which the host has no memory. It first takes memory from connections of
-// other addresses, if the address of c holds less than its share. The reason is drop.None, or why payload was dropped.
+// trimToMemoryLimit cuts off the payload of s for which the host has no memory. If the address of c holds less than its share, it
+// first takes memory from connections of other addresses. The reason is drop.None, or why payload was dropped.
 func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Reason) {
 	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 {
 		return drop.None
@@ -213,8 +214,8 @@ func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) 
 	return drop.None
 }
 
-// roomFor is how many of need octets c may take from a limit's pool. If too few are left and the peer's address holds
-// less than its share, others make room, for up to least octets even by being aborted.
+// roomFor returns the part of need octets that c may take from a limit's pool. If too few are left and the peer's address holds
+// less than its share, other connections make room: up to least octets even by being aborted.
 func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) int {
 	p, most, a := &h.memory.buffers, *h.limitOf(l), c.remote.Addr()
 	if l == limitReassembly {
@@ -232,10 +233,10 @@ func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) 
 	return room
 }
 
-// makeRoom discards need octets received beyond gaps (RFC 2018 §8), of addresses other than a that hold more than share of
-// the pool p. Their peers retransmit them.
+// makeRoom discards need octets received beyond gaps (RFC 2018 §8), of addresses other than a that hold more than share of the
+// pool p. Their peers retransmit the octets.
 func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.Addr, share int) {
-	const most = 32 // connections for one segment, which bounds its cost if they free nothing
+	const most = 32 // maximum number of connections, which bounds the cost of one segment if they free nothing
 	goal := p.used - need
 	for k := 0; k < most && p.used > goal; k++ {
 		by := h.memory.outOfOrder.biggest()
@@ -268,13 +269,13 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 	}
 }
 
-// Writable returns the number of octets that Write would accept without memory of other connections.
+// Writable returns the number of octets that Write would accept without taking memory from other connections.
 func (c *TCPConn) Writable() int { return c.writable(0, false) }
 
 // writable returns the number of octets that Write accepts. If ask is set, it takes memory from other connections.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host
-	if c.gone || h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // even a full buffer leaves half of the memory free
+	if c.gone || h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // even if this buffer fills, half of the memory is free
 		return n
 	}
 	grow := c.conn.SendGrowth(n)

@@ -12,15 +12,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// pendingSends is the datagrams, in a bounded queue, and the connections that wait for a neighbour's answer. Connections
-// keep their data themselves.
+// pendingSends has the datagrams, in a bounded queue, and the connections that wait for a neighbour's answer. Connections keep
+// their data themselves.
 type pendingSends struct {
 	datagrams fifo[pendingPacket]
 	conns     []*TCPConn
 }
 
-// park adds c to the waiting connections. Before a full list grows, it removes connections that have ended, so that its
-// capacity is at most twice the number of connections that were open at once.
+// park adds c to the waiting connections. Before a full list grows, it removes connections that have ended, so that its capacity
+// is at most twice the number of connections that were open at once.
 func (w *pendingSends) park(c *TCPConn) {
 	if len(w.conns) == cap(w.conns) {
 		w.conns = slices.DeleteFunc(w.conns, func(c *TCPConn) bool { return c.gone })
@@ -31,14 +31,14 @@ func (w *pendingSends) park(c *TCPConn) {
 	w.conns = append(w.conns, c)
 }
 
-// pendingPacket is a packet without a link header, and the socket that wants to know when it fails.
+// pendingPacket is a packet without a link header, and the socket to notify if it fails.
 type pendingPacket struct {
 	frame *phy.Frame
 	owner sendErrorSink
 	from  *Iface // the interface by which a packet to be forwarded arrived, nil for the host's own
 }
 
-// sendErrorSink is a socket that learns that a datagram of its could not be sent.
+// sendErrorSink is a socket that is notified when its datagram could not be sent.
 type sendErrorSink interface {
 	sendFailed(now clock.Instant, err error)
 }
@@ -60,7 +60,7 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 	}
 }
 
-// failPending drops the packets that waited for e, reports that to their sockets or senders, and fails the connections.
+// failPending drops the packets that waited for e, reports the failure to their sockets or senders, and fails the connections.
 func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
@@ -81,10 +81,10 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	}
 }
 
-// addPending queues a packet for e, which has no answer yet. The newest is worth keeping (RFC 1122
-// §2.3.2.2), so the oldest makes room.
+// addPending queues a packet for e, which is not resolved yet. If the queue is full the oldest packet is dropped, since
+// RFC 1122 §2.3.2.2 saves the latest.
 func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
-	i.host.workPending() // for the request that is owed, or the timer that was set
+	i.host.workPending() // there is a request to send, or a timer was set
 	q := &e.Pending.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {
@@ -97,7 +97,7 @@ func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
 	q.push(what, limit)
 }
 
-// noNeighbor counts that i has no room for another neighbour, and is the error for it.
+// noNeighbor counts that i has no room for another neighbour, and returns the error for it.
 func (h *Host) noNeighbor(i *Iface) error {
 	if i.neigh.Len() < h.cfg.Neighbor.Entries {
 		return h.limitError(limitUnresolved)
@@ -105,8 +105,7 @@ func (h *Host) noNeighbor(i *Iface) error {
 	return h.limitError(limitNeighbors)
 }
 
-// AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full
-// of neighbours in use.
+// AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full of neighbours in use.
 func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) error {
 	if !unicast(a) || i.host.net.localAddrs[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
 		return ErrInvalid
@@ -132,7 +131,7 @@ func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 	return nil
 }
 
-// FlushNeighbors removes every neighbour but PERMANENT ones, as DelNeighbor does.
+// FlushNeighbors removes every neighbour except PERMANENT ones, as DelNeighbor does.
 func (i *Iface) FlushNeighbors(now clock.Instant) { i.flushNeighbors(now, drop.NeighborFailed) }
 
 func (i *Iface) flushNeighbors(now clock.Instant, r drop.Reason) {
@@ -151,13 +150,13 @@ type NeighborInfo struct {
 	Dev     string
 	HW      wire.HardwareAddr // zero while unknown
 	State   string            // INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED, PERMANENT
-	Age     time.Duration     // since it was last confirmed, or made
-	Expires time.Duration     // until it changes by itself; negative: never
-	Probes  int               // requests since it was last confirmed
-	Queued  int               // datagrams and connections that wait for it
+	Age     time.Duration     // time since the last confirmation, or since the entry was made
+	Expires time.Duration     // time until the entry's next timer; negative: never
+	Probes  int               // number of requests since the last confirmation
+	Queued  int               // number of datagrams and connections that wait for it
 }
 
-// NeighborInfos is the neighbour tables of all interfaces, by interface and address.
+// NeighborInfos returns the neighbour tables of all interfaces, by interface and address.
 func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 	var infos []NeighborInfo
 	for _, i := range h.net.ifaces {

@@ -66,8 +66,8 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	return hop{iface: i, next: dst, broadcast: i.isBroadcast(dst)}, true
 }
 
-// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3): one on the subnet of the next
-// hop if there is one.
+// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3): one on the subnet of the next hop if
+// there is one.
 func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if p.iface == n.loop {
 		return dst, true
@@ -78,7 +78,7 @@ func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if len(p.iface.addrs) > 0 {
 		return p.iface.addrs[0].Addr(), true
 	}
-	for _, i := range n.ifaces { // an interface without an address borrows one
+	for _, i := range n.ifaces { // an interface without an address uses another interface's
 		if !i.loop && len(i.addrs) > 0 {
 			return i.addrs[0].Addr(), true
 		}

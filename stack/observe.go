@@ -24,16 +24,16 @@ type PacketEvent struct {
 	Verdict Verdict
 }
 
-// Repeated reports whether the frame was sent on the host's own loop: it is seen again, with its verdict,
-// as it arrives.
+// Repeated reports whether the frame was sent on the host's own loop. Observers see such a frame again, with its verdict, when it
+// arrives.
 func (ev *PacketEvent) Repeated() bool {
 	return ev.Dir == TX && ev.Verdict.Kind == Transmitted && ev.Iface.loop
 }
 
 type observer struct{ fn func(ev *PacketEvent) }
 
-// Observe calls fn with every frame and its verdict from now on, until cancel is called. Observers are
-// called in the order in which they came; one may cancel itself.
+// Observe calls fn with every frame and its verdict from now on, until cancel is called. Observers are called in the order in
+// which they were added; an observer may cancel itself.
 func (h *Host) Observe(fn func(ev *PacketEvent)) (cancel func()) {
 	h.watch.payloadObservers++
 	stop, stopped := h.ObserveHeads(fn), false
@@ -61,7 +61,7 @@ func (h *Host) observe(now clock.Instant, i *Iface, d Dir, f *phy.Frame, v Verdi
 		return
 	}
 	ev := h.watch.event
-	if ev == nil { // nil also while an observer makes the host call another
+	if ev == nil { // nil also while an observer makes the host call observers again
 		ev = new(PacketEvent)
 	}
 	h.watch.event = nil

@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// PathMTU returns the length of the longest packet that is known to reach dst, in octets: as routers have reported in the
-// last ten minutes, or else the MTU of the outgoing interface. It returns 0 if there is no route.
+// PathMTU returns the length of the longest packet that is known to reach dst, in octets: as routers have reported in the last ten
+// minutes, otherwise the MTU of the outgoing interface. It returns 0 if there is no route.
 func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	p, ok := h.net.lookup(dst)
 	if !ok {
@@ -29,8 +29,8 @@ func reportedMTU(m *wire.ICMP, q *wire.Quoted) int {
 	return pmtu.Plateau(q.IP.HeaderLen + q.IP.PayloadLen)
 }
 
-// tooBigTCP processes a report that a segment of c was too long for the path. Other connections to the destination follow
-// from their next segment on. The report must quote a sequence number in flight (RFC 5927 §7).
+// tooBigTCP processes a report that a segment of c was too long for the path. Other connections to the destination use it from
+// their next segment on. The report must quote a sequence number in flight (RFC 5927 §7).
 func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu := reportedMTU(m, q)
 	claim := tcp.PMTURefused
@@ -50,8 +50,8 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 	return v
 }
 
-// tooBigDatagram processes a report that a datagram or echo request was too long for the path. Nothing in it proves that we
-// sent it, but that it fits our interface, and that a socket has its port or identifier.
+// tooBigDatagram processes a report that a datagram or echo request was too long for the path. The only checks against forgery are
+// that the quoted packet fits our interface, and that a socket has its port or identifier.
 func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu, sent := reportedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
 	way, ok := h.net.lookup(q.IP.Dst)

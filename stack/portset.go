@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// portSet is a set of numbers below its size, a multiple of 64, with a bit for each: ephemeral ports, counted from the
-// first, or ICMP identifiers. The next number that is not in it is found 64 at a time. The zero portSet is empty and gets
-// its storage with the first number.
+// portSet is a bitmap of numbers below its size, a multiple of 64: ephemeral ports, counted from the first, or ICMP identifiers.
+// The search for the next free number tests 64 at a time. The zero portSet is empty and allocates its storage with the first
+// number.
 type portSet struct {
 	words []uint64
-	n     int // numbers in the set
+	n     int // number of members
 }
 
-// add puts k into the set, which is of the given size.
+// add adds k to the set, which has the given size.
 func (s *portSet) add(k, size int) {
 	if s.words == nil {
 		s.words = make([]uint64, size/64)
@@ -25,7 +25,7 @@ func (s *portSet) add(k, size int) {
 	}
 }
 
-// remove takes k out, if it is in the set. An empty set gives its storage back.
+// remove removes k, if it is in the set. An empty set frees its storage.
 func (s *portSet) remove(k int) {
 	if !s.has(k) {
 		return
@@ -38,8 +38,7 @@ func (s *portSet) remove(k int) {
 
 func (s *portSet) has(k int) bool { return s.words != nil && s.words[k/64]&(1<<(k%64)) != 0 }
 
-// free returns the first number from k on, and from 0 on after the last of size, that is in neither set. ok is false if
-// there is none.
+// free returns the first number that is in neither set, from k on and then from 0 on. ok is false if there is none.
 func (s *portSet) free(k, size int, other *portSet) (n int, ok bool) {
 	word := func(w int) (used uint64) {
 		if s.words != nil {
@@ -66,14 +65,13 @@ func (s *portSet) free(k, size int, other *portSet) (n int, ok bool) {
 // fewPorts is the number of connections to one destination up to which their ports are a list.
 const fewPorts = 32
 
-// destPorts is the ephemeral ports, counted from the first, that connections from one local address to one remote address
-// and port have.
+// destPorts has the ephemeral ports, counted from the first, of connections from one local address to one remote address and port.
 type destPorts struct {
 	few  []uint16
-	many portSet // in use once they were more than fewPorts
+	many portSet // used once there were more than fewPorts
 }
 
-// take notes that the connection that has been opened has an ephemeral port.
+// take records a newly opened connection's ephemeral port.
 func (t *portTable) take(local, remote netip.AddrPort) {
 	if local.Port() < firstEphemeral {
 		return
@@ -97,7 +95,7 @@ func (t *portTable) take(local, remote netip.AddrPort) {
 	}
 }
 
-// release notes that the connection has ended. One that was accepted was never noted, which is no harm.
+// release removes the port of a connection that has ended. An accepted connection's port was never recorded, which does no harm.
 func (t *portTable) release(local, remote netip.AddrPort) {
 	if local.Port() < firstEphemeral {
 		return

@@ -7,18 +7,18 @@ import (
 	"smolsh/stack/buf"
 )
 
-// recordLen is the octets before a queued datagram, which hold its length, source and TTL. datagramOverhead is the octets
-// that it is charged with in addition to its length, so that empty datagrams cannot fill the memory.
+// recordLen is the number of octets before a queued datagram, which hold its length, source and TTL. datagramOverhead is added to
+// the length of each datagram, so that empty datagrams cannot fill the memory.
 const (
 	recordLen        = 4 + 16 + 2 + 1
 	datagramOverhead = 64
 )
 
-// queue holds the received datagrams of a socket in one ring, so that none costs an allocation. It is bounded in octets,
-// overhead included.
+// queue holds the received datagrams of a socket in one ring, so that none needs an allocation. It is bounded in octets, overhead
+// included.
 type queue struct {
 	ring    buf.Ring
-	n       int // datagrams
+	n       int // number of datagrams
 	charged int
 	limit   int
 }
@@ -50,7 +50,7 @@ func (q *queue) push(p []byte, from netip.AddrPort, ttl uint8) bool {
 	return true
 }
 
-// next is the length of the first datagram, -1 if the queue is empty.
+// next returns the length of the first datagram, -1 if the queue is empty.
 func (q *queue) next() int {
 	if q.n == 0 {
 		return -1
@@ -74,7 +74,7 @@ func (q *queue) pop(p []byte) (n int, from netip.AddrPort, ttl uint8) {
 	q.n--
 	q.charged -= size + datagramOverhead
 	if q.n == 0 && q.ring.Allocated() > 64<<10 {
-		q.ring.Drop() // a burst's storage is not kept
+		q.ring.Drop() // free the storage of a burst
 	}
 	return n, from, r[22]
 }

@@ -23,8 +23,8 @@ type RawConn struct {
 // rawDestinations is the number of destinations about which a raw socket reports ICMP errors.
 const rawDestinations = 16
 
-// rawPeer is a destination of packets of one protocol. Host.rawSenders has the raw sockets that sent there, so that an
-// ICMP error costs no more for the sockets that it does not concern.
+// rawPeer is a destination of packets of one protocol. socketTable.rawSenders maps it to the raw sockets that sent there, so that
+// an ICMP error costs no more for the sockets that it does not concern.
 type rawPeer struct {
 	proto wire.Protocol
 	dst   netip.Addr
@@ -41,7 +41,7 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 	return c, nil
 }
 
-// copyToRaw gives copies of p to the raw sockets of its protocol.
+// copyToRaw appends copies of p to the queues of the raw sockets of its protocol.
 func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
 	for s := range t.raw[p.ip.Protocol].all {
 		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
@@ -62,11 +62,11 @@ func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (t
 	return told
 }
 
-// Protocol is the socket's protocol number.
+// Protocol returns the socket's protocol number.
 func (c *RawConn) Protocol() wire.Protocol { return c.proto }
 
-// Send sends a packet of the socket's protocol with the given payload. The host makes the IP header and changes nothing of
-// the payload. ttl 0 means 64. Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
+// Send sends a packet of the socket's protocol with the given payload. The host adds the IP header and does not change the
+// payload. ttl 0 means 64. Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
 func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uint8) error {
 	f, path, err := c.start(now, netip.Addr{}, to, len(payload))
 	if err != nil {

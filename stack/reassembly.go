@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveFragment takes a fragment for this host. The one that completes its datagram has the datagram's verdict.
+// receiveFragment processes a fragment for this host. The fragment that completes its datagram has the datagram's verdict.
 func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	h.count(mib.IPReasmReqds)
 	lo, last := p.ip.FragmentOffset, !p.ip.MoreFragments
@@ -46,7 +46,7 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	return Verdict{Kind: Delivered, Proto: p.ip.Protocol, Held: true}
 }
 
-// deliverReassembled delivers the datagram that the fragment p, whose index among the others is k, completes.
+// deliverReassembled delivers the datagram that is completed by the fragment p, whose index in it is k.
 func (h *Host) deliverReassembled(now clock.Instant, p *packet, d *reassembly.Datagram, k int) Verdict {
 	ce, ok := d.CE()
 	if !ok {
@@ -85,15 +85,14 @@ func (h *Host) closeDatagram(d *reassembly.Datagram) {
 	h.reassembly.Close(d)
 }
 
-// poison drops a datagram of which a fragment contradicts another: that fragment, those that have arrived and those that
-// are still to arrive.
+// poison drops a datagram of which one fragment contradicts another: that fragment, the earlier ones, and all that arrive later.
 func (h *Host) poison(now clock.Instant, d *reassembly.Datagram) Verdict {
 	h.dropFragments(now, d, drop.FragmentConflict)
 	h.reassembly.Poison(d)
 	return dropped(drop.FragmentConflict)
 }
 
-// giveUpDatagram drops a datagram's fragments, if it has any, and forgets it.
+// giveUpDatagram drops a datagram's fragments, if it has any, and removes it.
 func (h *Host) giveUpDatagram(now clock.Instant, d *reassembly.Datagram, r drop.Reason) {
 	if !d.Poisoned() {
 		h.dropFragments(now, d, r)
@@ -111,7 +110,7 @@ func (h *Host) dropFragments(now clock.Instant, d *reassembly.Datagram, r drop.R
 	h.reassembly.Clear(d)
 }
 
-// arrivedOn returns the interface by which a datagram's fragments came, nil while there is none.
+// arrivedOn returns the interface by which a datagram's fragments arrived, nil if none has arrived.
 func (h *Host) arrivedOn(d *reassembly.Datagram) *Iface {
 	if d.Iface < 0 {
 		return nil
@@ -119,8 +118,8 @@ func (h *Host) arrivedOn(d *reassembly.Datagram) *Iface {
 	return h.net.ifaces[d.Iface]
 }
 
-// tickReassembly gives up the datagrams whose time is over. If the first fragment is there, its source is sent an ICMP
-// time exceeded error (RFC 1122 §3.3.2).
+// tickReassembly gives up the datagrams whose time is over. If the first fragment has arrived, its source is sent an ICMP time
+// exceeded error (RFC 1122 §3.3.2).
 func (h *Host) tickReassembly(now clock.Instant) {
 	for d := h.reassembly.Expired(now); d != nil; d = h.reassembly.Expired(now) {
 		if !d.Poisoned() {
@@ -133,7 +132,7 @@ func (h *Host) tickReassembly(now clock.Instant) {
 	}
 }
 
-// sendReassemblyTimeout answers the first fragment of a datagram that was not complete in time.
+// sendReassemblyTimeout sends the ICMP error about a datagram that was not complete in time.
 func (h *Host) sendReassemblyTimeout(now clock.Instant, d *reassembly.Datagram) {
 	f := d.Fragments[0].Frame
 	p := &packet{frame: f, iface: h.arrivedOn(d), octets: f.Bytes(), broadcast: d.Broadcast}

@@ -11,12 +11,12 @@ import (
 	"smolsh/stack/neigh"
 )
 
-// Rest returns an error that names the first thing the host still holds; nil means that the host is at rest. Every
-// host must come to rest once all sockets are closed, all address probes are decided and time has run out: Tick and
-// Transmit have been called until Deadline is clock.Never.
+// Rest returns an error that names the first thing the host still holds; nil means that the host is at rest. Every host must be at
+// rest once all sockets are closed, all address probes are finished and time has run out: Tick and Transmit have been called until
+// Deadline is clock.Never.
 //
-// Rest allows the configuration: interfaces, addresses, routes, PERMANENT neighbours, and the subscriptions of Events
-// and Observe. Caches outlive their use, so Rest holds them to their bounds: neighbours, paths, spare storage.
+// Rest allows the configuration: interfaces, addresses, routes, PERMANENT neighbours, and the subscriptions of Events and Observe.
+// Caches outlive their use, so Rest only checks their bounds: neighbours, paths, spare storage.
 func (h *Host) Rest() error {
 	for _, check := range [...]func() error{h.restSockets, h.restTCP, h.restTimers, h.restEvents, h.restStorage, h.restPaths} {
 		if err := check(); err != nil {
@@ -140,9 +140,9 @@ func (i *Iface) rest() error {
 	)
 }
 
-// AbortAll ends every socket and every address probe at once, as an operating system does for programs that are killed:
-// it aborts connections by RST and loses their unread data. Resets and IGMP leave messages are then pending, so the caller
-// has the host transmit.
+// AbortAll ends every socket and every address probe at once, as an operating system does for programs that are killed.
+// Connections are aborted by RST and their unread data is lost. Resets and IGMP leave messages are then pending, so the caller
+// must make the host transmit.
 func (h *Host) AbortAll(now clock.Instant) {
 	listeners := make([]*TCPListener, 0, len(h.sockets.listeners))
 	for _, l := range h.sockets.listeners {

@@ -1,16 +1,16 @@
 package stack
 
-// shortRoll is the number of places up to which a roll is searched one by one.
+// shortRoll is the number of places up to which a roll is searched linearly.
 const shortRoll = 8
 
-// roll is a set of members in the order in which they joined. Joining and leaving cost O(1) each, spread over all calls.
-// Members may join and leave during a walk; one that joins then has its turn in the next walk. The zero roll is empty,
-// and so is a nil one, which nobody can join.
+// roll is a set of members in the order in which they joined. Joining and leaving cost O(1) each, amortised. Members may join and
+// leave during a walk; a member that joins then is included from the next walk on. The zero roll is empty, and so is a nil roll,
+// which no member can join.
 type roll[T comparable] struct {
-	places []T       // zero where a member has left
+	places []T       // the members; zero in the place of a member that has left
 	at     map[T]int // the place of each member; nil while the roll is short
-	n      int       // members
-	walks  int       // walks in progress, which keep the places as they are
+	n      int       // number of members
+	walks  int       // walks in progress, during which the places do not move
 }
 
 // len returns the number of members.
@@ -54,7 +54,7 @@ func (r *roll[T]) join(v T) {
 	}
 }
 
-// leave takes v out, if it is a member.
+// leave removes v, if it is a member.
 func (r *roll[T]) leave(v T) {
 	k := r.find(v)
 	if k < 0 {
@@ -67,7 +67,7 @@ func (r *roll[T]) leave(v T) {
 	r.compact()
 }
 
-// compact closes the gaps once they are more than the members.
+// compact closes the gaps once there are more gaps than members.
 func (r *roll[T]) compact() {
 	if r.walks > 0 || len(r.places) <= 2*r.n {
 		return
@@ -111,7 +111,7 @@ func (r *roll[T]) all(yield func(T) bool) {
 	r.compact()
 }
 
-// rollIn returns the roll of key in m, and makes one if there is none.
+// rollIn returns the roll of key in m, and makes it if there is none.
 func rollIn[K, T comparable](m map[K]*roll[T], key K) *roll[T] {
 	r := m[key]
 	if r == nil {
@@ -121,7 +121,7 @@ func rollIn[K, T comparable](m map[K]*roll[T], key K) *roll[T] {
 	return r
 }
 
-// leaveIn takes v out of the roll of key in m, and an empty roll out of m.
+// leaveIn removes v from the roll of key in m, and an empty roll from m.
 func leaveIn[K, T comparable](m map[K]*roll[T], key K, v T) {
 	r := m[key]
 	if r == nil {

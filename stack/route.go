@@ -47,7 +47,7 @@ type RouteInfo struct {
 	Dev     string
 }
 
-// RouteInfos is the routing table in the order in which it is searched.
+// RouteInfos returns the routing table in the order in which it is searched.
 func (h *Host) RouteInfos() []RouteInfo {
 	var infos []RouteInfo
 	for _, r := range h.net.routes.All() {

@@ -27,7 +27,7 @@ func (s *Signal) Wait(w *Waiter) {
 	s.last = w
 }
 
-// Cancel ends the wait of w; nothing happens when it does not wait here any more.
+// Cancel ends the wait of w. It does nothing if w does not wait for s.
 func (s *Signal) Cancel(w *Waiter) {
 	if w.in != s {
 		return
@@ -45,7 +45,7 @@ func (s *Signal) Cancel(w *Waiter) {
 	w.in, w.prev, w.next = nil, nil, nil
 }
 
-// Fire wakes each present waiter once, in the order of waiting. A task that is woken tries its call again.
+// Fire wakes each waiter once, in the order of waiting. A woken task tries its call again.
 func (s *Signal) Fire() {
 	last := s.last
 	for w := s.first; w != nil; w = s.first {

@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Snapshot is everything at one instant: plain values that share nothing with the host. Each part can be
-// had alone.
+// Snapshot is the state of a host at one instant: plain values that share nothing with the host. Each part is also available
+// alone.
 type Snapshot struct {
 	Now       clock.Instant
 	Name      string
@@ -23,7 +23,7 @@ type Snapshot struct {
 	Drops     []DropInfo
 }
 
-// Snapshot takes a snapshot of the whole host.
+// Snapshot returns a snapshot of the whole host.
 func (h *Host) Snapshot(now clock.Instant) *Snapshot {
 	return &Snapshot{
 		Now: now, Name: h.name, Ifaces: h.IfaceInfos(), Neighbors: h.NeighborInfos(now),
@@ -43,7 +43,7 @@ type IfaceInfo struct {
 	TxPackets, TxBytes, TxDropped uint64
 }
 
-// IfaceInfos is the interface table, without hidden interfaces.
+// IfaceInfos returns the interface table, without hidden interfaces.
 func (h *Host) IfaceInfos() []IfaceInfo {
 	var infos []IfaceInfo
 	for _, i := range h.net.ifaces {
@@ -54,7 +54,7 @@ func (h *Host) IfaceInfos() []IfaceInfo {
 	return infos
 }
 
-// Info is the interface's row of the table.
+// Info returns the interface's row of the table.
 func (i *Iface) Info() IfaceInfo {
 	return IfaceInfo{
 		Name: i.name, Medium: i.caps.Medium.String(), State: i.State(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(),
@@ -65,15 +65,15 @@ func (i *Iface) Info() IfaceInfo {
 
 // SocketInfo is one row of the socket table.
 type SocketInfo struct {
-	ID            uint64         // grows with every socket of the host
+	ID            uint64         // increases with every socket of the host
 	NetID         string         // tcp, udp, icmp, raw, frames
 	State         string         // TCP: the RFC's word; UDP: ESTAB when connected, UNCONN otherwise
-	RecvQ, SendQ  int            // octets; of a listener, the waiting connections and the backlog
-	Local, Remote netip.AddrPort // the port is a raw socket's protocol, a frame socket's EtherType
-	TCP           *tcp.Info      // of a connection
+	RecvQ, SendQ  int            // octets; for a listener, the number of pending connections and the backlog
+	Local, Remote netip.AddrPort // the port is a raw socket's protocol, or a frame socket's EtherType
+	TCP           *tcp.Info      // for a connection, else nil
 }
 
-// SocketInfos is every socket: listeners first, then in the order of their making.
+// SocketInfos returns every socket: listeners first, then in the order of their creation.
 func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	var infos []SocketInfo
 	for _, l := range h.sockets.listeners {

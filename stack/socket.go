@@ -14,13 +14,13 @@ import (
 // is reported once.
 type socket struct {
 	Signal  Signal                  // fired when a datagram or an error has arrived
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+	OnEvent func(now clock.Instant) // called on the same events, for a consumer that runs on the owner; may be nil
 
 	host         *Host
 	id           uint64
 	queue        queue
 	lost         uint64
-	err          error // the error of a datagram that was sent, not yet reported
+	err          error // the error of a datagram that was sent; nil once reported
 	closed       bool
 	dontFragment bool // see SetDontFragment
 }
@@ -48,7 +48,7 @@ func (s *socket) fire(now clock.Instant) {
 	}
 }
 
-// sendFailed keeps an error to be reported once.
+// sendFailed stores an error to be reported once.
 func (s *socket) sendFailed(now clock.Instant, err error) {
 	if !s.closed {
 		s.err = err
@@ -68,10 +68,10 @@ func (s *socket) recv(p []byte) (n int, from netip.AddrPort, ttl uint8, err erro
 	return -1, from, 0, err
 }
 
-// NextLen is the length of the first queued datagram in octets, -1 if none is queued.
+// NextLen returns the length of the first queued datagram in octets, -1 if none is queued.
 func (s *socket) NextLen() int { return s.queue.next() }
 
-// Lost is the number of datagrams that found the queue full.
+// Lost returns the number of datagrams that were dropped because the queue was full.
 func (s *socket) Lost() uint64 { return s.lost }
 
 // SetDontFragment sets whether the socket refuses datagrams that are longer than the path MTU (ErrTooBig), instead of
@@ -124,8 +124,8 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto 
 
 // copies records whether raw, frame or group sockets received their copies of a frame or packet.
 type copies struct {
-	took bool // a socket had room for one
-	full bool // a socket had none
+	took bool // at least one socket had room for a copy
+	full bool // at least one socket had no room
 }
 
 func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) {
@@ -138,7 +138,7 @@ func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.Addr
 	}
 }
 
-// verdictOr returns the verdict of a packet of protocol proto for which the host itself has the verdict v, a drop.
+// verdictOr returns the verdict of a packet of protocol proto if the host's own verdict is v, a drop.
 func (c copies) verdictOr(v Verdict, proto wire.Protocol) Verdict {
 	switch {
 	case c.took:

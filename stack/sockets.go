@@ -7,11 +7,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// socketTable is the host's sockets, each by the packets that it receives.
+// socketTable has the host's sockets, each by the packets that it receives.
 type socketTable struct {
 	conns      map[flow]*TCPConn
-	peakConns  int      // the most connections that conns has held, see buf.ShrinkMap
-	recent     *TCPConn // the connection that was found last, whose key is recentFlow; nil if none was
+	peakConns  int      // maximum size that conns has had, see buf.ShrinkMap
+	recent     *TCPConn // the connection that was found last, whose key is recentFlow; nil if there is none
 	recentFlow flow
 	listeners  map[flow]*TCPListener
 	udp        map[flow]*UDPConn
@@ -54,9 +54,9 @@ func (h *Host) registerConn() (id uint64, err error) {
 	return h.register()
 }
 
-// fastPathConn returns the connection of a segment that arrives by the interface to its peer, nil if there is none. The
-// addresses of such a segment were checked when the connection was made. IP options, fragments and group frames are
-// processed by receiveIP instead.
+// fastPathConn returns the connection of a segment that arrives by the interface to its peer, nil if there is none. The addresses
+// of such a segment were checked when the connection was made. Packets with IP options, fragments and group frames are processed
+// by receiveIP instead.
 func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
 	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
 		return nil
@@ -71,7 +71,7 @@ func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
 	return nil
 }
 
-// conn finds a connection. Most segments are for the one of the segment before.
+// conn returns the connection of key. Most segments belong to the same connection as the segment before.
 func (t *socketTable) conn(key *flow) *TCPConn {
 	if t.recent != nil && t.recentFlow == *key {
 		return t.recent
@@ -83,7 +83,7 @@ func (t *socketTable) conn(key *flow) *TCPConn {
 	return c
 }
 
-// connections is every connection, in the order of their making.
+// connections returns every connection, in the order of their creation.
 func (t *socketTable) connections() []*TCPConn {
 	all := make([]*TCPConn, 0, len(t.conns))
 	for _, c := range t.conns {
@@ -95,7 +95,7 @@ func (t *socketTable) connections() []*TCPConn {
 
 // each calls fn with every socket that has a queue.
 func (t *socketTable) each(fn func(s *socket)) {
-	for _, u := range t.udp { // the order can't be seen: fn looks at each for itself
+	for _, u := range t.udp { // the order can't be seen: fn processes each socket separately
 		fn(&u.socket)
 	}
 	for _, table := range [...]map[uint16]*ICMPConn{t.icmpByID, t.icmpByUDP} {

@@ -5,10 +5,10 @@ import (
 	"smolsh/stack/mib"
 )
 
-// hostStatistics is the host's counters. They only grow, except TcpCurrEstab.
+// hostStatistics has the host's counters. They only grow, except TcpCurrEstab.
 type hostStatistics struct {
 	counters mib.Table
-	verdicts [Transmitted]uint64 // by kind
+	verdicts [Transmitted]uint64 // by kind of verdict
 	drops    [drop.NumReasons]dropRecord
 	refusals [numLimits]refusals
 }
@@ -22,8 +22,8 @@ type CounterInfo = mib.Info
 // CounterInfos returns every counter, in the order of the layers. All but TcpCurrEstab only ever grow.
 func (h *Host) CounterInfos() []CounterInfo { return h.stats.counters.Infos() }
 
-// Conservation returns the number of frames that have arrived, and the number of those that were delivered, answered,
-// forwarded or dropped. The two are always equal.
+// Conservation returns the number of frames that have arrived, and the number of frames that were delivered, answered, forwarded
+// or dropped. The two are always equal.
 func (h *Host) Conservation() (in, accounted uint64) {
 	for _, i := range h.net.ifaces {
 		in += i.stats.rxPackets

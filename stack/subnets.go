@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// fewAddrs is the number of an interface's addresses up to which they are searched one by one, which is faster then.
+// fewAddrs is the number of an interface's addresses up to which a linear search is faster than the index.
 const fewAddrs = 4
 
-// subnets is an index of an interface's addresses, by which a packet costs no more on an interface with many of them.
+// subnets is an index of an interface's addresses, with which the cost of a packet does not depend on their number.
 type subnets struct {
 	lengths    [33]int                          // the number of subnets of each prefix length
 	addrs      map[netip.Prefix][]orderedSource // by subnet, in the order in which they were added
-	broadcasts map[netip.Addr]int               // the number of subnets that have the address for one of their broadcasts
+	broadcasts map[netip.Addr]int               // the number of subnets with the address as a broadcast address
 	made       uint64
 }
 
@@ -56,7 +56,7 @@ func (s *subnets) count(net netip.Prefix, d int) {
 	}
 }
 
-// source returns the address that was added first of those whose subnet holds a.
+// source returns, of the addresses whose subnet contains a, the one that was added first.
 func (s *subnets) source(a netip.Addr) (first netip.Addr, ok bool) {
 	least := s.made + 1
 	for bits, n := range s.lengths {

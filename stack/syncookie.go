@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sendCookie answers a SYN by a SYN cookie, because the SYN queue is full.
+// sendCookie answers a SYN with a SYN cookie, because the SYN queue is full.
 func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
 	if s.Flags.Has(wire.FIN) {
 		return dropped(drop.BadFlags)
@@ -39,8 +39,8 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	return v
 }
 
-// acceptCookie processes an acknowledgement to a listener. If it returns a valid cookie, the connection is made and
-// ESTABLISHED; otherwise the host answers RST.
+// acceptCookie processes an acknowledgement to a listener. A valid cookie makes an ESTABLISHED connection; any other number is
+// answered with RST.
 func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
 	if !h.tcp.cookies.Active(now) || s.Flags.Has(wire.SYN) {
 		return h.sendReset(now, p, s, drop.TCPBadState)

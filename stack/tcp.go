@@ -17,12 +17,12 @@ import (
 type tcpShared struct {
 	timers       clock.Heap[*TCPConn]
 	hooks        tcp.Hooks
-	config       *tcp.Config // the configuration that was made last, for connections that are made alike
+	config       *tcp.Config // the latest configuration, for connections with the same options
 	rxSeg, txSeg tcp.Segment // the segment being received and the one being sent, for reuse
 	cookies      syncookie.Secrets
 	challenge    struct {
 		second clock.Instant // the second for which the budget holds
-		left   int           // challenge ACKs that may still be sent in it; negative: no budget was drawn yet
+		left   int           // challenge ACKs that may still be sent in that second; negative: no budget was drawn yet
 	}
 }
 
@@ -98,9 +98,9 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 	return v
 }
 
-// listen processes a segment in LISTEN (RFC 9293 §3.10.7.2). A SYN makes a connection, or is answered by a cookie if the
-// SYN queue is full. An ACK is answered by RST unless it returns a cookie. after is the last sequence number of the
-// TIME-WAIT connection that the SYN reuses, nil if there is none; the new one must be later.
+// listen processes a segment in LISTEN (RFC 9293 §3.10.7.2). A SYN makes a connection, or is answered with a cookie if the SYN
+// queue is full. An ACK is answered with RST unless it returns a cookie. after is the last sequence number of the TIME-WAIT
+// connection that the SYN replaces, nil if there is none; the new initial number must be later.
 func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, after *wire.Seq) Verdict {
 	switch {
 	case s.Flags.Has(wire.RST):
@@ -151,8 +151,7 @@ func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *t
 	return v
 }
 
-// sendReset answers a segment that has no connection by RST (RFC 9293 §3.10.7.1); a reset itself is
-// dropped for why.
+// sendReset answers a segment that has no connection with RST (RFC 9293 §3.10.7.1); a RST itself is dropped for the reason why.
 func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.Reason) Verdict {
 	rst, ok := tcp.Reset(s)
 	if !ok {
@@ -184,15 +183,15 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	return c.hop.iface != nil
 }
 
-// connChanged is called after every call that may have changed a connection. It runs the timers that are due and reports
-// the events, removes a connection that has ended, puts one with segments to send on the ready list, sets the timer and
+// connChanged is called after every call that may have changed a connection. It runs the timers that are due, reports the events
+// and removes a connection that has ended. It puts a connection with segments to send on the ready list, sets the timer and
 // notifies the user.
 func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	if c.gone {
 		return
 	}
 	h.workPending()
-	ready := c.conn.Ready(now)      // also frees unused buffers
+	ready := c.conn.Ready(now)      // Ready also frees unused buffers
 	if len(h.watch.tcpEvents) > 0 { // after Ready, whose timers change the state too
 		h.raiseTCP(now, c)
 	}
@@ -225,7 +224,7 @@ func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	}
 }
 
-// notify calls OnEvent, but not from within OnEvent: a consumer makes calls until it must wait.
+// notify calls OnEvent, unless OnEvent is running, since a consumer makes calls until it must wait.
 func (c *TCPConn) notify(now clock.Instant) {
 	if c.OnEvent == nil || c.notifying {
 		return
@@ -235,12 +234,12 @@ func (c *TCPConn) notify(now clock.Instant) {
 	c.notifying = false
 }
 
-// schedule sets the timer of c. An earlier deadline sets it at once. A later one sets it when it expires, since most
+// schedule sets the timer of c. An earlier deadline is set at once. A later one is set only when the timer expires, since most
 // deadlines become later with every segment.
 func (h *Host) schedule(now clock.Instant, c *TCPConn) {
 	at := c.conn.Deadline()
 	if at <= now {
-		at = clock.Never // it is on the ready list, or waits for a neighbour
+		at = clock.Never // no deadline: it is on the ready list, or waits for a neighbour
 		if !c.queued && c.parked == nil {
 			at = now + 1
 		}
@@ -263,20 +262,20 @@ func (c *TCPConn) promote() *TCPListener {
 	l := c.listener
 	c.half = false
 	l.half--
-	// The backlog was checked when the SYN arrived. Refusing now would leave the peer with a connection that the host
-	// does not have, so a burst may exceed the backlog by the length of the SYN queue.
+	// The backlog was checked when the SYN arrived. Refusing now would leave the peer with a connection that the host does not
+	// have, so a burst may exceed the backlog by the length of the SYN queue.
 	l.accept.push(c, l.accept.n+1)
 	return l
 }
 
-// failNoPath reports err to a connection whose segments cannot be sent, and drops those that it has to send for the reason
-// r. Its timers then run as if the network had lost them.
+// failNoPath reports err to a connection whose segments cannot be sent, and drops its pending segments for the reason r. Its
+// timers then run as if the network had lost the segments.
 func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 	if c.gone {
 		return
 	}
 	c.conn.SoftError(now, err, true)
-	const most = 1 << 16 // more than any window holds; a bound all the same
+	const most = 1 << 16 // more segments than any window has, as a bound
 	for k := 0; k < most && c.conn.Ready(now); k++ {
 		h.frames.scratch.Reset()
 		if !h.emit(now, c, h.frames.scratch, min(len(h.frames.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
@@ -321,7 +320,7 @@ func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
 	}
 }
 
-// allConnsChanged looks at every connection again, after interfaces went up or down.
+// allConnsChanged calls connChanged for every connection, after interfaces went up or down.
 func (h *Host) allConnsChanged(now clock.Instant) {
 	for _, c := range h.sockets.connections() {
 		h.connChanged(now, c)

@@ -12,7 +12,7 @@ import (
 // caller waits on Signal and tries again. Received octets stay readable after the host has removed the connection.
 type TCPConn struct {
 	Signal  Signal                  // state, readability or writability changed
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil, is not called from within itself
+	OnEvent func(now clock.Instant) // called on the same events, for a consumer that runs on the owner; may be nil
 
 	host          *Host
 	id            uint64
@@ -22,24 +22,24 @@ type TCPConn struct {
 	mss           uint16 // the interface's mss when the connection was made
 	half          bool   // passive and not ESTABLISHED yet: it counts against the SYN queue
 	queued        bool   // on its interface's ready list
-	gone          bool   // the host has forgotten it
+	gone          bool   // the host has removed it
 	notifying     bool   // OnEvent is running
-	passive       bool   // the peer opened it; known only while there are listeners of events
+	passive       bool   // the peer opened it; valid only while there are listeners of events
 	addrRemoved   bool   // it ended because its local address was removed
 	evicted       bool   // it ended because other connections needed its memory
 
 	listener *TCPListener // the listener whose SYN queue or backlog it is in; nil once accepted
 	parked   *neighbor    // the neighbour whose answer it waits for; nil if it waits for none
-	hop      hop          // the way to remote, as of epoch
+	hop      hop          // the next hop to remote, as of epoch
 	epoch    uint32
 	timer    clock.Timer[*TCPConn]
-	nextUp   *TCPConn // on the ready list
+	nextUp   *TCPConn // the next connection on the ready list
 
-	lastNotified connStatus // the status of which the user was notified last
+	lastNotified connStatus // the latest status that was notified
 	memoryUse    *memoryUse // its part of the host's memory pools; nil if it holds none
 }
 
-// connStatus is the part of a connection's state of whose changes the user is notified.
+// connStatus is the part of a connection's state whose changes are notified to the user.
 type connStatus struct {
 	state              tcp.State
 	eof                bool
@@ -74,9 +74,9 @@ func (l *readyList) pop() *TCPConn {
 	return c
 }
 
-// DialTCP opens a connection to remote (active OPEN). A zero local address is chosen by the route, port 0
-// is an ephemeral one. The zero cfg means the host's defaults. ErrNoRoute, ErrNotOurs, ErrPortInUse,
-// ErrNoPorts, ErrInvalid, ErrLimit. State and Err show the progress of the handshake.
+// DialTCP opens a connection to remote (active OPEN). The route chooses a zero local address; port 0 is an ephemeral port. The
+// zero cfg means the host's defaults. State and Err show the progress of the handshake. Errors: ErrNoRoute, ErrNotOurs,
+// ErrPortInUse, ErrNoPorts, ErrInvalid, ErrLimit.
 func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
@@ -115,8 +115,8 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	return c, nil
 }
 
-// tcpConfig is a configuration for connections to share, the host's defaults in the place of an empty
-// one. Sockets that are made alike one after the other, as most are, get the same.
+// tcpConfig returns a configuration that connections may share: cfg, or the host's defaults if cfg is empty. Successive sockets
+// with equal options, which are the usual case, get the same one.
 func (h *Host) tcpConfig(cfg tcp.Config) *tcp.Config {
 	if cfg == (tcp.Config{}) {
 		cfg = h.cfg.TCP
@@ -129,7 +129,7 @@ func (h *Host) tcpConfig(cfg tcp.Config) *tcp.Config {
 	return h.tcp.config
 }
 
-// TCPDefaults is the configuration of new sockets that are given none.
+// TCPDefaults returns the default configuration of new sockets.
 func (h *Host) TCPDefaults() tcp.Config { return h.cfg.TCP }
 
 func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.AddrPort) *TCPConn {
@@ -141,23 +141,23 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 	return c
 }
 
-// mss is the largest TCP payload in octets that fits one packet of the interface.
+// mss returns the largest TCP payload in octets that fits one packet of the interface.
 func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
 
 func (c *TCPConn) status() connStatus {
 	return connStatus{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.Writable())}
 }
 
-// Local is the local address and port.
+// Local returns the local address and port.
 func (c *TCPConn) Local() netip.AddrPort { return c.local }
 
-// Remote is the peer's address and port.
+// Remote returns the peer's address and port.
 func (c *TCPConn) Remote() netip.AddrPort { return c.remote }
 
-// State is the connection's state.
+// State returns the connection's state.
 func (c *TCPConn) State() tcp.State { return c.conn.State() }
 
-// Err is why the connection ended; nil while it lives and after an orderly close.
+// Err returns the error that ended the connection; nil while it lives and after an orderly close.
 func (c *TCPConn) Err() error { return c.userError(c.conn.Err()) }
 
 // userError returns the error that the user sees for err. ErrAborted becomes the host's reason if the host itself aborted
@@ -173,11 +173,11 @@ func (c *TCPConn) userError(err error) error {
 	return err
 }
 
-// Read moves received octets into p. 0 and nil: there are none yet; io.EOF: the stream has ended.
+// Read moves received octets into p. It returns 0 and nil if none are pending, io.EOF after the end of the stream.
 func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
 	n, err := c.conn.Read(p)
 	if n > 0 {
-		c.host.connChanged(now, c) // the window may have opened
+		c.host.connChanged(now, c) // the read may have opened the window
 	}
 	return n, c.userError(err)
 }
@@ -191,7 +191,7 @@ func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 	return n, c.userError(err)
 }
 
-// Write queues octets and returns how many it queued. 0 and nil: the buffer is full.
+// Write queues octets and returns how many it queued: 0 and nil if the buffer is full.
 func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	room := c.writable(now, true)
 	n, err := c.conn.Write(p[:min(len(p), room)])
@@ -204,7 +204,7 @@ func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	return n, c.userError(err)
 }
 
-// Readable is the number of octets that Read would return now.
+// Readable returns the number of octets that Read would return now.
 func (c *TCPConn) Readable() int { return c.conn.Readable() }
 
 // AtEOF reports whether Read would return io.EOF or an error, because no more octets will arrive.
@@ -217,7 +217,7 @@ func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	return c.userError(err)
 }
 
-// Close closes both ways at once for the caller: gracefully, or by RST when data is unread.
+// Close closes both directions at once: gracefully, or by RST if data is unread.
 func (c *TCPConn) Close(now clock.Instant) {
 	c.conn.Close(now)
 	c.host.connChanged(now, c)
@@ -229,7 +229,7 @@ func (c *TCPConn) Abort(now clock.Instant) {
 	c.host.connChanged(now, c)
 }
 
-// Config is the connection's options.
+// Config returns the connection's options.
 func (c *TCPConn) Config() tcp.Config { return c.conn.Config() }
 
 // SetConfig changes options while the connection lives. ErrInvalid: a buffer outside tcp.MinBuffer to
@@ -246,7 +246,7 @@ func (c *TCPConn) SetConfig(now clock.Instant, cfg tcp.Config) error {
 	return nil
 }
 
-// Info is a snapshot of the connection under the RFCs' names.
+// Info returns a snapshot of the connection under the RFCs' names.
 func (c *TCPConn) Info(now clock.Instant) tcp.Info { return c.conn.Info(now) }
 
 // Log appends the connection's log to dst: see tcp.Conn.Log.
@@ -254,5 +254,5 @@ func (c *TCPConn) Log(dst []tcp.LogEntry) (entries []tcp.LogEntry, lost uint64) 
 	return c.conn.Log(dst)
 }
 
-// Check returns the first of the connection's invariants that does not hold, nil when all do: see tcp.Conn.Check.
+// Check returns an error for the first of the connection's invariants that does not hold: see tcp.Conn.Check.
 func (c *TCPConn) Check() error { return c.conn.Check() }

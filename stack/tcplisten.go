@@ -10,7 +10,7 @@ import (
 // TCPListener is a socket in LISTEN.
 type TCPListener struct {
 	Signal  Signal                  // fired when a connection may be accepted, and on Close
-	OnEvent func(now clock.Instant) // the same for a consumer that runs on the owner; may be nil
+	OnEvent func(now clock.Instant) // called on the same events, for a consumer that runs on the owner; may be nil
 
 	host    *Host
 	id      uint64
@@ -22,9 +22,8 @@ type TCPListener struct {
 	closed  bool
 }
 
-// ListenTCP listens for connections (passive OPEN). A zero address is any of the host's, port 0 an
-// ephemeral one; backlog 0 is DefaultBacklog. The zero cfg means the host's defaults. ErrNotOurs,
-// ErrPortInUse, ErrNoPorts, ErrLimit.
+// ListenTCP listens for connections (passive OPEN). A zero address means all of the host's, port 0 an ephemeral port; backlog 0
+// means DefaultBacklog. The zero cfg means the host's defaults. Errors: ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	if !h.net.mayBind(local.Addr()) {
@@ -65,13 +64,13 @@ func (l *TCPListener) Accept() *TCPConn {
 	return c
 }
 
-// Local is the local address, unspecified when any, and port.
+// Local returns the local address and port. The address is unspecified if the listener accepts any.
 func (l *TCPListener) Local() netip.AddrPort { return l.local }
 
-// Pending is the number of connections that wait for Accept.
+// Pending returns the number of connections that wait for Accept.
 func (l *TCPListener) Pending() int { return l.accept.n }
 
-// Backlog is the number of connections that may wait for Accept.
+// Backlog returns the number of connections that may wait for Accept.
 func (l *TCPListener) Backlog() int { return l.backlog }
 
 // Close stops listening and resets the connections that were not accepted.

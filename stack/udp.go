@@ -15,7 +15,7 @@ type UDPConn struct {
 	key           flow
 	local, remote netip.AddrPort
 	ttl           uint8             // 0: the default
-	groups        roll[*membership] // joined
+	groups        roll[*membership] // the groups that the socket has joined
 	service       bool              // see SetService
 }
 
@@ -136,10 +136,10 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	return deliveredTo(wire.ProtocolUDP, s.local.Port())
 }
 
-// Local is the local address and port. The address is unspecified if the socket is bound to all addresses.
+// Local returns the local address and port. The address is unspecified if the socket is bound to all addresses.
 func (u *UDPConn) Local() netip.AddrPort { return u.local }
 
-// Remote is the peer of a connected socket, zero otherwise.
+// Remote returns the peer of a connected socket, zero otherwise.
 func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 
 // SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.

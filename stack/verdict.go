@@ -13,11 +13,11 @@ type VerdictKind uint8
 
 // The kinds.
 const (
-	Delivered   VerdictKind = iota // to a socket, or consumed by the stack itself (an ARP reply)
+	Delivered   VerdictKind = iota // passed to a socket, or consumed by the stack itself (an ARP reply)
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
-	Forwarded                      // forwarded to another host, by a router alone
+	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
-	Transmitted                    // sent; for observers of outgoing frames alone
+	Transmitted                    // sent; only for observers of outgoing frames
 )
 
 // Answer is the kind of the stack's own answer.
@@ -44,24 +44,24 @@ var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreac
 	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded", "syn cookie",
 	"parameter problem", "source route failed"}
 
-// String is the answer's name in traces: "echo reply", "rst", ….
+// String returns the answer's name in traces: "echo reply", "rst", ….
 func (a Answer) String() string { return answerWords[a] }
 
 // Verdict is the result of processing a frame. It is a comparable value.
 type Verdict struct {
 	Kind     VerdictKind
-	Reason   drop.Reason   // of a drop
-	Answer   Answer        // of an answer
+	Reason   drop.Reason   // the reason of a drop
+	Answer   Answer        // the kind of an answer
 	Proto    wire.Protocol // the protocol of the socket that received it; 0 if none did
-	Port     uint16        // that socket's local port, or ICMP identifier
+	Port     uint16        // the socket's local port, or ICMP identifier
 	State    tcp.State     // the connection's state after the segment
-	Listener bool          // it reached a listener
-	Raw      bool          // it reached raw sockets, or frame sockets, alone
-	Held     bool          // a fragment that waits for the others
+	Listener bool          // a listener received it
+	Raw      bool          // only raw sockets, or frame sockets, received it
+	Held     bool          // a fragment that waits for others
 }
 
-// String is the verdict in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969",
-// "echo reply", "dropped: fault loss". It is empty for a frame that was sent.
+// String returns the verdict as in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969", "echo
+// reply", "dropped: fault loss". It is empty for a frame that was sent.
 func (v Verdict) String() string {
 	switch v.Kind {
 	case Answered:

@@ -6,7 +6,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Medium says what a device's frames start with.
+// Medium is the kind of header with which a device's frames start.
 type Medium uint8
 
 // The media.
@@ -15,7 +15,7 @@ const (
 	MediumIP                     // bare IP packets; there are no neighbours
 )
 
-// String is the medium's name in lower case.
+// String returns the medium's name in lower case.
 func (m Medium) String() string {
 	if m == MediumIP {
 		return "ip"
@@ -23,25 +23,24 @@ func (m Medium) String() string {
 	return "ethernet"
 }
 
-// Capabilities are a device's medium, limits and offloads at the moment.
+// Capabilities are a device's present medium, limits and offloads.
 type Capabilities struct {
 	Medium Medium
 	// MTU is the longest network-layer packet, in octets, without the link header.
 	MTU int
-	// MaxGSO is the longest TCP super-segment that may be sent, in octets of network-layer packet;
-	// 0 when each frame must be of wire size.
+	// MaxGSO is the longest TCP super-segment that may be sent, in octets of network-layer packet; 0 if each frame must be of wire
+	// size.
 	MaxGSO int
-	// TxChecksum says that frames may be sent with NeedsCsum.
+	// TxChecksum is true if frames may be sent with NeedsCsum.
 	TxChecksum bool
-	// Gather says that frames may end in borrowed octets (Frame.Borrow), which Send has read when it returns.
+	// Gather is true if frames may end in borrowed octets (Frame.Borrow). Send has read them when it returns.
 	Gather bool
 	// MAC is the address that the host should use on the device; zero for any.
 	MAC wire.HardwareAddr
 }
 
-// FrameSize is the room, in octets, that the frames given to the device should have: FrameSize when
-// every frame fits into that, SuperFrameSize otherwise. Shorter frames may receive cut-off packets;
-// frames of another size may cost a copy.
+// FrameSize returns the size in octets that frames for the device should have: FrameSize if every frame fits into that,
+// SuperFrameSize otherwise. Shorter frames may receive truncated packets; frames of another size may need a copy.
 func (c Capabilities) FrameSize() int {
 	const linkHeader = wire.EthernetLen + 4 // with a VLAN tag
 	if max(c.MTU, c.MaxGSO)+linkHeader <= FrameSize {
@@ -64,11 +63,11 @@ type Device interface {
 	Name() string
 	// Capabilities may change while running; it is asked before each batch.
 	Capabilities() Capabilities
-	// Recv fills frames, which the caller owns and has Reset, from the front and returns how many;
-	// 0 and no error means that no frame is queued. Contents may be swapped in, not copied.
+	// Recv fills frames, which the caller owns and has Reset, from the front and returns how many; 0 and no error means that no
+	// frame is queued. It may swap contents instead of copying them.
 	Recv(frames []*Frame) (int, error)
-	// Send takes the contents of frames from the front and returns how many it took; fewer without an
-	// error means that the medium is full for now. The frames stay the caller's, contents undefined.
+	// Send sends the contents of frames from the front and returns how many. Fewer without an error means that the medium is full
+	// for now. The caller keeps the frames, whose contents become undefined.
 	Send(frames []*Frame) (int, error)
 	// Close releases the device.
 	Close() error
@@ -84,8 +83,8 @@ type Pollable interface {
 // MTU, or is deleted.
 type Watcher interface {
 	Device
-	// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the
-	// device is closed; a call may be under way then. Calls of Watch after the first do nothing.
+	// Watch calls changed, on its own goroutine, whenever Refresh may find a change, until the device is closed. A call may still
+	// run then. Further calls of Watch do nothing.
 	Watch(changed func())
 	// Refresh reads the state of the link again. Capabilities and Up return the new state. The error matches ErrClosed when
 	// the device is closed or was deleted.

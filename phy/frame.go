@@ -4,21 +4,20 @@
 // Everything here is single-owner: one goroutine at a time may use a frame, a pool or a device.
 package phy
 
-// Headroom is the space a fresh frame keeps in front of its octets: a virtio-net header, Ethernet
-// with a VLAN tag, an IP header with options and a TCP header with options.
+// Headroom is the space in octets that a new frame has in front of its octets: for a virtio-net header, Ethernet with a VLAN tag,
+// an IP header with options and a TCP header with options.
 const Headroom = 160
 
-// Offload says which work on a frame is left to its next owner. The zero value is a plain frame of
-// wire size with every checksum in place and unverified.
+// Offload is the work on a frame that is left to its next owner. The zero value is a plain frame of wire size with every checksum
+// in place and unverified.
 type Offload struct {
-	// GSOSize is the payload of each segment but the last of a super-segment, in octets; 0 for an
-	// ordinary frame. The frame's headers are those of the first segment, its length fields those of
-	// the whole.
+	// GSOSize is the payload of each segment of a super-segment except the last, in octets; 0 for an ordinary frame. The frame's
+	// headers are those of the first segment, with length fields for the whole.
 	GSOSize uint16
 	// UDP is true for a super-segment of UDP datagrams, false for one of a TCP stream. A stack receives datagrams one by
 	// one, so the port cuts such a frame before delivery.
 	UDP bool
-	// NeedsCsum says that the transport checksum field holds only the folded pseudo-header sum.
+	// NeedsCsum is true if the transport checksum field has only the folded sum of the pseudo-header.
 	NeedsCsum bool
 	// CsumValid is true if the device has verified the transport checksum.
 	CsumValid bool
@@ -29,7 +28,7 @@ type Offload struct {
 type Frame struct {
 	buf      []byte
 	off, end int
-	borrowed [2][]byte // more content, behind the end
+	borrowed [2][]byte // further content, behind the end
 	Offload  Offload
 	Marks    Marks
 }
@@ -39,7 +38,7 @@ func NewFrame(size int) *Frame {
 	return &Frame{buf: make([]byte, Headroom+size), off: Headroom, end: Headroom}
 }
 
-// Reset empties the frame and gives it its headroom back.
+// Reset empties the frame and restores its headroom.
 func (f *Frame) Reset() {
 	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
 }
@@ -103,7 +102,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload and marks; f grows when it must.
+// CopyFrom makes f an equal copy of g, with g's offload and marks; f grows if necessary.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -140,8 +139,8 @@ func (p *Pool) Get() *Frame {
 	return NewFrame(p.size)
 }
 
-// Put takes a frame back; nil is ignored. Frames that have become smaller than the pool's size by a
-// Swap are left to the collector.
+// Put returns a frame to the pool; nil is ignored. Frames that have become smaller than the pool's size by a Swap are left to the
+// garbage collector.
 func (p *Pool) Put(f *Frame) {
 	if f == nil || len(p.free) >= p.limit || len(f.buf) < Headroom+p.size {
 		return

@@ -29,7 +29,7 @@ func TestBorrow(t *testing.T) {
 	}
 }
 
-// A super-segment whose payload is borrowed gets the header of one that has it all.
+// TestVnetOfABorrower: a super-segment with borrowed payload gets the same header as one with all of its payload.
 func TestVnetOfABorrower(t *testing.T) {
 	payload := random(40_000)
 	for _, v6 := range []bool{false, true} {

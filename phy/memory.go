@@ -6,15 +6,14 @@ type MemoryConfig struct {
 	Medium     Medium
 	MTU        int  // octets of network-layer packet; 0: 1500
 	MaxGSO     int  // octets of network-layer packet; 0: wire-size frames only
-	TxChecksum bool // transport checksums may stay undone
-	Queue      int  // frames that wait in each direction; 0: 256
+	TxChecksum bool // transport checksums may be unfinished
+	Queue      int  // number of frames that may wait in each direction; 0: 256
 }
 
 // Memory is a device whose medium is a bounded queue in memory: one end of a Pair, or a loopback.
 //
-// Like a wire it checks nothing: frames that are longer than the MTU or that carry an offload it did
-// not offer are delivered as they are. A frame that left with NeedsCsum arrives with CsumValid as
-// well: nothing can have damaged it on the way.
+// Like a wire it checks nothing: frames that are longer than the MTU, or carry an offload that it does not support, are delivered
+// as they are. A frame sent with NeedsCsum arrives with CsumValid as well, since nothing can have damaged it on the way.
 type Memory struct {
 	name    string
 	caps    Capabilities
@@ -73,8 +72,7 @@ func (d *Memory) Recv(frames []*Frame) (int, error) {
 	return len(frames), nil
 }
 
-// Send puts frames on the queue until it is full. The error is ErrClosed when this end is closed and
-// ErrDown when the other one is.
+// Send queues frames until the queue is full. The error is ErrClosed if this end is closed and ErrDown if the other end is.
 func (d *Memory) Send(frames []*Frame) (int, error) {
 	if d.closed {
 		return 0, ErrClosed
@@ -100,8 +98,8 @@ func (d *Memory) Close() error {
 	return nil
 }
 
-// A queue is a bounded FIFO that keeps frames of one size. Frames of that size go in and out by
-// swapping, so that neither side ever trades its buffer for a smaller one.
+// A queue is a bounded FIFO that keeps frames of one size. It swaps frames of that size in and out, so that neither side ever gets
+// a smaller buffer for its own.
 type queue struct {
 	slots   []*Frame
 	head, n int
@@ -140,7 +138,7 @@ func (q *queue) pop(f *Frame) bool {
 	return true
 }
 
-// move makes dst hold what src holds.
+// move moves the content of src to dst.
 func (q *queue) move(dst, src *Frame) {
 	if dst.Size() == src.Size() {
 		dst.Swap(src)

@@ -61,7 +61,7 @@ func TestPairBoundsItsQueue(t *testing.T) {
 	}
 }
 
-// Whatever sizes meet, nobody ends up with a smaller frame than the one handed in.
+// TestPairKeepsFrameSizes: whatever sizes are mixed, no caller gets a smaller frame for its own.
 func TestPairKeepsFrameSizes(t *testing.T) {
 	for _, sizes := range [][2]int{{FrameSize, SuperFrameSize}, {SuperFrameSize, FrameSize}, {FrameSize, FrameSize}} {
 		a, b := NewPair("a", "b", MemoryConfig{})

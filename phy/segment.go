@@ -7,13 +7,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Segmenter cuts a super-segment into frames of wire size, as a network card with segmentation
-// offload does: each segment repeats the headers with its own lengths, identification, sequence
-// number and checksums; FIN and PSH stay on the last, CWR (RFC 3168 §6.1.2) on the first. A
-// super-segment of UDP becomes datagrams of its GSOSize.
+// A Segmenter cuts a super-segment into frames of wire size, as a network card with segmentation offload does. Each segment
+// repeats the headers with its own lengths, identification, sequence number and checksums; FIN and PSH stay on the last, CWR
+// (RFC 3168 §6.1.2) on the first. A super-segment of UDP becomes datagrams of its GSOSize.
 //
-// Start looks at a frame, Next writes one segment after the other into frames of the caller's. Nothing
-// allocates. The zero value is ready; one Segmenter serves one frame at a time.
+// Start parses a frame, Next writes one segment after the other into the caller's frames. Nothing allocates. The zero value is
+// ready; one Segmenter serves one frame at a time.
 type Segmenter struct {
 	src   []byte // the frame, without link-layer padding
 	l     layout
@@ -24,7 +23,7 @@ type Segmenter struct {
 	plain Offload
 }
 
-// layout is where the headers of a frame are.
+// layout has the positions of a frame's headers.
 type layout struct {
 	l3, l4, data int // offsets of the network header, the transport header and its payload
 	proto        wire.Protocol
@@ -32,9 +31,8 @@ type layout struct {
 	v6           bool
 }
 
-// parseLayout finds the headers of an unfragmented TCP or UDP packet, and reports its end. beyond is how
-// many octets of the packet's payload are not in b. It is false for anything else and for headers that
-// contradict the octets that are there.
+// parseLayout finds the headers of an unfragmented TCP or UDP packet, and its end. beyond is the number of octets of the packet's
+// payload that are not in b. ok is false for anything else and for headers that contradict the length of b.
 func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	etherType := wire.EtherType(0)
 	if m == MediumEthernet {
@@ -54,7 +52,7 @@ func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	}
 	switch v := ip[0] >> 4; {
 	case v == 4 && (m == MediumIP || etherType == wire.EtherTypeIPv4):
-		h, payload, err := wire.ParseQuotedIPv4(ip) // its checksum is about to be written anew
+		h, payload, err := wire.ParseQuotedIPv4(ip) // its checksum will be recomputed
 		if err != nil || h.IsFragment() || len(payload)+beyond < h.PayloadLen {
 			return l, 0, false
 		}
@@ -82,10 +80,9 @@ func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	return l, 0, false
 }
 
-// Start begins with f, a frame on medium m, which must stay as it is until Next has returned false. A
-// frame without GSOSize counts as a super-segment of one segment. Start reports whether the frame can
-// be cut: false for headers that are no unfragmented TCP or UDP over IPv4 or IPv6 or that contradict
-// the frame's length.
+// Start begins with f, a frame on medium m, which must not change until Next has returned false. A frame without GSOSize counts as
+// a super-segment of one segment. Start reports whether the frame can be cut. It cannot if its headers are not those of
+// unfragmented TCP or UDP over IPv4 or IPv6, or contradict the frame's length.
 func (s *Segmenter) Start(f *Frame, m Medium) bool {
 	l, end, ok := parseLayout(f.Bytes(), m, 0)
 	if !ok {
@@ -100,7 +97,7 @@ func (s *Segmenter) Start(f *Frame, m Medium) bool {
 	return true
 }
 
-// Segments is how many segments Next has still to write.
+// Segments returns the number of segments that Next has still to write.
 func (s *Segmenter) Segments() int {
 	if s.done {
 		return 0
@@ -109,8 +106,8 @@ func (s *Segmenter) Segments() int {
 	return max(1, (rest+s.gso-1)/s.gso)
 }
 
-// Next writes the next segment into dst, which it resets and which must have room for it, and reports
-// false when there was none left. The segment's checksums are in place.
+// Next writes the next segment into dst, which it resets and which must have room for it. It returns false if no segment was left.
+// The segment's checksums are in place.
 func (s *Segmenter) Next(dst *Frame) bool {
 	if s.done {
 		return false
@@ -167,9 +164,9 @@ func (s *Segmenter) putTransport(b []byte, last bool) {
 	wire.PutTCPChecksum(t, s.l.src, s.l.dst)
 }
 
-// FinishChecksum completes the transport checksum of a frame of wire size that has NeedsCsum and
-// clears NeedsCsum; other frames it leaves alone. It reports false, with the frame unchanged, when
-// the frame is a super-segment or holds no unfragmented TCP or UDP packet.
+// FinishChecksum completes the transport checksum of a frame of wire size that has NeedsCsum and clears NeedsCsum. It does not
+// change other frames. It returns false, with the frame unchanged, if the frame is a super-segment or not an unfragmented TCP or
+// UDP packet.
 func FinishChecksum(f *Frame, m Medium) bool {
 	if !f.Offload.NeedsCsum {
 		return true
@@ -193,18 +190,18 @@ func FinishChecksum(f *Frame, m Medium) bool {
 	return true
 }
 
-// putChecksum puts the checksum into the transport header and its data t.
+// putChecksum computes the checksum over the transport header and its data t, and stores it.
 func putChecksum(t []byte, l *layout) {
 	at := checksumAt(l.proto)
 	binary.BigEndian.PutUint16(t[at:], 0)
 	sum := wire.PseudoHeader(l.src, l.dst, l.proto, len(t)).AddBytes(t).Checksum()
 	if sum == 0 && l.proto == wire.ProtocolUDP {
-		sum = 0xffff // zero says that there is no checksum (RFC 768)
+		sum = 0xffff // zero means that there is no checksum (RFC 768)
 	}
 	binary.BigEndian.PutUint16(t[at:], sum)
 }
 
-// checksumAt is where the checksum field of a TCP or UDP header begins.
+// checksumAt returns the offset of the checksum field in a TCP or UDP header.
 func checksumAt(p wire.Protocol) int {
 	if p == wire.ProtocolUDP {
 		return 6

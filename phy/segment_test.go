@@ -76,7 +76,7 @@ func network(t *testing.T, b []byte, m Medium) (src, dst netip.Addr, id uint16, 
 	return h.Src, h.Dst, h.ID, payload
 }
 
-// gopacketAgrees checks a segment with a parser that is not ours.
+// gopacketAgrees checks a segment with gopacket's parser.
 func gopacketAgrees(t *testing.T, b []byte, m Medium) {
 	t.Helper()
 	first := gopacket.Decoder(layers.LayerTypeEthernet)
@@ -303,7 +303,7 @@ func TestFinishChecksum(t *testing.T) {
 		t.Errorf("UDP: %v, %q", err, data)
 	}
 
-	// A payload that makes the sum come out as zero: the field must say 0xffff.
+	// A payload with which the sum is zero: the field must be 0xffff.
 	sum := wire.PseudoHeader(src4, dst4, wire.ProtocolUDP, 10).AddUint16(1).AddUint16(2).AddUint16(10).Fold()
 	zero := udpFrame(binary.BigEndian.AppendUint16(nil, ^sum), src4, dst4)
 	if !FinishChecksum(zero, MediumIP) || binary.BigEndian.Uint16(zero.Bytes()[26:]) != 0xffff {
@@ -349,7 +349,7 @@ func BenchmarkSegmenter(b *testing.B) {
 	}
 }
 
-// Hostile headers are refused or cut into frames that lie within the input; nothing panics.
+// FuzzSegmenter: hostile headers are refused, or cut into frames within the input, without a panic.
 func FuzzSegmenter(f *testing.F) {
 	f.Add(superSegment(MediumEthernet, false, random(100), 30, wire.ACK).Bytes(), uint16(30), false)
 	f.Add(superSegment(MediumIP, true, random(100), 30, wire.ACK).Bytes(), uint16(1), true)

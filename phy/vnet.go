@@ -6,9 +6,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// VnetHeaderLen is the length of the header that goes before a frame, in octets, on devices that speak
-// of offloads as virtio-net does (Virtual I/O Device 1.2 §5.1.6: struct virtio_net_hdr without
-// num_buffers; its fields are in the machine's byte order).
+// VnetHeaderLen is the length in octets of the header before a frame, on devices that describe offloads as virtio-net does
+// (Virtual I/O Device 1.2 §5.1.6: struct virtio_net_hdr without num_buffers; its fields are in the machine's byte order).
 const VnetHeaderLen = 10
 
 // Flags and kinds of super-segment of the virtio-net header.
@@ -23,8 +22,8 @@ const (
 	vnetGSOECN   = 0x80
 )
 
-// PutVnet prepends the virtio-net header that says what the frame's Offload does. It is false, with an
-// empty header, when the frame's own headers do not allow what its Offload asks for.
+// PutVnet prepends the virtio-net header that expresses the frame's Offload. It returns false, with an empty header, if the
+// frame's own headers contradict its Offload.
 func (f *Frame) PutVnet(m Medium) bool {
 	o := f.Offload
 	if o.GSOSize == 0 && !o.NeedsCsum {
@@ -48,16 +47,15 @@ func (f *Frame) PutVnet(m Medium) bool {
 		}
 		binary.NativeEndian.PutUint16(h[4:], o.GSOSize)
 	}
-	h[0] = vnetNeedsCsum // a super-segment's checksum is always of each segment's own
+	h[0] = vnetNeedsCsum // each segment of a super-segment gets its own checksum
 	binary.NativeEndian.PutUint16(h[2:], uint16(l.data))
 	binary.NativeEndian.PutUint16(h[6:], uint16(l.l4))
 	binary.NativeEndian.PutUint16(h[8:], uint16(checksumAt(l.proto)))
 	return true
 }
 
-// TakeVnet takes the virtio-net header off the front of a frame that was received and sets its Offload.
-// It is false for a frame that is shorter, and for super-segments of a kind that nobody asked for, whose
-// Offload says nothing.
+// TakeVnet removes the virtio-net header from the front of a received frame and sets the frame's Offload. It returns false, with a
+// zero Offload, for a frame that is shorter, and for kinds of super-segment that were not negotiated.
 func (f *Frame) TakeVnet() bool {
 	if f.Len() < VnetHeaderLen {
 		return false

@@ -9,7 +9,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// vnetHeader is a header with its 16-bit fields in the machine's byte order.
+// vnetHeader returns a header with its 16-bit fields in the machine's byte order.
 func vnetHeader(flags, kind byte, fields ...uint16) []byte {
 	b := []byte{flags, kind}
 	for _, v := range fields {
@@ -92,7 +92,7 @@ func TestTakeVnet(t *testing.T) {
 	}
 }
 
-// Whatever a frame holds, putting a header before it and taking it off leaves it as it was.
+// TestVnetOfAnyFrame: adding a header to any frame and removing it restores the frame.
 func TestVnetOfAnyFrame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	f := NewFrame(FrameSize)
@@ -101,7 +101,7 @@ func TestVnetOfAnyFrame(t *testing.T) {
 		for i := range b {
 			b[i] = byte(rng.Uint32())
 		}
-		if len(b) > 40 && rng.IntN(2) == 0 { // something like a packet
+		if len(b) > 40 && rng.IntN(2) == 0 { // resembles a packet
 			copy(b[12:], []byte{8, 0, 0x45, 0, 0, byte(len(b) - wire.EthernetLen)})
 			b[23] = 6
 		}

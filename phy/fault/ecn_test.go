@@ -29,7 +29,7 @@ func TestCongest(t *testing.T) {
 		in     []byte
 		at     int
 		before byte
-		after  byte // at that octet; equal: it is left alone
+		after  byte // the octet's value afterwards; equal if it must not change
 	}{
 		{"ECT(0)", phy.MediumIP, v4(0xb8 | 2), 1, 0xba, 0xbb},
 		{"ECT(1)", phy.MediumEthernet, ether(v4(1)), 15, 1, 3},

@@ -30,7 +30,7 @@ func run(n int, d Dir, rules ...*Rule) []Verdict {
 	return out
 }
 
-// dropped are the numbers, from 1, of the frames that were dropped for that reason.
+// dropped returns the numbers, from 1, of the frames that were dropped for that reason.
 func dropped(vs []Verdict, why drop.Reason) (out []int) {
 	for i, v := range vs {
 		if v.Drop == why {
@@ -215,7 +215,7 @@ func TestFirstDropEnds(t *testing.T) {
 	}
 }
 
-// A drop after a corruption, copy or delay reports the drop alone.
+// TestDropClearsTheRest: a drop after a corruption, copy or delay reports only the drop.
 func TestDropClearsTheRest(t *testing.T) {
 	last := &Rule{Loss: 1}
 	if v := run(1, RX, &Rule{Duplicate: 1, Delay: 1, Corrupt: 1}, last)[0]; v != (Verdict{Drop: drop.FaultLoss, By: last}) {

@@ -6,14 +6,14 @@ import (
 	"smolsh/stack/clock"
 )
 
-// line is one direction of a rule that holds frames back: what it is sending at its rate, and when each
-// frame that it holds goes on.
+// line is one direction of a rule that holds frames back: the end of its transmission at the rule's rate, and the instant at which
+// each held frame leaves.
 type line struct {
-	free clock.Instant   // when everything that was taken will have been sent
-	held []clock.Instant // a heap, the earliest first
+	free clock.Instant   // when all frames so far will have been sent
+	held []clock.Instant // a heap, the earliest instant first
 }
 
-// full reports whether the line holds as many frames as it may.
+// full reports whether the line holds limit frames.
 func (l *line) full(now clock.Instant, limit int) bool {
 	for len(l.held) > 0 && l.held[0] <= now {
 		last := len(l.held) - 1
@@ -24,8 +24,8 @@ func (l *line) full(now clock.Instant, limit int) bool {
 	return len(l.held) >= limit
 }
 
-// send returns when the last bit of a frame of so many octets, that comes at the given instant, has been sent
-// at rate bits per second; never earlier than that.
+// send returns when the last bit of a frame that arrives at the given instant has been sent at rate bits per second, rounded up to
+// the next nanosecond.
 func (l *line) send(at clock.Instant, octets int, rate uint64) clock.Instant {
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate
@@ -36,7 +36,7 @@ func (l *line) send(at clock.Instant, octets int, rate uint64) clock.Instant {
 	return l.free
 }
 
-// hold keeps account of a frame until it goes on.
+// hold records a frame that is held until the given instant.
 func (l *line) hold(until clock.Instant) {
 	l.held = append(l.held, until)
 	for i := len(l.held) - 1; i > 0; {
@@ -49,7 +49,7 @@ func (l *line) hold(until clock.Instant) {
 	}
 }
 
-// sink brings the heap in order below its first entry.
+// sink restores the heap's order from its first entry down.
 func (l *line) sink() {
 	for i := 0; ; {
 		least := i

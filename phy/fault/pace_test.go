@@ -11,15 +11,15 @@ import (
 	"smolsh/stack/drop"
 )
 
-// arrival is a frame of a size in octets at an instant, with the expected verdict.
+// arrival is a frame of a size in octets at an instant, with the expected outcome.
 type arrival struct {
 	at     time.Duration
 	octets int
-	leaves time.Duration // since the beginning
+	leaves time.Duration // time since the beginning
 	why    drop.Reason
 }
 
-// schedule asks the rules about frames that come in direction RX.
+// schedule applies the rules to frames in direction RX.
 func schedule(t *testing.T, s *Set, frames []arrival) {
 	t.Helper()
 	f := phy.NewFrame(phy.FrameSize)
@@ -46,24 +46,24 @@ func set(rules ...*Rule) *Set {
 
 const ms = time.Millisecond
 
-// At 8 Mbit/s a thousand octets take a millisecond.
+// TestRateIsASchedule: at 8 Mbit/s a thousand octets take a millisecond.
 func TestRateIsASchedule(t *testing.T) {
 	r := &Rule{RateBps: 8e6}
 	s := set(r)
 	schedule(t, s, []arrival{
-		{0, 1000, 1 * ms, drop.None}, {0, 1000, 2 * ms, drop.None}, {0, 500, 2500 * time.Microsecond, drop.None}, // one behind the other
-		{3 * ms, 1000, 4 * ms, drop.None},                                         // after a pause, nothing saved up
-		{3500 * time.Microsecond, 1, 4001 * time.Microsecond, drop.None},          // while the last is being sent
-		{10 * ms, 0, 10 * ms, drop.None}, {10 * ms, 125, 10*ms + ms/8, drop.None}, // nothing takes no time
+		{0, 1000, 1 * ms, drop.None}, {0, 1000, 2 * ms, drop.None}, {0, 500, 2500 * time.Microsecond, drop.None}, // one after the other
+		{3 * ms, 1000, 4 * ms, drop.None},                                         // after a pause, without credit for it
+		{3500 * time.Microsecond, 1, 4001 * time.Microsecond, drop.None},          // while the frame before is being sent
+		{10 * ms, 0, 10 * ms, drop.None}, {10 * ms, 125, 10*ms + ms/8, drop.None}, // an empty frame takes no time
 	})
 	if r.Hits != 6 {
 		t.Errorf("%d hits", r.Hits)
 	}
-	// The other direction has a line of its own.
+	// The other direction has its own line.
 	if v := s.Apply(clock.Instant(10*ms), TX, phy.MediumEthernet, frame("0123456789")); v.Delay != 10*time.Microsecond {
 		t.Errorf("the other way takes %v", v.Delay)
 	}
-	// What does not come out even is never sent faster than the rate.
+	// A time that is not a whole number of nanoseconds is rounded up, so that the rate is never exceeded.
 	schedule(t, set(&Rule{RateBps: 7e9}), []arrival{{0, 1, 2, drop.None}, {0, 7, 10, drop.None}})
 }
 
@@ -77,7 +77,7 @@ func TestLimitIsAQueue(t *testing.T) {
 	if r.Hits != 9 {
 		t.Errorf("%d hits", r.Hits)
 	}
-	// Of a delay it is how many are under way.
+	// With a delay, the limit bounds the frames that are held.
 	schedule(t, set(&Rule{Delay: 5 * ms, Limit: 3}), []arrival{
 		{0, 10, 5 * ms, drop.None}, {1 * ms, 10, 6 * ms, drop.None}, {2 * ms, 10, 7 * ms, drop.None}, {3 * ms, 10, 0, drop.FaultLimit},
 		{5 * ms, 10, 10 * ms, drop.None}, {5 * ms, 10, 0, drop.FaultLimit}, {7 * ms, 10, 12 * ms, drop.None},
@@ -98,7 +98,7 @@ func TestDefaultLimits(t *testing.T) {
 	}
 }
 
-// The rate comes first and the delay then, in one rule or in two.
+// TestRateWithDelay: the rate applies before the delay, in one rule or in two.
 func TestRateWithDelay(t *testing.T) {
 	frames := []arrival{{0, 1000, 21 * ms, drop.None}, {0, 1000, 22 * ms, drop.None}, {10 * ms, 1000, 31 * ms, drop.None}}
 	schedule(t, set(&Rule{RateBps: 8e6, Delay: 20 * ms}), frames)
@@ -107,7 +107,7 @@ func TestRateWithDelay(t *testing.T) {
 	schedule(t, set(&Rule{RateBps: 8e6}, &Rule{RateBps: 4e6}), []arrival{{0, 1000, 3 * ms, drop.None}, {0, 1000, 5 * ms, drop.None}, {0, 1000, 7 * ms, drop.None}})
 }
 
-// With jitter frames go on in another order than they came; the account of them stays right.
+// TestHeldOutOfOrder: with jitter, frames leave in another order than they arrived, and their count stays right.
 func TestHeldOutOfOrder(t *testing.T) {
 	r := &Rule{Jitter: 50 * ms, Limit: 20}
 	s := set(r)
@@ -134,7 +134,8 @@ func TestHeldOutOfOrder(t *testing.T) {
 	}
 }
 
-// smoltcp's shaping: at most so many packets in each interval, and the interval begins with a packet.
+// TestBucketIsASchedule: as in smoltcp's shaping, a limited number of packets passes in each interval, and an interval begins with
+// a packet.
 func TestBucketIsASchedule(t *testing.T) {
 	schedule(t, set(&Rule{Bucket: 2, Interval: 50 * ms}), []arrival{
 		{0, 9, 0, drop.None}, {10 * ms, 9, 10 * ms, drop.None}, {20 * ms, 9, 0, drop.FaultRate}, {49 * ms, 9, 0, drop.FaultRate},
@@ -143,7 +144,7 @@ func TestBucketIsASchedule(t *testing.T) {
 	})
 }
 
-// losses is the share of n frames that a rule drops, and how long the runs of dropped ones are.
+// losses returns the share of n frames that a rule drops, and the mean length of the runs of dropped frames.
 func losses(r *Rule, n int) (share, length float64) {
 	lost, runs, was := 0, 0, false
 	for _, v := range run(n, RX, r) {
@@ -198,7 +199,7 @@ func TestGilbertElliott(t *testing.T) {
 			t.Errorf("%+v: lost %.4f in runs of %.3f, want %.4f, %.3f", c.g, share, runs, c.share, c.runs)
 		}
 	}
-	// The chain begins in the good state, and a frame meets the state before the chain's step.
+	// The chain begins in the good state, and a frame is decided by the state before its step.
 	if got := dropped(run(6, RX, &Rule{Burst: GilbertElliott{P: 1, R: 1, Bad: 1}}), drop.FaultLoss); !equal(got, []int{2, 4, 6}) {
 		t.Errorf("lost %v", got)
 	}
@@ -219,6 +220,6 @@ func TestChange(t *testing.T) {
 	schedule(t, s, []arrival{{6 * ms, 9, 6 * ms, drop.None}, {6 * ms, 9, 6 * ms, drop.None}, {6 * ms, 9, 6 * ms, drop.None}, {6 * ms, 9, 0, drop.FaultRate}})
 	s.Change(r, &Rule{Bucket: 2})
 	schedule(t, s, []arrival{{7 * ms, 9, 7 * ms, drop.None}, {7 * ms, 9, 7 * ms, drop.None}})
-	s.Change(r, &Rule{}) // what it chooses is dropped then
+	s.Change(r, &Rule{}) // without an effect, the rule drops the chosen frames
 	schedule(t, s, []arrival{{8 * ms, 9, 8 * ms, drop.None}, {8 * ms, 9, 0, drop.FaultMatch}})
 }

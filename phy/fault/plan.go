@@ -19,9 +19,9 @@ type Plan struct {
 
 // A Selection names an effect of a fault, or all of them, and optionally the single frames that it applies to.
 type Selection struct {
-	Number int      // the fault's, from 1
-	Effect string   // such as "loss"; "" for every effect
-	Frames [2][]int // received and sent: if any are listed, the effect applies to just these matches, counted from 1
+	Number int      // the fault's number, from 1
+	Effect string   // the effect, such as "loss"; "" for every effect
+	Frames [2][]int // matches in each direction (received, sent), counted from 1; if any are listed, the effect applies to these alone
 }
 
 // ParseSelection parses N, N.EFFECT, N.EFFECT:rx:M,M and N.EFFECT:tx:M,M, also with both directions. The numbers M
@@ -134,7 +134,7 @@ type Planned struct {
 	Certain bool  // with Single: true if Rule applies the effect with probability 1, false if it drops the frames
 
 	seen [2]int // matches so far, by direction
-	last [2]int // the newest match and its direction; 0 once recordHit has looked at it
+	last [2]int // the newest match and its direction; 0 once recordHit has processed it
 	hits uint64 // Rule.Hits when recordHit last looked
 }
 
@@ -196,7 +196,7 @@ func (p *Planned) count() {
 	}
 }
 
-// maxReported is how many frames of one effect a Report lists at most.
+// maxReported is the maximum number of frames of one effect that a Report lists.
 const maxReported = 10000
 
 // recordHit records the newest match if the rule hit it.

@@ -30,11 +30,11 @@ func TestParseSelection(t *testing.T) {
 	}
 }
 
-// Every field of a rule is either part of its choice or of exactly one effect that a plan knows, so that a
-// rule that is taken apart does in its parts what it did as one.
+// TestPlanKnowsEveryEffect: every field of a rule is part either of its choice or of exactly one effect that a plan knows. So a
+// rule that is split does in its parts what it did as one.
 func TestPlanKnowsEveryEffect(t *testing.T) {
-	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "ECN"} // the last goes with every part
-	aside := []string{"Hold", "Limit", "Interval"}                                        // go with an effect, and do nothing by themselves
+	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "ECN"} // ECN belongs to every part
+	aside := []string{"Hold", "Limit", "Interval"}                                        // these belong to an effect, and do nothing alone
 	rule := reflect.TypeFor[Rule]()
 	for i := range rule.NumField() {
 		f := rule.Field(i)
@@ -69,7 +69,7 @@ func TestPlanKnowsEveryEffect(t *testing.T) {
 	}
 }
 
-// A plan omits the effects that it does not keep, limits an effect to single frames, and reports the frames hit.
+// TestPlanSplits: a plan omits the effects that it does not keep, limits an effect to single frames, and reports the frames hit.
 func TestPlanSplits(t *testing.T) {
 	rule := &Rule{Loss: 1, MaxSize: 4}
 	if all := (&Plan{All: true}).Split(1, rule); len(all) != 2 || all[0].Effect != "max_size" || all[1].Effect != "loss" {

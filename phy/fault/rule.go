@@ -13,12 +13,12 @@ type Dir uint8
 
 // The directions.
 const (
-	Both Dir = iota // only in a Rule
+	Both Dir = iota // valid only in a Rule
 	RX              // received by the interface; on a link from the second end to the first
 	TX              // sent by the interface; on a link from the first end to the second
 )
 
-// String is "both", "rx" or "tx".
+// String returns "both", "rx" or "tx".
 func (d Dir) String() string { return [...]string{"both", "rx", "tx"}[d%3] }
 
 // Rule is one fault in force: the frames it chooses and what happens to them. A rule that chooses frames and
@@ -28,41 +28,38 @@ type Rule struct {
 	Dir  Dir
 	// Match chooses frames; nil means all.
 	Match func(frame []byte, m phy.Medium) bool
-	// MatchWay is Match with the direction in which the frame goes; nil means all.
+	// MatchWay is Match with the frame's direction as an argument; nil means all.
 	MatchWay func(d Dir, frame []byte, m phy.Medium) bool
-	// Nth chooses among those that match, counted from 1 in each direction; Every chooses each
-	// Every-th of them. A frame that either names is chosen; without both, all are.
+	// Nth chooses among the frames that match, counted from 1 in each direction; Every chooses each Every-th of them. A frame is
+	// chosen if Nth or Every names it; without both, all are chosen.
 	Nth   []int
 	Every int
 
-	// What follows is what happens to the frames that the rule chooses: all that is set, in each direction by
-	// itself. Chances are 0 to 1. A frame that gets through size, bucket, losses and limit is sent at the rate,
-	// and then held back by the delays.
+	// The fields below are the effects on the chosen frames, separately for each direction; all that are set apply. Probabilities
+	// are 0 to 1. A frame that passes size, bucket, losses and limit is sent at the rate, and then held back by the delays.
 
-	// Loss is the chance that a frame is dropped (drop.FaultLoss), Corrupt that one octet of it is
-	// changed to another value, Duplicate that a copy follows it, Reorder that it is held back for
-	// Hold so that later frames overtake it.
+	// Loss is the probability that a frame is dropped (drop.FaultLoss), Corrupt that one octet of it is changed to another value,
+	// Duplicate that a copy follows it, Reorder that it is held back for Hold so that later frames overtake it.
 	Loss, Corrupt, Duplicate, Reorder float64
 	// Burst drops frames in bursts (drop.FaultLoss).
 	Burst GilbertElliott
-	// ECN marks a packet that would be dropped by chance, or for being chosen, where its transport speaks explicit
-	// congestion notification (RFC 3168 §5), and lets it pass.
+	// ECN marks an ECN-capable packet (RFC 3168 §5), and lets it pass, where it would be dropped by chance or for being chosen.
 	ECN bool
-	// Hold is how long a reordered frame is held back; 0 means DefaultHold.
+	// Hold is the time for which a reordered frame is held back; 0 means DefaultHold.
 	Hold time.Duration
-	// Delay holds every frame back, by a random further time from 0 to Jitter.
+	// Delay is the time for which every frame is held back, plus a random time from 0 to Jitter.
 	Delay, Jitter time.Duration
-	// RateBps is how fast frames are sent on, one behind the other, in bits per second of their octets, link
-	// header included; 0: at once.
+	// RateBps is the rate at which frames are sent one after the other, in bits per second of their octets, link header included;
+	// 0 means at once.
 	RateBps uint64
-	// Limit is how many frames the rule holds back at once; more are dropped (drop.FaultLimit). 0 means
-	// DefaultLimit, or DefaultQueue of a rule with a rate.
+	// Limit is the number of frames that the rule holds back at once; further ones are dropped (drop.FaultLimit). 0 means
+	// DefaultLimit, or DefaultQueue for a rule with a rate.
 	Limit int
-	// MaxSize drops frames of more than so many octets (drop.FaultSize); 0: no limit.
+	// MaxSize is the size in octets above which frames are dropped (drop.FaultSize); 0: no limit.
 	MaxSize int
-	// Bucket lets so many frames pass in each Interval and drops the others (drop.FaultRate); 0: no limit.
-	// The bucket is full at first, and full again with the first frame that comes an Interval or more after
-	// it was last filled. An Interval of 0 means DefaultInterval.
+	// Bucket is the number of frames that pass in each Interval; further ones are dropped (drop.FaultRate); 0: no limit. The
+	// bucket is full at first, and full again with the first frame that arrives an Interval or more after it was last filled. An
+	// Interval of 0 means DefaultInterval.
 	Bucket   int
 	Interval time.Duration
 
@@ -80,8 +77,8 @@ type way struct {
 	bad    bool // the state of the burst's chain
 }
 
-// What holds where a rule does not say: how long a reordered frame is held back, how often a bucket is
-// refilled, how many frames wait behind a rate (netem's number), and how many a rule without one holds back.
+// The defaults: the time for which a reordered frame is held back, the interval in which a bucket is refilled, the number of
+// frames that wait for a rate (netem's number), and the number that a rule without a rate holds back.
 const (
 	DefaultHold     = 10 * time.Millisecond
 	DefaultInterval = time.Second
@@ -110,7 +107,7 @@ func (t *tokens) take(now clock.Instant, size int, interval time.Duration) bool 
 	return true
 }
 
-// hasEffect reports whether the rule says what happens to a frame.
+// hasEffect reports whether the rule has an effect other than dropping.
 func (r *Rule) hasEffect() bool {
 	return r.Loss > 0 || r.Corrupt > 0 || r.Duplicate > 0 || r.Burst.used() || r.holds() || r.MaxSize > 0 || r.Bucket > 0
 }
@@ -128,12 +125,12 @@ func (r *Rule) limit() int {
 	return DefaultLimit
 }
 
-// hasChoice reports whether the rule says which frames it means.
+// hasChoice reports whether the rule restricts the frames that it applies to.
 func (r *Rule) hasChoice() bool {
 	return r.Match != nil || r.MatchWay != nil || len(r.Nth) > 0 || r.Every > 0
 }
 
-// chooses reports whether the rule means this frame, and counts it if it matches.
+// chooses reports whether the rule applies to this frame, and counts the frame if it matches.
 func (r *Rule) chooses(d Dir, m phy.Medium, f *phy.Frame) bool {
 	if r.Dir != Both && r.Dir != d {
 		return false
@@ -167,7 +164,7 @@ func (d Dir) index() int {
 	return 0
 }
 
-// apply adds what the rule does to a frame it chose to v.
+// apply adds the rule's effects on a chosen frame to v.
 func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Frame, v *Verdict) {
 	if !r.hasEffect() {
 		switch {
@@ -196,7 +193,7 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 		hit = true
 	}
 	if r.holds() {
-		at := now.Add(v.Delay) // when the rules before this one let go of it
+		at := now.Add(v.Delay) // when the rules before this one release the frame
 		if until := r.until(s, w, at, f); until > at {
 			w.line.hold(until)
 			v.Delay, hit = until.Sub(now), true
@@ -207,7 +204,7 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 	}
 }
 
-// refuse is why a frame does not get through, None where it does.
+// refuse returns why a frame does not pass, None if it does.
 func (r *Rule) refuse(s *Set, w *way, now clock.Instant, f *phy.Frame) drop.Reason {
 	switch {
 	case r.MaxSize > 0 && f.Len() > r.MaxSize:
@@ -222,7 +219,7 @@ func (r *Rule) refuse(s *Set, w *way, now clock.Instant, f *phy.Frame) drop.Reas
 	return drop.None
 }
 
-// until is when the rule lets go of a frame that comes to it at the given instant.
+// until returns when the rule releases a frame that arrives at the given instant.
 func (r *Rule) until(s *Set, w *way, at clock.Instant, f *phy.Frame) clock.Instant {
 	if r.RateBps > 0 {
 		at = w.line.send(at, f.Len(), r.RateBps)
@@ -243,7 +240,7 @@ func (r *Rule) hold() time.Duration {
 	return DefaultHold
 }
 
-// congests marks a frame in place of dropping it, where the rule says so and the frame can be.
+// congests marks a frame instead of dropping it, if the rule has ECN and the frame is ECN-capable.
 func (r *Rule) congests(f *phy.Frame, m phy.Medium, v *Verdict) bool {
 	if !r.ECN || !congest(f, m) {
 		return false

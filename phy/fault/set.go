@@ -1,14 +1,13 @@
-// Package fault makes a medium worse on purpose: rules that drop, mark, corrupt, duplicate, reorder,
-// delay or limit the frames that pass an interface or a link.
+// Package fault degrades a medium on purpose: rules that drop, mark, corrupt, duplicate, reorder, delay or limit the frames that
+// pass an interface or a link.
 //
-// A Set only decides and, for corruption and marks, changes the frame; whoever asks it holds frames back, copies
-// and drops them. Nothing here reads a clock, and random numbers are drawn from the given stream only
-// when a chance between 0 and 1 (or a jitter) has to be decided, so that the same seed and the same
-// frames have the same fate, and a rule without chances leaves the others' draws alone.
+// A Set only decides and, for corruption and marks, changes the frame; its caller holds frames back, copies and drops them.
+// Nothing here reads a clock. Random numbers are drawn from the given stream only for a probability between 0 and 1 or a jitter.
+// So the same seed and the same frames have the same outcome, and a rule without probabilities does not change the others' draws.
 //
-// The words are those of Linux's netem: loss, duplicate, corrupt, reorder, delay, jitter, rate, limit, ecn,
-// and bursts by the chain of Gilbert and Elliott. The limits by size and by token bucket follow what smoltcp's
-// fault injector and traffic shaper do. Left out: netem's correlations and distributions.
+// The words are those of Linux's netem: loss, duplicate, corrupt, reorder, delay, jitter, rate, limit, ecn, and bursts by the
+// chain of Gilbert and Elliott. The limits by size and by token bucket follow smoltcp's fault injector and traffic shaper. Left
+// out: netem's correlations and distributions.
 //
 // A Set is single-owner: one goroutine at a time may use it and its rules.
 package fault
@@ -23,18 +22,18 @@ import (
 	"smolsh/stack/drop"
 )
 
-// Verdict is what happens to one frame. The zero value passes it.
+// Verdict is the outcome for one frame. The zero value passes it.
 type Verdict struct {
-	Drop      drop.Reason   // not None: the frame is dropped, and nothing else below is set but By
+	Drop      drop.Reason   // not None: the frame is dropped, and of the fields below only By is set
 	By        *Rule         // the rule that dropped it
-	Copies    int           // further copies to deliver
-	Delay     time.Duration // hold the frame and its copies back for so long
+	Copies    int           // number of further copies to deliver
+	Delay     time.Duration // time for which to hold back the frame and its copies
 	Corrupted bool          // one or more octets of the frame were changed
-	Congested bool          // it was marked as having met congestion
+	Congested bool          // the frame was marked with CE
 }
 
-// Mark marks a frame with what the rules did to it. One that is shown where it is sent has its copies told
-// (sent); the copies themselves are whoever's who makes them.
+// Mark records the rules' changes in the frame's marks. With sent, Mark also records the number of copies; the code that clones a
+// frame marks the clone.
 func (v *Verdict) Mark(f *phy.Frame, sent bool) {
 	f.Marks.Held += v.Delay
 	f.Marks.Corrupted = f.Marks.Corrupted || v.Corrupted
@@ -44,8 +43,7 @@ func (v *Verdict) Mark(f *phy.Frame, sent bool) {
 	}
 }
 
-// Set is the rules in force at one place, in the order they were added, with the random stream they
-// draw from.
+// Set has the rules in force at one place, in the order in which they were added, with their stream of random numbers.
 type Set struct {
 	rng   *rand.Rand
 	rules []*Rule
@@ -54,19 +52,18 @@ type Set struct {
 // NewSet returns an empty set that draws from rng.
 func NewSet(rng *rand.Rand) *Set { return &Set{rng: rng} }
 
-// Add puts r in force, behind the rules that are. The set keeps r.
+// Add puts r in force, after the present rules. The set keeps r.
 func (s *Set) Add(r *Rule) { s.rules = append(s.rules, r) }
 
-// Remove takes r out; nothing happens when it is not in.
+// Remove removes r; it does nothing if r is not in the set.
 func (s *Set) Remove(r *Rule) {
 	if i := slices.Index(s.rules, r); i >= 0 {
 		s.rules = slices.Delete(s.rules, i, i+1)
 	}
 }
 
-// Change gives a rule that is in force what happens to its frames as another rule has it, from now on. Which
-// frames it chooses and what it has counted stay, as do the frames that it holds back and the state of its
-// chain; a bucket of another size or interval begins anew.
+// Change gives the rule r the effects of the rule to, from now on. The choice of frames and the counts stay, as do the frames that
+// are held back and the state of the chain; a bucket whose size or interval changes is filled anew.
 func (s *Set) Change(r *Rule, to *Rule) {
 	if to.Bucket != r.Bucket || to.Interval != r.Interval {
 		for i := range r.ways {
@@ -79,15 +76,15 @@ func (s *Set) Change(r *Rule, to *Rule) {
 	r.Hits, r.seen, r.ways = was.Hits, was.seen, was.ways
 }
 
-// Rules are the rules in force, in order. The slice is the set's own, valid until it next changes.
+// Rules returns the rules in force, in order. The set owns the slice, which is valid until the set changes.
 func (s *Set) Rules() []*Rule { return s.rules }
 
 // Empty reports whether no rule is in force.
 func (s *Set) Empty() bool { return len(s.rules) == 0 }
 
-// Apply asks every rule in turn about one frame that passes in direction d, RX or TX, until one drops
-// it. f must be of wire size (see phy.Segmenter); it is changed in place where a rule corrupts it,
-// after its checksum was finished if that was still to be done.
+// Apply applies every rule in turn to one frame that passes in direction d, RX or TX, until a rule drops it. f must be of wire
+// size (see phy.Segmenter). A rule that corrupts the frame changes it in place, after completing its checksum if that was
+// unfinished.
 func (s *Set) Apply(now clock.Instant, d Dir, m phy.Medium, f *phy.Frame) Verdict {
 	var v Verdict
 	for _, r := range s.rules {
@@ -102,7 +99,7 @@ func (s *Set) Apply(now clock.Instant, d Dir, m phy.Medium, f *phy.Frame) Verdic
 	return v
 }
 
-// chance draws only when there is something to decide.
+// chance draws a number only if p is between 0 and 1.
 func (s *Set) chance(p float64) bool {
 	if p <= 0 {
 		return false
@@ -113,7 +110,7 @@ func (s *Set) chance(p float64) bool {
 // corrupt changes one octet of f, which is not empty, to another value.
 func (s *Set) corrupt(f *phy.Frame, m phy.Medium) {
 	phy.FinishChecksum(f, m)
-	f.Offload = phy.Offload{GSOSize: f.Offload.GSOSize} // nobody vouches for it any more
+	f.Offload = phy.Offload{GSOSize: f.Offload.GSOSize} // the checksum is no longer verified
 	b := f.Bytes()
 	b[s.rng.IntN(len(b))] ^= byte(1 + s.rng.IntN(255))
 }

@@ -1,12 +1,12 @@
 //go:build linux
 
-// Package netif watches one network interface of the kernel: its name, MTU and state, and a signal for every change. Devices
-// on such an interface use it.
+// Package netif watches one network interface of the kernel: its name, MTU and state, and a signal for every change. Devices on
+// such an interface use it.
 //
-// It speaks rtnetlink(7), through vishvananda/netlink. Sockets are bound to the network namespace that the
-// thread was in which called Open; all else may be called on any thread.
+// It uses rtnetlink(7), through vishvananda/netlink. Sockets are bound to the network namespace of the thread that called Open;
+// all other calls may be made on any thread.
 //
-// A Link is single-owner. Only what Watch was given is called on another goroutine.
+// A Link is single-owner. Only the function passed to Watch is called on another goroutine.
 package netif
 
 import (
@@ -22,26 +22,26 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ErrNotFound is what Open reports, wrapped, where there is no interface of that name.
+// ErrNotFound is the error of Open, wrapped, if there is no interface of that name.
 var ErrNotFound = errors.New("no such interface")
 
-// State is what an interface was like when Refresh last looked.
+// State is the state of an interface when Refresh last read it.
 type State struct {
 	Name string
 	// MTU is the longest network-layer packet, in octets.
 	MTU int
-	// MaxGSO is the longest super-segment that the kernel takes for the interface, in octets; 0 where an old
-	// kernel does not say.
+	// MaxGSO is the longest super-segment that the kernel accepts for the interface, in octets; 0 if the kernel is too old to
+	// report it.
 	MaxGSO int
-	// MAC is the kernel's hardware address; zero on a medium without.
+	// MAC is the kernel's hardware address; zero on a medium without hardware addresses.
 	MAC wire.HardwareAddr
-	// Encap is what its frames look like, in the kernel's word: ether, loopback, none for bare IP.
+	// Encap is the kernel's word for the format of the frames: ether, loopback, none for bare IP.
 	Encap string
-	// Up says that it was brought up, Carrier that frames can pass: its cable is plugged in.
+	// Up is true if the interface is set up, Carrier if frames can pass, so that its cable is plugged in.
 	Up, Carrier bool
 }
 
-// Link is an interface of the kernel's.
+// Link is an interface of the kernel.
 type Link struct {
 	State
 	index  int
@@ -49,12 +49,12 @@ type Link struct {
 	news   *nl.NetlinkSocket
 }
 
-// newsBuffer is room for the news of many interfaces, in octets; when it overflows the kernel says so, and
-// the interface is looked at again.
+// newsBuffer is the size of the buffer for notifications of all interfaces, in octets. When it overflows the kernel reports that,
+// and the interface is read again.
 const newsBuffer = 1 << 20
 
-// Open looks at the interface of that name in the calling thread's network namespace, and takes note of
-// changes from now on. The caller closes the Link.
+// Open reads the state of the interface of that name in the calling thread's network namespace, and records changes from now on.
+// The caller closes the Link.
 func Open(name string) (*Link, error) {
 	l := &Link{}
 	var err error
@@ -79,10 +79,10 @@ func Open(name string) (*Link, error) {
 	return l, nil
 }
 
-// Index is the interface's number.
+// Index returns the interface's number.
 func (l *Link) Index() int { return l.index }
 
-// Refresh looks again. The error matches phy.ErrClosed when the interface was deleted.
+// Refresh reads the state again. The error matches phy.ErrClosed if the interface was deleted.
 func (l *Link) Refresh() error {
 	link, err := l.handle.LinkByIndex(l.index)
 	if err != nil {
@@ -95,7 +95,7 @@ func (l *Link) Refresh() error {
 	return nil
 }
 
-// Gone is the error for an interface that was deleted; it matches phy.ErrClosed.
+// Gone returns the error for an interface that was deleted; it matches phy.ErrClosed.
 func (l *Link) Gone() error {
 	return fmt.Errorf("%s: the device was deleted: %w", l.Name, phy.ErrClosed)
 }
@@ -108,8 +108,8 @@ func (l *Link) take(a *netlink.LinkAttrs) {
 	copy(l.MAC[:], a.HardwareAddr)
 }
 
-// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the Link
-// is closed; a call may be under way then. It is to be called once.
+// Watch calls changed, on its own goroutine, whenever Refresh may find a change, until the Link is closed. A call may still run
+// then. Watch may be called only once.
 func (l *Link) Watch(changed func()) {
 	news, index := l.news, int32(l.index)
 	go func() {
@@ -117,7 +117,7 @@ func (l *Link) Watch(changed func()) {
 			messages, _, err := news.Receive()
 			switch {
 			case errors.Is(err, unix.ENOBUFS):
-				changed() // some news was lost, whatever it was
+				changed() // notifications were lost, so there may be a change
 				continue
 			case errors.Is(err, unix.EINTR):
 				continue
@@ -134,7 +134,7 @@ func (l *Link) Watch(changed func()) {
 	}()
 }
 
-// Close ends Watch and gives the sockets back.
+// Close ends Watch and closes the sockets.
 func (l *Link) Close() {
 	l.news.Close()
 	l.handle.Close()

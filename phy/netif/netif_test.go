@@ -36,7 +36,7 @@ func TestState(t *testing.T) {
 	}
 	taptest.TAP(t, "tap0", netip.MustParsePrefix("192.168.69.100/24"))
 	l := open(t, "tap0")
-	if s := l.State; s.Encap != "ether" || !s.Up || s.Carrier || s.MAC.IsZero() { // nobody has it open
+	if s := l.State; s.Encap != "ether" || !s.Up || s.Carrier || s.MAC.IsZero() { // no program has it open
 		t.Errorf("tap0: %+v", s)
 	}
 	link, err := netlink.LinkByName("tap0")
@@ -60,7 +60,7 @@ func TestState(t *testing.T) {
 	}
 }
 
-// News is told of what changed before Watch was called too, of this interface only, and not after Close.
+// TestWatch: changes before the call of Watch are reported too. Changes of other interfaces, and those after Close, are not.
 func TestWatch(t *testing.T) {
 	taptest.Namespace(t)
 	for _, name := range []string{"tap0", "tap1"} {
@@ -94,7 +94,7 @@ func TestWatch(t *testing.T) {
 	set("tap1", 1400)
 	set("tap0", 1300)
 	wait("a change")
-	if err := l.Refresh(); err != nil || l.MTU != 1300 { // had it been tap1's news, this might not be there yet
+	if err := l.Refresh(); err != nil || l.MTU != 1300 { // if tap1's change had been reported, this change might not be visible yet
 		t.Errorf("MTU %d, %v", l.MTU, err)
 	}
 	l.Close()

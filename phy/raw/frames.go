@@ -15,13 +15,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// skips is how many frames that nobody can take one Recv passes over before it comes back.
+// skips is the number of unusable frames that one Recv skips before it returns.
 const skips = 64
 
-// Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for
-// Capabilities().FrameSize() octets; what does not fit is skipped whole. phy.ErrDown: the interface went
-// down, and may come up again. phy.ErrClosed, or an error that matches it: the device was closed, the
-// interface deleted. The frames before an error were received.
+// Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for Capabilities().FrameSize()
+// octets; a frame that does not fit is skipped. phy.ErrDown means that the interface went down, and may come up again.
+// phy.ErrClosed, or an error that matches it, means that the device was closed or the interface deleted. The frames before an
+// error were received.
 func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -95,7 +95,7 @@ func (d *Device) read(f *phy.Frame) syscall.Errno {
 	return 0
 }
 
-// auxdata finds what the kernel says of a frame; nil where it says nothing.
+// auxdata returns the kernel's auxiliary data of a frame; nil if there is none.
 func auxdata(control []byte) *unix.TpacketAuxdata {
 	const data = unix.SizeofCmsghdr
 	if len(control) < data+int(unsafe.Sizeof(unix.TpacketAuxdata{})) {
@@ -125,9 +125,9 @@ func retag(f *phy.Frame, aux *unix.TpacketAuxdata) {
 // errVnet concerns a frame that asks for an offload its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the kernel")
 
-// Send writes frames until the kernel takes no more for now. An error concerns the frame behind those that
-// were taken: phy.ErrDown while the interface is down, phy.ErrClosed (matched) for a closed device or a
-// deleted interface, the system's otherwise, such as EMSGSIZE for a frame that is too long.
+// Send writes frames until the kernel's buffer is full. An error concerns the first frame that was not sent: phy.ErrDown while the
+// interface is down, phy.ErrClosed (matched) for a closed device or a deleted interface, otherwise the system's error, such as
+// EMSGSIZE for a frame that is too long.
 func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed

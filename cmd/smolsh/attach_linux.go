@@ -13,11 +13,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// kernelIPv6 is the kernel's IPv6 address in the private lab unless others are asked for.
+// kernelIPv6 is the kernel's default IPv6 address in the private lab.
 var kernelIPv6 = netip.MustParsePrefix("fdaa::100/64")
 
-// private puts the host on a TAP of its own, in the network namespace that the process has been moved
-// to.
+// private puts the host on a TAP of its own, in the network namespace that the process has entered.
 func (o *options) private(l *shellLab, w *lab.World) error {
 	if err := tap.SetUp("lo", true); err != nil {
 		return deviceError(err)
@@ -34,11 +33,11 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 	} else {
 		l.kernel = []netip.Prefix{defaultPeer}
 	}
-	_ = tap.Setup("tap0", []netip.Prefix{kernelIPv6}, 0) // a kernel without IPv6 does without
+	_ = tap.Setup("tap0", []netip.Prefix{kernelIPv6}, 0) // without IPv6 in the kernel this fails, which does no harm
 	return nil
 }
 
-// attach opens the devices and puts the host on them, each with one of its addresses, the last with the rest.
+// attach opens the devices and puts the host on them. Each has one of its addresses, the last device also the rest.
 func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs
 	if len(addrs) == 0 && !o.listens() {
@@ -46,13 +45,13 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	}
 	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.Kind == "switch" })
 	if (o.listens() || onSwitch) && !o.flags.Changed("mac") {
-		o.mac = wire.HardwareAddr{} // the devices' own, for others are on the same cable
+		o.mac = wire.HardwareAddr{} // each device keeps its own address, since other hosts are on the same cable
 	}
 	if err := o.host(l); err != nil {
 		return usageError("%v", err)
 	}
 	w.OnDeviceError = l.deviceFailed
-	w.OnPanic = func(p *lab.Panic) { l.notes.say("it %s: %v\n%s", p.Doing, p.Panic, p.Trace(6)) } // until there is a session
+	w.OnPanic = func(p *lab.Panic) { l.notes.say("it %s: %v\n%s", p.Doing, p.Panic, p.Trace(6)) } // used until there is a session
 	w.OnSwitchError = func(p *lab.SwitchPort, err error) { l.notes.say("%s is out of service: %v", p.Name(), err) }
 	for i, d := range devices {
 		own := addrs[min(i, len(addrs)):min(i+1, len(addrs))]
@@ -77,7 +76,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	return nil
 }
 
-// raw puts the host on an interface that the kernel has, beside it.
+// raw puts the host on an interface that the kernel uses, beside the kernel.
 func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
 	dev, err := raw.Open(d.Name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
 	if err != nil {

@@ -15,5 +15,5 @@ func (o *options) attach(*shellLab, *lab.World, []device) error {
 	return deviceError(errors.New("TAP and TUN devices are opened on Linux only; there are loopback and sim"))
 }
 
-// equip does nothing, because a checkup elsewhere than on Linux looks at no device.
+// equip does nothing, because outside Linux a checkup checks no device.
 func (o *options) equip(*doctor.Checkup) {}

@@ -48,10 +48,10 @@ func (l *shellLab) banner(width int) string {
 	return b.String()
 }
 
-// foldIndent is where a line that was folded goes on.
+// foldIndent begins the continuation of a folded line.
 const foldIndent = "        "
 
-// fold breaks a line at blanks so that each part has less columns than width; 0 leaves it whole.
+// fold breaks a line at blanks so that each part has fewer columns than width; 0 leaves it whole.
 func fold(line string, width int) string {
 	var b strings.Builder
 	for width > 0 && utf8.RuneCountInString(line) > width {

@@ -30,7 +30,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// TestBannerFits holds the first screen of the virtual lab and of the private one against terminals.
+// TestBannerFits checks that the first screen of the virtual lab and of the private lab fits terminals.
 func TestBannerFits(t *testing.T) {
 	o, err := parseFlags([]string{"--device", "sim"})
 	if err != nil {

@@ -30,12 +30,12 @@ type benchOptions struct {
 	match                            *regexp.Regexp
 	rounds                           int
 	span, warm                       time.Duration
-	peers                            map[string]string // SIDE to path
+	peers                            map[string]string // from side to path
 	profiles                         string
-	actor                            []string // not nil for a process that takes part in a run
+	actor                            []string // set for a process that takes part in a run
 }
 
-// benchSides are the peers that are programs of their own.
+// benchSides are the peers that are separate programs.
 var benchSides = []string{bench.GVisor}
 
 // bench is the verb bench.

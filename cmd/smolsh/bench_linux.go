@@ -14,8 +14,8 @@ import (
 	"smolsh/cmd/smolsh/bench"
 )
 
-// benchPeers is the environment variable that carries the list of peers into the
-// network namespace: lines of SIDE, PATH and, for one that is not there, WHY, with tabs between them.
+// benchPeers is the environment variable that carries the list of peers into the network namespace: lines of SIDE, PATH and, for a
+// missing peer, WHY, with tabs between them.
 const benchPeers = "SMOLSH_BENCH_PEERS"
 
 // run measures, in a network namespace of its own, and prints the report.
@@ -28,7 +28,7 @@ func (o *benchOptions) run(stdout io.Writer) (status int, err error) {
 	if inside {
 		closeReport(report)
 	} else if os.Getenv(benchPeers) == "" {
-		// Peers are built here, where the modules that they need can still be fetched.
+		// Peers are built here, outside the namespace, where the modules that they need can still be fetched.
 		os.Setenv(benchPeers, o.findPeers())
 	}
 	if !inside {
@@ -69,7 +69,7 @@ func (o *benchOptions) run(stdout io.Writer) (status int, err error) {
 	return 0, err
 }
 
-// findPeers finds the peers' programs, or builds them, and says so in the form of benchPeers.
+// findPeers finds the peers' programs, or builds them, and returns them in the form of benchPeers.
 func (o *benchOptions) findPeers() string {
 	var lines []string
 	tell := func(side, path, why string) {
@@ -101,8 +101,8 @@ func (o *benchOptions) findPeers() string {
 	return strings.Join(lines, "\n")
 }
 
-// buildPeer builds a peer's program from its module in the source tree, which the working directory is
-// in, and returns where it is.
+// buildPeer builds a peer's program from its module in the source tree, which contains the working directory, and returns its
+// path.
 func buildPeer(side string) (string, error) {
 	source, err := peerSource(side)
 	if err != nil {
@@ -126,7 +126,7 @@ func buildPeer(side string) (string, error) {
 	return program, nil
 }
 
-// peerSource is the folder of a peer's module.
+// peerSource returns the folder of a peer's module.
 func peerSource(side string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

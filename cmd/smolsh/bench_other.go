@@ -4,5 +4,5 @@ package main
 
 import "io"
 
-// run says why not.
+// run returns the error that the verb needs Linux.
 func (o *benchOptions) run(io.Writer) (int, error) { return 0, usageError("bench: it needs Linux") }

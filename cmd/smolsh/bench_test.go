@@ -50,8 +50,8 @@ func TestBenchFlags(t *testing.T) {
 	}
 }
 
-// TestBench runs every measurement once, briefly, away from the source tree: the kernel is a peer, gVisor
-// is named as missing, and each figure is there.
+// TestBench runs every measurement once, briefly, outside the source tree: the kernel is a peer, gVisor is reported as missing,
+// and each figure is present.
 func TestBench(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	cmd := exec.Command(smolsh(t), "bench", "--short", "--json")
@@ -91,7 +91,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBenchmarkExample runs the example both ways on the private lab, and on a TAP that was there.
+// TestBenchmarkExample runs the example both ways on the private lab, and on an existing TAP.
 func TestBenchmarkExample(t *testing.T) {
 	namespace(t)
 	path := smolsh(t)

@@ -10,7 +10,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"smolsh": main})
 }
 
-// TestCommandLine runs testdata/cli: what a person sees, whole. All of it is virtual.
+// TestCommandLine runs testdata/cli, in virtual labs, and compares everything that a user sees.
 func TestCommandLine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/cli",

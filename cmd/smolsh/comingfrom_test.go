@@ -21,8 +21,8 @@ def check():
     sleep("10ms")
 `
 
-// Every piece of code in the right column of docs/coming-from.md runs: Starlark in a virtual lab, and of commands the
-// flags and the examples are there.
+// TestComingFrom: every piece of code in the right column of docs/coming-from.md runs. Starlark runs in a virtual lab; of
+// commands, the flags and examples must exist.
 func TestComingFrom(t *testing.T) {
 	text, err := os.ReadFile("../../docs/coming-from.md")
 	if err != nil {
@@ -50,7 +50,7 @@ func TestComingFrom(t *testing.T) {
 				continue
 			}
 			if strings.HasPrefix(entry, ".") || strings.HasSuffix(entry, "=") || !strings.Contains(entry, "(") && !strings.Contains(entry, "lambda") {
-				continue // a method of what stands before it
+				continue // a method of the value before it
 			}
 			n++
 			script := strings.Replace(comingFromPrelude, "%s", entry, 1)
@@ -73,7 +73,7 @@ func TestComingFrom(t *testing.T) {
 	}
 }
 
-// The Job's command is one that smolsh understands, and cuts the campaign into as many parts as there are pods.
+// TestKubernetesJob: smolsh accepts the Job's command, which divides the campaign into as many parts as there are pods.
 func TestKubernetesJob(t *testing.T) {
 	text, err := os.ReadFile("../../docs/kubernetes-job.yaml")
 	if err != nil {

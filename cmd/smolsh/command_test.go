@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestShellCommand runs commands as !cmd does: their status comes back, an interrupt meanwhile is
-// theirs, and the stack and its tasks go on.
+// TestShellCommand runs commands as !cmd does. Their status is returned, they receive an interrupt themselves, and the stack and
+// its tasks continue.
 func TestShellCommand(t *testing.T) {
 	s := newLive(t)
 	for line, want := range map[string]int{"exit 3": 3, "true": 0, "kill -INT $$": 130, "/no/such/program 2>/dev/null": 127} {
@@ -25,12 +25,12 @@ func TestShellCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() {
-		f, err := os.OpenFile(fifo, os.O_WRONLY, 0) // opens when the command is there
+		f, err := os.OpenFile(fifo, os.O_WRONLY, 0) // the open returns when the command has started
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		time.Sleep(200 * time.Millisecond) // what comes at the start is passed on to the command
+		time.Sleep(200 * time.Millisecond) // an interrupt at the start is passed on to the command
 		s.Interrupt()
 		if _, err := f.WriteString("line\n"); err != nil {
 			t.Error(err)

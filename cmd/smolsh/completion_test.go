@@ -17,8 +17,7 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// completes types a line into an interactive shell that has smolsh's completion, presses Tab, and waits for
-// what the shell then shows.
+// completes types a line into an interactive shell that has smolsh's completion, presses Tab, and waits for the wanted output.
 func completes(t *testing.T, folder string, shell []string, setup, typed, want string) {
 	t.Helper()
 	cmd := exec.Command(shell[0], shell[1:]...)
@@ -55,7 +54,7 @@ func completes(t *testing.T, folder string, shell []string, setup, typed, want s
 	}
 }
 
-// withScript is a folder with smolsh and a script in it.
+// withScript returns a folder with smolsh and a script in it.
 func withScript(t *testing.T) string {
 	folder := filepath.Dir(smolsh(t))
 	if err := os.WriteFile(filepath.Join(folder, "a-script.star"), nil, 0o644); err != nil {
@@ -91,7 +90,7 @@ func TestZshCompletes(t *testing.T) {
 	}
 }
 
-// fish tells what it would complete without a terminal.
+// TestFishCompletes: fish prints its completions without a terminal.
 func TestFishCompletes(t *testing.T) {
 	taptest.NeedTools(t, "fish")
 	folder := withScript(t)
@@ -107,7 +106,7 @@ func TestFishCompletes(t *testing.T) {
 	}
 }
 
-// The definition that man page and completions are made from is the one that the program has.
+// TestVerbs: the table from which man page and completions are made has the program's own verbs and flags.
 func TestVerbs(t *testing.T) {
 	var named []string
 	for _, v := range verbs() {

@@ -22,15 +22,15 @@ type shellLab struct {
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
-	noFiles bool   // of a test's session
-	why     string // one line, if it is not the lab that the flags ask for
+	noFiles bool   // true in a test's session
+	why     string // one line that explains why it is another lab than the flags ask for, else ""
 }
 
 var (
 	defaultAddr = netip.MustParsePrefix("192.168.69.1/24")
 	defaultPeer = netip.MustParsePrefix("192.168.69.100/24")
 	peerMAC     = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
-	simDelay    = 100 * time.Microsecond // each way, so that round trips are not 0
+	simDelay    = 100 * time.Microsecond // in each direction, so that round trips are not 0
 )
 
 // open makes a lab with these devices.
@@ -89,7 +89,7 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 	}
 	var err error
 	at := peerOf(addrs[0])
-	for _, k := range slices.Backward(o.kernelAddrs) { // instead of a private lab: the peer is where the kernel was to be
+	for _, k := range slices.Backward(o.kernelAddrs) { // instead of a private lab: the peer has the kernel's address
 		if k.Addr().Is4() {
 			at = k
 		}
@@ -126,7 +126,7 @@ func peerOf(a netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p, a.Bits())
 }
 
-// loopback makes a host without neighbours: a loop with 127.0.0.1 and the addresses of --addr.
+// loopback makes a host without neighbours: a loopback with 127.0.0.1 and the addresses of --addr.
 func (o *options) loopback(l *shellLab, w *lab.World) (err error) {
 	l.local, err = l.lab.AddHost(lab.HostConfig{Name: "local", Addrs: o.addrs, MTU: o.mtu, Loop: true})
 	if err != nil {

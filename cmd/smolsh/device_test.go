@@ -20,8 +20,8 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// bothWays is what our end runs: it serves, sends back what a server of the kernel's sends it, tells the
-// mean size of frames each way, and stays.
+// bothWays is the script on our end. It serves, returns the data of a kernel's server to it, prints the mean size of frames in
+// each direction, and waits.
 const bothWays = `
 serve("tcp", 7, echo)
 serve("udp", 7, lambda data, src: data)
@@ -48,7 +48,7 @@ func writeScript(t *testing.T, text string) string {
 	return file
 }
 
-// said waits until the program has said what the pattern matches, and returns the submatches.
+// said waits until the program's output matches the pattern, and returns the submatches.
 func (p *program) said(pattern string) []string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -69,7 +69,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// thereAndBack writes data to a connection and reads as much, and compares hashes.
+// thereAndBack writes data to a connection, reads as much, and compares hashes.
 func thereAndBack(t *testing.T, c net.Conn, data []byte) {
 	t.Helper()
 	defer c.Close()
@@ -82,14 +82,14 @@ func thereAndBack(t *testing.T, c net.Conn, data []byte) {
 	}
 }
 
-// exercise runs the program with these flags for its device beside a kernel at peer, whose clients reach us
-// at us over their interface dev (do is where the program is): ping, UDP, HTTP, and size octets there and back over a connection that
-// either opened. super is whether the frames are to be longer than the MTU on the average.
+// exercise runs the program on the device of these flags, beside a kernel at peer. The kernel's clients reach us at us over their
+// interface dev; do runs functions in the program's namespace. It tests ping, UDP, HTTP, and size octets there and back over
+// connections opened by either side. super demands that frames are longer than the MTU on average.
 func exercise(t *testing.T, do func(func()), flags []string, dev, us string, peer netip.Addr, super bool) *program {
 	t.Helper()
 	taptest.NeedTools(t, "ping", "socat", "curl")
 	const size = 8 << 20
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // on every address: the peer's may not be there yet
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // on every address: the peer's may not exist yet
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func exercise(t *testing.T, do func(func()), flags []string, dev, us string, pee
 	if _, err := fmt.Sscan(strings.Join(p.said(`mean rx (\d+) tx (\d+) mtu (\d+)`)[1:], " "), &rx, &tx, &mtu); err != nil {
 		t.Fatal(err)
 	}
-	longest := mtu + 14 + 4 // an Ethernet header with a tag
+	longest := mtu + 14 + 4 // an Ethernet header with a VLAN tag
 	if (rx > longest) != super || (tx > longest) != super {
 		t.Errorf("frames of %d octets on the average came and of %d went, with an MTU of %d; super-segments: %v", rx, tx, mtu, super)
 	}
@@ -130,8 +130,8 @@ func exercise(t *testing.T, do func(func()), flags []string, dev, us string, pee
 // here runs f in the calling goroutine's namespace.
 func here(f func()) { f() }
 
-// TestTUNLive is the tutorial: the program makes tun0, the kernel's end gets an address, ping reaches us. Then
-// the same TUN kept by its owner.
+// TestTUNLive follows the tutorial: the program makes tun0, the kernel's end gets an address, and ping reaches us. It does the
+// same with a persistent TUN.
 func TestTUNLive(t *testing.T) {
 	taptest.Namespace(t)
 	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
@@ -165,8 +165,8 @@ func TestTUNLive(t *testing.T) {
 	}
 }
 
-// TestRawLive is a host beside the kernel's on one end of a cable; the clients are another kernel's, at the
-// other end, where both answer.
+// TestRawLive puts a host beside the kernel on one end of a cable. The clients are another kernel's, at the other end, and both
+// hosts answer them.
 func TestRawLive(t *testing.T) {
 	taptest.Namespace(t)
 	space := taptest.NewSpace(t)
@@ -197,15 +197,15 @@ func TestRawLive(t *testing.T) {
 	}
 }
 
-// TestTcpdumpLive is examples/tcpdump.star beside a kernel that another one pings: it sees both directions,
-// sends nothing, and says how to be run when it is not on that interface.
+// TestTcpdumpLive runs examples/tcpdump.star beside a kernel that another one pings. It shows both directions, sends nothing, and
+// without its interface prints how to run it.
 func TestTcpdumpLive(t *testing.T) {
 	taptest.NeedTools(t, "ping")
 	taptest.Namespace(t)
 	space := taptest.NewSpace(t)
 	taptest.Veth(t, "veth0", kernel+"/24", space, "veth1", "192.168.69.50/24")
 	p := startIn(t, space.Do, "--device", "raw:veth1", "--promiscuous", "../../examples/tcpdump.star", "veth1", "icmp or arp")
-	for range 100 { // until it listens
+	for range 100 { // until the program listens
 		if out, err := run("", "ping", "-c1", "-W5", "192.168.69.50"); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -8,7 +8,7 @@ import (
 	"smolsh/script"
 )
 
-// TestReferenceIsCurrent holds docs/reference.md against the registry.
+// TestReferenceIsCurrent compares docs/reference.md with the registry.
 func TestReferenceIsCurrent(t *testing.T) {
 	got, err := os.ReadFile("../../" + referenceFile)
 	if err != nil {
@@ -19,7 +19,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	}
 }
 
-// firstDifference is the first line of want that got does not have in its place.
+// firstDifference returns the first line of want that got does not have in its place.
 func firstDifference(got, want string) string {
 	lines := strings.Split(got, "\n")
 	for i, w := range strings.Split(want, "\n") {
@@ -30,8 +30,8 @@ func firstDifference(got, want string) string {
 	return "the end"
 }
 
-// TestExamplesLive runs the reference's examples by the wall clock: each in a session of its own, with a
-// peer in this process. script's tests run them on a virtual lab; the kernel's need its network.
+// TestExamplesLive runs the reference's examples by the wall clock: each in its own session, with a peer in this process. script's
+// tests run them on a virtual lab; the examples of the kernel's sockets need its network.
 func TestExamplesLive(t *testing.T) {
 	examples := 0
 	for _, chunk := range strings.Split(script.Reference(), "\n### ")[1:] {
@@ -48,7 +48,7 @@ func TestExamplesLive(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newLive(t)
-			if err := s.Typed("x = 1"); err != nil { // something for save()
+			if err := s.Typed("x = 1"); err != nil { // gives save() something to save
 				t.Fatal(err)
 			}
 			if got := statusOf(s.RunCommand(example)); got != 0 || s.err.String() != "" {

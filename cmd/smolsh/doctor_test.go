@@ -99,7 +99,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDeviceErrorsSayWhatDoctorSays compares the errors of --device with the verdicts.
+// TestDeviceErrorsSayWhatDoctorSays: an error of --device has the text of doctor's verdict.
 func TestDeviceErrorsSayWhatDoctorSays(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	namespace(t)
@@ -163,7 +163,7 @@ func TestDoctorAboutOwners(t *testing.T) {
 			t.Errorf("%s: status %d, want %d, and the end is to be\n%s\nof\n%s", c.device, got, c.status, c.want, out)
 		}
 	}
-	// The cure cures.
+	// The suggested remedy works.
 	ip(t, "tuntap del name tap0 mode tap")
 	ip(t, "tuntap add name tap0 mode tap user nobody")
 	if out, err := asWho(dir, true, "./smolsh --device tap:tap0 -c 'print(ifaces()[0].name)'").CombinedOutput(); err != nil || !strings.Contains(string(out), "tap0\n") {

@@ -26,7 +26,7 @@ type options struct {
 	promiscuous               bool
 	command, file, pcap       string
 	hasCommand                bool
-	verb                      string // of the table of verbs; "" for a script or the shell
+	verb                      string // name of the verb; "" for a script or the shell
 	args                      []string
 	devices                   []device
 	switchUsers               []string
@@ -35,7 +35,7 @@ type options struct {
 	mac                       wire.HardwareAddr
 	mtu                       int
 	seed                      uint64
-	seeded                    bool // by the verb test, whatever the flags say
+	seeded                    bool // set by the verb test, whatever the flags
 	drop, corrupt             float64
 	sizeLimit, txRate, rxRate int
 	shaping                   int
@@ -123,7 +123,7 @@ type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-// positional takes the arguments that are no flags: a verb or a file, and its arguments.
+// positional sets the arguments that are not flags: a verb or a file, and its arguments.
 func (o *options) positional(f *pflag.FlagSet) {
 	o.args = f.Args()
 	o.hasCommand = f.Changed("command")
@@ -177,7 +177,7 @@ func (o *options) check(r *unchecked) error {
 	return o.checkFaults()
 }
 
-// onLink reports whether one of the host's networks holds a.
+// onLink reports whether one of the host's networks contains a.
 func (o *options) onLink(a netip.Addr) bool {
 	if len(o.addrs) == 0 {
 		return !o.listens() && defaultAddr.Contains(a)

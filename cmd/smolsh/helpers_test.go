@@ -9,7 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// exitStatus is the command "status N smolsh …": the program ends with exit status N.
+// exitStatus is the command "status N smolsh …": the program must end with exit status N.
 func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N command…")

@@ -15,7 +15,7 @@ import (
 	"smolsh/script"
 )
 
-// bothEnds holds both ends of its connections: ours and the kernel's.
+// bothEnds is a script with both ends of its connections: ours and the kernel's.
 const bothEnds = `
 l = kernel.tcp.listen(8080, backlog=5)
 c = tcp.connect("192.168.69.100:8080")
@@ -132,7 +132,7 @@ wait()
 print("done")
 `
 
-// TestKernelHost is a script that holds both ends, on a TAP that was there before.
+// TestKernelHost runs a script with both ends, on an existing TAP.
 func TestKernelHost(t *testing.T) {
 	namespace(t)
 	file := filepath.Join(t.TempDir(), "ends.star")
@@ -144,8 +144,7 @@ func TestKernelHost(t *testing.T) {
 	}
 }
 
-// TestKernelExamples runs the reference's examples of the kernel's sockets, each on a private lab of its
-// own.
+// TestKernelExamples runs the reference's examples of the kernel's sockets, each on its own private lab.
 func TestKernelExamples(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	path := smolsh(t)

@@ -41,9 +41,8 @@ func line(t *testing.T, c net.Conn, r *bufio.Reader, text string) {
 	}
 }
 
-// changes is a device whose MTU changes, whose link goes down and comes up, and which is deleted, each by the
-// machine: all of it is told and stands in the table, a connection survives it up to the end, and the end is
-// one line and no work.
+// changes changes a device: its MTU, its link down and up, and finally deletes it. Each change is reported and shown in the table,
+// and a connection survives all but the last. The deletion is reported in one line and leaves no work.
 func changes(t *testing.T, p *program, dev string, do func(func()), cable func(up string)) {
 	t.Helper()
 	p.said("ready")
@@ -83,7 +82,7 @@ func changes(t *testing.T, p *program, dev string, do func(func()), cable func(u
 	}
 }
 
-// ticks is the time that the program has worked, in hundredths of a second (proc_pid_stat(5)).
+// ticks returns the CPU time of the program, in hundredths of a second (proc_pid_stat(5)).
 func ticks(t *testing.T, p *program) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
@@ -112,8 +111,7 @@ func TestInterfaceChangesUnderUs(t *testing.T) {
 	changes(t, p, "veth1", space.Do, func(up string) { ip(t, "link set veth0 "+up) })
 }
 
-// TestLinkDownAtFirst is a TAP that nobody has brought up: that is said at once, with what mends it, and all goes
-// well when it is mended.
+// TestLinkDownAtFirst starts on a TAP that is down. That is reported at once with its remedy, and the remedy works.
 func TestLinkDownAtFirst(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	namespace(t)

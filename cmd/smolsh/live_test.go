@@ -24,8 +24,8 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// These tests run the program itself on a persistent TAP in a network namespace of their own, with the
-// kernel and its usual clients as the peers.
+// These tests run the program on a persistent TAP in a network namespace of their own. The kernel and its usual clients are the
+// peers.
 
 const (
 	ours   = "192.168.69.1"
@@ -79,13 +79,13 @@ func start(t *testing.T, args ...string) *program {
 	return startIn(t, func(f func()) { f() }, append([]string{"--device", "tap:tap0"}, args...)...)
 }
 
-// startIn runs smolsh until the test ends, in the namespace where do runs things.
+// startIn runs smolsh until the test ends, in the namespace in which do runs functions.
 func startIn(t *testing.T, do func(func()), args ...string) *program {
 	t.Helper()
 	return startPath(t, do, smolsh(t), args...)
 }
 
-// startPath is startIn of a program that has been built.
+// startPath is startIn for a program that is already built.
 func startPath(t *testing.T, do func(func()), path string, args ...string) *program {
 	t.Helper()
 	p := &program{t: t, cmd: exec.Command(path, args...)}
@@ -124,7 +124,7 @@ func tail(s string) string {
 	return s
 }
 
-// run runs a command in the namespace and returns what it printed.
+// run runs a command in the namespace and returns its output.
 func run(stdin string, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -132,7 +132,7 @@ func run(stdin string, name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// dial connects from the kernel, retrying until the server is there.
+// dial connects from the kernel, and retries until the server listens.
 func dial(t *testing.T, port int) *net.TCPConn {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -157,8 +157,8 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// checkCapture reads a capture with tshark and reports the packets that match a display filter. What
-// TCP and UDP carry is data to it: some protocol or other has the port that the kernel happens to take.
+// checkCapture reads a capture with tshark and reports the packets that match a display filter. The content of TCP and UDP is not
+// dissected, since the kernel's random port may be some protocol's.
 func checkCapture(t *testing.T, file string, filter string) {
 	t.Helper()
 	out, err := run("", "tshark", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
@@ -177,17 +177,17 @@ func checkCapture(t *testing.T, file string, filter string) {
 	}
 }
 
-// ourBad are packets of ours that are malformed or whose checksum is bad.
+// ourBad matches packets of ours that are malformed or have a bad checksum.
 const ourBad = `ip.src == 192.168.69.1 && !icmp.type == 3 && (_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0)`
 
-// TestServerLive is examples/server.star under the kernel's clients, without and with faults. Each case is
-// one goroutine, without subtests: only the thread that made it is in the namespace.
+// TestServerLive runs examples/server.star with the kernel's clients, without and with faults. Each case is one goroutine, without
+// subtests: only the thread that made the namespace is in it.
 func TestServerLive(t *testing.T) {
-	t.Parallel() // with back-off for the most part
+	t.Parallel() // it mostly waits in back-off
 	t.Run("clean", func(t *testing.T) { t.Parallel(); serverLive(t, false) })
 	t.Run("faults", func(t *testing.T) {
 		t.Parallel()
-		// One in three exchanges is lost. Much more, and back-off outlasts any patience for one connection in hundreds.
+		// One in three exchanges is lost. With much more loss, one connection in hundreds would back off for too long.
 		serverLive(t, true, "--drop-chance", "10", "--corrupt-chance", "10", "--seed", "7")
 	})
 }
@@ -202,7 +202,7 @@ func serverLive(t *testing.T, faulty bool, flags ...string) {
 	}
 	file := filepath.Join(t.TempDir(), "server.pcapng")
 	p := start(t, append(flags, "--pcap", file, "../../examples/server.star")...)
-	dial(t, 6969).Close() // it is up
+	dial(t, 6969).Close() // the server is up
 
 	out, err := run("", "ping", "-c5", "-i0.2", ours)
 	if !faulty && (err != nil || !strings.Contains(out, "5 received")) {
@@ -238,7 +238,7 @@ func serverLive(t *testing.T, faulty bool, flags ...string) {
 	}
 	sink.Close()
 	source := dial(t, 6972)
-	if _, err := io.CopyN(io.Discard, source, size>>8); err != nil { // its buffer is 64 octets
+	if _, err := io.CopyN(io.Discard, source, size>>8); err != nil { // the server's buffer is 64 octets
 		t.Errorf("tcp 6972: %v", err)
 	}
 	source.Close()

@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// guarded collects what a session prints from a goroutine of its own.
+// guarded collects the output of a session that runs on another goroutine.
 type guarded struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -34,7 +34,7 @@ func (o *guarded) String() string {
 	return o.b.String()
 }
 
-// liveSession is a session whose hosts run by the wall clock: local and peer on a link, no device.
+// liveSession is a session whose hosts run by the wall clock: local and peer on a link, without a device.
 type liveSession struct {
 	*script.Session
 	runner   lab.Runner
@@ -83,7 +83,7 @@ func (s *liveSession) close(t *testing.T) {
 	}
 }
 
-// statusOf is the exit status that an error of a run stands for.
+// statusOf returns the exit status for an error of a run.
 func statusOf(err error) int {
 	var exit *script.ExitError
 	switch {
@@ -95,8 +95,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// TestLiveScript is a script that could run on either clock: tasks, servers, timeouts, a fault that a
-// function judges, and a virtual lab beside the live one.
+// TestLiveScript runs a script that could run on either clock: tasks, servers, timeouts, a fault decided by a function, and a
+// virtual lab beside the live one.
 func TestLiveScript(t *testing.T) {
 	s := newLive(t)
 	err := s.RunSource("live.star", `
@@ -183,8 +183,8 @@ func TestLiveInterrupt(t *testing.T) {
 	}
 }
 
-// TestLiveHangsUp ends a script with data on its way and a connection open: all arrives, and the peer
-// sees the end of both.
+// TestLiveHangsUp ends a script while data is in flight and a connection is open: all data arrives, and the peer receives the end
+// of both.
 func TestLiveHangsUp(t *testing.T) {
 	s := newLive(t)
 	err := s.RunSource("live.star", `
@@ -212,8 +212,8 @@ c.close()
 	}
 }
 
-// TestVirtualLabStandsStillInALiveShell lets servers and tasks wait in a virtual lab beside a live one:
-// its clock moves only while the main task waits in it, or for a task that does.
+// TestVirtualLabStandsStillInALiveShell makes servers and tasks wait in a virtual lab beside a live one. The virtual clock
+// advances only while the main task waits in that lab, or for a task that does.
 func TestVirtualLabStandsStillInALiveShell(t *testing.T) {
 	s := newLive(t)
 	err := s.RunSource("live.star", `
@@ -256,8 +256,8 @@ assert.true(l.now() > at + 10, "wait() waits for everyone")
 	}
 }
 
-// TestSleepIsForVirtualLabsToo is a script that looks at a lab of its own after a while: what it finds is the
-// same beside a live lab as without one. A task in the background does not let the time of such labs pass.
+// TestSleepIsForVirtualLabsToo runs a script that sleeps and then checks a virtual lab of its own. The result is the same with a
+// live lab as without one. A background task's sleep does not advance such labs.
 func TestSleepIsForVirtualLabsToo(t *testing.T) {
 	s := newLive(t)
 	err := s.RunSource("live.star", `

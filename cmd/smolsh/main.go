@@ -24,7 +24,7 @@ const version = "0.1"
 const (
 	statusFailed    = 1   // a script failed
 	statusUsage     = 2   // wrong usage
-	statusDevice    = 3   // the device or the privileges are not there
+	statusDevice    = 3   // the device or the privileges are missing
 	statusInterrupt = 130 // Ctrl-C
 	statusTerminate = 143 // SIGTERM
 )
@@ -104,7 +104,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		return status, err
 	}
 	defer l.close()
-	var source []byte // read after openLab, because the process that runs the source must be the one that reads it
+	var source []byte // read after openLab, because only the process that runs the source may read it
 	if o.file == "" && !o.hasCommand && !interactive || o.file == "-" {
 		if source, err = io.ReadAll(os.Stdin); err != nil {
 			return 0, err
@@ -163,7 +163,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		s.Trace()
 	}
 	signaled := watchSignals(s, shell)
-	if l.why != "" && !interactive { // the shell's banner has it
+	if l.why != "" && !interactive { // the shell's banner contains it
 		fmt.Fprintln(os.Stderr, "smolsh: "+l.why)
 	}
 	var err error

@@ -23,22 +23,21 @@ import (
 
 var updateMatrix = flag.Bool("update", false, "write docs/examples.md")
 
-// place is where an example runs: on a device of a fresh namespace, with the kernel as its peer, or in a
-// virtual lab.
+// place is where an example runs: on a device of a new namespace, with the kernel as its peer, or in a virtual lab.
 type place struct {
 	t       *testing.T
-	path    string // of the program
+	path    string // the program's path
 	device  string // one of matrixDevices
 	flags   []string
 	iface   string
-	do      func(func()) // runs things where the program is
+	do      func(func()) // runs functions in the program's namespace
 	faulty  bool
 	virtual bool
-	cables  *cables // of the switch that it is at; nil elsewhere
+	cables  *cables // the switch of the place; nil if it has none
 }
 
-// The flags of the middleware. In a virtual lab the seed fixes what is lost, so that it may be the bad network of
-// the README; beside a kernel, whose back-off takes real time, it is a better one.
+// The flags of the middleware. In a virtual lab the seed determines the losses, so these are the bad network of the README. Beside
+// a kernel, whose back-off takes real time, they are milder.
 var (
 	badNetwork    = strings.Fields("--seed 2 --drop-chance 15 --corrupt-chance 15 --size-limit 1600 --tx-rate-limit 4 --rx-rate-limit 4 --shaping-interval 50 --trace")
 	betterNetwork = strings.Fields("--drop-chance 5 --corrupt-chance 5 --size-limit 1600 --tx-rate-limit 20 --rx-rate-limit 20 --shaping-interval 50 --trace")
@@ -89,7 +88,7 @@ func newPlace(t *testing.T, path, device string, faulty bool) *place {
 // start runs an example until the test ends.
 func (p *place) start(args ...string) *program {
 	args[0] = "../../examples/" + args[0]
-	if p.cables != nil { // whose processes are not root's
+	if p.cables != nil { // the switch's processes are not root's
 		text, err := os.ReadFile(args[0])
 		if err != nil {
 			p.t.Fatal(err)
@@ -100,7 +99,7 @@ func (p *place) start(args ...string) *program {
 	return startPath(p.t, p.do, p.path, append(p.flags[:len(p.flags):len(p.flags)], args...)...)
 }
 
-// run runs an example to its end and returns what it said; the error is about its status or its slowness.
+// run runs an example to its end and returns its output. The error means a wrong status, or that it was too slow.
 func (p *place) run(args ...string) (string, error) {
 	s := p.start(args...)
 	done := make(chan error, 1)
@@ -118,7 +117,7 @@ func (p *place) run(args ...string) (string, error) {
 	}
 }
 
-// expect is an error unless out holds all of texts.
+// expect returns an error unless out contains all of texts.
 func expect(out string, texts ...string) error {
 	for _, text := range texts {
 		if !strings.Contains(out, text) {
@@ -128,8 +127,7 @@ func expect(out string, texts ...string) error {
 	return nil
 }
 
-// matrix has a row for each example: how it is seen to do its work at a place, and why it is not tried on some
-// devices.
+// matrix has a row for each example: how to check its work at a place, and why it is not run on some devices.
 var matrix = []struct {
 	example string
 	try     func(p *place) error
@@ -144,8 +142,8 @@ var matrix = []struct {
 	{"tcpdump", tryTcpdump, map[string]string{"virtual": "nothing passes there unasked"}},
 }
 
-// switchPeer is the other host of a switch, at the kernel's address. As args say it waits, or tries the server, or
-// pings us, until that has succeeded.
+// switchPeer is the other host of a switch, with the kernel's address. By its arguments it waits, or tries the server, or pings
+// us, until that succeeds.
 const switchPeer = `
 def page(conn):
     conn.recv_until(b"\r\n\r\n")
@@ -222,7 +220,7 @@ func tryHTTPClient(p *place) error {
 	return errors.Join(err, expect(untraced(out), "HTTP/1.1 200 OK", want))
 }
 
-// untraced is what was said without the lines of --trace.
+// untraced returns output without the lines of --trace.
 func untraced(out string) string {
 	var b strings.Builder
 	for l := range strings.Lines(out) {
@@ -342,9 +340,8 @@ func tryTcpdump(p *place) error {
 	return expect(s.out.String(), want)
 }
 
-// TestExamplesOnDevices runs every example on every device where it makes sense, without the middleware's flags
-// and with all of them, and compares the table in docs/examples.md. What a bad network beside a kernel does to one
-// run is left to chance, so that one is tried again.
+// TestExamplesOnDevices runs every example on every device that suits it, without the middleware's flags and with all of them, and
+// compares the table in docs/examples.md. Beside a kernel the bad network is random, so a failed run there is repeated.
 func TestExamplesOnDevices(t *testing.T) {
 	taptest.NeedTools(t, "ip", "ping", "socat")
 	taptest.Need(t, os.Geteuid() == 0 && exists(doctor.TUNPath), "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")

@@ -17,7 +17,7 @@ type notes struct {
 	stop, done chan struct{}
 }
 
-// maxNotes bounds the pending lines; further ones are lost.
+// maxNotes bounds the pending lines; further lines are lost.
 const maxNotes = 64
 
 func newNotes() *notes {
@@ -54,7 +54,7 @@ func (n *notes) start(w io.Writer) {
 	}()
 }
 
-// close returns when everything has been written.
+// close waits until everything has been written.
 func (n *notes) close() {
 	close(n.stop)
 	<-n.done

@@ -13,9 +13,9 @@ func (o *options) wantsPrivate() bool {
 	return len(o.devices) == 0 || o.devices[0].Kind == "lab"
 }
 
-// openLab makes the lab that the flags ask for. For the private lab it moves the process into a network
-// namespace of its own first, and comes back only where that can't be done, or in a copy of it, or with
-// ran set and the exit status of the copy that did everything.
+// openLab makes the lab that the flags ask for. For the private lab it first moves the process into a network namespace of its
+// own. It returns only if that fails, in the copy that runs in the namespace, or with ran set and the exit status of the copy that
+// ran everything.
 func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 	if !o.wantsPrivate() {
 		l, err = o.open(o.devices)
@@ -37,7 +37,7 @@ func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 		return nil, 0, false, err
 	} else if report != nil {
 		tell(report, why)
-		os.Exit(statusDevice) // the process that waits for it goes on, in the namespace it came from
+		os.Exit(statusDevice) // the process that waits for this copy continues, in its own namespace
 	}
 	if l, err = o.open([]device{{Kind: "sim"}}); err == nil {
 		l.why = why.Virtual()

@@ -17,14 +17,13 @@ import (
 	"smolsh/phy/tap"
 )
 
-// The private lab: the program runs itself again in a network namespace of its own, where it makes the
-// TAP. With the privilege for it (root) the process itself moves, by unshare(2) and execve(2): one
-// process, one pid. Otherwise a child is cloned into a user namespace as well, in which it is root, and
-// the parent waits for it. Namespace and TAP are the kernel's to take away when the last process in
-// them ends, however it ends.
+// The private lab: the program runs itself again in a network namespace of its own, in which it makes the TAP. With the privilege
+// for it (root) the process itself moves, by unshare(2) and execve(2): one process, one pid. Otherwise a child is cloned into a
+// user namespace as well, in which it is root, and the parent waits for it. The kernel removes the namespace and the TAP when the
+// last process in them ends, however it ends.
 
-// markName is the environment variable that tells the copy that it is one: the pid of the process that
-// started it, which is its own or its parent's. The copy removes it.
+// markName is the environment variable that marks the copy. Its value is the pid of the process that started the copy: the copy's
+// own or its parent's. The copy removes it.
 const markName = "SMOLSH_PRIVATE"
 
 // reportFD is the descriptor of the pipe by which a cloned copy tells the waiting parent why it could not make its lab.
@@ -47,8 +46,8 @@ func insidePrivate() (inside bool, report *os.File) {
 	return false, nil
 }
 
-// enterPrivate runs the program again in a network namespace of its own. It returns where that can't be
-// done, or with ran set when a copy has run to its end with that exit status.
+// enterPrivate runs the program again in a network namespace of its own. It returns if that fails, or with ran set and the exit
+// status when a copy has run to its end.
 func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 	if why = doctor.TUNObstacle(); why != nil {
 		return 0, false, why
@@ -61,12 +60,11 @@ func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 	return cloneProcess()
 }
 
-// moveProcess replaces the process by a copy of itself in a new network namespace; it returns only when
-// that fails.
+// moveProcess replaces the process by a copy of itself in a new network namespace; it returns only on failure.
 func moveProcess() error {
 	failed := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: a thread that came half the way must not be used again
+		runtime.LockOSThread() // never unlocked: a thread that is half in a new namespace must not be used again
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
 			err = syscall.Exec(self(), os.Args, os.Environ())
@@ -142,9 +140,9 @@ func catchForCopy() chan os.Signal {
 	return c
 }
 
-// forward passes signals on to the copy. On a terminal the keyboard's go to both processes, which are of
-// one group; there they are the copy's alone. Without one the copy has a group of its own, so that each
-// signal reaches it once, whomever it was sent to.
+// forward passes signals on to the copy. With a terminal, both processes are in one group and the keyboard's signals reach the
+// copy by themselves; the other signals are passed on. Without a terminal the copy has its own group, so that each signal reaches
+// it once, whichever process it was sent to.
 func forward(signals chan os.Signal, child *os.Process, terminal bool) {
 	for s := range signals {
 		if terminal && (s == unix.SIGINT || s == unix.SIGQUIT) {

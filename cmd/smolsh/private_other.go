@@ -11,7 +11,7 @@ import (
 // insidePrivate is never true: there are no network namespaces here.
 func insidePrivate() (inside bool, report *os.File) { return false, nil }
 
-// enterPrivate says why not.
+// enterPrivate returns the reason why there is no private lab.
 func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 	return 0, false, &doctor.Obstacle{Why: "the private lab needs Linux", Cure: "--device sim and --device loopback are everywhere"}
 }

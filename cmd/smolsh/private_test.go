@@ -21,16 +21,16 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// These tests run the program without --device: it makes a namespace of its own, or goes without.
+// These tests run the program without --device: it makes a namespace of its own, or runs without one.
 
-// someone is a way to start smolsh: as root, or as an ordinary user whose /dev/net is the test's.
+// someone is a way to start smolsh: as root, or as an ordinary user with the test's /dev/net.
 type someone struct {
 	name  string
 	start func(args ...string) *exec.Cmd
 }
 
-// asUser starts smolsh as nobody, in a mount namespace in which /dev/net/tun has that mode, or is
-// missing. There is no shell in between once it runs: the process is smolsh.
+// asUser starts smolsh as nobody, in a mount namespace in which /dev/net/tun has the given mode, or is missing. The started
+// process is smolsh itself, without a shell in between.
 func asUser(t *testing.T, path, mode string) someone {
 	t.Helper()
 	taptest.NeedTools(t, "unshare", "setpriv", "mount", "mknod")
@@ -65,15 +65,14 @@ func everyone(t *testing.T) []someone {
 	}
 }
 
-// TestPrivateLab runs lines on the private lab, as root and as an ordinary user: what they say on both
-// outputs, and their exit status.
+// TestPrivateLab runs lines on the private lab, as root and as an ordinary user, and checks both outputs and the exit status.
 func TestPrivateLab(t *testing.T) {
 	for _, who := range everyone(t) {
 		for _, c := range []struct {
 			args   []string
 			stdin  string
 			status int
-			says   string // all of it
+			says   string // the whole output
 		}{
 			{[]string{"-c", `print(ping("192.168.69.100", count=1).received)`}, "", 0, `(?s)^56 octets from 192\.168\.69\.100: .*\n1\n$`},
 			{[]string{"-c", `x`}, "", 1, `^undefined: x`},
@@ -105,13 +104,13 @@ func TestPrivateLab(t *testing.T) {
 	}
 }
 
-// netns is the network namespace of a process, "" when there is no such process.
+// netns returns the network namespace of a process, "" if the process does not exist.
 func netns(pid string) string {
 	s, _ := os.Readlink("/proc/" + pid + "/ns/net")
 	return s
 }
 
-// inNetns are the processes in a network namespace.
+// inNetns returns the processes in a network namespace.
 func inNetns(ns string) (pids []string) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
@@ -122,8 +121,8 @@ func inNetns(ns string) (pids []string) {
 	return pids
 }
 
-// TestPrivateLabEnds ends the program in every way: the status is what it should be, and no process
-// stays in its namespace, which so goes away with its TAP.
+// TestPrivateLabEnds ends the program in every way. The status is right, and no process stays in its namespace, which is therefore
+// removed with its TAP.
 func TestPrivateLabEnds(t *testing.T) {
 	for _, who := range everyone(t) {
 		for _, c := range []struct {
@@ -131,7 +130,7 @@ func TestPrivateLabEnds(t *testing.T) {
 			status int
 		}{{unix.SIGINT, 130}, {unix.SIGTERM, 143}, {unix.SIGKILL, -1}} {
 			cmd := who.start("-c", `print("up"); sleep(3600)`)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, even where the tests have one
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, even if the tests have one
 			out, err := cmd.StdoutPipe()
 			if err == nil {
 				err = cmd.Start()
@@ -143,7 +142,7 @@ func TestPrivateLabEnds(t *testing.T) {
 				t.Fatalf("%s: %v", who.name, err)
 			}
 			pid := fmt.Sprint(cmd.Process.Pid)
-			inside := pid // as root the process itself moves, else it has a child there
+			inside := pid // as root the process itself moves; otherwise its child is in the namespace
 			if who.name != "root" {
 				children, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
 				for _, task := range mustGlob(t, "/proc/"+pid+"/task/*/children") {
@@ -186,8 +185,8 @@ func mustGlob(t *testing.T, pattern string) []string {
 	return names
 }
 
-// TestNoPrivateLab checks the line where there can be none: on standard error for scripts, in the
-// banner of the shell, and the virtual lab serves.
+// TestNoPrivateLab: without a private lab, scripts print a line on standard error and the shell in its banner, and the virtual lab
+// is used.
 func TestNoPrivateLab(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0, "root", "run the tests as root")
 	path := smolsh(t)
@@ -215,7 +214,7 @@ type shellOnPTY struct {
 	cmd *exec.Cmd
 	tty *os.File
 	out lockedBuffer
-	got int // how much of what it said was expected
+	got int // length of the output that was already expected
 }
 
 func startShell(t *testing.T, cmd *exec.Cmd) *shellOnPTY {
@@ -231,8 +230,7 @@ func startShell(t *testing.T, cmd *exec.Cmd) *shellOnPTY {
 	return s
 }
 
-// expect waits until the shell has said text, after what was expected before; the limit only guards
-// against a hang.
+// expect waits until text appears in the output, after the text expected before. The limit only guards against a hang.
 func (s *shellOnPTY) expect(text string) {
 	s.t.Helper()
 	for try := 0; try < 2000; try++ {
@@ -253,7 +251,7 @@ func (s *shellOnPTY) typed(text string) {
 	}
 }
 
-// end leaves the shell.
+// end ends the shell and checks its status.
 func (s *shellOnPTY) end(status int) {
 	s.t.Helper()
 	s.expect("> ")
@@ -264,8 +262,7 @@ func (s *shellOnPTY) end(status int) {
 	}
 }
 
-// TestPrivateShell is the shell on the private lab: its banner, commands in its namespace, the
-// keyboard's interrupt.
+// TestPrivateShell runs the shell on the private lab: its banner, commands in its namespace, the keyboard's interrupt.
 func TestPrivateShell(t *testing.T) {
 	taptest.NeedTools(t, "ping", "ip")
 	for _, who := range everyone(t) {
@@ -278,7 +275,7 @@ func TestPrivateShell(t *testing.T) {
 		s.expect("1 packets transmitted, 1 received, 0% packet loss")
 		s.expect("smolsh> ")
 		s.typed("!ip -o addr show tap0 | wc -l; env | grep -c SMOLSH\r")
-		s.expect("3\n0\n") // IPv4, IPv6 and the link's own; the mark is gone
+		s.expect("3\n0\n") // three addresses: IPv4, IPv6 and link-local; the mark variable is removed
 		s.expect("smolsh> ")
 		s.typed("!echo begun; sleep 1000; echo not said\r")
 		s.expect("begun\n")
@@ -286,7 +283,7 @@ func TestPrivateShell(t *testing.T) {
 		s.expect("smolsh> ")
 		s.typed("tcp.listen(80).accept()\r")
 		s.expect("accept()\n")
-		time.Sleep(50 * time.Millisecond) // let it wait
+		time.Sleep(50 * time.Millisecond) // until the command waits
 		s.typed("\x03")
 		s.expect("smolsh> ")
 		s.typed("2 * 3 * 7\r")

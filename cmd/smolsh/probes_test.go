@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// probes asks the kernel, and changes everything under traffic with it.
+// probes is a script that queries the kernel, and changes everything during traffic with it.
 const probes = `
 conns = []
 o = on("connection", lambda e: conns.append((e.local, e.passive)))
@@ -67,7 +67,7 @@ assert.contains(drops_seen, "fault match")
 print("done")
 `
 
-// TestProbesOfTheKernel is a script that looks at the kernel by every means there is.
+// TestProbesOfTheKernel runs a script that examines the kernel by every available means.
 func TestProbesOfTheKernel(t *testing.T) {
 	namespace(t)
 	file := filepath.Join(t.TempDir(), "probes.star")

@@ -11,8 +11,8 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// TestSchedulerLive is testdata/script/proof/scheduler.star on a TAP, with the kernel's host serving the
-// web: it says what it says on a virtual lab, where testdata/cli/scheduler.txtar runs it.
+// TestSchedulerLive runs testdata/script/proof/scheduler.star on a TAP, with a web server on the kernel's host. Its output is the
+// same as on a virtual lab, where testdata/cli/scheduler.txtar runs it.
 func TestSchedulerLive(t *testing.T) {
 	taptest.NeedTools(t, "python3")
 	namespace(t)

@@ -18,14 +18,13 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// attempt is a block of README.md's commands to be tried: as root or as the user, and as a server when it runs
-// until the chapter ends.
+// attempt is a block of README.md's commands to try: as root or as the user, and as a server if it runs until the chapter ends.
 type attempt struct {
 	user, server bool
 	lines        []string
 }
 
-// attempts reads README.md: the blocks behind a line <!-- try: … -->, by chapter, in order.
+// attempts reads README.md: the blocks after a line <!-- try: … -->, by chapter, in order.
 func attempts(t *testing.T) (chapters []string, blocks map[string][]*attempt) {
 	t.Helper()
 	text, err := os.ReadFile("../../README.md")
@@ -59,8 +58,8 @@ func attempts(t *testing.T) (chapters []string, blocks map[string][]*attempt) {
 	return chapters, blocks
 }
 
-// TestREADME tries the commands of README.md's chapters about devices, each chapter on a machine of its own: a
-// network namespace with eth0, which leads to 192.0.2.1, and a /dev/net/tun that is open to all. The user is nobody.
+// TestREADME tries the commands of README.md's chapters about devices, each chapter on a simulated machine: a network namespace
+// with eth0, which leads to 192.0.2.1, and a /dev/net/tun that is open to all. The user is nobody.
 func TestREADME(t *testing.T) {
 	taptest.NeedTools(t, "ip", "ping", "socat", "setpriv", "iptables", "setcap", "sysctl", "unshare")
 	path := smolsh(t)
@@ -78,7 +77,7 @@ func TestREADME(t *testing.T) {
 					t.Log("$ " + line)
 					if b.server {
 						p := serve(t, asWho(dir, b.user, "exec "+line))
-						for i == len(blocks[chapter])-1 && p.out.String() == "" { // nothing else waits for it
+						for i == len(blocks[chapter])-1 && p.out.String() == "" { // no later block waits for it
 							carryOut(t, dir, false, "ping -c1 -W5 192.0.2.1", false)
 						}
 						continue
@@ -90,8 +89,7 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// machine moves the calling goroutine to a machine of its own, and returns a folder with the program and the
-// examples in it.
+// machine moves the calling goroutine to a simulated machine, and returns a folder with the program and the examples.
 func machine(t *testing.T, path string) string {
 	t.Helper()
 	taptest.Namespace(t)
@@ -129,7 +127,7 @@ func machine(t *testing.T, path string) string {
 	return dir
 }
 
-// asWho is a shell with a line of the README, as root or as nobody.
+// asWho returns a shell command for a line of the README, as root or as nobody.
 func asWho(dir string, user bool, line string) *exec.Cmd {
 	args := []string{"sh", "-c", line}
 	if user {
@@ -152,7 +150,7 @@ func serve(t *testing.T, cmd *exec.Cmd) *program {
 	return p
 }
 
-// carryOut runs a line to its end. Behind a server it is tried until that is there.
+// carryOut runs a line to its end. With afterServer it is retried until the server runs.
 func carryOut(t *testing.T, dir string, user bool, line string, afterServer bool) {
 	t.Helper()
 	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
@@ -169,7 +167,7 @@ func carryOut(t *testing.T, dir string, user bool, line string, afterServer bool
 	}
 }
 
-// TestREADMEUndoes is that what the chapters undo is undone: nothing of the host's is left on the machine.
+// TestREADMEUndoes: the undo commands of the chapters work, so that nothing of the host's is left on the machine.
 func TestREADMEUndoes(t *testing.T) {
 	taptest.NeedTools(t, "ip", "iptables", "sysctl")
 	path := smolsh(t)

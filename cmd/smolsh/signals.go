@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// twice is the longest time between two Ctrl-Cs of which the second ends the shell.
+	// twice is the longest time between two Ctrl-Cs that together end the shell.
 	twice = 2 * time.Second
-	// honour is how long the running call may take to end after the second Ctrl-C, which a quick hand types at once.
+	// honour is the time that the running call has to end after the second Ctrl-C, since a user may type both at once.
 	honour = 200 * time.Millisecond
-	// parting is how long the program may take to end by itself after SIGTERM.
+	// parting is the time that the program has to end by itself after SIGTERM.
 	parting = time.Second
 )
 
-// endings ends the program by signals: it cancels the running call first, and exits if the call goes on. It has a
-// goroutine of its own, because the call may compute or block for ever.
+// endings ends the program by signals: it cancels the running call first, and exits if the call continues. It has a goroutine of
+// its own, because the call may compute or block for ever.
 type endings struct {
 	s     *script.Session
 	shell *repl.Shell  // nil for a script
 	got   atomic.Int32 // the last signal
-	last  time.Time    // of the last Ctrl-C
+	last  time.Time    // time of the last Ctrl-C
 	exit  func(status int)
 }
 
-// watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first was in vain, and
-// SIGTERM ends it at any time. The number is that of the last signal, 0 before the first.
+// watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first had no effect, and SIGTERM ends
+// it at any time. The number is that of the last signal, 0 before the first.
 func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 	e := &endings{s: s, shell: shell, exit: os.Exit}
 	c := make(chan os.Signal, 2)
@@ -60,7 +60,7 @@ func (e *endings) take(sig os.Signal, now time.Time) {
 	e.s.Interrupt()
 }
 
-// inVain reports whether the running call goes on after the first Ctrl-C. A script gets no further time.
+// inVain reports whether the running call continues after the first Ctrl-C. A script gets no further time.
 func (e *endings) inVain() bool {
 	for range honour / (10 * time.Millisecond) {
 		if e.shell == nil || !e.s.Interrupting() {
@@ -74,7 +74,7 @@ func (e *endings) inVain() bool {
 // end ends the program at once.
 func (e *endings) end(status int) {
 	if e.shell != nil {
-		e.shell.Leave(status) // it may go on when its command has ended
+		e.shell.Leave(status) // the shell may continue when its command has ended
 	}
 	script.EndCommands()
 	if e.shell != nil {

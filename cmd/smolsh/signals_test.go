@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endless computes for minutes within one operation of the interpreter, which nothing can cancel.
+// endless computes for minutes in one operation of the interpreter, which cannot be cancelled.
 const endless = "print('begun')\nint('7' * 10000000)\n"
 
-// gone waits for the process's end, which the limit guards, and checks its status and that the terminal is as it was.
+// gone waits for the end of the process, with a limit, and checks its status and that the terminal's mode is restored.
 func (s *shellOnPTY) gone(status int, mode *unix.Termios) {
 	s.t.Helper()
 	kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
@@ -42,7 +42,7 @@ func (s *shellOnPTY) mode() *unix.Termios {
 	return m
 }
 
-// A second Ctrl-C, and SIGTERM, end the shell whatever runs, and leave the terminal as it was.
+// TestSecondInterrupt: a second Ctrl-C, or SIGTERM, ends the shell whatever it runs, and restores the terminal.
 func TestSecondInterrupt(t *testing.T) {
 	path := smolsh(t)
 	file := filepath.Join(t.TempDir(), "x.star")
@@ -61,10 +61,10 @@ func TestSecondInterrupt(t *testing.T) {
 			mode.Iflag |= unix.ICRNL
 			s.typed(c.keys)
 			s.expect("begun\n")
-			time.Sleep(100 * time.Millisecond) // into the long operation
+			time.Sleep(100 * time.Millisecond) // until the long operation has begun
 			if status == 130 {
 				s.typed("\x03")
-				time.Sleep(300 * time.Millisecond) // a hand's pace
+				time.Sleep(300 * time.Millisecond) // the pace of a user
 				s.typed("\x03")
 			} else if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
@@ -74,7 +74,7 @@ func TestSecondInterrupt(t *testing.T) {
 	}
 }
 
-// reads waits until the terminal sends signals, as it does while something runs.
+// reads waits until the terminal sends signals, as it does while a command runs.
 func (s *shellOnPTY) reads(signals bool) {
 	s.t.Helper()
 	for range 2000 {
@@ -86,7 +86,8 @@ func (s *shellOnPTY) reads(signals bool) {
 	s.t.Fatalf("the terminal's mode does not change: %q", s.out.String())
 }
 
-// Two Ctrl-Cs in one go end what can be canceled, and the shell stays; so do two that are each in time.
+// TestInterruptsThatAreHonoured: two Ctrl-Cs at once end a call that can be cancelled, and the shell stays. The same holds for two
+// that each end a call.
 func TestInterruptsThatAreHonoured(t *testing.T) {
 	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
 	s.expect("smolsh (virtual)> ")
@@ -102,7 +103,7 @@ func TestInterruptsThatAreHonoured(t *testing.T) {
 	s.end(0)
 }
 
-// What a command left running ends with the shell, however that ends.
+// TestBackgroundCommandsEnd: background processes of a command end with the shell, however it ends.
 func TestBackgroundCommandsEnd(t *testing.T) {
 	path := smolsh(t)
 	for _, c := range []struct {
@@ -146,7 +147,7 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 	}
 }
 
-// ended reports whether a process is gone, or only waits for its new parent to ask for its exit status.
+// ended reports whether a process is gone, or a zombie.
 func ended(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -156,7 +157,7 @@ func ended(pid int) bool {
 	return strings.HasPrefix(state, "Z")
 }
 
-// A script ends by a second interrupt, and by SIGTERM, while it computes.
+// TestScriptEndsWhileItComputes: a second interrupt, or SIGTERM, ends a script while it computes.
 func TestScriptEndsWhileItComputes(t *testing.T) {
 	path := smolsh(t)
 	for _, status := range []int{130, 143} {
@@ -176,7 +177,7 @@ func TestScriptEndsWhileItComputes(t *testing.T) {
 				t.Fatalf("%v after %q", err, said.String())
 			}
 		}
-		time.Sleep(100 * time.Millisecond) // into the long operation
+		time.Sleep(100 * time.Millisecond) // until the long operation has begun
 		if status == 143 {
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 		} else {
@@ -192,7 +193,7 @@ func TestScriptEndsWhileItComputes(t *testing.T) {
 	}
 }
 
-// A terminal gets a peer's control characters escaped, a pipe as they are.
+// TestPeersOctetsOnATerminal: a peer's control characters are escaped on a terminal, and unchanged in a pipe.
 func TestPeersOctetsOnATerminal(t *testing.T) {
 	path := smolsh(t)
 	const line = `peer.serve("tcp", 99, lambda c: c.send("\x1b[2Jx")); print(tcp.connect("192.168.69.100:99").recv())`

@@ -31,9 +31,9 @@ can't hold, and holds up no other. --flood limits a process that sends to everyb
 `
 
 const (
-	switchMTU   = 1500 // unless another is asked for
+	switchMTU   = 1500 // the default MTU, in octets
 	switchPorts = 64
-	// maxSwitchPorts bounds --ports, because a frame for all is copied for each port.
+	// maxSwitchPorts bounds --ports, because a broadcast frame is copied for each port.
 	maxSwitchPorts = 1024
 	maxFlood       = 1_000_000_000
 )
@@ -97,14 +97,14 @@ func parseSwitch(args []string) (*switchOptions, error) {
 // portRow is a line of the table of ports.
 type portRow struct {
 	number, pid, uid int
-	state            string // up or left
+	state            string // "up" or "left"
 	rx, rxOctets     uint64
 	tx, txOctets     uint64
 	dropped          [drop.NumReasons]uint64
 	addresses        string
 }
 
-// portTable is the table, and what became of the frames that came in.
+// portTable returns the table, and the sums of received frames by outcome.
 func portTable(rows []portRow, total lab.Flow) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -118,7 +118,7 @@ func portTable(rows []portRow, total lab.Flow) string {
 	return b.String()
 }
 
-// reasons are drops in the catalogue's order: "3 queue full, 1 truncated", or "-" for none.
+// reasons returns drops in the catalogue's order: "3 queue full, 1 truncated", or "-" for none.
 func reasons(drops *[drop.NumReasons]uint64) string {
 	var list []string
 	for why, n := range drops {

@@ -24,11 +24,11 @@ import (
 )
 
 const (
-	// maxStrangers is how many processes may be about to say hello; more wait to be accepted.
+	// maxStrangers bounds the processes whose hello is outstanding; further ones are not accepted yet.
 	maxStrangers = 32
-	// maxLeft is how many ports whose process has left the table still has.
+	// maxLeft is the number of ports whose process has left that the table still shows.
 	maxLeft = 32
-	// acceptPause is how long the switch waits when the system has no descriptor for a process that connects.
+	// acceptPause is the time that the switch waits if the system has no descriptor for a process that connects.
 	acceptPause = 100 * time.Millisecond
 )
 
@@ -40,13 +40,13 @@ type switchServer struct {
 	sw     *lab.Switch
 	out    *notes
 
-	// Of the world's owner.
+	// Only the world's owner uses the fields below.
 	numbers map[*lab.SwitchPort]int
-	next    int // the number of the port that was made last
+	next    int // the number of the latest port
 	left    []portRow
 }
 
-// serve is the switch's life. The status tells which signal ended it.
+// serve runs the switch. The status shows which signal ended it.
 func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) {
 	ln, err := unixport.Listen(o.path, o.mtu)
 	if err != nil {
@@ -70,7 +70,7 @@ func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) 
 	for ; sig == syscall.SIGUSR1; sig = <-signals {
 		s.table()
 	}
-	go func() { // a reader that does not read the output must not hold up the switch
+	go func() { // a reader that does not read the output must not delay the switch
 		for again := range signals {
 			if again != syscall.SIGUSR1 {
 				ln.Close()
@@ -85,7 +85,7 @@ func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) 
 	return 128 + int(sig.(syscall.Signal)), nil
 }
 
-// print says something on standard output. The world's owner does not wait for it: what finds the line full is lost.
+// print queues a line for standard output. The world's owner does not wait: a line that finds the queue full is lost.
 func (s *switchServer) print(format string, args ...any) {
 	select {
 	case s.out.lines <- strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"):
@@ -93,7 +93,7 @@ func (s *switchServer) print(format string, args ...any) {
 	}
 }
 
-// accept gives every process that says hello a port, until the switch ends.
+// accept gives a port to every process that sends its hello, until the switch ends.
 func (s *switchServer) accept(stderr io.Writer) {
 	strangers := make(chan struct{}, maxStrangers)
 	failing := false
@@ -133,7 +133,7 @@ func (s *switchServer) welcome(g *unixport.Guest) {
 		}
 		dev, err := g.Admit(fmt.Sprintf("port %d", s.next+1))
 		if err != nil {
-			return // it has left already
+			return // the process has left already
 		}
 		p, err := s.sw.AttachDevice(dev)
 		if err != nil {
@@ -146,7 +146,7 @@ func (s *switchServer) welcome(g *unixport.Guest) {
 	})
 }
 
-// leaves is told by the world that a process is gone.
+// leaves is called by the world when a process is gone.
 func (s *switchServer) leaves(p *lab.SwitchPort, _ error) {
 	row := s.row(p)
 	row.state = "left"
@@ -176,7 +176,7 @@ func (s *switchServer) row(p *lab.SwitchPort) portRow {
 	return r
 }
 
-// table prints the ports, those that were left last among them.
+// table prints the ports, with those that left last.
 func (s *switchServer) table() {
 	s.runner.Do(func(clock.Instant) {
 		rows := slices.Clone(s.left)
@@ -188,7 +188,7 @@ func (s *switchServer) table() {
 	})
 }
 
-// listenFault is the error for a socket that can't be served.
+// listenFault returns the error for a socket that can't be served.
 func listenFault(path string, err error) error {
 	d := device{Kind: "switch", Name: path}
 	switch {
@@ -202,7 +202,7 @@ func listenFault(path string, err error) error {
 	return deviceFault(d, err)
 }
 
-// guestFault is why a process was sent away, in few words.
+// guestFault returns why a process was refused, in few words.
 func guestFault(path string, err error) string {
 	var e *unixport.Error
 	if errors.As(err, &e) {
@@ -218,7 +218,7 @@ func guestFault(path string, err error) string {
 	return "is no host"
 }
 
-// switchUserIDs are the numbers of the users that --switch-user names.
+// switchUserIDs returns the numbers of the users that --switch-user names.
 func (o *options) switchUserIDs() (ids []int, err error) {
 	for _, name := range o.switchUsers {
 		id, err := strconv.Atoi(name)

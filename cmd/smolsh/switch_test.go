@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// nobody is an ordinary user, who owns nothing here and has no capability.
+// nobody is an ordinary user, who owns no files here and has no capability.
 const nobody = 65534
 
-// cables starts processes on one switch. Where the tests run as root the processes do not.
+// cables starts processes on one switch. If the tests run as root, the processes run as nobody.
 type cables struct {
 	t            *testing.T
 	smolsh, path string
@@ -60,7 +60,7 @@ func (c *cables) start(args ...string) *program {
 	return p
 }
 
-// serve runs the switch, and waits until it serves.
+// serve runs the switch, and waits until it listens.
 func (c *cables) serve() *program {
 	c.t.Helper()
 	p := c.start("switch", c.path)
@@ -68,14 +68,14 @@ func (c *cables) serve() *program {
 	return p
 }
 
-// host runs a script on a host of the switch, with the last octet of its address.
+// host runs a script on a host of the switch; last is the last octet of its address.
 func (c *cables) host(last int, script string, args ...string) *program {
 	c.t.Helper()
 	file := c.write(fmt.Sprintf("host%d.star", last), script)
 	return c.start(append([]string{"--device", "switch:" + c.path, "--addr", fmt.Sprintf("192.168.69.%d/24", last), file}, args...)...)
 }
 
-// write puts a script where the processes can read it.
+// write writes a script where the processes can read it.
 func (c *cables) write(name, script string) (file string) {
 	c.t.Helper()
 	file = filepath.Join(c.dir, name)
@@ -85,7 +85,7 @@ func (c *cables) write(name, script string) (file string) {
 	return file
 }
 
-// portsNow is the table of ports, asked for by the signal, by number and column's name.
+// portsNow requests the table of ports by the signal, and returns it by number and column's name.
 func (p *program) portsNow() map[int]map[string]string {
 	p.t.Helper()
 	before := strings.Count(p.out.String(), "frames in,")
@@ -112,7 +112,7 @@ func (p *program) portsNow() map[int]map[string]string {
 	return ports
 }
 
-// portOf is the row of the port that a process has or had.
+// portOf returns the row of the port that a process has or had.
 func (p *program) portOf(of *program) map[string]string {
 	p.t.Helper()
 	ports := p.portsNow()
@@ -125,7 +125,7 @@ func (p *program) portOf(of *program) map[string]string {
 	return nil
 }
 
-// The receiver hands on to the test what comes to port 9, and swallows what comes to port 10.
+// The receiver sends data for port 9 on to the test, and discards data for port 10.
 const receiverScript = `
 def hand_on(conn):
     k = kernel.tcp.connect(args[0])
@@ -141,7 +141,7 @@ print("ready")
 wait()
 `
 
-// The sender passes on what the test gives it.
+// The sender sends on the test's data.
 const senderScript = `
 k = kernel.tcp.connect(args[0])
 c = tcp.connect("192.168.69.1:9")
@@ -154,7 +154,7 @@ c.close()
 wait()
 `
 
-// The third host sends without end, until somebody ends it.
+// The third host sends without end, until it is killed.
 const thirdScript = `
 c = tcp.connect("192.168.69.1:10")
 def talk():
@@ -166,7 +166,7 @@ print("talking")
 wait()
 `
 
-// The flooder sends more to a station than anybody on the way holds.
+// The flooder sends more to a station than all queues on the way hold.
 const flooderScript = `
 neighbors.add("192.168.69.3", args[0])
 u = udp.connect("192.168.69.3:9")
@@ -177,8 +177,8 @@ for i in range(100):
 print("flooded")
 `
 
-// TestThreeProcesses has two processes transfer octets over a switch while a third one, in mid-transfer itself, is
-// killed, or stopped and flooded. The two do not notice. None of the processes is root's.
+// TestThreeProcesses has two processes transfer octets over a switch while a third one, which transfers data itself, is killed, or
+// stopped and flooded. The two are not affected. All processes run as nobody.
 func TestThreeProcesses(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 		t.Run(sig.String(), func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestThreeProcesses(t *testing.T) {
 			third := cs.host(3, thirdScript)
 			third.said("talking")
 			sender := cs.host(2, senderScript, ln.Addr().String())
-			in, err := ln.Accept() // the sender connects to us before it does to the receiver
+			in, err := ln.Accept() // the sender connects to the test first, then to the receiver
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestThreeProcesses(t *testing.T) {
 			data := noise(16 << 20)
 			half := len(data) / 2
 			rest := make(chan struct{})
-			go func() { // beside the reading below: no buffers on the way need hold half of it
+			go func() { // beside the reading below, so that no buffer on the way must hold half of the data
 				_, _ = in.Write(data[:half])
 				<-rest
 				_, _ = in.Write(data[half:])
@@ -252,7 +252,8 @@ func TestThreeProcesses(t *testing.T) {
 				cs.host(5, `print("again" if ping("192.168.69.3", count=50, interval="100ms").received > 0 else "never")`).said("again")
 			}
 			for _, p := range []*program{receiver, sender} {
-				// Whoever came first announced itself to nobody, and who has left may have been sent a last frame.
+				// The first process announced itself before there was another, and one that has left may have been sent a last
+				// frame.
 				if row := sw.portOf(p); strings.Contains(row["DROPPED"], "queue full") {
 					t.Errorf("the port of one of the two: %v", row)
 				}
@@ -265,8 +266,8 @@ func TestThreeProcesses(t *testing.T) {
 	}
 }
 
-// TestSwitchRestarted kills a switch under a connection and serves another one: the hosts say once that it is gone,
-// find the new one, and the connection goes on. Their hardware addresses differ, and stay.
+// TestSwitchRestarted kills a switch under a connection and starts another one. The hosts report once that it is gone, find the
+// new one, and the connection continues. Their hardware addresses differ, and stay.
 func TestSwitchRestarted(t *testing.T) {
 	cs := newCables(t)
 	sw := cs.serve()
@@ -297,7 +298,7 @@ wait()`)
 	gone := `smolsh: ` + regexp.QuoteMeta(cs.path) + `: the switch is gone \(smolsh switch \S+ serves one anew, and the host finds it\)`
 	sender.said(gone)
 	receiver.said(gone)
-	sw = cs.serve() // over the socket that the killed one left
+	sw = cs.serve() // over the socket that the killed switch left
 	sender.said(`smolsh: sw: the link is up again`)
 	sender.said(`second second`)
 	if out := sender.out.String(); strings.Count(out, "the switch is gone") != 1 {
@@ -308,7 +309,7 @@ wait()`)
 	}
 }
 
-// TestAddressTwice: a host hears of another one that has its address, as soon as that one says so.
+// TestAddressTwice: a host reports another host that has its address, when that host announces it.
 func TestAddressTwice(t *testing.T) {
 	cs := newCables(t)
 	cs.serve()

@@ -29,7 +29,7 @@ def test_fails():
     assert.eq(ping("192.168.69.100", count=1).received, 2)
 `
 
-// Live tests run beside the kernel, each with a TAP of its own; a failure leaves the capture of that very run.
+// TestTestLive: live tests run beside the kernel, each with its own TAP. A failure leaves the capture of the failed run itself.
 func TestTestLive(t *testing.T) {
 	for _, who := range everyone(t) {
 		folder := t.TempDir()
@@ -65,8 +65,8 @@ func TestTestLive(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a run with status 130 and says what came of the tests so far. On a terminal a line says how
-// far it is, and goes away.
+// TestTestInterrupted: Ctrl-C ends a run with status 130 and reports the tests so far. On a terminal a line shows the progress,
+// and is removed at the end.
 func TestTestInterrupted(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "long.star")
 	text := "def test_a():\n    pass\ndef test_b():\n    pass\ndef test_long():\n    while True:\n        sleep(1)\n"
@@ -89,7 +89,7 @@ func TestTestInterrupted(t *testing.T) {
 		}
 		said.Write(buf[:n])
 	}
-	time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // should it not end
+	time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // in case the program does not end
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	for {
 		n, err := tty.Read(buf)

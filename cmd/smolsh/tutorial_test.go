@@ -16,10 +16,10 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// number is what may differ from run to run in what a live command prints.
+// number matches the part of a live command's output that may differ from run to run.
 var number = regexp.MustCompile(`\d+(\.\d+)?`)
 
-// likeness is a text without what may differ: the numbers and the widths of columns.
+// likeness returns a text without the parts that may differ: numbers and the widths of columns.
 func likeness(s string) string {
 	var lines []string
 	for l := range strings.Lines(s) {
@@ -28,9 +28,9 @@ func likeness(s string) string {
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
-// TestTutorial does what docs/tutorial.md says, block by block, from the top of the tree and then in an empty
-// folder: a python block is the file that its first line names, a console block is commands behind $ and
-// what they print. With -update what they print now is written into the page.
+// TestTutorial follows docs/tutorial.md, block by block, from the top of the tree and then in an empty folder. A python block is
+// the file that its first line names. A console block is commands behind $ and their output. -update writes the present output
+// into the page.
 func TestTutorial(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	const page = "../../docs/tutorial.md"
@@ -45,7 +45,7 @@ func TestTutorial(t *testing.T) {
 		if cmd.Dir = folder + "/work"; top {
 			cmd.Dir = "../.."
 		}
-		out, _ := cmd.CombinedOutput() // the page tells which fail
+		out, _ := cmd.CombinedOutput() // the page shows which commands fail
 		return string(out)
 	}
 	if err := os.Mkdir(folder+"/work", 0o755); err != nil {
@@ -85,8 +85,8 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
-// console runs a block's commands, compares what they print, and gives the block as it would be now. A line of
-// … stands for any lines.
+// console runs a block's commands, compares their output, and returns the block with the present output. A line of … stands for
+// any lines.
 func console(t *testing.T, block string, run func(command string) string) string {
 	var now strings.Builder
 	for _, part := range regexp.MustCompile(`(?m)^\$ `).Split(block, -1)[1:] {

@@ -92,11 +92,11 @@ func (c *Checkup) pathObstacle(d Device, kernel []netip.Prefix) *Obstacle {
 	words := []string{"addr", addr.String(), "host", addr.String(), "peer", kernel[0].Masked().String()}
 	link, err := netlink.LinkByName(d.Name)
 	if err != nil {
-		return nil // it went away
+		return nil // the interface was removed
 	}
 	routes, err := netlink.RouteGet(addr.AsSlice())
 	if back := err == nil && len(routes) > 0 && routes[0].LinkIndex == link.Attrs().Index; !back {
-		// Strict, the kernel does not even look at what it would not answer on the same interface (RFC 3704 §2.2).
+		// In strict mode the kernel drops packets that it would not answer on the same interface (RFC 3704 §2.2).
 		if mode := max(Sysctl("net.ipv4.conf.all.rp_filter"), Sysctl("net.ipv4.conf."+d.Name+".rp_filter")); mode == "1" {
 			return Explain(d, errReversePath, words...)
 		}

@@ -38,7 +38,7 @@ type Verdict struct {
 	Subject string    // the device or capability that was checked
 	Good    string    // the result, where there is no obstacle
 	Bad     *Obstacle // nil where all is well
-	Noted   bool      // Bad is no failure, because nobody asked for the subject
+	Noted   bool      // Bad is no failure, because the user did not ask for the subject
 }
 
 // Checkup is one run of smolsh doctor. Its caller fills in the exported fields, all of them, and calls Run once.

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TUNPath is where TAPs come from.
+// TUNPath is the device file that makes TAPs and TUNs.
 const TUNPath = "/dev/net/tun"
 
 // TUNObstacle returns the reason why /dev/net/tun can't be opened, or nil if it can.
@@ -51,7 +51,7 @@ var closed = []struct{ name, value, open string }{
 	{"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
 }
 
-// NamespaceObstacle explains the error of a system call that was to make a network namespace.
+// NamespaceObstacle explains the error of a system call that should have made a network namespace.
 func NamespaceObstacle(err error) *Obstacle { return namespaceObstacle(err, Sysctl) }
 
 func namespaceObstacle(err error, sysctl func(name string) string) *Obstacle {

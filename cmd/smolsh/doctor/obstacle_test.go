@@ -39,7 +39,7 @@ func TestNamespaceObstacle(t *testing.T) {
 	}
 }
 
-// TestExplain holds that each cause's text is complete: no placeholder is left over.
+// TestExplain checks that each cause's text is complete: no placeholder is left over.
 func TestExplain(t *testing.T) {
 	words := []string{"addr", "A", "host", "H", "peer", "P", "chain", "C", "match", "M"}
 	for _, c := range causes {
@@ -73,7 +73,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestLinkObstacle is the two ways in which a link carries nothing.
+// TestLinkObstacle tests both reasons why a link carries no frames.
 func TestLinkObstacle(t *testing.T) {
 	for _, c := range []struct {
 		state netif.State
@@ -93,8 +93,8 @@ func TestLinkObstacle(t *testing.T) {
 	}
 }
 
-// TestCheckup runs the checks with a program that only says what it is to: the verdicts about the lab and about a
-// switch, the order of the lines, and the result.
+// TestCheckup runs the checks with a program that only prints given output: the verdicts about the lab and about a switch, the
+// order of the lines, and the result.
 func TestCheckup(t *testing.T) {
 	for _, c := range []struct {
 		says, err string // the program's two outputs

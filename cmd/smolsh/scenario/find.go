@@ -15,15 +15,15 @@ import (
 
 // A Test is one test function of a file, or a file that can't be read as Starlark.
 type Test struct {
-	Path  string          // of the file, as it is reached from the working directory
-	Shown string          // of the file, as it is listed: from the folder that was named
-	Name  string          // of the function; "" where Wrong is set
+	Path  string          // path of the file from the working directory
+	Shown string          // path of the file in reports, from the folder that the user named
+	Name  string          // name of the function; "" if Wrong is set
 	Wrong *script.Failure // why the file can't be read
 }
 
-// Find lists the tests of files and folders, in the order of paths and within a file as they stand there.
-// In a folder it reads every *.star file, and those in the folders below, except names that begin with a dot. match
-// selects by the function's name; nil selects all. The error is about a path that does not exist.
+// Find lists the tests of files and folders, by path and then in the file's order. In a folder it reads every *.star file, also in
+// subfolders, except names that begin with a dot. match selects by the function's name; nil selects all. The error is about a path
+// that does not exist.
 func Find(paths []string, match *regexp.Regexp) ([]Test, error) {
 	var list []Test
 	seen := map[string]bool{}

@@ -12,7 +12,7 @@ import (
 	"smolsh/script"
 )
 
-// maxTold bounds the failing seeds of a test that are reported in full; the others are named.
+// maxTold bounds the failing seeds of a test that are reported in full; the others are only listed.
 const maxTold = 3
 
 // report writes the results of the cases, which it receives in order.
@@ -24,10 +24,10 @@ type report struct {
 	result Result
 	err    error
 	files  int // columns of the widest file
-	names  int // and name
+	names  int // columns of the longest name
 	shown  bool
 
-	// of the test that is being reported
+	// counts of the test that is being reported
 	passed, failed  int
 	took, simulated time.Duration
 	more            []string // seeds that failed beyond maxTold
@@ -150,7 +150,7 @@ func (r *report) text(o outcome, told telling) {
 	}
 }
 
-// list is the first words of a list, and how many there are more.
+// list returns the first words of a list, and the number of the others.
 func list(words []string, n int) string {
 	if len(words) <= n {
 		return strings.Join(words, " ")
@@ -247,7 +247,7 @@ func (r *report) close() (Result, error) {
 // telling holds the results of repeating and shrinking a failure.
 type telling struct {
 	again   string
-	capture string   // the file with its packets, "" where there is none
+	capture string   // the file with its packets, "" if there is none
 	note    string   // a remark if its repetition differed
 	shrunk  []string // the faults that are still needed
 }

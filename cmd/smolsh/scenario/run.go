@@ -20,7 +20,7 @@ import (
 type Setup struct {
 	Seed    uint64
 	Output  io.Writer                 // receives the test's output
-	Crashed func(v any, stack []byte) // is called for a panic
+	Crashed func(v any, stack []byte) // called for a panic
 	Plan    *fault.Plan               // the faults to keep; nil for all
 }
 
@@ -33,8 +33,8 @@ type Config struct {
 	Tests   []Test
 	Seeds   Seeds
 	Shard   Shard
-	Jobs    int           // tests at once, 1 or more
-	Timeout time.Duration // of one test with one seed, by the wall clock
+	Jobs    int           // number of tests at once, 1 or more
+	Timeout time.Duration // bound of one test with one seed, by the wall clock
 	Live    bool          // the sessions are not virtual: nothing can be repeated
 	Keep    *fault.Plan   // the faults of tests to keep; nil for all
 	Shrink  bool          // look for the fewest faults with which a failing test fails
@@ -43,10 +43,10 @@ type Config struct {
 	Stdout  io.Writer
 	JSON    bool      // lines of JSON instead of text
 	JUnit   io.Writer // receives JUnit's XML; may be nil
-	// Terminal makes a line on Stdout say how far it is; Columns is its width.
+	// Terminal makes a line on Stdout show the progress; Columns is its width.
 	Terminal bool
 	Columns  int
-	// Stop ends everything when it is closed.
+	// Stop ends the run when it is closed.
 	Stop <-chan struct{}
 }
 
@@ -57,8 +57,8 @@ type outcome struct {
 	failure     *script.Failure
 	took        time.Duration
 	simulated   time.Duration
-	packets     []string       // the last, where it failed
-	output      []byte         // the end of what it printed, where it failed
+	packets     []string       // the last packets, if it failed
+	output      []byte         // the end of its output, if it failed
 	troubles    []fault.Report // the faults, under a plan
 	touched     []string       // packets that met one, under a plan
 	interrupted bool
@@ -71,7 +71,7 @@ const DefaultTimeout = time.Minute
 
 const (
 	lastPackets = 12
-	// grace is how long a test that was interrupted may take to end.
+	// grace is the time that an interrupted test has to end.
 	grace = 3 * time.Second
 )
 
@@ -105,7 +105,7 @@ func (t *tail) end() []byte {
 	return b
 }
 
-// once runs a test with a seed. Where capture is not empty every packet goes to that file.
+// once runs a test with a seed. If capture is not empty every packet is written to that file.
 func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) outcome {
 	t := c.Tests[test]
 	o := outcome{test: test, seed: seed}
@@ -143,7 +143,7 @@ func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) o
 	o.failure, o.crashed, o.hung, o.interrupted = c.watch(s, done, crash)
 	if o.crashed {
 		o.took, o.output = time.Since(start), printed.end()
-		return o // nobody may touch the session any more
+		return o // the session may not be used any more
 	}
 	o.simulated = time.Duration(s.Now())
 	if o.failure != nil {
@@ -214,7 +214,7 @@ func firstFrames(stack []byte) string {
 	return strings.Join(lines[:min(8, len(lines))], "\n")
 }
 
-// captureName is the file in which a failing test's packets are left.
+// captureName returns the file for a failing test's packets.
 func (c *Config) captureName(t Test, seed uint64, plan *fault.Plan) string {
 	base := strings.ReplaceAll(strings.TrimSuffix(t.Shown, filepath.Ext(t.Shown)), string(filepath.Separator), "_")
 	kept := ""

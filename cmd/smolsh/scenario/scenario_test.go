@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// open is a session of one host, alone.
+// open returns a session of one host, alone.
 func open(u Setup) (*script.Session, func(), error) {
 	w := lab.NewWorld()
 	l := lab.New(w, u.Seed)
@@ -26,7 +26,7 @@ func open(u Setup) (*script.Session, func(), error) {
 		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed}), func() {}, nil
 }
 
-// config is what runs the tests of one file.
+// config returns a Config for the tests of one file.
 func config(t *testing.T, text string) (*Config, *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
@@ -41,12 +41,12 @@ func config(t *testing.T, text string) (*Config, *bytes.Buffer) {
 	return &Config{Tests: tests, Seeds: Seeds{1, 1}, Jobs: 2, Timeout: DefaultTimeout, Folder: folder, Open: open, Stdout: out}, out
 }
 
-// panics is a Runner of a world in which a broken invariant shows as soon as time passes.
+// panics is a Runner of a world in which a broken invariant panics as soon as time passes.
 type panics struct{ lab.Runner }
 
 func (panics) Idle(<-chan struct{}) bool { panic("a broken invariant") }
 
-// A panic, in the test's own function or in a task of it, is that test's failure, and the others go on.
+// TestCrash: a panic in the test's own function, or in one of its tasks, fails that test, and the others continue.
 func TestCrash(t *testing.T) {
 	c, out := config(t, "def test_task():\n    spawn(sleep, 1).join()\ndef test_own():\n    sleep(1)\ndef test_none():\n    pass\n")
 	c.Open = func(u Setup) (*script.Session, func(), error) {
@@ -94,7 +94,7 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
-// Each case is of exactly one shard.
+// TestShards: each case belongs to exactly one shard.
 func TestShards(t *testing.T) {
 	c := &Config{Tests: make([]Test, 3), Seeds: Seeds{5, 11}}
 	seen := map[job]int{}
@@ -149,7 +149,7 @@ func TestParseShard(t *testing.T) {
 	}
 }
 
-// What is printed to be typed again is one word to a shell.
+// TestQuote: a printed argument is one word to a shell.
 func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{"a/b.star": "a/b.star", "a b": "'a b'", "it's": `'it'\''s'`, "^x$": "'^x$'", "": "''"} {
 		if got := quote(in); got != want {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Result is the sum of a run.
+// Result has the sums of a run.
 type Result struct {
 	Passed, Failed int
 	Interrupted    bool
@@ -35,7 +35,7 @@ func (c *Config) jobs(yield func(job) bool) {
 	}
 }
 
-// total is the number of cases of the shard, and the last of each test.
+// total returns the number of cases of the shard, and the last seed of each test.
 func (c *Config) total() (n int, last map[int]uint64) {
 	last = map[int]uint64{}
 	c.jobs(func(j job) bool {
@@ -46,7 +46,7 @@ func (c *Config) total() (n int, last map[int]uint64) {
 	return n, last
 }
 
-// Run runs the cases of the shard and reports each. The error is that a report can't be written.
+// Run runs the cases of the shard and reports each. The error means that a report can't be written.
 func (c *Config) Run() (Result, error) {
 	total, last := c.total()
 	r := newReport(c, total, last)
@@ -89,7 +89,7 @@ func (c *Config) Run() (Result, error) {
 		workers.Wait()
 		close(results)
 	}()
-	early := map[int]outcome{} // by number; ended before a case of lower number
+	early := map[int]outcome{} // by number: outcomes that wait for a case of lower number
 	next := 0
 	for res := range results {
 		early[res.n] = res.o
@@ -104,7 +104,7 @@ func (c *Config) Run() (Result, error) {
 	return r.close()
 }
 
-// first is the first run of a case. A live run can't be repeated, so it is captured at once.
+// first runs a case for the first time. A live run can't be repeated, so it is captured at once.
 func (c *Config) first(j job) outcome {
 	capture := ""
 	if c.Live {

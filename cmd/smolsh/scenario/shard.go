@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// A Shard is a part of all cases: each Total-th of them, from the Index-th on, counted from 0. The zero
-// value is all of them.
+// A Shard is a part of all cases: every Total-th case, beginning with the Index-th, counted from 0. The zero value is all of them.
 type Shard struct{ Index, Total int }
 
 // has reports whether the i-th case, counted from 0, is of the shard.
@@ -45,7 +44,7 @@ func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
 	return s, nil
 }
 
-// Seeds are those from First to Last, both included.
+// Seeds is the range from First to Last, both included.
 type Seeds struct{ First, Last uint64 }
 
 // ParseSeeds reads "A..B".
@@ -67,7 +66,7 @@ const maxSeeds = 1_000_000
 
 func (s Seeds) count() int { return int(s.Last-s.First) + 1 }
 
-// String is A..B, or A where there is but one.
+// String returns A..B, or A for a single seed.
 func (s Seeds) String() string {
 	if s.First == s.Last {
 		return strconv.FormatUint(s.First, 10)

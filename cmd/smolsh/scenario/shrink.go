@@ -8,7 +8,7 @@ import (
 	"smolsh/phy/fault"
 )
 
-// maxShrink bounds how often a failing test is repeated to shrink it.
+// maxShrink bounds the repetitions of a failing test while it is shrunk.
 const maxShrink = 500
 
 // none is a plan's text that keeps nothing.
@@ -50,7 +50,7 @@ type shrinker struct {
 	c    *Config
 	o    outcome
 	runs int
-	best outcome // the last run that failed so
+	best outcome // the last run that failed in this way
 }
 
 // fails runs the test with these faults and reports whether it fails as it did.
@@ -89,7 +89,7 @@ func (c *Config) shrink(o outcome) []string {
 	case len(kept) == 0 && c.Keep == nil:
 		return []string{"not shrunk: the test states no fault"}
 	case !s.fails(kept):
-		// The rules behave differently apart than together.
+		// Separated rules behave differently from the rules together.
 		if kept = whole(kept); !s.fails(kept) {
 			return []string{"not shrunk: with its faults taken apart it does not fail so"}
 		}
@@ -124,7 +124,7 @@ func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	return kept
 }
 
-// whole are the statements of the effects.
+// whole returns the statements of the effects.
 func whole(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		if len(list) == 0 || list[len(list)-1].Number != k.Number {
@@ -141,7 +141,7 @@ func hits(list []fault.Report) (n uint64) {
 	return n
 }
 
-// without turns off one after the other, again and again until each is needed.
+// without turns off one effect after the other, repeatedly until each is needed.
 func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
 	for changed := true; changed; {
 		changed = false
@@ -199,7 +199,7 @@ func (s *shrinker) pinned(kept []fault.Selection) (list []fault.Selection) {
 	return list
 }
 
-// narrow lets the i-th effect meet single frames only, as few as will do (Zeller's ddmin).
+// narrow limits the i-th effect to as few single frames as still make the test fail (Zeller's ddmin).
 func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 	if kept[i].Effect == "" || !s.fails(kept) {
 		return kept

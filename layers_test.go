@@ -1,5 +1,5 @@
-// Package smolsh_test holds what is true of the whole tree: imports go strictly down (layers_test.go)
-// and the house is kept (tidy_test.go). Both read the source and compile nothing.
+// Package smolsh_test checks rules for the whole tree: imports go strictly down (layers_test.go) and the code keeps its rules
+// (tidy_test.go). Both read the source and compile nothing.
 package smolsh_test
 
 import (
@@ -21,20 +21,20 @@ import (
 
 const module = "smolsh"
 
-// A layer says what a package's own files may import beside the standard library. Entries that name a
-// third-party path admit what lies below it too.
+// A layer lists the packages that a package's own files may import besides the standard library. An entry with a third-party path
+// also admits the packages below it.
 type layer struct {
 	inside  string // packages of this module, separated by blanks
-	outside string // packages of others
-	tests   string // packages of this module that only the package's tests may import beside
+	outside string // packages of other modules
+	tests   string // packages of this module that only the package's tests may import in addition
 }
 
-// layers is every package there is, from the bottom up: each may import only packages above it in this
-// table, which TestLayersGoDown checks. stack/drop, the catalogue of reasons, is everybody's.
+// layers has every package, from the bottom up: each may import only packages above it in this table, which TestLayersGoDown
+// checks. Every package may import stack/drop, the catalogue of reasons.
 //
-// A test file may import any standard or third-party package, and of this module its own package and
-// whatever lies below that one, near or far: a package's tests run without its neighbours. The column
-// tests has the exceptions, for tests against the kernel.
+// A test file may import any standard or third-party package. Of this module it may import its own package and those that its
+// package reaches, directly or not, so that a package's tests do not need its neighbours. The column tests has the exceptions, for
+// tests against the kernel.
 var layers = []struct {
 	pkg string
 	layer
@@ -100,15 +100,14 @@ var layers = []struct {
 		tests: "phy/tap/taptest"}},
 }
 
-// coreStd is the standard library of the core: pure functions and types. What reads a clock, starts or
-// waits for a goroutine, locks, or does input or output is not in it, and tidy_test.go looks at how
-// time and math/rand/v2 are used.
+// coreStd is the standard library of the core: pure functions and types. It has no package that reads a clock, starts or waits for
+// a goroutine, locks, or does input or output. tidy_test.go checks the use of time and math/rand/v2.
 const coreStd = `bytes cmp container/heap container/list container/ring crypto/hmac crypto/md5 crypto/sha256
 	encoding/binary encoding/hex errors fmt hash/crc32 hash/fnv io iter maps math math/bits math/rand/v2 net/netip
 	slices sort strconv strings time unicode unicode/utf8`
 
-// isCore reports whether a package is of the core: all of stack but the one that owns the clock on the
-// wall, and the fault rules, which stand in every simulated link.
+// isCore reports whether a package is of the core: all of stack except the package with the wall clock, and the fault rules, which
+// every simulated link uses.
 func isCore(pkg string) bool {
 	switch pkg {
 	case "stack/lab/live", "stack/crash": // the wall clock's Runner; the stack traces of panics
@@ -117,7 +116,7 @@ func isCore(pkg string) bool {
 	return pkg == "stack" || strings.HasPrefix(pkg, "stack/") || pkg == "phy/fault"
 }
 
-// layerOf is a package's row; ok is false when it has none.
+// layerOf returns a package's row; ok is false if it has none.
 func layerOf(pkg string) (l layer, ok bool) {
 	for _, row := range layers {
 		if row.pkg == pkg {
@@ -127,7 +126,7 @@ func layerOf(pkg string) (l layer, ok bool) {
 	return l, false
 }
 
-// below is every package that pkg may reach, directly or not.
+// below returns every package that pkg may reach, directly or not.
 func below(pkg string) map[string]bool {
 	all := map[string]bool{}
 	var add func(string)
@@ -146,7 +145,7 @@ func below(pkg string) map[string]bool {
 
 // A goFile is one parsed source file of the tree.
 type goFile struct {
-	path string // from the top, with slashes
+	path string // from the top of the tree, with slashes
 	pkg  string // its folder, "." for the top
 	test bool
 	src  []byte
@@ -154,7 +153,7 @@ type goFile struct {
 	ast  *ast.File
 }
 
-// at is the file and line of a position.
+// at returns the file and line of a position.
 func (f *goFile) at(p token.Pos) string { return fmt.Sprintf("%s:%d", f.path, f.fset.Position(p).Line) }
 
 func parseFile(fset *token.FileSet, name string, src []byte) (*goFile, error) {
@@ -178,7 +177,7 @@ func sources(t *testing.T) []*goFile {
 		if d.IsDir() && name != "." && (base == "testdata" || base == "vendor" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")) {
 			return fs.SkipDir
 		}
-		if d.IsDir() && name != "." { // a module of its own, such as a comparison with other stacks
+		if d.IsDir() && name != "." { // a separate module, such as a comparison with other stacks
 			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
 				return fs.SkipDir
 			}
@@ -218,10 +217,10 @@ func under(imp, prefixes string) bool {
 	})
 }
 
-// checkImports says what is wrong with the imports of one file.
+// checkImports returns the complaints about the imports of one file.
 func checkImports(f *goFile) (wrong []string) {
 	if f.pkg == "." {
-		return nil // this test
+		return nil // this test itself
 	}
 	l, ok := layerOf(f.pkg)
 	if !ok {
@@ -266,8 +265,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// The table itself: each row is a package of the tree, its packages have rows above it, and none stands
-// twice.
+// TestLayersGoDown checks the table itself: each row is a package of the tree, its packages have rows above it, and no package has
+// two rows.
 func TestLayersGoDown(t *testing.T) {
 	there := map[string]bool{}
 	for _, f := range sources(t) {
@@ -295,7 +294,7 @@ func TestLayersGoDown(t *testing.T) {
 	}
 }
 
-// The check sees what it is there for.
+// TestLayersCheck: checkImports finds the faults that it should find.
 func TestLayersCheck(t *testing.T) {
 	for _, c := range []struct {
 		name, imports string
@@ -334,7 +333,7 @@ func TestLayersCheck(t *testing.T) {
 	}
 }
 
-// The table is what docs/architecture.md says it is: every package of the tree is named there.
+// TestArchitectureNamesEveryPackage: docs/architecture.md names every package of the tree.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
 	doc, err := os.ReadFile("docs/architecture.md")
 	if err != nil {

@@ -22,11 +22,11 @@ var update = flag.Bool("update", false, "write docs/rfc.md")
 // the comments of the core's declarations.
 const rfcReport = "docs/rfc.md"
 
-// A citation is a section that a test names. An RFC in front of sections holds for those that follow it in the
-// comment; where an exchange or a row of the matrix names none, it is RFC 9293.
+// A citation is a section that a test names. An RFC applies to the sections that follow it in the comment; if an exchange or a row
+// of the matrix names none, RFC 9293 applies.
 var citation = regexp.MustCompile(`RFCs? (\d+)|§(\d+(?:\.\d+)*)|\bto (?:§)?(\d+(?:\.\d+)*)`)
 
-// cited calls yield for each section that text names. A range, "§2 to §5", names all of its last number.
+// cited calls yield for each section that text names. A range, "§2 to §5", names every section in it.
 func cited(text, rfc string, yield func(section string)) {
 	last := ""
 	for _, m := range citation.FindAllStringSubmatch(text, -1) {
@@ -45,7 +45,7 @@ func cited(text, rfc string, yield func(section string)) {
 	}
 }
 
-// between is the sections behind from up to to, which differ in their last number.
+// between returns the sections after from up to to, which differ in their last number.
 func between(from, to string) (list []string) {
 	i, j := strings.LastIndexByte(from, '.'), strings.LastIndexByte(to, '.')
 	if from[:i+1] != to[:j+1] {
@@ -60,7 +60,7 @@ func between(from, to string) (list []string) {
 	return list
 }
 
-// citations is every section with the tests that name it, in the order of their names.
+// citations maps every section to the tests that name it, in the order of their names.
 func citations(t *testing.T) map[string][]string {
 	all := map[string][]string{}
 	note := func(text, rfc, test string) {
@@ -111,12 +111,12 @@ func citations(t *testing.T) map[string][]string {
 	return all
 }
 
-// covers reports whether a test of section cited says something of section.
+// covers reports whether a test of section cited also concerns section.
 func covers(section, cited string) bool {
 	return cited == section || strings.HasPrefix(cited, section+".")
 }
 
-// coveredBy is the names, sorted and without repeats, that cite section or a part of it.
+// coveredBy returns the names, sorted and without repeats, that cite section or a part of it.
 func coveredBy(all map[string][]string, section string) (names []string) {
 	for at, list := range all {
 		if covers(section, at) {
@@ -127,7 +127,7 @@ func coveredBy(all map[string][]string, section string) (names []string) {
 	return slices.Compact(names)
 }
 
-// report is the text of docs/rfc.md. missing are sections that are neither tested nor explained.
+// report returns the text of docs/rfc.md. missing are sections that are neither tested nor explained.
 func report(tests, code map[string][]string) (text string, missing []string) {
 	var b strings.Builder
 	b.WriteString("# RFC sections, their code and their tests\n\nGenerated from the comments of code and tests by `go test . -run TestRFCs -update`. The column Code lists declarations as\n" +
@@ -170,7 +170,7 @@ func report(tests, code map[string][]string) (text string, missing []string) {
 	return b.String(), missing
 }
 
-// stale are the tests that the catalogue names and that are not there.
+// stale returns the tests that the catalogue names and that do not exist.
 func stale(t *testing.T) (list []string) {
 	var tests bytes.Buffer
 	files, _ := filepath.Glob("stack/*_test.go")
@@ -195,7 +195,7 @@ func stale(t *testing.T) (list []string) {
 	return list
 }
 
-// TestRFCs holds docs/rfc.md to what code and tests say, and every section of its RFCs to a test or a reason.
+// TestRFCs: docs/rfc.md agrees with the code and the tests, and every section of its RFCs has a test or a reason.
 func TestRFCs(t *testing.T) {
 	text, missing := report(citations(t), codeCitations(sources(t)))
 	for _, m := range missing {

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// codeCitations is every section with the declarations of the core that name it: as godoc writes them, in the order of
-// packages and files. A comment inside a function may leave out the RFC that the function's own comment names last;
-// package comments are lists of sources and do not count.
+// codeCitations maps every section to the declarations of the core that name it: as godoc writes them, in the order of packages
+// and files. A comment inside a function may omit the RFC that the function's own comment names last; package comments are lists
+// of sources and do not count.
 func codeCitations(files []*goFile) map[string][]string {
 	all := map[string][]string{}
 	for _, f := range files {
@@ -49,7 +49,7 @@ func declCitations(f *goFile, d ast.Decl, yield func(section, name string)) {
 	case *ast.FuncDecl:
 		comments(d.Pos(), d.End(), "", funcName(d), d.Doc)
 	case *ast.GenDecl:
-		doc, rfc := d.Doc, lastRFC(d.Doc, "") // of a group: the comment is its first name's, the RFC every name's
+		doc, rfc := d.Doc, lastRFC(d.Doc, "") // of a group, the comment belongs to the first name, the RFC to every name
 		for _, spec := range d.Specs {
 			switch spec := spec.(type) {
 			case *ast.TypeSpec:
@@ -62,7 +62,7 @@ func declCitations(f *goFile, d ast.Decl, yield func(section, name string)) {
 	}
 }
 
-// start is where a declaration with its comment begins.
+// start returns the beginning of a declaration with its comment.
 func start(n ast.Node, doc *ast.CommentGroup) token.Pos {
 	if doc != nil {
 		return doc.Pos()
@@ -73,7 +73,7 @@ func start(n ast.Node, doc *ast.CommentGroup) token.Pos {
 // rfcName finds the RFCs that a comment names.
 var rfcName = regexp.MustCompile(`RFCs? (\d+)`)
 
-// lastRFC is the RFC that a comment names last, or without one the RFC given.
+// lastRFC returns the RFC that a comment names last, or rfc if it names none.
 func lastRFC(doc *ast.CommentGroup, rfc string) string {
 	if doc != nil {
 		if all := rfcName.FindAllStringSubmatch(doc.Text(), -1); len(all) > 0 {
@@ -83,7 +83,7 @@ func lastRFC(doc *ast.CommentGroup, rfc string) string {
 	return rfc
 }
 
-// funcName is a function's name, behind its receiver's type if it is a method.
+// funcName returns a function's name, behind its receiver's type if it is a method.
 func funcName(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return d.Name.Name
@@ -98,7 +98,7 @@ func funcName(d *ast.FuncDecl) string {
 	return name + "." + d.Name.Name
 }
 
-// endOfLine is the end of the line that pos is on, so that a comment behind a declaration belongs to it.
+// endOfLine returns the end of the line that contains pos, so that a comment behind a declaration belongs to it.
 func endOfLine(f *goFile, pos token.Pos) token.Pos {
 	file := f.fset.File(pos)
 	if line := file.Line(pos); line < file.LineCount() {
@@ -107,7 +107,7 @@ func endOfLine(f *goFile, pos token.Pos) token.Pos {
 	return pos
 }
 
-// A declaration is listed under each section that its comments name, a method behind its type.
+// TestCodeCitations: a declaration is listed under each section that its comments name, a method behind its type.
 func TestCodeCitations(t *testing.T) {
 	f, err := parseFile(token.NewFileSet(), "stack/tcp/x.go", []byte(`// Package tcp is RFC 1 §1.
 package tcp

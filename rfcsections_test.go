@@ -1,8 +1,7 @@
 package smolsh_test
 
-// rfcSections are the sections of TCP's RFCs that ask something of an implementation. Behind "="
-// stand tests that are about a section though they name another, behind "--" why a section has no test of its
-// own, or what of it is left out.
+// rfcSections are the sections of TCP's RFCs with requirements for an implementation. Behind "=" are tests that test a section but
+// name another; behind "--" is why a section has no test of its own, or which part of it is left out.
 const rfcSections = `
 RFC 9293 Transmission Control Protocol
 3.1 Header Format -- tests of stack/wire

@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// maxLines is where a file that is no test holds more than one noun.
+// maxLines is the length above which a file, other than a test, counts as holding more than one noun.
 const maxLines = 600
 
-// goStatementFiles is in how many files a package may have go statements: the core in none, script in
-// one, its scheduler's.
+// goStatementFiles returns the number of files of a package that may have go statements: none in the core, one in script, its
+// scheduler's.
 func goStatementFiles(pkg string) (most int, bounded bool) {
 	switch {
 	case isCore(pkg):
@@ -29,8 +29,7 @@ func goStatementFiles(pkg string) (most int, bounded bool) {
 	return 0, false
 }
 
-// A goPackage is a folder's files that are no tests, with their identifiers resolved as far as this
-// module's text alone allows.
+// A goPackage is the files of a folder without its tests, with identifiers resolved as far as this module's text alone allows.
 type goPackage struct {
 	path  string
 	files []*goFile
@@ -39,8 +38,8 @@ type goPackage struct {
 	scope *types.Scope
 }
 
-// names imports every package as an empty one with the right name, so that a selector's left side
-// resolves to the package and nothing has to be compiled.
+// names imports every package as an empty one with the right name, so that a selector's left side resolves to the package without
+// compiling anything.
 type names struct{}
 
 func (names) Import(imp string) (*types.Package, error) {
@@ -73,14 +72,14 @@ func packages(files []*goFile) []*goPackage {
 			trees = append(trees, f.ast)
 		}
 		info := types.Info{Uses: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
-		conf := types.Config{Importer: names{}, Error: func(error) {}} // what others declare is unknown, and says so
+		conf := types.Config{Importer: names{}, Error: func(error) {}} // the declarations of other packages are unknown, which is an error
 		tp, _ := conf.Check(module+"/"+p.path, p.files[0].fset, trees, &info)
 		p.uses, p.types, p.scope = info.Uses, info.Types, tp.Scope()
 	}
 	return pkgs
 }
 
-// imported is the path and name that a selector takes from another package; ok is false for others.
+// imported returns the path and name that a selector uses of another package; ok is false for other expressions.
 func (p *goPackage) imported(e ast.Expr) (imp, name string, ok bool) {
 	sel, isSel := e.(*ast.SelectorExpr)
 	if !isSel {
@@ -97,13 +96,13 @@ func (p *goPackage) imported(e ast.Expr) (imp, name string, ok bool) {
 	return pkg.Imported().Path(), sel.Sel.Name, true
 }
 
-// pure is what the core may take from packages that also hold clocks and global generators.
+// pure has the names that the core may use of packages that also contain clocks and global generators.
 var pure = map[string]string{
 	"time":         "Duration ParseDuration Nanosecond Microsecond Millisecond Second Minute Hour",
 	"math/rand/v2": "Rand New Source PCG NewPCG ChaCha8 NewChaCha8",
 }
 
-// labPure is what the lab may take beside that: the time of day as a value, for the stamps of a capture.
+// labPure has further names for the lab: the time of day as a value, for the timestamps of a capture.
 const labPure = "Time Unix"
 
 // checkPure finds clocks and global generators in the core.
@@ -128,8 +127,8 @@ func checkPure(p *goPackage) (wrong []string) {
 	return wrong
 }
 
-// checkGo finds go statements where they may not be, and in the core the use of channels. A channel's
-// type may stand there, in what the lab asks of its Runner.
+// checkGo finds go statements in files that may not have them, and in the core the use of channels. A channel's type is allowed
+// there, in the lab's interface to its Runner.
 func checkGo(p *goPackage) (wrong []string) {
 	most, bounded := goStatementFiles(p.path)
 	if !bounded {
@@ -175,9 +174,8 @@ func checkGo(p *goPackage) (wrong []string) {
 	return wrong
 }
 
-// checkState finds package-level state in the core. A variable may be there when it is initialised
-// where it is declared and nothing in its package assigns to it or a part of it, or takes its address:
-// an error, a table.
+// checkState finds package-level state in the core. A variable is allowed if it is initialised in its declaration and nothing in
+// its package assigns to it or a part of it, or takes its address: an error, a table.
 func checkState(p *goPackage) (wrong []string) {
 	if !isCore(p.path) {
 		return nil
@@ -253,8 +251,8 @@ func checkState(p *goPackage) (wrong []string) {
 	return wrong
 }
 
-// checkMaps finds iteration over maps in the core, whose order differs from run to run. A function may do
-// it that sorts what it found, or that says of the order why it can't be seen.
+// checkMaps finds iteration over maps in the core, whose order differs from run to run. It is allowed in a function that sorts its
+// result, or with a comment why the order can't be seen.
 func checkMaps(p *goPackage) (wrong []string) {
 	if !isCore(p.path) {
 		return nil
@@ -294,8 +292,7 @@ func checkMaps(p *goPackage) (wrong []string) {
 	return wrong
 }
 
-// checkSkips finds tests that are skipped in silence where nothing may be missing: who skips must look
-// at CI.
+// checkSkips finds tests that are skipped silently even under CI, where nothing may be missing: a test that skips must check CI.
 func checkSkips(f *goFile) (wrong []string) {
 	for _, d := range f.ast.Decls {
 		fn, ok := d.(*ast.FuncDecl)
@@ -370,7 +367,7 @@ func checkDocs(p *goPackage) (wrong []string) {
 	return wrong
 }
 
-// receiver is the name of a method's type.
+// receiver returns the name of a method's type.
 func receiver(e ast.Expr) string {
 	for {
 		switch x := e.(type) {
@@ -388,7 +385,7 @@ func receiver(e ast.Expr) string {
 	}
 }
 
-// checkFile finds what concerns a file's text alone.
+// checkFile checks a file's text alone.
 func checkFile(f *goFile) (wrong []string) {
 	if n := bytes.Count(f.src, []byte("\n")); n > maxLines && !f.test {
 		wrong = append(wrong, fmt.Sprintf("%s:%d: %d lines: more than one noun?", f.path, maxLines, n))
@@ -415,7 +412,7 @@ func TestTidy(t *testing.T) {
 	}
 }
 
-// Each check sees what it is there for, and nothing else.
+// TestTidyChecks: each check finds the faults that it should find, and nothing else.
 func TestTidyChecks(t *testing.T) {
 	for _, c := range []struct {
 		what, pkg, src string
@@ -506,7 +503,7 @@ func TestTidyChecks(t *testing.T) {
 	}
 
 	long := "package x\n" + strings.Repeat("\n", maxLines)
-	for name, want := range map[string]int{"repl/x.go": 2, "repl/x_test.go": 1} { // gofmt has an opinion too
+	for name, want := range map[string]int{"repl/x.go": 2, "repl/x_test.go": 1} { // gofmt checks these files, too
 		f, err := parseFile(token.NewFileSet(), name, []byte(long))
 		if err != nil {
 			t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A peer that resets one connection after the other makes a server say so once, and then a count.
+// TestAbortsAreCounted: a server whose peer resets one connection after the other reports it once, and then a count.
 func TestAbortsAreCounted(t *testing.T) {
 	s := newSim(t, 1)
 	err := s.RunSource("test.star", `

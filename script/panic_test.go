@@ -26,8 +26,8 @@ func (s *testSession) breakAt(h *hostValue, n int) {
 	})
 }
 
-// A host that panics over a frame goes out of service: calls on it say so, what waited for it ends, its interfaces
-// are down, the others go on, and what it panicked over is kept.
+// TestHostPanics: a host that panics over a frame is out of service. Calls on it return the reason, waits for it end, its
+// interfaces are down, the other hosts continue, and the frame is kept.
 func TestHostPanics(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
@@ -110,7 +110,7 @@ serve("tcp", 5, g); peer.tcp.connect("192.168.69.1:5").recv()`} {
 	}
 }
 
-// bomb is a value that panics when it is looked at.
+// bomb is a value that panics when its attributes are read.
 type bomb struct{ starlark.NoneType }
 
 func (bomb) Attr(string) (starlark.Value, error) { panic("bomb") }

@@ -52,15 +52,15 @@ func TestRowsOfAText(t *testing.T) {
 	}
 }
 
-// A handler waits for events for ever, so that wait() goes on; in a virtual lab nothing is left to happen
-// then, and it says so.
+// TestOnAndWait: a handler waits for events for ever, so wait() does not return. In a virtual lab without further events, it
+// reports that.
 func TestOnAndWait(t *testing.T) {
 	fails(t, "on(\"drop\", print)\nwait()\n", 1, "deadlock: nothing left to happen\n"+
 		"  task 0 main waits for the other tasks and servers\n  task 1 on drop print waits for drop events\n"+
 		"  test.star:2:5: in <toplevel>\n      wait()\n")
 }
 
-// A handler's error is printed once and ends it; nothing else does.
+// TestOnHandlerFails: a handler's error is printed once and ends the handler; nothing else ends it.
 func TestOnHandlerFails(t *testing.T) {
 	s := newSim(t, 1)
 	err := s.RunSource("test.star", `

@@ -24,7 +24,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// deed is what the injector did to one segment.
+// deed is a fault that the injector applied to one segment.
 type deed struct {
 	at        time.Time
 	from      netip.Addr
@@ -35,7 +35,7 @@ type deed struct {
 
 func (d deed) hit(seq, next wire.Seq) bool { return d.seq.Less(next) && seq.Less(d.next) }
 
-// injector is rules of faults that remember what they did.
+// injector is a set of fault rules that records their effects.
 type injector struct {
 	rng   *rand.Rand
 	deeds []deed
@@ -186,7 +186,7 @@ func readRemarks(t *testing.T, file string) (list []remark) {
 	return list
 }
 
-// window reports whether all that is remarked on is flow control at work.
+// window reports whether the remark only shows flow control.
 func (r remark) window() bool {
 	for _, m := range r.marks {
 		if m != "window_update" && m != "window_full" {

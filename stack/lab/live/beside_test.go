@@ -92,7 +92,7 @@ func matchTCP(f []byte, _ phy.Medium) bool {
 	return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 6
 }
 
-// sysctl sets one of the calling goroutine's namespace's.
+// sysctl sets a variable in the calling goroutine's namespace.
 func sysctl(t testing.TB, name, value string) {
 	t.Helper()
 	if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
@@ -100,7 +100,7 @@ func sysctl(t testing.TB, name, value string) {
 	}
 }
 
-// way is who sends to whom.
+// way is the sender and the receiver of a measurement.
 type way int
 
 const (
@@ -149,7 +149,7 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 		})
 		route(t, "192.168.70.0/24", "192.168.69.1")
 		t.Cleanup(func() {
-			r.Close() // it reads the device until then
+			r.Close() // the runner reads the device until it is closed
 			dev.Close()
 		})
 		r.Do(func(clock.Instant) {
@@ -292,7 +292,7 @@ func TestBesideKernel(t *testing.T) {
 		var mu sync.Mutex
 		var got [3][]float64
 		t.Run(c.name, func(t *testing.T) {
-			for seed := range rounds { // another one for each round, the same for all ways
+			for seed := range rounds { // another seed for each round, the same for all ways
 				for w := weSend; w <= theySend; w++ {
 					t.Run(w.String(), func(t *testing.T) { // a goroutine of its own: it stays in a namespace
 						t.Parallel()

@@ -21,9 +21,9 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// TestPathMTUThroughKernel sends through a kernel that routes onto a link of 1400 octets: it says so, and the
-// connection goes on with shorter segments (RFC 1191). When what it says is lost on the way, longer
-// segments vanish without a word, and the sender finds out by itself (RFC 4821 §7.7).
+// TestPathMTUThroughKernel sends through a kernel that routes onto a link of 1400 octets. The kernel sends an ICMP error, and the
+// connection continues with shorter segments (RFC 1191). If the ICMP errors are lost, the sender finds the path MTU by itself
+// (RFC 4821 §7.7).
 func TestPathMTUThroughKernel(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		t.Run(fmt.Sprint("silent=", silent), func(t *testing.T) { pathMTU(t, silent) })

@@ -47,7 +47,7 @@ type soak struct {
 	h             *lab.Host
 	ns            *os.File          // the test's network namespace
 	gate          wire.HardwareAddr // the host's
-	speech        []byte            // what services and clients send
+	speech        []byte            // data that services and clients send
 	length        time.Duration
 	newcomerEvery time.Duration
 
@@ -63,7 +63,7 @@ type soak struct {
 	refused      uint64          // how often the buffers had no room, when bounds looked last
 }
 
-// usage is what the process holds.
+// usage is the memory and other resources that the process holds.
 type usage struct {
 	heap                    uint64 // octets in use after a collection
 	descriptors, goroutines int

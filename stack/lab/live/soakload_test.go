@@ -94,7 +94,7 @@ func (x *load) dial(from netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), c.SetDeadline(time.Now().Add(soakPatience))
 }
 
-// service is where the host offers one.
+// service returns the host's address with a service's port.
 func service(port uint16) netip.AddrPort { return netip.AddrPortFrom(ours, port) }
 
 // hold keeps c open and closes the oldest connections that are more than most.
@@ -313,7 +313,7 @@ func (s *soak) begin() {
 	}
 }
 
-// closer is a held thing that is no connection.
+// closer is a resource other than a connection.
 type closer struct {
 	net.Conn
 	close func() error

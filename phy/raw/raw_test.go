@@ -76,7 +76,7 @@ func open(t *testing.T, name string, opts Options) *Device {
 	return d
 }
 
-// udp is a datagram from us to the kernel there.
+// udp returns a datagram from us to the kernel at the other end.
 func (b *bench) udp(payload []byte) *phy.Frame {
 	f := phy.NewFrame(phy.SuperFrameSize)
 	copy(f.Extend(len(payload)), payload)
@@ -97,7 +97,7 @@ func (b *bench) send(f *phy.Frame) {
 	}
 }
 
-// hear is the kernel there receiving a datagram.
+// hear checks that the kernel at the other end receives a datagram.
 func (b *bench) hear(want string) {
 	b.Helper()
 	buf := make([]byte, 70000)
@@ -141,7 +141,7 @@ func has(frames []*phy.Frame, text string) bool {
 	return slices.ContainsFunc(frames, func(f *phy.Frame) bool { return bytes.Contains(f.Bytes(), []byte(text)) })
 }
 
-// The kernel at the other end leaves its checksum undone, which is told; ours may be left to the kernel.
+// TestChecksumsLeftUndone: an unfinished checksum of the other kernel is reported as such; ours may be left to the kernel.
 func TestChecksumsLeftUndone(t *testing.T) {
 	b := lay(t, Options{})
 	f := b.udp([]byte("left to you"))
@@ -173,7 +173,7 @@ func TestChecksumsLeftUndone(t *testing.T) {
 	}
 }
 
-// Super-segments come and go whole.
+// TestSuperSegments: super-segments are received and sent whole.
 func TestSuperSegments(t *testing.T) {
 	b := lay(t, Options{})
 	big := bytes.Repeat([]byte("x"), 2500)
@@ -201,8 +201,8 @@ func TestSuperSegments(t *testing.T) {
 	}
 }
 
-// A tag that travels beside the frame is put back, behind the addresses: the kernel takes it off whatever
-// arrives.
+// TestVLANTag: the kernel removes a VLAN tag on arrival and passes it beside the frame; the device inserts it again behind the
+// addresses.
 func TestVLANTag(t *testing.T) {
 	b := lay(t, Options{})
 	b.send(b.udp([]byte("hello"))) // so that we are a station
@@ -242,7 +242,7 @@ func TestVLANTag(t *testing.T) {
 	}
 }
 
-// What we send never comes back; what the kernel beside us sends comes if it is asked for.
+// TestOutgoing: the device never receives its own frames; it receives those of the kernel beside us if asked to.
 func TestOutgoing(t *testing.T) {
 	for _, outgoing := range []bool{false, true} {
 		t.Run(fmt.Sprint(outgoing), func(t *testing.T) {
@@ -273,7 +273,7 @@ func TestOutgoing(t *testing.T) {
 	}
 }
 
-// A station receives what is for it and for groups, and nothing before it has sent; a promiscuous device
+// TestPromiscuous: a station receives frames for its addresses and for groups, and none before it has sent; a promiscuous device
 // receives all.
 func TestPromiscuous(t *testing.T) {
 	for _, promiscuous := range []bool{false, true} {
@@ -305,7 +305,7 @@ func TestPromiscuous(t *testing.T) {
 	}
 }
 
-// A station with many addresses forgets the oldest, and changing them goes on working.
+// TestAddressesThatFramesAreSentFrom: a station with many addresses forgets the oldest, and may change them at any time.
 func TestAddressesThatFramesAreSentFrom(t *testing.T) {
 	b := lay(t, Options{})
 	for i := range 10 {
@@ -380,8 +380,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// The link goes down and comes up, changes its MTU, loses its carrier, and is deleted: each is told, and
-// found by Refresh.
+// TestLinkChanges: the link goes down and up, changes its MTU, loses its carrier, and is deleted. Each change is reported, and
+// Refresh finds it.
 func TestLinkChanges(t *testing.T) {
 	b := lay(t, Options{})
 	news := make(chan struct{}, 100)

@@ -421,7 +421,7 @@ func TestTwoTAPs(t *testing.T) {
 	}
 }
 
-// hear is the kernel receiving a datagram.
+// hear checks that the kernel receives a datagram.
 func hear(t *testing.T, conn *net.UDPConn, want string) {
 	t.Helper()
 	buf := make([]byte, 4000)
@@ -449,7 +449,7 @@ func TestOffloadIsSwitchedWhileRunning(t *testing.T) {
 	}
 }
 
-// The kernel hands over what a sendmsg(2) with UDP_SEGMENT made as one super-segment, or one by one.
+// TestDatagramsTogether: the kernel delivers the datagrams of a sendmsg(2) with UDP_SEGMENT as one super-segment, or one by one.
 func TestDatagramsTogether(t *testing.T) {
 	inNamespace(t)
 	h, conn := newHost(t, 0, Options{}), listen(t)

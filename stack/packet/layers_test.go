@@ -20,7 +20,7 @@ func field(t *testing.T, d *Dissected, layer, name string) any {
 	return l.Fields[i].Value
 }
 
-// Layer returns each header's fields with the values on the wire, and no layer that the packet does not have.
+// TestLayers: Layer returns each header's fields with the values on the wire, and no layer that the packet does not have.
 func TestLayers(t *testing.T) {
 	frames := map[string]Dissected{}
 	for _, l := range lines(t) {

@@ -28,7 +28,7 @@ func add(t *Table, d *Datagram, lo, hi int, last bool) (r drop.Reason, complete 
 	return r, complete
 }
 
-// Each kind of contradiction is one, and a duplicate is none.
+// TestConflicts: each kind of contradiction is a conflict, and a duplicate is none.
 func TestConflicts(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -123,8 +123,8 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// The oldest datagram is the first to expire, a minute after its first fragment. A poisoned one keeps no more than its
-// overhead until then.
+// TestExpiry: the oldest datagram expires first, a minute after its first fragment. A poisoned datagram keeps only its overhead
+// until then.
 func TestExpiry(t *testing.T) {
 	var table Table
 	for k := range 3 {

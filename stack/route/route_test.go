@@ -10,7 +10,7 @@ func randomAddr(rng *rand.Rand) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(1 + rng.IntN(223)), byte(rng.Uint32()), byte(rng.Uint32()), byte(rng.Uint32())})
 }
 
-// manyRoutes is a table with two interfaces, their subnets and n random routes.
+// manyRoutes returns a table with two interfaces, their subnets and n random routes.
 func manyRoutes(n int) (*Table, *rand.Rand) {
 	t, rng := new(Table), rand.New(rand.NewPCG(1, 2))
 	for out := range 2 {
@@ -27,8 +27,8 @@ func manyRoutes(n int) (*Table, *rand.Rand) {
 	return t, rng
 }
 
-// What is found without a search is what a search of the table in its order finds, also when an interface
-// is down and after routes have gone.
+// TestMatchAgreesWithSearch: Match finds the same route as a linear search of the table, also when an interface is down and after
+// routes were removed.
 func TestMatchAgreesWithSearch(t *testing.T) {
 	table, rng := manyRoutes(2000)
 	added := func(r Route) bool { return !r.Connected }

@@ -16,7 +16,7 @@ var (
 
 func generator() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
-// A cookie holds the largest size of the table that does not exceed the peer's.
+// TestSegmentSize: a cookie encodes the largest size of the table that does not exceed the peer's.
 func TestSegmentSize(t *testing.T) {
 	var s Secrets
 	rng := generator()
@@ -28,7 +28,7 @@ func TestSegmentSize(t *testing.T) {
 	}
 }
 
-// A cookie is good in its period and in the next, and then no more.
+// TestPeriods: a cookie is valid in its period and the next, and not later.
 func TestPeriods(t *testing.T) {
 	var s Secrets
 	rng := generator()
@@ -49,7 +49,7 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// Every bit of a cookie, either end and the peer's sequence number matter.
+// TestForgeries: a change in any bit of a cookie, in either end or in the peer's sequence number makes it invalid.
 func TestForgeries(t *testing.T) {
 	var s Secrets
 	rng := generator()

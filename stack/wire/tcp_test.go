@@ -143,7 +143,7 @@ func TestTCPOptionsTolerated(t *testing.T) {
 	}
 }
 
-// withOptions is a segment with the given options, ended with zeros.
+// withOptions returns a segment with the given options, ended with zeros.
 func withOptions(o []byte) []byte {
 	b := make([]byte, TCPLen+(len(o)+3)&^3)
 	b[12] = byte(len(b)/4) << 4

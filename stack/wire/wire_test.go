@@ -22,7 +22,7 @@ func octets(s string) []byte {
 	return b
 }
 
-// serialized is what gopacket, which shares nothing with this package, makes of layers.
+// serialized returns the layers as gopacket, which shares nothing with this package, encodes them.
 func serialized(t *testing.T, ls ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	b := gopacket.NewSerializeBuffer()
@@ -32,7 +32,7 @@ func serialized(t *testing.T, ls ...gopacket.SerializableLayer) []byte {
 	return bytes.Clone(b.Bytes())
 }
 
-// changed is a copy of b with the octets from i on replaced.
+// changed returns a copy of b with the octets from i on replaced.
 func changed(b []byte, i int, v ...byte) []byte {
 	b = bytes.Clone(b)
 	copy(b[i:], v)

@@ -74,7 +74,7 @@ func (p *pipe) Send(frames []*phy.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// next is the next packet that the host sent, nil when none came within a second.
+// next returns the next packet that the host sent, nil if there was none within a second.
 func (p *pipe) next() []byte {
 	buf := make([]byte, 2000)
 	fds := []unix.PollFd{{Fd: int32(p.end), Events: unix.POLLIN}}
@@ -94,7 +94,7 @@ func (p *pipe) next() []byte {
 	}
 }
 
-// udpPayload is the text of a UDP datagram in an IPv4 packet without options.
+// udpPayload returns the payload of a UDP datagram in an IPv4 packet without options.
 func udpPayload(b []byte) string {
 	if len(b) < wire.IPv4Len+wire.UDPLen {
 		return fmt.Sprintf("%d octets", len(b))
@@ -144,7 +144,7 @@ func (g *rig) send(t *testing.T, i int, text string) {
 	})
 }
 
-// A device that takes no more keeps what it was given, in order, and holds up nobody.
+// TestAFullDeviceHoldsUpNobody: frames for a full device wait in order, and delay no other device.
 func TestAFullDeviceHoldsUpNobody(t *testing.T) {
 	g := newRig(t)
 	const n = 150
@@ -175,7 +175,8 @@ func TestAFullDeviceHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// A device that fails, or whose descriptor only ever hangs up, is reported once; the loop lives on.
+// TestAFailedDeviceIsReportedOnce: a device that fails, or whose descriptor only hangs up, is reported once, and the loop
+// continues.
 func TestAFailedDeviceIsReportedOnce(t *testing.T) {
 	for _, c := range []struct {
 		what string
@@ -207,7 +208,7 @@ func TestAFailedDeviceIsReportedOnce(t *testing.T) {
 	}
 }
 
-// An interface can be attached and taken away while the loop runs.
+// TestAttachAndDetachWhileRunning: an interface can be attached and removed while the loop runs.
 func TestAttachAndDetachWhileRunning(t *testing.T) {
 	g := newRig(t)
 	late := newPipe(t, "late")

@@ -64,7 +64,7 @@ func TestEventsHappenInOrderAndNotBeforeTheirTime(t *testing.T) {
 	}
 }
 
-// An event made by a call shortens the sleep that is under way.
+// TestACallMovesTheDeadline: an event that a call schedules shortens the present sleep.
 func TestACallMovesTheDeadline(t *testing.T) {
 	w := lab.NewWorld()
 	r := start(t, w)
@@ -101,7 +101,7 @@ func TestCloseEndsIdleAndLeavesTheWorld(t *testing.T) {
 	}
 }
 
-// At rest the loop sleeps: the process is charged next to nothing.
+// TestIdleLoopUsesNoCPU: at rest the loop sleeps, and the process uses almost no CPU time.
 func TestIdleLoopUsesNoCPU(t *testing.T) {
 	r := start(t, lab.NewWorld())
 	r.Do(func(clock.Instant) {})

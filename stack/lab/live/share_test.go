@@ -134,7 +134,7 @@ func TestHostsShareATAP(t *testing.T) {
 	})
 }
 
-// A rule on the interface of the host that had the TAP is that host's alone.
+// TestFaultsStayWithTheirHost: a fault rule on the interface of the TAP's first host applies to that host only.
 func TestFaultsStayWithTheirHost(t *testing.T) {
 	taptest.NeedTools(t, "ping")
 	r, us, p := onTAP(t)

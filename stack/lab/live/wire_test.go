@@ -21,8 +21,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// What crosses a TAP with offloads is super-segments, and on a plain one frames of wire size; a second opinion
-// of the kernel's view finds nothing malformed, lost or out of order either way.
+// TestSuperSegmentsOnTheWire: a TAP with offloads carries super-segments, and a plain one frames of wire size. tshark finds
+// nothing malformed, lost or out of order in the kernel's capture of either.
 func TestSuperSegmentsOnTheWire(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprint("plain=", plain), func(t *testing.T) { superSegments(t, plain) })

@@ -154,25 +154,28 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	return true
 }
 
-// putIPv4 prepends an IP header without options to f.
+// putIPv4 prepends an IP header without options to the payload f, and counts the packet.
 func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
-	ip := h.headerIPv4(f, proto, src, dst, ttl, ecn, dontFragment)
-	ip.Put(f.Prepend(wire.IPv4Len))
+	h.putIPv4WithOptions(f, nil, proto, src, dst, ttl, ecn, dontFragment)
 }
 
-// headerIPv4 returns a header for the payload f, and counts the packet. The identification of a packet that must not be
-// fragmented has no meaning (RFC 6864 §4.1); it is random, so that captures tell packets apart.
-func (h *Host) headerIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) wire.IPv4 {
-	ip := wire.IPv4{
-		TOS: uint8(ecn), DontFragment: dontFragment, TTL: ttl, Protocol: proto, Src: src, Dst: dst, PayloadLen: f.Len(),
-	}
+// putIPv4WithOptions is putIPv4 with options. The identification of a packet that must not be fragmented has no meaning
+// (RFC 6864 §4.1); it is random, so that captures tell packets apart.
+func (h *Host) putIPv4WithOptions(f *phy.Frame, options []byte, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
+	var ip wire.IPv4 // its fields are set one by one, because a composite literal is built elsewhere and copied
 	if dontFragment {
 		ip.ID = uint16(h.rng.Uint32())
 	} else {
 		ip.ID = h.identification(src, dst, proto)
 	}
+	ip.TOS, ip.DontFragment, ip.TTL, ip.Protocol = uint8(ecn), dontFragment, ttl, proto
+	ip.Src, ip.Dst, ip.PayloadLen = src, dst, f.Len()
 	h.count(mib.IPOutRequests)
-	return ip
+	if len(options) == 0 {
+		ip.Put(f.Prepend(wire.IPv4Len))
+		return
+	}
+	ip.PutWithOptions(f.Prepend(wire.IPv4Len+len(options)), options)
 }
 
 // putLinkHeader prepends the link header, if the medium has one.

@@ -67,8 +67,7 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 			h.frames.put(f)
 			return h.badOption(now, p, at)
 		}
-		ip := h.headerIPv4(f, wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
-		ip.PutWithOptions(f.Prepend(wire.IPv4Len+n), options[:n])
+		h.putIPv4WithOptions(f, options[:n], wire.ProtocolICMP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, p.ip.DontFragment)
 	}
 	if r := h.reply(now, f, p.ip.Src); r != drop.None {
 		return dropped(r)

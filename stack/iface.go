@@ -77,10 +77,11 @@ type ifaceStatistics struct {
 	txPackets, txBytes, txDropped uint64
 }
 
-// ifaceAddr is one address of an interface; broadcast is the zero Addr if the subnet has none.
+// ifaceAddr is one address of an interface. network and broadcast are its subnet's first and last address; both are the
+// limited broadcast address if the subnet has no broadcast of its own.
 type ifaceAddr struct {
 	netip.Prefix
-	broadcast netip.Addr
+	network, broadcast netip.Addr
 }
 
 // AddIface adds an interface, sets it up, and announces its addresses. It leaves out addresses that AddAddr refuses.
@@ -175,9 +176,9 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	if err := i.checkAddr(p); err != nil {
 		return err
 	}
-	a, n := p.Addr(), ifaceAddr{Prefix: p}
+	a, n := p.Addr(), ifaceAddr{p, limitedBroadcast, limitedBroadcast}
 	if p.Bits() <= 30 {
-		n.broadcast = lastAddr(p)
+		n.network, n.broadcast = p.Masked().Addr(), lastAddr(p)
 	}
 	i.addrs = append(i.addrs, n)
 	i.subnets.add(p)
@@ -322,7 +323,7 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 		return i.subnets.broadcasts[a] > 0
 	}
 	for k := range i.addrs {
-		if p := &i.addrs[k]; p.broadcast.IsValid() && p.Contains(a) && (a == p.broadcast || a == p.Masked().Addr()) {
+		if p := &i.addrs[k]; a == p.broadcast || a == p.network {
 			return true
 		}
 	}

@@ -269,13 +269,21 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 	}
 }
 
-// Writable returns the number of octets that Write would accept without taking memory from other connections.
-func (c *TCPConn) Writable() int { return c.writable(0, false) }
+// Writable returns the number of octets that Write would accept without memory of other connections.
+func (c *TCPConn) Writable() int {
+	if c.host.ampleMemory() {
+		return c.conn.Writable()
+	}
+	return c.writable(0, false)
+}
+
+// ampleMemory reports whether half of the memory stays free even if one connection fills its buffers.
+func (h *Host) ampleMemory() bool { return h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 }
 
 // writable returns the number of octets that Write accepts. If ask is set, it takes memory from other connections.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host
-	if c.gone || h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 { // even if this buffer fills, half of the memory is free
+	if c.gone || h.ampleMemory() {
 		return n
 	}
 	grow := c.conn.SendGrowth(n)

@@ -6,39 +6,28 @@ import "math/bits"
 
 // Sum returns the hash of six words, each of them eight octets in little-endian order.
 func Sum(key [2]uint64, words [6]uint64) uint64 {
-	s := state{
-		key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573,
+	v0, v1 := key[0]^0x736f6d6570736575, key[1]^0x646f72616e646f6d
+	v2, v3 := key[0]^0x6c7967656e657261, key[1]^0x7465646279746573
+	length := uint64(len(words)*8) << 56
+	// Two rounds follow each word and the length. The last four rounds have no input, which is as if it were zero.
+	for k, m := range [...]uint64{words[0], words[1], words[2], words[3], words[4], words[5], length, 0, 0} {
+		if k == len(words)+1 {
+			v2 ^= 0xff
+		}
+		v3 ^= m
+		for range 2 { // the state stays in registers, so the rounds are written here
+			v0 += v1
+			v1 = bits.RotateLeft64(v1, 13) ^ v0
+			v0 = bits.RotateLeft64(v0, 32)
+			v2 += v3
+			v3 = bits.RotateLeft64(v3, 16) ^ v2
+			v0 += v3
+			v3 = bits.RotateLeft64(v3, 21) ^ v0
+			v2 += v1
+			v1 = bits.RotateLeft64(v1, 17) ^ v2
+			v2 = bits.RotateLeft64(v2, 32)
+		}
+		v0 ^= m
 	}
-	for _, m := range words {
-		s.mix(m)
-	}
-	s.mix(uint64(len(words)*8) << 56)
-	s[2] ^= 0xff
-	for range 4 {
-		s.round()
-	}
-	return s[0] ^ s[1] ^ s[2] ^ s[3]
-}
-
-type state [4]uint64
-
-func (s *state) mix(m uint64) {
-	s[3] ^= m
-	s.round()
-	s.round()
-	s[0] ^= m
-}
-
-func (s *state) round() {
-	s[0] += s[1]
-	s[1] = bits.RotateLeft64(s[1], 13) ^ s[0]
-	s[0] = bits.RotateLeft64(s[0], 32)
-	s[2] += s[3]
-	s[3] = bits.RotateLeft64(s[3], 16) ^ s[2]
-	s[0] += s[3]
-	s[3] = bits.RotateLeft64(s[3], 21) ^ s[0]
-	s[2] += s[1]
-	s[1] = bits.RotateLeft64(s[1], 17) ^ s[2]
-	s[2] = bits.RotateLeft64(s[2], 32)
+	return v0 ^ v1 ^ v2 ^ v3
 }

@@ -21,8 +21,9 @@ const (
 // portTable has the ports and ICMP identifiers in use.
 type portTable struct {
 	users     [numPorts]map[uint16]int // the number of listeners or UDP sockets with a port, whatever their address
-	ephemeral [numPorts]portSet        // the ephemeral ports in users, counted from the first
-	byDest    map[flow]*destPorts      // ports of connections, by local and remote address and remote port
+	ephemeral [numPorts]portSet        // the ephemeral ports among those, counted from the first
+	byDest    map[flow]*destPorts      // of connections, by local and remote address and remote port
+	spare     *destPorts               // an empty one, for reuse; nil if there is none
 	icmpIDs   portSet                  // the identifiers of ICMP sockets
 	last      [numPorts]uint16         // RFC 6056's counters
 }

@@ -67,21 +67,26 @@ const fewPorts = 32
 
 // destPorts has the ephemeral ports, counted from the first, of connections from one local address to one remote address and port.
 type destPorts struct {
+	key  flow
 	few  []uint16
 	many portSet // used once there were more than fewPorts
 }
 
-// take records a newly opened connection's ephemeral port.
-func (t *portTable) take(local, remote netip.AddrPort) {
-	if local.Port() < firstEphemeral {
+// hold notes that a connection that has been opened has its local port, if that is an ephemeral one.
+func (t *portTable) hold(c *TCPConn) {
+	if c.local.Port() < firstEphemeral {
 		return
 	}
-	key, k := flowOf(netip.AddrPortFrom(local.Addr(), 0), remote), local.Port()-firstEphemeral
+	key, k := flowOf(netip.AddrPortFrom(c.local.Addr(), 0), c.remote), c.local.Port()-firstEphemeral
 	d := t.byDest[key]
 	if d == nil {
-		d = new(destPorts)
+		if d, t.spare = t.spare, nil; d == nil {
+			d = new(destPorts)
+		}
+		d.key = key
 		t.byDest[key] = d
 	}
+	c.dest = d
 	switch {
 	case d.many.n > 0:
 		d.many.add(int(k), numEphemeral)
@@ -95,19 +100,20 @@ func (t *portTable) take(local, remote netip.AddrPort) {
 	}
 }
 
-// release removes the port of a connection that has ended. An accepted connection's port was never recorded, which does no harm.
-func (t *portTable) release(local, remote netip.AddrPort) {
-	if local.Port() < firstEphemeral {
-		return
-	}
-	key, k := flowOf(netip.AddrPortFrom(local.Addr(), 0), remote), local.Port()-firstEphemeral
-	d := t.byDest[key]
+// release notes that a connection has ended, if hold has noted it.
+func (t *portTable) release(c *TCPConn) {
+	d := c.dest
 	if d == nil {
 		return
 	}
+	c.dest = nil
+	k := c.local.Port() - firstEphemeral
 	d.many.remove(int(k))
-	d.few = slices.DeleteFunc(d.few, func(p uint16) bool { return p == k })
+	if n := slices.Index(d.few, k); n >= 0 {
+		d.few = slices.Delete(d.few, n, n+1)
+	}
 	if d.many.n == 0 && len(d.few) == 0 {
-		delete(t.byDest, key)
+		delete(t.byDest, d.key)
+		t.spare = d
 	}
 }

@@ -119,12 +119,12 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	}
 	local := netip.AddrPortFrom(p.ip.Dst, s.DstPort)
 	remote := netip.AddrPortFrom(p.ip.Src, s.SrcPort)
-	iss := h.iss(now, local, remote)
+	iss, stampOffset := h.starts(now, local, remote)
 	if after != nil && iss.LessEq(*after) {
 		iss = after.Add(1 + int(h.rng.Uint32N(1<<16)))
 	}
 	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.tcp.hooks)
-	conn.SetStampOffset(h.stampOffset(local, remote))
+	conn.SetStampOffset(stampOffset)
 	return h.newPassiveConn(now, p, l, s, conn)
 }
 
@@ -292,7 +292,7 @@ func (h *Host) removeConn(c *TCPConn) {
 	h.memory.release(c)
 	h.tcp.timers.Stop(&c.timer)
 	delete(h.sockets.conns, flowOf(c.local, c.remote))
-	h.ports.release(c.local, c.remote)
+	h.ports.release(c)
 	if h.sockets.recent == c {
 		h.sockets.recent = nil
 	}

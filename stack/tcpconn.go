@@ -27,16 +27,17 @@ type TCPConn struct {
 	passive       bool   // the peer opened it; valid only while there are listeners of events
 	addrRemoved   bool   // it ended because its local address was removed
 	evicted       bool   // it ended because other connections needed its memory
+	epoch         uint32 // the epoch of the host's routes at which hop was looked up
 
 	listener *TCPListener // the listener whose SYN queue or backlog it is in; nil once accepted
 	parked   *neighbor    // the neighbour whose answer it waits for; nil if it waits for none
-	hop      hop          // the next hop to remote, as of epoch
-	epoch    uint32
+	hop      hop          // the way to remote, as of epoch
 	timer    clock.Timer[*TCPConn]
 	nextUp   *TCPConn // the next connection on the ready list
 
 	lastNotified connStatus // the latest status that was notified
 	memoryUse    *memoryUse // its part of the host's memory pools; nil if it holds none
+	dest         *destPorts // the set that its local port is in; nil if the peer opened the connection
 }
 
 // connStatus is the part of a connection's state whose changes are notified to the user.
@@ -107,10 +108,11 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	if err != nil {
 		return nil, err
 	}
-	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), h.iss(now, local, remote), now, &h.tcp.hooks)
-	conn.SetStampOffset(h.stampOffset(local, remote))
+	iss, stampOffset := h.starts(now, local, remote)
+	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), iss, now, &h.tcp.hooks)
+	conn.SetStampOffset(stampOffset)
 	c := h.addConn(id, conn, p.iface, local, remote)
-	h.ports.take(local, remote)
+	h.ports.hold(c)
 	h.connChanged(now, c)
 	return c, nil
 }

@@ -66,13 +66,17 @@ func TestFifo(t *testing.T) {
 func TestInitialSequenceNumbers(t *testing.T) {
 	h, other := New(Config{Seed: 1}), New(Config{Seed: 2})
 	local := port(ipA, 1)
-	first := h.iss(0, local, port(ipB, 80))
-	if again := h.iss(clock.Instant(4*time.Millisecond), local, port(ipB, 80)); again.Sub(first) != 1000 {
+	iss := func(h *Host, now clock.Instant, local, remote netip.AddrPort) wire.Seq {
+		n, _ := h.starts(now, local, remote)
+		return n
+	}
+	first := iss(h, 0, local, port(ipB, 80))
+	if again := iss(h, clock.Instant(4*time.Millisecond), local, port(ipB, 80)); again.Sub(first) != 1000 {
 		t.Errorf("4 ms later it is %d further, want 1000", again.Sub(first))
 	}
 	for _, x := range []wire.Seq{
-		h.iss(0, local, port(ipB, 81)), h.iss(0, local, port(ipC, 80)), h.iss(0, port(ipA, 2), port(ipB, 80)),
-		other.iss(0, local, port(ipB, 80)),
+		iss(h, 0, local, port(ipB, 81)), iss(h, 0, local, port(ipC, 80)), iss(h, 0, port(ipA, 2), port(ipB, 80)),
+		iss(other, 0, local, port(ipB, 80)),
 	} {
 		if d := x.Sub(first); -100_000 < d && d < 100_000 {
 			t.Errorf("another connection's number is only %d away", d)

@@ -5,6 +5,7 @@ import "smolsh/stack/wire"
 // watchers has the functions that the host calls, and the events that it has not reported yet.
 type watchers struct {
 	onWork     func()                    // see WatchWork; may be nil
+	work       bool                      // see TakeWork
 	onMAC      func(a wire.HardwareAddr) // see WatchMAC; may be nil
 	onConflict func(ev Event)            // see WatchConflicts; may be nil
 
@@ -17,15 +18,30 @@ type watchers struct {
 	neighborEvents []Event    // events of the neighbour caches, not reported yet; empty without listeners
 }
 
-// WatchWork sets the function that the host calls whenever an interface may have a frame to transmit, or the host an earlier
-// deadline. fn must not call the host. So the owner of many hosts need not query each of them after every call.
+// WatchWork sets the function that the host calls when an interface may have a frame to transmit, or the host an earlier
+// deadline: once until the next call of TakeWork. fn must not call the host. The owner of many hosts thus need not ask
+// each of them after every call.
 func (h *Host) WatchWork(fn func()) { h.watch.onWork = fn }
+
+// TakeWork reports whether the host has had work, in the sense of WatchWork, since the last call of TakeWork.
+func (h *Host) TakeWork() bool {
+	had := h.watch.work
+	h.watch.work = false
+	return had
+}
 
 // WatchMAC sets the function that the host calls with each hardware address that SetMAC gives to an interface.
 func (h *Host) WatchMAC(fn func(a wire.HardwareAddr)) { h.watch.onMAC = fn }
 
-// workPending calls the function of WatchWork.
+// workPending notes that the host has work, and calls the function of WatchWork unless it has done so already.
 func (h *Host) workPending() {
+	if !h.watch.work {
+		h.watch.work = true
+		h.callOnWork()
+	}
+}
+
+func (h *Host) callOnWork() {
 	if h.watch.onWork != nil {
 		h.watch.onWork()
 	}

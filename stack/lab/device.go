@@ -58,7 +58,12 @@ func without[T comparable](list []T, x T) []T {
 
 // drain hands a batch of frames from the device to the sink. On an error the device can't go on.
 func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err error) {
-	defer w.guard("received frames")
+	defer func() {
+		if v := recover(); v != nil {
+			w.recovered(v, nil, "received frames")
+			w.emptyReceived()
+		}
+	}()
 	frames := w.recvSmall[:]
 	size, step := dev.Capabilities().FrameSize(), batch
 	if size > phy.FrameSize {
@@ -85,4 +90,15 @@ func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err er
 		}
 	}
 	return n, nil
+}
+
+// emptyReceived empties the frames that a device has filled and that a panic left behind.
+func (w *World) emptyReceived() {
+	for _, frames := range [...][]*phy.Frame{w.recvSmall[:], w.recvSuper[:]} {
+		for _, f := range frames {
+			if f != nil {
+				f.Reset()
+			}
+		}
+	}
 }

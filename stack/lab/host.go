@@ -41,8 +41,7 @@ type Host struct {
 
 	dirty         bool
 	transmitting  bool // true while transmitBatch runs
-	hadWork       bool // true if the stack called hasWork during transmitBatch
-	retried       bool // true if the last transmitBatch was a second try because of hadWork, and moved nothing
+	retried       bool // true if the last transmitBatch was a second try because the stack had work, and moved nothing
 	timer         clock.Timer[task]
 	ticked        bool   // since the timer was last set
 	callsSeen     uint64 // value of the world's calls when the host last refreshed its ports
@@ -200,7 +199,6 @@ func (h *Host) run(now clock.Instant) {
 	if h.broken != nil {
 		return
 	}
-	defer h.guard("looked after its timers", nil, nil)
 	h.ticked = true
 	h.Tick(now)
 	h.lab.world.touch(h)
@@ -214,37 +212,56 @@ func (h *Host) refreshPorts() {
 	h.loop.refresh()
 }
 
-// transmitBatch makes every port transmit a batch and returns how many frames moved. A host that moved a frame is called
-// again, because a frame sent by one interface may make another ready. A host that moved none although the stack had work
-// is called once more.
+// transmitBatch makes every port transmit a batch and returns how many frames moved. A host that moved a frame and has
+// more is called again, because a frame sent by one interface may make another ready. A host that moved none although the
+// stack had work is called once more.
 func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	if h.broken != nil {
 		return 0
 	}
-	defer h.guard("sent", nil, nil)
-	if calls := h.lab.world.calls; h.callsSeen != calls {
-		h.callsSeen = calls
+	w := h.lab.world
+	w.entered.sender = h
+	if h.callsSeen != w.calls {
+		h.callsSeen = w.calls
 		h.refreshPorts()
 	}
-	h.transmitting, h.hadWork = true, false
+	h.transmitting = true
+	h.TakeWork()
 	for _, p := range h.ports {
-		if p != h.loop {
+		if p != h.loop && p.mayMove(now) {
 			n += p.transmitBatch(now)
 		}
 	}
-	n += h.loop.transmitBatch(now)
-	n += h.loop.drainMemory(now)
+	if h.loop.mayMove(now) {
+		n += h.loop.transmitBatch(now)
+		n += h.loop.drainMemory(now)
+	}
 	h.transmitting = false
-	if h.retried = n == 0 && h.hadWork && !h.retried; n > 0 || h.retried {
-		h.lab.world.touch(h)
+	w.entered.sender = nil
+	if h.broken != nil {
+		return n
+	}
+	hadWork := h.TakeWork()
+	if h.retried = n == 0 && hadWork && !h.retried; (n > 0 || h.retried) && h.mayMove(now) {
+		w.touch(h)
 	}
 	h.schedule(now)
 	return n
 }
 
+// mayMove reports whether transmitBatch may move a frame.
+func (h *Host) mayMove(now clock.Instant) bool {
+	for _, p := range h.ports {
+		if p.mayMove(now) {
+			return true
+		}
+	}
+	return h.loop.mayMove(now)
+}
+
 // hasWork is the stack's callback: the host may have a frame to transmit, or an earlier deadline.
 func (h *Host) hasWork() {
-	if h.hadWork = true; !h.transmitting {
+	if !h.transmitting {
 		h.lab.world.touch(h)
 	}
 }

@@ -20,37 +20,68 @@ type Panic struct {
 	Frame []byte       // a copy of the frame, whole; nil where the host was not receiving
 }
 
-// guard recovers a panic of the host's code and takes the host out of service. It is deferred where the world enters
-// the host; iface and f are those of a frame that is received, nil otherwise. The panic goes on where nobody would
-// hear of it (World.OnPanic).
-func (h *Host) guard(doing string, iface *stack.Iface, f *phy.Frame) {
-	v := recover()
-	if v == nil {
-		return
-	}
-	if h.lab.world.OnPanic == nil {
+// entered is the host whose code the world runs at the moment. The world notes it for the report of a panic, which is
+// recovered further out: to enter a host costs a few stores for each frame, and a deferred call for each event or round
+// of transmissions.
+type entered struct {
+	sender   *Host      // the host that transmits; nil if none does
+	receiver *Port      // the port whose host receives frame; nil if none does
+	frame    *phy.Frame // valid while receiver is set
+}
+
+// recovered reports a panic with the value v, and takes the host whose code panicked out of service. This is the host that
+// receives a frame, else h, which is nil if the code was no single host's. The panic goes on if World.OnPanic is not set.
+func (w *World) recovered(v any, h *Host, doing string) {
+	in := w.entered
+	w.entered.receiver = nil
+	if w.OnPanic == nil {
 		panic(v)
 	}
-	p := &Panic{Panic: crash.Caught(v), Doing: doing, Iface: iface}
-	if iface != nil {
-		p.Doing += " on " + iface.Name()
+	p := &Panic{Panic: crash.Caught(v), Doing: doing, Now: w.now}
+	if in.receiver != nil {
+		h, p.Iface = in.receiver.host, in.receiver.iface
+		p.Doing = "received a frame on " + p.Iface.Name()
+		p.Frame = bytes.Clone(in.frame.Bytes())
 	}
-	if f != nil {
-		p.Frame = bytes.Clone(f.Bytes())
+	if h == nil {
+		w.OnPanic(p)
+		return
 	}
 	h.Break(p)
 }
 
-// guard recovers a panic of code that is no single host's, and reports it.
-func (w *World) guard(doing string) {
-	v := recover()
-	if v == nil {
-		return
+// runTask runs the task of an event and recovers its panic.
+func (w *World) runTask(t task) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.recoveredTask(v, t)
+		}
+	}()
+	t.run(w.now)
+}
+
+func (w *World) recoveredTask(v any, t task) {
+	switch t := t.(type) {
+	case *Host:
+		w.recovered(v, t, "looked after its timers")
+	case *Event:
+		w.recovered(v, nil, "ran a timer")
+	default:
+		w.recovered(v, nil, "moved a frame")
 	}
-	if w.OnPanic == nil {
+}
+
+// recoveredTransmit reports a panic of a host that transmitted. The panic goes on if no host did.
+func (w *World) recoveredTransmit(v any) {
+	h := w.entered.sender
+	w.entered.sender = nil
+	if h == nil && w.entered.receiver == nil {
 		panic(v)
 	}
-	w.OnPanic(&Panic{Panic: crash.Caught(v), Doing: doing, Now: w.now})
+	if h != nil {
+		h.transmitting = false
+	}
+	w.recovered(v, h, "sent")
 }
 
 // Broken is why the host was taken out of service, nil while it serves.
@@ -81,11 +112,4 @@ func (p *Port) shut(now clock.Instant) {
 	if !p.takeOutOfService(phy.ErrClosed) {
 		p.iface.SetUp(now, false)
 	}
-}
-
-// deliver gives the stack a frame. It reports false where the stack panicked, which may still hold the frame.
-func (p *Port) deliver(now clock.Instant, f *phy.Frame) (done bool) {
-	defer p.host.guard("received a frame", p.iface, f)
-	p.host.Receive(now, p.iface, f)
-	return true
 }

@@ -150,6 +150,17 @@ func (p *Port) Relink(now clock.Instant) {
 	p.world().touch(p.host)
 }
 
+// mayMove reports whether the interface may have a frame to transmit, or the device may take or deliver one.
+func (p *Port) mayMove(now clock.Instant) bool {
+	if p.full || len(p.out) > 0 || p.host.Pending(now, p.iface) {
+		return true
+	}
+	return p.loop && p.loopDevice().Pending() > 0
+}
+
+// loopDevice returns the device of the host's own loop.
+func (p *Port) loopDevice() *phy.Memory { return p.dev.(*phy.Memory) }
+
 // transmitBatch lets the interface transmit a batch and the device take what it can, and returns how many frames
 // moved.
 func (p *Port) transmitBatch(now clock.Instant) (n int) {
@@ -356,7 +367,7 @@ func (p *Port) drainMemory(now clock.Instant) (n int) {
 			p.world().touch(p.host)
 		}
 	}
-	if p.loop && p.dev.(*phy.Memory).Pending() == 0 {
+	if p.loop && p.loopDevice().Pending() == 0 {
 		return n // every host has one, and most of the time it is at rest
 	}
 	return n + p.Drain(now)
@@ -400,13 +411,15 @@ func (p *Port) applyRxFaults(now clock.Instant, f *phy.Frame) {
 
 // receive delivers a frame to the stack.
 func (p *Port) receive(now clock.Instant, f *phy.Frame) {
-	if !p.detached && p.host.broken == nil {
-		if !p.deliver(now, f) {
-			return
-		}
-		p.world().touch(p.host)
+	h := p.host
+	w := h.lab.world
+	if !p.detached && h.broken == nil {
+		w.entered.receiver, w.entered.frame = p, f
+		h.Receive(now, p.iface, f)
+		w.entered.receiver = nil
+		w.touch(h)
 	}
-	p.world().recycle(f)
+	w.recycle(f)
 }
 
 // Fail takes the port's device out of service and tells World.OnDeviceError, once. A Runner calls it

@@ -33,7 +33,6 @@ func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
 }
 
 func (fl *inTransit) run(now clock.Instant) {
-	defer fl.world.guard("moved a frame")
 	f, to := fl.frame, fl.to
 	fl.frame, fl.to = nil, nil
 	if w := fl.world; w.numFree < idleInTransit {

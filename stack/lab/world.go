@@ -40,10 +40,11 @@ type World struct {
 	labs         []*Lab
 	hosts        []*Host // in insertion order, over all labs
 	dirty        []*Host // hosts that may have something to transmit
-	roundHosts   []*Host // the dirty hosts of the present round
+	round        round   // the dirty hosts that transmit now
 	kicked       bool    // every host may have something to transmit
 	calls        uint64  // calls from outside, and events: what may have changed what interfaces are to offer
 	transmitting bool
+	entered      entered
 
 	devices    []DevicePort // ports on pollable devices: the Runner's to drain
 	memory     []DevicePort // ports on devices in memory, but for hidden loops: drained by runTransmits
@@ -105,7 +106,6 @@ func (e *Event) Move(at clock.Instant) { e.world.events.Set(&e.timer, max(at, e.
 func (e *Event) Stop() { e.world.events.Stop(&e.timer) }
 
 func (e *Event) run(now clock.Instant) {
-	defer e.world.guard("ran a timer")
 	e.world.Called()
 	e.fn(now)
 }
@@ -113,7 +113,7 @@ func (e *Event) run(now clock.Instant) {
 // Next is when something happens next: at once while hosts may have something to transmit, else when
 // the next event is due; clock.Never when there is none.
 func (w *World) Next() clock.Instant {
-	if w.kicked || len(w.dirty) > 0 || len(w.unflushed) > 0 {
+	if w.transmitsPending() {
 		return w.now
 	}
 	return w.events.Next()
@@ -136,7 +136,7 @@ func (w *World) step(by clock.Instant) bool {
 		return false
 	}
 	w.now = max(w.now, at)
-	t.Value.run(w.now)
+	w.runTask(t.Value)
 	w.runTransmits()
 	return true
 }
@@ -164,7 +164,7 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 		if t == nil {
 			break
 		}
-		t.Value.run(w.now)
+		w.runTask(t.Value)
 	}
 	w.runTransmits()
 	return w.Next() <= w.now
@@ -189,12 +189,33 @@ func (w *World) touch(h *Host) {
 // runTransmits lets the dirty hosts transmit, in insertion order and a batch each, and drains the devices in
 // memory, until nobody has anything or the bound is reached. It reports whether anything moved.
 func (w *World) runTransmits() (moved bool) {
-	if w.transmitting {
-		return false // a host's callback called it: the outer call goes on
+	if w.transmitting || !w.transmitsPending() && len(w.memory) == 0 {
+		return false // while transmitting, a host's callback called it: the outer call goes on
 	}
+	for done := false; !done; {
+		var some bool
+		some, done = w.transmitRounds()
+		moved = moved || some
+	}
+	return moved
+}
+
+// transmitsPending reports whether hosts or ports of switches may have frames to transmit.
+func (w *World) transmitsPending() bool {
+	return w.kicked || len(w.dirty) > 0 || len(w.unflushed) > 0 || len(w.round.hosts) > 0
+}
+
+// transmitRounds is runTransmits until a host panics: done is then false, and the host out of service.
+func (w *World) transmitRounds() (moved, done bool) {
 	w.transmitting = true
-	defer func() { w.transmitting = false }()
-	for total := 0; total < transmitFrames; {
+	defer func() {
+		w.transmitting = false
+		if v := recover(); v != nil {
+			moved = true
+			w.recoveredTransmit(v)
+		}
+	}()
+	for total := 0; total < transmitFrames && (w.transmitsPending() || len(w.memory) > 0); {
 		if w.kicked {
 			w.kicked = false
 			for _, h := range w.hosts {
@@ -212,23 +233,33 @@ func (w *World) runTransmits() (moved bool) {
 		moved = moved || n > 0
 		total += max(n, 1)
 	}
-	return moved
+	return moved, true
 }
 
-// transmitDirty asks each dirty host once and returns how many frames moved.
+// round is one turn of every host that was dirty, in insertion order.
+type round struct {
+	hosts []*Host
+	next  int // the index of the host whose turn is next; a panic ends the turn of the one before
+}
+
+// transmitDirty asks each dirty host once and returns how many frames moved. After a panic it first ends the round that
+// the panic has interrupted.
 func (w *World) transmitDirty() (n int) {
-	if len(w.dirty) == 0 {
-		return 0
+	r := &w.round
+	if len(r.hosts) == 0 {
+		r.hosts, w.dirty = w.dirty, r.hosts
+		if len(r.hosts) > 1 {
+			slices.SortFunc(r.hosts, func(a, b *Host) int { return cmp.Compare(a.order, b.order) })
+		}
 	}
-	w.roundHosts, w.dirty = w.dirty, w.roundHosts[:0]
-	if len(w.roundHosts) > 1 {
-		slices.SortFunc(w.roundHosts, func(a, b *Host) int { return cmp.Compare(a.order, b.order) })
-	}
-	for _, h := range w.roundHosts {
+	for r.next < len(r.hosts) {
+		h := r.hosts[r.next]
+		r.hosts[r.next] = nil
+		r.next++
 		h.dirty = false
 		n += h.transmitBatch(w.now)
 	}
-	clear(w.roundHosts)
+	r.hosts, r.next = r.hosts[:0], 0
 	return n
 }
 

@@ -199,13 +199,13 @@ func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) 
 	grow, beyond := c.conn.Growth(s)
 	if beyond > 0 && h.roomFor(now, limitReassembly, c, beyond, 0) < beyond {
 		h.countRefusedTo(limitReassembly, c.remote.Addr())
-		c.conn.Confine(s, 0, false)
+		c.conn.CutToStorage(s, 0, false)
 		return drop.ReassemblyFull
 	}
 	if grow > 0 {
 		m := c.conn.Memory()
 		if room := h.roomFor(now, limitBuffers, c, grow, leastMemory-m.Receive); room < grow {
-			if c.conn.Confine(s, max(freeMemory, m.Receive+room), true) {
+			if c.conn.CutToStorage(s, max(freeMemory, m.Receive+room), true) {
 				h.countRefusedTo(limitBuffers, c.remote.Addr())
 				return drop.BuffersFull
 			}

@@ -48,10 +48,10 @@ func (c *Conn) SendRoom(storage int) int {
 	return min(c.Writable(), max(0, b.Fits(storage)-b.Len()))
 }
 
-// Confine cuts off the part of the text of s for which the receive buffer's storage would have to grow beyond storage octets.
-// Without mayWait it also cuts off all text behind a gap. It reports whether anything was cut off. A FIN is cut off with the text,
-// and the peer retransmits both. The connection must be synchronised.
-func (c *Conn) Confine(s *Segment, storage int, mayWait bool) bool {
+// CutToStorage cuts off the part of the text of s for which the receive buffer's storage would have to grow beyond
+// storage octets. Without mayWait it also cuts off all text behind a gap. It reports whether anything was cut off.
+// A FIN is cut off with the text, and the peer retransmits both. The connection must be synchronised.
+func (c *Conn) CutToStorage(s *Segment, storage int, mayWait bool) bool {
 	r := &c.rcv
 	room := r.buf.Fits(storage) - r.buf.Len() - s.Seq.Sub(r.nxt)
 	if r.nxt.Less(s.Seq) && !mayWait {

@@ -18,8 +18,8 @@ import (
 var update = flag.Bool("update", false, "write docs/rfc.md")
 
 // rfcReport is docs/rfc.md. Its column of tests is collected from the first comment of each exchange in
-// stack/tcp/testdata, the comments of test functions and the last column of the matrix's rows; its column of code from
-// the comments of the core's declarations.
+// stack/tcp/testdata and of each dialogue in stack/testdata, the comments of test functions and the last column of the
+// matrix's rows; its column of code from the comments of the core's declarations.
 const rfcReport = "docs/rfc.md"
 
 // A citation is a section that a test names. An RFC applies to the sections that follow it in the comment; if an exchange or a row
@@ -70,20 +70,11 @@ func citations(t *testing.T) map[string][]string {
 			}
 		})
 	}
-	exchanges, _ := filepath.Glob("stack/tcp/testdata/*.txt")
-	for _, name := range exchanges {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	for _, folder := range transcriptFolders {
+		files, _ := filepath.Glob(folder.path + "/*.txt")
+		for _, name := range files {
+			note(firstComment(t, name), folder.rfc, strings.TrimSuffix(filepath.Base(name), ".txt"))
 		}
-		head := ""
-		for line := range strings.Lines(string(text)) {
-			if !strings.HasPrefix(line, "#") {
-				break
-			}
-			head += strings.TrimPrefix(line, "#")
-		}
-		note(head, "9293", strings.TrimSuffix(filepath.Base(name), ".txt"))
 	}
 	for _, folder := range []string{"stack", "stack/tcp", "stack/lab", "stack/lab/campaign"} {
 		files, _ := filepath.Glob(folder + "/*_test.go")
@@ -111,7 +102,50 @@ func citations(t *testing.T) map[string][]string {
 	return all
 }
 
-// covers reports whether a test of section cited also concerns section.
+// transcriptFolders hold exchanges and dialogues, which are named alike; rfc is the one whose sections need not name it.
+var transcriptFolders = []struct{ path, rfc string }{{"stack/tcp/testdata", "9293"}, {"stack/testdata", ""}}
+
+// firstComment is the lines at the top of a file that begin with #, without it.
+func firstComment(t *testing.T, name string) (text string) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if !strings.HasPrefix(line, "#") {
+			break
+		}
+		text += strings.TrimPrefix(line, "#")
+	}
+	return text
+}
+
+// transcripts is how many exchanges and dialogues have the given name.
+func transcripts(name string) (n int) {
+	for _, folder := range transcriptFolders {
+		if _, err := os.Stat(folder.path + "/" + name + ".txt"); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTranscriptNames holds exchanges and dialogues to names that differ, since docs/rfc.md names no folders.
+func TestTranscriptNames(t *testing.T) {
+	for _, folder := range transcriptFolders {
+		files, _ := filepath.Glob(folder.path + "/*.txt")
+		if len(files) < 40 {
+			t.Errorf("%s has %d files", folder.path, len(files))
+		}
+		for _, name := range files {
+			if transcripts(strings.TrimSuffix(filepath.Base(name), ".txt")) > 1 {
+				t.Errorf("there is another file of the name of %s", name)
+			}
+		}
+	}
+}
+
+// covers reports whether a test of section cited says something of section.
 func covers(section, cited string) bool {
 	return cited == section || strings.HasPrefix(cited, section+".")
 }
@@ -131,8 +165,8 @@ func coveredBy(all map[string][]string, section string) (names []string) {
 func report(tests, code map[string][]string) (text string, missing []string) {
 	var b strings.Builder
 	b.WriteString("# RFC sections, their code and their tests\n\nGenerated from the comments of code and tests by `go test . -run TestRFCs -update`. The column Code lists declarations as\n" +
-		"`go doc -u` takes them. In the column Tests a name in `code` is an exchange in `stack/tcp/testdata`, one that begins with Test\n" +
-		"a Go test. A row lists code and tests that name the section or a part of it.\n")
+		"`go doc -u` takes them. In the column Tests a name in `code` is an exchange in `stack/tcp/testdata` or a dialogue\n" +
+		"in `stack/testdata`, one that begins with Test a Go test. A row lists code and tests that name the section or a part of it.\n")
 	rfc := ""
 	for line := range strings.Lines(rfcSections) {
 		f := strings.SplitN(strings.TrimSpace(line), " ", 2)
@@ -186,8 +220,7 @@ func stale(t *testing.T) (list []string) {
 		line, _, _ = strings.Cut(line, " -- ")
 		_, named, _ := strings.Cut(line, " = ")
 		for _, name := range strings.Fields(named) {
-			_, err := os.Stat("stack/tcp/testdata/" + name + ".txt")
-			if err != nil && !bytes.Contains(tests.Bytes(), []byte("func "+name+"(t ")) {
+			if transcripts(name) == 0 && !bytes.Contains(tests.Bytes(), []byte("func "+name+"(t ")) {
 				list = append(list, name)
 			}
 		}

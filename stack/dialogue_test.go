@@ -1,162 +1,312 @@
 package stack
 
 import (
+	"bytes"
+	"flag"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"smolsh/phy"
 	"smolsh/stack/clock"
+	"smolsh/stack/drop"
 	"smolsh/stack/wire"
 )
 
-// A dialogue is what host B, 10.0.0.2, receives from station A, 10.0.0.1, and sends, one frame per line:
+var rewrite = flag.Bool("rewrite", false, "write what the host does into testdata")
+
+// A dialogue is one host against a link that the file plays. Every line is a time in seconds and a word. The file gives
+// the configuration, the calls of dialogueCalls, and the frames that arrive:
 //
-//	> udp 10.0.0.1:9 > 10.0.0.2:9 = port unreachable    a frame to B, and B's verdict
-//	< icmp 10.0.0.2 > 10.0.0.1 port unreachable         the next frame of B; without such a line, B sends none
-//	+1s                                                 time passes
+//	0.000 config forwarding=yes …       before anything else the limits icmpburst, icmprate, fragments
+//	0.000 iface eth0 10.0.0.2/24        an interface, which has announced its address
+//	0.010 < [eth0] FRAME                a frame to the host; the interface is named where the host has several
+//	0.010 wait                          nothing: time passes until then
 //
-// The notation of frames is that of show; broadcast frames to B are those whose destination is no address of B.
+// The host answers, and the test compares the answers or, with -rewrite, writes them:
+//
+//	0.010 ! WORDS                       the verdict on the frame
+//	0.010 > [eth0] FRAME                a frame from the host
+//	0.010 * WORDS                       an event: an address conflict, or a packet that is dropped without being the last frame
+//	0.010 = WORDS                       a call's result
+//
+// A FRAME is written as package packet's Summary describes it, which is much as tcpdump does. Brackets follow with all
+// that the summary leaves out and that is not as usual; showFrame lists it. A station's hardware address is
+// 02:00:00:00 and the last two octets of its IP address. A subnet's first address is its gateway, which sends and receives
+// the packets of hosts beyond the link. The data of datagrams and echoes is a pattern, which is compared in what the host
+// sends.
 type dialogue struct {
-	name, text string
+	t     *testing.T
+	n     *network
+	h     *Host
+	cfg   Config
+	ports map[uint16]*UDPConn
+	pings map[uint16]*ICMPConn
+	probe *AddrProbe
+	conn  *TCPConn // accepted
+
+	received [][]byte      // the IP packets so far, which errors may quote
+	drops    []drop.Reason // since the last frame that arrived or time that passed
+	out      bytes.Buffer
 }
 
-var dialogues = []dialogue{
-	{"ARP answers a request and learns its sender (RFC 826)", `
-		> arp who-has 10.0.0.2 tell 10.0.0.3 = arp reply
-		< arp reply 10.0.0.2 is-at 02:00:00:00:00:02
-		> icmp 10.0.0.3 > 10.0.0.2 echo request = echo reply
-		< icmp 10.0.0.2 > 10.0.0.3 echo reply`},
-	{"ARP: a request for another station changes nothing (RFC 826)", `
-		> arp who-has 10.0.0.9 tell 10.0.0.3 = dropped: arp not for us`},
-	{"ARP answers a probe without learning (RFC 5227 §2.1.1)", `
-		> arp who-has 10.0.0.2 tell 0.0.0.0 = arp reply
-		< arp reply 10.0.0.2 is-at 02:00:00:00:00:02
-		> icmp 10.0.0.3 > 10.0.0.2 echo request = echo reply
-		< arp who-has 10.0.0.3 tell 10.0.0.2`},
-	{"ARP defends its address once in ten seconds (RFC 5227 §2.4)", `
-		> arp reply 10.0.0.2 is-at 02:00:00:00:00:01 = dropped: arp conflict
-		< arp who-has 10.0.0.2 tell 10.0.0.2
-		+9s
-		> arp reply 10.0.0.2 is-at 02:00:00:00:00:01 = dropped: arp conflict
-		+2s
-		> arp reply 10.0.0.2 is-at 02:00:00:00:00:01 = dropped: arp conflict
-		< arp who-has 10.0.0.2 tell 10.0.0.2`},
-	{"ICMP: an echo waits for the requester's hardware address", `
-		> icmp 10.0.0.3 > 10.0.0.2 echo request = echo reply
-		< arp who-has 10.0.0.3 tell 10.0.0.2
-		> arp reply 10.0.0.3 is-at 02:00:00:00:00:03 = arp
-		< icmp 10.0.0.2 > 10.0.0.3 echo reply`},
-	{"UDP: port unreachable (RFC 1122 §4.1.3.1)", `
-		> udp 10.0.0.1:9 > 10.0.0.2:9 = port unreachable
-		< icmp 10.0.0.2 > 10.0.0.1 port unreachable`},
-	{"ICMP errors: none about a broadcast, a group, or a source that is no host (RFC 1122 §3.2.2)", `
-		> udp 10.0.0.1:9 > 10.0.0.255:9 = dropped: no socket
-		> udp 10.0.0.1:9 > 255.255.255.255:9 = dropped: no socket
-		> udp 10.0.0.1:9 > 224.0.0.1:9 = dropped: no socket
-		> udp 0.0.0.0:9 > 255.255.255.255:9 = dropped: no socket`},
-	{"ICMP: no echo reply to a broadcast (RFC 1122 §3.2.2.6)", `
-		> icmp 10.0.0.1 > 10.0.0.255 echo request = dropped: icmp to broadcast`},
+func (d *dialogue) say(format string, args ...any) {
+	s := strings.TrimRight(fmt.Sprintf("%d.%09d", d.n.now/1e9, d.n.now%1e9), "0")
+	for len(s)-strings.IndexByte(s, '.') < 4 {
+		s += "0"
+	}
+	fmt.Fprintf(&d.out, "%s %s\n", s, fmt.Sprintf(format, args...))
 }
 
-// TestDialogues holds host B to each dialogue.
-func TestDialogues(t *testing.T) {
-	for _, d := range dialogues {
-		t.Run(d.name, func(t *testing.T) {
-			h, i := lone(t)
-			now, sent := clock.Instant(0), []string(nil)
-			rest := func(at string) {
-				if len(sent) > 0 {
-					t.Fatalf("before %q B sends %q", at, sent)
-				}
-			}
-			for _, line := range strings.Split(strings.TrimSpace(d.text), "\n") {
-				line = strings.TrimSpace(line)
-				switch line[0] {
-				case '>':
-					rest(line)
-					frame, want, _ := strings.Cut(line[2:], " = ")
-					if v := h.Receive(now, i, parseFrame(t, frame)); v.String() != want {
-						t.Fatalf("%s: %q", line, v)
-					}
-				case '+':
-					rest(line)
-					d, err := time.ParseDuration(line[1:])
-					must(t, err)
-					now = now.Add(d)
-					h.Tick(now)
-				case '<':
-					if len(sent) == 0 || sent[0] != line[2:] {
-						t.Fatalf("B sends %q, want %q", sent, line[2:])
-					}
-					sent = sent[1:]
+// host makes the host, with its loopback interface.
+func (d *dialogue) host() *Host {
+	if d.h == nil {
+		d.cfg.Seed = 1
+		d.h = d.n.bare(d.cfg)
+		d.h.Events(d.event)
+	}
+	return d.h
+}
+
+func (d *dialogue) event(ev Event) {
+	switch ev.Kind {
+	case EventConflict:
+		d.say("* conflict about %v with %v, %s", ev.Addr, ev.HW, ev.New)
+	case EventDrop:
+		d.drops = append(d.drops, ev.Reason)
+	}
+}
+
+// iface returns the interface with the given name.
+func (d *dialogue) iface(name string) *Iface {
+	for _, i := range d.host().Ifaces() {
+		if i.Name() == name {
+			return i
+		}
+	}
+	d.t.Fatalf("no interface %s", name)
+	return nil
+}
+
+// label names an interface in front of a frame, if there are several.
+func (d *dialogue) label(i *Iface) string {
+	if len(d.h.Ifaces()) > 1 {
+		return i.Name() + " "
+	}
+	return ""
+}
+
+// emit writes down the packets that were dropped and the frames that the host has to send now.
+func (d *dialogue) emit() {
+	for _, r := range d.drops {
+		d.say("* dropped: %v", r)
+	}
+	d.drops = nil
+	if d.h == nil {
+		return
+	}
+	for busy := true; busy; {
+		busy = false
+		for _, i := range d.h.net.ifaces {
+			for _, f := range drain(d.h, d.n.now, i) {
+				busy = true
+				if i.loop {
+					d.h.Receive(d.n.now, i, f)
 					continue
 				}
-				for _, f := range drain(h, now, i) {
-					sent = append(sent, show(t, f))
-				}
+				d.checkQuote(f.Bytes())
+				d.say("> %s%s", d.label(i), showFrame(i, f, true))
 			}
-			rest("the end")
+		}
+	}
+}
+
+// checkQuote holds an ICMP error to quote a packet that has arrived, or a datagram whose first fragment has. A router may
+// have changed its TTL (RFC 1812 §4.3.2.3).
+func (d *dialogue) checkQuote(b []byte) {
+	quote, ok := quoteOf(b)
+	if !ok {
+		return
+	}
+	for _, p := range d.received {
+		n := len(quote)
+		if p[6]&0x20 != 0 {
+			n = min(n, 28)
+		}
+		if n <= len(p) && bytes.Equal(p[4:6], quote[4:6]) && bytes.Equal(p[12:n], quote[12:n]) {
+			return
+		}
+	}
+	d.t.Errorf("%v: an error quotes what has not arrived: % x", d.n.now, quote)
+}
+
+// receive gives the host a frame, and writes down the frame, its verdict and the drops of other packets.
+func (d *dialogue) receive(words string) {
+	i := d.host().Ifaces()[0]
+	if len(d.h.Ifaces()) > 1 {
+		name, rest, _ := strings.Cut(words, " ")
+		i, words = d.iface(name), rest
+	}
+	f := readFrame(d.t, i, words)
+	line := showFrame(i, f, false)
+	if again := readFrame(d.t, i, line); !bytes.Equal(again.Bytes(), f.Bytes()) {
+		d.t.Errorf("%v: the line of a frame makes another one: %s", d.n.now, line)
+	}
+	d.say("< %s%s", d.label(i), line)
+	if b := f.Bytes(); len(b) > wire.EthernetLen {
+		d.received = append(d.received, bytes.Clone(b[wire.EthernetLen:]))
+	}
+	v := d.h.Receive(d.n.now, i, f)
+	if k := slices.Index(d.drops, v.Reason); v.Kind == Dropped && k >= 0 {
+		d.drops = slices.Delete(d.drops, k, k+1)
+	}
+	d.say("! %v", v)
+}
+
+// pass lets time pass, with all that the host does meanwhile.
+func (d *dialogue) pass(to clock.Instant) {
+	for n := 0; d.h != nil && d.h.Deadline() <= to; n++ {
+		if n > 10_000 {
+			d.t.Fatalf("%v: the host wakes and does nothing", d.n.now)
+		}
+		d.n.now = max(d.n.now, d.h.Deadline())
+		d.h.Tick(d.n.now)
+		d.emit()
+	}
+	d.n.now = to
+}
+
+func (d *dialogue) number(s string) int {
+	n, err := strconv.Atoi(s)
+	must(d.t, err)
+	return n
+}
+
+func (d *dialogue) config(words []string) {
+	for _, kv := range words {
+		k, v, _ := strings.Cut(kv, "=")
+		switch k {
+		case "forwarding":
+			d.host().SetForwarding(v == "yes")
+		case "icmpburst":
+			d.cfg.Limits.ICMPBurst = d.number(v)
+		case "icmprate":
+			d.cfg.Limits.ICMPRate = d.number(v)
+		case "fragments":
+			d.cfg.Limits.Fragments = d.number(v)
+		default:
+			d.t.Fatalf("no option %q", k)
+		}
+	}
+}
+
+// play runs a file and returns it with the answers that were given.
+func (d *dialogue) play(text string) string {
+	d.n, d.ports, d.pings = newNetwork(d.t), map[uint16]*UDPConn{}, map[uint16]*ICMPConn{}
+	comment := ""
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0][0] == '#' { // it belongs to the line that follows
+			comment += line
+			continue
+		}
+		if len(f) < 2 {
+			d.t.Fatalf("not a line: %s", line)
+		}
+		if slices.Contains([]string{">", "!", "*", "="}, f[1]) {
+			continue
+		}
+		after, err := time.ParseDuration(f[0] + "s")
+		must(d.t, err)
+		at := clock.Instant(after)
+		if at < d.n.now {
+			d.t.Fatalf("time goes back: %s", line)
+		}
+		d.pass(at)
+		d.out.WriteString(comment)
+		comment = ""
+		if f[1] == "<" {
+			d.receive(strings.Join(f[2:], " "))
+		} else {
+			d.out.WriteString(line)
+			d.call(f[1], f[2:])
+		}
+		d.emit()
+	}
+	if d.h != nil {
+		d.n.conserve()
+	}
+	return d.out.String()
+}
+
+// TestDialogues holds the host to each dialogue of testdata.
+func TestDialogues(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 60 {
+		t.Fatalf("%d dialogues, %v", len(files), err)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			must(t, err)
+			if head, _, _ := strings.Cut(string(text), "\n0.000 "); !strings.HasPrefix(head, "# ") || !strings.Contains(head, "RFC ") {
+				t.Error("the comment at its top names no RFC")
+			}
+			got := (&dialogue{t: t}).play(string(text))
+			if got == string(text) {
+				return
+			}
+			if *rewrite {
+				must(t, os.WriteFile(name, []byte(got), 0o644))
+				return
+			}
+			t.Error(firstDifference(string(text), got))
 		})
 	}
 }
 
-// parseFrame makes the frame of a line.
-func parseFrame(t *testing.T, s string) *phy.Frame {
-	t.Helper()
-	f := strings.Fields(s)
-	if f[0] == "arp" {
-		a := wire.ARP{Op: wire.ARPRequest, SenderHW: macC, TargetIP: netip.MustParseAddr(f[2])}
-		if f[1] == "reply" {
-			a = wire.ARP{Op: wire.ARPReply, SenderIP: netip.MustParseAddr(f[2]), TargetHW: macB, TargetIP: ipB}
-			for k := range a.SenderHW {
-				_, err := fmt.Sscanf(f[4][3*k:3*k+2], "%02x", &a.SenderHW[k])
-				must(t, err)
-			}
-			return arpFrame(macB, a.SenderHW, a)
+// firstDifference shows the first lines in which two texts differ.
+func firstDifference(want, got string) string {
+	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
+	for i := range w {
+		if i >= len(g) || w[i] != g[i] {
+			return fmt.Sprintf("from line %d on\nwant %sgot  %s", i+1,
+				strings.Join(w[i:min(len(w), i+4)], "     "), strings.Join(g[min(i, len(g)):min(len(g), i+4)], "     "))
 		}
-		a.SenderIP = netip.MustParseAddr(f[4])
-		return arpFrame(wire.Broadcast, macC, a)
 	}
-	var packet []byte
-	var dst netip.Addr
-	switch f[0] {
-	case "udp":
-		to := netip.MustParseAddrPort(f[3])
-		packet, dst = udpPacket(netip.MustParseAddrPort(f[1]), to, nil), to.Addr()
-	case "icmp":
-		dst = netip.MustParseAddr(f[3])
-		packet = icmpPacket(netip.MustParseAddr(f[1]), dst, wire.ICMP{Type: wire.ICMPEchoRequest, ID: 1}, nil)
-	default:
-		t.Fatalf("no such frame: %s", s)
-	}
-	hw := macB
-	if dst.IsMulticast() {
-		hw = wire.GroupMAC(dst)
-	} else if dst != ipB {
-		hw = wire.Broadcast
-	}
-	return crafted{hw, macA, wire.EtherTypeIPv4, packet}.frame()
+	return "there is more: " + strings.Join(g[len(w)-1:], "")
 }
 
-// show is the line of a frame that B has sent.
-func show(t *testing.T, f *phy.Frame) string {
-	t.Helper()
-	eth, b, err := wire.ParseEthernet(f.Bytes())
-	must(t, err)
-	if eth.Type == wire.EtherTypeARP {
-		a, err := wire.ParseARP(b)
-		must(t, err)
-		if a.Op == wire.ARPReply {
-			return fmt.Sprintf("arp reply %v is-at %v", a.SenderIP, a.SenderHW)
-		}
-		return fmt.Sprintf("arp who-has %v tell %v", a.TargetIP, a.SenderIP)
+// stationAt is the hardware address of the station with an address.
+func stationAt(a netip.Addr) wire.HardwareAddr {
+	b := a.As4()
+	return wire.HardwareAddr{2, 0, 0, 0, b[2], b[3]}
+}
+
+// stationOf is the hardware address that packets of a host have on an interface's link: the gateway's if the host is not
+// on the link.
+func stationOf(i *Iface, a netip.Addr) wire.HardwareAddr {
+	if len(i.addrs) == 0 {
+		return stationAt(ipA)
 	}
-	ip, p, err := wire.ParseIPv4(b)
-	must(t, err)
-	m, _, err := wire.ParseICMP(p, true)
-	must(t, err)
-	return fmt.Sprintf("icmp %v > %v %v", ip.Src, ip.Dst, &m)
+	if i.onLink(a) {
+		return stationAt(a)
+	}
+	return stationAt(i.addrs[0].Masked().Addr().Next())
+}
+
+// groupOf is the hardware address to which an interface's link sends packets for a broadcast address or a group.
+func groupOf(i *Iface, dst netip.Addr) (wire.HardwareAddr, bool) {
+	switch {
+	case dst.IsMulticast():
+		return wire.GroupMAC(dst), true
+	case dst == limitedBroadcast || i.isBroadcast(dst):
+		return wire.Broadcast, true
+	}
+	return wire.HardwareAddr{}, false
 }

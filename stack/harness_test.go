@@ -56,14 +56,20 @@ func newNetwork(t testing.TB) *network {
 
 var ethernet = phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}
 
-func (n *network) host(name string, mac wire.HardwareAddr, addr string) (*Host, *Iface) {
-	h := New(Config{Name: name, Seed: uint64(len(n.hosts) + 1)})
+// bare adds a host with a loopback interface alone.
+func (n *network) bare(cfg Config) *Host {
+	h := New(cfg)
 	loop := h.AddIface(n.now, IfaceConfig{
 		Name: "lo", Caps: phy.Capabilities{Medium: phy.MediumIP, MTU: 65535}, Loop: true, Hidden: true,
 		Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")},
 	})
 	n.peer[loop] = loop
 	n.hosts = append(n.hosts, h)
+	return h
+}
+
+func (n *network) host(name string, mac wire.HardwareAddr, addr string) (*Host, *Iface) {
+	h := n.bare(Config{Name: name, Seed: uint64(len(n.hosts) + 1)})
 	return h, h.AddIface(n.now, IfaceConfig{
 		Name: "eth0", Caps: ethernet, MAC: mac, Addrs: []netip.Prefix{netip.MustParsePrefix(addr)},
 	})

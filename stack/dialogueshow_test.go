@@ -1,0 +1,242 @@
+package stack
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"smolsh/phy"
+	dissector "smolsh/stack/packet"
+	"smolsh/stack/wire"
+)
+
+// routerAlert is the option of every IGMP message, in hexadecimal.
+const routerAlert = "94040000"
+
+// frameDefaults are the values of an IP header that a line does not show.
+func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
+	if p == wire.ProtocolIGMP {
+		return 1, 0xc0, true, routerAlert
+	}
+	return 64, 0, false, ""
+}
+
+// showFrame is the line of a frame on an interface; out says that the host sends it. Brackets hold, in this order:
+//
+//	from HW, to HW   hardware addresses of the frame
+//	at HW            of an ARP request: the sender's hardware address, if it is not the frame's
+//	target HW        of an ARP packet: the target's hardware address, if the frame is to another
+//	for ADDR         of an ARP reply to the host: the target, if that is not the interface's first address
+//	ttl N            if it is not 64
+//	tos N            the type of service without ECN, if it is not 0
+//	ect0 ect1 ce     ECN
+//	df               must not be fragmented
+//	id N             of a fragment: the identification
+//	of N             of UDP's first fragment: the octets of data in the whole datagram
+//	N octets         of another fragment, or of an ICMP message that is neither an echo nor an error
+//	seq N            of a segment without data or SYN, FIN, RST
+//	options HEX      IP options
+//	pointer N        of a parameter problem
+//	gateway ADDR     of a redirect
+//	quotes N         of an ICMP error: the octets that it quotes
+//	quoting N        of an error about TCP: the length of the quoted packet
+//	quoted ECN       ECN of the quoted packet
+//	within N         of an IGMP query: the time for answers in tenths of a second
+//	no checksum      of UDP
+//	bad checksum     of UDP, TCP, ICMP or IGMP
+//	bad ip checksum
+//	other data       than the pattern, of UDP or an echo
+//
+// An IGMP message has TTL 1, type of service 192, DF and the router alert option; only what differs is shown.
+func showFrame(i *Iface, f *phy.Frame, out bool) string {
+	var attrs []string
+	note := func(format string, args ...any) { attrs = append(attrs, fmt.Sprintf(format, args...)) }
+	d := dissector.Dissect(f.Bytes(), i.caps.Medium)
+	src, dst := usualStations(i, &d, out)
+	if d.HasEthernet && d.Ethernet.Src != src {
+		note("from %v", d.Ethernet.Src)
+	}
+	if d.HasEthernet && d.Ethernet.Dst != dst {
+		note("to %v", d.Ethernet.Dst)
+	}
+	if a, err := wire.ParseARP(d.Network); d.EtherType == wire.EtherTypeARP && err == nil {
+		showARP(i, &d, &a, out, note)
+	}
+	if d.IPVersion == 4 {
+		showIPv4(&d, note)
+	}
+	line := dissector.Summary(f.Bytes(), i.caps.Medium)
+	if len(attrs) > 0 {
+		line += " [" + strings.Join(attrs, ", ") + "]"
+	}
+	return line
+}
+
+// usualStations are the hardware addresses that a frame has if nothing is said of them.
+func usualStations(i *Iface, d *dissector.Dissected, out bool) (src, dst wire.HardwareAddr) {
+	from, to := d.Src, d.Dst
+	claim := wire.HardwareAddr{}
+	if d.EtherType == wire.EtherTypeARP {
+		a, err := wire.ParseARP(d.Network)
+		if err != nil {
+			return i.mac, i.mac
+		}
+		from, to = a.SenderIP, a.TargetIP
+		if claim = a.SenderHW; a.Op == wire.ARPRequest {
+			to = limitedBroadcast
+			if a.SenderIP != a.TargetIP {
+				claim = wire.HardwareAddr{}
+			}
+		}
+	} else if d.IPVersion != 4 {
+		return i.mac, i.mac
+	}
+	group, isGroup := groupOf(i, to)
+	if out {
+		src, dst = i.mac, stationOf(i, to)
+	} else {
+		src, dst = stationOf(i, from), i.mac
+		if !claim.IsZero() {
+			src = claim
+		}
+	}
+	if isGroup {
+		dst = group
+	}
+	return src, dst
+}
+
+func showARP(i *Iface, d *dissector.Dissected, a *wire.ARP, out bool, note func(string, ...any)) {
+	if a.Op == wire.ARPRequest && a.SenderIP != a.TargetIP && a.SenderHW != d.Ethernet.Src {
+		note("at %v", a.SenderHW)
+	}
+	target := d.Ethernet.Dst
+	if a.Op == wire.ARPRequest && target == wire.Broadcast {
+		target = wire.HardwareAddr{}
+	}
+	if a.TargetHW != target {
+		note("target %v", a.TargetHW)
+	}
+	if a.Op == wire.ARPReply && !out && a.SenderIP != a.TargetIP && a.TargetIP != i.addrs[0].Addr() {
+		note("for %v", a.TargetIP)
+	}
+}
+
+func showIPv4(d *dissector.Dissected, note func(string, ...any)) {
+	h := &d.IPv4
+	ttl, tos, df, options := frameDefaults(h.Protocol)
+	if h.TTL != ttl {
+		note("ttl %d", h.TTL)
+	}
+	if v := h.TOS &^ 3; v != tos {
+		note("tos %d", v)
+	}
+	if e := h.ECN(); e != wire.NotECT {
+		note("%s", ecnWords[e])
+	}
+	if h.DontFragment != df {
+		note("df")
+	}
+	if h.IsFragment() {
+		note("id %d", h.ID)
+	}
+	showPayload(d, note)
+	if o := hex.EncodeToString(h.IPv4Options(d.Network)); o != options {
+		note("options %s", o)
+	}
+	showChecksums(d, note)
+}
+
+var ecnWords = [...]string{"", "ect1", "ect0", "ce"}
+
+// showPayload notes what the summary leaves out of a packet's payload.
+func showPayload(d *dissector.Dissected, note func(string, ...any)) {
+	p, off := d.Payload, d.FragmentOffset
+	switch {
+	case off > 0:
+		note("%d octets", len(p))
+		if want := octets(off + len(p)); off >= wire.UDPLen && !bytes.Equal(p, want[off-wire.UDPLen:][:len(p)]) {
+			note("other data")
+		}
+	case d.Protocol == wire.ProtocolUDP && len(p) >= wire.UDPLen:
+		if d.MoreFragments {
+			note("of %d", int(p[4])<<8+int(p[5])-wire.UDPLen)
+		}
+		if !bytes.Equal(p[wire.UDPLen:], octets(len(p)-wire.UDPLen)) {
+			note("other data")
+		}
+	case d.Protocol == wire.ProtocolICMP && len(p) >= wire.ICMPLen:
+		showICMP(p, note)
+	case d.Protocol == wire.ProtocolTCP:
+		h, data, ok := d.TCP()
+		if ok && len(data) == 0 && h.Flags&(wire.SYN|wire.FIN|wire.RST) == 0 {
+			note("seq %d", uint32(h.Seq))
+		}
+	case d.Protocol == wire.ProtocolIGMP:
+		if m, err := wire.ParseIGMP(p); err == nil && m.Type == wire.IGMPQuery {
+			note("within %d", m.MaxResp)
+		}
+	}
+}
+
+func showICMP(p []byte, note func(string, ...any)) {
+	m, data, _ := wire.ParseICMP(p, false)
+	switch {
+	case m.IsError():
+		switch m.Type {
+		case wire.ICMPParameterProblem:
+			note("pointer %d", m.Pointer)
+		case wire.ICMPRedirect:
+			note("gateway %v", m.Gateway)
+		}
+		note("quotes %d", len(data))
+		q := dissector.Dissect(data, phy.MediumIP)
+		if q.Protocol == wire.ProtocolTCP {
+			note("quoting %d", q.IPv4.HeaderLen+q.PayloadLen)
+		}
+		if q.IPv4.ECN() != wire.NotECT {
+			note("quoted %s", ecnWords[q.IPv4.ECN()])
+		}
+	case m.Type != wire.ICMPEchoRequest && m.Type != wire.ICMPEchoReply:
+		note("%d octets", len(data))
+	case !bytes.Equal(data, octets(len(data))):
+		note("other data")
+	}
+}
+
+// showChecksums notes the checksums that are wrong.
+func showChecksums(d *dissector.Dissected, note func(string, ...any)) {
+	if wire.Checksum(d.Network[:d.IPv4.HeaderLen]) != 0 {
+		note("bad ip checksum")
+	}
+	if d.IPv4.IsFragment() || len(d.Payload) < 8 {
+		return
+	}
+	bad := false
+	switch d.Protocol {
+	case wire.ProtocolUDP:
+		if d.Payload[6] == 0 && d.Payload[7] == 0 {
+			note("no checksum")
+		}
+		_, _, err := wire.ParseUDP(d.Payload, d.Src, d.Dst, true)
+		bad = err != nil
+	case wire.ProtocolTCP:
+		bad = wire.PseudoHeader(d.Src, d.Dst, wire.ProtocolTCP, len(d.Payload)).AddBytes(d.Payload).Checksum() != 0
+	case wire.ProtocolICMP, wire.ProtocolIGMP:
+		bad = wire.Checksum(d.Payload) != 0
+	}
+	if bad {
+		note("bad checksum")
+	}
+}
+
+// quoteOf is the packet that a frame with an ICMP error quotes.
+func quoteOf(b []byte) (quote []byte, ok bool) {
+	d := dissector.Dissect(b, phy.MediumEthernet)
+	if d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {
+		return nil, false
+	}
+	m, quote, err := wire.ParseICMP(d.Payload, false)
+	return quote, err == nil && m.IsError()
+}

@@ -33,7 +33,7 @@ RFC 9293 Transmission Control Protocol
 3.8.6.3 Delayed Acknowledgments: When to Send an ACK Segment
 3.9.1 User/TCP Interface -- the calls of stack/tcp
 3.9.2.1 Source Routing -- not supported: a source route is refused (stack/ipoptions.go)
-3.9.2.2 ICMP Messages = open-unreachable open-prohibited established-hard-error TestPathMTUClaims
+3.9.2.2 ICMP Messages = open-unreachable open-prohibited established-hard-error path-mtu-tcp
 3.9.2.3 Source Address Validation = TestVerdicts
 3.10.1 OPEN Call = open-active open-passive
 3.10.2 SEND Call

@@ -3,13 +3,11 @@ package stack
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
 	"smolsh/phy"
 	"smolsh/stack/clock"
-	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
@@ -18,55 +16,7 @@ func claims(hw wire.HardwareAddr, a netip.Addr) wire.ARP {
 	return wire.ARP{Op: wire.ARPRequest, SenderHW: hw, SenderIP: a, TargetIP: a}
 }
 
-// TestAddressDefence: on a conflict we defend our address at most once in ten seconds, however many packets arrive, and keep the
-// address and its connections (RFC 5227 §2.4).
-func TestAddressDefence(t *testing.T) {
-	n, a, b := pair(t)
-	i := b.Ifaces()[0]
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	var told []string
-	b.Events(func(ev Event) {
-		if ev.Kind == EventConflict {
-			told = append(told, fmt.Sprintf("%v %s %v %v %s", time.Duration(ev.Now-n.now), ev.Iface.Name(), ev.Addr, ev.HW, ev.New))
-		}
-	})
-	var defended []time.Duration
-	const packets = 2001 // in 20 s
-	for k := range packets {
-		now := n.now.Add(time.Duration(k) * 10 * time.Millisecond)
-		q := claims(macC, ipB)
-		if k%2 == 1 { // a reply claims the address as a request does
-			q.Op, q.TargetHW, q.TargetIP = wire.ARPReply, macA, ipA
-		}
-		if v := b.Receive(now, i, arpFrame(wire.Broadcast, macC, q)); v.String() != "dropped: arp conflict" {
-			t.Fatalf("packet %d: %v", k, v)
-		}
-		for _, f := range drain(b, now, i) {
-			eth, p, _ := wire.ParseEthernet(f.Bytes())
-			if got, err := wire.ParseARP(p); err != nil || got != claims(macB, ipB) || eth.Dst != wire.Broadcast {
-				t.Errorf("%+v to %v, %v", got, eth.Dst, err)
-			}
-			defended = append(defended, now.Sub(n.now))
-		}
-	}
-	if want := []time.Duration{0, 10 * time.Second, 20 * time.Second}; !slices.Equal(defended, want) {
-		t.Errorf("defended at %v, want %v", defended, want)
-	}
-	want := []string{"0s eth0 10.0.0.2 02:00:00:00:00:03 defended", "10s eth0 10.0.0.2 02:00:00:00:00:03 defended", "20s eth0 10.0.0.2 02:00:00:00:00:03 defended"}
-	if !slices.Equal(told, want) {
-		t.Errorf("told of %q, want %q", told, want)
-	}
-	wantCounter(t, b, "ArpInConflicts", packets)
-	wantCounter(t, b, "ArpOutDefences", 3)
-	n.now = n.now.Add(20 * time.Second)
-	transfer(n, client, server, octets(100_000), time.Minute)
-	if i.neigh.Get(ipB) != nil {
-		t.Error("we took the claim in")
-	}
-}
-
-// askedOf returns the ARP packets that i sends: "?" for a probe, "!" for an announcement, each with the time since start.
+// askedOf is what i sends: "?" a probe, "!" an announcement, each with the time since start.
 func askedOf(t *testing.T, h *Host, i *Iface, start, until clock.Instant) (sent []string, at []time.Duration) {
 	t.Helper()
 	for now := start; ; now = h.Deadline() {
@@ -122,46 +72,6 @@ func TestProbeAddr(t *testing.T) {
 	}
 	if len(first) < 15 {
 		t.Errorf("the first probe came at %d different times of 20", len(first))
-	}
-}
-
-// TestProbeContested: an address is not assigned if another station has it, or probes for it at the same time (RFC 5227 §2.1.1).
-// Until it is assigned, we do not answer requests for it.
-func TestProbeContested(t *testing.T) {
-	wanted := netip.MustParseAddr("10.0.0.9")
-	for name, a := range map[string]wire.ARP{
-		"reply":        {Op: wire.ARPReply, SenderHW: macC, SenderIP: wanted, TargetHW: macB, TargetIP: netip.IPv4Unspecified()},
-		"announcement": claims(macC, wanted),
-		"probe":        {Op: wire.ARPRequest, SenderHW: macC, SenderIP: netip.IPv4Unspecified(), TargetIP: wanted},
-	} {
-		h, i := lone(t)
-		var told []Event
-		h.Events(func(ev Event) { told = append(told, ev) })
-		c, err := i.ProbeAddr(0, netip.PrefixFrom(wanted, 24))
-		if err != nil {
-			t.Fatal(err)
-		}
-		own := wire.ARP{Op: wire.ARPRequest, SenderHW: macB, SenderIP: netip.IPv4Unspecified(), TargetIP: wanted}
-		if v := h.Receive(1, i, arpFrame(wire.Broadcast, macB, own)); v.String() != "dropped: arp not for us" {
-			t.Errorf("%s: our own probe: %v", name, v)
-		}
-		if v := h.Receive(1, i, arpFrame(wire.Broadcast, macA, wire.ARP{Op: wire.ARPRequest, SenderHW: macA, SenderIP: ipA, TargetIP: wanted})); v.Kind == Answered {
-			t.Errorf("%s: answered for an address that is not ours: %v", name, v)
-		}
-		if v := h.Receive(2, i, arpFrame(wire.Broadcast, macC, a)); v.String() != "dropped: arp conflict" {
-			t.Errorf("%s: %v", name, v)
-		}
-		if done, by, err := c.Done(); !done || by != macC || err != ErrInUse || h.net.localAddrs[wanted] != nil {
-			t.Errorf("%s: %v, %v, %v", name, done, by, err)
-		}
-		told = slices.DeleteFunc(told, func(ev Event) bool { return ev.Kind != EventConflict })
-		if len(told) != 1 || told[0].Addr != wanted || told[0].HW != macC || told[0].New != ConflictAbandoned {
-			t.Errorf("%s: told of %+v", name, told)
-		}
-		if sent, _ := askedOf(t, h, i, 2, clock.Instant(20*time.Second)); len(sent) != 0 {
-			t.Errorf("%s: then sent %v", name, sent)
-		}
-		wantCounter(t, h, "ArpInConflicts", 1)
 	}
 }
 

@@ -280,33 +280,6 @@ func TestBroadcast(t *testing.T) {
 	wantCounter(t, b, "UdpNoPorts", 1)
 }
 
-func TestICMPRateLimit(t *testing.T) {
-	h, i := lone(t)
-	p := udpPacket(port(ipA, 1), port(ipB, 9), []byte("x"))
-	kinds := map[string]int{}
-	for range 100 {
-		kinds[h.Receive(0, i, toB(p)).String()]++
-	}
-	if kinds["port unreachable"] != 50 || kinds["dropped: icmp rate limit"] != 50 {
-		t.Errorf("at once: %v", kinds)
-	}
-	if v := h.Receive(1_000_000, i, toB(p)); v.Answer != PortUnreachable {
-		t.Errorf("a millisecond later: %q", v)
-	}
-	frames := drain(h, 0, i)
-	if len(frames) != 51 {
-		t.Fatalf("%d answers", len(frames))
-	}
-	ip, b, err := wire.ParseIPv4(frames[0].Bytes()[wire.EthernetLen:])
-	if err != nil || ip.Src != ipB || ip.Dst != ipA {
-		t.Fatalf("%+v, %v", ip, err)
-	}
-	m, quote, err := wire.ParseICMP(b, true)
-	if err != nil || m.Type != wire.ICMPDestUnreachable || m.Code != 3 || !bytes.Equal(quote, p) {
-		t.Errorf("%v quoting %x, %v; want %x", m, quote, err, p)
-	}
-}
-
 func TestRouteByGateway(t *testing.T) {
 	h, i := lone(t)
 	if err := h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil); err != nil {

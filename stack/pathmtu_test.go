@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -126,55 +125,7 @@ func TestNoBlackHole(t *testing.T) {
 	}
 }
 
-func TestPathMTUOfDatagrams(t *testing.T) {
-	n, a, _, b := narrowed(t, 1000)
-	u, err := a.DialUDP(netip.AddrPort{}, port(far, 9))
-	if err != nil {
-		t.Fatal(err)
-	}
-	free, err := a.BindUDP(netip.AddrPort{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sink, err := b.BindUDP(port(far, 9))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := u.Send(n.now, make([]byte, 1472), netip.AddrPort{}); err != nil {
-		t.Fatal(err)
-	}
-	n.run(time.Second)
-	if _, _, err := u.Recv(make([]byte, 10)); !errors.Is(err, ErrTooBig) {
-		t.Errorf("the datagram that was too long: %v", err)
-	}
-	u.SetDontFragment(true)
-	free.SetDontFragment(true)
-	for _, c := range []struct {
-		octets int
-		want   error
-	}{{973, ErrTooBig}, {972, nil}} {
-		if err := u.Send(n.now, make([]byte, c.octets), netip.AddrPort{}); !errors.Is(err, c.want) {
-			t.Errorf("%d octets: %v", c.octets, err)
-		}
-		if err := free.Send(n.now, make([]byte, c.octets), port(far, 9)); !errors.Is(err, c.want) {
-			t.Errorf("%d octets from a socket without a peer: %v", c.octets, err)
-		}
-	}
-	n.run(time.Second)
-	if sink.queue.n != 2 {
-		t.Errorf("%d datagrams arrived", sink.queue.n)
-	}
-	client, _ := dial(n, a, port(far, 80), listen(t, b, 80, tcp.Config{}))
-	if got := client.Info(n.now).PathMTU; got != 1500 {
-		t.Errorf("a connection believes what UDP was told: path MTU %d", got)
-	}
-	n.run(pmtu.Age)
-	if err := u.Send(n.now, make([]byte, 1472), netip.AddrPort{}); err != nil {
-		t.Errorf("after ten minutes: %v", err)
-	}
-}
-
-// fragNeeded returns a "fragmentation needed" from a to b about a packet of quoted octets from b's port 80 to dst.
+// fragNeeded is "fragmentation needed" from a to b about a packet of so many octets from b's port 80 to dst.
 func fragNeeded(mtu uint16, proto wire.Protocol, dst netip.Addr, quoted int, seq wire.Seq, dstPort uint16) []byte {
 	t := wire.TCP{SrcPort: 80, DstPort: dstPort, Seq: seq, Flags: wire.ACK}
 	q := make([]byte, wire.IPv4Len+wire.TCPLen)
@@ -182,50 +133,6 @@ func fragNeeded(mtu uint16, proto wire.Protocol, dst netip.Addr, quoted int, seq
 	ip := wire.IPv4{TTL: 64, Protocol: proto, Src: ipB, Dst: dst, PayloadLen: quoted - wire.IPv4Len, DontFragment: true}
 	ip.Put(q)
 	return icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: mtu}, q)
-}
-
-// TestPathMTUClaims: reports that cannot be true have a verdict and no effect. A report without an MTU means the next plateau
-// (RFC 1191 §7).
-func TestPathMTUClaims(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	n.lose = func(*Iface, *phy.Frame) bool { return true }
-	if _, err := server.Write(n.now, octets(4000)); err != nil {
-		t.Fatal(err)
-	}
-	n.run(time.Millisecond)
-	una, p := server.Info(n.now).SndUna, client.Local().Port()
-	const bad, unknown = "dropped: icmp bad mtu", "dropped: icmp no socket"
-	for _, c := range []struct {
-		name    string
-		mtu     uint16
-		quoted  int
-		seq     wire.Seq
-		port    uint16
-		want    string
-		pathMTU int
-	}{
-		{"acknowledged", 1000, 1500, una - 1, p, unknown, 1500},
-		{"never sent", 1000, 1500, una + 4000, p, unknown, 1500},
-		{"another's port", 1000, 1500, una, p + 1, unknown, 1500},
-		{"less than every link carries", 67, 1500, una, p, bad, 1500},
-		{"it fits", 1400, 1400, una, p, bad, 1500},
-		{"not smaller than we send", 1500, 1501, una, p, bad, 1500},
-		{"no MTU named", 0, 1500, una, p, "ESTABLISHED", 1492},
-		{"again", 0, 1492, una, p, "ESTABLISHED", 1006},
-		{"true", 600, 1006, una + 100, p, "ESTABLISHED", 600},
-		{"twice", 600, 1500, una, p, bad, 600},
-		{"more again", 1400, 1500, una, p, bad, 600},
-	} {
-		v := b.Receive(n.now, b.net.ifaces[1], toB(fragNeeded(c.mtu, wire.ProtocolTCP, ipA, c.quoted, c.seq, c.port)))
-		if got := v.String(); got != c.want {
-			t.Errorf("%s: %s, want %s", c.name, got, c.want)
-		}
-		if got := server.Info(n.now).PathMTU; got != c.pathMTU {
-			t.Errorf("%s: path MTU %d, want %d", c.name, got, c.pathMTU)
-		}
-	}
 }
 
 func TestPathTableIsBounded(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
@@ -53,7 +54,7 @@ func builtinArping(c *call) (starlark.Value, error) {
 	if p.dev == nil {
 		return nil, c.errorf("%v: no interface is on its network; say dev=", p.to)
 	}
-	c.t.do(p.h.w, func(clock.Instant) {
+	c.t.Do(p.h.w, func(clock.Instant) {
 		if p.conn, err = p.h.h.BindFrames(p.dev, wire.EtherTypeARP); err == nil {
 			p.question()
 		}
@@ -61,7 +62,7 @@ func builtinArping(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, (&frameValue{socketValue: socketValue{name: "frames"}}).failed(c, p.dev, err)
 	}
-	defer c.s.do(p.h.w, func(clock.Instant) { p.conn.Close() })
+	defer c.s.tasks.Do(p.h.w, func(clock.Instant) { p.conn.Close() })
 	count, interval, timeout := arg[int](c, "count"), arg[time.Duration](c, "interval"), arg[time.Duration](c, "timeout")
 	for p.seq = 0; p.seq < count; p.seq++ {
 		next := p.h.w.Now().Add(interval)
@@ -71,7 +72,7 @@ func builtinArping(c *call) (starlark.Value, error) {
 		if p.seq+1 == count {
 			break
 		}
-		if err := p.wait(max(0, next.Sub(p.h.w.Now())), func() bool { return false }); err != nil && err != errTimedOut {
+		if err := p.wait(max(0, next.Sub(p.h.w.Now())), func() bool { return false }); err != nil && err != task.ErrTimedOut {
 			return nil, err
 		}
 	}
@@ -98,7 +99,7 @@ func (p *arpinger) probe(timeout time.Duration) error {
 	p.answered = false
 	var fail error
 	c := p.c
-	c.t.do(p.h.w, func(now clock.Instant) {
+	c.t.Do(p.h.w, func(now clock.Instant) {
 		p.sentAt = now
 		fail = p.conn.Send(now, nil, p.request)
 	})
@@ -106,7 +107,7 @@ func (p *arpinger) probe(timeout time.Duration) error {
 		return failed(c.t, "arping", p.to, fail)
 	}
 	err := p.wait(timeout, func() bool { return p.answered })
-	if err == errTimedOut {
+	if err == task.ErrTimedOut {
 		c.s.out.print(fmt.Sprintf("%v: seq=%d timed out", p.to, p.seq))
 		return nil
 	}
@@ -115,7 +116,7 @@ func (p *arpinger) probe(timeout time.Duration) error {
 
 // wait takes and prints replies until done.
 func (p *arpinger) wait(timeout time.Duration, done func() bool) error {
-	err := p.c.t.await(p.h.w, "an ARP reply from "+p.to.String(), &p.conn.Signal, timeout, func(now clock.Instant) bool {
+	err := p.c.t.Await(p.h.w, "an ARP reply from "+p.to.String(), &p.conn.Signal, timeout, func(now clock.Instant) bool {
 		p.receive(now)
 		return done()
 	})

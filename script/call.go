@@ -13,7 +13,7 @@ import (
 // call is one call of a builtin, with its converted arguments.
 type call struct {
 	s    *Session
-	t    *task
+	t    *taskValue
 	b    *builtin
 	recv starlark.Value // what it is a member of; nil for a global
 	registry.Arguments
@@ -92,12 +92,12 @@ func (f *function) Hash() (uint32, error) { return starlark.String(f.b.Name).Has
 
 // CallInternal is starlark.Callable's.
 func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	t, _ := thread.Local("task").(*task)
+	t, _ := thread.Local("task").(*taskValue)
 	if t == nil && !f.b.Pure {
 		return nil, fmt.Errorf("%s: not in a function that judges packets: it may neither wait nor reach a host", f.b.Name)
 	}
-	if t != nil && t.fail != nil {
-		return nil, t.fail
+	if t != nil && t.Err() != nil {
+		return nil, t.Err()
 	}
 	if o := f.b.Owner; o != "" && (f.recv == nil || f.recv.Type() != o) {
 		return nil, fmt.Errorf("%s: call it on a value that %s() returned: x = %s(…); x%s()", f.b.Name, o, o, strings.TrimPrefix(f.b.Name, o))
@@ -122,10 +122,9 @@ func (c *call) run() (v starlark.Value, err error) {
 	if err := c.refused(h); err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	before := c.t.about
-	c.t.about = h
+	before := c.t.concern(h)
 	defer func() {
-		c.t.about = before
+		c.t.SetAbout(before)
 		if p := recover(); p != nil {
 			v, err = nil, c.recovered(p)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"smolsh/phy/capture"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -16,7 +17,7 @@ import (
 // captureValue is a capture file being written.
 type captureValue struct {
 	s    *Session
-	w    *world
+	w    *task.World
 	path string
 	file *capture.Writer
 	stop func() error
@@ -47,7 +48,7 @@ func (v *captureValue) close(s *Session) error {
 	}
 	v.stop = nil
 	var err error
-	s.do(v.w, func(clock.Instant) { err = stop() })
+	s.tasks.Do(v.w, func(clock.Instant) { err = stop() })
 	select {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
@@ -59,10 +60,10 @@ func (v *captureValue) close(s *Session) error {
 type capturer func(cw *capture.Writer, only *filter.Filter) (stop func() error, err error)
 
 // startCapture begins a capture; the file is opened on a goroutine of its own.
-func (t *task) startCapture(w *world, path string, only *filter.Filter, start capturer) (*captureValue, error) {
+func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter, start capturer) (*captureValue, error) {
 	var cw *capture.Writer
 	var err error
-	if ended := t.aside("opening "+path, func() { cw, err = capture.Create(path, w.World().Epoch) }); ended != nil {
+	if ended := t.Aside("opening "+path, func() { cw, err = capture.Create(path, w.World().Epoch) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {
@@ -70,7 +71,7 @@ func (t *task) startCapture(w *world, path string, only *filter.Filter, start ca
 	}
 	s := t.s
 	v := &captureValue{s: s, w: w, path: path, file: cw}
-	s.do(w, func(clock.Instant) { v.stop, err = start(cw, only) })
+	s.tasks.Do(w, func(clock.Instant) { v.stop, err = start(cw, only) })
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 }
 
 // startCapture begins a capture as the call's path and filter have it.
-func (c *call) startCapture(w *world, start capturer) (starlark.Value, error) {
+func (c *call) startCapture(w *task.World, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"smolsh/script/task"
 )
 
 // shellMissing is the exit status of a command that could not be started, as shells have it.
@@ -30,26 +32,21 @@ func (s *Session) Shell(line string) int {
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	run := &running{cmd: cmd}
-	s.mu.Lock()
-	early := s.interrupted.Swap(false) || s.main.fail == errInterrupted
-	s.command, run.interrupted = run, early
-	s.mu.Unlock()
+	early, restore := s.tasks.Divert(run.interrupt)
 	if early { // the command answers for an interrupt that preceded its process
-		s.begin()
+		run.interrupt()
 	}
 	var err error
 	s.Await(func() { err = run.run() }, nil)
-	s.mu.Lock()
-	s.command = nil
-	s.mu.Unlock()
-	s.interrupting.Store(false)
+	restore()
+	s.tasks.InterruptOver()
 	signal.Stop(quit)
 	reap()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return 0
-	case err == errInterrupted:
+	case err == task.ErrInterrupted:
 		return 128 + int(syscall.SIGINT)
 	case !errors.As(err, &exit):
 		fmt.Fprintf(s.cfg.Stderr, "%s: %v\n", line, err)
@@ -77,7 +74,7 @@ func (r *running) run() error {
 	r.mu.Lock()
 	if r.interrupted {
 		r.mu.Unlock()
-		return errInterrupted
+		return task.ErrInterrupted
 	}
 	err := r.cmd.Start()
 	r.started = time.Now()

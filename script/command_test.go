@@ -9,7 +9,7 @@ import (
 // An interrupt that came before the command's process was there keeps it from starting.
 func TestInterruptBeforeACommand(t *testing.T) {
 	s := newSim(t, 1)
-	s.foreground = true
+	s.tasks.Foreground = true
 	s.Interrupt()
 	if got := s.Shell("exit 3"); got != 130 {
 		t.Errorf("exit status %d, want 130", got)

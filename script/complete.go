@@ -16,7 +16,7 @@ import (
 // one. It is for the goroutine that reads, while the session is inside Await; where a computing script
 // keeps the interpreter for longer than the limit there is nothing.
 func (s *Session) Complete(text string, limit time.Duration) (from int, items []string, suffix string) {
-	s.request(func() { from, items, suffix = s.complete(text) }, limit)
+	s.tasks.Request(func() { from, items, suffix = s.complete(text) }, limit)
 	return from, items, suffix
 }
 

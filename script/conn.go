@@ -16,6 +16,7 @@ import (
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -25,7 +26,7 @@ import (
 // read beyond its delimiter.
 type connValue struct {
 	s      *Session
-	w      *world
+	w      *task.World
 	h      *hostValue
 	c      *stack.TCPConn
 	local  netip.AddrPort
@@ -65,7 +66,7 @@ func (v *connValue) Truth() starlark.Bool  { return true }
 func (v *connValue) Hash() (uint32, error) { return starlark.String(v.remote.String()).Hash() }
 
 func (v *connValue) state() (st tcp.State) {
-	v.s.do(v.w, func(clock.Instant) { st = v.c.State() })
+	v.s.tasks.Do(v.w, func(clock.Instant) { st = v.c.State() })
 	return st
 }
 
@@ -140,19 +141,19 @@ func connDo(fn func(c *call, v *connValue, now clock.Instant) error) func(c *cal
 	return func(c *call) (starlark.Value, error) {
 		v := c.recv.(*connValue)
 		var err error
-		c.t.do(v.w, func(now clock.Instant) { err = fn(c, v, now) })
+		c.t.Do(v.w, func(now clock.Instant) { err = fn(c, v, now) })
 		return starlark.None, v.failed(c.t, err)
 	}
 }
 
-func (v *connValue) failed(t *task, err error) error { return failed(t, "tcp", v.remote, err) }
+func (v *connValue) failed(t *taskValue, err error) error { return failed(t, "tcp", v.remote, err) }
 
 // timeoutOf is the call's timeout, or none.
 func timeoutOf(c *call) time.Duration {
 	if c.given("timeout") {
 		return arg[time.Duration](c, "timeout")
 	}
-	return forever
+	return task.Forever
 }
 
 func connSend(c *call) (starlark.Value, error) {
@@ -163,9 +164,9 @@ func connSend(c *call) (starlark.Value, error) {
 	return num(len(data)), nil
 }
 
-func (v *connValue) send(t *task, data []byte, timeout time.Duration) error {
+func (v *connValue) send(t *taskValue, data []byte, timeout time.Duration) error {
 	var fail error
-	err := t.await(v.w, "room to send to "+v.remote.String(), &v.c.Signal, timeout, func(now clock.Instant) bool {
+	err := t.Await(v.w, "room to send to "+v.remote.String(), &v.c.Signal, timeout, func(now clock.Instant) bool {
 		for len(data) > 0 {
 			var n int
 			if n, fail = v.c.Write(now, data); fail != nil {
@@ -185,7 +186,7 @@ func (v *connValue) send(t *task, data []byte, timeout time.Duration) error {
 }
 
 // recv gives at least one octet, or none at the end of the stream.
-func (v *connValue) recv(t *task, most int, timeout time.Duration) ([]byte, error) {
+func (v *connValue) recv(t *taskValue, most int, timeout time.Duration) ([]byte, error) {
 	if len(v.ahead) > 0 {
 		n := min(most, len(v.ahead))
 		b := v.ahead[:n:n]
@@ -196,7 +197,7 @@ func (v *connValue) recv(t *task, most int, timeout time.Duration) ([]byte, erro
 	}
 	var buf []byte
 	var fail error
-	err := t.await(v.w, "data from "+v.remote.String(), &v.c.Signal, timeout, func(now clock.Instant) bool {
+	err := t.Await(v.w, "data from "+v.remote.String(), &v.c.Signal, timeout, func(now clock.Instant) bool {
 		if want := min(most, max(v.c.Readable(), 1)); len(buf) < want {
 			buf = make([]byte, want)
 		}
@@ -225,7 +226,7 @@ func connRecv(c *call) (starlark.Value, error) {
 }
 
 // errEarlyEnd is a stream that ended before the requested data.
-func (v *connValue) errEarlyEnd(t *task, got int, want string) error {
+func (v *connValue) errEarlyEnd(t *taskValue, got int, want string) error {
 	return v.failed(t, fmt.Errorf("the stream ended after %d octets, before %s", got, want))
 }
 
@@ -255,7 +256,7 @@ func (v *connValue) deadline(c *call) func() time.Duration {
 	start := v.w.Now()
 	return func() time.Duration {
 		if d < 0 {
-			return forever
+			return task.Forever
 		}
 		return max(0, d-v.w.Now().Sub(start))
 	}
@@ -369,11 +370,11 @@ func connSource(c *call) (starlark.Value, error) {
 }
 
 // pump runs p on the connection until it is over.
-func (v *connValue) pump(t *task, p *pump, what string, timeout time.Duration) (int64, error) {
+func (v *connValue) pump(t *taskValue, p *pump, what string, timeout time.Duration) (int64, error) {
 	p.conn = v.c
 	p.prime()
 	started := false
-	err := t.await(v.w, what+v.remote.String(), &p.done, timeout, func(now clock.Instant) bool {
+	err := t.Await(v.w, what+v.remote.String(), &p.done, timeout, func(now clock.Instant) bool {
 		if !started {
 			started = true
 			v.pumps = append(slices.Clone(v.pumps), p)
@@ -382,7 +383,7 @@ func (v *connValue) pump(t *task, p *pump, what string, timeout time.Duration) (
 		}
 		return p.over
 	})
-	t.do(v.w, func(clock.Instant) {
+	t.Do(v.w, func(clock.Instant) {
 		p.over = true
 		if v.pumps = slices.DeleteFunc(slices.Clone(v.pumps), func(q *pump) bool { return q == p }); len(v.pumps) == 0 {
 			v.c.OnEvent = nil
@@ -404,7 +405,7 @@ func (v *connValue) runPumps(now clock.Instant) {
 func connInfo(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
 	var info tcp.Info
-	c.t.do(v.w, func(now clock.Instant) { info = v.c.Info(now) })
+	c.t.Do(v.w, func(now clock.Instant) { info = v.c.Info(now) })
 	d := starlark.StringDict{"state": starlark.String(info.State.String())}
 	for i, col := range infoColumns() {
 		d[table.FieldName(col.Name)] = infoValues(&info)[i]
@@ -417,7 +418,7 @@ func connInfo(c *call) (starlark.Value, error) {
 func connSet(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
 	var err error
-	c.t.do(v.w, func(now clock.Instant) {
+	c.t.Do(v.w, func(now clock.Instant) {
 		var cfg tcp.Config
 		if cfg, err = c.tcpConfig(v.c.Config()); err == nil {
 			err = v.c.SetConfig(now, cfg)

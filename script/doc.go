@@ -6,7 +6,7 @@
 // builtins work on virtual and live labs. Starlark values hold handles, which are used inside Do alone, and frozen
 // snapshots.
 //
-// Tasks share values, so exactly one task runs at a time. task.go holds the scheduler and the package's go statements.
+// Tasks share values, so exactly one task runs at a time. Package script/task has the scheduler and all go statements.
 // The goroutine that made a Session calls its exported methods, with these exceptions: any goroutine may call
 // Interrupt, and the goroutine that reads while the session is inside Await may call Complete and Begin.
 package script

@@ -50,8 +50,8 @@ func cause(err error) string {
 }
 
 // failed wraps err with its operation; what ends a task passes through as it is.
-func failed(t *task, op string, where any, err error) error {
-	if err == nil || t != nil && t.fail != nil {
+func failed(t *taskValue, op string, where any, err error) error {
+	if err == nil || t != nil && t.Err() != nil {
 		return err
 	}
 	w := fmt.Sprint(where)
@@ -198,19 +198,19 @@ func (s *Session) hint(msg string) string {
 	return msg
 }
 
-func (s *Session) reportTask(t *task) {
-	if s.trouble(fmt.Sprintf("task %d (%s)", t.id, t.name), t.err) {
+func (s *Session) reportTask(t *taskValue) {
+	if s.trouble(fmt.Sprintf("task %d (%s)", t.ID, t.Name), t.Failure()) {
 		return
 	}
 	held := 0
 	if t.server != nil {
 		say := false
-		if say, held = t.server.take(t.world().Now(), t.err); !say {
+		if say, held = t.server.take(t.world().Now(), t.Failure()); !say {
 			return
 		}
 	}
 	s.out.flush()
-	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.id, t.name, s.report(t.err), alsoHeld(held))
+	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), alsoHeld(held))
 }
 
 // alsoHeld is the line about errors that were counted before the one that was said.

@@ -11,6 +11,7 @@ import (
 	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
@@ -42,8 +43,8 @@ type subscription struct {
 	h    *hostValue
 	name string
 	kind stack.EventKind
-	t    *task
-	w    *world         // where the handler's wait counts; nil where it must not move a lab
+	t    *taskValue
+	w    *task.World    // where the handler's wait counts; nil where it must not move a lab
 	only *filter.Filter // of packets and drops; nil for all
 
 	// On the owner.
@@ -58,8 +59,8 @@ type subscription struct {
 func (v *subscription) String() string        { return fmt.Sprintf("on %q", v.name) }
 func (v *subscription) Type() string          { return "subscription" }
 func (v *subscription) Freeze()               {}
-func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.done) }
-func (v *subscription) Hash() (uint32, error) { return uint32(v.t.id), nil }
+func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.Done()) }
+func (v *subscription) Hash() (uint32, error) { return uint32(v.t.ID), nil }
 
 // Attr is a field or a method of the subscription.
 func (v *subscription) Attr(name string) (starlark.Value, error) {
@@ -67,7 +68,7 @@ func (v *subscription) Attr(name string) (starlark.Value, error) {
 	case "event":
 		return starlark.String(v.name), nil
 	case "task":
-		return &taskValue{v.t}, nil
+		return v.t, nil
 	case "count", "lost":
 		var n uint64
 		v.h.do(func(clock.Instant) {
@@ -127,15 +128,15 @@ func builtinOn(c *call) (starlark.Value, error) {
 	if err := c.room(); err != nil {
 		return nil, err
 	}
-	c.t.do(v.h.w, func(clock.Instant) {
+	c.t.Do(v.h.w, func(clock.Instant) {
 		if name == packetEvent {
 			v.cancel = v.h.h.Observe(v.takePacket)
 		} else {
 			v.cancel = v.h.h.Events(v.take)
 		}
 	})
-	v.t = c.s.spawn(fmt.Sprintf("on %s %s", name, fn.Name()), c.t.host, func(t *task) (starlark.Value, error) {
-		defer c.s.do(v.h.w, func(clock.Instant) { v.cancel() })
+	v.t = c.s.spawn(fmt.Sprintf("on %s %s", name, fn.Name()), c.t.host, func(t *taskValue) (starlark.Value, error) {
+		defer c.s.tasks.Do(v.h.w, func(clock.Instant) { v.cancel() })
 		for {
 			events, lost, err := v.next(t)
 			if err != nil {
@@ -191,14 +192,14 @@ func (v *subscription) room() bool {
 }
 
 // next waits for events. lost is how many found no room before them.
-func (v *subscription) next(t *task) (events []occurrence, lost uint64, err error) {
-	waiter := stack.Waiter{Wake: func() { t.s.makeReady(t) }}
+func (v *subscription) next(t *taskValue) (events []occurrence, lost uint64, err error) {
+	waiter := stack.Waiter{Wake: t.Wake}
 	for {
-		if t.fail != nil {
-			t.do(v.h.w, func(clock.Instant) { v.signal.Cancel(&waiter) })
-			return nil, 0, t.fail
+		if t.Err() != nil {
+			t.Do(v.h.w, func(clock.Instant) { v.signal.Cancel(&waiter) })
+			return nil, 0, t.Err()
 		}
-		t.do(v.h.w, func(clock.Instant) {
+		t.Do(v.h.w, func(clock.Instant) {
 			events, v.ring = v.ring, nil
 			lost, v.unsaid = v.unsaid, 0
 			if len(events) == 0 {
@@ -208,16 +209,16 @@ func (v *subscription) next(t *task) (events []occurrence, lost uint64, err erro
 		if len(events) > 0 {
 			return events, lost, nil
 		}
-		t.park(v.w, v.name+" events")
+		t.Park(v.w, v.name+" events")
 	}
 }
 
 func subscriptionOff(c *call) (starlark.Value, error) {
 	v := c.recv.(*subscription)
-	c.t.do(v.h.w, func(clock.Instant) { v.cancel() })
-	c.s.cancel(v.t, errCanceled)
+	c.t.Do(v.h.w, func(clock.Instant) { v.cancel() })
+	v.t.Cancel(task.ErrCanceled)
 	if v.t == c.t {
-		return nil, errCanceled
+		return nil, task.ErrCanceled
 	}
 	return starlark.None, nil
 }
@@ -304,7 +305,7 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 
 // sayConflicts prints a line when another station uses an address of the session's own host.
 func (s *Session) sayConflicts() {
-	s.do(s.home, func(clock.Instant) {
+	s.tasks.Do(s.home, func(clock.Instant) {
 		s.local.h.WatchConflicts(func(ev stack.Event) {
 			s.out.offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
 		})

@@ -13,6 +13,7 @@ import (
 	"smolsh/script/packetvalue"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -20,7 +21,7 @@ import (
 // ruleValue is one fault in force, or that was.
 type ruleValue struct {
 	s       *Session
-	w       *world
+	w       *task.World
 	where   string
 	a, b    string // the ends of a link
 	dir     string
@@ -41,7 +42,7 @@ func (v *ruleValue) Truth() starlark.Bool  { return starlark.Bool(!v.off) }
 func (v *ruleValue) Hash() (uint32, error) { return starlark.String(v.where).Hash() }
 
 func (v *ruleValue) hits() (n uint64) {
-	v.s.do(v.w, func(clock.Instant) {
+	v.s.tasks.Do(v.w, func(clock.Instant) {
 		n = v.rule.Hits
 		for _, p := range v.planned {
 			n += p.Rule.Hits
@@ -146,7 +147,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 	if c.s.cfg.Plan != nil {
 		c.s.plan(v, c.where())
 	} else {
-		c.s.do(v.w, func(clock.Instant) { v.set.Add(r) })
+		c.s.tasks.Do(v.w, func(clock.Instant) { v.set.Add(r) })
 	}
 	c.s.rules = append(c.s.rules, v)
 	return v, nil
@@ -164,7 +165,7 @@ func faultSet(c *call) (starlark.Value, error) {
 		to.MaxSize = math.MaxInt // all that it did was taken away: it passes everything
 	}
 	v.does = does
-	c.s.do(v.w, func(clock.Instant) {
+	c.s.tasks.Do(v.w, func(clock.Instant) {
 		v.set.Change(v.rule, to)
 		v.describe()
 	})
@@ -189,7 +190,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 		return x.a, x.b, nil
 	case *ifaceValue:
 		v.w, v.where = x.h.w, x.String()
-		c.s.do(v.w, func(clock.Instant) {
+		c.s.tasks.Do(v.w, func(clock.Instant) {
 			if p := x.port(); p != nil {
 				v.set = p.Faults()
 			}
@@ -238,7 +239,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 		if dead {
 			return false
 		}
-		s.predicate(!w.Virtual(), func() {
+		s.tasks.Predicate(!w.Virtual(), func() {
 			p := packetvalue.New(environment{s}, frame, m, &packetvalue.Sighting{Time: w.Now(), Dev: dev, Dir: at.way(d)})
 			thread.Uncancel()
 			thread.Steps = 0
@@ -273,7 +274,7 @@ func faultOff(c *call) (starlark.Value, error) {
 	v := c.recv.(*ruleValue)
 	if !v.off {
 		v.off = true
-		c.s.do(v.w, func(clock.Instant) {
+		c.s.tasks.Do(v.w, func(clock.Instant) {
 			v.set.Remove(v.rule)
 			for _, p := range v.planned {
 				v.set.Remove(p.Rule)
@@ -296,7 +297,7 @@ func faultsTable(c *call) (starlark.Value, error) {
 // AddFault puts a rule on every interface of the session's own host: what the command line's flags ask
 // for. The chances and limits of each direction are told apart by rule.Dir.
 func (s *Session) AddFault(r fault.Rule, text string) {
-	s.do(s.home, func(clock.Instant) {
+	s.tasks.Do(s.home, func(clock.Instant) {
 		for _, p := range s.cfg.Local.Ports() {
 			one := r
 			one.Name = text

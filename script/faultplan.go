@@ -14,7 +14,7 @@ import (
 // plan puts the effects of a rule that the session's plan keeps in force, in place of the rule.
 func (s *Session) plan(v *ruleValue, where string) {
 	s.stated++
-	s.do(v.w, func(clock.Instant) {
+	s.tasks.Do(v.w, func(clock.Instant) {
 		for _, p := range v.planned {
 			v.set.Remove(p.Rule)
 		}

@@ -7,66 +7,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync/atomic"
-	"time"
 
 	"smolsh/script/registry"
-	"smolsh/stack/crash"
 )
 
 // Files are opened, read and written on goroutines of their own: a FIFO without a writer, a file system that is gone
 // or /proc/kmsg keeps neither the stack nor an interrupt waiting.
 
 const (
-	// fileSoon is how long a task holds the interpreter while a file is read; most files take less.
-	fileSoon = 20 * time.Millisecond
 	// fileChunk is how many octets of a file are sent, or written, at once.
 	fileChunk = 1 << 20
 	// maxSource is the most octets of a script.
 	maxSource = 16 << 20
 )
-
-// aside runs fn on a goroutine of its own; fn may block on the operating system and touches no Starlark value. If the
-// task is canceled first, aside returns why and fn goes on alone, so the caller must not read the variables that fn sets.
-// A virtual lab's time stands meanwhile. A live lab goes on, and other tasks run if fn takes long.
-func (t *task) aside(what string, fn func()) error {
-	if t.fail != nil {
-		return t.fail
-	}
-	var panicked *crash.Panic
-	var over atomic.Bool
-	done := make(chan struct{})
-	background(func() { panicked = quietly(fn) }, func() {
-		over.Store(true)
-		close(done)
-		t.s.signal()
-	})
-	soon := time.NewTimer(fileSoon)
-	defer soon.Stop()
-	select {
-	case <-done:
-	case <-soon.C:
-		background(func() { <-done }, func() { t.s.makeReady(t) })
-	}
-	for !over.Load() {
-		if t.s.home.Virtual() {
-			<-t.s.wake
-			t.s.answer()
-			if t.s.interrupted.CompareAndSwap(true, false) {
-				t.s.interruptTasks()
-			}
-		} else {
-			t.park(t.s.home, what)
-		}
-		if t.fail != nil && !over.Load() {
-			return t.fail
-		}
-	}
-	if panicked != nil {
-		panic(panicked)
-	}
-	return nil
-}
 
 // errNoFiles is the end of the error for what a session without files refuses.
 const errNoFiles = "files and programs are forbidden (--no-files)"
@@ -121,10 +74,10 @@ func pathError(path string, err error) error {
 }
 
 // open opens a file as os.OpenFile does.
-func (t *task) open(path string, flag int) (*os.File, error) {
+func (t *taskValue) open(path string, flag int) (*os.File, error) {
 	var f *os.File
 	var err error
-	if ended := t.aside("opening "+path, func() { f, err = os.OpenFile(path, flag, 0o666) }); ended != nil {
+	if ended := t.Aside("opening "+path, func() { f, err = os.OpenFile(path, flag, 0o666) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {
@@ -134,10 +87,10 @@ func (t *task) open(path string, flag int) (*os.File, error) {
 }
 
 // read reads some octets of a file into b; the error is io.EOF at its end. After another error b is not to be used.
-func (t *task) read(f *os.File, b []byte) (int, error) {
+func (t *taskValue) read(f *os.File, b []byte) (int, error) {
 	var n int
 	var err error
-	if ended := t.aside("reading "+f.Name(), func() { n, err = f.Read(b) }); ended != nil {
+	if ended := t.Aside("reading "+f.Name(), func() { n, err = f.Read(b) }); ended != nil {
 		return 0, ended
 	}
 	if err != nil && err != io.EOF {
@@ -147,9 +100,9 @@ func (t *task) read(f *os.File, b []byte) (int, error) {
 }
 
 // write writes all of b to a file. After an error b is not to be changed.
-func (t *task) write(f *os.File, b []byte) error {
+func (t *taskValue) write(f *os.File, b []byte) error {
 	var err error
-	if ended := t.aside("writing "+f.Name(), func() { _, err = f.Write(b) }); ended != nil {
+	if ended := t.Aside("writing "+f.Name(), func() { _, err = f.Write(b) }); ended != nil {
 		return ended
 	}
 	if err != nil {
@@ -159,10 +112,10 @@ func (t *task) write(f *os.File, b []byte) error {
 }
 
 // source reads a script in a task.
-func (t *task) source(path string) (string, error) {
+func (t *taskValue) source(path string) (string, error) {
 	var text string
 	var fail error
-	if ended := t.aside("reading "+path, func() { text, fail = readSource(path) }); ended != nil {
+	if ended := t.Aside("reading "+path, func() { text, fail = readSource(path) }); ended != nil {
 		return "", ended
 	}
 	return text, fail

@@ -53,7 +53,7 @@ func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 		return nil, c.errorf("dev is an interface's name or row")
 	}
 	var found *stack.Iface
-	c.t.do(h.w, func(clock.Instant) {
+	c.t.Do(h.w, func(clock.Instant) {
 		for _, i := range h.h.Ifaces() {
 			if i.Name() == name {
 				found = i
@@ -81,7 +81,7 @@ func framesBind(c *call) (starlark.Value, error) {
 		v.name = fmt.Sprintf("frames 0x%04x", v.typ)
 		v.fields["ethertype"] = func() starlark.Value { return num(v.typ) }
 	}
-	c.t.do(h.w, func(clock.Instant) { v.c, err = h.h.BindFrames(v.dev, wire.EtherType(v.typ)) })
+	c.t.Do(h.w, func(clock.Instant) { v.c, err = h.h.BindFrames(v.dev, wire.EtherType(v.typ)) })
 	if err != nil {
 		return nil, v.failed(c, v.dev, err)
 	}
@@ -115,7 +115,7 @@ func framesSend(c *call) (starlark.Value, error) {
 	if c.given("to") && v.typ == 0 {
 		return nil, c.errorf("argument 2 (to) needs a socket that is bound to one type")
 	}
-	c.t.do(v.h.w, func(now clock.Instant) {
+	c.t.Do(v.h.w, func(now clock.Instant) {
 		if dev == nil {
 			if dev = v.c.Iface(); dev == nil {
 				err = stack.ErrNotBound

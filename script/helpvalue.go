@@ -33,7 +33,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 func (s *Session) helpOn(x any) (string, error) {
 	switch x := x.(type) {
 	case nil, starlark.NoneType:
-		if s.foreground {
+		if s.tasks.Foreground {
 			hosts := []string{"local", "kernel"}
 			if s.globals.Has("peer") {
 				hosts = []string{"local", "peer"}

@@ -5,6 +5,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 )
@@ -12,7 +13,7 @@ import (
 // hostValue is a host as scripts see it.
 type hostValue struct {
 	s    *Session
-	w    *world
+	w    *task.World
 	lab  *labValue
 	h    *lab.Host
 	name string
@@ -87,4 +88,7 @@ func (h *hostValue) firstAddr() starlark.Value {
 }
 
 // do runs fn on the owner of the host's world.
-func (h *hostValue) do(fn func(now clock.Instant)) { h.s.do(h.w, fn) }
+func (h *hostValue) do(fn func(now clock.Instant)) { h.s.tasks.Do(h.w, fn) }
+
+// World is task.Host's.
+func (h *hostValue) World() *task.World { return h.w }

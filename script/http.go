@@ -16,6 +16,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
 )
@@ -96,7 +97,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	start, limit := h.w.Now(), timeoutOf(c)
 	left := func() time.Duration {
 		if limit < 0 {
-			return forever
+			return task.Forever
 		}
 		return max(0, limit-h.w.Now().Sub(start))
 	}
@@ -115,8 +116,8 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	res, body, err := response(&connReader{conn, c.t, left}, req)
 	var op *opError
 	switch {
-	case c.t.fail != nil:
-		return nil, c.t.fail
+	case c.t.Err() != nil:
+		return nil, c.t.Err()
 	case errors.As(err, &op):
 		return nil, op
 	case err != nil:
@@ -179,7 +180,7 @@ func sorted(d *starlark.Dict) *starlark.Dict {
 // connReader is a connection as an io.Reader of the calling task.
 type connReader struct {
 	v    *connValue
-	t    *task
+	t    *taskValue
 	left func() time.Duration
 }
 

@@ -77,12 +77,12 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 	}
 	var by wire.HardwareAddr
 	var refused error
-	err := c.t.await(v.h.w, "answers to address probes", &claim.Signal, -1, func(clock.Instant) (done bool) {
+	err := c.t.Await(v.h.w, "answers to address probes", &claim.Signal, -1, func(clock.Instant) (done bool) {
 		done, by, refused = claim.Done()
 		return done
 	})
 	if err != nil {
-		c.s.do(v.h.w, func(clock.Instant) { claim.Cancel() })
+		c.s.tasks.Do(v.h.w, func(clock.Instant) { claim.Cancel() })
 		return nil, err
 	}
 	if errors.Is(refused, stack.ErrInUse) {

@@ -15,6 +15,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -121,13 +122,13 @@ type kernelTurn struct {
 	free    stack.Signal
 }
 
-func (u *kernelTurn) take(t *task, what string, timeout time.Duration) error {
+func (u *kernelTurn) take(t *taskValue, what string, timeout time.Duration) error {
 	if !u.busy {
 		u.busy = true
 		return nil
 	}
 	u.waiting++
-	err := t.await(t.s.home, what, &u.free, timeout, func(clock.Instant) bool {
+	err := t.Await(t.s.home, what, &u.free, timeout, func(clock.Instant) bool {
 		if u.busy {
 			return false
 		}
@@ -138,21 +139,21 @@ func (u *kernelTurn) take(t *task, what string, timeout time.Duration) error {
 	return err
 }
 
-func (u *kernelTurn) give(t *task) {
+func (u *kernelTurn) give(t *taskValue) {
 	u.busy = false
 	if u.waiting > 0 {
-		t.do(t.s.home, func(clock.Instant) { u.free.Fire() })
+		t.Do(t.s.home, func(clock.Instant) { u.free.Fire() })
 	}
 }
 
 // kernelWait runs fn, which blocks on a socket until what set says at the latest.
-func (t *task) kernelWait(u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
+func (t *taskValue) kernelWait(u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	return t.kernelWaitUnless(nil, u, what, timeout, set, fn)
 }
 
 // kernelWaitUnless is kernelWait, but that fn is not run when, at the task's turn, ready says that there is
 // nothing to wait for.
-func (t *task) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
+func (t *taskValue) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	var deadline time.Time
 	if timeout >= 0 {
 		deadline = time.Now().Add(max(timeout, time.Millisecond)) // data that has arrived is still read
@@ -168,7 +169,7 @@ func (t *task) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, t
 	if err != nil {
 		return err
 	}
-	if ended := t.outside(what, func() { err = fn() }, func() { _ = set(time.Unix(1, 0)) }); ended != nil {
+	if ended := t.Outside(what, func() { err = fn() }, func() { _ = set(time.Unix(1, 0)) }); ended != nil {
 		return ended
 	}
 	return err
@@ -192,14 +193,14 @@ var kernelErrors = []struct {
 }
 
 // kernelFailed is an error of the system's in the language's words.
-func kernelFailed(t *task, op string, where any, err error) error {
-	if err == nil || t.fail != nil {
+func kernelFailed(t *taskValue, op string, where any, err error) error {
+	if err == nil || t.Err() != nil {
 		return err
 	}
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		err = errTimedOut
+		err = task.ErrTimedOut
 	case errors.Is(err, net.ErrClosed):
 		err = stack.ErrClosed
 	case errors.As(err, &errno):

@@ -15,6 +15,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 )
 
@@ -101,7 +102,7 @@ func kernelConnect(c *call) (starlark.Value, error) {
 	}
 	var conn net.Conn
 	var fail error
-	if err = c.t.outside("a connection to "+to.String(), func() { conn, fail = d.DialContext(ctx, "tcp", to.String()) }, cancel); err == nil {
+	if err = c.t.Outside("a connection to "+to.String(), func() { conn, fail = d.DialContext(ctx, "tcp", to.String()) }, cancel); err == nil {
 		err = fail
 	} else if conn != nil {
 		conn.Close()
@@ -126,14 +127,14 @@ func (k *kernelValue) newConn(c *net.TCPConn) *kernelConn {
 	return &kernelConn{k: k, c: c, local: addrPort(c.LocalAddr()), remote: addrPort(c.RemoteAddr())}
 }
 
-func (v *kernelConn) failed(t *task, err error) error {
+func (v *kernelConn) failed(t *taskValue, err error) error {
 	if v.shut && errors.Is(err, syscall.EPIPE) {
 		err = stack.ErrClosed
 	}
 	return kernelFailed(t, "tcp", v.remote, err)
 }
 
-func (v *kernelConn) send(t *task, data []byte, timeout time.Duration) error {
+func (v *kernelConn) send(t *taskValue, data []byte, timeout time.Duration) error {
 	return v.failed(t, t.kernelWait(&v.writes, "room to send to "+v.remote.String(), timeout, v.c.SetWriteDeadline, func() error {
 		_, err := v.c.Write(data)
 		return err
@@ -149,7 +150,7 @@ func kernelSend(c *call) (starlark.Value, error) {
 }
 
 // recv gives at least one octet, or none at the end of the stream.
-func (v *kernelConn) recv(t *task, most int, timeout time.Duration) ([]byte, error) {
+func (v *kernelConn) recv(t *taskValue, most int, timeout time.Duration) ([]byte, error) {
 	var buf []byte
 	n := 0
 	ready := func() bool { // what the wait of a task before left behind may be there by now
@@ -188,7 +189,7 @@ func kernelDeadline(c *call) func() time.Duration {
 	d, start := timeoutOf(c), time.Now()
 	return func() time.Duration {
 		if d < 0 {
-			return forever
+			return task.Forever
 		}
 		return max(0, d-time.Since(start))
 	}

@@ -86,7 +86,7 @@ func kernelAccept(c *call) (starlark.Value, error) {
 	return conn, nil
 }
 
-func (v *kernelListener) accept(t *task, timeout time.Duration) (*kernelConn, error) {
+func (v *kernelListener) accept(t *taskValue, timeout time.Duration) (*kernelConn, error) {
 	var conn *net.TCPConn
 	err := t.kernelWait(&v.accepts, "a connection on the kernel's "+socketAddr("tcp", v.local), timeout, v.l.SetDeadline, func() (err error) {
 		conn, err = v.l.AcceptTCP()

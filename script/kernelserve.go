@@ -9,6 +9,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 )
 
@@ -19,7 +20,7 @@ type kernelServer struct {
 	local netip.AddrPort
 	tcp   *kernelListener
 	udp   *kernelUDPSocket
-	task  *task
+	task  *taskValue
 	conns []*kernelConn
 	loops int // datagrams that were not answered, since a service had sent them
 	said  complaints
@@ -30,7 +31,7 @@ func (v *kernelServer) String() string {
 }
 func (v *kernelServer) Type() string          { return "kernel_server" }
 func (v *kernelServer) Freeze()               {}
-func (v *kernelServer) Truth() starlark.Bool  { return starlark.Bool(!v.task.done) }
+func (v *kernelServer) Truth() starlark.Bool  { return starlark.Bool(!v.task.Done()) }
 func (v *kernelServer) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
 
 // Attr is a field or a method of the server.
@@ -97,27 +98,27 @@ func kernelServe(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.task = c.s.spawn(v.String(), c.t.host, func(t *task) (starlark.Value, error) { return nil, run(t, fn) })
+	v.task = c.s.spawn(v.String(), c.t.host, func(t *taskValue) (starlark.Value, error) { return nil, run(t, fn) })
 	return v, nil
 }
 
 // acceptAll starts a task per connection until the listener is closed.
-func (v *kernelServer) acceptAll(t *task, fn starlark.Value) error {
+func (v *kernelServer) acceptAll(t *taskValue, fn starlark.Value) error {
 	running := func() int { return len(v.conns) }
 	for {
 		err := v.k.s.turnFor(t, running, func() bool { return v.tcp.closed })
 		var conn *kernelConn
 		if err == nil {
-			conn, err = v.tcp.accept(t, forever)
+			conn, err = v.tcp.accept(t, task.Forever)
 		}
-		if v.tcp.closed && t.fail == nil {
+		if v.tcp.closed && t.Err() == nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		v.conns = append(v.conns, conn)
-		h := v.k.s.spawn(fmt.Sprintf("kernel %s %s", v.proto, conn.remote), t.host, func(h *task) (starlark.Value, error) {
+		h := v.k.s.spawn(fmt.Sprintf("kernel %s %s", v.proto, conn.remote), t.host, func(h *taskValue) (starlark.Value, error) {
 			var err error
 			if kind, ok := fn.(handler); ok {
 				err = conn.serve(h, kind)
@@ -145,8 +146,8 @@ func (v *kernelServer) forget(conn *kernelConn) {
 }
 
 // serve is one of the services; a peer that goes away ends it without an error.
-func (v *kernelConn) serve(t *task, kind handler) error {
-	_ = t.kernelWait(&v.reads, "the end of "+v.String(), forever, v.c.SetDeadline, func() (err error) {
+func (v *kernelConn) serve(t *taskValue, kind handler) error {
+	_ = t.kernelWait(&v.reads, "the end of "+v.String(), task.Forever, v.c.SetDeadline, func() (err error) {
 		switch kind {
 		case handlerEcho:
 			_, err = io.Copy(v.c, struct{ io.Reader }{v.c})
@@ -157,16 +158,16 @@ func (v *kernelConn) serve(t *task, kind handler) error {
 		}
 		return err
 	})
-	return t.fail
+	return t.Err()
 }
 
 // answerAll answers datagrams until the socket is closed; an error in the handler is told and ends
 // nothing.
-func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
+func (v *kernelServer) answerAll(t *taskValue, fn starlark.Value) error {
 	for {
-		data, src, err := v.udp.recv(t, forever)
-		if t.fail != nil || v.udp.closed {
-			return t.fail
+		data, src, err := v.udp.recv(t, task.Forever)
+		if t.Err() != nil || v.udp.closed {
+			return t.Err()
 		}
 		if err != nil {
 			continue
@@ -186,7 +187,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 			reply = chargen(0, chargenLine)
 		default:
 			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), registry.Endpoint(src)}, nil)
-			if err != nil && t.fail == nil {
+			if err != nil && t.Err() == nil {
 				if say, held := v.said.take(v.k.s.home.Now(), err); say {
 					v.k.s.out.flush()
 					fmt.Fprintf(v.k.s.cfg.Stderr, "%v: %s\n%s", v, v.k.s.report(err), alsoHeld(held))
@@ -200,7 +201,7 @@ func (v *kernelServer) answerAll(t *task, fn starlark.Value) error {
 				return fmt.Errorf("%v: the handler's reply is str, bytes or None, got %s", v, r.Type())
 			}
 		}
-		if err := v.udp.send(t, reply, src); err != nil && t.fail != nil {
+		if err := v.udp.send(t, reply, src); err != nil && t.Err() != nil {
 			return err
 		}
 	}
@@ -213,13 +214,13 @@ func kernelStop(c *call) (starlark.Value, error) {
 	} else {
 		v.udp.close()
 	}
-	c.s.changed()
+	c.s.tasks.Changed()
 	return starlark.None, nil
 }
 
 func kernelServerWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelServer)
-	its := func(_ *world, of func(*task) bool) bool { return of(v.task) }
-	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.task.done && len(v.conns) == 0 })
+	its := func(_ *task.World, of func(*task.Task) bool) bool { return of(v.task.Task) }
+	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.task.Done() && len(v.conns) == 0 })
 	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

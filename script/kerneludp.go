@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -56,7 +57,7 @@ func kernelBind(c *call) (starlark.Value, error) {
 	return c.kernel().bindUDP(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"))
 }
 
-func (k *kernelValue) bindUDP(t *task, addr netip.Addr, port int) (*kernelUDPSocket, error) {
+func (k *kernelValue) bindUDP(t *taskValue, addr netip.Addr, port int) (*kernelUDPSocket, error) {
 	at := &net.UDPAddr{Port: port}
 	if addr.IsValid() {
 		at = net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, uint16(port)))
@@ -98,12 +99,12 @@ func kernelUDPSend(c *call) (starlark.Value, error) {
 	return num(len(data)), v.send(c.t, data, to)
 }
 
-func (v *kernelUDPSocket) send(t *task, data []byte, to netip.AddrPort) error {
+func (v *kernelUDPSocket) send(t *taskValue, data []byte, to netip.AddrPort) error {
 	where := to
 	if v.remote.IsValid() {
 		where = v.remote
 	}
-	return kernelFailed(t, "udp", where, t.kernelWait(&v.writes, "room to send to "+where.String(), forever, v.u.SetWriteDeadline, func() (err error) {
+	return kernelFailed(t, "udp", where, t.kernelWait(&v.writes, "room to send to "+where.String(), task.Forever, v.u.SetWriteDeadline, func() (err error) {
 		if v.remote.IsValid() {
 			_, err = v.u.Write(data)
 		} else {
@@ -123,7 +124,7 @@ func kernelUDPRecv(c *call) (starlark.Value, error) {
 	}), nil
 }
 
-func (v *kernelUDPSocket) recv(t *task, timeout time.Duration) (data []byte, src netip.AddrPort, err error) {
+func (v *kernelUDPSocket) recv(t *taskValue, timeout time.Duration) (data []byte, src netip.AddrPort, err error) {
 	buf := make([]byte, 65536)
 	n := 0
 	err = t.kernelWait(&v.reads, "a datagram on "+v.String(), timeout, v.u.SetReadDeadline, func() (err error) {

@@ -10,6 +10,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 )
@@ -17,7 +18,7 @@ import (
 // labValue is a lab: hosts, links and a seed in a world.
 type labValue struct {
 	s   *Session
-	w   *world
+	w   *task.World
 	lab *lab.Lab
 }
 
@@ -91,7 +92,7 @@ func newLab(c *call) (starlark.Value, error) {
 	w := c.s.virtual()
 	l := &labValue{s: c.s, w: w}
 	seed := mixSeed(c.s.cfg.Seed, uint64(arg[int](c, "seed")))
-	c.s.do(w, func(clock.Instant) { l.lab = lab.New(w.World(), seed) })
+	c.s.tasks.Do(w, func(clock.Instant) { l.lab = lab.New(w.World(), seed) })
 	return l, nil
 }
 
@@ -130,7 +131,7 @@ func labHost(c *call) (starlark.Value, error) {
 	var h *lab.Host
 	var err error
 	share := arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0
-	c.t.do(l.w, func(clock.Instant) {
+	c.t.Do(l.w, func(clock.Instant) {
 		if h, err = l.lab.AddHost(cfg); err == nil && share {
 			err = c.s.share(h)
 		}
@@ -167,7 +168,7 @@ func (c *call) linkConfig() lab.LinkConfig {
 // linkValue is a link between two hosts, or a host and a switch.
 type linkValue struct {
 	s    *Session
-	w    *world
+	w    *task.World
 	k    *lab.Link
 	a, b string
 }
@@ -195,7 +196,7 @@ func labLink(c *call) (starlark.Value, error) {
 	var err error
 	cfg := c.linkConfig()
 	c.planLink(&cfg, a.name, b.name)
-	c.t.do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, cfg) })
+	c.t.Do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, cfg) })
 	if err != nil {
 		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
 	}
@@ -205,28 +206,28 @@ func labLink(c *call) (starlark.Value, error) {
 func linkSet(up bool) func(c *call) (starlark.Value, error) {
 	return func(c *call) (starlark.Value, error) {
 		k := c.recv.(*linkValue)
-		c.t.do(k.w, func(clock.Instant) { k.k.SetUp(up) })
+		c.t.Do(k.w, func(clock.Instant) { k.k.SetUp(up) })
 		return starlark.None, nil
 	}
 }
 
 func labRun(c *call) (starlark.Value, error) {
 	w := c.recv.(*labValue).w
-	defer w.drive()()
-	return starlark.None, c.t.sleep(w, arg[time.Duration](c, "d"))
+	defer w.Drive()()
+	return starlark.None, c.t.Sleep(w, arg[time.Duration](c, "d"))
 }
 
 // labRunUntil asks fn after each event of a virtual world, and every millisecond of a live one.
 func labRunUntil(c *call) (starlark.Value, error) {
 	l, fn, within := c.recv.(*labValue), arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "within")
-	defer l.w.drive()()
+	defer l.w.Drive()()
 	deadline := l.w.Now().Add(within)
 	late := false
 	var ev *lab.Event
-	c.t.do(l.w, func(clock.Instant) {
-		ev = l.w.World().At(deadline, func(clock.Instant) { late = true; c.s.makeReady(c.t) })
+	c.t.Do(l.w, func(clock.Instant) {
+		ev = l.w.World().At(deadline, func(clock.Instant) { late = true; c.t.Wake() })
 	})
-	defer c.t.do(l.w, func(clock.Instant) { ev.Stop() })
+	defer c.t.Do(l.w, func(clock.Instant) { ev.Stop() })
 	for {
 		v, err := starlark.Call(c.t.thread, fn, nil, nil)
 		if err != nil {
@@ -236,16 +237,14 @@ func labRunUntil(c *call) (starlark.Value, error) {
 			return starlark.True, nil
 		}
 		expired := false
-		c.t.do(l.w, func(clock.Instant) { expired = late })
+		c.t.Do(l.w, func(clock.Instant) { expired = late })
 		if expired {
 			return nil, c.errorf("%s() did not come true within %s", fn.Name(), shortDuration(within))
 		}
 		if l.w.Virtual() {
-			l.w.steppers = append(l.w.steppers, c.t)
-			c.t.park(l.w, fn.Name()+"() to come true")
-			err = c.t.fail
+			err = c.t.AwaitEvent(l.w, fn.Name()+"() to come true")
 		} else {
-			err = c.t.sleep(l.w, time.Millisecond)
+			err = c.t.Sleep(l.w, time.Millisecond)
 		}
 		if err != nil {
 			return nil, err
@@ -271,12 +270,11 @@ func labStep(c *call) (starlark.Value, error) {
 		return nil, c.errorf("this lab runs by the wall clock, nobody can step it")
 	}
 	// Tasks that are ready go first: what they do may be the next event.
-	if err := c.t.yield(); err != nil {
+	if err := c.t.Yield(); err != nil {
 		return nil, err
 	}
-	happened := false
-	c.s.idle(func() { happened = l.w.World().Step() })
-	if err := c.t.yield(); err != nil {
+	happened := c.s.tasks.Step(l.w)
+	if err := c.t.Yield(); err != nil {
 		return nil, err
 	}
 	return starlark.Bool(happened), nil
@@ -288,12 +286,12 @@ func labNow(c *call) (starlark.Value, error) {
 
 func labPartition(c *call) (starlark.Value, error) {
 	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
-	c.t.do(l.w, func(clock.Instant) { l.lab.Partition(a.h, b.h) })
+	c.t.Do(l.w, func(clock.Instant) { l.lab.Partition(a.h, b.h) })
 	return starlark.None, nil
 }
 
 func labHeal(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
-	c.t.do(l.w, func(clock.Instant) { l.lab.Heal() })
+	c.t.Do(l.w, func(clock.Instant) { l.lab.Heal() })
 	return starlark.None, nil
 }

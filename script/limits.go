@@ -7,6 +7,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/script/table"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -35,45 +36,29 @@ var sessionWords = [][2]string{
 	{"handlers", "connections that the function of one server handles at a time; further ones wait in the backlog"},
 }
 
-// countLimit is one limit of the session.
-type countLimit struct{ limit, refused int }
-
 // The limits of a session until limits.set changes them.
 const (
 	maxTasks    = 10000
 	maxHandlers = 1000
 )
 
-// bounds are a session's own limits.
-type bounds struct{ tasks, handlers countLimit }
-
-// others is how many tasks there are beside the main one.
-func (s *Session) others() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.tasks) - 1
-}
-
-// room refuses one more task where there are as many as there may be.
+// room returns an error if the session's limit allows no further task.
 func (c *call) room() error {
-	b := &c.s.bounds.tasks
-	if c.s.others() < b.limit {
+	if c.s.tasks.Room() {
 		return nil
 	}
-	b.refused++
-	return c.errorf("%d tasks run already; limits.set(tasks=…) raises it", b.limit)
+	return c.errorf("%d tasks run already; limits.set(tasks=…) raises it", c.s.tasks.Bound.Limit)
 }
 
 // turnFor waits until a server may handle one more connection: of the handlers that run there are fewer than the limit,
 // and room for a task. It counts the connections that have to wait. ended says that the server is.
-func (s *Session) turnFor(t *task, running func() int, ended func() bool) error {
-	b := &s.bounds
+func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) error {
 	waits := false
-	return t.until("a handler to end", func() bool {
-		free := running() < b.handlers.limit && s.others() < b.tasks.limit
+	return t.Until("a handler to end", func() bool {
+		free := running() < s.handlers.Limit && s.tasks.Others() < s.tasks.Bound.Limit
 		if !free && !waits {
 			waits = true
-			b.handlers.refused++
+			s.handlers.Refused++
 		}
 		return free || ended()
 	})
@@ -121,12 +106,11 @@ func limitsTable(c *call) (starlark.Value, error) {
 		}
 		t.Add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
 	}
-	b := &c.s.bounds
 	for k, row := range []struct {
 		used int
-		*countLimit
-	}{{c.s.others(), &b.tasks}, {c.s.busiest(), &b.handlers}} {
-		t.Add(starlark.String(sessionWords[k][0]), num(row.used), num(row.limit), num(row.refused), starlark.String(""), starlark.String(sessionWords[k][1]))
+		*task.Bound
+	}{{c.s.tasks.Others(), &c.s.tasks.Bound}, {c.s.busiest(), &c.s.handlers}} {
+		t.Add(starlark.String(sessionWords[k][0]), num(row.used), num(row.Limit), num(row.Refused), starlark.String(""), starlark.String(sessionWords[k][1]))
 	}
 	return t, nil
 }
@@ -141,11 +125,11 @@ func limitsSet(c *call) (starlark.Value, error) {
 			}
 		}
 	})
-	for k, b := range []*countLimit{&c.s.bounds.tasks, &c.s.bounds.handlers} {
+	for k, b := range []*task.Bound{&c.s.tasks.Bound, &c.s.handlers} {
 		if name := sessionWords[k][0]; c.given(name) {
-			b.limit = arg[int](c, name)
+			b.Limit = arg[int](c, name)
 		}
 	}
-	c.s.changed() // a server may have waited for this
+	c.s.tasks.Changed() // a server may have waited for this
 	return starlark.None, failed(c.t, "limits.set", h.name, err)
 }

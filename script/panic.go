@@ -4,12 +4,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"smolsh/phy"
 	"smolsh/phy/capture"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/crash"
@@ -33,12 +33,12 @@ func (e panicError) Error() string {
 }
 
 // watchPanics makes the world's panics known to the session. Its owner takes note, the baton's holder reports.
-func (s *Session) watchPanics(w *world) {
+func (s *Session) watchPanics(w *task.World) {
 	note := func(p *lab.Panic) {
-		s.mu.Lock()
+		s.panicsMu.Lock()
 		s.panics = append(s.panics, p)
-		s.mu.Unlock()
-		s.poke()
+		s.panicsMu.Unlock()
+		s.tasks.Poke()
 	}
 	if w.Virtual() { // which stays untouched until something happens
 		w.World().OnPanic = note
@@ -62,12 +62,12 @@ func (c *call) recovered(v any) error {
 
 // safely runs fn, which runs Starlark in the task, and makes an error of a panic. The task goes on with a new thread,
 // for the frames of the old one are still on it.
-func (t *task) safely(fn func() error) (err error) {
+func (t *taskValue) safely(fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			e := panicError{crash.Caught(v)}
 			t.s.panicked++
-			t.s.trouble(t.name, e)
+			t.s.trouble(t.Name, e)
 			t.newThread()
 			err = e
 		}
@@ -107,12 +107,12 @@ func (c *call) refused(h *hostValue) error {
 
 // broken is why the host is out of service, nil while it serves.
 func (h *hostValue) broken() (err error) {
-	h.do(func(clock.Instant) { err = h.outOfService() })
+	h.do(func(clock.Instant) { err = h.OutOfService() })
 	return err
 }
 
-// outOfService is broken on the owner.
-func (h *hostValue) outOfService() error {
+// OutOfService is task.Host's: it returns what broken does, on the owner.
+func (h *hostValue) OutOfService() error {
 	if p := h.h.Broken(); p != nil {
 		return fmt.Errorf("host %s is out of service: it panicked at %s s, when it %s", h.name, fmtSeconds(p.Now), p.Doing)
 	}
@@ -123,20 +123,15 @@ func fmtSeconds(at clock.Instant) string { return fmt.Sprintf("%.6f", time.Durat
 
 // settlePanics reports the panics since the last call, and ends the calls that wait for hosts out of service.
 func (s *Session) settlePanics() {
-	s.mu.Lock()
+	s.panicsMu.Lock()
 	list := s.panics
 	s.panics = nil
-	tasks := append([]*task(nil), s.tasks...)
-	s.mu.Unlock()
+	s.panicsMu.Unlock()
 	for _, p := range list {
 		s.panicked++
 		h := s.hosts[p.Host]
 		if h != nil {
-			for _, t := range tasks {
-				if t.about == h {
-					s.makeReady(t)
-				}
-			}
+			s.tasks.WakeAbout(h)
 			for _, v := range s.serving {
 				if v.h == h {
 					v.giveUp(h.broken())
@@ -148,7 +143,7 @@ func (s *Session) settlePanics() {
 		}
 	}
 	if len(list) > 0 {
-		s.changed()
+		s.tasks.Changed()
 	}
 }
 
@@ -244,14 +239,4 @@ func (s *Session) writeEvidence(p *lab.Panic, h *hostValue) (path string, err er
 		w.Write(&capture.Packet{Time: time.Duration(p.Now), Iface: iface(p.Iface.Name(), p.Iface.Medium()), Comment: p.Panic.Error(), Data: p.Frame})
 	}
 	return path, w.Close()
-}
-
-// crashed tells of a panic of the scheduler's own, which nothing can go on after.
-func (s *Session) crashed() {
-	if s.cfg.Crashed == nil {
-		return
-	}
-	if v := recover(); v != nil {
-		s.cfg.Crashed(v, debug.Stack())
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -89,7 +90,7 @@ func (p *pinger) run(c *call) error {
 			until = p.due(now)
 			return over || len(p.lines) > 0
 		}
-		c.t.do(p.h.w, func(now clock.Instant) { work(now) })
+		c.t.Do(p.h.w, func(now clock.Instant) { work(now) })
 		p.print(c)
 		if p.fatal != nil {
 			return failed(c.t, "ping", p.to, p.fatal)
@@ -97,8 +98,8 @@ func (p *pinger) run(c *call) error {
 		if over {
 			return nil
 		}
-		err := c.t.await(p.h.w, "an echo reply from "+p.to.String(), &p.conn.Signal, until, work)
-		if err != nil && err != errTimedOut {
+		err := c.t.Await(p.h.w, "an echo reply from "+p.to.String(), &p.conn.Signal, until, work)
+		if err != nil && err != task.ErrTimedOut {
 			return err
 		}
 		p.print(c)
@@ -243,7 +244,7 @@ func (p *pinger) expire(now clock.Instant) {
 			continue
 		}
 		p.close(seq)
-		p.fail = errTimedOut
+		p.fail = task.ErrTimedOut
 		p.lines = append(p.lines, fmt.Sprintf("%v: seq=%d timed out", p.to, seq))
 	}
 }
@@ -261,7 +262,7 @@ func (p *pinger) due(now clock.Instant) time.Duration {
 		}
 	}
 	if at == clock.Never {
-		return forever
+		return task.Forever
 	}
 	return max(0, at.Sub(now))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"smolsh/script/task"
 )
 
 // printer writes whole lines, in the order they were given, from a goroutine of its own: a slow terminal
@@ -26,7 +28,7 @@ const maxPrinted = 1 << 20
 func newPrinter(w io.Writer) *printer {
 	p := &printer{w: w}
 	p.cond.L = &p.mu
-	background(p.run, func() {})
+	task.Background(p.run, func() {})
 	return p
 }
 

@@ -17,7 +17,7 @@ type loadedFile struct {
 
 // exec runs source text in a task. Its globals are not frozen: functions, handlers and tests may change
 // what the file made.
-func (s *Session) exec(t *task, name, src string) (starlark.StringDict, error) {
+func (s *Session) exec(t *taskValue, name, src string) (starlark.StringDict, error) {
 	s.recordOwn()
 	s.sources[name] = src
 	_, prog, err := starlark.SourceProgramOptions(registry.FileOptions, name, src, s.globals.Has)
@@ -28,7 +28,7 @@ func (s *Session) exec(t *task, name, src string) (starlark.StringDict, error) {
 }
 
 // init runs a program in a task.
-func (s *Session) init(t *task, prog *starlark.Program) (g starlark.StringDict, err error) {
+func (s *Session) init(t *taskValue, prog *starlark.Program) (g starlark.StringDict, err error) {
 	err = t.safely(func() error {
 		g, err = prog.Init(t.thread, s.globals)
 		return err
@@ -36,7 +36,7 @@ func (s *Session) init(t *task, prog *starlark.Program) (g starlark.StringDict, 
 	return g, err
 }
 
-func (s *Session) execFile(t *task, path string) error {
+func (s *Session) execFile(t *taskValue, path string) error {
 	src, err := t.source(path)
 	if err != nil {
 		return err
@@ -65,13 +65,13 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	f := &loadedFile{loading: true}
 	s.loaded[abs(path)] = f
 	// The same thread goes on, so that what the file waits for can be canceled with its task.
-	t := thread.Local("task").(*task)
+	t := thread.Local("task").(*taskValue)
 	src, err := t.source(path)
 	if err == nil {
 		f.globals, err = s.exec(t, path, src)
 	}
 	f.err, f.loading = err, false
-	if t.fail != nil {
+	if t.Err() != nil {
 		delete(s.loaded, abs(path)) // it was not read to its end
 	}
 	return f.globals, f.err

@@ -35,7 +35,7 @@ func rawBuiltins() []*builtin {
 func rawBind(c *call) (starlark.Value, error) {
 	v, h := &rawValue{proto: arg[int](c, "protocol")}, c.on()
 	var err error
-	c.t.do(h.w, func(clock.Instant) { v.c, err = h.h.BindRaw(wire.Protocol(v.proto)) })
+	c.t.Do(h.w, func(clock.Instant) { v.c, err = h.h.BindRaw(wire.Protocol(v.proto)) })
 	if err != nil {
 		return nil, failed(c.t, "raw", v.proto, err)
 	}

@@ -32,7 +32,7 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 		most = arg[int](c, "count")
 	}
 	var got []*capture.Record
-	if ended := c.t.aside("reading "+path, func() { got, err = readPackets(path, only, most) }); ended != nil {
+	if ended := c.t.Aside("reading "+path, func() { got, err = readPackets(path, only, most) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -38,9 +39,9 @@ type server struct {
 	local netip.AddrPort
 	tcp   *listenerValue
 	udp   *udpValue
-	task  *task              // accepts; nil where the owner does
-	conns []*stack.TCPConn   // being served; on the owner
-	tasks map[*task]struct{} // run Starlark handlers
+	task  *taskValue              // accepts; nil where the owner does
+	conns []*stack.TCPConn        // being served; on the owner
+	tasks map[*taskValue]struct{} // run Starlark handlers
 	said  complaints
 	err   error // the last of a handler
 	ended bool  // accepts no more
@@ -103,7 +104,7 @@ func serveBuiltins() []*builtin {
 
 func serve(c *call) (starlark.Value, error) {
 	h := c.on()
-	v := &server{s: c.s, h: h, proto: arg[string](c, "proto"), tasks: map[*task]struct{}{}}
+	v := &server{s: c.s, h: h, proto: arg[string](c, "proto"), tasks: map[*taskValue]struct{}{}}
 	fn := arg[starlark.Value](c, "handler")
 	if _, ok := fn.(handler); !ok {
 		if _, ok := fn.(starlark.Callable); !ok {
@@ -128,7 +129,7 @@ func serve(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	c.s.serving = append(c.s.serving, v)
-	h.w.servers++
+	h.w.AddServer()
 	return v, nil
 }
 
@@ -143,13 +144,13 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 	}
 	v.local = v.tcp.local
 	if kind, ok := fn.(handler); ok {
-		c.t.do(v.h.w, func(now clock.Instant) {
+		c.t.Do(v.h.w, func(now clock.Instant) {
 			v.tcp.l.OnEvent = func(now clock.Instant) { v.accept(now, kind) }
 			v.accept(now, kind)
 		})
 		return nil
 	}
-	v.task = c.s.spawn(v.String(), v.h, func(t *task) (starlark.Value, error) {
+	v.task = c.s.spawn(v.String(), v.h, func(t *taskValue) (starlark.Value, error) {
 		return nil, v.acceptAll(t, fn.(starlark.Callable))
 	})
 	return nil
@@ -160,7 +161,7 @@ func (v *server) accept(now clock.Instant, kind handler) {
 	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
 		v.conns = append(v.conns, c)
 		p := &pump{conn: c, kind: kind, limit: -1, close: true}
-		p.ended = func() { v.forget(c); v.s.poke() }
+		p.ended = func() { v.forget(c); v.s.tasks.Poke() }
 		p.start(now)
 	}
 }
@@ -174,14 +175,14 @@ func (v *server) forget(c *stack.TCPConn) {
 }
 
 // acceptAll starts a task per connection until the listener is closed.
-func (v *server) acceptAll(t *task, fn starlark.Callable) error {
-	t.about = v.h
+func (v *server) acceptAll(t *taskValue, fn starlark.Callable) error {
+	t.concern(v.h)
 	running := func() int { return len(v.tasks) }
 	for {
 		err := v.s.turnFor(t, running, func() bool { return v.ended })
 		var conn *connValue
 		if err == nil {
-			conn, err = v.tcp.accept(t, forever)
+			conn, err = v.tcp.accept(t, task.Forever)
 		}
 		if err != nil {
 			v.end()
@@ -190,10 +191,10 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 			}
 			return err
 		}
-		t.do(v.h.w, func(clock.Instant) { v.conns = append(v.conns, conn.c) })
-		h := v.s.spawn(fmt.Sprintf("%s %s", v.proto, conn.remote), v.h, func(h *task) (starlark.Value, error) {
+		t.Do(v.h.w, func(clock.Instant) { v.conns = append(v.conns, conn.c) })
+		h := v.s.spawn(fmt.Sprintf("%s %s", v.proto, conn.remote), v.h, func(h *taskValue) (starlark.Value, error) {
 			_, err := starlark.Call(h.thread, fn, starlark.Tuple{conn}, nil)
-			h.do(v.h.w, func(now clock.Instant) {
+			h.Do(v.h.w, func(now clock.Instant) {
 				v.forget(conn.c)
 				switch {
 				case v.h.h.Broken() != nil:
@@ -203,7 +204,7 @@ func (v *server) acceptAll(t *task, fn starlark.Callable) error {
 					conn.close(now)
 				}
 			})
-			if err != nil && h.fail == nil {
+			if err != nil && h.Err() == nil {
 				v.err = err
 			}
 			delete(v.tasks, h)
@@ -227,13 +228,13 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 	v.local = v.udp.local
 	if kind, ok := fn.(handler); ok {
 		buf := make([]byte, 65536)
-		c.t.do(v.h.w, func(clock.Instant) {
+		c.t.Do(v.h.w, func(clock.Instant) {
 			v.udp.u.OnEvent = func(now clock.Instant) { v.datagrams(now, kind, buf) }
 			v.udp.u.SetService(kind != handlerDiscard)
 		})
 		return nil
 	}
-	v.task = c.s.spawn(v.String(), v.h, func(t *task) (starlark.Value, error) {
+	v.task = c.s.spawn(v.String(), v.h, func(t *taskValue) (starlark.Value, error) {
 		return nil, v.answerAll(t, fn.(starlark.Callable))
 	})
 	return nil
@@ -259,19 +260,19 @@ func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 }
 
 // answerAll calls fn(data, src) for each datagram; an error in it is told and ends nothing.
-func (v *server) answerAll(t *task, fn starlark.Callable) error {
-	t.about = v.h
+func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
+	t.concern(v.h)
 	for {
-		data, src, err := v.udp.recv(t, forever)
-		if v.udp.closed || t.fail != nil || v.ended {
+		data, src, err := v.udp.recv(t, task.Forever)
+		if v.udp.closed || t.Err() != nil || v.ended {
 			v.end()
-			return t.fail
+			return t.Err()
 		}
 		if err != nil {
 			continue
 		}
 		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), registry.Endpoint(src)}, nil)
-		if err != nil && t.fail == nil {
+		if err != nil && t.Err() == nil {
 			v.complain(err)
 			continue
 		}
@@ -283,7 +284,7 @@ func (v *server) answerAll(t *task, fn starlark.Callable) error {
 			v.complain(fmt.Errorf("the handler's reply is str, bytes or None, got %s", reply.Type()))
 			continue
 		}
-		if err := v.udp.send(t, b, src); err != nil && t.fail != nil {
+		if err := v.udp.send(t, b, src); err != nil && t.Err() != nil {
 			return err
 		}
 	}
@@ -340,15 +341,15 @@ func (s *Session) reapServers() {
 		}
 		v.gone = true
 		v.said.rest(s, v.String())
-		v.h.w.servers--
+		v.h.w.RemoveServer()
 		s.serving = slices.DeleteFunc(s.serving, func(u *server) bool { return u == v })
-		s.changed()
+		s.tasks.Changed()
 	}
 }
 
 func serverStop(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
-	c.t.do(v.h.w, func(now clock.Instant) {
+	c.t.Do(v.h.w, func(now clock.Instant) {
 		if v.tcp != nil {
 			v.tcp.close(now)
 		} else {
@@ -356,13 +357,13 @@ func serverStop(c *call) (starlark.Value, error) {
 		}
 	})
 	v.end()
-	c.s.changed()
+	c.s.tasks.Changed()
 	return starlark.None, nil
 }
 
 func serverWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
-	its := func(w *world, _ func(*task) bool) bool { return w == v.h.w }
+	its := func(w *task.World, _ func(*task.Task) bool) bool { return w == v.h.w }
 	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.gone })
 	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

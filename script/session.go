@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"smolsh/phy/fault"
 	"smolsh/script/registry"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
@@ -54,12 +56,13 @@ type Config struct {
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
 type Session struct {
-	sched
 	cfg      Config
 	reg      *builtinRegistry
 	out      *printer
-	home     *world // of Local
-	virt     *world // of the labs the script makes; home when that is virtual
+	tasks    *task.Scheduler
+	main     *taskValue
+	home     *task.World // of Local
+	virt     *task.World // of the labs the script makes; home when that is virtual
 	local    *hostValue
 	kernel   *kernelValue
 	globals  starlark.StringDict // predeclared for every file, and shared with typed input
@@ -86,11 +89,12 @@ type Session struct {
 	printed  starlark.Value // the same of a list
 	sweep    int            // how many there may be before those that have ended are let go
 
-	bounds bounds
-	given  map[string]bool // the files that the command line names, as absolute paths
-	folder string          // of the script; "" where there is none
+	handlers task.Bound      // connections that the function of one server handles at a time
+	given    map[string]bool // the files that the command line names, as absolute paths
+	folder   string          // of the script; "" where there is none
 
-	panics   []*lab.Panic // recovered, and not reported yet; guarded by mu
+	panicsMu sync.Mutex
+	panics   []*lab.Panic // recovered, and not reported yet; guarded by panicsMu
 	panicked int          // how many there were, of hosts and of builtins
 	reported int          // of hosts
 
@@ -111,21 +115,16 @@ func New(cfg Config) *Session {
 		tracers: map[*hostValue]*tracer{},
 		recent:  map[*hostValue]*recent{},
 		given:   map[string]bool{},
-		bounds:  bounds{tasks: countLimit{limit: maxTasks}, handlers: countLimit{limit: maxHandlers}},
+		home:    &task.World{Runner: cfg.Runner},
+
+		handlers: task.Bound{Limit: maxHandlers},
 	}
 	for _, a := range cfg.Args {
 		s.given[abs(a)] = true
 	}
 	s.SetWidth(cfg.Width)
-	s.sched.init()
-	s.reap = func() {
-		s.settlePanics()
-		s.reapServers()
-	}
-	s.foreground = cfg.Interactive
+	s.tasks = s.newScheduler()
 	s.reg = registry.New(language())
-	s.home = &world{Runner: cfg.Runner}
-	s.worlds = append(s.worlds, s.home)
 	s.watchPanics(s.home)
 	if cfg.Runner.Virtual() {
 		s.virt = s.home
@@ -142,10 +141,10 @@ func New(cfg Config) *Session {
 }
 
 // virtual is the world of the labs that the script makes.
-func (s *Session) virtual() *world {
+func (s *Session) virtual() *task.World {
 	if s.virt == nil {
-		s.virt = &world{Runner: lab.NewVirtual(lab.NewWorld()), held: true}
-		s.worlds = append(s.worlds, s.virt)
+		s.virt = &task.World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
+		s.tasks.AddWorld(s.virt)
 		s.watchPanics(s.virt)
 	}
 	return s.virt
@@ -217,7 +216,7 @@ func (s *Session) end(e *exitError) {
 	if s.exit == nil {
 		s.exit = e
 	}
-	s.cancel(s.main, e)
+	s.main.Cancel(e)
 }
 
 // RunFile runs a script to its end. Errors have been reported on Stderr when it returns an ExitError.
@@ -234,20 +233,16 @@ func (s *Session) RunSource(name, src string) error {
 
 // result reports what ended the main task and turns it into an exit status.
 func (s *Session) result(err error) error {
-	if s.interrupted.CompareAndSwap(true, false) {
-		s.interruptTasks()
-	}
+	s.tasks.DeliverInterrupt()
 	s.settlePanics()
-	s.interrupting.Store(false)
-	fail := s.main.fail
-	s.main.fail = nil
-	s.main.thread.Uncancel()
+	s.tasks.InterruptOver()
+	fail := s.main.Revive()
 	var exit *exitError
 	if e := s.exit; e != nil {
 		s.exit, exit = nil, e
 	} else if errors.As(err, &exit) {
 	} else if fail != nil && err != nil {
-		if fail == errInterrupted || fail == errCanceled {
+		if fail == task.ErrInterrupted || fail == task.ErrCanceled {
 			s.out.flush()
 			s.ended130 = true
 			return &ExitError{130}
@@ -262,7 +257,7 @@ func (s *Session) result(err error) error {
 	case err != nil:
 		fmt.Fprintln(s.cfg.Stderr, s.report(err))
 		return &ExitError{1}
-	case s.panicked > 0 && !s.foreground:
+	case s.panicked > 0 && !s.tasks.Foreground:
 		return &ExitError{1}
 	}
 	return nil
@@ -287,7 +282,7 @@ func (s *Session) hangUp() {
 	if s.home.Virtual() || s.local.broken() != nil {
 		return
 	}
-	s.do(s.home, func(now clock.Instant) {
+	s.tasks.Do(s.home, func(now clock.Instant) {
 		for _, v := range slices.Clone(s.open) {
 			v.close(now)
 		}
@@ -310,8 +305,8 @@ func (s *Session) hangUp() {
 	}
 	limit := s.home.Now().Add(lingering)
 	for !s.ended130 && s.home.Now() < limit {
-		err := s.main.await(s.home, "what was sent to arrive", nil, 5*time.Millisecond, sent)
-		if err != errTimedOut {
+		err := s.main.Await(s.home, "what was sent to arrive", nil, 5*time.Millisecond, sent)
+		if err != task.ErrTimedOut {
 			return
 		}
 	}
@@ -320,16 +315,12 @@ func (s *Session) hangUp() {
 // Close ends every task, hangs up, stops captures and the runner.
 func (s *Session) Close() error {
 	var first error
-	s.failAll(errCanceled)
-	s.main.fail = nil
+	s.tasks.CancelAll(task.ErrCanceled)
+	s.main.Revive()
 	s.kernel.closeAll()
 	s.hangUp()
-	s.main.fail = nil
-	_ = s.main.until("the tasks to end", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.tasks) <= 1
-	})
+	s.main.Revive()
+	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
 	for _, c := range s.captures {
 		if err := c.close(s); err != nil && first == nil {
 			first = err

@@ -67,7 +67,7 @@ func newSim(t testing.TB, seed uint64, args ...string) *testSession {
 		if err := l.Conservation(); err != nil {
 			t.Error(err)
 		}
-		for _, w := range s.worlds {
+		for _, w := range s.tasks.Worlds() {
 			if err := w.World().Drain(1_000_000); err != nil && !t.Failed() {
 				t.Errorf("the hosts are not at rest: %v", err)
 			}

@@ -98,7 +98,7 @@ func builtinReload(c *call) (starlark.Value, error) {
 }
 
 // runFile runs a file as run() does: what it binds is known at the prompt afterwards.
-func (s *Session) runFile(t *task, path string, args []starlark.Value) error {
+func (s *Session) runFile(t *taskValue, path string, args []starlark.Value) error {
 	s.ran, s.ranArgs = path, args
 	if full, err := filepath.Abs(path); err == nil {
 		s.ran = full
@@ -109,7 +109,7 @@ func (s *Session) runFile(t *task, path string, args []starlark.Value) error {
 	if err == nil {
 		var g starlark.StringDict
 		g, err = s.exec(t, path, src)
-		if s.foreground {
+		if s.tasks.Foreground {
 			for n, v := range g {
 				s.globals[n] = v
 			}

@@ -4,6 +4,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/script/packetvalue"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -40,7 +41,7 @@ func builtinSniff(c *call) (starlark.Value, error) {
 		signal stack.Signal
 		cancel func()
 	)
-	c.t.do(h.w, func(clock.Instant) {
+	c.t.Do(h.w, func(clock.Instant) {
 		cancel = h.h.Observe(func(ev *stack.PacketEvent) {
 			if len(got) == most || ev.Repeated() || only != nil && !only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
 				return
@@ -50,9 +51,9 @@ func builtinSniff(c *call) (starlark.Value, error) {
 			}
 		})
 	})
-	err = c.t.await(h.w, "packets", &signal, timeoutOf(c), func(clock.Instant) bool { return len(got) == most })
-	c.t.do(h.w, func(clock.Instant) { cancel() })
-	if err != nil && err != errTimedOut {
+	err = c.t.Await(h.w, "packets", &signal, timeoutOf(c), func(clock.Instant) bool { return len(got) == most })
+	c.t.Do(h.w, func(clock.Instant) { cancel() })
+	if err != nil && err != task.ErrTimedOut {
 		return nil, err
 	}
 	return starlark.NewList(got), nil

@@ -61,9 +61,9 @@ func (v *socketValue) lost() starlark.Value {
 
 // recv waits for what take finds, which is called on the owner with room for the first that waits and
 // gives its length, -1 where none does.
-func (v *socketValue) recv(t *task, what string, timeout time.Duration, take func(room []byte) (int, error)) (data []byte, err error) {
+func (v *socketValue) recv(t *taskValue, what string, timeout time.Duration, take func(room []byte) (int, error)) (data []byte, err error) {
 	var fail error
-	err = t.await(v.h.w, what+" on "+v.name, v.signal, timeout, func(clock.Instant) bool {
+	err = t.Await(v.h.w, what+" on "+v.name, v.signal, timeout, func(clock.Instant) bool {
 		data = make([]byte, max(v.sock.NextLen(), 0))
 		var n int
 		n, fail = take(data)
@@ -86,7 +86,7 @@ type packetConn interface {
 func (v *socketValue) sendPacket(c *call, conn packetConn, op string) (starlark.Value, error) {
 	data, to, ttl := arg[[]byte](c, "data"), arg[netip.Addr](c, "to"), arg[int](c, "ttl")
 	var err error
-	c.t.do(v.h.w, func(now clock.Instant) {
+	c.t.Do(v.h.w, func(now clock.Instant) {
 		conn.SetDontFragment(arg[bool](c, "df"))
 		err = conn.Send(now, data, to, uint8(ttl))
 	})
@@ -118,6 +118,6 @@ func (v *socketValue) close(clock.Instant) {
 // socketClose is every such socket's close.
 func socketClose(c *call) (starlark.Value, error) {
 	v := c.recv.(interface{ common() *socketValue }).common()
-	c.t.do(v.h.w, v.close)
+	c.t.Do(v.h.w, v.close)
 	return starlark.None, nil
 }

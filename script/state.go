@@ -331,18 +331,15 @@ func dropsTable(c *call) (starlark.Value, error) {
 
 func tasksTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns(taskColumns)...)
-	c.s.mu.Lock()
-	all := append([]*task(nil), c.s.tasks...)
-	c.s.mu.Unlock()
-	for _, u := range all {
+	for _, u := range c.s.tasks.All() {
 		state := "waiting"
 		switch {
-		case u == c.t:
+		case u == c.t.Task:
 			state = "running"
-		case u.waiting == "":
+		case u.Waiting() == "":
 			state = "ready"
 		}
-		t.Add(num(u.id), starlark.String(u.name), starlark.String(state), starlark.String(u.waiting))
+		t.Add(num(u.ID), starlark.String(u.Name), starlark.String(state), starlark.String(u.Waiting()))
 	}
 	return t, nil
 }

@@ -45,7 +45,7 @@ func labSwitch(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	v := &switchValue{l: l, name: arg[string](c, "name")}
 	flood := arg[int](c, "flood")
-	c.t.do(l.w, func(clock.Instant) {
+	c.t.Do(l.w, func(clock.Instant) {
 		v.sw = l.lab.Switch(v.name)
 		v.sw.SetFlood(flood)
 	})
@@ -61,7 +61,7 @@ func switchAttach(c *call) (starlark.Value, error) {
 	var err error
 	cfg := c.linkConfig()
 	c.planLink(&cfg, h.name, v.name)
-	c.t.do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
+	c.t.Do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
 	if err != nil {
 		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
 	}
@@ -71,7 +71,7 @@ func switchAttach(c *call) (starlark.Value, error) {
 func labSwitches(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	var list []starlark.Value
-	c.t.do(l.w, func(clock.Instant) {
+	c.t.Do(l.w, func(clock.Instant) {
 		for _, sw := range l.lab.Switches() {
 			list = append(list, &switchValue{l: l, sw: sw, name: sw.Name()})
 		}
@@ -81,7 +81,7 @@ func labSwitches(c *call) (starlark.Value, error) {
 
 func switchSet(c *call) (starlark.Value, error) {
 	v, flood := c.recv.(*switchValue), arg[int](c, "flood")
-	c.t.do(v.l.w, func(clock.Instant) { v.sw.SetFlood(flood) })
+	c.t.Do(v.l.w, func(clock.Instant) { v.sw.SetFlood(flood) })
 	return starlark.None, nil
 }
 
@@ -89,7 +89,7 @@ func portsTable(c *call) (starlark.Value, error) {
 	v := c.recv.(*switchValue)
 	t := c.table(table.Columns(portColumns)...)
 	t.Columns[len(t.Columns)-1].Show = showReasons
-	c.t.do(v.l.w, func(now clock.Instant) {
+	c.t.Do(v.l.w, func(now clock.Instant) {
 		stations := map[*lab.SwitchPort]int{}
 		for _, st := range v.sw.Stations(now) {
 			stations[st.Port]++
@@ -142,7 +142,7 @@ func stationsTable(c *call) (starlark.Value, error) {
 	v := c.recv.(*switchValue)
 	t := c.table(table.Columns(stationColumns)...)
 	t.Columns[2].Show = showSeconds
-	c.t.do(v.l.w, func(now clock.Instant) {
+	c.t.Do(v.l.w, func(now clock.Instant) {
 		for _, st := range v.sw.Stations(now) {
 			t.Add(starlark.String(st.Addr.String()), starlark.String(st.Port.Name()), registry.Seconds(st.Age))
 		}

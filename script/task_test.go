@@ -240,7 +240,7 @@ print(tasks())
 
 func TestAnInterruptAtThePromptLeavesOtherTasksAlone(t *testing.T) {
 	s := newSim(t, 1)
-	s.foreground = true
+	s.tasks.Foreground = true
 	if err := s.Typed(`t = spawn(sleep, 3600)`); err != nil {
 		t.Fatal(err)
 	}

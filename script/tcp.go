@@ -10,6 +10,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -18,7 +19,7 @@ import (
 // listenerValue is a listening TCP socket.
 type listenerValue struct {
 	s     *Session
-	w     *world
+	w     *task.World
 	h     *hostValue
 	l     *stack.TCPListener
 	local netip.AddrPort
@@ -37,7 +38,7 @@ func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "pending":
 		n := 0
-		v.s.do(v.w, func(clock.Instant) { n = v.l.Pending() })
+		v.s.tasks.Do(v.w, func(clock.Instant) { n = v.l.Pending() })
 		return num(n), nil
 	case "local":
 		return starlark.String(socketAddr("tcp", v.local)), nil
@@ -103,10 +104,10 @@ func tcpConnect(c *call) (starlark.Value, error) {
 }
 
 // connect opens a connection and waits until it is open.
-func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, timeout time.Duration) (*connValue, error) {
+func (h *hostValue) connect(t *taskValue, local, to netip.AddrPort, cfg tcp.Config, timeout time.Duration) (*connValue, error) {
 	var conn *stack.TCPConn
 	var err error
-	t.do(h.w, func(now clock.Instant) { conn, err = h.h.DialTCP(now, local, to, cfg) })
+	t.Do(h.w, func(now clock.Instant) { conn, err = h.h.DialTCP(now, local, to, cfg) })
 	switch {
 	case errors.Is(err, stack.ErrNotOurs) && local.IsValid(), errors.Is(err, stack.ErrPortInUse) && local.IsValid():
 		return nil, failed(t, "tcp from", socketAddr("tcp", local), err)
@@ -114,7 +115,7 @@ func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, t
 		return nil, failed(t, "tcp", to, err)
 	}
 	var fail error
-	err = t.await(h.w, "a connection to "+to.String(), &conn.Signal, timeout, func(now clock.Instant) bool {
+	err = t.Await(h.w, "a connection to "+to.String(), &conn.Signal, timeout, func(now clock.Instant) bool {
 		switch conn.State() {
 		case tcp.SynSent, tcp.SynReceived:
 			return false
@@ -128,13 +129,13 @@ func (h *hostValue) connect(t *task, local, to netip.AddrPort, cfg tcp.Config, t
 	if err == nil {
 		err = fail
 	} else {
-		t.do(h.w, func(now clock.Instant) { conn.Abort(now) })
+		t.Do(h.w, func(now clock.Instant) { conn.Abort(now) })
 	}
 	if err != nil {
 		return nil, failed(t, "tcp", to, h.explain(to.Addr(), err))
 	}
 	var v *connValue
-	t.do(h.w, func(clock.Instant) { v = h.newConn(conn) })
+	t.Do(h.w, func(clock.Instant) { v = h.newConn(conn) })
 	return v, nil
 }
 
@@ -150,11 +151,11 @@ func tcpListen(c *call) (starlark.Value, error) {
 	return l, nil
 }
 
-func (h *hostValue) listen(t *task, addr netip.Addr, port, backlog int, cfg tcp.Config) (*listenerValue, error) {
+func (h *hostValue) listen(t *taskValue, addr netip.Addr, port, backlog int, cfg tcp.Config) (*listenerValue, error) {
 	at := netip.AddrPortFrom(addr, uint16(port))
 	v := &listenerValue{s: h.s, w: h.w, h: h}
 	var err error
-	t.do(h.w, func(clock.Instant) {
+	t.Do(h.w, func(clock.Instant) {
 		if v.l, err = h.h.ListenTCP(at, backlog, cfg); err == nil {
 			v.local = v.l.Local()
 		}
@@ -173,10 +174,10 @@ func listenerAccept(c *call) (starlark.Value, error) {
 	return conn, nil
 }
 
-func (v *listenerValue) accept(t *task, timeout time.Duration) (*connValue, error) {
+func (v *listenerValue) accept(t *taskValue, timeout time.Duration) (*connValue, error) {
 	var conn *connValue
 	closed := false
-	err := t.await(v.w, "a connection on "+socketAddr("tcp", v.local), &v.l.Signal, timeout, func(clock.Instant) bool {
+	err := t.Await(v.w, "a connection on "+socketAddr("tcp", v.local), &v.l.Signal, timeout, func(clock.Instant) bool {
 		if c := v.l.Accept(); c != nil {
 			conn = v.h.newConn(c)
 			return true
@@ -195,7 +196,7 @@ func (v *listenerValue) accept(t *task, timeout time.Duration) (*connValue, erro
 
 func listenerClose(c *call) (starlark.Value, error) {
 	v := c.recv.(*listenerValue)
-	c.t.do(v.w, v.close)
+	c.t.Do(v.w, v.close)
 	return starlark.None, nil
 }
 

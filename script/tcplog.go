@@ -21,7 +21,7 @@ func connLog(c *call) (starlark.Value, error) {
 	var list []tcp.LogEntry
 	var lost uint64
 	on := false
-	c.t.do(v.w, func(clock.Instant) {
+	c.t.Do(v.w, func(clock.Instant) {
 		on = v.c.Config().Log > 0
 		list, lost = v.c.Log(nil)
 	})

@@ -13,6 +13,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/script/registry"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 )
 
@@ -97,15 +98,11 @@ func (s *Session) noticed(err error) {
 func (s *Session) RunTest(path, name string) *Failure {
 	s.test = &testRun{}
 	err := s.callTest(path, name)
-	if s.interrupted.CompareAndSwap(true, false) {
-		s.interruptTasks()
-	}
+	s.tasks.DeliverInterrupt()
 	s.settlePanics()
-	fail := s.main.fail
-	s.main.fail = nil
-	s.main.thread.Uncancel()
+	fail := s.main.Revive()
 	s.out.flush()
-	interrupted := fail == errInterrupted && err != nil
+	interrupted := fail == task.ErrInterrupted && err != nil
 	if fail != nil && err != nil {
 		err = s.withCause(err, fail)
 	}
@@ -152,17 +149,17 @@ func (s *Session) callTest(path, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.main.yield() // tasks that are ready now may still fail
+	return s.main.Yield() // tasks that are ready now may still fail
 }
 
 // conserved is the law that holds in each campaign, for every virtual lab of the session.
 func (s *Session) conserved() *Failure {
-	for _, w := range s.worlds {
+	for _, w := range s.tasks.Worlds() {
 		if !w.Virtual() {
 			continue
 		}
 		var err error
-		s.do(w, func(clock.Instant) { err = w.World().Conservation() })
+		s.tasks.Do(w, func(clock.Instant) { err = w.World().Conservation() })
 		if err != nil {
 			return &Failure{Message: "frames have vanished uncounted: " + err.Error()}
 		}

@@ -26,7 +26,7 @@ func builtinFmt(c *call) (starlark.Value, error) {
 // uncaught is err when it must not be caught: cancellation, interrupt, deadlock, exit.
 func (c *call) uncaught(err error) error {
 	var exit *exitError
-	if err != nil && (c.t.fail != nil || c.s.interrupted.Load() || errors.As(err, &exit)) {
+	if err != nil && (c.t.Err() != nil || c.s.tasks.InterruptPending() || errors.As(err, &exit)) {
 		return err
 	}
 	return nil

@@ -3,57 +3,11 @@ package script
 import (
 	"fmt"
 	"slices"
-	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"time"
 
 	"go.starlark.net/starlark"
 )
-
-// taskValue is a task as scripts see it.
-type taskValue struct{ t *task }
-
-func (v *taskValue) String() string {
-	state := "running"
-	if v.t.done {
-		state = "done"
-	} else if v.t.waiting != "" {
-		state = "waiting for " + v.t.waiting
-	}
-	return fmt.Sprintf("task %d %s, %s", v.t.id, v.t.name, state)
-}
-func (v *taskValue) Type() string          { return "task" }
-func (v *taskValue) Freeze()               {}
-func (v *taskValue) Truth() starlark.Bool  { return true }
-func (v *taskValue) Hash() (uint32, error) { return uint32(v.t.id), nil }
-
-// Attr is a field or a method of the task.
-func (v *taskValue) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "id":
-		return num(v.t.id), nil
-	case "name":
-		return starlark.String(v.t.name), nil
-	case "done":
-		return starlark.Bool(v.t.done), nil
-	case "result":
-		if v.t.result == nil {
-			return starlark.None, nil
-		}
-		return v.t.result, nil
-	case "error":
-		if v.t.err == nil {
-			return starlark.None, nil
-		}
-		v.t.s.noticed(v.t.err)
-		return starlark.String(v.t.s.unbound(v.t.err.Error())), nil
-	}
-	return suggest.Attr(v, name, v.t.s.member("task", v, name))
-}
-
-// AttrNames is starlark.HasAttrs'.
-func (v *taskValue) AttrNames() []string {
-	return append([]string{"done", "error", "id", "name", "result"}, v.t.s.reg.Members["task"]...)
-}
 
 func timeBuiltins() []*builtin {
 	return []*builtin{
@@ -89,17 +43,17 @@ func builtinNow(c *call) (starlark.Value, error) {
 func builtinSleep(c *call) (starlark.Value, error) {
 	d := arg[time.Duration](c, "d")
 	if d == 0 {
-		return starlark.None, c.t.yield()
+		return starlark.None, c.t.Yield()
 	}
 	w := c.t.world()
-	if err := c.t.sleep(w, d); err != nil {
+	if err := c.t.Sleep(w, d); err != nil {
 		return nil, err
 	}
 	// Where the lab is live, a script's main line sleeps for its virtual labs as well: it does the same
 	// on a machine that allows no live lab. Live first, so that what begins meanwhile has that time too.
-	if v := c.s.virt; v != nil && v.held && w != v && c.t == c.s.main {
-		defer v.drive()()
-		return starlark.None, c.t.sleep(v, d)
+	if v := c.s.virt; v != nil && v.Held && w != v && c.t == c.s.main {
+		defer v.Drive()()
+		return starlark.None, c.t.Sleep(v, d)
 	}
 	return starlark.None, nil
 }
@@ -109,14 +63,14 @@ func builtinSpawn(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	fn := arg[starlark.Callable](c, "fn")
-	return c.spawn(fn.Name(), func(t *task) (starlark.Value, error) {
+	return c.spawn(fn.Name(), func(t *taskValue) (starlark.Value, error) {
 		return starlark.Call(t.thread, fn, c.Rest, c.Opts)
 	}), nil
 }
 
 // spawn starts a task that inherits the caller's host.
-func (c *call) spawn(name string, fn func(t *task) (starlark.Value, error)) *taskValue {
-	return &taskValue{c.s.spawn(name, c.t.host, fn)}
+func (c *call) spawn(name string, fn func(t *taskValue) (starlark.Value, error)) *taskValue {
+	return c.s.spawn(name, c.t.host, fn)
 }
 
 func builtinAfter(c *call) (starlark.Value, error) {
@@ -125,8 +79,8 @@ func builtinAfter(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	at := c.t.world().Now().Add(d)
-	return c.spawn("after "+fn.Name(), func(t *task) (starlark.Value, error) {
-		if err := t.sleep(t.world(), at.Sub(t.world().Now())); err != nil {
+	return c.spawn("after "+fn.Name(), func(t *taskValue) (starlark.Value, error) {
+		if err := t.Sleep(t.world(), at.Sub(t.world().Now())); err != nil {
 			return nil, err
 		}
 		return starlark.Call(t.thread, fn, nil, nil)
@@ -142,9 +96,9 @@ func builtinEvery(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	at := c.t.world().Now().Add(d)
-	return c.spawn("every "+fn.Name(), func(t *task) (starlark.Value, error) {
+	return c.spawn("every "+fn.Name(), func(t *taskValue) (starlark.Value, error) {
 		for {
-			if err := t.sleep(t.world(), at.Sub(t.world().Now())); err != nil {
+			if err := t.Sleep(t.world(), at.Sub(t.world().Now())); err != nil {
 				return nil, err
 			}
 			if _, err := starlark.Call(t.thread, fn, nil, nil); err != nil {
@@ -156,15 +110,14 @@ func builtinEvery(c *call) (starlark.Value, error) {
 }
 
 func builtinWait(c *call) (starlark.Value, error) {
-	everyone := func(w *world, of func(*task) bool) bool {
-		return w.servers > 0 || slices.ContainsFunc(c.s.tasks, of)
+	everyone := func(w *task.World, of func(*task.Task) bool) bool {
+		return w.HasServers() || slices.ContainsFunc(c.s.tasks.All(), of)
 	}
 	err := c.t.untilWithin(timeoutOf(c), "the other tasks and servers", everyone, func() bool {
-		c.s.mu.Lock()
-		defer c.s.mu.Unlock()
-		others := len(c.s.tasks) - 1
-		for _, u := range c.s.tasks {
-			if u != c.t && u.waiting == "the other tasks and servers" {
+		all := c.s.tasks.All()
+		others := len(all) - 1
+		for _, u := range all {
+			if u != c.t.Task && u.Waiting() == "the other tasks and servers" {
 				others--
 			}
 		}
@@ -189,30 +142,30 @@ func builtinRun(c *call) (starlark.Value, error) {
 }
 
 func taskJoin(c *call) (starlark.Value, error) {
-	u := c.recv.(*taskValue).t
+	u := c.recv.(*taskValue)
 	if u == c.t {
 		return nil, c.errorf("a task can't wait for itself")
 	}
 	u.joiners++
-	it := func(_ *world, of func(*task) bool) bool { return of(u) }
-	what := fmt.Sprintf("task %d %s", u.id, u.name)
-	err := c.t.untilWithin(timeoutOf(c), what, it, func() bool { return u.done })
+	it := func(_ *task.World, of func(*task.Task) bool) bool { return of(u.Task) }
+	what := fmt.Sprintf("task %d %s", u.ID, u.Name)
+	err := c.t.untilWithin(timeoutOf(c), what, it, func() bool { return u.Done() })
 	u.joiners--
 	if err != nil {
 		return nil, failed(c.t, c.b.Name, what, err)
 	}
-	if u.err != nil {
-		c.s.noticed(u.err)
-		return nil, u.err
+	if u.Failure() != nil {
+		c.s.noticed(u.Failure())
+		return nil, u.Failure()
 	}
 	return u.result, nil
 }
 
 func taskCancel(c *call) (starlark.Value, error) {
-	u := c.recv.(*taskValue).t
-	c.s.cancel(u, errCanceled)
+	u := c.recv.(*taskValue)
+	u.Cancel(task.ErrCanceled)
 	if u == c.t {
-		return nil, errCanceled
+		return nil, task.ErrCanceled
 	}
 	return starlark.None, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/script/packetvalue"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
@@ -94,8 +95,8 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 	}
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
 	defer h.do(func(clock.Instant) { t.cancel() })
-	err = c.t.await(h.w, "packets", nil, timeoutOf(c), func(clock.Instant) bool { return false })
-	if err == errTimedOut {
+	err = c.t.Await(h.w, "packets", nil, timeoutOf(c), func(clock.Instant) bool { return false })
+	if err == task.ErrTimedOut {
 		err = nil
 	}
 	return starlark.None, err

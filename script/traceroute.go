@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -61,11 +62,11 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 		data: make([]byte, arg[int](c, "size")), buf: make([]byte, 65536), port: tracePort,
 	}
 	var err error
-	c.t.do(t.h.w, func(clock.Instant) { err = t.open() })
+	c.t.Do(t.h.w, func(clock.Instant) { err = t.open() })
 	if err != nil {
 		return nil, failed(c.t, "traceroute", t.to, err)
 	}
-	defer c.s.do(t.h.w, func(clock.Instant) { t.close() })
+	defer c.s.tasks.Do(t.h.w, func(clock.Instant) { t.close() })
 	count, most := arg[int](c, "probes"), arg[int](c, "max_hops")
 	c.s.out.print(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
 	var hops []starlark.Value
@@ -109,7 +110,7 @@ func (t *tracerouter) close() {
 // hop sends the probes with one TTL and waits for their answers.
 func (t *tracerouter) hop(c *call, ttl, count int) error {
 	t.probes = make([]traceProbe, count)
-	c.t.do(t.h.w, func(now clock.Instant) {
+	c.t.Do(t.h.w, func(now clock.Instant) {
 		t.udp.SetTTL(uint8(ttl))
 		t.udp.OnEvent = func(clock.Instant) { t.icmp.Signal.Fire() } // one signal to wait for
 		for k := range t.probes {
@@ -123,7 +124,7 @@ func (t *tracerouter) hop(c *call, ttl, count int) error {
 	if t.fail != nil {
 		return nil
 	}
-	err := c.t.await(t.h.w, fmt.Sprintf("answers from hop %d to %v", ttl, t.to), &t.icmp.Signal, t.timeout, func(now clock.Instant) bool {
+	err := c.t.Await(t.h.w, fmt.Sprintf("answers from hop %d to %v", ttl, t.to), &t.icmp.Signal, t.timeout, func(now clock.Instant) bool {
 		t.receive(now)
 		open := 0
 		for _, p := range t.probes {
@@ -134,7 +135,7 @@ func (t *tracerouter) hop(c *call, ttl, count int) error {
 		return open == 0 || t.fail != nil
 	})
 	t.port += uint16(count)
-	if err == errTimedOut {
+	if err == task.ErrTimedOut {
 		return nil
 	}
 	return err

@@ -36,7 +36,7 @@ func (s *Session) RunCommand(src string) error {
 // typed runs the statements one by one, each as a program of its own: names that an earlier one has bound
 // are predeclared in it, and predeclared names are looked up when they are used. So a function sees what
 // its globals are bound to by now, not what they were when it was typed.
-func (s *Session) typed(t *task, name, src string) error {
+func (s *Session) typed(t *taskValue, name, src string) error {
 	s.recordOwn()
 	s.sources[name] = src
 	f, err := typedOptions.Parse(name, src, 0)
@@ -69,7 +69,7 @@ func (s *Session) typed(t *task, name, src string) error {
 	return nil
 }
 
-func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(string) bool) error {
+func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func(string) bool) error {
 	const result = " result" // no name of the language has a blank
 	start := syntax.Start(x)
 	stmt := &syntax.AssignStmt{OpPos: start, Op: syntax.EQ, LHS: &syntax.Ident{NamePos: start, Name: result}, RHS: x}
@@ -94,7 +94,7 @@ func (s *Session) typedExpr(t *task, name string, x syntax.Expr, known func(stri
 
 // typedStmt runs a statement other than an expression. What it binds are globals of its own program,
 // which start with the values that the names had before.
-func (s *Session) typedStmt(t *task, name string, stmt syntax.Stmt, known func(string) bool) error {
+func (s *Session) typedStmt(t *taskValue, name string, stmt syntax.Stmt, known func(string) bool) error {
 	start, _ := stmt.Span()
 	var stmts []syntax.Stmt
 	for _, n := range bound(stmt) {
@@ -117,7 +117,7 @@ func (s *Session) typedStmt(t *task, name string, stmt syntax.Stmt, known func(s
 	return err
 }
 
-func (s *Session) program(t *task, name string, stmts []syntax.Stmt, known func(string) bool) (starlark.StringDict, error) {
+func (s *Session) program(t *taskValue, name string, stmts []syntax.Stmt, known func(string) bool) (starlark.StringDict, error) {
 	prog, err := starlark.FileProgram(&syntax.File{Path: name, Stmts: stmts, Options: typedOptions}, known)
 	if err != nil {
 		return nil, err

@@ -22,10 +22,10 @@ type udpValue struct {
 }
 
 // newUDP opens a socket; the local address and port stand in it from then on.
-func (h *hostValue) newUDP(t *task, remote netip.AddrPort, open func() (*stack.UDPConn, error)) (*udpValue, error) {
+func (h *hostValue) newUDP(t *taskValue, remote netip.AddrPort, open func() (*stack.UDPConn, error)) (*udpValue, error) {
 	v := &udpValue{remote: remote}
 	var err error
-	t.do(h.w, func(clock.Instant) {
+	t.Do(h.w, func(clock.Instant) {
 		if v.u, err = open(); err == nil {
 			v.local = v.u.Local()
 		}
@@ -73,7 +73,7 @@ func udpBind(c *call) (starlark.Value, error) {
 	return c.on().bindUDP(c.t, at)
 }
 
-func (h *hostValue) bindUDP(t *task, at netip.AddrPort) (*udpValue, error) {
+func (h *hostValue) bindUDP(t *taskValue, at netip.AddrPort) (*udpValue, error) {
 	v, err := h.newUDP(t, netip.AddrPort{}, func() (*stack.UDPConn, error) { return h.h.BindUDP(at) })
 	return v, failed(t, "udp bind", socketAddr("udp", at), err)
 }
@@ -97,13 +97,13 @@ func udpSend(c *call) (starlark.Value, error) {
 	return num(len(data)), err
 }
 
-func (v *udpValue) send(t *task, data []byte, to netip.AddrPort) error {
+func (v *udpValue) send(t *taskValue, data []byte, to netip.AddrPort) error {
 	var err error
-	t.do(v.h.w, func(now clock.Instant) { err = v.u.Send(now, data, to) })
+	t.Do(v.h.w, func(now clock.Instant) { err = v.u.Send(now, data, to) })
 	return v.failed(t, to, err)
 }
 
-func (v *udpValue) failed(t *task, to netip.AddrPort, err error) error {
+func (v *udpValue) failed(t *taskValue, to netip.AddrPort, err error) error {
 	if !to.IsValid() {
 		to = v.remote
 	}
@@ -123,7 +123,7 @@ func udpRecv(c *call) (starlark.Value, error) {
 	}), nil
 }
 
-func (v *udpValue) recv(t *task, timeout time.Duration) (data []byte, src netip.AddrPort, err error) {
+func (v *udpValue) recv(t *taskValue, timeout time.Duration) (data []byte, src netip.AddrPort, err error) {
 	data, err = v.socketValue.recv(t, "a datagram", timeout, func(room []byte) (n int, err error) {
 		n, src, err = v.u.Recv(room)
 		return n, err
@@ -133,7 +133,7 @@ func (v *udpValue) recv(t *task, timeout time.Duration) (data []byte, src netip.
 
 func udpSet(c *call) (starlark.Value, error) {
 	v := c.recv.(*udpValue)
-	c.t.do(v.h.w, func(clock.Instant) {
+	c.t.Do(v.h.w, func(clock.Instant) {
 		if c.given("ttl") {
 			v.u.SetTTL(uint8(arg[int](c, "ttl")))
 		}
@@ -158,18 +158,18 @@ func (v *udpValue) groups() starlark.Value {
 func udpJoin(c *call) (starlark.Value, error) {
 	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
 	var err error
-	c.t.do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group) })
+	c.t.Do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group) })
 	return starlark.None, v.groupFailed(c.t, "join", group, err)
 }
 
 func udpLeave(c *call) (starlark.Value, error) {
 	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
 	var err error
-	c.t.do(v.h.w, func(clock.Instant) { err = v.u.Leave(group) })
+	c.t.Do(v.h.w, func(clock.Instant) { err = v.u.Leave(group) })
 	return starlark.None, v.groupFailed(c.t, "leave", group, err)
 }
 
-func (v *udpValue) groupFailed(t *task, op string, group netip.Addr, err error) error {
+func (v *udpValue) groupFailed(t *taskValue, op string, group netip.Addr, err error) error {
 	switch {
 	case errors.Is(err, stack.ErrInvalid) && group.Is4():
 		err = errors.New("no multicast group: those are 224.0.0.0 to 239.255.255.255")

@@ -44,7 +44,7 @@ func builtinWatch(c *call) (starlark.Value, error) {
 			return starlark.None, nil
 		}
 		at = max(at.Add(every), w.Now())
-		if err := c.t.sleep(w, at.Sub(w.Now())); err != nil {
+		if err := c.t.Sleep(w, at.Sub(w.Now())); err != nil {
 			return nil, err
 		}
 	}

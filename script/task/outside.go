@@ -1,0 +1,131 @@
+package task
+
+import (
+	"sync/atomic"
+	"time"
+
+	"smolsh/stack/crash"
+)
+
+// Background runs fn, which touches no value of the tasks, on a goroutine of its own, and then calls then there.
+func Background(fn, then func()) {
+	go func() {
+		fn()
+		then()
+	}()
+}
+
+// quietly runs fn and returns its panic, nil if fn returned. A goroutine without a caller hands the panic on in this way.
+func quietly(fn func()) (p *crash.Panic) {
+	defer func() {
+		if v := recover(); v != nil {
+			p = crash.Caught(v)
+		}
+	}()
+	fn()
+	return nil
+}
+
+// Outside runs fn, which blocks on the operating system and touches no value of the tasks, while other tasks run. If the
+// task has to end first, Outside calls stop, which must make fn return soon, and returns Err. The home world must be a
+// live one.
+func (t *Task) Outside(what string, fn, stop func()) error {
+	if t.cause != nil {
+		return t.cause
+	}
+	var done atomic.Bool
+	var panicked *crash.Panic
+	Background(func() { panicked = quietly(fn) }, func() {
+		done.Store(true)
+		t.Wake()
+	})
+	stopped := false
+	for !done.Load() {
+		t.Park(t.s.home, what)
+		if t.cause != nil && !stopped {
+			stopped = true
+			stop()
+		}
+	}
+	if panicked != nil {
+		panic(panicked)
+	}
+	if stopped {
+		return t.cause
+	}
+	return nil
+}
+
+// asideHold is how long Aside keeps the baton; most operations on files take less.
+const asideHold = 20 * time.Millisecond
+
+// Aside runs fn, which may block on the operating system and touches no value of the tasks, on a goroutine of its own.
+// If the task has to end first, Aside returns Err and fn goes on alone, so the caller must not read the variables that
+// fn sets. The time of a virtual home world stands meanwhile. In a live one, other tasks run if fn takes long.
+func (t *Task) Aside(what string, fn func()) error {
+	if t.cause != nil {
+		return t.cause
+	}
+	var panicked *crash.Panic
+	var over atomic.Bool
+	done := make(chan struct{})
+	Background(func() { panicked = quietly(fn) }, func() {
+		over.Store(true)
+		close(done)
+		t.s.signal()
+	})
+	soon := time.NewTimer(asideHold)
+	defer soon.Stop()
+	select {
+	case <-done:
+	case <-soon.C:
+		Background(func() { <-done }, t.Wake)
+	}
+	for !over.Load() {
+		if t.s.home.Virtual() {
+			<-t.s.wake
+			t.s.answer()
+			t.s.DeliverInterrupt()
+		} else {
+			t.Park(t.s.home, what)
+		}
+		if t.cause != nil && !over.Load() {
+			return t.cause
+		}
+	}
+	if panicked != nil {
+		panic(panicked)
+	}
+	return nil
+}
+
+// AwaitInput makes the main task wait while fn runs, which blocks on something such as a terminal and touches no value of
+// the tasks. In a live home world other tasks run meanwhile; the time of a virtual one stands. When ended reports true,
+// AwaitInput calls stop, once, which must make fn return soon; stop may be nil.
+func (s *Scheduler) AwaitInput(fn, stop func(), ended func() bool) {
+	if s.home.Virtual() {
+		_ = s.main.Yield() // so that handlers see the last events of the preceding statement
+		done := make(chan struct{})
+		Background(fn, func() { close(done) })
+		for {
+			select {
+			case <-done:
+				return
+			case <-s.wake:
+				s.answer()
+			}
+		}
+	}
+	var over atomic.Bool
+	Background(fn, func() {
+		over.Store(true)
+		s.main.Wake()
+	})
+	for !over.Load() {
+		s.main.Park(s.home, "input")
+		if stop != nil && ended() && !over.Load() {
+			stop()
+			stop = nil
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package task
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"smolsh/stack/clock"
+)
+
+// Scheduler passes the baton. While the baton's holder is inside a Runner's Do or Idle it lends the interpreter to
+// predicates, which Predicate runs on the owner of a World. Its exported fields are set before the first task runs.
+type Scheduler struct {
+	// Foreground limits an interrupt to the main task.
+	Foreground bool
+	// Crashed gets a panic of the scheduler, with its stack; no task runs afterwards. If it is nil the panic ends the
+	// program.
+	Crashed func(v any, stack []byte)
+	// Poked runs with the baton some time after Poke.
+	Poked func()
+	// Servers returns a line for each server, saying what the server waits for. A deadlock's error has the lines.
+	Servers func() []string
+	// Bound limits the tasks beside the main one. The scheduler does not enforce it: the caller asks Room.
+	Bound Bound
+
+	mu      sync.Mutex
+	ready   []*Task
+	tasks   []*Task // those that have not ended
+	diverts func()  // gets interrupts in place of the tasks; nil outside Divert
+
+	wake     chan struct{} // buffered by one: something is ready, or asked for
+	requests []*request    // guarded by mu
+	poked    atomic.Bool
+
+	interrupted atomic.Bool // an interrupt that the baton's holder has not acted on yet
+	// interrupting is true from an interrupt until the statement or command that it interrupts has ended.
+	interrupting atomic.Bool
+
+	interpreter chan struct{} // holds a token while no goroutine runs the interpreter
+	conds       []*Task       // wait for other tasks or servers
+	home        *World
+	worlds      []*World
+	nextID      int
+	main        *Task
+}
+
+// Bound is a limit on a number of things, with a count of refusals.
+type Bound struct{ Limit, Refused int }
+
+// NewScheduler makes a scheduler without tasks. home is the world in which a task waits while it waits for the operating
+// system.
+func NewScheduler(home *World) *Scheduler {
+	return &Scheduler{home: home, worlds: []*World{home}, wake: make(chan struct{}, 1), interpreter: make(chan struct{}, 1)}
+}
+
+// AddWorld makes the scheduler move another world when tasks wait in it.
+func (s *Scheduler) AddWorld(w *World) { s.worlds = append(s.worlds, w) }
+
+// Worlds returns the worlds in the order in which they were added. The caller must not change the list.
+func (s *Scheduler) Worlds() []*World { return s.worlds }
+
+// All returns a copy of the list of the tasks that have not ended. Any goroutine may call it.
+func (s *Scheduler) All() []*Task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.tasks)
+}
+
+// Others returns the number of tasks beside the main one. Any goroutine may call it.
+func (s *Scheduler) Others() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tasks) - 1
+}
+
+// Room reports whether Bound allows one more task, and counts a refusal if it does not.
+func (s *Scheduler) Room() bool {
+	if s.Others() < s.Bound.Limit {
+		return true
+	}
+	s.Bound.Refused++
+	return false
+}
+
+// Changed wakes the tasks that wait for other tasks or servers, so that each tests its condition again.
+func (s *Scheduler) Changed() {
+	for _, t := range s.conds {
+		t.Wake()
+	}
+	s.conds = s.conds[:0]
+}
+
+// WakeAbout wakes the tasks whose calls concern h.
+func (s *Scheduler) WakeAbout(h Host) {
+	for _, t := range s.All() {
+		if t.about == h {
+			t.Wake()
+		}
+	}
+}
+
+// Poke makes the baton's holder call Poked before the next task runs. Any goroutine may call it.
+func (s *Scheduler) Poke() {
+	s.poked.Store(true)
+	s.signal()
+}
+
+// signal ends the idling of a world.
+func (s *Scheduler) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pop takes the first task that has not ended off the ready list, nil if there is none.
+func (s *Scheduler) pop() *Task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.ready) > 0 {
+		t := s.ready[0]
+		s.ready = s.ready[1:]
+		t.queued = false
+		if !t.done {
+			return t
+		}
+	}
+	return nil
+}
+
+// next returns the task that runs next. While none is ready it lets the worlds move.
+func (s *Scheduler) next() *Task {
+	for {
+		select {
+		case <-s.wake:
+		default:
+		}
+		s.DeliverInterrupt()
+		if s.poked.CompareAndSwap(true, false) {
+			s.Poked()
+		}
+		s.answer()
+		if t := s.pop(); t != nil {
+			return t
+		}
+		if !s.advanceWorld() {
+			s.deadlock()
+		}
+	}
+}
+
+// advanceWorld moves one world in which a task waits. It tries virtual worlds first, because they need no time.
+func (s *Scheduler) advanceWorld() bool {
+	for _, virtual := range []bool{true, false} {
+		for _, w := range s.worlds {
+			if w.Virtual() != virtual || w.waiting+w.servers == 0 || w.Held && !s.wanted(w) {
+				continue
+			}
+			ok := false
+			s.lend(func() { ok = w.Idle(s.wake) })
+			if ok {
+				for _, t := range w.steppers {
+					t.Wake()
+				}
+				w.steppers = w.steppers[:0]
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wanted reports whether a held world may move: a task drives it, or the main task waits in it, directly or for another
+// task that does. A wait of any other task does not move a held world.
+func (s *Scheduler) wanted(w *World) bool {
+	if w.driven > 0 {
+		return true
+	}
+	seen := map[*Task]bool{}
+	var waits func(t *Task) bool
+	waits = func(t *Task) bool {
+		if t.in == w {
+			return true
+		}
+		if seen[t] || t.reach == nil {
+			return false
+		}
+		seen[t] = true
+		return t.reach(w, waits)
+	}
+	return waits(s.main)
+}
+
+// DeadlockError says that no event is left, and what each task and server waits for.
+type DeadlockError struct{ waits []string }
+
+// Error lists the waits, a line each.
+func (e *DeadlockError) Error() string {
+	return "deadlock: nothing left to happen" + strings.Join(e.waits, "")
+}
+
+// deadlock ends the wait of the main task with a DeadlockError.
+func (s *Scheduler) deadlock() {
+	e := &DeadlockError{}
+	tasks := s.All()
+	slices.SortFunc(tasks, func(a, b *Task) int { return a.ID - b.ID })
+	for _, t := range tasks {
+		e.waits = append(e.waits, fmt.Sprintf("\n  task %d %s waits for %s", t.ID, t.Name, t.waiting))
+	}
+	if s.Servers != nil {
+		for _, line := range s.Servers() {
+			e.waits = append(e.waits, "\n  "+line)
+		}
+	}
+	s.main.Cancel(e)
+	s.main.Wake()
+}
+
+// lend runs fn, which moves a world, while predicates may have the interpreter.
+func (s *Scheduler) lend(fn func()) {
+	s.interpreter <- struct{}{}
+	defer func() { <-s.interpreter }()
+	fn()
+}
+
+// Do runs fn on the world's owner.
+func (s *Scheduler) Do(w *World, fn func(now clock.Instant)) {
+	s.lend(func() { w.Do(fn) })
+}
+
+// Step lets the next event of a virtual world happen; it returns false if there is none.
+func (s *Scheduler) Step(w *World) (happened bool) {
+	s.lend(func() { happened = w.World().Step() })
+	return happened
+}
+
+// predicateWait is how long a live lab waits for the interpreter to run a predicate.
+const predicateWait = 5 * time.Millisecond
+
+// Predicate runs fn, which may run the interpreter, on a world's owner while the baton's holder waits for the owner. If
+// live is true and a task computes for longer than predicateWait, Predicate returns false and does not run fn.
+func (s *Scheduler) Predicate(live bool, fn func()) bool {
+	if !live {
+		<-s.interpreter
+	} else {
+		select {
+		case <-s.interpreter:
+		case <-time.After(predicateWait):
+			return false
+		}
+	}
+	defer func() { s.interpreter <- struct{}{} }()
+	fn()
+	return true
+}

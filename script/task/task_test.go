@@ -1,0 +1,535 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// onWall is a virtual Runner that says it follows the wall clock, so that tasks run while a call to the operating system
+// blocks.
+type onWall struct{ lab.Runner }
+
+func (onWall) Virtual() bool { return false }
+
+// Idle moves the virtual world, or waits for a signal if it has no event.
+func (r onWall) Idle(wake <-chan struct{}) bool {
+	if !r.Runner.Idle(wake) {
+		<-wake
+	}
+	return true
+}
+
+// A fixture is a scheduler with its main task, on the test's goroutine, and a log of what the tasks did.
+type fixture struct {
+	*Scheduler
+	t    *testing.T
+	w    *World
+	main *Task
+	log  []string
+}
+
+func newFixture(t *testing.T) *fixture {
+	w := &World{Runner: lab.NewVirtual(lab.NewWorld())}
+	f := &fixture{Scheduler: NewScheduler(w), t: t, w: w}
+	f.main = f.New("main")
+	return f
+}
+
+func (f *fixture) say(format string, args ...any) {
+	f.log = append(f.log, fmt.Sprintf(format, args...))
+}
+
+// start makes a task that runs run, and runs when the main task waits.
+func (f *fixture) start(name string, run func(t *Task) error) *Task {
+	t := f.New(name)
+	t.Go(func() error { return run(t) }, func() {})
+	return t
+}
+
+// join waits in the main task until u has ended.
+func (f *fixture) join(u *Task) error {
+	return f.main.UntilWithin(f.w, Forever, u.Name, func(_ *World, of func(*Task) bool) bool { return of(u) }, u.Done)
+}
+
+// joinAll waits until no other task is left.
+func (f *fixture) joinAll() error {
+	return f.main.Until("the others", func() bool { return f.Others() == 0 })
+}
+
+func (f *fixture) wantLog(want ...string) {
+	f.t.Helper()
+	if !slices.Equal(f.log, want) {
+		f.t.Errorf("the log is %q, want %q", f.log, want)
+	}
+}
+
+func (f *fixture) wantErr(got, want error) {
+	f.t.Helper()
+	if got != want {
+		f.t.Errorf("the error is %v, want %v", got, want)
+	}
+}
+
+// The baton goes to the ready tasks first in, first out.
+func TestBatonIsFirstInFirstOut(t *testing.T) {
+	f := newFixture(t)
+	for _, name := range []string{"a", "b", "c"} {
+		f.start(name, func(t *Task) error {
+			for n := range 2 {
+				f.say("%s%d", name, n)
+				if err := t.Yield(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	f.say("main")
+	f.wantErr(f.joinAll(), nil)
+	f.wantLog("main", "a0", "b0", "c0", "a1", "b1", "c1")
+}
+
+// A task that is woken twice before it runs has one place in the list.
+func TestWakeTwice(t *testing.T) {
+	f := newFixture(t)
+	a := f.start("a", func(t *Task) error {
+		t.Park(f.w, "a wake-up")
+		f.say("woken once")
+		t.Park(f.w, "another")
+		f.say("woken again")
+		return nil
+	})
+	f.start("b", func(t *Task) error {
+		a.Wake()
+		a.Wake()
+		return nil
+	})
+	f.wantErr(f.main.Yield(), nil)
+	f.wantErr(f.main.Yield(), nil)
+	f.wantLog("woken once")
+	a.Wake()
+	f.wantErr(f.join(a), nil)
+}
+
+// Timers wake tasks in the order of time, whatever the order in which the tasks began to wait.
+func TestTimersByTime(t *testing.T) {
+	f := newFixture(t)
+	for _, d := range []time.Duration{30, 10, 20} {
+		f.start("sleeper", func(t *Task) error {
+			err := t.Sleep(f.w, d*time.Millisecond)
+			f.say("%v", time.Duration(f.w.Now()))
+			return err
+		})
+	}
+	f.wantErr(f.joinAll(), nil)
+	f.wantLog("10ms", "20ms", "30ms")
+}
+
+// Await tests its condition on each signal, and no more after it has returned.
+func TestAwaitSignal(t *testing.T) {
+	f := newFixture(t)
+	var sig stack.Signal
+	n := 0
+	f.start("sender", func(t *Task) error {
+		for i := range 5 {
+			if err := t.Sleep(f.w, time.Millisecond); err != nil {
+				return err
+			}
+			t.Do(f.w, func(clock.Instant) { n = i + 1; sig.Fire() })
+		}
+		return nil
+	})
+	f.wantErr(f.main.Await(f.w, "three", &sig, time.Second, func(clock.Instant) bool {
+		f.say("%d", n)
+		return n == 3
+	}), nil)
+	f.wantErr(f.joinAll(), nil)
+	f.wantLog("0", "1", "2", "3")
+}
+
+// A timeout ends a wait at its time, and one of 0 tests the condition once.
+func TestAwaitTimeout(t *testing.T) {
+	f := newFixture(t)
+	for _, d := range []time.Duration{0, 250 * time.Millisecond} {
+		start := f.w.Now()
+		f.wantErr(f.main.Await(f.w, "nothing", nil, d, func(clock.Instant) bool { return false }), ErrTimedOut)
+		if took := f.w.Now().Sub(start); took != d {
+			t.Errorf("the wait of %v took %v", d, took)
+		}
+	}
+	f.wantErr(f.main.Await(f.w, "nothing", nil, 0, func(clock.Instant) bool { return true }), nil)
+	f.wantErr(f.main.UntilWithin(f.w, time.Second, "nothing", nil, func() bool { return false }), ErrTimedOut)
+}
+
+// computation records why it was stopped.
+type computation struct{ reasons []string }
+
+func (c *computation) Cancel(reason string) { c.reasons = append(c.reasons, reason) }
+func (c *computation) Uncancel()            { c.reasons = append(c.reasons, "go on") }
+
+// A canceled task's wait ends, its later waits end at once, its computation stops, and its signal has no waiter left.
+func TestCancel(t *testing.T) {
+	f := newFixture(t)
+	var sig stack.Signal
+	c := &computation{}
+	tries := 0
+	u := f.start("u", func(t *Task) error {
+		err := t.Await(f.w, "a signal", &sig, time.Hour, func(clock.Instant) bool { tries++; return false })
+		f.say("%v %v %v", err, t.Sleep(f.w, time.Hour), t.Until("x", func() bool { return false }))
+		return errors.New("hidden by the cancellation")
+	})
+	u.SetComputation(c)
+	f.wantErr(f.main.Sleep(f.w, time.Second), nil)
+	u.Cancel(ErrCanceled)
+	u.Cancel(ErrInterrupted) // too late to be the reason
+	f.wantErr(f.join(u), nil)
+	f.wantErr(u.Failure(), ErrCanceled)
+	f.wantLog("canceled canceled canceled")
+	if !slices.Equal(c.reasons, []string{"canceled"}) {
+		t.Errorf("the computation was stopped by %q", c.reasons)
+	}
+	f.main.Do(f.w, func(clock.Instant) { sig.Fire() })
+	f.wantErr(f.main.Yield(), nil)
+	if tries != 1 || f.w.Now() != clock.Instant(time.Second) {
+		t.Errorf("%d tries until %v", tries, f.w.Now())
+	}
+}
+
+// A task that is canceled before it runs does not run.
+func TestCancelBeforeTheStart(t *testing.T) {
+	f := newFixture(t)
+	u := f.start("u", func(*Task) error { f.say("ran"); return nil })
+	u.Cancel(ErrCanceled)
+	f.wantErr(f.join(u), nil)
+	f.wantErr(u.Failure(), ErrCanceled)
+	f.wantLog()
+}
+
+// A deadlock ends the main task's wait alone, and names every wait and server.
+func TestDeadlock(t *testing.T) {
+	f := newFixture(t)
+	f.Servers = func() []string { return []string{"server s waits for clients"} }
+	var sig stack.Signal
+	u := f.start("u", func(t *Task) error {
+		return t.Await(f.w, "a signal", &sig, Forever, func(clock.Instant) bool { return false })
+	})
+	err := f.join(u)
+	var dead *DeadlockError
+	if !errors.As(err, &dead) {
+		t.Fatalf("the error is %v", err)
+	}
+	if want := "deadlock: nothing left to happen\n  task 0 main waits for u\n  task 1 u waits for a signal\n  server s waits for clients"; err.Error() != want {
+		t.Errorf("the error says %q, want %q", err, want)
+	}
+	f.wantErr(f.main.Revive(), err)
+	u.Cancel(ErrCanceled)
+	f.wantErr(f.join(u), nil)
+}
+
+// A host in the panic's wake: it serves until broken is set.
+type host struct {
+	w      *World
+	broken error
+}
+
+func (h *host) World() *World       { return h.w }
+func (h *host) OutOfService() error { return h.broken }
+
+// A wait for a host that goes out of service ends with the reason; other waits go on.
+func TestHostOutOfService(t *testing.T) {
+	f := newFixture(t)
+	h, other := &host{w: f.w}, &host{w: f.w}
+	wait := func(about Host, until bool) *Task {
+		return f.start("u", func(t *Task) error {
+			t.SetAbout(about)
+			if until {
+				return t.Until("others", func() bool { return false })
+			}
+			return t.Await(f.w, "a frame", nil, Forever, func(clock.Instant) bool { return false })
+		})
+	}
+	broken := []*Task{wait(h, false), wait(h, true)}
+	whole := []*Task{wait(other, false), wait(nil, false)}
+	f.wantErr(f.main.Yield(), nil)
+	f.main.Do(f.w, func(clock.Instant) { h.broken = errors.New("out of service") })
+	f.Poked = func() { f.WakeAbout(h) }
+	f.Poke()
+	for _, u := range broken {
+		f.wantErr(f.join(u), nil)
+		f.wantErr(u.Failure(), h.broken)
+	}
+	for _, u := range whole {
+		if u.Done() || u.Waiting() != "a frame" {
+			t.Errorf("task %d is done or waits for %q", u.ID, u.Waiting())
+		}
+	}
+	f.CancelAll(ErrCanceled)
+	f.main.Revive()
+	f.wantErr(f.joinAll(), nil)
+}
+
+// An interrupt ends every task's wait, or the main task's alone if Foreground is set.
+func TestInterrupt(t *testing.T) {
+	for _, foreground := range []bool{false, true} {
+		f := newFixture(t)
+		f.Foreground = foreground
+		mine, its := &computation{}, &computation{}
+		f.main.SetComputation(mine)
+		u := f.start("u", func(t *Task) error { return t.Sleep(f.w, time.Hour) })
+		u.SetComputation(its)
+		f.wantErr(f.main.Yield(), nil)
+		f.Interrupt()
+		if !f.InterruptPending() || !f.Interrupting() {
+			t.Error("no interrupt is pending")
+		}
+		f.wantErr(f.main.Sleep(f.w, time.Minute), ErrInterrupted)
+		f.Begin()
+		if f.InterruptPending() || f.Interrupting() || f.main.Err() != nil {
+			t.Error("the interrupt lasts")
+		}
+		f.wantErr(f.join(u), nil)
+		want := ErrInterrupted
+		if foreground {
+			want = nil
+		}
+		f.wantErr(u.Failure(), want)
+		if len(mine.reasons) == 0 || (len(its.reasons) == 0) != foreground {
+			t.Errorf("foreground %v: computations stopped by %q and %q", foreground, mine.reasons, its.reasons)
+		}
+	}
+}
+
+// A diverted interrupt ends no wait. One that preceded Divert is pending there, and taken back.
+func TestDivert(t *testing.T) {
+	f := newFixture(t)
+	for _, early := range []bool{false, true} {
+		if early {
+			f.Interrupt()
+		}
+		calls := 0
+		pending, restore := f.Divert(func() { calls++ })
+		if pending != early {
+			t.Errorf("pending is %v", pending)
+		}
+		f.Interrupt()
+		f.wantErr(f.main.Sleep(f.w, time.Second), nil)
+		restore()
+		if calls != 1 || f.InterruptPending() {
+			t.Errorf("%d calls, pending %v", calls, f.InterruptPending())
+		}
+	}
+}
+
+// The time of a held world passes only if the main task waits in it, if only for another task, or a task drives it.
+func TestHeldWorld(t *testing.T) {
+	f := newFixture(t)
+	held := &World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
+	f.AddWorld(held)
+	u := f.start("u", func(t *Task) error { return t.Sleep(held, 10*time.Second) })
+	wantNow := func(d time.Duration) {
+		t.Helper()
+		if held.Now() != clock.Instant(d) {
+			t.Errorf("it is %v, want %v", held.Now(), d)
+		}
+	}
+	f.wantErr(f.main.Sleep(f.w, time.Minute), nil)
+	wantNow(0)
+	f.wantErr(f.main.Sleep(held, time.Second), nil)
+	wantNow(time.Second)
+	end := held.Drive()
+	f.wantErr(f.main.Sleep(held, time.Second), nil)
+	end()
+	wantNow(2 * time.Second)
+	f.wantErr(f.join(u), nil)
+	wantNow(10 * time.Second)
+}
+
+// The world's servers let its time pass while every task waits for other tasks.
+func TestServersMoveTheWorld(t *testing.T) {
+	f := newFixture(t)
+	over := false
+	f.Do(f.w, func(clock.Instant) {
+		f.w.World().At(clock.Instant(time.Second), func(clock.Instant) { over = true; f.main.Wake() })
+	})
+	f.w.AddServer()
+	f.wantErr(f.main.Until("the server", func() bool { return over }), nil)
+	f.w.RemoveServer()
+	if f.w.HasServers() {
+		t.Error("a server is left")
+	}
+}
+
+// AwaitEvent returns after each event of the world.
+func TestAwaitEvent(t *testing.T) {
+	f := newFixture(t)
+	n := 0
+	f.Do(f.w, func(clock.Instant) {
+		for i := range 3 {
+			f.w.World().At(clock.Instant(i), func(clock.Instant) { n++ })
+		}
+	})
+	for want := 1; want <= 3; want++ {
+		f.wantErr(f.main.AwaitEvent(f.w, "an event"), nil)
+		if n != want {
+			t.Errorf("%d events, want %d", n, want)
+		}
+	}
+	if f.Step(f.w) {
+		t.Error("a further event happened")
+	}
+}
+
+// Room counts the tasks beside the main one, and its refusals.
+func TestBound(t *testing.T) {
+	f := newFixture(t)
+	f.Bound.Limit = 2
+	for f.Room() {
+		f.start("u", func(t *Task) error { return t.Sleep(f.w, time.Second) })
+	}
+	if f.Others() != 2 || f.Room() || f.Bound.Refused != 2 {
+		t.Errorf("%d tasks, %d refused", f.Others(), f.Bound.Refused)
+	}
+	f.wantErr(f.joinAll(), nil)
+	if !f.Room() {
+		t.Error("the tasks that have ended count still")
+	}
+}
+
+// A call to the operating system lets other tasks run, and a cancellation stops it.
+func TestOutside(t *testing.T) {
+	f := newFixture(t)
+	f.w.Runner = onWall{f.w.Runner}
+	gate, stopped := make(chan struct{}), make(chan struct{})
+	u := f.start("u", func(t *Task) error {
+		return t.Outside("the gate", func() { <-gate }, func() {})
+	})
+	v := f.start("v", func(t *Task) error {
+		return t.Outside("the stop", func() { <-stopped }, func() { close(stopped) })
+	})
+	f.wantErr(f.main.Yield(), nil)
+	close(gate)
+	f.wantErr(f.join(u), nil)
+	f.wantErr(u.Failure(), nil)
+	v.Cancel(ErrCanceled)
+	f.wantErr(f.join(v), nil)
+	f.wantErr(v.Failure(), ErrCanceled)
+}
+
+// A panic in a call to the operating system is the caller's.
+func TestOutsidePanic(t *testing.T) {
+	f := newFixture(t)
+	f.w.Runner = onWall{f.w.Runner}
+	for name, call := range map[string]func(fn func()) error{
+		"Outside": func(fn func()) error { return f.main.Outside("x", fn, func() {}) },
+		"Aside":   func(fn func()) error { return f.main.Aside("x", fn) },
+	} {
+		func() {
+			defer func() {
+				if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "oh") {
+					t.Errorf("%s: recovered %v", name, v)
+				}
+			}()
+			_ = call(func() { panic("oh") })
+		}()
+	}
+}
+
+// An interrupt ends a wait for a file in a virtual world, whose time stands.
+func TestAside(t *testing.T) {
+	f := newFixture(t)
+	n := 0
+	f.wantErr(f.main.Aside("a file", func() { n++ }), nil)
+	gate := make(chan struct{})
+	defer close(gate)
+	f.wantErr(f.main.Aside("a file", func() { f.Interrupt(); <-gate }), ErrInterrupted)
+	if n != 1 || f.w.Now() != 0 {
+		t.Errorf("%d calls until %v", n, f.w.Now())
+	}
+}
+
+// Requests of another goroutine run with the baton while the main task waits for input, and their panics end nothing.
+func TestRequest(t *testing.T) {
+	for _, wall := range []bool{false, true} {
+		f := newFixture(t)
+		if wall {
+			f.w.Runner = onWall{f.w.Runner}
+		}
+		ran := 0 // without a lock: the race detector would see a request that runs without the baton
+		f.AwaitInput(func() {
+			for range 3 {
+				if !f.Request(func() { ran++; panic("of the request") }, time.Minute) {
+					t.Error("a request was not run")
+				}
+			}
+		}, nil, func() bool { return false })
+		if ran != 3 {
+			t.Errorf("%d requests ran", ran)
+		}
+	}
+	f := newFixture(t)
+	if f.Request(func() { t.Error("it ran after its limit") }, 0) {
+		t.Error("a request ran while a task computed")
+	}
+	f.wantErr(f.main.Yield(), nil)
+}
+
+// AwaitInput stops its function, once, when the session has ended.
+func TestAwaitInputStops(t *testing.T) {
+	f := newFixture(t)
+	f.w.Runner = onWall{f.w.Runner}
+	over := false
+	f.start("u", func(t *Task) error {
+		over = true
+		f.main.Wake()
+		return nil
+	})
+	gate := make(chan struct{})
+	f.AwaitInput(func() { <-gate }, func() { close(gate) }, func() bool { return over })
+}
+
+// Predicates run on an owner while the baton's holder waits for it, and a live lab's owner waits only so long for a task
+// that computes.
+func TestPredicate(t *testing.T) {
+	f := newFixture(t)
+	f.Do(f.w, func(clock.Instant) {
+		if !f.Predicate(true, func() { f.say("live") }) || !f.Predicate(false, func() { f.say("virtual") }) {
+			t.Error("a predicate did not run")
+		}
+	})
+	f.wantLog("live", "virtual")
+	if f.Predicate(true, func() { t.Error("it ran while a task computed") }) {
+		t.Error("a predicate ran while a task computed")
+	}
+}
+
+// A panic of the scheduler's own goes to Crashed.
+func TestCrashed(t *testing.T) {
+	f := newFixture(t)
+	crashed := make(chan any, 1)
+	f.Crashed = func(v any, stack []byte) {
+		if !strings.Contains(string(stack), "goroutine") {
+			t.Errorf("the stack is %q", stack)
+		}
+		crashed <- v
+	}
+	var once atomic.Bool
+	f.Poked = func() {
+		if once.CompareAndSwap(false, true) {
+			panic("oh")
+		}
+	}
+	f.start("u", func(t *Task) error { f.Poke(); return nil })
+	Background(func() { f.main.Park(f.w, "never") }, func() {})
+	if v := <-crashed; v != "oh" {
+		t.Errorf("crashed with %v", v)
+	}
+}

@@ -199,6 +199,10 @@ func TestCancel(t *testing.T) {
 	}
 	f.main.Do(f.w, func(clock.Instant) { sig.Fire() })
 	f.wantErr(f.main.Yield(), nil)
+	var dead *DeadlockError // for the timer is gone too
+	if err := f.main.Await(f.w, "nothing", nil, Forever, func(clock.Instant) bool { return false }); !errors.As(err, &dead) {
+		t.Errorf("the error is %v", err)
+	}
 	if tries != 1 || f.w.Now() != clock.Instant(time.Second) {
 		t.Errorf("%d tries until %v", tries, f.w.Now())
 	}
@@ -235,7 +239,7 @@ func TestDeadlock(t *testing.T) {
 	f.wantErr(f.join(u), nil)
 }
 
-// A host in the panic's wake: it serves until broken is set.
+// host serves until broken is set.
 type host struct {
 	w      *World
 	broken error
@@ -332,6 +336,7 @@ func TestDivert(t *testing.T) {
 // The time of a held world passes only if the main task waits in it, if only for another task, or a task drives it.
 func TestHeldWorld(t *testing.T) {
 	f := newFixture(t)
+	f.w.Runner = onWall{f.w.Runner} // the scheduler prefers virtual worlds, so that the held one has its chance first
 	held := &World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
 	f.AddWorld(held)
 	u := f.start("u", func(t *Task) error { return t.Sleep(held, 10*time.Second) })

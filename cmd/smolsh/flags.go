@@ -13,7 +13,6 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/fault"
 	"smolsh/script"
-	"smolsh/script/registry"
 	"smolsh/stack/wire"
 )
 
@@ -159,7 +158,7 @@ func (o *options) check(r *unchecked) error {
 			return usageError("--gateway: %v is on none of the host's networks", o.gateway)
 		}
 	}
-	if o.mac, err = registry.ParseMAC(r.mac); err != nil {
+	if o.mac, err = wire.ParseHardwareAddr(r.mac); err != nil {
 		return usageError("--mac: %v", err)
 	}
 	if o.mac.IsGroup() || o.mac.IsZero() {

@@ -202,29 +202,13 @@ func (k Kind) convertString(v starlark.Value) (any, error) {
 		}
 		return p, nil
 	case KindMAC:
-		a, err := ParseMAC(s)
+		a, err := wire.ParseHardwareAddr(s)
 		if err != nil {
 			return nil, errKind
 		}
 		return a, nil
 	}
 	return nil, errKind
-}
-
-// ParseMAC parses a hardware address of six octets in hexadecimal, separated by colons or dashes.
-func ParseMAC(s string) (a wire.HardwareAddr, err error) {
-	parts := strings.Split(strings.ReplaceAll(s, "-", ":"), ":")
-	if len(parts) != len(a) {
-		return a, fmt.Errorf("%q is no hardware address such as 02:00:00:00:00:01", s)
-	}
-	for i, p := range parts {
-		n, err := strconv.ParseUint(p, 16, 8)
-		if err != nil || len(p) > 2 {
-			return a, fmt.Errorf("%q is no hardware address such as 02:00:00:00:00:01", s)
-		}
-		a[i] = byte(n)
-	}
-	return a, nil
 }
 
 // Octets returns the octets of a str or bytes; ok is false for another type.

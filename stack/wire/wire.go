@@ -1,6 +1,6 @@
 // Package wire parses and writes the headers of every protocol of the stack. It uses no other part of the stack.
 //
-// A Parse function checks lengths and versions, copies every field into a value and returns the payload, which alone
+// A Parse function of a header checks lengths and versions, copies every field into a value and returns the payload, which alone
 // aliases its input. A Put method writes a header into a slice, which must be long enough, and returns the number of octets
 // written. Nothing allocates. Errors are drop.Reason values.
 //
@@ -12,6 +12,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"smolsh/stack/drop"
 )
@@ -25,6 +27,22 @@ var Broadcast = HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 // String prints the address as "02:00:00:00:00:01".
 func (a HardwareAddr) String() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// ParseHardwareAddr parses the text of an address: six octets in hexadecimal, separated by colons or dashes.
+func ParseHardwareAddr(s string) (a HardwareAddr, err error) {
+	parts := strings.Split(strings.ReplaceAll(s, "-", ":"), ":")
+	if len(parts) != len(a) {
+		return a, fmt.Errorf("%q is no hardware address such as 02:00:00:00:00:01", s)
+	}
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 16, 8)
+		if err != nil || len(p) > 2 {
+			return a, fmt.Errorf("%q is no hardware address such as 02:00:00:00:00:01", s)
+		}
+		a[i] = byte(n)
+	}
+	return a, nil
 }
 
 // IsGroup reports whether a is a multicast or the broadcast address.

@@ -114,6 +114,9 @@ func alike(list []*builtin, of string, methods map[string]method) []*builtin {
 	return out
 }
 
+// likeKernel returns the type of our own sockets that shares its page with a type of the kernel's.
+func likeKernel(name string) string { return strings.TrimPrefix(name, "kernel_") }
+
 // kernelTurn lets one task at a time use a direction of a socket: the operating system's waits could
 // not be ended one by one.
 type kernelTurn struct {

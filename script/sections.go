@@ -35,7 +35,7 @@ func sections() []section {
 // language returns the whole language: what the registry is made of.
 func language() registry.Language[*call] {
 	return registry.Language[*call]{
-		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases,
+		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: likeKernel,
 		Options: func(b *builtin) [][2]string {
 			if options := optionsOf(b); options != nil {
 				return optionWords(options)

@@ -66,6 +66,9 @@ type Language[C any] struct {
 	Globals    map[string]bool   // the namespaces that are globals; other prefixes are types or builtins
 	Aliases    map[string]string // other names of builtins
 
+	// Like returns the type whose page a type shares, which is the type itself if it has a page of its own. It may be nil.
+	Like func(name string) string
+
 	// Options returns the names and explanations of the options that a builtin takes as **options; nil for none.
 	Options func(b *Builtin[C]) [][2]string
 	// OptionsTitle and OptionsText are a chapter of the reference about these options.
@@ -281,9 +284,11 @@ type ValueType struct {
 	Fields [][2]string
 }
 
-// TypeOf returns the page of a type, nil if there is none. The kernel's sockets have the pages of the host's own.
+// TypeOf returns the page of a type, or of the type that it is Like; nil if there is none.
 func (r *Registry[C]) TypeOf(name string) *ValueType {
-	name = strings.TrimPrefix(name, "kernel_")
+	if r.Like != nil {
+		name = r.Like(name)
+	}
 	for i := range r.Types {
 		if r.Types[i].Name == name {
 			return &r.Types[i]

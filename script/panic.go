@@ -121,8 +121,8 @@ func (h *hostValue) OutOfService() error {
 
 func fmtSeconds(at clock.Instant) string { return fmt.Sprintf("%.6f", time.Duration(at).Seconds()) }
 
-// settlePanics reports the panics since the last call, and ends the calls that wait for hosts out of service.
-func (s *Session) settlePanics() {
+// reportPanics reports the panics since the last call, and ends the calls and servers that wait for hosts out of service.
+func (s *Session) reportPanics() {
 	s.panicsMu.Lock()
 	list := s.panics
 	s.panics = nil

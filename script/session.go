@@ -234,7 +234,7 @@ func (s *Session) RunSource(name, src string) error {
 // result reports what ended the main task and turns it into an exit status.
 func (s *Session) result(err error) error {
 	s.tasks.DeliverInterrupt()
-	s.settlePanics()
+	s.reportPanics()
 	s.tasks.InterruptOver()
 	fail := s.main.Revive()
 	var exit *exitError

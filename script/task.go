@@ -75,7 +75,7 @@ func (s *Session) newScheduler() *task.Scheduler {
 	tasks.Foreground, tasks.Crashed = s.cfg.Interactive, s.cfg.Crashed
 	tasks.Bound.Limit = maxTasks
 	tasks.Poked = func() {
-		s.settlePanics()
+		s.reportPanics()
 		s.reapServers()
 	}
 	tasks.Servers = func() []string {

@@ -99,7 +99,7 @@ func (s *Session) RunTest(path, name string) *Failure {
 	s.test = &testRun{}
 	err := s.callTest(path, name)
 	s.tasks.DeliverInterrupt()
-	s.settlePanics()
+	s.reportPanics()
 	fail := s.main.Revive()
 	s.out.flush()
 	interrupted := fail == task.ErrInterrupted && err != nil

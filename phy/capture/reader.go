@@ -8,43 +8,49 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"strings"
 	"time"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"smolsh/phy"
 )
 
-// Limits of a Reader. Files may be hostile; whatever lengths they contain, a Reader holds little more than one packet.
-const (
-	maxBetween    = 1 << 22 // octets from the end of one packet to the end of the next
-	maxInterfaces = 1 << 12
-)
-
-// Record is one packet of a capture file.
+// Record is one packet of a capture that is read.
 type Record struct {
-	Time     time.Time
-	Iface    string // the interface's name, empty if the file has none
-	Medium   phy.Medium
-	Directed bool     // the file has the packet's direction
-	Outgoing bool     // the interface sent the packet (valid if Directed)
-	Comments []string // the packet's comments; in a Writer's file, the verdict
-	Length   int      // octets of the whole frame
-	Data     []byte   // the captured octets; the caller owns them
+	Number   int        // of the packet in the file, from 1; packets that were passed over count too
+	Offset   int64      // octets of the file, without compression, before the packet's block or record
+	Time     time.Time  // exact to the nanosecond, and within the range of UnixNano; the zero Time if the file has none
+	Iface    string     // the interface's name, empty where the file has none
+	Link     LinkType   // of the first header in Data
+	Medium   phy.Medium // that Frame returns
+	Directed bool       // true if the file has the packet's direction, …
+	Outgoing bool       // … and true if the interface sent it
+	Comments []string   // the packet's comments; a Writer's file has the verdict
+	Length   int        // octets of the whole packet, at least len(Data)
+	Data     []byte     // the octets that were kept; the caller's
 }
 
-// Reader reads the packets of a capture file: pcapng, or classic pcap of either octet order, with
-// microseconds or nanoseconds, each also compressed with gzip.
+// Reader reads the packets of a capture file: pcapng 1.0 to 1.2 with sections of either octet order, or pcap 2.0 to
+// 2.4 of either octet order in microseconds or nanoseconds. Either may be compressed with gzip.
+//
+// A Reader steps over damage if the file still tells where the next packet begins, and reports it in Warnings: lengths
+// that contradict each other inside a record, a wrong option, an unknown link type or interface. A file that ends
+// inside a record is such damage too, because a capture may still be written. Any other damage ends the reading.
 type Reader struct {
-	guard   guard
-	ng      *pcapgo.NgReader
-	classic *pcapgo.Reader
+	src     source
+	format  format
+	warned  warnings
+	passed  int
+	number  int   // of the last packet that was begun
+	start   int64 // offset of the block or record being read
+	inside  bool  // that record is a packet, not another block
+	err     error // sticks
 	closers []io.Closer
-	packets int // number read so far
+}
+
+// format reads records of one kind of file. next returns nil and no error for a record that is not a packet to return.
+type format interface {
+	next() (*Record, error)
 }
 
 // Open opens the file path for reading.
@@ -62,37 +68,38 @@ func Open(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader of in, which Close leaves open. The error says why in is not a capture.
+// NewReader returns a Reader of the octets of in. Close does not close in. The error says why in is not a capture.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{}
-	b := bufio.NewReader(in)
+	b := bufio.NewReaderSize(in, fetchStep)
 	if isGzip(b) {
 		z, err := gzip.NewReader(b)
 		if err != nil {
 			return nil, fmt.Errorf("capture: gzip: %w", err)
 		}
 		r.closers = append(r.closers, z)
-		if b = bufio.NewReader(z); isGzip(b) {
+		if b = bufio.NewReaderSize(z, fetchStep); isGzip(b) {
 			return nil, errors.New("capture: compressed twice: gunzip it once")
 		}
 	}
 	magic, err := b.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && cut(err) != errCut {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	r.guard = guard{in: b, left: maxBetween}
-	switch {
-	case len(magic) < 4:
+	if len(magic) < 4 {
 		return nil, fmt.Errorf("capture: the file has only %d octets", len(magic))
-	case binary.BigEndian.Uint32(magic) == 0x0a0d0d0a:
-		r.ng, err = pcapgo.NewNgReader(&r.guard, pcapgo.NgReaderOptions{WantMixedLinkType: true})
-	case isClassic(magic):
-		r.classic, err = pcapgo.NewReader(&r.guard)
+	}
+	r.src = source{in: b, left: maxBetween}
+	switch {
+	case binary.BigEndian.Uint32(magic) == blockSection:
+		r.format, err = newPcapng(r)
+	case classicOrder(magic) != nil:
+		r.format, err = newClassic(r)
 	default:
 		return nil, fmt.Errorf("capture: it begins with % x, which is neither pcap nor pcapng", magic)
 	}
 	if err != nil {
-		return nil, r.failed(err)
+		return nil, fmt.Errorf("capture: header: %w", err)
 	}
 	return r, nil
 }
@@ -102,88 +109,101 @@ func isGzip(b *bufio.Reader) bool {
 	return bytes.Equal(magic, []byte{0x1f, 0x8b})
 }
 
-// isClassic reports whether magic is classic pcap's, for microseconds or nanoseconds in either octet order.
-func isClassic(magic []byte) bool {
-	for _, m := range []uint32{0xa1b2c3d4, 0xa1b23c4d} {
-		if binary.BigEndian.Uint32(magic) == m || binary.LittleEndian.Uint32(magic) == m {
-			return true
+// Next returns the next packet, and io.EOF at the end. Any other error ends the reading: it has the number and offset
+// of the damaged packet, or the offset of the block, and later calls return it again. The packets before it are right.
+func (r *Reader) Next() (*Record, error) {
+	for r.err == nil {
+		r.start, r.inside = r.src.offset, false
+		rec, err := r.format.next()
+		switch {
+		case err == io.EOF:
+			r.err = io.EOF
+		case err == errCut:
+			r.warn("cut", "%v", err)
+			r.err = io.EOF
+		case err != nil:
+			r.err = fmt.Errorf("capture: %s: %w", r.where(), err)
+		default:
+			if r.inside {
+				r.src.left = maxBetween
+			}
+			if rec != nil {
+				return rec, nil
+			}
 		}
 	}
-	return false
+	return nil, r.err
 }
 
-// Next returns the next packet, or io.EOF at the end. Any other error ends the reading, and contains the number of packets before
-// it.
-func (r *Reader) Next() (*Record, error) {
-	var (
-		data []byte
-		info gopacket.CaptureInfo
-		opts pcapgo.NgPacketOptions
-		err  error
-	)
-	if r.ng != nil {
-		data, info, opts, err = r.ng.ReadPacketDataWithOptions()
-	} else {
-		data, info, err = r.classic.ReadPacketData()
+// Warnings returns a line for each kind of damage that the Reader has stepped over so far, with the number and offset
+// of the first packet or block that had it, and the number of those that followed.
+func (r *Reader) Warnings() []string { return r.warned.lines() }
+
+// Passed returns how many packets were passed over so far, each because of damage or of its link type.
+func (r *Reader) Passed() int { return r.passed }
+
+// begin notes that the record being read is a packet, and counts it.
+func (r *Reader) begin() {
+	r.inside = true
+	r.number++
+}
+
+// where names the record being read.
+func (r *Reader) where() string {
+	if r.inside {
+		return fmt.Sprintf("packet %d at octet %d", r.number, r.start)
 	}
-	if err != nil {
-		return nil, r.failed(err)
+	return fmt.Sprintf("block at octet %d", r.start)
+}
+
+// warn adds a warning about the record being read.
+func (r *Reader) warn(kind, format string, args ...any) {
+	r.warned.add(kind, func() string { return r.where() + ": " + fmt.Sprintf(format, args...) })
+}
+
+// pass passes over the packet being read.
+func (r *Reader) pass(kind, format string, args ...any) (*Record, error) {
+	r.passed++
+	r.warn(kind, format+"; passed over", args...)
+	return nil, nil
+}
+
+// lengths are those that a file states of a packet, in octets.
+type lengths struct {
+	captured, original uint32
+	snaplen            uint32 // 0 for none
+}
+
+// record returns the packet being read, of which a copy of data was kept, or passes it over because of its link type.
+// It warns of lengths that contradict each other.
+func (r *Reader) record(link LinkType, l lengths, data []byte) (*Record, error) {
+	if !link.known() {
+		return r.pass(fmt.Sprint("link type ", link), "its link type %v is unknown", link)
 	}
-	r.guard.left = maxBetween
-	rec := &Record{Time: info.Timestamp, Comments: opts.Comments, Length: max(info.Length, len(data)), Data: data}
-	var link layers.LinkType
-	if r.ng != nil {
-		if n := r.ng.NInterfaces(); n > maxInterfaces {
-			return nil, r.failed(fmt.Errorf("%d interfaces, and there may be %d", n, maxInterfaces))
-		}
-		i, err := r.ng.Interface(info.InterfaceIndex)
-		if err != nil {
-			return nil, r.failed(err)
-		}
-		rec.Iface, link = i.Name, i.LinkType
-	} else {
-		link = r.classic.LinkType()
+	switch {
+	case l.original == 0:
+		r.warn("original 0", "its original length is 0, and %d octets were captured", l.captured)
+	case l.original < l.captured:
+		r.warn("original", "its original length %d is below the captured length %d", l.original, l.captured)
 	}
-	if f := opts.Flags; f != nil && f.Direction != 0 {
-		rec.Directed, rec.Outgoing = true, f.Direction == pcapgo.NgEpbFlagDirectionOutbound
+	if l.snaplen > 0 && l.captured > l.snaplen {
+		r.warn("snaplen", "its captured length %d is above the snapshot length %d", l.captured, l.snaplen)
 	}
-	var ok bool
-	if rec.Medium, ok = mediumOf(link); !ok {
-		return nil, r.failed(fmt.Errorf("link type %v is neither Ethernet nor raw IP", link))
-	}
-	r.packets++
+	length := int(min(l.original, math.MaxInt32))
+	rec := &Record{Number: r.number, Offset: r.start, Link: link, Length: max(length, len(data)), Data: bytes.Clone(data)}
+	_, _, rec.Medium = rec.Frame()
 	return rec, nil
 }
 
-// mediumOf is the inverse of linkType. Files also have BSD's numbers for raw IP.
-func mediumOf(link layers.LinkType) (m phy.Medium, ok bool) {
-	switch link {
-	case layers.LinkTypeEthernet:
-		return phy.MediumEthernet, true
-	case layers.LinkTypeRaw, layers.LinkTypeIPv4, layers.LinkTypeIPv6, 12, 14:
-		return phy.MediumIP, true
+// stamp sets the packet's time from a count of units.
+func (r *Reader) stamp(rec *Record, unit timeUnit, count uint64) {
+	var ok bool
+	if rec.Time, ok = unit.at(count); !ok {
+		r.warn("time", "its time is out of range; %v stands for it", rec.Time.Format(time.RFC3339))
 	}
-	return 0, false
 }
 
-// failed adds the place at which reading ended.
-func (r *Reader) failed(err error) error {
-	if r.guard.err != nil {
-		err = r.guard.err // pcapgo may have taken this error for the end
-	}
-	switch {
-	case err == io.EOF:
-		return io.EOF
-	case r.guard.exceeded:
-		err = fmt.Errorf("%d octets without a packet", maxBetween)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = errors.New("the file is cut short")
-	}
-	text := strings.TrimPrefix(err.Error(), "pcapgo: ")
-	return fmt.Errorf("capture: packet %d: %s", r.packets+1, text)
-}
-
-// Close closes what Open opened.
+// Close closes the file if Open opened it.
 func (r *Reader) Close() error {
 	var first error
 	for _, c := range r.closers {
@@ -193,26 +213,4 @@ func (r *Reader) Close() error {
 	}
 	r.closers = nil
 	return first
-}
-
-// guard ends the reading if a file continues for left octets without a packet.
-type guard struct {
-	in       io.Reader
-	left     int
-	exceeded bool
-	err      error // an error of in other than io.EOF
-}
-
-// Read implements io.Reader.
-func (g *guard) Read(b []byte) (int, error) {
-	if g.left <= 0 {
-		g.exceeded = true
-		return 0, io.ErrUnexpectedEOF
-	}
-	n, err := g.in.Read(b[:min(len(b), g.left)])
-	g.left -= n
-	if err != nil && err != io.EOF {
-		g.err = err
-	}
-	return n, err
 }

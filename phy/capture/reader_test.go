@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +134,8 @@ func TestReadErrors(t *testing.T) {
 	section := block(0x0a0d0d0a, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff)
 	iface := func(link uint32) []byte { return block(1, link, 65535) }
 	packet := block(6, 0, 0, 0, 4, 4, 0x45000000)
-	huge := block(6, 0, 0, 0, 0x7fffffff, 0x7fffffff, 0)
+	damaged := zipped(ng)
+	damaged[len(damaged)-5] ^= 0x55 // the checksum
 	for _, c := range []struct {
 		name string
 		file []byte
@@ -141,17 +145,16 @@ func TestReadErrors(t *testing.T) {
 		{"nothing", nil, 0, "capture: the file has only 0 octets"},
 		{"a word", []byte("no"), 0, "capture: the file has only 2 octets"},
 		{"a text", []byte("#!/bin/sh\n"), 0, "capture: it begins with 23 21 2f 62, which is neither pcap nor pcapng"},
-		{"cut pcapng", ng[:len(ng)-20], 2, "capture: packet 3: the file is cut short"},
-		{"cut pcap", classic[:len(classic)-20], 1, "capture: packet 2: the file is cut short"},
-		{"cut gzip", zipped(ng)[:len(zipped(ng))-9], 3, "capture: packet 4: the file is cut short"},
 		{"bad gzip", []byte{0x1f, 0x8b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0, "capture: gzip: gzip: invalid header"},
 		{"twice", zipped(zipped(ng)), 0, "capture: compressed twice: gunzip it once"},
-		{"strange medium", bytes.Join([][]byte{section, iface(113), packet}, nil), 0, "capture: packet 1: link type Linux SLL is neither Ethernet nor raw IP"},
-		{"huge packet", bytes.Join([][]byte{section, iface(1), packet, huge, bytes.Repeat([]byte{0}, 1<<16)}, nil), 1, "capture: packet 2: "},
-		{"endless interfaces", append(section, bytes.Repeat(iface(1), 1<<18)...), 0, "capture: packet 1: 4194304 octets without a packet"},
-		{"many interfaces", bytes.Join([][]byte{section, bytes.Repeat(iface(1), 5000), packet}, nil), 0, "capture: packet 1: 5000 interfaces, and there may be 4096"},
-		{"a bomb", zipped(append(section, make([]byte, 1<<26)...)), 0, "capture: packet 1: "},
-		{"no interface", append(section, packet...), 0, "capture: packet 1: Interface id 0 not present"},
+		{"cut section header", ng[:20], 0, "capture: header: the file ends within it"},
+		{"cut pcap header", classic[:20], 0, "capture: header: the file ends within it"},
+		{"no order", append(ng[:8:8], make([]byte, 20)...), 0, "capture: header: the byte-order magic of a section is 00 00 00 00"},
+		{"damaged gzip", damaged, 3, fmt.Sprintf("capture: block at octet %d: gzip: invalid checksum", len(ng))},
+		{"many interfaces", bytes.Join([][]byte{section, bytes.Repeat(iface(1), 5000), packet}, nil), 0, "capture: block at octet 81948: more than 4096 interfaces in a section"},
+		{"blocks without end", zipped(append(section, bytes.Repeat(block(0x99, make([]uint32, 1<<20)...), 17)...)), 0,
+			"capture: block at octet 62914768: 67108864 octets without a packet"},
+		{"a bomb", zipped(append(section, make([]byte, 1<<26)...)), 0, "capture: block at octet 28: block total length 0 is below 12"},
 	} {
 		got, err := read(c.file)
 		if len(got) != c.n || err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -163,46 +166,159 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// TestReadCutAnywhere: a file cut anywhere yields the packets before the cut, and an error unless the cut is between two.
+// A file that ends anywhere has the packets that it holds whole, and a warning unless it ends between two.
 func TestReadCutAnywhere(t *testing.T) {
 	for _, file := range [][]byte{written(t, false), written(t, true)} {
-		whole, _ := read(file)
-		clean := 0
-		for n := range len(file) {
-			got, err := read(file[:n])
+		ends := map[int]bool{} // offsets between records
+		r, _ := NewReader(bytes.NewReader(file))
+		for ends[int(r.src.offset)] = true; r.err == nil; ends[int(r.src.offset)] = true {
+			r.Next()
+		}
+		whole, _, _ := contents(file)
+		for n := int(slices.Min(slices.Collect(maps.Keys(ends)))); n < len(file); n++ {
+			got, warnings, err := contents(file[:n])
+			if err != nil || len(warnings) != 1 && !ends[n] && !isBlockEnd(file, n) {
+				t.Errorf("cut at %d: %q, %v", n, warnings, err)
+			}
 			for i, line := range got {
 				if line != whole[i] {
 					t.Fatalf("cut at %d: packet %d is %s", n, i+1, line)
 				}
 			}
-			if err == nil {
-				clean++
+			if ends[n] && len(warnings) > 0 {
+				t.Errorf("cut at %d, between two packets: %q", n, warnings)
 			}
-		}
-		if clean == 0 || clean > 6 {
-			t.Errorf("%d of %d cuts went unnoticed", clean, len(file))
 		}
 	}
 }
 
-// FuzzRead: no file causes a panic, an endless read, or a packet larger than the file.
+// isBlockEnd reports whether a block of a little-endian pcapng file ends at n.
+func isBlockEnd(file []byte, n int) bool {
+	at := 0
+	for binary.BigEndian.Uint32(file) == blockSection && at < n {
+		at += int(le.Uint32(file[at+4:]))
+	}
+	return at == n
+}
+
+// A compressed file that is cut has the packets before, also if only gzip's own end is missing.
+func TestReadCutGzip(t *testing.T) {
+	for _, classic := range []bool{false, true} {
+		z := zipped(written(t, classic))
+		whole, _, _ := contents(written(t, classic))
+		for _, missing := range []int{1, 8, 9, 40} {
+			got, warnings, err := contents(z[:len(z)-missing])
+			if err != nil || len(warnings) != 1 || missing <= 8 && len(got) != len(whole) {
+				t.Errorf("%d octets missing: %d packets, %q, %v", missing, len(got), warnings, err)
+			}
+		}
+	}
+}
+
+// TestReadKeepsTheError reads on after damage that ends the reading.
+func TestReadKeepsTheError(t *testing.T) {
+	f := (&ng{order: le}).section(0).iface(1, 0).raw(6, 13, nil, 13).enhanced(0, 1, 50, etherPing)
+	r, err := NewReader(bytes.NewReader(f.b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first := r.Next()
+	if _, err := r.Next(); first == nil || err != first {
+		t.Errorf("%v, then %v", first, err)
+	}
+}
+
+// TestWarningsAreBounded has more kinds of warnings than a Reader keeps.
+func TestWarningsAreBounded(t *testing.T) {
+	f := (&ng{order: le}).section(0)
+	for i := range 100 {
+		f.iface(uint16(300+i), 0)
+	}
+	for i := range uint32(200) {
+		f.enhanced(i%100, 1, 50, etherPing)
+	}
+	r, _ := NewReader(bytes.NewReader(f.b))
+	_, err := r.Next()
+	w := r.Warnings()
+	if err != io.EOF || r.Passed() != 200 || len(w) != maxWarnings+1 || w[maxWarnings] != "136 more warnings of other kinds" {
+		t.Errorf("%v, %d passed, %d warnings: %q", err, r.Passed(), len(w), w)
+	}
+}
+
+// A length that a file states costs no memory before the octets are there.
+func TestReadAllocatesWhatIsThere(t *testing.T) {
+	for _, file := range [][]byte{
+		(&ng{order: le}).section(0).iface(1, 0).raw(6, 1<<24, make([]byte, 20), 0).b,
+		(&ng{order: le}).section(0).raw(1, 1<<24, make([]byte, 20), 0).b,
+		pcap(le, 0xa1b2c3d4, 4, 0, 1, record(le, 0, 0, 262144, 262144, etherPing)),
+	} {
+		const runs = 16
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			contents(file)
+		}
+		runtime.ReadMemStats(&after)
+		if n := (after.TotalAlloc - before.TotalAlloc) / runs; n > 4*fetchStep {
+			t.Errorf("%d octets of memory for a file of %d", n, len(file))
+		}
+	}
+}
+
+// TestFrame leaves out the headers of cooked and loopback captures in front of IP, and no others.
+func TestFrame(t *testing.T) {
+	arp := append([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 6}, ipPing...)
+	for _, c := range []struct {
+		link LinkType
+		data []byte
+		want []byte
+	}{
+		{LinkNull, nullPing, ipPing}, {LinkNull, nullPingBig, ipPing}, {LinkLoop, nullPingBig, ipPing}, {LinkSLL, sllPing, ipPing},
+		{LinkSLL2, sll2Ping, ipPing}, {LinkRaw, ipPing, ipPing}, {LinkEthernet, etherPing, etherPing}, {LinkSLL, arp, arp},
+		{LinkNull, []byte{7, 0, 0, 0, 1}, []byte{7, 0, 0, 0, 1}}, {LinkNull, []byte{2}, []byte{2}}, {LinkSLL, sllPing[:15], sllPing[:15]},
+		{LinkSLL2, sll2Ping[:19], sll2Ping[:19]}, {LinkSLL2, nil, nil},
+	} {
+		rec := Record{Link: c.link, Data: c.data, Length: len(c.data) + 100}
+		head, length, m := rec.Frame()
+		if !bytes.Equal(head, c.want) || length != len(c.want)+100 || (m == phy.MediumEthernet) != (c.link == LinkEthernet) {
+			t.Errorf("%v: %x of %d on %v", c.link, head, length, m)
+		}
+	}
+}
+
+// Whatever a file says: no panic, an end, packets no larger than the file, in order, within the range of the times.
 func FuzzRead(f *testing.F) {
 	f.Add(written(f, false))
 	f.Add(written(f, true))
 	f.Add(zipped(written(f, false)))
+	for _, x := range foreigns() {
+		f.Add(x.file)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := NewReader(bytes.NewReader(b))
 		if err != nil {
 			return
 		}
-		for n := 0; ; n++ {
+		gz := len(r.closers) > 0
+		n, offset := 0, int64(0)
+		for {
 			p, err := r.Next()
 			if err != nil {
-				return
+				break
 			}
-			if len(p.Data) > p.Length || len(p.Data) > maxBetween || n > 1100*len(b) {
-				t.Fatalf("packet %d of %d octets of %d in a file of %d", n, len(p.Data), p.Length, len(b))
+			if p.Number <= n || p.Offset <= offset || len(p.Data) > p.Length || len(p.Data) > maxCaptured || !gz && len(p.Data) > len(b) {
+				t.Fatalf("packet %d at %d after %d at %d, %d octets of %d in a file of %d", p.Number, p.Offset, n, offset, len(p.Data), p.Length, len(b))
 			}
+			if !p.Time.IsZero() && !time.Unix(0, p.Time.UnixNano()).Equal(p.Time) {
+				t.Fatalf("nanoseconds do not hold the time %v", p.Time)
+			}
+			if head, length, _ := p.Frame(); len(head) > length {
+				t.Fatalf("a frame of %d octets of %d", len(head), length)
+			}
+			n, offset = p.Number, p.Offset
+		}
+		if len(r.Warnings()) > maxWarnings+1 || r.Passed() > r.number || !gz && cap(r.src.buf) > 4*len(b)+4*fetchStep {
+			t.Fatalf("%d warnings, %d of %d passed over, a buffer of %d octets for a file of %d", len(r.Warnings()), r.Passed(), r.number, cap(r.src.buf), len(b))
 		}
 	})
 }

@@ -4,9 +4,13 @@
 // Both formats are little-endian with timestamps in nanoseconds. The bytes of a file depend on the packets, the interfaces and the
 // epoch alone: no name of a machine, system or version is written, so that two runs of one seed write the same file anywhere.
 //
-// Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap). gopacket's pcapgo
-// encodes and decodes. A Reader reads both formats, also compressed with gzip, and bounds the memory that a hostile file can make
-// it use.
+// Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng,
+// draft-ietf-opsawg-pcap). gopacket's pcapgo encodes.
+//
+// A Reader reads files of other programs too, and takes them as tcpdump and tshark do: both formats, also compressed
+// with gzip, in every unit of time. A time finer than a nanosecond is rounded down, as tshark rounds it. A time that
+// nanoseconds in 64 bits cannot count becomes the nearest second that they can count, with a warning. A Reader bounds
+// the memory that a hostile file costs.
 //
 // A Writer and a Reader are single-owner: one goroutine at a time may use it.
 package capture

@@ -1,0 +1,46 @@
+package capture
+
+import "fmt"
+
+// warnings are the damage that a Reader stepped over: the first of each kind, and how many of the kind followed.
+type warnings struct {
+	list  []warning
+	index map[string]int // of each kind in list
+	rest  int            // those of kinds that list has no room for
+}
+
+type warning struct {
+	first string
+	more  int
+}
+
+// add counts a warning of a kind. what describes the damage if it is the kind's first.
+func (w *warnings) add(kind string, what func() string) {
+	if i, ok := w.index[kind]; ok {
+		w.list[i].more++
+		return
+	}
+	if len(w.list) == maxWarnings {
+		w.rest++
+		return
+	}
+	if w.index == nil {
+		w.index = map[string]int{}
+	}
+	w.index[kind] = len(w.list)
+	w.list = append(w.list, warning{first: what()})
+}
+
+// lines returns a line for each kind.
+func (w *warnings) lines() (lines []string) {
+	for _, x := range w.list {
+		if x.more > 0 {
+			x.first += fmt.Sprintf(" (and %d more of this kind)", x.more)
+		}
+		lines = append(lines, x.first)
+	}
+	if w.rest > 0 {
+		lines = append(lines, fmt.Sprintf("%d more warnings of other kinds", w.rest))
+	}
+	return lines
+}

@@ -64,7 +64,7 @@ var valueTypes = []registry.ValueType{
 		{"dns", "id qr aa tc rd ra rcode; questions (name type) and answers (name type ttl data)"},
 		{"dhcp", "op message xid chaddr ciaddr yiaddr siaddr, and options by number"},
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},
-		{"time", "when it was seen, in seconds since the start; of a file, since 1970"},
+		{"time", "when it was seen, in seconds since the start; of a file, since 1970"}, {"time_ns", "the same in nanoseconds, exactly"},
 		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},
 		{"verdict", "what the stack did with it, as trace() says it; of one that a rule judges nothing yet"},
 	}},

@@ -46,6 +46,8 @@ func (p *Value) sighted(name string) starlark.Value {
 	switch name {
 	case "time":
 		return starlark.Float(p.Seen.Time.Seconds())
+	case "time_ns":
+		return starlark.MakeInt64(int64(p.Seen.Time))
 	case "dev":
 		return starlark.String(p.Seen.Dev)
 	case "dir":
@@ -86,7 +88,7 @@ func (p *Value) Truth() starlark.Bool { return true }
 func (p *Value) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
 
 // packetFields are the names of the attributes that are not methods, sorted.
-var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", "icmp", "icmp6", "ip", "ip6", "len", "payload", "tcp", "time", "udp", "verdict", "vlan"}
+var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", "icmp", "icmp6", "ip", "ip6", "len", "payload", "tcp", "time", "time_ns", "udp", "verdict", "vlan"}
 
 // AttrNames implements starlark.HasAttrs.
 func (p *Value) AttrNames() []string {
@@ -96,7 +98,7 @@ func (p *Value) AttrNames() []string {
 // Attr returns a layer, None if the packet does not have it, or a field of the whole packet.
 func (p *Value) Attr(name string) (starlark.Value, error) {
 	switch name {
-	case "time", "dev", "dir", "verdict":
+	case "time", "time_ns", "dev", "dir", "verdict":
 		return p.sighted(name), nil
 	case "len":
 		return starlark.MakeInt(p.Length), nil

@@ -3,24 +3,30 @@ package script
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"go.starlark.net/starlark"
 
 	"smolsh/phy/capture"
 	"smolsh/script/suggest"
-	"smolsh/script/task"
+	"smolsh/script/table"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
 
 // captureValue is a capture file being written.
 type captureValue struct {
-	s    *Session
-	w    *task.World
-	path string
-	file *capture.Writer
-	stop func() error
+	s     *Session
+	w     *world
+	path  string
+	file  *capture.Writer
+	info  fs.FileInfo
+	of    string         // the host, or "all"
+	only  *filter.Filter // nil for every packet
+	since clock.Instant
+	stop  func() error // nil once it has been stopped
 }
 
 // captureDrain is how long the end of a capture waits for the reader of a FIFO.
@@ -53,6 +59,7 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
+	s.outputs.release(v.info)
 	return err
 }
 
@@ -60,38 +67,84 @@ func (v *captureValue) close(s *Session) error {
 type capturer func(cw *capture.Writer, only *filter.Filter) (stop func() error, err error)
 
 // startCapture begins a capture; the file is opened on a goroutine of its own.
-func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter, start capturer) (*captureValue, error) {
-	var cw *capture.Writer
+func (t *task) startCapture(w *world, path string, only *filter.Filter, start capturer) (*captureValue, error) {
+	s := t.s
+	v := &captureValue{s: s, w: w, path: path, of: "all", only: only}
 	var err error
-	if ended := t.Aside("opening "+path, func() { cw, err = capture.Create(path, w.World().Epoch) }); ended != nil {
+	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second closes the file
+	ended := t.aside("opening "+path, func() {
+		if err = v.open(); err == nil && !settled.CompareAndSwap(false, true) {
+			v.discard()
+		}
+	})
+	if ended != nil {
+		if !settled.CompareAndSwap(false, true) {
+			v.discard()
+		}
 		return nil, ended
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := t.s
-	v := &captureValue{s: s, w: w, path: path, file: cw}
-	s.tasks.Do(w, func(clock.Instant) { v.stop, err = start(cw, only) })
+	s.do(w, func(now clock.Instant) {
+		v.since = now
+		v.stop, err = start(v.file, only)
+	})
 	if err != nil {
+		s.outputs.release(v.info)
 		return nil, err
 	}
 	s.captures = append(s.captures, v)
 	return v, nil
 }
 
+// open claims the capture's file, empties it and makes the Writer.
+func (v *captureValue) open() error {
+	f, err := v.s.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, true)
+	if err != nil {
+		return err
+	}
+	if v.info, err = f.Stat(); err != nil {
+		f.Close()
+		return err
+	}
+	if v.file, err = capture.NewFile(f, v.w.World().Epoch); err != nil {
+		v.s.outputs.release(v.info)
+	}
+	return err
+}
+
+// discard closes the file of a capture that never began.
+func (v *captureValue) discard() {
+	v.file.Close()
+	v.s.outputs.release(v.info)
+}
+
+// flushCaptures writes what the captures have so far to their files, for a reader.
+func (s *Session) flushCaptures() {
+	for _, v := range s.captures {
+		if v.stop != nil {
+			s.do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports an error
+		}
+	}
+}
+
 // Capture writes every packet of the session's own host to a file, until Close.
 func (s *Session) Capture(path string) error {
-	_, err := s.main.startCapture(s.home, path, nil, s.cfg.Local.CaptureTo)
+	v, err := s.main.startCapture(s.home, path, nil, s.cfg.Local.CaptureTo)
+	if err == nil {
+		v.of = s.local.name
+	}
 	return err
 }
 
 func builtinCapture(c *call) (starlark.Value, error) {
 	h := c.on()
-	return c.startCapture(h.w, h.h.CaptureTo)
+	return c.startCapture(h.w, h.name, h.h.CaptureTo)
 }
 
-// startCapture begins a capture as the call's path and filter have it.
-func (c *call) startCapture(w *task.World, start capturer) (starlark.Value, error) {
+// startCapture begins a capture of a host, or of "all", as the call's path and filter have it.
+func (c *call) startCapture(w *world, of string, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {
 		return nil, err
@@ -104,12 +157,36 @@ func (c *call) startCapture(w *task.World, start capturer) (starlark.Value, erro
 		}
 		return nil, &opError{"capture", arg[string](c, "path"), err}
 	}
+	v.of = of
 	return v, nil
 }
 
 func labCapture(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
-	return c.startCapture(l.w, l.lab.CaptureTo)
+	return c.startCapture(l.w, "all", l.lab.CaptureTo)
+}
+
+// captureColumns are those of captures(), as they are printed.
+const captureColumns = "FILE HOST FILTER PACKETS BYTES SINCE"
+
+func capturesTable(c *call) (starlark.Value, error) {
+	t := c.table(table.Columns(captureColumns)...)
+	t.Columns[5].Show = showSeconds
+	for _, v := range c.s.captures {
+		if v.stop == nil {
+			continue
+		}
+		var only starlark.Value = starlark.None
+		if v.only != nil {
+			only = starlark.String(v.only.String())
+		}
+		var packets int
+		var octets int64
+		c.s.do(v.w, func(clock.Instant) { packets, octets = v.file.Written() })
+		r := t.Add(starlark.String(v.path), starlark.String(v.of), only, starlark.MakeInt(packets), starlark.MakeInt64(octets), starlark.Float(v.since.Seconds()))
+		r.Actions, r.About = "capture", v
+	}
+	return t, nil
 }
 
 func captureStop(c *call) (starlark.Value, error) {

@@ -31,10 +31,13 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	if c.given("count") {
 		most = arg[int](c, "count")
 	}
+	c.s.flushCaptures()
 	var got []*capture.Record
-	if ended := c.t.Aside("reading "+path, func() { got, err = readPackets(path, only, most) }); ended != nil {
+	var warnings []string
+	if ended := c.t.aside("reading "+path, func() { got, warnings, err = readPackets(path, only, most) }); ended != nil {
 		return nil, ended
 	}
+	c.warn(path, warnings)
 	if err != nil {
 		return nil, readError(path, err)
 	}
@@ -45,31 +48,47 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	return starlark.NewList(list), nil
 }
 
-// readPackets reads up to most packets of a file that the filter matches; it blocks as the file does.
-func readPackets(path string, only *filter.Filter, most int) (got []*capture.Record, err error) {
+// warn prints a file's warnings on standard error.
+func (c *call) warn(path string, warnings []string) {
+	if len(warnings) > 0 {
+		c.s.out.flush()
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(c.s.cfg.Stderr, "%s %s: warning: %s\n", c.b.Name, path, w)
+	}
+}
+
+// readPackets reads up to most packets of a file that the filter matches; it blocks as the file does. warnings are those
+// of the file up to where reading ended, with an error too.
+func readPackets(path string, only *filter.Filter, most int) (got []*capture.Record, warnings []string, err error) {
 	r, err := capture.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer r.Close()
+	defer func() { warnings = r.Warnings() }()
 	for octets := 0; len(got) < most; {
 		rec, err := r.Next()
 		switch {
 		case err == io.EOF:
-			return got, nil
+			return got, nil, nil
 		case err != nil && len(got) > 0:
-			return nil, fmt.Errorf("%w (count=%d gives those before it)", err, len(got))
+			return nil, nil, fmt.Errorf("%w (count=%d gives those before it)", err, len(got))
 		case err != nil:
-			return nil, err
-		case only != nil && !only.MatchHead(rec.Data, rec.Length, rec.Medium):
+			return nil, nil, err
+		case only != nil && !only.MatchHead(rec.Frame()):
 			continue
 		}
-		if octets += len(rec.Data); octets > maxReadOctets {
-			return nil, errMuch
+		octets += len(rec.Data)
+		for _, comment := range rec.Comments {
+			octets += len(comment)
+		}
+		if octets > maxReadOctets {
+			return nil, nil, errMuch
 		}
 		got = append(got, rec)
 	}
-	return got, nil
+	return got, nil, nil
 }
 
 var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20)
@@ -92,5 +111,6 @@ func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
 	if rec.Directed {
 		seen.Dir = map[bool]string{false: "rx", true: "tx"}[rec.Outgoing]
 	}
-	return packetvalue.NewHead(environment{s}, rec.Data, rec.Length, rec.Medium, seen)
+	head, length, m := rec.Frame()
+	return packetvalue.NewHead(environment{s}, head, length, m, seen)
 }

@@ -71,6 +71,7 @@ type Session struct {
 	hosts    map[*lab.Host]*hostValue
 	rules    []*ruleValue
 	captures []*captureValue
+	outputs  outputs
 	tracers  map[*hostValue]*tracer
 	recent   map[*hostValue]*recent
 	order    atomic.Uint64 // of the packets that are kept

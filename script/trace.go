@@ -38,12 +38,14 @@ func traceBuiltins() []*builtin {
 			Args:    "count: how many to wait for, 100000 without it",
 			Doc:     "Wait for packets and give them as a list; those of before the timeout, if that ends it.",
 			Example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, Fn: builtinSniff},
-		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", Host: true, See: "trace, lab.capture",
+		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", Host: true, See: "trace, lab.capture, captures, read_capture",
 			Doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", Example: `capture("x.pcapng")`, Fn: builtinCapture},
 		{Name: "read_capture", Sig: "path, filter=None, count=None", Kinds: "infile str int:1..100000", Result: "list", See: "capture, sniff",
-			Args:    "path: pcapng or pcap, compressed with gzip or not; count: how many to read, and at most 100000",
-			Doc:     "The packets of a capture file; what is said of one there is its verdict, and times count from 1970.",
+			Args:    "path: pcapng or pcap, compressed with gzip or not, and a warning names damage that was stepped over; count: how many to read, and at most 100000",
+			Doc:     "The packets of a capture file, also of one being written; comments are verdicts, times count from 1970.",
 			Example: `c = capture("x.pcapng"); ping("192.168.69.100", count=1); c.stop(); read_capture("x.pcapng", "icmp")[1].summary()`, Fn: builtinReadCapture},
+		{Name: "captures", Result: "table", Fields: fieldsOf(captureColumns), See: "capture, read_capture",
+			Doc: "The captures in force: BYTES counts the octets of the packets written, SINCE is now() at the start.", Example: `capture("x.pcapng", "icmp"); ping("192.168.69.100", count=1); captures()[0].packets; captures()[0].stop()`, Fn: capturesTable},
 		{Name: "capture.stop", Doc: "Finish the file.", Example: `capture("x.pcapng").stop()`, Fn: captureStop},
 	}
 }

@@ -52,7 +52,9 @@ type Packet struct {
 type Writer struct {
 	buf     *bufio.Writer
 	closer  io.Closer
-	ended   chan struct{} // for a file that may block; nil for others
+	ended   chan struct{} // of a file that may block; nil for others
+	packets int
+	octets  int64 // of the packets' frames that were written
 	epoch   time.Time
 	ifaces  []iface
 	ng      *pcapgo.NgWriter // nil until the first interface
@@ -83,13 +85,18 @@ func Create(path string, epoch time.Time) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
+	return NewFile(f, epoch)
+}
+
+// NewFile is Create for an open and empty file, which the Writer closes.
+func NewFile(f *os.File, epoch time.Time) (*Writer, error) {
 	var to io.WriteCloser = f
 	var ended chan struct{}
 	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
 		d := newFeed(f)
 		to, ended = d, d.ended
 	}
-	w, err := NewWriter(to, strings.EqualFold(filepath.Ext(path), ".pcap"), epoch)
+	w, err := NewWriter(to, strings.EqualFold(filepath.Ext(f.Name()), ".pcap"), epoch)
 	if err != nil {
 		to.Close()
 		return nil, err
@@ -180,6 +187,8 @@ func (w *Writer) Write(p *Packet) error {
 		Length:         max(len(p.Data), p.Length),
 		InterfaceIndex: p.Iface,
 	}
+	w.packets++
+	w.octets += int64(len(data))
 	if w.classic != nil {
 		return w.keep(w.classic.WritePacket(info, data))
 	}
@@ -195,7 +204,10 @@ func (w *Writer) Write(p *Packet) error {
 	return w.keep(w.ng.WritePacketWithOptions(info, data, options))
 }
 
-// Flush writes the buffered octets to the file.
+// Written returns how many packets were written, and how many octets of their frames.
+func (w *Writer) Written() (packets int, octets int64) { return w.packets, w.octets }
+
+// Flush hands everything written so far to the file.
 func (w *Writer) Flush() error {
 	if w.err != nil {
 		return w.err

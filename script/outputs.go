@@ -1,0 +1,84 @@
+package script
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+)
+
+// outputs are the files that captures write. Files are opened on goroutines of their own, hence the lock.
+type outputs struct {
+	mu    sync.Mutex
+	files []outputFile
+}
+
+// outputFile is a file that a capture writes.
+type outputFile struct {
+	path string
+	info fs.FileInfo
+}
+
+// inUse is the error for a file that a capture writes already, whatever either path is.
+type inUse struct{ path, by string }
+
+// Error names the capture.
+func (e *inUse) Error() string {
+	if e.path == e.by {
+		return "a capture writes this file; stop it first"
+	}
+	return fmt.Sprintf("the capture %s writes this file; stop it first", e.by)
+}
+
+// open opens a file as os.OpenFile does, but refuses one to write that a capture writes, and leaves that file as it is.
+// With claim no other call of open may write the file until release.
+func (o *outputs) open(path string, flag int, perm fs.FileMode, claim bool) (*os.File, error) {
+	f, err := os.OpenFile(path, flag&^os.O_TRUNC, perm)
+	if err != nil || flag&(os.O_WRONLY|os.O_RDWR) == 0 {
+		return f, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = o.admit(path, info, claim)
+	}
+	if err == nil && flag&os.O_TRUNC != 0 && info.Mode().IsRegular() {
+		if err = f.Truncate(0); err != nil && claim {
+			o.release(info)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// admit refuses a file that a capture writes. Devices, such as a terminal or /dev/null, may have any number of writers.
+func (o *outputs) admit(path string, info fs.FileInfo, claim bool) error {
+	if info.Mode()&fs.ModeDevice != 0 {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, other := range o.files {
+		if os.SameFile(other.info, info) {
+			return &inUse{path, other.path}
+		}
+	}
+	if claim {
+		o.files = append(o.files, outputFile{path, info})
+	}
+	return nil
+}
+
+// release gives a claimed file back.
+func (o *outputs) release(info fs.FileInfo) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, x := range o.files {
+		if os.SameFile(x.info, info) {
+			o.files = append(o.files[:i:i], o.files[i+1:]...)
+			return
+		}
+	}
+}

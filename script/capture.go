@@ -12,6 +12,7 @@ import (
 	"smolsh/phy/capture"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
+	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
 )
@@ -19,7 +20,7 @@ import (
 // captureValue is a capture file being written.
 type captureValue struct {
 	s     *Session
-	w     *world
+	w     *task.World
 	path  string
 	file  *capture.Writer
 	info  fs.FileInfo
@@ -67,12 +68,12 @@ func (v *captureValue) close(s *Session) error {
 type capturer func(cw *capture.Writer, only *filter.Filter) (stop func() error, err error)
 
 // startCapture begins a capture; the file is opened on a goroutine of its own.
-func (t *task) startCapture(w *world, path string, only *filter.Filter, start capturer) (*captureValue, error) {
+func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter, start capturer) (*captureValue, error) {
 	s := t.s
 	v := &captureValue{s: s, w: w, path: path, of: "all", only: only}
 	var err error
 	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second closes the file
-	ended := t.aside("opening "+path, func() {
+	ended := t.Aside("opening "+path, func() {
 		if err = v.open(); err == nil && !settled.CompareAndSwap(false, true) {
 			v.discard()
 		}
@@ -86,7 +87,7 @@ func (t *task) startCapture(w *world, path string, only *filter.Filter, start ca
 	if err != nil {
 		return nil, err
 	}
-	s.do(w, func(now clock.Instant) {
+	s.tasks.Do(w, func(now clock.Instant) {
 		v.since = now
 		v.stop, err = start(v.file, only)
 	})
@@ -124,7 +125,7 @@ func (v *captureValue) discard() {
 func (s *Session) flushCaptures() {
 	for _, v := range s.captures {
 		if v.stop != nil {
-			s.do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports an error
+			s.tasks.Do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports an error
 		}
 	}
 }
@@ -144,7 +145,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 }
 
 // startCapture begins a capture of a host, or of "all", as the call's path and filter have it.
-func (c *call) startCapture(w *world, of string, start capturer) (starlark.Value, error) {
+func (c *call) startCapture(w *task.World, of string, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func capturesTable(c *call) (starlark.Value, error) {
 		}
 		var packets int
 		var octets int64
-		c.s.do(v.w, func(clock.Instant) { packets, octets = v.file.Written() })
+		c.s.tasks.Do(v.w, func(clock.Instant) { packets, octets = v.file.Written() })
 		r := t.Add(starlark.String(v.path), starlark.String(v.of), only, starlark.MakeInt(packets), starlark.MakeInt64(octets), starlark.Float(v.since.Seconds()))
 		r.Actions, r.About = "capture", v
 	}

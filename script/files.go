@@ -74,10 +74,10 @@ func pathError(path string, err error) error {
 }
 
 // open opens a file as os.OpenFile does, but refuses to write one that a capture writes.
-func (t *task) open(path string, flag int) (*os.File, error) {
+func (t *taskValue) open(path string, flag int) (*os.File, error) {
 	var f *os.File
 	var err error
-	if ended := t.aside("opening "+path, func() { f, err = t.s.outputs.open(path, flag, 0o666, false) }); ended != nil {
+	if ended := t.Aside("opening "+path, func() { f, err = t.s.outputs.open(path, flag, 0o666, false) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {

@@ -34,7 +34,7 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	c.s.flushCaptures()
 	var got []*capture.Record
 	var warnings []string
-	if ended := c.t.aside("reading "+path, func() { got, warnings, err = readPackets(path, only, most) }); ended != nil {
+	if ended := c.t.Aside("reading "+path, func() { got, warnings, err = readPackets(path, only, most) }); ended != nil {
 		return nil, ended
 	}
 	c.warn(path, warnings)

@@ -168,6 +168,32 @@ assert.eq(len(read_capture("damaged.pcapng", count=1)), 1)
 	}
 }
 
+// A file with more packets than read_capture() gives is an error, not a part of the file.
+func TestReadTooMany(t *testing.T) {
+	t.Chdir(t.TempDir())
+	le := binary.LittleEndian
+	b := binary.BigEndian.AppendUint32(nil, 0xd4c3b2a1)
+	for _, v := range []uint32{4<<16 | 2, 0, 0, 0, 101} {
+		b = le.AppendUint32(b, v)
+	}
+	record := append(make([]byte, 8), 1, 0, 0, 0, 1, 0, 0, 0, 0x45)
+	if err := os.WriteFile("fits.pcap", append(b, bytes.Repeat(record, maxRead)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("many.pcap", append(b, bytes.Repeat(record, maxRead+1)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newSim(t, 1)
+	err := s.RunSource("test.star", `
+assert.eq(len(read_capture("fits.pcap")), 100000)
+assert.eq(len(read_capture("many.pcap", count=100000)), 100000)
+assert.fails(lambda: read_capture("many.pcap"), "it has more than 100000 packets")
+`)
+	if err != nil || s.err.String() != "" {
+		t.Fatal(s.err.String())
+	}
+}
+
 // A capture is read while it is written, at any time.
 func TestReadOpenCapture(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -27,7 +27,7 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := maxRead
+	most := maxRead + 1 // which is too many
 	if c.given("count") {
 		most = arg[int](c, "count")
 	}
@@ -83,7 +83,7 @@ func readPackets(path string, only *filter.Filter, most int) (got []*capture.Rec
 		for _, comment := range rec.Comments {
 			octets += len(comment)
 		}
-		if octets > maxReadOctets {
+		if octets > maxReadOctets || len(got) == maxRead {
 			return nil, nil, errMuch
 		}
 		got = append(got, rec)

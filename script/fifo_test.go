@@ -104,32 +104,6 @@ func TestCaptureIntoAFIFO(t *testing.T) {
 	}
 }
 
-// A capture that was interrupted while it opened a FIFO leaves the FIFO to others when the opening ends at last.
-func TestInterruptedCaptureReleasesTheFIFO(t *testing.T) {
-	t.Chdir(t.TempDir())
-	fifo(t, "fifo.pcapng")
-	s := newSim(t, 1)
-	done := make(chan error, 1)
-	go func() { done <- s.RunCommand(`capture("fifo.pcapng")`) }()
-	s.Interrupt()
-	if got := status(<-done); got != 130 {
-		t.Fatalf("exit status %d: %s", got, s.err.String())
-	}
-	if _, err := os.ReadFile("fifo.pcapng"); err != nil { // to the end, which the abandoned Writer's Close is
-		t.Fatal(err)
-	}
-	for range 30000 {
-		s.outputs.mu.Lock()
-		n := len(s.outputs.files)
-		s.outputs.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Error("the FIFO is claimed for ever")
-}
-
 // Completion of file names opens nothing but folders.
 func TestCompletionOfFIFO(t *testing.T) {
 	dir := t.TempDir()

@@ -54,7 +54,7 @@ var layers = []struct {
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/reassembly", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop"}},
 	{"stack/filter", layer{inside: "phy stack/wire stack/drop"}},
-	{"stack/packet", layer{inside: "phy stack/wire stack/drop", outside: "github.com/gopacket/gopacket"}},
+	{"stack/packet", layer{inside: "phy stack/wire", outside: "github.com/gopacket/gopacket golang.org/x/net/dns/dnsmessage"}},
 	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
 		outside: "github.com/gopacket/gopacket"}},
@@ -78,7 +78,7 @@ var layers = []struct {
 	{"script/suggest", layer{outside: "go.starlark.net"}},
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
-	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet phy stack/clock", outside: "go.starlark.net"}},
+	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script", layer{

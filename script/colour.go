@@ -5,7 +5,6 @@ import (
 
 	"smolsh/phy"
 	"smolsh/stack/packet"
-	"smolsh/stack/wire"
 )
 
 // hue is the colour of a part of a packet's line: the parameter of the terminal's sequence (ECMA-48 SGR).
@@ -30,25 +29,22 @@ func (s *Session) paint(h hue, text string) string {
 	return "\x1b[" + string(h) + "m" + text + "\x1b[0m"
 }
 
-// protocolHue tells protocols apart.
+// protocolHue tells protocols apart, of packets in lines of a trace.
 func (s *Session) protocolHue(b []byte, m phy.Medium) hue {
 	if !s.cfg.Colour {
 		return plain
 	}
-	d := packet.Dissect(b, m)
-	switch {
-	case d.EtherType == wire.EtherTypeARP:
-		return faint
-	case d.IPVersion == 0:
-		return plain
-	}
-	switch d.Protocol {
-	case wire.ProtocolTCP:
-		return green
-	case wire.ProtocolUDP:
-		return blue
-	case wire.ProtocolICMP, wire.ProtocolICMPv6, wire.ProtocolIGMP:
-		return yellow
+	for _, l := range packet.OfMedium(b, m).Layers {
+		switch p := l.Protocol; {
+		case p == packet.ARP:
+			return faint
+		case p == packet.TCP:
+			return green
+		case p == packet.UDP:
+			return blue
+		case p == packet.ICMP || p.Is(packet.ICMPv6) || p == packet.IGMP:
+			return yellow
+		}
 	}
 	return plain
 }

@@ -2,12 +2,14 @@ package script
 
 import (
 	"fmt"
-	"smolsh/script/registry"
 	"strings"
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/packetvalue"
+	"smolsh/script/registry"
 	"smolsh/script/table"
+	"smolsh/stack/packet"
 )
 
 // helpWidth is the width of help in columns where there is no terminal.
@@ -60,6 +62,8 @@ func (s *Session) helpOn(x any) (string, error) {
 			return s.reg.Page(x.Type(), s.helpWidth())
 		}
 		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
+	case packetvalue.Protocol:
+		return helpOnProtocol(x.Table), nil
 	case starlark.Value:
 		return x.Type() + ": " + registry.Brief(x), nil
 	}
@@ -102,4 +106,13 @@ func signature(f *starlark.Function) string {
 		parts = append(parts, "**"+name)
 	}
 	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// helpOnProtocol describes a protocol's table: a line for each field.
+func helpOnProtocol(p *packet.Protocol) string {
+	lines := []string{fmt.Sprintf("%s: %s. A packet has it as p.%s and p[%s]; fields(%s) has units and defaults.", p.Name, p.Doc, p.Attr, p.Name, p.Name)}
+	for i := range p.Fields {
+		lines = append(lines, fmt.Sprintf("  %-12s %s", p.Fields[i].Name, p.Fields[i].Doc))
+	}
+	return strings.Join(lines, "\n")
 }

@@ -3,11 +3,13 @@ package script
 import (
 	"encoding/hex"
 	"fmt"
-	"smolsh/script/packetvalue"
-	"smolsh/stack/packet"
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"smolsh/script/packetvalue"
+	"smolsh/script/table"
+	"smolsh/stack/packet"
 )
 
 func packetBuiltins() []*builtin {
@@ -19,6 +21,8 @@ func packetBuiltins() []*builtin {
 			Doc: "Print the packet's layers with their fields; gives the text too.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
 			Doc: "Print the packet's octets, sixteen to a line; gives the text too.", Example: one + `p.hexdump()`, Fn: packetHexdump},
+		{Name: "fields", Sig: "protocol", Kinds: "any", Args: "protocol: a protocol, such as TCP", Result: "table", Pure: true, See: "packet.show",
+			Doc: "The fields of a protocol's header, in the order of the wire; one without BITS varies or follows from others.", Example: `fields(TCP)`, Fn: builtinFields},
 	}
 }
 
@@ -76,4 +80,33 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	}
 	words := strings.Fields(p.Seen.Time.String() + " " + p.Seen.Dev)
 	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
+}
+
+// fieldColumns are those of fields(), as they are printed.
+const fieldColumns = "FIELD BITS UNIT DEFAULT COMPUTED MEANING"
+
+func builtinFields(c *call) (starlark.Value, error) {
+	p, ok := arg[starlark.Value](c, "protocol").(packetvalue.Protocol)
+	if !ok {
+		return nil, c.errorf("argument 1 (protocol) is a protocol, such as TCP, got %s", arg[starlark.Value](c, "protocol").Type())
+	}
+	t := c.table(table.Columns(fieldColumns)...)
+	for i := range p.Table.Fields {
+		f := &p.Table.Fields[i]
+		var bits, unset starlark.Value = starlark.None, starlark.None
+		if f.Bits > 0 {
+			bits = num(f.Bits)
+		}
+		if f.Default != nil {
+			unset = starlark.String(packet.Format(f.Default))
+		}
+		text := func(s string) starlark.Value {
+			if s == "" {
+				return starlark.None
+			}
+			return starlark.String(s)
+		}
+		t.Add(starlark.String(f.Name), bits, text(f.Unit), unset, text(f.Compute.String()), starlark.String(f.Doc))
+	}
+	return t, nil
 }

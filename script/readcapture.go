@@ -13,6 +13,7 @@ import (
 	"smolsh/script/packetvalue"
 	"smolsh/stack/clock"
 	"smolsh/stack/filter"
+	"smolsh/stack/packet"
 )
 
 // Limits of what read_capture() gives.
@@ -112,5 +113,15 @@ func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
 		seen.Dir = map[bool]string{false: "rx", true: "tx"}[rec.Outgoing]
 	}
 	head, length, m := rec.Frame()
+	if first := linkTables[rec.Link]; first != nil {
+		p := packetvalue.NewHead(environment{s}, rec.Data, rec.Length, m, seen)
+		p.First = first
+		return p
+	}
 	return packetvalue.NewHead(environment{s}, head, length, m, seen)
+}
+
+// linkTables are the tables of the link types that are not a medium of a device.
+var linkTables = map[capture.LinkType]*packet.Protocol{
+	capture.LinkNull: packet.Null, capture.LinkLoop: packet.Null, capture.LinkSLL: packet.SLL, capture.LinkSLL2: packet.SLL2,
 }

@@ -16,10 +16,12 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
+	"smolsh/stack/packet"
 	"smolsh/stack/tcp"
 )
 
@@ -170,6 +172,9 @@ func (s *Session) predeclared() starlark.StringDict {
 		if topNamespaces[ns] {
 			g[ns] = &namespace{s, ns, nil}
 		}
+	}
+	for _, p := range packet.Protocols() {
+		g[p.Name] = packetvalue.Protocol{Table: p}
 	}
 	g["arp"], g["ss"] = g["neighbors"], g["sockets"]
 	g["quit"] = g["exit"]

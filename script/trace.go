@@ -26,6 +26,11 @@ type tracer struct {
 	cancel func()
 }
 
+// newTracer returns a tracer of a host's packets. Its sequence numbers count from those that the host's connections began with.
+func (s *Session) newTracer(h *hostValue, f *filter.Filter) *tracer {
+	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence}}
+}
+
 func traceBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "trace", Sig: "filter=None, last=None", Kinds: "any int:1..1000", Host: true, See: "tcpdump, capture, drops",
@@ -90,7 +95,7 @@ func (c *call) filter() (*filter.Filter, error) {
 // builtinTcpdump is a trace in the foreground, beside any that is on.
 func builtinTcpdump(c *call) (starlark.Value, error) {
 	h := c.on()
-	t := &tracer{s: c.s, name: c.s.prefix(h)}
+	t := c.s.newTracer(h, nil)
 	var err error
 	if t.filter, err = c.filter(); err != nil {
 		return nil, err
@@ -110,18 +115,20 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	r := s.record(h)
 	var list []seen
 	h.do(func(clock.Instant) { list = r.all() })
-	t := &tracer{s: s, name: s.prefix(h)}
+	t := s.newTracer(h, nil)
 	var lines []string
 	var packets []starlark.Value
-	for i := range list {
-		p := &list[i]
-		// a packet that is not printed may begin a connection, whose numbers are relative to it
-		what := t.line(p.head[:p.n], p.medium, p.gso)
-		if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
-			lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
-			packets = append(packets, p.packet(s))
+	h.do(func(clock.Instant) { // on the owner, since a line may read a connection
+		for i := range list {
+			p := &list[i]
+			// a packet that is not printed may begin a connection, whose numbers are relative to it
+			what := t.line(p.head[:p.n], p.medium, p.gso)
+			if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
+				lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
+				packets = append(packets, p.packet(s))
+			}
 		}
-	}
+	})
 	first := max(0, len(lines)-n)
 	for _, line := range lines[first:] {
 		s.out.print(line)
@@ -150,7 +157,7 @@ func (s *Session) Trace() { s.traceOn(s.local, nil) }
 
 func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	s.traceOff(h)
-	t := &tracer{s: s, filter: f, name: s.prefix(h)}
+	t := s.newTracer(h, f)
 	s.tracers[h] = t
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
 	s.record(h)

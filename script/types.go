@@ -1,6 +1,12 @@
 package script
 
-import "smolsh/script/registry"
+import (
+	"slices"
+	"strings"
+
+	"smolsh/script/registry"
+	"smolsh/stack/packet"
+)
 
 // valueTypes are the types that builtins return and take.
 var valueTypes = []registry.ValueType{
@@ -56,18 +62,36 @@ var valueTypes = []registry.ValueType{
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
 	{Name: "fault", Doc: "A rule in force.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
 	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},
-	{Name: "packet", Doc: "A packet: a layer it does not have is None.", Fields: [][2]string{
-		{"eth", "dst src type"}, {"vlan", "id prio type, of the outermost tag, and ids of all"}, {"arp", "op hwsrc psrc hwdst pdst"},
-		{"ip", "src dst ttl proto id tos df mf frag len"}, {"ip6", "src dst hlim nh plen tc fl, and proto and frag of what is behind extension headers"},
-		{"tcp", `sport dport seq ack flags ("SA") window urgptr, and options: mss wscale sack_ok sack tsval tsecr`}, {"udp", "sport dport len"},
-		{"icmp", "type code id seq mtu; quoted, of an error: the packet that it is about"}, {"icmp6", "the same"},
-		{"dns", "id qr aa tc rd ra rcode; questions (name type) and answers (name type ttl data)"},
-		{"dhcp", "op message xid chaddr ciaddr yiaddr siaddr, and options by number"},
+	{Name: "packet", Doc: "A packet: a layer it does not have is None, and so is a field that its header does not have.", Fields: append(layerFields(), [][2]string{
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},
 		{"time", "when it was seen, in seconds since the start; of a file, since 1970"}, {"time_ns", "the same in nanoseconds, exactly"},
 		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},
 		{"verdict", "what the stack did with it, as trace() says it; of one that a rule judges nothing yet"},
-	}},
+		{"layers", "the names of its layers, the outermost first; TCP in p and p[TCP] look one up"},
+		{"malformed", "what is wrong with it: a list of lines, empty for a sound packet"},
+	}...)},
+	{Name: "layer", Doc: "A layer of a packet; fields(TCP) lists the fields of a protocol.", Fields: nil},
+	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
+}
+
+// layerFields has, for each attribute of a packet that is a common layer, the names of its fields. Those of messages with
+// tables of their own are joined.
+func layerFields() (rows [][2]string) {
+	for _, attr := range packet.LayerNames() {
+		if strings.HasPrefix(attr, "ipv6ext") || strings.HasPrefix(attr, "icmpv6ndopt") {
+			continue
+		}
+		var names []string
+		for _, p := range packet.Protocols() {
+			for i := range p.Fields {
+				if f := p.Fields[i].Name; p.Attr == attr && !slices.Contains(names, f) {
+					names = append(names, f)
+				}
+			}
+		}
+		rows = append(rows, [2]string{attr, strings.Join(names, " ")})
+	}
+	return rows
 }
 
 // namespaceWords say what the namespaces hold.

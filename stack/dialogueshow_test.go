@@ -52,7 +52,7 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 func showFrame(i *Iface, f *phy.Frame, out bool) string {
 	var attrs []string
 	note := func(format string, args ...any) { attrs = append(attrs, fmt.Sprintf(format, args...)) }
-	d := dissector.Dissect(f.Bytes(), i.caps.Medium)
+	d := dissect(f.Bytes(), i.caps.Medium)
 	src, dst := usualStations(i, &d, out)
 	if d.HasEthernet && d.Ethernet.Src != src {
 		note("from %v", d.Ethernet.Src)
@@ -74,7 +74,7 @@ func showFrame(i *Iface, f *phy.Frame, out bool) string {
 }
 
 // usualStations are the hardware addresses that a frame has if nothing is said of them.
-func usualStations(i *Iface, d *dissector.Dissected, out bool) (src, dst wire.HardwareAddr) {
+func usualStations(i *Iface, d *dissected, out bool) (src, dst wire.HardwareAddr) {
 	from, to := d.Src, d.Dst
 	claim := wire.HardwareAddr{}
 	if d.EtherType == wire.EtherTypeARP {
@@ -107,7 +107,7 @@ func usualStations(i *Iface, d *dissector.Dissected, out bool) (src, dst wire.Ha
 	return src, dst
 }
 
-func showARP(i *Iface, d *dissector.Dissected, a *wire.ARP, out bool, note func(string, ...any)) {
+func showARP(i *Iface, d *dissected, a *wire.ARP, out bool, note func(string, ...any)) {
 	if a.Op == wire.ARPRequest && a.SenderIP != a.TargetIP && a.SenderHW != d.Ethernet.Src {
 		note("at %v", a.SenderHW)
 	}
@@ -123,7 +123,7 @@ func showARP(i *Iface, d *dissector.Dissected, a *wire.ARP, out bool, note func(
 	}
 }
 
-func showIPv4(d *dissector.Dissected, note func(string, ...any)) {
+func showIPv4(d *dissected, note func(string, ...any)) {
 	h := &d.IPv4
 	ttl, tos, df, options := frameDefaults(h.Protocol)
 	if h.TTL != ttl {
@@ -151,7 +151,7 @@ func showIPv4(d *dissector.Dissected, note func(string, ...any)) {
 var ecnWords = [...]string{"", "ect1", "ect0", "ce"}
 
 // showPayload notes what the summary leaves out of a packet's payload.
-func showPayload(d *dissector.Dissected, note func(string, ...any)) {
+func showPayload(d *dissected, note func(string, ...any)) {
 	p, off := d.Payload, d.FragmentOffset
 	switch {
 	case off > 0:
@@ -191,7 +191,7 @@ func showICMP(p []byte, note func(string, ...any)) {
 			note("gateway %v", m.Gateway)
 		}
 		note("quotes %d", len(data))
-		q := dissector.Dissect(data, phy.MediumIP)
+		q := dissect(data, phy.MediumIP)
 		if q.Protocol == wire.ProtocolTCP {
 			note("quoting %d", q.IPv4.HeaderLen+q.PayloadLen)
 		}
@@ -206,7 +206,7 @@ func showICMP(p []byte, note func(string, ...any)) {
 }
 
 // showChecksums notes the checksums that are wrong.
-func showChecksums(d *dissector.Dissected, note func(string, ...any)) {
+func showChecksums(d *dissected, note func(string, ...any)) {
 	if wire.Checksum(d.Network[:d.IPv4.HeaderLen]) != 0 {
 		note("bad ip checksum")
 	}
@@ -233,7 +233,7 @@ func showChecksums(d *dissector.Dissected, note func(string, ...any)) {
 
 // quoteOf is the packet that a frame with an ICMP error quotes.
 func quoteOf(b []byte) (quote []byte, ok bool) {
-	d := dissector.Dissect(b, phy.MediumEthernet)
+	d := dissect(b, phy.MediumEthernet)
 	if d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {
 		return nil, false
 	}

@@ -258,3 +258,17 @@ func (c *TCPConn) Log(dst []tcp.LogEntry) (entries []tcp.LogEntry, lost uint64) 
 
 // Check returns an error for the first of the connection's invariants that does not hold: see tcp.Conn.Check.
 func (c *TCPConn) Check() error { return c.conn.Check() }
+
+// InitialSequence returns the initial sequence number of one direction of a connection of this host, from src to dst. ok is
+// false if the host has no such connection.
+func (h *Host) InitialSequence(src, dst netip.AddrPort) (isn wire.Seq, ok bool) {
+	if c := h.sockets.conns[flowOf(src, dst)]; c != nil {
+		isn, _ = c.conn.InitialSequences()
+		return isn, true
+	}
+	if c := h.sockets.conns[flowOf(dst, src)]; c != nil {
+		_, isn = c.conn.InitialSequences()
+		return isn, true
+	}
+	return 0, false
+}

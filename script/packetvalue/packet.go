@@ -3,9 +3,10 @@
 package packetvalue
 
 import (
-	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"smolsh/phy"
 	"smolsh/script/suggest"
@@ -25,9 +26,11 @@ type Environment interface {
 type Value struct {
 	Octets []byte // the frame, or its first octets; nobody changes them
 	Medium phy.Medium
-	Length int       // octets of the whole frame
-	Seen   *Sighting // nil for a packet that a packet quotes
+	First  *packet.Protocol // of a frame whose link layer is not that of the medium; nil otherwise
+	Length int              // octets of the whole frame
+	Seen   *Sighting        // nil for a packet that a packet quotes
 	env    Environment
+	layers *packet.Packet // nil until a script reads a layer
 }
 
 // A Sighting says when and where a packet was seen, and its verdict.
@@ -70,10 +73,15 @@ func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sight
 }
 
 // Line describes the packet in one line, with sequence numbers relative to those that seqs remembers.
-func (p *Value) Line(seqs *packet.Sequences) string { return seqs.Line(p.Octets, p.Medium) }
+func (p *Value) Line(seqs *packet.Sequences) string {
+	if p.First != nil {
+		return seqs.Describe(p.dissected())
+	}
+	return seqs.Line(p.Octets, p.Medium)
+}
 
 // String implements starlark.Value: the packet in one line.
-func (p *Value) String() string { return packet.Summary(p.Octets, p.Medium) }
+func (p *Value) String() string { return p.Line(nil) }
 
 // Type implements starlark.Value.
 func (p *Value) Type() string { return "packet" }
@@ -84,11 +92,22 @@ func (p *Value) Freeze() {}
 // Truth implements starlark.Value.
 func (p *Value) Truth() starlark.Bool { return true }
 
-// Hash implements starlark.Value; a packet has no hash.
-func (p *Value) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: packet") }
+// Hash implements starlark.Value.
+func (p *Value) Hash() (uint32, error) { return starlark.Bytes(p.Octets).Hash() }
+
+// CompareSameType implements starlark.Comparable. Packets are equal if their octets and their first layers are; time,
+// device and verdict do not count.
+func (p *Value) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
+	q := y.(*Value)
+	return equality(op, p, y, string(p.Octets) == string(q.Octets) && p.dissected().First == q.dissected().First)
+}
 
 // packetFields are the names of the attributes that are not methods, sorted.
-var packetFields = []string{"arp", "bytes", "dev", "dhcp", "dir", "dns", "eth", "icmp", "icmp6", "ip", "ip6", "len", "payload", "tcp", "time", "time_ns", "udp", "verdict", "vlan"}
+var packetFields = func() []string {
+	names := append(packet.LayerNames(), "bytes", "dev", "dir", "layers", "len", "malformed", "payload", "time", "time_ns", "verdict")
+	slices.Sort(names)
+	return names
+}()
 
 // AttrNames implements starlark.HasAttrs.
 func (p *Value) AttrNames() []string {
@@ -104,12 +123,13 @@ func (p *Value) Attr(name string) (starlark.Value, error) {
 		return starlark.MakeInt(p.Length), nil
 	case "bytes":
 		return starlark.Bytes(p.Octets), nil
+	case "layers":
+		return p.layerNames(), nil
+	case "malformed":
+		return p.malformed(), nil
 	}
 	if isLayer(name) {
-		if v := p.layer(name); v != nil {
-			return v, nil
-		}
-		return starlark.None, nil
+		return p.named(name), nil
 	}
 	return suggest.Attr(p, name, p.env.Member("packet", p, name))
 }

@@ -3,65 +3,223 @@ package packetvalue
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
-	"smolsh/phy"
 	"smolsh/script/registry"
+	"smolsh/script/suggest"
 	"smolsh/stack/packet"
+	"smolsh/stack/wire"
 )
 
-// layer is a layer of the packet, or its payload, as a frozen value; nil where the packet has none.
-func (p *Value) layer(name string) starlark.Value {
-	d := packet.Dissect(p.Octets, p.Medium)
+// A Protocol is a protocol's table as a Starlark value, such as TCP: `TCP in p` and `p[TCP]` look a layer up.
+type Protocol struct{ Table *packet.Protocol }
+
+// String implements starlark.Value: the protocol's name.
+func (v Protocol) String() string { return v.Table.Name }
+
+// Type implements starlark.Value.
+func (v Protocol) Type() string { return "protocol" }
+
+// Freeze implements starlark.Value; a table never changes.
+func (v Protocol) Freeze() {}
+
+// Truth implements starlark.Value.
+func (v Protocol) Truth() starlark.Bool { return true }
+
+// Hash implements starlark.Value.
+func (v Protocol) Hash() (uint32, error) { return starlark.String(v.Table.Name).Hash() }
+
+// CompareSameType implements starlark.Comparable: a protocol equals itself alone.
+func (v Protocol) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
+	return equality(op, v, y, v.Table == y.(Protocol).Table)
+}
+
+// equality returns the result of == or !=; other comparisons are errors.
+func equality(op syntax.Token, x, y starlark.Value, equal bool) (bool, error) {
+	switch op {
+	case syntax.EQL:
+		return equal, nil
+	case syntax.NEQ:
+		return !equal, nil
+	}
+	return false, fmt.Errorf("%s %s %s not implemented", x.Type(), op, y.Type())
+}
+
+// A LayerValue is one layer of a packet. Each field is read when a script asks for it.
+type LayerValue struct {
+	packet *Value
+	layer  packet.Layer
+}
+
+// String implements starlark.Value: the layer with its fields, "tcp(sport = 80, …)".
+func (v *LayerValue) String() string {
+	var parts []string
+	fields := v.layer.Protocol.Fields
+	for i := range fields {
+		if x := v.layer.Value(&fields[i]); x != nil {
+			parts = append(parts, fields[i].Name+" = "+v.packet.value(x).String())
+		}
+	}
+	return v.layer.Protocol.Attr + "(" + strings.Join(parts, ", ") + ")"
+}
+
+// Type implements starlark.Value.
+func (v *LayerValue) Type() string { return "layer" }
+
+// Freeze implements starlark.Value; a layer never changes.
+func (v *LayerValue) Freeze() {}
+
+// Truth implements starlark.Value.
+func (v *LayerValue) Truth() starlark.Bool { return true }
+
+// Hash implements starlark.Value.
+func (v *LayerValue) Hash() (uint32, error) { return starlark.Bytes(v.layer.Header()).Hash() }
+
+// CompareSameType implements starlark.Comparable: layers of one protocol with the same header are equal.
+func (v *LayerValue) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
+	w := y.(*LayerValue)
+	return equality(op, v, y, v.layer.Protocol == w.layer.Protocol && string(v.layer.Header()) == string(w.layer.Header()))
+}
+
+// AttrNames implements starlark.HasAttrs: the fields of the protocol's table.
+func (v *LayerValue) AttrNames() []string {
+	var names []string
+	for i := range v.layer.Protocol.Fields {
+		names = append(names, v.layer.Protocol.Fields[i].Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Attr returns a field's value: None if the header of this packet does not have the field, or the capture not its octets.
+func (v *LayerValue) Attr(name string) (starlark.Value, error) {
+	if f := v.layer.Protocol.Field(name); f != nil {
+		return v.packet.value(v.layer.Value(f)), nil
+	}
+	if v.layer.Protocol.Base != nil && packet.FamilyHas(v.layer.Protocol.Base, name) {
+		return starlark.None, nil
+	}
+	return suggest.Attr(v, name, nil)
+}
+
+// dissected returns the packet's layers, which it looks for once.
+func (p *Value) dissected() *packet.Packet {
+	if p.layers == nil {
+		first := p.First
+		if first == nil {
+			first = packet.First(p.Octets, p.Medium)
+		}
+		p.layers = packet.Dissect(p.Octets, p.Length, first)
+	}
+	return p.layers
+}
+
+// named is a layer of the packet by its attribute, or its payload; None where the packet has none.
+func (p *Value) named(name string) starlark.Value {
+	d := p.dissected()
 	if name == "payload" {
 		if data, ok := d.Data(); ok {
 			return starlark.Bytes(data)
 		}
-		return nil
+		return starlark.None
 	}
-	if l, ok := d.Layer(name); ok {
-		return p.value(l)
+	if l, ok := d.Named(name); ok {
+		return &LayerValue{p, l}
 	}
-	return nil
+	return starlark.None
+}
+
+// Get implements starlark.Mapping: p[TCP] is the outermost layer of a protocol, and TCP in p reports whether there is one.
+func (p *Value) Get(key starlark.Value) (v starlark.Value, found bool, err error) {
+	proto, ok := key.(Protocol)
+	if !ok {
+		return nil, false, fmt.Errorf("a packet is indexed by a protocol, such as p[TCP], got %s", key.Type())
+	}
+	l, found := p.dissected().Layer(proto.Table)
+	if !found {
+		return nil, false, nil
+	}
+	return &LayerValue{p, l}, true, nil
 }
 
 // isLayer reports whether a packet's attribute is a layer or the payload.
 func isLayer(name string) bool { return name == "payload" || packet.IsLayer(name) }
+
+// layerNames are the names of the packet's layers, the outermost first.
+func (p *Value) layerNames() starlark.Value {
+	list := []starlark.Value{}
+	for _, l := range p.dissected().Layers {
+		list = append(list, starlark.String(l.Protocol.Name))
+	}
+	return starlark.NewList(list)
+}
+
+// malformed lists what is wrong with the packet, field by field.
+func (p *Value) malformed() starlark.Value {
+	list := []starlark.Value{}
+	for _, d := range p.dissected().Damage() {
+		where := p.layers.Layers[d.Layer].Protocol.Attr
+		if d.Field != nil {
+			where += "." + d.Field.Name
+		}
+		list = append(list, starlark.String(where+": "+d.Text))
+	}
+	return starlark.NewList(list)
+}
+
+// list returns a list of values.
+func list[T any](xs []T, value func(T) starlark.Value) starlark.Value {
+	vs := make([]starlark.Value, len(xs))
+	for i, x := range xs {
+		vs[i] = value(x)
+	}
+	return starlark.NewList(vs)
+}
 
 // value is a field of a packet as a Starlark value.
 func (p *Value) value(x any) starlark.Value {
 	switch x := x.(type) {
 	case bool:
 		return starlark.Bool(x)
-	case int:
-		return starlark.MakeInt(x)
+	case uint64:
+		return starlark.MakeUint64(x)
 	case string:
 		return starlark.String(x)
+	case []byte:
+		return starlark.Bytes(x)
+	case wire.HardwareAddr:
+		return starlark.String(x.String())
 	case netip.Addr:
 		return registry.Address(x)
-	case packet.Quoted:
-		return New(p.env, x, phy.MediumIP, nil)
+	case *packet.Packet:
+		return &Value{env: p.env, Octets: x.Octets, First: x.First, Length: x.Length, layers: x}
 	case packet.SequenceRange:
 		return starlark.Tuple{starlark.MakeUint64(uint64(x.Left)), starlark.MakeUint64(uint64(x.Right))}
+	case [2]uint64:
+		return starlark.Tuple{starlark.MakeUint64(x[0]), starlark.MakeUint64(x[1])}
+	case []packet.SequenceRange:
+		return list(x, func(r packet.SequenceRange) starlark.Value { return p.value(r) })
+	case packet.RouteOption:
+		return starlark.Tuple{starlark.MakeUint64(x.Pointer), p.value(x.Addresses)}
 	case []any:
-		list := make([]starlark.Value, len(x))
-		for i, e := range x {
-			list[i] = p.value(e)
-		}
-		return starlark.NewList(list)
-	case packet.Options:
+		return list(x, p.value)
+	case []packet.Option:
+		return list(x, p.option)
+	case packet.OptionMap:
 		options := starlark.NewDict(len(x))
 		for _, o := range x {
 			options.SetKey(starlark.MakeInt(o.Code), starlark.Bytes(o.Data))
 		}
 		options.Freeze()
 		return options
-	case packet.Layer:
-		fields := make([]starlark.Tuple, len(x.Fields))
-		for i, f := range x.Fields {
+	case packet.Record:
+		fields := make([]starlark.Tuple, len(x.Parts))
+		for i, f := range x.Parts {
 			fields[i] = starlark.Tuple{starlark.String(f.Name), p.value(f.Value)}
 		}
 		return starlarkstruct.FromKeywords(starlark.String(x.Name), fields)
@@ -69,31 +227,17 @@ func (p *Value) value(x any) starlark.Value {
 	return starlark.None
 }
 
-// Show formats each layer of the packet with its fields.
-func (p *Value) Show() string {
-	var lines []string
-	for _, name := range packet.LayerNames() {
-		v, _ := p.Attr(name)
-		fields, ok := v.(*starlarkstruct.Struct)
-		if !ok {
-			continue
-		}
-		lines = append(lines, "["+name+"]")
-		for _, f := range fields.AttrNames() {
-			x, _ := fields.Attr(f)
-			text := x.String()
-			if s, ok := starlark.AsString(x); ok {
-				text = s
-			}
-			lines = append(lines, fmt.Sprintf("  %-8s %s", f, text))
-		}
+// option is an option of a header: its name alone, or (name, value); (kind, octets) for one without a name.
+func (p *Value) option(o packet.Option) starlark.Value {
+	var name starlark.Value = starlark.String(o.Name)
+	if o.Name == "" {
+		name = starlark.MakeInt(o.Kind)
 	}
-	v, _ := p.Attr("payload")
-	if data, ok := v.(starlark.Bytes); ok && data != "" {
-		lines = append(lines, "[payload]", "  "+registry.Brief(data))
+	if o.Value == nil {
+		return name
 	}
-	if len(lines) == 0 {
-		return p.String()
-	}
-	return strings.Join(lines, "\n")
+	return starlark.Tuple{name, p.value(o.Value)}
 }
+
+// Show formats each layer of the packet with its fields, in the order of the wire.
+func (p *Value) Show() string { return p.dissected().Show() }

@@ -1,157 +1,279 @@
-// Package packet reads frames for people: Dissect finds a packet's headers down to the transport header, Layer
-// returns the fields of one header by name, and Summary and Sequences describe a packet in one line.
-//
-// Reading is lenient: a packet with a wrong checksum, a missing end or an unknown header is described as far as its
-// octets allow. stack/wire has the strict parsers that the stack itself uses. Nothing here knows of hosts, sessions
-// or Starlark. The returned values refer to the frame's octets and are valid while the frame is unchanged.
 package packet
 
 import (
-	"encoding/binary"
-	"net/netip"
+	"fmt"
 
 	"smolsh/phy"
-	"smolsh/stack/drop"
-	"smolsh/stack/wire"
 )
 
-// Dissected holds the headers of a packet, down to its transport header. Its slices are parts of the frame.
-type Dissected struct {
-	Octets      []byte
-	HasEthernet bool // true if the frame has an Ethernet header
-	Ethernet    wire.Ethernet
-	VLANs       []uint16 // the control information of each 802.1Q tag, the outermost first
-	EtherType   wire.EtherType
-	Network     []byte // the octets after the link header and its tags
+// A Packet is a frame, or its first octets, with the layers that Dissect found in it.
+type Packet struct {
+	Octets []byte    // the frame's octets that are known; nobody changes them
+	Length int       // octets of the whole frame, at least len(Octets)
+	First  *Protocol // of the first layer
+	Layers []Layer   // from the link layer up; the last may be Raw
 
-	IPVersion      int // 4 or 6, 0 for none
-	IPv4           wire.IPv4
-	IPv6           wire.IPv6
-	Src, Dst       netip.Addr
-	Protocol       wire.Protocol // of the transport header, after IPv6's extension headers
-	FragmentOffset int           // octets; 0 unless the packet is a fragment
-	MoreFragments  bool          // true for every fragment but the last
-	Payload        []byte        // the octets after the IP headers, as many as the frame has
-	PayloadLen     int           // octets after the IP headers by the length field of IP
-	Err            error         // why dissecting stopped early, or nil
+	damage  []Damage
+	carried lookup
+	depth   int      // how many errors quote the packet
+	room    [6]Layer // of Layers, so that most packets need one allocation
 }
 
-const (
-	etherTypeService wire.EtherType = 0x88a8
-	etherTypeQinQ    wire.EtherType = 0x9100
-)
+// A Layer is one header of a packet. It is a view: it refers to the packet's octets.
+type Layer struct {
+	Protocol *Protocol
+	packet   *Packet
+	index    int  // in Packet.Layers
+	begin    int  // the first octet of the header
+	body     int  // the first octet after the header
+	end      int  // where the layer ends by the length fields, within the frame
+	stop     bool // the header's length is wrong, so that what follows cannot be told
+}
 
-// maxTags is how many 802.1Q tags of one frame are read at most.
-const maxTags = 8
+// Damage is a field whose octets contradict the protocol or the frame.
+type Damage struct {
+	Layer int    // the index in Packet.Layers
+	Field *Field // nil for the layer as a whole
+	Text  string // what is wrong, such as "3 is below 5"
+}
 
-// Dissect reads the headers of a frame on a medium. It does not fail: Err says why it stopped early.
-func Dissect(b []byte, m phy.Medium) (d Dissected) {
-	d.Octets, d.Network = b, b
+// maxLayers bounds the headers of a packet that are read: tags, extension headers and tunnels repeat.
+const maxLayers = 32
+
+// Dissect finds the layers of a frame of length octets, of which b has the first. It does not fail: it describes what the
+// octets allow, and Damage returns the fields that contradict them. The packet keeps b.
+func Dissect(b []byte, length int, first *Protocol) *Packet {
+	return dissect(b, length, first, Carried)
+}
+
+// dissect is Dissect with the numbers of protocols as an argument: tables that hold packets refer to it.
+func dissect(b []byte, length int, first *Protocol, carried lookup) *Packet {
+	p := &Packet{carried: carried, Octets: b, Length: max(length, len(b)), First: first}
+	p.Layers = p.room[:0]
+	at, end := 0, p.Length
+	for next := first; next != nil && len(p.Layers) < maxLayers && (at < end || len(p.Layers) == 0); {
+		l := p.add(next, at, end)
+		at, end = l.body, l.end
+		next = l.following()
+		if next == nil && at < end {
+			next = Raw
+		}
+	}
+	return p
+}
+
+// First returns the table of the frames of a medium.
+func First(b []byte, m phy.Medium) *Protocol {
 	if m == phy.MediumEthernet {
-		var payload []byte
-		if d.Ethernet, payload, d.Err = wire.ParseEthernet(b); d.Err != nil {
-			return d
-		}
-		d.HasEthernet, d.EtherType, d.Network = true, d.Ethernet.Type, payload
-		for len(d.VLANs) < maxTags && len(d.Network) >= 4 && isTag(d.EtherType) {
-			d.VLANs = append(d.VLANs, binary.BigEndian.Uint16(d.Network))
-			d.EtherType, d.Network = wire.EtherType(binary.BigEndian.Uint16(d.Network[2:])), d.Network[4:]
-		}
-	} else if len(b) > 0 {
-		d.EtherType = map[byte]wire.EtherType{4: wire.EtherTypeIPv4, 6: wire.EtherTypeIPv6}[b[0]>>4]
+		return Ether
 	}
-	switch d.EtherType {
-	case wire.EtherTypeIPv4:
-		d.ipv4()
-	case wire.EtherTypeIPv6:
-		d.ipv6()
+	if len(b) > 0 {
+		switch b[0] >> 4 {
+		case 4:
+			return IP
+		case 6:
+			return IPv6
+		}
 	}
-	return d
+	return Raw
 }
 
-func isTag(t wire.EtherType) bool {
-	return t == wire.EtherTypeVLAN || t == etherTypeService || t == etherTypeQinQ
+// OfMedium dissects a whole frame of a medium.
+func OfMedium(b []byte, m phy.Medium) *Packet { return Dissect(b, len(b), First(b, m)) }
+
+// add reads the lengths of a header that begins at an octet, and appends the layer.
+func (p *Packet) add(proto *Protocol, at, end int) Layer {
+	l := Layer{Protocol: proto, packet: p, index: len(p.Layers), begin: at, body: end, end: end}
+	if proto.variants != "" {
+		if n, ok := l.Uint(proto.kind); ok {
+			if v := p.carried(proto.variants, n); v != nil {
+				l.Protocol, proto = v, v
+			}
+		}
+	}
+	if at+proto.fixed > end {
+		p.wrong(l, nil, "the header has %d octets, and %d are there", proto.fixed, end-at)
+		p.Layers = append(p.Layers, l)
+		return l
+	}
+	l.limit()
+	l.body = l.begin + l.headerLen()
+	p.Layers = append(p.Layers, l)
+	return l
 }
 
-// ipv4 reads an IPv4 header. A wrong checksum or a missing end does not stop it.
-func (d *Dissected) ipv4() {
-	h, rest, err := wire.ParseQuotedIPv4(d.Network)
-	if err != nil {
-		d.Err = err
+// limit ends the layer where its length field says, unless the field contradicts the octets.
+func (l *Layer) limit() {
+	f := l.Protocol.length
+	if f == nil {
 		return
 	}
-	d.IPVersion, d.IPv4, d.Src, d.Dst = 4, h, h.Src, h.Dst
-	d.Protocol, d.FragmentOffset, d.MoreFragments, d.Payload, d.PayloadLen = h.Protocol, h.FragmentOffset, h.MoreFragments, rest, h.PayloadLen
-}
-
-// The extension headers between the IPv6 header and the transport header (RFC 8200 §4).
-const (
-	hopByHop    wire.Protocol = 0
-	routing     wire.Protocol = 43
-	fragment    wire.Protocol = 44
-	destination wire.Protocol = 60
-)
-
-func (d *Dissected) ipv6() {
-	head := d.Network
-	if len(head) < wire.IPv6Len {
-		d.Err = drop.Truncated
+	n, ok := l.Uint(f)
+	if !ok || n == 0 && l.Protocol.zeroLength {
 		return
 	}
-	if d.IPv6, d.Payload, d.Err = wire.ParseIPv6(head); d.Err != nil {
-		d.Payload, d.Err = head[wire.IPv6Len:], nil
+	least := 0
+	start := l.begin
+	switch {
+	case f.Compute == PayloadLength:
+		start += l.Protocol.fixed
+	default:
+		least = l.Protocol.fixed
 	}
-	d.IPVersion, d.Src, d.Dst, d.Protocol, d.PayloadLen = 6, d.IPv6.Src, d.IPv6.Dst, d.IPv6.NextHeader, d.IPv6.PayloadLen
-	for range 16 {
-		size := 8
-		switch d.Protocol {
-		case hopByHop, routing, destination:
-			if len(d.Payload) < 8 {
-				return
-			}
-			size += 8 * int(d.Payload[1])
-		case fragment:
-			if len(d.Payload) < 8 {
-				return
-			}
-			field := binary.BigEndian.Uint16(d.Payload[2:])
-			d.FragmentOffset, d.MoreFragments = int(field&^7), field&1 != 0
-		default:
-			return
+	switch room := l.end - start; {
+	case int(n) < least:
+		l.packet.wrong(*l, f, "%d is below %d", n, least)
+	case int(n) > room:
+		l.packet.wrong(*l, f, "%d, and %d octets are there", n, room)
+	case int(n) < room:
+		l.end = start + int(n)
+	}
+}
+
+// headerLen returns the octets of the header, at most as many as the layer has.
+func (l *Layer) headerLen() int {
+	room := l.end - l.begin
+	if f := l.Protocol.header; f != nil {
+		n, ok := l.Uint(f)
+		if !ok {
+			return room
 		}
-		if len(d.Payload) < size || d.PayloadLen < size || d.FragmentOffset > 0 && d.Protocol != fragment {
-			return
+		octets := int(n)*f.Scale + f.Plus
+		switch {
+		case octets < l.Protocol.fixed:
+			l.packet.wrong(*l, f, "%d is below %d", n, (l.Protocol.fixed-f.Plus+f.Scale-1)/f.Scale)
+			l.stop = true
+			return l.Protocol.fixed
+		case octets > room:
+			l.packet.wrong(*l, f, "%d is %d octets, and %d are there", n, octets, room)
+			return room
 		}
-		d.Protocol, d.Payload, d.PayloadLen = wire.Protocol(d.Payload[0]), d.Payload[size:], d.PayloadLen-size
+		return octets
 	}
+	bits := 0
+	for i := range l.Protocol.Fields {
+		bits += l.width(&l.Protocol.Fields[i])
+	}
+	if bits/8 > room {
+		l.packet.wrong(*l, nil, "the header has %d octets, and %d are there", bits/8, room)
+	}
+	return min(bits/8, room)
 }
 
-// Ports returns the ports of a TCP or UDP header; ok is false unless the frame has both.
-func (d *Dissected) Ports() (src, dst uint16, ok bool) {
-	if d.Protocol != wire.ProtocolTCP && d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < 4 {
-		return 0, 0, false
+// following returns the table of the layer that the header says follows, nil for none.
+func (l Layer) following() *Protocol {
+	switch f := l.Protocol.follow; {
+	case l.stop:
+		return nil
+	case l.Protocol.next != nil:
+		return l.Protocol.next(l, l.packet.carried)
+	case f != nil:
+		if n, ok := l.Uint(f); ok {
+			return l.packet.carried(f.Table, n)
+		}
 	}
-	return binary.BigEndian.Uint16(d.Payload), binary.BigEndian.Uint16(d.Payload[2:]), true
+	return nil
 }
 
-// TCP returns the TCP header and the data, as much of it as the frame has; ok is false without a whole header.
-func (d *Dissected) TCP() (h wire.TCP, data []byte, ok bool) {
-	if d.Protocol != wire.ProtocolTCP || d.FragmentOffset > 0 {
-		return h, nil, false
-	}
-	h, data, err := wire.ParseTCP(d.Payload)
-	return h, data, err == nil
+// wrong records damage of a layer.
+func (p *Packet) wrong(l Layer, f *Field, format string, args ...any) {
+	p.damage = append(p.damage, Damage{l.index, f, fmt.Sprintf(format, args...)})
 }
 
-// UDP returns the data of a UDP datagram, as much of it as the frame has, and its length by the headers, in octets.
-func (d *Dissected) UDP() (data []byte, length int, ok bool) {
-	if d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < wire.UDPLen {
-		return nil, 0, false
+// known returns where the layer's octets end that the frame has and the caller knows.
+func (l Layer) known() int { return min(l.end, len(l.packet.Octets)) }
+
+// octets returns the layer's octets, header and payload, as far as they are known.
+func (l Layer) octets() []byte {
+	return l.packet.Octets[min(l.begin, len(l.packet.Octets)):max(l.known(), min(l.begin, len(l.packet.Octets)))]
+}
+
+// Header returns the octets of the header, as far as they are known.
+func (l Layer) Header() []byte {
+	b := l.octets()
+	return b[:min(len(b), l.body-l.begin)]
+}
+
+// Payload returns the octets that the layer carries, as far as they are known.
+func (l Layer) Payload() []byte {
+	b := l.octets()
+	return b[min(len(b), l.body-l.begin):]
+}
+
+// PayloadLen returns how many octets the layer carries by its length fields.
+func (l Layer) PayloadLen() int { return l.end - l.body }
+
+// complete reports whether all the layer's octets are known.
+func (l Layer) complete() bool { return l.end <= len(l.packet.Octets) }
+
+// under returns the layer below, ok false for the first.
+func (l Layer) under() (Layer, bool) {
+	if l.index == 0 {
+		return Layer{}, false
 	}
-	data = d.Payload[wire.UDPLen:]
-	length = max(0, d.PayloadLen-wire.UDPLen)
-	if said := int(binary.BigEndian.Uint16(d.Payload[4:])); said >= wire.UDPLen {
-		length = min(length, said-wire.UDPLen)
+	return l.packet.Layers[l.index-1], true
+}
+
+// Layer returns the outermost layer of a protocol; ok is false if the packet has none.
+func (p *Packet) Layer(proto *Protocol) (l Layer, ok bool) {
+	for _, l := range p.Layers {
+		if l.Protocol.Is(proto) {
+			return l, true
+		}
 	}
-	return data[:min(len(data), length)], length, true
+	return l, false
+}
+
+// Named returns the outermost layer whose attribute has a name.
+func (p *Packet) Named(attr string) (l Layer, ok bool) {
+	for _, l := range p.Layers {
+		if l.Protocol.Attr == attr {
+			return l, true
+		}
+	}
+	return l, false
+}
+
+// Damage returns what is wrong with the packet, layer by layer. It reads every field.
+func (p *Packet) Damage() []Damage {
+	all := p.damage[:len(p.damage):len(p.damage)]
+	for _, l := range p.Layers {
+		for i := range l.Protocol.Fields {
+			f := &l.Protocol.Fields[i]
+			if f.Read == nil || f.derived {
+				continue
+			}
+			if _, to := l.Span(f); to > len(p.Octets) { // the capture has cut the field off
+				continue
+			}
+			if _, text := l.read(f); text != "" {
+				all = append(all, Damage{l.index, f, text})
+			}
+		}
+	}
+	return all
+}
+
+// Data returns the octets that the outermost transport header carries, as far as the frame has them: those behind the
+// first 8 of an ICMP message, and without a transport header those behind the IP headers. ok is false for a packet that is
+// not of IP.
+func (p *Packet) Data() (data []byte, ok bool) {
+	ip, ok := p.network()
+	if !ok {
+		return nil, false
+	}
+	last := ip
+	for _, l := range p.Layers[ip.index+1:] {
+		switch {
+		case l.Protocol == TCP || l.Protocol == UDP:
+			return l.Payload(), true
+		case l.Protocol == ICMP || l.Protocol.Is(ICMPv6):
+			b := l.octets()
+			return b[min(len(b), ICMPHeaderLen):], true
+		case !l.Protocol.extension():
+			return last.Payload(), true
+		}
+		last = l
+	}
+	return last.Payload(), true
 }

@@ -2,119 +2,201 @@ package packet
 
 import (
 	"encoding/binary"
-	"fmt"
-	"net/netip"
-	"strings"
-
-	"github.com/gopacket/gopacket/layers"
 
 	"smolsh/phy"
 	"smolsh/stack/wire"
 )
 
-// ICMPHeaderLen is the length of the header of every ICMP and ICMPv6 message, in octets.
-const ICMPHeaderLen = 8
-
-// icmpText describes an ICMP message that carries n octets; data may be only the first of them.
-func icmpText(h *wire.ICMP, data []byte, n int) string {
-	switch h.Type {
-	case wire.ICMPEchoRequest:
-		return fmt.Sprintf("echo request id %d seq %d, %d octets", h.ID, h.Seq, n)
-	case wire.ICMPEchoReply:
-		return fmt.Sprintf("echo reply id %d seq %d, %d octets", h.ID, h.Seq, n)
-	}
-	if !h.IsError() {
-		return h.String()
-	}
-	text := h.String()
-	if h.Type == wire.ICMPDestUnreachable && h.Code == wire.UnreachableFragNeeded {
-		text += fmt.Sprintf(", mtu %d", h.MTU)
-	}
-	return text + quotedText(data)
-}
-
-// quotedText describes the packet that an ICMP error quotes, in parentheses; "" if there is no IP header.
-func quotedText(b []byte) string {
-	if d := Dissect(b, phy.MediumIP); d.IPVersion != 0 {
-		return " (" + (*Sequences)(nil).transport(&d) + ")"
-	}
-	return ""
-}
-
-// The types of ICMPv6 messages (RFC 4443, RFC 4861) that icmp6Text describes by more than their names.
-const (
-	icmp6Unreachable = 1
-	icmp6TooBig      = 2
-	icmp6TimeExceed  = 3
-	icmp6Parameter   = 4
-	icmp6EchoRequest = 128
-	icmp6EchoReply   = 129
-	icmp6RouterAdv   = 134
-	icmp6Solicit     = 135
-	icmp6Advertise   = 136
-	icmp6Redirect    = 137
-)
-
-// unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1).
-var unreachable6 = []string{"no route", "prohibited", "beyond scope", "host unreachable", "port unreachable", "source policy", "rejected"}
-
-// listenerMessages names the messages of multicast listener discovery (RFC 2710, RFC 3810).
-var listenerMessages = map[byte]string{
-	130: "multicast listener query", 131: "multicast listener report", 132: "multicast listener done", 143: "multicast listener report v2",
-}
-
-// icmp6Text describes an ICMPv6 message b of at least 8 octets. The message carries n octets after those 8.
-func icmp6Text(b []byte, n int) string {
-	typ, code, word := b[0], b[1], binary.BigEndian.Uint32(b[4:])
-	target := func() string {
-		if len(b) < 24 {
-			return ""
+// oneOf returns a condition: the header's field type holds one of some numbers.
+func oneOf(types ...uint64) func(l Layer) bool {
+	return func(l Layer) bool {
+		v, ok := l.Uint(&l.Protocol.Fields[0])
+		for _, t := range types {
+			if v == t {
+				return ok
+			}
 		}
-		return " " + netip.AddrFrom16([16]byte(b[8:24])).String()
+		return false
 	}
-	switch typ {
-	case icmp6Unreachable:
-		text := "unreachable"
-		if int(code) < len(unreachable6) {
-			text = unreachable6[code]
-		}
-		return text + quotedText(b[8:])
-	case icmp6TooBig:
-		return fmt.Sprintf("packet too big, mtu %d%s", word, quotedText(b[8:]))
-	case icmp6TimeExceed:
-		return "time exceeded" + quotedText(b[8:])
-	case icmp6Parameter:
-		return fmt.Sprintf("parameter problem at octet %d%s", word, quotedText(b[8:]))
-	case icmp6EchoRequest, icmp6EchoReply:
-		what := map[byte]string{icmp6EchoRequest: "request", icmp6EchoReply: "reply"}[typ]
-		return fmt.Sprintf("echo %s id %d seq %d, %d octets", what, word>>16, word&0xffff, max(0, n))
-	case icmp6RouterAdv:
-		return fmt.Sprintf("router advertisement, lifetime %ds", word&0xffff)
-	case icmp6Solicit:
-		return "neighbor solicitation, who has" + target()
-	case icmp6Advertise:
-		return "neighbor advertisement, it is" + target()
-	case icmp6Redirect:
-		return "redirect to" + target()
-	}
-	if name := listenerMessages[typ]; name != "" {
-		return name
-	}
-	name, _, _ := strings.Cut(layers.CreateICMPv6TypeCode(typ, 0).String(), "(")
-	if strings.Trim(name, "0123456789") == "" {
-		return fmt.Sprintf("type %d code %d", typ, code)
-	}
-	return strings.ToLower(spaced(name))
 }
 
-// spaced puts blanks between the words of a name such as RouterSolicitation.
-func spaced(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		if i > 0 && r >= 'A' && r <= 'Z' {
-			b.WriteByte(' ')
-		}
-		b.WriteRune(r)
+// icmpError reports whether an ICMP message is an error, which quotes a packet.
+var icmpError = oneOf(3, 4, 5, 11, 12)
+
+// icmpKnown are the types whose octets 4 to 8 have names.
+var icmpKnown = oneOf(0, 3, 5, 8, 11, 12, 13, 14, 15, 16, 17, 18)
+
+// fragNeeded is the condition of the error "fragmentation needed" (RFC 1191 §4).
+func fragNeeded(l Layer) bool { return l.is("type", 3) && l.is("code", 4) }
+
+var icmpTypeName = named(map[uint64]string{
+	0: "echo reply", 3: "destination unreachable", 4: "source quench", 5: "redirect", 8: "echo request", 9: "router advertisement", 10: "router solicitation",
+	11: "time exceeded", 12: "parameter problem", 13: "timestamp request", 14: "timestamp reply", 15: "information request", 16: "information reply",
+	17: "address mask request", 18: "address mask reply",
+})
+
+// milliseconds is the unit of ICMP's timestamps, since midnight UTC.
+const milliseconds = "ms since midnight UTC"
+
+// ICMP is ICMP for IPv4. The four octets behind the checksum differ by type.
+var ICMP = define(Protocol{
+	Name: "ICMP", Doc: "Internet Control Message Protocol (RFC 792)", On: []Place{{IPProtocols, 1}},
+	Fields: []Field{
+		{Name: "type", Bits: 8, Default: uint64(8), Names: icmpTypeName, Doc: "the type of message"},
+		{Name: "code", Bits: 8, Doc: "the code, which refines the type"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: messageSum, Doc: "the checksum of the message"},
+		{Name: "id", Bits: 16, When: oneOf(0, 8, 13, 14, 15, 16, 17, 18), Compute: Host, Doc: "the identifier of queries"},
+		{Name: "seq", Bits: 16, When: oneOf(0, 8, 13, 14, 15, 16, 17, 18), Doc: "the sequence number of queries"},
+		{Name: "ts_ori", Bits: 32, When: oneOf(13, 14), Unit: milliseconds, Doc: "the originate timestamp"},
+		{Name: "ts_rx", Bits: 32, When: oneOf(13, 14), Unit: milliseconds, Doc: "the receive timestamp"},
+		{Name: "ts_tx", Bits: 32, When: oneOf(13, 14), Unit: milliseconds, Doc: "the transmit timestamp"},
+		{Name: "addr_mask", Bits: 32, Kind: Addr, When: oneOf(17, 18), Doc: "the address mask (RFC 950)"},
+		{Name: "gw", Bits: 32, Kind: Addr, When: oneOf(5), Doc: "the gateway of a redirect"},
+		{Name: "ptr", Bits: 8, When: oneOf(12), Unit: "octets", Doc: "the octet at fault of a parameter problem"},
+		{Name: "reserved", Bits: 8, When: oneOf(3, 11), Hex: true, Doc: "zero"},
+		{Name: "length", Bits: 8, When: oneOf(3, 11, 12), Unit: "words of 4 octets", Doc: "the length of the quoted packet where extensions follow, otherwise 0 (RFC 4884 §4)"},
+		{Name: "nexthopmtu", Bits: 16, When: fragNeeded, Unit: "octets", Doc: "the MTU of the next hop (RFC 1191 §4)"},
+		{Name: "unused", Kind: Octets, Size: func(l Layer) int {
+			switch {
+			case fragNeeded(l):
+				return 0
+			case oneOf(3, 11, 12)(l):
+				return 2
+			case icmpKnown(l):
+				return 0
+			}
+			return min(4, l.end-l.begin-4)
+		}, Doc: "octets that the type does not use"},
+		{Name: "quoted", Kind: Other, When: icmpError, Size: func(l Layer) int {
+			return quotedLen(l, 4)
+		}, Read: readQuoted, Doc: "the packet that the error is about, as a packet"},
+		{Name: "extensions", Kind: Octets, When: icmpError, Size: func(l Layer) int {
+			return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, 4))
+		}, Doc: "extensions behind the quoted packet (RFC 4884 §7)"},
+		{Name: "mtu", Kind: Uint, Unit: "octets", Doc: "another name of nexthopmtu", Read: func(l Layer, _ []byte) (any, string) {
+			return l.Value(l.Protocol.Field("nexthopmtu")), ""
+		}},
+	},
+})
+
+// messageSum computes the checksum of an ICMP or IGMP message, which covers nothing but the message.
+func messageSum(l Layer) (want uint64, ok bool) {
+	if !l.complete() || l.end-l.begin < 4 {
+		return 0, false
 	}
-	return b.String()
+	if ip, ok := l.ip(); ok {
+		if _, more := l.packet.fragment(ip); more {
+			return 0, false
+		}
+	}
+	b := l.packet.Octets[l.begin:l.end]
+	return uint64(wire.Sum(0).AddBytes(b[:2]).AddBytes(b[4:]).Checksum()), true
+}
+
+// quotedLen returns the octets of the packet that an ICMP error quotes: what its length field says in words of unit octets, if
+// extensions follow, and otherwise the rest.
+func quotedLen(l Layer, unit int) int {
+	room := max(0, l.end-l.begin-ICMPHeaderLen)
+	if n, ok := l.numOr("length"); ok && n != 0 && int(n)*unit < room {
+		return int(n) * unit
+	}
+	return room
+}
+
+// readQuoted dissects the packet that an ICMP error quotes; nil if the error quotes none. The packet's length is that of
+// its own header: a quotation may be shorter.
+func readQuoted(l Layer, b []byte) (any, string) {
+	if len(b) == 0 {
+		return nil, ""
+	}
+	if l.packet.depth == maxQuotes {
+		return &Packet{Octets: b, Length: len(b), First: Raw}, ""
+	}
+	p := quote(b, l.packet.carried)
+	p.depth = l.packet.depth + 1
+	return p, ""
+}
+
+// maxQuotes bounds how many quoted packets within each other are read. No host sends an error about an error (RFC 1122
+// §3.2.2).
+const maxQuotes = 3
+
+// quote dissects the first octets of an IP packet.
+func quote(b []byte, carried lookup) *Packet {
+	first, length := First(b, phy.MediumIP), len(b)
+	switch {
+	case first == IP && len(b) >= 4:
+		length = int(binary.BigEndian.Uint16(b[2:]))
+	case first == IPv6 && len(b) >= 6:
+		length = int(binary.BigEndian.Uint16(b[4:])) + wire.IPv6Len
+	}
+	return dissect(b, length, first, carried)
+}
+
+var igmpTypeName = named(map[uint64]string{0x11: "query", 0x12: "v1 report", 0x16: "v2 report", 0x17: "leave", 0x22: "v3 report"})
+
+// igmpV3Query is the condition of a query with IGMPv3's fields (RFC 3376 §7.1).
+func igmpV3Query(l Layer) bool { return l.is("type", 0x11) && l.end-l.begin >= 12 }
+
+func igmpV3Report(l Layer) bool { return l.is("type", 0x22) }
+
+// IGMP is IGMP of all versions.
+var IGMP = define(Protocol{
+	Name: "IGMP", Doc: "Internet Group Management Protocol (RFC 2236 §2, RFC 3376 §4)", On: []Place{{IPProtocols, 2}},
+	Fields: []Field{
+		{Name: "type", Bits: 8, Hex: true, Default: uint64(0x11), Names: igmpTypeName, Doc: "the type of message"},
+		{Name: "mrcode", Bits: 8, Unit: "1/10 s", Doc: "the longest time to respond; from 128 on a mantissa and an exponent (RFC 3376 §4.1.1)"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: messageSum, Doc: "the checksum of the message"},
+		{Name: "gaddr", Bits: 32, Kind: Addr, When: func(l Layer) bool { return !igmpV3Report(l) }, Doc: "the group; 0.0.0.0 in a general query"},
+		{Name: "resv", Bits: 4, When: igmpV3Query, Doc: "reserved"},
+		{Name: "s", Bits: 1, When: igmpV3Query, Doc: "1: routers suppress the processing of timers"},
+		{Name: "qrv", Bits: 3, When: igmpV3Query, Doc: "the querier's robustness variable"},
+		{Name: "qqic", Bits: 8, When: igmpV3Query, Unit: "s", Doc: "the querier's query interval code"},
+		{Name: "numsrc", Bits: 16, When: igmpV3Query, Compute: Count, Doc: "the number of sources"},
+		{Name: "srcaddrs", Kind: Other, When: igmpV3Query, Size: rest, Read: sourceList("numsrc", 4), Doc: "the sources"},
+		{Name: "res2", Bits: 16, When: igmpV3Report, Hex: true, Doc: "reserved"},
+		{Name: "numgrp", Bits: 16, When: igmpV3Report, Compute: Count, Doc: "the number of records"},
+		{Name: "records", Kind: Other, When: igmpV3Report, Size: rest, Read: groupRecords("numgrp", 4), Doc: "the group records (RFC 3376 §4.2.4)"},
+	},
+})
+
+// sourceList reads as many addresses of a size as a field counts.
+func sourceList(count string, size int) func(l Layer, b []byte) (any, string) {
+	return func(l Layer, b []byte) (any, string) {
+		n, _ := l.num(count)
+		list := []any{}
+		for ; n > 0 && len(b) >= size; n-- {
+			list, b = append(list, address(b[:size])), b[size:]
+		}
+		if n > 0 {
+			return list, missing(n, "addresses")
+		}
+		return list, ""
+	}
+}
+
+// groupRecords reads the records of a membership report: those of IGMPv3 and MLDv2 differ in the size of addresses alone.
+func groupRecords(count string, size int) func(l Layer, b []byte) (any, string) {
+	return func(l Layer, b []byte) (any, string) {
+		n, _ := l.num(count)
+		list := []any{}
+		for ; n > 0 && len(b) >= 4+size; n-- {
+			sources, aux := int(big16(b[2:])), 4*int(b[1])
+			r := Record{Name: "record", Parts: []Part{{"rtype", uint64(b[0])}, {"auxdlen", uint64(b[1])}, {"numsrc", uint64(sources)}, {"maddr", address(b[4 : 4+size])}}}
+			b = b[4+size:]
+			addrs := []any{}
+			for ; sources > 0 && len(b) >= size; sources-- {
+				addrs, b = append(addrs, address(b[:size])), b[size:]
+			}
+			list = append(list, Record{r.Name, append(r.Parts, Part{"srcaddrs", addrs})})
+			if sources > 0 || aux > len(b) {
+				return list, missing(n, "records")
+			}
+			b = b[aux:]
+		}
+		if n > 0 {
+			return list, missing(n, "records")
+		}
+		return list, ""
+	}
 }

@@ -3,69 +3,74 @@ package packet
 import (
 	"net/netip"
 	"reflect"
-	"slices"
 	"testing"
 
 	"smolsh/phy"
+	"smolsh/stack/wire"
 )
 
 // field returns the value of a layer's field, and fails the test where the packet has none.
-func field(t *testing.T, d *Dissected, layer, name string) any {
+func field(t *testing.T, p *Packet, layer, name string) any {
 	t.Helper()
-	l, ok := d.Layer(layer)
-	i := slices.IndexFunc(l.Fields, func(f Field) bool { return f.Name == name })
-	if !ok || i < 0 {
-		t.Fatalf("no field %s of %s in %+v", name, layer, l)
+	l, ok := p.Named(layer)
+	if !ok || l.Protocol.Field(name) == nil {
+		t.Fatalf("no field %s of %s in %+v", name, layer, p.Layers)
 	}
-	return l.Fields[i].Value
+	return l.Value(l.Protocol.Field(name))
 }
 
-// TestLayers: Layer returns each header's fields with the values on the wire, and no layer that the packet does not have.
+// Each layer has its header's fields with the values on the wire, and a packet no layer that it does not have.
 func TestLayers(t *testing.T) {
-	frames := map[string]Dissected{}
+	frames := map[string]*Packet{}
 	for _, l := range lines(t) {
-		frames[l.name] = Dissect(l.frame, phy.MediumEthernet)
+		frames[l.name] = OfMedium(l.frame, phy.MediumEthernet)
 	}
 	for _, c := range []struct {
 		frame, layer, field string
 		want                any
 	}{
-		{"vlan", "eth", "type", 0x8100},
-		{"vlan", "vlan", "ids", []any{5}},
-		{"vlan", "vlan", "prio", 3},
+		{"vlan", "eth", "type", uint64(0x8100)},
+		{"vlan", "eth", "src", wire.HardwareAddr{2, 0, 0, 0, 0, 1}},
+		{"vlan", "vlan", "ids", []any{uint64(5)}},
+		{"vlan", "vlan", "prio", uint64(3)},
 		{"vlan", "ip", "src", netip.MustParseAddr("10.0.0.1")},
-		{"vlan", "udp", "len", 10},
-		{"extended", "ip6", "nh", 0},
-		{"extended", "ip6", "proto", 6},
+		{"vlan", "ip", "ttl", uint64(64)},
+		{"vlan", "ip", "df", false},
+		{"vlan", "udp", "len", uint64(10)},
+		{"vlan", "raw", "load", []byte("hi")},
+		{"extended", "ip6", "nh", uint64(0)},
+		{"extended", "ip6", "proto", uint64(6)},
+		{"extended", "ipv6exthdrhopbyhop", "options", []Option{{5, "router_alert", uint64(0)}, {1, "padn", []byte{}}}},
 		{"tcp6", "tcp", "flags", "A"},
 		{"tcp6", "tcp", "mss", nil},
-		{"tcp6", "tcp", "sack", []any{SequenceRange{5100, 5110}}},
-		{"frag needed", "icmp", "mtu", 1400},
-		{"too big", "icmp6", "mtu", 1280},
-		{"hostile name", "dns", "questions", []any{Layer{"question", []Field{{"name", "a?[2Jb?c"}, {"type", "A"}}}}},
+		{"tcp6", "tcp", "sack", []SequenceRange{{5100, 5110}}},
+		{"tcp6", "tcp", "options", []Option{{Kind: 1, Name: "nop"}, {Kind: 1, Name: "nop"}, {5, "sack", []SequenceRange{{5100, 5110}}}}},
+		{"frag needed", "icmp", "mtu", uint64(1400)},
+		{"frag needed", "icmp", "id", nil},
+		{"too big", "icmp6", "mtu", uint64(1280)},
+		{"ns", "icmp6", "tgt", netip.MustParseAddr("fdaa::9")},
+		{"hostile name", "dns", "questions", []any{Record{"question", []Part{{"name", "a?[2Jb?c"}, {"type", "A"}}}}},
+		{"answer", "dns", "aa", true},
 		{"discover", "dhcp", "message", "Discover"},
-		{"discover", "dhcp", "options", Options{{53, []byte{1}}}},
+		{"discover", "dhcp", "options", OptionMap{{Code: 53, Data: []byte{1}}}},
 	} {
-		d := frames[c.frame]
-		if got := field(t, &d, c.layer, c.field); !reflect.DeepEqual(got, c.want) {
+		if got := field(t, frames[c.frame], c.layer, c.field); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s.%s of %s: got %#v, want %#v", c.layer, c.field, c.frame, got, c.want)
 		}
 	}
-	d := frames["too big"]
-	inner := Dissect(field(t, &d, "icmp6", "quoted").(Quoted), phy.MediumIP)
-	if got := field(t, &inner, "udp", "dport"); got != 6000 {
+	inner := field(t, frames["too big"], "icmp6", "quoted").(*Packet)
+	if got := field(t, inner, "udp", "dport"); got != uint64(6000) {
 		t.Errorf("port of the quoted packet: %v", got)
 	}
-	vlan := frames["vlan"]
-	for _, name := range []string{"arp", "ip6", "tcp", "dns", "payload", "nothing"} {
-		if l, ok := vlan.Layer(name); ok {
+	for _, name := range []string{"arp", "ip6", "tcp", "dns", "nothing"} {
+		if l, ok := frames["vlan"].Named(name); ok {
 			t.Errorf("a UDP packet has the layer %+v", l)
 		}
 	}
-	if data, ok := vlan.Data(); string(data) != "hi" || !ok {
+	if data, ok := frames["vlan"].Data(); string(data) != "hi" || !ok {
 		t.Errorf("data %q, %v", data, ok)
 	}
-	if !slices.ContainsFunc(LayerNames(), IsLayer) || len(LayerNames()) != len(layerReaders) {
-		t.Errorf("names %v of %d layers", LayerNames(), len(layerReaders))
+	if _, ok := frames["ns"].Layer(ICMPv6); !ok {
+		t.Error("a neighbour solicitation is no ICMPv6 message")
 	}
 }

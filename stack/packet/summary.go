@@ -1,11 +1,12 @@
 package packet
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
+	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
 	"smolsh/phy"
@@ -19,6 +20,10 @@ type flowKey struct{ src, dst netip.AddrPort }
 // numbers relative to it, as tcpdump does. The zero value is ready to use. A nil *Sequences prints the numbers of
 // the wire.
 type Sequences struct {
+	// Known returns the initial sequence number of the direction from src to dst of a connection, ok false for one that it
+	// does not know. nil knows none.
+	Known func(src, dst netip.AddrPort) (isn wire.Seq, ok bool)
+
 	base  map[flowKey]wire.Seq
 	order []flowKey
 }
@@ -42,162 +47,285 @@ func (q *Sequences) set(k flowKey, s wire.Seq) {
 
 // relative returns a segment's sequence and acknowledgement numbers as they are printed. In a connection whose SYN
 // was not seen, numbers are relative to the first segment seen.
-func (q *Sequences) relative(k flowKey, h *wire.TCP) (seq, ack uint32) {
-	if h.Flags.Has(wire.SYN) {
-		q.set(k, h.Seq)
+func (q *Sequences) relative(k flowKey, flags wire.Flags, rawSeq, rawAck wire.Seq) (seq, ack uint32) {
+	if flags.Has(wire.SYN) {
+		q.set(k, rawSeq)
 	} else if _, ok := q.base[k]; !ok {
-		q.set(k, h.Seq.Add(-1))
+		q.set(k, q.first(k, rawSeq))
 	}
 	back := flowKey{k.dst, k.src}
-	if _, ok := q.base[back]; !ok && h.Flags.Has(wire.ACK) {
-		q.set(back, h.Ack.Add(-1))
+	if _, ok := q.base[back]; !ok && flags.Has(wire.ACK) {
+		q.set(back, q.first(back, rawAck))
 	}
-	seq = uint32(h.Seq.Sub(q.base[k]))
-	if h.Flags.Has(wire.SYN) && !h.Flags.Has(wire.ACK) {
-		seq = uint32(h.Seq)
+	seq = uint32(rawSeq.Sub(q.base[k]))
+	if flags.Has(wire.SYN) && !flags.Has(wire.ACK) {
+		seq = uint32(rawSeq)
 	}
-	return seq, uint32(h.Ack.Sub(q.base[back]))
+	return seq, uint32(rawAck.Sub(q.base[back]))
+}
+
+// first returns the initial sequence number of a direction whose SYN was not seen: the one that Known knows, or else the
+// number before the first one seen.
+func (q *Sequences) first(k flowKey, seen wire.Seq) wire.Seq {
+	if q.Known != nil {
+		if isn, ok := q.Known(k.src, k.dst); ok {
+			return isn
+		}
+	}
+	return seen.Add(-1)
 }
 
 // Summary describes a packet in one line. Sequence numbers are those of the wire.
 func Summary(b []byte, m phy.Medium) string { return (*Sequences)(nil).Line(b, m) }
 
+// anyLength is the length of a frame that is not known: it ends where its headers say.
+const anyLength = 1 << 30
+
 // Line describes a packet in one line, by the innermost layer that it recognises. Lengths are those that the headers
 // state, so that b may be only the head of the packet.
 func (q *Sequences) Line(b []byte, m phy.Medium) string {
-	d := Dissect(b, m)
-	if m == phy.MediumEthernet && !d.HasEthernet {
-		return fmt.Sprintf("%d octets: %v", len(b), d.Err)
+	first := First(b, m)
+	p := Dissect(b, anyLength, first)
+	if ip, ok := p.network(); !ok || ip.end == anyLength {
+		p = Dissect(b, len(b), first)
 	}
-	return tagText(d.VLANs) + q.network(&d)
+	return q.Describe(p)
 }
 
-// tagText names the VLANs of a packet's tags.
-func tagText(tags []uint16) (s string) {
-	for _, t := range tags {
-		s += fmt.Sprintf("vlan %d, ", t&0xfff)
+// Describe describes a packet in one line, as Line does.
+func (q *Sequences) Describe(p *Packet) string {
+	if len(p.Layers) > 0 && p.Layers[0].Protocol == Raw || len(p.Octets) == 0 && p.First != Ether {
+		return fmt.Sprintf("%d octets, no IP", len(p.Octets))
 	}
-	return s
+	return q.from(p, 0)
 }
 
-func (q *Sequences) network(d *Dissected) string {
-	switch {
-	case d.IPVersion != 0:
-		return q.transport(d)
-	case d.EtherType == wire.EtherTypeARP:
-		return arpLine(&d.Ethernet, d.Network)
-	case d.EtherType == wire.EtherTypeIPv4:
-		return fmt.Sprintf("ip, %d octets: %v", len(d.Network), d.Err)
-	case d.EtherType == wire.EtherTypeIPv6:
-		return fmt.Sprintf("ip6, %d octets: %v", len(d.Network), d.Err)
-	case !d.HasEthernet:
-		return fmt.Sprintf("%d octets, no IP", len(d.Network))
+// network returns the outermost IP header.
+func (p *Packet) network() (l Layer, ok bool) {
+	for _, l := range p.Layers {
+		if l.Protocol == IP || l.Protocol == IPv6 {
+			return l, true
+		}
 	}
-	if name := otherText(d.Octets, layers.LayerTypeEthernet); name != "" {
-		return fmt.Sprintf("%v from %v, %s", d.Ethernet.Dst, d.Ethernet.Src, name)
-	}
-	return fmt.Sprintf("%v from %v, %v", d.Ethernet.Dst, d.Ethernet.Src, d.EtherType)
+	return l, false
 }
 
-func arpLine(eth *wire.Ethernet, b []byte) string {
-	a, err := wire.ParseARP(b)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("arp from %v: %v", eth.Src, err)
-	case a.SenderIP == a.TargetIP:
-		return fmt.Sprintf("arp %v is-at %v, announced", a.SenderIP, a.SenderHW)
-	case a.Op == wire.ARPRequest:
-		return fmt.Sprintf("arp who-has %v tell %v", a.TargetIP, a.SenderIP)
+// from describes the packet from a layer on.
+func (q *Sequences) from(p *Packet, i int) string {
+	l := p.Layers[i]
+	if l.known()-l.begin < l.Protocol.fixed {
+		return l.truncated()
 	}
-	return fmt.Sprintf("arp %v is-at %v", a.SenderIP, a.SenderHW)
+	inner := func(label string) string {
+		if i+1 < len(p.Layers) && p.Layers[i+1].Protocol != Raw {
+			return label + q.from(p, i+1)
+		}
+		return ""
+	}
+	text := ""
+	switch l.Protocol {
+	case ARP:
+		return arpText(l)
+	case IP, IPv6:
+		return q.transport(p, i)
+	case Dot1Q:
+		vlan, _ := l.num("vlan")
+		if text = inner(fmt.Sprintf("vlan %d, ", vlan)); text == "" {
+			return fmt.Sprintf("vlan %d, %s", vlan, otherFrame(p, l))
+		}
+	case GRE, VXLAN:
+		if text = inner(l.Protocol.Attr + ": "); text == "" {
+			return fmt.Sprintf("%s, %d octets", l.Protocol.Attr, l.PayloadLen())
+		}
+	default:
+		if text = inner(""); text == "" {
+			return otherFrame(p, l)
+		}
+	}
+	return text
 }
 
-// transport describes an IP packet.
-func (q *Sequences) transport(d *Dissected) string {
-	text := q.message(d)
-	if d.MoreFragments && d.FragmentOffset == 0 {
+// truncated describes a layer of which the frame has less than the header.
+func (l Layer) truncated() string {
+	n := l.known() - l.begin
+	switch l.Protocol {
+	case Ether, SLL, SLL2, Null:
+		return fmt.Sprintf("%d octets: truncated", n)
+	case ARP:
+		if eth, ok := l.under(); ok && eth.Protocol == Ether {
+			return fmt.Sprintf("arp from %v: truncated", eth.Value(eth.Protocol.Field("src")))
+		}
+	}
+	return fmt.Sprintf("%s, %d octets: truncated", l.Protocol.Attr, n)
+}
+
+// otherFrame describes a frame whose payload has no table: by the name that gopacket has for it, or its EtherType.
+func otherFrame(p *Packet, l Layer) string {
+	what := "unknown"
+	if f := l.Protocol.follow; f != nil {
+		n, _ := l.Uint(f)
+		what = wire.EtherType(n).String()
+	}
+	eth := p.Layers[0]
+	if eth.Protocol != Ether {
+		return fmt.Sprintf("%s, %d octets", what, l.PayloadLen())
+	}
+	if name := otherText(p.Octets, layers.LayerTypeEthernet); name != "" {
+		what = name
+	}
+	return fmt.Sprintf("%v from %v, %s", eth.Value(eth.Protocol.Field("dst")), eth.Value(eth.Protocol.Field("src")), what)
+}
+
+// arpText describes an ARP packet.
+func arpText(l Layer) string {
+	hw, ip, target := l.Value(l.Protocol.Field("hwsrc")), l.Value(l.Protocol.Field("psrc")), l.Value(l.Protocol.Field("pdst"))
+	if ip == nil || target == nil {
+		return l.truncated()
+	}
+	if _, ok := ip.(netip.Addr); !ok {
+		return fmt.Sprintf("arp from %s: not of IPv4", hardwareText(hw))
+	}
+	switch op, _ := l.num("op"); {
+	case ip == target:
+		return fmt.Sprintf("arp %v is-at %s, announced", ip, hardwareText(hw))
+	case op == 1:
+		return fmt.Sprintf("arp who-has %v tell %v", target, ip)
+	}
+	return fmt.Sprintf("arp %v is-at %s", ip, hardwareText(hw))
+}
+
+// transport describes an IP packet whose header is layer i.
+func (q *Sequences) transport(p *Packet, i int) string {
+	text := q.message(p, i)
+	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 {
 		text += ", first fragment"
 	}
 	return text
 }
 
 // message describes the payload of an IP packet, or of its first fragment.
-func (q *Sequences) message(d *Dissected) string {
-	hosts := fmt.Sprintf("%v > %v: ", d.Src, d.Dst)
-	switch {
-	case d.FragmentOffset > 0 && d.MoreFragments:
-		return fmt.Sprintf("%s%v fragment at %d", hosts, d.Protocol, d.FragmentOffset)
-	case d.FragmentOffset > 0:
-		return fmt.Sprintf("%s%v last fragment at %d", hosts, d.Protocol, d.FragmentOffset)
+func (q *Sequences) message(p *Packet, i int) string {
+	ip := p.Layers[i]
+	from, to, _ := ip.addresses()
+	hosts := fmt.Sprintf("%v > %v: ", from, to)
+	number, _ := p.transportProtocol(ip)
+	name := protocolName(wire.Protocol(number))
+	switch offset, more := p.fragment(ip); {
+	case offset > 0 && more:
+		return fmt.Sprintf("%s%v fragment at %d", hosts, name, offset)
+	case offset > 0:
+		return fmt.Sprintf("%s%v last fragment at %d", hosts, name, offset)
 	}
-	src, dst, ok := d.Ports()
-	ends := fmt.Sprintf("%v.%d > %v.%d: ", d.Src, src, d.Dst, dst)
-	switch d.Protocol {
-	case wire.ProtocolTCP:
-		if h, data, ok := d.TCP(); ok {
-			n := d.PayloadLen - h.HeaderLen()
-			if len(d.Payload) == d.PayloadLen {
-				n = len(data)
-			}
-			return ends + q.tcp(d.Src, d.Dst, &h, max(n, 0))
+	last := ip
+	for last.index+1 < len(p.Layers) && p.Layers[last.index+1].Protocol.extension() {
+		last = p.Layers[last.index+1]
+	}
+	if last.index+1 == len(p.Layers) {
+		return fmt.Sprintf("%s%s, %d octets", hosts, name, last.PayloadLen())
+	}
+	l := p.Layers[last.index+1]
+	src, _ := l.numOr("sport")
+	dst, ports := l.numOr("dport")
+	ends := fmt.Sprintf("%v.%d > %v.%d: ", from, src, to, dst)
+	known := l.known() - l.begin
+	switch l.Protocol {
+	case TCP:
+		if known >= l.Protocol.fixed {
+			return ends + q.tcp(l, netip.AddrPortFrom(from, uint16(src)), netip.AddrPortFrom(to, uint16(dst)))
 		}
-		if ok && len(d.Payload) >= 8 { // an ICMP error quotes at least 8 octets (RFC 792)
-			return fmt.Sprintf("%stcp, seq %d", ends, binary.BigEndian.Uint32(d.Payload[4:]))
+		if seq, ok := l.num("seq"); ok && ports { // an ICMP error quotes at least 8 octets (RFC 792)
+			return fmt.Sprintf("%stcp, seq %d", ends, seq)
 		}
-	case wire.ProtocolUDP:
-		if data, n, ok := d.UDP(); ok {
-			if text := applicationText(src, dst, data, n); text != "" {
-				return ends + text
-			}
-			return fmt.Sprintf("%sudp %d", ends, n)
+	case UDP:
+		if known >= l.Protocol.fixed {
+			return ends + q.datagram(p, l)
 		}
-	case wire.ProtocolICMP:
-		if h, data, err := wire.ParseICMP(d.Payload, false); err == nil && d.IPVersion == 4 {
-			return hosts + "icmp " + icmpText(&h, data, max(len(data), d.PayloadLen-ICMPHeaderLen))
+	case IP, IPv6:
+		return hosts + "ip: " + q.transport(p, l.index)
+	case GRE:
+		return hosts + q.from(p, l.index)
+	case IGMP:
+		if want, ok := messageSum(l); known >= ICMPHeaderLen && (!ok || l.is("chksum", want)) { // damaged words would mislead
+			return hosts + "igmp " + igmpText(l)
 		}
-	case wire.ProtocolICMPv6:
-		if len(d.Payload) >= ICMPHeaderLen && d.IPVersion == 6 {
-			return hosts + "icmp6 " + icmp6Text(d.Payload, d.PayloadLen-ICMPHeaderLen)
-		}
-	case wire.ProtocolIGMP:
-		if h, err := wire.ParseIGMP(d.Payload); err == nil {
-			return fmt.Sprintf("%sigmp %v", hosts, &h)
+	case ICMP:
+		if known >= ICMPHeaderLen {
+			return hosts + "icmp " + icmpText(l)
 		}
 	default:
-		return fmt.Sprintf("%s%s, %d octets", hosts, protocolName(d.Protocol), d.PayloadLen)
+		if l.Protocol.Is(ICMPv6) && known >= ICMPHeaderLen {
+			return hosts + "icmp6 " + icmp6Text(l)
+		}
 	}
-	return fmt.Sprintf("%s%v, %d octets", hosts, d.Protocol, d.PayloadLen)
+	return fmt.Sprintf("%s%s, %d octets", hosts, name, last.PayloadLen())
+}
+
+// datagram describes the data of a UDP datagram.
+func (q *Sequences) datagram(p *Packet, l Layer) string {
+	if l.index+1 < len(p.Layers) {
+		switch above := p.Layers[l.index+1]; above.Protocol {
+		case DNS:
+			return fmt.Sprintf("dns %s (%d)", dnsText(above), l.PayloadLen())
+		case DHCP:
+			if above.known()-above.begin >= above.Protocol.fixed {
+				return fmt.Sprintf("dhcp %s (%d)", dhcpText(above), l.PayloadLen())
+			}
+		case VXLAN:
+			return q.from(p, above.index)
+		}
+	}
+	if n, ok := l.num("len"); ok && n < uint64(l.Protocol.fixed) {
+		return fmt.Sprintf("udp %d [bad length %d]", l.PayloadLen(), n)
+	}
+	return fmt.Sprintf("udp %d", l.PayloadLen())
 }
 
 // protocolName returns the name of an IP protocol, or its number if it has no name.
 func protocolName(p wire.Protocol) string {
+	if name := p.String(); !strings.HasPrefix(name, "proto ") {
+		return name
+	}
 	if name := layers.IPProtocol(p).String(); !strings.HasPrefix(name, "Unknown") {
 		return strings.ToLower(name)
 	}
 	return p.String()
 }
 
-// tcp describes a segment with n octets of data.
-func (q *Sequences) tcp(from, to netip.Addr, h *wire.TCP, n int) string {
-	seq, ack := uint32(h.Seq), uint32(h.Ack)
+// tcp describes a segment.
+func (q *Sequences) tcp(l Layer, from, to netip.AddrPort) string {
+	n := l.PayloadLen()
+	bits, _ := l.num("flags")
+	flags := wire.Flags(bits)
+	rawSeq, _ := l.num("seq")
+	rawAck, _ := l.num("ack")
+	seq, ack := uint32(rawSeq), uint32(rawAck)
 	if q != nil {
-		src, dst := netip.AddrPortFrom(from, h.SrcPort), netip.AddrPortFrom(to, h.DstPort)
-		seq, ack = q.relative(flowKey{src, dst}, h)
+		seq, ack = q.relative(flowKey{from, to}, flags, wire.Seq(seq), wire.Seq(ack))
 	}
+	window, _ := l.num("window")
 	var b strings.Builder
-	b.WriteString(flagText(h.Flags))
-	if n > 0 || h.Flags&(wire.SYN|wire.FIN|wire.RST) != 0 {
+	b.WriteString(flagText(flags))
+	if n > 0 || flags&(wire.SYN|wire.FIN|wire.RST) != 0 {
 		fmt.Fprintf(&b, " %d:%d(%d)", seq, seq+uint32(n), n)
 	}
-	if h.Flags.Has(wire.ACK) {
+	if flags.Has(wire.ACK) {
 		fmt.Fprintf(&b, " ack %d", ack)
 	}
-	fmt.Fprintf(&b, " win %d", h.Window)
-	if h.Flags.Has(wire.URG) {
-		fmt.Fprintf(&b, " urg %d", h.Urgent)
+	fmt.Fprintf(&b, " win %d", window)
+	if flags.Has(wire.URG) {
+		urgent, _ := l.num("urgptr")
+		fmt.Fprintf(&b, " urg %d", urgent)
 	}
-	if o := optionText(&h.Options, h.Flags.Has(wire.SYN), ack-uint32(h.Ack)); o != "" {
+	if l.stop {
+		return b.String() + " [bad header length]"
+	}
+	v, damage := l.read(l.Protocol.Field("options"))
+	list, _ := v.([]Option)
+	if o := optionText(list, flags.Has(wire.SYN), ack-uint32(rawAck)); o != "" {
 		fmt.Fprintf(&b, " <%s>", o)
+	}
+	if damage != "" && l.body <= len(l.packet.Octets) {
+		b.WriteString(" [bad option]")
 	}
 	return b.String()
 }
@@ -221,26 +349,47 @@ func flagText(f wire.Flags) string {
 
 // optionText describes a segment's options. It names timestamps only for a SYN, because every later segment of the
 // connection has them. It adds shift to the sequence numbers of SACK blocks, to print them relative.
-func optionText(o *wire.TCPOptions, syn bool, shift uint32) string {
+func optionText(list []Option, syn bool, shift uint32) string {
 	var parts []string
-	if o.MSS != 0 {
-		parts = append(parts, fmt.Sprintf("mss %d", o.MSS))
-	}
-	if o.SACKPermitted {
-		parts = append(parts, "sackOK")
-	}
-	if o.HasTimestamps && syn {
-		parts = append(parts, "TS")
-	}
-	if o.HasWindowScale {
-		parts = append(parts, fmt.Sprintf("wscale %d", o.WindowScale))
-	}
-	if o.NumSACK > 0 {
-		sack := "sack"
-		for _, r := range o.SACK[:o.NumSACK] {
-			sack += fmt.Sprintf(" %d:%d", uint32(r.Left)+shift, uint32(r.Right)+shift)
+	for _, name := range []string{"mss", "sackok", "ts", "wscale", "sack"} {
+		i := slices.IndexFunc(list, func(o Option) bool { return o.Name == name })
+		if i < 0 {
+			continue
 		}
-		parts = append(parts, sack)
+		switch v := list[i].Value.(type) {
+		case uint64:
+			parts = append(parts, fmt.Sprintf("%s %d", name, v))
+		case [2]uint64:
+			if syn {
+				parts = append(parts, "TS")
+			}
+		case []SequenceRange:
+			for _, r := range v {
+				name += fmt.Sprintf(" %d:%d", r.Left+shift, r.Right+shift)
+			}
+			parts = append(parts, name)
+		default:
+			parts = append(parts, "sackOK")
+		}
 	}
 	return strings.Join(parts, ",")
+}
+
+// otherText names the innermost layer that gopacket recognises in a frame that Dissect does not know; "" for none.
+func otherText(b []byte, first gopacket.LayerType) (name string) {
+	defer func() {
+		if recover() != nil {
+			name = ""
+		}
+	}()
+	p := gopacket.NewPacket(b, first, gopacket.DecodeOptions{NoCopy: true})
+	for _, l := range p.Layers() {
+		switch l.LayerType() {
+		case gopacket.LayerTypePayload, gopacket.LayerTypeFragment, gopacket.LayerTypeDecodeFailure, gopacket.LayerTypeZero,
+			layers.LayerTypeEthernet, layers.LayerTypeDot1Q, layers.LayerTypeIPv4, layers.LayerTypeIPv6:
+		default:
+			name = strings.ToLower(l.LayerType().String())
+		}
+	}
+	return name
 }

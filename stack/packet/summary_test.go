@@ -2,6 +2,7 @@ package packet
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"smolsh/phy"
+	"smolsh/stack/wire"
 )
 
 // sealed encodes layers with gopacket, which shares no code with the package.
@@ -140,4 +142,20 @@ func FuzzSummary(f *testing.F) {
 			t.Fatalf("%q", text)
 		}
 	})
+}
+
+// A trace that begins within a connection counts from the initial sequence numbers that the host knows, and otherwise from
+// the first numbers that it sees.
+func TestNumbersOfAKnownConnection(t *testing.T) {
+	frame := frameOf(t, "tcp6") // seq 1000, ack 5000
+	known := Sequences{Known: func(src, _ netip.AddrPort) (wire.Seq, bool) {
+		return map[uint16]wire.Seq{50000: 899, 80: 4899}[src.Port()], true
+	}}
+	if got := known.Line(frame, phy.MediumEthernet); !strings.Contains(got, " . 101:106(5) ack 101 win 500 <sack 201:211>") {
+		t.Error(got)
+	}
+	unknown := Sequences{Known: func(netip.AddrPort, netip.AddrPort) (wire.Seq, bool) { return 0, false }}
+	if got := unknown.Line(frame, phy.MediumEthernet); !strings.Contains(got, " . 1:6(5) ack 1 win 500 ") {
+		t.Error(got)
+	}
 }

@@ -98,3 +98,7 @@ func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	}
 	return name, max(0, at.Sub(now))
 }
+
+// InitialSequences returns the initial sequence numbers of both directions: ISS of this end, and IRS of the peer's. IRS is
+// zero before the peer's SYN.
+func (c *Conn) InitialSequences() (iss, irs wire.Seq) { return c.snd.iss, c.rcv.irs }

@@ -1,0 +1,206 @@
+package packet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gopacket/gopacket/layers"
+
+	"smolsh/stack/wire"
+)
+
+// dhcpCookie begins the options (RFC 2131 §3).
+const dhcpCookie = 0x63825363
+
+// dhcpFixed is the length of a message's fields in front of the cookie, in octets.
+const dhcpFixed = 236
+
+// DHCP is a message of DHCP for IPv4, or of BOOTP.
+var DHCP = define(Protocol{
+	Name: "DHCP", Doc: "Dynamic Host Configuration Protocol (RFC 2131 §2)",
+	On: []Place{{UDPPorts, 67}, {UDPPorts, 68}},
+	Fields: []Field{
+		{Name: "op", Bits: 8, Default: uint64(1), Names: named(map[uint64]string{1: "request", 2: "reply"}), Doc: "1 from a client, 2 from a server"},
+		{Name: "htype", Bits: 8, Default: uint64(1), Names: hardwareName, Doc: "the type of hardware"},
+		{Name: "hlen", Bits: 8, Default: uint64(6), Unit: "octets", Doc: "the length of the client's hardware address"},
+		{Name: "hops", Bits: 8, Doc: "relay agents passed"},
+		{Name: "xid", Bits: 32, Hex: true, Compute: Host, Doc: "the transaction identifier"},
+		{Name: "secs", Bits: 16, Unit: "s", Doc: "seconds since the client began"},
+		{Name: "flags", Bits: 16, Kind: Letters, Letters: append(make([]string, 15), "B"), Doc: "B: the client asks for broadcasts"},
+		{Name: "ciaddr", Bits: 32, Kind: Addr, Doc: "the client's address, which it has"},
+		{Name: "yiaddr", Bits: 32, Kind: Addr, Doc: "the address that the server assigns"},
+		{Name: "siaddr", Bits: 32, Kind: Addr, Doc: "the next server"},
+		{Name: "giaddr", Bits: 32, Kind: Addr, Doc: "the relay agent"},
+		{Name: "chaddr", Bits: 128, Kind: Other, Read: readHardware, Compute: Host, Doc: "the client's hardware address"},
+		{Name: "sname", Bits: 512, Kind: Text, Doc: "the server's name, or options (RFC 2132 §9.3)"},
+		{Name: "file", Bits: 1024, Kind: Text, Doc: "the boot file's name, or options (RFC 2132 §9.3)"},
+		{Name: "cookie", Bits: 32, Hex: true, When: hasCookie, Default: uint64(dhcpCookie), Doc: "the magic cookie, which begins the options"},
+		{Name: "option_octets", Kind: Octets, Size: rest, Doc: "the octets of the options", Read: func(l Layer, b []byte) (any, string) {
+			_, damage := dhcpOptions(l)
+			return b, damage
+		}},
+		{Name: "options", Kind: Other, Doc: "the options by code, with those of sname and file; parts of one option are joined (RFC 3396)", Read: func(l Layer, _ []byte) (any, string) {
+			options, _ := dhcpOptions(l)
+			return options, ""
+		}},
+		{Name: "message", Kind: Text, Doc: `the message's type, such as "Discover"; "" without option 53`, Read: func(l Layer, _ []byte) (any, string) {
+			return dhcpMessage(l), ""
+		}},
+	},
+})
+
+// hasCookie reports whether the octets behind the fixed fields are DHCP's cookie: a BOOTP message may have others.
+func hasCookie(l Layer) bool {
+	b := l.octets()
+	return len(b) >= dhcpFixed+4 && binary.BigEndian.Uint32(b[dhcpFixed:]) == dhcpCookie
+}
+
+// readHardware reads the client's address of hlen octets.
+func readHardware(l Layer, b []byte) (any, string) {
+	n, _ := l.num("hlen")
+	if n > uint64(len(b)) {
+		return b, fmt.Sprintf("an address of %d octets in %d", n, len(b))
+	}
+	return arpHardware(l, b[:n])
+}
+
+// The options that say how to read others (RFC 2132 §3.1, §3.2, §9.3, §9.6).
+const (
+	dhcpPad      = 0
+	dhcpEnd      = 255
+	dhcpOverload = 52
+	dhcpType     = 53
+)
+
+// dhcpOptions reads a message's options: first those behind the cookie, then those in file and in sname, as option 52 says.
+// The parts of an option that stands there more than once are joined in this order (RFC 3396 §5 to §7).
+func dhcpOptions(l Layer) (options OptionMap, damage string) {
+	options = OptionMap{}
+	if !hasCookie(l) {
+		return options, ""
+	}
+	from, to := l.Span(l.Protocol.Field("option_octets"))
+	known := l.known()
+	damage = options.read(l.packet.Octets[min(from, known):min(to, known)], l.complete())
+	over := options.get(dhcpOverload)
+	if len(over) != 1 {
+		return options, damage
+	}
+	for _, x := range []struct {
+		bit   byte
+		field string
+	}{{1, "file"}, {2, "sname"}} {
+		if over[0]&x.bit == 0 {
+			continue
+		}
+		from, to := l.Span(l.Protocol.Field(x.field))
+		if to > known {
+			continue
+		}
+		if text := options.read(l.packet.Octets[from:to], true); damage == "" && text != "" {
+			damage = x.field + ": " + text
+		}
+	}
+	return options, damage
+}
+
+// read reads options up to the end option. whole says that no octets are missing because the capture cut them off.
+func (m *OptionMap) read(b []byte, whole bool) (damage string) {
+	for len(b) > 0 {
+		code := int(b[0])
+		switch code {
+		case dhcpPad:
+			b = b[1:]
+			continue
+		case dhcpEnd:
+			return ""
+		}
+		if len(b) < 2 || int(b[1]) > len(b)-2 {
+			if !whole {
+				return ""
+			}
+			if len(b) < 2 {
+				return fmt.Sprintf("option %d has no length", code)
+			}
+			return cutOption(code, int(b[1]), len(b)-2)
+		}
+		n := 2 + int(b[1])
+		m.add(code, b[2:n])
+		b = b[n:]
+	}
+	return ""
+}
+
+// add appends a part to the option of a code.
+func (m *OptionMap) add(code int, data []byte) {
+	for i := range *m {
+		if o := &(*m)[i]; o.Code == code {
+			if !o.joined {
+				o.Data, o.joined = slices.Clone(o.Data), true
+			}
+			o.Data = append(o.Data, data...)
+			return
+		}
+	}
+	*m = append(*m, CodeValue{Code: code, Data: data})
+}
+
+// get returns the value of an option, nil if the message does not have it.
+func (m OptionMap) get(code int) []byte {
+	for _, o := range m {
+		if o.Code == code {
+			return o.Data
+		}
+	}
+	return nil
+}
+
+// dhcpMessage names the type of a message, such as "Discover"; "" without option 53.
+func dhcpMessage(l Layer) string {
+	options, _ := dhcpOptions(l)
+	if t := options.get(dhcpType); len(t) == 1 {
+		return layers.DHCPMsgType(t[0]).String()
+	}
+	return ""
+}
+
+// dhcpText describes a DHCP message: "discover from 02:00:00:00:00:01", "ack 10.0.0.5 for 1h0m0s to 02:…".
+func dhcpText(l Layer) string {
+	kind, lease, way := strings.ToLower(dhcpMessage(l)), "", "from"
+	reply := l.is("op", 2)
+	if kind == "" {
+		kind = map[bool]string{false: "request", true: "reply"}[reply]
+	}
+	options, damage := dhcpOptions(l)
+	if v := options.get(50); len(v) == 4 {
+		kind += " of " + addr4(v).String()
+	}
+	if v := options.get(51); len(v) == 4 {
+		lease = fmt.Sprintf(" for %v", time.Duration(binary.BigEndian.Uint32(v))*time.Second)
+	}
+	if reply {
+		way = "to"
+		if v, _ := l.num("yiaddr"); v != 0 {
+			kind += fmt.Sprint(" ", l.Value(l.Protocol.Field("yiaddr")))
+		}
+	}
+	text := fmt.Sprintf("%s%s %s %v", kind, lease, way, hardwareText(l.Value(l.Protocol.Field("chaddr"))))
+	if damage != "" {
+		text += " [bad option]"
+	}
+	return text
+}
+
+// hardwareText prints an address of any length.
+func hardwareText(v any) string {
+	switch v := v.(type) {
+	case wire.HardwareAddr:
+		return v.String()
+	case []byte:
+		return fmt.Sprintf("% x", v)
+	}
+	return "?"
+}

@@ -1,0 +1,342 @@
+package packet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// dnsHeaderLen is the length of the header of a DNS message, in octets (RFC 1035 §4.1.1).
+const dnsHeaderLen = 12
+
+// dnsFits reports whether a segment of TCP begins with a whole DNS message behind its length (RFC 1035 §4.2.2). Other
+// segments begin inside a message.
+func dnsFits(b []byte) bool {
+	if len(b) < 2+dnsHeaderLen {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	return n >= dnsHeaderLen && n+2 <= len(b)
+}
+
+// overTCP reports whether a DNS message has its length in front.
+func overTCP(l Layer) bool {
+	u, ok := l.under()
+	return ok && (u.Protocol == l.Protocol || u.Protocol.Name == "TCP")
+}
+
+// flag is a field of one bit that says whether something holds.
+func flag(name, doc string) Field { return Field{Name: name, Bits: 1, Kind: Bool, Doc: doc} }
+
+// DNS is a DNS message, of multicast DNS too.
+var DNS = define(Protocol{
+	Name: "DNS", Doc: "Domain Name System (RFC 1035 §4.1)",
+	On: []Place{{UDPPorts, 53}, {UDPPorts, 5353}, {UDPPorts, 5355}, {TCPPorts, 53}},
+	Fields: []Field{
+		{Name: "length", Bits: 16, When: overTCP, Unit: "octets", Compute: PayloadLength, Doc: "the length of the message, over TCP alone (RFC 1035 §4.2.2)"},
+		{Name: "id", Bits: 16, Compute: Host, Doc: "the identifier, the same in query and response"},
+		flag("qr", "a response"),
+		{Name: "opcode", Bits: 4, Names: named(map[uint64]string{0: "query", 1: "iquery", 2: "status", 4: "notify", 5: "update", 6: "stateful"}), Doc: "the operation"},
+		flag("aa", "an authoritative answer"), flag("tc", "truncated"), flag("rd", "recursion desired"), flag("ra", "recursion available"),
+		{Name: "z", Bits: 1, Doc: "zero"},
+		flag("ad", "authenticated data (RFC 4035 §3.2.3)"), flag("cd", "checking disabled (RFC 4035 §3.2.2)"),
+		{Name: "rcode", Bits: 4, Names: named(map[uint64]string{0: "ok", 1: "format error", 2: "server failure", 3: "non-existent domain", 4: "not implemented", 5: "refused"}), Doc: "the response code"},
+		dnsCount("qdcount", "questions"), dnsCount("ancount", "answers"), dnsCount("nscount", "authorities"), dnsCount("arcount", "additional records"),
+		{Name: "records", Kind: Other, Size: dnsRest, Read: func(l Layer, b []byte) (any, string) { return b, readDNS(l).damage }, Doc: "the octets of all sections"},
+		dnsSection("qd", 0, "the questions: qname, qtype, qclass"), dnsSection("an", 1, "the answers: rrname, type, rclass, ttl, rdlen, rdata"),
+		dnsSection("ns", 2, "the authorities, as an"), dnsSection("ar", 3, "the additional records, as an"),
+		{Name: "questions", Kind: Other, Doc: "the questions with names for types: name, type", Read: func(l Layer, _ []byte) (any, string) { return readDNS(l).questions(), "" }},
+		{Name: "answers", Kind: Other, Doc: "the answers with names for types: name, type, ttl, data", Read: func(l Layer, _ []byte) (any, string) { return readDNS(l).answers(), "" }},
+	},
+	next: func(l Layer, carried lookup) *Protocol {
+		if overTCP(l) && dnsFits(l.Payload()) {
+			return l.Protocol
+		}
+		return nil
+	},
+})
+
+func dnsCount(name, what string) Field {
+	return Field{Name: name, Bits: 16, Compute: Count, Doc: "the number of " + what}
+}
+
+// dnsRest is the size of a message's sections: over UDP the rest of the datagram, over TCP what its length says.
+func dnsRest(l Layer) int {
+	if n, ok := l.num("length"); ok {
+		return min(int(n)-dnsHeaderLen, l.end-l.begin-2-dnsHeaderLen)
+	}
+	return l.end - l.begin - dnsHeaderLen
+}
+
+// dnsSection is the derived field of one section.
+func dnsSection(name string, section int, doc string) Field {
+	return Field{Name: name, Kind: Other, Doc: doc, Read: func(l Layer, _ []byte) (any, string) {
+		list := []any{}
+		for _, r := range readDNS(l).sections[section] {
+			list = append(list, r.record())
+		}
+		return list, ""
+	}}
+}
+
+// A dnsRecord is a question or a record; a question has no data.
+type dnsRecord struct {
+	name        string
+	typ         dnsmessage.Type
+	class       dnsmessage.Class
+	ttl         uint32
+	length      int
+	value       any    // netip.Addr, string or []byte; nil of a question
+	text        string // the data as a line shows it
+	question    bool
+	undecodable bool
+}
+
+// dnsContent is what can be read of a message.
+type dnsContent struct {
+	sections [4][]dnsRecord // questions, answers, authorities, additional records
+	damage   string
+}
+
+// readDNS reads the sections of a message until one cannot be read any further. A record whose data is wrong is passed over by
+// its length, and its data is then octets.
+func readDNS(l Layer) (c dnsContent) {
+	b := l.octets()
+	if overTCP(l) {
+		b = b[min(2, len(b)):min(len(b), max(2, 2+dnsHeaderLen+dnsRest(l)))]
+	}
+	var p dnsmessage.Parser
+	if _, err := p.Start(b); err != nil {
+		return c
+	}
+	for {
+		q, err := p.Question()
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
+			break
+		}
+		if err != nil {
+			c.damage = c.place(0)
+			return c
+		}
+		c.sections[0] = append(c.sections[0], dnsRecord{name: domain(q.Name), typ: q.Type, class: q.Class, question: true})
+	}
+	for i, s := range []struct {
+		header func() (dnsmessage.ResourceHeader, error)
+		skip   func() error
+	}{{p.AnswerHeader, p.SkipAnswer}, {p.AuthorityHeader, p.SkipAuthority}, {p.AdditionalHeader, p.SkipAdditional}} {
+		for {
+			h, err := s.header()
+			if errors.Is(err, dnsmessage.ErrSectionDone) {
+				break
+			}
+			if err != nil {
+				c.wrong(c.place(i + 1))
+				return c
+			}
+			r := dnsRecord{name: domain(h.Name), typ: h.Type, class: h.Class, ttl: h.TTL, length: int(h.Length)}
+			raw, rawErr := rawData(p)
+			if !r.read(&p, h.Type) {
+				r.value, r.text, r.undecodable = raw, fmt.Sprintf("%d octets", len(raw)), true
+				if rawErr == nil {
+					c.wrong(c.place(i+1) + ": its data is no " + typeName(h.Type))
+				}
+				if s.skip() != nil {
+					c.wrong(c.place(i + 1))
+					return c
+				}
+			}
+			c.sections[i+1] = append(c.sections[i+1], r)
+		}
+	}
+	return c
+}
+
+// wrong keeps the first damage.
+func (c *dnsContent) wrong(text string) {
+	if c.damage == "" {
+		c.damage = text
+	}
+}
+
+// place names the next record of a section, as a field of the message.
+func (c *dnsContent) place(section int) string {
+	return fmt.Sprintf("%s[%d] cannot be read", [...]string{"qd", "an", "ns", "ar"}[section], len(c.sections[section]))
+}
+
+// rawData returns the octets of the record whose header was read last. The parser is a copy, so that the caller's does not move.
+func rawData(p dnsmessage.Parser) ([]byte, error) {
+	u, err := p.UnknownResource()
+	return u.Data, err
+}
+
+// domain returns a name without the last dot.
+func domain(n dnsmessage.Name) string {
+	if s := n.String(); s != "." {
+		return strings.TrimSuffix(s, ".")
+	}
+	return ""
+}
+
+// read reads the data of the record whose header the parser read last. It returns false where the data is not of the type.
+func (r *dnsRecord) read(p *dnsmessage.Parser, t dnsmessage.Type) bool {
+	var err error
+	name := func(n dnsmessage.Name) {
+		r.value, r.text = domain(n), Printable([]byte(domain(n)))+"."
+	}
+	switch t {
+	case dnsmessage.TypeA:
+		if r.length != 4 {
+			return false
+		}
+		var a dnsmessage.AResource
+		a, err = p.AResource()
+		r.value, r.text = netip.AddrFrom4(a.A), netip.AddrFrom4(a.A).String()
+	case dnsmessage.TypeAAAA:
+		if r.length != 16 {
+			return false
+		}
+		var a dnsmessage.AAAAResource
+		a, err = p.AAAAResource()
+		r.value, r.text = netip.AddrFrom16(a.AAAA), netip.AddrFrom16(a.AAAA).String()
+	case dnsmessage.TypeCNAME:
+		var x dnsmessage.CNAMEResource
+		x, err = p.CNAMEResource()
+		name(x.CNAME)
+	case dnsmessage.TypeNS:
+		var x dnsmessage.NSResource
+		x, err = p.NSResource()
+		name(x.NS)
+	case dnsmessage.TypePTR:
+		var x dnsmessage.PTRResource
+		x, err = p.PTRResource()
+		name(x.PTR)
+	case dnsmessage.TypeMX:
+		var x dnsmessage.MXResource
+		x, err = p.MXResource()
+		r.text = fmt.Sprintf("%s. %d", printableName(x.MX), x.Pref)
+	case dnsmessage.TypeSRV:
+		var x dnsmessage.SRVResource
+		x, err = p.SRVResource()
+		r.text = fmt.Sprintf("%s.:%d %d %d", printableName(x.Target), x.Port, x.Priority, x.Weight)
+	case dnsmessage.TypeSOA:
+		var x dnsmessage.SOAResource
+		x, err = p.SOAResource()
+		r.text = fmt.Sprintf("%s. serial %d", printableName(x.NS), x.Serial)
+	case dnsmessage.TypeTXT:
+		var x dnsmessage.TXTResource
+		x, err = p.TXTResource()
+		var parts []string
+		for _, s := range x.TXT {
+			parts = append(parts, fmt.Sprintf("%q", Printable([]byte(s))))
+		}
+		r.text = strings.Join(parts, " ")
+	default:
+		var x dnsmessage.UnknownResource
+		x, err = p.UnknownResource()
+		r.value, r.text = x.Data, fmt.Sprintf("%d octets", len(x.Data))
+	}
+	if r.value == nil {
+		r.value = r.text
+	}
+	return err == nil
+}
+
+func printableName(n dnsmessage.Name) string { return Printable([]byte(domain(n))) }
+
+// typeName names a type of records: "A", "65".
+func typeName(t dnsmessage.Type) string {
+	if t == dnsmessage.TypeALL {
+		return "ANY"
+	}
+	return strings.TrimPrefix(t.String(), "Type")
+}
+
+// record returns the record with Scapy's names of its parts.
+func (r *dnsRecord) record() Record {
+	if r.question {
+		return Record{"question", []Part{{"qname", r.name}, {"qtype", uint64(r.typ)}, {"qclass", uint64(r.class)}}}
+	}
+	return Record{"record", []Part{{"rrname", r.name}, {"type", uint64(r.typ)}, {"rclass", uint64(r.class)}, {"ttl", uint64(r.ttl)}, {"rdlen", uint64(r.length)}, {"rdata", r.value}}}
+}
+
+// questions and answers return these sections with printable names and the names of types.
+func (c dnsContent) questions() []any {
+	list := []any{}
+	for _, q := range c.sections[0] {
+		list = append(list, Record{"question", []Part{{"name", Printable([]byte(q.name))}, {"type", typeName(q.typ)}}})
+	}
+	return list
+}
+
+func (c dnsContent) answers() []any {
+	list := []any{}
+	for _, a := range c.sections[1] {
+		list = append(list, Record{"answer", []Part{{"name", Printable([]byte(a.name))}, {"type", typeName(a.typ)}, {"ttl", uint64(a.ttl)}, {"data", a.text}}})
+	}
+	return list
+}
+
+// maxRecords is how many questions or answers one line has at most.
+const maxRecords = 4
+
+// dnsText describes a DNS message as tcpdump does: "4711+ A? example.org.", "4711 2/0/0 A 192.0.2.1, A 192.0.2.2".
+func dnsText(l Layer) string {
+	c := readDNS(l)
+	var b strings.Builder
+	id, _ := l.num("id")
+	fmt.Fprint(&b, id)
+	if op, _ := l.num("opcode"); op != 0 {
+		name := l.Protocol.Field("opcode").Names(op)
+		if name == "" {
+			name = fmt.Sprintf("op%d", op)
+		}
+		fmt.Fprintf(&b, " %s", name)
+	}
+	response := l.is("qr", 1)
+	for _, f := range []struct {
+		set  bool
+		mark string
+	}{{!response && l.is("rd", 1), "+"}, {response && l.is("aa", 1), "*"}, {response && l.is("ra", 0), "-"}, {l.is("tc", 1), "|"}} {
+		if f.set {
+			b.WriteString(f.mark)
+		}
+	}
+	if code, _ := l.num("rcode"); response && code != 0 {
+		name := l.Protocol.Field("rcode").Names(code)
+		if name == "" {
+			name = fmt.Sprintf("rcode %d", code)
+		}
+		fmt.Fprintf(&b, " %s", name)
+	}
+	if response {
+		an, _ := l.num("ancount")
+		ns, _ := l.num("nscount")
+		ar, _ := l.num("arcount")
+		fmt.Fprintf(&b, " %d/%d/%d", an, ns, ar)
+	}
+	answers := c.sections[1]
+	for i, q := range c.sections[0] {
+		if response && len(answers) > 0 || i == maxRecords {
+			break
+		}
+		fmt.Fprintf(&b, " %s? %s.", typeName(q.typ), Printable([]byte(q.name)))
+	}
+	for i, a := range answers {
+		if i == maxRecords {
+			fmt.Fprintf(&b, ", … %d more", len(answers)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " %s %s", typeName(a.typ), a.text)
+	}
+	if c.damage != "" {
+		b.WriteString(" [bad record]")
+	}
+	return b.String()
+}

@@ -1,0 +1,356 @@
+package packet
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"smolsh/stack/wire"
+)
+
+// protocolNames names the numbers of IP protocols.
+func protocolNames(v uint64) string {
+	if v > 255 {
+		return ""
+	}
+	return protocolName(wire.Protocol(v))
+}
+
+// source and destination are the address fields of a header.
+func source(bits int) Field {
+	return Field{Name: "src", Bits: bits, Kind: Addr, Compute: Host, Doc: "the source's address"}
+}
+
+func destination(bits int) Field {
+	return Field{Name: "dst", Bits: bits, Kind: Addr, Doc: "the destination's address"}
+}
+
+// ecnName names the ECN codepoint of a TOS octet or traffic class (RFC 3168 §5).
+func ecnName(v uint64) string { return [...]string{"", "ECT(1)", "ECT(0)", "CE"}[v&3] }
+
+// bitOf returns the Read of a derived field: whether the header's field of flags has a bit set.
+func bitOf(flags string, bit uint64) func(Layer, []byte) (any, string) {
+	return func(l Layer, _ []byte) (any, string) {
+		v, ok := l.num(flags)
+		if !ok {
+			return nil, ""
+		}
+		return v&bit != 0, ""
+	}
+}
+
+// listed returns a list of options as a field's value.
+func listed(list []Option, damage string) (any, string) { return list, damage }
+
+// IP is IPv4.
+var IP = define(Protocol{
+	Name: "IP", Doc: "Internet Protocol version 4 (RFC 791 §3.1)",
+	On:         []Place{{EtherTypes, 0x0800}, {IPProtocols, 4}, {NullFamilies, 2}},
+	zeroLength: true,
+	Fields: []Field{
+		{Name: "version", Bits: 4, Default: uint64(4), Doc: "4"},
+		{Name: "ihl", Bits: 4, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Doc: "the length of the header"},
+		{Name: "tos", Bits: 8, Hex: true, Names: ecnName, Doc: "DSCP and ECN (RFC 2474, RFC 3168)"},
+		{Name: "len", Bits: 16, Unit: "octets", Compute: TotalLength, Doc: "the length of header and payload"},
+		{Name: "id", Bits: 16, Compute: Host, Doc: "the identification, the same in all fragments of a datagram"},
+		{Name: "flags", Bits: 3, Kind: Letters, Letters: []string{"MF", "DF", "evil"}, Doc: "more fragments, don't fragment, reserved"},
+		{Name: "frag", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset"},
+		{Name: "ttl", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "time to live"},
+		{Name: "proto", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the protocol of the payload"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: ipSum, Doc: "the checksum of the header"},
+		source(32), destination(32),
+		{Name: "options", Kind: Other, Size: func(l Layer) int { return l.body - l.begin - l.Protocol.fixed },
+			Doc:  `the options, such as "nop", ("rr", (pointer, [addresses])), (kind, octets)`,
+			Read: func(_ Layer, b []byte) (any, string) { return listed(headerOptions(b, ipOptions)) }},
+		{Name: "df", Kind: Bool, Doc: "the flag don't fragment", Read: bitOf("flags", 2)},
+		{Name: "mf", Kind: Bool, Doc: "the flag more fragments", Read: bitOf("flags", 1)},
+	},
+	next: func(l Layer, carried lookup) *Protocol {
+		if proto, ok := l.num("proto"); ok && l.is("frag", 0) {
+			return carried(IPProtocols, proto)
+		}
+		return nil
+	},
+})
+
+// ipSum computes the header's checksum.
+func ipSum(l Layer) (want uint64, ok bool) {
+	h := l.Header()
+	if len(h) < l.body-l.begin || len(h) < wire.IPv4Len {
+		return 0, false
+	}
+	return uint64(wire.Sum(0).AddBytes(h[:10]).AddBytes(h[12:]).Checksum()), true
+}
+
+// IPv6 is IPv6's fixed header.
+var IPv6 = define(Protocol{
+	Name: "IPv6", Attr: "ip6", Doc: "Internet Protocol version 6 (RFC 8200 §3)",
+	On:         []Place{{EtherTypes, 0x86dd}, {IPProtocols, 41}, {NullFamilies, 10}, {NullFamilies, 24}, {NullFamilies, 28}, {NullFamilies, 30}},
+	zeroLength: true,
+	Fields: []Field{
+		{Name: "version", Bits: 4, Default: uint64(6), Doc: "6"},
+		{Name: "tc", Bits: 8, Hex: true, Names: ecnName, Doc: "the traffic class: DSCP and ECN"},
+		{Name: "fl", Bits: 20, Hex: true, Compute: Host, Doc: "the flow label (RFC 6437)"},
+		{Name: "plen", Bits: 16, Unit: "octets", Compute: PayloadLength, Doc: "the length of the payload, with extension headers"},
+		{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"},
+		{Name: "hlim", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "the hop limit"},
+		source(128), destination(128),
+		{Name: "proto", Kind: Uint, Names: protocolNames, Doc: "the protocol behind the extension headers", Read: func(l Layer, _ []byte) (any, string) {
+			v, ok := l.packet.transportProtocol(l)
+			if !ok {
+				return nil, ""
+			}
+			return v, ""
+		}},
+		{Name: "frag", Kind: Uint, Unit: "octets", Doc: "the fragment offset of the fragment header, 0 without one", Read: func(l Layer, _ []byte) (any, string) {
+			offset, _ := l.packet.fragment(l)
+			return offset, ""
+		}},
+	},
+})
+
+// extension reports whether the layer is an extension header of IPv6.
+func (p *Protocol) extension() bool {
+	return p == HopByHop || p == DestinationOptions || p == Routing || p == Fragment || p == AH
+}
+
+// extensions returns the extension headers behind the IPv6 header l.
+func (p *Packet) extensions(l Layer) []Layer {
+	n := l.index + 1
+	for n < len(p.Layers) && p.Layers[n].Protocol.extension() {
+		n++
+	}
+	return p.Layers[l.index+1 : n]
+}
+
+// transportProtocol returns the number of the protocol that an IP header carries, behind extension headers.
+func (p *Packet) transportProtocol(l Layer) (proto uint64, ok bool) {
+	if l.Protocol == IP {
+		return l.num("proto")
+	}
+	for _, x := range p.extensions(l) {
+		l = x
+	}
+	return l.num("nh")
+}
+
+// fragment returns a fragment's offset in octets and whether more follow; both are zero for a whole packet. l is its IP header.
+func (p *Packet) fragment(l Layer) (offset uint64, more bool) {
+	if l.Protocol == IP {
+		offset, _ = l.num("frag")
+		flags, _ := l.num("flags")
+		return offset, flags&1 != 0
+	}
+	for _, x := range p.extensions(l) {
+		if x.Protocol == Fragment {
+			offset, _ = x.num("offset")
+			m, _ := x.num("m")
+			return offset, m != 0
+		}
+	}
+	return 0, false
+}
+
+// The fields that extension headers of IPv6 begin with.
+func nextHeader() Field {
+	return Field{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"}
+}
+
+func extensionLength() Field {
+	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header behind its first 8 octets"}
+}
+
+// extensionRest is the size of the field that takes all of an extension header that other fields do not.
+func extensionRest(l Layer) int { return l.body - l.begin - l.Protocol.fixed }
+
+// extension6Options is the field of options of two extension headers (RFC 8200 §4.2).
+func extension6Options() Field {
+	return Field{Name: "options", Kind: Other, Size: extensionRest, Doc: `the options, such as "pad1", ("padn", octets), ("router_alert", n), (kind, octets)`,
+		Read: func(_ Layer, b []byte) (any, string) { return listed(ip6Options(b)) }}
+}
+
+// HopByHop and DestinationOptions carry options of IPv6.
+var (
+	HopByHop = define(Protocol{Name: "IPv6ExtHdrHopByHop", Doc: "IPv6 hop-by-hop options (RFC 8200 §4.3)", On: []Place{{IPProtocols, 0}},
+		Fields: []Field{nextHeader(), extensionLength(), extension6Options()}})
+	DestinationOptions = define(Protocol{Name: "IPv6ExtHdrDestOpt", Doc: "IPv6 destination options (RFC 8200 §4.6)", On: []Place{{IPProtocols, 60}},
+		Fields: []Field{nextHeader(), extensionLength(), extension6Options()}})
+)
+
+// ip6OptionKinds are the options of IPv6 that have a name.
+var ip6OptionKinds = map[int]optionKind{
+	1:    {"padn", nil},
+	5:    {"router_alert", number(2)},
+	0x22: {"calipso", nil},
+	0xc2: {"jumbo", number(4)},
+	0xc9: {"home_address", nil},
+}
+
+// ip6Options reads the options of an extension header: kind 0 is one octet of padding, all others have a length.
+func ip6Options(b []byte) (list []Option, damage string) {
+	list = []Option{}
+	for len(b) > 0 {
+		kind := int(b[0])
+		if kind == 0 {
+			list, b = append(list, Option{Kind: 0, Name: "pad1"}), b[1:]
+			continue
+		}
+		if len(b) < 2 {
+			return list, cutOption(kind, 0, 0)
+		}
+		n := int(b[1])
+		if n > len(b)-2 {
+			return list, cutOption(kind, n, len(b)-2)
+		}
+		o := Option{Kind: kind, Value: b[2 : 2+n]}
+		if row, known := ip6OptionKinds[kind]; known {
+			o.Name = row.name
+			if row.read != nil {
+				if v, ok := row.read(b[2 : 2+n]); ok {
+					o.Value = v
+				} else {
+					o.Name = ""
+					if damage == "" {
+						damage = badOption(row.name, n)
+					}
+				}
+			}
+		}
+		list, b = append(list, o), b[2+n:]
+	}
+	return list, damage
+}
+
+// Routing is the routing header of any type; the addresses of types 0, 2 and 4 are read.
+var Routing = define(Protocol{
+	Name: "IPv6ExtHdrRouting", Doc: "IPv6 routing header (RFC 8200 §4.4)", On: []Place{{IPProtocols, 43}},
+	Fields: []Field{
+		nextHeader(), extensionLength(),
+		{Name: "type", Bits: 8, Names: named(map[uint64]string{0: "source route, deprecated", 2: "mobile IPv6", 3: "RPL", 4: "segment routing"}), Doc: "the type of routing"},
+		{Name: "segleft", Bits: 8, Doc: "segments left"},
+		{Name: "reserved", Bits: 32, Hex: true, Doc: "of the type's own use"},
+		{Name: "addresses", Kind: Other, Size: extensionRest, Doc: "the addresses", Read: func(l Layer, b []byte) (any, string) {
+			list := []any{}
+			if !l.is("type", 0) && !l.is("type", 2) && !l.is("type", 4) {
+				return list, ""
+			}
+			if l.is("type", 4) { // segment routing: Last Entry says how many addresses stand before its TLVs (RFC 8754 §2)
+				if h := l.Header(); len(h) > 4 {
+					b = b[:min(len(b), 16*(int(h[4])+1))]
+				}
+			}
+			for ; len(b) >= 16; b = b[16:] {
+				list = append(list, addr16(b[:16]))
+			}
+			return list, ""
+		}},
+	},
+})
+
+// Fragment is the fragment header.
+var Fragment = define(Protocol{
+	Name: "IPv6ExtHdrFragment", Doc: "IPv6 fragment header (RFC 8200 §4.5)", On: []Place{{IPProtocols, 44}},
+	Fields: []Field{
+		nextHeader(),
+		{Name: "res1", Bits: 8, Hex: true, Doc: "reserved"},
+		{Name: "offset", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset"},
+		{Name: "res2", Bits: 2, Doc: "reserved"},
+		{Name: "m", Bits: 1, Doc: "1: more fragments follow"},
+		{Name: "id", Bits: 32, Hex: true, Compute: Host, Doc: "the identification, the same in all fragments of a packet"},
+	},
+	next: func(l Layer, carried lookup) *Protocol {
+		if nh, ok := l.num("nh"); ok && l.is("offset", 0) {
+			return carried(IPProtocols, nh)
+		}
+		return nil
+	},
+})
+
+// AH is the authentication header, which IPv4 and IPv6 carry.
+var AH = define(Protocol{
+	Name: "AH", Doc: "IP authentication header (RFC 4302 §2)", On: []Place{{IPProtocols, 51}},
+	Fields: []Field{
+		nextHeader(),
+		{Name: "payloadlen", Bits: 8, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Plus: 8, Doc: "the length of the header behind its first 8 octets"},
+		{Name: "reserved", Bits: 16, Hex: true, Doc: "zero"},
+		{Name: "spi", Bits: 32, Hex: true, Doc: "the security parameters index"},
+		{Name: "seq", Bits: 32, Doc: "the sequence number"},
+		{Name: "icv", Kind: Octets, Size: extensionRest, Doc: "the integrity check value"},
+	},
+})
+
+// transportSum computes the checksum of a segment, datagram or message with the pseudo-header of its IP header. at is where
+// the checksum field stands, in octets from the header's start.
+func transportSum(at int, proto wire.Protocol) func(l Layer) (uint64, bool) {
+	return func(l Layer) (uint64, bool) {
+		ip, ok := l.ip()
+		if !ok || !l.complete() {
+			return 0, false
+		}
+		src, dst, ok := ip.addresses()
+		if _, more := l.packet.fragment(ip); !ok || more {
+			return 0, false
+		}
+		b := l.packet.Octets[l.begin:l.end]
+		if len(b) < at+2 {
+			return 0, false
+		}
+		return uint64(wire.PseudoHeader(src, ip.finalDestination(dst), proto, len(b)).AddBytes(b[:at]).AddBytes(b[at+2:]).Checksum()), true
+	}
+}
+
+// ip returns the IP header that carries the layer: the nearest below it, with no layers but extension headers between.
+func (l Layer) ip() (Layer, bool) {
+	for i := l.index - 1; i >= 0; i-- {
+		x := l.packet.Layers[i]
+		if x.Protocol == IP || x.Protocol == IPv6 {
+			return x, true
+		}
+		if !x.Protocol.extension() {
+			break
+		}
+	}
+	return Layer{}, false
+}
+
+// addresses returns the addresses of an IP header; ok is false if the frame has not both.
+func (l Layer) addresses() (src, dst netip.Addr, ok bool) {
+	h := l.Header()
+	switch {
+	case l.Protocol == IP && len(h) >= 20:
+		return addr4(h[12:16]), addr4(h[16:20]), true
+	case l.Protocol == IPv6 && len(h) >= 40:
+		return addr16(h[8:24]), addr16(h[24:40]), true
+	}
+	return src, dst, false
+}
+
+// finalDestination is the address that the pseudo-header has: the last one of a routing header with segments left (RFC
+// 8200 §8.1).
+func (l Layer) finalDestination(dst netip.Addr) netip.Addr {
+	if l.Protocol != IPv6 {
+		return dst
+	}
+	for _, x := range l.packet.extensions(l) {
+		left, _ := x.numOr("segleft")
+		h := x.Header()
+		if left == 0 || len(h) < 24 {
+			continue
+		}
+		if x.is("type", 4) {
+			return addr16(h[8:24]) // segment routing lists its segments backwards (RFC 8754 §2)
+		}
+		return addr16(h[len(h)-16:])
+	}
+	return dst
+}
+
+// numOr reads a number of a field that the protocol may not have.
+func (l Layer) numOr(name string) (uint64, bool) {
+	if f := l.Protocol.Field(name); f != nil {
+		return l.Uint(f)
+	}
+	return 0, false
+}
+
+// big16 reads two octets, which must be there.
+func big16(b []byte) uint64 { return uint64(binary.BigEndian.Uint16(b)) }

@@ -1,0 +1,185 @@
+package packet
+
+import "fmt"
+
+// named returns a function that names the values in a map.
+func named(names map[uint64]string) func(uint64) string {
+	return func(v uint64) string { return names[v] }
+}
+
+// etherTypeName names the protocol of an EtherType.
+var etherTypeName = named(map[uint64]string{
+	0x0800: "IPv4", 0x0806: "ARP", 0x8035: "RARP", 0x8100: "802.1Q", 0x86dd: "IPv6", 0x8847: "MPLS", 0x8863: "PPPoE discovery",
+	0x8864: "PPPoE", 0x88a8: "802.1ad", 0x88cc: "LLDP", 0x8870: "jumbo", 0x6558: "Ethernet", 0x9100: "QinQ", 0x9000: "loopback",
+})
+
+// hardwareName names the types of hardware of ARP, DHCP and the cooked headers (RFC 826, the registry of RFC 5494).
+var hardwareName = named(map[uint64]string{1: "Ethernet", 6: "IEEE 802", 512: "Linux TUN", 768: "IP in IP", 772: "loopback", 778: "GRE"})
+
+// etherField is the field that says which protocol an Ethernet frame, a tag or a tunnel carries.
+func etherField(name, doc string) Field {
+	return Field{Name: name, Bits: 16, Hex: true, Names: etherTypeName, Compute: NextProtocol, Table: EtherTypes, Doc: doc}
+}
+
+// Ether is the header of an Ethernet II frame.
+var Ether = define(Protocol{
+	Name: "Ether", Attr: "eth", Doc: "Ethernet II (IEEE 802.3 §3.2)",
+	On: []Place{{EtherTypes, 0x6558}},
+	Fields: []Field{
+		{Name: "dst", Bits: 48, Kind: MAC, Compute: Host, Doc: "the destination's address; a host fills in the neighbour's"},
+		{Name: "src", Bits: 48, Kind: MAC, Compute: Host, Doc: "the source's address"},
+		etherField("type", "the EtherType; a number up to 1500 is the length of an IEEE 802.3 frame"),
+	},
+})
+
+// Dot1Q is an IEEE 802.1Q tag; service tags (802.1ad) have the same form.
+var Dot1Q = define(Protocol{
+	Name: "Dot1Q", Attr: "vlan", Doc: "VLAN tag (IEEE 802.1Q §9.6)",
+	On: []Place{{EtherTypes, 0x8100}, {EtherTypes, 0x88a8}, {EtherTypes, 0x9100}},
+	Fields: []Field{
+		{Name: "prio", Bits: 3, Doc: "the priority code point"},
+		{Name: "dei", Bits: 1, Doc: "drop eligible indicator"},
+		{Name: "vlan", Bits: 12, Doc: "the VLAN identifier; 0 is a priority tag"},
+		etherField("type", "the EtherType of what is tagged"),
+		{Name: "id", Kind: Other, Doc: "another name of vlan", Read: func(l Layer, _ []byte) (any, string) {
+			return l.Value(&l.Protocol.Fields[2]), ""
+		}},
+		{Name: "ids", Kind: Other, Doc: "the VLAN identifiers of this tag and of those directly behind it", Read: func(l Layer, _ []byte) (any, string) {
+			ids := []any{}
+			for _, tag := range l.packet.Layers[l.index:] {
+				if !tag.Protocol.Is(l.Protocol) {
+					break
+				}
+				ids = append(ids, tag.Value(&tag.Protocol.Fields[2]))
+			}
+			return ids, ""
+		}},
+	},
+})
+
+// cookedTypes names the packet types of Linux's cooked headers.
+var cookedTypes = named(map[uint64]string{0: "to us", 1: "broadcast", 2: "multicast", 3: "to another host", 4: "from us"})
+
+// cookedAddress reads the link-layer address of a cooked header, of which the header may hold fewer octets than the field.
+func cookedAddress(length string) func(l Layer, b []byte) (any, string) {
+	return func(l Layer, b []byte) (any, string) {
+		n, _ := l.Uint(l.Protocol.Field(length))
+		if n > uint64(len(b)) {
+			return b, fmt.Sprintf("an address of %d octets in %d", n, len(b))
+		}
+		return b[:n], ""
+	}
+}
+
+// SLL is Linux's cooked header of version 1 (LINKTYPE_LINUX_SLL), which captures on the device "any" have.
+var SLL = define(Protocol{
+	Name: "CookedLinux", Attr: "sll", Doc: "Linux cooked capture v1 (LINKTYPE_LINUX_SLL)",
+	Fields: []Field{
+		{Name: "pkttype", Bits: 16, Names: cookedTypes, Doc: "the direction of the packet"},
+		{Name: "lladdrtype", Bits: 16, Names: hardwareName, Doc: "the type of the device (ARPHRD)"},
+		{Name: "lladdrlen", Bits: 16, Unit: "octets", Doc: "the length of the sender's address"},
+		{Name: "src", Bits: 64, Kind: Other, Doc: "the sender's link-layer address", Read: cookedAddress("lladdrlen")},
+		etherField("proto", "the EtherType"),
+	},
+})
+
+// SLL2 is Linux's cooked header of version 2 (LINKTYPE_LINUX_SLL2).
+var SLL2 = define(Protocol{
+	Name: "CookedLinuxV2", Attr: "sll2", Doc: "Linux cooked capture v2 (LINKTYPE_LINUX_SLL2)",
+	Fields: []Field{
+		etherField("proto", "the EtherType"),
+		{Name: "reserved", Bits: 16, Hex: true, Doc: "zero"},
+		{Name: "ifindex", Bits: 32, Doc: "the index of the interface"},
+		{Name: "lladdrtype", Bits: 16, Names: hardwareName, Doc: "the type of the device (ARPHRD)"},
+		{Name: "pkttype", Bits: 8, Names: cookedTypes, Doc: "the direction of the packet"},
+		{Name: "lladdrlen", Bits: 8, Unit: "octets", Doc: "the length of the sender's address"},
+		{Name: "src", Bits: 64, Kind: Other, Doc: "the sender's link-layer address", Read: cookedAddress("lladdrlen")},
+	},
+})
+
+// nullFamily is the field of a BSD loopback header. The machine that captured wrote it in its own byte order, so that the
+// order with the smaller number is the right one.
+var nullFamily = Field{Name: "type", Bits: 32, Kind: Other, Names: named(map[uint64]string{2: "IPv4", 10: "IPv6", 24: "IPv6", 28: "IPv6", 30: "IPv6"}),
+	Doc: "the address family: 2 for IPv4; 10, 24, 28 or 30 for IPv6", Read: func(_ Layer, b []byte) (any, string) {
+		if len(b) < 4 {
+			return nil, ""
+		}
+		return nullNumber(b), ""
+	}}
+
+// nullNumber returns the smaller of the two readings of four octets.
+func nullNumber(b []byte) uint64 {
+	big := uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
+	little := uint64(b[3])<<24 | uint64(b[2])<<16 | uint64(b[1])<<8 | uint64(b[0])
+	return min(big, little)
+}
+
+// Null is the header of BSD's loopback devices (LINKTYPE_NULL, LINKTYPE_LOOP).
+var Null = define(Protocol{
+	Name: "Loopback", Attr: "null", Doc: "BSD loopback (LINKTYPE_NULL)",
+	Fields: []Field{nullFamily},
+	next: func(l Layer, carried lookup) *Protocol {
+		if b := l.Header(); len(b) == 4 {
+			return carried(NullFamilies, nullNumber(b))
+		}
+		return nil
+	},
+})
+
+// arpAddress reads a protocol address of ARP: an IPv4 address where it has four octets.
+func arpAddress(l Layer, b []byte) (any, string) {
+	if len(b) == 4 {
+		return addr4(b), ""
+	}
+	return b, ""
+}
+
+// arpHardware reads a hardware address of ARP: an Ethernet address where it has six octets.
+func arpHardware(l Layer, b []byte) (any, string) {
+	if len(b) == 6 {
+		return mac(b), ""
+	}
+	return b, ""
+}
+
+// arpSize returns a function for the length of an address: the number in a field, or fallback where it is not known.
+func arpSize(field int) func(l Layer) int {
+	return func(l Layer) int {
+		n, _ := l.Uint(&l.Protocol.Fields[field])
+		return int(n)
+	}
+}
+
+// ARP is the Address Resolution Protocol.
+var ARP = define(Protocol{
+	Name: "ARP", Doc: "Address Resolution Protocol (RFC 826)",
+	On: []Place{{EtherTypes, 0x0806}, {EtherTypes, 0x8035}},
+	Fields: []Field{
+		{Name: "hwtype", Bits: 16, Default: uint64(1), Names: hardwareName, Doc: "the type of hardware"},
+		{Name: "ptype", Bits: 16, Hex: true, Default: uint64(0x800), Names: etherTypeName, Doc: "the protocol whose addresses are resolved, as EtherType"},
+		{Name: "hwlen", Bits: 8, Unit: "octets", Default: uint64(6), Doc: "the length of a hardware address"},
+		{Name: "plen", Bits: 8, Unit: "octets", Default: uint64(4), Doc: "the length of a protocol address"},
+		{Name: "op", Bits: 16, Default: uint64(1), Names: named(map[uint64]string{1: "who-has", 2: "is-at", 3: "RARP request", 4: "RARP reply"}), Doc: "the operation"},
+		{Name: "hwsrc", Kind: Other, Size: arpSize(2), Read: arpHardware, Compute: Host, Doc: "the sender's hardware address"},
+		{Name: "psrc", Kind: Other, Size: arpSize(3), Read: arpAddress, Compute: Host, Doc: "the sender's protocol address"},
+		{Name: "hwdst", Kind: Other, Size: arpSize(2), Read: arpHardware, Doc: "the target's hardware address"},
+		{Name: "pdst", Kind: Other, Size: arpSize(3), Read: arpAddress, Doc: "the target's protocol address"},
+	},
+})
+
+// Raw holds octets that no table describes.
+var Raw = define(Protocol{
+	Name: "Raw", Doc: "octets without a table",
+	Fields: []Field{{Name: "load", Kind: Octets, Size: rest, Doc: "the octets"}},
+})
+
+// rest is the size of a field that ends with its layer. A protocol has one such field, and none of variable width before it.
+func rest(l Layer) int {
+	used := 0
+	for i := range l.Protocol.Fields {
+		if f := &l.Protocol.Fields[i]; f.Size == nil {
+			used += l.width(f)
+		}
+	}
+	return l.end - l.begin - used/8
+}

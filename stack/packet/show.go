@@ -1,0 +1,218 @@
+package packet
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"smolsh/stack/wire"
+)
+
+// Show describes every field of the packet, layer by layer, in the order of the wire: a field of several numbers by its name
+// where it has one, hexadecimal where the protocol's documents write it so, and a checksum with its verdict. Fields that
+// contradict the protocol or the frame are marked "malformed".
+func (p *Packet) Show() string {
+	var b strings.Builder
+	p.show(&b, "")
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (p *Packet) show(b *strings.Builder, indent string) {
+	damage := p.Damage()
+	mark := func(l Layer, f *Field) (text string) {
+		for _, d := range damage {
+			if d.Layer == l.index && d.Field == f {
+				text += "   malformed: " + d.Text
+			}
+		}
+		return text
+	}
+	end := 0
+	for _, l := range p.Layers {
+		fmt.Fprintf(b, "%s[%s]%s\n", indent, l.Protocol.Attr, mark(l, nil))
+		for i := range l.Protocol.Fields {
+			f := &l.Protocol.Fields[i]
+			if f.derived && f.Kind != Other {
+				continue
+			}
+			l.showField(b, f, indent, mark(l, f))
+		}
+		end = max(end, l.end)
+	}
+	if len(p.Layers) > 0 && end < len(p.Octets) {
+		fmt.Fprintf(b, "%s[padding]\n%s  %d octets\n", indent, indent, len(p.Octets)-end)
+	}
+}
+
+// showField writes one field, and the packet that it quotes below it.
+func (l Layer) showField(b *strings.Builder, f *Field, indent, mark string) {
+	v := l.Value(f)
+	switch x := v.(type) {
+	case nil:
+		if mark == "" {
+			return
+		}
+	case *Packet:
+		fmt.Fprintf(b, "%s  %s%s\n", indent, f.Name, mark)
+		x.show(b, indent+"    ")
+		return
+	case []Option:
+		if len(x) == 0 && mark == "" {
+			return
+		}
+	case []any:
+		if len(x) == 0 && f.derived {
+			return
+		}
+	case []byte:
+		if len(x) == 0 && mark == "" {
+			return
+		}
+	}
+	if f.derived && shownElsewhere[f.Name] {
+		return
+	}
+	text := f.Format(l)
+	if f.Compute == Checksum {
+		text += l.verdict(f)
+	}
+	fmt.Fprintf(b, "%s  %-*s %s%s\n", indent, nameWidth, f.Name, text, mark)
+}
+
+// nameWidth is the width of the column of names.
+const nameWidth = 10
+
+// shownElsewhere are the derived fields that say again what other fields of the layer say.
+var shownElsewhere = map[string]bool{"id": true, "ids": true, "sack": true, "questions": true, "answers": true, "message": true}
+
+// verdict says whether a checksum is right.
+func (l Layer) verdict(f *Field) string {
+	got, there := l.Uint(f)
+	want, ok := f.Sum(l)
+	switch {
+	case !there:
+		return ""
+	case !ok:
+		return " unverified"
+	case want == got && got == 0 && l.Protocol == UDP:
+		return " none"
+	case want == got:
+		return " correct"
+	}
+	return fmt.Sprintf(" wrong, %s is right", f.hex(want))
+}
+
+func (f *Field) hex(v uint64) string { return fmt.Sprintf("0x%0*x", (f.Bits+3)/4, v) }
+
+// Format writes the field's value of a layer as Show does, without its name.
+func (f *Field) Format(l Layer) string {
+	v := l.Value(f)
+	n, isNumber := v.(uint64)
+	if !isNumber {
+		if f.Kind == Letters && v == "" {
+			return "none"
+		}
+		return Format(v)
+	}
+	text := strconv.FormatUint(n, 10)
+	if f.Hex {
+		text = f.hex(n)
+	}
+	if f.Names != nil {
+		if name := f.Names(n); name != "" {
+			text += " " + name
+		}
+	}
+	return text
+}
+
+// maxShown is how many octets of a value, or entries of a list, Show writes.
+const maxShown = 64
+
+// Format writes a value of a field. Text of the wire has no octet that is no printable character.
+func Format(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "not there"
+	case string:
+		return Printable([]byte(v))
+	case []byte:
+		return octets(v)
+	case []any:
+		var parts []string
+		for i, x := range v {
+			if i == maxShown {
+				parts = append(parts, fmt.Sprintf("… %d more", len(v)-i))
+				break
+			}
+			parts = append(parts, Format(x))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case [2]uint64:
+		return fmt.Sprintf("(%d, %d)", v[0], v[1])
+	case []SequenceRange:
+		parts := make([]string, len(v))
+		for i, r := range v {
+			parts[i] = fmt.Sprintf("(%d, %d)", r.Left, r.Right)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case RouteOption:
+		return fmt.Sprintf("(%d, %s)", v.Pointer, Format(v.Addresses))
+	case Record:
+		parts := make([]string, len(v.Parts))
+		for i, p := range v.Parts {
+			parts[i] = p.Name + "=" + Format(p.Value)
+		}
+		return v.Name + "(" + strings.Join(parts, ", ") + ")"
+	case []Option:
+		parts := make([]string, len(v))
+		for i, o := range v {
+			parts[i] = o.String()
+		}
+		return strings.Join(parts, ", ")
+	case OptionMap:
+		parts := make([]string, len(v))
+		for i, o := range v {
+			parts[i] = fmt.Sprintf("%d: %s", o.Code, octets(o.Data))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case wire.HardwareAddr, netip.Addr, bool, uint64:
+		return fmt.Sprint(v)
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+// String writes the option as a line of Show has it: "mss 1460", "sackok", "253 b"…"".
+func (o Option) String() string {
+	name := o.Name
+	if name == "" {
+		name = strconv.Itoa(o.Kind)
+	}
+	if o.Value == nil {
+		return name
+	}
+	return name + " " + Format(o.Value)
+}
+
+// octets writes octets as a Starlark bytes literal, cut to maxShown.
+func octets(b []byte) string {
+	var t strings.Builder
+	t.WriteString(`b"`)
+	for _, c := range b[:min(len(b), maxShown)] {
+		switch {
+		case c == '"' || c == '\\':
+			t.WriteByte('\\')
+			t.WriteByte(c)
+		case c >= 0x20 && c < 0x7f:
+			t.WriteByte(c)
+		default:
+			fmt.Fprintf(&t, `\x%02x`, c)
+		}
+	}
+	t.WriteByte('"')
+	if more := len(b) - maxShown; more > 0 {
+		fmt.Fprintf(&t, "… %d more", more)
+	}
+	return t.String()
+}

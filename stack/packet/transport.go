@@ -1,0 +1,180 @@
+package packet
+
+import "smolsh/stack/wire"
+
+// serviceName names the ports of a few services.
+var serviceName = named(map[uint64]string{
+	7: "echo", 9: "discard", 19: "chargen", 20: "ftp-data", 21: "ftp", 22: "ssh", 23: "telnet", 25: "smtp", 37: "time", 53: "domain", 67: "bootps", 68: "bootpc",
+	69: "tftp", 80: "http", 110: "pop3", 123: "ntp", 143: "imap", 161: "snmp", 179: "bgp", 443: "https", 514: "syslog", 4789: "vxlan", 5353: "mdns",
+})
+
+func port(name, doc string) Field {
+	return Field{Name: name, Bits: 16, Names: serviceName, Compute: Host, Doc: doc}
+}
+
+// byPort returns the protocol that the destination's port names, and otherwise the one that the source's names.
+func byPort(l Layer, t Table, carried lookup) *Protocol {
+	for _, name := range []string{"dport", "sport"} {
+		if n, ok := l.num(name); ok {
+			if p := carried(t, n); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// UDP is the User Datagram Protocol.
+var UDP = define(Protocol{
+	Name: "UDP", Doc: "User Datagram Protocol (RFC 768)", On: []Place{{IPProtocols, 17}},
+	Fields: []Field{
+		port("sport", "the source's port"), port("dport", "the destination's port"),
+		{Name: "len", Bits: 16, Unit: "octets", Compute: TotalLength, Doc: "the length of header and data"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: udpSum, Doc: "the checksum of pseudo-header, header and data; 0 over IPv4 for none"},
+	},
+	next: func(l Layer, carried lookup) *Protocol {
+		p := byPort(l, UDPPorts, carried)
+		switch {
+		case p == nil:
+		case p.Name == "DNS" && l.PayloadLen() < dnsHeaderLen:
+			return nil
+		case p.Name == "DHCP" && !bootMessage(l):
+			return nil
+		}
+		return p
+	},
+})
+
+// bootMessage reports whether a datagram may be a message of BOOTP or DHCP: other data comes from these ports, too.
+func bootMessage(l Layer) bool {
+	b := l.Payload()
+	return l.PayloadLen() >= dhcpFixed && len(b) > 0 && (b[0] == 1 || b[0] == 2)
+}
+
+// udpSum computes the checksum, which a sender that computes zero writes as all ones. A datagram over IPv4 may have none.
+func udpSum(l Layer) (want uint64, ok bool) {
+	if ip, there := l.ip(); there && ip.Protocol == IP && l.is("chksum", 0) {
+		return 0, true
+	}
+	want, ok = udpTransportSum(l)
+	if want == 0 {
+		want = 0xffff
+	}
+	return want, ok
+}
+
+var udpTransportSum = transportSum(6, wire.ProtocolUDP)
+
+// TCP is the Transmission Control Protocol.
+var TCP = define(Protocol{
+	Name: "TCP", Doc: "Transmission Control Protocol (RFC 9293 §3.1)", On: []Place{{IPProtocols, 6}},
+	Fields: []Field{
+		port("sport", "the source's port"), port("dport", "the destination's port"),
+		{Name: "seq", Bits: 32, Doc: "the sequence number of the first octet, or of SYN"},
+		{Name: "ack", Bits: 32, Doc: "the acknowledgement number"},
+		{Name: "dataofs", Bits: 4, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Doc: "the length of the header"},
+		{Name: "reserved", Bits: 3, Doc: "zero"},
+		{Name: "flags", Bits: 9, Kind: Letters, Letters: []string{"F", "S", "R", "P", "A", "U", "E", "C", "N"}, Default: uint64(2), Doc: "the control bits; N is AccECN's third bit"},
+		{Name: "window", Bits: 16, Unit: "octets, before scaling", Default: uint64(8192), Doc: "the receive window"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: transportSum(16, wire.ProtocolTCP), Doc: "the checksum of pseudo-header, header and data"},
+		{Name: "urgptr", Bits: 16, Unit: "octets", Doc: "the urgent pointer"},
+		{Name: "options", Kind: Other, Size: extensionRest, Doc: `the options: ("mss", n) ("wscale", n) "sackok" ("sack", [(l, r)]) ("ts", (val, ecr)) "nop" "eol" (kind, octets)`,
+			Read: func(_ Layer, b []byte) (any, string) { return listed(headerOptions(b, tcpOptions)) }},
+		tcpOption("mss", 2, "octets", "the maximum segment size"),
+		tcpOption("wscale", 3, "", "the window scale, a shift"),
+		{Name: "sack_ok", Kind: Bool, Doc: "the option SACK permitted", Read: func(l Layer, _ []byte) (any, string) {
+			list := l.tcpOptions()
+			for _, o := range list {
+				if o.Name == "sackok" {
+					return true, ""
+				}
+			}
+			return list == nil, ""
+		}},
+		{Name: "tsval", Kind: Uint, Doc: "the timestamp option's value", Read: timestampPart(0)},
+		{Name: "tsecr", Kind: Uint, Doc: "the timestamp option's echo reply", Read: timestampPart(1)},
+		{Name: "sack", Kind: Other, Doc: "the blocks of the SACK option, [(left, right)]", Read: func(l Layer, _ []byte) (any, string) {
+			blocks, _ := optionValue(l.tcpOptions(), 5).([]SequenceRange)
+			return blocks, ""
+		}},
+	},
+	next: func(l Layer, carried lookup) *Protocol {
+		p := byPort(l, TCPPorts, carried)
+		if p != nil && !dnsFits(l.Payload()) {
+			return nil
+		}
+		return p
+	},
+})
+
+// tcpOptions returns the segment's options.
+func (l Layer) tcpOptions() []Option {
+	list, _ := l.Value(l.Protocol.Field("options")).([]Option)
+	return list
+}
+
+// tcpOption is the derived field of an option that is one number.
+func tcpOption(name string, kind int, unit, doc string) Field {
+	return Field{Name: name, Kind: Uint, Unit: unit, Doc: doc, Read: func(l Layer, _ []byte) (any, string) {
+		return optionValue(l.tcpOptions(), kind), ""
+	}}
+}
+
+// timestampPart is the Read of one half of the timestamps.
+func timestampPart(i int) func(Layer, []byte) (any, string) {
+	return func(l Layer, _ []byte) (any, string) {
+		if ts, ok := optionValue(l.tcpOptions(), 8).([2]uint64); ok {
+			return ts[i], ""
+		}
+		return nil, ""
+	}
+}
+
+// present returns a condition: a bit of the header is set.
+func present(name string) func(l Layer) bool {
+	return func(l Layer) bool { return l.is(name, 1) }
+}
+
+// greSum is the condition of GRE's fields chksum and offset, which stand there for either (RFC 1701).
+func greSum(l Layer) bool { return l.is("chksum_present", 1) || l.is("routing_present", 1) }
+
+// GRE is Generic Routing Encapsulation.
+var GRE = define(Protocol{
+	Name: "GRE", Doc: "Generic Routing Encapsulation (RFC 2784, RFC 2890)", On: []Place{{IPProtocols, 47}},
+	Fields: []Field{
+		{Name: "chksum_present", Bits: 1, Doc: "1: chksum and offset are there"},
+		{Name: "routing_present", Bits: 1, Doc: "1: routing is there (RFC 1701)"},
+		{Name: "key_present", Bits: 1, Doc: "1: key is there"},
+		{Name: "seqnum_present", Bits: 1, Doc: "1: sequence_number is there"},
+		{Name: "strict_route_source", Bits: 1, Doc: "strict source route (RFC 1701)"},
+		{Name: "recursion_control", Bits: 3, Doc: "recursion control (RFC 1701)"},
+		{Name: "flags", Bits: 5, Hex: true, Doc: "reserved"},
+		{Name: "version", Bits: 3, Doc: "0; 1 for PPTP"},
+		etherField("proto", "the EtherType of the payload"),
+		{Name: "chksum", Bits: 16, When: greSum, Hex: true, Compute: Checksum, Sum: greChecksum, Doc: "the checksum of header and payload"},
+		{Name: "offset", Bits: 16, When: greSum, Unit: "octets", Doc: "the offset of the active source route; otherwise reserved"},
+		{Name: "key", Bits: 32, When: present("key_present"), Hex: true, Doc: "the key"},
+		{Name: "sequence_number", Bits: 32, When: present("seqnum_present"), Doc: "the sequence number"},
+	},
+})
+
+// greChecksum computes the checksum of header and payload.
+func greChecksum(l Layer) (uint64, bool) {
+	if !l.complete() || l.end-l.begin < 8 {
+		return 0, false
+	}
+	b := l.packet.Octets[l.begin:l.end]
+	return uint64(wire.Sum(0).AddBytes(b[:4]).AddBytes(b[6:]).Checksum()), true
+}
+
+// VXLAN is Virtual eXtensible Local Area Network, whose payload is an Ethernet frame.
+var VXLAN = define(Protocol{
+	Name: "VXLAN", Doc: "Virtual eXtensible Local Area Network (RFC 7348 §5)", On: []Place{{UDPPorts, 4789}, {UDPPorts, 8472}},
+	Fields: []Field{
+		{Name: "flags", Bits: 8, Hex: true, Default: uint64(8), Doc: "8: the VNI is valid"},
+		{Name: "reserved1", Bits: 24, Hex: true, Doc: "reserved"},
+		{Name: "vni", Bits: 24, Doc: "the VXLAN network identifier"},
+		{Name: "reserved2", Bits: 8, Hex: true, Doc: "reserved"},
+	},
+	next: func(_ Layer, carried lookup) *Protocol { return carried(EtherTypes, 0x6558) },
+})

@@ -114,9 +114,11 @@ func (l *Layer) limit() {
 	}
 	least := 0
 	start := l.begin
-	switch {
-	case f.Compute == PayloadLength:
+	switch f.Compute {
+	case PayloadLength:
 		start += l.Protocol.fixed
+	case RestLength:
+		start += (l.start(f) + f.Bits) / 8
 	default:
 		least = l.Protocol.fixed
 	}

@@ -37,7 +37,7 @@ var DNS = define(Protocol{
 	Name: "DNS", Doc: "Domain Name System (RFC 1035 §4.1)",
 	On: []Place{{UDPPorts, 53}, {UDPPorts, 5353}, {UDPPorts, 5355}, {TCPPorts, 53}},
 	Fields: []Field{
-		{Name: "length", Bits: 16, When: overTCP, Unit: "octets", Compute: PayloadLength, Doc: "the length of the message, over TCP alone (RFC 1035 §4.2.2)"},
+		{Name: "length", Bits: 16, When: overTCP, Unit: "octets", Compute: RestLength, Doc: "the length of the message, over TCP alone (RFC 1035 §4.2.2)"},
 		{Name: "id", Bits: 16, Compute: Host, Doc: "the identifier, the same in query and response"},
 		flag("qr", "a response"),
 		{Name: "opcode", Bits: 4, Names: named(map[uint64]string{0: "query", 1: "iquery", 2: "status", 4: "notify", 5: "update", 6: "stateful"}), Doc: "the operation"},

@@ -32,6 +32,7 @@ const (
 	HeaderLength                 // the octets of the header, less Field.Plus, divided by Field.Scale
 	TotalLength                  // the octets of header and payload
 	PayloadLength                // the octets of the payload
+	RestLength                   // the octets of the layer behind the field
 	NextProtocol                 // the number in Field.Table of the layer that follows
 	Checksum                     // Field.Sum
 	Count                        // the number of entries of the list that follows
@@ -40,7 +41,7 @@ const (
 
 // String names what sending writes into an unset field; "" for Given.
 func (c Compute) String() string {
-	return [...]string{"", "header length", "total length", "payload length", "next layer", "checksum", "count", "host"}[c]
+	return [...]string{"", "header length", "total length", "payload length", "length of the rest", "next layer", "checksum", "count", "host"}[c]
 }
 
 // A Field is one row of a protocol's table. Fields of the header stand in the order of the wire, each behind the one

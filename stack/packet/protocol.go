@@ -88,7 +88,7 @@ func define(p Protocol) *Protocol {
 		switch f.Compute {
 		case HeaderLength:
 			p.header = f
-		case TotalLength, PayloadLength:
+		case TotalLength, PayloadLength, RestLength:
 			p.length = f
 		case NextProtocol:
 			p.follow = f

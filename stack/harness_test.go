@@ -99,6 +99,7 @@ func (n *network) pump() {
 					}
 					busy = true
 					n.sent++
+					sameReading(n.t, f, i.caps.Medium)
 					h.FrameSent(n.now, i, f, drop.None)
 					to := n.peer[i]
 					if to == nil || n.lose != nil && n.lose(i, f) {

@@ -115,3 +115,18 @@ func TestAttributes(t *testing.T) {
 		t.Errorf("shown as\n%s", got)
 	}
 }
+
+// BenchmarkField reads one field of the TCP header of a packet that a script has not looked at before.
+func BenchmarkField(b *testing.B) {
+	frame := tcpOverIPv6(b)
+	for b.Loop() {
+		p := NewHead(noMethods{}, frame, len(frame), phy.MediumEthernet, nil)
+		l, err := p.Attr("tcp")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if v, _ := l.(starlark.HasAttrs).Attr("flags"); v != starlark.String("A") {
+			b.Fatal(v)
+		}
+	}
+}

@@ -126,10 +126,23 @@ func (l *Layer) limit() {
 	case int(n) < least:
 		l.packet.wrong(*l, f, "%d is below %d", n, least)
 	case int(n) > room:
+		if l.inFragment() { // the length of the datagram, of which the layer is a part
+			return
+		}
 		l.packet.wrong(*l, f, "%d, and %d octets are there", n, room)
 	case int(n) < room:
 		l.end = start + int(n)
 	}
+}
+
+// inFragment reports whether the layer is the beginning of a datagram, whose rest other fragments have.
+func (l Layer) inFragment() bool {
+	ip, ok := l.ip()
+	if !ok {
+		return false
+	}
+	_, more := l.packet.fragment(ip)
+	return more
 }
 
 // headerLen returns the octets of the header, at most as many as the layer has.

@@ -84,10 +84,8 @@ func messageSum(l Layer) (want uint64, ok bool) {
 	if !l.complete() || l.end-l.begin < 4 {
 		return 0, false
 	}
-	if ip, ok := l.ip(); ok {
-		if _, more := l.packet.fragment(ip); more {
-			return 0, false
-		}
+	if l.inFragment() {
+		return 0, false
 	}
 	b := l.packet.Octets[l.begin:l.end]
 	return uint64(wire.Sum(0).AddBytes(b[:2]).AddBytes(b[4:]).Checksum()), true

@@ -60,7 +60,7 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
-	s.outputs.release(v.info)
+	s.files.outputs.release(v.info)
 	return err
 }
 
@@ -92,16 +92,16 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 		v.stop, err = start(v.file, only)
 	})
 	if err != nil {
-		s.outputs.release(v.info)
+		s.files.outputs.release(v.info)
 		return nil, err
 	}
-	s.captures = append(s.captures, v)
+	s.watching.captures = append(s.watching.captures, v)
 	return v, nil
 }
 
 // open claims the capture's file, empties it and makes the Writer.
 func (v *captureValue) open() error {
-	f, err := v.s.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, true)
+	f, err := v.s.files.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, true)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (v *captureValue) open() error {
 		return err
 	}
 	if v.file, err = capture.NewFile(f, v.w.World().Epoch); err != nil {
-		v.s.outputs.release(v.info)
+		v.s.files.outputs.release(v.info)
 	}
 	return err
 }
@@ -118,12 +118,12 @@ func (v *captureValue) open() error {
 // discard closes the file of a capture that never began.
 func (v *captureValue) discard() {
 	v.file.Close()
-	v.s.outputs.release(v.info)
+	v.s.files.outputs.release(v.info)
 }
 
 // flushCaptures writes what the captures have so far to their files, for a reader.
 func (s *Session) flushCaptures() {
-	for _, v := range s.captures {
+	for _, v := range s.watching.captures {
 		if v.stop != nil {
 			s.tasks.Do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports an error
 		}
@@ -173,7 +173,7 @@ const captureColumns = "FILE HOST FILTER PACKETS BYTES SINCE"
 func capturesTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns(captureColumns)...)
 	t.Columns[5].Show = showSeconds
-	for _, v := range c.s.captures {
+	for _, v := range c.s.watching.captures {
 		if v.stop == nil {
 			continue
 		}

@@ -41,7 +41,7 @@ func TestEqualSeedsWriteEqualCaptures(t *testing.T) {
 		if got := status(s.RunSource("proof.star", proof)); got != 1 || !bytes.HasPrefix([]byte(s.err.String()), []byte("deadlock")) {
 			t.Fatalf("exit status %d, said %q", got, s.err.String())
 		}
-		for _, c := range s.captures {
+		for _, c := range s.watching.captures {
 			if err := c.close(s.Session); err != nil {
 				t.Fatal(err)
 			}

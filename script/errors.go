@@ -154,7 +154,7 @@ func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {
 
 // sourceLine is a line of a source that was run, without its indentation.
 func (s *Session) sourceLine(name string, n int) string {
-	src, ok := s.sources[name]
+	src, ok := s.files.sources[name]
 	if !ok {
 		b, err := os.ReadFile(name)
 		if err != nil {

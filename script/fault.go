@@ -149,7 +149,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 	} else {
 		c.s.tasks.Do(v.w, func(clock.Instant) { v.set.Add(r) })
 	}
-	c.s.rules = append(c.s.rules, v)
+	c.s.faulted.rules = append(c.s.faulted.rules, v)
 	return v, nil
 }
 
@@ -286,7 +286,7 @@ func faultOff(c *call) (starlark.Value, error) {
 
 func faultsTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns("WHERE DIR RULE HITS")...)
-	for _, v := range c.s.rules {
+	for _, v := range c.s.faulted.rules {
 		if !v.off {
 			t.Add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))
 		}
@@ -302,7 +302,7 @@ func (s *Session) AddFault(r fault.Rule, text string) {
 			one := r
 			one.Name = text
 			p.Faults().Add(&one)
-			s.rules = append(s.rules, &ruleValue{s: s, w: s.home, where: s.local.name + "." + p.Iface().Name(),
+			s.faulted.rules = append(s.faulted.rules, &ruleValue{s: s, w: s.home, where: s.local.name + "." + p.Iface().Name(),
 				dir: r.Dir.String(), set: p.Faults(), rule: &one, text: text})
 		}
 	})

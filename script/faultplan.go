@@ -13,17 +13,17 @@ import (
 
 // plan puts the effects of a rule that the session's plan keeps in force, in place of the rule.
 func (s *Session) plan(v *ruleValue, where string) {
-	s.stated++
+	s.faulted.stated++
 	s.tasks.Do(v.w, func(clock.Instant) {
 		for _, p := range v.planned {
 			v.set.Remove(p.Rule)
 		}
-		v.planned = s.cfg.Plan.Split(s.stated, v.rule)
+		v.planned = s.cfg.Plan.Split(s.faulted.stated, v.rule)
 		for _, p := range v.planned {
 			p.Where, p.What = where, statedText(v.where, plannedText(v, p))
 			v.set.Add(p.Rule)
 		}
-		s.planned = append(s.planned, v.planned...)
+		s.faulted.planned = append(s.faulted.planned, v.planned...)
 	})
 }
 
@@ -83,13 +83,13 @@ func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
 	if s.cfg.Plan == nil || cfg.Loss == 0 && cfg.Jitter == 0 {
 		return
 	}
-	s.stated++
+	s.faulted.stated++
 	one := func(effect, text string) bool {
-		if _, ok := s.cfg.Plan.Keeps(s.stated, effect); !ok {
+		if _, ok := s.cfg.Plan.Keeps(s.faulted.stated, effect); !ok {
 			return false
 		}
-		s.planned = append(s.planned, &fault.Planned{
-			Report: fault.Report{Selection: fault.Selection{Number: s.stated, Effect: effect}, Where: c.where(),
+		s.faulted.planned = append(s.faulted.planned, &fault.Planned{
+			Report: fault.Report{Selection: fault.Selection{Number: s.faulted.stated, Effect: effect}, Where: c.where(),
 				What: statedText(a+"-"+b+", the link's own", text)},
 			Rule: &fault.Rule{Hits: 1}, // the link does not count its hits; one stands for any number
 		})
@@ -116,7 +116,7 @@ func (c *call) where() string {
 // plan.
 func (s *Session) FaultReports() []fault.Report {
 	var list []fault.Report
-	for _, p := range s.planned {
+	for _, p := range s.faulted.planned {
 		list = append(list, p.Result())
 	}
 	return list

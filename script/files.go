@@ -39,12 +39,12 @@ func (c *call) mayTouch(p *registry.Param, x any) error {
 
 // name makes a file one that was named on the command line, and its folder that of the script.
 func (s *Session) name(path string) {
-	s.given[abs(path)] = true
-	s.folder = filepath.Dir(abs(path))
+	s.files.given[abs(path)] = true
+	s.files.folder = filepath.Dir(abs(path))
 }
 
 // named reports whether the file was named on the command line.
-func (s *Session) named(path string) bool { return s.given[abs(path)] }
+func (s *Session) named(path string) bool { return s.files.given[abs(path)] }
 
 // mayLoad refuses a script for load(), in a session without files, that is neither in the script's own folder, where
 // its links end, nor named on the command line.
@@ -56,7 +56,7 @@ func (s *Session) mayLoad(path string) error {
 	if err != nil {
 		return pathError(path, err)
 	}
-	if folder, err := filepath.EvalSymlinks(s.folder); s.folder != "" && err == nil {
+	if folder, err := filepath.EvalSymlinks(s.files.folder); s.files.folder != "" && err == nil {
 		if rel, err := filepath.Rel(folder, real); err == nil && filepath.IsLocal(rel) {
 			return nil
 		}
@@ -77,7 +77,7 @@ func pathError(path string, err error) error {
 func (t *taskValue) open(path string, flag int) (*os.File, error) {
 	var f *os.File
 	var err error
-	if ended := t.Aside("opening "+path, func() { f, err = t.s.outputs.open(path, flag, 0o666, false) }); ended != nil {
+	if ended := t.Aside("opening "+path, func() { f, err = t.s.files.outputs.open(path, flag, 0o666, false) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {

@@ -55,10 +55,10 @@ func (c *call) room() error {
 func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) error {
 	waits := false
 	return t.Until("a handler to end", func() bool {
-		free := running() < s.handlers.Limit && s.tasks.Others() < s.tasks.Bound.Limit
+		free := running() < s.servers.handlers.Limit && s.tasks.Others() < s.tasks.Bound.Limit
 		if !free && !waits {
 			waits = true
-			s.handlers.Refused++
+			s.servers.handlers.Refused++
 		}
 		return free || ended()
 	})
@@ -66,7 +66,7 @@ func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) e
 
 // busiest is how many handlers the server has that has most.
 func (s *Session) busiest() (n int) {
-	for _, v := range s.serving {
+	for _, v := range s.servers.list {
 		n = max(n, len(v.tasks))
 	}
 	return n
@@ -109,7 +109,7 @@ func limitsTable(c *call) (starlark.Value, error) {
 	for k, row := range []struct {
 		used int
 		*task.Bound
-	}{{c.s.tasks.Others(), &c.s.tasks.Bound}, {c.s.busiest(), &c.s.handlers}} {
+	}{{c.s.tasks.Others(), &c.s.tasks.Bound}, {c.s.busiest(), &c.s.servers.handlers}} {
 		t.Add(starlark.String(sessionWords[k][0]), num(row.used), num(row.Limit), num(row.Refused), starlark.String(""), starlark.String(sessionWords[k][1]))
 	}
 	return t, nil
@@ -125,7 +125,7 @@ func limitsSet(c *call) (starlark.Value, error) {
 			}
 		}
 	})
-	for k, b := range []*task.Bound{&c.s.tasks.Bound, &c.s.handlers} {
+	for k, b := range []*task.Bound{&c.s.tasks.Bound, &c.s.servers.handlers} {
 		if name := sessionWords[k][0]; c.given(name) {
 			b.Limit = arg[int](c, name)
 		}

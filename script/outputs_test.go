@@ -59,13 +59,13 @@ func TestClaimAndRelease(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
 	for range 2 {
-		s.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true)
+		s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true)
 	}
-	if n := len(s.outputs.files); n != 1 {
+	if n := len(s.files.outputs.files); n != 1 {
 		t.Fatalf("%d claims of one file", n)
 	}
-	s.outputs.release(s.outputs.files[0].info)
-	if f, err := s.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true); err != nil {
+	s.files.outputs.release(s.files.outputs.files[0].info)
+	if f, err := s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true); err != nil {
 		t.Error(err)
 	} else {
 		f.Close()

@@ -35,9 +35,9 @@ func (e panicError) Error() string {
 // watchPanics makes the world's panics known to the session. Its owner takes note, the baton's holder reports.
 func (s *Session) watchPanics(w *task.World) {
 	note := func(p *lab.Panic) {
-		s.panicsMu.Lock()
-		s.panics = append(s.panics, p)
-		s.panicsMu.Unlock()
+		s.crashes.mu.Lock()
+		s.crashes.pending = append(s.crashes.pending, p)
+		s.crashes.mu.Unlock()
 		s.tasks.Poke()
 	}
 	if w.Virtual() { // which stays untouched until something happens
@@ -55,7 +55,7 @@ func (c *call) recovered(v any) error {
 		h.do(func(clock.Instant) { h.h.Break(&lab.Panic{Panic: p, Doing: "was called by " + c.b.Name}) })
 	}
 	err := panicError{p}
-	c.s.panicked++
+	c.s.crashes.total++
 	c.s.trouble(c.b.Name, err)
 	return c.errorf("%w", err)
 }
@@ -66,7 +66,7 @@ func (t *taskValue) safely(fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			e := panicError{crash.Caught(v)}
-			t.s.panicked++
+			t.s.crashes.total++
 			t.s.trouble(t.Name, e)
 			t.newThread()
 			err = e
@@ -123,22 +123,22 @@ func fmtSeconds(at clock.Instant) string { return fmt.Sprintf("%.6f", time.Durat
 
 // reportPanics reports the panics since the last call, and ends the calls and servers that wait for hosts out of service.
 func (s *Session) reportPanics() {
-	s.panicsMu.Lock()
-	list := s.panics
-	s.panics = nil
-	s.panicsMu.Unlock()
+	s.crashes.mu.Lock()
+	list := s.crashes.pending
+	s.crashes.pending = nil
+	s.crashes.mu.Unlock()
 	for _, p := range list {
-		s.panicked++
+		s.crashes.total++
 		h := s.hosts[p.Host]
 		if h != nil {
 			s.tasks.WakeAbout(h)
-			for _, v := range s.serving {
+			for _, v := range s.servers.list {
 				if v.h == h {
 					v.giveUp(h.broken())
 				}
 			}
 		}
-		if s.reported++; s.reported <= maxReports {
+		if s.crashes.reported++; s.crashes.reported <= maxReports {
 			s.reportPanic(p, h)
 		}
 	}
@@ -208,7 +208,7 @@ func (s *Session) keepEvidence(b *strings.Builder, p *lab.Panic, h *hostValue) {
 // writeEvidence writes the capture, under a name that is free in the working directory.
 func (s *Session) writeEvidence(p *lab.Panic, h *hostValue) (path string, err error) {
 	var list []seen
-	if r := s.recent[h]; r != nil {
+	if r := s.watching.recent[h]; r != nil {
 		h.do(func(clock.Instant) { list = r.all() })
 	}
 	for n := 1; ; n++ {

@@ -104,7 +104,7 @@ serve("tcp", 5, g); peer.tcp.connect("192.168.69.1:5").recv()`} {
 			t.Errorf("%s: exit status %d: %q", src, got, s.err.String())
 		}
 	}
-	s.panicked = 0
+	s.crashes.total = 0
 	if err := s.RunCommand("ping('192.168.69.100', count=1).received"); err != nil {
 		t.Error(s.err.String())
 	}

@@ -19,7 +19,7 @@ type loadedFile struct {
 // what the file made.
 func (s *Session) exec(t *taskValue, name, src string) (starlark.StringDict, error) {
 	s.recordOwn()
-	s.sources[name] = src
+	s.files.sources[name] = src
 	_, prog, err := starlark.SourceProgramOptions(registry.FileOptions, name, src, s.globals.Has)
 	if err != nil {
 		return nil, err
@@ -56,14 +56,14 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	if err := s.mayLoad(path); err != nil {
 		return nil, err
 	}
-	if f := s.loaded[abs(path)]; f != nil {
+	if f := s.files.loaded[abs(path)]; f != nil {
 		if f.loading {
 			return nil, fmt.Errorf("it loads itself")
 		}
 		return f.globals, f.err
 	}
 	f := &loadedFile{loading: true}
-	s.loaded[abs(path)] = f
+	s.files.loaded[abs(path)] = f
 	// The same thread goes on, so that what the file waits for can be canceled with its task.
 	t := thread.Local("task").(*taskValue)
 	src, err := t.source(path)
@@ -72,7 +72,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f.err, f.loading = err, false
 	if t.Err() != nil {
-		delete(s.loaded, abs(path)) // it was not read to its end
+		delete(s.files.loaded, abs(path)) // it was not read to its end
 	}
 	return f.globals, f.err
 }

@@ -39,11 +39,11 @@ const seenHead = 384
 
 // record starts recording the host's last packets, and returns the record.
 func (s *Session) record(h *hostValue) *recent {
-	if r := s.recent[h]; r != nil {
+	if r := s.watching.recent[h]; r != nil {
 		return r
 	}
-	r := &recent{seen: &s.order}
-	s.recent[h] = r
+	r := &recent{seen: &s.watching.order}
+	s.watching.recent[h] = r
 	h.do(func(clock.Instant) { h.h.ObserveHeads(r.packet) })
 	return r
 }

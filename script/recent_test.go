@@ -66,7 +66,7 @@ func BenchmarkRing(b *testing.B) {
 func TestColours(t *testing.T) {
 	frame := udpInVLAN(t, 5000, 6000, gopacket.Payload("hi"))
 	s := &Session{cfg: Config{Colour: true}}
-	s.verdictAt.Store(80)
+	s.watching.verdictAt.Store(80)
 	t1 := &tracer{s: s}
 	text := func(dir stack.Dir, b []byte, verdict string) string {
 		return t1.text(5, "eth0", dir, b, phy.MediumEthernet, t1.line(b, phy.MediumEthernet, 0), verdict)

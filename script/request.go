@@ -6,15 +6,15 @@ import "time"
 // Starlark value. A live lab's tasks run meanwhile; a virtual lab stands still. Where the session has to
 // end first, for a task called exit(), stop is called, which must make fn return soon; it may be nil.
 func (s *Session) Await(fn, stop func()) {
-	s.tasks.AwaitInput(fn, stop, func() bool { return s.exit != nil })
+	s.tasks.AwaitInput(fn, stop, func() bool { return s.ending.exit != nil })
 }
 
 // Ended reports whether a task called exit() while the prompt waited, and with which status.
 func (s *Session) Ended() (code int, ended bool) {
-	if s.exit == nil {
+	if s.ending.exit == nil {
 		return 0, false
 	}
-	return s.exit.code, true
+	return s.ending.exit.code, true
 }
 
 // Begin forgets an interrupt from before the next statement, which the interrupt does not concern. The goroutine that

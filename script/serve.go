@@ -128,7 +128,7 @@ func serve(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.s.serving = append(c.s.serving, v)
+	c.s.servers.list = append(c.s.servers.list, v)
 	h.w.AddServer()
 	return v, nil
 }
@@ -330,7 +330,7 @@ func (v *server) waits() string {
 
 // reapServers removes the servers that were stopped and have no connection left.
 func (s *Session) reapServers() {
-	for _, v := range slices.Clone(s.serving) {
+	for _, v := range slices.Clone(s.servers.list) {
 		if !v.ended || len(v.tasks) > 0 {
 			continue
 		}
@@ -342,7 +342,7 @@ func (s *Session) reapServers() {
 		v.gone = true
 		v.said.rest(s, v.String())
 		v.h.w.RemoveServer()
-		s.serving = slices.DeleteFunc(s.serving, func(u *server) bool { return u == v })
+		s.servers.list = slices.DeleteFunc(s.servers.list, func(u *server) bool { return u == v })
 		s.tasks.Changed()
 	}
 }

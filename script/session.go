@@ -58,50 +58,84 @@ type Config struct {
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
 type Session struct {
-	cfg      Config
-	reg      *builtinRegistry
-	out      *printer
-	tasks    *task.Scheduler
-	main     *taskValue
-	home     *task.World // of Local
-	virt     *task.World // of the labs the script makes; home when that is virtual
-	local    *hostValue
-	kernel   *kernelValue
-	globals  starlark.StringDict // predeclared for every file, and shared with typed input
-	sources  map[string]string
-	loaded   map[string]*loadedFile
-	hosts    map[*lab.Host]*hostValue
-	rules    []*ruleValue
-	captures []*captureValue
-	outputs  outputs
-	tracers  map[*hostValue]*tracer
-	recent   map[*hostValue]*recent
-	order    atomic.Uint64 // of the packets that are kept
-	test     *testRun
-	stated   int              // faults stated so far, under a plan
-	planned  []*fault.Planned // every effect that the plan has put in force, in force still or not
-	serving  []*server
-	exit     *exitError
-	exited   bool
-	ended130 bool         // the last run was interrupted
-	open     []*connValue // of the own live host, not closed yet; on its owner
-	inputs   []string     // typed statements that succeeded
-	ran      string       // the file that run() ran last, and its arguments
-	ranArgs  []starlark.Value
-	shown    string         // what a builtin has printed and given
-	printed  starlark.Value // the same of a list
-	sweep    int            // how many there may be before those that have ended are let go
+	cfg     Config
+	reg     *builtinRegistry
+	out     *printer
+	tasks   *task.Scheduler
+	main    *taskValue
+	globals starlark.StringDict // predeclared for every file, and shared with typed input
+	test    *testRun
 
-	handlers task.Bound      // connections that the function of one server handles at a time
-	given    map[string]bool // the files that the command line names, as absolute paths
-	folder   string          // of the script; "" where there is none
+	home   *task.World // of Local
+	virt   *task.World // of the labs the script makes; home when that is virtual
+	local  *hostValue
+	kernel *kernelValue
+	hosts  map[*lab.Host]*hostValue
+	open   []*connValue // of the own live host, not closed yet; on its owner
+	sweep  int          // how many there may be before those that have ended are let go
 
-	panicsMu sync.Mutex
-	panics   []*lab.Panic // recovered, and not reported yet; guarded by panicsMu
-	panicked int          // how many there were, of hosts and of builtins
+	files    sessionFiles
+	prompt   promptState
+	watching packetWatch
+	faulted  faultState
+	servers  serverState
+	crashes  crashState
+	ending   endState
+}
+
+// sessionFiles has the files that the session knows.
+type sessionFiles struct {
+	given   map[string]bool // those that the command line names, as absolute paths
+	folder  string          // of the script; "" where there is none
+	sources map[string]string
+	loaded  map[string]*loadedFile
+	outputs outputs
+}
+
+// promptState is what the prompt remembers.
+type promptState struct {
+	inputs  []string // typed statements that succeeded
+	ran     string   // the file that run() ran last, and its arguments
+	ranArgs []starlark.Value
+	shown   string         // what a builtin has printed and given
+	printed starlark.Value // the same of a list
+}
+
+// packetWatch has what shows or keeps packets.
+type packetWatch struct {
+	tracers   map[*hostValue]*tracer
+	recent    map[*hostValue]*recent
+	order     atomic.Uint64 // of the packets that are kept
+	verdictAt atomic.Int32  // the column of a trace's verdicts
+	captures  []*captureValue
+}
+
+// faultState has the session's fault rules, and its part of a fault plan.
+type faultState struct {
+	rules   []*ruleValue
+	stated  int              // faults stated so far, under a plan
+	planned []*fault.Planned // every effect that the plan has put in force, in force still or not
+}
+
+// serverState has the servers, and the bound on the connections that their functions handle at a time.
+type serverState struct {
+	list     []*server
+	handlers task.Bound
+}
+
+// crashState counts the panics that were recovered.
+type crashState struct {
+	mu       sync.Mutex
+	pending  []*lab.Panic // not reported yet; guarded by mu
+	total    int          // how many there were, of hosts and of builtins
 	reported int          // of hosts
+}
 
-	verdictAt atomic.Int32 // the column of a trace's verdicts
+// endState says whether and how the session ends.
+type endState struct {
+	exit        *exitError
+	exited      bool
+	interrupted bool // the last run was interrupted, and the exit status is 130
 }
 
 // New makes a Session. The caller closes it.
@@ -112,18 +146,14 @@ func New(cfg Config) *Session {
 	s := &Session{
 		cfg:     cfg,
 		out:     newPrinter(cfg.Stdout),
-		sources: map[string]string{},
-		loaded:  map[string]*loadedFile{},
 		hosts:   map[*lab.Host]*hostValue{},
-		tracers: map[*hostValue]*tracer{},
-		recent:  map[*hostValue]*recent{},
-		given:   map[string]bool{},
 		home:    &task.World{Runner: cfg.Runner},
-
-		handlers: task.Bound{Limit: maxHandlers},
+		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
+		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},
 	}
+	s.watching.tracers, s.watching.recent = map[*hostValue]*tracer{}, map[*hostValue]*recent{}
 	for _, a := range cfg.Args {
-		s.given[abs(a)] = true
+		s.files.given[abs(a)] = true
 	}
 	s.SetWidth(cfg.Width)
 	s.tasks = s.newScheduler()
@@ -219,8 +249,8 @@ func (s *Session) Flush() { s.out.flush() }
 
 // end makes the script end with exit's status: the main task's wait is over.
 func (s *Session) end(e *exitError) {
-	if s.exit == nil {
-		s.exit = e
+	if s.ending.exit == nil {
+		s.ending.exit = e
 	}
 	s.main.Cancel(e)
 }
@@ -244,13 +274,13 @@ func (s *Session) result(err error) error {
 	s.tasks.InterruptOver()
 	fail := s.main.Revive()
 	var exit *exitError
-	if e := s.exit; e != nil {
-		s.exit, exit = nil, e
+	if e := s.ending.exit; e != nil {
+		s.ending.exit, exit = nil, e
 	} else if errors.As(err, &exit) {
 	} else if fail != nil && err != nil {
 		if fail == task.ErrInterrupted || fail == task.ErrCanceled {
 			s.out.flush()
-			s.ended130 = true
+			s.ending.interrupted = true
 			return &ExitError{130}
 		}
 		err = s.withCause(err, fail)
@@ -258,12 +288,12 @@ func (s *Session) result(err error) error {
 	s.out.flush()
 	switch {
 	case exit != nil:
-		s.exited = true
+		s.ending.exited = true
 		return &ExitError{exit.code}
 	case err != nil:
 		fmt.Fprintln(s.cfg.Stderr, s.report(err))
 		return &ExitError{1}
-	case s.panicked > 0 && !s.tasks.Foreground:
+	case s.crashes.total > 0 && !s.tasks.Foreground:
 		return &ExitError{1}
 	}
 	return nil
@@ -292,7 +322,7 @@ func (s *Session) hangUp() {
 		for _, v := range slices.Clone(s.open) {
 			v.close(now)
 		}
-		for _, v := range s.serving {
+		for _, v := range s.servers.list {
 			if v.h != s.local {
 				continue
 			}
@@ -310,7 +340,7 @@ func (s *Session) hangUp() {
 		return true
 	}
 	limit := s.home.Now().Add(lingering)
-	for !s.ended130 && s.home.Now() < limit {
+	for !s.ending.interrupted && s.home.Now() < limit {
 		err := s.main.Await(s.home, "what was sent to arrive", nil, 5*time.Millisecond, sent)
 		if err != task.ErrTimedOut {
 			return
@@ -327,12 +357,12 @@ func (s *Session) Close() error {
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
-	for _, c := range s.captures {
+	for _, c := range s.watching.captures {
 		if err := c.close(s); err != nil && first == nil {
 			first = err
 		}
 	}
-	for _, v := range s.serving {
+	for _, v := range s.servers.list {
 		v.said.rest(s, v.String())
 	}
 	s.out.close()
@@ -343,7 +373,7 @@ func (s *Session) Close() error {
 }
 
 // Exited reports whether the last run ended by exit().
-func (s *Session) Exited() bool { return s.exited }
+func (s *Session) Exited() bool { return s.ending.exited }
 
 // Now is the time of the session's own world.
 func (s *Session) Now() clock.Instant { return s.home.Now() }

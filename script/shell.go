@@ -74,10 +74,10 @@ func builtinTimeit(c *call) (starlark.Value, error) {
 
 func builtinSave(c *call) (starlark.Value, error) {
 	path := arg[string](c, "file")
-	if len(c.s.inputs) == 0 {
+	if len(c.s.prompt.inputs) == 0 {
 		return nil, c.errorf("nothing was typed yet that went well")
 	}
-	text := strings.Join(c.s.inputs, "\n") + "\n"
+	text := strings.Join(c.s.prompt.inputs, "\n") + "\n"
 	f, err := c.t.open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, c.errorf("%w", err)
@@ -90,18 +90,18 @@ func builtinSave(c *call) (starlark.Value, error) {
 }
 
 func builtinReload(c *call) (starlark.Value, error) {
-	if c.s.ran == "" {
+	if c.s.prompt.ran == "" {
 		return nil, c.errorf("no file was run yet: run(\"file.star\")")
 	}
-	clear(c.s.loaded)
-	return starlark.None, c.s.runFile(c.t, c.s.ran, c.s.ranArgs)
+	clear(c.s.files.loaded)
+	return starlark.None, c.s.runFile(c.t, c.s.prompt.ran, c.s.prompt.ranArgs)
 }
 
 // runFile runs a file as run() does: what it binds is known at the prompt afterwards.
 func (s *Session) runFile(t *taskValue, path string, args []starlark.Value) error {
-	s.ran, s.ranArgs = path, args
+	s.prompt.ran, s.prompt.ranArgs = path, args
 	if full, err := filepath.Abs(path); err == nil {
-		s.ran = full
+		s.prompt.ran = full
 	}
 	old := s.globals["args"]
 	s.globals["args"] = starlark.NewList(args)
@@ -126,5 +126,5 @@ func (s *Session) remember(src string) {
 			return
 		}
 	}
-	s.inputs = append(s.inputs, strings.TrimRight(src, "\n"))
+	s.prompt.inputs = append(s.prompt.inputs, strings.TrimRight(src, "\n"))
 }

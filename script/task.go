@@ -80,7 +80,7 @@ func (s *Session) newScheduler() *task.Scheduler {
 	}
 	tasks.Servers = func() []string {
 		var lines []string
-		for _, v := range s.serving {
+		for _, v := range s.servers.list {
 			lines = append(lines, v.waits())
 		}
 		return lines

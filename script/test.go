@@ -107,8 +107,8 @@ func (s *Session) RunTest(path, name string) *Failure {
 		err = s.withCause(err, fail)
 	}
 	var exit *exitError
-	if e := s.exit; e != nil {
-		s.exit, err = nil, e
+	if e := s.ending.exit; e != nil {
+		s.ending.exit, err = nil, e
 	}
 	if errors.As(err, &exit) && exit.code == 0 {
 		err = nil
@@ -213,7 +213,7 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 		said  string
 	}
 	var lines []line
-	for h, r := range s.recent {
+	for h, r := range s.watching.recent {
 		var list []seen
 		h.do(func(clock.Instant) { list = r.all() })
 		t := &tracer{s: s, name: s.prefix(h)}
@@ -233,11 +233,11 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 	for _, l := range lines {
 		widest = max(widest, utf8.RuneCountInString(l.text("")))
 	}
-	at := s.verdictAt.Swap(int32(min(widest+2, verdictColumn)))
+	at := s.watching.verdictAt.Swap(int32(min(widest+2, verdictColumn)))
 	for i, l := range lines {
 		out[i] = l.text(l.said)
 	}
-	s.verdictAt.Store(at)
+	s.watching.verdictAt.Store(at)
 	return out
 }
 

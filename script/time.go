@@ -121,7 +121,7 @@ func builtinWait(c *call) (starlark.Value, error) {
 				others--
 			}
 		}
-		return others <= 0 && len(c.s.serving) == 0
+		return others <= 0 && len(c.s.servers.list) == 0
 	})
 	return starlark.None, failed(c.t, "wait", "the other tasks and servers", err)
 }

@@ -134,7 +134,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 		s.out.print(line)
 	}
 	given := starlark.NewList(packets[first:])
-	s.printed = given
+	s.prompt.printed = given
 	return given
 }
 
@@ -158,14 +158,14 @@ func (s *Session) Trace() { s.traceOn(s.local, nil) }
 func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	s.traceOff(h)
 	t := s.newTracer(h, f)
-	s.tracers[h] = t
+	s.watching.tracers[h] = t
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
 	s.record(h)
 }
 
 func (s *Session) traceOff(h *hostValue) {
-	if t := s.tracers[h]; t != nil {
-		delete(s.tracers, h)
+	if t := s.watching.tracers[h]; t != nil {
+		delete(s.watching.tracers, h)
 		h.do(func(clock.Instant) { t.cancel() })
 	}
 }
@@ -215,7 +215,7 @@ func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) s
 		return line
 	}
 	width := utf8.RuneCountInString(where) + utf8.RuneCountInString(arrow) + utf8.RuneCountInString(what) + 2
-	return fmt.Sprintf("%s%*s%s", line, max(2, int(s.verdictAt.Load())-width), "", s.paint(verdictHue(verdict), verdict))
+	return fmt.Sprintf("%s%*s%s", line, max(2, int(s.watching.verdictAt.Load())-width), "", s.paint(verdictHue(verdict), verdict))
 }
 
 func (t *tracer) line(b []byte, m phy.Medium, gso int) string {

@@ -38,7 +38,7 @@ func (s *Session) RunCommand(src string) error {
 // its globals are bound to by now, not what they were when it was typed.
 func (s *Session) typed(t *taskValue, name, src string) error {
 	s.recordOwn()
-	s.sources[name] = src
+	s.files.sources[name] = src
 	f, err := typedOptions.Parse(name, src, 0)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 	const result = " result" // no name of the language has a blank
 	start := syntax.Start(x)
 	stmt := &syntax.AssignStmt{OpPos: start, Op: syntax.EQ, LHS: &syntax.Ident{NamePos: start, Name: result}, RHS: x}
-	s.shown, s.printed = "", nil
+	s.prompt.shown, s.prompt.printed = "", nil
 	g, err := s.program(t, name, []syntax.Stmt{stmt}, known)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 		return nil
 	}
 	s.globals["_"] = v
-	if s.shown != "" && v == starlark.String(s.shown) || s.printed != nil && v == s.printed {
+	if s.prompt.shown != "" && v == starlark.String(s.prompt.shown) || s.prompt.printed != nil && v == s.prompt.printed {
 		return nil
 	}
 	if text := s.display(v); text != "" {
@@ -269,7 +269,7 @@ func (s *Session) SetWidth(columns int) {
 	if columns > 0 {
 		at = min(at, max(0, columns-verdictRoom))
 	}
-	s.verdictAt.Store(int32(at))
+	s.watching.verdictAt.Store(int32(at))
 }
 
 // HostInUse is the name of the host that use() has made what bare names mean, "" for the session's own.

@@ -27,29 +27,40 @@ const (
 type Host struct {
 	*stack.Host
 	lab       *Lab
-	ordinal   uint64 // in the lab, from 1
-	order     int    // in the world, from 0
-	mac       wire.HardwareAddr
-	mtu       int
-	addrs     []netip.Prefix  // not given to an interface yet
-	gateway   netip.Addr      // not routed yet
+	ordinal   uint64          // in the lab, from 1
+	order     int             // in the world, from 0
 	ports     []*Port         // but for a hidden loop
 	names     map[string]bool // of the ports' interfaces
 	nextLink  int             // every eth name with a lower number is in use
 	portsMade uint64          // ports made so far, which numbers their random streams
 	loop      *Port
 
-	dirty         bool
-	transmitting  bool // true while transmitBatch runs
-	retried       bool // true if the last transmitBatch was a second try because the stack had work, and moved nothing
-	timer         clock.Timer[task]
-	ticked        bool   // since the timer was last set
-	callsSeen     uint64 // value of the world's calls when the host last refreshed its ports
-	fruitless     int    // consecutive ticks after which the deadline was still due
-	wireSizeUsers int    // number of observers that need frames of wire size
+	setup hostSetup
+	turn  hostTurn
+
+	wireSizeUsers int // number of observers that need frames of wire size
 
 	captures []*captureFile
 	broken   *Panic // the panic that took the host out of service; nil while it serves
+}
+
+// hostSetup is the part of a host's configuration that its interfaces are made of.
+type hostSetup struct {
+	mac     wire.HardwareAddr
+	mtu     int            // octets
+	addrs   []netip.Prefix // not given to an interface yet
+	gateway netip.Addr     // not routed yet
+}
+
+// hostTurn is what the world knows of a host's work: whether it may have something to transmit, and when its timers are due.
+type hostTurn struct {
+	dirty        bool
+	transmitting bool // true while transmitBatch runs
+	retried      bool // true if the last transmitBatch was a second try because the stack had work, and moved nothing
+	timer        clock.Timer[task]
+	ticked       bool   // since the timer was last set
+	callsSeen    uint64 // value of the world's calls when the host last refreshed its ports
+	fruitless    int    // consecutive ticks after which the deadline was still due
 }
 
 // Lab returns the lab of the host.
@@ -83,8 +94,8 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 		addrs = h.nextAddr()
 	}
 	caps := dev.Capabilities()
-	if h.mtu > 0 {
-		caps.MTU = min(caps.MTU, h.mtu)
+	if h.setup.mtu > 0 {
+		caps.MTU = min(caps.MTU, h.setup.mtu)
 	}
 	name := h.freeName(dev.Name())
 	p := h.newPort(caps)
@@ -107,10 +118,10 @@ func (h *Host) attachLoop(visible bool) error {
 	p.faults = p.newFaults(0)
 	addrs := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}
 	if visible {
-		if h.mtu > 0 {
-			p.caps.MTU = h.mtu
+		if h.setup.mtu > 0 {
+			p.caps.MTU = h.setup.mtu
 		}
-		addrs, h.addrs = append(addrs, h.addrs...), nil
+		addrs, h.setup.addrs = append(addrs, h.setup.addrs...), nil
 		h.ports = append(h.ports, p)
 	}
 	h.loop = p
@@ -128,11 +139,11 @@ func (h *Host) newPort(caps phy.Capabilities) *Port {
 
 // nextAddr takes the host's next address, none when all are given away.
 func (h *Host) nextAddr() []netip.Prefix {
-	if len(h.addrs) == 0 {
+	if len(h.setup.addrs) == 0 {
 		return nil
 	}
-	a := h.addrs[:1:1]
-	h.addrs = h.addrs[1:]
+	a := h.setup.addrs[:1:1]
+	h.setup.addrs = h.setup.addrs[1:]
 	return a
 }
 
@@ -157,12 +168,12 @@ func (h *Host) nextLinkName() string {
 // hardwareAddr is the address of the host's i-th interface, given what its device would like.
 func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 	switch {
-	case !h.mac.IsZero() && i == 0:
-		return h.mac
+	case !h.setup.mac.IsZero() && i == 0:
+		return h.setup.mac
 	case !wish.IsZero():
 		return wish
-	case !h.mac.IsZero():
-		a := h.mac
+	case !h.setup.mac.IsZero():
+		a := h.setup.mac
 		a[0] |= 2 // derived, so locally administered
 		a[1] ^= byte(i)
 		return a
@@ -178,9 +189,9 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 // addGateway makes the default route once one of the prefixes reaches the gateway.
 func (h *Host) addGateway(addrs []netip.Prefix, i *stack.Iface) error {
 	for _, a := range addrs {
-		if h.gateway.IsValid() && a.Masked().Contains(h.gateway) {
-			gw := h.gateway
-			h.gateway = netip.Addr{}
+		if h.setup.gateway.IsValid() && a.Masked().Contains(h.setup.gateway) {
+			gw := h.setup.gateway
+			h.setup.gateway = netip.Addr{}
 			return h.AddRoute(netip.PrefixFrom(zeroAddr(gw), 0), gw, i)
 		}
 	}
@@ -199,7 +210,7 @@ func (h *Host) run(now clock.Instant) {
 	if h.broken != nil {
 		return
 	}
-	h.ticked = true
+	h.turn.ticked = true
 	h.Tick(now)
 	h.lab.world.touch(h)
 }
@@ -221,11 +232,11 @@ func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	}
 	w := h.lab.world
 	w.entered.sender = h
-	if h.callsSeen != w.calls {
-		h.callsSeen = w.calls
+	if h.turn.callsSeen != w.calls {
+		h.turn.callsSeen = w.calls
 		h.refreshPorts()
 	}
-	h.transmitting = true
+	h.turn.transmitting = true
 	h.TakeWork()
 	for _, p := range h.ports {
 		if p != h.loop && p.mayMove(now) {
@@ -236,13 +247,13 @@ func (h *Host) transmitBatch(now clock.Instant) (n int) {
 		n += h.loop.transmitBatch(now)
 		n += h.loop.drainMemory(now)
 	}
-	h.transmitting = false
+	h.turn.transmitting = false
 	w.entered.sender = nil
 	if h.broken != nil {
 		return n
 	}
 	hadWork := h.TakeWork()
-	if h.retried = n == 0 && hadWork && !h.retried; (n > 0 || h.retried) && h.mayMove(now) {
+	if h.turn.retried = n == 0 && hadWork && !h.turn.retried; (n > 0 || h.turn.retried) && h.mayMove(now) {
 		w.touch(h)
 	}
 	h.schedule(now)
@@ -261,7 +272,7 @@ func (h *Host) mayMove(now clock.Instant) bool {
 
 // hasWork is the stack's callback: the host may have a frame to transmit, or an earlier deadline.
 func (h *Host) hasWork() {
-	if !h.transmitting {
+	if !h.turn.transmitting {
 		h.lab.world.touch(h)
 	}
 }
@@ -271,12 +282,12 @@ func (h *Host) schedule(now clock.Instant) {
 	at := max(h.Deadline(), now)
 	switch {
 	case at > now:
-		h.fruitless = 0
-	case h.ticked:
-		if h.fruitless++; h.fruitless > fruitlessTicks {
+		h.turn.fruitless = 0
+	case h.turn.ticked:
+		if h.turn.fruitless++; h.turn.fruitless > fruitlessTicks {
 			at = now.Add(tickPause)
 		}
 	}
-	h.ticked = false
-	h.lab.world.events.Set(&h.timer, at)
+	h.turn.ticked = false
+	h.lab.world.events.Set(&h.turn.timer, at)
 }

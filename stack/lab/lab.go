@@ -86,13 +86,10 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 		ordinal: ordinal,
 		order:   len(l.world.hosts),
 		names:   make(map[string]bool),
-		mac:     cfg.MAC,
-		mtu:     cfg.MTU,
-		addrs:   append([]netip.Prefix(nil), cfg.Addrs...),
-		gateway: cfg.Gateway,
+		setup:   hostSetup{mac: cfg.MAC, mtu: cfg.MTU, addrs: append([]netip.Prefix(nil), cfg.Addrs...), gateway: cfg.Gateway},
 	}
 	h.SetForwarding(cfg.Forward)
-	h.timer.Value = h
+	h.turn.timer.Value = h
 	h.WatchWork(h.hasWork)
 	h.WatchMAC(func(a wire.HardwareAddr) { l.macs[a] = true })
 	if err := h.attachLoop(cfg.Loop); err != nil {

@@ -110,16 +110,16 @@ func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 
 // linkMTU is the MTU that the host wants on links.
 func (h *Host) linkMTU() int {
-	if h.mtu == 0 {
+	if h.setup.mtu == 0 {
 		return defaultMTU
 	}
-	return h.mtu
+	return h.setup.mtu
 }
 
 // capabilities are what the link offers to h.
 func (k *Link) capabilities(h *Host) phy.Capabilities {
 	c := phy.Capabilities{Medium: phy.MediumEthernet, MTU: min(k.cfg.MTU, h.linkMTU())}
-	if k.uplink != nil && h.mtu == 0 {
+	if k.uplink != nil && h.setup.mtu == 0 {
 		c.MTU = k.cfg.MTU
 	}
 	if k.cfg.Offload {

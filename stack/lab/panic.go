@@ -79,7 +79,7 @@ func (w *World) recoveredTransmit(v any) {
 		panic(v)
 	}
 	if h != nil {
-		h.transmitting = false
+		h.turn.transmitting = false
 	}
 	w.recovered(v, h, "sent")
 }
@@ -96,7 +96,7 @@ func (h *Host) Break(p *Panic) {
 	w := h.lab.world
 	h.broken = p
 	p.Host, p.Now = h, w.now
-	w.events.Stop(&h.timer)
+	w.events.Stop(&h.turn.timer)
 	for _, port := range h.ports {
 		port.shut(w.now)
 	}

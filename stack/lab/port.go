@@ -113,7 +113,7 @@ func (p *Port) currentCapabilities() phy.Capabilities {
 			p.wireSizeOnly = plain
 		}
 		c = p.dev.Capabilities()
-		if m := p.host.mtu; m > 0 && !p.hidden {
+		if m := p.host.setup.mtu; m > 0 && !p.hidden {
 			c.MTU = min(c.MTU, m)
 		}
 	} else {

@@ -180,8 +180,8 @@ func (w *World) Kick() { w.kicked = true }
 
 // touch puts h among the hosts to ask for transmissions.
 func (w *World) touch(h *Host) {
-	if !h.dirty {
-		h.dirty = true
+	if !h.turn.dirty {
+		h.turn.dirty = true
 		w.dirty = append(w.dirty, h)
 	}
 }
@@ -256,7 +256,7 @@ func (w *World) transmitDirty() (n int) {
 		h := r.hosts[r.next]
 		r.hosts[r.next] = nil
 		r.next++
-		h.dirty = false
+		h.turn.dirty = false
 		n += h.transmitBatch(w.now)
 	}
 	r.hosts, r.next = r.hosts[:0], 0

@@ -29,13 +29,13 @@ const (
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(mib.ARPInConflicts)
 	i := h.net.localAddrs[a]
-	if !i.defended[a].Due(now) {
+	if !i.addresses.defended[a].Due(now) {
 		return
 	}
-	if i.defended == nil {
-		i.defended = make(map[netip.Addr]clock.Instant)
+	if i.addresses.defended == nil {
+		i.addresses.defended = make(map[netip.Addr]clock.Instant)
 	}
-	i.defended[a] = now.Add(defendInterval)
+	i.addresses.defended[a] = now.Add(defendInterval)
 	i.announce(a)
 	h.count(mib.ARPOutDefences)
 	h.raiseConflict(Event{Now: now, Iface: i, Addr: a, HW: hw, New: ConflictDefended})
@@ -87,7 +87,7 @@ func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error)
 		c.done = true
 		return c, i.AddAddr(now, p)
 	}
-	i.addrProbes = append(i.addrProbes, c)
+	i.addresses.probes = append(i.addresses.probes, c)
 	i.host.workPending()
 	i.host.net.addrProbes.Set(&c.timer, now.Add(i.host.randomBetween(0, probeWait)))
 	return c, nil
@@ -113,12 +113,12 @@ func (c *AddrProbe) finish(err error) {
 // stop ends the probes and announcements of c.
 func (c *AddrProbe) stop() {
 	c.iface.host.net.addrProbes.Stop(&c.timer)
-	c.iface.addrProbes = slices.DeleteFunc(c.iface.addrProbes, func(o *AddrProbe) bool { return o == c })
+	c.iface.addresses.probes = slices.DeleteFunc(c.iface.addresses.probes, func(o *AddrProbe) bool { return o == c })
 }
 
 // addrProbe returns the probe or announcement of address a in progress, nil if there is none.
 func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
-	for _, c := range i.addrProbes {
+	for _, c := range i.addresses.probes {
 		if c.prefix.Addr() == a {
 			return c
 		}
@@ -211,7 +211,7 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 
 // cancelAddrProbes ends all probes and announcements of an interface that goes down.
 func (i *Iface) cancelAddrProbes() {
-	for _, c := range slices.Clone(i.addrProbes) {
+	for _, c := range slices.Clone(i.addresses.probes) {
 		if c.stop(); !c.done {
 			c.finish(ErrDown)
 		}

@@ -66,8 +66,8 @@ func TestProbeAddr(t *testing.T) {
 			at[2]-at[1] > 2*time.Second || at[3]-at[2] != 2*time.Second || at[4]-at[3] != 2*time.Second {
 			t.Errorf("at %v", at)
 		}
-		if done, _, err := c.Done(); !done || err != nil || h.net.localAddrs[netip.MustParseAddr("10.0.0.9")] != i || len(i.addrProbes) != 0 || h.net.addrProbes.Len() != 0 {
-			t.Errorf("%v, %v, %d claims, %d timers", done, err, len(i.addrProbes), h.net.addrProbes.Len())
+		if done, _, err := c.Done(); !done || err != nil || h.net.localAddrs[netip.MustParseAddr("10.0.0.9")] != i || len(i.addresses.probes) != 0 || h.net.addrProbes.Len() != 0 {
+			t.Errorf("%v, %v, %d claims, %d timers", done, err, len(i.addresses.probes), h.net.addrProbes.Len())
 		}
 	}
 	if len(first) < 15 {
@@ -93,8 +93,8 @@ func TestProbeGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if end(c); c.err != what || !c.done || len(i.addrProbes) != 0 || h.net.addrProbes.Len() != 0 {
-			t.Errorf("%v: %v, %d claims, %d timers", what, c.err, len(i.addrProbes), h.net.addrProbes.Len())
+		if end(c); c.err != what || !c.done || len(i.addresses.probes) != 0 || h.net.addrProbes.Len() != 0 {
+			t.Errorf("%v: %v, %d claims, %d timers", what, c.err, len(i.addresses.probes), h.net.addrProbes.Len())
 		}
 	}
 	n := newNetwork(t)

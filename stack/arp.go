@@ -28,7 +28,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	} else {
 		h.count(mib.ARPInReplies)
 	}
-	if len(i.addrProbes) > 0 && !a.SenderHW.IsZero() && i.abandonIfInUse(now, &a) {
+	if len(i.addresses.probes) > 0 && !a.SenderHW.IsZero() && i.abandonIfInUse(now, &a) {
 		return dropped(drop.ARPConflict)
 	}
 	ours := h.net.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()

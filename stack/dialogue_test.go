@@ -291,13 +291,13 @@ func stationAt(a netip.Addr) wire.HardwareAddr {
 // stationOf is the hardware address that packets of a host have on an interface's link: the gateway's if the host is not
 // on the link.
 func stationOf(i *Iface, a netip.Addr) wire.HardwareAddr {
-	if len(i.addrs) == 0 {
+	if len(i.addresses.list) == 0 {
 		return stationAt(ipA)
 	}
 	if i.onLink(a) {
 		return stationAt(a)
 	}
-	return stationAt(i.addrs[0].Masked().Addr().Next())
+	return stationAt(i.addresses.list[0].Masked().Addr().Next())
 }
 
 // groupOf is the hardware address to which an interface's link sends packets for a broadcast address or a group.

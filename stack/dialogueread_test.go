@@ -105,7 +105,7 @@ func (l *frameLine) arp(i *Iface, b []byte) {
 		a.SenderIP, a.SenderHW = parseAddr(l.t, w[1]), parseHW(l.t, w[3])
 		a.TargetIP = a.SenderIP
 	case len(w) == 4 && w[2] == "is-at":
-		a.Op, a.SenderIP, a.SenderHW, a.TargetIP = wire.ARPReply, parseAddr(l.t, w[1]), parseHW(l.t, w[3]), i.addrs[0].Addr()
+		a.Op, a.SenderIP, a.SenderHW, a.TargetIP = wire.ARPReply, parseAddr(l.t, w[1]), parseHW(l.t, w[3]), i.addresses.list[0].Addr()
 		if to, ok := l.attrs["for"]; ok {
 			a.TargetIP = parseAddr(l.t, to)
 		}

@@ -118,7 +118,7 @@ func showARP(i *Iface, d *dissected, a *wire.ARP, out bool, note func(string, ..
 	if a.TargetHW != target {
 		note("target %v", a.TargetHW)
 	}
-	if a.Op == wire.ARPReply && !out && a.SenderIP != a.TargetIP && a.TargetIP != i.addrs[0].Addr() {
+	if a.Op == wire.ARPReply && !out && a.SenderIP != a.TargetIP && a.TargetIP != i.addresses.list[0].Addr() {
 		note("for %v", a.TargetIP)
 	}
 }

@@ -244,8 +244,8 @@ func (r *rig) quote(i *Iface, d *decisions) {
 
 // addr returns the first of i's addresses, or an unused address if it has none.
 func (i *Iface) addr() netip.Addr {
-	if len(i.addrs) == 0 {
+	if len(i.addresses.list) == 0 {
 		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
 	}
-	return i.addrs[0].Addr()
+	return i.addresses.list[0].Addr()
 }

@@ -31,28 +31,31 @@ const (
 
 // Iface is one interface of a host.
 type Iface struct {
-	host    *Host
-	name    string
-	caps    phy.Capabilities
-	mac     wire.HardwareAddr
-	mtu     int // set by SetMTU, in octets; 0: the device's
-	addrs   []ifaceAddr
-	subnets subnets
-	index   uint16 // position among the host's interfaces
-	loop    bool
-	hidden  bool
-	up      bool // switched on, and the link is up
+	host   *Host
+	name   string
+	caps   phy.Capabilities
+	mac    wire.HardwareAddr
+	mtu    int    // set by SetMTU, in octets; 0: the device's
+	index  uint16 // position among the host's interfaces
+	loop   bool
+	hidden bool
+	up     bool // switched on, and the link is up
 
 	off, linkDown bool
 
+	addresses ifaceAddresses
+	groups    ifaceGroups
+	neigh     *neigh.Cache[pendingSends]
+	out       ifaceQueues
+	stats     ifaceStatistics
+}
+
+// ifaceAddresses has an interface's addresses, and what RFC 5227 remembers of each.
+type ifaceAddresses struct {
+	list     []ifaceAddr
+	subnets  subnets
 	defended map[netip.Addr]clock.Instant // by defended address: the instant from which it may be defended again
-
-	addrProbes []*AddrProbe // addresses that are being probed for or announced
-	groups     ifaceGroups
-
-	neigh *neigh.Cache[pendingSends]
-	out   ifaceQueues
-	stats ifaceStatistics
+	probes   []*AddrProbe                 // addresses that are being probed for or announced
 }
 
 // ifaceQueues has the packets that an interface is to send, each with its link header, and the connections that may have segments
@@ -160,8 +163,8 @@ func (i *Iface) State() string {
 
 // Addrs returns the interface's addresses with their prefix lengths, in the order in which they were added.
 func (i *Iface) Addrs() []netip.Prefix {
-	addrs := make([]netip.Prefix, len(i.addrs))
-	for k, a := range i.addrs {
+	addrs := make([]netip.Prefix, len(i.addresses.list))
+	for k, a := range i.addresses.list {
 		addrs[k] = a.Prefix
 	}
 	return addrs
@@ -180,8 +183,8 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	if p.Bits() <= 30 {
 		n.network, n.broadcast = p.Masked().Addr(), lastAddr(p)
 	}
-	i.addrs = append(i.addrs, n)
-	i.subnets.add(p)
+	i.addresses.list = append(i.addresses.list, n)
+	i.addresses.subnets.add(p)
 	i.host.net.localAddrs[a] = i
 	i.host.net.connect(i, p.Masked())
 	i.announce(a)
@@ -205,15 +208,15 @@ func (i *Iface) checkAddr(p netip.Prefix) error {
 // DelAddr removes an address. Its connections end with ErrAddrRemoved, without a segment to the peer. ErrNotFound: the
 // interface does not have the address.
 func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
-	k := slices.IndexFunc(i.addrs, func(a ifaceAddr) bool { return a.Prefix == p })
+	k := slices.IndexFunc(i.addresses.list, func(a ifaceAddr) bool { return a.Prefix == p })
 	if k < 0 {
 		return ErrNotFound
 	}
-	i.addrs = slices.Delete(i.addrs, k, k+1)
-	i.subnets.remove(p)
+	i.addresses.list = slices.Delete(i.addresses.list, k, k+1)
+	i.addresses.subnets.remove(p)
 	delete(i.host.net.localAddrs, p.Addr())
-	delete(i.defended, p.Addr())
-	if len(i.subnets.addrs[p.Masked()]) == 0 {
+	delete(i.addresses.defended, p.Addr())
+	if len(i.addresses.subnets.addrs[p.Masked()]) == 0 {
 		i.host.net.disconnect(i, p.Masked())
 	}
 	i.host.net.epoch++
@@ -240,7 +243,7 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 	if i.host.watch.onMAC != nil {
 		i.host.watch.onMAC(a)
 	}
-	for _, p := range i.addrs {
+	for _, p := range i.addresses.list {
 		i.announce(p.Addr())
 	}
 	return nil
@@ -274,7 +277,7 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.host.net.epoch++
 	i.restartGroups(now)
 	if up {
-		for _, p := range i.addrs {
+		for _, p := range i.addresses.list {
 			i.announce(p.Addr())
 		}
 		i.host.allConnsChanged(now)
@@ -302,12 +305,12 @@ func (i *Iface) onLink(a netip.Addr) bool {
 
 // sourceTo returns, of the addresses whose subnet contains a, the one that was added first.
 func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
-	if len(i.addrs) > fewAddrs {
-		return i.subnets.source(a)
+	if len(i.addresses.list) > fewAddrs {
+		return i.addresses.subnets.source(a)
 	}
-	for k := range i.addrs {
-		if i.addrs[k].Contains(a) {
-			return i.addrs[k].Addr(), true
+	for k := range i.addresses.list {
+		if i.addresses.list[k].Contains(a) {
+			return i.addresses.list[k].Addr(), true
 		}
 	}
 	return netip.Addr{}, false
@@ -319,11 +322,11 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 	if a == limitedBroadcast {
 		return true
 	}
-	if len(i.addrs) > fewAddrs {
-		return i.subnets.broadcasts[a] > 0
+	if len(i.addresses.list) > fewAddrs {
+		return i.addresses.subnets.broadcasts[a] > 0
 	}
-	for k := range i.addrs {
-		if p := &i.addrs[k]; a == p.broadcast || a == p.network {
+	for k := range i.addresses.list {
+		if p := &i.addresses.list[k]; a == p.broadcast || a == p.network {
 			return true
 		}
 	}

@@ -90,8 +90,8 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 		TOS: 0xc0, ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: 1, Protocol: wire.ProtocolIGMP,
 		Src: netip.IPv4Unspecified(), Dst: dst, PayloadLen: wire.IGMPLen,
 	}
-	if len(i.addrs) > 0 {
-		ip.Src = i.addrs[0].Addr()
+	if len(i.addresses.list) > 0 {
+		ip.Src = i.addresses.list[0].Addr()
 	}
 	ip.PutRouterAlert(f.Prepend(wire.IPv4Len + wire.RouterAlertLen))
 	h.count(mib.IPOutRequests)

@@ -75,12 +75,12 @@ func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if a, ok := p.iface.sourceTo(p.next); ok {
 		return a, true
 	}
-	if len(p.iface.addrs) > 0 {
-		return p.iface.addrs[0].Addr(), true
+	if len(p.iface.addresses.list) > 0 {
+		return p.iface.addresses.list[0].Addr(), true
 	}
 	for _, i := range n.ifaces { // an interface without an address uses another interface's
-		if !i.loop && len(i.addrs) > 0 {
-			return i.addrs[0].Addr(), true
+		if !i.loop && len(i.addresses.list) > 0 {
+			return i.addresses.list[0].Addr(), true
 		}
 	}
 	return netip.Addr{}, false

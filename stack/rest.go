@@ -134,7 +134,7 @@ func (i *Iface) rest() error {
 		owed = 1
 	}
 	return firstHeld(
-		held{len(i.addrProbes), "address probes"}, held{i.groups.list.len(), "groups"}, held{len(i.groups.byAddr), "groups by address"},
+		held{len(i.addresses.probes), "address probes"}, held{i.groups.list.len(), "groups"}, held{len(i.groups.byAddr), "groups by address"},
 		held{i.out.replies.n, "answers queued"}, held{i.out.datagrams.n, "datagrams queued"}, held{i.out.ready.n, "connections ready to send"},
 		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
 	)
@@ -178,7 +178,7 @@ func (h *Host) AbortAll(now clock.Instant) {
 		closers[id]()
 	}
 	for _, i := range h.net.ifaces {
-		for _, c := range slices.Clone(i.addrProbes) {
+		for _, c := range slices.Clone(i.addresses.probes) {
 			c.Cancel()
 		}
 	}

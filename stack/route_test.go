@@ -57,17 +57,17 @@ func TestManyAddresses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	near := func() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(rng.IntN(4)), byte(rng.IntN(256))}) }
 	for range 3000 {
-		if len(i.addrs) > 0 && rng.IntN(5) == 0 {
-			if err := i.DelAddr(0, i.addrs[rng.IntN(len(i.addrs))].Prefix); err != nil {
+		if len(i.addresses.list) > 0 && rng.IntN(5) == 0 {
+			if err := i.DelAddr(0, i.addresses.list[rng.IntN(len(i.addresses.list))].Prefix); err != nil {
 				t.Fatal(err)
 			}
-		} else if len(i.addrs) < 60 {
+		} else if len(i.addresses.list) < 60 {
 			_ = i.AddAddr(0, netip.PrefixFrom(near(), 22+rng.IntN(11)))
 		}
 		a := near()
 		var source netip.Addr
 		broadcast := false
-		for _, p := range i.addrs {
+		for _, p := range i.addresses.list {
 			if !p.Contains(a) {
 				continue
 			}
@@ -85,12 +85,12 @@ func TestManyAddresses(t *testing.T) {
 			t.Fatalf("%v: on link by route %v, by address %v", a, routed, ok)
 		}
 	}
-	for len(i.addrs) > 0 {
-		if err := i.DelAddr(0, i.addrs[0].Prefix); err != nil {
+	for len(i.addresses.list) > 0 {
+		if err := i.DelAddr(0, i.addresses.list[0].Prefix); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(i.subnets.addrs) != 0 || len(i.subnets.broadcasts) != 0 || i.subnets.lengths != [33]int{} {
-		t.Errorf("left over: %+v", i.subnets)
+	if len(i.addresses.subnets.addrs) != 0 || len(i.addresses.subnets.broadcasts) != 0 || i.addresses.subnets.lengths != [33]int{} {
+		t.Errorf("left over: %+v", i.addresses.subnets)
 	}
 }

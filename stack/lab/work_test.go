@@ -100,7 +100,7 @@ func TestCallsGiveWork(t *testing.T) {
 					t.Errorf("%s has something to transmit, and nobody asked", i.Name())
 				}
 			}
-			if at, due := m.a.timer.At(), m.a.Deadline(); at > due {
+			if at, due := m.a.turn.timer.At(), m.a.Deadline(); at > due {
 				t.Errorf("the host is looked at by %v, and has something to do by %v", at, due)
 			}
 		})

@@ -67,7 +67,7 @@ func cookedAddress(length string) func(l Layer, b []byte) (any, string) {
 		if n > uint64(len(b)) {
 			return b, fmt.Sprintf("an address of %d octets in %d", n, len(b))
 		}
-		return b[:n], ""
+		return arpHardware(l, b[:n])
 	}
 }
 

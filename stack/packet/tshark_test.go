@@ -19,7 +19,7 @@ import (
 var sameFields = strings.Fields(`
 eth.dst=eth.dst eth.src=eth.src eth.type=eth.type
 vlan.priority=vlan.prio vlan.dei=vlan.dei vlan.id=vlan.vlan vlan.etype=vlan.type
-sll.pkttype=sll.pkttype sll.hatype=sll.lladdrtype sll.halen=sll.lladdrlen sll.etype=sll.proto
+sll.pkttype=sll.pkttype sll.hatype=sll.lladdrtype sll.halen=sll.lladdrlen sll.src.eth=sll.src sll.etype=sll.proto
 sll.ifindex=sll2.ifindex
 null.family=null.type
 arp.hw.type=arp.hwtype arp.proto.type=arp.ptype arp.hw.size=arp.hwlen arp.proto.size=arp.plen arp.opcode=arp.op

@@ -1,3 +1,5 @@
+# Writes the capture files beside it, which hold packets of all protocols with values drawn at random, the same in each run:
+# cd stack/packet/testdata && python3 packets.py (with Scapy 2.5). TestFieldsAreThoseOfTshark reads them.
 import random
 from scapy.all import *
 from scapy.contrib.igmp import IGMP

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,12 +35,28 @@ func (s *shellOnPTY) gone(status int, mode *unix.Termios) {
 	}
 }
 
-func (s *shellOnPTY) mode() *unix.Termios {
-	m, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
+func (s *shellOnPTY) mode() *unix.Termios { return modeOf(s.t, s.tty) }
+
+func modeOf(t *testing.T, tty *os.File) *unix.Termios {
+	t.Helper()
+	m, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return m
+}
+
+// freshMode returns the mode of a terminal that no program has changed. That of the shell's own terminal would be another one
+// if the shell began to edit before the test read it.
+func freshMode(t *testing.T) *unix.Termios {
+	t.Helper()
+	tty, child, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	defer child.Close()
+	return modeOf(t, tty)
 }
 
 // TestSecondInterrupt: a second Ctrl-C, or SIGTERM, ends the shell whatever it runs, and restores the terminal.
@@ -55,10 +72,8 @@ func TestSecondInterrupt(t *testing.T) {
 	} {
 		for _, status := range []int{130, 143} {
 			s := startShell(t, exec.Command(path, "--device", "sim"))
-			mode := s.mode()
+			mode := freshMode(t)
 			s.expect("smolsh (virtual)> ")
-			mode.Lflag |= unix.ECHO | unix.ICANON | unix.ISIG
-			mode.Iflag |= unix.ICRNL
 			s.typed(c.keys)
 			s.expect("begun\n")
 			time.Sleep(100 * time.Millisecond) // until the long operation has begun

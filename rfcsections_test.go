@@ -1,7 +1,7 @@
 package smolsh_test
 
-// rfcSections are the sections of TCP's RFCs with requirements for an implementation. Behind "=" are tests that test a section but
-// name another; behind "--" is why a section has no test of its own, or which part of it is left out.
+// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line. After "=" stand tests that
+// cover the section although they name another one. After "--" stands why it has no test, or which part of it is left out.
 const rfcSections = `
 RFC 9293 Transmission Control Protocol
 3.1 Header Format -- tests of stack/wire

@@ -90,7 +90,7 @@ func (f *function) Freeze()               {}
 func (f *function) Truth() starlark.Bool  { return true }
 func (f *function) Hash() (uint32, error) { return starlark.String(f.b.Name).Hash() }
 
-// CallInternal is starlark.Callable's.
+// CallInternal implements starlark.Callable.
 func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	t, _ := thread.Local("task").(*taskValue)
 	if t == nil && !f.b.Pure {
@@ -141,7 +141,7 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(f, name, found)
 }
 
-// AttrNames is starlark.HasAttrs'. Methods of what the builtin returns are not among them, though Attr finds
+// AttrNames implements starlark.HasAttrs. Methods of what the builtin returns are not among them, though Attr finds
 // them, for help(capture.stop).
 func (f *function) AttrNames() []string {
 	if f.s.reg.IsType(f.b.Name) {
@@ -174,7 +174,7 @@ func (n *namespace) Truth() starlark.Bool  { return true }
 func (n *namespace) Hash() (uint32, error) { return starlark.String(n.name).Hash() }
 func (n *namespace) AttrNames() []string   { return n.s.reg.Members[n.name] }
 
-// Attr is starlark.HasAttrs'.
+// Attr implements starlark.HasAttrs.
 func (n *namespace) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(n, name, n.s.member(n.name, n.recv, name))
 }

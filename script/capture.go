@@ -44,7 +44,7 @@ func (v *captureValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("capture", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *captureValue) AttrNames() []string { return v.s.reg.Members["capture"] }
 
 // close finishes the file; a second time it does nothing.

@@ -48,7 +48,7 @@ func escapeControls(text string) string {
 // cleanWriter is a terminal that gets messages.
 type cleanWriter struct{ to io.Writer }
 
-// Write is io.Writer's; p is a whole message.
+// Write implements io.Writer; p is a whole message.
 func (w cleanWriter) Write(p []byte) (int, error) {
 	if _, err := io.WriteString(w.to, escapeControls(string(p))); err != nil {
 		return 0, err

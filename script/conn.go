@@ -83,7 +83,7 @@ func (v *connValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("conn", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *connValue) AttrNames() []string {
 	return append([]string{"local", "peer", "state"}, v.s.reg.Members["conn"]...)
 }

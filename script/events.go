@@ -81,7 +81,7 @@ func (v *subscription) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("subscription", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *subscription) AttrNames() []string {
 	return append([]string{"count", "event", "lost", "task"}, v.s.reg.Members["subscription"]...)
 }

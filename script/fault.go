@@ -59,7 +59,7 @@ func (v *ruleValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("fault", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *ruleValue) AttrNames() []string {
 	return append([]string{"hits"}, v.s.reg.Members["fault"]...)
 }

@@ -58,7 +58,7 @@ func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(h, name, nil)
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (h *hostValue) AttrNames() []string {
 	names := []string{"addr", "arp", "lab", "name", "ss"}
 	for n := range topNamespaces {
@@ -90,5 +90,5 @@ func (h *hostValue) firstAddr() starlark.Value {
 // do runs fn on the owner of the host's world.
 func (h *hostValue) do(fn func(now clock.Instant)) { h.s.tasks.Do(h.w, fn) }
 
-// World is task.Host's.
+// World implements task.Host.
 func (h *hostValue) World() *task.World { return h.w }

@@ -34,7 +34,7 @@ func (k *kernelValue) Freeze()               {}
 func (k *kernelValue) Truth() starlark.Bool  { return starlark.Bool(!k.s.home.Virtual()) }
 func (k *kernelValue) Hash() (uint32, error) { return starlark.String("kernel").Hash() }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
 
 // Attr is a group of socket calls; in a virtual lab each says why it is of no use.
@@ -88,7 +88,7 @@ func onlyLive(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark.
 	}
 }
 
-// method is what a member does, and an example of its use on the kernel's socket.
+// method is the implementation of one member of a kernel's socket, with an example.
 type method struct {
 	fn      func(c *call) (starlark.Value, error)
 	example string

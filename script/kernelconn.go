@@ -50,7 +50,7 @@ func (v *kernelConn) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.k.s.member("kernel_conn", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *kernelConn) AttrNames() []string {
 	return append([]string{"local", "peer", "state"}, v.k.s.reg.Members["kernel_conn"]...)
 }

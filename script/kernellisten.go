@@ -43,7 +43,7 @@ func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.k.s.member("kernel_listener", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *kernelListener) AttrNames() []string {
 	return append([]string{"local", "pending", "port"}, v.k.s.reg.Members["kernel_listener"]...)
 }

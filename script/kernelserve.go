@@ -53,7 +53,7 @@ func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.k.s.member("kernel_server", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *kernelServer) AttrNames() []string {
 	return append([]string{"connections", "local", "loops", "port"}, v.k.s.reg.Members["kernel_server"]...)
 }

@@ -40,7 +40,7 @@ func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.k.s.member("kernel_udp_socket", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *kernelUDPSocket) AttrNames() []string {
 	return append([]string{"local", "peer", "port"}, v.k.s.reg.Members["kernel_udp_socket"]...)
 }

@@ -39,7 +39,7 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(l, name, l.s.member("lab", l, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.Members["lab"]...) }
 
 const linkSig = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
@@ -184,7 +184,7 @@ func (k *linkValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(k, name, k.s.member("link", k, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (k *linkValue) AttrNames() []string { return k.s.reg.Members["link"] }
 
 func labLink(c *call) (starlark.Value, error) {

@@ -111,7 +111,7 @@ func (h *hostValue) broken() (err error) {
 	return err
 }
 
-// OutOfService is task.Host's: it returns what broken does, on the owner.
+// OutOfService implements task.Host: it returns what broken does, on the owner.
 func (h *hostValue) OutOfService() error {
 	if p := h.h.Broken(); p != nil {
 		return fmt.Errorf("host %s is out of service: it panicked at %s s, when it %s", h.name, fmtSeconds(p.Now), p.Doing)

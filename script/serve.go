@@ -79,7 +79,7 @@ func (v *server) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("server", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *server) AttrNames() []string {
 	return append([]string{"connections", "error", "local", "port"}, v.s.reg.Members["server"]...)
 }

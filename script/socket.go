@@ -47,7 +47,7 @@ func (v *socketValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.h.s.member(v.typ, v.self, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *socketValue) AttrNames() []string {
 	return append(slices.Sorted(maps.Keys(v.fields)), v.h.s.reg.Members[v.typ]...)
 }

@@ -65,7 +65,7 @@ func stateBuiltins() []*builtin {
 	}
 }
 
-// table returns an empty table of the builtin's.
+// table returns an empty table with columns, labelled with the builtin's name and receiver.
 func (c *call) table(cols ...table.Column) *table.Table {
 	return table.New(environment{c.s}, c.b.Name, c.recv, cols...)
 }

@@ -38,7 +38,7 @@ func (v *switchValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.l.s.member("switch", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *switchValue) AttrNames() []string { return v.l.s.reg.Members["switch"] }
 
 func labSwitch(c *call) (starlark.Value, error) {

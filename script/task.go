@@ -64,7 +64,7 @@ func (v *taskValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("task", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *taskValue) AttrNames() []string {
 	return append([]string{"done", "error", "id", "name", "result"}, v.s.reg.Members["task"]...)
 }

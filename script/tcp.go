@@ -48,7 +48,7 @@ func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("listener", v, name))
 }
 
-// AttrNames is starlark.HasAttrs'.
+// AttrNames implements starlark.HasAttrs.
 func (v *listenerValue) AttrNames() []string {
 	return append([]string{"local", "pending", "port"}, v.s.reg.Members["listener"]...)
 }

@@ -37,7 +37,7 @@ func (l *frameLine) number(name string, def int) int {
 
 func (l *frameLine) has(name string) bool { _, ok := l.attrs[name]; return ok }
 
-// hw is the hardware address of an attribute, or def without it.
+// hw returns the hardware address in the attribute name, or def if the line has no such attribute.
 func (l *frameLine) hw(name string, def wire.HardwareAddr) wire.HardwareAddr {
 	if v, ok := l.attrs[name]; ok {
 		return parseHW(l.t, v)

@@ -142,7 +142,7 @@ func (r *rig) pump() {
 	}
 }
 
-// transmitted delivers the host's frame in r.tx.
+// transmitted logs the frame in r.tx, which the host has just sent, and delivers it to the other end.
 func (r *rig) transmitted(i *Iface) {
 	r.sent++
 	r.tx.Own()

@@ -192,7 +192,7 @@ func TestReadCutAnywhere(t *testing.T) {
 	}
 }
 
-// isBlockEnd reports whether a block of a little-endian pcapng file ends at n.
+// isBlockEnd reports whether offset n is the end of a block of a little-endian pcapng file.
 func isBlockEnd(file []byte, n int) bool {
 	at := 0
 	for binary.BigEndian.Uint32(file) == blockSection && at < n {

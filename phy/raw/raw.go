@@ -286,7 +286,7 @@ func (d *Device) Close() error {
 	return unix.Close(fd)
 }
 
-// recvmsg and write are the system calls without a word to the Go scheduler: the descriptor does not block.
+// recvmsg and write bypass the Go scheduler, which is safe because the descriptor does not block.
 func recvmsg(fd int, m *unix.Msghdr) (int, syscall.Errno) {
 	n, _, err := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(m)), 0)
 	return int(n), err

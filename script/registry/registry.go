@@ -66,7 +66,7 @@ type Language[C any] struct {
 	Globals    map[string]bool   // the namespaces that are globals; other prefixes are types or builtins
 	Aliases    map[string]string // other names of builtins
 
-	// Like returns the type whose page a type shares, which is the type itself if it has a page of its own. It may be nil.
+	// Like returns the type on whose help page a type is described, which is usually the type itself. The function may be nil.
 	Like func(name string) string
 
 	// Options returns the names and explanations of the options that a builtin takes as **options; nil for none.

@@ -26,7 +26,7 @@ type plan struct {
 // span is a period of time.
 type span struct{ From, For time.Duration }
 
-// linkPlan is a LinkConfig.
+// linkPlan is a LinkConfig in the JSON form of a plan.
 type linkPlan struct {
 	MTU     int           `json:",omitempty"`
 	Delay   time.Duration `json:",omitempty"`

@@ -26,7 +26,7 @@ const (
 	wireSize = 1500 + 14
 )
 
-// pump is a flow that always has data to send; the receiver counts and discards them.
+// pump is a flow that always has data to send; the receiver counts the octets and discards them.
 type pump struct {
 	got  int
 	from *stack.TCPConn

@@ -63,7 +63,7 @@ func TestPanicsByPlace(t *testing.T) {
 	}
 }
 
-// A panic in the middle of a device's batch leaves no frame of the batch for the device that is read next.
+// After a panic in the middle of a batch, no remaining frame of the batch is taken for a frame of the next device.
 func TestPanicWithinABatch(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	near, far := phy.NewPair("m0", "m1", phy.MemoryConfig{})

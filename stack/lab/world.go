@@ -142,8 +142,8 @@ func (w *World) step(by clock.Instant) bool {
 }
 
 // Advance runs everything that is due until now, each event at its own instant and hosts'
-// transmissions after each, and leaves the clock at now. It does not end while hosts exchange frames
-// without delay for ever; Step and Turn are bounded.
+// transmissions after each, and leaves the clock at now. If hosts exchange frames endlessly without delay,
+// Advance does not return; Step and Turn are bounded and return.
 func (w *World) Advance(now clock.Instant) {
 	for w.runTransmits() || w.step(now) {
 	}

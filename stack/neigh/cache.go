@@ -140,8 +140,8 @@ const (
 	Full                    // there was no room for a new entry
 )
 
-// Learn stores that a has the hardware address hw, according to a packet that the caller has found valid. As in RFC 826, it
-// updates an existing entry, and creates one if the packet was for us.
+// Learn stores that a has the hardware address hw, according to a packet that the caller has found valid. It
+// updates an existing entry (RFC 826's Merge_flag), and creates one if the packet was for us.
 func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, forUs bool) (*Entry[W], Learned) {
 	e, what := c.entries[a], Updated
 	switch {

@@ -99,8 +99,8 @@ func (c *Conn) ensurePMTU() *pmtuState {
 	return c.pmtu
 }
 
-// LimitPath bounds the segments to this peer by mss octets, options included, which was learnt at the instant since. It never
-// makes segments longer, nor shorter than 512 octets; see MayFragment.
+// LimitPath lowers the segment size for this peer to mss octets, options included. The caller learnt the size at the instant
+// since. A size above the present one, or below the least (see MayFragment), changes nothing.
 func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	if c.snd.maxSegment > 0 && mss >= c.segmentSize() || c.pmtu != nil && mss >= c.pmtu.pathMSS || mss < minPathMSS {
 		return

@@ -105,7 +105,7 @@ func citations(t *testing.T) map[string][]string {
 // transcriptFolders hold exchanges and dialogues, which are named alike; rfc is the one whose sections need not name it.
 var transcriptFolders = []struct{ path, rfc string }{{"stack/tcp/testdata", "9293"}, {"stack/testdata", ""}}
 
-// firstComment is the lines at the top of a file that begin with #, without it.
+// firstComment returns the lines at the top of a file that begin with #, without it.
 func firstComment(t *testing.T, name string) (text string) {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -120,7 +120,7 @@ func firstComment(t *testing.T, name string) (text string) {
 	return text
 }
 
-// transcripts is how many exchanges and dialogues have the given name.
+// transcripts returns how many exchanges and dialogues have the given name.
 func transcripts(name string) (n int) {
 	for _, folder := range transcriptFolders {
 		if _, err := os.Stat(folder.path + "/" + name + ".txt"); err == nil {

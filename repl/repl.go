@@ -76,10 +76,10 @@ func (sh *Shell) Restore() {
 	}
 }
 
-// Stdout is the writer for the session's output.
+// Stdout returns the writer for the session's output.
 func (sh *Shell) Stdout() io.Writer { return sh.screen }
 
-// Stderr is the writer for the session's errors.
+// Stderr returns the writer for the session's errors.
 func (sh *Shell) Stderr() io.Writer { return alarm{sh.screen} }
 
 // Heading formats the first line of a table.

@@ -63,7 +63,7 @@ func arg[T any](c *call, name string) T {
 // given reports whether the argument has a value, given or by default.
 func (c *call) given(name string) bool { return c.Values[c.b.Index(name)] != nil }
 
-// on is the host the call is about.
+// on returns the host the call is about.
 func (c *call) on() *hostValue {
 	if h, ok := c.recv.(*hostValue); ok {
 		return h
@@ -71,7 +71,7 @@ func (c *call) on() *hostValue {
 	return c.t.host
 }
 
-// errorf is an error with the builtin's name in front.
+// errorf returns an error with the builtin's name in front.
 func (c *call) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: "+format, append([]any{c.b.Name}, args...)...)
 }
@@ -150,7 +150,7 @@ func (f *function) AttrNames() []string {
 	return f.s.reg.Members[f.b.Name]
 }
 
-// member is the builtin prefix.name bound to recv, nil when there is none.
+// member returns the builtin prefix.name bound to recv, nil when there is none.
 func (s *Session) member(prefix string, recv starlark.Value, name string) starlark.Value {
 	if b := s.reg.ByName[prefix+"."+name]; b != nil {
 		return &function{s, b, recv}

@@ -39,7 +39,7 @@ func (v *captureValue) Freeze()               {}
 func (v *captureValue) Truth() starlark.Bool  { return v.stop != nil }
 func (v *captureValue) Hash() (uint32, error) { return starlark.String(v.path).Hash() }
 
-// Attr is a method of the capture.
+// Attr returns a method of the capture.
 func (v *captureValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.s.member("capture", v, name))
 }

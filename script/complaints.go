@@ -23,7 +23,7 @@ type complaints struct {
 // maxComplaints is how many kinds of errors are said at a time: a peer may have its words in them.
 const maxComplaints = 4
 
-// kindOf is an error's text without its numbers, which tell one connection's from another's.
+// kindOf returns an error's text without its numbers, which tell one connection's from another's.
 func kindOf(err error) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
@@ -58,7 +58,7 @@ func (k *complaints) rest(s *Session, who string) {
 	k.held = 0
 }
 
-// moreHandlers is a number of further handlers.
+// moreHandlers returns the words for n further handlers.
 func moreHandlers(n int) string {
 	if n == 1 {
 		return "one more handler"

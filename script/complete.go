@@ -88,7 +88,7 @@ func (s *Session) members(expr string) []string {
 	return items
 }
 
-// lookUp is the value of an expression that can be had without any effect, or else the name of its type,
+// lookUp returns the value of an expression that can be had without any effect, or else the name of its type,
 // or resultOf and the builtin that gives it.
 func (s *Session) lookUp(expr string) (starlark.Value, string) {
 	x, err := typedOptions.ParseExpr(StdinName, expr, 0)
@@ -144,7 +144,7 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 // tables are the builtins that completion may call: they only look.
 var tables = map[string]bool{"ifaces": true, "neighbors": true, "routes": true, "sockets": true, "faults": true, "tasks": true}
 
-// looking is a thread for them.
+// looking returns a thread for them.
 func (s *Session) looking() *starlark.Thread {
 	t := &starlark.Thread{Name: "completion"}
 	t.SetLocal("task", s.main)

@@ -70,7 +70,7 @@ func (v *connValue) state() (st tcp.State) {
 	return st
 }
 
-// Attr is a field or a method of the connection.
+// Attr returns a field or a method of the connection.
 func (v *connValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "state":
@@ -148,7 +148,7 @@ func connDo(fn func(c *call, v *connValue, now clock.Instant) error) func(c *cal
 
 func (v *connValue) failed(t *taskValue, err error) error { return failed(t, "tcp", v.remote, err) }
 
-// timeoutOf is the call's timeout, or none.
+// timeoutOf returns the call's timeout, or none.
 func timeoutOf(c *call) time.Duration {
 	if c.given("timeout") {
 		return arg[time.Duration](c, "timeout")
@@ -225,7 +225,7 @@ func connRecv(c *call) (starlark.Value, error) {
 	return starlark.Bytes(b), err
 }
 
-// errEarlyEnd is a stream that ended before the requested data.
+// errEarlyEnd returns a stream that ended before the requested data.
 func (v *connValue) errEarlyEnd(t *taskValue, got int, want string) error {
 	return v.failed(t, fmt.Errorf("the stream ended after %d octets, before %s", got, want))
 }

@@ -37,7 +37,7 @@ func (e *opError) Error() string {
 
 func (e *opError) Unwrap() error { return e.err }
 
-// cause is the word the language has for an error of the stack.
+// cause returns the word the language has for an error of the stack.
 func cause(err error) string {
 	switch {
 	case errors.Is(err, tcp.ErrClosing), errors.Is(err, tcp.ErrNotConnected), errors.Is(err, tcp.ErrAborted):
@@ -152,7 +152,7 @@ func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {
 	}
 }
 
-// sourceLine is a line of a source that was run, without its indentation.
+// sourceLine returns a line of a source that was run, without its indentation.
 func (s *Session) sourceLine(name string, n int) string {
 	src, ok := s.files.sources[name]
 	if !ok {
@@ -213,7 +213,7 @@ func (s *Session) reportTask(t *taskValue) {
 	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), alsoHeld(held))
 }
 
-// alsoHeld is the line about errors that were counted before the one that was said.
+// alsoHeld returns the line about errors that were counted before the one that was said.
 func alsoHeld(n int) string {
 	if n == 0 {
 		return ""

@@ -62,7 +62,7 @@ func (v *subscription) Freeze()               {}
 func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.Done()) }
 func (v *subscription) Hash() (uint32, error) { return uint32(v.t.ID), nil }
 
-// Attr is a field or a method of the subscription.
+// Attr returns a field or a method of the subscription.
 func (v *subscription) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "event":
@@ -229,7 +229,7 @@ type eventValue struct {
 	line string
 }
 
-// String is the line.
+// String returns the line.
 func (e eventValue) String() string { return e.line }
 
 func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {

@@ -51,7 +51,7 @@ func (v *ruleValue) hits() (n uint64) {
 	return n
 }
 
-// Attr is a field or a method of the rule.
+// Attr returns a field or a method of the rule.
 func (v *ruleValue) Attr(name string) (starlark.Value, error) {
 	if name == "hits" {
 		return num(v.hits()), nil
@@ -259,7 +259,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 	}
 }
 
-// way is a direction as packets have it: on a link it has the ends' names.
+// way returns a direction as packets have it: on a link it has the ends' names.
 func (v *ruleValue) way(d fault.Dir) string {
 	switch {
 	case v.a == "":

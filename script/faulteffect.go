@@ -128,7 +128,7 @@ func effectText(name string, x any) string {
 	return name + "=" + text
 }
 
-// rateText is a rate in the largest unit that tells it exactly.
+// rateText returns a rate in the largest unit that tells it exactly.
 func rateText(bps uint64) string {
 	for _, u := range []struct {
 		bits uint64

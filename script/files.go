@@ -64,7 +64,7 @@ func (s *Session) mayLoad(path string) error {
 	return fmt.Errorf("%s: %s, but for the script's own folder", path, errNoFiles)
 }
 
-// pathError is a file's error as messages have it: the name and the reason.
+// pathError returns a file's error as messages have it: the name and the reason.
 func pathError(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

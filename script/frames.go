@@ -36,7 +36,7 @@ func framesBuiltins() []*builtin {
 	}
 }
 
-// anyDev is the interface that dev= names, nil where it names none.
+// anyDev returns the interface that dev= names, nil where it names none.
 func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 	name := ""
 	switch v := c.Values[c.b.Index("dev")].(type) {

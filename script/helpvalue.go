@@ -31,7 +31,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// helpOn is the help on a value; nil stands for no argument.
+// helpOn returns the help on a value; nil stands for no argument.
 func (s *Session) helpOn(x any) (string, error) {
 	switch x := x.(type) {
 	case nil, starlark.NoneType:
@@ -79,7 +79,7 @@ func (s *Session) helpOnRow(r *table.Row) string {
 	return text
 }
 
-// signature is a Starlark function's parameters.
+// signature returns a Starlark function's parameters.
 func signature(f *starlark.Function) string {
 	var parts []string
 	n := f.NumParams()

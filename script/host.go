@@ -19,7 +19,7 @@ type hostValue struct {
 	name string
 }
 
-// hostOf is the one value of a host.
+// hostOf returns the one value of a host.
 func (s *Session) hostOf(h *lab.Host, in *labValue, name string) *hostValue {
 	if v := s.hosts[h]; v != nil {
 		return v
@@ -35,7 +35,7 @@ func (h *hostValue) Freeze()               {}
 func (h *hostValue) Truth() starlark.Bool  { return true }
 func (h *hostValue) Hash() (uint32, error) { return starlark.String(h.name).Hash() }
 
-// Attr is a member of the host: every builtin that concerns one host, bound to this one.
+// Attr returns a member of the host: every builtin that concerns one host, bound to this one.
 func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "name":

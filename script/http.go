@@ -162,7 +162,7 @@ func response(in io.Reader, req *http.Request) (res *http.Response, body []byte,
 	return res, body, err
 }
 
-// sorted is the dict in the order of its keys, so that a script's output does not depend on a map's.
+// sorted returns the dict in the order of its keys, so that a script's output does not depend on a map's.
 func sorted(d *starlark.Dict) *starlark.Dict {
 	keys := make([]string, 0, d.Len())
 	for _, k := range d.Keys() {

@@ -27,7 +27,7 @@ func (i *ifaceValue) Freeze()               {}
 func (i *ifaceValue) Truth() starlark.Bool  { return true }
 func (i *ifaceValue) Hash() (uint32, error) { return starlark.String(i.name).Hash() }
 
-// port is where the interface's faults sit; nil when the interface is gone.
+// port returns where the interface's faults sit; nil when the interface is gone.
 func (i *ifaceValue) port() *lab.Port {
 	for _, p := range i.h.h.Ports() {
 		if p.Iface().Name() == i.name {

@@ -33,7 +33,7 @@ func jsonModule() *starlarkstruct.Module {
 	return m
 }
 
-// jsonDepth is how deep the brackets of a JSON text nest, those in its strings aside.
+// jsonDepth returns how deep the brackets of a JSON text nest, those in its strings aside.
 func jsonDepth(text string) (deepest int) {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {

@@ -37,7 +37,7 @@ func (k *kernelValue) Hash() (uint32, error) { return starlark.String("kernel").
 // AttrNames implements starlark.HasAttrs.
 func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
 
-// Attr is a group of socket calls; in a virtual lab each says why it is of no use.
+// Attr returns a group of socket calls; in a virtual lab each says why it is of no use.
 func (k *kernelValue) Attr(name string) (starlark.Value, error) {
 	if !slices.Contains(k.AttrNames(), name) {
 		return suggest.Attr(k, name, nil)
@@ -195,7 +195,7 @@ var kernelErrors = []struct {
 	{syscall.EMSGSIZE, stack.ErrTooBig},
 }
 
-// kernelFailed is an error of the system's in the language's words.
+// kernelFailed returns an error of the system's in the language's words.
 func kernelFailed(t *taskValue, op string, where any, err error) error {
 	if err == nil || t.Err() != nil {
 		return err
@@ -240,7 +240,7 @@ func (k *kernelValue) closeAll() {
 	}
 }
 
-// addrPort is an address of package net's; no address where it is any.
+// addrPort returns an address of package net's; no address where it is any.
 func addrPort(a net.Addr) netip.AddrPort {
 	var ap netip.AddrPort
 	switch a := a.(type) {
@@ -260,7 +260,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// netAddr is an address as package net takes it: ":80" for any.
+// netAddr returns an address as package net takes it: ":80" for any.
 func netAddr(a netip.Addr, port int) string {
 	if !a.IsValid() {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]

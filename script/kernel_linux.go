@@ -50,7 +50,7 @@ func setBacklog(l *net.TCPListener, n int) {
 	}
 }
 
-// kernelAcceptQueue is the length of a listening socket's queue, which TCP_INFO has under this name.
+// kernelAcceptQueue returns the length of a listening socket's queue, which TCP_INFO has under this name.
 func kernelAcceptQueue(fd int) (int, error) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {

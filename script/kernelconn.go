@@ -37,7 +37,7 @@ func (v *kernelConn) Freeze()               {}
 func (v *kernelConn) Truth() starlark.Bool  { return true }
 func (v *kernelConn) Hash() (uint32, error) { return starlark.String(v.remote.String()).Hash() }
 
-// Attr is a field or a method of the connection.
+// Attr returns a field or a method of the connection.
 func (v *kernelConn) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "state":
@@ -55,7 +55,7 @@ func (v *kernelConn) AttrNames() []string {
 	return append([]string{"local", "peer", "state"}, v.k.s.reg.Members["kernel_conn"]...)
 }
 
-// state is the RFC's word; a connection that was closed here is the system's own affair.
+// state returns the RFC's word; a connection that was closed here is the system's own affair.
 func (v *kernelConn) state() string {
 	if v.closed {
 		return "CLOSED"

@@ -26,7 +26,7 @@ func (v *kernelListener) Freeze()               {}
 func (v *kernelListener) Truth() starlark.Bool  { return true }
 func (v *kernelListener) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
 
-// Attr is a field or a method of the listener.
+// Attr returns a field or a method of the listener.
 func (v *kernelListener) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "local":

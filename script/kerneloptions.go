@@ -57,7 +57,7 @@ func (k kernelSetter) control(_, _ string, raw syscall.RawConn) error {
 	return err
 }
 
-// nodelay is the option's value: package net switches it on for every connection.
+// nodelay returns the option's value: package net switches it on for every connection.
 func (k kernelSetter) nodelay() bool {
 	for _, o := range k.list {
 		if o.name == "nodelay" {
@@ -98,7 +98,7 @@ func kernelInfo(c *call) (starlark.Value, error) {
 	return starlarkstruct.FromStringDict(starlark.String("info"), info), nil
 }
 
-// kernelPending is how many connections wait to be accepted.
+// kernelPending returns how many connections wait to be accepted.
 func kernelPending(l *net.TCPListener) (n int, err error) {
 	raw, err := l.SyscallConn()
 	if err != nil {

@@ -34,7 +34,7 @@ func (v *kernelServer) Freeze()               {}
 func (v *kernelServer) Truth() starlark.Bool  { return starlark.Bool(!v.task.Done()) }
 func (v *kernelServer) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
 
-// Attr is a field or a method of the server.
+// Attr returns a field or a method of the server.
 func (v *kernelServer) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "connections":

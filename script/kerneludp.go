@@ -27,7 +27,7 @@ func (v *kernelUDPSocket) Freeze()               {}
 func (v *kernelUDPSocket) Truth() starlark.Bool  { return true }
 func (v *kernelUDPSocket) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
 
-// Attr is a field or a method of the socket.
+// Attr returns a field or a method of the socket.
 func (v *kernelUDPSocket) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "local":

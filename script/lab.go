@@ -28,7 +28,7 @@ func (l *labValue) Freeze()               {}
 func (l *labValue) Truth() starlark.Bool  { return true }
 func (l *labValue) Hash() (uint32, error) { return uint32(l.lab.Seed()), nil }
 
-// Attr is a field or a method of the lab.
+// Attr returns a field or a method of the lab.
 func (l *labValue) Attr(name string) (starlark.Value, error) {
 	if name == "seed" {
 		return starlark.MakeUint64(l.lab.Seed()), nil
@@ -179,7 +179,7 @@ func (k *linkValue) Freeze()               {}
 func (k *linkValue) Truth() starlark.Bool  { return true }
 func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).Hash() }
 
-// Attr is a method of the link.
+// Attr returns a method of the link.
 func (k *linkValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(k, name, k.s.member("link", k, name))
 }

@@ -64,7 +64,7 @@ func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) e
 	})
 }
 
-// busiest is how many handlers the server has that has most.
+// busiest returns how many handlers the server has that has most.
 func (s *Session) busiest() (n int) {
 	for _, v := range s.servers.list {
 		n = max(n, len(v.tasks))

@@ -97,7 +97,7 @@ peer.pcap         0
 `)
 }
 
-// oddFile is a pcapng file whose packets have times finer than a float holds, of an Ethernet interface in units of
+// oddFile returns a pcapng file whose packets have times finer than a float holds, of an Ethernet interface in units of
 // 10^-9, of one of an unknown link type, and of one that is Linux's cooked header; and a last packet that is cut.
 func oddFile() []byte {
 	le := binary.LittleEndian

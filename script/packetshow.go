@@ -49,7 +49,7 @@ func packetHexdump(c *call) (starlark.Value, error) {
 // maxLines is how many packets of a list the prompt shows.
 const maxLines = 100
 
-// packetLines is a list of packets as a trace would have had them; false for another list.
+// packetLines returns a list of packets as a trace would have had them; false for another list.
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	var seqs packet.Sequences

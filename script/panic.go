@@ -47,7 +47,7 @@ func (s *Session) watchPanics(w *task.World) {
 	w.Do(func(clock.Instant) { w.World().OnPanic = note })
 }
 
-// recovered is the error for a panic of the call, in the deferred function that called recover. A host whose own code
+// recovered returns the error for a panic of the call, in the deferred function that called recover. A host whose own code
 // panicked goes out of service.
 func (c *call) recovered(v any) error {
 	p := crash.Caught(v)
@@ -75,7 +75,7 @@ func (t *taskValue) safely(fn func() error) (err error) {
 	return fn()
 }
 
-// about is the host that the call concerns, nil where it concerns none, or several.
+// about returns the host that the call concerns, nil where it concerns none, or several.
 func (c *call) about() *hostValue {
 	switch v := c.recv.(type) {
 	case *hostValue:
@@ -97,7 +97,7 @@ func (c *call) about() *hostValue {
 	return nil
 }
 
-// refused is the error for a call on a host that is out of service. Tables can be asked for.
+// refused returns the error for a call on a host that is out of service. Tables can be asked for.
 func (c *call) refused(h *hostValue) error {
 	if h == nil || c.b.Owner == "" && c.b.Result == "table" {
 		return nil

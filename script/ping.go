@@ -155,7 +155,7 @@ func (p *pinger) explain(err error) error {
 	return err
 }
 
-// neighbor is the next hop's entry.
+// neighbor returns the next hop's entry.
 func (p *pinger) neighbor() (stack.NeighborInfo, bool) {
 	for _, n := range p.h.h.NeighborInfos(p.h.w.World().Now()) {
 		if n.Addr == p.to || p.h.gateway(n.Addr) {
@@ -249,7 +249,7 @@ func (p *pinger) expire(now clock.Instant) {
 	}
 }
 
-// due is how long until there is something to do without a reply.
+// due returns how long until there is something to do without a reply.
 func (p *pinger) due(now clock.Instant) time.Duration {
 	at := clock.Never
 	if len(p.sentAt) < p.count {
@@ -315,7 +315,7 @@ func (p *pinger) result() starlark.Value {
 	return result{starlarkstruct.FromStringDict(starlark.String("ping"), d)}
 }
 
-// spoken is an ICMP message in the words that calls have for their errors.
+// spoken returns an ICMP message in the words that calls have for their errors.
 func spoken(message string) string {
 	if rest, ok := strings.CutPrefix(message, "net "); ok {
 		return "network " + rest

@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// observed is a host's interface with a packet for its observers.
+// observed returns a host's interface with a packet for its observers.
 func observed() *stack.PacketEvent {
 	h := stack.New(stack.Config{Name: "a"})
 	i := h.AddIface(0, stack.IfaceConfig{Name: "eth0", Caps: phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}})

@@ -57,7 +57,7 @@ func optionsChapter() string {
 	return out.String()
 }
 
-// Reference is the whole reference as Markdown: docs/reference.md.
+// Reference returns the whole reference as Markdown: docs/reference.md.
 func Reference() string { return registry.New(language()).Reference() }
 
 // Help returns the page of a name of the language, in lines for no terminal. Without a name it lists every builtin.

@@ -54,7 +54,7 @@ func (v *server) Freeze()               {}
 func (v *server) Truth() starlark.Bool  { return starlark.Bool(!v.ended) }
 func (v *server) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
 
-// Attr is a field or a method of the server.
+// Attr returns a field or a method of the server.
 func (v *server) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "connections":

@@ -173,7 +173,7 @@ func New(cfg Config) *Session {
 	return s
 }
 
-// virtual is the world of the labs that the script makes.
+// virtual returns the world of the labs that the script makes.
 func (s *Session) virtual() *task.World {
 	if s.virt == nil {
 		s.virt = &task.World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
@@ -375,10 +375,10 @@ func (s *Session) Close() error {
 // Exited reports whether the last run ended by exit().
 func (s *Session) Exited() bool { return s.ending.exited }
 
-// Now is the time of the session's own world.
+// Now returns the time of the session's own world.
 func (s *Session) Now() clock.Instant { return s.home.Now() }
 
-// abs is a path as messages show it.
+// abs returns a path as messages show it.
 func abs(path string) string {
 	if p, err := filepath.Abs(path); err == nil {
 		return p

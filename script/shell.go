@@ -42,7 +42,7 @@ func (v timing) display() string {
 	return fmt.Sprintf("%d %s, %s each", v.count, calls, brevity(v.each))
 }
 
-// brevity is a duration in three digits.
+// brevity returns a duration in three digits.
 func brevity(d time.Duration) string {
 	for _, u := range []struct {
 		unit time.Duration

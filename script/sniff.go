@@ -12,7 +12,7 @@ import (
 // maxSniffed is how many packets sniff() keeps at most.
 const maxSniffed = 100000
 
-// direction is a packet's as scripts have it.
+// direction returns the word that scripts have for the direction of a packet.
 func direction(d stack.Dir) string {
 	if d == stack.TX {
 		return "tx"
@@ -20,7 +20,7 @@ func direction(d stack.Dir) string {
 	return "rx"
 }
 
-// sighted is a packet as an observer got it.
+// sighted returns a packet as an observer got it.
 func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
 	return packetvalue.New(environment{s}, ev.Frame.Bytes(), ev.Iface.Medium(),
 		&packetvalue.Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})

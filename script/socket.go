@@ -39,7 +39,7 @@ func (v *socketValue) Freeze()               {}
 func (v *socketValue) Truth() starlark.Bool  { return true }
 func (v *socketValue) Hash() (uint32, error) { return starlark.String(v.name).Hash() }
 
-// Attr is a field or a method of the socket.
+// Attr returns a field or a method of the socket.
 func (v *socketValue) Attr(name string) (starlark.Value, error) {
 	if get := v.fields[name]; get != nil {
 		return get(), nil
@@ -52,7 +52,7 @@ func (v *socketValue) AttrNames() []string {
 	return append(slices.Sorted(maps.Keys(v.fields)), v.h.s.reg.Members[v.typ]...)
 }
 
-// lost is the field that says how much found the queue full.
+// lost returns the field that says how much found the queue full.
 func (v *socketValue) lost() starlark.Value {
 	var n uint64
 	v.h.do(func(clock.Instant) { n = v.sock.Lost() })
@@ -115,7 +115,7 @@ func (v *socketValue) close(clock.Instant) {
 	v.sock.Close()
 }
 
-// socketClose is every such socket's close.
+// socketClose closes a socket of any kind.
 func socketClose(c *call) (starlark.Value, error) {
 	v := c.recv.(interface{ common() *socketValue }).common()
 	c.t.Do(v.h.w, v.close)

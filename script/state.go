@@ -72,7 +72,7 @@ func (c *call) table(cols ...table.Column) *table.Table {
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
 
-// showSeconds is how tables show durations: "12.4s".
+// showSeconds returns how tables show durations: "12.4s".
 func showSeconds(v starlark.Value) string {
 	f, ok := starlark.AsFloat(v)
 	if !ok {
@@ -344,7 +344,7 @@ func tasksTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// timer is how a table shows what fires next: "time-wait 9.2s".
+// timer returns the text of a table about the timer that fires next: "time-wait 9.2s".
 func timer(name string, left time.Duration) string {
 	switch name {
 	case "":
@@ -383,7 +383,7 @@ func socketsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// socketAddr is an endpoint as ss shows it: "*:7", "*:*".
+// socketAddr returns an endpoint as ss shows it: "*:7", "*:*".
 func socketAddr(netid string, ap netip.AddrPort) string {
 	host, port := "*", "*"
 	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {

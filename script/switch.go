@@ -33,7 +33,7 @@ func (v *switchValue) Freeze()               {}
 func (v *switchValue) Truth() starlark.Bool  { return true }
 func (v *switchValue) Hash() (uint32, error) { return starlark.String(v.name).Hash() }
 
-// Attr is a method of the switch.
+// Attr returns a method of the switch.
 func (v *switchValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.l.s.member("switch", v, name))
 }
@@ -108,7 +108,7 @@ func portsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// reasonsOf is how many frames were dropped, by reason.
+// reasonsOf returns how many frames were dropped, by reason.
 func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
 	d := starlark.NewDict(0)
 	for why := range drop.NumReasons {
@@ -124,7 +124,7 @@ func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
 	return d
 }
 
-// showReasons is how tables show what reasonsOf returns: "20 flood limit, 1 link down".
+// showReasons returns how tables show what reasonsOf returns: "20 flood limit, 1 link down".
 func showReasons(v starlark.Value) string {
 	d, ok := v.(*starlark.Dict)
 	if !ok {

@@ -40,7 +40,7 @@ func (v *taskValue) Freeze()               {}
 func (v *taskValue) Truth() starlark.Bool  { return true }
 func (v *taskValue) Hash() (uint32, error) { return uint32(v.ID), nil }
 
-// Attr is a field or a method of the task.
+// Attr returns a field or a method of the task.
 func (v *taskValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "id":
@@ -105,7 +105,7 @@ func (t *taskValue) newThread() {
 	t.SetComputation(t.thread)
 }
 
-// world is the world in which the task's time passes.
+// world returns the world in which the task's time passes.
 func (t *taskValue) world() *task.World { return t.host.w }
 
 // spawn queues a new task that runs fn when the caller next waits.

@@ -33,7 +33,7 @@ func (v *listenerValue) Freeze()               {}
 func (v *listenerValue) Truth() starlark.Bool  { return true }
 func (v *listenerValue) Hash() (uint32, error) { return uint32(v.local.Port()), nil }
 
-// Attr is a field or a method of the listener.
+// Attr returns a field or a method of the listener.
 func (v *listenerValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "pending":

@@ -80,7 +80,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// filter is the call's filter, nil where it has none.
+// filter returns the call's filter, nil where it has none.
 func (c *call) filter() (*filter.Filter, error) {
 	if !c.given("filter") {
 		return nil, nil
@@ -92,7 +92,7 @@ func (c *call) filter() (*filter.Filter, error) {
 	return f, nil
 }
 
-// builtinTcpdump is a trace in the foreground, beside any that is on.
+// builtinTcpdump returns a trace in the foreground, beside any that is on.
 func builtinTcpdump(c *call) (starlark.Value, error) {
 	h := c.on()
 	t := c.s.newTracer(h, nil)
@@ -198,7 +198,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	}
 }
 
-// text is a packet's whole line; b is the packet, or its head.
+// text returns a packet's whole line; b is the packet, or its head.
 func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {

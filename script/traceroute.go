@@ -196,7 +196,7 @@ func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m 
 	}
 }
 
-// line is a hop as it is printed: each answer behind the address it came from, "*" for none.
+// line returns a hop as it is printed: each answer behind the address it came from, "*" for none.
 func (t *tracerouter) line() string {
 	var parts []string
 	var last netip.Addr

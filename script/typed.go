@@ -272,7 +272,7 @@ func (s *Session) SetWidth(columns int) {
 	s.watching.verdictAt.Store(int32(at))
 }
 
-// HostInUse is the name of the host that use() has made what bare names mean, "" for the session's own.
+// HostInUse returns the name of the host that use() has made what bare names mean, "" for the session's own.
 func (s *Session) HostInUse() string {
 	if s.main.host == s.local {
 		return ""
@@ -280,7 +280,7 @@ func (s *Session) HostInUse() string {
 	return s.main.host.name
 }
 
-// HelpFor is the call of help() that x? stands for.
+// HelpFor returns the call of help() that x? stands for.
 func (s *Session) HelpFor(x string) string {
 	first, _, _ := strings.Cut(x, ".")
 	if _, err := typedOptions.ParseExpr(StdinName, x, 0); err == nil && (s.globals.Has(first) || starlark.Universe.Has(first)) {

@@ -144,7 +144,7 @@ func udpSet(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// groups is the multicast groups that the socket has joined.
+// groups returns the multicast groups that the socket has joined.
 func (v *udpValue) groups() starlark.Value {
 	var groups []netip.Addr
 	v.h.do(func(clock.Instant) { groups = v.u.Groups() })

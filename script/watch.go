@@ -77,7 +77,7 @@ func (f *screenful) show(s *Session, text string) {
 	f.text, f.mark = text, s.out.mark()
 }
 
-// rowsOf is how many rows of a terminal the lines of a text take.
+// rowsOf returns how many rows of a terminal the lines of a text take.
 func rowsOf(text string, width int) int {
 	n := 0
 	for _, line := range strings.Split(text, "\n") {

@@ -282,13 +282,13 @@ func firstDifference(want, got string) string {
 	return "there is more: " + strings.Join(g[len(w)-1:], "")
 }
 
-// stationAt is the hardware address of the station with an address.
+// stationAt returns the hardware address of the station with an address.
 func stationAt(a netip.Addr) wire.HardwareAddr {
 	b := a.As4()
 	return wire.HardwareAddr{2, 0, 0, 0, b[2], b[3]}
 }
 
-// stationOf is the hardware address that packets of a host have on an interface's link: the gateway's if the host is not
+// stationOf returns the hardware address that packets of a host have on an interface's link: the gateway's if the host is not
 // on the link.
 func stationOf(i *Iface, a netip.Addr) wire.HardwareAddr {
 	if len(i.addresses.list) == 0 {
@@ -300,7 +300,7 @@ func stationOf(i *Iface, a netip.Addr) wire.HardwareAddr {
 	return stationAt(i.addresses.list[0].Masked().Addr().Next())
 }
 
-// groupOf is the hardware address to which an interface's link sends packets for a broadcast address or a group.
+// groupOf returns the hardware address to which an interface's link sends packets for a broadcast address or a group.
 func groupOf(i *Iface, dst netip.Addr) (wire.HardwareAddr, bool) {
 	switch {
 	case dst.IsMulticast():

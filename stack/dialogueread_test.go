@@ -24,7 +24,7 @@ func (l *frameLine) fail(what string) {
 	l.t.Fatalf("no such frame: %s: %s", l.text, what)
 }
 
-// number is the value of an attribute, or def without it.
+// number returns the value of an attribute, or def without it.
 func (l *frameLine) number(name string, def int) int {
 	v, ok := l.attrs[name]
 	if !ok {

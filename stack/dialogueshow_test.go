@@ -22,7 +22,7 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 	return 64, 0, false, ""
 }
 
-// showFrame is the line of a frame on an interface; out says that the host sends it. Brackets hold, in this order:
+// showFrame returns the line of a frame on an interface; out says that the host sends it. Brackets hold, in this order:
 //
 //	from HW, to HW   hardware addresses of the frame
 //	at HW            of an ARP request: the sender's hardware address, if it is not the frame's
@@ -231,7 +231,7 @@ func showChecksums(d *dissected, note func(string, ...any)) {
 	}
 }
 
-// quoteOf is the packet that a frame with an ICMP error quotes.
+// quoteOf returns the packet that a frame with an ICMP error quotes.
 func quoteOf(b []byte) (quote []byte, ok bool) {
 	d := dissect(b, phy.MediumEthernet)
 	if d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {

@@ -59,7 +59,7 @@ func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c
 	return c
 }
 
-// EtherType is the type of the frames that the socket receives, 0 for all types.
+// EtherType returns the type of the frames that the socket receives, 0 for all types.
 func (c *FrameConn) EtherType() wire.EtherType { return c.typ }
 
 // Send sends a frame, from its destination address on and without frame check sequence, by interface i. If i is nil, the

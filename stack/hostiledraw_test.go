@@ -116,7 +116,7 @@ func parseScript(b []byte) (s script) {
 	return s
 }
 
-// bytes is the inverse of parseScript.
+// bytes returns the inverse of parseScript.
 func (s *script) bytes() []byte {
 	b := append([]byte(nil), s.rig[:]...)
 	for _, o := range s.ops {

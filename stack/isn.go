@@ -22,7 +22,7 @@ func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
 	return uint32(h.connHash(local, remote) >> 32)
 }
 
-// connHash is a keyed hash of a connection's addresses and ports.
+// connHash returns a keyed hash of a connection's addresses and ports.
 func (h *Host) connHash(local, remote netip.AddrPort) uint64 {
 	return h.hash(local.Addr(), remote, uint64(local.Port())<<8)
 }

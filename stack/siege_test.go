@@ -329,7 +329,7 @@ func thousands(n int) string {
 
 // Stations and packets of the list.
 
-// somewhere is an address outside B's subnets.
+// somewhere returns an address outside B's subnets.
 func (s *siege) somewhere() netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(11 + s.rng.IntN(100)), byte(s.rng.Uint32()), byte(s.rng.Uint32()), byte(1 + s.rng.IntN(250))})
 }

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// banner is the shell's first output: the hosts and their addresses, in columns. Lines are folded to the width,
+// banner returns the shell's first output: the hosts and their addresses, in columns. Lines are folded to the width,
 // 0 for none.
 func (l *shellLab) banner(width int) string {
 	var rows [][3]string

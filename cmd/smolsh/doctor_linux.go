@@ -56,7 +56,7 @@ func (o *options) examineSwitch(d doctor.Device) doctor.Verdict {
 	return doctor.Verdict{Subject: d.Name, Good: fmt.Sprintf("a switch answers, mtu %d", dev.Capabilities().MTU)}
 }
 
-// deviceFault is the error for a device that can't be used, with the remedy if one is known.
+// deviceFault returns the error for a device that can't be used, with the remedy if one is known.
 func deviceFault(d device, err error) error {
 	if o := doctor.Explain(doctor.Device(d), err); o != nil {
 		return &statusError{statusDevice, o.Text(), err}

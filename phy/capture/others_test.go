@@ -26,7 +26,7 @@ type foreign struct {
 // day is a time in seconds since 1970: 2023-11-14 22:13:20.
 const day = 1700000000
 
-// resolution is a file with one packet, after a count of units since 1970.
+// resolution returns a file with one packet, after a count of units since 1970.
 func resolution(name string, tsresol byte, count uint64, want string) foreign {
 	f := &ng{order: le}
 	file := f.section(0).iface(1, 0, f.option(9, tsresol)).enhanced(0, count, 50, etherPing).b

@@ -165,7 +165,7 @@ func bit(b bool) int {
 	return 0
 }
 
-// order is a number of two octets in network byte order, as the kernel wants a protocol.
+// order returns a number of two octets in network byte order, as the kernel wants a protocol.
 func order(n uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], n)
@@ -181,7 +181,7 @@ func (d *Device) adopt() {
 	d.caps = phy.Capabilities{Medium: phy.MediumEthernet, MTU: d.link.MTU, MaxGSO: super, TxChecksum: true, Gather: true, MAC: besideOf(d.link.MAC)}
 }
 
-// besideOf is an address for a host beside the kernel's, always the same one: the kernel's own made local
+// besideOf returns an address for a host beside the kernel's, always the same one: the kernel's own made local
 // (IEEE 802-2014 §8.4) and changed in its second octet.
 func besideOf(kernel wire.HardwareAddr) wire.HardwareAddr {
 	a := kernel
@@ -233,10 +233,10 @@ func (d *Device) filter() error {
 	return unix.SetsockoptSockFprog(d.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]})
 }
 
-// Name is the interface's name.
+// Name returns the interface's name.
 func (d *Device) Name() string { return d.link.Name }
 
-// FD is the descriptor to poll. It is non-blocking and belongs to the device.
+// FD returns the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
 // Capabilities are Ethernet with offloads, the interface's MTU as Refresh last saw it, and a hardware address

@@ -13,10 +13,10 @@ import (
 	"smolsh/phy/netif"
 )
 
-// Name is the name of the kernel's interface.
+// Name returns the name of the kernel's interface.
 func (d *Device) Name() string { return d.name }
 
-// FD is the descriptor to poll. It is non-blocking and belongs to the device.
+// FD returns the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
 // Capabilities are Ethernet or, of a TUN, bare IP, the kernel's MTU as Refresh last saw it, and offloads

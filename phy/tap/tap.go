@@ -175,7 +175,7 @@ func (d *Device) open(opts Options) error {
 	return nil
 }
 
-// KindOf is the kind of a network interface in one word: tap, tun, or the kernel's own for others, such as
+// KindOf returns the kind of a network interface in one word: tap, tun, or the kernel's own for others, such as
 // veth, and device for a machine's own.
 func KindOf(link netlink.Link) string {
 	if t, ok := link.(*netlink.Tuntap); ok {

@@ -19,7 +19,7 @@ var (
 	tunKernel = netip.MustParseAddr("192.168.0.1")
 )
 
-// datagram is a bare IPv4 packet from us to the kernel.
+// datagram returns a bare IPv4 packet from us to the kernel.
 func datagram(payload []byte) *phy.Frame {
 	f := phy.NewFrame(phy.FrameSize)
 	copy(f.Extend(len(payload)), payload)

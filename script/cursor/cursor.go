@@ -101,7 +101,7 @@ func At(text string) Place {
 	return at
 }
 
-// stringEnd is the index of the last quote of the string that begins at i, -1 when it has no end. A
+// stringEnd returns the index of the last quote of the string that begins at i, -1 when it has no end. A
 // string of one line that has none by the line's end is over there.
 func stringEnd(text string, i int) int {
 	q := text[i : i+1]
@@ -167,7 +167,7 @@ func Primary(text string) string {
 	return text[i:]
 }
 
-// opening is the index of what the bracket or quote at the text's end closes, -1 without one.
+// opening returns the index of what the bracket or quote at the text's end closes, -1 without one.
 func opening(text string) int {
 	for i := range len(text) {
 		at := At(text[:i])

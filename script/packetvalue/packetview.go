@@ -181,7 +181,7 @@ func list[T any](xs []T, value func(T) starlark.Value) starlark.Value {
 	return starlark.NewList(vs)
 }
 
-// value is a field of a packet as a Starlark value.
+// value returns a field of a packet as a Starlark value.
 func (p *Value) value(x any) starlark.Value {
 	switch x := x.(type) {
 	case bool:
@@ -227,7 +227,7 @@ func (p *Value) value(x any) starlark.Value {
 	return starlark.None
 }
 
-// option is an option of a header: its name alone, or (name, value); (kind, octets) for one without a name.
+// option returns an option of a header: its name alone, or (name, value); (kind, octets) for one without a name.
 func (p *Value) option(o packet.Option) starlark.Value {
 	var name starlark.Value = starlark.String(o.Name)
 	if o.Name == "" {

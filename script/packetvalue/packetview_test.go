@@ -24,7 +24,7 @@ func testFrame(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 	return slices.Clone(buf.Bytes())
 }
 
-// ethernetTo is an Ethernet header with an EtherType.
+// ethernetTo returns an Ethernet header with an EtherType.
 func ethernetTo(et layers.EthernetType) *layers.Ethernet {
 	return &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: et}
 }

@@ -247,7 +247,7 @@ func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, perm
 	return nil, fmt.Errorf("%s", text)
 }
 
-// Unknown is the error about an argument of a name that the builtin does not have. known are the names that it has.
+// Unknown returns the error about an argument of a name that the builtin does not have. known are the names that it has.
 func (b *Builtin[C]) Unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", b.Name, name)
 	if n := suggest.Nearest(name, known); n != "" {

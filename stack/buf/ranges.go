@@ -5,14 +5,14 @@ import "slices"
 // Range is the half-open range of offsets [Lo, Hi).
 type Range struct{ Lo, Hi int64 }
 
-// Len is the number of octets in the range.
+// Len returns the number of octets in the range.
 func (r Range) Len() int { return int(r.Hi - r.Lo) }
 
 // Ranges is a set of offsets, kept as sorted, disjoint ranges that do not touch. The zero value is empty. To add or
 // remove a range takes O(log n) to find its place and O(n) to move the others.
 type Ranges struct{ r []Range }
 
-// Len is the number of ranges.
+// Len returns the number of ranges.
 func (s *Ranges) Len() int { return len(s.r) }
 
 // At returns the i-th range in ascending order.

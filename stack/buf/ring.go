@@ -19,25 +19,25 @@ type Ring struct {
 // NewRing returns an empty ring that holds at most limit octets, up to 1 GiB.
 func NewRing(limit int) Ring { return Ring{limit: int32(limit)} }
 
-// Len is the number of octets in the queue.
+// Len returns the number of octets in the queue.
 func (r *Ring) Len() int { return int(r.n) }
 
-// Limit is the largest number of octets that the ring may hold.
+// Limit returns the largest number of octets that the ring may hold.
 func (r *Ring) Limit() int { return int(r.limit) }
 
 // SetLimit changes the limit. Octets already stored stay.
 func (r *Ring) SetLimit(limit int) { r.limit = int32(limit) }
 
-// Free is the number of octets that Write would accept.
+// Free returns the number of octets that Write would accept.
 func (r *Ring) Free() int { return int(max(0, r.limit-r.n)) }
 
-// Allocated is the size of the storage, in octets.
+// Allocated returns the size of the storage, in octets.
 func (r *Ring) Allocated() int { return len(r.buf) }
 
-// Beyond is the number of octets from the queue's end to the end of the last octet that PutAt has stored.
+// Beyond returns the number of octets from the queue's end to the end of the last octet that PutAt has stored.
 func (r *Ring) Beyond() int { return int(max(0, r.high-r.n)) }
 
-// Growth is the number of octets by which the storage would grow to hold offsets up to end.
+// Growth returns the number of octets by which the storage would grow to hold offsets up to end.
 func (r *Ring) Growth(end int) int {
 	if end <= len(r.buf) {
 		return 0
@@ -45,7 +45,7 @@ func (r *Ring) Growth(end int) int {
 	return r.size(end) - len(r.buf)
 }
 
-// Fits is the number of octets from the front that the ring can hold if its storage grows to at most storage
+// Fits returns the number of octets from the front that the ring can hold if its storage grows to at most storage
 // octets.
 func (r *Ring) Fits(storage int) int {
 	fits := len(r.buf)
@@ -150,10 +150,10 @@ func (r *Ring) Release() {
 // Drop empties the ring and frees the storage.
 func (r *Ring) Drop() { *r = Ring{limit: r.limit} }
 
-// size is the storage needed to hold octets up to offset need, at least the present storage.
+// size returns the storage needed to hold octets up to offset need, at least the present storage.
 func (r *Ring) size(need int) int { return sizeFrom(max(len(r.buf), r.least()), need) }
 
-// least is the size of the first allocation.
+// least returns the size of the first allocation.
 func (r *Ring) least() int {
 	if r.limit >= minRing {
 		return minRing

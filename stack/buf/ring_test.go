@@ -42,7 +42,7 @@ func (m *model) write(p []byte) int {
 	return n
 }
 
-// ready is how many octets ahead of the queue's end have all come.
+// ready returns how many octets ahead of the queue's end have all come.
 func (m *model) ready() int {
 	n := 0
 	for n < len(m.known) && m.known[n] {

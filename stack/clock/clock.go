@@ -35,7 +35,7 @@ func (t Instant) Before(u Instant) bool { return t < u }
 // Due reports whether a deadline t has been reached at now.
 func (t Instant) Due(now Instant) bool { return t <= now }
 
-// Seconds is the time since the lab's start in seconds.
+// Seconds returns the time since the lab's start in seconds.
 func (t Instant) Seconds() float64 { return float64(t) / 1e9 }
 
 // String returns seconds with microseconds, as traces have them: "12.345678".

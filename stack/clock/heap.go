@@ -27,7 +27,7 @@ type Heap[T any] struct {
 	order  uint64
 }
 
-// Len is the number of timers set.
+// Len returns the number of timers set.
 func (h *Heap[T]) Len() int { return len(h.timers) }
 
 // Next returns the earliest deadline, Never if no timer is set.

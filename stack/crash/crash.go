@@ -49,7 +49,7 @@ func (p *Panic) Error() string {
 	return text
 }
 
-// Trace is the stack in at most n lines, a function and its source line each, from the caller of the function that
+// Trace returns the stack in at most n lines, a function and its source line each, from the caller of the function that
 // panicked, which Error names, outwards.
 func (p *Panic) Trace(n int) string {
 	var lines []string

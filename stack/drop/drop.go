@@ -175,7 +175,7 @@ var words = [NumReasons]string{
 	TransmitFailed:    "transmit failed",
 }
 
-// String is the reason's word, such as "bad checksum"; empty for None.
+// String returns the reason's word, such as "bad checksum"; empty for None.
 func (r Reason) String() string {
 	if r >= NumReasons {
 		return "unknown reason"

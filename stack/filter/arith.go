@@ -14,7 +14,7 @@ func number(v uint32) arith {
 	return arith{value: func(packet) (uint32, bool) { return v, true }, known: &v}
 }
 
-// frameLen is the length of the whole frame, even if only a part of it was captured.
+// frameLen returns the length of the whole frame, even if only a part of it was captured.
 func frameLen() arith { return arith{value: func(p packet) (uint32, bool) { return p.len, true }} }
 
 // binop is a op b. A division by zero at run time aborts, as in BPF. Like libpcap, it keeps only the first of the two checks.

@@ -54,10 +54,10 @@ func (p packet) is(off, size, mask, want uint32) result {
 // that it names, from each "vlan" on (see vlan).
 type tags uint32
 
-// typ is the offset of the Ethernet type.
+// typ returns the offset of the Ethernet type.
 func (t tags) typ() uint32 { return wire.EthernetLen - 2 + uint32(t) }
 
-// net is the offset of the network header.
+// net returns the offset of the network header.
 func (t tags) net(p packet) uint32 {
 	if p.m == phy.MediumIP {
 		return 0

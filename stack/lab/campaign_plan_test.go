@@ -305,7 +305,7 @@ func (p *plan) bound() {
 	}
 }
 
-// patience is the time after the healing in which both ends must finish.
+// patience returns the time after the healing in which both ends must finish.
 func (p *plan) patience() time.Duration {
 	d := 15 * time.Minute // back-off of half an hour at worst, new ARP requests, TIME-WAIT
 	for i, e := range p.Ends {

@@ -107,7 +107,7 @@ func drop1[T any](s []T, i int) []T {
 	return slices.Delete(slices.Clone(s), i, i+1)
 }
 
-// parsePlan is the inverse of String.
+// parsePlan returns the inverse of String.
 func parsePlan(b []byte) (*plan, error) {
 	p := new(plan)
 	return p, json.Unmarshal(b, p)

@@ -170,7 +170,7 @@ func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
 	})
 }
 
-// portOf is the port of one of the host's interfaces.
+// portOf returns the port of one of the host's interfaces.
 func (h *Host) portOf(i *stack.Iface) *Port {
 	for _, p := range h.ports {
 		if p.iface == i {

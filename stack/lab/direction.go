@@ -25,7 +25,7 @@ type Flow struct {
 	Drops     [drop.NumReasons]uint64 // by reason
 }
 
-// Dropped is the sum of the drops.
+// Dropped returns the sum of the drops.
 func (s *Flow) Dropped() (n uint64) {
 	for _, d := range s.Drops {
 		n += d
@@ -158,7 +158,7 @@ func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	return l.free
 }
 
-// delay is the delay of one frame, with its jitter.
+// delay returns the delay of one frame, with its jitter.
 func (l *direction) delay() time.Duration {
 	d, j := l.link.cfg.Delay, l.link.cfg.Jitter
 	if j > 0 {

@@ -165,7 +165,7 @@ func (h *Host) nextLinkName() string {
 	}
 }
 
-// hardwareAddr is the address of the host's i-th interface, given what its device would like.
+// hardwareAddr returns the address of the host's i-th interface, given what its device would like.
 func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 	switch {
 	case !h.setup.mac.IsZero() && i == 0:

@@ -29,7 +29,7 @@ func New(w *World, seed uint64) *Lab {
 	return l
 }
 
-// World is the lab's world.
+// World returns the lab's world.
 func (l *Lab) World() *World { return l.world }
 
 // Seed is what the lab was made with.

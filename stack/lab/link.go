@@ -108,7 +108,7 @@ func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	return p, p.open(name, h.nextAddr(), false)
 }
 
-// linkMTU is the MTU that the host wants on links.
+// linkMTU returns the MTU that the host wants on links.
 func (h *Host) linkMTU() int {
 	if h.setup.mtu == 0 {
 		return defaultMTU

@@ -75,7 +75,7 @@ func (p *SwitchPort) Up() bool {
 	return p.err == nil && (!ok || d.Up())
 }
 
-// MTU is the longest packet that the link or the device at the port takes, in octets.
+// MTU returns the longest packet that the link or the device at the port takes, in octets.
 func (p *SwitchPort) MTU() int {
 	if p.link != nil {
 		return p.link.cfg.MTU

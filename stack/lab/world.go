@@ -79,7 +79,7 @@ func NewWorld() *World {
 	}
 }
 
-// Now is the world's time. Under the wall clock it is that of the turn, not of the call.
+// Now returns the world's time. Under the wall clock it is that of the turn, not of the call.
 func (w *World) Now() clock.Instant { return w.now }
 
 // Event is one scheduled call; it can be moved or stopped.

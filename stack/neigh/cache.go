@@ -48,7 +48,7 @@ func New[W any](cfg Config) *Cache[W] {
 	return &Cache[W]{cfg: cfg.WithDefaults(), entries: make(map[netip.Addr]*Entry[W])}
 }
 
-// Config is the configuration with its defaults filled in.
+// Config returns the configuration with its defaults filled in.
 func (c *Cache[W]) Config() Config { return c.cfg }
 
 // SetBounds changes Config's Entries, Incomplete and Queue. It removes no entry.
@@ -56,10 +56,10 @@ func (c *Cache[W]) SetBounds(entries, incomplete, queue int) {
 	c.cfg.Entries, c.cfg.Incomplete, c.cfg.Queue = entries, incomplete, queue
 }
 
-// Unresolved is the number of entries in INCOMPLETE.
+// Unresolved returns the number of entries in INCOMPLETE.
 func (c *Cache[W]) Unresolved() int { return c.incomplete }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (c *Cache[W]) Len() int { return len(c.entries) }
 
 // Get returns the entry of a, nil if there is none. It does not mark the entry as used.
@@ -224,7 +224,7 @@ func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.Hardwar
 // Owes reports whether NextRequest has a request to return.
 func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 
-// Deadline is the instant at which Expire must be called next.
+// Deadline returns the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
 // Expire runs the timers that are due at now and returns the first entry that has failed: it was INCOMPLETE and its last

@@ -23,7 +23,7 @@ const (
 
 var stateNames = [...]string{"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "PERMANENT"}
 
-// String is the state's name in capitals.
+// String returns the state's name in capitals.
 func (s State) String() string { return stateNames[s] }
 
 // Change is the kind of a change of an entry.
@@ -59,7 +59,7 @@ type Entry[W any] struct {
 	nextOwed, prevOwed *Entry[W]
 }
 
-// Expires is the instant of the entry's next timer, clock.Never for a PERMANENT entry.
+// Expires returns the instant of the entry's next timer, clock.Never for a PERMANENT entry.
 func (e *Entry[W]) Expires() clock.Instant { return e.timer.At() }
 
 // Usable reports whether frames may be sent to HW.

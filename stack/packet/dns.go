@@ -29,7 +29,7 @@ func overTCP(l Layer) bool {
 	return ok && (u.Protocol == l.Protocol || u.Protocol.Name == "TCP")
 }
 
-// flag is a field of one bit that says whether something holds.
+// flag returns a field of one bit that says whether something holds.
 func flag(name, doc string) Field { return Field{Name: name, Bits: 1, Kind: Bool, Doc: doc} }
 
 // DNS is a DNS message, of multicast DNS too.
@@ -64,7 +64,7 @@ func dnsCount(name, what string) Field {
 	return Field{Name: name, Bits: 16, Compute: Count, Doc: "the number of " + what}
 }
 
-// dnsRest is the size of a message's sections: over UDP the rest of the datagram, over TCP what its length says.
+// dnsRest returns the size of a message's sections: over UDP the rest of the datagram, over TCP what its length says.
 func dnsRest(l Layer) int {
 	if n, ok := l.num("length"); ok {
 		return min(int(n)-dnsHeaderLen, l.end-l.begin-2-dnsHeaderLen)
@@ -72,7 +72,7 @@ func dnsRest(l Layer) int {
 	return l.end - l.begin - dnsHeaderLen
 }
 
-// dnsSection is the derived field of one section.
+// dnsSection returns the derived field of one section.
 func dnsSection(name string, section int, doc string) Field {
 	return Field{Name: name, Kind: Other, Doc: doc, Read: func(l Layer, _ []byte) (any, string) {
 		list := []any{}

@@ -151,7 +151,7 @@ func ndOption(typ uint64, name, doc string, fields ...Field) *Protocol {
 	return define(Protocol{Name: name, Doc: doc, On: at, Fields: append(head, fields...), next: nextOption})
 }
 
-// linkAddress is the address of a link-layer address option, of Ethernet where it has six octets.
+// linkAddress returns the address of a link-layer address option, of Ethernet where it has six octets.
 func linkAddress() Field {
 	return Field{Name: "lladdr", Kind: Other, Size: extensionRest, Read: arpHardware, Doc: "the link-layer address"}
 }

@@ -159,10 +159,10 @@ func extensionLength() Field {
 	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header behind its first 8 octets"}
 }
 
-// extensionRest is the size of the field that takes all of an extension header that other fields do not.
+// extensionRest returns the size of the field that takes all of an extension header that other fields do not.
 func extensionRest(l Layer) int { return l.body - l.begin - l.Protocol.fixed }
 
-// extension6Options is the field of options of two extension headers (RFC 8200 §4.2).
+// extension6Options returns the field of options of two extension headers (RFC 8200 §4.2).
 func extension6Options() Field {
 	return Field{Name: "options", Kind: Other, Size: extensionRest, Doc: `the options, such as "pad1", ("padn", octets), ("router_alert", n), (kind, octets)`,
 		Read: func(_ Layer, b []byte) (any, string) { return listed(ip6Options(b)) }}
@@ -324,7 +324,7 @@ func (l Layer) addresses() (src, dst netip.Addr, ok bool) {
 	return src, dst, false
 }
 
-// finalDestination is the address that the pseudo-header has: the last one of a routing header with segments left (RFC
+// finalDestination returns the address that the pseudo-header has: the last one of a routing header with segments left (RFC
 // 8200 §8.1).
 func (l Layer) finalDestination(dst netip.Addr) netip.Addr {
 	if l.Protocol != IPv6 {

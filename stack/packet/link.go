@@ -16,7 +16,7 @@ var etherTypeName = named(map[uint64]string{
 // hardwareName names the types of hardware of ARP, DHCP and the cooked headers (RFC 826, the registry of RFC 5494).
 var hardwareName = named(map[uint64]string{1: "Ethernet", 6: "IEEE 802", 512: "Linux TUN", 768: "IP in IP", 772: "loopback", 778: "GRE"})
 
-// etherField is the field that says which protocol an Ethernet frame, a tag or a tunnel carries.
+// etherField returns the field that says which protocol an Ethernet frame, a tag or a tunnel carries.
 func etherField(name, doc string) Field {
 	return Field{Name: name, Bits: 16, Hex: true, Names: etherTypeName, Compute: NextProtocol, Table: EtherTypes, Doc: doc}
 }
@@ -173,7 +173,7 @@ var Raw = define(Protocol{
 	Fields: []Field{{Name: "load", Kind: Octets, Size: rest, Doc: "the octets"}},
 })
 
-// rest is the size of a field that ends with its layer. A protocol has one such field, and none of variable width before it.
+// rest returns the size of a field that ends with its layer. A protocol has one such field, and none of variable width before it.
 func rest(l Layer) int {
 	used := 0
 	for i := range l.Protocol.Fields {

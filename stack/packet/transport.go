@@ -113,7 +113,7 @@ func (l Layer) tcpOptions() []Option {
 	return list
 }
 
-// tcpOption is the derived field of an option that is one number.
+// tcpOption returns the derived field of an option that is one number.
 func tcpOption(name string, kind int, unit, doc string) Field {
 	return Field{Name: name, Kind: Uint, Unit: unit, Doc: doc, Read: func(l Layer, _ []byte) (any, string) {
 		return optionValue(l.tcpOptions(), kind), ""

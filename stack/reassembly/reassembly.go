@@ -45,7 +45,7 @@ type Fragment struct {
 	Frame  *phy.Frame // the packet from its IP header on
 }
 
-// octets is the storage that the fragment is charged with.
+// octets returns the storage that the fragment is charged with.
 func (f *Fragment) octets() int { return f.Frame.Size() + phy.Headroom + Overhead }
 
 // Datagram is a datagram of which some fragments have arrived.
@@ -100,7 +100,7 @@ func (d *Datagram) Note(lo, hi int, last bool, ecn wire.ECN) (complete bool) {
 	return d.have == d.total
 }
 
-// Total is the length of the whole payload in octets, 0 while it is unknown.
+// Total returns the length of the whole payload in octets, 0 while it is unknown.
 func (d *Datagram) Total() int { return d.total }
 
 // CE reports whether the complete datagram is marked congestion experienced. ok is false if one fragment is CE and
@@ -182,19 +182,19 @@ func (t *Table) charge(d *Datagram, n int) {
 	t.storage += n
 }
 
-// Storage is the octets that all datagrams are charged with.
+// Storage returns the octets that all datagrams are charged with.
 func (t *Table) Storage() int { return t.storage }
 
-// Len is the number of datagrams.
+// Len returns the number of datagrams.
 func (t *Table) Len() int { return len(t.byKey) }
 
-// Timers is the number of datagrams that are to expire, which is Len.
+// Timers returns the number of datagrams that are to expire, which is Len.
 func (t *Table) Timers() int { return t.expiry.Len() }
 
 // Oldest returns the datagram that was opened first, of at least one.
 func (t *Table) Oldest() *Datagram { return t.expiry.First().Value }
 
-// Deadline is the instant at which the next datagram expires.
+// Deadline returns the instant at which the next datagram expires.
 func (t *Table) Deadline() clock.Instant { return t.expiry.Next() }
 
 // Expired returns a datagram whose time is over at now, nil if there is none. The caller closes it.

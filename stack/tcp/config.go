@@ -106,7 +106,7 @@ func startSize(fixed, limit int) int {
 	return min(startBuffer, limit)
 }
 
-// maxRecvBuffer is the largest size that the receive buffer may take.
+// maxRecvBuffer returns the largest size that the receive buffer may take.
 func (c *Config) maxRecvBuffer() int {
 	if c.RecvBuffer != 0 {
 		return c.RecvBuffer

@@ -100,7 +100,7 @@ type receive struct {
 	rttRound rttRound
 }
 
-// octets is the number of octets of the stream that have been received in order.
+// octets returns the number of octets of the stream that have been received in order.
 func (r *receive) octets() uint64 {
 	if r.eof {
 		return uint64(r.base - 1)

@@ -123,7 +123,7 @@ func (c *cubic) Idle(d time.Duration) {
 	}
 }
 
-// cubeRoot is the largest integer whose cube does not exceed n.
+// cubeRoot returns the largest integer whose cube does not exceed n.
 func cubeRoot(n uint64) uint64 {
 	var r uint64
 	for bit := uint64(1) << (bits.Len64(n) / 3); bit > 0; bit >>= 1 {

@@ -19,7 +19,7 @@ type outOfOrder struct {
 	duplicate  buf.Range // range received twice, to be reported once (RFC 2883 §4); empty if there is none
 }
 
-// Len is the number of ranges.
+// Len returns the number of ranges.
 func (g *outOfOrder) Len() int {
 	if g == nil {
 		return 0

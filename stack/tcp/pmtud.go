@@ -54,7 +54,7 @@ type pmtuState struct {
 	probeEnd   wire.Seq
 }
 
-// segmentSize is the size of the longest segment that the peer accepts, our interface sends and the path carries,
+// segmentSize returns the size of the longest segment that the peer accepts, our interface sends and the path carries,
 // options included.
 func (c *Conn) segmentSize() int {
 	if c.pmtu != nil {

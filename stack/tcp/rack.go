@@ -128,7 +128,7 @@ func (o *reordering) decayReoWindow() {
 	}
 }
 
-// reoWindow is the reordering window (RFC 8985 §6.2 step 4, RACK_update_reo_wnd).
+// reoWindow returns the reordering window (RFC 8985 §6.2 step 4, RACK_update_reo_wnd).
 func (c *Conn) reoWindow() time.Duration {
 	b := c.snd.scoreboard
 	if !c.reo.reordered && (c.cong.inRecovery || c.cong.afterTimeout || b.overtaken(c.snd.mss)) {

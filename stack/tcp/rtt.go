@@ -22,7 +22,7 @@ type estimator struct {
 	backoffs     int32 // timeouts since the last ACK of new data
 }
 
-// rtoMax is the longest timeout (RFC 6298 §2.5). RTOMin prevails if it is longer.
+// rtoMax returns the longest timeout (RFC 6298 §2.5). RTOMin prevails if it is longer.
 func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
 // sample uses the round trip of a segment that was sent once (RFC 6298 §2.2, §2.3), and ends the back-off. Deviates from §2.4,

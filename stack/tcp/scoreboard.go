@@ -57,10 +57,10 @@ type delivery struct {
 	hasLowest                        bool
 }
 
-// pipe is an estimate of the octets in flight (RFC 6675 §3).
+// pipe returns an estimate of the octets in flight (RFC 6675 §3).
 func (b *scoreboard) pipe() int { return b.end().Sub(b.una) - b.sacked - b.lost }
 
-// end is the sequence number behind the last span.
+// end returns the sequence number behind the last span.
 func (b *scoreboard) end() wire.Seq {
 	if n := len(b.spans); n > b.first {
 		return b.spans[n-1].end

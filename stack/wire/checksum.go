@@ -67,7 +67,7 @@ func (s Sum) AddAddr(a netip.Addr) Sum {
 	return s.AddBytes(v[:])
 }
 
-// Fold is the 16-bit ones' complement sum.
+// Fold returns the 16-bit ones' complement sum.
 func (s Sum) Fold() uint16 {
 	v := uint64(s)
 	v = v>>32 + v&0xffffffff
@@ -77,14 +77,14 @@ func (s Sum) Fold() uint16 {
 	return uint16(v)
 }
 
-// Checksum is the complement of the folded sum, which is the value of a header's checksum field. It is zero for data that
+// Checksum returns the complement of the folded sum, which is the value of a header's checksum field. It is zero for data that
 // includes its own correct checksum.
 func (s Sum) Checksum() uint16 { return ^s.Fold() }
 
-// Checksum is the Internet checksum of b (RFC 1071).
+// Checksum returns the Internet checksum of b (RFC 1071).
 func Checksum(b []byte) uint16 { return Sum(0).AddBytes(b).Checksum() }
 
-// PseudoHeader is the sum of the pseudo-header of TCP and UDP over IPv4 (RFC 9293 §3.1) or IPv6
+// PseudoHeader returns the sum of the pseudo-header of TCP and UDP over IPv4 (RFC 9293 §3.1) or IPv6
 // (RFC 8200 §8.1); length is that of the transport header and its data, in octets.
 func PseudoHeader(src, dst netip.Addr, proto Protocol, length int) Sum {
 	return Sum(0).AddAddr(src).AddAddr(dst).AddUint16(uint16(proto)).

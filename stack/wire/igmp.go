@@ -82,7 +82,7 @@ func (h *IPv4) PutRouterAlert(b []byte) int {
 	return h.PutWithOptions(b, alert[:])
 }
 
-// GroupMAC is the hardware address to which an Ethernet sends a multicast group's packets: the group's
+// GroupMAC returns the hardware address to which an Ethernet sends a multicast group's packets: the group's
 // last 23 bits behind 01:00:5e (RFC 1112 §6.4).
 func GroupMAC(group netip.Addr) HardwareAddr {
 	a := group.As4()

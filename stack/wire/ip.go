@@ -19,7 +19,7 @@ const (
 	ProtocolICMPv6 Protocol = 58
 )
 
-// String is the protocol's name in lower case, or "proto N".
+// String returns the protocol's name in lower case, or "proto N".
 func (p Protocol) String() string {
 	switch p {
 	case ProtocolICMP:
@@ -67,7 +67,7 @@ type IPv4 struct {
 	PayloadLen     int // octets behind the header
 }
 
-// ECN is the field's codepoint.
+// ECN returns the field's codepoint.
 func (h *IPv4) ECN() ECN { return ECN(h.TOS & 3) }
 
 // IsFragment reports whether the packet is a part of a datagram.

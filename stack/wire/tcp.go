@@ -179,7 +179,7 @@ func (o *TCPOptions) set(kind uint8, data []byte) bool {
 	return true
 }
 
-// Len is the length of the options on the wire in octets, a multiple of 4. It is at most 40 for the options that a segment
+// Len returns the length of the options on the wire in octets, a multiple of 4. It is at most 40 for the options that a segment
 // may carry: only a SYN carries window scale and SACK permitted, no SYN carries SACK blocks, and timestamps leave room for
 // three blocks (RFC 2018 §3).
 func (o *TCPOptions) Len() int {
@@ -241,7 +241,7 @@ func (o *TCPOptions) put(b []byte) {
 	}
 }
 
-// HeaderLen is the length of the header with its options.
+// HeaderLen returns the length of the header with its options.
 func (h *TCP) HeaderLen() int { return TCPLen + h.Options.Len() }
 
 // Put writes the header with its options, its checksum field zero, and returns its length. The

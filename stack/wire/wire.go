@@ -63,7 +63,7 @@ const (
 	EtherTypeQinQ EtherType = 0x88a8 // a service VLAN tag
 )
 
-// String is the protocol's name, or its number in hexadecimal.
+// String returns the protocol's name, or its number in hexadecimal.
 func (t EtherType) String() string {
 	switch t {
 	case EtherTypeIPv4:

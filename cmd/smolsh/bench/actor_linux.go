@@ -132,7 +132,7 @@ func (a *actor) count(n int) (over bool) {
 	return a.told
 }
 
-// gbits is a rate in Gbit/s.
+// gbits returns a rate in Gbit/s.
 func gbits(octets int64, took time.Duration) float64 {
 	return float64(octets) * 8 / 1e9 / took.Seconds()
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// talker is an actor that prints these lines, then nothing more, and does not end.
+// talker returns an actor that prints these lines, then nothing more, and does not end.
 func talker(lines ...line) *process {
 	p := &process{lines: make(chan line, len(lines)), limit: time.Minute}
 	for _, l := range lines {
@@ -20,7 +20,7 @@ func talker(lines ...line) *process {
 	return p
 }
 
-// ended is an actor that prints these lines and ends.
+// ended returns an actor that prints these lines and ends.
 func ended(lines ...line) *process {
 	p := talker(lines...)
 	close(p.lines)

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Median is the middle of values, or the mean of the two in the middle; NaN of none. values stay as they
+// Median returns the middle of values, or the mean of the two in the middle; NaN of none. values stay as they
 // are.
 func Median(values []float64) float64 { return Quantile(values, 0.5) }
 
-// Quantile is the value below which the share q, 0 to 1, of values lies, interpolated between the two
+// Quantile returns the value below which the share q, 0 to 1, of values lies, interpolated between the two
 // nearest; NaN of none. values stay as they are.
 func Quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {

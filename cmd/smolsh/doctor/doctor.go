@@ -23,13 +23,13 @@ type Device struct{ Kind, Name string }
 // Obstacle is the reason why a device or a lab can't be used, and the remedy: a command or a flag.
 type Obstacle struct{ Why, Cure string }
 
-// Text is the obstacle as an error of a device.
+// Text returns the obstacle as an error of a device.
 func (o *Obstacle) Text() string { return o.Why + " (" + o.Cure + ")" }
 
 // instead stands between reason and remedy where a virtual lab takes the private lab's place.
 const instead = ", so this is a virtual lab ("
 
-// Virtual is the obstacle as the shell's banner and standard error show it when a virtual lab takes the private
+// Virtual returns the obstacle as the shell's banner and standard error show it when a virtual lab takes the private
 // lab's place.
 func (o *Obstacle) Virtual() string { return o.Why + instead + o.Cure + ")" }
 

@@ -328,7 +328,7 @@ func TestBesideKernel(t *testing.T) {
 	}
 }
 
-// mean is the values' mean and its standard error.
+// mean returns the values' mean and its standard error.
 func mean(values []float64) (m, e float64) {
 	n := float64(len(values))
 	for _, v := range values {

@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// synFrom is a SYN to port 7 of ours.
+// synFrom returns a SYN to port 7 of ours.
 func synFrom(mac wire.HardwareAddr, src, dst netip.AddrPort) *phy.Frame {
 	f := phy.NewFrame(phy.FrameSize)
 	h := wire.TCP{SrcPort: src.Port(), DstPort: dst.Port(), Seq: 1, Flags: wire.SYN, Window: 1000}

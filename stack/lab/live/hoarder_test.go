@@ -113,7 +113,7 @@ func (x *hoarder) receive(b []byte) {
 	}
 }
 
-// addr is the hoarder's end of connection k.
+// addr returns the hoarder's end of connection k.
 func (x *hoarder) addr(k uint16) netip.Addr { return x.addrs[k%hoardAddrs] }
 
 // segment handles one segment for connection k.

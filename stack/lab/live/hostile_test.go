@@ -40,7 +40,7 @@ func needScanner(t *testing.T, tool string) {
 
 var ours = netip.MustParseAddr("192.168.69.1")
 
-// victim is a host of ours with open TCP ports 22, 80 and 443, and an echo on UDP port 53.
+// victim returns a host of ours with open TCP ports 22, 80 and 443, and an echo on UDP port 53.
 func victim(t *testing.T) (lab.Runner, *lab.Host) {
 	t.Helper()
 	r, h, _ := onTAP(t)

@@ -141,7 +141,7 @@ func (x *transfer) finish(err error) {
 	x.done <- err
 }
 
-// kernelEnd is the kernel's half: it reads or writes n octets and returns their hash.
+// kernelEnd returns the kernel's half: it reads or writes n octets and returns their hash.
 func kernelEnd(c *net.TCPConn, send []byte, n int, o order) (sum [32]byte, err error) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Minute))

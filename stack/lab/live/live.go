@@ -41,7 +41,7 @@ func (r *runner) World() *lab.World { return r.world }
 // Virtual is false.
 func (r *runner) Virtual() bool { return false }
 
-// Now is the time since the world's start; it does not wait for the loop.
+// Now returns the time since the world's start; it does not wait for the loop.
 func (r *runner) Now() clock.Instant { return r.base.Add(time.Since(r.start)) }
 
 // Do runs fn on the loop's goroutine.

@@ -69,7 +69,7 @@ type usage struct {
 	descriptors, goroutines int
 }
 
-// counts is the host's counters and its drops by reason.
+// counts returns the host's counters and its drops by reason.
 func (s *soak) counts() (names []string, values map[string]uint64) {
 	values = map[string]uint64{}
 	set := func(name string, n uint64) {

@@ -333,7 +333,7 @@ func (s *soak) end() {
 	})
 }
 
-// descriptors is the number of the process's open descriptors.
+// descriptors returns the number of the process's open descriptors.
 func descriptors() int {
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

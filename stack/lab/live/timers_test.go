@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// timerRepeats is how many segments the host and the kernel of this namespace have retransmitted because a timer ran
+// timerRepeats returns how many segments the host and the kernel of this namespace have retransmitted because a timer ran
 // out. On a busy machine that takes no loss: an end that gets no processor for longer than the timer sends again what
 // its peer has, or is about to acknowledge.
 func timerRepeats(t *testing.T, r lab.Runner, h *lab.Host) (n int) {

@@ -37,7 +37,8 @@ type occurrence struct {
 // maxEvents is how many events wait for one handler; more are lost, and counted.
 const maxEvents = 1024
 
-// subscription is what on() returned: a task that is fed from a bounded ring on the owner.
+// subscription is the value that on() returns: a task that runs the handler. Events wait for the task in a bounded ring, which
+// the owner alone touches.
 type subscription struct {
 	s    *Session
 	h    *hostValue

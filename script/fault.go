@@ -175,7 +175,8 @@ func faultSet(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// faultPlace finds where the rule is to be put, and for a link the names of its ends.
+// faultPlace sets in v the device or link to which the rule applies. It returns the names of a link's two ends; both are empty
+// for a device.
 func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	x := arg[starlark.Value](c, "dev_or_link")
 	if name, ok := starlark.AsString(x); ok {

@@ -134,7 +134,7 @@ func (p *pinger) send(now clock.Instant) {
 	}
 }
 
-// failed keeps and says why a probe went unanswered.
+// failed records why a probe went unanswered, and prints the reason unless it is that of the probe before.
 func (p *pinger) failed(err error) {
 	p.fail = p.explain(err)
 	line := fmt.Sprintf("%v: %v", p.to, p.fail)

@@ -75,7 +75,7 @@ func ssthresh(n int) starlark.Value {
 	return num(n)
 }
 
-// infoWords are the fields of info(), for help.
+// infoWords returns the names of the fields of info(), for its help text.
 func infoWords() string {
 	s := "state recv_q send_q timer"
 	for _, f := range infoFields {

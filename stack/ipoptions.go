@@ -43,7 +43,7 @@ func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOp
 	if err != nil {
 		return o, at
 	}
-	// The host does not know the time of day, which the highest bit indicates (RFC 791 §3.1).
+	// The host does not know the time of day. So the highest bit is set, which marks a nonstandard time (RFC 791 §3.1).
 	const nonstandard = 1 << 31
 	stamp := uint32(now/clock.Instant(time.Millisecond)) | nonstandard
 	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.net.localAddrs[a] != nil }, stamp); at == 0 {

@@ -265,7 +265,7 @@ func TestReadAllocatesWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestFrame leaves out the headers of cooked and loopback captures in front of IP, and no others.
+// TestFrame: Record.Frame strips the link header of a cooked or loopback capture if IP follows, and leaves other data unchanged.
 func TestFrame(t *testing.T) {
 	arp := append([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 6}, ipPing...)
 	for _, c := range []struct {

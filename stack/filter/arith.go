@@ -109,7 +109,8 @@ func access(proto string, t tags, index arith, size uint32) (arith, bool) {
 	return arith{}, false
 }
 
-// indexed reads size octets at off+i if ok. A negative i is a very large number, and beyond the end.
+// indexed reads size octets at off+i. It fails if ok is false, or if they lie beyond the packet's end. A negative index has
+// wrapped to a very large i, which lies beyond the end too.
 func (p packet) indexed(i uint32, ok bool, off, size uint32) (uint32, bool) {
 	if !ok || uint64(i)+uint64(off) > uint64(len(p.b)) {
 		return 0, false

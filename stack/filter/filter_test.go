@@ -266,7 +266,8 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// FuzzCompile: Compile returns an *Error with a position in the expression, or a filter that matches any frame without a panic.
+// FuzzCompile: Compile returns an *Error with a position in the expression, or a filter that
+// can be run on any frame without a panic.
 func FuzzCompile(f *testing.F) {
 	ss := samples(f)
 	for i, expr := range compared {

@@ -116,7 +116,8 @@ func (t tags) headerLen(p packet) (uint32, bool) {
 	return v & 15 * 4, ok
 }
 
-// The first operand that decides ends the evaluation, and so does a read beyond the packet's end.
+// Operands are evaluated from left to right. Evaluation stops at the first one that settles the result (no for and, yes for or),
+// or that reads beyond the packet's end.
 
 // and returns b alone if a is nil.
 func and(a, b node) node {

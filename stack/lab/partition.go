@@ -10,9 +10,8 @@ func pairOf(a, b *Host) pair {
 	return pair{a, b}
 }
 
-// Partition breaks every path of one link or one switch between a and b: their links are down, and
-// switches don't forward between them. Frames in transit on their links are lost. Hosts that forward
-// still reach both.
+// Partition stops frames from passing between a and b directly or through one switch. A link between them is down and loses the
+// frames in transit on it; a switch does not forward from one to the other. Hosts that forward still reach both.
 func (l *Lab) Partition(a, b *Host) { l.cut[pairOf(a, b)] = true }
 
 // Heal ends all partitions. Links that SetUp took down stay down.

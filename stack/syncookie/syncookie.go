@@ -57,7 +57,7 @@ func (s *Secrets) Make(now clock.Instant, rng *rand.Rand, local, remote netip.Ad
 	return cookie(s.keys[0], local, remote, peer, top)
 }
 
-// Sent notes that a cookie of Make has been sent: Active is true until it is no longer valid.
+// Sent records that a cookie made by Make was sent at now. Active reports true until that cookie expires.
 func (s *Secrets) Sent(now clock.Instant) { s.until = now.Add(2 * Period) }
 
 // Active reports whether a cookie that was sent may still be valid.

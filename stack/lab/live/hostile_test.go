@@ -195,7 +195,8 @@ func TestFlags(t *testing.T) {
 		}
 		return 0 // a listener has no use for it
 	}
-	// One hping3 receives the answers to another, so the test reads our own counters.
+	// Concurrent hping3 processes receive each other's answers. So the test notes the flags of the first segment that our host
+	// sends to each port.
 	said := map[int]wire.Flags{}
 	r.Do(func(clock.Instant) {
 		h.Observe(func(ev *stack.PacketEvent) {

@@ -68,7 +68,7 @@ var valueTypes = []registry.ValueType{
 		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},
 		{"verdict", "what the stack did with it, as trace() says it; of one that a rule judges nothing yet"},
 		{"layers", "the names of its layers, the outermost first; TCP in p and p[TCP] look one up"},
-		{"malformed", "what is wrong with it: a list of lines, empty for a sound packet"},
+		{"malformed", "a list of faults, a line for each bad field; empty for a sound packet"},
 	}...)},
 	{Name: "layer", Doc: "A layer of a packet; fields(TCP) lists the fields of a protocol.", Fields: nil},
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},

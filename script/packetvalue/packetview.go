@@ -159,7 +159,7 @@ func (p *Value) layerNames() starlark.Value {
 	return starlark.NewList(list)
 }
 
-// malformed lists what is wrong with the packet, field by field.
+// malformed lists the packet's faults, a line for each bad field.
 func (p *Value) malformed() starlark.Value {
 	list := []starlark.Value{}
 	for _, d := range p.dissected().Damage() {

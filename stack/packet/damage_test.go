@@ -76,7 +76,7 @@ func TestChecksumVerdicts(t *testing.T) {
 	}
 }
 
-// Part of a frame that was not captured is no damage: what is there is read, and the rest is not there.
+// Octets that the capture cut off are no damage: the fields before them are read, and the others have no value.
 func TestNotCaptured(t *testing.T) {
 	whole := frameOf(t, "question")
 	for n := range whole {

@@ -34,7 +34,7 @@ type Layer struct {
 type Damage struct {
 	Layer int    // the index in Packet.Layers
 	Field *Field // nil for the layer as a whole
-	Text  string // what is wrong, such as "3 is below 5"
+	Text  string // the fault, such as "3 is below 5"
 }
 
 // maxLayers bounds the headers of a packet that are read: tags, extension headers and tunnels repeat.
@@ -249,7 +249,7 @@ func (p *Packet) Named(attr string) (l Layer, ok bool) {
 	return l, false
 }
 
-// Damage returns what is wrong with the packet, layer by layer. It reads every field.
+// Damage returns the packet's faults, layer by layer. It reads every field.
 func (p *Packet) Damage() []Damage {
 	all := p.damage[:len(p.damage):len(p.damage)]
 	for _, l := range p.Layers {

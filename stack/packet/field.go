@@ -61,7 +61,7 @@ type Field struct {
 	Letters []string              // of a field of kind Letters, from the lowest bit
 	Names   func(v uint64) string // the name of a value, "" for a value without a name
 
-	// Read converts the field's octets to a value. damage says what is wrong with them, "" if nothing is. A derived
+	// Read converts the field's octets to a value. damage describes their fault, "" if they have none. A derived
 	// field's octets are nil; it reads other fields of the layer. nil for the kinds that need no conversion.
 	Read func(l Layer, b []byte) (v any, damage string)
 
@@ -167,7 +167,7 @@ func (l Layer) Value(f *Field) any {
 	return v
 }
 
-// read returns the field's value and what is wrong with its octets.
+// read returns the field's value and the fault of its octets.
 func (l Layer) read(f *Field) (v any, damage string) {
 	if f.When != nil && !f.When(l) {
 		return nil, ""

@@ -40,7 +40,7 @@ var Dot1Q = define(Protocol{
 		{Name: "prio", Bits: 3, Doc: "the priority code point"},
 		{Name: "dei", Bits: 1, Doc: "drop eligible indicator"},
 		{Name: "vlan", Bits: 12, Doc: "the VLAN identifier; 0 is a priority tag"},
-		etherField("type", "the EtherType of what is tagged"),
+		etherField("type", "the EtherType of the tagged packet"),
 		{Name: "id", Kind: Other, Doc: "another name of vlan", Read: func(l Layer, _ []byte) (any, string) {
 			return l.Value(&l.Protocol.Fields[2]), ""
 		}},

@@ -203,7 +203,7 @@ func (x *load) silent() error {
 	return err
 }
 
-// idle opens a connection with a small window that never reads what is poured into it.
+// idle opens a connection with a small window and never reads the data that the host sends.
 func (x *load) idle() error {
 	c, err := x.dial(soakCareless, service(portPour))
 	if err == nil {
@@ -322,7 +322,7 @@ type closer struct {
 // Close closes it.
 func (c closer) Close() error { return c.close() }
 
-// end stops every load, has the host abort what is open, and waits until it holds nothing.
+// end stops every load, has the host abort all connections, and waits until it holds nothing.
 func (s *soak) end() {
 	close(s.stop)
 	s.running.Wait()

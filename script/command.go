@@ -76,12 +76,13 @@ func (r *running) run() error {
 		r.mu.Unlock()
 		return task.ErrInterrupted
 	}
-	err := r.cmd.Start()
+	err := startOwn(r.cmd)
 	r.started = time.Now()
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	defer disown(r.cmd.Process.Pid)
 	return r.cmd.Wait()
 }
 

@@ -77,6 +77,10 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		return h.ifaceNames()
 	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile:
 		return files(prefix, false)
+	case p.Kind == registry.KindCommand:
+		return commands(prefix)
+	case p.Name == "signal":
+		return []string{"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"}
 	case p.Name == "proto":
 		return []string{"tcp", "udp"}
 	case p.Name == "destination":
@@ -193,6 +197,16 @@ func completeCommand(text string) (from int, items []string, suffix string) {
 		return from, items, ""
 	}
 	return from, items, " "
+}
+
+// commands returns command lines of the system's shell that begin as the prefix does, with its last word completed.
+func commands(prefix string) []string {
+	from, items, _ := completeCommand("!" + prefix)
+	lines := make([]string, len(items))
+	for i, item := range items {
+		lines[i] = prefix[:from-1] + item
+	}
+	return lines
 }
 
 func programs(prefix string) []string {

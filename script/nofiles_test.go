@@ -48,6 +48,7 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 		"outputs.go":        "opens for files.go, and for captures, what a parameter of a file's kind names",
 		"readcapture.go":    "reads what a parameter of a file's kind names",
 		"panic.go":          "looks whether files are forbidden",
+		"child.go":          "runs the programs of sh(), which looks whether programs are forbidden",
 		"command.go":        "looks whether programs are forbidden",
 		"completevalue.go":  "completes names at the prompt",
 		"errors.go":         "shows a line of a script that ran",

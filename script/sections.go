@@ -27,6 +27,9 @@ func sections() []section {
 		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: labBuiltins()},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
 		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
+		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
+			"Virtual time stands while one runs. A run that calls `sh` does not repeat: what a program does, and when, depends on the machine. " +
+			"`smolsh test --shrink` refuses such a test.", Builtins: programBuiltins()},
 		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}

@@ -79,6 +79,7 @@ type Session struct {
 	watching packetWatch
 	faulted  faultState
 	servers  serverState
+	programs programState
 	crashes  crashState
 	ending   endState
 }
@@ -151,6 +152,7 @@ func New(cfg Config) *Session {
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
 		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},
 	}
+	s.programs.mark = newMark()
 	s.watching.tracers, s.watching.recent = map[*hostValue]*tracer{}, map[*hostValue]*recent{}
 	for _, a := range cfg.Args {
 		s.files.given[abs(a)] = true
@@ -354,6 +356,7 @@ func (s *Session) Close() error {
 	s.tasks.CancelAll(task.ErrCanceled)
 	s.main.Revive()
 	s.kernel.closeAll()
+	s.endPrograms()
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })

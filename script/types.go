@@ -71,6 +71,10 @@ var valueTypes = []registry.ValueType{
 		{"malformed", "a list of faults, a line for each bad field; empty for a sound packet"},
 	}...)},
 	{Name: "layer", Doc: "A layer of a packet; fields(TCP) lists the fields of a protocol.", Fields: nil},
+	{Name: "program", Doc: "A program of the operating system that sh() has started. It ends with the script.", Fields: [][2]string{
+		{"status", "its exit status, 128 and the signal's number if a signal ended it, None while it runs"},
+		{"out", "bytes: its standard output; in the background so far"}, {"err", "bytes: its standard error"}, {"pid", "its process's number"},
+	}},
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
 }
 

@@ -208,6 +208,36 @@ func TestNoPrivateLab(t *testing.T) {
 	}
 }
 
+// TestPrograms: a program that a script runs is in the lab's namespace, and reaches the script's own servers and tasks, which go on.
+func TestPrograms(t *testing.T) {
+	taptest.NeedTools(t, "curl", "ip")
+	const script = `
+def answer(c):
+    c.recv_until(b"\r\n\r\n")
+    c.send("HTTP/1.0 200 OK\r\n\r\nafter " + str(ticks[0] > 3))
+srv = serve("tcp", 8000, answer)
+ticks = [0]
+def tick(): ticks[0] += 1
+ticker = every("1ms", tick)
+assert.contains(sh("ip -o addr show tap0").out, "192.168.69.100/24")
+sh("sleep 0.1")
+print(sh(["curl", "-s", "http://192.168.69.1:8000/"]).out)
+p = sh("sleep 1000", background=True)
+t = spawn(sh, "sleep 1000")
+sleep("10ms")
+t.cancel()
+print(catch(t.join).error, p.status)
+def early(): assert.fails(lambda: p.wait(timeout="50ms"), "timed out")
+early()
+`
+	for _, who := range everyone(t) {
+		out, err := who.start("-c", script).CombinedOutput()
+		if want := "after True\ncanceled None\n"; err != nil || string(out) != want {
+			t.Errorf("%s: said %q, want %q: %v", who.name, out, want, err)
+		}
+	}
+}
+
 // shellOnPTY is a shell at a terminal.
 type shellOnPTY struct {
 	t   *testing.T

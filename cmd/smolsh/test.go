@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -222,23 +221,23 @@ func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writ
 	stop := make(chan struct{})
 	c.Stop = stop
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, append(endingSignals(), os.Interrupt)...)
 	defer signal.Stop(signals)
+	defer script.EndCommands() // of tests that hang
 	var got os.Signal
 	go func() {
 		got = <-signals
 		close(stop)
-		<-signals
-		os.Exit(statusInterrupt)
+		again := <-signals
+		script.EndCommands()
+		os.Exit(signalStatus(again))
 	}()
 	result, err := c.Run()
 	switch {
 	case err != nil:
 		return 0, err
-	case result.Interrupted && got == syscall.SIGTERM:
-		return statusTerminate, nil
 	case result.Interrupted:
-		return statusInterrupt, nil
+		return signalStatus(got), nil
 	case result.Failed > 0:
 		return statusFailed, nil
 	}

@@ -64,6 +64,7 @@ type outcome struct {
 	interrupted bool
 	hung        bool
 	crashed     bool
+	programs    bool // it has run programs of the operating system
 }
 
 // DefaultTimeout is the time that a test may take with one seed by default.
@@ -146,6 +147,7 @@ func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) o
 		return o // the session may not be used any more
 	}
 	o.simulated = time.Duration(s.Now())
+	o.programs = s.RanPrograms()
 	if o.failure != nil {
 		o.packets = s.LastPackets(lastPackets, false)
 	}

@@ -101,7 +101,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 
 // open claims the capture's file, empties it and makes the Writer.
 func (v *captureValue) open() error {
-	f, err := v.s.files.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, true)
+	f, err := v.s.files.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, byCapture)
 	if err != nil {
 		return err
 	}

@@ -301,7 +301,7 @@ func connSendfile(c *call) (starlark.Value, error) {
 
 // sendFile sends the octets of the call's file, a chunk after the other, and returns how many there were.
 func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (total int64, err error) {
-	f, err := c.t.open(arg[string](c, "path"), os.O_RDONLY)
+	f, err := c.t.open(arg[string](c, "path"), os.O_RDONLY, "")
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
@@ -339,18 +339,18 @@ func connSink(c *call) (starlark.Value, error) {
 
 // sinkFile writes a stream to the call's file until recv returns nothing, and returns how many octets there were.
 func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
-	f, err := c.t.open(arg[string](c, "path"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	f, err := c.t.open(arg[string](c, "path"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, bySink)
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
-	defer f.Close()
+	defer c.s.closeFile(f, bySink)
 	for {
 		b, err := recv()
 		if err != nil {
 			return total, err
 		}
 		if len(b) == 0 {
-			return total, f.Close()
+			return total, nil
 		}
 		if err := c.t.write(f, b); err != nil {
 			return total, c.errorf("%w", err)

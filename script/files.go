@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"smolsh/script/registry"
 )
@@ -73,17 +74,37 @@ func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// open opens a file as os.OpenFile does, but refuses to write one that a capture writes.
-func (t *taskValue) open(path string, flag int) (*os.File, error) {
+// open opens a file as os.OpenFile does, but refuses to write a file that was claimed. With a claimant it claims the file,
+// which the caller closes by closeFile.
+func (t *taskValue) open(path string, flag int, by claimant) (*os.File, error) {
 	var f *os.File
 	var err error
-	if ended := t.Aside("opening "+path, func() { f, err = t.s.files.outputs.open(path, flag, 0o666, false) }); ended != nil {
+	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second closes the file
+	ended := t.Aside("opening "+path, func() {
+		if f, err = t.s.files.outputs.open(path, flag, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
+			_ = t.s.closeFile(f, by)
+		}
+	})
+	if ended != nil {
+		if !settled.CompareAndSwap(false, true) {
+			_ = t.s.closeFile(f, by)
+		}
 		return nil, ended
 	}
 	if err != nil {
 		return nil, pathError(path, err)
 	}
 	return f, nil
+}
+
+// closeFile closes a file that open has opened for by.
+func (s *Session) closeFile(f *os.File, by claimant) error {
+	if by != "" {
+		if info, err := f.Stat(); err == nil {
+			s.files.outputs.release(info)
+		}
+	}
+	return f.Close()
 }
 
 // read reads some octets of a file into b; the error is io.EOF at its end. After another error b is not to be used.

@@ -35,7 +35,7 @@ func TestNoFilesRefusesEveryPath(t *testing.T) {
 			}
 		}
 	}
-	if refused < 9 {
+	if refused < 12 {
 		t.Errorf("only %d arguments are files", refused)
 	}
 }

@@ -34,6 +34,10 @@ for name in ["sym.pcapng", "hard.pcapng", "./x.pcapng", "`+here+`"]:
     assert.fails(lambda: local.lab.capture(name), "the capture x.pcapng writes")
     assert.fails(lambda: save(name), "^save: .*: the capture x.pcapng writes")
     assert.fails(lambda: tcp.connect("192.168.69.100:7").sink(name), "the capture x.pcapng writes")
+    assert.fails(lambda: write_file(name, "x"), "^write_file: .*: the capture x.pcapng writes this file; stop it first$")
+    assert.fails(lambda: write_file(name, "x", append=True), "the capture x.pcapng writes")
+    assert.fails(lambda: log(name), "^log: .*: the capture x.pcapng writes")
+    assert.true(len(read_file(name)) > 100)
     assert.eq(len(read_capture(name, "icmp")), 2)
 c = captures()[0]
 c.stop()
@@ -59,13 +63,13 @@ func TestClaimAndRelease(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
 	for range 2 {
-		s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true)
+		s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, byCapture)
 	}
 	if n := len(s.files.outputs.files); n != 1 {
 		t.Fatalf("%d claims of one file", n)
 	}
 	s.files.outputs.release(s.files.outputs.files[0].info)
-	if f, err := s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true); err != nil {
+	if f, err := s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, byCapture); err != nil {
 		t.Error(err)
 	} else {
 		f.Close()

@@ -84,7 +84,7 @@ var receivers = map[string]string{
 	"icmp_socket": `icmp.bind()`, "server": `serve("tcp", 80, echo)`, "task": `spawn(sleep, 1)`, "lab": `lab()`,
 	"link":   `local.lab.link(local.lab.host("x", "10.0.0.1/24"), local.lab.host("y", "10.0.0.2/24"))`,
 	"switch": `lab().switch("s")`, "fault": `fault("eth0", loss=0.1)`, "host": `local`, "table": `ifaces()`,
-	"capture": `capture("x.pcapng")`, "packet": "", "program": `sh("true")`,
+	"capture": `capture("x.pcapng")`, "packet": "", "program": `sh("true")`, "log": `log("x.log")`,
 }
 
 // TestTypesHaveTheirFields compares the pages of the types with the values.

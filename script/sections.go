@@ -29,7 +29,7 @@ func sections() []section {
 		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
 			"Virtual time stands while one runs. A run that calls `sh` does not repeat: what a program does, and when, depends on the machine. " +
-			"`smolsh test --shrink` refuses such a test.", Builtins: programBuiltins()},
+			"`smolsh test --shrink` refuses such a test.", Builtins: join(programBuiltins(), fileBuiltins(), logBuiltins())},
 		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}

@@ -82,6 +82,7 @@ type Session struct {
 	programs programState
 	crashes  crashState
 	ending   endState
+	logs     []*logValue // in force
 }
 
 // sessionFiles has the files that the session knows.
@@ -241,7 +242,13 @@ func hasDot(s string) bool {
 	return false
 }
 
-func (s *Session) print(_ *starlark.Thread, msg string) { s.out.print(s.clean(msg)) }
+func (s *Session) print(thread *starlark.Thread, msg string) {
+	s.out.print(s.clean(msg))
+	if len(s.logs) > 0 {
+		t, _ := thread.Local("task").(*taskValue)
+		s.logLine(t, msg)
+	}
+}
 
 // Print prints a line on the session's standard output.
 func (s *Session) Print(text string) { s.out.print(text) }
@@ -362,6 +369,11 @@ func (s *Session) Close() error {
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
 	for _, c := range s.watching.captures {
 		if err := c.close(s); err != nil && first == nil {
+			first = err
+		}
+	}
+	for _, v := range slices.Clone(s.logs) {
+		if err := v.close(); err != nil && first == nil {
 			first = err
 		}
 	}

@@ -78,7 +78,7 @@ func builtinSave(c *call) (starlark.Value, error) {
 		return nil, c.errorf("nothing was typed yet that went well")
 	}
 	text := strings.Join(c.s.prompt.inputs, "\n") + "\n"
-	f, err := c.t.open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	f, err := c.t.open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, "")
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}

@@ -61,6 +61,7 @@ var valueTypes = []registry.ValueType{
 	{Name: "link", Doc: "What joins two hosts, or a host and a switch.", Fields: nil},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
 	{Name: "fault", Doc: "A rule in force.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
+	{Name: "log", Doc: "A file that the lines of print() are written to.", Fields: nil},
 	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},
 	{Name: "packet", Doc: "A packet: a layer it does not have is None, and so is a field that its header does not have.", Fields: append(layerFields(), [][2]string{
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},

@@ -56,3 +56,16 @@ func TestInterruptOfANewCommand(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+// The operator & is found outside quotes, and not in && and redirections.
+func TestStartsInBackground(t *testing.T) {
+	for line, want := range map[string]bool{
+		"sleep 1 &": true, "sleep 1&": true, "&": true, "a & b": true, "(a; b) &": true, "a&&b&": true, `echo "x" & `: true, "a 2>&1 &": true,
+		`echo \\&`: true, "a && b": false, "a 2>&1": false, "a <&3": false, "a &>x": false, `echo "&"`: false, `echo '&'`: false,
+		`echo \&`: false, `echo "\"&"`: false, `echo '\'&`: true, "": false, "a |& b": false, "curl 'http://x/?a=1&b=2'": false,
+	} {
+		if got := startsInBackground(line); got != want {
+			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -234,6 +235,44 @@ early()
 		out, err := who.start("-c", script).CombinedOutput()
 		if want := "after True\ncanceled None\n"; err != nil || string(out) != want {
 			t.Errorf("%s: said %q, want %q: %v", who.name, out, want, err)
+		}
+	}
+}
+
+// TestPrivateBackground: a command in the background of the private lab ends with the shell.
+func TestPrivateBackground(t *testing.T) {
+	for _, who := range everyone(t) {
+		for _, keys := range []string{"\x04", "exit(7)\r", "HUP"} {
+			s := startShell(t, who.start())
+			s.expect("smolsh> ")
+			s.typed("!sleep 300 & setsid sleep 300 & echo =p''id=$!=\r")
+			s.expect("=pid=")
+			s.expect("=\n")
+			_, rest, _ := strings.Cut(s.out.String(), "=pid=")
+			number, _, _ := strings.Cut(rest, "=")
+			last, err := strconv.Atoi(number)
+			if err != nil {
+				t.Fatalf("no pid in %q", s.out.String())
+			}
+			s.expect("smolsh> ")
+			if keys == "HUP" {
+				_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGHUP) // as the kernel does where a terminal is closed
+			} else {
+				s.typed(keys)
+			}
+			kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+			_ = s.cmd.Wait()
+			kill.Stop()
+			for range 500 {
+				if ended(last) {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if !ended(last) {
+				t.Errorf("%s, %q: the command is still there", who.name, keys)
+				_ = syscall.Kill(last, syscall.SIGKILL)
+			}
 		}
 	}
 }

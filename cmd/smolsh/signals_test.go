@@ -162,6 +162,32 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 	}
 }
 
+// TestBackgroundOutput: what a command in the background writes stands in whole lines above the line being typed, and cannot
+// move the cursor.
+func TestBackgroundOutput(t *testing.T) {
+	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
+	s.expect("smolsh (virtual)> ")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.typed("!(read x; echo o'n'e; printf tw; printf 'o\\033[2J\\n'; echo l'ast' >&2) <" + fifo + " & echo 'beg'un\r")
+	s.expect("begun\n")
+	s.expect("smolsh (virtual)> ")
+	s.typed("40 + 2")
+	s.expect("40 + 2")
+	if err := os.WriteFile(fifo, []byte("go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("one\n")
+	s.expect(`two\x1b[2J` + "\n")
+	s.expect("last\n")
+	s.expect("smolsh (virtual)> 40 + 2")
+	s.typed("\r")
+	s.expect("42\n")
+	s.end(0)
+}
+
 // programs starts one program that ignores every signal that a program may ignore, one that has left its group and closed its
 // outputs, and waits for a third. It prints the processes' numbers.
 const programs = `
@@ -227,9 +253,9 @@ func TestProgramsEndWithTheScript(t *testing.T) {
 				t.Errorf("%s %v: exit status %d: %s", verb, sig, got, b)
 			}
 			for i, pid := range pids {
+				defer unix.Kill(-pid, syscall.SIGKILL) // what is left of its group after SIGKILL
 				if sig == syscall.SIGKILL && i == 2 {
-					_ = unix.Kill(pid, syscall.SIGKILL) // its parent was not smolsh
-					continue
+					continue // its parent was not smolsh
 				}
 				for range 500 {
 					if ended(pid) {

@@ -211,7 +211,7 @@ func TestNoPrivateLab(t *testing.T) {
 
 // TestPrograms: a program that a script runs is in the lab's namespace, and reaches the script's own servers and tasks, which go on.
 func TestPrograms(t *testing.T) {
-	taptest.NeedTools(t, "curl", "ip")
+	taptest.NeedTools(t, "curl", "ip", "pgrep")
 	const script = `
 def answer(c):
     c.recv_until(b"\r\n\r\n")
@@ -224,10 +224,11 @@ assert.contains(sh("ip -o addr show tap0").out, "192.168.69.100/24")
 sh("sleep 0.1")
 print(sh(["curl", "-s", "http://192.168.69.1:8000/"]).out)
 p = sh("sleep 1000", background=True)
-t = spawn(sh, "sleep 1000")
-sleep("10ms")
+t = spawn(sh, "sleep 1357; sleep 1000")
+while sh("pgrep -fx 'sleep 1357'", check=False).status: sleep("10ms")
 t.cancel()
 print(catch(t.join).error, p.status)
+sh("! pgrep -fx 'sleep 1357'")
 def early(): assert.fails(lambda: p.wait(timeout="50ms"), "timed out")
 early()
 `

@@ -76,13 +76,14 @@ var layers = []struct {
 	{"stack/lab/live", layer{inside: "stack/crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
+	{"script/testcase", layer{outside: "go.starlark.net"}},
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/task script/table script/testcase script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
@@ -91,7 +92,7 @@ var layers = []struct {
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script phy/fault"}},
+	{"cmd/smolsh/scenario", layer{inside: "script phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{

@@ -152,6 +152,7 @@ func assertFails(c *call) (starlark.Value, error) {
 	if err == nil {
 		return nil, c.errorf("%s did not fail, it gave %s", fn.Name(), registry.Brief(v))
 	}
+	c.t.unwound()
 	said := c.s.unbound(err.Error())
 	if !re.MatchString(said) {
 		return nil, c.errorf("%s failed with %q, which does not match %s", fn.Name(), said, pattern)

@@ -122,17 +122,13 @@ func (s *Session) report(err error) string {
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
 		b.WriteString(s.unbound(eval.Msg))
-		for i := range eval.CallStack {
-			f := eval.CallStack.At(i)
-			if f.Pos.Filename() == "<builtin>" {
-				continue
-			}
+		eachCall(eval.CallStack, func(f starlark.CallFrame) {
 			name := f.Name
 			if name == "<toplevel>" && f.Pos.Filename() == StdinName {
 				name = "<expr>"
 			}
 			s.position(&b, f.Pos, name)
-		}
+		}, func(n int) { fmt.Fprintf(&b, "\n  … %d calls more …", n) })
 	default:
 		b.WriteString(err.Error())
 	}

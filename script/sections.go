@@ -27,7 +27,7 @@ func sections() []section {
 		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: labBuiltins()},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
 		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
-		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins())},
+		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }

@@ -17,7 +17,6 @@ import (
 
 	"smolsh/phy/fault"
 	"smolsh/script/packetvalue"
-	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -53,7 +52,9 @@ type Config struct {
 	// NoFiles forbids scripts every file and program, but for load() from the script's own folder and for reading what
 	// the command line names: the script and Args.
 	NoFiles bool
-	Again   string // the command that repeats a virtual run, for reports of panics; may be empty
+	Again   string  // the command that repeats a virtual run, for reports of panics; may be empty
+	Bounds  *Bounds // limits of what the tasks compute; nil for none but the depth of calls
+	Shared  *Shared // what this session shares with those before and after it; may be nil
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
@@ -65,6 +66,7 @@ type Session struct {
 	main    *taskValue
 	globals starlark.StringDict // predeclared for every file, and shared with typed input
 	test    *testRun
+	steps   uint64 // computed so far, under Bounds
 
 	home   *task.World // of Local
 	virt   *task.World // of the labs the script makes; home when that is virtual
@@ -157,7 +159,7 @@ func New(cfg Config) *Session {
 	}
 	s.SetWidth(cfg.Width)
 	s.tasks = s.newScheduler()
-	s.reg = registry.New(language())
+	s.reg = cfg.Shared.registry()
 	s.watchPanics(s.home)
 	if cfg.Runner.Virtual() {
 		s.virt = s.home

@@ -197,6 +197,7 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 // unbound puts the interpreter's words for a name that a function hoped for in vain into those of the
 // language.
 func (s *Session) unbound(msg string) string {
+	msg = strings.TrimPrefix(msg, stopped)
 	const begin, end = "internal error: predeclared variable ", " is uninitialized"
 	i := strings.Index(msg, begin)
 	if i < 0 {

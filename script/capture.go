@@ -3,7 +3,6 @@ package script
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +22,7 @@ type captureValue struct {
 	w     *task.World
 	path  string
 	file  *capture.Writer
-	info  fs.FileInfo
+	done  func()         // gives the file back
 	of    string         // the host, or "all"
 	only  *filter.Filter // nil for every packet
 	since clock.Instant
@@ -60,7 +59,7 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
-	s.files.outputs.release(v.info)
+	v.done()
 	return err
 }
 
@@ -92,7 +91,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 		v.stop, err = start(v.file, only)
 	})
 	if err != nil {
-		s.files.outputs.release(v.info)
+		v.done()
 		return nil, err
 	}
 	s.watching.captures = append(s.watching.captures, v)
@@ -101,16 +100,13 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 
 // open claims the capture's file, empties it and makes the Writer.
 func (v *captureValue) open() error {
-	f, err := v.s.files.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, true)
+	f, done, err := v.s.files.outputs.open(v.path, 0o644, writesCapture)
 	if err != nil {
 		return err
 	}
-	if v.info, err = f.Stat(); err != nil {
-		f.Close()
-		return err
-	}
+	v.done = done
 	if v.file, err = capture.NewFile(f, v.w.World().Epoch); err != nil {
-		v.s.files.outputs.release(v.info)
+		v.done()
 	}
 	return err
 }
@@ -118,7 +114,7 @@ func (v *captureValue) open() error {
 // discard closes the file of a capture that never began.
 func (v *captureValue) discard() {
 	v.file.Close()
-	v.s.files.outputs.release(v.info)
+	v.done()
 }
 
 // flushCaptures writes what the captures have so far to their files, for a reader.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -301,7 +300,7 @@ func connSendfile(c *call) (starlark.Value, error) {
 
 // sendFile sends the octets of the call's file, a chunk after the other, and returns how many there were.
 func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (total int64, err error) {
-	f, err := c.t.open(arg[string](c, "path"), os.O_RDONLY)
+	f, err := c.t.open(arg[string](c, "path"))
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
@@ -339,10 +338,11 @@ func connSink(c *call) (starlark.Value, error) {
 
 // sinkFile writes a stream to the call's file until recv returns nothing, and returns how many octets there were.
 func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
-	f, err := c.t.open(arg[string](c, "path"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	f, release, err := c.t.create(arg[string](c, "path"), c.b.Name)
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
+	defer release()
 	defer f.Close()
 	for {
 		b, err := recv()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"smolsh/script/registry"
 )
@@ -73,17 +74,45 @@ func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// open opens a file as os.OpenFile does, but refuses to write one that a capture writes.
-func (t *taskValue) open(path string, flag int) (*os.File, error) {
+// open opens a file to read it.
+func (t *taskValue) open(path string) (*os.File, error) {
 	var f *os.File
 	var err error
-	if ended := t.Aside("opening "+path, func() { f, err = t.s.files.outputs.open(path, flag, 0o666, false) }); ended != nil {
+	if ended := t.Aside("opening "+path, func() { f, err = os.Open(path) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {
 		return nil, pathError(path, err)
 	}
 	return f, nil
+}
+
+// create makes a file or empties it, for the builtin by. It refuses a file that a capture or another builtin writes, and those
+// refuse this one until the caller calls the function that create returns.
+func (t *taskValue) create(path, by string) (*os.File, func(), error) {
+	var f *os.File
+	var release func()
+	var err error
+	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second gives the file back
+	discard := func() {
+		f.Close()
+		release()
+	}
+	ended := t.Aside("opening "+path, func() {
+		if f, release, err = t.s.files.outputs.open(path, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
+			discard()
+		}
+	})
+	if ended != nil {
+		if !settled.CompareAndSwap(false, true) {
+			discard()
+		}
+		return nil, nil, ended
+	}
+	if err != nil {
+		return nil, nil, pathError(path, err)
+	}
+	return f, release, nil
 }
 
 // read reads some octets of a file into b; the error is io.EOF at its end. After another error b is not to be used.

@@ -58,17 +58,59 @@ assert.eq([c.file for c in captures()], ["/dev/null"] * 2)
 func TestClaimAndRelease(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
-	for range 2 {
-		s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true)
+	_, release, err := s.files.outputs.open("a.pcapng", 0o600, writesCapture)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if _, _, err := s.files.outputs.open("a.pcapng", 0o600, writesCapture); err == nil {
+		t.Error("claimed twice")
+	}
+	release()
+	f, again, err := s.files.outputs.open("a.pcapng", 0o600, writesCapture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release() // of a claim that has ended, which is no claim of f's
 	if n := len(s.files.outputs.files); n != 1 {
-		t.Fatalf("%d claims of one file", n)
+		t.Errorf("%d claims of one file", n)
 	}
-	s.files.outputs.release(s.files.outputs.files[0].info)
-	if f, err := s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true); err != nil {
-		t.Error(err)
-	} else {
-		f.Close()
+	again()
+	f.Close()
+}
+
+// A file that conn.sink writes is written by nothing else until it has all, and no claim outlives the call.
+func TestOneWriterPerSinkFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := newSim(t, 1)
+	if err := s.Typed("x = 1"); err != nil { // save() has something to write
+		t.Fatal(s.err.String())
+	}
+	err := s.RunSource("test.star", `
+c, d = tcp.connect("192.168.69.100:7"), tcp.connect("192.168.69.100:7")
+def sink():
+    return c.sink("x.bin")
+task = spawn(sink)
+c.send("echoed")
+sleep("10ms")
+assert.fails(lambda: capture("x.bin"), "^capture x.bin: conn.sink writes this file; wait for its end$")
+assert.fails(lambda: local.lab.capture("./x.bin"), "capture ./x.bin: conn.sink writes this file as x.bin; wait for its end$")
+assert.fails(lambda: d.sink("x.bin"), "^conn.sink: x.bin: conn.sink writes this file; wait for its end$")
+assert.fails(lambda: save("x.bin"), "^save: x.bin: conn.sink writes this file")
+c.shutdown()
+assert.eq(task.join(), 6)
+p = capture("x.bin")
+assert.fails(lambda: d.sink("x.bin"), "^conn.sink: x.bin: a capture writes this file; stop it first$")
+p.stop()
+d.shutdown()
+assert.eq(d.sink("x.bin"), 0)
+save("x.bin")
+save("x.bin")
+`)
+	if err != nil {
+		t.Fatal(s.err.String())
+	}
+	if n := len(s.files.outputs.files); n != 0 {
+		t.Errorf("%d claims outlive their calls", n)
 	}
 }
 

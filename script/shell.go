@@ -2,7 +2,6 @@ package script
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"smolsh/script/registry"
 	"strings"
@@ -78,10 +77,11 @@ func builtinSave(c *call) (starlark.Value, error) {
 		return nil, c.errorf("nothing was typed yet that went well")
 	}
 	text := strings.Join(c.s.prompt.inputs, "\n") + "\n"
-	f, err := c.t.open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	f, release, err := c.t.create(path, c.b.Name)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
+	defer release()
 	defer f.Close()
 	if err := c.t.write(f, []byte(text)); err != nil {
 		return nil, c.errorf("%w", err)

@@ -191,6 +191,36 @@ ping("192.168.69.100", count=1)
 	}
 }
 
+// A packet of a simple packet block has no time, and an echo request shows the fields that it has.
+func TestReadUntimedCapture(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var b []byte
+	for _, w := range []uint32{0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff, 28, 1, 20, 101, 0, 20,
+		3, 44, 28, 0x1c000045, 0, 0x00000140, 0x0100000a, 0x0200000a, 0xfff70008, 0, 44} {
+		b = binary.LittleEndian.AppendUint32(b, w)
+	}
+	if err := os.WriteFile("simple.pcapng", b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newSim(t, 1)
+	if err := s.RunSource("test.star", `
+p = read_capture("simple.pcapng")[0]
+assert.eq((p.time, p.time_ns, p.dir, p.ip.dst), (None, None, None, "10.0.0.2"))
+assert.eq(str(p.icmp), "icmp(type = 8, code = 0, chksum = 63487, id = 0, seq = 0)")
+assert.eq((p.icmp.unused, p.icmp.extensions, p.icmp.quoted), (None, None, None))
+print("--")
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	if err := s.RunCommand(`read_capture("simple.pcapng")`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	s.Flush()
+	if got, want := s.out.String(), "--\n10.0.0.1 > 10.0.0.2: icmp echo request"; !strings.HasPrefix(got, want) {
+		t.Errorf("printed %q, want %q and more", got, want)
+	}
+}
+
 // The error of damage says where it is, and count= gives the packets before it.
 func TestReadDamagedCapture(t *testing.T) {
 	t.Chdir(t.TempDir())

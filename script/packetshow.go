@@ -79,6 +79,9 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 		arrow = p.Seen.Dir
 	}
 	words := strings.Fields(p.Seen.Time.String() + " " + p.Seen.Dev)
+	if p.Seen.Untimed {
+		words = words[1:]
+	}
 	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
 }
 

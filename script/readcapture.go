@@ -105,8 +105,8 @@ func readError(path string, err error) error {
 
 // recorded returns a packet of a capture file. Its verdict is the comment in the file.
 func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
-	seen := &packetvalue.Sighting{Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
-	if !rec.Time.IsZero() {
+	seen := &packetvalue.Sighting{Untimed: rec.Time.IsZero(), Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
+	if !seen.Untimed {
 		seen.Time = clock.Instant(rec.Time.UnixNano())
 	}
 	if rec.Directed {

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"go.starlark.net/starlark"
@@ -210,7 +211,7 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, 
 // packetLine puts the parts of a packet's line together, the verdict where it can be read down the page.
 func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
 	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // of a file they may be anybody's words
-	line := where + " " + s.paint(directionHue(arrow), arrow) + " " + s.paint(h, what)
+	line := strings.TrimLeft(where+" "+s.paint(directionHue(arrow), arrow)+" "+s.paint(h, what), " ")
 	if verdict == "" {
 		return line
 	}

@@ -36,14 +36,15 @@ type Value struct {
 // A Sighting says when and where a packet was seen, and its verdict.
 type Sighting struct {
 	Time    clock.Instant
+	Untimed bool // true for a packet of a file that does not have its time
 	Dev     string
 	Dir     string // "rx" or "tx", on a link "a->b"; "" if a file does not have it
 	Verdict string
 }
 
-// sighted returns a field of the sighting, None for a packet without one.
+// sighted returns a field of the sighting, None for a packet without one, or without that field.
 func (p *Value) sighted(name string) starlark.Value {
-	if p.Seen == nil {
+	if p.Seen == nil || p.Seen.Untimed && (name == "time" || name == "time_ns") {
 		return starlark.None
 	}
 	switch name {

@@ -20,13 +20,15 @@ const shellMissing = 127
 // namespace, and returns its exit status (128 and the signal's number where one ended it). A live lab's
 // stack and tasks go on meanwhile. The keyboard's interrupt and quit are the command's alone: they
 // reach the processes of the terminal's group, and this one lets them pass, as system(3) does. Processes that it
-// leaves in the background live until EndCommands, after AdoptCommands.
+// leaves in the background live until EndCommands, after AdoptCommands. The files of captures that go on have every packet so far
+// when it begins.
 func (s *Session) Shell(line string) int {
 	s.out.flush()
 	if s.cfg.NoFiles {
 		fmt.Fprintf(s.cfg.Stderr, "!%s: %s\n", line, errNoFiles)
 		return shellMissing
 	}
+	s.flushCaptures()
 	cmd := exec.Command("/bin/sh", "-c", line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	quit := make(chan os.Signal, 1)

@@ -74,8 +74,9 @@ func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// open opens a file to read it.
+// open opens a file to read it. The file of a capture that goes on has every packet so far.
 func (t *taskValue) open(path string) (*os.File, error) {
+	t.s.flushCaptures()
 	var f *os.File
 	var err error
 	if ended := t.Aside("opening "+path, func() { f, err = os.Open(path) }); ended != nil {

@@ -284,3 +284,38 @@ for file in ["x.pcapng", "x.pcap"]:
 		t.Fatal(s.err.String())
 	}
 }
+
+// A command, and a builtin that reads a file, find every packet so far in the file of a capture that goes on.
+func TestCommandsReadOpenCaptures(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := newSim(t, 1)
+	if err := s.Typed(`
+both = [capture("x.pcapng", "icmp"), local.lab.capture("all.pcapng", "icmp")]
+ping("192.168.69.100", count=1)
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	for n := 1; n <= 2; n++ {
+		if status := s.Shell("cp x.pcapng seen.pcapng && cp all.pcapng allseen.pcapng"); status != 0 {
+			t.Fatalf("exit status %d", status)
+		}
+		for file, want := range map[string]int{"seen.pcapng": 2 * n, "allseen.pcapng": 4 * n} {
+			if got := len(packetsOf(t, file)); got != want {
+				t.Errorf("a command sees %d packets in %s, want %d", got, file, want)
+			}
+		}
+		if err := s.Typed(`ping("192.168.69.100", count=1)`); err != nil {
+			t.Fatal(s.err.String())
+		}
+	}
+	if err := s.Typed(`
+l = tcp.listen(9)
+c = tcp.connect("192.168.69.1:9")
+sent = c.sendfile("all.pcapng")
+ping("192.168.69.100", count=1)
+again = c.sendfile("all.pcapng")
+assert.true(sent > 3 * 4 * 98 and again > sent + 4 * 98)
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+}

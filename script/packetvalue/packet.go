@@ -103,16 +103,24 @@ func (p *Value) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool,
 	return equality(op, p, y, string(p.Octets) == string(q.Octets) && p.dissected().First == q.dissected().First)
 }
 
+// wholeFields are the names of the attributes that are neither methods nor layers.
+var wholeFields = []string{"bytes", "dev", "dir", "layers", "len", "malformed", "payload", "time", "time_ns", "verdict"}
+
 // packetFields are the names of the attributes that are not methods, sorted.
-var packetFields = func() []string {
-	names := append(packet.LayerNames(), "bytes", "dev", "dir", "layers", "len", "malformed", "payload", "time", "time_ns", "verdict")
-	slices.Sort(names)
-	return names
-}()
+var packetFields = slices.Sorted(slices.Values(append(packet.LayerNames(), wholeFields...)))
 
 // AttrNames implements starlark.HasAttrs.
 func (p *Value) AttrNames() []string {
 	return append(packetFields[:len(packetFields):len(packetFields)], p.env.Members("packet")...)
+}
+
+// Completions returns the attributes that a prompt offers: those of AttrNames without the layers that the packet does not have.
+func (p *Value) Completions() []string {
+	names := append(wholeFields[:len(wholeFields):len(wholeFields)], p.env.Members("packet")...)
+	for _, l := range p.dissected().Layers {
+		names = append(names, l.Protocol.Attr)
+	}
+	return names
 }
 
 // Attr returns a layer, None if the packet does not have it, or a field of the whole packet.

@@ -76,6 +76,7 @@ var layers = []struct {
 	{"stack/lab/live", layer{inside: "stack/crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
+	{"script/difference", layer{outside: "go.starlark.net"}},
 	{"script/testcase", layer{outside: "go.starlark.net"}},
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
@@ -83,7 +84,7 @@ var layers = []struct {
 	{"script/cursor", layer{}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/task script/table script/testcase script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

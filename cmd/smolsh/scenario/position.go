@@ -19,11 +19,10 @@ const positionSize = 4096
 
 // newPosition makes a page, and the open file by which a worker process maps it. The caller closes the file.
 func newPosition() (*Position, *os.File, error) {
-	f, err := os.CreateTemp("", "smolsh-position-*")
+	f, err := sharedFile()
 	if err != nil {
 		return nil, nil, err
 	}
-	_ = os.Remove(f.Name())
 	if err = f.Truncate(positionSize); err == nil {
 		var p *Position
 		if p, err = MapPosition(f); err == nil {

@@ -55,7 +55,7 @@ func stateBuiltins() []*builtin {
 		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task last asked", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
 			Doc: "MIB counters, also by name; since=True gives increments.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
 		{Name: "drops", Result: "table", Fields: fieldsOf(dropColumns), Host: true,
-			Doc: "What became of packets that were not delivered.", Example: `drops().sort("count")`, Fn: dropsTable},
+			Doc: "Packets that were not delivered, by reason; also those answered with an error.", Example: `drops().sort("count")`, Fn: dropsTable},
 		{Name: "limits", Result: "table", Fields: fieldsOf(limitColumns), Host: true, See: "sockets, neighbors, drops",
 			Doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid for it last.", Example: `limits()["connections"].used`, Fn: limitsTable},
 		{Name: "limits.set", Sig: limitSig(), Kinds: limitKinds(), Args: limitArgs(), Host: true,

@@ -162,7 +162,7 @@ func (d *dialogue) receive(words string) {
 		d.received = append(d.received, bytes.Clone(b[wire.EthernetLen:]))
 	}
 	v := d.h.Receive(d.n.now, i, f)
-	if k := slices.Index(d.drops, v.Reason); v.Kind == Dropped && k >= 0 {
+	if k := slices.Index(d.drops, v.Reason); v.Reason != drop.None && k >= 0 {
 		d.drops = slices.Delete(d.drops, k, k+1)
 	}
 	d.say("! %v", v)

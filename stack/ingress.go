@@ -42,10 +42,14 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	i.stats.rxPackets++
 	i.stats.rxBytes += uint64(f.Len())
 	h.stats.verdicts[v.Kind]++
-	if v.Kind == Dropped {
+	if v.Reason != drop.None {
 		i.stats.rxDropped++
 		d := &h.stats.drops[v.Reason]
-		d.rx++
+		if v.Kind == Answered {
+			d.answered++
+		} else {
+			d.rx++
+		}
 		d.record(now, i.caps.Medium, f.Bytes())
 		h.raiseDrop(now, i, RX, i.caps.Medium, f.Bytes(), v.Reason)
 	}

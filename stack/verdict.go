@@ -50,7 +50,7 @@ func (a Answer) String() string { return answerWords[a] }
 // Verdict is the result of processing a frame. It is a comparable value.
 type Verdict struct {
 	Kind     VerdictKind
-	Reason   drop.Reason   // the reason of a drop
+	Reason   drop.Reason   // the reason of a drop, or of an answer that is an error
 	Answer   Answer        // the kind of an answer
 	Proto    wire.Protocol // the protocol of the socket that received it; 0 if none did
 	Port     uint16        // the socket's local port, or ICMP identifier
@@ -98,6 +98,11 @@ func (v Verdict) String() string {
 
 func dropped(r drop.Reason) Verdict { return Verdict{Kind: Dropped, Reason: r} }
 func answered(a Answer) Verdict     { return Verdict{Kind: Answered, Answer: a} }
+
+// refused is the verdict on a packet that the host answered with an error instead of delivering or forwarding it. The packet also
+// counts as dropped for the reason r.
+func refused(a Answer, r drop.Reason) Verdict { return Verdict{Kind: Answered, Answer: a, Reason: r} }
+
 func deliveredTo(p wire.Protocol, port uint16) Verdict {
 	return Verdict{Kind: Delivered, Proto: p, Port: port}
 }

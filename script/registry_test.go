@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"smolsh/script/registry"
 	"strconv"
@@ -191,6 +192,48 @@ func TestWrongArguments(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNoneIsNotGiven: None for an optional parameter of any builtin means the same as the argument's absence.
+func TestNoneIsNotGiven(t *testing.T) {
+	s := newSim(t, 1)
+	for name, b := range s.reg.ByName {
+		for i := range b.Params {
+			p := &b.Params[i]
+			if p.Required || p.Kind == registry.KindAny { // the function itself sees None, which is every such parameter's default
+				continue
+			}
+			values := func(kwargs []starlark.Tuple) any {
+				for k := range b.Params {
+					if q := &b.Params[k]; q.Required {
+						kwargs = append(kwargs, starlark.Tuple{starlark.String(q.Name), requiredValue(s, q)})
+					}
+				}
+				c := &call{s: s.Session, t: s.main, b: b}
+				if err := c.bind(nil, kwargs); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				return c.Values[i]
+			}
+			absent, none := values(nil), values([]starlark.Tuple{{starlark.String(p.Name), starlark.None}})
+			if !reflect.DeepEqual(absent, none) {
+				t.Errorf("%s(%s=None) is %v, without it %v", name, p.Name, none, absent)
+			}
+		}
+	}
+}
+
+// requiredValue returns a value of a required parameter's kind.
+func requiredValue(s *testSession, p *registry.Param) starlark.Value {
+	for _, v := range []starlark.Value{
+		starlark.MakeInt(80), starlark.String("192.168.69.1"), starlark.String("192.168.69.1:80"), starlark.String("192.168.69.1/24"),
+		starlark.String("02:00:00:00:00:01"), starlark.NewBuiltin("f", nil), starlark.True, starlark.NewList(nil), new(starlark.Dict), s.local, s.main,
+	} {
+		if _, err := p.Kind.Convert(v); err == nil {
+			return v
+		}
+	}
+	return starlark.None
 }
 
 // acceptable are values of the kinds that builtins with TCP's options need.

@@ -258,17 +258,25 @@ func rate(v starlark.Value) (any, error) {
 		}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}, {"gbps", 8e9}, {"mbps", 8e6}, {"kbps", 8e3}, {"bps", 8}, {"", 1}} {
 			if n, ok := strings.CutSuffix(s, u.suffix); ok {
 				f, err := strconv.ParseFloat(n, 64)
-				if err != nil || f < 0 || f > 1e15 {
+				if err != nil || !(f >= 0 && f <= 1e15) {
 					return nil, errKind
 				}
-				return uint64(f * u.bits), nil
+				return wholeBits(f * u.bits)
 			}
 		}
 	}
 	if f, ok := starlark.AsFloat(v); ok && f >= 0 && f < 1e15 {
-		return uint64(f), nil
+		return wholeBits(f)
 	}
 	return nil, errKind
+}
+
+// wholeBits returns a rate in bits per second. A fraction of a bit is an error, because 0 stands for no limit.
+func wholeBits(f float64) (any, error) {
+	if f > 0 && f < 1 {
+		return nil, errors.New("less than 1 bit per second")
+	}
+	return uint64(f), nil
 }
 
 // ints converts an int or an iterable of ints.

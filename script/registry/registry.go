@@ -220,12 +220,11 @@ func atMost(n int) string {
 	return fmt.Sprintf("at most %d", n)
 }
 
-// argument converts the argument for parameter i. None for an optional parameter counts as not given, without the
-// default.
+// argument converts the argument for parameter i. None for an optional parameter counts as not given, so the parameter has its default.
 func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *Param, x any) error) (any, error) {
 	p := &b.Params[i]
 	if v == starlark.None && !p.Required && p.Kind != KindAny {
-		return nil, nil
+		return p.def, nil
 	}
 	x, err := p.Kind.Convert(v)
 	if err == nil {

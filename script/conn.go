@@ -96,7 +96,7 @@ func connBuiltins() []*builtin {
 			Doc: "What has arrived, at least one octet; empty at the end of the stream.", Example: dial + `c.send("hi"); c.recv()`, Fn: connRecv},
 		{Name: "conn.recv_exactly", Sig: "n, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "bytes",
 			Doc: "Exactly n octets; an early end is an error.", Example: dial + `c.send("hi"); c.recv_exactly(2)`, Fn: connRecvExactly},
-		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes", Result: "bytes",
+		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes; max: octets of the result, with the delimiter; more is an error", Result: "bytes",
 			Doc: "Up to and with the delimiter; an early end is an error.", Example: dial + `c.send("a\nb"); c.recv_until("\n")`, Fn: connRecvUntil},
 		{Name: "conn.sendfile", Sig: "path, timeout=", Kinds: "infile duration", Result: "int",
 			Doc: "Send a file's octets; gives their number.", Example: dial + `c.sendfile("other.star")`, Fn: connSendfile},
@@ -280,16 +280,30 @@ func connRecvUntil(c *call) (starlark.Value, error) {
 		}
 		from := max(0, len(got)-len(delim)+1)
 		got = append(got, b...)
-		if i := bytes.Index(got[from:], delim); i >= 0 {
-			end := from + i + len(delim)
+		end, err := delimited(got, from, delim, most)
+		if err != nil {
+			v.ahead = append(got, v.ahead...)
+			return nil, v.failed(c.t, err)
+		}
+		if end > 0 {
 			v.ahead = append(got[end:len(got):len(got)], v.ahead...)
 			return starlark.Bytes(got[:end]), nil
 		}
-		if len(got) > most {
-			v.ahead = append(got, v.ahead...)
-			return nil, v.failed(c.t, fmt.Errorf("no %q in the first %d octets: too big", delim, most))
-		}
 	}
+}
+
+// delimited returns the number of octets of got up to the end of the delimiter, 0 if the delimiter has not arrived yet. The search
+// starts at the octet from. It returns an error if the first most octets do not hold the whole delimiter. The result does not depend
+// on how the octets arrived.
+func delimited(got []byte, from int, delim []byte, most int) (end int, err error) {
+	first := got[:min(len(got), most)]
+	if i := bytes.Index(first[min(from, len(first)):], delim); i >= 0 {
+		return from + i + len(delim), nil
+	}
+	if len(got) >= most {
+		return 0, fmt.Errorf("no %q in the first %d octets: too big", delim, most)
+	}
+	return 0, nil
 }
 
 func connSendfile(c *call) (starlark.Value, error) {

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -224,13 +223,13 @@ func kernelRecvUntil(c *call) (starlark.Value, error) {
 		}
 		from := max(0, len(got)-len(delim)+1)
 		got = append(got, b...)
-		if i := bytes.Index(got[from:], delim); i >= 0 {
-			end := from + i + len(delim)
+		end, big := delimited(got, from, delim, most)
+		if end > 0 {
 			v.ahead = append(got[end:len(got):len(got)], v.ahead...)
 			return starlark.Bytes(got[:end]), nil
 		}
-		if err == nil && len(got) > most {
-			err = v.failed(c.t, fmt.Errorf("no %q in the first %d octets: too big", delim, most))
+		if err == nil && big != nil {
+			err = v.failed(c.t, big)
 		}
 		if err != nil {
 			v.ahead = append(got, v.ahead...)

@@ -61,7 +61,13 @@ assert.eq(catch(w.recv, timeout="5s").error, "udp 192.168.69.1:9: port unreachab
 assert.eq(catch(w.send, "x" * 70000).error, "udp 192.168.69.1:9: message too big")
 r = tcp.listen(81)
 k = kernel.tcp.connect("192.168.69.1:81")
-r.accept().abort()
+o = r.accept()
+o.send("abcdENDabcdEND")
+k.recv_exactly(7)
+for most in (5, 6):
+    assert.eq(catch(k.recv_until, "END", max=most).error, "tcp 192.168.69.1:81: no \"END\" in the first %d octets: too big" % most)
+assert.eq(k.recv_until("END", max=7), "abcdEND")
+o.abort()
 assert.eq(catch(k.recv, timeout="5s").error, "tcp 192.168.69.1:81: connection reset")
 
 v = udp.connect("192.168.69.100:5353")

@@ -96,7 +96,7 @@ func connBuiltins() []*builtin {
 			Doc: "What has arrived, at least one octet; empty at the end of the stream.", Example: dial + `c.send("hi"); c.recv()`, Fn: connRecv},
 		{Name: "conn.recv_exactly", Sig: "n, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "bytes",
 			Doc: "Exactly n octets; an early end is an error.", Example: dial + `c.send("hi"); c.recv_exactly(2)`, Fn: connRecvExactly},
-		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes; max: octets of the result, with the delimiter; more is an error", Result: "bytes",
+		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes; max: octets of the result, with the delimiter, beyond which it is an error", Result: "bytes",
 			Doc: "Up to and with the delimiter; an early end is an error.", Example: dial + `c.send("a\nb"); c.recv_until("\n")`, Fn: connRecvUntil},
 		{Name: "conn.sendfile", Sig: "path, timeout=", Kinds: "infile duration", Result: "int",
 			Doc: "Send a file's octets; gives their number.", Example: dial + `c.sendfile("other.star")`, Fn: connSendfile},

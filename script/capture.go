@@ -32,7 +32,7 @@ type captureValue struct {
 // captureDrain is how long the end of a capture waits for the reader of a FIFO.
 const captureDrain = time.Second
 
-func (v *captureValue) String() string        { return "capture " + v.path }
+func (v *captureValue) String() string        { return since("capture "+v.path, v.stop == nil, "stopped") }
 func (v *captureValue) Type() string          { return "capture" }
 func (v *captureValue) Freeze()               {}
 func (v *captureValue) Truth() starlark.Bool  { return v.stop != nil }

@@ -57,7 +57,7 @@ type subscription struct {
 	signal stack.Signal
 }
 
-func (v *subscription) String() string        { return fmt.Sprintf("on %q", v.name) }
+func (v *subscription) String() string        { return since(fmt.Sprintf("on %q", v.name), v.t.Done(), "off") }
 func (v *subscription) Type() string          { return "subscription" }
 func (v *subscription) Freeze()               {}
 func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.Done()) }

@@ -34,7 +34,11 @@ type ruleValue struct {
 	planned []*fault.Planned // under a plan, the effects in force in place of rule
 }
 
-func (v *ruleValue) String() string        { return "fault on " + v.where + ": " + v.text }
+// String describes the rule, and whether it is still in force.
+func (v *ruleValue) String() string {
+	return since("fault on "+v.where+": "+v.text, v.off, "off")
+}
+
 func (v *ruleValue) Type() string          { return "fault" }
 func (v *ruleValue) Freeze()               {}
 func (v *ruleValue) Truth() starlark.Bool  { return starlark.Bool(!v.off) }

@@ -26,9 +26,14 @@ type kernelServer struct {
 	said  complaints
 }
 
-func (v *kernelServer) String() string {
+// String describes the server, and whether it has stopped.
+func (v *kernelServer) String() string { return since(v.title(), v.task.Done(), "stopped") }
+
+// title names the server in messages.
+func (v *kernelServer) title() string {
 	return "kernel server " + v.proto + " " + socketAddr(v.proto, v.local)
 }
+
 func (v *kernelServer) Type() string          { return "kernel_server" }
 func (v *kernelServer) Freeze()               {}
 func (v *kernelServer) Truth() starlark.Bool  { return starlark.Bool(!v.task.Done()) }
@@ -98,7 +103,7 @@ func kernelServe(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.task = c.s.spawn(v.String(), c.t.host, func(t *taskValue) (starlark.Value, error) { return nil, run(t, fn) })
+	v.task = c.s.spawn(v.title(), c.t.host, func(t *taskValue) (starlark.Value, error) { return nil, run(t, fn) })
 	return v, nil
 }
 
@@ -221,6 +226,6 @@ func kernelStop(c *call) (starlark.Value, error) {
 func kernelServerWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelServer)
 	its := func(_ *task.World, of func(*task.Task) bool) bool { return of(v.task.Task) }
-	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.task.Done() && len(v.conns) == 0 })
+	err := c.t.untilWithin(timeoutOf(c), v.title(), its, func() bool { return v.task.Done() && len(v.conns) == 0 })
 	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

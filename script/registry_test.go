@@ -257,3 +257,36 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// ends has, for each receiver that can be ended, the call that ends it and the word that it then prints.
+var ends = map[string][2]string{
+	"conn": {"abort()", "CLOSED"}, "listener": {"close()", "closed"}, "udp_socket": {"close()", "closed"},
+	"icmp_socket": {"close()", "closed"}, "server": {"stop()", "stopped"}, "task": {"cancel()", ""}, "fault": {"off()", "off"},
+	"capture": {"stop()", "stopped"}, "raw_socket": {"close()", "closed"}, "frame_socket": {"close()", "closed"}, "subscription": {"off()", "off"},
+}
+
+// TestHandlesShowTheirEnd: a handle that has been ended does not print as if it were in force.
+func TestHandlesShowTheirEnd(t *testing.T) {
+	t.Chdir(t.TempDir())
+	more := map[string]string{"raw_socket": "raw.bind(89)", "frame_socket": "frames.bind()", "subscription": `on("drop", print)`}
+	for typ, end := range ends {
+		src := receivers[typ]
+		if src == "" {
+			src = more[typ]
+		}
+		s := newSim(t, 1)
+		if err := s.RunCommand("v = " + src + "\nbefore = str(v)\nv." + end[0] + "\nsleep(0)\nafter = str(v)"); err != nil {
+			t.Fatal(s.err.String())
+		}
+		before, after := string(s.globals["before"].(starlark.String)), string(s.globals["after"].(starlark.String))
+		if before == after || !strings.HasSuffix(after, end[1]) || end[1] != "" && strings.HasSuffix(before, end[1]) {
+			t.Errorf("%s prints as %q before %s and as %q afterwards", typ, before, end[0], after)
+		}
+	}
+	for name := range newSim(t, 1).reg.ByName {
+		typ, method, _ := strings.Cut(name, ".")
+		if _, known := ends[typ]; !known && receivers[typ]+more[typ] != "" && slices.Contains([]string{"off", "stop", "close", "cancel"}, method) {
+			t.Errorf("%s ends a %s: add it to ends", name, typ)
+		}
+	}
+}

@@ -48,7 +48,12 @@ type server struct {
 	gone  bool  // and serves nobody any more
 }
 
-func (v *server) String() string        { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
+// String describes the server, and whether it has stopped.
+func (v *server) String() string { return since(v.title(), v.ended, "stopped") }
+
+// title names the server in messages.
+func (v *server) title() string { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
+
 func (v *server) Type() string          { return "server" }
 func (v *server) Freeze()               {}
 func (v *server) Truth() starlark.Bool  { return starlark.Bool(!v.ended) }
@@ -150,7 +155,7 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 		})
 		return nil
 	}
-	v.task = c.s.spawn(v.String(), v.h, func(t *taskValue) (starlark.Value, error) {
+	v.task = c.s.spawn(v.title(), v.h, func(t *taskValue) (starlark.Value, error) {
 		return nil, v.acceptAll(t, fn.(starlark.Callable))
 	})
 	return nil
@@ -234,7 +239,7 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 		})
 		return nil
 	}
-	v.task = c.s.spawn(v.String(), v.h, func(t *taskValue) (starlark.Value, error) {
+	v.task = c.s.spawn(v.title(), v.h, func(t *taskValue) (starlark.Value, error) {
 		return nil, v.answerAll(t, fn.(starlark.Callable))
 	})
 	return nil
@@ -293,7 +298,7 @@ func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 // complain tells of a handler's error that ends nothing.
 func (v *server) complain(err error) {
 	v.err = err
-	if v.s.trouble(v.String(), err) {
+	if v.s.trouble(v.title(), err) {
 		return
 	}
 	if say, held := v.said.take(v.h.w.Now(), err); say {
@@ -321,7 +326,7 @@ func (v *server) waits() string {
 		if n := len(peers) - 3; n > 0 {
 			peers = append(peers[:3], fmt.Sprintf("and %d more", n))
 		}
-		return fmt.Sprintf("%v serves %s: until they close, or .abort() of its .connections", v, strings.Join(peers, " "))
+		return fmt.Sprintf("%v serves %s: until they close, or .abort() of its .connections", v.title(), strings.Join(peers, " "))
 	case v.ended:
 		return fmt.Sprintf("%v waits for its handlers", v)
 	}
@@ -340,7 +345,7 @@ func (s *Session) reapServers() {
 			continue
 		}
 		v.gone = true
-		v.said.rest(s, v.String())
+		v.said.rest(s, v.title())
 		v.h.w.RemoveServer()
 		s.servers.list = slices.DeleteFunc(s.servers.list, func(u *server) bool { return u == v })
 		s.tasks.Changed()
@@ -364,6 +369,6 @@ func serverStop(c *call) (starlark.Value, error) {
 func serverWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
 	its := func(w *task.World, _ func(*task.Task) bool) bool { return w == v.h.w }
-	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.gone })
+	err := c.t.untilWithin(timeoutOf(c), v.title(), its, func() bool { return v.gone })
 	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

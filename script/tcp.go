@@ -27,7 +27,13 @@ type listenerValue struct {
 	closed bool // on the owner
 }
 
-func (v *listenerValue) String() string        { return "listener " + socketAddr("tcp", v.local) }
+// String describes the listener, and whether it is closed.
+func (v *listenerValue) String() string {
+	closed := false
+	v.s.tasks.Do(v.w, func(clock.Instant) { closed = v.closed })
+	return since("listener "+socketAddr("tcp", v.local), closed, "closed")
+}
+
 func (v *listenerValue) Type() string          { return "listener" }
 func (v *listenerValue) Freeze()               {}
 func (v *listenerValue) Truth() starlark.Bool  { return true }

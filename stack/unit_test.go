@@ -308,7 +308,7 @@ func TestSnapshot(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %d %d %d", x.NetID, x.State, x.RecvQ, x.SendQ, x.Local.Port()))
 	}
 	want := []string{"tcp LISTEN 0 128 80", "tcp LISTEN 0 5 22", "tcp ESTABLISHED 3 0 80", "udp UNCONN 0 0 53",
-		fmt.Sprintf("udp ESTAB 0 0 %d", s.Sockets[4].Local.Port()), "icmp  0 0 3"}
+		fmt.Sprintf("udp ESTABLISHED 0 0 %d", s.Sockets[4].Local.Port()), "icmp  0 0 3"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("sockets %q\nwant    %q", got, want)
 	}

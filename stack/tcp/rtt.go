@@ -46,7 +46,7 @@ func (e *estimator) backOff(cfg *Config) {
 	e.backedOff = true
 }
 
-// updateMinRTT keeps the smallest round trip of the last minutes (RFC 8985 §6.2 step 1).
+// updateMinRTT keeps the smallest round trip of the last minutes, measured for RFC 6298 or by RACK (RFC 8985 §6.2 step 1).
 func (e *estimator) updateMinRTT(now clock.Instant, rtt time.Duration) {
 	if e.min == 0 || rtt <= e.min || now.Sub(e.minAt) > minRTTWindow {
 		e.min, e.minAt = rtt, now

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -96,11 +97,15 @@ type sessionFiles struct {
 
 // promptState is what the prompt remembers.
 type promptState struct {
-	inputs  []string // typed statements that succeeded
-	ran     string   // the file that run() ran last, and its arguments
+	inputs  []typedInput
+	runs    []ranFile // the files run by the chunk that is running
+	lasts   int       // how often a result was bound to _
+	ran     string    // the file that run() ran last, and its arguments
 	ranArgs []starlark.Value
-	shown   string         // what a builtin has printed and given
-	printed starlark.Value // the same of a list
+
+	builtins starlark.StringDict // the names that every session has, but for _
+	shown    string              // what a builtin has printed and given
+	printed  starlark.Value      // the same of a list
 }
 
 // packetWatch has what shows or keeps packets.
@@ -172,6 +177,8 @@ func New(cfg Config) *Session {
 	s.kernel = &kernelValue{s: s}
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
+	s.prompt.builtins = maps.Clone(s.globals)
+	delete(s.prompt.builtins, "_") // None until a result is bound to it
 	return s
 }
 

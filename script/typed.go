@@ -21,9 +21,12 @@ var typedOptions = &syntax.FileOptions{
 // Typed runs one chunk that was typed, as the prompt does: the value of each expression is printed and
 // kept in _, and assignments are seen by everything typed before and after.
 func (s *Session) Typed(src string) error {
-	err := s.result(s.typed(s.main, StdinName, src))
-	if err == nil {
-		s.remember(src)
+	lasts := s.prompt.lasts
+	s.prompt.runs = nil
+	raw := s.typed(s.main, StdinName, src)
+	err := s.result(raw)
+	if s.ending.exit == nil {
+		s.remember(src, raw, lasts)
 	}
 	return err
 }
@@ -83,6 +86,7 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 		return nil
 	}
 	s.globals["_"] = v
+	s.prompt.lasts++
 	if s.prompt.shown != "" && v == starlark.String(s.prompt.shown) || s.prompt.printed != nil && v == s.prompt.printed {
 		return nil
 	}

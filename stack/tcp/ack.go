@@ -56,7 +56,9 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	case v.timedAt != clock.Never && v.timedSeq.LessEq(ack):
 		rtt := c.limitByEcho(now, s, now.Sub(v.timedAt))
 		c.rtt.sample(rtt, c.cfg)
-		c.rtt.updateMinRTT(now, max(1, rtt))
+		if !c.sack { // RACK takes the smallest of others, without the handshake's short segments
+			c.rtt.updateMinRTT(now, max(1, rtt))
+		}
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
 	case v.una != v.iss: // the first data may arrive long after the answer to a retransmitted SYN

@@ -58,7 +58,7 @@ func (c *Conn) Info(now clock.Instant) Info {
 		Gaps: r.ooo.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.octets(),
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
-	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.min
+	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.smallest()
 	if c.at.persist != clock.Never {
 		i.Backoffs = int(c.at.probes)
 	}

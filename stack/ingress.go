@@ -67,10 +67,10 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	if eth.Src.IsGroup() {
 		return dropped(drop.BadSourceMAC)
 	}
-	group := eth.Dst.IsGroup()
+	group, ipv6Group := eth.Dst.IsGroup(), eth.Dst[0] == 0x33 && eth.Dst[1] == 0x33 // RFC 2464 §7
 	if group {
 		ipv4Group := eth.Dst[0] == 0x01 && eth.Dst[1] == 0x00 && eth.Dst[2] == 0x5e && eth.Dst[3] < 0x80
-		if eth.Dst != wire.Broadcast && !ipv4Group {
+		if eth.Dst != wire.Broadcast && !ipv4Group && !ipv6Group {
 			return dropped(drop.UnknownMAC)
 		}
 	} else if eth.Dst != i.mac {
@@ -78,6 +78,9 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	}
 	if payload, err = eth.SkipPriorityTags(payload); err != nil {
 		return dropped(drop.Of(err))
+	}
+	if ipv6Group && eth.Type != wire.EtherTypeIPv6 {
+		return dropped(drop.UnknownMAC)
 	}
 	switch eth.Type {
 	case wire.EtherTypeARP:

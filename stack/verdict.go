@@ -17,6 +17,7 @@ const (
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
+	Overheard                      // ARP between other stations, which the whole link receives and this host has no use for: no fault
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
@@ -61,7 +62,7 @@ type Verdict struct {
 }
 
 // String returns the verdict as in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969", "echo
-// reply", "dropped: fault loss". It is empty for a frame that was sent.
+// reply", "arp not for us", "dropped: fault loss". It is empty for a frame that was sent.
 func (v Verdict) String() string {
 	switch v.Kind {
 	case Answered:
@@ -70,6 +71,8 @@ func (v Verdict) String() string {
 		return "forwarded"
 	case Dropped:
 		return "dropped: " + v.Reason.String()
+	case Overheard:
+		return "arp not for us"
 	case Transmitted:
 		return ""
 	}

@@ -172,7 +172,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		fmt.Print(l.banner(columns()))
 		return shell.Run(s), nil
 	case o.hasCommand:
-		err = s.RunCommand(o.command)
+		err = s.RunCommand(strings.Join(o.commands, "\n"))
 	case source != nil || o.file == "" || o.file == "-":
 		err = s.RunSource(script.StdinName, string(source))
 	default:

@@ -90,7 +90,7 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 		r = full
 	}
 	v := deliveredTo(wire.ProtocolTCP, c.local.Port())
-	v.State = c.conn.State()
+	v.State, v.Probe = c.conn.State(), s.Probe
 	h.connChanged(now, c)
 	if r != drop.None {
 		return dropped(r)

@@ -133,6 +133,8 @@ func TestSocketLimit(t *testing.T) {
 func TestVerdictWords(t *testing.T) {
 	for want, v := range map[string]Verdict{
 		"ESTABLISHED":                {Kind: Delivered, Proto: wire.ProtocolTCP, Port: 7, State: tcp.Established},
+		"FIN-WAIT-2, keep-alive":     {Kind: Delivered, Proto: wire.ProtocolTCP, Port: 7, State: tcp.FinWait2, Probe: tcp.KeepAlive},
+		"sent: window probe":         {Kind: Transmitted, Probe: tcp.WindowProbe},
 		"listener :7, SYN-RECEIVED":  {Kind: Delivered, Proto: wire.ProtocolTCP, Port: 7, State: tcp.SynReceived, Listener: true},
 		"udp :6969":                  {Kind: Delivered, Proto: wire.ProtocolUDP, Port: 6969},
 		"icmp id 9":                  {Kind: Delivered, Proto: wire.ProtocolICMP, Port: 9},

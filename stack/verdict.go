@@ -3,6 +3,7 @@ package stack
 import (
 	"fmt"
 
+	"smolsh/phy"
 	"smolsh/stack/drop"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
@@ -59,10 +60,12 @@ type Verdict struct {
 	Listener bool          // a listener received it
 	Raw      bool          // only raw sockets, or frame sockets, received it
 	Held     bool          // a fragment that waits for others
+	Probe    tcp.Probe     // the segment, received or sent, is a keep-alive or a window probe
 }
 
 // String returns the verdict as in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969", "echo
-// reply", "arp not for us", "dropped: fault loss". It is empty for a frame that was sent.
+// reply", "arp not for us", "dropped: fault loss". Of a probe it is "ESTABLISHED, keep-alive" where it arrives and "sent: keep-alive"
+// where it is sent. It is empty for any other frame that was sent.
 func (v Verdict) String() string {
 	switch v.Kind {
 	case Answered:
@@ -74,6 +77,9 @@ func (v Verdict) String() string {
 	case Overheard:
 		return "arp not for us"
 	case Transmitted:
+		if v.Probe != tcp.NoProbe {
+			return "sent: " + v.Probe.String()
+		}
 		return ""
 	}
 	switch {
@@ -85,6 +91,8 @@ func (v Verdict) String() string {
 		return "raw " + v.Proto.String()
 	case v.Listener:
 		return fmt.Sprintf("listener :%d, %s", v.Port, v.State)
+	case v.Probe != tcp.NoProbe:
+		return fmt.Sprintf("%v, %v", v.State, v.Probe)
 	case v.Proto == wire.ProtocolTCP:
 		return v.State.String()
 	case v.Proto == wire.ProtocolICMP && v.Port == 0:
@@ -109,3 +117,6 @@ func refused(a Answer, r drop.Reason) Verdict { return Verdict{Kind: Answered, A
 func deliveredTo(p wire.Protocol, port uint16) Verdict {
 	return Verdict{Kind: Delivered, Proto: p, Port: port}
 }
+
+// transmitted returns the verdict on a frame that the host has made and sent.
+func transmitted(f *phy.Frame) Verdict { return Verdict{Kind: Transmitted, Probe: tcp.Probe(f.Tag)} }

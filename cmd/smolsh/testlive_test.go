@@ -51,7 +51,7 @@ func TestTestLive(t *testing.T) {
 		}
 		for _, says := range []string{
 			`ok    live\.star  test_kernel  `, `ok    live\.star  test_kernel_again  `, `FAIL  live\.star  test_fails  `,
-			`live\.star:12: assert\.eq: got 1, want 2\n`, `tap0 <  192\.168\.69\.100 > 192\.168\.69\.1: icmp echo reply`,
+			`live\.star:12: assert\.eq: got 1, want 2\n`, `tap0 <  192\.168\.69\.100 > 192\.168\.69\.1: ICMP echo reply`,
 			`again:  smolsh test --live --run test_fails --seed 1 `, `2 passed, 1 failed`,
 		} {
 			if !regexp.MustCompile(says).Match(out) {

@@ -66,6 +66,13 @@ var ofSome = map[string]bool{"icmpv6.mld.maximum_response_delay": true, "icmpv6.
 // readPcap returns the frames of a classic capture file in the byte order of this machine's kind, and their link type.
 func readPcap(t *testing.T, path string) (frames [][]byte, link uint32) {
 	t.Helper()
+	frames, _, link = readRecords(t, path)
+	return frames, link
+}
+
+// readRecords is readPcap, and returns the frames' lengths before the capture cut them.
+func readRecords(t *testing.T, path string) (frames [][]byte, lengths []int, link uint32) {
+	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +81,9 @@ func readPcap(t *testing.T, path string) (frames [][]byte, link uint32) {
 	link, b = le.Uint32(b[20:]), b[24:]
 	for len(b) > 0 {
 		n := le.Uint32(b[8:])
-		frames, b = append(frames, b[16:16+n]), b[16+n:]
+		frames, lengths, b = append(frames, b[16:16+n]), append(lengths, int(le.Uint32(b[12:]))), b[16+n:]
 	}
-	return frames, link
+	return frames, lengths, link
 }
 
 // Fields are those that tshark reads in the same packets, which Scapy built: all protocols, with values drawn at random.

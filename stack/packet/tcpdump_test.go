@@ -13,8 +13,11 @@ import (
 
 var recordLines = flags.Bool("record", false, "write tcpdump's lines into testdata/tcpdump.txt")
 
-// tcpdumpFiles are the capture files whose packets tcpdump has described, with the table of the frames' first layer. Of
-// conversation.pcap the frames are cut after 90 octets.
+// tcpdumpFiles are the capture files whose packets tcpdump has described, with the table of the frames' first layer:
+//   - conversation: two connections in a lab that loses packets, and a refused one; frames are cut after 90 octets
+//   - dialogues: all frames of the dialogues in stack/testdata, which go test ./stack -run TestDialogues -frames FILE writes
+//   - forms: by forms.py, messages of each kind and code, and damaged headers
+//   - the others: by packets.py, headers with values drawn at random
 var tcpdumpFiles = []struct {
 	name  string
 	first *Protocol
@@ -57,7 +60,7 @@ var lineRules = []lineRule{
 	{why: "the packet in a tunnel is on the tunnel's line", theirs: `VXLAN, flags \[I\] \(0x08\), (vni \d+) \| IP6? `, with: "VXLAN, $1: "},
 	{why: "GRE's routing is obsolete (RFC 2784 §2.3)", theirs: `, off 0x0`},
 	{why: "protocols without a table are named, with a length", theirs: `: (?:OSPF|ESP|AH|PIM|VRRP|\[\|ospf2|\[\|esp|ip-proto-\d+ \d+).*`, with: ": OTHER", ours: `: (?:ospf|ipsecesp|ipsecah|vrrp|udplite|ipv6hopbyhop|ip-proto-\d+), length \d+$`, by: ": OTHER"},
-	{why: "the verdict names a damaged IP header, and what can be read is shown", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\])$`, by: "BAD IP"},
+	{why: "the verdict names a damaged IP header, and its other fields are shown", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\])$`, by: "BAD IP"},
 	{why: "a damaged layer is called cut", theirs: `truncated-udp \d|ICMP6, length 0 \(invalid\)|ICMP6, echo request \[\|icmp6\]|\[\|udp\]$`, with: "CUT", ours: `\[\|(?:udp|icmp6)\]$`, by: "CUT"},
 
 	// ICMP and IGMP.
@@ -75,10 +78,10 @@ var lineRules = []lineRule{
 	{why: "the unit of a time to respond is a tenth of a second in all versions", theirs: `(query v3 \[max resp time) [\d.]+s`, with: "$1", ours: `(query v3 \[max resp time) \d+`, by: "$1"},
 
 	// DNS and DHCP.
-	{why: "the DHCP message's type and address are what the reader looks for", ours: `(BOOTP/DHCP, .*?length \d+).*`, by: "$1"},
+	{why: "a DHCP message's type and address are shown", ours: `(BOOTP/DHCP, .*?length \d+).*`, by: "$1"},
 	{why: "a message that is too short is none of BOOTP", theirs: `BOOTP/DHCP.*length 100$`, with: "UDP, length 100"},
 	{why: "a response without answers names its question", ours: `( 0/\d+/\d+) \S+\? \S+`, by: "$1"},
-	{why: "the reader looks for the SOA record's serial number", ours: `SOA \S+ serial \d+`, by: "SOA"},
+	{why: "an SOA record's serial number is shown", ours: `SOA \S+ serial \d+`, by: "SOA"},
 	{why: "types of DNS have the names of today", theirs: `Type65\b`, with: "HTTPS"},
 	{why: "data of other types has a length", theirs: `(1/0/0 )(?:DNSKEY|HTTPS|HINFO|A \[).*`, with: "$1", ours: `(1/0/0 )(?:(?:48|HTTPS|HINFO|A) \d octets|A\?).*`, by: "$1"},
 	{why: "numbers need no word", theirs: `Type(\d+)|Resp(\d+)`, with: "$1$2", ours: `rcode(\d+)`, by: "$1"},
@@ -90,7 +93,7 @@ var lineRules = []lineRule{
 	{why: "a line has at most four answers", ours: `, … 2 more`, by: ", A 1.2.3.4, A 1.2.3.4"},
 	{why: "a missing record is damage", ours: ` \[bad record\]`},
 	{why: "LLMNR has the form of DNS (RFC 4795 §2.1)", theirs: `(\.5355: )UDP, length (\d+)$`, with: "${1}4711 A? example.org. ($2)"},
-	{why: "what is too short for DNS is data", theirs: `domain \[length 3 < 12\] \(invalid\)`, with: "UDP, length 3"},
+	{why: "octets that are too few for DNS are data", theirs: `domain \[length 3 < 12\] \(invalid\)`, with: "UDP, length 3"},
 
 	// Other frames.
 	{why: "an announcement is named, with its sender", ours: `(, length \d+), announced.*`, by: "$1"},

@@ -1,4 +1,6 @@
-import struct,sys
+# Writes forms.pcap beside it: every code of ICMP, ICMPv6 and IGMP, options of TCP, records of DNS, and headers that are cut or wrong, for
+# TestLinesAreThoseOfTcpdump: cd stack/packet/testdata && python3 forms.py
+import struct
 def cks(b):
     if len(b)%2: b+=b'\0'
     s=sum(struct.unpack('!%dH'%(len(b)//2),b))

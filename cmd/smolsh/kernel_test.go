@@ -134,6 +134,25 @@ k = kernel.tcp.connect("192.168.69.1:6971", nodelay=True, keepalive="1m", sndbuf
 assert.eq(k.source(1000000), 1000000)
 k.abort()
 sink.stop()
+
+# The kernel's keep-alives and window probes have their names.
+seen = {}
+heard = on("packet", lambda p: seen.update([(p.verdict, True)]), filter="tcp port 8082")
+l = tcp.listen(8082, rcvbuf=2000)
+k = kernel.tcp.connect("192.168.69.1:8082", keepalive="1s")
+c = l.accept()
+def until(verdict):
+    for _ in range(2000):
+        if verdict in seen:
+            return
+        sleep("10ms")
+    fail("never seen: %s, but %s" % (verdict, seen.keys()))
+until("ESTABLISHED, keep-alive")
+k.send("x" * 10000)
+until("ESTABLISHED, window probe")
+heard.off()
+k.abort()
+l.close()
 wait()
 print("done")
 `

@@ -150,7 +150,7 @@ func (v *connValue) failed(t *taskValue, err error) error { return failed(t, "tc
 
 // timeoutOf returns the call's timeout, or none.
 func timeoutOf(c *call) time.Duration {
-	if c.given("timeout") {
+	if c.Given("timeout") {
 		return arg[time.Duration](c, "timeout")
 	}
 	return task.Forever
@@ -326,7 +326,7 @@ func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout t
 
 func connSink(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	if !c.given("path") {
+	if !c.Given("path") {
 		already := int64(len(v.ahead))
 		v.ahead = nil
 		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ", timeoutOf(c))
@@ -362,7 +362,7 @@ func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
 func connSource(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
 	p := &pump{kind: handlerChargen, limit: -1}
-	if c.given("n") {
+	if c.Given("n") {
 		p.limit = int64(arg[int](c, "n"))
 	}
 	n, err := v.pump(c.t, p, "room to send to ", timeoutOf(c))

@@ -55,14 +55,14 @@ const kernelDial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:
 // own sockets say of themselves holds for those of the same name.
 func kernelBuiltins() []*builtin {
 	calls := []*builtin{
-		{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration str", Result: "kernel_conn",
+		{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "kernel_conn",
 			Doc: "Open a connection from the operating system's stack; not in a virtual lab.", Example: kernelDial + `c.state`, See: "tcp.connect", Fn: kernelConnect},
 		{Name: "kernel.tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "kernel_listener",
 			Doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
 			Example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, See: "tcp.listen", Fn: kernelListen},
 		{Name: "kernel.udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "kernel_udp_socket",
 			Doc: "A UDP socket of the operating system's.", Example: `kernel.udp.bind(6969).port`, See: "udp.bind", Fn: kernelBind},
-		{Name: "kernel.udp.connect", Sig: "endpoint, local=None", Kinds: "endpoint str", Result: "kernel_udp_socket",
+		{Name: "kernel.udp.connect", Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "kernel_udp_socket",
 			Doc: "A UDP socket of the operating system's that speaks to one peer only.", Example: kernelUDP + `u.send("hi"); u.recv().data`, See: "udp.connect", Fn: kernelUDPConnect},
 		{Name: "kernel.serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Result: "kernel_server",
 			Doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",

@@ -247,7 +247,7 @@ func kernelSendfile(c *call) (starlark.Value, error) {
 
 func kernelSink(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelConn)
-	if c.given("path") {
+	if c.Given("path") {
 		left := kernelDeadline(c)
 		n, err := c.sinkFile(func() ([]byte, error) { return v.recv(c.t, fileChunk, left()) })
 		return starlark.MakeInt64(n), err
@@ -266,7 +266,7 @@ func kernelSink(c *call) (starlark.Value, error) {
 func kernelSource(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelConn)
 	limit := int64(-1)
-	if c.given("n") {
+	if c.Given("n") {
 		limit = int64(arg[int](c, "n"))
 	}
 	var n int64

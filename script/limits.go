@@ -120,13 +120,13 @@ func limitsSet(c *call) (starlark.Value, error) {
 	var err error
 	h.do(func(clock.Instant) {
 		for _, w := range limitWords {
-			if c.given(w[0]) && err == nil {
+			if c.Given(w[0]) && err == nil {
 				err = h.h.SetLimit(w[0], arg[int](c, w[0]))
 			}
 		}
 	})
 	for k, b := range []*task.Bound{&c.s.tasks.Bound, &c.s.servers.handlers} {
-		if name := sessionWords[k][0]; c.given(name) {
+		if name := sessionWords[k][0]; c.Given(name) {
 			b.Limit = arg[int](c, name)
 		}
 	}

@@ -29,7 +29,7 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	most := maxRead + 1 // which is too many
-	if c.given("count") {
+	if c.Given("count") {
 		most = arg[int](c, "count")
 	}
 	c.s.flushCaptures()

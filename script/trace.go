@@ -73,7 +73,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 	default:
 		return nil, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
 	}
-	if c.given("last") {
+	if c.Given("last") {
 		return c.s.traceLast(h, f, arg[int](c, "last")), nil
 	}
 	c.s.traceOn(h, f)
@@ -82,7 +82,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 
 // filter returns the call's filter, nil where it has none.
 func (c *call) filter() (*filter.Filter, error) {
-	if !c.given("filter") {
+	if !c.Given("filter") {
 		return nil, nil
 	}
 	f, err := filter.Compile(arg[string](c, "filter"))

@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/service"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/script/task"
@@ -329,7 +330,7 @@ func connSink(c *call) (starlark.Value, error) {
 	if !c.Given("path") {
 		already := int64(len(v.ahead))
 		v.ahead = nil
-		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ", timeoutOf(c))
+		n, err := v.pump(c.t, &pump{kind: service.Discard}, "the end of the stream from ", timeoutOf(c))
 		return starlark.MakeInt64(already + n), err
 	}
 	left := v.deadline(c)
@@ -361,7 +362,7 @@ func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
 
 func connSource(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	p := &pump{kind: handlerChargen, limit: -1}
+	p := &pump{kind: service.Chargen, limit: -1}
 	if c.Given("n") {
 		p.limit = int64(arg[int](c, "n"))
 	}

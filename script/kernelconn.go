@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/script/registry"
+	"smolsh/script/service"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
 	"smolsh/stack"
@@ -257,7 +258,7 @@ func kernelSink(c *call) (starlark.Value, error) {
 	var n int64
 	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), timeoutOf(c), v.c.SetReadDeadline, func() (err error) {
 		// The writer's own ways to read are hidden: io.Discard's is 8 KiB at a time.
-		n, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{v.c}, make([]byte, 4*pumpChunk))
+		n, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{v.c}, make([]byte, 4*service.Chunk))
 		return err
 	})
 	return starlark.MakeInt64(ahead + n), v.failed(c.t, err)
@@ -280,7 +281,7 @@ func kernelSource(c *call) (starlark.Value, error) {
 // source sends n octets of the character generator's, without end when n is negative; off the baton.
 func (v *kernelConn) source(n int64) (sent int64, err error) {
 	for err == nil && sent != n {
-		b := chargen(sent, pumpChunk)
+		b := service.Characters(sent, service.Chunk)
 		if left := n - sent; n >= 0 && left < int64(len(b)) {
 			b = b[:left]
 		}

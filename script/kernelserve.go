@@ -7,10 +7,12 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/complaint"
 	"smolsh/script/registry"
+	"smolsh/script/service"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
-	"smolsh/stack"
+	"smolsh/stack/wire"
 )
 
 // kernelServer is what kernel.serve() started: tasks, one that accepts and one per connection.
@@ -23,7 +25,7 @@ type kernelServer struct {
 	task  *taskValue
 	conns []*kernelConn
 	loops int // datagrams that were not answered, since a service had sent them
-	said  complaints
+	said  complaint.Log
 }
 
 func (v *kernelServer) String() string {
@@ -65,10 +67,8 @@ var kernelServerMethods = map[string]method{
 
 func kernelServe(c *call) (starlark.Value, error) {
 	k, fn := c.kernel(), arg[starlark.Value](c, "handler")
-	if _, ok := fn.(handler); !ok {
-		if _, ok := fn.(starlark.Callable); !ok {
-			return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
-		}
+	if !service.IsHandler(fn) {
+		return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
 	}
 	if err := c.room(); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (v *kernelServer) acceptAll(t *taskValue, fn starlark.Value) error {
 		v.conns = append(v.conns, conn)
 		h := v.k.s.spawn(fmt.Sprintf("kernel %s %s", v.proto, conn.remote), t.host, func(h *taskValue) (starlark.Value, error) {
 			var err error
-			if kind, ok := fn.(handler); ok {
+			if kind, ok := fn.(service.Kind); ok {
 				err = conn.serve(h, kind)
 			} else {
 				_, err = starlark.Call(h.thread, fn, starlark.Tuple{conn}, nil)
@@ -146,14 +146,14 @@ func (v *kernelServer) forget(conn *kernelConn) {
 }
 
 // serve is one of the services; a peer that goes away ends it without an error.
-func (v *kernelConn) serve(t *taskValue, kind handler) error {
+func (v *kernelConn) serve(t *taskValue, kind service.Kind) error {
 	_ = t.kernelWait(&v.reads, "the end of "+v.String(), task.Forever, v.c.SetDeadline, func() (err error) {
 		switch kind {
-		case handlerEcho:
+		case service.Echo:
 			_, err = io.Copy(v.c, struct{ io.Reader }{v.c})
-		case handlerDiscard:
+		case service.Discard:
 			_, err = io.Copy(io.Discard, v.c)
-		case handlerChargen:
+		case service.Chargen:
 			_, err = v.source(-1)
 		}
 		return err
@@ -173,24 +173,24 @@ func (v *kernelServer) answerAll(t *taskValue, fn starlark.Value) error {
 			continue
 		}
 		reply, ok := data, true
-		if fn == handlerEcho || fn == handlerChargen {
-			if stack.AnswersAll(src.Port(), v.local.Port()) {
+		if fn == service.Echo || fn == service.Chargen {
+			if wire.AnswersAll(src.Port(), v.local.Port()) {
 				v.loops++
 				continue
 			}
 		}
 		switch fn {
-		case handlerEcho:
-		case handlerDiscard:
+		case service.Echo:
+		case service.Discard:
 			continue
-		case handlerChargen:
-			reply = chargen(0, chargenLine)
+		case service.Chargen:
+			reply = service.Characters(0, service.Line)
 		default:
 			r, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), registry.Endpoint(src)}, nil)
 			if err != nil && t.Err() == nil {
-				if say, held := v.said.take(v.k.s.home.Now(), err); say {
+				if say, held := v.said.Take(v.k.s.home.Now(), err); say {
 					v.k.s.out.flush()
-					fmt.Fprintf(v.k.s.cfg.Stderr, "%v: %s\n%s", v, v.k.s.report(err), alsoHeld(held))
+					fmt.Fprintf(v.k.s.cfg.Stderr, "%v: %s\n%s", v, v.k.s.report(err), complaint.Before(held))
 				}
 				continue
 			}

@@ -18,6 +18,7 @@ import (
 	"smolsh/phy/fault"
 	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
+	"smolsh/script/service"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -208,7 +209,7 @@ func (s *Session) predeclared() starlark.StringDict {
 	}
 	g["arp"], g["ss"] = g["neighbors"], g["sockets"]
 	g["quit"] = g["exit"]
-	for _, h := range []handler{handlerEcho, handlerDiscard, handlerChargen} {
+	for _, h := range []service.Kind{service.Echo, service.Discard, service.Chargen} {
 		g[string(h)] = h
 	}
 	if s.cfg.Peer != nil {
@@ -363,7 +364,7 @@ func (s *Session) Close() error {
 		}
 	}
 	for _, v := range s.servers.list {
-		v.said.rest(s, v.String())
+		s.complainRest(v)
 	}
 	s.out.close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {

@@ -82,9 +82,10 @@ var layers = []struct {
 	{"script/cursor", layer{}},
 	{"script/complaint", layer{inside: "stack/clock"}},
 	{"script/service", layer{outside: "go.starlark.net"}},
+	{"script/kernel", layer{inside: "script/suggest script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/complaint script/service script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/complaint script/service script/kernel script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

@@ -334,19 +334,20 @@ func connSink(c *call) (starlark.Value, error) {
 		return starlark.MakeInt64(already + n), err
 	}
 	left := v.deadline(c)
-	n, err := c.sinkFile(func() ([]byte, error) { return v.recv(c.t, fileChunk, left()) })
+	n, err := c.sinkFile(func(most int) ([]byte, error) { return v.recv(c.t, most, left()) })
 	return starlark.MakeInt64(n), err
 }
 
-// sinkFile writes a stream to the call's file until recv returns nothing, and returns how many octets there were.
-func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
+// sinkFile writes a stream to the call's file until recv, which may return most octets, returns none. It returns the number
+// of octets written.
+func (c *call) sinkFile(recv func(most int) ([]byte, error)) (total int64, err error) {
 	f, err := c.t.open(arg[string](c, "path"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
 	defer f.Close()
 	for {
-		b, err := recv()
+		b, err := recv(fileChunk)
 		if err != nil {
 			return total, err
 		}

@@ -16,6 +16,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/kernel"
 	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/service"
@@ -70,7 +71,7 @@ type Session struct {
 	home   *task.World // of Local
 	virt   *task.World // of the labs the script makes; home when that is virtual
 	local  *hostValue
-	kernel *kernelValue
+	kernel *kernel.Stack
 	hosts  map[*lab.Host]*hostValue
 	open   []*connValue // of the own live host, not closed yet; on its owner
 	sweep  int          // how many there may be before those that have ended are let go
@@ -168,7 +169,7 @@ func New(cfg Config) *Session {
 	if cfg.Interactive { // scripts ask by on("conflict", fn)
 		s.sayConflicts()
 	}
-	s.kernel = &kernelValue{s: s}
+	s.kernel = kernel.New(kernelEnvironment{environment{s}}, !cfg.Runner.Virtual())
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
 	return s
@@ -354,7 +355,7 @@ func (s *Session) Close() error {
 	var first error
 	s.tasks.CancelAll(task.ErrCanceled)
 	s.main.Revive()
-	s.kernel.closeAll()
+	s.kernel.Close()
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })

@@ -80,7 +80,7 @@ func (h *hostValue) bindUDP(t *taskValue, at netip.AddrPort) (*udpValue, error) 
 
 func udpConnect(c *call) (starlark.Value, error) {
 	h, to := c.on(), arg[netip.AddrPort](c, "endpoint")
-	local, err := c.localEndpoint("local")
+	local, err := c.localEndpoint()
 	if err != nil {
 		return nil, err
 	}

@@ -179,11 +179,12 @@ func connRecvExactly(c *Call) (starlark.Value, error) {
 	var got []byte
 	for left := c.timeLeft(); len(got) < n; {
 		b, err := v.recv(c.Task, n-len(got), left())
-		if err != nil {
-			return nil, err
+		if err == nil && len(b) == 0 {
+			err = v.failed(c.Task, fmt.Errorf("the stream ended after %d octets, before all of %d", len(got), n))
 		}
-		if len(b) == 0 {
-			return nil, v.failed(c.Task, fmt.Errorf("the stream ended after %d octets, before all of %d", len(got), n))
+		if err != nil {
+			v.ahead = append(got, v.ahead...)
+			return nil, err
 		}
 		got = append(got, b...)
 	}

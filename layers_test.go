@@ -80,14 +80,15 @@ var layers = []struct {
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
+	{"script/command", layer{outside: "golang.org/x/sys/unix"}},
 	{"script/complaint", layer{inside: "stack/clock"}},
 	{"script/service", layer{outside: "go.starlark.net"}},
 	{"script/kernel", layer{inside: "script/suggest script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/complaint script/service script/kernel script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/command script/complaint script/service script/kernel script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
-		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
+		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},
@@ -98,7 +99,7 @@ var layers = []struct {
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"golang.org/x/sys/unix",

@@ -85,8 +85,9 @@ var layers = []struct {
 	{"script/service", layer{outside: "go.starlark.net"}},
 	{"script/kernel", layer{inside: "script/suggest script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
+	{"script/printer", layer{inside: "script/task"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/command script/complaint script/service script/kernel script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/command script/complaint script/service script/kernel script/printer script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

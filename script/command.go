@@ -11,7 +11,7 @@ import (
 // keyboard's interrupt and quit are the command's alone. Processes that the command leaves in the background live until
 // command.End, after command.Adopt.
 func (s *Session) Shell(line string) int {
-	s.out.flush()
+	s.out.Flush()
 	if s.cfg.NoFiles {
 		fmt.Fprintf(s.cfg.Stderr, "!%s: %s\n", line, errNoFiles)
 		return command.Missing

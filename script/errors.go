@@ -210,7 +210,7 @@ func (s *Session) reportTask(t *taskValue) {
 			return
 		}
 	}
-	s.out.flush()
+	s.out.Flush()
 	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), complaint.Before(held))
 }
 

@@ -82,7 +82,7 @@ func (e kernelEnvironment) Changed() { e.s.tasks.Changed() }
 // Complain implements kernel.Environment.
 func (e kernelEnvironment) Complain(server starlark.Value, said *complaint.Log, err error) {
 	if say, held := said.Take(e.s.home.Now(), err); say {
-		e.s.out.flush()
+		e.s.out.Flush()
 		fmt.Fprintf(e.s.cfg.Stderr, "%v: %s\n%s", server, e.s.report(err), complaint.Before(held))
 	}
 }

@@ -282,7 +282,7 @@ func (v *server) complain(err error) {
 		return
 	}
 	if say, held := v.said.Take(v.h.w.Now(), err); say {
-		v.s.out.flush()
+		v.s.out.Flush()
 		fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n%s", v, v.s.report(err), complaint.Before(held))
 	}
 }
@@ -293,7 +293,7 @@ func (s *Session) complainRest(v *server) {
 	if held == 0 {
 		return
 	}
-	s.out.flush()
+	s.out.Flush()
 	fmt.Fprintf(s.cfg.Stderr, "%s: %s failed, the last: %s\n", v, complaint.More(held), s.firstLine(last))
 }
 

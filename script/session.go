@@ -18,6 +18,7 @@ import (
 	"smolsh/phy/fault"
 	"smolsh/script/kernel"
 	"smolsh/script/packetvalue"
+	"smolsh/script/printer"
 	"smolsh/script/registry"
 	"smolsh/script/service"
 	"smolsh/script/task"
@@ -62,7 +63,7 @@ type Config struct {
 type Session struct {
 	cfg     Config
 	reg     *builtinRegistry
-	out     *printer
+	out     *printer.Printer
 	tasks   *task.Scheduler
 	main    *taskValue
 	globals starlark.StringDict // predeclared for every file, and shared with typed input
@@ -147,7 +148,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{
 		cfg:     cfg,
-		out:     newPrinter(cfg.Stdout),
+		out:     printer.New(cfg.Stdout),
 		hosts:   map[*lab.Host]*hostValue{},
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
@@ -241,13 +242,13 @@ func hasDot(s string) bool {
 	return false
 }
 
-func (s *Session) print(_ *starlark.Thread, msg string) { s.out.print(s.clean(msg)) }
+func (s *Session) print(_ *starlark.Thread, msg string) { s.out.Print(s.clean(msg)) }
 
 // Print prints a line on the session's standard output.
-func (s *Session) Print(text string) { s.out.print(text) }
+func (s *Session) Print(text string) { s.out.Print(text) }
 
 // Flush returns when everything printed has been written.
-func (s *Session) Flush() { s.out.flush() }
+func (s *Session) Flush() { s.out.Flush() }
 
 // end makes the script end with exit's status: the main task's wait is over.
 func (s *Session) end(e *exitError) {
@@ -281,13 +282,13 @@ func (s *Session) result(err error) error {
 	} else if errors.As(err, &exit) {
 	} else if fail != nil && err != nil {
 		if fail == task.ErrInterrupted || fail == task.ErrCanceled {
-			s.out.flush()
+			s.out.Flush()
 			s.ending.interrupted = true
 			return &ExitError{130}
 		}
 		err = s.withCause(err, fail)
 	}
-	s.out.flush()
+	s.out.Flush()
 	switch {
 	case exit != nil:
 		s.ending.exited = true
@@ -367,7 +368,7 @@ func (s *Session) Close() error {
 	for _, v := range s.servers.list {
 		s.complainRest(v)
 	}
-	s.out.close()
+	s.out.Close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {
 		first = err
 	}

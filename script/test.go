@@ -101,7 +101,7 @@ func (s *Session) RunTest(path, name string) *Failure {
 	s.tasks.DeliverInterrupt()
 	s.reportPanics()
 	fail := s.main.Revive()
-	s.out.flush()
+	s.out.Flush()
 	interrupted := fail == task.ErrInterrupted && err != nil
 	if fail != nil && err != nil {
 		err = s.withCause(err, fail)

@@ -131,7 +131,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	})
 	first := max(0, len(lines)-n)
 	for _, line := range lines[first:] {
-		s.out.print(line)
+		s.out.Print(line)
 	}
 	given := starlark.NewList(packets[first:])
 	s.prompt.printed = given
@@ -190,11 +190,11 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
-		t.s.out.offer([]byte(said))
+		t.s.out.Offer([]byte(said))
 	}
-	t.s.out.offer([]byte(line))
+	t.s.out.Offer([]byte(line))
 	if said != "" && ev.Dir == stack.RX {
-		t.s.out.offer([]byte(said))
+		t.s.out.Offer([]byte(said))
 	}
 }
 

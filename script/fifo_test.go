@@ -4,7 +4,6 @@ package script
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -101,14 +100,5 @@ func TestCaptureIntoAFIFO(t *testing.T) {
 	s.Flush()
 	if got := s.out.String(); !strings.HasSuffix(got, "\n2\n") {
 		t.Errorf("printed %q", got)
-	}
-}
-
-// Completion of file names opens nothing but folders.
-func TestCompletionOfFIFO(t *testing.T) {
-	dir := t.TempDir()
-	fifo(t, filepath.Join(dir, "x"))
-	if got := files(filepath.Join(dir, "x")+"/", false); len(got) != 0 {
-		t.Errorf("completes %v", got)
 	}
 }

@@ -45,13 +45,13 @@ func TestNoFilesRefusesEveryPath(t *testing.T) {
 func TestFilesAreReachedInOnePlace(t *testing.T) {
 	reach := regexp.MustCompile(`\b(os\.(Open|OpenFile|Create|ReadFile|WriteFile|Mkdir|Remove|Rename)\w*|exec\.Command\w*|command\.New|capture\.(Open|Create))\(`)
 	allowed := map[string]string{
-		"files.go":         "the one place",
-		"outputs.go":       "opens for files.go, and for captures, what a parameter of a file's kind names",
-		"readcapture.go":   "reads what a parameter of a file's kind names",
-		"panic.go":         "looks whether files are forbidden",
-		"command.go":       "looks whether programs are forbidden",
-		"completevalue.go": "completes names at the prompt",
-		"errors.go":        "shows a line of a script that ran",
+		"files.go":             "the one place",
+		"outputs.go":           "opens for files.go, and for captures, what a parameter of a file's kind names",
+		"readcapture.go":       "reads what a parameter of a file's kind names",
+		"panic.go":             "looks whether files are forbidden",
+		"command.go":           "looks whether programs are forbidden",
+		"filename/filename.go": "completes names at the prompt",
+		"errors.go":            "shows a line of a script that ran",
 
 		"command/command.go":        "runs programs for the one above",
 		"command/children_linux.go": "/proc",

@@ -80,6 +80,8 @@ var layers = []struct {
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
+	{"script/escape", layer{}},
+	{"script/outfile", layer{}},
 	{"script/filename", layer{inside: "script/cursor"}},
 	{"script/httpresponse", layer{}},
 	{"script/command", layer{outside: "golang.org/x/sys/unix"}},
@@ -89,7 +91,7 @@ var layers = []struct {
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script/printer", layer{inside: "script/task"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/escape script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

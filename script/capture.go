@@ -60,7 +60,7 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
-	s.files.outputs.release(v.info)
+	s.files.outputs.Release(v.info)
 	return err
 }
 
@@ -92,7 +92,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 		v.stop, err = start(v.file, only)
 	})
 	if err != nil {
-		s.files.outputs.release(v.info)
+		s.files.outputs.Release(v.info)
 		return nil, err
 	}
 	s.watching.captures = append(s.watching.captures, v)
@@ -101,7 +101,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 
 // open claims the capture's file, empties it and makes the Writer.
 func (v *captureValue) open() error {
-	f, err := v.s.files.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, true)
+	f, err := v.s.files.outputs.Claim(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (v *captureValue) open() error {
 		return err
 	}
 	if v.file, err = capture.NewFile(f, v.w.World().Epoch); err != nil {
-		v.s.files.outputs.release(v.info)
+		v.s.files.outputs.Release(v.info)
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (v *captureValue) open() error {
 // discard closes the file of a capture that never began.
 func (v *captureValue) discard() {
 	v.file.Close()
-	v.s.files.outputs.release(v.info)
+	v.s.files.outputs.Release(v.info)
 }
 
 // flushCaptures writes what the captures have so far to their files, for a reader.

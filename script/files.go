@@ -77,7 +77,7 @@ func pathError(path string, err error) error {
 func (t *taskValue) open(path string, flag int) (*os.File, error) {
 	var f *os.File
 	var err error
-	if ended := t.Aside("opening "+path, func() { f, err = t.s.files.outputs.open(path, flag, 0o666, false) }); ended != nil {
+	if ended := t.Aside("opening "+path, func() { f, err = t.s.files.outputs.Open(path, flag, 0o666) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {

@@ -16,7 +16,9 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/escape"
 	"smolsh/script/kernel"
+	"smolsh/script/outfile"
 	"smolsh/script/packetvalue"
 	"smolsh/script/printer"
 	"smolsh/script/registry"
@@ -92,7 +94,7 @@ type sessionFiles struct {
 	folder  string          // of the script; "" where there is none
 	sources map[string]string
 	loaded  map[string]*loadedFile
-	outputs outputs
+	outputs outfile.Set
 }
 
 // promptState is what the prompt remembers.
@@ -144,7 +146,7 @@ type endState struct {
 // New makes a Session. The caller closes it.
 func New(cfg Config) *Session {
 	if cfg.ErrTerminal {
-		cfg.Stderr = cleanWriter{cfg.Stderr}
+		cfg.Stderr = escape.Writer{To: cfg.Stderr}
 	}
 	s := &Session{
 		cfg:     cfg,
@@ -243,6 +245,14 @@ func hasDot(s string) bool {
 }
 
 func (s *Session) print(_ *starlark.Thread, msg string) { s.out.Print(s.clean(msg)) }
+
+// clean returns text that may have a peer's words in it as standard output gets it: escaped on a terminal.
+func (s *Session) clean(text string) string {
+	if !s.cfg.Terminal {
+		return text
+	}
+	return escape.Controls(text)
+}
 
 // Print prints a line on the session's standard output.
 func (s *Session) Print(text string) { s.out.Print(text) }

@@ -54,24 +54,6 @@ assert.eq([c.file for c in captures()], ["/dev/null"] * 2)
 	}
 }
 
-// A claimed file is claimed once, until it is released.
-func TestClaimAndRelease(t *testing.T) {
-	t.Chdir(t.TempDir())
-	s := newSim(t, 1)
-	for range 2 {
-		s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true)
-	}
-	if n := len(s.files.outputs.files); n != 1 {
-		t.Fatalf("%d claims of one file", n)
-	}
-	s.files.outputs.release(s.files.outputs.files[0].info)
-	if f, err := s.files.outputs.open("a.pcapng", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600, true); err != nil {
-		t.Error(err)
-	} else {
-		f.Close()
-	}
-}
-
 func TestCapturesTable(t *testing.T) {
 	t.Chdir(t.TempDir())
 	want(t, `

@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy/capture"
+	"smolsh/script/outfile"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/script/task"
@@ -100,7 +101,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 
 // open claims the capture's file, empties it and makes the Writer.
 func (v *captureValue) open() error {
-	f, done, err := v.s.files.outputs.open(v.path, 0o644, writesCapture)
+	f, done, err := v.s.files.outputs.Create(v.path, 0o644, outfile.Capture)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package script
 import (
 	"slices"
 	"smolsh/script/cursor"
+	"smolsh/script/filename"
 	"smolsh/script/packetvalue"
 	"smolsh/script/table"
 	"strings"
@@ -24,7 +25,7 @@ func (s *Session) Complete(text string, limit time.Duration) (from int, items []
 // complete is Complete with the baton.
 func (s *Session) complete(text string) (from int, items []string, suffix string) {
 	if strings.HasPrefix(text, "!") {
-		return completeCommand(text)
+		return filename.Complete(text)
 	}
 	at := cursor.At(text)
 	switch {

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/service"
+	"smolsh/script/stream"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/script/task"
@@ -149,7 +150,7 @@ func (v *connValue) failed(t *taskValue, err error) error { return failed(t, "tc
 
 // timeoutOf returns the call's timeout, or none.
 func timeoutOf(c *call) time.Duration {
-	if c.given("timeout") {
+	if c.Given("timeout") {
 		return arg[time.Duration](c, "timeout")
 	}
 	return task.Forever
@@ -280,7 +281,7 @@ func connRecvUntil(c *call) (starlark.Value, error) {
 		}
 		from := max(0, len(got)-len(delim)+1)
 		got = append(got, b...)
-		end, err := delimited(got, from, delim, most)
+		end, err := stream.Delimited(got, from, delim, most)
 		if err != nil {
 			v.ahead = append(got, v.ahead...)
 			return nil, v.failed(c.t, err)
@@ -290,20 +291,6 @@ func connRecvUntil(c *call) (starlark.Value, error) {
 			return starlark.Bytes(got[:end]), nil
 		}
 	}
-}
-
-// delimited returns the number of octets of got up to the end of the delimiter, 0 if the delimiter has not arrived yet. The search
-// starts at the octet from. It returns an error if the first most octets do not hold the whole delimiter. The result does not depend
-// on how the octets arrived.
-func delimited(got []byte, from int, delim []byte, most int) (end int, err error) {
-	first := got[:min(len(got), most)]
-	if i := bytes.Index(first[min(from, len(first)):], delim); i >= 0 {
-		return from + i + len(delim), nil
-	}
-	if len(got) >= most {
-		return 0, fmt.Errorf("no %q in the first %d octets: too big", delim, most)
-	}
-	return 0, nil
 }
 
 func connSendfile(c *call) (starlark.Value, error) {
@@ -339,19 +326,20 @@ func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout t
 
 func connSink(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	if !c.given("path") {
+	if !c.Given("path") {
 		already := int64(len(v.ahead))
 		v.ahead = nil
-		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ", timeoutOf(c))
+		n, err := v.pump(c.t, &pump{kind: service.Discard}, "the end of the stream from ", timeoutOf(c))
 		return starlark.MakeInt64(already + n), err
 	}
 	left := v.deadline(c)
-	n, err := c.sinkFile(func() ([]byte, error) { return v.recv(c.t, fileChunk, left()) })
+	n, err := c.sinkFile(func(most int) ([]byte, error) { return v.recv(c.t, most, left()) })
 	return starlark.MakeInt64(n), err
 }
 
-// sinkFile writes a stream to the call's file until recv returns nothing, and returns how many octets there were.
-func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
+// sinkFile writes a stream to the call's file until recv, which may return most octets, returns none. It returns the number
+// of octets written.
+func (c *call) sinkFile(recv func(most int) ([]byte, error)) (total int64, err error) {
 	f, release, err := c.t.create(arg[string](c, "path"), c.b.Name)
 	if err != nil {
 		return 0, c.errorf("%w", err)
@@ -359,7 +347,7 @@ func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
 	defer release()
 	defer f.Close()
 	for {
-		b, err := recv()
+		b, err := recv(fileChunk)
 		if err != nil {
 			return total, err
 		}
@@ -375,8 +363,8 @@ func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
 
 func connSource(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	p := &pump{kind: handlerChargen, limit: -1}
-	if c.given("n") {
+	p := &pump{kind: service.Chargen, limit: -1}
+	if c.Given("n") {
 		p.limit = int64(arg[int](c, "n"))
 	}
 	n, err := v.pump(c.t, p, "room to send to ", timeoutOf(c))

@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"smolsh/script/complaint"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/tcp"
@@ -201,20 +202,12 @@ func (s *Session) reportTask(t *taskValue) {
 	held := 0
 	if t.server != nil {
 		say := false
-		if say, held = t.server.take(t.world().Now(), t.Failure()); !say {
+		if say, held = t.server.Take(t.world().Now(), t.Failure()); !say {
 			return
 		}
 	}
-	s.out.flush()
-	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), alsoHeld(held))
-}
-
-// alsoHeld returns the line about errors that were counted before the one that was said.
-func alsoHeld(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return "  and before it " + moreHandlers(n) + " of the same server failed\n"
+	s.out.Flush()
+	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), complaint.Before(held))
 }
 
 // firstLine is what an error's report begins with.

@@ -308,7 +308,7 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 func (s *Session) sayConflicts() {
 	s.tasks.Do(s.home, func(clock.Instant) {
 		s.local.h.WatchConflicts(func(ev stack.Event) {
-			s.out.offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
+			s.out.Offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
 		})
 	})
 }

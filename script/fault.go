@@ -252,7 +252,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 				if s.trouble("match="+fn.Name(), err) {
 					return
 				}
-				s.out.offer([]byte(s.clean(s.report(err)) + "\n(the fault's match function is not asked any more)"))
+				s.out.Offer([]byte(s.clean(s.report(err)) + "\n(the fault's match function is not asked any more)"))
 				return
 			}
 			matched = bool(v.Truth())

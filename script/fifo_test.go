@@ -4,7 +4,6 @@ package script
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -109,9 +108,7 @@ func abandoned(t *testing.T, s *testSession, src string) {
 		t.Fatalf("%s: its file is open after the interrupt", src)
 	}
 	for range 30000 {
-		s.files.outputs.mu.Lock()
-		n := len(s.files.outputs.files)
-		s.files.outputs.mu.Unlock()
+		n := s.files.outputs.Len()
 		if n == 0 {
 			return
 		}
@@ -145,14 +142,5 @@ func TestCaptureIntoAFIFO(t *testing.T) {
 	s.Flush()
 	if got := s.out.String(); !strings.HasSuffix(got, "\n2\n") {
 		t.Errorf("printed %q", got)
-	}
-}
-
-// Completion of file names opens nothing but folders.
-func TestCompletionOfFIFO(t *testing.T) {
-	dir := t.TempDir()
-	fifo(t, filepath.Join(dir, "x"))
-	if got := files(filepath.Join(dir, "x")+"/", false); len(got) != 0 {
-		t.Errorf("completes %v", got)
 	}
 }

@@ -100,7 +100,7 @@ func (t *taskValue) create(path, by string) (*os.File, func(), error) {
 		release()
 	}
 	ended := t.Aside("opening "+path, func() {
-		if f, release, err = t.s.files.outputs.open(path, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
+		if f, release, err = t.s.files.outputs.Create(path, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
 			discard()
 		}
 	})

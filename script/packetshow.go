@@ -31,7 +31,7 @@ func packetBuiltins() []*builtin {
 
 // printed prints a text and gives it; the prompt does not print it again.
 func (c *call) printed(text string) starlark.Value {
-	c.s.out.print(c.s.clean(text))
+	c.s.out.Print(c.s.clean(text))
 	c.s.prompt.shown = text
 	return starlark.String(text)
 }

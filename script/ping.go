@@ -101,7 +101,7 @@ func builtinPing(c *call) (starlark.Value, error) {
 	if err := p.run(c); err != nil {
 		return nil, err
 	}
-	c.s.out.print(p.statistics())
+	c.s.out.Print(p.statistics())
 	return p.result(), nil
 }
 
@@ -136,7 +136,7 @@ func (p *pinger) run(c *call) error {
 
 func (p *pinger) print(c *call) {
 	for _, l := range p.lines {
-		c.s.out.print(l)
+		c.s.out.Print(l)
 	}
 	p.lines = p.lines[:0]
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"smolsh/script/registry"
 	"strings"
+
+	"smolsh/script/kernel"
+	"smolsh/script/registry"
 )
 
 // sections returns every builtin, in the order of the reference.
@@ -35,7 +37,7 @@ func sections() []section {
 // language returns the whole language: what the registry is made of.
 func language() registry.Language[*call] {
 	return registry.Language[*call]{
-		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: likeKernel,
+		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: kernel.Like,
 		Options: func(b *builtin) [][2]string {
 			if options := optionsOf(b); options != nil {
 				return optionWords(options)
@@ -50,7 +52,7 @@ func language() registry.Language[*call] {
 func optionsChapter() string {
 	var out strings.Builder
 	out.WriteString("`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
-		"`conn.set` changes them. Those of the operating system's sockets are " + kernelOptionNames() + ".\n\n")
+		"`conn.set` changes them. Those of the operating system's sockets are " + "`" + strings.Join(kernel.OptionNames(), "`, `") + "`" + ".\n\n")
 	for _, o := range optionWords(tcpOptions) {
 		fmt.Fprintf(&out, "- `%s` %s\n", o[0], o[1])
 	}

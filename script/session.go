@@ -17,7 +17,12 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/escape"
+	"smolsh/script/kernel"
+	"smolsh/script/outfile"
 	"smolsh/script/packetvalue"
+	"smolsh/script/printer"
+	"smolsh/script/service"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -62,7 +67,7 @@ type Config struct {
 type Session struct {
 	cfg     Config
 	reg     *builtinRegistry
-	out     *printer
+	out     *printer.Printer
 	tasks   *task.Scheduler
 	main    *taskValue
 	globals starlark.StringDict // predeclared for every file, and shared with typed input
@@ -72,7 +77,7 @@ type Session struct {
 	home   *task.World // of Local
 	virt   *task.World // of the labs the script makes; home when that is virtual
 	local  *hostValue
-	kernel *kernelValue
+	kernel *kernel.Stack
 	hosts  map[*lab.Host]*hostValue
 	open   []*connValue // of the own live host, not closed yet; on its owner
 	sweep  int          // how many there may be before those that have ended are let go
@@ -92,7 +97,7 @@ type sessionFiles struct {
 	folder  string          // of the script; "" where there is none
 	sources map[string]string
 	loaded  map[string]*loadedFile
-	outputs outputs
+	outputs outfile.Set
 }
 
 // promptState is what the prompt remembers.
@@ -148,11 +153,11 @@ type endState struct {
 // New makes a Session. The caller closes it.
 func New(cfg Config) *Session {
 	if cfg.ErrTerminal {
-		cfg.Stderr = cleanWriter{cfg.Stderr}
+		cfg.Stderr = escape.Writer{To: cfg.Stderr}
 	}
 	s := &Session{
 		cfg:     cfg,
-		out:     newPrinter(cfg.Stdout),
+		out:     printer.New(cfg.Stdout),
 		hosts:   map[*lab.Host]*hostValue{},
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
@@ -174,7 +179,7 @@ func New(cfg Config) *Session {
 	if cfg.Interactive { // scripts ask by on("conflict", fn)
 		s.sayConflicts()
 	}
-	s.kernel = &kernelValue{s: s}
+	s.kernel = kernel.New(kernelEnvironment{environment{s}}, !cfg.Runner.Virtual())
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
 	s.prompt.builtins = maps.Clone(s.globals)
@@ -217,7 +222,7 @@ func (s *Session) predeclared() starlark.StringDict {
 	}
 	g["arp"], g["ss"] = g["neighbors"], g["sockets"]
 	g["quit"] = g["exit"]
-	for _, h := range []handler{handlerEcho, handlerDiscard, handlerChargen} {
+	for _, h := range []service.Kind{service.Echo, service.Discard, service.Chargen} {
 		g[string(h)] = h
 	}
 	if s.cfg.Peer != nil {
@@ -248,13 +253,21 @@ func hasDot(s string) bool {
 	return false
 }
 
-func (s *Session) print(_ *starlark.Thread, msg string) { s.out.print(s.clean(msg)) }
+func (s *Session) print(_ *starlark.Thread, msg string) { s.out.Print(s.clean(msg)) }
+
+// clean returns text that may have a peer's words in it as standard output gets it: escaped on a terminal.
+func (s *Session) clean(text string) string {
+	if !s.cfg.Terminal {
+		return text
+	}
+	return escape.Controls(text)
+}
 
 // Print prints a line on the session's standard output.
-func (s *Session) Print(text string) { s.out.print(text) }
+func (s *Session) Print(text string) { s.out.Print(text) }
 
 // Flush returns when everything printed has been written.
-func (s *Session) Flush() { s.out.flush() }
+func (s *Session) Flush() { s.out.Flush() }
 
 // end makes the script end with exit's status: the main task's wait is over.
 func (s *Session) end(e *exitError) {
@@ -288,13 +301,13 @@ func (s *Session) result(err error) error {
 	} else if errors.As(err, &exit) {
 	} else if fail != nil && err != nil {
 		if fail == task.ErrInterrupted || fail == task.ErrCanceled {
-			s.out.flush()
+			s.out.Flush()
 			s.ending.interrupted = true
 			return &ExitError{130}
 		}
 		err = s.withCause(err, fail)
 	}
-	s.out.flush()
+	s.out.Flush()
 	switch {
 	case exit != nil:
 		s.ending.exited = true
@@ -362,7 +375,7 @@ func (s *Session) Close() error {
 	var first error
 	s.tasks.CancelAll(task.ErrCanceled)
 	s.main.Revive()
-	s.kernel.closeAll()
+	s.kernel.Close()
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
@@ -372,9 +385,9 @@ func (s *Session) Close() error {
 		}
 	}
 	for _, v := range s.servers.list {
-		v.said.rest(s, v.String())
+		s.complainRest(v)
 	}
-	s.out.close()
+	s.out.Close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {
 		first = err
 	}

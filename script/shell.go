@@ -57,7 +57,7 @@ func builtinTimeit(c *call) (starlark.Value, error) {
 	fn := arg[starlark.Callable](c, "fn")
 	n := 0
 	start := time.Now()
-	for n == 0 || !c.given("count") && time.Since(start) < timeitFor || c.given("count") && n < arg[int](c, "count") {
+	for n == 0 || !c.Given("count") && time.Since(start) < timeitFor || c.Given("count") && n < arg[int](c, "count") {
 		if _, err := starlark.Call(c.t.thread, fn, nil, nil); err != nil {
 			return nil, err
 		}

@@ -383,20 +383,10 @@ func socketsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// socketAddr returns an endpoint as ss shows it: "*:7", "*:*".
+// socketAddr returns a socket's address as ss shows it; the port of a socket for frames is its Ethernet type.
 func socketAddr(netid string, ap netip.AddrPort) string {
-	host, port := "*", "*"
-	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {
-		host = a.String()
-		if a.Is6() {
-			host = "[" + host + "]"
-		}
+	if netid == "frames" && ap.Port() != 0 {
+		return fmt.Sprintf("*:0x%04x", ap.Port())
 	}
-	if ap.Port() != 0 {
-		port = fmt.Sprint(ap.Port())
-		if netid == "frames" {
-			port = fmt.Sprintf("0x%04x", ap.Port())
-		}
-	}
-	return host + ":" + port
+	return registry.SocketAddress(ap)
 }

@@ -8,6 +8,7 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
+	"smolsh/script/complaint"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
 )
@@ -24,7 +25,7 @@ type taskValue struct {
 	result  starlark.Value
 	joiners int                              // number of tasks that wait for its end
 	counted map[*hostValue]map[string]uint64 // counters when the task last asked for increments
-	server  *complaints                      // of the server whose handler it runs; nil for other tasks
+	server  *complaint.Log                   // of the server whose handler it runs; nil for other tasks
 }
 
 func (v *taskValue) String() string {

@@ -201,7 +201,7 @@ func (s *Session) attempt(fn func() error) (*skipError, *Failure) {
 	s.tasks.DeliverInterrupt()
 	s.reportPanics()
 	cause := s.main.Revive()
-	s.out.flush()
+	s.out.Flush()
 	interrupted := cause == task.ErrInterrupted && err != nil
 	if cause != nil && err != nil {
 		err = s.withCause(err, cause)

@@ -91,7 +91,7 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 		return nil
 	}
 	if text := s.display(v); text != "" {
-		s.out.print(text)
+		s.out.Print(text)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"smolsh/repl"
 	"smolsh/script"
+	"smolsh/script/command"
 )
 
 const version = "0.1"
@@ -120,8 +121,8 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	}
 	var shell *repl.Shell
 	if interactive {
-		script.AdoptCommands()
-		defer script.EndCommands()
+		command.Adopt()
+		defer command.End()
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
 		config.Terminal, config.ErrTerminal = true, true
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading

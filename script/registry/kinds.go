@@ -222,6 +222,25 @@ func Octets(v starlark.Value) (b []byte, ok bool) {
 	return nil, false
 }
 
+// LocalEndpoint returns the local end of a socket that an argument of KindAny names: an address, an address with port, or a
+// port, which stands for all IPv4 addresses. It returns the zero value for nil and None. The error begins with "is".
+func LocalEndpoint(v starlark.Value) (ap netip.AddrPort, err error) {
+	if v == nil || v == starlark.None {
+		return ap, nil
+	}
+	if port, err := KindPort.Convert(v); err == nil {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
+	}
+	s, _ := starlark.AsString(v)
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	if ap, err = netip.ParseAddrPort(s); err != nil {
+		return ap, fmt.Errorf("is an address, with a port or without, or a port, got %s %v", v.Type(), v)
+	}
+	return ap, nil
+}
+
 // duration converts seconds, a string such as "20ms", and a time.duration.
 func duration(v starlark.Value) (any, error) {
 	var d time.Duration
@@ -319,6 +338,21 @@ func Endpoint(ap netip.AddrPort) starlark.Value {
 		return starlark.None
 	}
 	return starlark.String(ap.String())
+}
+
+// SocketAddress returns a socket's address as ss shows it: "192.168.69.1:7", "*:7" for all addresses, "*:*" for any peer.
+func SocketAddress(ap netip.AddrPort) string {
+	host, port := "*", "*"
+	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {
+		host = a.String()
+		if a.Is6() {
+			host = "[" + host + "]"
+		}
+	}
+	if ap.Port() != 0 {
+		port = strconv.Itoa(int(ap.Port()))
+	}
+	return host + ":" + port
 }
 
 // Brief returns a value as it is printed, cut after 200 octets.

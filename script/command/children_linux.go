@@ -1,4 +1,4 @@
-package script
+package command
 
 import (
 	"os"
@@ -10,24 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AdoptCommands makes the processes that commands leave behind this process's children, so that EndCommands finds them. It
-// is for a program that starts no other processes: every descendant counts as a command's from then on.
-func AdoptCommands() {
+// Adopt makes the processes that commands leave behind this process's children, so that End finds them. It is for a program
+// that starts no other processes: every descendant counts as a command's from then on.
+func Adopt() {
 	if !adopted.Swap(true) {
 		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // a kernel without it leaves them to init
 	}
 }
 
-// adopted is true after AdoptCommands.
+// adopted is true after Adopt.
 var adopted atomic.Bool
 
-// process is a line of the system's table of processes.
+// A process is a line of the system's table of processes.
 type process struct {
 	pid, parent int
-	dead        bool // it has ended, and its parent has not asked how
+	dead        bool // true if it has ended and its parent has not asked how
 }
 
-// processes is the table.
+// processes returns the table.
 func processes() []process {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -56,7 +56,7 @@ func processes() []process {
 	return list
 }
 
-// descendants are the processes that this one has started, directly or not, and that have not ended.
+// descendants returns the processes that a process has started, directly or not, and that have not ended.
 func descendants(of int) []int {
 	list := processes()
 	var found []int
@@ -75,8 +75,8 @@ func descendants(of int) []int {
 	return found
 }
 
-// reap asks how adopted processes have ended, so that they don't stay in the system's table. It is for moments at which
-// no command runs.
+// reap asks how adopted processes have ended, so that they don't stay in the system's table. The caller must not call it
+// while a command runs.
 func reap() {
 	if !adopted.Load() {
 		return
@@ -93,9 +93,9 @@ func reap() {
 // endPatience is how long processes have to end after they were asked to.
 const endPatience = 300 * time.Millisecond
 
-// EndCommands ends the processes that commands of this process's shell have left running: they are asked to end, and
-// killed where they don't. Without AdoptCommands it does nothing. Any goroutine may call it.
-func EndCommands() {
+// End ends the processes that commands have left running: it asks them to end, and kills those that don't. Without Adopt it
+// does nothing. Any goroutine may call it.
+func End() {
 	if !adopted.Load() {
 		return
 	}

@@ -1,4 +1,4 @@
-package script
+package kernel
 
 import (
 	"errors"
@@ -12,27 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smolsh/script/registry"
-	"smolsh/stack/tcp"
 )
 
-// kernelStates are the kernel's states in the order of its numbers (include/net/tcp_states.h).
-var kernelStates = []tcp.State{
-	1: tcp.Established, 2: tcp.SynSent, 3: tcp.SynReceived, 4: tcp.FinWait1, 5: tcp.FinWait2, 6: tcp.TimeWait,
-	7: tcp.Closed, 8: tcp.CloseWait, 9: tcp.LastAck, 10: tcp.Listen, 11: tcp.Closing,
+// states are RFC 9293's words for the kernel's states, in the order of its numbers (include/net/tcp_states.h).
+var states = []string{
+	1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT",
+	7: closed, 8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING",
 }
 
+// stateWord returns the word for a state's number; CLOSED for an unknown number.
 func stateWord(n uint8) string {
-	if n < 1 || int(n) >= len(kernelStates) {
-		return tcp.Closed.String()
+	if n < 1 || int(n) >= len(states) {
+		return closed
 	}
-	return kernelStates[n].String()
+	return states[n]
 }
 
-// kernelState asks the kernel for a connection's state.
-func kernelState(c *net.TCPConn) string {
+// tcpState asks the kernel for a connection's state.
+func tcpState(c *net.TCPConn) string {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return tcp.Closed.String()
+		return closed
 	}
 	n := uint8(0)
 	_ = raw.Control(func(fd uintptr) {
@@ -43,15 +43,15 @@ func kernelState(c *net.TCPConn) string {
 	return stateWord(n)
 }
 
-// setBacklog changes how many connections may wait: listen(2) once more.
+// setBacklog sets the number of connections that may wait to be accepted, by a second listen(2).
 func setBacklog(l *net.TCPListener, n int) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), n) })
 	}
 }
 
-// kernelAcceptQueue returns the length of a listening socket's queue, which TCP_INFO has under this name.
-func kernelAcceptQueue(fd int) (int, error) {
+// acceptQueue returns the length of a listening socket's queue, which TCP_INFO has under this name.
+func acceptQueue(fd int) (int, error) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return 0, err
@@ -59,11 +59,11 @@ func kernelAcceptQueue(fd int) (int, error) {
 	return int(info.Unacked), nil
 }
 
-// What the kernel has no value for: no window was reduced yet (TCP_INFINITE_SSTHRESH).
+// infiniteSsthresh is the kernel's value while no window was reduced yet (TCP_INFINITE_SSTHRESH).
 const infiniteSsthresh = 0x7fffffff
 
-// kernelTCPInfo is TCP_INFO under the names of conn.info().
-func kernelTCPInfo(fd int) (starlark.StringDict, error) {
+// tcpInfo returns TCP_INFO under the names of conn.info().
+func tcpInfo(fd int) (starlark.StringDict, error) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return nil, err
@@ -92,8 +92,8 @@ func setInt(level, opt int) func(fd int, v any) error {
 	return func(fd int, v any) error { return unix.SetsockoptInt(fd, level, opt, v.(int)) }
 }
 
-// kernelSet are the options that the kernel has, with how each is set.
-var kernelSet = map[string]func(fd int, v any) error{
+// setOption has a function for each option that the kernel has, which sets it on a socket.
+var setOption = map[string]func(fd int, v any) error{
 	"sndbuf": setInt(unix.SOL_SOCKET, unix.SO_SNDBUF),
 	"rcvbuf": setInt(unix.SOL_SOCKET, unix.SO_RCVBUF),
 	"ttl":    setInt(unix.IPPROTO_IP, unix.IP_TTL),
@@ -120,8 +120,7 @@ var kernelSet = map[string]func(fd int, v any) error{
 	},
 }
 
-// setKeepAlive makes the first probe and the following ones come after that time; the kernel counts in
-// seconds.
+// setKeepAlive sets the idle time before the first probe and the time between probes, in whole seconds, rounded up.
 func setKeepAlive(fd int, v any) error {
 	d, _ := v.(time.Duration)
 	if d <= 0 {

@@ -54,30 +54,6 @@ assert.eq([c.file for c in captures()], ["/dev/null"] * 2)
 	}
 }
 
-// A claimed file is claimed once, until it is released.
-func TestClaimAndRelease(t *testing.T) {
-	t.Chdir(t.TempDir())
-	s := newSim(t, 1)
-	_, release, err := s.files.outputs.open("a.pcapng", 0o600, writesCapture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.files.outputs.open("a.pcapng", 0o600, writesCapture); err == nil {
-		t.Error("claimed twice")
-	}
-	release()
-	f, again, err := s.files.outputs.open("a.pcapng", 0o600, writesCapture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release() // of a claim that has ended, which is no claim of f's
-	if n := len(s.files.outputs.files); n != 1 {
-		t.Errorf("%d claims of one file", n)
-	}
-	again()
-	f.Close()
-}
-
 // A file that conn.sink writes is written by nothing else until it has all, and no claim outlives the call.
 func TestOneWriterPerSinkFile(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -109,7 +85,7 @@ save("x.bin")
 	if err != nil {
 		t.Fatal(s.err.String())
 	}
-	if n := len(s.files.outputs.files); n != 0 {
+	if n := s.files.outputs.Len(); n != 0 {
 		t.Errorf("%d claims outlive their calls", n)
 	}
 }
@@ -216,7 +192,7 @@ print("--")
 		t.Fatal(s.err.String())
 	}
 	s.Flush()
-	if got, want := s.out.String(), "--\n10.0.0.1 > 10.0.0.2: icmp echo request"; !strings.HasPrefix(got, want) {
+	if got, want := s.out.String(), "--\n10.0.0.1 > 10.0.0.2: ICMP echo request"; !strings.HasPrefix(got, want) {
 		t.Errorf("printed %q, want %q and more", got, want)
 	}
 }

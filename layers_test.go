@@ -53,8 +53,8 @@ var layers = []struct {
 	{"stack/neigh", layer{inside: "stack/wire stack/clock stack/drop"}},
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/reassembly", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop"}},
-	{"stack/filter", layer{inside: "phy stack/wire stack/drop"}},
 	{"stack/packet", layer{inside: "phy stack/wire", outside: "github.com/gopacket/gopacket golang.org/x/net/dns/dnsmessage"}},
+	{"stack/filter", layer{inside: "phy stack/wire stack/drop", tests: "stack/packet"}},
 	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
 		outside: "github.com/gopacket/gopacket"}},
@@ -76,26 +76,38 @@ var layers = []struct {
 	{"stack/lab/live", layer{inside: "stack/crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
+	{"script/difference", layer{outside: "go.starlark.net"}},
+	{"script/testcase", layer{outside: "go.starlark.net"}},
 	{"script/table", layer{inside: "script/suggest", outside: "go.starlark.net"}},
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
+	{"script/stream", layer{}},
+	{"script/escape", layer{}},
+	{"script/outfile", layer{}},
+	{"script/filename", layer{inside: "script/cursor"}},
+	{"script/httpresponse", layer{}},
+	{"script/complaint", layer{inside: "stack/clock"}},
+	{"script/service", layer{outside: "go.starlark.net"}},
+	{"script/kernel", layer{inside: "script/suggest script/stream script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
+	{"script/printer", layer{inside: "script/task"}},
+	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/stream script/escape script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
-		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
+		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script phy/fault"}},
+	{"cmd/smolsh/scenario", layer{inside: "script script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"golang.org/x/sys/unix",

@@ -31,6 +31,10 @@ type Frame struct {
 	borrowed [2][]byte // further content, behind the end
 	Offload  Offload
 	Marks    Marks
+
+	// Tag is a number that the sending host sets for its own observers, such as the kind of a probe, which its octets do not
+	// tell. No other host reads it. 0 means nothing.
+	Tag uint8
 }
 
 // NewFrame returns an empty frame with room for size octets behind its headroom.
@@ -40,7 +44,7 @@ func NewFrame(size int) *Frame {
 
 // Reset empties the frame and restores its headroom.
 func (f *Frame) Reset() {
-	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
+	f.off, f.end, f.borrowed, f.Offload, f.Marks, f.Tag = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}, 0
 }
 
 // Borrow appends octets to the content without copying them. Their owner must not change them until the frame has been
@@ -102,7 +106,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload and marks; f grows if necessary.
+// CopyFrom makes f an equal copy of g, with g's offload, marks and tag; f grows if necessary.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -110,7 +114,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Set(g.Bytes())
 	f.borrowed = g.borrowed
 	f.Own()
-	f.Offload, f.Marks = g.Offload, g.Marks
+	f.Offload, f.Marks, f.Tag = g.Offload, g.Marks, g.Tag
 }
 
 // FrameSize holds any frame of an ordinary MTU, SuperFrameSize any super-segment.

@@ -24,11 +24,11 @@ func TestMarks(t *testing.T) {
 	}
 	// A frame and its copies keep their marks; the next content of the buffer does not.
 	f, g := NewFrame(10), NewFrame(10)
-	f.Marks.Corrupted = true
-	if g.CopyFrom(f); !g.Marks.Corrupted {
+	f.Marks.Corrupted, f.Tag = true, 7
+	if g.CopyFrom(f); !g.Marks.Corrupted || g.Tag != 7 {
 		t.Error("a copy has no marks")
 	}
-	if f.Set([]byte("next")); f.Marks != (Marks{}) {
+	if f.Set([]byte("next")); f.Marks != (Marks{}) || f.Tag != 0 {
 		t.Error("the next frame has the marks of the last")
 	}
 }

@@ -83,6 +83,19 @@ func TestCompletion(t *testing.T) {
 	x.shows("\nvirtual>")
 	x.keys(`c.recv_u`, tab)
 	x.shows(`virtual> c.recv_until`)
+	// A packet has its own layers, and a layer its fields.
+	x.keys(ctrlU, `p = trace("tcp", last=1)[0]`, enter)
+	x.shows("\nvirtual>")
+	x.keys(`p.tc`, tab, `.opt`, tab)
+	x.shows(`virtual> p.tcp.options`)
+	x.keys(ctrlU, `p.i`, tab, `.pro`, tab) // neither ip6 nor icmp
+	x.shows(`virtual> p.ip.proto`)
+	x.keys(ctrlU, `p[TCP].urg`, tab)
+	x.shows(`virtual> p[TCP].urgptr`)
+	x.keys(ctrlU, `fields(UD`, tab)
+	x.shows(`virtual> fields(UDP`)
+	x.keys(ctrlU, `p.udp`, tab) // a layer that the packet does not have
+	x.shows(`virtual> p.udp`)
 	// A Tab at the beginning of a line indents.
 	x.keys(ctrlU, `if True:`, enter, tab, `print("in")`, enter, enter)
 	x.shows("\n........\nin\nvirtual>")

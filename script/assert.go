@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"math"
 	"regexp"
-	"smolsh/script/registry"
+	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"smolsh/script/difference"
+	"smolsh/script/registry"
 )
 
 func assertBuiltins() []*builtin {
 	compare := func(name, doc, example, words string, op syntax.Token) *builtin {
-		return &builtin{Name: "assert." + name, Sig: "got, want", Kinds: "any any", Pure: true, Doc: doc, Example: example,
+		return &builtin{Name: "assert." + name, Sig: "got, want, message=None", Kinds: "any any str", Pure: true, Doc: doc, Example: example,
 			Fn: func(c *call) (starlark.Value, error) {
-				return starlark.None, c.compare(words, op)
+				return starlark.None, c.explained(c.compare(words, op))
 			}}
 	}
 	return []*builtin{
@@ -26,15 +29,45 @@ func assertBuiltins() []*builtin {
 		compare("ge", "Fail unless got >= want.", `assert.ge(2, 2)`, "greater than or equal to", syntax.GE),
 		{Name: "assert.true", Sig: "cond, message=None", Kinds: "any str", Args: "cond: what must be true", Pure: true,
 			Doc: "Fail unless the value is true.", Example: `assert.true(1 < 2, "arithmetic")`, Fn: assertTrue},
-		{Name: "assert.contains", Sig: "where, what", Kinds: "any any", Args: "where: a string, bytes, list or dict; what: what must be in it", Pure: true,
-			Doc: "Fail unless what is in where; str and bytes are compared by octets.", Example: `assert.contains(b"hello", "ell")`, Fn: assertContains},
-		{Name: "assert.matches", Sig: "string, regex", Kinds: "data str", Args: "string: str or bytes; regex: a regular expression (RE2)", Pure: true,
-			Doc: "Fail unless the regular expression matches somewhere in the string.", Example: `assert.matches("10.0.0.1", "^10\\.")`, Fn: assertMatches},
-		{Name: "assert.near", Sig: "a, b, tol", Kinds: "float float float", Args: "a: a number; b: another; tol: how much they may differ", Pure: true,
-			Doc: "Fail unless a and b differ by at most tol.", Example: `assert.near(1.0, 1.05, 0.1)`, Fn: assertNear},
+		{Name: "assert.contains", Sig: "where, what, message=None", Kinds: "any any str", Args: "where: a string, bytes, list or dict; what: what must be in it", Pure: true,
+			Doc: "Fail unless what is in where; str and bytes are compared by octets.", Example: `assert.contains(b"hello", "ell")`, Fn: explained(assertContains)},
+		{Name: "assert.matches", Sig: "string, regex, message=None", Kinds: "data str str", Args: "string: str or bytes; regex: a regular expression (RE2)", Pure: true,
+			Doc: "Fail unless the regular expression matches somewhere in the string.", Example: `assert.matches("10.0.0.1", "^10\\.")`, Fn: explained(assertMatches)},
+		{Name: "assert.near", Sig: "a, b, tol, message=None", Kinds: "float float float str", Args: "a: a number; b: another; tol: how much they may differ", Pure: true,
+			Doc: "Fail unless a and b differ by at most tol.", Example: `assert.near(1.0, 1.05, 0.1)`, Fn: explained(assertNear)},
 		{Name: "assert.fails", Sig: `fn, pattern=""`, Kinds: "fn str", Result: "str",
 			Doc: "Fail unless fn() fails with an error that matches the pattern.", Example: `assert.fails(lambda: 1 // 0, "division")`, Fn: assertFails},
 	}
+}
+
+// explained puts the message of the call in front of the reason why the assertion failed.
+func (c *call) explained(err error) error {
+	if m := arg[string](c, "message"); m != "" && err != nil {
+		return c.errorf("%s: %s", m, strings.TrimPrefix(err.Error(), c.b.Name+": "))
+	}
+	return err
+}
+
+// explained returns fn with the message of the call in front of its error.
+func explained(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark.Value, error) {
+	return func(c *call) (starlark.Value, error) {
+		v, err := fn(c)
+		return v, c.explained(err)
+	}
+}
+
+// longText is the length of a printed value from which on a reader does not see at once where it differs from another.
+const longText = 40
+
+// differs returns a line about the first difference between two long values, with a line break in front.
+func differs(got, want starlark.Value) string {
+	if len(got.String()) < longText && len(want.String()) < longText {
+		return ""
+	}
+	if d := difference.First(got, want); d != "" {
+		return "\n" + d
+	}
+	return ""
 }
 
 func (c *call) compare(words string, op syntax.Token) error {
@@ -47,7 +80,7 @@ func (c *call) compare(words string, op syntax.Token) error {
 	case ok:
 		return nil
 	case op == syntax.EQL:
-		return c.errorf("got %s, want %s", registry.Brief(got), registry.Brief(want))
+		return c.errorf("got %s, want %s%s", registry.Brief(got), registry.Brief(want), differs(got, want))
 	case op == syntax.NEQ:
 		return c.errorf("both are %s", registry.Brief(got))
 	}
@@ -152,6 +185,7 @@ func assertFails(c *call) (starlark.Value, error) {
 	if err == nil {
 		return nil, c.errorf("%s did not fail, it gave %s", fn.Name(), registry.Brief(v))
 	}
+	c.t.unwound()
 	said := c.s.unbound(err.Error())
 	if !re.MatchString(said) {
 		return nil, c.errorf("%s failed with %q, which does not match %s", fn.Name(), said, pattern)

@@ -54,14 +54,8 @@ func portHint(b *builtin, i int, args starlark.Tuple) error {
 		b.Name, p.Name, p.Kind.Describe(), args[1], b.Name, host, args[1])
 }
 
-// arg is the argument of that name; the zero value when it was not given and has no default.
-func arg[T any](c *call, name string) T {
-	x, _ := c.Values[c.b.Index(name)].(T)
-	return x
-}
-
-// given reports whether the argument has a value, given or by default.
-func (c *call) given(name string) bool { return c.Values[c.b.Index(name)] != nil }
+// arg returns the argument of a name; the zero value if it was not given and has no default.
+func arg[T any](c *call, name string) T { return registry.Arg[T](&c.Arguments, name) }
 
 // on returns the host the call is about.
 func (c *call) on() *hostValue {

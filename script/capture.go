@@ -3,13 +3,13 @@ package script
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"go.starlark.net/starlark"
 
 	"smolsh/phy/capture"
+	"smolsh/script/outfile"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/script/task"
@@ -23,7 +23,7 @@ type captureValue struct {
 	w     *task.World
 	path  string
 	file  *capture.Writer
-	info  fs.FileInfo
+	done  func()         // gives the file back
 	of    string         // the host, or "all"
 	only  *filter.Filter // nil for every packet
 	since clock.Instant
@@ -33,7 +33,7 @@ type captureValue struct {
 // captureDrain is how long the end of a capture waits for the reader of a FIFO.
 const captureDrain = time.Second
 
-func (v *captureValue) String() string        { return "capture " + v.path }
+func (v *captureValue) String() string        { return since("capture "+v.path, v.stop == nil, "stopped") }
 func (v *captureValue) Type() string          { return "capture" }
 func (v *captureValue) Freeze()               {}
 func (v *captureValue) Truth() starlark.Bool  { return v.stop != nil }
@@ -60,7 +60,7 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
-	s.files.outputs.release(v.info)
+	v.done()
 	return err
 }
 
@@ -92,7 +92,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 		v.stop, err = start(v.file, only)
 	})
 	if err != nil {
-		s.files.outputs.release(v.info)
+		v.done()
 		return nil, err
 	}
 	s.watching.captures = append(s.watching.captures, v)
@@ -101,16 +101,13 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 
 // open claims the capture's file, empties it and makes the Writer.
 func (v *captureValue) open() error {
-	f, err := v.s.files.outputs.open(v.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644, byCapture)
+	f, done, err := v.s.files.outputs.Create(v.path, 0o644, outfile.Capture)
 	if err != nil {
 		return err
 	}
-	if v.info, err = f.Stat(); err != nil {
-		f.Close()
-		return err
-	}
+	v.done = done
 	if v.file, err = capture.NewFile(f, v.w.World().Epoch); err != nil {
-		v.s.files.outputs.release(v.info)
+		v.done()
 	}
 	return err
 }
@@ -118,7 +115,7 @@ func (v *captureValue) open() error {
 // discard closes the file of a capture that never began.
 func (v *captureValue) discard() {
 	v.file.Close()
-	v.s.files.outputs.release(v.info)
+	v.done()
 }
 
 // flushCaptures writes what the captures have so far to their files, for a reader.

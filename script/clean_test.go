@@ -3,21 +3,9 @@ package script
 import (
 	"strings"
 	"testing"
-)
 
-func TestEscapeControls(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain, äöü 漢字 …\n\tx": "plain, äöü 漢字 …\n\tx",
-		"\x1b[2J\a\r\x7f\x00":  `\x1b[2J\x07\x0d\x7f\x00`,
-		"\u009b2J\u202eabc":    `\u009b2J\u202eabc`,
-		"a\xff\x9bb":           `a\xff\x9bb`,
-		"\ufffd":               "\ufffd",
-	} {
-		if got := escapeControls(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
-	}
-}
+	"smolsh/script/escape"
+)
 
 // No path from a peer's octets to a terminal carries a control character; to a file or a pipe print() has them all.
 func TestNoControlsOnATerminal(t *testing.T) {
@@ -45,7 +33,7 @@ fail(str(got()))
 		s := newSim(t, 1)
 		s.cfg.Terminal = terminal
 		if terminal {
-			s.cfg.Stderr = cleanWriter{s.cfg.Stderr}
+			s.cfg.Stderr = escape.Writer{To: s.cfg.Stderr}
 		}
 		if got := status(s.RunSource("test.star", src)); got != 1 {
 			t.Errorf("exit status %d", got)

@@ -3,6 +3,8 @@ package script
 import (
 	"slices"
 	"smolsh/script/cursor"
+	"smolsh/script/filename"
+	"smolsh/script/packetvalue"
 	"smolsh/script/table"
 	"strings"
 	"time"
@@ -23,7 +25,7 @@ func (s *Session) Complete(text string, limit time.Duration) (from int, items []
 // complete is Complete with the baton.
 func (s *Session) complete(text string) (from int, items []string, suffix string) {
 	if strings.HasPrefix(text, "!") {
-		return completeCommand(text)
+		return filename.Complete(text)
 	}
 	at := cursor.At(text)
 	switch {
@@ -48,7 +50,8 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 	}
 	question := strings.TrimLeft(text, " ?") == prefix && strings.Contains(text, "?")
 	if c := at.Call; c != nil && !question && strings.TrimSpace(text[c.Arg:from]) == "" {
-		if items = cursor.Matching(prefix, s.keywords(cursor.Primary(text[:c.Open]), c)); len(items) > 0 {
+		callee := cursor.Primary(text[:c.Open])
+		if items = cursor.Matching(prefix, append(s.keywords(callee, c), s.protocols(callee, c)...)); len(items) > 0 {
 			return from, items, ""
 		}
 	}
@@ -67,7 +70,10 @@ const resultOf = "result of "
 // members are the names that may follow the dot after an expression.
 func (s *Session) members(expr string) []string {
 	v, typ := s.lookUp(expr)
-	if v, ok := v.(starlark.HasAttrs); ok {
+	switch v := v.(type) {
+	case *packetvalue.Value:
+		return v.Completions()
+	case starlark.HasAttrs:
 		return v.AttrNames()
 	}
 	var items []string
@@ -167,6 +173,21 @@ func (s *Session) indexed(x *syntax.IndexExpr) starlark.Value {
 		}
 	}
 	return nil
+}
+
+// protocols are the protocols' names where an argument of a builtin is to be one.
+func (s *Session) protocols(fn string, c *cursor.Bracket) (names []string) {
+	v, _ := s.lookUp(fn)
+	f, ok := v.(*function)
+	if !ok || c.Index >= f.b.Positional || f.b.Params[c.Index].Name != "protocol" {
+		return nil
+	}
+	for name, x := range s.globals {
+		if _, ok := x.(packetvalue.Protocol); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // keywords are the arguments that a call may still name, with their equals sign.

@@ -211,3 +211,67 @@ func TestIncomplete(t *testing.T) {
 		}
 	}
 }
+
+// A packet goes on with the layers that it has, a layer with its fields, and fields() with the protocols.
+func TestCompletePacket(t *testing.T) {
+	s := newSim(t, 1)
+	if err := s.Typed(`
+t = spawn(sniff, "tcp or udp or icmp", count=5)
+sleep(0)
+c = tcp.connect("192.168.69.100:7")
+u = udp.bind(5000)
+u.send("no DNS", "192.168.69.100:9")
+list = t.join()
+p, q, e = list[0], list[3], list[4]
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	for _, c := range []struct{ text, want string }{
+		{"p.t", "tcp time time_ns"},
+		{"p.u", ""},
+		{"q.u", "udp"},
+		{"q.i", "ip"},
+		{"e.ic", "icmp"},
+		{"e.icmp.quoted.u", "udp"},
+		{"e.icmp.q", "quoted"},
+		{"p.ip6", ""},
+		{"list[0].l", "layers len"},
+		{"p.s", "show summary"},
+		{"p.tcp.s", "sack sack_ok seq sport"},
+		{"p.tcp.", "ack chksum dataofs dport flags has mss options reserved sack sack_ok seq sport tsecr tsval urgptr window wscale"},
+		{"p[TCP].w", "window wscale"},
+		{"p[IP].d", "df dst"},
+		{"p.raw", ""},
+		{"q.raw.", "has load"},
+		{"fields(T", "TCP"},
+		{"fields(protocol=T", "TCP True"},
+		{"fields(IC", "ICMP ICMPv6 ICMPv6DestUnreach ICMPv6EchoReply ICMPv6EchoRequest ICMPv6MLDone ICMPv6MLQuery ICMPv6MLReport ICMPv6MLReport2 ICMPv6NDOptDNSSL ICMPv6NDOptDstLLAddr ICMPv6NDOptMTU ICMPv6NDOptNonce ICMPv6NDOptPrefixInfo ICMPv6NDOptRDNSS ICMPv6NDOptRedirectedHdr ICMPv6NDOptRouteInfo ICMPv6NDOptSrcLLAddr ICMPv6NDOptUnknown ICMPv6ND_NA ICMPv6ND_NS ICMPv6ND_RA ICMPv6ND_RS ICMPv6ND_Redirect ICMPv6PacketTooBig ICMPv6ParamProblem ICMPv6TimeExceeded"},
+		{"fields(p", "protocol="},
+		{"help(TC", "TCP"},
+		{"p[UD", "UDP"},
+		{"x = UD", "UDP"},
+	} {
+		_, items, _ := s.complete(c.text)
+		if got := strings.Join(items, " "); got != c.want {
+			t.Errorf("%q goes on with %q, want %q", c.text, got, c.want)
+		}
+	}
+	if _, items, _ := s.complete("fields("); !slices.Contains(items, "TCP") || !slices.Contains(items, "protocol=") || slices.Contains(items, "ping") {
+		t.Errorf("fields( goes on with %q", items)
+	}
+}
+
+// help(TCP) and fields(TCP) have a line for every field, those of options too.
+func TestProtocolHelpNamesOptions(t *testing.T) {
+	s := newSim(t, 1)
+	if err := s.RunCommand("help(TCP); print(fields(TCP)); help(ICMPv6ND_RA); help(IPv6)"); err != nil {
+		t.Fatal(s.err.String())
+	}
+	s.Flush()
+	for _, want := range []string{"\n  mss          the maximum segment size\n", "\n  tsval        the timestamp option's value\n", "\nmss ", "\nwscale ", "\nsack_ok ", "\ntsecr ", "\nsack ",
+		"\n  routerlifetime how long", "\n  proto        the protocol behind the extension headers\n"} {
+		if !strings.Contains(s.out.String(), want) {
+			t.Errorf("help and fields() do not have %q:\n%s", want, s.out.String())
+		}
+	}
+}

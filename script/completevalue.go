@@ -2,12 +2,11 @@ package script
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"smolsh/script/cursor"
+	"smolsh/script/filename"
 	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
@@ -34,7 +33,7 @@ func (s *Session) completeString(text string, at cursor.Place) (from int, items 
 	callee := cursor.Primary(text[:c.Open])
 	switch {
 	case callee == "" && cursor.LastName(text[:c.Open]) == "load" && index == 0:
-		items = files(prefix, false)
+		items = filename.Matching(prefix)
 	default:
 		v, _ := s.lookUp(callee)
 		if f, ok := v.(*function); ok {
@@ -76,9 +75,9 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
 	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile:
-		return files(prefix, false)
+		return filename.Matching(prefix)
 	case p.Kind == registry.KindCommand:
-		return commands(prefix)
+		return filename.Lines(prefix)
 	case p.Name == "signal":
 		return []string{"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"}
 	case p.Name == "proto":
@@ -180,82 +179,4 @@ func (s *Session) endpoints() []string {
 		})
 	}
 	return list
-}
-
-// completeCommand completes the last word of a command of the system's: the first as a program, others,
-// and those with a slash, as files.
-func completeCommand(text string) (from int, items []string, suffix string) {
-	from = strings.LastIndexAny(text, " \t!|;&<>=") + 1
-	word := text[from:]
-	if before := strings.TrimRight(text[:from], " \t"); before[len(before)-1] == '!' || strings.HasSuffix(before, "|") || strings.HasSuffix(before, ";") || strings.HasSuffix(before, "&") {
-		if !strings.Contains(word, "/") {
-			return from, programs(word), " "
-		}
-	}
-	items = files(word, true)
-	if len(items) == 1 && strings.HasSuffix(items[0], "/") {
-		return from, items, ""
-	}
-	return from, items, " "
-}
-
-// commands returns command lines of the system's shell that begin as the prefix does, with its last word completed.
-func commands(prefix string) []string {
-	from, items, _ := completeCommand("!" + prefix)
-	lines := make([]string, len(items))
-	for i, item := range items {
-		lines[i] = prefix[:from-1] + item
-	}
-	return lines
-}
-
-func programs(prefix string) []string {
-	var names []string
-	if prefix == "" {
-		return nil
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		entries, _ := os.ReadDir(dir)
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), prefix) && !e.IsDir() {
-				names = append(names, e.Name())
-			}
-		}
-	}
-	return cursor.Matching(prefix, names)
-}
-
-// maxFiles is how many names of a folder completion looks at.
-const maxFiles = 1000
-
-// files are the names that begin as the prefix does, folders with a slash behind. Where escape is set,
-// names that a shell would take apart are left out.
-func files(prefix string, escape bool) []string {
-	dir, base := filepath.Split(prefix)
-	where := dir
-	if where == "" {
-		where = "."
-	}
-	if info, err := os.Stat(where); err != nil || !info.IsDir() {
-		return nil // to open a FIFO would block
-	}
-	f, err := os.Open(where)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	entries, _ := f.ReadDir(maxFiles)
-	var names []string
-	for _, e := range entries {
-		name := e.Name()
-		if !strings.HasPrefix(name, base) || name[0] == '.' && base == "" || escape && strings.ContainsAny(name, " \t'\"$&;|<>()*?") {
-			continue
-		}
-		if info, err := os.Stat(filepath.Join(where, name)); err == nil && info.IsDir() {
-			name += "/"
-		}
-		names = append(names, dir+name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -1,12 +1,10 @@
 package script
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -14,6 +12,8 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/service"
+	"smolsh/script/stream"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/script/task"
@@ -97,7 +97,7 @@ func connBuiltins() []*builtin {
 			Doc: "What has arrived, at least one octet; empty at the end of the stream.", Example: dial + `c.send("hi"); c.recv()`, Fn: connRecv},
 		{Name: "conn.recv_exactly", Sig: "n, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "bytes",
 			Doc: "Exactly n octets; an early end is an error.", Example: dial + `c.send("hi"); c.recv_exactly(2)`, Fn: connRecvExactly},
-		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes", Result: "bytes",
+		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes; max: octets of the result, with the delimiter, beyond which it is an error", Result: "bytes",
 			Doc: "Up to and with the delimiter; an early end is an error.", Example: dial + `c.send("a\nb"); c.recv_until("\n")`, Fn: connRecvUntil},
 		{Name: "conn.sendfile", Sig: "path, timeout=", Kinds: "infile duration", Result: "int",
 			Doc: "Send a file's octets; gives their number.", Example: dial + `c.sendfile("other.star")`, Fn: connSendfile},
@@ -150,7 +150,7 @@ func (v *connValue) failed(t *taskValue, err error) error { return failed(t, "tc
 
 // timeoutOf returns the call's timeout, or none.
 func timeoutOf(c *call) time.Duration {
-	if c.given("timeout") {
+	if c.Given("timeout") {
 		return arg[time.Duration](c, "timeout")
 	}
 	return task.Forever
@@ -281,14 +281,14 @@ func connRecvUntil(c *call) (starlark.Value, error) {
 		}
 		from := max(0, len(got)-len(delim)+1)
 		got = append(got, b...)
-		if i := bytes.Index(got[from:], delim); i >= 0 {
-			end := from + i + len(delim)
+		end, err := stream.Delimited(got, from, delim, most)
+		if err != nil {
+			v.ahead = append(got, v.ahead...)
+			return nil, v.failed(c.t, err)
+		}
+		if end > 0 {
 			v.ahead = append(got[end:len(got):len(got)], v.ahead...)
 			return starlark.Bytes(got[:end]), nil
-		}
-		if len(got) > most {
-			v.ahead = append(got, v.ahead...)
-			return nil, v.failed(c.t, fmt.Errorf("no %q in the first %d octets: too big", delim, most))
 		}
 	}
 }
@@ -301,7 +301,7 @@ func connSendfile(c *call) (starlark.Value, error) {
 
 // sendFile sends the octets of the call's file, a chunk after the other, and returns how many there were.
 func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (total int64, err error) {
-	f, err := c.t.open(arg[string](c, "path"), os.O_RDONLY, "")
+	f, err := c.t.open(arg[string](c, "path"))
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
@@ -326,31 +326,33 @@ func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout t
 
 func connSink(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	if !c.given("path") {
+	if !c.Given("path") {
 		already := int64(len(v.ahead))
 		v.ahead = nil
-		n, err := v.pump(c.t, &pump{kind: handlerDiscard}, "the end of the stream from ", timeoutOf(c))
+		n, err := v.pump(c.t, &pump{kind: service.Discard}, "the end of the stream from ", timeoutOf(c))
 		return starlark.MakeInt64(already + n), err
 	}
 	left := v.deadline(c)
-	n, err := c.sinkFile(func() ([]byte, error) { return v.recv(c.t, fileChunk, left()) })
+	n, err := c.sinkFile(func(most int) ([]byte, error) { return v.recv(c.t, most, left()) })
 	return starlark.MakeInt64(n), err
 }
 
-// sinkFile writes a stream to the call's file until recv returns nothing, and returns how many octets there were.
-func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
-	f, err := c.t.open(arg[string](c, "path"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, bySink)
+// sinkFile writes a stream to the call's file until recv, which may return most octets, returns none. It returns the number
+// of octets written.
+func (c *call) sinkFile(recv func(most int) ([]byte, error)) (total int64, err error) {
+	f, release, err := c.t.create(arg[string](c, "path"), c.b.Name)
 	if err != nil {
 		return 0, c.errorf("%w", err)
 	}
-	defer c.s.closeFile(f, bySink)
+	defer release()
+	defer f.Close()
 	for {
-		b, err := recv()
+		b, err := recv(fileChunk)
 		if err != nil {
 			return total, err
 		}
 		if len(b) == 0 {
-			return total, nil
+			return total, f.Close()
 		}
 		if err := c.t.write(f, b); err != nil {
 			return total, c.errorf("%w", err)
@@ -361,8 +363,8 @@ func (c *call) sinkFile(recv func() ([]byte, error)) (total int64, err error) {
 
 func connSource(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
-	p := &pump{kind: handlerChargen, limit: -1}
-	if c.given("n") {
+	p := &pump{kind: service.Chargen, limit: -1}
+	if c.Given("n") {
 		p.limit = int64(arg[int](c, "n"))
 	}
 	n, err := v.pump(c.t, p, "room to send to ", timeoutOf(c))

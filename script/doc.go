@@ -1,6 +1,7 @@
 // Package script binds labs to Starlark: the builtins that people type, that scripts call, and with which tests
 // assert. /docs describes the language. The packages below it hold the parts that need no session: registry has the
-// declaration of a builtin, conversion of arguments and help; table and packetvalue have values that builtins return.
+// declaration of a builtin, conversion of arguments and help; table and packetvalue have values that builtins return;
+// kernel has the operating system's sockets.
 //
 // A Session is one script or one shell. It reaches hosts only through the Do of a lab.Runner, so that the same
 // builtins work on virtual and live labs. Starlark values hold handles, which are used inside Do alone, and frozen

@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"smolsh/script/complaint"
 	"smolsh/script/suggest"
 	"smolsh/stack"
 	"smolsh/stack/tcp"
@@ -122,17 +123,13 @@ func (s *Session) report(err error) string {
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
 		b.WriteString(s.unbound(eval.Msg))
-		for i := range eval.CallStack {
-			f := eval.CallStack.At(i)
-			if f.Pos.Filename() == "<builtin>" {
-				continue
-			}
+		eachCall(eval.CallStack, func(f starlark.CallFrame) {
 			name := f.Name
 			if name == "<toplevel>" && f.Pos.Filename() == StdinName {
 				name = "<expr>"
 			}
 			s.position(&b, f.Pos, name)
-		}
+		}, func(n int) { fmt.Fprintf(&b, "\n  … %d calls more …", n) })
 	default:
 		b.WriteString(err.Error())
 	}
@@ -205,20 +202,12 @@ func (s *Session) reportTask(t *taskValue) {
 	held := 0
 	if t.server != nil {
 		say := false
-		if say, held = t.server.take(t.world().Now(), t.Failure()); !say {
+		if say, held = t.server.Take(t.world().Now(), t.Failure()); !say {
 			return
 		}
 	}
-	s.out.flush()
-	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), alsoHeld(held))
-}
-
-// alsoHeld returns the line about errors that were counted before the one that was said.
-func alsoHeld(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return "  and before it " + moreHandlers(n) + " of the same server failed\n"
+	s.out.Flush()
+	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), complaint.Before(held))
 }
 
 // firstLine is what an error's report begins with.

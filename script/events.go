@@ -57,7 +57,7 @@ type subscription struct {
 	signal stack.Signal
 }
 
-func (v *subscription) String() string        { return fmt.Sprintf("on %q", v.name) }
+func (v *subscription) String() string        { return since(fmt.Sprintf("on %q", v.name), v.t.Done(), "off") }
 func (v *subscription) Type() string          { return "subscription" }
 func (v *subscription) Freeze()               {}
 func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.Done()) }
@@ -308,7 +308,7 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 func (s *Session) sayConflicts() {
 	s.tasks.Do(s.home, func(clock.Instant) {
 		s.local.h.WatchConflicts(func(ev stack.Event) {
-			s.out.offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
+			s.out.Offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
 		})
 	})
 }

@@ -3,7 +3,6 @@ package script
 import (
 	"fmt"
 	"maps"
-	"math"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -28,14 +27,18 @@ type ruleValue struct {
 	set     *fault.Set
 	rule    *fault.Rule
 	chose   map[string]any // the arguments that select packets, by name
-	does    map[string]any // and of what it does
-	drops   bool           // for nothing was
+	does    map[string]any // the arguments that state its effects, by name
+	drops   bool           // it drops what it selects, because no effect was stated
 	text    string
 	off     bool
 	planned []*fault.Planned // under a plan, the effects in force in place of rule
 }
 
-func (v *ruleValue) String() string        { return "fault on " + v.where + ": " + v.text }
+// String describes the rule, and whether it is still in force.
+func (v *ruleValue) String() string {
+	return since("fault on "+v.where+": "+v.text, v.off, "off")
+}
+
 func (v *ruleValue) Type() string          { return "fault" }
 func (v *ruleValue) Freeze()               {}
 func (v *ruleValue) Truth() starlark.Bool  { return starlark.Bool(!v.off) }
@@ -85,7 +88,7 @@ func faultBuiltins() []*builtin {
 			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
 				`nth: which matches, counted from 1 in each direction; every: one match in so many; ` + effectArgs,
 			Result: "fault", See: "faults, fault.set, fault.off",
-			Doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
+			Doc:     "Put a rule on an interface or a link; if no effect is stated, not even as 0, what matches is dropped.",
 			Example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, Fn: builtinFault},
 		{Name: "fault.set", Sig: effectSig, Kinds: effectKinds, Args: effectArgs, See: "fault",
 			Doc:     "Change what the rule does, in force; 0 takes an effect away, and with none left all passes.",
@@ -102,12 +105,12 @@ func builtinFault(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	v.a, v.b = a, b
-	c.effects(v.does)
-	v.drops = effectless(v.does)
+	v.drops = !c.effects(v.does)
 	r, err := c.ruleOf(v.does)
 	if err != nil {
 		return nil, err
 	}
+	r.Pass = !v.drops
 	r.Nth, r.Every = arg[[]int](c, "nth"), arg[int](c, "every")
 	for _, n := range r.Nth {
 		if n < 1 {
@@ -156,15 +159,13 @@ func builtinFault(c *call) (starlark.Value, error) {
 func faultSet(c *call) (starlark.Value, error) {
 	v := c.recv.(*ruleValue)
 	does := maps.Clone(v.does)
-	c.effects(does)
+	stated := c.effects(does)
 	to, err := c.ruleOf(does)
 	if err != nil {
 		return nil, err
 	}
-	if v.drops = v.drops && effectless(does); effectless(does) && !v.drops {
-		to.MaxSize = math.MaxInt // all that it did was taken away: it passes everything
-	}
-	v.does = does
+	v.drops = v.drops && !stated
+	to.Pass, v.does = !v.drops, does
 	c.s.tasks.Do(v.w, func(clock.Instant) {
 		v.set.Change(v.rule, to)
 		v.describe()
@@ -251,7 +252,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 				if s.trouble("match="+fn.Name(), err) {
 					return
 				}
-				s.out.offer([]byte(s.clean(s.report(err)) + "\n(the fault's match function is not asked any more)"))
+				s.out.Offer([]byte(s.clean(s.report(err)) + "\n(the fault's match function is not asked any more)"))
 				return
 			}
 			matched = bool(v.Truth())

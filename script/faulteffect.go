@@ -16,20 +16,61 @@ var (
 	effectNames = []string{"loss", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate", "burst", "limit", "max_size", "bucket", "interval", "ecn"}
 )
 
-// effects adds what the call gives of a rule's effects to those that there are; 0 takes one away.
-func (c *call) effects(does map[string]any) {
+// effects adds the effects that the call states to does. An effect that is stated as 0 is removed, with the arguments that refine
+// it. stated reports whether the call states an effect, be it 0. Then the rule does only what it states, and does not drop
+// everything; ecn= states none, because it refines how packets are lost.
+func (c *call) effects(does map[string]any) (stated bool) {
 	for _, name := range effectNames {
-		switch x := c.Values[c.b.Index(name)]; x {
-		case nil, starlark.None:
-		case 0, 0.0, uint64(0), time.Duration(0), starlark.MakeInt(0), starlark.Float(0), false:
-			delete(does, name)
-		default:
-			does[name] = x
+		x := c.Values[c.b.Index(name)]
+		if x == nil || x == starlark.None {
+			continue
 		}
+		stated = stated || name != "ecn"
+		if !isZero(x) {
+			does[name] = x
+			continue
+		}
+		delete(does, name)
+		switch name {
+		case "bucket":
+			defer delete(does, "interval")
+		case "loss":
+			defer removeMeanBurst(does)
+		case "rate", "delay", "jitter", "reorder":
+			defer removeLimit(does)
+		}
+	}
+	return stated
+}
+
+// isZero reports whether an argument is the zero of its kind.
+func isZero(x any) bool {
+	switch x {
+	case 0, 0.0, uint64(0), time.Duration(0), starlark.MakeInt(0), starlark.Float(0), false:
+		return true
+	}
+	return false
+}
+
+// removeMeanBurst removes a mean length of bursts, which refines a loss. Chances of a chain are an effect of their own.
+func removeMeanBurst(does map[string]any) {
+	switch does["burst"].(type) {
+	case starlark.Int, starlark.Float:
+		delete(does, "burst")
 	}
 }
 
-// effectless reports whether nothing is said of what becomes of packets; ecn= is about those that are lost.
+// removeLimit removes the limit of the packets held back, if no effect holds packets back.
+func removeLimit(does map[string]any) {
+	for _, name := range []string{"rate", "delay", "jitter", "reorder"} {
+		if _, ok := does[name]; ok {
+			return
+		}
+	}
+	delete(does, "limit")
+}
+
+// effectless reports whether a rule's arguments state no effect; ecn= only refines how packets are lost.
 func effectless(does map[string]any) bool {
 	_, ecn := does["ecn"]
 	return len(does) == 0 || ecn && len(does) == 1

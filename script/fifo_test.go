@@ -4,7 +4,6 @@ package script
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,47 +33,88 @@ func writer(t *testing.T, name string) *os.File {
 	return nil
 }
 
-// An interrupt ends every call that waits for a file, on either clock, and the session goes on.
+// An interrupt ends every call that waits for a file, on either clock, and the session goes on: while the FIFO has nobody at
+// its other end, and while it has a writer with nothing to say.
 func TestInterruptedFiles(t *testing.T) {
 	const conn = `tcp.connect("192.168.69.100:7")`
 	for _, wall := range []bool{false, true} {
 		for _, c := range []struct {
 			src   string
-			reads bool
+			reads bool // otherwise the call writes
 		}{
 			{`read_capture("fifo.pcapng")`, true}, {`load("fifo.pcapng", "x")`, true}, {`run("fifo.pcapng")`, true},
 			{conn + `.sendfile("fifo.pcapng")`, true},
 			{conn + `.sink("fifo.pcapng")`, false}, {`read_file("fifo.pcapng")`, true}, {`write_file("fifo.pcapng", "x")`, false}, {`log("fifo.pcapng")`, false},
-			{`save("fifo.pcapng")`, false}, {`capture("fifo.pcapng")`, false},
+			{`save("fifo.pcapng")`, false}, {`capture("fifo.pcapng")`, false}, {`local.lab.capture("fifo.pcapng", "icmp")`, false},
 		} {
-			t.Chdir(t.TempDir())
-			fifo(t, "fifo.pcapng")
-			s := newSim(t, 1)
-			if wall {
-				s.home.Runner, s.virt = onWall{s.home.Runner}, nil
-			}
-			if err := s.Typed("x = 1"); err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan error, 1)
-			go func() { done <- s.RunCommand(c.src) }()
+			interruptFile(t, wall, c.src, c.reads, false)
 			if c.reads {
-				defer writer(t, "fifo.pcapng").Close() // it reads now, and has nothing to read
-			}
-			s.Interrupt()
-			select {
-			case err := <-done:
-				if got := status(err); got != 130 {
-					t.Errorf("%s: exit status %d: %s", c.src, got, s.err.String())
-				}
-			case <-time.After(30 * time.Second):
-				t.Fatalf("%s: not ended by the interrupt", c.src)
-			}
-			if err := s.RunCommand(`sleep("1ms")`); err != nil {
-				t.Errorf("%s: afterwards: %s", c.src, s.err.String())
+				interruptFile(t, wall, c.src, true, true)
 			}
 		}
 	}
+}
+
+// interruptFile interrupts a call that reads or writes fifo.pcapng, which has a writer or nobody at its other end.
+func interruptFile(t *testing.T, wall bool, src string, reads, written bool) {
+	t.Chdir(t.TempDir())
+	fifo(t, "fifo.pcapng")
+	s := newSim(t, 1)
+	if wall {
+		s.home.Runner, s.virt = onWall{s.home.Runner}, nil
+	}
+	if err := s.Typed("x = 1"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.RunCommand(src) }()
+	if written {
+		defer writer(t, "fifo.pcapng").Close() // the call reads now, and has nothing to read
+	} else {
+		time.Sleep(50 * time.Millisecond) // the call opens the FIFO, and has probably handed the baton on
+	}
+	s.Interrupt()
+	select {
+	case err := <-done:
+		if got := status(err); got != 130 {
+			t.Errorf("%s: exit status %d: %s", src, got, s.err.String())
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s: not ended by the interrupt", src)
+	}
+	if err := s.RunCommand(`sleep("1ms")`); err != nil {
+		t.Errorf("%s: afterwards: %s", src, s.err.String())
+	}
+	if !reads {
+		abandoned(t, s, src)
+	}
+}
+
+// abandoned opens the other end of a FIFO that an interrupted call was going to write. The opening succeeds then, for nobody: the
+// file is closed, so that the reader reads to its end, and the claim ends.
+func abandoned(t *testing.T, s *testSession, src string) {
+	t.Helper()
+	read := make(chan error, 1)
+	go func() {
+		_, err := os.ReadFile("fifo.pcapng")
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s: its file is open after the interrupt", src)
+	}
+	for range 30000 {
+		n := s.files.outputs.Len()
+		if n == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%s: a claim outlives the call", src)
 }
 
 // A capture into a FIFO is read from its other end while it runs, and to its end.
@@ -102,14 +142,5 @@ func TestCaptureIntoAFIFO(t *testing.T) {
 	s.Flush()
 	if got := s.out.String(); !strings.HasSuffix(got, "\n2\n") {
 		t.Errorf("printed %q", got)
-	}
-}
-
-// Completion of file names opens nothing but folders.
-func TestCompletionOfFIFO(t *testing.T) {
-	dir := t.TempDir()
-	fifo(t, filepath.Join(dir, "x"))
-	if got := files(filepath.Join(dir, "x")+"/", false); len(got) != 0 {
-		t.Errorf("completes %v", got)
 	}
 }

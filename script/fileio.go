@@ -2,7 +2,6 @@ package script
 
 import (
 	"io"
-	"os"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -30,8 +29,7 @@ func fileBuiltins() []*builtin {
 
 func builtinReadFile(c *call) (starlark.Value, error) {
 	path := arg[string](c, "path")
-	c.s.flushCaptures() // it may be one of them
-	f, err := c.t.open(path, os.O_RDONLY, "")
+	f, err := c.t.open(path)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
@@ -64,14 +62,15 @@ func builtinReadFile(c *call) (starlark.Value, error) {
 }
 
 func builtinWriteFile(c *call) (starlark.Value, error) {
-	flag := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	open := c.t.create
 	if arg[bool](c, "append") {
-		flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
+		open = c.t.append
 	}
-	f, err := c.t.open(arg[string](c, "path"), flag, "")
+	f, release, err := open(arg[string](c, "path"), c.b.Name)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
+	defer release()
 	data := arg[[]byte](c, "data")
 	if err := c.t.write(f, data); err != nil {
 		f.Close()

@@ -56,7 +56,7 @@ c.send("echoed")
 t = spawn(lambda: c.sink("x"))
 sleep("10ms")
 for f in [lambda: write_file("x", "no"), lambda: capture("./x"), lambda: log("x"), lambda: tcp.connect("192.168.69.100:7").sink("x")]:
-    assert.fails(f, "sink (x )?writes this file$")
+    assert.fails(f, "conn.sink writes this file( as x)?; wait for its end$")
 c.shutdown()
 assert.eq(t.join(), 6)
 assert.eq(read_file("x"), "echoed")

@@ -74,21 +74,12 @@ func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// open opens a file as os.OpenFile does, but refuses to write a file that was claimed. With a claimant it claims the file,
-// which the caller closes by closeFile.
-func (t *taskValue) open(path string, flag int, by claimant) (*os.File, error) {
+// open opens a file to read it. The file of a capture that goes on has every packet so far.
+func (t *taskValue) open(path string) (*os.File, error) {
+	t.s.flushCaptures()
 	var f *os.File
 	var err error
-	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second closes the file
-	ended := t.Aside("opening "+path, func() {
-		if f, err = t.s.files.outputs.open(path, flag, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
-			_ = t.s.closeFile(f, by)
-		}
-	})
-	if ended != nil {
-		if !settled.CompareAndSwap(false, true) {
-			_ = t.s.closeFile(f, by)
-		}
+	if ended := t.Aside("opening "+path, func() { f, err = os.Open(path) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {
@@ -97,14 +88,42 @@ func (t *taskValue) open(path string, flag int, by claimant) (*os.File, error) {
 	return f, nil
 }
 
-// closeFile closes a file that open has opened for by.
-func (s *Session) closeFile(f *os.File, by claimant) error {
-	if by != "" {
-		if info, err := f.Stat(); err == nil {
-			s.files.outputs.release(info)
-		}
+// create makes a file or empties it, for the builtin by. It refuses a file that a capture or another builtin writes, and those
+// refuse this one until the caller calls the function that create returns.
+func (t *taskValue) create(path, by string) (*os.File, func(), error) {
+	return t.claim(path, by, t.s.files.outputs.Create)
+}
+
+// append is as create, but leaves the file's octets and writes behind them.
+func (t *taskValue) append(path, by string) (*os.File, func(), error) {
+	return t.claim(path, by, t.s.files.outputs.Append)
+}
+
+// claim opens a file to write by one of outfile.Set's methods.
+func (t *taskValue) claim(path, by string, open func(string, fs.FileMode, string) (*os.File, func(), error)) (*os.File, func(), error) {
+	var f *os.File
+	var release func()
+	var err error
+	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second gives the file back
+	discard := func() {
+		f.Close()
+		release()
 	}
-	return f.Close()
+	ended := t.Aside("opening "+path, func() {
+		if f, release, err = open(path, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
+			discard()
+		}
+	})
+	if ended != nil {
+		if !settled.CompareAndSwap(false, true) {
+			discard()
+		}
+		return nil, nil, ended
+	}
+	if err != nil {
+		return nil, nil, pathError(path, err)
+	}
+	return f, release, nil
 }
 
 // read reads some octets of a file into b; the error is io.EOF at its end. After another error b is not to be used.

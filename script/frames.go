@@ -112,7 +112,7 @@ func framesSend(c *call) (starlark.Value, error) {
 	if dev == nil {
 		dev = v.dev
 	}
-	if c.given("to") && v.typ == 0 {
+	if c.Given("to") && v.typ == 0 {
 		return nil, c.errorf("argument 2 (to) needs a socket that is bound to one type")
 	}
 	c.t.Do(v.h.w, func(now clock.Instant) {
@@ -122,7 +122,7 @@ func framesSend(c *call) (starlark.Value, error) {
 				return
 			}
 		}
-		if c.given("to") {
+		if c.Given("to") {
 			eth := wire.Ethernet{Dst: arg[hardwareAddr](c, "to"), Src: dev.MAC(), Type: wire.EtherType(v.typ)}
 			frame := make([]byte, wire.EthernetLen+len(data))
 			copy(frame[eth.Put(frame):], data)

@@ -12,6 +12,14 @@ type onWall struct{ lab.Runner }
 
 func (onWall) Virtual() bool { return false }
 
+// Idle moves the world, and waits for wake where it has nothing left to do, as the wall clock's Runner does.
+func (r onWall) Idle(wake <-chan struct{}) bool {
+	if !r.Runner.Idle(wake) {
+		<-wake
+	}
+	return true
+}
+
 // The end of a live session closes the connections of its servers. A close resets a connection with unread octets
 // at once, so the server takes it off the very list that the session walks.
 func TestHangUpWithUnreadOctets(t *testing.T) {

@@ -27,7 +27,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	c.s.out.print(text)
+	c.s.out.Print(text)
 	return starlark.None, nil
 }
 

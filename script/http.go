@@ -1,7 +1,6 @@
 package script
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/httpresponse"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -29,36 +29,7 @@ func httpBuiltins() []*builtin {
 	}}
 }
 
-// The limits of a response to http.get.
-const (
-	maxBody   = 256 << 20 // octets of the body
-	maxHead   = 64 << 10  // octets of status line and headers, with those of the answers that only say to wait
-	maxFields = 256       // headers
-	maxWaits  = 16        // answers that only say to wait
-)
-
-// headReader reads so many octets until it is told that the head is over.
-type headReader struct {
-	in   io.Reader
-	left int
-	over bool
-}
-
-var errLongHead = fmt.Errorf("status line and headers of more than %d octets: too big", maxHead)
-
-func (r *headReader) Read(p []byte) (int, error) {
-	if r.over {
-		return r.in.Read(p)
-	}
-	if r.left == 0 {
-		return 0, errLongHead
-	}
-	n, err := r.in.Read(p[:min(len(p), r.left)])
-	r.left -= n
-	return n, err
-}
-
-// httpGet uses net/http as a codec only: the request is written and the response read in this task.
+// httpGet writes the request and reads the response in the calling task. Of net/http it uses the codec only.
 func httpGet(c *call) (starlark.Value, error) {
 	raw := arg[string](c, "url")
 	u, err := url.Parse(raw)
@@ -113,7 +84,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	if err := conn.send(c.t, out.Bytes(), left()); err != nil {
 		return nil, err
 	}
-	res, body, err := response(&connReader{conn, c.t, left}, req)
+	res, body, err := httpresponse.Read(&connReader{conn, c.t, left}, req)
 	var op *opError
 	switch {
 	case c.t.Err() != nil:
@@ -130,36 +101,6 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	return starlarkstruct.FromStringDict(starlark.String("response"), starlark.StringDict{
 		"status": num(res.StatusCode), "headers": sorted(headers), "body": starlark.Bytes(body),
 	}), nil
-}
-
-// response reads the answer, past any that only says to wait (RFC 9110 §15.2).
-func response(in io.Reader, req *http.Request) (res *http.Response, body []byte, err error) {
-	head := &headReader{in: in, left: maxHead}
-	r := bufio.NewReader(head)
-	for waits := 0; res == nil || res.StatusCode < 200; waits++ {
-		if waits > maxWaits {
-			return nil, nil, fmt.Errorf("more than %d answers that only say to wait", maxWaits)
-		}
-		res, err = http.ReadResponse(r, req)
-		switch {
-		case err != nil && head.left == 0: // whatever the rest looked like
-			return nil, nil, errLongHead
-		case err != nil:
-			return nil, nil, err
-		}
-		fields := 0
-		for _, v := range res.Header {
-			fields += len(v)
-		}
-		if fields > maxFields {
-			return nil, nil, fmt.Errorf("%d headers, and there may be %d", fields, maxFields)
-		}
-	}
-	head.over = true
-	if body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1)); err == nil && len(body) > maxBody {
-		err = fmt.Errorf("a body of more than %d octets: too big", maxBody)
-	}
-	return res, body, err
 }
 
 // sorted returns the dict in the order of its keys, so that a script's output does not depend on a map's.

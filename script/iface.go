@@ -92,15 +92,15 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 }
 
 func ifaceSet(c *call, i *stack.Iface, now clock.Instant) error {
-	if c.given("mtu") {
+	if c.Given("mtu") {
 		if err := i.SetMTU(arg[int](c, "mtu")); err != nil {
 			return err
 		}
 	}
-	if mac := arg[hardwareAddr](c, "mac"); c.given("mac") && (mac.IsGroup() || mac.IsZero()) {
+	if mac := arg[hardwareAddr](c, "mac"); c.Given("mac") && (mac.IsGroup() || mac.IsZero()) {
 		return fmt.Errorf("%v is no station's address", mac)
 	}
-	if c.given("mac") {
+	if c.Given("mac") {
 		return i.SetMAC(now, arg[hardwareAddr](c, "mac"))
 	}
 	return nil

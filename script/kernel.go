@@ -3,182 +3,103 @@ package script
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"go.starlark.net/starlark"
 
-	"smolsh/script/suggest"
+	"smolsh/script/complaint"
+	"smolsh/script/kernel"
 	"smolsh/script/task"
 	"smolsh/stack"
-	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
 )
 
-// kernelValue is the operating system's stack as a host, in the network namespace that the process runs
-// in: the same socket calls, through package net. Its sockets wait off the baton, by task.outside.
-type kernelValue struct {
-	s    *Session
-	open map[io.Closer]struct{} // sockets not closed yet
-}
-
-func (k *kernelValue) String() string        { return "kernel" }
-func (k *kernelValue) Type() string          { return "kernel" }
-func (k *kernelValue) Freeze()               {}
-func (k *kernelValue) Truth() starlark.Bool  { return starlark.Bool(!k.s.home.Virtual()) }
-func (k *kernelValue) Hash() (uint32, error) { return starlark.String("kernel").Hash() }
-
-// AttrNames implements starlark.HasAttrs.
-func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
-
-// Attr returns a group of socket calls; in a virtual lab each says why it is of no use.
-func (k *kernelValue) Attr(name string) (starlark.Value, error) {
-	if !slices.Contains(k.AttrNames(), name) {
-		return suggest.Attr(k, name, nil)
-	}
-	if name == "serve" {
-		return k.s.member("kernel", k, name), nil
-	}
-	return &namespace{k.s, "kernel." + name, k}, nil
-}
-
-// kernelDial opens a connection from the kernel to a server of ours; the examples of its methods use it.
-const kernelDial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:7"); `
-
-// kernelBuiltins are the kernel's calls, and the members of what they return: what the members of our
-// own sockets say of themselves holds for those of the same name.
+// kernelBuiltins are the builtins of package kernel, as calls of this package.
 func kernelBuiltins() []*builtin {
-	calls := []*builtin{
-		{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration str", Result: "kernel_conn",
-			Doc: "Open a connection from the operating system's stack; not in a virtual lab.", Example: kernelDial + `c.state`, See: "tcp.connect", Fn: kernelConnect},
-		{Name: "kernel.tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "kernel_listener",
-			Doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
-			Example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, See: "tcp.listen", Fn: kernelListen},
-		{Name: "kernel.udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "kernel_udp_socket",
-			Doc: "A UDP socket of the operating system's.", Example: `kernel.udp.bind(6969).port`, See: "udp.bind", Fn: kernelBind},
-		{Name: "kernel.udp.connect", Sig: "endpoint, local=None", Kinds: "endpoint str", Result: "kernel_udp_socket",
-			Doc: "A UDP socket of the operating system's that speaks to one peer only.", Example: kernelUDP + `u.send("hi"); u.recv().data`, See: "udp.connect", Fn: kernelUDPConnect},
-		{Name: "kernel.serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Result: "kernel_server",
-			Doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
-			Args:    serveArgs,
-			Example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, See: "serve", Fn: kernelServe},
-	}
-	for _, b := range calls {
-		b.Fn = onlyLive(b.Fn)
-	}
-	calls = append(calls, alike(connBuiltins(), "conn", kernelConnMethods)...)
-	calls = append(calls, alike(tcpBuiltins(), "listener", kernelListenerMethods)...)
-	calls = append(calls, alike(udpBuiltins(), "udp_socket", kernelUDPMethods)...)
-	return append(calls, alike(serveBuiltins(), "server", kernelServerMethods)...)
+	return kernel.Builtins(slices.Concat(connBuiltins(), tcpBuiltins(), udpBuiltins(), serveBuiltins()), (*call).ofKernel)
 }
 
-// onlyLive is fn where the lab is live, and elsewhere an error that catch() can have.
-func onlyLive(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark.Value, error) {
-	return func(c *call) (starlark.Value, error) {
-		if c.s.home.Virtual() {
-			return nil, c.errorf("this is a virtual lab, the operating system's stack is not in it")
-		}
-		return fn(c)
+// ofKernel returns the call as one of a builtin of package kernel.
+func (c *call) ofKernel() *kernel.Call {
+	return &kernel.Call{
+		Arguments: c.Arguments, Name: c.b.Name, Recv: c.recv, Task: c.t,
+		Options: c.kernelOptions, SendFile: c.sendFile, SinkFile: c.sinkFile,
 	}
 }
 
-// method is the implementation of one member of a kernel's socket, with an example.
-type method struct {
-	fn      func(c *call) (starlark.Value, error)
-	example string
-}
-
-// alike are the members of type kernel_of: as those of type of, but for what they do.
-func alike(list []*builtin, of string, methods map[string]method) []*builtin {
-	var out []*builtin
-	for _, b := range list {
-		name, ok := strings.CutPrefix(b.Name, of+".")
-		m, there := methods[name]
-		if !ok || !there {
-			continue
-		}
-		like := *b
-		like.Params, like.Positional, like.Rest, like.TakesOptions = nil, 0, "", false
-		like.Name, like.Fn, like.Example = "kernel_"+b.Name, m.fn, m.example
-		if like.Result == of || of == "listener" && like.Result == "conn" {
-			like.Result = "kernel_" + like.Result
-		}
-		out = append(out, &like)
+// kernelOptions returns the call's options of TCP sockets for package kernel.
+func (c *call) kernelOptions() ([]kernel.Option, error) {
+	given, err := c.options()
+	list := make([]kernel.Option, len(given))
+	for i, o := range given {
+		list[i] = kernel.Option{Name: o.name, Value: o.value}
 	}
-	return out
+	return list, err
 }
 
-// likeKernel returns the type of our own sockets that shares its page with a type of the kernel's.
-func likeKernel(name string) string { return strings.TrimPrefix(name, "kernel_") }
-
-// kernelTurn lets one task at a time use a direction of a socket: the operating system's waits could
-// not be ended one by one.
-type kernelTurn struct {
-	busy    bool
-	waiting int
-	free    stack.Signal
+// Call implements kernel.Task: it calls a Starlark function in the task.
+func (v *taskValue) Call(fn starlark.Value, args ...starlark.Value) (starlark.Value, error) {
+	return starlark.Call(v.thread, fn, args, nil)
 }
 
-func (u *kernelTurn) take(t *taskValue, what string, timeout time.Duration) error {
-	if !u.busy {
-		u.busy = true
-		return nil
-	}
-	u.waiting++
-	err := t.Await(t.s.home, what, &u.free, timeout, func(clock.Instant) bool {
-		if u.busy {
-			return false
-		}
-		u.busy = true
-		return true
-	})
-	u.waiting--
-	return err
+// kernelEnvironment implements kernel.Environment: the session around the operating system's sockets.
+type kernelEnvironment struct{ environment }
+
+// Group implements kernel.Environment.
+func (e kernelEnvironment) Group(prefix string, recv starlark.Value) starlark.Value {
+	return &namespace{e.s, prefix, recv}
 }
 
-func (u *kernelTurn) give(t *taskValue) {
-	u.busy = false
-	if u.waiting > 0 {
-		t.Do(t.s.home, func(clock.Instant) { u.free.Fire() })
+// Room implements kernel.Tasks.
+func (e kernelEnvironment) Room() error { return e.s.room() }
+
+// Start implements kernel.Tasks. The new task has the host of the task by.
+func (e kernelEnvironment) Start(by kernel.Task, name string, said *complaint.Log, run func(t kernel.Task) error) kernel.Task {
+	t := e.s.spawn(name, by.(*taskValue).host, func(t *taskValue) (starlark.Value, error) { return nil, run(t) })
+	t.server = said
+	return t
+}
+
+// Turn implements kernel.Tasks.
+func (e kernelEnvironment) Turn(t kernel.Task, running func() int, ended func() bool) error {
+	return e.s.turnFor(t.(*taskValue), running, ended)
+}
+
+// AwaitTask implements kernel.Tasks.
+func (e kernelEnvironment) AwaitTask(t, u kernel.Task, what string, timeout time.Duration, over func() bool) error {
+	its := func(_ *task.World, of func(*task.Task) bool) bool { return of(u.(*taskValue).Task) }
+	return t.(*taskValue).untilWithin(timeout, what, its, over)
+}
+
+// Changed implements kernel.Tasks.
+func (e kernelEnvironment) Changed() { e.s.tasks.Changed() }
+
+// Complain implements kernel.Environment.
+func (e kernelEnvironment) Complain(server starlark.Value, said *complaint.Log, err error) {
+	if say, held := said.Take(e.s.home.Now(), err); say {
+		e.s.out.Flush()
+		fmt.Fprintf(e.s.cfg.Stderr, "%v: %s\n%s", server, e.s.report(err), complaint.Before(held))
 	}
 }
 
-// kernelWait runs fn, which blocks on a socket until what set says at the latest.
-func (t *taskValue) kernelWait(u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
-	return t.kernelWaitUnless(nil, u, what, timeout, set, fn)
-}
-
-// kernelWaitUnless is kernelWait, but that fn is not run when, at the task's turn, ready says that there is
-// nothing to wait for.
-func (t *taskValue) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
-	var deadline time.Time
-	if timeout >= 0 {
-		deadline = time.Now().Add(max(timeout, time.Millisecond)) // data that has arrived is still read
-	}
-	if err := u.take(t, what, timeout); err != nil {
+// Failed implements kernel.Environment.
+func (e kernelEnvironment) Failed(t kernel.Task, op string, where any, err error) error {
+	if err == nil || t != nil && t.Err() != nil {
 		return err
 	}
-	defer u.give(t)
-	if ready != nil && ready() {
-		return nil
+	err = kernelCause(err)
+	if op == "udp" && errors.Is(err, tcp.ErrRefused) {
+		err = tcp.ErrPortUnreach
 	}
-	err := set(deadline)
-	if err != nil {
-		return err
-	}
-	if ended := t.Outside(what, func() { err = fn() }, func() { _ = set(time.Unix(1, 0)) }); ended != nil {
-		return ended
-	}
-	return err
+	return failed(nil, op, where, err)
 }
 
-// kernelErrors are the language's words for the system's errors.
+// kernelErrors are the stack's errors for the system's.
 var kernelErrors = []struct {
 	errno syscall.Errno
 	err   error
@@ -195,75 +116,21 @@ var kernelErrors = []struct {
 	{syscall.EMSGSIZE, stack.ErrTooBig},
 }
 
-// kernelFailed returns an error of the system's in the language's words.
-func kernelFailed(t *taskValue, op string, where any, err error) error {
-	if err == nil || t.Err() != nil {
-		return err
-	}
+// kernelCause returns the stack's error for an error of package net's, or the error itself.
+func kernelCause(err error) error {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		err = task.ErrTimedOut
+		return task.ErrTimedOut
 	case errors.Is(err, net.ErrClosed):
-		err = stack.ErrClosed
+		return stack.ErrClosed
 	case errors.As(err, &errno):
-		err = errno
 		for _, e := range kernelErrors {
 			if e.errno == errno {
-				err = e.err
+				return e.err
 			}
 		}
+		return errno
 	}
-	if op == "udp" && errors.Is(err, tcp.ErrRefused) {
-		err = tcp.ErrPortUnreach
-	}
-	return failed(t, op, where, err)
-}
-
-// keep remembers a socket, to be closed with the session.
-func (k *kernelValue) keep(c io.Closer) {
-	if k.open == nil {
-		k.open = map[io.Closer]struct{}{}
-	}
-	k.open[c] = struct{}{}
-}
-
-func (k *kernelValue) close(c io.Closer) {
-	delete(k.open, c)
-	_ = c.Close()
-}
-
-// closeAll ends every socket, and every wait for one.
-func (k *kernelValue) closeAll() {
-	for c := range k.open {
-		k.close(c)
-	}
-}
-
-// addrPort returns an address of package net's; no address where it is any.
-func addrPort(a net.Addr) netip.AddrPort {
-	var ap netip.AddrPort
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		ap = a.AddrPort()
-	case *net.UDPAddr:
-		if a != nil {
-			ap = a.AddrPort()
-		}
-	}
-	if !ap.IsValid() {
-		return ap
-	}
-	if ap.Addr().IsUnspecified() {
-		return netip.AddrPortFrom(netip.Addr{}, ap.Port())
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
-// netAddr returns an address as package net takes it: ":80" for any.
-func netAddr(a netip.Addr, port int) string {
-	if !a.IsValid() {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]
-	}
-	return netip.AddrPortFrom(a, uint16(port)).String()
+	return err
 }

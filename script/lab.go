@@ -110,7 +110,7 @@ func labHost(c *call) (starlark.Value, error) {
 		Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"),
 		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: len(c.Rest) > 1,
 	}
-	if c.given("forward") {
+	if c.Given("forward") {
 		cfg.Forward = arg[bool](c, "forward")
 	}
 	reached := !cfg.Gateway.IsValid()

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -43,11 +44,19 @@ const (
 )
 
 // room returns an error if the session's limit allows no further task.
-func (c *call) room() error {
-	if c.s.tasks.Room() {
+func (s *Session) room() error {
+	if s.tasks.Room() {
 		return nil
 	}
-	return c.errorf("%d tasks run already; limits.set(tasks=…) raises it", c.s.tasks.Bound.Limit)
+	return fmt.Errorf("%d tasks run already; limits.set(tasks=…) raises it", s.tasks.Bound.Limit)
+}
+
+// room returns the session's error with the builtin's name in front.
+func (c *call) room() error {
+	if err := c.s.room(); err != nil {
+		return c.errorf("%w", err)
+	}
+	return nil
 }
 
 // turnFor waits until a server may handle one more connection: of the handlers that run there are fewer than the limit,
@@ -120,13 +129,13 @@ func limitsSet(c *call) (starlark.Value, error) {
 	var err error
 	h.do(func(clock.Instant) {
 		for _, w := range limitWords {
-			if c.given(w[0]) && err == nil {
+			if c.Given(w[0]) && err == nil {
 				err = h.h.SetLimit(w[0], arg[int](c, w[0]))
 			}
 		}
 	})
 	for k, b := range []*task.Bound{&c.s.tasks.Bound, &c.s.servers.handlers} {
-		if name := sessionWords[k][0]; c.given(name) {
+		if name := sessionWords[k][0]; c.Given(name) {
 			b.Limit = arg[int](c, name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/outfile"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
 )
@@ -29,13 +30,17 @@ type logValue struct {
 	s       *Session
 	path    string
 	file    *os.File // nil once the log has been stopped
+	release func()   // ends the claim of the file
 	pending []byte   // printed where no task could wait for the file
 }
+
+// maxPending is the most octets that wait for a task to write them.
+const maxPending = 1 << 20
 
 // logDrain is how long the end of a log waits for the reader of a FIFO.
 const logDrain = time.Second
 
-func (v *logValue) String() string        { return "log " + v.path }
+func (v *logValue) String() string        { return since("log "+v.path, v.file == nil, "stopped") }
 func (v *logValue) Type() string          { return "log" }
 func (v *logValue) Freeze()               {}
 func (v *logValue) Truth() starlark.Bool  { return v.file != nil }
@@ -50,16 +55,16 @@ func (v *logValue) Attr(name string) (starlark.Value, error) {
 func (v *logValue) AttrNames() []string { return v.s.reg.Members["log"] }
 
 func builtinLog(c *call) (starlark.Value, error) {
-	flag := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	open := c.t.create
 	if arg[bool](c, "append") {
-		flag = os.O_WRONLY | os.O_CREATE | os.O_APPEND
+		open = c.t.append
 	}
 	path := arg[string](c, "path")
-	f, err := c.t.open(path, flag, byLog)
+	f, release, err := open(path, outfile.Log)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
-	v := &logValue{s: c.s, path: path, file: f}
+	v := &logValue{s: c.s, path: path, file: f, release: release}
 	c.s.logs = append(c.s.logs, v)
 	return v, nil
 }
@@ -79,14 +84,14 @@ func (s *Session) logLine(t *taskValue, msg string) {
 		}
 		v.pending = append(v.pending, text...)
 		if t == nil {
-			v.pending = v.pending[:min(len(v.pending), maxPrinted)]
+			v.pending = v.pending[:min(len(v.pending), maxPending)]
 			continue
 		}
 		b := v.pending
 		v.pending = nil
 		if err := t.write(v.file, b); err != nil && t.Err() == nil && v.file != nil {
 			_ = v.close()
-			s.out.flush()
+			s.out.Flush()
 			fmt.Fprintf(s.cfg.Stderr, "log: %v; the log has ended\n", err)
 		}
 	}
@@ -110,7 +115,9 @@ func (v *logValue) close() error {
 			err = task.ErrTimedOut
 		}
 	}
-	if cerr := v.s.closeFile(f, byLog); err == nil {
+	cerr := f.Close()
+	v.release()
+	if err == nil {
 		err = cerr
 	}
 	if err != nil {

@@ -21,6 +21,9 @@ func packetBuiltins() []*builtin {
 			Doc: "Print the packet's layers with their fields; gives the text too.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
 			Doc: "Print the packet's octets, sixteen to a line; gives the text too.", Example: one + `p.hexdump()`, Fn: packetHexdump},
+		{Name: "layer.has", Sig: "flags, only=False", Kinds: "str bool", Args: `flags: letters in any order, such as "AS", or names of several letters with plus signs, such as "DF+MF"; only: whether other flags have to be clear`,
+			Result: "bool", Pure: true, See: "fields", Doc: "Whether all these flags are set. The field flags itself is a string in the order of fields().",
+			Example: `t = spawn(sniff, "tcp", count=2); sleep(0); tcp.connect("192.168.69.100:7"); t.join()[1].tcp.has("AS", only=True)`, Fn: layerHas},
 		{Name: "fields", Sig: "protocol", Kinds: "any", Args: "protocol: a protocol, such as TCP", Result: "table", Pure: true, See: "packet.show",
 			Doc: "The fields of a protocol's header, in the order of the wire; one without BITS varies or follows from others.", Example: `fields(TCP)`, Fn: builtinFields},
 	}
@@ -28,7 +31,7 @@ func packetBuiltins() []*builtin {
 
 // printed prints a text and gives it; the prompt does not print it again.
 func (c *call) printed(text string) starlark.Value {
-	c.s.out.print(c.s.clean(text))
+	c.s.out.Print(c.s.clean(text))
 	c.s.prompt.shown = text
 	return starlark.String(text)
 }
@@ -44,6 +47,14 @@ func packetShow(c *call) (starlark.Value, error) {
 func packetHexdump(c *call) (starlark.Value, error) {
 	text := strings.TrimSuffix(hex.Dump(c.recv.(*packetvalue.Value).Octets), "\n")
 	return c.printed(text), nil
+}
+
+func layerHas(c *call) (starlark.Value, error) {
+	has, err := c.recv.(*packetvalue.LayerValue).Has(arg[string](c, "flags"), arg[bool](c, "only"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return starlark.Bool(has), nil
 }
 
 // maxLines is how many packets of a list the prompt shows.
@@ -79,6 +90,9 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 		arrow = p.Seen.Dir
 	}
 	words := strings.Fields(p.Seen.Time.String() + " " + p.Seen.Dev)
+	if p.Seen.Untimed {
+		words = words[1:]
+	}
 	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
 }
 

@@ -175,7 +175,7 @@ func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
 	if h != nil {
 		s.keepEvidence(&b, p, h)
 	}
-	s.out.flush()
+	s.out.Flush()
 	fmt.Fprint(s.cfg.Stderr, b.String())
 }
 

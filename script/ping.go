@@ -23,7 +23,7 @@ func pingBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "ping", Sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, Kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
 		Args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
-		Result: "result", Fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src) error", Host: true,
+		Result: "result", Fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src note) again error", Host: true,
 		Doc:     "Send ICMP echo requests and print each reply.",
 		Example: `ping("192.168.69.100", count=1).received`, See: "arping, traceroute, icmp.bind", Fn: builtinPing,
 	}}
@@ -41,9 +41,12 @@ type pinger struct {
 	conn     *stack.ICMPConn
 	buf      []byte
 
-	sentAt   []clock.Instant
-	answered []bool // or given up
-	open     int
+	group    bool // several stations may answer
+	probes   []pingProbe
+	open     int                 // probes that wait for a reply
+	seen     map[pingSource]bool // the replies so far
+	answered int                 // probes with a reply
+	notes    map[string]int      // the number of replies with each note
 	next     clock.Instant
 	lines    []string // to be printed
 	rtts     []time.Duration
@@ -53,11 +56,36 @@ type pinger struct {
 	said     string // the last failure's line, not to be repeated
 }
 
+// pingProbe is one echo request.
+type pingProbe struct {
+	sentAt   clock.Instant
+	closed   bool // no longer waited for
+	expired  bool // closed because its timeout passed
+	answered bool
+}
+
+// pingSource identifies a reply: the sequence number and the station. A second reply with the same source is a duplicate.
+type pingSource struct {
+	seq  int
+	from netip.Addr
+}
+
+// maxPingReplies is the maximum number of replies that a ping() to a group counts; further ones are ignored.
+const maxPingReplies = 1 << 16
+
+// The notes on replies that are not as expected, as they are printed and counted.
+const (
+	noteLate    = "late"    // after the timeout
+	noteAgain   = "again"   // from a station that has answered this request before
+	noteChanged = "changed" // with other data than the request
+	noteOther   = "from another address"
+)
+
 func builtinPing(c *call) (starlark.Value, error) {
 	p := &pinger{
 		h: c.on(), to: arg[netip.Addr](c, "host"), count: arg[int](c, "count"),
 		interval: arg[time.Duration](c, "interval"), timeout: arg[time.Duration](c, "timeout"),
-		ttl: uint8(arg[int](c, "ttl")), buf: make([]byte, 65536),
+		ttl: uint8(arg[int](c, "ttl")), buf: make([]byte, 65536), seen: map[pingSource]bool{}, notes: map[string]int{},
 	}
 	size := arg[int](c, "size")
 	p.msg = make([]byte, 8+size)
@@ -65,7 +93,7 @@ func builtinPing(c *call) (starlark.Value, error) {
 		p.msg[8+i] = byte(i)
 	}
 	var err error
-	p.h.do(func(clock.Instant) { p.conn, err = p.h.h.BindICMP(0) })
+	p.h.do(func(clock.Instant) { p.conn, err = p.h.h.BindICMP(0); p.group = p.h.h.IsGroup(p.to) })
 	if err != nil {
 		return nil, failed(c.t, "ping", p.to, err)
 	}
@@ -73,7 +101,7 @@ func builtinPing(c *call) (starlark.Value, error) {
 	if err := p.run(c); err != nil {
 		return nil, err
 	}
-	c.s.out.print(p.statistics())
+	c.s.out.Print(p.statistics())
 	return p.result(), nil
 }
 
@@ -86,7 +114,7 @@ func (p *pinger) run(c *call) error {
 			p.receive(now)
 			p.send(now)
 			p.expire(now)
-			over = p.fatal != nil || p.open == 0 && len(p.sentAt) == p.count
+			over = p.fatal != nil || p.open == 0 && len(p.probes) == p.count
 			until = p.due(now)
 			return over || len(p.lines) > 0
 		}
@@ -108,20 +136,19 @@ func (p *pinger) run(c *call) error {
 
 func (p *pinger) print(c *call) {
 	for _, l := range p.lines {
-		c.s.out.print(l)
+		c.s.out.Print(l)
 	}
 	p.lines = p.lines[:0]
 }
 
 // send sends the probe that is due.
 func (p *pinger) send(now clock.Instant) {
-	for len(p.sentAt) < p.count && p.next.Due(now) && p.fatal == nil {
-		seq := len(p.sentAt)
+	for len(p.probes) < p.count && p.next.Due(now) && p.fatal == nil {
+		seq := len(p.probes)
 		m := wire.ICMP{Type: wire.ICMPEchoRequest, ID: p.conn.ID(), Seq: uint16(seq)}
 		m.Put(p.msg)
 		err := p.conn.Send(now, p.msg, p.to, p.ttl)
-		p.sentAt = append(p.sentAt, now)
-		p.answered = append(p.answered, err != nil)
+		p.probes = append(p.probes, pingProbe{sentAt: now, closed: err != nil})
 		switch {
 		case err == nil:
 			p.open++
@@ -180,56 +207,108 @@ func (p *pinger) receive(now clock.Instant) {
 		if err != nil {
 			continue
 		}
-		if m.IsError() {
-			p.failed(fmt.Errorf("%s, says %v", spoken(m.String()), from))
-			if q, err := wire.ParseQuoted(data); err == nil {
+		switch {
+		case m.IsError():
+			if q, err := wire.ParseQuoted(data); err == nil && q.IP.Dst == p.to {
+				p.failed(fmt.Errorf("%s, says %v", spoken(m.String()), from))
 				p.close(int(q.EchoSeq))
 			}
-			continue
+		case m.Type == wire.ICMPEchoReply && int(m.Seq) < len(p.probes):
+			p.reply(now, int(m.Seq), data, from, ttl)
 		}
-		p.reply(now, &m, data, from, ttl)
 	}
 }
 
 // giveUp ends every probe that is in flight: the neighbour is not to be reached.
 func (p *pinger) giveUp(err error) {
-	for seq := range p.sentAt {
+	for seq := range p.probes {
 		p.close(seq)
 	}
 	p.failed(err)
 }
 
-// close takes a probe off those that are waited for.
-func (p *pinger) close(seq int) bool {
-	if seq < 0 || seq >= len(p.sentAt) || p.answered[seq] {
-		return false
+// close stops waiting for a probe's reply.
+func (p *pinger) close(seq int) {
+	if seq < len(p.probes) && !p.probes[seq].closed {
+		p.probes[seq].closed = true
+		p.open--
 	}
-	p.answered[seq] = true
-	p.open--
-	return true
 }
 
-func (p *pinger) reply(now clock.Instant, m *wire.ICMP, data []byte, from netip.Addr, ttl uint8) {
-	seq := int(m.Seq)
-	if m.Type != wire.ICMPEchoReply || seq >= len(p.sentAt) || from != p.to {
-		return
-	}
-	rtt := now.Sub(p.sentAt[seq])
+// reply records the echo reply to a probe. Only the address that was asked may answer, unless that is a group's. A reply after the
+// probe's timeout counts too.
+func (p *pinger) reply(now clock.Instant, seq int, data []byte, from netip.Addr, ttl uint8) {
+	b, source := &p.probes[seq], pingSource{seq, from}
+	rtt := now.Sub(b.sentAt)
 	text := fmt.Sprintf("%d octets from %v: seq=%d ttl=%d time=%s ms", len(data), from, seq, ttl, millis(rtt))
-	if !p.close(seq) {
-		p.lines = append(p.lines, text+"   (again)")
+	odd := p.oddity(source)
+	if odd != "" {
+		p.notes[odd]++
+		p.lines = append(p.lines, text+"   ("+odd+")")
 		return
 	}
-	if n, ok := p.neighbor(); ok && n.State == "REACHABLE" {
-		if known := now.Add(-n.Age); len(p.rtts) == 0 && known > p.sentAt[seq] {
-			text += fmt.Sprintf("   (%s ms of it waiting for ARP)", millis(known.Sub(p.sentAt[seq])))
+	if len(p.seen) >= maxPingReplies {
+		return
+	}
+	var notes []string
+	note := func(n, shown string) {
+		notes = append(notes, n)
+		p.notes[n]++
+		text += "   (" + shown + ")"
+	}
+	if change := p.change(data); change != "" {
+		note(noteChanged, change)
+	}
+	if b.expired {
+		note(noteLate, noteLate)
+	} else if n, ok := p.neighbor(); ok && n.State == "REACHABLE" {
+		if known := now.Add(-n.Age); len(p.rtts) == 0 && known > b.sentAt {
+			text += fmt.Sprintf("   (%s ms of it waiting for ARP)", millis(known.Sub(b.sentAt)))
 		}
+	}
+	p.seen[source] = true
+	if !b.answered {
+		b.answered = true
+		p.answered++
+	}
+	if !p.group {
+		p.close(seq)
+	}
+	if p.fail == task.ErrTimedOut && p.answered == len(p.probes) {
+		p.fail = nil // each timeout was followed by a late reply
 	}
 	p.lines = append(p.lines, text)
 	p.rtts = append(p.rtts, rtt)
 	p.replies = append(p.replies, starlarkstruct.FromStringDict(starlark.String("reply"), starlark.StringDict{
 		"seq": num(seq), "ttl": num(int(ttl)), "time": registry.Seconds(rtt), "size": num(len(data)), "src": registry.Address(from),
+		"note": starlark.String(strings.Join(notes, " ")),
 	}))
+}
+
+// oddity returns the note on a reply that answers no probe, "" for one that does.
+func (p *pinger) oddity(source pingSource) string {
+	switch {
+	case !p.group && source.from != p.to:
+		return noteOther
+	case p.seen[source]:
+		return noteAgain
+	}
+	return ""
+}
+
+// change describes how a reply's data differ from the request's, "" if they are equal (RFC 792: "the data received in the echo
+// message must be returned").
+func (p *pinger) change(data []byte) string {
+	sent := p.msg[wire.ICMPLen:]
+	for i := range min(len(data), len(sent)) {
+		if data[i] != sent[i] {
+			return fmt.Sprintf("%s: octet %d is 0x%02x, was 0x%02x", noteChanged, i, data[i], sent[i])
+		}
+	}
+	if len(data) != len(sent) {
+		return fmt.Sprintf("%s: %d octets, were %d", noteChanged, len(data), len(sent))
+	}
+	return ""
 }
 
 // expire gives up the probes that have waited for longer than the timeout, except those that wait for ARP.
@@ -239,26 +318,30 @@ func (p *pinger) expire(now clock.Instant) {
 		n, ok := p.neighbor()
 		resolving = ok && n.State == "INCOMPLETE"
 	}
-	for seq, at := range p.sentAt {
-		if p.answered[seq] || !at.Add(p.timeout).Due(now) || resolving {
+	for seq := range p.probes {
+		b := &p.probes[seq]
+		if b.closed || !b.sentAt.Add(p.timeout).Due(now) || resolving {
 			continue
 		}
 		p.close(seq)
-		p.fail = task.ErrTimedOut
-		p.lines = append(p.lines, fmt.Sprintf("%v: seq=%d timed out", p.to, seq))
+		b.expired = true
+		if !b.answered {
+			p.fail = task.ErrTimedOut
+			p.lines = append(p.lines, fmt.Sprintf("%v: seq=%d timed out", p.to, seq))
+		}
 	}
 }
 
 // due returns how long until there is something to do without a reply.
 func (p *pinger) due(now clock.Instant) time.Duration {
 	at := clock.Never
-	if len(p.sentAt) < p.count {
+	if len(p.probes) < p.count {
 		at = p.next
 	}
-	for seq, t := range p.sentAt {
-		if !p.answered[seq] {
-			// What still waits for ARP past its timeout is looked at again now and then.
-			at = min(at, max(t.Add(p.timeout), now.Add(100*time.Millisecond)))
+	for _, b := range p.probes {
+		if !b.closed {
+			// A probe that still waits for ARP past its timeout is checked again every 100 ms.
+			at = min(at, max(b.sentAt.Add(p.timeout), now.Add(100*time.Millisecond)))
 		}
 	}
 	if at == clock.Never {
@@ -283,10 +366,15 @@ func (p *pinger) figures() (lo, avg, hi, mdev time.Duration) {
 	return lo, time.Duration(mean), hi, time.Duration(math.Sqrt(max(0, sq/n-mean*mean)))
 }
 
-func (p *pinger) loss() float64 { return 1 - float64(len(p.rtts))/float64(len(p.sentAt)) }
+func (p *pinger) loss() float64 { return 1 - float64(p.answered)/float64(len(p.probes)) }
 
 func (p *pinger) statistics() string {
-	s := fmt.Sprintf("%d sent, %d received, %.3g%% lost", len(p.sentAt), len(p.rtts), 100*p.loss())
+	s := fmt.Sprintf("%d sent, %d received, %.3g%% lost", len(p.probes), len(p.rtts), 100*p.loss())
+	for _, note := range []string{noteLate, noteAgain, noteChanged, noteOther} {
+		if n := p.notes[note]; n > 0 {
+			s += fmt.Sprintf(", %d %s", n, note)
+		}
+	}
 	if len(p.rtts) > 0 {
 		lo, avg, hi, mdev := p.figures()
 		s += fmt.Sprintf("   rtt min/avg/max/mdev %s/%s/%s/%s ms", millis(lo), millis(avg), millis(hi), millis(mdev))
@@ -301,8 +389,8 @@ func (result) display() string { return "" }
 
 func (p *pinger) result() starlark.Value {
 	d := starlark.StringDict{
-		"sent": num(len(p.sentAt)), "received": num(len(p.rtts)), "loss": starlark.Float(p.loss()),
-		"replies": starlark.NewList(p.replies), "error": starlark.None,
+		"sent": num(len(p.probes)), "received": num(len(p.rtts)), "loss": starlark.Float(p.loss()),
+		"replies": starlark.NewList(p.replies), "again": num(p.notes[noteAgain]), "error": starlark.None,
 		"min": starlark.None, "avg": starlark.None, "max": starlark.None, "mdev": starlark.None,
 	}
 	if p.fail != nil {

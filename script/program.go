@@ -15,12 +15,54 @@ type loadedFile struct {
 	loading bool
 }
 
+// Shared holds what the sessions of a process, one after the other, need not make anew: the registry, and the compiled form of files
+// that they run again and again. The zero value is empty, and a nil Shared shares nothing.
+type Shared struct {
+	reg      *builtinRegistry
+	compiled map[string]compiled
+}
+
+// registry returns the language's registry.
+func (p *Shared) registry() *builtinRegistry {
+	if p == nil {
+		return registry.New(language())
+	}
+	if p.reg == nil {
+		p.reg = registry.New(language())
+	}
+	return p.reg
+}
+
+// compiled is a program with the text that it was made of and the number of names that were predeclared for it.
+type compiled struct {
+	src   string
+	names int
+	prog  *starlark.Program
+}
+
+// compile returns the program of a file. One that was compiled before from the same text is returned again.
+func (p *Shared) compile(name, src string, predeclared starlark.StringDict) (*starlark.Program, error) {
+	if p != nil {
+		if c, ok := p.compiled[name]; ok && c.src == src && c.names == len(predeclared) {
+			return c.prog, nil
+		}
+	}
+	_, prog, err := starlark.SourceProgramOptions(registry.FileOptions, name, src, predeclared.Has)
+	if err == nil && p != nil {
+		if p.compiled == nil {
+			p.compiled = map[string]compiled{}
+		}
+		p.compiled[name] = compiled{src, len(predeclared), prog}
+	}
+	return prog, err
+}
+
 // exec runs source text in a task. Its globals are not frozen: functions, handlers and tests may change
 // what the file made.
 func (s *Session) exec(t *taskValue, name, src string) (starlark.StringDict, error) {
 	s.recordOwn()
 	s.files.sources[name] = src
-	_, prog, err := starlark.SourceProgramOptions(registry.FileOptions, name, src, s.globals.Has)
+	prog, err := s.cfg.Shared.compile(name, src, s.globals)
 	if err != nil {
 		return nil, err
 	}

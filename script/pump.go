@@ -4,8 +4,8 @@ import (
 	"errors"
 	"io"
 	"math"
-	"sync"
 
+	"smolsh/script/service"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 )
@@ -14,7 +14,7 @@ import (
 // with, and what sink() and source() wait for.
 type pump struct {
 	conn  *stack.TCPConn
-	kind  handler
+	kind  service.Kind
 	limit int64 // octets to source; negative: no end
 	moved int64 // octets received, or sent when sourcing
 	held  []byte
@@ -44,9 +44,6 @@ func (t *turn) run(fn func()) {
 	t.busy = false
 }
 
-// pumpChunk is how many octets a pump moves at once.
-const pumpChunk = 64 << 10
-
 // start takes the connection over; on the owner.
 func (p *pump) start(now clock.Instant) {
 	p.prime()
@@ -55,8 +52,8 @@ func (p *pump) start(now clock.Instant) {
 }
 
 func (p *pump) prime() {
-	if p.kind != handlerDiscard && p.kind != handlerChargen {
-		p.buf = make([]byte, pumpChunk)
+	if p.kind != service.Discard && p.kind != service.Chargen {
+		p.buf = make([]byte, service.Chunk)
 	}
 }
 
@@ -70,11 +67,11 @@ func (p *pump) move(now clock.Instant) {
 	read := func(b []byte) (int, error) { return p.conn.Read(now, b) }
 	write := func(b []byte) (int, error) { return p.conn.Write(now, b) }
 	switch p.kind {
-	case handlerEcho:
+	case service.Echo:
 		p.relay(read, write)
-	case handlerDiscard:
+	case service.Discard:
 		p.drain(now)
-	case handlerChargen:
+	case service.Chargen:
 		p.source(now)
 	}
 	if !p.over {
@@ -145,7 +142,7 @@ func (p *pump) relay(in, out func(b []byte) (int, error)) {
 
 func (p *pump) source(now clock.Instant) {
 	for p.limit < 0 || p.moved < p.limit {
-		b := chargen(p.moved, pumpChunk)
+		b := service.Characters(p.moved, service.Chunk)
 		if left := p.limit - p.moved; p.limit >= 0 && left < int64(len(b)) {
 			b = b[:left]
 		}
@@ -161,30 +158,3 @@ func (p *pump) source(now clock.Instant) {
 	}
 	p.stop(nil)
 }
-
-// The character generator's stream (RFC 864) is lines of 72 printing characters, each starting one
-// character later: it repeats itself after as many lines as there are printing characters.
-const (
-	chargenLine     = 74
-	chargenPrinting = 95
-	chargenPeriod   = chargenLine * chargenPrinting
-)
-
-var chargenText = sync.OnceValue(func() []byte {
-	b := make([]byte, chargenPeriod+pumpChunk)
-	for i := range b {
-		switch row, col := i/chargenLine, i%chargenLine; col {
-		case chargenLine - 2:
-			b[i] = '\r'
-		case chargenLine - 1:
-			b[i] = '\n'
-		default:
-			b[i] = byte(' ' + (row+col)%chargenPrinting)
-		}
-	}
-	return b
-})
-
-// chargen is n octets, at most pumpChunk, of the character generator's stream from octet off on. They are
-// everybody's and must not be changed.
-func chargen(off int64, n int) []byte { return chargenText()[off%chargenPeriod:][:n:n] }

@@ -29,7 +29,7 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	most := maxRead + 1 // which is too many
-	if c.given("count") {
+	if c.Given("count") {
 		most = arg[int](c, "count")
 	}
 	c.s.flushCaptures()
@@ -52,7 +52,7 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 // warn prints a file's warnings on standard error.
 func (c *call) warn(path string, warnings []string) {
 	if len(warnings) > 0 {
-		c.s.out.flush()
+		c.s.out.Flush()
 	}
 	for _, w := range warnings {
 		fmt.Fprintf(c.s.cfg.Stderr, "%s %s: warning: %s\n", c.b.Name, path, w)
@@ -105,8 +105,8 @@ func readError(path string, err error) error {
 
 // recorded returns a packet of a capture file. Its verdict is the comment in the file.
 func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
-	seen := &packetvalue.Sighting{Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
-	if !rec.Time.IsZero() {
+	seen := &packetvalue.Sighting{Untimed: rec.Time.IsZero(), Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
+	if !seen.Untimed {
 		seen.Time = clock.Instant(rec.Time.UnixNano())
 	}
 	if rec.Directed {

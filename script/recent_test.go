@@ -72,7 +72,7 @@ func TestColours(t *testing.T) {
 		return t1.text(5, "eth0", dir, b, phy.MediumEthernet, t1.line(b, phy.MediumEthernet, 0), verdict)
 	}
 	rx, tx := text(stack.RX, frame, "udp :6000"), text(stack.TX, tcpOverIPv6(t), "lost on the link: fault loss")
-	if want := "0.000000 eth0 \x1b[36m< \x1b[0m \x1b[34mvlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: udp 2\x1b[0m" + strings.Repeat(" ", 19) + "\x1b[2mudp :6000\x1b[0m"; rx != want {
+	if want := "0.000000 eth0 \x1b[36m< \x1b[0m \x1b[34mvlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 2\x1b[0m" + strings.Repeat(" ", 11) + "\x1b[2mudp :6000\x1b[0m"; rx != want {
 		t.Errorf("%q\nwant %q", rx, want)
 	}
 	if !strings.Contains(tx, "\x1b[35m >\x1b[0m \x1b[32mfdaa::1.50000") || !strings.HasSuffix(tx, "\x1b[31mlost on the link: fault loss\x1b[0m") {

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"smolsh/script/registry"
 	"strconv"
@@ -193,6 +194,48 @@ func TestWrongArguments(t *testing.T) {
 	}
 }
 
+// TestNoneIsNotGiven: None for an optional parameter of any builtin means the same as the argument's absence.
+func TestNoneIsNotGiven(t *testing.T) {
+	s := newSim(t, 1)
+	for name, b := range s.reg.ByName {
+		for i := range b.Params {
+			p := &b.Params[i]
+			if p.Required || p.Kind == registry.KindAny { // the function itself sees None, which is every such parameter's default
+				continue
+			}
+			values := func(kwargs []starlark.Tuple) any {
+				for k := range b.Params {
+					if q := &b.Params[k]; q.Required {
+						kwargs = append(kwargs, starlark.Tuple{starlark.String(q.Name), requiredValue(s, q)})
+					}
+				}
+				c := &call{s: s.Session, t: s.main, b: b}
+				if err := c.bind(nil, kwargs); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				return c.Values[i]
+			}
+			absent, none := values(nil), values([]starlark.Tuple{{starlark.String(p.Name), starlark.None}})
+			if !reflect.DeepEqual(absent, none) {
+				t.Errorf("%s(%s=None) is %v, without it %v", name, p.Name, none, absent)
+			}
+		}
+	}
+}
+
+// requiredValue returns a value of a required parameter's kind.
+func requiredValue(s *testSession, p *registry.Param) starlark.Value {
+	for _, v := range []starlark.Value{
+		starlark.MakeInt(80), starlark.String("192.168.69.1"), starlark.String("192.168.69.1:80"), starlark.String("192.168.69.1/24"),
+		starlark.String("02:00:00:00:00:01"), starlark.NewBuiltin("f", nil), starlark.True, starlark.NewList(nil), new(starlark.Dict), s.local, s.main,
+	} {
+		if _, err := p.Kind.Convert(v); err == nil {
+			return v
+		}
+	}
+	return starlark.None
+}
+
 // acceptable are values of the kinds that builtins with TCP's options need.
 var acceptable = map[registry.Kind]starlark.Value{
 	registry.KindEndpoint: starlark.String("192.168.69.100:7"), registry.KindPort: starlark.MakeInt(80), registry.KindStr: starlark.String("tcp"), registry.KindAny: starlark.None,
@@ -211,6 +254,39 @@ func TestHelp(t *testing.T) {
 	} {
 		if !strings.Contains(s.out.String(), part) {
 			t.Errorf("help(ping) lacks %q: %s", part, s.out.String())
+		}
+	}
+}
+
+// ends has, for each receiver that can be ended, the call that ends it and the word that it then prints.
+var ends = map[string][2]string{
+	"conn": {"abort()", "CLOSED"}, "listener": {"close()", "closed"}, "udp_socket": {"close()", "closed"},
+	"icmp_socket": {"close()", "closed"}, "server": {"stop()", "stopped"}, "task": {"cancel()", ""}, "fault": {"off()", "off"},
+	"capture": {"stop()", "stopped"}, "log": {"stop()", "stopped"}, "raw_socket": {"close()", "closed"}, "frame_socket": {"close()", "closed"}, "subscription": {"off()", "off"},
+}
+
+// TestHandlesShowTheirEnd: a handle that has been ended does not print as if it were in force.
+func TestHandlesShowTheirEnd(t *testing.T) {
+	t.Chdir(t.TempDir())
+	more := map[string]string{"raw_socket": "raw.bind(89)", "frame_socket": "frames.bind()", "subscription": `on("drop", print)`}
+	for typ, end := range ends {
+		src := receivers[typ]
+		if src == "" {
+			src = more[typ]
+		}
+		s := newSim(t, 1)
+		if err := s.RunCommand("v = " + src + "\nbefore = str(v)\nv." + end[0] + "\nsleep(0)\nafter = str(v)"); err != nil {
+			t.Fatal(s.err.String())
+		}
+		before, after := string(s.globals["before"].(starlark.String)), string(s.globals["after"].(starlark.String))
+		if before == after || !strings.HasSuffix(after, end[1]) || end[1] != "" && strings.HasSuffix(before, end[1]) {
+			t.Errorf("%s prints as %q before %s and as %q afterwards", typ, before, end[0], after)
+		}
+	}
+	for name := range newSim(t, 1).reg.ByName {
+		typ, method, _ := strings.Cut(name, ".")
+		if _, known := ends[typ]; !known && receivers[typ]+more[typ] != "" && slices.Contains([]string{"off", "stop", "close", "cancel"}, method) {
+			t.Errorf("%s ends a %s: add it to ends", name, typ)
 		}
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"smolsh/script/registry"
 	"strings"
+
+	"smolsh/script/kernel"
+	"smolsh/script/registry"
 )
 
 // sections returns every builtin, in the order of the reference.
@@ -30,7 +32,7 @@ func sections() []section {
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
 			"Virtual time stands while one runs. A run that calls `sh` does not repeat: what a program does, and when, depends on the machine. " +
 			"`smolsh test --shrink` refuses such a test.", Builtins: join(programBuiltins(), fileBuiltins(), logBuiltins())},
-		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins())},
+		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }
@@ -38,7 +40,7 @@ func sections() []section {
 // language returns the whole language: what the registry is made of.
 func language() registry.Language[*call] {
 	return registry.Language[*call]{
-		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: likeKernel,
+		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: kernel.Like,
 		Options: func(b *builtin) [][2]string {
 			if options := optionsOf(b); options != nil {
 				return optionWords(options)
@@ -53,7 +55,7 @@ func language() registry.Language[*call] {
 func optionsChapter() string {
 	var out strings.Builder
 	out.WriteString("`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
-		"`conn.set` changes them. Those of the operating system's sockets are " + kernelOptionNames() + ".\n\n")
+		"`conn.set` changes them. Those of the operating system's sockets are " + "`" + strings.Join(kernel.OptionNames(), "`, `") + "`" + ".\n\n")
 	for _, o := range optionWords(tcpOptions) {
 		fmt.Fprintf(&out, "- `%s` %s\n", o[0], o[1])
 	}

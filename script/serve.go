@@ -8,28 +8,15 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/complaint"
 	"smolsh/script/registry"
+	"smolsh/script/service"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
 )
-
-// handler is one of the services that run on the owner, without a task: echo, discard, chargen.
-type handler string
-
-const (
-	handlerEcho    handler = "echo"    // RFC 862
-	handlerDiscard handler = "discard" // RFC 863
-	handlerChargen handler = "chargen" // RFC 864
-)
-
-func (h handler) String() string        { return string(h) }
-func (h handler) Type() string          { return "handler" }
-func (h handler) Freeze()               {}
-func (h handler) Truth() starlark.Bool  { return true }
-func (h handler) Hash() (uint32, error) { return starlark.String(h).Hash() }
 
 // server is what serve() started.
 type server struct {
@@ -42,13 +29,18 @@ type server struct {
 	task  *taskValue              // accepts; nil where the owner does
 	conns []*stack.TCPConn        // being served; on the owner
 	tasks map[*taskValue]struct{} // run Starlark handlers
-	said  complaints
+	said  complaint.Log
 	err   error // the last of a handler
 	ended bool  // accepts no more
 	gone  bool  // and serves nobody any more
 }
 
-func (v *server) String() string        { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
+// String describes the server, and whether it has stopped.
+func (v *server) String() string { return since(v.title(), v.ended, "stopped") }
+
+// title names the server in messages.
+func (v *server) title() string { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
+
 func (v *server) Type() string          { return "server" }
 func (v *server) Freeze()               {}
 func (v *server) Truth() starlark.Bool  { return starlark.Bool(!v.ended) }
@@ -106,10 +98,8 @@ func serve(c *call) (starlark.Value, error) {
 	h := c.on()
 	v := &server{s: c.s, h: h, proto: arg[string](c, "proto"), tasks: map[*taskValue]struct{}{}}
 	fn := arg[starlark.Value](c, "handler")
-	if _, ok := fn.(handler); !ok {
-		if _, ok := fn.(starlark.Callable); !ok {
-			return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
-		}
+	if !service.IsHandler(fn) {
+		return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
 	}
 	if _, ok := fn.(starlark.Callable); ok {
 		if err := c.room(); err != nil {
@@ -143,21 +133,21 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 		return err
 	}
 	v.local = v.tcp.local
-	if kind, ok := fn.(handler); ok {
+	if kind, ok := fn.(service.Kind); ok {
 		c.t.Do(v.h.w, func(now clock.Instant) {
 			v.tcp.l.OnEvent = func(now clock.Instant) { v.accept(now, kind) }
 			v.accept(now, kind)
 		})
 		return nil
 	}
-	v.task = c.s.spawn(v.String(), v.h, func(t *taskValue) (starlark.Value, error) {
+	v.task = c.s.spawn(v.title(), v.h, func(t *taskValue) (starlark.Value, error) {
 		return nil, v.acceptAll(t, fn.(starlark.Callable))
 	})
 	return nil
 }
 
 // accept gives every waiting connection a pump; on the owner.
-func (v *server) accept(now clock.Instant, kind handler) {
+func (v *server) accept(now clock.Instant, kind service.Kind) {
 	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
 		v.conns = append(v.conns, c)
 		p := &pump{conn: c, kind: kind, limit: -1, close: true}
@@ -226,22 +216,22 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 		return err
 	}
 	v.local = v.udp.local
-	if kind, ok := fn.(handler); ok {
+	if kind, ok := fn.(service.Kind); ok {
 		buf := make([]byte, 65536)
 		c.t.Do(v.h.w, func(clock.Instant) {
 			v.udp.u.OnEvent = func(now clock.Instant) { v.datagrams(now, kind, buf) }
-			v.udp.u.SetService(kind != handlerDiscard)
+			v.udp.u.SetService(kind != service.Discard)
 		})
 		return nil
 	}
-	v.task = c.s.spawn(v.String(), v.h, func(t *taskValue) (starlark.Value, error) {
+	v.task = c.s.spawn(v.title(), v.h, func(t *taskValue) (starlark.Value, error) {
 		return nil, v.answerAll(t, fn.(starlark.Callable))
 	})
 	return nil
 }
 
 // datagrams answers the pending datagrams, on the owner. It drops the errors of earlier answers.
-func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
+func (v *server) datagrams(now clock.Instant, kind service.Kind, buf []byte) {
 	for !v.udp.closed {
 		n, src, err := v.udp.u.Recv(buf)
 		if err != nil {
@@ -251,10 +241,10 @@ func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 			return
 		}
 		switch kind {
-		case handlerEcho:
+		case service.Echo:
 			_ = v.udp.u.Send(now, buf[:n], src)
-		case handlerChargen:
-			_ = v.udp.u.Send(now, chargen(0, chargenLine), src)
+		case service.Chargen:
+			_ = v.udp.u.Send(now, service.Characters(0, service.Line), src)
 		}
 	}
 }
@@ -293,13 +283,23 @@ func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 // complain tells of a handler's error that ends nothing.
 func (v *server) complain(err error) {
 	v.err = err
-	if v.s.trouble(v.String(), err) {
+	if v.s.trouble(v.title(), err) {
 		return
 	}
-	if say, held := v.said.take(v.h.w.Now(), err); say {
-		v.s.out.flush()
-		fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n%s", v, v.s.report(err), alsoHeld(held))
+	if say, held := v.said.Take(v.h.w.Now(), err); say {
+		v.s.out.Flush()
+		fmt.Fprintf(v.s.cfg.Stderr, "%v: %s\n%s", v.title(), v.s.report(err), complaint.Before(held))
 	}
+}
+
+// complainRest reports how many errors of the server's handlers were counted since the last report, as the server ends.
+func (s *Session) complainRest(v *server) {
+	held, last := v.said.Rest()
+	if held == 0 {
+		return
+	}
+	s.out.Flush()
+	fmt.Fprintf(s.cfg.Stderr, "%s: %s failed, the last: %s\n", v.title(), complaint.More(held), s.firstLine(last))
 }
 
 // end stops the server from accepting.
@@ -321,7 +321,7 @@ func (v *server) waits() string {
 		if n := len(peers) - 3; n > 0 {
 			peers = append(peers[:3], fmt.Sprintf("and %d more", n))
 		}
-		return fmt.Sprintf("%v serves %s: until they close, or .abort() of its .connections", v, strings.Join(peers, " "))
+		return fmt.Sprintf("%v serves %s: until they close, or .abort() of its .connections", v.title(), strings.Join(peers, " "))
 	case v.ended:
 		return fmt.Sprintf("%v waits for its handlers", v)
 	}
@@ -340,7 +340,7 @@ func (s *Session) reapServers() {
 			continue
 		}
 		v.gone = true
-		v.said.rest(s, v.String())
+		s.complainRest(v)
 		v.h.w.RemoveServer()
 		s.servers.list = slices.DeleteFunc(s.servers.list, func(u *server) bool { return u == v })
 		s.tasks.Changed()
@@ -364,6 +364,6 @@ func serverStop(c *call) (starlark.Value, error) {
 func serverWait(c *call) (starlark.Value, error) {
 	v := c.recv.(*server)
 	its := func(w *task.World, _ func(*task.Task) bool) bool { return w == v.h.w }
-	err := c.t.untilWithin(timeoutOf(c), v.String(), its, func() bool { return v.gone })
+	err := c.t.untilWithin(timeoutOf(c), v.title(), its, func() bool { return v.gone })
 	return starlark.None, failed(c.t, c.b.Name, socketAddr(v.proto, v.local), err)
 }

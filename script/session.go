@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -16,8 +17,13 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/command"
+	"smolsh/script/escape"
+	"smolsh/script/kernel"
+	"smolsh/script/outfile"
 	"smolsh/script/packetvalue"
-	"smolsh/script/registry"
+	"smolsh/script/printer"
+	"smolsh/script/service"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -53,23 +59,26 @@ type Config struct {
 	// NoFiles forbids scripts every file and program, but for load() from the script's own folder and for reading what
 	// the command line names: the script and Args.
 	NoFiles bool
-	Again   string // the command that repeats a virtual run, for reports of panics; may be empty
+	Again   string  // the command that repeats a virtual run, for reports of panics; may be empty
+	Bounds  *Bounds // limits of what the tasks compute; nil for none but the depth of calls
+	Shared  *Shared // what this session shares with those before and after it; may be nil
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
 type Session struct {
 	cfg     Config
 	reg     *builtinRegistry
-	out     *printer
+	out     *printer.Printer
 	tasks   *task.Scheduler
 	main    *taskValue
 	globals starlark.StringDict // predeclared for every file, and shared with typed input
 	test    *testRun
+	steps   uint64 // computed so far, under Bounds
 
 	home   *task.World // of Local
 	virt   *task.World // of the labs the script makes; home when that is virtual
 	local  *hostValue
-	kernel *kernelValue
+	kernel *kernel.Stack
 	hosts  map[*lab.Host]*hostValue
 	open   []*connValue // of the own live host, not closed yet; on its owner
 	sweep  int          // how many there may be before those that have ended are let go
@@ -79,7 +88,7 @@ type Session struct {
 	watching packetWatch
 	faulted  faultState
 	servers  serverState
-	programs programState
+	programs command.Set
 	crashes  crashState
 	ending   endState
 	logs     []*logValue // in force
@@ -91,16 +100,20 @@ type sessionFiles struct {
 	folder  string          // of the script; "" where there is none
 	sources map[string]string
 	loaded  map[string]*loadedFile
-	outputs outputs
+	outputs outfile.Set
 }
 
 // promptState is what the prompt remembers.
 type promptState struct {
-	inputs  []string // typed statements that succeeded
-	ran     string   // the file that run() ran last, and its arguments
+	inputs  []typedInput
+	runs    []ranFile // the files run by the chunk that is running
+	lasts   int       // how often a result was bound to _
+	ran     string    // the file that run() ran last, and its arguments
 	ranArgs []starlark.Value
-	shown   string         // what a builtin has printed and given
-	printed starlark.Value // the same of a list
+
+	builtins starlark.StringDict // the names that every session has, but for _
+	shown    string              // what a builtin has printed and given
+	printed  starlark.Value      // the same of a list
 }
 
 // packetWatch has what shows or keeps packets.
@@ -143,24 +156,23 @@ type endState struct {
 // New makes a Session. The caller closes it.
 func New(cfg Config) *Session {
 	if cfg.ErrTerminal {
-		cfg.Stderr = cleanWriter{cfg.Stderr}
+		cfg.Stderr = escape.Writer{To: cfg.Stderr}
 	}
 	s := &Session{
 		cfg:     cfg,
-		out:     newPrinter(cfg.Stdout),
+		out:     printer.New(cfg.Stdout),
 		hosts:   map[*lab.Host]*hostValue{},
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
 		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},
 	}
-	s.programs.mark = newMark()
 	s.watching.tracers, s.watching.recent = map[*hostValue]*tracer{}, map[*hostValue]*recent{}
 	for _, a := range cfg.Args {
 		s.files.given[abs(a)] = true
 	}
 	s.SetWidth(cfg.Width)
 	s.tasks = s.newScheduler()
-	s.reg = registry.New(language())
+	s.reg = cfg.Shared.registry()
 	s.watchPanics(s.home)
 	if cfg.Runner.Virtual() {
 		s.virt = s.home
@@ -170,9 +182,11 @@ func New(cfg Config) *Session {
 	if cfg.Interactive { // scripts ask by on("conflict", fn)
 		s.sayConflicts()
 	}
-	s.kernel = &kernelValue{s: s}
+	s.kernel = kernel.New(kernelEnvironment{environment{s}}, !cfg.Runner.Virtual())
 	s.main = s.newTask("main", s.local)
 	s.globals = s.predeclared()
+	s.prompt.builtins = maps.Clone(s.globals)
+	delete(s.prompt.builtins, "_") // None until a result is bound to it
 	return s
 }
 
@@ -211,7 +225,7 @@ func (s *Session) predeclared() starlark.StringDict {
 	}
 	g["arp"], g["ss"] = g["neighbors"], g["sockets"]
 	g["quit"] = g["exit"]
-	for _, h := range []handler{handlerEcho, handlerDiscard, handlerChargen} {
+	for _, h := range []service.Kind{service.Echo, service.Discard, service.Chargen} {
 		g[string(h)] = h
 	}
 	if s.cfg.Peer != nil {
@@ -243,18 +257,26 @@ func hasDot(s string) bool {
 }
 
 func (s *Session) print(thread *starlark.Thread, msg string) {
-	s.out.print(s.clean(msg))
+	s.out.Print(s.clean(msg))
 	if len(s.logs) > 0 {
 		t, _ := thread.Local("task").(*taskValue)
 		s.logLine(t, msg)
 	}
 }
 
+// clean returns text that may have a peer's words in it as standard output gets it: escaped on a terminal.
+func (s *Session) clean(text string) string {
+	if !s.cfg.Terminal {
+		return text
+	}
+	return escape.Controls(text)
+}
+
 // Print prints a line on the session's standard output.
-func (s *Session) Print(text string) { s.out.print(text) }
+func (s *Session) Print(text string) { s.out.Print(text) }
 
 // Flush returns when everything printed has been written.
-func (s *Session) Flush() { s.out.flush() }
+func (s *Session) Flush() { s.out.Flush() }
 
 // end makes the script end with exit's status: the main task's wait is over.
 func (s *Session) end(e *exitError) {
@@ -288,13 +310,13 @@ func (s *Session) result(err error) error {
 	} else if errors.As(err, &exit) {
 	} else if fail != nil && err != nil {
 		if fail == task.ErrInterrupted || fail == task.ErrCanceled {
-			s.out.flush()
+			s.out.Flush()
 			s.ending.interrupted = true
 			return &ExitError{130}
 		}
 		err = s.withCause(err, fail)
 	}
-	s.out.flush()
+	s.out.Flush()
 	switch {
 	case exit != nil:
 		s.ending.exited = true
@@ -362,8 +384,8 @@ func (s *Session) Close() error {
 	var first error
 	s.tasks.CancelAll(task.ErrCanceled)
 	s.main.Revive()
-	s.kernel.closeAll()
-	s.endPrograms()
+	s.kernel.Close()
+	s.programs.End()
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
@@ -378,9 +400,9 @@ func (s *Session) Close() error {
 		}
 	}
 	for _, v := range s.servers.list {
-		v.said.rest(s, v.String())
+		s.complainRest(v)
 	}
-	s.out.close()
+	s.out.Close()
 	if err := s.cfg.Runner.Close(); err != nil && first == nil {
 		first = err
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
-	"golang.org/x/sys/unix"
 
+	"smolsh/script/command"
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
@@ -32,38 +32,41 @@ func programBuiltins() []*builtin {
 	}
 }
 
+// RanPrograms reports whether the script has called sh(), so that its run may not repeat.
+func (s *Session) RanPrograms() bool { return s.programs.Used() }
+
 // programValue is a program of the operating system as scripts see it.
 type programValue struct {
 	s *Session
-	*child
+	*command.Program
 }
 
 func (v *programValue) String() string {
-	status, ended := v.result()
+	status, ended := v.Result()
 	if !ended {
-		return fmt.Sprintf("program %d (%s): running", v.number(), v.line)
+		return fmt.Sprintf("program %d (%s): running", v.PID(), v.Line)
 	}
-	return fmt.Sprintf("program %d (%s): %s", v.number(), v.line, statusWords(status))
+	return fmt.Sprintf("program %d (%s): %s", v.PID(), v.Line, command.StatusWords(status))
 }
 func (v *programValue) Type() string          { return "program" }
 func (v *programValue) Freeze()               {}
 func (v *programValue) Truth() starlark.Bool  { return true }
-func (v *programValue) Hash() (uint32, error) { return uint32(v.number()), nil }
+func (v *programValue) Hash() (uint32, error) { return uint32(v.PID()), nil }
 
 // Attr returns a field or a method of the program.
 func (v *programValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "status":
-		if status, ended := v.result(); ended {
+		if status, ended := v.Result(); ended {
 			return starlark.MakeInt(status), nil
 		}
 		return starlark.None, nil
 	case "out":
-		return starlark.Bytes(v.out.text()), nil
+		return starlark.Bytes(v.Out.Text()), nil
 	case "err":
-		return starlark.Bytes(v.err.text()), nil
+		return starlark.Bytes(v.Err.Text()), nil
 	case "pid":
-		return starlark.MakeInt(v.number()), nil
+		return starlark.MakeInt(v.PID()), nil
 	}
 	return suggest.Attr(v, name, v.s.member("program", v, name))
 }
@@ -75,24 +78,15 @@ func (v *programValue) AttrNames() []string {
 
 // display shows at the prompt what the program has written, and its status unless that is 0.
 func (v *programValue) display() string {
-	status, ended := v.result()
+	status, ended := v.Result()
 	if !ended {
 		return v.s.clean(v.String())
 	}
-	text := strings.TrimSuffix(v.s.clean(v.out.text()+v.err.text()), "\n")
+	text := strings.TrimSuffix(v.s.clean(v.Out.Text()+v.Err.Text()), "\n")
 	if status == 0 {
 		return text
 	}
-	return strings.TrimPrefix(text+"\n"+statusWords(status), "\n")
-}
-
-// statusWords returns a program's status in words.
-func statusWords(status int) string {
-	text := fmt.Sprintf("status %d", status)
-	if status > 128 && unix.SignalName(syscall.Signal(status-128)) != "" {
-		text += fmt.Sprintf(" (%v)", syscall.Signal(status-128))
-	}
-	return text
+	return strings.TrimPrefix(text+"\n"+command.StatusWords(status), "\n")
 }
 
 // off runs fn, which waits for the operating system, off the baton. The time of a virtual lab stands meanwhile, and other
@@ -113,42 +107,47 @@ func builtinSh(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%s", errNoFiles)
 	}
 	background := arg[bool](c, "background")
-	p, err := c.s.newChild(arg[registry.Command](c, "cmd"))
+	what := arg[registry.Command](c, "cmd")
+	args := what.Args
+	if args == nil {
+		args = []string{"/bin/sh", "-c", what.Line}
+	}
+	p, err := c.s.programs.New(what.String(), args)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
-	p.keepsOn = background
-	if c.given("input") {
-		p.input = arg[[]byte](c, "input")
+	p.KeepsOn = background
+	if c.Given("input") {
+		p.Input = arg[[]byte](c, "input")
 	}
-	if c.given("timeout") {
-		p.timeout = arg[time.Duration](c, "timeout")
+	if c.Given("timeout") {
+		p.Timeout = arg[time.Duration](c, "timeout")
 	}
-	task.Background(p.run, func() {})
-	until := p.over
+	c.s.flushCaptures() // for a program that reads them
+	task.Background(p.Run, func() {})
+	until := p.Over()
 	if background {
-		until = p.started
+		until = p.Started()
 	}
 	left := make(chan struct{})
-	err = c.t.off("the program "+p.line, func() { either(until, left) }, func() {
-		p.stop(task.ErrCanceled)
+	err = c.t.off("the program "+p.Line, func() { either(until, left) }, func() {
+		p.Stop(task.ErrCanceled)
 		close(left)
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case p.fail != nil:
-		return nil, c.failedProgram(p, p.fail)
+	case p.Failure() != nil:
+		return nil, c.failedProgram(p, p.Failure())
 	case background:
 		return &programValue{c.s, p}, nil
 	}
-	reap()
-	status, _ := p.result()
-	if err := p.reason(); err != nil {
+	status, _ := p.Result()
+	if err := p.Reason(); err != nil {
 		return nil, c.failedProgram(p, err)
 	}
 	if status != 0 && arg[bool](c, "check") {
-		return nil, c.failedProgram(p, errors.New(statusWords(status)))
+		return nil, c.failedProgram(p, errors.New(command.StatusWords(status)))
 	}
 	return &programValue{c.s, p}, nil
 }
@@ -162,16 +161,16 @@ func either(a, b <-chan struct{}) {
 }
 
 // failedProgram returns an error about a program: the command, the cause, and the last lines that the program has written.
-func (c *call) failedProgram(p *child, cause error) error {
-	text := p.err.text()
+func (c *call) failedProgram(p *command.Program, cause error) error {
+	text := p.Err.Text()
 	if strings.TrimSpace(text) == "" {
-		text = p.out.text()
+		text = p.Out.Text()
 	}
 	var said strings.Builder
 	for _, l := range lastLines(text) {
 		said.WriteString("\n  " + l)
 	}
-	return &opError{"sh", p.line, fmt.Errorf("%w%s", cause, said.String())}
+	return &opError{"sh", p.Line, fmt.Errorf("%w%s", cause, said.String())}
 }
 
 // lastLines returns the last ten lines of a text, each cut after 200 characters.
@@ -192,18 +191,18 @@ func lastLines(text string) []string {
 }
 
 func programWait(c *call) (starlark.Value, error) {
-	p := c.recv.(*programValue).child
+	p := c.recv.(*programValue).Program
 	var late <-chan time.Time
-	if c.given("timeout") {
+	if c.Given("timeout") {
 		timer := time.NewTimer(arg[time.Duration](c, "timeout"))
 		defer timer.Stop()
 		late = timer.C
 	}
 	left := make(chan struct{})
 	timedOut := false
-	err := c.t.off("the program "+p.line, func() {
+	err := c.t.off("the program "+p.Line, func() {
 		select {
-		case <-p.over:
+		case <-p.Over():
 		case <-left:
 		case <-late:
 			timedOut = true
@@ -213,13 +212,12 @@ func programWait(c *call) (starlark.Value, error) {
 	case err != nil:
 		return nil, err
 	case timedOut:
-		return nil, &opError{"program.wait", p.line, task.ErrTimedOut}
+		return nil, &opError{"program.wait", p.Line, task.ErrTimedOut}
 	}
-	reap()
-	if err := p.reason(); err != nil {
+	if err := p.Reason(); err != nil {
 		return nil, c.failedProgram(p, err)
 	}
-	status, _ := p.result()
+	status, _ := p.Result()
 	return starlark.MakeInt(status), nil
 }
 
@@ -228,7 +226,7 @@ func programKill(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
-	c.recv.(*programValue).send(sig)
+	c.recv.(*programValue).Signal(sig)
 	return starlark.None, nil
 }
 
@@ -238,7 +236,7 @@ func signalOf(v starlark.Value) (syscall.Signal, error) {
 		return syscall.Signal(n), nil
 	}
 	if name, ok := starlark.AsString(v); ok {
-		if sig := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")); sig != 0 {
+		if sig := command.SignalNamed(name); sig != 0 {
 			return sig, nil
 		}
 	}

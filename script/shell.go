@@ -2,10 +2,8 @@ package script
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"smolsh/script/registry"
-	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -17,7 +15,7 @@ func shellBuiltins() []*builtin {
 		{Name: "reload", See: "run",
 			Doc: "Run the file that run() ran last once more, and forget what load() has read.", Example: `run("other.star"); reload()`, Fn: builtinReload},
 		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: where to, and what is there is replaced", See: "run",
-			Doc: "Write what was typed in this session, and went well, as a script.", Example: `save("session.star")`, Fn: builtinSave},
+			Doc: "Write what was typed as a script that runs; what failed or can't be repeated becomes a comment.", Example: `save("session.star")`, Fn: builtinSave},
 		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
 			Result: "struct", Fields: "count total each (seconds by the clock on the wall)",
 			Doc: "Call fn again and again and measure how long a call takes.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},
@@ -59,7 +57,7 @@ func builtinTimeit(c *call) (starlark.Value, error) {
 	fn := arg[starlark.Callable](c, "fn")
 	n := 0
 	start := time.Now()
-	for n == 0 || !c.given("count") && time.Since(start) < timeitFor || c.given("count") && n < arg[int](c, "count") {
+	for n == 0 || !c.Given("count") && time.Since(start) < timeitFor || c.Given("count") && n < arg[int](c, "count") {
 		if _, err := starlark.Call(c.t.thread, fn, nil, nil); err != nil {
 			return nil, err
 		}
@@ -70,23 +68,6 @@ func builtinTimeit(c *call) (starlark.Value, error) {
 	return timing{starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 		"count": starlark.MakeInt(n), "total": registry.Seconds(total), "each": registry.Seconds(each),
 	}), n, each}, nil
-}
-
-func builtinSave(c *call) (starlark.Value, error) {
-	path := arg[string](c, "file")
-	if len(c.s.prompt.inputs) == 0 {
-		return nil, c.errorf("nothing was typed yet that went well")
-	}
-	text := strings.Join(c.s.prompt.inputs, "\n") + "\n"
-	f, err := c.t.open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, "")
-	if err != nil {
-		return nil, c.errorf("%w", err)
-	}
-	defer f.Close()
-	if err := c.t.write(f, []byte(text)); err != nil {
-		return nil, c.errorf("%w", err)
-	}
-	return starlark.None, nil
 }
 
 func builtinReload(c *call) (starlark.Value, error) {
@@ -110,6 +91,7 @@ func (s *Session) runFile(t *taskValue, path string, args []starlark.Value) erro
 		var g starlark.StringDict
 		g, err = s.exec(t, path, src)
 		if s.tasks.Foreground {
+			s.ranNow(path, src, args, g)
 			for n, v := range g {
 				s.globals[n] = v
 			}
@@ -117,14 +99,4 @@ func (s *Session) runFile(t *taskValue, path string, args []starlark.Value) erro
 	}
 	s.globals["args"] = old
 	return err
-}
-
-// remember adds to what save() writes; of what speaks about the session it keeps nothing.
-func (s *Session) remember(src string) {
-	for _, skip := range []string{"save(", "help(", "reload("} {
-		if strings.HasPrefix(src, skip) {
-			return
-		}
-	}
-	s.prompt.inputs = append(s.prompt.inputs, strings.TrimRight(src, "\n"))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"smolsh/script/service"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -49,7 +50,7 @@ func Peer(h *lab.Host) error {
 }
 
 func peerEcho(c *stack.TCPConn, now clock.Instant) {
-	(&pump{conn: c, kind: handlerEcho, limit: -1, close: true}).start(now)
+	(&pump{conn: c, kind: service.Echo, limit: -1, close: true}).start(now)
 }
 
 // page is what the peer's web server has.

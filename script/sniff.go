@@ -33,7 +33,7 @@ func builtinSniff(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	most := maxSniffed
-	if c.given("count") {
+	if c.Given("count") {
 		most = arg[int](c, "count")
 	}
 	var (

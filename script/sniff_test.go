@@ -41,6 +41,6 @@ c.recv()
 c.close()
 l.run("1s")
 b.trace("tcp", last=2)
-`, "0.006000 b.eth0  > 10.0.0.2.7 > 10.0.0.1.4000: F. 4:4(0) ack 5 win 1023\n"+
-		"0.008000 b.eth0 <  10.0.0.1.4000 > 10.0.0.2.7: . ack 5 win 1023"+strings.Repeat(" ", 57)+"CLOSED\n")
+`, "0.006000 b.eth0  > 10.0.0.2.7 > 10.0.0.1.4000: Flags [F.], seq 4, ack 5, win 1023, length 0\n"+
+		"0.008000 b.eth0 <  10.0.0.1.4000 > 10.0.0.2.7: Flags [.], ack 5, win 1023, length 0"+strings.Repeat(" ", 37)+"CLOSED\n")
 }

@@ -33,7 +33,21 @@ type socketValue struct {
 
 func (v *socketValue) common() *socketValue { return v }
 
-func (v *socketValue) String() string        { return v.name }
+// String describes the socket, and whether it is closed.
+func (v *socketValue) String() string {
+	closed := false
+	v.h.do(func(clock.Instant) { closed = v.closed })
+	return since(v.name, closed, "closed")
+}
+
+// since returns a description of a value, with the word for its end if it has ended.
+func since(text string, ended bool, word string) string {
+	if ended {
+		return text + ", " + word
+	}
+	return text
+}
+
 func (v *socketValue) Type() string          { return v.typ }
 func (v *socketValue) Freeze()               {}
 func (v *socketValue) Truth() starlark.Bool  { return true }

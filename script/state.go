@@ -55,7 +55,7 @@ func stateBuiltins() []*builtin {
 		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task last asked", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
 			Doc: "MIB counters, also by name; since=True gives increments.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
 		{Name: "drops", Result: "table", Fields: fieldsOf(dropColumns), Host: true,
-			Doc: "What became of packets that were not delivered.", Example: `drops().sort("count")`, Fn: dropsTable},
+			Doc: "Packets that were not delivered, by reason; also those answered with an error.", Example: `drops().sort("count")`, Fn: dropsTable},
 		{Name: "limits", Result: "table", Fields: fieldsOf(limitColumns), Host: true, See: "sockets, neighbors, drops",
 			Doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid for it last.", Example: `limits()["connections"].used`, Fn: limitsTable},
 		{Name: "limits.set", Sig: limitSig(), Kinds: limitKinds(), Args: limitArgs(), Host: true,
@@ -383,20 +383,10 @@ func socketsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// socketAddr returns an endpoint as ss shows it: "*:7", "*:*".
+// socketAddr returns a socket's address as ss shows it; the port of a socket for frames is its Ethernet type.
 func socketAddr(netid string, ap netip.AddrPort) string {
-	host, port := "*", "*"
-	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {
-		host = a.String()
-		if a.Is6() {
-			host = "[" + host + "]"
-		}
+	if netid == "frames" && ap.Port() != 0 {
+		return fmt.Sprintf("*:0x%04x", ap.Port())
 	}
-	if ap.Port() != 0 {
-		port = fmt.Sprint(ap.Port())
-		if netid == "frames" {
-			port = fmt.Sprintf("0x%04x", ap.Port())
-		}
-	}
-	return host + ":" + port
+	return registry.SocketAddress(ap)
 }

@@ -8,6 +8,7 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
+	"smolsh/script/complaint"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
 )
@@ -20,10 +21,11 @@ type taskValue struct {
 	host   *hostValue // to which ping(), tcp, … without a host refer in this task
 	thread *starlark.Thread
 
+	tooDeep bool // a recursion was stopped, and its error is on its way to a catch() or to the task's end
 	result  starlark.Value
 	joiners int                              // number of tasks that wait for its end
 	counted map[*hostValue]map[string]uint64 // counters when the task last asked for increments
-	server  *complaints                      // of the server whose handler it runs; nil for other tasks
+	server  *complaint.Log                   // of the server whose handler it runs; nil for other tasks
 }
 
 func (v *taskValue) String() string {
@@ -102,6 +104,7 @@ func (t *taskValue) newThread() {
 	startime.SetNow(t.thread, func() (time.Time, error) {
 		return time.Unix(0, int64(t.world().Now())).UTC(), nil
 	})
+	t.limitThread()
 	t.SetComputation(t.thread)
 }
 

@@ -27,7 +27,13 @@ type listenerValue struct {
 	closed bool // on the owner
 }
 
-func (v *listenerValue) String() string        { return "listener " + socketAddr("tcp", v.local) }
+// String describes the listener, and whether it is closed.
+func (v *listenerValue) String() string {
+	closed := false
+	v.s.tasks.Do(v.w, func(clock.Instant) { closed = v.closed })
+	return since("listener "+socketAddr("tcp", v.local), closed, "closed")
+}
+
 func (v *listenerValue) Type() string          { return "listener" }
 func (v *listenerValue) Freeze()               {}
 func (v *listenerValue) Truth() starlark.Bool  { return true }
@@ -67,21 +73,11 @@ func tcpBuiltins() []*builtin {
 	}
 }
 
-// localEndpoint reads local=: an address, a port's endpoint, or nothing.
-func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
-	v := arg[starlark.Value](c, name)
-	if v == nil || v == starlark.None {
-		return ap, nil
-	}
-	if port, err := registry.Kind("port").Convert(v); err == nil {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
-	}
-	s, _ := starlark.AsString(v)
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.AddrPortFrom(a, 0), nil
-	}
-	if ap, err = netip.ParseAddrPort(s); err != nil {
-		return ap, c.errorf(`%s is an address, with a port or without, or a port, got %s %v`, name, v.Type(), v)
+// localEndpoint returns the argument local, the zero value if the call did not give it.
+func (c *call) localEndpoint() (netip.AddrPort, error) {
+	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"))
+	if err != nil {
+		return ap, c.errorf("local %w", err)
 	}
 	return ap, nil
 }
@@ -92,7 +88,7 @@ func tcpConnect(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	local, err := c.localEndpoint("local")
+	local, err := c.localEndpoint()
 	if err != nil {
 		return nil, err
 	}

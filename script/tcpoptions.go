@@ -9,6 +9,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/kernel"
 	"smolsh/script/registry"
 	"smolsh/stack/tcp"
 )
@@ -108,6 +109,19 @@ var tcpOptions = map[string]tcpOption{
 		return nil
 	}},
 }
+
+// kernelOptions are those of tcpOptions that the operating system has for a socket.
+var kernelOptions = func() map[string]tcpOption {
+	options := map[string]tcpOption{}
+	for _, name := range kernel.OptionNames() {
+		o := tcpOptions[name]
+		if name == "congestion" {
+			o.doc = "one of the system's, of net.ipv4.tcp_allowed_congestion_control"
+		}
+		options[name] = o
+	}
+	return options
+}()
 
 // optionsOf returns the options of TCP sockets that a builtin takes as **options; nil if it takes none.
 func optionsOf(b *builtin) map[string]tcpOption {

@@ -12,40 +12,10 @@ import (
 	"go.starlark.net/syntax"
 
 	"smolsh/phy"
-	"smolsh/script/registry"
 	"smolsh/script/task"
+	"smolsh/script/testcase"
 	"smolsh/stack/clock"
 )
-
-// A TestFunc is a top-level function of a file whose name begins with test_.
-type TestFunc struct {
-	Name string
-	Line int // from 1
-}
-
-// Tests are the test functions of a file, in the order in which they stand there. The file is read and
-// not run; the error is that it can't be read, or a *Failure where it isn't Starlark.
-func Tests(path string) ([]TestFunc, error) {
-	src, err := readSource(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := registry.FileOptions.Parse(path, src, 0)
-	if err != nil {
-		var syn syntax.Error
-		if errors.As(err, &syn) {
-			return nil, &Failure{File: path, Line: int(syn.Pos.Line), Col: int(syn.Pos.Col), Message: syn.Msg}
-		}
-		return nil, err
-	}
-	var list []TestFunc
-	for _, stmt := range f.Stmts {
-		if def, ok := stmt.(*syntax.DefStmt); ok && strings.HasPrefix(def.Name.Name, "test_") {
-			list = append(list, TestFunc{def.Name.Name, int(def.Def.Line)})
-		}
-	}
-	return list, nil
-}
 
 // A Failure is why a test failed.
 type Failure struct {
@@ -53,8 +23,17 @@ type Failure struct {
 	Line, Col int    // from 1
 	Message   string // the failure, in one line or more
 	Trace     []string
+	setup     bool // an error of setup(), or of the call of the test's function
 	// Interrupted says that Session.Interrupt ended the test, and nothing was found wrong so far.
 	Interrupted bool
+}
+
+// A TestResult says how a test ended. A test without Failure, Skipped and Expected has passed.
+type TestResult struct {
+	Failure  *Failure // why it failed; nil if it did not
+	Skipped  bool     // skip() ended it
+	Expected bool     // it failed as xfail() said
+	Why      string   // the reason that skip() or xfail() was given
 }
 
 // Error returns the failure in one line or more, with file and line first.
@@ -92,64 +71,202 @@ func (s *Session) noticed(err error) {
 	}
 }
 
-// RunTest evaluates a file and calls one of its test functions, in a session that has run nothing yet. It
-// is nil when the test passed: the function returned, no task failed that the test did not join or ask
-// for its error, and in each virtual lab every frame is accounted for.
-func (s *Session) RunTest(path, name string) *Failure {
+// RunTest evaluates a file and runs one of its tests, by the printed name, in a session that has run nothing yet: setup(), the
+// test's function, and teardown(), which runs if setup() returned. A test passes if its function returns, no task fails that the
+// test did not join or ask for its error, and in each virtual lab every frame is accounted for.
+func (s *Session) RunTest(path, name string) (r TestResult) {
 	s.test = &testRun{}
-	err := s.callTest(path, name)
-	s.tasks.DeliverInterrupt()
-	s.reportPanics()
-	fail := s.main.Revive()
-	s.out.flush()
-	interrupted := fail == task.ErrInterrupted && err != nil
-	if fail != nil && err != nil {
-		err = s.withCause(err, fail)
+	var c *testcase.Case
+	var file testFile
+	skip, fail := s.attempt(func() (err error) {
+		file, err = s.prepare(path)
+		if err == nil {
+			c, err = file.find(name)
+		}
+		return err
+	})
+	if fail == nil && skip == nil {
+		skip, fail = s.attempt(func() error { return s.callTest(c, &file) })
+		r = verdictOf(c, fail)
+		fail = r.Failure
 	}
-	var exit *exitError
-	if e := s.ending.exit; e != nil {
-		s.ending.exit, err = nil, e
+	if file.isSetUp && file.teardown != nil {
+		_, err := s.attempt(func() error { return s.callTeardown(&file) })
+		fail = alsoFailed(fail, err, "teardown")
 	}
-	if errors.As(err, &exit) && exit.code == 0 {
-		err = nil
+	if fail == nil {
+		fail = s.conserved()
 	}
-	// What went wrong in the background is the cause of what the test then waited for in vain.
-	if t := s.test.troubles; len(t) > 0 && !interrupted {
-		f := s.failure(t[0].err)
-		f.Message = t[0].who + ": " + f.Message
-		return f
+	switch {
+	case fail != nil:
+		return TestResult{Failure: fail}
+	case skip != nil:
+		return TestResult{Skipped: true, Why: skip.why}
 	}
-	if err != nil {
-		f := s.failure(err)
-		f.Interrupted = interrupted
-		return f
-	}
-	return s.conserved()
+	return r
 }
 
-func (s *Session) callTest(path, name string) error {
+// testFile is an evaluated file, with the functions that stand around each of its tests.
+type testFile struct {
+	path            string
+	globals         starlark.StringDict
+	setup, teardown starlark.Callable // nil if the file has none
+	fixture         starlark.Value    // result of setup(); nil without one
+	isSetUp         bool              // setup() has returned, or there is none
+}
+
+// prepare evaluates a file of tests.
+func (s *Session) prepare(path string) (f testFile, err error) {
+	f.path = path
 	s.record(s.local)
 	s.name(path)
 	src, err := s.main.source(path)
 	if err != nil {
-		return err
+		return f, err
 	}
-	globals, err := s.exec(s.main, path, src)
+	if f.globals, err = s.exec(s.main, path, src); err != nil {
+		return f, err
+	}
+	for name, fn := range map[string]*starlark.Callable{"setup": &f.setup, "teardown": &f.teardown} {
+		if v := f.globals[name]; v != nil {
+			if c, ok := v.(starlark.Callable); ok {
+				*fn = c
+			}
+		}
+	}
+	return f, nil
+}
+
+// find returns a test of the file by its printed name.
+func (f *testFile) find(name string) (*testcase.Case, error) {
+	global, _, _ := strings.Cut(name, "[")
+	global, _, _ = strings.Cut(global, "#")
+	if v := f.globals[global]; v != nil {
+		list, err := testcase.Expand(global, v)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i], nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%s has no test %s", f.path, name)
+}
+
+// callTest calls setup() and the function of a test.
+func (s *Session) callTest(c *testcase.Case, f *testFile) error {
+	if f.setup != nil {
+		v, err := starlark.Call(s.main.thread, f.setup, nil, nil)
+		if err != nil {
+			return setupError{err}
+		}
+		f.fixture = v
+	}
+	f.isSetUp = true
+	args, err := c.Arguments(f.fixture)
 	if err != nil {
-		return err
+		return setupError{err}
 	}
-	fn, ok := globals[name].(starlark.Callable)
-	if !ok {
-		return fmt.Errorf("%s has no function %s", path, name)
-	}
-	err = s.main.safely(func() error {
-		_, err := starlark.Call(s.main.thread, fn, nil, nil)
-		return err
-	})
-	if err != nil {
+	if _, err = starlark.Call(s.main.thread, c.Fn, args, nil); err != nil {
 		return err
 	}
 	return s.main.Yield() // tasks that are ready now may still fail
+}
+
+// setupError is an error of setup(), or of a test that does not fit it. xfail() does not expect it.
+type setupError struct{ error }
+
+// Unwrap returns the error itself.
+func (e setupError) Unwrap() error { return e.error }
+
+// callTeardown calls teardown(), with the result of setup() if it has a parameter.
+func (s *Session) callTeardown(f *testFile) error {
+	c := &testcase.Case{Fn: f.teardown}
+	fixture := f.fixture
+	if fixture == nil {
+		fixture = starlark.None
+	}
+	args, err := c.Arguments(fixture)
+	if err == nil {
+		_, err = starlark.Call(s.main.thread, c.Fn, args, nil)
+	}
+	return err
+}
+
+// attempt runs a part of a test in the main task. It returns the failure, or the call of skip() that ended the part.
+func (s *Session) attempt(fn func() error) (*skipError, *Failure) {
+	err := s.main.safely(fn)
+	s.tasks.DeliverInterrupt()
+	s.reportPanics()
+	cause := s.main.Revive()
+	s.out.Flush()
+	interrupted := cause == task.ErrInterrupted && err != nil
+	if cause != nil && err != nil {
+		err = s.withCause(err, cause)
+	}
+	exit := s.ending.exit
+	s.ending.exit = nil
+	if exit != nil || errors.As(err, &exit) {
+		err = sameplace(err, fmt.Errorf("exit(%d) was called: a test ends when its function returns, or by skip()", exit.code))
+	}
+	// An error in the background is the cause of the wait that the test then ended with.
+	if t := s.test.troubles; len(t) > 0 && !interrupted {
+		s.test.troubles = nil
+		f := s.failure(t[0].err)
+		f.Message = t[0].who + ": " + f.Message
+		return nil, f
+	}
+	var skip *skipError
+	if errors.As(err, &skip) {
+		return skip, nil
+	}
+	if err == nil {
+		return nil, nil
+	}
+	f := s.failure(err)
+	f.Interrupted = interrupted
+	f.setup = errors.As(err, new(setupError))
+	return nil, f
+}
+
+// sameplace returns an error with the words of said and the backtrace of err.
+func sameplace(err, said error) error {
+	var eval *starlark.EvalError
+	if errors.As(err, &eval) {
+		return &starlark.EvalError{Msg: said.Error(), CallStack: eval.CallStack}
+	}
+	return said
+}
+
+// verdictOf returns the result of a test that ended with a failure, or with none.
+func verdictOf(c *testcase.Case, fail *Failure) TestResult {
+	switch {
+	case !c.XFail || fail != nil && (fail.setup || fail.Interrupted):
+		return TestResult{Failure: fail}
+	case fail != nil:
+		return TestResult{Expected: true, Why: c.Why}
+	}
+	f := &Failure{Message: "expected to fail: " + c.Why}
+	if fn, ok := c.Fn.(*starlark.Function); ok {
+		pos := fn.Position()
+		f.File, f.Line, f.Col = pos.Filename(), int(pos.Line), int(pos.Col)
+	}
+	return TestResult{Failure: f}
+}
+
+// alsoFailed returns the failure of a test whose teardown failed, for a reason of its own or after the test's failure.
+func alsoFailed(test, after *Failure, where string) *Failure {
+	switch {
+	case after == nil:
+		return test
+	case test == nil:
+		after.Message = where + ": " + after.Message
+		return after
+	}
+	test.Trace = append(test.Trace, fmt.Sprintf("and %s: %s", where, after.Error()))
+	return test
 }
 
 // conserved is the law that holds in each campaign, for every virtual lab of the session.
@@ -185,18 +302,14 @@ func (s *Session) failure(err error) *Failure {
 		source(list[0].Pos)
 	case errors.As(err, &eval):
 		f.Message = s.unbound(eval.Msg)
-		for i := range eval.CallStack {
-			fr := eval.CallStack.At(i)
-			if fr.Pos.Filename() == "<builtin>" {
-				continue
-			}
+		eachCall(eval.CallStack, func(fr starlark.CallFrame) {
 			if f.File == "" {
 				at(fr.Pos)
 			} else {
 				f.Trace = append(f.Trace, fmt.Sprintf("%s:%d: in %s", fr.Pos.Filename(), fr.Pos.Line, fr.Name))
 			}
 			source(fr.Pos)
-		}
+		}, func(n int) { f.Trace = append(f.Trace, fmt.Sprintf("… %d calls more …", n)) })
 	default:
 		f.Message = err.Error()
 	}

@@ -23,10 +23,11 @@ func builtinFmt(c *call) (starlark.Value, error) {
 	return starlark.String(fmt.Sprintf("%.*f", arg[int](c, "decimals"), arg[float64](c, "x"))), nil
 }
 
-// uncaught is err when it must not be caught: cancellation, interrupt, deadlock, exit.
+// uncaught returns err if catch must not catch it: a cancellation, an interrupt, a deadlock, exit() or skip().
 func (c *call) uncaught(err error) error {
 	var exit *exitError
-	if err != nil && (c.t.Err() != nil || c.s.tasks.InterruptPending() || errors.As(err, &exit)) {
+	var skip *skipError
+	if err != nil && (c.t.Err() != nil || c.s.tasks.InterruptPending() || errors.As(err, &exit) || errors.As(err, &skip)) {
 		return err
 	}
 	return nil
@@ -39,6 +40,7 @@ func builtinCatch(c *call) (starlark.Value, error) {
 	}
 	d := starlark.StringDict{"value": starlark.None, "error": starlark.None}
 	if err != nil {
+		c.t.unwound()
 		d["error"] = starlark.String(c.s.unbound(err.Error()))
 	} else {
 		d["value"] = v

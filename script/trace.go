@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"go.starlark.net/starlark"
@@ -73,7 +74,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 	default:
 		return nil, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
 	}
-	if c.given("last") {
+	if c.Given("last") {
 		return c.s.traceLast(h, f, arg[int](c, "last")), nil
 	}
 	c.s.traceOn(h, f)
@@ -82,7 +83,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 
 // filter returns the call's filter, nil where it has none.
 func (c *call) filter() (*filter.Filter, error) {
-	if !c.given("filter") {
+	if !c.Given("filter") {
 		return nil, nil
 	}
 	f, err := filter.Compile(arg[string](c, "filter"))
@@ -131,7 +132,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	})
 	first := max(0, len(lines)-n)
 	for _, line := range lines[first:] {
-		s.out.print(line)
+		s.out.Print(line)
 	}
 	given := starlark.NewList(packets[first:])
 	s.prompt.printed = given
@@ -190,11 +191,11 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
-		t.s.out.offer([]byte(said))
+		t.s.out.Offer([]byte(said))
 	}
-	t.s.out.offer([]byte(line))
+	t.s.out.Offer([]byte(line))
 	if said != "" && ev.Dir == stack.RX {
-		t.s.out.offer([]byte(said))
+		t.s.out.Offer([]byte(said))
 	}
 }
 
@@ -210,7 +211,7 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, 
 // packetLine puts the parts of a packet's line together, the verdict where it can be read down the page.
 func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
 	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // of a file they may be anybody's words
-	line := where + " " + s.paint(directionHue(arrow), arrow) + " " + s.paint(h, what)
+	line := strings.TrimLeft(where+" "+s.paint(directionHue(arrow), arrow)+" "+s.paint(h, what), " ")
 	if verdict == "" {
 		return line
 	}

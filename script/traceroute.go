@@ -51,7 +51,7 @@ type tracerouter struct {
 	port    uint16       // of the hop's first probe
 	probes  []traceProbe // of the hop
 	reached bool
-	ended   bool  // somebody says that it goes no further
+	ended   bool  // an error says that probes go no further
 	fail    error // nothing could be sent, or the next hop does not answer
 	buf     []byte
 }
@@ -68,7 +68,7 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 	}
 	defer c.s.tasks.Do(t.h.w, func(clock.Instant) { t.close() })
 	count, most := arg[int](c, "probes"), arg[int](c, "max_hops")
-	c.s.out.print(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
+	c.s.out.Print(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
 	var hops []starlark.Value
 	for ttl := 1; ttl <= most && !t.reached && !t.ended && t.fail == nil; ttl++ {
 		if err := t.hop(c, ttl, count); err != nil {
@@ -79,10 +79,10 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 			if ttl == 1 && !errors.Is(t.fail, tcp.ErrHostUnreach) {
 				return nil, failed(c.t, "traceroute", t.to, t.fail)
 			}
-			c.s.out.print(fmt.Sprintf("%v: %v", t.to, t.fail))
+			c.s.out.Print(fmt.Sprintf("%v: %v", t.to, t.fail))
 			break
 		}
-		c.s.out.print(fmt.Sprintf("%2d  %s", ttl, t.line()))
+		c.s.out.Print(fmt.Sprintf("%2d  %s", ttl, t.line()))
 		hops = append(hops, t.value(ttl))
 	}
 	d := starlark.StringDict{"reached": starlark.Bool(t.reached), "hops": starlark.NewList(hops), "error": starlark.None}
@@ -176,7 +176,13 @@ var unreachableNotes = map[uint8]string{
 	wire.UnreachableSourceRoute: "!S", wire.UnreachableNetProhibited: "!X", wire.UnreachableHostProhibited: "!X", wire.UnreachableProhibited: "!X",
 }
 
-// answer closes the probe that went to a port; m is the error that came of it, nil for a reply.
+// arrived reports whether an answer proves that the probe arrived: a reply, for which m is nil, or an error that only the
+// destination sends. The source of the error may be another of the destination's addresses (RFC 1812 §4.3.2.4).
+func arrived(m *wire.ICMP) bool {
+	return m == nil || m.Type == wire.ICMPDestUnreachable && (m.Code == wire.UnreachablePort || m.Code == wire.UnreachableProtocol)
+}
+
+// answer closes the probe to a port. m is the error that quotes the probe, nil for a reply.
 func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m *wire.ICMP) {
 	k := int(port) - int(t.port)
 	if k < 0 || k >= len(t.probes) || t.probes[k].done {
@@ -184,11 +190,8 @@ func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m 
 	}
 	p := &t.probes[k]
 	p.done, p.from, p.rtt = true, from, now.Sub(p.sentAt)
-	switch {
-	case m == nil || m.Type == wire.ICMPDestUnreachable && m.Code == wire.UnreachablePort:
-		t.reached = t.reached || from == t.to
-		t.ended = true
-	case m.Type == wire.ICMPDestUnreachable:
+	t.reached = t.reached || arrived(m)
+	if m != nil && m.Type == wire.ICMPDestUnreachable && m.Code != wire.UnreachablePort {
 		t.ended = true
 		if p.note = unreachableNotes[m.Code]; p.note == "" {
 			p.note = fmt.Sprintf("!%d", m.Code)

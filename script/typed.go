@@ -21,9 +21,12 @@ var typedOptions = &syntax.FileOptions{
 // Typed runs one chunk that was typed, as the prompt does: the value of each expression is printed and
 // kept in _, and assignments are seen by everything typed before and after.
 func (s *Session) Typed(src string) error {
-	err := s.result(s.typed(s.main, StdinName, src))
-	if err == nil {
-		s.remember(src)
+	lasts := s.prompt.lasts
+	s.prompt.runs = nil
+	raw := s.typed(s.main, StdinName, src)
+	err := s.result(raw)
+	if s.ending.exit == nil {
+		s.remember(src, raw, lasts)
 	}
 	return err
 }
@@ -83,11 +86,12 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 		return nil
 	}
 	s.globals["_"] = v
+	s.prompt.lasts++
 	if s.prompt.shown != "" && v == starlark.String(s.prompt.shown) || s.prompt.printed != nil && v == s.prompt.printed {
 		return nil
 	}
 	if text := s.display(v); text != "" {
-		s.out.print(text)
+		s.out.Print(text)
 	}
 	return nil
 }
@@ -197,6 +201,7 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 // unbound puts the interpreter's words for a name that a function hoped for in vain into those of the
 // language.
 func (s *Session) unbound(msg string) string {
+	msg = strings.TrimPrefix(msg, stopped)
 	const begin, end = "internal error: predeclared variable ", " is uninitialized"
 	i := strings.Index(msg, begin)
 	if i < 0 {

@@ -65,7 +65,7 @@ var valueTypes = []registry.ValueType{
 	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},
 	{Name: "packet", Doc: "A packet: a layer it does not have is None, and so is a field that its header does not have.", Fields: append(layerFields(), [][2]string{
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},
-		{"time", "when it was seen, in seconds since the start; of a file, since 1970"}, {"time_ns", "the same in nanoseconds, exactly"},
+		{"time", "when it was seen, in seconds since the start; of a file, since 1970, and None where a file does not say"}, {"time_ns", "the same in nanoseconds, exactly"},
 		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},
 		{"verdict", "what the stack did with it, as trace() says it; of one that a rule judges nothing yet"},
 		{"layers", "the names of its layers, the outermost first; TCP in p and p[TCP] look one up"},

@@ -50,7 +50,7 @@ func udpBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "udp_socket",
 			Doc: "A UDP socket on a port; 0 chooses one.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
-		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint str", Result: "udp_socket",
+		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
 			Doc: "A UDP socket that speaks to one peer only.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
 			Doc: "Send a datagram; to= is needed where the socket is not connected.", Example: open + `u.send("hi")`, Fn: udpSend},
@@ -80,7 +80,7 @@ func (h *hostValue) bindUDP(t *taskValue, at netip.AddrPort) (*udpValue, error) 
 
 func udpConnect(c *call) (starlark.Value, error) {
 	h, to := c.on(), arg[netip.AddrPort](c, "endpoint")
-	local, err := c.localEndpoint("local")
+	local, err := c.localEndpoint()
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +134,10 @@ func (v *udpValue) recv(t *taskValue, timeout time.Duration) (data []byte, src n
 func udpSet(c *call) (starlark.Value, error) {
 	v := c.recv.(*udpValue)
 	c.t.Do(v.h.w, func(clock.Instant) {
-		if c.given("ttl") {
+		if c.Given("ttl") {
 			v.u.SetTTL(uint8(arg[int](c, "ttl")))
 		}
-		if c.given("df") {
+		if c.Given("df") {
 			v.u.SetDontFragment(arg[bool](c, "df"))
 		}
 	})

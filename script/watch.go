@@ -69,12 +69,12 @@ func (f *screenful) show(s *Session, text string) {
 	}
 	width := s.cfg.Width
 	text = cutRows(text, width, rows-1) // the last one is the cursor's
-	if moves && width > 0 && f.text != "" && f.mark == s.out.mark() {
-		s.out.print(fmt.Sprintf("\x1b[%dA\r\x1b[J%s", rowsOf(f.text, width), text))
+	if moves && width > 0 && f.text != "" && f.mark == s.out.Mark() {
+		s.out.Print(fmt.Sprintf("\x1b[%dA\r\x1b[J%s", rowsOf(f.text, width), text))
 	} else {
-		s.out.print(text)
+		s.out.Print(text)
 	}
-	f.text, f.mark = text, s.out.mark()
+	f.text, f.mark = text, s.out.Mark()
 }
 
 // rowsOf returns how many rows of a terminal the lines of a text take.

@@ -35,13 +35,16 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	if request && a.SenderIP.IsUnspecified() {
 		switch {
 		case !ours && a.SenderHW == i.mac: // our own probe, reflected by a device on the link
-			return dropped(drop.ARPNotForUs)
+			return h.overhear()
 		case !i.isStation(a.SenderHW):
 			return dropped(drop.ARPMartian)
 		case !ours:
-			return dropped(drop.ARPNotForUs)
+			return h.overhear()
 		}
 		return h.answerARP(i, &a)
+	}
+	if len(i.addresses.list) == 0 && !ours && unicast(a.SenderIP) && !h.net.isNeighbor(i, a.SenderIP) {
+		return h.overhear() // without an address here the host cannot tell who is a neighbour
 	}
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
@@ -66,12 +69,18 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	case what == neigh.Ignored && e != nil && e.HW != a.SenderHW:
 		return dropped(drop.ARPPermanent)
 	case what == neigh.Ignored:
-		return dropped(drop.ARPNotForUs)
+		return h.overhear()
 	case what == neigh.Full:
 		_ = h.noNeighbor(i)
 		return dropped(drop.NeighborTableFull)
 	}
 	return Verdict{Kind: Delivered}
+}
+
+// overhear is the verdict on an ARP packet between other stations.
+func (h *Host) overhear() Verdict {
+	h.count(mib.ARPInNotForUs)
+	return Verdict{Kind: Overheard}
 }
 
 // checkSender returns a drop reason for a sender that cannot be a neighbour on i.

@@ -103,3 +103,42 @@ func TestNoErrorToNobody(t *testing.T) {
 		t.Errorf("%d frames were sent to nobody", len(out))
 	}
 }
+
+// ARP between neighbours is no fault of anybody's: a host counts it, and neither its drops nor its interface's nor its events have it.
+func TestNeighboursARPIsNoDrop(t *testing.T) {
+	n := newNetwork(t)
+	h, i := n.host("b", macB, "10.0.0.2/24")
+	listener := h.AddIface(n.now, IfaceConfig{Name: "eth1", Caps: ethernet, MAC: macA}) // without an address
+	drain(h, n.now, i)
+	defer h.Events(func(ev Event) {
+		if ev.Kind == EventDrop {
+			t.Errorf("dropped: %v", ev.Reason)
+		}
+	})()
+	frames := []wire.ARP{
+		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipC},                         // an announcement
+		{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipC, TargetHW: wire.Broadcast, TargetIP: ipC}, // another way of one
+		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipA},                         // a question for another station
+		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: netip.IPv4Unspecified(), TargetIP: ipC},     // a probe
+	}
+	for _, on := range []*Iface{i, listener} {
+		for _, a := range frames {
+			if v := h.Receive(n.now, on, arpFrame(wire.Broadcast, macC, a)); v.Kind != Overheard || v.String() != "arp not for us" {
+				t.Errorf("%s: %+v is %q", on.Name(), a, v)
+			}
+		}
+		if on.Info().RxDropped != 0 {
+			t.Errorf("%s counts %d drops", on.Name(), on.Info().RxDropped)
+		}
+	}
+	if d := h.DropInfos(); len(d) != 0 || counterOf(t, h, "ArpInNotForUs") != 8 {
+		t.Errorf("drops %+v, %d overheard", d, counterOf(t, h, "ArpInNotForUs"))
+	}
+	n.conserve()
+	// On a link with addresses, a stranger's packet still is a fault.
+	stranger := wire.ARP{Op: wire.ARPRequest, SenderHW: macC, SenderIP: netip.MustParseAddr("192.0.2.1"), TargetIP: ipA}
+	h2, i2 := n.host("c", macB, "10.0.0.2/24")
+	if v := h2.Receive(n.now, i2, arpFrame(wire.Broadcast, macC, stranger)); v != dropped(drop.ARPMartian) {
+		t.Errorf("a stranger's packet is %q", v)
+	}
+}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -18,7 +19,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the host does into testdata")
+var (
+	rewrite  = flag.Bool("rewrite", false, "write what the host does into testdata")
+	framesTo = flag.String("frames", "", "write the frames of all dialogues into this capture file")
+)
 
 // A dialogue is one host against a link that the file plays. Every line is a time in seconds and a word. The file gives
 // the configuration, the calls of dialogueCalls, and the frames that arrive:
@@ -35,7 +39,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the host does into testdat
 //	0.010 * WORDS                       an event: an address conflict, or a packet that is dropped without being the last frame
 //	0.010 = WORDS                       a call's result
 //
-// A FRAME is written as package packet's Summary describes it, which is much as tcpdump does. Brackets follow with all
+// A FRAME is written as package packet's Summary describes it, which is much as tcpdump does. Behind a bar follows all
 // that the summary leaves out and that is not as usual; showFrame lists it. A station's hardware address is
 // 02:00:00:00 and the last two octets of its IP address. A subnet's first address is its gateway, which sends and receives
 // the packets of hosts beyond the link. The data of datagrams and echoes is a pattern, which is compared in what the host
@@ -50,6 +54,7 @@ type dialogue struct {
 	probe *AddrProbe
 	conn  *TCPConn // accepted
 
+	frames   [][]byte      // all frames, of both directions
 	received [][]byte      // the IP packets so far, which errors may quote
 	drops    []drop.Reason // since the last frame that arrived or time that passed
 	out      bytes.Buffer
@@ -119,6 +124,7 @@ func (d *dialogue) emit() {
 					d.h.Receive(d.n.now, i, f)
 					continue
 				}
+				d.frames = append(d.frames, bytes.Clone(f.Bytes()))
 				d.checkQuote(f.Bytes())
 				d.say("> %s%s", d.label(i), showFrame(i, f, true))
 			}
@@ -158,11 +164,12 @@ func (d *dialogue) receive(words string) {
 		d.t.Errorf("%v: the line of a frame makes another one: %s", d.n.now, line)
 	}
 	d.say("< %s%s", d.label(i), line)
+	d.frames = append(d.frames, bytes.Clone(f.Bytes()))
 	if b := f.Bytes(); len(b) > wire.EthernetLen {
 		d.received = append(d.received, bytes.Clone(b[wire.EthernetLen:]))
 	}
 	v := d.h.Receive(d.n.now, i, f)
-	if k := slices.Index(d.drops, v.Reason); v.Kind == Dropped && k >= 0 {
+	if k := slices.Index(d.drops, v.Reason); v.Reason != drop.None && k >= 0 {
 		d.drops = slices.Delete(d.drops, k, k+1)
 	}
 	d.say("! %v", v)
@@ -250,6 +257,7 @@ func TestDialogues(t *testing.T) {
 	if err != nil || len(files) < 60 {
 		t.Fatalf("%d dialogues, %v", len(files), err)
 	}
+	var frames [][]byte
 	for _, name := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
 			text, err := os.ReadFile(name)
@@ -257,7 +265,9 @@ func TestDialogues(t *testing.T) {
 			if head, _, _ := strings.Cut(string(text), "\n0.000 "); !strings.HasPrefix(head, "# ") || !strings.Contains(head, "RFC ") {
 				t.Error("the comment at its top names no RFC")
 			}
-			got := (&dialogue{t: t}).play(string(text))
+			d := &dialogue{t: t}
+			got := d.play(string(text))
+			frames = append(frames, d.frames...)
 			if got == string(text) {
 				return
 			}
@@ -268,6 +278,21 @@ func TestDialogues(t *testing.T) {
 			t.Error(firstDifference(string(text), got))
 		})
 	}
+	if *framesTo != "" {
+		must(t, os.WriteFile(*framesTo, pcap(frames), 0o644))
+	}
+}
+
+// pcap returns a capture file of Ethernet frames, all at the time 0.
+func pcap(frames [][]byte) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint32(le.AppendUint16(le.AppendUint16(le.AppendUint32(nil, 0xa1b2c3d4), 2), 4), 0)
+	b = le.AppendUint32(le.AppendUint32(le.AppendUint32(b, 0), 1<<16), 1)
+	for _, f := range frames {
+		b = le.AppendUint32(append(b, make([]byte, 8)...), uint32(len(f)))
+		b = append(le.AppendUint32(b, uint32(len(f))), f...)
+	}
+	return b
 }
 
 // firstDifference shows the first lines in which two texts differ.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"smolsh/phy"
+	dissector "smolsh/stack/packet"
 	"smolsh/stack/wire"
 )
 
@@ -61,9 +62,9 @@ func parseAddr(t *testing.T, s string) netip.Addr {
 // readFrame makes the frame of a line, as it arrives on an interface.
 func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	l := &frameLine{t: t, attrs: map[string]string{}}
-	text, list, _ := strings.Cut(s, " [")
+	text, list, _ := strings.Cut(s, " | ")
 	l.text = text
-	for _, a := range strings.Split(strings.TrimSuffix(list, "]"), ", ") {
+	for _, a := range strings.Split(list, ", ") {
 		switch k, v, _ := strings.Cut(a, " "); {
 		case k == "":
 		case k == "no" || k == "bad" || k == "other": // "no checksum"
@@ -76,8 +77,8 @@ func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	}
 	typ := wire.EtherTypeIPv4
 	var b []byte
-	if strings.HasPrefix(text, "arp ") {
-		typ, b = wire.EtherTypeARP, make([]byte, 46)
+	if strings.HasPrefix(text, "ARP, ") {
+		typ, b = wire.EtherTypeARP, make([]byte, l.length())
 		l.arp(i, b)
 	} else {
 		b = l.packet()
@@ -94,20 +95,34 @@ func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	return f
 }
 
+// length returns the number behind the word length.
+func (l *frameLine) length() int {
+	_, n, _ := strings.Cut(l.text, ", length ")
+	return l.scan(n, "%d")
+}
+
 // arp writes an ARP packet. The hardware addresses that follow those of the frame are left to arpHardware.
 func (l *frameLine) arp(i *Iface, b []byte) {
 	w := strings.Fields(strings.ReplaceAll(l.text, ",", ""))
 	a := wire.ARP{Op: wire.ARPRequest}
 	switch {
-	case len(w) == 5 && w[1] == "who-has" && w[3] == "tell":
-		a.TargetIP, a.SenderIP = parseAddr(l.t, w[2]), parseAddr(l.t, w[4])
-	case len(w) == 5 && w[2] == "is-at" && w[4] == "announced":
-		a.SenderIP, a.SenderHW = parseAddr(l.t, w[1]), parseHW(l.t, w[3])
-		a.TargetIP = a.SenderIP
-	case len(w) == 4 && w[2] == "is-at":
-		a.Op, a.SenderIP, a.SenderHW, a.TargetIP = wire.ARPReply, parseAddr(l.t, w[1]), parseHW(l.t, w[3]), i.addresses.list[0].Addr()
+	case w[1] == "Request" && w[2] == "who-has":
+		a.TargetIP = parseAddr(l.t, w[3])
+		if strings.HasPrefix(w[4], "(") {
+			a.TargetHW = parseHW(l.t, strings.Trim(w[4], "()"))
+			w = append(w[:4], w[5:]...)
+		}
+		a.SenderIP = parseAddr(l.t, w[5])
+		if a.SenderIP == a.TargetIP {
+			a.SenderHW = parseHW(l.t, w[len(w)-1])
+		}
+	case w[1] == "Reply" && w[3] == "is-at":
+		a.Op, a.SenderIP, a.SenderHW, a.TargetIP = wire.ARPReply, parseAddr(l.t, w[2]), parseHW(l.t, w[4]), i.addresses.list[0].Addr()
 		if to, ok := l.attrs["for"]; ok {
 			a.TargetIP = parseAddr(l.t, to)
+		}
+		if w[len(w)-1] == "announced" {
+			a.TargetIP = a.SenderIP
 		}
 	default:
 		l.fail("not ARP")
@@ -123,11 +138,9 @@ func (l *frameLine) arpHardware(b []byte) {
 	if a.SenderHW.IsZero() {
 		a.SenderHW = l.hw("at", eth.Src)
 	}
-	target := eth.Dst
-	if a.Op == wire.ARPRequest && target == wire.Broadcast {
-		target = wire.HardwareAddr{}
+	if a.Op == wire.ARPReply {
+		a.TargetHW = l.hw("target", eth.Dst)
 	}
-	a.TargetHW = l.hw("target", target)
 	a.Put(p)
 }
 
@@ -182,42 +195,43 @@ func (l *frameLine) end(s string) netip.AddrPort {
 
 // payload makes the payload of an IP packet: its protocol, its place in the datagram, and its octets.
 func (l *frameLine) payload(e ends, s string) (proto wire.Protocol, off int, more bool, b []byte) {
-	var n int
 	word, rest, _ := strings.Cut(s, " ")
+	name, isOther := strings.CutSuffix(word, ",")
 	switch {
 	case strings.Contains(s, "fragment at "):
 		proto = protocols[word]
 		more = !strings.HasPrefix(rest, "last ")
-		off, n = l.scan(rest[strings.LastIndexByte(rest, ' ')+1:], "%d"), l.number("octets", 0)
+		n := l.number("octets", 0)
+		off = l.scan(rest[strings.LastIndexByte(rest, ' ')+1:], "%d")
 		return proto, off, more, octets(off + n)[off-wire.UDPLen:][:n]
-	case word == "udp":
+	case word == "UDP,":
 		more = strings.HasSuffix(s, ", first fragment")
-		n = l.scan(rest, "%d")
-		b = udpPacket(e.src, e.dst, octets(l.number("of", n)))[wire.IPv4Len:][:wire.UDPLen+n]
+		n := l.scan(rest, "length %d")
+		b = udpPacket(e.src, e.dst, octets(n))[wire.IPv4Len:][:wire.UDPLen+l.number("octets", n)]
 		if l.has("no checksum") {
 			b[6], b[7] = 0, 0
 		}
 		proto = wire.ProtocolUDP
-	case word == "icmp":
-		proto, b = wire.ProtocolICMP, l.icmp(rest)
-	case word == "igmp":
-		proto, b = wire.ProtocolIGMP, l.igmp(rest)
-	case word == "proto":
-		_, err := fmt.Sscanf(rest, "%d, %d octets", &proto, &n)
-		must(l.t, err)
-		b = octets(n)
-	case strings.HasSuffix(word, ",") && strings.HasSuffix(rest, " octets"):
-		if proto = protocols[word[:len(word)-1]]; proto == 0 {
-			l.fail("no such protocol")
-		}
-		b = octets(l.scan(rest, "%d octets"))
+	case word == "ICMP":
+		proto, b = wire.ProtocolICMP, l.icmp(s)
+	case strings.HasPrefix(word, "igmp") && !isOther:
+		proto, b = wire.ProtocolIGMP, igmpMessage(l, s)
+	case s == "[|udp]": // quoted by an error
+		proto, b = wire.ProtocolUDP, octets(wire.UDPLen)
+	case s == "[|igmp]":
+		proto, b = wire.ProtocolIGMP, igmpMessage(l, "igmp-134")[:l.number("octets", 0)]
+	case word == "Flags":
+		proto, b = wire.ProtocolTCP, l.segment(e, s)
 	case word == "tcp,": // what an error quotes of a segment
 		b = make([]byte, 20)
 		h := wire.TCP{SrcPort: e.src.Port(), DstPort: e.dst.Port(), Seq: wire.Seq(l.scan(rest, "seq %d"))}
 		h.Put(b)
 		proto = wire.ProtocolTCP
 	default:
-		proto, b = wire.ProtocolTCP, l.segment(e, strings.Fields(s))
+		if proto = protocols[name]; proto == 0 {
+			proto = wire.Protocol(l.scan(name, "ip-proto-%d"))
+		}
+		b = octets(l.scan(rest, "length %d"))
 	}
 	if l.has("bad checksum") {
 		b[map[wire.Protocol]int{wire.ProtocolICMP: 2, wire.ProtocolIGMP: 2, wire.ProtocolUDP: 6, wire.ProtocolTCP: 16}[proto]]++
@@ -232,43 +246,42 @@ func (l *frameLine) scan(s, format string) (n int) {
 	return n
 }
 
-// segment makes a TCP segment from "FLAGS [SEQ:END(LEN)] [ack N] win N [<mss N>]".
-func (l *frameLine) segment(e ends, w []string) []byte {
-	h, n := wire.TCP{Seq: wire.Seq(l.number("seq", 0))}, 0
-	for _, r := range w[0] {
-		k := strings.IndexRune("FSRP.UEW", r)
-		if k < 0 {
-			l.fail("no such protocol or flag")
-		}
-		h.Flags |= 1 << k
-	}
-	for k := 1; k < len(w); k++ {
-		switch w[k] {
-		case "ack":
-			h.Ack = wire.Seq(l.scan(w[k+1], "%d"))
-			k++
-		case "win":
-			h.Window = uint16(l.scan(w[k+1], "%d"))
-			k++
-		case "<mss":
-			h.Options.MSS = uint16(l.scan(w[k+1], "%d>"))
-			k++
-		default:
-			var seq, end uint32
-			if _, err := fmt.Sscanf(w[k], "%d:%d(%d)", &seq, &end, &n); err != nil {
-				l.fail(err.Error())
+// segment makes a TCP segment from "Flags [F], seq N[:N], ack N, win N[, options [mss N]], length N".
+func (l *frameLine) segment(e ends, s string) []byte {
+	h := wire.TCP{Seq: wire.Seq(l.number("seq", 0))}
+	for _, part := range strings.Split(s, ", ") {
+		switch word, value, _ := strings.Cut(part, " "); word {
+		case "Flags":
+			for _, r := range strings.Trim(value, "[]") {
+				h.Flags |= 1 << strings.IndexRune("FSRP.UEW", r)
 			}
-			h.Seq = wire.Seq(seq)
+		case "seq":
+			h.Seq = wire.Seq(l.scan(value, "%d"))
+		case "ack":
+			h.Ack = wire.Seq(l.scan(value, "%d"))
+		case "win":
+			h.Window = uint16(l.scan(value, "%d"))
+		case "options":
+			h.Options.MSS = uint16(l.scan(value, "[mss %d]"))
+		case "length":
+		default:
+			l.fail("no such word: " + word)
 		}
 	}
-	return tcpPacket(e.src, e.dst, h, octets(n))[wire.IPv4Len:]
+	return tcpPacket(e.src, e.dst, h, octets(l.length()))[wire.IPv4Len:]
 }
 
-// icmp makes an ICMP message.
+// icmp makes the ICMP message whose summary is s. An error quotes a packet, in parentheses behind the length.
 func (l *frameLine) icmp(s string) []byte {
-	m := wire.ICMP{Pointer: uint8(l.number("pointer", 0)), Gateway: netip.IPv4Unspecified()}
-	name, quoted, isError := strings.Cut(s, " (")
-	name, mtu, _ := strings.Cut(name, ", mtu ")
+	m := wire.ICMP{Gateway: netip.IPv4Unspecified()}
+	text, quoted, isError := strings.Cut(s, " (1")
+	if isError {
+		quoted = "1" + quoted
+	}
+	if rest, ok := strings.CutPrefix(s, text+" (0"); ok {
+		quoted, isError = "0"+rest, true
+	}
+	n := l.length() - wire.ICMPLen
 	var data []byte
 	switch {
 	case isError:
@@ -278,42 +291,57 @@ func (l *frameLine) icmp(s string) []byte {
 			delete(l.attrs, "quoting")
 		}
 		data = q.packet()
-		data = data[:min(len(data), l.number("quotes", 28))]
-	case strings.HasPrefix(name, "echo "):
-		name, _, _ = strings.Cut(name, " id")
-		var n int
-		_, err := fmt.Sscanf(s[len(name):], " id %d seq %d, %d octets", &m.ID, &m.Seq, &n)
+		data = data[:min(len(data), n)]
+	case strings.HasPrefix(s, "ICMP echo "):
+		_, ids, _ := strings.Cut(s, ", id ")
+		_, err := fmt.Sscanf(ids, "%d, seq %d", &m.ID, &m.Seq)
 		must(l.t, err)
 		data = octets(n)
 	default:
-		data = make([]byte, l.number("octets", 0))
+		data = make([]byte, n)
 	}
-	if mtu != "" {
-		m.MTU = uint16(l.scan(mtu, "%d"))
+	if _, mtu, ok := strings.Cut(text, "(mtu "); ok {
+		m.MTU = uint16(l.scan(mtu, "%d)"))
 	}
-	if g, ok := l.attrs["gateway"]; ok {
-		m.Gateway = parseAddr(l.t, g)
+	if _, octet, ok := strings.Cut(text, " - octet "); ok {
+		m.Pointer = uint8(l.scan(octet, "%d"))
 	}
-	for k := range 256 * 256 {
-		if m.Type, m.Code = wire.ICMPType(k/256), uint8(k%256); m.String() == name {
-			return icmpPacket(ipA, ipB, m, data)[wire.IPv4Len:]
+	if w := strings.Fields(text); strings.HasPrefix(w[1], "redirect") {
+		m.Gateway = parseAddr(l.t, strings.TrimSuffix(w[5], ","))
+	}
+	const types, codes = 256, 17
+	for k := range types * codes {
+		m.Type, m.Code = wire.ICMPType(k/codes), uint8(k%codes)
+		p := icmpPacket(ipA, ipB, m, data)
+		if line := dissector.Summary(p, phy.MediumIP); strings.HasSuffix(line, ": "+s) {
+			return p[wire.IPv4Len:]
 		}
 	}
-	l.fail("no such message: " + name)
+	l.fail("no such message")
 	return nil
 }
 
-// igmp makes an IGMP message.
-func (l *frameLine) igmp(s string) []byte {
-	m := wire.IGMP{MaxResp: uint8(l.number("within", 0)), Group: netip.IPv4Unspecified()}
-	w := strings.Fields(s)
+// usualMaxResp is the time to respond of a query of IGMPv2 whose line has none, in tenths of a second.
+const usualMaxResp = 100
+
+// igmpMessage makes the IGMP message whose summary is s.
+func igmpMessage(l *frameLine, s string) []byte {
+	m := wire.IGMP{Group: netip.IPv4Unspecified()}
+	w := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" []", r) })
 	if a, err := netip.ParseAddr(w[len(w)-1]); err == nil {
 		m.Group = a
 	}
+	if strings.HasPrefix(s, "igmp query v2") {
+		m.MaxResp = usualMaxResp
+	}
+	if _, within, ok := strings.Cut(s, "[max resp time "); ok {
+		m.MaxResp = uint8(l.scan(within, "%d"))
+	}
 	for k := range 256 {
-		if m.Type = wire.IGMPType(k); m.String() == s || k == 0x22 && s == "v3 report, 0 records" {
-			b := make([]byte, wire.IGMPLen)
-			m.Put(b)
+		m.Type = wire.IGMPType(k)
+		b := make([]byte, wire.IGMPLen)
+		m.Put(b)
+		if line := dissector.Summary(ipPacket(wire.ProtocolIGMP, ipA, ipB, b, nil), phy.MediumIP); strings.HasSuffix(line, ": "+s) {
 			return b
 		}
 	}

@@ -22,27 +22,22 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 	return 64, 0, false, ""
 }
 
-// showFrame returns the line of a frame on an interface; out says that the host sends it. Brackets hold, in this order:
+// showFrame returns the line of a frame on an interface; out says that the host sends it. Behind a bar stand, in this order:
 //
 //	from HW, to HW   hardware addresses of the frame
 //	at HW            of an ARP request: the sender's hardware address, if it is not the frame's
-//	target HW        of an ARP packet: the target's hardware address, if the frame is to another
+//	target HW        of an ARP reply: the target's hardware address, if the frame is to another
 //	for ADDR         of an ARP reply to the host: the target, if that is not the interface's first address
 //	ttl N            if it is not 64
 //	tos N            the type of service without ECN, if it is not 0
 //	ect0 ect1 ce     ECN
 //	df               must not be fragmented
 //	id N             of a fragment: the identification
-//	of N             of UDP's first fragment: the octets of data in the whole datagram
-//	N octets         of another fragment, or of an ICMP message that is neither an echo nor an error
+//	N octets         of UDP's first fragment: its octets of data; of another fragment, or of an IGMP message that is cut: all its octets
 //	seq N            of a segment without data or SYN, FIN, RST
 //	options HEX      IP options
-//	pointer N        of a parameter problem
-//	gateway ADDR     of a redirect
-//	quotes N         of an ICMP error: the octets that it quotes
-//	quoting N        of an error about TCP: the length of the quoted packet
+//	quoting N        of an error about TCP, or that quotes no whole UDP header: the length of the quoted packet
 //	quoted ECN       ECN of the quoted packet
-//	within N         of an IGMP query: the time for answers in tenths of a second
 //	no checksum      of UDP
 //	bad checksum     of UDP, TCP, ICMP or IGMP
 //	bad ip checksum
@@ -68,7 +63,7 @@ func showFrame(i *Iface, f *phy.Frame, out bool) string {
 	}
 	line := dissector.Summary(f.Bytes(), i.caps.Medium)
 	if len(attrs) > 0 {
-		line += " [" + strings.Join(attrs, ", ") + "]"
+		line += " | " + strings.Join(attrs, ", ")
 	}
 	return line
 }
@@ -111,11 +106,7 @@ func showARP(i *Iface, d *dissected, a *wire.ARP, out bool, note func(string, ..
 	if a.Op == wire.ARPRequest && a.SenderIP != a.TargetIP && a.SenderHW != d.Ethernet.Src {
 		note("at %v", a.SenderHW)
 	}
-	target := d.Ethernet.Dst
-	if a.Op == wire.ARPRequest && target == wire.Broadcast {
-		target = wire.HardwareAddr{}
-	}
-	if a.TargetHW != target {
+	if a.Op == wire.ARPReply && a.TargetHW != d.Ethernet.Dst {
 		note("target %v", a.TargetHW)
 	}
 	if a.Op == wire.ARPReply && !out && a.SenderIP != a.TargetIP && a.TargetIP != i.addresses.list[0].Addr() {
@@ -161,7 +152,7 @@ func showPayload(d *dissected, note func(string, ...any)) {
 		}
 	case d.Protocol == wire.ProtocolUDP && len(p) >= wire.UDPLen:
 		if d.MoreFragments {
-			note("of %d", int(p[4])<<8+int(p[5])-wire.UDPLen)
+			note("%d octets", len(p)-wire.UDPLen)
 		}
 		if !bytes.Equal(p[wire.UDPLen:], octets(len(p)-wire.UDPLen)) {
 			note("other data")
@@ -174,8 +165,8 @@ func showPayload(d *dissected, note func(string, ...any)) {
 			note("seq %d", uint32(h.Seq))
 		}
 	case d.Protocol == wire.ProtocolIGMP:
-		if m, err := wire.ParseIGMP(p); err == nil && m.Type == wire.IGMPQuery {
-			note("within %d", m.MaxResp)
+		if len(p) < wire.IGMPLen {
+			note("%d octets", len(p))
 		}
 	}
 }
@@ -184,22 +175,14 @@ func showICMP(p []byte, note func(string, ...any)) {
 	m, data, _ := wire.ParseICMP(p, false)
 	switch {
 	case m.IsError():
-		switch m.Type {
-		case wire.ICMPParameterProblem:
-			note("pointer %d", m.Pointer)
-		case wire.ICMPRedirect:
-			note("gateway %v", m.Gateway)
-		}
-		note("quotes %d", len(data))
 		q := dissect(data, phy.MediumIP)
-		if q.Protocol == wire.ProtocolTCP {
+		if q.Protocol == wire.ProtocolTCP || q.Protocol == wire.ProtocolUDP && len(q.Payload) < wire.UDPLen {
 			note("quoting %d", q.IPv4.HeaderLen+q.PayloadLen)
 		}
 		if q.IPv4.ECN() != wire.NotECT {
 			note("quoted %s", ecnWords[q.IPv4.ECN()])
 		}
 	case m.Type != wire.ICMPEchoRequest && m.Type != wire.ICMPEchoReply:
-		note("%d octets", len(data))
 	case !bytes.Equal(data, octets(len(data))):
 		note("other data")
 	}

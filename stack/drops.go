@@ -13,15 +13,17 @@ const exampleLen = 128
 
 // dropRecord counts the drops of one reason and keeps the head of the last dropped frame.
 type dropRecord struct {
-	rx, tx  uint64
-	late    uint64 // packets that were dropped later than they arrived, such as fragments
-	last    clock.Instant
-	medium  phy.Medium
-	n       uint8
-	example [exampleLen]byte
+	rx, tx   uint64
+	answered uint64 // packets that arrived and were answered with an error; their verdict is Answered
+	late     uint64 // packets that were dropped later than they arrived, such as fragments
+	last     clock.Instant
+	medium   phy.Medium
+	n        uint8
+	example  [exampleLen]byte
 }
 
-// DropInfo describes the drops of one reason, of arriving frames and of frames to be sent.
+// DropInfo describes the drops of one reason, of arriving frames and of frames to be sent. An arriving packet that the host
+// answered with an error instead of delivering or forwarding it is one of them.
 type DropInfo struct {
 	Reason  drop.Reason
 	Count   uint64        // drops of both directions
@@ -36,11 +38,12 @@ func (h *Host) DropInfos() []DropInfo {
 	var infos []DropInfo
 	for r := range h.stats.drops {
 		d := &h.stats.drops[r]
-		if d.rx+d.tx+d.late == 0 {
+		count := d.rx + d.tx + d.answered + d.late
+		if count == 0 {
 			continue
 		}
 		infos = append(infos, DropInfo{
-			Reason: drop.Reason(r), Count: d.rx + d.tx + d.late, Sending: d.tx, Last: d.last,
+			Reason: drop.Reason(r), Count: count, Sending: d.tx, Last: d.last,
 			Example: slices.Clone(d.example[:d.n]), Medium: d.medium,
 		})
 	}

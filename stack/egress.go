@@ -145,6 +145,7 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	} else {
 		wire.PutTCPChecksum(f.Bytes(), src, dst)
 	}
+	f.Tag = uint8(s.Probe)
 	h.stats.counters[mib.TCPOutSegs] += uint64(s.Segments())
 	if s.Flags.Has(wire.RST) {
 		h.count(mib.TCPOutRsts)
@@ -261,7 +262,7 @@ func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l lim
 // FrameQueued shows observers a frame of Transmit that is queued for its device. The caller calls FrameTaken when the
 // device has taken it, or FrameSent with a reason when the device has not.
 func (h *Host) FrameQueued(now clock.Instant, i *Iface, f *phy.Frame) {
-	h.observe(now, i, TX, f, Verdict{Kind: Transmitted})
+	h.observe(now, i, TX, f, transmitted(f))
 }
 
 // FrameTaken counts a frame that the device has taken. octets is its length with the link header.
@@ -273,7 +274,7 @@ func (h *Host) FrameTaken(i *Iface, octets int) {
 // FrameSent counts a frame of Transmit as sent, or as dropped for a reason of the device or a fault rule, and shows it to
 // observers.
 func (h *Host) FrameSent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
-	v := Verdict{Kind: Transmitted}
+	v := transmitted(f)
 	if r == drop.None {
 		h.FrameTaken(i, f.Len())
 	} else {

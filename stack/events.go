@@ -20,7 +20,7 @@ const (
 	EventTCP        EventKind = iota // a connection changed its state
 	EventConnection                  // a connection became ESTABLISHED, opened by us or by a peer
 	EventNeighbor                    // an entry of a neighbour cache was added or removed, or its state or hardware address changed
-	EventDrop                        // a packet was dropped
+	EventDrop                        // a packet was dropped, or answered with an error
 	EventConflict                    // another station uses our address (RFC 5227)
 	EventRecovery                    // loss recovery of a connection started or ended, or it had a timeout, an undo or a probe
 	EventLink                        // an interface went up or down, or its MTU changed

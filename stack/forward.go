@@ -28,6 +28,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		}
 	}
 	if p.ip.TTL <= 1 { // RFC 1812 §5.3.1
+		h.count(mib.IPInHdrErrors) // RFC 4293, ipIfStatsInHdrErrors: "time-to-live exceeded"
 		return h.sendForwardError(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
 	}
 	way, ok := h.net.lookup(p.ip.Dst)
@@ -37,6 +38,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		return h.sendForwardError(now, p, m, NetUnreachable, drop.NoRoute)
 	}
 	if way.broadcast {
+		h.count(mib.IPInAddrErrors)
 		return dropped(drop.MartianDest) // a directed broadcast, RFC 2644
 	}
 	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {

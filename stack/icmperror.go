@@ -35,7 +35,7 @@ func (p *packet) isError() bool {
 }
 
 // sendICMPError answers a packet with the ICMP error m from the address src, if mayCauseError and the rate limit
-// (RFC 1812 §4.3.2.8) allow it. Otherwise the packet is dropped, with the reason why or drop.ICMPRateLimit.
+// (RFC 1812 §4.3.2.8) allow it. The packet counts as dropped for the reason why, or for drop.ICMPRateLimit if the limit withheld the error.
 func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src netip.Addr, a Answer, why drop.Reason) Verdict {
 	if !p.mayCauseError() {
 		return dropped(why)
@@ -62,7 +62,7 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 	default:
 		h.count(mib.ICMPOutDestUnreachs)
 	}
-	v := answered(a)
+	v := refused(a, why)
 	v.Proto = p.ip.Protocol
 	return v
 }

@@ -333,6 +333,12 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 	return false
 }
 
+// IsGroup reports whether several stations may receive a packet to a: a multicast address, or a broadcast address of one of the
+// host's interfaces.
+func (h *Host) IsGroup(a netip.Addr) bool {
+	return a.IsMulticast() || slices.ContainsFunc(h.net.ifaces, func(i *Iface) bool { return i.isBroadcast(a) })
+}
+
 // discard drops a frame that was to be sent on i, counts it, and recycles it.
 func (i *Iface) discard(now clock.Instant, f *phy.Frame, r drop.Reason) {
 	i.stats.txDropped++

@@ -42,10 +42,14 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	i.stats.rxPackets++
 	i.stats.rxBytes += uint64(f.Len())
 	h.stats.verdicts[v.Kind]++
-	if v.Kind == Dropped {
+	if v.Reason != drop.None {
 		i.stats.rxDropped++
 		d := &h.stats.drops[v.Reason]
-		d.rx++
+		if v.Kind == Answered {
+			d.answered++
+		} else {
+			d.rx++
+		}
 		d.record(now, i.caps.Medium, f.Bytes())
 		h.raiseDrop(now, i, RX, i.caps.Medium, f.Bytes(), v.Reason)
 	}
@@ -63,10 +67,10 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	if eth.Src.IsGroup() {
 		return dropped(drop.BadSourceMAC)
 	}
-	group := eth.Dst.IsGroup()
+	group, ipv6Group := eth.Dst.IsGroup(), eth.Dst[0] == 0x33 && eth.Dst[1] == 0x33 // RFC 2464 §7
 	if group {
 		ipv4Group := eth.Dst[0] == 0x01 && eth.Dst[1] == 0x00 && eth.Dst[2] == 0x5e && eth.Dst[3] < 0x80
-		if eth.Dst != wire.Broadcast && !ipv4Group {
+		if eth.Dst != wire.Broadcast && !ipv4Group && !ipv6Group {
 			return dropped(drop.UnknownMAC)
 		}
 	} else if eth.Dst != i.mac {
@@ -74,6 +78,9 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	}
 	if payload, err = eth.SkipPriorityTags(payload); err != nil {
 		return dropped(drop.Of(err))
+	}
+	if ipv6Group && eth.Type != wire.EtherTypeIPv6 {
+		return dropped(drop.UnknownMAC)
 	}
 	switch eth.Type {
 	case wire.EtherTypeARP:

@@ -53,7 +53,8 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"empty frame", phy.NewFrame(100), "dropped: truncated", 0},
 		{"for another station", eth(macC, macA, wire.EtherTypeIPv4, udp), "dropped: unknown mac", 0},
-		{"IPv6 multicast", eth(wire.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, macA, wire.EtherTypeIPv6, v6), "dropped: unknown mac", 0},
+		{"IPv6 multicast", eth(wire.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, macA, wire.EtherTypeIPv6, v6), "dropped: ipv6 unsupported", 0},
+		{"IPv4 to an IPv6 group's hardware address", eth(wire.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, macA, wire.EtherTypeIPv4, udp), "dropped: unknown mac", 0},
 		{"from a group address", eth(macB, wire.HardwareAddr{1, 0, 0, 0, 0, 1}, wire.EtherTypeIPv4, udp), "dropped: bad source mac", 0},
 		{"unknown ethertype", eth(macB, macA, 0x1234, udp), "dropped: unknown ethertype", 0},
 		{"802.3 length", eth(macB, macA, 46, udp), "dropped: unknown ethertype", 0},
@@ -62,8 +63,8 @@ func TestVerdicts(t *testing.T) {
 
 		{"ARP request", arp(func(*wire.ARP) {}), "arp reply", 1},
 		{"ARP probe", arp(func(a *wire.ARP) { a.SenderIP = at("0.0.0.0") }), "arp reply", 1},
-		{"ARP probe for another", arp(func(a *wire.ARP) { a.SenderIP, a.TargetIP = at("0.0.0.0"), ipC }), "dropped: arp not for us", 0},
-		{"ARP request of a stranger for another", arp(func(a *wire.ARP) { a.SenderIP, a.TargetIP = ipC, at("10.0.0.4") }), "dropped: arp not for us", 0},
+		{"ARP probe for another", arp(func(a *wire.ARP) { a.SenderIP, a.TargetIP = at("0.0.0.0"), ipC }), "arp not for us", 0},
+		{"ARP request of a stranger for another", arp(func(a *wire.ARP) { a.SenderIP, a.TargetIP = ipC, at("10.0.0.4") }), "arp not for us", 0},
 		{"ARP from off link", arp(func(a *wire.ARP) { a.SenderIP = at("192.0.2.1") }), "dropped: arp martian", 0},
 		{"ARP from broadcast", arp(func(a *wire.ARP) { a.SenderIP = at("10.0.0.255") }), "dropped: arp martian", 0},
 		{"ARP from multicast", arp(func(a *wire.ARP) { a.SenderIP = at("224.0.0.1") }), "dropped: arp martian", 0},

@@ -223,7 +223,7 @@ func TestFrames(t *testing.T) {
 		{other, "frame socket", true, false},
 		{crafted{macC, macA, 0x88b5, nil}.frame(), "dropped: unknown mac", true, false},
 		{toB(icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest}, nil)), "echo reply", true, false},
-		{arpFrame(wire.Broadcast, macA, wire.ARP{Op: wire.ARPRequest, SenderHW: macA, SenderIP: ipA, TargetIP: ipC}), "dropped: arp not for us", true, true},
+		{arpFrame(wire.Broadcast, macA, wire.ARP{Op: wire.ARPRequest, SenderHW: macA, SenderIP: ipA, TargetIP: ipC}), "arp not for us", true, true},
 	} {
 		if v := h.Receive(0, i, c.frame); v.String() != c.want {
 			t.Errorf("verdict %q, want %q", v, c.want)

@@ -67,7 +67,7 @@ func (i *Iface) Info() IfaceInfo {
 type SocketInfo struct {
 	ID            uint64         // increases with every socket of the host
 	NetID         string         // tcp, udp, icmp, raw, frames
-	State         string         // TCP: the RFC's word; UDP: ESTAB when connected, UNCONN otherwise
+	State         string         // TCP: the RFC's word; UDP: ESTABLISHED when connected, UNCONN otherwise
 	RecvQ, SendQ  int            // octets; for a listener, the number of pending connections and the backlog
 	Local, Remote netip.AddrPort // the port is a raw socket's protocol, or a frame socket's EtherType
 	TCP           *tcp.Info      // for a connection, else nil
@@ -91,7 +91,7 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	for _, u := range h.sockets.udp {
 		state := "UNCONN"
 		if u.remote.IsValid() {
-			state = "ESTAB"
+			state = "ESTABLISHED"
 		}
 		infos = append(infos, SocketInfo{
 			ID: u.id, NetID: "udp", State: state, RecvQ: u.queue.charged, Local: u.local, Remote: u.remote,

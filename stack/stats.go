@@ -22,13 +22,13 @@ type CounterInfo = mib.Info
 // CounterInfos returns every counter, in the order of the layers. All but TcpCurrEstab only ever grow.
 func (h *Host) CounterInfos() []CounterInfo { return h.stats.counters.Infos() }
 
-// Conservation returns the number of frames that have arrived, and the number of frames that were delivered, answered, forwarded
-// or dropped. The two are always equal.
+// Conservation returns the number of frames that have arrived, and the number of frames that were delivered, answered, forwarded,
+// overheard or dropped. The two are always equal.
 func (h *Host) Conservation() (in, accounted uint64) {
 	for _, i := range h.net.ifaces {
 		in += i.stats.rxPackets
 	}
-	accounted = h.stats.verdicts[Delivered] + h.stats.verdicts[Answered] + h.stats.verdicts[Forwarded]
+	accounted = h.stats.verdicts[Delivered] + h.stats.verdicts[Answered] + h.stats.verdicts[Forwarded] + h.stats.verdicts[Overheard]
 	for r := range h.stats.drops {
 		accounted += h.stats.drops[r].rx
 	}

@@ -90,7 +90,7 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 		r = full
 	}
 	v := deliveredTo(wire.ProtocolTCP, c.local.Port())
-	v.State = c.conn.State()
+	v.State, v.Probe = c.conn.State(), s.Probe
 	h.connChanged(now, c)
 	if r != drop.None {
 		return dropped(r)
@@ -151,7 +151,8 @@ func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *t
 	return v
 }
 
-// sendReset answers a segment that has no connection with RST (RFC 9293 §3.10.7.1); a RST itself is dropped for the reason why.
+// sendReset answers a segment that has no connection with RST (RFC 9293 §3.10.7.1), unless the segment is a RST itself. The segment
+// counts as dropped for the reason why.
 func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.Reason) Verdict {
 	rst, ok := tcp.Reset(s)
 	if !ok {
@@ -166,7 +167,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	}
 	h.count(mib.TCPOutSegs)
 	h.count(mib.TCPOutRsts)
-	v := answered(ResetReply)
+	v := refused(ResetReply, why)
 	v.Proto, v.Port = wire.ProtocolTCP, s.DstPort
 	return v
 }

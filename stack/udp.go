@@ -123,7 +123,7 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 		h.count(mib.UDPNoPorts)
 		return h.sendUnreachable(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket) // port unreachable, RFC 1122 §4.1.3.1
 	}
-	if s.service && AnswersAll(from.Port(), s.local.Port()) {
+	if s.service && wire.AnswersAll(from.Port(), s.local.Port()) {
 		h.count(mib.UDPInErrors)
 		return dropped(drop.ServiceLoop)
 	}
@@ -149,16 +149,6 @@ func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
 // the host drops datagrams whose source port is that of such a service (drop.ServiceLoop): after one forged datagram, two
 // services would answer each other for ever.
 func (u *UDPConn) SetService(on bool) { u.service = on }
-
-// AnswersAll reports whether the service on a port answers every datagram: echo, daytime, qotd, chargen or time (RFC 862,
-// 867, 865, 864, 868), or a service like the one on port own.
-func AnswersAll(port, own uint16) bool {
-	switch port {
-	case 7, 13, 17, 19, 37, own:
-		return true
-	}
-	return false
-}
 
 // Send sends one datagram, to the socket's remote address if to is zero. It copies the octets. ErrTooBig: p is longer
 // than 65507 octets, or than the path carries while SetDontFragment is on. ErrQueueFull: the interface's queue is full.

@@ -133,6 +133,8 @@ func TestSocketLimit(t *testing.T) {
 func TestVerdictWords(t *testing.T) {
 	for want, v := range map[string]Verdict{
 		"ESTABLISHED":                {Kind: Delivered, Proto: wire.ProtocolTCP, Port: 7, State: tcp.Established},
+		"FIN-WAIT-2, keep-alive":     {Kind: Delivered, Proto: wire.ProtocolTCP, Port: 7, State: tcp.FinWait2, Probe: tcp.KeepAlive},
+		"sent: window probe":         {Kind: Transmitted, Probe: tcp.WindowProbe},
 		"listener :7, SYN-RECEIVED":  {Kind: Delivered, Proto: wire.ProtocolTCP, Port: 7, State: tcp.SynReceived, Listener: true},
 		"udp :6969":                  {Kind: Delivered, Proto: wire.ProtocolUDP, Port: 6969},
 		"icmp id 9":                  {Kind: Delivered, Proto: wire.ProtocolICMP, Port: 9},
@@ -308,7 +310,7 @@ func TestSnapshot(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %d %d %d", x.NetID, x.State, x.RecvQ, x.SendQ, x.Local.Port()))
 	}
 	want := []string{"tcp LISTEN 0 128 80", "tcp LISTEN 0 5 22", "tcp ESTABLISHED 3 0 80", "udp UNCONN 0 0 53",
-		fmt.Sprintf("udp ESTAB 0 0 %d", s.Sockets[4].Local.Port()), "icmp  0 0 3"}
+		fmt.Sprintf("udp ESTABLISHED 0 0 %d", s.Sockets[4].Local.Port()), "icmp  0 0 3"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("sockets %q\nwant    %q", got, want)
 	}

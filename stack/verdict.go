@@ -3,6 +3,7 @@ package stack
 import (
 	"fmt"
 
+	"smolsh/phy"
 	"smolsh/stack/drop"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
@@ -17,6 +18,7 @@ const (
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
+	Overheard                      // ARP between other stations, which the whole link receives and this host has no use for: no fault
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
@@ -50,7 +52,7 @@ func (a Answer) String() string { return answerWords[a] }
 // Verdict is the result of processing a frame. It is a comparable value.
 type Verdict struct {
 	Kind     VerdictKind
-	Reason   drop.Reason   // the reason of a drop
+	Reason   drop.Reason   // the reason of a drop, or of an answer that is an error
 	Answer   Answer        // the kind of an answer
 	Proto    wire.Protocol // the protocol of the socket that received it; 0 if none did
 	Port     uint16        // the socket's local port, or ICMP identifier
@@ -58,10 +60,12 @@ type Verdict struct {
 	Listener bool          // a listener received it
 	Raw      bool          // only raw sockets, or frame sockets, received it
 	Held     bool          // a fragment that waits for others
+	Probe    tcp.Probe     // the segment, received or sent, is a keep-alive or a window probe
 }
 
 // String returns the verdict as in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969", "echo
-// reply", "dropped: fault loss". It is empty for a frame that was sent.
+// reply", "arp not for us", "dropped: fault loss". Of a probe it is "ESTABLISHED, keep-alive" where it arrives and "sent: keep-alive"
+// where it is sent. It is empty for any other frame that was sent.
 func (v Verdict) String() string {
 	switch v.Kind {
 	case Answered:
@@ -70,7 +74,12 @@ func (v Verdict) String() string {
 		return "forwarded"
 	case Dropped:
 		return "dropped: " + v.Reason.String()
+	case Overheard:
+		return "arp not for us"
 	case Transmitted:
+		if v.Probe != tcp.NoProbe {
+			return "sent: " + v.Probe.String()
+		}
 		return ""
 	}
 	switch {
@@ -82,6 +91,8 @@ func (v Verdict) String() string {
 		return "raw " + v.Proto.String()
 	case v.Listener:
 		return fmt.Sprintf("listener :%d, %s", v.Port, v.State)
+	case v.Probe != tcp.NoProbe:
+		return fmt.Sprintf("%v, %v", v.State, v.Probe)
 	case v.Proto == wire.ProtocolTCP:
 		return v.State.String()
 	case v.Proto == wire.ProtocolICMP && v.Port == 0:
@@ -98,6 +109,14 @@ func (v Verdict) String() string {
 
 func dropped(r drop.Reason) Verdict { return Verdict{Kind: Dropped, Reason: r} }
 func answered(a Answer) Verdict     { return Verdict{Kind: Answered, Answer: a} }
+
+// refused is the verdict on a packet that the host answered with an error instead of delivering or forwarding it. The packet also
+// counts as dropped for the reason r.
+func refused(a Answer, r drop.Reason) Verdict { return Verdict{Kind: Answered, Answer: a, Reason: r} }
+
 func deliveredTo(p wire.Protocol, port uint16) Verdict {
 	return Verdict{Kind: Delivered, Proto: p, Port: port}
 }
+
+// transmitted returns the verdict on a frame that the host has made and sent.
+func transmitted(f *phy.Frame) Verdict { return Verdict{Kind: Transmitted, Probe: tcp.Probe(f.Tag)} }

@@ -213,8 +213,8 @@ func TestTcpdumpLive(t *testing.T) {
 			break
 		}
 	}
-	p.said(`veth1 <  192\.168\.69\.100 > 192\.168\.69\.50: icmp echo request`)
-	p.said(`veth1 <  192\.168\.69\.50 > 192\.168\.69\.100: icmp echo reply`)
+	p.said(`veth1 <  192\.168\.69\.100 > 192\.168\.69\.50: ICMP echo request`)
+	p.said(`veth1 <  192\.168\.69\.50 > 192\.168\.69\.100: ICMP echo reply`)
 	p.stop()
 	if out := p.out.String(); strings.Contains(out, " >  ") || strings.Contains(out, "192.168.69.1 ") {
 		t.Errorf("it sent something: %s", tail(out))

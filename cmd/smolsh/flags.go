@@ -23,7 +23,8 @@ type options struct {
 	help, version, trace      bool
 	noFiles                   bool
 	promiscuous               bool
-	command, file, pcap       string
+	file, pcap                string
+	commands                  []string
 	hasCommand                bool
 	verb                      string // name of the verb; "" for a script or the shell
 	args                      []string
@@ -73,7 +74,7 @@ func parseFlags(argv []string) (*options, error) {
 	f := newFlagSet("smolsh")
 	f.SetInterspersed(false)
 	o.flags = f
-	f.StringVarP(&o.command, "command", "c", "", "run `TEXT`")
+	f.StringArrayVarP(&o.commands, "command", "c", nil, "run `TEXT`; several run one after the other")
 	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a network namespace of its own (default, sim where that can't be had); tap:NAME; tun:NAME; raw:NAME, a host beside the kernel on one of its interfaces; switch:PATH, on the switch that smolsh switch PATH serves; sim; loopback")
 	f.StringArrayVar(&o.switchUsers, "switch-user", nil, "`USER` may serve the switch of switch:PATH, beside you and root; repeatable")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only listens)")

@@ -61,7 +61,13 @@ assert.eq(catch(w.recv, timeout="5s").error, "udp 192.168.69.1:9: port unreachab
 assert.eq(catch(w.send, "x" * 70000).error, "udp 192.168.69.1:9: message too big")
 r = tcp.listen(81)
 k = kernel.tcp.connect("192.168.69.1:81")
-r.accept().abort()
+o = r.accept()
+o.send("abcdENDabcdEND")
+k.recv_exactly(7)
+for most in (5, 6):
+    assert.eq(catch(k.recv_until, "END", max=most).error, "tcp 192.168.69.1:81: no \"END\" in the first %d octets: too big" % most)
+assert.eq(k.recv_until("END", max=7), "abcdEND")
+o.abort()
 assert.eq(catch(k.recv, timeout="5s").error, "tcp 192.168.69.1:81: connection reset")
 
 v = udp.connect("192.168.69.100:5353")
@@ -128,6 +134,25 @@ k = kernel.tcp.connect("192.168.69.1:6971", nodelay=True, keepalive="1m", sndbuf
 assert.eq(k.source(1000000), 1000000)
 k.abort()
 sink.stop()
+
+# The kernel's keep-alives and window probes have their names.
+seen = {}
+heard = on("packet", lambda p: seen.update([(p.verdict, True)]), filter="tcp port 8082")
+l = tcp.listen(8082, rcvbuf=2000)
+k = kernel.tcp.connect("192.168.69.1:8082", keepalive="1s")
+c = l.accept()
+def until(verdict):
+    for _ in range(2000):
+        if verdict in seen:
+            return
+        sleep("10ms")
+    fail("never seen: %s, but %s" % (verdict, seen.keys()))
+until("ESTABLISHED, keep-alive")
+k.send("x" * 10000)
+until("ESTABLISHED, window probe")
+heard.off()
+k.abort()
+l.close()
 wait()
 print("done")
 `

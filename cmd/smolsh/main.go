@@ -16,6 +16,7 @@ import (
 
 	"smolsh/repl"
 	"smolsh/script"
+	"smolsh/script/command"
 )
 
 const version = "0.1"
@@ -119,8 +120,8 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	}
 	var shell *repl.Shell
 	if interactive {
-		script.AdoptCommands()
-		defer script.EndCommands()
+		command.Adopt()
+		defer command.End()
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: l.prompt(), History: repl.HistoryFile()})
 		config.Terminal, config.ErrTerminal = true, true
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading
@@ -171,7 +172,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		fmt.Print(l.banner(columns()))
 		return shell.Run(s), nil
 	case o.hasCommand:
-		err = s.RunCommand(o.command)
+		err = s.RunCommand(strings.Join(o.commands, "\n"))
 	case source != nil || o.file == "" || o.file == "-":
 		err = s.RunSource(script.StdinName, string(source))
 	default:

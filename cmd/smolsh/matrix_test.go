@@ -327,10 +327,10 @@ func tryTcpdump(p *place) error {
 	defer s.stop()
 	if p.cables != nil {
 		defer p.peer("ping").stop()
-		s.said(p.iface + " <  .*" + kernel + " > " + ours + ": icmp echo request")
+		s.said(p.iface + " <  .*" + kernel + " > " + ours + ": ICMP echo request")
 		return nil
 	}
-	want := p.iface + " <  " + kernel + " > " + ours + ": icmp echo request"
+	want := p.iface + " <  " + kernel + " > " + ours + ": ICMP echo request"
 	for limit := time.Now().Add(40 * time.Second); time.Now().Before(limit); {
 		_, _ = run("", "ping", "-c1", "-W1", ours)
 		if strings.Contains(s.out.String(), want) {

@@ -82,6 +82,9 @@ func self() string {
 	return "/proc/self/exe"
 }
 
+// apart gives a worker a process group of its own, so that the keyboard's signals reach the runner alone.
+func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
 // cloneProcess runs a copy in a user and a network namespace and waits for its end.
 func cloneProcess() (status int, ran bool, why *doctor.Obstacle) {
 	runtime.LockOSThread() // the copy is killed when the thread that started it ends

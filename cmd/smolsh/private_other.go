@@ -4,6 +4,8 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"syscall"
 
 	"smolsh/cmd/smolsh/doctor"
 )
@@ -17,3 +19,12 @@ func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 }
 
 func insideObstacle(error) *doctor.Obstacle { return nil }
+
+// self returns the path of the program's own file.
+func self() string {
+	path, _ := os.Executable()
+	return path
+}
+
+// apart gives a worker a process group of its own, so that the keyboard's signals reach the runner alone.
+func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -9,6 +9,7 @@ import (
 
 	"smolsh/repl"
 	"smolsh/script"
+	"smolsh/script/command"
 )
 
 const (
@@ -89,7 +90,7 @@ func (e *endings) end(status int) {
 	if e.shell != nil {
 		e.shell.Leave(status) // the shell may continue when its command has ended
 	}
-	script.EndCommands()
+	command.End()
 	if e.shell != nil {
 		e.shell.Restore()
 	}

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -16,12 +20,15 @@ import (
 	"smolsh/cmd/smolsh/scenario"
 	"smolsh/phy/fault"
 	"smolsh/script"
+	"smolsh/script/command"
 )
 
 const testUsage = `usage: smolsh test [flags] PATH…
 
-Runs the test_*() functions of *.star files, and of those in folders and below. Each runs in its own fresh
-evaluation of its file, in virtual labs: the same seed gives the same packets on any machine.
+Runs the tests of *.star files, and of those in folders and below: every top-level name that begins with test_ and
+holds a function. Each runs in its own fresh evaluation of its file, in virtual labs: the same seed gives the same
+packets on any machine. setup() runs before each test and teardown(net) after it, with what setup() returned; help()
+explains cases, xfail, tagged and skip. Tests run in worker processes: one that exceeds a bound fails alone.
 
 `
 
@@ -38,6 +45,10 @@ type testOptions struct {
 	flags *pflag.FlagSet
 
 	help, json, live, list, shrink bool
+	failFast, lastFailed           bool
+	tags                           []string
+	memory                         int64
+	steps                          uint64
 	keep                           *fault.Plan
 	match                          *regexp.Regexp
 	seeds                          scenario.Seeds
@@ -51,13 +62,18 @@ type testOptions struct {
 func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f := newFlagSet("smolsh test")
 	f.StringVar(&r.match, "run", "", "only tests whose name matches `REGEX`")
+	f.StringArrayVar(&o.tags, "tag", nil, "only tests with the tag `T`; repeatable")
+	f.BoolVar(&o.lastFailed, "last-failed", false, "only the tests that failed last, with the seeds with which they failed; all if none did")
+	f.BoolVar(&o.failFast, "fail-fast", false, "run no further test after the first failure")
 	f.Uint64Var(&r.seed, "seed", 1, "the seed of all randomness, `N`")
 	f.StringVar(&r.seeds, "seeds", "", "each test with each of these seeds, `A..B`")
 	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "`N` tests at once; the report is the same")
-	f.StringVar(&r.shard, "shard", "", "only part I of N of all tests and seeds, `I/N`, counted from 0; /N in an indexed Job")
+	f.StringVar(&r.shard, "shard", "", "only part I of N of all tests and seeds, `I/N`, counted from 1; /N in an indexed Job")
 	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "the time that one test may take with one seed, by the wall clock, `DURATION`")
+	f.StringVar(&r.memory, "memory", "1GB", "the memory that a test may use, `SIZE`")
+	f.Uint64Var(&o.steps, "steps", 0, "computation steps that a test may take, `N`; 0 for any number")
 	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")
-	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result, seconds, simulated, error, again, capture")
+	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result (pass, fail, skip, xfail), seconds, simulated, error, why, again, capture")
 	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on the devices of --device before the verb")
 	f.BoolVar(&o.shrink, "shrink", false, "turn off the faults of a failing test one by one, until only those that make it fail are left")
 	f.StringVar(&r.keep, "keep", "", "keep only the faults `WHAT` of those that tests state, as --shrink prints them; none for none")
@@ -67,8 +83,8 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 
 // rawTest has the flags that need checks beyond their type.
 type rawTest struct {
-	match, seeds, shard, keep string
-	seed                      uint64
+	match, seeds, shard, keep, memory string
+	seed                              uint64
 }
 
 func parseTest(args []string, getenv func(string) string) (*testOptions, error) {
@@ -117,6 +133,9 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 	if o.live && (o.shrink || o.keep != nil) {
 		return nil, usageError("test: --shrink and --keep repeat a run exactly, which is for virtual labs: not with --live")
 	}
+	if o.memory, err = scenario.ParseSize(r.memory); err != nil {
+		return nil, usageError("test: --memory: %v", err)
+	}
 	if o.jobs < 1 {
 		return nil, usageError("test: --jobs: %d is not 1 or more", o.jobs)
 	}
@@ -127,7 +146,7 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 }
 
 // testVerb is the verb test; o has the flags before it.
-func (o *options) test(stdout, _ io.Writer) (status int, err error) {
+func (o *options) test(stdout, stderr io.Writer) (status int, err error) {
 	t, err := parseTest(o.args, os.Getenv)
 	if err != nil {
 		return 0, err
@@ -144,24 +163,65 @@ func (o *options) test(stdout, _ io.Writer) (status int, err error) {
 	if err := o.checkBeforeTest(t); err != nil {
 		return 0, err
 	}
-	tests, err := scenario.Find(t.paths, t.match)
+	c := o.scenarios(t, stdout, stderr)
+	if os.Getenv(workerMark) != "" {
+		return 0, serveTests(c)
+	}
+	files, remarks, err := scenario.Files(t.paths)
 	if err != nil {
 		return 0, usageError("test: %v", err)
 	}
-	if len(tests) == 0 {
-		what := "no test_*() function in"
-		if t.match != nil {
-			what = fmt.Sprintf("no test_*() function that matches %s in", t.match)
+	if t.live {
+		if status, ran, err := o.enterLive(); ran || err != nil {
+			return status, err
 		}
-		return 0, usageError("test: %s %s", what, list(t.paths))
 	}
-	if t.list {
-		for _, x := range tests {
-			fmt.Fprintf(stdout, "%s %s\n", x.Path, x.Name)
+	return o.runTests(t, c, files, remarks)
+}
+
+// workerMark is the environment variable that makes the verb test a worker of the process that started it.
+const workerMark = "SMOLSH_TEST_WORKER"
+
+// testWorker returns the command of a worker: the same command line.
+func testWorker() *exec.Cmd {
+	cmd := &exec.Cmd{Path: self(), Args: os.Args, Env: append(os.Environ(), workerMark+"=1")}
+	apart(cmd)
+	return cmd
+}
+
+// serveTests is a worker. At its end it ends the programs of tests, but not in ExitFull, when memory is full: there the runner does.
+func serveTests(c *scenario.Config) error {
+	os.Unsetenv(workerMark) // not for programs that tests start
+	requests, replies, page := scenario.WorkerFiles()
+	for _, f := range []*os.File{requests, replies, page} {
+		syscall.CloseOnExec(int(f.Fd()))
+	}
+	position, err := scenario.MapPosition(page)
+	if err != nil {
+		return err
+	}
+	c.ExitFull = func(file string, line int) {
+		if file != "" {
+			position.Put(file, line)
 		}
-		return 0, nil
+		os.Exit(scenario.ExitMemory)
 	}
-	return o.runTests(t, tests, stdout)
+	defer command.End()
+	return c.Serve(untilEnd{requests}, replies, position.Set)
+}
+
+// untilEnd is the reader of a worker's requests. When the runner has ended, the process ends too, soon, whatever the test does.
+type untilEnd struct{ io.Reader }
+
+func (r untilEnd) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil {
+		time.AfterFunc(time.Second, func() {
+			command.End()
+			os.Exit(statusFailed)
+		})
+	}
+	return n, err
 }
 
 // list joins words as in a sentence.
@@ -196,19 +256,80 @@ func (o *options) checkBeforeTest(t *testOptions) error {
 	return nil
 }
 
-func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writer) (int, error) {
+// scenarios returns the configuration of a run, which its workers make alike.
+func (o *options) scenarios(t *testOptions, stdout, stderr io.Writer) *scenario.Config {
 	c := &scenario.Config{
-		Tests: tests, Seeds: t.seeds, Shard: t.shard, Jobs: t.jobs, Timeout: t.timeout, Live: t.live,
-		Keep: t.keep, Shrink: t.shrink,
-		Folder: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), Stdout: stdout, JSON: t.json,
+		Seeds: t.seeds, Shard: t.shard, Jobs: t.jobs, Timeout: t.timeout, Memory: t.memory, Steps: t.steps, FailFast: t.failFast,
+		Live: t.live, Keep: t.keep, Shrink: t.shrink,
+		Folder: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), Stdout: stdout, Stderr: stderr, JSON: t.json,
 		Terminal: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("TERM") != "dumb", Columns: columns(),
-		Open: o.openVirtual,
+		Open: o.openVirtual, Worker: testWorker,
 	}
+	c.Before = flagWords(o.flags, nil)
+	c.After = flagWords(t.flags, func(name string) bool { return slices.Contains(repeated, name) })
 	if t.live {
 		c.Jobs, c.Open = 1, o.openLive // there is only one tap0
-		if status, ran, err := o.enterLive(); ran || err != nil {
-			return status, err
+	}
+	return c
+}
+
+// repeated are the flags of the verb test without which a repeated test may end otherwise.
+var repeated = []string{"live", "timeout", "memory", "steps"}
+
+// flagWords returns the flags that were given, as words of a command line.
+func flagWords(f *pflag.FlagSet, wanted func(name string) bool) (words []string) {
+	f.Visit(func(f *pflag.Flag) {
+		if wanted != nil && !wanted(f.Name) {
+			return
 		}
+		switch v := f.Value.(type) {
+		case pflag.SliceValue:
+			for _, one := range v.GetSlice() {
+				words = append(words, "--"+f.Name, one)
+			}
+		default:
+			words = append(words, "--"+f.Name)
+			if f.NoOptDefVal == "" {
+				words = append(words, v.String())
+			}
+		}
+	})
+	return words
+}
+
+// runTests collects the tests of files, and lists or runs those that are selected.
+func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.File, remarks []string) (int, error) {
+	command.Adopt() // the programs of a worker that ends before them
+	defer command.End()
+	defer c.Close()
+	got, stopped := stopOnSignal(c)
+	defer stopped()
+	found := c.Collect(files)
+	remarks = append(remarks, found.Remarks...)
+	c.Tests = scenario.Select(found.Tests, t.match, t.tags)
+	if len(c.Tests) == 0 {
+		what := "no test, a function whose name begins with test_, in"
+		if t.match != nil || len(t.tags) > 0 {
+			what = "no test that --run and --tag select in"
+		}
+		return 0, usageError("test: %s %s%s", what, list(t.paths), strings.Join(append([]string{""}, remarks...), "\n  "))
+	}
+	notes := c.Stdout
+	if t.json || t.list {
+		notes = c.Stderr
+	}
+	for _, r := range remarks {
+		fmt.Fprintf(notes, "note: %s\n", r)
+	}
+	var record *record
+	if !t.list {
+		record = readRecord(notes)
+		if t.lastFailed {
+			record.narrow(t, c, notes)
+		}
+	}
+	if t.list {
+		return 0, listTests(c)
 	}
 	if t.junit != "" {
 		f, err := os.Create(t.junit)
@@ -217,38 +338,110 @@ func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writ
 		}
 		defer f.Close()
 		c.JUnit = f
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			c.JUnit = struct{ io.Writer }{f}
+		}
 	}
-	stop := make(chan struct{})
-	c.Stop = stop
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, append(endingSignals(), os.Interrupt)...)
-	defer signal.Stop(signals)
-	defer script.EndCommands() // of tests that hang
-	var got os.Signal
-	go func() {
-		got = <-signals
-		close(stop)
-		again := <-signals
-		script.EndCommands()
-		os.Exit(signalStatus(again))
-	}()
 	result, err := c.Run()
+	record.update(result, notes)
 	switch {
 	case err != nil:
 		return 0, err
 	case result.Interrupted:
-		return signalStatus(got), nil
+		return signalStatus(*got), nil
 	case result.Failed > 0:
 		return statusFailed, nil
 	}
 	return 0, nil
 }
 
+// listTests prints a line for each test, with its tags.
+func listTests(c *scenario.Config) error {
+	for _, x := range c.Tests {
+		words := []string{x.Path, x.Name}
+		switch {
+		case x.Wrong != nil:
+			words[1] = "can't be read: " + x.Wrong.Error()
+		case x.Skipped:
+			words[1] = "skipped: " + x.Why
+		}
+		for _, tag := range x.Tags {
+			words = append(words, "#"+tag)
+		}
+		if _, err := fmt.Fprintln(c.Stdout, strings.Join(words, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run, and a second signal the process. got receives the first signal.
+func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
+	got = new(os.Signal)
+	stop := make(chan struct{})
+	c.Stop = stop
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, append(endingSignals(), os.Interrupt)...)
+	go func() {
+		*got = <-signals
+		close(stop)
+		again := <-signals
+		command.End()
+		os.Exit(signalStatus(again))
+	}()
+	return got, func() { signal.Stop(signals) }
+}
+
+// record is the record of the tests that failed last, and its file. A run goes on without a file if there can't be one.
+type record struct {
+	scenario.Record
+	path string // "" if there is no file
+}
+
+func readRecord(notes io.Writer) *record {
+	r := &record{}
+	path, err := scenario.RecordFile()
+	if err != nil {
+		return r // there is no home
+	}
+	if r.Record, err = scenario.ReadRecord(path); err != nil {
+		fmt.Fprintf(notes, "note: the record of failed tests can't be read: %v\n", err)
+	}
+	r.path = path
+	return r
+}
+
+// narrow leaves the tests that failed last, with their seeds unless the command line has seeds.
+func (r *record) narrow(t *testOptions, c *scenario.Config, notes io.Writer) {
+	last := r.Select(c.Tests)
+	if len(last) == 0 {
+		fmt.Fprintln(notes, "note: none of these tests failed last: all run")
+		return
+	}
+	if t.flags.Changed("seed") || t.flags.Changed("seeds") {
+		for i := range last {
+			last[i].Seeds = nil
+		}
+	}
+	c.Tests = last
+}
+
+// update records the failures of a run.
+func (r *record) update(result scenario.Result, notes io.Writer) {
+	if r.path == "" || len(r.Failed) == 0 && len(result.Failures) == 0 {
+		return
+	}
+	r.Update(result.Ran, result.Failures)
+	if err := r.Write(r.path); err != nil {
+		fmt.Fprintf(notes, "note: the failed tests can't be recorded for --last-failed: %v\n", err)
+	}
+}
+
 // session returns a session for one test in a lab.
 func (l *shellLab) session(u scenario.Setup) *script.Session {
 	return script.New(script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: u.Seed,
-		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Plan: u.Plan, NoFiles: l.noFiles,
+		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Plan: u.Plan, NoFiles: l.noFiles, Bounds: u.Bounds, Shared: u.Shared,
 	})
 }
 

@@ -53,7 +53,7 @@ func TestTestLive(t *testing.T) {
 		}
 		for _, says := range []string{
 			`ok    live\.star  test_kernel  `, `ok    live\.star  test_kernel_again  `, `FAIL  live\.star  test_fails  `,
-			`live\.star:12: assert\.eq: got 1, want 2\n`, `tap0 <  192\.168\.69\.100 > 192\.168\.69\.1: icmp echo reply`,
+			`live\.star:12: assert\.eq: got 1, want 2\n`, `tap0 <  192\.168\.69\.100 > 192\.168\.69\.1: ICMP echo reply`,
 			`again:  smolsh test --live --run test_fails --seed 1 `, `2 passed, 1 failed`,
 		} {
 			if !regexp.MustCompile(says).Match(out) {
@@ -129,7 +129,7 @@ func TestTestInterrupted(t *testing.T) {
 	if got := cmd.ProcessState.ExitCode(); got != 130 {
 		t.Errorf("exit status %d, want 130", got)
 	}
-	if want := regexp.MustCompile(`2 of 3 .*\r\x1b\[K2 passed, 0 failed   .* interrupted\r\n$`); !want.MatchString(said.String()) {
+	if want := regexp.MustCompile(`2 of 3 .*\r\x1b\[KSTOP +long\.star +test_long .*\r\n +interrupted while it ran\r\n(?s:.*)2 passed, 0 failed   .* interrupted, 0 not run\r\n$`); !want.MatchString(said.String()) {
 		t.Errorf("said %q", said.String())
 	}
 }

@@ -111,9 +111,9 @@ var plannedEffects = []plannedEffect{
 	{"jitter", false, func(r *Rule) bool { return r.Jitter > 0 }, func(to, from *Rule) { to.Jitter, to.Limit = from.Jitter, from.Limit }, nil},
 }
 
-// dropsOnly reports whether a rule has no effect, so that it drops every frame that it chooses.
+// dropsOnly reports whether a rule drops every frame that it chooses, because it has no effect and not Pass.
 func dropsOnly(r *Rule) bool {
-	return r.MaxSize == 0 && r.Bucket == 0 && r.Loss == 0 && r.Burst == (GilbertElliott{}) && r.Corrupt == 0 &&
+	return !r.Pass && r.MaxSize == 0 && r.Bucket == 0 && r.Loss == 0 && r.Burst == (GilbertElliott{}) && r.Corrupt == 0 &&
 		r.Duplicate == 0 && r.RateBps == 0 && r.Reorder == 0 && r.Delay == 0 && r.Jitter == 0
 }
 
@@ -162,6 +162,7 @@ func (e *plannedEffect) rules(from *Rule, k Selection) []*Rule {
 	base := Rule{Name: from.Name, Dir: from.Dir, Match: from.Match, MatchWay: from.MatchWay, Nth: from.Nth, Every: from.Every, ECN: from.ECN}
 	if !k.single() {
 		r := base
+		r.Pass = from.Pass
 		e.copy(&r, from)
 		return []*Rule{&r}
 	}

@@ -45,6 +45,8 @@ type Rule struct {
 	Burst GilbertElliott
 	// ECN marks an ECN-capable packet (RFC 3168 §5), and lets it pass, where it would be dropped by chance or for being chosen.
 	ECN bool
+	// Pass lets the chosen frames pass while the rule has no other effect; without it the rule drops them.
+	Pass bool
 	// Hold is the time for which a reordered frame is held back; 0 means DefaultHold.
 	Hold time.Duration
 	// Delay is the time for which every frame is held back, plus a random time from 0 to Jitter.
@@ -168,7 +170,7 @@ func (d Dir) index() int {
 func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Frame, v *Verdict) {
 	if !r.hasEffect() {
 		switch {
-		case !r.hasChoice():
+		case r.Pass || !r.hasChoice():
 		case r.congests(f, m, v):
 			r.Hits++
 		default:

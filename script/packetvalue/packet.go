@@ -36,14 +36,15 @@ type Value struct {
 // A Sighting says when and where a packet was seen, and its verdict.
 type Sighting struct {
 	Time    clock.Instant
+	Untimed bool // true for a packet of a file that does not have its time
 	Dev     string
 	Dir     string // "rx" or "tx", on a link "a->b"; "" if a file does not have it
 	Verdict string
 }
 
-// sighted returns a field of the sighting, None for a packet without one.
+// sighted returns a field of the sighting, None for a packet without one, or without that field.
 func (p *Value) sighted(name string) starlark.Value {
-	if p.Seen == nil {
+	if p.Seen == nil || p.Seen.Untimed && (name == "time" || name == "time_ns") {
 		return starlark.None
 	}
 	switch name {
@@ -102,16 +103,24 @@ func (p *Value) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool,
 	return equality(op, p, y, string(p.Octets) == string(q.Octets) && p.dissected().First == q.dissected().First)
 }
 
+// wholeFields are the names of the attributes that are neither methods nor layers.
+var wholeFields = []string{"bytes", "dev", "dir", "layers", "len", "malformed", "payload", "time", "time_ns", "verdict"}
+
 // packetFields are the names of the attributes that are not methods, sorted.
-var packetFields = func() []string {
-	names := append(packet.LayerNames(), "bytes", "dev", "dir", "layers", "len", "malformed", "payload", "time", "time_ns", "verdict")
-	slices.Sort(names)
-	return names
-}()
+var packetFields = slices.Sorted(slices.Values(append(packet.LayerNames(), wholeFields...)))
 
 // AttrNames implements starlark.HasAttrs.
 func (p *Value) AttrNames() []string {
 	return append(packetFields[:len(packetFields):len(packetFields)], p.env.Members("packet")...)
+}
+
+// Completions returns the attributes that a prompt offers: those of AttrNames without the layers that the packet does not have.
+func (p *Value) Completions() []string {
+	names := append(wholeFields[:len(wholeFields):len(wholeFields)], p.env.Members("packet")...)
+	for _, l := range p.dissected().Layers {
+		names = append(names, l.Protocol.Attr)
+	}
+	return names
 }
 
 // Attr returns a layer, None if the packet does not have it, or a field of the whole packet.

@@ -86,12 +86,31 @@ func (v *LayerValue) CompareSameType(op syntax.Token, y starlark.Value, _ int) (
 	return equality(op, v, y, v.layer.Protocol == w.layer.Protocol && string(v.layer.Header()) == string(w.layer.Header()))
 }
 
-// AttrNames implements starlark.HasAttrs: the fields of the protocol's table.
+// Has reports whether the layer's flags hold all letters of a text, in whichever order the text has them; with only, whether they
+// hold no others. A layer without flags and a letter that the flags do not have are errors.
+func (v *LayerValue) Has(text string, only bool) (bool, error) {
+	for i := range v.layer.Protocol.Fields {
+		f := &v.layer.Protocol.Fields[i]
+		if f.Kind != packet.Letters {
+			continue
+		}
+		want, err := f.ParseLetters(text)
+		if err != nil {
+			return false, err
+		}
+		n, ok := v.layer.Uint(f)
+		return ok && n&want == want && (!only || n == want), nil
+	}
+	return false, fmt.Errorf("%s has no flags", v.layer.Protocol.Attr)
+}
+
+// AttrNames implements starlark.HasAttrs: the fields of the protocol's table, and the methods.
 func (v *LayerValue) AttrNames() []string {
 	var names []string
 	for i := range v.layer.Protocol.Fields {
 		names = append(names, v.layer.Protocol.Fields[i].Name)
 	}
+	names = append(names, v.packet.env.Members("layer")...)
 	slices.Sort(names)
 	return names
 }
@@ -104,7 +123,7 @@ func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	if v.layer.Protocol.Base != nil && packet.FamilyHas(v.layer.Protocol.Base, name) {
 		return starlark.None, nil
 	}
-	return suggest.Attr(v, name, nil)
+	return suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
 }
 
 // dissected returns the packet's layers, which it looks for once.

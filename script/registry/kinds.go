@@ -226,6 +226,25 @@ func Octets(v starlark.Value) (b []byte, ok bool) {
 	return nil, false
 }
 
+// LocalEndpoint returns the local end of a socket that an argument of KindAny names: an address, an address with port, or a
+// port, which stands for all IPv4 addresses. It returns the zero value for nil and None. The error begins with "is".
+func LocalEndpoint(v starlark.Value) (ap netip.AddrPort, err error) {
+	if v == nil || v == starlark.None {
+		return ap, nil
+	}
+	if port, err := KindPort.Convert(v); err == nil {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
+	}
+	s, _ := starlark.AsString(v)
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	if ap, err = netip.ParseAddrPort(s); err != nil {
+		return ap, fmt.Errorf("is an address, with a port or without, or a port, got %s %v", v.Type(), v)
+	}
+	return ap, nil
+}
+
 // duration converts seconds, a string such as "20ms", and a time.duration.
 func duration(v starlark.Value) (any, error) {
 	var d time.Duration
@@ -262,17 +281,25 @@ func rate(v starlark.Value) (any, error) {
 		}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}, {"gbps", 8e9}, {"mbps", 8e6}, {"kbps", 8e3}, {"bps", 8}, {"", 1}} {
 			if n, ok := strings.CutSuffix(s, u.suffix); ok {
 				f, err := strconv.ParseFloat(n, 64)
-				if err != nil || f < 0 || f > 1e15 {
+				if err != nil || !(f >= 0 && f <= 1e15) {
 					return nil, errKind
 				}
-				return uint64(f * u.bits), nil
+				return wholeBits(f * u.bits)
 			}
 		}
 	}
 	if f, ok := starlark.AsFloat(v); ok && f >= 0 && f < 1e15 {
-		return uint64(f), nil
+		return wholeBits(f)
 	}
 	return nil, errKind
+}
+
+// wholeBits returns a rate in bits per second. A fraction of a bit is an error, because 0 stands for no limit.
+func wholeBits(f float64) (any, error) {
+	if f > 0 && f < 1 {
+		return nil, errors.New("less than 1 bit per second")
+	}
+	return uint64(f), nil
 }
 
 // ints converts an int or an iterable of ints.
@@ -376,6 +403,21 @@ func Endpoint(ap netip.AddrPort) starlark.Value {
 		return starlark.None
 	}
 	return starlark.String(ap.String())
+}
+
+// SocketAddress returns a socket's address as ss shows it: "192.168.69.1:7", "*:7" for all addresses, "*:*" for any peer.
+func SocketAddress(ap netip.AddrPort) string {
+	host, port := "*", "*"
+	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {
+		host = a.String()
+		if a.Is6() {
+			host = "[" + host + "]"
+		}
+	}
+	if ap.Port() != 0 {
+		port = strconv.Itoa(int(ap.Port()))
+	}
+	return host + ":" + port
 }
 
 // Brief returns a value as it is printed, cut after 200 octets.

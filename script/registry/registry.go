@@ -5,6 +5,7 @@ package registry
 
 import (
 	"fmt"
+	"reflect"
 	"smolsh/script/suggest"
 	"sort"
 	"strings"
@@ -159,12 +160,27 @@ type Arguments struct {
 	Values []any            // one for each parameter: the argument, the default, or nil
 	Rest   []starlark.Value // for *rest
 	Opts   []starlark.Tuple // for **options: names and values
+	params []Param
 }
+
+// Arg returns the argument for a parameter of the builtin, the default if the call did not give it, or the zero value if
+// there is no default. It panics if the parameter's kind converts to another type than T.
+func Arg[T any](a *Arguments, name string) T {
+	v := a.Values[indexOf(a.params, name)]
+	x, ok := v.(T)
+	if v != nil && !ok {
+		panic(fmt.Sprintf("argument %s is %T, not %v", name, v, reflect.TypeFor[T]()))
+	}
+	return x
+}
+
+// Given reports whether the parameter of a name has a value, given or by default.
+func (a *Arguments) Given(name string) bool { return a.Values[indexOf(a.params, name)] != nil }
 
 // Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. permit is asked
 // about each argument that was given, after it was converted; its error refuses the call.
 func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit func(p *Param, x any) error) (a Arguments, err error) {
-	a.Values = make([]any, len(b.Params))
+	a.params, a.Values = b.Params, make([]any, len(b.Params))
 	set := make([]bool, len(b.Params))
 	for i, v := range args {
 		if i >= b.Positional {
@@ -220,12 +236,11 @@ func atMost(n int) string {
 	return fmt.Sprintf("at most %d", n)
 }
 
-// argument converts the argument for parameter i. None for an optional parameter counts as not given, without the
-// default.
+// argument converts the argument for parameter i. None for an optional parameter counts as not given, so the parameter has its default.
 func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *Param, x any) error) (any, error) {
 	p := &b.Params[i]
 	if v == starlark.None && !p.Required && p.Kind != KindAny {
-		return nil, nil
+		return p.def, nil
 	}
 	x, err := p.Kind.Convert(v)
 	if err == nil {
@@ -259,8 +274,11 @@ func (b *Builtin[C]) Unknown(name string, known []string) error {
 }
 
 // Index returns the index of the parameter of a name, -1 if there is none.
-func (b *Builtin[C]) Index(name string) int {
-	for i, p := range b.Params {
+func (b *Builtin[C]) Index(name string) int { return indexOf(b.Params, name) }
+
+// indexOf returns the index of the parameter of a name, -1 if there is none.
+func indexOf(params []Param, name string) int {
+	for i, p := range params {
 		if p.Name == name {
 			return i
 		}

@@ -42,11 +42,28 @@ func TestBind(t *testing.T) {
 	if want := []any{netip.MustParseAddr("10.0.0.1"), 2, time.Second}; err != nil || !reflect.DeepEqual(a.Values, want) {
 		t.Errorf("got %v, %v, want %v", a.Values, err, want)
 	}
+	if Arg[time.Duration](&a, "interval") != time.Second || Arg[int](&a, "count") != 2 || !a.Given("count") {
+		t.Errorf("the arguments by name are wrong: %v", a)
+	}
 	option := starlark.Tuple{starlark.String("ttl"), starlark.MakeInt(3)}
 	a, err = r.ByName["conn.set"].Bind(starlark.Tuple{starlark.True}, []starlark.Tuple{option}, permitAll)
 	if err != nil || len(a.Rest) != 1 || len(a.Opts) != 1 {
 		t.Errorf("rest %v, options %v, %v", a.Rest, a.Opts, err)
 	}
+}
+
+// Arg panics if a builtin reads an argument as another type than its kind's: the argument would go unheeded.
+func TestArgOfAnotherType(t *testing.T) {
+	a, err := New(language()).ByName["ping"].Bind(starlark.Tuple{starlark.String("10.0.0.1")}, nil, permitAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if got := recover(); got != "argument host is netip.Addr, not string" {
+			t.Errorf("Arg panicked with %v", got)
+		}
+	}()
+	Arg[string](&a, "host")
 }
 
 // An error of Bind names the argument and says what the builtin expects.

@@ -45,6 +45,7 @@ type Scheduler struct {
 	worlds      []*World
 	nextID      int
 	main        *Task
+	holder      atomic.Pointer[Task] // of the baton, or the task that receives it next
 }
 
 // Bound is a limit on a number of things, with a count of refusals.
@@ -67,6 +68,18 @@ func (s *Scheduler) All() []*Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.tasks)
+}
+
+// Running returns the interpreter of the task that holds the baton, nil if there is none. Any goroutine may call it, but the interpreter
+// is the task's own.
+func (s *Scheduler) Running() Computation {
+	t := s.holder.Load()
+	if t == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return t.computation
 }
 
 // Others returns the number of tasks beside the main one. Any goroutine may call it.
@@ -144,6 +157,7 @@ func (s *Scheduler) next() *Task {
 		}
 		s.answer()
 		if t := s.pop(); t != nil {
+			s.holder.Store(t)
 			return t
 		}
 		if !s.advanceWorld() {

@@ -47,6 +47,7 @@ func (s *Scheduler) New(name string) *Task {
 	s.mu.Unlock()
 	if s.main == nil {
 		s.main = t
+		s.holder.Store(t)
 	}
 	return t
 }

@@ -31,7 +31,6 @@ const (
 	InterfaceDown    // the interface is administratively down
 
 	// ARP and neighbours.
-	ARPNotForUs       // a request for the address of another station, or a reply to another station
 	ARPMartian        // a sender that can't be a neighbour: off-link, broadcast, multicast, or ourselves
 	ARPConflict       // another station uses our address (RFC 5227), or one that we are probing for
 	ARPPermanent      // contradicts an entry that was set by hand
@@ -116,7 +115,6 @@ var words = [NumReasons]string{
 	ReservedMAC:       "reserved mac",
 	TooLong:           "longer than mtu",
 	InterfaceDown:     "interface down",
-	ARPNotForUs:       "arp not for us",
 	ARPMartian:        "arp martian",
 	ARPConflict:       "arp conflict",
 	ARPPermanent:      "arp against permanent",

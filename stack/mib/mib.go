@@ -97,6 +97,7 @@ const (
 	UDPInCsumErrors
 	ARPInRequests
 	ARPInReplies
+	ARPInNotForUs
 	ARPInConflicts
 	ARPInMoves
 	ARPOutRequests
@@ -196,6 +197,7 @@ var names = [NumCounters]string{
 	UDPInCsumErrors:           "UdpInCsumErrors",
 	ARPInRequests:             "ArpInRequests",
 	ARPInReplies:              "ArpInReplies",
+	ARPInNotForUs:             "ArpInNotForUs",
 	ARPInConflicts:            "ArpInConflicts",
 	ARPInMoves:                "ArpInMoves",
 	ARPOutRequests:            "ArpOutRequests",

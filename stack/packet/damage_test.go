@@ -87,6 +87,30 @@ func TestNotCaptured(t *testing.T) {
 	}
 }
 
+// A field that has no room in a message is absent: no message has a field of octets without octets. The options of DHCP and
+// the sections of DNS, which other fields describe, may be empty.
+func TestFieldsWithoutRoomAreAbsent(t *testing.T) {
+	layers := 0
+	for _, file := range []string{"packets.pcap", "real.pcap"} {
+		frames, _ := readPcap(t, "testdata/"+file)
+		for i, b := range frames {
+			for _, l := range Dissect(b, len(b), Ether).Layers {
+				layers++
+				for k := range l.Protocol.Fields {
+					f := &l.Protocol.Fields[k]
+					v, octets := l.Value(f).([]byte)
+					if l.Protocol != DHCP && l.Protocol != DNS && octets && len(v) == 0 || l.Has(f) && l.Value(f) == nil {
+						t.Errorf("%s, packet %d: %s.%s has the value %#v", file, i+1, l.Protocol.Name, f.Name, l.Value(f))
+					}
+				}
+			}
+		}
+	}
+	if layers < 5000 {
+		t.Errorf("only %d layers", layers)
+	}
+}
+
 // No octets under any first layer make a packet panic or a field reach beyond the frame, and reading twice gives the same.
 func FuzzDissect(f *testing.F) {
 	for _, l := range lines(f) {

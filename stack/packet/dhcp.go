@@ -167,27 +167,32 @@ func dhcpMessage(l Layer) string {
 	return ""
 }
 
-// dhcpText describes a DHCP message: "discover from 02:00:00:00:00:01", "ack 10.0.0.5 for 1h0m0s to 02:…".
-func dhcpText(l Layer) string {
-	kind, lease, way := strings.ToLower(dhcpMessage(l)), "", "from"
+// dhcpText describes a DHCP message of length octets: "BOOTP/DHCP, Request from 02:00:00:00:00:01, length 244, discover",
+// "BOOTP/DHCP, Reply, length 250, ack 10.0.0.5 for 1h0m0s to 02:…".
+func dhcpText(l Layer, length int) string {
+	client := hardwareText(l.Value(l.Protocol.Field("chaddr")))
 	reply := l.is("op", 2)
-	if kind == "" {
-		kind = map[bool]string{false: "request", true: "reply"}[reply]
+	text := fmt.Sprintf("BOOTP/DHCP, Request from %s, length %d", client, length)
+	if reply {
+		text = fmt.Sprintf("BOOTP/DHCP, Reply, length %d", length)
 	}
+	kind := strings.ToLower(dhcpMessage(l))
 	options, damage := dhcpOptions(l)
 	if v := options.get(50); len(v) == 4 {
 		kind += " of " + addr4(v).String()
 	}
+	if v, _ := l.num("yiaddr"); reply && v != 0 {
+		kind += fmt.Sprint(" ", l.Value(l.Protocol.Field("yiaddr")))
+	}
 	if v := options.get(51); len(v) == 4 {
-		lease = fmt.Sprintf(" for %v", time.Duration(binary.BigEndian.Uint32(v))*time.Second)
+		kind += fmt.Sprintf(" for %v", time.Duration(binary.BigEndian.Uint32(v))*time.Second)
 	}
 	if reply {
-		way = "to"
-		if v, _ := l.num("yiaddr"); v != 0 {
-			kind += fmt.Sprint(" ", l.Value(l.Protocol.Field("yiaddr")))
-		}
+		kind += " to " + client
 	}
-	text := fmt.Sprintf("%s%s %s %v", kind, lease, way, hardwareText(l.Value(l.Protocol.Field("chaddr"))))
+	if kind = strings.TrimPrefix(kind, " "); kind != "" {
+		text += ", " + kind
+	}
 	if damage != "" {
 		text += " [bad option]"
 	}
@@ -200,7 +205,7 @@ func hardwareText(v any) string {
 	case wire.HardwareAddr:
 		return v.String()
 	case []byte:
-		return fmt.Sprintf("% x", v)
+		return strings.ReplaceAll(fmt.Sprintf("% x", v), " ", ":")
 	}
 	return "?"
 }

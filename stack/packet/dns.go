@@ -283,41 +283,42 @@ func (c dnsContent) answers() []any {
 // maxRecords is how many questions or answers one line has at most.
 const maxRecords = 4
 
+// dnsOperations and dnsResponses are the names of opcodes and response codes in a line.
+var (
+	dnsOperations = [...]string{1: "inv_q", 2: "stat", 3: "op3", 4: "notify", 5: "update", 6: "stateful"}
+	dnsResponses  = [...]string{1: "FormErr", 2: "ServFail", 3: "NXDomain", 4: "NotImp", 5: "Refused", 6: "YXDomain", 7: "YXRRSet", 8: "NXRRSet", 9: "NotAuth", 10: "NotZone"}
+)
+
 // dnsText describes a DNS message as tcpdump does: "4711+ A? example.org.", "4711 2/0/0 A 192.0.2.1, A 192.0.2.2".
 func dnsText(l Layer) string {
 	c := readDNS(l)
 	var b strings.Builder
 	id, _ := l.num("id")
 	fmt.Fprint(&b, id)
-	if op, _ := l.num("opcode"); op != 0 {
-		name := l.Protocol.Field("opcode").Names(op)
-		if name == "" {
-			name = fmt.Sprintf("op%d", op)
+	code := func(field string, names []string) {
+		switch n, _ := l.num(field); {
+		case n == 0:
+		case n < uint64(len(names)):
+			fmt.Fprintf(&b, " %s", names[n])
+		default:
+			fmt.Fprintf(&b, " %s%d", field, n)
 		}
-		fmt.Fprintf(&b, " %s", name)
 	}
+	code("opcode", dnsOperations[:])
 	response := l.is("qr", 1)
+	if response {
+		code("rcode", dnsResponses[:])
+	}
 	for _, f := range []struct {
 		set  bool
 		mark string
-	}{{!response && l.is("rd", 1), "+"}, {response && l.is("aa", 1), "*"}, {response && l.is("ra", 0), "-"}, {l.is("tc", 1), "|"}} {
+	}{{!response && l.is("rd", 1), "+"}, {!response && l.is("cd", 1), "%"}, {response && l.is("aa", 1), "*"}, {response && l.is("ra", 0), "-"},
+		{response && l.is("tc", 1), "|"}, {response && l.is("ad", 1), "$"}} {
 		if f.set {
 			b.WriteString(f.mark)
 		}
 	}
-	if code, _ := l.num("rcode"); response && code != 0 {
-		name := l.Protocol.Field("rcode").Names(code)
-		if name == "" {
-			name = fmt.Sprintf("rcode %d", code)
-		}
-		fmt.Fprintf(&b, " %s", name)
-	}
-	if response {
-		an, _ := l.num("ancount")
-		ns, _ := l.num("nscount")
-		ar, _ := l.num("arcount")
-		fmt.Fprintf(&b, " %d/%d/%d", an, ns, ar)
-	}
+	b.WriteString(dnsCounts(l, response))
 	answers := c.sections[1]
 	for i, q := range c.sections[0] {
 		if response && len(answers) > 0 || i == maxRecords {
@@ -326,6 +327,9 @@ func dnsText(l Layer) string {
 		fmt.Fprintf(&b, " %s? %s.", typeName(q.typ), Printable([]byte(q.name)))
 	}
 	for i, a := range answers {
+		if !response {
+			break
+		}
 		if i == maxRecords {
 			fmt.Fprintf(&b, ", … %d more", len(answers)-i)
 			break
@@ -339,4 +343,28 @@ func dnsText(l Layer) string {
 		b.WriteString(" [bad record]")
 	}
 	return b.String()
+}
+
+// dnsCounts describes the numbers of records: of a response all but the questions, of a query those that are unusual.
+func dnsCounts(l Layer, response bool) (text string) {
+	qd, _ := l.num("qdcount")
+	an, _ := l.num("ancount")
+	ns, _ := l.num("nscount")
+	ar, _ := l.num("arcount")
+	if response {
+		if qd != 1 {
+			text = fmt.Sprintf(" [%dq]", qd)
+		}
+		return fmt.Sprintf("%s %d/%d/%d", text, an, ns, ar)
+	}
+	for _, c := range []struct {
+		n    uint64
+		show bool
+		mark string
+	}{{an, an != 0, "a"}, {qd, qd != 1, "q"}, {ns, ns != 0, "n"}, {ar, ar != 0, "au"}} {
+		if c.show {
+			text += fmt.Sprintf(" [%d%s]", c.n, c.mark)
+		}
+	}
+	return text
 }

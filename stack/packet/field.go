@@ -2,7 +2,9 @@ package packet
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"smolsh/stack/wire"
@@ -224,6 +226,26 @@ func (f *Field) letters(n uint64) string {
 		}
 	}
 	return strings.Join(set, sep)
+}
+
+// ParseLetters returns the number whose bits a text names: letters in any order, such as "AS" of TCP, or longer names joined by
+// plus signs, such as "DF+MF" of IP. The error names a letter that the field does not have.
+func (f *Field) ParseLetters(text string) (n uint64, err error) {
+	sep := ""
+	if slices.ContainsFunc(f.Letters, func(s string) bool { return len(s) > 1 }) {
+		sep = "+"
+	}
+	if text == "" {
+		return 0, nil
+	}
+	for _, s := range strings.Split(text, sep) {
+		i := slices.Index(f.Letters, s)
+		if i < 0 || s == "" {
+			return 0, fmt.Errorf("%q is none of %s", s, strings.Join(slices.DeleteFunc(slices.Clone(f.Letters), func(s string) bool { return s == "" }), " "))
+		}
+		n |= 1 << i
+	}
+	return n, nil
 }
 
 // num reads the number in the field of a name, which the protocol must have.

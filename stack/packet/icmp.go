@@ -56,28 +56,39 @@ var ICMP = define(Protocol{
 		{Name: "reserved", Bits: 8, When: oneOf(3, 11), Hex: true, Doc: "zero"},
 		{Name: "length", Bits: 8, When: oneOf(3, 11, 12), Unit: "words of 4 octets", Doc: "the length of the quoted packet where extensions follow, otherwise 0 (RFC 4884 §4)"},
 		{Name: "nexthopmtu", Bits: 16, When: fragNeeded, Unit: "octets", Doc: "the MTU of the next hop (RFC 1191 §4)"},
-		{Name: "unused", Kind: Octets, Size: func(l Layer) int {
-			switch {
-			case fragNeeded(l):
-				return 0
-			case oneOf(3, 11, 12)(l):
-				return 2
-			case icmpKnown(l):
-				return 0
-			}
-			return min(4, l.end-l.begin-4)
-		}, Doc: "octets that the type does not use"},
+		{Name: "unused", Kind: Octets, When: hasUnused, Size: unusedLen, Doc: "octets that the type does not use"},
 		{Name: "quoted", Kind: Other, When: icmpError, Size: func(l Layer) int {
 			return quotedLen(l, 4)
 		}, Read: readQuoted, Doc: "the packet that the error is about, as a packet"},
-		{Name: "extensions", Kind: Octets, When: icmpError, Size: func(l Layer) int {
-			return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, 4))
-		}, Doc: "extensions behind the quoted packet (RFC 4884 §7)"},
+		icmpExtensions(4, icmpError),
 		{Name: "mtu", Kind: Uint, Unit: "octets", Doc: "another name of nexthopmtu", Read: func(l Layer, _ []byte) (any, string) {
 			return l.Value(l.Protocol.Field("nexthopmtu")), ""
 		}},
 	},
 })
+
+// unusedLen returns how many of the octets 4 to 8 a message of ICMP does not use.
+func unusedLen(l Layer) int {
+	switch {
+	case fragNeeded(l):
+		return 0
+	case oneOf(3, 11, 12)(l):
+		return 2
+	case icmpKnown(l):
+		return 0
+	}
+	return min(4, l.end-l.begin-4)
+}
+
+func hasUnused(l Layer) bool { return unusedLen(l) > 0 }
+
+// icmpExtensions is the field of extensions behind the packet that an error quotes, whose length counts words of unit octets.
+// errors is the condition of errors. An error without extensions does not have the field.
+func icmpExtensions(unit int, errors func(l Layer) bool) Field {
+	size := func(l Layer) int { return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, unit)) }
+	return Field{Name: "extensions", Kind: Octets, When: func(l Layer) bool { return errors(l) && size(l) > 0 }, Size: size,
+		Doc: "extensions behind the quoted packet (RFC 4884 §7)"}
+}
 
 // messageSum computes the checksum of an ICMP or IGMP message, which covers nothing but the message.
 func messageSum(l Layer) (want uint64, ok bool) {

@@ -45,7 +45,7 @@ func noLayer(Layer, lookup) *Protocol { return nil }
 func icmp6Quoted() []Field {
 	return []Field{
 		{Name: "quoted", Kind: Other, Size: func(l Layer) int { return quotedLen(l, 8) }, Read: readQuoted, Doc: "the packet that the error is about, as a packet"},
-		{Name: "extensions", Kind: Octets, Size: func(l Layer) int { return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, 8)) }, Doc: "extensions behind the quoted packet (RFC 4884 §7)"},
+		icmpExtensions(8, func(Layer) bool { return true }),
 	}
 }
 

@@ -3,6 +3,8 @@ package packet
 import (
 	"net/netip"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"smolsh/phy"
@@ -72,5 +74,38 @@ func TestLayers(t *testing.T) {
 	}
 	if _, ok := frames["ns"].Layer(ICMPv6); !ok {
 		t.Error("a neighbour solicitation is no ICMPv6 message")
+	}
+}
+
+// Flags are printed in one order, and letters in any order name them.
+func TestLetters(t *testing.T) {
+	for _, c := range []struct {
+		table *Protocol
+		join  string
+		order string
+	}{{TCP, "", "F S R P A U E C N"}, {IP, "+", "MF DF evil"}, {DHCP, "", "B"}} {
+		f := c.table.Field("flags")
+		names := strings.Fields(c.order)
+		for n := range uint64(1) << len(names) {
+			var set, reversed []string
+			bits := uint64(0)
+			for i, name := range names {
+				if n&(1<<i) != 0 {
+					set, reversed = append(set, name), append([]string{name}, reversed...)
+					bits |= 1 << slices.Index(f.Letters, name)
+				}
+			}
+			if got := f.letters(bits); got != strings.Join(set, c.join) {
+				t.Errorf("%s: flags %#x are printed as %q, want %q", c.table.Name, bits, got, set)
+			}
+			if got, err := f.ParseLetters(strings.Join(reversed, c.join)); err != nil || got != bits {
+				t.Errorf("%s: %q names %#x, %v, want %#x", c.table.Name, reversed, got, err, bits)
+			}
+		}
+		for _, wrong := range []string{"X", "s", "S S", "F+S", "+", "DF+", "BX"} {
+			if n, err := f.ParseLetters(wrong); err == nil {
+				t.Errorf("%s: %q names %#x", c.table.Name, wrong, n)
+			}
+		}
 	}
 }

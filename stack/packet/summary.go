@@ -3,7 +3,6 @@ package packet
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/gopacket/gopacket"
@@ -17,7 +16,7 @@ import (
 type flowKey struct{ src, dst netip.AddrPort }
 
 // Sequences remembers the initial sequence number of each direction of a connection, so that Line prints sequence
-// numbers relative to it, as tcpdump does. The zero value is ready to use. A nil *Sequences prints the numbers of
+// numbers relative to it, as tcpdump does: its first segments have the numbers of the wire. The zero value is ready to use. A nil *Sequences prints the numbers of
 // the wire.
 type Sequences struct {
 	// Known returns the initial sequence number of the direction from src to dst of a connection, ok false for one that it
@@ -45,34 +44,37 @@ func (q *Sequences) set(k flowKey, s wire.Seq) {
 	q.base[k] = s
 }
 
-// relative returns a segment's sequence and acknowledgement numbers as they are printed. In a connection whose SYN
-// was not seen, numbers are relative to the first segment seen.
-func (q *Sequences) relative(k flowKey, flags wire.Flags, rawSeq, rawAck wire.Seq) (seq, ack uint32) {
-	if flags.Has(wire.SYN) {
-		q.set(k, rawSeq)
-	} else if _, ok := q.base[k]; !ok {
-		q.set(k, q.first(k, rawSeq))
-	}
+// relative returns a segment's sequence and acknowledgement numbers as they are printed: those of the wire for SYN, SYN-ACK and
+// the first segment of a connection that is not known, and relative ones from then on.
+func (q *Sequences) relative(k flowKey, flags wire.Flags, seq, ack wire.Seq) (uint32, uint32) {
 	back := flowKey{k.dst, k.src}
-	if _, ok := q.base[back]; !ok && flags.Has(wire.ACK) {
-		q.set(back, q.first(back, rawAck))
+	if flags.Has(wire.SYN) {
+		if flags.Has(wire.ACK) {
+			q.set(k, seq)
+			q.set(back, ack.Add(-1))
+		}
+		return uint32(seq), uint32(ack)
 	}
-	seq = uint32(rawSeq.Sub(q.base[k]))
-	if flags.Has(wire.SYN) && !flags.Has(wire.ACK) {
-		seq = uint32(rawSeq)
+	if !q.knows(k) || !q.knows(back) {
+		if flags.Has(wire.ACK) {
+			q.set(k, seq)
+			q.set(back, ack.Add(-1))
+		}
+		return uint32(seq), uint32(ack)
 	}
-	return seq, uint32(rawAck.Sub(q.base[back]))
+	return uint32(seq.Sub(q.base[k])), uint32(ack.Sub(q.base[back]))
 }
 
-// first returns the initial sequence number of a direction whose SYN was not seen: the one that Known knows, or else the
-// number before the first one seen.
-func (q *Sequences) first(k flowKey, seen wire.Seq) wire.Seq {
-	if q.Known != nil {
-		if isn, ok := q.Known(k.src, k.dst); ok {
-			return isn
+// knows reports whether the initial sequence number of a direction is known, by its segments or from Known.
+func (q *Sequences) knows(k flowKey) bool {
+	_, ok := q.base[k]
+	if !ok && q.Known != nil {
+		var isn wire.Seq
+		if isn, ok = q.Known(k.src, k.dst); ok {
+			q.set(k, isn)
 		}
 	}
-	return seen.Add(-1)
+	return ok
 }
 
 // Summary describes a packet in one line. Sequence numbers are those of the wire.
@@ -133,10 +135,11 @@ func (q *Sequences) from(p *Packet, i int) string {
 		if text = inner(fmt.Sprintf("vlan %d, ", vlan)); text == "" {
 			return fmt.Sprintf("vlan %d, %s", vlan, otherFrame(p, l))
 		}
-	case GRE, VXLAN:
-		if text = inner(l.Protocol.Attr + ": "); text == "" {
-			return fmt.Sprintf("%s, %d octets", l.Protocol.Attr, l.PayloadLen())
-		}
+	case GRE:
+		return greText(l) + q.carried(p, i)
+	case VXLAN:
+		vni, _ := l.num("vni")
+		return fmt.Sprintf("VXLAN, vni %d", vni) + q.carried(p, i)
 	default:
 		if text = inner(""); text == "" {
 			return otherFrame(p, l)
@@ -145,18 +148,47 @@ func (q *Sequences) from(p *Packet, i int) string {
 	return text
 }
 
+// carried describes the packet in a tunnel whose header is layer i, behind a colon. An IP packet is announced by its version, as
+// in the tunnel's own line it is not the first word.
+func (q *Sequences) carried(p *Packet, i int) string {
+	l := p.Layers[i]
+	if i+1 == len(p.Layers) || p.Layers[i+1].Protocol == Raw {
+		if n, ok := l.numOr("proto"); ok {
+			return fmt.Sprintf(": gre-proto-0x%x", n)
+		}
+		return ""
+	}
+	above, label := p.Layers[i+1], ""
+	switch {
+	case above.known()-above.begin < above.Protocol.fixed: // its name tells
+	case above.Protocol == IP:
+		label = "IP "
+	case above.Protocol == IPv6:
+		label = "IP6 "
+	}
+	return ": " + label + q.from(p, i+1)
+}
+
+// greText describes a GRE header.
+func greText(l Layer) string {
+	version, _ := l.num("version")
+	text := fmt.Sprintf("GREv%d", version)
+	if n, ok := l.num("key"); ok {
+		text += fmt.Sprintf(", key=0x%x", n)
+	}
+	if n, ok := l.num("sequence_number"); ok {
+		text += fmt.Sprintf(", seq %d", n)
+	}
+	return fmt.Sprintf("%s, length %d", text, l.end-l.begin)
+}
+
 // truncated describes a layer of which the frame has less than the header.
 func (l Layer) truncated() string {
-	n := l.known() - l.begin
-	switch l.Protocol {
-	case Ether, SLL, SLL2, Null:
-		return fmt.Sprintf("%d octets: truncated", n)
-	case ARP:
-		if eth, ok := l.under(); ok && eth.Protocol == Ether {
-			return fmt.Sprintf("arp from %v: truncated", eth.Value(eth.Protocol.Field("src")))
-		}
+	text := fmt.Sprintf("[|%s]", l.Protocol.Attr)
+	if eth, ok := l.under(); ok && l.Protocol == ARP && eth.Protocol == Ether {
+		text += fmt.Sprintf(" from %v", eth.Value(eth.Protocol.Field("src")))
 	}
-	return fmt.Sprintf("%s, %d octets: truncated", l.Protocol.Attr, n)
+	return text
 }
 
 // otherFrame describes a frame whose payload has no table: by the name that gopacket has for it, or its EtherType.
@@ -164,34 +196,50 @@ func otherFrame(p *Packet, l Layer) string {
 	what := "unknown"
 	if f := l.Protocol.follow; f != nil {
 		n, _ := l.Uint(f)
-		what = wire.EtherType(n).String()
+		what = "ethertype " + wire.EtherType(n).String()
 	}
 	eth := p.Layers[0]
 	if eth.Protocol != Ether {
-		return fmt.Sprintf("%s, %d octets", what, l.PayloadLen())
+		return fmt.Sprintf("%s, length %d", what, p.Length)
 	}
 	if name := otherText(p.Octets, layers.LayerTypeEthernet); name != "" {
 		what = name
 	}
-	return fmt.Sprintf("%v from %v, %s", eth.Value(eth.Protocol.Field("dst")), eth.Value(eth.Protocol.Field("src")), what)
+	return fmt.Sprintf("%v > %v, %s, length %d", eth.Value(eth.Protocol.Field("src")), eth.Value(eth.Protocol.Field("dst")), what, p.Length)
 }
 
 // arpText describes an ARP packet.
 func arpText(l Layer) string {
-	hw, ip, target := l.Value(l.Protocol.Field("hwsrc")), l.Value(l.Protocol.Field("psrc")), l.Value(l.Protocol.Field("pdst"))
+	value := func(name string) any { return l.Value(l.Protocol.Field(name)) }
+	ip, target, hw := value("psrc"), value("pdst"), hardwareText(value("hwsrc"))
 	if ip == nil || target == nil {
 		return l.truncated()
 	}
-	if _, ok := ip.(netip.Addr); !ok {
-		return fmt.Sprintf("arp from %s: not of IPv4", hardwareText(hw))
+	length := l.end - l.begin
+	if _, ok := ip.(netip.Addr); !ok || !l.is("ptype", uint64(wire.EtherTypeIPv4)) {
+		return fmt.Sprintf("ARP, not of IPv4, from %s, length %d", hw, length)
 	}
-	switch op, _ := l.num("op"); {
-	case ip == target:
-		return fmt.Sprintf("arp %v is-at %s, announced", ip, hardwareText(hw))
-	case op == 1:
-		return fmt.Sprintf("arp who-has %v tell %v", target, ip)
+	text := ""
+	switch op, _ := l.num("op"); op {
+	case 1:
+		text = fmt.Sprintf("ARP, Request who-has %v", target)
+		if known := hardwareText(value("hwdst")); strings.Trim(known, "0:") != "" {
+			text += fmt.Sprintf(" (%s)", known)
+		}
+		text += fmt.Sprintf(" tell %v", ip)
+		if ip == target {
+			hw = " by " + hw
+		}
+	case 2:
+		text, hw = fmt.Sprintf("ARP, Reply %v is-at %s", ip, hw), ""
+	default:
+		return fmt.Sprintf("ARP, operation %d of %v at %s about %v, length %d", op, ip, hw, target, length)
 	}
-	return fmt.Sprintf("arp %v is-at %s", ip, hardwareText(hw))
+	text += fmt.Sprintf(", length %d", length)
+	if ip == target {
+		text += ", announced" + hw
+	}
+	return text
 }
 
 // transport describes an IP packet whose header is layer i.
@@ -209,7 +257,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 	from, to, _ := ip.addresses()
 	hosts := fmt.Sprintf("%v > %v: ", from, to)
 	number, _ := p.transportProtocol(ip)
-	name := protocolName(wire.Protocol(number))
+	name := payloadName(number)
 	switch offset, more := p.fragment(ip); {
 	case offset > 0 && more:
 		return fmt.Sprintf("%s%v fragment at %d", hosts, name, offset)
@@ -221,7 +269,10 @@ func (q *Sequences) message(p *Packet, i int) string {
 		last = p.Layers[last.index+1]
 	}
 	if last.index+1 == len(p.Layers) {
-		return fmt.Sprintf("%s%s, %d octets", hosts, name, last.PayloadLen())
+		if above := p.carried(IPProtocols, number); above != nil && !above.extension() {
+			return hosts + fmt.Sprintf("[|%s]", above.Attr)
+		}
+		return hosts + otherPayload(number, last.PayloadLen())
 	}
 	l := p.Layers[last.index+1]
 	src, _ := l.numOr("sport")
@@ -231,7 +282,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 	switch l.Protocol {
 	case TCP:
 		if known >= l.Protocol.fixed {
-			return ends + q.tcp(l, netip.AddrPortFrom(from, uint16(src)), netip.AddrPortFrom(to, uint16(dst)))
+			return ends + q.tcp(p, l, netip.AddrPortFrom(from, uint16(src)), netip.AddrPortFrom(to, uint16(dst)))
 		}
 		if seq, ok := l.num("seq"); ok && ports { // an ICMP error quotes at least 8 octets (RFC 792)
 			return fmt.Sprintf("%stcp, seq %d", ends, seq)
@@ -240,24 +291,50 @@ func (q *Sequences) message(p *Packet, i int) string {
 		if known >= l.Protocol.fixed {
 			return ends + q.datagram(p, l)
 		}
-	case IP, IPv6:
-		return hosts + "ip: " + q.transport(p, l.index)
-	case GRE:
-		return hosts + q.from(p, l.index)
+	case IP, IPv6, GRE:
+		return strings.TrimSuffix(hosts, ": ") + q.carried(p, last.index)
 	case IGMP:
 		if want, ok := messageSum(l); known >= ICMPHeaderLen && (!ok || l.is("chksum", want)) { // damaged words would mislead
-			return hosts + "igmp " + igmpText(l)
+			return hosts + igmpText(l)
 		}
 	case ICMP:
 		if known >= ICMPHeaderLen {
-			return hosts + "icmp " + icmpText(l)
+			return hosts + icmpText(l)
 		}
+	case Raw:
+		return hosts + otherPayload(number, last.PayloadLen())
 	default:
 		if l.Protocol.Is(ICMPv6) && known >= ICMPHeaderLen {
-			return hosts + "icmp6 " + icmp6Text(l)
+			return hosts + icmp6Text(l)
 		}
 	}
-	return fmt.Sprintf("%s%s, %d octets", hosts, name, last.PayloadLen())
+	if !ports {
+		ends = hosts
+	}
+	message := l.Protocol == ICMP || l.Protocol == IGMP || l.Protocol.Is(ICMPv6)
+	if known < l.Protocol.fixed || message && known < ICMPHeaderLen {
+		return ends + l.truncated()
+	}
+	return hosts + otherPayload(number, last.PayloadLen())
+}
+
+// payloadName names the payload of an IP packet.
+func payloadName(protocol uint64) string {
+	if name := protocolName(wire.Protocol(protocol)); !strings.HasPrefix(name, "proto ") {
+		return name
+	}
+	return fmt.Sprintf("ip-proto-%d", protocol)
+}
+
+// noNextHeader is the protocol number of an IPv6 packet that carries nothing (RFC 8200 §4.7).
+const noNextHeader = 59
+
+// otherPayload describes the payload of an IP packet whose protocol has no table.
+func otherPayload(protocol uint64, length int) string {
+	if protocol == noNextHeader {
+		return "no next header"
+	}
+	return fmt.Sprintf("%s, length %d", payloadName(protocol), length)
 }
 
 // datagram describes the data of a UDP datagram.
@@ -265,19 +342,24 @@ func (q *Sequences) datagram(p *Packet, l Layer) string {
 	if l.index+1 < len(p.Layers) {
 		switch above := p.Layers[l.index+1]; above.Protocol {
 		case DNS:
-			return fmt.Sprintf("dns %s (%d)", dnsText(above), l.PayloadLen())
+			return fmt.Sprintf("%s (%d)", dnsText(above), l.PayloadLen())
 		case DHCP:
 			if above.known()-above.begin >= above.Protocol.fixed {
-				return fmt.Sprintf("dhcp %s (%d)", dhcpText(above), l.PayloadLen())
+				return dhcpText(above, l.PayloadLen())
 			}
 		case VXLAN:
 			return q.from(p, above.index)
 		}
 	}
-	if n, ok := l.num("len"); ok && n < uint64(l.Protocol.fixed) {
-		return fmt.Sprintf("udp %d [bad length %d]", l.PayloadLen(), n)
+	n, ok := l.num("len")
+	switch text := fmt.Sprintf("UDP, length %d", l.PayloadLen()); {
+	case ok && n >= uint64(l.Protocol.fixed) && l.inFragment(): // the length of the whole datagram
+		return fmt.Sprintf("UDP, length %d", int(n)-l.Protocol.fixed)
+	case ok && (n < uint64(l.Protocol.fixed) || int(n) > l.end-l.begin):
+		return fmt.Sprintf("%s [bad length %d]", text, n)
+	default:
+		return text
 	}
-	return fmt.Sprintf("udp %d", l.PayloadLen())
 }
 
 // protocolName returns the name of an IP protocol, or its number if it has no name.
@@ -289,90 +371,6 @@ func protocolName(p wire.Protocol) string {
 		return strings.ToLower(name)
 	}
 	return p.String()
-}
-
-// tcp describes a segment.
-func (q *Sequences) tcp(l Layer, from, to netip.AddrPort) string {
-	n := l.PayloadLen()
-	bits, _ := l.num("flags")
-	flags := wire.Flags(bits)
-	rawSeq, _ := l.num("seq")
-	rawAck, _ := l.num("ack")
-	seq, ack := uint32(rawSeq), uint32(rawAck)
-	if q != nil {
-		seq, ack = q.relative(flowKey{from, to}, flags, wire.Seq(seq), wire.Seq(ack))
-	}
-	window, _ := l.num("window")
-	var b strings.Builder
-	b.WriteString(flagText(flags))
-	if n > 0 || flags&(wire.SYN|wire.FIN|wire.RST) != 0 {
-		fmt.Fprintf(&b, " %d:%d(%d)", seq, seq+uint32(n), n)
-	}
-	if flags.Has(wire.ACK) {
-		fmt.Fprintf(&b, " ack %d", ack)
-	}
-	fmt.Fprintf(&b, " win %d", window)
-	if flags.Has(wire.URG) {
-		urgent, _ := l.num("urgptr")
-		fmt.Fprintf(&b, " urg %d", urgent)
-	}
-	if l.stop {
-		return b.String() + " [bad header length]"
-	}
-	v, damage := l.read(l.Protocol.Field("options"))
-	list, _ := v.([]Option)
-	if o := optionText(list, flags.Has(wire.SYN), ack-uint32(rawAck)); o != "" {
-		fmt.Fprintf(&b, " <%s>", o)
-	}
-	if damage != "" && l.body <= len(l.packet.Octets) {
-		b.WriteString(" [bad option]")
-	}
-	return b.String()
-}
-
-// flagText writes TCP's flags as tcpdump does: S F P R U W E, and a dot for ACK.
-func flagText(f wire.Flags) string {
-	s := ""
-	for _, x := range []struct {
-		flag wire.Flags
-		c    string
-	}{{wire.SYN, "S"}, {wire.FIN, "F"}, {wire.PSH, "P"}, {wire.RST, "R"}, {wire.URG, "U"}, {wire.CWR, "W"}, {wire.ECE, "E"}, {wire.ACK, "."}} {
-		if f.Has(x.flag) {
-			s += x.c
-		}
-	}
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
-// optionText describes a segment's options. It names timestamps only for a SYN, because every later segment of the
-// connection has them. It adds shift to the sequence numbers of SACK blocks, to print them relative.
-func optionText(list []Option, syn bool, shift uint32) string {
-	var parts []string
-	for _, name := range []string{"mss", "sackok", "ts", "wscale", "sack"} {
-		i := slices.IndexFunc(list, func(o Option) bool { return o.Name == name })
-		if i < 0 {
-			continue
-		}
-		switch v := list[i].Value.(type) {
-		case uint64:
-			parts = append(parts, fmt.Sprintf("%s %d", name, v))
-		case [2]uint64:
-			if syn {
-				parts = append(parts, "TS")
-			}
-		case []SequenceRange:
-			for _, r := range v {
-				name += fmt.Sprintf(" %d:%d", r.Left+shift, r.Right+shift)
-			}
-			parts = append(parts, name)
-		default:
-			parts = append(parts, "sackOK")
-		}
-	}
-	return strings.Join(parts, ",")
 }
 
 // otherText names the innermost layer that gopacket recognises in a frame that Dissect does not know; "" for none.

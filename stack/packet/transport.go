@@ -74,7 +74,7 @@ var TCP = define(Protocol{
 		{Name: "ack", Bits: 32, Doc: "the acknowledgement number"},
 		{Name: "dataofs", Bits: 4, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Doc: "the length of the header"},
 		{Name: "reserved", Bits: 3, Doc: "zero"},
-		{Name: "flags", Bits: 9, Kind: Letters, Letters: []string{"F", "S", "R", "P", "A", "U", "E", "C", "N"}, Default: uint64(2), Doc: "the control bits; N is AccECN's third bit"},
+		{Name: "flags", Bits: 9, Kind: Letters, Letters: []string{"F", "S", "R", "P", "A", "U", "E", "C", "N"}, Default: uint64(2), Doc: "the control bits, in the order FSRPAUECN; N is AccECN's third bit"},
 		{Name: "window", Bits: 16, Unit: "octets, before scaling", Default: uint64(8192), Doc: "the receive window"},
 		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: transportSum(16, wire.ProtocolTCP), Doc: "the checksum of pseudo-header, header and data"},
 		{Name: "urgptr", Bits: 16, Unit: "octets", Doc: "the urgent pointer"},

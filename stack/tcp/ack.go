@@ -54,7 +54,11 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	switch {
 	case v.timedAt != clock.Never && v.timedSeq.LessEq(ack):
-		c.rtt.sample(c.limitByEcho(now, s, now.Sub(v.timedAt)), c.cfg)
+		rtt := c.limitByEcho(now, s, now.Sub(v.timedAt))
+		c.rtt.sample(rtt, c.cfg)
+		if !c.sack { // RACK takes the smallest of others, without the handshake's short segments
+			c.rtt.updateMinRTT(now, max(1, rtt))
+		}
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
 	case v.una != v.iss: // the first data may arrive long after the answer to a retransmitted SYN

@@ -100,6 +100,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 		c.at.unanswered++
 		c.at.noteAwaiting(now)
 		c.count(EventKeepAlive)
+		s.Probe = KeepAlive
 		c.fillHeader(now, s, c.snd.max.Add(-1), false) // an old number, so that the peer drops the segment and answers it
 	case sendAck:
 		c.ackInSteps(now, s)

@@ -36,8 +36,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //
 // The connection answers with these, which the test compares and -rewrite writes:
 //
-//	0.010 > FLAGS SEQ+LEN ack N win N …         a segment to the peer
-//	0.010 ! WORDS                               why the last segment was dropped
+//	0.010 > FLAGS SEQ+LEN ack N win N …         a segment to the peer; (PROBE) at the end of a probe
+//	0.010 ! WORDS                               why the last segment was dropped; accepted: PROBE of a probe that was not
 //	0.010 * STATE                               a transition; with config episodes=yes, * EPISODE: WHY
 //	0.010 = WORDS                               a call's result
 //
@@ -141,6 +141,9 @@ func describe(s *Segment, rel int) string {
 	if s.GSOSize != 0 {
 		fmt.Fprintf(&b, " gso %d", s.GSOSize)
 	}
+	if s.Probe != NoProbe {
+		fmt.Fprintf(&b, " (%v)", s.Probe)
+	}
 	return b.String()
 }
 
@@ -218,8 +221,11 @@ func (x *exchange) segment(f []string) {
 			x.t.Fatalf("no %q in a segment", f[i])
 		}
 	}
-	if r := x.c.Receive(x.now, &s); r != drop.None {
+	switch r := x.c.Receive(x.now, &s); {
+	case r != drop.None:
 		x.say("! %v", r)
+	case s.Probe != NoProbe:
+		x.say("! accepted: %v", s.Probe)
 	}
 }
 

@@ -30,7 +30,7 @@ type Info struct {
 	MinRTT              time.Duration // smallest round trip of the last minutes; 0 if unknown
 	ReoWindow           time.Duration // reordering window (RFC 8985 §6.2)
 	Retrans             int           // segments retransmitted
-	Backoffs            int           // consecutive timeouts
+	Backoffs            int           // consecutive timeouts, or window probes while the persist timer runs; each doubles the wait
 	Unacked             int           // octets not acknowledged, SACKed and lost ones included
 	Pipe                int           // octets in flight as far as is known (RFC 6675 §3)
 	Sacked, Lost        int           // octets SACKed; octets to be retransmitted
@@ -58,7 +58,10 @@ func (c *Conn) Info(now clock.Instant) Info {
 		Gaps: r.ooo.Len(), BytesSent: v.bytesSent, BytesAcked: v.bytesAcked, BytesReceived: r.octets(),
 		SegsOut: c.segsOut, SegsIn: c.segsIn,
 	}
-	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.min
+	i.Pipe, i.Phase, i.MinRTT = c.inFlight(), c.phase(), c.rtt.smallest()
+	if c.at.persist != clock.Never {
+		i.Backoffs = int(c.at.probes)
+	}
 	if v.scoreboard != nil {
 		i.Sacked, i.Lost, i.ReoWindow = v.scoreboard.sacked, v.scoreboard.lost, c.reoWindow()
 	}

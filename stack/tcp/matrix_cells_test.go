@@ -90,7 +90,8 @@ ACK future | sync | = | ACK | tcp bad ack | 0 | §3.10.7.4 step 5, ESTABLISHED
 ACK before window | CL | = | RST | no socket | 0 | §3.10.7.1
 ACK before window | LI | = | RST | tcp bad ack | 0 | §3.10.7.2 step 2
 ACK before window | SS | = | RST | tcp bad ack | 0 | §3.10.7.3 step 1
-ACK before window | half sync | = | ACK | tcp duplicate | 0 | §3.10.7.4 step 1, §3.8.4
+ACK before window | half TW | = | ACK | tcp duplicate | 0 | §3.10.7.4 step 1
+ACK before window | recv CW CG LA | = | ACK | - | 0 | §3.8.4: a keep-alive
 
 ACK beyond window | CL | = | RST | no socket | 0 | §3.10.7.1
 ACK beyond window | LI | = | RST | tcp bad ack | 0 | §3.10.7.2 step 2

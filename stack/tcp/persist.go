@@ -41,6 +41,7 @@ func (c *Conn) persistTimeout() {
 // (RFC 3168 §6.1.6).
 func (c *Conn) emitWindowProbe(now clock.Instant, p []byte, s *Segment) {
 	c.pending.windowProbe = false
+	s.Probe = WindowProbe
 	c.putText(now, p, s, c.snd.dataStart(), len(p) == 0) // one sequence number only
 	c.at.probes++
 	c.at.unanswered++

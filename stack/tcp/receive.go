@@ -7,10 +7,14 @@ import (
 )
 
 // Receive is SEGMENT ARRIVES (RFC 9293 §3.10.7). It records the answer that Emit must send. It returns drop.None if the segment
-// was useful, otherwise the reason why it was not, whether or not it is answered. Receive copies the payload, and cuts s to the
-// window.
+// was useful, otherwise the reason why it was not, whether or not it is answered. A probe that is answered was useful: Receive
+// names it in s.Probe. Receive copies the payload, and cuts s to the window.
 func (c *Conn) Receive(now clock.Instant, s *Segment) drop.Reason {
+	s.Probe = c.probeOf(s)
 	r := c.segmentArrives(now, s)
+	if s.Probe != NoProbe {
+		r = c.acceptProbe(s, r)
+	}
 	c.logState(now)
 	return r
 }

@@ -46,7 +46,17 @@ func (e *estimator) backOff(cfg *Config) {
 	e.backedOff = true
 }
 
-// updateMinRTT keeps the smallest round trip of the last minutes (RFC 8985 §6.2 step 1).
+// smallest returns the smallest round trip that is known, 0 if none is. While only the handshake has been measured, SRTT is it; and
+// an average is never less than the smallest of its samples.
+func (e *estimator) smallest() time.Duration {
+	if e.min == 0 {
+		return e.srtt
+	}
+	return min(e.min, e.srtt)
+}
+
+// updateMinRTT keeps the smallest round trip of the last minutes: RACK's of segments with data (RFC 8985 §6.2 step 1), or without
+// SACK every sample.
 func (e *estimator) updateMinRTT(now clock.Instant, rtt time.Duration) {
 	if e.min == 0 || rtt <= e.min || now.Sub(e.minAt) > minRTTWindow {
 		e.min, e.minAt = rtt, now

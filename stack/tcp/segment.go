@@ -9,6 +9,9 @@ type Segment struct {
 	Payload []byte
 	GSOSize int // payload of each wire segment of a super-segment, in octets; 0: this is one segment
 
+	// Probe is set by Emit and Receive if the segment is a keep-alive or a window probe.
+	Probe Probe
+
 	// ECN is the explicit congestion notification field of the IP header.
 	ECN wire.ECN
 

@@ -48,3 +48,13 @@ func (h *UDP) Put(b []byte, src, dst netip.Addr) int {
 	be.PutUint16(b[6:], sum)
 	return UDPLen
 }
+
+// AnswersAll reports whether the service on a port answers every datagram: echo, daytime, qotd, chargen or time (RFC 862,
+// 867, 865, 864, 868), or a service like the one on port own.
+func AnswersAll(port, own uint16) bool {
+	switch port {
+	case 7, 13, 17, 19, 37, own:
+		return true
+	}
+	return false
+}

@@ -9,28 +9,58 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"smolsh/script"
 )
 
-// A Test is one test function of a file, or a file that can't be read as Starlark.
-type Test struct {
-	Path  string          // path of the file from the working directory
-	Shown string          // path of the file in reports, from the folder that the user named
-	Name  string          // name of the function; "" if Wrong is set
-	Wrong *script.Failure // why the file can't be read
+// A File is a file that may hold tests.
+type File struct {
+	Path  string          // path from the working directory
+	Shown string          // path in reports, from the folder that the user named
+	wrong *script.Failure // why it can't be read as Starlark; nil if it can
 }
 
-// Find lists the tests of files and folders, by path and then in the file's order. In a folder it reads every *.star file, also in
-// subfolders, except names that begin with a dot. match selects by the function's name; nil selects all. The error is about a path
-// that does not exist.
-func Find(paths []string, match *regexp.Regexp) ([]Test, error) {
-	var list []Test
+// A Test is one test of a file, or a file that can't be evaluated.
+type Test struct {
+	File
+	Name    string // printed name; "" if Wrong or Skipped is set
+	Tags    []string
+	Wrong   *script.Failure // why the file can't be evaluated
+	Skipped bool            // the file's top level called skip()
+	Why     string          // the reason of that call
+	Seeds   []uint64        // with which it runs; nil for Config.Seeds
+	others  bool            // another test's name of the file contains Name
+}
+
+// Found is the result of a search: tests, by path and then in their file's order, and remarks about names that look like tests and
+// are none.
+type Found struct {
+	Tests   []Test
+	Remarks []string
+}
+
+// Files lists the files among paths that may hold tests, by path, and remarks about those that hold none. In a folder it reads every
+// *.star file, also in subfolders, except names that begin with a dot. The error is about a path that does not exist.
+func Files(paths []string) (list []File, remarks []string, err error) {
 	seen := map[string]bool{}
 	add := func(path, shown string) {
-		if clean := filepath.Clean(path); !seen[clean] {
-			seen[clean] = true
-			list = append(list, testsOf(path, shown, match)...)
+		clean := filepath.Clean(path)
+		if seen[clean] {
+			return
+		}
+		seen[clean] = true
+		f := File{Path: path, Shown: shown}
+		may, odd, err := script.MayHaveTests(path)
+		if err != nil {
+			f.wrong = &script.Failure{Message: err.Error()}
+			errors.As(err, &f.wrong)
+		}
+		remarks = append(remarks, odd...)
+		if may || err != nil {
+			list = append(list, f)
+		} else if base := filepath.Base(path); len(odd) == 0 && (strings.HasPrefix(base, "test_") || strings.HasSuffix(base, "_test.star")) {
+			remarks = append(remarks, path+": it has no test, a function whose name begins with test_")
 		}
 	}
 	for _, p := range paths {
@@ -40,7 +70,7 @@ func Find(paths []string, match *regexp.Regexp) ([]Test, error) {
 			if errors.As(err, &pe) {
 				err = pe.Err
 			}
-			return nil, fmt.Errorf("%s: %w", p, err)
+			return nil, nil, fmt.Errorf("%s: %w", p, err)
 		}
 		if !info.IsDir() {
 			add(p, filepath.Base(p))
@@ -61,22 +91,72 @@ func Find(paths []string, match *regexp.Regexp) ([]Test, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return list, nil
+	return list, remarks, nil
 }
 
-func testsOf(path, shown string, match *regexp.Regexp) (list []Test) {
-	funcs, err := script.Tests(path)
-	if err != nil {
-		wrong := &script.Failure{Message: err.Error()}
-		errors.As(err, &wrong)
-		return []Test{{Path: path, Shown: shown, Wrong: wrong}}
+// Collect evaluates files, up to Jobs of them at once, and returns their tests.
+func (c *Config) Collect(files []File) Found {
+	parts := make([]Found, len(files))
+	var next sync.Mutex
+	n := 0
+	var jobs sync.WaitGroup
+	for range min(c.Jobs, len(files)) {
+		jobs.Go(func() {
+			for {
+				next.Lock()
+				i := n
+				n++
+				next.Unlock()
+				if i >= len(files) || c.stopped() {
+					return
+				}
+				parts[i] = c.collect(files[i])
+			}
+		})
 	}
-	for _, f := range funcs {
-		if match == nil || match.MatchString(f.Name) {
-			list = append(list, Test{Path: path, Shown: shown, Name: f.Name})
+	jobs.Wait()
+	var all Found
+	for _, p := range parts {
+		all.Tests = append(all.Tests, p.Tests...)
+		all.Remarks = append(all.Remarks, p.Remarks...)
+	}
+	return all
+}
+
+// collect evaluates one file.
+func (c *Config) collect(f File) (found Found) {
+	if f.wrong != nil {
+		return Found{Tests: []Test{{File: f, Wrong: f.wrong}}}
+	}
+	r := c.ask(request{Path: f.Path, Seed: c.Seeds.First})
+	switch {
+	case r.Outcome.Failure != nil:
+		return Found{Tests: []Test{{File: f, Wrong: r.Outcome.Failure}}}
+	case r.Collection.Skipped:
+		return Found{Tests: []Test{{File: f, Skipped: true, Why: r.Collection.Why}}}
+	}
+	for _, t := range r.Collection.Tests {
+		x := Test{File: f, Name: t.Name, Tags: t.Tags}
+		x.others = slices.ContainsFunc(r.Collection.Tests, func(o script.TestFunc) bool {
+			return o.Name != t.Name && strings.Contains(o.Name, t.Name)
+		})
+		found.Tests = append(found.Tests, x)
+	}
+	found.Remarks = r.Collection.Remarks
+	return found
+}
+
+// Select returns the tests whose printed names match, and that have one of tags. A nil match, or no tags, selects all. A file that
+// can't be evaluated is always selected.
+func Select(tests []Test, match *regexp.Regexp, tags []string) (list []Test) {
+	for _, t := range tests {
+		named := match == nil || match.MatchString(t.Name)
+		tagged := len(tags) == 0 || slices.ContainsFunc(t.Tags, func(tag string) bool { return slices.Contains(tags, tag) })
+		if t.Wrong != nil || named && tagged || t.Skipped && match == nil {
+			list = append(list, t)
 		}
 	}
 	return list
@@ -95,9 +175,9 @@ func quote(s string) string {
 
 // chooser returns the value of --run that selects this test and no other of its file.
 func chooser(t Test) string {
-	funcs, _ := script.Tests(t.Path)
-	if slices.ContainsFunc(funcs, func(f script.TestFunc) bool { return f.Name != t.Name && strings.Contains(f.Name, t.Name) }) {
-		return "^" + t.Name + "$"
+	text := regexp.QuoteMeta(t.Name)
+	if t.others || text != t.Name {
+		return "^" + text + "$"
 	}
 	return t.Name
 }

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -8,12 +9,17 @@ import (
 	"unicode/utf8"
 )
 
-// junit is the report in the XML that build systems read, Bazel among them: a suite for each file.
+// junit is the report in the XML that build systems read, Bazel among them: a suite for each file. While the tests run, the file
+// gets each case when it ends, and is complete XML at each moment; the sums and the order of the tests are put into it at the end.
 type junit struct {
 	XMLName xml.Name `xml:"testsuites"`
 	Tests   int      `xml:"tests,attr"`
 	Failed  int      `xml:"failures,attr"`
+	Errors  int      `xml:"errors,attr"`
+	Skipped int      `xml:"skipped,attr"`
 	Suites  []*suite `xml:"testsuite"`
+
+	end int64 // octets in the file in front of the closing tags, while the tests run
 }
 
 type suite struct {
@@ -21,25 +27,62 @@ type suite struct {
 	Tests   int         `xml:"tests,attr"`
 	Failed  int         `xml:"failures,attr"`
 	Errors  int         `xml:"errors,attr"`
+	Skipped int         `xml:"skipped,attr"`
 	Seconds string      `xml:"time,attr"`
 	Cases   []junitCase `xml:"testcase"`
 	seconds float64
 }
 
 type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	File    string        `xml:"file,attr"`
-	Seconds string        `xml:"time,attr"`
-	Failure *junitFailure `xml:"failure"`
+	XMLName xml.Name     `xml:"testcase"`
+	Class   string       `xml:"classname,attr"`
+	Name    string       `xml:"name,attr"`
+	File    string       `xml:"file,attr"`
+	Seconds string       `xml:"time,attr"`
+	Failure *junitReason `xml:"failure"`
+	Error   *junitReason `xml:"error"`
+	Skipped *junitReason `xml:"skipped"`
 }
 
-type junitFailure struct {
+type junitReason struct {
 	Message string `xml:"message,attr"`
 	Text    string `xml:",cdata"`
 }
 
-func (j *junit) add(c *Config, o outcome, told telling) {
+// junitCaseOf returns the element of a case.
+func junitCaseOf(c *Config, o *outcome, told telling) junitCase {
+	t := c.Tests[o.test]
+	name := t.Name
+	if name == "" {
+		name = t.Shown
+	}
+	if t.Seeds != nil || c.Seeds.count() > 1 {
+		name += fmt.Sprintf(" (seed %d)", o.seed)
+	}
+	k := junitCase{Class: strings.TrimSuffix(t.Shown, ".star"), Name: clean(name), File: t.Path, Seconds: fmt.Sprintf("%.6f", o.Took.Seconds())}
+	text := append(o.reason(), o.Packets...)
+	text = append(text, "again: "+told.again)
+	if told.capture != "" {
+		text = append(text, "capture: "+told.capture)
+	}
+	reason := &junitReason{Text: clean(strings.Join(text, "\n"))}
+	switch {
+	case o.Interrupted:
+		reason.Message = "interrupted while it ran"
+		k.Error = reason
+	case o.Skipped:
+		k.Skipped = &junitReason{Message: clean(o.Why)}
+	case o.Expected:
+		k.Skipped = &junitReason{Message: clean("expected to fail: " + o.Why)}
+	case o.Failure != nil:
+		reason.Message = clean(o.Failure.Message)
+		k.Failure = reason
+	}
+	return k
+}
+
+// add receives the next case, in order.
+func (j *junit) add(c *Config, o *outcome, told telling) {
 	if c.JUnit == nil {
 		return
 	}
@@ -51,26 +94,19 @@ func (j *junit) add(c *Config, o outcome, told telling) {
 		s = &suite{Name: t.Path}
 		j.Suites = append(j.Suites, s)
 	}
-	name := t.Name
-	if c.Seeds.count() > 1 {
-		name += fmt.Sprintf(" (seed %d)", o.seed)
-	}
-	k := junitCase{Class: strings.TrimSuffix(t.Shown, ".star"), Name: name, File: t.Path, Seconds: fmt.Sprintf("%.6f", o.took.Seconds())}
-	if f := o.failure; f != nil {
-		text := []string{f.Error()}
-		text = append(text, f.Trace...)
-		text = append(text, o.packets...)
-		text = append(text, "again: "+told.again)
-		if told.capture != "" {
-			text = append(text, "capture: "+told.capture)
-		}
-		k.Failure = &junitFailure{Message: clean(f.Message), Text: clean(strings.Join(text, "\n"))}
-		s.Failed++
-		j.Failed++
-	}
+	k := junitCaseOf(c, o, told)
 	s.Tests++
 	j.Tests++
-	s.seconds += o.took.Seconds()
+	for _, sum := range []struct {
+		of          *junitReason
+		suite, file *int
+	}{{k.Failure, &s.Failed, &j.Failed}, {k.Error, &s.Errors, &j.Errors}, {k.Skipped, &s.Skipped, &j.Skipped}} {
+		if sum.of != nil {
+			*sum.suite++
+			*sum.file++
+		}
+	}
+	s.seconds += o.Took.Seconds()
 	s.Cases = append(s.Cases, k)
 }
 
@@ -84,18 +120,72 @@ func clean(s string) string {
 	}, s)
 }
 
+// file is a regular file, in which the report is kept complete while the tests run.
+type file interface {
+	io.WriterAt
+	Truncate(size int64) error
+}
+
+const (
+	junitBegin = xml.Header + "<testsuites>\n"
+	junitEnd   = "</testsuites>\n"
+)
+
+// begin writes a report without cases.
+func (j *junit) begin(c *Config) {
+	if f, ok := c.JUnit.(file); ok {
+		_, _ = f.WriteAt([]byte(junitBegin+junitEnd), 0)
+	}
+}
+
+// arrive adds a case to the file when it ends. Another output than a regular file receives the report at the end only.
+func (j *junit) arrive(c *Config, o *outcome) {
+	f, ok := c.JUnit.(file)
+	if !ok {
+		return
+	}
+	var b bytes.Buffer
+	at := max(j.end, int64(len(junitBegin)))
+	t := c.Tests[o.test]
+	fmt.Fprint(&b, `  <testsuite name="`)
+	_ = xml.EscapeText(&b, []byte(t.Path))
+	b.WriteString("\">\n")
+	e := xml.NewEncoder(&b)
+	e.Indent("    ", "  ")
+	if e.Encode(junitCaseOf(c, o, telling{again: c.again(t, o.seed, c.Keep)})) != nil {
+		return
+	}
+	b.WriteString("\n  </testsuite>\n")
+	size := b.Len()
+	b.WriteString(junitEnd)
+	if _, err := f.WriteAt(b.Bytes(), at); err == nil {
+		j.end = at + int64(size)
+	}
+}
+
+// write writes the whole report.
 func (j *junit) write(w io.Writer) error {
+	if w == nil {
+		return nil
+	}
 	for _, s := range j.Suites {
 		s.Seconds = fmt.Sprintf("%.6f", s.seconds)
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	e := xml.NewEncoder(&b)
 	e.Indent("", "  ")
 	if err := e.Encode(j); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	b.WriteByte('\n')
+	f, ok := w.(file)
+	if !ok {
+		_, err := w.Write(b.Bytes())
+		return err
+	}
+	if _, err := f.WriteAt(b.Bytes(), 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(b.Len()))
 }

@@ -28,7 +28,7 @@ type report struct {
 	shown  bool
 
 	// counts of the test that is being reported
-	passed, failed  int
+	sums            Result
 	took, simulated time.Duration
 	more            []string // seeds that failed beyond maxTold
 	suites          junit
@@ -36,6 +36,7 @@ type report struct {
 
 func newReport(c *Config, total int, last map[int]uint64) *report {
 	r := &report{c: c, total: total, last: last, start: time.Now()}
+	r.suites.begin(c)
 	for _, t := range c.Tests {
 		r.files = max(r.files, utf8.RuneCountInString(t.Shown))
 		r.names = max(r.names, utf8.RuneCountInString(t.Name))
@@ -76,33 +77,38 @@ func (r *report) progress(ready int) {
 	_, _ = io.WriteString(r.c.Stdout, line)
 }
 
-// take receives the next case.
+// arrive receives a case when it ends, in any order, for the file that has to be whole after any end of the run.
+func (r *report) arrive(o outcome) { r.suites.arrive(r.c, &o) }
+
+// take receives the next case, in order.
 func (r *report) take(o outcome) {
 	t := r.c.Tests[o.test]
-	if o.interrupted {
+	r.took += o.Took
+	r.simulated += o.Simulated
+	told := telling{again: r.c.again(t, o.seed, r.c.Keep)}
+	r.sums.count(&o)
+	r.result.count(&o)
+	switch {
+	case o.Interrupted:
 		r.result.Interrupted = true
-		return
+	case o.Failure == nil:
+	case r.sums.Failed <= maxTold:
+		told = r.c.examine(o)
+	default:
+		r.more = append(r.more, fmt.Sprint(o.seed))
 	}
-	r.took += o.took
-	r.simulated += o.simulated
-	told := telling{}
-	if o.failure == nil {
-		r.passed++
-		r.result.Passed++
-		if r.c.Live {
-			_ = os.Remove(r.c.captureName(t, o.seed, r.c.Keep))
+	if !o.Interrupted && t.Name != "" {
+		if n := len(r.result.Ran); n == 0 || r.result.Ran[n-1].Path != t.Path || r.result.Ran[n-1].Name != t.Name {
+			r.result.Ran = append(r.result.Ran, t)
 		}
-	} else {
-		r.failed++
-		r.result.Failed++
-		told.again = r.c.again(t, o.seed, r.c.Keep)
-		if r.failed <= maxTold {
-			told = r.c.examine(o)
-		} else {
-			r.more = append(r.more, fmt.Sprint(o.seed))
+		if o.Failure != nil {
+			r.result.Failures = append(r.result.Failures, Failed{t.Path, t.Name, o.seed})
 		}
 	}
-	r.suites.add(r.c, o, told)
+	if r.c.Live && o.Failure == nil && t.Name != "" {
+		_ = os.Remove(r.c.captureName(t, o.seed, r.c.Keep))
+	}
+	r.suites.add(r.c, &o, told)
 	switch {
 	case r.c.JSON:
 		r.json(o, told)
@@ -110,43 +116,82 @@ func (r *report) take(o outcome) {
 		r.text(o, told)
 	}
 	if o.seed == r.last[o.test] {
-		r.passed, r.failed, r.took, r.simulated, r.more = 0, 0, 0, 0, nil
+		r.sums, r.took, r.simulated, r.more = Result{}, 0, 0, nil
 	}
 }
 
-// text prints a failure at once, and a passed test when all its seeds have ended.
+// count adds a case.
+func (r *Result) count(o *outcome) {
+	switch {
+	case o.Interrupted:
+	case o.Skipped:
+		r.Skipped++
+	case o.Expected:
+		r.Expected++
+	case o.Failure != nil:
+		r.Failed++
+	default:
+		r.Passed++
+	}
+}
+
+// word returns the first word of a test's line.
+func (o *outcome) word() string {
+	switch {
+	case o.Interrupted:
+		return "STOP"
+	case o.Skipped:
+		return "skip"
+	case o.Expected:
+		return "xfail"
+	case o.Failure != nil:
+		return "FAIL"
+	}
+	return "ok"
+}
+
+// text prints a failure at once, and a test without one when all its seeds have ended.
 func (r *report) text(o outcome, told telling) {
 	t := r.c.Tests[o.test]
-	line := func(word string, seeds string, took, simulated time.Duration) {
+	line := func(word string, seeds string, took, simulated time.Duration, why string) {
 		text := fmt.Sprintf("%-5s %-*s  %-*s  %s%10s", word, r.files, t.Shown, r.names, t.Name, seeds, round(took))
 		if !r.c.Live {
 			text += fmt.Sprintf("%14.3f s simulated", simulated.Seconds())
 		}
+		if why != "" {
+			text += "   " + why
+		}
 		r.printf("%s\n", text)
 	}
-	many := r.c.Seeds.count() > 1
-	if o.failure != nil && r.failed <= maxTold {
+	many := len(t.Seeds) > 1 || t.Seeds == nil && r.c.Seeds.count() > 1
+	failed := o.Failure != nil && !o.Interrupted
+	if failed && r.sums.Failed <= maxTold || o.Interrupted {
 		seed := ""
 		if many {
 			seed = fmt.Sprintf("seed %-8d", o.seed)
 		}
-		line("FAIL", seed, o.took, o.simulated)
+		line(o.word(), seed, o.Took, o.Simulated, "")
 		r.details(o, told)
 	}
-	if o.seed != r.last[o.test] {
+	if o.seed != r.last[o.test] || o.Interrupted {
 		return
 	}
 	if len(r.more) > 0 {
 		r.printf("      and with %d seeds more: %s\n", len(r.more), list(r.more, 20))
 	}
-	if r.failed == 0 {
+	s := &r.sums
+	switch all := s.Passed + s.Failed + s.Skipped + s.Expected; {
+	case s.Failed == 0:
 		seeds := ""
 		if many {
-			seeds = fmt.Sprintf("%7d seeds ", r.passed)
+			seeds = fmt.Sprintf("%7d seeds ", all)
 		}
-		line("ok", seeds, r.took, r.simulated)
-	} else if many {
-		r.printf("      %d of %d seeds passed\n", r.passed, r.passed+r.failed)
+		if all > 1 && s.Passed > 0 { // some seeds may be skipped
+			o.Skipped, o.Expected, o.Why = false, false, ""
+		}
+		line(o.word(), seeds, r.took, r.simulated, o.Why)
+	case many:
+		r.printf("      %d of %d seeds passed\n", s.Passed, all)
 	}
 }
 
@@ -161,24 +206,18 @@ func list(words []string, n int) string {
 // details returns the lines about a failure, which follow the line of its test.
 func (r *report) details(o outcome, told telling) {
 	const in = "      "
-	for i, l := range strings.Split(o.failure.Error(), "\n") {
-		if i > 0 {
-			l = "  " + l
-		}
+	for _, l := range o.reason() {
 		r.printf("%s%s\n", in, l)
 	}
-	for _, l := range o.failure.Trace {
-		r.printf("%s%s\n", in, l)
-	}
-	if len(o.output) > 0 {
+	if len(o.Output) > 0 {
 		r.printf("%sit printed:\n", in)
-		for l := range strings.Lines(string(o.output)) {
+		for l := range strings.Lines(string(o.Output)) {
 			r.printf("%s  %s\n", in, strings.TrimRight(l, "\n"))
 		}
 	}
-	if len(o.packets) > 0 {
+	if len(o.Packets) > 0 {
 		r.printf("%slast packets:\n", in)
-		for _, l := range o.packets {
+		for _, l := range o.Packets {
 			r.printf("%s  %s\n", in, l)
 		}
 	}
@@ -194,24 +233,49 @@ func (r *report) details(o outcome, told telling) {
 	}
 }
 
+// reason returns the lines that say why a test failed or was interrupted, and where.
+func (o *outcome) reason() (lines []string) {
+	if o.Interrupted {
+		lines = append(lines, "interrupted while it ran")
+	}
+	if o.Failure == nil {
+		return lines
+	}
+	for i, l := range strings.Split(o.Failure.Error(), "\n") {
+		if i > 0 {
+			l = "  " + l
+		}
+		lines = append(lines, l)
+	}
+	return append(lines, o.Failure.Trace...)
+}
+
 // jsonLine is one case in the output of --json.
 type jsonLine struct {
 	File      string  `json:"file"`
 	Test      string  `json:"test"`
 	Seed      uint64  `json:"seed"`
-	Result    string  `json:"result"` // pass or fail
+	Result    string  `json:"result"` // pass, fail, skip or xfail
 	Seconds   float64 `json:"seconds"`
 	Simulated float64 `json:"simulated"`
 	Error     string  `json:"error,omitempty"`
+	Why       string  `json:"why,omitempty"` // the reason of skip or xfail
 	Again     string  `json:"again,omitempty"`
 	Capture   string  `json:"capture,omitempty"`
 }
 
 func (r *report) json(o outcome, told telling) {
 	t := r.c.Tests[o.test]
-	l := jsonLine{File: t.Path, Test: t.Name, Seed: o.seed, Result: "pass", Seconds: o.took.Seconds(), Simulated: o.simulated.Seconds()}
-	if o.failure != nil {
-		l.Result, l.Error, l.Again, l.Capture = "fail", o.failure.Error(), told.again, told.capture
+	l := jsonLine{File: t.Path, Test: t.Name, Seed: o.seed, Result: "pass", Seconds: o.Took.Seconds(), Simulated: o.Simulated.Seconds(), Why: o.Why}
+	switch {
+	case o.Interrupted:
+		l.Result, l.Error = "fail", strings.Join(o.reason(), "\n")
+	case o.Skipped:
+		l.Result = "skip"
+	case o.Expected:
+		l.Result = "xfail"
+	case o.Failure != nil:
+		l.Result, l.Error, l.Again, l.Capture = "fail", o.Failure.Error(), told.again, told.capture
 	}
 	e := json.NewEncoder(r.c.Stdout)
 	e.SetEscapeHTML(false)
@@ -229,19 +293,32 @@ func (r *report) close() (Result, error) {
 			what = "   seeds " + r.c.Seeds.String()
 		}
 		if r.c.Shard.Total > 1 {
-			what += fmt.Sprintf("   shard %d/%d", r.c.Shard.Index, r.c.Shard.Total)
+			what += "   shard " + r.c.Shard.String()
 		}
-		if r.result.Interrupted {
-			what += "   interrupted"
+		switch {
+		case r.result.Interrupted:
+			what += fmt.Sprintf("   interrupted, %d not run", r.result.NotRun)
+		case r.result.NotRun > 0:
+			what += fmt.Sprintf("   stopped at the first failure, %d not run", r.result.NotRun)
 		}
-		r.printf("%d passed, %d failed   %s%s\n", r.result.Passed, r.result.Failed, round(time.Since(r.start)), what)
+		r.printf("%s   %s%s\n", r.result.String(), round(time.Since(r.start)), what)
 	}
-	if r.c.JUnit != nil {
-		if err := r.suites.write(r.c.JUnit); err != nil && r.err == nil {
-			r.err = err
-		}
+	if err := r.suites.write(r.c.JUnit); err != nil && r.err == nil {
+		r.err = err
 	}
 	return r.result, r.err
+}
+
+// String returns the sums in words.
+func (r Result) String() string {
+	text := fmt.Sprintf("%d passed, %d failed", r.Passed, r.Failed)
+	if r.Skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", r.Skipped)
+	}
+	if r.Expected > 0 {
+		text += fmt.Sprintf(", %d failed as expected", r.Expected)
+	}
+	return text
 }
 
 // telling holds the results of repeating and shrinking a failure.
@@ -256,7 +333,7 @@ type telling struct {
 func (c *Config) examine(o outcome) telling {
 	t := c.Tests[o.test]
 	told := telling{again: c.again(t, o.seed, c.Keep)}
-	if t.Wrong != nil || o.hung || o.crashed {
+	if t.Wrong != nil || o.Hung || o.Crashed {
 		return told
 	}
 	told.capture = c.captureName(t, o.seed, c.Keep)
@@ -265,14 +342,14 @@ func (c *Config) examine(o outcome) telling {
 	}
 	second := c.once(o.test, o.seed, c.Keep, told.capture)
 	switch {
-	case same(o.failure, second.failure) && o.failure.Message == second.failure.Message:
-	case second.failure == nil:
+	case same(o.Failure, second.Failure) && o.Failure.Message == second.Failure.Message:
+	case second.Failure == nil:
 		told.note = "with every packet captured, for which frames are of wire size, it passes"
 	default:
-		told.note = "with every packet captured, for which frames are of wire size, it fails otherwise: " + second.failure.Error()
+		told.note = "with every packet captured, for which frames are of wire size, it fails otherwise: " + second.Failure.Error()
 	}
 	switch {
-	case c.Shrink && o.programs:
+	case c.Shrink && o.Programs:
 		told.shrunk = []string{"not shrunk: the test runs programs of the operating system by sh(), and so it does not repeat"}
 	case c.Shrink && told.note == "":
 		told.shrunk = c.shrink(o)

@@ -2,10 +2,9 @@ package scenario
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -22,59 +21,79 @@ type Setup struct {
 	Output  io.Writer                 // receives the test's output
 	Crashed func(v any, stack []byte) // called for a panic
 	Plan    *fault.Plan               // the faults to keep; nil for all
+	Bounds  *script.Bounds
+	Shared  *script.Shared
 }
 
 // Opener makes a session in which nothing has run, in a lab of its own. release is called
 // after the session has been closed.
 type Opener func(Setup) (s *script.Session, release func(), err error)
 
-// Config selects the tests and the way in which they run.
+// Config selects the tests and the way in which they run. Close ends its workers.
 type Config struct {
-	Tests   []Test
-	Seeds   Seeds
-	Shard   Shard
-	Jobs    int           // number of tests at once, 1 or more
-	Timeout time.Duration // bound of one test with one seed, by the wall clock
-	Live    bool          // the sessions are not virtual: nothing can be repeated
-	Keep    *fault.Plan   // the faults of tests to keep; nil for all
-	Shrink  bool          // look for the fewest faults with which a failing test fails
-	Folder  string        // the captures' folder; "" for the working directory
-	Open    Opener
-	Stdout  io.Writer
-	JSON    bool      // lines of JSON instead of text
-	JUnit   io.Writer // receives JUnit's XML; may be nil
+	Tests    []Test
+	Seeds    Seeds
+	Shard    Shard
+	Jobs     int              // number of tests at once, 1 or more
+	Timeout  time.Duration    // bound of one test with one seed, by the wall clock
+	Memory   int64            // bound of a worker's memory, in octets; 0 for none
+	Steps    uint64           // bound of a test's computation steps; 0 for none
+	FailFast bool             // run no further test after the first failure
+	Live     bool             // the sessions are not virtual: nothing can be repeated
+	Keep     *fault.Plan      // the faults of tests to keep; nil for all
+	Shrink   bool             // look for the fewest faults with which a failing test fails
+	Folder   string           // the captures' folder; "" for the working directory
+	Open     Opener           // makes the session of a test, in the worker
+	Worker   func() *exec.Cmd // makes the command of a worker process; nil runs the workers in this process
+	// ExitFull ends a worker's process, with the status ExitMemory, when memory is so full that an answer would take seconds. The
+	// position is that of the statement that runs, if it is known. Nil in the runner's own process.
+	ExitFull func(file string, line int)
+	Before   []string // flags before the verb, for the command that repeats a test
+	After    []string // flags after the verb, for the same
+	Stdout   io.Writer
+	Stderr   io.Writer // receives remarks if Stdout receives JSON
+	JSON     bool      // lines of JSON instead of text
+	JUnit    io.Writer // receives JUnit's XML; may be nil
 	// Terminal makes a line on Stdout show the progress; Columns is its width.
 	Terminal bool
 	Columns  int
 	// Stop ends the run when it is closed.
 	Stop <-chan struct{}
+
+	pool     pool
+	naming   sync.Mutex
+	captures map[string]string // the test that each capture file belongs to; guarded by naming
 }
 
-// outcome is the result of a test with one seed.
+// outcome is the result of a test with one seed. Its exported fields cross from the worker to the runner.
 type outcome struct {
 	test        int
 	seed        uint64
-	failure     *script.Failure
-	took        time.Duration
-	simulated   time.Duration
-	packets     []string       // the last packets, if it failed
-	output      []byte         // the end of its output, if it failed
-	troubles    []fault.Report // the faults, under a plan
-	touched     []string       // packets that met one, under a plan
-	interrupted bool
-	hung        bool
-	crashed     bool
-	programs    bool // it has run programs of the operating system
+	Failure     *script.Failure
+	Skipped     bool   // skip() ended it
+	Expected    bool   // it failed, as xfail() said
+	Why         string // the reason that skip() or xfail() was given
+	Took        time.Duration
+	Simulated   time.Duration
+	Packets     []string       // the last packets, if it failed
+	Output      []byte         // the end of its output, if it failed
+	Troubles    []fault.Report // the faults, under a plan
+	Touched     []string       // packets that met one, under a plan
+	Interrupted bool
+	Hung        bool // it exceeded a bound
+	Crashed     bool // its session may not be used any more
+	Programs    bool // it has run programs of the operating system
+}
+
+// passed reports whether nothing was wrong with the test.
+func (o *outcome) passed() bool {
+	return o.Failure == nil && !o.Interrupted && !o.Skipped && !o.Expected
 }
 
 // DefaultTimeout is the time that a test may take with one seed by default.
 const DefaultTimeout = time.Minute
 
-const (
-	lastPackets = 12
-	// grace is the time that an interrupted test has to end.
-	grace = 3 * time.Second
-)
+const lastPackets = 12
 
 // tail keeps the end of the output that is written to it.
 type tail struct {
@@ -106,96 +125,15 @@ func (t *tail) end() []byte {
 	return b
 }
 
-// once runs a test with a seed. If capture is not empty every packet is written to that file.
+// once has a worker run a test with a seed. If capture is not empty every packet is written to that file.
 func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) outcome {
 	t := c.Tests[test]
-	o := outcome{test: test, seed: seed}
-	if t.Wrong != nil {
-		o.failure = t.Wrong
-		return o
+	o := outcome{Failure: t.Wrong, Skipped: t.Skipped, Why: t.Why}
+	if t.Wrong == nil && !t.Skipped {
+		o = c.ask(request{Path: t.Path, Name: t.Name, Seed: seed, Plan: plan, Capture: capture}).Outcome
 	}
-	start := time.Now()
-	printed := &tail{}
-	done := make(chan *script.Failure, 1)
-	crash := make(chan *script.Failure, 1)
-	crashed := func(v any, stack []byte) {
-		select {
-		case crash <- &script.Failure{Message: fmt.Sprintf("panic: %v\n%s", v, firstFrames(stack))}:
-		default:
-		}
-	}
-	s, release, err := c.Open(Setup{Seed: seed, Output: printed, Crashed: crashed, Plan: plan})
-	if err != nil {
-		o.failure = &script.Failure{Message: err.Error()}
-		return o
-	}
-	if capture != "" {
-		if err := s.CaptureAll(capture); err != nil {
-			o.failure = &script.Failure{Message: "the capture: " + err.Error()}
-			_ = s.Close()
-			release()
-			return o
-		}
-	}
-	go func() {
-		defer guard(crashed)
-		done <- s.RunTest(t.Path, t.Name)
-	}()
-	o.failure, o.crashed, o.hung, o.interrupted = c.watch(s, done, crash)
-	if o.crashed {
-		o.took, o.output = time.Since(start), printed.end()
-		return o // the session may not be used any more
-	}
-	o.simulated = time.Duration(s.Now())
-	o.programs = s.RanPrograms()
-	if o.failure != nil {
-		o.packets = s.LastPackets(lastPackets, false)
-	}
-	if plan != nil {
-		o.troubles, o.touched = s.FaultReports(), s.LastPackets(lastPackets, true)
-	}
-	if err := s.Close(); err != nil && o.failure == nil && !errors.Is(err, os.ErrClosed) {
-		o.failure = &script.Failure{Message: err.Error()}
-	}
-	release()
-	if o.failure != nil {
-		o.output = printed.end()
-	}
-	o.took = time.Since(start)
+	o.test, o.seed = test, seed
 	return o
-}
-
-// watch waits until the test has ended, its time is up or everything is to stop.
-func (c *Config) watch(s *script.Session, done, crash <-chan *script.Failure) (f *script.Failure, crashed, hung, interrupted bool) {
-	limit := time.NewTimer(c.Timeout)
-	defer limit.Stop()
-	stop := c.Stop
-	var last <-chan time.Time
-	for {
-		select {
-		case f = <-done:
-			if hung {
-				if f == nil {
-					f = &script.Failure{}
-				}
-				f.Message = fmt.Sprintf("not ended after %v by the clock on the wall (--timeout)", c.Timeout)
-			}
-			return f, false, hung, interrupted
-		case f = <-crash:
-			return f, true, false, false
-		case <-limit.C:
-			hung = true
-			last = time.After(grace)
-			s.Interrupt()
-		case <-stop:
-			stop, interrupted = nil, true
-			last = time.After(grace)
-			s.Interrupt()
-		case <-last:
-			f = &script.Failure{Message: fmt.Sprintf("not ended after %v by the clock on the wall, nor when it was interrupted", c.Timeout)}
-			return f, true, true, interrupted
-		}
-	}
 }
 
 func guard(crashed func(v any, stack []byte)) {
@@ -216,24 +154,61 @@ func firstFrames(stack []byte) string {
 	return strings.Join(lines[:min(8, len(lines))], "\n")
 }
 
-// captureName returns the file for a failing test's packets.
+// fileName replaces the characters of a name that are awkward in a file's name.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '.' || r == '-' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// captureName returns the file for a failing test's packets. It follows from the test's path and name alone, so that the command that
+// repeats the test writes the same file. Where that is the file of another test of the run, a number is added.
 func (c *Config) captureName(t Test, seed uint64, plan *fault.Plan) string {
-	base := strings.ReplaceAll(strings.TrimSuffix(t.Shown, filepath.Ext(t.Shown)), string(filepath.Separator), "_")
 	kept := ""
 	if plan != nil {
 		kept = ".kept"
 	}
-	return filepath.Join(c.Folder, fmt.Sprintf("%s.%s.seed%d%s.pcapng", base, t.Name, seed, kept))
+	file := t.base()
+	file = fmt.Sprintf("%s.%s.seed%d%s", fileName(strings.TrimSuffix(file, filepath.Ext(file))), fileName(t.Name), seed, kept)
+	c.naming.Lock()
+	defer c.naming.Unlock()
+	if c.captures == nil {
+		c.captures = map[string]string{}
+	}
+	owner := t.Path + "\x00" + t.Name
+	for n := 1; ; n++ {
+		name := file
+		if n > 1 {
+			name += fmt.Sprintf(".%d", n)
+		}
+		if of, taken := c.captures[name]; !taken || of == owner {
+			c.captures[name] = owner
+			return filepath.Join(c.Folder, name+".pcapng")
+		}
+	}
+}
+
+// base returns the test's file as the name of a capture begins: its path, or its path in reports if it is absolute.
+func (t *Test) base() string {
+	path := filepath.Clean(t.Path)
+	if filepath.IsAbs(path) {
+		return t.Shown
+	}
+	return strings.TrimLeft(filepath.ToSlash(path), "./")
 }
 
 // again returns the command that repeats a test with a seed and these faults.
 func (c *Config) again(t Test, seed uint64, plan *fault.Plan) string {
-	words := []string{"smolsh", "test"}
-	if c.Live {
-		words = append(words, "--live")
+	words := []string{"smolsh"}
+	for _, w := range c.Before {
+		words = append(words, quote(w))
 	}
-	if c.Timeout != DefaultTimeout {
-		words = append(words, "--timeout", c.Timeout.String())
+	words = append(words, "test")
+	for _, w := range c.After {
+		words = append(words, quote(w))
 	}
 	if t.Name != "" {
 		words = append(words, "--run", quote(chooser(t)), "--seed", fmt.Sprint(seed))

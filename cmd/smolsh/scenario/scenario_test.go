@@ -23,22 +23,25 @@ func open(u Setup) (*script.Session, func(), error) {
 		return nil, nil, err
 	}
 	return script.New(script.Config{Runner: lab.NewVirtual(w), Lab: l, Local: h, Seed: u.Seed,
-		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed}), func() {}, nil
+		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Bounds: u.Bounds, Shared: u.Shared}), func() {}, nil
 }
 
 // config returns a Config for the tests of one file.
-func config(t *testing.T, text string) (*Config, *bytes.Buffer) {
+func config(t testing.TB, text string) (*Config, *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "x.star"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tests, err := Find([]string{folder}, nil)
+	files, _, err := Files([]string{folder})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := &bytes.Buffer{}
-	return &Config{Tests: tests, Seeds: Seeds{1, 1}, Jobs: 2, Timeout: DefaultTimeout, Folder: folder, Open: open, Stdout: out}, out
+	c := &Config{Seeds: Seeds{1, 1}, Jobs: 2, Timeout: DefaultTimeout, Folder: folder, Open: open, Stdout: out}
+	t.Cleanup(c.Close)
+	c.Tests = c.Collect(files).Tests
+	return c, out
 }
 
 // panics is a Runner of a world in which a broken invariant panics as soon as time passes.
@@ -130,13 +133,14 @@ func TestParseShard(t *testing.T) {
 		err  string
 	}{
 		{"", env(), Shard{}, ""},
-		{"0/4", env(), Shard{0, 4}, ""},
-		{"3/4", env("TEST_TOTAL_SHARDS=9", "TEST_SHARD_INDEX=0"), Shard{3, 4}, ""},
+		{"1/4", env(), Shard{0, 4}, ""},
+		{"4/4", env("TEST_TOTAL_SHARDS=9", "TEST_SHARD_INDEX=0"), Shard{3, 4}, ""},
 		{"/4", env("JOB_COMPLETION_INDEX=2"), Shard{2, 4}, ""},
 		{"", env("JOB_COMPLETION_INDEX=2"), Shard{}, ""},
 		{"", env("TEST_TOTAL_SHARDS=4", "TEST_SHARD_INDEX=1"), Shard{1, 4}, ""},
-		{"4/4", env(), Shard{}, "counts from 0 to 3"},
-		{"-1/4", env(), Shard{}, "counts from 0 to 3"},
+		{"5/4", env(), Shard{}, "counts from 1 to 4"},
+		{"0/4", env(), Shard{}, "counts from 1 to 4"},
+		{"-1/4", env(), Shard{}, "counts from 1 to 4"},
 		{"1/0", env(), Shard{}, "1 or more"},
 		{"4", env(), Shard{}, "is not I/N"},
 		{"/4", env(), Shard{}, "is not set"},

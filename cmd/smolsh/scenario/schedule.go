@@ -2,14 +2,20 @@ package scenario
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Result has the sums of a run.
 type Result struct {
-	Passed, Failed int
-	Interrupted    bool
+	Passed, Failed, Skipped, Expected int
+	NotRun                            int // cases after the first failure, or after the interrupt
+	Interrupted                       bool
+	Ran                               []Test   // tests of which a case ended
+	Failures                          []Failed // cases that failed
 }
 
 // job is one case: a test with a seed.
@@ -22,16 +28,37 @@ type job struct {
 func (c *Config) jobs(yield func(job) bool) {
 	n := 0
 	for i, t := range c.Tests {
-		seeds := c.Seeds
-		if t.Wrong != nil {
-			seeds.Last = seeds.First
-		}
-		for k := range seeds.count() {
-			if c.Shard.has(n) && !yield(job{i, seeds.First + uint64(k)}) {
+		for seed := range c.seedsOf(&t) {
+			if c.Shard.has(n) && !yield(job{i, seed}) {
 				return
 			}
 			n++
 		}
+	}
+}
+
+// seedsOf calls yield with the seeds of a test.
+func (c *Config) seedsOf(t *Test) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		if t.Seeds != nil {
+			slices.Values(t.Seeds)(yield)
+			return
+		}
+		for k := range c.Seeds.count() {
+			if !yield(c.Seeds.First+uint64(k)) || t.Wrong != nil || t.Skipped {
+				return
+			}
+		}
+	}
+}
+
+// stopped reports whether the run was interrupted.
+func (c *Config) stopped() bool {
+	select {
+	case <-c.Stop:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -51,11 +78,13 @@ func (c *Config) Run() (Result, error) {
 	total, last := c.total()
 	r := newReport(c, total, last)
 	type numbered struct {
-		n int
-		o outcome
+		n   int
+		o   outcome
+		ran bool
 	}
 	stop := make(chan struct{}) // closed when this function returns
 	defer close(stop)
+	var failed atomic.Bool
 	type numberedJob struct {
 		n int
 		job
@@ -81,7 +110,15 @@ func (c *Config) Run() (Result, error) {
 	for range c.Jobs {
 		workers.Go(func() {
 			for t := range todo {
-				results <- numbered{t.n, c.first(t.job)}
+				if c.FailFast && failed.Load() {
+					results <- numbered{n: t.n}
+					continue
+				}
+				o := c.first(t.job)
+				if o.Failure != nil {
+					failed.Store(true)
+				}
+				results <- numbered{t.n, o, true}
 			}
 		})
 	}
@@ -89,18 +126,25 @@ func (c *Config) Run() (Result, error) {
 		workers.Wait()
 		close(results)
 	}()
-	early := map[int]outcome{} // by number: outcomes that wait for a case of lower number
-	next := 0
+	early := map[int]numbered{} // by number: results that wait for a case of lower number
+	next, ran := 0, 0
 	for res := range results {
-		early[res.n] = res.o
-		for o, ok := early[next]; ok; o, ok = early[next] {
+		if res.ran {
+			r.arrive(res.o)
+		}
+		early[res.n] = res
+		for x, ok := early[next]; ok; x, ok = early[next] {
 			delete(early, next)
 			next++
-			r.take(o)
+			if x.ran {
+				ran++
+				r.take(x.o)
+			}
 		}
 		r.progress(next + len(early))
 	}
-	r.result.Interrupted = r.result.Interrupted || next < total
+	r.result.NotRun = total - ran
+	r.result.Interrupted = r.result.Interrupted || ran < total && c.stopped()
 	return r.close()
 }
 

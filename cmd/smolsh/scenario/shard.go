@@ -7,22 +7,28 @@ import (
 )
 
 // A Shard is a part of all cases: every Total-th case, beginning with the Index-th, counted from 0. The zero value is all of them.
+// The flag and the reports count from 1, the environment variables from 0.
 type Shard struct{ Index, Total int }
 
 // has reports whether the i-th case, counted from 0, is of the shard.
 func (s Shard) has(i int) bool { return s.Total <= 1 || i%s.Total == s.Index }
 
-// ParseShard reads "I/N", or "/N" with the index from an indexed Job of Kubernetes (JOB_COMPLETION_INDEX);
-// without text, it reads Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS. I counts from 0.
+// String returns I/N, counted from 1.
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index+1, s.Total) }
+
+// ParseShard reads "I/N", where I counts from 1, or "/N" with the index from an indexed Job of Kubernetes (JOB_COMPLETION_INDEX);
+// without text, it reads Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS. The variables count from 0.
 func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
-	index, total, from := "", "", "--shard"
+	index, total, from, first := "", "", "--shard", 0
 	switch {
 	case text != "":
 		var ok bool
 		if index, total, ok = strings.Cut(text, "/"); !ok {
-			return s, fmt.Errorf("--shard: %q is not I/N, such as 0/4, or /4 in an indexed Job", text)
+			return s, fmt.Errorf("--shard: %q is not I/N, such as 1/4, or /4 in an indexed Job", text)
 		}
+		first = 1
 		if index == "" {
+			first = 0
 			from = "JOB_COMPLETION_INDEX"
 			if index = getenv(from); index == "" {
 				return s, fmt.Errorf("--shard: %s has no index, and JOB_COMPLETION_INDEX is not set", text)
@@ -38,8 +44,9 @@ func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
 		return s, fmt.Errorf("%s: the number of shards is 1 or more, got %q", from, total)
 	}
 	s.Index, err = strconv.Atoi(index)
+	s.Index -= first
 	if err != nil || s.Index < 0 || s.Index >= s.Total {
-		return s, fmt.Errorf("%s: the index counts from 0 to %d, got %q", from, s.Total-1, index)
+		return s, fmt.Errorf("%s: the index counts from %d to %d, got %q", from, first, s.Total-1+first, index)
 	}
 	return s, nil
 }

@@ -55,25 +55,16 @@ type shrinker struct {
 
 // fails runs the test with these faults and reports whether it fails as it did.
 func (s *shrinker) fails(kept []fault.Selection) bool {
-	if s.runs >= maxShrink || s.stopped() {
+	if s.runs >= maxShrink || s.c.stopped() {
 		return false
 	}
 	s.runs++
 	o := s.c.once(s.o.test, s.o.seed, &fault.Plan{Kept: kept}, "")
-	if o.hung || o.interrupted || !same(s.o.failure, o.failure) {
+	if o.Hung || o.Interrupted || !same(s.o.Failure, o.Failure) {
 		return false
 	}
 	s.best = o
 	return true
-}
-
-func (s *shrinker) stopped() bool {
-	select {
-	case <-s.c.Stop:
-		return true
-	default:
-		return false
-	}
 }
 
 // shrink turns faults off one by one, then narrows those that are left to single frames, for as long as the
@@ -84,7 +75,7 @@ func (c *Config) shrink(o outcome) []string {
 	if c.Keep != nil {
 		all = c.once(o.test, o.seed, c.Keep, "")
 	}
-	kept := effects(all.troubles, true) // rules that met no frame draw random numbers too
+	kept := effects(all.Troubles, true) // rules that met no frame draw random numbers too
 	switch {
 	case len(kept) == 0 && c.Keep == nil:
 		return []string{"not shrunk: the test states no fault"}
@@ -94,7 +85,7 @@ func (c *Config) shrink(o outcome) []string {
 			return []string{"not shrunk: with its faults taken apart it does not fail so"}
 		}
 	}
-	met := hits(all.troubles)
+	met := hits(all.Troubles)
 	if s.fails(nil) {
 		kept = nil
 	} else {
@@ -110,7 +101,7 @@ func (c *Config) shrink(o outcome) []string {
 	if !s.fails(kept) && s.runs < maxShrink {
 		return []string{"not shrunk: it does not fail twice in the same way"}
 	}
-	return s.tell(kept, len(effects(all.troubles, false)), met)
+	return s.tell(kept, len(effects(all.Troubles, false)), met)
 }
 
 // effects returns the effects that have met a frame, or all of them, each once.
@@ -159,7 +150,7 @@ type frame struct{ dir, n int }
 
 // met returns the frames that an effect met in the last run that failed. ok is false if they can't be named.
 func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
-	for _, t := range s.best.troubles {
+	for _, t := range s.best.Troubles {
 		if t.Number != k.Number || t.Effect != k.Effect {
 			continue
 		}
@@ -250,16 +241,16 @@ func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []strin
 	} else {
 		lines[0] += " this matters:"
 	}
-	for _, x := range final.troubles {
+	for _, x := range final.Troubles {
 		lines = append(lines, fmt.Sprintf("  %s: %s", x.Where, x.What))
 	}
-	for _, p := range final.touched {
+	for _, p := range final.Touched {
 		lines = append(lines, "    "+p)
 	}
-	if final.failure != nil && final.failure.Message != s.o.failure.Message {
-		lines = append(lines, "  where it fails with: "+final.failure.Message)
+	if final.Failure != nil && final.Failure.Message != s.o.Failure.Message {
+		lines = append(lines, "  where it fails with: "+final.Failure.Message)
 	}
-	if !same(s.o.failure, final.failure) {
+	if !same(s.o.Failure, final.Failure) {
 		lines = append(lines, "  (with every packet captured, for which frames are of wire size, it does not fail so)")
 	}
 	return append(lines, "  smallest: "+s.c.again(t, s.o.seed, plan), "  capture:  "+capture)

@@ -1,0 +1,244 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hostileTests has a test for each way to harm the run, beside good ones.
+const hostileTests = `
+def test_good_1():
+    assert.eq(ping("192.168.69.100", count=1).received, 1)
+
+def test_allocates():
+    x = [1]
+    while True:
+        x += x
+
+def test_one_gulp():
+    x = "x" * 1000000000
+
+def test_recurses():
+    def f(n):
+        return f(n + 1)
+    f(0)
+
+def test_recurses_in_task():
+    def f(n):
+        return f(n + 1)
+    spawn(f, 0).join()
+
+def test_spawns():
+    def f():
+        sleep(1)
+    while True:
+        spawn(f)
+
+def test_loops():
+    x = 0
+    while True:
+        x += 1
+
+def test_sorts():
+    sorted(range(60000000), key=lambda x: -x)
+
+def test_prints():
+    while True:
+        print("x" * 1000)
+
+def test_nested():
+    x = []
+    for i in range(1000000):
+        x = [x]
+    print(x)
+
+def test_exits():
+    exit(0)
+
+def test_steps():
+    for i in range(100000000):
+        pass
+
+def test_catches():
+    def f(n):
+        return f(n + 1)
+    assert.contains(catch(f, 0).error, "recursion: more than 10000 calls are open")
+
+def test_good_2():
+    pass
+`
+
+// junitFile is what a build system reads of a report.
+type junitFile struct {
+	Suites []struct {
+		Cases []struct {
+			Name    string `xml:"name,attr"`
+			Failure *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"failure"`
+			Error *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"error"`
+		} `xml:"testcase"`
+	} `xml:"testsuite"`
+}
+
+// readJUnit reads a report, which must be whole, and returns the results by name: "" for a test that passed.
+func readJUnit(t *testing.T, path string) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f junitFile
+	if err := xml.Unmarshal(b, &f); err != nil {
+		t.Fatalf("the report is not whole: %v\n%s", err, b)
+	}
+	results := map[string]string{}
+	for _, s := range f.Suites {
+		for _, c := range s.Cases {
+			switch {
+			case c.Failure != nil:
+				results[c.Name] = c.Failure.Message
+			case c.Error != nil:
+				results[c.Name] = c.Error.Message
+			default:
+				results[c.Name] = ""
+			}
+		}
+	}
+	return results
+}
+
+// TestHostileTests: a test that exceeds a bound fails alone, with the line that was running; the others pass, and the report is whole.
+func TestHostileTests(t *testing.T) {
+	dir := t.TempDir()
+	file, report := filepath.Join(dir, "hostile.star"), filepath.Join(dir, "out.xml")
+	if err := os.WriteFile(file, []byte(hostileTests), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(smolsh(t), "test", "--timeout", "4s", "--memory", "200MB", "--steps", "20000000", "--junit", report, file)
+	cmd.Env, cmd.Dir = append(os.Environ(), "HOME="+dir), dir
+	out, _ := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != 1 {
+		t.Errorf("exit status %d, want 1", got)
+	}
+	const memory, steps, timeout = `more than 200 MB of memory \(--memory\)`, `more than 20000000 computation steps \(--steps\)`, `not ended after 4s by the clock on the wall`
+	results := readJUnit(t, report)
+	for name, c := range map[string]struct {
+		line string // of the failure, a regular expression
+		says string
+	}{
+		"test_good_1":    {},
+		"test_good_2":    {},
+		"test_catches":   {},
+		"test_allocates": {"7|8", memory}, // the statement that runs is known to a few steps
+		"test_one_gulp":  {"10|11", memory},
+		"test_recurses":  {"15", `recursion: more than 10000 calls are open`}, "test_recurses_in_task": {"20", `recursion: more than 10000 calls are open`},
+		"test_spawns": {"27", `10000 tasks run already`}, "test_loops": {"31|32", steps},
+		"test_sorts":  {"35", memory + "|" + timeout},
+		"test_prints": {"38|39", steps + "|" + timeout},
+		"test_nested": {"4[2-5]", `stack overflow|` + memory + "|" + timeout},
+		"test_exits":  {"48", `exit\(0\) was called`}, "test_steps": {"51|52", steps},
+	} {
+		got, ok := results[name]
+		if !ok || (got == "") != (c.says == "") || !regexp.MustCompile(c.says).MatchString(got) {
+			t.Errorf("%s: got %q, want %q", name, got, c.says)
+		}
+		if c.says == "" {
+			continue
+		}
+		line := `FAIL  hostile\.star  ` + name + ` .*\n      .*hostile\.star:(` + c.line + `): `
+		if !regexp.MustCompile(line).Match(out) {
+			t.Errorf("%s: its line is not named: want %s in\n%s", name, line, cut(out))
+		}
+	}
+	for block := range strings.SplitSeq(string(out), "\nFAIL ") {
+		if n := strings.Count(block, "\n"); n > 60 {
+			t.Errorf("a failure takes %d lines:\n%s", n, cut([]byte(block)))
+		}
+	}
+}
+
+func cut(b []byte) []byte { return b[:min(len(b), 20_000)] }
+
+// TestEndsWhole: Ctrl-C and SIGTERM in the middle leave whole reports, which name the test that ran. kill -9 leaves a whole one too,
+// with the tests that had ended.
+func TestEndsWhole(t *testing.T) {
+	for _, c := range []struct {
+		signal syscall.Signal
+		status int
+	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGKILL, -1}} {
+		dir := t.TempDir()
+		file, report := filepath.Join(dir, "x.star"), filepath.Join(dir, "out.xml")
+		text := "def test_a():\n    pass\ndef test_b():\n    assert.true(False)\ndef test_long():\n    write()\n    while True:\n        sleep(1)\ndef test_z():\n    pass\n" +
+			"def write():\n    capture('" + dir + "/began.pcap')\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(smolsh(t), "test", "--jobs", "1", "--json", "--junit", report, file)
+		cmd.Env, cmd.Dir = append(os.Environ(), "HOME="+dir), dir
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2000 {
+			if _, err := os.Stat(dir + "/began.pcap"); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		_ = cmd.Process.Signal(c.signal)
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != c.status {
+			t.Errorf("%v: exit status %d, want %d", c.signal, got, c.status)
+		}
+		results := readJUnit(t, report)
+		want := map[string]string{"test_a": "", "test_b": "assert.true: False is not true", "test_long": "interrupted while it ran"}
+		if c.signal == syscall.SIGKILL {
+			delete(want, "test_long")
+		}
+		if len(results) != len(want) {
+			t.Errorf("%v: the report has %v, want %v", c.signal, results, want)
+		}
+		for name, says := range want {
+			if got, ok := results[name]; !ok || got != says {
+				t.Errorf("%v: %s: %q in the report, want %q", c.signal, name, got, says)
+			}
+		}
+		if c.signal == syscall.SIGKILL {
+			for range 500 { // until the worker has ended too
+				if os.RemoveAll(dir) == nil {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			continue
+		}
+		var names []string
+		for line := range strings.Lines(out.String()) {
+			var l struct{ Test, Error string }
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Errorf("%v: %q is no object: %v", c.signal, line, err)
+			}
+			names = append(names, l.Test)
+			if l.Test == "test_long" && !regexp.MustCompile(`^interrupted while it ran\n.*x\.star:[678]: `).MatchString(l.Error) {
+				t.Errorf("%v: of the test that ran it says %q", c.signal, l.Error)
+			}
+		}
+		if got := strings.Join(names, " "); got != "test_a test_b test_long" {
+			t.Errorf("%v: the lines are of %s", c.signal, got)
+		}
+	}
+}

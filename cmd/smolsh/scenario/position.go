@@ -1,0 +1,74 @@
+package scenario
+
+import (
+	"encoding/binary"
+	"os"
+
+	"go.starlark.net/syntax"
+	"golang.org/x/sys/unix"
+)
+
+// A Position is a page of memory that a worker shares with the runner. It holds the position of the statement that the worker ran
+// last, so that the runner can name the statement of a worker that died.
+type Position struct {
+	page []byte
+	last syntax.Position // the newest position written; of the worker
+}
+
+const positionSize = 4096
+
+// newPosition makes a page, and the open file by which a worker process maps it. The caller closes the file.
+func newPosition() (*Position, *os.File, error) {
+	f, err := sharedFile()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = f.Truncate(positionSize); err == nil {
+		var p *Position
+		if p, err = MapPosition(f); err == nil {
+			return p, f, nil
+		}
+	}
+	f.Close()
+	return nil, nil, err
+}
+
+// MapPosition maps a page from the file that the runner has given to a worker.
+func MapPosition(f *os.File) (*Position, error) {
+	page, err := unix.Mmap(int(f.Fd()), 0, positionSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	return &Position{page: page}, nil
+}
+
+// Set writes a position.
+func (p *Position) Set(at syntax.Position) {
+	if at != p.last {
+		p.Put(at.Filename(), int(at.Line))
+		p.last = at
+	}
+}
+
+// Put writes a file's name, with its length in front, and a line.
+func (p *Position) Put(file string, line int) {
+	file = file[:min(len(file), positionSize-8)]
+	binary.LittleEndian.PutUint32(p.page, 0) // a reader sees no name while it changes
+	copy(p.page[8:], file)
+	binary.LittleEndian.PutUint32(p.page[4:], uint32(line))
+	binary.LittleEndian.PutUint32(p.page, uint32(len(file)))
+}
+
+// get returns the newest position, an empty name if there is none. It is for the runner, whose worker has died.
+func (p *Position) get() (file string, line int) {
+	n := binary.LittleEndian.Uint32(p.page)
+	if n == 0 || n > positionSize-8 {
+		return "", 0
+	}
+	return string(p.page[8 : 8+n]), int(binary.LittleEndian.Uint32(p.page[4:]))
+}
+
+// clear forgets the position before a request. The worker must be idle.
+func (p *Position) clear() { binary.LittleEndian.PutUint32(p.page, 0) }
+
+func (p *Position) close() { _ = unix.Munmap(p.page) }

@@ -1,0 +1,283 @@
+package scenario
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.starlark.net/syntax"
+
+	"smolsh/phy/fault"
+	"smolsh/script"
+)
+
+// A request asks a worker to collect a file's tests or to run one of them, or to interrupt the request that it works on.
+type request struct {
+	Interrupt bool
+	Path      string
+	Name      string // printed name of the test; "" collects
+	Seed      uint64
+	Plan      *fault.Plan
+	Capture   string // file for every packet; "" for none
+}
+
+// A reply is a worker's answer to a request.
+type reply struct {
+	Collection script.Collection
+	Outcome    outcome
+	Last       bool // the worker ends: it can't be trusted with another test
+}
+
+// Serve is a worker: it reads requests and answers each, until requests ends. running receives the position of the statement that
+// runs, from time to time, for the runner of a worker that dies.
+func (c *Config) Serve(requests io.Reader, replies io.Writer, running func(at syntax.Position)) error {
+	if c.Memory > 0 {
+		debug.SetMemoryLimit(c.Memory)
+		debug.SetMaxStack(maxStack)
+	}
+	w := &server{c: c, bounds: script.Bounds{Steps: c.Steps, Running: running}}
+	todo := make(chan request)
+	go func() {
+		defer close(todo)
+		for in := gob.NewDecoder(requests); ; {
+			var r request
+			if in.Decode(&r) != nil {
+				w.interrupt() // the runner has ended
+				return
+			}
+			if r.Interrupt {
+				w.interrupt()
+				continue
+			}
+			todo <- r
+		}
+	}()
+	out := gob.NewEncoder(replies)
+	for r := range todo {
+		a := w.answer(r)
+		if err := out.Encode(a); err != nil || a.Last {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxStack bounds the Go stack of a worker's goroutines, in octets. The depth of calls is bounded well below that; a value that is
+// nested without end still overflows it when it is printed.
+const maxStack = 256 << 20
+
+// server is the state of a worker.
+type server struct {
+	c      *Config
+	bounds script.Bounds
+	shared script.Shared
+	idle   int // goroutines before the first request
+
+	mu   sync.Mutex
+	stop chan struct{} // closed to interrupt the request in hand; nil between requests
+}
+
+// interrupt ends the request in hand.
+func (w *server) interrupt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stop != nil {
+		close(w.stop)
+		w.stop = nil
+	}
+}
+
+// extraGoroutines is how many goroutines more than at its start a healthy worker may have between requests.
+const extraGoroutines = 16
+
+// answer works on a request.
+func (w *server) answer(r request) (a reply) {
+	stop := make(chan struct{})
+	w.mu.Lock()
+	w.stop = stop
+	w.mu.Unlock()
+	if w.idle == 0 {
+		w.idle = runtime.NumGoroutine()
+	}
+	w.once(r, stop, &a)
+	w.mu.Lock()
+	w.stop = nil
+	w.mu.Unlock()
+	o := &a.Outcome
+	if o.Failure != nil {
+		o.Failure.Message = shortened(o.Failure.Message)
+	}
+	a.Last = o.Crashed || runtime.NumGoroutine() > w.idle+extraGoroutines
+	if !a.Last && w.c.Memory > 0 && heapInUse() > uint64(w.c.Memory)/4 {
+		runtime.GC() // so that the next test does not pay for the storage of this one
+	}
+	return a
+}
+
+// maxMessage bounds the octets of a failure's message.
+const maxMessage = 64 << 10
+
+func shortened(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return fmt.Sprintf("%s… (%d octets more)", s[:maxMessage], len(s)-maxMessage)
+}
+
+func (c *Config) tooMuchTime() string {
+	return fmt.Sprintf("not ended after %v by the clock on the wall (--timeout)", c.Timeout)
+}
+
+// once opens a session for a request, and collects or runs the test in it.
+func (w *server) once(r request, stop <-chan struct{}, a *reply) {
+	o := &a.Outcome
+	start := time.Now()
+	printed := &tail{}
+	crash := make(chan *script.Failure, 1)
+	crashed := func(v any, stack []byte) {
+		select {
+		case crash <- &script.Failure{Message: fmt.Sprintf("panic: %v\n%s", v, firstFrames(stack))}:
+		default:
+		}
+	}
+	s, release, err := w.c.Open(Setup{Seed: r.Seed, Output: printed, Crashed: crashed, Plan: r.Plan, Bounds: &w.bounds, Shared: &w.shared})
+	if err != nil {
+		o.Failure = &script.Failure{Message: err.Error()}
+		return
+	}
+	if r.Capture != "" {
+		if err := s.CaptureAll(r.Capture); err != nil {
+			o.Failure = &script.Failure{Message: "the capture: " + err.Error()}
+			_ = s.Close()
+			release()
+			return
+		}
+	}
+	done := make(chan script.TestResult, 1)
+	go func() {
+		defer guard(crashed)
+		if r.Name == "" {
+			var fail *script.Failure
+			a.Collection, fail = s.CollectTests(r.Path)
+			done <- script.TestResult{Failure: fail}
+			return
+		}
+		done <- s.RunTest(r.Path, r.Name)
+	}()
+	w.c.watch(s, o, done, crash, stop)
+	o.Took = time.Since(start)
+	if o.Crashed {
+		o.Output = printed.end()
+		return // the session may not be used any more
+	}
+	o.Simulated = time.Duration(s.Now())
+	o.Programs = s.RanPrograms()
+	if o.Failure != nil {
+		o.Packets = s.LastPackets(lastPackets, false)
+	}
+	if r.Plan != nil {
+		o.Troubles, o.Touched = s.FaultReports(), s.LastPackets(lastPackets, true)
+	}
+	if err := s.Close(); err != nil && o.Failure == nil && !errors.Is(err, os.ErrClosed) {
+		o.Failure = &script.Failure{Message: err.Error()}
+	}
+	release()
+	if o.Failure != nil {
+		o.Output = printed.end()
+	}
+	o.Took = time.Since(start)
+}
+
+// watch waits until the test has ended, it exceeds a bound, or everything is to stop.
+func (c *Config) watch(s *script.Session, o *outcome, done <-chan script.TestResult, crash <-chan *script.Failure, stop <-chan struct{}) {
+	limit := time.NewTimer(c.Timeout)
+	defer limit.Stop()
+	memory := c.memoryTicker()
+	defer memory.Stop()
+	var last <-chan time.Time
+	bound := "" // the one that the test exceeds
+	exceeded := func(what string, grace time.Duration) {
+		if bound == "" {
+			bound = what
+			last = time.After(grace)
+			s.Interrupt()
+		}
+	}
+	fatal := func(what string) { // the test does not end, so the worker does
+		o.Failure, o.Hung, o.Crashed = &script.Failure{Message: what}, true, true
+		o.Failure.File, o.Failure.Line = whereSoon(s)
+	}
+	over := 0 // looks at the memory in a row that found too much in use
+	for {
+		select {
+		case r := <-done:
+			o.Failure, o.Skipped, o.Expected, o.Why = r.Failure, r.Skipped, r.Expected, r.Why
+			if bound != "" {
+				if o.Failure == nil {
+					o.Failure = &script.Failure{}
+				}
+				o.Failure.Message, o.Hung, o.Skipped, o.Expected = bound, true, false, false
+			}
+			return
+		case o.Failure = <-crash:
+			o.Crashed = true
+			return
+		case <-limit.C:
+			exceeded(c.tooMuchTime(), grace)
+		case <-memory.C:
+			in := heapInUse()
+			if in <= uint64(c.Memory) {
+				over = 0
+				continue
+			}
+			over++
+			if in > 4*uint64(c.Memory) && c.ExitFull != nil {
+				c.ExitFull("", 0) // at once: soon the collector may stop every goroutine for seconds
+			}
+			if in > uint64(c.Memory)/2*3 {
+				fatal(c.tooMuchMemory())
+				if c.ExitFull != nil {
+					c.ExitFull(o.Failure.File, o.Failure.Line)
+				}
+				return
+			}
+			if over == memoryPatience {
+				exceeded(c.tooMuchMemory(), grace)
+			}
+		case <-stop:
+			stop, o.Interrupted = nil, true
+			last = time.After(grace)
+			s.Interrupt()
+		case <-last:
+			if bound == "" {
+				bound = "interrupted, and not ended since"
+			} else {
+				bound += ", nor when it was interrupted"
+			}
+			fatal(bound)
+			return
+		}
+	}
+}
+
+// whereSoon returns the position of the statement that runs. If the process is too busy with its memory to say soon, the file is "".
+func whereSoon(s *script.Session) (file string, line int) {
+	found := make(chan syntax.Position, 1)
+	go func() {
+		if at, ok := s.Where(); ok {
+			found <- at
+		}
+	}()
+	select {
+	case at := <-found:
+		return at.Filename(), int(at.Line)
+	case <-time.After(100 * time.Millisecond):
+		return "", 0
+	}
+}

@@ -1,0 +1,101 @@
+package kernel
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"syscall"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// OptionNames returns the names of the options of TCP that the operating system has for a socket, sorted.
+func OptionNames() []string { return slices.Sorted(maps.Keys(setOption)) }
+
+// A setter sets the options of a call on a socket.
+type setter struct {
+	c    *Call
+	list []Option
+}
+
+// setter returns the setter of the call's options.
+func (c *Call) setter() (setter, error) {
+	list, err := c.Options()
+	return setter{c, list}, err
+}
+
+// control sets all options. As the function Control of net.Dialer and net.ListenConfig it does so before the handshake.
+func (k setter) control(_, _ string, raw syscall.RawConn) error {
+	return onSocket(raw, func(fd int) error {
+		for _, o := range k.list {
+			if err := setOption[o.Name](fd, o.Value); err != nil {
+				return k.c.errorf("%s: %v", o.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// onSocket runs fn with the socket's descriptor.
+func onSocket(raw syscall.RawConn, fn func(fd int) error) error {
+	var fail error
+	err := raw.Control(func(fd uintptr) { fail = fn(int(fd)) })
+	if fail != nil {
+		return fail
+	}
+	return err
+}
+
+// nodelay returns the option's value, because package net switches it on for every connection.
+func (k setter) nodelay() bool {
+	for _, o := range k.list {
+		if o.Name == "nodelay" {
+			return o.Value.(bool)
+		}
+	}
+	return false
+}
+
+func connSet(c *Call) (starlark.Value, error) {
+	v := c.Recv.(*conn)
+	set, err := c.setter()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := v.c.SyscallConn()
+	if err == nil {
+		err = set.control("", "", raw)
+	}
+	return starlark.None, v.failed(c.Task, err)
+}
+
+// connInfo is our own sockets' conn.info() with the variables that the system tells. It converts packets to octets.
+func connInfo(c *Call) (starlark.Value, error) {
+	v := c.Recv.(*conn)
+	var info starlark.StringDict
+	raw, err := v.c.SyscallConn()
+	if err == nil {
+		err = onSocket(raw, func(fd int) (err error) {
+			info, err = tcpInfo(fd)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, v.failed(c.Task, err)
+	}
+	return starlarkstruct.FromStringDict(starlark.String("info"), info), nil
+}
+
+// pending returns the number of connections that wait to be accepted.
+func pending(l *net.TCPListener) (n int, err error) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	err = onSocket(raw, func(fd int) (err error) {
+		n, err = acceptQueue(fd)
+		return err
+	})
+	return n, err
+}

@@ -1,0 +1,98 @@
+package kernel
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/script/suggest"
+)
+
+// A Stack is the operating system's stack as a host, in the network namespace of the process. Its sockets are those of
+// package net.
+type Stack struct {
+	env  Environment
+	live bool
+	open map[io.Closer]struct{} // sockets not closed yet
+}
+
+// New returns the stack as a value for scripts. live is false where time is simulated: each call then returns an error.
+func New(env Environment, live bool) *Stack {
+	return &Stack{env: env, live: live, open: map[io.Closer]struct{}{}}
+}
+
+// String implements starlark.Value.
+func (k *Stack) String() string { return "kernel" }
+
+// Type implements starlark.Value.
+func (k *Stack) Type() string { return "kernel" }
+
+// Freeze implements starlark.Value.
+func (k *Stack) Freeze() {}
+
+// Truth implements starlark.Value: whether the calls are of use.
+func (k *Stack) Truth() starlark.Bool { return starlark.Bool(k.live) }
+
+// Hash implements starlark.Value.
+func (k *Stack) Hash() (uint32, error) { return starlark.String("kernel").Hash() }
+
+// AttrNames implements starlark.HasAttrs.
+func (k *Stack) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
+
+// Attr returns a group of socket calls, or serve.
+func (k *Stack) Attr(name string) (starlark.Value, error) {
+	switch {
+	case !slices.Contains(k.AttrNames(), name):
+		return suggest.Attr(k, name, nil)
+	case name == "serve":
+		return k.env.Member("kernel", k, name), nil
+	}
+	return k.env.Group("kernel."+name, k), nil
+}
+
+// Close closes every socket, which ends every wait for one.
+func (k *Stack) Close() {
+	for c := range k.open {
+		k.close(c)
+	}
+}
+
+// keep remembers a socket for Close.
+func (k *Stack) keep(c io.Closer) { k.open[c] = struct{}{} }
+
+// close closes a socket.
+func (k *Stack) close(c io.Closer) {
+	delete(k.open, c)
+	_ = c.Close()
+}
+
+// addrPort returns an address of package net's, without the address if the socket is bound to all addresses.
+func addrPort(a net.Addr) netip.AddrPort {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case *net.UDPAddr:
+		if a != nil {
+			ap = a.AddrPort()
+		}
+	}
+	if !ap.IsValid() {
+		return ap
+	}
+	if ap.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.Addr{}, ap.Port())
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// netAddr returns an address as package net expects it: ":80" for all addresses.
+func netAddr(a netip.Addr, port int) string {
+	if !a.IsValid() {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]
+	}
+	return netip.AddrPortFrom(a, uint16(port)).String()
+}

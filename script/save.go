@@ -1,0 +1,219 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"smolsh/script/registry"
+)
+
+// typedInput is a chunk that was typed, as save() writes it.
+type typedInput struct {
+	src    string
+	failed string // the error that it ended with, "" if it succeeded
+	last   bool   // it bound _
+	single bool   // it is one expression, so that _ = (…) says the same
+	uses   bool   // it reads _
+	runs   []ranFile
+	alone  bool // it is run() or reload() and nothing else
+
+	// Decided by savedText.
+	keepLast bool   // write it as _ = (…)
+	embed    bool   // write the source of the file that it ran in its place
+	omit     string // why it is written as a comment, "" if it is not
+}
+
+// ranFile is one run of a file by run() or reload().
+type ranFile struct {
+	path, src string
+	args      []starlark.Value
+	binds     map[string]bool // the globals that the file bound
+}
+
+// remember stores a typed chunk for save(), with the error that it ended with. Calls about the session itself are not stored.
+// lasts is the number of results that the session had before the chunk.
+func (s *Session) remember(src string, err error, lasts int) {
+	in := typedInput{src: strings.TrimRight(src, "\n"), runs: s.prompt.runs, last: s.prompt.lasts > lasts}
+	s.prompt.runs = nil
+	for _, skip := range []string{"save(", "help("} {
+		if strings.HasPrefix(src, skip) {
+			return
+		}
+	}
+	if err != nil {
+		in.failed, _, _ = strings.Cut(err.Error(), "\n")
+		if _, msg := resolveError(err); msg != "" {
+			in.failed = msg
+		}
+	}
+	f, parseErr := typedOptions.Parse(StdinName, src, 0)
+	if parseErr == nil {
+		names := map[string]bool{}
+		for _, stmt := range f.Stmts {
+			usedNow(stmt, names)
+		}
+		in.uses = names["_"]
+		if len(f.Stmts) == 1 {
+			if x, ok := f.Stmts[0].(*syntax.ExprStmt); ok {
+				in.single, in.alone = true, isRun(x.X) && len(in.runs) == 1
+			}
+		}
+	}
+	s.prompt.inputs = append(s.prompt.inputs, in)
+}
+
+// isRun reports whether an expression is a call of run() or reload().
+func isRun(x syntax.Expr) bool {
+	call, ok := x.(*syntax.CallExpr)
+	if !ok {
+		return false
+	}
+	name, ok := call.Fn.(*syntax.Ident)
+	return ok && (name.Name == "run" || name.Name == "reload")
+}
+
+func builtinSave(c *call) (starlark.Value, error) {
+	path := arg[string](c, "file")
+	if !slices.ContainsFunc(c.s.prompt.inputs, func(in typedInput) bool { return in.failed == "" }) {
+		return nil, c.errorf("nothing was typed yet that went well")
+	}
+	text := c.s.savedText()
+	f, release, err := c.t.create(path, c.b.Name)
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	defer release()
+	defer f.Close()
+	if err := c.t.write(f, []byte(text)); err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	return starlark.None, nil
+}
+
+// savedText returns the typed chunks as a script that runs. A file knows only names that it binds itself, so the names that run()
+// made available, and _, need another form than at the prompt. A chunk that failed, or uses a name that no other chunk binds, becomes
+// a comment. Each round of the loop changes the form of one chunk, which may leave others without a name.
+func (s *Session) savedText() string {
+	inputs := slices.Clone(s.prompt.inputs)
+	known := true // whether the value of _ has a form in a file
+	for i := range inputs {
+		in := &inputs[i]
+		switch {
+		case in.failed != "":
+			in.omit = "failed: " + in.failed
+		case in.alone && strings.HasPrefix(in.src, "reload"):
+			in.omit = "not repeated: the file was read again"
+		case in.uses && !known:
+			in.omit = "not repeated: _ was a value of several statements, or of a line that failed"
+		}
+		if in.last {
+			known = in.single && in.omit == ""
+		}
+	}
+	for range 3*len(inputs) + 1 {
+		text, first := joinInputs(inputs)
+		_, _, err := starlark.SourceProgramOptions(registry.FileOptions, "saved", text, s.prompt.builtins.Has)
+		line, msg := resolveError(err)
+		if line == 0 {
+			return text
+		}
+		i, found := slices.BinarySearch(first, line)
+		if !found {
+			i--
+		}
+		if !changeForm(inputs, i, msg) {
+			inputs[i].omit = "not repeated: " + msg
+		}
+	}
+	text, _ := joinInputs(inputs)
+	return text
+}
+
+// resolveError returns the line and the message of the first error in a source; line is 0 if there is none.
+func resolveError(err error) (line int, msg string) {
+	var list resolve.ErrorList
+	var syn syntax.Error
+	switch {
+	case errors.As(err, &list):
+		return int(list[0].Pos.Line), list[0].Msg
+	case errors.As(err, &syn):
+		return int(syn.Pos.Line), syn.Msg
+	}
+	return 0, ""
+}
+
+// changeForm gives chunks before the chunk i a form that binds the name which is undefined in it, and reports whether one has changed.
+func changeForm(inputs []typedInput, i int, msg string) (changed bool) {
+	name, ok := strings.CutPrefix(msg, "undefined: ")
+	if !ok {
+		return false
+	}
+	name, _, _ = strings.Cut(name, " ")
+	if name == "_" {
+		for k := range inputs {
+			if in := &inputs[k]; in.last && in.single && !in.keepLast && in.omit == "" {
+				in.keepLast = true
+				changed = changed || k < i
+			}
+		}
+		return changed
+	}
+	for k := range inputs {
+		if in := &inputs[k]; in.failed == "" && in.alone && !in.embed && in.runs[0].binds[name] {
+			in.embed, in.omit, changed = true, "", true
+		}
+	}
+	return changed
+}
+
+// joinInputs returns the text of the chunks, and the number of each one's first line.
+func joinInputs(inputs []typedInput) (text string, first []int) {
+	var b strings.Builder
+	line := 1
+	for i := range inputs {
+		first = append(first, line)
+		part := inputs[i].text()
+		b.WriteString(part)
+		line += strings.Count(part, "\n")
+	}
+	return b.String(), first
+}
+
+// text returns the chunk as it is written, with the line feed at its end.
+func (in *typedInput) text() string {
+	commented := "# " + strings.ReplaceAll(in.src, "\n", "\n# ")
+	switch {
+	case in.omit != "":
+		return "# " + in.omit + "\n" + commented + "\n"
+	case in.embed:
+		r := &in.runs[0]
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s\n# the names of %s, which run() would not make available here:\n", commented, r.path)
+		if len(r.args) > 0 {
+			fmt.Fprintf(&b, "args = %v\n", starlark.NewList(r.args))
+		}
+		fmt.Fprintf(&b, "%s\n# the end of %s\n", strings.TrimRight(r.src, "\n"), r.path)
+		return b.String()
+	case in.keepLast && strings.ContainsAny(in.src, "#\n"):
+		return "_ = (" + in.src + "\n)\n"
+	case in.keepLast:
+		return "_ = " + in.src + "\n"
+	}
+	return in.src + "\n"
+}
+
+// ranNow stores that a file was run, for save().
+func (s *Session) ranNow(path string, src string, args []starlark.Value, g starlark.StringDict) {
+	binds := map[string]bool{}
+	for n := range maps.Keys(g) {
+		binds[n] = true
+	}
+	s.prompt.runs = append(s.prompt.runs, ranFile{path: path, src: src, args: args, binds: binds})
+}

@@ -1,0 +1,115 @@
+package script
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/script/registry"
+)
+
+// zeros has, for each optional parameter that may be 0, a script that gives 0 and checks that nothing, or next to nothing, is what
+// happens: no octets, no delay, no patience. TestZeroIsNotEverything demands an entry for every parameter; "" stands for one whose
+// documentation gives 0 another meaning.
+var zeros = map[string]string{
+	"exit.code": "exit(0)", "fmt.decimals": `assert.eq(fmt(1.25, 0), "1")`,
+	"icmp.bind.id": "", "udp.bind.port": "", "kernel.udp.bind.port": "", // 0 chooses a free one
+	"lab.seed": "lab(seed=0)",
+
+	"ping.size": `assert.eq(ping("192.168.69.100", count=1, size=0).replies[0].size, 0)`,
+	"ping.interval": `assert.eq(ping("192.168.69.100", count=3, interval=0).received, 3)
+assert.lt(now(), 1)`,
+	"ping.timeout": `neighbors.add("192.168.69.100", "02:00:00:00:00:64")
+assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
+	"arping.interval":    `assert.eq(arping("192.168.69.100", count=2, interval=0).received, 2)`,
+	"arping.timeout":     `assert.eq(arping("192.168.69.100", count=1, timeout=0).received, 0)`,
+	"traceroute.size":    `assert.true(traceroute("192.168.69.100", size=0).reached)`,
+	"traceroute.timeout": `assert.true(not traceroute("192.168.69.100", max_hops=1, timeout=0).reached)`,
+
+	"conn.recv.timeout":         wait0(`tcp.connect("192.168.69.100:7").recv`, ""),
+	"conn.recv_exactly.timeout": wait0(`tcp.connect("192.168.69.100:7").recv_exactly`, "1, "),
+	"conn.recv_until.timeout":   wait0(`tcp.connect("192.168.69.100:7").recv_until`, `"x", `),
+	"conn.send.timeout":         wait0(`tcp.connect("192.168.69.100:7").send`, "10000000 * \"x\", "),
+	"conn.sendfile.timeout":     wait0(`tcp.connect("192.168.69.100:7").sendfile`, "\"big\", "),
+	"conn.sink.timeout":         wait0(`tcp.connect("192.168.69.100:7").sink`, ""),
+	"conn.source.timeout":       wait0(`tcp.connect("192.168.69.100:7").source`, ""),
+	"conn.source.n":             `assert.eq(tcp.connect("192.168.69.100:7").source(0), 0)`,
+	"frame_socket.recv.timeout": wait0(`frames.bind().recv`, ""),
+	"http.get.timeout":          wait0(`http.get`, `"http://192.168.69.100:8000/", `),
+	"icmp_socket.recv.timeout":  wait0(`icmp.bind().recv`, ""),
+	"listener.accept.timeout":   wait0(`tcp.listen(80).accept`, ""),
+	"sh.timeout":                wait0(`sh`, `"sleep 1000", `),
+	"program.wait.timeout":      wait0(`sh("sleep 1000", background=True).wait`, ""),
+	"raw_socket.recv.timeout":   wait0(`raw.bind(253).recv`, ""),
+	"server.wait.timeout":       wait0(`serve("tcp", 80, echo).wait`, ""),
+	"tcp.connect.timeout":       wait0(`tcp.connect`, `"192.168.69.100:7", `),
+	"task.join.timeout":         wait0(`spawn(sleep, 9).join`, ""),
+	"udp_socket.recv.timeout":   wait0(`udp.bind().recv`, ""),
+	"wait.timeout":              "wait(timeout=0)\nassert.eq(now(), 0.0)",
+	"sniff.timeout":             "assert.eq(len(sniff(timeout=0)), 0)",
+	"tcpdump.timeout":           "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
+	"lab.run_until.within":      `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
+	"watch.every":               `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
+	"lab.link.loss":             link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
+	"switch.attach.loss": switch0("loss"), "switch.attach.delay": switch0("delay"), "switch.attach.jitter": switch0("jitter"), "switch.attach.rate": switch0("rate"),
+	"lab.switch.flood": "l = lab()\ns = l.switch(\"s\", flood=0)\n" + `a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
+s.attach(a); s.attach(b)
+assert.eq(a.ping("10.0.0.2", count=3, interval="1ms").received, 3)`,
+}
+
+// wait0 returns a script that calls a function, with timeout=0, which has to wait.
+func wait0(fn, args string) string {
+	return "f = " + fn + "\nat = now()\nassert.fails(lambda: f(" + args + "timeout=0), \"timed out\")\nassert.eq(now(), at)"
+}
+
+func link0(effect string) string {
+	return `l = lab()
+a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
+l.link(a, b, ` + effect + `=0)
+assert.eq((a.ping("10.0.0.2", count=3, interval="1ms").received, l.now() < 1), (3, True))`
+}
+
+func switch0(effect string) string {
+	return `l = lab()
+a, b, s = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24"), l.switch("s")
+s.attach(a, ` + effect + `=0); s.attach(b)
+assert.eq((a.ping("10.0.0.2", count=3, interval="1ms").received, l.now() < 1), (3, True))`
+}
+
+// TestZeroIsNotEverything gives 0 for every optional number that may be 0. The rules of fault() have testdata/script/faults.star.
+func TestZeroIsNotEverything(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("big", make([]byte, 10_000_000), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range newSim(t, 1).reg.ByName {
+		for i := range b.Params {
+			p := &b.Params[i]
+			if base, _ := p.Kind.Bounds(); p.Required || base == registry.KindAny || base == registry.KindBool || base == registry.KindInts {
+				continue
+			}
+			if _, err := p.Kind.Convert(starlark.MakeInt(0)); err != nil || b.Name == "fault" || b.Name == "fault.set" {
+				continue
+			}
+			key := name + "." + p.Name
+			script, ok := zeros[key]
+			if strings.HasPrefix(name, "kernel_") || name == "kernel.tcp.connect" { // as the stack's own sockets
+				continue
+			}
+			if !ok {
+				t.Errorf("no script gives %s 0", key)
+			}
+			if script == "" {
+				continue
+			}
+			t.Run(key, func(t *testing.T) {
+				s := newSim(t, 1)
+				if got := status(s.RunSource("zero.star", script)); got != 0 {
+					t.Errorf("exit status %d: %s%s", got, s.err.String(), s.out.String())
+				}
+			})
+		}
+	}
+}

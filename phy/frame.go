@@ -31,6 +31,10 @@ type Frame struct {
 	borrowed [2][]byte // further content, behind the end
 	Offload  Offload
 	Marks    Marks
+	// Trail is the number by which a lab follows the frame and its copies, for captures; 0 if none does.
+	Trail uint64
+	// Judged is true after the rules of a sending port that apply once to each frame have judged it.
+	Judged bool
 }
 
 // NewFrame returns an empty frame with room for size octets behind its headroom.
@@ -41,6 +45,7 @@ func NewFrame(size int) *Frame {
 // Reset empties the frame and restores its headroom.
 func (f *Frame) Reset() {
 	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
+	f.Trail, f.Judged = 0, false
 }
 
 // Borrow appends octets to the content without copying them. Their owner must not change them until the frame has been
@@ -102,7 +107,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload and marks; f grows if necessary.
+// CopyFrom makes f an equal copy of g, with g's offload, marks and trail; f grows if necessary.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -110,7 +115,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Set(g.Bytes())
 	f.borrowed = g.borrowed
 	f.Own()
-	f.Offload, f.Marks = g.Offload, g.Marks
+	f.Offload, f.Marks, f.Trail, f.Judged = g.Offload, g.Marks, g.Trail, g.Judged
 }
 
 // FrameSize holds any frame of an ordinary MTU, SuperFrameSize any super-segment.

@@ -20,6 +20,8 @@ type labValue struct {
 	s   *Session
 	w   *task.World
 	lab *lab.Lab
+
+	tracer *labTracer // nil without l.trace or --trace
 }
 
 func (l *labValue) String() string        { return fmt.Sprintf("lab of %d hosts", len(l.lab.Hosts())) }
@@ -81,8 +83,11 @@ func labBuiltins() []*builtin {
 			Doc: "Let nothing pass between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
 		{Name: "lab.heal",
 			Doc: "End every partition.", Example: linked + `l.partition(a, b); l.heal()`, Fn: labHeal},
-		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture",
-			Doc: "Write every packet of every host to a file.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
+		{Name: "lab.trace", Sig: "filter=None", Kinds: "any", Args: "filter: tcpdump's expression, or False to stop", See: "trace, lab.capture",
+			Doc:     "Print a line per packet of every host, where it is received, or where it was lost; l.trace(False) stops.",
+			Example: linked + `l.trace("icmp"); a.ping("10.0.0.2", count=1); l.trace(False)`, Fn: labTrace},
+		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", See: "capture, lab.trace, captures",
+			Doc: "Write every packet of every host to a file, once, as sent, with its fate at each receiver as comment.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
 		{Name: "link.up", Doc: "Let the link carry packets.", Example: linked + `w.up()`, Fn: linkSet(true)},
 		{Name: "link.down", Doc: "Stop the link from carrying packets.", Example: linked + `w.down()`, Fn: linkSet(false)},
 	}
@@ -93,6 +98,7 @@ func newLab(c *call) (starlark.Value, error) {
 	l := &labValue{s: c.s, w: w}
 	seed := mixSeed(c.s.cfg.Seed, uint64(arg[int](c, "seed")))
 	c.s.tasks.Do(w, func(clock.Instant) { l.lab = lab.New(w.World(), seed) })
+	l.watchLab()
 	return l, nil
 }
 
@@ -141,6 +147,7 @@ func labHost(c *call) (starlark.Value, error) {
 	}
 	v := c.s.hostOf(h, l, cfg.Name)
 	c.s.record(v)
+	l.watchHost(v)
 	return v, nil
 }
 
@@ -293,5 +300,19 @@ func labPartition(c *call) (starlark.Value, error) {
 func labHeal(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	c.t.Do(l.w, func(clock.Instant) { l.lab.Heal() })
+	return starlark.None, nil
+}
+
+func labTrace(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	f, stop, err := c.traceFilter()
+	switch {
+	case err != nil:
+		return nil, err
+	case stop:
+		l.traceOff()
+	default:
+		l.traceOn(f)
+	}
 	return starlark.None, nil
 }

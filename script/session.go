@@ -108,6 +108,8 @@ type packetWatch struct {
 	order     atomic.Uint64 // of the packets that are kept
 	verdictAt atomic.Int32  // the column of a trace's verdicts
 	captures  []*captureValue
+
+	middleware middleware
 }
 
 // faultState has the session's fault rules, and its part of a fault plan.
@@ -179,6 +181,7 @@ func (s *Session) virtual() *task.World {
 		s.virt = &task.World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
 		s.tasks.AddWorld(s.virt)
 		s.watchPanics(s.virt)
+		s.captureWorld(s.virt)
 	}
 	return s.virt
 }

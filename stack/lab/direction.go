@@ -183,7 +183,16 @@ func tooBig(f *phy.Frame, mtu int) bool {
 
 func (l *direction) drop(f *phy.Frame, why drop.Reason) {
 	l.stats.Drops[why]++
+	l.link.lab.world.noteDrop(f, l.receiver(), why, true)
 	l.link.lab.world.recycle(f)
+}
+
+// receiver names the host at the far end of a switch's link, because a frame may be on several of them. It is empty otherwise.
+func (l *direction) receiver() string {
+	if to, ok := l.to.(*Port); ok && l.link.b == nil {
+		return to.host.Name()
+	}
+	return ""
 }
 
 // arrive hands the frame to the port or switch at the far end.

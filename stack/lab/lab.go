@@ -10,6 +10,9 @@ import (
 
 // Lab is a set of hosts and links with one seed. Several labs may share a World.
 type Lab struct {
+	// OnPort, if set, is called on the owner with each port that a host of the lab gets on a link or device.
+	OnPort func(p *Port)
+
 	world    *World
 	seed     uint64
 	hosts    []*Host

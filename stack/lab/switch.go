@@ -114,6 +114,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 // arrive learns the sender's port and forwards the frame.
 func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s := p.sw
+	s.lab.world.follow(f)
 	s.stats.In++
 	s.stats.Octets += uint64(f.Len())
 	p.rx.In++
@@ -236,5 +237,6 @@ func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 func (p *SwitchPort) drop(f *phy.Frame, why drop.Reason) {
 	p.sw.stats.Drops[why]++
 	p.rx.Drops[why]++
+	p.sw.lab.world.noteDrop(f, p.sw.name, why, false)
 	p.sw.lab.world.recycle(f)
 }

@@ -129,7 +129,7 @@ func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) o
 		return o
 	}
 	if capture != "" {
-		if err := s.CaptureAll(capture); err != nil {
+		if err := s.Capture(capture); err != nil {
 			o.failure = &script.Failure{Message: "the capture: " + err.Error()}
 			_ = s.Close()
 			release()

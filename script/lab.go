@@ -44,9 +44,6 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 // AttrNames implements starlark.HasAttrs.
 func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.Members["lab"]...) }
 
-const linkSig = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
-const linkKinds = "duration duration rate int:1.. chance int:68..65535 bool"
-
 func labBuiltins() []*builtin {
 	const two = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); `
 	const switched = two + `s = l.switch("s"); s.attach(a); s.attach(b); `
@@ -54,11 +51,15 @@ func labBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "lab", Sig: "seed=1", Kinds: "int:0..", Result: "lab",
 			Doc: "A virtual lab; its seed is mixed with the run's.", Example: linked + `a.ping("10.0.0.2", count=1).avg`, See: "lab.host, lab.link", Fn: newLab},
-		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None, share=True", Kinds: "str mac ip int:68..65535 bool bool",
-			Args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does); share: whether it is put beside the shell's host on its TAP, in the live lab, and takes its first address there", Result: "host",
+		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=None, forward=None, share=True", Kinds: "str mac ip int:68..65535 bool bool",
+			Args: "mtu: octets of the longest packet, without it 1500 or the link's; forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does); share: whether it is put beside the shell's host on its TAP, in the live lab, and takes its first address there", Result: "host",
 			Doc: "Add a host; each link takes its next address.", Example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, Fn: labHost},
 		{Name: "lab.link", Sig: "a, b, " + linkSig, Kinds: "host host " + linkKinds, Args: "a: one host; b: the other", Result: "link",
 			Doc: "Join two hosts.", Example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, Fn: labLink},
+		{Name: "lab.hosts", Result: "table", Fields: fieldsOf(hostColumns), See: "lab.host, lab.links",
+			Doc: "The hosts of the lab; a row has what its host has.", Example: two + `l.hosts()["a"].ifaces()`, Fn: hostsTable},
+		{Name: "lab.links", Result: "table", Fields: fieldsOf(linkColumns), See: "lab.link, link.info",
+			Doc: "The links of the lab; TX is from the first end to the second. A row is its link.", Example: linked + `l.links()["a-b"].set(delay="5ms")`, Fn: linksTable},
 		{Name: "lab.switch", Sig: "name, flood=None", Kinds: "str int:0..1000000000", Args: floodArg, Result: "switch", See: "switch.ports, switch.stations",
 			Doc: "Add a learning switch.", Example: `lab().switch("s", flood=1000)`, Fn: labSwitch},
 		{Name: "lab.switches", Result: "list",
@@ -88,8 +89,6 @@ func labBuiltins() []*builtin {
 			Example: linked + `l.trace("icmp"); a.ping("10.0.0.2", count=1); l.trace(False)`, Fn: labTrace},
 		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", See: "capture, lab.trace, captures",
 			Doc: "Write every packet of every host to a file, once, as sent, with its fate at each receiver as comment.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
-		{Name: "link.up", Doc: "Let the link carry packets.", Example: linked + `w.up()`, Fn: linkSet(true)},
-		{Name: "link.down", Doc: "Stop the link from carrying packets.", Example: linked + `w.down()`, Fn: linkSet(false)},
 	}
 }
 
@@ -163,59 +162,6 @@ func (s *Session) share(h *lab.Host) error {
 		return err
 	}
 	return nil
-}
-
-func (c *call) linkConfig() lab.LinkConfig {
-	return lab.LinkConfig{
-		Delay: arg[time.Duration](c, "delay"), Jitter: arg[time.Duration](c, "jitter"), RateBps: arg[uint64](c, "rate"),
-		Queue: arg[int](c, "queue"), Loss: arg[float64](c, "loss"), MTU: arg[int](c, "mtu"), Offload: arg[bool](c, "offload"),
-	}
-}
-
-// linkValue is a link between two hosts, or a host and a switch.
-type linkValue struct {
-	s    *Session
-	w    *task.World
-	k    *lab.Link
-	a, b string
-}
-
-func (k *linkValue) String() string        { return "link " + k.a + "-" + k.b }
-func (k *linkValue) Type() string          { return "link" }
-func (k *linkValue) Freeze()               {}
-func (k *linkValue) Truth() starlark.Bool  { return true }
-func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).Hash() }
-
-// Attr returns a method of the link.
-func (k *linkValue) Attr(name string) (starlark.Value, error) {
-	return suggest.Attr(k, name, k.s.member("link", k, name))
-}
-
-// AttrNames implements starlark.HasAttrs.
-func (k *linkValue) AttrNames() []string { return k.s.reg.Members["link"] }
-
-func labLink(c *call) (starlark.Value, error) {
-	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
-	if a.lab.lab != l.lab || b.lab.lab != l.lab {
-		return nil, c.errorf("both hosts are to be of this lab")
-	}
-	v := &linkValue{s: c.s, w: l.w, a: a.name, b: b.name}
-	var err error
-	cfg := c.linkConfig()
-	c.planLink(&cfg, a.name, b.name)
-	c.t.Do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, cfg) })
-	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
-	}
-	return v, nil
-}
-
-func linkSet(up bool) func(c *call) (starlark.Value, error) {
-	return func(c *call) (starlark.Value, error) {
-		k := c.recv.(*linkValue)
-		c.t.Do(k.w, func(clock.Instant) { k.k.SetUp(up) })
-		return starlark.None, nil
-	}
 }
 
 func labRun(c *call) (starlark.Value, error) {

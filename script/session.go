@@ -71,6 +71,7 @@ type Session struct {
 	local  *hostValue
 	kernel *kernelValue
 	hosts  map[*lab.Host]*hostValue
+	links  map[*lab.Link]*linkValue
 	open   []*connValue // of the own live host, not closed yet; on its owner
 	sweep  int          // how many there may be before those that have ended are let go
 
@@ -149,6 +150,7 @@ func New(cfg Config) *Session {
 		cfg:     cfg,
 		out:     newPrinter(cfg.Stdout),
 		hosts:   map[*lab.Host]*hostValue{},
+		links:   map[*lab.Link]*linkValue{},
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
 		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},

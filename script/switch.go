@@ -57,15 +57,15 @@ func switchAttach(c *call) (starlark.Value, error) {
 	if h.lab.lab != v.l.lab {
 		return nil, c.errorf("the host is of another lab")
 	}
-	k := &linkValue{s: c.s, w: v.l.w, a: h.name, b: v.name}
+	var k *lab.Link
 	var err error
 	cfg := c.linkConfig()
 	c.planLink(&cfg, h.name, v.name)
-	c.t.Do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
+	c.t.Do(v.l.w, func(clock.Instant) { k, err = v.sw.Attach(h.h, cfg) })
 	if err != nil {
 		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
 	}
-	return k, nil
+	return c.s.linkOf(k, v.l.w), nil
 }
 
 func labSwitches(c *call) (starlark.Value, error) {

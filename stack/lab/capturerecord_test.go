@@ -92,11 +92,11 @@ func TestOneRecordForEachFrame(t *testing.T) {
 	s.b.Ports()[0].Faults().Add(rule)
 	send()
 	s.b.Ports()[0].Faults().Remove(rule)
-	s.sendUDP(ua, "x", "10.0.0.2:2000") // the link goes down while it is in transit
+	s.sendUDP(ua, "x", "10.0.0.2:2000") // the hosts are cut off while it is in transit
 	s.runFor(time.Microsecond)
-	s.k.SetUp(false)
+	s.l.Partition(s.a, s.b)
 	s.runFor(time.Second)
-	s.k.SetUp(true)
+	s.l.Heal()
 	s.sendUDP(ub, "y", "10.0.0.1:1000")
 	s.runFor(time.Microsecond) // still in transit when the capture ends
 	if err := stop(); err != nil {

@@ -70,6 +70,15 @@ func (h *Host) Lab() *Lab { return h.lab }
 // is the host's.
 func (h *Host) Ports() []*Port { return h.ports }
 
+// Addrs returns the addresses of the host's interfaces in their order, without the hidden loop's, and after them those that
+// no interface has taken yet.
+func (h *Host) Addrs() (list []netip.Prefix) {
+	for _, i := range h.IfaceInfos() {
+		list = append(list, i.Addrs...)
+	}
+	return append(list, h.setup.addrs...)
+}
+
 // WireFrames makes the host send frames of wire size with finished checksums, as rules and captures
 // need them, until release is called.
 func (h *Host) WireFrames() (release func()) {

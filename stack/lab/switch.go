@@ -103,6 +103,9 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkMTU(h); err != nil {
+		return nil, err
+	}
 	k.uplink = follows
 	if k.a, err = h.attachLink(k, &k.ab); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
@@ -69,10 +70,14 @@ func httpGet(c *call) (starlark.Value, error) {
 	if u.Port() == "" {
 		at = strings.TrimSuffix(at, ":") + ":80"
 	}
-	to, err := netip.ParseAddrPort(at)
-	if err != nil {
-		return nil, c.errorf("the host of %s is not an address, and names are not resolved yet", raw)
+	x, err := registry.KindEndpoint.For(starlark.String(at), c)
+	switch {
+	case err != nil && registry.CheckName(u.Hostname()) != nil:
+		return nil, c.errorf("the host of %s is neither an address nor a host of this lab, and other names are not resolved yet", raw)
+	case err != nil:
+		return nil, c.errorf("the host of %s is neither an address nor a host of this lab: %v", raw, err)
 	}
+	to := x.(netip.AddrPort)
 	req, err := http.NewRequest("GET", raw, nil)
 	if err != nil {
 		return nil, c.errorf("%v", err)

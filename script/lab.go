@@ -239,6 +239,11 @@ func labNow(c *call) (starlark.Value, error) {
 
 func labPartition(c *call) (starlark.Value, error) {
 	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
+	for _, h := range []*hostValue{a, b} {
+		if h.lab.lab != l.lab {
+			return nil, c.errorf("host %s is in another lab", h.name)
+		}
+	}
 	c.t.Do(l.w, func(clock.Instant) { l.lab.Partition(a.h, b.h) })
 	return starlark.None, nil
 }

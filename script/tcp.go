@@ -76,14 +76,14 @@ func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
 	if port, err := registry.Kind("port").Convert(v); err == nil {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
 	}
-	s, _ := starlark.AsString(v)
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.AddrPortFrom(a, 0), nil
+	if a, err := registry.KindIP.For(v, c); err == nil {
+		return netip.AddrPortFrom(a.(netip.Addr), 0), nil
 	}
-	if ap, err = netip.ParseAddrPort(s); err != nil {
+	x, err := registry.KindEndpoint.For(v, c)
+	if err != nil {
 		return ap, c.errorf(`%s is an address, with a port or without, or a port, got %s %v`, name, v.Type(), v)
 	}
-	return ap, nil
+	return x.(netip.AddrPort), nil
 }
 
 func tcpConnect(c *call) (starlark.Value, error) {

@@ -50,7 +50,7 @@ func udpBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "udp_socket",
 			Doc: "A UDP socket on a port; 0 chooses one.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
-		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint str", Result: "udp_socket",
+		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
 			Doc: "A UDP socket that speaks to one peer only.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
 			Doc: "Send a datagram; to= is needed where the socket is not connected.", Example: open + `u.send("hi")`, Fn: udpSend},

@@ -19,6 +19,7 @@ import (
 	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
+	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )
 
@@ -72,7 +73,7 @@ func httpGet(c *call) (starlark.Value, error) {
 	}
 	x, err := registry.KindEndpoint.For(starlark.String(at), c)
 	switch {
-	case err != nil && registry.CheckName(u.Hostname()) != nil:
+	case err != nil && lab.CheckName(u.Hostname()) != nil:
 		return nil, c.errorf("the host of %s is neither an address nor a host of this lab, and other names are not resolved yet", raw)
 	case err != nil:
 		return nil, c.errorf("the host of %s is neither an address nor a host of this lab: %v", raw, err)

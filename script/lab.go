@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,6 +138,10 @@ func labHost(c *call) (starlark.Value, error) {
 	var err error
 	share := arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0
 	c.t.Do(l.w, func(clock.Instant) {
+		if slices.ContainsFunc(l.lab.Switches(), func(sw *lab.Switch) bool { return sw.Name() == cfg.Name }) {
+			err = fmt.Errorf("a switch is named %q already", cfg.Name)
+			return
+		}
 		if h, err = l.lab.AddHost(cfg); err == nil && share {
 			err = c.s.share(h)
 		}

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 )
 
 const (
-	linkSig   = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
-	linkKinds = "duration duration rate int:1.. chance int:68..65535 bool"
+	linkSig   = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False, duplicates=False`
+	linkKinds = "duration duration rate int:1.. chance int:68..65535 bool bool"
 
 	linkColumns = "LINK STATE DELAY JITTER RATE LOSS QUEUE MTU TX-PACKETS TX-BYTES TX-DROPPED RX-PACKETS RX-BYTES RX-DROPPED"
 	hostColumns = "NAME STATE ADDRESSES FORWARDING"
@@ -43,7 +44,7 @@ func linkBuiltins() []*builtin {
 func (c *call) linkConfig() lab.LinkConfig {
 	return lab.LinkConfig{
 		Delay: arg[time.Duration](c, "delay"), Jitter: arg[time.Duration](c, "jitter"), RateBps: arg[uint64](c, "rate"),
-		Queue: arg[int](c, "queue"), Loss: arg[float64](c, "loss"), MTU: arg[int](c, "mtu"), Offload: arg[bool](c, "offload"),
+		Queue: arg[int](c, "queue"), Loss: arg[float64](c, "loss"), MTU: arg[int](c, "mtu"), Offload: arg[bool](c, "offload"), Duplicates: arg[bool](c, "duplicates"),
 	}
 }
 
@@ -77,6 +78,16 @@ func (k *linkValue) AttrNames() []string {
 	return append([]string{"a", "b"}, k.s.reg.Members["link"]...)
 }
 
+// linkError returns a link's error with the name of the builtin in place of the word link, and the argument that allows what
+// it refuses.
+func (c *call) linkError(err error) error {
+	text := strings.TrimPrefix(err.Error(), "link: ")
+	if errors.Is(err, lab.ErrDuplicateAddr) {
+		text += ": duplicates=True allows it"
+	}
+	return c.errorf("%s", text)
+}
+
 // linkOf returns the one value of a link.
 func (s *Session) linkOf(k *lab.Link, w *task.World) *linkValue {
 	if v := s.links[k]; v != nil {
@@ -99,7 +110,7 @@ func labLink(c *call) (starlark.Value, error) {
 	c.planLink(&cfg, a.name, b.name)
 	c.t.Do(l.w, func(clock.Instant) { k, err = l.lab.Link(a.h, b.h, cfg) })
 	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+		return nil, c.linkError(err)
 	}
 	return c.s.linkOf(k, l.w), nil
 }
@@ -140,7 +151,7 @@ func linkChange(c *call) (starlark.Value, error) {
 	var err error
 	c.t.Do(k.w, func(clock.Instant) { err = k.k.Set(cfg) })
 	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+		return nil, c.linkError(err)
 	}
 	return starlark.None, nil
 }

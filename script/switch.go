@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -45,11 +46,34 @@ func labSwitch(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	v := &switchValue{l: l, name: arg[string](c, "name")}
 	flood := arg[int](c, "flood")
+	if err := l.checkSwitchName(v.name); err != nil {
+		return nil, c.errorf("%v", err)
+	}
 	c.t.Do(l.w, func(clock.Instant) {
 		v.sw = l.lab.Switch(v.name)
 		v.sw.SetFlood(flood)
 	})
 	return v, nil
+}
+
+// checkSwitchName returns an error if a switch can't have the name, or something in the lab has it already.
+func (l *labValue) checkSwitchName(name string) (err error) {
+	if err := lab.CheckName(name); err != nil {
+		return err
+	}
+	l.s.tasks.Do(l.w, func(clock.Instant) {
+		for _, h := range l.lab.Hosts() {
+			if h.Name() == name {
+				err = fmt.Errorf("a host is named %q already", name)
+			}
+		}
+		for _, sw := range l.lab.Switches() {
+			if sw.Name() == name {
+				err = fmt.Errorf("switch %q exists already", name)
+			}
+		}
+	})
+	return err
 }
 
 func switchAttach(c *call) (starlark.Value, error) {
@@ -63,7 +87,7 @@ func switchAttach(c *call) (starlark.Value, error) {
 	c.planLink(&cfg, h.name, v.name)
 	c.t.Do(v.l.w, func(clock.Instant) { k, err = v.sw.Attach(h.h, cfg) })
 	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+		return nil, c.linkError(err)
 	}
 	return c.s.linkOf(k, v.l.w), nil
 }

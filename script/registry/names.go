@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"smolsh/stack/lab"
 )
 
 // A Caller is what Bind asks about the call whose arguments it converts.
@@ -44,7 +46,7 @@ func (k Kind) For(v starlark.Value, caller Caller) (any, error) {
 
 // addrOf returns the address of a host or name; wrong is the error for a value that is neither.
 func addrOf(v starlark.Value, caller Caller, wrong error) (any, error) {
-	if s, ok := starlark.AsString(v); ok && CheckName(s) != nil {
+	if s, ok := starlark.AsString(v); ok && lab.CheckName(s) != nil {
 		return nil, wrong // it is not a name either
 	}
 	h, err := caller.HostOf(v)
@@ -67,7 +69,7 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 		name, number, found := cutLast(s, ":")
 		n, err := strconv.ParseUint(number, 10, 16)
 		switch {
-		case !found && CheckName(s) == nil:
+		case !found && lab.CheckName(s) == nil:
 			return nil, fmt.Errorf("the port is missing: %q", s+":80")
 		case !found || err != nil:
 			return nil, wrong

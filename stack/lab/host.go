@@ -146,6 +146,14 @@ func (h *Host) newPort(caps phy.Capabilities) *Port {
 	return p
 }
 
+// next returns the address that the host's next link will take, the zero Addr if none is left.
+func (h *Host) next() netip.Addr {
+	if len(h.setup.addrs) == 0 {
+		return netip.Addr{}
+	}
+	return h.setup.addrs[0].Addr()
+}
+
 // nextAddr takes the host's next address, none when all are given away.
 func (h *Host) nextAddr() []netip.Prefix {
 	if len(h.setup.addrs) == 0 {

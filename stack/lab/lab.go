@@ -72,8 +72,11 @@ type HostConfig struct {
 }
 
 // AddHost makes a host without links, but for the loop on which its own addresses are reached. Names are
-// unique within a lab. The error says which address it cannot have.
+// unique within a lab, and follow CheckName. The error says what is wrong with the name, or which address the host cannot have.
 func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
+	if err := CheckName(cfg.Name); err != nil {
+		return nil, err
+	}
 	if l.byName[cfg.Name] != nil {
 		return nil, fmt.Errorf("host %q exists already", cfg.Name)
 	}

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"smolsh/phy"
@@ -25,6 +27,8 @@ type LinkConfig struct {
 	// dropped (drop.TooBig). The interfaces at its ends have it too, unless a host has a lower one of its own. 0 means that
 	// of the hosts.
 	MTU int
+	// Duplicates allows two hosts on the link, or on the switch, with one address. They detect the conflict (RFC 5227).
+	Duplicates bool
 	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
 	// whole.
 	Offload bool
@@ -72,6 +76,14 @@ type Link struct {
 	ab, ba direction
 }
 
+// ErrDuplicateAddr is the error for a host whose next address another host on the link or switch has.
+var ErrDuplicateAddr = errors.New("both have the address")
+
+// errDuplicate is the error for two hosts with one address on a link or switch.
+func errDuplicate(a, b *Host, at netip.Addr) error {
+	return fmt.Errorf("link: %s and %s %w %v", a.Name(), b.Name(), ErrDuplicateAddr, at)
+}
+
 // Link joins a and b; each gets an interface eth0, eth1, … with its next address, if it has one left.
 func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 	if a == b {
@@ -83,6 +95,9 @@ func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 	}
 	if err := cfg.checkMTU(a, b); err != nil {
 		return nil, err
+	}
+	if at := a.next(); at.IsValid() && at == b.next() && !cfg.Duplicates {
+		return nil, errDuplicate(a, b, at)
 	}
 	if k.a, err = a.attachLink(k, &k.ab); err != nil {
 		return nil, err

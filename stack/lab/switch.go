@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -106,12 +107,30 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	if err := cfg.checkMTU(h); err != nil {
 		return nil, err
 	}
+	if at := h.next(); at.IsValid() && !cfg.Duplicates {
+		if other := s.hostWith(at); other != nil {
+			return nil, errDuplicate(h, other, at)
+		}
+	}
 	k.uplink = follows
 	if k.a, err = h.attachLink(k, &k.ab); err != nil {
 		return nil, err
 	}
 	s.join(k)
 	return k, nil
+}
+
+// hostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
+func (s *Switch) hostWith(at netip.Addr) *Host {
+	for _, p := range s.ports {
+		if p.link == nil {
+			continue
+		}
+		if slices.ContainsFunc(p.link.a.iface.Addrs(), func(a netip.Prefix) bool { return a.Addr() == at }) {
+			return p.host
+		}
+	}
+	return nil
 }
 
 // arrive learns the sender's port and forwards the frame.

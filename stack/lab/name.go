@@ -1,4 +1,4 @@
-package registry
+package lab
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// nameRule says which names hosts and switches may have.
+// nameRule states which names hosts and switches may have.
 const nameRule = "a name has letters, digits and marks such as - and _, and no blanks, control characters or any of : . / [ ] % \" '"
 
 // CheckName returns an error that says what a host's name may be, if s can't be one. A name can't be taken for an address,

@@ -12,6 +12,7 @@ import (
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
+	"smolsh/stack/lab"
 )
 
 // errHostHere is the error for a host in a function that judges packets.
@@ -30,6 +31,9 @@ func (c *call) HostOf(v starlark.Value) (starlark.Value, error) {
 			return h, nil
 		}
 	case starlark.String:
+		if lab.CheckName(string(v)) != nil {
+			return nil, nil
+		}
 		h, err := c.hostNamed(string(v))
 		if err != nil {
 			return nil, err

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
-
-	"smolsh/stack/lab"
 )
 
 // A Caller is what Bind asks about the call whose arguments it converts.
@@ -17,7 +15,7 @@ type Caller interface {
 	// Permit refuses an argument that was given, after its conversion.
 	Permit(p *Param, x any) error
 	// HostOf returns the host that a value stands for, which is the value itself or has its name. It returns nil and no error
-	// for a value that is neither a host nor a string. The error says that no host has the name.
+	// for a value that is neither a host nor has the form of a name. The error says that no host has the name.
 	HostOf(v starlark.Value) (starlark.Value, error)
 	// AddrOf returns the address at which the caller reaches a host that HostOf returned.
 	AddrOf(host starlark.Value) (netip.Addr, error)
@@ -46,9 +44,6 @@ func (k Kind) For(v starlark.Value, caller Caller) (any, error) {
 
 // addrOf returns the address of a host or name; wrong is the error for a value that is neither.
 func addrOf(v starlark.Value, caller Caller, wrong error) (any, error) {
-	if s, ok := starlark.AsString(v); ok && lab.CheckName(s) != nil {
-		return nil, wrong // it is not a name either
-	}
 	h, err := caller.HostOf(v)
 	switch {
 	case err != nil:
@@ -69,7 +64,7 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 		name, number, found := cutLast(s, ":")
 		n, err := strconv.ParseUint(number, 10, 16)
 		switch {
-		case !found && lab.CheckName(s) == nil:
+		case !found && isName(s, caller):
 			return nil, fmt.Errorf("the port is missing: %q", s+":80")
 		case !found || err != nil:
 			return nil, wrong
@@ -89,6 +84,12 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 		return nil, wrong
 	}
 	return netip.AddrPortFrom(a.(netip.Addr), uint16(n.(int))), nil
+}
+
+// isName reports whether a string has the form of a host's name.
+func isName(s string, caller Caller) bool {
+	h, err := caller.HostOf(starlark.String(s))
+	return h != nil || err != nil
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

@@ -80,9 +80,10 @@ var layers = []struct {
 	{"script/registry", layer{inside: "script/suggest stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
+	{"script/topology", layer{inside: "script/suggest script/registry stack/lab stack/wire", outside: "go.starlark.net go.yaml.in/yaml/v3"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/topology script/task script/table script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net golang.org/x/sys/unix github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

@@ -73,6 +73,7 @@ func labBuiltins() []*builtin {
 			Doc: "The ports and what passed them: RX came in there, TX left; FLOODED of what came in went to every other port.", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
 		{Name: "switch.stations", Result: "table", Fields: fieldsOf(stationColumns),
 			Doc: "The addresses the switch has learnt, and at which port.", Example: switched + `s.stations().cols("hwaddr", "port")`, Fn: stationsTable},
+		topologyBuiltin,
 		{Name: "lab.run", Sig: "d", Kinds: "duration",
 			Doc: "Let that much time pass.", Example: linked + `l.run("2s")`, Fn: labRun},
 		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: asked after each event; within: how long to go on",
@@ -134,23 +135,31 @@ func labHost(c *call) (starlark.Value, error) {
 	if !reached {
 		return nil, c.errorf("the gateway %v is on no network of the host's addresses", cfg.Gateway)
 	}
+	v, err := l.addHost(c.t, cfg, arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0)
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return v, nil
+}
+
+// addHost adds a host, and puts it beside the shell's host where share is set.
+func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostValue, error) {
 	var h *lab.Host
 	var err error
-	share := arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0
-	c.t.Do(l.w, func(clock.Instant) {
+	t.Do(l.w, func(clock.Instant) {
 		if slices.ContainsFunc(l.lab.Switches(), func(sw *lab.Switch) bool { return sw.Name() == cfg.Name }) {
 			err = fmt.Errorf("a switch is named %q already", cfg.Name)
 			return
 		}
 		if h, err = l.lab.AddHost(cfg); err == nil && share {
-			err = c.s.share(h)
+			err = l.s.share(h)
 		}
 	})
 	if err != nil {
-		return nil, c.errorf("%v", err)
+		return nil, err
 	}
-	v := c.s.hostOf(h, l, cfg.Name)
-	c.s.record(v)
+	v := l.s.hostOf(h, l, cfg.Name)
+	l.s.record(v)
 	l.watchHost(v)
 	return v, nil
 }

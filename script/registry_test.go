@@ -32,6 +32,9 @@ func TestExamples(t *testing.T) {
 			if err := os.WriteFile("other.star", []byte("answer = 42\n"), 0o666); err != nil {
 				t.Fatal(err)
 			}
+			if err := os.WriteFile("net.yaml", []byte("hosts: {a: 10.0.0.1/24, b: 10.0.0.2/24}\nlinks: [{ends: [a, b], delay: 5ms}]\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
 			s := newSim(t, 1)
 			if err := s.Typed("x = 1"); err != nil { // something for save()
 				t.Fatal(err)

@@ -43,14 +43,21 @@ func (v *switchValue) Attr(name string) (starlark.Value, error) {
 func (v *switchValue) AttrNames() []string { return v.l.s.reg.Members["switch"] }
 
 func labSwitch(c *call) (starlark.Value, error) {
-	l := c.recv.(*labValue)
-	v := &switchValue{l: l, name: arg[string](c, "name")}
-	flood := arg[int](c, "flood")
-	if err := l.checkSwitchName(v.name); err != nil {
+	v, err := c.recv.(*labValue).addSwitch(c.t, arg[string](c, "name"), arg[int](c, "flood"))
+	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	c.t.Do(l.w, func(clock.Instant) {
-		v.sw = l.lab.Switch(v.name)
+	return v, nil
+}
+
+// addSwitch adds a switch whose ports may flood so many frames a second, 0 for any number.
+func (l *labValue) addSwitch(t *taskValue, name string, flood int) (*switchValue, error) {
+	if err := l.checkSwitchName(name); err != nil {
+		return nil, err
+	}
+	v := &switchValue{l: l, name: name}
+	t.Do(l.w, func(clock.Instant) {
+		v.sw = l.lab.Switch(name)
 		v.sw.SetFlood(flood)
 	})
 	return v, nil

@@ -40,6 +40,7 @@ const (
 	KindTask     Kind = "task"     // a value whose Type is "task"
 	KindInFile   Kind = "infile"   // string: a file that is read
 	KindOutFile  Kind = "outfile"  // string: a file that is written
+	KindOwnFile  Kind = "ownfile"  // string: a file that is read as load() does, from the folder of the script that names it
 )
 
 // errKind is the error of Convert about a value of another type. Other errors explain more than Describe does.
@@ -67,6 +68,7 @@ var kindWords = map[Kind]string{
 	KindTask:     "a task",
 	KindInFile:   "a file's name",
 	KindOutFile:  "a file's name",
+	KindOwnFile:  "a file's name",
 }
 
 // Describe returns the kind in words, with its bounds: "an int from 0 to 65507".
@@ -181,7 +183,7 @@ func (k Kind) convertString(v starlark.Value) (any, error) {
 		return nil, errKind
 	}
 	switch k {
-	case KindStr, KindInFile, KindOutFile:
+	case KindStr, KindInFile, KindOutFile, KindOwnFile:
 		return s, nil
 	case KindIP:
 		a, err := netip.ParseAddr(s)

@@ -77,6 +77,7 @@ type Error struct {
 	Text string
 }
 
+// Error returns the text with its line in front.
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Text) }
 
 func errorAt(n *yaml.Node, format string, args ...any) error {

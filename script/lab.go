@@ -142,7 +142,8 @@ func labHost(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// addHost adds a host, and puts it beside the shell's host where share is set.
+// addHost adds a host. With share it puts the host beside the shell's on that one's device; where there is no device that
+// could be shared, the host is left for links.
 func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostValue, error) {
 	var h *lab.Host
 	var err error
@@ -151,8 +152,18 @@ func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostV
 			err = fmt.Errorf("a switch is named %q already", cfg.Name)
 			return
 		}
-		if h, err = l.lab.AddHost(cfg); err == nil && share {
-			err = l.s.share(h)
+		var sw *lab.Switch
+		if share {
+			sw = l.s.sharedSwitch()
+		}
+		if sw != nil {
+			if other := sw.HostWith(cfg.Addrs[0].Addr()); other != nil {
+				err = fmt.Errorf("%s has the address %v already, and share=False leaves %s for links", other.Name(), cfg.Addrs[0].Addr(), cfg.Name)
+				return
+			}
+		}
+		if h, err = l.lab.AddHost(cfg); err == nil && sw != nil {
+			_, err = sw.Attach(h, lab.LinkConfig{Offload: true}) // costs nothing
 		}
 	})
 	if err != nil {
@@ -164,16 +175,13 @@ func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostV
 	return v, nil
 }
 
-// share puts h beside the shell's host on that one's device, by a link that costs nothing. Where there is no device
-// that could be shared, h is left for links.
-func (s *Session) share(h *lab.Host) error {
+// sharedSwitch returns the switch by which hosts share the device of the shell's host, nil if there is no device that could
+// be shared.
+func (s *Session) sharedSwitch() *lab.Switch {
 	for _, p := range s.cfg.Local.Ports() {
-		sw, err := p.Share()
-		if err != nil {
-			continue
+		if sw, err := p.Share(); err == nil {
+			return sw
 		}
-		_, err = sw.Attach(h, lab.LinkConfig{Offload: true})
-		return err
 	}
 	return nil
 }

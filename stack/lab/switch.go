@@ -108,7 +108,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 		return nil, err
 	}
 	if at := h.next(); at.IsValid() && !cfg.Duplicates {
-		if other := s.hostWith(at); other != nil {
+		if other := s.HostWith(at); other != nil {
 			return nil, errDuplicate(h, other, at)
 		}
 	}
@@ -120,8 +120,8 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
-// hostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
-func (s *Switch) hostWith(at netip.Addr) *Host {
+// HostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
+func (s *Switch) HostWith(at netip.Addr) *Host {
 	for _, p := range s.ports {
 		if p.link == nil {
 			continue

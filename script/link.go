@@ -30,10 +30,10 @@ func linkBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "link.set", Sig: "delay=None, jitter=None, rate=None, queue=None, loss=None, mtu=None", Kinds: "duration duration rate int:1.. chance int:68..65535",
 			Args: `rate: bits per second, "10mbit", and 0 for no limit`, See: "link.info, lab.link, fault",
-			Doc:     "Change the link in force; what is in flight keeps its instant, and its order without jitter.",
+			Doc:     "Change the link in force; packets in flight keep their instants, and without jitter their order.",
 			Example: linked + `w.set(delay="5ms", rate="10mbit"); a.ping("10.0.0.2", count=1).avg`, Fn: linkChange},
 		{Name: "link.info", Result: "struct", Fields: "a b state delay jitter rate queue loss mtu ab ba; ab from a to b and ba back: frames octets delivered lost queue_full faulted drops queued in_flight",
-			See: "link.set, lab.links", Doc: "What the link is, and its counters in each direction: lost by its own loss, queue_full, faulted by rules.",
+			See: "link.set, lab.links", Doc: "The settings, and counters of each direction: lost by the link's loss, queue_full, faulted by rules.",
 			Example: linked + `a.ping("10.0.0.2", count=1); w.info().ab.frames`, Fn: linkInfo},
 		{Name: "link.up", See: "link.down", Doc: "Give the link's ends their carrier again.", Example: linked + `w.down(); w.up()`, Fn: linkSet(true)},
 		{Name: "link.down", See: "lab.partition", Doc: "Take the carrier from the link's ends; l.partition() loses packets and tells nobody.",

@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// middleware has what the command line asks for on every lab of the session: fault rules, a trace, a capture.
+// middleware has the command line's fault rules, trace and capture, which concern every lab of the session.
 type middleware struct {
 	rules   []middlewareRule
 	trace   bool

@@ -25,8 +25,8 @@ type captureFile struct {
 // Capture writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
 // as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
 // the hosts' frames are of wire size. A frame has one record, the sender's: its octets before the rules of the port that
-// sent it, and as comment what became of it and of its copies, receiver by receiver. A record is written when that is
-// known, and records keep the order in which the frames were sent. A frame from a device has the record of its first
+// sent it, and as comment the fate of the frame and of its copies at each receiver. A record is written when the last of
+// these is known. Records keep the order in which the frames were sent. A frame from a device has the record of its first
 // receiver. What a host sends to itself shows once, as it arrives.
 // Where only is not nil, the frames that it matches are written and no others.
 // stop closes the file and reports the first error.

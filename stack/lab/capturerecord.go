@@ -41,7 +41,7 @@ func (c *captureFile) followFrames() {
 	c.world.following++
 }
 
-// observe writes a frame that one of the capture's hosts has seen, or adds what became of it to its record.
+// observe writes a frame that one of the capture's hosts has seen, or adds the host's verdict to the frame's record.
 func (c *captureFile) observe(h *Host, ev *stack.PacketEvent) {
 	if ev.Repeated() {
 		return

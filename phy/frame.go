@@ -31,7 +31,10 @@ type Frame struct {
 	borrowed [2][]byte // further content, behind the end
 	Offload  Offload
 	Marks    Marks
-
+	// Trail is the number by which a lab follows the frame and its copies, for captures; 0 if none does.
+	Trail uint64
+	// Judged is true after the rules of a sending port that apply once to each frame have judged it.
+	Judged bool
 	// Tag is a number that the sending host sets for its own observers, such as the kind of a probe, which its octets do not
 	// tell. No other host reads it. 0 means nothing.
 	Tag uint8
@@ -44,7 +47,8 @@ func NewFrame(size int) *Frame {
 
 // Reset empties the frame and restores its headroom.
 func (f *Frame) Reset() {
-	f.off, f.end, f.borrowed, f.Offload, f.Marks, f.Tag = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}, 0
+	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
+	f.Tag, f.Trail, f.Judged = 0, 0, false
 }
 
 // Borrow appends octets to the content without copying them. Their owner must not change them until the frame has been
@@ -106,7 +110,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload, marks and tag; f grows if necessary.
+// CopyFrom makes f an equal copy of g, with g's offload, marks, tag and trail; f grows if necessary.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -114,7 +118,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Set(g.Bytes())
 	f.borrowed = g.borrowed
 	f.Own()
-	f.Offload, f.Marks, f.Tag = g.Offload, g.Marks, g.Tag
+	f.Offload, f.Marks, f.Tag, f.Trail, f.Judged = g.Offload, g.Marks, g.Tag, g.Trail, g.Judged
 }
 
 // FrameSize holds any frame of an ordinary MTU, SuperFrameSize any super-segment.

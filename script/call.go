@@ -16,6 +16,7 @@ type call struct {
 	t    *taskValue
 	b    *builtin
 	recv starlark.Value // what it is a member of; nil for a global
+	args starlark.Tuple // given by position, as they were given
 	registry.Arguments
 }
 
@@ -30,7 +31,8 @@ type builtinRegistry = registry.Registry[*call]
 
 // bind converts the arguments of the call.
 func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) (err error) {
-	c.Arguments, err = c.b.Bind(args, kwargs, c.mayTouch)
+	c.args = args
+	c.Arguments, err = c.b.Bind(args, kwargs, c)
 	return err
 }
 

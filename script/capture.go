@@ -27,6 +27,7 @@ type captureValue struct {
 	of    string         // the host, or "all"
 	only  *filter.Filter // nil for every packet
 	since clock.Instant
+	also  func()       // ends the capture's part in another world; nil without one
 	stop  func() error // nil once it has been stopped
 }
 
@@ -54,6 +55,9 @@ func (v *captureValue) close(s *Session) error {
 		return nil
 	}
 	v.stop = nil
+	if v.also != nil {
+		v.also()
+	}
 	var err error
 	s.tasks.Do(v.w, func(clock.Instant) { err = stop() })
 	select {
@@ -125,15 +129,6 @@ func (s *Session) flushCaptures() {
 			s.tasks.Do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports an error
 		}
 	}
-}
-
-// Capture writes every packet of the session's own host to a file, until Close.
-func (s *Session) Capture(path string) error {
-	v, err := s.main.startCapture(s.home, path, nil, s.cfg.Local.CaptureTo)
-	if err == nil {
-		v.of = s.local.name
-	}
-	return err
 }
 
 func builtinCapture(c *call) (starlark.Value, error) {

@@ -74,7 +74,7 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		return s.addresses()
 	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
-	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile:
+	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile || p.Kind == registry.KindOwnFile:
 		return filename.Matching(prefix)
 	case p.Name == "proto":
 		return []string{"tcp", "udp"}

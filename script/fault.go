@@ -295,17 +295,3 @@ func faultsTable(c *call) (starlark.Value, error) {
 	}
 	return t, nil
 }
-
-// AddFault puts a rule on every interface of the session's own host: what the command line's flags ask
-// for. The chances and limits of each direction are told apart by rule.Dir.
-func (s *Session) AddFault(r fault.Rule, text string) {
-	s.tasks.Do(s.home, func(clock.Instant) {
-		for _, p := range s.cfg.Local.Ports() {
-			one := r
-			one.Name = text
-			p.Faults().Add(&one)
-			s.faulted.rules = append(s.faulted.rules, &ruleValue{s: s, w: s.home, where: s.local.name + "." + p.Iface().Name(),
-				dir: r.Dir.String(), set: p.Faults(), rule: &one, text: text})
-		}
-	})
-}

@@ -25,9 +25,9 @@ const (
 // errNoFiles is the end of the error for what a session without files refuses.
 const errNoFiles = "files and programs are forbidden (--no-files)"
 
-// mayTouch refuses a file that is an argument, in a session without files, unless it is read and was named on the
+// Permit refuses a file that is an argument, in a session without files, unless it is read and was named on the
 // command line.
-func (c *call) mayTouch(p *registry.Param, x any) error {
+func (c *call) Permit(p *registry.Param, x any) error {
 	if p.Kind != registry.KindInFile && p.Kind != registry.KindOutFile {
 		return nil
 	}

@@ -77,11 +77,8 @@ func (h *hostValue) AttrNames() []string {
 func (h *hostValue) firstAddr() starlark.Value {
 	var v starlark.Value = starlark.None
 	h.do(func(clock.Instant) {
-		for _, i := range h.h.IfaceInfos() {
-			if len(i.Addrs) > 0 {
-				v = registry.Address(i.Addrs[0].Addr())
-				return
-			}
+		if addrs := h.h.Addrs(); len(addrs) > 0 {
+			v = registry.Address(addrs[0].Addr())
 		}
 	})
 	return v

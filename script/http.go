@@ -16,8 +16,10 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/httpresponse"
+	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
+	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )
 
@@ -40,10 +42,14 @@ func httpGet(c *call) (starlark.Value, error) {
 	if u.Port() == "" {
 		at = strings.TrimSuffix(at, ":") + ":80"
 	}
-	to, err := netip.ParseAddrPort(at)
-	if err != nil {
-		return nil, c.errorf("the host of %s is not an address, and names are not resolved yet", raw)
+	x, err := registry.KindEndpoint.For(starlark.String(at), c)
+	switch {
+	case err != nil && lab.CheckName(u.Hostname()) != nil:
+		return nil, c.errorf("the host of %s is neither an address nor a host of this lab, and other names are not resolved yet", raw)
+	case err != nil:
+		return nil, c.errorf("the host of %s is neither an address nor a host of this lab: %v", raw, err)
 	}
+	to := x.(netip.AddrPort)
 	req, err := http.NewRequest("GET", raw, nil)
 	if err != nil {
 		return nil, c.errorf("%v", err)

@@ -87,14 +87,17 @@ func (s *Session) execFile(t *taskValue, path string) error {
 	return err
 }
 
+// beside returns the path of a file that the file from names relative to itself.
+func beside(from, name string) string {
+	if filepath.IsAbs(name) || from == StdinName || from == CommandName {
+		return name
+	}
+	return filepath.Join(filepath.Dir(from), name)
+}
+
 // load is load("other.star", …): relative to the file it stands in, each file run once.
 func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
-	path := module
-	if !filepath.IsAbs(path) {
-		if from := thread.CallFrame(0).Pos.Filename(); from != StdinName && from != CommandName {
-			path = filepath.Join(filepath.Dir(from), module)
-		}
-	}
+	path := beside(thread.CallFrame(0).Pos.Filename(), module)
 	if err := s.mayLoad(path); err != nil {
 		return nil, err
 	}

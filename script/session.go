@@ -79,6 +79,7 @@ type Session struct {
 	local  *hostValue
 	kernel *kernel.Stack
 	hosts  map[*lab.Host]*hostValue
+	links  map[*lab.Link]*linkValue
 	open   []*connValue // of the own live host, not closed yet; on its owner
 	sweep  int          // how many there may be before those that have ended are let go
 
@@ -120,6 +121,8 @@ type packetWatch struct {
 	order     atomic.Uint64 // of the packets that are kept
 	verdictAt atomic.Int32  // the column of a trace's verdicts
 	captures  []*captureValue
+
+	middleware middleware
 }
 
 // faultState has the session's fault rules, and its part of a fault plan.
@@ -159,6 +162,7 @@ func New(cfg Config) *Session {
 		cfg:     cfg,
 		out:     printer.New(cfg.Stdout),
 		hosts:   map[*lab.Host]*hostValue{},
+		links:   map[*lab.Link]*linkValue{},
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
 		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},
@@ -193,6 +197,7 @@ func (s *Session) virtual() *task.World {
 		s.virt = &task.World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
 		s.tasks.AddWorld(s.virt)
 		s.watchPanics(s.virt)
+		s.captureWorld(s.virt)
 	}
 	return s.virt
 }

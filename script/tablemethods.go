@@ -11,6 +11,10 @@ type environment struct{ s *Session }
 
 // Member returns the builtin prefix.name bound to recv, nil if there is none.
 func (e environment) Member(prefix string, recv starlark.Value, name string) starlark.Value {
+	if h, ok := recv.(*hostValue); ok { // its members are those of many types
+		v, _ := h.Attr(name)
+		return v
+	}
 	return e.s.member(prefix, recv, name)
 }
 

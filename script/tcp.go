@@ -75,7 +75,7 @@ func tcpBuiltins() []*builtin {
 
 // localEndpoint returns the argument local, the zero value if the call did not give it.
 func (c *call) localEndpoint() (netip.AddrPort, error) {
-	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"))
+	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), c)
 	if err != nil {
 		return ap, c.errorf("local %w", err)
 	}

@@ -353,10 +353,3 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 	s.watching.verdictAt.Store(at)
 	return out
 }
-
-// CaptureAll writes every packet of every host of the session's own world, of labs yet to be made too, to a
-// file until Close.
-func (s *Session) CaptureAll(path string) error {
-	_, err := s.main.startCapture(s.home, path, nil, s.home.World().CaptureTo)
-	return err
-}

@@ -22,6 +22,7 @@ import (
 type tracer struct {
 	s      *Session
 	name   string // printed in front of the device where there are several hosts
+	lab    bool   // of a lab's hosts: frames show once, and the host's name stands in front of the device
 	seqs   packet.Sequences
 	filter *filter.Filter
 	cancel func()
@@ -58,27 +59,35 @@ func traceBuiltins() []*builtin {
 
 func builtinTrace(c *call) (starlark.Value, error) {
 	h := c.on()
-	var f *filter.Filter
-	switch v := arg[starlark.Value](c, "filter").(type) {
-	case nil, starlark.NoneType:
-	case starlark.Bool:
-		if !v {
-			c.s.traceOff(h)
-			return starlark.None, nil
-		}
-	case starlark.String:
-		var err error
-		if f, err = filter.Compile(string(v)); err != nil {
-			return nil, c.errorf("%v", err)
-		}
-	default:
-		return nil, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
+	f, stop, err := c.traceFilter()
+	if err != nil {
+		return nil, err
+	}
+	if stop {
+		c.s.traceOff(h)
+		return starlark.None, nil
 	}
 	if c.Given("last") {
 		return c.s.traceLast(h, f, arg[int](c, "last")), nil
 	}
 	c.s.traceOn(h, f)
 	return starlark.None, nil
+}
+
+// traceFilter returns the filter of a trace, nil where the call has none; stop is true for False.
+func (c *call) traceFilter() (f *filter.Filter, stop bool, err error) {
+	switch v := arg[starlark.Value](c, "filter").(type) {
+	case nil, starlark.NoneType:
+	case starlark.Bool:
+		return nil, !bool(v), nil
+	case starlark.String:
+		if f, err = filter.Compile(string(v)); err != nil {
+			return nil, false, c.errorf("%v", err)
+		}
+	default:
+		return nil, false, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
+	}
+	return f, false, nil
 }
 
 // filter returns the call's filter, nil where it has none.
@@ -153,9 +162,6 @@ func (s *Session) prefix(h *hostValue) string {
 	return h.name + "."
 }
 
-// Trace prints a line per packet of the session's own host.
-func (s *Session) Trace() { s.traceOn(s.local, nil) }
-
 func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	s.traceOff(h)
 	t := s.newTracer(h, f)
@@ -181,14 +187,18 @@ const (
 // packet prints one packet; on the owner.
 func (t *tracer) packet(ev *stack.PacketEvent) {
 	medium := ev.Iface.Medium()
-	if ev.Repeated() {
+	if ev.Repeated() || t.lab && arrives(ev) {
 		return
 	}
 	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
 		return
 	}
 	what := t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize))
-	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
+	dev := ev.Iface.Name()
+	if t.lab {
+		dev = ev.Host.Name() + "." + dev
+	}
+	line := t.text(ev.Now, dev, ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.Offer([]byte(said))

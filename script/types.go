@@ -58,7 +58,7 @@ var valueTypes = []registry.ValueType{
 		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router met congestion) or "path" (segments change their size)`}, {"why", "recovery: the reason in words"},
 	}},
 	{Name: "lab", Doc: "Hosts, links and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
-	{Name: "link", Doc: "What joins two hosts, or a host and a switch.", Fields: nil},
+	{Name: "link", Doc: "What joins two hosts, or a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host or a switch"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
 	{Name: "fault", Doc: "A rule in force.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
 	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},

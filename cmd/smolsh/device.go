@@ -18,7 +18,9 @@ type shellLab struct {
 	lab     *lab.Lab
 	local   *lab.Host
 	peer    *lab.Host
-	seed    uint64
+	seed    uint64 // of the lab
+	drawn   bool   // the seed is random, because no flag sets it
+	runSeed uint64 // mixed with those of the labs that scripts make, which repeat without a flag
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
@@ -46,9 +48,10 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	l.seed = o.seed
 	if !o.seeded && !o.flags.Changed("seed") {
 		l.seed = 1
-		if devices[0].live() {
-			l.seed = rand.Uint64()
-		}
+	}
+	l.runSeed = l.seed
+	if l.drawn = !o.seeded && !o.flags.Changed("seed") && devices[0].live(); l.drawn {
+		l.seed = rand.Uint64()
 	}
 	if len(o.kernelAddrs) > 0 && !o.wantsPrivate() && !devices[0].makes() {
 		return nil, usageError("--kernel-addr is for a TAP or TUN that smolsh makes")

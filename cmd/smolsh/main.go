@@ -112,7 +112,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		}
 	}
 	config := script.Config{
-		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
+		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.runSeed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive, NoFiles: o.noFiles,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
@@ -183,6 +183,9 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 	if errors.As(err, &exit) {
 		if exit.Code == statusInterrupt && signaled.Load() == int32(syscall.SIGTERM) {
 			return statusTerminate, nil
+		}
+		if exit.Code == statusFailed && !s.Exited() && l.drawn {
+			fmt.Fprintf(os.Stderr, "smolsh: the seed of the host %s was drawn: --seed %d repeats it. Labs made by lab() had the run's seed 1.\n", l.local.Name(), l.seed)
 		}
 		return exit.Code, nil
 	}

@@ -12,7 +12,7 @@
 // nanoseconds in 64 bits cannot count becomes the nearest second that they can count, with a warning. A Reader bounds
 // the memory that a hostile file costs.
 //
-// A Writer and a Reader are single-owner: one goroutine at a time may use it.
+// A Reader is single-owner: one goroutine at a time may use it. Several may use a Writer.
 package capture
 
 import (
@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -48,8 +49,9 @@ type Packet struct {
 	Length   int           // octets of the whole frame; 0 if Data is all of it
 }
 
-// Writer writes packets to a file. After the first error, every call returns that error.
+// Writer writes packets to a file. After the first error, every call returns that error. Several goroutines may use it.
 type Writer struct {
+	mu      sync.Mutex
 	buf     *bufio.Writer
 	closer  io.Closer
 	ended   chan struct{} // of a file that may block; nil for others
@@ -132,6 +134,12 @@ func NewWriter(w io.Writer, classic bool, epoch time.Time) (*Writer, error) {
 // means DefaultSnaplen. A classic file accepts further interfaces only with the medium and snapshot length of the first, and has
 // no names.
 func (w *Writer) AddIface(name string, m phy.Medium, snaplen int) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.addIface(name, m, snaplen)
+}
+
+func (w *Writer) addIface(name string, m phy.Medium, snaplen int) (int, error) {
 	if snaplen <= 0 {
 		snaplen = DefaultSnaplen
 	}
@@ -174,6 +182,8 @@ func linkType(m phy.Medium) layers.LinkType {
 
 // Write writes one packet. The file keeps the order of the calls, whatever the packets' times.
 func (w *Writer) Write(p *Packet) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
 	}
@@ -205,10 +215,20 @@ func (w *Writer) Write(p *Packet) error {
 }
 
 // Written returns how many packets were written, and how many octets of their frames.
-func (w *Writer) Written() (packets int, octets int64) { return w.packets, w.octets }
+func (w *Writer) Written() (packets int, octets int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.packets, w.octets
+}
 
 // Flush hands everything written so far to the file.
 func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
 	if w.err != nil {
 		return w.err
 	}
@@ -221,13 +241,15 @@ func (w *Writer) Flush() error {
 // Close flushes and closes the file. To a capture without an interface it adds an Ethernet interface without a name, so that
 // readers accept the file. A second Close returns ErrClosed.
 func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if errors.Is(w.err, ErrClosed) {
 		return ErrClosed
 	}
 	if w.err == nil && len(w.ifaces) == 0 {
-		w.AddIface("", phy.MediumEthernet, 0)
+		w.addIface("", phy.MediumEthernet, 0)
 	}
-	err := w.Flush()
+	err := w.flush()
 	if w.closer != nil {
 		if cerr := w.closer.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("capture: %w", cerr)

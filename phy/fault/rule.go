@@ -65,6 +65,9 @@ type Rule struct {
 	Bucket   int
 	Interval time.Duration
 
+	// Once makes a rule for both directions pass a received frame that a rule with Once has judged when it was sent.
+	Once bool
+
 	// Hits counts the frames that the rule dropped, changed, copied or held back.
 	Hits uint64
 
@@ -134,7 +137,7 @@ func (r *Rule) hasChoice() bool {
 
 // chooses reports whether the rule applies to this frame, and counts the frame if it matches.
 func (r *Rule) chooses(d Dir, m phy.Medium, f *phy.Frame) bool {
-	if r.Dir != Both && r.Dir != d {
+	if r.Dir != Both && r.Dir != d || r.Once && d == RX && f.Judged {
 		return false
 	}
 	if r.Match != nil && !r.Match(f.Bytes(), m) {

@@ -72,7 +72,7 @@ func (s *Set) Change(r *Rule, to *Rule) {
 	}
 	was := *r
 	*r = *to
-	r.Name, r.Dir, r.Match, r.MatchWay, r.Nth, r.Every = was.Name, was.Dir, was.Match, was.MatchWay, was.Nth, was.Every
+	r.Name, r.Dir, r.Once, r.Match, r.MatchWay, r.Nth, r.Every = was.Name, was.Dir, was.Once, was.Match, was.MatchWay, was.Nth, was.Every
 	r.Hits, r.seen, r.ways = was.Hits, was.seen, was.ways
 }
 
@@ -95,6 +95,9 @@ func (s *Set) Apply(now clock.Instant, d Dir, m phy.Medium, f *phy.Frame) Verdic
 		if v.Drop != drop.None {
 			break
 		}
+	}
+	if d == TX {
+		f.Judged = f.Judged || slices.ContainsFunc(s.rules, func(r *Rule) bool { return r.Once })
 	}
 	return v
 }

@@ -40,6 +40,7 @@ const (
 	KindTask     Kind = "task"     // a value whose Type is "task"
 	KindInFile   Kind = "infile"   // string: a file that is read
 	KindOutFile  Kind = "outfile"  // string: a file that is written
+	KindOwnFile  Kind = "ownfile"  // string: a file that is read as load() does, from the folder of the script that names it
 )
 
 // errKind is the error of Convert about a value of another type. Other errors explain more than Describe does.
@@ -53,20 +54,21 @@ var kindWords = map[Kind]string{
 	KindFloat:    "a number",
 	KindData:     "str or bytes",
 	KindDuration: "a duration",
-	KindIP:       `an address such as "192.168.69.1"`,
-	KindEndpoint: `an address with port such as "192.168.69.1:80"`,
+	KindIP:       `an address such as "192.168.69.1", or a host or its name`,
+	KindEndpoint: `an address with port such as "192.168.69.1:80", or a host's name with port`,
 	KindCIDR:     `an address with prefix length such as "192.168.69.1/24"`,
 	KindPort:     "a port from 0 to 65535",
 	KindMAC:      `a hardware address such as "02:00:00:00:00:01"`,
 	KindRate:     `a rate in bits per second such as "10mbit"`,
 	KindChance:   "a probability from 0 to 1",
 	KindFn:       "a function",
-	KindHost:     "a host",
+	KindHost:     "a host or its name",
 	KindDict:     "a dict",
 	KindInts:     "an int or a list of ints",
 	KindTask:     "a task",
 	KindInFile:   "a file's name",
 	KindOutFile:  "a file's name",
+	KindOwnFile:  "a file's name",
 }
 
 // Describe returns the kind in words, with its bounds: "an int from 0 to 65507".
@@ -181,7 +183,7 @@ func (k Kind) convertString(v starlark.Value) (any, error) {
 		return nil, errKind
 	}
 	switch k {
-	case KindStr, KindInFile, KindOutFile:
+	case KindStr, KindInFile, KindOutFile, KindOwnFile:
 		return s, nil
 	case KindIP:
 		a, err := netip.ParseAddr(s)
@@ -223,22 +225,29 @@ func Octets(v starlark.Value) (b []byte, ok bool) {
 }
 
 // LocalEndpoint returns the local end of a socket that an argument of KindAny names: an address, an address with port, or a
-// port, which stands for all IPv4 addresses. It returns the zero value for nil and None. The error begins with "is".
-func LocalEndpoint(v starlark.Value) (ap netip.AddrPort, err error) {
+// port, which stands for all IPv4 addresses. A caller, which may be nil, has hosts that stand for their addresses. It returns
+// the zero value for nil and None. The error begins with "is".
+func LocalEndpoint(v starlark.Value, caller Caller) (ap netip.AddrPort, err error) {
 	if v == nil || v == starlark.None {
 		return ap, nil
+	}
+	convert := func(k Kind) (any, error) {
+		if caller == nil {
+			return k.Convert(v)
+		}
+		return k.For(v, caller)
 	}
 	if port, err := KindPort.Convert(v); err == nil {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
 	}
-	s, _ := starlark.AsString(v)
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.AddrPortFrom(a, 0), nil
+	if a, err := convert(KindIP); err == nil {
+		return netip.AddrPortFrom(a.(netip.Addr), 0), nil
 	}
-	if ap, err = netip.ParseAddrPort(s); err != nil {
+	x, err := convert(KindEndpoint)
+	if err != nil {
 		return ap, fmt.Errorf("is an address, with a port or without, or a port, got %s %v", v.Type(), v)
 	}
-	return ap, nil
+	return x.(netip.AddrPort), nil
 }
 
 // duration converts seconds, a string such as "20ms", and a time.duration.

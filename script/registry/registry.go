@@ -177,9 +177,9 @@ func Arg[T any](a *Arguments, name string) T {
 // Given reports whether the parameter of a name has a value, given or by default.
 func (a *Arguments) Given(name string) bool { return a.Values[indexOf(a.params, name)] != nil }
 
-// Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. permit is asked
-// about each argument that was given, after it was converted; its error refuses the call.
-func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit func(p *Param, x any) error) (a Arguments, err error) {
+// Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. An error of
+// Caller.Permit refuses the call.
+func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, caller Caller) (a Arguments, err error) {
 	a.params, a.Values = b.Params, make([]any, len(b.Params))
 	set := make([]bool, len(b.Params))
 	for i, v := range args {
@@ -190,7 +190,7 @@ func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit f
 			}
 			return a, fmt.Errorf("%s: %d arguments, but it takes %s: %s", b.Name, len(args), atMost(b.Positional), b.Usage())
 		}
-		if a.Values[i], err = b.argument(i, v, args, permit); err != nil {
+		if a.Values[i], err = b.argument(i, v, args, caller); err != nil {
 			return a, err
 		}
 		set[i] = true
@@ -208,7 +208,7 @@ func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit f
 		if set[i] {
 			return a, fmt.Errorf("%s: argument %s is given twice", b.Name, name)
 		}
-		if a.Values[i], err = b.argument(i, kv[1], args, permit); err != nil {
+		if a.Values[i], err = b.argument(i, kv[1], args, caller); err != nil {
 			return a, err
 		}
 		set[i] = true
@@ -237,14 +237,14 @@ func atMost(n int) string {
 }
 
 // argument converts the argument for parameter i. None for an optional parameter counts as not given, so the parameter has its default.
-func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *Param, x any) error) (any, error) {
+func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, caller Caller) (any, error) {
 	p := &b.Params[i]
 	if v == starlark.None && !p.Required && p.Kind != KindAny {
 		return p.def, nil
 	}
-	x, err := p.Kind.Convert(v)
+	x, err := p.Kind.For(v, caller)
 	if err == nil {
-		return x, permit(p, x)
+		return x, caller.Permit(p, x)
 	}
 	if b.Hint != nil {
 		if hint := b.Hint(b, i, args); hint != nil {

@@ -166,7 +166,7 @@ func (r *run) build() (err error) {
 		r.during(f.span, func() { r.k.Faults().Add(rule) }, func() { r.k.Faults().Remove(rule) })
 	}
 	for _, f := range r.Flaps {
-		r.during(f, func() { r.k.SetUp(false) }, func() { r.k.SetUp(true) })
+		r.during(f, func() { r.l.Partition(r.k.a.host, r.k.b.host) }, r.l.Heal)
 	}
 	for _, c := range r.Changes {
 		r.w.At(clock.Instant(c.At), func(now clock.Instant) { r.change(now, c) })
@@ -182,7 +182,7 @@ func (r *run) during(s span, begin, end func()) {
 }
 
 func (r *run) heal(now clock.Instant) {
-	r.k.SetUp(true)
+	r.l.Heal()
 	r.k.cfg.Loss = 0
 	for !r.k.Faults().Empty() {
 		r.k.Faults().Remove(r.k.Faults().Rules()[0])

@@ -70,6 +70,15 @@ func (h *Host) Lab() *Lab { return h.lab }
 // is the host's.
 func (h *Host) Ports() []*Port { return h.ports }
 
+// Addrs returns the addresses of the host's interfaces in their order, without the hidden loop's, and after them those that
+// no interface has taken yet.
+func (h *Host) Addrs() (list []netip.Prefix) {
+	for _, i := range h.IfaceInfos() {
+		list = append(list, i.Addrs...)
+	}
+	return append(list, h.setup.addrs...)
+}
+
 // WireFrames makes the host send frames of wire size with finished checksums, as rules and captures
 // need them, until release is called.
 func (h *Host) WireFrames() (release func()) {
@@ -135,6 +144,14 @@ func (h *Host) newPort(caps phy.Capabilities) *Port {
 	p.faults = p.newFaults(h.portsMade)
 	h.ports = append(h.ports, p)
 	return p
+}
+
+// next returns the address that the host's next link will take, the zero Addr if none is left.
+func (h *Host) next() netip.Addr {
+	if len(h.setup.addrs) == 0 {
+		return netip.Addr{}
+	}
+	return h.setup.addrs[0].Addr()
 }
 
 // nextAddr takes the host's next address, none when all are given away.

@@ -10,6 +10,9 @@ import (
 
 // Lab is a set of hosts and links with one seed. Several labs may share a World.
 type Lab struct {
+	// OnPort, if set, is called on the owner with each port that a host of the lab gets on a link or device.
+	OnPort func(p *Port)
+
 	world    *World
 	seed     uint64
 	hosts    []*Host
@@ -69,8 +72,11 @@ type HostConfig struct {
 }
 
 // AddHost makes a host without links, but for the loop on which its own addresses are reached. Names are
-// unique within a lab. The error says which address it cannot have.
+// unique within a lab, and follow CheckName. The error says what is wrong with the name, or which address the host cannot have.
 func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
+	if err := CheckName(cfg.Name); err != nil {
+		return nil, err
+	}
 	if l.byName[cfg.Name] != nil {
 		return nil, fmt.Errorf("host %q exists already", cfg.Name)
 	}

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"smolsh/phy"
@@ -22,8 +24,11 @@ type LinkConfig struct {
 	// Loss is the chance, 0 to 1, that a serialised frame does not arrive (drop.FaultLoss).
 	Loss float64
 	// MTU is the longest network-layer packet that the link carries, in octets; longer ones are
-	// dropped (drop.TooBig). 0 means that of the hosts.
+	// dropped (drop.TooBig). The interfaces at its ends have it too, unless a host has a lower one of its own. 0 means that
+	// of the hosts.
 	MTU int
+	// Duplicates allows two hosts on the link, or on the switch, with one address. They detect the conflict (RFC 5227).
+	Duplicates bool
 	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
 	// whole.
 	Offload bool
@@ -49,15 +54,34 @@ func (c *LinkConfig) check() error {
 	return nil
 }
 
+// checkMTU refuses an MTU above the one that a host at an end was given.
+func (c *LinkConfig) checkMTU(ends ...*Host) error {
+	for _, h := range ends {
+		if m := h.setup.mtu; m != 0 && c.MTU > m {
+			return fmt.Errorf("link: mtu %d is more than the mtu %d that host %s was given", c.MTU, m, h.Name())
+		}
+	}
+	return nil
+}
+
 // Link joins two hosts, or a host and a switch, with a direction of its own each way.
 type Link struct {
 	lab    *Lab
 	cfg    LinkConfig
+	ownMTU bool // the MTU was configured, and does not follow from the ends
 	up     bool
 	faults *fault.Set
 	a, b   *Port       // b is nil when a switch is there
 	uplink *SwitchPort // the device of that switch whose MTU is the link's; nil for most
 	ab, ba direction
+}
+
+// ErrDuplicateAddr is the error for a host whose next address another host on the link or switch has.
+var ErrDuplicateAddr = errors.New("both have the address")
+
+// errDuplicate is the error for two hosts with one address on a link or switch.
+func errDuplicate(a, b *Host, at netip.Addr) error {
+	return fmt.Errorf("link: %s and %s %w %v", a.Name(), b.Name(), ErrDuplicateAddr, at)
 }
 
 // Link joins a and b; each gets an interface eth0, eth1, … with its next address, if it has one left.
@@ -68,6 +92,12 @@ func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 	k, err := l.newLink(cfg, max(a.linkMTU(), b.linkMTU()))
 	if err != nil {
 		return nil, err
+	}
+	if err := cfg.checkMTU(a, b); err != nil {
+		return nil, err
+	}
+	if at := a.next(); at.IsValid() && at == b.next() && !cfg.Duplicates {
+		return nil, errDuplicate(a, b, at)
 	}
 	if k.a, err = a.attachLink(k, &k.ab); err != nil {
 		return nil, err
@@ -86,6 +116,7 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	ownMTU := cfg.MTU != 0
 	if cfg.Queue == 0 {
 		cfg.Queue = defaultQueue
 	}
@@ -93,7 +124,7 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 		cfg.MTU = mtu
 	}
 	ordinal := uint64(len(l.links) + 1)
-	k := &Link{lab: l, cfg: cfg, up: true}
+	k := &Link{lab: l, cfg: cfg, ownMTU: ownMTU, up: true}
 	k.faults = fault.NewSet(l.stream(streamLinkFaults, ordinal))
 	k.ab = direction{link: k, dir: fault.TX, rng: l.stream(streamDirection, ordinal, 0)}
 	k.ba = direction{link: k, dir: fault.RX, rng: l.stream(streamDirection, ordinal, 1)}
@@ -119,7 +150,7 @@ func (h *Host) linkMTU() int {
 // capabilities are what the link offers to h.
 func (k *Link) capabilities(h *Host) phy.Capabilities {
 	c := phy.Capabilities{Medium: phy.MediumEthernet, MTU: min(k.cfg.MTU, h.linkMTU())}
-	if k.uplink != nil && h.setup.mtu == 0 {
+	if (k.uplink != nil || k.ownMTU) && h.setup.mtu == 0 {
 		c.MTU = k.cfg.MTU
 	}
 	if k.cfg.Offload {
@@ -137,10 +168,6 @@ func (k *Link) Faults() *fault.Set { return k.faults }
 
 // Ports are the link's ends in the order of Lab.Link; b is nil where a switch is.
 func (k *Link) Ports() (a, b *Port) { return k.a, k.b }
-
-// SetUp takes the link down or up. A frame that is sent or in transit while the link is down is lost (drop.LinkDown). The
-// hosts see no change of their link.
-func (k *Link) SetUp(up bool) { k.up = up }
 
 // Up reports whether the link is up; a partition does not count.
 func (k *Link) Up() bool { return k.up }

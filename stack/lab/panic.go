@@ -42,6 +42,7 @@ func (w *World) recovered(v any, h *Host, doing string) {
 		h, p.Iface = in.receiver.host, in.receiver.iface
 		p.Doing = "received a frame on " + p.Iface.Name()
 		p.Frame = bytes.Clone(in.frame.Bytes())
+		w.leaveTrail(in.frame)
 	}
 	if h == nil {
 		w.OnPanic(p)

@@ -92,6 +92,9 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	for _, c := range h.captures {
 		c.addPort(p)
 	}
+	if fn := h.lab.OnPort; fn != nil {
+		fn(p)
+	}
 	return nil
 }
 
@@ -220,6 +223,9 @@ func segmentSize(f *phy.Frame) int {
 // applyTxFaults applies the port's outgoing rules to a frame and reports a drop to the stack, or dispatches the frame. A frame
 // for a device is counted when the device takes or refuses it.
 func (p *Port) applyTxFaults(now clock.Instant, f *phy.Frame) {
+	if p.direction != nil {
+		p.world().follow(f)
+	}
 	if p.faults.Empty() {
 		p.dispatch(now, f)
 		return

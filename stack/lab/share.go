@@ -69,7 +69,7 @@ func (s *Switch) follow(p *SwitchPort) {
 		if k := q.link; k != nil && k.uplink == p && k.cfg.MTU != mtu {
 			k.cfg.MTU = mtu
 			k.a.caps = k.a.currentCapabilities()
-			k.a.iface.SetLink(s.lab.world.now, k.a.caps, true)
+			k.a.iface.SetLink(s.lab.world.now, k.a.caps, k.up)
 			s.lab.world.touch(k.a.host)
 		}
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -103,6 +104,14 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkMTU(h); err != nil {
+		return nil, err
+	}
+	if at := h.next(); at.IsValid() && !cfg.Duplicates {
+		if other := s.HostWith(at); other != nil {
+			return nil, errDuplicate(h, other, at)
+		}
+	}
 	k.uplink = follows
 	if k.a, err = h.attachLink(k, &k.ab); err != nil {
 		return nil, err
@@ -111,9 +120,23 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
+// HostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
+func (s *Switch) HostWith(at netip.Addr) *Host {
+	for _, p := range s.ports {
+		if p.link == nil {
+			continue
+		}
+		if slices.ContainsFunc(p.link.a.iface.Addrs(), func(a netip.Prefix) bool { return a.Addr() == at }) {
+			return p.host
+		}
+	}
+	return nil
+}
+
 // arrive learns the sender's port and forwards the frame.
 func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s := p.sw
+	s.lab.world.follow(f)
 	s.stats.In++
 	s.stats.Octets += uint64(f.Len())
 	p.rx.In++
@@ -236,5 +259,6 @@ func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 func (p *SwitchPort) drop(f *phy.Frame, why drop.Reason) {
 	p.sw.stats.Drops[why]++
 	p.rx.Drops[why]++
+	p.sw.lab.world.noteDrop(f, p.sw.name, why, false)
 	p.sw.lab.world.recycle(f)
 }

@@ -176,6 +176,7 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	w, caps := p.world(), p.dev.Capabilities()
+	w.leaveTrail(f)
 	if takesUncut(f, caps) {
 		p.enqueue(f, caps)
 		return

@@ -60,6 +60,9 @@ type World struct {
 	numFree         int        // how many those are
 	captures        []*captureFile
 	allHostCaptures []*captureFile // of them those that take every host
+	following       int            // the number of captures of several hosts
+	trails          map[uint64]*trail
+	lastTrail       uint64
 }
 
 // task is the function that the event queue calls when a timer is due.
@@ -276,6 +279,7 @@ func (w *World) frame(size int) *phy.Frame {
 
 // recycle returns a frame to the pool of its size.
 func (w *World) recycle(f *phy.Frame) {
+	w.leaveTrail(f)
 	if isSuper(f) {
 		w.super.Put(f)
 		return
@@ -292,6 +296,9 @@ func isSuper(f *phy.Frame) bool {
 func (w *World) clone(f *phy.Frame) *phy.Frame {
 	g := w.frame(f.Len())
 	g.CopyFrom(f)
+	if g.Trail != 0 {
+		w.trails[g.Trail].frames++
+	}
 	return g
 }
 

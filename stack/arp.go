@@ -11,12 +11,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveARP is RFC 826's packet reception. A valid packet of a neighbour updates its entry, but only a packet for this host
-// creates one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and changes no entry.
+// receiveARP processes an ARP packet (RFC 826). A valid packet from a neighbour updates the neighbour's entry, but only
+// a packet for this host creates an entry. A request without a sender address is a probe (RFC 5227 §2.1.1); it is
+// answered and changes no entry.
 //
-// The packet names its sender, which may differ from the frame's source src: a virtual router sends from its own hardware address
-// (RFC 5798 §8.1.2), and so do clusters. A corrupted packet looks the same, because ARP has no checksum. If the two differ, the
-// entry is therefore polled at its next use, and removed if no answer arrives.
+// The sender's address in the packet may differ from the frame's source src. Virtual routers (RFC 5798 §8.1.2) and
+// clusters send such packets. A corrupted packet looks the same, because ARP has no checksum. If the two addresses
+// differ, the entry is therefore polled at its next use, and removed if no answer arrives.
 func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {
@@ -34,7 +35,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	ours := h.net.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()
 	if request && a.SenderIP.IsUnspecified() {
 		switch {
-		case !ours && a.SenderHW == i.mac: // our own probe, reflected by a device on the link
+		case !ours && a.SenderHW == i.mac: // a device on the link has reflected our own probe
 			return dropped(drop.ARPNotForUs)
 		case !i.isStation(a.SenderHW):
 			return dropped(drop.ARPMartian)
@@ -46,7 +47,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
 	}
-	polled := false // the packet confirms the entry, and answers a poll
+	polled := false // true if the packet confirms the entry, and so answers a poll
 	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() {
 		if e.HW != a.SenderHW {
 			h.count(mib.ARPInMoves)
@@ -61,7 +62,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 		i.sendPending(now, e)
 	}
 	switch {
-	case request && ours: // RFC 826 answers even if there was no room for the sender's entry
+	case request && ours: // RFC 826 answers even if there was no room for an entry for the sender
 		return h.answerARP(i, &a)
 	case what == neigh.Ignored && e != nil && e.HW != a.SenderHW:
 		return dropped(drop.ARPPermanent)
@@ -74,7 +75,8 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	return Verdict{Kind: Delivered}
 }
 
-// checkSender returns a drop reason for a sender that cannot be a neighbour on i.
+// checkSender returns a drop reason for a sender that can't be a neighbour on i, and defends our address if the sender
+// uses it.
 func (h *Host) checkSender(now clock.Instant, i *Iface, a *wire.ARP) drop.Reason {
 	if !i.isStation(a.SenderHW) {
 		return drop.ARPMartian
@@ -108,7 +110,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	return answered(ARPReply)
 }
 
-// putRequest puts an ARP request for a into f, to hw: the broadcast address or a neighbour's.
+// putRequest writes an ARP request for a into f. hw is the destination: the broadcast address or a neighbour's.
 func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, TargetIP: a}
 	if hw != wire.Broadcast {

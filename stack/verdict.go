@@ -11,16 +11,16 @@ import (
 // VerdictKind is the kind of a Verdict.
 type VerdictKind uint8
 
-// The kinds.
+// The kinds of verdicts.
 const (
-	Delivered   VerdictKind = iota // passed to a socket, or consumed by the stack itself (an ARP reply)
+	Delivered   VerdictKind = iota // passed to a socket, or processed by the stack itself (an ARP reply)
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
-	Dropped                        // dropped for a reason
+	Dropped                        // dropped, with a Reason
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
-// Answer is the kind of the stack's own answer.
+// Answer is the kind of answer that the stack itself has sent.
 type Answer uint8
 
 // The answers.
@@ -50,14 +50,14 @@ func (a Answer) String() string { return answerWords[a] }
 // Verdict is the result of processing a frame. It is a comparable value.
 type Verdict struct {
 	Kind     VerdictKind
-	Reason   drop.Reason   // the reason of a drop
-	Answer   Answer        // the kind of an answer
-	Proto    wire.Protocol // the protocol of the socket that received it; 0 if none did
+	Reason   drop.Reason   // reason for which the packet was dropped
+	Answer   Answer        // answer that was sent
+	Proto    wire.Protocol // protocol of the socket that received the packet; 0 if none did
 	Port     uint16        // the socket's local port, or ICMP identifier
 	State    tcp.State     // the connection's state after the segment
-	Listener bool          // a listener received it
-	Raw      bool          // only raw sockets, or frame sockets, received it
-	Held     bool          // a fragment that waits for others
+	Listener bool          // true if a listener received the segment
+	Raw      bool          // true if only raw or frame sockets received the packet
+	Held     bool          // true for a fragment that waits for other fragments
 }
 
 // String returns the verdict as in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969", "echo

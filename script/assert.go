@@ -54,9 +54,9 @@ func (c *call) compare(words string, op syntax.Token) error {
 	return c.errorf("%s is not %s %s", registry.Brief(got), words, registry.Brief(want))
 }
 
-// asOctets is v with every str in it, within lists and tuples too, as bytes.
+// asOctets returns v with every str in it replaced by bytes, also in nested lists and tuples.
 func asOctets(v starlark.Value, depth int) starlark.Value {
-	const deepest = 100 // a list may be in itself
+	const deepest = 100 // bounds the recursion, since a list may contain itself
 	if depth > deepest {
 		return v
 	}
@@ -107,7 +107,7 @@ func assertContains(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// listed reports whether a list or a tuple has a str or bytes of these octets.
+// listed reports whether a list or a tuple contains a str or bytes equal to what.
 func listed(what []byte, where starlark.Value) bool {
 	seq, ok := where.(starlark.Indexable)
 	for i := 0; ok && i < seq.Len(); i++ {

@@ -10,24 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AdoptCommands makes the processes that commands leave behind this process's children, so that EndCommands finds them. It
-// is for a program that starts no other processes: every descendant counts as a command's from then on.
+// AdoptCommands makes this process the parent of processes that commands leave behind, so that EndCommands finds them.
+// A program may call it only if it starts no other processes, since every descendant then counts as a command's.
 func AdoptCommands() {
 	if !adopted.Swap(true) {
-		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // a kernel without it leaves them to init
+		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // without this kernel feature init adopts the processes
 	}
 }
 
 // adopted is true after AdoptCommands.
 var adopted atomic.Bool
 
-// process is a line of the system's table of processes.
+// process is one process in the system's table.
 type process struct {
 	pid, parent int
-	dead        bool // it has ended, and its parent has not asked how
+	dead        bool // true if it has ended and its parent has not reaped it
 }
 
-// processes is the table.
+// processes returns the system's table of processes.
 func processes() []process {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -43,9 +43,9 @@ func processes() []process {
 		}
 		b, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
-			continue // it has ended meanwhile
+			continue // the process has ended since
 		}
-		// The name, in parentheses, may hold anything; state and parent follow it.
+		// The name in parentheses may contain any character. State and parent follow the last parenthesis.
 		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		if len(f) < 2 {
 			continue
@@ -56,7 +56,7 @@ func processes() []process {
 	return list
 }
 
-// descendants are the processes that this one has started, directly or not, and that have not ended.
+// descendants returns the running processes that the process of has started, directly or indirectly.
 func descendants(of int) []int {
 	list := processes()
 	var found []int
@@ -75,8 +75,8 @@ func descendants(of int) []int {
 	return found
 }
 
-// reap asks how adopted processes have ended, so that they don't stay in the system's table. It is for moments at which
-// no command runs.
+// reap reads the exit status of adopted processes that have ended, so that they leave the system's table. It must not
+// be called while a command runs.
 func reap() {
 	if !adopted.Load() {
 		return
@@ -90,11 +90,11 @@ func reap() {
 	}
 }
 
-// endPatience is how long processes have to end after they were asked to.
+// endPatience is how long a process may take to end after SIGTERM.
 const endPatience = 300 * time.Millisecond
 
-// EndCommands ends the processes that commands of this process's shell have left running: they are asked to end, and
-// killed where they don't. Without AdoptCommands it does nothing. Any goroutine may call it.
+// EndCommands ends the processes that commands have left running: it sends SIGTERM, and SIGKILL to those that remain.
+// Without AdoptCommands it does nothing. Any goroutine may call it.
 func EndCommands() {
 	if !adopted.Load() {
 		return
@@ -110,7 +110,7 @@ func EndCommands() {
 			for _, pid := range left {
 				_ = unix.Kill(pid, sig)
 				if sig == unix.SIGTERM {
-					_ = unix.Kill(pid, unix.SIGCONT) // one that is stopped hears nothing else
+					_ = unix.Kill(pid, unix.SIGCONT) // a stopped process does not receive SIGTERM otherwise
 				}
 			}
 			if time.Now().After(until) {

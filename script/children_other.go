@@ -4,8 +4,8 @@ package script
 
 func reap() {}
 
-// AdoptCommands does nothing here.
+// AdoptCommands does nothing on this system.
 func AdoptCommands() {}
 
-// EndCommands does nothing: background processes of commands stay.
+// EndCommands does nothing: background processes of commands keep running.
 func EndCommands() {}

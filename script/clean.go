@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// A terminal obeys control characters, and a peer may put them into whatever it says: data that a script prints, names,
-// errors. So text that may have a peer's words in it is escaped before it gets to one; a file or a pipe has it as it is.
+// A terminal obeys control characters, and a peer may send them in data that a script prints, in names and in errors.
+// Such text is therefore escaped before it is written to a terminal. It is written unchanged to a file or a pipe.
 
-// clean is text for standard output.
+// clean returns text as standard output must show it.
 func (s *Session) clean(text string) string {
 	if !s.cfg.Terminal {
 		return text
@@ -19,8 +19,8 @@ func (s *Session) clean(text string) string {
 	return escapeControls(text)
 }
 
-// escapeControls writes control characters, invisible ones and octets that are no UTF-8 as Go's and Starlark's literals
-// have them: \x1b, \u202e. Line ends and tabs stay.
+// escapeControls escapes control characters, invisible characters and octets that are not UTF-8 as Go and Starlark
+// literals do: \x1b, \u202e. Line ends and tabs stay.
 func escapeControls(text string) string {
 	plain := func(r rune) bool { return r == '\n' || r == '\t' || strconv.IsGraphic(r) && r != utf8.RuneError }
 	if strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
@@ -45,10 +45,10 @@ func escapeControls(text string) string {
 	return b.String()
 }
 
-// cleanWriter is a terminal that gets messages.
+// cleanWriter writes messages to a terminal, with control characters escaped.
 type cleanWriter struct{ to io.Writer }
 
-// Write implements io.Writer; p is a whole message.
+// Write implements io.Writer. p must be a whole message.
 func (w cleanWriter) Write(p []byte) (int, error) {
 	if _, err := io.WriteString(w.to, escapeControls(string(p))); err != nil {
 		return 0, err

@@ -13,14 +13,13 @@ import (
 	"smolsh/script/task"
 )
 
-// shellMissing is the exit status of a command that could not be started, as shells have it.
+// shellMissing is the exit status of a command that can't be started, as in shells.
 const shellMissing = 127
 
-// Shell runs a command line of the system's shell on the process's own terminal, in its network
-// namespace, and returns its exit status (128 and the signal's number where one ended it). A live lab's
-// stack and tasks go on meanwhile. The keyboard's interrupt and quit are the command's alone: they
-// reach the processes of the terminal's group, and this one lets them pass, as system(3) does. Processes that it
-// leaves in the background live until EndCommands, after AdoptCommands.
+// Shell runs a command line with /bin/sh on the process's own terminal and in its network namespace. It returns the
+// exit status, which is 128 plus the signal's number if a signal ended the command. A live lab's stack and tasks run
+// meanwhile. Ctrl-C and Ctrl-\ signal the whole group of the terminal; only the command obeys them, and this process
+// ignores them, as in system(3). Background processes of the command live until EndCommands, after AdoptCommands.
 func (s *Session) Shell(line string) int {
 	s.out.flush()
 	if s.cfg.NoFiles {
@@ -33,7 +32,7 @@ func (s *Session) Shell(line string) int {
 	signal.Notify(quit, syscall.SIGQUIT)
 	run := &running{cmd: cmd}
 	early, restore := s.tasks.Divert(run.interrupt)
-	if early { // the command answers for an interrupt that preceded its process
+	if early { // the interrupt came before the command's process was started, and ends the command
 		run.interrupt()
 	}
 	var err error
@@ -58,8 +57,9 @@ func (s *Session) Shell(line string) int {
 	return exit.ExitCode()
 }
 
-// running is a command of the operating system. The keyboard interrupts its process directly, unless the interrupt
-// precedes the process or is reported only afterwards. An interrupt within soon of the start is passed on.
+// running is a command of the operating system. The terminal sends an interrupt to its process directly. An interrupt
+// before the process exists can't reach it, so run does not start the process. One that is reported shortly after the
+// start may have missed the process too, so interrupt sends it again.
 type running struct {
 	cmd *exec.Cmd
 
@@ -85,12 +85,12 @@ func (r *running) run() error {
 	return r.cmd.Wait()
 }
 
-// interrupt is the keyboard's; any goroutine may call it.
+// interrupt is called for a keyboard interrupt. Any goroutine may call it.
 func (r *running) interrupt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.interrupted = true
 	if r.cmd.Process != nil && time.Since(r.started) < soon {
-		_ = r.cmd.Process.Signal(syscall.SIGINT) // one that has ended has no use for it
+		_ = r.cmd.Process.Signal(syscall.SIGINT) // fails if the process has ended, which is no fault
 	}
 }

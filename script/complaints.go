@@ -8,22 +8,24 @@ import (
 	"smolsh/stack/clock"
 )
 
-// complainEvery is how often a server says that its handlers fail. A peer can make each of them fail.
+// complainEvery is the time between two reports of failing handlers of a server. The limit is needed because a peer can
+// make every handler fail.
 const complainEvery = 10 * time.Second
 
-// complaints are the errors of a server's handlers: the first of each kind is said, those of the next seconds are
-// counted.
+// complaints limits the reports about a server's failing handlers. The first error of each kind is reported; further
+// errors within complainEvery are counted.
 type complaints struct {
-	said map[string]bool // kinds, by kindOf, since at
-	at   clock.Instant   // when the first of them was said
-	held int             // those counted since
-	last error           // of them
+	said map[string]bool // kinds of errors reported since at, by kindOf
+	at   clock.Instant   // time of the first report
+	held int             // errors counted since the last report
+	last error           // last error counted
 }
 
-// maxComplaints is how many kinds of errors are said at a time: a peer may have its words in them.
+// maxComplaints is the number of kinds of errors reported in complainEvery. A peer could make any number of kinds,
+// since errors may quote its data.
 const maxComplaints = 4
 
-// kindOf returns an error's text without its numbers, which tell one connection's from another's.
+// kindOf returns an error's text without digits, so that errors of different connections have one kind.
 func kindOf(err error) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
@@ -33,7 +35,7 @@ func kindOf(err error) string {
 	}, err.Error())
 }
 
-// take reports whether an error is to be said now, and how many were counted before it.
+// take reports whether to report err now. held is the number of errors counted before it.
 func (k *complaints) take(now clock.Instant, err error) (say bool, held int) {
 	if now.Sub(k.at) >= complainEvery || len(k.said) == 0 {
 		k.said, k.at = map[string]bool{}, now
@@ -48,7 +50,7 @@ func (k *complaints) take(now clock.Instant, err error) (say bool, held int) {
 	return false, 0
 }
 
-// rest says how many errors were counted since the last message, when the server ends.
+// rest reports how many errors were counted since the last report. It is called when the server ends.
 func (k *complaints) rest(s *Session, who string) {
 	if k.held == 0 {
 		return
@@ -58,7 +60,7 @@ func (k *complaints) rest(s *Session, who string) {
 	k.held = 0
 }
 
-// moreHandlers returns the words for n further handlers.
+// moreHandlers returns the text for n further handlers.
 func moreHandlers(n int) string {
 	if n == 1 {
 		return "one more handler"

@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// completeString completes within a string: what the argument that it is may be.
+// completeString completes a string by the values that the argument may have.
 func (s *Session) completeString(text string, at cursor.Place) (from int, items []string, suffix string) {
 	q := at.Quote
 	quote := text[q : q+1]
@@ -42,12 +42,12 @@ func (s *Session) completeString(text string, at cursor.Place) (from int, items 
 		}
 	}
 	if len(items) == 1 && strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") {
-		return from, items, "" // a folder: there is more to come
+		return from, items, "" // a folder has no suffix: its files can be completed next
 	}
 	return from, items, quote
 }
 
-// fits are values that an argument of a builtin may have, by its kind and name.
+// fits returns values that an argument of a builtin may have, by the argument's kind and name.
 func (s *Session) fits(f *function, name string, index int, prefix string) []string {
 	var p *registry.Param
 	for i := range f.b.Params {
@@ -111,7 +111,7 @@ func (h *hostValue) ifaceNames() []string {
 	return names
 }
 
-// known are the hosts of the shell's lab, by name.
+// known returns the hosts of the shell's lab, sorted by name.
 func (s *Session) known() []*hostValue {
 	var hosts []*hostValue
 	for _, h := range s.hosts {
@@ -123,7 +123,7 @@ func (s *Session) known() []*hostValue {
 	return hosts
 }
 
-// addresses are those the shell knows of: its hosts', its neighbours', and the other ends of its sockets.
+// addresses returns the addresses of the known hosts, of their neighbours, and of their sockets' peers.
 func (s *Session) addresses() []string {
 	var list []string
 	add := func(a netip.Addr) {
@@ -149,8 +149,8 @@ func (s *Session) addresses() []string {
 	return list
 }
 
-// endpoints are what can be connected to: where the hosts listen, and the other ends of their sockets
-// that are no ephemeral ports.
+// endpoints returns endpoints to connect to: those at which the known hosts listen, and the peers of their sockets
+// unless the port is ephemeral.
 func (s *Session) endpoints() []string {
 	const ephemeral = 32768
 	var list []string
@@ -178,8 +178,8 @@ func (s *Session) endpoints() []string {
 	return list
 }
 
-// completeCommand completes the last word of a command of the system's: the first as a program, others,
-// and those with a slash, as files.
+// completeCommand completes the last word of a system command. The first word is completed as a program, unless it has
+// a slash; other words are completed as file names.
 func completeCommand(text string) (from int, items []string, suffix string) {
 	from = strings.LastIndexAny(text, " \t!|;&<>=") + 1
 	word := text[from:]
@@ -211,11 +211,11 @@ func programs(prefix string) []string {
 	return cursor.Matching(prefix, names)
 }
 
-// maxFiles is how many names of a folder completion looks at.
+// maxFiles is how many names of a folder completion reads.
 const maxFiles = 1000
 
-// files are the names that begin as the prefix does, folders with a slash behind. Where escape is set,
-// names that a shell would take apart are left out.
+// files returns the file names that begin with prefix, folders with a slash at the end. With escape it omits names that
+// a shell would split or expand.
 func files(prefix string, escape bool) []string {
 	dir, base := filepath.Split(prefix)
 	where := dir
@@ -223,7 +223,7 @@ func files(prefix string, escape bool) []string {
 		where = "."
 	}
 	if info, err := os.Stat(where); err != nil || !info.IsDir() {
-		return nil // to open a FIFO would block
+		return nil // the path may be a FIFO, and opening one would block
 	}
 	f, err := os.Open(where)
 	if err != nil {

@@ -18,21 +18,21 @@ import (
 	"smolsh/stack/filter"
 )
 
-// ruleValue is one fault in force, or that was.
+// ruleValue is a fault that fault() has stated, in force or removed.
 type ruleValue struct {
 	s       *Session
 	w       *task.World
 	where   string
-	a, b    string // the ends of a link
+	a, b    string // names of a link's two ends; empty for a device
 	dir     string
 	set     *fault.Set
 	rule    *fault.Rule
-	chose   map[string]any // the arguments that select packets, by name
-	does    map[string]any // and of what it does
-	drops   bool           // for nothing was
+	chose   map[string]any // values of the arguments that select packets, by name
+	does    map[string]any // values of the arguments that state effects, by name
+	drops   bool           // true if no effect was stated, so that the rule drops packets
 	text    string
 	off     bool
-	planned []*fault.Planned // under a plan, the effects in force in place of rule
+	planned []*fault.Planned // effects that a plan has put in force in place of rule
 }
 
 func (v *ruleValue) String() string        { return "fault on " + v.where + ": " + v.text }
@@ -64,7 +64,7 @@ func (v *ruleValue) AttrNames() []string {
 	return append([]string{"hits"}, v.s.reg.Members["fault"]...)
 }
 
-// effectSig are the arguments that say what a rule does.
+// effectSig is the part of a signature for the arguments that state a rule's effects.
 const (
 	effectSig = `loss=None, duplicate=None, corrupt=None, reorder=None, delay=None, jitter=None, rate=None, burst=None, limit=None, ` +
 		`max_size=None, bucket=None, interval=None, ecn=None`
@@ -140,7 +140,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 		}
 	}
 	if len(v.chose) == 0 && v.drops {
-		r.Match = func([]byte, phy.Medium) bool { return true } // for a rule drops what it chooses
+		r.Match = func([]byte, phy.Medium) bool { return true } // a rule without effects and selection drops every packet
 	}
 	v.rule = r
 	v.describe()
@@ -162,7 +162,7 @@ func faultSet(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	if v.drops = v.drops && effectless(does); effectless(does) && !v.drops {
-		to.MaxSize = math.MaxInt // all that it did was taken away: it passes everything
+		to.MaxSize = math.MaxInt // every effect was removed, so the rule changes no packet
 	}
 	v.does = does
 	c.s.tasks.Do(v.w, func(clock.Instant) {
@@ -208,7 +208,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %s%s", x.Type(), hint)
 }
 
-// faultMatch makes the rule's predicate of match=: a filter, or a function of a packet.
+// faultMatch sets the rule's predicate from match=: a filter, or a function of a packet.
 func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 	switch m := arg[starlark.Value](c, "match").(type) {
 	case nil, starlark.NoneType:
@@ -227,11 +227,11 @@ func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 	return nil
 }
 
-// predicateSteps is how much a packet function may compute per packet.
+// predicateSteps is the number of steps that a packet function may compute per packet.
 const predicateSteps = 100_000
 
-// predicateOf makes a frame predicate of a Starlark function, under a step limit. The first error is
-// printed and ends the matching.
+// predicateOf returns a frame predicate that calls a Starlark function, with a limit on its steps. The first error is
+// printed, and no frame matches afterwards.
 func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.Dir, frame []byte, m phy.Medium) bool {
 	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
 	dead := false
@@ -260,7 +260,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 	}
 }
 
-// way returns a direction as packets have it: on a link it has the ends' names.
+// way returns the text for a direction. On a link it contains the names of the ends.
 func (v *ruleValue) way(d fault.Dir) string {
 	switch {
 	case v.a == "":
@@ -295,8 +295,8 @@ func faultsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// AddFault puts a rule on every interface of the session's own host: what the command line's flags ask
-// for. The chances and limits of each direction are told apart by rule.Dir.
+// AddFault adds a rule to every interface of the session's own host. The command line's flags use it. text describes
+// the rule in tables.
 func (s *Session) AddFault(r fault.Rule, text string) {
 	s.tasks.Do(s.home, func(clock.Instant) {
 		for _, p := range s.cfg.Local.Ports() {

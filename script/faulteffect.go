@@ -10,13 +10,13 @@ import (
 	"smolsh/phy/fault"
 )
 
-// What a rule's arguments are, in the order in which it is described.
+// The names of a rule's arguments, in the order in which describe prints them.
 var (
 	choiceNames = []string{"match", "nth", "every"}
 	effectNames = []string{"loss", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate", "burst", "limit", "max_size", "bucket", "interval", "ecn"}
 )
 
-// effects adds what the call gives of a rule's effects to those that there are; 0 takes one away.
+// effects adds the effects that the call states to does. An effect of 0 removes the effect.
 func (c *call) effects(does map[string]any) {
 	for _, name := range effectNames {
 		switch x := c.Values[c.b.Index(name)]; x {
@@ -29,13 +29,14 @@ func (c *call) effects(does map[string]any) {
 	}
 }
 
-// effectless reports whether nothing is said of what becomes of packets; ecn= is about those that are lost.
+// effectless reports whether does states nothing that happens to packets. ecn= alone is no effect, since it changes
+// only what a loss does.
 func effectless(does map[string]any) bool {
 	_, ecn := does["ecn"]
 	return len(does) == 0 || ecn && len(does) == 1
 }
 
-// ruleOf is a rule with these effects that chooses everything.
+// ruleOf returns a rule with these effects that selects every packet.
 func (c *call) ruleOf(does map[string]any) (*fault.Rule, error) {
 	r := &fault.Rule{
 		Loss: effect[float64](does, "loss"), Duplicate: effect[float64](does, "duplicate"),
@@ -68,13 +69,13 @@ func (c *call) ruleOf(does map[string]any) (*fault.Rule, error) {
 	return r, nil
 }
 
-// effect is an effect that was given, or the zero value.
+// effect returns the effect called name, or the zero value if it is not stated.
 func effect[T any](does map[string]any, name string) T {
 	x, _ := does[name].(T)
 	return x
 }
 
-// gemodel reads netem's parameters: p, r, 1-h and 1-k.
+// gemodel reads the parameters of netem's gemodel: p, r, 1-h and 1-k.
 func gemodel(v starlark.Value) (g fault.GilbertElliott, err error) {
 	expected := fmt.Errorf("expected a mean length, or 2 to 4 chances (p, r, 1-h, 1-k), got %v", v)
 	list, ok := v.(starlark.Indexable)
@@ -92,7 +93,7 @@ func gemodel(v starlark.Value) (g fault.GilbertElliott, err error) {
 	return g, nil
 }
 
-// describe says the rule anew, without the place.
+// describe sets the rule's text, without the place.
 func (v *ruleValue) describe() {
 	var parts []string
 	for _, name := range choiceNames {
@@ -128,7 +129,7 @@ func effectText(name string, x any) string {
 	return name + "=" + text
 }
 
-// rateText returns a rate in the largest unit that tells it exactly.
+// rateText returns a rate as an integer in the largest unit that is exact.
 func rateText(bps uint64) string {
 	for _, u := range []struct {
 		bits uint64

@@ -17,8 +17,8 @@ import (
 type frameValue struct {
 	socketValue
 	c   *stack.FrameConn
-	dev *stack.Iface // nil: every one that has frames
-	typ int          // 0: every type
+	dev *stack.Iface // nil for every interface with frames
+	typ int          // 0 for every type
 }
 
 func framesBuiltins() []*builtin {
@@ -36,7 +36,7 @@ func framesBuiltins() []*builtin {
 	}
 }
 
-// anyDev returns the interface that dev= names, nil where it names none.
+// anyDev returns the interface that dev= names, nil without dev=.
 func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 	name := ""
 	switch v := c.Values[c.b.Index("dev")].(type) {
@@ -146,7 +146,7 @@ func framesRecv(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, v.failed(c, v.dev, err)
 	}
-	eth, _, _ := wire.ParseEthernet(data) // shorter ones are no frames, and never get here
+	eth, _, _ := wire.ParseEthernet(data) // can't fail: shorter data is no frame, and is refused before
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 		"data": starlark.Bytes(data), "src": starlark.String(eth.Src.String()), "dev": starlark.String(on),
 	}), nil

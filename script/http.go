@@ -29,15 +29,15 @@ func httpBuiltins() []*builtin {
 	}}
 }
 
-// The limits of a response to http.get.
+// Limits of a response to http.get.
 const (
 	maxBody   = 256 << 20 // octets of the body
-	maxHead   = 64 << 10  // octets of status line and headers, with those of the answers that only say to wait
+	maxHead   = 64 << 10  // octets of status line and headers, interim responses included
 	maxFields = 256       // headers
-	maxWaits  = 16        // answers that only say to wait
+	maxWaits  = 16        // interim responses (1xx)
 )
 
-// headReader reads so many octets until it is told that the head is over.
+// headReader reads from in, at most left octets until the head has been read.
 type headReader struct {
 	in   io.Reader
 	left int
@@ -58,7 +58,7 @@ func (r *headReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// httpGet uses net/http as a codec only: the request is written and the response read in this task.
+// httpGet uses net/http as a codec only: this task writes the request and reads the response.
 func httpGet(c *call) (starlark.Value, error) {
 	raw := arg[string](c, "url")
 	u, err := url.Parse(raw)
@@ -132,7 +132,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	}), nil
 }
 
-// response reads the answer, past any that only says to wait (RFC 9110 §15.2).
+// response reads the final response, and skips interim responses (RFC 9110 §15.2).
 func response(in io.Reader, req *http.Request) (res *http.Response, body []byte, err error) {
 	head := &headReader{in: in, left: maxHead}
 	r := bufio.NewReader(head)
@@ -142,7 +142,7 @@ func response(in io.Reader, req *http.Request) (res *http.Response, body []byte,
 		}
 		res, err = http.ReadResponse(r, req)
 		switch {
-		case err != nil && head.left == 0: // whatever the rest looked like
+		case err != nil && head.left == 0: // the head is too long, whatever error the parser returns
 			return nil, nil, errLongHead
 		case err != nil:
 			return nil, nil, err
@@ -162,7 +162,7 @@ func response(in io.Reader, req *http.Request) (res *http.Response, body []byte,
 	return res, body, err
 }
 
-// sorted returns the dict in the order of its keys, so that a script's output does not depend on a map's.
+// sorted returns the dict with its keys sorted, so that a script's output does not depend on map order.
 func sorted(d *starlark.Dict) *starlark.Dict {
 	keys := make([]string, 0, d.Len())
 	for _, k := range d.Keys() {
@@ -177,7 +177,7 @@ func sorted(d *starlark.Dict) *starlark.Dict {
 	return out
 }
 
-// connReader is a connection as an io.Reader of the calling task.
+// connReader is an io.Reader that reads from a connection in the calling task.
 type connReader struct {
 	v    *connValue
 	t    *taskValue

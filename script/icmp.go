@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// icmpValue is an ICMP socket: messages with an identifier, or errors about a UDP port.
+// icmpValue is an ICMP socket. It receives messages with an identifier, or errors about a UDP port.
 type icmpValue struct {
 	socketValue
 	c    *stack.ICMPConn

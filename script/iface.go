@@ -15,7 +15,7 @@ import (
 
 type hardwareAddr = wire.HardwareAddr
 
-// ifaceValue is the handle behind a row of ifaces(): a host and an interface's name.
+// ifaceValue is the object that a row of ifaces() describes: a host and an interface's name.
 type ifaceValue struct {
 	h    *hostValue
 	name string
@@ -27,7 +27,7 @@ func (i *ifaceValue) Freeze()               {}
 func (i *ifaceValue) Truth() starlark.Bool  { return true }
 func (i *ifaceValue) Hash() (uint32, error) { return starlark.String(i.name).Hash() }
 
-// port returns where the interface's faults sit; nil when the interface is gone.
+// port returns the lab's port of the interface, to which faults are attached; nil if the interface was removed.
 func (i *ifaceValue) port() *lab.Port {
 	for _, p := range i.h.h.Ports() {
 		if p.Iface().Name() == i.name {
@@ -58,7 +58,7 @@ func ifaceBuiltins() []*builtin {
 	}
 }
 
-// ifaceAddAddr gives an address, where wanted after waiting for who may have it.
+// ifaceAddAddr adds an address to the interface. On request it first probes for a station that uses the address.
 func ifaceAddAddr(c *call) (starlark.Value, error) {
 	var claim *stack.AddrProbe
 	v := c.recv.(*ifaceValue)

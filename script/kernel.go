@@ -21,11 +21,11 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// kernelValue is the operating system's stack as a host, in the network namespace that the process runs
-// in: the same socket calls, through package net. Its sockets wait off the baton, by task.outside.
+// kernelValue is the operating system's stack as a host, in the process's network namespace. It has the same socket
+// calls, implemented by package net. While such a call waits, the task does not hold the baton (task.Outside).
 type kernelValue struct {
 	s    *Session
-	open map[io.Closer]struct{} // sockets not closed yet
+	open map[io.Closer]struct{} // sockets that are not closed
 }
 
 func (k *kernelValue) String() string        { return "kernel" }
@@ -37,7 +37,7 @@ func (k *kernelValue) Hash() (uint32, error) { return starlark.String("kernel").
 // AttrNames implements starlark.HasAttrs.
 func (k *kernelValue) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
 
-// Attr returns a group of socket calls; in a virtual lab each says why it is of no use.
+// Attr returns a group of socket calls. In a virtual lab each call returns an error that states the reason.
 func (k *kernelValue) Attr(name string) (starlark.Value, error) {
 	if !slices.Contains(k.AttrNames(), name) {
 		return suggest.Attr(k, name, nil)
@@ -48,11 +48,11 @@ func (k *kernelValue) Attr(name string) (starlark.Value, error) {
 	return &namespace{k.s, "kernel." + name, k}, nil
 }
 
-// kernelDial opens a connection from the kernel to a server of ours; the examples of its methods use it.
+// kernelDial is example code that opens a connection from the kernel to a server of ours.
 const kernelDial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:7"); `
 
-// kernelBuiltins are the kernel's calls, and the members of what they return: what the members of our
-// own sockets say of themselves holds for those of the same name.
+// kernelBuiltins returns the kernel's calls, and the methods of the values that they return. A method has the help and
+// signature of our own socket's method of that name.
 func kernelBuiltins() []*builtin {
 	calls := []*builtin{
 		{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration str", Result: "kernel_conn",
@@ -78,7 +78,7 @@ func kernelBuiltins() []*builtin {
 	return append(calls, alike(serveBuiltins(), "server", kernelServerMethods)...)
 }
 
-// onlyLive is fn where the lab is live, and elsewhere an error that catch() can have.
+// onlyLive returns fn for use in a live lab. In a virtual lab the call returns an error that catch() can handle.
 func onlyLive(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark.Value, error) {
 	return func(c *call) (starlark.Value, error) {
 		if c.s.home.Virtual() {
@@ -88,13 +88,14 @@ func onlyLive(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark.
 	}
 }
 
-// method is the implementation of one member of a kernel's socket, with an example.
+// method is the implementation of one method of a kernel's socket, with an example.
 type method struct {
 	fn      func(c *call) (starlark.Value, error)
 	example string
 }
 
-// alike are the members of type kernel_of: as those of type of, but for what they do.
+// alike returns the methods of type kernel_of, made from the methods of type of in list. Only the implementation and
+// the example differ.
 func alike(list []*builtin, of string, methods map[string]method) []*builtin {
 	var out []*builtin
 	for _, b := range list {
@@ -114,11 +115,11 @@ func alike(list []*builtin, of string, methods map[string]method) []*builtin {
 	return out
 }
 
-// likeKernel returns the type of our own sockets that shares its page with a type of the kernel's.
+// likeKernel returns the type of our own sockets whose help page also describes the kernel's type name.
 func likeKernel(name string) string { return strings.TrimPrefix(name, "kernel_") }
 
-// kernelTurn lets one task at a time use a direction of a socket: the operating system's waits could
-// not be ended one by one.
+// kernelTurn lets one task at a time wait in one direction of a socket. It is needed because the operating system can't
+// end one of several waits.
 type kernelTurn struct {
 	busy    bool
 	waiting int
@@ -149,17 +150,16 @@ func (u *kernelTurn) give(t *taskValue) {
 	}
 }
 
-// kernelWait runs fn, which blocks on a socket until what set says at the latest.
+// kernelWait runs fn, which blocks on a socket. It sets the socket's deadline by set, from timeout.
 func (t *taskValue) kernelWait(u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	return t.kernelWaitUnless(nil, u, what, timeout, set, fn)
 }
 
-// kernelWaitUnless is kernelWait, but that fn is not run when, at the task's turn, ready says that there is
-// nothing to wait for.
+// kernelWaitUnless waits like kernelWait. It does not run fn if ready returns true when the task's turn comes.
 func (t *taskValue) kernelWaitUnless(ready func() bool, u *kernelTurn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	var deadline time.Time
 	if timeout >= 0 {
-		deadline = time.Now().Add(max(timeout, time.Millisecond)) // data that has arrived is still read
+		deadline = time.Now().Add(max(timeout, time.Millisecond)) // at least 1 ms, so that data which has arrived is still read
 	}
 	if err := u.take(t, what, timeout); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (t *taskValue) kernelWaitUnless(ready func() bool, u *kernelTurn, what stri
 	return err
 }
 
-// kernelErrors are the language's words for the system's errors.
+// kernelErrors maps the system's errors to those of the stack.
 var kernelErrors = []struct {
 	errno syscall.Errno
 	err   error
@@ -195,7 +195,7 @@ var kernelErrors = []struct {
 	{syscall.EMSGSIZE, stack.ErrTooBig},
 }
 
-// kernelFailed returns an error of the system's in the language's words.
+// kernelFailed wraps an error of the system like failed, in the language's words.
 func kernelFailed(t *taskValue, op string, where any, err error) error {
 	if err == nil || t.Err() != nil {
 		return err
@@ -220,7 +220,7 @@ func kernelFailed(t *taskValue, op string, where any, err error) error {
 	return failed(t, op, where, err)
 }
 
-// keep remembers a socket, to be closed with the session.
+// keep records a socket, which closeAll closes at the session's end.
 func (k *kernelValue) keep(c io.Closer) {
 	if k.open == nil {
 		k.open = map[io.Closer]struct{}{}
@@ -233,14 +233,14 @@ func (k *kernelValue) close(c io.Closer) {
 	_ = c.Close()
 }
 
-// closeAll ends every socket, and every wait for one.
+// closeAll closes every socket, which ends every wait for one.
 func (k *kernelValue) closeAll() {
 	for c := range k.open {
 		k.close(c)
 	}
 }
 
-// addrPort returns an address of package net's; no address where it is any.
+// addrPort converts an address of package net. An unspecified address becomes the zero value.
 func addrPort(a net.Addr) netip.AddrPort {
 	var ap netip.AddrPort
 	switch a := a.(type) {
@@ -260,7 +260,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// netAddr returns an address as package net takes it: ":80" for any.
+// netAddr returns an address in the syntax of package net: ":80" without an address.
 func netAddr(a netip.Addr, port int) string {
 	if !a.IsValid() {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]

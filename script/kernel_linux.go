@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// kernelStates are the kernel's states in the order of its numbers (include/net/tcp_states.h).
+// kernelStates maps the kernel's numbers of TCP states (include/net/tcp_states.h).
 var kernelStates = []tcp.State{
 	1: tcp.Established, 2: tcp.SynSent, 3: tcp.SynReceived, 4: tcp.FinWait1, 5: tcp.FinWait2, 6: tcp.TimeWait,
 	7: tcp.Closed, 8: tcp.CloseWait, 9: tcp.LastAck, 10: tcp.Listen, 11: tcp.Closing,
@@ -28,7 +28,7 @@ func stateWord(n uint8) string {
 	return kernelStates[n].String()
 }
 
-// kernelState asks the kernel for a connection's state.
+// kernelState returns a connection's state, read from the kernel.
 func kernelState(c *net.TCPConn) string {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -43,14 +43,14 @@ func kernelState(c *net.TCPConn) string {
 	return stateWord(n)
 }
 
-// setBacklog changes how many connections may wait: listen(2) once more.
+// setBacklog changes the backlog of a listener by a second listen(2).
 func setBacklog(l *net.TCPListener, n int) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), n) })
 	}
 }
 
-// kernelAcceptQueue returns the length of a listening socket's queue, which TCP_INFO has under this name.
+// kernelAcceptQueue returns the length of a listening socket's accept queue, which TCP_INFO reports as unacked.
 func kernelAcceptQueue(fd int) (int, error) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -59,10 +59,10 @@ func kernelAcceptQueue(fd int) (int, error) {
 	return int(info.Unacked), nil
 }
 
-// What the kernel has no value for: no window was reduced yet (TCP_INFINITE_SSTHRESH).
+// infiniteSsthresh is the kernel's value before the first reduction of the window (TCP_INFINITE_SSTHRESH).
 const infiniteSsthresh = 0x7fffffff
 
-// kernelTCPInfo is TCP_INFO under the names of conn.info().
+// kernelTCPInfo returns TCP_INFO under the field names of conn.info().
 func kernelTCPInfo(fd int) (starlark.StringDict, error) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -92,7 +92,7 @@ func setInt(level, opt int) func(fd int, v any) error {
 	return func(fd int, v any) error { return unix.SetsockoptInt(fd, level, opt, v.(int)) }
 }
 
-// kernelSet are the options that the kernel has, with how each is set.
+// kernelSet maps each option that the kernel supports to the function that sets it.
 var kernelSet = map[string]func(fd int, v any) error{
 	"sndbuf": setInt(unix.SOL_SOCKET, unix.SO_SNDBUF),
 	"rcvbuf": setInt(unix.SOL_SOCKET, unix.SO_RCVBUF),
@@ -106,7 +106,7 @@ var kernelSet = map[string]func(fd int, v any) error{
 		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, n)
 	},
 	"user_timeout": func(fd int, v any) error {
-		d, _ := v.(time.Duration) // False: the kernel's own
+		d, _ := v.(time.Duration) // False is the zero duration, the kernel's default
 		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 	},
 	"keepalive": setKeepAlive,
@@ -120,8 +120,8 @@ var kernelSet = map[string]func(fd int, v any) error{
 	},
 }
 
-// setKeepAlive makes the first probe and the following ones come after that time; the kernel counts in
-// seconds.
+// setKeepAlive sets the idle time before the first keep-alive probe and the time between probes. The kernel counts
+// whole seconds.
 func setKeepAlive(fd int, v any) error {
 	d, _ := v.(time.Duration)
 	if d <= 0 {

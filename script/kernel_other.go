@@ -11,13 +11,13 @@ import (
 
 var errNotHere = errors.New("not to be had on this system")
 
-// kernelSet: no option of a socket can be set here.
+// kernelSet is empty: no socket option is supported on this system.
 var kernelSet = map[string]func(fd int, v any) error{}
 
-// kernelState is not to be had here.
+// kernelState returns "": the state is not available on this system.
 func kernelState(*net.TCPConn) string { return "" }
 
-// setBacklog leaves the system's own.
+// setBacklog does nothing on this system.
 func setBacklog(*net.TCPListener, int) {}
 
 func kernelAcceptQueue(int) (int, error) { return 0, errNotHere }

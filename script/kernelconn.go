@@ -19,12 +19,12 @@ import (
 	"smolsh/stack"
 )
 
-// kernelConn is a TCP connection of the operating system's.
+// kernelConn is a TCP connection of the operating system.
 type kernelConn struct {
 	k             *kernelValue
 	c             *net.TCPConn
 	local, remote netip.AddrPort
-	ahead         []byte // received and not given yet
+	ahead         []byte // octets received and not returned yet
 	reads, writes kernelTurn
 	shut, closed  bool
 }
@@ -55,7 +55,7 @@ func (v *kernelConn) AttrNames() []string {
 	return append([]string{"local", "peer", "state"}, v.k.s.reg.Members["kernel_conn"]...)
 }
 
-// state returns the RFC's word; a connection that was closed here is the system's own affair.
+// state returns the RFC's name of the state. It returns CLOSED after the script has closed the connection.
 func (v *kernelConn) state() string {
 	if v.closed {
 		return "CLOSED"
@@ -114,7 +114,8 @@ func kernelConnect(c *call) (starlark.Value, error) {
 	return c.kernel().newConn(conn.(*net.TCPConn)), nil
 }
 
-// connectCause is why a dial failed: package net says i/o timeout for the context's own.
+// connectCause returns why a dial failed: the context's error if there is one, because package net would report only
+// i/o timeout.
 func connectCause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -149,11 +150,11 @@ func kernelSend(c *call) (starlark.Value, error) {
 	return num(len(data)), nil
 }
 
-// recv gives at least one octet, or none at the end of the stream.
+// recv returns at least one octet, or none at the end of the stream.
 func (v *kernelConn) recv(t *taskValue, most int, timeout time.Duration) ([]byte, error) {
 	var buf []byte
 	n := 0
-	ready := func() bool { // what the wait of a task before left behind may be there by now
+	ready := func() bool { // an earlier task's canceled wait may have left octets in v.ahead
 		n = min(most, len(v.ahead))
 		buf, v.ahead = v.ahead[:n:n], v.ahead[n:]
 		if n == 0 {
@@ -169,7 +170,7 @@ func (v *kernelConn) recv(t *taskValue, most int, timeout time.Duration) ([]byte
 	case err == io.EOF:
 		return nil, nil
 	case err != nil:
-		v.ahead = append(v.ahead, buf[:n]...) // it came as the wait was ended
+		v.ahead = append(v.ahead, buf[:n]...) // octets that arrived just as the wait was ended
 		return nil, v.failed(t, err)
 	}
 	return buf[:n], nil
@@ -184,7 +185,7 @@ func kernelRecv(c *call) (starlark.Value, error) {
 	return starlark.Bytes(b), err
 }
 
-// kernelDeadline returns a function that returns the rest of the call's timeout.
+// kernelDeadline returns a function that returns the remaining part of the call's timeout.
 func kernelDeadline(c *call) func() time.Duration {
 	d, start := timeoutOf(c), time.Now()
 	return func() time.Duration {
@@ -256,7 +257,7 @@ func kernelSink(c *call) (starlark.Value, error) {
 	v.ahead = nil
 	var n int64
 	err := c.t.kernelWait(&v.reads, "the end of the stream from "+v.remote.String(), timeoutOf(c), v.c.SetReadDeadline, func() (err error) {
-		// The writer's own ways to read are hidden: io.Discard's is 8 KiB at a time.
+		// Hides io.Discard's ReadFrom, which would read only 8 KiB at a time.
 		n, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{v.c}, make([]byte, 4*pumpChunk))
 		return err
 	})
@@ -277,7 +278,8 @@ func kernelSource(c *call) (starlark.Value, error) {
 	return starlark.MakeInt64(n), v.failed(c.t, err)
 }
 
-// source sends n octets of the character generator's, without end when n is negative; off the baton.
+// source sends n octets of the character generator's stream, without end if n is negative. The caller does not hold the
+// baton.
 func (v *kernelConn) source(n int64) (sent int64, err error) {
 	for err == nil && sent != n {
 		b := chargen(sent, pumpChunk)
@@ -302,7 +304,7 @@ func kernelClose(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// close closes the connection. Data that was read ahead and not delivered counts as unread.
+// close closes the connection. Data that was read ahead and not returned to the script counts as unread.
 func (v *kernelConn) close() {
 	if len(v.ahead) > 0 {
 		_ = v.c.SetLinger(0)

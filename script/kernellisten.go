@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// kernelListener is a listening TCP socket of the operating system's.
+// kernelListener is a listening TCP socket of the operating system.
 type kernelListener struct {
 	k       *kernelValue
 	l       *net.TCPListener
@@ -93,7 +93,7 @@ func (v *kernelListener) accept(t *taskValue, timeout time.Duration) (*kernelCon
 		return err
 	})
 	if err != nil {
-		if conn != nil { // it came as the wait was ended
+		if conn != nil { // a connection that arrived just as the wait was ended
 			conn.Close()
 		}
 		return nil, kernelFailed(t, "tcp accept", socketAddr("tcp", v.local), err)

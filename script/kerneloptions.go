@@ -11,7 +11,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// kernelOptions are those of tcpOptions that the operating system has for a socket.
+// kernelOptions are the tcpOptions that the operating system supports.
 var kernelOptions = func() map[string]tcpOption {
 	options := map[string]tcpOption{}
 	for name := range kernelSet {
@@ -24,12 +24,12 @@ var kernelOptions = func() map[string]tcpOption {
 	return options
 }()
 
-// kernelOptionNames are their names, for the reference.
+// kernelOptionNames returns the names of kernelOptions, for the reference.
 func kernelOptionNames() string {
 	return "`" + strings.Join(slices.Sorted(maps.Keys(kernelOptions)), "`, `") + "`"
 }
 
-// kernelSetter sets the options of a call on a socket of the operating system's.
+// kernelSetter sets the TCP options of a call on the operating system's sockets.
 type kernelSetter struct {
 	c    *call
 	list []givenOption
@@ -40,7 +40,8 @@ func (c *call) kernelSetter() (kernelSetter, error) {
 	return kernelSetter{c, list}, err
 }
 
-// control sets them all: net.Dialer's and net.ListenConfig's, so that what the handshake says is theirs.
+// control sets all options on a socket before its handshake, which uses some of them. net.Dialer and net.ListenConfig
+// call it.
 func (k kernelSetter) control(_, _ string, raw syscall.RawConn) error {
 	var fail error
 	err := raw.Control(func(fd uintptr) {
@@ -57,7 +58,8 @@ func (k kernelSetter) control(_, _ string, raw syscall.RawConn) error {
 	return err
 }
 
-// nodelay returns the option's value: package net switches it on for every connection.
+// nodelay returns the value of the option nodelay, false without it. It is needed because package net switches nodelay
+// on for every connection.
 func (k kernelSetter) nodelay() bool {
 	for _, o := range k.list {
 		if o.name == "nodelay" {
@@ -80,7 +82,7 @@ func kernelSetOptions(c *call) (starlark.Value, error) {
 	return starlark.None, v.failed(c.t, err)
 }
 
-// kernelInfo is conn.info() as far as the system tells: its packets are given as octets.
+// kernelInfo returns conn.info() as far as the system provides it. Counts of packets are converted to octets.
 func kernelInfo(c *call) (starlark.Value, error) {
 	v := c.recv.(*kernelConn)
 	raw, err := v.c.SyscallConn()
@@ -98,7 +100,7 @@ func kernelInfo(c *call) (starlark.Value, error) {
 	return starlarkstruct.FromStringDict(starlark.String("info"), info), nil
 }
 
-// kernelPending returns how many connections wait to be accepted.
+// kernelPending returns the number of connections that wait to be accepted.
 func kernelPending(l *net.TCPListener) (n int, err error) {
 	raw, err := l.SyscallConn()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"smolsh/stack"
 )
 
-// kernelServer is what kernel.serve() started: tasks, one that accepts and one per connection.
+// kernelServer is the server that kernel.serve() starts. One task accepts, and one task per connection handles it.
 type kernelServer struct {
 	k     *kernelValue
 	proto string
@@ -22,7 +22,7 @@ type kernelServer struct {
 	udp   *kernelUDPSocket
 	task  *taskValue
 	conns []*kernelConn
-	loops int // datagrams that were not answered, since a service had sent them
+	loops int // datagrams that were not answered because their source port is a service's
 	said  complaints
 }
 
@@ -145,7 +145,7 @@ func (v *kernelServer) forget(conn *kernelConn) {
 	}
 }
 
-// serve is one of the services; a peer that goes away ends it without an error.
+// serve runs one of the services on a connection. It returns no error when the peer closes or resets.
 func (v *kernelConn) serve(t *taskValue, kind handler) error {
 	_ = t.kernelWait(&v.reads, "the end of "+v.String(), task.Forever, v.c.SetDeadline, func() (err error) {
 		switch kind {
@@ -161,8 +161,7 @@ func (v *kernelConn) serve(t *taskValue, kind handler) error {
 	return t.Err()
 }
 
-// answerAll answers datagrams until the socket is closed; an error in the handler is told and ends
-// nothing.
+// answerAll answers datagrams until the socket is closed. It reports a handler's error and continues.
 func (v *kernelServer) answerAll(t *taskValue, fn starlark.Value) error {
 	for {
 		data, src, err := v.udp.recv(t, task.Forever)

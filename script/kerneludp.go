@@ -12,7 +12,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// kernelUDPSocket is a UDP socket of the operating system's.
+// kernelUDPSocket is a UDP socket of the operating system.
 type kernelUDPSocket struct {
 	k             *kernelValue
 	u             *net.UDPConn

@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// labValue is a lab: hosts, links and a seed in a world.
+// labValue is a lab as scripts see it: hosts and links in a world, with a seed.
 type labValue struct {
 	s   *Session
 	w   *task.World
@@ -144,8 +144,8 @@ func labHost(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// share puts h beside the shell's host on that one's device, by a link that costs nothing. Where there is no device
-// that could be shared, h is left for links.
+// share connects h to the device of the shell's host, by a link without delay. If no device can be shared, h stays
+// without a link.
 func (s *Session) share(h *lab.Host) error {
 	for _, p := range s.cfg.Local.Ports() {
 		sw, err := p.Share()
@@ -165,7 +165,7 @@ func (c *call) linkConfig() lab.LinkConfig {
 	}
 }
 
-// linkValue is a link between two hosts, or a host and a switch.
+// linkValue is a link between two hosts, or between a host and a switch.
 type linkValue struct {
 	s    *Session
 	w    *task.World
@@ -217,7 +217,7 @@ func labRun(c *call) (starlark.Value, error) {
 	return starlark.None, c.t.Sleep(w, arg[time.Duration](c, "d"))
 }
 
-// labRunUntil asks fn after each event of a virtual world, and every millisecond of a live one.
+// labRunUntil calls fn after each event of a virtual world, and every millisecond in a live world.
 func labRunUntil(c *call) (starlark.Value, error) {
 	l, fn, within := c.recv.(*labValue), arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "within")
 	defer l.w.Drive()()
@@ -252,7 +252,7 @@ func labRunUntil(c *call) (starlark.Value, error) {
 	}
 }
 
-// shortDuration is d without the zeros that Go ends it with: 1m, not 1m0s.
+// shortDuration returns d in Go's syntax without zero units at the end: 1m instead of 1m0s.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -269,7 +269,7 @@ func labStep(c *call) (starlark.Value, error) {
 	if !l.w.Virtual() {
 		return nil, c.errorf("this lab runs by the wall clock, nobody can step it")
 	}
-	// Tasks that are ready go first: what they do may be the next event.
+	// Tasks that are ready run first, since their actions may cause the next event.
 	if err := c.t.Yield(); err != nil {
 		return nil, err
 	}

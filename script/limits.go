@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// limitWords are the limits of a host in the stack's order, and what each is about.
+// limitWords are the names of a host's limits with descriptions, in the stack's order.
 var limitWords = [][2]string{
 	{"sockets", "sockets of every kind"},
 	{"connections", "TCP connections, those in TIME-WAIT included"},
@@ -36,7 +36,7 @@ var sessionWords = [][2]string{
 	{"handlers", "connections that the function of one server handles at a time; further ones wait in the backlog"},
 }
 
-// The limits of a session until limits.set changes them.
+// Default limits of a session. limits.set changes them.
 const (
 	maxTasks    = 10000
 	maxHandlers = 1000
@@ -50,8 +50,8 @@ func (c *call) room() error {
 	return c.errorf("%d tasks run already; limits.set(tasks=…) raises it", c.s.tasks.Bound.Limit)
 }
 
-// turnFor waits until a server may handle one more connection: of the handlers that run there are fewer than the limit,
-// and room for a task. It counts the connections that have to wait. ended says that the server is.
+// turnFor waits until a server may handle one more connection: its running handlers and all tasks must be below their
+// limits. It counts a connection that has to wait. It returns early when ended returns true.
 func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) error {
 	waits := false
 	return t.Until("a handler to end", func() bool {
@@ -64,7 +64,7 @@ func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) e
 	})
 }
 
-// busiest returns how many handlers the server has that has most.
+// busiest returns the largest number of running handlers of any server.
 func (s *Session) busiest() (n int) {
 	for _, v := range s.servers.list {
 		n = max(n, len(v.tasks))
@@ -130,6 +130,6 @@ func limitsSet(c *call) (starlark.Value, error) {
 			b.Limit = arg[int](c, name)
 		}
 	}
-	c.s.tasks.Changed() // a server may have waited for this
+	c.s.tasks.Changed() // a server may have waited for the larger limit
 	return starlark.None, failed(c.t, "limits.set", h.name, err)
 }

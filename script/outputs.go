@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// outputs are the files that captures write. Files are opened on goroutines of their own, hence the lock.
+// outputs is the set of files that captures write. The lock is needed because files are opened on other goroutines.
 type outputs struct {
 	mu    sync.Mutex
 	files []outputFile
@@ -19,10 +19,10 @@ type outputFile struct {
 	info fs.FileInfo
 }
 
-// inUse is the error for a file that a capture writes already, whatever either path is.
+// inUse is the error for a file that a capture writes already. The two paths may differ.
 type inUse struct{ path, by string }
 
-// Error names the capture.
+// Error returns the error's text, with the path of the capture.
 func (e *inUse) Error() string {
 	if e.path == e.by {
 		return "a capture writes this file; stop it first"
@@ -30,8 +30,8 @@ func (e *inUse) Error() string {
 	return fmt.Sprintf("the capture %s writes this file; stop it first", e.by)
 }
 
-// open opens a file as os.OpenFile does, but refuses one to write that a capture writes, and leaves that file as it is.
-// With claim no other call of open may write the file until release.
+// open opens a file as os.OpenFile does. It refuses to open a file for writing while a capture writes it, and then does
+// not change the file. With claim, other calls refuse the file until release.
 func (o *outputs) open(path string, flag int, perm fs.FileMode, claim bool) (*os.File, error) {
 	f, err := os.OpenFile(path, flag&^os.O_TRUNC, perm)
 	if err != nil || flag&(os.O_WRONLY|os.O_RDWR) == 0 {
@@ -53,7 +53,8 @@ func (o *outputs) open(path string, flag int, perm fs.FileMode, claim bool) (*os
 	return f, nil
 }
 
-// admit refuses a file that a capture writes. Devices, such as a terminal or /dev/null, may have any number of writers.
+// admit returns an error for a file that a capture writes. It admits any number of writers to a device, such as a
+// terminal or /dev/null.
 func (o *outputs) admit(path string, info fs.FileInfo, claim bool) error {
 	if info.Mode()&fs.ModeDevice != 0 {
 		return nil
@@ -71,7 +72,7 @@ func (o *outputs) admit(path string, info fs.FileInfo, claim bool) error {
 	return nil
 }
 
-// release gives a claimed file back.
+// release ends the claim of a file.
 func (o *outputs) release(info fs.FileInfo) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

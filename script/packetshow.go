@@ -26,7 +26,7 @@ func packetBuiltins() []*builtin {
 	}
 }
 
-// printed prints a text and gives it; the prompt does not print it again.
+// printed prints a text and returns it. The prompt does not print it again.
 func (c *call) printed(text string) starlark.Value {
 	c.s.out.print(c.s.clean(text))
 	c.s.prompt.shown = text
@@ -46,10 +46,11 @@ func packetHexdump(c *call) (starlark.Value, error) {
 	return c.printed(text), nil
 }
 
-// maxLines is how many packets of a list the prompt shows.
+// maxLines is the number of packets in a list that the prompt shows.
 const maxLines = 100
 
-// packetLines returns a list of packets as a trace would have had them; false for another list.
+// packetLines returns the lines that a trace prints for a list of packets. ok is false if the list contains another
+// value.
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	var seqs packet.Sequences
@@ -68,7 +69,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
 
-// lineOf describes a packet in one line, with the time and place where it was seen and its verdict.
+// lineOf returns a packet's line: where and when it was seen, its description and its verdict.
 func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	what := p.Line(seqs)
 	if p.Seen == nil {
@@ -82,7 +83,7 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
 }
 
-// fieldColumns are those of fields(), as they are printed.
+// fieldColumns are the column titles of fields().
 const fieldColumns = "FIELD BITS UNIT DEFAULT COMPUTED MEANING"
 
 func builtinFields(c *call) (starlark.Value, error) {

@@ -8,21 +8,21 @@ import (
 	"smolsh/script/task"
 )
 
-// printer writes whole lines, in the order they were given, from a goroutine of its own: a slow terminal
-// stalls who prints, never a lab that runs by the wall clock.
+// printer writes whole lines in the order of the calls, from its own goroutine. A slow terminal then delays the task
+// that prints, but never a live lab.
 type printer struct {
 	mu      sync.Mutex
 	cond    sync.Cond
 	w       io.Writer
 	buf     []byte
 	spare   []byte
-	lines   uint64 // given so far
-	lost    int    // traced lines that found no room
+	lines   uint64 // lines printed so far
+	lost    int    // trace lines dropped for lack of room
 	writing bool
 	closed  bool
 }
 
-// maxPrinted is how many octets may wait for the terminal.
+// maxPrinted is the number of octets that can wait for the terminal.
 const maxPrinted = 1 << 20
 
 func newPrinter(w io.Writer) *printer {
@@ -58,7 +58,7 @@ func (p *printer) run() {
 	}
 }
 
-// print waits for room.
+// print queues a line. It waits until there is room.
 func (p *printer) print(text string) {
 	p.mu.Lock()
 	for len(p.buf) > maxPrinted {
@@ -70,7 +70,7 @@ func (p *printer) print(text string) {
 	p.mu.Unlock()
 }
 
-// offer drops the line, and counts it, when there is no room.
+// offer queues a line. If there is no room it drops and counts the line.
 func (p *printer) offer(line []byte) {
 	p.mu.Lock()
 	if len(p.buf) > maxPrinted {
@@ -83,14 +83,14 @@ func (p *printer) offer(line []byte) {
 	p.mu.Unlock()
 }
 
-// mark is another one whenever something has been printed.
+// mark returns a number that changes with every printed line.
 func (p *printer) mark() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lines
 }
 
-// flush returns when everything printed so far has been written.
+// flush waits until everything printed so far has been written.
 func (p *printer) flush() {
 	p.mu.Lock()
 	for len(p.buf) > 0 || p.writing {

@@ -15,8 +15,8 @@ type loadedFile struct {
 	loading bool
 }
 
-// exec runs source text in a task. Its globals are not frozen: functions, handlers and tests may change
-// what the file made.
+// exec runs source text in a task. The globals are not frozen, so functions, handlers and tests may change objects that
+// the file made.
 func (s *Session) exec(t *taskValue, name, src string) (starlark.StringDict, error) {
 	s.recordOwn()
 	s.files.sources[name] = src
@@ -45,7 +45,7 @@ func (s *Session) execFile(t *taskValue, path string) error {
 	return err
 }
 
-// load is load("other.star", …): relative to the file it stands in, each file run once.
+// load implements load("other.star", …). The path is relative to the loading file, and each file runs once.
 func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
 	path := module
 	if !filepath.IsAbs(path) {
@@ -64,7 +64,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f := &loadedFile{loading: true}
 	s.files.loaded[abs(path)] = f
-	// The same thread goes on, so that what the file waits for can be canceled with its task.
+	// The file runs in the same thread, so that canceling the task also ends a wait in the file.
 	t := thread.Local("task").(*taskValue)
 	src, err := t.source(path)
 	if err == nil {
@@ -72,7 +72,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f.err, f.loading = err, false
 	if t.Err() != nil {
-		delete(s.files.loaded, abs(path)) // it was not read to its end
+		delete(s.files.loaded, abs(path)) // the file was not read completely, so a later load reads it again
 	}
 	return f.globals, f.err
 }

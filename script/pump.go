@@ -10,25 +10,25 @@ import (
 	"smolsh/stack/clock"
 )
 
-// pump moves a connection's octets on the owner, without a task: what echo, discard and chargen serve
-// with, and what sink() and source() wait for.
+// pump moves a connection's octets on the owner's goroutine, without a task. It implements the services echo, discard
+// and chargen, and the calls sink() and source().
 type pump struct {
 	conn  *stack.TCPConn
 	kind  handler
-	limit int64 // octets to source; negative: no end
-	moved int64 // octets received, or sent when sourcing
+	limit int64 // octets to send as source; negative: no end
+	moved int64 // octets received, or sent as source
 	held  []byte
 	buf   []byte
 	over  bool
 	err   error
-	close bool // the connection belongs to the pump
+	close bool // true if the pump closes the connection at the end
 	done  stack.Signal
 	ended func()
 	turn  turn
 }
 
-// turn keeps a consumer on the owner from being entered while it runs: its own calls on a socket may
-// raise the event it runs on. It runs once more instead.
+// turn prevents a nested call of fn on the owner: fn's calls on a socket may raise the event that runs fn. Instead, fn
+// runs once more when it returns.
 type turn struct{ busy, again bool }
 
 func (t *turn) run(fn func()) {
@@ -44,10 +44,10 @@ func (t *turn) run(fn func()) {
 	t.busy = false
 }
 
-// pumpChunk is how many octets a pump moves at once.
+// pumpChunk is the number of octets that a pump moves at once.
 const pumpChunk = 64 << 10
 
-// start takes the connection over; on the owner.
+// start makes the pump handle the connection's events. Only the owner calls it.
 func (p *pump) start(now clock.Instant) {
 	p.prime()
 	p.conn.OnEvent = p.run
@@ -60,7 +60,7 @@ func (p *pump) prime() {
 	}
 }
 
-// run moves what can be moved.
+// run moves all octets that can be moved now.
 func (p *pump) run(now clock.Instant) { p.turn.run(func() { p.move(now) }) }
 
 func (p *pump) move(now clock.Instant) {
@@ -116,7 +116,7 @@ func (p *pump) drain(now clock.Instant) {
 	}
 }
 
-// relay moves octets from in to out by way of a buffer, until either moves nothing and must wait.
+// relay moves octets from in to out through a buffer, until one of them must wait.
 func (p *pump) relay(in, out func(b []byte) (int, error)) {
 	for {
 		for len(p.held) > 0 {
@@ -162,8 +162,8 @@ func (p *pump) source(now clock.Instant) {
 	p.stop(nil)
 }
 
-// The character generator's stream (RFC 864) is lines of 72 printing characters, each starting one
-// character later: it repeats itself after as many lines as there are printing characters.
+// The character generator's stream (RFC 864) has lines of 72 printing characters. Each line starts one character later
+// than the line before, so the stream repeats after as many lines as there are printing characters.
 const (
 	chargenLine     = 74
 	chargenPrinting = 95
@@ -185,6 +185,6 @@ var chargenText = sync.OnceValue(func() []byte {
 	return b
 })
 
-// chargen is n octets, at most pumpChunk, of the character generator's stream from octet off on. They are
-// everybody's and must not be changed.
+// chargen returns n octets, at most pumpChunk, of the character generator's stream from offset off on. Callers share
+// the octets and must not change them.
 func chargen(off int64, n int) []byte { return chargenText()[off%chargenPeriod:][:n:n] }

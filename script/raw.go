@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// rawValue is a socket for the packets of one IP protocol.
+// rawValue is a socket for the packets of one IP protocol, as scripts see it.
 type rawValue struct {
 	socketValue
 	c     *stack.RawConn

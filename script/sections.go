@@ -32,7 +32,7 @@ func sections() []section {
 	}
 }
 
-// language returns the whole language: what the registry is made of.
+// language returns the whole language, from which the registry is made.
 func language() registry.Language[*call] {
 	return registry.Language[*call]{
 		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: likeKernel,
@@ -46,7 +46,7 @@ func language() registry.Language[*call] {
 	}
 }
 
-// optionsChapter is the reference's chapter on the options of TCP sockets.
+// optionsChapter returns the reference's chapter on the options of TCP sockets.
 func optionsChapter() string {
 	var out strings.Builder
 	out.WriteString("`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
@@ -60,7 +60,8 @@ func optionsChapter() string {
 // Reference returns the whole reference as Markdown: docs/reference.md.
 func Reference() string { return registry.New(language()).Reference() }
 
-// Help returns the page of a name of the language, in lines for no terminal. Without a name it lists every builtin.
+// Help returns the help page of a name, formatted without a terminal. Without a name it returns a list of every
+// builtin.
 func Help(name string) (string, error) {
 	r := registry.New(language())
 	if name == "" {

@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// handler is one of the services that run on the owner, without a task: echo, discard, chargen.
+// handler is one of the services that run on the owner's goroutine, without a task: echo, discard, chargen.
 type handler string
 
 const (
@@ -31,7 +31,7 @@ func (h handler) Freeze()               {}
 func (h handler) Truth() starlark.Bool  { return true }
 func (h handler) Hash() (uint32, error) { return starlark.String(h).Hash() }
 
-// server is what serve() started.
+// server is the server that serve() starts.
 type server struct {
 	s     *Session
 	h     *hostValue
@@ -39,13 +39,13 @@ type server struct {
 	local netip.AddrPort
 	tcp   *listenerValue
 	udp   *udpValue
-	task  *taskValue              // accepts; nil where the owner does
-	conns []*stack.TCPConn        // being served; on the owner
-	tasks map[*taskValue]struct{} // run Starlark handlers
+	task  *taskValue              // task that accepts; nil if the owner accepts
+	conns []*stack.TCPConn        // connections being served; only the owner uses it
+	tasks map[*taskValue]struct{} // tasks that run Starlark handlers
 	said  complaints
-	err   error // the last of a handler
-	ended bool  // accepts no more
-	gone  bool  // and serves nobody any more
+	err   error // last error of a handler
+	ended bool  // true after the server has stopped accepting
+	gone  bool  // true after the last connection has ended as well
 }
 
 func (v *server) String() string        { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
@@ -84,7 +84,7 @@ func (v *server) AttrNames() []string {
 	return append([]string{"connections", "error", "local", "port"}, v.s.reg.Members["server"]...)
 }
 
-// serveArgs says what a service does not answer.
+// serveArgs is the help on the argument handler.
 const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None. On UDP, echo and ` +
 	`chargen drop datagrams from ports 7, 13, 17, 19, 37 and their own ("service loop"), lest two services answer each other for ever`
 
@@ -156,7 +156,7 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 	return nil
 }
 
-// accept gives every waiting connection a pump; on the owner.
+// accept starts a pump for every pending connection. Only the owner calls it.
 func (v *server) accept(now clock.Instant, kind handler) {
 	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
 		v.conns = append(v.conns, c)
@@ -166,8 +166,8 @@ func (v *server) accept(now clock.Instant, kind handler) {
 	}
 }
 
-// forget takes a connection off the list, in place: a caller that walks the list while connections end walks a copy.
-// On the owner.
+// forget removes a connection from the list in place, so a loop during which connections may end needs a copy of the
+// list. Only the owner calls forget.
 func (v *server) forget(c *stack.TCPConn) {
 	if i := slices.Index(v.conns, c); i >= 0 {
 		v.conns = slices.Delete(v.conns, i, i+1)
@@ -240,7 +240,7 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 	return nil
 }
 
-// datagrams answers the pending datagrams, on the owner. It drops the errors of earlier answers.
+// datagrams answers the pending datagrams. It drops the errors of earlier answers. Only the owner calls it.
 func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 	for !v.udp.closed {
 		n, src, err := v.udp.u.Recv(buf)
@@ -259,7 +259,7 @@ func (v *server) datagrams(now clock.Instant, kind handler, buf []byte) {
 	}
 }
 
-// answerAll calls fn(data, src) for each datagram; an error in it is told and ends nothing.
+// answerAll calls fn(data, src) for each datagram. It reports an error of fn and continues.
 func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 	t.concern(v.h)
 	for {
@@ -290,7 +290,7 @@ func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 	}
 }
 
-// complain tells of a handler's error that ends nothing.
+// complain reports a handler's error. The server continues.
 func (v *server) complain(err error) {
 	v.err = err
 	if v.s.trouble(v.String(), err) {
@@ -308,7 +308,7 @@ func (v *server) end() {
 	v.s.reapServers()
 }
 
-// waits says what keeps the server.
+// waits describes what the server still waits for.
 func (v *server) waits() string {
 	var peers []string
 	v.h.do(func(clock.Instant) {
@@ -328,7 +328,7 @@ func (v *server) waits() string {
 	return fmt.Sprintf("%v waits for clients, until its .stop()", v)
 }
 
-// reapServers removes the servers that were stopped and have no connection left.
+// reapServers removes each server that was stopped and has no connection left.
 func (s *Session) reapServers() {
 	for _, v := range slices.Clone(s.servers.list) {
 		if !v.ended || len(v.tasks) > 0 {

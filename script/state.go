@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// The columns of the tables, as they are printed.
+// The column titles of the tables.
 const (
 	ifaceColumns    = "NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED"
 	neighborColumns = "ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED"
@@ -29,7 +29,7 @@ const (
 	taskColumns     = "ID NAME STATE WAITING-FOR"
 )
 
-// fieldsOf are the columns as fields of a row.
+// fieldsOf returns the names of a row's fields for these column titles.
 func fieldsOf(columns string) string { return table.FieldName(columns) }
 
 func stateBuiltins() []*builtin {
@@ -72,7 +72,7 @@ func (c *call) table(cols ...table.Column) *table.Table {
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
 
-// showSeconds returns how tables show durations: "12.4s".
+// showSeconds formats a duration for a table: "12.4s".
 func showSeconds(v starlark.Value) string {
 	f, ok := starlark.AsFloat(v)
 	if !ok {
@@ -126,12 +126,12 @@ func neighborsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// noNeighbors says why an interface has none.
+// noNeighbors explains why an interface has no neighbours.
 func noNeighbors(i *stack.Iface) string {
 	return i.Name() + " carries bare IP packets, so there are no neighbours on it"
 }
 
-// noneAnywhere says why a host has no neighbours; "" when it may have some.
+// noneAnywhere explains why a host has no neighbours; it returns "" if the host may have some.
 func noneAnywhere(ifaces []*stack.Iface) (why string) {
 	for _, i := range ifaces {
 		if i.Medium() == phy.MediumEthernet {
@@ -142,7 +142,7 @@ func noneAnywhere(ifaces []*stack.Iface) (why string) {
 	return why
 }
 
-// devFor finds the interface an argument names, or the one that can reach addr.
+// devFor returns the interface that dev= names, or the interface that can reach addr.
 func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	name := ""
 	switch v := c.Values[c.b.Index("dev")].(type) {
@@ -175,7 +175,7 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	return found, nil
 }
 
-// noIface says that the host has no such interface, and which was meant.
+// noIface returns the error for an unknown interface, with the name that was probably meant.
 func (h *hostValue) noIface(name string) error {
 	var names []string
 	h.do(func(clock.Instant) {
@@ -303,7 +303,7 @@ func countersTable(c *call) (starlark.Value, error) {
 	seen := make(map[string]uint64, len(infos))
 	for _, n := range infos {
 		seen[n.Name] = n.Value
-		// TcpCurrEstab goes down too.
+		// The difference may be negative, since TcpCurrEstab also decreases.
 		if d := int64(n.Value - last[n.Name]); d != 0 {
 			t.Add(starlark.String(n.Name), starlark.MakeInt64(d))
 		}
@@ -344,7 +344,7 @@ func tasksTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// timer returns the text of a table about the timer that fires next: "time-wait 9.2s".
+// timer formats the timer that fires next for a table: "time-wait 9.2s".
 func timer(name string, left time.Duration) string {
 	switch name {
 	case "":
@@ -383,7 +383,7 @@ func socketsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// socketAddr returns an endpoint as ss shows it: "*:7", "*:*".
+// socketAddr formats an endpoint as ss does: "*:7", "*:*".
 func socketAddr(netid string, ap netip.AddrPort) string {
 	host, port := "*", "*"
 	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {

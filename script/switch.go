@@ -124,7 +124,7 @@ func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
 	return d
 }
 
-// showReasons returns how tables show what reasonsOf returns: "20 flood limit, 1 link down".
+// showReasons formats the result of reasonsOf for a table: "20 flood limit, 1 link down".
 func showReasons(v starlark.Value) string {
 	d, ok := v.(*starlark.Dict)
 	if !ok {

@@ -6,7 +6,7 @@ import (
 	"smolsh/script/table"
 )
 
-// environment gives tables and packets the session's builtins and terminal.
+// environment provides tables and packets with the session's builtins and terminal.
 type environment struct{ s *Session }
 
 // Member returns the builtin prefix.name bound to recv, nil if there is none.
@@ -61,7 +61,7 @@ func tableWhere(c *call) (starlark.Value, error) {
 	}))
 }
 
-// orError returns the table, or a nil value with the error.
+// orError returns the table, or the error without a value.
 func orError(t *table.Table, err error) (starlark.Value, error) {
 	if err != nil {
 		return nil, err

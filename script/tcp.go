@@ -24,7 +24,7 @@ type listenerValue struct {
 	l     *stack.TCPListener
 	local netip.AddrPort
 
-	closed bool // on the owner
+	closed bool // only the owner uses it
 }
 
 func (v *listenerValue) String() string        { return "listener " + socketAddr("tcp", v.local) }
@@ -67,7 +67,7 @@ func tcpBuiltins() []*builtin {
 	}
 }
 
-// localEndpoint reads local=: an address, a port's endpoint, or nothing.
+// localEndpoint returns the value of local=, which is an address, a port, an endpoint, or nothing.
 func (c *call) localEndpoint(name string) (ap netip.AddrPort, err error) {
 	v := arg[starlark.Value](c, name)
 	if v == nil || v == starlark.None {
@@ -103,7 +103,7 @@ func tcpConnect(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// connect opens a connection and waits until it is open.
+// connect opens a connection and waits until it is established.
 func (h *hostValue) connect(t *taskValue, local, to netip.AddrPort, cfg tcp.Config, timeout time.Duration) (*connValue, error) {
 	var conn *stack.TCPConn
 	var err error
@@ -200,7 +200,7 @@ func listenerClose(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// close ends listening and every wait for a connection; on the owner.
+// close closes the listener, which ends every wait for a connection. Only the owner calls close.
 func (v *listenerValue) close(now clock.Instant) {
 	if v.closed {
 		return
@@ -210,10 +210,10 @@ func (v *listenerValue) close(now clock.Instant) {
 	v.l.Signal.Fire()
 }
 
-// isUnreachable reports whether err says that no packet gets there.
+// isUnreachable reports whether err means that the destination can't be reached.
 func isUnreachable(err error) bool { return errors.Is(err, tcp.ErrHostUnreach) }
 
-// explain says more about an unreachable neighbour: which interface asked, and how often.
+// explain adds to an error about an unreachable neighbour which interface sent ARP requests, and how many.
 func (h *hostValue) explain(a netip.Addr, err error) error {
 	if !isUnreachable(err) {
 		return err

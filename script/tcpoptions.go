@@ -13,15 +13,15 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// tcpOption reads one option of a TCP socket into its configuration.
+// tcpOption describes one option of a TCP socket and how it is set in a configuration.
 type tcpOption struct {
 	kind  registry.Kind
 	doc   string
 	apply func(cfg *tcp.Config, v any) error
-	on    bool // without it there is a duration other than none, which True stands for
+	on    bool // true if True is allowed, which stands for the default duration
 }
 
-// orOff is a duration or False.
+// orOff is the kind of an argument that is a duration or False.
 const orOff registry.Kind = "duration or False"
 
 func size(doc string, p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
@@ -42,7 +42,7 @@ func span(k registry.Kind, doc string, p func(cfg *tcp.Config) *time.Duration, o
 			}
 		case bool:
 			*p(cfg) = off
-		case nil: // True: as it is without the option
+		case nil: // True: the default applies
 			usual := tcp.Default()
 			*p(cfg) = *p(&usual)
 		}
@@ -97,7 +97,7 @@ var tcpOptions = map[string]tcpOption{
 	}},
 	"congestion": {kind: registry.KindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
 		name := v.(string)
-		if name == "reno" { // one option then serves both ends
+		if name == "reno" { // accepted, so that one option serves both our sockets and the kernel's
 			name = tcp.NewReno.String()
 		}
 		a, ok := tcp.ParseAlgorithm(name)
@@ -122,7 +122,7 @@ func optionsOf(b *builtin) map[string]tcpOption {
 	return nil
 }
 
-// optionWords are options and what they are, sorted.
+// optionWords returns the names and descriptions of options, sorted.
 func optionWords(options map[string]tcpOption) [][2]string {
 	var list [][2]string
 	for _, n := range slices.Sorted(maps.Keys(options)) {
@@ -138,10 +138,10 @@ type givenOption struct {
 	value any
 }
 
-// options are the call's options of TCP sockets.
+// options returns the TCP options of the call.
 func (c *call) options() ([]givenOption, error) {
 	known := optionsOf(c.b)
-	if known == nil { // serve() of a kind that takes none
+	if known == nil { // serve() of a kind without options
 		known = tcpOptions
 	}
 	var list []givenOption
@@ -156,7 +156,7 @@ func (c *call) options() ([]givenOption, error) {
 			return nil, c.b.Unknown(name, slices.Concat(c.b.Names(), slices.Collect(maps.Keys(known))))
 		}
 		if kv[1] == starlark.None {
-			continue // as without it
+			continue // None means that the option is not given
 		}
 		var v any
 		var err error
@@ -181,7 +181,7 @@ func (c *call) options() ([]givenOption, error) {
 	return list, nil
 }
 
-// tcpConfig is base with the call's options in it.
+// tcpConfig returns base, changed by the call's options.
 func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
 	list, err := c.options()
 	for _, o := range list {

@@ -17,14 +17,14 @@ import (
 	"smolsh/stack/clock"
 )
 
-// A TestFunc is a top-level function of a file whose name begins with test_.
+// A TestFunc is a test function: a top-level function whose name begins with test_.
 type TestFunc struct {
 	Name string
 	Line int // from 1
 }
 
-// Tests are the test functions of a file, in the order in which they stand there. The file is read and
-// not run; the error is that it can't be read, or a *Failure where it isn't Starlark.
+// Tests returns the test functions of a file, in the file's order. It reads the file and does not run it. The error is
+// that of reading, or a *Failure if the file is not valid Starlark.
 func Tests(path string) ([]TestFunc, error) {
 	src, err := readSource(path)
 	if err != nil {
@@ -47,13 +47,13 @@ func Tests(path string) ([]TestFunc, error) {
 	return list, nil
 }
 
-// A Failure is why a test failed.
+// A Failure describes why a test failed.
 type Failure struct {
-	File      string // where: the innermost position in a script, "" where there is none
+	File      string // file of the innermost position in a script, "" if there is none
 	Line, Col int    // from 1
 	Message   string // the failure, in one line or more
 	Trace     []string
-	// Interrupted says that Session.Interrupt ended the test, and nothing was found wrong so far.
+	// Interrupted is true if Session.Interrupt ended the test before anything failed.
 	Interrupted bool
 }
 
@@ -65,18 +65,18 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Message)
 }
 
-// testRun is what a session keeps while it runs a test.
+// testRun is the state of a session while it runs a test.
 type testRun struct {
 	troubles []trouble
 }
 
-// trouble is an error that nobody has waited for: of a task, a handler or a function that judges packets.
+// trouble is an error that no task has waited for: of a task, a handler or a packet function.
 type trouble struct {
 	who string
 	err error
 }
 
-// trouble keeps an error of the background for the test that runs; it reports false where none does.
+// trouble records a background error for the running test. It returns false if no test runs.
 func (s *Session) trouble(who string, err error) bool {
 	if s.test == nil {
 		return false
@@ -85,16 +85,16 @@ func (s *Session) trouble(who string, err error) bool {
 	return true
 }
 
-// noticed forgets an error of the background: the test has asked for it.
+// noticed forgets a background error, because the test has read it.
 func (s *Session) noticed(err error) {
 	if s.test != nil && err != nil {
 		s.test.troubles = slices.DeleteFunc(s.test.troubles, func(t trouble) bool { return t.err.Error() == err.Error() })
 	}
 }
 
-// RunTest evaluates a file and calls one of its test functions, in a session that has run nothing yet. It
-// is nil when the test passed: the function returned, no task failed that the test did not join or ask
-// for its error, and in each virtual lab every frame is accounted for.
+// RunTest evaluates a file and calls one of its test functions, in a session that has run nothing yet. It returns nil
+// if the test passes. For that the function must return, each task that failed must have been joined or its error read,
+// and in each virtual lab every frame must be accounted for.
 func (s *Session) RunTest(path, name string) *Failure {
 	s.test = &testRun{}
 	err := s.callTest(path, name)
@@ -113,7 +113,7 @@ func (s *Session) RunTest(path, name string) *Failure {
 	if errors.As(err, &exit) && exit.code == 0 {
 		err = nil
 	}
-	// What went wrong in the background is the cause of what the test then waited for in vain.
+	// A background error is reported first, because it causes later waits to fail.
 	if t := s.test.troubles; len(t) > 0 && !interrupted {
 		f := s.failure(t[0].err)
 		f.Message = t[0].who + ": " + f.Message
@@ -149,10 +149,10 @@ func (s *Session) callTest(path, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.main.Yield() // tasks that are ready now may still fail
+	return s.main.Yield() // tasks that are ready may still fail
 }
 
-// conserved is the law that holds in each campaign, for every virtual lab of the session.
+// conserved checks that no virtual lab of the session has lost frames uncounted.
 func (s *Session) conserved() *Failure {
 	for _, w := range s.tasks.Worlds() {
 		if !w.Virtual() {
@@ -167,7 +167,7 @@ func (s *Session) conserved() *Failure {
 	return nil
 }
 
-// failure is err with its position, its source line and its callers.
+// failure returns err as a Failure, with its position, its source line and its callers.
 func (s *Session) failure(err error) *Failure {
 	f := &Failure{}
 	var list resolve.ErrorList
@@ -203,9 +203,8 @@ func (s *Session) failure(err error) *Failure {
 	return f
 }
 
-// LastPackets are the last n packets that the hosts of the session's virtual labs and its own have seen, in
-// the order in which they were seen, as trace prints them; where marked is set, of those that a rule lost,
-// changed, copied or held back.
+// LastPackets returns the last n packets seen by the hosts of the session's virtual labs and by its own host, in order,
+// as trace prints them. With marked it returns only packets that a rule lost, changed, copied or delayed.
 func (s *Session) LastPackets(n int, marked bool) []string {
 	type line struct {
 		order uint64
@@ -241,8 +240,8 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 	return out
 }
 
-// CaptureAll writes every packet of every host of the session's own world, of labs yet to be made too, to a
-// file until Close.
+// CaptureAll writes every packet of every host of the session's own world to a file until Close. That includes hosts of
+// labs made later.
 func (s *Session) CaptureAll(path string) error {
 	_, err := s.main.startCapture(s.home, path, nil, s.home.World().CaptureTo)
 	return err

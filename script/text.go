@@ -23,7 +23,8 @@ func builtinFmt(c *call) (starlark.Value, error) {
 	return starlark.String(fmt.Sprintf("%.*f", arg[int](c, "decimals"), arg[float64](c, "x"))), nil
 }
 
-// uncaught is err when it must not be caught: cancellation, interrupt, deadlock, exit.
+// uncaught returns err if catch() must not handle it: a cancellation, an interrupt, a deadlock, an exit. Otherwise it
+// returns nil.
 func (c *call) uncaught(err error) error {
 	var exit *exitError
 	if err != nil && (c.t.Err() != nil || c.s.tasks.InterruptPending() || errors.As(err, &exit)) {

@@ -49,8 +49,8 @@ func builtinSleep(c *call) (starlark.Value, error) {
 	if err := c.t.Sleep(w, d); err != nil {
 		return nil, err
 	}
-	// Where the lab is live, a script's main line sleeps for its virtual labs as well: it does the same
-	// on a machine that allows no live lab. Live first, so that what begins meanwhile has that time too.
+	// In a live lab the main task also sleeps in its virtual labs, so that a script does the same on a machine without
+	// a live lab. It sleeps in the live lab first, so that actions which begin meanwhile get the time in both.
 	if v := c.s.virt; v != nil && v.Held && w != v && c.t == c.s.main {
 		defer v.Drive()()
 		return starlark.None, c.t.Sleep(v, d)

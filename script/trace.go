@@ -20,13 +20,14 @@ import (
 // tracer prints a line per packet of one host.
 type tracer struct {
 	s      *Session
-	name   string // printed in front of the device where there are several hosts
+	name   string // printed before the device's name if there are several hosts
 	seqs   packet.Sequences
 	filter *filter.Filter
 	cancel func()
 }
 
-// newTracer returns a tracer of a host's packets. Its sequence numbers count from those that the host's connections began with.
+// newTracer returns a tracer of a host's packets. Sequence numbers are printed relative to the initial ones of the
+// host's connections.
 func (s *Session) newTracer(h *hostValue, f *filter.Filter) *tracer {
 	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence}}
 }
@@ -80,7 +81,7 @@ func builtinTrace(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// filter returns the call's filter, nil where it has none.
+// filter returns the call's compiled filter, nil if it has none.
 func (c *call) filter() (*filter.Filter, error) {
 	if !c.given("filter") {
 		return nil, nil
@@ -92,7 +93,7 @@ func (c *call) filter() (*filter.Filter, error) {
 	return f, nil
 }
 
-// builtinTcpdump returns a trace in the foreground, beside any that is on.
+// builtinTcpdump traces packets until it is interrupted, in addition to other traces.
 func builtinTcpdump(c *call) (starlark.Value, error) {
 	h := c.on()
 	t := c.s.newTracer(h, nil)
@@ -109,8 +110,7 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-// traceLast prints what just passed, and gives the packets as far as they were kept. Where nothing was kept so far it
-// is kept from now on.
+// traceLast prints the last packets and returns them. If nothing was recorded so far, it starts recording.
 func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Value {
 	r := s.record(h)
 	var list []seen
@@ -118,10 +118,11 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	t := s.newTracer(h, nil)
 	var lines []string
 	var packets []starlark.Value
-	h.do(func(clock.Instant) { // on the owner, since a line may read a connection
+	h.do(func(clock.Instant) { // on the owner's goroutine, since a line may read a connection
 		for i := range list {
 			p := &list[i]
-			// a packet that is not printed may begin a connection, whose numbers are relative to it
+			// Even a packet that is not printed passes line: it may begin a connection, to which later numbers are
+			// relative.
 			what := t.line(p.head[:p.n], p.medium, p.gso)
 			if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
 				lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
@@ -144,7 +145,7 @@ func (p *seen) packet(s *Session) *packetvalue.Value {
 		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
 }
 
-// prefix tells hosts other than the own apart.
+// prefix returns the text before the device's name that identifies a host other than the session's own.
 func (s *Session) prefix(h *hostValue) string {
 	if h == s.local {
 		return ""
@@ -170,14 +171,14 @@ func (s *Session) traceOff(h *hostValue) {
 	}
 }
 
-// verdictColumn is where verdicts stand, so that they can be read down the page; on a narrower terminal
-// they are moved left to leave them verdictRoom.
+// verdictColumn is the column in which verdicts begin, one below the other. On a narrower terminal they begin further
+// left, to leave verdictRoom columns.
 const (
 	verdictColumn = 120
 	verdictRoom   = 30
 )
 
-// packet prints one packet; on the owner.
+// packet prints one packet. Only the owner calls it.
 func (t *tracer) packet(ev *stack.PacketEvent) {
 	medium := ev.Iface.Medium()
 	if ev.Repeated() {
@@ -198,7 +199,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	}
 }
 
-// text returns a packet's whole line; b is the packet, or its head.
+// text returns the whole line of a packet. b is the packet, or its head.
 func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {
@@ -207,9 +208,9 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, 
 	return t.s.packetLine(fmt.Sprintf("%v %s%s", now, t.name, iface), arrow, what, t.s.protocolHue(b, m), verdict)
 }
 
-// packetLine puts the parts of a packet's line together, the verdict where it can be read down the page.
+// packetLine joins the parts of a packet's line, with the verdict in its column.
 func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
-	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // of a file they may be anybody's words
+	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // text from a file may contain control characters
 	line := where + " " + s.paint(directionHue(arrow), arrow) + " " + s.paint(h, what)
 	if verdict == "" {
 		return line
@@ -226,7 +227,7 @@ func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
 	return s
 }
 
-// injected describes a packet that a rule dropped.
+// injected returns the text about a packet that a fault rule dropped.
 func injected(ev *stack.PacketEvent) string {
 	if ev.Verdict.Kind != stack.Dropped {
 		return ""

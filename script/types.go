@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// valueTypes are the types that builtins return and take.
+// valueTypes are the types of values that builtins return and accept.
 var valueTypes = []registry.ValueType{
 	{Name: "host", Doc: "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", Fields: [][2]string{
 		{"name", "what it is called"}, {"addr", "its first address"}, {"lab", "the lab it is in"},
@@ -74,8 +74,8 @@ var valueTypes = []registry.ValueType{
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
 }
 
-// layerFields has, for each attribute of a packet that is a common layer, the names of its fields. Those of messages with
-// tables of their own are joined.
+// layerFields returns a row for each attribute of a packet that is a common layer, with the names of the layer's
+// fields. A protocol with a table for each message has all their fields in one row.
 func layerFields() (rows [][2]string) {
 	for _, attr := range packet.LayerNames() {
 		if strings.HasPrefix(attr, "ipv6ext") || strings.HasPrefix(attr, "icmpv6ndopt") {
@@ -94,7 +94,7 @@ func layerFields() (rows [][2]string) {
 	return rows
 }
 
-// namespaceWords say what the namespaces hold.
+// namespaceWords describes the namespaces.
 var namespaceWords = map[string]string{
 	"tcp": "TCP sockets (RFC 9293).", "udp": "UDP sockets (RFC 768).", "icmp": "ICMP sockets (RFC 792).",
 	"http": "HTTP/1.1 over this host's TCP.", "assert": "What must be true, or the script fails.",

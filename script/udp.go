@@ -21,7 +21,7 @@ type udpValue struct {
 	remote netip.AddrPort
 }
 
-// newUDP opens a socket; the local address and port stand in it from then on.
+// newUDP opens a socket. The value records the local address and port.
 func (h *hostValue) newUDP(t *taskValue, remote netip.AddrPort, open func() (*stack.UDPConn, error)) (*udpValue, error) {
 	v := &udpValue{remote: remote}
 	var err error

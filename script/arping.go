@@ -18,7 +18,7 @@ import (
 func arpingBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "arping", Sig: `ip, count=4, interval="1s", timeout="1s", dev=None`, Kinds: "ip int:1..65536 duration duration any",
-		Args:   "ip: an address on a link of ours; count: how many; interval: between requests; timeout: how long each waits for its reply; dev: an interface's name or row",
+		Args:   "ip: an address on one of our links; count: number of requests; interval: time between requests; timeout: time to wait for each reply; dev: an interface's name or row",
 		Result: "result", Fields: "sent received loss (0 to 1) hwaddr (None without a reply) min avg max (seconds) replies (seq hwaddr time)", Host: true,
 		Doc:     "Send ARP requests and print each reply.",
 		Example: `arping("192.168.69.100", count=1).hwaddr`, See: "ping, neighbors, frames.bind", Fn: builtinArping,

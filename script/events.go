@@ -90,12 +90,12 @@ func (v *subscription) AttrNames() []string {
 func eventBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "on", Sig: "event, fn, filter=None", Kinds: "str fn str", Host: true, Result: "subscription",
-			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
-				`filter: of "packet" and "drop": tcpdump's expression`,
-			Doc:     "Call fn with every event of a kind from now on, while the caller waits.",
+			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (a packet arrived or was sent, and is fn's argument), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, timed out, sent a probe or undid a reduction); fn: a function that a new task calls with each event; ` +
+				`filter: tcpdump's expression, for "packet" and "drop"`,
+			Doc:     "Call fn with every event of a kind from now on; the caller continues.",
 			Example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
 			See:     "trace, drops, every", Fn: builtinOn},
-		{Name: "subscription.off", Doc: "Call the function no more.",
+		{Name: "subscription.off", Doc: "Stop calling the function.",
 			Example: `o = on("drop", print); o.off()`, Fn: subscriptionOff},
 	}
 }

@@ -69,13 +69,13 @@ const (
 	effectSig = `loss=None, duplicate=None, corrupt=None, reorder=None, delay=None, jitter=None, rate=None, burst=None, limit=None, ` +
 		`max_size=None, bucket=None, interval=None, ecn=None`
 	effectKinds = "chance chance chance chance duration duration rate any int:0.. int:0.. int:0.. duration bool"
-	effectArgs  = `loss: the chance of being lost, 0 to 1; duplicate: the chance of coming twice; corrupt: the chance of a changed octet; ` +
-		`reorder: the chance of being held back for 10 ms, so that others overtake; delay: how much later; jitter: up to so much later still; ` +
-		`rate: one behind the other at so many bits per second ("1mbit", "100kbit", and of octets "1mbps"), before any delay; ` +
-		`burst: how many in a row are lost in the mean, of loss=, or netem's gemodel, the 2 to 4 chances (p, r, 1-h, 1-k) of ` +
-		`bad times beginning and ending and of a loss in bad and in good ones; limit: how many are held back at once, 1000 at a rate, before further ones are lost; ` +
-		`max_size: longer packets are lost, octets; bucket: packets per interval, others are lost; interval: how often the bucket is filled, a second unless said; ` +
-		`ecn: whether packets of transports with ECN are marked in place of being lost by chance, burst or match`
+	effectArgs  = `loss: the chance of a loss, 0 to 1; duplicate: the chance of a second copy; corrupt: the chance of a changed octet; ` +
+		`reorder: the chance of a delay of 10 ms, so that later packets overtake; delay: delay of each packet; jitter: largest additional random delay; ` +
+		`rate: bits per second at which packets leave one after the other, before any delay ("1mbit", "100kbit", or in octets "1mbps"); ` +
+		`burst: mean number of consecutive packets lost by loss=, or the 2 to 4 parameters of netem's gemodel: the chances (p, r, 1-h, 1-k) of ` +
+		`a bad period's begin and end, and of a loss in bad and in good periods; limit: largest number of delayed packets, 1000 with rate=, beyond which packets are lost; ` +
+		`max_size: longest packet in octets, beyond which packets are lost; bucket: packets per interval, beyond which packets are lost; interval: time after which the bucket is full again, 1 s by default; ` +
+		`ecn: whether ECN-capable packets are marked CE where loss=, burst= or the match would lose them`
 )
 
 func faultBuiltins() []*builtin {
@@ -83,15 +83,15 @@ func faultBuiltins() []*builtin {
 		{Name: "fault", Sig: `dev_or_link, dir="both", match=None, nth=None, every=None, ` + effectSig,
 			Kinds: "any str any ints int:1.. " + effectKinds,
 			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
-				`nth: which matches, counted from 1 in each direction; every: one match in so many; ` + effectArgs,
+				`nth: numbers of the matches to select, counted from 1 in each direction; every: select one match in this many; ` + effectArgs,
 			Result: "fault", See: "faults, fault.set, fault.off",
-			Doc:     "Put a rule on an interface or a link; without an effect, what matches is dropped.",
+			Doc:     "Add a fault rule to an interface or a link; without an effect it drops matching packets.",
 			Example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, Fn: builtinFault},
 		{Name: "fault.set", Sig: effectSig, Kinds: effectKinds, Args: effectArgs, See: "fault",
-			Doc:     "Change what the rule does, in force; 0 takes an effect away, and with none left all passes.",
+			Doc:     "Change the rule's effects; 0 removes an effect, and without any effect all packets pass.",
 			Example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, Fn: faultSet},
-		{Name: "fault.off", Doc: "Take the rule out of force.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
-		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The rules in force.", Example: `fault("eth0", loss=0.15); faults()`, Fn: faultsTable},
+		{Name: "fault.off", Doc: "Remove the rule.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
+		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The fault rules that are in force.", Example: `fault("eth0", loss=0.15); faults()`, Fn: faultsTable},
 	}
 }
 

@@ -25,14 +25,14 @@ func framesBuiltins() []*builtin {
 	const open = `f = frames.bind(0x88b5); `
 	const answered = `p = peer.frames.bind(0x88b5); ` + open + `f.send("hello", "ff:ff:ff:ff:ff:ff"); `
 	return []*builtin{
-		{Name: "frames.bind", Sig: "ethertype=None, dev=None", Kinds: "int:1..65535 any", Args: "ethertype: such as 0x0806 for ARP, None for every one; dev: an interface's name or row", Result: "frame_socket",
-			Doc: "Receive a copy of every frame that arrives, whoever it is addressed to.", Example: open + `f.ethertype`, See: "raw.bind, arping", Fn: framesBind},
-		{Name: "frame_socket.send", Sig: "data, to=None, dev=None", Kinds: "data mac any", Args: "data: a whole frame, or behind a header that is made when to= is given; to: a hardware address", Result: "int",
-			Doc: "Send a frame as it is given.", Example: open + `f.send("hello", "02:00:00:00:00:64")`, Fn: framesSend},
+		{Name: "frames.bind", Sig: "ethertype=None, dev=None", Kinds: "int:1..65535 any", Args: "ethertype: a type such as 0x0806 for ARP, None for all types; dev: an interface's name or row", Result: "frame_socket",
+			Doc: "Receive a copy of every frame that arrives, whatever its destination.", Example: open + `f.ethertype`, See: "raw.bind, arping", Fn: framesBind},
+		{Name: "frame_socket.send", Sig: "data, to=None, dev=None", Kinds: "data mac any", Args: "data: a whole frame, or with to= its payload; to: a hardware address", Result: "int",
+			Doc: "Send a frame unchanged; to= adds an Ethernet header.", Example: open + `f.send("hello", "02:00:00:00:00:64")`, Fn: framesSend},
 		{Name: "frame_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src dev",
-			Doc: "The next frame, whole.", Example: answered + `p.recv(timeout="1s").src`, Fn: framesRecv},
+			Doc: "Return the next frame, header included.", Example: answered + `p.recv(timeout="1s").src`, Fn: framesRecv},
 		{Name: "frame_socket.close",
-			Doc: "End the socket.", Example: open + `f.close()`, Fn: socketClose},
+			Doc: "Close the socket.", Example: open + `f.close()`, Fn: socketClose},
 	}
 }
 

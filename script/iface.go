@@ -40,20 +40,20 @@ func (i *ifaceValue) port() *lab.Port {
 func ifaceBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "iface.add_addr", Sig: "address, probe=False", Kinds: "cidr bool",
-			Args: `address: with prefix length, "10.0.0.1/24"; probe: whether to ask first, for four to seven seconds, if another station has it (RFC 5227)`,
-			Doc:  "Give the interface an address; it is announced.", Example: `ifaces()[0].add_addr("10.0.0.1/24")`, Fn: ifaceAddAddr},
+			Args: `address: with prefix length, "10.0.0.1/24"; probe: whether to probe first, for four to seven seconds, if another station uses it (RFC 5227)`,
+			Doc:  "Add an address to the interface and announce it.", Example: `ifaces()[0].add_addr("10.0.0.1/24")`, Fn: ifaceAddAddr},
 		{Name: "iface.del_addr", Sig: "address", Kinds: "cidr", Args: `address: with prefix length, "10.0.0.1/24"`,
-			Doc: "Take an address away; its connections are reset.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
+			Doc: "Remove an address; its connections end.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
 				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
 			})},
 		{Name: "iface.set", Sig: "mtu=, mac=", Kinds: "int:68..65535 mac",
 			Doc: "Change the MTU or the hardware address.", Example: `ifaces()[0].set(mtu=1400)`, Fn: ifaceDo(ifaceSet)},
 		{Name: "iface.up",
-			Doc: "Let the interface carry packets.", Example: `ifaces()[0].up()`,
+			Doc: "Switch the interface on.", Example: `ifaces()[0].up()`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, true); return nil })},
 		{Name: "iface.down",
-			Doc: "Stop the interface from carrying packets.", Example: `ifaces()[0].down()`,
+			Doc: "Switch the interface off.", Example: `ifaces()[0].down()`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, false); return nil })},
 	}
 }

@@ -16,24 +16,24 @@ import (
 var limitWords = [][2]string{
 	{"sockets", "sockets of every kind"},
 	{"connections", "TCP connections, those in TIME-WAIT included"},
-	{"syn_queue", "half-open connections of one listener; beyond it SYNs are answered by cookies"},
-	{"buffers", "octets of storage for what connections send and receive; while more than half is used each peer's address has its share at most"},
-	{"reassembly", "octets of storage for what waits beyond a gap, counted from the gap on; shared like buffers"},
-	{"fragments", "octets of storage for fragments of datagrams that are not complete; the oldest make room"},
-	{"neighbors", "neighbours of one interface; those we never sent to make room"},
+	{"syn_queue", "half-open connections of one listener; further SYNs are answered with SYN cookies"},
+	{"buffers", "octets in the send and receive buffers of connections; while more than half is used, each peer's address may hold its share at most"},
+	{"reassembly", "octets received beyond a gap, counted from the gap on; shared between peers like buffers"},
+	{"fragments", "octets of fragments of incomplete datagrams; the oldest datagrams are dropped first"},
+	{"neighbors", "neighbours of one interface; a neighbour to which nothing was sent is evicted first"},
 	{"unresolved", "neighbours of one interface that have not answered yet"},
-	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest makes room"},
-	{"recv_queue", "octets that wait in one udp, icmp, raw or frames socket"},
-	{"send_queue", "datagrams that wait for one interface"},
-	{"reply_queue", "answers of the stack itself that wait for one interface"},
-	{"groups", "multicast groups joined, each for each socket"},
-	{"paths", "destinations with a path MTU less than the link's; the oldest makes room"},
+	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest is dropped first"},
+	{"recv_queue", "octets queued in one udp, icmp, raw or frames socket"},
+	{"send_queue", "packets of sockets, and forwarded ones, queued for one interface"},
+	{"reply_queue", "answers of the stack itself queued for one interface"},
+	{"groups", "multicast groups joined, counted once for each socket"},
+	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
 }
 
 // sessionWords are the names of the whole session's limits, each with a description.
 var sessionWords = [][2]string{
-	{"tasks", "tasks of the script or shell: of spawn, after, every, on and of servers, for all hosts"},
-	{"handlers", "connections that the function of one server handles at a time; further ones wait in the backlog"},
+	{"tasks", "tasks of the script or shell on all hosts: those of spawn, after, every, on and of servers"},
+	{"handlers", "connections that one server's function handles at a time; further connections wait in the backlog"},
 }
 
 // Default limits of a session. limits.set changes them.

@@ -16,13 +16,13 @@ func packetBuiltins() []*builtin {
 	const one = `after("10ms", lambda: ping("192.168.69.100", count=1)); p = sniff("icmp", count=1)[0]; `
 	return []*builtin{
 		{Name: "packet.summary", Result: "str", Pure: true, See: "packet.show, packet.hexdump",
-			Doc: "The packet in one line.", Example: one + `p.summary()`, Fn: packetSummary},
+			Doc: "Return a description of the packet in one line.", Example: one + `p.summary()`, Fn: packetSummary},
 		{Name: "packet.show", Result: "str", Pure: true, See: "packet.summary, packet.hexdump",
-			Doc: "Print the packet's layers with their fields; gives the text too.", Example: one + `p.show()`, Fn: packetShow},
+			Doc: "Print the packet's layers with their fields, and return the text.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
-			Doc: "Print the packet's octets, sixteen to a line; gives the text too.", Example: one + `p.hexdump()`, Fn: packetHexdump},
+			Doc: "Print the packet's octets, sixteen to a line, and return the text.", Example: one + `p.hexdump()`, Fn: packetHexdump},
 		{Name: "fields", Sig: "protocol", Kinds: "any", Args: "protocol: a protocol, such as TCP", Result: "table", Pure: true, See: "packet.show",
-			Doc: "The fields of a protocol's header, in the order of the wire; one without BITS varies or follows from others.", Example: `fields(TCP)`, Fn: builtinFields},
+			Doc: "The fields of a protocol's header, in wire order; a field without BITS varies in length or is computed.", Example: `fields(TCP)`, Fn: builtinFields},
 	}
 }
 

@@ -206,7 +206,7 @@ func TestHelp(t *testing.T) {
 	s.Flush()
 	for _, part := range []string{
 		`ping(host, count=4, interval="1s", size=56, ttl=64, timeout="1s") -> result`,
-		"  host      an address                         size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
+		"  host      an address                      size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
 		"Send ICMP echo requests and print each reply.", `ping("192.168.69.100", count=1).received`,
 	} {
 		if !strings.Contains(s.out.String(), part) {

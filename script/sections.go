@@ -12,19 +12,19 @@ import (
 func sections() []section {
 	join := slices.Concat[[]*builtin]
 	return []section{
-		{Title: "State", Intro: "What a host knows and has done, as tables of rows. Each belongs to a host: `ifaces()` is the calling " +
-			"task's host's, `peer.ifaces()` another's. `arp` is `neighbors`, `ss` is `sockets`.",
+		{Title: "State", Intro: "The state of a host, as tables of rows. A bare name concerns the host of the calling task, `ifaces()` for example; " +
+			"`peer.ifaces()` is the table of another host. `arp` is `neighbors`, `ss` is `sockets`.",
 			Builtins: join(stateBuiltins(), ifaceBuiltins(), tableBuiltins())},
 		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
-			"Waiting calls take `timeout=`; without one, connecting waits as long as TCP does and the rest for ever.",
+			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
 			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
-		{Title: "The kernel", Intro: "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
-			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", Builtins: kernelBuiltins()},
-		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
-			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
-			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
-		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: labBuiltins()},
+		{Title: "The kernel", Intro: "`kernel` is the operating system's stack with the same socket calls, in the lab's network namespace, so that a " +
+			"script can hold both ends. In a virtual lab `kernel` is false, and its calls return an error.", Builtins: kernelBuiltins()},
+		{Title: "Tasks and time", Intro: "A duration argument is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
+			"a returned duration is a float of seconds. Exactly one task runs at a time, until it waits. " +
+			"The clock is that of the host in use. In a script with a live lab, virtual labs advance while the main task sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
+		{Title: "Labs", Intro: "A lab has hosts, links and its own clock. Equal seeds produce equal packets.", Builtins: labBuiltins()},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
 		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
 		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins())},

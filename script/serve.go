@@ -85,8 +85,8 @@ func (v *server) AttrNames() []string {
 }
 
 // serveArgs is the help on the argument handler.
-const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None. On UDP, echo and ` +
-	`chargen drop datagrams from ports 7, 13, 17, 19, 37 and their own ("service loop"), lest two services answer each other for ever`
+const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that returns the reply or None. On UDP, echo and ` +
+	`chargen drop datagrams from ports 7, 13, 17, 19, 37 and their own ("service loop"), because two services would answer each other for ever`
 
 func serveBuiltins() []*builtin {
 	return []*builtin{
@@ -96,7 +96,7 @@ func serveBuiltins() []*builtin {
 			Example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
 			See:     "tcp.listen, server.stop, server.wait", Fn: serve},
 		{Name: "server.stop",
-			Doc: "Accept no more; what is being served goes on.", Example: `serve("udp", 7, echo).stop()`, Fn: serverStop},
+			Doc: "Stop accepting; connections that are being served continue.", Example: `serve("udp", 7, echo).stop()`, Fn: serverStop},
 		{Name: "server.wait", Sig: "timeout=", Kinds: "duration",
 			Doc: "Wait until the server has been stopped and its connections have ended.", Example: `s = serve("tcp", 7, echo); after("1s", s.stop); s.wait()`, Fn: serverWait},
 	}

@@ -17,7 +17,7 @@ const (
 	portColumns    = "NAME STATE MTU RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES FLOODED STATIONS DROPS"
 	stationColumns = "HWADDR PORT AGE"
 
-	floodArg = "flood: how many frames a second, and at once, each port may send to all others: broadcasts, multicasts and those for unknown stations (0 for any number)"
+	floodArg = "flood: frames a second, and at once, that each port may flood: broadcasts, multicasts and frames for unknown stations (0: any number)"
 )
 
 // switchValue is a learning switch.

@@ -56,14 +56,14 @@ func (v *listenerValue) AttrNames() []string {
 func tcpBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "tcp.connect", Hint: portHint, Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "conn",
-			Args: "timeout: how long to wait, as long as TCP does where it is not given; local: an address, with a port or without, or a port",
+			Args: "timeout: time to wait (by default as long as TCP retransmits the SYN); local: an address, an endpoint or a port",
 			Doc:  "Open a connection.", Example: `tcp.connect("192.168.69.100:7").state`, See: "conn.send, conn.recv", Fn: tcpConnect},
 		{Name: "tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "listener",
-			Doc: "Listen for connections; port 0 chooses one.", Example: `tcp.listen(80).pending`, See: "serve", Fn: tcpListen},
+			Doc: "Listen for TCP connections.", Example: `tcp.listen(80).pending`, See: "serve", Fn: tcpListen},
 		{Name: "listener.accept", Sig: "timeout=", Kinds: "duration", Result: "conn",
-			Doc: "The next connection, waiting for one.", Example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, Fn: listenerAccept},
+			Doc: "Wait for the next connection and return it.", Example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, Fn: listenerAccept},
 		{Name: "listener.close",
-			Doc: "Stop listening; connections nobody accepted are reset.", Example: `tcp.listen(80).close()`, Fn: listenerClose},
+			Doc: "Stop listening; connections that were not accepted are reset.", Example: `tcp.listen(80).close()`, Fn: listenerClose},
 	}
 }
 

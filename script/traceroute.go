@@ -21,9 +21,9 @@ import (
 func tracerouteBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "traceroute", Sig: `host, max_hops=30, timeout="1s", probes=3, size=32`, Kinds: "ip int:1..255 duration int:1..10 int:0..1472",
-		Args:   "host: an address; max_hops: how far to look; timeout: how long each hop's probes wait for answers; probes: how many go to each hop at once; size: octets of data",
+		Args:   "host: an address; max_hops: largest TTL; timeout: time to wait for the answers of a hop; probes: number of probes per hop, sent at once; size: octets of data",
 		Result: "result", Fields: "reached hops (ttl addr times error) error", Host: true,
-		Doc:     "Send UDP datagrams with a rising TTL and print who says that they went no further.",
+		Doc:     "Send UDP datagrams with a rising TTL and print each router that returns an ICMP time exceeded error.",
 		Example: `traceroute("192.168.69.100").reached`, See: "ping, icmp.listen", Fn: builtinTraceroute,
 	}}
 }

@@ -13,8 +13,8 @@ import (
 func watchBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "watch", Sig: `fn, every="1s", count=None`, Kinds: "fn duration int:1..",
-		Args: "fn: called without arguments, such as ss; every: how long from one call to the next; count: how often, None for until Ctrl-C",
-		Doc:  "Show what a function returns again and again; on a terminal in the same place.", Example: `watch(ss, every="10ms", count=2)`, See: "every", Fn: builtinWatch,
+		Args: "fn: a function without parameters, such as ss; every: time between two calls; count: number of calls, None until Ctrl-C",
+		Doc:  "Call a function repeatedly and show its result, on a terminal in the same place.", Example: `watch(ss, every="10ms", count=2)`, See: "every", Fn: builtinWatch,
 	}}
 }
 

@@ -8,25 +8,26 @@ import (
 	"smolsh/stack/filter"
 )
 
-// captureFile is a capture under way: an observer of one or more hosts that writes.
+// captureFile is a running capture: an observer that writes the frames of one or more hosts to a file.
 type captureFile struct {
 	world    *World
 	writer   *capture.Writer
-	only     *filter.Filter // matches the frames to write; nil for all
-	prefixed bool           // interfaces are named with their host
+	only     *filter.Filter // filter for the frames to write; nil for all
+	prefixed bool           // true if interfaces are named with their host
 	ifaces   map[*stack.Iface]int
-	err      error // the first interface that the file could not take
+	err      error // error of the first interface that could not be added to the file
 	release  []func()
 	hosts    []*Host
 	dirty    bool
 }
 
-// Capture writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
-// as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
-// the hosts' frames are of wire size. A frame shows as the stack saw it: before the rules of the port it
-// left by, after those of the port it came in by. What a host sends to itself shows once, as it arrives.
-// Where only is not nil, the frames that it matches are written and no others.
-// stop closes the file and reports the first error.
+// Capture writes every frame of every host's interfaces, with its verdict as comment, until stop is called. Hosts added
+// later are included. The file is pcapng, or classic pcap if the name ends in .pcap. If only is not nil, only frames
+// that it matches are written. stop closes the file and returns the first error.
+//
+// While a capture runs, the hosts' frames are of wire size. A frame is captured as the stack sees it: a sent frame
+// before the port's fault rules, a received frame after them. A packet from a host to itself is captured once, when it
+// arrives.
 func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err error) {
 	cw, err := capture.Create(path, l.world.Epoch)
 	if err != nil {
@@ -35,7 +36,8 @@ func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err 
 	return l.CaptureTo(cw, only)
 }
 
-// CaptureTo is Capture to a Writer that was made before, with World.Epoch, and that it closes: opening a file may block.
+// CaptureTo captures like Capture, to a Writer that the caller has made with World.Epoch, because opening a file may
+// block. stop closes the Writer.
 func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := l.world.newCapture(cw, only)
 	c.prefixed = true
@@ -46,7 +48,7 @@ func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() er
 	return c.stopper(l)
 }
 
-// Capture does for one host what Lab.Capture does for all.
+// Capture captures the frames of one host, as Lab.Capture does for all hosts.
 func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err error) {
 	cw, err := capture.Create(path, h.lab.world.Epoch)
 	if err != nil {
@@ -55,14 +57,14 @@ func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err
 	return h.CaptureTo(cw, only)
 }
 
-// CaptureTo does for one host what Lab.CaptureTo does for all.
+// CaptureTo captures the frames of one host, as Lab.CaptureTo does for all hosts.
 func (h *Host) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := h.lab.world.newCapture(cw, only)
 	c.add(h)
 	return c.stopper(h.lab)
 }
 
-// CaptureTo does what Lab.CaptureTo does for every lab of the world, those yet to be made too: one file for all.
+// CaptureTo captures the frames of every lab of the world to one file, also of labs made later. See Lab.CaptureTo.
 func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := w.newCapture(cw, only)
 	c.prefixed = true
@@ -73,8 +75,8 @@ func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() 
 	return c.stopper(nil)
 }
 
-// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so
-// that a reader finds every frame while the capture runs. Errors are reported by stop.
+// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so that a
+// reader finds every frame while the capture runs. stop returns the errors.
 func (w *World) FlushCaptures() {
 	for _, c := range w.captures {
 		if c.dirty {
@@ -90,8 +92,8 @@ func (w *World) newCapture(cw *capture.Writer, only *filter.Filter) *captureFile
 	return c
 }
 
-// stopper returns the function that ends the capture, or ends it at once when the file could not take
-// an interface.
+// stopper returns the function that ends the capture. It ends the capture at once if an interface could not be added to
+// the file.
 func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	stopped := false
 	stop = func() error {
@@ -121,7 +123,7 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	return stop, nil
 }
 
-// add starts the capture of a host.
+// add adds a host to the capture.
 func (c *captureFile) add(h *Host) {
 	c.hosts = append(c.hosts, h)
 	h.captures = append(h.captures, c)
@@ -131,8 +133,8 @@ func (c *captureFile) add(h *Host) {
 	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.write(h, ev) }))
 }
 
-// addPort gives a port's interface its place in the file. The hidden loop comes in with its first frame,
-// and is left out where a classic file can't take it.
+// addPort adds a port's interface to the file and returns the interface's index there. The hidden loop is added with
+// its first frame, and left out if the classic format can't hold it.
 func (c *captureFile) addPort(p *Port) int {
 	name := p.iface.Name()
 	if c.prefixed {
@@ -161,7 +163,7 @@ func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
 		return
 	}
 	c.dirty = true
-	c.writer.Write(&capture.Packet{ // an error sticks in the writer, and stop reports it
+	c.writer.Write(&capture.Packet{ // the writer keeps an error, which stop returns
 		Time:     time.Duration(ev.Now),
 		Iface:    i,
 		Outgoing: ev.Dir == stack.TX,

@@ -11,18 +11,18 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxInFlight bounds the frames that one direction of a link holds, whatever its rate and delay.
+// maxInFlight is the largest number of frames that one direction of a link holds, whatever its rate and delay.
 const maxInFlight = 1 << 16
 
 // Flow counts the frames of one direction. In + Copies is always
 // Delivered + InFlight + the sum of Drops.
 type Flow struct {
-	In        uint64 // frames put in, of wire size unless the link carries super-segments
-	Copies    uint64 // further copies that rules or flooding made
+	In        uint64 // frames sent into the direction, of wire size unless the link carries super-segments
+	Copies    uint64 // additional copies made by fault rules or flooding
 	Delivered uint64
 	InFlight  uint64
-	Octets    uint64                  // of the frames put in
-	Drops     [drop.NumReasons]uint64 // by reason
+	Octets    uint64                  // octets of the frames in In
+	Drops     [drop.NumReasons]uint64 // dropped frames by reason
 }
 
 // Dropped returns the sum of the drops.
@@ -41,12 +41,13 @@ type direction struct {
 	to    sink
 	stats Flow
 
-	free    clock.Instant   // the instant at which the transmitter has serialised every queued frame
-	leaving []clock.Instant // ring of the instants at which the last bits of queued frames leave
+	free    clock.Instant   // time at which the transmitter has serialised every queued frame
+	leaving []clock.Instant // ring of the times at which the last bits of queued frames leave
 	head, n int
 }
 
-// accept becomes the owner of a frame at the near end. It cuts a super-segment unless the link carries it uncut.
+// accept sends a frame from the near end, and owns it from then on. It cuts a super-segment unless the link carries it
+// uncut.
 func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
 	if !l.carriesUncut(f) && w.segmenter.Start(f, phy.MediumEthernet) {
@@ -66,20 +67,20 @@ func (l *direction) carriesUncut(f *phy.Frame) bool {
 	return f.Offload.GSOSize == 0 || l.link.cfg.Offload && l.link.faults.Empty()
 }
 
-// fate is the outcome for a frame: a drop reason, or the instant at which its last bit leaves.
+// fate is the outcome for a frame: a drop reason, or the time at which its last bit leaves.
 type fate struct {
 	left clock.Instant
 	fault.Verdict
 }
 
-// decideFate serialises one frame and returns its fate, which carry executes.
+// decideFate serialises one frame and returns its fate. carry then drops or sends the frame.
 func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	cfg := &l.link.cfg
 	if !cfg.Offload || !l.link.faults.Empty() {
 		phy.FinishChecksum(f, phy.MediumEthernet)
 	}
 	if f.Offload.NeedsCsum {
-		f.Offload.CsumValid = true // nothing can damage it on the way
+		f.Offload.CsumValid = true // the checksum stays valid, since nothing on the link damages the frame
 	}
 	l.stats.In++
 	l.stats.Octets += uint64(f.Len())
@@ -132,7 +133,7 @@ func (l *direction) hasRoom(now clock.Instant) bool {
 		return true
 	}
 	if l.leaving == nil {
-		l.leaving = make([]clock.Instant, l.link.cfg.Queue+1) // the waiting ones and the one that leaves
+		l.leaving = make([]clock.Instant, l.link.cfg.Queue+1) // places for the waiting frames and for the one being serialised
 	}
 	for l.n > 0 && l.leaving[l.head] <= now {
 		l.head = (l.head + 1) % len(l.leaving)
@@ -141,7 +142,7 @@ func (l *direction) hasRoom(now clock.Instant) bool {
 	return l.n < len(l.leaving)
 }
 
-// serialise returns when the last bit of a frame of so many octets will have left.
+// serialise returns the time at which the last bit of a frame of so many octets leaves.
 func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	rate := l.link.cfg.RateBps
 	if rate == 0 {
@@ -150,7 +151,7 @@ func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate
 	if work%rate != 0 {
-		takes++ // never faster than the rate
+		takes++ // rounded up, so that the rate is never exceeded
 	}
 	l.free = max(l.free, now).Add(time.Duration(takes))
 	l.leaving[(l.head+l.n)%len(l.leaving)] = l.free
@@ -168,7 +169,7 @@ func (l *direction) delay() time.Duration {
 }
 
 // tooBig reports whether a frame exceeds the MTU. For a super-segment the size of its segments counts, because a medium
-// that carries them one by one would see those.
+// that carries segments singly sees only them.
 func tooBig(f *phy.Frame, mtu int) bool {
 	switch {
 	case f.Offload.GSOSize == 0:
@@ -186,7 +187,7 @@ func (l *direction) drop(f *phy.Frame, why drop.Reason) {
 	l.link.lab.world.recycle(f)
 }
 
-// arrive hands the frame to the port or switch at the far end.
+// arrive passes the frame to the port or switch at the far end.
 func (l *direction) arrive(now clock.Instant, f *phy.Frame) {
 	l.stats.InFlight--
 	if l.link.broken() {

@@ -16,19 +16,18 @@ import (
 // flowKey identifies one direction of a TCP connection.
 type flowKey struct{ src, dst netip.AddrPort }
 
-// Sequences remembers the initial sequence number of each direction of a connection, so that Line prints sequence
-// numbers relative to it, as tcpdump does. The zero value is ready to use. A nil *Sequences prints the numbers of
-// the wire.
+// Sequences stores the initial sequence number of each direction of a connection, so that Line prints relative sequence
+// numbers, as tcpdump does. The zero value is ready to use. A nil *Sequences prints the numbers of the wire.
 type Sequences struct {
-	// Known returns the initial sequence number of the direction from src to dst of a connection, ok false for one that it
-	// does not know. nil knows none.
+	// Known returns the initial sequence number of the direction from src to dst of a connection. ok is false if it is
+	// not known. A nil Known knows none.
 	Known func(src, dst netip.AddrPort) (isn wire.Seq, ok bool)
 
 	base  map[flowKey]wire.Seq
 	order []flowKey
 }
 
-// maxFlows is how many directions Sequences remembers; a further one replaces the oldest.
+// maxFlows is the number of directions that Sequences stores. A further one replaces the oldest.
 const maxFlows = 4096
 
 func (q *Sequences) set(k flowKey, s wire.Seq) {
@@ -45,8 +44,8 @@ func (q *Sequences) set(k flowKey, s wire.Seq) {
 	q.base[k] = s
 }
 
-// relative returns a segment's sequence and acknowledgement numbers as they are printed. In a connection whose SYN
-// was not seen, numbers are relative to the first segment seen.
+// relative returns a segment's sequence and acknowledgement numbers as they are printed. If the SYN of a connection was
+// not seen, they are relative to the first segment seen.
 func (q *Sequences) relative(k flowKey, flags wire.Flags, rawSeq, rawAck wire.Seq) (seq, ack uint32) {
 	if flags.Has(wire.SYN) {
 		q.set(k, rawSeq)
@@ -64,8 +63,8 @@ func (q *Sequences) relative(k flowKey, flags wire.Flags, rawSeq, rawAck wire.Se
 	return seq, uint32(rawAck.Sub(q.base[back]))
 }
 
-// first returns the initial sequence number of a direction whose SYN was not seen: the one that Known knows, or else the
-// number before the first one seen.
+// first returns the initial sequence number of a direction whose SYN was not seen. It is the number from Known, or else
+// one less than the first number seen.
 func (q *Sequences) first(k flowKey, seen wire.Seq) wire.Seq {
 	if q.Known != nil {
 		if isn, ok := q.Known(k.src, k.dst); ok {
@@ -78,11 +77,11 @@ func (q *Sequences) first(k flowKey, seen wire.Seq) wire.Seq {
 // Summary describes a packet in one line. Sequence numbers are those of the wire.
 func Summary(b []byte, m phy.Medium) string { return (*Sequences)(nil).Line(b, m) }
 
-// anyLength is the length of a frame that is not known: it ends where its headers say.
+// anyLength is used for a frame of unknown length, which ends where its headers say.
 const anyLength = 1 << 30
 
-// Line describes a packet in one line, by the innermost layer that it recognises. Lengths are those that the headers
-// state, so that b may be only the head of the packet.
+// Line describes a packet in one line, by the innermost layer that it recognises. It prints the lengths from the
+// headers, so that b may be only the head of the packet.
 func (q *Sequences) Line(b []byte, m phy.Medium) string {
 	first := First(b, m)
 	p := Dissect(b, anyLength, first)
@@ -110,7 +109,7 @@ func (p *Packet) network() (l Layer, ok bool) {
 	return l, false
 }
 
-// from describes the packet from a layer on.
+// from describes the packet from layer i on.
 func (q *Sequences) from(p *Packet, i int) string {
 	l := p.Layers[i]
 	if l.known()-l.begin < l.Protocol.fixed {
@@ -145,7 +144,7 @@ func (q *Sequences) from(p *Packet, i int) string {
 	return text
 }
 
-// truncated describes a layer of which the frame has less than the header.
+// truncated describes a layer whose header is not complete.
 func (l Layer) truncated() string {
 	n := l.known() - l.begin
 	switch l.Protocol {
@@ -159,7 +158,7 @@ func (l Layer) truncated() string {
 	return fmt.Sprintf("%s, %d octets: truncated", l.Protocol.Attr, n)
 }
 
-// otherFrame describes a frame whose payload has no table: by the name that gopacket has for it, or its EtherType.
+// otherFrame describes a frame whose payload has no table, by gopacket's name for it or by its EtherType.
 func otherFrame(p *Packet, l Layer) string {
 	what := "unknown"
 	if f := l.Protocol.follow; f != nil {
@@ -194,7 +193,7 @@ func arpText(l Layer) string {
 	return fmt.Sprintf("arp %v is-at %s", ip, hardwareText(hw))
 }
 
-// transport describes an IP packet whose header is layer i.
+// transport describes the packet whose IP header is layer i.
 func (q *Sequences) transport(p *Packet, i int) string {
 	text := q.message(p, i)
 	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 {
@@ -203,7 +202,7 @@ func (q *Sequences) transport(p *Packet, i int) string {
 	return text
 }
 
-// message describes the payload of an IP packet, or of its first fragment.
+// message describes the payload of the IP header that is layer i, or of its first fragment.
 func (q *Sequences) message(p *Packet, i int) string {
 	ip := p.Layers[i]
 	from, to, _ := ip.addresses()
@@ -245,7 +244,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 	case GRE:
 		return hosts + q.from(p, l.index)
 	case IGMP:
-		if want, ok := messageSum(l); known >= ICMPHeaderLen && (!ok || l.is("chksum", want)) { // damaged words would mislead
+		if want, ok := messageSum(l); known >= ICMPHeaderLen && (!ok || l.is("chksum", want)) { // a damaged message has wrong words
 			return hosts + "igmp " + igmpText(l)
 		}
 	case ICMP:
@@ -291,7 +290,7 @@ func protocolName(p wire.Protocol) string {
 	return p.String()
 }
 
-// tcp describes a segment.
+// tcp describes a TCP segment.
 func (q *Sequences) tcp(l Layer, from, to netip.AddrPort) string {
 	n := l.PayloadLen()
 	bits, _ := l.num("flags")
@@ -330,7 +329,7 @@ func (q *Sequences) tcp(l Layer, from, to netip.AddrPort) string {
 	return b.String()
 }
 
-// flagText writes TCP's flags as tcpdump does: S F P R U W E, and a dot for ACK.
+// flagText formats TCP's flags as tcpdump does: S F P R U W E, and a dot for ACK.
 func flagText(f wire.Flags) string {
 	s := ""
 	for _, x := range []struct {
@@ -347,7 +346,7 @@ func flagText(f wire.Flags) string {
 	return s
 }
 
-// optionText describes a segment's options. It names timestamps only for a SYN, because every later segment of the
+// optionText describes a segment's options. It includes timestamps only for a SYN, because every later segment of the
 // connection has them. It adds shift to the sequence numbers of SACK blocks, to print them relative.
 func optionText(list []Option, syn bool, shift uint32) string {
 	var parts []string
@@ -375,7 +374,8 @@ func optionText(list []Option, syn bool, shift uint32) string {
 	return strings.Join(parts, ",")
 }
 
-// otherText names the innermost layer that gopacket recognises in a frame that Dissect does not know; "" for none.
+// otherText returns the name of the innermost layer that gopacket recognises in a frame, for frames that Dissect does
+// not know; "" for none.
 func otherText(b []byte, first gopacket.LayerType) (name string) {
 	defer func() {
 		if recover() != nil {

@@ -93,8 +93,8 @@ func (c *Conn) CloseWrite(now clock.Instant) error {
 }
 
 // Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). If received octets are unread,
-// or arrive later, Close aborts the connection, so that the peer learns that they are lost (RFC 1122 §4.2.2.13, RFC
-// 2525 §2.17). It does not abort after both FINs have been exchanged, since the peer then waits only for our octets and
+// or arrive later, Close aborts the connection, so that the peer learns that they are lost (RFC 1122 §4.2.2.13,
+// RFC 2525 §2.17). It does not abort after both FINs have been exchanged, since the peer then waits only for our octets and
 // FIN. A second Close does nothing.
 func (c *Conn) Close(now clock.Instant) {
 	if c.state == Closed || c.rcv.closed {

@@ -30,8 +30,8 @@
 //
 // A batch of 2 to 16 segments in order still gets one ACK per two segments, or per segment after a gap (ackInSteps).
 // Each ACK has the numbers that it would have if the segments arrived one by one, because a peer with a small window
-// sends by the clock of these ACKs. A larger batch, or a super-segment, gets one ACK. Text in a SYN is dropped (RFC
-// 7413 §3).
+// sends by the clock of these ACKs. A larger batch, or a super-segment, gets one ACK. Text in a SYN is dropped
+// (RFC 7413 §3).
 //
 // # Sending
 //

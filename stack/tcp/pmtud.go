@@ -122,8 +122,8 @@ func (c *Conn) MayFragment() bool { return c.pmtu != nil && c.pmtu.mayFragment }
 
 // TooBig processes an ICMP error "fragmentation needed". The error reports that the segment at seq was too long, and
 // that the path carries mss octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). TooBig refuses an error that does
-// not quote a segment in flight or report less than was sent, since forged errors could slow a connection down (RFC
-// 5927 §4, §7.1). If segments of the present size have been acknowledged, it only keeps the report. The report is
+// not quote a segment in flight or report less than was sent, since forged errors could slow a connection down
+// (RFC 5927 §4, §7.1). If segments of the present size have been acknowledged, it only keeps the report. The report is
 // accepted if the quoted segment times out, and forgotten if that segment is acknowledged (RFC 5927 §7.2).
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < minPathMSS || mss >= c.segmentSize() || c.MayFragment() && mss < minBelievedMSS {

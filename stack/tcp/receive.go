@@ -86,8 +86,8 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	return c.checkFIN(now, s)
 }
 
-// checkURG records the urgent pointer (RFC 9293 §3.10.7.4, sixth step, and §3.8.5). Urgent data stays in line (RFC
-// 6093).
+// checkURG records the urgent pointer (RFC 9293 §3.10.7.4, sixth step, and §3.8.5). Urgent data stays in line
+// (RFC 6093).
 func (c *Conn) checkURG(s *Segment) {
 	if s.Flags&wire.URG == 0 || c.rcv.fin {
 		return

@@ -30,15 +30,15 @@ type benchOptions struct {
 	match                            *regexp.Regexp
 	rounds                           int
 	span, warm                       time.Duration
-	peers                            map[string]string // from side to path
+	peers                            map[string]string // program of each side
 	profiles                         string
-	actor                            []string // set for a process that takes part in a run
+	actor                            []string // arguments of an actor; set in a process that takes part in a run
 }
 
 // benchSides are the peers that are separate programs.
 var benchSides = []string{bench.GVisor}
 
-// bench is the verb bench.
+// bench implements the verb bench.
 func (o *options) bench(stdout, _ io.Writer) (status int, err error) {
 	if len(o.args) > 0 && o.args[0] == "actor" {
 		b := &benchOptions{actor: o.args[1:]}

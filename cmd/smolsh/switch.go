@@ -31,9 +31,9 @@ can't hold, and holds up no other. --flood limits a process that sends to everyb
 `
 
 const (
-	switchMTU   = 1500 // the default MTU, in octets
+	switchMTU   = 1500 // default MTU in octets
 	switchPorts = 64
-	// maxSwitchPorts bounds --ports, because a broadcast frame is copied for each port.
+	// maxSwitchPorts is the largest value of --ports, because a broadcast frame is copied for each port.
 	maxSwitchPorts = 1024
 	maxFlood       = 1_000_000_000
 )
@@ -47,7 +47,7 @@ type switchOptions struct {
 	path       string
 }
 
-// serveSwitch is the verb switch.
+// serveSwitch implements the verb switch.
 func (o *options) serveSwitch(stdout, stderr io.Writer) (status int, err error) {
 	s, err := parseSwitch(o.args)
 	if err != nil {
@@ -104,7 +104,7 @@ type portRow struct {
 	addresses        string
 }
 
-// portTable returns the table, and the sums of received frames by outcome.
+// portTable formats the table of ports, and the totals of received frames by outcome.
 func portTable(rows []portRow, total lab.Flow) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

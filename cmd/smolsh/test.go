@@ -66,7 +66,7 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	return f
 }
 
-// rawTest has the flags that need checks beyond their type.
+// rawTest holds the values of flags that need more checks than their type.
 type rawTest struct {
 	match, seeds, shard, keep string
 	seed                      uint64
@@ -127,7 +127,7 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 	return o, nil
 }
 
-// testVerb is the verb test; o has the flags before it.
+// test implements the verb test. o has the flags before the verb.
 func (o *options) test(stdout, _ io.Writer) (status int, err error) {
 	t, err := parseTest(o.args, os.Getenv)
 	if err != nil {
@@ -137,7 +137,7 @@ func (o *options) test(stdout, _ io.Writer) (status int, err error) {
 		_, err = io.WriteString(stdout, testUsage+"flags:\n"+t.flags.FlagUsages()+testNotes)
 		return 0, err
 	}
-	if file := os.Getenv("TEST_SHARD_STATUS_FILE"); file != "" { // Bazel expects this file if shards are supported
+	if file := os.Getenv("TEST_SHARD_STATUS_FILE"); file != "" { // Bazel expects this file from a runner that supports shards
 		if err := os.WriteFile(file, nil, 0o666); err != nil {
 			return 0, fmt.Errorf("TEST_SHARD_STATUS_FILE: %w", err)
 		}
@@ -165,7 +165,7 @@ func (o *options) test(stdout, _ io.Writer) (status int, err error) {
 	return o.runTests(t, tests, stdout)
 }
 
-// list joins words as in a sentence.
+// list joins words with commas and "and", as in a sentence.
 func list(words []string) string {
 	text := ""
 	for i, w := range words {
@@ -206,7 +206,7 @@ func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writ
 		Open: o.openVirtual,
 	}
 	if t.live {
-		c.Jobs, c.Open = 1, o.openLive // there is only one tap0
+		c.Jobs, c.Open = 1, o.openLive // one job, because there is only one tap0
 		if status, ran, err := o.enterLive(); ran || err != nil {
 			return status, err
 		}
@@ -245,7 +245,7 @@ func (o *options) runTests(t *testOptions, tests []scenario.Test, stdout io.Writ
 	return 0, nil
 }
 
-// session returns a session for one test in a lab.
+// session returns a session on the lab, for one test.
 func (l *shellLab) session(u scenario.Setup) *script.Session {
 	return script.New(script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: u.Seed,
@@ -253,7 +253,7 @@ func (l *shellLab) session(u scenario.Setup) *script.Session {
 	})
 }
 
-// openVirtual returns a session whose own host is on a link with a peer.
+// openVirtual returns a session on a new virtual lab, in which the session's host is linked to a peer.
 func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error) {
 	one := *o
 	one.seed, one.seeded = u.Seed, true
@@ -265,7 +265,7 @@ func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error)
 	return l.session(u), l.close, nil
 }
 
-// enterLive moves the process to the namespace of live tests, and reports whether a copy has run everything.
+// enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests.
 func (o *options) enterLive() (status int, ran bool, err error) {
 	if !o.wantsPrivate() {
 		return 0, false, nil

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// words explains parameters by name, for builtins whose Args do not explain them.
+// words explains parameters by name. It is used for builtins whose Args do not explain them.
 var words = map[string]string{
 	"a":         "one end",
 	"addr":      "the local address; without it, every address",
@@ -79,7 +79,7 @@ func (b *Builtin[C]) Explain(p *Param) string {
 	return text
 }
 
-// pairs lays out names with explanations, in two columns if the width allows it, otherwise in one.
+// pairs formats names with explanations, in two columns if the width allows it, otherwise in one.
 func pairs(list [][2]string, width int) string {
 	name, what := 0, 0
 	for _, p := range list {
@@ -174,7 +174,7 @@ func (r *Registry[C]) Overview() string {
 	return out.String()
 }
 
-// Page returns the page of a builtin, a type or a namespace. width is that of the terminal, in columns.
+// Page returns the page of a builtin, a type or a namespace. width is the terminal's width in columns.
 func (r *Registry[C]) Page(name string, width int) (string, error) {
 	if full := r.Aliases[name]; full != "" {
 		name = full

@@ -13,12 +13,12 @@ import (
 	"smolsh/script"
 )
 
-// A Test is one test function of a file, or a file that can't be read as Starlark.
+// A Test is one test function of a file, or a file that is not valid Starlark.
 type Test struct {
 	Path  string          // path of the file from the working directory
 	Shown string          // path of the file in reports, from the folder that the user named
 	Name  string          // name of the function; "" if Wrong is set
-	Wrong *script.Failure // why the file can't be read
+	Wrong *script.Failure // reason why the file can't be read
 }
 
 // Find lists the tests of files and folders, by path and then in the file's order. In a folder it reads every *.star file, also in
@@ -93,7 +93,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// chooser returns the value of --run that selects this test and no other of its file.
+// chooser returns the value of --run that selects this test and no other test of its file.
 func chooser(t Test) string {
 	funcs, _ := script.Tests(t.Path)
 	if slices.ContainsFunc(funcs, func(f script.TestFunc) bool { return f.Name != t.Name && strings.Contains(f.Name, t.Name) }) {

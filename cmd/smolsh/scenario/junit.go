@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// junit is the report in the XML that build systems read, Bazel among them: a suite for each file.
+// junit is the report in JUnit's XML, which build systems such as Bazel read. It has a suite for each file.
 type junit struct {
 	XMLName xml.Name `xml:"testsuites"`
 	Tests   int      `xml:"tests,attr"`

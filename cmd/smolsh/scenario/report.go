@@ -12,25 +12,25 @@ import (
 	"smolsh/script"
 )
 
-// maxTold bounds the failing seeds of a test that are reported in full; the others are only listed.
+// maxTold is the number of failing seeds of a test that are reported in full. The others are only listed.
 const maxTold = 3
 
 // report writes the results of the cases, which it receives in order.
 type report struct {
 	c      *Config
 	total  int
-	last   map[int]uint64 // the last seed of each test
+	last   map[int]uint64 // last seed of each test
 	start  time.Time
 	result Result
 	err    error
-	files  int // columns of the widest file
-	names  int // columns of the longest name
+	files  int // columns of the longest file name
+	names  int // columns of the longest test name
 	shown  bool
 
-	// counts of the test that is being reported
+	// Counts of the test that is being reported.
 	passed, failed  int
 	took, simulated time.Duration
-	more            []string // seeds that failed beyond maxTold
+	more            []string // failing seeds beyond maxTold
 	suites          junit
 }
 
@@ -50,7 +50,7 @@ func (r *report) printf(format string, args ...any) {
 	}
 }
 
-// wipe clears the line of progress.
+// wipe clears the progress line.
 func (r *report) wipe() {
 	if r.shown {
 		r.shown = false
@@ -76,7 +76,7 @@ func (r *report) progress(ready int) {
 	_, _ = io.WriteString(r.c.Stdout, line)
 }
 
-// take receives the next case.
+// take records the next case's outcome, and reports it.
 func (r *report) take(o outcome) {
 	t := r.c.Tests[o.test]
 	if o.interrupted {
@@ -114,7 +114,7 @@ func (r *report) take(o outcome) {
 	}
 }
 
-// text prints a failure at once, and a passed test when all its seeds have ended.
+// text prints a failure at once, and a passed test after its last seed.
 func (r *report) text(o outcome, told telling) {
 	t := r.c.Tests[o.test]
 	line := func(word string, seeds string, took, simulated time.Duration) {
@@ -158,7 +158,7 @@ func list(words []string, n int) string {
 	return fmt.Sprintf("%s … (%d more)", strings.Join(words[:n], " "), len(words)-n)
 }
 
-// details returns the lines about a failure, which follow the line of its test.
+// details prints the lines about a failure, which follow the line of its test.
 func (r *report) details(o outcome, told telling) {
 	const in = "      "
 	for i, l := range strings.Split(o.failure.Error(), "\n") {
@@ -247,9 +247,9 @@ func (r *report) close() (Result, error) {
 // telling holds the results of repeating and shrinking a failure.
 type telling struct {
 	again   string
-	capture string   // the file with its packets, "" if there is none
-	note    string   // a remark if its repetition differed
-	shrunk  []string // the faults that are still needed
+	capture string   // file with the packets, "" if there is none
+	note    string   // remark if the repetition had another result
+	shrunk  []string // faults that the failure needs
 }
 
 // examine repeats a failure with every packet captured, and shrinks it if --shrink is set.

@@ -21,29 +21,28 @@ type Setup struct {
 	Seed    uint64
 	Output  io.Writer                 // receives the test's output
 	Crashed func(v any, stack []byte) // called for a panic
-	Plan    *fault.Plan               // the faults to keep; nil for all
+	Plan    *fault.Plan               // faults to keep; nil for all
 }
 
-// Opener makes a session in which nothing has run, in a lab of its own. release is called
-// after the session has been closed.
+// Opener makes a new session in its own lab. The caller calls release after it has closed the session.
 type Opener func(Setup) (s *script.Session, release func(), err error)
 
-// Config selects the tests and the way in which they run.
+// Config selects the tests and how they run.
 type Config struct {
 	Tests   []Test
 	Seeds   Seeds
 	Shard   Shard
 	Jobs    int           // number of tests at once, 1 or more
-	Timeout time.Duration // bound of one test with one seed, by the wall clock
-	Live    bool          // the sessions are not virtual: nothing can be repeated
-	Keep    *fault.Plan   // the faults of tests to keep; nil for all
-	Shrink  bool          // look for the fewest faults with which a failing test fails
-	Folder  string        // the captures' folder; "" for the working directory
+	Timeout time.Duration // longest time of one test with one seed, by the wall clock
+	Live    bool          // true if the sessions are not virtual, so that nothing can be repeated
+	Keep    *fault.Plan   // faults of tests to keep; nil for all
+	Shrink  bool          // true to look for the fewest faults with which a failing test fails
+	Folder  string        // folder for captures; "" for the working directory
 	Open    Opener
 	Stdout  io.Writer
-	JSON    bool      // lines of JSON instead of text
+	JSON    bool      // true to print lines of JSON instead of text
 	JUnit   io.Writer // receives JUnit's XML; may be nil
-	// Terminal makes a line on Stdout show the progress; Columns is its width.
+	// Terminal enables a progress line on Stdout. Columns is the terminal's width.
 	Terminal bool
 	Columns  int
 	// Stop ends the run when it is closed.
@@ -59,19 +58,19 @@ type outcome struct {
 	simulated   time.Duration
 	packets     []string       // the last packets, if it failed
 	output      []byte         // the end of its output, if it failed
-	troubles    []fault.Report // the faults, under a plan
-	touched     []string       // packets that met one, under a plan
+	troubles    []fault.Report // reports of the faults, under a plan
+	touched     []string       // packets that faults have hit, under a plan
 	interrupted bool
 	hung        bool
 	crashed     bool
 }
 
-// DefaultTimeout is the time that a test may take with one seed by default.
+// DefaultTimeout is the default of Config.Timeout.
 const DefaultTimeout = time.Minute
 
 const (
 	lastPackets = 12
-	// grace is the time that an interrupted test has to end.
+	// grace is how long an interrupted test may take to end.
 	grace = 3 * time.Second
 )
 
@@ -105,7 +104,7 @@ func (t *tail) end() []byte {
 	return b
 }
 
-// once runs a test with a seed. If capture is not empty every packet is written to that file.
+// once runs a test with a seed. If capture is not empty, it writes every packet to that file.
 func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) outcome {
 	t := c.Tests[test]
 	o := outcome{test: test, seed: seed}
@@ -143,7 +142,7 @@ func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) o
 	o.failure, o.crashed, o.hung, o.interrupted = c.watch(s, done, crash)
 	if o.crashed {
 		o.took, o.output = time.Since(start), printed.end()
-		return o // the session may not be used any more
+		return o // the session must not be used after a crash
 	}
 	o.simulated = time.Duration(s.Now())
 	if o.failure != nil {
@@ -163,7 +162,7 @@ func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) o
 	return o
 }
 
-// watch waits until the test has ended, its time is up or everything is to stop.
+// watch waits until the test has ended, its time is over, or Stop is closed.
 func (c *Config) watch(s *script.Session, done, crash <-chan *script.Failure) (f *script.Failure, crashed, hung, interrupted bool) {
 	limit := time.NewTimer(c.Timeout)
 	defer limit.Stop()
@@ -202,7 +201,7 @@ func guard(crashed func(v any, stack []byte)) {
 	}
 }
 
-// firstFrames returns the part of a stack that shows the place of the panic.
+// firstFrames returns the functions at the top of a stack, where the panic occurred.
 func firstFrames(stack []byte) string {
 	lines := strings.Split(string(stack), "\n")
 	for i, l := range lines {

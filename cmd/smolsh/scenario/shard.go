@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// A Shard is a part of all cases: every Total-th case, beginning with the Index-th, counted from 0. The zero value is all of them.
+// A Shard is a part of all cases: every Total-th case from the Index-th on, counted from 0. The zero value is all
+// cases.
 type Shard struct{ Index, Total int }
 
-// has reports whether the i-th case, counted from 0, is of the shard.
+// has reports whether the shard has the i-th case, counted from 0.
 func (s Shard) has(i int) bool { return s.Total <= 1 || i%s.Total == s.Index }
 
-// ParseShard reads "I/N", or "/N" with the index from an indexed Job of Kubernetes (JOB_COMPLETION_INDEX);
-// without text, it reads Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS. I counts from 0.
+// ParseShard parses "I/N", or "/N" with the index from an indexed Job of Kubernetes (JOB_COMPLETION_INDEX). If text is
+// empty, it uses Bazel's TEST_SHARD_INDEX and TEST_TOTAL_SHARDS. I counts from 0.
 func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
 	index, total, from := "", "", "--shard"
 	switch {
@@ -47,7 +48,7 @@ func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
 // Seeds is the range from First to Last, both included.
 type Seeds struct{ First, Last uint64 }
 
-// ParseSeeds reads "A..B".
+// ParseSeeds parses "A..B".
 func ParseSeeds(text string) (s Seeds, err error) {
 	a, b, ok := strings.Cut(text, "..")
 	if ok {
@@ -61,7 +62,7 @@ func ParseSeeds(text string) (s Seeds, err error) {
 	return s, nil
 }
 
-// maxSeeds bounds the cases of a test.
+// maxSeeds is the largest number of seeds of a test.
 const maxSeeds = 1_000_000
 
 func (s Seeds) count() int { return int(s.Last-s.First) + 1 }

@@ -165,7 +165,7 @@ func (o *options) test(stdout, _ io.Writer) (status int, err error) {
 	return o.runTests(t, tests, stdout)
 }
 
-// list joins words with commas and "and", as in a sentence.
+// list joins words with commas.
 func list(words []string) string {
 	text := ""
 	for i, w := range words {

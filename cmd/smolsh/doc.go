@@ -11,7 +11,7 @@ import (
 // referenceFile is the file that doc --markdown writes, relative to the top of the tree.
 const referenceFile = "docs/reference.md"
 
-const docUsage = `usage: smolsh doc [NAME]            what there is, or what NAME does
+const docUsage = `usage: smolsh doc [NAME]            list every builtin, or describe NAME
        smolsh doc --markdown [FILE]  write the reference to FILE (default docs/reference.md; - prints it)
        smolsh doc --man              print the man page: smolsh doc --man | man -l -`
 

@@ -21,15 +21,15 @@ import (
 
 const testUsage = `usage: smolsh test [flags] PATH…
 
-Runs the test_*() functions of *.star files, and of those in folders and below. Each runs in its own fresh
-evaluation of its file, in virtual labs: the same seed gives the same packets on any machine.
+Runs the test_*() functions of *.star files, also of those in folders and their subfolders. The file is evaluated again
+for each test. Labs are virtual: the same seed produces the same packets on any machine.
 
 `
 
 const testNotes = `
-From the environment, where no flag says otherwise: TEST_TOTAL_SHARDS with TEST_SHARD_INDEX, TEST_SHARD_STATUS_FILE,
-TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (where captures are left):
-Bazel's. JOB_COMPLETION_INDEX: an indexed Job's of Kubernetes, for --shard /N.
+Without the flags, these environment variables apply. Of Bazel: TEST_TOTAL_SHARDS with TEST_SHARD_INDEX (--shard),
+TEST_SHARD_STATUS_FILE, TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (the folder
+for captures). Of an indexed Job of Kubernetes: JOB_COMPLETION_INDEX (the index for --shard /N).
 
 Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab for --live; 130 after Ctrl-C.
 `
@@ -51,18 +51,18 @@ type testOptions struct {
 
 func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f := newFlagSet("smolsh test")
-	f.StringVar(&r.match, "run", "", "only tests whose name matches `REGEX`")
-	f.Uint64Var(&r.seed, "seed", 1, "the seed of all randomness, `N`")
-	f.StringVar(&r.seeds, "seeds", "", "each test with each of these seeds, `A..B`")
-	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "`N` tests at once; the report is the same")
-	f.StringVar(&r.shard, "shard", "", "only part I of N of all tests and seeds, `I/N`, counted from 0; /N in an indexed Job")
-	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "the time that one test may take with one seed, by the wall clock, `DURATION`")
+	f.StringVar(&r.match, "run", "", "run only tests whose name matches `REGEX`")
+	f.Uint64Var(&r.seed, "seed", 1, "seed of all randomness, `N`")
+	f.StringVar(&r.seeds, "seeds", "", "run each test with each seed from A to B, `A..B`")
+	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "number of tests to run at once, `N`; the report does not depend on it")
+	f.StringVar(&r.shard, "shard", "", "run only part I of N of all tests and seeds, `I/N`, counted from 0; /N in an indexed Job")
+	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "longest time of one test with one seed, by the wall clock, `DURATION`")
 	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")
-	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result, seconds, simulated, error, again, capture")
-	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on the devices of --device before the verb")
-	f.BoolVar(&o.shrink, "shrink", false, "turn off the faults of a failing test one by one, until only those that make it fail are left")
-	f.StringVar(&r.keep, "keep", "", "keep only the faults `WHAT` of those that tests state, as --shrink prints them; none for none")
-	f.BoolVar(&o.list, "list", false, "list the tests and run none")
+	f.BoolVar(&o.json, "json", false, "print a JSON object per case: file, test, seed, result, seconds, simulated, error, again, capture")
+	f.BoolVar(&o.live, "live", false, "run on the private lab, or on the devices of --device before the verb, in real time")
+	f.BoolVar(&o.shrink, "shrink", false, "remove the faults of a failing test one by one, until only those that make it fail remain")
+	f.StringVar(&r.keep, "keep", "", "keep only the faults `WHAT` of a test, in the form that --shrink prints; none keeps no fault")
+	f.BoolVar(&o.list, "list", false, "list the tests without running them")
 	return f
 }
 

@@ -26,7 +26,7 @@ import (
 func httpBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "http.get", Sig: "url, headers={}, timeout=", Kinds: "str dict duration", Result: "response", Fields: "status headers body",
-		Doc:     "Fetch a URL over this host's TCP; its host is an address. Status and headers: up to 64 KiB; body: 256 MiB.",
+		Doc:     "Fetch a URL, whose host must be an address. Status and headers: up to 64 KiB; body: up to 256 MiB.",
 		Example: `http.get("http://192.168.69.100:8000/").status`, Fn: httpGet,
 	}}
 }
@@ -124,7 +124,7 @@ func sorted(d *starlark.Dict) *starlark.Dict {
 	return out
 }
 
-// connReader is a connection as an io.Reader of the calling task.
+// connReader is an io.Reader that reads from a connection in the calling task.
 type connReader struct {
 	v    *connValue
 	t    *taskValue

@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// labValue is a lab: hosts, links and a seed in a world.
+// labValue is a lab as scripts see it: hosts and links in a world, with a seed.
 type labValue struct {
 	s   *Session
 	w   *task.World
@@ -64,26 +64,26 @@ func labBuiltins() []*builtin {
 		{Name: "lab.switch", Sig: "name, flood=None", Kinds: "str int:0..1000000000", Args: floodArg, Result: "switch", See: "switch.ports, switch.stations",
 			Doc: "Add a learning switch.", Example: `lab().switch("s", flood=1000)`, Fn: labSwitch},
 		{Name: "lab.switches", Result: "list",
-			Doc: "The switches of the lab, the one of a shared TAP among them.", Example: `lab().switches()`, Fn: labSwitches},
+			Doc: "Return the switches of the lab, with that of a shared TAP.", Example: `lab().switches()`, Fn: labSwitches},
 		{Name: "switch.attach", Sig: "host, " + linkSig, Kinds: "host " + linkKinds, Result: "link",
-			Doc: "Join a host to the switch.", Example: switched + `b.ping("10.0.0.1", count=1).received`, Fn: switchAttach},
+			Doc: "Link a host to the switch.", Example: switched + `b.ping("10.0.0.1", count=1).received`, Fn: switchAttach},
 		{Name: "switch.set", Sig: "flood", Kinds: "int:0..1000000000", Args: floodArg,
-			Doc: "Limit what each port floods.", Example: switched + `s.set(flood=100)`, Fn: switchSet},
+			Doc: "Limit the rate at which each port floods frames.", Example: switched + `s.set(flood=100)`, Fn: switchSet},
 		{Name: "switch.ports", Result: "table", Fields: fieldsOf(portColumns),
-			Doc: "The ports and what passed them: RX came in there, TX left; FLOODED of what came in went to every other port.", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
+			Doc: "The ports: frames received (RX) and sent (TX), and received frames sent to every other port (FLOODED).", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
 		{Name: "switch.stations", Result: "table", Fields: fieldsOf(stationColumns),
 			Doc: "The addresses the switch has learnt, and at which port.", Example: switched + `s.stations().cols("hwaddr", "port")`, Fn: stationsTable},
 		topologyBuiltin,
 		{Name: "lab.run", Sig: "d", Kinds: "duration",
-			Doc: "Let that much time pass.", Example: linked + `l.run("2s")`, Fn: labRun},
-		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: asked after each event; within: how long to go on",
-			Doc: "Let time pass until fn() is true; an error when it does not come true.", Example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, Fn: labRunUntil},
+			Doc: "Run the lab for a time.", Example: linked + `l.run("2s")`, Fn: labRun},
+		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: a function, called after each event; within: the longest time to run",
+			Doc: "Run the lab until fn() is true; an error if it is not true within that time.", Example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, Fn: labRunUntil},
 		{Name: "lab.step", Result: "bool",
-			Doc: "Let the next event happen; False when there is none.", Example: linked + `l.step()`, Fn: labStep},
+			Doc: "Run the next event; returns False if there is none.", Example: linked + `l.step()`, Fn: labStep},
 		{Name: "lab.now", Result: "float",
-			Doc: "Seconds since the start.", Example: `lab().now()`, Fn: labNow},
+			Doc: "Return the seconds since the start of the lab.", Example: `lab().now()`, Fn: labNow},
 		{Name: "lab.partition", Sig: "a, b", Kinds: "host host",
-			Doc: "Let nothing pass between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
+			Doc: "Drop every packet between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
 		{Name: "lab.heal",
 			Doc: "End every partition.", Example: linked + `l.partition(a, b); l.heal()`, Fn: labHeal},
 		{Name: "lab.trace", Sig: "filter=None", Kinds: "any", Args: "filter: tcpdump's expression, or False to stop", See: "trace, lab.capture",
@@ -192,7 +192,7 @@ func labRun(c *call) (starlark.Value, error) {
 	return starlark.None, c.t.Sleep(w, arg[time.Duration](c, "d"))
 }
 
-// labRunUntil asks fn after each event of a virtual world, and every millisecond of a live one.
+// labRunUntil calls fn after each event of a virtual world, and every millisecond in a live world.
 func labRunUntil(c *call) (starlark.Value, error) {
 	l, fn, within := c.recv.(*labValue), arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "within")
 	defer l.w.Drive()()
@@ -227,7 +227,7 @@ func labRunUntil(c *call) (starlark.Value, error) {
 	}
 }
 
-// shortDuration is d without the zeros that Go ends it with: 1m, not 1m0s.
+// shortDuration returns d in Go's syntax without zero units at the end: 1m instead of 1m0s.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -244,7 +244,7 @@ func labStep(c *call) (starlark.Value, error) {
 	if !l.w.Virtual() {
 		return nil, c.errorf("this lab runs by the wall clock, nobody can step it")
 	}
-	// Tasks that are ready go first: what they do may be the next event.
+	// Tasks that are ready run first, since their actions may cause the next event.
 	if err := c.t.Yield(); err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f := &loadedFile{loading: true}
 	s.files.loaded[abs(path)] = f
-	// The same thread goes on, so that what the file waits for can be canceled with its task.
+	// The file runs in the same thread, so that canceling the task also ends a wait in the file.
 	t := thread.Local("task").(*taskValue)
 	src, err := t.source(path)
 	if err == nil {
@@ -117,7 +117,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f.err, f.loading = err, false
 	if t.Err() != nil {
-		delete(s.files.loaded, abs(path)) // it was not read to its end
+		delete(s.files.loaded, abs(path)) // the file was not read completely, so a later load reads it again
 	}
 	return f.globals, f.err
 }

@@ -22,10 +22,10 @@ func shellBuiltins() []*builtin {
 	}
 }
 
-// timeitFor is how long timeit calls a function where nothing says how often.
+// timeitFor is how long timeit calls a function if no count is given.
 const timeitFor = 200 * time.Millisecond
 
-// timing is what timeit returns; the prompt shows it in a line.
+// timing is the value that timeit returns. The prompt shows it as one line.
 type timing struct {
 	*starlarkstruct.Struct
 	count int
@@ -40,7 +40,7 @@ func (v timing) display() string {
 	return fmt.Sprintf("%d %s, %s each", v.count, calls, brevity(v.each))
 }
 
-// brevity returns a duration in three digits.
+// brevity returns a duration with three significant digits.
 func brevity(d time.Duration) string {
 	for _, u := range []struct {
 		unit time.Duration
@@ -78,7 +78,7 @@ func builtinReload(c *call) (starlark.Value, error) {
 	return starlark.None, c.s.runFile(c.t, c.s.prompt.ran, c.s.prompt.ranArgs)
 }
 
-// runFile runs a file as run() does: what it binds is known at the prompt afterwards.
+// runFile runs a file for run(). The names that it binds are defined at the prompt afterwards.
 func (s *Session) runFile(t *taskValue, path string, args []starlark.Value) error {
 	s.prompt.ran, s.prompt.ranArgs = path, args
 	if full, err := filepath.Abs(path); err == nil {

@@ -18,7 +18,7 @@ const (
 	portColumns    = "NAME STATE MTU RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES FLOODED STATIONS DROPS"
 	stationColumns = "HWADDR PORT AGE"
 
-	floodArg = "flood: how many frames a second, and at once, each port may send to all others: broadcasts, multicasts and those for unknown stations (0 for any number)"
+	floodArg = "flood: frames a second, and at once, that each port may flood: broadcasts, multicasts and frames for unknown stations (0: any number)"
 )
 
 // switchValue is a learning switch.
@@ -155,7 +155,7 @@ func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
 	return d
 }
 
-// showReasons returns how tables show what reasonsOf returns: "20 flood limit, 1 link down".
+// showReasons formats the result of reasonsOf for a table: "20 flood limit, 1 link down".
 func showReasons(v starlark.Value) string {
 	d, ok := v.(*starlark.Dict)
 	if !ok {

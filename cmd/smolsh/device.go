@@ -25,7 +25,7 @@ type shellLab struct {
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
 	noFiles bool   // true in a test's session
-	why     string // one line that explains why it is another lab than the flags ask for, else ""
+	why     string // one line that explains why the lab is not the one that the flags request, else ""
 }
 
 var (
@@ -35,7 +35,7 @@ var (
 	simDelay    = 100 * time.Microsecond // in each direction, so that round trips are not 0
 )
 
-// open makes a lab with these devices.
+// open makes the lab for the given devices.
 func (o *options) open(devices []device) (*shellLab, error) {
 	l := &shellLab{notes: newNotes()}
 	if len(devices) > 1 {
@@ -92,7 +92,7 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 	}
 	var err error
 	at := peerOf(addrs[0])
-	for _, k := range slices.Backward(o.kernelAddrs) { // instead of a private lab: the peer has the kernel's address
+	for _, k := range slices.Backward(o.kernelAddrs) { // the peer takes the kernel's address of a private lab that could not be made
 		if k.Addr().Is4() {
 			at = k
 		}

@@ -35,7 +35,7 @@ type options struct {
 	mac                       wire.HardwareAddr
 	mtu                       int
 	seed                      uint64
-	seeded                    bool // set by the verb test, whatever the flags
+	seeded                    bool // true under the verb test, which sets the seed itself
 	drop, corrupt             float64
 	sizeLimit, txRate, rxRate int
 	shaping                   int
@@ -62,7 +62,7 @@ func (o *options) usage() string {
 	return usageText + "flags, before FILE:\n" + o.flags.FlagUsages()
 }
 
-// unchecked holds the flags that are checked beyond their type.
+// unchecked holds the values of flags that need more checks than their type.
 type unchecked struct {
 	devices, addrs, kernelAddrs []string
 	gateway, mac                string
@@ -80,7 +80,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only listens)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
-	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw by default one made from the kernel's, on a switch a random one")
+	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw the default is derived from the kernel's address, on a switch it is random")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, also receive frames for other stations and those that the kernel sends")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, but a random one for a host that is not virtual)")
@@ -108,8 +108,8 @@ func parseFlags(argv []string) (*options, error) {
 	return o, nil
 }
 
-// newFlagSet returns an empty set of flags that keeps their order in its usage and prints nothing by itself: execute
-// prints the errors, and the verb its usage.
+// newFlagSet returns an empty set of flags. Its usage keeps the flags' order. It prints nothing itself: execute prints
+// errors, and the verb prints its usage.
 func newFlagSet(name string) *pflag.FlagSet {
 	f := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	f.SortFlags = false
@@ -118,12 +118,12 @@ func newFlagSet(name string) *pflag.FlagSet {
 	return f
 }
 
-// nowhere discards the text that pflag prints by itself.
+// nowhere discards the text that pflag prints.
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-// positional sets the arguments that are not flags: a verb or a file, and its arguments.
+// positional sets the arguments that are not flags: the verb or file, and its arguments.
 func (o *options) positional(f *pflag.FlagSet) {
 	o.args = f.Args()
 	o.hasCommand = f.Changed("command")
@@ -230,10 +230,10 @@ func (o *options) listens() bool {
 	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind != "raw" })
 }
 
-// makes reports whether smolsh makes a device of this kind where there is none.
+// makes reports whether smolsh makes a device of this kind if it does not exist.
 func (d device) makes() bool { return d.Kind == "tap" || d.Kind == "tun" }
 
-// live reports whether the device is the operating system's, so that time is the wall clock's.
+// live reports whether the device belongs to the operating system, so that time follows the wall clock.
 func (d device) live() bool {
 	return d.Kind == "lab" || d.Kind == "raw" || d.Kind == "switch" || d.makes()
 }

@@ -14,7 +14,7 @@ import (
 // that starts no other processes: every descendant counts as a command's from then on.
 func Adopt() {
 	if !adopted.Swap(true) {
-		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // a kernel without it leaves them to init
+		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // without this kernel feature init adopts the processes
 	}
 }
 
@@ -43,9 +43,9 @@ func processes() []process {
 		}
 		b, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
-			continue // it has ended meanwhile
+			continue // the process has ended since
 		}
-		// The name, in parentheses, may hold anything; state and parent follow it.
+		// The name in parentheses may contain any character. State and parent follow the last parenthesis.
 		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		if len(f) < 2 {
 			continue
@@ -90,7 +90,7 @@ func reap() {
 	}
 }
 
-// endPatience is how long processes have to end after they were asked to.
+// endPatience is how long a process may take to end after SIGTERM.
 const endPatience = 300 * time.Millisecond
 
 // End ends the processes that commands have left running: it asks them to end, and kills those that don't. Without Adopt it
@@ -110,7 +110,7 @@ func End() {
 			for _, pid := range left {
 				_ = unix.Kill(pid, sig)
 				if sig == unix.SIGTERM {
-					_ = unix.Kill(pid, unix.SIGCONT) // one that is stopped hears nothing else
+					_ = unix.Kill(pid, unix.SIGCONT) // a stopped process does not receive SIGTERM otherwise
 				}
 			}
 			if time.Now().After(until) {

@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Kind says which values an argument may have, and the Go type that Convert returns. Bounds may follow a colon.
+// A Kind determines which values an argument may have, and the Go type that Convert returns. Bounds may follow a colon.
 type Kind string
 
 const (
@@ -27,7 +27,7 @@ const (
 	KindData     Kind = "data"     // []byte
 	KindDuration Kind = "duration" // time.Duration
 	KindIP       Kind = "ip"       // netip.Addr
-	KindEndpoint Kind = "endpoint" // netip.AddrPort, the port given
+	KindEndpoint Kind = "endpoint" // netip.AddrPort; the port is required
 	KindCIDR     Kind = "cidr"     // netip.Prefix: an address with its prefix length
 	KindPort     Kind = "port"     // int
 	KindMAC      Kind = "mac"      // wire.HardwareAddr
@@ -43,7 +43,7 @@ const (
 	KindOwnFile  Kind = "ownfile"  // string: a file that is read as load() does, from the folder of the script that names it
 )
 
-// errKind is the error of Convert about a value of another type. Other errors explain more than Describe does.
+// errKind is Convert's error for a value of another type. Other errors contain more than Describe returns.
 var errKind = errors.New("wrong type")
 
 var kindWords = map[Kind]string{
@@ -80,7 +80,7 @@ func (k Kind) Describe() string {
 	return kindWords[base] + " " + bounded(b)
 }
 
-// Bounds splits a kind such as "int:0..65507" or "int:1.." at its colon: the kind, and its least and greatest value.
+// Bounds splits a kind such as "int:0..65507" or "int:1.." at its colon into the kind and its bounds.
 func (k Kind) Bounds() (base Kind, bounds string) {
 	a, b, _ := strings.Cut(string(k), ":")
 	return Kind(a), b
@@ -176,7 +176,7 @@ func (k Kind) Convert(v starlark.Value) (any, error) {
 	return nil, errKind
 }
 
-// convertString converts an argument of a kind that is written as a string.
+// convertString converts an argument of a kind whose values are written as strings.
 func (k Kind) convertString(v starlark.Value) (any, error) {
 	s, ok := starlark.AsString(v)
 	if !ok {
@@ -276,7 +276,7 @@ func duration(v starlark.Value) (any, error) {
 	return d, nil
 }
 
-// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", and of octets "1mbps".
+// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", or in octets "1mbps".
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
 		s = strings.ToLower(strings.TrimSpace(s))
@@ -330,10 +330,10 @@ func ints(v starlark.Value) (any, error) {
 	return out, nil
 }
 
-// Seconds returns a duration as scripts get it.
+// Seconds converts a duration to a script's value.
 func Seconds(d time.Duration) starlark.Value { return starlark.Float(d.Seconds()) }
 
-// Address returns an address as scripts get it; None for the zero address.
+// Address converts an address to a script's value, None for the zero address.
 func Address(a netip.Addr) starlark.Value {
 	if !a.IsValid() {
 		return starlark.None
@@ -341,7 +341,7 @@ func Address(a netip.Addr) starlark.Value {
 	return starlark.String(a.String())
 }
 
-// Endpoint returns an address with port as scripts get it; None for the zero value.
+// Endpoint converts an address with port to a script's value, None for the zero value.
 func Endpoint(ap netip.AddrPort) starlark.Value {
 	if !ap.IsValid() {
 		return starlark.None

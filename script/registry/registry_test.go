@@ -45,7 +45,7 @@ func (permissive) HostOf(v starlark.Value) (starlark.Value, error) {
 }
 func (permissive) AddrOf(starlark.Value) (netip.Addr, error) { panic("there is no host") }
 
-// Bind converts arguments given by position and by name, fills in defaults, and collects *rest and **options.
+// TestBind: Bind converts arguments by position and by name, fills in defaults, and collects *rest and **options.
 func TestBind(t *testing.T) {
 	r := New(language())
 	ping := r.ByName["ping"]
@@ -99,7 +99,7 @@ func TestBindErrors(t *testing.T) {
 	}
 }
 
-// Convert accepts the notations of each kind, and nothing out of range.
+// TestConvert: Convert accepts every notation of each kind, and no value out of range.
 func TestConvert(t *testing.T) {
 	for _, c := range []struct {
 		kind Kind
@@ -129,7 +129,8 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// Pages have usage, explanations, options and members; an unknown name gets a suggestion.
+// TestPages: a page has the usage, the explanation, the options and the members. The error for an unknown name suggests
+// the nearest one.
 func TestPages(t *testing.T) {
 	r := New(language())
 	for name, want := range map[string]string{

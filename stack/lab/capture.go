@@ -6,7 +6,7 @@ import (
 	"smolsh/stack/filter"
 )
 
-// captureFile is a capture under way: an observer of one or more hosts that writes.
+// captureFile is a running capture: an observer that writes the frames of one or more hosts to a file.
 type captureFile struct {
 	world   *World
 	writer  *capture.Writer
@@ -38,7 +38,8 @@ func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err 
 	return l.CaptureTo(cw, only)
 }
 
-// CaptureTo is Capture to a Writer that was made before, with World.Epoch, and that it closes: opening a file may block.
+// CaptureTo captures like Capture, to a Writer that the caller has made with World.Epoch, because opening a file may
+// block. stop closes the Writer.
 func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := l.world.newCapture(cw, only)
 	c.followFrames()
@@ -59,14 +60,14 @@ func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err
 	return h.CaptureTo(cw, only)
 }
 
-// CaptureTo does for one host what Lab.CaptureTo does for all.
+// CaptureTo captures the frames of one host, as Lab.CaptureTo does for all hosts.
 func (h *Host) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := h.lab.world.newCapture(cw, only)
 	c.add(h)
 	return c.stopper(h.lab)
 }
 
-// CaptureTo does what Lab.CaptureTo does for every lab of the world, those yet to be made too: one file for all.
+// CaptureTo captures the frames of every lab of the world to one file, also of labs made later. See Lab.CaptureTo.
 func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	return w.capture(w.newCapture(cw, only))
 }
@@ -88,8 +89,8 @@ func (w *World) capture(c *captureFile) (stop func() error, err error) {
 	return c.stopper(nil)
 }
 
-// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so
-// that a reader finds every frame while the capture runs. Errors are reported by stop.
+// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so that a
+// reader finds every frame while the capture runs. stop returns the errors.
 func (w *World) FlushCaptures() {
 	for _, c := range w.captures {
 		if c.dirty {
@@ -105,8 +106,8 @@ func (w *World) newCapture(cw *capture.Writer, only *filter.Filter) *captureFile
 	return c
 }
 
-// stopper returns the function that ends the capture, or ends it at once when the file could not take
-// an interface.
+// stopper returns the function that ends the capture. It ends the capture at once if an interface could not be added to
+// the file.
 func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	stopped := false
 	stop = func() error {
@@ -143,7 +144,7 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	return stop, nil
 }
 
-// add starts the capture of a host.
+// add adds a host to the capture.
 func (c *captureFile) add(h *Host) {
 	c.hosts = append(c.hosts, h)
 	h.captures = append(h.captures, c)
@@ -153,8 +154,8 @@ func (c *captureFile) add(h *Host) {
 	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.observe(h, ev) }))
 }
 
-// addPort gives a port's interface its place in the file. The hidden loop comes in with its first frame,
-// and is left out where a classic file can't take it.
+// addPort adds a port's interface to the file and returns the interface's index there. The hidden loop is added with
+// its first frame, and left out if the classic format can't hold it.
 func (c *captureFile) addPort(p *Port) int {
 	name := p.iface.Name()
 	if c.several {

@@ -11,14 +11,14 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxInFlight bounds the frames that one direction of a link holds, whatever its rate and delay.
+// maxInFlight is the largest number of frames that one direction of a link holds, whatever its rate and delay.
 const maxInFlight = 1 << 16
 
 // Flow counts the frames of one direction. In + Copies is always
 // Delivered + InFlight + the sum of Drops.
 type Flow struct {
-	In        uint64 // frames put in, of wire size unless the link carries super-segments
-	Copies    uint64 // further copies that rules or flooding made
+	In        uint64 // frames sent into the direction, of wire size unless the link carries super-segments
+	Copies    uint64 // additional copies made by fault rules or flooding
 	Delivered uint64
 	InFlight  uint64
 	Octets    uint64                  // of the frames put in
@@ -43,13 +43,14 @@ type direction struct {
 	to    sink
 	stats Flow
 
-	free    clock.Instant   // the instant at which the transmitter has serialised every queued frame
-	leaving []clock.Instant // ring of the instants at which the last bits of queued frames leave
+	free    clock.Instant   // time at which the transmitter has serialised every queued frame
+	leaving []clock.Instant // ring of the times at which the last bits of queued frames leave
 	head, n int
 	last    clock.Instant // the latest arrival of a frame that no rule held back
 }
 
-// accept becomes the owner of a frame at the near end. It cuts a super-segment unless the link carries it uncut.
+// accept sends a frame from the near end, and owns it from then on. It cuts a super-segment unless the link carries it
+// uncut.
 func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
 	if !l.carriesUncut(f) && w.segmenter.Start(f, phy.MediumEthernet) {
@@ -69,20 +70,20 @@ func (l *direction) carriesUncut(f *phy.Frame) bool {
 	return f.Offload.GSOSize == 0 || l.link.cfg.Offload && l.link.faults.Empty()
 }
 
-// fate is the outcome for a frame: a drop reason, or the instant at which its last bit leaves.
+// fate is the outcome for a frame: a drop reason, or the time at which its last bit leaves.
 type fate struct {
 	left clock.Instant
 	fault.Verdict
 }
 
-// decideFate serialises one frame and returns its fate, which carry executes.
+// decideFate serialises one frame and returns its fate. carry then drops or sends the frame.
 func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	cfg := &l.link.cfg
 	if !cfg.Offload || !l.link.faults.Empty() {
 		phy.FinishChecksum(f, phy.MediumEthernet)
 	}
 	if f.Offload.NeedsCsum {
-		f.Offload.CsumValid = true // nothing can damage it on the way
+		f.Offload.CsumValid = true // the checksum stays valid, since nothing on the link damages the frame
 	}
 	l.stats.In++
 	l.stats.Octets += uint64(f.Len())
@@ -168,7 +169,7 @@ func (l *direction) resizeQueue() {
 	l.leaving, l.head = ring, 0
 }
 
-// serialise returns when the last bit of a frame of so many octets will have left.
+// serialise returns the time at which the last bit of a frame of so many octets leaves.
 func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	rate := l.link.cfg.RateBps
 	if rate == 0 {
@@ -177,7 +178,7 @@ func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate
 	if work%rate != 0 {
-		takes++ // never faster than the rate
+		takes++ // rounded up, so that the rate is never exceeded
 	}
 	l.free = max(l.free, now).Add(time.Duration(takes))
 	l.leaving[(l.head+l.n)%len(l.leaving)] = l.free
@@ -206,7 +207,7 @@ func (l *direction) delay() time.Duration {
 }
 
 // tooBig reports whether a frame exceeds the MTU. For a super-segment the size of its segments counts, because a medium
-// that carries them one by one would see those.
+// that carries segments singly sees only them.
 func tooBig(f *phy.Frame, mtu int) bool {
 	switch {
 	case f.Offload.GSOSize == 0:

@@ -88,7 +88,7 @@ func faultBuiltins() []*builtin {
 			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
 				`nth: numbers of the matches to select, counted from 1 in each direction; every: select one match in this many; ` + effectArgs,
 			Result: "fault", See: "faults, fault.set, fault.off",
-			Doc:     "Put a rule on an interface or a link; if no effect is stated, not even as 0, what matches is dropped.",
+			Doc:     "Add a fault rule to an interface or a link; if no effect is stated, it drops what matches.",
 			Example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, Fn: builtinFault},
 		{Name: "fault.set", Sig: effectSig, Kinds: effectKinds, Args: effectArgs, See: "fault",
 			Doc:     "Change the rule's effects; 0 removes an effect, and without any effect all packets pass.",

@@ -144,12 +144,3 @@ func (c *call) networks() (list []netip.Prefix) {
 	}
 	return list
 }
-
-// addressOf returns the address that a string stands for: itself, or that of the host of that name.
-func (c *call) addressOf(name string) (netip.Addr, error) {
-	x, err := registry.KindIP.For(starlark.String(name), c)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	return x.(netip.Addr), nil
-}

@@ -20,7 +20,7 @@ func packetBuiltins() []*builtin {
 		{Name: "packet.show", Result: "str", Pure: true, See: "packet.summary, packet.hexdump",
 			Doc: "Print the packet's layers with their fields, and return the text.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
-			Doc: "Print the packet's octets, sixteen to a line; gives the text too.", Example: one + `p.hexdump()`, Fn: packetHexdump},
+			Doc: "Print the packet's octets, sixteen to a line, and return the text.", Example: one + `p.hexdump()`, Fn: packetHexdump},
 		{Name: "layer.has", Sig: "flags, only=False", Kinds: "str bool", Args: `flags: letters in any order, such as "AS", or names of several letters with plus signs, such as "DF+MF"; only: whether other flags have to be clear`,
 			Result: "bool", Pure: true, See: "fields", Doc: "Whether all these flags are set. The field flags itself is a string in the order of fields().",
 			Example: `t = spawn(sniff, "tcp", count=2); sleep(0); tcp.connect("192.168.69.100:7"); t.join()[1].tcp.has("AS", only=True)`, Fn: layerHas},

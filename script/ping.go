@@ -22,7 +22,7 @@ import (
 func pingBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "ping", Sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, Kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
-		Args:   "host: an address, or a host or its name; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
+		Args:   "host: an address, or a host or its name; count: number of requests; interval: time between requests; size: octets of data; ttl: time to live; timeout: time to wait for each reply",
 		Result: "result", Fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src note) again error", Host: true,
 		Doc:     "Send ICMP echo requests and print each reply.",
 		Example: `ping("192.168.69.100", count=1).received`, See: "arping, traceroute, icmp.bind", Fn: builtinPing,

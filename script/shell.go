@@ -13,12 +13,12 @@ import (
 func shellBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "reload", See: "run",
-			Doc: "Run the file that run() ran last once more, and forget what load() has read.", Example: `run("other.star"); reload()`, Fn: builtinReload},
-		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: where to, and what is there is replaced", See: "run",
+			Doc: "Run the last file of run() again; load() reads its files again.", Example: `run("other.star"); reload()`, Fn: builtinReload},
+		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: the file to write, which replaces an existing one", See: "run",
 			Doc: "Write what was typed as a script that runs; what failed or can't be repeated becomes a comment.", Example: `save("session.star")`, Fn: builtinSave},
-		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
+		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: number of calls (by default as many as 0.2 seconds allow)",
 			Result: "struct", Fields: "count total each (seconds by the clock on the wall)",
-			Doc: "Call fn again and again and measure how long a call takes.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},
+			Doc: "Call fn repeatedly and measure the time of a call.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},
 	}
 }
 

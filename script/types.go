@@ -57,12 +57,12 @@ var valueTypes = []registry.ValueType{
 		{"reason", "drop: the reason, as in drops()"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: a description of the packet in one line"},
 		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router has marked congestion) or "path" (the segment size changes)`}, {"why", "recovery: the reason"},
 	}},
-	{Name: "lab", Doc: "Hosts, links and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
-	{Name: "link", Doc: "What joins two hosts, or a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host or a switch"}}},
+	{Name: "lab", Doc: "A lab: hosts and links with one clock and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
+	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host or a switch"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
-	{Name: "fault", Doc: "A rule in force.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
-	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},
-	{Name: "packet", Doc: "A packet: a layer it does not have is None, and so is a field that its header does not have.", Fields: append(layerFields(), [][2]string{
+	{Name: "fault", Doc: "A fault rule.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
+	{Name: "capture", Doc: "A running capture, which writes packets to a file.", Fields: nil},
+	{Name: "packet", Doc: "A packet. A layer that it lacks is None, and so is a field that its header lacks.", Fields: append(layerFields(), [][2]string{
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},
 		{"time", "when it was seen, in seconds since the start; of a file, since 1970, and None where a file does not say"}, {"time_ns", "the same in nanoseconds, exactly"},
 		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},

@@ -49,9 +49,9 @@ func udpBuiltins() []*builtin {
 	const member = `u = udp.bind(5000); u.join("239.1.2.3"); `
 	return []*builtin{
 		{Name: "udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "udp_socket",
-			Doc: "A UDP socket on a port; 0 chooses one.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
+			Doc: "Bind a UDP socket to a port.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
 		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
-			Doc: "A UDP socket that speaks to one peer only.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
+			Doc: "Connect a UDP socket to one peer, from which alone it receives.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
 			Doc: "Send a datagram; a socket that is not connected needs to=.", Example: open + `u.send("hi")`, Fn: udpSend},
 		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src",

@@ -83,11 +83,6 @@ type outcome struct {
 	Crashed     bool // its session may not be used any more
 }
 
-// passed reports whether nothing was wrong with the test.
-func (o *outcome) passed() bool {
-	return o.Failure == nil && !o.Interrupted && !o.Skipped && !o.Expected
-}
-
 // DefaultTimeout is the default of Config.Timeout.
 const DefaultTimeout = time.Minute
 

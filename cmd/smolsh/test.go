@@ -231,11 +231,14 @@ func list(words []string) string {
 	return text
 }
 
+// forTests are the flags before the verb that tests heed: whether they may touch files, and the faults of every lab.
+var forTests = []string{"no-files", "drop-chance", "corrupt-chance", "size-limit", "tx-rate-limit", "rx-rate-limit", "shaping-interval"}
+
 // checkBeforeTest checks the flags before the verb.
 func (o *options) checkBeforeTest(t *testOptions) error {
 	wrong := ""
 	o.flags.Visit(func(f *pflag.Flag) {
-		if f.Name == "no-files" {
+		if slices.Contains(forTests, f.Name) {
 			return
 		}
 		if !t.live || f.Name == "pcap" || f.Name == "trace" || f.Name == "seed" {
@@ -448,7 +451,9 @@ func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error)
 		return nil, nil, err
 	}
 	l.noFiles = o.noFiles
-	return l.session(u), l.close, nil
+	s := l.session(u)
+	one.faults(s)
+	return s, l.close, nil
 }
 
 // enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests.

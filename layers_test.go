@@ -90,11 +90,12 @@ var layers = []struct {
 	{"script/complaint", layer{inside: "stack/clock"}},
 	{"script/service", layer{outside: "go.starlark.net"}},
 	{"script/kernel", layer{inside: "script/suggest script/stream script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
+	{"script/topology", layer{inside: "script/suggest script/registry stack/lab stack/wire", outside: "go.starlark.net go.yaml.in/yaml/v3"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script/printer", layer{inside: "script/task"}},
 	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/stream script/escape script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/topology script/stream script/escape script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

@@ -4,15 +4,15 @@
 // Everything here is single-owner: one goroutine at a time may use a frame, a pool or a device.
 package phy
 
-// Headroom is the space in octets that a new frame has in front of its octets: for a virtio-net header, Ethernet with a VLAN tag,
-// an IP header with options and a TCP header with options.
+// Headroom is the free space in front of the content of a new frame, in octets. It has room for a virtio-net header,
+// Ethernet with a VLAN tag, an IP header with options and a TCP header with options.
 const Headroom = 160
 
-// Offload is the work on a frame that is left to its next owner. The zero value is a plain frame of wire size with every checksum
-// in place and unverified.
+// Offload describes work on a frame that its next owner must do. The zero value is a frame of wire size with every
+// checksum in place and unverified.
 type Offload struct {
-	// GSOSize is the payload of each segment of a super-segment except the last, in octets; 0 for an ordinary frame. The frame's
-	// headers are those of the first segment, with length fields for the whole.
+	// GSOSize is the payload of each segment of a super-segment except the last, in octets; 0 for any other frame. The
+	// frame's headers are those of the first segment, but their length fields are for the whole.
 	GSOSize uint16
 	// UDP is true for a super-segment of UDP datagrams, false for one of a TCP stream. A stack receives datagrams one by
 	// one, so the port cuts such a frame before delivery.
@@ -23,15 +23,18 @@ type Offload struct {
 	CsumValid bool
 }
 
-// A Frame is one link-layer frame, or IP packet on a medium without a link layer, in a buffer with
-// headroom. It has one owner; passing it on passes ownership, unless a method says otherwise.
+// A Frame is one link-layer frame, or one IP packet on a medium without a link layer, in a buffer with headroom. It has
+// one owner. Passing it on passes ownership, unless a method's comment says otherwise.
 type Frame struct {
 	buf      []byte
 	off, end int
-	borrowed [2][]byte // further content, behind the end
+	borrowed [2][]byte // further content, after the end
 	Offload  Offload
 	Marks    Marks
-
+	// Trail is the number by which a lab follows the frame and its copies, for captures; 0 if none does.
+	Trail uint64
+	// Judged is true after the rules of a sending port that apply once to each frame have judged it.
+	Judged bool
 	// Tag is a number that the sending host sets for its own observers, such as the kind of a probe, which its octets do not
 	// tell. No other host reads it. 0 means nothing.
 	Tag uint8
@@ -44,14 +47,15 @@ func NewFrame(size int) *Frame {
 
 // Reset empties the frame and restores its headroom.
 func (f *Frame) Reset() {
-	f.off, f.end, f.borrowed, f.Offload, f.Marks, f.Tag = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}, 0
+	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
+	f.Tag, f.Trail, f.Judged = 0, 0, false
 }
 
-// Borrow appends octets to the content without copying them. Their owner must not change them until the frame has been
-// sent, or Own has copied them.
+// Borrow appends octets to the content without copying them. The octets' owner must not change them until the frame has
+// been sent, or Own has copied them.
 func (f *Frame) Borrow(a, b []byte) { f.borrowed = [2][]byte{a, b} }
 
-// Borrowed returns the borrowed octets, which follow Bytes in the content; nil for nearly every frame.
+// Borrowed returns the borrowed octets, which follow Bytes in the content. It returns nil for most frames.
 func (f *Frame) Borrowed() (a, b []byte) { return f.borrowed[0], f.borrowed[1] }
 
 // Own copies the borrowed octets into the frame, which must have room for them.
@@ -69,10 +73,10 @@ func (f *Frame) Bytes() []byte { return f.buf[f.off:f.end] }
 // Len returns the length of the content in octets, borrowed octets included.
 func (f *Frame) Len() int { return f.end - f.off + len(f.borrowed[0]) + len(f.borrowed[1]) }
 
-// Size returns the capacity behind the headroom of an empty frame, in octets.
+// Size returns the capacity of an empty frame after the headroom, in octets.
 func (f *Frame) Size() int { return len(f.buf) - Headroom }
 
-// Tail returns the free space behind the content. Extend adds octets that were written there to the content.
+// Tail returns the free space after the content. Extend adds octets written there to the content.
 func (f *Frame) Tail() []byte { return f.buf[f.end:] }
 
 // Extend makes the next n octets of the tail part of the content and returns them.
@@ -81,8 +85,7 @@ func (f *Frame) Extend(n int) []byte {
 	return f.buf[f.end-n : f.end]
 }
 
-// Prepend grows the content by n octets to the front and returns them, uninitialised. The headroom
-// must suffice.
+// Prepend extends the content by n octets at the front and returns them, uninitialised. The headroom must suffice.
 func (f *Frame) Prepend(n int) []byte {
 	f.off -= n
 	return f.buf[f.off : f.off+n]
@@ -106,7 +109,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload, marks and tag; f grows if necessary.
+// CopyFrom makes f an equal copy of g, with g's offload, marks, tag and trail; f grows if necessary.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -114,10 +117,10 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Set(g.Bytes())
 	f.borrowed = g.borrowed
 	f.Own()
-	f.Offload, f.Marks, f.Tag = g.Offload, g.Marks, g.Tag
+	f.Offload, f.Marks, f.Tag, f.Trail, f.Judged = g.Offload, g.Marks, g.Tag, g.Trail, g.Judged
 }
 
-// FrameSize holds any frame of an ordinary MTU, SuperFrameSize any super-segment.
+// FrameSize is room for any frame of an ordinary MTU, SuperFrameSize for any super-segment.
 const (
 	FrameSize      = 2048
 	SuperFrameSize = 65536 + 64
@@ -143,8 +146,8 @@ func (p *Pool) Get() *Frame {
 	return NewFrame(p.size)
 }
 
-// Put returns a frame to the pool; nil is ignored. Frames that have become smaller than the pool's size by a Swap are left to the
-// garbage collector.
+// Put returns a frame to the pool; it ignores nil. It leaves frames that a Swap has made smaller than the pool's size
+// to the garbage collector.
 func (p *Pool) Put(f *Frame) {
 	if f == nil || len(p.free) >= p.limit || len(f.buf) < Headroom+p.size {
 		return

@@ -8,15 +8,15 @@ import (
 	"smolsh/stack/drop"
 )
 
-// Marks record the changes that fault rules and links made to a frame. They travel with the frame so that traces and
-// captures can show them, and have no effect. The zero value is an untouched frame.
+// Marks records the changes that fault rules and links made to a frame. They travel with the frame, so that traces and
+// captures can show them, and have no other effect. The zero value means an unchanged frame.
 type Marks struct {
-	Held      time.Duration // the delay that rules added
-	Copies    int           // number of copies that were made of it
-	Copy      bool          // true for such a copy
+	Held      time.Duration // delay that rules added
+	Copies    int           // number of copies made of the frame
+	Copy      bool          // true if the frame is such a copy
 	Corrupted bool
-	Congested bool        // a rule has set its ECN field to CE
-	Lost      drop.Reason // the reason why a link dropped it after it was sent; else None
+	Congested bool        // true if a rule has set the ECN field to CE
+	Lost      drop.Reason // reason for which a link dropped the frame after it was sent; else None
 }
 
 // After appends the marks to a frame's verdict, which may be empty: "held 5ms, corrupted".

@@ -6,14 +6,15 @@ type MemoryConfig struct {
 	Medium     Medium
 	MTU        int  // octets of network-layer packet; 0: 1500
 	MaxGSO     int  // octets of network-layer packet; 0: wire-size frames only
-	TxChecksum bool // transport checksums may be unfinished
+	TxChecksum bool // true if transport checksums may be unfinished
 	Queue      int  // number of frames that may wait in each direction; 0: 256
 }
 
 // Memory is a device whose medium is a bounded queue in memory: one end of a Pair, or a loopback.
 //
-// Like a wire it checks nothing: frames that are longer than the MTU, or carry an offload that it does not support, are delivered
-// as they are. A frame sent with NeedsCsum arrives with CsumValid as well, since nothing can have damaged it on the way.
+// Like a wire it checks nothing. It delivers frames unchanged even if they are longer than the MTU or carry an offload
+// that it does not support. A frame sent with NeedsCsum arrives with CsumValid as well, since nothing can damage it on
+// the way.
 type Memory struct {
 	name    string
 	caps    Capabilities
@@ -22,8 +23,8 @@ type Memory struct {
 	closed  bool
 }
 
-// NewPair returns two devices back to back: each receives the frames that are sent on the other. Frames are
-// swapped, not copied, when they have room for exactly Capabilities().FrameSize() octets.
+// NewPair returns two connected devices: each receives the frames that are sent on the other. Frames with room for
+// exactly Capabilities().FrameSize() octets are swapped, not copied.
 func NewPair(a, b string, cfg MemoryConfig) (*Memory, *Memory) {
 	if cfg.MTU == 0 {
 		cfg.MTU = 1500
@@ -39,8 +40,8 @@ func NewPair(a, b string, cfg MemoryConfig) (*Memory, *Memory) {
 	return da, db
 }
 
-// NewLoopback returns a device that receives the frames that are sent on it: bare IP packets of up to 65535 octets, whose
-// transport checksums may stay unfinished. Its queue holds 256 frames.
+// NewLoopback returns a device that receives the frames sent on it: bare IP packets of up to 65535 octets, whose
+// transport checksums may stay unfinished. Its queue has room for 256 frames.
 func NewLoopback(name string) *Memory {
 	caps := Capabilities{Medium: MediumIP, MTU: 65535, TxChecksum: true}
 	q := newQueue(256, caps.FrameSize())
@@ -49,13 +50,13 @@ func NewLoopback(name string) *Memory {
 	return d
 }
 
-// Name returns the name that the device was made with.
+// Name returns the device's name.
 func (d *Memory) Name() string { return d.name }
 
-// Capabilities are those of the configuration; they never change.
+// Capabilities returns those of the configuration, which never change.
 func (d *Memory) Capabilities() Capabilities { return d.caps }
 
-// Pending returns how many frames are queued for Recv.
+// Pending returns the number of frames queued for Recv.
 func (d *Memory) Pending() int { return d.in.n }
 
 // Recv removes frames from the queue. Frames that the other end sent before it was closed still arrive. The error is
@@ -98,8 +99,8 @@ func (d *Memory) Close() error {
 	return nil
 }
 
-// A queue is a bounded FIFO that keeps frames of one size. It swaps frames of that size in and out, so that neither side ever gets
-// a smaller buffer for its own.
+// A queue is a bounded FIFO of frames of one size. It swaps frames of that size in and out, so that neither side gets a
+// smaller buffer in exchange.
 type queue struct {
 	slots   []*Frame
 	head, n int

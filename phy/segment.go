@@ -7,12 +7,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Segmenter cuts a super-segment into frames of wire size, as a network card with segmentation offload does. Each segment
-// repeats the headers with its own lengths, identification, sequence number and checksums; FIN and PSH stay on the last, CWR
-// (RFC 3168 §6.1.2) on the first. A super-segment of UDP becomes datagrams of its GSOSize.
+// A Segmenter cuts a super-segment into frames of wire size, as a network card with segmentation offload does. Each
+// segment repeats the headers with its own lengths, identification, sequence number and checksums. FIN and PSH stay on
+// the last segment, CWR (RFC 3168 §6.1.2) on the first. A super-segment of UDP is cut into datagrams of GSOSize octets.
 //
-// Start parses a frame, Next writes one segment after the other into the caller's frames. Nothing allocates. The zero value is
-// ready; one Segmenter serves one frame at a time.
+// Start parses a frame, and Next writes one segment after the other into the caller's frames, without allocation. The
+// zero value is ready for use. One Segmenter cuts one frame at a time.
 type Segmenter struct {
 	src   []byte // the frame, without link-layer padding
 	l     layout
@@ -23,7 +23,7 @@ type Segmenter struct {
 	plain Offload
 }
 
-// layout has the positions of a frame's headers.
+// layout holds the positions of a frame's headers.
 type layout struct {
 	l3, l4, data int // offsets of the network header, the transport header and its payload
 	proto        wire.Protocol
@@ -31,8 +31,9 @@ type layout struct {
 	v6           bool
 }
 
-// parseLayout finds the headers of an unfragmented TCP or UDP packet, and its end. beyond is the number of octets of the packet's
-// payload that are not in b. ok is false for anything else and for headers that contradict the length of b.
+// parseLayout finds the headers of an unfragmented TCP or UDP packet, and its end. beyond is the number of octets of
+// the packet's payload that are not in b. ok is false for any other packet, and for headers that contradict the length
+// of b.
 func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	etherType := wire.EtherType(0)
 	if m == MediumEthernet {
@@ -52,7 +53,7 @@ func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	}
 	switch v := ip[0] >> 4; {
 	case v == 4 && (m == MediumIP || etherType == wire.EtherTypeIPv4):
-		h, payload, err := wire.ParseQuotedIPv4(ip) // its checksum will be recomputed
+		h, payload, err := wire.ParseQuotedIPv4(ip) // the header checksum is not verified, since it will be computed again
 		if err != nil || h.IsFragment() || len(payload)+beyond < h.PayloadLen {
 			return l, 0, false
 		}
@@ -80,9 +81,9 @@ func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	return l, 0, false
 }
 
-// Start begins with f, a frame on medium m, which must not change until Next has returned false. A frame without GSOSize counts as
-// a super-segment of one segment. Start reports whether the frame can be cut. It cannot if its headers are not those of
-// unfragmented TCP or UDP over IPv4 or IPv6, or contradict the frame's length.
+// Start begins to cut f, a frame on medium m, which must not change until Next has returned false. A frame without
+// GSOSize counts as a super-segment of one segment. Start reports whether the frame can be cut. It can't if its headers
+// are not those of unfragmented TCP or UDP over IPv4 or IPv6, or contradict the frame's length.
 func (s *Segmenter) Start(f *Frame, m Medium) bool {
 	l, end, ok := parseLayout(f.Bytes(), m, 0)
 	if !ok {
@@ -97,7 +98,7 @@ func (s *Segmenter) Start(f *Frame, m Medium) bool {
 	return true
 }
 
-// Segments returns the number of segments that Next has still to write.
+// Segments returns the number of segments that Next has not written yet.
 func (s *Segmenter) Segments() int {
 	if s.done {
 		return 0
@@ -106,8 +107,8 @@ func (s *Segmenter) Segments() int {
 	return max(1, (rest+s.gso-1)/s.gso)
 }
 
-// Next writes the next segment into dst, which it resets and which must have room for it. It returns false if no segment was left.
-// The segment's checksums are in place.
+// Next resets dst and writes the next segment into it. dst must have room for the segment. The segment's checksums are
+// complete. Next returns false if no segment was left.
 func (s *Segmenter) Next(dst *Frame) bool {
 	if s.done {
 		return false
@@ -196,7 +197,7 @@ func putChecksum(t []byte, l *layout) {
 	binary.BigEndian.PutUint16(t[at:], 0)
 	sum := wire.PseudoHeader(l.src, l.dst, l.proto, len(t)).AddBytes(t).Checksum()
 	if sum == 0 && l.proto == wire.ProtocolUDP {
-		sum = 0xffff // zero means that there is no checksum (RFC 768)
+		sum = 0xffff // a field of zero would mean no checksum (RFC 768)
 	}
 	binary.BigEndian.PutUint16(t[at:], sum)
 }

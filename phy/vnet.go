@@ -6,11 +6,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// VnetHeaderLen is the length in octets of the header before a frame, on devices that describe offloads as virtio-net does
-// (Virtual I/O Device 1.2 §5.1.6: struct virtio_net_hdr without num_buffers; its fields are in the machine's byte order).
+// VnetHeaderLen is the length in octets of the virtio-net header before a frame (Virtual I/O Device 1.2 §5.1.6: struct
+// virtio_net_hdr without num_buffers). Its fields are in the machine's byte order.
 const VnetHeaderLen = 10
 
-// Flags and kinds of super-segment of the virtio-net header.
+// Flags and kinds of super-segments of the virtio-net header.
 const (
 	vnetNeedsCsum = 1
 	vnetDataValid = 2
@@ -54,8 +54,9 @@ func (f *Frame) PutVnet(m Medium) bool {
 	return true
 }
 
-// TakeVnet removes the virtio-net header from the front of a received frame and sets the frame's Offload. It returns false, with a
-// zero Offload, for a frame that is shorter, and for kinds of super-segment that were not negotiated.
+// TakeVnet removes the virtio-net header from the front of a received frame and sets the frame's Offload. It returns
+// false, with a zero Offload, if the frame is shorter than the header, or is a kind of super-segment that was not
+// negotiated.
 func (f *Frame) TakeVnet() bool {
 	if f.Len() < VnetHeaderLen {
 		return false

@@ -15,18 +15,18 @@ import (
 	"github.com/fatih/color"
 )
 
-// editor is readline with the features that it lacks. All methods except line are called on readline's own goroutine, while
-// readline itself does nothing else.
+// editor is readline, extended by features that it lacks. readline's own goroutine calls all methods except line, and
+// does nothing else meanwhile.
 type editor struct {
 	sh      *Shell
 	in      *input
 	rl      *readline.Instance
-	onWidth func() // notifies readline of a new width
+	onWidth func() // tells readline about a new width
 	resized atomic.Bool
-	opening atomic.Int32 // the event before which no key is delivered: openAtPaint, openAtWrite; 0 for none
+	opening atomic.Int32 // event before which no key is delivered: openAtPaint, openAtWrite; 0 for none
 	prompt  string
 	before  string       // earlier lines of the statement
-	typed   atomic.Int32 // runes in the line
+	typed   atomic.Int32 // number of runes in the line
 	block   string       // pasted text after the end of the first line
 }
 
@@ -56,8 +56,8 @@ func newEditor(sh *Shell) (*editor, error) {
 	return e, nil
 }
 
-// Readline's loop handles keys while the caller of Readline still shows the prompt. Both touch the line, and the loop
-// empties it without readline's lock. So input delivers no key before the prompt has been painted and written.
+// readline's loop handles keys while the caller of Readline still shows the prompt. Both use the line, and the loop
+// clears it without readline's lock. So input delivers no key before the prompt has been painted and written.
 const (
 	openAtPaint = 1 + iota
 	openAtWrite
@@ -79,8 +79,7 @@ func (e *editor) close() {
 	e.rl.Close()
 }
 
-// setHistory replaces all of readline's entries, because readline by itself would keep an older entry in place of its
-// edited form.
+// setHistory replaces all of readline's entries. readline itself would keep an older entry instead of its edited form.
 func (e *editor) setHistory() {
 	e.rl.ResetHistory()
 	for _, entry := range e.sh.history.entries {
@@ -93,7 +92,7 @@ var (
 	fromRunes = strings.NewReplacer(string(runeNewline), "\n", string(runeTab), "\t", string(runePaste), "")
 )
 
-// line reads a line that starts with the text begin. block is pasted text after the end of the first line.
+// line reads a line, which initially contains begin. block is pasted text after the end of the first line.
 func (e *editor) line(prompt, begin, before string) (line, block string, err error) {
 	e.prompt, e.before, e.block = prompt, before, ""
 	e.typed.Store(int32(utf8.RuneCountInString(begin)))
@@ -112,7 +111,7 @@ func (e *editor) line(prompt, begin, before string) (line, block string, err err
 	return fromRunes.Replace(line), e.block, err
 }
 
-// filter sees each key before readline does.
+// filter processes each key before readline does.
 func (e *editor) filter(r rune) (rune, bool) {
 	switch r {
 	case runeRedraw:
@@ -132,12 +131,12 @@ func (e *editor) filter(r rune) (rune, bool) {
 	return r, true
 }
 
-// OnChange implements readline.Listener. It replaces the key that stands for a pasted block by the block's first line; the rest
-// follows when the line is read.
+// OnChange implements readline.Listener. It replaces the key that stands for a pasted block by the block's first line.
+// The rest of the block is returned when the line is read.
 func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 	switch key {
 	case 0, readline.CharEnter, readline.CharCtrlJ, readline.CharInterrupt:
-		return nil, 0, false // the line is complete, and the next may have begun
+		return nil, 0, false // the line is complete, and the next one may have begun
 	}
 	if key == runePaste {
 		text := e.in.block()
@@ -148,7 +147,7 @@ func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 			line = append(line[:pos-1:pos-1], []rune(toRunes.Replace(first))...)
 			e.typed.Store(int32(len(line)))
 			if e.block == "" {
-				e.block = "\n" // even an empty rest is a block
+				e.block = "\n" // not "", because even an empty rest is a block
 			}
 			return line, len(line), true
 		}
@@ -178,7 +177,7 @@ func (e *editor) Paint(line []rune, _ int) []rune {
 // completionWait is how long completion waits for a computing script.
 const completionWait = 200 * time.Millisecond
 
-// Do implements readline.AutoCompleter. It shows several candidates as a list, below which the line continues.
+// Do implements readline.AutoCompleter. It lists several candidates above the continued line.
 func (e *editor) Do(line []rune, pos int) ([][]rune, int) {
 	defer e.sh.rescue("completion")
 	before := fromRunes.Replace(string(line[:pos]))
@@ -215,10 +214,10 @@ func commonPrefix(items []string) string {
 	return p
 }
 
-// maxListed is the maximum number of lines of candidates shown.
+// maxListed is the largest number of lines of candidates shown.
 const maxListed = 16
 
-// columns lays items out as ls does: down the columns, then to the right, each column as wide as its widest item.
+// columns formats items as ls does: down the columns, then to the right. All columns have the width of the widest item.
 func columns(items []string, width int) string {
 	col := 0
 	for _, s := range items {
@@ -249,8 +248,8 @@ func columns(items []string, width int) string {
 	return b.String()
 }
 
-// suspend stops the process group, as the terminal would for Ctrl-Z, until SIGCONT. If no process could continue it, the system
-// does not stop it.
+// suspend stops the process group until SIGCONT, as a terminal does for Ctrl-Z. The system does not stop the group if
+// no process could continue it.
 func (e *editor) suspend() {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGCONT)

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// history holds the statements typed in this run and in earlier ones. An entry may have several lines.
+// history holds the statements typed in this run and in earlier ones. A statement may have several lines.
 type history struct {
-	path    string // the file; "" for a history in memory
+	path    string // path of the file; "" for a history in memory
 	entries []string
 }
 
@@ -39,14 +39,14 @@ func HistoryFile() string {
 // maxHistory is the number of octets read from the file's end.
 const maxHistory = 4 * maxEntries * maxEntry
 
-// loadHistory reads the newest entries of the file. An unreadable file yields no earlier entries. A file that is not regular is
-// not touched, and new entries stay in memory. The warning is a line about such a file, else "".
+// loadHistory reads the newest entries of the file. If the file can't be read, there are no earlier entries. A file
+// that is not regular is not changed, and new entries stay in memory; warning is then a line about it, otherwise "".
 func loadHistory(path string) (h *history, warning string) {
 	h = &history{path: path}
 	if path == "" {
 		return h, ""
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // O_NONBLOCK, because opening a FIFO would block
 	if err != nil {
 		return h, ""
 	}
@@ -73,8 +73,8 @@ func loadHistory(path string) (h *history, warning string) {
 	return h, warning
 }
 
-// read adds the entries of a file, a line each, and skips lines that are longer than the reader's buffer. It returns the number of
-// lines, and of skipped ones.
+// read adds the entries of a file, one per line. It skips lines that are longer than the reader's buffer. It returns
+// the number of lines, and of skipped lines.
 func (h *history) read(in *bufio.Reader) (lines, long int) {
 	for passing := false; ; {
 		line, err := in.ReadSlice('\n')

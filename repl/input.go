@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Runes of a private plane for events that readline does not support. The keyboard can't send them, since input replaces them.
+// Runes of a private plane stand for events that readline does not support. The keyboard can't send them, since input
+// replaces them.
 const (
-	runeRedraw  rune = 0x10F000 + iota // there is output to show, or the terminal has a new width
+	runeRedraw  rune = 0x10F000 + iota // output must be shown, or the terminal has a new width
 	runePaste                          // a pasted block of several lines
 	runeTab                            // a pasted tab
 	runeNewline                        // the end of a line within a block
@@ -23,22 +24,22 @@ const (
 	runeLast
 )
 
-// input is the reader that readline has in place of the terminal. It delivers whole keys, at most one line at a time. It delivers
-// none while no line is wanted, so that a command can read the terminal itself. It gathers the text of a bracketed paste, and lets
-// other goroutines wake readline up.
+// input is the reader that readline uses instead of the terminal. It delivers whole keys, at most one line at a time.
+// While no line is wanted it delivers none, so that a command can read the terminal itself. It collects the text of a
+// bracketed paste, and lets other goroutines wake readline up.
 type input struct {
 	fd   int
 	wake [2]*os.File // a pipe that wakes Read up
 
 	mu      sync.Mutex
-	raw     []byte   // read, not interpreted yet
-	out     []byte   // interpreted, not delivered yet
-	pasting bool     // raw is within the brackets of a paste
-	pastes  []string // the blocks of each runePaste that readline has not processed
-	open    bool     // a line is wanted
+	raw     []byte   // octets read and not interpreted yet
+	out     []byte   // octets interpreted and not delivered yet
+	pasting bool     // true while raw is within the brackets of a paste
+	pastes  []string // blocks for each runePaste that readline has not processed
+	open    bool     // true while a line is wanted
 	redraw  bool
 	closed  bool
-	ended   bool // the terminal has reached its end
+	ended   bool // true after the terminal has reported its end
 }
 
 // The terminal's brackets around pasted text, and the sequences that switch them on and off.
@@ -49,7 +50,7 @@ const (
 	pasteOff   = "\x1b[?2004l"
 )
 
-// escapeWait is the time in which the rest of a key's sequence must arrive. After that the key counts as Esc.
+// escapeWait is how long to wait for the rest of a key's sequence. Then the key counts as Esc.
 const escapeWait = 50 * time.Millisecond
 
 func newInput(f *os.File) (*input, error) {
@@ -116,7 +117,7 @@ func (in *input) deliver(p []byte) (int, error) {
 	return 0, nil
 }
 
-// wait returns when there is something to deliver, or the state has changed.
+// wait waits until there are octets to deliver, or the state has changed.
 func (in *input) wait() {
 	in.mu.Lock()
 	fds := []unix.PollFd{{Fd: int32(in.wake[0].Fd()), Events: unix.POLLIN}}
@@ -180,8 +181,8 @@ func (in *input) understand() {
 	}
 }
 
-// control passes on the control characters that readline supports. It drops the others: readline would take NUL for the end of the
-// input, and insert the rest.
+// control passes on the control characters that readline supports. It drops others: readline would interpret NUL as the
+// end of the input, and insert the rest.
 func (in *input) control(c byte) {
 	switch c {
 	case 0, 15, 17, 22, 24, 28, 29, 30, 31:
@@ -192,7 +193,7 @@ func (in *input) control(c byte) {
 	}
 }
 
-// keys maps sequences of keys to those that readline supports.
+// keys maps key sequences to those that readline supports.
 var keys = map[string]string{
 	"\x1b[A": "\x10", "\x1b[B": "\x0e", "\x1b[C": "\x06", "\x1b[D": "\x02", "\x1b[H": "\x01", "\x1b[F": "\x05",
 	"\x1bOA": "\x10", "\x1bOB": "\x0e", "\x1bOC": "\x06", "\x1bOD": "\x02", "\x1bOH": "\x01", "\x1bOF": "\x05",
@@ -226,7 +227,7 @@ func (in *input) escape() int {
 	return n
 }
 
-// paste reads the pasted text if its closing bracket has arrived, and returns the length of both.
+// paste consumes the pasted text if its closing bracket has arrived, and returns the length of both.
 func (in *input) paste() int {
 	i := bytes.Index(in.raw, []byte(pasteEnd))
 	if i < 0 {
@@ -243,7 +244,8 @@ func (in *input) paste() int {
 	return i + len(pasteEnd)
 }
 
-// pasted returns text with \n as its line ends, and without characters that no program contains.
+// pasted returns text with
+// as line ends, and without control characters.
 func pasted(text string) string {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	return strings.Map(func(r rune) rune {

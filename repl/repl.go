@@ -30,10 +30,10 @@ import (
 
 // Config holds the terminal and the names that New needs.
 type Config struct {
-	Stdin   *os.File // the terminal, which is also Stdout
+	Stdin   *os.File // the terminal, which must also be Stdout
 	Stdout  *os.File
 	Prompt  string // "smolsh" or "smolsh (virtual)"; the shell adds the host in use and "> "
-	History string // the history's file; "" for none
+	History string // path of the history's file; "" for none
 }
 
 // A Shell reads lines from one terminal and runs them.
@@ -42,7 +42,7 @@ type Shell struct {
 	screen  *screen
 	s       *script.Session
 	history *history
-	warning string // concerns the history's file
+	warning string // warning about the history's file
 	edit    *editor
 	plain   *plain
 	stopped atomic.Int32    // exit status set by Leave
@@ -64,8 +64,8 @@ func New(cfg Config) *Shell {
 // Leave makes Run return the status when the running statement or command ends. Any goroutine may call it.
 func (sh *Shell) Leave(status int) { sh.stopped.Store(int32(status)) }
 
-// Restore restores the terminal's mode from before the shell, for a program that ends after Leave while Run has not returned. Any
-// goroutine may call it.
+// Restore restores the terminal's mode from before the shell. It is for a program that ends after Leave while Run has
+// not returned. Any goroutine may call it.
 func (sh *Shell) Restore() {
 	if sh.before == nil {
 		return
@@ -157,13 +157,13 @@ func (sh *Shell) Run(s *script.Session) int {
 	}
 }
 
-// errPanicked means that a line could not be read; rescue has printed the reason.
+// errPanicked means that a line could not be read. rescue has printed the panic.
 var errPanicked = errors.New("panicked")
 
 // maxRescued is the number of panics after which the shell stops reading.
 const maxRescued = 10
 
-// rescue, which is deferred, recovers a panic of the prompt's own code and prints it. The shell and its hosts continue.
+// rescue recovers a panic of the prompt's own code and prints it; callers defer it. The shell and its hosts continue.
 func (sh *Shell) rescue(doing string) {
 	v := recover()
 	if v == nil {
@@ -178,7 +178,7 @@ func (sh *Shell) rescue(doing string) {
 // statusTerminated is the exit status after SIGTERM, as in other shells.
 const statusTerminated = 128 + int32(syscall.SIGTERM)
 
-// watch ends the shell on SIGTERM, and notifies readline of a new width. The returned function ends the watch.
+// watch ends the shell on SIGTERM, and tells readline about a new width. The returned function ends the watch.
 func (sh *Shell) watch(stop func()) func() {
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGWINCH)
@@ -199,8 +199,8 @@ func (sh *Shell) watch(stop func()) func() {
 	}
 }
 
-// interrupted handles Ctrl-C at the prompt, which discards the line. A second Ctrl-C at an empty line means that the user
-// wants to leave.
+// interrupted handles Ctrl-C at the prompt, which discards the line. After a second Ctrl-C at an empty line it prints
+// how to leave.
 func (sh *Shell) interrupted(line string) {
 	if strings.TrimSpace(line) != "" {
 		sh.empty = 0
@@ -214,7 +214,7 @@ func (sh *Shell) interrupted(line string) {
 // asked matches x?, ?x or a single ?.
 var asked = regexp.MustCompile(`^\s*(?:\?\s*([\w.]*)|([\w.]+)\s*\?)\s*$`)
 
-// run runs one input. It returns whether the shell ends, and its exit status.
+// run runs one input. ended is true if the shell ends; code is then the exit status.
 func (sh *Shell) run(src string) (code int, ended bool) {
 	line := strings.TrimSpace(src)
 	if line == "" {
@@ -246,8 +246,8 @@ func (sh *Shell) run(src string) (code int, ended bool) {
 	return 0, false
 }
 
-// freshLine moves the cursor to a line's beginning: to the next line if a command has left the cursor within one. Only then do the
-// blanks, as many as the terminal is wide, wrap. A plain terminal gets a line end.
+// freshLine moves the cursor to the beginning of a line. It prints as many blanks as the terminal is wide. They wrap
+// only if a command has left the cursor within a line. A plain terminal gets a line end.
 func (sh *Shell) freshLine() {
 	if sh.edit == nil {
 		io.WriteString(sh.cfg.Stdout, "\n")
@@ -265,7 +265,7 @@ func (sh *Shell) prompt() (first, next string) {
 	return color.New(color.Bold).Sprint(p+">") + " ", strings.Repeat(".", len(p)+1) + " "
 }
 
-// line reads one line, which starts with the text begin. block is pasted text after the end of the first line.
+// line reads one line, which initially contains begin. block is pasted text after the end of the first line.
 func (sh *Shell) line(prompt, begin, before string) (line, block string, err error) {
 	if sh.plain != nil {
 		line, err = sh.plain.line(prompt)
@@ -285,7 +285,7 @@ func (sh *Shell) chunk() (string, error) {
 		}
 		begin = ""
 		if block != "" || strings.Contains(line, "\n") {
-			whole = true // an empty line within a paste does not end it
+			whole = true // an empty line within a paste does not end the statement
 		}
 		text += line
 		if block != "" {

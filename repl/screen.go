@@ -11,20 +11,20 @@ import (
 	"github.com/fatih/color"
 )
 
-// screen is a session's output. While a line is being typed, it shows whole lines above it, at most perWindow of them in a window
-// of time, and then the number of the others.
+// screen is a session's output. While a line is being typed, it shows whole lines of output above it. It shows at most
+// perWindow lines in a window of time, and then the number of the others.
 type screen struct {
 	w    io.Writer
 	wake func() // makes the line editor call drain
 
 	mu      sync.Mutex
 	typing  bool
-	column  bool   // the last output ended within a line
+	column  bool   // true if the last output ended within a line
 	partial []byte // the beginning of an unfinished output line while the user types
 	pending []byte // whole lines to be shown above the typed line
-	shown   int    // lines shown in this window
+	shown   int    // number of lines shown in this window
 	held    int
-	last    string // the time of the last packet among the lines held back, "" if none
+	last    string // time of the last packet among the held lines, "" if there is none
 	window  *time.Timer
 }
 
@@ -73,7 +73,7 @@ func (s *screen) line(l []byte) {
 	}
 }
 
-// next starts another window, and prints the number of lines that were held back in this one.
+// next starts another window, and adds a line with the number of lines held back in the previous window.
 func (s *screen) next() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,8 @@ func (s *screen) next() {
 	}
 }
 
-// summary returns the line in place of those held back. If there were packets among them, it contains the time of the last.
+// summary returns the line that replaces the held lines. If they included packets, it contains the time of the last
+// packet.
 func (s *screen) summary() string {
 	text := fmt.Sprintf("… %d more lines in the last second", s.held)
 	if s.last != "" {

@@ -10,11 +10,11 @@ import (
 	"github.com/chzyer/readline"
 )
 
-// rawMode is the terminal's mode while lines are edited, in which keys send no signals.
+// rawMode is the terminal's mode while lines are edited. Keys then send no signals.
 type rawMode struct {
 	fd   int
 	old  *readline.State
-	then func() // called just before the keyboard may interrupt again
+	then func() // called just before the keyboard can interrupt again
 }
 
 func (r *rawMode) enter() error {
@@ -35,7 +35,7 @@ func (r *rawMode) exit() error {
 	return readline.Restore(r.fd, old)
 }
 
-// plain reads lines that the terminal edits, without escape codes.
+// plain reads lines that the terminal itself edits, without escape codes.
 type plain struct {
 	sh    *Shell
 	in    *input
@@ -52,7 +52,7 @@ func newPlain(sh *Shell) *plain {
 
 func (p *plain) stop() { p.in.stop() }
 
-// line reads a line; Ctrl-C while it is typed is an interrupt.
+// line reads a line. Ctrl-C while the line is typed returns an interrupt.
 func (p *plain) line(prompt string) (string, error) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt)

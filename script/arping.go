@@ -18,14 +18,14 @@ import (
 func arpingBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "arping", Sig: `ip, count=4, interval="1s", timeout="1s", dev=None`, Kinds: "ip int:1..65536 duration duration any",
-		Args:   "ip: an address on a link of ours; count: how many; interval: between requests; timeout: how long each waits for its reply; dev: an interface's name or row",
+		Args:   "ip: an address on one of our links; count: number of requests; interval: time between requests; timeout: time to wait for each reply; dev: an interface's name or row",
 		Result: "result", Fields: "sent received loss (0 to 1) hwaddr (None without a reply) min avg max (seconds) replies (seq hwaddr time)", Host: true,
 		Doc:     "Send ARP requests and print each reply.",
 		Example: `arping("192.168.69.100", count=1).hwaddr`, See: "ping, neighbors, frames.bind", Fn: builtinArping,
 	}}
 }
 
-// arpinger is one arping(): one question after the other.
+// arpinger is the state of one arping() call, which sends one request after the other.
 type arpinger struct {
 	c        *call
 	h        *hostValue
@@ -79,7 +79,8 @@ func builtinArping(c *call) (starlark.Value, error) {
 	return p.result(count), nil
 }
 
-// question makes the request, from our address on the link; without one it is a probe (RFC 5227 §2.1.1).
+// question makes the ARP request. The sender is our address on the link; without one the request is a probe (RFC 5227
+// §2.1.1).
 func (p *arpinger) question() {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: p.dev.MAC(), TargetIP: p.to}
 	q.SenderIP = netip.IPv4Unspecified()
@@ -94,7 +95,7 @@ func (p *arpinger) question() {
 	q.Put(p.request[eth.Put(p.request):])
 }
 
-// probe asks once and waits for the answer.
+// probe sends one request and waits for an answer.
 func (p *arpinger) probe(timeout time.Duration) error {
 	p.answered = false
 	var fail error
@@ -114,7 +115,7 @@ func (p *arpinger) probe(timeout time.Duration) error {
 	return err
 }
 
-// wait takes and prints replies until done.
+// wait receives and prints replies until done returns true.
 func (p *arpinger) wait(timeout time.Duration, done func() bool) error {
 	err := p.c.t.Await(p.h.w, "an ARP reply from "+p.to.String(), &p.conn.Signal, timeout, func(now clock.Instant) bool {
 		p.receive(now)
@@ -127,7 +128,7 @@ func (p *arpinger) wait(timeout time.Duration, done func() bool) error {
 	return err
 }
 
-// receive takes the replies that wait.
+// receive processes the pending replies.
 func (p *arpinger) receive(now clock.Instant) {
 	var buf [wire.EthernetLen + wire.ARPLen]byte
 	for {

@@ -27,13 +27,13 @@ func assertBuiltins() []*builtin {
 		compare("le", "Fail unless got <= want.", `assert.le(1, 1)`, "less than or equal to", syntax.LE),
 		compare("gt", "Fail unless got > want.", `assert.gt(2, 1)`, "greater than", syntax.GT),
 		compare("ge", "Fail unless got >= want.", `assert.ge(2, 2)`, "greater than or equal to", syntax.GE),
-		{Name: "assert.true", Sig: "cond, message=None", Kinds: "any str", Args: "cond: what must be true", Pure: true,
+		{Name: "assert.true", Sig: "cond, message=None", Kinds: "any str", Args: "cond: the value to test", Pure: true,
 			Doc: "Fail unless the value is true.", Example: `assert.true(1 < 2, "arithmetic")`, Fn: assertTrue},
-		{Name: "assert.contains", Sig: "where, what, message=None", Kinds: "any any str", Args: "where: a string, bytes, list or dict; what: what must be in it", Pure: true,
-			Doc: "Fail unless what is in where; str and bytes are compared by octets.", Example: `assert.contains(b"hello", "ell")`, Fn: explained(assertContains)},
+		{Name: "assert.contains", Sig: "where, what, message=None", Kinds: "any any str", Args: "where: a string, bytes, list or dict; what: the part, element or key to look for", Pure: true,
+			Doc: "Fail unless where contains what; str and bytes are compared by octets.", Example: `assert.contains(b"hello", "ell")`, Fn: explained(assertContains)},
 		{Name: "assert.matches", Sig: "string, regex, message=None", Kinds: "data str str", Args: "string: str or bytes; regex: a regular expression (RE2)", Pure: true,
 			Doc: "Fail unless the regular expression matches somewhere in the string.", Example: `assert.matches("10.0.0.1", "^10\\.")`, Fn: explained(assertMatches)},
-		{Name: "assert.near", Sig: "a, b, tol, message=None", Kinds: "float float float str", Args: "a: a number; b: another; tol: how much they may differ", Pure: true,
+		{Name: "assert.near", Sig: "a, b, tol, message=None", Kinds: "float float float str", Args: "a: a number; b: another; tol: the largest difference allowed", Pure: true,
 			Doc: "Fail unless a and b differ by at most tol.", Example: `assert.near(1.0, 1.05, 0.1)`, Fn: explained(assertNear)},
 		{Name: "assert.fails", Sig: `fn, pattern=""`, Kinds: "fn str", Result: "str",
 			Doc: "Fail unless fn() fails with an error that matches the pattern.", Example: `assert.fails(lambda: 1 // 0, "division")`, Fn: assertFails},
@@ -87,9 +87,9 @@ func (c *call) compare(words string, op syntax.Token) error {
 	return c.errorf("%s is not %s %s", registry.Brief(got), words, registry.Brief(want))
 }
 
-// asOctets is v with every str in it, within lists and tuples too, as bytes.
+// asOctets returns v with every str in it replaced by bytes, also in nested lists and tuples.
 func asOctets(v starlark.Value, depth int) starlark.Value {
-	const deepest = 100 // a list may be in itself
+	const deepest = 100 // bounds the recursion, since a list may contain itself
 	if depth > deepest {
 		return v
 	}
@@ -140,7 +140,7 @@ func assertContains(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// listed reports whether a list or a tuple has a str or bytes of these octets.
+// listed reports whether a list or a tuple contains a str or bytes equal to what.
 func listed(what []byte, where starlark.Value) bool {
 	seq, ok := where.(starlark.Indexable)
 	for i := 0; ok && i < seq.Len(); i++ {

@@ -16,6 +16,7 @@ type call struct {
 	t    *taskValue
 	b    *builtin
 	recv starlark.Value // what it is a member of; nil for a global
+	args starlark.Tuple // given by position, as they were given
 	registry.Arguments
 }
 
@@ -30,11 +31,12 @@ type builtinRegistry = registry.Registry[*call]
 
 // bind converts the arguments of the call.
 func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) (err error) {
-	c.Arguments, err = c.b.Bind(args, kwargs, c.mayTouch)
+	c.args = args
+	c.Arguments, err = c.b.Bind(args, kwargs, c)
 	return err
 }
 
-// portHint explains a common mistake: connect(host, port) in place of connect("host:port").
+// portHint returns an error that explains a common mistake: connect(host, port) instead of connect("host:port").
 func portHint(b *builtin, i int, args starlark.Tuple) error {
 	if i != 0 || len(args) != 2 || args[1].Type() != "int" {
 		return nil
@@ -57,7 +59,7 @@ func portHint(b *builtin, i int, args starlark.Tuple) error {
 // arg returns the argument of a name; the zero value if it was not given and has no default.
 func arg[T any](c *call, name string) T { return registry.Arg[T](&c.Arguments, name) }
 
-// on returns the host the call is about.
+// on returns the host that the call concerns.
 func (c *call) on() *hostValue {
 	if h, ok := c.recv.(*hostValue); ok {
 		return h
@@ -70,7 +72,7 @@ func (c *call) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: "+format, append([]any{c.b.Name}, args...)...)
 }
 
-// function is a builtin as a value, bound to what it is a member of.
+// function is a builtin as a Starlark value, bound to the value whose member it is.
 type function struct {
 	s    *Session
 	b    *builtin
@@ -107,9 +109,9 @@ func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kw
 	return v, err
 }
 
-// run runs the builtin. A panic in it is the error of its caller.
+// run runs the builtin. It returns a panic in the builtin as an error.
 func (c *call) run() (v starlark.Value, err error) {
-	if c.t == nil { // in a function that judges packets
+	if c.t == nil { // c.t is nil in a function that judges packets
 		return c.b.Fn(c)
 	}
 	h := c.about()
@@ -126,7 +128,7 @@ func (c *call) run() (v starlark.Value, err error) {
 	return c.b.Fn(c)
 }
 
-// Attr finds the members of a builtin that can be used both ways: neighbors() and neighbors.add().
+// Attr returns a member of a builtin that is also a namespace: neighbors() and neighbors.add().
 func (f *function) Attr(name string) (starlark.Value, error) {
 	found := f.s.member(f.b.Name, f.recv, name)
 	if found == nil && f.b.Result == "table" && f.s.reg.ByName["table."+name] != nil {
@@ -135,8 +137,8 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(f, name, found)
 }
 
-// AttrNames implements starlark.HasAttrs. Methods of what the builtin returns are not among them, though Attr finds
-// them, for help(capture.stop).
+// AttrNames implements starlark.HasAttrs. It omits methods of the builtin's result, which Attr returns only for
+// help(capture.stop).
 func (f *function) AttrNames() []string {
 	if f.s.reg.IsType(f.b.Name) {
 		return nil
@@ -144,7 +146,7 @@ func (f *function) AttrNames() []string {
 	return f.s.reg.Members[f.b.Name]
 }
 
-// member returns the builtin prefix.name bound to recv, nil when there is none.
+// member returns the builtin prefix.name bound to recv, nil if there is none.
 func (s *Session) member(prefix string, recv starlark.Value, name string) starlark.Value {
 	if b := s.reg.ByName[prefix+"."+name]; b != nil {
 		return &function{s, b, recv}
@@ -152,7 +154,7 @@ func (s *Session) member(prefix string, recv starlark.Value, name string) starla
 	return nil
 }
 
-// namespace is a group of builtins, such as tcp; recv is the host it belongs to, nil for the task's.
+// namespace is a group of builtins, such as tcp. recv is the host to which it belongs, nil for the task's host.
 type namespace struct {
 	s    *Session
 	name string

@@ -27,10 +27,11 @@ type captureValue struct {
 	of    string         // the host, or "all"
 	only  *filter.Filter // nil for every packet
 	since clock.Instant
+	also  func()       // ends the capture's part in another world; nil without one
 	stop  func() error // nil once it has been stopped
 }
 
-// captureDrain is how long the end of a capture waits for the reader of a FIFO.
+// captureDrain is how long a capture that ends waits for the reader of a FIFO.
 const captureDrain = time.Second
 
 func (v *captureValue) String() string        { return since("capture "+v.path, v.stop == nil, "stopped") }
@@ -47,13 +48,16 @@ func (v *captureValue) Attr(name string) (starlark.Value, error) {
 // AttrNames implements starlark.HasAttrs.
 func (v *captureValue) AttrNames() []string { return v.s.reg.Members["capture"] }
 
-// close finishes the file; a second time it does nothing.
+// close finishes the file. A second call does nothing.
 func (v *captureValue) close(s *Session) error {
 	stop := v.stop
 	if stop == nil {
 		return nil
 	}
 	v.stop = nil
+	if v.also != nil {
+		v.also()
+	}
 	var err error
 	s.tasks.Do(v.w, func(clock.Instant) { err = stop() })
 	select {
@@ -64,15 +68,15 @@ func (v *captureValue) close(s *Session) error {
 	return err
 }
 
-// capturer is CaptureTo of a host, a lab or a world.
+// capturer is the method CaptureTo of a host, a lab or a world.
 type capturer func(cw *capture.Writer, only *filter.Filter) (stop func() error, err error)
 
-// startCapture begins a capture; the file is opened on a goroutine of its own.
+// startCapture begins a capture. The file is opened on another goroutine.
 func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter, start capturer) (*captureValue, error) {
 	s := t.s
 	v := &captureValue{s: s, w: w, path: path, of: "all", only: only}
 	var err error
-	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second closes the file
+	var settled atomic.Bool // set when the file is open, or when the task has ended; the second of the two closes the file
 	ended := t.Aside("opening "+path, func() {
 		if err = v.open(); err == nil && !settled.CompareAndSwap(false, true) {
 			v.discard()
@@ -99,7 +103,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 	return v, nil
 }
 
-// open claims the capture's file, empties it and makes the Writer.
+// open opens the capture's file, claims and empties it, and makes the Writer.
 func (v *captureValue) open() error {
 	f, done, err := v.s.files.outputs.Create(v.path, 0o644, outfile.Capture)
 	if err != nil {
@@ -112,28 +116,19 @@ func (v *captureValue) open() error {
 	return err
 }
 
-// discard closes the file of a capture that never began.
+// discard closes the file of a capture that has not begun.
 func (v *captureValue) discard() {
 	v.file.Close()
 	v.done()
 }
 
-// flushCaptures writes what the captures have so far to their files, for a reader.
+// flushCaptures writes all captured packets to their files, so that a reader sees them.
 func (s *Session) flushCaptures() {
 	for _, v := range s.watching.captures {
 		if v.stop != nil {
-			s.tasks.Do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports an error
+			s.tasks.Do(v.w, func(clock.Instant) { v.file.Flush() }) // stop reports a write error
 		}
 	}
-}
-
-// Capture writes every packet of the session's own host to a file, until Close.
-func (s *Session) Capture(path string) error {
-	v, err := s.main.startCapture(s.home, path, nil, s.cfg.Local.CaptureTo)
-	if err == nil {
-		v.of = s.local.name
-	}
-	return err
 }
 
 func builtinCapture(c *call) (starlark.Value, error) {
@@ -141,7 +136,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 	return c.startCapture(h.w, h.name, h.h.CaptureTo)
 }
 
-// startCapture begins a capture of a host, or of "all", as the call's path and filter have it.
+// startCapture begins a capture with the call's path and filter. of is the host's name, or "all".
 func (c *call) startCapture(w *task.World, of string, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {
@@ -164,7 +159,7 @@ func labCapture(c *call) (starlark.Value, error) {
 	return c.startCapture(l.w, "all", l.lab.CaptureTo)
 }
 
-// captureColumns are those of captures(), as they are printed.
+// captureColumns are the column titles of captures().
 const captureColumns = "FILE HOST FILTER PACKETS BYTES SINCE"
 
 func capturesTable(c *call) (starlark.Value, error) {

@@ -7,7 +7,8 @@ import (
 	"smolsh/script/escape"
 )
 
-// No path from a peer's octets to a terminal carries a control character; to a file or a pipe print() has them all.
+// TestNoControlsOnATerminal: no path from a peer's octets to a terminal passes a control character on. Into a file or a
+// pipe print() writes all of them.
 func TestNoControlsOnATerminal(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const src = `

@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// hue is the colour of a part of a packet's line: the parameter of the terminal's sequence (ECMA-48 SGR).
+// hue is a colour: the parameter of the terminal's control sequence (ECMA-48 SGR).
 type hue string
 
 const (
@@ -21,7 +21,7 @@ const (
 	cyan    hue = "36"
 )
 
-// paint colours a text where the session's output is to have colours.
+// paint colours a text if the session's output is coloured.
 func (s *Session) paint(h hue, text string) string {
 	if !s.cfg.Colour || h == plain || text == "" {
 		return text
@@ -29,7 +29,7 @@ func (s *Session) paint(h hue, text string) string {
 	return "\x1b[" + string(h) + "m" + text + "\x1b[0m"
 }
 
-// protocolHue tells protocols apart, of packets in lines of a trace.
+// protocolHue returns the colour of a packet's line, which depends on the protocol.
 func (s *Session) protocolHue(b []byte, m phy.Medium) hue {
 	if !s.cfg.Colour {
 		return plain
@@ -49,7 +49,7 @@ func (s *Session) protocolHue(b []byte, m phy.Medium) hue {
 	return plain
 }
 
-// directionHue tells directions apart; so does the arrow itself.
+// directionHue returns the colour of a direction's arrow.
 func directionHue(arrow string) hue {
 	if strings.HasPrefix(arrow, "<") {
 		return cyan
@@ -57,7 +57,7 @@ func directionHue(arrow string) hue {
 	return magenta
 }
 
-// verdictHue makes what did not arrive stand out.
+// verdictHue returns the colour of a verdict: red if the packet was dropped, lost or corrupted.
 func verdictHue(verdict string) hue {
 	for _, bad := range []string{"dropped", "lost", "corrupted"} {
 		if strings.Contains(verdict, bad) {

@@ -2,7 +2,8 @@ package script
 
 import "testing"
 
-// An interrupt that came before the command's process was there keeps it from starting.
+// TestInterruptBeforeACommand: an interrupt that comes before the command's process exists keeps the process from
+// starting.
 func TestInterruptBeforeACommand(t *testing.T) {
 	s := newSim(t, 1)
 	s.tasks.Foreground = true

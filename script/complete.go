@@ -13,16 +13,16 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Complete gives what the end of text, a line or a whole input so far, may go on with: items that could
-// stand from there on, sorted, all beginning with text[from:], and what may follow where there is only
-// one. It is for the goroutine that reads, while the session is inside Await; where a computing script
-// keeps the interpreter for longer than the limit there is nothing.
+// Complete returns completions for the end of text, which is a line or a whole input so far. items are sorted, and each
+// may replace text[from:], with which it begins. suffix is to be added if there is only one item. The goroutine that
+// reads input calls Complete while the session is inside Await. If a script computes for longer than limit, there are
+// no items.
 func (s *Session) Complete(text string, limit time.Duration) (from int, items []string, suffix string) {
 	s.tasks.Request(func() { from, items, suffix = s.complete(text) }, limit)
 	return from, items, suffix
 }
 
-// complete is Complete with the baton.
+// complete implements Complete. The caller holds the baton.
 func (s *Session) complete(text string) (from int, items []string, suffix string) {
 	if strings.HasPrefix(text, "!") {
 		return filename.Complete(text)
@@ -64,10 +64,10 @@ func (s *Session) complete(text string) (from int, items []string, suffix string
 	return from, cursor.Matching(prefix, items), ""
 }
 
-// resultOf stands in front of a builtin's name, and both for the type of what it returns.
+// resultOf is the prefix of a builtin's name that denotes the type of the builtin's result.
 const resultOf = "result of "
 
-// members are the names that may follow the dot after an expression.
+// members returns the names that may follow the dot after an expression.
 func (s *Session) members(expr string) []string {
 	v, typ := s.lookUp(expr)
 	switch v := v.(type) {
@@ -94,8 +94,8 @@ func (s *Session) members(expr string) []string {
 	return items
 }
 
-// lookUp returns the value of an expression that can be had without any effect, or else the name of its type,
-// or resultOf and the builtin that gives it.
+// lookUp returns the value of an expression if it can be computed without side effects. Otherwise it returns the name
+// of the value's type, or resultOf and the name of the builtin that returns the value.
 func (s *Session) lookUp(expr string) (starlark.Value, string) {
 	x, err := typedOptions.ParseExpr(StdinName, expr, 0)
 	if err != nil {
@@ -147,10 +147,10 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 	return nil, ""
 }
 
-// tables are the builtins that completion may call: they only look.
+// tables are the builtins that completion may call, because they have no side effects.
 var tables = map[string]bool{"ifaces": true, "neighbors": true, "routes": true, "sockets": true, "faults": true, "tasks": true}
 
-// looking returns a thread for them.
+// looking returns a thread in which completion may call the builtins of tables.
 func (s *Session) looking() *starlark.Thread {
 	t := &starlark.Thread{Name: "completion"}
 	t.SetLocal("task", s.main)

@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// completeString completes within a string: what the argument that it is may be.
+// completeString completes a string by the values that the argument may have.
 func (s *Session) completeString(text string, at cursor.Place) (from int, items []string, suffix string) {
 	q := at.Quote
 	quote := text[q : q+1]
@@ -41,12 +41,12 @@ func (s *Session) completeString(text string, at cursor.Place) (from int, items 
 		}
 	}
 	if len(items) == 1 && strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") {
-		return from, items, "" // a folder: there is more to come
+		return from, items, "" // a folder has no suffix: its files can be completed next
 	}
 	return from, items, quote
 }
 
-// fits are values that an argument of a builtin may have, by its kind and name.
+// fits returns values that an argument of a builtin may have, by the argument's kind and name.
 func (s *Session) fits(f *function, name string, index int, prefix string) []string {
 	var p *registry.Param
 	for i := range f.b.Params {
@@ -74,7 +74,7 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		return s.addresses()
 	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
-	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile:
+	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile || p.Kind == registry.KindOwnFile:
 		return filename.Matching(prefix)
 	case p.Kind == registry.KindCommand:
 		return filename.Lines(prefix)
@@ -114,7 +114,7 @@ func (h *hostValue) ifaceNames() []string {
 	return names
 }
 
-// known are the hosts of the shell's lab, by name.
+// known returns the hosts of the shell's lab, sorted by name.
 func (s *Session) known() []*hostValue {
 	var hosts []*hostValue
 	for _, h := range s.hosts {
@@ -126,7 +126,7 @@ func (s *Session) known() []*hostValue {
 	return hosts
 }
 
-// addresses are those the shell knows of: its hosts', its neighbours', and the other ends of its sockets.
+// addresses returns the addresses of the known hosts, of their neighbours, and of their sockets' peers.
 func (s *Session) addresses() []string {
 	var list []string
 	add := func(a netip.Addr) {
@@ -152,8 +152,8 @@ func (s *Session) addresses() []string {
 	return list
 }
 
-// endpoints are what can be connected to: where the hosts listen, and the other ends of their sockets
-// that are no ephemeral ports.
+// endpoints returns endpoints to connect to: those at which the known hosts listen, and the peers of their sockets
+// unless the port is ephemeral.
 func (s *Session) endpoints() []string {
 	const ephemeral = 32768
 	var list []string

@@ -22,8 +22,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// connValue is a TCP connection: the stack's socket, touched on the owner alone, and what recv_until
-// read beyond its delimiter.
+// connValue is a TCP connection as scripts see it. Only the owner uses c, the stack's socket. ahead holds octets that
+// recv_until has read beyond its delimiter.
 type connValue struct {
 	s      *Session
 	w      *task.World
@@ -32,12 +32,13 @@ type connValue struct {
 	local  netip.AddrPort
 	remote netip.AddrPort
 	ahead  []byte
-	closed bool // the script has closed it; on the owner
+	closed bool // true after the script has closed the connection; only the owner uses it
 
-	pumps []*pump // under way, one to read and one to write at most; the owner's
+	pumps []*pump // running pumps: at most one that reads and one that writes; only the owner uses it
 }
 
-// newConn wraps a connection, and remembers the own host's to hang up; on the owner.
+// newConn wraps a connection. If the host is the session's own, Close later closes the connection. Only the owner calls
+// newConn.
 func (h *hostValue) newConn(c *stack.TCPConn) *connValue {
 	s := h.s
 	v := &connValue{s: s, w: h.w, h: h, c: c, local: c.Local(), remote: c.Remote()}
@@ -52,7 +53,7 @@ func (h *hostValue) newConn(c *stack.TCPConn) *connValue {
 	return v
 }
 
-// ended reports whether nothing is left to hang up; on the owner.
+// ended reports whether the connection needs no closing any more. Only the owner calls it.
 func (v *connValue) ended() bool {
 	return v.closed || v.c.State() == tcp.Closed || v.c.State() == tcp.TimeWait
 }
@@ -92,39 +93,40 @@ func connBuiltins() []*builtin {
 	const dial = `c = tcp.connect("192.168.69.100:7"); `
 	return []*builtin{
 		{Name: "conn.send", Sig: "data, timeout=", Kinds: "data duration", Result: "int",
-			Doc: "Queue all of the data, waiting for room; gives its length.", Example: dial + `c.send("hi")`, Fn: connSend},
+			Doc: "Queue all data, waiting for room in the buffer, and return its length.", Example: dial + `c.send("hi")`, Fn: connSend},
 		{Name: "conn.recv", Sig: "max=65536, timeout=", Kinds: "int:1.. duration", Result: "bytes",
-			Doc: "What has arrived, at least one octet; empty at the end of the stream.", Example: dial + `c.send("hi"); c.recv()`, Fn: connRecv},
-		{Name: "conn.recv_exactly", Sig: "n, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "bytes",
-			Doc: "Exactly n octets; an early end is an error.", Example: dial + `c.send("hi"); c.recv_exactly(2)`, Fn: connRecvExactly},
-		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes; max: octets of the result, with the delimiter, beyond which it is an error", Result: "bytes",
-			Doc: "Up to and with the delimiter; an early end is an error.", Example: dial + `c.send("a\nb"); c.recv_until("\n")`, Fn: connRecvUntil},
+			Doc: "Return received data, at least one octet; empty at the end of the stream.", Example: dial + `c.send("hi"); c.recv()`, Fn: connRecv},
+		{Name: "conn.recv_exactly", Sig: "n, timeout=", Kinds: "int:0.. duration", Args: "n: number of octets", Result: "bytes",
+			Doc: "Return exactly n octets; an earlier end of the stream is an error.", Example: dial + `c.send("hi"); c.recv_exactly(2)`, Fn: connRecvExactly},
+		{Name: "conn.recv_until", Sig: "delimiter, timeout=, max=1048576", Kinds: "data duration int:1..", Args: "delimiter: octets, str or bytes; max: largest number of octets of the result, with the delimiter", Result: "bytes",
+			Doc: "Return data up to the delimiter, which is included; an earlier end of the stream is an error.", Example: dial + `c.send("a\nb"); c.recv_until("\n")`, Fn: connRecvUntil},
 		{Name: "conn.sendfile", Sig: "path, timeout=", Kinds: "infile duration", Result: "int",
-			Doc: "Send a file's octets; gives their number.", Example: dial + `c.sendfile("other.star")`, Fn: connSendfile},
+			Doc: "Send a file and return the number of octets.", Example: dial + `c.sendfile("other.star")`, Fn: connSendfile},
 		{Name: "conn.sink", Sig: "path=None, timeout=", Kinds: "outfile duration", Result: "int",
-			Doc: "Read until the end of the stream, into a file if one is named; gives the number of octets.", Example: dial + `c.shutdown(); c.sink()`, Fn: connSink},
-		{Name: "conn.source", Sig: "n=None, timeout=", Kinds: "int:0.. duration", Args: "n: how many octets", Result: "int",
+			Doc: "Read until the end of the stream, into a file if one is named, and return the number of octets.", Example: dial + `c.shutdown(); c.sink()`, Fn: connSink},
+		{Name: "conn.source", Sig: "n=None, timeout=", Kinds: "int:0.. duration", Args: "n: number of octets", Result: "int",
 			Doc: "Send n octets of a printable pattern; without n, until the connection ends.", Example: dial + `c.source(100)`, Fn: connSource},
 		{Name: "conn.shutdown",
-			Doc: "Half-close: no more is sent, receiving goes on.", Example: dial + `c.shutdown(); c.recv()`,
+			Doc: "Half-close: send a FIN after the queued data; receiving continues.", Example: dial + `c.shutdown(); c.recv()`,
 			Fn: connDo(func(c *call, v *connValue, now clock.Instant) error { return v.c.CloseWrite(now) })},
 		{Name: "conn.close",
-			Doc: "Close gracefully and return at once; RST when received data is unread.", Example: dial + `c.close()`,
+			Doc: "Close in an orderly way and return at once; send a RST if received data is unread.", Example: dial + `c.close()`,
 			Fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.close(now); return nil })},
 		{Name: "conn.abort",
 			Doc: "Reset the connection.", Example: dial + `c.abort()`,
 			Fn: connDo(func(c *call, v *connValue, now clock.Instant) error { v.closed = true; v.c.Abort(now); return nil })},
 		{Name: "conn.info", Result: "info", Fields: infoWords(),
-			Doc: "The connection's variables under the RFCs' names.", Example: dial + `c.info().cwnd`, Fn: connInfo},
+			Doc: "Return the connection's variables under the RFCs' names.", Example: dial + `c.info().cwnd`, Fn: connInfo},
 		{Name: "conn.log", Result: "table", Fields: fieldsOf(logColumns), See: "conn.info, conn.set, on",
-			Doc:     "How the sender's variables changed, the last log= times; the first row's n is how many rows were before it.",
+			Doc:     "The last log= changes of the sender's variables; n numbers the changes from 0.",
 			Example: `c = tcp.connect("192.168.69.100:7", log=1000); c.send("hi"); c.recv(); c.log().cols("time", "snd_una", "snd_nxt", "cwnd")`, Fn: connLog},
 		{Name: "conn.set", Sig: "**options",
 			Doc: "Change options while the connection lives.", Example: dial + `c.set(nodelay=True)`, Fn: connSet},
 	}
 }
 
-// close closes the connection. Data that was read ahead and not delivered counts as unread (RFC 2525 §2.17).
+// close closes the connection. Data that was read ahead and not returned to the script counts as unread (RFC 2525
+// §2.17).
 func (v *connValue) close(now clock.Instant) {
 	if v.closed {
 		return
@@ -148,7 +150,7 @@ func connDo(fn func(c *call, v *connValue, now clock.Instant) error) func(c *cal
 
 func (v *connValue) failed(t *taskValue, err error) error { return failed(t, "tcp", v.remote, err) }
 
-// timeoutOf returns the call's timeout, or none.
+// timeoutOf returns the call's timeout, or task.Forever without one.
 func timeoutOf(c *call) time.Duration {
 	if c.Given("timeout") {
 		return arg[time.Duration](c, "timeout")
@@ -185,7 +187,7 @@ func (v *connValue) send(t *taskValue, data []byte, timeout time.Duration) error
 	return v.failed(t, err)
 }
 
-// recv gives at least one octet, or none at the end of the stream.
+// recv returns at least one octet, or none at the end of the stream.
 func (v *connValue) recv(t *taskValue, most int, timeout time.Duration) ([]byte, error) {
 	if len(v.ahead) > 0 {
 		n := min(most, len(v.ahead))
@@ -225,7 +227,7 @@ func connRecv(c *call) (starlark.Value, error) {
 	return starlark.Bytes(b), err
 }
 
-// errEarlyEnd returns a stream that ended before the requested data.
+// errEarlyEnd returns the error for a stream that ended before the requested data.
 func (v *connValue) errEarlyEnd(t *taskValue, got int, want string) error {
 	return v.failed(t, fmt.Errorf("the stream ended after %d octets, before %s", got, want))
 }
@@ -250,7 +252,7 @@ func connRecvExactly(c *call) (starlark.Value, error) {
 	return starlark.Bytes(got), nil
 }
 
-// deadline returns a function that returns the rest of the call's timeout.
+// deadline returns a function that returns the remaining part of the call's timeout.
 func (v *connValue) deadline(c *call) func() time.Duration {
 	d := timeoutOf(c)
 	start := v.w.Now()
@@ -299,7 +301,7 @@ func connSendfile(c *call) (starlark.Value, error) {
 	return starlark.MakeInt64(n), err
 }
 
-// sendFile sends the octets of the call's file, a chunk after the other, and returns how many there were.
+// sendFile sends the call's file in chunks and returns the number of octets sent.
 func (c *call) sendFile(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (total int64, err error) {
 	f, err := c.t.open(arg[string](c, "path"))
 	if err != nil {
@@ -371,7 +373,7 @@ func connSource(c *call) (starlark.Value, error) {
 	return starlark.MakeInt64(n), err
 }
 
-// pump runs p on the connection until it is over.
+// pump runs p on the connection until p is done.
 func (v *connValue) pump(t *taskValue, p *pump, what string, timeout time.Duration) (int64, error) {
 	p.conn = v.c
 	p.prime()
@@ -397,7 +399,7 @@ func (v *connValue) pump(t *taskValue, p *pump, what string, timeout time.Durati
 	return p.moved, v.failed(t, p.err)
 }
 
-// runPumps is the connection's event while pumps are under way.
+// runPumps runs the connection's pumps. It is the connection's OnEvent while there are pumps.
 func (v *connValue) runPumps(now clock.Instant) {
 	for _, p := range v.pumps {
 		p.run(now)

@@ -18,7 +18,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// errNoIPv6 is the answer to an address of IPv6.
+// errNoIPv6 is returned for an IPv6 address.
 var errNoIPv6 = errors.New("IPv6 is not spoken yet")
 
 // opError is a failed operation, the address that it concerned, and the cause.
@@ -38,7 +38,7 @@ func (e *opError) Error() string {
 
 func (e *opError) Unwrap() error { return e.err }
 
-// cause returns the word the language has for an error of the stack.
+// cause returns the language's text for an error of the stack.
 func cause(err error) string {
 	switch {
 	case errors.Is(err, tcp.ErrClosing), errors.Is(err, tcp.ErrNotConnected), errors.Is(err, tcp.ErrAborted):
@@ -50,7 +50,7 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// failed wraps err with its operation; what ends a task passes through as it is.
+// failed wraps err with its operation and address. An error that ends the task is returned unchanged.
 func failed(t *taskValue, op string, where any, err error) error {
 	if err == nil || t != nil && t.Err() != nil {
 		return err
@@ -63,7 +63,7 @@ func failed(t *taskValue, op string, where any, err error) error {
 	return &opError{op, w, err}
 }
 
-// sharper returns the reason why the stack calls an address invalid.
+// sharper replaces the stack's ErrInvalid by an error that states why the address is invalid.
 func sharper(where any, err error) error {
 	if !errors.Is(err, stack.ErrInvalid) {
 		return err
@@ -89,18 +89,18 @@ func sharper(where any, err error) error {
 	return err
 }
 
-// exitError is exit(code).
+// exitError is the error by which exit(code) ends a script.
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-// An ExitError says with which status the program is to end; what there was to say has been printed.
+// An ExitError contains the exit status for the program. Every message has been printed already.
 type ExitError struct{ Code int }
 
-// Error says the status.
+// Error returns the status in words.
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
-// report formats an error with its Starlark positions, innermost first, each with its source line.
+// report formats an error with its Starlark positions, innermost first, and the source line of each.
 func (s *Session) report(err error) string {
 	var b strings.Builder
 	var list resolve.ErrorList
@@ -136,7 +136,7 @@ func (s *Session) report(err error) string {
 	return b.String()
 }
 
-// StdinName is the file name of typed input.
+// StdinName is the file name for typed input.
 const StdinName = "<stdin>"
 
 func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {
@@ -149,7 +149,7 @@ func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {
 	}
 }
 
-// sourceLine returns a line of a source that was run, without its indentation.
+// sourceLine returns a line of a source that was run, without indentation.
 func (s *Session) sourceLine(name string, n int) string {
 	src, ok := s.files.sources[name]
 	if !ok {
@@ -168,7 +168,7 @@ func (s *Session) sourceLine(name string, n int) string {
 	return ""
 }
 
-// planned are names of the language that are not there yet.
+// planned holds names that the language reserves for later.
 var planned = map[string]bool{
 	"resolve": true, "dhcp": true,
 	"read_capture": true,
@@ -176,7 +176,7 @@ var planned = map[string]bool{
 	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
 }
 
-// hint says what an undefined name may have been meant to be.
+// hint adds to the error about an undefined name the name that was probably meant.
 func (s *Session) hint(msg string) string {
 	name, ok := strings.CutPrefix(msg, "undefined: ")
 	if !ok || strings.Contains(name, " ") {
@@ -210,7 +210,7 @@ func (s *Session) reportTask(t *taskValue) {
 	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), complaint.Before(held))
 }
 
-// firstLine is what an error's report begins with.
+// firstLine returns the first line of an error's report.
 func (s *Session) firstLine(err error) string {
 	line, _, _ := strings.Cut(s.report(err), "\n")
 	return line

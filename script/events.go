@@ -19,41 +19,41 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// eventKinds are the events by name.
+// eventKinds maps the names of events to the stack's kinds.
 var eventKinds = map[string]stack.EventKind{
 	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
 	"recovery": stack.EventRecovery, "conflict": stack.EventConflict, "link": stack.EventLink,
 }
 
-// packetEvent is the event that no host raises: observing the host tells of it.
+// packetEvent is the name of the event that an observer raises for each packet. The host has no event for packets.
 const packetEvent = "packet"
 
-// occurrence is an event, or a packet that was seen.
+// occurrence is an event of the host, or an observed packet.
 type occurrence struct {
 	stack.Event
 	packet *packetvalue.Value
 }
 
-// maxEvents is how many events wait for one handler; more are lost, and counted.
+// maxEvents is the number of events that can wait for one handler. Further events are lost, and counted.
 const maxEvents = 1024
 
-// subscription is the value that on() returns: a task that runs the handler. Events wait for the task in a bounded ring, which
-// the owner alone touches.
+// subscription is the value that on() returns. It has a task that runs the handler. Events wait for the task in a
+// bounded ring, which only the owner uses.
 type subscription struct {
 	s    *Session
 	h    *hostValue
 	name string
 	kind stack.EventKind
 	t    *taskValue
-	w    *task.World    // where the handler's wait counts; nil where it must not move a lab
-	only *filter.Filter // of packets and drops; nil for all
+	w    *task.World    // world whose time the handler's wait may advance; nil for a host of another lab
+	only *filter.Filter // filter for packets and drops; nil for all
 
-	// On the owner.
+	// Only the owner uses the following fields.
 	cancel func()
 	ring   []occurrence
 	lost   uint64
 	count  uint64
-	unsaid uint64 // lost since the handler was last told
+	unsaid uint64 // events lost that the handler has not been told of
 	signal stack.Signal
 }
 
@@ -90,12 +90,12 @@ func (v *subscription) AttrNames() []string {
 func eventBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "on", Sig: "event, fn, filter=None", Kinds: "str fn str", Host: true, Result: "subscription",
-			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (one that came or went, which fn gets), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, had a timeout, probed, or took it back); fn: called with each event, in a task of its own; ` +
-				`filter: of "packet" and "drop": tcpdump's expression`,
-			Doc:     "Call fn with every event of a kind from now on, while the caller waits.",
+			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (a packet arrived or was sent, and is fn's argument), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, timed out, sent a probe or undid a reduction); fn: a function that a new task calls with each event; ` +
+				`filter: tcpdump's expression, for "packet" and "drop"`,
+			Doc:     "Call fn with every event of a kind from now on; the caller continues.",
 			Example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
 			See:     "trace, drops, every", Fn: builtinOn},
-		{Name: "subscription.off", Doc: "Call the function no more.",
+		{Name: "subscription.off", Doc: "Stop calling the function.",
 			Example: `o = on("drop", print); o.off()`, Fn: subscriptionOff},
 	}
 }
@@ -117,7 +117,7 @@ func builtinOn(c *call) (starlark.Value, error) {
 	}
 	v := &subscription{s: c.s, h: c.on(), name: name, kind: kind}
 	if v.h.w == c.s.home {
-		v.w = v.h.w // what only a handler waits for moves no other lab
+		v.w = v.h.w // a handler's wait advances no lab but the session's own
 	}
 	var err error
 	if v.only, err = c.filter(); err != nil {
@@ -158,7 +158,7 @@ func builtinOn(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// take keeps an event for the handler; on the owner, in the middle of things.
+// take queues an event for the handler. The owner calls it during a call to the host.
 func (v *subscription) take(ev stack.Event) {
 	if ev.Kind != v.kind || v.only != nil && !v.only.Match(ev.Octets, ev.Medium) {
 		return
@@ -170,7 +170,7 @@ func (v *subscription) take(ev stack.Event) {
 	}
 }
 
-// takePacket is take for a packet that was seen.
+// takePacket queues an observed packet for the handler.
 func (v *subscription) takePacket(ev *stack.PacketEvent) {
 	if ev.Repeated() || v.only != nil && !v.only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
 		return
@@ -181,7 +181,7 @@ func (v *subscription) takePacket(ev *stack.PacketEvent) {
 	}
 }
 
-// room counts one event more, and those for which there is none.
+// room counts one more event and reports whether the ring has room. It counts an event without room as lost.
 func (v *subscription) room() bool {
 	v.count++
 	if len(v.ring) < maxEvents {
@@ -192,7 +192,7 @@ func (v *subscription) room() bool {
 	return false
 }
 
-// next waits for events. lost is how many found no room before them.
+// next waits for events. lost is the number of events that were lost since the previous call.
 func (v *subscription) next(t *taskValue) (events []occurrence, lost uint64, err error) {
 	waiter := stack.Waiter{Wake: t.Wake}
 	for {
@@ -224,13 +224,13 @@ func subscriptionOff(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// eventValue is an event as a script sees it; printed, it is a line.
+// eventValue is an event as a script sees it. It prints as one line.
 type eventValue struct {
 	*starlarkstruct.Struct
 	line string
 }
 
-// String returns the line.
+// String returns the event as one line.
 func (e eventValue) String() string { return e.line }
 
 func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
@@ -304,7 +304,7 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 	return text
 }
 
-// sayConflicts prints a line when another station uses an address of the session's own host.
+// sayConflicts makes the session print a line for each address conflict of its own host.
 func (s *Session) sayConflicts() {
 	s.tasks.Do(s.home, func(clock.Instant) {
 		s.local.h.WatchConflicts(func(ev stack.Event) {

@@ -12,6 +12,7 @@ func TestExampleScripts(t *testing.T) {
 		{"ping.star", []string{"192.168.69.100"}},
 		{"httpclient.star", []string{"192.168.69.100", "http://peer:8000/"}},
 		{"loopback.star", nil},
+		{"topology.star", nil},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			s := newSim(t, 1, c.args...)

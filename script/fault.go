@@ -17,12 +17,12 @@ import (
 	"smolsh/stack/filter"
 )
 
-// ruleValue is one fault in force, or that was.
+// ruleValue is a fault that fault() has stated, in force or removed.
 type ruleValue struct {
 	s       *Session
 	w       *task.World
 	where   string
-	a, b    string // the ends of a link
+	a, b    string // names of a link's two ends; empty for a device
 	dir     string
 	set     *fault.Set
 	rule    *fault.Rule
@@ -31,7 +31,7 @@ type ruleValue struct {
 	drops   bool           // it drops what it selects, because no effect was stated
 	text    string
 	off     bool
-	planned []*fault.Planned // under a plan, the effects in force in place of rule
+	planned []*fault.Planned // effects that a plan has put in force in place of rule
 }
 
 // String describes the rule, and whether it is still in force.
@@ -67,18 +67,18 @@ func (v *ruleValue) AttrNames() []string {
 	return append([]string{"hits"}, v.s.reg.Members["fault"]...)
 }
 
-// effectSig are the arguments that say what a rule does.
+// effectSig is the part of a signature for the arguments that state a rule's effects.
 const (
 	effectSig = `loss=None, duplicate=None, corrupt=None, reorder=None, delay=None, jitter=None, rate=None, burst=None, limit=None, ` +
 		`max_size=None, bucket=None, interval=None, ecn=None`
 	effectKinds = "chance chance chance chance duration duration rate any int:0.. int:0.. int:0.. duration bool"
-	effectArgs  = `loss: the chance of being lost, 0 to 1; duplicate: the chance of coming twice; corrupt: the chance of a changed octet; ` +
-		`reorder: the chance of being held back for 10 ms, so that others overtake; delay: how much later; jitter: up to so much later still; ` +
-		`rate: one behind the other at so many bits per second ("1mbit", "100kbit", and of octets "1mbps"), before any delay; ` +
-		`burst: how many in a row are lost in the mean, of loss=, or netem's gemodel, the 2 to 4 chances (p, r, 1-h, 1-k) of ` +
-		`bad times beginning and ending and of a loss in bad and in good ones; limit: how many are held back at once, 1000 at a rate, before further ones are lost; ` +
-		`max_size: longer packets are lost, octets; bucket: packets per interval, others are lost; interval: how often the bucket is filled, a second unless said; ` +
-		`ecn: whether packets of transports with ECN are marked in place of being lost by chance, burst or match`
+	effectArgs  = `loss: the chance of a loss, 0 to 1; duplicate: the chance of a second copy; corrupt: the chance of a changed octet; ` +
+		`reorder: the chance of a delay of 10 ms, so that later packets overtake; delay: delay of each packet; jitter: largest additional random delay; ` +
+		`rate: bits per second at which packets leave one after the other, before any delay ("1mbit", "100kbit", or in octets "1mbps"); ` +
+		`burst: mean number of consecutive packets lost by loss=, or the 2 to 4 parameters of netem's gemodel: the chances (p, r, 1-h, 1-k) of ` +
+		`a bad period's begin and end, and of a loss in bad and in good periods; limit: largest number of delayed packets, 1000 with rate=, beyond which packets are lost; ` +
+		`max_size: longest packet in octets, beyond which packets are lost; bucket: packets per interval, beyond which packets are lost; interval: time after which the bucket is full again, 1 s by default; ` +
+		`ecn: whether ECN-capable packets are marked CE where loss=, burst= or the match would lose them`
 )
 
 func faultBuiltins() []*builtin {
@@ -86,15 +86,15 @@ func faultBuiltins() []*builtin {
 		{Name: "fault", Sig: `dev_or_link, dir="both", match=None, nth=None, every=None, ` + effectSig,
 			Kinds: "any str any ints int:1.. " + effectKinds,
 			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
-				`nth: which matches, counted from 1 in each direction; every: one match in so many; ` + effectArgs,
+				`nth: numbers of the matches to select, counted from 1 in each direction; every: select one match in this many; ` + effectArgs,
 			Result: "fault", See: "faults, fault.set, fault.off",
-			Doc:     "Put a rule on an interface or a link; if no effect is stated, not even as 0, what matches is dropped.",
+			Doc:     "Add a fault rule to an interface or a link; if no effect is stated, it drops what matches.",
 			Example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, Fn: builtinFault},
 		{Name: "fault.set", Sig: effectSig, Kinds: effectKinds, Args: effectArgs, See: "fault",
-			Doc:     "Change what the rule does, in force; 0 takes an effect away, and with none left all passes.",
+			Doc:     "Change the rule's effects; 0 removes an effect, and without any effect all packets pass.",
 			Example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, Fn: faultSet},
-		{Name: "fault.off", Doc: "Take the rule out of force.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
-		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The rules in force.", Example: `fault("eth0", loss=0.15); faults()`, Fn: faultsTable},
+		{Name: "fault.off", Doc: "Remove the rule.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
+		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The fault rules that are in force.", Example: `fault("eth0", loss=0.15); faults()`, Fn: faultsTable},
 	}
 }
 
@@ -143,7 +143,7 @@ func builtinFault(c *call) (starlark.Value, error) {
 		}
 	}
 	if len(v.chose) == 0 && v.drops {
-		r.Match = func([]byte, phy.Medium) bool { return true } // for a rule drops what it chooses
+		r.Match = func([]byte, phy.Medium) bool { return true } // a rule without effects and selection drops every packet
 	}
 	v.rule = r
 	v.describe()
@@ -209,7 +209,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %s%s", x.Type(), hint)
 }
 
-// faultMatch makes the rule's predicate of match=: a filter, or a function of a packet.
+// faultMatch sets the rule's predicate from match=: a filter, or a function of a packet.
 func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 	switch m := arg[starlark.Value](c, "match").(type) {
 	case nil, starlark.NoneType:
@@ -228,11 +228,11 @@ func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 	return nil
 }
 
-// predicateSteps is how much a packet function may compute per packet.
+// predicateSteps is the number of steps that a packet function may compute per packet.
 const predicateSteps = 100_000
 
-// predicateOf makes a frame predicate of a Starlark function, under a step limit. The first error is
-// printed and ends the matching.
+// predicateOf returns a frame predicate that calls a Starlark function, with a limit on its steps. The first error is
+// printed, and no frame matches afterwards.
 func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.Dir, frame []byte, m phy.Medium) bool {
 	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
 	dead := false
@@ -261,7 +261,7 @@ func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.
 	}
 }
 
-// way returns a direction as packets have it: on a link it has the ends' names.
+// way returns the text for a direction. On a link it contains the names of the ends.
 func (v *ruleValue) way(d fault.Dir) string {
 	switch {
 	case v.a == "":
@@ -294,18 +294,4 @@ func faultsTable(c *call) (starlark.Value, error) {
 		}
 	}
 	return t, nil
-}
-
-// AddFault puts a rule on every interface of the session's own host: what the command line's flags ask
-// for. The chances and limits of each direction are told apart by rule.Dir.
-func (s *Session) AddFault(r fault.Rule, text string) {
-	s.tasks.Do(s.home, func(clock.Instant) {
-		for _, p := range s.cfg.Local.Ports() {
-			one := r
-			one.Name = text
-			p.Faults().Add(&one)
-			s.faulted.rules = append(s.faulted.rules, &ruleValue{s: s, w: s.home, where: s.local.name + "." + p.Iface().Name(),
-				dir: r.Dir.String(), set: p.Faults(), rule: &one, text: text})
-		}
-	})
 }

@@ -10,7 +10,7 @@ import (
 	"smolsh/phy/fault"
 )
 
-// What a rule's arguments are, in the order in which it is described.
+// The names of a rule's arguments, in the order in which describe prints them.
 var (
 	choiceNames = []string{"match", "nth", "every"}
 	effectNames = []string{"loss", "duplicate", "corrupt", "reorder", "delay", "jitter", "rate", "burst", "limit", "max_size", "bucket", "interval", "ecn"}
@@ -76,7 +76,7 @@ func effectless(does map[string]any) bool {
 	return len(does) == 0 || ecn && len(does) == 1
 }
 
-// ruleOf is a rule with these effects that chooses everything.
+// ruleOf returns a rule with these effects that selects every packet.
 func (c *call) ruleOf(does map[string]any) (*fault.Rule, error) {
 	r := &fault.Rule{
 		Loss: effect[float64](does, "loss"), Duplicate: effect[float64](does, "duplicate"),
@@ -109,13 +109,13 @@ func (c *call) ruleOf(does map[string]any) (*fault.Rule, error) {
 	return r, nil
 }
 
-// effect is an effect that was given, or the zero value.
+// effect returns the effect called name, or the zero value if it is not stated.
 func effect[T any](does map[string]any, name string) T {
 	x, _ := does[name].(T)
 	return x
 }
 
-// gemodel reads netem's parameters: p, r, 1-h and 1-k.
+// gemodel reads the parameters of netem's gemodel: p, r, 1-h and 1-k.
 func gemodel(v starlark.Value) (g fault.GilbertElliott, err error) {
 	expected := fmt.Errorf("expected a mean length, or 2 to 4 chances (p, r, 1-h, 1-k), got %v", v)
 	list, ok := v.(starlark.Indexable)
@@ -133,7 +133,7 @@ func gemodel(v starlark.Value) (g fault.GilbertElliott, err error) {
 	return g, nil
 }
 
-// describe says the rule anew, without the place.
+// describe sets the rule's text, without the place.
 func (v *ruleValue) describe() {
 	var parts []string
 	for _, name := range choiceNames {
@@ -169,7 +169,7 @@ func effectText(name string, x any) string {
 	return name + "=" + text
 }
 
-// rateText returns a rate in the largest unit that tells it exactly.
+// rateText returns a rate as an integer in the largest unit that is exact.
 func rateText(bps uint64) string {
 	for _, u := range []struct {
 		bits uint64

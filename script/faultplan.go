@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// plan puts the effects of a rule that the session's plan keeps in force, in place of the rule.
+// plan puts the rule's effects that the session's fault plan keeps in force, instead of the rule.
 func (s *Session) plan(v *ruleValue, where string) {
 	s.faulted.stated++
 	s.tasks.Do(v.w, func(clock.Instant) {
@@ -35,7 +35,7 @@ func statedText(place, text string) string {
 	return "fault on " + place + text
 }
 
-// plannedText returns the arguments of fault() that state this effect alone, without the place.
+// plannedText returns the arguments of fault() that state only the effect p, without the place.
 func plannedText(v *ruleValue, p *fault.Planned) string {
 	words, r := []string{}, p.Rule
 	dir := [...]string{"", "rx", "tx"}[r.Dir]
@@ -77,7 +77,8 @@ func argumentText(name string, x any) string {
 	return effectText(name, x)
 }
 
-// planLink removes the faults of a link's own that the plan omits. A plan cannot select single frames of them.
+// planLink removes those faults in a link's configuration that the plan omits. Unlike rules, they can't be restricted
+// to single frames.
 func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
 	s := c.s
 	if s.cfg.Plan == nil || cfg.Loss == 0 && cfg.Jitter == 0 {
@@ -91,7 +92,7 @@ func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
 		s.faulted.planned = append(s.faulted.planned, &fault.Planned{
 			Report: fault.Report{Selection: fault.Selection{Number: s.faulted.stated, Effect: effect}, Where: c.where(),
 				What: statedText(a+"-"+b+", the link's own", text)},
-			Rule: &fault.Rule{Hits: 1}, // the link does not count its hits; one stands for any number
+			Rule: &fault.Rule{Hits: 1}, // 1 stands for any number, since a link does not count hits
 		})
 		return true
 	}
@@ -103,7 +104,7 @@ func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
 	}
 }
 
-// where returns the file and line of the call.
+// where returns the file and line from which the builtin was called.
 func (c *call) where() string {
 	if c.t.thread.CallStackDepth() < 2 {
 		return ""
@@ -112,8 +113,8 @@ func (c *call) where() string {
 	return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
 }
 
-// FaultReports returns the effects that the script has stated and the plan has kept, with their hits; nil without a
-// plan.
+// FaultReports returns every effect that the script has stated and the plan has kept, with its hits. It returns nil
+// without a plan.
 func (s *Session) FaultReports() []fault.Report {
 	var list []fault.Report
 	for _, p := range s.faulted.planned {

@@ -19,7 +19,7 @@ func fifo(t *testing.T, name string) {
 	}
 }
 
-// writer opens a pipe's other end as soon as somebody waits to read it, and writes nothing.
+// writer opens the other end of a pipe for writing as soon as somebody waits to read the pipe. It writes nothing.
 func writer(t *testing.T, name string) *os.File {
 	t.Helper()
 	for range 30000 {

@@ -12,22 +12,22 @@ import (
 	"smolsh/script/registry"
 )
 
-// Files are opened, read and written on goroutines of their own: a FIFO without a writer, a file system that is gone
-// or /proc/kmsg keeps neither the stack nor an interrupt waiting.
+// Files are opened, read and written on other goroutines. A FIFO without a writer, an unreachable file system or
+// /proc/kmsg then delays neither the stack nor an interrupt.
 
 const (
-	// fileChunk is how many octets of a file are sent, or written, at once.
+	// fileChunk is the number of octets of a file that are read or written at once.
 	fileChunk = 1 << 20
-	// maxSource is the most octets of a script.
+	// maxSource is the largest script, in octets.
 	maxSource = 16 << 20
 )
 
-// errNoFiles is the end of the error for what a session without files refuses.
+// errNoFiles is the end of the error that a session without files returns.
 const errNoFiles = "files and programs are forbidden (--no-files)"
 
-// mayTouch refuses a file that is an argument, in a session without files, unless it is read and was named on the
+// Permit refuses a file that is an argument, in a session without files, unless it is read and was named on the
 // command line.
-func (c *call) mayTouch(p *registry.Param, x any) error {
+func (c *call) Permit(p *registry.Param, x any) error {
 	if p.Kind != registry.KindInFile && p.Kind != registry.KindOutFile {
 		return nil
 	}
@@ -38,17 +38,17 @@ func (c *call) mayTouch(p *registry.Param, x any) error {
 	return c.errorf("%s: %s", path, errNoFiles)
 }
 
-// name makes a file one that was named on the command line, and its folder that of the script.
+// name records that the command line names a file. The file's folder becomes the script's folder.
 func (s *Session) name(path string) {
 	s.files.given[abs(path)] = true
 	s.files.folder = filepath.Dir(abs(path))
 }
 
-// named reports whether the file was named on the command line.
+// named reports whether the command line names the file.
 func (s *Session) named(path string) bool { return s.files.given[abs(path)] }
 
-// mayLoad refuses a script for load(), in a session without files, that is neither in the script's own folder, where
-// its links end, nor named on the command line.
+// mayLoad returns an error for a file that load() must not read in a session without files. It allows files in the
+// script's folder, after resolving links, and files that the command line names.
 func (s *Session) mayLoad(path string) error {
 	if !s.cfg.NoFiles || s.named(path) {
 		return nil
@@ -65,7 +65,7 @@ func (s *Session) mayLoad(path string) error {
 	return fmt.Errorf("%s: %s, but for the script's own folder", path, errNoFiles)
 }
 
-// pathError returns a file's error as messages have it: the name and the reason.
+// pathError returns a file's error in the form of messages: the name and the reason.
 func pathError(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -139,7 +139,7 @@ func (t *taskValue) read(f *os.File, b []byte) (int, error) {
 	return n, err
 }
 
-// write writes all of b to a file. After an error b is not to be changed.
+// write writes all of b to a file. After an error the caller must not change b.
 func (t *taskValue) write(f *os.File, b []byte) error {
 	var err error
 	if ended := t.Aside("writing "+f.Name(), func() { _, err = f.Write(b) }); ended != nil {
@@ -151,7 +151,7 @@ func (t *taskValue) write(f *os.File, b []byte) error {
 	return err
 }
 
-// source reads a script in a task.
+// source reads a script without blocking the other tasks.
 func (t *taskValue) source(path string) (string, error) {
 	var text string
 	var fail error
@@ -161,7 +161,7 @@ func (t *taskValue) source(path string) (string, error) {
 	return text, fail
 }
 
-// readSource reads a script; it blocks as the file does.
+// readSource reads a script. It blocks as long as the file does.
 func readSource(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

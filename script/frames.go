@@ -17,26 +17,26 @@ import (
 type frameValue struct {
 	socketValue
 	c   *stack.FrameConn
-	dev *stack.Iface // nil: every one that has frames
-	typ int          // 0: every type
+	dev *stack.Iface // nil for every interface with frames
+	typ int          // 0 for every type
 }
 
 func framesBuiltins() []*builtin {
 	const open = `f = frames.bind(0x88b5); `
 	const answered = `p = peer.frames.bind(0x88b5); ` + open + `f.send("hello", "ff:ff:ff:ff:ff:ff"); `
 	return []*builtin{
-		{Name: "frames.bind", Sig: "ethertype=None, dev=None", Kinds: "int:1..65535 any", Args: "ethertype: such as 0x0806 for ARP, None for every one; dev: an interface's name or row", Result: "frame_socket",
-			Doc: "Receive a copy of every frame that arrives, whoever it is addressed to.", Example: open + `f.ethertype`, See: "raw.bind, arping", Fn: framesBind},
-		{Name: "frame_socket.send", Sig: "data, to=None, dev=None", Kinds: "data mac any", Args: "data: a whole frame, or behind a header that is made when to= is given; to: a hardware address", Result: "int",
-			Doc: "Send a frame as it is given.", Example: open + `f.send("hello", "02:00:00:00:00:64")`, Fn: framesSend},
+		{Name: "frames.bind", Sig: "ethertype=None, dev=None", Kinds: "int:1..65535 any", Args: "ethertype: a type such as 0x0806 for ARP, None for all types; dev: an interface's name or row", Result: "frame_socket",
+			Doc: "Receive a copy of every frame that arrives, whatever its destination.", Example: open + `f.ethertype`, See: "raw.bind, arping", Fn: framesBind},
+		{Name: "frame_socket.send", Sig: "data, to=None, dev=None", Kinds: "data mac any", Args: "data: a whole frame, or with to= its payload; to: a hardware address", Result: "int",
+			Doc: "Send a frame unchanged; to= adds an Ethernet header.", Example: open + `f.send("hello", "02:00:00:00:00:64")`, Fn: framesSend},
 		{Name: "frame_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src dev",
-			Doc: "The next frame, whole.", Example: answered + `p.recv(timeout="1s").src`, Fn: framesRecv},
+			Doc: "Return the next frame, header included.", Example: answered + `p.recv(timeout="1s").src`, Fn: framesRecv},
 		{Name: "frame_socket.close",
-			Doc: "End the socket.", Example: open + `f.close()`, Fn: socketClose},
+			Doc: "Close the socket.", Example: open + `f.close()`, Fn: socketClose},
 	}
 }
 
-// anyDev returns the interface that dev= names, nil where it names none.
+// anyDev returns the interface that dev= names, nil without dev=.
 func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 	name := ""
 	switch v := c.Values[c.b.Index("dev")].(type) {
@@ -146,7 +146,7 @@ func framesRecv(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, v.failed(c, v.dev, err)
 	}
-	eth, _, _ := wire.ParseEthernet(data) // shorter ones are no frames, and never get here
+	eth, _, _ := wire.ParseEthernet(data) // can't fail: shorter data is no frame, and is refused before
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 		"data": starlark.Bytes(data), "src": starlark.String(eth.Src.String()), "dev": starlark.String(on),
 	}), nil

@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/lab"
 )
 
-// onWall is a virtual Runner that says it follows the wall clock: a session treats its host as a live one, and
-// the test stays deterministic.
+// onWall is a virtual Runner that claims to follow the wall clock. A session treats its host as a live one, while the
+// test stays deterministic.
 type onWall struct{ lab.Runner }
 
 func (onWall) Virtual() bool { return false }

@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// helpWidth is the width of help in columns where there is no terminal.
+// helpWidth is the width of help in columns without a terminal.
 const helpWidth = 100
 
 func (s *Session) helpWidth() int {
@@ -31,7 +31,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// helpOn returns the help on a value; nil stands for no argument.
+// helpOn returns the help on a value. nil means that help() was called without argument.
 func (s *Session) helpOn(x any) (string, error) {
 	switch x := x.(type) {
 	case nil, starlark.NoneType:
@@ -70,7 +70,7 @@ func (s *Session) helpOn(x any) (string, error) {
 	return "", nil
 }
 
-// helpOnRow tells the fields of this row's table and what can be done to the thing.
+// helpOnRow returns help on a table's row: its fields, and the methods of the object that it describes.
 func (s *Session) helpOnRow(r *table.Row) string {
 	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
 	if t := s.reg.TypeOf(r.Actions); t != nil {
@@ -108,7 +108,7 @@ func signature(f *starlark.Function) string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
-// helpOnProtocol describes a protocol's table: a line for each field.
+// helpOnProtocol returns help on a protocol: a line for each field.
 func helpOnProtocol(p *packet.Protocol) string {
 	lines := []string{fmt.Sprintf("%s: %s. A packet has it as p.%s and p[%s]; fields(%s) has units and defaults.", p.Name, p.Doc, p.Attr, p.Name, p.Name)}
 	for i := range p.Fields {

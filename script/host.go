@@ -19,7 +19,7 @@ type hostValue struct {
 	name string
 }
 
-// hostOf returns the one value of a host.
+// hostOf returns the hostValue of a host, always the same one.
 func (s *Session) hostOf(h *lab.Host, in *labValue, name string) *hostValue {
 	if v := s.hosts[h]; v != nil {
 		return v
@@ -35,7 +35,7 @@ func (h *hostValue) Freeze()               {}
 func (h *hostValue) Truth() starlark.Bool  { return true }
 func (h *hostValue) Hash() (uint32, error) { return starlark.String(h.name).Hash() }
 
-// Attr returns a member of the host: every builtin that concerns one host, bound to this one.
+// Attr returns a member of the host. Every builtin that concerns one host is a member, bound to this host.
 func (h *hostValue) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "name":
@@ -77,17 +77,14 @@ func (h *hostValue) AttrNames() []string {
 func (h *hostValue) firstAddr() starlark.Value {
 	var v starlark.Value = starlark.None
 	h.do(func(clock.Instant) {
-		for _, i := range h.h.IfaceInfos() {
-			if len(i.Addrs) > 0 {
-				v = registry.Address(i.Addrs[0].Addr())
-				return
-			}
+		if addrs := h.h.Addrs(); len(addrs) > 0 {
+			v = registry.Address(addrs[0].Addr())
 		}
 	})
 	return v
 }
 
-// do runs fn on the owner of the host's world.
+// do runs fn on the owner's goroutine of the host's world, and waits for it.
 func (h *hostValue) do(fn func(now clock.Instant)) { h.s.tasks.Do(h.w, fn) }
 
 // World implements task.Host.

@@ -16,15 +16,17 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/httpresponse"
+	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
+	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )
 
 func httpBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "http.get", Sig: "url, headers={}, timeout=", Kinds: "str dict duration", Result: "response", Fields: "status headers body",
-		Doc:     "Fetch a URL over this host's TCP; its host is an address. Status and headers: up to 64 KiB; body: 256 MiB.",
+		Doc:     "Fetch a URL, whose host must be an address. Status and headers: up to 64 KiB; body: up to 256 MiB.",
 		Example: `http.get("http://192.168.69.100:8000/").status`, Fn: httpGet,
 	}}
 }
@@ -40,10 +42,14 @@ func httpGet(c *call) (starlark.Value, error) {
 	if u.Port() == "" {
 		at = strings.TrimSuffix(at, ":") + ":80"
 	}
-	to, err := netip.ParseAddrPort(at)
-	if err != nil {
-		return nil, c.errorf("the host of %s is not an address, and names are not resolved yet", raw)
+	x, err := registry.KindEndpoint.For(starlark.String(at), c)
+	switch {
+	case err != nil && lab.CheckName(u.Hostname()) != nil:
+		return nil, c.errorf("the host of %s is neither an address nor a host of this lab, and other names are not resolved yet", raw)
+	case err != nil:
+		return nil, c.errorf("the host of %s is neither an address nor a host of this lab: %v", raw, err)
 	}
+	to := x.(netip.AddrPort)
 	req, err := http.NewRequest("GET", raw, nil)
 	if err != nil {
 		return nil, c.errorf("%v", err)
@@ -118,7 +124,7 @@ func sorted(d *starlark.Dict) *starlark.Dict {
 	return out
 }
 
-// connReader is a connection as an io.Reader of the calling task.
+// connReader is an io.Reader that reads from a connection in the calling task.
 type connReader struct {
 	v    *connValue
 	t    *taskValue

@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// icmpValue is an ICMP socket: messages with an identifier, or errors about a UDP port.
+// icmpValue is an ICMP socket. It receives messages with an identifier, or errors about a UDP port.
 type icmpValue struct {
 	socketValue
 	c    *stack.ICMPConn
@@ -21,14 +21,14 @@ func icmpBuiltins() []*builtin {
 	const open = `i = icmp.bind(7); `
 	const send = `i.send(b"\x08\x00\x00\x00\x00\x07\x00\x01hello", "192.168.69.100")`
 	return []*builtin{
-		{Name: "icmp.bind", Sig: "id=0", Kinds: "int:0..65535", Args: "id: an identifier, 0 chooses one", Result: "icmp_socket",
-			Doc: "Receive the replies and errors with this identifier; 0 chooses one.", Example: open + `i.id`, See: "ping", Fn: icmpBind},
-		{Name: "icmp.listen", Sig: "udp", Kinds: "port", Args: "udp: a UDP port of ours", Result: "icmp_socket",
-			Doc: "Receive the errors about datagrams sent from a UDP port.", Example: `icmp.listen(udp=6969)`, Fn: icmpListen},
-		{Name: "icmp_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the message from its type on; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", Result: "int",
-			Doc: "Send a whole ICMP message; its checksum is filled in.", Example: open + send, Fn: icmpSend},
+		{Name: "icmp.bind", Sig: "id=0", Kinds: "int:0..65535", Args: "id: an identifier (0 chooses one)", Result: "icmp_socket",
+			Doc: "Receive replies and errors with this identifier.", Example: open + `i.id`, See: "ping", Fn: icmpBind},
+		{Name: "icmp.listen", Sig: "udp", Kinds: "port", Args: "udp: a local UDP port", Result: "icmp_socket",
+			Doc: "Receive ICMP errors about datagrams sent from a UDP port.", Example: `icmp.listen(udp=6969)`, Fn: icmpListen},
+		{Name: "icmp_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the message, which starts with its type; to: an IP address; ttl: time to live; df: whether to set DF, which forbids fragments", Result: "int",
+			Doc: "Send an ICMP message; the checksum is filled in.", Example: open + send, Fn: icmpSend},
 		{Name: "icmp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src ttl",
-			Doc: "The next ICMP message, without the IP header.", Example: open + send + `; i.recv(timeout="1s").src`, Fn: icmpRecv},
+			Doc: "Return the next ICMP message, without the IP header.", Example: open + send + `; i.recv(timeout="1s").src`, Fn: icmpRecv},
 		{Name: "icmp_socket.close",
 			Doc: "Release the identifier.", Example: open + `i.close()`, Fn: socketClose},
 	}

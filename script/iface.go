@@ -15,7 +15,7 @@ import (
 
 type hardwareAddr = wire.HardwareAddr
 
-// ifaceValue is the handle behind a row of ifaces(): a host and an interface's name.
+// ifaceValue is the object that a row of ifaces() describes: a host and an interface's name.
 type ifaceValue struct {
 	h    *hostValue
 	name string
@@ -27,7 +27,7 @@ func (i *ifaceValue) Freeze()               {}
 func (i *ifaceValue) Truth() starlark.Bool  { return true }
 func (i *ifaceValue) Hash() (uint32, error) { return starlark.String(i.name).Hash() }
 
-// port returns where the interface's faults sit; nil when the interface is gone.
+// port returns the lab's port of the interface, to which faults are attached; nil if the interface was removed.
 func (i *ifaceValue) port() *lab.Port {
 	for _, p := range i.h.h.Ports() {
 		if p.Iface().Name() == i.name {
@@ -40,25 +40,25 @@ func (i *ifaceValue) port() *lab.Port {
 func ifaceBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "iface.add_addr", Sig: "address, probe=False", Kinds: "cidr bool",
-			Args: `address: with prefix length, "10.0.0.1/24"; probe: whether to ask first, for four to seven seconds, if another station has it (RFC 5227)`,
-			Doc:  "Give the interface an address; it is announced.", Example: `ifaces()[0].add_addr("10.0.0.1/24")`, Fn: ifaceAddAddr},
+			Args: `address: with prefix length, "10.0.0.1/24"; probe: whether to probe first, for four to seven seconds, if another station uses it (RFC 5227)`,
+			Doc:  "Add an address to the interface and announce it.", Example: `ifaces()[0].add_addr("10.0.0.1/24")`, Fn: ifaceAddAddr},
 		{Name: "iface.del_addr", Sig: "address", Kinds: "cidr", Args: `address: with prefix length, "10.0.0.1/24"`,
-			Doc: "Take an address away; its connections are reset.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
+			Doc: "Remove an address; its connections end.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
 				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
 			})},
 		{Name: "iface.set", Sig: "mtu=, mac=", Kinds: "int:68..65535 mac",
 			Doc: "Change the MTU or the hardware address.", Example: `ifaces()[0].set(mtu=1400)`, Fn: ifaceDo(ifaceSet)},
 		{Name: "iface.up",
-			Doc: "Let the interface carry packets.", Example: `ifaces()[0].up()`,
+			Doc: "Switch the interface on.", Example: `ifaces()[0].up()`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, true); return nil })},
 		{Name: "iface.down",
-			Doc: "Stop the interface from carrying packets.", Example: `ifaces()[0].down()`,
+			Doc: "Switch the interface off.", Example: `ifaces()[0].down()`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, false); return nil })},
 	}
 }
 
-// ifaceAddAddr gives an address, where wanted after waiting for who may have it.
+// ifaceAddAddr adds an address to the interface. On request it first probes for a station that uses the address.
 func ifaceAddAddr(c *call) (starlark.Value, error) {
 	var claim *stack.AddrProbe
 	v := c.recv.(*ifaceValue)

@@ -9,11 +9,11 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// maxJSONDepth is how deep the lists and objects of a JSON text may nest. The decoder calls itself for each, and a text
-// of a peer's with millions of brackets would end the program by exhausting the stack.
+// maxJSONDepth is the deepest nesting of lists and objects in a JSON text. The decoder is recursive, so a peer's text
+// with millions of brackets would exhaust the stack and end the program.
 const maxJSONDepth = 1000
 
-// jsonModule is Starlark's json, but that decode refuses a text that nests too deep.
+// jsonModule returns Starlark's json module, except that decode refuses a text that nests too deep.
 func jsonModule() *starlarkstruct.Module {
 	m := &starlarkstruct.Module{Name: starjson.Module.Name, Members: maps.Clone(starjson.Module.Members)}
 	decode := m.Members["decode"]
@@ -33,7 +33,7 @@ func jsonModule() *starlarkstruct.Module {
 	return m
 }
 
-// jsonDepth returns how deep the brackets of a JSON text nest, those in its strings aside.
+// jsonDepth returns the nesting depth of the brackets in a JSON text, except those in strings.
 func jsonDepth(text string) (deepest int) {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {

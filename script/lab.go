@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,11 +16,13 @@ import (
 	"smolsh/stack/lab"
 )
 
-// labValue is a lab: hosts, links and a seed in a world.
+// labValue is a lab as scripts see it: hosts and links in a world, with a seed.
 type labValue struct {
 	s   *Session
 	w   *task.World
 	lab *lab.Lab
+
+	tracer *labTracer // nil without l.trace or --trace
 }
 
 func (l *labValue) String() string        { return fmt.Sprintf("lab of %d hosts", len(l.lab.Hosts())) }
@@ -42,49 +45,52 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 // AttrNames implements starlark.HasAttrs.
 func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.Members["lab"]...) }
 
-const linkSig = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False`
-const linkKinds = "duration duration rate int:1.. chance int:68..65535 bool"
-
 func labBuiltins() []*builtin {
 	const two = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); `
 	const switched = two + `s = l.switch("s"); s.attach(a); s.attach(b); `
 	const linked = two + `w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
 		{Name: "lab", Sig: "seed=1", Kinds: "int:0..", Result: "lab",
-			Doc: "A virtual lab; its seed is mixed with the run's.", Example: linked + `a.ping("10.0.0.2", count=1).avg`, See: "lab.host, lab.link", Fn: newLab},
-		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=1500, forward=None, share=True", Kinds: "str mac ip int:68..65535 bool bool",
-			Args: "forward: whether it sends packets for others on, as a router does (where it is not said, one of several addresses does); share: whether it is put beside the shell's host on its TAP, in the live lab, and takes its first address there", Result: "host",
-			Doc: "Add a host; each link takes its next address.", Example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, Fn: labHost},
+			Doc: "Make a virtual lab; its seed is mixed with the run's seed.", Example: linked + `a.ping("10.0.0.2", count=1).avg`, See: "lab.host, lab.link", Fn: newLab},
+		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=None, forward=None, share=True", Kinds: "str mac ip int:68..65535 bool bool",
+			Args: "mtu: octets of the longest packet, without it 1500 or the link's; forward: whether it forwards packets, as a router does (by default with several addresses); share: whether, in the live lab, it joins the shell's host on the TAP and uses its first address there", Result: "host",
+			Doc: "Add a host; each new link uses the host's next address.", Example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, Fn: labHost},
 		{Name: "lab.link", Sig: "a, b, " + linkSig, Kinds: "host host " + linkKinds, Args: "a: one host; b: the other", Result: "link",
-			Doc: "Join two hosts.", Example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, Fn: labLink},
+			Doc: "Link two hosts.", Example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, Fn: labLink},
+		{Name: "lab.hosts", Result: "table", Fields: fieldsOf(hostColumns), See: "lab.host, lab.links",
+			Doc: "The hosts of the lab; a row has what its host has.", Example: two + `l.hosts()["a"].ifaces()`, Fn: hostsTable},
+		{Name: "lab.links", Result: "table", Fields: fieldsOf(linkColumns), See: "lab.link, link.info",
+			Doc: "The links of the lab; TX is from the first end to the second. A row is its link.", Example: linked + `l.links()["a-b"].set(delay="5ms")`, Fn: linksTable},
 		{Name: "lab.switch", Sig: "name, flood=None", Kinds: "str int:0..1000000000", Args: floodArg, Result: "switch", See: "switch.ports, switch.stations",
 			Doc: "Add a learning switch.", Example: `lab().switch("s", flood=1000)`, Fn: labSwitch},
 		{Name: "lab.switches", Result: "list",
-			Doc: "The switches of the lab, the one of a shared TAP among them.", Example: `lab().switches()`, Fn: labSwitches},
+			Doc: "Return the switches of the lab, with that of a shared TAP.", Example: `lab().switches()`, Fn: labSwitches},
 		{Name: "switch.attach", Sig: "host, " + linkSig, Kinds: "host " + linkKinds, Result: "link",
-			Doc: "Join a host to the switch.", Example: switched + `b.ping("10.0.0.1", count=1).received`, Fn: switchAttach},
+			Doc: "Link a host to the switch.", Example: switched + `b.ping("10.0.0.1", count=1).received`, Fn: switchAttach},
 		{Name: "switch.set", Sig: "flood", Kinds: "int:0..1000000000", Args: floodArg,
-			Doc: "Limit what each port floods.", Example: switched + `s.set(flood=100)`, Fn: switchSet},
+			Doc: "Limit the rate at which each port floods frames.", Example: switched + `s.set(flood=100)`, Fn: switchSet},
 		{Name: "switch.ports", Result: "table", Fields: fieldsOf(portColumns),
-			Doc: "The ports and what passed them: RX came in there, TX left; FLOODED of what came in went to every other port.", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
+			Doc: "The ports: frames received (RX) and sent (TX), and received frames sent to every other port (FLOODED).", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
 		{Name: "switch.stations", Result: "table", Fields: fieldsOf(stationColumns),
-			Doc: "The addresses the switch has learnt, and at which port.", Example: switched + `s.stations().cols("hwaddr", "port")`, Fn: stationsTable},
+			Doc: "The hardware addresses that the switch has learnt, with their ports.", Example: switched + `s.stations().cols("hwaddr", "port")`, Fn: stationsTable},
+		topologyBuiltin,
 		{Name: "lab.run", Sig: "d", Kinds: "duration",
-			Doc: "Let that much time pass.", Example: linked + `l.run("2s")`, Fn: labRun},
-		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: asked after each event; within: how long to go on",
-			Doc: "Let time pass until fn() is true; an error when it does not come true.", Example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, Fn: labRunUntil},
+			Doc: "Run the lab for a time.", Example: linked + `l.run("2s")`, Fn: labRun},
+		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: a function, called after each event; within: the longest time to run",
+			Doc: "Run the lab until fn() is true; an error if it is not true within that time.", Example: linked + `t = spawn(a.ping, "10.0.0.2", count=1); l.run_until(lambda: t.done)`, Fn: labRunUntil},
 		{Name: "lab.step", Result: "bool",
-			Doc: "Let the next event happen; False when there is none.", Example: linked + `l.step()`, Fn: labStep},
+			Doc: "Run the next event; returns False if there is none.", Example: linked + `l.step()`, Fn: labStep},
 		{Name: "lab.now", Result: "float",
-			Doc: "Seconds since the start.", Example: `lab().now()`, Fn: labNow},
+			Doc: "Return the seconds since the start of the lab.", Example: `lab().now()`, Fn: labNow},
 		{Name: "lab.partition", Sig: "a, b", Kinds: "host host",
-			Doc: "Let nothing pass between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
+			Doc: "Drop every packet between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
 		{Name: "lab.heal",
 			Doc: "End every partition.", Example: linked + `l.partition(a, b); l.heal()`, Fn: labHeal},
-		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture",
-			Doc: "Write every packet of every host to a file.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
-		{Name: "link.up", Doc: "Let the link carry packets.", Example: linked + `w.up()`, Fn: linkSet(true)},
-		{Name: "link.down", Doc: "Stop the link from carrying packets.", Example: linked + `w.down()`, Fn: linkSet(false)},
+		{Name: "lab.trace", Sig: "filter=None", Kinds: "any", Args: "filter: tcpdump's expression, or False to stop", See: "trace, lab.capture",
+			Doc:     "Print a line per packet of every host, where it is received, or where it was lost; l.trace(False) stops.",
+			Example: linked + `l.trace("icmp"); a.ping("10.0.0.2", count=1); l.trace(False)`, Fn: labTrace},
+		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", See: "capture, lab.trace, captures",
+			Doc: "Write every packet of every host to a file, once, as sent, with its fate at each receiver as comment.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
 	}
 }
 
@@ -93,6 +99,7 @@ func newLab(c *call) (starlark.Value, error) {
 	l := &labValue{s: c.s, w: w}
 	seed := mixSeed(c.s.cfg.Seed, uint64(arg[int](c, "seed")))
 	c.s.tasks.Do(w, func(clock.Instant) { l.lab = lab.New(w.World(), seed) })
+	l.watchLab()
 	return l, nil
 }
 
@@ -128,87 +135,55 @@ func labHost(c *call) (starlark.Value, error) {
 	if !reached {
 		return nil, c.errorf("the gateway %v is on no network of the host's addresses", cfg.Gateway)
 	}
-	var h *lab.Host
-	var err error
-	share := arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0
-	c.t.Do(l.w, func(clock.Instant) {
-		if h, err = l.lab.AddHost(cfg); err == nil && share {
-			err = c.s.share(h)
-		}
-	})
+	v, err := l.addHost(c.t, cfg, arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0)
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	v := c.s.hostOf(h, l, cfg.Name)
-	c.s.record(v)
 	return v, nil
 }
 
-// share puts h beside the shell's host on that one's device, by a link that costs nothing. Where there is no device
-// that could be shared, h is left for links.
-func (s *Session) share(h *lab.Host) error {
-	for _, p := range s.cfg.Local.Ports() {
-		sw, err := p.Share()
-		if err != nil {
-			continue
+// addHost adds a host. With share it puts the host beside the shell's on that one's device; where there is no device that
+// could be shared, the host is left for links.
+func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostValue, error) {
+	var h *lab.Host
+	var err error
+	t.Do(l.w, func(clock.Instant) {
+		if slices.ContainsFunc(l.lab.Switches(), func(sw *lab.Switch) bool { return sw.Name() == cfg.Name }) {
+			err = fmt.Errorf("a switch is named %q already", cfg.Name)
+			return
 		}
-		_, err = sw.Attach(h, lab.LinkConfig{Offload: true})
-		return err
+		var sw *lab.Switch
+		if share {
+			sw = l.s.sharedSwitch()
+		}
+		if sw != nil {
+			if other := sw.HostWith(cfg.Addrs[0].Addr()); other != nil {
+				err = fmt.Errorf("%s has the address %v already, and share=False leaves %s for links", other.Name(), cfg.Addrs[0].Addr(), cfg.Name)
+				return
+			}
+		}
+		if h, err = l.lab.AddHost(cfg); err == nil && sw != nil {
+			_, err = sw.Attach(h, lab.LinkConfig{Offload: true}) // costs nothing
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	v := l.s.hostOf(h, l, cfg.Name)
+	l.s.record(v)
+	l.watchHost(v)
+	return v, nil
+}
+
+// sharedSwitch returns the switch by which hosts share the device of the shell's host, nil if there is no device that could
+// be shared.
+func (s *Session) sharedSwitch() *lab.Switch {
+	for _, p := range s.cfg.Local.Ports() {
+		if sw, err := p.Share(); err == nil {
+			return sw
+		}
 	}
 	return nil
-}
-
-func (c *call) linkConfig() lab.LinkConfig {
-	return lab.LinkConfig{
-		Delay: arg[time.Duration](c, "delay"), Jitter: arg[time.Duration](c, "jitter"), RateBps: arg[uint64](c, "rate"),
-		Queue: arg[int](c, "queue"), Loss: arg[float64](c, "loss"), MTU: arg[int](c, "mtu"), Offload: arg[bool](c, "offload"),
-	}
-}
-
-// linkValue is a link between two hosts, or a host and a switch.
-type linkValue struct {
-	s    *Session
-	w    *task.World
-	k    *lab.Link
-	a, b string
-}
-
-func (k *linkValue) String() string        { return "link " + k.a + "-" + k.b }
-func (k *linkValue) Type() string          { return "link" }
-func (k *linkValue) Freeze()               {}
-func (k *linkValue) Truth() starlark.Bool  { return true }
-func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).Hash() }
-
-// Attr returns a method of the link.
-func (k *linkValue) Attr(name string) (starlark.Value, error) {
-	return suggest.Attr(k, name, k.s.member("link", k, name))
-}
-
-// AttrNames implements starlark.HasAttrs.
-func (k *linkValue) AttrNames() []string { return k.s.reg.Members["link"] }
-
-func labLink(c *call) (starlark.Value, error) {
-	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
-	if a.lab.lab != l.lab || b.lab.lab != l.lab {
-		return nil, c.errorf("both hosts are to be of this lab")
-	}
-	v := &linkValue{s: c.s, w: l.w, a: a.name, b: b.name}
-	var err error
-	cfg := c.linkConfig()
-	c.planLink(&cfg, a.name, b.name)
-	c.t.Do(l.w, func(clock.Instant) { v.k, err = l.lab.Link(a.h, b.h, cfg) })
-	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
-	}
-	return v, nil
-}
-
-func linkSet(up bool) func(c *call) (starlark.Value, error) {
-	return func(c *call) (starlark.Value, error) {
-		k := c.recv.(*linkValue)
-		c.t.Do(k.w, func(clock.Instant) { k.k.SetUp(up) })
-		return starlark.None, nil
-	}
 }
 
 func labRun(c *call) (starlark.Value, error) {
@@ -217,7 +192,7 @@ func labRun(c *call) (starlark.Value, error) {
 	return starlark.None, c.t.Sleep(w, arg[time.Duration](c, "d"))
 }
 
-// labRunUntil asks fn after each event of a virtual world, and every millisecond of a live one.
+// labRunUntil calls fn after each event of a virtual world, and every millisecond in a live world.
 func labRunUntil(c *call) (starlark.Value, error) {
 	l, fn, within := c.recv.(*labValue), arg[starlark.Callable](c, "fn"), arg[time.Duration](c, "within")
 	defer l.w.Drive()()
@@ -252,7 +227,7 @@ func labRunUntil(c *call) (starlark.Value, error) {
 	}
 }
 
-// shortDuration is d without the zeros that Go ends it with: 1m, not 1m0s.
+// shortDuration returns d in Go's syntax without zero units at the end: 1m instead of 1m0s.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -269,7 +244,7 @@ func labStep(c *call) (starlark.Value, error) {
 	if !l.w.Virtual() {
 		return nil, c.errorf("this lab runs by the wall clock, nobody can step it")
 	}
-	// Tasks that are ready go first: what they do may be the next event.
+	// Tasks that are ready run first, since their actions may cause the next event.
 	if err := c.t.Yield(); err != nil {
 		return nil, err
 	}
@@ -286,6 +261,11 @@ func labNow(c *call) (starlark.Value, error) {
 
 func labPartition(c *call) (starlark.Value, error) {
 	l, a, b := c.recv.(*labValue), arg[*hostValue](c, "a"), arg[*hostValue](c, "b")
+	for _, h := range []*hostValue{a, b} {
+		if h.lab.lab != l.lab {
+			return nil, c.errorf("host %s is in another lab", h.name)
+		}
+	}
 	c.t.Do(l.w, func(clock.Instant) { l.lab.Partition(a.h, b.h) })
 	return starlark.None, nil
 }
@@ -293,5 +273,19 @@ func labPartition(c *call) (starlark.Value, error) {
 func labHeal(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	c.t.Do(l.w, func(clock.Instant) { l.lab.Heal() })
+	return starlark.None, nil
+}
+
+func labTrace(c *call) (starlark.Value, error) {
+	l := c.recv.(*labValue)
+	f, stop, err := c.traceFilter()
+	switch {
+	case err != nil:
+		return nil, err
+	case stop:
+		l.traceOff()
+	default:
+		l.traceOn(f)
+	}
 	return starlark.None, nil
 }

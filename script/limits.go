@@ -13,31 +13,31 @@ import (
 	"smolsh/stack/clock"
 )
 
-// limitWords are the limits of a host in the stack's order, and what each is about.
+// limitWords are the names of a host's limits with descriptions, in the stack's order.
 var limitWords = [][2]string{
 	{"sockets", "sockets of every kind"},
 	{"connections", "TCP connections, those in TIME-WAIT included"},
-	{"syn_queue", "half-open connections of one listener; beyond it SYNs are answered by cookies"},
-	{"buffers", "octets of storage for what connections send and receive; while more than half is used each peer's address has its share at most"},
-	{"reassembly", "octets of storage for what waits beyond a gap, counted from the gap on; shared like buffers"},
-	{"fragments", "octets of storage for fragments of datagrams that are not complete; the oldest make room"},
-	{"neighbors", "neighbours of one interface; those we never sent to make room"},
+	{"syn_queue", "half-open connections of one listener; further SYNs are answered with SYN cookies"},
+	{"buffers", "octets in the send and receive buffers of connections; while more than half is used, each peer's address may hold its share at most"},
+	{"reassembly", "octets received beyond a gap, counted from the gap on; shared between peers like buffers"},
+	{"fragments", "octets of fragments of incomplete datagrams; the oldest datagrams are dropped first"},
+	{"neighbors", "neighbours of one interface; a neighbour to which nothing was sent is evicted first"},
 	{"unresolved", "neighbours of one interface that have not answered yet"},
-	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest makes room"},
-	{"recv_queue", "octets that wait in one udp, icmp, raw or frames socket"},
-	{"send_queue", "datagrams that wait for one interface"},
-	{"reply_queue", "answers of the stack itself that wait for one interface"},
-	{"groups", "multicast groups joined, each for each socket"},
-	{"paths", "destinations with a path MTU less than the link's; the oldest makes room"},
+	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest is dropped first"},
+	{"recv_queue", "octets queued in one udp, icmp, raw or frames socket"},
+	{"send_queue", "packets of sockets, and forwarded ones, queued for one interface"},
+	{"reply_queue", "answers of the stack itself queued for one interface"},
+	{"groups", "multicast groups joined, counted once for each socket"},
+	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
 }
 
 // sessionWords are the names of the whole session's limits, each with a description.
 var sessionWords = [][2]string{
-	{"tasks", "tasks of the script or shell: of spawn, after, every, on and of servers, for all hosts"},
-	{"handlers", "connections that the function of one server handles at a time; further ones wait in the backlog"},
+	{"tasks", "tasks of the script or shell on all hosts: those of spawn, after, every, on and of servers"},
+	{"handlers", "connections that one server's function handles at a time; further connections wait in the backlog"},
 }
 
-// The limits of a session until limits.set changes them.
+// Default limits of a session. limits.set changes them.
 const (
 	maxTasks    = 10000
 	maxHandlers = 1000
@@ -59,8 +59,8 @@ func (c *call) room() error {
 	return nil
 }
 
-// turnFor waits until a server may handle one more connection: of the handlers that run there are fewer than the limit,
-// and room for a task. It counts the connections that have to wait. ended says that the server is.
+// turnFor waits until a server may handle one more connection: its running handlers and all tasks must be below their
+// limits. It counts a connection that has to wait. It returns early when ended returns true.
 func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) error {
 	waits := false
 	return t.Until("a handler to end", func() bool {
@@ -73,7 +73,7 @@ func (s *Session) turnFor(t *taskValue, running func() int, ended func() bool) e
 	})
 }
 
-// busiest returns how many handlers the server has that has most.
+// busiest returns the largest number of running handlers of any server.
 func (s *Session) busiest() (n int) {
 	for _, v := range s.servers.list {
 		n = max(n, len(v.tasks))
@@ -139,6 +139,6 @@ func limitsSet(c *call) (starlark.Value, error) {
 			b.Limit = arg[int](c, name)
 		}
 	}
-	c.s.tasks.Changed() // a server may have waited for this
+	c.s.tasks.Changed() // a server may have waited for the larger limit
 	return starlark.None, failed(c.t, "limits.set", h.name, err)
 }

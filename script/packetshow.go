@@ -16,20 +16,20 @@ func packetBuiltins() []*builtin {
 	const one = `after("10ms", lambda: ping("192.168.69.100", count=1)); p = sniff("icmp", count=1)[0]; `
 	return []*builtin{
 		{Name: "packet.summary", Result: "str", Pure: true, See: "packet.show, packet.hexdump",
-			Doc: "The packet in one line.", Example: one + `p.summary()`, Fn: packetSummary},
+			Doc: "Return a description of the packet in one line.", Example: one + `p.summary()`, Fn: packetSummary},
 		{Name: "packet.show", Result: "str", Pure: true, See: "packet.summary, packet.hexdump",
-			Doc: "Print the packet's layers with their fields; gives the text too.", Example: one + `p.show()`, Fn: packetShow},
+			Doc: "Print the packet's layers with their fields, and return the text.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
-			Doc: "Print the packet's octets, sixteen to a line; gives the text too.", Example: one + `p.hexdump()`, Fn: packetHexdump},
+			Doc: "Print the packet's octets, sixteen to a line, and return the text.", Example: one + `p.hexdump()`, Fn: packetHexdump},
 		{Name: "layer.has", Sig: "flags, only=False", Kinds: "str bool", Args: `flags: letters in any order, such as "AS", or names of several letters with plus signs, such as "DF+MF"; only: whether other flags have to be clear`,
 			Result: "bool", Pure: true, See: "fields", Doc: "Whether all these flags are set. The field flags itself is a string in the order of fields().",
 			Example: `t = spawn(sniff, "tcp", count=2); sleep(0); tcp.connect("192.168.69.100:7"); t.join()[1].tcp.has("AS", only=True)`, Fn: layerHas},
 		{Name: "fields", Sig: "protocol", Kinds: "any", Args: "protocol: a protocol, such as TCP", Result: "table", Pure: true, See: "packet.show",
-			Doc: "The fields of a protocol's header, in the order of the wire; one without BITS varies or follows from others.", Example: `fields(TCP)`, Fn: builtinFields},
+			Doc: "The fields of a protocol's header, in wire order; a field without BITS varies in length or is computed.", Example: `fields(TCP)`, Fn: builtinFields},
 	}
 }
 
-// printed prints a text and gives it; the prompt does not print it again.
+// printed prints a text and returns it. The prompt does not print it again.
 func (c *call) printed(text string) starlark.Value {
 	c.s.out.Print(c.s.clean(text))
 	c.s.prompt.shown = text
@@ -60,7 +60,8 @@ func layerHas(c *call) (starlark.Value, error) {
 // maxLines is how many packets of a list the prompt shows.
 const maxLines = 100
 
-// packetLines returns a list of packets as a trace would have had them; false for another list.
+// packetLines returns the lines that a trace prints for a list of packets. ok is false if the list contains another
+// value.
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	var seqs packet.Sequences
@@ -79,7 +80,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
 
-// lineOf describes a packet in one line, with the time and place where it was seen and its verdict.
+// lineOf returns a packet's line: where and when it was seen, its description and its verdict.
 func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	what := p.Line(seqs)
 	if p.Seen == nil {
@@ -96,7 +97,7 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
 }
 
-// fieldColumns are those of fields(), as they are printed.
+// fieldColumns are the column titles of fields().
 const fieldColumns = "FIELD BITS UNIT DEFAULT COMPUTED MEANING"
 
 func builtinFields(c *call) (starlark.Value, error) {

@@ -17,22 +17,25 @@ import (
 )
 
 const (
-	// maxReports is how many panics of a session are reported; a code path that panics for every frame fills no disk.
+	// maxReports is the number of panics that a session reports, so that a path that panics for every frame does not
+	// fill the disk.
 	maxReports = 10
-	// traceLines is how many functions of a stack a report has.
+	// traceLines is the number of functions in the stack trace of a report.
 	traceLines = 6
-	// maxDumped is how many octets of the frame that a host panicked over are printed; the capture has all of them.
+	// maxDumped is the number of octets printed of the frame during which a host panicked. The capture has the whole
+	// frame.
 	maxDumped = 256
 )
 
-// panicError is a panic of a builtin, as the error of the script that called it.
+// panicError is a panic of a builtin, returned as an error to the script.
 type panicError struct{ *crash.Panic }
 
 func (e panicError) Error() string {
 	return e.Panic.Error() + "\n" + e.Trace(traceLines)
 }
 
-// watchPanics makes the world's panics known to the session. Its owner takes note, the baton's holder reports.
+// watchPanics makes the session report the world's panics. The owner records a panic, and the task with the baton
+// reports it.
 func (s *Session) watchPanics(w *task.World) {
 	note := func(p *lab.Panic) {
 		s.crashes.mu.Lock()
@@ -40,15 +43,15 @@ func (s *Session) watchPanics(w *task.World) {
 		s.crashes.mu.Unlock()
 		s.tasks.Poke()
 	}
-	if w.Virtual() { // which stays untouched until something happens
+	if w.Virtual() { // a virtual world must not be advanced by Do
 		w.World().OnPanic = note
 		return
 	}
 	w.Do(func(clock.Instant) { w.World().OnPanic = note })
 }
 
-// recovered returns the error for a panic of the call, in the deferred function that called recover. A host whose own code
-// panicked goes out of service.
+// recovered returns the error for a panic of the call. v is the value that recover returned. A host whose own code
+// panicked is taken out of service.
 func (c *call) recovered(v any) error {
 	p := crash.Caught(v)
 	if h := c.about(); h != nil && p.Within("smolsh/stack", "smolsh/phy") {
@@ -60,8 +63,8 @@ func (c *call) recovered(v any) error {
 	return c.errorf("%w", err)
 }
 
-// safely runs fn, which runs Starlark in the task, and makes an error of a panic. The task goes on with a new thread,
-// for the frames of the old one are still on it.
+// safely runs fn, which runs Starlark in the task, and returns a panic as an error. After a panic the task continues
+// with a new thread, because the old one still has the frames of the failed calls.
 func (t *taskValue) safely(fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -75,7 +78,7 @@ func (t *taskValue) safely(fn func() error) (err error) {
 	return fn()
 }
 
-// about returns the host that the call concerns, nil where it concerns none, or several.
+// about returns the host that the call concerns, nil if there is none or several.
 func (c *call) about() *hostValue {
 	switch v := c.recv.(type) {
 	case *hostValue:
@@ -97,7 +100,7 @@ func (c *call) about() *hostValue {
 	return nil
 }
 
-// refused returns the error for a call on a host that is out of service. Tables can be asked for.
+// refused returns the error for a call on a host that is out of service. Tables of such a host can still be read.
 func (c *call) refused(h *hostValue) error {
 	if h == nil || c.b.Owner == "" && c.b.Result == "table" {
 		return nil
@@ -105,13 +108,13 @@ func (c *call) refused(h *hostValue) error {
 	return h.broken()
 }
 
-// broken is why the host is out of service, nil while it serves.
+// broken returns the reason for which the host is out of service, nil if it is in service.
 func (h *hostValue) broken() (err error) {
 	h.do(func(clock.Instant) { err = h.OutOfService() })
 	return err
 }
 
-// OutOfService implements task.Host: it returns what broken does, on the owner.
+// OutOfService implements task.Host. It returns the same error as broken. Only the owner calls it.
 func (h *hostValue) OutOfService() error {
 	if p := h.h.Broken(); p != nil {
 		return fmt.Errorf("host %s is out of service: it panicked at %s s, when it %s", h.name, fmtSeconds(p.Now), p.Doing)
@@ -147,14 +150,14 @@ func (s *Session) reportPanics() {
 	}
 }
 
-// giveUp ends a server whose host is out of service.
+// giveUp ends a server whose host is out of service. why is the reason.
 func (v *server) giveUp(why error) {
 	v.err = why
 	v.conns = nil
 	v.end()
 }
 
-// reportPanic writes the panic, the frame under way and the name of the capture to standard error.
+// reportPanic writes the panic, the frame being processed and the name of the capture to standard error.
 func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
 	var b strings.Builder
 	who := "the lab"
@@ -166,7 +169,7 @@ func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
 	}
 	fmt.Fprintf(&b, " panicked at %s s, when it %s\n  %s\n%s\n", fmtSeconds(p.Now), p.Doing, p.Panic.Error(), p.Trace(traceLines))
 	if s.trouble(who, fmt.Errorf("%s", strings.TrimSuffix(b.String(), "\n"))) {
-		return // the test runner leaves a capture and says how to repeat
+		return // the test runner writes the capture and prints how to repeat the run
 	}
 	if p.Frame != nil {
 		shown := p.Frame[:min(len(p.Frame), maxDumped)]
@@ -179,7 +182,8 @@ func (s *Session) reportPanic(p *lab.Panic, h *hostValue) {
 	fmt.Fprint(s.cfg.Stderr, b.String())
 }
 
-// keepEvidence writes the host's last packets and the frame that it panicked over to a file, and says how to repeat it.
+// keepEvidence writes the host's last packets, and the frame during which it panicked, to a file. It prints how to
+// repeat the run.
 func (s *Session) keepEvidence(b *strings.Builder, p *lab.Panic, h *hostValue) {
 	if s.cfg.NoFiles {
 		b.WriteString("  its last packets are not kept: " + errNoFiles + "\n")
@@ -205,7 +209,7 @@ func (s *Session) keepEvidence(b *strings.Builder, p *lab.Panic, h *hostValue) {
 	}
 }
 
-// writeEvidence writes the capture, under a name that is free in the working directory.
+// writeEvidence writes that capture under an unused name in the working directory.
 func (s *Session) writeEvidence(p *lab.Panic, h *hostValue) (path string, err error) {
 	var list []seen
 	if r := s.watching.recent[h]; r != nil {
@@ -233,7 +237,7 @@ func (s *Session) writeEvidence(p *lab.Panic, h *hostValue) (path string, err er
 	for i := range list {
 		q := &list[i]
 		w.Write(&capture.Packet{Time: time.Duration(q.now), Iface: iface(q.iface, q.medium), Outgoing: q.dir == stack.TX,
-			Comment: q.verdict.String(), Data: q.head[:q.n], Length: q.length}) // an error sticks, and Close reports it
+			Comment: q.verdict.String(), Data: q.head[:q.n], Length: q.length}) // a write error is kept, and Close returns it
 	}
 	if p.Frame != nil {
 		w.Write(&capture.Packet{Time: time.Duration(p.Now), Iface: iface(p.Iface.Name(), p.Iface.Medium()), Comment: p.Panic.Error(), Data: p.Frame})

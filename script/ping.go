@@ -22,14 +22,14 @@ import (
 func pingBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "ping", Sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, Kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
-		Args:   "host: an address; count: how many; interval: between requests; size: octets of data; ttl: hops they may go; timeout: how long each waits for its reply",
+		Args:   "host: an address, or a host or its name; count: number of requests; interval: time between requests; size: octets of data; ttl: time to live; timeout: time to wait for each reply",
 		Result: "result", Fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src note) again error", Host: true,
 		Doc:     "Send ICMP echo requests and print each reply.",
 		Example: `ping("192.168.69.100", count=1).received`, See: "arping, traceroute, icmp.bind", Fn: builtinPing,
 	}}
 }
 
-// pinger is one ping(): probes go out at their times and do not wait for one another.
+// pinger is the state of one ping() call. Probes are sent at fixed times and do not wait for earlier replies.
 type pinger struct {
 	h        *hostValue
 	to       netip.Addr
@@ -48,12 +48,12 @@ type pinger struct {
 	answered int                 // probes with a reply
 	notes    map[string]int      // the number of replies with each note
 	next     clock.Instant
-	lines    []string // to be printed
+	lines    []string // lines that are still to be printed
 	rtts     []time.Duration
 	replies  []starlark.Value
-	fail     error // the last failure
+	fail     error // failure of the last probe that failed
 	fatal    error
-	said     string // the last failure's line, not to be repeated
+	said     string // last failure's line, which is not printed twice in a row
 }
 
 // pingProbe is one echo request.
@@ -161,7 +161,7 @@ func (p *pinger) send(now clock.Instant) {
 	}
 }
 
-// failed records why a probe went unanswered, and prints the reason unless it is that of the probe before.
+// failed records why a probe was not answered. It prints the reason unless the previous failure had the same one.
 func (p *pinger) failed(err error) {
 	p.fail = p.explain(err)
 	line := fmt.Sprintf("%v: %v", p.to, p.fail)
@@ -171,7 +171,7 @@ func (p *pinger) failed(err error) {
 	p.said = line
 }
 
-// explain is hostValue.explain for a caller that runs on the owner.
+// explain explains an error like hostValue.explain. Only the owner calls it.
 func (p *pinger) explain(err error) error {
 	if !errors.Is(err, tcp.ErrHostUnreach) {
 		return sharper(p.to, err)
@@ -182,7 +182,7 @@ func (p *pinger) explain(err error) error {
 	return err
 }
 
-// neighbor returns the next hop's entry.
+// neighbor returns the neighbour entry of the next hop.
 func (p *pinger) neighbor() (stack.NeighborInfo, bool) {
 	for _, n := range p.h.h.NeighborInfos(p.h.w.World().Now()) {
 		if n.Addr == p.to || p.h.gateway(n.Addr) {
@@ -192,7 +192,7 @@ func (p *pinger) neighbor() (stack.NeighborInfo, bool) {
 	return stack.NeighborInfo{}, false
 }
 
-// receive takes the replies and errors that wait.
+// receive processes the pending replies and errors.
 func (p *pinger) receive(now clock.Instant) {
 	for {
 		n, from, ttl, err := p.conn.Recv(p.buf)
@@ -219,7 +219,7 @@ func (p *pinger) receive(now clock.Instant) {
 	}
 }
 
-// giveUp ends every probe that is in flight: the neighbour is not to be reached.
+// giveUp ends every probe in flight, because the neighbour does not answer.
 func (p *pinger) giveUp(err error) {
 	for seq := range p.probes {
 		p.close(seq)
@@ -332,7 +332,7 @@ func (p *pinger) expire(now clock.Instant) {
 	}
 }
 
-// due returns how long until there is something to do without a reply.
+// due returns the time until pinger has to act without a reply.
 func (p *pinger) due(now clock.Instant) time.Duration {
 	at := clock.Never
 	if len(p.probes) < p.count {
@@ -352,7 +352,7 @@ func (p *pinger) due(now clock.Instant) time.Duration {
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.3f", float64(d)/1e6) }
 
-// figures are min, average, max and mean deviation of the round trips.
+// figures returns the minimum, average, maximum and mean deviation of the round trips.
 func (p *pinger) figures() (lo, avg, hi, mdev time.Duration) {
 	var sum, sq float64
 	lo = p.rtts[0]
@@ -382,7 +382,7 @@ func (p *pinger) statistics() string {
 	return s
 }
 
-// result is what ping() returned; at the prompt its last line has been printed already.
+// result is the value that ping() returns. The prompt does not show it, because its last line has been printed already.
 type result struct{ *starlarkstruct.Struct }
 
 func (result) display() string { return "" }
@@ -403,7 +403,7 @@ func (p *pinger) result() starlark.Value {
 	return result{starlarkstruct.FromStringDict(starlark.String("ping"), d)}
 }
 
-// spoken returns an ICMP message in the words that calls have for their errors.
+// spoken returns the text of an ICMP message in the words that errors of calls use.
 func spoken(message string) string {
 	if rest, ok := strings.CutPrefix(message, "net "); ok {
 		return "network " + rest

@@ -87,14 +87,17 @@ func (s *Session) execFile(t *taskValue, path string) error {
 	return err
 }
 
+// beside returns the path of a file that the file from names relative to itself.
+func beside(from, name string) string {
+	if filepath.IsAbs(name) || from == StdinName || from == CommandName {
+		return name
+	}
+	return filepath.Join(filepath.Dir(from), name)
+}
+
 // load is load("other.star", …): relative to the file it stands in, each file run once.
 func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
-	path := module
-	if !filepath.IsAbs(path) {
-		if from := thread.CallFrame(0).Pos.Filename(); from != StdinName && from != CommandName {
-			path = filepath.Join(filepath.Dir(from), module)
-		}
-	}
+	path := beside(thread.CallFrame(0).Pos.Filename(), module)
 	if err := s.mayLoad(path); err != nil {
 		return nil, err
 	}
@@ -106,7 +109,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f := &loadedFile{loading: true}
 	s.files.loaded[abs(path)] = f
-	// The same thread goes on, so that what the file waits for can be canceled with its task.
+	// The file runs in the same thread, so that canceling the task also ends a wait in the file.
 	t := thread.Local("task").(*taskValue)
 	src, err := t.source(path)
 	if err == nil {
@@ -114,7 +117,7 @@ func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringD
 	}
 	f.err, f.loading = err, false
 	if t.Err() != nil {
-		delete(s.files.loaded, abs(path)) // it was not read to its end
+		delete(s.files.loaded, abs(path)) // the file was not read completely, so a later load reads it again
 	}
 	return f.globals, f.err
 }

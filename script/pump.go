@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// pump moves a connection's octets on the owner, without a task: what echo, discard and chargen serve
-// with, and what sink() and source() wait for.
+// pump moves a connection's octets on the owner's goroutine, without a task. It implements the services echo, discard
+// and chargen, and the calls sink() and source().
 type pump struct {
 	conn  *stack.TCPConn
 	kind  service.Kind
@@ -21,14 +21,14 @@ type pump struct {
 	buf   []byte
 	over  bool
 	err   error
-	close bool // the connection belongs to the pump
+	close bool // true if the pump closes the connection at the end
 	done  stack.Signal
 	ended func()
 	turn  turn
 }
 
-// turn keeps a consumer on the owner from being entered while it runs: its own calls on a socket may
-// raise the event it runs on. It runs once more instead.
+// turn prevents a nested call of fn on the owner: fn's calls on a socket may raise the event that runs fn. Instead, fn
+// runs once more when it returns.
 type turn struct{ busy, again bool }
 
 func (t *turn) run(fn func()) {
@@ -57,7 +57,7 @@ func (p *pump) prime() {
 	}
 }
 
-// run moves what can be moved.
+// run moves all octets that can be moved now.
 func (p *pump) run(now clock.Instant) { p.turn.run(func() { p.move(now) }) }
 
 func (p *pump) move(now clock.Instant) {
@@ -113,7 +113,7 @@ func (p *pump) drain(now clock.Instant) {
 	}
 }
 
-// relay moves octets from in to out by way of a buffer, until either moves nothing and must wait.
+// relay moves octets from in to out through a buffer, until one of them must wait.
 func (p *pump) relay(in, out func(b []byte) (int, error)) {
 	for {
 		for len(p.held) > 0 {

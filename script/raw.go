@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// rawValue is a socket for the packets of one IP protocol.
+// rawValue is a socket for the packets of one IP protocol, as scripts see it.
 type rawValue struct {
 	socketValue
 	c     *stack.RawConn
@@ -22,13 +22,13 @@ func rawBuiltins() []*builtin {
 	const answered = `p = peer.raw.bind(89); ` + open + `r.send("hello", "192.168.69.100"); `
 	return []*builtin{
 		{Name: "raw.bind", Sig: "protocol", Kinds: "int:0..255", Args: "protocol: an IP protocol number, such as 1 for ICMP or 89 for OSPF", Result: "raw_socket",
-			Doc: "Receive a copy of every packet of an IP protocol; nobody else goes without it.", Example: open + `r.protocol`, See: "icmp.bind, frames.bind", Fn: rawBind},
-		{Name: "raw_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: what follows the IP header, checksums and all; to: an IP address; ttl: hops it may go; df: whether it must not be sent in fragments", Result: "int",
-			Doc: "Send a packet; its IP header is made.", Example: open + `r.send("hello", "192.168.69.100")`, Fn: rawSend},
+			Doc: "Receive a copy of every packet of an IP protocol; the stack still processes the packet.", Example: open + `r.protocol`, See: "icmp.bind, frames.bind", Fn: rawBind},
+		{Name: "raw_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the IP payload, with its checksums; to: an IP address; ttl: time to live; df: whether to set DF, which forbids fragments", Result: "int",
+			Doc: "Send a packet; the IP header is added.", Example: open + `r.send("hello", "192.168.69.100")`, Fn: rawSend},
 		{Name: "raw_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src ttl",
-			Doc: "The next packet, without its IP header.", Example: answered + `p.recv(timeout="1s").data`, Fn: rawRecv},
+			Doc: "Return the next packet, without the IP header.", Example: answered + `p.recv(timeout="1s").data`, Fn: rawRecv},
 		{Name: "raw_socket.close",
-			Doc: "End the socket.", Example: open + `r.close()`, Fn: socketClose},
+			Doc: "Close the socket.", Example: open + `r.close()`, Fn: socketClose},
 	}
 }
 

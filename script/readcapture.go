@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// Limits of what read_capture() gives.
+// Limits of the result of read_capture().
 const (
 	maxRead       = 100000
 	maxReadOctets = 1 << 28
@@ -59,8 +59,8 @@ func (c *call) warn(path string, warnings []string) {
 	}
 }
 
-// readPackets reads up to most packets of a file that the filter matches; it blocks as the file does. warnings are those
-// of the file up to where reading ended, with an error too.
+// readPackets reads up to most packets of a file that match the filter. It blocks as long as the file does. warnings
+// are the warnings up to the place where reading ended, also after an error.
 func readPackets(path string, only *filter.Filter, most int) (got []*capture.Record, warnings []string, err error) {
 	r, err := capture.Open(path)
 	if err != nil {
@@ -94,7 +94,7 @@ func readPackets(path string, only *filter.Filter, most int) (got []*capture.Rec
 
 var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20)
 
-// readError returns an error with the file and the fault in it.
+// readError returns an error that names the file and its fault.
 func readError(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -103,7 +103,7 @@ func readError(path string, err error) error {
 	return &opError{"read_capture", path, errors.New(strings.TrimPrefix(err.Error(), "capture: "))}
 }
 
-// recorded returns a packet of a capture file. Its verdict is the comment in the file.
+// recorded returns a packet of a capture file as a value. Its verdict is the comment in the file.
 func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
 	seen := &packetvalue.Sighting{Untimed: rec.Time.IsZero(), Dev: rec.Iface, Verdict: strings.Join(rec.Comments, "; ")}
 	if !seen.Untimed {
@@ -121,7 +121,7 @@ func recorded(s *Session, rec *capture.Record) *packetvalue.Value {
 	return packetvalue.NewHead(environment{s}, head, length, m, seen)
 }
 
-// linkTables are the tables of the link types that are not a medium of a device.
+// linkTables are the protocol tables of link types that no device has as a medium.
 var linkTables = map[capture.LinkType]*packet.Protocol{
 	capture.LinkNull: packet.Null, capture.LinkLoop: packet.Null, capture.LinkSLL: packet.SLL, capture.LinkSLL2: packet.SLL2,
 }

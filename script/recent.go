@@ -8,20 +8,20 @@ import (
 	"smolsh/stack/clock"
 )
 
-// recent keeps a host's last packets, for trace(last=…): always, for it allocates nothing and copies but their
-// heads. Its fields are the owner's.
+// recent keeps a host's last packets for trace(last=…). It always records, because it allocates nothing and copies only
+// the heads of packets. Only the owner uses its fields.
 type recent struct {
 	kept []seen
-	next int            // where the next one goes, once there are maxRecent
-	seen *atomic.Uint64 // counts the packets of all hosts
+	next int            // index for the next packet, once the ring has maxRecent
+	seen *atomic.Uint64 // counter of the packets of all hosts
 }
 
-// maxRecent is how many packets are kept of a host.
+// maxRecent is the number of packets kept for each host.
 const maxRecent = 1000
 
 // seen is the recorded part of a packet, enough to describe it in one line.
 type seen struct {
-	order   uint64 // among those of all hosts
+	order   uint64 // position among the packets of all hosts
 	now     clock.Instant
 	iface   string
 	dir     stack.Dir
@@ -29,12 +29,12 @@ type seen struct {
 	gso     int
 	verdict stack.Verdict
 	marks   phy.Marks
-	n       int // octets of the head
-	length  int // of the whole frame
+	n       int // octets in head
+	length  int // octets of the whole frame
 	head    [seenHead]byte
 }
 
-// seenHead has room for any headers, and for what most datagrams of DNS and DHCP say.
+// seenHead is the size of head in octets: enough for any headers, and for most DNS and DHCP messages.
 const seenHead = 384
 
 // record starts recording the host's last packets, and returns the record.
@@ -56,7 +56,7 @@ func (s *Session) recordOwn() {
 	}
 }
 
-// packet keeps one packet; on the owner.
+// packet records one packet. Only the owner calls it.
 func (r *recent) packet(ev *stack.PacketEvent) {
 	if ev.Repeated() {
 		return
@@ -73,11 +73,11 @@ func (r *recent) packet(ev *stack.PacketEvent) {
 	p.n, p.length = copy(p.head[:], ev.Frame.Bytes()), ev.Frame.Len()
 }
 
-// all are copies of the packets, oldest first; on the owner.
+// all returns copies of the packets, oldest first. Only the owner calls it.
 func (r *recent) all() []seen {
 	list := make([]seen, len(r.kept))
 	for i := range r.kept {
-		// Before the ring is full, next is its length and the oldest stands first.
+		// Before the ring is full, next equals its length, and the oldest packet has index 0.
 		list[i] = r.kept[(r.next+i)%len(r.kept)]
 	}
 	return list

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -30,6 +31,9 @@ func TestExamples(t *testing.T) {
 			}
 			t.Chdir(t.TempDir())
 			if err := os.WriteFile("other.star", []byte("answer = 42\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile("net.yaml", []byte("hosts: {a: 10.0.0.1/24, b: 10.0.0.2/24}\nlinks: [{ends: [a, b], delay: 5ms}]\n"), 0o666); err != nil {
 				t.Fatal(err)
 			}
 			s := newSim(t, 1)
@@ -236,6 +240,51 @@ func requiredValue(s *testSession, p *registry.Param) starlark.Value {
 	return starlark.None
 }
 
+// TestHostsAreAddresses gives each argument that is an address, with a port or without, a host and a host's name, and each
+// that is a host its name.
+func TestHostsAreAddresses(t *testing.T) {
+	s := newSim(t, 1)
+	peer := s.globals["peer"]
+	address, port := netip.MustParseAddr("192.168.69.100"), starlark.MakeInt(7)
+	tried := 0
+	for name, b := range s.reg.ByName {
+		for i := range b.Params {
+			p := &b.Params[i]
+			var given []starlark.Value
+			var want any
+			switch p.Kind {
+			case registry.KindIP:
+				given, want = []starlark.Value{peer, starlark.String("peer")}, address
+			case registry.KindEndpoint:
+				given, want = []starlark.Value{starlark.Tuple{peer, port}, starlark.Tuple{starlark.String("peer"), port}, starlark.String("peer:7")}, netip.AddrPortFrom(address, 7)
+			case registry.KindHost:
+				given, want = []starlark.Value{peer, starlark.String("peer")}, peer
+			}
+			for _, v := range given {
+				tried++
+				c := &call{s: s.Session, t: s.main, b: b}
+				x, err := p.Kind.For(v, c)
+				if err != nil || x != want {
+					t.Errorf("%s(%s=%v): %v, %v, want %v", name, p.Name, v, x, err, want)
+				}
+				var required []starlark.Tuple
+				for j := range b.Params {
+					if b.Params[j].Required && j != i {
+						required = append(required, starlark.Tuple{starlark.String(b.Params[j].Name), starlark.None})
+					}
+				}
+				required = append(required, starlark.Tuple{starlark.String(p.Name), v})
+				if err := c.bind(nil, required); err != nil && strings.Contains(err.Error(), "("+p.Name+")") {
+					t.Errorf("%s(%s=%v): %v", name, p.Name, v, err)
+				}
+			}
+		}
+	}
+	if tried < 40 {
+		t.Errorf("only %d arguments were tried", tried)
+	}
+}
+
 // acceptable are values of the kinds that builtins with TCP's options need.
 var acceptable = map[registry.Kind]starlark.Value{
 	registry.KindEndpoint: starlark.String("192.168.69.100:7"), registry.KindPort: starlark.MakeInt(80), registry.KindStr: starlark.String("tcp"), registry.KindAny: starlark.None,
@@ -249,7 +298,7 @@ func TestHelp(t *testing.T) {
 	s.Flush()
 	for _, part := range []string{
 		`ping(host, count=4, interval="1s", size=56, ttl=64, timeout="1s") -> result`,
-		"  host      an address                         size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
+		"  host      an address, or a host or its name  size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
 		"Send ICMP echo requests and print each reply.", `ping("192.168.69.100", count=1).received`,
 	} {
 		if !strings.Contains(s.out.String(), part) {

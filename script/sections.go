@@ -14,19 +14,19 @@ import (
 func sections() []section {
 	join := slices.Concat[[]*builtin]
 	return []section{
-		{Title: "State", Intro: "What a host knows and has done, as tables of rows. Each belongs to a host: `ifaces()` is the calling " +
-			"task's host's, `peer.ifaces()` another's. `arp` is `neighbors`, `ss` is `sockets`.",
+		{Title: "State", Intro: "The state of a host, as tables of rows. A bare name concerns the host of the calling task, `ifaces()` for example; " +
+			"`peer.ifaces()` is the table of another host. `arp` is `neighbors`, `ss` is `sockets`.",
 			Builtins: join(stateBuiltins(), ifaceBuiltins(), tableBuiltins())},
 		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
-			"Waiting calls take `timeout=`; without one, connecting waits as long as TCP does and the rest for ever.",
+			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
 			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
 		{Title: "The kernel", Intro: "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
 			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", Builtins: kernelBuiltins()},
 		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
 			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
-		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: labBuiltins()},
+		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: join(labBuiltins(), linkBuiltins())},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
 		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
@@ -37,7 +37,7 @@ func sections() []section {
 	}
 }
 
-// language returns the whole language: what the registry is made of.
+// language returns the whole language, from which the registry is made.
 func language() registry.Language[*call] {
 	return registry.Language[*call]{
 		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: kernel.Like,
@@ -51,7 +51,7 @@ func language() registry.Language[*call] {
 	}
 }
 
-// optionsChapter is the reference's chapter on the options of TCP sockets.
+// optionsChapter returns the reference's chapter on the options of TCP sockets.
 func optionsChapter() string {
 	var out strings.Builder
 	out.WriteString("`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
@@ -65,7 +65,8 @@ func optionsChapter() string {
 // Reference returns the whole reference as Markdown: docs/reference.md.
 func Reference() string { return registry.New(language()).Reference() }
 
-// Help returns the page of a name of the language, in lines for no terminal. Without a name it lists every builtin.
+// Help returns the help page of a name, formatted without a terminal. Without a name it returns a list of every
+// builtin.
 func Help(name string) (string, error) {
 	r := registry.New(language())
 	if name == "" {

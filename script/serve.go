@@ -76,9 +76,9 @@ func (v *server) AttrNames() []string {
 	return append([]string{"connections", "error", "local", "port"}, v.s.reg.Members["server"]...)
 }
 
-// serveArgs says what a service does not answer.
-const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None. On UDP, echo and ` +
-	`chargen drop datagrams from ports 7, 13, 17, 19, 37 and their own ("service loop"), lest two services answer each other for ever`
+// serveArgs is the help on the argument handler.
+const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that returns the reply or None. On UDP, echo and ` +
+	`chargen drop datagrams from ports 7, 13, 17, 19, 37 and their own ("service loop"), because two services would answer each other for ever`
 
 func serveBuiltins() []*builtin {
 	return []*builtin{
@@ -88,7 +88,7 @@ func serveBuiltins() []*builtin {
 			Example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
 			See:     "tcp.listen, server.stop, server.wait", Fn: serve},
 		{Name: "server.stop",
-			Doc: "Accept no more; what is being served goes on.", Example: `serve("udp", 7, echo).stop()`, Fn: serverStop},
+			Doc: "Stop accepting; connections that are being served continue.", Example: `serve("udp", 7, echo).stop()`, Fn: serverStop},
 		{Name: "server.wait", Sig: "timeout=", Kinds: "duration",
 			Doc: "Wait until the server has been stopped and its connections have ended.", Example: `s = serve("tcp", 7, echo); after("1s", s.stop); s.wait()`, Fn: serverWait},
 	}
@@ -156,8 +156,8 @@ func (v *server) accept(now clock.Instant, kind service.Kind) {
 	}
 }
 
-// forget takes a connection off the list, in place: a caller that walks the list while connections end walks a copy.
-// On the owner.
+// forget removes a connection from the list in place, so a loop during which connections may end needs a copy of the
+// list. Only the owner calls forget.
 func (v *server) forget(c *stack.TCPConn) {
 	if i := slices.Index(v.conns, c); i >= 0 {
 		v.conns = slices.Delete(v.conns, i, i+1)
@@ -249,7 +249,7 @@ func (v *server) datagrams(now clock.Instant, kind service.Kind, buf []byte) {
 	}
 }
 
-// answerAll calls fn(data, src) for each datagram; an error in it is told and ends nothing.
+// answerAll calls fn(data, src) for each datagram. It reports an error of fn and continues.
 func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 	t.concern(v.h)
 	for {
@@ -280,7 +280,7 @@ func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 	}
 }
 
-// complain tells of a handler's error that ends nothing.
+// complain reports a handler's error. The server continues.
 func (v *server) complain(err error) {
 	v.err = err
 	if v.s.trouble(v.title(), err) {
@@ -308,7 +308,7 @@ func (v *server) end() {
 	v.s.reapServers()
 }
 
-// waits says what keeps the server.
+// waits describes what the server still waits for.
 func (v *server) waits() string {
 	var peers []string
 	v.h.do(func(clock.Instant) {
@@ -328,7 +328,7 @@ func (v *server) waits() string {
 	return fmt.Sprintf("%v waits for clients, until its .stop()", v)
 }
 
-// reapServers removes the servers that were stopped and have no connection left.
+// reapServers removes each server that was stopped and has no connection left.
 func (s *Session) reapServers() {
 	for _, v := range slices.Clone(s.servers.list) {
 		if !v.ended || len(v.tasks) > 0 {

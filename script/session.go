@@ -31,33 +31,34 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Config is what a Session is made of.
+// Config is the configuration of a Session.
 type Config struct {
-	Runner lab.Runner // moves the world of Local
-	Lab    *lab.Lab   // the lab that Local is in
+	Runner lab.Runner // runner of the world of Local
+	Lab    *lab.Lab   // lab that contains Local
 	Local  *lab.Host  // the shell's own host
 	Peer   *lab.Host  // the host named peer of a virtual lab; may be nil
-	Seed   uint64     // the run's; labs made by the script mix it with their own
+	Seed   uint64     // seed of the run, which labs made by the script mix with their own seeds
 	Args   []string   // the script's arguments
 	Stdout io.Writer
 	Stderr io.Writer
-	// Terminal and ErrTerminal say that Stdout and Stderr are terminals: control characters in what scripts print, and
-	// in messages, are escaped.
+	// Terminal and ErrTerminal are true if Stdout and Stderr are terminals. Control characters in output and messages
+	// are then escaped.
 	Terminal, ErrTerminal bool
 
-	Width int // columns of the terminal that tables are cut to; 0: they are not cut
-	// Size is the terminal's, for what stays on the screen while it may change; nil or 0 where there is none.
+	Width int // width of tables in columns; 0: unlimited
+	// Size returns the terminal's present size, for output that is redrawn. It may be nil, and returns 0 without a
+	// terminal.
 	Size func() (columns, rows int)
-	// Interactive makes Interrupt end the statement that was typed last, and leave other tasks alone.
+	// Interactive makes Interrupt end only the statement that was typed last, and no other task.
 	Interactive bool
-	Heading     func(string) string // how the first line of a table is shown at the prompt; may be nil
-	Plan        *fault.Plan         // selects the faults of scripts that stay in force; nil for all
-	Colour      bool                // packets' lines are coloured by protocol and direction
-	// Crashed is told of a panic of the scheduler, with its stack; the session is of no use afterwards and must not be
-	// closed. Where it is nil such a panic ends the program. Panics of builtins and of hosts are errors of the script.
+	Heading     func(string) string // formats the first line of a table at the prompt; may be nil
+	Plan        *fault.Plan         // plan that selects which faults of scripts stay in force; nil: all
+	Colour      bool                // true to colour packets' lines by protocol and direction
+	// Crashed is called with a panic of the scheduler and its stack. The session can't be used or closed afterwards. If
+	// Crashed is nil, such a panic ends the program. Panics of builtins and hosts become errors of the script instead.
 	Crashed func(v any, stack []byte)
-	// NoFiles forbids scripts every file and program, but for load() from the script's own folder and for reading what
-	// the command line names: the script and Args.
+	// NoFiles forbids scripts to use files and programs. They may still load() from the script's own folder, and read
+	// the files that the command line names: the script and Args.
 	NoFiles bool
 	Again   string  // the command that repeats a virtual run, for reports of panics; may be empty
 	Bounds  *Bounds // limits of what the tasks compute; nil for none but the depth of calls
@@ -71,15 +72,16 @@ type Session struct {
 	out     *printer.Printer
 	tasks   *task.Scheduler
 	main    *taskValue
-	globals starlark.StringDict // predeclared for every file, and shared with typed input
+	globals starlark.StringDict // predeclared in every file, and shared with typed input
 	test    *testRun
 	steps   uint64 // computed so far, under Bounds
 
-	home   *task.World // of Local
-	virt   *task.World // of the labs the script makes; home when that is virtual
+	home   *task.World // world of Local
+	virt   *task.World // world of the labs that the script makes; equals home if that is virtual
 	local  *hostValue
 	kernel *kernel.Stack
 	hosts  map[*lab.Host]*hostValue
+	links  map[*lab.Link]*linkValue
 	open   []*connValue // of the own live host, not closed yet; on its owner
 	sweep  int          // how many there may be before those that have ended are let go
 
@@ -94,16 +96,16 @@ type Session struct {
 	logs     []*logValue // in force
 }
 
-// sessionFiles has the files that the session knows.
+// sessionFiles holds the session's files.
 type sessionFiles struct {
-	given   map[string]bool // those that the command line names, as absolute paths
-	folder  string          // of the script; "" where there is none
+	given   map[string]bool // files that the command line names, as absolute paths
+	folder  string          // the script's folder; "" without a script
 	sources map[string]string
 	loaded  map[string]*loadedFile
 	outputs outfile.Set
 }
 
-// promptState is what the prompt remembers.
+// promptState is the state of the prompt between statements.
 type promptState struct {
 	inputs  []typedInput
 	runs    []ranFile // the files run by the chunk that is running
@@ -116,23 +118,25 @@ type promptState struct {
 	printed  starlark.Value      // the same of a list
 }
 
-// packetWatch has what shows or keeps packets.
+// packetWatch holds the traces, records and captures of packets.
 type packetWatch struct {
 	tracers   map[*hostValue]*tracer
 	recent    map[*hostValue]*recent
-	order     atomic.Uint64 // of the packets that are kept
-	verdictAt atomic.Int32  // the column of a trace's verdicts
+	order     atomic.Uint64 // counter of the packets recorded
+	verdictAt atomic.Int32  // column of the verdict in a trace
 	captures  []*captureValue
+
+	middleware middleware
 }
 
-// faultState has the session's fault rules, and its part of a fault plan.
+// faultState holds the session's fault rules, and its part of a fault plan.
 type faultState struct {
 	rules   []*ruleValue
-	stated  int              // faults stated so far, under a plan
-	planned []*fault.Planned // every effect that the plan has put in force, in force still or not
+	stated  int              // number of faults stated under a plan
+	planned []*fault.Planned // every effect that the plan has kept, in force or removed
 }
 
-// serverState has the servers, and the bound on the connections that their functions handle at a time.
+// serverState holds the servers, and the bound on the handlers that one server runs at a time.
 type serverState struct {
 	list     []*server
 	handlers task.Bound
@@ -141,16 +145,16 @@ type serverState struct {
 // crashState counts the panics that were recovered.
 type crashState struct {
 	mu       sync.Mutex
-	pending  []*lab.Panic // not reported yet; guarded by mu
-	total    int          // how many there were, of hosts and of builtins
-	reported int          // of hosts
+	pending  []*lab.Panic // panics that are not reported yet; guarded by mu
+	total    int          // number of panics of hosts and builtins
+	reported int          // number of hosts' panics reported
 }
 
-// endState says whether and how the session ends.
+// endState records whether and how the session ends.
 type endState struct {
 	exit        *exitError
 	exited      bool
-	interrupted bool // the last run was interrupted, and the exit status is 130
+	interrupted bool // true if the last run was interrupted, so that the exit status is 130
 }
 
 // New makes a Session. The caller closes it.
@@ -162,6 +166,7 @@ func New(cfg Config) *Session {
 		cfg:     cfg,
 		out:     printer.New(cfg.Stdout),
 		hosts:   map[*lab.Host]*hostValue{},
+		links:   map[*lab.Link]*linkValue{},
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
 		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},
@@ -179,7 +184,7 @@ func New(cfg Config) *Session {
 	}
 	shellLab := &labValue{s: s, w: s.home, lab: cfg.Lab}
 	s.local = s.hostOf(cfg.Local, shellLab, "local")
-	if cfg.Interactive { // scripts ask by on("conflict", fn)
+	if cfg.Interactive { // scripts use on("conflict", fn) instead
 		s.sayConflicts()
 	}
 	s.kernel = kernel.New(kernelEnvironment{environment{s}}, !cfg.Runner.Virtual())
@@ -196,6 +201,7 @@ func (s *Session) virtual() *task.World {
 		s.virt = &task.World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
 		s.tasks.AddWorld(s.virt)
 		s.watchPanics(s.virt)
+		s.captureWorld(s.virt)
 	}
 	return s.virt
 }
@@ -235,7 +241,7 @@ func (s *Session) predeclared() starlark.StringDict {
 	return g
 }
 
-// SetArgs puts the script's arguments into a dictionary of globals.
+// SetArgs sets the global args in a dictionary of globals to the script's arguments.
 func (s *Session) SetArgs(g starlark.StringDict) {
 	args := make([]starlark.Value, len(s.cfg.Args))
 	for i, a := range s.cfg.Args {
@@ -244,7 +250,7 @@ func (s *Session) SetArgs(g starlark.StringDict) {
 	g["args"] = starlark.NewList(args)
 }
 
-// topNamespaces are the namespaces that are globals; other prefixes are types or builtins.
+// topNamespaces are the namespaces that are globals. Other prefixes of builtins are types or builtins.
 var topNamespaces = map[string]bool{"raw": true, "frames": true, "tcp": true, "udp": true, "icmp": true, "http": true, "assert": true}
 
 func hasDot(s string) bool {
@@ -278,7 +284,7 @@ func (s *Session) Print(text string) { s.out.Print(text) }
 // Flush returns when everything printed has been written.
 func (s *Session) Flush() { s.out.Flush() }
 
-// end makes the script end with exit's status: the main task's wait is over.
+// end ends the script with exit's status, by ending the main task's wait.
 func (s *Session) end(e *exitError) {
 	if s.ending.exit == nil {
 		s.ending.exit = e
@@ -286,19 +292,19 @@ func (s *Session) end(e *exitError) {
 	s.main.Cancel(e)
 }
 
-// RunFile runs a script to its end. Errors have been reported on Stderr when it returns an ExitError.
+// RunFile runs a script to its end. If it returns an ExitError, errors have been reported on Stderr.
 func (s *Session) RunFile(path string) error {
 	s.name(path)
 	return s.result(s.execFile(s.main, path))
 }
 
-// RunSource runs source text under a name.
+// RunSource runs source text. name stands for the file in messages.
 func (s *Session) RunSource(name, src string) error {
 	_, err := s.exec(s.main, name, src)
 	return s.result(err)
 }
 
-// result reports what ended the main task and turns it into an exit status.
+// result reports the error that ended the main task, and converts it to an exit status.
 func (s *Session) result(err error) error {
 	s.tasks.DeliverInterrupt()
 	s.reportPanics()
@@ -330,8 +336,8 @@ func (s *Session) result(err error) error {
 	return nil
 }
 
-// withCause keeps the backtrace of err but says fail, for an interpreter that was stopped between
-// two calls says only that it was.
+// withCause returns fail with the backtrace of err. The text of err is dropped, because an interpreter that was stopped
+// between two calls reports only that it was stopped.
 func (s *Session) withCause(err, fail error) error {
 	var eval *starlark.EvalError
 	if errors.As(err, &eval) {
@@ -340,11 +346,11 @@ func (s *Session) withCause(err, fail error) error {
 	return fail
 }
 
-// lingering is how long a session that ends waits for what it has sent to be acknowledged.
+// lingering is how long a session that ends waits for its sent data to be acknowledged.
 const lingering = 10 * time.Second
 
-// hangUp closes the connections of a live host that the script left open, as an operating system does for a program that
-// ends. It returns when the peers have received the sent data.
+// hangUp closes the connections of a live host that the script left open, as an operating system does when a program
+// ends. It returns when the peers have acknowledged the sent data.
 func (s *Session) hangUp() {
 	if s.home.Virtual() || s.local.broken() != nil {
 		return
@@ -357,7 +363,7 @@ func (s *Session) hangUp() {
 			if v.h != s.local {
 				continue
 			}
-			for _, c := range slices.Clone(v.conns) { // a close that resets takes the connection off the list
+			for _, c := range slices.Clone(v.conns) { // a close that resets removes the connection from the list
 				c.Close(now)
 			}
 		}
@@ -379,7 +385,7 @@ func (s *Session) hangUp() {
 	}
 }
 
-// Close ends every task, hangs up, stops captures and the runner.
+// Close ends every task, closes connections, and stops captures and the runner.
 func (s *Session) Close() error {
 	var first error
 	s.tasks.CancelAll(task.ErrCanceled)
@@ -415,7 +421,7 @@ func (s *Session) Exited() bool { return s.ending.exited }
 // Now returns the time of the session's own world.
 func (s *Session) Now() clock.Instant { return s.home.Now() }
 
-// abs returns a path as messages show it.
+// abs returns an absolute path, or path itself if that fails.
 func abs(path string) string {
 	if p, err := filepath.Abs(path); err == nil {
 		return p

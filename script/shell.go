@@ -13,19 +13,19 @@ import (
 func shellBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "reload", See: "run",
-			Doc: "Run the file that run() ran last once more, and forget what load() has read.", Example: `run("other.star"); reload()`, Fn: builtinReload},
-		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: where to, and what is there is replaced", See: "run",
+			Doc: "Run the last file of run() again; load() reads its files again.", Example: `run("other.star"); reload()`, Fn: builtinReload},
+		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: the file to write, which replaces an existing one", See: "run",
 			Doc: "Write what was typed as a script that runs; what failed or can't be repeated becomes a comment.", Example: `save("session.star")`, Fn: builtinSave},
-		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: how often, without it for a fifth of a second",
+		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: number of calls (by default as many as 0.2 seconds allow)",
 			Result: "struct", Fields: "count total each (seconds by the clock on the wall)",
-			Doc: "Call fn again and again and measure how long a call takes.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},
+			Doc: "Call fn repeatedly and measure the time of a call.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},
 	}
 }
 
-// timeitFor is how long timeit calls a function where nothing says how often.
+// timeitFor is how long timeit calls a function if no count is given.
 const timeitFor = 200 * time.Millisecond
 
-// timing is what timeit returns; the prompt shows it in a line.
+// timing is the value that timeit returns. The prompt shows it as one line.
 type timing struct {
 	*starlarkstruct.Struct
 	count int
@@ -40,7 +40,7 @@ func (v timing) display() string {
 	return fmt.Sprintf("%d %s, %s each", v.count, calls, brevity(v.each))
 }
 
-// brevity returns a duration in three digits.
+// brevity returns a duration with three significant digits.
 func brevity(d time.Duration) string {
 	for _, u := range []struct {
 		unit time.Duration
@@ -78,7 +78,7 @@ func builtinReload(c *call) (starlark.Value, error) {
 	return starlark.None, c.s.runFile(c.t, c.s.prompt.ran, c.s.prompt.ranArgs)
 }
 
-// runFile runs a file as run() does: what it binds is known at the prompt afterwards.
+// runFile runs a file for run(). The names that it binds are defined at the prompt afterwards.
 func (s *Session) runFile(t *taskValue, path string, args []starlark.Value) error {
 	s.prompt.ran, s.prompt.ranArgs = path, args
 	if full, err := filepath.Abs(path); err == nil {

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Peer makes h the peer of a virtual lab: it answers echo (7, TCP and UDP) and HTTP (8000) with a
-// small page; ping is answered by the stack. To be called before the lab runs, or on its owner.
+// Peer makes h the peer of a virtual lab. It answers echo (port 7, TCP and UDP), and HTTP (port 8000) with a small
+// page. The stack answers ping. It must be called before the lab runs, or on its owner's goroutine.
 func Peer(h *lab.Host) error {
 	for _, s := range []struct {
 		port  uint16
@@ -43,7 +43,7 @@ func Peer(h *lab.Host) error {
 			if n < 0 {
 				return
 			}
-			_ = u.Send(now, buf[:n], src) // a full queue loses datagrams, as on any host
+			_ = u.Send(now, buf[:n], src) // a full queue drops the answer, as on any host
 		}
 	}
 	return nil
@@ -53,10 +53,10 @@ func peerEcho(c *stack.TCPConn, now clock.Instant) {
 	(&pump{conn: c, kind: service.Echo, limit: -1, close: true}).start(now)
 }
 
-// page is what the peer's web server has.
+// page is the page of the peer's web server.
 const page = "<html><body><h1>peer</h1><p>This page was served by a host that exists in one process only.</p></body></html>\n"
 
-// webConn is one connection to the peer's web server: one request, one answer.
+// webConn is a connection to the peer's web server, for one request and one response.
 type webConn struct {
 	c       *stack.TCPConn
 	request []byte
@@ -65,7 +65,7 @@ type webConn struct {
 	turn    turn
 }
 
-// maxRequest bounds what the peer keeps of a request, in octets.
+// maxRequest is the number of octets that the peer keeps of a request.
 const maxRequest = 16 << 10
 
 func peerHTTP(c *stack.TCPConn, now clock.Instant) {

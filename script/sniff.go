@@ -9,10 +9,10 @@ import (
 	"smolsh/stack/clock"
 )
 
-// maxSniffed is how many packets sniff() keeps at most.
+// maxSniffed is the largest number of packets that sniff() keeps.
 const maxSniffed = 100000
 
-// direction returns the word that scripts have for the direction of a packet.
+// direction returns the script's word for the direction of a packet.
 func direction(d stack.Dir) string {
 	if d == stack.TX {
 		return "tx"
@@ -20,7 +20,7 @@ func direction(d stack.Dir) string {
 	return "rx"
 }
 
-// sighted returns a packet as an observer got it.
+// sighted returns a packet as a value. ev is the observer's argument.
 func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
 	return packetvalue.New(environment{s}, ev.Frame.Bytes(), ev.Iface.Medium(),
 		&packetvalue.Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})
@@ -37,7 +37,7 @@ func builtinSniff(c *call) (starlark.Value, error) {
 		most = arg[int](c, "count")
 	}
 	var (
-		got    []starlark.Value // on the owner
+		got    []starlark.Value // packets so far; only the owner uses it
 		signal stack.Signal
 		cancel func()
 	)

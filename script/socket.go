@@ -15,12 +15,12 @@ import (
 	"smolsh/stack/clock"
 )
 
-// socketValue is what the sockets for datagrams, ICMP messages, packets and frames have in common.
+// socketValue is the common part of the sockets for datagrams, ICMP messages, packets and frames.
 type socketValue struct {
 	h      *hostValue
-	self   starlark.HasAttrs // the socket that it is part of
-	typ    string            // under which the registry has its methods
-	name   string            // what it prints as
+	self   starlark.HasAttrs // socket of which it is the common part
+	typ    string            // name of the type, under which the registry has its methods
+	name   string            // text that the socket prints as
 	fields map[string]func() starlark.Value
 	sock   interface {
 		NextLen() int
@@ -28,7 +28,7 @@ type socketValue struct {
 		Close()
 	}
 	signal *stack.Signal
-	closed bool // on the owner
+	closed bool // only the owner uses it
 }
 
 func (v *socketValue) common() *socketValue { return v }
@@ -66,15 +66,15 @@ func (v *socketValue) AttrNames() []string {
 	return append(slices.Sorted(maps.Keys(v.fields)), v.h.s.reg.Members[v.typ]...)
 }
 
-// lost returns the field that says how much found the queue full.
+// lost returns the number of messages dropped because the queue was full, as a script's value.
 func (v *socketValue) lost() starlark.Value {
 	var n uint64
 	v.h.do(func(clock.Instant) { n = v.sock.Lost() })
 	return num(n)
 }
 
-// recv waits for what take finds, which is called on the owner with room for the first that waits and
-// gives its length, -1 where none does.
+// recv waits for a message. The owner calls take, which copies the first pending message into room and returns its
+// length, or -1 if none is pending.
 func (v *socketValue) recv(t *taskValue, what string, timeout time.Duration, take func(room []byte) (int, error)) (data []byte, err error) {
 	var fail error
 	err = t.Await(v.h.w, what+" on "+v.name, v.signal, timeout, func(clock.Instant) bool {
@@ -89,14 +89,14 @@ func (v *socketValue) recv(t *taskValue, what string, timeout time.Duration, tak
 	return data, err
 }
 
-// packetConn is a socket for packets without ports.
+// packetConn is a socket of the stack for packets without ports.
 type packetConn interface {
 	Send(now clock.Instant, data []byte, to netip.Addr, ttl uint8) error
 	Recv(room []byte) (n int, from netip.Addr, ttl uint8, err error)
 	SetDontFragment(on bool)
 }
 
-// sendPacket is such a socket's send.
+// sendPacket implements send() of such a socket.
 func (v *socketValue) sendPacket(c *call, conn packetConn, op string) (starlark.Value, error) {
 	data, to, ttl := arg[[]byte](c, "data"), arg[netip.Addr](c, "to"), arg[int](c, "ttl")
 	var err error
@@ -107,7 +107,7 @@ func (v *socketValue) sendPacket(c *call, conn packetConn, op string) (starlark.
 	return num(len(data)), failed(c.t, op, to, err)
 }
 
-// recvPacket is its recv.
+// recvPacket implements recv() of such a socket.
 func (v *socketValue) recvPacket(c *call, conn packetConn, what, op, where string) (starlark.Value, error) {
 	var src netip.Addr
 	var ttl uint8
@@ -123,13 +123,13 @@ func (v *socketValue) recvPacket(c *call, conn packetConn, what, op, where strin
 	}), nil
 }
 
-// close ends the socket and every wait for it; on the owner.
+// close closes the socket, which ends every wait for it. Only the owner calls close.
 func (v *socketValue) close(clock.Instant) {
 	v.closed = true
 	v.sock.Close()
 }
 
-// socketClose closes a socket of any kind.
+// socketClose implements close() of a socket of any kind.
 func socketClose(c *call) (starlark.Value, error) {
 	v := c.recv.(interface{ common() *socketValue }).common()
 	c.t.Do(v.h.w, v.close)

@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// The columns of the tables, as they are printed.
+// The column titles of the tables.
 const (
 	ifaceColumns    = "NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED"
 	neighborColumns = "ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED"
@@ -29,7 +29,7 @@ const (
 	taskColumns     = "ID NAME STATE WAITING-FOR"
 )
 
-// fieldsOf are the columns as fields of a row.
+// fieldsOf returns the names of a row's fields for these column titles.
 func fieldsOf(columns string) string { return table.FieldName(columns) }
 
 func stateBuiltins() []*builtin {
@@ -37,31 +37,31 @@ func stateBuiltins() []*builtin {
 		{Name: "ifaces", Result: "table", Fields: fieldsOf(ifaceColumns), Host: true, See: "routes, neighbors",
 			Doc: "The interfaces, their addresses and packet counts.", Example: `ifaces()[0].mtu`, Fn: ifacesTable},
 		{Name: "neighbors", Result: "table", Fields: fieldsOf(neighborColumns), Host: true, See: "arp, ifaces",
-			Doc: "Whose hardware addresses are known, or being asked for.", Example: `neighbors().cols("address", "state")`, Fn: neighborsTable},
+			Doc: "The neighbours whose hardware addresses are known or requested.", Example: `neighbors().cols("address", "state")`, Fn: neighborsTable},
 		{Name: "neighbors.add", Sig: "address, hwaddr, dev=None", Kinds: "ip mac any", Args: "hwaddr: the hardware address", Host: true,
 			Doc: "Add a permanent entry.", Example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, Fn: neighborAdd},
 		{Name: "neighbors.delete", Sig: "address, dev=None", Kinds: "ip any", Host: true,
-			Doc: "Forget an entry.", Example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, Fn: neighborDelete},
+			Doc: "Delete an entry.", Example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, Fn: neighborDelete},
 		{Name: "neighbors.flush", Sig: "dev=None", Kinds: "any", Host: true,
-			Doc: "Forget every entry that was learnt.", Example: `neighbors.flush()`, Fn: neighborFlush},
+			Doc: "Delete every entry except permanent ones.", Example: `neighbors.flush()`, Fn: neighborFlush},
 		{Name: "routes", Result: "table", Fields: fieldsOf(routeColumns), Host: true,
-			Doc: "Where packets are sent.", Example: `routes()[0].destination`, Fn: routesTable},
+			Doc: "The routing table.", Example: `routes()[0].destination`, Fn: routesTable},
 		{Name: "routes.add", Sig: "destination, gateway=None, dev=None", Kinds: "str ip any", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
 			Doc: `Add a route; "default" stands for 0.0.0.0/0.`, Example: `routes.add("10.0.0.0/8", "192.168.69.100")`, Fn: routeAdd},
 		{Name: "routes.delete", Sig: "destination", Kinds: "str", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
 			Doc: "Remove a route.", Example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, Fn: routeDelete},
-		{Name: "sockets", Sig: "info=False", Kinds: "bool", Args: "info: whether to show TCP's variables too", Result: "table", Fields: fieldsOf(socketColumns), Host: true,
+		{Name: "sockets", Sig: "info=False", Kinds: "bool", Args: "info: whether to add TCP's variables", Result: "table", Fields: fieldsOf(socketColumns), Host: true,
 			Doc: "The sockets; info=True adds TCP's variables, those of conn.info().", Example: `sockets(info=True).where(state="ESTABLISHED")`, Fn: socketsTable},
-		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task last asked", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
-			Doc: "MIB counters, also by name; since=True gives increments.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
+		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task's last call", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
+			Doc: "MIB counters, also accessible by name.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
 		{Name: "drops", Result: "table", Fields: fieldsOf(dropColumns), Host: true,
-			Doc: "Packets that were not delivered, by reason; also those answered with an error.", Example: `drops().sort("count")`, Fn: dropsTable},
+			Doc: "The packets that were not delivered, counted by reason; those answered with an error are among them.", Example: `drops().sort("count")`, Fn: dropsTable},
 		{Name: "limits", Result: "table", Fields: fieldsOf(limitColumns), Host: true, See: "sockets, neighbors, drops",
-			Doc: "What the host keeps at most, what it keeps, how often there was no room, and the peer that paid for it last.", Example: `limits()["connections"].used`, Fn: limitsTable},
+			Doc: "The host's limits, their present use, the refusals, and the peer that was refused last.", Example: `limits()["connections"].used`, Fn: limitsTable},
 		{Name: "limits.set", Sig: limitSig(), Kinds: limitKinds(), Args: limitArgs(), Host: true,
-			Doc: "Change limits; what is above one already stays.", Example: `limits.set(connections=100, buffers=64 * 1024 * 1024)`, Fn: limitsSet},
+			Doc: "Change limits; entries beyond a lower limit stay.", Example: `limits.set(connections=100, buffers=64 * 1024 * 1024)`, Fn: limitsSet},
 		{Name: "tasks", Result: "table", Fields: fieldsOf(taskColumns),
-			Doc: "The tasks that are not done.", Example: `tasks()[0].name`, Fn: tasksTable},
+			Doc: "The tasks that have not ended.", Example: `tasks()[0].name`, Fn: tasksTable},
 	}
 }
 
@@ -72,7 +72,7 @@ func (c *call) table(cols ...table.Column) *table.Table {
 
 func num[T int | uint64 | uint32](n T) starlark.Value { return starlark.MakeUint64(uint64(n)) }
 
-// showSeconds returns how tables show durations: "12.4s".
+// showSeconds formats a duration for a table: "12.4s".
 func showSeconds(v starlark.Value) string {
 	f, ok := starlark.AsFloat(v)
 	if !ok {
@@ -126,12 +126,12 @@ func neighborsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// noNeighbors says why an interface has none.
+// noNeighbors explains why an interface has no neighbours.
 func noNeighbors(i *stack.Iface) string {
 	return i.Name() + " carries bare IP packets, so there are no neighbours on it"
 }
 
-// noneAnywhere says why a host has no neighbours; "" when it may have some.
+// noneAnywhere explains why a host has no neighbours; it returns "" if the host may have some.
 func noneAnywhere(ifaces []*stack.Iface) (why string) {
 	for _, i := range ifaces {
 		if i.Medium() == phy.MediumEthernet {
@@ -142,7 +142,7 @@ func noneAnywhere(ifaces []*stack.Iface) (why string) {
 	return why
 }
 
-// devFor finds the interface an argument names, or the one that can reach addr.
+// devFor returns the interface that dev= names, or the interface that can reach addr.
 func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	name := ""
 	switch v := c.Values[c.b.Index("dev")].(type) {
@@ -175,7 +175,7 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	return found, nil
 }
 
-// noIface says that the host has no such interface, and which was meant.
+// noIface returns the error for an unknown interface, with the name that was probably meant.
 func (h *hostValue) noIface(name string) error {
 	var names []string
 	h.do(func(clock.Instant) {
@@ -303,7 +303,7 @@ func countersTable(c *call) (starlark.Value, error) {
 	seen := make(map[string]uint64, len(infos))
 	for _, n := range infos {
 		seen[n.Name] = n.Value
-		// TcpCurrEstab goes down too.
+		// The difference may be negative, since TcpCurrEstab also decreases.
 		if d := int64(n.Value - last[n.Name]); d != 0 {
 			t.Add(starlark.String(n.Name), starlark.MakeInt64(d))
 		}
@@ -344,7 +344,7 @@ func tasksTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// timer returns the text of a table about the timer that fires next: "time-wait 9.2s".
+// timer formats the timer that fires next for a table: "time-wait 9.2s".
 func timer(name string, left time.Duration) string {
 	switch name {
 	case "":

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -17,7 +18,7 @@ const (
 	portColumns    = "NAME STATE MTU RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES FLOODED STATIONS DROPS"
 	stationColumns = "HWADDR PORT AGE"
 
-	floodArg = "flood: how many frames a second, and at once, each port may send to all others: broadcasts, multicasts and those for unknown stations (0 for any number)"
+	floodArg = "flood: frames a second, and at once, that each port may flood: broadcasts, multicasts and frames for unknown stations (0: any number)"
 )
 
 // switchValue is a learning switch.
@@ -42,14 +43,44 @@ func (v *switchValue) Attr(name string) (starlark.Value, error) {
 func (v *switchValue) AttrNames() []string { return v.l.s.reg.Members["switch"] }
 
 func labSwitch(c *call) (starlark.Value, error) {
-	l := c.recv.(*labValue)
-	v := &switchValue{l: l, name: arg[string](c, "name")}
-	flood := arg[int](c, "flood")
-	c.t.Do(l.w, func(clock.Instant) {
-		v.sw = l.lab.Switch(v.name)
+	v, err := c.recv.(*labValue).addSwitch(c.t, arg[string](c, "name"), arg[int](c, "flood"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return v, nil
+}
+
+// addSwitch adds a switch whose ports may flood so many frames a second, 0 for any number.
+func (l *labValue) addSwitch(t *taskValue, name string, flood int) (*switchValue, error) {
+	if err := l.checkSwitchName(name); err != nil {
+		return nil, err
+	}
+	v := &switchValue{l: l, name: name}
+	t.Do(l.w, func(clock.Instant) {
+		v.sw = l.lab.Switch(name)
 		v.sw.SetFlood(flood)
 	})
 	return v, nil
+}
+
+// checkSwitchName returns an error if a switch can't have the name, or something in the lab has it already.
+func (l *labValue) checkSwitchName(name string) (err error) {
+	if err := lab.CheckName(name); err != nil {
+		return err
+	}
+	l.s.tasks.Do(l.w, func(clock.Instant) {
+		for _, h := range l.lab.Hosts() {
+			if h.Name() == name {
+				err = fmt.Errorf("a host is named %q already", name)
+			}
+		}
+		for _, sw := range l.lab.Switches() {
+			if sw.Name() == name {
+				err = fmt.Errorf("switch %q exists already", name)
+			}
+		}
+	})
+	return err
 }
 
 func switchAttach(c *call) (starlark.Value, error) {
@@ -57,15 +88,15 @@ func switchAttach(c *call) (starlark.Value, error) {
 	if h.lab.lab != v.l.lab {
 		return nil, c.errorf("the host is of another lab")
 	}
-	k := &linkValue{s: c.s, w: v.l.w, a: h.name, b: v.name}
+	var k *lab.Link
 	var err error
 	cfg := c.linkConfig()
 	c.planLink(&cfg, h.name, v.name)
-	c.t.Do(v.l.w, func(clock.Instant) { k.k, err = v.sw.Attach(h.h, cfg) })
+	c.t.Do(v.l.w, func(clock.Instant) { k, err = v.sw.Attach(h.h, cfg) })
 	if err != nil {
-		return nil, c.errorf("%s", strings.TrimPrefix(err.Error(), "link: "))
+		return nil, c.linkError(err)
 	}
-	return k, nil
+	return c.s.linkOf(k, v.l.w), nil
 }
 
 func labSwitches(c *call) (starlark.Value, error) {
@@ -124,7 +155,7 @@ func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
 	return d
 }
 
-// showReasons returns how tables show what reasonsOf returns: "20 flood limit, 1 link down".
+// showReasons formats the result of reasonsOf for a table: "20 flood limit, 1 link down".
 func showReasons(v starlark.Value) string {
 	d, ok := v.(*starlark.Dict)
 	if !ok {

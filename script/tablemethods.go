@@ -6,11 +6,15 @@ import (
 	"smolsh/script/table"
 )
 
-// environment gives tables and packets the session's builtins and terminal.
+// environment provides tables and packets with the session's builtins and terminal.
 type environment struct{ s *Session }
 
 // Member returns the builtin prefix.name bound to recv, nil if there is none.
 func (e environment) Member(prefix string, recv starlark.Value, name string) starlark.Value {
+	if h, ok := recv.(*hostValue); ok { // its members are those of many types
+		v, _ := h.Attr(name)
+		return v
+	}
 	return e.s.member(prefix, recv, name)
 }
 
@@ -22,17 +26,17 @@ func (e environment) Width() int { return e.s.cfg.Width }
 
 func tableBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "table.where", Sig: "fn=, **columns", Kinds: "fn", Args: "fn: is given a row and says whether to keep it", Result: "table",
-			Doc:     "The rows whose columns have these values, or for which fn(row) is true.",
+		{Name: "table.where", Sig: "fn=, **columns", Kinds: "fn", Args: "fn: a function of a row that returns whether to keep the row", Result: "table",
+			Doc:     "Return the rows whose columns have these values, or for which fn(row) is true.",
 			Example: `counters().where(name="IpInReceives")`, Fn: tableWhere},
-		{Name: "table.sort", Sig: "col, reverse=False", Kinds: "str bool", Args: "col: a column's name; reverse: whether the greatest comes first", Result: "table", Pure: true,
-			Doc:     "The rows in the order of a column, addresses and numbers by value.",
+		{Name: "table.sort", Sig: "col, reverse=False", Kinds: "str bool", Args: "col: a column's name; reverse: whether to sort in descending order", Result: "table", Pure: true,
+			Doc:     "Return the rows sorted by a column, addresses and numbers by value.",
 			Example: `counters().sort("value", reverse=True)[0]`, Fn: tableSort},
 		{Name: "table.cols", Sig: "*names", Args: "names: names of columns", Result: "table", Pure: true,
-			Doc:     "The table with these columns only, in this order.",
+			Doc:     "Return the table with only these columns, in this order.",
 			Example: `ifaces().cols("name", "mtu")`, Fn: tableCols},
 		{Name: "table.json", Result: "str", Pure: true,
-			Doc:     "The rows as a JSON list of objects.",
+			Doc:     "Return the rows as a JSON list of objects.",
 			Example: `json.decode(routes().json())`, Fn: tableJSON},
 		{Name: "table.csv", Result: "str", Pure: true,
 			Doc:     "The rows as lines of comma-separated values (RFC 4180), the columns' names first.",
@@ -64,7 +68,7 @@ func tableWhere(c *call) (starlark.Value, error) {
 	}))
 }
 
-// orError returns the table, or a nil value with the error.
+// orError returns the table, or the error without a value.
 func orError(t *table.Table, err error) (starlark.Value, error) {
 	if err != nil {
 		return nil, err

@@ -13,12 +13,12 @@ import (
 	"smolsh/script/task"
 )
 
-// taskValue is a task as scripts see it, with its interpreter and the host in use. The baton's holder alone reads and
-// changes it.
+// taskValue is a task as scripts see it, with its interpreter and its host. Only the goroutine that holds the baton
+// reads or changes it.
 type taskValue struct {
 	*task.Task
 	s      *Session
-	host   *hostValue // to which ping(), tcp, … without a host refer in this task
+	host   *hostValue // host of ping(), tcp, … in this task, where no host is named
 	thread *starlark.Thread
 
 	tooDeep bool // a recursion was stopped, and its error is on its way to a catch() or to the task's end
@@ -97,7 +97,7 @@ func (s *Session) newTask(name string, h *hostValue) *taskValue {
 	return t
 }
 
-// newThread gives the task an interpreter of its own.
+// newThread gives the task a new interpreter.
 func (t *taskValue) newThread() {
 	t.thread = &starlark.Thread{Name: t.Name, Print: t.s.print, Load: t.s.load}
 	t.thread.SetLocal("task", t)
@@ -123,7 +123,8 @@ func (s *Session) spawn(name string, h *hostValue, fn func(t *taskValue) (starla
 	return t
 }
 
-// ended reports the error of a task that has ended, unless another task joins it. An exit ends the session.
+// ended is called when a task has ended. It reports the task's error unless another task joins the task. An exit ends
+// the session.
 func (t *taskValue) ended() {
 	var exit *exitError
 	err := t.Failure()
@@ -136,12 +137,12 @@ func (t *taskValue) ended() {
 	}
 }
 
-// untilWithin is UntilWithin in the task's own time.
+// untilWithin calls UntilWithin with the world in which the task's time passes.
 func (t *taskValue) untilWithin(timeout time.Duration, what string, reach task.Reach, cond func() bool) error {
 	return t.UntilWithin(t.world(), timeout, what, reach, cond)
 }
 
-// concern makes h, which may be nil, the host of the running call, and returns the host before.
+// concern makes h, which may be nil, the host of the running call, and returns the previous host.
 func (t *taskValue) concern(h *hostValue) (before task.Host) {
 	if h == nil {
 		return t.SetAbout(nil)
@@ -149,9 +150,9 @@ func (t *taskValue) concern(h *hostValue) (before task.Host) {
 	return t.SetAbout(h)
 }
 
-// Interrupt ends every waiting call of every task, as Ctrl-C does; in a shell only those of the typed statement. Any
-// goroutine may call it.
+// Interrupt ends the waiting calls of every task, as Ctrl-C does. In a shell it ends only those of the typed statement.
+// Any goroutine may call it.
 func (s *Session) Interrupt() { s.tasks.Interrupt() }
 
-// Interrupting reports whether the statement or command that was interrupted still runs. Any goroutine may call it.
+// Interrupting reports whether an interrupted statement or command is still running. Any goroutine may call it.
 func (s *Session) Interrupting() bool { return s.tasks.Interrupting() }

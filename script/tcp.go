@@ -24,7 +24,7 @@ type listenerValue struct {
 	l     *stack.TCPListener
 	local netip.AddrPort
 
-	closed bool // on the owner
+	closed bool // only the owner uses it
 }
 
 // String describes the listener, and whether it is closed.
@@ -62,20 +62,20 @@ func (v *listenerValue) AttrNames() []string {
 func tcpBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "tcp.connect", Hint: portHint, Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "conn",
-			Args: "timeout: how long to wait, as long as TCP does where it is not given; local: an address, with a port or without, or a port",
+			Args: "timeout: time to wait (by default as long as TCP retransmits the SYN); local: an address, an endpoint or a port",
 			Doc:  "Open a connection.", Example: `tcp.connect("192.168.69.100:7").state`, See: "conn.send, conn.recv", Fn: tcpConnect},
 		{Name: "tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "listener",
-			Doc: "Listen for connections; port 0 chooses one.", Example: `tcp.listen(80).pending`, See: "serve", Fn: tcpListen},
+			Doc: "Listen for TCP connections.", Example: `tcp.listen(80).pending`, See: "serve", Fn: tcpListen},
 		{Name: "listener.accept", Sig: "timeout=", Kinds: "duration", Result: "conn",
-			Doc: "The next connection, waiting for one.", Example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, Fn: listenerAccept},
+			Doc: "Wait for the next connection and return it.", Example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, Fn: listenerAccept},
 		{Name: "listener.close",
-			Doc: "Stop listening; connections nobody accepted are reset.", Example: `tcp.listen(80).close()`, Fn: listenerClose},
+			Doc: "Stop listening; connections that were not accepted are reset.", Example: `tcp.listen(80).close()`, Fn: listenerClose},
 	}
 }
 
 // localEndpoint returns the argument local, the zero value if the call did not give it.
 func (c *call) localEndpoint() (netip.AddrPort, error) {
-	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"))
+	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), c)
 	if err != nil {
 		return ap, c.errorf("local %w", err)
 	}
@@ -99,7 +99,7 @@ func tcpConnect(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// connect opens a connection and waits until it is open.
+// connect opens a connection and waits until it is established.
 func (h *hostValue) connect(t *taskValue, local, to netip.AddrPort, cfg tcp.Config, timeout time.Duration) (*connValue, error) {
 	var conn *stack.TCPConn
 	var err error
@@ -196,7 +196,7 @@ func listenerClose(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// close ends listening and every wait for a connection; on the owner.
+// close closes the listener, which ends every wait for a connection. Only the owner calls close.
 func (v *listenerValue) close(now clock.Instant) {
 	if v.closed {
 		return
@@ -206,10 +206,10 @@ func (v *listenerValue) close(now clock.Instant) {
 	v.l.Signal.Fire()
 }
 
-// isUnreachable reports whether err says that no packet gets there.
+// isUnreachable reports whether err means that the destination can't be reached.
 func isUnreachable(err error) bool { return errors.Is(err, tcp.ErrHostUnreach) }
 
-// explain says more about an unreachable neighbour: which interface asked, and how often.
+// explain adds to an error about an unreachable neighbour which interface sent ARP requests, and how many.
 func (h *hostValue) explain(a netip.Addr, err error) error {
 	if !isUnreachable(err) {
 		return err

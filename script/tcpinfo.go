@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// infoColumn is one variable of a connection as sockets(info=True) and info() give it.
+// infoColumn is one variable of a connection, in sockets(info=True) and info().
 type infoColumn struct {
 	name  string
 	value func(i *tcp.Info) starlark.Value
@@ -44,7 +44,7 @@ var infoFields = []infoColumn{
 	{"REORDERING", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.ReoWindow) }, showMillis},
 	{"MIN-RTT", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.MinRTT) }, showMillis},
 	{"PACING-RATE", func(i *tcp.Info) starlark.Value {
-		if i.PacingRate == 0 { // what the window lets out goes at once
+		if i.PacingRate == 0 { // without pacing, all data that the window allows is sent at once
 			return starlark.None
 		}
 		return num(i.PacingRate)
@@ -67,7 +67,7 @@ var infoFields = []infoColumn{
 	{"SEGS-IN", func(i *tcp.Info) starlark.Value { return num(i.SegsIn) }, nil},
 }
 
-// ssthresh is None until something was lost.
+// ssthresh returns the threshold, None before the first loss.
 func ssthresh(n int) starlark.Value {
 	if n >= tcp.MaxBuffer {
 		return starlark.None

@@ -12,10 +12,11 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// logColumns are those of conn.log(), under the RFCs' names.
+// logColumns are the column titles of conn.log(), under the RFCs' names.
 const logColumns = "N TIME STATE RECOVERY SND-UNA SND-NXT CWND SSTHRESH SRTT RTO PIPE"
 
-// connLog gives the log's entries. Times are those of now(), the rest as in conn.info().
+// connLog returns the entries of the connection's log as a table. Times are those of now(); other columns are as in
+// conn.info().
 func connLog(c *call) (starlark.Value, error) {
 	v := c.recv.(*connValue)
 	var list []tcp.LogEntry

@@ -14,15 +14,15 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// tcpOption reads one option of a TCP socket into its configuration.
+// tcpOption describes one option of a TCP socket and how it is set in a configuration.
 type tcpOption struct {
 	kind  registry.Kind
 	doc   string
 	apply func(cfg *tcp.Config, v any) error
-	on    bool // without it there is a duration other than none, which True stands for
+	on    bool // true if True is allowed, which stands for the default duration
 }
 
-// orOff is a duration or False.
+// orOff is the kind of an argument that is a duration or False.
 const orOff registry.Kind = "duration or False"
 
 func size(doc string, p func(cfg *tcp.Config) *int, lo, hi int) tcpOption {
@@ -43,7 +43,7 @@ func span(k registry.Kind, doc string, p func(cfg *tcp.Config) *time.Duration, o
 			}
 		case bool:
 			*p(cfg) = off
-		case nil: // True: as it is without the option
+		case nil: // True: the default applies
 			usual := tcp.Default()
 			*p(cfg) = *p(&usual)
 		}
@@ -52,53 +52,53 @@ func span(k registry.Kind, doc string, p func(cfg *tcp.Config) *time.Duration, o
 }
 
 var tcpOptions = map[string]tcpOption{
-	"sndbuf": size("octets queued to be sent", func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
-	"rcvbuf": size("octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
+	"sndbuf": size("largest number of octets queued to be sent", func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
+	"rcvbuf": size("largest number of octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"mss":    size("octets of the longest segment", func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
-	"log":    size("entries of the connection's log, the last of which are kept: see conn.log; 0 for none", func(c *tcp.Config) *int { return &c.Log }, 0, tcp.MaxLog),
-	"ttl": {kind: "int:1..255", doc: "hops the packets may go, 1 to 255", apply: func(c *tcp.Config, v any) error {
+	"log":    size("number of entries kept in the connection's log, see conn.log; 0: no log", func(c *tcp.Config) *int { return &c.Log }, 0, tcp.MaxLog),
+	"ttl": {kind: "int:1..255", doc: "time to live of packets, 1 to 255", apply: func(c *tcp.Config, v any) error {
 		c.TTL = uint8(v.(int))
 		return nil
 	}},
 	"nodelay": {kind: registry.KindBool, doc: "True switches Nagle's algorithm off", apply: func(c *tcp.Config, v any) error { c.NoDelay = v.(bool); return nil }},
-	"keepalive": span(orOff, "idle time before a probe, or False",
+	"keepalive": span(orOff, "idle time before a keep-alive, or False",
 		func(c *tcp.Config) *time.Duration { return &c.KeepAlive }, 0),
-	"user_timeout": span(orOff, "how long data may stay unacknowledged, or False",
+	"user_timeout": span(orOff, "longest time that data may stay unacknowledged, or False",
 		func(c *tcp.Config) *time.Duration { return &c.UserTimeout }, 0),
 	"delayed_ack": span(orOff, "longest delay of an ACK, or False",
 		func(c *tcp.Config) *time.Duration { return &c.DelayedAck }, -1),
-	"time_wait": span(orOff, "how long TIME-WAIT lasts, or False",
+	"time_wait": span(orOff, "duration of TIME-WAIT, or False",
 		func(c *tcp.Config) *time.Duration { return &c.TimeWait }, -1),
-	"rto_initial": span(registry.KindDuration, "retransmission timeout before anything is measured",
+	"rto_initial": span(registry.KindDuration, "retransmission timeout before the first round trip is measured",
 		func(c *tcp.Config) *time.Duration { return &c.RTOInitial }, time.Millisecond),
-	"rto_min": span(registry.KindDuration, "how much the retransmission timeout exceeds the round trip at least",
+	"rto_min": span(registry.KindDuration, "least time by which the retransmission timeout exceeds the round trip",
 		func(c *tcp.Config) *time.Duration { return &c.RTOMin }, time.Millisecond),
-	"timestamps": {kind: registry.KindBool, doc: "False neither offers nor takes RFC 7323's timestamps", apply: func(c *tcp.Config, v any) error {
+	"timestamps": {kind: registry.KindBool, doc: "False neither offers nor accepts timestamps (RFC 7323)", apply: func(c *tcp.Config, v any) error {
 		c.NoTimestamps = !v.(bool)
 		return nil
 	}},
-	"sack": {kind: registry.KindBool, doc: "False neither offers nor takes RFC 2018's selective acknowledgements", apply: func(c *tcp.Config, v any) error {
+	"sack": {kind: registry.KindBool, doc: "False neither offers nor accepts selective acknowledgements (RFC 2018)", apply: func(c *tcp.Config, v any) error {
 		c.NoSACK = !v.(bool)
 		return nil
 	}},
-	"ecn": {kind: registry.KindBool, doc: "True asks the peer for RFC 3168's explicit congestion notification, False does not agree to it where the peer asks", apply: func(c *tcp.Config, v any) error {
+	"ecn": {kind: registry.KindBool, doc: "True requests explicit congestion notification (RFC 3168), False refuses it if the peer requests it", apply: func(c *tcp.Config, v any) error {
 		c.ECN = tcp.ECNRefuse
 		if v.(bool) {
 			c.ECN = tcp.ECNRequest
 		}
 		return nil
 	}},
-	"pacing": {kind: registry.KindBool, doc: "False sends all that the window lets out at once, in place of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
+	"pacing": {kind: registry.KindBool, doc: "False sends all data that the window allows at once, instead of spreading it over the round trip", apply: func(c *tcp.Config, v any) error {
 		c.NoPacing = !v.(bool)
 		return nil
 	}},
-	"mtu_probing": {kind: registry.KindBool, doc: "False does not look for a path that loses long packets without a word (RFC 4821)", apply: func(c *tcp.Config, v any) error {
+	"mtu_probing": {kind: registry.KindBool, doc: "False disables the search for the path MTU after a black hole (RFC 4821)", apply: func(c *tcp.Config, v any) error {
 		c.NoMTUProbing = !v.(bool)
 		return nil
 	}},
-	"congestion": {kind: registry.KindStr, doc: `"cubic" or "newreno", which is "reno" too, as the kernel calls it`, apply: func(c *tcp.Config, v any) error {
+	"congestion": {kind: registry.KindStr, doc: `"cubic" or "newreno"; "reno" is the kernel's name for it`, apply: func(c *tcp.Config, v any) error {
 		name := v.(string)
-		if name == "reno" { // one option then serves both ends
+		if name == "reno" { // accepted, so that one option serves both our sockets and the kernel's
 			name = tcp.NewReno.String()
 		}
 		a, ok := tcp.ParseAlgorithm(name)
@@ -136,7 +136,7 @@ func optionsOf(b *builtin) map[string]tcpOption {
 	return nil
 }
 
-// optionWords are options and what they are, sorted.
+// optionWords returns the names and descriptions of options, sorted.
 func optionWords(options map[string]tcpOption) [][2]string {
 	var list [][2]string
 	for _, n := range slices.Sorted(maps.Keys(options)) {
@@ -152,10 +152,10 @@ type givenOption struct {
 	value any
 }
 
-// options are the call's options of TCP sockets.
+// options returns the TCP options of the call.
 func (c *call) options() ([]givenOption, error) {
 	known := optionsOf(c.b)
-	if known == nil { // serve() of a kind that takes none
+	if known == nil { // serve() of a kind without options
 		known = tcpOptions
 	}
 	var list []givenOption
@@ -170,7 +170,7 @@ func (c *call) options() ([]givenOption, error) {
 			return nil, c.b.Unknown(name, slices.Concat(c.b.Names(), slices.Collect(maps.Keys(known))))
 		}
 		if kv[1] == starlark.None {
-			continue // as without it
+			continue // None means that the option is not given
 		}
 		var v any
 		var err error
@@ -195,7 +195,7 @@ func (c *call) options() ([]givenOption, error) {
 	return list, nil
 }
 
-// tcpConfig is base with the call's options in it.
+// tcpConfig returns base, changed by the call's options.
 func (c *call) tcpConfig(base tcp.Config) (tcp.Config, error) {
 	list, err := c.options()
 	for _, o := range list {

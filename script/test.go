@@ -19,7 +19,7 @@ import (
 
 // A Failure is why a test failed.
 type Failure struct {
-	File      string // where: the innermost position in a script, "" where there is none
+	File      string // file of the innermost position in a script, "" if there is none
 	Line, Col int    // from 1
 	Message   string // the failure, in one line or more
 	Trace     []string
@@ -44,18 +44,18 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Message)
 }
 
-// testRun is what a session keeps while it runs a test.
+// testRun is the state of a session while it runs a test.
 type testRun struct {
 	troubles []trouble
 }
 
-// trouble is an error that nobody has waited for: of a task, a handler or a function that judges packets.
+// trouble is an error that no task has waited for: of a task, a handler or a packet function.
 type trouble struct {
 	who string
 	err error
 }
 
-// trouble keeps an error of the background for the test that runs; it reports false where none does.
+// trouble records a background error for the running test. It returns false if no test runs.
 func (s *Session) trouble(who string, err error) bool {
 	if s.test == nil {
 		return false
@@ -64,7 +64,7 @@ func (s *Session) trouble(who string, err error) bool {
 	return true
 }
 
-// noticed forgets an error of the background: the test has asked for it.
+// noticed forgets a background error, because the test has read it.
 func (s *Session) noticed(err error) {
 	if s.test != nil && err != nil {
 		s.test.troubles = slices.DeleteFunc(s.test.troubles, func(t trouble) bool { return t.err.Error() == err.Error() })
@@ -172,7 +172,7 @@ func (s *Session) callTest(c *testcase.Case, f *testFile) error {
 	if _, err = starlark.Call(s.main.thread, c.Fn, args, nil); err != nil {
 		return err
 	}
-	return s.main.Yield() // tasks that are ready now may still fail
+	return s.main.Yield() // tasks that are ready may still fail
 }
 
 // setupError is an error of setup(), or of a test that does not fit it. xfail() does not expect it.
@@ -284,7 +284,7 @@ func (s *Session) conserved() *Failure {
 	return nil
 }
 
-// failure is err with its position, its source line and its callers.
+// failure returns err as a Failure, with its position, its source line and its callers.
 func (s *Session) failure(err error) *Failure {
 	f := &Failure{}
 	var list resolve.ErrorList
@@ -316,9 +316,8 @@ func (s *Session) failure(err error) *Failure {
 	return f
 }
 
-// LastPackets are the last n packets that the hosts of the session's virtual labs and its own have seen, in
-// the order in which they were seen, as trace prints them; where marked is set, of those that a rule lost,
-// changed, copied or held back.
+// LastPackets returns the last n packets seen by the hosts of the session's virtual labs and by its own host, in order,
+// as trace prints them. With marked it returns only packets that a rule lost, changed, copied or delayed.
 func (s *Session) LastPackets(n int, marked bool) []string {
 	type line struct {
 		order uint64
@@ -352,11 +351,4 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 	}
 	s.watching.verdictAt.Store(at)
 	return out
-}
-
-// CaptureAll writes every packet of every host of the session's own world, of labs yet to be made too, to a
-// file until Close.
-func (s *Session) CaptureAll(path string) error {
-	_, err := s.main.startCapture(s.home, path, nil, s.home.World().CaptureTo)
-	return err
 }

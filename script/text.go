@@ -10,12 +10,12 @@ import (
 
 func textBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "fmt", Sig: "x, decimals=3", Kinds: "float int:0..100", Args: "x: a number; decimals: how many", Result: "str", Pure: true,
-			Doc: "A number with that many decimals.", Example: `fmt(0.0204, 3)`, Fn: builtinFmt},
-		{Name: "catch", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: what to call; args: its arguments", Result: "struct", Fields: "value error (None where there was none)",
-			Doc: "Call fn and give its error as a string instead of failing.", Example: `catch(tcp.connect, "192.168.69.100:81").error`, Fn: builtinCatch},
+		{Name: "fmt", Sig: "x, decimals=3", Kinds: "float int:0..100", Args: "x: a number; decimals: number of decimals", Result: "str", Pure: true,
+			Doc: "Return a number as text with a fixed number of decimals.", Example: `fmt(0.0204, 3)`, Fn: builtinFmt},
+		{Name: "catch", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: the function to call; args: its arguments", Result: "struct", Fields: "value error (None without an error)",
+			Doc: "Call fn and return its value, or its error as a string.", Example: `catch(tcp.connect, "192.168.69.100:81").error`, Fn: builtinCatch},
 		{Name: "help", Sig: "x=None", Kinds: "any", Args: "x: a builtin, a group of them, any value, or a name", Pure: true,
-			Doc: "What there is, or what x does.", Example: `help(ping)`, Fn: builtinHelp},
+			Doc: "Describe x; without x, list every builtin.", Example: `help(ping)`, Fn: builtinHelp},
 	}
 }
 

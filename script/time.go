@@ -12,27 +12,27 @@ import (
 func timeBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "now", Result: "float",
-			Doc: "Seconds since the start of the lab of the host in use.", See: "use, lab.now", Example: `now()`, Fn: builtinNow},
+			Doc: "Return the seconds since the start of the lab of the host in use.", See: "use, lab.now", Example: `now()`, Fn: builtinNow},
 		{Name: "sleep", Sig: "d", Kinds: "duration",
-			Doc: "Wait; other tasks run meanwhile.", See: "use, lab.run", Example: `sleep("20ms")`, Fn: builtinSleep},
-		{Name: "spawn", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: what to call; args: its arguments", Result: "task", See: "task.join, wait, tasks",
+			Doc: "Wait for a time; other tasks run meanwhile.", See: "use, lab.run", Example: `sleep("20ms")`, Fn: builtinSleep},
+		{Name: "spawn", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: the function to call; args: its arguments", Result: "task", See: "task.join, wait, tasks",
 			Doc: "Start a task; it runs when the caller next waits.", Example: `spawn(lambda x: x + 1, 41).join()`, Fn: builtinSpawn},
 		{Name: "after", Sig: "d, fn", Kinds: "duration fn", Result: "task",
-			Doc: "Call fn once, that much later.", Example: `after("10ms", lambda: print("now")).join()`, Fn: builtinAfter},
+			Doc: "Call fn once, after a time.", Example: `after("10ms", lambda: print("now")).join()`, Fn: builtinAfter},
 		{Name: "every", Sig: "d, fn", Kinds: "duration fn", Result: "task",
-			Doc: "Call fn again and again, until the task is canceled.", Example: `t = every("10ms", lambda: None); sleep("35ms"); t.cancel()`, Fn: builtinEvery},
+			Doc: "Call fn repeatedly, once per interval, until the task is canceled.", Example: `t = every("10ms", lambda: None); sleep("35ms"); t.cancel()`, Fn: builtinEvery},
 		{Name: "wait", Sig: "timeout=", Kinds: "duration", See: "task.join, server.wait",
 			Doc: "Wait until every other task and server has ended.", Example: `spawn(sleep, "5ms"); wait()`, Fn: builtinWait},
 		{Name: "exit", Sig: "code=0", Kinds: "int:0..255", Args: "code: the exit status", See: "wait",
-			Doc: "End the script with that exit status.", Example: `exit(0)`, Fn: builtinExit},
+			Doc: "End the script with an exit status.", Example: `exit(0)`, Fn: builtinExit},
 		{Name: "use", Sig: "host", Kinds: "host",
-			Doc: "Make another host the one that bare names such as ping() mean in this task.", Example: `use(peer); use(local)`, Fn: builtinUse},
+			Doc: "Choose the host of bare names such as ping() in this task.", Example: `use(peer); use(local)`, Fn: builtinUse},
 		{Name: "run", Sig: "file, *args", Kinds: "infile",
-			Doc: "Run a file in this task, with its own args.", Example: `run("other.star")`, Fn: builtinRun},
+			Doc: "Run a file in this task; args are its arguments.", Example: `run("other.star")`, Fn: builtinRun},
 		{Name: "task.join", Sig: "timeout=", Kinds: "duration", Result: "any",
-			Doc: "Wait for the task's end; its error is raised.", Example: `spawn(lambda: 42).join()`, Fn: taskJoin},
+			Doc: "Wait for the task's end and return its result; an error of the task is raised.", Example: `spawn(lambda: 42).join()`, Fn: taskJoin},
 		{Name: "task.cancel",
-			Doc: "End the task's waiting, and the task.", Example: `t = spawn(sleep, 10); t.cancel()`, Fn: taskCancel},
+			Doc: "End the task and its waiting call.", Example: `t = spawn(sleep, 10); t.cancel()`, Fn: taskCancel},
 	}
 }
 
@@ -49,8 +49,8 @@ func builtinSleep(c *call) (starlark.Value, error) {
 	if err := c.t.Sleep(w, d); err != nil {
 		return nil, err
 	}
-	// Where the lab is live, a script's main line sleeps for its virtual labs as well: it does the same
-	// on a machine that allows no live lab. Live first, so that what begins meanwhile has that time too.
+	// In a live lab the main task also sleeps in its virtual labs, so that a script does the same on a machine without
+	// a live lab. It sleeps in the live lab first, so that actions which begin meanwhile get the time in both.
 	if v := c.s.virt; v != nil && v.Held && w != v && c.t == c.s.main {
 		defer v.Drive()()
 		return starlark.None, c.t.Sleep(v, d)

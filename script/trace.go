@@ -22,12 +22,14 @@ import (
 type tracer struct {
 	s      *Session
 	name   string // printed in front of the device where there are several hosts
+	lab    bool   // of a lab's hosts: frames show once, and the host's name stands in front of the device
 	seqs   packet.Sequences
 	filter *filter.Filter
 	cancel func()
 }
 
-// newTracer returns a tracer of a host's packets. Its sequence numbers count from those that the host's connections began with.
+// newTracer returns a tracer of a host's packets. Sequence numbers are printed relative to the initial ones of the
+// host's connections.
 func (s *Session) newTracer(h *hostValue, f *filter.Filter) *tracer {
 	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence}}
 }
@@ -35,50 +37,58 @@ func (s *Session) newTracer(h *hostValue, f *filter.Filter) *tracer {
 func traceBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "trace", Sig: "filter=None, last=None", Kinds: "any int:1..1000", Host: true, See: "tcpdump, capture, drops",
-			Args: `filter: tcpdump's expression, or False to stop; last: how many that just passed, and none from now on`, Result: "list",
-			Doc:     "Print a line per packet from now on, or of the last ones, which it gives as a list; trace(False) stops.",
+			Args: `filter: tcpdump's expression, or False to stop; last: number of past packets to print, instead of future ones`, Result: "list",
+			Doc:     "Print a line for each packet from now on; with last=, print past packets and return them; trace(False) stops.",
 			Example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)[0].show()`, Fn: builtinTrace},
 		{Name: "tcpdump", Sig: "filter=None, timeout=", Kinds: "str duration", Host: true, See: "trace, capture",
-			Doc: "Print a line per packet until Ctrl-C.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
+			Doc: "Print a line for each packet until Ctrl-C.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
 		{Name: "sniff", Sig: "filter=None, count=None, timeout=", Kinds: "str int:1..100000 duration", Host: true, Result: "list", See: "trace, tcpdump",
-			Args:    "count: how many to wait for, 100000 without it",
-			Doc:     "Wait for packets and give them as a list; those of before the timeout, if that ends it.",
+			Args:    "count: number of packets to wait for (by default 100000)",
+			Doc:     "Wait for packets and return them as a list; after timeout, the packets received so far.",
 			Example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, Fn: builtinSniff},
 		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", Host: true, See: "trace, lab.capture, captures, read_capture",
 			Doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", Example: `capture("x.pcapng")`, Fn: builtinCapture},
 		{Name: "read_capture", Sig: "path, filter=None, count=None", Kinds: "infile str int:1..100000", Result: "list", See: "capture, sniff",
-			Args:    "path: pcapng or pcap, compressed with gzip or not, and a warning names damage that was stepped over; count: how many to read, and at most 100000",
-			Doc:     "The packets of a capture file, also of one being written; comments are verdicts, times count from 1970.",
+			Args:    "path: a pcapng or pcap file, which may be compressed with gzip; count: largest number of packets to read",
+			Doc:     "Return a capture file's packets. A capture may be writing it; comments are verdicts, times count from 1970.",
 			Example: `c = capture("x.pcapng"); ping("192.168.69.100", count=1); c.stop(); read_capture("x.pcapng", "icmp")[1].summary()`, Fn: builtinReadCapture},
 		{Name: "captures", Result: "table", Fields: fieldsOf(captureColumns), See: "capture, read_capture",
-			Doc: "The captures in force: BYTES counts the octets of the packets written, SINCE is now() at the start.", Example: `capture("x.pcapng", "icmp"); ping("192.168.69.100", count=1); captures()[0].packets; captures()[0].stop()`, Fn: capturesTable},
+			Doc: "The running captures: BYTES counts the octets of the packets written, SINCE is now() at the start.", Example: `capture("x.pcapng", "icmp"); ping("192.168.69.100", count=1); captures()[0].packets; captures()[0].stop()`, Fn: capturesTable},
 		{Name: "capture.stop", Doc: "Finish the file.", Example: `capture("x.pcapng").stop()`, Fn: captureStop},
 	}
 }
 
 func builtinTrace(c *call) (starlark.Value, error) {
 	h := c.on()
-	var f *filter.Filter
-	switch v := arg[starlark.Value](c, "filter").(type) {
-	case nil, starlark.NoneType:
-	case starlark.Bool:
-		if !v {
-			c.s.traceOff(h)
-			return starlark.None, nil
-		}
-	case starlark.String:
-		var err error
-		if f, err = filter.Compile(string(v)); err != nil {
-			return nil, c.errorf("%v", err)
-		}
-	default:
-		return nil, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
+	f, stop, err := c.traceFilter()
+	if err != nil {
+		return nil, err
+	}
+	if stop {
+		c.s.traceOff(h)
+		return starlark.None, nil
 	}
 	if c.Given("last") {
 		return c.s.traceLast(h, f, arg[int](c, "last")), nil
 	}
 	c.s.traceOn(h, f)
 	return starlark.None, nil
+}
+
+// traceFilter returns the filter of a trace, nil where the call has none; stop is true for False.
+func (c *call) traceFilter() (f *filter.Filter, stop bool, err error) {
+	switch v := arg[starlark.Value](c, "filter").(type) {
+	case nil, starlark.NoneType:
+	case starlark.Bool:
+		return nil, !bool(v), nil
+	case starlark.String:
+		if f, err = filter.Compile(string(v)); err != nil {
+			return nil, false, c.errorf("%v", err)
+		}
+	default:
+		return nil, false, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
+	}
+	return f, false, nil
 }
 
 // filter returns the call's filter, nil where it has none.
@@ -93,7 +103,7 @@ func (c *call) filter() (*filter.Filter, error) {
 	return f, nil
 }
 
-// builtinTcpdump returns a trace in the foreground, beside any that is on.
+// builtinTcpdump traces packets until it is interrupted, in addition to other traces.
 func builtinTcpdump(c *call) (starlark.Value, error) {
 	h := c.on()
 	t := c.s.newTracer(h, nil)
@@ -110,8 +120,7 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-// traceLast prints what just passed, and gives the packets as far as they were kept. Where nothing was kept so far it
-// is kept from now on.
+// traceLast prints the last packets and returns them. If nothing was recorded so far, it starts recording.
 func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Value {
 	r := s.record(h)
 	var list []seen
@@ -119,10 +128,11 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Valu
 	t := s.newTracer(h, nil)
 	var lines []string
 	var packets []starlark.Value
-	h.do(func(clock.Instant) { // on the owner, since a line may read a connection
+	h.do(func(clock.Instant) { // on the owner's goroutine, since a line may read a connection
 		for i := range list {
 			p := &list[i]
-			// a packet that is not printed may begin a connection, whose numbers are relative to it
+			// Even a packet that is not printed passes line: it may begin a connection, to which later numbers are
+			// relative.
 			what := t.line(p.head[:p.n], p.medium, p.gso)
 			if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
 				lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
@@ -145,16 +155,13 @@ func (p *seen) packet(s *Session) *packetvalue.Value {
 		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
 }
 
-// prefix tells hosts other than the own apart.
+// prefix returns the text before the device's name that identifies a host other than the session's own.
 func (s *Session) prefix(h *hostValue) string {
 	if h == s.local {
 		return ""
 	}
 	return h.name + "."
 }
-
-// Trace prints a line per packet of the session's own host.
-func (s *Session) Trace() { s.traceOn(s.local, nil) }
 
 func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
 	s.traceOff(h)
@@ -171,24 +178,28 @@ func (s *Session) traceOff(h *hostValue) {
 	}
 }
 
-// verdictColumn is where verdicts stand, so that they can be read down the page; on a narrower terminal
-// they are moved left to leave them verdictRoom.
+// verdictColumn is the column in which verdicts begin, one below the other. On a narrower terminal they begin further
+// left, to leave verdictRoom columns.
 const (
 	verdictColumn = 120
 	verdictRoom   = 30
 )
 
-// packet prints one packet; on the owner.
+// packet prints one packet. Only the owner calls it.
 func (t *tracer) packet(ev *stack.PacketEvent) {
 	medium := ev.Iface.Medium()
-	if ev.Repeated() {
+	if ev.Repeated() || t.lab && arrives(ev) {
 		return
 	}
 	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
 		return
 	}
 	what := t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize))
-	line := t.text(ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
+	dev := ev.Iface.Name()
+	if t.lab {
+		dev = ev.Host.Name() + "." + dev
+	}
+	line := t.text(ev.Now, dev, ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.Offer([]byte(said))
@@ -199,7 +210,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	}
 }
 
-// text returns a packet's whole line; b is the packet, or its head.
+// text returns the whole line of a packet. b is the packet, or its head.
 func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {
@@ -208,7 +219,7 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, 
 	return t.s.packetLine(fmt.Sprintf("%v %s%s", now, t.name, iface), arrow, what, t.s.protocolHue(b, m), verdict)
 }
 
-// packetLine puts the parts of a packet's line together, the verdict where it can be read down the page.
+// packetLine joins the parts of a packet's line, with the verdict in its column.
 func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
 	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // of a file they may be anybody's words
 	line := strings.TrimLeft(where+" "+s.paint(directionHue(arrow), arrow)+" "+s.paint(h, what), " ")
@@ -227,7 +238,7 @@ func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
 	return s
 }
 
-// injected describes a packet that a rule dropped.
+// injected returns the text about a packet that a fault rule dropped.
 func injected(ev *stack.PacketEvent) string {
 	if ev.Verdict.Kind != stack.Dropped {
 		return ""

@@ -21,26 +21,26 @@ import (
 func tracerouteBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "traceroute", Sig: `host, max_hops=30, timeout="1s", probes=3, size=32`, Kinds: "ip int:1..255 duration int:1..10 int:0..1472",
-		Args:   "host: an address; max_hops: how far to look; timeout: how long each hop's probes wait for answers; probes: how many go to each hop at once; size: octets of data",
+		Args:   "host: an address; max_hops: largest TTL; timeout: time to wait for the answers of a hop; probes: number of probes per hop, sent at once; size: octets of data",
 		Result: "result", Fields: "reached hops (ttl addr times error) error", Host: true,
-		Doc:     "Send UDP datagrams with a rising TTL and print who says that they went no further.",
+		Doc:     "Send UDP datagrams with a rising TTL and print each router that returns an ICMP time exceeded error.",
 		Example: `traceroute("192.168.69.100").reached`, See: "ping, icmp.listen", Fn: builtinTraceroute,
 	}}
 }
 
-// tracePort is the port of the first probe; each has the next, so that the answers tell them apart.
+// tracePort is the port of the first probe. Each probe has the next port, so that an answer identifies its probe.
 const tracePort = 33434
 
-// traceProbe is one datagram and its answer.
+// traceProbe is one probe, a datagram, and its answer.
 type traceProbe struct {
 	sentAt clock.Instant
 	done   bool
 	from   netip.Addr
 	rtt    time.Duration
-	note   string // "!H" and the like
+	note   string // mark of an ICMP error: "!H" and the like
 }
 
-// tracerouter is one traceroute(): the probes of a hop go together.
+// tracerouter is the state of one traceroute() call. All probes of a hop are sent together.
 type tracerouter struct {
 	h       *hostValue
 	to      netip.Addr
@@ -48,8 +48,8 @@ type tracerouter struct {
 	data    []byte
 	udp     *stack.UDPConn
 	icmp    *stack.ICMPConn
-	port    uint16       // of the hop's first probe
-	probes  []traceProbe // of the hop
+	port    uint16       // port of the hop's first probe
+	probes  []traceProbe // probes of the hop
 	reached bool
 	ended   bool  // an error says that probes go no further
 	fail    error // nothing could be sent, or the next hop does not answer
@@ -112,7 +112,7 @@ func (t *tracerouter) hop(c *call, ttl, count int) error {
 	t.probes = make([]traceProbe, count)
 	c.t.Do(t.h.w, func(now clock.Instant) {
 		t.udp.SetTTL(uint8(ttl))
-		t.udp.OnEvent = func(clock.Instant) { t.icmp.Signal.Fire() } // one signal to wait for
+		t.udp.OnEvent = func(clock.Instant) { t.icmp.Signal.Fire() } // makes one signal enough to wait for
 		for k := range t.probes {
 			t.probes[k].sentAt = now
 			if err := t.udp.Send(now, t.data, netip.AddrPortFrom(t.to, t.port+uint16(k))); err != nil {
@@ -141,7 +141,7 @@ func (t *tracerouter) hop(c *call, ttl, count int) error {
 	return err
 }
 
-// receive reads the pending messages: errors of routers and of the host, and the answers of its sockets.
+// receive processes the pending messages: ICMP errors, and answers of the destination's own sockets.
 func (t *tracerouter) receive(now clock.Instant) {
 	for {
 		n, from, _, err := t.icmp.Recv(t.buf)
@@ -170,7 +170,7 @@ func (t *tracerouter) receive(now clock.Instant) {
 	}
 }
 
-// unreachableNotes are traceroute's marks for what stands in its way.
+// unreachableNotes are traceroute's marks for the codes of destination unreachable.
 var unreachableNotes = map[uint8]string{
 	wire.UnreachableNet: "!N", wire.UnreachableHost: "!H", wire.UnreachableProtocol: "!P", wire.UnreachableFragNeeded: "!F",
 	wire.UnreachableSourceRoute: "!S", wire.UnreachableNetProhibited: "!X", wire.UnreachableHostProhibited: "!X", wire.UnreachableProhibited: "!X",
@@ -186,7 +186,7 @@ func arrived(m *wire.ICMP) bool {
 func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m *wire.ICMP) {
 	k := int(port) - int(t.port)
 	if k < 0 || k >= len(t.probes) || t.probes[k].done {
-		return // of an earlier hop, too late
+		return // late answer to a probe of an earlier hop
 	}
 	p := &t.probes[k]
 	p.done, p.from, p.rtt = true, from, now.Sub(p.sentAt)
@@ -199,7 +199,7 @@ func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m 
 	}
 }
 
-// line returns a hop as it is printed: each answer behind the address it came from, "*" for none.
+// line returns the printed line of a hop: each round trip after the address that answered, "*" for no answer.
 func (t *tracerouter) line() string {
 	var parts []string
 	var last netip.Addr

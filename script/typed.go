@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// CommandName is the file name of what -c gives.
+// CommandName is the file name for the text of -c.
 const CommandName = "<command>"
 
 // typedOptions is FileOptions with one difference: names that load() binds stay bound for later statements.
@@ -18,8 +18,8 @@ var typedOptions = &syntax.FileOptions{
 	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true, LoadBindsGlobally: true,
 }
 
-// Typed runs one chunk that was typed, as the prompt does: the value of each expression is printed and
-// kept in _, and assignments are seen by everything typed before and after.
+// Typed runs one chunk of typed text as the prompt does. The value of each expression is printed and kept in _. Names
+// that it binds are visible in every chunk typed before or after.
 func (s *Session) Typed(src string) error {
 	lasts := s.prompt.lasts
 	s.prompt.runs = nil
@@ -31,14 +31,14 @@ func (s *Session) Typed(src string) error {
 	return err
 }
 
-// RunCommand runs the text of -c, printing the value of an expression as the prompt does.
+// RunCommand runs the text of -c, and prints the value of each expression as the prompt does.
 func (s *Session) RunCommand(src string) error {
 	return s.result(s.typed(s.main, CommandName, src))
 }
 
-// typed runs the statements one by one, each as a program of its own: names that an earlier one has bound
-// are predeclared in it, and predeclared names are looked up when they are used. So a function sees what
-// its globals are bound to by now, not what they were when it was typed.
+// typed runs the statements one by one, each as its own program. Names bound by earlier statements are predeclared, and
+// are looked up when they are used. So a function sees the current values of its globals, not those at the time when it
+// was typed.
 func (s *Session) typed(t *taskValue, name, src string) error {
 	s.recordOwn()
 	s.files.sources[name] = src
@@ -46,7 +46,7 @@ func (s *Session) typed(t *taskValue, name, src string) error {
 	if err != nil {
 		return err
 	}
-	ahead := map[string]bool{} // what the whole chunk binds: its functions may mention each other
+	ahead := map[string]bool{} // names that the chunk binds: its functions may mention each other
 	for _, stmt := range f.Stmts {
 		for _, n := range bound(stmt) {
 			ahead[n] = true
@@ -73,7 +73,7 @@ func (s *Session) typed(t *taskValue, name, src string) error {
 }
 
 func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func(string) bool) error {
-	const result = " result" // no name of the language has a blank
+	const result = " result" // can't be a name of the language, since it contains a space
 	start := syntax.Start(x)
 	stmt := &syntax.AssignStmt{OpPos: start, Op: syntax.EQ, LHS: &syntax.Ident{NamePos: start, Name: result}, RHS: x}
 	s.prompt.shown, s.prompt.printed = "", nil
@@ -96,8 +96,8 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 	return nil
 }
 
-// typedStmt runs a statement other than an expression. What it binds are globals of its own program,
-// which start with the values that the names had before.
+// typedStmt runs a statement that is not an expression. The names that it binds are globals of its own program, which
+// start with their previous values.
 func (s *Session) typedStmt(t *taskValue, name string, stmt syntax.Stmt, known func(string) bool) error {
 	start, _ := stmt.Span()
 	var stmts []syntax.Stmt
@@ -129,7 +129,7 @@ func (s *Session) program(t *taskValue, name string, stmts []syntax.Stmt, known 
 	return s.init(t, prog)
 }
 
-// bound are the names that a statement binds, sorted.
+// bound returns the names that a statement binds, sorted.
 func bound(stmt syntax.Stmt) []string {
 	var names []string
 	var target func(x syntax.Expr)
@@ -161,7 +161,7 @@ func bound(stmt syntax.Stmt) []string {
 			}
 		case *syntax.DefStmt:
 			names = append(names, n.Name.Name)
-			return false // names inside belong to the function
+			return false // names inside a function belong to the function
 		case syntax.Expr:
 			return false
 		}
@@ -178,7 +178,7 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 	params := func(list []syntax.Expr) {
 		for _, p := range list {
 			if p, ok := p.(*syntax.BinaryExpr); ok {
-				syntax.Walk(p.Y, visit) // a default is computed when the function is made
+				syntax.Walk(p.Y, visit) // a default value is computed when the function is defined
 			}
 		}
 	}
@@ -198,8 +198,7 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 	syntax.Walk(stmt, visit)
 }
 
-// unbound puts the interpreter's words for a name that a function hoped for in vain into those of the
-// language.
+// unbound replaces the interpreter's message about a name that a function uses before it is bound.
 func (s *Session) unbound(msg string) string {
 	msg = strings.TrimPrefix(msg, stopped)
 	const begin, end = "internal error: predeclared variable ", " is uninitialized"
@@ -214,7 +213,7 @@ func (s *Session) unbound(msg string) string {
 	return msg[:i] + s.hint("undefined: "+name) + rest
 }
 
-// displayer is a value that shows more at the prompt than print() does.
+// displayer is a value for which the prompt shows more than print() does.
 type displayer interface{ display() string }
 
 func (s *Session) display(v starlark.Value) string {
@@ -237,8 +236,7 @@ func (s *Session) display(v starlark.Value) string {
 	return text
 }
 
-// Incomplete reports whether the typed text begins a statement that further input, or an empty line at its end, could
-// complete.
+// Incomplete reports whether typed text begins a statement that more lines, or an empty line, could complete.
 func Incomplete(src string) bool {
 	lines := strings.SplitAfter(src, "\n")
 	i := 0
@@ -255,8 +253,8 @@ func Incomplete(src string) bool {
 	return short && err != nil
 }
 
-// Unfinished reports whether a text of any number of statements ends before its last one does, so that
-// more lines could make it whole.
+// Unfinished reports whether a text of several statements ends within its last statement, so that more lines could
+// complete it.
 func Unfinished(src string) bool {
 	_, err := typedOptions.Parse(StdinName, src, 0)
 	var e syntax.Error
@@ -267,7 +265,7 @@ func Unfinished(src string) bool {
 		strings.Contains(e.Msg, "unclosed")
 }
 
-// SetWidth says how many columns tables are cut to from now on.
+// SetWidth sets the width of tables, in columns.
 func (s *Session) SetWidth(columns int) {
 	s.cfg.Width = columns
 	at := verdictColumn
@@ -277,7 +275,7 @@ func (s *Session) SetWidth(columns int) {
 	s.watching.verdictAt.Store(int32(at))
 }
 
-// HostInUse returns the name of the host that use() has made what bare names mean, "" for the session's own.
+// HostInUse returns the name of the host that use() has chosen, "" for the session's own.
 func (s *Session) HostInUse() string {
 	if s.main.host == s.local {
 		return ""
@@ -285,7 +283,7 @@ func (s *Session) HostInUse() string {
 	return s.main.host.name
 }
 
-// HelpFor returns the call of help() that x? stands for.
+// HelpFor returns the help() call for which x? is short.
 func (s *Session) HelpFor(x string) string {
 	first, _, _ := strings.Cut(x, ".")
 	if _, err := typedOptions.ParseExpr(StdinName, x, 0); err == nil && (s.globals.Has(first) || starlark.Universe.Has(first)) {

@@ -8,62 +8,62 @@ import (
 	"smolsh/stack/packet"
 )
 
-// valueTypes are the types that builtins return and take.
+// valueTypes are the types of values that builtins return and accept.
 var valueTypes = []registry.ValueType{
-	{Name: "host", Doc: "A host: every builtin that concerns one host is a member of it too, so host.ping(…) is ping(…) from there.", Fields: [][2]string{
-		{"name", "what it is called"}, {"addr", "its first address"}, {"lab", "the lab it is in"},
+	{Name: "host", Doc: "A host. Every builtin that concerns one host is also a member: host.ping(…) is ping(…) from that host.", Fields: [][2]string{
+		{"name", "the host's name"}, {"addr", "its first address"}, {"lab", "the lab that contains it"},
 	}},
 	{Name: "table", Doc: "A sequence of rows, printed in columns. A column is a row's field in lower case, with _ for -.", Fields: nil},
-	{Name: "iface", Doc: "An interface: what a row of ifaces() can do.", Fields: nil},
+	{Name: "iface", Doc: "An interface, as a row of ifaces(): its methods.", Fields: nil},
 	{Name: "conn", Doc: "A TCP connection.", Fields: [][2]string{
-		{"state", "RFC 9293's word: ESTABLISHED, CLOSE-WAIT, …"}, {"local", "our address and port"}, {"peer", "the other end's"},
+		{"state", "RFC 9293's name: ESTABLISHED, CLOSE-WAIT, …"}, {"local", "the local address and port"}, {"peer", "the peer's address and port"},
 	}},
 	{Name: "listener", Doc: "A listening TCP socket.", Fields: [][2]string{
-		{"local", "the address and port it listens on"}, {"port", "the port"}, {"pending", "connections that wait to be accepted"},
+		{"local", "the address and port on which it listens"}, {"port", "the port"}, {"pending", "connections that wait to be accepted"},
 	}},
 	{Name: "udp_socket", Doc: "A UDP socket.", Fields: [][2]string{
-		{"local", "our address and port"}, {"port", "our port"}, {"peer", "the other end, None where it is not connected"},
-		{"groups", "the multicast groups it has joined"},
+		{"local", "the local address and port"}, {"port", "the local port"}, {"peer", "the peer's address and port, None if not connected"},
+		{"groups", "the multicast groups that it has joined"},
 	}},
-	{Name: "icmp_socket", Doc: "An ICMP socket.", Fields: [][2]string{{"id", "the identifier it receives"}}},
+	{Name: "icmp_socket", Doc: "An ICMP socket.", Fields: [][2]string{{"id", "the identifier of the messages that it receives"}}},
 	{Name: "raw_socket", Doc: "A socket for the packets of one IP protocol.", Fields: [][2]string{
-		{"protocol", "its number"}, {"lost", "packets that found its queue full"},
+		{"protocol", "the protocol number"}, {"lost", "packets dropped because its queue was full"},
 	}},
 	{Name: "frame_socket", Doc: "A socket for whole frames.", Fields: [][2]string{
-		{"ethertype", "the type it receives, None for every one"}, {"lost", "frames that found its queue full"},
+		{"ethertype", "the type that it receives, None for all types"}, {"lost", "frames dropped because its queue was full"},
 	}},
-	{Name: "server", Doc: "What serve() started.", Fields: [][2]string{
-		{"local", "the address and port it serves"}, {"port", "the port"}, {"connections", "a list of those being served"},
-		{"error", "the last error of the handler, None where there was none"},
+	{Name: "server", Doc: "A server that serve() has started.", Fields: [][2]string{
+		{"local", "the address and port that it serves"}, {"port", "the port"}, {"connections", "a list of the connections being served"},
+		{"error", "the last error of the handler, None without an error"},
 	}},
-	{Name: "task", Doc: "What spawn(), after() and every() started.", Fields: [][2]string{
-		{"id", "its number, as tasks() has it"}, {"name", "what it is called"}, {"done", "whether it has ended"},
-		{"result", "what its function returned"}, {"error", "what its function failed with, None where it did not"},
+	{Name: "task", Doc: "A task that spawn(), after() or every() has started.", Fields: [][2]string{
+		{"id", "its number in tasks()"}, {"name", "its name"}, {"done", "whether it has ended"},
+		{"result", "the result of its function"}, {"error", "the error of its function, None without an error"},
 	}},
-	{Name: "subscription", Doc: "What on() started.", Fields: [][2]string{
-		{"event", "what it is called for"}, {"count", "events so far"}, {"lost", "those of them that came faster than the function took them"},
+	{Name: "subscription", Doc: "The result of on(), a task that calls a function with events.", Fields: [][2]string{
+		{"event", "the kind of event"}, {"count", "events so far"}, {"lost", "events lost because the function was too slow"},
 		{"task", "the task that calls the function"},
 	}},
-	{Name: "event", Doc: "What on() calls a function with; printed, it is a line.", Fields: [][2]string{
-		{"event", `"tcp", "connection", "neighbor", "conflict", "drop" or "recovery"; of "packet" the function gets the packet itself`}, {"time", "when, in seconds since the start"}, {"host", "where"},
-		{"lost", "events lost since the one before"},
-		{"local", "tcp, connection, recovery: our address and port"}, {"peer", "tcp, connection, recovery: the other end's"},
-		{"passive", "tcp, connection: whether the peer opened it"}, {"state", "tcp, connection: the state it is in now"},
-		{"old", "tcp, neighbor: the state before; None for a neighbor that is new"},
-		{"new", `tcp, neighbor: the state after; None for a neighbor that is gone; conflict: "defended" or "abandoned"`},
-		{"error", "tcp: why it ended, None for an orderly end"},
-		{"address", "neighbor, conflict: its address"}, {"hwaddr", "neighbor: its hardware address, None while unknown; conflict: the other station's"},
-		{"dev", "neighbor, conflict, drop: the interface, None for a packet that had none yet"},
-		{"reason", "drop: the word that drops() has"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: the packet in a line"},
-		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router met congestion) or "path" (segments change their size)`}, {"why", "recovery: the reason in words"},
+	{Name: "event", Doc: "An event, the argument of a function given to on(). It prints as one line.", Fields: [][2]string{
+		{"event", `"tcp", "connection", "neighbor", "conflict", "drop" or "recovery"; of "packet" the function gets the packet itself`}, {"time", "time in seconds since the start"}, {"host", "the host's name"},
+		{"lost", "events lost since the previous event"},
+		{"local", "tcp, connection, recovery: the local address and port"}, {"peer", "tcp, connection, recovery: the peer's address and port"},
+		{"passive", "tcp, connection: whether the peer opened it"}, {"state", "tcp, connection: the present state"},
+		{"old", "tcp, neighbor: the previous state; None for a new neighbor"},
+		{"new", `tcp, neighbor: the new state; None for a removed neighbor; conflict: "defended" or "abandoned"`},
+		{"error", "tcp: the error that ended the connection, None after an orderly close"},
+		{"address", "neighbor, conflict: the IP address"}, {"hwaddr", "neighbor: the hardware address, None while unknown; conflict: the other station's hardware address"},
+		{"dev", "neighbor, conflict, drop: the interface, None for a packet without an interface"},
+		{"reason", "drop: the reason, as in drops()"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: a description of the packet in one line"},
+		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router has marked congestion) or "path" (the segment size changes)`}, {"why", "recovery: the reason"},
 	}},
-	{Name: "lab", Doc: "Hosts, links and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
-	{Name: "link", Doc: "What joins two hosts, or a host and a switch.", Fields: nil},
+	{Name: "lab", Doc: "A lab: hosts and links with one clock and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
+	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host or a switch"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
-	{Name: "fault", Doc: "A rule in force.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
-	{Name: "log", Doc: "A file that the lines of print() are written to.", Fields: nil},
-	{Name: "capture", Doc: "A file that packets are written to.", Fields: nil},
-	{Name: "packet", Doc: "A packet: a layer it does not have is None, and so is a field that its header does not have.", Fields: append(layerFields(), [][2]string{
+	{Name: "fault", Doc: "A fault rule.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
+	{Name: "log", Doc: "A running log, which writes the lines of print() to a file.", Fields: nil},
+	{Name: "capture", Doc: "A running capture, which writes packets to a file.", Fields: nil},
+	{Name: "packet", Doc: "A packet. A layer that it lacks is None, and so is a field that its header lacks.", Fields: append(layerFields(), [][2]string{
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},
 		{"time", "when it was seen, in seconds since the start; of a file, since 1970, and None where a file does not say"}, {"time_ns", "the same in nanoseconds, exactly"},
 		{"dev", "the interface"}, {"dir", `"rx" or "tx"; for a rule on a link "a->b"; None where a file does not say`},
@@ -79,8 +79,8 @@ var valueTypes = []registry.ValueType{
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
 }
 
-// layerFields has, for each attribute of a packet that is a common layer, the names of its fields. Those of messages with
-// tables of their own are joined.
+// layerFields returns a row for each attribute of a packet that is a common layer, with the names of the layer's
+// fields. A protocol with a table for each message has all their fields in one row.
 func layerFields() (rows [][2]string) {
 	for _, attr := range packet.LayerNames() {
 		if strings.HasPrefix(attr, "ipv6ext") || strings.HasPrefix(attr, "icmpv6ndopt") {
@@ -99,12 +99,12 @@ func layerFields() (rows [][2]string) {
 	return rows
 }
 
-// namespaceWords say what the namespaces hold.
+// namespaceWords describes the namespaces.
 var namespaceWords = map[string]string{
 	"tcp": "TCP sockets (RFC 9293).", "udp": "UDP sockets (RFC 768).", "icmp": "ICMP sockets (RFC 792).",
-	"http": "HTTP/1.1 over this host's TCP.", "assert": "What must be true, or the script fails.",
-	"raw": "Sockets of one IP protocol.", "frames": "Sockets of whole frames.",
-	"kernel": "The operating system's stack.", "kernel.tcp": "Its TCP sockets.", "kernel.udp": "Its UDP sockets.",
+	"http": "HTTP/1.1 over this host's TCP.", "assert": "Assertions: each fails the script unless its condition holds.",
+	"raw": "Sockets for the packets of one IP protocol.", "frames": "Sockets for whole Ethernet frames.",
+	"kernel": "The operating system's stack.", "kernel.tcp": "TCP sockets of the operating system.", "kernel.udp": "UDP sockets of the operating system.",
 }
 
 // aliases are other names of builtins.

@@ -21,7 +21,7 @@ type udpValue struct {
 	remote netip.AddrPort
 }
 
-// newUDP opens a socket; the local address and port stand in it from then on.
+// newUDP opens a socket. The value records the local address and port.
 func (h *hostValue) newUDP(t *taskValue, remote netip.AddrPort, open func() (*stack.UDPConn, error)) (*udpValue, error) {
 	v := &udpValue{remote: remote}
 	var err error
@@ -49,20 +49,20 @@ func udpBuiltins() []*builtin {
 	const member = `u = udp.bind(5000); u.join("239.1.2.3"); `
 	return []*builtin{
 		{Name: "udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "udp_socket",
-			Doc: "A UDP socket on a port; 0 chooses one.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
+			Doc: "Bind a UDP socket to a port.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
 		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
-			Doc: "A UDP socket that speaks to one peer only.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
+			Doc: "Connect a UDP socket to one peer, from which alone it receives.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
-			Doc: "Send a datagram; to= is needed where the socket is not connected.", Example: open + `u.send("hi")`, Fn: udpSend},
+			Doc: "Send a datagram; a socket that is not connected needs to=.", Example: open + `u.send("hi")`, Fn: udpSend},
 		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src",
-			Doc: "The next datagram, waiting for one.", Example: open + `u.send("hi"); u.recv(timeout="1s").src`, Fn: udpRecv},
-		{Name: "udp_socket.set", Sig: "ttl=, df=", Kinds: "int:1..255 bool", Args: "ttl: hops a datagram may go; df: whether what is too long for the way is refused (too big), and not sent in fragments",
-			Doc: "Change options.", Example: open + `u.set(ttl=1, df=True)`, Fn: udpSet},
+			Doc: "Wait for the next datagram and return it.", Example: open + `u.send("hi"); u.recv(timeout="1s").src`, Fn: udpRecv},
+		{Name: "udp_socket.set", Sig: "ttl=, df=", Kinds: "int:1..255 bool", Args: "ttl: time to live of datagrams; df: whether datagrams longer than the path MTU are refused (too big) instead of fragmented",
+			Doc: "Change the socket's options.", Example: open + `u.set(ttl=1, df=True)`, Fn: udpSet},
 		{Name: "udp_socket.join", Sig: "group", Kinds: "ip", Args: "group: a multicast address, 224.0.0.0 to 239.255.255.255",
-			Doc:     "Receive what is sent to a multicast group and the socket's port as well, on the interface of its address.",
+			Doc:     "Also receive datagrams to a multicast group and the socket's port, on the interface of the socket's address.",
 			Example: member + `u.send("hi", "239.1.2.3:5000"); u.recv(timeout="1s").data`, See: "udp_socket.leave", Fn: udpJoin},
-		{Name: "udp_socket.leave", Sig: "group", Kinds: "ip", Args: "group: a multicast address that it has joined",
-			Doc: "Receive that no more.", Example: member + `u.leave("239.1.2.3"); u.groups`, Fn: udpLeave},
+		{Name: "udp_socket.leave", Sig: "group", Kinds: "ip", Args: "group: a multicast address that the socket has joined",
+			Doc: "Leave a multicast group.", Example: member + `u.leave("239.1.2.3"); u.groups`, Fn: udpLeave},
 		{Name: "udp_socket.close",
 			Doc: "Release the port.", Example: open + `u.close()`, Fn: socketClose},
 	}

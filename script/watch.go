@@ -13,8 +13,8 @@ import (
 func watchBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "watch", Sig: `fn, every="1s", count=None`, Kinds: "fn duration int:1..",
-		Args: "fn: called without arguments, such as ss; every: how long from one call to the next; count: how often, None for until Ctrl-C",
-		Doc:  "Show what a function returns again and again; on a terminal in the same place.", Example: `watch(ss, every="10ms", count=2)`, See: "every", Fn: builtinWatch,
+		Args: "fn: a function without parameters, such as ss; every: time between two calls; count: number of calls, None until Ctrl-C",
+		Doc:  "Call a function repeatedly and show its result, on a terminal in the same place.", Example: `watch(ss, every="10ms", count=2)`, See: "every", Fn: builtinWatch,
 	}}
 }
 
@@ -50,14 +50,14 @@ func builtinWatch(c *call) (starlark.Value, error) {
 	}
 }
 
-// screenful is what watch has on the screen.
+// screenful is the text that watch shows on the screen.
 type screenful struct {
 	text string
-	mark uint64 // of the printer, when it was printed
+	mark uint64 // the printer's mark just after the text was printed
 }
 
-// show prints a text, on a terminal in place of the previous one, unless something else was printed since. Lines that do
-// not fit the screen are omitted, because they could not be replaced.
+// show prints a text. On a terminal it replaces the previous text, unless other lines were printed since. It omits
+// lines that do not fit the screen, because they could not be replaced later.
 func (f *screenful) show(s *Session, text string) {
 	rows, moves := 0, true
 	if s.cfg.Size != nil {
@@ -77,7 +77,7 @@ func (f *screenful) show(s *Session, text string) {
 	f.text, f.mark = text, s.out.Mark()
 }
 
-// rowsOf returns how many rows of a terminal the lines of a text take.
+// rowsOf returns the number of terminal rows that a text occupies.
 func rowsOf(text string, width int) int {
 	n := 0
 	for _, line := range strings.Split(text, "\n") {
@@ -89,11 +89,11 @@ func rowsOf(text string, width int) int {
 	return n
 }
 
-// colours are the sequences that colour.
+// colours matches the control sequences for colours.
 var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// cutRows is as much of the text as rows of a terminal hold, and a line that says how much is missing; less
-// than two rows are no limit.
+// cutRows returns as much of the text as fits into rows of a terminal, and a line with the number of omitted rows. It
+// does not cut if rows is less than two.
 func cutRows(text string, width, rows int) string {
 	if width <= 0 || rows < 2 || rowsOf(text, width) <= rows {
 		return text

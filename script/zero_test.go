@@ -53,6 +53,7 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"lab.run_until.within":      `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
 	"watch.every":               `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
 	"lab.link.loss":             link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
+	"link.set.loss": change0("loss"), "link.set.delay": change0("delay"), "link.set.jitter": change0("jitter"), "link.set.rate": change0("rate"),
 	"switch.attach.loss": switch0("loss"), "switch.attach.delay": switch0("delay"), "switch.attach.jitter": switch0("jitter"), "switch.attach.rate": switch0("rate"),
 	"lab.switch.flood": "l = lab()\ns = l.switch(\"s\", flood=0)\n" + `a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
 s.attach(a); s.attach(b)
@@ -68,6 +69,15 @@ func link0(effect string) string {
 	return `l = lab()
 a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
 l.link(a, b, ` + effect + `=0)
+assert.eq((a.ping("10.0.0.2", count=3, interval="1ms").received, l.now() < 1), (3, True))`
+}
+
+// change0 returns a script that takes an effect off a link in force.
+func change0(effect string) string {
+	return `l = lab()
+a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
+w = l.link(a, b, delay="1ms", ` + map[string]string{"loss": `loss=1.0`, "jitter": `jitter="1ms"`, "rate": `rate="1kbit"`}[effect] + `)
+w.set(` + effect + `=0)
 assert.eq((a.ping("10.0.0.2", count=3, interval="1ms").received, l.now() < 1), (3, True))`
 }
 

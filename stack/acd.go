@@ -11,9 +11,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The constants of RFC 5227 §1.1.
+// Constants of RFC 5227 §1.1.
 const (
-	probeWait        = time.Second      // the first probe is sent at a random time within it
+	probeWait        = time.Second      // the first probe is sent after a random time up to this
 	probeNum         = 3                // number of probes
 	probeMin         = time.Second      // minimum time between two probes
 	probeMax         = 2 * time.Second  // maximum time between two probes
@@ -23,9 +23,9 @@ const (
 	defendInterval   = 10 * time.Second // minimum time between two defences of one address
 )
 
-// defendAddr defends our address a against the station hw, which uses it too. RFC 5227 §2.4 (c) lets a host keep an address that
-// was configured by hand, since others rely on it. The host announces the address, at most once in defendInterval, because two
-// such hosts would otherwise answer each other for ever.
+// defendAddr defends our address a against the station hw, which uses a too. It announces a, at most once in
+// defendInterval, because two defending hosts would otherwise answer each other for ever. RFC 5227 §2.4 (c) lets a host
+// keep an address that was configured by hand, since other stations rely on it.
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.count(mib.ARPInConflicts)
 	i := h.net.localAddrs[a]
@@ -49,13 +49,14 @@ func (h *Host) raiseConflict(ev Event) {
 	}
 }
 
-// The host's reaction to an address conflict: Event.New of EventConflict.
+// How the host reacted to an address conflict: values of Event.New in an EventConflict.
 const (
-	ConflictDefended  = "defended"  // the host keeps the address and announced it; reported once in ten seconds per address
-	ConflictAbandoned = "abandoned" // the host was probing for the address and gave it up
+	ConflictDefended  = "defended"  // the host kept the address and announced it; reported once in ten seconds per address
+	ConflictAbandoned = "abandoned" // the host was probing for the address and did not take it
 )
 
-// AddrProbe is an address that an interface adds if no other station on the link has it. See ProbeAddr.
+// AddrProbe is an address for which an interface probes, and which it adds unless another station uses the address. See
+// ProbeAddr.
 type AddrProbe struct {
 	Signal Signal // fired when probing has finished
 
@@ -69,9 +70,9 @@ type AddrProbe struct {
 	by        wire.HardwareAddr
 }
 
-// ProbeAddr adds an address to the interface, as AddAddr does, when three probes in four to seven seconds had no answer
-// (RFC 5227 §2.1), and announces it twice (§2.3). Until then the host does not use the address. An interface without
-// neighbours has it at once. Errors: ErrExists, ErrInvalid as for AddAddr; ErrDown.
+// ProbeAddr sends three ARP probes for an address within four to seven seconds (RFC 5227 §2.1). If no station answers,
+// it adds the address as AddAddr does, and announces it twice (§2.3). Until then the host does not use the address. An
+// interface without neighbours adds the address at once. Errors: ErrExists and ErrInvalid as for AddAddr; ErrDown.
 func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error) {
 	if err := i.checkAddr(p); err != nil {
 		return nil, err
@@ -93,11 +94,11 @@ func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error)
 	return c, nil
 }
 
-// Done reports whether probing has finished. err is nil if the interface has the address; on ErrInUse, by is the other
-// station. Other errors: ErrDown, ErrClosed after Cancel.
+// Done reports whether probing has finished. err is nil if the interface has the address now. On ErrInUse, by is the
+// station that uses it. Other errors: ErrDown, and ErrClosed after Cancel.
 func (c *AddrProbe) Done() (done bool, by wire.HardwareAddr, err error) { return c.done, c.by, c.err }
 
-// Cancel ends probing for an address that the interface does not have yet.
+// Cancel ends probing unless the interface has the address already.
 func (c *AddrProbe) Cancel() {
 	if !c.done {
 		c.finish(ErrClosed)
@@ -116,7 +117,7 @@ func (c *AddrProbe) stop() {
 	c.iface.addresses.probes = slices.DeleteFunc(c.iface.addresses.probes, func(o *AddrProbe) bool { return o == c })
 }
 
-// addrProbe returns the probe or announcement of address a in progress, nil if there is none.
+// addrProbe returns the AddrProbe for address a that is in progress, nil if there is none.
 func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	for _, c := range i.addresses.probes {
 		if c.prefix.Addr() == a {
@@ -126,7 +127,7 @@ func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	return nil
 }
 
-// randomBetween returns a random time, from and to included.
+// randomBetween returns a random duration between from and to, both included.
 func (h *Host) randomBetween(from, to time.Duration) time.Duration {
 	return from + time.Duration(h.rng.Int64N(int64(to-from)+1))
 }
@@ -146,7 +147,7 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 			h.net.addrProbes.Set(&c.timer, now.Add(wait))
 			continue
 		case !c.done:
-			err := i.AddAddr(now, c.prefix) // this announces the address
+			err := i.AddAddr(now, c.prefix) // AddAddr also announces the address
 			if c.finish(err); err != nil {
 				c.stop()
 				continue
@@ -162,8 +163,8 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 	}
 }
 
-// abandonIfInUse stops probing for an address if the ARP packet a shows that another station has it, or probes for it as well
-// (RFC 5227 §2.1.1), and reports whether it did.
+// abandonIfInUse stops probing for an address if the ARP packet a shows that another station uses it, or probes for it
+// too (RFC 5227 §2.1.1). It reports whether it stopped probing.
 func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	owner := a.SenderIP
 	if a.Op == wire.ARPRequest && a.SenderIP.IsUnspecified() {
@@ -193,7 +194,8 @@ func (i *Iface) announce(a netip.Addr) {
 	i.broadcastRequest(&q)
 }
 
-// broadcastRequest queues a broadcast request, if the interface has neighbours, is up, and its queue has room.
+// broadcastRequest queues the ARP request q as a broadcast if the interface is up, has neighbours, and its queue has
+// room.
 func (i *Iface) broadcastRequest(q *wire.ARP) {
 	if i.caps.Medium != phy.MediumEthernet || !i.up {
 		return
@@ -209,7 +211,7 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 	i.host.count(mib.ARPOutRequests)
 }
 
-// cancelAddrProbes ends all probes and announcements of an interface that goes down.
+// cancelAddrProbes ends all probes and announcements of an interface that is going down.
 func (i *Iface) cancelAddrProbes() {
 	for _, c := range slices.Clone(i.addresses.probes) {
 		if c.stop(); !c.done {

@@ -4,8 +4,8 @@ import "net/netip"
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// unicast reports whether a can be one station's IPv4 address: it is not of class D or E, not in 0/8, and not the limited
-// broadcast address (RFC 1122 §3.2.1.3). Iface.isBroadcast knows the broadcast addresses of subnets.
+// unicast reports whether a can be the IPv4 address of one station (RFC 1122 §3.2.1.3): it is not of class D or E, not
+// in 0/8, and not the limited broadcast address. Iface.isBroadcast checks for the broadcast addresses of subnets.
 func unicast(a netip.Addr) bool {
 	if !a.Is4() {
 		return false
@@ -23,8 +23,8 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(v)
 }
 
-// flow is the key of a TCP or UDP socket: its local and remote address and port, each zero if the socket accepts all. It
-// has no pointers, so that the garbage collector need not scan large tables.
+// flow is the key of a TCP or UDP socket: its local and remote address and port. A zero field matches any value. It
+// contains no pointers, so that the garbage collector need not scan large tables.
 type flow struct {
 	local, remote         [16]byte
 	localPort, remotePort uint16

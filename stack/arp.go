@@ -11,12 +11,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveARP is RFC 826's packet reception. A valid packet of a neighbour updates its entry, but only a packet for this host
-// creates one. A request without a sender address is a probe (RFC 5227 §2.1.1), which is answered and changes no entry.
+// receiveARP processes an ARP packet (RFC 826). A valid packet from a neighbour updates the neighbour's entry, but only
+// a packet for this host creates an entry. A request without a sender address is a probe (RFC 5227 §2.1.1); it is
+// answered and changes no entry.
 //
-// The packet names its sender, which may differ from the frame's source src: a virtual router sends from its own hardware address
-// (RFC 5798 §8.1.2), and so do clusters. A corrupted packet looks the same, because ARP has no checksum. If the two differ, the
-// entry is therefore polled at its next use, and removed if no answer arrives.
+// The sender's address in the packet may differ from the frame's source src. Virtual routers (RFC 5798 §8.1.2) and
+// clusters send such packets. A corrupted packet looks the same, because ARP has no checksum. If the two addresses
+// differ, the entry is therefore polled at its next use, and removed if no answer arrives.
 func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {
@@ -49,7 +50,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
 	}
-	polled := false // the packet confirms the entry, and answers a poll
+	polled := false // true if the packet confirms the entry, and so answers a poll
 	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() {
 		if e.HW != a.SenderHW {
 			h.count(mib.ARPInMoves)
@@ -64,7 +65,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 		i.sendPending(now, e)
 	}
 	switch {
-	case request && ours: // RFC 826 answers even if there was no room for the sender's entry
+	case request && ours: // RFC 826 answers even if there was no room for an entry for the sender
 		return h.answerARP(i, &a)
 	case what == neigh.Ignored && e != nil && e.HW != a.SenderHW:
 		return dropped(drop.ARPPermanent)
@@ -117,7 +118,7 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	return answered(ARPReply)
 }
 
-// putRequest puts an ARP request for a into f, to hw: the broadcast address or a neighbour's.
+// putRequest writes an ARP request for a into f. hw is the destination: the broadcast address or a neighbour's.
 func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, TargetIP: a}
 	if hw != wire.Broadcast {

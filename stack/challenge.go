@@ -7,9 +7,9 @@ import (
 	"smolsh/stack/mib"
 )
 
-// mayChallenge reports whether a connection may send a challenge ACK (RFC 5961 §7). All connections share a budget, which is
-// drawn at random for each second. With a fixed budget an attacker could use it up on his own connection, and then count whether
-// forged segments to another connection were challenged (CVE-2016-5696).
+// mayChallenge reports whether a connection may send a challenge ACK (RFC 5961 §7). All connections share a budget,
+// which is drawn at random for each second. An attacker could use up a fixed budget on his own connection, and then
+// count whether forged segments to another connection were challenged (CVE-2016-5696).
 func (h *Host) mayChallenge(now clock.Instant) bool {
 	b := &h.tcp.challenge
 	if second := now / clock.Instant(time.Second); second != b.second || b.left < 0 {

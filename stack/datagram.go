@@ -13,12 +13,12 @@ import (
 type datagramRoute struct {
 	hop
 	src, dst     netip.Addr
-	dontFragment bool // the datagram fits the path MTU, and is sent with DF set
+	dontFragment bool // true if the datagram fits the path MTU, and is sent with DF set
 }
 
 // newDatagram returns a frame with n octets, uninitialised, for a datagram to dst. The route chooses the source address
-// if src is unspecified. A datagram longer than the path MTU is sent in fragments, or refused by ErrTooBig if
-// dontFragment is set.
+// if src is unspecified. A datagram longer than the path MTU is fragmented later. With dontFragment it is refused with
+// ErrTooBig.
 func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFragment bool) (*phy.Frame, datagramRoute, error) {
 	way, ok := h.net.routeFor(src, dst)
 	if !ok {
@@ -30,9 +30,9 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 			return nil, datagramRoute{}, ErrNotOurs
 		}
 	} else if i := h.net.localAddrs[src]; i == nil && !src.IsLoopback() {
-		return nil, datagramRoute{}, ErrNotOurs // the address has been removed since
+		return nil, datagramRoute{}, ErrNotOurs // the address was removed after the socket was bound
 	} else if i != nil && i.up && dst == limitedBroadcast {
-		way.iface = i // the link of the socket's address
+		way.iface = i // send on the link of the socket's address
 	}
 	if src.IsLoopback() != dst.IsLoopback() && way.iface != h.net.loop {
 		return nil, datagramRoute{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)

@@ -1,12 +1,12 @@
 // Package stack is one TCP/IP host: interfaces, neighbours, routes, sockets, counters, and the data path between them.
 //
-// A Host is a pure value. Receive takes arriving frames and Transmit returns frames to send; time is an argument, and all
-// randomness comes from the seed of its Config. Nothing blocks, and the host starts nothing by itself: Deadline returns
-// the instant at which its owner calls Tick. A host is single-owner: one goroutine at a time may call it, its interfaces
-// and its sockets.
+// A Host has no input or output of its own. Receive processes an arriving frame and Transmit returns frames to send.
+// Time is an argument, and all randomness comes from the seed in its Config. No call blocks, and the host starts
+// nothing by itself: its owner calls Tick at the instant that Deadline returns. A host is single-owner: one goroutine
+// at a time may call it, its interfaces and its sockets.
 //
-// Every arriving frame has exactly one Verdict, and Conservation holds at all times: the number of arriving frames is
-// that of the frames delivered, answered, forwarded and dropped, each drop with its reason. All tables and queues are
+// Every arriving frame gets exactly one Verdict. Conservation holds at all times: the number of arriving frames equals
+// the number of frames delivered, answered, forwarded and dropped. Each drop has a reason. All tables and queues are
 // bounded, see Limits.
 //
 // A reader may start at ingress.go, which follows an arriving frame, or at egress.go, which follows a segment or datagram

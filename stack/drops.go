@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// exampleLen is the number of octets kept of the last dropped frame.
+// exampleLen is the number of octets of a dropped frame that are kept as an example.
 const exampleLen = 128
 
 // dropRecord counts the drops of one reason and keeps the head of the last dropped frame.
@@ -27,10 +27,10 @@ type dropRecord struct {
 type DropInfo struct {
 	Reason  drop.Reason
 	Count   uint64        // drops of both directions
-	Sending uint64        // the drops of frames to be sent
-	Last    clock.Instant // the instant of the last drop
-	Example []byte        // the first octets of the last dropped frame, at most 128
-	Medium  phy.Medium    // the medium whose header Example starts with
+	Sending uint64        // drops of frames to be sent
+	Last    clock.Instant // time of the last drop
+	Example []byte        // first octets of the last dropped frame, at most 128
+	Medium  phy.Medium    // medium, which determines the header that Example starts with
 }
 
 // DropInfos returns the drops of every reason that has occurred, in the catalogue's order.
@@ -55,8 +55,8 @@ func (d *dropRecord) record(now clock.Instant, m phy.Medium, octets []byte) {
 	d.n = uint8(copy(d.example[:], octets))
 }
 
-// dropTX counts a packet that the host drops instead of sending it. i is nil if no interface was chosen yet. The octets start with
-// the header of the medium m.
+// dropTX counts a packet that the host drops instead of sending it. i is nil if no interface was chosen yet. octets is
+// the packet, starting with the header of the medium m.
 func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, r drop.Reason) {
 	d := &h.stats.drops[r]
 	d.tx++
@@ -64,7 +64,7 @@ func (h *Host) dropTX(now clock.Instant, i *Iface, m phy.Medium, octets []byte, 
 	h.raiseDrop(now, i, TX, m, octets, r)
 }
 
-// dropLate counts the drop of a packet that arrived by i earlier and was held until now.
+// dropLate counts the drop of a packet that had arrived on i and was held, such as a fragment.
 func (h *Host) dropLate(now clock.Instant, i *Iface, octets []byte, r drop.Reason) {
 	d := &h.stats.drops[r]
 	d.late++

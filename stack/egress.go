@@ -10,15 +10,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Pending reports whether Transmit may have something for i at now.
+// Pending reports whether Transmit may have a frame for i at now.
 func (h *Host) Pending(now clock.Instant, i *Iface) bool {
 	return i.up && (i.neigh.Owes() || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
 }
 
-// Transmit puts the next frame for interface i into f, which is empty and has full headroom, and reports whether there was
-// one. ARP requests and the stack's own answers come first, then datagrams and segments in turn. If the interface's
-// capabilities allow it, f may be a super-segment as long as f's tail. The caller then calls FrameSent, or FrameQueued
-// and FrameTaken.
+// Transmit writes the next frame for interface i into f, which is empty and has full headroom, and reports whether
+// there was one. ARP requests and the stack's own answers are sent first, then datagrams and segments in turn. If the
+// interface's capabilities allow it, f may be a super-segment as long as f's tail. The caller then calls FrameSent, or
+// FrameQueued and FrameTaken.
 func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	if !i.up {
 		return false
@@ -39,7 +39,7 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	} else if h.transmitDatagram(i, f) || h.transmitSegment(now, i, f) {
 		return true
 	}
-	sent := i.transmitRequest(now, f) // emit may have started to resolve the neighbour, so send its request
+	sent := i.transmitRequest(now, f) // emit may have started to resolve the neighbour, whose ARP request is sent now
 	h.raiseNeighbors(now)
 	return sent
 }
@@ -61,8 +61,8 @@ func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
 	return ok
 }
 
-// transmitSegment makes the next segment of the first ready connection that has one. The connection then moves to the end
-// of the ready list.
+// transmitSegment writes the next segment of a connection on the ready list into f. It takes the first connection that
+// has a segment, which then moves to the end of the list.
 func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	for range i.out.ready.n {
 		c := i.out.ready.pop()
@@ -89,8 +89,8 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	return false
 }
 
-// segmentRoom returns the octets of payload that one segment of c on i may have in f. If the MTU has become smaller since the
-// connection was made, the host makes no super-segments of it and shortens its segments.
+// segmentRoom returns the octets of payload that the next segment of c on i may have in f. If the MTU has become
+// smaller since the connection was made, segments are shorter and none is a super-segment.
 func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
 	room := min(i.mss(), c.conn.MaxSegment())
 	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && i.mss() >= int(c.mss) {
@@ -99,8 +99,8 @@ func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
 	return max(0, min(room, len(f.Tail())))
 }
 
-// neighborOf returns the hardware address for a connection's next segment. ok is false if it is not known: the connection
-// then waits for the neighbour, or has failed.
+// neighborOf returns the hardware address for a connection's next segment. If ok is false, the connection waits for the
+// neighbour's answer, or has failed.
 func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, ok bool) {
 	i := c.hop.iface
 	if i.caps.Medium != phy.MediumEthernet {
@@ -119,8 +119,8 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 	return hw, false
 }
 
-// emit puts the next segment of c with its TCP and IP headers into f, with at most room octets of payload, and reports
-// whether there was one.
+// emit writes the next segment of c into f with its TCP and IP headers, and reports whether there was one. room is the
+// largest payload in octets.
 func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool {
 	s, i := &h.tcp.txSeg, c.hop.iface
 	s.Lend = i != nil && i.caps.Gather && h.watch.payloadObservers == 0
@@ -155,15 +155,15 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	return true
 }
 
-// putIPv4 prepends an IP header without options to the payload f, and counts the packet.
+// putIPv4 prepends an IP header without options to the payload in f, and counts the packet.
 func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
 	h.putIPv4WithOptions(f, nil, proto, src, dst, ttl, ecn, dontFragment)
 }
 
-// putIPv4WithOptions is putIPv4 with options. The identification of a packet that must not be fragmented has no meaning
-// (RFC 6864 §4.1); it is random, so that captures tell packets apart.
+// putIPv4WithOptions prepends an IP header with options, and counts the packet. The identification of a packet with DF
+// set has no meaning (RFC 6864 §4.1). It is random, so that packets can be distinguished in captures.
 func (h *Host) putIPv4WithOptions(f *phy.Frame, options []byte, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
-	var ip wire.IPv4 // its fields are set one by one, because a composite literal is built elsewhere and copied
+	var ip wire.IPv4 // set field by field, because a composite literal would be built elsewhere and copied
 	if dontFragment {
 		ip.ID = uint16(h.rng.Uint32())
 	} else {
@@ -187,8 +187,8 @@ func (i *Iface) putLinkHeader(f *phy.Frame, dst wire.HardwareAddr, t wire.EtherT
 	}
 }
 
-// send queues the packet f, which it then owns, for the next hop p. If the neighbour is not resolved, the packet waits for it. If
-// the neighbour does not answer, send calls the method sendFailed of owner, which may be nil.
+// send queues the packet f for the next hop p, and then owns f. If the neighbour is not resolved, the packet waits for
+// the answer. If there is no answer, owner's method sendFailed is called; owner may be nil.
 func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink) error {
 	i := p.iface
 	hw := wire.Broadcast
@@ -215,8 +215,8 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 	return nil
 }
 
-// reply queues the packet f, which it then owns, as an answer of the stack itself to dst. The reason is drop.None, or why f was
-// dropped.
+// reply queues the packet f, an answer of the stack itself to dst, and then owns f. It returns drop.None, or the reason
+// for which it dropped f.
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
 	p, ok := h.net.lookup(dst)
 	if !ok {
@@ -225,14 +225,14 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		return drop.NoRoute
 	}
 	if b := f.Bytes(); len(b) > p.iface.MTU() {
-		wire.JoinIPv4(b, int(b[0]&15)*4) // clear DF: the stack keeps no copy that it could retransmit in shorter packets
+		wire.JoinIPv4(b, int(b[0]&15)*4) // DF is cleared, since the stack keeps no copy that it could send again in shorter packets
 	}
 	return h.sendForOthers(now, p, pendingPacket{frame: f}, limitReplyQueue)
 }
 
-// sendForOthers queues a packet, which it then owns, that another host has caused: an answer, or a packet to be forwarded. It
-// queues the packet for the next hop p within the limit l, or makes it wait for the neighbour. The reason is drop.None, or why the
-// packet was dropped.
+// sendForOthers queues a packet that another host has caused: an answer, or a packet to be forwarded. It then owns the
+// packet. It queues the packet for the next hop p within the limit l, or with the neighbour until that answers. It
+// returns drop.None, or the reason for which it dropped the packet.
 func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l limit) drop.Reason {
 	i, f := p.iface, what.frame
 	var hw wire.HardwareAddr
@@ -259,20 +259,20 @@ func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l lim
 	return drop.QueueFull
 }
 
-// FrameQueued shows observers a frame of Transmit that is queued for its device. The caller calls FrameTaken when the
-// device has taken it, or FrameSent with a reason when the device has not.
+// FrameQueued reports to observers that a frame of Transmit is queued for its device. The caller then calls FrameTaken
+// when the device has accepted the frame, or FrameSent with a reason when it has not.
 func (h *Host) FrameQueued(now clock.Instant, i *Iface, f *phy.Frame) {
 	h.observe(now, i, TX, f, transmitted(f))
 }
 
-// FrameTaken counts a frame that the device has taken. octets is its length with the link header.
+// FrameTaken counts a frame that the device has accepted. octets is the frame's length with the link header.
 func (h *Host) FrameTaken(i *Iface, octets int) {
 	i.stats.txPackets++
 	i.stats.txBytes += uint64(octets)
 }
 
-// FrameSent counts a frame of Transmit as sent, or as dropped for a reason of the device or a fault rule, and shows it to
-// observers.
+// FrameSent counts a frame of Transmit as sent, and reports it to observers. If r is a reason, a device or a fault rule
+// dropped the frame, and it is counted as dropped.
 func (h *Host) FrameSent(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) {
 	v := transmitted(f)
 	if r == drop.None {

@@ -6,10 +6,11 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Errors of calls on a host, an interface or a socket. Connections also return those of package tcp. Match with errors.Is.
+// Errors of calls on a host, an interface or a socket. Calls on connections also return errors of package tcp. Match
+// them with errors.Is.
 var (
 	ErrPortInUse   = errors.New("address in use")            // another socket has the local port
-	ErrInUse       = errors.New("in use by another station") // another station on the link has the address
+	ErrInUse       = errors.New("in use by another station") // another station on the link uses the address
 	ErrNoPorts     = errors.New("no free port")              // every ephemeral port is in use
 	ErrNotOurs     = errors.New("address not available")     // the local address is not the host's
 	ErrTooBig      = errors.New("message too big")           // longer than the interface's MTU
@@ -23,7 +24,7 @@ var (
 	ErrNoFrames    = errors.New("medium without frames")     // the interface's medium carries bare IP packets
 	ErrAddrRemoved = errors.New("connection reset: its local address was removed")
 	ErrNoStorage   = errors.New("connection aborted: the host's buffers are full, and its peer holds most of them")
-	ErrDown        = errors.New("interface is down") // administratively down
+	ErrDown        = errors.New("interface is down") // the interface is administratively down
 	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination
 	ErrHostUnreach = tcp.ErrHostUnreach              // the neighbour does not answer
 )

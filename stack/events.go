@@ -15,52 +15,54 @@ import (
 // EventKind is the kind of an Event.
 type EventKind uint8
 
-// The kinds.
+// The kinds of events.
 const (
 	EventTCP        EventKind = iota // a connection changed its state
 	EventConnection                  // a connection became ESTABLISHED, opened by us or by a peer
 	EventNeighbor                    // an entry of a neighbour cache was added or removed, or its state or hardware address changed
 	EventDrop                        // a packet was dropped, or answered with an error
 	EventConflict                    // another station uses our address (RFC 5227)
-	EventRecovery                    // loss recovery of a connection started or ended, or it had a timeout, an undo or a probe
+	EventRecovery                    // an Episode of a connection: loss recovery started or ended, a timeout, an undo, a probe
 	EventLink                        // an interface went up or down, or its MTU changed
 )
 
-// Event is one event in the host. Fields that do not belong to its kind are zero.
+// Event is one event in the host. A field that does not belong to the kind is zero.
 type Event struct {
 	Kind EventKind
 	Now  clock.Instant
 	Host *Host
 
-	// Of EventTCP and EventConnection.
+	// Fields of EventTCP and EventConnection.
 	Local, Remote netip.AddrPort
 	From, To      tcp.State
-	Passive       bool  // the peer opened the connection
-	Err           error // the error that ended the connection, nil after an orderly close
+	Passive       bool  // true if the peer opened the connection
+	Err           error // error that ended the connection, nil after an orderly close
 
-	// Of EventRecovery, with Local and Remote.
+	// Fields of EventRecovery, which also has Local and Remote.
 	Episode tcp.Episode
 	Why     string
 
-	// Of EventLink, with Iface, Old and New: the length of the longest packet, in octets, after the change.
+	// Field of EventLink, which also has Iface, Old and New: the longest packet in octets after the change.
 	MTU int
 
-	// Of EventNeighbor and EventConflict. EventDrop has only Iface, nil for a packet dropped before its interface was chosen.
+	// Fields of EventNeighbor and EventConflict. EventDrop has only Iface, which is nil if the packet had no interface
+	// yet.
 	Iface    *Iface
 	Addr     netip.Addr
 	HW       wire.HardwareAddr // zero while unknown
-	Old, New string            // states of the entry, "" if there is none; New of a conflict is ConflictDefended or …Abandoned
+	Old, New string            // states of the entry, "" for none; in a conflict New is ConflictDefended or ConflictAbandoned
 
-	// Of EventDrop.
+	// Fields of EventDrop.
 	Reason drop.Reason
 	Dir    Dir
-	Medium phy.Medium // the medium whose header Octets start with
-	Octets []byte     // the packet; valid during the call only
+	Medium phy.Medium // medium, which determines the header that Octets starts with
+	Octets []byte     // the packet, valid only during the call
 }
 
 type eventListener struct{ fn func(ev Event) }
 
-// tcpEvent is an event of a connection that connChanged has not reported yet: an episode if why is set, else a change of state.
+// tcpEvent is an event of a connection that has not been reported yet. It is an episode if why is set, else a change of
+// state.
 type tcpEvent struct {
 	conn     *tcp.Conn
 	from, to tcp.State
@@ -68,8 +70,8 @@ type tcpEvent struct {
 	why      string
 }
 
-// Events calls fn with every event until cancel is called. fn runs in the middle of a call to the host: it must not call
-// the host itself.
+// Events calls fn with every event until cancel is called. fn runs during a call to the host, and must not call the
+// host.
 func (h *Host) Events(fn func(ev Event)) (cancel func()) {
 	l := &eventListener{fn}
 	h.watch.listeners = append(slices.Clone(h.watch.listeners), l)
@@ -87,7 +89,7 @@ func (h *Host) raise(ev Event) {
 	}
 }
 
-// raiseTCP reports the events of a connection.
+// raiseTCP reports the stored events of a connection.
 func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 	rest := h.watch.tcpEvents[:0]
 	for _, t := range h.watch.tcpEvents {
@@ -102,7 +104,7 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 			continue
 		}
 		if t.to == tcp.Listen {
-			continue // the first state of a passive connection, which lasts only within the call
+			continue // a passive connection's first state lasts only within the call, and is not reported
 		}
 		ev := Event{Now: now, Local: c.local, Remote: c.remote, From: t.from, To: t.to, Passive: c.half || c.passive}
 		c.passive = ev.Passive
@@ -118,12 +120,12 @@ func (h *Host) raiseTCP(now clock.Instant, c *TCPConn) {
 	h.watch.tcpEvents = rest
 }
 
-// dropTCPEvents discards the events of a connection that was not stored.
+// dropTCPEvents discards the stored events of a connection that the host does not keep.
 func (h *Host) dropTCPEvents(conn *tcp.Conn) {
 	h.watch.tcpEvents = slices.DeleteFunc(h.watch.tcpEvents, func(t tcpEvent) bool { return t.conn == conn })
 }
 
-// watchNeighbors makes the neighbour caches report their changes while there are listeners.
+// watchNeighbors makes the neighbour caches report changes while there are listeners.
 func (h *Host) watchNeighbors() {
 	for _, i := range h.net.ifaces {
 		i.neigh.Watch = nil
@@ -136,7 +138,8 @@ func (h *Host) watchNeighbors() {
 	}
 }
 
-// neighborChanged stores the event of a change. The cache does not pass the time, so raiseNeighbors adds it and reports.
+// neighborChanged stores an event for a changed cache entry. raiseNeighbors later adds the time, which the cache does
+// not pass, and reports the event.
 func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change) {
 	ev := Event{Kind: EventNeighbor, Iface: i, Addr: e.Addr, Old: from.String(), New: e.State.String()}
 	if e.Usable() || what == neigh.Removed {
@@ -151,7 +154,7 @@ func (i *Iface) neighborChanged(e *neighbor, from neigh.State, what neigh.Change
 	i.host.watch.neighborEvents = append(i.host.watch.neighborEvents, ev)
 }
 
-// raiseNeighbors reports the changes in the neighbour caches since the last call.
+// raiseNeighbors reports the stored changes of the neighbour caches.
 func (h *Host) raiseNeighbors(now clock.Instant) {
 	for k := range h.watch.neighborEvents {
 		h.watch.neighborEvents[k].Now = now
@@ -160,7 +163,7 @@ func (h *Host) raiseNeighbors(now clock.Instant) {
 	h.watch.neighborEvents = h.watch.neighborEvents[:0]
 }
 
-// raiseDrop reports that a packet was dropped.
+// raiseDrop reports the drop of a packet to listeners.
 func (h *Host) raiseDrop(now clock.Instant, i *Iface, d Dir, m phy.Medium, octets []byte, r drop.Reason) {
 	if len(h.watch.listeners) > 0 {
 		h.raise(Event{Kind: EventDrop, Now: now, Iface: i, Reason: r, Dir: d, Medium: m, Octets: octets})

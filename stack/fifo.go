@@ -1,6 +1,6 @@
 package stack
 
-// keptItems is the size of the largest ring that an empty fifo keeps, in items.
+// keptItems is the largest ring that an empty fifo keeps, in items.
 const keptItems = 1024
 
 // fifo is a queue in a ring that grows to a limit. An empty queue frees a large ring.

@@ -7,13 +7,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops it. A router forwards packets for other
-// hosts with the TTL reduced by one, and fragments packets that are too long if DF allows it. It sends an ICMP error if it cannot
-// forward. It adds itself to record route and timestamp options, drops packets with a source route, and sends no redirects.
-// Forwarding is off until it is set (RFC 1122 §3.3.1.1).
+// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops forwarding. A router forwards
+// packets for other hosts with the TTL reduced by one, and fragments packets that are too long if DF allows it. It
+// sends an ICMP error about a packet that it can't forward. It adds its address to record route and timestamp options,
+// drops packets with a source route, and sends no redirects. Forwarding is off by default (RFC 1122 §3.3.1.1).
 func (h *Host) SetForwarding(on bool) { h.net.forwarding = on }
 
-// Forwarding reports whether the host forwards.
+// Forwarding reports whether the host forwards packets.
 func (h *Host) Forwarding() bool { return h.net.forwarding }
 
 // forward forwards a packet for another host.
@@ -68,8 +68,8 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 	return Verdict{Kind: Forwarded}
 }
 
-// fitsSegmented reports whether the segments of a super-segment fit an MTU, once a device has cut it. Each has the headers of the
-// super-segment.
+// fitsSegmented reports whether the pieces of a super-segment fit an MTU after a device has cut it. Each piece has the
+// headers of the super-segment.
 func fitsSegmented(p *packet, mtu int) bool {
 	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
 	if p.ip.Protocol == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {

@@ -10,8 +10,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// identification returns the identification of the next datagram that may be fragmented. It counts up between two ends,
-// so that none repeats soon (RFC 6864 §4.3), from a keyed start that reveals nothing of other traffic (RFC 7739 §5.2).
+// identification returns the identification of the next datagram that may be fragmented. It counts up for each pair of
+// ends, so that no value repeats soon (RFC 6864 §4.3). The count starts at a keyed hash, which reveals nothing of other
+// traffic (RFC 7739 §5.2).
 func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 	sum := h.hash(src, netip.AddrPortFrom(dst, 0), uint64(proto)<<16)
 	n := &h.net.fragmentIDs[byte(sum)]
@@ -19,9 +20,9 @@ func (h *Host) identification(src, dst netip.Addr, proto wire.Protocol) uint16 {
 	return uint16(sum>>8) + *n
 }
 
-// enqueue queues the IP packet f, which it then owns, with its link header in the queue of the limit l. A packet that is too long
-// is queued in fragments (RFC 791 §3.2), all of them or none. It returns false if the queue has no room; then the caller still
-// owns f, to which the link header was added.
+// enqueue queues the IP packet f for the hardware address dst, in the queue of the limit l. A packet that is too long
+// is queued in fragments (RFC 791 §3.2), all of them or none. enqueue then owns f. It returns false if the queue has no
+// room; the caller then still owns f, to which the link header was added.
 func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.HardwareAddr) bool {
 	h, q, pieces, room := i.host, &i.out.datagrams, 1, 0
 	h.workPending()
@@ -61,12 +62,12 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	return true
 }
 
-// minFragmentMTU is the length in octets below which a reported path MTU does not make fragments shorter, because anyone can forge
-// the report. If the report is true, routers fragment further.
+// minFragmentMTU is the smallest fragment length that a reported path MTU can cause, in octets, because anyone can
+// forge the report. If the report is true, routers fragment further.
 const minFragmentMTU = 552
 
-// fragmentSize returns the length in octets up to which the packet f is not fragmented on i. It is f's own length if f must not or
-// cannot be fragmented.
+// fragmentSize returns the largest length that fragments of the packet f may have on i, in octets. It returns f's own
+// length if f must not or can't be fragmented.
 func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	const dontFragment = 0x4000
 	b := f.Bytes()

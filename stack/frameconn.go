@@ -9,17 +9,17 @@ import (
 	"smolsh/stack/wire"
 )
 
-// FrameConn is a socket for Ethernet frames. It receives a copy of each frame of its EtherType that arrives on its interfaces,
-// whatever the destination address. The host then processes the frame as if the socket did not exist. A frame of a protocol that
-// the host does not implement counts as delivered if such a socket received it.
+// FrameConn is a socket for Ethernet frames. It receives a copy of each frame of its EtherType that arrives on its
+// interfaces, whatever the destination address. The host also processes the frame itself. A frame of a protocol that
+// the host does not implement counts as delivered if a FrameConn received a copy.
 type FrameConn struct {
 	socket
-	iface *Iface         // nil: every interface
-	typ   wire.EtherType // 0: every type
+	iface *Iface         // nil for every interface
+	typ   wire.EtherType // 0 for every type
 }
 
-// BindFrames returns a socket for frames of type t, 0 for all types, on interface i, nil for all interfaces with frames.
-// Errors: ErrNoFrames, ErrLimit.
+// BindFrames returns a socket for frames of type t on interface i. A type of 0 means all types; nil means every
+// interface with frames. Errors: ErrNoFrames, ErrLimit.
 func (h *Host) BindFrames(i *Iface, t wire.EtherType) (*FrameConn, error) {
 	if i != nil && !i.hasFrames() || i == nil && !slices.ContainsFunc(h.net.ifaces, (*Iface).hasFrames) {
 		return nil, ErrNoFrames
@@ -41,7 +41,7 @@ type frameKind struct {
 
 func (i *Iface) hasFrames() bool { return i.caps.Medium == phy.MediumEthernet }
 
-// copyToFrames gives copies of an arriving frame to the frame sockets of its interface and type.
+// copyToFrames queues a copy of an arriving frame in each frame socket of its interface and type.
 func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c copies) {
 	eth, _, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
@@ -62,9 +62,9 @@ func (t *socketTable) copyToFrames(now clock.Instant, i *Iface, f *phy.Frame) (c
 // EtherType returns the type of the frames that the socket receives, 0 for all types.
 func (c *FrameConn) EtherType() wire.EtherType { return c.typ }
 
-// Send sends a frame, from its destination address on and without frame check sequence, by interface i. If i is nil, the
-// interface is that of Iface; ErrNotBound: there are several. ErrInvalid: the frame is shorter than an Ethernet header.
-// Other errors: ErrTooBig, ErrDown, ErrNoFrames, ErrQueueFull, ErrClosed.
+// Send sends a frame by interface i. frame starts with the destination address and has no frame check sequence. If i is
+// nil, Send uses the interface that Iface returns; ErrNotBound means that there are several. ErrInvalid means that
+// frame is shorter than an Ethernet header. Other errors: ErrTooBig, ErrDown, ErrNoFrames, ErrQueueFull, ErrClosed.
 func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	h := c.host
 	if i == nil {
@@ -94,8 +94,8 @@ func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
 	return nil
 }
 
-// Iface returns the interface by which Send sends if it is given none: the socket's own, else the only interface with
-// frames; nil if there are several.
+// Iface returns the interface that Send uses by default: the socket's own, else the only interface with frames. It
+// returns nil if there are several.
 func (c *FrameConn) Iface() (found *Iface) {
 	if c.iface != nil {
 		return c.iface

@@ -2,12 +2,12 @@ package stack
 
 import "smolsh/phy"
 
-// framePools holds the frames for packets that the host itself sends: small ones, and large ones for super-segments and
-// long datagrams.
+// framePools holds the frames for packets that the host sends: small frames, and large ones for super-segments and long
+// datagrams.
 type framePools struct {
 	small, large *phy.Pool
-	lent         int        // number of frames in use
-	scratch      *phy.Frame // for segments that are dropped instead of sent; see failNoPath
+	lent         int        // frames in use
+	scratch      *phy.Frame // frame for segments that are dropped and not sent; see failNoPath
 }
 
 func newFramePools() framePools {
@@ -18,7 +18,7 @@ func newFramePools() framePools {
 	}
 }
 
-// get returns an empty frame with room for a packet of n octets without its headers.
+// get returns an empty frame with room for headers and n octets.
 func (p *framePools) get(n int) *phy.Frame {
 	p.lent++
 	if n <= phy.FrameSize {
@@ -27,7 +27,7 @@ func (p *framePools) get(n int) *phy.Frame {
 	return p.large.Get()
 }
 
-// put returns a frame of get to its pool.
+// put returns a frame that get returned to its pool.
 func (p *framePools) put(f *phy.Frame) {
 	p.lent--
 	f.Reset()

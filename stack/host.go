@@ -20,7 +20,7 @@ type Config struct {
 	Limits   Limits       // bounds of tables, queues and rates
 }
 
-// Host is one TCP/IP host. See New. Its state is in parts, each a type of its own.
+// Host is one TCP/IP host. See New. Each part of its state has its own type.
 type Host struct {
 	name   string
 	cfg    Config
@@ -31,11 +31,11 @@ type Host struct {
 	net        netLayer         // interfaces, addresses, routes, path MTUs
 	reassembly reassembly.Table // incomplete datagrams with their fragments
 	sockets    socketTable      // the sockets, by the packets that each receives
-	ports      portTable        // ports and ICMP identifiers in use
+	ports      portTable        // TCP and UDP ports and ICMP identifiers in use
 	memory     memoryPools      // octets in the connections' buffers
 	tcp        tcpShared        // state that all connections share
 	igmp       igmpReports      // timers of membership reports
-	icmpErrors clock.Bucket     // the rate limit of ICMP errors
+	icmpErrors clock.Bucket     // rate limit of ICMP errors
 	frames     framePools       // frames for packets that the host sends
 	watch      watchers         // functions that the host calls, and unreported events
 	stats      hostStatistics   // counters, verdicts, drops
@@ -67,8 +67,8 @@ func New(cfg Config) *Host {
 // Name returns the name given in the configuration.
 func (h *Host) Name() string { return h.name }
 
-// Deadline returns the instant at which Tick must be called even if no frame arrives; clock.Never if there is none. It may
-// be early, never late.
+// Deadline returns the time at which Tick must be called even if no frame arrives, clock.Never if there is none. It may
+// be too early, but never too late.
 func (h *Host) Deadline() clock.Instant {
 	at := min(h.tcp.timers.Next(), h.igmp.reports.Next(), h.net.addrProbes.Next(), h.reassembly.Deadline())
 	for _, i := range h.net.ifaces {
@@ -77,8 +77,8 @@ func (h *Host) Deadline() clock.Instant {
 	return at
 }
 
-// Tick runs the timers that are due at now: those of connections, which may then have segments to Transmit; those of neighbours,
-// whose pending datagrams and connections may fail; and those of reassembly, IGMP reports and address probes.
+// Tick runs the timers that are due at now: those of connections, neighbours, reassembly, IGMP reports and address
+// probes. Connections may then have segments to transmit. Packets and connections that wait for a neighbour may fail.
 func (h *Host) Tick(now clock.Instant) {
 	for {
 		t := h.tcp.timers.Pop(now)

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// replyTTL is the time to live of the stack's own answers.
+// replyTTL is the time to live of the answers that the stack itself sends.
 const replyTTL = 64
 
 // receiveICMP processes an ICMP message: it answers echo requests, and passes replies and errors to sockets.
@@ -48,11 +48,11 @@ func (h *Host) receiveICMP(now clock.Instant, p *packet) Verdict {
 	return dropped(drop.ICMPUnknownType)
 }
 
-// answerEcho answers an echo request with its data, from the address that it was sent to (RFC 1122 §3.2.2.6). The reply may be
-// fragmented if the request could be, because the host would not retransmit it.
+// answerEcho answers an echo request with its data. The reply's source is the request's destination (RFC 1122
+// §3.2.2.6). The reply may be fragmented if the request allowed it, because the host does not retransmit it.
 func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byte) Verdict {
 	if p.broadcast {
-		return dropped(drop.ICMPBroadcast) // RFC 1122 §3.2.2.6 allows dropping it: otherwise all hosts would answer at once
+		return dropped(drop.ICMPBroadcast) // RFC 1122 §3.2.2.6 allows the drop: otherwise all hosts of the subnet would answer at once
 	}
 	f := h.frames.get(len(p.payload))
 	copy(f.Extend(len(p.payload))[wire.ICMPLen:], data)
@@ -131,8 +131,9 @@ func (h *Host) receiveError(now clock.Instant, p *packet, m *wire.ICMP, quote []
 	return v
 }
 
-// errorOf returns the error that an ICMP error means for a socket, and whether it ends a connection that is being opened.
-// RFC 1122 §4.2.3.9 calls codes 2 to 4 hard; the codes for prohibited communication are treated as hard too.
+// errorOf returns the error that a socket reports for an ICMP error. hard is true if the error ends a connection that
+// is being opened. RFC 1122 §4.2.3.9 calls codes 2 to 4 hard; the codes for prohibited communication are treated as
+// hard too.
 func errorOf(m *wire.ICMP) (err error, hard bool) {
 	if m.Type != wire.ICMPDestUnreachable {
 		return tcp.ErrHostUnreach, false

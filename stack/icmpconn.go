@@ -9,8 +9,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ICMPConn is an ICMP socket. Bound to an identifier, it receives echo replies with that identifier and the errors that
-// quote such requests of ours. Listening for a UDP port, it receives the errors that quote datagrams from that port.
+// ICMPConn is an ICMP socket. If it is bound to an identifier, it receives echo replies with that identifier, and
+// errors that quote our requests with it. If it listens for a UDP port, it receives errors that quote datagrams from
+// that port.
 type ICMPConn struct {
 	socket
 	ident uint16 // identifier or UDP port
@@ -24,7 +25,7 @@ const numIDs = 1 << 16
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
 		free, ok := h.ports.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
-		if ok && free == 0 { // 0 is not an identifier
+		if ok && free == 0 { // the identifier 0 is not used
 			free, ok = h.ports.icmpIDs.free(1, numIDs, nil)
 		}
 		if !ok || free == 0 {
@@ -93,8 +94,8 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 	return nil
 }
 
-// Recv copies the next ICMP message, without the IP header, into p, cut to the length of p. n is -1 if no message is
-// queued; err is then a pending error of a message sent, such as ErrHostUnreach, which is reported once.
+// Recv copies the next ICMP message, without the IP header, into p and cuts it to the length of p. If no message is
+// queued, n is -1, and err is the pending error of a sent message, such as ErrHostUnreach. Each error is reported once.
 func (c *ICMPConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) {
 	n, src, ttl, err := c.recv(p)
 	return n, src.Addr(), ttl, err

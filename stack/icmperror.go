@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxQuote is the maximum number of octets of a packet that an ICMP error quotes. With its own headers the error stays within the
-// 576 octets that every host accepts (RFC 1812 §4.3.2.3).
+// maxQuote is the largest number of octets of a packet that an ICMP error quotes. The error with its headers then has
+// at most 576 octets, which every host accepts (RFC 1812 §4.3.2.3).
 const maxQuote = 576 - wire.IPv4Len - wire.ICMPLen
 
 // mayCauseError reports whether the host may send an ICMP error about the packet. RFC 1122 §3.2.2 forbids an error about
@@ -67,14 +67,14 @@ func (h *Host) sendICMPError(now clock.Instant, p *packet, m wire.ICMP, src neti
 	return v
 }
 
-// sendUnreachable answers a packet for this host with destination unreachable and the given code.
+// sendUnreachable answers a packet for this host with an ICMP destination unreachable of the given code.
 func (h *Host) sendUnreachable(now clock.Instant, p *packet, code uint8, a Answer, why drop.Reason) Verdict {
 	return h.sendICMPError(now, p, wire.ICMP{Type: wire.ICMPDestUnreachable, Code: code}, p.ip.Dst, a, why)
 }
 
-// sendForwardError answers a packet, for this host or to be forwarded, with the ICMP error m. The error's source is the packet's
-// destination if that is an address of the host, and otherwise an address of the interface by which the packet arrived
-// (RFC 1812 §4.3.2.4).
+// sendForwardError answers a packet, for this host or to be forwarded, with the ICMP error m. The error's source is the
+// packet's destination if that is one of our addresses. Otherwise it is an address of the interface on which the packet
+// arrived (RFC 1812 §4.3.2.4).
 func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Answer, why drop.Reason) Verdict {
 	src, ok := p.ip.Dst, h.net.localAddrs[p.ip.Dst] != nil
 	if !ok {
@@ -86,8 +86,8 @@ func (h *Host) sendForwardError(now clock.Instant, p *packet, m wire.ICMP, a Ans
 	return h.sendICMPError(now, p, m, src, a, why)
 }
 
-// sendHostUnreachable answers a packet that the host could not forward, because its next hop did not answer ARP, with host
-// unreachable (RFC 1812 §4.3.3.1). The packet f arrived by the interface from.
+// sendHostUnreachable sends host unreachable about a packet that could not be forwarded because its next hop did not
+// answer ARP (RFC 1812 §4.3.3.1). The packet f arrived on the interface from.
 func (h *Host) sendHostUnreachable(now clock.Instant, from *Iface, f *phy.Frame) {
 	p := &packet{frame: f, iface: from, octets: f.Bytes()}
 	var err error

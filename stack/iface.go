@@ -17,9 +17,9 @@ type IfaceConfig struct {
 	Name   string
 	Caps   phy.Capabilities // the device's present capabilities; see SetCapabilities
 	MAC    wire.HardwareAddr
-	Addrs  []netip.Prefix // the host's addresses with their prefix lengths
-	Loop   bool           // true for the loop to the host's own addresses
-	Hidden bool           // left out of the tables
+	Addrs  []netip.Prefix // the interface's addresses with their prefix lengths
+	Loop   bool           // true for the loop interface, by which the host reaches its own addresses
+	Hidden bool           // true if the tables omit the interface
 }
 
 // minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), defaultMTU is Ethernet's.
@@ -35,11 +35,11 @@ type Iface struct {
 	name   string
 	caps   phy.Capabilities
 	mac    wire.HardwareAddr
-	mtu    int    // set by SetMTU, in octets; 0: the device's
+	mtu    int    // value set by SetMTU, in octets; 0: the device's MTU
 	index  uint16 // position among the host's interfaces
 	loop   bool
 	hidden bool
-	up     bool // switched on, and the link is up
+	up     bool // true if the interface is switched on and its link is up
 
 	off, linkDown bool
 
@@ -50,28 +50,28 @@ type Iface struct {
 	stats     ifaceStatistics
 }
 
-// ifaceAddresses has an interface's addresses, and what RFC 5227 remembers of each.
+// ifaceAddresses holds an interface's addresses, and for each address the state that RFC 5227 requires.
 type ifaceAddresses struct {
 	list     []ifaceAddr
 	subnets  subnets
-	defended map[netip.Addr]clock.Instant // by defended address: the instant from which it may be defended again
+	defended map[netip.Addr]clock.Instant // for each defended address, the time from which it may be defended again
 	probes   []*AddrProbe                 // addresses that are being probed for or announced
 }
 
-// ifaceQueues has the packets that an interface is to send, each with its link header, and the connections that may have segments
-// to send.
+// ifaceQueues holds the packets that an interface must send, each with its link header, and the connections that may
+// have segments to send.
 type ifaceQueues struct {
 	replies   fifo[*phy.Frame] // the stack's own answers
-	datagrams fifo[*phy.Frame] // of sockets, and forwarded packets
+	datagrams fifo[*phy.Frame] // packets of sockets, and forwarded packets
 	ready     readyList
-	tcpTurn   bool // the next turn is the connections', not the datagrams'
+	tcpTurn   bool // true if a segment is sent next, false for a datagram
 }
 
-// ifaceGroups has the multicast groups that sockets have joined on an interface.
+// ifaceGroups holds the multicast groups that sockets have joined on an interface.
 type ifaceGroups struct {
 	list    roll[*membership]          // in the order of joining
 	byAddr  map[netip.Addr]*membership // the same memberships, by group
-	v1Until clock.Instant              // the instant until which a version 1 router is taken to be present (RFC 2236 §4)
+	v1Until clock.Instant              // time until which a version 1 router counts as present (RFC 2236 §4)
 }
 
 // ifaceStatistics counts an interface's frames and their octets, link headers included.
@@ -80,8 +80,8 @@ type ifaceStatistics struct {
 	txPackets, txBytes, txDropped uint64
 }
 
-// ifaceAddr is one address of an interface. network and broadcast are its subnet's first and last address; both are the
-// limited broadcast address if the subnet has no broadcast of its own.
+// ifaceAddr is one address of an interface. network and broadcast are the first and last address of its subnet. A
+// subnet without a broadcast address has the limited broadcast address in both.
 type ifaceAddr struct {
 	netip.Prefix
 	network, broadcast netip.Addr
@@ -127,7 +127,8 @@ func (i *Iface) Medium() phy.Medium { return i.caps.Medium }
 // MAC returns the interface's hardware address; zero on a medium without hardware addresses.
 func (i *Iface) MAC() wire.HardwareAddr { return i.mac }
 
-// MTU returns the length of the longest packet that the interface sends, in octets: SetMTU's, but at most the device's.
+// MTU returns the length of the longest packet that the interface sends, in octets: the value set by SetMTU, but at
+// most the device's MTU.
 func (i *Iface) MTU() int {
 	if i.mtu != 0 {
 		return min(i.mtu, i.mru())
@@ -135,8 +136,8 @@ func (i *Iface) MTU() int {
 	return i.mru()
 }
 
-// mru returns the length of the longest packet that the interface accepts, in octets: the MTU of the device. Peers keep the
-// segment size of their connections when our MTU becomes smaller.
+// mru returns the length of the longest packet that the interface accepts, in octets: the device's MTU. SetMTU does not
+// change it, because peers keep the segment size of their connections.
 func (i *Iface) mru() int {
 	if i.caps.MTU == 0 {
 		return defaultMTU
@@ -144,13 +145,13 @@ func (i *Iface) mru() int {
 	return min(i.caps.MTU, maxMTU)
 }
 
-// Loop reports whether this is the loop to the host's own addresses.
+// Loop reports whether this is the loop interface, by which the host reaches its own addresses.
 func (i *Iface) Loop() bool { return i.loop }
 
 // Up reports whether the interface carries packets: it is switched on and its link is up.
 func (i *Iface) Up() bool { return i.up }
 
-// State returns one word: UP; DOWN if the interface is switched off; NO-CARRIER if its link is down.
+// State returns one word: DOWN if the interface is switched off, NO-CARRIER if its link is down, otherwise UP.
 func (i *Iface) State() string {
 	switch {
 	case i.off:
@@ -191,7 +192,7 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	return nil
 }
 
-// checkAddr returns AddAddr's error for p.
+// checkAddr returns the error that AddAddr would return for p.
 func (i *Iface) checkAddr(p netip.Prefix) error {
 	a := p.Addr()
 	switch {
@@ -205,8 +206,8 @@ func (i *Iface) checkAddr(p netip.Prefix) error {
 	return nil
 }
 
-// DelAddr removes an address. Its connections end with ErrAddrRemoved, without a segment to the peer. ErrNotFound: the
-// interface does not have the address.
+// DelAddr removes an address. Connections from that address end with ErrAddrRemoved, without a segment to the peer.
+// ErrNotFound: the interface does not have the address.
 func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	k := slices.IndexFunc(i.addresses.list, func(a ifaceAddr) bool { return a.Prefix == p })
 	if k < 0 {
@@ -270,7 +271,7 @@ func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bo
 	}
 }
 
-// setCarrying makes the interface carry packets, or stop.
+// setCarrying is called when the interface starts or stops carrying packets.
 func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.up = up
 	i.host.net.routes.SetUp(int(i.index), up)
@@ -303,7 +304,7 @@ func (i *Iface) onLink(a netip.Addr) bool {
 	return ok
 }
 
-// sourceTo returns, of the addresses whose subnet contains a, the one that was added first.
+// sourceTo returns an address of the interface whose subnet contains a: the first one added.
 func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
 	if len(i.addresses.list) > fewAddrs {
 		return i.addresses.subnets.source(a)
@@ -316,8 +317,8 @@ func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// isBroadcast reports whether a is the limited broadcast address or that of a subnet of the interface, in either form of
-// RFC 1122 §3.3.6.
+// isBroadcast reports whether a is the limited broadcast address, or a broadcast address of one of the interface's
+// subnets in either form of RFC 1122 §3.3.6.
 func (i *Iface) isBroadcast(a netip.Addr) bool {
 	if a == limitedBroadcast {
 		return true

@@ -10,27 +10,27 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The host's side of IGMPv2 (RFC 2236 §3, §6). A host reports a group when it joins, and when a router queries it, unless
-// another member has reported first. A host that leaves sends a leave message if it was the last to report.
+// The host's side of IGMPv2 (RFC 2236 §3, §6). A host reports a group when it joins, and when a router queries the
+// group, unless another member has reported it first. When the last reporter leaves, it sends a leave message.
 const (
-	unsolicitedInterval = 10 * time.Second  // §8.10: the time within which the report of a join is repeated
-	v1Response          = 10 * time.Second  // §4: the time within which a query of version 1 is answered
-	v1RouterTimeout     = 400 * time.Second // §8.11: the time after a version 1 query during which its router is presumed present
+	unsolicitedInterval = 10 * time.Second  // §8.10: time within which the report of a join is repeated
+	v1Response          = 10 * time.Second  // §4: time within which a version 1 query is answered
+	v1RouterTimeout     = 400 * time.Second // §8.11: time after a version 1 query during which its router counts as present
 )
 
-// igmpReports has the memberships that a host has to report.
+// igmpReports holds the timers of the host's membership reports.
 type igmpReports struct {
 	reports     clock.Heap[*membership] // timers of reports
-	memberships int                     // number of memberships, counted per socket
+	memberships int                     // memberships, counted once for each socket
 }
 
-// reportable reports whether IGMP reports a group: never 224.0.0.1 (RFC 2236 §6), and not on an interface that is down or
-// the loop.
+// reportable reports whether IGMP reports the group. It never reports 224.0.0.1 (RFC 2236 §6), and no group on the loop
+// or on an interface that is down.
 func (m *membership) reportable() bool {
 	return m.group != wire.AllHosts && !m.iface.loop && m.iface.up
 }
 
-// announceGroup reports a new membership, and once more after a random time, since the first report may be lost.
+// announceGroup reports a new membership. It repeats the report after a random time, since the first may be lost.
 func (h *Host) announceGroup(now clock.Instant, m *membership) {
 	if m.reportable() {
 		h.report(now, m)
@@ -38,13 +38,13 @@ func (h *Host) announceGroup(now clock.Instant, m *membership) {
 	}
 }
 
-// delayReport sets the timer of m to report it after a random time within limit.
+// delayReport schedules a report of m after a random time up to limit.
 func (h *Host) delayReport(now clock.Instant, m *membership, limit time.Duration) {
 	h.workPending()
 	h.igmp.reports.Set(&m.report, now.Add(1+time.Duration(h.rng.Int64N(int64(limit)))))
 }
 
-// report sends a report: of version 1 while a version 1 router is presumed present (RFC 2236 §4).
+// report reports the membership m, by a version 1 report while a version 1 router counts as present (RFC 2236 §4).
 func (h *Host) report(now clock.Instant, m *membership) {
 	msg := wire.IGMP{Type: wire.IGMPv2Report, Group: m.group}
 	if m.last = m.iface.groups.v1Until.Due(now); !m.last { // a version 1 router does not understand leave messages
@@ -70,7 +70,8 @@ func (h *Host) leaveGroup(m *membership) {
 	}
 }
 
-// restartGroups is called when an interface goes up or down: its memberships stay, and are reported again when it is up.
+// restartGroups is called when an interface goes up or down. Its memberships stay, and are reported again when it is
+// up.
 func (i *Iface) restartGroups(now clock.Instant) {
 	i.groups.v1Until = 0
 	for m := range i.groups.list.all {
@@ -80,8 +81,8 @@ func (i *Iface) restartGroups(now clock.Instant) {
 	}
 }
 
-// sendIGMP queues a message among the stack's own answers, and reports whether there was room. An interface without an
-// address sends from 0.0.0.0.
+// sendIGMP queues a message among the stack's own answers, and reports whether there was room. If the interface has no
+// address, the source is 0.0.0.0.
 func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 	h.workPending()
 	f := h.frames.get(wire.IGMPLen)
@@ -128,13 +129,13 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 			m.last = false
 		}
 	default:
-		return dropped(drop.BadType) // a message to routers, or of a later version
+		return dropped(drop.BadType) // the message is for routers, or of a later version
 	}
 	return deliveredTo(wire.ProtocolIGMP, 0)
 }
 
-// answerQuery sets timers to report the groups of a query, each after a random time. A report that is due earlier is not
-// postponed.
+// answerQuery schedules a report for each group of the query, after a random time. It does not postpone a report that
+// is due earlier.
 func (h *Host) answerQuery(now clock.Instant, i *Iface, q wire.IGMP) {
 	limit := time.Duration(q.MaxResp) * time.Second / 10
 	if q.MaxResp == 0 {

@@ -30,14 +30,15 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	return v
 }
 
-// FrameDroppedBeforeStack counts an arriving frame that a fault rule or the link dropped, and shows it to observers.
+// FrameDroppedBeforeStack counts an arriving frame that a fault rule or the link dropped, and reports it to observers.
 func (h *Host) FrameDroppedBeforeStack(now clock.Instant, i *Iface, f *phy.Frame, r drop.Reason) Verdict {
 	v := dropped(r)
 	h.account(now, i, f, v)
 	return v
 }
 
-// account counts arriving frames and their verdicts. No other function does.
+// account counts an arriving frame and its verdict, and reports both to observers. No other function counts arriving
+// frames.
 func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	i.stats.rxPackets++
 	i.stats.rxBytes += uint64(f.Len())
@@ -57,8 +58,8 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	h.observe(now, i, RX, f, v)
 }
 
-// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to IPv4 multicast addresses.
-// receiveIP checks whether the host has joined the group.
+// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to IPv4 multicast
+// addresses. receiveIP later checks whether the host has joined the multicast group.
 func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	eth, payload, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {

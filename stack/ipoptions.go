@@ -10,11 +10,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveOptions checks the options of a packet, for this host or to be forwarded. If ok is false, v is the verdict.
+// receiveOptions checks the options of a packet, for this host or to be forwarded. If ok is false, v is the packet's
+// verdict.
 //
-// A malformed option is answered with parameter problem (RFC 1122 §3.2.2.5, RFC 1812 §4.3.3.5). The host routes nothing by
-// source routes: a packet that is not at its route's end is not for this host, and is answered with source route failed
-// (RFC 1122 §3.3.5). A router drops every packet with a source route, which RFC 1812 §5.2.4.1 allows and RFC 7126 §4.3 advises.
+// A malformed option is answered with parameter problem (RFC 1122 §3.2.2.5, RFC 1812 §4.3.3.5). The host does not route
+// by source routes. A packet whose source route is not finished is not for this host, and is answered with source route
+// failed (RFC 1122 §3.3.5). A router drops every packet with a source route, which RFC 1812 §5.2.4.1 allows and
+// RFC 7126 §4.3 advises.
 func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v Verdict, ok bool) {
 	b := p.ip.IPv4Options(p.octets)
 	o, at, err := wire.ParseIPOptions(b)
@@ -29,21 +31,21 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 	return v, true
 }
 
-// badOption answers a packet whose options have an error in octet at.
+// badOption answers a packet with parameter problem. at is the octet of the options that has the error.
 func (h *Host) badOption(now clock.Instant, p *packet, at int) Verdict {
 	h.count(mib.IPInHdrErrors)
 	m := wire.ICMP{Type: wire.ICMPParameterProblem, Pointer: uint8(wire.IPv4Len + at)}
 	return h.sendForwardError(now, p, m, ParameterProblem, drop.BadOption)
 }
 
-// recordHop adds the address a to the record route and timestamp options in b. at is the octet with an error, 0 if there is none
-// (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.2.4.2 and §5.2.4.3).
+// recordHop adds the address a to the record route and timestamp options in b. at is the octet of an error in b, 0 if
+// there is none (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.2.4.2 and §5.2.4.3).
 func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOptions, at int) {
 	o, at, err := wire.ParseIPOptions(b)
 	if err != nil {
 		return o, at
 	}
-	// The host does not know the time of day. So the highest bit is set, which marks a nonstandard time (RFC 791 §3.1).
+	// The host does not know the time of day, so the highest bit marks the time as nonstandard (RFC 791 §3.1).
 	const nonstandard = 1 << 31
 	stamp := uint32(now/clock.Instant(time.Millisecond)) | nonstandard
 	if at = o.Stamp(b, a, func(a netip.Addr) bool { return h.net.localAddrs[a] != nil }, stamp); at == 0 {
@@ -52,9 +54,10 @@ func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOp
 	return o, at
 }
 
-// echoOptions puts into b the options of the reply to the echo request p, and returns their length: record route and timestamp
-// with the host's own entry added (RFC 1122 §3.2.2.6). A source route is not reversed, since the host sends nothing by source
-// routes. at is the octet of the request with an error, 0 if there is none.
+// echoOptions writes the options of the reply to the echo request p into b, and returns their length. The reply has the
+// request's record route and timestamp with the host's own entry added (RFC 1122 §3.2.2.6). A source route is not
+// reversed, since the host sends no packets by source routes. at is the octet of an error in the request's options, 0
+// if there is none.
 func (h *Host) echoOptions(now clock.Instant, p *packet, b *[wire.MaxIPv4Options]byte) (n, at int) {
 	var request [wire.MaxIPv4Options]byte
 	options := request[:copy(request[:], p.ip.IPv4Options(p.octets))]

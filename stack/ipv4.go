@@ -15,19 +15,20 @@ type packet struct {
 	ip        wire.IPv4
 	octets    []byte // header and payload, without link-layer padding
 	payload   []byte
-	conn      *TCPConn    // the connection that fastPathConn found; nil if it found none
-	broadcast bool        // sent to the limited broadcast address, that of a subnet, or a group
-	members   *membership // the members of the destination group; nil if there are none
-	trusted   bool        // the device has verified the transport checksum, or the packet was never on a wire
+	conn      *TCPConn    // connection that fastPathConn found; nil if none
+	broadcast bool        // true if the destination is the limited broadcast address, a subnet's broadcast address, or a group
+	members   *membership // members of the destination group; nil if there are none
+	trusted   bool        // true if the device has verified the transport checksum, or the packet was never on a wire
 }
 
-// checkAddresses returns the reason if a packet's addresses forbid its delivery, else drop.None. A martian has a source that is
-// not one station's or cannot be behind the interface, or a destination that cannot arrive there (RFC 1122 §3.2.1.3, §3.3.6).
-// linkGroup is true for a frame that was sent to a link-layer broadcast or group address.
+// checkAddresses returns the reason for which a packet's addresses forbid its delivery, else drop.None. A source is
+// martian if it is not the address of one station, or that station can't be behind the interface. A destination is
+// martian if it can't arrive on the interface (RFC 1122 §3.2.1.3, §3.3.6). linkGroup is true for a frame that was sent
+// to a link-layer broadcast or group address.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
 	if !unicast(src) && !p.mayLackSource() || i.isBroadcast(src) {
-		return drop.MartianSource // RFC 1122 §3.2.1.3: no single host sent it
+		return drop.MartianSource // RFC 1122 §3.2.1.3: the source is not a single host
 	}
 	if i.loop {
 		if !src.IsLoopback() && h.net.localAddrs[src] == nil {
@@ -42,7 +43,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 		return drop.None
 	}
 	if src.IsLoopback() || h.net.localAddrs[src] != nil {
-		return drop.MartianSource // the host's own addresses are only behind the loop
+		return drop.MartianSource // a packet from the host's own addresses can only arrive on the loop
 	}
 	switch {
 	case dst.IsMulticast():
@@ -53,7 +54,7 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	case i.isBroadcast(dst):
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):
-		return drop.MartianDest // 127/8 never is on a link, RFC 1122 §3.2.1.3 (g)
+		return drop.MartianDest // 127/8 must not appear on a link, RFC 1122 §3.2.1.3 (g)
 	case h.net.localAddrs[dst] == nil:
 		return drop.NotForUs
 	case linkGroup:
@@ -62,8 +63,8 @@ func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	return drop.None
 }
 
-// mayLackSource reports whether a station without an address may send the packet from 0.0.0.0 (RFC 1122 §3.2.1.3 (a)): a
-// DHCP broadcast (RFC 2131 §4.1), or a switch's query for members of groups (RFC 4541 §2.1.1).
+// mayLackSource reports whether a packet's source may be 0.0.0.0 (RFC 1122 §3.2.1.3 (a)). That is allowed for a DHCP
+// broadcast (RFC 2131 §4.1) and for a switch's query for group members (RFC 4541 §2.1.1).
 func (p *packet) mayLackSource() bool {
 	if !p.ip.Src.IsUnspecified() {
 		return false
@@ -72,8 +73,8 @@ func (p *packet) mayLackSource() bool {
 		p.ip.Protocol == wire.ProtocolIGMP && p.ip.Dst.IsMulticast()
 }
 
-// deliver passes a packet for this host to its transport protocol, and copies of it to raw sockets. A protocol that neither the
-// host nor a raw socket receives is answered with protocol unreachable.
+// deliver passes a packet for this host to its transport protocol, and copies of it to raw sockets. If neither the host
+// nor a raw socket handles the protocol, the answer is protocol unreachable.
 func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	var c copies
 	if len(h.sockets.raw) > 0 {

@@ -5,22 +5,22 @@ import (
 	"net/netip"
 )
 
-// Limits bound a host's tables, queues and rates. Zero fields take the defaults, which the comments state. Host.SetLimit changes
-// the limits above Challenges while the host runs.
+// Limits bounds a host's tables, queues and rates. A zero field means the default, which the field's comment states.
+// Host.SetLimit can change the fields above Challenges while the host runs.
 type Limits struct {
 	Sockets     int // sockets of every kind, connections in TIME-WAIT included: 1,048,576
 	Connections int // TCP connections, in any state: as many as Sockets
 	SYNQueue    int // half-open connections of one listener: 1024
 	Buffers     int // octets in the send and receive buffers of connections: 1 GiB
-	Reassembly  int // the part of Buffers for octets received beyond a gap, counted from the gap on: 256 MiB
+	Reassembly  int // part of Buffers for octets received beyond a gap, counted from the gap on: 256 MiB
 	Fragments   int // octets of fragments of incomplete datagrams: 4 MiB
 	RecvQueue   int // octets queued in a UDP, ICMP, raw or frame socket, overhead included: 262,144
-	SendQueue   int // datagrams queued for one interface: 512
-	ReplyQueue  int // answers of the stack itself queued for one interface: 256
-	Groups      int // multicast groups that sockets have joined, each counted for each socket: 1024
+	SendQueue   int // packets of sockets queued for one interface, forwarded ones included: 512
+	ReplyQueue  int // answers of the stack itself, queued for one interface: 256
+	Groups      int // multicast groups that sockets have joined, counted once for each socket: 1024
 	Paths       int // destinations whose path MTU is known to be smaller than the link's: 1024
 
-	Challenges int // ACKs sent per second for segments that may be forged, give or take a half: 1000
+	Challenges int // mean number of challenge ACKs per second; each second has half to one and a half times as many: 1000
 	ICMPRate   int // ICMP errors sent per second: 1000
 	ICMPBurst  int // ICMP errors sent at once: 50
 }
@@ -51,7 +51,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// limit is a limit whose refusals are counted.
+// limit is the index of a limit whose refusals are counted.
 type limit uint8
 
 const (
@@ -76,7 +76,7 @@ const (
 var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "fragments", "neighbors", "unresolved",
 	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths"}
 
-// LimitError is the error of a call that would exceed a limit. It matches ErrLimit.
+// LimitError is returned by a call that would exceed a limit. It matches ErrLimit.
 type LimitError struct {
 	Name string // the name in LimitInfo
 	Most int
@@ -90,28 +90,28 @@ func (e *LimitError) Error() string {
 // Unwrap returns ErrLimit.
 func (e *LimitError) Unwrap() error { return ErrLimit }
 
-// countRefused counts that a limit was reached.
+// countRefused counts a refusal because limit l is reached.
 func (h *Host) countRefused(l limit) { h.stats.refusals[l].count++ }
 
-// countRefusedTo is countRefused for a limit that made the host drop a peer's packet, or take memory from its connections.
+// countRefusedTo counts a refusal that made the host drop peer's packet, or take memory from peer's connections.
 func (h *Host) countRefusedTo(l limit, peer netip.Addr) {
 	h.countRefused(l)
 	h.stats.refusals[l].peer = peer
 }
 
-// refusals counts how often a limit was reached, and names the peer of the last time.
+// refusals counts the refusals of one limit, with the peer of the last one.
 type refusals struct {
 	count uint64
 	peer  netip.Addr
 }
 
-// limitError counts that a limit was reached, and returns the error for it.
+// limitError counts a refusal because limit l is reached, and returns the error for it.
 func (h *Host) limitError(l limit) error {
 	h.countRefused(l)
 	return &LimitError{limitNames[l], *h.limitOf(l)}
 }
 
-// limitOf returns a pointer to a limit's value.
+// limitOf returns a pointer to the value of limit l.
 func (h *Host) limitOf(l limit) *int {
 	k, n := &h.limits, &h.cfg.Neighbor
 	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &k.Fragments, &n.Entries,
@@ -121,16 +121,16 @@ func (h *Host) limitOf(l limit) *int {
 // LimitInfo is one row of the table of limits.
 type LimitInfo struct {
 	Name    string
-	Used    int    // the present use; for a limit per listener, socket, neighbour or interface, the highest use
+	Used    int    // present use; for a limit per listener, socket, neighbour or interface, the highest present use
 	Limit   int    // the limit
-	Refused uint64 // how often the limit was reached
+	Refused uint64 // number of refusals because of the limit
 
-	// Peer is the address whose packet was last dropped because of the limit, or whose connection lost memory to others. It is
-	// zero if there was none, or if the limit does not concern peers.
+	// Peer is the peer whose packet was dropped last because of the limit, or whose connection lost memory to others.
+	// It is zero if there is none, or if the limit does not concern peers.
 	Peer netip.Addr
 }
 
-// LimitInfos returns every limit that SetLimit can change.
+// LimitInfos returns a row for every limit that SetLimit can change.
 func (h *Host) LimitInfos() []LimitInfo {
 	used := [numLimits]int{
 		limitSockets: h.sockets.open, limitConnections: len(h.sockets.conns), limitBuffers: h.memory.buffers.used, limitReassembly: h.memory.outOfOrder.used,
@@ -138,7 +138,7 @@ func (h *Host) LimitInfos() []LimitInfo {
 		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.Len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
-	for _, l := range h.sockets.listeners { // the order can't be seen: the loop computes a maximum
+	for _, l := range h.sockets.listeners { // map order does not matter: the loop computes a maximum
 		most(limitSYNQueue, l.half)
 	}
 	h.sockets.each(func(s *socket) { most(limitRecvQueue, s.queue.charged) })
@@ -159,8 +159,8 @@ func (h *Host) LimitInfos() []LimitInfo {
 	return infos
 }
 
-// SetLimit changes a limit. Entries beyond a lower limit stay. Errors: ErrNotFound, no limit has that name; ErrInvalid, most is
-// less than 1.
+// SetLimit changes the limit called name to most. Entries beyond a lower limit stay. ErrNotFound: no limit has that
+// name. ErrInvalid: most is less than 1.
 func (h *Host) SetLimit(name string, most int) error {
 	for l := range numLimits {
 		if limitNames[l] != name {

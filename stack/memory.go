@@ -10,44 +10,45 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The octets that a connection may hold in each direction even if its host is short of memory. freeMemory is allowed at any time,
-// so that no connection stalls for ever. leastMemory is allowed, and taken from others, while the peer's address holds less than
-// its share.
+// Octets that a connection may hold in each direction even if its host is short of memory. freeMemory is allowed at any
+// time, so that no connection stalls for ever. leastMemory is allowed while the peer's address holds less than its
+// share; other connections lose memory for it if necessary.
 const (
 	freeMemory  = 2 << 10
 	leastMemory = 64 << 10
 )
 
-// A pool is memory of a bounded size that connections hold. While no more than half of it is in use, no connection is bounded.
-// Beyond that, the connections of one peer's address may hold the address's share: the size divided by the number of addresses
-// plus one. When the pool is full, addresses that hold more than their share lose memory to those that hold less: first the
-// address that holds most, and of its connections the one that holds most.
+// A pool is memory of a bounded size that connections hold. While no more than half of it is in use, no connection is
+// bounded. Beyond that, the connections of one peer's address may together hold the address's share: the size divided
+// by the number of addresses plus one. When the pool is full, addresses that hold more than their share lose memory to
+// addresses that hold less. The address that holds most loses first, and of its connections the one that holds most.
 type pool struct {
 	used  int // octets in use
 	peers map[netip.Addr]*holder
-	order clock.Heap[*holder] // addresses by size: the first holds most; an address that holds nothing is not in it
-	idle  *holder             // the only holder in peers without memory, kept because it may soon need some; nil: none
+	order clock.Heap[*holder] // addresses that hold memory, largest holder first
+	idle  *holder             // the only holder in peers without memory, kept for its next use; nil if there is none
 }
 
-// holder has the octets of a pool that the connections of one peer's address hold.
+// holder counts the octets of a pool that the connections of one peer's address hold together.
 type holder struct {
 	addr  netip.Addr
 	used  int
-	conns clock.Heap[*TCPConn] // by size: the first holds most, and of equal ones has held it for longest
+	conns clock.Heap[*TCPConn] // connections by size, largest first; of equal ones the one that has held its memory longest
 	timer clock.Timer[*holder]
 }
 
-// holding has the octets of a pool that one connection holds.
+// holding counts the octets of a pool that one connection holds.
 type holding struct {
 	used  int
-	of    *holder // the holder it counts for; nil while used is 0
+	of    *holder // holder to which the octets count; nil while used is 0
 	timer clock.Timer[*TCPConn]
 }
 
-// bySize returns n octets as a key of a heap, which orders by the earliest instant, so that the largest is first.
+// bySize returns a heap key for n octets. A heap orders by the earliest instant, so the key is negative and the largest
+// is first.
 func bySize(n int) clock.Instant { return clock.Instant(-n) }
 
-// set makes the holding s of connection c n octets.
+// set changes the holding s of connection c to n octets.
 func (p *pool) set(c *TCPConn, s *holding, n int) {
 	by := s.of
 	if by == nil {
@@ -94,7 +95,7 @@ func (p *pool) holder(a netip.Addr) *holder {
 	return by
 }
 
-// biggest returns the address that holds most, nil if no address holds anything.
+// biggest returns the holder with the most octets, nil if no address holds any.
 func (p *pool) biggest() *holder {
 	if t := p.order.First(); t != nil {
 		return t.Value
@@ -102,8 +103,8 @@ func (p *pool) biggest() *holder {
 	return nil
 }
 
-// share returns, for a pool of the size most that is more than half in use, the octets that each address may hold, and the octets
-// that address a holds. The address counts even if it holds nothing.
+// share returns the share of each address in a pool of size most that is more than half in use, and the octets that
+// address a holds. The number of addresses includes a even if a holds nothing.
 func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	n := p.order.Len() + 1
 	if by := p.peers[a]; by != nil && by != p.idle {
@@ -114,7 +115,7 @@ func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	return most / n, held
 }
 
-// roomFor returns the octets that a connection with address a, which asks for need, may take without reducing other connections.
+// roomFor returns how many of need octets a connection with address a may take without reducing other connections.
 func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	if p.used+need <= most/2 {
 		return need
@@ -123,17 +124,18 @@ func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	return max(0, min(need, share-held, most-p.used))
 }
 
-// memoryPools has the octets that the connections of a host hold.
+// memoryPools counts the octets that the connections of a host hold.
 type memoryPools struct {
 	buffers    pool // octets of buffers, as of the last call of update for each connection
 	outOfOrder pool // the part of buffers for octets received beyond a gap
 	spare      []*memoryUse
 }
 
-// memoryUse has the octets that a connection holds of its host's pools. A connection that holds none has no memoryUse.
+// memoryUse counts the octets that a connection holds in its host's pools. A connection that holds none has no
+// memoryUse.
 type memoryUse struct {
-	buffers    holding // for octets sent and received
-	outOfOrder holding // for octets received beyond a gap: a part of buffers
+	buffers    holding // octets sent and received
+	outOfOrder holding // octets received beyond a gap, which buffers includes
 }
 
 // update sets the holdings of c to the present size of its buffers.
@@ -158,10 +160,10 @@ func (p *memoryPools) update(c *TCPConn) {
 	}
 }
 
-// maxSpareMemoryUse is the number of unused memoryUse values that are kept for other connections.
+// maxSpareMemoryUse is the number of unused memoryUse values that are kept for reuse.
 const maxSpareMemoryUse = 64
 
-// get returns a memoryUse that holds nothing.
+// get returns a memoryUse with zero holdings.
 func (p *memoryPools) get() *memoryUse {
 	n := len(p.spare)
 	if n == 0 {
@@ -172,7 +174,7 @@ func (p *memoryPools) get() *memoryUse {
 	return s
 }
 
-// free recycles the memoryUse of c, which holds nothing.
+// free recycles the memoryUse of c, whose holdings are zero.
 func (p *memoryPools) free(c *TCPConn) {
 	if len(p.spare) < maxSpareMemoryUse {
 		*c.memoryUse = memoryUse{}
@@ -190,8 +192,9 @@ func (p *memoryPools) release(c *TCPConn) {
 	}
 }
 
-// trimToMemoryLimit cuts off the payload of s for which the host has no memory. If the address of c holds less than its share, it
-// first takes memory from connections of other addresses. The reason is drop.None, or why payload was dropped.
+// trimToMemoryLimit cuts off the part of s's payload for which the host has no memory. If the address of c holds less
+// than its share, it first takes memory from connections of other addresses. It returns drop.None, or the reason for
+// which it cut payload off.
 func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) (r drop.Reason) {
 	if len(s.Payload) == 0 || s.Flags&wire.SYN != 0 {
 		return drop.None
@@ -214,8 +217,9 @@ func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) 
 	return drop.None
 }
 
-// roomFor returns the part of need octets that c may take from a limit's pool. If too few are left and the peer's address holds
-// less than its share, other connections make room: up to least octets even by being aborted.
+// roomFor returns how many of need octets c may take from the pool of limit l. If too few are left and the peer's
+// address holds less than its share, it takes memory from other connections. It aborts connections for at most least
+// octets.
 func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) int {
 	p, most, a := &h.memory.buffers, *h.limitOf(l), c.remote.Addr()
 	if l == limitReassembly {
@@ -233,10 +237,10 @@ func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) 
 	return room
 }
 
-// makeRoom discards need octets received beyond gaps (RFC 2018 §8), of addresses other than a that hold more than share of the
-// pool p. Their peers retransmit the octets.
+// makeRoom discards need octets that were received beyond gaps (RFC 2018 §8). It takes them from addresses other than a
+// that hold more than share of the pool p. Their peers retransmit the octets.
 func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.Addr, share int) {
-	const most = 32 // maximum number of connections, which bounds the cost of one segment if they free nothing
+	const most = 32 // bound of the connections reduced for one segment, in case they free nothing
 	goal := p.used - need
 	for k := 0; k < most && p.used > goal; k++ {
 		by := h.memory.outOfOrder.biggest()
@@ -269,7 +273,7 @@ func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 	}
 }
 
-// Writable returns the number of octets that Write would accept without memory of other connections.
+// Writable returns the number of octets that Write would accept without taking memory from other connections.
 func (c *TCPConn) Writable() int {
 	if c.host.ampleMemory() {
 		return c.conn.Writable()
@@ -280,7 +284,8 @@ func (c *TCPConn) Writable() int {
 // ampleMemory reports whether half of the memory stays free even if one connection fills its buffers.
 func (h *Host) ampleMemory() bool { return h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 }
 
-// writable returns the number of octets that Write accepts. If ask is set, it takes memory from other connections.
+// writable returns the number of octets that Write accepts. With ask, it takes memory from other connections if
+// necessary.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host
 	if c.gone || h.ampleMemory() {

@@ -10,23 +10,24 @@ import (
 	"smolsh/stack/wire"
 )
 
-// groupTTL is the default time to live of packets to a group: they stay on the link (RFC 1112 §6.1).
+// groupTTL is the default time to live of packets to a group, which keeps them on the link (RFC 1112 §6.1).
 const groupTTL = 1
 
-// membership is a multicast group that sockets have joined on an interface: the sockets, and the state of IGMP (RFC 2236
-// §6).
+// membership is a multicast group that sockets have joined on an interface. It holds the sockets and the state of IGMP
+// (RFC 2236 §6).
 type membership struct {
 	iface  *Iface
 	group  netip.Addr
 	joined map[uint16]*roll[*UDPConn] // by local port
 	report clock.Timer[*membership]   // set while a report is due (a "delaying member")
-	last   bool                       // the host was the last on the link to report the group, by version 2
+	last   bool                       // true if this host was the last on the link to report the group, by version 2
 }
 
-// Join makes the socket receive datagrams to a multicast group and the socket's port, whatever address it is bound to. The
-// interface is that of the bound address, else that of a route to the group, else the first Ethernet; the membership stays on it.
-// Sockets that share a port, each bound to its own address, receive a copy each. Errors: ErrInvalid, group is not a group;
-// ErrExists, the socket has joined it already; ErrNoRoute, ErrLimit, ErrClosed.
+// Join makes the socket receive datagrams to a multicast group and the socket's port, whatever address it is bound to.
+// It joins on the interface of the bound address, else of a route to the group, else on the first Ethernet; the
+// membership stays on that interface. If several sockets share a port, each bound to its own address, each receives a
+// copy. Errors: ErrInvalid, group is not a group; ErrExists, the socket has joined it already; ErrNoRoute, ErrLimit,
+// ErrClosed.
 func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 	h := u.host
 	group = group.Unmap()
@@ -59,7 +60,7 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
 	return nil
 }
 
-// Leave ends a membership; Close ends all. Errors: ErrNotFound, the socket has not joined; ErrClosed.
+// Leave ends a membership; Close ends all memberships. Errors: ErrNotFound, the socket has not joined; ErrClosed.
 func (u *UDPConn) Leave(group netip.Addr) error {
 	if u.closed {
 		return ErrClosed
@@ -104,8 +105,8 @@ func (u *UDPConn) memberOf(group netip.Addr) *membership {
 // membership returns the interface's membership in a group, nil if no socket has joined it there.
 func (i *Iface) membership(group netip.Addr) *membership { return i.groups.byAddr[group] }
 
-// findMembers sets p.members to the members of p's destination group, on the interface by which p arrived, or by which the host
-// itself sent it. It returns false if there are none. Every host is a member of 224.0.0.1 (RFC 1112 §7.2).
+// findMembers sets p.members to the members of p's destination group on the interface on which p arrived, or from which
+// the host itself sent p. It returns false if there are none. Every host is a member of 224.0.0.1 (RFC 1112 §7.2).
 func (h *Host) findMembers(p *packet) bool {
 	p.broadcast = true
 	i := p.iface
@@ -116,8 +117,8 @@ func (h *Host) findMembers(p *packet) bool {
 	return p.members != nil || p.ip.Dst == wire.AllHosts
 }
 
-// receiveGroup delivers a datagram to every socket that has joined its group and has its port. There is no port
-// unreachable for a group (RFC 1122 §3.2.2).
+// receiveGroup delivers a datagram to every socket that has joined the group and has the port. No port unreachable is
+// sent about a group (RFC 1122 §3.2.2).
 func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from netip.AddrPort, data []byte) Verdict {
 	var c copies
 	if p.members != nil {
@@ -140,8 +141,8 @@ func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from neti
 	return dropped(drop.NoSocket)
 }
 
-// loopGroup queues on the loop a copy of the packet f, which the host sends to a group by interface i, if the host itself has
-// members there. A link does not return a frame to its sender.
+// loopGroup queues a copy of the packet f on the loop if the host itself has members of the group on interface i. The
+// host is sending f to that group, and a link does not return a frame to its sender.
 func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.Frame) {
 	if i.loop || h.net.loop == nil || !h.net.loop.up || i.membership(group) == nil {
 		return

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// pendingSends has the datagrams, in a bounded queue, and the connections that wait for a neighbour's answer. Connections keep
-// their data themselves.
+// pendingSends holds the datagrams, in a bounded queue, and the connections that wait for a neighbour's answer.
+// Connections keep their data themselves.
 type pendingSends struct {
 	datagrams fifo[pendingPacket]
 	conns     []*TCPConn
@@ -31,21 +31,21 @@ func (w *pendingSends) park(c *TCPConn) {
 	w.conns = append(w.conns, c)
 }
 
-// pendingPacket is a packet without a link header, and the socket to notify if it fails.
+// pendingPacket is a packet without a link header, and the socket to notify if the packet can't be sent.
 type pendingPacket struct {
 	frame *phy.Frame
 	owner sendErrorSink
-	from  *Iface // the interface by which a packet to be forwarded arrived, nil for the host's own
+	from  *Iface // for a packet to be forwarded, the interface on which it arrived; nil for the host's own
 }
 
-// sendErrorSink is a socket that is notified when its datagram could not be sent.
+// sendErrorSink is a socket that is notified when its datagram can't be sent.
 type sendErrorSink interface {
 	sendFailed(now clock.Instant, err error)
 }
 
 type neighbor = neigh.Entry[pendingSends]
 
-// sendPending sends the packets that waited for e, and continues the connections.
+// sendPending sends the packets that waited for neighbour e, and continues the connections that did.
 func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
@@ -60,7 +60,8 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 	}
 }
 
-// failPending drops the packets that waited for e, reports the failure to their sockets or senders, and fails the connections.
+// failPending drops the packets that waited for neighbour e, reports the failure to their sockets or senders, and fails
+// the waiting connections.
 func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
@@ -81,10 +82,10 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	}
 }
 
-// addPending queues a packet for e, which is not resolved yet. If the queue is full the oldest packet is dropped, since
-// RFC 1122 §2.3.2.2 saves the latest.
+// addPending queues a packet for neighbour e, which is not resolved yet. A full queue drops its oldest packet, since
+// RFC 1122 §2.3.2.2 requires to save the latest.
 func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
-	i.host.workPending() // there is a request to send, or a timer was set
+	i.host.workPending() // an ARP request must be sent, or a timer was set
 	q := &e.Pending.datagrams
 	limit := i.neigh.Config().Queue
 	if q.n >= limit {
@@ -97,7 +98,7 @@ func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
 	q.push(what, limit)
 }
 
-// noNeighbor counts that i has no room for another neighbour, and returns the error for it.
+// noNeighbor counts a refusal because i has no room for another neighbour, and returns the error for it.
 func (h *Host) noNeighbor(i *Iface) error {
 	if i.neigh.Len() < h.cfg.Neighbor.Entries {
 		return h.limitError(limitUnresolved)
@@ -119,8 +120,8 @@ func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAdd
 	return nil
 }
 
-// DelNeighbor removes a neighbour and fails the packets and connections that wait for it. ErrNotFound: the table does not
-// have it.
+// DelNeighbor removes a neighbour, and fails the packets and connections that wait for it. ErrNotFound: the table has
+// no such neighbour.
 func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 	e := i.neigh.Delete(a)
 	if e == nil {
@@ -131,7 +132,7 @@ func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 	return nil
 }
 
-// FlushNeighbors removes every neighbour except PERMANENT ones, as DelNeighbor does.
+// FlushNeighbors calls DelNeighbor for every neighbour except PERMANENT ones.
 func (i *Iface) FlushNeighbors(now clock.Instant) { i.flushNeighbors(now, drop.NeighborFailed) }
 
 func (i *Iface) flushNeighbors(now clock.Instant, r drop.Reason) {
@@ -150,10 +151,10 @@ type NeighborInfo struct {
 	Dev     string
 	HW      wire.HardwareAddr // zero while unknown
 	State   string            // INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED, PERMANENT
-	Age     time.Duration     // time since the last confirmation, or since the entry was made
+	Age     time.Duration     // time since the last confirmation, or since the entry was added
 	Expires time.Duration     // time until the entry's next timer; negative: never
-	Probes  int               // number of requests since the last confirmation
-	Queued  int               // number of datagrams and connections that wait for it
+	Probes  int               // requests sent since the last confirmation
+	Queued  int               // datagrams and connections that wait for the neighbour
 }
 
 // NeighborInfos returns the neighbour tables of all interfaces, by interface and address.

@@ -9,17 +9,16 @@ import (
 	"smolsh/stack/route"
 )
 
-// netLayer is the host's place in the networks it is attached to: its interfaces and addresses, its routes, and the
-// path MTUs that it has learnt.
+// netLayer is the host's network layer: interfaces, addresses, routes, and the path MTUs that it has learnt.
 type netLayer struct {
 	ifaces      []*Iface
-	loop        *Iface                // the interface by which the host reaches itself; nil if it has none
+	loop        *Iface                // interface by which the host reaches its own addresses; nil if there is none
 	localAddrs  map[netip.Addr]*Iface // every address of the host
 	routes      route.Table
-	epoch       uint32 // incremented when routes, addresses or interfaces change; connections cache their route by it
+	epoch       uint32 // incremented when routes, addresses or interfaces change, which makes cached routes invalid
 	paths       pmtu.Table
 	forwarding  bool
-	fragmentIDs [256]uint16            // see identification
+	fragmentIDs [256]uint16            // counters of identification
 	addrProbes  clock.Heap[*AddrProbe] // timers of address probes
 }
 
@@ -28,15 +27,16 @@ func (n *netLayer) init() {
 	n.epoch = 1
 }
 
-// hop is the next hop of a packet: the neighbour next on the link of iface, or all stations there if broadcast is set.
+// hop is the next hop of a packet: the neighbour next on the link of iface, or all stations on that link if broadcast
+// is set.
 type hop struct {
 	iface     *Iface
 	next      netip.Addr
 	broadcast bool
 }
 
-// lookup returns the next hop to dst: by the loop to an address of the host, else by the route with the longest prefix. ok
-// is false if there is no route.
+// lookup returns the next hop to dst. An address of the host itself is reached by the loop, any other by the route with
+// the longest prefix. ok is false if there is no route.
 func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	if dst.IsLoopback() || n.localAddrs[dst] != nil {
 		if n.loop == nil || !n.loop.up {
@@ -66,8 +66,8 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	return hop{iface: i, next: dst, broadcast: i.isBroadcast(dst)}, true
 }
 
-// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3): one on the subnet of the next hop if
-// there is one.
+// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3). It prefers an address on
+// the subnet of the next hop.
 func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if p.iface == n.loop {
 		return dst, true
@@ -78,7 +78,7 @@ func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if len(p.iface.addresses.list) > 0 {
 		return p.iface.addresses.list[0].Addr(), true
 	}
-	for _, i := range n.ifaces { // an interface without an address uses another interface's
+	for _, i := range n.ifaces { // an interface without an address uses the address of another interface
 		if !i.loop && len(i.addresses.list) > 0 {
 			return i.addresses.list[0].Addr(), true
 		}
@@ -86,8 +86,8 @@ func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// isNeighbor reports whether a host with the address a can be on the link of i: it is in a subnet of the interface, or
-// the on-link route to it leads there.
+// isNeighbor reports whether a host with the address a can be on the link of i: a is in a subnet of the interface, or
+// an on-link route to a leads to i.
 func (n *netLayer) isNeighbor(i *Iface, a netip.Addr) bool {
 	if i.onLink(a) {
 		return true
@@ -115,7 +115,7 @@ func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
 	}
 }
 
-// routeFor is lookup for a destination that may be a group, for which groupHop chooses the interface.
+// routeFor returns the next hop from src to dst, which may be a group.
 func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	if dst.IsMulticast() {
 		return n.groupHop(src, dst)
@@ -123,8 +123,8 @@ func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	return n.lookup(dst)
 }
 
-// groupHop returns the next hop from src to a group: by the interface that has the address src, else by that of a route to
-// the group, else by the first Ethernet.
+// groupHop returns the next hop from src to a group. The interface is the one with the address src, else the one of a
+// route to the group, else the first Ethernet.
 func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
 	if i := n.localAddrs[src]; i != nil {

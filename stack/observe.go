@@ -5,7 +5,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Dir is a direction as seen from the host.
+// Dir is the direction of a packet, as seen from the host.
 type Dir uint8
 
 // The directions.
@@ -14,7 +14,7 @@ const (
 	TX
 )
 
-// PacketEvent is the argument of observers. It and its Frame are valid during the call only, and must not be changed.
+// PacketEvent is the argument of observers. It and its Frame are valid only during the call, and must not be changed.
 type PacketEvent struct {
 	Now     clock.Instant
 	Host    *Host
@@ -24,8 +24,8 @@ type PacketEvent struct {
 	Verdict Verdict
 }
 
-// Repeated reports whether the frame was sent on the host's own loop. Observers see such a frame again, with its verdict, when it
-// arrives.
+// Repeated reports whether the frame was sent on the host's own loop. Observers see such a frame a second time, with
+// its verdict, when it arrives.
 func (ev *PacketEvent) Repeated() bool {
 	return ev.Dir == TX && ev.Verdict.Kind == Transmitted && ev.Iface.loop
 }
@@ -46,8 +46,8 @@ func (h *Host) Observe(fn func(ev *PacketEvent)) (cancel func()) {
 	}
 }
 
-// ObserveHeads is Observe for functions that need no payload. The host may then leave out the payload of a segment that it
-// sends: the frame's Bytes end with the headers.
+// ObserveHeads observes like Observe, for functions that need no payload. The host may then leave out the payload of a
+// segment that it sends, so that the frame's Bytes end with the headers.
 func (h *Host) ObserveHeads(fn func(ev *PacketEvent)) (cancel func()) {
 	o := &observer{fn}
 	h.watch.observers.join(o)
@@ -61,7 +61,7 @@ func (h *Host) observe(now clock.Instant, i *Iface, d Dir, f *phy.Frame, v Verdi
 		return
 	}
 	ev := h.watch.event
-	if ev == nil { // nil also while an observer makes the host call observers again
+	if ev == nil { // nil while an observer makes the host call observers again
 		ev = new(PacketEvent)
 	}
 	h.watch.event = nil

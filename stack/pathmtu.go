@@ -10,8 +10,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// PathMTU returns the length of the longest packet that is known to reach dst, in octets: as routers have reported in the last ten
-// minutes, otherwise the MTU of the outgoing interface. It returns 0 if there is no route.
+// PathMTU returns the length of the longest packet that reaches dst without fragmentation, in octets. That is the MTU
+// that routers have reported in the last ten minutes, otherwise the MTU of the outgoing interface. It returns 0 if
+// there is no route.
 func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	p, ok := h.net.lookup(dst)
 	if !ok {
@@ -20,8 +21,8 @@ func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	return h.net.paths.Within(now, dst, p.iface.MTU())
 }
 
-// reportedMTU returns the MTU that a "fragmentation needed" error reports. An old router reports none; the host then tries
-// the next plateau below the length of the dropped packet (RFC 1191 §5).
+// reportedMTU returns the MTU that a "fragmentation needed" error reports. Old routers report no MTU. The host then
+// tries the next plateau below the length of the dropped packet (RFC 1191 §5).
 func reportedMTU(m *wire.ICMP, q *wire.Quoted) int {
 	if m.MTU != 0 {
 		return int(m.MTU)
@@ -29,8 +30,8 @@ func reportedMTU(m *wire.ICMP, q *wire.Quoted) int {
 	return pmtu.Plateau(q.IP.HeaderLen + q.IP.PayloadLen)
 }
 
-// tooBigTCP processes a report that a segment of c was too long for the path. Other connections to the destination use it from
-// their next segment on. The report must quote a sequence number in flight (RFC 5927 §7).
+// tooBigTCP processes a report that a segment of c was too long for the path. It must quote a sequence number in flight
+// (RFC 5927 §7). If it is accepted, other connections to the destination use the MTU from their next segment on.
 func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu := reportedMTU(m, q)
 	claim := tcp.PMTURefused
@@ -50,8 +51,9 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, m *wire.ICMP, q *wire.Qu
 	return v
 }
 
-// tooBigDatagram processes a report that a datagram or echo request was too long for the path. The only checks against forgery are
-// that the quoted packet fits our interface, and that a socket has its port or identifier.
+// tooBigDatagram processes a report that a datagram or echo request was too long for the path. It checks that the
+// quoted packet fits our interface, and that a socket has the packet's port or identifier. No other check against
+// forgery is possible.
 func (h *Host) tooBigDatagram(now clock.Instant, m *wire.ICMP, q *wire.Quoted) Verdict {
 	mtu, sent := reportedMTU(m, q), q.IP.HeaderLen+q.IP.PayloadLen
 	way, ok := h.net.lookup(q.IP.Dst)

@@ -11,19 +11,19 @@ const (
 	numEphemeral   = 1 << 14
 )
 
-// The protocols whose ephemeral ports are counted.
+// Indices of the protocols whose ephemeral ports are counted.
 const (
 	portsTCP = iota
 	portsUDP
 	numPorts
 )
 
-// portTable has the ports and ICMP identifiers in use.
+// portTable holds the ports and ICMP identifiers in use.
 type portTable struct {
-	users     [numPorts]map[uint16]int // the number of listeners or UDP sockets with a port, whatever their address
-	ephemeral [numPorts]portSet        // the ephemeral ports among those, counted from the first
-	byDest    map[flow]*destPorts      // of connections, by local and remote address and remote port
-	spare     *destPorts               // an empty one, for reuse; nil if there is none
+	users     [numPorts]map[uint16]int // number of listeners or UDP sockets with a port, whatever their address
+	ephemeral [numPorts]portSet        // ephemeral ports in users, as offsets from firstEphemeral
+	byDest    map[flow]*destPorts      // ports of connections, by local address, remote address and remote port
+	spare     *destPorts               // an unused destPorts, for reuse; nil if there is none
 	icmpIDs   portSet                  // the identifiers of ICMP sockets
 	last      [numPorts]uint16         // RFC 6056's counters
 }
@@ -34,9 +34,9 @@ func (t *portTable) init(rng *rand.Rand) {
 	t.last = [numPorts]uint16{uint16(rng.Uint32()), uint16(rng.Uint32())}
 }
 
-// ephemeral chooses a local port by RFC 6056's algorithm 3: a counter whose start depends on the destination. So ports do not
-// repeat soon, and one destination learns nothing of the ports to another. No socket of the protocol is bound to the port, and it
-// is not in taken, which may be nil. Errors: ErrNoPorts.
+// ephemeral chooses a local port by algorithm 3 of RFC 6056, a counter whose start depends on the destination. Ports do
+// not repeat soon, and one destination can't infer the ports to another. The chosen port is used by no bound socket of
+// the protocol, and is not in taken, which may be nil. Errors: ErrNoPorts.
 func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet) (uint16, error) {
 	last := &h.ports.last[which]
 	start := int((h.hash(local.Addr(), remote, uint64(which)+1) + uint64(*last) + 1) % numEphemeral)
@@ -48,13 +48,13 @@ func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet
 	return firstEphemeral + uint16(k), nil
 }
 
-// ephemeralTo is ephemeral for a connection, which may use a port of connections to other destinations.
+// ephemeralTo chooses a local port for a connection. The port may be that of a connection to another destination.
 func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
 	var taken *portSet
 	if d := h.ports.byDest[flowOf(netip.AddrPortFrom(local.Addr(), 0), remote)]; d != nil {
 		taken = &d.many
 	}
-	for range numEphemeral { // usually runs once: few connections to the destination, or one that the peer opened, have the port
+	for range numEphemeral { // usually one turn: few connections to the destination have the port
 		port, err := h.ephemeral(portsTCP, local, remote, taken)
 		if err != nil || h.sockets.conns[flowOf(netip.AddrPortFrom(local.Addr(), port), remote)] == nil {
 			return port, err
@@ -63,14 +63,14 @@ func (h *Host) ephemeralTo(local, remote netip.AddrPort) (uint16, error) {
 	return 0, ErrNoPorts
 }
 
-// bind counts one more socket of a protocol for a port.
+// bind counts one more socket of a protocol on a port.
 func (t *portTable) bind(which int, port uint16) {
 	if t.users[which][port]++; port >= firstEphemeral {
 		t.ephemeral[which].add(int(port)-firstEphemeral, numEphemeral)
 	}
 }
 
-// unbind counts one socket of a protocol less for a port.
+// unbind counts one socket of a protocol less on a port.
 func (t *portTable) unbind(which int, port uint16) {
 	ports := t.users[which]
 	if ports[port]--; ports[port] > 0 {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// portSet is a bitmap of numbers below its size, a multiple of 64: ephemeral ports, counted from the first, or ICMP identifiers.
-// The search for the next free number tests 64 at a time. The zero portSet is empty and allocates its storage with the first
-// number.
+// portSet is a bitmap of numbers: ephemeral ports, as offsets from the first, or ICMP identifiers. Its size is a
+// multiple of 64, and a search tests 64 numbers at a time. The zero portSet is empty, and allocates its storage with
+// the first number.
 type portSet struct {
 	words []uint64
 	n     int // number of members
@@ -38,7 +38,8 @@ func (s *portSet) remove(k int) {
 
 func (s *portSet) has(k int) bool { return s.words != nil && s.words[k/64]&(1<<(k%64)) != 0 }
 
-// free returns the first number that is in neither set, from k on and then from 0 on. ok is false if there is none.
+// free returns the first number that is neither in s nor in other. It searches from k to the end, then from 0. ok is
+// false if there is none.
 func (s *portSet) free(k, size int, other *portSet) (n int, ok bool) {
 	word := func(w int) (used uint64) {
 		if s.words != nil {
@@ -62,17 +63,18 @@ func (s *portSet) free(k, size int, other *portSet) (n int, ok bool) {
 	return 0, false
 }
 
-// fewPorts is the number of connections to one destination up to which their ports are a list.
+// fewPorts is the largest number of connections to one destination whose ports are kept in a list.
 const fewPorts = 32
 
-// destPorts has the ephemeral ports, counted from the first, of connections from one local address to one remote address and port.
+// destPorts holds the ephemeral ports, as offsets from the first, of connections from one local address to one remote
+// address and port.
 type destPorts struct {
 	key  flow
 	few  []uint16
-	many portSet // used once there were more than fewPorts
+	many portSet // used instead of few after there were more than fewPorts
 }
 
-// hold notes that a connection that has been opened has its local port, if that is an ephemeral one.
+// hold records the local port of a connection that was opened, if that is an ephemeral port.
 func (t *portTable) hold(c *TCPConn) {
 	if c.local.Port() < firstEphemeral {
 		return
@@ -100,7 +102,7 @@ func (t *portTable) hold(c *TCPConn) {
 	}
 }
 
-// release notes that a connection has ended, if hold has noted it.
+// release removes the record that hold made for a connection, if there is one.
 func (t *portTable) release(c *TCPConn) {
 	d := c.dest
 	if d == nil {

@@ -7,15 +7,15 @@ import (
 	"smolsh/stack/buf"
 )
 
-// recordLen is the number of octets before a queued datagram, which hold its length, source and TTL. datagramOverhead is added to
-// the length of each datagram, so that empty datagrams cannot fill the memory.
+// recordLen is the length of the record in front of each queued datagram: its length, source and TTL. datagramOverhead
+// is added to the cost of each datagram, so that empty datagrams can't fill the memory.
 const (
 	recordLen        = 4 + 16 + 2 + 1
 	datagramOverhead = 64
 )
 
-// queue holds the received datagrams of a socket in one ring, so that none needs an allocation. It is bounded in octets, overhead
-// included.
+// queue holds the received datagrams of a socket in one ring, so that a datagram needs no allocation. Its bound is in
+// octets, overhead included.
 type queue struct {
 	ring    buf.Ring
 	n       int // number of datagrams
@@ -25,7 +25,7 @@ type queue struct {
 
 func newQueue(limit int) queue { return queue{ring: buf.NewRing(limit), limit: limit} }
 
-// resize changes the bound. It removes no datagram.
+// resize changes the bound. It does not remove queued datagrams.
 func (q *queue) resize(limit int) {
 	q.limit = limit
 	q.ring.SetLimit(max(limit, q.ring.Len()))
@@ -74,7 +74,7 @@ func (q *queue) pop(p []byte) (n int, from netip.AddrPort, ttl uint8) {
 	q.n--
 	q.charged -= size + datagramOverhead
 	if q.n == 0 && q.ring.Allocated() > 64<<10 {
-		q.ring.Drop() // free the storage of a burst
+		q.ring.Drop() // frees the storage that a burst has allocated
 	}
 	return n, from, r[22]
 }

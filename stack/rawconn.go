@@ -8,23 +8,24 @@ import (
 	"smolsh/stack/wire"
 )
 
-// RawConn is a socket for the IPv4 packets of one protocol number. It receives a copy of each such packet for this host,
-// before TCP, UDP or ICMP process it as if the socket did not exist. A packet of another protocol counts as delivered if a
-// raw socket received it. Several sockets may have one protocol. The socket reports, once, an ICMP error that quotes a
-// packet to one of the last sixteen addresses that it has sent to, as RFC 1122 §4.1.3.3 asks of UDP. A socket for ICMP
-// receives the message itself instead.
+// RawConn is a socket for the IPv4 packets of one protocol number. It receives a copy of each such packet for this
+// host; TCP, UDP or ICMP then process the packet as well. A packet of another protocol counts as delivered if a raw
+// socket received it. Several sockets may have one protocol.
+//
+// The socket reports an ICMP error once, as RFC 1122 §4.1.3.3 requires of UDP, if it quotes a packet to one of the
+// sixteen latest destinations. A socket for ICMP receives the message instead.
 type RawConn struct {
 	socket
 	proto wire.Protocol
-	sent  [rawDestinations]netip.Addr // the last destinations, each once
-	next  int                         // the index of the oldest of them
+	sent  [rawDestinations]netip.Addr // latest destinations, each only once
+	next  int                         // index of the oldest destination in sent
 }
 
 // rawDestinations is the number of destinations about which a raw socket reports ICMP errors.
 const rawDestinations = 16
 
-// rawPeer is a destination of packets of one protocol. socketTable.rawSenders maps it to the raw sockets that sent there, so that
-// an ICMP error costs no more for the sockets that it does not concern.
+// rawPeer is a destination of packets of one protocol. socketTable.rawSenders maps it to the raw sockets that have sent
+// packets there, so that an ICMP error need not be compared with every socket.
 type rawPeer struct {
 	proto wire.Protocol
 	dst   netip.Addr
@@ -41,7 +42,7 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 	return c, nil
 }
 
-// copyToRaw appends copies of p to the queues of the raw sockets of its protocol.
+// copyToRaw queues a copy of p in each raw socket of its protocol.
 func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
 	for s := range t.raw[p.ip.Protocol].all {
 		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
@@ -49,8 +50,8 @@ func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
 	return c
 }
 
-// failRaw reports an ICMP error to the raw sockets that may have sent the quoted packet, and returns whether
-// there was one.
+// failRaw reports an ICMP error to each raw socket that may have sent the quoted packet, and returns whether there was
+// one.
 func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
 	if q.IP.Protocol == wire.ProtocolICMP {
 		return false
@@ -77,7 +78,7 @@ func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uin
 	return c.finish(now, f, path, c.proto, ttl)
 }
 
-// remember stores dst in the place of the oldest destination.
+// remember stores dst in place of the oldest destination.
 func (c *RawConn) remember(dst netip.Addr) {
 	if slices.Contains(c.sent[:], dst) {
 		return
@@ -89,9 +90,9 @@ func (c *RawConn) remember(dst netip.Addr) {
 	c.next = (c.next + 1) % rawDestinations
 }
 
-// Recv copies the payload of the next packet into p, cut to the length of p. n is -1 if no packet is queued; err is then a
-// pending error of a packet sent (ErrHostUnreach, tcp.ErrProtoUnreach, …), which is reported once. The checksum of a TCP or
-// UDP packet may be incomplete if the device leaves it to the receiver.
+// Recv copies the payload of the next packet into p and cuts it to the length of p. If no packet is queued, n is -1,
+// and err is the pending error of a sent packet (ErrHostUnreach, tcp.ErrProtoUnreach, …). Each error is reported once.
+// The checksum of a TCP or UDP packet may be incomplete if the device leaves it to the receiver.
 func (c *RawConn) Recv(p []byte) (n int, from netip.Addr, ttl uint8, err error) {
 	n, src, ttl, err := c.recv(p)
 	return n, src.Addr(), ttl, err

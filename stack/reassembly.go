@@ -8,7 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveFragment processes a fragment for this host. The fragment that completes its datagram has the datagram's verdict.
+// receiveFragment processes a fragment for this host. The fragment that completes a datagram gets the datagram's
+// verdict.
 func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	h.count(mib.IPReasmReqds)
 	lo, last := p.ip.FragmentOffset, !p.ip.MoreFragments
@@ -46,11 +47,11 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	return Verdict{Kind: Delivered, Proto: p.ip.Protocol, Held: true}
 }
 
-// deliverReassembled delivers the datagram that is completed by the fragment p, whose index in it is k.
+// deliverReassembled delivers the datagram that the fragment p has completed. k is p's index in the datagram.
 func (h *Host) deliverReassembled(now clock.Instant, p *packet, d *reassembly.Datagram, k int) Verdict {
 	ce, ok := d.CE()
 	if !ok {
-		return h.poison(now, d) // CE and not-ECT together, RFC 3168 §5.3
+		return h.poison(now, d) // CE and not-ECT in one datagram, RFC 3168 §5.3
 	}
 	q := *p
 	head := p.octets[:p.ip.HeaderLen]
@@ -85,14 +86,15 @@ func (h *Host) closeDatagram(d *reassembly.Datagram) {
 	h.reassembly.Close(d)
 }
 
-// poison drops a datagram of which one fragment contradicts another: that fragment, the earlier ones, and all that arrive later.
+// poison drops a datagram with contradictory fragments: the fragment just received, the earlier ones, and all that
+// arrive later.
 func (h *Host) poison(now clock.Instant, d *reassembly.Datagram) Verdict {
 	h.dropFragments(now, d, drop.FragmentConflict)
 	h.reassembly.Poison(d)
 	return dropped(drop.FragmentConflict)
 }
 
-// giveUpDatagram drops a datagram's fragments, if it has any, and removes it.
+// giveUpDatagram removes a datagram that will not be completed, and drops its fragments.
 func (h *Host) giveUpDatagram(now clock.Instant, d *reassembly.Datagram, r drop.Reason) {
 	if !d.Poisoned() {
 		h.dropFragments(now, d, r)
@@ -100,7 +102,7 @@ func (h *Host) giveUpDatagram(now clock.Instant, d *reassembly.Datagram, r drop.
 	h.closeDatagram(d)
 }
 
-// dropFragments counts that reassembly of a datagram has failed, and drops its fragments.
+// dropFragments drops the fragments of a datagram, and counts a failed reassembly.
 func (h *Host) dropFragments(now clock.Instant, d *reassembly.Datagram, r drop.Reason) {
 	h.count(mib.IPReasmFails)
 	for _, f := range d.Fragments {
@@ -110,7 +112,7 @@ func (h *Host) dropFragments(now clock.Instant, d *reassembly.Datagram, r drop.R
 	h.reassembly.Clear(d)
 }
 
-// arrivedOn returns the interface by which a datagram's fragments arrived, nil if none has arrived.
+// arrivedOn returns the interface on which a datagram's fragments arrived, nil if none has arrived.
 func (h *Host) arrivedOn(d *reassembly.Datagram) *Iface {
 	if d.Iface < 0 {
 		return nil
@@ -118,8 +120,8 @@ func (h *Host) arrivedOn(d *reassembly.Datagram) *Iface {
 	return h.net.ifaces[d.Iface]
 }
 
-// tickReassembly gives up the datagrams whose time is over. If the first fragment has arrived, its source is sent an ICMP time
-// exceeded error (RFC 1122 §3.3.2).
+// tickReassembly gives up the datagrams whose reassembly time has expired. If the first fragment had arrived, the
+// datagram's source is sent an ICMP time exceeded error (RFC 1122 §3.3.2).
 func (h *Host) tickReassembly(now clock.Instant) {
 	for d := h.reassembly.Expired(now); d != nil; d = h.reassembly.Expired(now) {
 		if !d.Poisoned() {
@@ -132,7 +134,7 @@ func (h *Host) tickReassembly(now clock.Instant) {
 	}
 }
 
-// sendReassemblyTimeout sends the ICMP error about a datagram that was not complete in time.
+// sendReassemblyTimeout sends the ICMP time exceeded error about an incomplete datagram.
 func (h *Host) sendReassemblyTimeout(now clock.Instant, d *reassembly.Datagram) {
 	f := d.Fragments[0].Frame
 	p := &packet{frame: f, iface: h.arrivedOn(d), octets: f.Bytes(), broadcast: d.Broadcast}

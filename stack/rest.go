@@ -11,12 +11,12 @@ import (
 	"smolsh/stack/neigh"
 )
 
-// Rest returns an error that names the first thing the host still holds; nil means that the host is at rest. Every host must be at
-// rest once all sockets are closed, all address probes are finished and time has run out: Tick and Transmit have been called until
-// Deadline is clock.Never.
+// Rest returns an error that names the first resource the host still holds; nil means that the host is at rest. Every
+// host must be at rest when all sockets are closed, all address probes are finished, and Tick and Transmit have been
+// called until Deadline is clock.Never.
 //
-// Rest allows the configuration: interfaces, addresses, routes, PERMANENT neighbours, and the subscriptions of Events and Observe.
-// Caches outlive their use, so Rest only checks their bounds: neighbours, paths, spare storage.
+// Configuration may remain: interfaces, addresses, routes, PERMANENT neighbours, and the subscriptions of Events and
+// Observe. Caches (neighbours, paths, spare storage) may keep entries, so Rest checks only their bounds.
 func (h *Host) Rest() error {
 	for _, check := range [...]func() error{h.restSockets, h.restTCP, h.restTimers, h.restEvents, h.restStorage, h.restPaths} {
 		if err := check(); err != nil {
@@ -31,13 +31,13 @@ func (h *Host) Rest() error {
 	return nil
 }
 
-// held is one quantity that must be zero at rest.
+// held is a quantity that must be zero at rest, and its name.
 type held struct {
 	n    int
 	what string
 }
 
-// firstHeld returns an error for the first quantity that is not zero.
+// firstHeld returns an error for the first quantity in all that is not zero.
 func firstHeld(all ...held) error {
 	for _, x := range all {
 		if x.n != 0 {
@@ -47,7 +47,7 @@ func firstHeld(all ...held) error {
 	return nil
 }
 
-// restSockets checks the tables of sockets and ports.
+// restSockets checks that the tables of sockets and ports are empty.
 func (h *Host) restSockets() error {
 	if all := h.sockets.connections(); len(all) > 0 {
 		c := all[0]
@@ -64,7 +64,7 @@ func (h *Host) restSockets() error {
 	)
 }
 
-// restTCP checks the state of connections outside their table.
+// restTCP checks the state of connections that lies outside their table.
 func (h *Host) restTCP() error {
 	if h.sockets.recent != nil {
 		return fmt.Errorf("the connection found last is kept")
@@ -140,9 +140,9 @@ func (i *Iface) rest() error {
 	)
 }
 
-// AbortAll ends every socket and every address probe at once, as an operating system does for programs that are killed.
-// Connections are aborted by RST and their unread data is lost. Resets and IGMP leave messages are then pending, so the caller
-// must make the host transmit.
+// AbortAll ends every socket and every address probe at once, as an operating system does when it kills programs.
+// Connections are aborted by RST, and their unread data is lost. RSTs and IGMP leave messages are then pending, so the
+// caller must make the host transmit.
 func (h *Host) AbortAll(now clock.Instant) {
 	listeners := make([]*TCPListener, 0, len(h.sockets.listeners))
 	for _, l := range h.sockets.listeners {

@@ -1,16 +1,16 @@
 package stack
 
-// shortRoll is the number of places up to which a roll is searched linearly.
+// shortRoll is the largest number of places that a roll searches linearly.
 const shortRoll = 8
 
-// roll is a set of members in the order in which they joined. Joining and leaving cost O(1) each, amortised. Members may join and
-// leave during a walk; a member that joins then is included from the next walk on. The zero roll is empty, and so is a nil roll,
-// which no member can join.
+// roll is a set of members in the order in which they joined. Joining and leaving cost O(1) each, amortised. Members
+// may join and leave during a walk; the walk does not visit a member that joins during it. The zero roll is empty, and
+// so is a nil roll, which no member can join.
 type roll[T comparable] struct {
-	places []T       // the members; zero in the place of a member that has left
-	at     map[T]int // the place of each member; nil while the roll is short
+	places []T       // members in order of joining; zero in the place of a member that has left
+	at     map[T]int // index of each member in places; nil while the roll is short
 	n      int       // number of members
-	walks  int       // walks in progress, during which the places do not move
+	walks  int       // walks in progress, during which places do not move
 }
 
 // len returns the number of members.
@@ -21,7 +21,7 @@ func (r *roll[T]) len() int {
 	return r.n
 }
 
-// find returns the place of v, -1 if v is no member.
+// find returns the index of v in places, -1 if v is no member.
 func (r *roll[T]) find(v T) int {
 	if r == nil {
 		return -1
@@ -40,10 +40,10 @@ func (r *roll[T]) find(v T) int {
 	return -1
 }
 
-// has reports whether v, which is not zero, is a member.
+// has reports whether v is a member. v must not be zero.
 func (r *roll[T]) has(v T) bool { return r.find(v) >= 0 }
 
-// join adds v, which is not zero and no member yet.
+// join adds v, which must not be zero or a member already.
 func (r *roll[T]) join(v T) {
 	r.places = append(r.places, v)
 	r.n++
@@ -111,7 +111,7 @@ func (r *roll[T]) all(yield func(T) bool) {
 	r.compact()
 }
 
-// rollIn returns the roll of key in m, and makes it if there is none.
+// rollIn returns the roll at key in m, and makes it if there is none.
 func rollIn[K, T comparable](m map[K]*roll[T], key K) *roll[T] {
 	r := m[key]
 	if r == nil {
@@ -121,7 +121,7 @@ func rollIn[K, T comparable](m map[K]*roll[T], key K) *roll[T] {
 	return r
 }
 
-// leaveIn removes v from the roll of key in m, and an empty roll from m.
+// leaveIn removes v from the roll at key in m. It also removes the roll if it is then empty.
 func leaveIn[K, T comparable](m map[K]*roll[T], key K, v T) {
 	r := m[key]
 	if r == nil {

@@ -6,8 +6,9 @@ import (
 	"smolsh/stack/route"
 )
 
-// AddRoute adds a route by the gateway gw, or on link if gw is zero. If i is nil, the interface is that of the longest
-// on-link route to the gateway. Errors: ErrExists, ErrInvalid, and ErrNoRoute if no on-link route reaches the gateway.
+// AddRoute adds a route to dst by the gateway gw, or an on-link route if gw is zero. If i is nil, the interface is that
+// of the longest on-link route to the gateway. Errors: ErrExists, ErrInvalid, and ErrNoRoute if no on-link route
+// reaches the gateway.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.net.localAddrs[gw] != nil)
 	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
@@ -29,7 +30,7 @@ func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	return nil
 }
 
-// DelRoute removes the route that AddRoute added for dst. ErrNotFound: there is none.
+// DelRoute removes the route that AddRoute added for dst. ErrNotFound: there is no route for dst.
 func (h *Host) DelRoute(dst netip.Prefix) error {
 	dst = dst.Masked()
 	if !h.net.routes.Has(dst) {

@@ -1,19 +1,19 @@
 package stack
 
-// Signal is the list of tasks that wait for a socket. The zero Signal is an empty list.
+// Signal is the list of tasks that wait for a change of a socket. The zero Signal is an empty list.
 type Signal struct {
 	first, last *Waiter
 }
 
-// Waiter is one wait. Wake is called at most once per Wait, on the owner's goroutine; it must not call
-// the host, but only note that the waiting task may continue.
+// Waiter is one waiting task. Wake is called at most once per Wait, on the owner's goroutine. It must not call the
+// host; it may only record that the task can continue.
 type Waiter struct {
 	Wake       func()
 	in         *Signal
 	next, prev *Waiter
 }
 
-// Wait makes w wait for the next Fire. A waiter waits for one signal at a time.
+// Wait makes w wait for the next Fire of s. A waiter waits for one signal at a time.
 func (s *Signal) Wait(w *Waiter) {
 	if w.in != nil {
 		w.in.Cancel(w)
@@ -45,7 +45,7 @@ func (s *Signal) Cancel(w *Waiter) {
 	w.in, w.prev, w.next = nil, nil, nil
 }
 
-// Fire wakes each waiter once, in the order of waiting. A woken task tries its call again.
+// Fire wakes each waiter once, in the order in which they started to wait. A woken task repeats its call.
 func (s *Signal) Fire() {
 	last := s.last
 	for w := s.first; w != nil; w = s.first {
@@ -54,7 +54,7 @@ func (s *Signal) Fire() {
 			w.Wake()
 		}
 		if w == last {
-			return // a waiter that was woken and waits again is woken by the next Fire
+			return // a waiter that waits again after it was woken is woken by the next Fire
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Snapshot is the state of a host at one instant: plain values that share nothing with the host. Each part is also available
-// alone.
+// Snapshot is the state of a host at one instant. It consists of plain values that share no memory with the host. Each
+// part is also available by a method of its own.
 type Snapshot struct {
 	Now       clock.Instant
 	Name      string
@@ -31,7 +31,7 @@ func (h *Host) Snapshot(now clock.Instant) *Snapshot {
 	}
 }
 
-// IfaceInfo is one row of the interface table. Octets are of frames with their link header.
+// IfaceInfo is one row of the interface table. Octets are counted with the link header.
 type IfaceInfo struct {
 	Name, Medium                  string
 	State                         string // see Iface.State
@@ -65,7 +65,7 @@ func (i *Iface) Info() IfaceInfo {
 
 // SocketInfo is one row of the socket table.
 type SocketInfo struct {
-	ID            uint64         // increases with every socket of the host
+	ID            uint64         // increases with every socket of the host, so it gives their order
 	NetID         string         // tcp, udp, icmp, raw, frames
 	State         string         // TCP: the RFC's word; UDP: ESTABLISHED when connected, UNCONN otherwise
 	RecvQ, SendQ  int            // octets; for a listener, the number of pending connections and the backlog
@@ -73,7 +73,7 @@ type SocketInfo struct {
 	TCP           *tcp.Info      // for a connection, else nil
 }
 
-// SocketInfos returns every socket: listeners first, then in the order of their creation.
+// SocketInfos returns a row for every socket: listeners first, the others in the order of their creation.
 func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	var infos []SocketInfo
 	for _, l := range h.sockets.listeners {

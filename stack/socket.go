@@ -14,13 +14,13 @@ import (
 // is reported once.
 type socket struct {
 	Signal  Signal                  // fired when a datagram or an error has arrived
-	OnEvent func(now clock.Instant) // called on the same events, for a consumer that runs on the owner; may be nil
+	OnEvent func(now clock.Instant) // called with Signal, for a consumer on the owner's goroutine; may be nil
 
 	host         *Host
 	id           uint64
 	queue        queue
 	lost         uint64
-	err          error // the error of a datagram that was sent; nil once reported
+	err          error // error of a sent datagram; nil after it was reported
 	closed       bool
 	dontFragment bool // see SetDontFragment
 }
@@ -48,7 +48,7 @@ func (s *socket) fire(now clock.Instant) {
 	}
 }
 
-// sendFailed stores an error to be reported once.
+// sendFailed stores the error of a sent datagram, to be reported once.
 func (s *socket) sendFailed(now clock.Instant, err error) {
 	if !s.closed {
 		s.err = err
@@ -56,7 +56,7 @@ func (s *socket) sendFailed(now clock.Instant, err error) {
 	}
 }
 
-// recv removes the first queued datagram and copies it into p. n is -1 if none is queued; err is then the pending error.
+// recv removes the first queued datagram and copies it into p. If none is queued, n is -1 and err is the pending error.
 func (s *socket) recv(p []byte) (n int, from netip.AddrPort, ttl uint8, err error) {
 	if n, from, ttl = s.queue.pop(p); n >= 0 {
 		return n, from, ttl, nil
@@ -74,11 +74,11 @@ func (s *socket) NextLen() int { return s.queue.next() }
 // Lost returns the number of datagrams that were dropped because the queue was full.
 func (s *socket) Lost() uint64 { return s.lost }
 
-// SetDontFragment sets whether the socket refuses datagrams that are longer than the path MTU (ErrTooBig), instead of
-// sending them in fragments. Datagrams that fit are sent with DF set either way, so that routers report the path MTU.
+// SetDontFragment sets whether the socket refuses datagrams longer than the path MTU with ErrTooBig, and does not send
+// them in fragments. Datagrams that fit are always sent with DF set, so that routers report the path MTU.
 func (s *socket) SetDontFragment(on bool) { s.dontFragment = on }
 
-// DontFragment reports what SetDontFragment has set.
+// DontFragment reports the value set by SetDontFragment.
 func (s *socket) DontFragment() bool { return s.dontFragment }
 
 // closeSocket closes the socket, discards its queue and reports whether the socket was open.
@@ -93,7 +93,7 @@ func (s *socket) closeSocket() bool {
 	return true
 }
 
-// start returns a frame with n octets, uninitialised, for a packet of the socket from src to dst; see newDatagram.
+// start returns a frame with n octets, uninitialised, for a packet from src to dst; see newDatagram.
 func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Frame, datagramRoute, error) {
 	dst = dst.Unmap()
 	switch {
@@ -105,7 +105,7 @@ func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Fram
 	return s.host.newDatagram(now, src, dst, n, s.dontFragment)
 }
 
-// finish sends the packet whose frame start returned. ttl 0 means the default: 64, or 1 to a group.
+// finish sends a packet in a frame that start returned. ttl 0 means the default: 64, or 1 for a group.
 func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto wire.Protocol, ttl uint8) error {
 	h, group := s.host, p.dst.IsMulticast()
 	switch {
@@ -122,7 +122,7 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto 
 	return h.send(now, p.hop, f, s)
 }
 
-// copies records whether raw, frame or group sockets received their copies of a frame or packet.
+// copies records whether raw, frame or group sockets had room for their copies of a frame or packet.
 type copies struct {
 	took bool // at least one socket had room for a copy
 	full bool // at least one socket had no room
@@ -138,7 +138,8 @@ func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.Addr
 	}
 }
 
-// verdictOr returns the verdict of a packet of protocol proto if the host's own verdict is v, a drop.
+// verdictOr returns the verdict of a packet of protocol proto. v is the host's own verdict, a drop, which is replaced
+// if a socket received a copy.
 func (c copies) verdictOr(v Verdict, proto wire.Protocol) Verdict {
 	switch {
 	case c.took:

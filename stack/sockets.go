@@ -7,11 +7,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// socketTable has the host's sockets, each by the packets that it receives.
+// socketTable holds the host's sockets, indexed by the packets that each receives.
 type socketTable struct {
 	conns      map[flow]*TCPConn
-	peakConns  int      // maximum size that conns has had, see buf.ShrinkMap
-	recent     *TCPConn // the connection that was found last, whose key is recentFlow; nil if there is none
+	peakConns  int      // largest size that conns has had, see buf.ShrinkMap
+	recent     *TCPConn // connection found last, with the key recentFlow; nil if there is none
 	recentFlow flow
 	listeners  map[flow]*TCPListener
 	udp        map[flow]*UDPConn
@@ -20,8 +20,8 @@ type socketTable struct {
 	raw        map[wire.Protocol]*roll[*RawConn]
 	rawSenders map[rawPeer]*roll[*RawConn]
 	frames     map[frameKind]*roll[*FrameConn]
-	open       int    // the number of sockets of every kind
-	lastID     uint64 // the identifier of the newest socket
+	open       int    // sockets of every kind
+	lastID     uint64 // identifier of the newest socket
 }
 
 func (t *socketTable) init() {
@@ -45,7 +45,8 @@ func (h *Host) register() (id uint64, err error) {
 	return h.sockets.lastID, nil
 }
 
-// registerConn is register for a connection, which counts for two limits.
+// registerConn counts a new connection, for the limits on connections and on sockets, and returns its identifier.
+// Errors: ErrLimit.
 func (h *Host) registerConn() (id uint64, err error) {
 	if len(h.sockets.conns) >= h.limits.Connections {
 		return 0, h.limitError(limitConnections)
@@ -54,9 +55,9 @@ func (h *Host) registerConn() (id uint64, err error) {
 	return h.register()
 }
 
-// fastPathConn returns the connection of a segment that arrives by the interface to its peer, nil if there is none. The addresses
-// of such a segment were checked when the connection was made. Packets with IP options, fragments and group frames are processed
-// by receiveIP instead.
+// fastPathConn returns the connection of a segment, if the segment arrives on the interface by which that connection
+// sends. It returns nil otherwise. The addresses of such a segment need no check, since they were checked when the
+// connection was made. receiveIP processes packets with IP options, fragments and group frames instead.
 func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
 	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
 		return nil
@@ -71,7 +72,8 @@ func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
 	return nil
 }
 
-// conn returns the connection of key. Most segments belong to the same connection as the segment before.
+// conn returns the connection with the given key. It tries the last one found first, since most segments belong to the
+// same connection as the segment before.
 func (t *socketTable) conn(key *flow) *TCPConn {
 	if t.recent != nil && t.recentFlow == *key {
 		return t.recent
@@ -95,20 +97,20 @@ func (t *socketTable) connections() []*TCPConn {
 
 // each calls fn with every socket that has a queue.
 func (t *socketTable) each(fn func(s *socket)) {
-	for _, u := range t.udp { // the order can't be seen: fn processes each socket separately
+	for _, u := range t.udp { // map order does not matter: fn processes each socket separately
 		fn(&u.socket)
 	}
 	for _, table := range [...]map[uint16]*ICMPConn{t.icmpByID, t.icmpByUDP} {
-		for _, c := range table { // the order can't be seen
+		for _, c := range table { // map order does not matter
 			fn(&c.socket)
 		}
 	}
-	for _, list := range t.raw { // the order can't be seen
+	for _, list := range t.raw { // map order does not matter
 		for c := range list.all {
 			fn(&c.socket)
 		}
 	}
-	for _, list := range t.frames { // the order can't be seen
+	for _, list := range t.frames { // map order does not matter
 		for c := range list.all {
 			fn(&c.socket)
 		}

@@ -5,7 +5,7 @@ import (
 	"smolsh/stack/mib"
 )
 
-// hostStatistics has the host's counters. They only grow, except TcpCurrEstab.
+// hostStatistics holds the host's counters. Counters only grow, except TcpCurrEstab.
 type hostStatistics struct {
 	counters mib.Table
 	verdicts [Transmitted]uint64 // by kind of verdict
@@ -19,7 +19,7 @@ func (h *Host) count(c mib.Counter) { h.stats.counters[c]++ }
 // CounterInfo is a counter's name and value.
 type CounterInfo = mib.Info
 
-// CounterInfos returns every counter, in the order of the layers. All but TcpCurrEstab only ever grow.
+// CounterInfos returns every counter, in the order of the layers. Counters only grow, except TcpCurrEstab.
 func (h *Host) CounterInfos() []CounterInfo { return h.stats.counters.Infos() }
 
 // Conservation returns the number of frames that have arrived, and the number of frames that were delivered, answered, forwarded,

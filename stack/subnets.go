@@ -5,18 +5,19 @@ import (
 	"slices"
 )
 
-// fewAddrs is the number of an interface's addresses up to which a linear search is faster than the index.
+// fewAddrs is the largest number of addresses for which a linear search is faster than the index.
 const fewAddrs = 4
 
-// subnets is an index of an interface's addresses, with which the cost of a packet does not depend on their number.
+// subnets is an index of an interface's addresses. With it, the cost of a packet does not depend on the number of
+// addresses.
 type subnets struct {
-	lengths    [33]int                          // the number of subnets of each prefix length
-	addrs      map[netip.Prefix][]orderedSource // by subnet, in the order in which they were added
-	broadcasts map[netip.Addr]int               // the number of subnets with the address as a broadcast address
+	lengths    [33]int                          // number of subnets of each prefix length
+	addrs      map[netip.Prefix][]orderedSource // addresses of each subnet, in the order in which they were added
+	broadcasts map[netip.Addr]int               // number of subnets that have the broadcast address
 	made       uint64
 }
 
-// orderedSource is an address and its number in the order of adding.
+// orderedSource is an address with its number in the order in which addresses were added.
 type orderedSource struct {
 	addr  netip.Addr
 	order uint64
@@ -56,7 +57,7 @@ func (s *subnets) count(net netip.Prefix, d int) {
 	}
 }
 
-// source returns, of the addresses whose subnet contains a, the one that was added first.
+// source returns the first added address whose subnet contains a.
 func (s *subnets) source(a netip.Addr) (first netip.Addr, ok bool) {
 	least := s.made + 1
 	for bits, n := range s.lengths {

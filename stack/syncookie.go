@@ -39,7 +39,7 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	return v
 }
 
-// acceptCookie processes an acknowledgement to a listener. A valid cookie makes an ESTABLISHED connection; any other number is
+// acceptCookie processes an ACK to a listener. A valid cookie creates an ESTABLISHED connection; any other ACK is
 // answered with RST.
 func (h *Host) acceptCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment) Verdict {
 	if !h.tcp.cookies.Active(now) || s.Flags.Has(wire.SYN) {

@@ -17,12 +17,12 @@ import (
 type tcpShared struct {
 	timers       clock.Heap[*TCPConn]
 	hooks        tcp.Hooks
-	config       *tcp.Config // the latest configuration, for connections with the same options
-	rxSeg, txSeg tcp.Segment // the segment being received and the one being sent, for reuse
+	config       *tcp.Config // latest configuration, shared by connections with equal options
+	rxSeg, txSeg tcp.Segment // segment being received and segment being sent, for reuse
 	cookies      syncookie.Secrets
 	challenge    struct {
-		second clock.Instant // the second for which the budget holds
-		left   int           // challenge ACKs that may still be sent in that second; negative: no budget was drawn yet
+		second clock.Instant // second to which the budget left applies
+		left   int           // challenge ACKs that may still be sent in that second; negative before the first budget was drawn
 	}
 }
 
@@ -98,9 +98,10 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 	return v
 }
 
-// listen processes a segment in LISTEN (RFC 9293 §3.10.7.2). A SYN makes a connection, or is answered with a cookie if the SYN
-// queue is full. An ACK is answered with RST unless it returns a cookie. after is the last sequence number of the TIME-WAIT
-// connection that the SYN replaces, nil if there is none; the new initial number must be later.
+// listen processes a segment in LISTEN (RFC 9293 §3.10.7.2). A SYN creates a connection, or is answered with a SYN
+// cookie if the SYN queue is full. An ACK is answered with RST unless it returns a cookie. If the SYN replaces a
+// TIME-WAIT connection, after is that connection's last sequence number, beyond which the new initial number must lie;
+// otherwise after is nil.
 func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, after *wire.Seq) Verdict {
 	switch {
 	case s.Flags.Has(wire.RST):
@@ -128,7 +129,8 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	return h.newPassiveConn(now, p, l, s, conn)
 }
 
-// newPassiveConn stores a connection that the segment s to a listener has made, in the listener's SYN queue.
+// newPassiveConn passes the segment s, which a listener received, to the new connection conn, and stores conn in the
+// listener's SYN queue.
 func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, conn *tcp.Conn) Verdict {
 	if r := conn.Receive(now, s); r != drop.None {
 		h.dropTCPEvents(conn)
@@ -172,7 +174,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	return v
 }
 
-// refreshRoute updates the next hop and the path MTU of c if routes have changed, and reports whether there is a next hop.
+// refreshRoute updates the next hop and path MTU of c if routes have changed. It reports whether there is a next hop.
 func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
 		c.epoch = h.net.epoch
@@ -184,16 +186,16 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	return c.hop.iface != nil
 }
 
-// connChanged is called after every call that may have changed a connection. It runs the timers that are due, reports the events
-// and removes a connection that has ended. It puts a connection with segments to send on the ready list, sets the timer and
-// notifies the user.
+// connChanged is called after every call that may have changed a connection. It runs the timers that are due, reports
+// events, and removes a connection that has ended. If the connection has segments to send, it joins the ready list.
+// connChanged then sets the timer and notifies the user.
 func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	if c.gone {
 		return
 	}
 	h.workPending()
 	ready := c.conn.Ready(now)      // Ready also frees unused buffers
-	if len(h.watch.tcpEvents) > 0 { // after Ready, whose timers change the state too
+	if len(h.watch.tcpEvents) > 0 { // called after Ready, because Ready runs timers, which change the state too
 		h.raiseTCP(now, c)
 	}
 	h.memory.update(c)
@@ -225,7 +227,7 @@ func (h *Host) connChanged(now clock.Instant, c *TCPConn) {
 	}
 }
 
-// notify calls OnEvent, unless OnEvent is running, since a consumer makes calls until it must wait.
+// notify calls OnEvent, unless OnEvent is running already: it makes calls until it must wait.
 func (c *TCPConn) notify(now clock.Instant) {
 	if c.OnEvent == nil || c.notifying {
 		return
@@ -235,12 +237,12 @@ func (c *TCPConn) notify(now clock.Instant) {
 	c.notifying = false
 }
 
-// schedule sets the timer of c. An earlier deadline is set at once. A later one is set only when the timer expires, since most
-// deadlines become later with every segment.
+// schedule sets the timer of c. It sets an earlier deadline at once. It sets a later one only when the timer expires,
+// since most deadlines become later with every segment.
 func (h *Host) schedule(now clock.Instant, c *TCPConn) {
 	at := c.conn.Deadline()
 	if at <= now {
-		at = clock.Never // no deadline: it is on the ready list, or waits for a neighbour
+		at = clock.Never // no timer is needed: c is on the ready list, or waits for a neighbour
 		if !c.queued && c.parked == nil {
 			at = now + 1
 		}
@@ -250,8 +252,8 @@ func (h *Host) schedule(now clock.Instant, c *TCPConn) {
 	}
 }
 
-// promote moves a passive connection whose handshake is done to its listener's backlog, and returns
-// that listener.
+// promote moves a passive connection that has completed its handshake to its listener's backlog, and returns that
+// listener.
 func (c *TCPConn) promote() *TCPListener {
 	if !c.half {
 		return nil
@@ -263,20 +265,20 @@ func (c *TCPConn) promote() *TCPListener {
 	l := c.listener
 	c.half = false
 	l.half--
-	// The backlog was checked when the SYN arrived. Refusing now would leave the peer with a connection that the host does not
-	// have, so a burst may exceed the backlog by the length of the SYN queue.
+	// A burst may exceed the backlog by the length of the SYN queue. The backlog was checked when the SYN arrived, and
+	// refusing the connection now would leave the peer with a connection that the host does not have.
 	l.accept.push(c, l.accept.n+1)
 	return l
 }
 
-// failNoPath reports err to a connection whose segments cannot be sent, and drops its pending segments for the reason r. Its
-// timers then run as if the network had lost the segments.
+// failNoPath reports err to a connection whose segments can't be sent, and drops its pending segments for the reason r.
+// The connection's timers then run as if the network had lost the segments.
 func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reason) {
 	if c.gone {
 		return
 	}
 	c.conn.SoftError(now, err, true)
-	const most = 1 << 16 // more segments than any window has, as a bound
+	const most = 1 << 16 // bound, above the number of segments in any window
 	for k := 0; k < most && c.conn.Ready(now); k++ {
 		h.frames.scratch.Reset()
 		if !h.emit(now, c, h.frames.scratch, min(len(h.frames.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
@@ -305,8 +307,8 @@ func (h *Host) removeConn(c *TCPConn) {
 	}
 }
 
-// abortConnsFrom ends every connection from a local address that was removed, with ErrAddrRemoved. No segment can be sent
-// to the peer.
+// abortConnsFrom ends every connection from a removed local address with ErrAddrRemoved. It sends no segment to the
+// peer.
 func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
 	for _, c := range h.sockets.connections() {
 		if c.local.Addr() == a {

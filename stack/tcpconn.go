@@ -8,39 +8,40 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TCPConn is a TCP socket. Connection errors are tcp.Err…. Nothing blocks: a call that cannot proceed returns 0, and the
-// caller waits on Signal and tries again. Received octets stay readable after the host has removed the connection.
+// TCPConn is a TCP socket. It returns errors of package tcp and of this package. No call blocks: a call that can't
+// proceed returns 0, and the caller waits on Signal and calls again. Received octets stay readable after the host has
+// removed the connection.
 type TCPConn struct {
-	Signal  Signal                  // state, readability or writability changed
-	OnEvent func(now clock.Instant) // called on the same events, for a consumer that runs on the owner; may be nil
+	Signal  Signal                  // fired when the state, readability or writability has changed
+	OnEvent func(now clock.Instant) // called with Signal, for a consumer on the owner's goroutine; may be nil
 
 	host          *Host
 	id            uint64
 	conn          *tcp.Conn
 	local, remote netip.AddrPort
 	ttl           uint8
-	mss           uint16 // the interface's mss when the connection was made
-	half          bool   // passive and not ESTABLISHED yet: it counts against the SYN queue
-	queued        bool   // on its interface's ready list
-	gone          bool   // the host has removed it
-	notifying     bool   // OnEvent is running
-	passive       bool   // the peer opened it; valid only while there are listeners of events
-	addrRemoved   bool   // it ended because its local address was removed
-	evicted       bool   // it ended because other connections needed its memory
-	epoch         uint32 // the epoch of the host's routes at which hop was looked up
+	mss           uint16 // the interface's MSS when the connection was made
+	half          bool   // true while a passive connection counts against the SYN queue, until ESTABLISHED
+	queued        bool   // true while on the interface's ready list
+	gone          bool   // true after the host has removed the connection
+	notifying     bool   // true while OnEvent runs
+	passive       bool   // true if the peer opened the connection; valid only while there are listeners of events
+	addrRemoved   bool   // true if the connection ended because its local address was removed
+	evicted       bool   // true if the connection ended because other connections needed its memory
+	epoch         uint32 // epoch of the host's routes when hop was looked up
 
-	listener *TCPListener // the listener whose SYN queue or backlog it is in; nil once accepted
-	parked   *neighbor    // the neighbour whose answer it waits for; nil if it waits for none
-	hop      hop          // the way to remote, as of epoch
+	listener *TCPListener // listener whose SYN queue or backlog holds the connection; nil after Accept
+	parked   *neighbor    // neighbour for whose answer the connection waits; nil if none
+	hop      hop          // next hop to remote, as of epoch
 	timer    clock.Timer[*TCPConn]
 	nextUp   *TCPConn // the next connection on the ready list
 
-	lastNotified connStatus // the latest status that was notified
-	memoryUse    *memoryUse // its part of the host's memory pools; nil if it holds none
-	dest         *destPorts // the set that its local port is in; nil if the peer opened the connection
+	lastNotified connStatus // status at the last notification
+	memoryUse    *memoryUse // part of the host's memory pools; nil if the connection holds none
+	dest         *destPorts // set that contains the local port; nil if the peer opened the connection
 }
 
-// connStatus is the part of a connection's state whose changes are notified to the user.
+// connStatus is the part of a connection's state whose changes the user is notified of.
 type connStatus struct {
 	state              tcp.State
 	eof                bool
@@ -75,9 +76,9 @@ func (l *readyList) pop() *TCPConn {
 	return c
 }
 
-// DialTCP opens a connection to remote (active OPEN). The route chooses a zero local address; port 0 is an ephemeral port. The
-// zero cfg means the host's defaults. State and Err show the progress of the handshake. Errors: ErrNoRoute, ErrNotOurs,
-// ErrPortInUse, ErrNoPorts, ErrInvalid, ErrLimit.
+// DialTCP opens a connection to remote (active OPEN). A zero local address is chosen by the route, and a zero port is
+// replaced by an ephemeral one. The zero cfg means the host's defaults. State and Err show the progress of the
+// handshake. Errors: ErrNoRoute, ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrInvalid, ErrLimit.
 func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
@@ -117,8 +118,8 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	return c, nil
 }
 
-// tcpConfig returns a configuration that connections may share: cfg, or the host's defaults if cfg is empty. Successive sockets
-// with equal options, which are the usual case, get the same one.
+// tcpConfig returns a configuration that connections may share: cfg, or the host's defaults if cfg is empty. Successive
+// sockets usually have equal options, and then share one configuration.
 func (h *Host) tcpConfig(cfg tcp.Config) *tcp.Config {
 	if cfg == (tcp.Config{}) {
 		cfg = h.cfg.TCP
@@ -162,8 +163,8 @@ func (c *TCPConn) State() tcp.State { return c.conn.State() }
 // Err returns the error that ended the connection; nil while it lives and after an orderly close.
 func (c *TCPConn) Err() error { return c.userError(c.conn.Err()) }
 
-// userError returns the error that the user sees for err. ErrAborted becomes the host's reason if the host itself aborted
-// the connection.
+// userError returns the error that the user sees for err. If the host itself aborted the connection, ErrAborted becomes
+// the host's reason.
 func (c *TCPConn) userError(err error) error {
 	switch {
 	case err != tcp.ErrAborted:
@@ -179,12 +180,12 @@ func (c *TCPConn) userError(err error) error {
 func (c *TCPConn) Read(now clock.Instant, p []byte) (int, error) {
 	n, err := c.conn.Read(p)
 	if n > 0 {
-		c.host.connChanged(now, c) // the read may have opened the window
+		c.host.connChanged(now, c) // reading may have opened the receive window
 	}
 	return n, c.userError(err)
 }
 
-// Discard is Read of up to n octets without copying them.
+// Discard removes up to n received octets without copying them, and otherwise behaves like Read.
 func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 	n, err := c.conn.Discard(n)
 	if n > 0 {
@@ -193,7 +194,7 @@ func (c *TCPConn) Discard(now clock.Instant, n int) (int, error) {
 	return n, c.userError(err)
 }
 
-// Write queues octets and returns how many it queued: 0 and nil if the buffer is full.
+// Write queues octets and returns the number queued: 0 and nil if the buffer is full.
 func (c *TCPConn) Write(now clock.Instant, p []byte) (int, error) {
 	room := c.writable(now, true)
 	n, err := c.conn.Write(p[:min(len(p), room)])
@@ -219,7 +220,7 @@ func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	return c.userError(err)
 }
 
-// Close closes both directions at once: gracefully, or by RST if data is unread.
+// Close closes both directions: in an orderly way, or by RST if received data is unread.
 func (c *TCPConn) Close(now clock.Instant) {
 	c.conn.Close(now)
 	c.host.connChanged(now, c)
@@ -234,7 +235,7 @@ func (c *TCPConn) Abort(now clock.Instant) {
 // Config returns the connection's options.
 func (c *TCPConn) Config() tcp.Config { return c.conn.Config() }
 
-// SetConfig changes options while the connection lives. ErrInvalid: a buffer outside tcp.MinBuffer to
+// SetConfig changes the options of a living connection. ErrInvalid: a buffer size is outside tcp.MinBuffer to
 // tcp.MaxBuffer.
 func (c *TCPConn) SetConfig(now clock.Instant, cfg tcp.Config) error {
 	for _, n := range [...]int{cfg.SendBuffer, cfg.RecvBuffer} {

@@ -5,7 +5,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// tcpState, tcpEpisode and tcpCount are the hooks that all connections share.
+// tcpState, tcpEpisode and tcpCount are the tcp.Hooks of all connections.
 func (h *Host) tcpState(conn *tcp.Conn, from, to tcp.State) {
 	if len(h.watch.listeners) > 0 {
 		h.watch.tcpEvents = append(h.watch.tcpEvents, tcpEvent{conn: conn, from: from, to: to})

@@ -10,20 +10,21 @@ import (
 // TCPListener is a socket in LISTEN.
 type TCPListener struct {
 	Signal  Signal                  // fired when a connection may be accepted, and on Close
-	OnEvent func(now clock.Instant) // called on the same events, for a consumer that runs on the owner; may be nil
+	OnEvent func(now clock.Instant) // called with Signal, for a consumer on the owner's goroutine; may be nil
 
 	host    *Host
 	id      uint64
 	local   netip.AddrPort
-	cfg     *tcp.Config // shared by its connections
+	cfg     *tcp.Config // configuration that its connections share
 	backlog int
-	half    int // connections in SYN-RECEIVED: the SYN queue
+	half    int // number of connections in SYN-RECEIVED (the SYN queue)
 	accept  fifo[*TCPConn]
 	closed  bool
 }
 
-// ListenTCP listens for connections (passive OPEN). A zero address means all of the host's, port 0 an ephemeral port; backlog 0
-// means DefaultBacklog. The zero cfg means the host's defaults. Errors: ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrLimit.
+// ListenTCP listens for connections (passive OPEN). A zero address means all addresses of the host, port 0 an ephemeral
+// port, and backlog 0 DefaultBacklog. The zero cfg means the host's defaults. Errors: ErrNotOurs, ErrPortInUse,
+// ErrNoPorts, ErrLimit.
 func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	if !h.net.mayBind(local.Addr()) {
@@ -53,8 +54,8 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 	return l, nil
 }
 
-// Accept removes the next established connection from the backlog and returns it, nil if the backlog is empty. The
-// connection may have been reset in the meantime.
+// Accept removes the next established connection from the backlog and returns it, nil if the backlog is empty. The peer
+// may have reset the connection since.
 func (l *TCPListener) Accept() *TCPConn {
 	c, ok := l.accept.pop()
 	if !ok {
@@ -64,7 +65,8 @@ func (l *TCPListener) Accept() *TCPConn {
 	return c
 }
 
-// Local returns the local address and port. The address is unspecified if the listener accepts any.
+// Local returns the local address and port. The address is unspecified if the listener accepts connections to any
+// address.
 func (l *TCPListener) Local() netip.AddrPort { return l.local }
 
 // Pending returns the number of connections that wait for Accept.

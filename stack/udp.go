@@ -9,14 +9,14 @@ import (
 	"smolsh/stack/wire"
 )
 
-// UDPConn is a UDP socket. Its methods are for the host's owner only.
+// UDPConn is a UDP socket. Only the host's owner may call its methods.
 type UDPConn struct {
 	socket
 	key           flow
 	local, remote netip.AddrPort
-	ttl           uint8             // 0: the default
+	ttl           uint8             // 0 means the default
 	groups        roll[*membership] // the groups that the socket has joined
-	service       bool              // see SetService
+	service       bool              // set by SetService
 }
 
 // BindUDP returns a socket that receives datagrams from every peer. The zero address stands for all addresses of the
@@ -25,8 +25,8 @@ func (h *Host) BindUDP(local netip.AddrPort) (*UDPConn, error) {
 	return h.openUDP(local, netip.AddrPort{})
 }
 
-// DialUDP returns a socket that sends to and receives from remote only, and reports ICMP errors. The route chooses the
-// local address if it is zero. Errors: those of BindUDP, ErrNoRoute, ErrInvalid.
+// DialUDP returns a socket that sends to and receives from remote only, and reports ICMP errors. The route chooses a
+// zero local address. Errors: those of BindUDP, ErrNoRoute, ErrInvalid.
 func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 	if !remote.Addr().Is4() || remote.Port() == 0 {
@@ -39,7 +39,7 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	return h.openUDP(local, remote)
 }
 
-// localFor returns local with the source address for packets to dst, if it has none yet.
+// localFor returns local. A zero address in it is replaced by the source address for packets to dst.
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
 	p, ok := h.net.routeFor(local.Addr(), dst)
 	if !ok {
@@ -93,8 +93,8 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	return u, nil
 }
 
-// receiveUDP delivers a datagram to its socket: the one connected to the sender, else the one bound to the destination
-// address, else the one bound to all addresses. Without a socket the host answers port unreachable.
+// receiveUDP delivers a datagram to its socket: the socket connected to the sender, else the one bound to the
+// destination address, else the one bound to all addresses. Without a socket the host answers port unreachable.
 func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	src, dst := p.ip.Src, p.ip.Dst
 	u, data, err := wire.ParseUDP(p.payload, src, dst, !p.trusted)
@@ -139,15 +139,15 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 // Local returns the local address and port. The address is unspecified if the socket is bound to all addresses.
 func (u *UDPConn) Local() netip.AddrPort { return u.local }
 
-// Remote returns the peer of a connected socket, zero otherwise.
+// Remote returns the peer of a connected socket, the zero value for others.
 func (u *UDPConn) Remote() netip.AddrPort { return u.remote }
 
 // SetTTL sets the time to live of datagrams sent from now on; 0 means the default, 64.
 func (u *UDPConn) SetTTL(ttl uint8) { u.ttl = ttl }
 
-// SetService sets whether the socket's owner answers every datagram, as echo (RFC 862) and chargen (RFC 864) do. If so,
-// the host drops datagrams whose source port is that of such a service (drop.ServiceLoop): after one forged datagram, two
-// services would answer each other for ever.
+// SetService sets whether the socket's owner answers every datagram, as echo (RFC 862) and chargen (RFC 864) do. The
+// host then drops datagrams whose source port belongs to such a service (drop.ServiceLoop). Otherwise one forged
+// datagram would make two services answer each other for ever.
 func (u *UDPConn) SetService(on bool) { u.service = on }
 
 // Send sends one datagram, to the socket's remote address if to is zero. It copies the octets. ErrTooBig: p is longer
@@ -189,8 +189,8 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	return nil
 }
 
-// Recv copies the next datagram into p, cut to the length of p, and returns its source. n is -1 if no datagram is queued;
-// err is then a pending ICMP error, which is reported once.
+// Recv copies the next datagram into p, cuts it to the length of p, and returns its source. If no datagram is queued, n
+// is -1 and err is a pending ICMP error, which is reported once.
 func (u *UDPConn) Recv(p []byte) (n int, from netip.AddrPort, err error) {
 	n, from, _, err = u.recv(p)
 	return n, from, err

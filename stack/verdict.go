@@ -12,9 +12,9 @@ import (
 // VerdictKind is the kind of a Verdict.
 type VerdictKind uint8
 
-// The kinds.
+// The kinds of verdicts.
 const (
-	Delivered   VerdictKind = iota // passed to a socket, or consumed by the stack itself (an ARP reply)
+	Delivered   VerdictKind = iota // passed to a socket, or processed by the stack itself (an ARP reply)
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
@@ -22,7 +22,7 @@ const (
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
-// Answer is the kind of the stack's own answer.
+// Answer is the kind of answer that the stack itself has sent.
 type Answer uint8
 
 // The answers.

@@ -2,38 +2,39 @@ package stack
 
 import "smolsh/stack/wire"
 
-// watchers has the functions that the host calls, and the events that it has not reported yet.
+// watchers holds the functions that the host calls, and the events that it has not reported yet.
 type watchers struct {
-	onWork     func()                    // see WatchWork; may be nil
-	work       bool                      // see TakeWork
-	onMAC      func(a wire.HardwareAddr) // see WatchMAC; may be nil
-	onConflict func(ev Event)            // see WatchConflicts; may be nil
+	onWork     func()                    // set by WatchWork; may be nil
+	work       bool                      // reset by TakeWork
+	onMAC      func(a wire.HardwareAddr) // set by WatchMAC; may be nil
+	onConflict func(ev Event)            // set by WatchConflicts; may be nil
 
 	observers        roll[*observer]
-	payloadObservers int          // the number of observers that also need payload
-	event            *PacketEvent // the argument of observers, for reuse
+	payloadObservers int          // number of observers that also need payload
+	event            *PacketEvent // argument of observers, for reuse
 
 	listeners      []*eventListener
-	tcpEvents      []tcpEvent // events of connections for which connChanged is still to be called; empty without listeners
-	neighborEvents []Event    // events of the neighbour caches, not reported yet; empty without listeners
+	tcpEvents      []tcpEvent // unreported events of connections; connChanged reports them; empty without listeners
+	neighborEvents []Event    // unreported events of the neighbour caches; empty without listeners
 }
 
-// WatchWork sets the function that the host calls when an interface may have a frame to transmit, or the host an earlier
-// deadline: once until the next call of TakeWork. fn must not call the host. The owner of many hosts thus need not ask
-// each of them after every call.
+// WatchWork sets a function that the host calls when an interface may have a frame to transmit, or the host's deadline
+// has become earlier. The host calls fn once, and again only after TakeWork. fn must not call the host. With WatchWork
+// the owner of many hosts need not poll each of them after every call.
 func (h *Host) WatchWork(fn func()) { h.watch.onWork = fn }
 
-// TakeWork reports whether the host has had work, in the sense of WatchWork, since the last call of TakeWork.
+// TakeWork reports whether the host has had work, in the sense of WatchWork, since the previous TakeWork.
 func (h *Host) TakeWork() bool {
 	had := h.watch.work
 	h.watch.work = false
 	return had
 }
 
-// WatchMAC sets the function that the host calls with each hardware address that SetMAC gives to an interface.
+// WatchMAC sets a function that the host calls with each new hardware address of an interface.
 func (h *Host) WatchMAC(fn func(a wire.HardwareAddr)) { h.watch.onMAC = fn }
 
-// workPending notes that the host has work, and calls the function of WatchWork unless it has done so already.
+// workPending records that the host has work. It calls WatchWork's function unless it has done so since the last
+// TakeWork.
 func (h *Host) workPending() {
 	if !h.watch.work {
 		h.watch.work = true
@@ -47,6 +48,6 @@ func (h *Host) callOnWork() {
 	}
 }
 
-// WatchConflicts sets the function that the host calls with every EventConflict. Unlike Events, it costs nothing while
+// WatchConflicts sets a function that the host calls with every EventConflict. Unlike Events, it costs nothing while
 // there is no conflict.
 func (h *Host) WatchConflicts(fn func(ev Event)) { h.watch.onConflict = fn }

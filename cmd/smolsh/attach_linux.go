@@ -16,7 +16,7 @@ import (
 // kernelIPv6 is the kernel's default IPv6 address in the private lab.
 var kernelIPv6 = netip.MustParsePrefix("fdaa::100/64")
 
-// private puts the host on a TAP of its own, in the network namespace that the process has entered.
+// private attaches the host to a new TAP in the network namespace that the process has entered.
 func (o *options) private(l *shellLab, w *lab.World) error {
 	if err := tap.SetUp("lo", true); err != nil {
 		return deviceError(err)
@@ -33,11 +33,12 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 	} else {
 		l.kernel = []netip.Prefix{defaultPeer}
 	}
-	_ = tap.Setup("tap0", []netip.Prefix{kernelIPv6}, 0) // without IPv6 in the kernel this fails, which does no harm
+	_ = tap.Setup("tap0", []netip.Prefix{kernelIPv6}, 0) // fails if the kernel has no IPv6, which does no harm
 	return nil
 }
 
-// attach opens the devices and puts the host on them. Each has one of its addresses, the last device also the rest.
+// attach opens the devices and attaches the host to them. Each device gets one of the host's addresses, the last one
+// also the rest.
 func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs
 	if len(addrs) == 0 && !o.listens() {
@@ -45,7 +46,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	}
 	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.Kind == "switch" })
 	if (o.listens() || onSwitch) && !o.flags.Changed("mac") {
-		o.mac = wire.HardwareAddr{} // each device keeps its own address, since other hosts are on the same cable
+		o.mac = wire.HardwareAddr{} // each device uses its own address, since other hosts are on the same cable
 	}
 	if err := o.host(l); err != nil {
 		return usageError("%v", err)
@@ -76,7 +77,7 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	return nil
 }
 
-// raw puts the host on an interface that the kernel uses, beside the kernel.
+// raw attaches the host to an interface of the kernel, in addition to the kernel.
 func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
 	dev, err := raw.Open(d.Name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
 	if err != nil {

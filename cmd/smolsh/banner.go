@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// banner returns the shell's first output: the hosts and their addresses, in columns. Lines are folded to the width,
-// 0 for none.
+// banner returns the shell's first output: the hosts and their addresses, in columns. Lines are folded to width
+// columns; 0 means no folding.
 func (l *shellLab) banner(width int) string {
 	var rows [][3]string
 	for _, i := range l.local.IfaceInfos() {
@@ -51,7 +51,7 @@ func (l *shellLab) banner(width int) string {
 // foldIndent begins the continuation of a folded line.
 const foldIndent = "        "
 
-// fold breaks a line at blanks so that each part has fewer columns than width; 0 leaves it whole.
+// fold breaks a line at blanks, so that each part has fewer columns than width. A width of 0 means no folding.
 func fold(line string, width int) string {
 	var b strings.Builder
 	for width > 0 && utf8.RuneCountInString(line) > width {

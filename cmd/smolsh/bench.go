@@ -17,8 +17,8 @@ import (
 
 const benchUsage = `usage: smolsh bench [flags]
 
-Measures this program and its peers, in turn, in a network namespace of its own. Prints medians and the ratios of
-smolsh's to each peer's, and names the peers that are missing.
+Measures this program and its peers in turn, in a new network namespace. Prints medians, the ratio of smolsh's median to
+that of each peer, and the peers that are missing.
 
 `
 
@@ -30,15 +30,15 @@ type benchOptions struct {
 	match                            *regexp.Regexp
 	rounds                           int
 	span, warm                       time.Duration
-	peers                            map[string]string // from side to path
+	peers                            map[string]string // program of each side
 	profiles                         string
-	actor                            []string // set for a process that takes part in a run
+	actor                            []string // arguments of an actor; set in a process that takes part in a run
 }
 
 // benchSides are the peers that are separate programs.
 var benchSides = []string{bench.GVisor}
 
-// bench is the verb bench.
+// bench implements the verb bench.
 func (o *options) bench(stdout, _ io.Writer) (status int, err error) {
 	if len(o.args) > 0 && o.args[0] == "actor" {
 		b := &benchOptions{actor: o.args[1:]}
@@ -68,12 +68,12 @@ func parseBench(args []string) (*benchOptions, error) {
 	var seconds float64
 	var peers []string
 	f.BoolVar(&o.json, "json", false, "print JSON, with every value")
-	f.StringVar(&match, "run", "", "only measurements whose name matches `REGEX`; --list shows the names")
-	f.IntVar(&o.rounds, "rounds", 5, "how often each side runs, `N`")
-	f.Float64Var(&seconds, "seconds", 0.4, "the time that each run measures, in `SECONDS`, after a quarter of that to warm up")
-	f.BoolVar(&o.short, "short", false, "one round of a few milliseconds each and the smallest sizes, to see that all of it works")
-	f.BoolVar(&o.noPeers, "no-peers", false, "measure smolsh alone")
-	f.StringArrayVar(&peers, "peer", nil, "a peer's program, `SIDE=PATH`, such as gvisor=./gvisor; default: built from testdata/peers")
+	f.StringVar(&match, "run", "", "take only measurements whose name matches `REGEX`; --list prints the names")
+	f.IntVar(&o.rounds, "rounds", 5, "number of runs of each side, `N`")
+	f.Float64Var(&seconds, "seconds", 0.4, "measured time of each run, in `SECONDS`, after a warm-up of a quarter of it")
+	f.BoolVar(&o.short, "short", false, "one round of a few milliseconds with the smallest sizes, to check that everything works")
+	f.BoolVar(&o.noPeers, "no-peers", false, "measure only smolsh")
+	f.StringArrayVar(&peers, "peer", nil, "program of a peer, `SIDE=PATH`, such as gvisor=./gvisor (default built from testdata/peers)")
 	f.BoolVar(&o.list, "list", false, "list the measurements")
 	f.StringVar(&o.profiles, "profile", "", "write CPU profiles of smolsh's runs into the folder `DIR`")
 	if err := f.Parse(args); err != nil {

@@ -14,8 +14,8 @@ import (
 	"smolsh/cmd/smolsh/bench"
 )
 
-// benchPeers is the environment variable that carries the list of peers into the network namespace: lines of SIDE, PATH and, for a
-// missing peer, WHY, with tabs between them.
+// benchPeers is the environment variable that passes the list of peers into the network namespace. Each line has SIDE,
+// PATH and, for a missing peer, WHY, separated by tabs.
 const benchPeers = "SMOLSH_BENCH_PEERS"
 
 // run measures, in a network namespace of its own, and prints the report.
@@ -28,7 +28,7 @@ func (o *benchOptions) run(stdout io.Writer) (status int, err error) {
 	if inside {
 		closeReport(report)
 	} else if os.Getenv(benchPeers) == "" {
-		// Peers are built here, outside the namespace, where the modules that they need can still be fetched.
+		// Peers are built here, outside the namespace, because go build may have to fetch modules.
 		os.Setenv(benchPeers, o.findPeers())
 	}
 	if !inside {
@@ -101,8 +101,8 @@ func (o *benchOptions) findPeers() string {
 	return strings.Join(lines, "\n")
 }
 
-// buildPeer builds a peer's program from its module in the source tree, which contains the working directory, and returns its
-// path.
+// buildPeer builds a peer's program from its module in the source tree that contains the working directory. It returns
+// the program's path.
 func buildPeer(side string) (string, error) {
 	source, err := peerSource(side)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completionShells are the shells that smolsh completion writes for.
+// completionShells are the shells for which smolsh completion writes code.
 var completionShells = []string{"bash", "zsh", "fish"}
 
 const completionUsage = `usage: smolsh completion bash|zsh|fish
@@ -18,7 +18,7 @@ const completionUsage = `usage: smolsh completion bash|zsh|fish
   zsh    smolsh completion zsh >"${fpath[1]}/_smolsh", and a new shell
   fish   smolsh completion fish >~/.config/fish/completions/smolsh.fish`
 
-// completion is the verb completion: it writes the code by which a shell completes smolsh's own command line.
+// completion implements the verb completion. It writes the code with which a shell completes smolsh's command line.
 func (o *options) completion(stdout, _ io.Writer) (status int, err error) {
 	return 0, writeCompletion(o.args, stdout)
 }
@@ -44,7 +44,7 @@ func writeCompletion(args []string, stdout io.Writer) error {
 	return err
 }
 
-// candidates returns the words that the argument of a flag may be. files is true if the argument is the name of a file.
+// candidates returns possible values of a flag's argument. files is true if the argument is a file name.
 func candidates(f *pflag.Flag) (words []string, files bool) {
 	name, _ := argument(f)
 	switch {

@@ -18,12 +18,14 @@ type shellLab struct {
 	lab     *lab.Lab
 	local   *lab.Host
 	peer    *lab.Host
-	seed    uint64
+	seed    uint64 // of the lab
+	drawn   bool   // the seed is random, because no flag sets it
+	runSeed uint64 // mixed with those of the labs that scripts make, which repeat without a flag
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
 	noFiles bool   // true in a test's session
-	why     string // one line that explains why it is another lab than the flags ask for, else ""
+	why     string // one line that explains why the lab is not the one that the flags request, else ""
 }
 
 var (
@@ -33,7 +35,7 @@ var (
 	simDelay    = 100 * time.Microsecond // in each direction, so that round trips are not 0
 )
 
-// open makes a lab with these devices.
+// open makes the lab for the given devices.
 func (o *options) open(devices []device) (*shellLab, error) {
 	l := &shellLab{notes: newNotes()}
 	if len(devices) > 1 {
@@ -46,9 +48,10 @@ func (o *options) open(devices []device) (*shellLab, error) {
 	l.seed = o.seed
 	if !o.seeded && !o.flags.Changed("seed") {
 		l.seed = 1
-		if devices[0].live() {
-			l.seed = rand.Uint64()
-		}
+	}
+	l.runSeed = l.seed
+	if l.drawn = !o.seeded && !o.flags.Changed("seed") && devices[0].live(); l.drawn {
+		l.seed = rand.Uint64()
 	}
 	if len(o.kernelAddrs) > 0 && !o.wantsPrivate() && !devices[0].makes() {
 		return nil, usageError("--kernel-addr is for a TAP or TUN that smolsh makes")
@@ -89,7 +92,7 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 	}
 	var err error
 	at := peerOf(addrs[0])
-	for _, k := range slices.Backward(o.kernelAddrs) { // instead of a private lab: the peer has the kernel's address
+	for _, k := range slices.Backward(o.kernelAddrs) { // the peer takes the kernel's address of a private lab that could not be made
 		if k.Addr().Is4() {
 			at = k
 		}

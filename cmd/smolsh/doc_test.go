@@ -47,6 +47,9 @@ func TestExamplesLive(t *testing.T) {
 			if err := os.WriteFile("other.star", []byte("answer = 42\n"), 0o666); err != nil {
 				t.Fatal(err)
 			}
+			if err := os.WriteFile("net.yaml", []byte("hosts: {a: 10.0.0.1/24, b: 10.0.0.2/24}\nlinks: [{ends: [a, b], delay: 5ms}]\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
 			s := newLive(t)
 			if err := s.Typed("x = 1"); err != nil { // gives save() something to save
 				t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 )
 
-// doctor is the verb doctor: it checks what this machine allows, for the private lab and for each device named before the verb or
-// after it. The status is statusDevice if one of the checks fails.
+// doctor implements the verb doctor. It checks whether the machine allows the private lab, or each device that is named
+// before or after the verb. The status is statusDevice if a check fails.
 func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 	for _, s := range o.args {
 		d, err := parseDevice(s)

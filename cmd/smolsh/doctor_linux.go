@@ -14,7 +14,7 @@ import (
 	"smolsh/script"
 )
 
-// equip gives a checkup its means: this program, a host on a device, and the switch's protocol.
+// equip sets a checkup's functions, which run this program, attach a host to a device and dial a switch.
 func (o *options) equip(c *doctor.Checkup) {
 	c.Program = func(args ...string) *exec.Cmd {
 		return &exec.Cmd{Path: self(), Args: append(os.Args[:1:1], args...), Env: os.Environ()}
@@ -23,8 +23,8 @@ func (o *options) equip(c *doctor.Checkup) {
 	c.Switch = o.examineSwitch
 }
 
-// pingKernel puts the host on the device d and reports whether the kernel's end answers one of two echo requests. The
-// error says why the host can't be there.
+// pingKernel attaches the host to the device d, and reports whether the kernel's end answers one of two echo requests.
+// The error is the reason why the host can't be attached.
 func (o *options) pingKernel(d device, kernel netip.Addr) (answered bool, err error) {
 	l, err := o.open([]device{d})
 	if err != nil {

@@ -35,7 +35,7 @@ type options struct {
 	mac                       wire.HardwareAddr
 	mtu                       int
 	seed                      uint64
-	seeded                    bool // set by the verb test, whatever the flags
+	seeded                    bool // true under the verb test, which sets the seed itself
 	drop, corrupt             float64
 	sizeLimit, txRate, rxRate int
 	shaping                   int
@@ -62,7 +62,7 @@ func (o *options) usage() string {
 	return usageText + "flags, before FILE:\n" + o.flags.FlagUsages()
 }
 
-// unchecked holds the flags that are checked beyond their type.
+// unchecked holds the values of flags that need more checks than their type.
 type unchecked struct {
 	devices, addrs, kernelAddrs []string
 	gateway, mac                string
@@ -80,19 +80,19 @@ func parseFlags(argv []string) (*options, error) {
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only listens)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
-	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw by default one made from the kernel's, on a switch a random one")
+	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw the default is derived from the kernel's address, on a switch it is random")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, also receive frames for other stations and those that the kernel sends")
 	f.IntVar(&o.mtu, "mtu", 0, "the longest packet, in `OCTETS` (default the device's)")
-	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, on a TAP a random one)")
-	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets to lose, each way")
+	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, but a random one for a host that is not virtual)")
+	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets to lose, each way, also between the hosts of labs that a script makes")
 	f.Float64Var(&o.corrupt, "corrupt-chance", 0, "`PERCENT` of packets in which one octet is changed, each way")
 	f.IntVar(&o.sizeLimit, "size-limit", 0, "longer packets are lost, in `OCTETS`")
 	f.IntVar(&o.txRate, "tx-rate-limit", 0, "`PACKETS` sent per shaping interval")
 	f.IntVar(&o.rxRate, "rx-rate-limit", 0, "`PACKETS` received per shaping interval")
 	f.IntVar(&o.shaping, "shaping-interval", 50, "how often the rate limits' buckets are refilled, in `MS`")
-	f.StringVar(&o.pcap, "pcap", "", "write every packet to `FILE`: pcapng, or classic pcap when it ends in .pcap")
+	f.StringVar(&o.pcap, "pcap", "", "write every packet of every host to `FILE`, once, as its sender sent it: pcapng, or classic pcap when it ends in .pcap")
 	f.BoolVar(&o.noFiles, "no-files", false, "scripts may touch no file and run no program, except load() from their own folder and reading files that the command line names")
-	f.BoolVar(&o.trace, "trace", false, "print a line per packet")
+	f.BoolVar(&o.trace, "trace", false, "print a line per packet, also of the hosts of labs that a script makes")
 	f.BoolVar(&o.version, "version", false, "print the version")
 	if err := f.Parse(argv); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -108,8 +108,8 @@ func parseFlags(argv []string) (*options, error) {
 	return o, nil
 }
 
-// newFlagSet returns an empty set of flags that keeps their order in its usage and prints nothing by itself: execute
-// prints the errors, and the verb its usage.
+// newFlagSet returns an empty set of flags. Its usage keeps the flags' order. It prints nothing itself: execute prints
+// errors, and the verb prints its usage.
 func newFlagSet(name string) *pflag.FlagSet {
 	f := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	f.SortFlags = false
@@ -118,12 +118,12 @@ func newFlagSet(name string) *pflag.FlagSet {
 	return f
 }
 
-// nowhere discards the text that pflag prints by itself.
+// nowhere discards the text that pflag prints.
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-// positional sets the arguments that are not flags: a verb or a file, and its arguments.
+// positional sets the arguments that are not flags: the verb or file, and its arguments.
 func (o *options) positional(f *pflag.FlagSet) {
 	o.args = f.Args()
 	o.hasCommand = f.Changed("command")
@@ -230,10 +230,10 @@ func (o *options) listens() bool {
 	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind != "raw" })
 }
 
-// makes reports whether smolsh makes a device of this kind where there is none.
+// makes reports whether smolsh makes a device of this kind if it does not exist.
 func (d device) makes() bool { return d.Kind == "tap" || d.Kind == "tun" }
 
-// live reports whether the device is the operating system's, so that time is the wall clock's.
+// live reports whether the device belongs to the operating system, so that time follows the wall clock.
 func (d device) live() bool {
 	return d.Kind == "lab" || d.Kind == "raw" || d.Kind == "switch" || d.makes()
 }

@@ -31,7 +31,7 @@ const (
 
 func main() { os.Exit(execute(os.Args[1:])) }
 
-// statusError is an error that decides the exit status.
+// statusError is an error with an exit status.
 type statusError struct {
 	status int
 	text   string
@@ -83,13 +83,13 @@ func runVerb(argv []string, stdout, stderr io.Writer) (status int, err error) {
 	panic("no verb " + o.verb)
 }
 
-// coloured reports whether output to a terminal has colours (no-color.org).
+// coloured reports whether output to a terminal is coloured (no-color.org).
 func coloured(getenv func(string) string) bool {
 	return getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && getenv("TERM") != ""
 }
 
-// start makes the lab and the session, and runs the shell, the script or the command. The session writes to the process's
-// own outputs, because it asks them for their terminals.
+// start makes the lab and the session, and runs the shell, the script or the command. The session writes to the
+// process's own outputs, whose terminals it must query.
 func (o *options) start(_, _ io.Writer) (status int, err error) {
 	interactive := o.file == "" && !o.hasCommand && isatty.IsTerminal(os.Stdin.Fd())
 	if o.file != "" && o.file != "-" {
@@ -111,7 +111,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		}
 	}
 	config := script.Config{
-		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.seed, Args: o.args,
+		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.runSeed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive, NoFiles: o.noFiles,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
@@ -137,7 +137,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	return status, err
 }
 
-// again returns the command line, quoted for a shell.
+// again returns the command line argv, quoted for a shell.
 func again(argv []string) string {
 	words := []string{"smolsh"}
 	for _, w := range argv[1:] {
@@ -163,7 +163,7 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		s.Trace()
 	}
 	signaled := watchSignals(s, shell)
-	if l.why != "" && !interactive { // the shell's banner contains it
+	if l.why != "" && !interactive { // the interactive shell's banner contains the reason
 		fmt.Fprintln(os.Stderr, "smolsh: "+l.why)
 	}
 	var err error
@@ -183,13 +183,16 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		if sig := syscall.Signal(signaled.Load()); exit.Code == statusInterrupt && sig != 0 {
 			return signalStatus(sig), nil
 		}
+		if exit.Code == statusFailed && !s.Exited() && l.drawn {
+			fmt.Fprintf(os.Stderr, "smolsh: the seed of the host %s was drawn: --seed %d repeats it. Labs made by lab() had the run's seed 1.\n", l.local.Name(), l.seed)
+		}
 		return exit.Code, nil
 	}
 	return 0, err
 }
 
-// terminal returns the size of the terminal that standard output is, 0 if it is no terminal. A terminal that can't move its
-// cursor has no rows.
+// terminal returns the size of the terminal on standard output, 0 if there is none. rows is also 0 for a terminal that
+// can't move its cursor.
 func terminal() (columns, rows int) {
 	if !isatty.IsTerminal(os.Stdout.Fd()) {
 		return 0, 0

@@ -11,13 +11,13 @@ import (
 	"smolsh/stack/lab"
 )
 
-// notes prints lines about devices on a goroutine of its own, because the lab's owner must not wait for a terminal.
+// notes prints lines about devices from its own goroutine, because the lab's owner must not wait for a terminal.
 type notes struct {
 	lines      chan string
 	stop, done chan struct{}
 }
 
-// maxNotes bounds the pending lines; further lines are lost.
+// maxNotes is the largest number of pending lines. Further lines are lost.
 const maxNotes = 64
 
 func newNotes() *notes {
@@ -54,14 +54,14 @@ func (n *notes) start(w io.Writer) {
 	}()
 }
 
-// close waits until everything has been written.
+// close writes all pending lines, and then ends the goroutine.
 func (n *notes) close() {
 	close(n.stop)
 	<-n.done
 }
 
-// watchDevices prints a line for each link that is down, and for every change from now on. A virtual lab has no devices, and
-// must run no event before the session does.
+// watchDevices prints a line for each link that is down, and for every later change. It does nothing for a virtual lab,
+// which has no devices and must not run an event before the session does.
 func (l *shellLab) watchDevices() {
 	if l.runner.Virtual() {
 		return

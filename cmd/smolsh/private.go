@@ -8,14 +8,14 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 )
 
-// wantsPrivate reports whether the flags ask for the private lab, which is the default.
+// wantsPrivate reports whether the flags request the private lab, which is the default.
 func (o *options) wantsPrivate() bool {
 	return len(o.devices) == 0 || o.devices[0].Kind == "lab"
 }
 
-// openLab makes the lab that the flags ask for. For the private lab it first moves the process into a network namespace of its
-// own. It returns only if that fails, in the copy that runs in the namespace, or with ran set and the exit status of the copy that
-// ran everything.
+// openLab makes the lab that the flags request. For the private lab it runs a copy of the program in a new network
+// namespace. It returns in the copy, or if making the copy fails. In a waiting parent it returns with ran set and the
+// copy's exit status.
 func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 	if !o.wantsPrivate() {
 		l, err = o.open(o.devices)
@@ -37,7 +37,7 @@ func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 		return nil, 0, false, err
 	} else if report != nil {
 		tell(report, why)
-		os.Exit(statusDevice) // the process that waits for this copy continues, in its own namespace
+		os.Exit(statusDevice) // the waiting process continues in its own namespace
 	}
 	if l, err = o.open([]device{{Kind: "sim"}}); err == nil {
 		l.why = why.Virtual()

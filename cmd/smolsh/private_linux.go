@@ -17,20 +17,21 @@ import (
 	"smolsh/phy/tap"
 )
 
-// The private lab: the program runs itself again in a network namespace of its own, in which it makes the TAP. With the privilege
-// for it (root) the process itself moves, by unshare(2) and execve(2): one process, one pid. Otherwise a child is cloned into a
-// user namespace as well, in which it is root, and the parent waits for it. The kernel removes the namespace and the TAP when the
-// last process in them ends, however it ends.
+// The private lab: the program runs itself again in a new network namespace, in which it makes the TAP. With the
+// privilege (root), the process itself moves there by unshare(2) and execve(2) and keeps its pid. Otherwise it clones a
+// child into a user namespace as well, in which the child is root, and waits for the child. The kernel removes the
+// namespace and the TAP when the last process in them ends, even if it is killed.
 
-// markName is the environment variable that marks the copy. Its value is the pid of the process that started the copy: the copy's
-// own or its parent's. The copy removes it.
+// markName is the environment variable that marks the copy. Its value is the pid of the process that started the copy:
+// the copy's own pid or its parent's. The copy removes the variable.
 const markName = "SMOLSH_PRIVATE"
 
-// reportFD is the descriptor of the pipe by which a cloned copy tells the waiting parent why it could not make its lab.
+// reportFD is the descriptor of the pipe through which a cloned copy reports to its parent why it could not make its
+// lab.
 const reportFD = 3
 
-// insidePrivate reports whether this process was started in the private lab's namespace. For a cloned copy, report is the
-// pipe to the parent, for the reason why the lab can't be made.
+// insidePrivate reports whether this process is the copy in the private lab's namespace. In a cloned copy, report is
+// the pipe to the parent.
 func insidePrivate() (inside bool, report *os.File) {
 	mark, err := strconv.Atoi(os.Getenv(markName))
 	os.Unsetenv(markName)
@@ -46,8 +47,8 @@ func insidePrivate() (inside bool, report *os.File) {
 	return false, nil
 }
 
-// enterPrivate runs the program again in a network namespace of its own. It returns if that fails, or with ran set and the exit
-// status when a copy has run to its end.
+// enterPrivate runs the program again in a new network namespace. It returns if that fails. In a waiting parent it
+// returns with ran set and the copy's exit status.
 func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 	if why = doctor.TUNObstacle(); why != nil {
 		return 0, false, why
@@ -60,11 +61,11 @@ func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 	return cloneProcess()
 }
 
-// moveProcess replaces the process by a copy of itself in a new network namespace; it returns only on failure.
+// moveProcess replaces the process by a copy of itself in a new network namespace. It returns only on failure.
 func moveProcess() error {
 	failed := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: a thread that is half in a new namespace must not be used again
+		runtime.LockOSThread() // never unlocked, because a thread that is half in a new namespace must not be used again
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
 			err = syscall.Exec(self(), os.Args, os.Environ())
@@ -74,7 +75,7 @@ func moveProcess() error {
 	return <-failed
 }
 
-// self returns the path of the program's own file: its name, or a link of /proc if the name is gone.
+// self returns the path of the program's file, or a link in /proc if that path no longer exists.
 func self() string {
 	if path, err := os.Executable(); err == nil && unix.Access(path, unix.X_OK) == nil {
 		return path
@@ -122,7 +123,7 @@ func cloneProcess() (status int, ran bool, why *doctor.Obstacle) {
 	return exitStatusOf(cmd.ProcessState), true, nil
 }
 
-// hasTerminal reports whether a terminal controls the process.
+// hasTerminal reports whether the process has a controlling terminal.
 func hasTerminal() bool {
 	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -143,9 +144,9 @@ func catchForCopy() chan os.Signal {
 	return c
 }
 
-// forward passes signals on to the copy. With a terminal, both processes are in one group and the keyboard's signals reach the
-// copy by themselves; the other signals are passed on. Without a terminal the copy has its own group, so that each signal reaches
-// it once, whichever process it was sent to.
+// forward passes signals on to the copy. With a terminal, both processes are in one group, and the copy gets the
+// keyboard's signals directly; only other signals are passed on. Without a terminal the copy has its own group, so that
+// it gets each signal once, whichever process the signal was sent to.
 func forward(signals chan os.Signal, child *os.Process, terminal bool) {
 	for s := range signals {
 		if terminal && (s == unix.SIGINT || s == unix.SIGQUIT) {
@@ -163,7 +164,7 @@ func exitStatusOf(p *os.ProcessState) int {
 	return p.ExitCode()
 }
 
-// insideObstacle returns the reason why the private lab can't be made in the namespace that the process entered, or
+// insideObstacle returns the reason why the private lab can't be made in the namespace that the process has entered,
 // nil if err is not about a device.
 func insideObstacle(err error) *doctor.Obstacle {
 	if !isDeviceError(err) {

@@ -10,7 +10,7 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 )
 
-// insidePrivate is never true: there are no network namespaces here.
+// insidePrivate returns false, because there are no network namespaces on this system.
 func insidePrivate() (inside bool, report *os.File) { return false, nil }
 
 // enterPrivate returns the reason why there is no private lab.

@@ -33,6 +33,9 @@ for s in [k, c.tcp.connect("192.168.69.2:7")]:
     assert.eq(s.recv_exactly(100000), "x" * 100000)
 assert.eq(sorted([s.peer.split(":")[0] for s in b.sockets().where(state="ESTABLISHED")]), ["192.168.69.100", "192.168.69.3"])
 
+assert.fails(lambda: local.lab.host("e", "192.168.69.2/24"), "b has the address 192.168.69.2 already, and share=False leaves e for links")
+e = local.lab.host("e", "192.168.69.4/24")
+assert.eq((e.ping("b", count=1, timeout="5s").received, e.ping(local, count=1, timeout="5s").received), (1, 1))
 local.lab.link(c, local.lab.host("d", "10.0.0.2/24", share=False))
 assert.eq(c.ping("10.0.0.2", count=1).received, 1)
 fault("tap0", dir="rx")

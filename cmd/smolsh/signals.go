@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// twice is the longest time between two Ctrl-Cs that together end the shell.
+	// twice is the longest time between two Ctrl-Cs that together end the program.
 	twice = 2 * time.Second
-	// honour is the time that the running call has to end after the second Ctrl-C, since a user may type both at once.
+	// honour is how long the running call may take to end after the second Ctrl-C, since a user may type both at once.
 	honour = 200 * time.Millisecond
-	// parting is the time that the program has to end by itself after SIGTERM or SIGHUP.
+	// parting is how long the program may take to end by itself after SIGTERM or SIGHUP.
 	parting = time.Second
 )
 
-// endings ends the program by signals: it cancels the running call first, and exits if the call continues. It has a goroutine of
-// its own, because the call may compute or block for ever.
+// endings ends the program by signals. It first cancels the running call, and exits if the call continues. It has its
+// own goroutine, because the call may compute or block for ever.
 type endings struct {
 	s     *script.Session
 	shell *repl.Shell  // nil for a script
@@ -44,8 +44,8 @@ func endingSignals() []os.Signal {
 // signalStatus returns the exit status of a program that a signal has ended.
 func signalStatus(sig os.Signal) int { return 128 + int(sig.(syscall.Signal)) }
 
-// watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first had no effect, and SIGTERM and
-// SIGHUP end it at any time. The number is that of the last signal, 0 before the first.
+// watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first had no effect.
+// SIGTERM and SIGHUP end the program at any time. The result is the number of the last signal, 0 before the first.
 func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 	e := &endings{s: s, shell: shell, exit: os.Exit}
 	c := make(chan os.Signal, 2)
@@ -74,7 +74,7 @@ func (e *endings) take(sig os.Signal, now time.Time) {
 	e.s.Interrupt()
 }
 
-// inVain reports whether the running call continues after the first Ctrl-C. A script gets no further time.
+// inVain reports whether the running call continues after the first Ctrl-C. In the shell it waits for honour first.
 func (e *endings) inVain() bool {
 	for range honour / (10 * time.Millisecond) {
 		if e.shell == nil || !e.s.Interrupting() {

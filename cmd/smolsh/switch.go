@@ -22,18 +22,18 @@ Serves an Ethernet switch at PATH, a Unix socket, for hosts of other processes o
   smolsh --device switch:/tmp/lab.sock --addr 192.168.69.1/24
   smolsh --device switch:/tmp/lab.sock --addr 192.168.69.2/24
 
-Nobody needs to be root; the socket is for processes of the same user only. Each host has a hardware address of its
-own unless --mac says another, and wants an --addr of its own: the default is the same for all, and one that is used
-twice is reported as a conflict. The switch prints a line for each process that joins or leaves, and the table of ports
-at the end, which is Ctrl-C, and on the signal SIGUSR1. A process that does not read loses the frames that its port
-can't hold, and holds up no other. --flood limits a process that sends to everybody without end.
+No process needs to be root; only processes of the same user may use the socket. Each host has its own hardware address,
+which --mac changes. Give each host its own --addr: the default is the same for all hosts, and an address that is used
+twice is reported as a conflict. The switch prints a line for each process that joins or leaves. It prints the table of
+ports on Ctrl-C, which ends the switch, and on the signal SIGUSR1. A process that does not read loses the frames for
+which its port has no room, and delays no other process. --flood limits the frames that a process sends to all others.
 
 `
 
 const (
-	switchMTU   = 1500 // the default MTU, in octets
+	switchMTU   = 1500 // default MTU in octets
 	switchPorts = 64
-	// maxSwitchPorts bounds --ports, because a broadcast frame is copied for each port.
+	// maxSwitchPorts is the largest value of --ports, because a broadcast frame is copied for each port.
 	maxSwitchPorts = 1024
 	maxFlood       = 1_000_000_000
 )
@@ -47,7 +47,7 @@ type switchOptions struct {
 	path       string
 }
 
-// serveSwitch is the verb switch.
+// serveSwitch implements the verb switch.
 func (o *options) serveSwitch(stdout, stderr io.Writer) (status int, err error) {
 	s, err := parseSwitch(o.args)
 	if err != nil {
@@ -63,9 +63,9 @@ func (o *options) serveSwitch(stdout, stderr io.Writer) (status int, err error) 
 func newSwitchOptions() *switchOptions {
 	o := &switchOptions{}
 	f := newFlagSet("smolsh switch")
-	f.IntVar(&o.ports, "ports", switchPorts, "at most so many processes at a time, `N`")
-	f.IntVar(&o.mtu, "mtu", switchMTU, "the longest packet, in `OCTETS`, the same for all hosts")
-	f.IntVar(&o.flood, "flood", 0, "at most so many frames a second of each process for all others, `N`: broadcasts, multicasts, unknown stations; 0: any number")
+	f.IntVar(&o.ports, "ports", switchPorts, "largest number of processes at a time, `N`")
+	f.IntVar(&o.mtu, "mtu", switchMTU, "length of the longest packet, in `OCTETS`, for all hosts")
+	f.IntVar(&o.flood, "flood", 0, "frames per second that each process may flood, `N`: broadcasts, multicasts, frames for unknown stations; 0: any number")
 	o.flags = f
 	return o
 }
@@ -104,7 +104,7 @@ type portRow struct {
 	addresses        string
 }
 
-// portTable returns the table, and the sums of received frames by outcome.
+// portTable formats the table of ports, and the totals of received frames by outcome.
 func portTable(rows []portRow, total lab.Flow) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

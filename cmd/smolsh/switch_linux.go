@@ -24,11 +24,12 @@ import (
 )
 
 const (
-	// maxStrangers bounds the processes whose hello is outstanding; further ones are not accepted yet.
+	// maxStrangers is the largest number of processes that have not sent their hello. Further ones are not accepted
+	// yet.
 	maxStrangers = 32
-	// maxLeft is the number of ports whose process has left that the table still shows.
+	// maxLeft is the number of ports in the table whose process has left.
 	maxLeft = 32
-	// acceptPause is the time that the switch waits if the system has no descriptor for a process that connects.
+	// acceptPause is how long the switch waits if the system has no descriptor for a process that connects.
 	acceptPause = 100 * time.Millisecond
 )
 
@@ -42,7 +43,7 @@ type switchServer struct {
 
 	// Only the world's owner uses the fields below.
 	numbers map[*lab.SwitchPort]int
-	next    int // the number of the latest port
+	next    int // number of the latest port
 	left    []portRow
 }
 
@@ -85,7 +86,7 @@ func (o *switchOptions) serve(stdout, stderr io.Writer) (status int, err error) 
 	return 128 + int(sig.(syscall.Signal)), nil
 }
 
-// print queues a line for standard output. The world's owner does not wait: a line that finds the queue full is lost.
+// print queues a line for standard output. It never waits: if the queue is full, the line is lost.
 func (s *switchServer) print(format string, args ...any) {
 	select {
 	case s.out.lines <- strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"):
@@ -93,7 +94,7 @@ func (s *switchServer) print(format string, args ...any) {
 	}
 }
 
-// accept gives a port to every process that sends its hello, until the switch ends.
+// accept makes a port for every process that sends a valid hello, until the switch ends.
 func (s *switchServer) accept(stderr io.Writer) {
 	strangers := make(chan struct{}, maxStrangers)
 	failing := false
@@ -146,7 +147,7 @@ func (s *switchServer) welcome(g *unixport.Guest) {
 	})
 }
 
-// leaves is called by the world when a process is gone.
+// leaves removes a port. The world calls it when the port's process has ended.
 func (s *switchServer) leaves(p *lab.SwitchPort, _ error) {
 	row := s.row(p)
 	row.state = "left"
@@ -176,7 +177,7 @@ func (s *switchServer) row(p *lab.SwitchPort) portRow {
 	return r
 }
 
-// table prints the ports, with those that left last.
+// table prints the table of ports, with those whose process left last.
 func (s *switchServer) table() {
 	s.runner.Do(func(clock.Instant) {
 		rows := slices.Clone(s.left)
@@ -202,7 +203,7 @@ func listenFault(path string, err error) error {
 	return deviceFault(d, err)
 }
 
-// guestFault returns why a process was refused, in few words.
+// guestFault returns the reason why a process was refused, in few words.
 func guestFault(path string, err error) string {
 	var e *unixport.Error
 	if errors.As(err, &e) {
@@ -236,7 +237,7 @@ func (o *options) switchUserIDs() (ids []int, err error) {
 	return ids, nil
 }
 
-// onSwitch puts the host on a switch that another process serves.
+// onSwitch attaches the host to a switch that another process serves.
 func (o *options) onSwitch(l *shellLab, d device, addrs []netip.Prefix) error {
 	users, err := o.switchUserIDs()
 	if err != nil {

@@ -33,9 +33,9 @@ explains cases, xfail, tagged and skip. Tests run in worker processes: one that 
 `
 
 const testNotes = `
-From the environment, where no flag says otherwise: TEST_TOTAL_SHARDS with TEST_SHARD_INDEX, TEST_SHARD_STATUS_FILE,
-TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (where captures are left):
-Bazel's. JOB_COMPLETION_INDEX: an indexed Job's of Kubernetes, for --shard /N.
+Without the flags, these environment variables apply. Of Bazel: TEST_TOTAL_SHARDS with TEST_SHARD_INDEX (--shard),
+TEST_SHARD_STATUS_FILE, TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (the folder
+for captures). Of an indexed Job of Kubernetes: JOB_COMPLETION_INDEX (the index for --shard /N).
 
 Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab for --live; 130 after Ctrl-C.
 `
@@ -81,7 +81,7 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	return f
 }
 
-// rawTest has the flags that need checks beyond their type.
+// rawTest holds the values of flags that need more checks than their type.
 type rawTest struct {
 	match, seeds, shard, keep, memory string
 	seed                              uint64
@@ -155,7 +155,7 @@ func (o *options) test(stdout, stderr io.Writer) (status int, err error) {
 		_, err = io.WriteString(stdout, testUsage+"flags:\n"+t.flags.FlagUsages()+testNotes)
 		return 0, err
 	}
-	if file := os.Getenv("TEST_SHARD_STATUS_FILE"); file != "" { // Bazel expects this file if shards are supported
+	if file := os.Getenv("TEST_SHARD_STATUS_FILE"); file != "" { // Bazel expects this file from a runner that supports shards
 		if err := os.WriteFile(file, nil, 0o666); err != nil {
 			return 0, fmt.Errorf("TEST_SHARD_STATUS_FILE: %w", err)
 		}
@@ -224,7 +224,7 @@ func (r untilEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// list joins words as in a sentence.
+// list joins words with commas.
 func list(words []string) string {
 	text := ""
 	for i, w := range words {
@@ -236,11 +236,14 @@ func list(words []string) string {
 	return text
 }
 
+// forTests are the flags before the verb that tests heed: whether they may touch files, and the faults of every lab.
+var forTests = []string{"no-files", "drop-chance", "corrupt-chance", "size-limit", "tx-rate-limit", "rx-rate-limit", "shaping-interval"}
+
 // checkBeforeTest checks the flags before the verb.
 func (o *options) checkBeforeTest(t *testOptions) error {
 	wrong := ""
 	o.flags.Visit(func(f *pflag.Flag) {
-		if f.Name == "no-files" {
+		if slices.Contains(forTests, f.Name) {
 			return
 		}
 		if !t.live || f.Name == "pcap" || f.Name == "trace" || f.Name == "seed" {
@@ -445,7 +448,7 @@ func (l *shellLab) session(u scenario.Setup) *script.Session {
 	})
 }
 
-// openVirtual returns a session whose own host is on a link with a peer.
+// openVirtual returns a session on a new virtual lab, in which the session's host is linked to a peer.
 func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error) {
 	one := *o
 	one.seed, one.seeded = u.Seed, true
@@ -454,10 +457,12 @@ func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error)
 		return nil, nil, err
 	}
 	l.noFiles = o.noFiles
-	return l.session(u), l.close, nil
+	s := l.session(u)
+	one.faults(s)
+	return s, l.close, nil
 }
 
-// enterLive moves the process to the namespace of live tests, and reports whether a copy has run everything.
+// enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests.
 func (o *options) enterLive() (status int, ran bool, err error) {
 	if !o.wantsPrivate() {
 		return 0, false, nil

@@ -11,18 +11,18 @@ import (
 	"smolsh/script"
 )
 
-// verb is a verb of the command line: the function that runs it, and its description for the man page and the shells'
-// completions. The one without a name is the shell and scripts.
+// verb is one verb of the command line: the function that runs it, and its description for the man page and for
+// completion. The verb without a name runs the shell or a script.
 type verb struct {
 	name, args, doc string
 
 	run     func(o *options, stdout, stderr io.Writer) (status int, err error)
-	flagSet func() *pflag.FlagSet // nil: it has no flags
-	choices func() []string       // words that its arguments may be, beside files; nil for none
+	flagSet func() *pflag.FlagSet // nil if it has no flags
+	choices func() []string       // words that its arguments may be, in addition to files; nil for none
 	files   bool                  // its arguments may be files
 }
 
-// verbs is the command line's table: execute runs by it, the man page and the completions are made from it.
+// verbs is the table of the command line. execute, the man page and completion use it.
 func verbs() []verb {
 	return []verb{
 		{"", "[FILE [ARG…]]", "the shell, or a script with its arguments", (*options).start, shellFlags, nil, true},
@@ -35,7 +35,7 @@ func verbs() []verb {
 	}
 }
 
-// verbNamed returns the verb of that name; ok is false if there is none, or the name is empty.
+// verbNamed returns the verb called name. ok is false if there is none, or name is empty.
 func verbNamed(name string) (v verb, ok bool) {
 	for _, v := range verbs() {
 		if v.name == name && name != "" {
@@ -53,7 +53,7 @@ func (v verb) flags() []*pflag.Flag {
 	return flagsOf(v.flagSet())
 }
 
-// words lists the words that the verb's arguments may be.
+// words returns the words that the verb's arguments may be.
 func (v verb) words() []string {
 	if v.choices == nil {
 		return nil
@@ -86,7 +86,7 @@ func deviceWords() []string { return []string{"tap:", "tun:", "raw:", "switch:"}
 
 func shellWords() []string { return completionShells }
 
-// flagsOf lists the flags of a set in their order, and --help.
+// flagsOf returns the flags of a set in their order, with --help.
 func flagsOf(f *pflag.FlagSet) (list []*pflag.Flag) {
 	f.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
@@ -99,14 +99,14 @@ func flagsOf(f *pflag.FlagSet) (list []*pflag.Flag) {
 	return list
 }
 
-// boolValue is the value of --help, which pflag defines by itself.
+// boolValue is the value of --help, which pflag defines itself.
 type boolValue struct{}
 
 func (boolValue) String() string   { return "false" }
 func (boolValue) Set(string) error { return nil }
 func (boolValue) Type() string     { return "bool" }
 
-// argument returns the name of a flag's argument, "" if it takes none, and its usage without quotes.
+// argument returns the name of a flag's argument, "" if there is none, and the flag's usage without quotes.
 func argument(f *pflag.Flag) (name, usage string) { return pflag.UnquoteUsage(f) }
 
 // manPage writes the man page, in the macros of man(7).
@@ -168,7 +168,7 @@ func manFlag(b *strings.Builder, f *pflag.Flag) {
 	fmt.Fprintf(b, "\n%s\n", roff(usage))
 }
 
-// roff escapes text, so that roff reads no command in it.
+// roff escapes text, so that roff finds no command in it.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

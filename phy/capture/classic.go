@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// The magic numbers of pcap: for times in microseconds and in nanoseconds.
+// Magic numbers of pcap: for times in microseconds and in nanoseconds.
 const (
 	magicMicros = 0xa1b2c3d4
 	magicNanos  = 0xa1b23c4d
@@ -27,7 +27,7 @@ type classic struct {
 	minor   uint16
 }
 
-// classicOrder returns the octet order of a file that begins with magic, nil if that is none of pcap.
+// classicOrder returns the octet order of a file that begins with magic, nil if magic is not that of a pcap file.
 func classicOrder(magic []byte) binary.ByteOrder {
 	for _, order := range []binary.ByteOrder{binary.BigEndian, binary.LittleEndian} {
 		if m := order.Uint32(magic); m == magicMicros || m == magicNanos {
@@ -37,7 +37,7 @@ func classicOrder(magic []byte) binary.ByteOrder {
 	return nil
 }
 
-// newClassic reads the file's header. As libpcap does, it takes the versions 2.0 to 2.4 only.
+// newClassic reads the file's header. Like libpcap, it accepts only the versions 2.0 to 2.4.
 func newClassic(r *Reader) (*classic, error) {
 	h, err := r.src.take(classicHeaderLen)
 	if err != nil {
@@ -53,7 +53,7 @@ func newClassic(r *Reader) (*classic, error) {
 		return nil, fmt.Errorf("pcap version %d.%d, and 2.0 to 2.4 are known", major, c.minor)
 	}
 	c.snaplen = c.order.Uint32(h[16:])
-	c.link = LinkType(c.order.Uint32(h[20:])) // the upper half has the length of a frame check sequence
+	c.link = LinkType(c.order.Uint32(h[20:])) // the upper half holds the length of a frame check sequence
 	return c, nil
 }
 
@@ -68,7 +68,8 @@ func (c *classic) next() (*Record, error) {
 	}
 	seconds, fraction := c.order.Uint32(h), c.order.Uint32(h[4:])
 	l := lengths{c.order.Uint32(h[8:]), c.order.Uint32(h[12:]), c.snaplen}
-	// Before 2.3 the original length stands first; programs that wrote 2.3 disagreed (as libpcap says).
+	// Before version 2.3 the original length is the first of the two. Programs that wrote 2.3 disagreed about the order
+	// (see libpcap).
 	if c.minor < 3 || c.minor == 3 && l.captured > l.original {
 		l.captured, l.original = l.original, l.captured
 	}

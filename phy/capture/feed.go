@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// maxFeed bounds the octets pending for the reader of a pipe.
+// maxFeed is the largest number of octets that may be pending for the reader of a pipe.
 const maxFeed = 8 << 20
 
 // ErrSlow means that the reader of a pipe left more than maxFeed octets pending. It ends the capture.
@@ -74,7 +74,7 @@ func (d *feed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close makes the goroutine write the rest and close the file, and does not wait for it.
+// Close makes the goroutine write the rest and close the file. It does not wait for that.
 func (d *feed) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"smolsh/phy"
 )
 
-// LinkType is the number that a capture file has for the first header of an interface's packets: a LINKTYPE_ value of
-// the pcap and pcapng drafts' registry.
+// LinkType is the number by which a capture file identifies the first header of an interface's packets: a LINKTYPE_
+// value of the registry of the pcap and pcapng drafts.
 type LinkType uint16
 
 // The link types whose packets a Reader returns.
@@ -28,7 +28,7 @@ const (
 var linkNames = map[LinkType]string{LinkNull: "NULL", LinkEthernet: "ETHERNET", LinkRawBSD: "RAW", LinkRawOpenBSD: "RAW", LinkRaw: "RAW",
 	LinkLoop: "LOOP", LinkSLL: "LINUX_SLL", LinkIPv4: "IPV4", LinkIPv6: "IPV6", LinkSLL2: "LINUX_SLL2"}
 
-// String returns the registry's name, or the number in digits for a type that a Reader passes over.
+// String returns the registry's name, or the number in digits for a type that a Reader skips.
 func (l LinkType) String() string {
 	if name := linkNames[l]; name != "" {
 		return name
@@ -45,8 +45,8 @@ const (
 	sll2Len   = 20
 )
 
-// Frame returns the packet as one of a phy.Medium: the octets that were kept, and the length of the whole. A family or
-// cooked header in front of an IP header is left out. In front of any other header it stays.
+// Frame returns the packet as a frame of a phy.Medium: the octets that the file has kept, and the length of the whole
+// frame. It omits a family or cooked header in front of an IP header. In front of any other header that header stays.
 func (r *Record) Frame() (head []byte, length int, m phy.Medium) {
 	skip := 0
 	switch b := r.Data; {
@@ -62,8 +62,8 @@ func (r *Record) Frame() (head []byte, length int, m phy.Medium) {
 	return r.Data[skip:], r.Length - skip, phy.MediumIP
 }
 
-// isFamily reports whether b begins with AF_INET, or with AF_INET6 as Linux, NetBSD, FreeBSD or Darwin numbers it, in
-// either octet order.
+// isFamily reports whether b begins with an address family: AF_INET, or AF_INET6 as Linux, NetBSD, FreeBSD or Darwin
+// numbers it, in either octet order.
 func isFamily(b []byte) bool {
 	family := binary.BigEndian.Uint32(b)
 	if family > 0xffff {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The block types of pcapng that are read (draft-ietf-opsawg-pcapng §4). Blocks of other types are skipped.
+// Block types of pcapng that a Reader reads (draft-ietf-opsawg-pcapng §4). It skips blocks of other types.
 const (
 	blockInterface = 1
 	blockPacket    = 2 // obsolete
@@ -16,12 +16,12 @@ const (
 	blockSection   = 0x0a0d0d0a // the same in either octet order
 )
 
-// The options that are read (§3.5, §4.2, §4.3).
+// Options that a Reader reads (§3.5, §4.2, §4.3).
 const (
 	optEnd      = 0
 	optComment  = 1
-	optFlags    = 2 // of a packet block
-	optName     = 2 // of an interface block
+	optFlags    = 2 // in a packet block
+	optName     = 2 // in an interface block
 	optTsresol  = 9
 	optTsoffset = 14
 )
@@ -30,7 +30,7 @@ const orderMagic = 0x1a2b3c4d
 
 // Lengths, in octets, of blocks' fixed parts.
 const (
-	blockOverhead = 12 // type, total length, and total length again
+	blockOverhead = 12 // type, total length, and the total length again at the end
 	sectionLen    = 16 // order magic, version, section length
 	interfaceLen  = 8
 	enhancedLen   = 20
@@ -41,10 +41,10 @@ const (
 type pcapng struct {
 	r      *Reader
 	order  binary.ByteOrder
-	ifaces []ngIface // of the section
+	ifaces []ngIface // interfaces of the present section
 }
 
-// ngIface is what an interface description block says.
+// ngIface is the content of an interface description block.
 type ngIface struct {
 	name    string
 	link    LinkType
@@ -103,7 +103,7 @@ func (g *pcapng) next() (*Record, error) {
 	return g.packet(body, false)
 }
 
-// bodyLen returns the octets of a block's body.
+// bodyLen returns the length of a block's body, from the block total length.
 func bodyLen(total uint32) (int, error) {
 	switch {
 	case total%4 != 0:
@@ -129,7 +129,8 @@ func (g *pcapng) trailer(b []byte, total uint32) (err error) {
 	return nil
 }
 
-// section begins a section, whose octet order its header shows (§4.1). length is the block total length in that order.
+// section begins a section. The section header block shows the octet order (§4.1). length is the block total length in
+// that order.
 func (g *pcapng) section(length [4]byte) error {
 	b, err := g.r.src.take(4)
 	if err != nil {
@@ -164,7 +165,7 @@ func (g *pcapng) section(length [4]byte) error {
 	return g.trailer(nil, total)
 }
 
-// iface adds an interface of the section (§4.2).
+// iface adds an interface to the section (§4.2).
 func (g *pcapng) iface(b []byte) error {
 	if len(b) < interfaceLen {
 		return errors.New("an interface description block that is too short")
@@ -219,8 +220,8 @@ func (g *pcapng) options(b []byte, fn func(code uint16, v []byte) bool) {
 	}
 }
 
-// packet reads an enhanced packet block (§4.3), or the obsolete packet block, which has interface numbers of 16 bits
-// and a count of drops instead (appendix A).
+// packet reads an enhanced packet block (§4.3) or an obsolete packet block. The obsolete block has interface numbers of
+// 16 bits, and a count of drops (appendix A).
 func (g *pcapng) packet(b []byte, obsolete bool) (*Record, error) {
 	if len(b) < enhancedLen {
 		return g.r.pass("short", "a packet block of %d octets is too short", len(b)+blockOverhead)
@@ -265,7 +266,7 @@ func (g *pcapng) packet(b []byte, obsolete bool) (*Record, error) {
 	return rec, nil
 }
 
-// simple reads a simple packet block: of the section's first interface, without a time (§4.4).
+// simple reads a simple packet block, which belongs to the section's first interface and has no time (§4.4).
 func (g *pcapng) simple(b []byte) (*Record, error) {
 	if len(b) < simpleLen {
 		return g.r.pass("short", "a simple packet block of %d octets is too short", len(b)+blockOverhead)

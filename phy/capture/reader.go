@@ -15,40 +15,41 @@ import (
 	"smolsh/phy"
 )
 
-// Record is one packet of a capture that is read.
+// Record is one packet that a Reader has read.
 type Record struct {
-	Number   int        // of the packet in the file, from 1; packets that were passed over count too
-	Offset   int64      // octets of the file, without compression, before the packet's block or record
-	Time     time.Time  // exact to the nanosecond, and within the range of UnixNano; the zero Time if the file has none
-	Iface    string     // the interface's name, empty where the file has none
-	Link     LinkType   // of the first header in Data
-	Medium   phy.Medium // that Frame returns
-	Directed bool       // true if the file has the packet's direction, …
-	Outgoing bool       // … and true if the interface sent it
-	Comments []string   // the packet's comments; a Writer's file has the verdict
+	Number   int        // number of the packet in the file, from 1; skipped packets count too
+	Offset   int64      // offset of the packet's block or record in the uncompressed file, in octets
+	Time     time.Time  // exact to the nanosecond, within the range of UnixNano; the zero Time if the file has none
+	Iface    string     // interface's name, empty if the file has none
+	Link     LinkType   // type of the first header in Data
+	Medium   phy.Medium // medium of the frame that Frame returns
+	Directed bool       // true if the file records the packet's direction
+	Outgoing bool       // with Directed: true if the interface sent the packet
+	Comments []string   // the packet's comments; in a Writer's file, its verdict
 	Length   int        // octets of the whole packet, at least len(Data)
-	Data     []byte     // the octets that were kept; the caller's
+	Data     []byte     // octets that the file has kept; the caller owns them
 }
 
-// Reader reads the packets of a capture file: pcapng 1.0 to 1.2 with sections of either octet order, or pcap 2.0 to
-// 2.4 of either octet order in microseconds or nanoseconds. Either may be compressed with gzip.
+// Reader reads the packets of a capture file: pcapng 1.0 to 1.2 with sections of either octet order, or pcap 2.0 to 2.4
+// of either octet order in microseconds or nanoseconds. Either may be compressed with gzip.
 //
-// A Reader steps over damage if the file still tells where the next packet begins, and reports it in Warnings: lengths
-// that contradict each other inside a record, a wrong option, an unknown link type or interface. A file that ends
-// inside a record is such damage too, because a capture may still be written. Any other damage ends the reading.
+// A Reader skips damage if the file still shows where the next packet begins, and reports it in Warnings. Such damage
+// is: contradictory lengths inside a record, a wrong option, an unknown link type or interface. A file that ends inside
+// a record is also such damage, because a capture may still be written. Any other damage ends the reading.
 type Reader struct {
 	src     source
 	format  format
 	warned  warnings
 	passed  int
-	number  int   // of the last packet that was begun
+	number  int   // number of the last packet that was begun
 	start   int64 // offset of the block or record being read
-	inside  bool  // that record is a packet, not another block
-	err     error // sticks
+	inside  bool  // true if the record being read is a packet, and not another block
+	err     error // first error, which later calls return again
 	closers []io.Closer
 }
 
-// format reads records of one kind of file. next returns nil and no error for a record that is not a packet to return.
+// format reads the records of one file format. next returns nil without an error for a record that is no packet, and
+// for a skipped packet.
 type format interface {
 	next() (*Record, error)
 }
@@ -68,7 +69,7 @@ func Open(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader of the octets of in. Close does not close in. The error says why in is not a capture.
+// NewReader returns a Reader that reads in. Its Close does not close in. The error states why in is not a capture.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{}
 	b := bufio.NewReaderSize(in, fetchStep)
@@ -109,8 +110,9 @@ func isGzip(b *bufio.Reader) bool {
 	return bytes.Equal(magic, []byte{0x1f, 0x8b})
 }
 
-// Next returns the next packet, and io.EOF at the end. Any other error ends the reading: it has the number and offset
-// of the damaged packet, or the offset of the block, and later calls return it again. The packets before it are right.
+// Next returns the next packet, and io.EOF at the end. Any other error ends the reading, and later calls return it
+// again. The error contains the number and offset of the damaged packet, or the offset of the block. The packets before
+// it are correct.
 func (r *Reader) Next() (*Record, error) {
 	for r.err == nil {
 		r.start, r.inside = r.src.offset, false
@@ -135,20 +137,20 @@ func (r *Reader) Next() (*Record, error) {
 	return nil, r.err
 }
 
-// Warnings returns a line for each kind of damage that the Reader has stepped over so far, with the number and offset
-// of the first packet or block that had it, and the number of those that followed.
+// Warnings returns a line for each kind of damage that the Reader has skipped so far. The line has the number and
+// offset of the first damaged packet or block, and the number of further ones.
 func (r *Reader) Warnings() []string { return r.warned.lines() }
 
-// Passed returns how many packets were passed over so far, each because of damage or of its link type.
+// Passed returns the number of packets skipped so far because of damage or their link type.
 func (r *Reader) Passed() int { return r.passed }
 
-// begin notes that the record being read is a packet, and counts it.
+// begin records that the record being read is a packet, and counts it.
 func (r *Reader) begin() {
 	r.inside = true
 	r.number++
 }
 
-// where names the record being read.
+// where describes the record being read, for a message.
 func (r *Reader) where() string {
 	if r.inside {
 		return fmt.Sprintf("packet %d at octet %d", r.number, r.start)
@@ -161,21 +163,21 @@ func (r *Reader) warn(kind, format string, args ...any) {
 	r.warned.add(kind, func() string { return r.where() + ": " + fmt.Sprintf(format, args...) })
 }
 
-// pass passes over the packet being read.
+// pass skips the packet being read, with a warning.
 func (r *Reader) pass(kind, format string, args ...any) (*Record, error) {
 	r.passed++
 	r.warn(kind, format+"; passed over", args...)
 	return nil, nil
 }
 
-// lengths are those that a file states of a packet, in octets.
+// lengths are the lengths that a file states for a packet, in octets.
 type lengths struct {
 	captured, original uint32
-	snaplen            uint32 // 0 for none
+	snaplen            uint32 // 0 for no limit
 }
 
-// record returns the packet being read, of which a copy of data was kept, or passes it over because of its link type.
-// It warns of lengths that contradict each other.
+// record returns the packet being read with a copy of data, or skips it because of its link type. It warns of lengths
+// that contradict each other.
 func (r *Reader) record(link LinkType, l lengths, data []byte) (*Record, error) {
 	if !link.known() {
 		return r.pass(fmt.Sprint("link type ", link), "its link type %v is unknown", link)

@@ -8,12 +8,12 @@ import (
 
 const (
 	nanosPerSecond = 1_000_000_000
-	maxSeconds     = math.MaxInt64 / nanosPerSecond // whole seconds before or after 1970 that nanoseconds can count
+	maxSeconds     = math.MaxInt64 / nanosPerSecond // largest number of whole seconds before or after 1970 that nanoseconds in 64 bits can express
 )
 
-// timeUnit is how an interface counts time: the units per second (if_tsresol) and the seconds to add (if_tsoffset).
+// timeUnit is an interface's unit of time: units per second (if_tsresol) and an offset in seconds (if_tsoffset).
 type timeUnit struct {
-	binary   bool  // the units per second are a power of 2, not of 10
+	binary   bool  // true if the units per second are a power of 2, false for a power of 10
 	exponent uint8 // of that power, at most 127
 	offset   int64 // seconds
 }
@@ -28,12 +28,11 @@ func newTimeUnit(tsresol byte) timeUnit {
 	return timeUnit{binary: tsresol&0x80 != 0, exponent: tsresol & 0x7f}
 }
 
-// at returns the time after a count of units since 1970. The part of a nanosecond that a finer unit leaves is cut off.
-// If nanoseconds in 64 bits cannot count the time (before 1677 or after 2262), at returns the nearest second that they
-// can count, and false.
+// at returns the time after count units since 1970. It rounds down to a nanosecond. If nanoseconds in 64 bits can't
+// express the time (before 1677 or after 2262), at returns the nearest second that they can express, and false.
 func (u timeUnit) at(count uint64) (t time.Time, ok bool) {
 	seconds, nanos := u.split(count)
-	past := false // the sum with a negative offset lies before 1970
+	past := false // true if the sum with a negative offset lies before 1970
 	if u.offset >= 0 {
 		var carry uint64
 		if seconds, carry = bits.Add64(seconds, uint64(u.offset), 0); carry != 0 {
@@ -55,7 +54,7 @@ func (u timeUnit) at(count uint64) (t time.Time, ok bool) {
 	return time.Unix(int64(seconds), int64(nanos)).UTC(), true
 }
 
-// split returns the whole seconds of a count and the whole nanoseconds of its rest.
+// split returns the whole seconds of a count, and the remainder in whole nanoseconds.
 func (u timeUnit) split(count uint64) (seconds, nanos uint64) {
 	switch {
 	case u.binary && u.exponent < 64:
@@ -74,7 +73,7 @@ func (u timeUnit) split(count uint64) (seconds, nanos uint64) {
 	return 0, 0
 }
 
-// powerOfTen is 10 to the power n, which is at most 19.
+// powerOfTen returns 10 to the power n, which must be at most 19.
 func powerOfTen(n uint8) uint64 {
 	p := uint64(1)
 	for range n {

@@ -2,11 +2,11 @@ package capture
 
 import "fmt"
 
-// warnings are the damage that a Reader stepped over: the first of each kind, and how many of the kind followed.
+// warnings collects the damage that a Reader has skipped: the first of each kind, and the number of further ones.
 type warnings struct {
 	list  []warning
-	index map[string]int // of each kind in list
-	rest  int            // those of kinds that list has no room for
+	index map[string]int // index in list by kind
+	rest  int            // warnings of kinds for which list has no room
 }
 
 type warning struct {
@@ -14,7 +14,7 @@ type warning struct {
 	more  int
 }
 
-// add counts a warning of a kind. what describes the damage if it is the kind's first.
+// add counts a warning of a kind. It calls what to describe the damage if it is the first of its kind.
 func (w *warnings) add(kind string, what func() string) {
 	if i, ok := w.index[kind]; ok {
 		w.list[i].more++

@@ -1,18 +1,19 @@
 // Package capture writes packets to capture files: pcapng, with each packet's verdict as its comment and its direction in its
 // flags, or classic pcap, which has room for neither.
 //
-// Both formats are little-endian with timestamps in nanoseconds. The bytes of a file depend on the packets, the interfaces and the
-// epoch alone: no name of a machine, system or version is written, so that two runs of one seed write the same file anywhere.
+// Both formats are little-endian with timestamps in nanoseconds. The octets of a file depend only on the packets, the
+// interfaces and the epoch. The file names no machine, system or version, so that two runs of one seed write the same
+// file on any machine.
 //
 // Sources: the pcapng and pcap drafts of the IETF's opsawg (draft-ietf-opsawg-pcapng,
 // draft-ietf-opsawg-pcap). gopacket's pcapgo encodes.
 //
-// A Reader reads files of other programs too, and takes them as tcpdump and tshark do: both formats, also compressed
-// with gzip, in every unit of time. A time finer than a nanosecond is rounded down, as tshark rounds it. A time that
-// nanoseconds in 64 bits cannot count becomes the nearest second that they can count, with a warning. A Reader bounds
-// the memory that a hostile file costs.
+// A Reader also reads files of other programs, and interprets them as tcpdump and tshark do: both formats, also
+// compressed with gzip, in every unit of time. It rounds a time finer than a nanosecond down, as tshark does. If
+// nanoseconds in 64 bits can't express a time, the Reader uses the nearest second that they can express, with a
+// warning. It bounds the memory that a hostile file costs.
 //
-// A Writer and a Reader are single-owner: one goroutine at a time may use it.
+// A Reader is single-owner: one goroutine at a time may use it. Several may use a Writer.
 package capture
 
 import (
@@ -23,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -35,26 +37,27 @@ import (
 // DefaultSnaplen is the snapshot length, in octets, for an interface added with 0: longer than any packet.
 const DefaultSnaplen = 262144
 
-// maxComment is the longest comment that is written whole, in octets; an option's length has 16 bits.
+// maxComment is the length in octets at which a comment is cut off, since an option's length has 16 bits.
 const maxComment = 65000
 
 // Packet is one packet of a capture.
 type Packet struct {
 	Time     time.Duration // time since the epoch given to the Writer
 	Iface    int           // the index that AddIface returned
-	Outgoing bool          // sent by the interface, not received
+	Outgoing bool          // true if the interface sent the frame
 	Comment  string        // the verdict, such as "dropped: bad checksum"; empty for none
 	Data     []byte        // the whole frame, or its first octets if Length is longer; the caller owns them
 	Length   int           // octets of the whole frame; 0 if Data is all of it
 }
 
-// Writer writes packets to a file. After the first error, every call returns that error.
+// Writer writes packets to a file. After the first error, every call returns that error. Several goroutines may use it.
 type Writer struct {
+	mu      sync.Mutex
 	buf     *bufio.Writer
 	closer  io.Closer
-	ended   chan struct{} // of a file that may block; nil for others
+	ended   chan struct{} // closed when a file that may block has been written; nil for others
 	packets int
-	octets  int64 // of the packets' frames that were written
+	octets  int64 // octets of the frames written
 	epoch   time.Time
 	ifaces  []iface
 	ng      *pcapgo.NgWriter // nil until the first interface
@@ -77,9 +80,10 @@ var (
 	ErrMixed   = errors.New("capture: a classic pcap file holds one medium and one snapshot length only: use pcapng")
 )
 
-// Create makes or truncates the file path and returns a Writer on it: classic pcap if the name ends in .pcap, pcapng otherwise.
-// Opening a FIFO blocks until it has a reader. From then on up to 8 MiB may be pending for the reader; with more the Writer fails
-// with ErrSlow. epoch is the time of day at Packet.Time 0; the zero Time means the beginning of 1970.
+// Create makes or truncates the file path and returns a Writer on it: classic pcap if the name ends in .pcap, pcapng
+// otherwise. Opening a FIFO blocks until it has a reader. Afterwards at most 8 MiB may be pending for the reader,
+// beyond which the Writer fails with ErrSlow. epoch is the time of day at Packet.Time 0; the zero Time means the
+// beginning of 1970.
 func Create(path string, epoch time.Time) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -88,7 +92,7 @@ func Create(path string, epoch time.Time) (*Writer, error) {
 	return NewFile(f, epoch)
 }
 
-// NewFile is Create for an open and empty file, which the Writer closes.
+// NewFile returns a Writer on an open, empty file, like Create. The Writer closes the file.
 func NewFile(f *os.File, epoch time.Time) (*Writer, error) {
 	var to io.WriteCloser = f
 	var ended chan struct{}
@@ -105,8 +109,8 @@ func NewFile(f *os.File, epoch time.Time) (*Writer, error) {
 	return w, nil
 }
 
-// Ended returns a channel that is closed when a closed Writer has written everything: at once for a regular file, and for a FIFO
-// when the reader has read it.
+// Ended returns a channel that is closed when a closed Writer has written everything. For a regular file that is at
+// once, for a FIFO when its reader has read everything.
 func (w *Writer) Ended() <-chan struct{} {
 	if w.ended != nil {
 		return w.ended
@@ -116,7 +120,7 @@ func (w *Writer) Ended() <-chan struct{} {
 	return done
 }
 
-// NewWriter returns a Writer on w, which Close leaves open. See Create for classic and epoch.
+// NewWriter returns a Writer on w, which Close does not close. See Create for classic and epoch.
 func NewWriter(w io.Writer, classic bool, epoch time.Time) (*Writer, error) {
 	if epoch.IsZero() {
 		epoch = time.Unix(0, 0)
@@ -128,10 +132,16 @@ func NewWriter(w io.Writer, classic bool, epoch time.Time) (*Writer, error) {
 	return c, nil
 }
 
-// AddIface adds an interface and returns its index, counted from 0. snaplen is the maximum number of octets kept of each packet; 0
-// means DefaultSnaplen. A classic file accepts further interfaces only with the medium and snapshot length of the first, and has
-// no names.
+// AddIface adds an interface and returns its index, counted from 0. snaplen is the largest number of octets kept of
+// each packet; 0 means DefaultSnaplen. A classic file stores no names, and accepts a further interface only if it has
+// the medium and snapshot length of the first.
 func (w *Writer) AddIface(name string, m phy.Medium, snaplen int) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.addIface(name, m, snaplen)
+}
+
+func (w *Writer) addIface(name string, m phy.Medium, snaplen int) (int, error) {
 	if snaplen <= 0 {
 		snaplen = DefaultSnaplen
 	}
@@ -174,6 +184,8 @@ func linkType(m phy.Medium) layers.LinkType {
 
 // Write writes one packet. The file keeps the order of the calls, whatever the packets' times.
 func (w *Writer) Write(p *Packet) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
 	}
@@ -205,10 +217,20 @@ func (w *Writer) Write(p *Packet) error {
 }
 
 // Written returns how many packets were written, and how many octets of their frames.
-func (w *Writer) Written() (packets int, octets int64) { return w.packets, w.octets }
+func (w *Writer) Written() (packets int, octets int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.packets, w.octets
+}
 
-// Flush hands everything written so far to the file.
+// Flush writes everything buffered to the file.
 func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
 	if w.err != nil {
 		return w.err
 	}
@@ -221,13 +243,15 @@ func (w *Writer) Flush() error {
 // Close flushes and closes the file. To a capture without an interface it adds an Ethernet interface without a name, so that
 // readers accept the file. A second Close returns ErrClosed.
 func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if errors.Is(w.err, ErrClosed) {
 		return ErrClosed
 	}
 	if w.err == nil && len(w.ifaces) == 0 {
-		w.AddIface("", phy.MediumEthernet, 0)
+		w.addIface("", phy.MediumEthernet, 0)
 	}
-	err := w.Flush()
+	err := w.flush()
 	if w.closer != nil {
 		if cerr := w.closer.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("capture: %w", cerr)

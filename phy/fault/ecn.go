@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// congest does what a router with ECN does instead of dropping a packet (RFC 3168 §5): it marks the packet with CE, if it is
-// ECN-capable, and reports whether it did.
+// congest marks an ECN-capable packet with CE, as a router with ECN does instead of dropping it (RFC 3168 §5). It
+// reports whether it marked the packet.
 func congest(f *phy.Frame, m phy.Medium) bool {
 	p := f.Bytes()
 	if m == phy.MediumEthernet {

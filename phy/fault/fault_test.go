@@ -292,3 +292,24 @@ func TestApplyAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestOnce: a frame that a port's rule has judged when it was sent passes such a rule where it is received, also as a copy.
+func TestOnce(t *testing.T) {
+	set := NewSet(rand.New(rand.NewPCG(1, 1)))
+	rule := &Rule{Once: true, Delay: time.Millisecond}
+	set.Add(rule)
+	f := frame("0123456789")
+	for _, c := range []struct {
+		dir  Dir
+		want time.Duration
+	}{{RX, time.Millisecond}, {TX, time.Millisecond}, {RX, 0}} {
+		if v := set.Apply(0, c.dir, phy.MediumEthernet, f); v.Delay != c.want {
+			t.Errorf("%v: held %v, want %v", c.dir, v.Delay, c.want)
+		}
+	}
+	g := frame("")
+	g.CopyFrom(f)
+	if v := set.Apply(0, RX, phy.MediumEthernet, g); v.Delay != 0 || rule.Hits != 2 {
+		t.Errorf("the copy is held %v, %d hits", v.Delay, rule.Hits)
+	}
+}

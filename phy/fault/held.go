@@ -6,11 +6,11 @@ import (
 	"smolsh/stack/clock"
 )
 
-// line is one direction of a rule that holds frames back: the end of its transmission at the rule's rate, and the instant at which
-// each held frame leaves.
+// line is the state of one direction of a rule that delays frames: when its transmission at the rule's rate ends, and
+// when each delayed frame is released.
 type line struct {
-	free clock.Instant   // when all frames so far will have been sent
-	held []clock.Instant // a heap, the earliest instant first
+	free clock.Instant   // time at which every frame so far has been sent
+	held []clock.Instant // release times, as a heap with the earliest first
 }
 
 // full reports whether the line holds limit frames.
@@ -24,8 +24,8 @@ func (l *line) full(now clock.Instant, limit int) bool {
 	return len(l.held) >= limit
 }
 
-// send returns when the last bit of a frame that arrives at the given instant has been sent at rate bits per second, rounded up to
-// the next nanosecond.
+// send returns the time at which the last bit of a frame that arrives at the instant at has been sent at rate bits per
+// second. It rounds up to a nanosecond.
 func (l *line) send(at clock.Instant, octets int, rate uint64) clock.Instant {
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate
@@ -36,7 +36,7 @@ func (l *line) send(at clock.Instant, octets int, rate uint64) clock.Instant {
 	return l.free
 }
 
-// hold records a frame that is held until the given instant.
+// hold records a frame that is delayed until the given instant.
 func (l *line) hold(until clock.Instant) {
 	l.held = append(l.held, until)
 	for i := len(l.held) - 1; i > 0; {

@@ -9,19 +9,19 @@ import (
 	"smolsh/phy"
 )
 
-// A Plan selects the faults of a run that stay in force, so that a failing run can be repeated with fewer of them.
-// The faults are numbered from 1 in the order in which the run states them. Split divides each into its effects,
-// because the plan keeps or omits a single effect. A nil Plan keeps everything.
+// A Plan selects which faults of a run stay in force, so that a failing run can be repeated with fewer faults. The
+// faults are numbered from 1 in the order in which the run states them. The plan keeps or omits each effect of a fault
+// separately; Split makes a rule for each effect that it keeps. A nil Plan keeps everything.
 type Plan struct {
 	All  bool // true to keep everything, and to record the hits of each effect
 	Kept []Selection
 }
 
-// A Selection names an effect of a fault, or all of them, and optionally the single frames that it applies to.
+// A Selection names one effect of a fault, or all its effects, and optionally the single frames to which it applies.
 type Selection struct {
 	Number int      // the fault's number, from 1
 	Effect string   // the effect, such as "loss"; "" for every effect
-	Frames [2][]int // matches in each direction (received, sent), counted from 1; if any are listed, the effect applies to these alone
+	Frames [2][]int // numbers of the matching frames (received, sent), from 1; if there are any, the effect applies only to these frames
 }
 
 // ParseSelection parses N, N.EFFECT, N.EFFECT:rx:M,M and N.EFFECT:tx:M,M, also with both directions. The numbers M
@@ -73,7 +73,7 @@ func (k Selection) String() string {
 // single reports whether the selection lists single frames.
 func (k Selection) single() bool { return len(k.Frames[0])+len(k.Frames[1]) > 0 }
 
-// Keeps returns the plan's selection for an effect of a fault; ok is false if the plan omits the effect.
+// Keeps returns the plan's selection for an effect of a fault. ok is false if the plan omits the effect.
 func (p *Plan) Keeps(number int, effect string) (k Selection, ok bool) {
 	if p == nil || p.All {
 		return Selection{Number: number, Effect: effect}, true
@@ -95,8 +95,8 @@ type plannedEffect struct {
 	makeCertain func(r *Rule)        // sets the effect's probability to 1; nil if the effect drops the frame
 }
 
-// plannedEffects has every effect in the order in which a rule applies them, so that splitting a rule changes no
-// random draw.
+// plannedEffects lists every effect in the order in which a rule applies them. With this order, splitting a rule
+// changes no random draw.
 var plannedEffects = []plannedEffect{
 	{"drop", true, dropsOnly, func(to, from *Rule) {}, nil},
 	{"max_size", true, func(r *Rule) bool { return r.MaxSize > 0 }, func(to, from *Rule) { to.MaxSize = from.MaxSize }, nil},
@@ -117,29 +117,29 @@ func dropsOnly(r *Rule) bool {
 		r.Duplicate == 0 && r.RateBps == 0 && r.Reorder == 0 && r.Delay == 0 && r.Jitter == 0
 }
 
-// A Report describes an effect that a run stated, and what it did.
+// A Report describes an effect that a run has stated, and the frames that it has hit.
 type Report struct {
 	Selection        // the effect; Frames has the matches that it hit, at most maxReported of them
 	Narrow    bool   // true if the effect may be limited to single frames
 	Where     string // the statement: file and line
 	What      string // the effect in the words of the statement
-	Hits      uint64 // frames that it dropped, changed, copied or held back
+	Hits      uint64 // frames that the effect dropped, changed, copied or delayed
 }
 
-// Planned is an effect in force under a plan. The caller of Split sets Where and What.
+// Planned is an effect that a plan keeps in force. The caller of Split sets Where and What.
 type Planned struct {
 	Report
-	Rule    *Rule // the rule that has this effect alone
-	Single  bool  // true if the plan limits the effect to single frames, which Rule.Nth has
+	Rule    *Rule // rule with this effect only
+	Single  bool  // true if the plan limits the effect to single frames, whose numbers Rule.Nth has
 	Certain bool  // with Single: true if Rule applies the effect with probability 1, false if it drops the frames
 
 	seen [2]int // matches so far, by direction
-	last [2]int // the newest match and its direction; 0 once recordHit has processed it
-	hits uint64 // Rule.Hits when recordHit last looked
+	last [2]int // number and direction of the latest match; 0 after recordHit has processed it
+	hits uint64 // Rule.Hits at the last recordHit
 }
 
-// Split returns the effects of rule that the plan keeps, each with a rule of its own. The rules are to be put in
-// force in this order in place of rule. number is that of the fault.
+// Split returns the effects of rule that the plan keeps, each with its own rule. The caller adds these rules in this
+// order, instead of rule. number is the fault's number.
 func (p *Plan) Split(number int, rule *Rule) []*Planned {
 	var list []*Planned
 	for _, e := range plannedEffects {
@@ -182,7 +182,7 @@ func (e *plannedEffect) rules(from *Rule, k Selection) []*Rule {
 	return list
 }
 
-// count makes the rule number its matches, to record those that it hits.
+// count makes the rule number its matches, so that the numbers of its hits can be recorded.
 func (p *Planned) count() {
 	match := p.Rule.MatchWay
 	p.Rule.MatchWay = func(d Dir, frame []byte, m phy.Medium) bool {

@@ -33,8 +33,8 @@ func TestParseSelection(t *testing.T) {
 // TestPlanKnowsEveryEffect: every field of a rule is part either of its choice or of exactly one effect that a plan knows. So a
 // rule that is split does in its parts what it did as one.
 func TestPlanKnowsEveryEffect(t *testing.T) {
-	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "ECN", "Pass"} // ECN and Pass belong to every part
-	aside := []string{"Hold", "Limit", "Interval"}                                                // these belong to an effect, and do nothing alone
+	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "Once", "ECN", "Pass"} // ECN and Pass belong to every part
+	aside := []string{"Hold", "Limit", "Interval"}                                                        // these belong to an effect, and do nothing alone
 	rule := reflect.TypeFor[Rule]()
 	for i := range rule.NumField() {
 		f := rule.Field(i)

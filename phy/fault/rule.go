@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// Dir is a direction as seen from the interface or the link's first end.
+// Dir is a direction, as seen from the interface or from the link's first end.
 type Dir uint8
 
 // The directions.
@@ -21,49 +21,55 @@ const (
 // String returns "both", "rx" or "tx".
 func (d Dir) String() string { return [...]string{"both", "rx", "tx"}[d%3] }
 
-// Rule is one fault in force: the frames it chooses and what happens to them. A rule that chooses frames and
-// sets no effect drops them. The fields must not change while the rule is in a Set; see Change.
+// Rule is one fault: it chooses frames and applies effects to them. A rule that chooses frames and sets no effect drops
+// them. The fields must not change while the rule is in a Set; see Change.
 type Rule struct {
 	Name string
 	Dir  Dir
 	// Match chooses frames; nil means all.
 	Match func(frame []byte, m phy.Medium) bool
-	// MatchWay is Match with the frame's direction as an argument; nil means all.
+	// MatchWay chooses frames like Match, and gets the direction as an argument; nil means all.
 	MatchWay func(d Dir, frame []byte, m phy.Medium) bool
-	// Nth chooses among the frames that match, counted from 1 in each direction; Every chooses each Every-th of them. A frame is
-	// chosen if Nth or Every names it; without both, all are chosen.
+	// Nth and Every choose among the frames that match. Nth has the numbers of frames, counted from 1 in each
+	// direction; Every chooses each Every-th frame. A frame is chosen if Nth or Every chooses it; without both, all are
+	// chosen.
 	Nth   []int
 	Every int
 
-	// The fields below are the effects on the chosen frames, separately for each direction; all that are set apply. Probabilities
-	// are 0 to 1. A frame that passes size, bucket, losses and limit is sent at the rate, and then held back by the delays.
+	// The fields below are the effects on the chosen frames, separately for each direction. All effects that are set
+	// apply. Probabilities are 0 to 1. A frame that passes size, bucket, losses and limit is sent at the rate, and is
+	// then delayed.
 
-	// Loss is the probability that a frame is dropped (drop.FaultLoss), Corrupt that one octet of it is changed to another value,
-	// Duplicate that a copy follows it, Reorder that it is held back for Hold so that later frames overtake it.
+	// Loss is the probability that a frame is dropped (drop.FaultLoss). Corrupt is the probability that one octet is
+	// changed to another value. Duplicate is the probability that a copy follows the frame. Reorder is the probability
+	// that the frame is delayed for Hold, so that later frames overtake it.
 	Loss, Corrupt, Duplicate, Reorder float64
 	// Burst drops frames in bursts (drop.FaultLoss).
 	Burst GilbertElliott
-	// ECN marks an ECN-capable packet (RFC 3168 §5), and lets it pass, where it would be dropped by chance or for being chosen.
+	// ECN marks an ECN-capable packet with CE (RFC 3168 §5) where a loss, or a rule without effects, would drop it.
 	ECN bool
 	// Pass lets the chosen frames pass while the rule has no other effect; without it the rule drops them.
 	Pass bool
 	// Hold is the time for which a reordered frame is held back; 0 means DefaultHold.
 	Hold time.Duration
-	// Delay is the time for which every frame is held back, plus a random time from 0 to Jitter.
+	// Delay is the delay of every frame, to which a random time from 0 to Jitter is added.
 	Delay, Jitter time.Duration
-	// RateBps is the rate at which frames are sent one after the other, in bits per second of their octets, link header included;
-	// 0 means at once.
+	// RateBps is the rate at which frames are sent one after the other, in bits per second, link header included; 0
+	// means at once.
 	RateBps uint64
-	// Limit is the number of frames that the rule holds back at once; further ones are dropped (drop.FaultLimit). 0 means
-	// DefaultLimit, or DefaultQueue for a rule with a rate.
+	// Limit is the largest number of frames that the rule delays at once. Further frames are dropped (drop.FaultLimit).
+	// 0 means DefaultLimit, or DefaultQueue for a rule with a rate.
 	Limit int
 	// MaxSize is the size in octets above which frames are dropped (drop.FaultSize); 0: no limit.
 	MaxSize int
-	// Bucket is the number of frames that pass in each Interval; further ones are dropped (drop.FaultRate); 0: no limit. The
-	// bucket is full at first, and full again with the first frame that arrives an Interval or more after it was last filled. An
-	// Interval of 0 means DefaultInterval.
+	// Bucket is the number of frames that pass in each Interval. Further frames are dropped (drop.FaultRate). 0 means
+	// no limit. The bucket is full at first. A frame that arrives an Interval or more after the bucket was last filled
+	// fills it again. An Interval of 0 means DefaultInterval.
 	Bucket   int
 	Interval time.Duration
+
+	// Once makes a rule for both directions pass a received frame that a rule with Once has judged when it was sent.
+	Once bool
 
 	// Hits counts the frames that the rule dropped, changed, copied or held back.
 	Hits uint64
@@ -76,11 +82,11 @@ type Rule struct {
 type way struct {
 	bucket tokens
 	line   line
-	bad    bool // the state of the burst's chain
+	bad    bool // state of Burst's chain: true if bad
 }
 
-// The defaults: the time for which a reordered frame is held back, the interval in which a bucket is refilled, the number of
-// frames that wait for a rate (netem's number), and the number that a rule without a rate holds back.
+// Defaults: the delay of a reordered frame, the interval of a bucket, the number of frames that wait for a rate
+// (netem's number), and the number that a rule without a rate delays.
 const (
 	DefaultHold     = 10 * time.Millisecond
 	DefaultInterval = time.Second
@@ -88,7 +94,7 @@ const (
 	DefaultLimit    = 1 << 16
 )
 
-// tokens is one direction's bucket.
+// tokens is the bucket of one direction.
 type tokens struct {
 	left   int
 	filled clock.Instant
@@ -114,7 +120,7 @@ func (r *Rule) hasEffect() bool {
 	return r.Loss > 0 || r.Corrupt > 0 || r.Duplicate > 0 || r.Burst.used() || r.holds() || r.MaxSize > 0 || r.Bucket > 0
 }
 
-// holds reports whether frames may be held back.
+// holds reports whether the rule may delay frames.
 func (r *Rule) holds() bool { return r.Reorder > 0 || r.Delay > 0 || r.Jitter > 0 || r.RateBps > 0 }
 
 func (r *Rule) limit() int {
@@ -134,7 +140,7 @@ func (r *Rule) hasChoice() bool {
 
 // chooses reports whether the rule applies to this frame, and counts the frame if it matches.
 func (r *Rule) chooses(d Dir, m phy.Medium, f *phy.Frame) bool {
-	if r.Dir != Both && r.Dir != d {
+	if r.Dir != Both && r.Dir != d || r.Once && d == RX && f.Judged {
 		return false
 	}
 	if r.Match != nil && !r.Match(f.Bytes(), m) {
@@ -195,7 +201,7 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 		hit = true
 	}
 	if r.holds() {
-		at := now.Add(v.Delay) // when the rules before this one release the frame
+		at := now.Add(v.Delay) // time at which earlier rules release the frame
 		if until := r.until(s, w, at, f); until > at {
 			w.line.hold(until)
 			v.Delay, hit = until.Sub(now), true
@@ -206,7 +212,7 @@ func (r *Rule) apply(s *Set, now clock.Instant, d Dir, m phy.Medium, f *phy.Fram
 	}
 }
 
-// refuse returns why a frame does not pass, None if it does.
+// refuse returns the reason for which a frame is dropped, drop.None if it passes.
 func (r *Rule) refuse(s *Set, w *way, now clock.Instant, f *phy.Frame) drop.Reason {
 	switch {
 	case r.MaxSize > 0 && f.Len() > r.MaxSize:
@@ -221,7 +227,7 @@ func (r *Rule) refuse(s *Set, w *way, now clock.Instant, f *phy.Frame) drop.Reas
 	return drop.None
 }
 
-// until returns when the rule releases a frame that arrives at the given instant.
+// until returns the time at which the rule releases a frame that arrives at the instant at.
 func (r *Rule) until(s *Set, w *way, at clock.Instant, f *phy.Frame) clock.Instant {
 	if r.RateBps > 0 {
 		at = w.line.send(at, f.Len(), r.RateBps)
@@ -242,7 +248,8 @@ func (r *Rule) hold() time.Duration {
 	return DefaultHold
 }
 
-// congests marks a frame instead of dropping it, if the rule has ECN and the frame is ECN-capable.
+// congests marks an ECN-capable frame if the rule has ECN. It reports whether it marked the frame, which then must not
+// be dropped.
 func (r *Rule) congests(f *phy.Frame, m phy.Medium, v *Verdict) bool {
 	if !r.ECN || !congest(f, m) {
 		return false

@@ -1,9 +1,10 @@
 // Package fault degrades a medium on purpose: rules that drop, mark, corrupt, duplicate, reorder, delay or limit the frames that
 // pass an interface or a link.
 //
-// A Set only decides and, for corruption and marks, changes the frame; its caller holds frames back, copies and drops them.
-// Nothing here reads a clock. Random numbers are drawn from the given stream only for a probability between 0 and 1 or a jitter.
-// So the same seed and the same frames have the same outcome, and a rule without probabilities does not change the others' draws.
+// A Set only decides and, for corruption and marks, changes the frame. Its caller delays, copies and drops frames.
+// Nothing here reads a clock. Random numbers are drawn from the given stream only for a probability between 0 and 1 or
+// a jitter. So the same seed and the same frames have the same outcome, and a rule without probabilities does not
+// change the other rules' draws.
 //
 // The words are those of Linux's netem: loss, duplicate, corrupt, reorder, delay, jitter, rate, limit, ecn, and bursts by the
 // chain of Gilbert and Elliott. The limits by size and by token bucket follow smoltcp's fault injector and traffic shaper. Left
@@ -24,12 +25,12 @@ import (
 
 // Verdict is the outcome for one frame. The zero value passes it.
 type Verdict struct {
-	Drop      drop.Reason   // not None: the frame is dropped, and of the fields below only By is set
-	By        *Rule         // the rule that dropped it
-	Copies    int           // number of further copies to deliver
-	Delay     time.Duration // time for which to hold back the frame and its copies
-	Corrupted bool          // one or more octets of the frame were changed
-	Congested bool          // the frame was marked with CE
+	Drop      drop.Reason   // if not None, the frame is dropped, and of the other fields only By is set
+	By        *Rule         // rule that dropped the frame
+	Copies    int           // number of additional copies to deliver
+	Delay     time.Duration // delay of the frame and its copies
+	Corrupted bool          // true if octets of the frame were changed
+	Congested bool          // true if the frame was marked with CE
 }
 
 // Mark records the rules' changes in the frame's marks. With sent, Mark also records the number of copies; the code that clones a
@@ -43,7 +44,7 @@ func (v *Verdict) Mark(f *phy.Frame, sent bool) {
 	}
 }
 
-// Set has the rules in force at one place, in the order in which they were added, with their stream of random numbers.
+// Set holds the rules at one place, in the order in which they were added, with their stream of random numbers.
 type Set struct {
 	rng   *rand.Rand
 	rules []*Rule
@@ -52,7 +53,7 @@ type Set struct {
 // NewSet returns an empty set that draws from rng.
 func NewSet(rng *rand.Rand) *Set { return &Set{rng: rng} }
 
-// Add puts r in force, after the present rules. The set keeps r.
+// Add adds r after the present rules. The set keeps r.
 func (s *Set) Add(r *Rule) { s.rules = append(s.rules, r) }
 
 // Remove removes r; it does nothing if r is not in the set.
@@ -62,8 +63,8 @@ func (s *Set) Remove(r *Rule) {
 	}
 }
 
-// Change gives the rule r the effects of the rule to, from now on. The choice of frames and the counts stay, as do the frames that
-// are held back and the state of the chain; a bucket whose size or interval changes is filled anew.
+// Change replaces the effects of the rule r by those of the rule to. The choice of frames, the counts, the delayed
+// frames and the state of the burst's chain stay. A bucket whose size or interval changes is filled again.
 func (s *Set) Change(r *Rule, to *Rule) {
 	if to.Bucket != r.Bucket || to.Interval != r.Interval {
 		for i := range r.ways {
@@ -72,19 +73,19 @@ func (s *Set) Change(r *Rule, to *Rule) {
 	}
 	was := *r
 	*r = *to
-	r.Name, r.Dir, r.Match, r.MatchWay, r.Nth, r.Every = was.Name, was.Dir, was.Match, was.MatchWay, was.Nth, was.Every
+	r.Name, r.Dir, r.Once, r.Match, r.MatchWay, r.Nth, r.Every = was.Name, was.Dir, was.Once, was.Match, was.MatchWay, was.Nth, was.Every
 	r.Hits, r.seen, r.ways = was.Hits, was.seen, was.ways
 }
 
-// Rules returns the rules in force, in order. The set owns the slice, which is valid until the set changes.
+// Rules returns the rules in order. The set owns the slice, which is valid until the set changes.
 func (s *Set) Rules() []*Rule { return s.rules }
 
-// Empty reports whether no rule is in force.
+// Empty reports whether there is no rule.
 func (s *Set) Empty() bool { return len(s.rules) == 0 }
 
-// Apply applies every rule in turn to one frame that passes in direction d, RX or TX, until a rule drops it. f must be of wire
-// size (see phy.Segmenter). A rule that corrupts the frame changes it in place, after completing its checksum if that was
-// unfinished.
+// Apply applies the rules in order to one frame that passes in direction d, RX or TX, until a rule drops the frame. f
+// must be of wire size (see phy.Segmenter). A rule that corrupts the frame changes it in place, after completing an
+// unfinished checksum.
 func (s *Set) Apply(now clock.Instant, d Dir, m phy.Medium, f *phy.Frame) Verdict {
 	var v Verdict
 	for _, r := range s.rules {
@@ -96,10 +97,13 @@ func (s *Set) Apply(now clock.Instant, d Dir, m phy.Medium, f *phy.Frame) Verdic
 			break
 		}
 	}
+	if d == TX {
+		f.Judged = f.Judged || slices.ContainsFunc(s.rules, func(r *Rule) bool { return r.Once })
+	}
 	return v
 }
 
-// chance draws a number only if p is between 0 and 1.
+// chance returns true with probability p. It draws a random number only if p is between 0 and 1.
 func (s *Set) chance(p float64) bool {
 	if p <= 0 {
 		return false

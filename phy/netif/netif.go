@@ -22,10 +22,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ErrNotFound is the error of Open, wrapped, if there is no interface of that name.
+// ErrNotFound is the error of Open, wrapped, if no interface has that name.
 var ErrNotFound = errors.New("no such interface")
 
-// State is the state of an interface when Refresh last read it.
+// State is the state of an interface at the last Refresh.
 type State struct {
 	Name string
 	// MTU is the longest network-layer packet, in octets.
@@ -35,9 +35,10 @@ type State struct {
 	MaxGSO int
 	// MAC is the kernel's hardware address; zero on a medium without hardware addresses.
 	MAC wire.HardwareAddr
-	// Encap is the kernel's word for the format of the frames: ether, loopback, none for bare IP.
+	// Encap is the kernel's name for the frame format: ether, loopback, or none for bare IP.
 	Encap string
-	// Up is true if the interface is set up, Carrier if frames can pass, so that its cable is plugged in.
+	// Up is true if the interface is switched on. Carrier is true if frames can pass, for example because its cable is
+	// plugged in.
 	Up, Carrier bool
 }
 
@@ -49,12 +50,12 @@ type Link struct {
 	news   *nl.NetlinkSocket
 }
 
-// newsBuffer is the size of the buffer for notifications of all interfaces, in octets. When it overflows the kernel reports that,
-// and the interface is read again.
+// newsBuffer is the size in octets of the buffer for notifications, which concern all interfaces. If it overflows, the
+// kernel reports that, and the interface is read again.
 const newsBuffer = 1 << 20
 
-// Open reads the state of the interface of that name in the calling thread's network namespace, and records changes from now on.
-// The caller closes the Link.
+// Open reads the state of the interface called name in the calling thread's network namespace, and follows its changes
+// from now on. The caller closes the Link.
 func Open(name string) (*Link, error) {
 	l := &Link{}
 	var err error
@@ -108,8 +109,8 @@ func (l *Link) take(a *netlink.LinkAttrs) {
 	copy(l.MAC[:], a.HardwareAddr)
 }
 
-// Watch calls changed, on its own goroutine, whenever Refresh may find a change, until the Link is closed. A call may still run
-// then. Watch may be called only once.
+// Watch calls changed, on its own goroutine, whenever Refresh may find a change, until the Link is closed. A call may
+// still be running when Close returns. Watch may be called only once.
 func (l *Link) Watch(changed func()) {
 	news, index := l.news, int32(l.index)
 	go func() {

@@ -18,10 +18,10 @@ import (
 // skips is the number of unusable frames that one Recv skips before it returns.
 const skips = 64
 
-// Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for Capabilities().FrameSize()
-// octets; a frame that does not fit is skipped. phy.ErrDown means that the interface went down, and may come up again.
-// phy.ErrClosed, or an error that matches it, means that the device was closed or the interface deleted. The frames before an
-// error were received.
+// Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for
+// Capabilities().FrameSize() octets; a longer frame is skipped. phy.ErrDown means that the interface is down, and may
+// come up again. An error that matches phy.ErrClosed means that the device was closed or the interface deleted. The
+// frames before an error were received.
 func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -108,7 +108,7 @@ func auxdata(control []byte) *unix.TpacketAuxdata {
 	return (*unix.TpacketAuxdata)(unsafe.Pointer(&control[data]))
 }
 
-// retag puts the VLAN tag back behind the addresses (IEEE 802.1Q-2022 §9.3).
+// retag inserts the VLAN tag behind the addresses again (IEEE 802.1Q-2022 §9.3).
 func retag(f *phy.Frame, aux *unix.TpacketAuxdata) {
 	const addresses, tag = 12, 4
 	tpid := uint16(unix.ETH_P_8021Q)
@@ -122,12 +122,12 @@ func retag(f *phy.Frame, aux *unix.TpacketAuxdata) {
 	binary.BigEndian.PutUint16(b[addresses+2:], aux.Vlan_tci)
 }
 
-// errVnet concerns a frame that asks for an offload its headers do not allow.
+// errVnet is the error for a frame that requests an offload which its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the kernel")
 
-// Send writes frames until the kernel's buffer is full. An error concerns the first frame that was not sent: phy.ErrDown while the
-// interface is down, phy.ErrClosed (matched) for a closed device or a deleted interface, otherwise the system's error, such as
-// EMSGSIZE for a frame that is too long.
+// Send writes frames until the kernel's buffer is full. An error concerns the first frame that was not sent. It is
+// phy.ErrDown while the interface is down, and matches phy.ErrClosed for a closed device or a deleted interface.
+// Otherwise it is the system's error, such as EMSGSIZE for a frame that is too long.
 func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed

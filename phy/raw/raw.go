@@ -1,21 +1,20 @@
 //go:build linux
 
-// Package raw is a packet socket (packet(7)) on a network interface that the kernel has already: a host of
-// its own hardware and IP address beside the kernel's on the same cable.
+// Package raw is a packet socket (packet(7)) on a network interface of the kernel. It makes a host with its own
+// hardware and IP address on the same cable as the kernel.
 //
-// Frames travel with a virtio-net header (PACKET_VNET_HDR), as on a TAP: what the interface has merged, or
-// what another kernel behind a veth pair never cut, comes as one super-segment, and a checksum that was
-// never finished is known as such; both may be left to the kernel on sending too. A ring (TPACKET_V3) was
-// not taken: it can neither send nor receive super-segments with that header, holds frames back until a
-// block is full or its time is up, and its frames have to be copied out for a stack that owns them, so that
-// it saves nothing where a frame has 64 KiB.
+// Frames have a virtio-net header (PACKET_VNET_HDR), as on a TAP. Segments that the interface has merged, or that
+// another kernel behind a veth pair never cut, arrive as one super-segment, and the header marks a checksum that was
+// never finished. Sent frames may leave both to the kernel too. A ring (TPACKET_V3) is not used. It can neither send
+// nor receive super-segments with that header, it delays frames until a block is full or its time is over, and a stack
+// that owns its frames must copy them out of the ring.
 //
-// A VLAN tag that the kernel took off travels beside the frame (PACKET_AUXDATA) and is put back.
+// The kernel removes a VLAN tag and reports it beside the frame (PACKET_AUXDATA). The device inserts it again.
 //
-// As a station does, the device receives frames for groups and for the addresses that it has sent from. A filter in the
-// kernel drops the others, and the interface is asked for those addresses (PACKET_MR_UNICAST) and for all groups. A
-// promiscuous device receives every frame. Frames that the kernel sends are left out unless Options.Outgoing asks for them;
-// the device never receives its own frames.
+// Like any station, the device receives frames for groups and for the addresses from which it has sent. A filter in the
+// kernel drops other frames, and the interface is told to receive those addresses (PACKET_MR_UNICAST) and all groups. A
+// promiscuous device receives every frame. Frames that the kernel sends are received only with Options.Outgoing. The
+// device never receives its own frames.
 //
 // The kernel drops a frame that the virtio-net header can't express, such as a super-segment of an unknown protocol,
 // and does not report it. It also drops a frame that finds the socket's buffer of 4 MiB full.
@@ -44,17 +43,17 @@ import (
 
 // Errors of Open, wrapped with the interface's name and matched with errors.Is; netif.ErrNotFound too.
 var (
-	// ErrKind: the interface's frames are not Ethernet's.
+	// ErrKind means that the interface's medium is not Ethernet.
 	ErrKind = errors.New("no Ethernet interface")
-	// ErrPermission: the process lacks CAP_NET_RAW.
+	// ErrPermission means that the process lacks CAP_NET_RAW.
 	ErrPermission = errors.New("not permitted")
 )
 
-// Options of Open. The zero value opens a station of its own.
+// Options of Open. The zero value opens a station with its own address.
 type Options struct {
-	// Promiscuous receives frames for others too.
+	// Promiscuous also receives frames for other stations.
 	Promiscuous bool
-	// Outgoing receives what the kernel sends on the interface, too. What this device sends is left out.
+	// Outgoing also receives frames that the kernel sends on the interface, but not those of this device.
 	Outgoing bool
 }
 
@@ -64,15 +63,15 @@ type Device struct {
 	opts    Options
 	fd      int
 	caps    phy.Capabilities
-	own     []wire.HardwareAddr // the addresses that frames are sent from
+	own     []wire.HardwareAddr // source addresses of sent frames, oldest first
 	closed  bool
 	watched bool
 
 	in    message
-	parts [3]unix.Iovec // of the frame that is being written
+	parts [3]unix.Iovec // parts of the frame that is being written
 }
 
-// message is what recvmsg(2) fills.
+// message is the structure that recvmsg(2) fills.
 type message struct {
 	header  unix.Msghdr
 	part    unix.Iovec
@@ -81,16 +80,16 @@ type message struct {
 }
 
 const (
-	// maxGSO is the longest packet that the header's length fields can say, in octets.
+	// maxGSO is the longest packet that the virtio-net header can express, in octets.
 	maxGSO = 65535
-	// socketBuffer holds the frames that arrive between two turns, in octets.
+	// socketBuffer is the size of the socket's buffer in octets, for frames that arrive between two turns.
 	socketBuffer = 4 << 20
-	// maxOwn bounds the source addresses whose frames the device receives.
+	// maxOwn is the largest number of source addresses for which the device receives frames.
 	maxOwn = 4
 )
 
-// Open opens the interface of that name, which stays as it is. The error matches one of this package's or
-// netif.ErrNotFound where one of them is the reason.
+// Open opens the interface called name, which it does not change. If one of this package's errors or netif.ErrNotFound
+// is the reason, the error matches it.
 func Open(name string, opts Options) (*Device, error) {
 	link, err := netif.Open(name)
 	if err != nil {
@@ -109,7 +108,7 @@ func (d *Device) open() error {
 		return fmt.Errorf("%s: %w: its frames are of kind %s", d.link.Name, ErrKind, d.link.Encap)
 	}
 	var err error
-	// Without a protocol nothing is received until bind.
+	// A socket without a protocol receives nothing until bind.
 	d.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		d.fd = -1
@@ -150,7 +149,7 @@ func (d *Device) open() error {
 	return nil
 }
 
-// forced is what to add to a buffer's option to go beyond the system's limit, as CAP_NET_ADMIN may.
+// forced returns the number to add to a buffer's option to exceed the system's limit, which needs CAP_NET_ADMIN.
 func forced(option int) int {
 	if option == unix.SO_RCVBUF {
 		return unix.SO_RCVBUFFORCE - unix.SO_RCVBUF
@@ -165,14 +164,14 @@ func bit(b bool) int {
 	return 0
 }
 
-// order returns a number of two octets in network byte order, as the kernel wants a protocol.
+// order returns n in network byte order, in which the kernel expects a protocol number.
 func order(n uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], n)
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-// adopt makes the capabilities those of the link.
+// adopt sets the capabilities from the link's state.
 func (d *Device) adopt() {
 	super := maxGSO
 	if d.link.MaxGSO > 0 {
@@ -181,8 +180,8 @@ func (d *Device) adopt() {
 	d.caps = phy.Capabilities{Medium: phy.MediumEthernet, MTU: d.link.MTU, MaxGSO: super, TxChecksum: true, Gather: true, MAC: besideOf(d.link.MAC)}
 }
 
-// besideOf returns an address for a host beside the kernel's, always the same one: the kernel's own made local
-// (IEEE 802-2014 §8.4) and changed in its second octet.
+// besideOf returns the hardware address for a host on the same cable as the kernel. It is always the same: the kernel's
+// address, made local (IEEE 802-2014 §8.4) and changed in its second octet.
 func besideOf(kernel wire.HardwareAddr) wire.HardwareAddr {
 	a := kernel
 	a[0] = a[0]&^1 | 2
@@ -190,7 +189,7 @@ func besideOf(kernel wire.HardwareAddr) wire.HardwareAddr {
 	return a
 }
 
-// member joins or leaves what the interface receives.
+// member adds or removes an address, or a kind of address, that the interface receives.
 func (d *Device) member(option int, kind uint16, a wire.HardwareAddr) error {
 	m := unix.PacketMreq{Ifindex: int32(d.link.Index()), Type: kind}
 	if kind == unix.PACKET_MR_UNICAST {
@@ -199,8 +198,8 @@ func (d *Device) member(option int, kind uint16, a wire.HardwareAddr) error {
 	return unix.SetsockoptPacketMreq(d.fd, unix.SOL_PACKET, option, &m)
 }
 
-// sentFrom makes the device a station with that address as well, as soon as a frame is sent from it. The
-// oldest gives way to a fifth.
+// sentFrom makes the device receive frames for the address a, from which a frame is sent. A fifth address replaces the
+// oldest.
 func (d *Device) sentFrom(a wire.HardwareAddr) {
 	if d.opts.Promiscuous || slices.Contains(d.own, a) || a.IsGroup() || a.IsZero() {
 		return
@@ -210,17 +209,17 @@ func (d *Device) sentFrom(a wire.HardwareAddr) {
 		d.own = slices.Delete(d.own, 0, 1)
 	}
 	d.own = append(d.own, a)
-	_ = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_UNICAST, a) // refused where the kernel has it itself
+	_ = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_UNICAST, a) // fails if it is the kernel's own address
 	_ = d.filter()
 }
 
-// filter tells the kernel which frames to hand over: those for a group or for one of our addresses
-// (a classic BPF program, socket(7): SO_ATTACH_FILTER).
+// filter makes the kernel deliver only frames for a group or for one of our addresses (a classic BPF program,
+// socket(7): SO_ATTACH_FILTER).
 func (d *Device) filter() error {
 	const (
 		octet, half, word = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		equal, bits, ret  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_RET | unix.BPF_K
-		all               = 1 << 20 // octets of the frame
+		all               = 1 << 20 // octets of the frame to deliver
 	)
 	p := []unix.SockFilter{{Code: octet}, {Code: bits, K: 1, Jf: 1}, {Code: ret, K: all}}
 	for _, a := range d.own {
@@ -239,18 +238,18 @@ func (d *Device) Name() string { return d.link.Name }
 // FD returns the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
-// Capabilities are Ethernet with offloads, the interface's MTU as Refresh last saw it, and a hardware address
-// made from the kernel's, which is another.
+// Capabilities returns Ethernet with offloads, the interface's MTU at the last Refresh, and a hardware address derived
+// from the kernel's.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
-// Up reports whether the interface was up and had a carrier when Refresh last looked.
+// Up reports whether the interface was up and had a carrier at the last Refresh.
 func (d *Device) Up() bool { return d.link.Up && d.link.Carrier }
 
-// Link is what the interface was like when Refresh last looked.
+// Link returns the state of the interface at the last Refresh.
 func (d *Device) Link() netif.State { return d.link.State }
 
-// Refresh asks the kernel for the interface's MTU and state. The error matches phy.ErrClosed when the
-// device is closed or the interface was deleted.
+// Refresh reads the interface's MTU and state from the kernel. The error matches phy.ErrClosed if the device is closed
+// or the interface was deleted.
 func (d *Device) Refresh() error {
 	if d.closed {
 		return phy.ErrClosed
@@ -262,8 +261,8 @@ func (d *Device) Refresh() error {
 	return err
 }
 
-// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the device
-// is closed. Calls after the first do nothing.
+// Watch calls changed, on its own goroutine, whenever Refresh may find a change, until the device is closed. Further
+// calls do nothing.
 func (d *Device) Watch(changed func()) {
 	if !d.watched && !d.closed {
 		d.watched = true
@@ -271,7 +270,7 @@ func (d *Device) Watch(changed func()) {
 	}
 }
 
-// Close closes the device. The interface stays as it was found.
+// Close closes the device. The interface stays unchanged.
 func (d *Device) Close() error {
 	if d.closed {
 		return phy.ErrClosed

@@ -19,19 +19,19 @@ func (d *Device) Name() string { return d.name }
 // FD returns the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
-// Capabilities are Ethernet or, of a TUN, bare IP, the kernel's MTU as Refresh last saw it, and offloads
-// unless the device is plain. There is no MAC among them: the kernel's belongs to the kernel's end, and this
-// end may have any other.
+// Capabilities returns the medium (Ethernet, or bare IP on a TUN), the kernel's MTU at the last Refresh, and offloads
+// unless the device is plain. It returns no MAC: the kernel's hardware address belongs to the kernel's end, and this
+// end may use any other.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
-// Up reports whether the kernel's end was up when Refresh last looked.
+// Up reports whether the kernel's end was up at the last Refresh.
 func (d *Device) Up() bool { return d.up }
 
-// Link is what the kernel's end was like when Refresh last looked.
+// Link returns the state of the kernel's end at the last Refresh.
 func (d *Device) Link() netif.State { return d.link.State }
 
-// Refresh asks the kernel for the MTU and the state of its end. The error matches phy.ErrClosed when
-// the device is closed or was deleted.
+// Refresh reads the MTU and the state of the kernel's end. The error matches phy.ErrClosed if the device is closed or
+// was deleted.
 func (d *Device) Refresh() error {
 	if d.closed {
 		return phy.ErrClosed
@@ -43,7 +43,7 @@ func (d *Device) Refresh() error {
 	return nil
 }
 
-// adopt takes over what the link is like.
+// adopt sets the name, the capabilities and the state from the link.
 func (d *Device) adopt() {
 	d.name = d.link.Name
 	d.caps.MTU = d.link.MTU
@@ -53,8 +53,8 @@ func (d *Device) adopt() {
 	d.up = d.link.Up && d.link.Carrier
 }
 
-// Watch calls changed, on a goroutine of its own, whenever Refresh may find something new, until the device
-// is closed. Calls after the first do nothing.
+// Watch calls changed, on its own goroutine, whenever Refresh may find a change, until the device is closed. Further
+// calls do nothing.
 func (d *Device) Watch(changed func()) {
 	if !d.watched && !d.closed {
 		d.watched = true
@@ -63,8 +63,8 @@ func (d *Device) Watch(changed func()) {
 }
 
 // Recv reads the pending frames, one per system call, into the frames' tails. Frames need room for
-// Capabilities().FrameSize() octets: the kernel cuts off what does not fit. The error is phy.ErrClosed
-// for a closed device and matches it for one that was deleted; the frames before it were received.
+// Capabilities().FrameSize() octets: the kernel cuts off the rest. The error matches phy.ErrClosed if the device was
+// closed or deleted. The frames before an error were received.
 func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -80,7 +80,7 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 		case 0:
 			f.Extend(n)
 			if d.vnet && !f.TakeVnet() {
-				f.Reset() // of a kind that was not asked for
+				f.Reset() // skips a kind of super-segment that was not negotiated
 				continue
 			}
 			i++
@@ -96,9 +96,10 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// Send writes frames until the kernel takes no more for now. An error concerns the frame behind those
-// that were taken: phy.ErrDown while the kernel's end is down, phy.ErrClosed (matched) for a closed or
-// deleted device, the system's otherwise, such as EINVAL for a frame without an Ethernet header, or on a TUN one that is neither IPv4 nor IPv6.
+// Send writes frames until the kernel's queue is full. An error concerns the first frame that was not sent. It is
+// phy.ErrDown while the kernel's end is down, and matches phy.ErrClosed for a closed or deleted device. Otherwise it is
+// the system's error, such as EINVAL for a frame without an Ethernet header, or on a TUN for a packet that is neither
+// IPv4 nor IPv6.
 func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -131,7 +132,7 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// read and write are the system calls without a word to the Go scheduler: the descriptor does not block.
+// read and write bypass the Go scheduler, which is safe because the descriptor does not block.
 func read(fd int, b []byte) (int, syscall.Errno) {
 	n, _, err := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), err
@@ -155,7 +156,7 @@ func part(b []byte) unix.Iovec {
 	return v
 }
 
-// Close closes the device. The kernel's interface goes away unless it is persistent.
+// Close closes the device. The kernel deletes its interface unless the interface is persistent.
 func (d *Device) Close() error {
 	if d.closed {
 		return phy.ErrClosed

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Setup gives the kernel's interface of that name, in the calling thread's network namespace, an MTU
-// in octets (0: as it is) and addresses, and brings it up. Addresses it has already are left alone;
-// IPv6 addresses are usable at once, without duplicate address detection. It needs CAP_NET_ADMIN.
+// Setup configures the kernel's interface called name, in the calling thread's network namespace. It sets an MTU in
+// octets (0: unchanged), adds addresses, and brings the interface up. Addresses that the interface has already stay.
+// IPv6 addresses can be used at once, without duplicate address detection. It needs CAP_NET_ADMIN.
 func Setup(name string, addrs []netip.Prefix, mtu int) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -39,7 +39,7 @@ func Setup(name string, addrs []netip.Prefix, mtu int) error {
 	return SetUp(name, true)
 }
 
-// SetUp brings the kernel's interface of that name up or down. It needs CAP_NET_ADMIN.
+// SetUp brings the kernel's interface called name up or down. It needs CAP_NET_ADMIN.
 func SetUp(name string, up bool) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {

@@ -1,14 +1,13 @@
 //go:build linux
 
-// Package tap opens the operating system's TAP and TUN devices: interfaces of the kernel whose frames this process reads
-// and writes, Ethernet frames on a TAP and bare IP packets on a TUN. A TUN has no hardware
-// addresses and no neighbours. Otherwise all that follows holds for both.
+// Package tap opens the operating system's TAP and TUN devices. These are interfaces of the kernel whose frames this
+// process reads and writes: Ethernet frames on a TAP, bare IP packets on a TUN. A TUN has no hardware addresses and no
+// neighbours. Everything else holds for both.
 //
-// With offloads (the default) frames travel with a virtio-net header, so that both ends may hand over TCP
-// super-segments of up to 64 KiB whose checksums are left undone; Device.SetOffload switches what the
-// kernel sends. water has no switch for that, so this package opens the device itself. A plain device is
-// opened through songgao/water, with these precautions, since its defaults would harm the user or the
-// process:
+// With offloads (the default) frames have a virtio-net header, so that both ends may send TCP super-segments of up to
+// 64 KiB with unfinished checksums. Device.SetOffload controls what the kernel sends. The package water has no option
+// for that, so this package opens the device itself. It opens a plain device through songgao/water, with these
+// precautions, because water's defaults would harm the user or the process:
 //
 //   - Persistence stays as it was. water sets or clears it with every open, and would delete a
 //     persistent TAP at Close; so the kernel is asked first, over netlink.
@@ -19,18 +18,16 @@
 //   - The descriptor's number comes from SyscallConn, since os.File.Fd would make it blocking; the
 //     Device keeps the os.File, so that the number stays valid.
 //
-// Either way the descriptor is non-blocking and used raw, for ppoll and for draining without a syscall
-// more than needed; reads and writes do not tell the Go scheduler, since none takes longer than a copy.
+// The descriptor is non-blocking and used without the Go runtime's poller, so that the caller can use ppoll and drain
+// the device with few system calls. Reads and writes bypass the Go scheduler, since none takes longer than a copy.
 //
-// The kernel's end of the device (its addresses, MTU and state) is set over netlink too, by Setup.
-// Every call acts in the network namespace of the calling thread; an open Device stays bound to the
-// namespace it was opened in.
+// Setup configures the kernel's end of the device (its addresses, MTU and state), also over netlink. Every call acts in
+// the network namespace of the calling thread. An open Device stays bound to the namespace in which it was opened.
 //
 // Left out so far: several queues. Sources: the kernel's
 // Documentation/networking/tuntap.rst; Virtual I/O Device 1.2 §5.1.6.
 //
-// A Device is single-owner: one goroutine at a time may use it. Open and the other functions may be
-// called by any.
+// A Device is single-owner: one goroutine at a time may use it. Any goroutine may call Open and the other functions.
 package tap
 
 import (
@@ -52,27 +49,28 @@ import (
 
 // Errors of Open, wrapped with the device's name and matched with errors.Is.
 var (
-	// ErrName: the name is no name of a network interface.
+	// ErrName means that the name can't be that of a network interface.
 	ErrName = errors.New("not an interface name")
-	// ErrBusy: the device is attached to another descriptor.
+	// ErrBusy means that another descriptor has the device open.
 	ErrBusy = errors.New("busy: another program has it open")
-	// ErrKind: there is an interface of that name, of another kind.
+	// ErrKind means that an interface of another kind has the name.
 	ErrKind = errors.New("of another kind")
-	// ErrPermission: the process may not open /dev/net/tun.
+	// ErrPermission means that the process may not open /dev/net/tun.
 	ErrPermission = errors.New("not permitted")
-	// ErrOwner: the device belongs to somebody else, or is not there and the process may make none.
+	// ErrOwner means that the device belongs to another user, or that it does not exist and the process may not make
+	// one.
 	ErrOwner = errors.New("not yours")
-	// ErrUnavailable: the system has no TAP and TUN devices.
+	// ErrUnavailable means that the system has no TAP and TUN devices.
 	ErrUnavailable = errors.New("no TAP devices here")
 )
 
-// Options of Open. The zero value opens a device, or makes one that goes away when it is closed.
+// Options of Open. The zero value opens a TAP, or makes one that is deleted when it is closed.
 type Options struct {
-	// Persist makes a new device outlive its Close. An existing device stays as it is.
+	// Persist makes a new device stay after Close. An existing device keeps its persistence.
 	Persist bool
 	// TUN opens a TUN device instead of a TAP.
 	TUN bool
-	// Plain leaves offloads out: every frame, each way, is of wire size with its checksums in place.
+	// Plain disables offloads: every frame, in both directions, is of wire size with complete checksums.
 	Plain bool
 }
 
@@ -83,19 +81,19 @@ type Device struct {
 	link    *netif.Link // the kernel's end; nil until it is open
 	file    io.Closer
 	fd      int
-	vnet    bool // frames have a virtio-net header
+	vnet    bool // true if frames have a virtio-net header
 	caps    phy.Capabilities
 	up      bool
 	closed  bool
 	watched bool
-	parts   [3]unix.Iovec // of the frame that is being written
+	parts   [3]unix.Iovec // parts of the frame that is being written
 }
 
 // maxName is the length of the longest interface name (IFNAMSIZ without the final zero).
 const maxName = 15
 
-// CheckName reports whether name can be a network interface's: nil, or an error that says why not and
-// matches ErrName.
+// CheckName returns nil if name can be the name of a network interface. Otherwise it returns an error that states the
+// reason and matches ErrName.
 func CheckName(name string) error {
 	why := ""
 	switch {
@@ -118,8 +116,7 @@ func CheckName(name string) error {
 // opening serialises Open, which compares the process's descriptors before and after.
 var opening sync.Mutex
 
-// Open opens the device of that name, or makes it. The error matches one of this package's where one of
-// them is the reason.
+// Open opens the device called name, or makes it. If one of this package's errors is the reason, the error matches it.
 func Open(name string, opts Options) (*Device, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -164,7 +161,7 @@ func (d *Device) open(opts Options) error {
 		d.file = nil
 		return d.explain(err)
 	}
-	// An earlier owner may have left the kernel sending super-segments.
+	// An earlier owner may have enabled offloads on the kernel's end.
 	if err := d.SetOffload(!opts.Plain); err != nil {
 		return err
 	}
@@ -175,8 +172,8 @@ func (d *Device) open(opts Options) error {
 	return nil
 }
 
-// KindOf returns the kind of a network interface in one word: tap, tun, or the kernel's own for others, such as
-// veth, and device for a machine's own.
+// KindOf returns the kind of a network interface in one word: tap, tun, or the kernel's name for the kind, such as
+// veth, or device for a hardware interface.
 func KindOf(link netlink.Link) string {
 	if t, ok := link.(*netlink.Tuntap); ok {
 		return t.Mode.String()
@@ -219,7 +216,7 @@ func openWater(cfg water.Config) (*water.Interface, int, error) {
 
 const tunPath = "/dev/net/tun"
 
-// tunDescriptors are the process's descriptors on /dev/net/tun; none where /proc is not to be had.
+// tunDescriptors returns the process's descriptors of /dev/net/tun; none if /proc is not available.
 func tunDescriptors() map[int]bool {
 	fds := map[int]bool{}
 	entries, _ := os.ReadDir("/proc/self/fd")
@@ -235,14 +232,14 @@ func tunDescriptors() map[int]bool {
 	return fds
 }
 
-// explain gives an error of water's or of the system's one of this package's names.
+// explain replaces an error of water or of the system by the matching error of this package.
 func (d *Device) explain(err error) error {
 	name := d.name
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	ioctl := errors.As(err, new(*os.SyscallError)) // else it was the open of /dev/net/tun
+	ioctl := errors.As(err, new(*os.SyscallError)) // false: the failed call was the open of /dev/net/tun
 	switch errno {
 	case unix.EBUSY:
 		return fmt.Errorf("%s: %w", name, ErrBusy)

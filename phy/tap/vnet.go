@@ -14,31 +14,30 @@ import (
 	"smolsh/phy"
 )
 
-// What TUNSETOFFLOAD takes (linux/if_tun.h).
+// Flags of TUNSETOFFLOAD (linux/if_tun.h).
 const (
 	offloadCsum = 1 << iota
 	offloadTSO4
 	offloadTSO6
 	_ // TSO with ECN
-	_ // UFO, which no kernel has any more
+	_ // UFO, which kernels no longer have
 	offloadUSO4
 	offloadUSO6
 
 	offloads   = offloadCsum | offloadTSO4 | offloadTSO6
-	udpOffload = offloadUSO4 | offloadUSO6 // from Linux 6.2 on
+	udpOffload = offloadUSO4 | offloadUSO6 // since Linux 6.2
 )
 
-// maxGSO is the longest packet that the header's length fields can say, in octets.
+// maxGSO is the longest packet that the virtio-net header can express, in octets.
 const maxGSO = 65535
 
-// descriptor closes a descriptor that no os.File owns.
+// descriptor is an io.Closer for a descriptor that no os.File owns.
 type descriptor int
 
 func (fd descriptor) Close() error { return unix.Close(int(fd)) }
 
-// openVnet opens the device with a virtio-net header before each frame and returns its descriptor,
-// non-blocking and closed on exec. Persistence is set on a device that this call made, and left alone on
-// others.
+// openVnet opens the device with a virtio-net header before each frame. It returns the device's descriptor,
+// non-blocking and closed on exec. It sets persistence only on a device that this call has made.
 func openVnet(cfg water.Config, made bool) (io.Closer, int, error) {
 	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -76,8 +75,8 @@ func attachVnet(fd int, cfg water.Config, made bool) error {
 	return nil
 }
 
-// SetOffload says whether the kernel may hand over super-segments and undone checksums; it may by
-// default, unless the device was opened plain. What the kernel has queued already comes as it is.
+// SetOffload sets whether the kernel may send super-segments and unfinished checksums. It may by default, unless the
+// device was opened plain. Frames that the kernel has queued already arrive unchanged.
 func (d *Device) SetOffload(on bool) error {
 	if d.closed {
 		return phy.ErrClosed
@@ -95,10 +94,10 @@ func (d *Device) SetOffload(on bool) error {
 	return nil
 }
 
-// errVnet concerns a frame that asks for an offload its headers do not allow.
+// errVnet is the error for a frame that requests an offload which its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the kernel")
 
-// put makes the frame what the kernel is to be given.
+// put prepends the virtio-net header that the kernel expects.
 func (d *Device) put(f *phy.Frame) error {
 	if d.vnet && !f.PutVnet(d.caps.Medium) {
 		return fmt.Errorf("%s: %w", d.name, errVnet)
@@ -106,7 +105,7 @@ func (d *Device) put(f *phy.Frame) error {
 	return nil
 }
 
-// room makes the frame ready for what the kernel gives.
+// room makes room in the frame for the header that the kernel prepends.
 func (d *Device) room(f *phy.Frame) {
 	if d.vnet {
 		f.Prepend(phy.VnetHeaderLen)

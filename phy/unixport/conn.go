@@ -18,17 +18,18 @@ import (
 const (
 	// skips is the number of messages without a frame that one Recv skips before it returns.
 	skips = 64
-	// socketBuffer holds the frames in transit to the other end, in octets. The system may allow less.
+	// socketBuffer is the size of the socket's buffer in octets, for frames in transit to the other end. The system may
+	// allow less.
 	socketBuffer = 1 << 20
 )
 
-// errGone: the other end has closed the connection.
+// errGone means that the other end has closed the connection.
 var errGone = errors.New("the other end is gone")
 
-// errVnet means that a frame asks for an offload that its headers do not allow.
+// errVnet is the error for a frame that requests an offload which its headers do not allow.
 var errVnet = errors.New("not a TCP or UDP packet whose checksum could be left to the other end")
 
-// Stats count the frames from and to the other end.
+// Stats counts the frames from and to the other end.
 type Stats struct {
 	Frames, Octets   uint64                  // received, without the messages' headers
 	Sent, SentOctets uint64                  // sent, without the messages' headers
@@ -43,7 +44,7 @@ type conn struct {
 	stats Stats
 
 	out   unix.Msghdr
-	parts [3]unix.Iovec // the parts of the frame being sent
+	parts [3]unix.Iovec // parts of the frame being sent
 }
 
 func newConn(name string, fd, mtu int) conn {
@@ -52,14 +53,14 @@ func newConn(name string, fd, mtu int) conn {
 		Medium: phy.MediumEthernet, MTU: mtu, MaxGSO: maxPacket, TxChecksum: true, Gather: true}}
 }
 
-// Name returns the name that the end was made with.
+// Name returns the name of this end.
 func (c *conn) Name() string { return c.name }
 
 // FD returns the descriptor to poll, which stays the same until the device is closed. It is non-blocking and belongs to the
 // device.
 func (c *conn) FD() int { return c.fd }
 
-// Capabilities returns Ethernet of the switch's MTU, super-segments and unfinished checksums.
+// Capabilities returns Ethernet with the switch's MTU, super-segments and unfinished checksums.
 func (c *conn) Capabilities() phy.Capabilities { return c.caps }
 
 // Stats returns the counts of frames received and sent.
@@ -143,8 +144,8 @@ func gone(err syscall.Errno) error {
 	return err
 }
 
-// recv and write are the system calls without notice to the Go scheduler, since the descriptor does not block. The length is the
-// whole message's, even if b had room for less of it.
+// recv and write bypass the Go scheduler, which is safe because the descriptor does not block. The length is that of
+// the whole message, even if b is shorter.
 func recv(fd int, b []byte) (int, syscall.Errno) {
 	n, _, err := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)

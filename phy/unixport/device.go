@@ -22,18 +22,20 @@ import (
 type Options struct {
 	// MTU is the MTU that the switch must have, in octets; 0 accepts any.
 	MTU int
-	// Users are the numbers of further users who may serve the switch, besides the process's own user and root.
+	// Users holds the numbers of users who may serve the switch, in addition to the process's own user and root.
 	Users []int
-	// Refused, if set, is called on Watch's goroutine when a switch at the path is not joined, once for each reason.
+	// Refused, if set, is called on Watch's goroutine when the device does not join a switch at the path, once for each
+	// reason.
 	Refused func(err error)
 }
 
-// trusts reports whether a process of the user may serve the switch. Such a process sees all frames that the host sends.
+// trusts reports whether a process of the user uid may serve the switch. Such a process sees all frames that the host
+// sends.
 func (o *Options) trusts(uid int) bool {
 	return uid == 0 || uid == os.Geteuid() || slices.Contains(o.Users, uid)
 }
 
-// The least and the greatest time between two attempts to find a switch again.
+// Shortest and longest time between two attempts to find a switch again.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 2 * time.Second
@@ -45,12 +47,12 @@ type Device struct {
 	conn
 	path    string
 	opts    Options
-	idle    int // the pipe behind FD while there is no switch: never readable
+	idle    int // descriptor behind FD while there is no switch; never readable
 	up      bool
 	closed  bool
 	watched bool
-	loss    chan struct{} // tells the watcher to look for a switch
-	stop    chan struct{} // closed with the device
+	loss    chan struct{} // makes the watcher look for a switch
+	stop    chan struct{} // closed when the device is closed
 
 	mu    sync.Mutex // guards the fields below, which the watcher sets for Refresh
 	found *meeting
@@ -60,9 +62,9 @@ type Device struct {
 // meeting is a connection to a switch that has sent its hello.
 type meeting struct{ fd, mtu int }
 
-// Dial connects to the switch that serves path. The device's name is the path's last element. It asks for a hardware address of
-// its own: a local one (IEEE 802-2014 §8.4), drawn at random, so that each process has a different one. The error matches one of
-// this package's errors if one of them is the reason.
+// Dial connects to the switch that serves path. The device's name is the path's last element. Its hardware address is
+// local (IEEE 802-2014 §8.4) and random, so that each process has a different one. If one of this package's errors is
+// the reason, the error matches it.
 func Dial(path string, opts Options) (*Device, error) {
 	idle, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -85,7 +87,7 @@ func localMAC() (a wire.HardwareAddr) {
 	return a
 }
 
-// meet connects, asks the kernel which user serves the switch, and exchanges hellos.
+// meet connects to the switch, checks which user serves it, and exchanges hellos.
 func meet(path string, opts *Options) (*meeting, error) {
 	mtu := opts.MTU
 	if err := checkPath(path); err != nil {
@@ -132,7 +134,8 @@ func meet(path string, opts *Options) (*meeting, error) {
 	return &meeting{fd, number}, nil
 }
 
-// peer returns the process at the other end, as of when it connected or began to listen (SO_PEERCRED, unix(7)).
+// peer returns the process at the other end. Its identifiers are those of the time when it connected or began to listen
+// (SO_PEERCRED, unix(7)).
 func peer(c *net.UnixConn) (who *unix.Ucred, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -152,7 +155,7 @@ func duplicate(c *net.UnixConn) (fd int, err error) {
 	return fd, errors.Join(err, cerr)
 }
 
-// Recv returns the pending frames. phy.ErrDown means that the switch is gone, and may return.
+// Recv returns the pending frames. phy.ErrDown means that the switch has ended. It may return.
 func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -164,7 +167,8 @@ func (d *Device) Recv(frames []*phy.Frame) (int, error) {
 	return n, d.judge(err)
 }
 
-// Send queues frames to the switch until the socket is full. phy.ErrDown means that the switch is gone, and may return.
+// Send queues frames to the switch until the socket is full. phy.ErrDown means that the switch has ended. It may
+// return.
 func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	if d.closed {
 		return 0, phy.ErrClosed
@@ -176,8 +180,8 @@ func (d *Device) Send(frames []*phy.Frame) (int, error) {
 	return n, d.judge(err)
 }
 
-// judge turns the loss of the switch into a link that is down. The descriptor keeps its number, so that the caller can go on
-// polling it, and reports no events until there is a switch again.
+// judge takes the link down when the switch has ended. The descriptor keeps its number, so that the caller can continue
+// to poll it. It reports no events until there is a switch again.
 func (d *Device) judge(err error) error {
 	if err != errGone {
 		return err
@@ -191,14 +195,14 @@ func (d *Device) judge(err error) error {
 	return phy.ErrDown
 }
 
-// Up reports whether a switch was at the other end when the device last looked.
+// Up reports whether a switch was at the other end when the device was last used.
 func (d *Device) Up() bool { return d.up }
 
 // Path returns the socket's path.
 func (d *Device) Path() string { return d.path }
 
-// Watch calls changed when the switch is lost and when it is found again. It runs on a goroutine of its own, which looks for the
-// switch until the device is closed. Further calls do nothing.
+// Watch calls changed when the switch is lost and when it is found again. It runs on its own goroutine, which looks for
+// the switch until the device is closed. Further calls do nothing.
 func (d *Device) Watch(changed func()) {
 	if d.watched || d.closed {
 		return
@@ -220,7 +224,8 @@ func (d *Device) Watch(changed func()) {
 	}()
 }
 
-// seek looks for a switch at growing intervals, and leaves the connection to Refresh. It returns false when the device is closed.
+// seek looks for a switch at growing intervals, and stores the connection for Refresh. It returns false if the device
+// is closed.
 func (d *Device) seek() bool {
 	told := ""
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
@@ -248,12 +253,12 @@ func (d *Device) seek() bool {
 	}
 }
 
-// refusal reports whether err means that there is a switch which the device does not join.
+// refusal reports whether err means that there is a switch which the device must not join.
 func refusal(err error) bool {
 	return errors.Is(err, ErrUser) || errors.Is(err, ErrVersion) || errors.Is(err, ErrMTU) || errors.Is(err, ErrFull)
 }
 
-// Refresh changes to the connection that the watcher has found.
+// Refresh replaces the connection by the one that the watcher has found.
 func (d *Device) Refresh() error {
 	if d.closed {
 		return phy.ErrClosed

@@ -13,27 +13,27 @@ import (
 
 // Reasons in an Error of Dial and Listen, matched with errors.Is.
 var (
-	// ErrNotFound: the path or its directory does not exist.
+	// ErrNotFound means that the path or its directory does not exist.
 	ErrNotFound = errors.New("no such socket")
-	// ErrStale: no process serves the socket any more.
+	// ErrStale means that no process serves the socket any more.
 	ErrStale = errors.New("nobody listens")
-	// ErrPermission: another user owns the socket or its directory.
+	// ErrPermission means that another user owns the socket or its directory.
 	ErrPermission = errors.New("not permitted")
-	// ErrOther: the file at the path is not a switch's socket.
+	// ErrOther means that the file at the path is not a switch's socket.
 	ErrOther = errors.New("no switch")
-	// ErrSilent: the process that serves the socket does not answer.
+	// ErrSilent means that the process which serves the socket does not answer.
 	ErrSilent = errors.New("no answer")
-	// ErrVersion: the other end speaks another version of the protocol.
+	// ErrVersion means that the other end uses another version of the protocol.
 	ErrVersion = errors.New("another version")
-	// ErrMTU: the switch's MTU is not the requested one.
+	// ErrMTU means that the switch's MTU is not the requested one.
 	ErrMTU = errors.New("another MTU")
-	// ErrUser: the switch is served by a user whom Options.Users does not allow.
+	// ErrUser means that Options.Users does not allow the user who serves the switch.
 	ErrUser = errors.New("served by another user")
-	// ErrFull: the switch has no port left.
+	// ErrFull means that the switch has no port left.
 	ErrFull = errors.New("no port left")
-	// ErrServed: another switch serves the path.
+	// ErrServed means that another switch serves the path.
 	ErrServed = errors.New("served already")
-	// ErrPath: the path is empty, or longer than a Unix socket's path may be.
+	// ErrPath means that the path is empty, or longer than a Unix socket's path may be.
 	ErrPath = errors.New("no path for a socket")
 )
 
@@ -41,8 +41,8 @@ var (
 type Error struct {
 	Path string
 	Err  error
-	// Ours and Theirs are the versions of ErrVersion, the MTUs of ErrMTU, or the users of ErrUser. Theirs is the number of ports
-	// of ErrFull.
+	// Ours and Theirs are the versions for ErrVersion, the MTUs for ErrMTU, and the users for ErrUser. For ErrFull,
+	// Theirs is the number of ports.
 	Ours, Theirs int
 }
 
@@ -61,7 +61,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 const (
-	// MinMTU is the smallest MTU of a switch, in octets: RFC 791 demands it of any medium.
+	// MinMTU is the smallest MTU of a switch, in octets. RFC 791 requires it of any medium.
 	MinMTU = 68
 	// MaxMTU is the largest MTU of a switch, in octets: IPv4's longest packet.
 	MaxMTU = maxPacket
@@ -70,13 +70,13 @@ const (
 )
 
 func checkPath(path string) error {
-	if path == "" || path[0] == '@' || len(path) > MaxPath { // an @ would make it a name outside the file system
+	if path == "" || path[0] == '@' || len(path) > MaxPath { // an @ would denote a name outside the file system
 		return &Error{Path: path, Err: ErrPath}
 	}
 	return nil
 }
 
-// dialError makes an Error of a failed connect.
+// dialError returns the Error for a failed connect.
 func dialError(path string, err error) error {
 	reason := err
 	switch {
@@ -97,7 +97,7 @@ func dialError(path string, err error) error {
 	return &Error{Path: path, Err: reason}
 }
 
-// helloError makes an Error of a failed exchange of hellos.
+// helloError returns the Error for a failed exchange of hellos.
 func helloError(path string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &Error{Path: path, Err: ErrSilent}

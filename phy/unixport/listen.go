@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// helloTime is the time that the other end has to send its hello.
+	// helloTime is how long each end waits for the other's hello.
 	helloTime = 5 * time.Second
-	// staleLook is the time after which a refusing socket is tried again before it counts as stale: its owner may be about to
-	// listen.
+	// staleLook is the time after which a socket that refuses connections is tried again. Its owner may be about to
+	// listen. If it still refuses, it is stale.
 	staleLook = 50 * time.Millisecond
 )
 
@@ -32,12 +32,12 @@ type Listener struct {
 	ln   *net.UnixListener
 	path string
 	mtu  int
-	node os.FileInfo // the socket's node as Listen made it
+	node os.FileInfo // file information of the socket that Listen made
 }
 
-// Listen serves path for hosts of the given MTU, in octets. Only processes of the same user (and root) may connect (mode 0600). It
-// replaces a socket that no process serves any more. Anything else at the path stays, and the result is an Error of ErrServed,
-// ErrOther, ErrPermission, ErrNotFound or ErrPath.
+// Listen serves path for hosts of the given MTU, in octets. Only processes of the same user, and root, may connect
+// (mode 0600). Listen replaces a socket that no process serves any more. It does not change any other file at the path,
+// and returns an Error with ErrServed, ErrOther, ErrPermission, ErrNotFound or ErrPath.
 func Listen(path string, mtu int) (*Listener, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -49,13 +49,13 @@ func Listen(path string, mtu int) (*Listener, error) {
 		}
 		ln, err = listen(path)
 	}
-	if errors.Is(err, unix.EADDRINUSE) { // another process was faster
+	if errors.Is(err, unix.EADDRINUSE) { // another process has made the socket in the meantime
 		return nil, &Error{Path: path, Err: ErrServed}
 	}
 	if err != nil {
 		return nil, dialError(path, err)
 	}
-	ln.SetUnlinkOnClose(false) // by then the path may be another switch's
+	ln.SetUnlinkOnClose(false) // at Close the path may be another switch's
 	node, err := os.Lstat(path)
 	if err != nil {
 		ln.Close()
@@ -66,7 +66,7 @@ func Listen(path string, mtu int) (*Listener, error) {
 
 func listen(path string) (*net.UnixListener, error) {
 	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error // bind makes the node with the socket's mode from the start
+		var err error // bind makes the file with the socket's mode, so that it never has another mode
 		return errors.Join(c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }), err)
 	}}
 	ln, err := private.Listen(context.Background(), "unixpacket", path)
@@ -110,16 +110,16 @@ func removeStale(path string) error {
 	return nil
 }
 
-// Close stops listening and removes the socket, unless another switch has replaced it. Ports stay.
+// Close stops listening and removes the socket, unless another switch has replaced it. Ports stay open.
 func (l *Listener) Close() error {
-	// Inode numbers are reused, so compare the time too.
+	// The time is compared too, because inode numbers are reused.
 	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.node) && now.ModTime().Equal(l.node.ModTime()) {
 		_ = os.Remove(l.path)
 	}
 	return l.ln.Close()
 }
 
-// Guest is a process that has connected and has no port yet.
+// Guest is a process that has connected and does not have a port yet.
 type Guest struct {
 	PID, UID int // the process's identifiers at the time when it connected
 
@@ -141,8 +141,8 @@ func (l *Listener) Accept() (*Guest, error) {
 	return &Guest{conn: c, l: l, PID: int(who.Pid), UID: int(who.Uid)}, nil
 }
 
-// Hello waits up to helloTime for the process's hello. On a wrong hello it answers the guest, closes the connection and returns
-// the reason as an error.
+// Hello waits up to helloTime for the guest's hello. On a wrong hello it sends an answer, closes the connection and
+// returns the reason as an error.
 func (g *Guest) Hello() error {
 	err := g.hello()
 	if err != nil {
@@ -175,13 +175,14 @@ func (g *Guest) hello() error {
 	return err
 }
 
-// Refuse tells the guest, whose hello was right, that all the given number of ports are in use, and closes the connection.
+// Refuse reports to the guest, whose hello was valid, that all ports are in use, and closes the connection. ports is
+// the number of ports.
 func (g *Guest) Refuse(ports int) {
 	_, _ = g.conn.Write(control(kindFull, ports))
 	g.conn.Close()
 }
 
-// Admit answers the hello and makes the guest a port with the given name.
+// Admit answers the hello and returns a port for the guest with the given name.
 func (g *Guest) Admit(name string) (*Port, error) {
 	defer g.conn.Close() // the port has its own descriptor
 	fd, err := duplicate(g.conn)
@@ -200,16 +201,17 @@ type Port struct {
 	conn
 	PID, UID int // the process's identifiers at the time when it connected
 	closed   bool
-	sources  []wire.HardwareAddr // the latest last
+	sources  []wire.HardwareAddr // latest address last
 }
 
-// maxSources is the number of addresses that a port remembers.
+// maxSources is the number of addresses that a port records.
 const maxSources = 8
 
-// Sources returns the source addresses of the port's frames, at most the latest eight, the latest last. The port owns the slice.
+// Sources returns the latest source addresses of the port's frames, at most eight, latest last. The port owns the
+// slice.
 func (p *Port) Sources() []wire.HardwareAddr { return p.sources }
 
-// learn remembers the frame's source address. Most frames have the same as the frame before.
+// learn records the frame's source address. Most frames have the same source as the frame before.
 func (p *Port) learn(f *phy.Frame) {
 	a := wire.HardwareAddr(f.Bytes()[6:12])
 	if n := len(p.sources); n > 0 && p.sources[n-1] == a || a.IsGroup() || a.IsZero() {
@@ -223,7 +225,7 @@ func (p *Port) learn(f *phy.Frame) {
 	p.sources = append(p.sources, a)
 }
 
-// Recv returns the pending frames. The error matches phy.ErrClosed when the process has ended or left.
+// Recv returns the pending frames. The error matches phy.ErrClosed if the process has ended or disconnected.
 func (p *Port) Recv(frames []*phy.Frame) (int, error) {
 	if p.closed {
 		return 0, phy.ErrClosed
@@ -235,7 +237,8 @@ func (p *Port) Recv(frames []*phy.Frame) (int, error) {
 	return n, p.judge(err)
 }
 
-// Send queues frames to the process until its socket is full. The error matches phy.ErrClosed when the process has ended or left.
+// Send queues frames to the process until its socket is full. The error matches phy.ErrClosed if the process has ended
+// or disconnected.
 func (p *Port) Send(frames []*phy.Frame) (int, error) {
 	if p.closed {
 		return 0, phy.ErrClosed

@@ -27,10 +27,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Version is the protocol's version; both ends must have the same.
+// Version is the protocol's version, which must be the same at both ends.
 const Version = 1
 
-// The kinds of message.
+// The kinds of messages.
 const (
 	kindHello = 1
 	kindFrame = 2
@@ -39,15 +39,15 @@ const (
 
 const (
 	prefixLen  = 2                             // version and kind
-	headerLen  = prefixLen + phy.VnetHeaderLen // of a message with a frame
-	controlLen = prefixLen + 6                 // of any other message
-	tagLen     = 4                             // an IEEE 802.1Q tag, which does not count for the MTU
+	headerLen  = prefixLen + phy.VnetHeaderLen // in front of a frame
+	controlLen = prefixLen + 6                 // length of any other message
+	tagLen     = 4                             // an IEEE 802.1Q tag, which does not count towards the MTU
 
 	// maxPacket is the longest packet that the length fields of IPv4 and the virtio-net header can express, in octets.
 	maxPacket = 65535
 )
 
-// control returns a control message (hello or full) with its number.
+// control returns a control message (hello or full) that contains n.
 func control(kind byte, n int) []byte {
 	return binary.BigEndian.AppendUint32([]byte{Version, kind, 's', 'w'}, uint32(n))
 }
@@ -60,8 +60,8 @@ func parseControl(b []byte) (version, kind byte, n int) {
 	return b[0], b[1], int(binary.BigEndian.Uint32(b[4:]))
 }
 
-// putHeader makes the frame a message. It returns false if the frame's headers contradict its Offload; the virtio-net header is
-// written all the same.
+// putHeader converts the frame to a message. It returns false if the frame's headers contradict its Offload; the
+// message then has an empty virtio-net header.
 func putHeader(f *phy.Frame) bool {
 	ok := f.PutVnet(phy.MediumEthernet)
 	p := f.Prepend(prefixLen)
@@ -69,7 +69,8 @@ func putHeader(f *phy.Frame) bool {
 	return ok
 }
 
-// takeHeader makes the message a frame, or returns why it is not a frame for a medium of that MTU.
+// takeHeader converts the message to a frame, or returns the reason for which it is not a frame for a medium of that
+// MTU.
 func takeHeader(f *phy.Frame, mtu int) drop.Reason {
 	b := f.Bytes()
 	switch {

@@ -18,7 +18,7 @@ import (
 // descendant from then on, also one that no command has started.
 func Adopt() {
 	if !adopted.Swap(true) {
-		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // a kernel without it leaves them to init
+		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // without this kernel feature init adopts the processes
 	}
 }
 
@@ -47,9 +47,9 @@ func processes() []process {
 		}
 		b, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
-			continue // it has ended meanwhile
+			continue // the process has ended since
 		}
-		// The name, in parentheses, may hold anything; state and parent follow it.
+		// The name in parentheses may contain any character. State and parent follow the last parenthesis.
 		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		if len(f) < 2 {
 			continue
@@ -201,7 +201,7 @@ func awaitExit(pid int) {
 // signalGroup sends a signal to a process group.
 func signalGroup(group int, sig syscall.Signal) { _ = unix.Kill(-group, sig) }
 
-// endPatience is how long processes have to end after they were asked to.
+// endPatience is how long a process may take to end after SIGTERM.
 const endPatience = 300 * time.Millisecond
 
 // End ends the processes that commands and programs have left running: it asks them to end, and kills those that don't. Without
@@ -233,7 +233,7 @@ func endProcesses(find func() []int) {
 				}
 				if !asked[pid] {
 					asked[pid] = true
-					_ = unix.Kill(pid, unix.SIGCONT) // a stopped process receives SIGTERM only then
+					_ = unix.Kill(pid, unix.SIGCONT) // a stopped process does not receive SIGTERM otherwise
 				}
 			}
 			if time.Now().After(until) {

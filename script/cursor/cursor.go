@@ -1,6 +1,6 @@
-// Package cursor reads the text before the cursor, as far as completion needs it: whether the text ends in a string, a
-// comment or a call, which argument of the call it is in, and the expression before a dot. The text is an unfinished
-// chunk of Starlark. The package knows nothing of the values that names stand for.
+// Package cursor analyses the text before the cursor for completion: whether it ends in a string, a comment or a call,
+// which argument of the call it ends in, and the expression before a dot. The text is an unfinished chunk of Starlark.
+// The package does not know the values of names.
 package cursor
 
 import (
@@ -18,12 +18,12 @@ func Reserved() []string { return strings.Fields(keywords) }
 
 const keywords = "and break continue def elif else for if in lambda load not or pass return while"
 
-// IsNameByte reports whether an octet may be part of a name.
+// IsNameByte reports whether an octet may occur in a name.
 func IsNameByte(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// Matching returns the items with a prefix, sorted, without duplicates.
+// Matching returns the items that begin with prefix, sorted, without duplicates.
 func Matching(prefix string, items []string) []string {
 	var out []string
 	for _, it := range items {
@@ -38,17 +38,17 @@ func Matching(prefix string, items []string) []string {
 // A Place describes the end of a text.
 type Place struct {
 	Comment bool     // true in a comment
-	Quote   int      // the index of the first quote of the string that the text ends in, -1 if it ends in none
-	Call    *Bracket // the innermost open bracket if it is that of a call, otherwise nil
+	Quote   int      // index of the first quote of the string in which the text ends, -1 if it does not end in a string
+	Call    *Bracket // innermost open bracket if it belongs to a call, otherwise nil
 }
 
 // A Bracket is an open bracket with the arguments after it.
 type Bracket struct {
-	Open  int      // its index in the text
-	kind  byte     // the octet, or 'c' for the bracket of a call
-	Arg   int      // the index at which the last argument begins
-	Index int      // the number of the last argument, from 0
-	Named []string // the names of the keyword arguments so far
+	Open  int      // index in the text
+	kind  byte     // the bracket's octet, or 'c' for the bracket of a call
+	Arg   int      // index at which the last argument begins
+	Index int      // number of the last argument, from 0
+	Named []string // names of the keyword arguments so far
 }
 
 // At returns the place at the end of a text. It reads strings, comments and brackets as Starlark's scanner does.
@@ -101,8 +101,8 @@ func At(text string) Place {
 	return at
 }
 
-// stringEnd returns the index of the last quote of the string that begins at i, -1 when it has no end. A
-// string of one line that has none by the line's end is over there.
+// stringEnd returns the index of the last quote of the string that begins at i, -1 if the string does not end. A string
+// in single quotes also ends at the end of its line.
 func stringEnd(text string, i int) int {
 	q := text[i : i+1]
 	raw := i > 0 && (text[i-1] == 'r' || text[i-1] == 'R')
@@ -167,7 +167,7 @@ func Primary(text string) string {
 	return text[i:]
 }
 
-// opening returns the index of what the bracket or quote at the text's end closes, -1 without one.
+// opening returns the index of the bracket or quote that matches the one at the text's end, -1 if there is none.
 func opening(text string) int {
 	for i := range len(text) {
 		at := At(text[:i])
@@ -188,7 +188,7 @@ func opening(text string) int {
 	return -1
 }
 
-// closes reports whether the bracket at i is closed by the text's last octet.
+// closes reports whether the text's last octet closes the bracket at index i.
 func closes(text string, i int) bool {
 	depth := 0
 	for j := i; j < len(text); j++ {

@@ -91,7 +91,7 @@ func (c *Call) errorf(format string, args ...any) error {
 
 // localEndpoint returns the argument local, the zero value if the call did not give it.
 func (c *Call) localEndpoint() (netip.AddrPort, error) {
-	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"))
+	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), nil)
 	if err != nil {
 		return ap, c.errorf("local %w", err)
 	}

@@ -106,7 +106,7 @@ var setOption = map[string]func(fd int, v any) error{
 		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, n)
 	},
 	"user_timeout": func(fd int, v any) error {
-		d, _ := v.(time.Duration) // False: the kernel's own
+		d, _ := v.(time.Duration) // False is the zero duration, the kernel's default
 		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 	},
 	"keepalive": setKeepAlive,

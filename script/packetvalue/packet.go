@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/packet"
 )
 
-// Environment is what a packet asks of the program that owns it: its methods.
+// Environment provides a packet with methods from the program.
 type Environment interface {
 	// Member returns the builtin prefix.name bound to recv, nil if there is none.
 	Member(prefix string, recv starlark.Value, name string) starlark.Value
@@ -24,21 +24,21 @@ type Environment interface {
 
 // A Value is a frame as scripts see it. Each layer is parsed when a script reads it.
 type Value struct {
-	Octets []byte // the frame, or its first octets; nobody changes them
+	Octets []byte // the frame, or its first octets; must not be changed
 	Medium phy.Medium
-	First  *packet.Protocol // of a frame whose link layer is not that of the medium; nil otherwise
+	First  *packet.Protocol // set for a frame whose link layer is not that of the medium; otherwise nil
 	Length int              // octets of the whole frame
-	Seen   *Sighting        // nil for a packet that a packet quotes
+	Seen   *Sighting        // nil for a packet that another packet quotes
 	env    Environment
 	layers *packet.Packet // nil until a script reads a layer
 }
 
-// A Sighting says when and where a packet was seen, and its verdict.
+// A Sighting records when and where a packet was seen, and its verdict.
 type Sighting struct {
 	Time    clock.Instant
 	Untimed bool // true for a packet of a file that does not have its time
 	Dev     string
-	Dir     string // "rx" or "tx", on a link "a->b"; "" if a file does not have it
+	Dir     string // "rx" or "tx", on a link "a->b"; "" if a file does not record it
 	Verdict string
 }
 
@@ -68,12 +68,12 @@ func New(env Environment, frame []byte, m phy.Medium, seen *Sighting) *Value {
 	return NewHead(env, append([]byte(nil), frame...), len(frame), m, seen)
 }
 
-// NewHead returns a packet of length octets of which only the first are known. It keeps head.
+// NewHead returns a packet of length octets with only its first octets, head. It keeps head.
 func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sighting) *Value {
 	return &Value{env: env, Octets: head, Medium: m, Length: length, Seen: seen}
 }
 
-// Line describes the packet in one line, with sequence numbers relative to those that seqs remembers.
+// Line describes the packet in one line. Sequence numbers are relative to those that seqs stores.
 func (p *Value) Line(seqs *packet.Sequences) string {
 	if p.First != nil {
 		return seqs.Describe(p.dissected())
@@ -96,7 +96,7 @@ func (p *Value) Truth() starlark.Bool { return true }
 // Hash implements starlark.Value.
 func (p *Value) Hash() (uint32, error) { return starlark.Bytes(p.Octets).Hash() }
 
-// CompareSameType implements starlark.Comparable. Packets are equal if their octets and their first layers are; time,
+// CompareSameType implements starlark.Comparable. Packets are equal if their octets and first layers are equal; time,
 // device and verdict do not count.
 func (p *Value) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
 	q := y.(*Value)

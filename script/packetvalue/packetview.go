@@ -34,7 +34,7 @@ func (v Protocol) Truth() starlark.Bool { return true }
 // Hash implements starlark.Value.
 func (v Protocol) Hash() (uint32, error) { return starlark.String(v.Table.Name).Hash() }
 
-// CompareSameType implements starlark.Comparable: a protocol equals itself alone.
+// CompareSameType implements starlark.Comparable. A protocol equals only itself.
 func (v Protocol) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
 	return equality(op, v, y, v.Table == y.(Protocol).Table)
 }
@@ -50,7 +50,7 @@ func equality(op syntax.Token, x, y starlark.Value, equal bool) (bool, error) {
 	return false, fmt.Errorf("%s %s %s not implemented", x.Type(), op, y.Type())
 }
 
-// A LayerValue is one layer of a packet. Each field is read when a script asks for it.
+// A LayerValue is one layer of a packet. Each field is parsed when a script reads it.
 type LayerValue struct {
 	packet *Value
 	layer  packet.Layer
@@ -80,7 +80,7 @@ func (v *LayerValue) Truth() starlark.Bool { return true }
 // Hash implements starlark.Value.
 func (v *LayerValue) Hash() (uint32, error) { return starlark.Bytes(v.layer.Header()).Hash() }
 
-// CompareSameType implements starlark.Comparable: layers of one protocol with the same header are equal.
+// CompareSameType implements starlark.Comparable. Layers of one protocol with equal headers are equal.
 func (v *LayerValue) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
 	w := y.(*LayerValue)
 	return equality(op, v, y, v.layer.Protocol == w.layer.Protocol && string(v.layer.Header()) == string(w.layer.Header()))
@@ -115,7 +115,8 @@ func (v *LayerValue) AttrNames() []string {
 	return names
 }
 
-// Attr returns a field's value: None if the header of this packet does not have the field, or the capture not its octets.
+// Attr returns a field's value, or None if this packet's header does not have the field, or the capture does not have
+// its octets.
 func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	if f := v.layer.Protocol.Field(name); f != nil {
 		return v.packet.value(v.layer.Value(f)), nil
@@ -126,7 +127,7 @@ func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	return suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
 }
 
-// dissected returns the packet's layers, which it looks for once.
+// dissected returns the packet's layers. It dissects the packet at the first call.
 func (p *Value) dissected() *packet.Packet {
 	if p.layers == nil {
 		first := p.First
@@ -138,7 +139,7 @@ func (p *Value) dissected() *packet.Packet {
 	return p.layers
 }
 
-// named is a layer of the packet by its attribute, or its payload; None where the packet has none.
+// named returns a layer of the packet by its attribute, or the payload; None if the packet does not have it.
 func (p *Value) named(name string) starlark.Value {
 	d := p.dissected()
 	if name == "payload" {
@@ -153,7 +154,8 @@ func (p *Value) named(name string) starlark.Value {
 	return starlark.None
 }
 
-// Get implements starlark.Mapping: p[TCP] is the outermost layer of a protocol, and TCP in p reports whether there is one.
+// Get implements starlark.Mapping. p[TCP] is the outermost layer of a protocol, and TCP in p reports whether there is
+// one.
 func (p *Value) Get(key starlark.Value) (v starlark.Value, found bool, err error) {
 	proto, ok := key.(Protocol)
 	if !ok {
@@ -169,7 +171,7 @@ func (p *Value) Get(key starlark.Value) (v starlark.Value, found bool, err error
 // isLayer reports whether a packet's attribute is a layer or the payload.
 func isLayer(name string) bool { return name == "payload" || packet.IsLayer(name) }
 
-// layerNames are the names of the packet's layers, the outermost first.
+// layerNames returns the names of the packet's layers, outermost first.
 func (p *Value) layerNames() starlark.Value {
 	list := []starlark.Value{}
 	for _, l := range p.dissected().Layers {
@@ -246,7 +248,7 @@ func (p *Value) value(x any) starlark.Value {
 	return starlark.None
 }
 
-// option returns an option of a header: its name alone, or (name, value); (kind, octets) for one without a name.
+// option returns an option of a header as its name, or as (name, value). An option without a name is (kind, octets).
 func (p *Value) option(o packet.Option) starlark.Value {
 	var name starlark.Value = starlark.String(o.Name)
 	if o.Name == "" {

@@ -9,50 +9,51 @@ import (
 	"unicode/utf8"
 )
 
-// words explains parameters by name, for builtins whose Args do not explain them.
+// words explains parameters by name. It is used for builtins whose Args do not explain them.
 var words = map[string]string{
-	"a":         "one end",
-	"addr":      "the local address; without it, any",
-	"address":   "an IP address",
-	"b":         "the other end",
-	"backlog":   "how many connections may wait to be accepted",
-	"d":         "how long",
-	"data":      "octets, str or bytes",
-	"delay":     "how long a packet is on its way",
-	"dev":       "an interface's name or row",
-	"endpoint":  `address and port, "192.168.69.1:80"`,
-	"filter":    `tcpdump's expression, "tcp and port 80"`,
-	"fn":        "a function",
-	"gateway":   "the next hop",
-	"handler":   "echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that gives the reply or None",
-	"host":      "a host of a lab",
-	"jitter":    "how much longer or shorter, by chance",
-	"local":     "the local address, with a port or without",
-	"keepalive": "idle time before a probe, or False",
-	"loss":      "the part of the packets that is lost, 0 to 1",
-	"mac":       `a hardware address, "02:00:00:00:00:01"`,
-	"max":       "octets at most",
-	"message":   "what to say instead",
-	"mtu":       "octets of the longest packet",
-	"name":      "what it is called",
-	"offload":   "whether segments may cross as one, as network cards have it",
-	"path":      "a file's name",
-	"pattern":   "a regular expression",
-	"port":      "0 to 65535; 0 chooses one",
-	"queue":     "packets that may wait",
-	"rate":      `bits per second, "10mbit"`,
-	"timeout":   "how long to wait; without it, for ever",
-	"to":        `address and port, "192.168.69.1:80"`,
-	"ttl":       "hops the packets may go",
-	"x":         "any value",
-	"seed":      "where randomness starts",
-	"proto":     `"tcp" or "udp"`,
-	"headers":   "names and values, strings",
-	"url":       `"http://192.168.69.100:8000/"`,
-	"got":       "what there is",
-	"want":      "what there should be",
-	"file":      "a file's name",
-	"addresses": `with prefix length: "10.0.0.1/24"`,
+	"a":          "the first host",
+	"addr":       "the local address; without it, every address",
+	"address":    "an IP address, or a host or its name",
+	"b":          "the second host",
+	"backlog":    "number of connections that may wait to be accepted",
+	"d":          "a duration",
+	"data":       "octets, str or bytes",
+	"delay":      "travel time of a packet",
+	"dev":        "an interface's name or row",
+	"duplicates": "whether two hosts there may have one address, as for RFC 5227",
+	"endpoint":   `an address or a host's name, and a port: "192.168.69.1:80", "b:80", (b, 80)`,
+	"filter":     `tcpdump's expression, "tcp and port 80"`,
+	"fn":         "a function",
+	"gateway":    "the next hop",
+	"handler":    "echo, discard, chargen, f(conn) for TCP, f(data, src) for UDP that returns the reply or None",
+	"host":       "a host of a lab, or its name",
+	"jitter":     "largest random deviation from the delay",
+	"local":      "the local address, with a port or without",
+	"keepalive":  "idle time before a keep-alive, or False",
+	"loss":       "the chance of a loss, 0 to 1",
+	"mac":        `a hardware address, "02:00:00:00:00:01"`,
+	"max":        "largest number of octets",
+	"message":    "text of the error",
+	"mtu":        "octets of the longest packet",
+	"name":       "its name",
+	"offload":    "whether super-segments may cross uncut, as with a network card",
+	"path":       "a file's name",
+	"pattern":    "a regular expression",
+	"port":       "0 to 65535; 0 chooses one",
+	"queue":      "largest number of packets that wait for the link",
+	"rate":       `bits per second, "10mbit"`,
+	"timeout":    "time to wait; without it, for ever",
+	"to":         `an address or a host's name, and a port: "192.168.69.1:80", "b:80"`,
+	"ttl":        "time to live of packets",
+	"x":          "any value",
+	"seed":       "seed of all randomness",
+	"proto":      `"tcp" or "udp"`,
+	"headers":    "a dict of header names and values, strings",
+	"url":        `"http://192.168.69.100:8000/", or with a host's name`,
+	"got":        "the value to test",
+	"want":       "the expected value",
+	"file":       "a file's name",
+	"addresses":  `addresses with prefix length, "10.0.0.1/24"`,
 }
 
 // Explain returns the explanation of a parameter, with units and bounds.
@@ -79,7 +80,7 @@ func (b *Builtin[C]) Explain(p *Param) string {
 	return text
 }
 
-// pairs lays out names with explanations, in two columns if the width allows it, otherwise in one.
+// pairs formats names with explanations, in two columns if the width allows it, otherwise in one.
 func pairs(list [][2]string, width int) string {
 	name, what := 0, 0
 	for _, p := range list {
@@ -174,7 +175,7 @@ func (r *Registry[C]) Overview() string {
 	return out.String()
 }
 
-// Page returns the page of a builtin, a type or a namespace. width is that of the terminal, in columns.
+// Page returns the page of a builtin, a type or a namespace. width is the terminal's width in columns.
 func (r *Registry[C]) Page(name string, width int) (string, error) {
 	if full := r.Aliases[name]; full != "" {
 		name = full

@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Kind says which values an argument may have, and the Go type that Convert returns. Bounds may follow a colon.
+// A Kind determines which values an argument may have, and the Go type that Convert returns. Bounds may follow a colon.
 type Kind string
 
 const (
@@ -27,7 +27,7 @@ const (
 	KindData     Kind = "data"     // []byte
 	KindDuration Kind = "duration" // time.Duration
 	KindIP       Kind = "ip"       // netip.Addr
-	KindEndpoint Kind = "endpoint" // netip.AddrPort, the port given
+	KindEndpoint Kind = "endpoint" // netip.AddrPort; the port is required
 	KindCIDR     Kind = "cidr"     // netip.Prefix: an address with its prefix length
 	KindPort     Kind = "port"     // int
 	KindMAC      Kind = "mac"      // wire.HardwareAddr
@@ -41,9 +41,10 @@ const (
 	KindInFile   Kind = "infile"   // string: a file that is read
 	KindOutFile  Kind = "outfile"  // string: a file that is written
 	KindCommand  Kind = "command"  // Command
+	KindOwnFile  Kind = "ownfile"  // string: a file that is read as load() does, from the folder of the script that names it
 )
 
-// errKind is the error of Convert about a value of another type. Other errors explain more than Describe does.
+// errKind is Convert's error for a value of another type. Other errors contain more than Describe returns.
 var errKind = errors.New("wrong type")
 
 var kindWords = map[Kind]string{
@@ -54,21 +55,22 @@ var kindWords = map[Kind]string{
 	KindFloat:    "a number",
 	KindData:     "str or bytes",
 	KindDuration: "a duration",
-	KindIP:       `an address such as "192.168.69.1"`,
-	KindEndpoint: `an address with port such as "192.168.69.1:80"`,
+	KindIP:       `an address such as "192.168.69.1", or a host or its name`,
+	KindEndpoint: `an address with port such as "192.168.69.1:80", or a host's name with port`,
 	KindCIDR:     `an address with prefix length such as "192.168.69.1/24"`,
 	KindPort:     "a port from 0 to 65535",
 	KindMAC:      `a hardware address such as "02:00:00:00:00:01"`,
 	KindRate:     `a rate in bits per second such as "10mbit"`,
 	KindChance:   "a probability from 0 to 1",
 	KindFn:       "a function",
-	KindHost:     "a host",
+	KindHost:     "a host or its name",
 	KindDict:     "a dict",
 	KindInts:     "an int or a list of ints",
 	KindTask:     "a task",
 	KindInFile:   "a file's name",
 	KindOutFile:  "a file's name",
 	KindCommand:  "a string or a list of strings",
+	KindOwnFile:  "a file's name",
 }
 
 // Describe returns the kind in words, with its bounds: "an int from 0 to 65507".
@@ -80,7 +82,7 @@ func (k Kind) Describe() string {
 	return kindWords[base] + " " + bounded(b)
 }
 
-// Bounds splits a kind such as "int:0..65507" or "int:1.." at its colon: the kind, and its least and greatest value.
+// Bounds splits a kind such as "int:0..65507" or "int:1.." at its colon into the kind and its bounds.
 func (k Kind) Bounds() (base Kind, bounds string) {
 	a, b, _ := strings.Cut(string(k), ":")
 	return Kind(a), b
@@ -178,14 +180,14 @@ func (k Kind) Convert(v starlark.Value) (any, error) {
 	return nil, errKind
 }
 
-// convertString converts an argument of a kind that is written as a string.
+// convertString converts an argument of a kind whose values are written as strings.
 func (k Kind) convertString(v starlark.Value) (any, error) {
 	s, ok := starlark.AsString(v)
 	if !ok {
 		return nil, errKind
 	}
 	switch k {
-	case KindStr, KindInFile, KindOutFile:
+	case KindStr, KindInFile, KindOutFile, KindOwnFile:
 		return s, nil
 	case KindIP:
 		a, err := netip.ParseAddr(s)
@@ -227,22 +229,29 @@ func Octets(v starlark.Value) (b []byte, ok bool) {
 }
 
 // LocalEndpoint returns the local end of a socket that an argument of KindAny names: an address, an address with port, or a
-// port, which stands for all IPv4 addresses. It returns the zero value for nil and None. The error begins with "is".
-func LocalEndpoint(v starlark.Value) (ap netip.AddrPort, err error) {
+// port, which stands for all IPv4 addresses. A caller, which may be nil, has hosts that stand for their addresses. It returns
+// the zero value for nil and None. The error begins with "is".
+func LocalEndpoint(v starlark.Value, caller Caller) (ap netip.AddrPort, err error) {
 	if v == nil || v == starlark.None {
 		return ap, nil
+	}
+	convert := func(k Kind) (any, error) {
+		if caller == nil {
+			return k.Convert(v)
+		}
+		return k.For(v, caller)
 	}
 	if port, err := KindPort.Convert(v); err == nil {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
 	}
-	s, _ := starlark.AsString(v)
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.AddrPortFrom(a, 0), nil
+	if a, err := convert(KindIP); err == nil {
+		return netip.AddrPortFrom(a.(netip.Addr), 0), nil
 	}
-	if ap, err = netip.ParseAddrPort(s); err != nil {
+	x, err := convert(KindEndpoint)
+	if err != nil {
 		return ap, fmt.Errorf("is an address, with a port or without, or a port, got %s %v", v.Type(), v)
 	}
-	return ap, nil
+	return x.(netip.AddrPort), nil
 }
 
 // duration converts seconds, a string such as "20ms", and a time.duration.
@@ -271,7 +280,7 @@ func duration(v starlark.Value) (any, error) {
 	return d, nil
 }
 
-// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", and of octets "1mbps".
+// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", or in octets "1mbps".
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
 		s = strings.ToLower(strings.TrimSpace(s))
@@ -386,10 +395,10 @@ func noNUL(s string) error {
 	return nil
 }
 
-// Seconds returns a duration as scripts get it.
+// Seconds converts a duration to a script's value.
 func Seconds(d time.Duration) starlark.Value { return starlark.Float(d.Seconds()) }
 
-// Address returns an address as scripts get it; None for the zero address.
+// Address converts an address to a script's value, None for the zero address.
 func Address(a netip.Addr) starlark.Value {
 	if !a.IsValid() {
 		return starlark.None
@@ -397,7 +406,7 @@ func Address(a netip.Addr) starlark.Value {
 	return starlark.String(a.String())
 }
 
-// Endpoint returns an address with port as scripts get it; None for the zero value.
+// Endpoint converts an address with port to a script's value, None for the zero value.
 func Endpoint(ap netip.AddrPort) starlark.Value {
 	if !ap.IsValid() {
 		return starlark.None

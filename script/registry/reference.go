@@ -63,12 +63,12 @@ func (r *Registry[C]) links(s Section[C]) []string {
 // link returns a link to the heading of a builtin.
 func link(name string) string { return fmt.Sprintf("[%s](#%s)", name, anchor(name)) }
 
-// anchor returns the anchor that Git hosts make of a heading.
+// anchor returns the anchor that Git hosts generate for a heading.
 func anchor(heading string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(heading), " ", "-"), ".", "")
 }
 
-// markdown writes the section of a builtin.
+// markdown writes the reference's section on a builtin.
 func (r *Registry[C]) markdown(out *strings.Builder, b *Builtin[C]) {
 	fmt.Fprintf(out, "\n### %s\n\n    %s\n\n%s\n", b.Name, b.Usage(), b.Doc)
 	list := b.arguments()

@@ -14,9 +14,9 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// A Builtin is one entry of the registry: it has all that calling, help and errors need. C is the type of a call.
+// A Builtin is one entry of the registry, with everything that calls, help and errors need. C is the type of a call.
 type Builtin[C any] struct {
-	Name    string // "ping", "tcp.connect", "conn.send": a namespace or a type stands before the dot
+	Name    string // "ping", "tcp.connect", "conn.send": a namespace or a type may precede the dot
 	Sig     string // "endpoint, timeout=, local=None, **options"
 	Kinds   string // one kind for each named parameter of Sig, in order, with bounds after a colon: "int:1..255"
 	Args    string // explanations of the parameters, with units: "size: octets of data; ttl: hops"
@@ -26,17 +26,17 @@ type Builtin[C any] struct {
 	Example string // a chunk of script that runs on a virtual lab with a peer
 	See     string
 	Host    bool // true for a member of every host; as a global it concerns the calling task's host
-	Pure    bool // true if it may be called outside a task: in the match function of a fault
+	Pure    bool // true if it may be called outside a task, in the match function of a fault
 	Fn      func(c C) (starlark.Value, error)
 
-	// Hint returns a better explanation of a wrong argument i than its kind does, or nil. It may be nil.
+	// Hint returns an error that explains a wrong argument i better than its kind does, or nil. Hint itself may be nil.
 	Hint func(b *Builtin[C], i int, args starlark.Tuple) error
 
 	Params       []Param
-	Positional   int    // how many of Params may be given by position
-	Rest         string // the name of *rest, "" if there is none
+	Positional   int    // number of Params that may be given by position
+	Rest         string // name of *rest, "" if there is none
 	TakesOptions bool   // true if the builtin takes **options
-	Owner        string // the type of which the builtin is a method, "" for a function
+	Owner        string // type of which the builtin is a method, "" for a function
 }
 
 // A Param is a parameter of a builtin.
@@ -44,10 +44,10 @@ type Param struct {
 	Name     string
 	Kind     Kind
 	Required bool
-	def      any // the converted default, nil if there is none
+	def      any // converted default, nil if there is none
 }
 
-// FileOptions is the dialect of Starlark of files, and of defaults in signatures.
+// FileOptions is the dialect of Starlark in files, and in the defaults of signatures.
 var FileOptions = &syntax.FileOptions{
 	Set: true, While: true, TopLevelControl: true, GlobalReassign: true, Recursion: true,
 }
@@ -56,14 +56,14 @@ var FileOptions = &syntax.FileOptions{
 type Registry[C any] struct {
 	Language[C]
 	ByName  map[string]*Builtin[C]
-	Members map[string][]string // the names of the members of each namespace and type, sorted
+	Members map[string][]string // names of the members of each namespace and type, sorted
 }
 
-// A Language is everything that a registry is made of.
+// A Language is the input from which a Registry is made.
 type Language[C any] struct {
 	Sections   []Section[C]      // every builtin, in the order of the reference
 	Types      []ValueType       // every type with fields or methods
-	Namespaces map[string]string // what each namespace holds
+	Namespaces map[string]string // description of each namespace
 	Globals    map[string]bool   // the namespaces that are globals; other prefixes are types or builtins
 	Aliases    map[string]string // other names of builtins
 
@@ -72,18 +72,18 @@ type Language[C any] struct {
 
 	// Options returns the names and explanations of the options that a builtin takes as **options; nil for none.
 	Options func(b *Builtin[C]) [][2]string
-	// OptionsTitle and OptionsText are a chapter of the reference about these options.
+	// OptionsTitle and OptionsText form a chapter of the reference on these options.
 	OptionsTitle, OptionsText string
 }
 
-// A Section is a chapter of the reference: builtins that belong together.
+// A Section is a chapter of the reference: a group of builtins.
 type Section[C any] struct {
 	Title    string
 	Intro    string
 	Builtins []*Builtin[C]
 }
 
-// New returns the registry of a language. A mistake in a declaration is a panic.
+// New returns the registry of a language. It panics on a mistake in a declaration.
 func New[C any](lang Language[C]) *Registry[C] {
 	r := &Registry[C]{Language: lang, ByName: map[string]*Builtin[C]{}, Members: map[string][]string{}}
 	for _, section := range lang.Sections {
@@ -177,9 +177,9 @@ func Arg[T any](a *Arguments, name string) T {
 // Given reports whether the parameter of a name has a value, given or by default.
 func (a *Arguments) Given(name string) bool { return a.Values[indexOf(a.params, name)] != nil }
 
-// Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. permit is asked
-// about each argument that was given, after it was converted; its error refuses the call.
-func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit func(p *Param, x any) error) (a Arguments, err error) {
+// Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. An error of
+// Caller.Permit refuses the call.
+func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, caller Caller) (a Arguments, err error) {
 	a.params, a.Values = b.Params, make([]any, len(b.Params))
 	set := make([]bool, len(b.Params))
 	for i, v := range args {
@@ -190,7 +190,7 @@ func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit f
 			}
 			return a, fmt.Errorf("%s: %d arguments, but it takes %s: %s", b.Name, len(args), atMost(b.Positional), b.Usage())
 		}
-		if a.Values[i], err = b.argument(i, v, args, permit); err != nil {
+		if a.Values[i], err = b.argument(i, v, args, caller); err != nil {
 			return a, err
 		}
 		set[i] = true
@@ -208,7 +208,7 @@ func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, permit f
 		if set[i] {
 			return a, fmt.Errorf("%s: argument %s is given twice", b.Name, name)
 		}
-		if a.Values[i], err = b.argument(i, kv[1], args, permit); err != nil {
+		if a.Values[i], err = b.argument(i, kv[1], args, caller); err != nil {
 			return a, err
 		}
 		set[i] = true
@@ -237,14 +237,14 @@ func atMost(n int) string {
 }
 
 // argument converts the argument for parameter i. None for an optional parameter counts as not given, so the parameter has its default.
-func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, permit func(p *Param, x any) error) (any, error) {
+func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, caller Caller) (any, error) {
 	p := &b.Params[i]
 	if v == starlark.None && !p.Required && p.Kind != KindAny {
 		return p.def, nil
 	}
-	x, err := p.Kind.Convert(v)
+	x, err := p.Kind.For(v, caller)
 	if err == nil {
-		return x, permit(p, x)
+		return x, caller.Permit(p, x)
 	}
 	if b.Hint != nil {
 		if hint := b.Hint(b, i, args); hint != nil {
@@ -262,7 +262,8 @@ func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, perm
 	return nil, fmt.Errorf("%s", text)
 }
 
-// Unknown returns the error about an argument of a name that the builtin does not have. known are the names that it has.
+// Unknown returns the error for an argument called name that the builtin does not have. known are the names that it
+// has.
 func (b *Builtin[C]) Unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", b.Name, name)
 	if n := suggest.Nearest(name, known); n != "" {
@@ -295,14 +296,14 @@ func (b *Builtin[C]) Names() []string {
 	return names
 }
 
-// A ValueType is the page of a type of values: its fields. The registry has its methods.
+// A ValueType describes a type of values for its help page, with its fields. The registry has its methods.
 type ValueType struct {
 	Name   string
 	Doc    string
 	Fields [][2]string
 }
 
-// TypeOf returns the page of a type, or of the type that it is Like; nil if there is none.
+// TypeOf returns the description of a type, or of the type that it is Like; nil if there is none.
 func (r *Registry[C]) TypeOf(name string) *ValueType {
 	if r.Like != nil {
 		name = r.Like(name)
@@ -315,5 +316,5 @@ func (r *Registry[C]) TypeOf(name string) *ValueType {
 	return nil
 }
 
-// IsType reports whether a name is that of a type.
+// IsType reports whether name is the name of a type.
 func (r *Registry[C]) IsType(name string) bool { return r.TypeOf(name) != nil }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -32,13 +33,23 @@ func language() Language[string] {
 	}
 }
 
-func permitAll(*Param, any) error { return nil }
+// permissive permits everything, and knows no host.
+type permissive struct{}
 
-// Bind converts arguments given by position and by name, fills in defaults, and collects *rest and **options.
+func (permissive) Permit(*Param, any) error { return nil }
+func (permissive) HostOf(v starlark.Value) (starlark.Value, error) {
+	if s, ok := starlark.AsString(v); ok {
+		return nil, fmt.Errorf("no host named %s", s)
+	}
+	return nil, nil
+}
+func (permissive) AddrOf(starlark.Value) (netip.Addr, error) { panic("there is no host") }
+
+// TestBind: Bind converts arguments by position and by name, fills in defaults, and collects *rest and **options.
 func TestBind(t *testing.T) {
 	r := New(language())
 	ping := r.ByName["ping"]
-	a, err := ping.Bind(starlark.Tuple{starlark.String("10.0.0.1")}, []starlark.Tuple{{starlark.String("count"), starlark.MakeInt(2)}}, permitAll)
+	a, err := ping.Bind(starlark.Tuple{starlark.String("10.0.0.1")}, []starlark.Tuple{{starlark.String("count"), starlark.MakeInt(2)}}, permissive{})
 	if want := []any{netip.MustParseAddr("10.0.0.1"), 2, time.Second}; err != nil || !reflect.DeepEqual(a.Values, want) {
 		t.Errorf("got %v, %v, want %v", a.Values, err, want)
 	}
@@ -46,7 +57,7 @@ func TestBind(t *testing.T) {
 		t.Errorf("the arguments by name are wrong: %v", a)
 	}
 	option := starlark.Tuple{starlark.String("ttl"), starlark.MakeInt(3)}
-	a, err = r.ByName["conn.set"].Bind(starlark.Tuple{starlark.True}, []starlark.Tuple{option}, permitAll)
+	a, err = r.ByName["conn.set"].Bind(starlark.Tuple{starlark.True}, []starlark.Tuple{option}, permissive{})
 	if err != nil || len(a.Rest) != 1 || len(a.Opts) != 1 {
 		t.Errorf("rest %v, options %v, %v", a.Rest, a.Opts, err)
 	}
@@ -54,7 +65,7 @@ func TestBind(t *testing.T) {
 
 // Arg panics if a builtin reads an argument as another type than its kind's: the argument would go unheeded.
 func TestArgOfAnotherType(t *testing.T) {
-	a, err := New(language()).ByName["ping"].Bind(starlark.Tuple{starlark.String("10.0.0.1")}, nil, permitAll)
+	a, err := New(language()).ByName["ping"].Bind(starlark.Tuple{starlark.String("10.0.0.1")}, nil, permissive{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,20 +86,20 @@ func TestBindErrors(t *testing.T) {
 		kwargs []starlark.Tuple
 		want   string
 	}{
-		{nil, nil, `ping: argument 1 (host) is missing: an address such as "192.168.69.1", ping(`},
+		{nil, nil, `ping: argument 1 (host) is missing: an address such as "192.168.69.1", or a host or its name, ping(`},
 		{starlark.Tuple{host, starlark.MakeInt(10)}, nil, "ping: argument 2 (count) is an int from 1 to 9, got int 10"},
 		{starlark.Tuple{host, starlark.MakeInt(1), starlark.None, starlark.None}, nil, "ping: 4 arguments, but it takes at most 3: ping("},
 		{starlark.Tuple{host, starlark.MakeInt(1), starlark.MakeInt(-1)}, nil, "ping: argument 3 (interval) is a duration, got int -1: negative"},
 		{starlark.Tuple{host}, []starlark.Tuple{{starlark.String("cuont"), starlark.None}}, "ping: no argument cuont (did you mean count?)"},
 		{starlark.Tuple{host}, []starlark.Tuple{{starlark.String("host"), host}}, "ping: argument host is given twice"},
 	} {
-		if _, err := ping.Bind(c.args, c.kwargs, permitAll); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+		if _, err := ping.Bind(c.args, c.kwargs, permissive{}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%v %v: %v, want %s", c.args, c.kwargs, err, c.want)
 		}
 	}
 }
 
-// Convert accepts the notations of each kind, and nothing out of range.
+// TestConvert: Convert accepts every notation of each kind, and no value out of range.
 func TestConvert(t *testing.T) {
 	for _, c := range []struct {
 		kind Kind
@@ -118,7 +129,8 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// Pages have usage, explanations, options and members; an unknown name gets a suggestion.
+// TestPages: a page has the usage, the explanation, the options and the members. The error for an unknown name suggests
+// the nearest one.
 func TestPages(t *testing.T) {
 	r := New(language())
 	for name, want := range map[string]string{

@@ -1,4 +1,4 @@
-// Package suggest finds the name that a misspelled one was probably meant to be, for the hints of error messages.
+// Package suggest finds the name that was probably meant by a misspelled one, for hints in error messages.
 package suggest
 
 import (
@@ -8,8 +8,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Attr returns found, the value of v's attribute of that name. If found is nil it returns an error that suggests a
-// similar attribute, or nil and no error if there is none, for Starlark to report.
+// Attr returns found, the value of v's attribute called name. If found is nil, it returns an error that suggests a
+// similar attribute. If there is none, it returns nil without an error, for Starlark to report.
 func Attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Value, error) {
 	if found != nil {
 		return found, nil
@@ -20,11 +20,11 @@ func Attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Valu
 	return nil, nil
 }
 
-// Nearest returns the candidate that name most likely is a misspelling of, or "" if none is close enough.
+// Nearest returns the candidate of which name most likely is a misspelling, "" if none is similar enough.
 func Nearest(name string, candidates []string) string {
 	best, bestD := "", 1+len(name)/3
 	if len(name) == 1 {
-		return "" // any other letter would be as near
+		return "" // every other letter would be equally similar
 	}
 	candidates = slices.Sorted(slices.Values(candidates))
 	for _, c := range candidates {

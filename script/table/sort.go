@@ -9,8 +9,8 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// sortedAddress is an address in text form: "192.168.69.1", "10.0.0.0/8", "[fdaa::1]:80", "*:80". The zero value
-// stands for any address and port.
+// sortedAddress is an address in text form: "192.168.69.1", "10.0.0.0/8", "[fdaa::1]:80", "*:80". The zero value stands
+// for any address and port.
 type sortedAddress struct {
 	addr netip.Addr
 	bits int
@@ -44,7 +44,7 @@ func parseSorted(s string) (a sortedAddress, ok bool) {
 	return a, true
 }
 
-// compareCells orders two values of a column. None is first, then numbers by value, then addresses by value, then
+// compareCells compares two values of a column. None is first, then numbers by value, then addresses by value, then
 // text.
 func compareCells(x, y starlark.Value) int {
 	rank := func(v starlark.Value) (rank int, a sortedAddress) {

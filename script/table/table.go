@@ -1,6 +1,6 @@
-// Package table holds the tables that builtins return to scripts: rows and columns as Starlark values, sorted, selected,
-// encoded as JSON, and printed in columns that fit the terminal. It knows nothing of the stack. A table asks its
-// Environment for the methods of tables and of the things that rows describe.
+// Package table holds the tables that builtins return to scripts. Their rows and columns are Starlark values. Tables
+// are sorted, filtered, encoded as JSON, and printed in columns that fit the terminal. The package does not know the
+// stack. A table gets the methods of tables and of rows from its Environment.
 package table
 
 import (
@@ -15,26 +15,26 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// A Column of a table.
+// A Column is a column of a table.
 type Column struct {
-	Name string                      // the heading
+	Name string                      // heading
 	Show func(starlark.Value) string // formats a value; nil to format as print() does
 	Left bool                        // true to align numbers to the left as well
 }
 
-// Environment is what a table asks of the program that owns it.
+// Environment provides a table with methods from the program, and the terminal's width.
 type Environment interface {
 	// Member returns the builtin prefix.name bound to recv, nil if there is none.
 	Member(prefix string, recv starlark.Value, name string) starlark.Value
 	// Members returns the names of the builtins under a prefix, sorted.
 	Members(prefix string) []string
-	// Width returns the columns of the terminal, 0 if there is none.
+	// Width returns the terminal's width in columns, 0 if there is none.
 	Width() int
 }
 
 // A Table is a sequence of rows, as a builtin returned it. A script cannot change it.
 type Table struct {
-	Builtin  string         // the builtin that returned the table, whose members the table has
+	Builtin  string         // name of the builtin that returned the table, whose members the table has
 	Receiver starlark.Value // that builtin's receiver
 	Columns  []Column
 	Rows     []*Row
@@ -62,11 +62,11 @@ func Columns(names string) []Column {
 	return cols
 }
 
-// A Row is one row of a table, and stands for the thing that it describes.
+// A Row is one row of a table. It has the methods of the object that it describes.
 type Row struct {
 	Values  []starlark.Value // one for each column
-	Actions string           // the type whose methods the row has, "" for none
-	About   starlark.Value   // the receiver of these methods
+	Actions string           // type whose methods the row has, "" for none
+	About   starlark.Value   // receiver of these methods
 
 	Table *Table
 }
@@ -97,7 +97,7 @@ func (t *Table) Add(vals ...starlark.Value) *Row {
 // FieldName returns a column's name in a script: recv_q for RECV-Q.
 func FieldName(col string) string { return strings.ReplaceAll(strings.ToLower(col), "-", "_") }
 
-// column returns the index of the column of a name, -1 if there is none.
+// column returns the index of the column called name, -1 if there is none.
 func (t *Table) column(name string) int {
 	for i, c := range t.Columns {
 		if FieldName(c.Name) == FieldName(name) {
@@ -134,7 +134,7 @@ func (t *Table) Len() int { return len(t.Rows) }
 // Index implements starlark.Indexable.
 func (t *Table) Index(i int) starlark.Value { return t.Rows[i] }
 
-// Slice implements starlark.Sliceable: it returns a table of some of the rows.
+// Slice implements starlark.Sliceable. It returns a table with some of the rows.
 func (t *Table) Slice(start, end, step int) starlark.Value {
 	var rows []*Row
 	for i := start; step > 0 && i < end || step < 0 && i > end; i += step {
@@ -233,7 +233,7 @@ func (t *Table) visible() []int {
 	return t.chosen()
 }
 
-// String formats the table in columns as wide as their content. Lines longer than the terminal are cut.
+// String formats the table in columns as wide as their content. It cuts lines to the terminal's width.
 func (t *Table) String() string {
 	vis := t.visible()
 	width := make([]int, len(vis))
@@ -294,7 +294,7 @@ func (t *Table) String() string {
 	return b.String()
 }
 
-// defaultWidth is the width of details in columns where there is no terminal.
+// defaultWidth is the width of details in columns without a terminal.
 const defaultWidth = 100
 
 // details formats the columns from detail on as name:value, in lines no longer than the terminal's.
@@ -364,7 +364,7 @@ func (r *Row) String() string {
 	return "row(" + strings.Join(parts, ", ") + ")"
 }
 
-// Attr returns the value of a column, or a method of the thing that the row describes.
+// Attr returns the value of a column, or a method of the object that the row describes.
 func (r *Row) Attr(name string) (starlark.Value, error) {
 	if i := r.Table.column(name); i >= 0 && name == FieldName(name) {
 		return r.Values[i], nil
@@ -384,7 +384,7 @@ func (t *Table) with(rows []*Row) *Table {
 	return &u
 }
 
-// ColumnIndex returns the index of a column that a caller named, or an error that lists the columns.
+// ColumnIndex returns the index of the column called name, or an error that lists the columns.
 func (t *Table) ColumnIndex(name string) (int, error) {
 	i := t.column(name)
 	if i < 0 {
@@ -404,7 +404,7 @@ func (t *Table) Choose(columns []int) *Table {
 	return u
 }
 
-// Filter returns a table of the rows for which keep returns true, or keep's first error.
+// Filter returns a table with the rows for which keep returns true, or the first error of keep.
 func (t *Table) Filter(keep func(r *Row) (bool, error)) (*Table, error) {
 	var rows []*Row
 	for _, r := range t.Rows {
@@ -419,7 +419,7 @@ func (t *Table) Filter(keep func(r *Row) (bool, error)) (*Table, error) {
 	return t.with(rows), nil
 }
 
-// Sorted returns a table of the rows in the order of a column's values.
+// Sorted returns a table with the rows sorted by a column's values.
 func (t *Table) Sorted(i int, reverse bool) *Table {
 	rows := slices.Clone(t.Rows)
 	slices.SortStableFunc(rows, func(a, b *Row) int {
@@ -446,7 +446,7 @@ func (t *Table) JSON() (starlark.Value, error) {
 	return starlark.Call(thread, encode, starlark.Tuple{starlark.NewList(list)}, nil)
 }
 
-// jsonable returns a cell's value as the JSON encoder accepts it: text for a value of another type.
+// jsonable returns a cell's value if the JSON encoder accepts its type, otherwise the value as text.
 func jsonable(v starlark.Value) starlark.Value {
 	switch v.(type) {
 	case starlark.NoneType, starlark.Bool, starlark.Int, starlark.Float, starlark.String, *starlark.List, *starlark.Dict:

@@ -20,16 +20,16 @@ func (s *Scheduler) Interrupt() {
 	s.signal()
 }
 
-// Interrupting reports whether the statement or command that was interrupted still runs. Any goroutine may call it.
+// Interrupting reports whether an interrupted statement or command is still running. Any goroutine may call it.
 func (s *Scheduler) Interrupting() bool { return s.interrupting.Load() }
 
-// InterruptOver makes Interrupting false, at the end of the interrupted statement or command.
+// InterruptOver resets Interrupting, at the end of the interrupted statement or command.
 func (s *Scheduler) InterruptOver() { s.interrupting.Store(false) }
 
-// InterruptPending reports whether there was an interrupt that the tasks have not received yet.
+// InterruptPending reports whether an interrupt has not been delivered to the tasks yet.
 func (s *Scheduler) InterruptPending() bool { return s.interrupted.Load() }
 
-// DeliverInterrupt ends the waits that a pending interrupt is meant for.
+// DeliverInterrupt ends the waits at which a pending interrupt is aimed.
 func (s *Scheduler) DeliverInterrupt() {
 	switch {
 	case !s.interrupted.CompareAndSwap(true, false):
@@ -47,8 +47,8 @@ func (s *Scheduler) CancelAll(err error) {
 	}
 }
 
-// Divert makes interrupts call to, in place of ending waits, until the caller calls restore. pending reports whether an
-// interrupt of the main task had preceded; Divert takes that interrupt back. Goroutines other than the caller's call to.
+// Divert makes interrupts call to instead of ending waits, until restore is called. pending reports whether the main
+// task was interrupted before; Divert clears that interrupt. Other goroutines than the caller's call to.
 func (s *Scheduler) Divert(to func()) (pending bool, restore func()) {
 	s.mu.Lock()
 	pending = s.interrupted.Swap(false) || s.main.cause == ErrInterrupted
@@ -64,7 +64,7 @@ func (s *Scheduler) Divert(to func()) (pending bool, restore func()) {
 	}
 }
 
-// Begin forgets an interrupt that preceded the next statement.
+// Begin clears an interrupt from before the next statement.
 func (s *Scheduler) Begin() {
 	s.interrupted.Store(false)
 	s.interrupting.Store(false)

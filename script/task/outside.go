@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/crash"
 )
 
-// Background runs fn, which touches no value of the tasks, on a goroutine of its own, and then calls then there.
+// Background runs fn, and then then, on another goroutine. fn must not use values of the tasks.
 func Background(fn, then func()) {
 	go func() {
 		fn()
@@ -15,7 +15,7 @@ func Background(fn, then func()) {
 	}()
 }
 
-// quietly runs fn and returns its panic, nil if fn returned. A goroutine without a caller hands the panic on in this way.
+// quietly runs fn and returns its panic, nil if fn returned. It is for goroutines that have no caller to panic in.
 func quietly(fn func()) (p *crash.Panic) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -26,9 +26,9 @@ func quietly(fn func()) (p *crash.Panic) {
 	return nil
 }
 
-// Outside runs fn, which blocks on the operating system and touches no value of the tasks, while other tasks run. If the
-// task has to end first, Outside calls stop, which must make fn return soon, and returns Err. The home world must be a
-// live one.
+// Outside runs fn, which blocks on the operating system and uses no values of the tasks, while other tasks run. If the
+// task has to end first, Outside calls stop, which must make fn return soon, and returns Err. The home world must be
+// live.
 func (t *Task) Outside(what string, fn, stop func()) error {
 	if t.cause != nil {
 		return t.cause
@@ -59,9 +59,9 @@ func (t *Task) Outside(what string, fn, stop func()) error {
 // asideHold is how long Aside keeps the baton; most operations on files take less.
 const asideHold = 20 * time.Millisecond
 
-// Aside runs fn, which may block on the operating system and touches no value of the tasks, on a goroutine of its own.
-// If the task has to end first, Aside returns Err and fn goes on alone, so the caller must not read the variables that
-// fn sets. The time of a virtual home world stands meanwhile. In a live one, other tasks run if fn takes long.
+// Aside runs fn, which may block on the operating system and uses no values of the tasks, on another goroutine. If the
+// task has to end first, Aside returns Err while fn continues, so the caller must not read variables that fn sets. The
+// time of a virtual home world does not advance meanwhile. In a live one, other tasks run if fn takes long.
 func (t *Task) Aside(what string, fn func()) error {
 	if t.cause != nil {
 		return t.cause
@@ -99,12 +99,12 @@ func (t *Task) Aside(what string, fn func()) error {
 	return nil
 }
 
-// AwaitInput makes the main task wait while fn runs, which blocks on something such as a terminal and touches no value of
-// the tasks. In a live home world other tasks run meanwhile; the time of a virtual one stands. When ended reports true,
-// AwaitInput calls stop, once, which must make fn return soon; stop may be nil.
+// AwaitInput makes the main task wait while fn runs. fn blocks on something such as a terminal and uses no values of
+// the tasks. In a live home world other tasks run meanwhile; the time of a virtual one does not advance. When ended
+// returns true, AwaitInput calls stop, once, which must make fn return soon. stop may be nil.
 func (s *Scheduler) AwaitInput(fn, stop func(), ended func() bool) {
 	if s.home.Virtual() {
-		_ = s.main.Yield() // so that handlers see the last events of the preceding statement
+		_ = s.main.Yield() // handlers then process the last events of the preceding statement
 		done := make(chan struct{})
 		Background(fn, func() { close(done) })
 		for {

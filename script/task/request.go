@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// request is a request of another goroutine to the baton's holder.
+// request is a function that another goroutine wants to run with the baton.
 type request struct {
 	fn    func()
-	taken atomic.Bool // by the baton's holder, or by the requesting goroutine when it gives up
+	taken atomic.Bool // set by the baton's holder, or by the requesting goroutine when it gives up
 	done  chan struct{}
 }
 
-// Request runs fn with the baton, while the main task is inside AwaitInput or waits. fn may touch the values of the tasks
-// but must not wait. A panic in fn ends the request alone. Request returns false, and fn does not run, if a computing
-// task kept the baton for longer than the limit. Any goroutine but those of tasks may call it.
+// Request runs fn with the baton, while the main task is inside AwaitInput or waits. fn may use values of the tasks but
+// must not wait. A panic in fn ends only the request. If a computing task keeps the baton for longer than limit,
+// Request returns false and fn does not run. Any goroutine that is not a task's may call Request.
 func (s *Scheduler) Request(fn func(), limit time.Duration) bool {
 	r := &request{fn: fn, done: make(chan struct{})}
 	s.mu.Lock()
@@ -40,7 +40,7 @@ func (r *request) run() {
 	r.fn()
 }
 
-// answer runs the requests of other goroutines; with the baton.
+// answer runs the requests of other goroutines. The caller holds the baton.
 func (s *Scheduler) answer() {
 	s.mu.Lock()
 	list := s.requests

@@ -11,36 +11,38 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Scheduler passes the baton. While the baton's holder is inside a Runner's Do or Idle it lends the interpreter to
-// predicates, which Predicate runs on the owner of a World. Its exported fields are set before the first task runs.
+// Scheduler passes the baton from task to task. While the baton's holder is inside a Runner's Do or Idle, predicates
+// may use the interpreter: Predicate runs them on the owner of a World. Exported fields must be set before the first
+// task runs.
 type Scheduler struct {
-	// Foreground limits an interrupt to the main task.
+	// Foreground restricts an interrupt to the main task.
 	Foreground bool
-	// Crashed gets a panic of the scheduler, with its stack; no task runs afterwards. If it is nil the panic ends the
-	// program.
+	// Crashed is called with a panic of the scheduler and its stack. No task runs afterwards. If Crashed is nil, the
+	// panic ends the program.
 	Crashed func(v any, stack []byte)
-	// Poked runs with the baton some time after Poke.
+	// Poked is called with the baton some time after Poke.
 	Poked func()
-	// Servers returns a line for each server, saying what the server waits for. A deadlock's error has the lines.
+	// Servers returns a line for each server that describes what the server waits for. A deadlock's error contains the
+	// lines.
 	Servers func() []string
-	// Bound limits the tasks beside the main one. The scheduler does not enforce it: the caller asks Room.
+	// Bound limits the tasks other than the main task. The scheduler does not enforce it; callers check Room.
 	Bound Bound
 
 	mu      sync.Mutex
 	ready   []*Task
-	tasks   []*Task // those that have not ended
-	diverts func()  // gets interrupts in place of the tasks; nil outside Divert
+	tasks   []*Task // tasks that have not ended
+	diverts func()  // receives interrupts instead of the tasks; nil outside Divert
 
-	wake     chan struct{} // buffered by one: something is ready, or asked for
+	wake     chan struct{} // buffered by one: a task is ready, or there is a request
 	requests []*request    // guarded by mu
 	poked    atomic.Bool
 
-	interrupted atomic.Bool // an interrupt that the baton's holder has not acted on yet
+	interrupted atomic.Bool // interrupt that the baton's holder has not processed yet
 	// interrupting is true from an interrupt until the statement or command that it interrupts has ended.
 	interrupting atomic.Bool
 
 	interpreter chan struct{} // holds a token while no goroutine runs the interpreter
-	conds       []*Task       // wait for other tasks or servers
+	conds       []*Task       // tasks that wait for other tasks or servers
 	home        *World
 	worlds      []*World
 	nextID      int
@@ -48,22 +50,22 @@ type Scheduler struct {
 	holder      atomic.Pointer[Task] // of the baton, or the task that receives it next
 }
 
-// Bound is a limit on a number of things, with a count of refusals.
+// Bound is a limit with a count of refusals.
 type Bound struct{ Limit, Refused int }
 
-// NewScheduler makes a scheduler without tasks. home is the world in which a task waits while it waits for the operating
-// system.
+// NewScheduler makes a scheduler without tasks. home is the world in which a task waits while it waits for the
+// operating system.
 func NewScheduler(home *World) *Scheduler {
 	return &Scheduler{home: home, worlds: []*World{home}, wake: make(chan struct{}, 1), interpreter: make(chan struct{}, 1)}
 }
 
-// AddWorld makes the scheduler move another world when tasks wait in it.
+// AddWorld adds a world, which the scheduler advances when tasks wait in it.
 func (s *Scheduler) AddWorld(w *World) { s.worlds = append(s.worlds, w) }
 
 // Worlds returns the worlds in the order in which they were added. The caller must not change the list.
 func (s *Scheduler) Worlds() []*World { return s.worlds }
 
-// All returns a copy of the list of the tasks that have not ended. Any goroutine may call it.
+// All returns a copy of the list of tasks that have not ended. Any goroutine may call it.
 func (s *Scheduler) All() []*Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +131,7 @@ func (s *Scheduler) signal() {
 	}
 }
 
-// pop takes the first task that has not ended off the ready list, nil if there is none.
+// pop removes and returns the first task of the ready list that has not ended, nil if there is none.
 func (s *Scheduler) pop() *Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +146,7 @@ func (s *Scheduler) pop() *Task {
 	return nil
 }
 
-// next returns the task that runs next. While none is ready it lets the worlds move.
+// next returns the task that runs next. While no task is ready, it advances the worlds.
 func (s *Scheduler) next() *Task {
 	for {
 		select {
@@ -166,7 +168,7 @@ func (s *Scheduler) next() *Task {
 	}
 }
 
-// advanceWorld moves one world in which a task waits. It tries virtual worlds first, because they need no time.
+// advanceWorld advances one world in which a task waits. It tries virtual worlds first, because they take no real time.
 func (s *Scheduler) advanceWorld() bool {
 	for _, virtual := range []bool{true, false} {
 		for _, w := range s.worlds {
@@ -187,8 +189,8 @@ func (s *Scheduler) advanceWorld() bool {
 	return false
 }
 
-// wanted reports whether a held world may move: a task drives it, or the main task waits in it, directly or for another
-// task that does. A wait of any other task does not move a held world.
+// wanted reports whether a held world may advance: a task drives it, or the main task waits in it, directly or for
+// another task that does. The wait of any other task does not advance a held world.
 func (s *Scheduler) wanted(w *World) bool {
 	if w.driven > 0 {
 		return true
@@ -208,7 +210,7 @@ func (s *Scheduler) wanted(w *World) bool {
 	return waits(s.main)
 }
 
-// DeadlockError says that no event is left, and what each task and server waits for.
+// DeadlockError reports that no event is left, and what each task and server waits for.
 type DeadlockError struct{ waits []string }
 
 // Error lists the waits, a line each.
@@ -233,7 +235,7 @@ func (s *Scheduler) deadlock() {
 	s.main.Wake()
 }
 
-// lend runs fn, which moves a world, while predicates may have the interpreter.
+// lend runs fn, which advances a world. Predicates may use the interpreter meanwhile.
 func (s *Scheduler) lend(fn func()) {
 	s.interpreter <- struct{}{}
 	defer func() { <-s.interpreter }()
@@ -245,7 +247,7 @@ func (s *Scheduler) Do(w *World, fn func(now clock.Instant)) {
 	s.lend(func() { w.Do(fn) })
 }
 
-// Step lets the next event of a virtual world happen; it returns false if there is none.
+// Step runs the next event of a virtual world. It returns false if there is none.
 func (s *Scheduler) Step(w *World) (happened bool) {
 	s.lend(func() { happened = w.World().Step() })
 	return happened
@@ -254,7 +256,7 @@ func (s *Scheduler) Step(w *World) (happened bool) {
 // predicateWait is how long a live lab waits for the interpreter to run a predicate.
 const predicateWait = 5 * time.Millisecond
 
-// Predicate runs fn, which may run the interpreter, on a world's owner while the baton's holder waits for the owner. If
+// Predicate runs fn, which may use the interpreter, on a world's owner while the baton's holder waits for the owner. If
 // live is true and a task computes for longer than predicateWait, Predicate returns false and does not run fn.
 func (s *Scheduler) Predicate(live bool, fn func()) bool {
 	if !live {

@@ -4,20 +4,20 @@ import "runtime/debug"
 
 // Computation is a running interpreter. *starlark.Thread implements it.
 type Computation interface {
-	Cancel(reason string) // makes it stop soon, with an error; any goroutine may call it
-	Uncancel()            // lets it run again
+	Cancel(reason string) // makes the computation end soon with an error; any goroutine may call it
+	Uncancel()            // allows the computation again
 }
 
 // Host is the host that a call concerns.
 type Host interface {
-	World() *World       // the world in which the host is
-	OutOfService() error // why the host serves no more, nil while it does; called on the world's owner
+	World() *World       // world that contains the host
+	OutOfService() error // reason why the host is out of service, nil while it is in service; called on the world's owner
 }
 
-// Task is one thread of a script. Its fields are the baton holder's, unless a comment says otherwise.
+// Task is one thread of a script. Only the holder of the baton uses its fields, unless a comment says otherwise.
 type Task struct {
-	ID   int    // counted from 0, the main task's
-	Name string // of the task, for tables and error messages
+	ID   int    // number from 0, which is the main task's
+	Name string // task's name in tables and error messages
 
 	s           *Scheduler
 	computation Computation   // guarded by Scheduler.mu
@@ -25,20 +25,20 @@ type Task struct {
 
 	queued  bool   // true while the task is in the ready list; guarded by Scheduler.mu
 	waiting string // names the event that the task waits for; empty while it runs or is ready
-	in      *World // in which it waits; nil if it waits for another task
-	about   Host   // of the call that the task makes; nil if the call concerns no host
-	reach   Reach  // of the wait for another task or a server; nil outside such a wait
-	cause   error  // why each wait ends at once: canceled, interrupted, deadlocked, the script's exit
+	in      *World // world in which the task waits; nil if it waits for another task
+	about   Host   // host of the task's current call; nil if there is none
+	reach   Reach  // for a wait for another task or a server; otherwise nil
+	cause   error  // reason why each wait ends at once: canceled, interrupted, deadlock, exit of the script
 
 	done    bool
-	failure error // with which the task ended
+	failure error // error with which the task ended
 }
 
-// Reach reports whether a wait for other tasks or servers depends on the time of w. of reports that of a task.
+// Reach reports whether a wait for other tasks or servers depends on the time of w. of returns that for a task.
 type Reach func(w *World, of func(*Task) bool) bool
 
-// New makes a task that does not run yet. The first one is the main task: it holds the baton, and Go is never called on
-// it.
+// New makes a task that does not run yet. The first one is the main task: it holds the baton, and Go must not be called
+// on it.
 func (s *Scheduler) New(name string) *Task {
 	t := &Task{ID: s.nextID, Name: name, s: s, baton: make(chan struct{}, 1)}
 	s.nextID++
@@ -52,15 +52,15 @@ func (s *Scheduler) New(name string) *Task {
 	return t
 }
 
-// SetComputation makes c the interpreter that Cancel and an interrupt stop.
+// SetComputation sets the interpreter that Cancel and an interrupt stop.
 func (t *Task) SetComputation(c Computation) {
 	t.s.mu.Lock()
 	t.computation = c
 	t.s.mu.Unlock()
 }
 
-// Go starts the task: it calls run when the baton comes to it, and then ended, after Done has become true. Both run with
-// the baton. The task does not call run if the task was canceled before.
+// Go starts the task. When the task gets the baton, it calls run, and then, after Done has become true, ended. Both run
+// with the baton. If the task was canceled before, it does not call run.
 func (t *Task) Go(run func() error, ended func()) {
 	Background(func() {
 		<-t.baton
@@ -111,21 +111,21 @@ func (t *Task) Done() bool { return t.done }
 // Failure returns the error with which the task ended, nil if it ended well or has not ended.
 func (t *Task) Failure() error { return t.failure }
 
-// Err returns why the task has to end, nil while it may go on. After that error every wait of the task returns it at
-// once.
+// Err returns the reason why the task has to end, nil while it may continue. From then on every wait of the task
+// returns that error at once.
 func (t *Task) Err() error { return t.cause }
 
-// Waiting names the event that the task waits for, "" if it does not wait.
+// Waiting returns the name of the event for which the task waits, "" if it does not wait.
 func (t *Task) Waiting() string { return t.waiting }
 
-// SetAbout makes h, which may be nil, the host of the call that the task makes, and returns the host before. A wait in
-// the host's world ends when the host is out of service.
+// SetAbout makes h, which may be nil, the host of the task's current call, and returns the previous host. A wait in the
+// host's world ends when the host is taken out of service.
 func (t *Task) SetAbout(h Host) (before Host) {
 	before, t.about = t.about, h
 	return before
 }
 
-// Cancel ends the waits of the task, and its computation, with err. It does nothing to a task that has ended or has to.
+// Cancel ends the waits and the computation of the task with err. It does nothing if the task has ended or is ending.
 func (t *Task) Cancel(err error) {
 	if t.done || t.cause != nil {
 		return
@@ -140,7 +140,7 @@ func (t *Task) Cancel(err error) {
 	t.Wake()
 }
 
-// Revive lets a task that had to end go on, and returns why it had to.
+// Revive lets a task that had to end continue, and returns the reason why it had to end.
 func (t *Task) Revive() (cause error) {
 	cause, t.cause = t.cause, nil
 	if t.computation != nil {
@@ -149,7 +149,7 @@ func (t *Task) Revive() (cause error) {
 	return cause
 }
 
-// Wake puts the task at the end of the ready list, if it is not in the list. Any goroutine may call it.
+// Wake appends the task to the ready list, unless it is in the list. Any goroutine may call it.
 func (t *Task) Wake() {
 	s := t.s
 	s.mu.Lock()

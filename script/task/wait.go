@@ -9,18 +9,18 @@ import (
 	"smolsh/stack/lab"
 )
 
-// The errors that end a wait before its event. A script cannot catch ErrCanceled and ErrInterrupted.
+// Errors that end a wait before its event. A script can't catch ErrCanceled and ErrInterrupted.
 var (
 	ErrCanceled    = errors.New("canceled")
 	ErrInterrupted = errors.New("interrupted")
 	ErrTimedOut    = errors.New("timed out")
 )
 
-// Forever as a timeout means none.
+// Forever as a timeout means no timeout.
 const Forever = time.Duration(-1)
 
-// Park passes the baton on, and returns when it has come back, after Wake. what names the awaited event. in is the world
-// in which the task waits, nil if it waits for other tasks.
+// Park passes the baton on, and returns when the baton is back, after Wake. what is the name of the awaited event. in
+// is the world in which the task waits, nil if it waits for other tasks.
 func (t *Task) Park(in *World, what string) {
 	t.waiting, t.in = what, in
 	if in != nil {
@@ -39,8 +39,8 @@ func (t *Task) Park(in *World, what string) {
 // Do runs fn on the world's owner.
 func (t *Task) Do(w *World, fn func(now clock.Instant)) { t.s.Do(w, fn) }
 
-// Await runs try on the owner, again each time sig fires, until try returns true. A negative timeout is none; sig may be
-// nil. The error is ErrTimedOut, the reason why the host of the call is out of service, or Err.
+// Await runs try on the world's owner, and again each time sig fires, until try returns true. A negative timeout means
+// no timeout; sig may be nil. The error is ErrTimedOut, the reason why the host of the call is out of service, or Err.
 func (t *Task) Await(w *World, what string, sig *stack.Signal, timeout time.Duration, try func(now clock.Instant) bool) error {
 	if t.cause != nil {
 		return t.cause
@@ -99,7 +99,7 @@ func (t *Task) Await(w *World, what string, sig *stack.Signal, timeout time.Dura
 	}
 }
 
-// Until waits for other tasks or servers: it tests cond now, and again after each Changed and each end of a task. The
+// Until waits for other tasks or servers. It tests cond now, and again after each Changed and each end of a task. The
 // error is the reason why the host of the call is out of service, or Err.
 func (t *Task) Until(what string, cond func() bool) error {
 	for {
@@ -121,8 +121,8 @@ func (t *Task) Until(what string, cond func() bool) error {
 	}
 }
 
-// UntilWithin is Until with a timeout in the time of w; a negative timeout is none. reach says on which worlds the wait
-// depends.
+// UntilWithin waits like Until, with a timeout in the time of w; a negative timeout means none. reach reports on which
+// worlds the wait depends.
 func (t *Task) UntilWithin(w *World, timeout time.Duration, what string, reach Reach, cond func() bool) error {
 	t.reach = reach
 	defer func() { t.reach = nil }()
@@ -147,7 +147,7 @@ func (t *Task) Sleep(w *World, d time.Duration) error {
 	return err
 }
 
-// Yield lets every task that is ready run first.
+// Yield waits until every task that is ready has run.
 func (t *Task) Yield() error {
 	t.Wake()
 	t.Park(nil, "its turn")

@@ -8,8 +8,8 @@ type Range struct{ Lo, Hi int64 }
 // Len returns the number of octets in the range.
 func (r Range) Len() int { return int(r.Hi - r.Lo) }
 
-// Ranges is a set of offsets, kept as sorted, disjoint ranges that do not touch. The zero value is empty. To add or
-// remove a range takes O(log n) to find its place and O(n) to move the others.
+// Ranges is a set of offsets, kept as sorted, disjoint ranges that do not touch. The zero value is empty. Adding or
+// removing a range takes O(log n) to find its place and O(n) to move other ranges.
 type Ranges struct{ r []Range }
 
 // Len returns the number of ranges.
@@ -31,7 +31,7 @@ func (s *Ranges) find(off int64) int {
 	return lo
 }
 
-// Add adds [lo, hi) to the set and returns how many of its octets were new.
+// Add adds [lo, hi) to the set and returns the number of octets that were new.
 func (s *Ranges) Add(lo, hi int64) int {
 	if lo >= hi {
 		return 0

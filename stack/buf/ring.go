@@ -5,11 +5,11 @@ package buf
 // minRing is the first allocation of a ring with at least this limit, in octets.
 const minRing = 512
 
-// A Ring is a queue of octets with room behind its end. PutAt stores octets behind the end; Extend makes them part
-// of the queue when those before them have arrived. Storage is allocated with the first octet, doubles up to the
+// A Ring is a queue of octets with room behind its end. PutAt stores octets behind the end; Extend makes them part of
+// the queue when the octets before them have arrived. Storage is allocated with the first octet, doubles up to the
 // limit, and is freed by Release, Trim and Drop.
 type Ring struct {
-	buf   []byte // a power of two long, or nil
+	buf   []byte // storage; its length is a power of two, or 0
 	head  int32  // index of the first octet
 	n     int32  // octets in the queue
 	high  int32  // octets from head on that may hold data, at least n
@@ -45,7 +45,7 @@ func (r *Ring) Growth(end int) int {
 	return r.size(end) - len(r.buf)
 }
 
-// Fits returns the number of octets from the front that the ring can hold if its storage grows to at most storage
+// Fits returns the largest number of octets from the front that the ring can hold if its storage may grow to storage
 // octets.
 func (r *Ring) Fits(storage int) int {
 	fits := len(r.buf)
@@ -55,7 +55,7 @@ func (r *Ring) Fits(storage int) int {
 	return fits
 }
 
-// Trim discards the octets behind the queue's end, and frees the storage that the queue does not need.
+// Trim discards the octets behind the queue's end, and frees storage that the queue does not need.
 func (r *Ring) Trim() {
 	r.high = r.n
 	if r.n == 0 {
@@ -73,8 +73,8 @@ func (r *Ring) Write(p []byte) int {
 	return len(p)
 }
 
-// PutAt stores p at offset off from the queue's front, and does not make it part of the queue. off+len(p) must not
-// exceed the limit.
+// PutAt stores p at offset off from the queue's front, without making it part of the queue. off+len(p) must not exceed
+// the limit.
 func (r *Ring) PutAt(off int, p []byte) {
 	if len(p) == 0 {
 		return
@@ -107,8 +107,8 @@ func (r *Ring) Peek(off int, dst []byte) int {
 	return len(dst)
 }
 
-// View returns the storage of the n octets from offset off on, all of them in the queue. It has two parts if they
-// wrap around the end of the storage. They are valid until they are discarded.
+// View returns the storage of the n octets from offset off on, which must be in the queue. If they wrap around the end
+// of the storage, there are two parts. The slices are valid until the octets are discarded.
 func (r *Ring) View(off, n int) (a, b []byte) {
 	i := (int(r.head) + off) & (len(r.buf) - 1)
 	if k := len(r.buf) - i; k < n {
@@ -126,7 +126,7 @@ func (r *Ring) Discard(n int) {
 	r.n -= int32(n)
 	r.high -= int32(n)
 	if r.Empty() {
-		r.head = 0 // reuse octets that are still in the processor's cache
+		r.head = 0 // so that the next octets use memory that is still in the processor's cache
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package crash keeps what a panic was after it has been recovered: its value and the functions it came through.
+// Package crash describes a panic after it has been recovered: its value, and the functions that were running.
 package crash
 
 import (
@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// Panic is a panic that was recovered: somebody's broken invariant.
+// Panic is a recovered panic, which shows that an invariant was broken.
 type Panic struct {
-	Value any // what panic was called with
+	Value any // argument of panic
 
-	frames []runtime.Frame // from where it panicked outwards, without the runtime's own
+	frames []runtime.Frame // from the function that panicked outwards, without the runtime's functions
 }
 
-// maxFrames is how many functions a Panic keeps.
+// maxFrames is the largest number of functions that a Panic stores.
 const maxFrames = 64
 
-// Caught describes the panic whose value v recover has returned. The deferred function that called recover calls it,
-// while the stack is still there. A *Panic that was raised again is returned as it is.
+// Caught describes the panic whose value v recover has returned. The deferred function that called recover must call
+// it, while the stack still exists. A *Panic that was raised again is returned unchanged.
 func Caught(v any) *Panic {
 	if p, ok := v.(*Panic); ok {
 		return p
@@ -32,7 +32,7 @@ func Caught(v any) *Panic {
 		f, more = frames.Next()
 		switch {
 		case f.Function == "runtime.gopanic":
-			p.frames = p.frames[:0] // those so far are the deferred functions
+			p.frames = p.frames[:0] // the functions so far are deferred ones
 		case f.Function != "" && !strings.HasPrefix(f.Function, "runtime."):
 			p.frames = append(p.frames, f)
 		}
@@ -49,8 +49,8 @@ func (p *Panic) Error() string {
 	return text
 }
 
-// Trace returns the stack in at most n lines, a function and its source line each, from the caller of the function that
-// panicked, which Error names, outwards.
+// Trace returns the stack in at most n lines, each with a function and its source line. It starts with the caller of
+// the function that panicked, which Error names.
 func (p *Panic) Trace(n int) string {
 	var lines []string
 	for _, f := range p.frames[min(1, len(p.frames)):min(n+1, len(p.frames))] {
@@ -63,8 +63,8 @@ func place(f runtime.Frame) string {
 	return fmt.Sprintf("%s (%s:%d)", path.Base(f.Function), path.Base(f.File), f.Line)
 }
 
-// Within reports whether the function that panicked is of a package whose path begins with one of the prefixes. It is
-// true where the function isn't known.
+// Within reports whether the function that panicked is in a package whose path begins with one of the prefixes. It
+// returns true if the function is not known.
 func (p *Panic) Within(prefixes ...string) bool {
 	if len(p.frames) == 0 {
 		return true

@@ -5,26 +5,26 @@
 // matched with errors.Is. Parsers return it as an error, the stack counts it, observers print it.
 package drop
 
-// Reason says why a packet was dropped. The zero value, None, means that it was not.
+// Reason is the reason for which a packet was dropped. The zero value, None, means that it was not dropped.
 type Reason uint8
 
-// The reasons, from the lowest layer to the highest. Words are stable: scripts compare them.
+// The reasons, from the lowest layer to the highest. Their words must not change, since scripts compare them.
 const (
 	None Reason = iota
 
 	// Malformed at any layer.
-	Truncated    // fewer octets than the header or its length field needs
-	BadVersion   // an IP version other than the one the layer below announced
+	Truncated    // fewer octets than the header or its length field requires
+	BadVersion   // an IP version that contradicts the layer below
 	BadHeaderLen // a header length field below the header's minimum
-	BadLength    // a length field that contradicts the octets that are there
-	BadChecksum  // a checksum that does not add up
+	BadLength    // a length field that contradicts the number of octets
+	BadChecksum  // a wrong checksum
 	BadOption    // an option whose length contradicts the header's
-	BadType      // a hardware, protocol or operation number this layer does not have
+	BadType      // a hardware, protocol or operation number that the layer does not define
 	BadFlags     // a TCP flag combination that no state accepts
 
 	// Link layer.
 	UnknownMAC       // unicast for another station
-	UnknownEtherType // no consumer for this protocol
+	UnknownEtherType // no protocol or socket handles this EtherType
 	BadSourceMAC     // a group address as the source, or at a switch 00:00:00:00:00:00
 	ReservedMAC      // a group that no bridge relays (IEEE 802.1Q §8.6.3)
 	TooLong          // longer than the interface's MTU
@@ -33,57 +33,57 @@ const (
 	// ARP and neighbours.
 	ARPMartian        // a sender that can't be a neighbour: off-link, broadcast, multicast, or ourselves
 	ARPConflict       // another station uses our address (RFC 5227), or one that we are probing for
-	ARPPermanent      // contradicts an entry that was set by hand
+	ARPPermanent      // contradicts a PERMANENT entry
 	NeighborTableFull // no entry of the neighbour table may be evicted
 	NeighborQueueFull // too many datagrams wait for one neighbour
-	NeighborFailed    // waited for a neighbour that never answered
+	NeighborFailed    // the neighbour for which the packet waited did not answer
 
 	// Internet layer.
-	MartianSource    // a source address that can't be one, or can't come from there
+	MartianSource    // a source address that no host can have, or that can't be behind this interface
 	MartianDest      // a destination that can't arrive on this interface
-	NotForUs         // a destination that is not ours, and we do not forward
+	NotForUs         // the destination is not our address, and forwarding is off
 	MulticastUnknown // a group that no socket has joined
-	Fragment         // quoted by an ICMP error: not the first of its datagram, so that it names no socket
-	FragmentConflict // contradicts another fragment of its datagram, which is lost with it (RFC 5722)
-	FragmentAgain    // the same part of its datagram has come before
+	Fragment         // an ICMP error quotes a fragment that is not the first, and so names no socket
+	FragmentConflict // contradicts another fragment of its datagram; the datagram is dropped (RFC 5722)
+	FragmentAgain    // duplicates a fragment of its datagram
 	FragmentLate     // its datagram was not complete in time
-	FragmentsFull    // made room for younger fragments
-	TTLExceeded      // no hop left
-	SourceRoute      // a source route that is not at its end, or any in a packet to be forwarded
+	FragmentsFull    // dropped to make room for younger fragments
+	TTLExceeded      // the TTL reached zero
+	SourceRoute      // a source route that is not finished, or any source route in a packet to be forwarded
 	LinkLocal        // from or to 169.254/16, which no router forwards (RFC 3927 §7)
-	NoRoute          // nowhere to send it
-	TooBig           // longer than the path takes, and it may not be fragmented
-	UnknownProtocol  // no such transport protocol here
-	IPv6Unsupported  // IPv6 is not spoken yet
+	NoRoute          // no route to the destination
+	TooBig           // longer than the path MTU, with DF set
+	UnknownProtocol  // no handler for the transport protocol
+	IPv6Unsupported  // IPv6 is not supported yet
 
 	// ICMP.
-	ICMPUnknownType // a type that asks for nothing we do
-	ICMPRedirect    // a redirect: routes are set by hand and stay as they are
-	ICMPNoSocket    // an error or reply that no socket waits for
+	ICMPUnknownType // a type that the stack does not answer
+	ICMPRedirect    // a redirect: routes are set by hand and do not change
+	ICMPNoSocket    // an error or reply for which no socket waits
 	ICMPBroadcast   // an echo request to a broadcast address (RFC 1122 §3.2.2.6)
 	ICMPBadMTU      // a path MTU that contradicts the packets sent (RFC 5927 §7)
-	ICMPRateLimit   // an answer that the rate limit withheld
+	ICMPRateLimit   // an error not sent because of the rate limit
 
 	// Transport.
 	NoSocket        // no socket for this port; answered by RST or port unreachable where allowed
 	SocketQueueFull // the socket's receive queue is full
-	ServiceLoop     // a datagram to echo or chargen from the port of such a service, which would answer the answer
+	ServiceLoop     // a datagram from the port of a service to echo or chargen; the two services would answer each other for ever
 	TCPListenFull   // the listener's backlog or SYN queue is full
-	TCPDuplicate    // all its octets have been received before
+	TCPDuplicate    // all octets of the segment were received before
 	TCPOutOfWindow  // outside the receive window
-	TCPBadAck       // acknowledges octets that were never sent
-	TCPNoAck        // carries no ACK where the state demands one
+	TCPBadAck       // acknowledges octets that were never sent, or is too old
+	TCPNoAck        // no ACK flag in a state that requires one
 	TCPBadReset     // a reset in the window, but not at RCV.NXT (RFC 5961 §3)
 	TCPBadSYN       // a SYN in a synchronised state (RFC 5961 §4)
-	TCPBadState     // useless in the state, such as data after the peer's FIN
+	TCPBadState     // not allowed in the connection's state, such as data after the peer's FIN
 	TCPClosedRecv   // data for a receiver that the application has closed
-	TCPTooManyGaps  // out of order, when the connection stores as many separate ranges as it may
+	TCPTooManyGaps  // out of order, and the connection stores as many ranges as it may
 	TCPOldTimestamp // a timestamp older than the latest received (PAWS, RFC 7323 §5)
 	BuffersFull     // the buffers of all the host's connections are at their limit
 	ReassemblyFull  // the octets received beyond gaps, of all the host's connections, are at their limit
-	TCPNoTimestamp  // without the timestamps that both ends agreed on (RFC 7323 §3.2)
+	TCPNoTimestamp  // no timestamp, although both ends agreed on timestamps (RFC 7323 §3.2)
 
-	// Ours.
+	// Our own queues, links and faults.
 	QueueFull      // a bounded output queue is full
 	LinkQueueFull  // the simulated link's queue is full
 	LinkDown       // the simulated link is partitioned
@@ -92,11 +92,11 @@ const (
 	FaultMatch     // an injected drop of the frames that a rule's match and nth select
 	FaultSize      // an injected size limit
 	FaultRate      // an injected rate limit's bucket is empty
-	FaultLimit     // an injected queue or delay holds back as many as it may
+	FaultLimit     // an injected rate or delay holds as many frames as it may
 	ReplyQueueFull // too many answers wait for the link
 	TransmitFailed // the device refused the frame
 
-	NumReasons // how many there are; sizes counter arrays
+	NumReasons // number of reasons, the size of arrays of counters
 )
 
 var words = [NumReasons]string{
@@ -184,7 +184,7 @@ func (r Reason) String() string {
 // Error makes a Reason an error.
 func (r Reason) Error() string { return r.String() }
 
-// Of returns the Reason that err is, and None for nil. Only parsers' errors may be given.
+// Of returns the Reason in err, None for nil. err must be an error of a parser.
 func Of(err error) Reason {
 	if err == nil {
 		return None

@@ -2,11 +2,12 @@ package filter
 
 import "smolsh/stack/wire"
 
-// arith is a compiled 32-bit number. check is the condition under which the packet has the protocol whose octets the number
-// reads, nil if there is none. As in libpcap, a comparison evaluates the checks of both numbers before it computes them.
+// arith is a compiled 32-bit number. check is the condition that the packet has the protocol whose octets the number
+// reads, nil if there is none. As in libpcap, a comparison evaluates the checks of both numbers before it computes the
+// numbers.
 type arith struct {
 	check node
-	value func(p packet) (v uint32, ok bool) // not ok: reads beyond the packet's end, or divides by zero
+	value func(p packet) (v uint32, ok bool) // ok is false if it reads beyond the packet's end, or divides by zero
 	known *uint32                            // the value of a constant, else nil
 }
 
@@ -17,7 +18,7 @@ func number(v uint32) arith {
 // frameLen returns the length of the whole frame, even if only a part of it was captured.
 func frameLen() arith { return arith{value: func(p packet) (uint32, bool) { return p.len, true }} }
 
-// binop is a op b. A division by zero at run time aborts, as in BPF. Like libpcap, it keeps only the first of the two checks.
+// binop returns a op b. A division by zero at run time aborts, as in BPF. Like libpcap, it keeps only the check of a.
 func binop(op string, a, b arith) arith {
 	f := operations[op]
 	divides := op == "/" || op == "%"
@@ -71,7 +72,7 @@ func relation(op string, a, b arith) node {
 	return and(a.check, n)
 }
 
-// access reads size octets at an offset from the protocol's header; it returns false for a word that is not a protocol.
+// access reads size octets at an offset from the protocol's header. It returns false if proto is not a protocol.
 func access(proto string, t tags, index arith, size uint32) (arith, bool) {
 	network := func(et wire.EtherType, header uint32) arith {
 		return arith{check: and(index.check, linkNode(t, et)), value: func(p packet) (uint32, bool) {
@@ -109,8 +110,8 @@ func access(proto string, t tags, index arith, size uint32) (arith, bool) {
 	return arith{}, false
 }
 
-// indexed reads size octets at off+i. It fails if ok is false, or if they lie beyond the packet's end. A negative index has
-// wrapped to a very large i, which lies beyond the end too.
+// indexed reads size octets at off+i. It fails if ok is false, or if the octets lie beyond the packet's end. A negative
+// index wraps to a large i, which lies beyond the end too.
 func (p packet) indexed(i uint32, ok bool, off, size uint32) (uint32, bool) {
 	if !ok || uint64(i)+uint64(off) > uint64(len(p.b)) {
 		return 0, false

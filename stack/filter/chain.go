@@ -12,11 +12,11 @@ const (
 	nextDestination    = 60
 )
 
-// maxChain bounds the number of headers that are followed.
+// maxChain is the largest number of headers that protochain follows.
 const maxChain = 64
 
-// chain4 follows authentication headers behind IPv4's header, chain6 also the extension headers behind IPv6's, until a header
-// names the wanted protocol as the next.
+// chain4 matches a packet in which a header names the protocol want as the next. It follows authentication headers
+// after the IPv4 header. chain6 also follows the extension headers after the IPv6 header.
 func chain4(t tags, want uint32) node {
 	return and(linkNode(t, wire.EtherTypeIPv4), func(p packet) result {
 		next, ok := p.load(t.net(p)+9, 1)
@@ -38,8 +38,8 @@ func chain6(t tags, want uint32) node {
 	})
 }
 
-// chain follows the headers that begin at octet at after the network header. After an authentication header it continues as
-// if that header stood at the beginning of the network header. libpcap does so too, probably by mistake.
+// chain follows the headers that begin at offset at from the network header. After an authentication header it
+// continues as if that header stood at the beginning of the network header, as libpcap does, probably by mistake.
 func (p packet) chain(network, at, next, want uint32, extended bool) result {
 	for range maxChain {
 		if next == want || next == nextNone {
@@ -63,5 +63,5 @@ func (p packet) chain(network, at, next, want uint32, extended bool) result {
 		}
 		next = after
 	}
-	return no // the headers form a circle, in which libpcap would loop for ever
+	return no // the headers form a circle, in which libpcap would not terminate
 }

@@ -52,13 +52,15 @@ type Error struct {
 	Msg  string // the element that was expected at Pos
 }
 
-// Error returns the column and the message, and on two further lines the expression and a caret below the place.
+// Error returns the column and the message, then the expression and a caret below the error's column on two further
+// lines.
 func (e *Error) Error() string {
 	line, at := e.excerpt()
 	return fmt.Sprintf("filter, column %d: %s\n  %s\n  %*s", e.Pos+1, e.Msg, line, at+1, "^")
 }
 
-// excerpt returns the part of the expression around the place, on one line, and the number of characters before the place.
+// excerpt returns the part of the expression around the error on one line, and the number of characters before the
+// error.
 func (e *Error) excerpt() (string, int) {
 	const around = 60
 	printable := func(s string) []rune {
@@ -86,7 +88,7 @@ const (
 	maxDepth = 100  // nested parentheses, brackets and negations
 )
 
-// Compile compiles an expression; the empty one matches everything. The error is an *Error.
+// Compile compiles an expression. The empty expression matches every frame. The error is an *Error.
 func Compile(expr string) (*Filter, error) {
 	root, err := parse(expr)
 	if err != nil {
@@ -95,7 +97,7 @@ func Compile(expr string) (*Filter, error) {
 	return &Filter{expr: expr, root: root}, nil
 }
 
-// MustCompile is Compile for expressions that are part of the program; it panics on an error.
+// MustCompile compiles an expression that is part of the program, and panics on an error.
 func MustCompile(expr string) *Filter {
 	f, err := Compile(expr)
 	if err != nil {
@@ -108,8 +110,8 @@ func MustCompile(expr string) *Filter {
 // addresses and VLANs do not match, and ether[…] counts from the IP header.
 func (f *Filter) Match(frame []byte, m phy.Medium) bool { return f.MatchHead(frame, len(frame), m) }
 
-// MatchHead is Match for the first octets of a frame of the given length. As for a truncated packet, an expression that
-// reads octets beyond them does not hold.
+// MatchHead matches the first octets of a frame of the given length. An expression that reads octets beyond head does
+// not match, as for a truncated packet.
 func (f *Filter) MatchHead(head []byte, length int, m phy.Medium) bool {
 	return f.root(packet{head, uint32(length), m}) == yes
 }

@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// kind of a token.
+// kind is the kind of a token.
 type kind uint8
 
 const (
@@ -29,7 +29,7 @@ type token struct {
 	num     uint32
 	addr    netip.Addr
 	mac     wire.HardwareAddr
-	escaped bool // a word behind a backslash, which is never a keyword
+	escaped bool // true for a word after a backslash, which is never a keyword
 }
 
 // describe names the token for an error message.
@@ -40,11 +40,11 @@ func (t token) describe() string {
 	return strconv.Quote(t.text)
 }
 
-// operators are in this order because two-octet operators must be tried before one-octet ones.
+// operators lists two-octet operators first, because they must be tried before one-octet ones.
 var operators = []string{"&&", "||", "==", "!=", "<=", ">=", "<<", ">>",
 	"(", ")", "[", "]", ":", "!", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^"}
 
-// lex cuts an expression into tokens; the last is tokEnd.
+// lex splits an expression into tokens; the last is tokEnd.
 func lex(expr string) ([]token, *Error) {
 	if len(expr) > maxExpr {
 		return nil, &Error{expr, maxExpr, fmt.Sprintf("the expression has %d octets, and may have %d", len(expr), maxExpr)}

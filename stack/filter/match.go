@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// direction joins the conditions on the source and on the destination as dir demands. Without a direction, one of them is
-// enough.
+// direction joins the conditions on the source and on the destination as dir requires. Without a direction, either
+// condition suffices.
 func direction(dir string, src, dst node) node {
 	switch dir {
 	case "src":
@@ -22,7 +22,7 @@ func direction(dir string, src, dst node) node {
 	return or(src, dst)
 }
 
-// onEthernet is n on a medium with Ethernet addresses.
+// onEthernet returns a node that matches like n on a medium with Ethernet addresses, and never on another medium.
 func onEthernet(n node) node {
 	return func(p packet) result {
 		if p.m != phy.MediumEthernet {
@@ -45,7 +45,8 @@ func etherAddr(a wire.HardwareAddr, dir string) node {
 	return onEthernet(direction(dir, at(6), at(0)))
 }
 
-// ip4Net matches the addresses at the two offsets into the header of protocol et that equal addr under mask.
+// ip4Net matches a packet of protocol et in which an address equals addr under mask. src and dst are the offsets of the
+// addresses in the header.
 func ip4Net(t tags, et wire.EtherType, addr, mask, src, dst uint32, dir string) node {
 	at := func(off uint32) node {
 		return func(p packet) result { return p.is(t.net(p)+off, 4, mask, addr) }
@@ -58,7 +59,7 @@ func ip6Net(t tags, prefix netip.Prefix, dir string) node {
 	addr := prefix.Addr().As16()
 	at := func(off uint32) node {
 		return func(p packet) result {
-			for i := range uint32(4) { // octets behind the prefix too, since they have to be present
+			for i := range uint32(4) { // octets beyond the prefix must be present too
 				n := max(0, min(32, prefix.Bits()-int(i)*32))
 				mask := ^uint32(0) << (32 - n)
 				if r := p.is(t.net(p)+off+i*4, 4, mask, binary.BigEndian.Uint32(addr[i*4:])); r != yes {
@@ -123,8 +124,8 @@ func oneOf(p packet, off uint32, values []uint32) result {
 	return no
 }
 
-// vlan matches a tag with the given identifier, or any tag if id is negative. It looks behind the tags that the expression named
-// before.
+// vlan matches a tag with the given identifier, or any tag if id is negative. It skips the tags that the expression has
+// named before.
 func vlan(t tags, id int) node {
 	tag := or(or(linkNode(t, etherTypeVLAN), linkNode(t, etherTypeService)), linkNode(t, etherTypeQinQ))
 	if id < 0 {
@@ -133,7 +134,7 @@ func vlan(t tags, id int) node {
 	return onEthernet(and(tag, func(p packet) result { return p.is(t.net(p), 2, 0xfff, uint32(id)) }))
 }
 
-// llc matches IEEE 802.3 frames, which have a length and the service access points in the place of an EtherType.
+// llc matches IEEE 802.3 frames, which have a length instead of an EtherType, and then the service access points.
 func llc(t tags, sap uint32) node {
 	return onEthernet(func(p packet) result {
 		v, ok := p.load(t.typ(), 2)
@@ -144,7 +145,7 @@ func llc(t tags, sap uint32) node {
 			return no
 		}
 		switch sap {
-		case 0x06, 0xf0, 0xfe: // IP, NetBIOS and OSI: the source service access point is the same
+		case 0x06, 0xf0, 0xfe: // IP, NetBIOS and OSI: the source service access point must be equal, too
 			return p.is(t.net(p), 2, 0xffff, sap<<8|sap)
 		}
 		return p.is(t.net(p), 1, 0xff, sap)

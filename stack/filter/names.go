@@ -2,7 +2,7 @@ package filter
 
 import "smolsh/stack/wire"
 
-// constants are the names that stand for a number in byte accesses (pcap-filter(7)).
+// constants maps names in byte accesses to their numbers (pcap-filter(7)).
 var constants = map[string]uint32{
 	"tcpflags": 13, "tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16,
 	"tcp-urg": 32, "tcp-ece": 64, "tcp-cwr": 128,
@@ -26,8 +26,8 @@ var constants = map[string]uint32{
 	"icmp6-multicastrouteradvert": 151, "icmp6-multicastroutersolicit": 152, "icmp6-multicastrouterterm": 153,
 }
 
-// services are the port names a filter may use. The list is part of the program so that an expression
-// means the same on every machine.
+// services maps the port names that a filter may use. The list is part of the program, so that an expression means the
+// same on every machine.
 var services = map[string]uint32{
 	"echo": 7, "discard": 9, "daytime": 13, "chargen": 19, "ftp-data": 20, "ftp": 21, "ssh": 22,
 	"telnet": 23, "smtp": 25, "time": 37, "domain": 53, "bootps": 67, "bootpc": 68, "tftp": 69,
@@ -36,13 +36,14 @@ var services = map[string]uint32{
 	"imaps": 993, "pop3s": 995, "nfs": 2049, "mdns": 5353, "iperf3": 5201, "http-alt": 8080,
 }
 
-// protocols are the IP protocol numbers by name.
+// protocols maps names to IP protocol numbers.
 var protocols = map[string]uint32{
 	"icmp": 1, "igmp": 2, "tcp": 6, "igrp": 9, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
 	"ipv6-icmp": 58, "ospf": 89, "pim": 103, "carp": 112, "vrrp": 112, "sctp": 132,
 }
 
-// onlyIPv4 has the protocols whose bare name means IPv4 only; anyIP has those whose bare name means both versions.
+// onlyIPv4 has the protocols whose bare name means IPv4 only. anyIP has the protocols whose bare name means both
+// versions.
 var (
 	onlyIPv4 = map[string]uint32{"icmp": 1, "igmp": 2, "igrp": 9, "carp": 112, "vrrp": 112}
 	anyIP    = map[string]uint32{"tcp": 6, "udp": 17, "esp": 50, "ah": 51, "pim": 103, "sctp": 132}
@@ -59,11 +60,11 @@ const (
 
 	vlanTagLen     = 4
 	maxVLAN        = 4095
-	maxLength8023  = 1500 // an Ethernet type up to here is IEEE 802.3's length
+	maxLength8023  = 1500 // a larger value is an EtherType, a smaller one the length field of IEEE 802.3
 	ipxAccessPoint = 0xe0
 )
 
-// etherTypes are the Ethernet protocol numbers by name.
+// etherTypes maps names to EtherTypes.
 var etherTypes = map[string]uint32{
 	"ip": 0x0800, "arp": 0x0806, "rarp": 0x8035, "ip6": 0x86dd,
 }

@@ -12,13 +12,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// network is the addresses that equal addr under mask. For IPv6 it is prefix instead.
+// network is the set of addresses that equal addr under mask. For IPv6 it is prefix instead.
 type network struct {
 	addr, mask uint32
 	prefix     netip.Prefix
 }
 
-// network compiles host and net.
+// network compiles the primitives host and net.
 func (p *parser) network(q quals, t token) (node, *Error) {
 	n, err := p.parseNetwork(q, t)
 	if err != nil {
@@ -46,8 +46,9 @@ func (p *parser) network(q quals, t token) (node, *Error) {
 	return nil, p.fail(t, fmt.Sprintf("%q does not go with the IPv4 address %v", q.proto, ip4Addr(n.addr)))
 }
 
-// parseNetwork parses an address with its prefix length or mask, if any. As in libpcap, an address of two or three numbers
-// means a network, even after "host"; a single number is a whole address after "host", and shifted to the left after "net".
+// parseNetwork parses an address with its prefix length or mask, if any. As in libpcap, an address of two or three
+// numbers means a network, even after "host". A single number is a whole address after "host", and is shifted to the
+// left after "net".
 func (p *parser) parseNetwork(q quals, t token) (network, *Error) {
 	switch {
 	case t.kind == tokAddr && t.addr.Is6():
@@ -75,7 +76,7 @@ func (p *parser) parseNetwork(q quals, t token) (network, *Error) {
 	return network{}, p.fail(t, "expected an address, found "+t.describe()+nameHint(t))
 }
 
-// nameHint returns the error text for a name in the place of an address.
+// nameHint returns the text to add to an error if t is a name instead of an address.
 func nameHint(t token) string {
 	if t.kind == tokWord && !isKeyword(t) {
 		return " (names are not looked up)"
@@ -104,7 +105,7 @@ func dotted(t token) (addr uint32, size int, ok bool) {
 	return addr << (32 - size), size, true
 }
 
-// masked parses the length or the mask that may follow an IPv4 network; the default length is size.
+// masked parses the length or the mask that may follow an IPv4 network. Without one, the length is size.
 func (p *parser) masked(q quals, t token, addr uint32, size int) (network, *Error) {
 	n := network{addr: addr, mask: ^uint32(0) << (32 - size)}
 	if p.isOp("/") || p.isKey("mask") {

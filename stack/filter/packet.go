@@ -7,16 +7,16 @@ import (
 	"smolsh/stack/wire"
 )
 
-// result of a predicate on one packet.
+// result is the result of a predicate for one packet.
 type result uint8
 
 const (
 	no result = iota
 	yes
-	abort // something lies beyond the packet's end: the whole expression does not match
+	abort // the packet ends before octets that are read: the whole expression does not match
 )
 
-// node is a compiled predicate. Packets are passed by value so that they stay off the heap.
+// node is a compiled predicate. It gets the packet by value, so that packets stay off the heap.
 type node func(p packet) result
 
 // packet is the frame being matched, or its first octets.
@@ -50,8 +50,8 @@ func (p packet) is(off, size, mask, want uint32) result {
 	return truth(v&mask == want)
 }
 
-// tags is the number of octets of VLAN tags between the Ethernet addresses and the type. An expression is compiled for the tags
-// that it names, from each "vlan" on (see vlan).
+// tags is the number of octets of VLAN tags between the Ethernet addresses and the type. Each "vlan" in an expression
+// increases it for the rest of the expression (see vlan).
 type tags uint32
 
 // typ returns the offset of the Ethernet type.
@@ -65,7 +65,7 @@ func (t tags) net(p packet) uint32 {
 	return wire.EthernetLen + uint32(t)
 }
 
-// link reports whether the frame carries protocol et.
+// link reports whether the frame carries the protocol et.
 func (t tags) link(p packet, et wire.EtherType) result {
 	if p.m != phy.MediumIP {
 		return p.is(t.typ(), 2, 0xffff, uint32(et))
@@ -87,8 +87,8 @@ func (t tags) ip4(p packet, proto uint32) result {
 	return p.is(t.net(p)+9, 1, 0xff, proto)
 }
 
-// ip6 reports whether the frame is an IPv6 packet of the given protocol. The only extension header that it skips is a fragment
-// header.
+// ip6 reports whether the frame is an IPv6 packet of the given protocol. It skips a fragment header, and no other
+// extension header.
 func (t tags) ip6(p packet, proto uint32) result {
 	if r := t.link(p, wire.EtherTypeIPv6); r != yes {
 		return r
@@ -107,7 +107,7 @@ func (t tags) ip6(p packet, proto uint32) result {
 	return p.is(t.net(p)+wire.IPv6Len, 1, 0xff, proto)
 }
 
-// first reports whether an IPv4 packet is whole or the first fragment.
+// first reports whether an IPv4 packet is unfragmented or the first fragment.
 func (t tags) first(p packet) result { return p.is(t.net(p)+6, 2, 0x1fff, 0) }
 
 // headerLen returns the length of an IPv4 header in octets, from its IHL field.
@@ -116,10 +116,10 @@ func (t tags) headerLen(p packet) (uint32, bool) {
 	return v & 15 * 4, ok
 }
 
-// Operands are evaluated from left to right. Evaluation stops at the first one that settles the result (no for and, yes for or),
-// or that reads beyond the packet's end.
+// Operands are evaluated from left to right. Evaluation stops at the first operand that determines the result (no for
+// and, yes for or), or that reads beyond the packet's end.
 
-// and returns b alone if a is nil.
+// and returns a node that matches if a and b do. If a is nil, it returns b.
 func and(a, b node) node {
 	if a == nil {
 		return b

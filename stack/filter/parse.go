@@ -14,26 +14,26 @@ type parser struct {
 	toks  []token
 	i     int
 	depth int
-	last  quals // the keywords for the next identifier without any
-	tags  tags  // the octets of the VLAN tags named so far
+	last  quals // keywords for the next identifier that has none
+	tags  tags  // octets of the VLAN tags named so far
 }
 
 // quals are the keywords before an identifier; a missing keyword is the empty string.
 type quals struct {
 	proto string // ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, …
-	dir   string // src, dst, src and dst; empty means either
+	dir   string // src, dst, src and dst; empty for either
 	typ   string // host, net, port, portrange, proto
 	pos   int
-	set   bool // at least one keyword is there
+	set   bool // true if there is at least one keyword
 }
 
 // operand is a parsed term: a predicate, or a number that an operator uses.
 type operand struct {
 	node  node
 	arith arith
-	tok   token // the token with which it starts
-	bare  bool  // a single number, which may turn out to be an identifier
-	quals quals // the keywords that the identifier would take
+	tok   token // first token of the term
+	bare  bool  // true for a single number, which may turn out to be an identifier
+	quals quals // keywords for the number if it is an identifier
 }
 
 // parse compiles an expression.
@@ -70,19 +70,19 @@ func (p *parser) next() token {
 	return t
 }
 
-// isOp reports whether the next token is one of the operators.
+// isOp reports whether the next token is one of the given operators.
 func (p *parser) isOp(ops ...string) bool {
 	t := p.peek()
 	return t.kind == tokOp && slices.Contains(ops, t.text)
 }
 
-// isKey reports whether the next token is one of the keywords.
+// isKey reports whether the next token is one of the given keywords.
 func (p *parser) isKey(words ...string) bool {
 	t := p.peek()
 	return t.kind == tokWord && !t.escaped && slices.Contains(words, t.text)
 }
 
-// accept takes the next token if it is the operator or keyword.
+// accept consumes the next token if it is the given operator or keyword, and reports whether it did.
 func (p *parser) accept(text string) bool {
 	if !p.isOp(text) && !p.isKey(text) {
 		return false
@@ -100,7 +100,7 @@ func (p *parser) expect(op string) *Error {
 
 func (p *parser) fail(t token, msg string) *Error { return &Error{p.expr, t.pos, msg} }
 
-// enter bounds the depth of the recursion.
+// enter counts a level of recursion, and fails beyond maxDepth.
 func (p *parser) enter() *Error {
 	if p.depth++; p.depth > maxDepth {
 		return p.fail(p.peek(), "the expression is nested too deeply")
@@ -108,7 +108,8 @@ func (p *parser) enter() *Error {
 	return nil
 }
 
-// predicate makes o a predicate. A single number becomes an identifier with the keywords before it, if there are any.
+// predicate converts o to a predicate. A single number becomes an identifier with the preceding keywords, if there are
+// any.
 func (p *parser) predicate(o operand) (node, *Error) {
 	if o.node != nil {
 		return o.node, nil
@@ -190,11 +191,12 @@ func (p *parser) parseTerm() (operand, *Error) {
 	return operand{node: relation(op, left.arith, right.arith), tok: first}, nil
 }
 
-// precedence of the binary operators is C's, except for % and ^. libpcap's grammar gives these two none, so that they take all
-// arithmetic to their right, and only one operand to their left.
+// precedence of the binary operators is that of C, except for % and ^. libpcap's grammar gives these two no precedence:
+// they include all arithmetic to their right, and only one operand to their left.
 var precedence = map[string]int{"%": 0, "^": 0, "|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5}
 
-// parseArith parses operators that bind stronger than limit. Its result is a predicate if the first operand is not a number.
+// parseArith parses operators that bind more strongly than limit. Its result is a predicate if the first operand is not
+// a number.
 func (p *parser) parseArith(limit int) (operand, *Error) {
 	left, err := p.parseOperand()
 	if err != nil {
@@ -241,7 +243,7 @@ func (p *parser) parseOperand() (operand, *Error) {
 		if err == nil {
 			err = p.expect(")")
 		}
-		if !o.bare { // a single number keeps its own place: it may turn out to be an identifier
+		if !o.bare { // a single number keeps its own token, since it may turn out to be an identifier
 			o.tok = t
 		}
 		return o, err
@@ -266,7 +268,7 @@ func (p *parser) parseOperand() (operand, *Error) {
 	return operand{node: n, tok: t}, err
 }
 
-// parseNamedNumber parses len, a constant, or a byte access; it returns false for any other word.
+// parseNamedNumber parses len, a constant, or a byte access. It returns false for any other word.
 func (p *parser) parseNamedNumber(t token) (operand, bool, *Error) {
 	if t.text == "len" {
 		p.next()

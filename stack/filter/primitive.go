@@ -9,7 +9,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bareNode returns the predicate of a protocol's name alone, nil for any other word.
+// bareNode returns the predicate that a protocol's name alone means, nil for any other word.
 func bareNode(name string, t tags) node {
 	if et, ok := etherTypes[name]; ok {
 		return linkNode(t, wire.EtherType(et))
@@ -38,7 +38,7 @@ func ipNode(t tags, proto uint32) node {
 	return or(func(p packet) result { return t.ip4(p, proto) }, func(p packet) result { return t.ip6(p, proto) })
 }
 
-// parsePrimitive parses keywords and the identifier behind them.
+// parsePrimitive parses keywords and the identifier after them.
 func (p *parser) parsePrimitive() (node, *Error) {
 	first := p.peek()
 	q := quals{pos: first.pos, set: true}
@@ -85,7 +85,7 @@ func (p *parser) parsePrimitive() (node, *Error) {
 	return p.primitive(q, p.next())
 }
 
-// isKeyword reports whether t is a word of the language rather than a name.
+// isKeyword reports whether t is a word of the language, and not a name.
 func isKeyword(t token) bool {
 	if t.kind != tokWord || t.escaped {
 		return false
@@ -98,10 +98,10 @@ func isKeyword(t token) bool {
 	return isProtocol(t.text) || slices.Contains(leftOut, t.text)
 }
 
-// isProtocol reports whether the name alone is a predicate.
+// isProtocol reports whether name alone is a predicate.
 func isProtocol(name string) bool { return bareNode(name, 0) != nil }
 
-// leftOut are pcap-filter's keywords that this package does not support, for the error message.
+// leftOut lists the keywords of pcap-filter(7) that this package does not support, for the error message.
 var leftOut = []string{"gateway", "mpls", "pppoed", "pppoes", "geneve", "llc", "inbound", "outbound", "ifname", "on",
 	"rnr", "rulenum", "reason", "rset", "ruleset", "srnr", "subrulenum", "action", "type", "subtype", "wlan", "fddi", "tr", "ppp", "slip", "radio",
 	"atalk", "aarp", "decnet", "ipx", "iso", "clnp", "esis", "isis", "lat", "moprc", "mopdl", "sca"}
@@ -126,7 +126,7 @@ func (p *parser) parseDir() string {
 	return dir
 }
 
-// parseSpecial parses the primitives without an identifier, such as broadcast; it returns false at any other word.
+// parseSpecial parses the primitives without an identifier, such as broadcast. It returns false for any other word.
 func (p *parser) parseSpecial(q quals) (node, bool, *Error) {
 	t := p.peek()
 	switch {
@@ -159,8 +159,8 @@ func (p *parser) parseSpecial(q quals) (node, bool, *Error) {
 	return nil, false, nil
 }
 
-// parseVLAN parses "vlan" with an identifier or without. As in libpcap, the rest of the expression applies to the packet
-// inside the tag.
+// parseVLAN parses "vlan" with or without an identifier. As in libpcap, the rest of the expression applies to the
+// packet inside the tag.
 func (p *parser) parseVLAN() (node, *Error) {
 	p.next()
 	id := -1
@@ -213,7 +213,7 @@ func (p *parser) primitive(q quals, t token) (node, *Error) {
 	return nil, &Error{p.expr, q.pos, fmt.Sprintf("%q does not go with hosts and networks", q.proto)}
 }
 
-// port compiles port and portrange.
+// port compiles the primitives port and portrange.
 func (p *parser) port(q quals, t token) (node, *Error) {
 	protos := []uint32{6, 17, 132}
 	switch q.proto {
@@ -253,7 +253,7 @@ func portNumber(s string) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
-// proto compiles "ip proto 6" and its like.
+// proto compiles primitives such as "ip proto 6".
 func (p *parser) proto(q quals, t token) (node, *Error) {
 	names := protocols
 	if q.proto == "ether" {

@@ -33,6 +33,9 @@ func tabledPackets(t testing.TB) (all []tabled) {
 	}
 	firsts := map[uint32]*tables.Protocol{0: tables.Null, 1: tables.Ether, 113: tables.SLL, 276: tables.SLL2}
 	for _, file := range files {
+		if filepath.Base(file) == "forms.pcap" { // damaged headers, of which a filter reads what the tables do not
+			continue
+		}
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -16,7 +16,7 @@ type plan struct {
 	Seed     uint64        // seeds the lab, the streams' octets and the applications
 	Link     linkPlan      //
 	Faults   []faultPlan   `json:",omitempty"`
-	Flaps    []span        `json:",omitempty"` // times at which the link is down
+	Flaps    []span        `json:",omitempty"` // times at which the link carries nothing, and the hosts are not told
 	Heal     time.Duration // from here on there are no faults
 	Together bool          `json:",omitempty"` // both ends open at once (RFC 9293 §3.5, figure 7)
 	Ends     [2]endPlan    // the client, then the server

@@ -1,30 +1,33 @@
 package lab
 
 import (
-	"time"
-
 	"smolsh/phy/capture"
 	"smolsh/stack"
 	"smolsh/stack/filter"
 )
 
-// captureFile is a capture under way: an observer of one or more hosts that writes.
+// captureFile is a running capture: an observer that writes the frames of one or more hosts to a file.
 type captureFile struct {
-	world    *World
-	writer   *capture.Writer
-	only     *filter.Filter // matches the frames to write; nil for all
-	prefixed bool           // interfaces are named with their host
-	ifaces   map[*stack.Iface]int
-	err      error // the first interface that the file could not take
-	release  []func()
-	hosts    []*Host
-	dirty    bool
+	world   *World
+	writer  *capture.Writer
+	only    *filter.Filter // matches the frames to write; nil for all
+	ifaces  map[*stack.Iface]int
+	several bool             // of several hosts: a frame has one record
+	shared  bool             // the writer is closed by its owner
+	pending []*captureRecord // in the order in which the frames were sent
+	octets  int              // of the pending records
+	err     error            // the first interface that the file could not take
+	release []func()
+	hosts   []*Host
+	dirty   bool
 }
 
 // Capture writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
 // as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
-// the hosts' frames are of wire size. A frame shows as the stack saw it: before the rules of the port it
-// left by, after those of the port it came in by. What a host sends to itself shows once, as it arrives.
+// the hosts' frames are of wire size. A frame has one record, the sender's: its octets before the rules of the port that
+// sent it, and as comment the fate of the frame and of its copies at each receiver. A record is written when the last of
+// these is known. Records keep the order in which the frames were sent. A frame from a device has the record of its first
+// receiver. What a host sends to itself shows once, as it arrives.
 // Where only is not nil, the frames that it matches are written and no others.
 // stop closes the file and reports the first error.
 func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err error) {
@@ -35,10 +38,11 @@ func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err 
 	return l.CaptureTo(cw, only)
 }
 
-// CaptureTo is Capture to a Writer that was made before, with World.Epoch, and that it closes: opening a file may block.
+// CaptureTo captures like Capture, to a Writer that the caller has made with World.Epoch, because opening a file may
+// block. stop closes the Writer.
 func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := l.world.newCapture(cw, only)
-	c.prefixed = true
+	c.followFrames()
 	for _, h := range l.hosts {
 		c.add(h)
 	}
@@ -46,7 +50,8 @@ func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() er
 	return c.stopper(l)
 }
 
-// Capture does for one host what Lab.Capture does for all.
+// Capture writes every frame that passes the host's interfaces, in either direction, with the host's verdict. A frame shows
+// as the stack saw it: before the rules of the port that sent it, after those of the port that received it.
 func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err error) {
 	cw, err := capture.Create(path, h.lab.world.Epoch)
 	if err != nil {
@@ -55,17 +60,28 @@ func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err
 	return h.CaptureTo(cw, only)
 }
 
-// CaptureTo does for one host what Lab.CaptureTo does for all.
+// CaptureTo captures the frames of one host, as Lab.CaptureTo does for all hosts.
 func (h *Host) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := h.lab.world.newCapture(cw, only)
 	c.add(h)
 	return c.stopper(h.lab)
 }
 
-// CaptureTo does what Lab.CaptureTo does for every lab of the world, those yet to be made too: one file for all.
+// CaptureTo captures the frames of every lab of the world to one file, also of labs made later. See Lab.CaptureTo.
 func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+	return w.capture(w.newCapture(cw, only))
+}
+
+// CaptureInto does what CaptureTo does, and leaves cw open when it is stopped: worlds may share a Writer.
+func (w *World) CaptureInto(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
 	c := w.newCapture(cw, only)
-	c.prefixed = true
+	c.shared = true
+	return w.capture(c)
+}
+
+// capture starts the capture of every host of the world.
+func (w *World) capture(c *captureFile) (stop func() error, err error) {
+	c.followFrames()
 	for _, h := range w.hosts {
 		c.add(h)
 	}
@@ -73,8 +89,8 @@ func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() 
 	return c.stopper(nil)
 }
 
-// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so
-// that a reader finds every frame while the capture runs. Errors are reported by stop.
+// FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so that a
+// reader finds every frame while the capture runs. stop returns the errors.
 func (w *World) FlushCaptures() {
 	for _, c := range w.captures {
 		if c.dirty {
@@ -90,8 +106,8 @@ func (w *World) newCapture(cw *capture.Writer, only *filter.Filter) *captureFile
 	return c
 }
 
-// stopper returns the function that ends the capture, or ends it at once when the file could not take
-// an interface.
+// stopper returns the function that ends the capture. It ends the capture at once if an interface could not be added to
+// the file.
 func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	stopped := false
 	stop = func() error {
@@ -110,6 +126,13 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 		}
 		c.world.allHostCaptures = without(c.world.allHostCaptures, c)
 		c.world.captures = without(c.world.captures, c)
+		if c.several {
+			c.world.following--
+		}
+		c.writeAll()
+		if c.shared {
+			return c.err
+		}
 		if err := c.writer.Close(); err != nil {
 			return err
 		}
@@ -121,21 +144,21 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	return stop, nil
 }
 
-// add starts the capture of a host.
+// add adds a host to the capture.
 func (c *captureFile) add(h *Host) {
 	c.hosts = append(c.hosts, h)
 	h.captures = append(h.captures, c)
 	for _, p := range h.ports {
 		c.addPort(p)
 	}
-	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.write(h, ev) }))
+	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.observe(h, ev) }))
 }
 
-// addPort gives a port's interface its place in the file. The hidden loop comes in with its first frame,
-// and is left out where a classic file can't take it.
+// addPort adds a port's interface to the file and returns the interface's index there. The hidden loop is added with
+// its first frame, and left out if the classic format can't hold it.
 func (c *captureFile) addPort(p *Port) int {
 	name := p.iface.Name()
-	if c.prefixed {
+	if c.several {
 		name = p.host.Name() + "/" + name
 	}
 	i, err := c.writer.AddIface(name, p.caps.Medium, 0)
@@ -147,27 +170,6 @@ func (c *captureFile) addPort(p *Port) int {
 	}
 	c.ifaces[p.iface] = i
 	return i
-}
-
-func (c *captureFile) write(h *Host, ev *stack.PacketEvent) {
-	if ev.Repeated() || c.only != nil && !c.only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
-		return
-	}
-	i, known := c.ifaces[ev.Iface]
-	if !known {
-		i = c.addPort(h.portOf(ev.Iface))
-	}
-	if i < 0 {
-		return
-	}
-	c.dirty = true
-	c.writer.Write(&capture.Packet{ // an error sticks in the writer, and stop reports it
-		Time:     time.Duration(ev.Now),
-		Iface:    i,
-		Outgoing: ev.Dir == stack.TX,
-		Comment:  ev.Frame.Marks.After(ev.Verdict.String()),
-		Data:     ev.Frame.Bytes(),
-	})
 }
 
 // portOf returns the port of one of the host's interfaces.

@@ -11,7 +11,7 @@ import (
 func (l *Lab) Conservation() error {
 	for _, h := range l.hosts {
 		if h.broken != nil {
-			continue // it stopped in the middle of a frame
+			continue // a panic has stopped the host in the middle of a frame
 		}
 		if in, accounted := h.Conservation(); in != accounted {
 			return fmt.Errorf("host %s: %d frames in, %d accounted for", h.Name(), in, accounted)
@@ -40,7 +40,7 @@ func (l *Lab) Conservation() error {
 	return nil
 }
 
-// Conservation is Lab.Conservation for every lab of the world.
+// Conservation checks every lab of the world, see Lab.Conservation.
 func (w *World) Conservation() error {
 	for _, l := range w.labs {
 		if err := l.Conservation(); err != nil {

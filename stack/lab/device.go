@@ -8,29 +8,31 @@ import (
 	"smolsh/stack/clock"
 )
 
-// DevicePort is a wall-clock Runner's view of a port on a device: a host's (Port) or a switch's (SwitchPort).
+// DevicePort is the interface by which a wall-clock Runner uses a port on a device: a host's (Port) or a switch's
+// (SwitchPort).
 type DevicePort interface {
 	// Device returns the device at the port.
 	Device() phy.Device
-	// Full reports whether frames wait for the device to take them: a Runner polls it for room and calls Retry.
+	// Full reports whether frames wait because the device is full. A Runner then polls the device for room, and calls
+	// Retry.
 	Full() bool
 	// Retry offers the queued frames to the device again, in the next turn.
 	Retry()
-	// Drain receives a batch of frames from the device and returns how many. After a full batch there may be more.
+	// Drain receives a batch of frames from the device and returns their number. After a full batch there may be more.
 	Drain(now clock.Instant) int
-	// Relink reads the state of the link of a phy.Watcher again.
+	// Relink reads the link state of a phy.Watcher again.
 	Relink(now clock.Instant)
-	// Fail takes the device out of service and reports it, once.
+	// Fail takes the device out of service and reports the error, once.
 	Fail(err error)
 
 	drainMemory(now clock.Instant) int
 }
 
-// Devices are the ports on pollable devices, which a wall-clock Runner drains and polls; generation
-// changes whenever the list does. The slice must not be changed.
+// Devices returns the ports on pollable devices, which a wall-clock Runner drains and polls. generation changes
+// whenever the list changes. The caller must not change the slice.
 func (w *World) Devices() (ports []DevicePort, generation uint64) { return w.devices, w.generation }
 
-// attach puts a port on a device among those that the world or its Runner drains.
+// attach adds a port on a device to the list that the world, or its Runner, drains.
 func (w *World) attach(p DevicePort) {
 	if _, ok := p.Device().(phy.Pollable); !ok {
 		w.memory = append(w.memory, p)
@@ -56,7 +58,8 @@ func without[T comparable](list []T, x T) []T {
 	return slices.Concat(list[:i], list[i+1:])
 }
 
-// drain hands a batch of frames from the device to the sink. On an error the device can't go on.
+// drain receives a batch of frames from the device and passes them to the sink. After an error the device must not be
+// used again.
 func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -68,7 +71,7 @@ func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err er
 	size, step := dev.Capabilities().FrameSize(), batch
 	if size > phy.FrameSize {
 		frames = w.recvSuper[:]
-		step = 1 // each frame gets the buffer of the one before, which is still in the cache
+		step = 1 // each frame then uses the buffer of the frame before, which is still in the cache
 	}
 	if frames[0] == nil {
 		for i := range frames {
@@ -92,7 +95,7 @@ func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err er
 	return n, nil
 }
 
-// emptyReceived empties the frames that a device has filled and that a panic left behind.
+// emptyReceived empties the frames that a device had filled when a panic occurred.
 func (w *World) emptyReceived() {
 	for _, frames := range [...][]*phy.Frame{w.recvSmall[:], w.recvSuper[:]} {
 		for _, f := range frames {

@@ -8,37 +8,38 @@ import (
 	"smolsh/stack/clock"
 )
 
-// portFrames bounds the frames that a port queues for its device.
+// portFrames is the largest number of frames that a port queues for its device.
 const portFrames = 1024
 
-// linkEnd is a port's end of a link. It is zero for a port on a device.
+// linkEnd is a port's end of a link. It is the zero value for a port on a device.
 type linkEnd struct {
 	link      *Link
-	direction *direction // the link's direction away from the port
+	direction *direction // direction of the link away from the port
 }
 
-// deviceQueue is a port's device and the frames that the device has not taken yet. It is zero for a port on a link.
-// A Port and a SwitchPort differ in the counters for a frame that the device takes or loses, so flush is their own.
+// deviceQueue is a port's device, with the frames that the device has not accepted yet. It is the zero value for a port
+// on a link. Port and SwitchPort have different counters for frames that the device accepts or drops, so each has its
+// own flush.
 type deviceQueue struct {
 	dev  phy.Device
-	out  []*phy.Frame // queued, oldest first
-	full bool         // the device took fewer frames than it was offered
-	err  error        // the reason why the device is out of service; nil while it serves
+	out  []*phy.Frame // queued frames, oldest first
+	full bool         // true if the device accepted fewer frames than were offered
+	err  error        // reason why the device is out of service; nil while it is in service
 }
 
 // Device returns the device at the port, or nil if the port is on a link.
 func (q *deviceQueue) Device() phy.Device { return q.dev }
 
-// Err returns the reason why the port's device was taken out of service, or nil while it serves.
+// Err returns the reason why the port's device was taken out of service, nil while it is in service.
 func (q *deviceQueue) Err() error { return q.err }
 
-// Full reports whether frames wait because the device took fewer than it was offered. A Runner then polls the device
+// Full reports whether frames wait because the device accepted fewer than were offered. A Runner then polls the device
 // for room and calls Retry.
 func (q *deviceQueue) Full() bool { return q.full }
 
-// offer offers the queued frames to the device, once. The device takes the first taken of them. On an error the lost
-// frames after those are to be dropped: all the others while the link is down, because a link that is down keeps no
-// frames, else the one that the device refused, because it may take the next one.
+// offer offers the queued frames to the device once. The device accepts the first taken frames. On an error the caller
+// must drop the next lost frames. If the link is down these are all the others, because a link that is down keeps no
+// frames. After another error it is the one frame that the device refused, because the device may accept the next.
 func (q *deviceQueue) offer() (taken, lost int, err error) {
 	taken, err = q.dev.Send(q.out)
 	rest := len(q.out) - taken
@@ -53,7 +54,7 @@ func (q *deviceQueue) offer() (taken, lost int, err error) {
 	return taken, lost, err
 }
 
-// shift recycles the first n queued frames. A device may have swapped the buffers of frames that it took for others.
+// shift recycles the first n queued frames. A device may have exchanged the buffers of frames that it accepted.
 func (q *deviceQueue) shift(w *World, n int) {
 	for _, f := range q.out[:n] {
 		w.recycle(f)
@@ -61,15 +62,15 @@ func (q *deviceQueue) shift(w *World, n int) {
 	q.out = slices.Delete(q.out, 0, n)
 }
 
-// deviceUser is the port that a deviceQueue is part of.
+// deviceUser is the port that contains a deviceQueue.
 type deviceUser interface {
 	DevicePort
 	sink
 	Detach()
 }
 
-// drain hands a batch of frames from the device to its port and returns their number. A device that fails is taken out
-// of service.
+// drain receives a batch of frames from the device, passes them to the port p and returns their number. It takes a
+// device that fails out of service.
 func (q *deviceQueue) drain(now clock.Instant, w *World, p deviceUser) int {
 	if q.err != nil {
 		return 0
@@ -81,15 +82,15 @@ func (q *deviceQueue) drain(now clock.Instant, w *World, p deviceUser) int {
 	return n
 }
 
-// relink asks the device for the state of its link. It takes a device that was closed or deleted out of service. ok is
-// false if no device with a link remains.
+// relink reads the state of the device's link. It takes a device that was closed or deleted out of service. ok is false
+// if no device with a link remains.
 func (q *deviceQueue) relink(p deviceUser) (d phy.Watcher, ok bool) {
 	d, ok = q.dev.(phy.Watcher)
 	if !ok || q.err != nil {
 		return nil, false
 	}
 	switch err := d.Refresh(); {
-	case err == phy.ErrClosed: // its owner closed it
+	case err == phy.ErrClosed: // the device's owner has closed it
 		p.Detach()
 		return nil, false
 	case errors.Is(err, phy.ErrClosed):
@@ -99,7 +100,7 @@ func (q *deviceQueue) relink(p deviceUser) (d phy.Watcher, ok bool) {
 	return d, true
 }
 
-// stop ends the reading and writing of the device. It returns false if there is no device in service.
+// stop makes the port stop reading and writing its device. It returns false if no device is in service.
 func (q *deviceQueue) stop(w *World, p deviceUser, err error) bool {
 	if q.dev == nil || q.err != nil {
 		return false

@@ -11,17 +11,19 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxInFlight bounds the frames that one direction of a link holds, whatever its rate and delay.
+// maxInFlight is the largest number of frames that one direction of a link holds, whatever its rate and delay.
 const maxInFlight = 1 << 16
 
 // Flow counts the frames of one direction. In + Copies is always
 // Delivered + InFlight + the sum of Drops.
 type Flow struct {
-	In        uint64 // frames put in, of wire size unless the link carries super-segments
-	Copies    uint64 // further copies that rules or flooding made
+	In        uint64 // frames sent into the direction, of wire size unless the link carries super-segments
+	Copies    uint64 // additional copies made by fault rules or flooding
 	Delivered uint64
 	InFlight  uint64
 	Octets    uint64                  // of the frames put in
+	Lost      uint64                  // of the drops, by LinkConfig.Loss
+	Faulted   uint64                  // of the drops, by rules on the link
 	Drops     [drop.NumReasons]uint64 // by reason
 }
 
@@ -41,12 +43,14 @@ type direction struct {
 	to    sink
 	stats Flow
 
-	free    clock.Instant   // the instant at which the transmitter has serialised every queued frame
-	leaving []clock.Instant // ring of the instants at which the last bits of queued frames leave
+	free    clock.Instant   // time at which the transmitter has serialised every queued frame
+	leaving []clock.Instant // ring of the times at which the last bits of queued frames leave
 	head, n int
+	last    clock.Instant // the latest arrival of a frame that no rule held back
 }
 
-// accept becomes the owner of a frame at the near end. It cuts a super-segment unless the link carries it uncut.
+// accept sends a frame from the near end, and owns it from then on. It cuts a super-segment unless the link carries it
+// uncut.
 func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
 	if !l.carriesUncut(f) && w.segmenter.Start(f, phy.MediumEthernet) {
@@ -66,20 +70,20 @@ func (l *direction) carriesUncut(f *phy.Frame) bool {
 	return f.Offload.GSOSize == 0 || l.link.cfg.Offload && l.link.faults.Empty()
 }
 
-// fate is the outcome for a frame: a drop reason, or the instant at which its last bit leaves.
+// fate is the outcome for a frame: a drop reason, or the time at which its last bit leaves.
 type fate struct {
 	left clock.Instant
 	fault.Verdict
 }
 
-// decideFate serialises one frame and returns its fate, which carry executes.
+// decideFate serialises one frame and returns its fate. carry then drops or sends the frame.
 func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	cfg := &l.link.cfg
 	if !cfg.Offload || !l.link.faults.Empty() {
 		phy.FinishChecksum(f, phy.MediumEthernet)
 	}
 	if f.Offload.NeedsCsum {
-		f.Offload.CsumValid = true // nothing can damage it on the way
+		f.Offload.CsumValid = true // the checksum stays valid, since nothing on the link damages the frame
 	}
 	l.stats.In++
 	l.stats.Octets += uint64(f.Len())
@@ -97,10 +101,13 @@ func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	v.left = l.serialise(now, f.Len())
 	if cfg.Loss > 0 && l.rng.Float64() < cfg.Loss {
 		v.Drop = drop.FaultLoss
+		l.stats.Lost++
 		return v
 	}
 	if !l.link.faults.Empty() {
-		v.Verdict = l.link.faults.Apply(v.left, l.dir, phy.MediumEthernet, f)
+		if v.Verdict = l.link.faults.Apply(v.left, l.dir, phy.MediumEthernet, f); v.Drop != drop.None {
+			l.stats.Faulted++
+		}
 	}
 	return v
 }
@@ -122,7 +129,7 @@ func (l *direction) carry(f *phy.Frame, v fate) {
 			l.stats.Copies++
 		}
 		l.stats.InFlight++
-		w.send(v.left.Add(l.delay()+v.Delay), g, l)
+		w.send(l.arrival(v.left).Add(v.Delay), g, l)
 	}
 }
 
@@ -132,30 +139,62 @@ func (l *direction) hasRoom(now clock.Instant) bool {
 		return true
 	}
 	if l.leaving == nil {
-		l.leaving = make([]clock.Instant, l.link.cfg.Queue+1) // the waiting ones and the one that leaves
+		l.leaving = make([]clock.Instant, l.queueSlots())
 	}
+	return l.serialising(now) < l.queueSlots()
+}
+
+// queueSlots returns the frames that may wait and the one that leaves.
+func (l *direction) queueSlots() int { return l.link.cfg.Queue + 1 }
+
+// serialising returns the number of frames whose last bit has not left at now.
+func (l *direction) serialising(now clock.Instant) int {
 	for l.n > 0 && l.leaving[l.head] <= now {
 		l.head = (l.head + 1) % len(l.leaving)
 		l.n--
 	}
-	return l.n < len(l.leaving)
+	return l.n
 }
 
-// serialise returns when the last bit of a frame of so many octets will have left.
+// resizeQueue makes room for a queue of another length. It keeps every queued frame.
+func (l *direction) resizeQueue() {
+	slots := max(l.queueSlots(), l.n)
+	if l.leaving == nil || slots == len(l.leaving) {
+		return
+	}
+	ring := make([]clock.Instant, slots)
+	for i := range l.n {
+		ring[i] = l.leaving[(l.head+i)%len(l.leaving)]
+	}
+	l.leaving, l.head = ring, 0
+}
+
+// serialise returns the time at which the last bit of a frame of so many octets leaves.
 func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	rate := l.link.cfg.RateBps
 	if rate == 0 {
-		return now
+		return max(l.free, now) // after frames of a time when there was a rate
 	}
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate
 	if work%rate != 0 {
-		takes++ // never faster than the rate
+		takes++ // rounded up, so that the rate is never exceeded
 	}
 	l.free = max(l.free, now).Add(time.Duration(takes))
 	l.leaving[(l.head+l.n)%len(l.leaving)] = l.free
 	l.n++
 	return l.free
+}
+
+// arrival returns the instant at which a frame arrives whose last bit leaves at left. Without jitter it is not before the
+// arrival of an earlier frame, also if the delay has become shorter.
+func (l *direction) arrival(left clock.Instant) clock.Instant {
+	at := left.Add(l.delay())
+	if l.link.cfg.Jitter == 0 {
+		at = max(at, l.last)
+	}
+	l.last = max(l.last, at)
+	return at
 }
 
 // delay returns the delay of one frame, with its jitter.
@@ -168,7 +207,7 @@ func (l *direction) delay() time.Duration {
 }
 
 // tooBig reports whether a frame exceeds the MTU. For a super-segment the size of its segments counts, because a medium
-// that carries them one by one would see those.
+// that carries segments singly sees only them.
 func tooBig(f *phy.Frame, mtu int) bool {
 	switch {
 	case f.Offload.GSOSize == 0:
@@ -183,7 +222,16 @@ func tooBig(f *phy.Frame, mtu int) bool {
 
 func (l *direction) drop(f *phy.Frame, why drop.Reason) {
 	l.stats.Drops[why]++
+	l.link.lab.world.noteDrop(f, l.receiver(), why, true)
 	l.link.lab.world.recycle(f)
+}
+
+// receiver names the host at the far end of a switch's link, because a frame may be on several of them. It is empty otherwise.
+func (l *direction) receiver() string {
+	if to, ok := l.to.(*Port); ok && l.link.b == nil {
+		return to.host.Name()
+	}
+	return ""
 }
 
 // arrive hands the frame to the port or switch at the far end.

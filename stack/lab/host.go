@@ -14,25 +14,25 @@ import (
 const (
 	defaultMTU = 1500
 	minMTU     = 68    // RFC 791 §3.2
-	maxMTU     = 65535 // an IPv4 packet's length field
+	maxMTU     = 65535 // limit of the length field of an IPv4 packet
 
-	// fruitlessTicks is how often in a row a host's deadline may be due again after a tick; then it has
-	// to wait for tickPause. No timer needs it, and a fault in one must not stop the world.
+	// fruitlessTicks is how often in a row a host's deadline may be due again directly after a tick. Then the next tick
+	// waits for tickPause. No correct timer needs this limit, but a faulty one must not stop the world.
 	fruitlessTicks = 64
 	tickPause      = time.Millisecond
 )
 
-// Host is a lab's host: a stack and its ports. Every host has a loop interface with 127.0.0.1/8, on which
-// its own addresses are reached; it is hidden unless HostConfig.Loop says otherwise.
+// Host is a lab's host: a stack and its ports. Every host has a loop interface with 127.0.0.1/8, by which it reaches
+// its own addresses. The interface is hidden unless HostConfig.Loop is set.
 type Host struct {
 	*stack.Host
 	lab       *Lab
-	ordinal   uint64          // in the lab, from 1
-	order     int             // in the world, from 0
-	ports     []*Port         // but for a hidden loop
-	names     map[string]bool // of the ports' interfaces
-	nextLink  int             // every eth name with a lower number is in use
-	portsMade uint64          // ports made so far, which numbers their random streams
+	ordinal   uint64          // number in the lab, from 1
+	order     int             // number in the world, from 0
+	ports     []*Port         // ports except a hidden loop
+	names     map[string]bool // names of the ports' interfaces
+	nextLink  int             // every name eth0, eth1, … with a lower number is in use
+	portsMade uint64          // ports ever made, which numbers their random streams
 	loop      *Port
 
 	setup hostSetup
@@ -44,31 +44,41 @@ type Host struct {
 	broken   *Panic // the panic that took the host out of service; nil while it serves
 }
 
-// hostSetup is the part of a host's configuration that its interfaces are made of.
+// hostSetup is the part of a host's configuration that is used when interfaces are made.
 type hostSetup struct {
 	mac     wire.HardwareAddr
 	mtu     int            // octets
-	addrs   []netip.Prefix // not given to an interface yet
-	gateway netip.Addr     // not routed yet
+	addrs   []netip.Prefix // addresses that no interface has yet
+	gateway netip.Addr     // gateway that has no route yet
 }
 
-// hostTurn is what the world knows of a host's work: whether it may have something to transmit, and when its timers are due.
+// hostTurn is the world's state for scheduling a host: whether the host may have frames to transmit, and when its
+// timers are due.
 type hostTurn struct {
 	dirty        bool
 	transmitting bool // true while transmitBatch runs
-	retried      bool // true if the last transmitBatch was a second try because the stack had work, and moved nothing
+	retried      bool // true if the last transmitBatch moved nothing, and was a second try because the stack had work
 	timer        clock.Timer[task]
-	ticked       bool   // since the timer was last set
-	callsSeen    uint64 // value of the world's calls when the host last refreshed its ports
+	ticked       bool   // true if the host has ticked since its timer was last set
+	callsSeen    uint64 // world's calls counter at the host's last refresh of its ports
 	fruitless    int    // consecutive ticks after which the deadline was still due
 }
 
-// Lab returns the lab of the host.
+// Lab returns the lab that contains the host.
 func (h *Host) Lab() *Lab { return h.lab }
 
-// Ports are the host's ports in the order in which they were made, without a hidden loop. The slice
-// is the host's.
+// Ports returns the host's ports in the order in which they were made, without a hidden loop. The caller must not
+// change the slice.
 func (h *Host) Ports() []*Port { return h.ports }
+
+// Addrs returns the addresses of the host's interfaces in their order, without the hidden loop's, and after them those that
+// no interface has taken yet.
+func (h *Host) Addrs() (list []netip.Prefix) {
+	for _, i := range h.IfaceInfos() {
+		list = append(list, i.Addrs...)
+	}
+	return append(list, h.setup.addrs...)
+}
 
 // WireFrames makes the host send frames of wire size with finished checksums, as rules and captures
 // need them, until release is called.
@@ -85,10 +95,9 @@ func (h *Host) WireFrames() (release func()) {
 	}
 }
 
-// Attach makes an interface of h on a device, named as the device is where that name is free. A
-// pollable device is left to the Runner (World.Devices), one in memory is drained by the world. Without
-// addresses the interface takes the host's next one, if there is one left. The device stays the
-// caller's to close, after Port.Detach.
+// Attach makes an interface of h on a device. The interface has the device's name, with a number added if that name is
+// in use. A Runner polls and drains a pollable device (World.Devices); the world drains a device in memory. Without
+// addrs the interface gets the host's next address, if one is left. The caller closes the device after Port.Detach.
 func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	if len(addrs) == 0 {
 		addrs = h.nextAddr()
@@ -111,7 +120,7 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	return p, nil
 }
 
-// attachLoop makes the loop interface. A visible one takes the host's addresses too, and its MTU.
+// attachLoop makes the loop interface. A visible loop also has the host's addresses and MTU.
 func (h *Host) attachLoop(visible bool) error {
 	dev := phy.NewLoopback("lo")
 	p := &Port{host: h, caps: dev.Capabilities(), deviceQueue: deviceQueue{dev: dev}, loop: true}
@@ -128,13 +137,21 @@ func (h *Host) attachLoop(visible bool) error {
 	return p.open("lo", addrs, !visible)
 }
 
-// newPort returns a port that is numbered but not open yet.
+// newPort returns a port with its number. The caller then opens it.
 func (h *Host) newPort(caps phy.Capabilities) *Port {
 	h.portsMade++
 	p := &Port{host: h, index: int(h.portsMade - 1), caps: caps}
 	p.faults = p.newFaults(h.portsMade)
 	h.ports = append(h.ports, p)
 	return p
+}
+
+// next returns the address that the host's next link will take, the zero Addr if none is left.
+func (h *Host) next() netip.Addr {
+	if len(h.setup.addrs) == 0 {
+		return netip.Addr{}
+	}
+	return h.setup.addrs[0].Addr()
 }
 
 // nextAddr takes the host's next address, none when all are given away.
@@ -147,7 +164,7 @@ func (h *Host) nextAddr() []netip.Prefix {
 	return a
 }
 
-// freeName is want, or want with a number behind it where an interface has that name.
+// freeName returns want, or want with a number added if an interface has that name.
 func (h *Host) freeName(want string) string {
 	name := want
 	for n := 1; h.names[name]; n++ {
@@ -156,7 +173,7 @@ func (h *Host) freeName(want string) string {
 	return name
 }
 
-// nextLinkName is the first of eth0, eth1, … that is free.
+// nextLinkName returns the first unused name of eth0, eth1, ….
 func (h *Host) nextLinkName() string {
 	for ; ; h.nextLink++ {
 		if name := fmt.Sprintf("eth%d", h.nextLink); !h.names[name] {
@@ -165,7 +182,7 @@ func (h *Host) nextLinkName() string {
 	}
 }
 
-// hardwareAddr returns the address of the host's i-th interface, given what its device would like.
+// hardwareAddr returns the hardware address of the host's i-th interface. wish is the address that the device prefers.
 func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 	switch {
 	case !h.setup.mac.IsZero() && i == 0:
@@ -174,7 +191,7 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 		return wish
 	case !h.setup.mac.IsZero():
 		a := h.setup.mac
-		a[0] |= 2 // derived, so locally administered
+		a[0] |= 2 // marks the derived address as locally administered
 		a[1] ^= byte(i)
 		return a
 	}
@@ -186,7 +203,7 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 	return a
 }
 
-// addGateway makes the default route once one of the prefixes reaches the gateway.
+// addGateway adds the default route when one of the prefixes contains the gateway.
 func (h *Host) addGateway(addrs []netip.Prefix, i *stack.Iface) error {
 	for _, a := range addrs {
 		if h.setup.gateway.IsValid() && a.Masked().Contains(h.setup.gateway) {
@@ -215,7 +232,7 @@ func (h *Host) run(now clock.Instant) {
 	h.lab.world.touch(h)
 }
 
-// refreshPorts brings the capabilities of every port up to date.
+// refreshPorts updates the capabilities of every port.
 func (h *Host) refreshPorts() {
 	for _, p := range h.ports {
 		p.refresh()
@@ -223,9 +240,9 @@ func (h *Host) refreshPorts() {
 	h.loop.refresh()
 }
 
-// transmitBatch makes every port transmit a batch and returns how many frames moved. A host that moved a frame and has
-// more is called again, because a frame sent by one interface may make another ready. A host that moved none although the
-// stack had work is called once more.
+// transmitBatch makes every port transmit a batch and returns the number of frames moved. If a frame has moved and the
+// host has more, it is called again, because a frame sent by one interface may make another ready. If no frame has
+// moved although the stack had work, it is called once more.
 func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	if h.broken != nil {
 		return 0
@@ -260,7 +277,7 @@ func (h *Host) transmitBatch(now clock.Instant) (n int) {
 	return n
 }
 
-// mayMove reports whether transmitBatch may move a frame.
+// mayMove reports whether transmitBatch could move a frame.
 func (h *Host) mayMove(now clock.Instant) bool {
 	for _, p := range h.ports {
 		if p.mayMove(now) {
@@ -270,7 +287,7 @@ func (h *Host) mayMove(now clock.Instant) bool {
 	return h.loop.mayMove(now)
 }
 
-// hasWork is the stack's callback: the host may have a frame to transmit, or an earlier deadline.
+// hasWork is called by the stack when the host may have a frame to transmit, or has an earlier deadline.
 func (h *Host) hasWork() {
 	if !h.turn.transmitting {
 		h.lab.world.touch(h)

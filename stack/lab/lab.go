@@ -8,21 +8,23 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Lab is a set of hosts and links with one seed. Several labs may share a World.
+// Lab is a set of hosts and links with one seed. Several labs may be in one World.
 type Lab struct {
+	// OnPort, if set, is called on the owner with each port that a host of the lab gets on a link or device.
+	OnPort func(p *Port)
+
 	world    *World
 	seed     uint64
 	hosts    []*Host
 	byName   map[string]*Host
-	macs     map[wire.HardwareAddr]bool // given to interfaces
+	macs     map[wire.HardwareAddr]bool // addresses of all interfaces
 	links    []*Link
 	switches []*Switch
-	cut      map[pair]bool // partitioned pairs of hosts
+	cut      map[pair]bool // pairs of hosts that are partitioned
 	captures []*captureFile
 }
 
-// New makes an empty lab in w. Labs of one world with equal seeds behave equally, whatever else the
-// world holds.
+// New makes an empty lab in w. Labs of one world with equal seeds behave equally, whatever other labs the world has.
 func New(w *World, seed uint64) *Lab {
 	l := &Lab{world: w, seed: seed, cut: map[pair]bool{}, byName: map[string]*Host{}, macs: map[wire.HardwareAddr]bool{}}
 	w.labs = append(w.labs, l)
@@ -32,45 +34,48 @@ func New(w *World, seed uint64) *Lab {
 // World returns the lab's world.
 func (l *Lab) World() *World { return l.world }
 
-// Seed is what the lab was made with.
+// Seed returns the seed of New.
 func (l *Lab) Seed() uint64 { return l.seed }
 
-// Hosts are the lab's hosts in the order in which they were added. The slice is the lab's.
+// Hosts returns the lab's hosts in the order in which they were added. The caller must not change the slice.
 func (l *Lab) Hosts() []*Host { return l.hosts }
 
-// Links are the lab's links, a switch's among them, in the order in which they were made. The slice is
-// the lab's.
+// Links returns the lab's links, those of switches included, in the order in which they were made. The caller must not
+// change the slice.
 func (l *Lab) Links() []*Link { return l.links }
 
-// Switches are the lab's switches in the order in which they were made. The slice is the lab's.
+// Switches returns the lab's switches in the order in which they were made. The caller must not change the slice.
 func (l *Lab) Switches() []*Switch { return l.switches }
 
 // HostConfig describes a host.
 type HostConfig struct {
 	Name string
-	// MAC is the address of the first interface; zero means 02:00:00:00:00:NN, NN counting the lab's
-	// hosts from 1, with another third octet where that was given to somebody. Further interfaces have
-	// their number in the second octet.
+	// MAC is the hardware address of the first interface. Zero means 02:00:00:00:00:NN, where NN is the host's number
+	// in the lab from 1; the third octet differs if that address is in use. Further interfaces have their number in the
+	// second octet.
 	MAC wire.HardwareAddr
-	// Addrs are given to links and devices, one each, in order.
+	// Addrs are assigned to the interfaces on links and devices, one each, in order.
 	Addrs []netip.Prefix
-	// Gateway becomes the default route as soon as an interface has a prefix that holds it.
+	// Gateway becomes the default route when an interface has a prefix that contains it.
 	Gateway netip.Addr
-	// MTU bounds that of the host's interfaces, in octets of network-layer packet; 0 means 1500 on
-	// links and the device's own on devices.
+	// MTU is an upper bound of the MTU of the host's interfaces, in octets of a network-layer packet. 0 means 1500 on
+	// links, and the device's own MTU on devices.
 	MTU int
-	// Forward makes the host a router between its interfaces.
+	// Forward makes the host a router that forwards between its interfaces.
 	Forward bool
-	// Loop makes the host's loop an interface like any other, lo: it stands in the tables with all of
-	// Addrs beside its 127.0.0.1/8, and takes rules.
+	// Loop makes the host's loop a visible interface called lo. It is listed in the tables, has all of Addrs in
+	// addition to 127.0.0.1/8, and can have fault rules.
 	Loop bool
-	// Stack is the configuration of the stack; its Name and Seed are set by the lab.
+	// Stack is the configuration of the stack. The lab sets its Name and Seed.
 	Stack stack.Config
 }
 
 // AddHost makes a host without links, but for the loop on which its own addresses are reached. Names are
-// unique within a lab. The error says which address it cannot have.
+// unique within a lab, and follow CheckName. The error says what is wrong with the name, or which address the host cannot have.
 func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
+	if err := CheckName(cfg.Name); err != nil {
+		return nil, err
+	}
 	if l.byName[cfg.Name] != nil {
 		return nil, fmt.Errorf("host %q exists already", cfg.Name)
 	}

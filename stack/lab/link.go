@@ -1,29 +1,33 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"smolsh/phy"
 	"smolsh/phy/fault"
 )
 
-// LinkConfig describes a link; it holds for each direction.
+// LinkConfig describes a link. It applies to each direction.
 type LinkConfig struct {
-	// Delay is what a frame takes from one end to the other after it was serialised; Jitter changes it
-	// for each frame by a random time from -Jitter to +Jitter, so that frames may overtake each other.
+	// Delay is the time from the end of a frame's serialisation until its arrival. Jitter adds a random time from
+	// -Jitter to +Jitter for each frame, so that frames may overtake each other.
 	Delay, Jitter time.Duration
-	// RateBps is how fast a frame's octets, link header included, are serialised, in bits per second;
-	// 0 is infinitely fast.
+	// RateBps is the speed of serialisation in bits per second, link header included; 0 is infinitely fast.
 	RateBps uint64
-	// Queue is how many frames may wait for the one that is being serialised; more are dropped
+	// Queue is the number of frames that may wait behind the one being serialised. Further frames are dropped
 	// (drop.LinkQueueFull). 0 means 100.
 	Queue int
-	// Loss is the chance, 0 to 1, that a serialised frame does not arrive (drop.FaultLoss).
+	// Loss is the probability, 0 to 1, that a serialised frame is lost (drop.FaultLoss).
 	Loss float64
 	// MTU is the longest network-layer packet that the link carries, in octets; longer ones are
-	// dropped (drop.TooBig). 0 means that of the hosts.
+	// dropped (drop.TooBig). The interfaces at its ends have it too, unless a host has a lower one of its own. 0 means that
+	// of the hosts.
 	MTU int
+	// Duplicates allows two hosts on the link, or on the switch, with one address. They detect the conflict (RFC 5227).
+	Duplicates bool
 	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
 	// whole.
 	Offload bool
@@ -49,15 +53,34 @@ func (c *LinkConfig) check() error {
 	return nil
 }
 
+// checkMTU refuses an MTU above the one that a host at an end was given.
+func (c *LinkConfig) checkMTU(ends ...*Host) error {
+	for _, h := range ends {
+		if m := h.setup.mtu; m != 0 && c.MTU > m {
+			return fmt.Errorf("link: mtu %d is more than the mtu %d that host %s was given", c.MTU, m, h.Name())
+		}
+	}
+	return nil
+}
+
 // Link joins two hosts, or a host and a switch, with a direction of its own each way.
 type Link struct {
 	lab    *Lab
 	cfg    LinkConfig
+	ownMTU bool // the MTU was configured, and does not follow from the ends
 	up     bool
 	faults *fault.Set
-	a, b   *Port       // b is nil when a switch is there
-	uplink *SwitchPort // the device of that switch whose MTU is the link's; nil for most
+	a, b   *Port       // b is nil if the far end is a switch
+	uplink *SwitchPort // device of the switch whose MTU the link follows; nil for most links
 	ab, ba direction
+}
+
+// ErrDuplicateAddr is the error for a host whose next address another host on the link or switch has.
+var ErrDuplicateAddr = errors.New("both have the address")
+
+// errDuplicate is the error for two hosts with one address on a link or switch.
+func errDuplicate(a, b *Host, at netip.Addr) error {
+	return fmt.Errorf("link: %s and %s %w %v", a.Name(), b.Name(), ErrDuplicateAddr, at)
 }
 
 // Link joins a and b; each gets an interface eth0, eth1, … with its next address, if it has one left.
@@ -68,6 +91,12 @@ func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 	k, err := l.newLink(cfg, max(a.linkMTU(), b.linkMTU()))
 	if err != nil {
 		return nil, err
+	}
+	if err := cfg.checkMTU(a, b); err != nil {
+		return nil, err
+	}
+	if at := a.next(); at.IsValid() && at == b.next() && !cfg.Duplicates {
+		return nil, errDuplicate(a, b, at)
 	}
 	if k.a, err = a.attachLink(k, &k.ab); err != nil {
 		return nil, err
@@ -81,11 +110,12 @@ func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
-// newLink makes a link without ends; mtu is the one it has unless it is configured.
+// newLink makes a link without ends. mtu is used if the configuration has no MTU.
 func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	ownMTU := cfg.MTU != 0
 	if cfg.Queue == 0 {
 		cfg.Queue = defaultQueue
 	}
@@ -93,14 +123,14 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 		cfg.MTU = mtu
 	}
 	ordinal := uint64(len(l.links) + 1)
-	k := &Link{lab: l, cfg: cfg, up: true}
+	k := &Link{lab: l, cfg: cfg, ownMTU: ownMTU, up: true}
 	k.faults = fault.NewSet(l.stream(streamLinkFaults, ordinal))
 	k.ab = direction{link: k, dir: fault.TX, rng: l.stream(streamDirection, ordinal, 0)}
 	k.ba = direction{link: k, dir: fault.RX, rng: l.stream(streamDirection, ordinal, 1)}
 	return k, nil
 }
 
-// attachLink makes the host's interface at the end of k from which frames leave by the direction out.
+// attachLink makes the host's interface at one end of k. The interface sends into the direction out.
 func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))
@@ -116,10 +146,10 @@ func (h *Host) linkMTU() int {
 	return h.setup.mtu
 }
 
-// capabilities are what the link offers to h.
+// capabilities returns the capabilities of the host's interface on the link.
 func (k *Link) capabilities(h *Host) phy.Capabilities {
 	c := phy.Capabilities{Medium: phy.MediumEthernet, MTU: min(k.cfg.MTU, h.linkMTU())}
-	if k.uplink != nil && h.setup.mtu == 0 {
+	if (k.uplink != nil || k.ownMTU) && h.setup.mtu == 0 {
 		c.MTU = k.cfg.MTU
 	}
 	if k.cfg.Offload {
@@ -131,21 +161,17 @@ func (k *Link) capabilities(h *Host) phy.Capabilities {
 // Config returns the link's configuration, with the defaults filled in.
 func (k *Link) Config() LinkConfig { return k.cfg }
 
-// Faults are the rules on the link: TX is from its first host to the second, RX back. They are asked
-// after queue and loss. While any is in force, frames on the link are of wire size.
+// Faults returns the fault rules on the link. TX is from its first host to the second, RX is back. They apply after
+// queue and loss. While there is a rule, frames on the link are of wire size.
 func (k *Link) Faults() *fault.Set { return k.faults }
 
-// Ports are the link's ends in the order of Lab.Link; b is nil where a switch is.
+// Ports returns the link's ends in the order of Lab.Link. b is nil if the second end is a switch.
 func (k *Link) Ports() (a, b *Port) { return k.a, k.b }
-
-// SetUp takes the link down or up. A frame that is sent or in transit while the link is down is lost (drop.LinkDown). The
-// hosts see no change of their link.
-func (k *Link) SetUp(up bool) { k.up = up }
 
 // Up reports whether the link is up; a partition does not count.
 func (k *Link) Up() bool { return k.up }
 
-// Stats are the counters of both directions, from the first host to the second and back.
+// Stats returns the counters of both directions: from the first host to the second, and back.
 func (k *Link) Stats() (ab, ba Flow) { return k.ab.stats, k.ba.stats }
 
 // broken reports whether the link is down, or its hosts are partitioned.

@@ -9,28 +9,28 @@ import (
 	"smolsh/stack/crash"
 )
 
-// Panic is a panic of a host's code, or of a world's, that the world has recovered.
+// Panic is a panic that the world has recovered, in a host's code or in its own.
 type Panic struct {
 	*crash.Panic
-	Host  *Host         // whose code panicked; nil where it was no host's
-	Doing string        // what the host or the world did, such as "received a frame on tap0"
-	Now   clock.Instant // when
+	Host  *Host         // host whose code panicked; nil if there is none
+	Doing string        // what the host or the world was doing, such as "received a frame on tap0"
+	Now   clock.Instant // time of the panic
 
-	Iface *stack.Iface // where the frame came in; nil without one
-	Frame []byte       // a copy of the frame, whole; nil where the host was not receiving
+	Iface *stack.Iface // interface on which the frame arrived; nil without a frame
+	Frame []byte       // copy of the whole frame; nil if the host was not receiving
 }
 
-// entered is the host whose code the world runs at the moment. The world notes it for the report of a panic, which is
-// recovered further out: to enter a host costs a few stores for each frame, and a deferred call for each event or round
-// of transmissions.
+// entered records whose code the world is running, for the report of a panic. Recording costs a few stores per frame.
+// The panic is recovered further out, by a deferred call for each event or round of transmissions.
 type entered struct {
-	sender   *Host      // the host that transmits; nil if none does
-	receiver *Port      // the port whose host receives frame; nil if none does
+	sender   *Host      // host that is transmitting; nil if none
+	receiver *Port      // port whose host is receiving frame; nil if none
 	frame    *phy.Frame // valid while receiver is set
 }
 
-// recovered reports a panic with the value v, and takes the host whose code panicked out of service. This is the host that
-// receives a frame, else h, which is nil if the code was no single host's. The panic goes on if World.OnPanic is not set.
+// recovered reports a panic with the value v, and takes the host whose code panicked out of service. That is the host
+// that was receiving a frame, else h, which is nil if no single host's code was running. It panics again if
+// World.OnPanic is not set.
 func (w *World) recovered(v any, h *Host, doing string) {
 	in := w.entered
 	w.entered.receiver = nil
@@ -42,6 +42,7 @@ func (w *World) recovered(v any, h *Host, doing string) {
 		h, p.Iface = in.receiver.host, in.receiver.iface
 		p.Doing = "received a frame on " + p.Iface.Name()
 		p.Frame = bytes.Clone(in.frame.Bytes())
+		w.leaveTrail(in.frame)
 	}
 	if h == nil {
 		w.OnPanic(p)
@@ -71,7 +72,7 @@ func (w *World) recoveredTask(v any, t task) {
 	}
 }
 
-// recoveredTransmit reports a panic of a host that transmitted. The panic goes on if no host did.
+// recoveredTransmit reports a panic during transmission. It panics again if no host was transmitting or receiving.
 func (w *World) recoveredTransmit(v any) {
 	h := w.entered.sender
 	w.entered.sender = nil
@@ -84,11 +85,11 @@ func (w *World) recoveredTransmit(v any) {
 	w.recovered(v, h, "sent")
 }
 
-// Broken is why the host was taken out of service, nil while it serves.
+// Broken returns the panic that took the host out of service, nil while it is in service.
 func (h *Host) Broken() *Panic { return h.broken }
 
-// Break takes the host out of service for good after a panic, and tells World.OnPanic: its interfaces go down, no
-// frame reaches it, it sends nothing and its timers don't run. Other hosts go on. A second call does nothing.
+// Break takes the host out of service after a panic, permanently, and calls World.OnPanic. The host's interfaces go
+// down, no frame reaches it, it sends nothing, and its timers stop. Other hosts continue. A second call does nothing.
 func (h *Host) Break(p *Panic) {
 	if h.broken != nil {
 		return
@@ -105,7 +106,7 @@ func (h *Host) Break(p *Panic) {
 	}
 }
 
-// shut takes a port of a broken host out of service. The host's code may panic once more at that.
+// shut takes a port of a broken host out of service. It recovers a further panic of the host's code.
 func (p *Port) shut(now clock.Instant) {
 	defer func() { _ = recover() }()
 	p.detached = true

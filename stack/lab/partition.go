@@ -10,8 +10,8 @@ func pairOf(a, b *Host) pair {
 	return pair{a, b}
 }
 
-// Partition stops frames from passing between a and b directly or through one switch. A link between them is down and loses the
-// frames in transit on it; a switch does not forward from one to the other. Hosts that forward still reach both.
+// Partition stops frames between a and b, on a link and through a switch. A link between them is down and loses the
+// frames in transit. A switch does not forward between them. Hosts that forward packets still reach both.
 func (l *Lab) Partition(a, b *Host) { l.cut[pairOf(a, b)] = true }
 
 // Heal ends all partitions. Links that SetUp took down stay down.

@@ -14,33 +14,33 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Port connects a host's interface to the end of a link or to a device. Fault rules apply here.
+// Port connects a host's interface to a link or a device. The port's fault rules apply here.
 type Port struct {
 	host   *Host
 	iface  *stack.Iface
-	index  int  // among the host's ports
+	index  int  // number among the host's ports
 	loop   bool // true for the host's own loop
 	hidden bool
 	faults *fault.Set
 
-	caps         phy.Capabilities // as the interface last learnt them
-	wireSizeOnly bool             // the device was asked for frames of wire size only
-	detached     bool             // the stack gets no more frames from here
+	caps         phy.Capabilities // capabilities that the interface was last given
+	wireSizeOnly bool             // true if the device was told to deliver only frames of wire size
+	detached     bool             // true after the port has stopped delivering frames to the stack
 
 	linkEnd
-	shared *Switch // the link's other end, where the port's device is now
+	shared *Switch // switch at the other end of the link, which now has the port's device
 	deviceQueue
 	sizes []int // octets of each queued frame
 }
 
-// Host returns the host that the port is part of.
+// Host returns the host that has the port.
 func (p *Port) Host() *Host { return p.host }
 
 // Iface returns the host's interface at the port.
 func (p *Port) Iface() *stack.Iface { return p.iface }
 
-// Faults are the rules at the port; RX is towards the host. While any is in force the host sends frames
-// of wire size, and super-segments that arrive are cut.
+// Faults returns the fault rules at the port. RX is towards the host. While there is a rule, the host sends frames of
+// wire size, and super-segments that arrive are cut.
 func (p *Port) Faults() *fault.Set { return p.faults }
 
 // Link returns the link at the port, or nil if the port is on a device.
@@ -52,8 +52,8 @@ func (p *Port) Retry() {
 	p.world().touch(p.host)
 }
 
-// Detach takes the port's device out of service: the interface goes down, nothing reads or writes the
-// device any more, and the caller may close it. On a link's port it does nothing.
+// Detach takes the port's device out of service. The interface goes down, the port no longer reads or writes the
+// device, and the caller may close it. It does nothing if the port is on a link.
 func (p *Port) Detach() { p.takeOutOfService(phy.ErrClosed) }
 
 func (p *Port) world() *World { return p.host.lab.world }
@@ -62,7 +62,7 @@ func (p *Port) newFaults(n uint64) *fault.Set {
 	return fault.NewSet(p.host.lab.stream(streamPortFaults, p.host.ordinal, n))
 }
 
-// open makes the port's interface. On an error it removes the port again.
+// open makes the port's interface. If that fails, it removes the port.
 func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	h, w := p.host, p.world()
 	p.hidden = hidden
@@ -72,7 +72,7 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 		h.lab.macs[cfg.MAC] = true
 	}
 	p.iface = h.AddIface(w.now, cfg)
-	if !hidden { // a hidden interface's name is nowhere to be seen
+	if !hidden { // a hidden interface's name is shown nowhere
 		h.names[name] = true
 	}
 	w.touch(h)
@@ -92,10 +92,13 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	for _, c := range h.captures {
 		c.addPort(p)
 	}
+	if fn := h.lab.OnPort; fn != nil {
+		fn(p)
+	}
 	return nil
 }
 
-// close takes away a port whose medium could not be made.
+// close removes a port whose link or device could not be made.
 func (p *Port) close() {
 	p.iface.SetUp(p.world().now, false)
 	delete(p.host.names, p.iface.Name())
@@ -103,8 +106,9 @@ func (p *Port) close() {
 	p.host.ports = without(p.host.ports, p)
 }
 
-// currentCapabilities are the capabilities that the interface may use at the moment. A device that can deliver frames
-// of wire size only is asked to while rules or captures need that; other frames are cut here.
+// currentCapabilities returns the capabilities that the interface may use now. While rules or captures need frames of
+// wire size, it tells the device to deliver only those, if the device can. Otherwise the port cuts super-segments
+// itself.
 func (p *Port) currentCapabilities() phy.Capabilities {
 	var c phy.Capabilities
 	plain := p.host.wireSizeUsers > 0 || !p.faults.Empty()
@@ -126,8 +130,8 @@ func (p *Port) currentCapabilities() phy.Capabilities {
 	return c
 }
 
-// refresh updates the interface's capabilities. Only calls of the application change them, and after each such call the
-// world refreshes before it sends a frame.
+// refresh updates the interface's capabilities. Only calls of the application can change them, and after each such call
+// the world refreshes before it sends a frame.
 func (p *Port) refresh() {
 	if p.err != nil {
 		return
@@ -138,8 +142,8 @@ func (p *Port) refresh() {
 	}
 }
 
-// Relink reads the state of the device's link again. A Runner calls it when the device has signalled a change. A device
-// that was deleted is taken out of service.
+// Relink reads the state of the device's link again. A Runner calls it when the device has signalled a change. It takes
+// a deleted device out of service.
 func (p *Port) Relink(now clock.Instant) {
 	d, ok := p.relink(p)
 	if !ok {
@@ -150,7 +154,7 @@ func (p *Port) Relink(now clock.Instant) {
 	p.world().touch(p.host)
 }
 
-// mayMove reports whether the interface may have a frame to transmit, or the device may take or deliver one.
+// mayMove reports whether the interface may have a frame to transmit, or the device may accept or deliver one.
 func (p *Port) mayMove(now clock.Instant) bool {
 	if p.full || len(p.out) > 0 || p.host.Pending(now, p.iface) {
 		return true
@@ -161,15 +165,15 @@ func (p *Port) mayMove(now clock.Instant) bool {
 // loopDevice returns the device of the host's own loop.
 func (p *Port) loopDevice() *phy.Memory { return p.dev.(*phy.Memory) }
 
-// transmitBatch lets the interface transmit a batch and the device take what it can, and returns how many frames
-// moved.
+// transmitBatch transmits a batch of the interface's frames, offers queued frames to the device, and returns the number
+// of frames moved.
 func (p *Port) transmitBatch(now clock.Instant) (n int) {
 	if p.err != nil {
 		return 0
 	}
 	if p.full {
 		if _, ok := p.dev.(phy.Pollable); ok {
-			return 0 // until Retry
+			return 0 // Retry ends this state
 		}
 		if n = p.flush(now); p.full {
 			return n
@@ -194,7 +198,7 @@ func (p *Port) transmitBatch(now clock.Instant) (n int) {
 	return n
 }
 
-// cutToMedium cuts a super-segment and finishes a checksum if the port's medium can't do that.
+// cutToMedium cuts a super-segment and finishes a checksum if the port's medium can't do so.
 func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 	w, m := p.world(), p.caps.Medium
 	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.segmenter.Start(f, m) {
@@ -212,20 +216,23 @@ func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 	p.applyTxFaults(now, f)
 }
 
-// segmentSize is room enough for each segment of the super-segment f.
+// segmentSize returns an upper bound of the size of a segment of the super-segment f.
 func segmentSize(f *phy.Frame) int {
 	return wire.EthernetLen + 4 + 2*60 + int(f.Offload.GSOSize) // VLAN tag, longest IPv4 and TCP headers
 }
 
-// applyTxFaults applies the port's outgoing rules to a frame and reports a drop to the stack, or dispatches the frame. A frame
-// for a device is counted when the device takes or refuses it.
+// applyTxFaults applies the port's outgoing rules to a frame. It reports a drop to the stack, or dispatches the frame.
+// A frame for a device is counted later, when the device accepts or refuses it.
 func (p *Port) applyTxFaults(now clock.Instant, f *phy.Frame) {
+	if p.direction != nil {
+		p.world().follow(f)
+	}
 	if p.faults.Empty() {
 		p.dispatch(now, f)
 		return
 	}
 	w := p.world()
-	seen := w.clone(f) // observers see what the stack sent, not what a rule made of it
+	seen := w.clone(f) // observers see the frame that the stack sent, not a rule's changes
 	v := p.faults.Apply(now, fault.TX, p.caps.Medium, f)
 	if v.Drop != drop.None {
 		p.host.FrameSent(now, p.iface, seen, v.Drop)
@@ -239,8 +246,8 @@ func (p *Port) applyTxFaults(now clock.Instant, f *phy.Frame) {
 	w.inject(now, v, f, portOut{p})
 }
 
-// dispatch puts a frame on a medium without rules of the port's own. What a link does to it is known at once, and
-// observers see it with the frame.
+// dispatch sends a frame to the link or device, past the port's rules. Observers see the frame with the link's verdict,
+// which is known at once.
 func (p *Port) dispatch(now clock.Instant, f *phy.Frame) {
 	if p.direction == nil || !p.direction.carriesUncut(f) {
 		p.notifySent(now, f)
@@ -261,7 +268,7 @@ func (p *Port) dispatch(now clock.Instant, f *phy.Frame) {
 	p.direction.carry(f, v)
 }
 
-// notifySent tells the stack that a frame was put on the link, or queued for the device.
+// notifySent reports to the stack that a frame was sent on the link, or queued for the device.
 func (p *Port) notifySent(now clock.Instant, f *phy.Frame) {
 	if p.direction != nil {
 		p.host.FrameSent(now, p.iface, f, drop.None)
@@ -270,7 +277,7 @@ func (p *Port) notifySent(now clock.Instant, f *phy.Frame) {
 	p.host.FrameQueued(now, p.iface, f)
 }
 
-// inject hands a frame and the copies that the rules make of it to the sink, after the delay that they set.
+// inject passes a frame, and the copies that the rules make of it, to the sink after the delay that the rules set.
 func (w *World) inject(now clock.Instant, v fault.Verdict, f *phy.Frame, to sink) {
 	v.Mark(f, false)
 	for i := 0; i <= v.Copies; i++ {
@@ -287,7 +294,7 @@ func (w *World) inject(now clock.Instant, v fault.Verdict, f *phy.Frame, to sink
 	}
 }
 
-// portOut is the sink behind a port's outgoing rules, portIn the one behind its incoming rules.
+// portOut is the sink after a port's outgoing rules, portIn the one after its incoming rules.
 type (
 	portOut struct{ *Port }
 	portIn  struct{ *Port }
@@ -296,7 +303,7 @@ type (
 func (o portOut) arrive(now clock.Instant, f *phy.Frame) { o.enqueue(now, f) }
 func (i portIn) arrive(now clock.Instant, f *phy.Frame)  { i.receive(now, f) }
 
-// enqueue hands a frame to the link, or appends it to the device's queue.
+// enqueue passes a frame to the link, or appends it to the device's queue.
 func (p *Port) enqueue(now clock.Instant, f *phy.Frame) {
 	if p.direction != nil {
 		p.direction.accept(now, f)
@@ -309,18 +316,18 @@ func (p *Port) enqueue(now clock.Instant, f *phy.Frame) {
 	}
 	p.out, p.sizes = append(p.out, f), append(p.sizes, f.Len())
 	if p.caps.Gather && !p.full {
-		p.flush(now) // while what the frame has borrowed is in the cache
+		p.flush(now) // while the octets that the frame borrows are in the cache
 		return
 	}
 	p.world().touch(p.host)
 }
 
-// notifyUnsent tells the stack that the device never took a frame.
+// notifyUnsent reports to the stack that the device has not accepted a frame.
 func (p *Port) notifyUnsent(now clock.Instant, f *phy.Frame) {
 	p.host.FrameSent(now, p.iface, f, drop.TransmitFailed)
 }
 
-// flush offers the queued frames to the device and returns how many it took. It drops the frames that the device
+// flush offers the queued frames to the device and returns the number accepted. It drops the frames that the device
 // refuses with an error.
 func (p *Port) flush(now clock.Instant) (taken int) {
 	p.full = false
@@ -342,7 +349,7 @@ func (p *Port) flush(now clock.Instant) (taken int) {
 		}
 	}
 	for _, f := range p.out {
-		f.Own() // a frame in the queue must not keep its lender waiting
+		f.Own() // a queued frame must not keep the octets that it borrows
 	}
 	return taken
 }
@@ -353,14 +360,14 @@ func (p *Port) shift(n int) {
 	p.sizes = slices.Delete(p.sizes, 0, n)
 }
 
-// Drain takes a batch of frames off the port's device and returns how many. A Runner calls it for
-// pollable devices that are readable; a full batch means that there may be more. A device that fails
-// is taken out of service.
+// Drain receives a batch of frames from the port's device and returns their number. A Runner calls it for pollable
+// devices that are readable. After a full batch there may be more frames. Drain takes a device that fails out of
+// service.
 func (p *Port) Drain(now clock.Instant) int {
 	return p.drain(now, p.world(), p)
 }
 
-// drainMemory is Drain for a device in memory. It retries a full queue too, because no Runner polls such a device.
+// drainMemory drains a device in memory. It also retries a full queue, because no Runner polls such a device.
 func (p *Port) drainMemory(now clock.Instant) (n int) {
 	if p.full {
 		if n = p.flush(now); n > 0 {
@@ -368,12 +375,12 @@ func (p *Port) drainMemory(now clock.Instant) (n int) {
 		}
 	}
 	if p.loop && p.loopDevice().Pending() == 0 {
-		return n // every host has one, and most of the time it is at rest
+		return n // most of the time a host's loop is idle
 	}
 	return n + p.Drain(now)
 }
 
-// arrive takes a frame from the medium.
+// arrive processes a frame from the link or device.
 func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
 	if p.faults.Empty() && p.host.wireSizeUsers == 0 && !f.Offload.UDP {
 		p.receive(now, f)
@@ -422,8 +429,8 @@ func (p *Port) receive(now clock.Instant, f *phy.Frame) {
 	w.recycle(f)
 }
 
-// Fail takes the port's device out of service and tells World.OnDeviceError, once. A Runner calls it
-// when polling says what the device does not.
+// Fail takes the port's device out of service and calls World.OnDeviceError, once. A Runner calls it when polling the
+// device reports an error.
 func (p *Port) Fail(err error) {
 	if p.takeOutOfService(err) {
 		if fn := p.world().OnDeviceError; fn != nil {

@@ -2,9 +2,9 @@ package lab
 
 import "fmt"
 
-// Rest returns an error that names the first thing the lab still holds: what a host holds (see stack.Host.Rest), frames
-// on a link, frames that wait for a device. nil means that the lab is at rest, as it must be once all sockets are closed
-// and World.Step has nothing left to do.
+// Rest returns an error that names the first resource the lab still holds: what a host holds (see stack.Host.Rest),
+// frames on a link, frames that wait for a device. nil means that the lab is at rest. It must be at rest once all
+// sockets are closed and World.Step has nothing left to do.
 func (l *Lab) Rest() error {
 	for _, h := range l.hosts {
 		if err := h.Rest(); err != nil {
@@ -36,8 +36,8 @@ func (l *Lab) Rest() error {
 	return nil
 }
 
-// Rest is Lab.Rest for every lab of the world. Its error also names events that are scheduled and hosts that may have
-// frames to send.
+// Rest checks every lab of the world, see Lab.Rest. It also reports scheduled events, and hosts that may have frames to
+// send.
 func (w *World) Rest() error {
 	for _, l := range w.labs {
 		if err := l.Rest(); err != nil {
@@ -56,8 +56,8 @@ func (w *World) Rest() error {
 	return nil
 }
 
-// Drain aborts every socket of every host and runs at most the given number of events, until none is scheduled. It
-// returns the error of Rest, or one that says that events go on.
+// Drain aborts every socket of every host and runs events until none is scheduled, at most the given number. It returns
+// the error of Rest, or an error if events are left.
 func (w *World) Drain(events int) error {
 	for _, h := range w.hosts {
 		h.AbortAll(w.now)

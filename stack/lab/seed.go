@@ -2,7 +2,7 @@ package lab
 
 import "math/rand/v2"
 
-// What a random stream is for. The numbers are part of what a seed means: they must not change.
+// Purposes of random streams. The numbers must not change, because a seed's results depend on them.
 const (
 	streamHost uint64 = iota + 1
 	streamDirection
@@ -10,8 +10,8 @@ const (
 	streamLinkFaults
 )
 
-// mix derives a 64-bit value from a seed and a path of numbers, such that neighbouring paths have
-// nothing in common: the finaliser of splitmix64 (Steele, Lea, Flood 2014) over each step.
+// mix derives a 64-bit value from a seed and a path of numbers, so that neighbouring paths have independent values. It
+// applies splitmix64's finaliser (Steele, Lea, Flood 2014) at each step.
 func mix(seed uint64, path ...uint64) uint64 {
 	z := seed
 	for _, p := range path {
@@ -23,7 +23,7 @@ func mix(seed uint64, path ...uint64) uint64 {
 	return z
 }
 
-// stream returns the random stream of one thing of a lab.
+// stream returns the random stream with the given path: of a host, a direction or a set of rules.
 func (l *Lab) stream(path ...uint64) *rand.Rand {
 	a := mix(l.seed, path...)
 	return rand.New(rand.NewPCG(a, mix(a, 0)))

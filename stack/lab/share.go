@@ -6,12 +6,14 @@ import (
 	"smolsh/phy"
 )
 
-// Share puts a switch between the port and its device, so that Switch.Attach puts other hosts beside the port's on
-// it, and returns that switch; the next call returns the same one. The port's host keeps its interface, addresses,
-// neighbours, connections, rules and captures, its MTU and its super-segments. Three things change. The host's link is now
-// the one to the switch, which stays up when the device's link goes down. A device that fails leaves the hosts connected to
-// each other, and World.OnSwitchError is called. A frame that a slow device has no room for is lost rather than held back.
-// The error says that there is no device to share, that it is out of service, or that it carries no Ethernet.
+// Share inserts a switch between the port and its device and returns the switch. Switch.Attach then connects other
+// hosts to the same device. A further call returns the same switch. The port's host keeps its interface, addresses,
+// neighbours, connections, rules, captures, MTU and super-segments.
+//
+// Three things change. The host's link is now its link to the switch, which stays up when the device's link goes down.
+// If the device fails, the hosts stay connected to each other, and World.OnSwitchError is called. A frame for which a
+// slow device has no room is dropped, and not kept. An error means that the port has no device, that the device is out
+// of service, or that it carries no Ethernet.
 func (p *Port) Share() (*Switch, error) {
 	switch {
 	case p.shared != nil:
@@ -33,14 +35,14 @@ func (p *Port) Share() (*Switch, error) {
 		return nil, fmt.Errorf("%s: %w", dev.Name(), p.err)
 	}
 	if d, ok := dev.(phy.Offloader); ok && p.wireSizeOnly && d.SetOffload(true) == nil {
-		p.wireSizeOnly = false // the port cuts super-segments for its rules from now on
+		p.wireSizeOnly = false // from now on the port itself cuts super-segments for its rules
 	}
 	s := l.Switch(dev.Name())
 	w.detach(p)
 	if s.uplink, err = s.AttachDevice(dev); err != nil {
 		return nil, err
 	}
-	for i, f := range p.out { // ahead of the frames that are sent from now on
+	for i, f := range p.out { // queued before the frames that are sent from now on
 		p.host.FrameTaken(p.iface, p.sizes[i])
 		s.uplink.transmit(w.now, f)
 	}
@@ -54,7 +56,7 @@ func (p *Port) Share() (*Switch, error) {
 	return s, nil
 }
 
-// join makes the port of the switch at the far end of k.
+// join makes the switch's port at the far end of k.
 func (s *Switch) join(k *Link) {
 	p := &SwitchPort{sw: s, host: k.a.host, linkEnd: linkEnd{k, &k.ba}, floods: s.floods}
 	s.add(p, k.a.host.Name())
@@ -62,14 +64,14 @@ func (s *Switch) join(k *Link) {
 	s.lab.links = append(s.lab.links, k)
 }
 
-// follow gives the device's present MTU to the links that follow it.
+// follow sets the MTU of the links that follow the device p to the device's present MTU.
 func (s *Switch) follow(p *SwitchPort) {
 	mtu := p.dev.Capabilities().MTU
 	for _, q := range s.ports {
 		if k := q.link; k != nil && k.uplink == p && k.cfg.MTU != mtu {
 			k.cfg.MTU = mtu
 			k.a.caps = k.a.currentCapabilities()
-			k.a.iface.SetLink(s.lab.world.now, k.a.caps, true)
+			k.a.iface.SetLink(s.lab.world.now, k.a.caps, k.up)
 			s.lab.world.touch(k.a.host)
 		}
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -12,21 +13,21 @@ import (
 )
 
 const (
-	maxStations = 1024              // what a switch learns; more are flooded
+	maxStations = 1024              // addresses that a switch learns; frames for others are flooded
 	stationAge  = 300 * time.Second // IEEE 802.1D-2004 table 7-5
 	sweepEvery  = time.Second
 )
 
-// Switch is a learning bridge (IEEE 802.1D-2004 §7.8) whose ports are the far ends of links, and devices. It
-// forwards in no time of its own; rate and queue are its links', a queue also its devices'. There is no spanning tree, and no way
-// to build a loop.
+// Switch is a learning bridge (IEEE 802.1D-2004 §7.8). Its ports are the far ends of links, and devices. Forwarding
+// takes no time; rates and queues are those of the links, and devices have queues too. There is no spanning tree, and a
+// loop can't be built.
 type Switch struct {
 	lab      *Lab
 	name     string
 	ports    []*SwitchPort
-	names    map[string]bool // of the ports
-	floods   clock.Bucket    // what each port may flood, full
-	uplink   *SwitchPort     // the device that a host shares by this switch; nil for most
+	names    map[string]bool // names of the ports
+	floods   clock.Bucket    // full bucket that limits what a port may flood, copied for each port
+	uplink   *SwitchPort     // device that a host shares through this switch; nil for most switches
 	stations map[wire.HardwareAddr]station
 	sweepAt  clock.Instant
 	stats    Flow
@@ -34,7 +35,7 @@ type Switch struct {
 	unlearnt uint64
 }
 
-// station is where an address was last seen.
+// station records at which port an address was last seen, and when.
 type station struct {
 	port *SwitchPort
 	seen clock.Instant
@@ -47,21 +48,23 @@ func (l *Lab) Switch(name string) *Switch {
 	return s
 }
 
-// Name returns the name that the switch was made with.
+// Name returns the switch's name.
 func (s *Switch) Name() string { return s.name }
 
-// Stats counts the frames that arrived at the switch. A frame counts as delivered when it is handed to a port, whose own
-// counters say whether it was sent. Frames are dropped whose destination is behind the port where they arrived
-// (drop.UnknownMAC), between partitioned hosts (drop.LinkDown), flooded beyond a port's limit (drop.FloodLimit), to a
-// group that no bridge relays (drop.ReservedMAC), and from an address that no station has (drop.BadSourceMAC).
+// Stats returns the counters of frames that arrived at the switch. A frame counts as delivered when it is passed to a
+// port; the port's counters then show whether it was sent. The switch drops a frame whose destination is at the port
+// where it arrived (drop.UnknownMAC), between partitioned hosts (drop.LinkDown), flooded beyond a port's limit
+// (drop.FloodLimit), to a group that no bridge relays (drop.ReservedMAC), or from an address that no station can have
+// (drop.BadSourceMAC).
 func (s *Switch) Stats() Flow { return s.stats }
 
-// Learning counts the moves of addresses from one port to another, and the frames whose sender was not learnt
-// because the table was full of stations that are alive; frames for such a sender are flooded.
+// Learning returns two counters: addresses that moved from one port to another, and frames whose sender was not learnt
+// because the table was full. Frames for such a sender are flooded.
 func (s *Switch) Learning() (moves, unlearnt uint64) { return s.moves, s.unlearnt }
 
-// SetFlood limits what each port may flood, which are frames for groups, for everybody and for stations that are not
-// known, to so many a second, and as many at once after a pause; 0 takes the limit away. A super-segment counts as one.
+// SetFlood limits the frames that each port may flood to rate per second, and as many at once after a pause. 0 removes
+// the limit. Flooded frames are those for groups, for the broadcast address and for unknown stations. A super-segment
+// counts as one frame.
 func (s *Switch) SetFlood(rate int) {
 	s.floods = clock.Bucket{}
 	if rate > 0 {
@@ -76,10 +79,10 @@ func (s *Switch) SetFlood(rate int) {
 type Station struct {
 	Addr wire.HardwareAddr
 	Port *SwitchPort
-	Age  time.Duration // since it was last heard; it is forgotten at 300 s
+	Age  time.Duration // time since its last frame; at 300 s the address is forgotten
 }
 
-// Stations are the addresses that the switch knows at now, in their own order.
+// Stations returns the addresses that the switch knows at now, sorted.
 func (s *Switch) Stations(now clock.Instant) []Station {
 	var list []Station
 	for a, st := range s.stations {
@@ -91,8 +94,8 @@ func (s *Switch) Stations(now clock.Instant) []Station {
 	return list
 }
 
-// Attach links h to the switch; it gets an interface with its next address, if it has one left. Where the switch
-// is a shared device's (Port.Share) and the configuration has no MTU, the link's is the device's, now and later.
+// Attach links h to the switch. h gets an interface with its next address, if one is left. If the switch belongs to a
+// shared device (Port.Share) and the configuration has no MTU, the link's MTU follows the device's.
 func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	var follows *SwitchPort
 	mtu := h.linkMTU()
@@ -103,6 +106,14 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkMTU(h); err != nil {
+		return nil, err
+	}
+	if at := h.next(); at.IsValid() && !cfg.Duplicates {
+		if other := s.HostWith(at); other != nil {
+			return nil, errDuplicate(h, other, at)
+		}
+	}
 	k.uplink = follows
 	if k.a, err = h.attachLink(k, &k.ab); err != nil {
 		return nil, err
@@ -111,9 +122,23 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
+// HostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
+func (s *Switch) HostWith(at netip.Addr) *Host {
+	for _, p := range s.ports {
+		if p.link == nil {
+			continue
+		}
+		if slices.ContainsFunc(p.link.a.iface.Addrs(), func(a netip.Prefix) bool { return a.Addr() == at }) {
+			return p.host
+		}
+	}
+	return nil
+}
+
 // arrive learns the sender's port and forwards the frame.
 func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s := p.sw
+	s.lab.world.follow(f)
 	s.stats.In++
 	s.stats.Octets += uint64(f.Len())
 	p.rx.In++
@@ -139,13 +164,13 @@ func (p *SwitchPort) arrive(now clock.Instant, f *phy.Frame) {
 	s.flood(now, f, p)
 }
 
-// isReserved reports whether a is one of the groups by which stations and bridges talk to the other end of their link, and
-// which no bridge relays (IEEE 802.1Q §8.6.3): spanning tree, pause, LACP, 802.1X, LLDP.
+// isReserved reports whether a is a group address that no bridge relays, because it is for the other end of the link
+// (IEEE 802.1Q §8.6.3): spanning tree, pause, LACP, 802.1X, LLDP.
 func isReserved(a wire.HardwareAddr) bool {
 	return a[0] == 0x01 && a[1] == 0x80 && a[2] == 0xc2 && a[3] == 0 && a[4] == 0 && a[5] < 0x10
 }
 
-// learn records the port of a station's address. A full table keeps every station that has not aged.
+// learn records the port of a station's address. In a full table it replaces only stations that have aged.
 func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
 	st, known := s.stations[a]
 	if !known && len(s.stations) >= maxStations {
@@ -161,7 +186,7 @@ func (s *Switch) learn(now clock.Instant, a wire.HardwareAddr, p *SwitchPort) {
 	s.stations[a] = station{port: p, seen: now}
 }
 
-// sweep removes the stations that have aged, at most once a second. The order does not matter, because all of them are
+// sweep removes the stations that have aged, at most once a second. Map order does not matter, because all of them are
 // removed.
 func (s *Switch) sweep(now clock.Instant) {
 	if now < s.sweepAt {
@@ -175,7 +200,7 @@ func (s *Switch) sweep(now clock.Instant) {
 	}
 }
 
-// forget removes the addresses that were learnt at a port. The order does not matter, because all are removed.
+// forget removes the addresses that were learnt at a port. Map order does not matter, because all of them are removed.
 func (s *Switch) forget(p *SwitchPort) {
 	for a, st := range s.stations {
 		if st.port == p {
@@ -206,7 +231,7 @@ func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *SwitchPort) 
 	}
 }
 
-// flood sends f to every port but the one it came from; each port but the last gets a copy.
+// flood sends f to every port except the one where it arrived. Each port but the last gets a copy.
 func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 	rest := len(s.ports) - 1
 	if rest == 0 {
@@ -236,5 +261,6 @@ func (s *Switch) flood(now clock.Instant, f *phy.Frame, from *SwitchPort) {
 func (p *SwitchPort) drop(f *phy.Frame, why drop.Reason) {
 	p.sw.stats.Drops[why]++
 	p.rx.Drops[why]++
+	p.sw.lab.world.noteDrop(f, p.sw.name, why, false)
 	p.sw.lab.world.recycle(f)
 }

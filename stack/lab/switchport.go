@@ -10,32 +10,32 @@ import (
 	"smolsh/stack/wire"
 )
 
-// portOctets bounds the buffers of the frames queued for a switch's device, in octets. Their number is bounded by
-// portFrames.
+// portOctets bounds the buffers of the frames queued for a switch's device, in octets. portFrames bounds the number of
+// these frames.
 const portOctets = 4 << 20
 
-// SwitchPort is a port of a switch: the far end of a link, or a device. Frames for a device wait in a bounded queue
-// of the port's own, so that a device that takes none holds up no other.
+// SwitchPort is a port of a switch: the far end of a link, or a device. Each device has its own bounded queue, so that
+// a slow device delays no other port.
 type SwitchPort struct {
 	sw   *Switch
 	name string
-	host *Host // at the other end of the link; nil on a device
+	host *Host // host at the other end of the link; nil on a device
 
-	rx      Flow // into the switch
+	rx      Flow // frames into the switch
 	flooded uint64
 	floods  clock.Bucket
 
 	linkEnd
 	deviceQueue
-	octets         int  // size of the queued frames' buffers
-	flushScheduled bool // in World.unflushed
-	tx             Flow // towards the device
+	octets         int  // total size of the queued frames' buffers
+	flushScheduled bool // true while the port is in World.unflushed
+	tx             Flow // frames to the device
 }
 
-// AttachDevice makes a port of a device, whose frames must be Ethernet's; the error says so otherwise. The port is
-// named as the device, with a number behind that where the name is taken. A pollable device is left to the Runner
-// (World.Devices), one in memory is drained by the world. Super-segments and unfinished checksums go whole to a
-// device that takes such, and are cut and finished for one that does not. The device stays the caller's to close,
+// AttachDevice makes a port on a device. It returns an error unless the device's medium is Ethernet. The port has the
+// device's name, with a number added if that name is in use. A Runner polls and drains a pollable device
+// (World.Devices); the world drains a device in memory. A device with segmentation and checksum offload gets
+// super-segments and unfinished checksums; for other devices they are cut and finished. The caller closes the device
 // after SwitchPort.Detach.
 func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 	if dev.Capabilities().Medium != phy.MediumEthernet {
@@ -47,10 +47,10 @@ func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 	return p, nil
 }
 
-// Ports are the switch's ports in the order in which they were attached. The slice is the switch's.
+// Ports returns the switch's ports in the order in which they were attached. The caller must not change the slice.
 func (s *Switch) Ports() []*SwitchPort { return s.ports }
 
-// add makes p a port of the switch, with the name want, or with a number behind want where a port has that name.
+// add makes p a port of the switch, with the name want. If a port has that name, a number is added.
 func (s *Switch) add(p *SwitchPort, want string) {
 	p.name = want
 	for n := 1; s.names[p.name]; n++ {
@@ -60,7 +60,7 @@ func (s *Switch) add(p *SwitchPort, want string) {
 	s.ports = append(s.ports, p)
 }
 
-// Switch returns the switch that the port is part of.
+// Switch returns the switch that has the port.
 func (p *SwitchPort) Switch() *Switch { return p.sw }
 
 // Name returns the name of the host at the other end of the link, or of the device.
@@ -75,7 +75,7 @@ func (p *SwitchPort) Up() bool {
 	return p.err == nil && (!ok || d.Up())
 }
 
-// MTU returns the longest packet that the link or the device at the port takes, in octets.
+// MTU returns the longest packet that the link or the device at the port carries, in octets.
 func (p *SwitchPort) MTU() int {
 	if p.link != nil {
 		return p.link.cfg.MTU
@@ -83,11 +83,11 @@ func (p *SwitchPort) MTU() int {
 	return p.dev.Capabilities().MTU
 }
 
-// Received counts the frames that came into the switch at the port, as Switch.Stats does for all ports; flooded is how
-// many of them went to every other port.
+// Received returns the counters of frames that arrived in the switch at the port, as Switch.Stats does for all ports.
+// flooded counts those that were sent to every other port.
 func (p *SwitchPort) Received() (rx Flow, flooded uint64) { return p.rx, p.flooded }
 
-// Sent counts the frames that left the switch at the port: those for the link, or for the device.
+// Sent returns the counters of frames that left the switch at the port, to the link or to the device.
 func (p *SwitchPort) Sent() Flow {
 	if p.link != nil {
 		return p.direction.stats
@@ -95,10 +95,10 @@ func (p *SwitchPort) Sent() Flow {
 	return p.tx
 }
 
-// Stats counts the frames for the port's device; on a link Link.Stats does. Dropped are a frame that finds the
-// queue full (drop.QueueFull), one longer than the device's MTU (drop.TooBig), a super-segment that can't be cut
-// (drop.BadLength), an unfinished checksum that can't be finished (drop.BadChecksum), a frame still queued when the link
-// goes down or the device out of service (drop.LinkDown), and a frame that the device refuses (drop.TransmitFailed).
+// Stats returns the counters of frames to the port's device; see Link.Stats for a link. Drops are a frame that finds
+// the queue full (drop.QueueFull), a frame longer than the device's MTU (drop.TooBig), a super-segment that can't be
+// cut (drop.BadLength), an unfinished checksum that can't be finished (drop.BadChecksum), a frame queued when the link
+// goes down or the device fails (drop.LinkDown), and a frame that the device refuses (drop.TransmitFailed).
 func (p *SwitchPort) Stats() Flow { return p.tx }
 
 // Retry offers the queued frames to the device again, in the next turn.
@@ -107,7 +107,7 @@ func (p *SwitchPort) Retry() {
 	p.scheduleFlush()
 }
 
-// scheduleFlush puts the port among those that have something for their device.
+// scheduleFlush adds the port to the list of ports with frames for their devices.
 func (p *SwitchPort) scheduleFlush() {
 	if w := p.world(); !p.flushScheduled {
 		p.flushScheduled = true
@@ -115,13 +115,13 @@ func (p *SwitchPort) scheduleFlush() {
 	}
 }
 
-// Drain takes a batch of frames off the port's device and returns how many. A device that fails is taken out of
+// Drain receives a batch of frames from the port's device and returns their number. It takes a device that fails out of
 // service.
 func (p *SwitchPort) Drain(now clock.Instant) int {
 	return p.drain(now, p.world(), p)
 }
 
-// drainMemory is Drain for a device in memory. It retries a full queue too, because no Runner polls such a device.
+// drainMemory drains a device in memory. It also retries a full queue, because no Runner polls such a device.
 func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
 	if p.full {
 		n = p.flush()
@@ -129,8 +129,8 @@ func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
 	return n + p.Drain(now)
 }
 
-// Relink looks at the link of the port's device anew. A device that was deleted is taken out of service; the
-// addresses that were learnt behind a link that is down are forgotten, and links that have the device's MTU follow it.
+// Relink reads the state of the device's link again. It takes a deleted device out of service. If the link is down, the
+// switch forgets the addresses learnt at the port. Links with the device's MTU get the new MTU.
 func (p *SwitchPort) Relink(clock.Instant) {
 	d, ok := p.relink(p)
 	if !ok {
@@ -142,12 +142,13 @@ func (p *SwitchPort) Relink(clock.Instant) {
 	p.sw.follow(p)
 }
 
-// Detach takes the port's device out of service and the port off the switch, which forgets what it learnt there:
-// nothing reads or writes the device any more, and the caller may close it. On a link's port it does nothing.
+// Detach takes the port's device out of service and removes the port from the switch, which forgets the addresses
+// learnt there. The port no longer reads or writes the device, and the caller may close it. It does nothing if the port
+// is on a link.
 func (p *SwitchPort) Detach() { p.takeOutOfService(phy.ErrClosed) }
 
-// Fail is Detach for a device that failed, and tells World.OnSwitchError, once. A Runner calls it when polling says
-// what the device does not.
+// Fail detaches a device that has failed, and calls World.OnSwitchError, once. A Runner calls it when polling the
+// device reports an error.
 func (p *SwitchPort) Fail(err error) {
 	if p.takeOutOfService(err) {
 		if fn := p.world().OnSwitchError; fn != nil {
@@ -176,6 +177,7 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	w, caps := p.world(), p.dev.Capabilities()
+	w.leaveTrail(f)
 	if takesUncut(f, caps) {
 		p.enqueue(f, caps)
 		return
@@ -187,7 +189,7 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	for n := w.segmenter.Segments(); n > 0; n-- {
-		if len(p.out) >= portFrames { // no work for the rest of a super-segment with tiny segments
+		if len(p.out) >= portFrames { // avoids work for the rest of a super-segment with tiny segments
 			p.tx.In += uint64(n)
 			p.tx.Drops[drop.QueueFull] += uint64(n)
 			break
@@ -199,13 +201,13 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 	w.recycle(f)
 }
 
-// takesUncut reports whether a device takes f uncut. A super-segment's checksum is always the device's to finish.
+// takesUncut reports whether a device accepts f uncut. A super-segment always leaves its checksum to the device.
 func takesUncut(f *phy.Frame, c phy.Capabilities) bool {
 	o := f.Offload
 	return o.GSOSize == 0 || !o.UDP && o.NeedsCsum && c.TxChecksum && f.Len()-wire.EthernetLen <= c.MaxGSO
 }
 
-// enqueue makes f wait for the device, as long as there is room.
+// enqueue queues f for the device, if there is room.
 func (p *SwitchPort) enqueue(f *phy.Frame, c phy.Capabilities) {
 	p.tx.In++
 	p.tx.Octets += uint64(f.Len())
@@ -231,7 +233,8 @@ func (p *SwitchPort) dropUnqueued(f *phy.Frame, why drop.Reason) {
 	p.world().recycle(f)
 }
 
-// flushSwitches offers queued frames to the devices of switches, once each, and returns how many frames they took.
+// flushSwitches offers queued frames to the devices of switches, once each. It returns the number of frames that they
+// accepted.
 func (w *World) flushSwitches() (n int) {
 	for i := 0; i < len(w.unflushed); i++ {
 		p := w.unflushed[i]
@@ -243,7 +246,7 @@ func (w *World) flushSwitches() (n int) {
 	return n
 }
 
-// flush offers the queued frames to the device and returns how many it took. It drops the frames that the device
+// flush offers the queued frames to the device and returns the number accepted. It drops the frames that the device
 // refuses with an error.
 func (p *SwitchPort) flush() (taken int) {
 	p.full = false

@@ -5,20 +5,20 @@ import (
 	"smolsh/stack/clock"
 )
 
-// idleInTransit bounds the unused inTransits that a world keeps.
+// idleInTransit is the number of unused inTransit values that a world keeps.
 const idleInTransit = 4096
 
-// inTransit is a frame on its way to a sink, which becomes its owner when the timer is due. Each inTransit is reused, so
-// that moving a frame allocates nothing.
+// inTransit is a frame on its way to a sink, which owns the frame from the time when the timer is due. inTransit values
+// are reused, so that moving a frame allocates nothing.
 type inTransit struct {
 	timer clock.Timer[task]
 	world *World
 	frame *phy.Frame
 	to    sink
-	next  *inTransit // in the list of unused ones
+	next  *inTransit // next in the list of unused values
 }
 
-// send makes f arrive at the sink at the given instant.
+// send schedules the arrival of f at the sink for the instant at.
 func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
 	fl := w.freeInTransit
 	if fl == nil {

@@ -10,56 +10,60 @@ import (
 )
 
 const (
-	// batch is how many frames an interface may transmit, or a device deliver, before others have a turn.
+	// batch is the number of frames that an interface transmits, or a device delivers, before others have a turn.
 	batch = 64
-	// transmitFrames bounds the frames of one call of runTransmits, so that hosts which send for ever without delay
-	// can't keep the owner from its other work.
+	// transmitFrames bounds the frames of one call of runTransmits. Hosts that send for ever without delay then can't
+	// keep the owner from other work.
 	transmitFrames = 4096
-	// turnEvents bounds the events of one Turn, for the same reason.
+	// turnEvents bounds the events of one Turn, so that the owner returns to other work.
 	turnEvents = 256
-	// poolFrames is how many unused frames of each size are kept.
+	// poolFrames is the number of unused frames of each size that are kept.
 	poolFrames = 1024
 )
 
-// World is a clock with its event queue: everything that happens at some instant, ordered by instant
-// and, within one, by the order of scheduling. It owns the labs made in it. A Runner moves it.
+// World is a clock with an event queue. Events run in the order of their times; events of one instant run in the order
+// in which they were scheduled. The world owns the labs made in it. A Runner advances it.
 type World struct {
-	// Epoch is the wall-clock time of instant zero, which captures add to their time stamps. NewWorld
-	// sets the Unix epoch, so that the captures of equal runs are equal.
+	// Epoch is the wall-clock time of instant zero, to which captures add their time stamps. NewWorld sets the Unix
+	// epoch, so that the captures of equal runs are equal.
 	Epoch time.Time
 	// OnDeviceError, if set, is called once for each host's device that failed and was taken out of service.
 	OnDeviceError func(p *Port, err error)
 	// OnSwitchError, if set, is called once for each switch's device that failed and was taken out of service.
 	OnSwitchError func(p *SwitchPort, err error)
-	// OnPanic, when set, is told on the owner of each panic that the world has recovered, after the host whose code
-	// panicked was taken out of service; p.Host is nil where it was no host's. Without it a panic goes on.
+	// OnPanic, if set, is called on the owner's goroutine for each panic that the world has recovered, after the host
+	// whose code panicked was taken out of service. p.Host is nil if it was no host's code. If OnPanic is not set, the
+	// world does not stop a panic.
 	OnPanic func(p *Panic)
 
 	now          clock.Instant
 	events       clock.Heap[task]
 	labs         []*Lab
-	hosts        []*Host // in insertion order, over all labs
+	hosts        []*Host // hosts of all labs in insertion order
 	dirty        []*Host // hosts that may have something to transmit
-	round        round   // the dirty hosts that transmit now
-	kicked       bool    // every host may have something to transmit
-	calls        uint64  // calls from outside, and events: what may have changed what interfaces are to offer
+	round        round   // dirty hosts that are transmitting now
+	kicked       bool    // true if every host may have something to transmit
+	calls        uint64  // number of outside calls and events, after which interfaces may have new capabilities
 	transmitting bool
 	entered      entered
 
-	devices    []DevicePort // ports on pollable devices: the Runner's to drain
-	memory     []DevicePort // ports on devices in memory, but for hidden loops: drained by runTransmits
+	devices    []DevicePort // ports on pollable devices, which the Runner drains
+	memory     []DevicePort // ports on devices in memory except hidden loops, which runTransmits drains
 	generation uint64
-	unflushed  []*SwitchPort // switches' ports that have frames for their devices
+	unflushed  []*SwitchPort // ports of switches that have frames for their devices
 
 	small, super *phy.Pool
 	segmenter    phy.Segmenter
 
-	recvSmall, recvSuper [batch]*phy.Frame // what a device fills; empty frames, or nil before the first use
+	recvSmall, recvSuper [batch]*phy.Frame // empty frames for a device to fill; nil before the first use
 
-	freeInTransit   *inTransit // unused ones
-	numFree         int        // how many those are
+	freeInTransit   *inTransit // list of unused values
+	numFree         int        // number of unused values
 	captures        []*captureFile
 	allHostCaptures []*captureFile // of them those that take every host
+	following       int            // the number of captures of several hosts
+	trails          map[uint64]*trail
+	lastTrail       uint64
 }
 
 // task is the function that the event queue calls when a timer is due.
@@ -79,19 +83,19 @@ func NewWorld() *World {
 	}
 }
 
-// Now returns the world's time. Under the wall clock it is that of the turn, not of the call.
+// Now returns the world's time. Under the wall clock it is the time at which the turn began.
 func (w *World) Now() clock.Instant { return w.now }
 
-// Event is one scheduled call; it can be moved or stopped.
+// Event is one scheduled call, which can be moved or stopped.
 type Event struct {
 	world *World
 	timer clock.Timer[task]
 	fn    func(now clock.Instant)
 }
 
-// At calls fn at the given instant, or as soon as possible where that has passed. fn runs on the owner
-// and may do whatever an application may: hosts that it gave work transmit after it. At Never the
-// event is made but not scheduled.
+// At schedules a call of fn at the given instant, or as soon as possible if that has passed. fn runs on the owner's
+// goroutine and may use hosts as an application does; they transmit afterwards. At clock.Never the event is made but
+// not scheduled.
 func (w *World) At(at clock.Instant, fn func(now clock.Instant)) *Event {
 	e := &Event{world: w, fn: fn}
 	e.timer.Value = e
@@ -99,10 +103,10 @@ func (w *World) At(at clock.Instant, fn func(now clock.Instant)) *Event {
 	return e
 }
 
-// Move changes when the event happens; one that has happened or was stopped is scheduled again.
+// Move changes the time of the event. An event that has happened or was stopped is scheduled again.
 func (e *Event) Move(at clock.Instant) { e.world.events.Set(&e.timer, max(at, e.world.now)) }
 
-// Stop takes the event out of the queue; nothing happens when it is not in.
+// Stop removes the event from the queue, if it is there.
 func (e *Event) Stop() { e.world.events.Stop(&e.timer) }
 
 func (e *Event) run(now clock.Instant) {
@@ -110,8 +114,8 @@ func (e *Event) run(now clock.Instant) {
 	e.fn(now)
 }
 
-// Next is when something happens next: at once while hosts may have something to transmit, else when
-// the next event is due; clock.Never when there is none.
+// Next returns the time of the next action: the present time while hosts may have something to transmit, otherwise the
+// time of the next event. It returns clock.Never if there is none.
 func (w *World) Next() clock.Instant {
 	if w.transmitsPending() {
 		return w.now
@@ -119,8 +123,8 @@ func (w *World) Next() clock.Instant {
 	return w.events.Next()
 }
 
-// Step makes the pending transmissions, or if there are none runs the next event, jumping the
-// clock to it. It returns false when nothing is left that could happen.
+// Step runs the pending transmissions. If there are none, it advances the clock to the next event and runs it. It
+// returns false if there is nothing left to do.
 func (w *World) Step() bool {
 	if w.runTransmits() {
 		return true
@@ -128,7 +132,7 @@ func (w *World) Step() bool {
 	return w.step(clock.Never - 1)
 }
 
-// step runs the next event, if it is due by the given instant, at its own instant.
+// step advances the clock to the next event and runs it, if it is due at by or earlier.
 func (w *World) step(by clock.Instant) bool {
 	at := w.events.Next()
 	t := w.events.Pop(by)
@@ -141,22 +145,21 @@ func (w *World) step(by clock.Instant) bool {
 	return true
 }
 
-// Advance runs everything that is due until now, each event at its own instant and hosts'
-// transmissions after each, and leaves the clock at now. If hosts exchange frames endlessly without delay,
-// Advance does not return; Step and Turn are bounded and return.
+// Advance runs everything that is due until now: each event at its own time, and the hosts' transmissions after it. The
+// clock is then at now. If hosts exchange frames endlessly without delay, Advance does not return; Step and Turn are
+// bounded and return.
 func (w *World) Advance(now clock.Instant) {
 	for w.runTransmits() || w.step(now) {
 	}
 	w.Sync(now)
 }
 
-// Sync moves the clock to now, never back, and runs nothing. A wall-clock Runner calls it before it
-// hands in frames and calls of the application.
+// Sync moves the clock forward to now and runs nothing. A wall-clock Runner calls it before it passes frames or the
+// application's calls to the world.
 func (w *World) Sync(now clock.Instant) { w.now = max(w.now, now) }
 
-// Turn is one bounded turn of a wall-clock Runner: it moves the clock to now, runs a batch of the events that are
-// due, late events at now rather than in the past, then lets hosts transmit. It reports whether more
-// is due already.
+// Turn is one bounded turn of a wall-clock Runner. It moves the clock to now, runs a batch of due events, and lets
+// hosts transmit. Late events run at now, not in the past. Turn reports whether more is due already.
 func (w *World) Turn(now clock.Instant) (more bool) {
 	w.Sync(now)
 	for range turnEvents {
@@ -170,15 +173,15 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 	return w.Next() <= w.now
 }
 
-// Called notes that a caller is about to use the world's hosts, links and rules. A Runner calls it for each Do: hosts look
-// at their interfaces anew before they transmit next.
+// Called records that a caller is about to use the world's hosts, links and rules. A Runner calls it for each Do. Hosts
+// then refresh their interfaces before they transmit.
 func (w *World) Called() { w.calls++ }
 
-// Kick has the next Advance, Step or Turn ask every host for transmissions and its deadline. A call to a host needs no
-// Kick, since the host says itself that it has work.
+// Kick makes the next Advance, Step or Turn poll every host for transmissions and its deadline. A call to a host needs
+// no Kick, because the host itself reports that it has work.
 func (w *World) Kick() { w.kicked = true }
 
-// touch puts h among the hosts to ask for transmissions.
+// touch adds h to the hosts that will be polled for transmissions.
 func (w *World) touch(h *Host) {
 	if !h.turn.dirty {
 		h.turn.dirty = true
@@ -186,11 +189,11 @@ func (w *World) touch(h *Host) {
 	}
 }
 
-// runTransmits lets the dirty hosts transmit, in insertion order and a batch each, and drains the devices in
-// memory, until nobody has anything or the bound is reached. It reports whether anything moved.
+// runTransmits lets the dirty hosts transmit, a batch each in insertion order, and drains the devices in memory. It
+// repeats this until nothing moves or the bound is reached. It reports whether anything moved.
 func (w *World) runTransmits() (moved bool) {
 	if w.transmitting || !w.transmitsPending() && len(w.memory) == 0 {
-		return false // while transmitting, a host's callback called it: the outer call goes on
+		return false // a host's callback called runTransmits while it was running: the outer call continues
 	}
 	for done := false; !done; {
 		var some bool
@@ -205,7 +208,8 @@ func (w *World) transmitsPending() bool {
 	return w.kicked || len(w.dirty) > 0 || len(w.unflushed) > 0 || len(w.round.hosts) > 0
 }
 
-// transmitRounds is runTransmits until a host panics: done is then false, and the host out of service.
+// transmitRounds runs rounds for runTransmits until nothing moves. If a host panics, done is false, and the host is out
+// of service.
 func (w *World) transmitRounds() (moved, done bool) {
 	w.transmitting = true
 	defer func() {
@@ -236,14 +240,14 @@ func (w *World) transmitRounds() (moved, done bool) {
 	return moved, true
 }
 
-// round is one turn of every host that was dirty, in insertion order.
+// round gives every host that was dirty one turn, in insertion order.
 type round struct {
 	hosts []*Host
-	next  int // the index of the host whose turn is next; a panic ends the turn of the one before
+	next  int // index of the next host; if a host panics, its turn is over
 }
 
-// transmitDirty asks each dirty host once and returns how many frames moved. After a panic it first ends the round that
-// the panic has interrupted.
+// transmitDirty polls each dirty host once and returns the number of frames moved. If a panic interrupted the previous
+// round, it first completes that round.
 func (w *World) transmitDirty() (n int) {
 	r := &w.round
 	if len(r.hosts) == 0 {
@@ -276,6 +280,7 @@ func (w *World) frame(size int) *phy.Frame {
 
 // recycle returns a frame to the pool of its size.
 func (w *World) recycle(f *phy.Frame) {
+	w.leaveTrail(f)
 	if isSuper(f) {
 		w.super.Put(f)
 		return
@@ -283,7 +288,7 @@ func (w *World) recycle(f *phy.Frame) {
 	w.small.Put(f)
 }
 
-// isSuper reports whether f has the buffer of a super-segment, whatever is in it.
+// isSuper reports whether f has the buffer of a super-segment, whatever its content.
 func isSuper(f *phy.Frame) bool {
 	return f.Size() >= phy.SuperFrameSize
 }
@@ -292,10 +297,14 @@ func isSuper(f *phy.Frame) bool {
 func (w *World) clone(f *phy.Frame) *phy.Frame {
 	g := w.frame(f.Len())
 	g.CopyFrom(f)
+	if g.Trail != 0 {
+		w.trails[g.Trail].frames++
+	}
 	return g
 }
 
-// compact returns f, or in its place a copy in a smaller buffer: a small frame that waits must not keep a large one.
+// compact returns f, or a copy of it in a smaller buffer, so that a small frame that waits does not keep a large
+// buffer.
 func (w *World) compact(f *phy.Frame) *phy.Frame {
 	if !isSuper(f) || f.Len() > phy.FrameSize {
 		return f

@@ -104,7 +104,7 @@ const (
 	ARPOutReplies
 	ARPOutDefences
 
-	NumCounters // the number of counters
+	NumCounters // number of counters
 )
 
 var names = [NumCounters]string{
@@ -205,10 +205,10 @@ var names = [NumCounters]string{
 	ARPOutDefences:            "ArpOutDefences",
 }
 
-// Table is the counters of one host. All but TcpCurrEstab only ever grow.
+// Table holds the counters of one host. Counters only grow, except TcpCurrEstab.
 type Table [NumCounters]uint64
 
-// Info is one counter.
+// Info is the name and value of one counter.
 type Info struct {
 	Name  string // IpInReceives, TcpRetransSegs, …
 	Value uint64

@@ -18,20 +18,20 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The classes of entries that may be evicted, in this order; within a class the oldest is evicted first.
+// Classes of entries that may be evicted, in the order of eviction. Within a class the oldest entry is evicted first.
 const (
-	classFailed      = iota // did not answer
+	classFailed      = iota // has not answered
 	classStaleUnused        // not confirmed for a lifetime, and never used
 	classUnused             // learnt from the neighbour's own packets, never used
-	classStale              // used once, not confirmed for a lifetime
+	classStale              // used before, but not confirmed for a lifetime
 	numClasses
 	classInUse = -1 // in use, being resolved, or set by hand
 )
 
 // Cache is the neighbour table of one interface. See New.
 type Cache[W any] struct {
-	// Watch, if set, is called for every change of an entry, with its previous state. It is called in the middle of the change, so
-	// it must not call the cache.
+	// Watch, if set, is called for every change of an entry, with the previous state. It runs during the change, so it
+	// must not call the cache.
 	Watch func(e *Entry[W], from State, what Change)
 
 	cfg        Config
@@ -40,7 +40,7 @@ type Cache[W any] struct {
 	classes    [numClasses]list[W]
 	owed       requests[W]
 	incomplete int // entries in INCOMPLETE
-	forReply   int // the part of incomplete that only packets of others need
+	forReply   int // entries in incomplete that only packets of other hosts need
 }
 
 // New returns an empty cache.
@@ -51,7 +51,7 @@ func New[W any](cfg Config) *Cache[W] {
 // Config returns the configuration with its defaults filled in.
 func (c *Cache[W]) Config() Config { return c.cfg }
 
-// SetBounds changes Config's Entries, Incomplete and Queue. It removes no entry.
+// SetBounds changes Entries, Incomplete and Queue of the configuration. It removes no entry.
 func (c *Cache[W]) SetBounds(entries, incomplete, queue int) {
 	c.cfg.Entries, c.cfg.Incomplete, c.cfg.Queue = entries, incomplete, queue
 }
@@ -65,10 +65,10 @@ func (c *Cache[W]) Len() int { return len(c.entries) }
 // Get returns the entry of a, nil if there is none. It does not mark the entry as used.
 func (c *Cache[W]) Get(a netip.Addr) *Entry[W] { return c.entries[a] }
 
-// Resolve returns the entry of a for a packet to be sent to a, and creates it if there is none. If the entry is Usable, the caller
-// may send at once; if not, it keeps the packet in Pending or drops it. Resolve returns nil if there is no room for another entry.
-// forReply is true for a packet that another host has caused: it does not mark the entry as used, and such packets may occupy at
-// most half of the room for unresolved entries.
+// Resolve returns the entry of a for a packet to a, and creates the entry if necessary. If the entry is Usable, the
+// caller may send at once; otherwise it keeps the packet in Pending or drops it. Resolve returns nil if there is no
+// room for another entry. forReply is true for a packet that another host has caused. Such a packet does not mark the
+// entry as used, and such packets may occupy at most half of the room for unresolved entries.
 func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
@@ -118,7 +118,7 @@ func (c *Cache[W]) startResolving(now clock.Instant, e *Entry[W], forReply bool)
 	c.oweRequest(now, e)
 }
 
-// oweRequest queues a request for e, now or when the interval since the last request has passed.
+// oweRequest queues a request for e. If the interval since the last request has not passed, it sets a timer instead.
 func (c *Cache[W]) oweRequest(now clock.Instant, e *Entry[W]) {
 	if at := e.lastRequest.Add(c.cfg.Interval); e.requested && now.Before(at) {
 		c.timers.Set(&e.timer, at)
@@ -133,15 +133,15 @@ type Learned uint8
 
 // The results of Learn.
 const (
-	Ignored  Learned = iota // there is no entry and the packet was not for us, or the entry is PERMANENT
+	Ignored  Learned = iota // no entry, and the packet was not for us; or the entry is PERMANENT
 	Updated                 // an entry was confirmed or changed
 	Created                 // an entry was made
-	Resolved                // an INCOMPLETE or FAILED entry has its answer: pending packets may be sent
+	Resolved                // an INCOMPLETE or FAILED entry was answered: pending packets may be sent
 	Full                    // there was no room for a new entry
 )
 
-// Learn stores that a has the hardware address hw, according to a packet that the caller has found valid. It
-// updates an existing entry (RFC 826's Merge_flag), and creates one if the packet was for us.
+// Learn records that a has the hardware address hw, from a packet that the caller has validated. It updates an existing
+// entry (RFC 826's Merge_flag), and creates one if the packet was for us.
 func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, forUs bool) (*Entry[W], Learned) {
 	e, what := c.entries[a], Updated
 	switch {
@@ -158,7 +158,7 @@ func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, 
 		what = Resolved
 		e.used = e.used && e.State == Incomplete
 	case e.State == Stale:
-		e.used = false // it was not used for a lifetime
+		e.used = false // a STALE entry was not used for a lifetime
 	}
 	moved := e.State == Reachable && e.HW != hw && !e.fresh
 	e.HW, e.Since, e.Probes = hw, now, 0
@@ -170,8 +170,8 @@ func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, 
 	return e, what
 }
 
-// Doubt makes a REACHABLE entry STALE: the next packet is still sent to its hardware address, which is then polled; the
-// entry is removed if no answer arrives. e may be nil.
+// Doubt makes a REACHABLE entry STALE. The next packet is still sent to its hardware address, and the neighbour is then
+// polled. The entry is removed if no answer arrives. e may be nil.
 func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
 	if e == nil || e.State != Reachable {
 		return
@@ -180,8 +180,8 @@ func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
 	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
 }
 
-// SetPermanent creates or replaces the entry of a by hand, and returns nil if there is no room. The packets pending in the
-// entry may then be sent.
+// SetPermanent creates or replaces the entry of a as PERMANENT. It returns nil if there is no room. The packets pending
+// in the entry may then be sent.
 func (c *Cache[W]) SetPermanent(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
@@ -205,8 +205,9 @@ func (c *Cache[W]) Delete(a netip.Addr) *Entry[W] {
 	return e
 }
 
-// NextRequest returns the address of the next request to send, and its destination: the neighbour's own hardware address
-// for a unicast poll (RFC 1122 §2.3.2.1 (2)), or the broadcast address. The request counts as sent at now.
+// NextRequest returns the address of the next request to send, and its destination. That is the neighbour's own
+// hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2)), otherwise the broadcast address. The request counts as
+// sent at now.
 func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.HardwareAddr, ok bool) {
 	e := c.owed.pop()
 	if e == nil {
@@ -221,14 +222,14 @@ func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.Hardwar
 	return e.Addr, wire.Broadcast, true
 }
 
-// Owes reports whether NextRequest has a request to return.
+// Owes reports whether NextRequest would return a request.
 func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 
 // Deadline returns the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
-// Expire runs the timers that are due at now and returns the first entry that has failed: it was INCOMPLETE and its last
-// request had no answer. The caller drops the pending packets of the entry, and calls Expire until it returns nil.
+// Expire runs the timers that are due at now and returns the first entry that has failed: an INCOMPLETE entry whose
+// last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns nil.
 func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	for {
 		t := c.timers.Pop(now)
@@ -251,7 +252,7 @@ func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 				c.owed.push(e)
 				continue
 			}
-			c.remove(e) // the next packet causes a broadcast request
+			c.remove(e) // the next packet then causes a broadcast request
 		case Reachable:
 			c.setState(e, Stale)
 			c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
@@ -280,7 +281,7 @@ func (c *Cache[W]) add(now clock.Instant, a netip.Addr) *Entry[W] {
 
 func (c *Cache[W]) remove(e *Entry[W]) {
 	from := e.State
-	c.changeState(e, Failed) // updates the counts of unresolved entries
+	c.changeState(e, Failed) // also updates the counts of unresolved entries
 	if c.Watch != nil {
 		c.Watch(e, from, Removed)
 	}

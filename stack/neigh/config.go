@@ -4,17 +4,16 @@ import "time"
 
 // Config configures a cache. Zero fields take the defaults.
 type Config struct {
-	// Reachable is how long a confirmed entry is trusted, and how long an unused stale one is kept:
-	// 60 s.
+	// Reachable is how long a confirmed entry stays REACHABLE, and how long an unused STALE entry is kept: 60 s.
 	Reachable time.Duration
-	// Interval is the least time between two requests for one address: 1 s (RFC 1122 §2.3.2.1).
+	// Interval is the shortest time between two requests for one address: 1 s (RFC 1122 §2.3.2.1).
 	Interval time.Duration
 	// Probes is the number of requests before resolution fails: 3.
 	Probes int
-	// Entries is the bound of the cache: 1024.
+	// Entries is the largest number of entries: 1024.
 	Entries int
-	// Incomplete bounds the entries in INCOMPLETE: a quarter of Entries. Entries that only packets of other hosts need may be half
-	// of them.
+	// Incomplete is the largest number of INCOMPLETE entries: a quarter of Entries. Entries that only packets of other
+	// hosts need may be half of them.
 	Incomplete int
 	// Queue is the number of datagrams that may be pending for one neighbour: 16. The cache only stores the number; its owner
 	// enforces it.

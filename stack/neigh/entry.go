@@ -10,13 +10,13 @@ import (
 // State is an entry's state, named as in RFC 4861 §7.3.2. ARP does not use DELAY, which is reserved for neighbour discovery.
 type State uint8
 
-// The states.
+// The states of an entry.
 const (
-	Incomplete State = iota // requested, not answered yet
+	Incomplete State = iota // a request was sent and not answered yet
 	Reachable               // confirmed less than a lifetime ago
-	Stale                   // not confirmed since; still used, and verified on use
+	Stale                   // not confirmed for a lifetime; still used, and verified on use
 	Delay                   // reserved for RFC 4861
-	Probe                   // used while unicast requests verify it (RFC 1122 §2.3.2.1)
+	Probe                   // used, while unicast requests verify it (RFC 1122 §2.3.2.1)
 	Failed                  // did not answer
 	Permanent               // set by hand
 )
@@ -29,7 +29,7 @@ func (s State) String() string { return stateNames[s] }
 // Change is the kind of a change of an entry.
 type Change uint8
 
-// The changes.
+// The kinds of changes.
 const (
 	Added   Change = iota // the entry is new
 	Changed               // the state has changed, or the hardware address of a REACHABLE entry
@@ -43,23 +43,23 @@ type Entry[W any] struct {
 	HW          wire.HardwareAddr // valid in every state but INCOMPLETE and FAILED
 	State       State
 	Probes      int           // requests sent since the entry was last confirmed
-	Since       clock.Instant // the instant of the last confirmation, or of its creation
-	Pending     W             // the owner's packets
-	used        bool          // the host has sent a packet of its own to the neighbour since the last confirmation
-	forReply    bool          // INCOMPLETE, and only packets that others have caused need it
-	fresh       bool          // created, but not reported to Watch yet
-	requested   bool          // a request was sent at lastRequest
+	Since       clock.Instant // time of the last confirmation, or of the entry's creation
+	Pending     W             // packets of the cache's owner
+	used        bool          // true if the host has sent a packet of its own to the neighbour since the last confirmation
+	forReply    bool          // true if INCOMPLETE and needed only by packets that others have caused
+	fresh       bool          // true until the new entry is reported to Watch
+	requested   bool          // true if a request was sent, at lastRequest
 	lastRequest clock.Instant
 	timer       clock.Timer[*Entry[W]]
 
-	in         *list[W] // the entry's eviction class
+	in         *list[W] // eviction class that contains the entry
 	next, prev *Entry[W]
 
-	owed               bool // in the queue of requests
+	owed               bool // true while the entry is in the queue of requests
 	nextOwed, prevOwed *Entry[W]
 }
 
-// Expires returns the instant of the entry's next timer, clock.Never for a PERMANENT entry.
+// Expires returns the time of the entry's next timer, clock.Never for a PERMANENT entry.
 func (e *Entry[W]) Expires() clock.Instant { return e.timer.At() }
 
 // Usable reports whether frames may be sent to HW.

@@ -1,6 +1,6 @@
 package neigh
 
-// requests is the queue of entries for which a request is owed. Each entry is in it at most once.
+// requests is the queue of entries for which a request must be sent. An entry is in it at most once.
 type requests[W any] struct {
 	first, last *Entry[W]
 }

@@ -12,10 +12,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// dhcpCookie begins the options (RFC 2131 §3).
+// dhcpCookie precedes the options (RFC 2131 §3).
 const dhcpCookie = 0x63825363
 
-// dhcpFixed is the length of a message's fields in front of the cookie, in octets.
+// dhcpFixed is the length of a message's fields before the cookie, in octets.
 const dhcpFixed = 236
 
 // DHCP is a message of DHCP for IPv4, or of BOOTP.
@@ -52,13 +52,13 @@ var DHCP = define(Protocol{
 	},
 })
 
-// hasCookie reports whether the octets behind the fixed fields are DHCP's cookie: a BOOTP message may have others.
+// hasCookie reports whether DHCP's cookie follows the fixed fields. In a BOOTP message other octets may follow.
 func hasCookie(l Layer) bool {
 	b := l.octets()
 	return len(b) >= dhcpFixed+4 && binary.BigEndian.Uint32(b[dhcpFixed:]) == dhcpCookie
 }
 
-// readHardware reads the client's address of hlen octets.
+// readHardware reads the client's hardware address, which has hlen octets.
 func readHardware(l Layer, b []byte) (any, string) {
 	n, _ := l.num("hlen")
 	if n > uint64(len(b)) {
@@ -67,7 +67,7 @@ func readHardware(l Layer, b []byte) (any, string) {
 	return arpHardware(l, b[:n])
 }
 
-// The options that say how to read others (RFC 2132 §3.1, §3.2, §9.3, §9.6).
+// Options that affect how other options are read (RFC 2132 §3.1, §3.2, §9.3, §9.6).
 const (
 	dhcpPad      = 0
 	dhcpEnd      = 255
@@ -75,8 +75,8 @@ const (
 	dhcpType     = 53
 )
 
-// dhcpOptions reads a message's options: first those behind the cookie, then those in file and in sname, as option 52 says.
-// The parts of an option that stands there more than once are joined in this order (RFC 3396 §5 to §7).
+// dhcpOptions reads a message's options: first those after the cookie, then those in file and in sname, if option 52
+// says so. The parts of an option that occurs more than once are joined in this order (RFC 3396 §5 to §7).
 func dhcpOptions(l Layer) (options OptionMap, damage string) {
 	options = OptionMap{}
 	if !hasCookie(l) {
@@ -107,7 +107,7 @@ func dhcpOptions(l Layer) (options OptionMap, damage string) {
 	return options, damage
 }
 
-// read reads options up to the end option. whole says that no octets are missing because the capture cut them off.
+// read reads options up to the end option. whole is true if the capture has not cut off any octets.
 func (m *OptionMap) read(b []byte, whole bool) (damage string) {
 	for len(b) > 0 {
 		code := int(b[0])
@@ -134,7 +134,7 @@ func (m *OptionMap) read(b []byte, whole bool) (damage string) {
 	return ""
 }
 
-// add appends a part to the option of a code.
+// add appends a part to the option with a code.
 func (m *OptionMap) add(code int, data []byte) {
 	for i := range *m {
 		if o := &(*m)[i]; o.Code == code {
@@ -158,7 +158,7 @@ func (m OptionMap) get(code int) []byte {
 	return nil
 }
 
-// dhcpMessage names the type of a message, such as "Discover"; "" without option 53.
+// dhcpMessage returns the type of a message, such as "Discover"; "" without option 53.
 func dhcpMessage(l Layer) string {
 	options, _ := dhcpOptions(l)
 	if t := options.get(dhcpType); len(t) == 1 {
@@ -199,7 +199,7 @@ func dhcpText(l Layer, length int) string {
 	return text
 }
 
-// hardwareText prints an address of any length.
+// hardwareText formats a hardware address of any length.
 func hardwareText(v any) string {
 	switch v := v.(type) {
 	case wire.HardwareAddr:

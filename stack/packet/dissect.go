@@ -8,45 +8,47 @@ import (
 
 // A Packet is a frame, or its first octets, with the layers that Dissect found in it.
 type Packet struct {
-	Octets []byte    // the frame's octets that are known; nobody changes them
-	Length int       // octets of the whole frame, at least len(Octets)
-	First  *Protocol // of the first layer
+	Octets []byte    // known octets of the frame, which must not be changed
+	Length int       // length of the whole frame in octets, at least len(Octets)
+	First  *Protocol // protocol of the first layer
 	Layers []Layer   // from the link layer up; the last may be Raw
 
 	damage  []Damage
 	carried lookup
-	depth   int      // how many errors quote the packet
-	room    [6]Layer // of Layers, so that most packets need one allocation
+	depth   int      // number of errors in which the packet is quoted
+	room    [6]Layer // storage of Layers, so that most packets need one allocation
 }
 
 // A Layer is one header of a packet. It is a view: it refers to the packet's octets.
 type Layer struct {
 	Protocol *Protocol
 	packet   *Packet
-	index    int  // in Packet.Layers
-	begin    int  // the first octet of the header
-	body     int  // the first octet after the header
-	end      int  // where the layer ends by the length fields, within the frame
-	stop     bool // the header's length is wrong, so that what follows cannot be told
+	index    int  // index in Packet.Layers
+	begin    int  // offset of the header's first octet
+	body     int  // offset of the first octet after the header
+	end      int  // offset of the layer's end by the length fields, within the frame
+	stop     bool // true if the header's length is wrong, so that the next layer can't be found
 }
 
 // Damage is a field whose octets contradict the protocol or the frame.
 type Damage struct {
 	Layer int    // the index in Packet.Layers
-	Field *Field // nil for the layer as a whole
+	Field *Field // nil if the whole layer is damaged
 	Text  string // the fault, such as "3 is below 5"
 }
 
-// maxLayers bounds the headers of a packet that are read: tags, extension headers and tunnels repeat.
+// maxLayers is the largest number of headers that are read in a packet, since tags, extension headers and tunnels can
+// repeat.
 const maxLayers = 32
 
-// Dissect finds the layers of a frame of length octets, of which b has the first. It does not fail: it describes what the
-// octets allow, and Damage returns the fields that contradict them. The packet keeps b.
+// Dissect finds the layers of a frame of length octets; b has its first octets. It does not fail: it describes what it
+// can read, and Damage returns the fields with contradictions. The packet keeps b.
 func Dissect(b []byte, length int, first *Protocol) *Packet {
 	return dissect(b, length, first, Carried)
 }
 
-// dissect is Dissect with the numbers of protocols as an argument: tables that hold packets refer to it.
+// dissect implements Dissect. The lookup of protocol numbers is an argument, because the tables that it reads call
+// dissect themselves.
 func dissect(b []byte, length int, first *Protocol, carried lookup) *Packet {
 	p := &Packet{carried: carried, Octets: b, Length: max(length, len(b)), First: first}
 	p.Layers = p.room[:0]
@@ -62,7 +64,7 @@ func dissect(b []byte, length int, first *Protocol, carried lookup) *Packet {
 	return p
 }
 
-// First returns the table of the frames of a medium.
+// First returns the protocol with which a frame of the medium begins.
 func First(b []byte, m phy.Medium) *Protocol {
 	if m == phy.MediumEthernet {
 		return Ether
@@ -81,7 +83,7 @@ func First(b []byte, m phy.Medium) *Protocol {
 // OfMedium dissects a whole frame of a medium.
 func OfMedium(b []byte, m phy.Medium) *Packet { return Dissect(b, len(b), First(b, m)) }
 
-// add reads the lengths of a header that begins at an octet, and appends the layer.
+// add reads the lengths of the header at offset at, and appends the layer.
 func (p *Packet) add(proto *Protocol, at, end int) Layer {
 	l := Layer{Protocol: proto, packet: p, index: len(p.Layers), begin: at, body: end, end: end}
 	if proto.variants != "" {
@@ -102,7 +104,7 @@ func (p *Packet) add(proto *Protocol, at, end int) Layer {
 	return l
 }
 
-// limit ends the layer where its length field says, unless the field contradicts the octets.
+// limit ends the layer at its length field's value, unless that contradicts the octets.
 func (l *Layer) limit() {
 	f := l.Protocol.length
 	if f == nil {
@@ -126,7 +128,7 @@ func (l *Layer) limit() {
 	case int(n) < least:
 		l.packet.wrong(*l, f, "%d is below %d", n, least)
 	case int(n) > room:
-		if l.inFragment() { // the length of the datagram, of which the layer is a part
+		if l.inFragment() { // the length of the whole datagram, of which the layer has only a part
 			return
 		}
 		l.packet.wrong(*l, f, "%d, and %d octets are there", n, room)
@@ -135,7 +137,7 @@ func (l *Layer) limit() {
 	}
 }
 
-// inFragment reports whether the layer is the beginning of a datagram, whose rest other fragments have.
+// inFragment reports whether the layer begins a datagram that continues in other fragments.
 func (l Layer) inFragment() bool {
 	ip, ok := l.ip()
 	if !ok {
@@ -145,7 +147,7 @@ func (l Layer) inFragment() bool {
 	return more
 }
 
-// headerLen returns the octets of the header, at most as many as the layer has.
+// headerLen returns the length of the header in octets, at most the layer's length.
 func (l *Layer) headerLen() int {
 	room := l.end - l.begin
 	if f := l.Protocol.header; f != nil {
@@ -175,7 +177,7 @@ func (l *Layer) headerLen() int {
 	return min(bits/8, room)
 }
 
-// following returns the table of the layer that the header says follows, nil for none.
+// following returns the protocol of the next layer according to the header, nil for none.
 func (l Layer) following() *Protocol {
 	switch f := l.Protocol.follow; {
 	case l.stop:
@@ -195,33 +197,33 @@ func (p *Packet) wrong(l Layer, f *Field, format string, args ...any) {
 	p.damage = append(p.damage, Damage{l.index, f, fmt.Sprintf(format, args...)})
 }
 
-// known returns where the layer's octets end that the frame has and the caller knows.
+// known returns the end of the layer's octets that the caller has provided.
 func (l Layer) known() int { return min(l.end, len(l.packet.Octets)) }
 
-// octets returns the layer's octets, header and payload, as far as they are known.
+// octets returns the layer's known octets, header and payload.
 func (l Layer) octets() []byte {
 	return l.packet.Octets[min(l.begin, len(l.packet.Octets)):max(l.known(), min(l.begin, len(l.packet.Octets)))]
 }
 
-// Header returns the octets of the header, as far as they are known.
+// Header returns the known octets of the header.
 func (l Layer) Header() []byte {
 	b := l.octets()
 	return b[:min(len(b), l.body-l.begin)]
 }
 
-// Payload returns the octets that the layer carries, as far as they are known.
+// Payload returns the known octets of the layer's payload.
 func (l Layer) Payload() []byte {
 	b := l.octets()
 	return b[min(len(b), l.body-l.begin):]
 }
 
-// PayloadLen returns how many octets the layer carries by its length fields.
+// PayloadLen returns the length of the layer's payload by its length fields, in octets.
 func (l Layer) PayloadLen() int { return l.end - l.body }
 
-// complete reports whether all the layer's octets are known.
+// complete reports whether all octets of the layer are known.
 func (l Layer) complete() bool { return l.end <= len(l.packet.Octets) }
 
-// under returns the layer below, ok false for the first.
+// under returns the layer below. ok is false for the first layer.
 func (l Layer) under() (Layer, bool) {
 	if l.index == 0 {
 		return Layer{}, false
@@ -229,7 +231,7 @@ func (l Layer) under() (Layer, bool) {
 	return l.packet.Layers[l.index-1], true
 }
 
-// Layer returns the outermost layer of a protocol; ok is false if the packet has none.
+// Layer returns the outermost layer of a protocol. ok is false if the packet has none.
 func (p *Packet) Layer(proto *Protocol) (l Layer, ok bool) {
 	for _, l := range p.Layers {
 		if l.Protocol.Is(proto) {
@@ -239,7 +241,7 @@ func (p *Packet) Layer(proto *Protocol) (l Layer, ok bool) {
 	return l, false
 }
 
-// Named returns the outermost layer whose attribute has a name.
+// Named returns the outermost layer with the attribute attr.
 func (p *Packet) Named(attr string) (l Layer, ok bool) {
 	for _, l := range p.Layers {
 		if l.Protocol.Attr == attr {
@@ -269,9 +271,9 @@ func (p *Packet) Damage() []Damage {
 	return all
 }
 
-// Data returns the octets that the outermost transport header carries, as far as the frame has them: those behind the
-// first 8 of an ICMP message, and without a transport header those behind the IP headers. ok is false for a packet that is
-// not of IP.
+// Data returns the known octets of the outermost transport header's payload. For an ICMP message those are the octets
+// after its first 8; without a transport header, those after the IP headers. ok is false if the packet has no IP
+// header.
 func (p *Packet) Data() (data []byte, ok bool) {
 	ip, ok := p.network()
 	if !ok {

@@ -13,7 +13,7 @@ import (
 // dnsHeaderLen is the length of the header of a DNS message, in octets (RFC 1035 §4.1.1).
 const dnsHeaderLen = 12
 
-// dnsFits reports whether a segment of TCP begins with a whole DNS message behind its length (RFC 1035 §4.2.2). Other
+// dnsFits reports whether a TCP segment begins with a whole DNS message after its length field (RFC 1035 §4.2.2). Other
 // segments begin inside a message.
 func dnsFits(b []byte) bool {
 	if len(b) < 2+dnsHeaderLen {
@@ -23,16 +23,16 @@ func dnsFits(b []byte) bool {
 	return n >= dnsHeaderLen && n+2 <= len(b)
 }
 
-// overTCP reports whether a DNS message has its length in front.
+// overTCP reports whether a length field precedes the DNS message.
 func overTCP(l Layer) bool {
 	u, ok := l.under()
 	return ok && (u.Protocol == l.Protocol || u.Protocol.Name == "TCP")
 }
 
-// flag returns a field of one bit that says whether something holds.
+// flag returns a field of one bit, a truth value.
 func flag(name, doc string) Field { return Field{Name: name, Bits: 1, Kind: Bool, Doc: doc} }
 
-// DNS is a DNS message, of multicast DNS too.
+// DNS is a DNS message, also of multicast DNS.
 var DNS = define(Protocol{
 	Name: "DNS", Doc: "Domain Name System (RFC 1035 §4.1)",
 	On: []Place{{UDPPorts, 53}, {UDPPorts, 5353}, {UDPPorts, 5355}, {TCPPorts, 53}},
@@ -64,7 +64,8 @@ func dnsCount(name, what string) Field {
 	return Field{Name: name, Bits: 16, Compute: Count, Doc: "the number of " + what}
 }
 
-// dnsRest returns the size of a message's sections: over UDP the rest of the datagram, over TCP what its length says.
+// dnsRest returns the size of a message's sections: over UDP the rest of the datagram, over TCP the length field less
+// the header.
 func dnsRest(l Layer) int {
 	if n, ok := l.num("length"); ok {
 		return min(int(n)-dnsHeaderLen, l.end-l.begin-2-dnsHeaderLen)
@@ -90,20 +91,20 @@ type dnsRecord struct {
 	class       dnsmessage.Class
 	ttl         uint32
 	length      int
-	value       any    // netip.Addr, string or []byte; nil of a question
-	text        string // the data as a line shows it
+	value       any    // netip.Addr, string or []byte; nil for a question
+	text        string // data as a line shows it
 	question    bool
 	undecodable bool
 }
 
-// dnsContent is what can be read of a message.
+// dnsContent is the readable content of a message.
 type dnsContent struct {
 	sections [4][]dnsRecord // questions, answers, authorities, additional records
 	damage   string
 }
 
-// readDNS reads the sections of a message until one cannot be read any further. A record whose data is wrong is passed over by
-// its length, and its data is then octets.
+// readDNS reads the sections of a message until it finds one that it can't read further. If a record's data is wrong,
+// it skips the record by its length and returns the data as octets.
 func readDNS(l Layer) (c dnsContent) {
 	b := l.octets()
 	if overTCP(l) {
@@ -155,19 +156,20 @@ func readDNS(l Layer) (c dnsContent) {
 	return c
 }
 
-// wrong keeps the first damage.
+// wrong records text unless damage is recorded already.
 func (c *dnsContent) wrong(text string) {
 	if c.damage == "" {
 		c.damage = text
 	}
 }
 
-// place names the next record of a section, as a field of the message.
+// place returns the position of a section's next record, as a field of the message.
 func (c *dnsContent) place(section int) string {
 	return fmt.Sprintf("%s[%d] cannot be read", [...]string{"qd", "an", "ns", "ar"}[section], len(c.sections[section]))
 }
 
-// rawData returns the octets of the record whose header was read last. The parser is a copy, so that the caller's does not move.
+// rawData returns the data of the record whose header was read last. It uses a copy of the parser, so that the caller's
+// parser does not advance.
 func rawData(p dnsmessage.Parser) ([]byte, error) {
 	u, err := p.UnknownResource()
 	return u.Data, err
@@ -181,7 +183,8 @@ func domain(n dnsmessage.Name) string {
 	return ""
 }
 
-// read reads the data of the record whose header the parser read last. It returns false where the data is not of the type.
+// read reads the data of the record whose header the parser read last. It returns false if the data is not of the type
+// t.
 func (r *dnsRecord) read(p *dnsmessage.Parser, t dnsmessage.Type) bool {
 	var err error
 	name := func(n dnsmessage.Name) {
@@ -247,7 +250,7 @@ func (r *dnsRecord) read(p *dnsmessage.Parser, t dnsmessage.Type) bool {
 
 func printableName(n dnsmessage.Name) string { return Printable([]byte(domain(n))) }
 
-// typeName names a type of records: "A", "65".
+// typeName returns the name of a record type: "A", "65".
 func typeName(t dnsmessage.Type) string {
 	if t == dnsmessage.TypeALL {
 		return "ANY"
@@ -255,7 +258,7 @@ func typeName(t dnsmessage.Type) string {
 	return strings.TrimPrefix(t.String(), "Type")
 }
 
-// record returns the record with Scapy's names of its parts.
+// record returns the record with Scapy's names for its parts.
 func (r *dnsRecord) record() Record {
 	if r.question {
 		return Record{"question", []Part{{"qname", r.name}, {"qtype", uint64(r.typ)}, {"qclass", uint64(r.class)}}}
@@ -263,7 +266,7 @@ func (r *dnsRecord) record() Record {
 	return Record{"record", []Part{{"rrname", r.name}, {"type", uint64(r.typ)}, {"rclass", uint64(r.class)}, {"ttl", uint64(r.ttl)}, {"rdlen", uint64(r.length)}, {"rdata", r.value}}}
 }
 
-// questions and answers return these sections with printable names and the names of types.
+// questions and answers return these sections with printable names and type names.
 func (c dnsContent) questions() []any {
 	list := []any{}
 	for _, q := range c.sections[0] {
@@ -280,7 +283,7 @@ func (c dnsContent) answers() []any {
 	return list
 }
 
-// maxRecords is how many questions or answers one line has at most.
+// maxRecords is the largest number of questions or answers in a line.
 const maxRecords = 4
 
 // dnsOperations and dnsResponses are the names of opcodes and response codes in a line.

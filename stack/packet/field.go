@@ -10,79 +10,79 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Kind says how a field's octets become a value, and of which Go type the value is.
+// A Kind determines how a field's octets are converted to a value, and the value's Go type.
 type Kind uint8
 
 // The kinds of fields.
 const (
 	Uint    Kind = iota // uint64
 	Bool                // bool
-	Letters             // string: the names of the bits that are set, from the lowest bit (Field.Letters)
+	Letters             // string: the names of the bits that are set, lowest bit first (Field.Letters)
 	MAC                 // wire.HardwareAddr
-	Addr                // netip.Addr, of IPv4 where the field has 32 bits, otherwise of IPv6
+	Addr                // netip.Addr, an IPv4 address if the field has 32 bits, otherwise IPv6
 	Octets              // []byte, a part of the frame
 	Text                // string, up to the first NUL
-	Other               // the type that Field.Read returns: []any, []Option, Record, *Packet, …
+	Other               // type that Field.Read returns: []any, []Option, Record, *Packet, …
 )
 
-// Compute says how sending fills in a field that the user left unset.
+// Compute determines how sending fills in a field that the user left unset.
 type Compute uint8
 
 // The ways to compute a field.
 const (
 	Given         Compute = iota // Field.Default, or zero
-	HeaderLength                 // the octets of the header, less Field.Plus, divided by Field.Scale
-	TotalLength                  // the octets of header and payload
-	PayloadLength                // the octets of the payload
-	RestLength                   // the octets of the layer behind the field
-	NextProtocol                 // the number in Field.Table of the layer that follows
-	Checksum                     // Field.Sum
-	Count                        // the number of entries of the list that follows
-	Host                         // the sending host: its addresses, routes, neighbours and identifiers
+	HeaderLength                 // length of the header in octets, less Field.Plus, divided by Field.Scale
+	TotalLength                  // length of header and payload in octets
+	PayloadLength                // length of the payload in octets
+	RestLength                   // length of the rest of the layer after the field, in octets
+	NextProtocol                 // number of the next layer in Field.Table
+	Checksum                     // checksum from Field.Sum
+	Count                        // number of entries in the list that follows
+	Host                         // value from the sending host: addresses, routes, neighbours and identifiers
 )
 
-// String names what sending writes into an unset field; "" for Given.
+// String describes the value that sending fills in; "" for Given.
 func (c Compute) String() string {
 	return [...]string{"", "header length", "total length", "payload length", "length of the rest", "next layer", "checksum", "count", "host"}[c]
 }
 
-// A Field is one row of a protocol's table. Fields of the header stand in the order of the wire, each behind the one
-// before; derived fields (Derived) have no octets of their own.
+// A Field is one row of a protocol's table. Header fields are in the order of the wire, each after the one before.
+// Derived fields (Derived) have no octets of their own.
 type Field struct {
 	Name string // Scapy's name, where Scapy has the field
-	Doc  string // what the field holds, with the section of the RFC where the name does not say enough
+	Doc  string // meaning of the field, with the RFC's section if the name does not suffice
 	Unit string // "octets", "seconds", …; "" for a plain number
 	Kind Kind
 
-	Bits   int               // the width; 0 for a field of variable width, or a derived one
-	Size   func(l Layer) int // octets of a field of variable width
+	Bits   int               // width; 0 for a field of variable width, or a derived field
+	Size   func(l Layer) int // size in octets of a field of variable width
 	When   func(l Layer) bool
-	Factor int // the value of one unit of the wire: 8 where the header counts in units of 8 octets; 0 means 1
+	Factor int // value of one unit on the wire: 8 if the header counts units of 8 octets; 0 means 1
 
-	Hex     bool                  // shown in hexadecimal
-	Letters []string              // of a field of kind Letters, from the lowest bit
-	Names   func(v uint64) string // the name of a value, "" for a value without a name
+	Hex     bool                  // true if shown in hexadecimal
+	Letters []string              // letters of a field of kind Letters, lowest bit first
+	Names   func(v uint64) string // returns the name of a value, "" without a name
 
-	// Read converts the field's octets to a value. damage describes their fault, "" if they have none. A derived
-	// field's octets are nil; it reads other fields of the layer. nil for the kinds that need no conversion.
+	// Read converts the field's octets to a value. damage describes their fault, "" if there is none. For a derived
+	// field b is nil, and Read reads other fields of the layer. Read is nil for kinds that need no conversion.
 	Read func(l Layer, b []byte) (v any, damage string)
 
-	Default any // the value of an unset field when it is sent; nil means zero
+	Default any // value of an unset field when it is sent; nil means zero
 	Compute Compute
-	Scale   int                                  // octets of a unit of HeaderLength
-	Plus    int                                  // octets of the header that HeaderLength does not count
-	Table   Table                                // of NextProtocol
-	Sum     func(l Layer) (want uint64, ok bool) // of Checksum: ok is false where the frame has not all octets of the sum
+	Scale   int                                  // octets per unit, for HeaderLength
+	Plus    int                                  // octets of the header that are not counted, for HeaderLength
+	Table   Table                                // numbers, for NextProtocol
+	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
 	derived bool
 	index   int
-	at      int // bits from the start of the header; -1 if earlier fields of the packet decide
+	at      int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet
 }
 
-// Derived reports whether the field has no octets of its own: its value follows from other fields.
+// Derived reports whether the field has no octets of its own. Its value is then computed from other fields.
 func (f *Field) Derived() bool { return f.derived }
 
-// start returns where the field begins, in bits from the start of the header.
+// start returns the field's offset from the start of the header, in bits.
 func (l Layer) start(f *Field) int {
 	if f.at >= 0 {
 		return f.at
@@ -94,7 +94,7 @@ func (l Layer) start(f *Field) int {
 	return bits
 }
 
-// width returns the field's width in bits in this packet, 0 where the packet does not have the field.
+// width returns the field's width in bits in this packet, 0 if the packet does not have the field.
 func (l Layer) width(f *Field) int {
 	switch {
 	case f.derived || f.When != nil && !f.When(l):
@@ -105,7 +105,7 @@ func (l Layer) width(f *Field) int {
 	return f.Bits
 }
 
-// Has reports whether the layer holds the field in this packet and the frame has all its octets.
+// Has reports whether the packet has the field and all its octets are known.
 func (l Layer) Has(f *Field) bool {
 	if f.derived {
 		return l.Value(f) != nil
@@ -117,8 +117,8 @@ func (l Layer) Has(f *Field) bool {
 	return end <= l.known()
 }
 
-// Span returns the field's octets as offsets in the frame, [from, to). A field of less than an octet spans the octets that
-// it has a part of. A derived field spans none.
+// Span returns the field's octets as offsets in the frame, [from, to). A field of less than an octet spans each octet
+// in which it has bits. A derived field spans none.
 func (l Layer) Span(f *Field) (from, to int) {
 	if f.derived {
 		return l.begin, l.begin
@@ -127,8 +127,8 @@ func (l Layer) Span(f *Field) (from, to int) {
 	return l.begin + bit/8, l.begin + (bit+l.width(f)+7)/8
 }
 
-// Uint returns the number in a field of at most 64 bits. ok is false if the packet does not have the field, or the
-// frame not all its octets.
+// Uint returns the number in a field of at most 64 bits. ok is false if the packet does not have the field, or octets
+// of it are not known.
 func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 	if f.When != nil && !f.When(l) {
 		return 0, false
@@ -140,7 +140,7 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 	return v, ok
 }
 
-// bits reads n bits at a distance from the header's first bit.
+// bits reads n bits at the bit offset at from the header's start.
 func (l Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
 	if to > l.known() || n == 0 {
@@ -162,14 +162,14 @@ func (l Layer) bits(at, n int) (v uint64, ok bool) {
 	return v >> spare & (1<<n - 1), true
 }
 
-// Value returns a field's value, of the type that Field.Kind says; nil if the packet does not have the field, or the
-// frame not all its octets.
+// Value returns a field's value, whose type depends on Field.Kind. It returns nil if the packet does not have the
+// field, or octets of it are not known.
 func (l Layer) Value(f *Field) any {
 	v, _ := l.read(f)
 	return v
 }
 
-// read returns the field's value and the fault of its octets.
+// read returns the field's value, and the fault of its octets.
 func (l Layer) read(f *Field) (v any, damage string) {
 	if f.When != nil && !f.When(l) {
 		return nil, ""
@@ -194,7 +194,7 @@ func (l Layer) read(f *Field) (v any, damage string) {
 		if f.Size == nil || from > l.known() {
 			return nil, ""
 		}
-		to = l.known() // a list or text is read as far as it is there
+		to = l.known() // reads a list or text as far as its octets are known
 	}
 	b := l.packet.Octets[from:to]
 	if f.Read != nil {
@@ -213,7 +213,7 @@ func (l Layer) read(f *Field) (v any, damage string) {
 	return b, ""
 }
 
-// letters names the bits of a number that are set.
+// letters returns the names of the bits that are set in a number.
 func (f *Field) letters(n uint64) string {
 	var set []string
 	sep := ""
@@ -251,7 +251,7 @@ func (f *Field) ParseLetters(text string) (n uint64, err error) {
 // num reads the number in the field of a name, which the protocol must have.
 func (l Layer) num(name string) (v uint64, ok bool) { return l.Uint(l.Protocol.Field(name)) }
 
-// is reports whether a field holds a number.
+// is reports whether the field called name has the value want.
 func (l Layer) is(name string, want uint64) bool {
 	v, ok := l.num(name)
 	return ok && v == want

@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// oneOf returns a condition: the header's field type holds one of some numbers.
+// oneOf returns a condition: the header's type field has one of the given values.
 func oneOf(types ...uint64) func(l Layer) bool {
 	return func(l Layer) bool {
 		v, ok := l.Uint(&l.Protocol.Fields[0])
@@ -23,10 +23,10 @@ func oneOf(types ...uint64) func(l Layer) bool {
 // icmpError reports whether an ICMP message is an error, which quotes a packet.
 var icmpError = oneOf(3, 4, 5, 11, 12)
 
-// icmpKnown are the types whose octets 4 to 8 have names.
+// icmpKnown matches the types whose octets 4 to 8 have names.
 var icmpKnown = oneOf(0, 3, 5, 8, 11, 12, 13, 14, 15, 16, 17, 18)
 
-// fragNeeded is the condition of the error "fragmentation needed" (RFC 1191 §4).
+// fragNeeded matches the error "fragmentation needed" (RFC 1191 §4).
 func fragNeeded(l Layer) bool { return l.is("type", 3) && l.is("code", 4) }
 
 var icmpTypeName = named(map[uint64]string{
@@ -38,7 +38,7 @@ var icmpTypeName = named(map[uint64]string{
 // milliseconds is the unit of ICMP's timestamps, since midnight UTC.
 const milliseconds = "ms since midnight UTC"
 
-// ICMP is ICMP for IPv4. The four octets behind the checksum differ by type.
+// ICMP is ICMP for IPv4. The four octets after the checksum depend on the type.
 var ICMP = define(Protocol{
 	Name: "ICMP", Doc: "Internet Control Message Protocol (RFC 792)", On: []Place{{IPProtocols, 1}},
 	Fields: []Field{
@@ -102,8 +102,8 @@ func messageSum(l Layer) (want uint64, ok bool) {
 	return uint64(wire.Sum(0).AddBytes(b[:2]).AddBytes(b[4:]).Checksum()), true
 }
 
-// quotedLen returns the octets of the packet that an ICMP error quotes: what its length field says in words of unit octets, if
-// extensions follow, and otherwise the rest.
+// quotedLen returns the length in octets of the packet that an ICMP error quotes. If extensions follow, it is the value
+// of the length field in words of unit octets, otherwise the rest of the message.
 func quotedLen(l Layer, unit int) int {
 	room := max(0, l.end-l.begin-ICMPHeaderLen)
 	if n, ok := l.numOr("length"); ok && n != 0 && int(n)*unit < room {
@@ -112,8 +112,8 @@ func quotedLen(l Layer, unit int) int {
 	return room
 }
 
-// readQuoted dissects the packet that an ICMP error quotes; nil if the error quotes none. The packet's length is that of
-// its own header: a quotation may be shorter.
+// readQuoted dissects the packet that an ICMP error quotes; it returns nil if there is none. The packet's length is
+// taken from the quoted header, since the quotation may be shorter.
 func readQuoted(l Layer, b []byte) (any, string) {
 	if len(b) == 0 {
 		return nil, ""
@@ -126,7 +126,7 @@ func readQuoted(l Layer, b []byte) (any, string) {
 	return p, ""
 }
 
-// maxQuotes bounds how many quoted packets within each other are read. No host sends an error about an error (RFC 1122
+// maxQuotes is the largest depth of nested quotations that are read. No host sends an error about an error (RFC 1122
 // §3.2.2).
 const maxQuotes = 3
 
@@ -144,7 +144,7 @@ func quote(b []byte, carried lookup) *Packet {
 
 var igmpTypeName = named(map[uint64]string{0x11: "query", 0x12: "v1 report", 0x16: "v2 report", 0x17: "leave", 0x22: "v3 report"})
 
-// igmpV3Query is the condition of a query with IGMPv3's fields (RFC 3376 §7.1).
+// igmpV3Query matches a query with IGMPv3's fields (RFC 3376 §7.1).
 func igmpV3Query(l Layer) bool { return l.is("type", 0x11) && l.end-l.begin >= 12 }
 
 func igmpV3Report(l Layer) bool { return l.is("type", 0x22) }
@@ -169,7 +169,7 @@ var IGMP = define(Protocol{
 	},
 })
 
-// sourceList reads as many addresses of a size as a field counts.
+// sourceList reads addresses of a size; the field called count has their number.
 func sourceList(count string, size int) func(l Layer, b []byte) (any, string) {
 	return func(l Layer, b []byte) (any, string) {
 		n, _ := l.num(count)
@@ -184,7 +184,8 @@ func sourceList(count string, size int) func(l Layer, b []byte) (any, string) {
 	}
 }
 
-// groupRecords reads the records of a membership report: those of IGMPv3 and MLDv2 differ in the size of addresses alone.
+// groupRecords reads the records of a membership report. Those of IGMPv3 and MLDv2 differ only in the size of
+// addresses.
 func groupRecords(count string, size int) func(l Layer, b []byte) (any, string) {
 	return func(l Layer, b []byte) (any, string) {
 		n, _ := l.num(count)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// missing describes a list that ends before the number of its entries does.
+// missing describes a list that ends before all its entries.
 func missing(n uint64, what string) string { return fmt.Sprintf("%d %s are not there whole", n, what) }
 
 var icmp6TypeName = named(map[uint64]string{
@@ -14,7 +14,7 @@ var icmp6TypeName = named(map[uint64]string{
 	135: "neighbor solicitation", 136: "neighbor advertisement", 137: "redirect", 143: "multicast listener report v2",
 })
 
-// icmp6Head are the fields of every ICMPv6 message; typ is the type that an unset field has.
+// icmp6Head returns the fields of every ICMPv6 message. typ is the value of an unset type field.
 func icmp6Head(typ uint64) []Field {
 	return []Field{
 		{Name: "type", Bits: 8, Default: typ, Names: icmp6TypeName, Doc: "the type of message"},
@@ -23,7 +23,7 @@ func icmp6Head(typ uint64) []Field {
 	}
 }
 
-// ICMPv6 is an ICMPv6 message of any type. The types with fields of their own have tables whose Base it is.
+// ICMPv6 is an ICMPv6 message of any type. It is the Base of the tables for types with fields of their own.
 var ICMPv6 = func() *Protocol {
 	p := define(Protocol{
 		Name: "ICMPv6", Attr: "icmp6", Doc: "ICMP for IPv6 (RFC 4443 §2.1)", On: []Place{{IPProtocols, 58}},
@@ -38,10 +38,10 @@ func icmp6Message(typ uint64, name, doc string, fields ...Field) *Protocol {
 	return define(Protocol{Name: name, Attr: "icmp6", Doc: doc, Base: ICMPv6, On: []Place{{ICMPv6Types, typ}}, Fields: append(icmp6Head(typ), fields...), next: noLayer})
 }
 
-// noLayer says that no layer follows, whatever the octets.
+// noLayer returns nil: no layer follows, whatever the octets.
 func noLayer(Layer, lookup) *Protocol { return nil }
 
-// icmp6Quoted are the two last fields of an error.
+// icmp6Quoted returns the last two fields of an error.
 func icmp6Quoted() []Field {
 	return []Field{
 		{Name: "quoted", Kind: Other, Size: func(l Layer) int { return quotedLen(l, 8) }, Read: readQuoted, Doc: "the packet that the error is about, as a packet"},
@@ -63,7 +63,7 @@ var (
 	targetField = Field{Name: "tgt", Bits: 128, Kind: Addr, Doc: "the target's address"}
 )
 
-// listenerFields are the octets of a message of MLD (RFC 2710 §3).
+// listenerFields returns the fields of an MLD message (RFC 2710 §3).
 func listenerFields() []Field {
 	return []Field{
 		{Name: "mrd", Bits: 16, Unit: "ms", Doc: "the longest delay of a response; from 32768 on a mantissa and an exponent (RFC 3810 §5.1.3)"},
@@ -72,7 +72,7 @@ func listenerFields() []Field {
 	}
 }
 
-// listenerV2 is the condition of a query with MLDv2's fields (RFC 3810 §8.1).
+// listenerV2 matches a query with MLDv2's fields (RFC 3810 §8.1).
 func listenerV2(l Layer) bool { return l.end-l.begin >= 28 }
 
 // icmp6Messages are the messages of ICMPv6 with fields of their own.
@@ -131,7 +131,7 @@ func discovery(typ uint64, name, doc string, fields ...Field) *Protocol {
 	return p
 }
 
-// nextOption looks at the type of the option that follows.
+// nextOption returns the table of the next option, from its type.
 func nextOption(l Layer, carried lookup) *Protocol {
 	if b := l.Payload(); len(b) > 0 {
 		return carried(NDOptions, uint64(b[0]))
@@ -151,7 +151,7 @@ func ndOption(typ uint64, name, doc string, fields ...Field) *Protocol {
 	return define(Protocol{Name: name, Doc: doc, On: at, Fields: append(head, fields...), next: nextOption})
 }
 
-// linkAddress returns the address of a link-layer address option, of Ethernet where it has six octets.
+// linkAddress returns the field of a link-layer address option: an Ethernet address if it has six octets.
 func linkAddress() Field {
 	return Field{Name: "lladdr", Kind: Other, Size: extensionRest, Read: arpHardware, Doc: "the link-layer address"}
 }
@@ -205,7 +205,7 @@ var ndOptions = []*Protocol{
 		Field{Name: "searchlist", Kind: Other, Size: extensionRest, Read: readSearchList, Doc: "the domain names"}),
 }
 
-// readSearchList reads domain names without compression, one after another; zeros pad the last one (RFC 8106 §5.2).
+// readSearchList reads uncompressed domain names, one after another. Zeros pad the last one (RFC 8106 §5.2).
 func readSearchList(_ Layer, b []byte) (any, string) {
 	list := []any{}
 	var labels []string

@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// protocolNames names the numbers of IP protocols.
+// protocolNames returns the name of an IP protocol number.
 func protocolNames(v uint64) string {
 	if v > 255 {
 		return ""
@@ -24,10 +24,10 @@ func destination(bits int) Field {
 	return Field{Name: "dst", Bits: bits, Kind: Addr, Doc: "the destination's address"}
 }
 
-// ecnName names the ECN codepoint of a TOS octet or traffic class (RFC 3168 §5).
+// ecnName returns the name of the ECN codepoint in a TOS octet or traffic class (RFC 3168 §5).
 func ecnName(v uint64) string { return [...]string{"", "ECT(1)", "ECT(0)", "CE"}[v&3] }
 
-// bitOf returns the Read of a derived field: whether the header's field of flags has a bit set.
+// bitOf returns the Read of a derived field that is true if a bit of a flags field is set.
 func bitOf(flags string, bit uint64) func(Layer, []byte) (any, string) {
 	return func(l Layer, _ []byte) (any, string) {
 		v, ok := l.num(flags)
@@ -38,7 +38,7 @@ func bitOf(flags string, bit uint64) func(Layer, []byte) (any, string) {
 	}
 }
 
-// listed returns a list of options as a field's value.
+// listed returns a list of options in the form of a field's value.
 func listed(list []Option, damage string) (any, string) { return list, damage }
 
 // IP is IPv4.
@@ -81,7 +81,7 @@ func ipSum(l Layer) (want uint64, ok bool) {
 	return uint64(wire.Sum(0).AddBytes(h[:10]).AddBytes(h[12:]).Checksum()), true
 }
 
-// IPv6 is IPv6's fixed header.
+// IPv6 is the fixed header of IPv6.
 var IPv6 = define(Protocol{
 	Name: "IPv6", Attr: "ip6", Doc: "Internet Protocol version 6 (RFC 8200 §3)",
 	On:         []Place{{EtherTypes, 0x86dd}, {IPProtocols, 41}, {NullFamilies, 10}, {NullFamilies, 24}, {NullFamilies, 28}, {NullFamilies, 30}},
@@ -122,7 +122,7 @@ func (p *Packet) extensions(l Layer) []Layer {
 	return p.Layers[l.index+1 : n]
 }
 
-// transportProtocol returns the number of the protocol that an IP header carries, behind extension headers.
+// transportProtocol returns the protocol number of an IP header's payload, after extension headers.
 func (p *Packet) transportProtocol(l Layer) (proto uint64, ok bool) {
 	if l.Protocol == IP {
 		return l.num("proto")
@@ -133,7 +133,8 @@ func (p *Packet) transportProtocol(l Layer) (proto uint64, ok bool) {
 	return l.num("nh")
 }
 
-// fragment returns a fragment's offset in octets and whether more follow; both are zero for a whole packet. l is its IP header.
+// fragment returns a fragment's offset in octets, and whether more fragments follow. For an unfragmented packet it
+// returns zero and false. l is the IP header.
 func (p *Packet) fragment(l Layer) (offset uint64, more bool) {
 	if l.Protocol == IP {
 		offset, _ = l.num("frag")
@@ -150,7 +151,7 @@ func (p *Packet) fragment(l Layer) (offset uint64, more bool) {
 	return 0, false
 }
 
-// The fields that extension headers of IPv6 begin with.
+// The first fields of IPv6 extension headers.
 func nextHeader() Field {
 	return Field{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"}
 }
@@ -159,7 +160,7 @@ func extensionLength() Field {
 	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header behind its first 8 octets"}
 }
 
-// extensionRest returns the size of the field that takes all of an extension header that other fields do not.
+// extensionRest returns the size of the field that fills the rest of an extension header.
 func extensionRest(l Layer) int { return l.body - l.begin - l.Protocol.fixed }
 
 // extension6Options returns the field of options of two extension headers (RFC 8200 §4.2).
@@ -176,7 +177,7 @@ var (
 		Fields: []Field{nextHeader(), extensionLength(), extension6Options()}})
 )
 
-// ip6OptionKinds are the options of IPv6 that have a name.
+// ip6OptionKinds has the IPv6 options that have a name.
 var ip6OptionKinds = map[int]optionKind{
 	1:    {"padn", nil},
 	5:    {"router_alert", number(2)},
@@ -185,7 +186,7 @@ var ip6OptionKinds = map[int]optionKind{
 	0xc9: {"home_address", nil},
 }
 
-// ip6Options reads the options of an extension header: kind 0 is one octet of padding, all others have a length.
+// ip6Options reads the options of an extension header. Kind 0 is one octet of padding; all other options have a length.
 func ip6Options(b []byte) (list []Option, damage string) {
 	list = []Option{}
 	for len(b) > 0 {
@@ -220,7 +221,7 @@ func ip6Options(b []byte) (list []Option, damage string) {
 	return list, damage
 }
 
-// Routing is the routing header of any type; the addresses of types 0, 2 and 4 are read.
+// Routing is the routing header of any type. Addresses are read for types 0, 2 and 4.
 var Routing = define(Protocol{
 	Name: "IPv6ExtHdrRouting", Doc: "IPv6 routing header (RFC 8200 §4.4)", On: []Place{{IPProtocols, 43}},
 	Fields: []Field{
@@ -233,7 +234,7 @@ var Routing = define(Protocol{
 			if !l.is("type", 0) && !l.is("type", 2) && !l.is("type", 4) {
 				return list, ""
 			}
-			if l.is("type", 4) { // segment routing: Last Entry says how many addresses stand before its TLVs (RFC 8754 §2)
+			if l.is("type", 4) { // segment routing: Last Entry determines the number of addresses before the TLVs (RFC 8754 §2)
 				if h := l.Header(); len(h) > 4 {
 					b = b[:min(len(b), 16*(int(h[4])+1))]
 				}
@@ -278,8 +279,8 @@ var AH = define(Protocol{
 	},
 })
 
-// transportSum computes the checksum of a segment, datagram or message with the pseudo-header of its IP header. at is where
-// the checksum field stands, in octets from the header's start.
+// transportSum returns a function that computes the checksum of a segment, datagram or message with the pseudo-header
+// of its IP header. at is the offset of the checksum field from the header's start, in octets.
 func transportSum(at int, proto wire.Protocol) func(l Layer) (uint64, bool) {
 	return func(l Layer) (uint64, bool) {
 		ip, ok := l.ip()
@@ -298,7 +299,7 @@ func transportSum(at int, proto wire.Protocol) func(l Layer) (uint64, bool) {
 	}
 }
 
-// ip returns the IP header that carries the layer: the nearest below it, with no layers but extension headers between.
+// ip returns the IP header of the layer: the nearest one below, with only extension headers between them.
 func (l Layer) ip() (Layer, bool) {
 	for i := l.index - 1; i >= 0; i-- {
 		x := l.packet.Layers[i]
@@ -312,7 +313,7 @@ func (l Layer) ip() (Layer, bool) {
 	return Layer{}, false
 }
 
-// addresses returns the addresses of an IP header; ok is false if the frame has not both.
+// addresses returns the addresses of an IP header. ok is false if they are not both known.
 func (l Layer) addresses() (src, dst netip.Addr, ok bool) {
 	h := l.Header()
 	switch {
@@ -324,8 +325,8 @@ func (l Layer) addresses() (src, dst netip.Addr, ok bool) {
 	return src, dst, false
 }
 
-// finalDestination returns the address that the pseudo-header has: the last one of a routing header with segments left (RFC
-// 8200 §8.1).
+// finalDestination returns the destination for the pseudo-header: the last address of a routing header with segments
+// left (RFC 8200 §8.1), otherwise dst.
 func (l Layer) finalDestination(dst netip.Addr) netip.Addr {
 	if l.Protocol != IPv6 {
 		return dst
@@ -337,14 +338,14 @@ func (l Layer) finalDestination(dst netip.Addr) netip.Addr {
 			continue
 		}
 		if x.is("type", 4) {
-			return addr16(h[8:24]) // segment routing lists its segments backwards (RFC 8754 §2)
+			return addr16(h[8:24]) // segment routing lists its segments in reverse order (RFC 8754 §2)
 		}
 		return addr16(h[len(h)-16:])
 	}
 	return dst
 }
 
-// numOr reads a number of a field that the protocol may not have.
+// numOr returns the number in a field that the protocol may not have.
 func (l Layer) numOr(name string) (uint64, bool) {
 	if f := l.Protocol.Field(name); f != nil {
 		return l.Uint(f)
@@ -352,5 +353,5 @@ func (l Layer) numOr(name string) (uint64, bool) {
 	return 0, false
 }
 
-// big16 reads two octets, which must be there.
+// big16 reads two octets. b must have them.
 func big16(b []byte) uint64 { return uint64(binary.BigEndian.Uint16(b)) }

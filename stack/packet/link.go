@@ -2,21 +2,22 @@ package packet
 
 import "fmt"
 
-// named returns a function that names the values in a map.
+// named returns a function that looks a value's name up in a map.
 func named(names map[uint64]string) func(uint64) string {
 	return func(v uint64) string { return names[v] }
 }
 
-// etherTypeName names the protocol of an EtherType.
+// etherTypeName returns the protocol name of an EtherType.
 var etherTypeName = named(map[uint64]string{
 	0x0800: "IPv4", 0x0806: "ARP", 0x8035: "RARP", 0x8100: "802.1Q", 0x86dd: "IPv6", 0x8847: "MPLS", 0x8863: "PPPoE discovery",
 	0x8864: "PPPoE", 0x88a8: "802.1ad", 0x88cc: "LLDP", 0x8870: "jumbo", 0x6558: "Ethernet", 0x9100: "QinQ", 0x9000: "loopback",
 })
 
-// hardwareName names the types of hardware of ARP, DHCP and the cooked headers (RFC 826, the registry of RFC 5494).
+// hardwareName returns the name of a hardware type of ARP, DHCP and the cooked headers (RFC 826, the registry of
+// RFC 5494).
 var hardwareName = named(map[uint64]string{1: "Ethernet", 6: "IEEE 802", 512: "Linux TUN", 768: "IP in IP", 772: "loopback", 778: "GRE"})
 
-// etherField returns the field that says which protocol an Ethernet frame, a tag or a tunnel carries.
+// etherField returns the field for the EtherType of the payload of a frame, a tag or a tunnel.
 func etherField(name, doc string) Field {
 	return Field{Name: name, Bits: 16, Hex: true, Names: etherTypeName, Compute: NextProtocol, Table: EtherTypes, Doc: doc}
 }
@@ -57,10 +58,10 @@ var Dot1Q = define(Protocol{
 	},
 })
 
-// cookedTypes names the packet types of Linux's cooked headers.
+// cookedTypes returns the name of a packet type in Linux's cooked headers.
 var cookedTypes = named(map[uint64]string{0: "to us", 1: "broadcast", 2: "multicast", 3: "to another host", 4: "from us"})
 
-// cookedAddress reads the link-layer address of a cooked header, of which the header may hold fewer octets than the field.
+// cookedAddress reads the link-layer address of a cooked header. The address may be shorter than its field.
 func cookedAddress(length string) func(l Layer, b []byte) (any, string) {
 	return func(l Layer, b []byte) (any, string) {
 		n, _ := l.Uint(l.Protocol.Field(length))
@@ -71,7 +72,7 @@ func cookedAddress(length string) func(l Layer, b []byte) (any, string) {
 	}
 }
 
-// SLL is Linux's cooked header of version 1 (LINKTYPE_LINUX_SLL), which captures on the device "any" have.
+// SLL is Linux's cooked header of version 1 (LINKTYPE_LINUX_SLL), used in captures on the device "any".
 var SLL = define(Protocol{
 	Name: "CookedLinux", Attr: "sll", Doc: "Linux cooked capture v1 (LINKTYPE_LINUX_SLL)",
 	Fields: []Field{
@@ -97,8 +98,8 @@ var SLL2 = define(Protocol{
 	},
 })
 
-// nullFamily is the field of a BSD loopback header. The machine that captured wrote it in its own byte order, so that the
-// order with the smaller number is the right one.
+// nullFamily is the field of a BSD loopback header. The capturing machine wrote it in its own byte order. The order
+// that results in the smaller number is the right one.
 var nullFamily = Field{Name: "type", Bits: 32, Kind: Other, Names: named(map[uint64]string{2: "IPv4", 10: "IPv6", 24: "IPv6", 28: "IPv6", 30: "IPv6"}),
 	Doc: "the address family: 2 for IPv4; 10, 24, 28 or 30 for IPv6", Read: func(_ Layer, b []byte) (any, string) {
 		if len(b) < 4 {
@@ -107,7 +108,7 @@ var nullFamily = Field{Name: "type", Bits: 32, Kind: Other, Names: named(map[uin
 		return nullNumber(b), ""
 	}}
 
-// nullNumber returns the smaller of the two readings of four octets.
+// nullNumber returns the smaller number of the two byte orders.
 func nullNumber(b []byte) uint64 {
 	big := uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
 	little := uint64(b[3])<<24 | uint64(b[2])<<16 | uint64(b[1])<<8 | uint64(b[0])
@@ -126,7 +127,7 @@ var Null = define(Protocol{
 	},
 })
 
-// arpAddress reads a protocol address of ARP: an IPv4 address where it has four octets.
+// arpAddress reads a protocol address of ARP: an IPv4 address if it has four octets.
 func arpAddress(l Layer, b []byte) (any, string) {
 	if len(b) == 4 {
 		return addr4(b), ""
@@ -134,7 +135,7 @@ func arpAddress(l Layer, b []byte) (any, string) {
 	return b, ""
 }
 
-// arpHardware reads a hardware address of ARP: an Ethernet address where it has six octets.
+// arpHardware reads a hardware address of ARP: an Ethernet address if it has six octets.
 func arpHardware(l Layer, b []byte) (any, string) {
 	if len(b) == 6 {
 		return mac(b), ""
@@ -142,7 +143,7 @@ func arpHardware(l Layer, b []byte) (any, string) {
 	return b, ""
 }
 
-// arpSize returns a function for the length of an address: the number in a field, or fallback where it is not known.
+// arpSize returns a function that returns the length of an address from a field of the header.
 func arpSize(field int) func(l Layer) int {
 	return func(l Layer) int {
 		n, _ := l.Uint(&l.Protocol.Fields[field])
@@ -167,13 +168,14 @@ var ARP = define(Protocol{
 	},
 })
 
-// Raw holds octets that no table describes.
+// Raw is the layer of octets that no table describes.
 var Raw = define(Protocol{
 	Name: "Raw", Doc: "octets without a table",
 	Fields: []Field{{Name: "load", Kind: Octets, Size: rest, Doc: "the octets"}},
 })
 
-// rest returns the size of a field that ends with its layer. A protocol has one such field, and none of variable width before it.
+// rest returns the size of a field that fills the rest of its layer. A protocol has at most one such field, and no
+// field of variable width before it.
 func rest(l Layer) int {
 	used := 0
 	for i := range l.Protocol.Fields {

@@ -8,12 +8,12 @@ import (
 // An optionKind is one row of the table of options of TCP or IP.
 type optionKind struct {
 	name string
-	// read converts an option's octets behind kind and length; nil keeps them. ok is false for a length that the option
-	// cannot have.
+	// read converts an option's octets after kind and length; nil keeps them as octets. ok is false for a length that
+	// the option can't have.
 	read func(b []byte) (v any, ok bool)
 }
 
-// number reads an option that is one number of a width in octets.
+// number returns a read for an option that is one number of the given width in octets.
 func number(octets int) func(b []byte) (any, bool) {
 	return func(b []byte) (any, bool) {
 		if len(b) != octets {
@@ -27,11 +27,12 @@ func number(octets int) func(b []byte) (any, bool) {
 	}
 }
 
-// empty reads an option without octets of its own.
+// empty reads an option that has only kind and length.
 func empty(b []byte) (any, bool) { return nil, len(b) == 0 }
 
-// headerOptions reads the options of a TCP or IPv4 header: kind 0 ends them, kind 1 is one octet, all others have a length. An
-// option that is damaged ends reading, unless its own length leads to the next one; damage describes the first that is.
+// headerOptions reads the options of a TCP or IPv4 header. Kind 0 ends them, kind 1 is one octet, all others have a
+// length. It continues after a damaged option if the option's length leads to the next one. damage describes the first
+// damaged option.
 func headerOptions(b []byte, kinds map[int]optionKind) (list []Option, damage string) {
 	wrong := func(format string, args ...any) {
 		if damage == "" {
@@ -74,7 +75,7 @@ func headerOptions(b []byte, kinds map[int]optionKind) (list []Option, damage st
 	return list, damage
 }
 
-// tcpOptions are the options of TCP that have a name.
+// tcpOptions has the TCP options that have a name.
 var tcpOptions = map[int]optionKind{
 	2:  {"mss", number(2)},
 	3:  {"wscale", number(1)},
@@ -110,7 +111,7 @@ func timestamps(b []byte) (any, bool) {
 	return [2]uint64{uint64(binary.BigEndian.Uint32(b)), uint64(binary.BigEndian.Uint32(b[4:]))}, true
 }
 
-// ipOptions are the options of IPv4 that have a name (RFC 791 §3.1, RFC 2113).
+// ipOptions has the IPv4 options that have a name (RFC 791 §3.1, RFC 2113).
 var ipOptions = map[int]optionKind{
 	7:   {"rr", route},
 	68:  {"timestamp", nil},
@@ -121,8 +122,8 @@ var ipOptions = map[int]optionKind{
 	148: {"router_alert", number(2)},
 }
 
-// A RouteOption is a record route or source route option: the octet of the option at which the next address is read or
-// entered, counted from 1, and the addresses.
+// A RouteOption is a record route or source route option. Pointer is the octet of the option at which the next address
+// is read or entered, counted from 1.
 type RouteOption struct {
 	Pointer   uint64
 	Addresses []any
@@ -139,7 +140,7 @@ func route(b []byte) (any, bool) {
 	return r, true
 }
 
-// optionValue returns the value of the first option of a kind; nil if the list has none.
+// optionValue returns the value of the first option of a kind, nil if the list has none.
 func optionValue(list []Option, kind int) any {
 	for _, o := range list {
 		if o.Kind == kind && o.Name != "" {
@@ -149,7 +150,8 @@ func optionValue(list []Option, kind int) any {
 	return nil
 }
 
-// cutOption and badOption describe an option whose length exceeds its header, or is not the option's.
+// cutOption describes an option that is longer than the rest of its header, badOption one whose length is wrong for its
+// kind.
 func cutOption(kind, n, there int) string {
 	return fmt.Sprintf("option %d has the length %d, and %d octets are there", kind, n, there)
 }

@@ -5,41 +5,41 @@ import (
 	"strings"
 )
 
-// A Protocol is the table of one protocol's header. From it come dissecting, the views of scripts, Show, completion and help.
-// Tables never change once the package is initialised.
+// A Protocol is the table of one protocol's header, used for dissecting, values of scripts, Show, completion and help.
+// Tables do not change after the package is initialised.
 type Protocol struct {
 	Name   string  // Scapy's name of the layer, such as "TCP"
-	Attr   string  // the attribute of a packet that holds the layer, such as "tcp"
-	Doc    string  // the protocol in a few words, with its source
-	Fields []Field // in the order of the wire; derived fields last
+	Attr   string  // attribute of a packet that is the layer, such as "tcp"
+	Doc    string  // short description of the protocol, with its source
+	Fields []Field // fields in the order of the wire; derived fields last
 	Base   *Protocol
-	On     []Place // the layers that carry this one
+	On     []Place // numbers under which lower layers carry this protocol
 
-	// next returns the protocol of the payload, nil for none that is known, where more than a field of NextProtocol
-	// decides. carried looks numbers up; the function gets it as an argument since the tables refer to each other.
+	// next returns the protocol of the payload, nil if it is not known. It is set if more than a NextProtocol field
+	// determines that protocol. carried looks numbers up; it is an argument because the tables refer to each other.
 	next func(l Layer, carried lookup) *Protocol
-	// variants is the table of the messages of this protocol that have tables of their own, by the field kind.
+	// variants is the table of messages of this protocol that have tables of their own, selected by the field kind.
 	variants Table
 	kind     *Field
-	// zeroLength says that a length field of 0 means the rest of the frame, which segmentation offload leaves so.
+	// zeroLength is true if a length field of 0 means the rest of the frame, as segmentation offload leaves it.
 	zeroLength bool
 
-	fixed  int // octets of the header's fields of fixed width, up to the first that is not always there
+	fixed  int // octets of the header's fields of fixed width, up to the first optional field
 	header *Field
 	length *Field
 	follow *Field
 }
 
-// A lookup returns the protocol of a number; nil for a number without one.
+// A lookup returns the protocol with a number in a table, nil if there is none.
 type lookup func(t Table, number uint64) *Protocol
 
-// A Place is a number by which a lower layer says that a protocol follows.
+// A Place is a number by which a lower layer identifies a protocol.
 type Place struct {
 	Table  Table
 	Number uint64
 }
 
-// A Table names an assignment of numbers to protocols.
+// A Table is the name of an assignment of numbers to protocols.
 type Table string
 
 // The tables of numbers.
@@ -51,10 +51,10 @@ const (
 	ICMPv6Types  Table = "ICMPv6 type"
 	NDOptions    Table = "ND option"
 	NullFamilies Table = "address family"
-	anyNumber          = 1 << 63 // the number of the protocol that stands for all others of a table
+	anyNumber          = 1 << 63 // number for all numbers of a table without a protocol of their own
 )
 
-// Field returns the field of a name, nil if the protocol has none of it.
+// Field returns the field called name, nil if the protocol has none.
 func (p *Protocol) Field(name string) *Field {
 	for i := range p.Fields {
 		if p.Fields[i].Name == name {
@@ -64,10 +64,10 @@ func (p *Protocol) Field(name string) *Field {
 	return nil
 }
 
-// Is reports whether p is q, or one of the messages of q that have tables of their own.
+// Is reports whether p is q, or a message of q with a table of its own.
 func (p *Protocol) Is(q *Protocol) bool { return p == q || p.Base == q && q != nil }
 
-// define completes a table: where each field of fixed place begins, and which fields hold lengths.
+// define completes a table: it computes the offsets of fixed fields, and finds the length fields.
 func define(p Protocol) *Protocol {
 	if p.Attr == "" {
 		p.Attr = strings.ToLower(p.Name)
@@ -100,14 +100,14 @@ func define(p Protocol) *Protocol {
 	return &p
 }
 
-// protocols has every table, in the order of help.
+// protocols lists every table, in the order of help.
 var protocols = slices.Concat([]*Protocol{Ether, Dot1Q, SLL, SLL2, Null, ARP, IP, IPv6, HopByHop, DestinationOptions, Routing, Fragment, AH, ICMP, ICMPv6},
 	icmp6Messages, ndOptions, []*Protocol{IGMP, UDP, TCP, GRE, VXLAN, DNS, DHCP, Raw})
 
 // Protocols returns all tables, from the link layer up. The caller must not change the slice.
 func Protocols() []*Protocol { return protocols }
 
-// ByName returns the table of a protocol's name, such as "TCP"; nil if there is none.
+// ByName returns the table with a name such as "TCP", nil if there is none.
 func ByName(name string) *Protocol { return byName[name] }
 
 var byName = func() map[string]*Protocol {
@@ -118,7 +118,7 @@ var byName = func() map[string]*Protocol {
 	return m
 }()
 
-// places has the protocol of each number of each table.
+// places maps each number of each table to its protocol.
 var places = func() map[Place]*Protocol {
 	m := map[Place]*Protocol{}
 	for _, p := range protocols {
@@ -129,7 +129,7 @@ var places = func() map[Place]*Protocol {
 	return m
 }()
 
-// Carried returns the protocol of a number; nil for a number without one.
+// Carried returns the protocol with a number in a table, nil if there is none.
 func Carried(t Table, number uint64) *Protocol {
 	if p := places[Place{t, number}]; p != nil {
 		return p
@@ -137,7 +137,7 @@ func Carried(t Table, number uint64) *Protocol {
 	return places[Place{t, anyNumber}]
 }
 
-// attributes are the attributes of all protocols, in the order of the tables.
+// attributes lists the attributes of all protocols, in the order of the tables.
 var attributes = func() (names []string) {
 	for _, p := range protocols {
 		if !slices.Contains(names, p.Attr) {
@@ -153,7 +153,7 @@ func LayerNames() []string { return slices.Clone(attributes) }
 // IsLayer reports whether a packet may have a layer with the attribute.
 func IsLayer(attr string) bool { return slices.Contains(attributes, attr) }
 
-// FamilyHas reports whether any message of a protocol has a field of a name.
+// FamilyHas reports whether a message of the protocol base has a field called field.
 func FamilyHas(base *Protocol, field string) bool {
 	return slices.ContainsFunc(protocols, func(p *Protocol) bool { return p.Is(base) && p.Field(field) != nil })
 }

@@ -9,9 +9,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Show describes every field of the packet, layer by layer, in the order of the wire: a field of several numbers by its name
-// where it has one, hexadecimal where the protocol's documents write it so, and a checksum with its verdict. Fields that
-// contradict the protocol or the frame are marked "malformed".
+// Show describes every field of the packet, layer by layer, in the order of the wire. It shows a number by its name if
+// it has one, in hexadecimal if the protocol's documents do so, and a checksum with its verdict. It marks fields that
+// contradict the protocol or the frame as "malformed".
 func (p *Packet) Show() string {
 	var b strings.Builder
 	p.show(&b, "")
@@ -45,7 +45,7 @@ func (p *Packet) show(b *strings.Builder, indent string) {
 	}
 }
 
-// showField writes one field, and the packet that it quotes below it.
+// showField writes one field. A quoted packet is written below the field.
 func (l Layer) showField(b *strings.Builder, f *Field, indent, mark string) {
 	v := l.Value(f)
 	switch x := v.(type) {
@@ -80,13 +80,13 @@ func (l Layer) showField(b *strings.Builder, f *Field, indent, mark string) {
 	fmt.Fprintf(b, "%s  %-*s %s%s\n", indent, nameWidth, f.Name, text, mark)
 }
 
-// nameWidth is the width of the column of names.
+// nameWidth is the width of the column of field names.
 const nameWidth = 10
 
-// shownElsewhere are the derived fields that say again what other fields of the layer say.
+// shownElsewhere has the derived fields that repeat other fields of the layer.
 var shownElsewhere = map[string]bool{"id": true, "ids": true, "sack": true, "questions": true, "answers": true, "message": true}
 
-// verdict says whether a checksum is right.
+// verdict returns whether a checksum is right, in words.
 func (l Layer) verdict(f *Field) string {
 	got, there := l.Uint(f)
 	want, ok := f.Sum(l)
@@ -105,7 +105,7 @@ func (l Layer) verdict(f *Field) string {
 
 func (f *Field) hex(v uint64) string { return fmt.Sprintf("0x%0*x", (f.Bits+3)/4, v) }
 
-// Format writes the field's value of a layer as Show does, without its name.
+// Format formats the field's value in a layer as Show does, without the name.
 func (f *Field) Format(l Layer) string {
 	v := l.Value(f)
 	n, isNumber := v.(uint64)
@@ -127,10 +127,10 @@ func (f *Field) Format(l Layer) string {
 	return text
 }
 
-// maxShown is how many octets of a value, or entries of a list, Show writes.
+// maxShown is the largest number of octets of a value, or entries of a list, that Show writes.
 const maxShown = 64
 
-// Format writes a value of a field. Text of the wire has no octet that is no printable character.
+// Format formats a field's value. Text from the wire is reduced to printable characters.
 func Format(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -183,7 +183,7 @@ func Format(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// String writes the option as a line of Show has it: "mss 1460", "sackok", "253 b"…"".
+// String formats the option as Show does: "mss 1460", "sackok", "253 b"…"".
 func (o Option) String() string {
 	name := o.Name
 	if name == "" {
@@ -195,7 +195,7 @@ func (o Option) String() string {
 	return name + " " + Format(o.Value)
 }
 
-// octets writes octets as a Starlark bytes literal, cut to maxShown.
+// octets formats octets as a Starlark bytes literal, cut to maxShown.
 func octets(b []byte) string {
 	var t strings.Builder
 	t.WriteString(`b"`)

@@ -19,15 +19,15 @@ type flowKey struct{ src, dst netip.AddrPort }
 // numbers relative to it, as tcpdump does: its first segments have the numbers of the wire. The zero value is ready to use. A nil *Sequences prints the numbers of
 // the wire.
 type Sequences struct {
-	// Known returns the initial sequence number of the direction from src to dst of a connection, ok false for one that it
-	// does not know. nil knows none.
+	// Known returns the initial sequence number of the direction from src to dst of a connection. ok is false if it is
+	// not known. A nil Known knows none.
 	Known func(src, dst netip.AddrPort) (isn wire.Seq, ok bool)
 
 	base  map[flowKey]wire.Seq
 	order []flowKey
 }
 
-// maxFlows is how many directions Sequences remembers; a further one replaces the oldest.
+// maxFlows is the number of directions that Sequences stores. A further one replaces the oldest.
 const maxFlows = 4096
 
 func (q *Sequences) set(k flowKey, s wire.Seq) {
@@ -80,11 +80,11 @@ func (q *Sequences) knows(k flowKey) bool {
 // Summary describes a packet in one line. Sequence numbers are those of the wire.
 func Summary(b []byte, m phy.Medium) string { return (*Sequences)(nil).Line(b, m) }
 
-// anyLength is the length of a frame that is not known: it ends where its headers say.
+// anyLength is used for a frame of unknown length, which ends where its headers say.
 const anyLength = 1 << 30
 
-// Line describes a packet in one line, by the innermost layer that it recognises. Lengths are those that the headers
-// state, so that b may be only the head of the packet.
+// Line describes a packet in one line, by the innermost layer that it recognises. It prints the lengths from the
+// headers, so that b may be only the head of the packet.
 func (q *Sequences) Line(b []byte, m phy.Medium) string {
 	first := First(b, m)
 	p := Dissect(b, anyLength, first)
@@ -112,7 +112,7 @@ func (p *Packet) network() (l Layer, ok bool) {
 	return l, false
 }
 
-// from describes the packet from a layer on.
+// from describes the packet from layer i on.
 func (q *Sequences) from(p *Packet, i int) string {
 	l := p.Layers[i]
 	if l.known()-l.begin < l.Protocol.fixed {
@@ -191,7 +191,7 @@ func (l Layer) truncated() string {
 	return text
 }
 
-// otherFrame describes a frame whose payload has no table: by the name that gopacket has for it, or its EtherType.
+// otherFrame describes a frame whose payload has no table, by gopacket's name for it or by its EtherType.
 func otherFrame(p *Packet, l Layer) string {
 	what := "unknown"
 	if f := l.Protocol.follow; f != nil {
@@ -242,7 +242,7 @@ func arpText(l Layer) string {
 	return text
 }
 
-// transport describes an IP packet whose header is layer i.
+// transport describes the packet whose IP header is layer i.
 func (q *Sequences) transport(p *Packet, i int) string {
 	text := q.message(p, i)
 	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 {
@@ -251,7 +251,7 @@ func (q *Sequences) transport(p *Packet, i int) string {
 	return text
 }
 
-// message describes the payload of an IP packet, or of its first fragment.
+// message describes the payload of the IP header that is layer i, or of its first fragment.
 func (q *Sequences) message(p *Packet, i int) string {
 	ip := p.Layers[i]
 	from, to, _ := ip.addresses()

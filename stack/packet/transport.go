@@ -2,7 +2,7 @@ package packet
 
 import "smolsh/stack/wire"
 
-// serviceName names the ports of a few services.
+// serviceName returns the name of a few services' ports.
 var serviceName = named(map[uint64]string{
 	7: "echo", 9: "discard", 19: "chargen", 20: "ftp-data", 21: "ftp", 22: "ssh", 23: "telnet", 25: "smtp", 37: "time", 53: "domain", 67: "bootps", 68: "bootpc",
 	69: "tftp", 80: "http", 110: "pop3", 123: "ntp", 143: "imap", 161: "snmp", 179: "bgp", 443: "https", 514: "syslog", 4789: "vxlan", 5353: "mdns",
@@ -12,7 +12,7 @@ func port(name, doc string) Field {
 	return Field{Name: name, Bits: 16, Names: serviceName, Compute: Host, Doc: doc}
 }
 
-// byPort returns the protocol that the destination's port names, and otherwise the one that the source's names.
+// byPort returns the protocol of the destination port, or else of the source port.
 func byPort(l Layer, t Table, carried lookup) *Protocol {
 	for _, name := range []string{"dport", "sport"} {
 		if n, ok := l.num(name); ok {
@@ -45,13 +45,13 @@ var UDP = define(Protocol{
 	},
 })
 
-// bootMessage reports whether a datagram may be a message of BOOTP or DHCP: other data comes from these ports, too.
+// bootMessage reports whether a datagram can be a BOOTP or DHCP message, since these ports may carry other data too.
 func bootMessage(l Layer) bool {
 	b := l.Payload()
 	return l.PayloadLen() >= dhcpFixed && len(b) > 0 && (b[0] == 1 || b[0] == 2)
 }
 
-// udpSum computes the checksum, which a sender that computes zero writes as all ones. A datagram over IPv4 may have none.
+// udpSum computes the checksum. A sum of zero is sent as all ones. A datagram over IPv4 may have no checksum.
 func udpSum(l Layer) (want uint64, ok bool) {
 	if ip, there := l.ip(); there && ip.Protocol == IP && l.is("chksum", 0) {
 		return 0, true
@@ -113,14 +113,14 @@ func (l Layer) tcpOptions() []Option {
 	return list
 }
 
-// tcpOption returns the derived field of an option that is one number.
+// tcpOption returns the derived field for an option that is one number.
 func tcpOption(name string, kind int, unit, doc string) Field {
 	return Field{Name: name, Kind: Uint, Unit: unit, Doc: doc, Read: func(l Layer, _ []byte) (any, string) {
 		return optionValue(l.tcpOptions(), kind), ""
 	}}
 }
 
-// timestampPart is the Read of one half of the timestamps.
+// timestampPart returns the Read for one half of the timestamps option.
 func timestampPart(i int) func(Layer, []byte) (any, string) {
 	return func(l Layer, _ []byte) (any, string) {
 		if ts, ok := optionValue(l.tcpOptions(), 8).([2]uint64); ok {
@@ -130,12 +130,12 @@ func timestampPart(i int) func(Layer, []byte) (any, string) {
 	}
 }
 
-// present returns a condition: a bit of the header is set.
+// present returns a condition: the field called name is 1.
 func present(name string) func(l Layer) bool {
 	return func(l Layer) bool { return l.is(name, 1) }
 }
 
-// greSum is the condition of GRE's fields chksum and offset, which stand there for either (RFC 1701).
+// greSum is the condition for GRE's fields chksum and offset, which are present if either is (RFC 1701).
 func greSum(l Layer) bool { return l.is("chksum_present", 1) || l.is("routing_present", 1) }
 
 // GRE is Generic Routing Encapsulation.

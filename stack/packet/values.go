@@ -8,13 +8,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A Record is a list entry that has named parts, such as a DNS record.
+// A Record is a list entry with named parts, such as a DNS record.
 type Record struct {
 	Name  string
 	Parts []Part
 }
 
-// A Part is one value of a record, of a type that Layer.Value may return.
+// A Part is one value of a Record, of a type that Layer.Value may return.
 type Part struct {
 	Name  string
 	Value any
@@ -24,14 +24,14 @@ type Part struct {
 type Option struct {
 	Kind  int
 	Name  string // "" for an option without a name
-	Value any    // nil where the name says all: uint64, []byte, [2]uint64 of timestamps, []SequenceRange, …
+	Value any    // nil if the name says everything; otherwise uint64, []byte, [2]uint64 for timestamps, []SequenceRange, …
 }
 
-// A SequenceRange is a block of a TCP SACK option (RFC 2018): Left is the block's first sequence number, Right
-// the one after its last.
+// A SequenceRange is a block of a TCP SACK option (RFC 2018). Left is the block's first sequence number, Right the one
+// after its last.
 type SequenceRange struct{ Left, Right uint32 }
 
-// An OptionMap has the values of a DHCP message's options by code, in the order of the message.
+// An OptionMap holds the options of a DHCP message by code, in the order of the message.
 type OptionMap []CodeValue
 
 // A CodeValue is one option of a DHCP message.
@@ -42,7 +42,7 @@ type CodeValue struct {
 	joined bool
 }
 
-// addr4 and mac read addresses; b has their length.
+// addr4 and mac convert an address. b must have its length.
 func addr4(b []byte) netip.Addr      { return netip.AddrFrom4([4]byte(b)) }
 func addr16(b []byte) netip.Addr     { return netip.AddrFrom16([16]byte(b)) }
 func mac(b []byte) wire.HardwareAddr { return wire.HardwareAddr(b) }
@@ -53,7 +53,7 @@ func address(b []byte) netip.Addr {
 	return a
 }
 
-// Printable converts text of the wire for a terminal: each rune that is not printable becomes a question mark.
+// Printable converts text from the wire for a terminal. Each rune that is not printable becomes a question mark.
 func Printable(b []byte) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {

@@ -15,11 +15,11 @@ const Age = 10 * time.Minute
 // Min is the least MTU of an IPv4 link in octets (RFC 791 §3.2).
 const Min = 68
 
-// plateaus are the usual MTUs (RFC 1191 §7.1).
+// plateaus are the common MTUs (RFC 1191 §7.1).
 var plateaus = [...]int{32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, Min}
 
-// Plateau returns the largest usual MTU below the length of a packet that a router dropped, for a router that does not
-// report the MTU of its next hop (RFC 1191 §5). It returns 0 if the packet is no longer than Min.
+// Plateau returns the largest common MTU below the length of a packet that a router dropped. It is for a router that
+// does not report the MTU of its next hop (RFC 1191 §5). It returns 0 if the packet is no longer than Min.
 func Plateau(length int) int {
 	for _, n := range plateaus {
 		if n < length {
@@ -29,8 +29,9 @@ func Plateau(length int) int {
 	return 0
 }
 
-// Key is a destination. A report about a TCP segment is checked against the sequence numbers in flight. One about a
-// datagram cannot be checked (RFC 5927 §7), so it has an entry of its own, which connections do not use.
+// Key is a destination, and whether its reports are checked. A report about a TCP segment is checked against the
+// sequence numbers in flight. A report about a datagram can't be checked (RFC 5927 §7), so it has a separate entry,
+// which connections do not use.
 type Key struct {
 	Dst     netip.Addr
 	Checked bool
@@ -41,22 +42,23 @@ type entry struct {
 	key   Key
 	mtu   int // octets
 	since clock.Instant
-	age   clock.Timer[*entry] // at since
+	age   clock.Timer[*entry] // timer set to since, so that the heap orders entries by age
 }
 
-// Table is the path MTUs that a host knows. The zero Table is empty.
+// Table holds the path MTUs that a host knows. The zero Table is empty.
 type Table struct {
 	byKey map[Key]*entry
-	byAge clock.Heap[*entry] // the oldest first
+	byAge clock.Heap[*entry] // oldest entry first
 }
 
-// Len returns the number of entries, including those that are too old to be used.
+// Len returns the number of entries, expired ones included.
 func (t *Table) Len() int { return len(t.byKey) }
 
-// Aged returns the number of entries in the order of age, which is Len.
+// Aged returns the number of entries in the heap by age, which must equal Len.
 func (t *Table) Aged() int { return t.byAge.Len() }
 
-// Get returns a path's MTU in octets and the instant of the report. ok is false if there is none, or if it is too old.
+// Get returns a path's MTU in octets and the time of the report. ok is false if there is no report, or if it has
+// expired.
 func (t *Table) Get(now clock.Instant, key Key) (mtu int, since clock.Instant, ok bool) {
 	e := t.byKey[key]
 	if e == nil || now.Sub(e.since) >= Age {
@@ -65,7 +67,7 @@ func (t *Table) Get(now clock.Instant, key Key) (mtu int, since clock.Instant, o
 	return e.mtu, e.since, true
 }
 
-// Put stores a path's MTU in octets. A new entry replaces the oldest if the table already holds most entries.
+// Put stores a path's MTU in octets. If the table already holds most entries, a new entry replaces the oldest.
 func (t *Table) Put(now clock.Instant, key Key, mtu, most int) {
 	e := t.byKey[key]
 	if e == nil {
@@ -88,7 +90,7 @@ func (t *Table) Put(now clock.Instant, key Key, mtu, most int) {
 	t.byAge.Set(&e.age, now)
 }
 
-// Within returns the smaller of mtu and the path's MTU by any report, checked or not.
+// Within returns mtu, or the path's MTU if a report, checked or not, says that it is smaller.
 func (t *Table) Within(now clock.Instant, dst netip.Addr, mtu int) int {
 	for _, checked := range [...]bool{true, false} {
 		if m, _, ok := t.Get(now, Key{dst, checked}); ok {

@@ -22,13 +22,14 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Timeout is the time within which all fragments of a datagram must arrive, from the first one on (RFC 1122 §3.3.2).
+// Timeout is the time within which all fragments of a datagram must arrive, counted from the first to arrive (RFC 1122
+// §3.3.2).
 const Timeout = 60 * time.Second
 
-// Overhead is the octets that a datagram and each of its fragments are charged with in addition to their frames.
+// Overhead is the number of octets added to the charge of a datagram and of each fragment.
 const Overhead = 256
 
-// maxSpare and maxSpareFragments bound the datagrams that are kept for reuse, and the fragments for which each has room.
+// maxSpare bounds the datagrams kept for reuse, and maxSpareFragments the fragments for which each has room.
 const maxSpare, maxSpareFragments = 16, 64
 
 // Key identifies a datagram (RFC 791 §3.2).
@@ -42,18 +43,18 @@ type Key struct {
 type Fragment struct {
 	Lo, Hi int
 	Header int        // octets of the IP header before the payload
-	Frame  *phy.Frame // the packet from its IP header on
+	Frame  *phy.Frame // packet from its IP header on
 }
 
-// octets returns the storage that the fragment is charged with.
+// octets returns the storage that is charged for the fragment.
 func (f *Fragment) octets() int { return f.Frame.Size() + phy.Headroom + Overhead }
 
 // Datagram is a datagram of which some fragments have arrived.
 type Datagram struct {
 	Key
 	Fragments []Fragment // in the order of the payload, without overlaps
-	Iface     int        // the number of the interface by which the first fragment of the payload came, or else any; -1: none yet
-	Broadcast bool       // that packet was sent to a broadcast address or a group
+	Iface     int        // number of the interface on which the payload's first fragment arrived, or else any fragment; -1 for none
+	Broadcast bool       // true if that fragment was sent to a broadcast address or a group
 
 	have     int // octets of payload that have arrived
 	total    int // octets of the whole payload; 0 while unknown
@@ -63,14 +64,15 @@ type Datagram struct {
 	expiry   clock.Timer[*Datagram]
 }
 
-// Poisoned reports whether all fragments of the datagram are dropped.
+// Poisoned reports whether further fragments of the datagram are dropped.
 func (d *Datagram) Poisoned() bool { return d.poisoned }
 
-// Check returns the index among Fragments at which octets lo to hi of the payload belong; last says that they end it. The
-// reason is drop.FragmentAgain for a duplicate and drop.FragmentConflict for a fragment that contradicts another.
+// Check returns the index in Fragments for a fragment with the octets lo to hi of the payload. last is true if it ends
+// the payload. The reason is drop.FragmentAgain for a duplicate, and drop.FragmentConflict for a fragment that
+// contradicts another.
 func (d *Datagram) Check(lo, hi int, last bool) (k int, r drop.Reason) {
 	k, again := slices.BinarySearchFunc(d.Fragments, lo, func(f Fragment, lo int) int { return f.Lo - lo })
-	end := 0 // of the stored octets
+	end := 0 // end of the stored octets
 	if n := len(d.Fragments); n > 0 {
 		end = d.Fragments[n-1].Hi
 	}
@@ -89,8 +91,8 @@ func (d *Datagram) Check(lo, hi int, last bool) (k int, r drop.Reason) {
 	return k, drop.None
 }
 
-// Note records that octets lo to hi of the payload have arrived in a packet with the codepoint ecn, and reports whether
-// the datagram is complete. Check must have allowed them.
+// Note records the arrival of octets lo to hi of the payload in a packet with the codepoint ecn. It reports whether the
+// datagram is complete. Check must have accepted the fragment before.
 func (d *Datagram) Note(lo, hi int, last bool, ecn wire.ECN) (complete bool) {
 	d.have += hi - lo
 	d.ecn |= 1 << ecn
@@ -103,8 +105,8 @@ func (d *Datagram) Note(lo, hi int, last bool, ecn wire.ECN) (complete bool) {
 // Total returns the length of the whole payload in octets, 0 while it is unknown.
 func (d *Datagram) Total() int { return d.total }
 
-// CE reports whether the complete datagram is marked congestion experienced. ok is false if one fragment is CE and
-// another not-ECT: such a datagram is dropped (RFC 3168 §5.3).
+// CE reports whether a fragment of the complete datagram is marked CE. ok is false if another fragment is not-ECT,
+// because the datagram must then be dropped (RFC 3168 §5.3).
 func (d *Datagram) CE() (ce, ok bool) {
 	const notECT, marked = 1 << wire.NotECT, 1 << wire.CE
 	return d.ecn&marked != 0, d.ecn&(notECT|marked) != notECT|marked
@@ -117,18 +119,18 @@ func (d *Datagram) CopyTo(payload []byte) {
 	}
 }
 
-// Table is the incomplete datagrams of a host. The zero Table is empty. The oldest datagram is the one to give up when
-// storage runs out: a whole datagram arrives within moments, so that the oldest is the least likely to be completed, and
-// nobody can fill the storage and keep it.
+// Table holds the incomplete datagrams of a host. The zero Table is empty. When storage runs out, the oldest datagram
+// should be given up. It is the least likely to be completed, since a datagram normally arrives within moments. So no
+// sender can fill the storage and keep it.
 type Table struct {
 	byKey   map[Key]*Datagram
-	peak    int                   // the most datagrams that byKey has held, see buf.ShrinkMap
-	expiry  clock.Heap[*Datagram] // the oldest first
-	storage int                   // octets
+	peak    int                   // largest number of entries that byKey has had, see buf.ShrinkMap
+	expiry  clock.Heap[*Datagram] // oldest datagram first
+	storage int                   // octets charged
 	spare   []*Datagram
 }
 
-// Open returns the datagram of a fragment, a new one if there is none.
+// Open returns the datagram with a key, and makes one if there is none.
 func (t *Table) Open(now clock.Instant, key Key) *Datagram {
 	if d := t.byKey[key]; d != nil {
 		return d
@@ -151,22 +153,22 @@ func (t *Table) Open(now clock.Instant, key Key) *Datagram {
 	return d
 }
 
-// Insert stores a fragment at index k of d's.
+// Insert stores a fragment at index k of d.Fragments.
 func (t *Table) Insert(d *Datagram, k int, f Fragment) {
 	d.Fragments = slices.Insert(d.Fragments, k, f)
 	t.charge(d, f.octets())
 }
 
-// Clear makes d hold no fragment. The caller has recycled their frames.
+// Clear removes all fragments of d. The caller has recycled their frames.
 func (t *Table) Clear(d *Datagram) {
 	t.charge(d, Overhead-d.storage)
-	d.Fragments = nil // a poisoned datagram is charged with its overhead only, so it must not keep the list
+	d.Fragments = nil // frees the list, since a poisoned datagram is charged only for its overhead
 }
 
-// Poison makes Poisoned true for d, which holds no fragment.
+// Poison marks d, which must have no fragments, as Poisoned.
 func (t *Table) Poison(d *Datagram) { d.poisoned = true }
 
-// Close removes d. The caller has taken or recycled the frames of its fragments.
+// Close removes d. The caller has used or recycled the frames of its fragments.
 func (t *Table) Close(d *Datagram) {
 	t.expiry.Stop(&d.expiry)
 	delete(t.byKey, d.Key)
@@ -182,22 +184,22 @@ func (t *Table) charge(d *Datagram, n int) {
 	t.storage += n
 }
 
-// Storage returns the octets that all datagrams are charged with.
+// Storage returns the octets charged for all datagrams.
 func (t *Table) Storage() int { return t.storage }
 
 // Len returns the number of datagrams.
 func (t *Table) Len() int { return len(t.byKey) }
 
-// Timers returns the number of datagrams that are to expire, which is Len.
+// Timers returns the number of datagrams in the expiry heap, which must equal Len.
 func (t *Table) Timers() int { return t.expiry.Len() }
 
-// Oldest returns the datagram that was opened first, of at least one.
+// Oldest returns the datagram that was opened first. There must be one.
 func (t *Table) Oldest() *Datagram { return t.expiry.First().Value }
 
 // Deadline returns the instant at which the next datagram expires.
 func (t *Table) Deadline() clock.Instant { return t.expiry.Next() }
 
-// Expired returns a datagram whose time is over at now, nil if there is none. The caller closes it.
+// Expired returns a datagram whose time has expired, nil if there is none. The caller closes it.
 func (t *Table) Expired(now clock.Instant) *Datagram {
 	if timer := t.expiry.Pop(now); timer != nil {
 		return timer.Value
@@ -205,7 +207,7 @@ func (t *Table) Expired(now clock.Instant) *Datagram {
 	return nil
 }
 
-// CheckSpare returns an error if more is kept for reuse than the bounds allow.
+// CheckSpare returns an error if the storage kept for reuse exceeds the bounds.
 func (t *Table) CheckSpare() error {
 	if len(t.spare) > maxSpare {
 		return fmt.Errorf("%d assemblies are kept for reuse", len(t.spare))
@@ -218,8 +220,8 @@ func (t *Table) CheckSpare() error {
 	return nil
 }
 
-// Check returns an error if the charges of the datagrams do not add up, in whatever order they are visited. fragments is
-// the number of stored fragments.
+// Check returns an error if the charges of the datagrams do not add up, whatever the map order. fragments is the number of
+// stored fragments.
 func (t *Table) Check() (fragments int, err error) {
 	sum := 0
 	for _, d := range t.byKey {

@@ -1,5 +1,6 @@
-// Package route is a host's routing table: longest prefix match (RFC 1122 §3.3.1, RFC 1812 §5.2.4.3) in as many steps as
-// there are prefix lengths in use, however many routes there are. It knows interfaces by number alone.
+// Package route is a host's routing table with longest prefix match (RFC 1122 §3.3.1, RFC 1812 §5.2.4.3). A lookup
+// takes as many steps as there are prefix lengths in use, however many routes there are. The package identifies
+// interfaces only by number.
 package route
 
 import (
@@ -8,24 +9,24 @@ import (
 	"slices"
 )
 
-// Route leads to the addresses of a prefix.
+// Route is a route to the addresses of a prefix.
 type Route struct {
 	Dst       netip.Prefix
 	Gateway   netip.Addr // the next hop; the zero Addr if Dst is on link
-	Out       int        // the number of the interface that packets leave by
-	Connected bool       // the route of an interface's subnet, added and removed with its address
-	order     uint64     // the number of the route in the order of adding
+	Out       int        // number of the interface by which packets leave
+	Connected bool       // true for the route of an interface's subnet, added and removed with its address
+	order     uint64     // number of the route in the order in which routes were added
 }
 
-// Table is the routes of a host. The zero Table is empty, and all interfaces are down.
+// Table holds the routes of a host. The zero Table is empty, and all interfaces are down.
 type Table struct {
-	byDst   map[netip.Prefix][]Route // connected routes first, then in the order of adding
-	lengths [33]int                  // the number of destinations of each prefix length
+	byDst   map[netip.Prefix][]Route // connected routes first, then in the order in which they were added
+	lengths [33]int                  // number of destinations of each prefix length
 	added   uint64
-	up      []bool // by number of the interface
+	up      []bool // by the interface's number
 }
 
-// SetUp sets whether an interface is up: Match skips routes by an interface that is down.
+// SetUp sets whether an interface is up. Match skips routes by an interface that is down.
 func (t *Table) SetUp(out int, up bool) {
 	for len(t.up) <= out {
 		t.up = append(t.up, false)
@@ -46,7 +47,7 @@ func (t *Table) Connected(dst netip.Prefix, out int) bool {
 	return slices.ContainsFunc(t.byDst[dst], func(r Route) bool { return r.Connected && r.Out == out })
 }
 
-// Add adds a route, whatever routes its destination has already.
+// Add adds a route. Its destination may have other routes already.
 func (t *Table) Add(r Route) {
 	if t.byDst == nil {
 		t.byDst = make(map[netip.Prefix][]Route)
@@ -75,8 +76,8 @@ func (t *Table) Remove(dst netip.Prefix, match func(r Route) bool) {
 	}
 }
 
-// Match returns the route to dst with the longest prefix among those whose interface is up, nil if there is none. The
-// Route is the table's own, and good until the table changes.
+// Match returns the route to dst with the longest prefix among routes whose interface is up, nil if there is none. The
+// table owns the Route, which is valid until the table changes.
 func (t *Table) Match(dst netip.Addr) *Route {
 	for bits := len(t.lengths) - 1; bits >= 0; bits-- {
 		if t.lengths[bits] == 0 {
@@ -96,8 +97,8 @@ func (t *Table) Match(dst netip.Addr) *Route {
 	return nil
 }
 
-// OnLink returns the route without a gateway to dst that has the longest prefix, whether its interface is up or down; nil
-// if there is none. Among routes of one destination, those whose interface is up come first.
+// OnLink returns the route to dst without a gateway that has the longest prefix, whether its interface is up or down;
+// nil if there is none. Among routes of one destination it prefers one whose interface is up.
 func (t *Table) OnLink(dst netip.Addr) (found *Route) {
 	for bits := len(t.lengths) - 1; bits >= 0 && found == nil; bits-- {
 		if t.lengths[bits] == 0 {
@@ -117,7 +118,7 @@ func (t *Table) OnLink(dst netip.Addr) (found *Route) {
 	return found
 }
 
-// All returns every route in the order in which they are tried: longest prefix first.
+// All returns every route in the order in which Match tries them: longest prefix first.
 func (t *Table) All() []Route {
 	var list []Route
 	for _, same := range t.byDst {
@@ -129,7 +130,7 @@ func (t *Table) All() []Route {
 	return list
 }
 
-// rank puts connected routes before others.
+// rank orders connected routes before others.
 func rank(r Route) int {
 	if r.Connected {
 		return 0

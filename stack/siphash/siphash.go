@@ -4,12 +4,13 @@ package siphash
 
 import "math/bits"
 
-// Sum returns the hash of six words, each of them eight octets in little-endian order.
+// Sum returns the hash of six words of eight octets each, in little-endian order.
 func Sum(key [2]uint64, words [6]uint64) uint64 {
 	v0, v1 := key[0]^0x736f6d6570736575, key[1]^0x646f72616e646f6d
 	v2, v3 := key[0]^0x6c7967656e657261, key[1]^0x7465646279746573
 	length := uint64(len(words)*8) << 56
-	// Two rounds follow each word and the length. The last four rounds have no input, which is as if it were zero.
+	// Two rounds follow each word and the length. The last four rounds have no input, so the loop adds two zero words
+	// for them.
 	for k, m := range [...]uint64{words[0], words[1], words[2], words[3], words[4], words[5], length, 0, 0} {
 		if k == len(words)+1 {
 			v2 ^= 0xff

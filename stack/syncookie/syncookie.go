@@ -19,13 +19,13 @@ import (
 // Period is the time for which one secret makes cookies. A cookie is valid for one to two periods.
 const Period = 64 * time.Second
 
-// sizes are the segment sizes in octets that a cookie can hold: the usual ones, and small ones for unusual peers.
+// sizes are the segment sizes in octets that a cookie can express: common ones, and small ones for unusual peers.
 var sizes = [...]int{48, 536, 1024, 1220, 1360, 1440, 1460, 8960}
 
-// Secrets makes and checks the cookies of one host. The zero value has made none.
+// Secrets makes and checks the cookies of one host. The zero value is ready for use.
 type Secrets struct {
-	period uint64       // the period of keys[0], from 1 on; 0 while no key was drawn
-	keys   [2][2]uint64 // of this period and of the one before
+	period uint64       // period of keys[0], from 1 on; 0 before the first key was drawn
+	keys   [2][2]uint64 // keys of this period and of the previous one
 	until  clock.Instant
 }
 
@@ -45,7 +45,7 @@ func (s *Secrets) rotate(now clock.Instant, rng *rand.Rand) {
 }
 
 // Make returns the initial sequence number for the answer to a SYN from remote to local whose sequence number is peer.
-// It holds the largest segment size of the table that is no larger than mss, in octets. rng is the source of new keys.
+// It encodes the largest size in sizes that does not exceed mss, in octets. rng is the source of new keys.
 func (s *Secrets) Make(now clock.Instant, rng *rand.Rand, local, remote netip.AddrPort, peer wire.Seq, mss int) wire.Seq {
 	s.rotate(now, rng)
 	top := uint32(s.period&1) << 3
@@ -63,8 +63,8 @@ func (s *Secrets) Sent(now clock.Instant) { s.until = now.Add(2 * Period) }
 // Active reports whether a cookie that was sent may still be valid.
 func (s *Secrets) Active(now clock.Instant) bool { return now < s.until }
 
-// Check reports whether iss is a cookie that Make returned for these ends and peer's initial sequence number, in this
-// period or the one before. mss is the segment size that it holds, in octets.
+// Check reports whether iss is a cookie that Make returned for these ends and the peer's initial sequence number, in
+// this period or the previous one. mss is the segment size that the cookie encodes, in octets.
 func (s *Secrets) Check(now clock.Instant, rng *rand.Rand, local, remote netip.AddrPort, peer, iss wire.Seq) (mss int, ok bool) {
 	s.rotate(now, rng)
 	top := uint32(iss) >> 28
@@ -72,7 +72,7 @@ func (s *Secrets) Check(now clock.Instant, rng *rand.Rand, local, remote netip.A
 	return sizes[top&7], iss == cookie(key, local, remote, peer, top)
 }
 
-// cookie returns the cookie under a key whose upper four bits are top.
+// cookie returns the cookie with a key; top is its upper four bits.
 func cookie(key [2]uint64, local, remote netip.AddrPort, peer wire.Seq, top uint32) wire.Seq {
 	be := binary.BigEndian
 	l, r := local.Addr().As16(), remote.Addr().As16()

@@ -6,7 +6,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkACK is the fifth step of RFC 9293 §3.10.7.4, with the check of RFC 5961 §5.
+// checkACK processes a segment's acknowledgement number (RFC 9293 §3.10.7.4, fifth step). It first checks the number's
+// range (RFC 5961 §5).
 func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 	if s.Flags&wire.ACK == 0 {
 		return drop.TCPNoAck
@@ -26,7 +27,7 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 		return drop.TCPBadAck
 	}
 	if c.state == TimeWait {
-		return drop.None // nothing is in flight
+		return drop.None // in TIME-WAIT nothing is in flight that the ACK could acknowledge
 	}
 	c.at.noteAcked()
 	c.checkECE(now, s)
@@ -47,9 +48,9 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// ackProgress moves SND.UNA to the segment's ACK, removes the acknowledged octets from the buffer and returns their number. It
-// samples the round trip by the clock, from a segment that was sent once. If every segment in flight was retransmitted, it samples
-// the echoed timestamp instead (RFC 6298 §3, RFC 7323 §4.1).
+// ackProgress moves SND.UNA to the segment's ACK, removes the acknowledged octets from the buffer and returns their
+// number. It takes a round-trip sample from a segment that was sent once. If every segment in flight was retransmitted,
+// the sample comes from the echoed timestamp instead (RFC 6298 §3, RFC 7323 §4.1).
 func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	switch {
@@ -61,7 +62,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 		}
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
-	case v.una != v.iss: // the first data may arrive long after the answer to a retransmitted SYN
+	case v.una != v.iss: // no sample from the ACK of our SYN: if that ACK was lost, data brings the same echo much later
 		c.sampleEcho(now, s)
 	}
 	n := ack.Sub(v.dataStart())
@@ -69,7 +70,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	n = min(max(n, 0), v.buf.Len())
 	v.buf.Discard(n)
 	v.nxt = wire.MaxSeq(v.nxt, ack)
-	// Both numbers follow SND.UNA, or they would seem to lie ahead of it after 2 GiB.
+	// smallEnd and recover follow SND.UNA. Otherwise they would seem to lie ahead of SND.UNA once it has moved 2 GiB.
 	v.smallEnd = wire.MaxSeq(v.smallEnd, ack)
 	if g := &c.cong; !g.inRecovery && g.recover.Less(ack) {
 		g.recover = ack.Add(-1)
@@ -87,8 +88,8 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	return n
 }
 
-// dataStart returns the sequence number of the first octet in the buffer. SND.UNA equals the ISS before the handshake, and may
-// equal it again every 4 GiB.
+// dataStart returns the sequence number of the first octet in the buffer. Before the handshake that is ISS+1. SND.UNA
+// may equal the ISS again every 4 GiB, so bytesAcked tells the two cases apart.
 func (v *send) dataStart() wire.Seq {
 	if v.una == v.iss && v.bytesAcked == 0 {
 		return v.iss.Add(1)
@@ -96,5 +97,5 @@ func (v *send) dataStart() wire.Seq {
 	return v.una
 }
 
-// dataEnd returns the sequence number behind the last octet in the buffer, which is the FIN's after CloseWrite.
+// dataEnd returns the sequence number behind the last octet in the buffer. After CloseWrite it is the FIN's number.
 func (v *send) dataEnd() wire.Seq { return v.dataStart().Add(v.buf.Len()) }

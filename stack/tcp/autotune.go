@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// rttRound is one round trip at the receiver, over which the reader's rate is measured.
+// rttRound is one round trip, over which the receiver measures how fast the application reads.
 type rttRound struct {
 	began clock.Instant
 	stamp uint32 // our timestamp clock at that instant
@@ -29,8 +29,8 @@ func (c *Conn) tuneReceive(now clock.Instant, o *wire.TCPOptions) {
 	*r = rttRound{began: now, stamp: c.ts.value(now)}
 }
 
-// roundOver reports whether the peer sent a segment with the options o after it had received a segment of this round: o then
-// echoes a later timestamp. Without timestamps a round lasts one SRTT.
+// roundOver reports whether the current round has ended. It ends when a segment echoes a timestamp that we sent after
+// the round's start. Without timestamps a round lasts one SRTT.
 func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	r := &c.rcv.rttRound
 	if c.ts.on && o.HasTimestamps {
@@ -39,10 +39,10 @@ func (c *Conn) roundOver(now clock.Instant, o *wire.TCPOptions) bool {
 	return now.Sub(r.began) > max(c.rtt.srtt, granularity)
 }
 
-// tuneSend sizes a send buffer without a fixed size: twice the congestion window, so that the application has a round trip to
-// write more, but at most four times the octets in flight during the smallest round trip. Further octets would only wait in
-// queues, such as the peer's receive buffer, and meanwhile leave the processor's cache. rtt is the round trip of the latest ACK, 0
-// if unknown. The buffer never shrinks.
+// tuneSend sizes a send buffer without a fixed size. The size is twice the congestion window, so that the application
+// has a round trip to write more. It is at most four times the octets in flight during the smallest round trip, since
+// further octets would only wait in queues, such as the peer's receive buffer. rtt is the round trip of the latest ACK,
+// 0 if unknown. The buffer never shrinks.
 func (c *Conn) tuneSend(rtt time.Duration) {
 	b, least := &c.snd.buf, c.rtt.min
 	if c.cfg.SendBuffer != 0 {

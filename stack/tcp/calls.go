@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Write queues octets and returns how many it accepted: 0 and nil if the buffer is full. Before the connection is
-// established they stay queued (RFC 9293 §3.10.2).
+// Write queues octets and returns the number that it accepted: 0 and nil if the buffer is full. Octets written before
+// the connection is established stay queued until then (RFC 9293 §3.10.2).
 func (c *Conn) Write(p []byte) (int, error) {
 	switch {
 	case c.state == Closed:
@@ -92,9 +92,10 @@ func (c *Conn) CloseWrite(now clock.Instant) error {
 	return nil
 }
 
-// Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). Close aborts if received octets are
-// unread, or arrive later, so that the peer learns of their loss (RFC 1122 §4.2.2.13, RFC 2525 §2.17). After both FINs have been
-// exchanged it does not abort, since the peer then waits only for our octets and FIN. A second Close does nothing.
+// Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). If received octets are unread,
+// or arrive later, Close aborts the connection, so that the peer learns that they are lost (RFC 1122 §4.2.2.13,
+// RFC 2525 §2.17). It does not abort after both FINs have been exchanged, since the peer then waits only for our octets and
+// FIN. A second Close does nothing.
 func (c *Conn) Close(now clock.Instant) {
 	if c.state == Closed || c.rcv.closed {
 		return
@@ -110,15 +111,15 @@ func (c *Conn) Close(now clock.Instant) {
 	}
 	c.rcv.closed = true
 	if !c.snd.closed {
-		_ = c.CloseWrite(now) // the states in which CloseWrite fails were handled above
+		_ = c.CloseWrite(now) // CloseWrite can't fail here: the states in which it fails were handled above
 	}
 	if c.state == FinWait2 {
 		c.at.timeWait = now.Add(finWait2Timeout)
 	}
 }
 
-// Abort ends the connection at once. Calls return ErrAborted, and a RST is sent if the peer could know of the
-// connection (RFC 9293 §3.10.5).
+// Abort ends the connection at once. Later calls return ErrAborted. It sends a RST in SYN-RECEIVED, ESTABLISHED,
+// FIN-WAIT-1, FIN-WAIT-2 and CLOSE-WAIT (RFC 9293 §3.10.5).
 func (c *Conn) Abort(now clock.Instant) {
 	switch c.state {
 	case Closed:

@@ -8,9 +8,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// answerUnacceptable makes an ACK pending for a segment outside the window, unless it is a RST. The rate of challenge ACKs
-// (RFC 5961 §7) limits the answers to a segment that is not a retransmission: it is empty or lies more than a window away.
-// Otherwise two ends that disagree would answer each other for ever, and a forger could make us flood the peer.
+// answerUnacceptable makes an ACK pending for a segment outside the window, unless the segment is a RST. A segment that
+// is empty, or lies more than a window away, is no retransmission; ACKs for such segments count against the limit on
+// challenge ACKs (RFC 5961 §7). Without the limit two ends that disagree would answer each other for ever, and a forger
+// could make us flood the peer.
 func (c *Conn) answerUnacceptable(now clock.Instant, s *Segment) {
 	if s.Flags&wire.RST != 0 {
 		return
@@ -34,15 +35,15 @@ func (c *Conn) challengeACK(now clock.Instant) {
 	}
 }
 
-// mayChallenge is ACK throttling (RFC 5961 §7): it checks the connection's limit, and then the host's, which all connections
-// share.
+// mayChallenge reports whether a challenge ACK may be sent (ACK throttling, RFC 5961 §7). It checks the connection's
+// limit, and then the host's, which all connections share.
 func (c *Conn) mayChallenge(now clock.Instant) bool {
 	return c.challenge.allow(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
-// checkReset is the second step of RFC 9293 §3.10.7.4 (§3.5.3), as changed by RFC 5961 §3: a RST is accepted only at exactly
-// RCV.NXT. first is the segment's sequence number before the segment was cut to the window, so that text in front of the RST can't
-// move a guessed number there.
+// checkReset processes a RST (RFC 9293 §3.5.3, §3.10.7.4, second step). It accepts a RST only at exactly RCV.NXT (RFC 5961 §3).
+// first is the segment's sequence number before the segment was cut to the window: cutting off text in front of the RST
+// must not move a guessed number to RCV.NXT.
 func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	if first != c.rcv.nxt {
 		c.challengeACK(now)
@@ -54,7 +55,7 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	case SynReceived:
 		c.count(EventAttemptFail)
 		if c.passive {
-			c.fail(ErrReset, false) // back to LISTEN: the listener continues
+			c.fail(ErrReset, false) // this connection ends, and its listener stays in LISTEN
 		} else {
 			c.fail(ErrRefused, false)
 		}
@@ -63,17 +64,18 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 		c.fail(ErrReset, false)
 	default: // CLOSING, LAST-ACK
 		if c.snd.buf.Len() > 0 {
-			c.fail(ErrReset, false) // the peer may not have received the octets that it has not acknowledged
+			c.fail(ErrReset, false) // queued octets may be lost, so the application gets an error
 			break
 		}
-		c.close() // only our FIN was unacknowledged
+		c.close() // all octets were acknowledged, so this is an orderly close
 	}
 	return drop.None
 }
 
-// checkSYN is the fourth step of RFC 9293 §3.10.7.4. A passive connection in SYN-RECEIVED returns to LISTEN. Any other sends a
-// challenge ACK, whatever the sequence number (RFC 5961 §4). So does the passive one if the SYN itself, at first, lies before the
-// window and only its text reaches into the window.
+// checkSYN processes a SYN (RFC 9293 §3.10.7.4, fourth step). A passive connection in SYN-RECEIVED ends, and its
+// listener stays in LISTEN. Any other connection sends a challenge ACK, whatever the sequence number (RFC 5961 §4). So
+// does the passive connection if first, the SYN's own number, lies before the window and only the segment's text
+// reaches into it.
 func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	if c.state == SynReceived && c.passive && c.rcv.nxt.LessEq(first) {
 		c.count(EventAttemptFail)
@@ -84,11 +86,11 @@ func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	return drop.TCPBadSYN
 }
 
-// challengePerSecond bounds a connection's challenge ACKs (RFC 5961 §7). Without it a forger could use us as a
-// reflector, and two ends that disagree could make a storm.
+// challengePerSecond bounds the challenge ACKs of one connection (RFC 5961 §7). Without the bound a forger could use us
+// as a reflector, and two ends that disagree could answer each other for ever.
 const challengePerSecond = 10
 
-// limiter counts the events of the present second.
+// limiter counts the events of the current second.
 type limiter struct {
 	second uint32
 	spent  int32
@@ -106,8 +108,8 @@ func (l *limiter) allow(now clock.Instant) bool {
 	return true
 }
 
-// acceptableACK is RFC 5961 §5: it reports whether an acknowledgement number lies between SND.UNA - MAX.SND.WND and the highest
-// number sent. No honest peer sends an older ACK, or one of octets that were never sent.
+// acceptableACK reports whether an acknowledgement number lies between SND.UNA - MAX.SND.WND and SND.MAX, the highest
+// number sent (RFC 5961 §5). No honest peer sends an older number, or acknowledges octets that were never sent.
 func (c *Conn) acceptableACK(ack wire.Seq) bool {
 	v := &c.snd
 	return !v.max.Less(ack) && !ack.Less(v.una.Add(-v.maxWnd))

@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkFIN is the eighth step of RFC 9293 §3.10.7.4: the peer's FIN takes effect when everything before it has been
-// received.
+// checkFIN processes a FIN (RFC 9293 §3.10.7.4, eighth step). The peer's FIN takes effect when everything before it has
+// been received.
 func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
 	if s.Flags&wire.FIN != 0 {
@@ -28,7 +28,7 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	switch c.state {
 	case Established:
 		c.setState(CloseWait)
-	case FinWait1: // our FIN is unacknowledged, since otherwise checkACK would have entered FIN-WAIT-2
+	case FinWait1: // our FIN is unacknowledged, or checkACK would have entered FIN-WAIT-2
 		c.setState(Closing)
 	case FinWait2:
 		c.enterTimeWait(now)
@@ -36,8 +36,8 @@ func (c *Conn) checkFIN(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// noteFIN records where the peer's stream ends. A second FIN elsewhere, or a FIN before octets already received, is dropped: no
-// honest peer sends it.
+// noteFIN records where the peer's stream ends. It drops a second FIN at another place, and a FIN before octets already
+// received: no honest peer sends either.
 func (c *Conn) noteFIN(s *Segment) drop.Reason {
 	r := &c.rcv
 	at := s.Seq.Add(len(s.Payload))
@@ -49,7 +49,7 @@ func (c *Conn) noteFIN(s *Segment) drop.Reason {
 		return drop.TCPBadState
 	}
 	r.fin, r.finSeq = true, at
-	if at != r.nxt && len(s.Payload) == 0 { // text in front of the FIN has made an ACK pending already
+	if at != r.nxt && len(s.Payload) == 0 { // with text in front of the FIN, checkText has made an ACK pending already
 		c.scheduleDupACK()
 	}
 	return drop.None

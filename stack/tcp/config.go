@@ -6,8 +6,8 @@ import "time"
 const (
 	MinBuffer = 64
 	MaxBuffer = 64 << 20
-	// startBuffer is the initial limit of a buffer without a fixed size. Storage is allocated with the octets,
-	// so the limit itself costs nothing.
+	// startBuffer is the initial limit of a buffer without a fixed size. The limit itself costs no memory, since
+	// storage is allocated when octets arrive.
 	startBuffer = 256 << 10
 )
 
@@ -22,21 +22,21 @@ type Config struct {
 	RecvBufferMax int           // largest size of a receive buffer that sizes itself; sets the window scale
 	MSS           int           // largest payload of a segment to receive and send; 0: as the MTU allows
 	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
-	NoTimestamps  bool          // does not offer or accept timestamps (RFC 7323)
-	NoMTUProbing  bool          // does not search for the path MTU after a black hole (RFC 4821)
-	NoPacing      bool          // sends at once as much as the window allows
-	NoSACK        bool          // does not offer or accept selective acknowledgements (RFC 2018)
-	TTL           uint8         // time to live of the packets; used by the stack
+	NoTimestamps  bool          // timestamps are neither offered nor accepted (RFC 7323)
+	NoMTUProbing  bool          // no search for the path MTU after a black hole (RFC 4821)
+	NoPacing      bool          // all data that the window allows is sent at once
+	NoSACK        bool          // selective acknowledgements are neither offered nor accepted (RFC 2018)
+	TTL           uint8         // time to live of the packets; the stack uses it
 	KeepAlive     time.Duration // idle time before a keep-alive, and between two; 0: no keep-alives (RFC 9293 §3.8.4)
 	KeepAliveMax  int           // unanswered keep-alives before the connection is aborted
 	UserTimeout   time.Duration // longest time that data may stay unacknowledged (RFC 9293 §3.8.3); 0: until MaxRetries
 	MaxRetries    int           // retransmissions of one segment before the connection is aborted
-	OrphanRetries int           // MaxRetries after Close; answered zero-window probes have MaxRetries then
+	OrphanRetries int           // MaxRetries after Close; zero-window probes that are answered still have MaxRetries
 	SYNRetries    int           // retransmissions of a SYN before the connection is aborted
 	DelayedAck    time.Duration // longest delay of an ACK (RFC 9293 §3.8.6.3); negative: no delay
 	TimeWait      time.Duration // 2 MSL; negative: none
 	RTOInitial    time.Duration // RFC 6298 §2.1
-	RTOMin        time.Duration // minimum of RTO - SRTT, the term of the variance (RFC 6298 §2.3, §2.4)
+	RTOMin        time.Duration // minimum of RTO - SRTT, the variance term of the RTO (RFC 6298 §2.3, §2.4)
 	RTOMax        time.Duration // RFC 6298 §2.5
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
 	Congestion    Algorithm     // congestion controller
@@ -44,8 +44,8 @@ type Config struct {
 	Log           int           // entries kept in the log of the sender's variables, at most MaxLog; 0: no log (see Conn.Log)
 }
 
-// Default returns the default options. The buffers' bounds are twice 2.5 MB, the product of 10 Gbit/s × 1 ms or 100 Mbit/s × 200
-// ms, since a window needs twice its size during loss recovery.
+// Default returns the default options. SendBufferMax and RecvBufferMax exceed twice the bandwidth-delay product of 100
+// Mbit/s × 200 ms, 2.5 MB. A window needs twice that product during loss recovery.
 func Default() Config {
 	return Config{
 		SendBufferMax: 8 << 20,
@@ -88,8 +88,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Shared returns a copy of cfg with its defaults filled in, which any number of connections may share. It must not
-// be changed; SetConfig gives its one connection a Config of its own.
+// Shared returns a copy of cfg with its defaults filled in, which any number of connections may share. Nobody may
+// change the copy. SetConfig replaces one connection's Config by another.
 func Shared(cfg Config) *Config {
 	cfg = cfg.withDefaults()
 	return &cfg

@@ -13,7 +13,7 @@ type congestion struct {
 	Window
 	ctl            Controller // nil before the first decision, and after an idle time
 	recover        wire.Seq   // SND.MAX when the last loss was found
-	cwndLimitedEnd wire.Seq   // octets up to this number were sent while cwnd was the limit; valid if cwndLimited
+	cwndLimitedEnd wire.Seq   // valid if cwndLimited: octets up to this number were sent while cwnd was the limit
 	dupAcks        uint8      // duplicate ACKs in a row, without a scoreboard; at most 255
 	cwndLimited    bool
 	inRecovery     bool
@@ -79,9 +79,9 @@ func (c *Conn) wasCwndLimited() bool {
 	return c.cong.cwndLimited && c.snd.una.LessEq(c.cong.cwndLimitedEnd)
 }
 
-// flightSize returns FlightSize of RFC 5681 §3.1, from which ssthresh is computed; unacked is the number of octets not
-// acknowledged. While cwnd is the limit, FlightSize is cwnd (RFC 9438 §4.6), since ACKs that arrive together reduce unacked
-// before new octets can be sent. It does not count segments sent by limited transmit (RFC 5681 §3.2 step 2).
+// flightSize returns FlightSize of RFC 5681 §3.1, from which ssthresh is computed. unacked is the number of octets not
+// acknowledged. While cwnd is the limit, FlightSize is cwnd (RFC 9438 §4.6), because ACKs that arrive together reduce
+// unacked before new octets can be sent. FlightSize excludes segments sent by limited transmit (RFC 5681 §3.2 step 2).
 func (c *Conn) flightSize(unacked int) int {
 	if c.wasCwndLimited() {
 		return c.cong.Cwnd
@@ -89,8 +89,8 @@ func (c *Conn) flightSize(unacked int) int {
 	return min(unacked, c.cong.Cwnd)
 }
 
-// noteCwndLimited records whether cwnd, or pacing, holds data back. More than half of cwnd must be in flight then,
-// or cwnd would grow without being used.
+// noteCwndLimited records whether cwnd or pacing holds data back. Pacing counts only while more than half of cwnd is in
+// flight. Otherwise cwnd would grow without being used.
 func (c *Conn) noteCwndLimited() {
 	v, g := &c.snd, &c.cong
 	if !c.sending() {
@@ -104,8 +104,8 @@ func (c *Conn) noteCwndLimited() {
 	}
 }
 
-// restartAfterIdle reduces cwnd to the initial window before data is sent after an idle time, since the old cwnd says little of
-// the path by then (RFC 5681 §4.1). It returns the time since the last data was sent, 0 while data is in flight.
+// restartAfterIdle reduces cwnd to the initial window before data is sent after an idle time, since the path may have
+// changed (RFC 5681 §4.1). It returns the time since the last data was sent, 0 while data is in flight.
 func (c *Conn) restartAfterIdle(now clock.Instant) (idle time.Duration) {
 	if c.snd.una != c.snd.max || c.snd.buf.Len() == 0 {
 		return 0

@@ -8,24 +8,24 @@ import (
 
 // Segment sizes, in octets of payload.
 const (
-	defaultMSS = 536 // without an MSS option (RFC 9293 §3.7.1)
-	minMSS     = 48  // a smaller MSS option is an attack on our packet rate; a link's MTU may require less
+	defaultMSS = 536 // assumed if the peer sends no MSS option (RFC 9293 §3.7.1)
+	minMSS     = 48  // a peer with a smaller MSS option attacks our packet rate; a link's MTU may require a smaller size
 	maxMSS     = 65535 - 40
 )
 
 // Conn is one connection: the TCB of RFC 9293 §3.3.1 with its buffers. The zero Conn is not usable; see Open and
 // NewListen.
 type Conn struct {
-	cfg          *Config // complete; never written to, since other connections share it
+	cfg          *Config // options with defaults filled in; never written to, since other connections share it
 	hooks        *Hooks
 	state        State
-	passive      bool  // true for a passive OPEN
+	passive      bool  // true after a passive OPEN
 	tlpStale     bool  // true if new data was sent after the tail loss probe's timer was set
 	lossTimerFor uint8 // meaning of at.loss: waitReorder or waitTail
 	reo          reordering
-	sack         bool // selective acknowledgements are offered, and after the handshake agreed on
+	sack         bool // true if selective acknowledgements are offered, and after the handshake if they are agreed on
 	err          error
-	softError    error // the last ICMP error; a later timeout returns it
+	softError    error // last ICMP error, which a later timeout returns
 
 	snd     send
 	rcv     receive
@@ -38,7 +38,7 @@ type Conn struct {
 	ts   stamps
 	at   timers
 
-	pmtu *pmtuState // nil unless the path is known to carry less than its two ends
+	pmtu *pmtuState // nil unless the path's MTU is known to be smaller than the ends' MTUs
 	log  *journal   // nil if Config.Log is 0
 	ecn  *ecnState  // nil unless ECN is requested or agreed on
 
@@ -62,14 +62,14 @@ type send struct {
 	wscale      uint8
 	closed      bool // true after CloseWrite: a FIN follows the last octet
 	finSent     bool
-	fullSize    uint8  // whether a segment of the full size has been sent or acknowledged
+	fullSize    uint8  // state of the first segment of the full size: fullSizeUnknown, fullSizeSent or fullSizeAcked
 	maxSegment  uint16 // octets of the longest segment that both ends accept, options included; 0 before the handshake
-	callerRoom  uint16 // room for octets that Emit's last caller offered, without timestamps
+	callerRoom  uint16 // room that Emit's last caller offered, in octets, less that of the timestamps option
 
 	timedAt         clock.Instant // time of the timed segment; Never while no round trip is measured (Karn's algorithm, RFC 6298 §3)
 	retransmittedAt clock.Instant // time of the last retransmission
 
-	scoreboard *scoreboard // ranges in flight; nil if nothing is, or if selective acknowledgements were not agreed on
+	scoreboard *scoreboard // ranges in flight; nil if nothing is in flight, or without selective acknowledgements
 
 	bytesSent, bytesAcked uint64
 }
@@ -81,17 +81,17 @@ type receive struct {
 	irs           wire.Seq
 	nxt           wire.Seq
 	windowEdge    wire.Seq // right edge of the offered window, RCV.NXT+RCV.WND; it never moves back
-	up            wire.Seq // urgent pointer, valid if urgent (RFC 6093: urgent data stays in line)
+	up            wire.Seq // urgent pointer, valid if urgent; urgent data stays in line (RFC 6093)
 	mss           int32    // octets that our MSS option announces
 	wscale        uint8
-	scaled        bool // window scaling is offered, and after the handshake agreed on
+	scaled        bool // true if window scaling is offered, and after the handshake if it is agreed on
 	urgent        bool
 	closed        bool   // true after Close: new data is answered by RST
 	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps behind a gap
 	eof           bool   // true if the peer's FIN and everything before it has been received
-	quickAcks     uint8  // number of segments still to be acknowledged without delay
+	quickAcks     uint8  // segments still to be acknowledged without delay
 	unackedSegs   uint16 // data segments since the last ACK sent, 65535 for more
-	segSize       uint16 // octets in each of these segments; 0 if their sizes differ or one was a super-segment
+	segSize       uint16 // octets in each of these segments; 0 if their sizes differ or a super-segment was among them
 	synWindowRest int32  // octets of free buffer that the SYN's unscaled window could not offer
 
 	finSeq   wire.Seq
@@ -116,7 +116,7 @@ type pending struct {
 	dupAcks        uint8 // number of ACKs, one for each segment out of order (RFC 5681 §4.2)
 	ack            bool
 	reset          bool // RST of an abort
-	syn            bool // SYN or SYN-ACK, for the first time or again
+	syn            bool // SYN or SYN-ACK, also when retransmitted
 	fastRetransmit bool // retransmission of the segment at SND.UNA
 
 	hasReply    bool
@@ -125,7 +125,7 @@ type pending struct {
 	keepAlive   bool // keep-alive
 }
 
-// Hooks are functions that a connection calls on the caller's goroutine; a nil one is not called. One Hooks value
+// Hooks are functions that a connection calls on its caller's goroutine. A nil function is not called. One Hooks value
 // serves many connections.
 type Hooks struct {
 	State func(c *Conn, from, to State) // called after each transition
@@ -133,12 +133,13 @@ type Hooks struct {
 	// Challenge reports whether the host may send another challenge ACK at now (RFC 5961 §7).
 	Challenge func(now clock.Instant) bool
 
-	Episode func(c *Conn, e Episode, why string) // called when loss recovery starts or ends, and on timeout, undo, probe, ECN mark and path MTU change
+	Episode func(c *Conn, e Episode, why string) // called when loss recovery starts or ends, and on each other Episode
 }
 
-// Open returns a connection in SYN-SENT whose SYN is pending (active OPEN, RFC 9293 §3.10.1). mss is the largest payload that the
-// interface sends and receives in one segment, in octets; iss is the initial sequence number, which the caller chooses
-// (RFC 9293 §3.4.1, RFC 6528). Open keeps a cfg that Shared returned, and copies any other, with its defaults filled in.
+// Open returns a connection in SYN-SENT whose SYN is pending (active OPEN, RFC 9293 §3.10.1). mss is the largest
+// payload of a segment that the interface sends and receives, in octets. iss is the initial sequence number, which the
+// caller chooses (RFC 9293 §3.4.1, RFC 6528). If Shared returned cfg, Open keeps the pointer; it copies any other cfg
+// and fills in the defaults.
 func Open(cfg *Config, mss int, iss wire.Seq, now clock.Instant, h *Hooks) *Conn {
 	c := newConn(cfg, mss, iss, h)
 	c.count(EventActiveOpen)
@@ -196,12 +197,12 @@ func (c *Conn) Done() bool { return c.state == Closed && !c.pending.reset && !c.
 // Config returns the connection's options.
 func (c *Conn) Config() Config { return *c.cfg }
 
-// SetStampOffset sets the value of the connection's timestamp clock at instant zero. It is called before the first
-// segment. The stack gives each pair of ends an offset of its own (RFC 7323 §5.4).
+// SetStampOffset sets the value of the connection's timestamp clock at instant zero. The caller sets it before the
+// first segment. The stack gives each pair of ends another offset (RFC 7323 §5.4).
 func (c *Conn) SetStampOffset(n uint32) { c.ts.offset = n }
 
-// SetConfig changes the options of a living connection. Buffers may grow and shrink, but an offered window never shrinks. The
-// segment size does not change.
+// SetConfig changes the options of a connection in any state. Buffers may grow and shrink, but an offered window never
+// shrinks. The segment size does not change.
 func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	if cfg.Congestion != c.cfg.Congestion {
 		c.cong.ctl = nil
@@ -221,17 +222,17 @@ func (c *Conn) SetConfig(now clock.Instant, cfg Config) {
 	}
 	r.SetLimit(max(n, 2<<c.rcv.wscale)) // at least two units of the window scale, or no window could be offered
 	c.armKeepAlive(now)
-	if d := &c.at.delack; *d != clock.Never { // a delayed ACK that is pending obeys the new bound
+	if d := &c.at.delack; *d != clock.Never { // a pending delayed ACK obeys the new bound
 		*d = min(*d, now.Add(max(0, c.cfg.DelayedAck)))
 	}
 }
 
-// InFlight reports whether seq has been sent and is not acknowledged. An ICMP error is ignored unless it quotes
-// such a segment (RFC 5927 §4).
+// InFlight reports whether the octet at seq is in flight: sent and not acknowledged. The stack ignores an ICMP error
+// unless it quotes such a segment (RFC 5927 §4).
 func (c *Conn) InFlight(seq wire.Seq) bool { return seq.In(c.snd.una, c.snd.max.Sub(c.snd.una)) }
 
-// SoftError records an ICMP error or a failed neighbour resolution. A hard error ends the connection while it is being opened. Any
-// other error is kept, and explains a later timeout (RFC 9293 §3.9.2.2, RFC 1122 §4.2.3.9, RFC 5461).
+// SoftError records an ICMP error or a failed neighbour resolution. A hard error ends a connection that is still being
+// opened. Any other error is kept, and a later timeout returns it (RFC 9293 §3.9.2.2, RFC 1122 §4.2.3.9, RFC 5461).
 func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	if hard && (c.state == SynSent || c.state == SynReceived) {
 		c.count(EventAttemptFail)
@@ -241,8 +242,7 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	c.softError = err
 }
 
-// fail ends the connection: calls return err from now on, and with reset a RST is sent. Received octets stay
-// readable.
+// fail ends the connection. Calls return err from now on, and with reset a RST is sent. Received octets stay readable.
 func (c *Conn) fail(err error, reset bool) {
 	c.err = err
 	c.close()

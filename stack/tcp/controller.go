@@ -11,33 +11,34 @@ import (
 type Window struct {
 	Cwnd, Ssthresh int
 	MSS            int // the sender's maximum segment size (SMSS)
-	Acked          int // octets acknowledged that have not made cwnd grow yet
+	Acked          int // octets acknowledged that count towards cwnd's next growth
 }
 
 // Acked describes an acknowledgement for a controller.
 type Acked struct {
 	Octets   int           // octets newly acknowledged
-	RTT      time.Duration // round trip of a segment that was sent once and has just been delivered; 0 if there is none
+	RTT      time.Duration // round trip of a just delivered segment that was sent once; 0 if there is none
 	SRTT     time.Duration
 	Repair   bool     // true until everything in flight at a timeout is acknowledged
 	Paced    bool     // true if the window is spread over the round trip
 	Una, Nxt wire.Seq // SND.UNA, and SND.NXT, where the next round begins
 }
 
-// Controller decides how the congestion window responds to acknowledgements and losses. The connection itself
-// inflates the window during recovery. A Controller serves one connection. It computes with integers and takes the
-// time as argument, so that every machine repeats a run.
+// Controller decides how the congestion window responds to acknowledgements and losses. The connection itself inflates
+// the window during recovery. A Controller serves one connection. It computes with integers and gets the time as an
+// argument, so that a run repeats exactly on every machine.
 type Controller interface {
 	// Acked is called for each acknowledgement outside of recovery while cwnd is the limit.
 	Acked(now clock.Instant, w *Window, a *Acked)
-	// Lost is called when a loss is found by other means than a timeout. It sets Ssthresh. flight is in octets.
+	// Lost is called when a loss is found other than by a timeout. It sets Ssthresh. flight is the number of octets in
+	// flight.
 	Lost(now clock.Instant, w *Window, flight int)
 	// TimedOut is called for the first timeout of a segment. It sets Ssthresh and Cwnd.
 	TimedOut(now clock.Instant, w *Window, flight int)
-	// Undone is called when the last Lost or TimedOut turns out to be spurious. The connection restores
-	// the window.
+	// Undone is called when the loss or timeout reported last turns out to be spurious. The connection restores the
+	// window.
 	Undone(w *Window)
-	// Idle is called when data is sent after nothing was in flight for d.
+	// Idle is called when data is sent after nothing was in flight for the duration d.
 	Idle(d time.Duration)
 }
 
@@ -54,7 +55,7 @@ const (
 
 var algorithmNames = [numAlgorithms]string{"cubic", "newreno"}
 
-// String returns the name that the option congestion= takes and sockets show.
+// String returns the name that the option congestion= accepts and sockets() shows.
 func (a Algorithm) String() string {
 	if a >= numAlgorithms {
 		return "unknown"
@@ -62,7 +63,7 @@ func (a Algorithm) String() string {
 	return algorithmNames[a]
 }
 
-// ParseAlgorithm returns the algorithm with that name.
+// ParseAlgorithm returns the algorithm called name. ok is false if there is none.
 func ParseAlgorithm(name string) (a Algorithm, ok bool) {
 	for a := range numAlgorithms {
 		if algorithmNames[a] == name {

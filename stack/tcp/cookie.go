@@ -5,18 +5,18 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A listener that keeps no state between SYN and ACK encodes the peer's options in the timestamp that the peer
-// echoes. The low bits hold the window scale, 15 for none, and whether the peer acknowledges selectively.
+// A listener that keeps no state between SYN and ACK encodes the peer's options in the timestamp that the peer echoes.
+// The low four bits hold the window scale, 15 for none. The next bit is set if the peer acknowledges selectively.
 const (
 	cookieScale  = 0xf
 	cookieSACK   = 1 << 4
 	cookieStamps = 0x1f
 )
 
-// StatelessAnswer returns the SYN-ACK to the SYN s from a listener that keeps no state (SYN cookies, RFC 4987
-// §3.6). iss is the cookie. stamp is our timestamp clock, whose low bits are replaced by the peer's options;
-// without timestamps neither window scale nor selective acknowledgements are agreed on. cfg and mss are those of
-// NewListen.
+// StatelessAnswer returns the SYN-ACK to the SYN s from a listener that keeps no state (SYN cookies, RFC 4987 §3.6).
+// iss is the cookie. stamp is our timestamp clock, whose low bits are replaced by the peer's options. Without
+// timestamps, window scale and selective acknowledgements are not agreed on. cfg and mss have the meaning that they
+// have in NewListen.
 func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segment) wire.TCP {
 	if cfg.MSS > 0 {
 		mss = min(mss, max(cfg.MSS, minMSS))
@@ -46,8 +46,8 @@ func StatelessAnswer(cfg *Config, mss int, iss wire.Seq, stamp uint32, s *Segmen
 	return r
 }
 
-// ResumeStateless returns the connection in SYN-RECEIVED for s, the ACK of a StatelessAnswer. The caller then passes s to Receive.
-// peerMSS is the MSS option of the peer's SYN; offset is that of SetStampOffset.
+// ResumeStateless returns the connection in SYN-RECEIVED for s, the ACK of a StatelessAnswer. The caller then passes s
+// to Receive. peerMSS is the MSS option of the peer's SYN. offset is the argument for SetStampOffset.
 func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset uint32, s *Segment, h *Hooks) *Conn {
 	c := NewListen(cfg, mss, s.Ack.Add(-1), h)
 	c.SetStampOffset(offset)
@@ -63,7 +63,7 @@ func ResumeStateless(now clock.Instant, cfg *Config, mss, peerMSS int, offset ui
 	}
 	c.receiveListen(now, &syn)
 	var answer Segment
-	c.emitSYN(now, &answer) // discards the SYN-ACK, which StatelessAnswer has sent
+	c.emitSYN(now, &answer) // discards this SYN-ACK: StatelessAnswer has sent one
 	c.snd.timedAt, c.at.rexmt = clock.Never, clock.Never
 	return c
 }

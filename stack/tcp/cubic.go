@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// cubic is the controller of RFC 9438. After a loss cwnd returns along a cubic curve to its size at the loss, and then probes
-// beyond it. If Reno would be faster, it is as fast as Reno (RFC 9438 §4.3). C is 0.4, beta 0.7.
+// cubic is the controller of RFC 9438. After a loss cwnd grows along a cubic curve back to its size at the loss, and
+// then beyond it. While a Reno window would be larger, cwnd follows Reno (RFC 9438 §4.3). C is 0.4 and beta 0.7.
 type cubic struct {
 	curve
 	start  hystart
@@ -22,12 +22,12 @@ type curve struct {
 	max   int           // W_max
 	prior int           // cwnd_prior: cwnd at the reduction
 	est   int           // W_est: the window of Reno
-	acked int           // octets acknowledged that have not made est grow yet
+	acked int           // octets acknowledged since est last grew, times alpha's numerator
 }
 
 func newCubic() *cubic { return &cubic{curve: curve{epoch: clock.Never}} }
 
-// Acked is slow start below ssthresh, and congestion avoidance above it (RFC 9438 §4.2 to §4.5).
+// Acked grows cwnd: slow start below ssthresh, congestion avoidance above it (RFC 9438 §4.2 to §4.5).
 func (c *cubic) Acked(now clock.Instant, w *Window, a *Acked) {
 	if w.Cwnd < w.Ssthresh {
 		c.slowStart(w, a)
@@ -43,14 +43,14 @@ func (c *cubic) Acked(now clock.Instant, w *Window, a *Acked) {
 		return
 	}
 	target := min(max(c.at(t+a.SRTT, w.MSS), w.Cwnd), w.Cwnd+w.Cwnd/2)
-	w.Acked += (target - w.Cwnd) * a.Octets // in octets of cwnd², so that nothing is rounded off
+	w.Acked += (target - w.Cwnd) * a.Octets // the unit is octets of cwnd², to avoid rounding
 	n := w.Acked / w.Cwnd
 	w.Acked -= n * w.Cwnd
 	w.Cwnd += n
 }
 
-// slowStart is HyStart++ before the first loss (RFC 9406 §4.2), afterwards slow start with byte counting (RFC 9438
-// §4.10).
+// slowStart grows cwnd by HyStart++ before the first loss (RFC 9406 §4.2), and later by slow start with byte counting
+// (RFC 9438 §4.10).
 func (c *cubic) slowStart(w *Window, a *Acked) {
 	if w.Ssthresh < MaxBuffer {
 		w.Cwnd += a.slowStart(w.MSS)
@@ -74,15 +74,15 @@ func (c *cubic) begin(now clock.Instant, w *Window) {
 	c.k = int64(cubeRoot(uint64(c.max-w.Cwnd) * 2_500_000_000 / uint64(w.MSS)))
 }
 
-// at is W_cubic(t), t after the start of the epoch (RFC 9438 §4.2).
+// at returns W_cubic(t) in octets, where t is the time since the start of the epoch (RFC 9438 §4.2).
 func (c *cubic) at(t time.Duration, mss int) int {
 	d := min(t.Milliseconds()-c.k, 100_000) // after 100 s the curve exceeds any buffer
 	d = max(d, -100_000)
 	return min(c.max+int(d*d*d/10_000*int64(mss)*4/1_000_000), MaxBuffer)
 }
 
-// reno computes W_est, the window of a Reno with the same average (RFC 9438 §4.3). Alpha is 3(1-beta)/(1+beta),
-// nine seventeenths, until cwnd reaches its size at the reduction, and then 1.
+// reno computes W_est, the window of a Reno flow with the same average (RFC 9438 §4.3). Alpha is 3(1-beta)/(1+beta),
+// which is 9/17, until W_est reaches cwnd_prior. Then alpha is 1.
 func (c *cubic) reno(w *Window, a *Acked) {
 	part, whole := 9, 17
 	if c.est >= c.prior {
@@ -95,12 +95,12 @@ func (c *cubic) reno(w *Window, a *Acked) {
 	}
 }
 
-// Lost is multiplicative decrease with fast convergence (RFC 9438 §4.6, §4.7).
+// Lost reduces ssthresh by multiplicative decrease, with fast convergence (RFC 9438 §4.6, §4.7).
 func (c *cubic) Lost(_ clock.Instant, w *Window, flight int) {
 	c.before = c.curve
 	top := w.Cwnd
 	if top < c.max {
-		top = top * 17 / 20 // fast convergence, (1+beta)/2: another flow needs room
+		top = top * 17 / 20 // fast convergence, (1+beta)/2: leave room for another flow
 	}
 	c.curve = curve{epoch: clock.Never, max: top, prior: w.Cwnd}
 	w.Ssthresh = max(flight*7/10, 2*w.MSS)
@@ -116,7 +116,7 @@ func (c *cubic) TimedOut(now clock.Instant, w *Window, flight int) {
 // Undone restores the curve from before the reduction (RFC 9438 §4.9.1).
 func (c *cubic) Undone(*Window) { c.curve = c.before }
 
-// Idle moves the epoch, since only the time counts in which data was sent (RFC 9438 §4.2).
+// Idle moves the start of the epoch by d, because only the time during which data was sent counts (RFC 9438 §4.2).
 func (c *cubic) Idle(d time.Duration) {
 	if c.epoch != clock.Never {
 		c.epoch = c.epoch.Add(d)

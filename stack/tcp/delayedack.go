@@ -6,11 +6,11 @@ import (
 )
 
 // maxQuickAcks is the number of segments after a gap that are acknowledged one by one. The peer's window has become
-// small, and a lone segment in it must not wait for a timer.
+// small by then, and a lone segment must not wait for the delayed ACK timer.
 const maxQuickAcks = 16
 
-// scheduleDupACK makes one more ACK pending. A sender without SACK counts duplicate ACKs, so each segment out of order
-// has its own (RFC 5681 §4.2).
+// scheduleDupACK makes one more ACK pending. Each segment out of order gets an ACK, since a sender without SACK counts
+// duplicate ACKs (RFC 5681 §4.2).
 func (c *Conn) scheduleDupACK() {
 	if c.pending.dupAcks < 255 {
 		c.pending.dupAcks++
@@ -31,7 +31,7 @@ func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
 	r.unackedSegs = uint16(min(int(r.unackedSegs)+segs, 0xffff))
 	switch {
 	case r.unackedSegs >= 2 || c.cfg.DelayedAck < 0 || r.quickAcks > 0:
-		c.pending.ack = true // an ACK for every second segment
+		c.pending.ack = true // every second segment is acknowledged at once
 		r.quickAcks = uint8(max(0, int(r.quickAcks)-segs))
 	case !c.pending.ack && c.at.delack == clock.Never:
 		c.at.delack = now.Add(c.cfg.DelayedAck)
@@ -39,13 +39,13 @@ func (c *Conn) scheduleACK(now clock.Instant, n, segs int, joined bool) {
 }
 
 // maxStepAcks is the largest batch of segments that is acknowledged in steps. A peer that sends larger batches gets
-// enough ACKs to clock its sending, and single ACKs would be most of our work.
+// enough ACKs to clock its sending, and an ACK for every two segments would cost us most of the time.
 const maxStepAcks = 16
 
-// ackInSteps fills in an ACK for the first two segments of a batch, and leaves an ACK pending for the rest. After a
-// gap it acknowledges one segment at a time. A peer with a small window sends by the clock of these ACKs, and must
-// not depend on a single one that may be lost. The whole batch is acknowledged at once if the segments' boundaries
-// are unknown, or if the ACK reports ranges out of order or received twice.
+// ackInSteps fills in an ACK for the first two segments of a batch, and leaves an ACK pending for the rest. After a gap
+// it acknowledges one segment at a time. These ACKs clock a peer with a small window, which must not depend on a single
+// ACK that may be lost. The whole batch gets one ACK if the segments' boundaries are unknown, or if the ACK reports
+// ranges that arrived out of order or twice.
 func (c *Conn) ackInSteps(now clock.Instant, s *Segment) {
 	r := &c.rcv
 	segs, from, step := int(r.unackedSegs), c.ts.ackSent, 2

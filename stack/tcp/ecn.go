@@ -8,24 +8,24 @@ import (
 // ECN is a connection's use of explicit congestion notification (RFC 3168 §6.1.1).
 type ECN uint8
 
-// The uses of ECN.
+// The ways in which a connection uses ECN.
 const (
-	ECNAccept  ECN = iota // used if the peer requests it
-	ECNRequest            // also requested
+	ECNAccept  ECN = iota // ECN is used if the peer requests it
+	ECNRequest            // ECN is requested from the peer, and used if the peer agrees
 	ECNRefuse
 )
 
 // ecnState is the state of ECN on a connection (RFC 3168 §6.1).
 type ecnState struct {
-	agreed       bool     // false while it is only requested
-	sendECE      bool     // true from a CE mark received until CWR
+	agreed       bool     // false while ECN is only requested
+	sendECE      bool     // true from a received CE mark until the peer sends CWR
 	sendCWR      bool     // true after cwnd was reduced, until new data has carried CWR
 	reduced      bool     // true after cwnd was reduced for ECE
-	reducedUntil wire.Seq // SND.MAX at that reduction; cwnd is not reduced again until it is acknowledged
+	reducedUntil wire.Seq // SND.MAX at that reduction; cwnd is not reduced again before this number is acknowledged
 }
 
-// requestECN makes the first SYN request ECN. A retransmitted SYN does not, since the request may be why the first
-// was lost (RFC 3168 §6.1.1.1).
+// requestECN makes the first SYN request ECN. A retransmitted SYN does not request ECN, since the request may have
+// caused the loss of the first SYN (RFC 3168 §6.1.1.1).
 func (c *Conn) requestECN(s *Segment) {
 	if c.ecn != nil && c.snd.max == c.snd.iss {
 		s.Flags |= wire.ECE | wire.CWR
@@ -34,8 +34,8 @@ func (c *Conn) requestECN(s *Segment) {
 	}
 }
 
-// negotiateECN decides by the peer's SYN or SYN-ACK whether ECN is used (RFC 3168 §6.1.1). If the SYN itself is
-// marked, some device writes the ECN field at will, and ECN is refused.
+// negotiateECN decides by the peer's SYN or SYN-ACK whether ECN is used (RFC 3168 §6.1.1). If the SYN itself has a CE
+// or ECT mark, some device on the path rewrites the ECN field, and ECN is refused.
 func (c *Conn) negotiateECN(s *Segment) {
 	said := s.Flags & (wire.ECE | wire.CWR)
 	switch {
@@ -51,8 +51,8 @@ func (c *Conn) negotiateECN(s *Segment) {
 // usesECN reports whether both ends have agreed on ECN.
 func (c *Conn) usesECN() bool { return c.ecn != nil && c.ecn.agreed }
 
-// checkCE is the receiver (RFC 3168 §6.1.3). After the first segment marked CE, every ACK carries ECE until the peer sends CWR.
-// Only data inside the window counts.
+// checkCE is the receiver's part of ECN (RFC 3168 §6.1.3). After a data segment marked CE, every ACK carries ECE until
+// the peer sends CWR. A segment without data inside the window does not count.
 func (c *Conn) checkCE(s *Segment) {
 	if !c.usesECN() || len(s.Payload) == 0 {
 		return
@@ -66,8 +66,8 @@ func (c *Conn) checkCE(s *Segment) {
 	}
 }
 
-// checkECE is the sender (RFC 3168 §6.1.2): ECE reduces cwnd like a loss, once for each window of data. It does nothing during a
-// recovery, which has reduced cwnd already.
+// checkECE is the sender's part of ECN (RFC 3168 §6.1.2): an ACK with ECE reduces cwnd like a loss, once for each
+// window of data. During recovery and after a timeout checkECE does nothing, since cwnd has been reduced already.
 func (c *Conn) checkECE(now clock.Instant, s *Segment) {
 	v, g := &c.snd, &c.cong
 	if !c.usesECN() || s.Flags&wire.ECE == 0 || g.inRecovery || g.afterTimeout || c.rtt.backoffs > 0 {
@@ -100,8 +100,8 @@ func (c *Conn) reduceForLoss(now clock.Instant, flight int) {
 	}
 }
 
-// setECT marks new data as ECN-capable, and adds CWR if cwnd has been reduced (RFC 3168 §6.1.2). Retransmissions
-// and segments without data are not ECN-capable (RFC 3168 §6.1.4, §6.1.5).
+// setECT marks new data as ECN-capable, and adds CWR if cwnd has been reduced (RFC 3168 §6.1.2). Retransmissions and
+// segments without data are not marked (RFC 3168 §6.1.4, §6.1.5).
 func (c *Conn) setECT(s *Segment) {
 	if !c.usesECN() || len(s.Payload) == 0 {
 		return

@@ -18,7 +18,7 @@ const (
 	sendTLP                // tail loss probe, RFC 8985 §7.3
 	sendRetransmit         // retransmission of the first lost segment, RFC 5681 §3.2
 	sendMTUProbe           // probe of the path MTU, RFC 4821 §7.4
-	sendData               // new data, by the windows, Nagle and silly window avoidance, §3.7.4, §3.8.6.2.1
+	sendData               // new data, subject to the windows, Nagle and silly window avoidance, §3.7.4, §3.8.6.2.1
 	sendWindowProbe        // zero-window probe, §3.8.6.1
 	sendKeepAlive          // keep-alive, §3.8.4
 	sendAck                // ACK or window update, §3.8.6.2.2, §3.8.6.3
@@ -34,7 +34,7 @@ func (c *Conn) Ready(now clock.Instant) bool {
 	return a != nothing
 }
 
-// armIdleTimers sets the timers that run only while there is nothing to send.
+// armIdleTimers sets the timers that run only while there is nothing to send, and records whether cwnd held data back.
 func (c *Conn) armIdleTimers(now clock.Instant) {
 	if c.state == Closed {
 		return
@@ -47,10 +47,10 @@ func (c *Conn) armIdleTimers(now clock.Instant) {
 	}
 }
 
-// Emit writes the payload of the next segment into dst, fills in s except for the ports, and commits to it: for the
-// connection the segment is sent. It returns the payload's length, which with the options is at most len(dst). A
-// payload longer than one segment is a super-segment, with s.GSOSize set. With s.Lend set a long payload is lent in
-// s.Lent, and dst is not written. ok is false if there is nothing to send.
+// Emit writes the payload of the next segment into dst and fills in s, except for the ports. For the connection the
+// segment is then sent. Emit returns the payload's length, which with the options is at most len(dst). A payload longer
+// than one segment is a super-segment, with s.GSOSize set. With s.Lend set a long payload is lent in s.Lent, and dst is
+// not written. ok is false if there is nothing to send.
 func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) {
 	c.tick(now)
 	c.restartAfterIdle(now)
@@ -72,7 +72,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	case sendReply:
 		s.Seq, s.Ack, s.Flags = c.pending.replySeq, c.pending.replyAck, c.pending.replyFlags
 		c.pending.hasReply = false
-		if c.state != Closed && c.state != Listen && c.state != SynSent { // timestamps have been agreed on
+		if c.state != Closed && c.state != Listen && c.state != SynSent { // in these states timestamps are agreed on or refused
 			c.ts.put(now, &s.Options)
 		}
 	case sendReset:
@@ -110,7 +110,7 @@ func (c *Conn) Emit(now clock.Instant, dst []byte, s *Segment) (n int, ok bool) 
 	return n, true
 }
 
-// next chooses the next segment, and changes nothing. n is the length of its payload.
+// next chooses the next segment without changing any state. n is the length of the segment's payload.
 func (c *Conn) next(room int) (a action, n int) {
 	v, o := &c.snd, &c.pending
 	switch {
@@ -131,7 +131,7 @@ func (c *Conn) next(room int) (a action, n int) {
 		if v.wnd > 0 {
 			n = min(n, v.wnd)
 		}
-		if n > 0 || v.buf.Len() == 0 { // a segment without text is the FIN
+		if n > 0 || v.buf.Len() == 0 { // with n == 0 the segment is a FIN, which must follow all text
 			return sendRetransmit, n
 		}
 	}
@@ -158,7 +158,7 @@ func (c *Conn) next(room int) (a action, n int) {
 	return nothing, 0
 }
 
-// sending reports whether data and FIN may be sent in this state.
+// sending reports whether data and FIN may be sent in the current state.
 func (c *Conn) sending() bool {
 	switch c.state {
 	case Established, CloseWait, FinWait1, Closing, LastAck:
@@ -167,23 +167,23 @@ func (c *Conn) sending() bool {
 	return false
 }
 
-// nextData decides how many octets to send from SND.NXT on. In the terms of RFC 9293 §3.8.6.2.1, d is D, the octets
-// queued, and u is U, the octets that the windows allow. With n = 0 and ok the segment is a bare FIN.
+// nextData decides how many octets to send from SND.NXT on. In RFC 9293 §3.8.6.2.1's terms, d is D, the octets queued,
+// and u is U, the octets that the windows allow. A result of 0 with ok means a FIN without data.
 func (c *Conn) nextData(room int) (n int, ok bool) {
 	v := &c.snd
 	if !c.sending() {
 		return 0, false
 	}
 	flight := v.nxt.Sub(v.una)
-	d := v.dataEnd().Sub(v.nxt) // -1 if the FIN has been sent
+	d := v.dataEnd().Sub(v.nxt) // -1 after the FIN has been sent
 	if d < 0 || d == 0 && !v.closed {
 		return 0, false
 	}
 	if d == 0 {
-		return 0, v.wnd > flight // a FIN counts for the peer's window, not for the congestion window
+		return 0, v.wnd > flight // a FIN uses the peer's window, but not the congestion window
 	}
 	if room <= int(v.maxSegment) || c.ecn != nil && c.ecn.sendCWR {
-		room = min(room, c.effectiveMSS()) // no super-segment: there is no room for one, or CWR needs a single segment
+		room = min(room, c.effectiveMSS()) // not a super-segment: the windows allow no more, or CWR needs a single segment
 	}
 	u := min(v.wnd-flight, c.cong.Cwnd+c.limitedTransmit()-c.inFlight(), c.pacingAllowance())
 	n = min(d, u, room)
@@ -191,7 +191,7 @@ func (c *Conn) nextData(room int) (n int, ok bool) {
 		return 0, false
 	}
 	nagle, mss := c.nagle(), c.effectiveMSS()
-	if n > mss && (n < d || nagle) { // the same rules apply to the tail as a segment of its own
+	if n > mss && (n < d || nagle) { // the part beyond whole segments obeys the same rules as a segment of its own
 		n -= n % mss
 	}
 	return n, c.worthSending(n, d, room, mss, nagle)
@@ -201,7 +201,7 @@ func (c *Conn) nextData(room int) (n int, ok bool) {
 // room for it.
 func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	v := &c.snd
-	// The last segment was in flight for a round trip, which is not idle time.
+	// The time of one round trip is subtracted, since the last segment was in flight for that long.
 	if idle := c.restartAfterIdle(now) - c.rtt.srtt; idle > 0 && c.cong.ctl != nil {
 		c.cong.ctl.Idle(idle)
 	}
@@ -223,8 +223,8 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	c.tlpStale = true
 }
 
-// effectiveMSS returns Eff.snd.MSS of RFC 9293 §3.7.1 in octets: the payload of a segment of the full size, beside the options
-// that it must carry now.
+// effectiveMSS returns Eff.snd.MSS of RFC 9293 §3.7.1 in octets: the payload of a segment of the full size with its
+// present options.
 func (c *Conn) effectiveMSS() int { return max(1, c.snd.mss-c.sackRoom()) }
 
 // emitText fills in a segment with len(p) octets of the buffer from seq on, whether they are new or retransmitted.
@@ -259,8 +259,8 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 	return end
 }
 
-// putText fills in a segment from the buffer and advances SND.MAX. It adds the FIN if the FIN is next and the window has room for
-// it; force adds it in any case. It returns the sequence number behind the segment.
+// putText fills in a segment from the buffer and advances SND.MAX. It adds the FIN if the FIN is next and the window
+// has room for it. With force it adds the FIN in any case. It returns the sequence number behind the segment.
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
 	c.fillACK(now, s, seq, len(p) > 0)
@@ -284,10 +284,10 @@ func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, fo
 	return end
 }
 
-// bareSeq returns the sequence number of a segment without text: SND.MAX, so that the peer does not take the segment for an old
-// one. After a zero-window probe it is SND.UNA once the peer has answered without accepting the octet, since the number behind the
-// octet lies outside the window and the peer would drop the segment. Before that answer the sender must use SND.MAX: if both ends
-// used the lower number, each would drop the other's segments as old.
+// bareSeq returns the sequence number of a segment without text. That is SND.MAX, so that the peer does not drop the
+// segment as old. There is one exception: after a zero-window probe that the peer has answered without accepting its
+// octet, it is SND.UNA. SND.MAX then lies outside the peer's window. Before that answer SND.MAX is needed, because if
+// both ends used SND.UNA, each would drop the other's segments as old.
 func (c *Conn) bareSeq() wire.Seq {
 	v := &c.snd
 	if v.wnd == 0 && v.nxt == v.una && v.max == v.una.Add(1) && c.at.unanswered == 0 {
@@ -296,8 +296,8 @@ func (c *Conn) bareSeq() wire.Seq {
 	return v.max
 }
 
-// fillHeader fills in the header and the options that every segment has after the handshake. The segment does not count as an ACK:
-// a pending ACK stays pending.
+// fillHeader fills in the header and the options that every segment has after the handshake. It leaves a pending ACK
+// pending.
 func (c *Conn) fillHeader(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	s.Seq, s.Ack, s.Flags, s.Window = seq, c.rcv.nxt, wire.ACK, c.advertiseWindow(false)
 	if c.ecn != nil && c.ecn.sendECE {

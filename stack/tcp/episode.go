@@ -3,13 +3,13 @@ package tcp
 // Episode is a change in what the sender assumes about the path.
 type Episode uint8
 
-// The episodes. Each is reported with a reason in words.
+// The episodes. Each is reported with a reason.
 const (
 	EpisodeRecovery  Episode = iota // loss recovery starts (RFC 6582, RFC 8985)
 	EpisodeRecovered                // loss recovery has ended
 	EpisodeTimeout                  // the retransmission timer has expired (RFC 6298)
 	EpisodeUndone                   // a reduction of cwnd is undone: nothing was lost (RFC 3522, RFC 3708)
-	EpisodeProbe                    // a probe is sent: of the tail (RFC 8985 §7), of a zero window (RFC 9293 §3.8.6.1) or of the path MTU (RFC 4821)
+	EpisodeProbe                    // a probe is sent: tail loss (RFC 8985 §7), zero window (RFC 9293 §3.8.6.1) or path MTU (RFC 4821)
 	EpisodeMarked                   // ECE reduces cwnd (RFC 3168)
 	EpisodePath                     // the segment size changes (RFC 1191, RFC 4821)
 
@@ -18,7 +18,7 @@ const (
 
 var episodeNames = [numEpisodes]string{"recovery", "recovered", "timeout", "undone", "probe", "marked", "path"}
 
-// String returns one word.
+// String returns the episode's name, one word.
 func (e Episode) String() string {
 	if e >= numEpisodes {
 		return "unknown"
@@ -26,7 +26,7 @@ func (e Episode) String() string {
 	return episodeNames[e]
 }
 
-// The reasons of episodes.
+// The reasons with which episodes are reported.
 const (
 	whyDupAcks   = "three duplicate acknowledgements"
 	whySACK      = "selective acknowledgements"

@@ -7,9 +7,9 @@ var (
 	ErrReset        = errors.New("connection reset")            // the peer sent RST, §3.10.7.4
 	ErrRefused      = errors.New("connection refused")          // RST in SYN-SENT, §3.10.7.3
 	ErrUserTimeout  = errors.New("connection timed out")        // user timeout or too many retransmissions, §3.8.3
-	ErrAborted      = errors.New("connection aborted")          // the caller's own ABORT, §3.10.5
+	ErrAborted      = errors.New("connection aborted")          // the caller has called ABORT, §3.10.5
 	ErrClosing      = errors.New("connection closing")          // SEND or CLOSE after CLOSE, §3.10.2
-	ErrNotConnected = errors.New("connection not open")         // the connection does not exist any more, §3.10
+	ErrNotConnected = errors.New("connection not open")         // the connection no longer exists, §3.10
 	ErrHostUnreach  = errors.New("host unreachable")            // ICMP error, or failed neighbour resolution
 	ErrNetUnreach   = errors.New("network unreachable")         // ICMP error, or no route
 	ErrPortUnreach  = errors.New("port unreachable")            // ICMP

@@ -1,6 +1,6 @@
 package tcp
 
-// Event is an event that a connection counts.
+// Event is a kind of event that a connection counts.
 type Event uint8
 
 // The events, each a MIB counter of the stack.
@@ -21,7 +21,7 @@ const (
 	EventTailProbe                    // TcpExtTCPLossProbes
 	EventUndo                         // TcpExtTCPFullUndo
 	EventPathMTU                      // TcpExtTCPPathMTU: an ICMP error was accepted
-	EventBlackHole                    // TcpExtTCPBlackHole: long segments vanish
+	EventBlackHole                    // TcpExtTCPBlackHole: long segments are lost without an ICMP error
 	EventMTUProbe                     // TcpExtTCPMTUProbe
 	EventMTUProbeSuccess              // TcpExtTCPMTUPSuccess
 	EventMTUProbeFail                 // TcpExtTCPMTUPFail

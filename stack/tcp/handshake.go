@@ -8,9 +8,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// receiveListen is LISTEN (RFC 9293 §3.10.7.2). A SYN with FIN is dropped: only port scanners send one, since T/TCP is historic.
-// Deviates: the text of a SYN is dropped, not queued until ESTABLISHED, and the peer retransmits it. The peer's address may be
-// forged, and only Fast Open could verify it (RFC 7413 §3).
+// receiveListen processes a segment in LISTEN (RFC 9293 §3.10.7.2). It drops a SYN with FIN, which only port scanners
+// send, since T/TCP is historic. Deviates: the text of a SYN is dropped and not queued until ESTABLISHED, so the peer
+// retransmits it. The peer's address may be forged, and only Fast Open could verify it (RFC 7413 §3).
 func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case s.Flags&wire.RST != 0:
@@ -31,9 +31,9 @@ func (c *Conn) receiveListen(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// receiveSynSent is SYN-SENT (RFC 9293 §3.10.7.3). The RST that answers an unacceptable ACK ends a half-open
-// connection of the peer (§3.5.1). The text of a SYN without ACK is dropped, as in LISTEN, since its address may be
-// forged. The text of a SYN-ACK is accepted.
+// receiveSynSent processes a segment in SYN-SENT (RFC 9293 §3.10.7.3). An unacceptable ACK is answered by a RST, which
+// ends the peer's half-open connection (§3.5.1). The text of a SYN without ACK is dropped, as in LISTEN, since the
+// source address may be forged. The text of a SYN-ACK is accepted.
 func (c *Conn) receiveSynSent(now clock.Instant, s *Segment) drop.Reason {
 	ack := s.Flags&wire.ACK != 0
 	if ack && (s.Ack.LessEq(c.snd.iss) || c.snd.max.Less(s.Ack)) {
@@ -92,12 +92,12 @@ func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 	c.negotiateECN(s)
 	c.snd.maxSegment = uint16(mss)
 	c.setMSS(c.sendMSS())
-	c.setWindow(s, 0) // the window of a SYN is not scaled (RFC 7323 §2.2)
+	c.setWindow(s, 0) // the window in a SYN is never scaled (RFC 7323 §2.2)
 }
 
-// establish enters ESTABLISHED, and FIN-WAIT-1 at once if the application has closed in the meantime.
+// establish enters ESTABLISHED. If the application has closed already, it then enters FIN-WAIT-1.
 func (c *Conn) establish(now clock.Instant) {
-	if c.rtt.backoffs > 0 { // the SYN was retransmitted, so its round trip is not a sample (Karn)
+	if c.rtt.backoffs > 0 { // the SYN was retransmitted, so its round trip gives no sample (Karn's algorithm)
 		c.rtt.rto = min(rtoAfterLostSYN, c.cfg.rtoMax()) // RFC 6298 §5.7
 		c.cong.Cwnd = c.cong.MSS                         // RFC 5681 §3.1
 	}
@@ -110,7 +110,7 @@ func (c *Conn) establish(now clock.Instant) {
 	}
 }
 
-// emitSYN fills in a SYN or a SYN-ACK (RFC 9293 §3.5). The window of neither is scaled (RFC 7323 §2.2).
+// emitSYN fills in a SYN or a SYN-ACK (RFC 9293 §3.5). Its window is not scaled (RFC 7323 §2.2).
 func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v, r := &c.snd, &c.rcv
 	c.pending.syn = false
@@ -142,7 +142,7 @@ func (c *Conn) emitSYN(now clock.Instant, s *Segment) {
 	v.nxt = v.iss.Add(1)
 	v.max = v.nxt
 	c.at.noteAwaiting(now)
-	c.ensureRTO(now) // a running timer is not restarted: a peer that retransmits its SYN must not keep us from timing out
+	c.ensureRTO(now) // does not restart a running timer, or a peer that retransmits its SYN could keep us from timing out
 }
 
 // scaleFor returns the smallest window scale that can express a buffer of n octets (RFC 7323 §2.3).

@@ -7,12 +7,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Info is a snapshot of a connection: the variables of RFC 9293 and RFC 5681, and sums. Numbers are octets unless
-// the name or the comment says otherwise.
+// Info is a snapshot of a connection: the variables of RFC 9293 and RFC 5681, and totals. Numbers are octets unless the
+// name or the comment says otherwise.
 type Info struct {
 	State               State
 	RecvQ, SendQ        int // octets to be read; octets not yet acknowledged
-	RecvBuf, SendBuf    int // present limits of the two buffers
+	RecvBuf, SendBuf    int // current limits of the two buffers
 	SndUna, SndNxt, ISS wire.Seq
 	RcvNxt, IRS         wire.Seq
 	SndWnd, RcvWnd      int // in octets, scaled
@@ -23,7 +23,7 @@ type Info struct {
 	RTO, SRTT, RTTVar   time.Duration
 	Cwnd, Ssthresh      int
 	Congestion          string // the controller's name
-	PacingRate          int    // rate of new data in octets per second; 0 if it is not paced
+	PacingRate          int    // rate of new data in octets per second; 0 without pacing
 	InRecovery          bool
 	ECN                 bool          // true if ECN is in use (RFC 3168)
 	Phase               Phase         // the sender's assumption about the path
@@ -32,16 +32,16 @@ type Info struct {
 	Retrans             int           // segments retransmitted
 	Backoffs            int           // consecutive timeouts, or window probes while the persist timer runs; each doubles the wait
 	Unacked             int           // octets not acknowledged, SACKed and lost ones included
-	Pipe                int           // octets in flight as far as is known (RFC 6675 §3)
-	Sacked, Lost        int           // octets SACKed; octets to be retransmitted
+	Pipe                int           // estimated octets in flight (RFC 6675 §3)
+	Sacked, Lost        int           // octets SACKed; octets marked as lost
 	Gaps                int           // ranges received out of order
 	OutOfOrder          int           // octets in these ranges
 	BytesSent           uint64
 	BytesAcked          uint64
 	BytesReceived       uint64
 	SegsOut, SegsIn     uint64
-	Timer               string        // the timer that expires next: "on" (retransmission), "persist", "keepalive", "reorder" (the reordering window's), "probe" (the tail loss probe's), "delack", "time-wait", "fin-wait-2", or ""
-	TimerLeft           time.Duration // time until it expires
+	Timer               string        // timer that expires next: "on" (RTO), "persist", "keepalive", "reorder", "probe" (tail loss), "delack", "time-wait", "fin-wait-2" or ""
+	TimerLeft           time.Duration // time until that timer expires
 }
 
 // Info returns a snapshot of the connection at now.
@@ -75,7 +75,7 @@ func (c *Conn) Info(now clock.Instant) Info {
 	return i
 }
 
-// timer returns the name of the timer that expires next, as in ss, and the time until then.
+// timer returns the name of the timer that expires next, as ss names it, and the time until then.
 func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	t := &c.at
 	at := clock.Never
@@ -102,6 +102,6 @@ func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	return name, max(0, at.Sub(now))
 }
 
-// InitialSequences returns the initial sequence numbers of both directions: ISS of this end, and IRS of the peer's. IRS is
-// zero before the peer's SYN.
+// InitialSequences returns the initial sequence numbers of both directions: our ISS and the peer's, IRS. irs is zero
+// before the peer's SYN.
 func (c *Conn) InitialSequences() (iss, irs wire.Seq) { return c.snd.iss, c.rcv.irs }

@@ -6,8 +6,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Check returns an error for the first invariant of the connection that does not hold. All of them hold after every
-// segment and every call, whatever the peer sends. Check takes a pass over the scoreboard, changes nothing, and is
+// Check returns an error for the first invariant of the connection that does not hold. Every invariant holds after
+// every segment and every call, whatever the peer sends. Check reads the whole scoreboard and changes nothing. It is
 // for tests.
 func (c *Conn) Check() error {
 	v, r := &c.snd, &c.rcv
@@ -40,7 +40,7 @@ func (c *Conn) Check() error {
 	return nil
 }
 
-// check returns an error if the scoreboard's spans contradict each other or its sums.
+// check returns an error if the scoreboard's spans contradict each other, or if its sums do not match the spans.
 func (b *scoreboard) check() error {
 	var has, gone int
 	at := b.una

@@ -2,7 +2,7 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// armKeepAlive restarts the keep-alive timer (RFC 9293 §3.8.4) if the configuration and the state want keep-alives.
+// armKeepAlive restarts the keep-alive timer (RFC 9293 §3.8.4) if keep-alives are configured and the state allows them.
 func (c *Conn) armKeepAlive(now clock.Instant) {
 	c.at.keep = clock.Never
 	if c.cfg.KeepAlive <= 0 {
@@ -19,7 +19,7 @@ func (c *Conn) keepAliveTimeout(now clock.Instant) {
 	t := &c.at
 	t.keep = now.Add(c.cfg.KeepAlive)
 	if c.snd.nxt != c.snd.una || t.persist != clock.Never {
-		return // the peer must answer the data or window probe in flight
+		return // no keep-alive is needed: the peer must answer the data or window probe in flight
 	}
 	if int(t.unanswered) >= c.cfg.KeepAliveMax {
 		c.timedOut()
@@ -28,7 +28,7 @@ func (c *Conn) keepAliveTimeout(now clock.Instant) {
 	c.pending.keepAlive = true
 }
 
-// noteReceived records that the peer is alive.
+// noteReceived records that the peer has sent a segment, and restarts the keep-alive timer.
 func (t *timers) noteReceived(now clock.Instant, c *Conn) {
 	t.active = now
 	if t.keep != clock.Never {

@@ -10,7 +10,7 @@ import (
 // MaxLog is the largest number of entries in a connection's log. An entry has 64 octets.
 const MaxLog = 1 << 20
 
-// LogEntry is the sender's variables at one instant, under the RFCs' names. Numbers are octets unless the name says
+// LogEntry holds the sender's variables at one instant, under the RFCs' names. Numbers are octets unless the name says
 // otherwise.
 type LogEntry struct {
 	At             clock.Instant
@@ -19,14 +19,14 @@ type LogEntry struct {
 	SndUna, SndNxt wire.Seq
 	Cwnd, Ssthresh int // RFC 5681 §3.1; Ssthresh is MaxBuffer before the first loss
 	SRTT, RTO      time.Duration
-	Pipe           int // octets in flight as far as is known (RFC 6675 §3)
+	Pipe           int // estimated octets in flight (RFC 6675 §3)
 }
 
 // journal is a connection's log, a ring of the last entries.
 type journal struct {
-	entries []LogEntry // at most limit; once full, the oldest is at total modulo limit
+	entries []LogEntry // at most limit entries; in a full ring the oldest has the index total modulo limit
 	limit   int
-	total   uint64 // number of entries ever made
+	total   uint64 // entries ever made, overwritten ones included
 }
 
 func newJournal(limit int) *journal {
@@ -64,9 +64,9 @@ func (l *journal) record(now clock.Instant, c *Conn) {
 	l.total++
 }
 
-// Log appends the connection's log to dst, oldest entry first, and returns it with the number of older entries that
-// were overwritten. There is an entry for each segment received or sent and each timer that changed one of the
-// variables. Config.Log is the number of entries kept; 0 means no log.
+// Log appends the connection's log to dst, oldest entry first. lost is the number of entries that newer ones have
+// overwritten. There is an entry for each segment and each timer that changed one of the variables. Config.Log is the
+// number of entries kept; 0 means no log.
 func (c *Conn) Log(dst []LogEntry) (entries []LogEntry, lost uint64) {
 	l := c.log
 	if l == nil {

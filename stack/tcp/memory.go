@@ -8,17 +8,17 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bufferLinger is the time for which the storage of an empty buffer is kept, so that a busy connection does not allocate for each
+// bufferLinger is how long the storage of an empty buffer is kept, so that a busy connection does not allocate for each
 // exchange.
 const bufferLinger = time.Second
 
-// Memory is the storage of a connection's buffers, in octets.
+// Memory is the storage that a connection's buffers occupy, in octets.
 type Memory struct {
 	Send, Receive int
 	Beyond        int // part of Receive, from the first gap to the last octet received out of order
 }
 
-// Memory returns the storage that the connection has now.
+// Memory returns the storage that the buffers occupy now.
 func (c *Conn) Memory() Memory {
 	r := &c.rcv.buf
 	return Memory{Send: c.snd.buf.Allocated(), Receive: r.Allocated(), Beyond: r.Beyond()}
@@ -42,15 +42,16 @@ func (c *Conn) Growth(s *Segment) (storage, beyond int) {
 // SendGrowth returns the octets by which Memory's Send would grow if n more octets were written.
 func (c *Conn) SendGrowth(n int) int { return c.snd.buf.Growth(c.snd.buf.Len() + n) }
 
-// SendRoom returns the number of octets that Write would accept without growth of the send buffer's storage beyond storage octets.
+// SendRoom returns the number of octets that Write would accept if the send buffer's storage may grow to storage octets
+// at most.
 func (c *Conn) SendRoom(storage int) int {
 	b := &c.snd.buf
 	return min(c.Writable(), max(0, b.Fits(storage)-b.Len()))
 }
 
-// CutToStorage cuts off the part of the text of s for which the receive buffer's storage would have to grow beyond
-// storage octets. Without mayWait it also cuts off all text behind a gap. It reports whether anything was cut off.
-// A FIN is cut off with the text, and the peer retransmits both. The connection must be synchronised.
+// CutToStorage cuts the text of s so that the receive buffer's storage need not grow beyond storage octets. Without
+// mayWait it also cuts off all text behind a gap. It reports whether it cut anything. It cuts off the FIN together with
+// the text; the peer retransmits both. The connection must be synchronised.
 func (c *Conn) CutToStorage(s *Segment, storage int, mayWait bool) bool {
 	r := &c.rcv
 	room := r.buf.Fits(storage) - r.buf.Len() - s.Seq.Sub(r.nxt)
@@ -66,7 +67,7 @@ func (c *Conn) CutToStorage(s *Segment, storage int, mayWait bool) bool {
 }
 
 // Trim releases storage: the octets received out of order, even if SACKs have reported them (RFC 2018 §8), and the
-// unused part of the buffers. The peer retransmits the octets.
+// unused part of both buffers. The peer retransmits the released octets.
 func (c *Conn) Trim() {
 	r := &c.rcv
 	if r.ooo.Len() > 0 {
@@ -77,7 +78,7 @@ func (c *Conn) Trim() {
 	c.snd.buf.Trim()
 }
 
-// armRelease schedules the release of empty buffers.
+// armRelease sets the timer that releases empty buffers.
 func (c *Conn) armRelease(now clock.Instant) {
 	if c.at.release == clock.Never && c.idleStorage() {
 		c.at.release = now.Add(bufferLinger)

@@ -23,18 +23,18 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	// retransmits text, and the old window with the new SND.UNA would reach too far.
 	c.setWindow(s, v.wscale)
 	switch {
-	case g.inRecovery && s.Ack.Less(g.recover): // partial acknowledgement (RFC 6582 §3.2 step 3)
+	case g.inRecovery && s.Ack.Less(g.recover): // a partial acknowledgement (RFC 6582 §3.2 step 3)
 		g.Cwnd = max(g.Cwnd-n, 0)
 		if n >= g.MSS {
 			g.Cwnd += g.MSS
 		}
 		c.pending.fastRetransmit = true
-		if g.hadPartialAck { // only the first one restarts the timer: the Impatient variant (RFC 6582 §4)
+		if g.hadPartialAck { // only the first partial ACK restarts the timer: the Impatient variant (RFC 6582 §4)
 			c.at.rexmt = rexmt
 		}
 		g.hadPartialAck = true
 		return
-	case g.inRecovery: // full acknowledgement: of everything in flight when the loss was found
+	case g.inRecovery: // a full acknowledgement: everything in flight when the loss was found
 		g.inRecovery = false
 		c.reportEpisode(EpisodeRecovered, whyAcked)
 		g.Cwnd = min(g.Ssthresh, max(v.max.Sub(v.una), g.MSS)+g.MSS)
@@ -44,8 +44,8 @@ func (c *Conn) ackNew(now clock.Instant, s *Segment) {
 	g.dupAcks = 0
 }
 
-// ackDuplicate processes a duplicate ACK. The third starts fast retransmit and fast recovery (RFC 6582 §3.2); later
-// ones inflate the window, so that new data is sent (RFC 5681 §3.2).
+// ackDuplicate processes a duplicate ACK. The third one starts fast retransmit and fast recovery (RFC 6582 §3.2). Later
+// ones inflate the window so that new data can be sent (RFC 5681 §3.2).
 func (c *Conn) ackDuplicate(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	g.dupAcks = max(g.dupAcks, g.dupAcks+1)
@@ -62,11 +62,11 @@ func (c *Conn) ackDuplicate(now clock.Instant) {
 	}
 }
 
-// reno is the controller of RFC 5681 §3.1, with byte counting (RFC 3465 §2).
+// reno is the NewReno controller: RFC 5681 §3.1 with byte counting (RFC 3465 §2).
 type reno struct{}
 
-// Acked is slow start below ssthresh. Above it, congestion avoidance adds one segment for each window of
-// acknowledged octets (RFC 5681 §3.1).
+// Acked grows cwnd. Below ssthresh it is slow start; above, congestion avoidance adds one segment for each acknowledged
+// window (RFC 5681 §3.1).
 func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
 	if w.Cwnd < w.Ssthresh {
 		w.Cwnd += a.slowStart(w.MSS)
@@ -78,13 +78,13 @@ func (reno) Acked(_ clock.Instant, w *Window, a *Acked) {
 	}
 }
 
-// Lost halves ssthresh: equation (4) of RFC 5681 §3.1.
+// Lost sets ssthresh to half of the octets in flight (RFC 5681 §3.1, equation (4)).
 func (reno) Lost(_ clock.Instant, w *Window, flight int) {
 	w.Ssthresh = max(flight/2, 2*w.MSS)
 	w.Acked = 0
 }
 
-// TimedOut halves ssthresh and restarts slow start from one segment (RFC 5681 §3.1).
+// TimedOut sets ssthresh as Lost does, and restarts slow start from one segment (RFC 5681 §3.1).
 func (r reno) TimedOut(now clock.Instant, w *Window, flight int) {
 	r.Lost(now, w, flight)
 	w.Cwnd = w.MSS

@@ -6,15 +6,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// maxGaps bounds the ranges received out of order, and so the work that a peer can cause with single octets. An honest path never
-// has as many losses in one window.
+// maxGaps bounds the ranges received out of order, and so the work that a peer can cause by sending single octets. An
+// honest path does not lose as many segments in one window.
 const maxGaps = 1024
 
 // outOfOrder is the set of ranges received out of order, with the state of the SACK option that reports them. It is
-// allocated with the first such segment, and released when the connection is idle.
+// allocated with the first segment out of order, and released when the connection is idle.
 type outOfOrder struct {
-	buf.Ranges           // offsets of the stream
-	recent     [4]int64  // an offset in each of the ranges that grew last, latest first
+	buf.Ranges           // ranges as offsets in the stream
+	recent     [4]int64  // an offset in each of the ranges that grew most recently, latest first
 	numRecent  int       // number of valid entries in recent
 	duplicate  buf.Range // range received twice, to be reported once (RFC 2883 §4); empty if there is none
 }
@@ -34,8 +34,8 @@ func (g *outOfOrder) Clear() {
 	}
 }
 
-// noteArrival moves the range that holds off, where a segment has just arrived, to the front of the ranges to
-// report (RFC 2018 §4).
+// noteArrival moves the range that contains the offset off to the front of the ranges to report (RFC 2018 §4). A
+// segment has just arrived there.
 func (g *outOfOrder) noteArrival(off int64) {
 	r, _ := g.Holding(off)
 	kept := 0
@@ -50,7 +50,7 @@ func (g *outOfOrder) noteArrival(off int64) {
 	g.recent, g.numRecent = list, kept+1
 }
 
-// forgetDelivered removes the ranges below base from those to report, since they have become part of the stream.
+// forgetDelivered removes the ranges below base from the ranges to report, because they are now part of the stream.
 func (g *outOfOrder) forgetDelivered(base int64) {
 	kept := 0
 	for _, o := range g.recent[:g.numRecent] {
@@ -83,7 +83,7 @@ func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 		return drop.TCPDuplicate
 	}
 	if g.Len() >= maxGaps && !g.Touches(off, end) {
-		return drop.TCPTooManyGaps // the peer retransmits it when other gaps are closed
+		return drop.TCPTooManyGaps // the peer retransmits the segment after other gaps have been filled
 	}
 	c.count(EventOutOfOrder)
 	c.noteOverlap(seq, len(p))

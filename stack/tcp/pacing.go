@@ -6,12 +6,12 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Pacing spreads new data over the round trip (RFC 9002 §7.7; no RFC of TCP has it). Otherwise a large ACK, or a window that has
-// grown, would send a burst that overflows any queue shorter than a window. Data is sent in quanta. In slow start, which doubles
-// the window, the rate is twice the window per round trip. Later it is a tenth more than the window, so that the window stays the
-// limit.
+// Pacing spreads new data over the round trip (RFC 9002 §7.7; no RFC of TCP specifies it). Without pacing a large ACK,
+// or a window that has grown, causes a burst that overflows any queue shorter than a window. Data is sent in quanta. In
+// slow start, which doubles the window, the rate is two windows per round trip. Later it is 1.1 windows per round trip,
+// so that the window stays the limit.
 const (
-	pacingLeast   = 2 * time.Millisecond // shorter round trips are not paced: timers are too coarse, and queues can hold a window
+	pacingLeast   = 2 * time.Millisecond // shorter round trips are not paced: timers are too coarse, and queues hold a whole window
 	pacingQuantum = time.Millisecond     // duration of a quantum at the pacing rate; a quantum has at least two segments
 )
 
@@ -35,7 +35,7 @@ func (c *Conn) pacingRatio() (window, num, den int64, rtt time.Duration) {
 	}
 	rtt = c.rtt.srtt
 	if b := c.snd.scoreboard; b != nil && b.rack.rtt > 0 && b.rack.rtt < rtt {
-		rtt = max(b.rack.rtt, pacingLeast) // a queue has drained; SRTT follows only after several round trips
+		rtt = max(b.rack.rtt, pacingLeast) // after the queue has drained, SRTT takes several round trips to fall
 	}
 	return int64(w), num, den, rtt
 }
@@ -49,8 +49,8 @@ func (c *Conn) pacingRate() int {
 	return int(w * num * int64(time.Second) / (den * int64(rtt)))
 }
 
-// pacingAllowance returns the octets that may be sent at once now; 0 until c.at.pace. Up to an initial window may be in flight
-// without pacing (RFC 6928 §2, RFC 9002 §7.7), so the first data of a response is not delayed.
+// pacingAllowance returns the octets that may be sent at once now. It returns 0 before c.at.pace. Up to an initial
+// window may be in flight without pacing (RFC 6928 §2, RFC 9002 §7.7), so the first data of a response is not delayed.
 func (c *Conn) pacingAllowance() int {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 {
@@ -65,8 +65,8 @@ func (c *Conn) pacingAllowance() int {
 	return max(2*c.effectiveMSS(), int(w*num*int64(pacingQuantum)/(den*int64(rtt))))
 }
 
-// spendPacing accounts for n octets sent. When a quantum is used up, new data waits for the time that the octets take at the
-// pacing rate.
+// spendPacing counts n octets sent against the pacing rate. When a quantum is used up, new data waits for as long as
+// these octets take at that rate.
 func (c *Conn) spendPacing(now clock.Instant, n int) {
 	w, num, den, rtt := c.pacingRatio()
 	if rtt == 0 || c.inFlight() <= c.initialWindow() {

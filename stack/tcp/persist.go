@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// armPersist starts the persist timer (RFC 9293 §3.8.6.1) if data is queued, the window is too small for it, and nothing is in
-// flight whose ACK could open the window.
+// armPersist starts the persist timer (RFC 9293 §3.8.6.1) if data is queued that does not fit into the window, and
+// nothing is in flight whose ACK could open the window.
 func (c *Conn) armPersist(now clock.Instant) {
 	t := &c.at
 	if t.persist != clock.Never || t.rexmt != clock.Never || c.inFlight() != 0 || !c.sending() || !c.unacknowledged() {
@@ -19,9 +19,10 @@ func (c *Conn) armPersist(now clock.Instant) {
 // unacknowledged reports whether octets, or a FIN, are queued or in flight.
 func (c *Conn) unacknowledged() bool { return c.snd.buf.Len() > 0 || c.snd.closed && !c.finAcked() }
 
-// persistTimeout makes a zero-window probe pending. Answered probes continue for ever (RFC 9293 §3.8.6.1). After Close they end,
-// or a peer could make us keep the octets (RFC 6429 §4). An answering peer has the time of MaxRetries retransmissions, nine
-// minutes by default, since a reader that pauses is no attack. A peer that does not answer has less.
+// persistTimeout makes a zero-window probe pending. Probing continues for ever while the peer answers (RFC 9293
+// §3.8.6.1). After Close it ends, or a peer could make us keep the octets (RFC 6429 §4). A peer that answers then has
+// the time of MaxRetries probes, nine minutes by default, since a reader that pauses is no attack. A peer that does not
+// answer has the time of OrphanRetries probes.
 func (c *Conn) persistTimeout() {
 	t := &c.at
 	t.persist = clock.Never
@@ -36,9 +37,9 @@ func (c *Conn) persistTimeout() {
 	c.pending.windowProbe = true
 }
 
-// emitWindowProbe sends one octet, or the FIN, beyond the peer's window (RFC 9293 §3.8.6.1). The answer contains the present
-// window. SND.NXT does not move, so the octet counts as sent only when it is acknowledged. A probe is not ECN-capable
-// (RFC 3168 §6.1.6).
+// emitWindowProbe sends one octet, or the FIN, beyond the peer's window (RFC 9293 §3.8.6.1). The peer's answer contains
+// its current window. SND.NXT does not move, so the octet counts as sent only when it is acknowledged. A probe is not
+// ECN-capable (RFC 3168 §6.1.6).
 func (c *Conn) emitWindowProbe(now clock.Instant, p []byte, s *Segment) {
 	c.pending.windowProbe = false
 	s.Probe = WindowProbe

@@ -1,11 +1,11 @@
 package tcp
 
-// Phase is the sender's present assumption about the path.
+// Phase is what the sender currently assumes about the path.
 type Phase uint8
 
-// The phases, from the best to the worst.
+// The phases, best first.
 const (
-	PhaseOpen     Phase = iota // nothing is known to be missing
+	PhaseOpen     Phase = iota // no loss or reordering is known
 	PhaseDisorder              // segments were reordered or duplicate ACKs received
 	PhaseRecovery              // loss recovery (RFC 6582, RFC 9937)
 	PhaseLoss                  // after a timeout
@@ -15,7 +15,7 @@ const (
 
 var phaseNames = [numPhases]string{"open", "disorder", "recovery", "loss"}
 
-// String returns one word.
+// String returns the phase's name, one word.
 func (p Phase) String() string {
 	if p >= numPhases {
 		return "unknown"

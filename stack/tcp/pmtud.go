@@ -7,14 +7,14 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Sizes of segments in this file are those of packets less the 40 octets of headers without options, as an MSS option counts them.
+// A segment size in this file is a packet's length less 40 octets of headers without options, as in an MSS option.
 const (
 	minPathMSS        = 68 - 40          // every link carries this size (RFC 791 §3.2, RFC 1191 §3)
 	minBelievedMSS    = 552 - 40         // no ICMP error reduces segments below this size, since anyone can forge one
 	pathMTULifetime   = 10 * time.Minute // time after which a larger size is tried again (RFC 1191 §6.3, RFC 4821 §7.7)
-	searchLow1        = 1024             // size after long segments were lost (search_low, RFC 4821 §7.2)
-	searchLow2        = 512              // size after segments of searchLow1 were lost too
-	searchResolution  = 8                // octets; a smaller difference is not worth another probe
+	searchLow1        = 1024             // search_low after long segments were lost (RFC 4821 §7.2)
+	searchLow2        = 512              // search_low after segments of searchLow1 octets were lost too
+	searchResolution  = 8                // octets; the search ends when its bounds differ by no more
 	blackHoleTimeouts = 2                // timeouts before a black hole is suspected; twice as many if long segments have been acknowledged
 )
 
@@ -40,11 +40,11 @@ type pmtuState struct {
 	since       clock.Instant
 	mayFragment bool // true if the reported path MTU is below minBelievedMSS
 
-	claimedMSS int      // a reported size that is kept, 0 if there is none
-	claimedSeq wire.Seq // the segment that the report quotes
+	claimedMSS int      // reported size that is neither accepted nor refused yet; 0 if there is none
+	claimedSeq wire.Seq // sequence number of the segment that the report quotes
 
-	// Packetization layer path MTU discovery after a black hole (RFC 4821 §7.2): segments of pathMSS octets arrive, those of
-	// searchHigh do not.
+	// State of the search after a black hole (RFC 4821 §7.2): segments of pathMSS octets arrive, segments of searchHigh
+	// octets do not.
 	searching  bool
 	searchHigh int
 	nextProbe  clock.Instant // start of the next step of the search
@@ -72,7 +72,7 @@ func (c *Conn) MaxSegment() int {
 	return int(c.snd.maxSegment)
 }
 
-// sendMSS returns the payload of a segment of the present size beside timestamps, in octets: at least 16.
+// sendMSS returns the payload of a segment of the present size in octets, timestamps excluded. It is at least 16.
 func (c *Conn) sendMSS() int {
 	if c.ts.on {
 		return c.segmentSize() - stampLen // an MSS counts no options (RFC 6691 §2)
@@ -99,8 +99,8 @@ func (c *Conn) ensurePMTU() *pmtuState {
 	return c.pmtu
 }
 
-// LimitPath lowers the segment size for this peer to mss octets, options included. The caller learnt the size at the instant
-// since. A size above the present one, or below the least (see MayFragment), changes nothing.
+// LimitPath lowers the segment size for this peer to mss octets, options included. since is the instant at which the
+// caller learnt the size. LimitPath ignores a size that is not below the present one, or is below minPathMSS.
 func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	if c.snd.maxSegment > 0 && mss >= c.segmentSize() || c.pmtu != nil && mss >= c.pmtu.pathMSS || mss < minPathMSS {
 		return
@@ -111,26 +111,26 @@ func (c *Conn) LimitPath(mss int, since clock.Instant) {
 	}
 }
 
-// lower reduces segments to mss octets, or to minBelievedMSS if that is more, and ends a search.
+// lower reduces the segment size to mss octets, or to minBelievedMSS if that is more. It ends a search.
 func (p *pmtuState) lower(mss int, since clock.Instant) {
 	*p = pmtuState{pathMSS: min(p.pathMSS, max(mss, minBelievedMSS)), mayFragment: p.mayFragment || mss < minBelievedMSS, since: since}
 }
 
-// MayFragment reports whether routers may fragment our packets: an ICMP error has reported a path MTU below 552 octets, to which
-// segments are not reduced. Such paths are rare, and forged errors are cheap.
+// MayFragment reports whether routers may fragment our packets. That is so after an ICMP error has reported a path MTU
+// below 552 octets: segments are not reduced that far, since such paths are rare and forged errors are cheap.
 func (c *Conn) MayFragment() bool { return c.pmtu != nil && c.pmtu.mayFragment }
 
-// TooBig processes an ICMP error "fragmentation needed": the segment that begins at seq was too long, and the path carries mss
-// octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). The error must quote a segment in flight and report less than was
-// sent, or anyone could slow a connection down by forged errors (RFC 5927 §4, §7.1). If segments of the present size have been
-// acknowledged, the report is only kept. It is accepted if the quoted segment times out, and forgotten if that segment is
-// acknowledged (RFC 5927 §7.2).
+// TooBig processes an ICMP error "fragmentation needed". The error reports that the segment at seq was too long, and
+// that the path carries mss octets, options included (RFC 1191 §4, RFC 9293 §3.7.2). TooBig refuses an error that does
+// not quote a segment in flight or report less than was sent, since forged errors could slow a connection down
+// (RFC 5927 §4, §7.1). If segments of the present size have been acknowledged, it only keeps the report. The report is
+// accepted if the quoted segment times out, and forgotten if that segment is acknowledged (RFC 5927 §7.2).
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < minPathMSS || mss >= c.segmentSize() || c.MayFragment() && mss < minBelievedMSS {
 		return PMTURefused
 	}
 	if c.snd.fullSize == fullSizeAcked {
-		if p := c.ensurePMTU(); mss > p.claimedMSS { // of two reports keep the larger size, which does less harm
+		if p := c.ensurePMTU(); mss > p.claimedMSS { // of two reports keep the larger size, which does less harm if forged
 			p.claimedMSS, p.claimedSeq = mss, seq
 		}
 		return PMTUKept
@@ -140,7 +140,7 @@ func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 	return PMTUBelieved
 }
 
-// lowerPathMTU accepts a reported path MTU.
+// lowerPathMTU reduces the segment size to mss, from a report that was accepted.
 func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.ensurePMTU().lower(mss, now)
 	c.updateSendMSS()
@@ -148,9 +148,9 @@ func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
 	c.reportEpisode(EpisodePath, whyTooBig)
 }
 
-// retransmitTooLong marks the segments in flight that are too long as lost, so that they are retransmitted in smaller pieces
-// (RFC 1191 §6.4). This is no congestion, so ssthresh stays at least the window. cwnd is reduced all the same, to avoid one large
-// burst.
+// retransmitTooLong marks the segments in flight that are too long as lost, so that they are retransmitted in smaller
+// pieces (RFC 1191 §6.4). The loss shows no congestion, so ssthresh stays at least the window. cwnd is reduced to avoid
+// one large burst.
 func (c *Conn) retransmitTooLong() {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	was := g.Cwnd
@@ -199,16 +199,16 @@ func (c *Conn) pmtuProgress(now clock.Instant) {
 		c.pmtu = nil
 		c.updateSendMSS()
 	case p.searching && c.snd.fullSize == fullSizeAcked && now >= p.nextProbe:
-		if p.searchHigh-p.pathMSS <= searchResolution { // the path may have changed in the meantime
+		if p.searchHigh-p.pathMSS <= searchResolution { // the path may have changed since the size was found
 			p.searchHigh = int(c.snd.maxSegment) + 1
 		}
 		p.probeDue = p.probeSize == 0
 	}
 }
 
-// checkBlackHole is called on a timeout. It now accepts a report that was kept. Without a report, long segments may be lost in a
-// black hole, so shorter segments are tried (RFC 4821 §7.7). A path that is down looks the same; afterwards the size must be
-// searched upward again.
+// checkBlackHole is called on a timeout. If a report is kept, it accepts the report now. Otherwise a black hole may
+// have swallowed long segments, so it reduces the segment size (RFC 4821 §7.7). A path that is down looks the same as a
+// black hole, so the size is later searched upward again.
 func (c *Conn) checkBlackHole(now clock.Instant) {
 	v, p := &c.snd, c.pmtu
 	if c.state < Established || c.state == TimeWait {
@@ -222,7 +222,7 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 		c.mtuProbeFailed(now)
 	}
 	least := int32(blackHoleTimeouts)
-	if v.fullSize == fullSizeAcked { // for long segments that have passed before, ordinary losses are more likely
+	if v.fullSize == fullSizeAcked { // long segments have passed before, so ordinary losses are more likely
 		least *= 2
 	}
 	if n := c.rtt.backoffs; c.cfg.NoMTUProbing || n < least || n%blackHoleTimeouts != 0 {
@@ -245,8 +245,9 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	c.reportEpisode(EpisodePath, whyVanish)
 }
 
-// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4). The probe is one segment of the next octets,
-// halfway to the size that fails. It needs selective acknowledgements and enough data behind it, so that its loss alone shows.
+// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4). The probe is one segment of new data;
+// its size is halfway between pathMSS and searchHigh. It needs selective acknowledgements and enough data behind it, so
+// that the loss of the probe alone can be recognised.
 func (c *Conn) nextMTUProbe(room int) (n int, ok bool) {
 	v, g, p := &c.snd, &c.cong, c.pmtu
 	if p == nil || !p.probeDue || v.scoreboard == nil || v.scoreboard.sacked > 0 || v.scoreboard.lost > 0 || g.inRecovery || g.afterTimeout {
@@ -269,7 +270,7 @@ func (c *Conn) emitMTUProbe(now clock.Instant, dst []byte, s *Segment) {
 	c.reportEpisode(EpisodeProbe, whyLonger)
 }
 
-// mtuProbeAcked raises the segment size to the probe's (RFC 4821 §7.5).
+// mtuProbeAcked raises the segment size to the size of the acknowledged probe (RFC 4821 §7.5).
 func (c *Conn) mtuProbeAcked(now clock.Instant) {
 	p := c.pmtu
 	p.pathMSS, p.probeSize = p.probeSize, 0
@@ -280,7 +281,7 @@ func (c *Conn) mtuProbeAcked(now clock.Instant) {
 	c.continueSearch(now)
 }
 
-// mtuProbeFailed lowers the bound of the search to the probe's size (RFC 4821 §7.5).
+// mtuProbeFailed lowers searchHigh to the size of the lost probe (RFC 4821 §7.5).
 func (c *Conn) mtuProbeFailed(now clock.Instant) {
 	p := c.pmtu
 	p.searchHigh, p.probeSize = p.probeSize, 0
@@ -288,7 +289,7 @@ func (c *Conn) mtuProbeFailed(now clock.Instant) {
 	c.continueSearch(now)
 }
 
-// continueSearch sets the time of the next probe: at once, or after a long time if the search has found the size.
+// continueSearch sets the time of the next probe: now, or after pathMTULifetime if the search has found the size.
 func (c *Conn) continueSearch(now clock.Instant) {
 	p := c.pmtu
 	p.nextProbe = now
@@ -299,8 +300,8 @@ func (c *Conn) continueSearch(now clock.Instant) {
 	}
 }
 
-// onlyMTUProbeLost reports whether the probe is the only lost segment. Its size is then too large, and its loss is no congestion
-// (RFC 4821 §7.5). If more is lost, the probe has shown nothing.
+// onlyMTUProbeLost reports whether the probe is the only lost segment. The probe was then too large, and its loss is no
+// congestion (RFC 4821 §7.5). If other segments are lost too, the probe has shown nothing.
 func (c *Conn) onlyMTUProbeLost(now clock.Instant) bool {
 	p, b := c.pmtu, c.snd.scoreboard
 	if p == nil || p.probeSize == 0 {

@@ -9,8 +9,9 @@ type prr struct {
 	out       int // prr_out
 }
 
-// enterRecovery starts loss recovery (RFC 6675 §5), which lasts until everything now in flight has been acknowledged. d is the
-// delivery of the ACK that showed the loss, flight the octets in flight before that ACK, why the episode's reason.
+// enterRecovery starts loss recovery (RFC 6675 §5), which lasts until everything now in flight has been acknowledged. d
+// describes the ACK that showed the loss. flight is the number of octets in flight before that ACK. why is the reason
+// to report with the episode.
 func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight = c.flightSize(flight)
@@ -24,8 +25,8 @@ func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why str
 	c.reportEpisode(EpisodeRecovery, why)
 }
 
-// updatePRR sets cwnd during recovery, so that it approaches ssthresh in proportion to the octets delivered (RFC 9937 §6). safe
-// is set if the ACK moved SND.UNA and showed no further loss (SafeACK).
+// updatePRR sets cwnd during recovery so that it approaches ssthresh in proportion to the octets delivered (RFC 9937
+// §6). safe is SafeACK: the ACK moved SND.UNA and showed no further loss.
 func (c *Conn) updatePRR(d *delivery, safe bool) {
 	g, p, pipe := &c.cong, &c.snd.scoreboard.prr, c.snd.scoreboard.pipe()
 	p.delivered += d.octets

@@ -7,23 +7,23 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The bounds of RFC 8985.
+// Constants of RFC 8985.
 const (
-	minRTTWindow  = 5 * time.Minute        // age up to which a smallest round trip is used (§6.2 step 1)
+	minRTTWindow  = 5 * time.Minute        // longest age of the smallest round trip in use (§6.2 step 1)
 	reoPersist    = 16                     // recoveries until a widened window shrinks (§6.2 step 4)
-	maxReoMult    = 40                     // bound of the multiplier; SRTT bounds the window itself
-	maxAckDelay   = 200 * time.Millisecond // longest delay of a peer's ACK of a lone segment (§7.2)
+	maxReoMult    = 40                     // largest multiplier; SRTT bounds the window itself
+	maxAckDelay   = 200 * time.Millisecond // longest delay that a peer adds to the ACK of a lone segment (§7.2)
 	ptoWithoutRTT = time.Second            // the probe's timeout before the first round trip is measured (§7.2)
 )
 
-// reordering is RACK's knowledge of reordering on the path. It outlives the scoreboard.
+// reordering is what RACK has learnt about reordering on the path. It outlives the scoreboard.
 type reordering struct {
 	reordered bool  // true if the path has reordered segments
 	mult      uint8 // reordering window in quarters of the smallest round trip; 0 stands for 1
 	persist   uint8 // recoveries until mult falls back to 1
 }
 
-// rack is the state of RACK (RFC 8985 §5.2): the delivered segment that was sent last.
+// rack is the state of RACK (RFC 8985 §5.2). It describes the segment sent last among those delivered.
 type rack struct {
 	sent  clock.Instant // RACK.xmit_ts
 	end   wire.Seq      // RACK.end_seq
@@ -43,12 +43,12 @@ type sentSample struct {
 	retransmitted bool // true if the range was a retransmission
 }
 
-// sentAfter is RACK_sent_after (RFC 8985 §6.2).
+// sentAfter reports whether a was sent after a segment with the given time and end (RACK_sent_after, RFC 8985 §6.2).
 func (a *sentSample) sentAfter(sent clock.Instant, end wire.Seq) bool {
 	return a.sent > sent || a.sent == sent && end.Less(a.end)
 }
 
-// keepNewest replaces a by the part of s that ends at end, if that was sent later.
+// keepNewest replaces a by the part of s that ends at end, if that part was sent later than a.
 func (a *sentSample) keepNewest(s *span, end wire.Seq) {
 	if x := (sentSample{s.sent, end, true, s.state&retransmitted != 0}); !a.valid || x.sentAfter(a.sent, a.end) {
 		*a = x
@@ -68,7 +68,7 @@ func (d *delivery) add(s *span, end wire.Seq, n int) {
 	}
 }
 
-// updateRACK is steps 1 to 3 of RFC 8985 §6.2. It returns the round trip of the octets just delivered that were
+// updateRACK performs steps 1 to 3 of RFC 8985 §6.2. It returns the round trip of the newly delivered octets that were
 // sent once, 0 if there are none.
 func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.Duration) {
 	r := &c.snd.scoreboard.rack
@@ -78,8 +78,8 @@ func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.
 		r.update(x, rtt)
 	}
 	if x := &d.newestRetransmit; x.valid {
-		// If the echoed timestamp is older than the retransmission, or the round trip is too short, the original has arrived and
-		// not the retransmission.
+		// The original has arrived, and not the retransmission, if the echoed timestamp is older than the
+		// retransmission or the round trip is too short.
 		rtt := max(1, now.Sub(x.sent))
 		original := c.ts.on && s.Options.HasTimestamps && int32(s.Options.TSEcr-c.ts.value(x.sent)) < 0
 		if !original && rtt >= c.rtt.min {
@@ -95,20 +95,20 @@ func (c *Conn) updateRACK(now clock.Instant, s *Segment, d *delivery) (rtt time.
 		}
 	}
 	if d.newestRetransmit.valid {
-		return 0 // the ACK of the original may have waited for the retransmission
+		return 0 // no sample: the ACK of octets sent once may have been delayed until the retransmission arrived
 	}
 	return rtt
 }
 
-// update makes x the segment sent last, if it is (RFC 8985 §6.2 step 2).
+// update makes x the state of RACK if x was sent later than the present one (RFC 8985 §6.2 step 2).
 func (r *rack) update(x *sentSample, rtt time.Duration) {
 	if r.rtt == 0 || x.sentAfter(r.sent, r.end) {
 		r.sent, r.end, r.retransmitted, r.rtt = x.sent, x.end, x.retransmitted, rtt
 	}
 }
 
-// widenReoWindow is the part of RFC 8985 §6.2 step 4 that answers a D-SACK: the retransmitted segment was not lost,
-// so the reordering window was too small. It is widened once a round trip.
+// widenReoWindow widens the reordering window after a D-SACK, at most once per round trip (RFC 8985 §6.2 step 4). The
+// D-SACK shows that a retransmitted segment was not lost, so the window was too small.
 func (c *Conn) widenReoWindow() {
 	r, o := &c.snd.scoreboard.rack, &c.reo
 	if r.inRound && r.round.In(c.snd.una.Add(1), c.snd.max.Sub(c.snd.una)) {
@@ -119,7 +119,7 @@ func (c *Conn) widenReoWindow() {
 	o.persist = reoPersist
 }
 
-// decayReoWindow is the other part of step 4 of RFC 8985 §6.2: a widened window shrinks after some recoveries without a D-SACK.
+// decayReoWindow shrinks a widened window after 16 recoveries without a D-SACK (RFC 8985 §6.2 step 4).
 func (o *reordering) decayReoWindow() {
 	if o.persist > 0 {
 		if o.persist--; o.persist == 0 {
@@ -128,7 +128,7 @@ func (o *reordering) decayReoWindow() {
 	}
 }
 
-// reoWindow returns the reordering window (RFC 8985 §6.2 step 4, RACK_update_reo_wnd).
+// reoWindow returns the reordering window (RACK_update_reo_wnd, RFC 8985 §6.2 step 4).
 func (c *Conn) reoWindow() time.Duration {
 	b := c.snd.scoreboard
 	if !c.reo.reordered && (c.cong.inRecovery || c.cong.afterTimeout || b.overtaken(c.snd.mss)) {
@@ -137,9 +137,9 @@ func (c *Conn) reoWindow() time.Duration {
 	return min(time.Duration(max(c.reo.mult, 1))*c.rtt.min/4, c.rtt.srtt)
 }
 
-// detectLosses is RACK_detect_loss (RFC 8985 §6.2 step 5): a segment is lost if it was sent at least a reordering window before a
-// delivered one. A timer later checks the segments that may still arrive. detectLosses reports whether it found new losses, except
-// that of a path MTU probe.
+// detectLosses marks as lost each segment that was sent at least a reordering window before a delivered one
+// (RACK_detect_loss, RFC 8985 §6.2 step 5). It sets a timer to check the segments that may still arrive. It reports
+// whether it found new losses, except the loss of a path MTU probe.
 func (c *Conn) detectLosses(now clock.Instant) (found bool) {
 	b, r := c.snd.scoreboard, &c.snd.scoreboard.rack
 	c.stopLossTimer(waitReorder)
@@ -160,22 +160,21 @@ const (
 	waitTail                     // tail loss probe
 )
 
-// stopLossTimer stops the loss timer if it runs for which.
+// stopLossTimer stops the loss timer if the timer's meaning is which.
 func (c *Conn) stopLossTimer(which uint8) {
 	if c.lossTimerFor == which {
 		c.at.loss = clock.Never
 	}
 }
 
-// lossTimeout runs when the reordering window or the tail loss probe's timeout has ended without an ACK (RFC 8985
-// §8).
+// lossTimeout runs when the reordering window or the tail loss probe's timeout has passed without an ACK (RFC 8985 §8).
 func (c *Conn) lossTimeout(now clock.Instant) {
 	c.at.loss = clock.Never
 	switch b := c.snd.scoreboard; {
 	case b == nil:
 	case c.lossTimerFor == waitTail:
 		c.pending.tailProbe = true
-		c.restartRTO(now) // the probe has a round trip of its own (RFC 8985 §7.3)
+		c.restartRTO(now) // the RTO starts again, to give the probe a round trip (RFC 8985 §7.3)
 	case !c.detectLosses(now):
 	case c.cong.inRecovery:
 		c.updatePRR(&delivery{}, false)

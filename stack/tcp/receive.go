@@ -34,25 +34,25 @@ func (c *Conn) segmentArrives(now clock.Instant, s *Segment) drop.Reason {
 	return c.receiveSynchronized(now, s)
 }
 
-// receiveClosed is CLOSED (RFC 9293 §3.10.7.1): a RST answers everything but a RST.
+// receiveClosed processes a segment in CLOSED (RFC 9293 §3.10.7.1): it answers every segment but a RST by a RST.
 func (c *Conn) receiveClosed(s *Segment) drop.Reason {
 	c.replyReset(s)
 	return drop.NoSocket
 }
 
-// receiveSynchronized is RFC 9293 §3.10.7.4: the same eight steps for SYN-RECEIVED and the synchronised states.
+// receiveSynchronized performs the eight steps of RFC 9293 §3.10.7.4 in SYN-RECEIVED and the synchronised states.
 func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 	if c.state == SynReceived && s.Flags&wire.SYN != 0 && s.Seq == c.rcv.irs && s.Flags&wire.RST == 0 {
-		if s.Flags&wire.ACK == 0 { // the peer retransmits its SYN, since our SYN-ACK was lost
+		if s.Flags&wire.ACK == 0 { // the peer retransmits its SYN because our SYN-ACK was lost
 			c.pending.syn = true
 			c.ts.update(now, s.Seq, &s.Options)
 			return drop.TCPDuplicate
 		}
-		if s.Ack == c.snd.max { // simultaneous open (RFC 9293 §3.5, figure 7): without its SYN the segment is an ACK
+		if s.Ack == c.snd.max { // simultaneous open (RFC 9293 §3.5, figure 7): the SYN is known, so the rest of the segment is an ACK
 			c.pending.ack = true
 			s.Flags &^= wire.SYN
 			s.Seq = s.Seq.Add(1)
-			s.Window >>= c.snd.wscale // the window of a SYN is not scaled (RFC 7323 §2.2)
+			s.Window >>= c.snd.wscale // the window in a SYN is never scaled (RFC 7323 §2.2)
 		}
 	}
 	text, end := len(s.Payload) > 0, s.Seq.Add(s.Len())
@@ -78,19 +78,19 @@ func (c *Conn) receiveSynchronized(now clock.Instant, s *Segment) drop.Reason {
 		return r
 	}
 	if s.Seq.Add(s.Len()) != end {
-		c.pending.ack = true // octets beyond the window were cut off; they may be a window probe, which must be answered
+		c.pending.ack = true // the octets cut off beyond the window may be a window probe, which must be answered
 	}
 	c.checkURG(s)
 	if r := c.checkText(now, s); r != drop.None && (r != drop.TCPDuplicate || s.Flags&wire.FIN == 0) {
-		return r // the FIN may be new even if its text, received out of order, is not
+		return r // the FIN may be new even if the text was received before, out of order
 	}
 	if text && len(s.Payload) == 0 && s.Flags&wire.FIN == 0 {
-		return drop.TCPOutOfWindow // all of its text lay beyond the window
+		return drop.TCPOutOfWindow // all text of the segment lay beyond the window
 	}
 	return c.checkFIN(now, s)
 }
 
-// checkURG is the sixth step of RFC 9293 §3.10.7.4: it records the urgent pointer (§3.8.5). The data stays in line
+// checkURG records the urgent pointer (RFC 9293 §3.10.7.4, sixth step, and §3.8.5). Urgent data stays in line
 // (RFC 6093).
 func (c *Conn) checkURG(s *Segment) {
 	if s.Flags&wire.URG == 0 || c.rcv.fin {

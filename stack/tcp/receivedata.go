@@ -6,15 +6,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkText is the seventh step of RFC 9293 §3.10.7.4: it stores the segment's text, which is already cut to the
-// window, in the receive buffer.
+// checkText stores the segment's text in the receive buffer (RFC 9293 §3.10.7.4, seventh step). The text is already cut
+// to the window.
 func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 	if len(s.Payload) == 0 {
 		return drop.None
 	}
 	switch c.state {
 	case Established, FinWait1, FinWait2:
-	default: // no text follows the peer's FIN; in TIME-WAIT it is an old duplicate (RFC 1337 §2)
+	default: // no text may follow the peer's FIN; in TIME-WAIT such text is an old duplicate (RFC 1337 §2)
 		c.pending.ack = true
 		return drop.TCPBadState
 	}
@@ -31,8 +31,8 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 	return c.storeText(now, s.Seq, s.Payload, s.Segments())
 }
 
-// storeText stores octets that start at seq, inside the window, and arrived in segs segments. Octets at RCV.NXT become readable,
-// with those behind them that were received out of order. Other octets are kept behind the gap.
+// storeText stores the octets p of segs segments, which start at seq inside the window. Octets at RCV.NXT become
+// readable, together with the octets behind them that were received out of order. Other octets are kept behind the gap.
 func (c *Conn) storeText(now clock.Instant, seq wire.Seq, p []byte, segs int) drop.Reason {
 	if len(p) == 0 {
 		return drop.None
@@ -53,7 +53,7 @@ func (c *Conn) storeText(now clock.Instant, seq wire.Seq, p []byte, segs int) dr
 	r.base += int64(n)
 	r.nxt = r.nxt.Add(n)
 	if r.urgent && r.nxt.Sub(r.up) > 1<<30 {
-		r.urgent = false // forget the urgent pointer before sequence numbers wrap and it would lie ahead again
+		r.urgent = false // the urgent pointer is forgotten before sequence numbers wrap, or it would seem to lie ahead again
 	}
 	c.scheduleACK(now, n, segs, n > len(p))
 	return drop.None

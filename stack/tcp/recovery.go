@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/clock"
 
-// ackSelective processes an ACK, new or duplicate, while there is a scoreboard (RFC 6675 §5, RFC 8985 §6.2). nextRetransmit and
-// nextData then use the scoreboard to choose the next segment.
+// ackSelective processes an ACK, new or duplicate, while there is a scoreboard (RFC 6675 §5, RFC 8985 §6.2).
+// nextRetransmit and nextData then choose the next segment from the scoreboard.
 func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight, progress := v.max.Sub(v.una), v.una.Less(s.Ack)
@@ -12,7 +12,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	if progress {
 		b.noteAck(s.Ack, &d)
 		n = c.ackProgress(now, s)
-		c.setWindow(s, v.wscale) // as in ackNew
+		c.setWindow(s, v.wscale) // SND.WL1 is not compared, as in ackNew
 	} else {
 		c.updateWindow(s)
 	}
@@ -21,8 +21,9 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 		b.forgetSACKs()
 	}
 	rtt := c.updateRACK(now, s, &d)
-	// The timed segment may lie behind a gap, and retransmissions stop the measurement (Karn). This sample ends a back-off sooner,
-	// and lets RTO follow a queue that grows during recovery.
+	// This sample ends a back-off sooner, and lets the RTO follow a queue that grows during recovery. ackProgress may
+	// have no sample, since the timed segment may lie behind a gap and retransmissions stop the measurement (Karn's
+	// algorithm).
 	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.lastSample) >= c.rtt.srtt) {
 		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
 		b.lastSample = now
@@ -63,7 +64,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	c.armTLP(now)
 }
 
-// nextRetransmit decides whether a lost segment is retransmitted now, and how many octets of it.
+// nextRetransmit decides whether to retransmit a lost segment now, and how many of its octets.
 func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	v := &c.snd
 	if v.scoreboard == nil || !c.sending() {
@@ -76,12 +77,12 @@ func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	if edge := v.una.Add(v.wnd); edge.Less(to) {
 		to = edge
 	}
-	size := to.Sub(from) // in sequence numbers, of which the last may be a FIN
+	size := to.Sub(from) // size in sequence numbers; the last may be a FIN
 	if size <= 0 {
 		return 0, false
 	}
 	n = max(0, min(size, v.dataEnd().Sub(from), c.effectiveMSS(), room))
-	if n == 0 && from != v.dataEnd() { // a segment without text is the FIN
+	if n == 0 && from != v.dataEnd() { // with n == 0 the segment is a FIN, which must follow all text
 		return 0, false
 	}
 	if !c.pending.fastRetransmit && c.pacingAllowance() == 0 {
@@ -103,14 +104,15 @@ func (c *Conn) emitRetransmit(now clock.Instant, p []byte, s *Segment) {
 	b.noteRetransmit(from, end, now)
 	c.trackForUndo(now, from, end)
 	c.spendPacing(now, len(p))
-	// RFC 6675 §6 allows this restart. The ACK is a round trip away, and recovery may last longer than a timeout.
+	// RFC 6675 §6 allows this restart. The ACK of the retransmission takes a round trip, and recovery may last longer
+	// than a timeout.
 	if c.at.rexmt == clock.Never || from == c.snd.una || c.cong.inRecovery {
 		c.restartRTO(now)
 	}
 }
 
-// inFlight returns the octets in flight as far as is known: those not acknowledged, less those that the scoreboard has as
-// delivered or lost.
+// inFlight returns the estimated octets in flight: octets not acknowledged, less the octets that the scoreboard marks
+// as SACKed or lost.
 func (c *Conn) inFlight() int {
 	if c.snd.scoreboard != nil {
 		return c.snd.scoreboard.pipe()

@@ -2,8 +2,8 @@ package tcp
 
 import "smolsh/stack/wire"
 
-// Reset returns the RST that answers a segment outside of any connection, or one that a connection in LISTEN,
-// SYN-SENT or SYN-RECEIVED refuses (RFC 9293 §3.5.2, §3.10.7.1). ok is false for a RST, which is never answered.
+// Reset returns the RST that answers s, a segment outside of any connection or one that LISTEN, SYN-SENT or
+// SYN-RECEIVED refuses (RFC 9293 §3.5.2, §3.10.7.1). ok is false if s is a RST, which is never answered.
 func Reset(s *Segment) (r wire.TCP, ok bool) {
 	if s.Flags&wire.RST != 0 {
 		return r, false

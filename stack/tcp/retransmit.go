@@ -15,16 +15,16 @@ func (c *Conn) restartOrStopRTO(now clock.Instant) {
 // one.
 func (c *Conn) restartRTO(now clock.Instant) { c.at.rexmt = now.Add(c.rtt.rto) }
 
-// ensureRTO starts the retransmission timer if it does not run and something is in flight (RFC 6298 §5.1). It is also called when
-// octets that had been marked as lost turn out to be in flight.
+// ensureRTO starts the retransmission timer if it does not run and something is in flight (RFC 6298 §5.1). It is also
+// called when octets marked as lost turn out to be in flight.
 func (c *Conn) ensureRTO(now clock.Instant) {
 	if c.at.rexmt == clock.Never && c.inFlight() > 0 {
 		c.restartRTO(now)
 	}
 }
 
-// retransmitTimeout is RFC 9293 §3.8.1, by RFC 6298 §5.4 to §5.6 and RFC 5681 §3.1: everything from SND.UNA on becomes due for
-// retransmission, beginning with one segment.
+// retransmitTimeout runs when the retransmission timer expires (RFC 9293 §3.8.1, RFC 6298 §5.4 to §5.6, RFC 5681 §3.1).
+// Everything from SND.UNA on becomes due for retransmission, one segment first.
 func (c *Conn) retransmitTimeout(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	c.at.rexmt = clock.Never
@@ -67,11 +67,11 @@ func (c *Conn) retransmitTimeout(now clock.Instant) {
 		v.nxt = v.una
 		return
 	}
-	c.ensureRTO(now) // the last segments sent may be all that is in flight if the peer's window has closed
+	c.ensureRTO(now) // recently sent segments may still be in flight, and with a closed window nothing else starts the timer
 }
 
-// markTimeoutLosses marks segments as lost after a timeout (RFC 8985 §6.3). The first one is retransmitted in any
-// case.
+// markTimeoutLosses marks segments as lost after a timeout (RFC 8985 §6.3). It always marks the first one, so that it
+// is retransmitted.
 func (c *Conn) markTimeoutLosses(now clock.Instant) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	if !g.inRecovery && !g.afterTimeout {

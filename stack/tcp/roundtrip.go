@@ -7,9 +7,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sampleEcho samples the round trip from the echoed timestamp (RFC 7323 §4.1). An echo of the original that arrives more than
-// half a round trip after the retransmission answers the retransmission: the first ACK was lost, and the peer need not remember
-// the later timestamp of octets that it had. An echo that arrives sooner answers the original.
+// sampleEcho takes a round-trip sample from the echoed timestamp (RFC 7323 §4.1). The echo of the original's timestamp
+// can mean two things after a retransmission. If it arrives less than half a round trip later, it answers the original.
+// If it arrives later, it answers the retransmission: the first ACK was lost, and the peer need not remember the later
+// timestamp of octets that it had.
 func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok {
@@ -21,9 +22,8 @@ func (c *Conn) sampleEcho(now clock.Instant, s *Segment) {
 	c.rtt.sample(rtt, c.cfg)
 }
 
-// limitByEcho returns rtt, the time since an acknowledged segment was sent, or the echoed timestamp's round trip if that is
-// shorter. If earlier ACKs were lost, rtt also contains the time until the segment was sent that this ACK answers, which is no
-// part of the round trip.
+// limitByEcho returns the smaller of rtt, the time since an acknowledged segment was sent, and the round trip by the
+// echoed timestamp. If earlier ACKs were lost, this ACK answers a later segment, so rtt is longer than the round trip.
 func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) time.Duration {
 	if echo, ok := c.ts.roundTrip(now, &s.Options); ok {
 		return min(rtt, echo+stampTick)
@@ -31,7 +31,8 @@ func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) tim
 	return rtt
 }
 
-// echoedRTT returns the round trip by the echoed timestamp; 0 if there is none, or if retransmissions make it ambiguous.
+// echoedRTT returns the round trip by the echoed timestamp. It returns 0 without a timestamp, or if a recent
+// retransmission makes the echo ambiguous.
 func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
 	if !ok || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt {

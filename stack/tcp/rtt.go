@@ -18,16 +18,16 @@ type estimator struct {
 	rto          time.Duration
 	min          time.Duration // smallest recent round trip of a segment sent once; 0 if unknown
 	minAt        clock.Instant
-	backedOff    bool  // true while rto is longer than the samples make it
+	backedOff    bool  // true while rto is longer than the samples require
 	backoffs     int32 // timeouts since the last ACK of new data
 }
 
-// rtoMax returns the longest timeout (RFC 6298 §2.5). RTOMin prevails if it is longer.
+// rtoMax returns the longest timeout: RTOMax (RFC 6298 §2.5), or RTOMin if that is longer.
 func (c *Config) rtoMax() time.Duration { return max(c.RTOMax, c.RTOMin) }
 
-// sample uses the round trip of a segment that was sent once (RFC 6298 §2.2, §2.3), and ends the back-off. Deviates from §2.4,
-// whose floor of 1 s applies to RTO; here a floor applies to the variance's term. On a long steady path RTTVAR shrinks to nothing,
-// and with RTO = SRTT any ACK that is a little late would cause a timeout.
+// sample enters the round trip of a segment that was sent once (RFC 6298 §2.2, §2.3), and ends the back-off. Deviates
+// from §2.4, which requires an RTO of at least 1 s: here the variance term has a minimum. On a long steady path RTTVAR
+// shrinks to nothing, and with RTO = SRTT any ACK that is a little late would cause a timeout.
 func (e *estimator) sample(r time.Duration, cfg *Config) {
 	e.backedOff = false
 	if e.srtt == 0 {

@@ -15,8 +15,8 @@ func (c *Conn) noteDuplicate(first, end wire.Seq) {
 	g.duplicate = buf.Range{Lo: off, Hi: off + int64(end.Sub(first))}
 }
 
-// noteOverlap makes the next ACK report, of the n octets from seq on, the first part that had been received before, unless another
-// duplicate is to be reported (D-SACK, RFC 2883 §4.2).
+// noteOverlap makes the next ACK report a duplicate among the n octets from seq on: the first part that had been
+// received before (D-SACK, RFC 2883 §4.2). It does nothing if another duplicate is waiting to be reported.
 func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 	r, g := &c.rcv, c.rcv.ooo
 	off := r.base + int64(seq.Sub(r.nxt))
@@ -26,7 +26,7 @@ func (c *Conn) noteOverlap(seq wire.Seq, n int) {
 	}
 }
 
-// sackRoom returns the length of the SACK option in the next segment with text, in octets.
+// sackRoom returns the length of the SACK option in the next segment that carries text, in octets.
 func (c *Conn) sackRoom() int {
 	if c.rcv.ooo == nil || !c.sack {
 		return 0
@@ -37,7 +37,7 @@ func (c *Conn) sackRoom() int {
 	return 0
 }
 
-// blocks returns the number of SACK blocks to send.
+// blocks returns the number of SACK blocks that there are to send.
 func (g *outOfOrder) blocks() int {
 	if g.duplicate.Len() > 0 {
 		return g.numRecent + 1
@@ -45,9 +45,9 @@ func (g *outOfOrder) blocks() int {
 	return g.numRecent
 }
 
-// maxBlocks returns the number of SACK blocks that have room in a segment, with text or without. The header bounds it
-// (RFC 2018 §3), and so does the packet. Beside text the option occupies at most half of the packet: on a link with the least MTU
-// it would otherwise leave no room for text.
+// maxBlocks returns the number of SACK blocks that fit into a segment, with text or without. The TCP header bounds the
+// number (RFC 2018 §3), and so does the packet. Beside text the option may occupy only half of the packet: on a link
+// with the least MTU it would otherwise leave no room for text.
 func (c *Conn) maxBlocks(text bool) int {
 	limit, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
 	if c.ts.on {
@@ -59,8 +59,8 @@ func (c *Conn) maxBlocks(text bool) int {
 	return max(0, min(limit, (room-4)/8))
 }
 
-// putSACK fills in the SACK option: first the range that holds the last segment received, then the ranges before it
-// (RFC 2018 §4). A duplicate is reported once, in front of these (RFC 2883 §4).
+// putSACK fills in the SACK option: first the range that contains the last segment received, then ranges that grew
+// earlier (RFC 2018 §4). A duplicate is reported once, as the first block (RFC 2883 §4).
 func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	r, g := &c.rcv, c.rcv.ooo
 	if g == nil || !c.sack {
@@ -86,10 +86,9 @@ func (c *Conn) putSACK(o *wire.TCPOptions, text bool) {
 	o.NumSACK = uint8(n)
 }
 
-// processSACK enters the SACK blocks of a segment into the scoreboard, and returns the D-SACK block if there is
-// one. A block that is not wholly inside (SND.UNA, SND.MAX) is ignored, since it names octets that were never sent
-// or are acknowledged already (RFC 2018 §5). The first block is a D-SACK if it lies below the ACK or inside the
-// second block (RFC 2883 §4).
+// processSACK enters the SACK blocks of a segment into the scoreboard, and returns the D-SACK block if there is one. It
+// ignores a block that is not wholly inside (SND.UNA, SND.MAX): the block's octets were never sent or are acknowledged
+// already (RFC 2018 §5). The first block is a D-SACK if it lies below the ACK or inside the second block (RFC 2883 §4).
 func (c *Conn) processSACK(s *Segment, d *delivery) (dsack wire.SACKBlock) {
 	v, list := &c.snd, s.Options.SACK[:s.Options.NumSACK]
 	oldest, next := v.una.Add(-v.maxWnd), v.una.Add(1)

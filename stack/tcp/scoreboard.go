@@ -8,37 +8,37 @@ import (
 	"smolsh/stack/wire"
 )
 
-// spanState is the set of facts known of a range of sent octets.
+// spanState is a set of flags for a range of sent octets.
 type spanState uint8
 
 const (
-	sacked        spanState = 1 << iota // the receiver has reported them (SACK)
-	lost                                // they are to be retransmitted
-	retransmitted                       // they have been retransmitted
+	sacked        spanState = 1 << iota // the receiver has reported the octets in a SACK
+	lost                                // the octets are considered lost, and must be retransmitted
+	retransmitted                       // the octets have been retransmitted
 )
 
-// span is a range of the stream. It begins where the span before it ends.
+// span is a range of sent octets. It begins where the span before it ends.
 type span struct {
 	end   wire.Seq
 	state spanState
 	sent  clock.Instant // time of the last transmission
 }
 
-// maxSpans bounds the spans that a peer can cause by its SACK blocks. Beyond it a block does not split a span. Our
+// maxSpans bounds the spans that a peer can cause by its SACK blocks. At the bound a block no longer splits a span. Our
 // own segments may double the number.
 const maxSpans = 512
 
 // scoreboard is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): everything from SND.UNA to SND.NXT as ranges of
-// octets. Neighbours of the same kind are one span. It exists while octets are in flight to a peer that
-// acknowledges selectively.
+// octets. Neighbouring ranges with equal state are one span. The scoreboard exists while octets are in flight to a peer
+// that acknowledges selectively.
 type scoreboard struct {
 	una         wire.Seq // start of the first span
 	first       int      // index of the first span; earlier ones are acknowledged
 	spans       []span
 	sacked      int           // octets SACKed
-	lost        int           // octets lost; none is also SACKed
-	sentGrain   time.Duration // octets sent within so short a time count as sent at once,
-	kindChanged clock.Instant // unless this instant lies between, the last change between new octets and retransmissions
+	lost        int           // octets marked as lost; none of them is SACKed
+	sentGrain   time.Duration // octets sent within this time count as sent at once
+	kindChanged clock.Instant // time of the last change between new octets and retransmissions, across which octets never count as sent at once
 	retransmits bool          // true if retransmissions were sent last
 
 	lastSample clock.Instant // time of the last RTT sample from SACKed octets
@@ -52,7 +52,7 @@ type scoreboard struct {
 // delivery describes the octets that one ACK newly reports as delivered.
 type delivery struct {
 	octets                           int
-	newestOriginal, newestRetransmit sentSample // the sample sent last, of octets sent once and of retransmitted ones
+	newestOriginal, newestRetransmit sentSample // latest transmission among octets sent once, and among retransmitted octets
 	lowestOriginal                   wire.Seq   // lowest end of a range sent once, valid if hasLowest
 	hasLowest                        bool
 }
@@ -77,7 +77,7 @@ func (b *scoreboard) start(i int) wire.Seq {
 
 func (b *scoreboard) octets(i int) int { return b.spans[i].end.Sub(b.start(i)) }
 
-// atLimit reports whether no more spans should be made.
+// atLimit reports whether the scoreboard has reached maxSpans.
 func (b *scoreboard) atLimit() bool { return len(b.spans)-b.first >= maxSpans }
 
 // noteSent records that the octets up to end have been sent for the first time (RFC 8985 §6.1).
@@ -103,13 +103,14 @@ func (b *scoreboard) noteKind(retransmits bool, now clock.Instant) {
 	}
 }
 
-// sentTogether reports whether octets sent now may be recorded with the instant of their neighbour, sent. They may not if octets
-// of the other kind were sent in between. If those were delivered first, RACK would mark the later of the neighbours as lost.
+// sentTogether reports whether octets sent now may share the time sent of the octets before them. They may not if a
+// retransmission, or new octets after retransmissions, was sent in between. If that segment were delivered first, RACK
+// would mark the later octets as lost.
 func (b *scoreboard) sentTogether(sent, now clock.Instant) bool {
 	return b.atLimit() || now.Sub(sent) <= b.sentGrain && sent >= b.kindChanged
 }
 
-// compact makes room for two more spans in the place of acknowledged ones. It changes the spans' indices.
+// compact reuses the place of acknowledged spans, to make room for two more. It changes the indices of spans.
 func (b *scoreboard) compact() {
 	if b.first > 0 && len(b.spans)+2 > cap(b.spans) {
 		b.spans = slices.Delete(b.spans, 0, b.first)
@@ -117,7 +118,7 @@ func (b *scoreboard) compact() {
 	}
 }
 
-// noteAck removes the octets below to, which are cumulatively acknowledged.
+// noteAck removes the octets below to, which an ACK has acknowledged, and adds them to d.
 func (b *scoreboard) noteAck(to wire.Seq, d *delivery) {
 	for b.first < len(b.spans) && b.una.Less(to) {
 		s := &b.spans[b.first]
@@ -150,7 +151,8 @@ func (b *scoreboard) addOctets(s spanState, n int) {
 	}
 }
 
-// indexOf returns the index of the span that holds seq, which is not before una; len(spans) if seq lies behind the end.
+// indexOf returns the index of the span that contains seq, which must not be below una. It returns len(spans) if seq
+// lies behind the last span.
 func (b *scoreboard) indexOf(seq wire.Seq) int {
 	lo, hi := b.first, len(b.spans)
 	for lo < hi {
@@ -163,7 +165,7 @@ func (b *scoreboard) indexOf(seq wire.Seq) int {
 	return lo
 }
 
-// split makes a span begin at seq and returns its index. Smaller indices do not change.
+// split divides a span so that one begins at seq, and returns that span's index. Smaller indices do not change.
 func (b *scoreboard) split(seq wire.Seq) int {
 	i := b.indexOf(seq)
 	if i == len(b.spans) || b.start(i) == seq {
@@ -174,8 +176,8 @@ func (b *scoreboard) split(seq wire.Seq) int {
 	return i + 1
 }
 
-// splitForPeer is split within the bound of spans. At the bound it returns the span behind seq with up, otherwise
-// the span that holds seq.
+// splitForPeer splits like split, unless the scoreboard is at its limit. It then returns the span behind seq if up is
+// true, otherwise the span that contains seq.
 func (b *scoreboard) splitForPeer(seq wire.Seq, up bool) int {
 	if !b.atLimit() {
 		return b.split(seq)
@@ -187,7 +189,7 @@ func (b *scoreboard) splitForPeer(seq wire.Seq, up bool) int {
 	return i
 }
 
-// noteSACK records that the receiver has the octets of [l, r), as far as they have been sent.
+// noteSACK records that the receiver has the octets of [l, r), limited to the octets that have been sent.
 func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 	l = wire.MaxSeq(l, b.una)
 	if b.end().Less(r) {
@@ -197,7 +199,7 @@ func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 		return
 	}
 	if i := b.indexOf(l); b.spans[i].state&sacked != 0 && r.LessEq(b.spans[i].end) {
-		return // already known
+		return // the scoreboard has these octets as SACKed already
 	}
 	b.compact()
 	i, j := b.splitForPeer(l, true), b.splitForPeer(r, false)
@@ -237,7 +239,7 @@ func (b *scoreboard) nextLost() (from, to wire.Seq, ok bool) {
 	}
 }
 
-// noteRetransmit records that the octets of [seq, end), except those delivered, have been retransmitted (RFC 8985
+// noteRetransmit records that the octets of [seq, end) have been retransmitted, except those that are SACKed (RFC 8985
 // §6.1).
 func (b *scoreboard) noteRetransmit(seq, end wire.Seq, now clock.Instant) {
 	b.noteKind(true, now)
@@ -258,7 +260,7 @@ func (b *scoreboard) noteRetransmit(seq, end wire.Seq, now clock.Instant) {
 	}
 }
 
-// markLost marks a span as lost.
+// markLost marks the span with index i as lost.
 func (b *scoreboard) markLost(i int) {
 	if s := &b.spans[i]; s.state&(sacked|lost) == 0 {
 		s.state |= lost
@@ -266,11 +268,11 @@ func (b *scoreboard) markLost(i int) {
 	}
 }
 
-// dupThresh is the number of segments beyond a gap that show a loss (RFC 6675 §2).
+// dupThresh is DupThresh of RFC 6675 §2: the number of segments delivered beyond a gap that show a loss.
 const dupThresh = 3
 
-// overtaken reports whether dupThresh ranges beyond a gap, or more octets than dupThresh-1 segments, have been
-// delivered (RFC 6675 §4, IsLost).
+// overtaken reports whether enough has been delivered beyond a gap to show a loss: dupThresh ranges, or more octets
+// than dupThresh-1 segments (RFC 6675 §4, IsLost).
 func (b *scoreboard) overtaken(mss int) bool {
 	ranges := 0
 	for i := b.first; i < len(b.spans) && ranges < dupThresh; i++ {
@@ -281,8 +283,8 @@ func (b *scoreboard) overtaken(mss int) bool {
 	return ranges == dupThresh || b.sacked > (dupThresh-1)*mss
 }
 
-// reneged reports whether the receiver has SACKed the octets at SND.UNA without acknowledging them: it has
-// discarded them (RFC 2018 §8).
+// reneged reports whether the receiver has discarded octets that it had SACKed (RFC 2018 §8). That is so if the octets
+// at SND.UNA are SACKed and yet not acknowledged.
 func (b *scoreboard) reneged() bool {
 	return b.first < len(b.spans) && b.spans[b.first].state&sacked != 0
 }
@@ -298,9 +300,9 @@ func (b *scoreboard) forgetSACKs() {
 	b.sacked = 0
 }
 
-// markLostBefore marks as lost the spans that were sent before newest, and not after the instant before. next is the latest
-// instant at which another span older than newest was sent; 0 if there is none. A retransmission at the very instant of newest's
-// first transmission does not count as older, since sequence numbers do not show the order of these two.
+// markLostBefore marks as lost the spans that were sent before newest, at the instant before or earlier. next is the
+// latest time at which another span older than newest was sent; 0 if there is none. A retransmission sent at the same
+// instant as newest's first transmission does not count as older, since sequence numbers do not show their order.
 func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (found bool, next clock.Instant) {
 	for i := b.first; i < len(b.spans); i++ {
 		s := &b.spans[i]
@@ -318,8 +320,8 @@ func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (f
 	return found, next
 }
 
-// markLostByTimeout marks as lost the first span, and all that were not sent after the instant before (RFC 8985 §6.3). SACKs are
-// forgotten, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675 §5.1).
+// markLostByTimeout marks as lost the first span, and every span sent at the instant before or earlier (RFC 8985 §6.3).
+// It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675 §5.1).
 func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	b.forgetSACKs()
 	for i := b.first; i < len(b.spans); i++ {

@@ -7,7 +7,7 @@ import "smolsh/stack/wire"
 type Segment struct {
 	wire.TCP
 	Payload []byte
-	GSOSize int // payload of each wire segment of a super-segment, in octets; 0: this is one segment
+	GSOSize int // payload of each wire segment of a super-segment, in octets; 0 for a single segment
 
 	// Probe is set by Emit and Receive if the segment is a keep-alive or a window probe.
 	Probe Probe
@@ -15,9 +15,8 @@ type Segment struct {
 	// ECN is the explicit congestion notification field of the IP header.
 	ECN wire.ECN
 
-	// Lend asks Emit to lend a long payload and not copy it. Lent is then that payload, in up to two
-	// parts, and Payload has its length but not its octets. Lent is valid until the connection's next
-	// Receive, Close or Abort.
+	// With Lend, Emit lends a long payload and does not copy it. Lent then contains that payload, in up to two parts,
+	// and Payload has its length but not its octets. Lent is valid until the connection's next Receive, Close or Abort.
 	Lend bool
 	Lent [2][]byte
 }
@@ -38,7 +37,7 @@ func (s *Segment) Len() int {
 	return n
 }
 
-// Segments returns the number of segments on the wire that a super-segment stands for, 1 for any other.
+// Segments returns the number of wire segments that a super-segment stands for, and 1 for any other segment.
 func (s *Segment) Segments() int {
 	if s.GSOSize <= 0 || len(s.Payload) <= s.GSOSize {
 		return 1
@@ -46,7 +45,8 @@ func (s *Segment) Segments() int {
 	return (len(s.Payload) + s.GSOSize - 1) / s.GSOSize
 }
 
-// trimFront removes the first n sequence numbers of a segment: SYN, then payload. The urgent pointer is adjusted.
+// trimFront removes the first n sequence numbers of a segment: first a SYN, then payload. It adjusts the urgent
+// pointer.
 func (s *Segment) trimFront(n int) {
 	s.Seq = s.Seq.Add(n)
 	if int(s.Urgent) <= n {

@@ -33,7 +33,8 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// transitions are the legal transitions: figure 5 of RFC 9293 §3.3.2, and those to CLOSED by reset, timeout and abort.
+// transitions holds the legal transitions from each state: figure 5 of RFC 9293 §3.3.2, and those to CLOSED by reset,
+// timeout and abort.
 var transitions = [NumStates]uint16{
 	Closed:      1<<Listen | 1<<SynSent,
 	Listen:      1<<SynReceived | 1<<Closed,

@@ -11,12 +11,12 @@ type timers struct {
 	timeWait clock.Instant // end of TIME-WAIT, or of FIN-WAIT-2 after Close
 	release  clock.Instant // release of empty buffers
 	loss     clock.Instant // end of the reordering window, or tail loss probe (RFC 8985 §8)
-	pace     clock.Instant // end of the pause between two quanta of new data
+	pace     clock.Instant // end of the pause between two quanta of new data (pacing)
 
-	pacedUntil    clock.Instant // instant up to which the data already sent uses the pacing rate
-	awaitingSince clock.Instant // start of the user timeout: since then the peer has not answered
-	active        clock.Instant // last segment received or sent
-	sent          clock.Instant // last data sent
+	pacedUntil    clock.Instant // time up to which the data already sent uses up the pacing rate
+	awaitingSince clock.Instant // start of the user timeout: since then the peer owes an answer
+	active        clock.Instant // time of the last segment received or sent
+	sent          clock.Instant // time of the last data sent
 	probes        int32         // zero-window probes sent since the window closed, for their back-off
 	unanswered    int32         // zero-window probes and keep-alives since the last ACK
 }
@@ -26,8 +26,8 @@ var noTimers = timers{
 	timeWait: clock.Never, release: clock.Never, loss: clock.Never, pace: clock.Never, awaitingSince: clock.Never,
 }
 
-// Deadline returns when Ready or Emit must be called though no segment or call has arrived; clock.Never if no timer
-// is set. It is valid after Emit or Ready has reported that there is nothing to send.
+// Deadline returns the time at which Ready or Emit must be called even if no segment or call arrives. It is clock.Never
+// if no timer is set. It is valid after Emit or Ready has reported that there is nothing to send.
 func (c *Conn) Deadline() clock.Instant {
 	t := &c.at
 	return min(t.rexmt, t.persist, t.delack, t.keep, t.timeWait, t.release, t.loss, t.pace, c.userDeadline())
@@ -81,8 +81,8 @@ func (c *Conn) runTimers(now clock.Instant) {
 	}
 }
 
-// timedOut ends the connection because nothing was acknowledged for too long (RFC 9293 §3.8.3). Its error is the last ICMP error,
-// if there was one, which explains the timeout better.
+// timedOut ends the connection because the peer acknowledged nothing for too long (RFC 9293 §3.8.3). The connection's
+// error is the last ICMP error, if there was one, which explains the timeout better.
 func (c *Conn) timedOut() {
 	err := c.softError
 	if err == nil {
@@ -95,7 +95,7 @@ func (c *Conn) timedOut() {
 	c.fail(err, c.state != SynSent)
 }
 
-// noteAcked records an acceptable ACK: probes and keep-alives have been answered.
+// noteAcked records an acceptable ACK, which answers probes and keep-alives.
 func (t *timers) noteAcked() {
 	t.unanswered = 0
 	if t.rexmt == clock.Never {
@@ -103,7 +103,7 @@ func (t *timers) noteAcked() {
 	}
 }
 
-// noteAwaiting records that a segment which the peer must answer was sent.
+// noteAwaiting starts the user timeout when a segment that the peer must answer is sent.
 func (t *timers) noteAwaiting(now clock.Instant) {
 	if t.awaitingSince == clock.Never {
 		t.awaitingSince = now

@@ -11,7 +11,7 @@ import (
 const (
 	// stampLen is the length of the timestamps option with its padding, in octets.
 	stampLen = 12
-	// stampTick is the unit of our timestamps (RFC 7323 §5.4 asks for 1 ms to 1 s).
+	// stampTick is one tick of our timestamp clock (RFC 7323 §5.4 requires 1 ms to 1 s).
 	stampTick = time.Millisecond
 	// stampAge is the longest time for which TS.Recent can be compared: less than half of the clock's period (RFC 7323 §5.5).
 	stampAge = 24 * 24 * time.Hour
@@ -21,7 +21,7 @@ const (
 // peer's SYN has it too.
 type stamps struct {
 	on       bool
-	offset   uint32        // our clock at instant zero
+	offset   uint32        // value of our timestamp clock at instant zero
 	recent   uint32        // TS.Recent
 	ackSent  wire.Seq      // Last.ACK.sent
 	recentAt clock.Instant // time of recent's last update
@@ -32,16 +32,16 @@ func (t *stamps) value(now clock.Instant) uint32 {
 	return t.offset + uint32(now/clock.Instant(stampTick))
 }
 
-// put adds the option to a segment. In a SYN without ACK there is nothing to echo.
+// put adds the timestamps option to a segment. A SYN without ACK echoes 0.
 func (t *stamps) put(now clock.Instant, o *wire.TCPOptions) {
 	if t.on {
 		o.HasTimestamps, o.TSVal, o.TSEcr = true, t.value(now), t.recent
 	}
 }
 
-// check is PAWS (RFC 7323 §5.3, rule R1): a segment whose timestamp is older than that of the last one that advanced the stream
-// is an old duplicate. A segment without the option, after it was agreed on, is not the peer's (§3.2). A RST is only subject to
-// the sequence check (§5.2).
+// check is PAWS (RFC 7323 §5.3, rule R1): a segment whose timestamp is older than TS.Recent is an old duplicate. A
+// segment without the option is dropped after timestamps were agreed on, since the peer did not send it (§3.2). A RST
+// passes, since only the sequence check applies to it (§5.2).
 func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 	switch {
 	case !t.on || s.Flags&wire.RST != 0:
@@ -54,9 +54,9 @@ func (t *stamps) check(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// update is rule R3 of RFC 7323 §5.3: TS.Recent becomes the timestamp of an acceptable segment that begins at or
-// before the last ACK sent. So a delayed ACK echoes the earliest segment that it covers. A TS.Recent too old to
-// compare with is replaced by any timestamp (§5.5).
+// update applies rule R3 of RFC 7323 §5.3: TS.Recent becomes the timestamp of an acceptable segment that begins at or
+// before the last ACK sent. A delayed ACK therefore echoes the earliest segment that it covers. Any timestamp replaces
+// a TS.Recent that is too old to compare with (§5.5).
 func (t *stamps) update(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	newer := int32(o.TSVal-t.recent) >= 0 || now.Sub(t.recentAt) >= stampAge
 	if t.on && o.HasTimestamps && newer && seq.LessEq(t.ackSent) {
@@ -64,9 +64,9 @@ func (t *stamps) update(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	}
 }
 
-// updateTSRecent is update for a segment whose first sequence number is first. A SYN, or a segment with an
-// unacceptable ACK, is ignored: one forged timestamp from the future would make PAWS drop everything that the peer
-// sends. A RST is ignored because PAWS does not check it.
+// updateTSRecent calls update for a segment whose first sequence number is first. It ignores a SYN and a segment with
+// an unacceptable ACK, since one forged timestamp from the future would make PAWS drop everything that the peer sends.
+// It ignores a RST, since PAWS does not check its timestamp.
 func (c *Conn) updateTSRecent(now clock.Instant, first wire.Seq, s *Segment) {
 	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && c.acceptableACK(s.Ack) {
 		c.ts.update(now, first, &s.Options)

@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// finWait2Timeout is the time for which a closed connection waits in FIN-WAIT-2 for the peer's FIN. RFC 1122 §4.2.2.20 allows any
-// bound; this one is common.
+// finWait2Timeout is how long a connection that the application has closed waits in FIN-WAIT-2 for the peer's FIN.
+// RFC 1122 §4.2.2.20 allows any bound; 60 s is common.
 const finWait2Timeout = 60 * time.Second
 
 // enterTimeWait enters TIME-WAIT for 2 MSL (RFC 9293 §3.3.2, §3.6). A pending ACK is still sent.
@@ -22,10 +22,10 @@ func (c *Conn) enterTimeWait(now clock.Instant) {
 	c.snd.scoreboard, c.rcv.ooo = nil, nil
 }
 
-// ReuseTimeWait reports whether the SYN s may replace this connection, which is in TIME-WAIT, by a new one. after
-// is the number that the new connection's initial sequence number must exceed. The SYN may do so if its timestamp
-// is later, or if the old connection had no timestamps. Without timestamps its sequence number must lie beyond all
-// used ones (RFC 6191 §2, RFC 1122 §4.2.2.13, RFC 7323 §5.8). Any other SYN may be an old duplicate.
+// ReuseTimeWait reports whether the SYN s may replace this connection, which is in TIME-WAIT, by a new one. The new
+// connection's initial sequence number must exceed after. With timestamps the SYN's timestamp must be later, unless the
+// old connection had none. Without timestamps its sequence number must lie beyond all used ones (RFC 6191 §2, RFC 1122
+// §4.2.2.13, RFC 7323 §5.8). Any other SYN may be an old duplicate.
 func (c *Conn) ReuseTimeWait(s *Segment) (after wire.Seq, ok bool) {
 	const mask = wire.SYN | wire.ACK | wire.RST | wire.FIN
 	if c.state != TimeWait || s.Flags&mask != wire.SYN {

@@ -12,8 +12,8 @@ type tailLossProbe struct {
 	retransmit bool // TLP.is_retrans: the probe retransmitted the last segment
 }
 
-// armTLP sets the tail loss probe's timer (RFC 8985 §7.2), for the case that everything in flight is lost and no
-// later segment can show it.
+// armTLP sets the tail loss probe's timer (RFC 8985 §7.2). The probe is needed if everything in flight is lost, because
+// then no delivered segment shows the loss.
 func (c *Conn) armTLP(now clock.Instant) {
 	v, b := &c.snd, c.snd.scoreboard
 	c.tlpStale = false
@@ -35,8 +35,8 @@ func (c *Conn) armTLP(now clock.Instant) {
 	c.at.loss, c.lossTimerFor = min(now.Add(pto), c.at.rexmt), waitTail
 }
 
-// nextTLP chooses the probe (RFC 8985 §7.3): the next new segment if there is one and the peer's window has room, otherwise the
-// last segment again. It begins at from and has n octets.
+// nextTLP chooses the tail loss probe (RFC 8985 §7.3). The probe is the next new segment if there is one and the peer's
+// window has room, otherwise the last segment again. It begins at from and has n octets.
 func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	v := &c.snd
 	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {
@@ -57,7 +57,7 @@ func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	return from, max(0, min(v.dataEnd().Sub(from), v.nxt.Sub(from), limit)), v.nxt.Sub(v.una) <= v.wnd
 }
 
-// emitTLP fills in the probe (RFC 8985 §7.3).
+// emitTLP fills in the tail loss probe (RFC 8985 §7.3).
 func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	v := &c.snd
 	again := from != v.nxt
@@ -74,19 +74,19 @@ func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	c.tlpStale = false
 }
 
-// processTLP is TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss, for which the
-// controller must reduce cwnd. dsack is the ACK's D-SACK block.
+// processTLP performs TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss,
+// for which the controller must reduce cwnd. dsack is the ACK's D-SACK block.
 func (c *Conn) processTLP(s *Segment, progress bool, dsack wire.SACKBlock) (repaired bool) {
 	p := &c.snd.scoreboard.tlp
 	if !p.inFlight || s.Ack.Less(p.end) {
 		return false
 	}
 	switch {
-	case !p.retransmit: // the probe's octets were new, and have been delivered
-	case dsack.Left != dsack.Right && p.end.LessEq(dsack.Right): // both the original and the probe were delivered
+	case !p.retransmit: // the probe carried new octets, which have been delivered
+	case dsack.Left != dsack.Right && p.end.LessEq(dsack.Right): // the original and the probe were both delivered
 	case p.end.Less(s.Ack):
 		repaired = true
-	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both were delivered: a duplicate ACK from a peer without D-SACK
+	case !progress && s.Options.NumSACK == 0 && len(s.Payload) == 0: // both were delivered: this is a duplicate ACK from a peer without D-SACK
 	default:
 		return false
 	}

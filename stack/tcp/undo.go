@@ -5,13 +5,13 @@ import (
 	"smolsh/stack/wire"
 )
 
-// undo is the state needed to undo a reduction of the window if nothing was lost (RFC 3522, RFC 3708, RFC 4015).
+// undo is the state needed to undo a reduction of cwnd that turns out to be spurious (RFC 3522, RFC 3708, RFC 4015).
 type undo struct {
 	armed         bool
 	retransmitted bool   // true after the first retransmission
-	stampChecked  bool   // true after the first ACK that moves SND.UNA, whose timestamp is compared
+	stampChecked  bool   // true after the first ACK that moves SND.UNA; only that ACK's timestamp is compared
 	stamp         uint32 // our timestamp clock at the first retransmission
-	unreported    int    // octets retransmitted and not reported as duplicates
+	unreported    int    // octets retransmitted and not yet reported as duplicates
 	ranges        [4]wire.SACKBlock
 	numRanges     uint8 // number of ranges retransmitted; len(ranges)+1 if there were more
 	cwnd          int
@@ -22,7 +22,7 @@ type undo struct {
 func (u *undo) arm(g *congestion, flight int) {
 	*u = undo{armed: true, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
 	if g.Ssthresh >= MaxBuffer {
-		u.ssthresh = g.Ssthresh // no loss had set a threshold
+		u.ssthresh = g.Ssthresh // before the first loss there is no threshold to restore
 	}
 }
 
@@ -46,8 +46,8 @@ func (c *Conn) trackForUndo(now clock.Instant, from, end wire.Seq) {
 	}
 }
 
-// covers reports whether all of k has been retransmitted. A block that the peer received twice although we sent it once was
-// duplicated on the path. It does not show that a retransmission was unnecessary (RFC 3708 §3).
+// covers reports whether all octets of k have been retransmitted. If the peer received octets twice that we sent once,
+// the path duplicated them. Such a report does not show that a retransmission was unnecessary (RFC 3708 §3).
 func (u *undo) covers(k wire.SACKBlock) bool {
 	for i := range min(int(u.numRanges), len(u.ranges)) {
 		if k.Within(u.ranges[i].Left, u.ranges[i].Right) {
@@ -57,9 +57,9 @@ func (u *undo) covers(k wire.SACKBlock) bool {
 	return false
 }
 
-// spuriousReason returns why an ACK shows that nothing was lost, "" if it does not show that. The first ACK that
-// moves SND.UNA may echo a timestamp older than the first retransmission (Eifel detection, RFC 3522 §3.2), or all
-// retransmissions may have been reported as duplicates (RFC 3708 §3).
+// spuriousReason returns the reason for which an ACK shows that nothing was lost, "" if there is none. There are two:
+// the first ACK that moves SND.UNA echoes a timestamp older than the first retransmission (Eifel detection, RFC 3522
+// §3.2), or all retransmissions have been reported as duplicates (RFC 3708 §3).
 func (c *Conn) spuriousReason(s *Segment, progress bool, dsack wire.SACKBlock) (why string) {
 	u := &c.snd.scoreboard.undo
 	if !u.armed || !u.retransmitted {
@@ -80,12 +80,12 @@ func (c *Conn) spuriousReason(s *Segment, progress bool, dsack wire.SACKBlock) (
 }
 
 // undoReduction restores the window from before the reduction, without a burst (the Eifel response, RFC 4015 §3).
-// Segments that were marked as lost are in flight.
+// Segments that were marked as lost count as in flight again.
 func (c *Conn) undoReduction(acked int, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	u := &b.undo
 	u.armed = false
-	c.reo.reordered = c.reo.reordered || g.inRecovery // beyond RFC 8985 §6.2 step 3: the reordered segments were retransmitted too soon to show the reordering
+	c.reo.reordered = c.reo.reordered || g.inRecovery // beyond RFC 8985 §6.2 step 3, which can't see this reordering: the segments were retransmitted too soon
 	b.unmarkLost()
 	g.inRecovery, g.afterTimeout, g.recover = false, false, v.una
 	c.controller().Undone(&g.Window)

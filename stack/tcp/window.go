@@ -6,19 +6,19 @@ import (
 	"smolsh/stack/wire"
 )
 
-// checkSequence is the first check of RFC 9293 §3.10.7.4. An unacceptable segment is dropped and answered by an ACK.
-// An acceptable one is cut to the window, whose right edge is the one that we offered.
+// checkSequence checks the sequence number (RFC 9293 §3.10.7.4, first step). It drops an unacceptable segment and
+// answers it by an ACK. It cuts an acceptable one to the window, whose right edge is the last one offered.
 func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	r := &c.rcv
-	if s.Seq == r.nxt { // in order, and so acceptable in all four cases of the table
+	if s.Seq == r.nxt { // a segment in order is acceptable in all four cases of the table
 		c.cutToWindow(s)
 		return drop.None
 	}
 	first, end := s.Seq, s.Seq.Add(s.Len())
 	reason := c.acceptable(s)
 	if reason == drop.TCPDuplicate && s.Len() > 0 && r.nxt.Sub(end) <= r.buf.Limit() {
-		// The peer retransmits because our first ACK was lost. The ACK for the retransmission echoes the retransmission's
-		// timestamp (RFC 7323 §4.3, rule 2), or the peer would count the time in between as round trip.
+		// The peer retransmits because our first ACK was lost. The next ACK echoes the timestamp of this retransmission
+		// (RFC 7323 §4.3, rule 2). Otherwise the peer would count the time between the two transmissions as round trip.
 		c.updateTSRecent(now, first, s)
 		if len(s.Payload) > 0 {
 			c.noteDuplicate(first, end)
@@ -35,13 +35,14 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 	return drop.None
 }
 
-// acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the receive window.
-// It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that begins behind the window.
+// acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the
+// receive window. It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that
+// begins behind the window.
 //
-// It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable for its ACK;
-// cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND, since a peer that has
-// filled the window has no other number for a pure ACK or a FIN. In TIME-WAIT a pure ACK must be at RCV.NXT, since the peer has
-// sent its FIN.
+// It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable for
+// its ACK; cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND, since a
+// peer that has filled the window has no other number for a pure ACK or a FIN. In TIME-WAIT a pure ACK must begin at
+// RCV.NXT, since the peer has sent its FIN.
 func (c *Conn) acceptable(s *Segment) drop.Reason {
 	r := &c.rcv
 	first, end, edge := s.Seq, s.Seq.Add(s.Len()), r.windowEdge // edge is RCV.NXT+RCV.WND
@@ -60,7 +61,7 @@ func (c *Conn) acceptable(s *Segment) drop.Reason {
 		if c.state == TimeWait && !reset {
 			inside = first == r.nxt
 		}
-	case zeroWindow: // SEG.LEN > 0, RCV.WND = 0: not acceptable, except for its ACK
+	case zeroWindow: // SEG.LEN > 0, RCV.WND = 0: only the ACK is acceptable
 		inside = !edge.Less(first)
 	default: // SEG.LEN > 0, RCV.WND > 0: SEG.SEQ or SEG.SEQ+SEG.LEN-1 lies in the window
 		inside = !edge.Less(first) && (first != edge || !text && !reset)
@@ -83,8 +84,8 @@ func (c *Conn) cutToWindow(s *Segment) {
 	}
 }
 
-// advertiseWindow returns the header's window field, and moves the offered right edge. The edge never moves back
-// (RFC 7323 §2.4), and moves forward by at least a segment or half the buffer: the receiver's silly window
+// advertiseWindow returns the header's window field, and records the right edge that it offers. The edge never moves
+// back (RFC 7323 §2.4). It moves forward by at least a segment or half the buffer: the receiver's silly window
 // avoidance (RFC 9293 §3.8.6.2.2).
 func (c *Conn) advertiseWindow(syn bool) uint16 {
 	r := &c.rcv
@@ -100,14 +101,14 @@ func (c *Conn) advertiseWindow(syn bool) uint16 {
 	return uint16(min(max(0, r.windowEdge.Sub(r.nxt))>>r.wscale, 0xffff))
 }
 
-// freeEdge returns the right edge that the free buffer would allow.
+// freeEdge returns the right edge of a window that offers all of the free buffer.
 func (c *Conn) freeEdge() wire.Seq {
 	r := &c.rcv
 	return r.nxt.Add(min(r.buf.Free(), 0xffff<<r.wscale))
 }
 
-// windowUpdateDue reports whether the reader has freed enough of the buffer to send a window update (RFC 9293 §3.8.6.2.2). Room
-// that only the SYN's unscaled window could not offer does not count: the next segment offers it anyway.
+// windowUpdateDue reports whether the application has read enough to send a window update (RFC 9293 §3.8.6.2.2). Room
+// that the SYN's unscaled window could not offer does not count, since the next segment offers it anyway.
 func (c *Conn) windowUpdateDue() bool {
 	r := &c.rcv
 	switch c.state {
@@ -132,7 +133,7 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v.wnd = int(s.Window) << shift
 	v.maxWnd = max(v.maxWnd, v.wnd)
 	v.wl1, v.wl2 = s.Seq, s.Ack
-	if v.wnd > before { // the back-off of probes starts again
+	if v.wnd > before { // a larger window restarts the back-off of probes
 		c.at.persist, c.at.probes = clock.Never, 0
 		c.pending.windowProbe = false
 	}
@@ -150,7 +151,7 @@ func (c *Conn) worthSending(n, queued, room, mss int, nagle bool) bool {
 		return true
 	case n == queued: // (2) everything queued
 		return !nagle
-	case n == room: // the caller's room is the limit, not the peer's window
+	case n == room: // the caller's room is the limit, and not the peer's window
 		return true
 	}
 	return 2*n >= v.maxWnd && (v.nxt == v.una || c.cfg.NoDelay) // (3) half of the largest window that the peer has offered

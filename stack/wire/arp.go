@@ -27,8 +27,8 @@ type ARP struct {
 	TargetIP netip.Addr
 }
 
-// ParseARP parses an ARP packet; padding behind it is allowed. Another hardware or protocol type, or
-// another operation, is drop.BadType; lengths that contradict the types are drop.BadLength.
+// ParseARP parses an ARP packet, which padding may follow. It returns drop.BadType for another hardware type, protocol
+// type or operation, and drop.BadLength for lengths that contradict the types.
 func ParseARP(b []byte) (a ARP, err error) {
 	if len(b) < 8 {
 		return a, drop.Truncated

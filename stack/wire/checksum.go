@@ -6,15 +6,15 @@ import (
 	"net/netip"
 )
 
-// Sum is a partial Internet checksum: a ones' complement sum of 16-bit words (RFC 1071), not yet
-// complemented. The zero Sum is the sum of nothing.
+// Sum is a partial Internet checksum: a ones' complement sum of 16-bit words (RFC 1071), not yet complemented. The zero
+// value is the sum of no words.
 type Sum uint64
 
-// AddBytes adds b, which is taken to start at an even offset of the packet; an odd last octet is
-// padded with zero, so only the last part of a packet may be odd.
+// AddBytes adds b, which must start at an even offset of the packet. An odd last octet is padded with zero, so only the
+// last part of a packet may have an odd length.
 func (s Sum) AddBytes(b []byte) Sum {
-	// Words are added eight octets at a time with their octets swapped, which the result mends (RFC 1071
-	// §2(B)): a machine's own order costs nothing on nearly all of them.
+	// Words are added eight octets at a time in little-endian order, the order of most machines. The result is swapped
+	// at the end (RFC 1071 §2(B)).
 	var acc, carry uint64
 	le := binary.LittleEndian
 	for len(b) >= 64 {
@@ -26,7 +26,7 @@ func (s Sum) AddBytes(b []byte) Sum {
 		acc, carry = bits.Add64(acc, le.Uint64(b[40:]), carry)
 		acc, carry = bits.Add64(acc, le.Uint64(b[48:]), carry)
 		acc, carry = bits.Add64(acc, le.Uint64(b[56:]), carry)
-		acc += carry // can't wrap: an addition that carries leaves at most 2^64-2
+		acc += carry // can't wrap: an addition with a carry leaves at most 2^64-2
 		b = b[64:]
 	}
 	for len(b) >= 8 {
@@ -34,7 +34,7 @@ func (s Sum) AddBytes(b []byte) Sum {
 		acc += carry
 		b = b[8:]
 	}
-	var tail uint64 // at most seven octets: where a word stands in it is of no matter, only its parity
+	var tail uint64 // at most seven octets; only the parity of a word's position matters
 	if len(b) >= 4 {
 		tail = uint64(le.Uint32(b))
 		b = b[4:]

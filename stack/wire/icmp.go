@@ -10,18 +10,18 @@ import (
 // ICMPType is an ICMPv4 message type (RFC 792).
 type ICMPType uint8
 
-// The message types the stack knows.
+// The message types that the stack processes.
 const (
 	ICMPEchoReply        ICMPType = 0
 	ICMPDestUnreachable  ICMPType = 3
-	ICMPSourceQuench     ICMPType = 4 // deprecated by RFC 6633; an error all the same
+	ICMPSourceQuench     ICMPType = 4 // deprecated by RFC 6633, but still counted as an error
 	ICMPRedirect         ICMPType = 5
 	ICMPEchoRequest      ICMPType = 8
 	ICMPTimeExceeded     ICMPType = 11
 	ICMPParameterProblem ICMPType = 12
 )
 
-// ExceededReassembly is the code of ICMPTimeExceeded that says that fragments are missing (RFC 792).
+// ExceededReassembly is the code of ICMPTimeExceeded for missing fragments (RFC 792).
 const ExceededReassembly = 1
 
 // Codes of ICMPDestUnreachable (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).
@@ -51,12 +51,11 @@ var unreachableWords = [...]string{
 	"administratively prohibited", "host precedence violation", "precedence cutoff",
 }
 
-// ICMPLen is the length of the fixed part of every message.
+// ICMPLen is the length of the fixed part of every message, in octets.
 const ICMPLen = 8
 
-// ICMP is an ICMPv4 message's fixed part. Which fields mean something depends on Type: ID and Seq
-// for echoes, MTU for "fragmentation needed" (RFC 1191 §4), Pointer for a parameter problem, Gateway
-// for a redirect.
+// ICMP is the fixed part of an ICMPv4 message. Type determines which fields are used: ID and Seq for echoes, MTU for
+// "fragmentation needed" (RFC 1191 §4), Pointer for a parameter problem, Gateway for a redirect.
 type ICMP struct {
 	Type    ICMPType
 	Code    uint8
@@ -66,8 +65,8 @@ type ICMP struct {
 	Gateway netip.Addr
 }
 
-// IsError reports whether the message is an error: one that quotes a packet and must never be
-// answered by another error (RFC 1122 §3.2.2).
+// IsError reports whether the message is an error. An error quotes a packet, and must not be answered by another error
+// (RFC 1122 §3.2.2).
 func (m *ICMP) IsError() bool {
 	switch m.Type {
 	case ICMPDestUnreachable, ICMPSourceQuench, ICMPRedirect, ICMPTimeExceeded, ICMPParameterProblem:
@@ -104,7 +103,7 @@ func (m *ICMP) String() string {
 	return fmt.Sprintf("icmp type %d code %d", m.Type, m.Code)
 }
 
-// ParseICMP parses a message of any type. payload is the octets after the eight fixed ones: the data of an echo, or the
+// ParseICMP parses a message of any type. payload is the octets after the first eight: the data of an echo, or the
 // packet that an error quotes. If verify is set, it checks the checksum, which covers all of b.
 func ParseICMP(b []byte, verify bool) (m ICMP, payload []byte, err error) {
 	if len(b) < ICMPLen {
@@ -127,8 +126,8 @@ func ParseICMP(b []byte, verify bool) (m ICMP, payload []byte, err error) {
 	return m, b[ICMPLen:], nil
 }
 
-// Put writes the fixed part in front of len(b)-ICMPLen octets of payload that are already in place,
-// with the checksum over all of b, and returns ICMPLen.
+// Put writes the fixed part and the checksum over all of b, and returns ICMPLen. The payload of len(b)-ICMPLen octets
+// must already be in b.
 func (m *ICMP) Put(b []byte) int {
 	b[0], b[1] = byte(m.Type), m.Code
 	clear(b[2:ICMPLen])
@@ -147,18 +146,18 @@ func (m *ICMP) Put(b []byte) int {
 	return ICMPLen
 }
 
-// Quoted is the packet that an ICMP error quotes, as far as the quotation goes: at least the IP
-// header and eight octets (RFC 792), which hold the ports and TCP's sequence number.
+// Quoted is the packet that an ICMP error quotes, usually not complete. The quotation has at least the IP header and
+// eight octets (RFC 792), which contain the ports and TCP's sequence number.
 type Quoted struct {
 	IP               IPv4
-	SrcPort, DstPort uint16   // TCP and UDP
-	Seq              Seq      // TCP
-	ICMP             ICMPType // ICMP; ID holds an echo's identifier
+	SrcPort, DstPort uint16   // for TCP and UDP
+	Seq              Seq      // for TCP
+	ICMP             ICMPType // for ICMP; ID is the identifier of an echo
 	ID, EchoSeq      uint16
 }
 
-// ParseQuoted parses an ICMP error's payload. The error is drop.Fragment if the quoted packet is a later fragment, which
-// has no transport header, and drop.Truncated if TCP, UDP or ICMP is quoted too short to name a socket.
+// ParseQuoted parses an ICMP error's payload. The error is drop.Fragment if the quoted packet is a later fragment,
+// which has no transport header. It is drop.Truncated if too little of TCP, UDP or ICMP is quoted to name a socket.
 func ParseQuoted(b []byte) (q Quoted, err error) {
 	var p []byte
 	if q.IP, p, err = ParseQuotedIPv4(b); err != nil {

@@ -18,13 +18,13 @@ const (
 	IGMPLeave    IGMPType = 0x17
 )
 
-// IGMPLen is the length of a message, RouterAlertLen that of the IP option that goes with each.
+// IGMPLen is the length of a message, RouterAlertLen that of the IP option in every IGMP packet.
 const (
 	IGMPLen        = 8
 	RouterAlertLen = 4
 )
 
-// The groups that IGMP itself speaks to: every host, and every router, of the link.
+// Groups to which IGMP messages are sent: every host, and every router, of the link.
 var (
 	AllHosts   = netip.AddrFrom4([4]byte{224, 0, 0, 1})
 	AllRouters = netip.AddrFrom4([4]byte{224, 0, 0, 2})
@@ -33,7 +33,7 @@ var (
 // IGMP is an IGMPv1 or v2 message.
 type IGMP struct {
 	Type    IGMPType
-	MaxResp uint8      // of a query: how long answers may take, in tenths of a second; 0 is one of version 1
+	MaxResp uint8      // for a query, the longest response time in tenths of a second; 0 in a query of version 1
 	Group   netip.Addr // 0.0.0.0 in a general query
 }
 
@@ -55,8 +55,8 @@ func (m *IGMP) String() string {
 	return fmt.Sprintf("type 0x%02x", uint8(m.Type))
 }
 
-// ParseIGMP parses a message of any type and verifies its checksum, which covers all of b. What later
-// versions put behind the eight octets is not looked at (RFC 2236 §2.5).
+// ParseIGMP parses a message of any type and verifies its checksum, which covers all of b. It ignores octets that later
+// versions add after the first eight (RFC 2236 §2.5).
 func ParseIGMP(b []byte) (m IGMP, err error) {
 	if len(b) < IGMPLen {
 		return m, drop.Truncated
@@ -75,15 +75,15 @@ func (m *IGMP) Put(b []byte) int {
 	return IGMPLen
 }
 
-// PutRouterAlert writes a header as Put does, with the router alert option (RFC 2113), by which routers examine packets that
-// are not addressed to them. It returns IPv4Len+RouterAlertLen.
+// PutRouterAlert writes a header with the router alert option (RFC 2113), which makes routers examine packets that are
+// not addressed to them. It returns IPv4Len+RouterAlertLen.
 func (h *IPv4) PutRouterAlert(b []byte) int {
 	alert := [RouterAlertLen]byte{148, RouterAlertLen}
 	return h.PutWithOptions(b, alert[:])
 }
 
-// GroupMAC returns the hardware address to which an Ethernet sends a multicast group's packets: the group's
-// last 23 bits behind 01:00:5e (RFC 1112 §6.4).
+// GroupMAC returns the Ethernet address for packets to a multicast group: 01:00:5e and the group's last 23 bits
+// (RFC 1112 §6.4).
 func GroupMAC(group netip.Addr) HardwareAddr {
 	a := group.As4()
 	return HardwareAddr{0x01, 0x00, 0x5e, a[1] & 0x7f, a[2], a[3]}

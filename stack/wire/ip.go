@@ -10,7 +10,7 @@ import (
 // Protocol is an IP protocol number.
 type Protocol uint8
 
-// The protocols of the stack.
+// The protocols that the stack processes.
 const (
 	ProtocolICMP   Protocol = 1
 	ProtocolIGMP   Protocol = 2
@@ -45,15 +45,15 @@ const (
 // ECN is the explicit congestion notification field of an IP header (RFC 3168 §5).
 type ECN uint8
 
-// Its codepoints.
+// The codepoints of ECN.
 const (
-	NotECT ECN = iota // the transport does not speak it
+	NotECT ECN = iota // the transport does not use ECN
 	ECT1
 	ECT0
-	CE // a router has met congestion
+	CE // congestion experienced: a router has met congestion
 )
 
-// IPv4 is an IPv4 header (RFC 791). Its options, if it has any, are for IPv4Options and ParseIPOptions.
+// IPv4 is an IPv4 header (RFC 791). See IPv4Options and ParseIPOptions for options.
 type IPv4 struct {
 	TOS            uint8
 	ID             uint16
@@ -64,13 +64,13 @@ type IPv4 struct {
 	Protocol       Protocol
 	Src, Dst       netip.Addr
 	HeaderLen      int // octets, 20 to 60 with options; ignored by Put, which writes no options
-	PayloadLen     int // octets behind the header
+	PayloadLen     int // octets after the header
 }
 
 // ECN returns the field's codepoint.
 func (h *IPv4) ECN() ECN { return ECN(h.TOS & 3) }
 
-// IsFragment reports whether the packet is a part of a datagram.
+// IsFragment reports whether the packet is a fragment of a datagram.
 func (h *IPv4) IsFragment() bool { return h.MoreFragments || h.FragmentOffset != 0 }
 
 // ParseIPv4 parses a packet, verifies the header's checksum and cuts off link-layer padding.
@@ -87,8 +87,8 @@ func ParseIPv4(b []byte) (h IPv4, payload []byte, err error) {
 	return h, payload[:h.PayloadLen], nil
 }
 
-// ParseQuotedIPv4 parses the head of a packet that an ICMP error quotes: the payload may be shorter
-// than PayloadLen says, and the checksum is not verified, since routers rewrite headers.
+// ParseQuotedIPv4 parses the head of a packet that an ICMP error quotes. The payload may be shorter than PayloadLen.
+// The checksum is not verified, since routers rewrite headers.
 func ParseQuotedIPv4(b []byte) (h IPv4, payload []byte, err error) {
 	if payload, err = h.parse(b); err != nil {
 		return h, nil, err
@@ -96,8 +96,8 @@ func ParseQuotedIPv4(b []byte) (h IPv4, payload []byte, err error) {
 	return h, payload[:min(len(payload), h.PayloadLen)], nil
 }
 
-// parse sets the fields, which must be zero, and returns the octets after the header. It sets them one by one, because a
-// composite literal is built elsewhere and copied, which costs as much as the rest.
+// parse sets the fields, which must be zero, and returns the octets after the header. It sets them one by one, because
+// a composite literal would be built elsewhere and copied, at the same cost as the rest of parse.
 func (h *IPv4) parse(b []byte) (rest []byte, err error) {
 	if len(b) < IPv4Len {
 		return nil, drop.Truncated
@@ -131,8 +131,8 @@ func (h *IPv4) parse(b []byte) (rest []byte, err error) {
 	return b[hl:], nil
 }
 
-// Put writes a header without options, with its checksum, for h.PayloadLen octets of payload (at most
-// 65515) and returns IPv4Len.
+// Put writes a header without options for h.PayloadLen octets of payload, at most 65515, with its checksum, and returns
+// IPv4Len.
 func (h *IPv4) Put(b []byte) int {
 	b[0], b[1] = 0x45, h.TOS
 	be.PutUint16(b[2:], uint16(IPv4Len+h.PayloadLen))
@@ -153,10 +153,10 @@ func (h *IPv4) Put(b []byte) int {
 	return IPv4Len
 }
 
-// PutIPv4Fragment writes into b the header of a fragment of the packet that has the header head, with its options,
-// and returns its length, which is at most head's: the fragment that carries n octets of the payload from off, a
-// multiple of 8, on; more says that others follow. The packet may be a fragment itself. Options that are not to be
-// copied stand in the first fragment only (RFC 791 §3.1, §3.2).
+// PutIPv4Fragment writes the header of a fragment into b and returns its length. head is the header of the packet to
+// fragment, which may be a fragment itself. The fragment carries n octets of the payload from offset off on, a multiple
+// of 8. more is true if other fragments follow. Options without the copied flag are only in the first fragment (RFC 791
+// §3.1, §3.2).
 func PutIPv4Fragment(b, head []byte, off, n int, more bool) int {
 	hl := copy(b, head)
 	if off > 0 {
@@ -174,8 +174,8 @@ func PutIPv4Fragment(b, head []byte, off, n int, more bool) int {
 	return hl
 }
 
-// JoinIPv4 makes the header in front of the packet b, hl octets of a first fragment's, that of the whole: b's length, no
-// fragment, a new checksum.
+// JoinIPv4 rewrites the header of a first fragment to that of the whole packet b: its length, no fragment, a new
+// checksum. hl is the length of the header in octets.
 func JoinIPv4(b []byte, hl int) {
 	be.PutUint16(b[2:], uint16(len(b)))
 	be.PutUint16(b[6:], 0)
@@ -183,8 +183,7 @@ func JoinIPv4(b []byte, hl int) {
 	be.PutUint16(b[10:], Checksum(b[:hl]))
 }
 
-// copiedOptions copies the options that every fragment has, and pads them to words. What comes after one that is
-// malformed is left out.
+// copiedOptions copies the options that every fragment has, and pads them to words. It stops at a malformed option.
 func copiedOptions(b, options []byte) (n int) {
 	for len(options) > 0 && options[0] != ipOptEnd {
 		size := 1
@@ -209,7 +208,7 @@ func copiedOptions(b, options []byte) (n int) {
 type IPv6 struct {
 	TrafficClass uint8
 	FlowLabel    uint32 // 20 bits
-	PayloadLen   int    // octets behind the base header, extension headers included
+	PayloadLen   int    // octets after the base header, extension headers included
 	NextHeader   Protocol
 	HopLimit     uint8
 	Src, Dst     netip.Addr

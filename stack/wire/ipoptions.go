@@ -6,10 +6,10 @@ import (
 	"smolsh/stack/drop"
 )
 
-// MaxIPv4Options is the most octets of options that a header has room for.
+// MaxIPv4Options is the largest length of a header's options in octets.
 const MaxIPv4Options = 40
 
-// The options that the stack reads (RFC 791 §3.1). Others are skipped by their length, the router alert among them.
+// The options that the stack reads (RFC 791 §3.1). It skips others by their length, the router alert included.
 const (
 	ipOptEnd         = 0
 	ipOptNop         = 1
@@ -19,31 +19,31 @@ const (
 	ipOptStrictRoute = 137
 )
 
-// ipOptCopied is the flag of an option that stands in every fragment.
+// ipOptCopied is the flag of an option that is copied into every fragment.
 const ipOptCopied = 0x80
 
-// The flags of a timestamp option.
+// Values of the flag field of a timestamp option.
 const (
-	stampsOnly     = 0 // timestamps
-	stampsAddress  = 1 // each behind the address of its host
-	stampsSelected = 3 // the same, the addresses filled in by the sender
+	stampsOnly     = 0 // timestamps only
+	stampsAddress  = 1 // each timestamp after its host's address
+	stampsSelected = 3 // like stampsAddress, with addresses that the sender has filled in
 )
 
-// IPOption is where an option stands among its header's options, in octets. Len is 0 for an option that is not there.
+// IPOption is the position of an option in its header's options, in octets. Len is 0 if the option is absent.
 type IPOption struct{ Off, Len int }
 
-// IPOptions is where the options stand that a host or router reads.
+// IPOptions holds the positions of the options that a host or router reads.
 type IPOptions struct {
 	RecordRoute IPOption // RFC 791 §3.1
 	Timestamp   IPOption // RFC 791 §3.1
 	SourceRoute IPOption // loose or strict
 }
 
-// IPv4Options returns the options in the header of h, which begins with b: 0 to 40 octets that alias b.
+// IPv4Options returns the options in the header h. b starts with that header, and the result aliases it.
 func (h *IPv4) IPv4Options(b []byte) []byte { return b[IPv4Len:h.HeaderLen] }
 
-// PutWithOptions writes the header as Put does, with options behind it, 0 to 40 octets that are padded to words by end
-// of list. It returns the length of both.
+// PutWithOptions writes the header like Put, and then the options, 0 to 40 octets. It pads the options to words with
+// end of list, and returns the length of header and options.
 func (h *IPv4) PutWithOptions(b, options []byte) int {
 	n := IPv4Len + (len(options)+3)&^3
 	longer := *h
@@ -56,8 +56,8 @@ func (h *IPv4) PutWithOptions(b, options []byte) int {
 	return n
 }
 
-// ParseIPOptions finds the options among b, 0 to 40 octets. An option that is malformed, or stands there twice, is
-// drop.BadOption, and at is then the index of the octet at fault, as a parameter problem's pointer tells it.
+// ParseIPOptions finds the options in b, 0 to 40 octets. It returns drop.BadOption for an option that is malformed or
+// occurs twice. at is then the index of the wrong octet, for the pointer of a parameter problem.
 func ParseIPOptions(b []byte) (o IPOptions, at int, err error) {
 	for k := 0; k < len(b) && b[k] != ipOptEnd; {
 		if b[k] == ipOptNop {
@@ -65,14 +65,14 @@ func ParseIPOptions(b []byte) (o IPOptions, at int, err error) {
 			continue
 		}
 		if k+1 == len(b) {
-			return o, k, drop.BadOption // no length
+			return o, k, drop.BadOption // the option has no length
 		}
 		n := int(b[k+1])
 		if n < 2 || n > len(b)-k {
 			return o, k + 1, drop.BadOption
 		}
 		var seen *IPOption
-		wrong := 0 // the octet of the option that is at fault
+		wrong := 0 // index in the option of the wrong octet
 		switch b[k] {
 		case ipOptRecordRoute:
 			seen, wrong = &o.RecordRoute, checkRoute(b[k:k+n])
@@ -85,7 +85,7 @@ func ParseIPOptions(b []byte) (o IPOptions, at int, err error) {
 		case wrong != 0:
 			return o, k + wrong, drop.BadOption
 		case seen != nil && seen.Len != 0:
-			return o, k, drop.BadOption // twice (RFC 791 §3.1, RFC 1122 §3.2.1.8)
+			return o, k, drop.BadOption // the option occurs twice (RFC 791 §3.1, RFC 1122 §3.2.1.8)
 		case seen != nil:
 			*seen = IPOption{k, n}
 		}
@@ -94,8 +94,8 @@ func ParseIPOptions(b []byte) (o IPOptions, at int, err error) {
 	return o, 0, nil
 }
 
-// checkRoute returns the index of the octet at fault in a record route or source route option, 0 if there is none.
-// Some room that is too little for an address is a fault (RFC 791 §3.1).
+// checkRoute returns the index of the wrong octet in a record route or source route option, 0 if there is none. Room
+// that is too small for an address is an error (RFC 791 §3.1).
 func checkRoute(b []byte) (wrong int) {
 	switch ptr := pointer(b); {
 	case len(b) < 3:
@@ -106,7 +106,7 @@ func checkRoute(b []byte) (wrong int) {
 	return 0
 }
 
-// checkStamps is checkRoute for a timestamp option.
+// checkStamps returns the index of the wrong octet in a timestamp option, 0 if there is none.
 func checkStamps(b []byte) (wrong int) {
 	switch ptr := pointer(b); {
 	case len(b) < 4:
@@ -119,7 +119,7 @@ func checkStamps(b []byte) (wrong int) {
 	return 0
 }
 
-// pointer returns the third octet of an option, where the next entry goes, counted from 1 at the option's type.
+// pointer returns the third octet of an option: the position of the next entry, counted from 1 at the option's type.
 func pointer(b []byte) int {
 	if len(b) < 3 {
 		return 0
@@ -127,7 +127,7 @@ func pointer(b []byte) int {
 	return int(b[2])
 }
 
-// stampLen returns the octets of an entry of a timestamp option, 0 for a flag that means nothing.
+// stampLen returns the length of an entry of a timestamp option in octets, 0 for an unknown flag.
 func stampLen(b []byte) int {
 	switch b[3] & 15 {
 	case stampsOnly:
@@ -138,11 +138,11 @@ func stampLen(b []byte) int {
 	return 0
 }
 
-// in returns the option's octets among those of b.
+// in returns the option's octets. b is the header's options.
 func (o IPOption) in(b []byte) []byte { return b[o.Off : o.Off+o.Len] }
 
-// SourceRouted reports whether the packet with the options b has a source route, and unfinished whether stations of it
-// are still to come (RFC 791 §3.1).
+// SourceRouted reports whether a packet with the options b has a source route. unfinished is true if the route has hops
+// left (RFC 791 §3.1).
 func (o *IPOptions) SourceRouted(b []byte) (routed, unfinished bool) {
 	if o.SourceRoute.Len == 0 {
 		return false, false
@@ -151,7 +151,7 @@ func (o *IPOptions) SourceRouted(b []byte) (routed, unfinished bool) {
 	return true, pointer(r) <= len(r)
 }
 
-// Record enters a into the record route option among b, where there is one with room (RFC 791 §3.1).
+// Record writes a into the record route option in b, if there is one with room (RFC 791 §3.1).
 func (o *IPOptions) Record(b []byte, a netip.Addr) {
 	if o.RecordRoute.Len == 0 {
 		return
@@ -163,10 +163,11 @@ func (o *IPOptions) Record(b []byte, a netip.Addr) {
 	}
 }
 
-// Stamp enters the time into the timestamp option among b, where there is one: stamp is in milliseconds since midnight UT,
-// or has its highest bit set (RFC 791 §3.1). a is the address to stand beside the time; where the sender has filled the
-// addresses in, own reports whether the next one is the host's. An option without room counts the host. at is the
-// octet of b that holds that count where it overflows, which makes the packet a bad one, and 0 otherwise.
+// Stamp writes a timestamp into the timestamp option in b, if there is one. stamp is in milliseconds since midnight UT,
+// or has its highest bit set (RFC 791 §3.1). a is the address to write beside the timestamp. If the sender has filled
+// in the addresses, own reports whether the next one is the host's. If the option has no room, its overflow count
+// increases. If the count itself overflows, the packet is in error, and at is the index of the count in b; otherwise at
+// is 0.
 func (o *IPOptions) Stamp(b []byte, a netip.Addr, own func(netip.Addr) bool, stamp uint32) (at int) {
 	if o.Timestamp.Len == 0 {
 		return 0
@@ -175,7 +176,7 @@ func (o *IPOptions) Stamp(b []byte, a netip.Addr, own func(netip.Addr) bool, sta
 	ptr, n, flag := pointer(r), stampLen(r), r[3]&15
 	switch {
 	case ptr > len(r) && flag == stampsSelected:
-		return 0 // all that were asked have answered
+		return 0 // every selected host has entered its timestamp
 	case ptr > len(r):
 		if r[3]>>4 == 15 {
 			return o.Timestamp.Off + 3
@@ -192,7 +193,7 @@ func (o *IPOptions) Stamp(b []byte, a netip.Addr, own func(netip.Addr) bool, sta
 	return 0
 }
 
-// CopyTraces copies the record route and timestamp options among b into dst, in their order and padded to words, and
+// CopyTraces copies the record route and timestamp options from b to dst, in their order and padded to words, and
 // returns their length.
 func (o *IPOptions) CopyTraces(dst, b []byte) (n int) {
 	first, second := o.RecordRoute, o.Timestamp

@@ -1,7 +1,7 @@
 package wire
 
-// Seq is a TCP sequence number: an element of a circle of 2^32 (RFC 9293 §3.4). It has no order of
-// its own, so `<` on it is a bug; Less compares two numbers less than 2^31 apart.
+// Seq is a TCP sequence number, a number modulo 2^32 (RFC 9293 §3.4). The operator `<` must not be used on it; Less
+// compares two numbers that are less than 2^31 apart.
 type Seq uint32
 
 // Less reports whether s comes before t.
@@ -13,12 +13,12 @@ func (s Seq) LessEq(t Seq) bool { return int32(s-t) <= 0 }
 // Add returns the number n octets after s; n may be negative.
 func (s Seq) Add(n int) Seq { return s + Seq(uint32(n)) }
 
-// Sub returns how many octets s is after t, negative when it is before.
+// Sub returns the number of octets from t to s, negative if s is before t.
 func (s Seq) Sub(t Seq) int { return int(int32(s - t)) }
 
-// Between reports whether s lies in the closed interval that begins at lo and ends at hi, which is not
-// before lo. It holds for numbers anywhere on the circle: a chain of Less over three numbers or more is no
-// interval, since each link may go half the way round.
+// Between reports whether s lies in the closed interval from lo to hi, where hi is not before lo. It is right for any
+// numbers. A chain of Less over three or more numbers is not an interval, because each comparison may cover half of the
+// sequence space.
 func (s Seq) Between(lo, hi Seq) bool { return s-lo <= hi-lo }
 
 // In reports whether s is one of the n numbers that start at first.

@@ -41,7 +41,7 @@ func (f Flags) String() string {
 	return string(b[:n])
 }
 
-// TCPLen is the length of a TCP header without options, MaxTCPLen with as many as fit.
+// TCPLen is the length of a TCP header without options, MaxTCPLen its largest length with options.
 const (
 	TCPLen    = 20
 	MaxTCPLen = 60
@@ -50,20 +50,20 @@ const (
 // SACKBlock is a range of received octets, [Left, Right) (RFC 2018 §3).
 type SACKBlock struct{ Left, Right Seq }
 
-// Within reports whether the block holds at least one octet and lies in the interval [lo, hi), which is
-// empty if hi is not after lo. Nothing is assumed of the block's edges, which a peer chooses.
+// Within reports whether the block is not empty and lies in the interval [lo, hi), which is empty if hi is not after
+// lo. The edges of the block may be any numbers, since a peer chooses them.
 func (b SACKBlock) Within(lo, hi Seq) bool {
 	return lo.Less(hi) && b.Left != b.Right && b.Left.Between(lo, hi) && b.Right.Between(b.Left, hi)
 }
 
-// TCPOptions are the options of a segment. The zero value is none.
+// TCPOptions holds the options of a segment. The zero value means no options.
 type TCPOptions struct {
-	MSS            uint16 // octets; 0 when absent
-	WindowScale    uint8  // shift, RFC 7323 §2.2; meaningful with HasWindowScale
+	MSS            uint16 // octets; 0 if absent
+	WindowScale    uint8  // shift, RFC 7323 §2.2; valid with HasWindowScale
 	HasWindowScale bool
 	SACKPermitted  bool
 	HasTimestamps  bool
-	NumSACK        uint8 // blocks of SACK in use, 0 to 4
+	NumSACK        uint8 // number of valid blocks in SACK, 0 to 4
 	TSVal, TSEcr   uint32
 	SACK           [4]SACKBlock
 }
@@ -85,12 +85,12 @@ type TCP struct {
 	Seq, Ack         Seq
 	Flags            Flags
 	Window           uint16 // as on the wire, not scaled
-	Urgent           uint16 // offset of the urgent pointer; meaningful with URG
+	Urgent           uint16 // offset of the urgent pointer; valid with URG
 	Options          TCPOptions
 }
 
-// ParseTCP parses a segment's header and options. Unknown options are skipped by their length; an
-// option whose length is impossible is drop.BadOption. Known options with a wrong length are too.
+// ParseTCP parses a segment's header and options. It skips unknown options by their length. It returns drop.BadOption
+// for an impossible length, and for a known option with a wrong length.
 func ParseTCP(b []byte) (h TCP, payload []byte, err error) {
 	if len(b) < TCPLen {
 		return h, nil, drop.Truncated
@@ -117,7 +117,7 @@ func ParseTCP(b []byte) (h TCP, payload []byte, err error) {
 	return h, b[hl:], nil
 }
 
-// VerifyTCP reports whether the checksum of the segment b adds up.
+// VerifyTCP reports whether the checksum of the segment b is right.
 func VerifyTCP(b []byte, src, dst netip.Addr) bool {
 	return PseudoHeader(src, dst, ProtocolTCP, len(b)).AddBytes(b).Checksum() == 0
 }
@@ -144,7 +144,7 @@ func (o *TCPOptions) parse(b []byte) error {
 	return nil
 }
 
-// set takes one option in and reports whether its length is right.
+// set stores one option and reports whether its length is right.
 func (o *TCPOptions) set(kind uint8, data []byte) bool {
 	switch kind {
 	case optMSS:
@@ -179,9 +179,9 @@ func (o *TCPOptions) set(kind uint8, data []byte) bool {
 	return true
 }
 
-// Len returns the length of the options on the wire in octets, a multiple of 4. It is at most 40 for the options that a segment
-// may carry: only a SYN carries window scale and SACK permitted, no SYN carries SACK blocks, and timestamps leave room for
-// three blocks (RFC 2018 §3).
+// Len returns the length of the options on the wire in octets, a multiple of 4. It is at most 40 for the options that a
+// segment may have: only a SYN has window scale and SACK permitted, a SYN has no SACK blocks, and timestamps leave room
+// for three blocks (RFC 2018 §3).
 func (o *TCPOptions) Len() int {
 	n := 0
 	if o.MSS != 0 {
@@ -201,8 +201,8 @@ func (o *TCPOptions) Len() int {
 	return n
 }
 
-// put writes each option on a boundary of four octets, NOPs first (RFC 7323 appendix A), in the order
-// of Linux's SYN: peers' fast paths compare whole words.
+// put writes each option at a multiple of four octets, NOPs first (RFC 7323 appendix A). The order is that of Linux's
+// SYN, because the fast paths of peers compare whole words.
 func (o *TCPOptions) put(b []byte) {
 	n := 0
 	if o.MSS != 0 {
@@ -244,8 +244,8 @@ func (o *TCPOptions) put(b []byte) {
 // HeaderLen returns the length of the header with its options.
 func (h *TCP) HeaderLen() int { return TCPLen + h.Options.Len() }
 
-// Put writes the header with its options, its checksum field zero, and returns its length. The
-// options must fit (TCPOptions.Len at most 40).
+// Put writes the header with its options and returns its length. It sets the checksum field to zero. The options must
+// fit (TCPOptions.Len at most 40).
 func (h *TCP) Put(b []byte) int {
 	n := h.HeaderLen()
 	be.PutUint16(b, h.SrcPort)
@@ -262,15 +262,13 @@ func (h *TCP) Put(b []byte) int {
 	return n
 }
 
-// PutTCPChecksum computes the checksum of the segment b, whose checksum field must be zero, and
-// writes it.
+// PutTCPChecksum computes and writes the checksum of the segment b, whose checksum field must be zero.
 func PutTCPChecksum(b []byte, src, dst netip.Addr) {
 	be.PutUint16(b[16:], PseudoHeader(src, dst, ProtocolTCP, len(b)).AddBytes(b).Checksum())
 }
 
-// PutTCPPartialChecksum writes the folded pseudo-header sum, from which whoever finishes the
-// checksum (the segmenter, a device with checksum offload) goes on.
-// length is that of header and data, of which b need only hold the header.
+// PutTCPPartialChecksum writes the folded sum of the pseudo-header into the checksum field. The segmenter, or a device
+// with checksum offload, completes the checksum. length is the length of header and data; b need only have the header.
 func PutTCPPartialChecksum(b []byte, src, dst netip.Addr, length int) {
 	be.PutUint16(b[16:], PseudoHeader(src, dst, ProtocolTCP, length).Fold())
 }

@@ -9,13 +9,13 @@ import (
 // UDPLen is the length of a UDP header.
 const UDPLen = 8
 
-// UDP is a UDP header (RFC 768). Length and checksum are checked by ParseUDP and computed by Put.
+// UDP is a UDP header (RFC 768). ParseUDP checks length and checksum, and Put computes them.
 type UDP struct {
 	SrcPort, DstPort uint16
 }
 
-// ParseUDP parses a datagram and cuts off octets beyond its length. If verify is set, it checks the checksum against the
-// addresses; a checksum of zero means that the sender computed none, and is accepted over IPv4 (RFC 768).
+// ParseUDP parses a datagram and cuts off octets beyond its length. If verify is set, it checks the checksum with the
+// addresses. A checksum of zero means that the sender computed none, which is accepted over IPv4 (RFC 768).
 func ParseUDP(b []byte, src, dst netip.Addr, verify bool) (h UDP, payload []byte, err error) {
 	if len(b) < UDPLen {
 		return h, nil, drop.Truncated
@@ -34,8 +34,8 @@ func ParseUDP(b []byte, src, dst netip.Addr, verify bool) (h UDP, payload []byte
 	return h, b[UDPLen:length], nil
 }
 
-// Put writes the header in front of len(b)-UDPLen octets of payload that are already in place, with
-// the checksum over all of b, and returns UDPLen.
+// Put writes the header with the checksum over all of b, and returns UDPLen. The payload of len(b)-UDPLen octets must
+// already be in b.
 func (h *UDP) Put(b []byte, src, dst netip.Addr) int {
 	be.PutUint16(b, h.SrcPort)
 	be.PutUint16(b[2:], h.DstPort)
@@ -43,7 +43,7 @@ func (h *UDP) Put(b []byte, src, dst netip.Addr) int {
 	be.PutUint16(b[6:], 0)
 	sum := PseudoHeader(src, dst, ProtocolUDP, len(b)).AddBytes(b).Checksum()
 	if sum == 0 {
-		sum = 0xffff // zero would mean "no checksum"
+		sum = 0xffff // a field of zero would mean no checksum
 	}
 	be.PutUint16(b[6:], sum)
 	return UDPLen

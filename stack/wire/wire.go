@@ -51,10 +51,10 @@ func (a HardwareAddr) IsGroup() bool { return a[0]&1 != 0 }
 // IsZero reports whether a is 00:00:00:00:00:00, which no station has.
 func (a HardwareAddr) IsZero() bool { return a == HardwareAddr{} }
 
-// EtherType names the protocol an Ethernet frame carries.
+// EtherType identifies the protocol in an Ethernet frame.
 type EtherType uint16
 
-// The protocols of the stack.
+// The protocols that the stack processes.
 const (
 	EtherTypeIPv4 EtherType = 0x0800
 	EtherTypeARP  EtherType = 0x0806
@@ -108,18 +108,17 @@ func (h *Ethernet) Put(b []byte) int {
 	return EthernetLen
 }
 
-// VLANTagLen is the length of a VLAN tag, maxVLANTags the most tags of a frame that are looked at.
+// VLANTagLen is the length of a VLAN tag, maxVLANTags the largest number of tags that are read in a frame.
 const (
 	VLANTagLen  = 4
 	maxVLANTags = 2
 )
 
-// isTag reports whether a VLAN tag follows.
+// isTag reports whether t is the type of a VLAN tag.
 func (t EtherType) isTag() bool { return t == EtherTypeVLAN || t == EtherTypeQinQ }
 
-// SkipPriorityTags returns the payload behind tags with the VLAN identifier 0, which give the frame a priority and
-// nothing else (IEEE 802.1Q §6.9.1), at most a service and a customer tag. h.Type is then the type that the last of them
-// has.
+// SkipPriorityTags returns the payload after tags with the VLAN identifier 0, which only give the frame a priority
+// (IEEE 802.1Q §6.9.1). It skips at most a service and a customer tag, and sets h.Type to the type in the last one.
 func (h *Ethernet) SkipPriorityTags(payload []byte) ([]byte, error) {
 	for n := 0; n < maxVLANTags && h.Type.isTag(); n++ {
 		if len(payload) < VLANTagLen {
@@ -134,8 +133,8 @@ func (h *Ethernet) SkipPriorityTags(payload []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// VLANTagsLen returns the octets of the tags of a frame, which is an Ethernet header long or longer. They don't count
-// against the MTU.
+// VLANTagsLen returns the length of a frame's VLAN tags in octets, which do not count towards the MTU. The frame has at
+// least an Ethernet header.
 func VLANTagsLen(frame []byte) (n int) {
 	for n < maxVLANTags*VLANTagLen && len(frame) >= EthernetLen+n+VLANTagLen && EtherType(be.Uint16(frame[12+n:])).isTag() {
 		n += VLANTagLen
@@ -148,7 +147,7 @@ var be = binary.BigEndian
 // addr4 reads an IPv4 address.
 func addr4(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b)) }
 
-// putAddr4 writes an IPv4 address; anything else is written as 0.0.0.0.
+// putAddr4 writes an IPv4 address; any other address is written as 0.0.0.0.
 func putAddr4(b []byte, a netip.Addr) {
 	var v [4]byte
 	if a.Is4() {

@@ -15,12 +15,12 @@ import (
 
 // line is one line of an actor's output, in JSON. Exactly one field is set.
 type line struct {
-	Ready  string             `json:"ready,omitempty"`  // the ADDRESS:PORT on which the actor listens
-	Result map[string]float64 `json:"result,omitempty"` // the figures, by metric
+	Ready  string             `json:"ready,omitempty"`  // ADDRESS:PORT on which the actor listens
+	Result map[string]float64 `json:"result,omitempty"` // figures, by metric
 	Error  string             `json:"error,omitempty"`
 }
 
-// actorArgs are an actor's arguments, KEY=VALUE each.
+// actorArgs are an actor's arguments in the form KEY=VALUE.
 type actorArgs map[string]string
 
 func parseActorArgs(argv []string) (actorArgs, error) {
@@ -37,13 +37,13 @@ func parseActorArgs(argv []string) (actorArgs, error) {
 
 func (a actorArgs) flag(key string) bool { return a[key] == "1" }
 
-// number returns an argument's number, 0 if the argument is missing.
+// number returns the number in an argument, 0 if the argument is missing.
 func (a actorArgs) number(key string) int {
 	n, _ := strconv.Atoi(a[key])
 	return n
 }
 
-// span returns an argument's seconds, 0 if the argument is missing.
+// span returns the seconds in an argument, 0 if the argument is missing.
 func (a actorArgs) span(key string) time.Duration {
 	f, _ := strconv.ParseFloat(a[key], 64)
 	return time.Duration(f * float64(time.Second))
@@ -53,10 +53,10 @@ func (a actorArgs) span(key string) time.Duration {
 type actor struct {
 	args actorArgs
 	out  io.Writer
-	// the measurement begins warm after the first octet and lasts span
+	// The measurement begins warm after the first octet, and lasts span.
 	warm, span time.Duration
-	began      time.Time // the time of the first octet
-	from       time.Time // the time at which counting began
+	began      time.Time // time of the first octet
+	from       time.Time // time at which counting began
 	octets     int64     // octets counted since from
 	told       bool
 }
@@ -106,7 +106,7 @@ func (a *actor) run(argv []string) (err error) {
 
 func (a *actor) tell(l line) {
 	b, err := json.Marshal(l)
-	if err != nil { // not a number
+	if err != nil { // err means that the value is not a number
 		b, _ = json.Marshal(line{Error: err.Error()})
 	}
 	_, _ = a.out.Write(append(b, '\n'))
@@ -137,7 +137,7 @@ func gbits(octets int64, took time.Duration) float64 {
 	return float64(octets) * 8 / 1e9 / took.Seconds()
 }
 
-// percentiles returns a latency's metrics in µs.
+// percentiles returns the percentiles of latencies in µs, by metric.
 func percentiles(samples []float64) map[string]float64 {
 	return map[string]float64{"p50": Quantile(samples, 0.5), "p90": Quantile(samples, 0.9), "p99": Quantile(samples, 0.99)}
 }

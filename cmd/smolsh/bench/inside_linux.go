@@ -82,7 +82,7 @@ func (p *pair) frames() uint64 {
 	return ab.In + ba.In
 }
 
-// settle runs the world for d of simulated time.
+// settle advances the world by d of simulated time.
 func (p *pair) settle(d time.Duration) {
 	done := false
 	p.r.Do(func(now clock.Instant) { p.w.At(now.Add(d), func(clock.Instant) { done = true }) })
@@ -94,10 +94,11 @@ func serverPort(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(1000+i))
 }
 
-// labStream measures one connection that sends without pause (pingers 0), or pingers connections that each send one octet to and
-// fro. It returns octets and segments per second.
+// labStream measures one connection that sends without pause, if pingers is 0. Otherwise it measures that many
+// connections that each send one octet back and forth. It returns octets and segments per second.
 func (a *actor) labStream(super bool, pingers int) (octets, segments float64, err error) {
-	// The link has a rate, and the buffers a fixed size: simulated time costs nothing, so that they would grow without end.
+	// The link has a rate, and the buffers have a fixed size. Otherwise both would grow without end, because simulated
+	// time costs nothing.
 	p, err := newPair(lab.LinkConfig{Delay: 10 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
 	if err != nil {
 		return 0, 0, err
@@ -143,7 +144,7 @@ func (a *actor) labStream(super bool, pingers int) (octets, segments float64, er
 	return octets, segments, nil
 }
 
-// dialStream opens the connection that sends without pause, or the connections that send one octet to and fro.
+// dialStream opens the connection that sends without pause, or the connections that send one octet back and forth.
 func (p *pair) dialStream(now clock.Instant, pingers int, echo func(*stack.TCPConn, []byte) func(clock.Instant)) error {
 	for range max(1, pingers) {
 		c, err := p.a.DialTCP(now, netip.AddrPort{}, serverPort(0), tcp.Config{NoDelay: pingers > 0})
@@ -215,7 +216,7 @@ func (a *actor) labConnect() (float64, error) {
 					c.OnEvent = func(now clock.Instant) {
 						n, err := c.Read(now, buf)
 						if n > 0 && !serverFirst {
-							_, err = c.Read(now, buf) // the FIN may have arrived with it
+							_, err = c.Read(now, buf) // the FIN may have arrived with the octet
 						}
 						if err != nil || n > 0 && serverFirst {
 							c.OnEvent = nil
@@ -270,8 +271,8 @@ func (a *actor) labConnect() (float64, error) {
 	return float64(n) / took.Seconds(), failed
 }
 
-// labMemory establishes n connections, sends an octet each way on each, and waits until all are idle. It returns the heap that one
-// end uses, and the duration of a full garbage collection.
+// labMemory establishes n connections, sends an octet in each direction of each, and waits until all are idle. It
+// returns the heap that one end uses, and the duration of a full garbage collection.
 func labMemory(n int) (map[string]float64, error) {
 	p, err := newPair(lab.LinkConfig{})
 	if err != nil {

@@ -11,14 +11,15 @@ import (
 	"smolsh/phy/tap"
 )
 
-// The kernel's end of every run, and the kernel as a peer: sockets of this process, used with blocking calls on a thread of their
-// own. They measure everything but the octets that another side receives.
+// The kernel's end of every run, and the kernel as a peer. Both use blocking sockets on a thread of their own. They
+// take every measurement except that of octets received by another side.
 
 // kernelChunk is the number of octets that one call moves, as in iperf3.
 const kernelChunk = 128 << 10
 
-// kernel runs the actor "kernel". Arguments: listen=ADDRESS:PORT or connect=ADDRESS:PORT; mode=sink, source, ping or echo;
-// proto=tcp or udp; dev= and addr=, an interface to wait for and to set up first; offload=0 turns that interface's offloads off.
+// kernel runs the actor "kernel". Arguments: listen=ADDRESS:PORT or connect=ADDRESS:PORT; mode=sink, source, ping or
+// echo; proto=tcp or udp; dev= and addr=, an interface to wait for and to set up first; offload=0, which turns that
+// interface's offloads off.
 func (a *actor) kernel() error {
 	if dev := a.args["dev"]; dev != "" {
 		if err := a.awaitDevice(dev); err != nil {
@@ -200,8 +201,8 @@ func kernelSource(fd int) error {
 	}
 }
 
-// kernelPing repeatedly sends an octet, waits for its return, and reports percentiles of the round trips. A datagram that does not
-// come back within five seconds is an error.
+// kernelPing repeatedly sends an octet, waits for its return, and reports percentiles of the round trips. A datagram
+// that does not return within five seconds is an error.
 func (a *actor) kernelPing(fd int) error {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
 		return err
@@ -212,7 +213,7 @@ func (a *actor) kernelPing(fd int) error {
 	for {
 		start := time.Now()
 		since := start.Sub(began)
-		if since >= a.warm+a.span && len(samples) > 0 { // on a busy machine a short run may have no sample yet
+		if since >= a.warm+a.span && len(samples) > 0 { // a short run on a busy machine may have no sample yet
 			break
 		}
 		if _, err := again(func() (int, error) { return unix.Write(fd, b[:]) }); err != nil {
@@ -230,7 +231,7 @@ func (a *actor) kernelPing(fd int) error {
 	return nil
 }
 
-// kernelEcho sends every datagram back.
+// kernelEcho sends received data back.
 func kernelEcho(fd int, datagrams bool) error {
 	var b [1500]byte
 	for {

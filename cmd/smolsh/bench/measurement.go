@@ -2,7 +2,7 @@ package bench
 
 import "regexp"
 
-// The sides. Smolsh is the first side of each measurement.
+// The sides of measurements. Smolsh is always the first.
 const (
 	Smolsh   = "smolsh"
 	GVisor   = "gvisor"
@@ -17,28 +17,28 @@ var sideOrder = []string{Smolsh, GVisor, Kernel, Starlark}
 type Metric struct {
 	Name string // "" if the measurement has only one metric
 	Unit string
-	Less bool // less is better
+	Less bool // true if a smaller value is better
 }
 
 // Measurement is a task that the sides run in turn.
 type Measurement struct {
-	Name    string // words with slashes; --run matches it
+	Name    string // words separated by slashes; --run matches it
 	What    string // a sentence that describes the measurement
 	Metrics []Metric
 	Sides   []string
 	kind    kind
-	most    int // maximum number of rounds, for figures that hardly differ; 0: no maximum
-	// Arguments of the actors, in addition to those of the kind.
+	most    int // largest number of rounds, for figures that hardly differ; 0: no limit
+	// args are the actors' arguments, in addition to those of the kind.
 	args map[string]string
 }
 
-// kind is the way in which a measurement is set up.
+// kind determines how a measurement is set up.
 type kind uint8
 
 const (
-	onTAP   kind = iota // the side on a TAP, or the kernel on a veth pair
-	served              // the side is a script that serves on a TAP
-	inside              // the side alone, in one process
+	onTAP   kind = iota // a side on a TAP, or the kernel on a veth pair
+	served              // a script that serves on a TAP
+	inside              // a side alone, in one process
 	started             // the program itself, on a terminal
 )
 

@@ -12,16 +12,16 @@ import (
 	"smolsh/phy/tap"
 )
 
-// Names and addresses. Each run makes its device anew.
+// Names and addresses. Each run makes a new device.
 var (
 	tapName    = "bench0"
 	ourAddr    = netip.MustParsePrefix("192.168.69.1/24")
 	kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
-	nearAddr   = netip.MustParsePrefix("192.168.68.1/24") // of the veth pair
+	nearAddr   = netip.MustParsePrefix("192.168.68.1/24") // address on the veth pair
 	farAddr    = netip.MustParsePrefix("192.168.68.100/24")
 )
 
-// makeTAP makes a persistent TAP with the kernel's address; remove takes it away.
+// makeTAP makes a persistent TAP with the kernel's address. remove deletes it.
 func makeTAP() (remove func(), err error) {
 	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: tapName}, Mode: netlink.TUNTAP_MODE_TAP}
 	if err := netlink.LinkAdd(link); err != nil {
@@ -39,8 +39,8 @@ func makeTAP() (remove func(), err error) {
 	return remove, nil
 }
 
-// quiet turns the kernel's IPv6 off for a device, since it would send a few packets by itself. The error of a kernel without IPv6
-// does no harm.
+// quiet turns the kernel's IPv6 off for a device, since it would send packets of its own. An error means that the
+// kernel has no IPv6, which does no harm.
 func quiet(dev string) {
 	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+dev+"/disable_ipv6", []byte("1"), 0)
 }

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Report is the outcome of a run. Its JSON form is what --json prints; fields are only added to it.
+// Report is the result of a run. --json prints it as JSON, so fields may be added but not changed.
 type Report struct {
 	Version  string   `json:"version"` // the program's version
 	Machine  Machine  `json:"machine"`
@@ -29,7 +29,7 @@ type Machine struct {
 	Go     string `json:"go"`
 }
 
-// Result is one figure of one measurement, for each side that ran; smolsh's is the first.
+// Result is one figure of one measurement, for each side that ran. smolsh's side is the first.
 type Result struct {
 	Name   string       `json:"name"`
 	What   string       `json:"what"`
@@ -41,7 +41,7 @@ type Result struct {
 	Ratios map[string]float64 `json:"ratios"`
 }
 
-// SideResult is one side's values, one of each round, and their median.
+// SideResult holds one side's values, one for each round, and their median.
 type SideResult struct {
 	Side   string    `json:"side"`
 	Median float64   `json:"median"`
@@ -50,7 +50,7 @@ type SideResult struct {
 	Values []float64 `json:"values"`
 }
 
-// summarize makes the results of a measurement from its sides' values of each metric. They are in the measurement's order.
+// summarize makes a measurement's results from the values by side and metric, in the measurement's order.
 func summarize(m *Measurement, values map[string]map[string][]float64) (results []Result) {
 	for _, metric := range m.Metrics {
 		r := Result{Name: m.Name, What: m.What, Metric: metric.Name, Unit: metric.Unit, Better: "more", Ratios: map[string]float64{}}
@@ -135,7 +135,7 @@ func (r *Result) cell(side string) string {
 	return ""
 }
 
-// writeColumns writes rows as columns, of which the first left are aligned to the left, the others to the right.
+// writeColumns writes rows as columns. The first left columns are aligned to the left, the others to the right.
 func writeColumns(b *strings.Builder, rows [][]string, left int) {
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {

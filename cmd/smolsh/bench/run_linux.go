@@ -22,7 +22,7 @@ import (
 	"smolsh/phy/tap"
 )
 
-// runLimit is the time that a run may take in addition to its warm-up and measured time.
+// runLimit is the time that a run may take in addition to warm-up and measurement.
 const runLimit = 20 * time.Second
 
 // Config is the configuration of a run.
@@ -31,24 +31,24 @@ type Config struct {
 	Measurements []Measurement
 	Rounds       int           // number of runs of each side, at least 1
 	Span         time.Duration // measured time of each run
-	Warm         time.Duration // warm-up time before it
-	Small        bool          // the counts have their smallest values
+	Warm         time.Duration // warm-up time before the measured time
+	Small        bool          // true to use the smallest counts
 	// Program is the command line of this program, to which an actor's arguments are appended.
 	Program []string
 	// Peers are the programs of peers, by side.
 	Peers map[string]string
 	// Absent maps a side that is missing to the reason, which becomes a line of the report.
 	Absent map[string]string
-	// NoNetwork is why there is no namespace to measure in, "" if there is one.
+	// NoNetwork is the reason why there is no namespace to measure in, "" if there is one.
 	NoNetwork string
-	// Profiles is a directory for CPU profiles of smolsh's runs, NAME.pprof; "" for none.
+	// Profiles is a directory for CPU profiles of smolsh's runs, NAME.pprof; "" for no profiles.
 	Profiles string
 	// Progress, if set, is called before each run.
 	Progress func(name, side string, run, runs int)
 }
 
-// Run measures. It moves the calling goroutine to a thread of its own for good, so that the processes it
-// starts end with it.
+// Run takes the measurements. It locks the calling goroutine to its thread permanently, so that the processes it starts
+// end with the thread.
 func Run(cfg Config) *Report {
 	runtime.LockOSThread()
 	b := &bench{Config: cfg}
@@ -91,7 +91,7 @@ type bench struct {
 	veths int
 }
 
-// interleave runs the sides in turn. A side that fails twice is left out of the rest of the measurement.
+// interleave runs the sides in turn. A side that fails twice is omitted from the rest of the measurement.
 func (b *bench) interleave(m *Measurement, sides []string) (values map[string]map[string][]float64, failures []string) {
 	values = map[string]map[string][]float64{}
 	failed := map[string]int{}
@@ -264,7 +264,7 @@ type process struct {
 	limit  time.Duration
 }
 
-// start starts an actor, which ends with this thread. flags ask for namespaces of its own.
+// start starts an actor, which ends with this thread. flags are clone flags for its own namespaces.
 func (b *bench) start(flags uintptr, argv []string) (*process, error) {
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), lines: make(chan line, 4), limit: b.Warm + b.Span + runLimit}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Cloneflags: flags}
@@ -292,7 +292,7 @@ func readLines(r io.Reader, to chan<- line) {
 	}
 }
 
-// end kills the actor if it still runs. An actor that writes a profile first gets the time for it.
+// end kills the actor if it is still running. An actor that writes a profile first has time to write it.
 func (p *process) end() {
 	var patience time.Duration
 	if p.profiled() {
@@ -327,7 +327,7 @@ func (p *process) fail(l line, ok bool) error {
 	return nil
 }
 
-// said collects an actor's standard error.
+// said collects the standard error of an actor.
 type said struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -339,7 +339,7 @@ func (s *said) Write(b []byte) (int, error) {
 	return s.b.Write(b)
 }
 
-// first returns its first line.
+// first returns the first line of the standard error.
 func (s *said) first() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -347,7 +347,7 @@ func (s *said) first() string {
 	return text
 }
 
-// ready waits until the actor listens, and returns the address.
+// ready waits until the actor listens, and returns its address.
 func (p *process) ready() (string, error) {
 	select {
 	case l, ok := <-p.lines:
@@ -359,8 +359,8 @@ func (p *process) ready() (string, error) {
 
 func (p *process) result() (map[string]float64, error) { return either(p, &process{limit: p.limit}) }
 
-// either waits for the result, which either process prints. If one process fails or ends without a result, the other has a moment
-// to print a result or a better error.
+// either waits for the result, which either process may print. If one process fails or ends without a result, the other
+// has a short time to print a result or a better error.
 func either(a, b *process) (map[string]float64, error) {
 	from := [...]*process{a, b}
 	lines := [...]<-chan line{a.lines, b.lines}

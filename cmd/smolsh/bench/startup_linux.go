@@ -10,11 +10,10 @@ import (
 	"github.com/creack/pty"
 )
 
-// prompts are how the shell's prompt ends, on either clock.
+// prompts are the ends of the shell's prompt, under the wall clock and under a virtual clock.
 var prompts = [][]byte{[]byte("smolsh> "), []byte("smolsh (virtual)> ")}
 
-// startToPrompt starts the program on a terminal and returns the time until it asks for the first line,
-// in ms.
+// startToPrompt starts the program on a terminal and returns the time until its first prompt, in ms.
 func startToPrompt(program string, args ...string) (float64, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", "NO_COLOR=1", "HOME=/nonexistent"}

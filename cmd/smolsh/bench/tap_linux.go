@@ -14,10 +14,10 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// ourChunk is how many octets our side hands over or takes at once.
+// ourChunk is the number of octets that our side writes or reads at once.
 const ourChunk = 64 << 10
 
-// onTAP returns our host on the TAP that the arguments name.
+// onTAP opens the TAP that the arguments name, and returns our host on it.
 func (a *actor) onTAP() (lab.Runner, *lab.Lab, *lab.Host, error) {
 	dev, err := tap.Open(a.args["tap"], tap.Options{Plain: !a.args.flag("offload")})
 	if err != nil {
@@ -35,8 +35,8 @@ func (a *actor) onTAP() (lab.Runner, *lab.Lab, *lab.Host, error) {
 	return r, l, h, err
 }
 
-// tap is our side of a run on a TAP. Arguments: tap= its name, offload=, to=ADDRESS:PORT of the
-// kernel's end, proto=, mode=sink, source or echo.
+// tap runs our side on a TAP. Arguments: tap=, the TAP's name; offload=; to=ADDRESS:PORT of the kernel's end; proto=;
+// mode=sink, source or echo.
 func (a *actor) tap() error {
 	r, _, h, err := a.onTAP()
 	if err != nil {
@@ -65,8 +65,8 @@ func (a *actor) tap() error {
 	return <-over
 }
 
-// stream opens the connection and moves octets on it, on the owner. Its end is told unless it is the
-// other side's, which is over when it has measured.
+// stream opens the connection and moves octets on it. Only the owner calls it. It calls end with the connection's
+// error, except when the other side has measured and closed.
 func (a *actor) stream(now clock.Instant, h *lab.Host, to netip.AddrPort, end func(error)) error {
 	c, err := h.DialTCP(now, netip.AddrPort{}, to, tcp.Config{NoDelay: a.args["mode"] == "echo"})
 	if err != nil {
@@ -124,7 +124,7 @@ func (a *actor) stream(now clock.Instant, h *lab.Host, to netip.AddrPort, end fu
 	return nil
 }
 
-// echoDatagrams sends one datagram, which shows its address, and then sends every datagram back.
+// echoDatagrams sends one datagram, from which the peer learns the address, and then sends every datagram back.
 func echoDatagrams(now clock.Instant, h *lab.Host, to netip.AddrPort) error {
 	u, err := h.DialUDP(netip.AddrPort{}, to)
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 	"smolsh/phy/unixport"
 )
 
-// causes maps the errors of devices to reason and remedy. Errors of --device and the verdicts of smolsh doctor both take
-// their texts from this table. In each text {name} is the interface's name, {kind} the kind that was asked for and {other}
-// the interface's own kind.
+// causes maps the errors of devices to reason and remedy. Errors of --device and verdicts of smolsh doctor both take
+// their texts from this table. In each text {name} is the interface's name, {kind} the requested kind and {other} the
+// interface's own kind.
 var causes = []struct {
 	err       error
 	why, cure string
@@ -51,7 +51,7 @@ var causes = []struct {
 	{errSilent, "{name}: the kernel's end at {peer} does not answer", "as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why"},
 }
 
-// Errors that no device returns: a checkup or a change of a link finds them.
+// Errors that no device returns. A checkup, or a change of a link, finds them.
 var (
 	errSwitchGone  = errors.New("switch gone")
 	errLinkDown    = errors.New("link down")
@@ -64,8 +64,8 @@ var (
 	errSilent      = errors.New("silent")
 )
 
-// Explain returns the reason why err keeps the device from being used, or nil if the table of causes lacks err. The
-// words fill the placeholders of the cause's text, in pairs of name and value.
+// Explain returns the reason why err prevents the use of the device, nil if causes does not have err. words fill the
+// placeholders of the text, in pairs of name and value.
 func Explain(d Device, err error, words ...string) *Obstacle {
 	if errors.Is(err, tap.ErrPermission) || errors.Is(err, tap.ErrUnavailable) {
 		var errno syscall.Errno
@@ -102,7 +102,7 @@ func Explain(d Device, err error, words ...string) *Obstacle {
 	return nil
 }
 
-// linkObstacle returns the reason why a device's link carries no frames, or nil if it carries them.
+// linkObstacle returns the reason why a device's link carries no frames, nil if it carries frames.
 func linkObstacle(name string, l netif.State) *Obstacle {
 	switch {
 	case !l.Up:
@@ -113,7 +113,7 @@ func linkObstacle(name string, l netif.State) *Obstacle {
 	return nil
 }
 
-// LinkText says why the link of d, which is not up, carries no frames, with the remedy if one is known.
+// LinkText returns the reason why the link of d is down, with the remedy if one is known.
 func LinkText(d phy.Watcher) string {
 	if s, ok := d.(*unixport.Device); ok {
 		return Explain(Device{Name: s.Path()}, errSwitchGone).Text()
@@ -142,8 +142,8 @@ func userName(id int) string {
 	return strconv.Itoa(id)
 }
 
-// ownerOf returns the owner of a TAP or TUN, as ": it is USER's". For an existing one it also returns the command that
-// removes it, because the owner of a device can't be changed.
+// ownerOf returns the owner of a TAP or TUN as text: ": it is USER's". For an existing device it also returns the
+// command that removes it, because the owner can't be changed.
 func ownerOf(d Device) (owner, remove string) {
 	link, err := netlink.LinkByName(d.Name)
 	t, ok := link.(*netlink.Tuntap)

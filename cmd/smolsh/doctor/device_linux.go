@@ -13,8 +13,8 @@ import (
 	"smolsh/phy/tap"
 )
 
-// examineDevice checks one device: whether it can be opened, its link, and for a TAP or TUN the path from the host
-// to the kernel's end and back.
+// examineDevice checks one device: whether it can be opened, and its link. For a TAP or TUN it also checks the path
+// from the host to the kernel's end and back.
 func (c *Checkup) examineDevice(d Device) {
 	if d.Kind == "switch" {
 		c.say(c.Switch(d))
@@ -85,8 +85,8 @@ func addressesOf(name string) (found []netip.Prefix) {
 	return found
 }
 
-// pathObstacle returns the setting of the kernel that keeps its end of d and the host apart: networks, rp_filter,
-// or ip_forward where the kernel's end is the host's gateway. It returns nil if there is none.
+// pathObstacle returns the kernel's setting that prevents traffic between the host and its end of d, nil if there is
+// none. It checks the networks, rp_filter and, if the kernel's end is the gateway, ip_forward.
 func (c *Checkup) pathObstacle(d Device, kernel []netip.Prefix) *Obstacle {
 	addr := c.Host
 	words := []string{"addr", addr.String(), "host", addr.String(), "peer", kernel[0].Masked().String()}

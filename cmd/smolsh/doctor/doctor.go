@@ -23,45 +23,46 @@ type Device struct{ Kind, Name string }
 // Obstacle is the reason why a device or a lab can't be used, and the remedy: a command or a flag.
 type Obstacle struct{ Why, Cure string }
 
-// Text returns the obstacle as an error of a device.
+// Text returns the obstacle as one line: reason and remedy.
 func (o *Obstacle) Text() string { return o.Why + " (" + o.Cure + ")" }
 
-// instead stands between reason and remedy where a virtual lab takes the private lab's place.
+// instead separates reason and remedy if a virtual lab replaces the private lab.
 const instead = ", so this is a virtual lab ("
 
-// Virtual returns the obstacle as the shell's banner and standard error show it when a virtual lab takes the private
-// lab's place.
+// Virtual returns the obstacle as one line for the banner and standard error, if a virtual lab replaces the private
+// lab.
 func (o *Obstacle) Virtual() string { return o.Why + instead + o.Cure + ")" }
 
-// Verdict is the result of one check, a line of smolsh doctor.
+// Verdict is the result of one check, printed as a line of smolsh doctor.
 type Verdict struct {
 	Subject string    // the device or capability that was checked
-	Good    string    // the result, where there is no obstacle
-	Bad     *Obstacle // nil where all is well
-	Noted   bool      // Bad is no failure, because the user did not ask for the subject
+	Good    string    // result if there is no obstacle
+	Bad     *Obstacle // obstacle; nil if there is none
+	Noted   bool      // true if Bad does not count as a failure, because the user did not name the subject
 }
 
-// Checkup is one run of smolsh doctor. Its caller fills in the exported fields, all of them, and calls Run once.
+// Checkup is one run of smolsh doctor. The caller sets all exported fields, and calls Run once.
 type Checkup struct {
-	Private bool         // check the private lab
-	Devices []Device     // the devices to check; without any, Run lists the machine's TAPs and TUNs
-	Host    netip.Addr   // the host's address on a TAP or TUN
-	Gateway netip.Addr   // the host's default gateway; the zero Addr for none
-	Peer    netip.Prefix // the address to suggest for a kernel's end that has none
+	Private bool         // true to check the private lab
+	Devices []Device     // devices to check; without any, Run lists the machine's TAPs and TUNs
+	Host    netip.Addr   // host's address on a TAP or TUN
+	Gateway netip.Addr   // host's default gateway; the zero Addr for none
+	Peer    netip.Prefix // address to suggest for a kernel's end without one
 
 	// Program returns a command that runs this program with the given arguments.
 	Program func(args ...string) *exec.Cmd
-	// Switch dials a switch and returns the verdict.
+	// Switch connects to a switch and returns the verdict.
 	Switch func(d Device) Verdict
-	// Ping puts the host on a TAP or TUN and reports whether the kernel's end answers its echo requests. The error
-	// says why the host can't be there.
+	// Ping attaches the host to a TAP or TUN, and reports whether the kernel's end answers echo requests. The error is
+	// the reason why the host can't be attached.
 	Ping func(d Device, kernel netip.Addr) (answered bool, err error)
 
 	w      io.Writer
 	failed bool
 }
 
-// Run makes the checks and writes the verdicts to w, two lines for an obstacle. It returns false when one of them failed.
+// Run makes the checks and writes the verdicts to w, in two lines if there is an obstacle. It returns false if a check
+// failed.
 func (c *Checkup) Run(w io.Writer) (ok bool) {
 	c.w = w
 	c.examine()

@@ -7,10 +7,10 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// droppingChain returns the first base chain of nftables, between an interface and the kernel's own sockets, that drops
-// packets by its policy or by a rule. A rule that names another interface does not count. The chain is written as nft
-// writes it (family, table, name); match is iifname or oifname, by which a rule of that chain matches the interface. Both
-// are empty if no chain drops.
+// droppingChain returns the first base chain of nftables between an interface and the kernel's own sockets that drops
+// packets, by its policy or by a rule. It ignores rules that name another interface. The chain is written as nft writes
+// it: family, table, name. match is iifname or oifname, with which a rule of the chain matches the interface. Both are
+// empty if no chain drops.
 func droppingChain(iface string) (chain, match string) {
 	c, err := nftables.New()
 	if err != nil {
@@ -37,7 +37,7 @@ func droppingChain(iface string) (chain, match string) {
 	return "", ""
 }
 
-// drops reports whether a rule of the chain drops or rejects packets and names no other interface than iface.
+// drops reports whether a rule of the chain drops or rejects packets, and names no interface other than iface.
 func drops(c *nftables.Conn, ch *nftables.Chain, iface string) bool {
 	rules, _ := c.GetRules(ch.Table, ch)
 	for _, r := range rules {

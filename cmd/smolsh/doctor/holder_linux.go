@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// holder returns the process that has a TAP or TUN of this namespace open, as ": process 123 (smolsh)". It is empty if
-// that process can't be seen, because it is another user's.
+// holder returns the process that has a TAP or TUN of this namespace open, as ": process 123 (smolsh)". It returns ""
+// if it may not see that process, which belongs to another user.
 func holder(name string) string {
 	ours, _ := os.Readlink("/proc/thread-self/ns/net")
 	files, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
@@ -20,7 +20,7 @@ func holder(name string) string {
 		}
 		process := filepath.Dir(filepath.Dir(file))
 		if ns, err := os.Readlink(process + "/ns/net"); err == nil && ns != ours {
-			continue // one of that name in another namespace
+			continue // the device is in another namespace
 		}
 		comm, _ := os.ReadFile(process + "/comm")
 		return fmt.Sprintf(": process %s (%s)", filepath.Base(process), strings.TrimSpace(string(comm)))

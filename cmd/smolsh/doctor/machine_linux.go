@@ -58,8 +58,8 @@ func capable(bit uint) bool {
 	return unix.Capget(&header, &data[0]) == nil && data[bit/32].Effective&(1<<(bit%32)) != 0
 }
 
-// namespaces makes a network namespace in each of the private lab's two ways: without and with a user namespace. It
-// returns nil if one of them works.
+// namespaces tries to make a network namespace in the two ways of the private lab: without and with a user namespace.
+// It returns nil if either works.
 func (c *Checkup) namespaces() *Obstacle {
 	cmd := c.Program("--version")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
@@ -79,7 +79,7 @@ func (c *Checkup) namespaces() *Obstacle {
 	return NamespaceObstacle(err)
 }
 
-// privateLab runs a line on the private lab, in which the host pings the kernel.
+// privateLab runs a ping to the kernel on the private lab.
 func (c *Checkup) privateLab() *Obstacle {
 	cmd := c.Program("-c", `print(kernel, ping("192.168.69.100", count=1).received)`)
 	var said, why bytes.Buffer

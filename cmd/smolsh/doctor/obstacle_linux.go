@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TUNPath is the device file that makes TAPs and TUNs.
+// TUNPath is the device file through which TAPs and TUNs are made.
 const TUNPath = "/dev/net/tun"
 
 // TUNObstacle returns the reason why /dev/net/tun can't be opened, or nil if it can.
@@ -43,7 +43,7 @@ func Sysctl(name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// closed lists the settings, with their values, that forbid namespaces to ordinary users or to everybody.
+// closed lists kernel settings that forbid namespaces to ordinary users or to everybody, and the value to set instead.
 var closed = []struct{ name, value, open string }{
 	{"user.max_net_namespaces", "0", "10000"},
 	{"user.max_user_namespaces", "0", "10000"},

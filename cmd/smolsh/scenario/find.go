@@ -173,7 +173,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// chooser returns the value of --run that selects this test and no other of its file.
+// chooser returns the value of --run that selects this test and no other test of its file.
 func chooser(t Test) string {
 	text := regexp.QuoteMeta(t.Name)
 	if t.others || text != t.Name {

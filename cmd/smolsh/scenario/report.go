@@ -12,25 +12,25 @@ import (
 	"smolsh/script"
 )
 
-// maxTold bounds the failing seeds of a test that are reported in full; the others are only listed.
+// maxTold is the number of failing seeds of a test that are reported in full. The others are only listed.
 const maxTold = 3
 
 // report writes the results of the cases, which it receives in order.
 type report struct {
 	c      *Config
 	total  int
-	last   map[int]uint64 // the last seed of each test
+	last   map[int]uint64 // last seed of each test
 	start  time.Time
 	result Result
 	err    error
-	files  int // columns of the widest file
-	names  int // columns of the longest name
+	files  int // columns of the longest file name
+	names  int // columns of the longest test name
 	shown  bool
 
 	// counts of the test that is being reported
 	sums            Result
 	took, simulated time.Duration
-	more            []string // seeds that failed beyond maxTold
+	more            []string // failing seeds beyond maxTold
 	suites          junit
 }
 
@@ -51,7 +51,7 @@ func (r *report) printf(format string, args ...any) {
 	}
 }
 
-// wipe clears the line of progress.
+// wipe clears the progress line.
 func (r *report) wipe() {
 	if r.shown {
 		r.shown = false
@@ -203,7 +203,7 @@ func list(words []string, n int) string {
 	return fmt.Sprintf("%s … (%d more)", strings.Join(words[:n], " "), len(words)-n)
 }
 
-// details returns the lines about a failure, which follow the line of its test.
+// details prints the lines about a failure, which follow the line of its test.
 func (r *report) details(o outcome, told telling) {
 	const in = "      "
 	for _, l := range o.reason() {
@@ -324,9 +324,9 @@ func (r Result) String() string {
 // telling holds the results of repeating and shrinking a failure.
 type telling struct {
 	again   string
-	capture string   // the file with its packets, "" if there is none
-	note    string   // a remark if its repetition differed
-	shrunk  []string // the faults that are still needed
+	capture string   // file with the packets, "" if there is none
+	note    string   // remark if the repetition had another result
+	shrunk  []string // faults that the failure needs
 }
 
 // examine repeats a failure with every packet captured, and shrinks it if --shrink is set.

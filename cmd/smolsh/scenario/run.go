@@ -25,8 +25,7 @@ type Setup struct {
 	Shared  *script.Shared
 }
 
-// Opener makes a session in which nothing has run, in a lab of its own. release is called
-// after the session has been closed.
+// Opener makes a new session in its own lab. The caller calls release after it has closed the session.
 type Opener func(Setup) (s *script.Session, release func(), err error)
 
 // Config selects the tests and the way in which they run. Close ends its workers.
@@ -85,12 +84,7 @@ type outcome struct {
 	Programs    bool // it has run programs of the operating system
 }
 
-// passed reports whether nothing was wrong with the test.
-func (o *outcome) passed() bool {
-	return o.Failure == nil && !o.Interrupted && !o.Skipped && !o.Expected
-}
-
-// DefaultTimeout is the time that a test may take with one seed by default.
+// DefaultTimeout is the default of Config.Timeout.
 const DefaultTimeout = time.Minute
 
 const lastPackets = 12
@@ -142,7 +136,7 @@ func guard(crashed func(v any, stack []byte)) {
 	}
 }
 
-// firstFrames returns the part of a stack that shows the place of the panic.
+// firstFrames returns the functions at the top of a stack, where the panic occurred.
 func firstFrames(stack []byte) string {
 	lines := strings.Split(string(stack), "\n")
 	for i, l := range lines {

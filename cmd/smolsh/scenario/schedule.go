@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Result has the sums of a run.
+// Result holds the counts of a run.
 type Result struct {
 	Passed, Failed, Skipped, Expected int
 	NotRun                            int // cases after the first failure, or after the interrupt
@@ -148,7 +148,7 @@ func (c *Config) Run() (Result, error) {
 	return r.close()
 }
 
-// first runs a case for the first time. A live run can't be repeated, so it is captured at once.
+// first runs a case for the first time. It captures a live run, which can't be repeated.
 func (c *Config) first(j job) outcome {
 	capture := ""
 	if c.Live {
@@ -157,7 +157,7 @@ func (c *Config) first(j job) outcome {
 	return c.once(j.test, j.seed, c.Keep, capture)
 }
 
-// round rounds a duration for a reader.
+// round formats a duration with few digits.
 func round(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)

@@ -10,7 +10,7 @@ import (
 // The flag and the reports count from 1, the environment variables from 0.
 type Shard struct{ Index, Total int }
 
-// has reports whether the i-th case, counted from 0, is of the shard.
+// has reports whether the shard has the i-th case, counted from 0.
 func (s Shard) has(i int) bool { return s.Total <= 1 || i%s.Total == s.Index }
 
 // String returns I/N, counted from 1.
@@ -54,7 +54,7 @@ func ParseShard(text string, getenv func(string) string) (s Shard, err error) {
 // Seeds is the range from First to Last, both included.
 type Seeds struct{ First, Last uint64 }
 
-// ParseSeeds reads "A..B".
+// ParseSeeds parses "A..B".
 func ParseSeeds(text string) (s Seeds, err error) {
 	a, b, ok := strings.Cut(text, "..")
 	if ok {
@@ -68,7 +68,7 @@ func ParseSeeds(text string) (s Seeds, err error) {
 	return s, nil
 }
 
-// maxSeeds bounds the cases of a test.
+// maxSeeds is the largest number of seeds of a test.
 const maxSeeds = 1_000_000
 
 func (s Seeds) count() int { return int(s.Last-s.First) + 1 }

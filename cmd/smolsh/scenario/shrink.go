@@ -8,13 +8,13 @@ import (
 	"smolsh/phy/fault"
 )
 
-// maxShrink bounds the repetitions of a failing test while it is shrunk.
+// maxShrink is the largest number of runs to shrink one failure.
 const maxShrink = 500
 
-// none is a plan's text that keeps nothing.
+// none is the text of a plan that keeps no fault.
 const none = "none"
 
-// ParseKeep reads the value of --keep: "none", or the faults to keep, separated by blanks (script.ParseKept).
+// ParseKeep parses the value of --keep: "none", or the faults to keep, separated by blanks (fault.ParseSelection).
 func ParseKeep(text string) (*fault.Plan, error) {
 	p := &fault.Plan{}
 	if text == none {
@@ -45,15 +45,15 @@ func Keeping(p *fault.Plan) string {
 	return strings.Join(words, " ")
 }
 
-// shrinker looks for the fewest faults with which a test fails as it did.
+// shrinker looks for the fewest faults with which a test fails in the same way.
 type shrinker struct {
 	c    *Config
 	o    outcome
 	runs int
-	best outcome // the last run that failed in this way
+	best outcome // last run that failed in the same way
 }
 
-// fails runs the test with these faults and reports whether it fails as it did.
+// fails runs the test with these faults and reports whether it fails in the same way.
 func (s *shrinker) fails(kept []fault.Selection) bool {
 	if s.runs >= maxShrink || s.c.stopped() {
 		return false
@@ -80,7 +80,7 @@ func (c *Config) shrink(o outcome) []string {
 	case len(kept) == 0 && c.Keep == nil:
 		return []string{"not shrunk: the test states no fault"}
 	case !s.fails(kept):
-		// Separated rules behave differently from the rules together.
+		// Separate rules for each effect may behave differently from the original rule.
 		if kept = whole(kept); !s.fails(kept) {
 			return []string{"not shrunk: with its faults taken apart it does not fail so"}
 		}
@@ -104,7 +104,7 @@ func (c *Config) shrink(o outcome) []string {
 	return s.tell(kept, len(effects(all.Troubles, false)), met)
 }
 
-// effects returns the effects that have met a frame, or all of them, each once.
+// effects returns the effects that have hit a frame, or all effects, each once.
 func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	for _, t := range list {
 		k := fault.Selection{Number: t.Number, Effect: t.Effect}
@@ -115,7 +115,7 @@ func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	return kept
 }
 
-// whole returns the statements of the effects.
+// whole returns the faults to which the effects belong.
 func whole(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		if len(list) == 0 || list[len(list)-1].Number != k.Number {
@@ -132,7 +132,7 @@ func hits(list []fault.Report) (n uint64) {
 	return n
 }
 
-// without turns off one effect after the other, repeatedly until each is needed.
+// without removes one effect after another, and repeats this until each remaining effect is needed.
 func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
 	for changed := true; changed; {
 		changed = false
@@ -145,10 +145,10 @@ func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
 	return kept
 }
 
-// frame is one frame that an effect met.
+// frame is one frame that an effect has hit.
 type frame struct{ dir, n int }
 
-// met returns the frames that an effect met in the last run that failed. ok is false if they can't be named.
+// met returns the frames that an effect hit in the last failing run. ok is false if single frames can't be named.
 func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
 	for _, t := range s.best.Troubles {
 		if t.Number != k.Number || t.Effect != k.Effect {
@@ -175,8 +175,8 @@ func only(k fault.Selection, frames []frame) fault.Selection {
 	return k
 }
 
-// pinned returns kept with each effect limited, if possible, to the frames that it met by chance. From then on leaving one
-// effect out changes no random draw of another.
+// pinned returns kept with each effect limited, if possible, to the frames that it has hit by chance. Then the removal
+// of one effect changes no random draw of another.
 func (s *shrinker) pinned(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		frames, ok := s.met(k)
@@ -190,7 +190,7 @@ func (s *shrinker) pinned(kept []fault.Selection) (list []fault.Selection) {
 	return list
 }
 
-// narrow limits the i-th effect to as few single frames as still make the test fail (Zeller's ddmin).
+// narrow limits the i-th effect to the fewest frames with which the test still fails (Zeller's ddmin).
 func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 	if kept[i].Effect == "" || !s.fails(kept) {
 		return kept
@@ -229,7 +229,7 @@ func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 	return with(frames)
 }
 
-// tell reports the remaining faults, and writes their capture.
+// tell returns the lines about the remaining faults, and writes their capture.
 func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []string {
 	t := s.c.Tests[s.o.test]
 	plan := &fault.Plan{Kept: kept}

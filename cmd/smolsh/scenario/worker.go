@@ -152,7 +152,7 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 		return
 	}
 	if r.Capture != "" {
-		if err := s.CaptureAll(r.Capture); err != nil {
+		if err := s.Capture(r.Capture); err != nil {
 			o.Failure = &script.Failure{Message: "the capture: " + err.Error()}
 			_ = s.Close()
 			release()

@@ -10,8 +10,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Space is a second network namespace beside the test's own. Only the functions that Do runs are in it, with the programs and
-// sockets that they open.
+// Space is a second network namespace, in addition to the test's. Only functions run by Do are in it, with the programs
+// and sockets that they open.
 type Space struct{ work chan func() }
 
 // NewSpace makes a network namespace with lo up. It ends with the test.
@@ -35,8 +35,8 @@ func (s *Space) Do(f func()) {
 	<-done
 }
 
-// Veth connects the calling goroutine's namespace with another one: by a pair of Ethernet interfaces that are up and have these
-// addresses; "" is no address.
+// Veth connects the calling goroutine's namespace with another one by a pair of Ethernet interfaces. Both are up and
+// have the given addresses; "" means no address.
 func Veth(t testing.TB, near, nearAddr string, there *Space, far, farAddr string) {
 	t.Helper()
 	var ns *os.File

@@ -19,7 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Need skips the test when something is missing, and says what and how to get it. With CI=true the test fails instead.
+// Need skips the test if a requirement is missing, with a message that names it and how to get it. With CI=true the
+// test fails instead.
 func Need(t testing.TB, ok bool, what, get string) {
 	t.Helper()
 	if ok {
@@ -31,7 +32,7 @@ func Need(t testing.TB, ok bool, what, get string) {
 	t.Skipf("%s is missing: %s", what, get)
 }
 
-// NeedTools is Need for programs, which it names with their Debian packages.
+// NeedTools calls Need for programs, and names their Debian packages.
 func NeedTools(t testing.TB, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
@@ -40,8 +41,8 @@ func NeedTools(t testing.TB, tools ...string) {
 	}
 }
 
-// Namespace moves the calling goroutine, for good, to a thread in a new network namespace with lo up. Programs it starts and
-// sockets it opens are in the namespace; other goroutines are not.
+// Namespace moves the calling goroutine permanently to a thread in a new network namespace with lo up. Programs that it
+// starts and sockets that it opens are in the namespace; other goroutines are not.
 func Namespace(t testing.TB) {
 	t.Helper()
 	Need(t, os.Geteuid() == 0, "root", "run the tests as root, or in a user namespace: unshare -Urn go test ./...")
@@ -57,8 +58,8 @@ func Namespace(t testing.TB) {
 	}
 }
 
-// TAP makes a persistent TAP device in the namespace and sets it up, with the given address for the kernel's end. The device ends
-// with the namespace.
+// TAP makes a persistent TAP device in the namespace and brings it up. kernel is the address of the kernel's end. The
+// device is deleted with the namespace.
 func TAP(t testing.TB, name string, kernel netip.Prefix) {
 	t.Helper()
 	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP}
@@ -79,9 +80,9 @@ func TAP(t testing.TB, name string, kernel netip.Prefix) {
 	}
 }
 
-// Hurry shortens the kernel's recovery from a test's losses and changes on the interface. The shortest retransmission timeout
-// becomes rtoMin, a SYN is repeated each second without back-off, and a wrong neighbour entry is found in seconds rather than
-// minutes.
+// Hurry shortens the kernel's timers, so that it recovers quickly from the losses and changes of a test. The shortest
+// retransmission timeout becomes rtoMin, a SYN is retransmitted each second without back-off, and a wrong neighbour
+// entry is detected in seconds instead of minutes.
 func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration) {
 	t.Helper()
 	link, err := netlink.LinkByName(name)

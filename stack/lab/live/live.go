@@ -10,9 +10,9 @@ import (
 	"smolsh/stack/lab"
 )
 
-// New starts the loop for w, which it owns from then on until the Runner is closed. Instants go on from
-// where w stands, and w.Epoch becomes the time of day of instant zero. The error is the operating
-// system's when it has no descriptor left.
+// New starts the loop for w and returns its Runner. The loop owns w until the Runner is closed. Time continues from w's
+// present instant, and w.Epoch becomes the time of day of instant zero. The error is the operating system's if there is
+// no descriptor left.
 func New(w *lab.World) (lab.Runner, error) {
 	box, err := newMailbox()
 	if err != nil {
@@ -24,27 +24,27 @@ func New(w *lab.World) (lab.Runner, error) {
 	return r, nil
 }
 
-// runner is the handle that callers have on a loop.
+// runner is the lab.Runner of a loop.
 type runner struct {
 	world *lab.World
 	box   *mailbox
-	start time.Time     // when the loop began
-	base  clock.Instant // the world's time then
+	start time.Time     // time at which the loop began
+	base  clock.Instant // the world's time at start
 	done  chan struct{} // closed when the loop has ended
 
-	after sync.Mutex // the world's owner is whoever holds it once the loop has ended
+	after sync.Mutex // after the loop has ended, the holder of this lock owns the world
 }
 
-// World is what the loop owns.
+// World returns the world that the loop owns.
 func (r *runner) World() *lab.World { return r.world }
 
-// Virtual is false.
+// Virtual returns false.
 func (r *runner) Virtual() bool { return false }
 
-// Now returns the time since the world's start; it does not wait for the loop.
+// Now returns the time since the world's start. It does not wait for the loop.
 func (r *runner) Now() clock.Instant { return r.base.Add(time.Since(r.start)) }
 
-// Do runs fn on the loop's goroutine.
+// Do runs fn on the loop's goroutine and waits for it.
 func (r *runner) Do(fn func(now clock.Instant)) {
 	c := calls.Get().(*call)
 	c.fn = fn
@@ -64,7 +64,7 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 	}
 }
 
-// tell is Do for a device's own goroutine: once the loop has ended there is nothing to tell.
+// tell runs fn on the loop's goroutine for a device's own goroutine. It does nothing after the loop has ended.
 func (r *runner) tell(fn func(now clock.Instant)) {
 	c := &call{fn: fn, done: make(chan struct{}, 1)}
 	if r.box.post(c) {
@@ -81,7 +81,7 @@ func (r *runner) tell(fn func(now clock.Instant)) {
 	})
 }
 
-// Idle waits for wake.
+// Idle waits until wake is readable, and returns true. It returns false if the loop has ended.
 func (r *runner) Idle(wake <-chan struct{}) bool {
 	select {
 	case <-wake:
@@ -91,7 +91,7 @@ func (r *runner) Idle(wake <-chan struct{}) bool {
 	}
 }
 
-// Close ends the loop after the calls that are in the mailbox, and waits for its end. It closes no device.
+// Close ends the loop after the calls in the mailbox have run, and waits for its end. It closes no device.
 func (r *runner) Close() error {
 	r.box.close()
 	<-r.done

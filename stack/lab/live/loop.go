@@ -14,24 +14,24 @@ import (
 	"smolsh/stack/lab"
 )
 
-// pollErrors is how often in a row a descriptor may report an error or a hang-up though its device
-// neither delivers nor fails; then the loop takes the device out of service rather than spin.
+// pollErrors is the number of consecutive polls that may report an error or a hang-up for a descriptor whose device
+// neither delivers nor fails. Then the loop takes the device out of service, so that it does not spin.
 const pollErrors = 16
 
-// spin is how long after the last frame or call the loop goes on looking before it sleeps: what answers
-// at once is served at once, and an idle loop still costs nothing.
+// spin is how long the loop polls without sleeping after the last frame or call. An immediate answer is then served at
+// once, and an idle loop still uses no CPU.
 const spin = 20 * time.Microsecond
 
-// errPoll is why: a device that is being deleted complains before its reads fail.
+// errPoll is the error for such a device. A device that is being deleted reports errors in poll before its reads fail.
 var errPoll = fmt.Errorf("live: descriptor in an error state: %w", phy.ErrClosed)
 
 // loop is the owner of a world.
 type loop struct {
 	*runner
-	fds     []unix.PollFd // the mailbox, then a device each
+	fds     []unix.PollFd // the mailbox's descriptor, then one of each device
 	ports   []lab.DevicePort
-	errors  []int  // poll errors in a row of each
-	known   uint64 // generation of the world's list that fds stand for
+	errors  []int  // consecutive poll errors of each device
+	known   uint64 // generation of the world's list from which fds was made
 	taken   []*call
 	timeout unix.Timespec
 }
@@ -44,13 +44,13 @@ func newLoop(r *runner) *loop {
 	}
 }
 
-// run is the loop. The thread is the goroutine's own, because it spends its life in system calls.
+// run runs the loop on its own thread, because the loop is mostly in system calls.
 func (l *loop) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(l.done)
 	defer l.box.release()
-	var awake clock.Instant // until when the loop looks instead of sleeping
+	var awake clock.Instant // time until which the loop polls without sleeping
 	for {
 		now := l.Now()
 		l.world.Sync(now)
@@ -66,7 +66,7 @@ func (l *loop) run() {
 		}
 		switch {
 		case more:
-			l.refresh() // events that are due must not hold up the devices
+			l.refresh() // without this, due events would keep new devices from being polled
 			l.wait(&unix.Timespec{})
 		case now < awake:
 			l.look()
@@ -76,7 +76,7 @@ func (l *loop) run() {
 	}
 }
 
-// drain takes a batch from each device that polled readable and returns how many frames there were.
+// drain receives a batch from each device that is readable, and returns the number of frames.
 func (l *loop) drain(now clock.Instant) (moved int) {
 	for i, p := range l.ports {
 		seen := l.fds[i+1].Revents
@@ -96,7 +96,7 @@ func (l *loop) drain(now clock.Instant) (moved int) {
 	return moved
 }
 
-// judge looks after descriptors that poll keeps complaining of.
+// judge handles the error conditions that poll reports for a descriptor.
 func (l *loop) judge(i int, p lab.DevicePort, seen int16, drained int) {
 	switch {
 	case seen&unix.POLLNVAL != 0:
@@ -110,8 +110,8 @@ func (l *loop) judge(i int, p lab.DevicePort, seen int16, drained int) {
 	}
 }
 
-// relink takes what a device's link has become, for the port that has the device now. What poll complained of so
-// far was about that.
+// relink makes the port that has the device now read its link state again. Poll errors so far may have concerned the
+// old state, so their counts are cleared.
 func (l *loop) relink(now clock.Instant, dev phy.Device) {
 	ports, _ := l.world.Devices()
 	for _, p := range ports {
@@ -123,7 +123,7 @@ func (l *loop) relink(now clock.Instant, dev phy.Device) {
 	clear(l.errors)
 }
 
-// serve runs what callers asked for and returns how much that was.
+// serve runs the calls in the mailbox and returns their number.
 func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	l.taken, closed = l.box.take(l.taken)
 	calls = len(l.taken)
@@ -136,7 +136,8 @@ func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	return calls, closed
 }
 
-// look takes each device for readable, unless it is full: a read that finds nothing is cheaper than a poll.
+// look marks each device as readable without a poll, unless it is full, because a read that finds nothing is cheaper
+// than a poll.
 func (l *loop) look() {
 	l.refresh()
 	for i, p := range l.ports {
@@ -148,7 +149,7 @@ func (l *loop) look() {
 	}
 }
 
-// sleep waits until a device or a caller wants something or the next event is due.
+// sleep waits until a device or a caller is ready or the next event is due.
 func (l *loop) sleep() {
 	l.refresh()
 	var timeout *unix.Timespec
@@ -168,16 +169,16 @@ func (l *loop) sleep() {
 	}
 }
 
-// wait is ppoll; nil is no limit.
+// wait calls ppoll. A nil timeout means no limit.
 func (l *loop) wait(timeout *unix.Timespec) {
 	if _, err := unix.Ppoll(l.fds, timeout, nil); err != nil {
 		for i := range l.fds {
-			l.fds[i].Revents = 0 // a signal came: look at the time and sleep again
+			l.fds[i].Revents = 0 // a signal has interrupted the wait, so the loop reads the time and sleeps again
 		}
 	}
 }
 
-// refresh brings the descriptors up to date with the world's devices and their wish to send.
+// refresh updates the list of descriptors, and polls for room only where frames wait.
 func (l *loop) refresh() {
 	ports, generation := l.world.Devices()
 	if generation != l.known {

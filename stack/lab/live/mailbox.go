@@ -13,14 +13,14 @@ import (
 	"smolsh/stack/crash"
 )
 
-// call is something to run on the loop's goroutine.
+// call is a function to run on the loop's goroutine.
 type call struct {
 	fn   func(now clock.Instant)
-	fail *crash.Panic  // what fn panicked with, nil where it returned
-	done chan struct{} // has room for one, so that the loop never waits
+	fail *crash.Panic  // panic of fn, nil if fn returned
+	done chan struct{} // has room for one value, so that the loop never waits
 }
 
-// run runs the call; the caller hears of a panic, and the loop goes on.
+// run runs the call. It recovers a panic, which is passed to the caller, and the loop continues.
 func (c *call) run(now clock.Instant) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -32,16 +32,16 @@ func (c *call) run(now clock.Instant) {
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
-// mailbox is the list of calls that the loop has not taken yet. Its descriptor becomes readable when a
-// call comes while the loop sleeps.
+// mailbox is the list of calls that the loop has not run yet. Its descriptor becomes readable when a call is added
+// while the loop sleeps.
 type mailbox struct {
 	fd int // an eventfd
 
-	news atomic.Bool // there may be something in the list, or the mailbox was closed
+	news atomic.Bool // true if the list may have a call, or the mailbox was closed
 
 	mu     sync.Mutex
 	list   []*call
-	asleep bool // the loop waits for the descriptor
+	asleep bool // true while the loop waits for the descriptor
 	closed bool
 }
 
@@ -53,8 +53,8 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: fd}, nil
 }
 
-// post puts c into the list, unless the mailbox is closed. The first one wakes a sleeping loop; the others
-// find it woken.
+// post adds c to the list, unless the mailbox is closed. The first call wakes a sleeping loop; further calls find it
+// awake.
 func (m *mailbox) post(c *call) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,7 +66,7 @@ func (m *mailbox) post(c *call) bool {
 	return true
 }
 
-// close lets nothing more in and wakes the loop.
+// close refuses further calls and wakes the loop.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -76,7 +76,7 @@ func (m *mailbox) close() {
 	}
 }
 
-// tell makes the loop look into the mailbox.
+// tell makes the loop read the mailbox.
 func (m *mailbox) tell() {
 	m.news.Store(true)
 	if !m.asleep {
@@ -84,15 +84,15 @@ func (m *mailbox) tell() {
 	}
 	m.asleep = false
 	one := [8]byte{7: 1}
-	for { // the only error but EINTR is that the counter would overflow, and then it is readable
+	for { // repeats after EINTR; the only other error is an overflow, after which the descriptor is readable
 		if _, err := unix.Write(m.fd, one[:]); err != unix.EINTR {
 			return
 		}
 	}
 }
 
-// rest says that the loop is about to wait for the descriptor; false when it must not, since there is
-// something in the mailbox.
+// rest records that the loop is about to wait for the descriptor. It returns false if the loop must not wait, because
+// the mailbox has a call or is closed.
 func (m *mailbox) rest() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,7 +106,7 @@ func (m *mailbox) empty() {
 	unix.Read(m.fd, counter[:])
 }
 
-// take moves the calls in the list into buf. It takes no lock while the list is empty.
+// take moves the calls in the list into buf. It does not lock while the list is empty.
 func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
 	if !m.news.Load() {
 		return buf[:0], false
@@ -114,7 +114,7 @@ func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asleep = false
-	m.news.Store(m.closed) // a closed one stays so
+	m.news.Store(m.closed) // stays true after close
 	list, m.list = m.list, buf[:0]
 	return list, m.closed
 }

@@ -1,0 +1,146 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/script/registry"
+	"smolsh/script/suggest"
+	"smolsh/script/table"
+	"smolsh/stack/clock"
+	"smolsh/stack/lab"
+)
+
+// errHostHere is the error for a host in a function that judges packets.
+var errHostHere = errors.New("a function that judges packets reaches no host")
+
+// maxNames is how many hosts' names an error lists.
+const maxNames = 12
+
+// HostOf implements registry.Caller: a host is named within the lab that the call concerns.
+func (c *call) HostOf(v starlark.Value) (starlark.Value, error) {
+	switch v := v.(type) {
+	case *hostValue:
+		return v, nil
+	case *table.Row:
+		if h, ok := v.About.(*hostValue); ok {
+			return h, nil
+		}
+	case starlark.String:
+		if lab.CheckName(string(v)) != nil {
+			return nil, nil
+		}
+		h, err := c.hostNamed(string(v))
+		if err != nil {
+			return nil, err
+		}
+		return h, nil
+	}
+	return nil, nil
+}
+
+// hostNamed returns the host of that name in the lab that the call concerns.
+func (c *call) hostNamed(name string) (*hostValue, error) {
+	if c.t == nil {
+		return nil, errHostHere
+	}
+	l := c.lab()
+	var names []string
+	for _, h := range l.hosts() {
+		if h.name == name {
+			return h, nil
+		}
+		names = append(names, h.name)
+	}
+	hint := ""
+	if n := suggest.Nearest(name, names); n != "" {
+		hint = fmt.Sprintf(" (did you mean %s?)", n)
+	}
+	if more := len(names) - maxNames; more > 0 {
+		names = append(names[:maxNames], fmt.Sprintf("and %d more", more))
+	}
+	if len(names) == 0 {
+		names = []string{"none"}
+	}
+	return nil, fmt.Errorf("no host named %s in this lab; hosts: %s%s", name, strings.Join(names, ", "), hint)
+}
+
+// lab returns the lab that the call concerns.
+func (c *call) lab() *labValue {
+	switch v := c.recv.(type) {
+	case *labValue:
+		return v
+	case *switchValue:
+		return v.l
+	}
+	if h := c.asking(); h != nil {
+		return h.lab
+	}
+	return c.s.local.lab
+}
+
+// asking returns the host that the call concerns, nil for a call on a lab or on a switch. The kernel's neighbour is the
+// session's own host.
+func (c *call) asking() *hostValue {
+	switch c.recv.(type) {
+	case *labValue, *switchValue:
+		return nil
+	}
+	if h := c.about(); h != nil {
+		return h
+	}
+	if strings.HasPrefix(c.b.Name, "kernel") {
+		return c.s.local
+	}
+	return c.t.host
+}
+
+// AddrOf implements registry.Caller: the address on a network of the asking host, else the host's first.
+func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
+	if c.t == nil {
+		return a, errHostHere
+	}
+	h := host.(*hostValue)
+	if l := c.lab(); h.lab.lab != l.lab {
+		return a, fmt.Errorf("host %s is in another lab", h.name)
+	}
+	shared := c.networks()
+	h.do(func(clock.Instant) {
+		for _, p := range h.h.Addrs() {
+			if !p.Addr().Is4() {
+				continue
+			}
+			if !a.IsValid() {
+				a = p.Addr()
+			}
+			for _, n := range shared {
+				if n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr()) {
+					a = p.Addr()
+					return
+				}
+			}
+		}
+	})
+	if !a.IsValid() {
+		return a, fmt.Errorf("host %s has no address", h.name)
+	}
+	return a, nil
+}
+
+// networks returns the networks of the asking host's addresses, or of those that a call of lab.host gives to its host.
+func (c *call) networks() (list []netip.Prefix) {
+	if h := c.asking(); h != nil {
+		h.do(func(clock.Instant) { list = h.h.Addrs() })
+		return list
+	}
+	for _, v := range c.args {
+		if p, err := registry.KindCIDR.Convert(v); err == nil {
+			list = append(list, p.(netip.Prefix))
+		}
+	}
+	return list
+}

@@ -1,0 +1,101 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+// A Caller is what Bind asks about the call whose arguments it converts.
+type Caller interface {
+	// Permit refuses an argument that was given, after its conversion.
+	Permit(p *Param, x any) error
+	// HostOf returns the host that a value stands for, which is the value itself or has its name. It returns nil and no error
+	// for a value that is neither a host nor has the form of a name. The error says that no host has the name.
+	HostOf(v starlark.Value) (starlark.Value, error)
+	// AddrOf returns the address at which the caller reaches a host that HostOf returned.
+	AddrOf(host starlark.Value) (netip.Addr, error)
+}
+
+// For returns what Convert does, and accepts a host or its name in the place of an address.
+func (k Kind) For(v starlark.Value, caller Caller) (any, error) {
+	x, err := k.Convert(v)
+	if err == nil {
+		return x, nil
+	}
+	switch k {
+	case KindHost:
+		h, nameErr := caller.HostOf(v)
+		if h == nil && nameErr == nil {
+			return nil, err
+		}
+		return h, nameErr
+	case KindIP:
+		return addrOf(v, caller, err)
+	case KindEndpoint:
+		return endpointOf(v, caller, err)
+	}
+	return nil, err
+}
+
+// addrOf returns the address of a host or name; wrong is the error for a value that is neither.
+func addrOf(v starlark.Value, caller Caller, wrong error) (any, error) {
+	h, err := caller.HostOf(v)
+	switch {
+	case err != nil:
+		return nil, err
+	case h == nil:
+		return nil, wrong
+	}
+	a, err := caller.AddrOf(h)
+	return a, err
+}
+
+// endpointOf reads "name:port" and (host, port).
+func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
+	var host, port starlark.Value
+	if pair, ok := v.(starlark.Tuple); ok && len(pair) == 2 {
+		host, port = pair[0], pair[1]
+	} else if s, ok := starlark.AsString(v); ok {
+		name, number, found := cutLast(s, ":")
+		n, err := strconv.ParseUint(number, 10, 16)
+		switch {
+		case !found && isName(s, caller):
+			return nil, fmt.Errorf("the port is missing: %q", s+":80")
+		case !found || err != nil:
+			return nil, wrong
+		}
+		host, port = starlark.String(name), starlark.MakeUint64(n)
+	} else if h, err := caller.HostOf(v); h != nil && err == nil {
+		return nil, errors.New("the port is missing: (host, 80)")
+	} else {
+		return nil, wrong
+	}
+	a, err := KindIP.For(host, caller)
+	if err != nil {
+		return nil, err
+	}
+	n, err := KindPort.Convert(port)
+	if err != nil {
+		return nil, wrong
+	}
+	return netip.AddrPortFrom(a.(netip.Addr), uint16(n.(int))), nil
+}
+
+// isName reports whether a string has the form of a host's name.
+func isName(s string, caller Caller) bool {
+	h, err := caller.HostOf(starlark.String(s))
+	return h != nil || err != nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}

@@ -1,0 +1,412 @@
+package topology
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.yaml.in/yaml/v3"
+
+	"smolsh/script/registry"
+	"smolsh/script/suggest"
+	"smolsh/stack/lab"
+	"smolsh/stack/wire"
+)
+
+// The keys of each mapping.
+var (
+	fileKeys   = []string{"hosts", "switches", "links", "timetable"}
+	hostKeys   = []string{"addresses", "gateway", "mac", "mtu", "forward"}
+	switchKeys = []string{"flood"}
+	impairKeys = []string{"delay", "jitter", "rate", "queue", "loss", "mtu"}
+	linkKeys   = append([]string{"ends", "name", "offload", "duplicates"}, impairKeys...)
+	changeKeys = []string{"at", "link", Up, Down, Set, Partition, Heal}
+)
+
+// parser has what was read so far.
+type parser struct {
+	t     *Topology
+	names map[string]string // "host" or "switch" by name
+	links map[string]*Link  // by name
+}
+
+func (p *parser) document(n *yaml.Node) error {
+	list, err := entries(n, "the file", fileKeys)
+	if err != nil {
+		return err
+	}
+	for _, key := range fileKeys { // links name hosts, whatever the order in the file
+		i := slices.IndexFunc(list, func(e entry) bool { return e.key.Value == key })
+		if i < 0 || list[i].value.Tag == "!!null" {
+			continue
+		}
+		read := map[string]func(*yaml.Node) error{"hosts": p.hosts, "switches": p.switches, "links": p.readLinks, "timetable": p.timetable}[key]
+		if err := read(list[i].value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim notes a name of a host or switch.
+func (p *parser) claim(k *yaml.Node, what string) error {
+	if err := lab.CheckName(k.Value); err != nil {
+		return errorAt(k, "%v", err)
+	}
+	if p.names[k.Value] != "" {
+		return errorAt(k, "a %s is named %s already", p.names[k.Value], k.Value)
+	}
+	p.names[k.Value] = what
+	return nil
+}
+
+func (p *parser) hosts(n *yaml.Node) error {
+	list, err := entries(n, "hosts", nil)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		h := Host{Line: e.key.Line}
+		h.Name = e.key.Value
+		if err := p.claim(e.key, "host"); err != nil {
+			return err
+		}
+		if e.value.Kind != yaml.MappingNode {
+			err = h.addresses(e.value)
+		} else {
+			err = h.read(e.value)
+		}
+		if err != nil {
+			return err
+		}
+		p.t.Hosts = append(p.t.Hosts, h)
+	}
+	for i := range p.t.Hosts {
+		if err := p.resolveGateway(&p.t.Hosts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addresses reads one address or a list; a host of several is a router unless forward says otherwise.
+func (h *Host) addresses(n *yaml.Node) error {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
+	}
+	for _, n := range nodes {
+		a, err := scalar[netip.Prefix](n, "an address of "+h.Name, registry.KindCIDR)
+		if err != nil {
+			return err
+		}
+		if !a.Addr().Is4() {
+			return errorAt(n, "%v: IPv6 is not spoken yet", a)
+		}
+		h.Addrs = append(h.Addrs, a)
+	}
+	h.Forward = len(h.Addrs) > 1
+	return nil
+}
+
+func (h *Host) read(n *yaml.Node) error {
+	list, err := entries(n, "host "+h.Name, hostKeys)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(a, b entry) int { // forward overrides what follows from the addresses
+		return cmp.Compare(slices.Index(hostKeys, a.key.Value), slices.Index(hostKeys, b.key.Value))
+	})
+	for _, e := range list {
+		switch e.key.Value {
+		case "addresses":
+			err = h.addresses(e.value)
+		case "gateway":
+			h.gateway = e.value
+		case "mac":
+			h.MAC, err = scalar[wire.HardwareAddr](e.value, "mac", registry.KindMAC)
+		case "mtu":
+			h.MTU, err = scalar[int](e.value, "mtu", "int:68..65535")
+		case "forward":
+			h.Forward, err = scalar[bool](e.value, "forward", registry.KindBool)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resolveGateway sets the gateway's address, which is on one of the host's networks.
+func (p *parser) resolveGateway(h *Host) error {
+	n := h.gateway
+	if n == nil {
+		return nil
+	}
+	if h.Gateway, _ = netip.ParseAddr(n.Value); h.Gateway.IsValid() {
+		if !h.reaches(h.Gateway) {
+			return errorAt(n, "the gateway %v is on no network of host %s", h.Gateway, h.Name)
+		}
+		return nil
+	}
+	i := slices.IndexFunc(p.t.Hosts, func(o Host) bool { return o.Name == n.Value })
+	if i < 0 || n.Kind != yaml.ScalarNode {
+		return errorAt(n, "the gateway is an address or a host, got %s%s", describe(n), p.nearest(n.Value, "host"))
+	}
+	for _, a := range p.t.Hosts[i].Addrs {
+		if h.reaches(a.Addr()) {
+			h.Gateway = a.Addr()
+			return nil
+		}
+	}
+	return errorAt(n, "the gateway %s has no address on a network of host %s", n.Value, h.Name)
+}
+
+func (h *Host) reaches(a netip.Addr) bool {
+	return slices.ContainsFunc(h.Addrs, func(p netip.Prefix) bool { return p.Masked().Contains(a) })
+}
+
+// nearest returns the hint of an error about an unknown name of a host, or of a host or switch if what is empty.
+func (p *parser) nearest(name, what string) string {
+	var known []string
+	for n, is := range p.names {
+		if what == "" || is == what {
+			known = append(known, n)
+		}
+	}
+	if n := suggest.Nearest(name, known); n != "" {
+		return " (did you mean " + n + "?)"
+	}
+	return ""
+}
+
+func (p *parser) switches(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		for _, k := range n.Content {
+			if k.Kind != yaml.ScalarNode {
+				return errorAt(k, "a switch of a list is a name, got %s", describe(k))
+			}
+			if err := p.claim(k, "switch"); err != nil {
+				return err
+			}
+			p.t.Switches = append(p.t.Switches, Switch{Name: k.Value, Line: k.Line})
+		}
+		return nil
+	}
+	list, err := entries(n, "switches", nil)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		s := Switch{Name: e.key.Value, Line: e.key.Line}
+		if err := p.claim(e.key, "switch"); err != nil {
+			return err
+		}
+		if e.value.Tag != "!!null" {
+			keys, err := entries(e.value, "switch "+s.Name, switchKeys)
+			if err != nil {
+				return err
+			}
+			for _, k := range keys {
+				if s.Flood, err = scalar[int](k.value, "flood", "int:0..1000000000"); err != nil {
+					return err
+				}
+			}
+		}
+		p.t.Switches = append(p.t.Switches, s)
+	}
+	return nil
+}
+
+func (p *parser) readLinks(n *yaml.Node) error {
+	if n.Kind != yaml.SequenceNode {
+		return errorAt(n, "links is a list, got %s", describe(n))
+	}
+	for _, n := range n.Content {
+		k, err := p.link(n)
+		if err != nil {
+			return err
+		}
+		if p.links[k.Name] != nil {
+			return errorAt(n, "there is a link %s already: give this one a name", k.Name)
+		}
+		p.t.Links = append(p.t.Links, *k)
+		p.links[k.Name] = k
+	}
+	return nil
+}
+
+func (p *parser) link(n *yaml.Node) (*Link, error) {
+	k := &Link{Line: n.Line}
+	if n.Kind == yaml.SequenceNode { // - [a, b]
+		return k, p.ends(n, k)
+	}
+	list, err := entries(n, "a link", linkKeys)
+	if err != nil {
+		return nil, err
+	}
+	var ends, mtu *yaml.Node
+	for _, e := range list {
+		switch e.key.Value {
+		case "ends":
+			ends, err = e.value, nil
+		case "name":
+			k.Name, err = scalar[string](e.value, "name", registry.KindStr)
+		case "offload":
+			k.Offload, err = scalar[bool](e.value, "offload", registry.KindBool)
+		case "duplicates":
+			k.Duplicates, err = scalar[bool](e.value, "duplicates", registry.KindBool)
+		default:
+			var set func(*lab.LinkConfig)
+			if set, err = impairment(e); err == nil {
+				set(&k.LinkConfig)
+			}
+			if e.key.Value == "mtu" {
+				mtu = e.value
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if ends == nil {
+		return nil, errorAt(n, "a link has ends, such as ends: [a, b]")
+	}
+	if err := p.ends(ends, k); err != nil {
+		return nil, err
+	}
+	if mtu != nil {
+		return k, p.checkMTU(k, k.MTU, mtu)
+	}
+	return k, nil
+}
+
+// ends reads the two ends of a link. A switch becomes the second.
+func (p *parser) ends(n *yaml.Node, k *Link) error {
+	a, b, err := p.pair(n, "ends", "")
+	if err != nil {
+		return err
+	}
+	if k.Name == "" {
+		k.Name = a + "-" + b
+	}
+	if p.names[a] == "switch" {
+		a, b = b, a
+	}
+	if p.names[a] == "switch" {
+		return errorAt(n, "a link joins two hosts, or a host and a switch")
+	}
+	k.A, k.B = a, b
+	return nil
+}
+
+// pair reads a list of two names, of hosts only if what is "host".
+func (p *parser) pair(n *yaml.Node, key, what string) (a, b string, err error) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) != 2 {
+		return "", "", errorAt(n, "%s is a list of two names, such as [a, b], got %s", key, describe(n))
+	}
+	for _, x := range n.Content {
+		if is := p.names[x.Value]; x.Kind != yaml.ScalarNode || is == "" || what != "" && is != what {
+			named := "host or switch"
+			if what != "" {
+				named = what
+			}
+			return "", "", errorAt(x, "no %s is named %s%s", named, x.Value, p.nearest(x.Value, what))
+		}
+	}
+	if a, b = n.Content[0].Value, n.Content[1].Value; a == b {
+		return "", "", errorAt(n, "%s are two", key)
+	}
+	return a, b, nil
+}
+
+// checkMTU refuses an MTU of a link above that which the file gives to one of its hosts.
+func (p *parser) checkMTU(k *Link, mtu int, n *yaml.Node) error {
+	for _, h := range p.t.Hosts {
+		if (h.Name == k.A || h.Name == k.B) && h.MTU != 0 && mtu > h.MTU {
+			return errorAt(n, "mtu %d is more than the mtu %d of host %s", mtu, h.MTU, h.Name)
+		}
+	}
+	return nil
+}
+
+// impairment returns a function that sets the field of an entry of a link, or of a change.
+func impairment(e entry) (set func(*lab.LinkConfig), err error) {
+	switch key, n := e.key.Value, e.value; key {
+	case "delay", "jitter":
+		var d time.Duration
+		d, err = scalar[time.Duration](n, key, registry.KindDuration)
+		set = func(c *lab.LinkConfig) { c.Delay = d }
+		if key == "jitter" {
+			set = func(c *lab.LinkConfig) { c.Jitter = d }
+		}
+	case "rate":
+		var bps uint64
+		bps, err = scalar[uint64](n, key, registry.KindRate)
+		set = func(c *lab.LinkConfig) { c.RateBps = bps }
+	case "queue":
+		var frames int
+		frames, err = scalar[int](n, key, "int:1..65536")
+		set = func(c *lab.LinkConfig) { c.Queue = frames }
+	case "loss":
+		var p float64
+		p, err = chance(n)
+		set = func(c *lab.LinkConfig) { c.Loss = p }
+	case "mtu":
+		var octets int
+		octets, err = scalar[int](n, key, "int:68..65535")
+		set = func(c *lab.LinkConfig) { c.MTU = octets }
+	}
+	return set, err
+}
+
+// chance reads a probability: 0 to 1, or percent.
+func chance(n *yaml.Node) (float64, error) {
+	if s, ok := strings.CutSuffix(n.Value, "%"); ok && n.Kind == yaml.ScalarNode {
+		if p, err := strconv.ParseFloat(s, 64); err == nil && p >= 0 && p <= 100 {
+			return p / 100, nil
+		}
+	}
+	return scalar[float64](n, `loss, which may be "5%",`, registry.KindChance)
+}
+
+// scalar returns a value of the given kind.
+func scalar[T any](n *yaml.Node, what string, k registry.Kind) (x T, err error) {
+	wrong := func(why string) error {
+		return errorAt(n, "%s is %s, got %s%s", what, k.Describe(), describe(n), why)
+	}
+	if n.Kind != yaml.ScalarNode {
+		return x, wrong("")
+	}
+	var v starlark.Value = starlark.String(n.Value)
+	switch n.Tag {
+	case "!!null":
+		return x, wrong("")
+	case "!!bool":
+		v = starlark.Bool(strings.EqualFold(n.Value, "true"))
+	case "!!int":
+		i, err := strconv.ParseInt(n.Value, 0, 64)
+		if err != nil {
+			return x, wrong("")
+		}
+		v = starlark.MakeInt64(i)
+	case "!!float":
+		f, err := strconv.ParseFloat(n.Value, 64)
+		if err != nil {
+			return x, wrong("")
+		}
+		v = starlark.Float(f)
+	}
+	if k == registry.KindStr || k == registry.KindMAC {
+		v = starlark.String(n.Value)
+	}
+	got, err := k.Convert(v)
+	if err != nil {
+		return x, wrong("")
+	}
+	return got.(T), nil
+}

@@ -1,0 +1,65 @@
+package lab
+
+import (
+	"smolsh/phy"
+	"smolsh/stack/drop"
+)
+
+// trail follows one frame and its copies from the sender's port to every place where one of them ends, for the captures of
+// several hosts, which write one record for all of them.
+type trail struct {
+	frames  int // the frame and its copies that have not ended
+	records []*captureRecord
+	early   []string // outcomes before a host has seen the frame, which comes from a device
+}
+
+// follow gives f a trail while a capture of several hosts is in force. A frame that has one keeps it.
+func (w *World) follow(f *phy.Frame) {
+	if w.following == 0 || f.Trail != 0 {
+		return
+	}
+	if w.trails == nil {
+		w.trails = map[uint64]*trail{}
+	}
+	w.lastTrail++
+	f.Trail = w.lastTrail
+	w.trails[f.Trail] = &trail{frames: 1}
+}
+
+// leaveTrail ends the trail of f, which goes to a device or will be recycled. The records of a frame whose last copy has
+// ended are complete.
+func (w *World) leaveTrail(f *phy.Frame) {
+	if f.Trail == 0 {
+		return
+	}
+	t := w.trails[f.Trail]
+	if t.frames--; t.frames == 0 {
+		delete(w.trails, f.Trail)
+		for _, r := range t.records {
+			r.complete = true
+			r.file.writeComplete()
+		}
+	}
+	f.Trail = 0
+}
+
+// noteDrop records that f ended on a link, or in a switch. at names the place, and is empty for a link between two hosts.
+func (w *World) noteDrop(f *phy.Frame, at string, why drop.Reason, link bool) {
+	if f.Trail == 0 {
+		return
+	}
+	what := "dropped: " + why.String()
+	if link {
+		what = phy.Marks{Lost: why}.After("")
+	}
+	if at != "" {
+		what = at + ": " + what
+	}
+	t := w.trails[f.Trail]
+	if len(t.records) == 0 {
+		t.early = append(t.early, what)
+	}
+	for _, r := range t.records {
+		r.add(what)
+	}
+}

@@ -372,3 +372,19 @@ func TestShDisplay(t *testing.T) {
 		t.Errorf("printed %q, want %q", got, want)
 	}
 }
+
+// A program reads every packet so far in the file of a capture that goes on.
+func TestShReadsACapture(t *testing.T) {
+	t.Chdir(t.TempDir())
+	want(t, `
+c = capture("x.pcapng")
+tcp.connect("192.168.69.100:7")
+n = len(sh("cat x.pcapng").out)
+tcp.connect("192.168.69.100:7")
+p = sh("cat x.pcapng", background=True)
+p.wait()
+assert.gt(len(p.out), n)
+c.stop()
+assert.eq(p.out, read_file("x.pcapng"))
+`, "")
+}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -239,6 +240,66 @@ func TestEndsWhole(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != "test_a test_b test_long" {
 			t.Errorf("%v: the lines are of %s", c.signal, got)
+		}
+	}
+}
+
+// daemonTests leave a daemon behind and end their worker in three ways; after each, a test says whether the daemon is gone.
+const daemonTests = `
+def daemon():
+    sh("rm -f pid; setsid sh -c 'trap \"\" TERM; echo $$ >pid; sleep 1000; sleep 1000' >/dev/null 2>&1 & while ! [ -s pid ]; do sleep 0.01; done; cat pid >>pids")
+
+def gone():
+    assert.eq(sh("test -e /proc/$(cat pid)", check=False).status, 1)
+
+def test_a_computes():
+    daemon()
+    int("7" * 10000000)
+
+def test_b(): gone()
+
+def test_c_allocates():
+    daemon()
+    x = []
+    while True: x.append("x" * 1000000)
+
+def test_d(): gone()
+
+def test_e_is_killed():
+    daemon()
+    sh("kill -9 $PPID")
+
+def test_f(): gone()
+`
+
+// TestProgramsOfAWorker: the programs of a test end with its worker, also where the worker cannot end them.
+func TestProgramsOfAWorker(t *testing.T) {
+	dir := t.TempDir()
+	file, report := filepath.Join(dir, "x.star"), filepath.Join(dir, "out.xml")
+	if err := os.WriteFile(file, []byte(daemonTests), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(smolsh(t), "test", "--jobs", "1", "--timeout", "4s", "--memory", "200MB", "--junit", report, file)
+	cmd.Env, cmd.Dir = append(os.Environ(), "HOME="+dir), dir
+	out, _ := cmd.CombinedOutput()
+	results := readJUnit(t, report)
+	if len(results) != 6 {
+		t.Fatalf("%d of 6 tests ran: %s", len(results), cut(out))
+	}
+	for name, says := range results {
+		if checks := strings.HasPrefix(name, "test_b") || strings.HasPrefix(name, "test_d") || strings.HasPrefix(name, "test_f"); checks != (says == "") {
+			t.Errorf("%s: %q", name, says)
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "pids"))
+	pids := strings.Fields(string(b))
+	if err != nil || len(pids) != 3 {
+		t.Errorf("the daemons are %v: %v", pids, err)
+	}
+	for _, text := range pids {
+		if pid, err := strconv.Atoi(text); err != nil || !ended(pid) {
+			t.Errorf("daemon %s is left", text)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }

@@ -19,7 +19,8 @@ func TestEscapeControls(t *testing.T) {
 	}
 }
 
-// No path from a peer's octets to a terminal carries a control character; to a file or a pipe print() has them all.
+// TestNoControlsOnATerminal: no path from a peer's octets to a terminal passes a control character on. Into a file or a
+// pipe print() writes all of them.
 func TestNoControlsOnATerminal(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const src = `

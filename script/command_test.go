@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// An interrupt that came before the command's process was there keeps it from starting.
+// TestInterruptBeforeACommand: an interrupt that comes before the command's process exists keeps the process from
+// starting.
 func TestInterruptBeforeACommand(t *testing.T) {
 	s := newSim(t, 1)
 	s.tasks.Foreground = true
@@ -22,8 +23,8 @@ func TestInterruptBeforeACommand(t *testing.T) {
 	}
 }
 
-// One that is told of as the command has just started may have come before; later the keyboard's own
-// signal has reached it.
+// TestInterruptOfANewCommand: the keyboard sends its own signal to the command's process. So an interrupt is passed on
+// to a process that has just started, since it may have been given before the start, and not to an older process.
 func TestInterruptOfANewCommand(t *testing.T) {
 	r := &running{cmd: exec.Command("sleep", "3600")}
 	done := make(chan error, 1)

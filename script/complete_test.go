@@ -30,7 +30,7 @@ def mine(alpha, beta=2, *rest, gamma=3, **more): pass
 	}
 	for _, c := range []struct {
 		text   string
-		want   string // candidates; with … at its end, some of them
+		want   string // the candidates; a final … stands for further ones
 		suffix string
 	}{
 		{"pin", "ping", ""},
@@ -129,7 +129,7 @@ func FuzzComplete(f *testing.F) {
 	})
 }
 
-// TestTyped is what the prompt's statements see of each other.
+// TestTyped checks what each statement at the prompt sees of the statements before it.
 func TestTyped(t *testing.T) {
 	s := newSim(t, 1)
 	for _, c := range []struct{ src, out, err string }{

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// At the prompt a line says that another station uses our address: one for each defence.
+// TestConflictLine: the prompt reports each defence of our address against another station with one line.
 func TestConflictLine(t *testing.T) {
 	s := newSim(t, 1)
 	s.sayConflicts()

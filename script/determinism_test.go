@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// proof has what makes runs differ where anything can: tasks, a timeout, http.get, a cancellation, loss
+// proof is a script with everything that could make two runs differ: tasks, a timeout, http.get, a cancellation, loss,
 // and a deadlock at the end.
 const proof = `
 l = lab(seed=3)

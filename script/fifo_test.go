@@ -20,7 +20,7 @@ func fifo(t *testing.T, name string) {
 	}
 }
 
-// writer opens a pipe's other end as soon as somebody waits to read it, and writes nothing.
+// writer opens the other end of a pipe for writing as soon as somebody waits to read the pipe. It writes nothing.
 func writer(t *testing.T, name string) *os.File {
 	t.Helper()
 	for range 30000 {
@@ -34,7 +34,8 @@ func writer(t *testing.T, name string) *os.File {
 	return nil
 }
 
-// An interrupt ends every call that waits for a file, on either clock, and the session goes on.
+// TestInterruptedFiles: an interrupt ends every call that waits for a file, on the virtual clock and on the wall clock,
+// and the session continues.
 func TestInterruptedFiles(t *testing.T) {
 	const conn = `tcp.connect("192.168.69.100:7")`
 	for _, wall := range []bool{false, true} {
@@ -58,7 +59,7 @@ func TestInterruptedFiles(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- s.RunCommand(c.src) }()
 			if c.reads {
-				defer writer(t, "fifo.pcapng").Close() // it reads now, and has nothing to read
+				defer writer(t, "fifo.pcapng").Close() // the call now reads the pipe, which has no data
 			}
 			s.Interrupt()
 			select {
@@ -76,7 +77,7 @@ func TestInterruptedFiles(t *testing.T) {
 	}
 }
 
-// A capture into a FIFO is read from its other end while it runs, and to its end.
+// TestCaptureIntoAFIFO: a capture into a FIFO can be read from the other end while it runs, and then to its end.
 func TestCaptureIntoAFIFO(t *testing.T) {
 	t.Chdir(t.TempDir())
 	fifo(t, "fifo.pcapng")
@@ -104,7 +105,7 @@ func TestCaptureIntoAFIFO(t *testing.T) {
 	}
 }
 
-// Completion of file names opens nothing but folders.
+// TestCompletionOfFIFO: the completion of file names opens folders only.
 func TestCompletionOfFIFO(t *testing.T) {
 	dir := t.TempDir()
 	fifo(t, filepath.Join(dir, "x"))

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// expectation is a comment ### "regex" beside the line that is to fail.
+// expectation matches a comment ### "regex" on the line that is expected to fail.
 var expectation = regexp.MustCompile(`###\s*(".*")`)
 
 // TestFiles runs ../testdata/script/*.star on a virtual lab with a peer, chunk by chunk: chunks are
@@ -26,7 +26,7 @@ func TestFiles(t *testing.T) {
 		}
 		line := 0
 		for _, chunk := range strings.Split("\n"+string(src), "\n---\n") {
-			// Keep line numbers: what came before a chunk is replaced by empty lines.
+			// Keep the line numbers: empty lines replace the text before a chunk.
 			text := strings.Repeat("\n", line) + strings.TrimPrefix(chunk, "\n")
 			line += strings.Count(chunk, "\n") + 1
 			if strings.HasPrefix(chunk, "\n") {

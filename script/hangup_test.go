@@ -6,14 +6,14 @@ import (
 	"smolsh/stack/lab"
 )
 
-// onWall is a virtual Runner that says it follows the wall clock: a session treats its host as a live one, and
-// the test stays deterministic.
+// onWall is a virtual Runner that claims to follow the wall clock. A session treats its host as a live one, while the
+// test stays deterministic.
 type onWall struct{ lab.Runner }
 
 func (onWall) Virtual() bool { return false }
 
-// The end of a live session closes the connections of its servers. A close resets a connection with unread octets
-// at once, so the server takes it off the very list that the session walks.
+// TestHangUpWithUnreadOctets: the end of a live session closes the connections of its servers. Closing a connection
+// with unread octets resets it at once. The server then removes it from the same list over which the session iterates.
 func TestHangUpWithUnreadOctets(t *testing.T) {
 	for _, handler := range []string{"echo", "chargen", "lambda c: sleep(1000)"} {
 		s := newSim(t, 1)

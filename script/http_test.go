@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// What a server can make http.get read is bounded, whatever it sends: a status line or a header without end, headers
-// without number, answers that only say to wait. The connection is at most a little past the bound.
+// TestHTTPHeadIsBounded: http.get reads a bounded number of octets, whatever a server sends: an endless status line or
+// header, any number of headers, or an endless series of interim responses. The connection reads at most a little more
+// than the bound.
 func TestHTTPHeadIsBounded(t *testing.T) {
 	for _, c := range []struct{ name, head, again, want string }{
 		{"status", "HTTP/1.1 200 ", "O", "status line and headers of more than 65536 octets: too big"},

@@ -2,7 +2,7 @@ package script
 
 import "testing"
 
-// A JSON text of a peer's that nests without end is an error, not the end of the program.
+// TestDeepJSON: a JSON text from a peer that nests without end is an error, and does not end the program.
 func TestDeepJSON(t *testing.T) {
 	want(t, `
 print(json.decode('{"a": [1, "[[[\\"["]}')["a"])

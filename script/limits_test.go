@@ -2,7 +2,8 @@ package script
 
 import "testing"
 
-// The tasks of a session are bounded: one more is refused, with what raises the bound, until one has ended.
+// TestTasksAreBounded: a session has a maximum number of tasks. The next task is refused until one has ended, and the
+// error says how to raise the maximum.
 func TestTasksAreBounded(t *testing.T) {
 	want(t, `
 print(limits()["tasks"].limit, limits()["handlers"].limit)
@@ -30,8 +31,8 @@ serve: 4 tasks run already; limits.set(tasks=…) raises it
 `)
 }
 
-// The connections that a server's function handles at a time are bounded; further ones wait in the backlog, and are
-// handled in turn.
+// TestHandlersAreBounded: the function of a server handles a maximum number of connections at once. Further connections
+// wait in the backlog, and are handled in turn.
 func TestHandlersAreBounded(t *testing.T) {
 	want(t, `
 limits.set(handlers=2)

@@ -12,7 +12,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Every argument that is a file is of a kind that says so, and is refused in a session without files.
+// TestNoFilesRefusesEveryPath: every argument that names a file has a kind for files, and a session without files
+// refuses it.
 func TestNoFilesRefusesEveryPath(t *testing.T) {
 	s := newSim(t, 1)
 	s.cfg.NoFiles = true
@@ -40,7 +41,8 @@ func TestNoFilesRefusesEveryPath(t *testing.T) {
 	}
 }
 
-// Builtins reach files by files.go, and by nothing else that a new one could use without being refused.
+// TestFilesAreReachedInOnePlace: builtins open files only with the functions of files.go, so that a session without
+// files refuses new builtins too.
 func TestFilesAreReachedInOnePlace(t *testing.T) {
 	reach := regexp.MustCompile(`\b(os\.(Open|OpenFile|Create|ReadFile|WriteFile|Mkdir|Remove|Rename)\w*|exec\.Command\w*|capture\.(Open|Create))\(`)
 	allowed := map[string]string{
@@ -72,7 +74,8 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 	}
 }
 
-// A script loads from its own folder and reads what the command line names; nothing else, by no detour.
+// TestNoFilesLeavesTheScriptsOwn: in a session without files, a script loads files from its own folder and reads the
+// files that the command line names. It reaches no other file, not even by a detour.
 func TestNoFilesLeavesTheScriptsOwn(t *testing.T) {
 	dir := t.TempDir()
 	own := filepath.Join(dir, "own")

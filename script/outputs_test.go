@@ -9,14 +9,15 @@ import (
 	"testing"
 )
 
-// A file that a capture writes is written by nothing else, under whichever name, and stays whole.
+// TestOneWriterPerCaptureFile: while a capture writes a file, nothing else writes that file under any name, and the
+// file stays intact.
 func TestOneWriterPerCaptureFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
 	if err := os.Symlink("x.pcapng", "sym.pcapng"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Typed("c = capture('x.pcapng')"); err != nil { // save() has something to write
+	if err := s.Typed("c = capture('x.pcapng')"); err != nil { // gives save() something to write
 		t.Fatal(s.err.String())
 	}
 	if err := os.Link("x.pcapng", "hard.pcapng"); err != nil {
@@ -54,7 +55,7 @@ assert.eq([c.file for c in captures()], ["/dev/null"] * 2)
 	}
 }
 
-// A claimed file is claimed once, until it is released.
+// TestClaimAndRelease: a file that is claimed cannot be claimed again until it is released.
 func TestClaimAndRelease(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
@@ -97,8 +98,8 @@ peer.pcap         0
 `)
 }
 
-// oddFile returns a pcapng file whose packets have times finer than a float holds, of an Ethernet interface in units of
-// 10^-9, of one of an unknown link type, and of one that is Linux's cooked header; and a last packet that is cut.
+// oddFile returns a pcapng file with packets of three interfaces: raw IP, an unknown link type, and Linux's cooked
+// header. Times are in nanoseconds, which a float cannot hold exactly. The last packet is truncated.
 func oddFile() []byte {
 	le := binary.LittleEndian
 	block := func(kind uint32, words ...uint32) (b []byte) {
@@ -113,7 +114,7 @@ func oddFile() []byte {
 		size := uint32(4 * len(words))
 		return block(6, append([]uint32{id, uint32((at + uint64(nanos)) >> 32), uint32((at + uint64(nanos)) & 0xffffffff), size, size}, words...)...)
 	}
-	nanoseconds := []uint32{1<<16 | 9, 9, 0} // if_tsresol, end
+	nanoseconds := []uint32{1<<16 | 9, 9, 0} // options if_tsresol and end
 	icmp := []uint32{0x1c000045, 0, 0x00000140, 0x0100000a, 0x0200000a, 0x00000008, 0}
 	cooked := append([]uint32{0x00000000, 0x06000100, 0, 0x00080000}, icmp...)
 	return bytes.Join([][]byte{
@@ -149,11 +150,12 @@ ping("192.168.69.100", count=1)
 	}
 }
 
-// The error of damage says where it is, and count= gives the packets before it.
+// TestReadDamagedCapture: the error for a damaged file says where the damage is, and count= gives the packets before
+// it.
 func TestReadDamagedCapture(t *testing.T) {
 	t.Chdir(t.TempDir())
 	odd := oddFile()
-	binary.LittleEndian.PutUint32(odd[184+4:], 13) // the second packet's length
+	binary.LittleEndian.PutUint32(odd[184+4:], 13) // changes the length of the second packet
 	if err := os.WriteFile("damaged.pcapng", odd, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +170,8 @@ assert.eq(len(read_capture("damaged.pcapng", count=1)), 1)
 	}
 }
 
-// A file with more packets than read_capture() gives is an error, not a part of the file.
+// TestReadTooMany: reading a file with more packets than read_capture() returns is an error; it does not return a part
+// of the file.
 func TestReadTooMany(t *testing.T) {
 	t.Chdir(t.TempDir())
 	le := binary.LittleEndian
@@ -194,7 +197,7 @@ assert.fails(lambda: read_capture("many.pcap"), "it has more than 100000 packets
 	}
 }
 
-// A capture is read while it is written, at any time.
+// TestReadOpenCapture: a capture can be read at any time while it is being written.
 func TestReadOpenCapture(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)

@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// breakAt makes a host panic over the n-th packet that it receives from now on.
+// breakAt makes a host panic on the nth packet that it receives from now on.
 func (s *testSession) breakAt(h *hostValue, n int) {
 	h.do(func(clock.Instant) {
 		h.h.Observe(func(ev *stack.PacketEvent) {
@@ -26,8 +26,8 @@ func (s *testSession) breakAt(h *hostValue, n int) {
 	})
 }
 
-// TestHostPanics: a host that panics over a frame is out of service. Calls on it return the reason, waits for it end, its
-// interfaces are down, the other hosts continue, and the frame is kept.
+// TestHostPanics: a host that panics on a frame goes out of service. Calls on it return the reason, waits for it end,
+// and its interfaces go down. The other hosts continue, and the frame is kept.
 func TestHostPanics(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
@@ -84,7 +84,8 @@ server.wait()
 	}
 }
 
-// A panic of a builtin, of a value's attribute or of what a task does is the error of its script.
+// TestBuiltinPanics: a panic in a builtin, in the attribute of a value or in a task's operation becomes an error of the
+// script.
 func TestBuiltinPanics(t *testing.T) {
 	s := newSim(t, 1)
 	s.reg.ByName["now"].Fn = func(*call) (v starlark.Value, err error) { panic("so") }
@@ -110,14 +111,14 @@ serve("tcp", 5, g); peer.tcp.connect("192.168.69.1:5").recv()`} {
 	}
 }
 
-// bomb is a value that panics when its attributes are read.
+// bomb is a value that panics when its attributes or its string are read.
 type bomb struct{ starlark.NoneType }
 
 func (bomb) Attr(string) (starlark.Value, error) { panic("bomb") }
 func (bomb) AttrNames() []string                 { return nil }
 func (bomb) String() string                      { panic("bomb") }
 
-// A test fails by a panic even where it catches it.
+// TestPanicFailsTheTest: a panic makes a test fail, even if the test recovers from the panic.
 func TestPanicFailsTheTest(t *testing.T) {
 	dir := t.TempDir()
 	file := dir + "/x.star"

@@ -8,9 +8,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// TestMethodsOnTheBuiltin calls every method of a type on the builtin of the same name, on that of a host, and
-// with a receiver of another type: with no argument, with None for each and with a wrong one. Each call is an error
-// that says on what to call it.
+// TestMethodsOnTheBuiltin calls every method of a type on the builtin of the same name, on a host's builtin of that
+// name, and on a receiver of another type. It does so without arguments, with None for each, and with a wrong one. Each
+// call is an error that says on which value to call the method.
 func TestMethodsOnTheBuiltin(t *testing.T) {
 	s := newSim(t, 1)
 	for name, b := range s.reg.ByName {
@@ -43,8 +43,8 @@ func TestMethodsOnTheBuiltin(t *testing.T) {
 	}
 }
 
-// TestEveryBuiltinTakesNone calls every builtin on a value of its own type with None for every argument, and with
-// nothing: each call returns or is an error.
+// TestEveryBuiltinTakesNone calls every builtin on a value of its own type, with None for every argument and with no
+// argument. Each call returns a value or an error.
 func TestEveryBuiltinTakesNone(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, b := range newSim(t, 1).reg.ByName {

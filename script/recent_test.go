@@ -24,8 +24,8 @@ func observed() *stack.PacketEvent {
 	return &stack.PacketEvent{Host: h, Iface: i, Frame: f, Verdict: stack.Verdict{Kind: stack.Dropped, Reason: drop.FaultLoss}}
 }
 
-// The ring of the last packets is always on: it allocates nothing for a packet once it is full, keeps the last
-// thousand in order, and of each the head.
+// TestRingAllocatesNothing: the ring of the last packets is always on. Once it is full it allocates nothing for a
+// packet. It keeps the heads of the last thousand packets, in order.
 func TestRingAllocatesNothing(t *testing.T) {
 	r, ev := &recent{seen: new(atomic.Uint64)}, observed()
 	n := 0
@@ -62,7 +62,7 @@ func BenchmarkRing(b *testing.B) {
 	}
 }
 
-// Colours tell protocols, directions and what did not arrive apart, and move nothing.
+// TestColours: colours distinguish protocols, directions and packets that did not arrive, and change no column.
 func TestColours(t *testing.T) {
 	frame := udpInVLAN(t, 5000, 6000, gopacket.Payload("hi"))
 	s := &Session{cfg: Config{Colour: true}}

@@ -27,8 +27,8 @@ eth0 rx 192.168.69.1 8 0 echo reply
 `)
 }
 
-// TestTraceOfWhatPassed is of a lab's host that nobody had asked for a trace; numbers count from where the
-// connection began, though that is not printed.
+// TestTraceOfWhatPassed: trace prints the earlier packets of a lab's host, though no trace was on. Sequence numbers are
+// relative to the start of the connection, though the start is not printed.
 func TestTraceOfWhatPassed(t *testing.T) {
 	want(t, `
 l = lab()

@@ -186,7 +186,7 @@ print("done")
 `, "done\n")
 }
 
-// TestHandlerErrors has handlers that fail: each kind of error is told, kept, and ends nothing else.
+// TestHandlerErrors has handlers that fail. The server prints each kind of error, keeps it, and continues.
 func TestHandlerErrors(t *testing.T) {
 	s := newSim(t, 1)
 	err := s.RunSource("test.star", `def bad(c):
@@ -253,8 +253,8 @@ func TestAnInterruptAtThePromptLeavesOtherTasksAlone(t *testing.T) {
 	}
 }
 
-// TestTraceLast prints packets that passed before anybody asked: the last ones, of one kind, as a trace
-// would have.
+// TestTraceLast prints packets that passed before the call: the last ones, of one protocol, in the form that a trace
+// prints.
 func TestTraceLast(t *testing.T) {
 	want(t, `
 u = udp.connect("192.168.69.100:7")

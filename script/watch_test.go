@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// On a terminal each showing replaces the one before, with all the rows it took, unless something else
-// has been printed since.
+// TestWatchRedraws: on a terminal each display replaces the previous one, with all the rows that it occupied, unless
+// something else has been printed in between.
 func TestWatchRedraws(t *testing.T) {
 	s := newSim(t, 1)
 	s.cfg.Width = 10
@@ -31,7 +31,7 @@ watch(lambda: next(), every="1ms", count=4)
 	}
 }
 
-// Rows are those that the lines are broken into.
+// TestRowsOfAText: the rows of a text include those that the terminal makes by wrapping long lines.
 func TestRowsOfAText(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -52,15 +52,15 @@ func TestRowsOfAText(t *testing.T) {
 	}
 }
 
-// TestOnAndWait: a handler waits for events for ever, so wait() does not return. In a virtual lab without further events, it
-// reports that.
+// TestOnAndWait: a handler waits for events without end, so that wait() does not return. In a virtual lab without
+// further events, wait() reports that.
 func TestOnAndWait(t *testing.T) {
 	fails(t, "on(\"drop\", print)\nwait()\n", 1, "deadlock: nothing left to happen\n"+
 		"  task 0 main waits for the other tasks and servers\n  task 1 on drop print waits for drop events\n"+
 		"  test.star:2:5: in <toplevel>\n      wait()\n")
 }
 
-// TestOnHandlerFails: a handler's error is printed once and ends the handler; nothing else ends it.
+// TestOnHandlerFails: an error of a handler's function is printed once and ends the handler. Nothing else ends it.
 func TestOnHandlerFails(t *testing.T) {
 	s := newSim(t, 1)
 	err := s.RunSource("test.star", `

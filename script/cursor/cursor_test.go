@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// At recognises strings, comments and calls, with the argument that the text ends in.
+// TestAt: At recognises strings, comments and calls, and the argument in which the text ends.
 func TestAt(t *testing.T) {
 	for text, want := range map[string]Place{
 		`x = 1`:               {Quote: -1},
@@ -31,7 +31,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// Primary returns the expression before the cursor, and nothing of an unfinished or reserved one.
+// TestPrimary: Primary returns the expression before the cursor; it returns nothing for an unfinished or reserved one.
 func TestPrimary(t *testing.T) {
 	for text, want := range map[string]string{
 		"x = a.b": "a.b", "f(1).g": "f(1).g", `x + ["a"][0]`: `["a"][0]`, "return": "", "not x": "x", `f("(").y`: `f("(").y`, ")": "",
@@ -42,7 +42,8 @@ func TestPrimary(t *testing.T) {
 	}
 }
 
-// Matching sorts, removes duplicates, and offers _ only where it is asked for.
+// TestMatching: Matching sorts the names, removes duplicates, and offers names that begin with _ only if the prefix
+// does.
 func TestMatching(t *testing.T) {
 	if got := Matching("", []string{"b", "_", "a", "b"}); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("got %v", got)
@@ -52,7 +53,7 @@ func TestMatching(t *testing.T) {
 	}
 }
 
-// No text makes reading it panic, and every result lies within the text.
+// FuzzAt: At panics on no text, and every position that it returns lies within the text.
 func FuzzAt(f *testing.F) {
 	for _, text := range []string{`f("a", b=[1, {2: 3}], c`, "x = '''a\n\"", "a.b(1)[2].c", "# \"", `r"\`} {
 		f.Add(text)

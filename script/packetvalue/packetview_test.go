@@ -46,7 +46,7 @@ func tcpOverIPv6(t testing.TB) []byte {
 	return testFrame(t, ethernetTo(0x86dd), ip, tcp, gopacket.Payload("hello"))
 }
 
-// noMethods is an Environment without builtins.
+// noMethods is an Environment that has no builtins.
 type noMethods struct{}
 
 func (noMethods) Member(string, starlark.Value, string) starlark.Value { return nil }
@@ -72,7 +72,7 @@ func views(p *Value) {
 	p.Show()
 }
 
-// No frame makes a script's view of it panic.
+// FuzzViews: no frame makes a script's access to its packet panic.
 func FuzzViews(f *testing.F) {
 	question := layers.DNSQuestion{Name: []byte("example.org"), Type: layers.DNSTypeA, Class: layers.DNSClassIN}
 	answer := layers.DNSResourceRecord{Name: []byte("example.org"), Type: layers.DNSTypeA, Class: layers.DNSClassIN, TTL: 60, IP: net.IP{192, 0, 2, 1}}
@@ -96,7 +96,8 @@ func FuzzViews(f *testing.F) {
 	})
 }
 
-// A packet has its layers as structs, its payload, and the fields of its sighting; other names get a suggestion.
+// TestAttributes: the attributes of a packet are its layers, as structs, its payload, and the fields of its sighting.
+// The error for another name suggests the nearest one.
 func TestAttributes(t *testing.T) {
 	p := New(noMethods{}, udpInVLAN(t, 5000, 6000, gopacket.Payload("hi")), phy.MediumEthernet, &Sighting{Time: 1_500_000_000, Dev: "eth0", Verdict: "delivered"})
 	for expr, want := range map[string]string{

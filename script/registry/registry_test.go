@@ -34,7 +34,7 @@ func language() Language[string] {
 
 func permitAll(*Param, any) error { return nil }
 
-// Bind converts arguments given by position and by name, fills in defaults, and collects *rest and **options.
+// TestBind: Bind converts arguments by position and by name, fills in defaults, and collects *rest and **options.
 func TestBind(t *testing.T) {
 	r := New(language())
 	ping := r.ByName["ping"]
@@ -49,7 +49,7 @@ func TestBind(t *testing.T) {
 	}
 }
 
-// An error of Bind names the argument and says what the builtin expects.
+// TestBindErrors: an error of Bind names the argument and says what the builtin expects.
 func TestBindErrors(t *testing.T) {
 	ping := New(language()).ByName["ping"]
 	host := starlark.String("10.0.0.1")
@@ -71,7 +71,7 @@ func TestBindErrors(t *testing.T) {
 	}
 }
 
-// Convert accepts the notations of each kind, and nothing out of range.
+// TestConvert: Convert accepts every notation of each kind, and no value out of range.
 func TestConvert(t *testing.T) {
 	for _, c := range []struct {
 		kind Kind
@@ -101,7 +101,8 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// Pages have usage, explanations, options and members; an unknown name gets a suggestion.
+// TestPages: a page has the usage, the explanation, the options and the members. The error for an unknown name suggests
+// the nearest one.
 func TestPages(t *testing.T) {
 	r := New(language())
 	for name, want := range map[string]string{

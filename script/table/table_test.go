@@ -6,7 +6,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// terminal is an Environment without builtins, of a width.
+// terminal is an Environment without builtins; its value is the width of the terminal.
 type terminal int
 
 func (terminal) Member(string, starlark.Value, string) starlark.Value { return nil }
@@ -23,7 +23,8 @@ func interfaces(width int) *Table {
 	return t
 }
 
-// Columns are as wide as their longest cell, numbers stand to the right, and a line is cut to the terminal.
+// TestPrinting: a column is as wide as its longest cell, numbers are aligned to the right, and a line is cut to the
+// terminal's width.
 func TestPrinting(t *testing.T) {
 	for width, want := range map[int]string{
 		0:  "NAME    MTU  RX-BYTES\neth0   1500         7\na     65535",
@@ -45,7 +46,8 @@ func TestPrinting(t *testing.T) {
 	}
 }
 
-// Columns from Detail on are printed below their row, in lines that the terminal has room for, without empty cells.
+// TestDetails: columns from Detail on are printed below their row, in lines that fit into the terminal, without empty
+// cells.
 func TestDetails(t *testing.T) {
 	for width, want := range map[int]string{
 		0:  "NAME\neth0\n      mtu:1500 rx_bytes:7\na\n      mtu:65535",
@@ -59,7 +61,8 @@ func TestDetails(t *testing.T) {
 	}
 }
 
-// A table is indexed by a row's number and by its first column; errors suggest the name that was meant.
+// TestIndex: a row of a table is found by its number or by the value in its first column. Errors suggest the nearest
+// name.
 func TestIndex(t *testing.T) {
 	tb := interfaces(0)
 	counters := New(terminal(0), "counters", nil, Columns("NAME VALUE")...)
@@ -100,7 +103,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// Filter, Sorted and Slice return tables of some of the rows, and rows compare by their values.
+// TestSelection: Filter, Sorted and Slice return tables of some of the rows. Rows are compared by their values.
 func TestSelection(t *testing.T) {
 	tb := interfaces(0)
 	large, err := tb.Filter(func(r *Row) (bool, error) { return r.Values[1] == starlark.Value(starlark.MakeInt(65535)), nil })

@@ -14,13 +14,13 @@ import (
 	"smolsh/stack/lab"
 )
 
-// onWall is a virtual Runner that says it follows the wall clock, so that tasks run while a call to the operating system
-// blocks.
+// onWall is a virtual Runner that claims to follow the wall clock, so that other tasks run while a call to the
+// operating system blocks.
 type onWall struct{ lab.Runner }
 
 func (onWall) Virtual() bool { return false }
 
-// Idle moves the virtual world, or waits for a signal if it has no event.
+// Idle executes the next event of the virtual world, or waits for a signal if there is none.
 func (r onWall) Idle(wake <-chan struct{}) bool {
 	if !r.Runner.Idle(wake) {
 		<-wake
@@ -28,7 +28,7 @@ func (r onWall) Idle(wake <-chan struct{}) bool {
 	return true
 }
 
-// A fixture is a scheduler with its main task, on the test's goroutine, and a log of what the tasks did.
+// fixture is a scheduler with its main task, which runs on the test's goroutine, and a log of the tasks' actions.
 type fixture struct {
 	*Scheduler
 	t    *testing.T
@@ -48,19 +48,19 @@ func (f *fixture) say(format string, args ...any) {
 	f.log = append(f.log, fmt.Sprintf(format, args...))
 }
 
-// start makes a task that runs run, and runs when the main task waits.
+// start makes a task that executes run. The task runs when the main task waits.
 func (f *fixture) start(name string, run func(t *Task) error) *Task {
 	t := f.New(name)
 	t.Go(func() error { return run(t) }, func() {})
 	return t
 }
 
-// join waits in the main task until u has ended.
+// join makes the main task wait until u has ended.
 func (f *fixture) join(u *Task) error {
 	return f.main.UntilWithin(f.w, Forever, u.Name, func(_ *World, of func(*Task) bool) bool { return of(u) }, u.Done)
 }
 
-// joinAll waits until no other task is left.
+// joinAll makes the main task wait until it is the only task.
 func (f *fixture) joinAll() error {
 	return f.main.Until("the others", func() bool { return f.Others() == 0 })
 }
@@ -79,7 +79,7 @@ func (f *fixture) wantErr(got, want error) {
 	}
 }
 
-// The baton goes to the ready tasks first in, first out.
+// TestBatonIsFirstInFirstOut: ready tasks get the baton in the order in which they became ready.
 func TestBatonIsFirstInFirstOut(t *testing.T) {
 	f := newFixture(t)
 	for _, name := range []string{"a", "b", "c"} {
@@ -98,7 +98,7 @@ func TestBatonIsFirstInFirstOut(t *testing.T) {
 	f.wantLog("main", "a0", "b0", "c0", "a1", "b1", "c1")
 }
 
-// A task that is woken twice before it runs has one place in the list.
+// TestWakeTwice: a task that is woken twice before it runs is in the list once.
 func TestWakeTwice(t *testing.T) {
 	f := newFixture(t)
 	a := f.start("a", func(t *Task) error {
@@ -120,7 +120,7 @@ func TestWakeTwice(t *testing.T) {
 	f.wantErr(f.join(a), nil)
 }
 
-// Timers wake tasks in the order of time, whatever the order in which the tasks began to wait.
+// TestTimersByTime: timers wake tasks in the order of their times, whatever the order in which the tasks began to wait.
 func TestTimersByTime(t *testing.T) {
 	f := newFixture(t)
 	for _, d := range []time.Duration{30, 10, 20} {
@@ -134,7 +134,7 @@ func TestTimersByTime(t *testing.T) {
 	f.wantLog("10ms", "20ms", "30ms")
 }
 
-// Await tests its condition on each signal, and no more after it has returned.
+// TestAwaitSignal: Await tests its condition on each signal, and never after it has returned.
 func TestAwaitSignal(t *testing.T) {
 	f := newFixture(t)
 	var sig stack.Signal
@@ -156,7 +156,7 @@ func TestAwaitSignal(t *testing.T) {
 	f.wantLog("0", "1", "2", "3")
 }
 
-// A timeout ends a wait at its time, and one of 0 tests the condition once.
+// TestAwaitTimeout: a timeout ends a wait at its time. With a timeout of 0, Await tests the condition once.
 func TestAwaitTimeout(t *testing.T) {
 	f := newFixture(t)
 	for _, d := range []time.Duration{0, 250 * time.Millisecond} {
@@ -176,7 +176,8 @@ type computation struct{ reasons []string }
 func (c *computation) Cancel(reason string) { c.reasons = append(c.reasons, reason) }
 func (c *computation) Uncancel()            { c.reasons = append(c.reasons, "go on") }
 
-// A canceled task's wait ends, its later waits end at once, its computation stops, and its signal has no waiter left.
+// TestCancel: a cancellation ends the task's present wait and its later ones, stops its computation, and leaves no
+// waiter at the signal.
 func TestCancel(t *testing.T) {
 	f := newFixture(t)
 	var sig stack.Signal
@@ -190,7 +191,7 @@ func TestCancel(t *testing.T) {
 	u.SetComputation(c)
 	f.wantErr(f.main.Sleep(f.w, time.Second), nil)
 	u.Cancel(ErrCanceled)
-	u.Cancel(ErrInterrupted) // too late to be the reason
+	u.Cancel(ErrInterrupted) // too late: the first reason stays
 	f.wantErr(f.join(u), nil)
 	f.wantErr(u.Failure(), ErrCanceled)
 	f.wantLog("canceled canceled canceled")
@@ -199,7 +200,7 @@ func TestCancel(t *testing.T) {
 	}
 	f.main.Do(f.w, func(clock.Instant) { sig.Fire() })
 	f.wantErr(f.main.Yield(), nil)
-	var dead *DeadlockError // for the timer is gone too
+	var dead *DeadlockError // since the timer has been removed too
 	if err := f.main.Await(f.w, "nothing", nil, Forever, func(clock.Instant) bool { return false }); !errors.As(err, &dead) {
 		t.Errorf("the error is %v", err)
 	}
@@ -208,7 +209,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A task that is canceled before it runs does not run.
+// TestCancelBeforeTheStart: a task that is canceled before it has run never runs.
 func TestCancelBeforeTheStart(t *testing.T) {
 	f := newFixture(t)
 	u := f.start("u", func(*Task) error { f.say("ran"); return nil })
@@ -218,7 +219,7 @@ func TestCancelBeforeTheStart(t *testing.T) {
 	f.wantLog()
 }
 
-// A deadlock ends the main task's wait alone, and names every wait and server.
+// TestDeadlock: a deadlock ends only the main task's wait. Its error names every wait and every server.
 func TestDeadlock(t *testing.T) {
 	f := newFixture(t)
 	f.Servers = func() []string { return []string{"server s waits for clients"} }
@@ -239,7 +240,7 @@ func TestDeadlock(t *testing.T) {
 	f.wantErr(f.join(u), nil)
 }
 
-// host serves until broken is set.
+// host is a Host that is in service until broken is set.
 type host struct {
 	w      *World
 	broken error
@@ -248,7 +249,7 @@ type host struct {
 func (h *host) World() *World       { return h.w }
 func (h *host) OutOfService() error { return h.broken }
 
-// A wait for a host that goes out of service ends with the reason; other waits go on.
+// TestHostOutOfService: a wait for a host ends with the reason when the host goes out of service. Other waits continue.
 func TestHostOutOfService(t *testing.T) {
 	f := newFixture(t)
 	h, other := &host{w: f.w}, &host{w: f.w}
@@ -281,7 +282,7 @@ func TestHostOutOfService(t *testing.T) {
 	f.wantErr(f.joinAll(), nil)
 }
 
-// An interrupt ends every task's wait, or the main task's alone if Foreground is set.
+// TestInterrupt: an interrupt ends the waits of all tasks, or, with Foreground set, only that of the main task.
 func TestInterrupt(t *testing.T) {
 	for _, foreground := range []bool{false, true} {
 		f := newFixture(t)
@@ -312,7 +313,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// A diverted interrupt ends no wait. One that preceded Divert is pending there, and taken back.
+// TestDivert: a diverted interrupt ends no wait. Divert reports and withdraws an interrupt that is already pending.
 func TestDivert(t *testing.T) {
 	f := newFixture(t)
 	for _, early := range []bool{false, true} {
@@ -333,10 +334,11 @@ func TestDivert(t *testing.T) {
 	}
 }
 
-// The time of a held world passes only if the main task waits in it, if only for another task, or a task drives it.
+// TestHeldWorld: the time of a held world passes only while the main task waits in it or for another task, or while a
+// task drives it.
 func TestHeldWorld(t *testing.T) {
 	f := newFixture(t)
-	f.w.Runner = onWall{f.w.Runner} // the scheduler prefers virtual worlds, so that the held one has its chance first
+	f.w.Runner = onWall{f.w.Runner} // the scheduler asks virtual worlds first, so that the held one would advance first
 	held := &World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
 	f.AddWorld(held)
 	u := f.start("u", func(t *Task) error { return t.Sleep(held, 10*time.Second) })
@@ -358,7 +360,7 @@ func TestHeldWorld(t *testing.T) {
 	wantNow(10 * time.Second)
 }
 
-// The world's servers let its time pass while every task waits for other tasks.
+// TestServersMoveTheWorld: if the world has servers, its time passes while every task waits for another task.
 func TestServersMoveTheWorld(t *testing.T) {
 	f := newFixture(t)
 	over := false
@@ -373,7 +375,7 @@ func TestServersMoveTheWorld(t *testing.T) {
 	}
 }
 
-// AwaitEvent returns after each event of the world.
+// TestAwaitEvent: AwaitEvent returns after each event of the world.
 func TestAwaitEvent(t *testing.T) {
 	f := newFixture(t)
 	n := 0
@@ -393,7 +395,7 @@ func TestAwaitEvent(t *testing.T) {
 	}
 }
 
-// Room counts the tasks beside the main one, and its refusals.
+// TestBound: Room counts the tasks other than the main one, and counts its refusals.
 func TestBound(t *testing.T) {
 	f := newFixture(t)
 	f.Bound.Limit = 2
@@ -409,7 +411,7 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// A call to the operating system lets other tasks run, and a cancellation stops it.
+// TestOutside: other tasks run during a call to the operating system, and a cancellation stops the call.
 func TestOutside(t *testing.T) {
 	f := newFixture(t)
 	f.w.Runner = onWall{f.w.Runner}
@@ -429,7 +431,7 @@ func TestOutside(t *testing.T) {
 	f.wantErr(v.Failure(), ErrCanceled)
 }
 
-// A panic in a call to the operating system is the caller's.
+// TestOutsidePanic: a panic in a call to the operating system panics in the task that made the call.
 func TestOutsidePanic(t *testing.T) {
 	f := newFixture(t)
 	f.w.Runner = onWall{f.w.Runner}
@@ -448,7 +450,8 @@ func TestOutsidePanic(t *testing.T) {
 	}
 }
 
-// An interrupt ends a wait for a file in a virtual world, whose time stands.
+// TestAside: an interrupt ends a wait for a file in a virtual world, though the world's time does not pass during the
+// wait.
 func TestAside(t *testing.T) {
 	f := newFixture(t)
 	n := 0
@@ -461,14 +464,15 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// Requests of another goroutine run with the baton while the main task waits for input, and their panics end nothing.
+// TestRequest: requests from another goroutine run with the baton while the main task waits for input. A panic in a
+// request ends neither task nor program.
 func TestRequest(t *testing.T) {
 	for _, wall := range []bool{false, true} {
 		f := newFixture(t)
 		if wall {
 			f.w.Runner = onWall{f.w.Runner}
 		}
-		ran := 0 // without a lock: the race detector would see a request that runs without the baton
+		ran := 0 // has no lock, so that the race detector would report a request that runs without the baton
 		f.AwaitInput(func() {
 			for range 3 {
 				if !f.Request(func() { ran++; panic("of the request") }, time.Minute) {
@@ -487,7 +491,7 @@ func TestRequest(t *testing.T) {
 	f.wantErr(f.main.Yield(), nil)
 }
 
-// AwaitInput stops its function, once, when the session has ended.
+// TestAwaitInputStops: AwaitInput calls its stop function once, after the session has ended.
 func TestAwaitInputStops(t *testing.T) {
 	f := newFixture(t)
 	f.w.Runner = onWall{f.w.Runner}
@@ -501,8 +505,8 @@ func TestAwaitInputStops(t *testing.T) {
 	f.AwaitInput(func() { <-gate }, func() { close(gate) }, func() bool { return over })
 }
 
-// Predicates run on an owner while the baton's holder waits for it, and a live lab's owner waits only so long for a task
-// that computes.
+// TestPredicate: predicates run on the world's owner goroutine while the task that holds the baton waits for the
+// result. If a task computes, the owner of a live lab waits for the baton only for a limited time.
 func TestPredicate(t *testing.T) {
 	f := newFixture(t)
 	f.Do(f.w, func(clock.Instant) {
@@ -516,7 +520,7 @@ func TestPredicate(t *testing.T) {
 	}
 }
 
-// A panic of the scheduler's own goes to Crashed.
+// TestCrashed: a panic in the scheduler itself is passed to Crashed.
 func TestCrashed(t *testing.T) {
 	f := newFixture(t)
 	crashed := make(chan any, 1)

@@ -55,9 +55,9 @@ type end struct {
 	buf      []byte
 	sent     int
 	got      int
-	shut     bool // it has closed its sending side
-	eof      bool // it has read the peer's end
-	over     bool // it is finished with the connection
+	shut     bool // true once it has closed its sending side
+	eof      bool // true once it has read the end of the peer's stream
+	over     bool // true once it no longer needs the connection
 	writable clock.Instant
 	readable clock.Instant
 	wake     *Event
@@ -386,8 +386,9 @@ func (e *end) close(now clock.Instant) {
 	}
 }
 
-// broken handles a connection that ended with an error. That is allowed if an end is rude, or before any data arrived: a neighbour
-// that does not answer fails an attempt to connect, at one end or both. A failed attempt is repeated.
+// broken handles a connection that ended with an error. The error is allowed if an end is rude, or if no data has
+// arrived: an attempt to connect fails, at one end or at both, if a neighbour does not answer. A failed attempt is
+// repeated.
 func (e *end) broken(now clock.Instant, err error) {
 	a, b := e.ends[0], e.ends[1]
 	if e.rude() {
@@ -402,7 +403,7 @@ func (e *end) broken(now clock.Instant, err error) {
 	for _, x := range e.ends {
 		c := x.conn
 		if x.conn = nil; c != nil {
-			c.Abort(now) // its error does not matter any more
+			c.Abort(now) // whose error is expected
 		}
 	}
 	e.run.w.At(now.Add(time.Second), e.open)
@@ -444,7 +445,7 @@ func late(e, peer *end) bool {
 	return errors.Is(e.conn.Err(), tcp.ErrReset) && peer.over && peer.got == len(e.stream) && peer.conn.Err() == nil
 }
 
-// finished checks the world when no event is left.
+// finished checks the hosts when no event is left.
 func (r *run) finished() {
 	if r.w.Now() < clock.Instant(r.Heal) {
 		r.fail("nothing left to happen before the healing")

@@ -20,7 +20,8 @@ var updateGoodput = flag.Bool("update", false, "write testdata/goodput.txt anew"
 
 const goodputFile = "testdata/goodput.txt"
 
-// payload is the text of a full segment, wireSize its length on a link, in octets.
+// payload is the number of octets of TCP payload in a full segment; wireSize is the length of its frame on a link, in
+// octets.
 const (
 	payload  = 1500 - 20 - 32
 	wireSize = 1500 + 14

@@ -318,7 +318,7 @@ func TestHostOnADeviceInMemory(t *testing.T) {
 	if got, _ := s.await(ub); got != "first" {
 		t.Fatalf("got %q", got)
 	}
-	// More frames than the device accepts at once: they wait, and all arrive in order.
+	// The device does not accept this many frames at once: some wait, and all arrive in order.
 	s.r.Do(func(now clock.Instant) {
 		for i := range 20 {
 			if err := ua.Send(now, fmt.Append(nil, i), netip.MustParseAddrPort("10.0.0.2:2000")); err != nil {
@@ -331,7 +331,7 @@ func TestHostOnADeviceInMemory(t *testing.T) {
 			t.Errorf("got %q, want %d", got, i)
 		}
 	}
-	// A device that is closed under the port is reported once, and its interface goes down.
+	// A device that is closed while a port uses it is reported once, and the interface goes down.
 	var failed []string
 	w.OnDeviceError = func(p *Port, err error) { failed = append(failed, p.Iface().Name()+": "+err.Error()) }
 	da.Close()
@@ -404,7 +404,7 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 			RateBps: seed % 4 * 10e6, Queue: 10 + int(seed%50), Loss: float64(seed%10) / 100, Offload: seed%5 == 0,
 		})
 		s.k.Faults().Add(&fault.Rule{Duplicate: 0.03, Reorder: 0.05, Corrupt: 0.03})
-		if seed%2 == 0 { // without corruption, since a frame corrupted twice may have a right checksum
+		if seed%2 == 0 { // no corruption, since a frame that is corrupted twice may have a correct checksum
 			s.a.Ports()[0].Faults().Add(&fault.Rule{Loss: 0.02, Duplicate: 0.02, Reorder: 0.02})
 		}
 		ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)

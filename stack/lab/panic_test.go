@@ -10,8 +10,9 @@ import (
 	"smolsh/stack/clock"
 )
 
-// A panic takes the host whose code panicked out of service, whatever the world did, and the report says what that was.
-// The other hosts go on, also in the round of transmissions that the panic has interrupted.
+// TestPanicsByPlace: a panic takes the host whose code panicked out of service, whatever the world was doing, and the
+// report says what it was doing. The other hosts continue, also in the round of transmissions that the panic has
+// interrupted.
 func TestPanicsByPlace(t *testing.T) {
 	on := func(d stack.Dir) func(h *Host) {
 		return func(h *Host) {
@@ -42,7 +43,7 @@ func TestPanicsByPlace(t *testing.T) {
 			u := s.bindUDP(s.a, 9)
 			s.bindUDP(s.b, 9)
 			c.breaks(s.a)
-			s.r.Do(func(now clock.Instant) { // both hosts transmit in one round, a first
+			s.r.Do(func(now clock.Instant) { // makes both hosts transmit in one round, a first
 				_ = u.Send(now, nil, netip.MustParseAddrPort("10.0.0.2:9"))
 				_ = from.Send(now, []byte("x"), netip.MustParseAddrPort("10.0.1.2:9"))
 			})
@@ -63,7 +64,8 @@ func TestPanicsByPlace(t *testing.T) {
 	}
 }
 
-// After a panic in the middle of a batch, no remaining frame of the batch is taken for a frame of the next device.
+// TestPanicWithinABatch: after a panic in the middle of a batch, no frame left in the batch is passed to the next
+// device.
 func TestPanicWithinABatch(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	near, far := phy.NewPair("m0", "m1", phy.MemoryConfig{})
@@ -95,7 +97,7 @@ func TestPanicWithinABatch(t *testing.T) {
 	}
 }
 
-// A panic that nobody hears of goes on to the caller, and the world can be used after it.
+// TestPanicGoesOn: a panic that nothing reports continues in the caller, and the world can be used after it.
 func TestPanicGoesOn(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	u, other := s.bindUDP(s.a, 9), s.bindUDP(s.b, 9)

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// TestRest makes the world hold one thing after the other: Rest names each, and Drain ends all.
+// TestRest makes the world hold one thing after another: Rest names each, and Drain ends all.
 func TestRest(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{Delay: time.Second})
 	wants := func(want string) {
@@ -21,7 +21,7 @@ func TestRest(t *testing.T) {
 	wants("host a: 1 UDP sockets left")
 	s.sendUDP(u, "x", "10.0.0.2:9")
 	u.Close()
-	wants("host a: 1 frames of the pools") // the datagram that is pending for its neighbour
+	wants("host a: 1 frames of the pools") // the datagram that waits for its neighbour's address
 	if err := s.w.Drain(1000); err != nil {
 		t.Fatal(err)
 	}

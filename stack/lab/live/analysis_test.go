@@ -28,7 +28,7 @@ import (
 type deed struct {
 	at        time.Time
 	from      netip.Addr
-	what      string // the rule
+	what      string // name of the rule
 	seq, next wire.Seq
 	ack       wire.Seq
 }
@@ -65,16 +65,16 @@ func (in *injector) rule(what string, chance float64, r fault.Rule) *fault.Rule 
 	return &r
 }
 
-// TestAnalysisExplained has tshark read the kernel's view of transfers under faults: it finds nothing malformed, and
-// whatever its TCP analysis remarks on is the consequence of something that was done to a segment. Without faults
-// it remarks on nothing but windows.
+// TestAnalysisExplained has tshark analyse the kernel's capture of transfers under faults. tshark finds nothing
+// malformed, and a fault that the injector applied to a segment explains every remark of its TCP analysis. Without
+// faults tshark remarks only on windows.
 func TestAnalysisExplained(t *testing.T) {
 	taptest.NeedTools(t, "tshark", "tcpdump")
 	for _, c := range []struct {
 		name                 string
 		loss, dup, reordered float64
 	}{{"no faults", 0, 0, 0}, {"loss", 0.01, 0, 0}, {"duplicates", 0, 0.02, 0}, {"reordering", 0, 0, 0.02}, {"all", 0.02, 0.02, 0.02}} {
-		t.Run(c.name, func(t *testing.T) { // a goroutine of its own: it stays in a namespace
+		t.Run(c.name, func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
 			in := &injector{rng: rand.New(rand.NewPCG(7, 69))}
 			analysed(t, in, fault.Rule{Match: matchTCP, Delay: time.Millisecond}, []*fault.Rule{
 				in.rule("loss", c.loss, fault.Rule{}),
@@ -120,7 +120,7 @@ func analysed(t *testing.T, in *injector, delay fault.Rule, rules []*fault.Rule)
 			unexplained = append(unexplained, rm)
 		}
 	}
-	// A timer that runs out on a busy machine explains the segment that is sent again and its answer.
+	// On a busy machine a timer may expire without a loss. It explains the retransmission and the answer to it.
 	if by := timerRepeats(t, r, h); len(unexplained) > 2*by {
 		t.Errorf("timers had %d segments sent again, and nothing was done that explains %d remarks: %v", by, len(unexplained), unexplained[:min(10, len(unexplained))])
 	}
@@ -186,7 +186,7 @@ func readRemarks(t *testing.T, file string) (list []remark) {
 	return list
 }
 
-// window reports whether the remark only shows flow control.
+// window reports whether the remark is only about flow control.
 func (r remark) window() bool {
 	for _, m := range r.marks {
 		if m != "window_update" && m != "window_full" {
@@ -196,16 +196,18 @@ func (r remark) window() bool {
 	return true
 }
 
-// How far a deed shows, in octets of the stream and in time: a flight, and some timeouts. A sender in slow start has more
-// than a quarter of a MiB on its way here, and the answer to a copy acknowledges all of it.
+// These constants limit the effect of a deed, in octets of the stream and in time: one flight, and a few timeouts. A
+// sender in slow start has more than a quarter of a MiB in flight, and the answer to a duplicate acknowledges all of
+// it.
 const (
 	reach = 512 << 10
 	later = 3 * time.Second
 )
 
-// follows reports whether the deed, shortly before, explains the remark. What is sent again, comes late or is
-// missing was hit itself, or something sent before it, which had it thought lost, or an acknowledgement of it.
-// A duplicate acknowledgement asks for what was hit, or answers what came twice, as its copy or its repeat.
+// follows reports whether the deed explains the remark that follows it. A segment is remarked on as retransmitted, late
+// or missing if the deed hit the segment itself, an earlier segment, because of which the sender considered this one
+// lost, or its acknowledgement. A duplicate acknowledgement asks for the segment that was hit, or answers a segment
+// that arrived twice because it was duplicated or retransmitted.
 func (r remark) follows(d deed) bool {
 	if d.at.After(r.at.Add(time.Millisecond)) || r.at.Sub(d.at) > later {
 		return false
@@ -219,15 +221,15 @@ func (r remark) follows(d deed) bool {
 			ok = true
 		case "retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order":
 			ok = mine && near(d.seq, r.seq) || !mine && near(r.seq, d.ack) ||
-				!mine && d.what != "loss" && d.next == r.ack // a SYN that came twice is answered twice
+				!mine && d.what != "loss" && d.next == r.ack // a SYN that arrives twice is answered twice
 		case "lost_segment":
 			ok = mine && d.hit(r.seq.Add(-1), r.seq)
-		case "keep_alive": // an empty segment that was overtaken by our FIN looks like one
+		case "keep_alive": // an empty segment looks like one if our FIN has overtaken it
 			ok = mine && d.what != "loss" && d.seq == r.seq
-		case "keep_alive_ack": // and this is the answer
+		case "keep_alive_ack": // the answer to such a segment
 			ok = !mine && d.what != "loss" && d.seq.Add(1) == r.ack
 		case "duplicate_ack":
-			ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // a lost acknowledgement had it sent again
+			ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // the loss of an acknowledgement caused the retransmission
 		}
 		if !ok {
 			return false

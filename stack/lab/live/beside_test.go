@@ -87,7 +87,7 @@ func bothWays(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 	}
 }
 
-// matchTCP spares ARP, which waits a second after a loss.
+// matchTCP matches TCP but not ARP, which waits for a second after a loss.
 func matchTCP(f []byte, _ phy.Medium) bool {
 	return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 6
 }
@@ -100,19 +100,19 @@ func sysctl(t testing.TB, name, value string) {
 	}
 }
 
-// way is the sender and the receiver of a measurement.
+// way says which end sends in a measurement, and which receives.
 type way int
 
 const (
 	weSend way = iota
 	weReceive
-	theySend // kernel to kernel, over a router of ours
+	theySend // from one kernel to another, through a router of ours
 )
 
 func (w way) String() string { return [...]string{"we send", "we receive", "kernel to kernel"}[w] }
 
-// bed is a kernel on a TAP, our host at its other end, and where that is a router, another kernel behind it.
-// The faults are at our port to the first kernel.
+// bed is a kernel on a TAP and our host at the other end of the TAP. If our host is a router, another kernel is behind
+// it. The fault rules are on our port to the first kernel.
 type bed struct {
 	testing.TB
 	r      lab.Runner
@@ -149,7 +149,7 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 		})
 		route(t, "192.168.70.0/24", "192.168.69.1")
 		t.Cleanup(func() {
-			r.Close() // the runner reads the device until it is closed
+			r.Close() // before the device is closed, since the runner reads it until then
 			dev.Close()
 		})
 		r.Do(func(clock.Instant) {
@@ -178,7 +178,7 @@ func route(t testing.TB, to, via string) {
 	}
 }
 
-// goodput is what arrives in d from the first octet on, in octets a second.
+// goodput returns the rate at which octets arrive, in octets per second, during d from the first octet on.
 func (b *bed) goodput(d time.Duration) float64 {
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
 	if err != nil {
@@ -228,7 +228,7 @@ func (b *bed) goodput(d time.Duration) float64 {
 	return float64(got.Load()) / time.Since(began).Seconds()
 }
 
-// dial opens our end, which sends all it can or counts what it gets.
+// dial opens our end of a connection, which sends as much as it can or counts the octets that it receives.
 func (b *bed) dial(to netip.AddrPort, got *atomic.Int64) (abort func()) {
 	data := make([]byte, 64<<10)
 	b.r.Do(func(now clock.Instant) {
@@ -269,9 +269,9 @@ func abort(k *net.TCPConn) {
 	k.Close()
 }
 
-// TestBesideKernel measures goodput under loss, ours in both directions and that of one kernel to another
-// through the same rules, as many at once as -parallel says; it prints means with their standard errors. Without -beside
-// it sees that each way works.
+// TestBesideKernel measures goodput under loss: ours in both directions, and that of one kernel to another through the
+// same rules. It runs as many measurements at once as -parallel says, and prints means with their standard errors.
+// Without -beside it only checks that each way works.
 func TestBesideKernel(t *testing.T) {
 	rounds, d := *besideRounds, *besideTime
 	cases := []struct {
@@ -292,13 +292,13 @@ func TestBesideKernel(t *testing.T) {
 		var mu sync.Mutex
 		var got [3][]float64
 		t.Run(c.name, func(t *testing.T) {
-			for seed := range rounds { // another seed for each round, the same for all ways
+			for seed := range rounds { // each round has another seed, which all ways share
 				for w := weSend; w <= theySend; w++ {
-					t.Run(w.String(), func(t *testing.T) { // a goroutine of its own: it stays in a namespace
+					t.Run(w.String(), func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
 						t.Parallel()
 						more := c.more
 						more.Loss, more.Delay = c.loss, *besideDelay
-						if more.Loss > 0 || more.Delay > 0 { // else it would drop what it matches
+						if more.Loss > 0 || more.Delay > 0 { // otherwise the rule would drop what it matches
 							more.Match = matchTCP
 						}
 						v := newBed(t, w, uint64(seed), &more).goodput(d)
@@ -313,7 +313,7 @@ func TestBesideKernel(t *testing.T) {
 			return
 		}
 		if len(got[weSend])+len(got[weReceive])+len(got[theySend]) == 0 {
-			continue // not asked for
+			continue // this case was not selected
 		}
 		var m, e [3]float64
 		for w := range got {

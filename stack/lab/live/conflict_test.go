@@ -14,10 +14,11 @@ import (
 	"smolsh/stack/clock"
 )
 
-// The kernel answers a probe for its own address, so that we do not take it; one that it does not have becomes ours.
-// When the kernel announces ours, it hears an announcement within moments and we keep it (RFC 5227).
+// TestConflictWithKernel: the kernel answers a probe for its own address, so that we do not take the address. An
+// address that the kernel does not have becomes ours. When the kernel announces our address, we announce it at once and
+// keep it (RFC 5227).
 func TestConflictWithKernel(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // the test mostly waits
 	taptest.NeedTools(t, "ip", "arping")
 	r, h, p := onTAP(t)
 	decided := make(chan error, 2)

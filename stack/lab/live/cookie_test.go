@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// synFrom returns a SYN to port 7 of ours.
+// synFrom returns a SYN to port 7 of our host.
 func synFrom(mac wire.HardwareAddr, src, dst netip.AddrPort) *phy.Frame {
 	f := phy.NewFrame(phy.FrameSize)
 	h := wire.TCP{SrcPort: src.Port(), DstPort: dst.Port(), Seq: 1, Flags: wire.SYN, Window: 1000}
@@ -30,8 +30,8 @@ func synFrom(mac wire.HardwareAddr, src, dst netip.AddrPort) *phy.Frame {
 	return f
 }
 
-// The kernel's connection comes to be by a cookie while the listener's SYN queue is full, with its window
-// scale and its timestamps, and carries what it should.
+// TestKernelThroughCookie: while the SYN queue of the listener is full, the kernel's connection is established by a SYN
+// cookie. The connection has the kernel's window scale and timestamps, and transfers its data intact.
 func TestKernelThroughCookie(t *testing.T) {
 	r, h, p := onTAP(t)
 	ours := netip.MustParseAddrPort("192.168.69.1:7")
@@ -58,7 +58,7 @@ func TestKernelThroughCookie(t *testing.T) {
 				echo(now)
 			}
 		}
-		for k := range 1024 { // from a station that never answers
+		for k := range 1024 { // SYNs from a station that never answers
 			h.Receive(now, p.Iface(), synFrom(p.Iface().MAC(), netip.AddrPortFrom(netip.MustParseAddr("192.168.69.50"), uint16(2000+k)), ours))
 		}
 	})

@@ -22,13 +22,12 @@ import (
 	"smolsh/stack/wire"
 )
 
-// pipe is a pollable device on one end of a socket pair, whose buffers are short. The other end is the
-// test's.
+// pipe is a pollable device on one end of a socket pair with short buffers. The test uses the other end.
 type pipe struct {
 	name string
 	fd   int
 	end  int
-	gone bool // reads say that the device was deleted
+	gone bool // makes reads report that the device was deleted
 }
 
 func newPipe(t *testing.T, name string) *pipe {
@@ -56,7 +55,7 @@ func (p *pipe) Recv(frames []*phy.Frame) (int, error) {
 	for i, f := range frames {
 		n, err := unix.Read(p.fd, f.Tail())
 		if err != nil || n == 0 {
-			return i, nil // nothing waits, or a hang-up that the device says nothing of
+			return i, nil // no packet waits, or the device does not report its hang-up
 		}
 		f.Extend(n)
 	}
@@ -231,7 +230,7 @@ func TestAttachAndDetachWhileRunning(t *testing.T) {
 	if got := udpPayload(packet); got != "hello" {
 		t.Fatalf("sent %q", got)
 	}
-	// Sent back with the addresses exchanged, it arrives: the descriptor is polled.
+	// The packet is sent back with its addresses exchanged. It arrives, so the descriptor is polled.
 	back := append([]byte(nil), packet...)
 	copy(back[12:16], packet[16:20])
 	copy(back[16:20], packet[12:16])
@@ -258,8 +257,8 @@ func TestAttachAndDetachWhileRunning(t *testing.T) {
 	}
 }
 
-// The kernel pings two hosts of ours on two TAPs at once; then one TAP is deleted, and the other host
-// still answers.
+// TestTwoTAPsAtOnce: the kernel pings two hosts of ours on two TAPs at once. Then one TAP is deleted, and the other
+// host still answers.
 func TestTwoTAPsAtOnce(t *testing.T) {
 	taptest.Namespace(t)
 	taptest.NeedTools(t, "ping")
@@ -287,7 +286,7 @@ func TestTwoTAPsAtOnce(t *testing.T) {
 	ping := func(i int) *exec.Cmd {
 		c := exec.Command("ping", "-c", "200", "-i", "0.002", "-W", "2", "-s", "1000", fmt.Sprintf("192.168.%d.1", 69+i))
 		c.Stdout, c.Stderr = &log{t: t}, &log{t: t}
-		if err := c.Start(); err != nil { // in this thread's namespace
+		if err := c.Start(); err != nil { // runs in this thread's namespace
 			t.Fatal(err)
 		}
 		return c
@@ -330,7 +329,7 @@ func TestTwoTAPsAtOnce(t *testing.T) {
 	}
 }
 
-// log writes a program's output to the test's.
+// log writes a program's output to the test's log.
 type log struct{ t *testing.T }
 
 func (l *log) Write(p []byte) (int, error) {
@@ -338,7 +337,7 @@ func (l *log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Datagrams that the kernel hands over as one super-segment reach a socket one by one.
+// TestDatagramsTogether: datagrams that the kernel sends as one super-segment reach a socket one by one.
 func TestDatagramsTogether(t *testing.T) {
 	r, h, _ := onTAP(t)
 	var u *stack.UDPConn

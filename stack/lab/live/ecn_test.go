@@ -17,8 +17,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// TestKernelECN sends octets each way between us and a kernel over a path that marks packets instead of dropping
-// them (RFC 3168): both ends agree, both heed the marks, and nothing goes twice.
+// TestKernelECN transfers octets in each direction between us and a kernel, over a path that marks packets instead of
+// dropping them (RFC 3168). Both ends negotiate ECN, both react to the marks, and neither retransmits.
 func TestKernelECN(t *testing.T) {
 	r, h, port := onTAP(t)
 	sysctl(t, "tcp_ecn", "1")
@@ -42,8 +42,8 @@ func TestKernelECN(t *testing.T) {
 	}
 }
 
-// matchECT matches segments that may be marked, so that the rule drops none. Without its SYN, the kernel's next one would not
-// ask for ECN (RFC 3168 §6.1.1.1).
+// matchECT matches segments that may be marked, so that the rule marks them and drops nothing. If its SYN were dropped,
+// the kernel would not ask for ECN in the next SYN (RFC 3168 §6.1.1.1).
 func matchECT(f []byte, m phy.Medium) bool { return matchTCP(f, m) && f[15]&3 != 0 }
 
 func counterOf(h *stack.Host, name string) uint64 {
@@ -52,7 +52,7 @@ func counterOf(h *stack.Host, name string) uint64 {
 	return list[i].Value
 }
 
-// kernelCounter is one of the calling goroutine's namespace's, from /proc/thread-self/net/netstat.
+// kernelCounter returns a counter of the calling goroutine's namespace from /proc/thread-self/net/netstat.
 func kernelCounter(t testing.TB, group, name string) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/thread-self/net/netstat")

@@ -13,8 +13,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// The kernel's long pings are answered and its long datagrams come back, in fragments each way; ours to it are put
-// together there.
+// TestKernelFragments: we answer the kernel's long pings and return its long datagrams, in fragments in both
+// directions. The kernel reassembles ours.
 func TestKernelFragments(t *testing.T) {
 	r, h, _ := onTAP(t)
 	taptest.NeedTools(t, "ping")

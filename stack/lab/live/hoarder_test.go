@@ -12,13 +12,14 @@ import (
 	"smolsh/stack/wire"
 )
 
-// hoardPorts is the number of a hoarder's connections at most, from ports that begin with hoardFirstPort, and hoardAddrs the
-// number of its addresses, which take turns. At 256 KiB of receive buffer each the connections would need 150 MiB.
+// hoardPorts is the maximum number of a hoarder's connections; their ports begin with hoardFirstPort. hoardAddrs is the
+// number of its addresses, which take turns. With 256 KiB of receive buffer for each, the connections would need 150
+// MiB.
 const hoardPorts, hoardFirstPort, hoardAddrs = 600, 10_000, 8
 
-// A hoarder is a station with several addresses, on the kernel's side of a TAP, that harms our host. It completes the handshake
-// with the discard service and then sends single octets far beyond a gap that it never fills, so that each connection pins a
-// receive buffer. Some connections it resets, some it forgets.
+// hoarder is an attacking station with several addresses, on the kernel's side of a TAP. It completes the handshake
+// with the discard service and then sends single octets far beyond a gap that it never fills, so that each connection
+// occupies a receive buffer. It resets some connections, and forgets others.
 type hoarder struct {
 	dev    *raw.Device
 	addrs  [hoardAddrs]netip.Addr
@@ -33,7 +34,7 @@ type hoarder struct {
 	handshakes, octets, resets int // completed handshakes, octets sent beyond gaps, resets received
 }
 
-// hoard is one connection at the hoarder's end.
+// hoard is the hoarder's end of one connection.
 type hoard struct {
 	state hoardState
 	next  wire.Seq // SND.NXT
@@ -67,7 +68,7 @@ func newHoarder(first netip.Addr, target netip.AddrPort, gate wire.HardwareAddr)
 	return x, nil
 }
 
-// step answers the frames that wait and has two connections do harm.
+// step answers the frames that have arrived, and calls harm for two connections.
 func (x *hoarder) step() error {
 	for {
 		for _, f := range x.frames {
@@ -127,10 +128,10 @@ func (x *hoarder) segment(k uint16, s wire.TCP) {
 		*c = hoard{state: hoardEstablished, next: s.Ack, ack: s.Seq.Add(1), scale: s.Options.WindowScale}
 		c.edge = s.Ack.Add(int(s.Window))
 		x.handshakes++
-		// An octet in order: its acknowledgement has the window to scale.
+		// The octet is in order. The window in its acknowledgement is scaled.
 		x.send(k, wire.TCP{Seq: c.next, Ack: c.ack, Flags: wire.ACK}, 1)
 		c.next = c.next.Add(1)
-	case c.state == hoardSynSent && s.Flags.Has(wire.ACK): // the host still has a connection that was forgotten
+	case c.state == hoardSynSent && s.Flags.Has(wire.ACK): // the host still has a connection that the hoarder forgot
 		x.send(k, wire.TCP{Seq: s.Ack, Flags: wire.RST}, 0)
 		c.state = hoardClosed
 	case c.state == hoardEstablished && s.Flags.Has(wire.ACK):
@@ -138,12 +139,12 @@ func (x *hoarder) segment(k uint16, s wire.TCP) {
 	}
 }
 
-// hoardTurn is the number of steps during which the same addresses take part: all at first, then one, and then one more each turn,
-// so that everybody's share of the buffers shrinks.
+// hoardTurn is the number of steps during which the same addresses take part. At first all of them do, then one, and
+// then one more in each turn. Each address's share of the buffers shrinks as more take part.
 const hoardTurn = 1000
 
-// harm opens connection k, or sends an octet beyond a gap on it, resets it, or forgets it. It resets a connection of an
-// address that does not take part at present.
+// harm acts on connection k: it opens it, sends an octet beyond a gap, resets it, or forgets it. It resets a connection
+// whose address does not take part in this turn.
 func (x *hoarder) harm(k uint16) {
 	c := &x.conns[k]
 	if int(k%hoardAddrs) > (x.steps/hoardTurn+hoardAddrs-1)%hoardAddrs {
@@ -169,14 +170,14 @@ func (x *hoarder) harm(k uint16) {
 	default:
 		far := c.edge.Add(-1)
 		if gap := c.edge.Sub(c.next); gap > 1 && x.rng.IntN(4) == 0 {
-			far = c.next.Add(1 + x.rng.IntN(gap-1)) // more gaps
+			far = c.next.Add(1 + x.rng.IntN(gap-1)) // makes more gaps
 		}
 		x.octets++
 		x.send(k, wire.TCP{Seq: far, Ack: c.ack, Flags: wire.ACK}, 1)
 	}
 }
 
-// send sends a segment of connection k with so many octets of payload.
+// send sends a segment of connection k with the given number of octets of payload.
 func (x *hoarder) send(k uint16, s wire.TCP, octets int) {
 	f := phy.NewFrame(phy.FrameSize)
 	s.SrcPort, s.DstPort, s.Window = hoardFirstPort+k, x.target.Port(), 1000
@@ -188,7 +189,7 @@ func (x *hoarder) send(k uint16, s wire.TCP, octets int) {
 	x.put(f, wire.Ethernet{Dst: x.gate, Src: x.mac, Type: wire.EtherTypeIPv4})
 }
 
-// arp sends an ARP packet of the hoarder's to every station.
+// arp broadcasts an ARP packet from the hoarder.
 func (x *hoarder) arp(a wire.ARP) {
 	a.SenderHW = x.mac
 	f := phy.NewFrame(phy.FrameSize)
@@ -196,7 +197,7 @@ func (x *hoarder) arp(a wire.ARP) {
 	x.put(f, wire.Ethernet{Dst: wire.Broadcast, Src: x.mac, Type: wire.EtherTypeARP})
 }
 
-// put sends a frame, which is lost while the device is full.
+// put sends a frame. The frame is lost if the device is full.
 func (x *hoarder) put(f *phy.Frame, eth wire.Ethernet) {
 	eth.Put(f.Prepend(wire.EthernetLen))
 	_, _ = x.dev.Send([]*phy.Frame{f})

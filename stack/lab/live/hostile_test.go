@@ -31,7 +31,7 @@ import (
 //	go test ./stack/lab/live -run '^TestFloods$' -v -flood 10s
 var floodTime = flag.Duration("flood", 3*time.Second, "how long each flood lasts")
 
-// needScanner is taptest.Need for a program that has a package of its name.
+// needScanner is taptest.Need for a program whose package has the same name.
 func needScanner(t *testing.T, tool string) {
 	t.Helper()
 	_, err := exec.LookPath(tool)
@@ -40,7 +40,7 @@ func needScanner(t *testing.T, tool string) {
 
 var ours = netip.MustParseAddr("192.168.69.1")
 
-// victim returns a host of ours with open TCP ports 22, 80 and 443, and an echo on UDP port 53.
+// victim returns a host of ours with TCP ports 22, 80 and 443 open, and an echo service on UDP port 53.
 func victim(t *testing.T) (lab.Runner, *lab.Host) {
 	t.Helper()
 	r, h, _ := onTAP(t)
@@ -77,7 +77,7 @@ func victim(t *testing.T) (lab.Runner, *lab.Host) {
 	return r, h
 }
 
-// standing holds the host to its bounds after whatever was done to it.
+// standing checks that the host exceeds none of its limits after an attack.
 func standing(t *testing.T, r lab.Runner, h *lab.Host) {
 	t.Helper()
 	r.Do(func(clock.Instant) {
@@ -92,7 +92,8 @@ func standing(t *testing.T, r lab.Runner, h *lab.Host) {
 	})
 }
 
-// beside starts 8 MiB or more to the kernel, which are to arrive whatever else happens.
+// beside starts a transfer of the given number of octets between the host and the kernel; finish waits for it, and
+// checks that they arrived whatever else happened.
 func beside(t *testing.T, r lab.Runner, h *lab.Host, octets int, weSend bool) (finish func()) {
 	t.Helper()
 	data := make([]byte, octets)
@@ -108,7 +109,7 @@ func beside(t *testing.T, r lab.Runner, h *lab.Host, octets int, weSend bool) (f
 	}
 }
 
-// scan runs nmap and returns its table of ports: "22/tcp open".
+// scan runs nmap and returns its table of ports, with lines like "22/tcp open".
 func scan(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
@@ -125,8 +126,8 @@ func scan(t *testing.T, args ...string) string {
 	return strings.Join(ports, ", ")
 }
 
-// nmap sees open ports open and closed ones closed, as far as each kind of scan can tell (RFC 9293 §3.10.7), while
-// 64 MiB arrive beside it.
+// TestScans: nmap reports open ports as open and closed ones as closed, as far as each kind of scan can tell them apart
+// (RFC 9293 §3.10.7), while a transfer of 64 MiB runs.
 func TestScans(t *testing.T) {
 	needScanner(t, "nmap")
 	r, h := victim(t)
@@ -138,14 +139,14 @@ func TestScans(t *testing.T) {
 		}
 		return strings.Join(list, ", ")
 	}
-	// Segments without SYN, RST and ACK are dropped by a listener and answered elsewhere.
+	// A listener drops segments without SYN, RST and ACK; a closed port answers them.
 	silent := "22/tcp open|filtered, 23/tcp closed, 80/tcp open|filtered, 81/tcp closed, 443/tcp open|filtered"
 	for _, c := range []struct{ kind, want string }{
 		{"-sS", "22/tcp open, 23/tcp closed, 80/tcp open, 81/tcp closed, 443/tcp open"},
 		{"-sT", "22/tcp open, 23/tcp closed, 80/tcp open, 81/tcp closed, 443/tcp open"},
 		{"-sN", silent}, {"-sF", silent}, {"-sX", silent},
 		{"-sA", all("unfiltered")},
-		{"-sW", all("closed")}, // our resets say no window
+		{"-sW", all("closed")}, // our resets have a window of 0
 		{"-sM", all("closed")},
 	} {
 		if got := scan(t, c.kind, "-p", "22,23,80,81,443"); got != c.want {
@@ -162,21 +163,21 @@ func TestScans(t *testing.T) {
 	standing(t, r, h)
 }
 
-// hping is a run of hping3, started in the goroutine's namespace.
+// hping prepares a run of hping3 in the goroutine's namespace.
 func hping(t *testing.T, args ...string) (cmd *exec.Cmd, out *bytes.Buffer) {
 	t.Helper()
 	out = new(bytes.Buffer)
 	cmd = exec.Command("hping3", append([]string{"-n"}, args...)...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // the goroutine's thread is locked
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // works because the goroutine is locked to its thread
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return cmd, out
 }
 
-// hping3 sends every combination of six flags to an open and to a closed port and hears what RFC 9293 §3.10.7.1
-// and §3.10.7.2 say, while 8 MiB arrive beside it.
+// TestFlags: hping3 sends every combination of six flags to an open and to a closed port, and receives the answers that
+// RFC 9293 §3.10.7.1 and §3.10.7.2 require, while a transfer of 8 MiB runs.
 func TestFlags(t *testing.T) {
 	needScanner(t, "hping3")
 	r, h := victim(t)
@@ -193,7 +194,7 @@ func TestFlags(t *testing.T) {
 		case f.Has(wire.SYN) && !f.Has(wire.FIN):
 			return wire.SYN | wire.ACK
 		}
-		return 0 // a listener has no use for it
+		return 0 // a listener drops it
 	}
 	// Concurrent hping3 processes receive each other's answers. So the test notes the flags of the first segment that our host
 	// sends to each port.
@@ -230,7 +231,7 @@ func TestFlags(t *testing.T) {
 			runs = append(runs, cmd)
 		}
 		for _, cmd := range runs {
-			_ = cmd.Wait() // 1 where nothing was heard
+			_ = cmd.Wait() // hping3 exits with 1 if it has received nothing
 		}
 	}
 	r.Do(func(clock.Instant) {
@@ -244,14 +245,14 @@ func TestFlags(t *testing.T) {
 	standing(t, r, h)
 }
 
-// hping3 floods the host with SYNs from one and from every address, datagrams, echo requests and frames for
-// another station, while 64 MiB arrive beside it.
+// TestFloods: while a transfer of 64 MiB runs, hping3 floods the host with SYNs from one address and from random ones,
+// with datagrams, with echo requests, and with frames for another station.
 func TestFloods(t *testing.T) {
 	for _, x := range []struct {
 		name  string
 		args  []string
-		count string      // a counter that shows it
-		drop  drop.Reason // or a reason
+		count string      // name of the counter that counts the flood's packets
+		drop  drop.Reason // or the reason for which they are dropped
 	}{
 		{name: "SYN", args: []string{"-S", "-p", "80"}, count: "TcpPassiveOpens"},
 		{name: "SYN from everywhere", args: []string{"-S", "-p", "80", "--rand-source"}, count: "TcpExtSyncookiesSent"},
@@ -292,7 +293,7 @@ func TestFloods(t *testing.T) {
 					}
 				}
 			})
-			if seen < 100 { // how many get through is the machine's business
+			if seen < 100 { // the number that gets through depends on the machine
 				t.Errorf("%s%s counted %d times: no flood\n%s", x.count, x.drop, seen, out)
 			}
 			t.Logf("%s%s: %d", x.count, x.drop, seen)

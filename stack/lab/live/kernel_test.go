@@ -27,7 +27,7 @@ import (
 
 var kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
 
-// onTAP returns a host of ours on tap0 in a namespace of the test's own.
+// onTAP returns a host of ours on tap0, in a network namespace for this test only.
 func onTAP(t testing.TB) (lab.Runner, *lab.Host, *lab.Port) {
 	t.Helper()
 	return onTAPWith(t, tap.Options{})
@@ -69,7 +69,7 @@ func onTAPSeeded(t testing.TB, opts tap.Options, seed uint64) (lab.Runner, *lab.
 	return r, h, p
 }
 
-// order is the end that closes first.
+// order says which end closes first.
 type order int
 
 const (
@@ -80,7 +80,7 @@ const (
 
 func (o order) String() string { return [...]string{"we close", "they close", "both close"}[o] }
 
-// transfer is our end of one connection to the kernel over which octets go one way.
+// transfer is our end of a connection to the kernel that carries octets in one direction.
 type transfer struct {
 	c      *stack.TCPConn
 	order  order
@@ -92,7 +92,7 @@ type transfer struct {
 	buf    []byte
 }
 
-// step runs on the owner whenever the socket may have something for us.
+// step runs on the owner goroutine whenever the socket may be readable or writable.
 func (x *transfer) step(now clock.Instant) {
 	for len(x.data) > 0 {
 		n, err := x.c.Write(now, x.data)
@@ -141,7 +141,7 @@ func (x *transfer) finish(err error) {
 	x.done <- err
 }
 
-// kernelEnd returns the kernel's half: it reads or writes n octets and returns their hash.
+// kernelEnd runs the kernel's end: it reads or writes n octets and returns their hash.
 func kernelEnd(c *net.TCPConn, send []byte, n int, o order) (sum [32]byte, err error) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Minute))
@@ -170,9 +170,9 @@ func kernelEnd(c *net.TCPConn, send []byte, n int, o order) (sum [32]byte, err e
 	return sum, nil
 }
 
-// TestIntegrity sends octets each way, in each order of closing, and compares hashes: with no loss, with
-// frames lost in both directions, with super-segments, without, and now this way and now that. What takes
-// time is waiting for timeouts, so all goes side by side.
+// TestIntegrity transfers octets in each direction, in each order of closing, and compares hashes. It does so without
+// loss, with loss in both directions, with super-segments, without them, and while they are switched on and off. The
+// transfers run at the same time, since they mostly wait for timeouts.
 func TestIntegrity(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -201,7 +201,7 @@ func TestIntegrity(t *testing.T) {
 	}
 }
 
-// alternate makes the host want frames of wire size every other 2 ms, until stop is called.
+// alternate makes the host ask for frames of wire size during every other period of 2 ms, until stop is called.
 func alternate(r lab.Runner, h *lab.Host) (stop func()) {
 	var e *lab.Event
 	r.Do(func(now clock.Instant) {
@@ -224,8 +224,8 @@ func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int
 	cfg := tcp.Config{}
 	if loss > 0 {
 		r.Do(func(clock.Instant) { port.Faults().Add(&fault.Rule{Name: "loss", Loss: loss}) })
-		// Without selective acknowledgements nearly all the time goes by in timeouts: shorten them at both
-		// ends to a tenth of their usual 200 ms.
+		// Without selective acknowledgements the transfer waits for timeouts nearly all the time. So both ends use a
+		// tenth of the usual minimum of 200 ms.
 		cfg.RTOMin = 20 * time.Millisecond
 		taptest.Hurry(t, "tap0", kernelAddr, cfg.RTOMin)
 	}
@@ -261,8 +261,8 @@ func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int
 	})
 }
 
-// exchange begins one transfer between us and the kernel; finish waits for both ends and returns the
-// hash of what arrived at the receiver.
+// exchange begins a transfer between us and the kernel; finish waits for both ends and returns the hash of the octets
+// that the receiver read.
 func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []byte, weSend bool, o order) (finish func() ([32]byte, error)) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
@@ -307,15 +307,15 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 	}
 }
 
-// BenchmarkTAP is one stream over a TAP against the kernel with cubic, in octets a second. An operation is
-// 16 MiB; the next begins when they have arrived.
+// BenchmarkTAP measures one stream over a TAP between us and the kernel with cubic, in octets per second. One operation
+// transfers 16 MiB, and the next begins when they have arrived.
 func BenchmarkTAP(b *testing.B) {
 	for _, plain := range []bool{false, true} {
 		for _, weSend := range []bool{true, false} {
 			name := map[bool]string{false: "offload", true: "plain"}[plain] + "/" + map[bool]string{false: "receive", true: "send"}[weSend]
 			b.Run(name, func(b *testing.B) {
 				done := make(chan struct{})
-				go func() { // a goroutine of its own: it keeps its thread in a namespace
+				go func() { // a goroutine of its own, since it keeps its thread in a namespace
 					defer close(done)
 					benchmarkTAP(b, weSend, tap.Options{Plain: plain})
 				}()
@@ -393,7 +393,7 @@ func benchmarkTAP(b *testing.B, weSend bool, opts tap.Options) {
 	}
 }
 
-// cubic sets the kernel's congestion control, which may be another by default.
+// cubic selects the kernel's congestion control, whose default may be another.
 func cubic(b testing.TB, k *net.TCPConn) {
 	raw, err := k.SyscallConn()
 	if err == nil {
@@ -406,10 +406,10 @@ func cubic(b testing.TB, k *net.TCPConn) {
 	}
 }
 
-// BenchmarkEcho is one octet there and back, from the kernel over a TAP to an echo on the owner.
+// BenchmarkEcho measures the round trip of one octet from the kernel over a TAP to an echo on the owner goroutine.
 func BenchmarkEcho(b *testing.B) {
 	done := make(chan struct{})
-	go func() { // a goroutine of its own: it keeps its thread in a namespace
+	go func() { // a goroutine of its own, since it keeps its thread in a namespace
 		defer close(done)
 		r, h, _ := onTAP(b)
 		var ln *stack.TCPListener
@@ -421,7 +421,7 @@ func BenchmarkEcho(b *testing.B) {
 			buf := make([]byte, 100)
 			ln.OnEvent = func(now clock.Instant) {
 				c := ln.Accept()
-				if c == nil { // the listener is closed
+				if c == nil { // the listener has been closed
 					return
 				}
 				c.OnEvent = func(now clock.Instant) {
@@ -435,7 +435,7 @@ func BenchmarkEcho(b *testing.B) {
 			b.Error(err)
 			return
 		}
-		// A system call rather than Go's poller, whose wake-ups would be most of the measured time.
+		// The benchmark makes system calls itself. The wake-ups of Go's poller would take most of the measured time.
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			b.Error(err)

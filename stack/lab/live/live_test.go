@@ -22,11 +22,11 @@ func start(t *testing.T, w *lab.World) lab.Runner {
 	return r
 }
 
-// Ten thousand calls from several goroutines: none is lost, none runs beside another.
+// TestNoWakeUpIsLost: of ten thousand calls from several goroutines, none is lost, and no two run at once.
 func TestNoWakeUpIsLost(t *testing.T) {
 	r := start(t, lab.NewWorld())
 	const callers, each = 8, 1250
-	n := 0 // not atomic: the loop is the only one to touch it
+	n := 0 // not atomic, since only the loop accesses it
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {

@@ -17,8 +17,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A group with the kernel in it: what the kernel sends to it arrives at the socket that joined, what the
-// socket sends arrives at the kernel's, and the IGMP messages are what a second opinion calls sound.
+// TestMulticastWithKernel has a socket of ours and one of the kernel's in a group. Each receives the datagrams that the
+// other sends, and tshark finds the IGMP messages correct.
 func TestMulticastWithKernel(t *testing.T) {
 	taptest.NeedTools(t, "tshark")
 	r, h, _ := onTAP(t)
@@ -81,9 +81,9 @@ func TestMulticastWithKernel(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	want("from us from 192.168.69.1") // our own copy
+	want("from us from 192.168.69.1") // our own copy of the datagram
 	_ = member.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for { // the kernel gave its member a copy of its own sender's as well
+	for { // the kernel's member has also received a copy of what its own kernel sent
 		var b [100]byte
 		n, from, err := member.ReadFromUDPAddrPort(b[:])
 		if err != nil {
@@ -96,8 +96,8 @@ func TestMulticastWithKernel(t *testing.T) {
 			break
 		}
 	}
-	// A query of the kernel's is answered within the tenth of a second that it gives. The kernel's member has
-	// to go first: its own answer, where it is the earlier one, makes ours unnecessary.
+	// We answer a query from the kernel within its maximum response time of a tenth of a second. The kernel's member
+	// leaves first, since an earlier report from it would suppress ours.
 	_ = member.Close()
 	router, err := net.ListenIP("ip4:igmp", &net.IPAddr{IP: kernelAddr.Addr().AsSlice()})
 	if err != nil {

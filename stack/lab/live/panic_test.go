@@ -14,8 +14,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// A host that panics on the loop goes out of service and is reported; a caller whose function panics has the panic
-// itself; the loop and the other hosts go on after both.
+// TestPanicOnTheLoop: a host that panics on the loop goes out of service and is reported. A panic in a caller's
+// function panics in the caller. The loop and the other hosts continue after both.
 func TestPanicOnTheLoop(t *testing.T) {
 	w := lab.NewWorld()
 	told := make(chan *lab.Panic, 10)

@@ -19,7 +19,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// joins adds a host that shares the port's device.
+// joins adds a host that shares the device of the port.
 func joins(t *testing.T, r lab.Runner, p *lab.Port, name, addr string) (h *lab.Host) {
 	t.Helper()
 	r.Do(func(clock.Instant) {
@@ -40,7 +40,7 @@ func joins(t *testing.T, r lab.Runner, p *lab.Port, name, addr string) (h *lab.H
 	return h
 }
 
-// between sends data from one host of ours to another and returns its hash as it arrived.
+// between sends data from one host of ours to another and returns the hash of the received data.
 func between(t *testing.T, r lab.Runner, from, to *lab.Host, addr string, data []byte) (sum [32]byte) {
 	t.Helper()
 	x := &transfer{order: bothClose, data: data, hash: sha256.New(), done: make(chan error, 2), buf: make([]byte, 64<<10)}
@@ -75,8 +75,8 @@ func between(t *testing.T, r lab.Runner, from, to *lab.Host, addr string, data [
 	return sum
 }
 
-// Hosts of ours that share a TAP: a connection lives through the moment when the second joins; the kernel reaches
-// all of them and each its own address; they reach the kernel and each other, with super-segments.
+// TestHostsShareATAP: hosts of ours share a TAP. A connection survives the moment at which the second host joins. The
+// kernel reaches every host at its own address. The hosts reach the kernel and each other, with super-segments.
 func TestHostsShareATAP(t *testing.T) {
 	taptest.NeedTools(t, "ping", "ip")
 	r, us, p := onTAP(t)
@@ -84,7 +84,7 @@ func TestHostsShareATAP(t *testing.T) {
 	rand.NewChaCha8([32]byte{7}).Read(data)
 	want := sha256.Sum256(data)
 
-	finish := exchange(t, r, us, tcp.Config{}, data, true, weClose) // under way while the switch comes
+	finish := exchange(t, r, us, tcp.Config{}, data, true, weClose) // in progress when the second host joins
 	b := joins(t, r, p, "b", "192.168.69.2/24")
 	if sum, err := finish(); err != nil || sum != want {
 		t.Errorf("the connection from before: %v, hashes equal %v", err, sum == want)
@@ -158,7 +158,8 @@ func TestFaultsStayWithTheirHost(t *testing.T) {
 	}
 }
 
-// The MTU of a shared TAP is its hosts', and when it is deleted they are left to each other.
+// TestASharedTAPChangesAndGoes: the hosts on a shared TAP adopt its MTU. After the TAP has been deleted they still
+// reach each other.
 func TestASharedTAPChangesAndGoes(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	r, us, p := onTAP(t)

@@ -29,15 +29,17 @@ import (
 //	go test ./stack/lab/live -run '^TestSoak$' -v -timeout 0 -soak 20m
 var soakTime = flag.Duration("soak", 3*time.Second, "how long the mixed load lasts")
 
-// soakBuffers and soakReassembly are the host's limits buffers, which is now and then half of that, and reassembly, in octets. The hoarder's and the idle readers'
-// connections would need several times as much.
+// soakBuffers and soakReassembly are the host's limits buffers and reassembly, in octets; the load halves the former at
+// times. The connections of the hoarder and of the idle readers would need several times as much.
 const soakBuffers, soakReassembly = 32 << 20, 24 << 20
 
-// soakGrowth is how many octets of heap the quiet host may have more after the load than after the warm-up.
+// soakGrowth is the maximum of octets by which the heap of the host at rest may be larger after the load than after the
+// warm-up.
 const soakGrowth = 4 << 20
 
-// soakConnections is more connections than the loads can have at a time, those in TIME-WAIT included: the hoarder's 600, the
-// SYN queue's 1024, 160 that are held, and some 40 a second that the host keeps for ten seconds after it has closed.
+// soakConnections exceeds the number of connections that the loads can have at a time, including those in TIME-WAIT:
+// the hoarder's 600, the 1024 of the SYN queue, 160 that are held open, and about 40 per second that the host keeps for
+// ten seconds after it has closed them.
 const soakConnections = 4096
 
 // soak is one run: a host under a mixed load from the kernel and from a hoarder.
@@ -45,8 +47,8 @@ type soak struct {
 	t             *testing.T
 	r             lab.Runner
 	h             *lab.Host
-	ns            *os.File          // the test's network namespace
-	gate          wire.HardwareAddr // the host's
+	ns            *os.File          // the network namespace of the test
+	gate          wire.HardwareAddr // the hardware address of the host
 	speech        []byte            // data that services and clients send
 	length        time.Duration
 	newcomerEvery time.Duration
@@ -57,19 +59,19 @@ type soak struct {
 	hoarder *hoarder
 
 	mu           sync.Mutex      // guards times and plain
-	times, plain []time.Duration // since the last row, of the newcomers' round trips and of the kernel's to itself
-	cpu          time.Duration   // of the process, at the last row
-	at           time.Duration   // of the last row
-	refused      uint64          // how often the buffers had no room, when bounds looked last
+	times, plain []time.Duration // durations of the newcomers' round trips, and of the kernel's to itself, since the last row
+	cpu          time.Duration   // processor time of the process at the last row
+	at           time.Duration   // time of the last row
+	refused      uint64          // value of the counter of refused buffer space when bounds last read it
 }
 
 // usage is the memory and other resources that the process holds.
 type usage struct {
-	heap                    uint64 // octets in use after a collection
+	heap                    uint64 // octets in use after a garbage collection
 	descriptors, goroutines int
 }
 
-// counts returns the host's counters and its drops by reason.
+// counts returns the host's counters, and its numbers of drops by reason.
 func (s *soak) counts() (names []string, values map[string]uint64) {
 	values = map[string]uint64{}
 	set := func(name string, n uint64) {
@@ -88,9 +90,10 @@ func (s *soak) counts() (names []string, values map[string]uint64) {
 	return names, values
 }
 
-// The host serves newcomers, loses no octet, and afterwards holds no more than before, under a mixed load: transfers in each
-// order of closing, resets at random moments, connections that are never used, readers that never read, datagrams, SYN floods, scans,
-// and a station that fills the buffers with octets beyond gaps.
+// TestSoak: under a mixed load the host serves newcomers and loses no octet, and afterwards it holds no more than
+// before. The load consists of transfers in each order of closing, resets at random moments, connections that are never
+// used, readers that never read, datagrams, SYN floods, scans, and a station that fills the buffers with octets beyond
+// gaps.
 func TestSoak(t *testing.T) {
 	s := newSoak(t)
 	s.length = min(max(*soakTime/10, time.Second), time.Minute)
@@ -153,7 +156,7 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// phase puts the load on the host for the soak's length, and returns so many rows of the table.
+// phase runs the load for the duration of the soak, and returns the given number of rows of the table.
 func (s *soak) phase(rows int) (table []string) {
 	s.t.Helper()
 	var err error
@@ -180,7 +183,7 @@ func (s *soak) phase(rows int) (table []string) {
 	return table
 }
 
-// took records the time of a newcomer's round trip, and of the same round trip from the kernel to itself.
+// took records the duration of a newcomer's round trip, and of the same round trip from the kernel to itself.
 func (s *soak) took(d, plain time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +192,7 @@ func (s *soak) took(d, plain time.Duration) {
 
 const soakHead = "    time  heap KiB  goroutines  descriptors  connections  buffers KiB  beyond KiB   refused  CPU %  newcomers  median µs    max µs  kernel's own: median µs    max µs"
 
-// bounds returns how much of each limit is used, and fails the test if the host holds more than it may.
+// bounds returns how much of each limit is in use, and fails the test if the host exceeds one.
 func (s *soak) bounds(at time.Duration) (used map[string]int) {
 	used, s.refused = map[string]int{}, 0
 	s.r.Do(func(clock.Instant) {
@@ -203,7 +206,7 @@ func (s *soak) bounds(at time.Duration) (used map[string]int) {
 	n := used["connections"]
 	for name, most := range map[string]int{
 		"connections": soakConnections, "reassembly": soakReassembly,
-		"buffers": soakBuffers + n<<12, // a connection has 2 KiB each way at any time
+		"buffers": soakBuffers + n<<12, // a connection always has 2 KiB in each direction
 	} {
 		if used[name] > most {
 			s.t.Errorf("after %v %d of %s, more than %d, with %d connections", at, used[name], name, most, n)
@@ -212,7 +215,8 @@ func (s *soak) bounds(at time.Duration) (used map[string]int) {
 	return used
 }
 
-// row describes what the process and the host hold under load, and the newcomers' times since the last row.
+// row describes the resources of the process and of the host under load, and the durations of the newcomers' round
+// trips since the last row.
 func (s *soak) row(at time.Duration) string {
 	s.mu.Lock()
 	times, plain := s.times, s.plain
@@ -235,17 +239,17 @@ func (s *soak) row(at time.Duration) string {
 		used["connections"], used["buffers"]>>10, used["reassembly"]>>10, s.refused, percent, len(times), median.Microseconds(), most.Microseconds(), own.Microseconds(), ownMost.Microseconds())
 }
 
-// measure returns what the process holds now.
+// measure returns the present usage of the process.
 func measure() usage {
 	runtime.GC()
-	runtime.GC() // the first moves what pools hold to their victims
+	runtime.GC() // the first collection moves the contents of the pools to their victim caches
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return usage{heap: m.HeapAlloc, descriptors: descriptors(), goroutines: runtime.NumGoroutine()}
 }
 
-// settled returns what the process holds once six measurements in a row agree on descriptors and goroutines. Nobody else waits
-// for a goroutine that has only its descriptor to close.
+// settled returns the usage of the process once six consecutive measurements agree on the numbers of descriptors and
+// goroutines. Nothing else waits for a goroutine that only has to close its descriptor.
 func (s *soak) settled() (u usage) {
 	same := 0
 	s.eventually("descriptors and goroutines go on to change", func() error {
@@ -261,7 +265,7 @@ func (s *soak) settled() (u usage) {
 	return u
 }
 
-// eventually waits until try returns nil, and fails with its last error when that takes unreasonably long.
+// eventually calls try until it returns nil, and fails the test with the last error after an unreasonably long time.
 func (s *soak) eventually(what string, try func() error) {
 	s.t.Helper()
 	var err error

@@ -23,29 +23,30 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// Addresses of the loads beside kernelAddr.
+// Addresses of the loads other than kernelAddr.
 var (
 	soakNewcomer = netip.MustParseAddr("192.168.69.101") // connects once a second
-	soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, does not speak
-	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of a station of its own
+	soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, or does not send
+	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of the hoarder's station
 )
 
-// soakPatience is how long one exchange of the kernel's may take. It is no measure of speed: a flood may cost
-// an exchange several retransmissions of a second and more.
+// soakPatience is the maximum duration of one exchange of the kernel's. It measures no speed: during a flood an
+// exchange may need several retransmissions of a second and more.
 const soakPatience = 20 * time.Second
 
-// load is one kind of traffic. Its goroutine has a thread in the test's network namespace.
+// load is one kind of traffic. Its goroutine is locked to a thread in the test's network namespace.
 type load struct {
 	*soak
 	name         string
-	done, failed int           // steps; only the load's goroutine writes them until it has ended
-	longest      time.Duration // of the steps
+	done, failed int           // numbers of steps; only the load's goroutine writes them until it has ended
+	longest      time.Duration // duration of the longest step
 	rng          *rand.Rand
 	held         []net.Conn     // open connections, the oldest first
 	control      netip.AddrPort // the kernel's own echo service
 }
 
-// load starts a goroutine that calls step every so often until the phase ends. A step's error is one of the load's failures.
+// load starts a goroutine that calls step at the interval every until the phase ends. An error of a step counts as a
+// failure of the load.
 func (s *soak) load(name string, every time.Duration, step func(x *load) error) {
 	x := &load{soak: s, name: name, rng: rand.New(rand.NewPCG(uint64(len(s.loads)), 69))}
 	s.loads = append(s.loads, x)
@@ -84,7 +85,7 @@ func (s *soak) join() error {
 	return unix.Setns(int(s.ns.Fd()), unix.CLONE_NEWNET)
 }
 
-// dial connects an address of the kernel's end to a service.
+// dial connects from an address at the kernel's end to a service.
 func (x *load) dial(from netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: soakPatience}
 	c, err := d.Dial("tcp4", to.String())
@@ -94,10 +95,10 @@ func (x *load) dial(from netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), c.SetDeadline(time.Now().Add(soakPatience))
 }
 
-// service returns the host's address with a service's port.
+// service returns the host's address with the port of a service.
 func service(port uint16) netip.AddrPort { return netip.AddrPortFrom(ours, port) }
 
-// hold keeps c open and closes the oldest connections that are more than most.
+// hold keeps c open, and closes the oldest connections if there are more than most.
 func (x *load) hold(c net.Conn, most int) {
 	if c != nil {
 		x.held = append(x.held, c)
@@ -108,7 +109,8 @@ func (x *load) hold(c net.Conn, most int) {
 	}
 }
 
-// roundTrip sends octets to an echo service, half-closes, and compares the hash of what it reads until the end.
+// roundTrip sends octets to an echo service, closes its sending side, and compares the hash of the data that it reads
+// until the end.
 func (x *load) roundTrip(from netip.Addr, to netip.AddrPort, octets int) error {
 	c, err := x.dial(from, to)
 	if err != nil {
@@ -135,8 +137,8 @@ func (x *load) roundTrip(from netip.Addr, to netip.AddrPort, octets int) error {
 	return nil
 }
 
-// newcomer makes a round trip to the host, and the same from the kernel to itself. If both times change, the machine has
-// changed; if only the first does, the host has.
+// newcomer makes a round trip from the kernel to the host, and the same from the kernel to itself. If both durations
+// change, the machine has changed; if only the first does, the host has.
 func (x *load) newcomer() error {
 	if len(x.held) == 0 {
 		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -160,7 +162,7 @@ func (x *load) newcomer() error {
 	return err
 }
 
-// hear reads what the speaking service sends. The host closes first.
+// hear reads the data that the speak service sends. The host closes first.
 func (x *load) hear() error {
 	c, err := x.dial(kernelAddr.Addr(), service(portSpeak))
 	if err != nil {
@@ -194,7 +196,7 @@ func (x *load) abort() error {
 	return errors.Join(c.SetLinger(0), c.Close())
 }
 
-// silent opens a connection that never speaks, and closes the oldest of a hundred.
+// silent opens a connection that never sends, and closes the oldest if there are a hundred.
 func (x *load) silent() error {
 	c, err := x.dial(soakCareless, service(portEcho))
 	if err == nil {
@@ -213,7 +215,7 @@ func (x *load) idle() error {
 	return err
 }
 
-// datagram sends a datagram to the echo service until it comes back.
+// datagram sends a datagram to the echo service repeatedly until it is returned.
 func (x *load) datagram() error {
 	if len(x.held) == 0 {
 		c, err := net.DialUDP("udp4", &net.UDPAddr{IP: kernelAddr.Addr().AsSlice()}, &net.UDPAddr{IP: ours.AsSlice(), Port: portEcho})
@@ -246,7 +248,7 @@ func (x *load) datagram() error {
 	return errors.New("ten datagrams were lost in a row")
 }
 
-// dialled has the host connect to the kernel, send octets or receive them, and each end close first in turn.
+// dialled makes the host connect to the kernel and send or receive octets. Each end closes first in turn.
 func (x *load) dialled() error {
 	data := x.speech[:1+x.rng.IntN(len(x.speech))]
 	got, err := exchange(x.t, x.r, x.h, tcp.Config{}, data, x.done%2 == 0, order(x.done/2%3))()
@@ -256,14 +258,14 @@ func (x *load) dialled() error {
 	return err
 }
 
-// run runs a program of the kernel's side for at most 30 seconds.
+// run runs a program on the kernel's side for at most 30 seconds.
 func (x *load) run(args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // nothing was heard
+	if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // hping3 has received nothing
 		return nil
 	}
 	if err != nil {
@@ -282,7 +284,8 @@ func (s *soak) begin() {
 	s.load("aborts", 30*time.Millisecond, (*load).abort)
 	s.load("silent", 100*time.Millisecond, (*load).silent)
 	s.load("idle readers", 200*time.Millisecond, (*load).idle)
-	// While the limit is half, addresses hold more than their share, so that they are made to give it back or are aborted.
+	// While the limit is halved, some addresses hold more than their share. Their connections must give buffer space
+	// back, or are aborted.
 	s.load("limit", min(7*time.Second, s.length/4), func(x *load) (err error) {
 		s.r.Do(func(clock.Instant) { err = s.h.SetLimit("buffers", soakBuffers>>(1-x.done%2)) })
 		return err
@@ -297,7 +300,7 @@ func (s *soak) begin() {
 		}
 		return s.hoarder.step()
 	})
-	// The flood fills the SYN queue of the echo service, so that its clients are served by cookies.
+	// The flood fills the SYN queue of the echo service. Its clients then connect by SYN cookies.
 	for _, p := range []struct {
 		every time.Duration
 		args  []string
@@ -319,10 +322,10 @@ type closer struct {
 	close func() error
 }
 
-// Close closes it.
+// Close calls the function close.
 func (c closer) Close() error { return c.close() }
 
-// end stops every load, has the host abort all connections, and waits until it holds nothing.
+// end stops every load, makes the host abort all connections, and waits until it holds nothing.
 func (s *soak) end() {
 	close(s.stop)
 	s.running.Wait()
@@ -339,5 +342,5 @@ func descriptors() int {
 	if err != nil {
 		return -1
 	}
-	return len(list) - 1 // without the directory's own
+	return len(list) - 1 // subtracts the descriptor of the directory itself
 }

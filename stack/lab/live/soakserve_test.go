@@ -15,13 +15,13 @@ const (
 	portEcho    = 7
 	portDiscard = 9
 	portSpeak   = 13 // sends soakSpeech and closes first
-	portPour    = 19 // sends without end
+	portPour    = 19 // sends data without end
 	portBrief   = 80 // closes at once
 )
 
-// serve opens the services on the host. It runs on the owner.
+// serve opens the services on the host. It runs on the owner goroutine.
 func (s *soak) serve(clock.Instant) error {
-	buf := make([]byte, 64<<10) // one goroutine runs all of them, one at a time
+	buf := make([]byte, 64<<10) // shared, since all services run in one goroutine, one at a time
 	for port, step := range map[uint16]func(clock.Instant, *stack.TCPConn, *int){
 		portEcho:    func(now clock.Instant, c *stack.TCPConn, _ *int) { s.echo(now, c, buf) },
 		portDiscard: func(now clock.Instant, c *stack.TCPConn, _ *int) { discard(now, c, buf) },
@@ -43,7 +43,7 @@ func (s *soak) serve(clock.Instant) error {
 		l.OnEvent = func(now clock.Instant) {
 			for c := l.Accept(); c != nil; c = l.Accept() {
 				sent := new(int)
-				step(now, c, sent) // before OnEvent is set, which Write would call from within
+				step(now, c, sent) // before OnEvent is set, since Write calls OnEvent
 				c.OnEvent = func(now clock.Instant) { step(now, c, sent) }
 			}
 		}
@@ -60,7 +60,7 @@ func (s *soak) serve(clock.Instant) error {
 	return nil
 }
 
-// echo sends back what it reads, and closes after the client.
+// echo sends back the octets that it reads, and closes after the client.
 func (s *soak) echo(now clock.Instant, c *stack.TCPConn, buf []byte) {
 	for c.Readable() > 0 && c.Writable() > 0 {
 		n, err := c.Read(now, buf[:min(len(buf), c.Writable())])
@@ -76,7 +76,7 @@ func (s *soak) echo(now clock.Instant, c *stack.TCPConn, buf []byte) {
 	}
 }
 
-// discard reads everything, and closes after the client.
+// discard reads and discards everything, and closes after the client.
 func discard(now clock.Instant, c *stack.TCPConn, buf []byte) {
 	for c.Readable() > 0 {
 		if _, err := c.Read(now, buf); err != nil {
@@ -88,7 +88,7 @@ func discard(now clock.Instant, c *stack.TCPConn, buf []byte) {
 	}
 }
 
-// speak sends the speech and closes first; sent is how much of it the connection has taken.
+// speak sends the speech and closes first; sent is the number of octets that the connection has accepted.
 func (s *soak) speak(now clock.Instant, c *stack.TCPConn, sent *int) {
 	for *sent < len(s.speech) {
 		n, err := c.Write(now, s.speech[*sent:])

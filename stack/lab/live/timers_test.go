@@ -13,9 +13,9 @@ import (
 	"smolsh/stack/lab"
 )
 
-// timerRepeats returns how many segments the host and the kernel of this namespace have retransmitted because a timer ran
-// out. On a busy machine that takes no loss: an end that gets no processor for longer than the timer sends again what
-// its peer has, or is about to acknowledge.
+// timerRepeats returns the number of segments that the host and the kernel of this namespace have retransmitted because
+// a timer expired. On a busy machine this happens without a loss: an end that gets no processor for longer than its
+// timeout retransmits segments that its peer has received, or is about to acknowledge.
 func timerRepeats(t *testing.T, r lab.Runner, h *lab.Host) (n int) {
 	t.Helper()
 	names := []string{"TCPTimeouts", "TCPLossProbes"}
@@ -31,7 +31,7 @@ func timerRepeats(t *testing.T, r lab.Runner, h *lab.Host) (n int) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(text), "\n")
-	for k := 0; k+1 < len(lines); k += 2 { // a line of names, and one of values
+	for k := 0; k+1 < len(lines); k += 2 { // lines come in pairs: names, then values
 		values := strings.Fields(lines[k+1])
 		for i, name := range strings.Fields(lines[k]) {
 			if slices.Contains(names, name) {

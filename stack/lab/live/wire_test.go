@@ -44,8 +44,8 @@ func superSegments(t *testing.T, plain bool) {
 	}
 	stop()
 
-	// Checksums are left undone where there are offloads, so tshark is not asked about them. What a timer had sent again
-	// is nothing to complain of: it looks like a retransmission, or out of order where it comes soon.
+	// With offloads checksums are incomplete, so tshark does not verify them. A retransmission after an expired timer
+	// is no error: tshark calls it a retransmission, or out of order if it comes soon.
 	complaints := func(filter string) []string {
 		out, err := exec.Command("tshark", "-r", file, "-d", "tcp.port==1-65535,data", "-Y", filter).Output()
 		if err != nil {
@@ -79,7 +79,8 @@ func superSegments(t *testing.T, plain bool) {
 	}
 }
 
-// dump has tcpdump write an interface's packets into a file until stop is called, by when all are in it.
+// dump has tcpdump write the packets of an interface into a file until stop is called. When stop returns, the file is
+// complete.
 func dump(t *testing.T, iface, file string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command("tcpdump", "-i", iface, "-U", "-s", "0", "-B", "65536", "-w", file)

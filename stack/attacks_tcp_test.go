@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// tcpAttacks are the last attacks of the list: those on TCP.
+// tcpAttacks is the last part of the list of attacks: those on TCP.
 var tcpAttacks = []attack{
 	{
 		name: "SYN flood", what: "SYNs to an open port from random addresses", frames: 20_000,

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// attacks is the list, layer by layer. It names the RFC that states the right reaction.
+// attacks lists the attacks, layer by layer. Each names the RFC that requires the reaction.
 var attacks = []attack{
 	{
 		name: "Frames for other stations", what: "unicast frames to a MAC that is not ours", frames: 30_000,

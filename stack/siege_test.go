@@ -37,7 +37,7 @@ type attack struct {
 	harms   bool              // the live connection has to retransmit
 }
 
-// sizes are the sizes of everything that a host keeps.
+// sizes holds the sizes of everything that a host keeps.
 type sizes struct {
 	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets int
 }
@@ -97,7 +97,7 @@ type stream struct {
 	got      []byte
 }
 
-// siegeOctets is the number of octets sent each way beside an attack.
+// siegeOctets is the number of octets that the connection transfers in each direction during an attack.
 const siegeOctets = 300_000
 
 func (x *stream) step(s *siege, data []byte) {
@@ -276,7 +276,7 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// kept names the tables that grew because of the attack.
+// kept returns the names of the tables that grew because of the attack.
 func (s *siege) kept(x *attack) string {
 	names, most := s.most.fields()
 	_, before := s.before.fields()
@@ -327,7 +327,7 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// Stations and packets of the list.
+// Stations and packets that the attacks use.
 
 // somewhere returns an address outside B's subnets.
 func (s *siege) somewhere() netip.Addr {
@@ -339,7 +339,7 @@ func station(k int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, 1, byte(1 + k/250%250), byte(1 + k%250)})
 }
 
-// fromC returns a frame of the attacker's.
+// fromC returns a frame from the attacker.
 func fromC(packet []byte) *phy.Frame {
 	return crafted{macB, macC, wire.EtherTypeIPv4, packet}.frame()
 }

@@ -41,7 +41,7 @@ func config(t *testing.T, text string) (*Config, *bytes.Buffer) {
 	return &Config{Tests: tests, Seeds: Seeds{1, 1}, Jobs: 2, Timeout: DefaultTimeout, Folder: folder, Open: open, Stdout: out}, out
 }
 
-// panics is a Runner of a world in which a broken invariant panics as soon as time passes.
+// panics is the Runner of a world that panics, as at a broken invariant, as soon as time passes.
 type panics struct{ lab.Runner }
 
 func (panics) Idle(<-chan struct{}) bool { panic("a broken invariant") }

@@ -87,13 +87,13 @@ var layers = []struct {
 	{"script/outfile", layer{}},
 	{"script/filename", layer{inside: "script/cursor"}},
 	{"script/httpresponse", layer{}},
-	{"script/command", layer{outside: "golang.org/x/sys/unix"}},
 	{"script/complaint", layer{inside: "stack/clock"}},
 	{"script/service", layer{outside: "go.starlark.net"}},
 	{"script/kernel", layer{inside: "script/suggest script/stream script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"script/topology", layer{inside: "script/suggest script/registry stack/lab stack/wire", outside: "go.starlark.net go.yaml.in/yaml/v3"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script/printer", layer{inside: "script/task"}},
+	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
 		inside: "script/suggest script/cursor script/topology script/stream script/escape script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
@@ -104,7 +104,7 @@ var layers = []struct {
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
+	{"cmd/smolsh/scenario", layer{inside: "script script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{

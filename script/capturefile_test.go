@@ -35,6 +35,10 @@ for name in ["sym.pcapng", "hard.pcapng", "./x.pcapng", "`+here+`"]:
     assert.fails(lambda: local.lab.capture(name), "the capture x.pcapng writes")
     assert.fails(lambda: save(name), "^save: .*: the capture x.pcapng writes")
     assert.fails(lambda: tcp.connect("192.168.69.100:7").sink(name), "the capture x.pcapng writes")
+    assert.fails(lambda: write_file(name, "x"), "^write_file: .*: the capture x.pcapng writes this file; stop it first$")
+    assert.fails(lambda: write_file(name, "x", append=True), "the capture x.pcapng writes")
+    assert.fails(lambda: log(name), "^log: .*: the capture x.pcapng writes")
+    assert.true(len(read_file(name)) > 100)
     assert.eq(len(read_capture(name, "icmp")), 2)
 c = captures()[0]
 c.stop()

@@ -9,7 +9,9 @@ import (
 // Shell runs a command line of the system's shell on the process's own terminal, in its network namespace, and returns
 // its exit status (128 and the signal's number if a signal ended it). A live lab's stack and tasks go on meanwhile. The
 // keyboard's interrupt and quit are the command's alone. Processes that the command leaves in the background live until
-// command.End, after command.Adopt. The files of captures that go on have every packet so far when it begins.
+// command.End, after command.Adopt. In a shell, a line that starts some has a pipe in place of the terminal as its outputs, so that
+// what they write later stands in lines above the line being typed. The files of captures that go on have every packet so far when
+// the command begins.
 func (s *Session) Shell(line string) int {
 	s.out.Flush()
 	if s.cfg.NoFiles {
@@ -18,6 +20,9 @@ func (s *Session) Shell(line string) int {
 	}
 	s.flushCaptures()
 	cmd := command.New(line)
+	if s.cfg.Interactive && command.InBackground(line) {
+		cmd.Lines(func(text []byte) { s.out.Offer([]byte(s.clean(string(text)))) })
+	}
 	early, restore := s.tasks.Divert(cmd.Interrupt)
 	if early { // the command answers for an interrupt that preceded its process
 		cmd.Interrupt()

@@ -76,6 +76,10 @@ func (s *Session) fits(f *function, name string, index int, prefix string) []str
 		return h.ifaceNames()
 	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile || p.Kind == registry.KindOwnFile:
 		return filename.Matching(prefix)
+	case p.Kind == registry.KindCommand:
+		return filename.Lines(prefix)
+	case p.Name == "signal":
+		return []string{"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"}
 	case p.Name == "proto":
 		return []string{"tcp", "udp"}
 	case p.Name == "destination":

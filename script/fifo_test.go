@@ -44,8 +44,8 @@ func TestInterruptedFiles(t *testing.T) {
 		}{
 			{`read_capture("fifo.pcapng")`, true}, {`load("fifo.pcapng", "x")`, true}, {`run("fifo.pcapng")`, true},
 			{conn + `.sendfile("fifo.pcapng")`, true},
-			{conn + `.sink("fifo.pcapng")`, false}, {`save("fifo.pcapng")`, false}, {`capture("fifo.pcapng")`, false},
-			{`local.lab.capture("fifo.pcapng", "icmp")`, false},
+			{conn + `.sink("fifo.pcapng")`, false}, {`read_file("fifo.pcapng")`, true}, {`write_file("fifo.pcapng", "x")`, false}, {`log("fifo.pcapng")`, false},
+			{`save("fifo.pcapng")`, false}, {`capture("fifo.pcapng")`, false}, {`local.lab.capture("fifo.pcapng", "icmp")`, false},
 		} {
 			interruptFile(t, wall, c.src, c.reads, false)
 			if c.reads {

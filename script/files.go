@@ -91,6 +91,16 @@ func (t *taskValue) open(path string) (*os.File, error) {
 // create makes a file or empties it, for the builtin by. It refuses a file that a capture or another builtin writes, and those
 // refuse this one until the caller calls the function that create returns.
 func (t *taskValue) create(path, by string) (*os.File, func(), error) {
+	return t.claim(path, by, t.s.files.outputs.Create)
+}
+
+// append is as create, but leaves the file's octets and writes behind them.
+func (t *taskValue) append(path, by string) (*os.File, func(), error) {
+	return t.claim(path, by, t.s.files.outputs.Append)
+}
+
+// claim opens a file to write by one of outfile.Set's methods.
+func (t *taskValue) claim(path, by string, open func(string, fs.FileMode, string) (*os.File, func(), error)) (*os.File, func(), error) {
 	var f *os.File
 	var release func()
 	var err error
@@ -100,7 +110,7 @@ func (t *taskValue) create(path, by string) (*os.File, func(), error) {
 		release()
 	}
 	ended := t.Aside("opening "+path, func() {
-		if f, release, err = t.s.files.outputs.Create(path, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
+		if f, release, err = open(path, 0o666, by); err == nil && !settled.CompareAndSwap(false, true) {
 			discard()
 		}
 	})

@@ -89,7 +89,7 @@ var receivers = map[string]string{
 	"icmp_socket": `icmp.bind()`, "server": `serve("tcp", 80, echo)`, "task": `spawn(sleep, 1)`, "lab": `lab()`,
 	"link":   `local.lab.link(local.lab.host("x", "10.0.0.1/24"), local.lab.host("y", "10.0.0.2/24"))`,
 	"switch": `lab().switch("s")`, "fault": `fault("eth0", loss=0.1)`, "host": `local`, "table": `ifaces()`,
-	"capture": `capture("x.pcapng")`, "packet": "",
+	"capture": `capture("x.pcapng")`, "packet": "", "program": `sh("true")`, "log": `log("x.log")`,
 }
 
 // TestTypesHaveTheirFields compares the pages of the types with the values.
@@ -311,7 +311,7 @@ func TestHelp(t *testing.T) {
 var ends = map[string][2]string{
 	"conn": {"abort()", "CLOSED"}, "listener": {"close()", "closed"}, "udp_socket": {"close()", "closed"},
 	"icmp_socket": {"close()", "closed"}, "server": {"stop()", "stopped"}, "task": {"cancel()", ""}, "fault": {"off()", "off"},
-	"capture": {"stop()", "stopped"}, "raw_socket": {"close()", "closed"}, "frame_socket": {"close()", "closed"}, "subscription": {"off()", "off"},
+	"capture": {"stop()", "stopped"}, "log": {"stop()", "stopped"}, "raw_socket": {"close()", "closed"}, "frame_socket": {"close()", "closed"}, "subscription": {"off()", "off"},
 }
 
 // TestHandlesShowTheirEnd: a handle that has been ended does not print as if it were in force.
@@ -336,6 +336,16 @@ func TestHandlesShowTheirEnd(t *testing.T) {
 		typ, method, _ := strings.Cut(name, ".")
 		if _, known := ends[typ]; !known && receivers[typ]+more[typ] != "" && slices.Contains([]string{"off", "stop", "close", "cancel"}, method) {
 			t.Errorf("%s ends a %s: add it to ends", name, typ)
+		}
+	}
+}
+
+// TestOwnBuiltins: two registries share no builtin, because sessions of one process may run at once.
+func TestOwnBuiltins(t *testing.T) {
+	a, b := registry.New(language()), registry.New(language())
+	for name, x := range a.ByName {
+		if b.ByName[name] == x {
+			t.Errorf("%s is one value in two registries", name)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/phy/fault"
+	"smolsh/script/command"
 	"smolsh/script/escape"
 	"smolsh/script/kernel"
 	"smolsh/script/outfile"
@@ -89,8 +90,10 @@ type Session struct {
 	watching packetWatch
 	faulted  faultState
 	servers  serverState
+	programs command.Set
 	crashes  crashState
 	ending   endState
+	logs     []*logValue // in force
 }
 
 // sessionFiles holds the session's files.
@@ -259,7 +262,13 @@ func hasDot(s string) bool {
 	return false
 }
 
-func (s *Session) print(_ *starlark.Thread, msg string) { s.out.Print(s.clean(msg)) }
+func (s *Session) print(thread *starlark.Thread, msg string) {
+	s.out.Print(s.clean(msg))
+	if len(s.logs) > 0 {
+		t, _ := thread.Local("task").(*taskValue)
+		s.logLine(t, msg)
+	}
+}
 
 // clean returns text that may have a peer's words in it as standard output gets it: escaped on a terminal.
 func (s *Session) clean(text string) string {
@@ -382,11 +391,17 @@ func (s *Session) Close() error {
 	s.tasks.CancelAll(task.ErrCanceled)
 	s.main.Revive()
 	s.kernel.Close()
+	s.programs.End()
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
 	for _, c := range s.watching.captures {
 		if err := c.close(s); err != nil && first == nil {
+			first = err
+		}
+	}
+	for _, v := range slices.Clone(s.logs) {
+		if err := v.close(); err != nil && first == nil {
 			first = err
 		}
 	}

@@ -38,6 +38,9 @@ func tableBuiltins() []*builtin {
 		{Name: "table.json", Result: "str", Pure: true,
 			Doc:     "Return the rows as a JSON list of objects.",
 			Example: `json.decode(routes().json())`, Fn: tableJSON},
+		{Name: "table.csv", Result: "str", Pure: true,
+			Doc:     "The rows as lines of comma-separated values (RFC 4180), the columns' names first.",
+			Example: `write_file("ifaces.csv", ifaces().csv())`, See: "write_file", Fn: tableCSV},
 	}
 }
 
@@ -100,3 +103,7 @@ func tableCols(c *call) (starlark.Value, error) {
 }
 
 func tableJSON(c *call) (starlark.Value, error) { return c.recv.(*table.Table).JSON() }
+
+func tableCSV(c *call) (starlark.Value, error) {
+	return starlark.String(c.recv.(*table.Table).CSV()), nil
+}

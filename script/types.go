@@ -61,6 +61,7 @@ var valueTypes = []registry.ValueType{
 	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host or a switch"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
 	{Name: "fault", Doc: "A fault rule.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
+	{Name: "log", Doc: "A running log, which writes the lines of print() to a file.", Fields: nil},
 	{Name: "capture", Doc: "A running capture, which writes packets to a file.", Fields: nil},
 	{Name: "packet", Doc: "A packet. A layer that it lacks is None, and so is a field that its header lacks.", Fields: append(layerFields(), [][2]string{
 		{"payload", "what the innermost layer carries"}, {"bytes", "all of it; of a file what it has kept, of trace(last=…) 384"}, {"len", "octets of the whole"},
@@ -71,6 +72,10 @@ var valueTypes = []registry.ValueType{
 		{"malformed", "a list of faults, a line for each bad field; empty for a sound packet"},
 	}...)},
 	{Name: "layer", Doc: "A layer of a packet; fields(TCP) lists the fields of a protocol.", Fields: nil},
+	{Name: "program", Doc: "A program of the operating system that sh() has started. It ends with the script.", Fields: [][2]string{
+		{"status", "its exit status, 128 and the signal's number if a signal ended it, None while it runs"},
+		{"out", "bytes: its standard output; in the background so far"}, {"err", "bytes: its standard error"}, {"pid", "its process's number"},
+	}},
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
 }
 

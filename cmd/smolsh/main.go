@@ -27,7 +27,6 @@ const (
 	statusUsage     = 2   // wrong usage
 	statusDevice    = 3   // the device or the privileges are missing
 	statusInterrupt = 130 // Ctrl-C
-	statusTerminate = 143 // SIGTERM
 )
 
 func main() { os.Exit(execute(os.Args[1:])) }
@@ -181,8 +180,8 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 	}
 	var exit *script.ExitError
 	if errors.As(err, &exit) {
-		if exit.Code == statusInterrupt && signaled.Load() == int32(syscall.SIGTERM) {
-			return statusTerminate, nil
+		if sig := syscall.Signal(signaled.Load()); exit.Code == statusInterrupt && sig != 0 {
+			return signalStatus(sig), nil
 		}
 		if exit.Code == statusFailed && !s.Exited() && l.drawn {
 			fmt.Fprintf(os.Stderr, "smolsh: the seed of the host %s was drawn: --seed %d repeats it. Labs made by lab() had the run's seed 1.\n", l.local.Name(), l.seed)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -205,6 +206,75 @@ func TestNoPrivateLab(t *testing.T) {
 			"you     192.168.69.1/24    02:00:00:00:00:02   link to peer, mtu 1500\n" +
 			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n")
 		s.end(0)
+	}
+}
+
+// TestPrograms: a program that a script runs is in the lab's namespace, and reaches the script's own servers and tasks, which go on.
+func TestPrograms(t *testing.T) {
+	taptest.NeedTools(t, "curl", "ip", "pgrep")
+	const script = `
+def answer(c):
+    c.recv_until(b"\r\n\r\n")
+    c.send("HTTP/1.0 200 OK\r\n\r\nafter " + str(ticks[0] > 3))
+srv = serve("tcp", 8000, answer)
+ticks = [0]
+def tick(): ticks[0] += 1
+ticker = every("1ms", tick)
+assert.contains(sh("ip -o addr show tap0").out, "192.168.69.100/24")
+sh("sleep 0.1")
+print(sh(["curl", "-s", "http://192.168.69.1:8000/"]).out)
+p = sh("sleep 1000", background=True)
+t = spawn(sh, "sleep 1357; sleep 1000")
+while sh("pgrep -fx 'sleep 1357'", check=False).status: sleep("10ms")
+t.cancel()
+print(catch(t.join).error, p.status)
+sh("! pgrep -fx 'sleep 1357'")
+def early(): assert.fails(lambda: p.wait(timeout="50ms"), "timed out")
+early()
+`
+	for _, who := range everyone(t) {
+		out, err := who.start("-c", script).CombinedOutput()
+		if want := "after True\ncanceled None\n"; err != nil || string(out) != want {
+			t.Errorf("%s: said %q, want %q: %v", who.name, out, want, err)
+		}
+	}
+}
+
+// TestPrivateBackground: a command in the background of the private lab ends with the shell.
+func TestPrivateBackground(t *testing.T) {
+	for _, who := range everyone(t) {
+		for _, keys := range []string{"\x04", "exit(7)\r", "HUP"} {
+			s := startShell(t, who.start())
+			s.expect("smolsh> ")
+			s.typed("!sleep 300 & setsid sleep 300 & echo =p''id=$!=\r")
+			s.expect("=pid=")
+			s.expect("=\n")
+			_, rest, _ := strings.Cut(s.out.String(), "=pid=")
+			number, _, _ := strings.Cut(rest, "=")
+			last, err := strconv.Atoi(number)
+			if err != nil {
+				t.Fatalf("no pid in %q", s.out.String())
+			}
+			s.expect("smolsh> ")
+			if keys == "HUP" {
+				_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGHUP) // as the kernel does where a terminal is closed
+			} else {
+				s.typed(keys)
+			}
+			kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+			_ = s.cmd.Wait()
+			kill.Stop()
+			for range 500 {
+				if ended(last) {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if !ended(last) {
+				t.Errorf("%s, %q: the command is still there", who.name, keys)
+				_ = syscall.Kill(last, syscall.SIGKILL)
+			}
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 	twice = 2 * time.Second
 	// honour is how long the running call may take to end after the second Ctrl-C, since a user may type both at once.
 	honour = 200 * time.Millisecond
-	// parting is how long the program may take to end by itself after SIGTERM.
+	// parting is how long the program may take to end by itself after SIGTERM or SIGHUP.
 	parting = time.Second
 )
 
@@ -31,12 +31,25 @@ type endings struct {
 	exit  func(status int)
 }
 
+// endingSignals returns the signals that end the program: SIGTERM, and SIGHUP, which a terminal sends when it is closed. A
+// signal that the program's parent ignores, as nohup does SIGHUP, is left out.
+func endingSignals() []os.Signal {
+	list := []os.Signal{syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
+}
+
+// signalStatus returns the exit status of a program that a signal has ended.
+func signalStatus(sig os.Signal) int { return 128 + int(sig.(syscall.Signal)) }
+
 // watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first had no effect.
-// SIGTERM ends the program at any time. The result is the number of the last signal, 0 before the first.
+// SIGTERM and SIGHUP end the program at any time. The result is the number of the last signal, 0 before the first.
 func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 	e := &endings{s: s, shell: shell, exit: os.Exit}
 	c := make(chan os.Signal, 2)
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(c, append(endingSignals(), os.Interrupt)...)
 	go func() {
 		for sig := range c {
 			e.take(sig, time.Now())
@@ -47,8 +60,8 @@ func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 
 func (e *endings) take(sig os.Signal, now time.Time) {
 	e.got.Store(int32(sig.(syscall.Signal)))
-	if sig == syscall.SIGTERM {
-		time.AfterFunc(parting, func() { e.end(statusTerminate) })
+	if sig != os.Interrupt {
+		time.AfterFunc(parting, func() { e.end(signalStatus(sig)) })
 		e.s.Interrupt()
 		return
 	}

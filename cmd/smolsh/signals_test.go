@@ -124,7 +124,7 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 	for _, c := range []struct {
 		how    string
 		status int
-	}{{"\x04", 0}, {"exit(3)\r", 3}, {"TERM", 143}} {
+	}{{"\x04", 0}, {"exit(3)\r", 3}, {"TERM", 143}, {"HUP", 129}} {
 		s := startShell(t, exec.Command(path, "--device", "sim"))
 		s.expect("smolsh (virtual)> ")
 		s.typed("!(trap '' TERM HUP; setsid sleep 1000) & echo =p''id=$!=\r")
@@ -138,8 +138,8 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 			t.Fatalf("no pid in %q", out)
 		}
 		s.expect("smolsh (virtual)> ")
-		if c.how == "TERM" {
-			_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		if sig := unix.SignalNum("SIG" + c.how); sig != 0 {
+			_ = s.cmd.Process.Signal(sig)
 		} else {
 			s.typed(c.how)
 		}
@@ -158,6 +158,116 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 		if !ended(pid) {
 			t.Errorf("%q: the command is still there", c.how)
 			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// TestBackgroundOutput: what a command in the background writes stands in whole lines above the line being typed, and cannot
+// move the cursor.
+func TestBackgroundOutput(t *testing.T) {
+	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
+	s.expect("smolsh (virtual)> ")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.typed("!(read x; echo o'n'e; printf tw; printf 'o\\033[2J\\n'; echo l'ast' >&2) <" + fifo + " & echo 'beg'un\r")
+	s.expect("begun\n")
+	s.expect("smolsh (virtual)> ")
+	s.typed("40 + 2")
+	s.expect("40 + 2")
+	if err := os.WriteFile(fifo, []byte("go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("one\n")
+	s.expect(`two\x1b[2J` + "\n")
+	s.expect("last\n")
+	s.expect("smolsh (virtual)> 40 + 2")
+	s.typed("\r")
+	s.expect("42\n")
+	s.end(0)
+}
+
+// programs starts one program that ignores every signal that a program may ignore, one that has left its group and closed its
+// outputs, and waits for a third. It prints the processes' numbers.
+const programs = `
+p = sh("trap '' TERM HUP INT; echo x; sleep 1000; sleep 1000", background=True)
+while not p.out: sh("sleep 0.01")
+print(p.pid)
+print(str(sh("setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &").out).strip())
+sh("echo $$ >foreground; trap '' TERM HUP INT; sleep 1000; sleep 1000")
+`
+
+// TestProgramsEndWithTheScript: the programs of sh() end with the script or the test, whichever signal ends that. After SIGKILL
+// the kernel ends those that smolsh has started itself.
+func TestProgramsEndWithTheScript(t *testing.T) {
+	path := smolsh(t)
+	for _, verb := range []string{"", "test"} {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL} {
+			dir := t.TempDir()
+			args := []string{"--device", "sim", "-c", programs}
+			if verb == "test" {
+				text := "def test_a():\n    " + strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll(programs, "print(", `sh("cat >>pids", input=str(`)), "\n", "\n    ")
+				text = strings.NewReplacer("p.pid)", `p.pid) + "\n")`, ".strip())", `.strip()) + "\n")`).Replace(text)
+				if err := os.WriteFile(filepath.Join(dir, "x.star"), []byte(text+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				args = []string{"test", "x.star"}
+			}
+			cmd := exec.Command(path, args...)
+			out, err := os.Create(filepath.Join(dir, "said"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var pids []int
+			for range 2000 {
+				pids = nil
+				for _, name := range []string{"foreground", "pids", "said"} {
+					b, _ := os.ReadFile(filepath.Join(dir, name))
+					for _, w := range strings.Fields(string(b)) {
+						if pid, err := strconv.Atoi(w); err == nil {
+							pids = append(pids, pid)
+						}
+					}
+				}
+				if len(pids) == 3 {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if len(pids) != 3 {
+				b, _ := os.ReadFile(filepath.Join(dir, "said"))
+				t.Errorf("%s %v: the programs are %v: %s", verb, sig, pids, b)
+			}
+			kill := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+			_ = cmd.Process.Signal(sig)
+			_ = cmd.Wait()
+			kill.Stop()
+			out.Close()
+			if got := cmd.ProcessState.ExitCode(); sig != syscall.SIGKILL && got != 128+int(sig) {
+				b, _ := os.ReadFile(filepath.Join(dir, "said"))
+				t.Errorf("%s %v: exit status %d: %s", verb, sig, got, b)
+			}
+			for i, pid := range pids {
+				defer unix.Kill(-pid, syscall.SIGKILL) // what is left of its group after SIGKILL
+				if sig == syscall.SIGKILL && i == 2 {
+					continue // its parent was not smolsh
+				}
+				for range 500 {
+					if ended(pid) {
+						break
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				if !ended(pid) {
+					t.Errorf("%s %v: program %d of %v is left", verb, sig, pid, pids)
+					_ = unix.Kill(pid, syscall.SIGKILL)
+				}
+			}
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"smolsh/cmd/smolsh/scenario"
 	"smolsh/phy/fault"
 	"smolsh/script"
+	"smolsh/script/command"
 )
 
 const testUsage = `usage: smolsh test [flags] PATH…
@@ -188,7 +189,7 @@ func testWorker() *exec.Cmd {
 	return cmd
 }
 
-// serveTests is a worker.
+// serveTests is a worker. At its end it ends the programs of tests, but not in ExitFull, when memory is full: there the runner does.
 func serveTests(c *scenario.Config) error {
 	os.Unsetenv(workerMark) // not for programs that tests start
 	requests, replies, page := scenario.WorkerFiles()
@@ -205,6 +206,7 @@ func serveTests(c *scenario.Config) error {
 		}
 		os.Exit(scenario.ExitMemory)
 	}
+	defer command.End()
 	return c.Serve(untilEnd{requests}, replies, position.Set)
 }
 
@@ -214,7 +216,10 @@ type untilEnd struct{ io.Reader }
 func (r untilEnd) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if err != nil {
-		time.AfterFunc(time.Second, func() { os.Exit(statusFailed) })
+		time.AfterFunc(time.Second, func() {
+			command.End()
+			os.Exit(statusFailed)
+		})
 	}
 	return n, err
 }
@@ -297,6 +302,8 @@ func flagWords(f *pflag.FlagSet, wanted func(name string) bool) (words []string)
 
 // runTests collects the tests of files, and lists or runs those that are selected.
 func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.File, remarks []string) (int, error) {
+	command.Adopt() // the programs of a worker that ends before them
+	defer command.End()
 	defer c.Close()
 	got, stopped := stopOnSignal(c)
 	defer stopped()
@@ -343,10 +350,8 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	switch {
 	case err != nil:
 		return 0, err
-	case result.Interrupted && *got == syscall.SIGTERM:
-		return statusTerminate, nil
 	case result.Interrupted:
-		return statusInterrupt, nil
+		return signalStatus(*got), nil
 	case result.Failed > 0:
 		return statusFailed, nil
 	}
@@ -373,18 +378,19 @@ func listTests(c *scenario.Config) error {
 	return nil
 }
 
-// stopOnSignal makes Ctrl-C and SIGTERM end the run, and a second one the process. got receives the first signal.
+// stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run, and a second signal the process. got receives the first signal.
 func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
 	got = new(os.Signal)
 	stop := make(chan struct{})
 	c.Stop = stop
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, append(endingSignals(), os.Interrupt)...)
 	go func() {
 		*got = <-signals
 		close(stop)
-		<-signals
-		os.Exit(statusInterrupt)
+		again := <-signals
+		command.End()
+		os.Exit(signalStatus(again))
 	}()
 	return got, func() { signal.Stop(signals) }
 }

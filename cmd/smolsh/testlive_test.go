@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"smolsh/phy/tap/taptest"
 )
 
 const liveTests = `
@@ -62,6 +64,31 @@ func TestTestLive(t *testing.T) {
 		if len(left) != 1 || filepath.Base(left[0]) != "live.test_fails.seed1.pcapng" {
 			t.Errorf("%s: left %v", who.name, left)
 		}
+	}
+}
+
+// TestServerUnderTest: the live tests of Python's server, and the example, say what its log says.
+func TestServerUnderTest(t *testing.T) {
+	taptest.NeedTools(t, "python3", "ss")
+	underTest(t, `(?s)\n6 passed, 0 failed `, "test", "--live", "../../examples/live/http_server.star")
+	underTest(t, `^after the reset: 200\n192\.168\.69\.1 - - .*"GET / HTTP/1\.1" 200 -\n$`, "../../examples/server_under_test.star")
+}
+
+// TestNginxUnderTest: the same of nginx.
+func TestNginxUnderTest(t *testing.T) {
+	taptest.NeedTools(t, "nginx", "ss")
+	underTest(t, `(?s)\n6 passed, 0 failed `, "test", "--live", "../../examples/live/nginx.star")
+}
+
+// underTest runs smolsh on the private lab as root, because another user need not be able to run this user's python3.
+func underTest(t *testing.T, says string, args ...string) {
+	t.Helper()
+	root := everyone(t)[0]
+	cmd := root.start(args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "TEST_UNDECLARED_OUTPUTS_DIR="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	if err != nil || !regexp.MustCompile(says).Match(out) {
+		t.Errorf("%v: %v: said %s\nwant %s", args, err, out, says)
 	}
 }
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -32,5 +33,20 @@ func TestEnd(t *testing.T) {
 		if p.parent == os.Getpid() {
 			t.Errorf("process %d has not been asked how it ended", p.pid)
 		}
+	}
+}
+
+// Adopted processes are reaped, and those whose end a program awaits are left to it.
+func TestReap(t *testing.T) {
+	Adopt()
+	cmd := exec.Command("sh", "-c", "exit 7")
+	if err := Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	awaitExit(cmd.Process.Pid)
+	reap()
+	_ = Wait(cmd)
+	if got := exitStatus(cmd.ProcessState); got != 7 {
+		t.Errorf("status %d, want 7", got)
 	}
 }

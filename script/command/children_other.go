@@ -2,6 +2,12 @@
 
 package command
 
+import (
+	"errors"
+	"os/exec"
+	"syscall"
+)
+
 func reap() {}
 
 // Adopt does nothing on this system.
@@ -9,3 +15,22 @@ func Adopt() {}
 
 // End does nothing on this system: background processes of commands stay.
 func End() {}
+
+// EndOf does nothing on this system.
+func EndOf(int) {}
+
+// childAttr refuses, because nothing here would end a program with the script.
+func childAttr() (*syscall.SysProcAttr, error) { return nil, errors.New("programs run on Linux only") }
+
+// Start starts a process whose end the caller awaits by Wait.
+func Start(cmd *exec.Cmd) error { return cmd.Start() }
+
+// Wait waits for the end of a process that Start has started, as cmd.Wait does.
+func Wait(cmd *exec.Cmd) error { return cmd.Wait() }
+
+func disown(int)                          {}
+func awaitExit(int)                       {}
+func signalGroup(int, syscall.Signal)     {}
+func signalMarked(string, syscall.Signal) {}
+func killMarked(string)                   {}
+func endMarked(string)                    {}

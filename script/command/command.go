@@ -1,5 +1,6 @@
-// Package command runs command lines in the system's shell, on the terminal of the process, and ends the processes that the
-// commands leave behind. The caller runs one command at a time.
+// Package command runs programs of the operating system, and ends the processes that they leave behind. A Command is a command line
+// of the prompt, on the terminal of the process; the caller runs one at a time. A Program, of a Set, is one that a script runs: it
+// has pipes in place of a terminal.
 package command
 
 import (
@@ -21,7 +22,8 @@ const Missing = 127
 // A Command is a command line. The keyboard interrupts its processes directly, because they are in the terminal's
 // foreground group, unless the interrupt precedes the process or is reported only afterwards. Interrupt is for these two.
 type Command struct {
-	cmd *exec.Cmd
+	cmd  *exec.Cmd
+	said func() // waits for the output that Lines reads
 
 	mu          sync.Mutex
 	interrupted bool
@@ -32,7 +34,7 @@ type Command struct {
 func New(line string) *Command {
 	cmd := exec.Command("/bin/sh", "-c", line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return &Command{cmd: cmd}
+	return &Command{cmd: cmd, said: func() {}}
 }
 
 // Run runs the command to its end. Meanwhile the keyboard's quit (SIGQUIT) is the command's alone, as with system(3). Any
@@ -42,10 +44,11 @@ func (c *Command) Run() error {
 	signal.Notify(quit, syscall.SIGQUIT)
 	defer reap()
 	defer signal.Stop(quit)
+	defer func() { c.said() }()
 	if err := c.start(); err != nil {
 		return err
 	}
-	return c.cmd.Wait()
+	return Wait(c.cmd)
 }
 
 func (c *Command) start() error {
@@ -54,7 +57,7 @@ func (c *Command) start() error {
 	if c.interrupted {
 		return ErrInterrupted
 	}
-	err := c.cmd.Start()
+	err := Start(c.cmd)
 	c.started = time.Now()
 	return err
 }

@@ -29,6 +29,16 @@ func Complete(text string) (from int, items []string, suffix string) {
 	return from, items, " "
 }
 
+// Lines returns command lines of the system's shell that begin as prefix does, each with the last word completed.
+func Lines(prefix string) []string {
+	from, items, _ := Complete("!" + prefix)
+	lines := make([]string, len(items))
+	for i, item := range items {
+		lines[i] = prefix[:from-1] + item
+	}
+	return lines
+}
+
 // Matching returns the names of files that begin with prefix, sorted. A folder's name ends with a slash.
 func Matching(prefix string) []string { return files(prefix, false) }
 

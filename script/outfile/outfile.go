@@ -24,8 +24,13 @@ type claimed struct {
 	info fs.FileInfo
 }
 
-// Capture is the writer's name of every capture, whichever builtin began it.
-const Capture = "capture"
+// Writers that go on until they are stopped; other writers end by themselves.
+const (
+	// Capture is the writer's name of every capture, whichever builtin began it.
+	Capture = "capture"
+	// Log is the writer's name of every log.
+	Log = "log"
+)
 
 // inUse is the error for a file that is being written.
 type inUse struct {
@@ -36,33 +41,51 @@ type inUse struct {
 // Error names the writer.
 func (e *inUse) Error() string {
 	other := e.by.path != e.path
+	stopped := e.by.by == Capture || e.by.by == Log
 	switch {
-	case e.by.by != Capture && other:
-		return fmt.Sprintf("%s writes this file as %s; wait for its end", e.by.by, e.by.path)
-	case e.by.by != Capture:
-		return e.by.by + " writes this file; wait for its end"
+	case stopped && other:
+		return fmt.Sprintf("the %s %s writes this file; stop it first", e.by.by, e.by.path)
+	case stopped:
+		return fmt.Sprintf("a %s writes this file; stop it first", e.by.by)
 	case other:
-		return fmt.Sprintf("the capture %s writes this file; stop it first", e.by.path)
+		return fmt.Sprintf("%s writes this file as %s; wait for its end", e.by.by, e.by.path)
 	}
-	return "a capture writes this file; stop it first"
+	return e.by.by + " writes this file; wait for its end"
 }
 
 // Create makes a file or empties it, for the writer by. It refuses a file of the set, and leaves that file as it is. The file is of
 // the set until the caller calls release, which may be called more than once. Devices, such as a terminal or /dev/null, may have
 // any number of writers and are in no set.
 func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
-	f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, perm)
+	if f, release, err = s.open(path, 0, perm, by); err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		f.Close()
+		release()
+		return nil, nil, err
+	}
+	return f, release, nil
+}
+
+// Append is as Create, but leaves the file's octets and writes behind them.
+func (s *Set) Append(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
+	return s.open(path, os.O_APPEND, perm, by)
+}
+
+// open opens a file to write and puts it into the set. flag is one of os.OpenFile's besides those.
+func (s *Set) open(path string, flag int, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
+	f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flag, perm)
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
 	if err == nil {
 		release, err = s.claim(&claimed{path, by, info})
-	}
-	if err == nil && info.Mode().IsRegular() {
-		if err = f.Truncate(0); err != nil {
-			release()
-		}
 	}
 	if err != nil {
 		f.Close()

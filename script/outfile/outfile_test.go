@@ -1,6 +1,7 @@
 package outfile
 
 import (
+	"io/fs"
 	"os"
 	"testing"
 )
@@ -9,6 +10,7 @@ import (
 func TestOneWriter(t *testing.T) {
 	for by, want := range map[string][2]string{
 		Capture:     {"a capture writes this file; stop it first", "the capture a writes this file; stop it first"},
+		Log:         {"a log writes this file; stop it first", "the log a writes this file; stop it first"},
 		"conn.sink": {"conn.sink writes this file; wait for its end", "conn.sink writes this file as a; wait for its end"},
 	} {
 		t.Chdir(t.TempDir())
@@ -27,8 +29,10 @@ func TestOneWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]string{"a": want[0], "./a": want[1], "hard": want[1], "soft": want[1]} {
-			if g, _, err := s.Create(path, 0o600, "save"); g != nil || err == nil || err.Error() != want {
-				t.Errorf("%s: %v, %v", path, g, err)
+			for _, open := range []func(string, fs.FileMode, string) (*os.File, func(), error){s.Create, s.Append} {
+				if g, _, err := open(path, 0o600, "save"); g != nil || err == nil || err.Error() != want {
+					t.Errorf("%s: %v, %v", path, g, err)
+				}
 			}
 		}
 		if b, err := os.ReadFile("a"); string(b) != "packets" || err != nil || s.Len() != 1 {
@@ -70,5 +74,28 @@ func TestNotClaimed(t *testing.T) {
 	}
 	if s.Len() != 0 {
 		t.Errorf("%d files are claimed", s.Len())
+	}
+}
+
+// Append writes behind the file's octets, and its claim is as Create's.
+func TestAppend(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var s Set
+	for _, text := range []string{"one ", "two"} {
+		f, release, err := s.Append("a", 0o600, "write_file")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		if g, _, err := s.Create("a", 0o600, Log); g != nil || err == nil {
+			t.Errorf("a file that is appended to was opened: %v", g)
+		}
+		f.Close()
+		release()
+	}
+	if b, err := os.ReadFile("a"); string(b) != "one two" || err != nil || s.Len() != 0 {
+		t.Errorf("the file has %q, %v, and the set %d files", b, err, s.Len())
 	}
 }

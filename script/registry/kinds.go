@@ -40,6 +40,7 @@ const (
 	KindTask     Kind = "task"     // a value whose Type is "task"
 	KindInFile   Kind = "infile"   // string: a file that is read
 	KindOutFile  Kind = "outfile"  // string: a file that is written
+	KindCommand  Kind = "command"  // Command
 	KindOwnFile  Kind = "ownfile"  // string: a file that is read as load() does, from the folder of the script that names it
 )
 
@@ -68,6 +69,7 @@ var kindWords = map[Kind]string{
 	KindTask:     "a task",
 	KindInFile:   "a file's name",
 	KindOutFile:  "a file's name",
+	KindCommand:  "a string or a list of strings",
 	KindOwnFile:  "a file's name",
 }
 
@@ -168,6 +170,8 @@ func (k Kind) Convert(v starlark.Value) (any, error) {
 		}
 	case KindInts:
 		return ints(v)
+	case KindCommand:
+		return command(v)
 	case KindRate:
 		return rate(v)
 	default:
@@ -328,6 +332,67 @@ func ints(v starlark.Value) (any, error) {
 		out = append(out, n.(int))
 	}
 	return out, nil
+}
+
+// A Command is a program of the operating system with its arguments.
+type Command struct {
+	Line string   // for the system's shell; used if Args is nil
+	Args []string // the program's name and its arguments
+}
+
+// String returns the command in one line, cut after 60 characters.
+func (c Command) String() string {
+	line := c.Line
+	if c.Args != nil {
+		line = strings.Join(c.Args, " ")
+	}
+	line, _, more := strings.Cut(strings.TrimSpace(line), "\n")
+	if r := []rune(line); len(r) > 60 {
+		line, more = string(r[:59]), true
+	}
+	if more {
+		line += "…"
+	}
+	return line
+}
+
+// command converts a line for the system's shell, or an iterable of a program's name and its arguments.
+func command(v starlark.Value) (any, error) {
+	var c Command
+	if s, ok := starlark.AsString(v); ok {
+		c.Line = s
+		return c, noNUL(s)
+	}
+	it, ok := v.(starlark.Iterable)
+	if !ok {
+		return nil, errKind
+	}
+	c.Args = []string{}
+	iter := it.Iterate()
+	defer iter.Done()
+	var x starlark.Value
+	for iter.Next(&x) {
+		s, ok := starlark.AsString(x)
+		if !ok {
+			return nil, errKind
+		}
+		if err := noNUL(s); err != nil {
+			return nil, err
+		}
+		c.Args = append(c.Args, s)
+	}
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return nil, errors.New("it names no program")
+	}
+	return c, nil
+}
+
+// noNUL refuses a string with an octet 0, which ends strings of the operating system.
+func noNUL(s string) error {
+	if strings.Contains(s, "\x00") {
+		return errors.New("it has an octet 0")
+	}
+	return nil
 }
 
 // Seconds converts a duration to a script's value.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smolsh/script"
+	"smolsh/script/command"
 )
 
 // pool has the workers that wait for a request.
@@ -94,7 +95,7 @@ func (c *Config) start() (*worker, error) {
 	said := &head{}
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.ExtraFiles = []*os.File{requests, replies, page}
-	if err := cmd.Start(); err != nil {
+	if err := command.Start(cmd); err != nil {
 		in.Close()
 		out.Close()
 		position.close()
@@ -104,7 +105,7 @@ func (c *Config) start() (*worker, error) {
 	w.position, w.pid = position, cmd.Process.Pid
 	w.kill = func() { _ = cmd.Process.Kill() }
 	w.end = func() string {
-		err := cmd.Wait()
+		err := command.Wait(cmd)
 		out.Close()
 		if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == ExitMemory {
 			return c.tooMuchMemory()
@@ -176,6 +177,9 @@ func (c *Config) ask(r request) reply {
 	w.requests.Close()
 	w.kill()
 	cause := w.end()
+	if w.pid != 0 {
+		command.EndOf(w.pid) // it may not have ended the programs of its tests
+	}
 	if why != "" {
 		if why == hasEnded {
 			if why = cause; cause != c.tooMuchMemory() {

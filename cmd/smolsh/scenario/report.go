@@ -348,7 +348,10 @@ func (c *Config) examine(o outcome) telling {
 	default:
 		told.note = "with every packet captured, for which frames are of wire size, it fails otherwise: " + second.Failure.Error()
 	}
-	if c.Shrink && told.note == "" {
+	switch {
+	case c.Shrink && o.Programs:
+		told.shrunk = []string{"not shrunk: the test runs programs of the operating system by sh(), and so it does not repeat"}
+	case c.Shrink && told.note == "":
 		told.shrunk = c.shrink(o)
 	}
 	return told

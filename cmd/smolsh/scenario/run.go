@@ -81,6 +81,7 @@ type outcome struct {
 	Interrupted bool
 	Hung        bool // it exceeded a bound
 	Crashed     bool // its session may not be used any more
+	Programs    bool // it has run programs of the operating system
 }
 
 // DefaultTimeout is the default of Config.Timeout.

@@ -177,6 +177,7 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 		return // the session may not be used any more
 	}
 	o.Simulated = time.Duration(s.Now())
+	o.Programs = s.RanPrograms()
 	if o.Failure != nil {
 		o.Packets = s.LastPackets(lastPackets, false)
 	}

@@ -1,0 +1,68 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"strings"
+	"time"
+
+	"smolsh/script/task"
+)
+
+// InBackground reports whether a line of the system's shell has the operator & outside quotes.
+func InBackground(line string) bool {
+	var quote byte
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && quote != '\'':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '&' && i+1 < len(line) && (line[i+1] == '&' || line[i+1] == '>'):
+			i++ // && and bash's &>
+		case c == '&' && (i == 0 || !strings.ContainsRune("<>|", rune(line[i-1]))):
+			return true
+		}
+	}
+	return false
+}
+
+// maxCommandLine is the most octets of a line of a background process that are held until its end.
+const maxCommandLine = 4096
+
+// Lines gives a command that has not started a pipe in place of the terminal as its outputs. print gets each line of that output,
+// without its end, on a goroutine of its own; it must not keep the line's octets. Run returns when it has printed all, unless processes
+// in the background have the pipe: their later lines are printed when they write them.
+func (c *Command) Lines(print func(line []byte)) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return // it keeps the terminal
+	}
+	c.cmd.Stdout, c.cmd.Stderr = w, w
+	ended := make(chan struct{})
+	task.Background(func() {
+		defer r.Close()
+		in := bufio.NewReaderSize(r, maxCommandLine)
+		for {
+			line, err := in.ReadSlice('\n')
+			if len(line) > 0 {
+				print(bytes.TrimRight(line, "\r\n"))
+			}
+			if err != nil && err != bufio.ErrBufferFull {
+				return
+			}
+		}
+	}, func() { close(ended) })
+	c.said = func() {
+		w.Close()
+		select {
+		case <-ended:
+		case <-time.After(outputSettle):
+		}
+	}
+}

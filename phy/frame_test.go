@@ -38,7 +38,7 @@ func TestVnetOfABorrower(t *testing.T) {
 		f.Truncate(f.Len() - len(payload))
 		f.Borrow(payload[:30_000], payload[30_000:])
 		if v6 {
-			f.Own() // headers of IPv6 must be complete
+			f.Own() // since IPv6 headers must be complete
 		}
 		if !whole.PutVnet(MediumEthernet) || !f.PutVnet(MediumEthernet) {
 			t.Fatal("refused")

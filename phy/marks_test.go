@@ -22,7 +22,7 @@ func TestMarks(t *testing.T) {
 			t.Errorf("%+v after %q: %q, want %q", c.m, c.verdict, got, c.want)
 		}
 	}
-	// A frame and its copies keep their marks; the next content of the buffer does not.
+	// A frame and its copies keep their marks. The marks do not stay for the next frame in the buffer.
 	f, g := NewFrame(10), NewFrame(10)
 	f.Marks.Corrupted, f.Tag = true, 7
 	if g.CopyFrom(f); !g.Marks.Corrupted || g.Tag != 7 {

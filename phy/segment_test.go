@@ -52,7 +52,7 @@ func random(n int) []byte {
 	return b
 }
 
-// network parses a segment's IP header with this project's own parsers.
+// network parses the IP header of a segment with this project's own parsers.
 func network(t *testing.T, b []byte, m Medium) (src, dst netip.Addr, id uint16, tcp []byte) {
 	t.Helper()
 	if m == MediumEthernet {
@@ -303,7 +303,7 @@ func TestFinishChecksum(t *testing.T) {
 		t.Errorf("UDP: %v, %q", err, data)
 	}
 
-	// A payload with which the sum is zero: the field must be 0xffff.
+	// With this payload the sum is zero, so that the field must be 0xffff.
 	sum := wire.PseudoHeader(src4, dst4, wire.ProtocolUDP, 10).AddUint16(1).AddUint16(2).AddUint16(10).Fold()
 	zero := udpFrame(binary.BigEndian.AppendUint16(nil, ^sum), src4, dst4)
 	if !FinishChecksum(zero, MediumIP) || binary.BigEndian.Uint16(zero.Bytes()[26:]) != 0xffff {

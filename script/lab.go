@@ -73,7 +73,6 @@ func labBuiltins() []*builtin {
 			Doc: "The ports: frames received (RX) and sent (TX), and received frames sent to every other port (FLOODED).", Example: switched + `s.ports()["a"].drops.get("flood limit", 0)`, Fn: portsTable},
 		{Name: "switch.stations", Result: "table", Fields: fieldsOf(stationColumns),
 			Doc: "The hardware addresses that the switch has learnt, with their ports.", Example: switched + `s.stations().cols("hwaddr", "port")`, Fn: stationsTable},
-		topologyBuiltin,
 		{Name: "lab.run", Sig: "d", Kinds: "duration",
 			Doc: "Run the lab for a time.", Example: linked + `l.run("2s")`, Fn: labRun},
 		{Name: "lab.run_until", Sig: `fn, within="1m"`, Kinds: "fn duration", Args: "fn: a function, called after each event; within: the longest time to run",

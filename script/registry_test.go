@@ -339,3 +339,13 @@ func TestHandlesShowTheirEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnBuiltins: two registries share no builtin, because sessions of one process may run at once.
+func TestOwnBuiltins(t *testing.T) {
+	a, b := registry.New(language()), registry.New(language())
+	for name, x := range a.ByName {
+		if b.ByName[name] == x {
+			t.Errorf("%s is one value in two registries", name)
+		}
+	}
+}

@@ -12,11 +12,13 @@ import (
 	"smolsh/stack/lab"
 )
 
-var topologyBuiltin = &builtin{
-	Name: "lab.topology", Sig: "path", Kinds: "ownfile", Args: "path: YAML with hosts, switches, links and timetable, relative to the script's file",
-	Result: "struct", Fields: "hosts switches links (dicts by name)", See: "lab.hosts, lab.links, link.set",
-	Doc:     "Make the network of a file, whose timetable begins now.",
-	Example: `net = lab(seed=1).topology("net.yaml"); net.hosts["a"].ping("b", count=1).received`, Fn: labTopology,
+func topologyBuiltins() []*builtin {
+	return []*builtin{{
+		Name: "lab.topology", Sig: "path", Kinds: "ownfile", Args: "path: YAML with hosts, switches, links and timetable, relative to the script's file",
+		Result: "struct", Fields: "hosts switches links (dicts by name)", See: "lab.hosts, lab.links, link.set",
+		Doc:     "Make the network of a file, whose timetable begins now.",
+		Example: `net = lab(seed=1).topology("net.yaml"); net.hosts["a"].ping("b", count=1).received`, Fn: labTopology,
+	}}
 }
 
 // labTopology reads the file and makes its network.

@@ -16,7 +16,8 @@ func claims(hw wire.HardwareAddr, a netip.Addr) wire.ARP {
 	return wire.ARP{Op: wire.ARPRequest, SenderHW: hw, SenderIP: a, TargetIP: a}
 }
 
-// askedOf is what i sends: "?" a probe, "!" an announcement, each with the time since start.
+// askedOf returns the ARP packets that i sends until the given instant, "?" for a probe and "!" for an announcement,
+// and the time of each since start.
 func askedOf(t *testing.T, h *Host, i *Iface, start, until clock.Instant) (sent []string, at []time.Duration) {
 	t.Helper()
 	for now := start; ; now = h.Deadline() {

@@ -9,7 +9,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// An interface whose address has no subnet reaches its gateway by an on-link route, as hosts in clouds do.
+// TestGatewayBehindOnLinkRoute: an interface whose address has no subnet reaches its gateway by an on-link route, as
+// hosts in clouds do.
 func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	n := newNetwork(t)
 	a, ia := n.host("a", macA, "10.0.0.5/32")
@@ -25,7 +26,7 @@ func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	if err := a.AddRoute(any, gateway, nil); err != nil {
 		t.Fatal(err)
 	}
-	// A gateway behind another gateway is not on link.
+	// A gateway that is behind another gateway is not on link.
 	if err := a.AddRoute(netip.MustParsePrefix("10.9.0.0/16"), netip.MustParseAddr("10.8.0.1"), nil); err != ErrNoRoute {
 		t.Errorf("a gateway behind a gateway: %v", err)
 	}
@@ -77,7 +78,8 @@ func TestGatewayByLongestOnLinkRoute(t *testing.T) {
 	}
 }
 
-// An interface that has no address hears limited broadcasts: else it could not get one by DHCP.
+// TestBroadcastWithoutAddress: an interface without an address receives limited broadcasts. Otherwise it could not get
+// an address by DHCP.
 func TestBroadcastWithoutAddress(t *testing.T) {
 	h := New(Config{})
 	i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB})
@@ -94,7 +96,8 @@ func TestBroadcastWithoutAddress(t *testing.T) {
 	}
 }
 
-// No ICMP error goes to 0.0.0.0 (RFC 1122 §3.2.2), whatever a packet from there was sent to.
+// TestNoErrorToNobody: no ICMP error is sent to 0.0.0.0 (RFC 1122 §3.2.2), whatever the destination of the packet from
+// there was.
 func TestNoErrorToNobody(t *testing.T) {
 	h, i := lone(t)
 	p := &packet{iface: i, octets: make([]byte, 28), ip: wire.IPv4{Src: netip.IPv4Unspecified(), Dst: ipB, HeaderLen: 20, PayloadLen: 8}}

@@ -8,18 +8,18 @@ import (
 	"smolsh/stack/wire"
 )
 
-// tcpAttacks are the last attacks of the list: those on TCP.
+// tcpAttacks is the last part of the list of attacks: those on TCP.
 var tcpAttacks = []attack{
 	{
 		name: "SYN flood", what: "SYNs to an open port from random addresses", frames: 20_000,
-		why:   "1024 are remembered, the others answered by cookies, which cost nothing to remember (RFC 4987 §3.6)",
+		why:   "1024 half-open connections are stored; the other SYNs are answered by SYN cookies, which need no storage (RFC 4987 §3.6)",
 		frame: func(s *siege, k int) *phy.Frame { return s.syn(s.somewhere(), 80) },
 		want:  map[string]int{"listener :80, SYN-RECEIVED": 1024, "syn cookie": 18_976},
 		count: map[string]uint64{"TcpExtSyncookiesSent": 18_976}, within: sizes{conns: 1024, half: 1024, sockets: 1024, timers: 1024, replies: 256},
 	},
 	{
-		name: "SYN flood from nobody", what: "SYNs to an open port from addresses of our link that nobody has", frames: 20_000,
-		why: "at most 256 neighbours are asked for at a time; a connection that cannot be answered is given up at once",
+		name: "SYN flood from nobody", what: "SYNs to an open port from unused addresses of our link", frames: 20_000,
+		why: "for answers, at most 128 neighbours are being resolved at a time; a connection whose SYN-ACK cannot be sent is aborted at once",
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(tcpPacket(port(station(k), 5), port(ipB, 80), wire.TCP{Seq: 1, Flags: wire.SYN, Window: 1000}, nil))
 		},
@@ -29,14 +29,14 @@ var tcpAttacks = []attack{
 	},
 	{
 		name: "Connections that nobody accepts", what: "SYNs to a port whose backlog is full", frames: 5000,
-		why:     "dropped: the peer tries again (RFC 9293 §3.9.1.1)",
+		why:     "dropped: the peer retransmits the SYN (RFC 9293 §3.9.1.1)",
 		prepare: fillBacklog,
 		frame:   func(s *siege, k int) *phy.Frame { return s.syn(s.somewhere(), 88) },
 		want:    map[string]int{"dropped: listen queue full": 5000}, count: map[string]uint64{"TcpExtListenDrops": 5000, "TcpExtListenOverflows": 5000},
 	},
 	{
 		name: "Port scan", what: "segments with every combination of eight flags to an open and to a closed port", frames: 2 * 256 * 5,
-		why:     "answered as RFC 9293 §3.10.7 says, so that a scanner sees open ports open and closed ones closed",
+		why:     "answered as RFC 9293 §3.10.7 requires, so that a scanner can tell open ports from closed ones",
 		prepare: knowC,
 		frame: func(s *siege, k int) *phy.Frame {
 			to := port(ipB, uint16(80+k/256%2))
@@ -48,8 +48,8 @@ var tcpAttacks = []attack{
 		count: map[string]uint64{"TcpOutRsts": 960}, within: sizes{conns: 160, half: 160, sockets: 160, timers: 160, replies: 256},
 	},
 	{
-		name: "Blind resets", what: "RSTs to our connection, addresses and ports right, the sequence number guessed", frames: 20_000,
-		why: "only the very next number resets (RFC 5961 §3)",
+		name: "Blind resets", what: "RSTs to our connection with the right addresses and ports, and guessed sequence numbers", frames: 20_000,
+		why: "dropped: only a RST with the next expected sequence number resets the connection (RFC 5961 §3)",
 		frame: func(s *siege, k int) *phy.Frame {
 			return s.blind(wire.TCP{Seq: s.beyond(), Flags: wire.RST}, 0)
 		},
@@ -57,7 +57,7 @@ var tcpAttacks = []attack{
 	},
 	{
 		name: "Resets into the window", what: "RSTs to our connection within the window", frames: 5000,
-		why: "challenged, a bounded number of times a second (RFC 5961 §3, §7)",
+		why: "answered by challenge ACKs, a bounded number per second (RFC 5961 §3, §7)",
 		frame: func(s *siege, k int) *phy.Frame {
 			return s.blind(wire.TCP{Seq: s.server.Info(s.n.now).RcvNxt.Add(1 + k), Flags: wire.RST}, 0)
 		},
@@ -65,7 +65,7 @@ var tcpAttacks = []attack{
 	},
 	{
 		name: "Blind SYNs", what: "SYNs with a timestamp to our connection", frames: 5000,
-		why: "challenged, a bounded number of times a second (RFC 5961 §4); what they claim of the time is not believed",
+		why: "answered by challenge ACKs, a bounded number per second (RFC 5961 §4); their timestamps are not stored",
 		frame: func(s *siege, k int) *phy.Frame {
 			return s.blind(wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Flags: wire.SYN, Window: 1000,
 				Options: wire.TCPOptions{HasTimestamps: true, TSVal: s.rng.Uint32()}}, 0)
@@ -73,8 +73,8 @@ var tcpAttacks = []attack{
 		want: map[string]int{"dropped: tcp old timestamp": 2505, "dropped: tcp duplicate": 1250, "dropped: tcp out of window": 1245}, count: map[string]uint64{"TcpEstabResets": 0},
 	},
 	{
-		name: "Blind data", what: "octets with a timestamp for our connection, all numbers guessed", frames: 20_000,
-		why: "outside the window, acknowledging what was never sent (RFC 5961 §5), or older than what has come (RFC 7323 §5)",
+		name: "Blind data", what: "data with a timestamp for our connection, with all numbers guessed", frames: 20_000,
+		why: "dropped: the segments lie outside the window, acknowledge data that was never sent (RFC 5961 §5), or have an old timestamp (RFC 7323 §5)",
 		frame: func(s *siege, k int) *phy.Frame {
 			return s.blind(wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Ack: wire.Seq(s.rng.Uint32()), Flags: wire.ACK | wire.PSH, Window: 1000,
 				Options: wire.TCPOptions{HasTimestamps: true, TSVal: s.rng.Uint32()}}, 100)
@@ -85,7 +85,7 @@ var tcpAttacks = []attack{
 	},
 	{
 		name: "Guessed cookies", what: "ACKs to an open port with random numbers while cookies are being sent", frames: 20_000,
-		why:     "one in 2^28 would be taken; the others are answered by RST",
+		why:     "one in 2^28 would be accepted; the others are answered by RST",
 		prepare: func(s *siege) { knowC(s); s.cookieTime() },
 		frame: func(s *siege, k int) *phy.Frame {
 			h := wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Ack: wire.Seq(s.rng.Uint32()), Flags: wire.ACK, Window: 1000}
@@ -96,7 +96,7 @@ var tcpAttacks = []attack{
 	},
 	{
 		name: "Interface down and up", what: "datagrams while the interface is down", frames: 5000,
-		why: "nothing comes in; the connection repeats what was lost when it is up again",
+		why: "dropped; the connection retransmits the lost data when the interface is up again",
 		frame: func(s *siege, k int) *phy.Frame {
 			if k == 0 || k == 4999 {
 				s.i.SetUp(s.n.now, k > 0)

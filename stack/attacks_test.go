@@ -8,11 +8,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// attacks is the list, layer by layer. It names the RFC that states the right reaction.
+// attacks lists the attacks, layer by layer. Each names the RFC that requires the reaction.
 var attacks = []attack{
 	{
 		name: "Frames for other stations", what: "unicast frames to a MAC that is not ours", frames: 30_000,
-		why: "not looked into",
+		why: "dropped because of their destination address",
 		frame: func(s *siege, k int) *phy.Frame {
 			return crafted{wire.HardwareAddr{2, 7, 7, 0, byte(k >> 8), byte(k)}, macC, wire.EtherTypeIPv4, udpPacket(port(ipC, 1), port(ipB, 6969), nil)}.frame()
 		},
@@ -20,7 +20,7 @@ var attacks = []attack{
 	},
 	{
 		name: "Group address as the sender", what: "frames whose source is a group or the broadcast address", frames: 1000,
-		why: "not looked into: no station has one (IEEE 802.3 §3.2.3)",
+		why: "dropped: no station has such an address (IEEE 802.3 §3.2.3)",
 		frame: func(s *siege, k int) *phy.Frame {
 			src := wire.Broadcast
 			if k%2 == 0 {
@@ -31,8 +31,8 @@ var attacks = []attack{
 		want: map[string]int{"dropped: bad source mac": 1000}, count: map[string]uint64{"UdpInDatagrams": 0},
 	},
 	{
-		name: "Wrong lengths", what: "frames cut short or with a length field that lies, at every layer in turn", frames: 9 * 500,
-		why:   "each layer judges its own header before anything is believed",
+		name: "Wrong lengths", what: "frames that are truncated or have a wrong length field, at every layer in turn", frames: 9 * 500,
+		why:   "dropped: each layer checks its own header before it uses any field",
 		frame: wrongLength,
 		want: map[string]int{
 			"dropped: truncated": 2500, "dropped: bad header length": 1000, "dropped: bad length": 1000,
@@ -40,8 +40,8 @@ var attacks = []attack{
 		count: map[string]uint64{"IpInHdrErrors": 1500, "TcpInErrs": 500, "UdpInErrors": 1000, "IcmpInErrors": 500},
 	},
 	{
-		name: "ARP flood", what: "questions for our address, each from another neighbour", frames: 10_000,
-		why: "answered; the oldest that we never sent to makes room, one in use never does",
+		name: "ARP flood", what: "requests for our address, each from another neighbour", frames: 10_000,
+		why: "answered; a new entry replaces the oldest to which we have never sent, and never one in use",
 		frame: func(s *siege, k int) *phy.Frame {
 			mac := wire.HardwareAddr{2, 9, 0, 0, byte(k >> 8), byte(k)}
 			return arpFrame(wire.Broadcast, mac, wire.ARP{Op: wire.ARPRequest, SenderHW: mac, SenderIP: station(k), TargetIP: theWide.Addr()})
@@ -50,8 +50,8 @@ var attacks = []attack{
 		within: sizes{neighbors: 1023, replies: 256},
 	},
 	{
-		name: "ARP scan", what: "questions for addresses that are not ours", frames: 10_000,
-		why: "teach nothing (RFC 826)",
+		name: "ARP scan", what: "requests for addresses that are not ours", frames: 10_000,
+		why: "dropped, and no neighbour is learnt (RFC 826)",
 		frame: func(s *siege, k int) *phy.Frame {
 			return arpFrame(wire.Broadcast, macC, wire.ARP{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: station(k)})
 		},
@@ -59,7 +59,7 @@ var attacks = []attack{
 	},
 	{
 		name: "ARP spoofing of a neighbour set by hand", what: "replies that give our router another MAC", frames: 10_000,
-		why:     "an entry of neighbors.add() stays as it is",
+		why:     "an entry of neighbors.add() does not change",
 		prepare: func(s *siege) { s.must(s.i.AddNeighbor(s.n.now, ipA, macA)) },
 		frame: func(s *siege, k int) *phy.Frame {
 			return arpFrame(macB, macC, wire.ARP{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipA, TargetHW: macB, TargetIP: ipB})
@@ -67,8 +67,8 @@ var attacks = []attack{
 		want: map[string]int{"dropped: arp against permanent": 10_000}, count: map[string]uint64{"ArpInMoves": 10_000},
 	},
 	{
-		name: "ARP spoofing of a learnt neighbour", what: "replies by which two stations fight for one address", frames: 10_000,
-		why: "believed, as RFC 826 wants it, counted, and told of by on(\"neighbor\"); neighbors.add() is the remedy",
+		name: "ARP spoofing of a learnt neighbour", what: "replies by which two stations alternately claim one address", frames: 10_000,
+		why: "accepted, as RFC 826 requires, counted, and reported by on(\"neighbor\"); neighbors.add() prevents the change",
 		frame: func(s *siege, k int) *phy.Frame {
 			mac := wire.HardwareAddr{2, 0, 0, 0, 9, byte(k % 2)}
 			return arpFrame(macB, mac, wire.ARP{Op: wire.ARPReply, SenderHW: mac, SenderIP: ipC, TargetHW: macB, TargetIP: ipB})
@@ -77,12 +77,12 @@ var attacks = []attack{
 	},
 	{
 		name: "Claims to our address", what: "announcements of our address by another station", frames: 10_000,
-		why:   "the address is defended by one announcement in ten seconds and kept (RFC 5227 §2.4); on(\"conflict\") and a line at the prompt say so",
+		why:   "the host keeps the address and defends it by one announcement in ten seconds (RFC 5227 §2.4); on(\"conflict\") and a line at the prompt report it",
 		frame: func(s *siege, k int) *phy.Frame { return arpFrame(wire.Broadcast, macC, claims(macC, ipB)) },
 		want:  map[string]int{"dropped: arp conflict": 10_000}, count: map[string]uint64{"ArpInConflicts": 10_000, "ArpOutDefences": 1},
 	},
 	{
-		name: "Martians", what: "packets from sources that no station has, or that are ours", frames: 8 * 1000,
+		name: "Martians", what: "packets from addresses that no station can have, or that are ours", frames: 8 * 1000,
 		why: "dropped without an answer (RFC 1122 §3.2.1.3)",
 		frame: func(s *siege, k int) *phy.Frame {
 			src := []string{"127.0.0.1", "0.1.2.3", "224.0.0.1", "239.255.0.1", "240.0.0.1", "255.255.255.255", "10.0.0.255", "10.0.0.2"}[k%8]
@@ -92,7 +92,7 @@ var attacks = []attack{
 	},
 	{
 		name: "Land", what: "SYNs from our own address and port", frames: 5000,
-		why: "a martian: our address comes from no link",
+		why: "dropped: our address is the source of no packet from a link",
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(tcpPacket(port(ipB, 80), port(ipB, 80), wire.TCP{Seq: wire.Seq(k), Flags: wire.SYN, Window: 1000}, nil))
 		},
@@ -109,15 +109,15 @@ var attacks = []attack{
 	},
 	{
 		name: "Fraggle", what: "datagrams to a closed port of the broadcast address", frames: 5000,
-		why: "no error answers a broadcast (RFC 1122 §3.2.2)",
+		why: "dropped: no ICMP error is sent about a broadcast (RFC 1122 §3.2.2)",
 		frame: func(s *siege, k int) *phy.Frame {
 			return crafted{wire.Broadcast, macC, wire.EtherTypeIPv4, udpPacket(port(ipC, 19), port(netip.MustParseAddr("10.0.0.255"), 7), nil)}.frame()
 		},
 		want: map[string]int{"dropped: no socket": 5000}, count: map[string]uint64{"UdpNoPorts": 5000, "IcmpOutMsgs": 0},
 	},
 	{
-		name: "Broadcast frames with our address inside", what: "SYNs to us in frames to everyone", frames: 5000,
-		why: "dropped: a whole link would answer (RFC 1122 §3.3.6)",
+		name: "Broadcast frames with our address inside", what: "SYNs to our address in broadcast frames", frames: 5000,
+		why: "dropped: otherwise every host of the link might answer (RFC 1122 §3.3.6)",
 		frame: func(s *siege, k int) *phy.Frame {
 			f := s.syn(ipC, 81)
 			copy(f.Bytes(), wire.Broadcast[:])
@@ -138,8 +138,8 @@ var attacks = []attack{
 		want: map[string]int{"dropped: martian destination": 5000}, count: map[string]uint64{"TcpOutRsts": 0, "TcpPassiveOpens": 0},
 	},
 	{
-		name: "IP options", what: "datagrams with broken options, with source routes by way of us, and with options that nobody knows, in turn", frames: 3 * 3000,
-		why:     "a broken one is answered by parameter problem and a source route by source route failed (RFC 1122 §3.2.2.5, §3.3.5), 50 at once and 1000 a second; others are skipped",
+		name: "IP options", what: "datagrams with malformed options, with source routes through us, and with unknown options, in turn", frames: 3 * 3000,
+		why:     "a malformed option is answered by parameter problem, and a source route by source route failed (RFC 1122 §3.2.2.5, §3.3.5), at most 50 at once and 1000 per second; an unknown option is ignored",
 		prepare: knowC,
 		frame: func(s *siege, k int) *phy.Frame {
 			options := [...]string{brokenOption, unfinished, "9e 04 0000"}[k%3]
@@ -149,8 +149,8 @@ var attacks = []attack{
 		count: map[string]uint64{"IpInHdrErrors": 3000, "IpInAddrErrors": 3000, "UdpInDatagrams": 3000}, within: sizes{replies: 256, octets: 256 << 10},
 	},
 	{
-		name: "Teardrop", what: "first and last fragments in turn that overlap", frames: 10_000,
-		why: "the datagram is lost whole, with all that still comes of it (RFC 5722)",
+		name: "Teardrop", what: "first and last fragments that overlap, in turn", frames: 10_000,
+		why: "the whole datagram is discarded, with its later fragments (RFC 5722)",
 		frame: func(s *siege, k int) *phy.Frame {
 			return fragmentPacket(uint16(k/2), wire.ProtocolUDP, k%2*24, k%2 == 0, 40-k%2*4)
 		},
@@ -159,7 +159,7 @@ var attacks = []attack{
 	},
 	{
 		name: "Ping of death", what: "last fragments that end beyond 65,535 octets", frames: 5000,
-		why: "no datagram is as long",
+		why: "dropped: no datagram can be that long",
 		frame: func(s *siege, k int) *phy.Frame {
 			return fragmentPacket(uint16(k), wire.ProtocolICMP, 65_528, false, 1000)
 		},
@@ -167,14 +167,14 @@ var attacks = []attack{
 	},
 	{
 		name: "Tiny fragments", what: "first fragments that split the TCP header", frames: 5000,
-		why:   "no flag hides in a second fragment (RFC 1858): TCP sees whole segments only; the oldest make room",
+		why:   "TCP receives only complete segments, so that no flag is hidden in a second fragment (RFC 1858); the oldest datagrams are discarded to make room",
 		frame: func(s *siege, k int) *phy.Frame { return fragmentPacket(uint16(k), wire.ProtocolTCP, 0, true, 8) },
 		want:  map[string]int{"held for reassembly": 5000},
 		count: map[string]uint64{"IpReasmReqds": 5000, "IpReasmFails": 3458, "TcpPassiveOpens": 0}, within: sizes{assemblies: 1600, fragments: 4 << 20},
 	},
 	{
 		name: "Fragment flood", what: "fragments of datagrams of 64 KB that are never completed, from many addresses", frames: 20_000,
-		why: "their storage is bounded; the oldest make room, so that whole datagrams still get through",
+		why: "their storage is bounded; the oldest datagrams are discarded, so that complete ones still arrive",
 		frame: func(s *siege, k int) *phy.Frame {
 			src := netip.AddrFrom4([4]byte{198, 18, byte(k >> 8), byte(k)})
 			return fromC(ipPacket(wire.ProtocolUDP, src, ipB, make([]byte, 1480), func(h *wire.IPv4) {
@@ -185,8 +185,8 @@ var attacks = []attack{
 		count: map[string]uint64{"IpReasmReqds": 20_000, "IpReasmFails": 18_458}, within: sizes{assemblies: 1600, fragments: 4 << 20},
 	},
 	{
-		name: "Protocols that are not there", what: "packets of every protocol number in turn but ICMP, IGMP, TCP and UDP", frames: 10_000,
-		why:     "answered by protocol unreachable, 50 at once and 1000 a second",
+		name: "Protocols that are not there", what: "packets of every protocol number except ICMP, IGMP, TCP and UDP, in turn", frames: 10_000,
+		why:     "answered by protocol unreachable, at most 50 at once and 1000 per second",
 		prepare: knowC,
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(ipPacket(wire.Protocol(18+k%230), ipC, ipB, make([]byte, 20), nil))
@@ -196,7 +196,7 @@ var attacks = []attack{
 	},
 	{
 		name: "Echo flood", what: "echo requests as fast as the link carries them", frames: 20_000,
-		why:     "answered from a bounded queue",
+		why:     "answered; the queue of answers is bounded",
 		prepare: knowC,
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(icmpPacket(ipC, ipB, wire.ICMP{Type: wire.ICMPEchoRequest, ID: 1, Seq: uint16(k)}, make([]byte, 1000)))
@@ -204,8 +204,8 @@ var attacks = []attack{
 		want: map[string]int{"echo reply": 20_000}, count: map[string]uint64{"IcmpInEchos": 20_000, "IcmpOutEchoReps": 20_000}, within: sizes{replies: 256},
 	},
 	{
-		name: "Echo flood from nobody", what: "echo requests, each from another address that nobody has", frames: 20_000,
-		why: "at most 128 neighbours are asked for on strangers' behalf, and one datagram waits in each",
+		name: "Echo flood from nobody", what: "echo requests, each from another unused address of our link", frames: 20_000,
+		why: "for answers, at most 128 neighbours are being resolved, and one datagram waits for each",
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(icmpPacket(station(k), ipB, wire.ICMP{Type: wire.ICMPEchoRequest}, nil))
 		},
@@ -213,8 +213,8 @@ var attacks = []attack{
 		within: sizes{neighbors: 128, asked: 128, waiting: 128},
 	},
 	{
-		name: "Redirects", what: "ICMP redirects of our router's name to the attacker", frames: 10_000,
-		why: "not followed: routes are set by hand",
+		name: "Redirects", what: "ICMP redirects to the attacker, forged in the name of our router", frames: 10_000,
+		why: "ignored: routes are configured by hand",
 		frame: func(s *siege, k int) *phy.Frame {
 			m := icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPRedirect, Code: uint8(k % 4), Gateway: ipC}, s.quoting(wire.ICMPRedirect, 0, 0)[28:])
 			return fromC(m)
@@ -222,8 +222,8 @@ var attacks = []attack{
 		want: map[string]int{"dropped: icmp redirect": 10_000}, count: map[string]uint64{"IcmpInRedirects": 10_000},
 	},
 	{
-		name: "Blind ICMP errors", what: "unreachable, time exceeded, source quench and parameter problem about our connection, the sequence number guessed", frames: 10_000,
-		why: "only what quotes octets in flight is believed (RFC 5927 §4)",
+		name: "Blind ICMP errors", what: "unreachable, time exceeded, source quench and parameter problem about our connection, with guessed sequence numbers", frames: 10_000,
+		why: "dropped: an ICMP error is used only if it quotes octets in flight (RFC 5927 §4)",
 		frame: func(s *siege, k int) *phy.Frame {
 			t := []wire.ICMPType{wire.ICMPDestUnreachable, wire.ICMPTimeExceeded, wire.ICMPSourceQuench, wire.ICMPParameterProblem}[k%4]
 			return fromC(s.quoting(t, uint8(k/4%4), s.server.Info(s.n.now).SndNxt.Add(1+s.rng.IntN(1<<31-1))))
@@ -232,8 +232,8 @@ var attacks = []attack{
 		count: map[string]uint64{"IcmpInDestUnreachs": 2500, "IcmpInTimeExcds": 2500, "IcmpInParmProbs": 2500},
 	},
 	{
-		name: "ICMP errors of one who sees us", what: "hard errors (protocol, port, prohibited) that quote what is in flight", frames: 10_000,
-		why: "remembered as the reason should the connection fail; none ends it (RFC 5927 §5.2)",
+		name: "ICMP errors of one who sees us", what: "hard errors (protocol, port, prohibited) that quote octets in flight", frames: 10_000,
+		why: "stored as the reason in case the connection fails; none ends it (RFC 5927 §5.2)",
 		frame: func(s *siege, k int) *phy.Frame {
 			if s.server.Info(s.n.now).SendQ == 0 {
 				_, _ = s.server.Write(s.n.now, octets(siegeOctets)[s.down.sent:s.down.sent+1])
@@ -245,8 +245,8 @@ var attacks = []attack{
 		want: map[string]int{"ESTABLISHED": 10_000}, count: map[string]uint64{"IcmpInDestUnreachs": 10_000, "TcpEstabResets": 0},
 	},
 	{
-		name: "Blind path MTU", what: "fragmentation needed with small MTUs about our connection, the sequence number guessed", frames: 10_000,
-		why: "only what quotes octets in flight is believed (RFC 5927 §7)",
+		name: "Blind path MTU", what: "fragmentation needed with small MTUs about our connection, with guessed sequence numbers", frames: 10_000,
+		why: "dropped: an ICMP error is used only if it quotes octets in flight (RFC 5927 §7)",
 		frame: func(s *siege, k int) *phy.Frame {
 			p := fragNeeded(uint16(s.rng.IntN(1400)), wire.ProtocolTCP, ipA, 1500, s.server.Info(s.n.now).SndNxt.Add(1+s.rng.IntN(1<<31-1)), s.client.Local().Port())
 			return fromC(p)
@@ -255,7 +255,7 @@ var attacks = []attack{
 	},
 	{
 		name: "Port unreachable without end", what: "datagrams to closed ports", frames: 20_000,
-		why:     "answered 50 at once and 1000 a second",
+		why:     "answered, at most 50 at once and 1000 per second",
 		prepare: knowC,
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(udpPacket(port(ipC, 5), port(ipB, uint16(7000+k)), nil))
@@ -265,7 +265,7 @@ var attacks = []attack{
 	},
 	{
 		name: "UDP flood", what: "datagrams to a socket that nobody reads", frames: 20_000,
-		why: "its queue is bounded in octets, overhead included",
+		why: "the queue of the socket is bounded in octets, including overhead",
 		frame: func(s *siege, k int) *phy.Frame {
 			return fromC(udpPacket(port(ipC, 5), port(ipB, 6969), make([]byte, k%1400)))
 		},
@@ -273,8 +273,8 @@ var attacks = []attack{
 		count: map[string]uint64{"UdpInDatagrams": 667, "UdpRcvbufErrors": 19_333}, within: sizes{octets: 256 << 10},
 	},
 	{
-		name: "IGMP queries", what: "queries for every group, to be answered at once", frames: 10_000,
-		why:     "one answer per group is owed at a time",
+		name: "IGMP queries", what: "queries for every group that demand an immediate answer", frames: 10_000,
+		why:     "at most one answer per group is pending at a time",
 		prepare: joinGroups,
 		frame: func(s *siege, k int) *phy.Frame {
 			f := igmpFrame(ipC, wire.AllHosts, wire.IGMP{Type: wire.IGMPQuery, MaxResp: 1, Group: netip.IPv4Unspecified()})

@@ -15,8 +15,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A pile is a kind of entry of which a host may have many, and the step per packet that is measured beside it. No step may cost
-// much more beside many entries than beside none: a logarithm is allowed, and a copy for each socket that wants one.
+// pile is a kind of entry of which a host may have many, and a step whose cost per packet is measured beside that many
+// entries. No step may cost much more beside many entries than beside none, except for a logarithm, and for the copy
+// that each socket receives.
 type pile struct {
 	name string
 	step string
@@ -101,7 +102,7 @@ func (x *costRig) drain() (n int) {
 	return n
 }
 
-// receive passes a packet of the peer's to the host. The device vouches for its checksum.
+// receive passes a packet from the peer to the host. The frame says that the device has verified its checksum.
 func (x *costRig) receive(packet []byte) Verdict {
 	x.in.Reset()
 	eth := wire.Ethernet{Dst: macB, Src: macA, Type: wire.EtherTypeIPv4}
@@ -141,7 +142,7 @@ func (x *costRig) connect(k int) *costConn {
 	return c
 }
 
-// send sends an in-order segment of the peer's.
+// send sends an in-order segment from the peer.
 func (c *costConn) send(flags wire.Flags, text []byte) Verdict {
 	v := c.receive(tcpPacket(c.remote, port(ipB, 80), wire.TCP{Seq: c.seq, Ack: c.ack, Flags: flags, Window: 65535}, text))
 	c.seq = c.seq.Add(len(text))
@@ -198,7 +199,7 @@ func (x *costRig) bind(p uint16) *UDPConn {
 	return u
 }
 
-// answered returns the step of a packet of the peer's that the host answers.
+// answered returns the step of a packet from the peer that the host answers.
 func (x *costRig) answered(packet []byte) func() {
 	return func() {
 		if v := x.receive(packet); v.Kind != Answered {

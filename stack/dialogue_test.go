@@ -52,7 +52,7 @@ type dialogue struct {
 	ports map[uint16]*UDPConn
 	pings map[uint16]*ICMPConn
 	probe *AddrProbe
-	conn  *TCPConn // accepted
+	conn  *TCPConn // the accepted connection
 
 	frames   [][]byte      // all frames, of both directions
 	received [][]byte      // the IP packets so far, which errors may quote
@@ -106,7 +106,7 @@ func (d *dialogue) label(i *Iface) string {
 	return ""
 }
 
-// emit writes down the packets that were dropped and the frames that the host has to send now.
+// emit records the packets that were dropped, and the frames that the host has to send now.
 func (d *dialogue) emit() {
 	for _, r := range d.drops {
 		d.say("* dropped: %v", r)
@@ -132,8 +132,8 @@ func (d *dialogue) emit() {
 	}
 }
 
-// checkQuote holds an ICMP error to quote a packet that has arrived, or a datagram whose first fragment has. A router may
-// have changed its TTL (RFC 1812 §4.3.2.3).
+// checkQuote checks that an ICMP error quotes a packet that has arrived, or a datagram whose first fragment has
+// arrived. A router may have changed its TTL (RFC 1812 §4.3.2.3).
 func (d *dialogue) checkQuote(b []byte) {
 	quote, ok := quoteOf(b)
 	if !ok {
@@ -151,7 +151,7 @@ func (d *dialogue) checkQuote(b []byte) {
 	d.t.Errorf("%v: an error quotes what has not arrived: % x", d.n.now, quote)
 }
 
-// receive gives the host a frame, and writes down the frame, its verdict and the drops of other packets.
+// receive passes a frame to the host, and records the frame, its verdict and the drops of other packets.
 func (d *dialogue) receive(words string) {
 	i := d.host().Ifaces()[0]
 	if len(d.h.Ifaces()) > 1 {
@@ -175,7 +175,7 @@ func (d *dialogue) receive(words string) {
 	d.say("! %v", v)
 }
 
-// pass lets time pass, with all that the host does meanwhile.
+// pass advances time, and records what the host does meanwhile.
 func (d *dialogue) pass(to clock.Instant) {
 	for n := 0; d.h != nil && d.h.Deadline() <= to; n++ {
 		if n > 10_000 {
@@ -212,13 +212,13 @@ func (d *dialogue) config(words []string) {
 	}
 }
 
-// play runs a file and returns it with the answers that were given.
+// play runs a file and returns it with the host's present answers.
 func (d *dialogue) play(text string) string {
 	d.n, d.ports, d.pings = newNetwork(d.t), map[uint16]*UDPConn{}, map[uint16]*ICMPConn{}
 	comment := ""
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
-		if len(f) == 0 || f[0][0] == '#' { // it belongs to the line that follows
+		if len(f) == 0 || f[0][0] == '#' { // a comment belongs to the line that follows it
 			comment += line
 			continue
 		}
@@ -251,7 +251,7 @@ func (d *dialogue) play(text string) string {
 	return d.out.String()
 }
 
-// TestDialogues holds the host to each dialogue of testdata.
+// TestDialogues compares the answers of the host with each dialogue in testdata.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 60 {
@@ -295,7 +295,7 @@ func pcap(frames [][]byte) []byte {
 	return b
 }
 
-// firstDifference shows the first lines in which two texts differ.
+// firstDifference returns the first lines in which two texts differ.
 func firstDifference(want, got string) string {
 	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
 	for i := range w {

@@ -10,9 +10,9 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// A dialogueCall is a call of the host, or a question about it. An error is the call's result.
+// dialogueCall is a call of the host, or a query about it. If the call returns an error, the error is its result.
 type dialogueCall struct {
-	words int // arguments at least
+	words int // minimum number of arguments
 	do    func(d *dialogue, w []string) error
 }
 
@@ -97,7 +97,7 @@ var dialogueCalls = map[string]dialogueCall{
 	"wait":     {0, func(*dialogue, []string) error { return nil }},
 }
 
-// call runs a line.
+// call executes the call of a line.
 func (d *dialogue) call(name string, w []string) {
 	if name == "config" {
 		d.config(w)
@@ -115,7 +115,7 @@ func (d *dialogue) call(name string, w []string) {
 func (d *dialogue) addIface(w []string) error {
 	p := netip.MustParsePrefix(w[1])
 	i := d.host().AddIface(d.n.now, IfaceConfig{Name: w[0], Caps: ethernet, MAC: stationAt(p.Addr()), Addrs: []netip.Prefix{p}})
-	drain(d.h, d.n.now, i) // the announcement
+	drain(d.h, d.n.now, i) // removes the announcement
 	if len(w) > 2 {
 		return i.SetMTU(d.number(w[2]))
 	}
@@ -175,7 +175,7 @@ func (d *dialogue) recv(w []string) error {
 	return nil
 }
 
-// result writes down the result of receiving k octets.
+// result records the result of receiving k octets.
 func (d *dialogue) result(k int, from fmt.Stringer, err error) {
 	switch {
 	case err != nil:
@@ -187,7 +187,7 @@ func (d *dialogue) result(k int, from fmt.Stringer, err error) {
 	}
 }
 
-// listen makes a listener, whose first connection is for write.
+// listen makes a listener. The call write uses the first connection that it accepts.
 func (d *dialogue) listen(w []string) error {
 	l, err := d.host().ListenTCP(netip.MustParseAddrPort("0.0.0.0:"+w[0]), 0, tcp.Config{})
 	if err != nil {

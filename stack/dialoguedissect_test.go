@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// dissected holds the headers of a frame of a dialogue, as package wire reads them. Its slices are parts of the frame.
+// dissected holds the headers of a dialogue's frame, as package wire parses them. Its slices are parts of the frame.
 type dissected struct {
 	Octets      []byte
 	HasEthernet bool
@@ -26,7 +26,7 @@ type dissected struct {
 	PayloadLen     int    // the same by the length field of IP
 }
 
-// dissect reads the headers of a frame as far as they are whole.
+// dissect parses the headers of a frame as far as they are complete.
 func dissect(b []byte, m phy.Medium) (d dissected) {
 	d.Octets, d.Network = b, b
 	if m == phy.MediumEthernet {
@@ -50,7 +50,7 @@ func dissect(b []byte, m phy.Medium) (d dissected) {
 	return d
 }
 
-// TCP returns the TCP header and the data; ok is false without a whole header.
+// TCP returns the TCP header and the data; ok is false if the header is incomplete.
 func (d *dissected) TCP() (h wire.TCP, data []byte, ok bool) {
 	if d.Protocol != wire.ProtocolTCP || d.FragmentOffset > 0 {
 		return h, nil, false
@@ -59,7 +59,7 @@ func (d *dissected) TCP() (h wire.TCP, data []byte, ok bool) {
 	return h, data, err == nil
 }
 
-// UDP returns the data of a UDP datagram, as much of it as the frame has, and its length by the headers, in octets.
+// UDP returns the data of a UDP datagram that the frame contains, and the length of the data by the headers, in octets.
 func (d *dissected) UDP() (data []byte, length int, ok bool) {
 	if d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < wire.UDPLen {
 		return nil, 0, false

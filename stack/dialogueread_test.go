@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// frameLine is a line of a frame that is being read: its summary, and its attributes by their first word.
+// frameLine is a frame's line while it is parsed: its summary, and its attributes by their first word.
 type frameLine struct {
 	t     *testing.T
 	text  string
@@ -25,7 +25,7 @@ func (l *frameLine) fail(what string) {
 	l.t.Fatalf("no such frame: %s: %s", l.text, what)
 }
 
-// number returns the value of an attribute, or def without it.
+// number returns the value of an attribute, or def if the line does not have it.
 func (l *frameLine) number(name string, def int) int {
 	v, ok := l.attrs[name]
 	if !ok {
@@ -59,7 +59,7 @@ func parseAddr(t *testing.T, s string) netip.Addr {
 	return a
 }
 
-// readFrame makes the frame of a line, as it arrives on an interface.
+// readFrame makes the frame that a line describes, as it arrives on an interface.
 func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	l := &frameLine{t: t, attrs: map[string]string{}}
 	text, list, _ := strings.Cut(s, " | ")
@@ -144,13 +144,13 @@ func (l *frameLine) arpHardware(b []byte) {
 	a.Put(p)
 }
 
-// protocols are the protocols that a summary names.
+// protocols maps the names of protocols in a summary to their numbers.
 var protocols = map[string]wire.Protocol{"icmp": wire.ProtocolICMP, "igmp": wire.ProtocolIGMP, "tcp": wire.ProtocolTCP, "udp": wire.ProtocolUDP, "ospf": 89}
 
-// ends are the addresses and ports of a packet.
+// ends holds the addresses and ports of a packet.
 type ends struct{ src, dst netip.AddrPort }
 
-// packet makes an IP packet.
+// packet returns the IP packet of the line.
 func (l *frameLine) packet() []byte {
 	hosts, rest, ok := strings.Cut(l.text, ": ")
 	from, to, ok2 := strings.Cut(hosts, " > ")
@@ -181,7 +181,7 @@ func (l *frameLine) packet() []byte {
 	return b[:n+copy(b[n:], payload)]
 }
 
-// end reads an address, with a port behind a fourth dot.
+// end parses an address, which a fourth dot and a port may follow.
 func (l *frameLine) end(s string) netip.AddrPort {
 	p := 0
 	if strings.Count(s, ".") == 4 {
@@ -193,7 +193,8 @@ func (l *frameLine) end(s string) netip.AddrPort {
 	return port(parseAddr(l.t, s), uint16(p))
 }
 
-// payload makes the payload of an IP packet: its protocol, its place in the datagram, and its octets.
+// payload makes the payload of an IP packet, and returns its protocol, its offset, whether more fragments follow, and
+// its octets.
 func (l *frameLine) payload(e ends, s string) (proto wire.Protocol, off int, more bool, b []byte) {
 	word, rest, _ := strings.Cut(s, " ")
 	name, isOther := strings.CutSuffix(word, ",")

@@ -68,7 +68,7 @@ func showFrame(i *Iface, f *phy.Frame, out bool) string {
 	return line
 }
 
-// usualStations are the hardware addresses that a frame has if nothing is said of them.
+// usualStations returns the hardware addresses that a frame has if its line names none.
 func usualStations(i *Iface, d *dissected, out bool) (src, dst wire.HardwareAddr) {
 	from, to := d.Src, d.Dst
 	claim := wire.HardwareAddr{}
@@ -141,7 +141,7 @@ func showIPv4(d *dissected, note func(string, ...any)) {
 
 var ecnWords = [...]string{"", "ect1", "ect0", "ce"}
 
-// showPayload notes what the summary leaves out of a packet's payload.
+// showPayload notes the parts of a packet's payload that the summary does not show.
 func showPayload(d *dissected, note func(string, ...any)) {
 	p, off := d.Payload, d.FragmentOffset
 	switch {
@@ -188,7 +188,7 @@ func showICMP(p []byte, note func(string, ...any)) {
 	}
 }
 
-// showChecksums notes the checksums that are wrong.
+// showChecksums notes each checksum that is wrong.
 func showChecksums(d *dissected, note func(string, ...any)) {
 	if wire.Checksum(d.Network[:d.IPv4.HeaderLen]) != 0 {
 		note("bad ip checksum")
@@ -214,7 +214,7 @@ func showChecksums(d *dissected, note func(string, ...any)) {
 	}
 }
 
-// quoteOf returns the packet that a frame with an ICMP error quotes.
+// quoteOf returns the packet that an ICMP error in a frame quotes.
 func quoteOf(b []byte) (quote []byte, ok bool) {
 	d := dissect(b, phy.MediumEthernet)
 	if d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {

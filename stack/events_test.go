@@ -124,7 +124,7 @@ func TestEventsOfRecovery(t *testing.T) {
 			return false
 		}
 		frames++
-		return frames == 2 || frames == 14 // one of ten, which is retransmitted, and the last of three
+		return frames == 2 || frames == 14 // loses one of ten, which is retransmitted, and the last of three
 	}
 	transfer(n, client, server, octets(10*1448), time.Minute)
 	n.run(50 * time.Millisecond)
@@ -162,7 +162,7 @@ func TestEventsOfNeighborsAndDrops(t *testing.T) {
 	if err := i.DelNeighbor(8e9, ipA); err != nil {
 		t.Fatal(err)
 	}
-	i.FlushNeighbors(9e9) // a PERMANENT entry stays
+	i.FlushNeighbors(9e9) // keeps a PERMANENT entry
 	drain(h, 9e9, i)
 	log.want(t, `7.000000 neighbor 10.0.0.3 eth0 ""-"PERMANENT" 02:00:00:00:00:03`,
 		`8.000000 neighbor 10.0.0.1 eth0 "REACHABLE"-"" 02:00:00:00:00:03`)

@@ -13,7 +13,7 @@ import (
 
 var far = netip.MustParseAddr("10.0.1.2")
 
-// routed returns a, r and b in a row: a on 10.0.0.0/24, b on 10.0.1.0/24, r between them.
+// routed returns the hosts a, r and b: a is on 10.0.0.0/24, b is on 10.0.1.0/24, and r routes between them.
 func routed(t testing.TB) (n *network, a, r, b *Host) {
 	n = newNetwork(t)
 	a, ia := n.host("a", macA, "10.0.0.1/24")

@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestFragments: datagrams of every length arrive whole over links of every MTU, and long pings are answered.
+// TestFragments: datagrams of every length arrive intact over links of every MTU, and long pings are answered.
 func TestFragments(t *testing.T) {
 	for _, mtu := range []int{minMTU, 576, 1499, 1500} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestFragments(t *testing.T) {
 			if err := from.Send(n.now, make([]byte, maxMTU-27), port(ipB, 7)); err != ErrTooBig {
 				t.Errorf("more than fits a datagram: %v", err)
 			}
-			wantCounter(t, a, "IpFragOKs", 10) // all but the two that fit
+			wantCounter(t, a, "IpFragOKs", 10) // all except the two that fit into the MTU
 			wantCounter(t, b, "IpReasmOKs", 10)
 			wantCounter(t, a, "IpReasmOKs", 5)
 			if sent, came := counterOf(t, a, "IpFragCreates"), counterOf(t, b, "IpReasmReqds"); sent != came || sent < 50 {
@@ -82,7 +82,8 @@ func piece(id uint16, off int, more bool, payload []byte) []byte {
 	})
 }
 
-// A flood of fragments that nobody completes keeps no whole datagram from arriving.
+// TestReassemblyBounded: a flood of fragments without the rest of their datagrams does not prevent other datagrams from
+// arriving.
 func TestReassemblyBounded(t *testing.T) {
 	h, i := lone(t)
 	if err := h.SetLimit("fragments", 100_000); err != nil {
@@ -146,7 +147,8 @@ func TestFragmentsQueue(t *testing.T) {
 	}
 }
 
-// Identifications between two ends follow each other; those of others say nothing about them.
+// TestIdentification: the identifications of packets between two hosts are consecutive. Those between other hosts give
+// no information about them.
 func TestIdentification(t *testing.T) {
 	h, i := lone(t)
 	u, _ := h.BindUDP(port(netip.Addr{}, 5))

@@ -56,7 +56,7 @@ func newNetwork(t testing.TB) *network {
 
 var ethernet = phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}
 
-// bare adds a host with a loopback interface alone.
+// bare adds a host whose only interface is the loopback.
 func (n *network) bare(cfg Config) *Host {
 	h := New(cfg)
 	loop := h.AddIface(n.now, IfaceConfig{
@@ -116,7 +116,7 @@ func (n *network) pump() {
 	}
 }
 
-// step runs the next event, at until at the latest, and reports whether there was one.
+// step runs the next event if it is due at until or earlier, and reports whether there was one.
 func (n *network) step(until clock.Instant) bool {
 	n.pump()
 	next := clock.Never
@@ -176,7 +176,8 @@ func (n *network) conserve() {
 	}
 }
 
-// rest closes every socket and runs until the hosts are idle. They must then hold nothing. Every test of a network ends so.
+// rest closes every socket and runs until the hosts are idle. They must then hold nothing. Every test with a network
+// ends with this check.
 func (n *network) rest() {
 	n.t.Helper()
 	for _, h := range n.hosts {

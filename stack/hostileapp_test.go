@@ -11,7 +11,7 @@ import (
 
 // application holds sockets of every kind and uses them at random moments. It forgets the sockets that it closes.
 type application struct {
-	cfg       tcp.Config // the configuration of the run's connections
+	cfg       tcp.Config // configuration of the run's connections
 	conns     []*TCPConn
 	listeners []*TCPListener
 	udp       []*UDPConn
@@ -19,7 +19,7 @@ type application struct {
 	raw       []*RawConn
 	frames    []*FrameConn
 	chunk     []byte
-	written   int // octets written to all streams
+	written   int // number of octets written to all streams
 }
 
 // hostileSockets is the number of sockets of each kind that the application may hold.

@@ -24,24 +24,24 @@ type talk struct {
 // numTalks is the number of connections that the peer remembers.
 const numTalks = 16
 
-// A peer plays every station that the host can reach. Its switches decide how far it follows the RFCs, and it sends any packet
-// that an op demands.
+// peer plays every station that the host can reach. Its switches decide how far it follows the RFCs, and it sends any
+// packet that an op demands.
 type peer struct {
 	talks  [numTalks]talk
 	n      int // number of talks begun
 	quirks int // bits: the options it sends in handshakes, see offer
 	mute   bool
-	still  bool // does not answer ARP requests
-	rude   bool // does not answer SYNs
-	cross  bool // answers a SYN with a SYN of its own
-	acks   bool // acknowledges received segments
+	still  bool // true if it does not answer ARP requests
+	rude   bool // true if it does not answer SYNs
+	cross  bool // true if it answers a SYN with its own SYN
+	acks   bool // true if it acknowledges received segments
 	last   [128]byte
 	lastN  int
 	forged [wire.IPv4Len + wire.UDPLen]byte
 	from   *Iface // the interface of the last packet
 }
 
-// hear receives a frame of the host's.
+// hear handles a frame that the host has sent.
 func (p *peer) hear(r *rig, i *Iface, f *phy.Frame) {
 	if p.mute {
 		return
@@ -100,7 +100,7 @@ func (p *peer) find(i *Iface, ip *wire.IPv4, s *wire.TCP) *talk {
 	return t
 }
 
-// hearTCP notes the host's segment, and answers it if the switches say so.
+// hearTCP updates the talk from the host's segment, and answers it if the switches demand it.
 func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
 	t := p.find(i, ip, s)
 	t.iface = i

@@ -14,8 +14,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A rig is one host under attack: its interfaces, a hostile peer that receives and sends on all of them, and an application that
-// uses sockets of every kind. A list of decisions (see decisions) makes all three act.
+// rig is one host under attack: its interfaces, a hostile peer that receives and sends on all of them, and an
+// application that uses sockets of every kind. A list of decisions (see decisions) makes all three act.
 type rig struct {
 	h      *Host
 	now    clock.Instant
@@ -29,8 +29,8 @@ type rig struct {
 	frames  int        // number that the host has received
 	sent    int        // number that the host has sent
 	checked int        // frames until the last check
-	strict  bool       // check after each frame
-	resized bool       // an MTU has changed during the run
+	strict  bool       // true to check after each frame
+	resized bool       // true once an MTU has changed during the run
 	deaf    int        // number of the host's frames that the peer will not receive
 	cancel  func()     // ends the subscription to events; nil if there is none
 	told    int        // number of events

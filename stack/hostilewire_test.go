@@ -47,7 +47,7 @@ func (r *rig) putARP(dst wire.HardwareAddr, a wire.ARP, src wire.HardwareAddr) {
 	a.Put(b)
 }
 
-// sendTCP sends a well-formed segment of t to the host. The device vouches for its checksum.
+// sendTCP sends a well-formed segment of t to the host. The frame says that the device has verified its checksum.
 func (r *rig) sendTCP(t *talk, flags wire.Flags, seq, ack wire.Seq, window int, o wire.TCPOptions, text int) {
 	h := wire.TCP{SrcPort: t.remote.Port(), DstPort: t.local.Port(), Seq: seq, Ack: ack, Flags: flags, Window: uint16(window), Options: o}
 	for h.Options.Len() > 40 {
@@ -168,7 +168,8 @@ func hostileFlags(d *decisions) wire.Flags {
 	return wire.Flags(d.byte())
 }
 
-// lyingOptions returns well-formed options: timestamps near the right ones, and up to four SACK blocks anywhere.
+// lyingOptions returns well-formed options: timestamps near the right ones, and up to four SACK blocks with any
+// numbers.
 func (r *rig) lyingOptions(t *talk, flags wire.Flags, d *decisions) wire.TCPOptions {
 	if flags.Has(wire.SYN) {
 		o := r.peer.offer(t)

@@ -19,7 +19,7 @@ func TestBlindInjection(t *testing.T) {
 	l := listen(t, b, 80, tcp.Config{})
 	client, server := dial(n, a, port(ipB, 80), l)
 	transfer(n, client, server, octets(50_000), time.Minute)
-	if _, err := server.Write(n.now, octets(40_000)); err != nil { // so that data is always in flight
+	if _, err := server.Write(n.now, octets(40_000)); err != nil { // keeps data in flight all the time
 		t.Fatal(err)
 	}
 	n.pump()
@@ -41,7 +41,7 @@ func TestBlindInjection(t *testing.T) {
 		if rng.IntN(4) == 0 {
 			p = fragNeeded(uint16(rng.IntN(1500)), wire.ProtocolTCP, src.Addr(), 1500, seq, src.Port())
 			if rng.IntN(2) == 0 {
-				p[wire.IPv4Len+1] = wire.UnreachablePort // the checksum is wrong as often
+				p[wire.IPv4Len+1] = wire.UnreachablePort // half of these are port unreachable messages
 				p[wire.IPv4Len+2], p[wire.IPv4Len+3] = 0, 0
 				sum := wire.Checksum(p[wire.IPv4Len:])
 				p[wire.IPv4Len+2], p[wire.IPv4Len+3] = byte(sum>>8), byte(sum)
@@ -66,7 +66,7 @@ func TestBlindInjection(t *testing.T) {
 		after.MSS != before.MSS || after.Gaps != 0 || server.Readable() != 0 {
 		t.Errorf("before %+v\nafter  %+v", before, after)
 	}
-	if answers > 20 || answers == 0 { // in 60 ms: one or two seconds' budgets
+	if answers > 20 || answers == 0 { // 60 ms may use the budgets of one or two seconds
 		t.Errorf("%d answers", answers)
 	}
 	if in, out := b.Conservation(); in != out {

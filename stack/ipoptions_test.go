@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// optioned returns a packet with options.
+// optioned returns a packet with IP options.
 func optioned(proto wire.Protocol, src, dst netip.Addr, options string, payload []byte, change func(*wire.IPv4)) []byte {
 	o, err := hex.DecodeString(strings.ReplaceAll(options, " ", ""))
 	if err != nil {
@@ -25,13 +25,13 @@ func optioned(proto wire.Protocol, src, dst netip.Addr, options string, payload 
 	return b[:n+copy(b[n:], payload)]
 }
 
-// Options that attack: one that is malformed, and a source route that is not at its end.
+// Options of attacks: a malformed one, and a source route that is not at its end.
 const (
 	brokenOption = "01 01 07 28"
 	unfinished   = "83 07 04 0a000009 00"
 )
 
-// Packets with options cost no allocation either.
+// TestNoAllocsIPOptions: packets with IP options cause no allocation either.
 func TestNoAllocsIPOptions(t *testing.T) {
 	h, i := lone(t)
 	in := toB(optioned(1, ipA, ipB, "44 0c 05 01 0000000000000000 07 0b 04 00000000 00000000 00", echoRequest(1, 1, "x"), nil))

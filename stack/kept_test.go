@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// heapNow returns the octets of live objects.
+// heapNow returns the number of octets of live objects.
 func heapNow() int {
 	runtime.GC()
 	runtime.GC()
@@ -22,7 +22,7 @@ func heapNow() int {
 	return int(m.HeapAlloc)
 }
 
-// reused returns a function that passes packets to the host in one frame.
+// reused returns a function that passes packets to the host in one reused frame.
 func reused(h *Host, i *Iface) func(now clock.Instant, b []byte) Verdict {
 	f := phy.NewFrame(phy.FrameSize)
 	return func(now clock.Instant, b []byte) Verdict {
@@ -34,7 +34,8 @@ func reused(h *Host, i *Iface) func(now clock.Instant, b []byte) Verdict {
 	}
 }
 
-// TestVoidedDatagramsHoldNothing: the fragments' bound covers all memory: a discarded datagram keeps no list of its fragments.
+// TestVoidedDatagramsHoldNothing: the bound on fragments covers all of their memory, since a discarded datagram keeps
+// no list of its fragments.
 func TestVoidedDatagramsHoldNothing(t *testing.T) {
 	h, i := lone(t)
 	receive := reused(h, i)

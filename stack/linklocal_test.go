@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Hosts with such addresses reach each other on their link.
+// TestLinkLocalOnLink: hosts with link-local addresses reach each other on their link.
 func TestLinkLocalOnLink(t *testing.T) {
 	n := newNetwork(t)
 	a, ia := n.host("a", macA, "169.254.1.1/16")

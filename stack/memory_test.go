@@ -85,7 +85,7 @@ func TestPoolShares(t *testing.T) {
 	room(b, 50, 50)
 	room(b, 500, 400)
 	p.set(b, &b.memoryUse.buffers, 390)
-	room(a, 1, 0) // refused, since it holds more than 400
+	room(a, 1, 0) // refused, since a holds more than 400
 	room(b, 50, 10)
 	room(c, 1000, 260) // its share is 300, but only 260 are left
 }
@@ -127,7 +127,7 @@ func newcomer(t *testing.T, n *network, c *Host, l *TCPListener) {
 // TestFarOctets: one octet at the far end of each window pins the whole buffer. An address that does this with many connections
 // holds no more than its share, and newcomers can connect and transfer at any time.
 func TestFarOctets(t *testing.T) {
-	const buffers = 8 << 20 // of 256 KiB each: 32 connections
+	const buffers = 8 << 20 // room for 32 connections with 256 KiB each
 	n, a, b, c := hogs(t, buffers)
 	l := listen(t, b, 80, tcp.Config{NoTimestamps: true})
 	for k := range 100 {
@@ -250,7 +250,7 @@ func TestLimitBuffers(t *testing.T) {
 	client, server := dial(n, a, port(ipB, 80), l)
 	const most = 100_000
 	setLimit(t, b, "buffers", most)
-	if _, err := client.Write(n.now, octets(1<<20)); err != nil { // nothing is read
+	if _, err := client.Write(n.now, octets(1<<20)); err != nil { // the peer reads nothing
 		t.Fatal(err)
 	}
 	n.run(5 * time.Second)
@@ -288,7 +288,7 @@ func TestLimitReassembly(t *testing.T) {
 	client, server := dial(n, a, port(ipB, 80), l)
 	setLimit(t, b, "reassembly", 10_000)
 	lost := 0
-	n.lose = func(_ *Iface, f *phy.Frame) bool { // every twentieth long frame
+	n.lose = func(_ *Iface, f *phy.Frame) bool { // loses every twentieth long frame
 		if f.Len() > 1000 {
 			lost++
 		}

@@ -56,7 +56,8 @@ func recvString(u *UDPConn) string {
 	return string(b[:max(n, 0)])
 }
 
-// TestMulticastBetweenHosts: every socket of the group and port gets a copy, also on the sender's own host; no other does.
+// TestMulticastBetweenHosts: every socket with the group and port receives a copy, also on the sender's own host. No
+// other socket does.
 func TestMulticastBetweenHosts(t *testing.T) {
 	n, a, b := pair(t)
 	ib := b.net.ifaces[1]
@@ -136,7 +137,8 @@ func TestMulticastErrors(t *testing.T) {
 	}
 }
 
-// Where a group's packets go: by the bound address, then by a route, then by the first Ethernet.
+// TestMulticastInterface: the interface for packets to a group is that of the bound address, else that of a route, else
+// the first Ethernet.
 func TestMulticastInterface(t *testing.T) {
 	h, i := lone(t)
 	j := h.AddIface(0, IfaceConfig{Name: "eth1", Caps: ethernet, MAC: macC, Addrs: []netip.Prefix{netip.MustParsePrefix("10.1.0.2/24")}})

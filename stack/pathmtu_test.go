@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// narrowed is routed with the given MTU on the last link.
+// narrowed returns the hosts of routed, with the given MTU on the last link.
 func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
 	n, a, r, b = routed(t)
 	if err := r.net.ifaces[2].SetMTU(mtu); err != nil {
@@ -125,7 +125,8 @@ func TestNoBlackHole(t *testing.T) {
 	}
 }
 
-// fragNeeded is "fragmentation needed" from a to b about a packet of so many octets from b's port 80 to dst.
+// fragNeeded returns the ICMP message "fragmentation needed" from a to b. It is about a packet of quoted octets from
+// b's port 80 to dst.
 func fragNeeded(mtu uint16, proto wire.Protocol, dst netip.Addr, quoted int, seq wire.Seq, dstPort uint16) []byte {
 	t := wire.TCP{SrcPort: 80, DstPort: dstPort, Seq: seq, Flags: wire.ACK}
 	q := make([]byte, wire.IPv4Len+wire.TCPLen)

@@ -111,7 +111,7 @@ func TestRawBetweenHosts(t *testing.T) {
 func TestRawErrors(t *testing.T) {
 	n, a, b := pair(t)
 	ra, _ := a.BindRaw(89)
-	other, _ := a.BindRaw(89) // it has sent nothing
+	other, _ := a.BindRaw(89) // a socket that has sent nothing
 	third, _ := a.BindRaw(90)
 	events := 0
 	ra.OnEvent = func(clock.Instant) { events++ }
@@ -151,9 +151,9 @@ func TestRawErrorVerdicts(t *testing.T) {
 		err  error
 	}{
 		{quote(89, ipB, ipA), "raw proto 89", tcp.ErrProtoUnreach},
-		{quote(90, ipB, ipA), "raw icmp", nil},                // the ICMP socket's copy
-		{quote(89, ipB, ipC), "raw icmp", nil},                // we never sent there
-		{quote(89, ipC, ipA), "raw icmp", nil},                // not our address
+		{quote(90, ipB, ipA), "raw icmp", nil},                // only the ICMP socket receives a copy
+		{quote(89, ipB, ipC), "raw icmp", nil},                // the socket has never sent there
+		{quote(89, ipC, ipA), "raw icmp", nil},                // the source is not our address
 		{quote(wire.ProtocolICMP, ipB, ipA), "raw icmp", nil}, // the socket receives the message itself
 	} {
 		if v := h.Receive(0, i, c.f); v.String() != c.want {
@@ -169,7 +169,7 @@ func TestRawErrorVerdicts(t *testing.T) {
 			t.Errorf("%s: the ICMP socket was told %v", c.want, err)
 		}
 	}
-	// The oldest of many destinations is forgotten; a repeated one counts once.
+	// Of many destinations the oldest is forgotten. A repeated destination counts once.
 	for k := range rawDestinations {
 		for range 3 {
 			_ = r.Send(0, nil, netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + k)}), 0)

@@ -50,7 +50,7 @@ var notHeld = map[string]string{
 func TestRestCoversEveryField(t *testing.T) {
 	used := map[string]bool{}
 	fresh := func() (*Host, *Iface) {
-		h := New(Config{Name: "b"}) // of no network, which would stumble over the broken fields
+		h := New(Config{Name: "b"}) // belongs to no network, whose check at the end the changed fields would break
 		i := h.AddIface(0, IfaceConfig{Name: "eth0", Caps: ethernet, MAC: macB, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
 		drain(h, 0, i)
 		if err := h.Rest(); err != nil {
@@ -70,7 +70,7 @@ func TestRestCoversEveryField(t *testing.T) {
 			if root == reflect.TypeOf(i).Elem() {
 				v = reflect.ValueOf(i).Elem()
 			}
-			if key == "socketTable.conns" { // Rest needs a whole connection to describe it
+			if key == "socketTable.conns" { // Rest needs a complete connection to describe it
 				if _, err := h.DialTCP(0, netip.AddrPort{}, port(ipA, 80), tcp.Config{}); err != nil {
 					t.Fatal(err)
 				}
@@ -189,7 +189,7 @@ func TestRestNames(t *testing.T) {
 			must(t, err)
 			must(t, u.Join(0, group))
 			hidden, ports := h.sockets.udp, h.ports.users[portsUDP]
-			h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = nil, nil, 0 // as if closing the socket had forgotten the group
+			h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = nil, nil, 0 // as if closing the socket had not left the group
 			return func() { h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = hidden, ports, 1; u.Close() }
 		}},
 		{"1 address probe timers left", func(t *testing.T, h *Host, i *Iface) func() {

@@ -60,7 +60,7 @@ func TestRollAgainstList(t *testing.T) {
 			t.Fatal("a member is not found")
 		}
 	}
-	r.leave(next) // which is not a member
+	r.leave(next) // next is not a member
 	var none *roll[int]
 	for range none.all {
 		t.Error("nobody is a member of none")

@@ -9,8 +9,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sameReading holds the tables of package packet against the parsers of package wire, for a frame that a host sends: both read
-// the same values, and the tables find nothing wrong.
+// sameReading compares the tables of package packet with the parsers of package wire on a frame that a host sends. Both
+// must give the same values, and the tables must find no damage.
 func sameReading(t testing.TB, f *phy.Frame, m phy.Medium) {
 	b := f.Bytes()
 	p := dissector.OfMedium(b, m)
@@ -43,7 +43,7 @@ func sameReading(t testing.TB, f *phy.Frame, m phy.Medium) {
 	}
 }
 
-// sameIPv4 is sameReading of an IPv4 packet.
+// sameIPv4 makes the comparison of sameReading for an IPv4 packet.
 func sameIPv4(d *dissected, same func(*dissector.Protocol, string, any), n func(*dissector.Protocol, string, int)) {
 	ip := &d.IPv4
 	same(dissector.IP, "src", ip.Src)
@@ -85,7 +85,7 @@ func sameIPv4(d *dissected, same func(*dissector.Protocol, string, any), n func(
 	}
 }
 
-// sameTCP is sameReading of a segment.
+// sameTCP makes the comparison of sameReading for a segment.
 func sameTCP(h *wire.TCP, same func(*dissector.Protocol, string, any), n func(*dissector.Protocol, string, int)) {
 	n(dissector.TCP, "sport", int(h.SrcPort))
 	n(dissector.TCP, "dport", int(h.DstPort))

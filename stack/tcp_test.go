@@ -280,7 +280,7 @@ func TestTCPTimeWaitReuse(t *testing.T) {
 		}
 		var server *TCPConn
 		n.runUntil("accept", time.Second, func() bool { server = l.Accept(); return server != nil })
-		server.Close(n.now) // B is in TIME-WAIT
+		server.Close(n.now) // B enters TIME-WAIT
 		n.run(100 * time.Millisecond)
 		client.Close(n.now)
 		n.run(100 * time.Millisecond)
@@ -373,7 +373,7 @@ func TestICMPErrorForTCP(t *testing.T) {
 	}
 	c, syn := dialled()
 	forged := bytes.Clone(syn)
-	forged[wire.IPv4Len+5]++ // another sequence number
+	forged[wire.IPv4Len+5]++ // changes the sequence number
 	if v := h.Receive(0, i, unreachable(wire.UnreachablePort, forged[:28])); v != dropped(drop.ICMPNoSocket) {
 		t.Errorf("forged: %q", v)
 	}

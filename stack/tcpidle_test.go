@@ -71,7 +71,7 @@ func newCrowd(tb testing.TB, n int) *crowd {
 	return x
 }
 
-// settle transmits all that both hosts have to send.
+// settle transmits everything that both hosts have to send.
 func (x *crowd) settle() {
 	for busy := true; busy; {
 		busy = false

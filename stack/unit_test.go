@@ -103,7 +103,7 @@ func TestEphemeralPorts(t *testing.T) {
 	}
 	a, _ := lone(t)
 	first := map[uint16]bool{}
-	for k := range 20 { // each destination has its own start
+	for k := range 20 { // each destination has its own initial value
 		c, err := a.DialTCP(0, netip.AddrPort{}, port(ipA, uint16(k+1)), tcp.Config{})
 		if err != nil {
 			t.Fatal(err)

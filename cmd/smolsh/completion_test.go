@@ -131,7 +131,7 @@ func TestVerbs(t *testing.T) {
 	if err := manPage(&page); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\n.B smolsh test\n[flags] PATH…\n", "\n.B \\-\\-seeds \\fIA..B\\fR\neach test", "\n.B \\-\\-pcap \\fIFILE\\fR\n", "TEST_TOTAL_SHARDS"} {
+	for _, want := range []string{"\n.B smolsh test\n[flags] PATH…\n", "\n.B \\-\\-seeds \\fIA..B\\fR\nrun each test", "\n.B \\-\\-pcap \\fIFILE\\fR\n", "TEST_TOTAL_SHARDS"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the man page lacks %q", want)
 		}

@@ -135,11 +135,11 @@ var matrix = []struct {
 }{
 	{"ping", tryPing, nil},
 	{"httpclient", tryHTTPClient, nil},
-	{"client", tryClient, map[string]string{"virtual": "nobody there has lines to be reversed"}},
-	{"server", tryServer, map[string]string{"virtual": "nobody there would come"}},
-	{"benchmark", tryBenchmark, map[string]string{"raw": "the kernel beside it can't be reached", "switch": "there is no kernel on it"}},
+	{"client", tryClient, map[string]string{"virtual": "no server there sends lines to reverse"}},
+	{"server", tryServer, map[string]string{"virtual": "no client there connects to it"}},
+	{"benchmark", tryBenchmark, map[string]string{"raw": "it can't reach the kernel of its own machine", "switch": "no kernel is on the switch"}},
 	{"loopback", tryLoopback, nil},
-	{"tcpdump", tryTcpdump, map[string]string{"virtual": "nothing passes there unasked"}},
+	{"tcpdump", tryTcpdump, map[string]string{"virtual": "no other host sends packets there"}},
 }
 
 // switchPeer is the other host of a switch, with the kernel's address. By its arguments it waits, or tries the server, or pings
@@ -393,9 +393,9 @@ func matrixDoc(cells map[string]string) string {
 	var b strings.Builder
 	b.WriteString(`# Every example on every device
 
-Written by ` + "`go test ./cmd/smolsh -run TestExamplesOnDevices -update`" + `, which runs all of it in network namespaces with the
-kernel as the peer. The first ok is the example by itself; the second is with every flag of the middleware, in a
-virtual lab
+Written by ` + "`go test ./cmd/smolsh -run TestExamplesOnDevices -update`" + `, which runs every example in network namespaces
+with the kernel as the peer. The first ok is for the example without further flags, the second for the example with every
+flag of the middleware. These are, in a virtual lab,
 
     ` + strings.Join(badNetwork, " ") + `
 
@@ -403,8 +403,8 @@ and on a device, where the kernel's back-off takes real time,
 
     ` + strings.Join(betterNetwork, " ") + `
 
-each with --pcap. On a TAP and a TUN the kernel is at the other end; on raw another kernel is, at the far end
-of a cable; on switch a host of another process is, and nobody is root.
+each with --pcap. The peer on a TAP and a TUN is the kernel at the other end. On raw it is another kernel, at the far end
+of a cable. On switch it is a host of another process, and no process is root.
 
 | Example | ` + strings.Join(matrixDevices, " | ") + " |\n|---|" + strings.Repeat("---|", len(matrixDevices)) + "\n")
 	var why []string

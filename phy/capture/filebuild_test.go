@@ -27,14 +27,14 @@ func (f *ng) u32(b []byte, vs ...uint32) []byte {
 	return b
 }
 
-// block adds a block with its lengths and padding.
+// block adds a block with correct lengths and padding.
 func (f *ng) block(kind uint32, body []byte) *ng {
 	body = padded(body)
 	n := uint32(len(body) + 12)
 	return f.raw(kind, n, body, n)
 }
 
-// raw adds a block whose lengths may disagree.
+// raw adds a block whose two lengths may differ.
 func (f *ng) raw(kind, length uint32, body []byte, trailer uint32) *ng {
 	f.b = f.u32(append(f.u32(f.b, kind, length), body...), trailer)
 	return f
@@ -42,7 +42,7 @@ func (f *ng) raw(kind, length uint32, body []byte, trailer uint32) *ng {
 
 func padded(b []byte) []byte { return append(bytes.Clone(b), make([]byte, -len(b)&3)...) }
 
-// section adds a section header of a version 1.minor.
+// section adds a section header of version 1.minor.
 func (f *ng) section(minor uint16) *ng {
 	return f.block(0x0a0d0d0a, f.u32(f.u16(f.u32(nil, 0x1a2b3c4d), 1, minor), 0xffffffff, 0xffffffff))
 }
@@ -76,14 +76,14 @@ func (f *ng) simple(original int, data []byte) *ng {
 	return f.block(3, append(f.u32(nil, uint32(original)), data...))
 }
 
-// pcap builds the header of a classic file and a record of each packet.
+// pcap returns the header of a classic file and a record for each packet.
 func pcap(order binary.AppendByteOrder, magic uint32, minor uint16, snaplen, link uint32, records ...[]byte) []byte {
 	f := ng{order: order}
 	b := f.u32(f.u16(f.u32(nil, magic), 2, minor), 0, 0, snaplen, link)
 	return append(b, bytes.Join(records, nil)...)
 }
 
-// record is one of a classic file. Both lengths stand in the order of version 2.4.
+// record returns a packet record of a classic file. Its lengths have the order of version 2.4.
 func record(order binary.AppendByteOrder, seconds, fraction uint32, captured, original int, data []byte) []byte {
 	f := ng{order: order}
 	return append(f.u32(nil, seconds, fraction, uint32(captured), uint32(original)), data...)

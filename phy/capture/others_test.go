@@ -11,29 +11,29 @@ import (
 	"testing"
 )
 
-// A foreign file is one that another program could have written, or that was damaged. The comparisons with tshark and
-// tcpdump say whether they read the same packets with the same times.
+// foreign is a file that another program could have written, or that was damaged. It says why tshark or tcpdump do not
+// read the same packets with the same times, if they don't.
 type foreign struct {
 	name    string
 	file    []byte
-	want    string // time in seconds, octets kept, octets, link type; a packet per line
-	warn    string // what each warning contains, a line for each
-	err     string // what the error contains
-	tshark  string // why tshark is not compared
-	tcpdump string // why tcpdump is not compared
+	want    string // a line per packet: time in seconds, captured octets, octets, link type
+	warn    string // a line per warning, with a text that the warning contains
+	err     string // text that the error contains
+	tshark  string // reason why tshark is not compared; empty if it is
+	tcpdump string // reason why tcpdump is not compared; empty if it is
 }
 
 // day is a time in seconds since 1970: 2023-11-14 22:13:20.
 const day = 1700000000
 
-// resolution returns a file with one packet, after a count of units since 1970.
+// resolution returns a file with one packet, whose time is a number of units since 1970.
 func resolution(name string, tsresol byte, count uint64, want string) foreign {
 	f := &ng{order: le}
 	file := f.section(0).iface(1, 0, f.option(9, tsresol)).enhanced(0, count, 50, etherPing).b
 	return foreign{name: name, file: file, want: want + " 50 50 ETHERNET"}
 }
 
-// resolutions are files in every unit of time.
+// resolutions are files with every unit of time.
 func resolutions() []foreign {
 	const overflow = "the product of its fraction and 10^9 has more than 64 bits"
 	list := []foreign{
@@ -42,7 +42,7 @@ func resolutions() []foreign {
 		resolution("10^3", 3, day*1000+118, "1700000000.118000000"),
 		resolution("10^6", 6, day*1000000+118831, "1700000000.118831000"),
 		resolution("10^9", 9, day*1000000000+118831273, "1700000000.118831273"),
-		resolution("10^10", 10, day*10000000000+1188312739, "1700000000.118831273"), // rounded down
+		resolution("10^10", 10, day*10000000000+1188312739, "1700000000.118831273"), // the time is rounded down
 		resolution("2^0", 0x80, day, "1700000000.000000000"),
 		resolution("2^1", 0x81, day<<1|1, "1700000000.500000000"),
 		resolution("2^20", 0x94, day<<20|1<<19, "1700000000.500000000"),
@@ -122,7 +122,7 @@ func classics() (list []foreign) {
 	return list
 }
 
-// sections are pcapng files of several interfaces, sections and kinds of blocks.
+// sections are pcapng files with several interfaces, sections and kinds of blocks.
 func sections() []foreign {
 	l, b := &ng{order: le}, &ng{order: be}
 	first := (&ng{order: le}).section(2).iface(1, 40, l.text(2, "eth0")).iface(101, 0, l.option(9, 9)).
@@ -171,7 +171,7 @@ func links() (list []foreign) {
 			warn: "link type 147 is unknown", tshark: "it shows it", tcpdump: "it shows it"})
 }
 
-// damaged are files whose lengths disagree.
+// damaged are files with contradictory lengths.
 func damaged() []foreign {
 	f := func() *ng { return (&ng{order: le}).section(0).iface(1, 45).enhanced(0, 1, 44, etherPing[:44]) }
 	const good, last = "0.000001000 44 44 ETHERNET", "\n0.000002000 44 44 ETHERNET"
@@ -236,7 +236,8 @@ func foreigns() []foreign {
 	return slices.Concat(resolutions(), offsets(), classics(), sections(), links(), damaged())
 }
 
-// contents gives every packet in a line, as foreign.want has it, the warnings, and how the reading ended.
+// contents returns a line for every packet, in the form of foreign.want, the warnings, and the error that ended the
+// reading.
 func contents(b []byte) (lines, warnings []string, err error) {
 	r, err := NewReader(bytes.NewReader(b))
 	if err != nil {
@@ -277,8 +278,8 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-// others runs a program on each foreign file and compares its first words of each line with ours: the time, and for
-// tshark the lengths.
+// others runs a program on each foreign file and compares the first words of each line with ours: the time, and for
+// tshark also the lengths.
 func others(t *testing.T, skip func(f foreign) string, fields int, program string, args ...string) {
 	need(t, program)
 	for _, f := range foreigns() {
@@ -287,7 +288,7 @@ func others(t *testing.T, skip func(f foreign) string, fields int, program strin
 		}
 		cmd := exec.Command(program, args...)
 		cmd.Stdin = bytes.NewReader(f.file)
-		out, _ := cmd.Output() // a damaged file gives an error after the packets
+		out, _ := cmd.Output() // the program fails after the packets if the file is damaged
 		var got, want []string
 		for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 			if words := strings.Fields(line); len(words) > 0 {

@@ -19,7 +19,7 @@ import (
 	"smolsh/phy"
 )
 
-// written returns a capture of three packets, or a classic file of two on one medium.
+// written returns a pcapng capture of three packets, or a classic file of two packets on one medium.
 func written(t testing.TB, classic bool) []byte {
 	var buf bytes.Buffer
 	w, err := NewWriter(&buf, classic, epoch)
@@ -135,7 +135,7 @@ func TestReadErrors(t *testing.T) {
 	iface := func(link uint32) []byte { return block(1, link, 65535) }
 	packet := block(6, 0, 0, 0, 4, 4, 0x45000000)
 	damaged := zipped(ng)
-	damaged[len(damaged)-5] ^= 0x55 // the checksum
+	damaged[len(damaged)-5] ^= 0x55 // changes the checksum
 	for _, c := range []struct {
 		name string
 		file []byte
@@ -166,7 +166,8 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// A file that ends anywhere has the packets that it holds whole, and a warning unless it ends between two.
+// TestReadCutAnywhere: a file that ends anywhere gives the packets that it contains completely. It also gives a warning
+// unless it ends between two records.
 func TestReadCutAnywhere(t *testing.T) {
 	for _, file := range [][]byte{written(t, false), written(t, true)} {
 		ends := map[int]bool{} // offsets between records
@@ -201,7 +202,8 @@ func isBlockEnd(file []byte, n int) bool {
 	return at == n
 }
 
-// A compressed file that is cut has the packets before, also if only gzip's own end is missing.
+// TestReadCutGzip: a truncated compressed file gives the packets before its end, even if only the trailer of gzip is
+// missing.
 func TestReadCutGzip(t *testing.T) {
 	for _, classic := range []bool{false, true} {
 		z := zipped(written(t, classic))
@@ -245,7 +247,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 }
 
-// A length that a file states costs no memory before the octets are there.
+// TestReadAllocatesWhatIsThere: a length in a file allocates no memory before the octets have been read.
 func TestReadAllocatesWhatIsThere(t *testing.T) {
 	for _, file := range [][]byte{
 		(&ng{order: le}).section(0).iface(1, 0).raw(6, 1<<24, make([]byte, 20), 0).b,
@@ -286,7 +288,8 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// Whatever a file says: no panic, an end, packets no larger than the file, in order, within the range of the times.
+// FuzzRead: whatever a file contains, reading it does not panic and ends. The packets are in order, no larger than the
+// file, and have times within the range.
 func FuzzRead(f *testing.F) {
 	f.Add(written(f, false))
 	f.Add(written(f, true))

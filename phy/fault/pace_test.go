@@ -53,7 +53,7 @@ func TestRateIsASchedule(t *testing.T) {
 	schedule(t, s, []arrival{
 		{0, 1000, 1 * ms, drop.None}, {0, 1000, 2 * ms, drop.None}, {0, 500, 2500 * time.Microsecond, drop.None}, // one after the other
 		{3 * ms, 1000, 4 * ms, drop.None},                                         // after a pause, without credit for it
-		{3500 * time.Microsecond, 1, 4001 * time.Microsecond, drop.None},          // while the frame before is being sent
+		{3500 * time.Microsecond, 1, 4001 * time.Microsecond, drop.None},          // while the previous frame is being sent
 		{10 * ms, 0, 10 * ms, drop.None}, {10 * ms, 125, 10*ms + ms/8, drop.None}, // an empty frame takes no time
 	})
 	if r.Hits != 6 {
@@ -63,7 +63,7 @@ func TestRateIsASchedule(t *testing.T) {
 	if v := s.Apply(clock.Instant(10*ms), TX, phy.MediumEthernet, frame("0123456789")); v.Delay != 10*time.Microsecond {
 		t.Errorf("the other way takes %v", v.Delay)
 	}
-	// A time that is not a whole number of nanoseconds is rounded up, so that the rate is never exceeded.
+	// A transmission time with a fraction of a nanosecond is rounded up, so that the rate is never exceeded.
 	schedule(t, set(&Rule{RateBps: 7e9}), []arrival{{0, 1, 2, drop.None}, {0, 7, 10, drop.None}})
 }
 
@@ -77,7 +77,7 @@ func TestLimitIsAQueue(t *testing.T) {
 	if r.Hits != 9 {
 		t.Errorf("%d hits", r.Hits)
 	}
-	// With a delay, the limit bounds the frames that are held.
+	// With a delay, the limit also bounds the frames that the delay holds.
 	schedule(t, set(&Rule{Delay: 5 * ms, Limit: 3}), []arrival{
 		{0, 10, 5 * ms, drop.None}, {1 * ms, 10, 6 * ms, drop.None}, {2 * ms, 10, 7 * ms, drop.None}, {3 * ms, 10, 0, drop.FaultLimit},
 		{5 * ms, 10, 10 * ms, drop.None}, {5 * ms, 10, 0, drop.FaultLimit}, {7 * ms, 10, 12 * ms, drop.None},
@@ -199,7 +199,7 @@ func TestGilbertElliott(t *testing.T) {
 			t.Errorf("%+v: lost %.4f in runs of %.3f, want %.4f, %.3f", c.g, share, runs, c.share, c.runs)
 		}
 	}
-	// The chain begins in the good state, and a frame is decided by the state before its step.
+	// The chain begins in the good state. The state before a step decides the fate of the frame.
 	if got := dropped(run(6, RX, &Rule{Burst: GilbertElliott{P: 1, R: 1, Bad: 1}}), drop.FaultLoss); !equal(got, []int{2, 4, 6}) {
 		t.Errorf("lost %v", got)
 	}

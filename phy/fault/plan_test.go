@@ -30,8 +30,8 @@ func TestParseSelection(t *testing.T) {
 	}
 }
 
-// TestPlanKnowsEveryEffect: every field of a rule is part either of its choice or of exactly one effect that a plan knows. So a
-// rule that is split does in its parts what it did as one.
+// TestPlanKnowsEveryEffect: every field of a rule belongs either to its choice of frames or to exactly one effect that
+// a plan knows. So the parts of a split rule have together the effects of the rule.
 func TestPlanKnowsEveryEffect(t *testing.T) {
 	choice := []string{"Name", "Dir", "Match", "MatchWay", "Nth", "Every", "Hits", "Once", "ECN", "Pass"} // ECN and Pass belong to every part
 	aside := []string{"Hold", "Limit", "Interval"}                                                        // these belong to an effect, and do nothing alone

@@ -36,7 +36,7 @@ func TestState(t *testing.T) {
 	}
 	taptest.TAP(t, "tap0", netip.MustParsePrefix("192.168.69.100/24"))
 	l := open(t, "tap0")
-	if s := l.State; s.Encap != "ether" || !s.Up || s.Carrier || s.MAC.IsZero() { // no program has it open
+	if s := l.State; s.Encap != "ether" || !s.Up || s.Carrier || s.MAC.IsZero() { // no carrier, since no program has opened it
 		t.Errorf("tap0: %+v", s)
 	}
 	link, err := netlink.LinkByName("tap0")

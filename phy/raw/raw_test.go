@@ -23,20 +23,20 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Ours and theirs are the ends of the cable; here is the kernel beside us.
+// ours and theirs are the addresses at the two ends of the cable; here is the address of the kernel on our side.
 var (
 	ours, theirs, here = netip.MustParseAddr("192.168.69.1"), netip.MustParseAddr("192.168.69.100"), netip.MustParseAddr("192.168.69.50")
 	ourMAC             = wire.HardwareAddr{2, 0, 0, 0, 0, 2}
 	noMAC              = wire.HardwareAddr{2, 0, 0, 0, 0, 0x99}
 )
 
-// bench is a packet socket of ours on one end of a cable, with a kernel at the other.
+// bench is a packet socket of ours at one end of a cable, with a kernel at the other end.
 type bench struct {
 	*testing.T
 	dev   *Device
 	there *taptest.Space
 	far   wire.HardwareAddr
-	conn  *net.UDPConn // of the kernel there
+	conn  *net.UDPConn // a socket of the kernel at the other end
 }
 
 func lay(t *testing.T, opts Options) *bench {
@@ -115,7 +115,7 @@ func (b *bench) say(to netip.Addr, payload []byte) {
 	}
 }
 
-// until receives frames up to one that holds the marker, and returns them all.
+// until receives frames until one contains the marker, and returns all of them.
 func (b *bench) until(marker string) (frames []*phy.Frame) {
 	b.Helper()
 	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); {
@@ -205,7 +205,7 @@ func TestSuperSegments(t *testing.T) {
 // addresses.
 func TestVLANTag(t *testing.T) {
 	b := lay(t, Options{})
-	b.send(b.udp([]byte("hello"))) // so that we are a station
+	b.send(b.udp([]byte("hello"))) // makes us a station
 	b.hear("hello")
 	f := b.udp([]byte("tagged"))
 	copy(f.Bytes(), ourMAC[:])
@@ -365,7 +365,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 
-	// The last, for the thread never gets the capability back.
+	// This is the last check, since the thread cannot regain the capability.
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var caps [2]unix.CapUserData
 	if err := unix.Capget(&header, &caps[0]); err != nil {

@@ -25,10 +25,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// inside is set in the copy of the test that runs as root of a user namespace.
+// inside is set in the process that runs the tests as root of a user namespace.
 const inside = "SMOLSH_TAP_TEST_INSIDE"
 
-// TestMain runs the tests as root: an ordinary user's in a user namespace of their own.
+// TestMain runs the tests as root. For an ordinary user it runs them in a new user namespace.
 func TestMain(m *testing.M) {
 	if os.Geteuid() == 0 || os.Getenv(inside) != "" {
 		os.Exit(m.Run())
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 	os.Exit(cmd.ProcessState.ExitCode())
 }
 
-// inNamespace moves the test's thread to a new network namespace, for good: the thread ends with the
+// inNamespace moves the thread of the test to a new network namespace. The thread never leaves it, and ends with the
 // test.
 func inNamespace(t *testing.T) {
 	t.Helper()
@@ -295,10 +295,10 @@ func TestDeletedDevice(t *testing.T) {
 	}
 }
 
-// host is what stands behind one TAP in TestTwoTAPs: an address and a MAC that only this end knows.
+// host is the host behind one TAP in TestTwoTAPs. Only this end knows its IP address and hardware address.
 type host struct {
 	dev      *Device
-	undone   int // datagrams received whose checksum was left to us
+	undone   int // number of received datagrams with an unfinished checksum
 	kernel   netip.Addr
 	addr     netip.Addr
 	mac, far wire.HardwareAddr
@@ -317,7 +317,7 @@ func (h *host) udp(srcPort, dstPort uint16, payload []byte) *phy.Frame {
 	return f
 }
 
-// receive drains the device until want datagrams have come and returns their payloads in order.
+// receive reads the device until want datagrams have arrived, and returns their payloads in order.
 func (h *host) receive(t *testing.T, want int) (out []string) {
 	t.Helper()
 	frames := []*phy.Frame{phy.NewFrame(phy.FrameSize), phy.NewFrame(phy.FrameSize), phy.NewFrame(phy.FrameSize)}
@@ -337,7 +337,7 @@ func (h *host) receive(t *testing.T, want int) (out []string) {
 			phy.FinishChecksum(f, phy.MediumEthernet)
 			e, b, err := wire.ParseEthernet(f.Bytes())
 			if err != nil || e.Type != wire.EtherTypeIPv4 {
-				continue // the kernel's own IPv6
+				continue // IPv6 that the kernel itself sends
 			}
 			ip, b, err := wire.ParseIPv4(b)
 			if err != nil || ip.Protocol != wire.ProtocolUDP || ip.Dst != h.addr || e.Dst != h.mac {
@@ -355,7 +355,7 @@ func (h *host) receive(t *testing.T, want int) (out []string) {
 	return out
 }
 
-// newHost opens a TAP with the kernel's end at 10.9.i.100 and the other one at 10.9.i.1.
+// newHost opens a TAP. The kernel's end has the address 10.9.i.100, and ours has 10.9.i.1.
 func newHost(t *testing.T, i int, opts Options) *host {
 	t.Helper()
 	name := fmt.Sprintf("tap%d", i)
@@ -476,7 +476,7 @@ func TestDatagramsTogether(t *testing.T) {
 				t.Fatal(n, err)
 			}
 			if e, _, _ := wire.ParseEthernet(f.Bytes()); e.Type != wire.EtherTypeIPv4 || f.Bytes()[wire.EthernetLen+9] != byte(wire.ProtocolUDP) {
-				continue // the kernel's own
+				continue // a packet that the kernel itself sends
 			}
 			n := f.Len() - wire.EthernetLen - wire.IPv4Len - wire.UDPLen
 			if f.Offload.UDP != (n > 1000) || f.Offload.UDP && f.Offload.GSOSize != 1000 {
@@ -510,7 +510,7 @@ func TestKernelFinishesOurChecksum(t *testing.T) {
 	hear(t, conn, "left to you")
 
 	f = h.udp(7, 6969, nil)
-	f.Bytes()[at-wire.IPv4Len+9] = 99 // no protocol with a checksum we know
+	f.Bytes()[at-wire.IPv4Len+9] = 99 // a protocol without a checksum that we know
 	f.Offload.NeedsCsum = true
 	if n, err := h.dev.Send([]*phy.Frame{f}); n != 0 || !errors.Is(err, errVnet) {
 		t.Errorf("an offload for an unknown protocol: %d, %v", n, err)
@@ -519,7 +519,7 @@ func TestKernelFinishesOurChecksum(t *testing.T) {
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	inNamespace(t)
-	d := open(t, "tap0", Options{}) // frames are longer by a header, so it stands for plain ones too
+	d := open(t, "tap0", Options{}) // measures frames with a vnet header, which covers plain ones too
 	if err := Setup("tap0", nil, 0); err != nil {
 		t.Fatal(err)
 	}

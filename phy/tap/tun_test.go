@@ -31,7 +31,7 @@ func datagram(payload []byte) *phy.Frame {
 	return f
 }
 
-// A TUN carries bare IP packets, each way, with and without the virtio-net header before them.
+// TestTUN: a TUN carries bare IP packets in both directions, with and without a virtio-net header.
 func TestTUN(t *testing.T) {
 	inNamespace(t)
 	for _, plain := range []bool{true, false} {
@@ -51,7 +51,7 @@ func TestTUN(t *testing.T) {
 		}
 		conn := listen(t)
 		short := phy.NewFrame(100)
-		short.Extend(1)[0] = 0x50 // neither IPv4 nor IPv6
+		short.Extend(1)[0] = 0x50 // a version that is neither 4 nor 6
 		if n, err := d.Send([]*phy.Frame{datagram([]byte("hello")), short}); n != 1 || !errors.Is(err, unix.EINVAL) {
 			t.Fatalf("plain %v: Send = %d, %v", plain, n, err)
 		}
@@ -67,7 +67,7 @@ func TestTUN(t *testing.T) {
 				t.Fatalf("plain %v: Recv = %d, %v", plain, n, err)
 			}
 			if f.Bytes()[0]>>4 == 4 && f.Bytes()[9] == byte(wire.ProtocolUDP) {
-				break // what comes before is the kernel's own IPv6 and IGMP
+				break // the packets before it are IPv6 and IGMP that the kernel itself sends
 			}
 		}
 		if f.Offload.NeedsCsum == plain {

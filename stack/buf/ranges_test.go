@@ -28,7 +28,7 @@ func (m *bitmap) covers(lo, hi int) bool {
 	return true
 }
 
-// within is what of the set is in [lo, hi).
+// within returns the part of the set that is in [lo, hi).
 func (m *bitmap) within(lo, hi int) *bitmap {
 	var n bitmap
 	if lo < hi {
@@ -37,7 +37,7 @@ func (m *bitmap) within(lo, hi int) *bitmap {
 	return &n
 }
 
-// ranges are the bitmap's maximal runs, which is what a set must hold: sorted, disjoint, not touching.
+// ranges returns the maximal runs of the bitmap. A Ranges must hold exactly these: sorted, disjoint and not adjacent.
 func (m *bitmap) ranges(base int64) []Range {
 	var rs []Range
 	for i := 0; i < len(m); i++ {
@@ -53,7 +53,7 @@ func (m *bitmap) ranges(base int64) []Range {
 	return rs
 }
 
-// play runs three octets an operation on both, at offsets from base on.
+// play applies operations to both sets, at offsets from base on. Three octets of ops describe one operation.
 func play(t *testing.T, base int64, ops []byte) {
 	var s Ranges
 	var m bitmap
@@ -114,7 +114,7 @@ func TestRangesAgainstBitmap(t *testing.T) {
 		for i := range ops {
 			ops[i] = byte(rnd.Uint32())
 		}
-		if seed%2 == 0 { // short ranges: many of them stand at once
+		if seed%2 == 0 { // short ranges, so that the set holds many at once
 			for i := 0; i < len(ops); i += 3 {
 				ops[i+2] = byte(min(255, int(ops[i+1])+rnd.IntN(6)))
 				if ops[i]%8 == 7 && rnd.IntN(8) > 0 {
@@ -160,7 +160,7 @@ func TestRangesEdges(t *testing.T) {
 	if s.Len() != 0 {
 		t.Errorf("dropped up to its end, %v is left", s.r)
 	}
-	s.DropBelow(7) // of nothing
+	s.DropBelow(7) // the set is empty
 }
 
 func TestRangesAllocateOnlyToGrow(t *testing.T) {

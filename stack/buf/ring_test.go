@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// The reference: the queue's octets and, behind them, octets that are stored ahead (known) or not.
+// model is the reference for Ring: the octets in the queue and, behind its end, places for octets stored out of order.
+// known is true for each place that has its octet.
 type model struct {
 	queue []byte
 	ahead []byte
@@ -42,7 +43,7 @@ func (m *model) write(p []byte) int {
 	return n
 }
 
-// ready returns how many octets ahead of the queue's end have all come.
+// ready returns the number of consecutive octets that are known from the end of the queue on.
 func (m *model) ready() int {
 	n := 0
 	for n < len(m.known) && m.known[n] {
@@ -156,7 +157,7 @@ func TestRingAgainstModel(t *testing.T) {
 	}
 }
 
-// The largest buffer, filled to its limit, over the wrap, and one octet more.
+// TestRingLargest fills the largest buffer to its limit, across the end of its storage, and writes one octet more.
 func TestRingLargest(t *testing.T) {
 	const limit = 64 << 20
 	r := NewRing(limit)
@@ -197,7 +198,7 @@ func TestRingLargest(t *testing.T) {
 	}
 }
 
-// Storage comes with the first octet and doubles: a ring that is not used costs nothing.
+// TestRingGrowth: the first octet allocates the storage, which then doubles. A ring that is not used occupies none.
 func TestRingGrowth(t *testing.T) {
 	for _, c := range []struct{ limit, write, want int }{
 		{64 << 20, 0, 0}, {64 << 20, 1, 512}, {64 << 20, 4097, 8192}, {512, 1, 512},
@@ -271,7 +272,7 @@ func BenchmarkRing(b *testing.B) {
 	}
 }
 
-// What View shows is what Peek copies, wherever the storage ends.
+// TestView: View returns the same octets that Peek copies, wherever the storage ends.
 func TestView(t *testing.T) {
 	r := NewRing(64)
 	for round := range 200 {
@@ -291,8 +292,8 @@ func TestView(t *testing.T) {
 	}
 }
 
-// TestRingStorage: Growth foretells what PutAt allocates, Fits is the most that needs no more, and Trim keeps the queue
-// and nothing else.
+// TestRingStorage: Growth predicts the size of PutAt's allocation, Fits returns the maximum that needs no further
+// allocation, and Trim keeps only the queue.
 func TestRingStorage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {

@@ -13,7 +13,7 @@ func TestBucket(t *testing.T) {
 		want  bool
 	}{
 		{0, true}, {0, true}, {0, true}, {0, false}, // the burst
-		{99 * time.Millisecond, false}, {time.Millisecond, true}, {0, false}, // a tenth of a second each
+		{99 * time.Millisecond, false}, {time.Millisecond, true}, {0, false}, // one more is allowed after each tenth of a second
 		{250 * time.Millisecond, true}, {0, true}, {0, false}, // the rest of the elapsed time counts
 		{49 * time.Millisecond, false}, {time.Millisecond, true},
 		{time.Hour, true}, {0, true}, {0, true}, {0, false}, // never more than the burst

@@ -8,7 +8,7 @@ import (
 )
 
 func TestWords(t *testing.T) {
-	form := regexp.MustCompile(`^[a-z0-9]+( [a-z0-9]+)*$`) // lower-case words, as columns and comments show them
+	form := regexp.MustCompile(`^[a-z0-9]+( [a-z0-9]+)*$`) // lower-case words, as columns and comments contain them
 	seen := map[string]Reason{}
 	for r := None + 1; r < NumReasons; r++ {
 		word := r.String()
@@ -28,7 +28,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// Scripts compare these.
+// TestStableWords: scripts compare these words, so that they must not change.
 func TestStableWords(t *testing.T) {
 	for want, r := range map[string]Reason{
 		"truncated": Truncated, "bad checksum": BadChecksum, "unknown mac": UnknownMAC, "no socket": NoSocket,

@@ -27,7 +27,7 @@ func matching(t testing.TB, expr string, ss []sample, m phy.Medium) string {
 
 const everything = "arp syn synack fin dns frag0 frag1 mcast echo unreach sctp tcp6 mcast6 ns6 frag6 lldp vlan cut cutip runt"
 
-// expressions and the samples they match on Ethernet.
+// Each expression has the samples that it matches on Ethernet.
 var expressions = []struct{ expr, want string }{
 	{"", everything},
 	{"arp", "arp"},
@@ -188,7 +188,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 	}
 }
 
-// TestErrorsShowThePlace: the caret stands below the error's place, whatever characters the expression has.
+// TestErrorsShowThePlace: the caret is below the position of the error, whatever characters the expression contains.
 func TestErrorsShowThePlace(t *testing.T) {
 	for _, c := range []struct{ expr, want string }{
 		{"tcp prot 80", "filter, column 5: expected \"and\", \"or\" or the end, found \"prot\"\n" +

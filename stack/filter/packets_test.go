@@ -103,8 +103,8 @@ func samples(t testing.TB) []sample {
 		t.Fatal(name)
 		return nil
 	}
-	out = append(out, sample{"cut", find("syn")[:36]}, // no destination port
-		sample{"cutip", find("syn")[:24]}, // no addresses
+	out = append(out, sample{"cut", find("syn")[:36]}, // truncated before the destination port
+		sample{"cutip", find("syn")[:24]}, // truncated before the addresses
 		sample{"runt", find("syn")[:13]})
 	return out
 }

@@ -17,7 +17,8 @@ type captured struct {
 	len  int
 }
 
-// traffic returns many kinds of frames: first the whole ones, then one of each kind cut at every octet of its headers.
+// traffic returns many kinds of frames: first complete ones, then one of each kind truncated at every octet of its
+// headers.
 func traffic(t testing.TB) []captured {
 	var out []captured
 	whole := func(b []byte) { out = append(out, captured{b, len(b)}) }
@@ -84,7 +85,7 @@ func find(t testing.TB, ss []sample, name string) sample {
 	return sample{}
 }
 
-// tcpSamples are segments with options at both layers, urgent data, odd ports and addresses.
+// tcpSamples returns segments with IP and TCP options, with urgent data, and with unusual ports and addresses.
 func tcpSamples(t testing.TB) (out []sample) {
 	for i := range 8 {
 		ip := &layers.IPv4{Version: 4, TTL: uint8(1 + 36*i), TOS: uint8(i * 33), Id: uint16(1000 * i), Protocol: layers.IPProtocolTCP,
@@ -106,7 +107,7 @@ func tcpSamples(t testing.TB) (out []sample) {
 	return out
 }
 
-// datagramSamples are UDP over both versions, fragments, and protocols without a port.
+// datagramSamples returns UDP over IPv4 and IPv6, fragments, and protocols without ports.
 func datagramSamples(t testing.TB) (out []sample) {
 	ports := []layers.UDPPort{7, 53, 67, 68, 123, 500, 4500, 5353, 33434, 65535}
 	for i, port := range ports {
@@ -140,7 +141,7 @@ func datagramSamples(t testing.TB) (out []sample) {
 	return out
 }
 
-// linkSamples are tags, tags in tags, ARP's replies, RARP, and IEEE 802.3's frames.
+// linkSamples returns frames with VLAN tags, also nested ones, ARP replies, RARP, and IEEE 802.3 frames.
 func linkSamples(t testing.TB) (out []sample) {
 	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: ipA, DstIP: ipB}
 	tcp := &layers.TCP{SrcPort: 50000, DstPort: 80, SYN: true}

@@ -85,14 +85,14 @@ func (w *World) capture(c *captureFile) (stop func() error, err error) {
 	for _, h := range w.hosts {
 		c.add(h)
 	}
-	w.allHostCaptures = append(w.allHostCaptures, c)
+	w.records.allHostCaptures = append(w.records.allHostCaptures, c)
 	return c.stopper(nil)
 }
 
 // FlushCaptures writes the captured frames to their files. A wall-clock Runner calls it before it sleeps, so that a
 // reader finds every frame while the capture runs. stop returns the errors.
 func (w *World) FlushCaptures() {
-	for _, c := range w.captures {
+	for _, c := range w.records.captures {
 		if c.dirty {
 			c.dirty = false
 			c.writer.Flush()
@@ -102,7 +102,7 @@ func (w *World) FlushCaptures() {
 
 func (w *World) newCapture(cw *capture.Writer, only *filter.Filter) *captureFile {
 	c := &captureFile{world: w, writer: cw, only: only, ifaces: map[*stack.Iface]int{}}
-	w.captures = append(w.captures, c)
+	w.records.captures = append(w.records.captures, c)
 	return c
 }
 
@@ -124,10 +124,10 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 		if l != nil {
 			l.captures = without(l.captures, c)
 		}
-		c.world.allHostCaptures = without(c.world.allHostCaptures, c)
-		c.world.captures = without(c.world.captures, c)
+		c.world.records.allHostCaptures = without(c.world.records.allHostCaptures, c)
+		c.world.records.captures = without(c.world.records.captures, c)
 		if c.several {
-			c.world.following--
+			c.world.records.following--
 		}
 		c.writeAll()
 		if c.shared {

@@ -38,7 +38,7 @@ func (r *captureRecord) add(what string) {
 // followFrames makes the capture one of several hosts.
 func (c *captureFile) followFrames() {
 	c.several = true
-	c.world.following++
+	c.world.records.following++
 }
 
 // observe writes a frame that one of the capture's hosts has seen, or adds the host's verdict to the frame's record.
@@ -46,7 +46,7 @@ func (c *captureFile) observe(h *Host, ev *stack.PacketEvent) {
 	if ev.Repeated() {
 		return
 	}
-	t := c.world.trails[ev.Frame.Trail] // nil for number 0
+	t := c.world.records.trails[ev.Frame.Trail] // nil for number 0
 	if !c.several || t == nil {
 		if p, ok := c.packetOf(h, ev); ok {
 			p.Data = ev.Frame.Bytes()

@@ -116,8 +116,8 @@ func TestOneRecordForEachFrame(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	s.runFor(time.Second)
-	if len(s.w.trails) != 0 || s.w.following != 0 {
-		t.Errorf("%d trails are left, %d captures follow frames", len(s.w.trails), s.w.following)
+	if len(s.w.records.trails) != 0 || s.w.records.following != 0 {
+		t.Errorf("%d trails are left, %d captures follow frames", len(s.w.records.trails), s.w.records.following)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestPendingRecordsAreBounded(t *testing.T) {
 		s.sendUDP(ua, data, "10.0.0.2:2000")
 		s.runFor(time.Millisecond)
 		recvUDP(ub)
-		most = max(most, s.w.captures[0].octets)
+		most = max(most, s.w.records.captures[0].octets)
 	}
 	if most > maxPendingOctets || most < maxPendingOctets/2 {
 		t.Errorf("%d octets were pending", most)

@@ -30,23 +30,25 @@ type DevicePort interface {
 
 // Devices returns the ports on pollable devices, which a wall-clock Runner drains and polls. generation changes
 // whenever the list changes. The caller must not change the slice.
-func (w *World) Devices() (ports []DevicePort, generation uint64) { return w.devices, w.generation }
+func (w *World) Devices() (ports []DevicePort, generation uint64) {
+	return w.ports.devices, w.ports.generation
+}
 
 // attach adds a port on a device to the list that the world, or its Runner, drains.
 func (w *World) attach(p DevicePort) {
 	if _, ok := p.Device().(phy.Pollable); !ok {
-		w.memory = append(w.memory, p)
+		w.ports.memory = append(w.ports.memory, p)
 		return
 	}
-	w.devices = append(w.devices, p)
-	w.generation++
+	w.ports.devices = append(w.ports.devices, p)
+	w.ports.generation++
 }
 
 // detach removes a port from both lists.
 func (w *World) detach(p DevicePort) {
-	w.devices = without(w.devices, p)
-	w.memory = without(w.memory, p)
-	w.generation++
+	w.ports.devices = without(w.ports.devices, p)
+	w.ports.memory = without(w.ports.memory, p)
+	w.ports.generation++
 }
 
 // without returns a new slice without x, because a caller may be walking the old one.
@@ -67,10 +69,10 @@ func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err er
 			w.emptyReceived()
 		}
 	}()
-	frames := w.recvSmall[:]
+	frames := w.frames.recvSmall[:]
 	size, step := dev.Capabilities().FrameSize(), batch
 	if size > phy.FrameSize {
-		frames = w.recvSuper[:]
+		frames = w.frames.recvSuper[:]
 		step = 1 // each frame then uses the buffer of the frame before, which is still in the cache
 	}
 	if frames[0] == nil {
@@ -97,7 +99,7 @@ func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err er
 
 // emptyReceived empties the frames that a device had filled when a panic occurred.
 func (w *World) emptyReceived() {
-	for _, frames := range [...][]*phy.Frame{w.recvSmall[:], w.recvSuper[:]} {
+	for _, frames := range [...][]*phy.Frame{w.frames.recvSmall[:], w.frames.recvSuper[:]} {
 		for _, f := range frames {
 			if f != nil {
 				f.Reset()

@@ -53,10 +53,10 @@ type direction struct {
 // uncut.
 func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
-	if !l.carriesUncut(f) && w.segmenter.Start(f, phy.MediumEthernet) {
-		for w.segmenter.Segments() > 0 {
+	if !l.carriesUncut(f) && w.frames.segmenter.Start(f, phy.MediumEthernet) {
+		for w.frames.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
-			w.segmenter.Next(g)
+			w.frames.segmenter.Next(g)
 			l.carry(g, l.decideFate(now, g))
 		}
 		w.recycle(f)

@@ -248,9 +248,9 @@ func (h *Host) transmitBatch(now clock.Instant) (n int) {
 		return 0
 	}
 	w := h.lab.world
-	w.entered.sender = h
-	if h.turn.callsSeen != w.calls {
-		h.turn.callsSeen = w.calls
+	w.turn.entered.sender = h
+	if h.turn.callsSeen != w.turn.calls {
+		h.turn.callsSeen = w.turn.calls
 		h.refreshPorts()
 	}
 	h.turn.transmitting = true
@@ -265,7 +265,7 @@ func (h *Host) transmitBatch(now clock.Instant) (n int) {
 		n += h.loop.drainMemory(now)
 	}
 	h.turn.transmitting = false
-	w.entered.sender = nil
+	w.turn.entered.sender = nil
 	if h.broken != nil {
 		return n
 	}

@@ -105,7 +105,7 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	for _, c := range l.captures {
 		c.add(h)
 	}
-	for _, c := range l.world.allHostCaptures {
+	for _, c := range l.world.records.allHostCaptures {
 		c.add(h)
 	}
 	return h, nil

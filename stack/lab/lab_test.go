@@ -584,7 +584,7 @@ func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
 			}
 		}
 	}
-	if s.a.wireSizeUsers != 0 || s.b.wireSizeUsers != 0 || len(s.b.captures) != 0 || len(s.w.captures) != 0 {
+	if s.a.wireSizeUsers != 0 || s.b.wireSizeUsers != 0 || len(s.b.captures) != 0 || len(s.w.records.captures) != 0 {
 		t.Error("something of the captures is left")
 	}
 }

@@ -32,8 +32,8 @@ type entered struct {
 // that was receiving a frame, else h, which is nil if no single host's code was running. It panics again if
 // World.OnPanic is not set.
 func (w *World) recovered(v any, h *Host, doing string) {
-	in := w.entered
-	w.entered.receiver = nil
+	in := w.turn.entered
+	w.turn.entered.receiver = nil
 	if w.OnPanic == nil {
 		panic(v)
 	}
@@ -74,9 +74,9 @@ func (w *World) recoveredTask(v any, t task) {
 
 // recoveredTransmit reports a panic during transmission. It panics again if no host was transmitting or receiving.
 func (w *World) recoveredTransmit(v any) {
-	h := w.entered.sender
-	w.entered.sender = nil
-	if h == nil && w.entered.receiver == nil {
+	h := w.turn.entered.sender
+	w.turn.entered.sender = nil
+	if h == nil && w.turn.entered.receiver == nil {
 		panic(v)
 	}
 	if h != nil {

@@ -57,7 +57,7 @@ func TestPanicsByPlace(t *testing.T) {
 			if got := recvUDP(to); got != "x" {
 				t.Errorf("the other hosts moved %q", got)
 			}
-			if s.w.transmitting || len(s.w.round.hosts) > 0 || s.w.entered.sender != nil || s.w.entered.receiver != nil {
+			if s.w.turn.transmitting || len(s.w.turn.round.hosts) > 0 || s.w.turn.entered.sender != nil || s.w.turn.entered.receiver != nil {
 				t.Error("the world still runs the host's code")
 			}
 		})
@@ -90,7 +90,7 @@ func TestPanicWithinABatch(t *testing.T) {
 	if len(told) != 1 || told[0].Host != s.a || told[0].Doing != "received a frame on m0" || len(told[0].Frame) != 60 {
 		t.Fatalf("told of %+v", told)
 	}
-	for k, f := range s.w.recvSmall {
+	for k, f := range s.w.frames.recvSmall {
 		if f != nil && f.Len() > 0 {
 			t.Errorf("frame %d still has %d octets", k, f.Len())
 		}

@@ -201,10 +201,10 @@ func (p *Port) transmitBatch(now clock.Instant) (n int) {
 // cutToMedium cuts a super-segment and finishes a checksum if the port's medium can't do so.
 func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 	w, m := p.world(), p.caps.Medium
-	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.segmenter.Start(f, m) {
-		for w.segmenter.Segments() > 0 {
+	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.frames.segmenter.Start(f, m) {
+		for w.frames.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
-			w.segmenter.Next(g)
+			w.frames.segmenter.Next(g)
 			p.applyTxFaults(now, g)
 		}
 		w.recycle(f)
@@ -387,10 +387,10 @@ func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	w, m := p.world(), p.caps.Medium
-	if f.Offload.GSOSize != 0 && w.segmenter.Start(f, m) {
-		for w.segmenter.Segments() > 0 {
+	if f.Offload.GSOSize != 0 && w.frames.segmenter.Start(f, m) {
+		for w.frames.segmenter.Segments() > 0 {
 			g := w.frame(segmentSize(f))
-			w.segmenter.Next(g)
+			w.frames.segmenter.Next(g)
 			p.applyRxFaults(now, g)
 		}
 		w.recycle(f)
@@ -421,9 +421,9 @@ func (p *Port) receive(now clock.Instant, f *phy.Frame) {
 	h := p.host
 	w := h.lab.world
 	if !p.detached && h.broken == nil {
-		w.entered.receiver, w.entered.frame = p, f
+		w.turn.entered.receiver, w.turn.entered.frame = p, f
 		h.Receive(now, p.iface, f)
-		w.entered.receiver = nil
+		w.turn.entered.receiver = nil
 		w.touch(h)
 	}
 	w.recycle(f)

@@ -44,10 +44,10 @@ func (w *World) Rest() error {
 			return err
 		}
 	}
-	if n := len(w.dirty); w.kicked || n > 0 {
+	if n := len(w.turn.dirty); w.turn.kicked || n > 0 {
 		return fmt.Errorf("%d hosts are to be asked for frames", n)
 	}
-	if n := len(w.unflushed); n > 0 {
+	if n := len(w.ports.unflushed); n > 0 {
 		return fmt.Errorf("%d ports of switches have frames to send", n)
 	}
 	if n := w.events.Len(); n > 0 {

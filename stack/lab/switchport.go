@@ -111,7 +111,7 @@ func (p *SwitchPort) Retry() {
 func (p *SwitchPort) scheduleFlush() {
 	if w := p.world(); !p.flushScheduled {
 		p.flushScheduled = true
-		w.unflushed = append(w.unflushed, p)
+		w.ports.unflushed = append(w.ports.unflushed, p)
 	}
 }
 
@@ -182,20 +182,20 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 		p.enqueue(f, caps)
 		return
 	}
-	if !w.segmenter.Start(f, phy.MediumEthernet) {
+	if !w.frames.segmenter.Start(f, phy.MediumEthernet) {
 		p.tx.In++
 		p.tx.Octets += uint64(f.Len())
 		p.dropUnqueued(f, drop.BadLength)
 		return
 	}
-	for n := w.segmenter.Segments(); n > 0; n-- {
+	for n := w.frames.segmenter.Segments(); n > 0; n-- {
 		if len(p.out) >= portFrames { // avoids work for the rest of a super-segment with tiny segments
 			p.tx.In += uint64(n)
 			p.tx.Drops[drop.QueueFull] += uint64(n)
 			break
 		}
 		g := w.frame(segmentSize(f))
-		w.segmenter.Next(g)
+		w.frames.segmenter.Next(g)
 		p.enqueue(g, caps)
 	}
 	w.recycle(f)
@@ -236,13 +236,13 @@ func (p *SwitchPort) dropUnqueued(f *phy.Frame, why drop.Reason) {
 // flushSwitches offers queued frames to the devices of switches, once each. It returns the number of frames that they
 // accepted.
 func (w *World) flushSwitches() (n int) {
-	for i := 0; i < len(w.unflushed); i++ {
-		p := w.unflushed[i]
+	for i := 0; i < len(w.ports.unflushed); i++ {
+		p := w.ports.unflushed[i]
 		p.flushScheduled = false
 		n += p.flush()
 	}
-	clear(w.unflushed)
-	w.unflushed = w.unflushed[:0]
+	clear(w.ports.unflushed)
+	w.ports.unflushed = w.ports.unflushed[:0]
 	return n
 }
 

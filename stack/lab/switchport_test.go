@@ -145,7 +145,7 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	d.takes = 0
 	p := s.ports[1]
 	for range 100 {
-		f := w.super.Get()
+		f := w.frames.super.Get()
 		f.Extend(60000)
 		h := wire.Ethernet{Dst: wire.Broadcast, Src: mac(1), Type: wire.EtherTypeIPv4}
 		h.Put(f.Bytes())
@@ -155,7 +155,7 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 		t.Errorf("%d wait, want %d; drops %v", p.tx.InFlight, want, p.tx.Drops)
 	}
 	p.dropQueued(len(p.out), drop.LinkDown)
-	f := w.super.Get()
+	f := w.frames.super.Get()
 	f.CopyFrom(w.etherFrame(wire.Broadcast, mac(1)))
 	p.transmit(0, f)
 	if p.octets != phy.FrameSize {
@@ -265,7 +265,7 @@ func TestHostileOffloadsEndAtThePort(t *testing.T) {
 
 // superOf returns a super-segment of TCP, or of UDP datagrams.
 func superOf(w *World, payload int, gso uint16, udp bool) *phy.Frame {
-	f := w.super.Get()
+	f := w.frames.super.Get()
 	clear(f.Extend(payload))
 	proto := wire.ProtocolTCP
 	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")

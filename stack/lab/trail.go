@@ -15,15 +15,15 @@ type trail struct {
 
 // follow gives f a trail while a capture of several hosts is in force. A frame that has one keeps it.
 func (w *World) follow(f *phy.Frame) {
-	if w.following == 0 || f.Trail != 0 {
+	if w.records.following == 0 || f.Trail != 0 {
 		return
 	}
-	if w.trails == nil {
-		w.trails = map[uint64]*trail{}
+	if w.records.trails == nil {
+		w.records.trails = map[uint64]*trail{}
 	}
-	w.lastTrail++
-	f.Trail = w.lastTrail
-	w.trails[f.Trail] = &trail{frames: 1}
+	w.records.lastTrail++
+	f.Trail = w.records.lastTrail
+	w.records.trails[f.Trail] = &trail{frames: 1}
 }
 
 // leaveTrail ends the trail of f, which goes to a device or will be recycled. The records of a frame whose last copy has
@@ -32,9 +32,9 @@ func (w *World) leaveTrail(f *phy.Frame) {
 	if f.Trail == 0 {
 		return
 	}
-	t := w.trails[f.Trail]
+	t := w.records.trails[f.Trail]
 	if t.frames--; t.frames == 0 {
-		delete(w.trails, f.Trail)
+		delete(w.records.trails, f.Trail)
 		for _, r := range t.records {
 			r.complete = true
 			r.file.writeComplete()
@@ -55,7 +55,7 @@ func (w *World) noteDrop(f *phy.Frame, at string, why drop.Reason, link bool) {
 	if at != "" {
 		what = at + ": " + what
 	}
-	t := w.trails[f.Trail]
+	t := w.records.trails[f.Trail]
 	if len(t.records) == 0 {
 		t.early = append(t.early, what)
 	}

@@ -20,13 +20,13 @@ type inTransit struct {
 
 // send schedules the arrival of f at the sink for the instant at.
 func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
-	fl := w.freeInTransit
+	fl := w.frames.freeInTransit
 	if fl == nil {
 		fl = &inTransit{world: w}
 		fl.timer.Value = fl
 	} else {
-		w.freeInTransit, fl.next = fl.next, nil
-		w.numFree--
+		w.frames.freeInTransit, fl.next = fl.next, nil
+		w.frames.numFree--
 	}
 	fl.frame, fl.to = f, to
 	w.events.Set(&fl.timer, at)
@@ -35,9 +35,9 @@ func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
 func (fl *inTransit) run(now clock.Instant) {
 	f, to := fl.frame, fl.to
 	fl.frame, fl.to = nil, nil
-	if w := fl.world; w.numFree < idleInTransit {
-		fl.next, w.freeInTransit = w.freeInTransit, fl
-		w.numFree++
+	if w := fl.world; w.frames.numFree < idleInTransit {
+		fl.next, w.frames.freeInTransit = w.frames.freeInTransit, fl
+		w.frames.numFree++
 	}
 	to.arrive(now, f)
 }

@@ -167,11 +167,11 @@ func TestFlightsAreNotKept(t *testing.T) {
 	}
 	w.run()
 	kept := 0
-	for fl := w.freeInTransit; fl != nil; fl = fl.next {
+	for fl := w.frames.freeInTransit; fl != nil; fl = fl.next {
 		kept++
 	}
-	if end.n != 3*idleInTransit || kept != idleInTransit || w.numFree != kept {
-		t.Errorf("%d frames arrived, %d flights are kept, %d counted", end.n, kept, w.numFree)
+	if end.n != 3*idleInTransit || kept != idleInTransit || w.frames.numFree != kept {
+		t.Errorf("%d frames arrived, %d flights are kept, %d counted", end.n, kept, w.frames.numFree)
 	}
 }
 

@@ -36,29 +36,48 @@ type World struct {
 	// world does not stop a panic.
 	OnPanic func(p *Panic)
 
-	now          clock.Instant
-	events       clock.Heap[task]
-	labs         []*Lab
-	hosts        []*Host // hosts of all labs in insertion order
+	now    clock.Instant
+	events clock.Heap[task]
+	labs   []*Lab
+	hosts  []*Host // hosts of all labs in insertion order
+
+	turn    turnState
+	ports   portState
+	frames  frameStore
+	records recordState
+}
+
+// turnState has what a turn of the world works on: the hosts that may have something to transmit.
+type turnState struct {
 	dirty        []*Host // hosts that may have something to transmit
 	round        round   // dirty hosts that are transmitting now
 	kicked       bool    // true if every host may have something to transmit
 	calls        uint64  // number of outside calls and events, after which interfaces may have new capabilities
 	transmitting bool
 	entered      entered
+}
 
+// portState has the ports on devices.
+type portState struct {
 	devices    []DevicePort // ports on pollable devices, which the Runner drains
 	memory     []DevicePort // ports on devices in memory except hidden loops, which runTransmits drains
 	generation uint64
 	unflushed  []*SwitchPort // ports of switches that have frames for their devices
+}
 
+// frameStore has the frames that nothing uses, and the segmenter.
+type frameStore struct {
 	small, super *phy.Pool
 	segmenter    phy.Segmenter
 
 	recvSmall, recvSuper [batch]*phy.Frame // empty frames for a device to fill; nil before the first use
 
-	freeInTransit   *inTransit // list of unused values
-	numFree         int        // number of unused values
+	freeInTransit *inTransit // list of unused values
+	numFree       int        // number of unused values
+}
+
+// recordState has the captures, and the frames that captures of several hosts follow.
+type recordState struct {
 	captures        []*captureFile
 	allHostCaptures []*captureFile // of them those that take every host
 	following       int            // the number of captures of several hosts
@@ -78,8 +97,10 @@ type sink interface {
 func NewWorld() *World {
 	return &World{
 		Epoch: time.Unix(0, 0).UTC(),
-		small: phy.NewPool(phy.FrameSize, poolFrames),
-		super: phy.NewPool(phy.SuperFrameSize, poolFrames),
+		frames: frameStore{
+			small: phy.NewPool(phy.FrameSize, poolFrames),
+			super: phy.NewPool(phy.SuperFrameSize, poolFrames),
+		},
 	}
 }
 
@@ -175,24 +196,24 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 
 // Called records that a caller is about to use the world's hosts, links and rules. A Runner calls it for each Do. Hosts
 // then refresh their interfaces before they transmit.
-func (w *World) Called() { w.calls++ }
+func (w *World) Called() { w.turn.calls++ }
 
 // Kick makes the next Advance, Step or Turn poll every host for transmissions and its deadline. A call to a host needs
 // no Kick, because the host itself reports that it has work.
-func (w *World) Kick() { w.kicked = true }
+func (w *World) Kick() { w.turn.kicked = true }
 
 // touch adds h to the hosts that will be polled for transmissions.
 func (w *World) touch(h *Host) {
 	if !h.turn.dirty {
 		h.turn.dirty = true
-		w.dirty = append(w.dirty, h)
+		w.turn.dirty = append(w.turn.dirty, h)
 	}
 }
 
 // runTransmits lets the dirty hosts transmit, a batch each in insertion order, and drains the devices in memory. It
 // repeats this until nothing moves or the bound is reached. It reports whether anything moved.
 func (w *World) runTransmits() (moved bool) {
-	if w.transmitting || !w.transmitsPending() && len(w.memory) == 0 {
+	if w.turn.transmitting || !w.transmitsPending() && len(w.ports.memory) == 0 {
 		return false // a host's callback called runTransmits while it was running: the outer call continues
 	}
 	for done := false; !done; {
@@ -205,33 +226,33 @@ func (w *World) runTransmits() (moved bool) {
 
 // transmitsPending reports whether hosts or ports of switches may have frames to transmit.
 func (w *World) transmitsPending() bool {
-	return w.kicked || len(w.dirty) > 0 || len(w.unflushed) > 0 || len(w.round.hosts) > 0
+	return w.turn.kicked || len(w.turn.dirty) > 0 || len(w.ports.unflushed) > 0 || len(w.turn.round.hosts) > 0
 }
 
 // transmitRounds runs rounds for runTransmits until nothing moves. If a host panics, done is false, and the host is out
 // of service.
 func (w *World) transmitRounds() (moved, done bool) {
-	w.transmitting = true
+	w.turn.transmitting = true
 	defer func() {
-		w.transmitting = false
+		w.turn.transmitting = false
 		if v := recover(); v != nil {
 			moved = true
 			w.recoveredTransmit(v)
 		}
 	}()
-	for total := 0; total < transmitFrames && (w.transmitsPending() || len(w.memory) > 0); {
-		if w.kicked {
-			w.kicked = false
+	for total := 0; total < transmitFrames && (w.transmitsPending() || len(w.ports.memory) > 0); {
+		if w.turn.kicked {
+			w.turn.kicked = false
 			for _, h := range w.hosts {
 				w.touch(h)
 			}
 		}
 		n := w.transmitDirty()
-		for _, p := range w.memory {
+		for _, p := range w.ports.memory {
 			n += p.drainMemory(w.now)
 		}
 		n += w.flushSwitches()
-		if n == 0 && len(w.dirty) == 0 && !w.kicked {
+		if n == 0 && len(w.turn.dirty) == 0 && !w.turn.kicked {
 			break
 		}
 		moved = moved || n > 0
@@ -249,9 +270,9 @@ type round struct {
 // transmitDirty polls each dirty host once and returns the number of frames moved. If a panic interrupted the previous
 // round, it first completes that round.
 func (w *World) transmitDirty() (n int) {
-	r := &w.round
+	r := &w.turn.round
 	if len(r.hosts) == 0 {
-		r.hosts, w.dirty = w.dirty, r.hosts
+		r.hosts, w.turn.dirty = w.turn.dirty, r.hosts
 		if len(r.hosts) > 1 {
 			slices.SortFunc(r.hosts, func(a, b *Host) int { return cmp.Compare(a.order, b.order) })
 		}
@@ -273,19 +294,19 @@ func (w *World) frame(size int) *phy.Frame {
 		return phy.NewFrame(size)
 	}
 	if size > phy.FrameSize {
-		return w.super.Get()
+		return w.frames.super.Get()
 	}
-	return w.small.Get()
+	return w.frames.small.Get()
 }
 
 // recycle returns a frame to the pool of its size.
 func (w *World) recycle(f *phy.Frame) {
 	w.leaveTrail(f)
 	if isSuper(f) {
-		w.super.Put(f)
+		w.frames.super.Put(f)
 		return
 	}
-	w.small.Put(f)
+	w.frames.small.Put(f)
 }
 
 // isSuper reports whether f has the buffer of a super-segment, whatever its content.
@@ -298,7 +319,7 @@ func (w *World) clone(f *phy.Frame) *phy.Frame {
 	g := w.frame(f.Len())
 	g.CopyFrom(f)
 	if g.Trail != 0 {
-		w.trails[g.Trail].frames++
+		w.records.trails[g.Trail].frames++
 	}
 	return g
 }

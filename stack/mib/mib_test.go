@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each counter has a name of its own, and the names of a layer stand together.
+// TestNames: each counter has a name of its own, and the counters of a layer are consecutive.
 func TestNames(t *testing.T) {
 	groups := []string{"Ip", "IpExt", "Icmp", "Igmp", "Tcp", "TcpExt", "Udp", "Arp"}
 	seen, last := map[string]bool{}, 0

@@ -22,8 +22,8 @@ func at(d time.Duration) clock.Instant { return clock.Instant(d) }
 
 func addr(k int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, byte(k >> 8), byte(k)}) }
 
-// world drives a cache through time and writes down what it does: "1s ? 10.0.0.1" for a broadcast
-// request, "!" for a unicast one, "x" for a failure.
+// world advances the time of a cache and records its actions: "1s ? 10.0.0.1" for a broadcast request, "!" for a
+// unicast one, "x" for a failure.
 type world struct {
 	c   *Cache[int]
 	now clock.Instant
@@ -86,7 +86,7 @@ func TestSilence(t *testing.T) {
 	w.want(t, "0s ? 10.0.0.1", "1s ? 10.0.0.1", "2s ? 10.0.0.1", "3s x 10.0.0.1")
 	w.state(t, ip1, "FAILED")
 
-	// The interval since the last request is over, so that the next sender may ask again.
+	// The interval since the last request has ended, so that the next sender may send a request again.
 	w.c.Resolve(w.now, ip1, false)
 	w.to(at(3500 * time.Millisecond))
 	w.want(t, "3s ? 10.0.0.1")
@@ -114,7 +114,7 @@ func TestLife(t *testing.T) {
 	w.to(at(60500 * time.Millisecond))
 	w.state(t, ip1, "STALE")
 
-	// A used entry is polled by unicast while it stays usable; an answer makes it REACHABLE again.
+	// A used entry is polled by unicast requests while it stays usable. An answer makes it REACHABLE again.
 	w.to(at(70 * time.Second))
 	if e := w.c.Resolve(w.now, ip1, false); !e.Usable() || e.HW != mac {
 		t.Errorf("stale: %+v", e)
@@ -180,22 +180,22 @@ func TestEvictionOrder(t *testing.T) {
 	c := New[int](Config{Entries: 6, Incomplete: 6})
 	w := &world{c: c}
 	c.SetPermanent(0, addr(0), mac)
-	c.Learn(0, addr(2), mac, true) // will be stale, unused
+	c.Learn(0, addr(2), mac, true) // becomes stale, and is not used
 	c.Learn(0, addr(4), mac, true)
-	c.Resolve(0, addr(4), false) // will be stale, used
+	c.Resolve(0, addr(4), false) // becomes stale, and is used
 	w.to(at(59 * time.Second))
 	c.Resolve(w.now, addr(1), false) // will fail
 	w.to(at(62 * time.Second))
-	c.Learn(w.now, addr(3), mac, true) // unused
+	c.Learn(w.now, addr(3), mac, true) // not used
 	c.Learn(w.now, addr(5), mac, true)
-	c.Resolve(w.now, addr(5), false) // in use
+	c.Resolve(w.now, addr(5), false) // being used
 	for k, want := range []string{"FAILED", "STALE", "REACHABLE", "STALE"} {
 		victim := addr(k + 1)
 		w.state(t, victim, want)
 		if _, what := c.Learn(w.now, addr(100+k), mac, true); what != Created {
 			t.Fatalf("newcomer %d: %v", k, what)
 		}
-		c.Resolve(w.now, addr(100+k), false) // and the entry is used
+		c.Resolve(w.now, addr(100+k), false) // and uses the entry
 		w.state(t, victim, "none")
 	}
 	if _, what := c.Learn(w.now, addr(200), mac, true); what != Full {

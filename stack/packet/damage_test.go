@@ -9,7 +9,7 @@ import (
 	"smolsh/phy"
 )
 
-// frameOf returns the frame of lines with a name, in a copy that the caller may change.
+// frameOf returns a copy of the named frame of lines, which the caller may change.
 func frameOf(t testing.TB, name string) []byte {
 	t.Helper()
 	for _, l := range lines(t) {
@@ -21,7 +21,8 @@ func frameOf(t testing.TB, name string) []byte {
 	return nil
 }
 
-// A field that contradicts the protocol or the frame is named, and the fields beside it keep their values.
+// TestDamage: a field that contradicts the protocol or the frame is reported by name, and the other fields keep their
+// values.
 func TestDamage(t *testing.T) {
 	for _, c := range []struct {
 		name, frame string
@@ -62,7 +63,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// Show says whether each checksum is right, and what it should be.
+// TestChecksumVerdicts: Show says whether each checksum is correct, and what it should be.
 func TestChecksumVerdicts(t *testing.T) {
 	for _, name := range []string{"tcp6", "question", "frag needed", "ns", "extended"} {
 		b := frameOf(t, name)
@@ -76,7 +77,8 @@ func TestChecksumVerdicts(t *testing.T) {
 	}
 }
 
-// Octets that the capture cut off are no damage: the fields before them are read, and the others have no value.
+// TestNotCaptured: octets beyond the captured length are no damage. The fields before them have values, and the others
+// have none.
 func TestNotCaptured(t *testing.T) {
 	whole := frameOf(t, "question")
 	for n := range whole {
@@ -133,7 +135,7 @@ func FuzzDissect(f *testing.F) {
 	})
 }
 
-// checkPacket reads every field of every layer, and of the packets that errors quote.
+// checkPacket reads every field of every layer, also of the packets that ICMP errors quote.
 func checkPacket(t *testing.T, p *Packet, depth int) {
 	for _, l := range p.Layers {
 		if l.begin < 0 || l.body < l.begin || l.end < l.body || l.end > p.Length {

@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// field returns the value of a layer's field, and fails the test where the packet has none.
+// field returns the value of a field of a layer, and fails the test if the packet does not have it.
 func field(t *testing.T, p *Packet, layer, name string) any {
 	t.Helper()
 	l, ok := p.Named(layer)
@@ -21,7 +21,8 @@ func field(t *testing.T, p *Packet, layer, name string) any {
 	return l.Value(l.Protocol.Field(name))
 }
 
-// Each layer has its header's fields with the values on the wire, and a packet no layer that it does not have.
+// TestLayers: each layer has the fields of its header with their values on the wire, and a packet has only the layers
+// that it contains.
 func TestLayers(t *testing.T) {
 	frames := map[string]*Packet{}
 	for _, l := range lines(t) {

@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// sealed encodes layers with gopacket, which shares no code with the package.
+// sealed encodes layers with gopacket, which shares no code with this package.
 func sealed(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	buf := gopacket.NewSerializeBuffer()
@@ -29,7 +29,7 @@ type line struct {
 	frame      []byte
 }
 
-// lines returns frames with the line that describes each.
+// lines returns frames, each with the line that describes it.
 func lines(t testing.TB) (out []line) {
 	eth := func(et layers.EthernetType) *layers.Ethernet {
 		return &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: et}
@@ -111,7 +111,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A packet that is cut or damaged is still shown as far as it goes.
+// TestLinesOfDamaged: the line of a truncated or damaged packet shows the part that can be parsed.
 func TestLinesOfDamaged(t *testing.T) {
 	all := lines(t)
 	vlan := all[slices.IndexFunc(all, func(l line) bool { return l.name == "vlan" })].frame
@@ -127,7 +127,7 @@ func TestLinesOfDamaged(t *testing.T) {
 	}
 }
 
-// No frame makes its summary panic, and a summary holds no octet that is no printable text.
+// FuzzSummary: no frame makes its summary panic, and a summary contains only printable text.
 func FuzzSummary(f *testing.F) {
 	for _, l := range lines(f) {
 		f.Add(l.frame, false)
@@ -147,7 +147,7 @@ func FuzzSummary(f *testing.F) {
 // A trace that begins within a connection counts from the initial sequence numbers that the host knows, and otherwise from
 // the first numbers that it sees, which it prints as they are.
 func TestNumbersOfAKnownConnection(t *testing.T) {
-	frame := frameOf(t, "tcp6") // seq 1000, ack 5000
+	frame := frameOf(t, "tcp6") // has SEQ 1000 and ACK 5000
 	known := Sequences{Known: func(src, _ netip.AddrPort) (wire.Seq, bool) {
 		return map[uint16]wire.Seq{50000: 899, 80: 4899}[src.Port()], true
 	}}

@@ -63,7 +63,7 @@ dhcp.server=dhcp.sname dhcp.file=dhcp.file
 // MLD.
 var ofSome = map[string]bool{"icmpv6.mld.maximum_response_delay": true, "icmpv6.mld.maximum_response_code": true, "dns.flags.authoritative": true, "dns.flags.recavail": true, "dns.flags.rcode": true, "dns.flags.authenticated": true}
 
-// readPcap returns the frames of a classic capture file in the byte order of this machine's kind, and their link type.
+// readPcap returns the frames of a little-endian classic capture file, and its link type.
 func readPcap(t *testing.T, path string) (frames [][]byte, link uint32) {
 	t.Helper()
 	frames, _, link = readRecords(t, path)
@@ -86,7 +86,8 @@ func readRecords(t *testing.T, path string) (frames [][]byte, lengths []int, lin
 	return frames, lengths, link
 }
 
-// Fields are those that tshark reads in the same packets, which Scapy built: all protocols, with values drawn at random.
+// TestFieldsAreThoseOfTshark compares our fields with those that tshark reads in the same packets. Scapy built the
+// packets, of all protocols, with random values.
 func TestFieldsAreThoseOfTshark(t *testing.T) {
 	compared, packets := map[string]int{}, 0
 	for file, first := range map[string]*Protocol{"packets.pcap": Ether, "real.pcap": Ether, "sll.pcap": SLL, "sll2.pcap": SLL2, "null.pcap": Null} {
@@ -136,7 +137,7 @@ func TestFieldsAreThoseOfTshark(t *testing.T) {
 	}
 }
 
-// quotes reports whether a packet quotes another, whose fields tshark lists among the packet's own.
+// quotes reports whether a packet quotes another, whose fields tshark lists with the packet's own.
 func quotes(p *Packet) bool {
 	for _, l := range p.Layers {
 		if f := l.Protocol.Field("quoted"); f != nil && l.Value(f) != nil {
@@ -146,13 +147,13 @@ func quotes(p *Packet) bool {
 	return false
 }
 
-// fieldText returns a field as plainText writes it; ok is false if the packet does not have it.
+// fieldText returns a field in the form of plainText; ok is false if the packet does not have the field.
 func fieldText(p *Packet, name string) (text string, ok bool) {
 	name, words := strings.CutSuffix(name, "*4")
 	name, units := strings.CutSuffix(name, "/8")
 	layer, field, _ := strings.Cut(name, ".")
 	l, ok := p.Named(layer)
-	if layer == "sll" && !ok { // tshark has the same names for both versions
+	if layer == "sll" && !ok { // tshark uses the same names for both versions
 		l, ok = p.Named("sll2")
 	}
 	if proto := ByName(layer); proto != nil {
@@ -183,7 +184,7 @@ func fieldText(p *Packet, name string) (text string, ok bool) {
 	}
 }
 
-// plainText writes a value of tshark's without base or words for truth.
+// plainText returns a value that tshark prints, converted to a decimal number where it is a number or a truth value.
 func plainText(s string) string {
 	if n, err := strconv.ParseUint(s, 0, 64); err == nil {
 		return fmt.Sprint(n)

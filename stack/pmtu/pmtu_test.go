@@ -9,7 +9,7 @@ import (
 
 func dst(k int) netip.Addr { return netip.AddrFrom4([4]byte{20, 0, 0, byte(k)}) }
 
-// A path that is heard of again is the youngest from then on.
+// TestOldestIsEvicted: a new report about a path makes its entry the youngest.
 func TestOldestIsEvicted(t *testing.T) {
 	var table Table
 	key := func(k int) Key { return Key{dst(k), true} }
@@ -32,7 +32,7 @@ func TestOldestIsEvicted(t *testing.T) {
 	}
 }
 
-// An entry is used for ten minutes. Within takes the least of both kinds of report.
+// TestAge: an entry is used for ten minutes. Within returns the minimum of both kinds of report.
 func TestAge(t *testing.T) {
 	var table Table
 	table.Put(0, Key{dst(1), true}, 1400, 4)

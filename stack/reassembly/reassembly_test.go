@@ -12,7 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// add gives d octets lo to hi of a payload in which each octet is its offset, behind a header of 20 octets.
+// add adds to d a fragment with the octets lo to hi of a payload, behind a header of 20 octets. The value of each octet
+// is its offset.
 func add(t *Table, d *Datagram, lo, hi int, last bool) (r drop.Reason, complete bool) {
 	k, r := d.Check(lo, hi, last)
 	if r != drop.None {
@@ -28,7 +29,7 @@ func add(t *Table, d *Datagram, lo, hi int, last bool) (r drop.Reason, complete 
 	return r, complete
 }
 
-// TestConflicts: each kind of contradiction is a conflict, and a duplicate is none.
+// TestConflicts: each kind of contradiction between fragments is a conflict, and a duplicate is none.
 func TestConflicts(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -67,7 +68,7 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// Fragments in any order make the payload, and the charges add up after each step.
+// TestAnyOrder: fragments in any order make the payload, and the charges add up after each step.
 func TestAnyOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var table Table
@@ -100,7 +101,7 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// A datagram with a fragment that is CE is CE, unless another is not-ECT (RFC 3168 §5.3).
+// TestMarks: a datagram with a CE fragment is CE, unless another fragment is not-ECT (RFC 3168 §5.3).
 func TestMarks(t *testing.T) {
 	for _, c := range []struct {
 		marks  []wire.ECN

@@ -66,7 +66,7 @@ func TestMatchAgreesWithSearch(t *testing.T) {
 	}
 }
 
-// Among routes of one destination, a connected one comes first, and on link one whose interface is up.
+// TestOrder: among routes to one destination, Match prefers a connected one, and OnLink one whose interface is up.
 func TestOrder(t *testing.T) {
 	var table Table
 	dst, a := netip.MustParsePrefix("10.0.0.0/24"), netip.MustParseAddr("10.0.0.9")

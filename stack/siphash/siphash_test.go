@@ -2,7 +2,8 @@ package siphash
 
 import "testing"
 
-// The expected value is that of an independent SipHash-2-4 over the octets 0 to 47 with the key 0 to 15.
+// TestSipHash: the expected value is from an independent SipHash-2-4 over the octets 0 to 47, with the octets 0 to 15
+// as the key.
 func TestSipHash(t *testing.T) {
 	var words [6]uint64
 	for k := range words {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// naive is RFC 1071 §1 as it is written: 16-bit words, one at a time, end-around carry.
+// naive computes the checksum literally as RFC 1071 §1 describes it: 16-bit words, one at a time, with end-around
+// carry.
 func naive(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {
@@ -21,7 +22,7 @@ func naive(b []byte) uint16 {
 }
 
 func TestChecksumOfTheRFC(t *testing.T) {
-	b := octets("0001 f203 f4f5 f6f7") // RFC 1071 §3
+	b := octets("0001 f203 f4f5 f6f7") // the example of RFC 1071 §3
 	if s := Sum(0).AddBytes(b).Fold(); s != 0xddf2 {
 		t.Errorf("sum %#04x, want 0xddf2", s)
 	}
@@ -37,7 +38,7 @@ func TestChecksumAgainstNaive(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1071, 1))
 	fills := map[string]func() byte{
 		"random":   func() byte { return byte(rnd.Uint32()) },
-		"all ones": func() byte { return 0xff }, // each addition carries
+		"all ones": func() byte { return 0xff }, // each addition has a carry
 		"zero":     func() byte { return 0 },
 		"high":     func() byte { return 0xff - byte(rnd.Uint32()&1) },
 	}
@@ -57,7 +58,7 @@ func TestChecksumAgainstNaive(t *testing.T) {
 	}
 }
 
-// A sum near its largest value carries twice in one step.
+// TestSumCarries: a sum near its largest value has two carries in one step.
 func TestSumCarries(t *testing.T) {
 	ones := make([]byte, 64)
 	for i := range ones {
@@ -92,7 +93,7 @@ func TestSumInParts(t *testing.T) {
 	}
 }
 
-// A packet that holds its own checksum sums to all ones, whatever is in it.
+// TestChecksumVerifies: a packet that contains its own checksum has a sum of all ones, whatever its content.
 func TestChecksumVerifies(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1071, 3))
 	for range 1000 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// frames for the measurements: Ethernet, IPv4 and one transport each.
+// frame returns a frame for the benchmarks: Ethernet, IPv4 and the given transport header and data.
 func frame(proto Protocol, transport []byte) []byte {
 	b := make([]byte, EthernetLen+IPv4Len+len(transport))
 	(&Ethernet{Dst: HardwareAddr{2, 0, 0, 0, 0, 1}, Src: HardwareAddr{2, 0, 0, 0, 0, 2}, Type: EtherTypeIPv4}).Put(b)

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/drop"
 )
 
-// Each target parses, writes what it parsed and parses that: the values must be equal, and what was
-// written must be free of errors. A refused packet must be refused with a reason.
+// Each target parses a packet, writes the parsed values and parses the result. The values must be equal, and the
+// written packet must have no error. A refused packet must be refused for a reason.
 
 func refused(t *testing.T, err error) bool {
 	if err == nil {
@@ -62,7 +62,7 @@ func FuzzIPv4(f *testing.F) {
 	f.Add(append(bytes.Clone(ip4Header), make([]byte, 95)...))
 	f.Add(append(octets("4600 001a 1234 2001 4011 0000 c0a80001 c0a800c7 94040000"), 1, 2))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) >= IPv4Len { // let the fuzzer past the checksum
+		if len(b) >= IPv4Len { // corrects the checksum, so that the fuzzer gets past it
 			if hl := int(b[0]&15) * 4; hl >= IPv4Len && hl <= len(b) {
 				be.PutUint16(b[10:], 0)
 				be.PutUint16(b[10:], Checksum(b[:hl]))
@@ -192,8 +192,8 @@ func FuzzTCP(f *testing.F) {
 		}
 		_ = h.Flags.String()
 		if h.Options.Len() > 40 {
-			// Only SYN's options together with SACK blocks, which no honest segment carries, need more
-			// room in aligned form.
+			// In aligned form only the options of a SYN together with SACK blocks need more room. No honest segment has
+			// both.
 			if o := h.Options; o.NumSACK == 0 || o.MSS == 0 && !o.SACKPermitted && !o.HasWindowScale {
 				t.Errorf("%d octets of options: %+v", o.Len(), o)
 			}

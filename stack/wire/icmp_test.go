@@ -44,7 +44,7 @@ func TestICMPNames(t *testing.T) {
 		{ICMPTimeExceeded, 1, "reassembly time exceeded", true},
 		{ICMPTimeExceeded, 2, "icmp type 11 code 2", true},
 		{ICMPParameterProblem, 0, "parameter problem", true},
-		{13, 0, "icmp type 13 code 0", false}, // a timestamp request is a query
+		{13, 0, "icmp type 13 code 0", false}, // a timestamp request is no error
 		{255, 7, "icmp type 255 code 7", false},
 	} {
 		m := ICMP{Type: c.typ, Code: c.code}
@@ -78,7 +78,7 @@ func TestICMPEcho(t *testing.T) {
 			t.Errorf("cut at %d: a payload", n)
 		}
 	}
-	for n := ICMPLen; n < len(packet); n++ { // the length is the IP header's to say; the checksum tells
+	for n := ICMPLen; n < len(packet); n++ { // the IP header has the length, so only the checksum shows the truncation
 		_, _, err := ParseICMP(packet[:n], true)
 		wantErr(t, "cut in the data", err, drop.BadChecksum)
 	}
@@ -91,7 +91,7 @@ func TestICMPEcho(t *testing.T) {
 	}
 }
 
-// The variable part of each message, after RFC 792 and RFC 1191 §4.
+// TestICMPFields: the variable part of each message is that of RFC 792 and RFC 1191 §4.
 func TestICMPFields(t *testing.T) {
 	for _, c := range []struct {
 		octets string
@@ -230,8 +230,8 @@ func TestUDPErrors(t *testing.T) {
 	}
 }
 
-// RFC 768: zero says that no checksum was computed, and one that comes out as zero is sent as all
-// ones. RFC 8200 §8.1: over IPv6 there is always one.
+// TestUDPZeroChecksum: RFC 768, a checksum of zero means that none was computed, and a computed checksum of zero is
+// sent as all ones. RFC 8200 §8.1, over IPv6 there is always a checksum.
 func TestUDPZeroChecksum(t *testing.T) {
 	none := changed(udpPacket(t, src4, dst4, "hello"), 6, 0, 0)
 	if _, p, err := ParseUDP(none, src4, dst4, true); err != nil || string(p) != "hello" {
@@ -245,7 +245,7 @@ func TestUDPZeroChecksum(t *testing.T) {
 		h := UDP{SrcPort: 1, DstPort: 2}
 		h.Put(b, c.src, c.dst)
 		sum := binary.BigEndian.Uint16(b[6:])
-		binary.BigEndian.PutUint16(b[8:], sum) // the data now adds up to what the checksum was
+		binary.BigEndian.PutUint16(b[8:], sum) // with this data the computed checksum is zero
 		h.Put(b, c.src, c.dst)
 		if got := binary.BigEndian.Uint16(b[6:]); got != 0xffff {
 			t.Errorf("%v: a checksum of zero is sent as %#04x, want 0xffff", c.src, got)

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// What Linux sends when a socket joins 239.1.2.3 on an interface with force_igmp_version=2, and when it
+// The packets that Linux sends when a socket joins 239.1.2.3 on an interface with force_igmp_version=2, and when it
 // leaves.
 var (
 	linuxReport = octets("46c00020 00004000 0102e8c5 0a4d0001 ef010203 94040000 1600f8fa ef010203")
@@ -50,13 +50,13 @@ func TestIGMPRefused(t *testing.T) {
 		{nil, drop.Truncated},
 		{report[:7], drop.Truncated},
 		{octets("1600f8fb ef010203"), drop.BadChecksum},
-		{append(bytes.Clone(report), 0, 1), drop.BadChecksum}, // it covers what is behind the message too
+		{append(bytes.Clone(report), 0, 1), drop.BadChecksum}, // the checksum also covers what follows the message
 	} {
 		if _, err := ParseIGMP(c.b); drop.Of(err) != c.want {
 			t.Errorf("% x: %v, want %v", c.b, err, c.want)
 		}
 	}
-	// A query of version 3, with a robustness of 2 and an interval of 125 s behind the eight octets.
+	// A version 3 query, with a robustness of 2 and an interval of 125 s behind the first eight octets.
 	m, err := ParseIGMP(octets("1164ec1e 00000000 027d0000"))
 	if want := (IGMP{IGMPQuery, 100, netip.IPv4Unspecified()}); m != want || err != nil || m.String() != "query" {
 		t.Errorf("%v, %v; want %v", m, err, want)

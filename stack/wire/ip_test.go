@@ -19,7 +19,7 @@ func TestProtocolString(t *testing.T) {
 	}
 }
 
-// A header whose checksum, b861, is worked out by hand in many textbooks.
+// A header from many textbooks, which compute its checksum, b861, by hand.
 var ip4Header = octets("4500 0073 0000 4000 4011 b861 c0a80001 c0a800c7")
 
 func TestIPv4(t *testing.T) {
@@ -29,7 +29,7 @@ func TestIPv4(t *testing.T) {
 		DontFragment: true, TTL: 64, Protocol: ProtocolUDP, HeaderLen: 20, PayloadLen: 95,
 		Src: netip.MustParseAddr("192.168.0.1"), Dst: netip.MustParseAddr("192.168.0.199"),
 	}
-	h, p, err := ParseIPv4(append(packet, 0xee, 0xee, 0xee)) // padding
+	h, p, err := ParseIPv4(append(packet, 0xee, 0xee, 0xee)) // followed by padding
 	if err != nil || h != want {
 		t.Fatalf("got %+v, %v; want %+v", h, err, want)
 	}
@@ -76,7 +76,7 @@ func TestIPv4Fragments(t *testing.T) {
 }
 
 func TestIPv4OptionsAreSkipped(t *testing.T) {
-	// 60 octets of header: the options are nonsense on purpose, nobody may look at them.
+	// A header of 60 octets. Its options are malformed, and the parser must not read them.
 	b := append(changed(ip4Header, 0, 0x4f, 0, 0, 62), bytes.Repeat([]byte{0x07, 0xff}, 20)...)
 	be.PutUint16(b[10:], 0)
 	be.PutUint16(b[10:], ^naive(b))
@@ -131,7 +131,7 @@ func TestIPv4Errors(t *testing.T) {
 
 func TestIPv4PutWithoutAddresses(t *testing.T) {
 	b := make([]byte, IPv4Len)
-	(&IPv4{Src: src6}).Put(b) // DHCP's first packet has no source; an IPv6 address is nobody's either
+	(&IPv4{Src: src6}).Put(b) // writes 0.0.0.0 for an IPv6 address, as for the missing source of DHCP's first packet
 	wantOctets(t, "addresses", b[12:], make([]byte, 8))
 	if _, _, err := ParseIPv4(b); err != nil {
 		t.Error(err)
@@ -139,13 +139,13 @@ func TestIPv4PutWithoutAddresses(t *testing.T) {
 }
 
 func TestQuotedIPv4(t *testing.T) {
-	quote := append(changed(ip4Header, 8, 1), octets("0102030405060708")...) // TTL changed by a router
+	quote := append(changed(ip4Header, 8, 1), octets("0102030405060708")...) // a router has changed the TTL
 	h, p, err := ParseQuotedIPv4(quote)
 	if err != nil || h.PayloadLen != 95 || h.TTL != 1 {
 		t.Fatalf("got %+v, %v", h, err)
 	}
 	wantOctets(t, "payload", p, octets("0102030405060708"))
-	short := changed(quote, 2, 0, 23) // a datagram of three octets, and padding
+	short := changed(quote, 2, 0, 23) // a datagram of three octets, followed by padding
 	if _, p, err = ParseQuotedIPv4(short); err != nil || len(p) != 3 {
 		t.Errorf("got % x, %v; want three octets", p, err)
 	}
@@ -166,7 +166,7 @@ func TestIPv6(t *testing.T) {
 		t.Fatalf("got %+v, %q, %v; want %+v", h, p, err, want)
 	}
 	out := bytes.Repeat([]byte{0xee}, IPv6Len)
-	h.FlowLabel |= 0xfff00000 // more than the field holds must not reach its neighbours
+	h.FlowLabel |= 0xfff00000 // bits beyond the field, which must not change the adjacent fields
 	if n := h.Put(out); n != 40 {
 		t.Errorf("Put = %d", n)
 	}
@@ -185,7 +185,7 @@ func TestIPv6(t *testing.T) {
 	wantErr(t, "length beyond the packet", err, drop.Truncated)
 }
 
-// An IPv4-mapped address on the wire stays what it is, and does not become an IPv4 address.
+// TestIPv6Mapped: an IPv4-mapped IPv6 address on the wire is parsed as it is, and does not become an IPv4 address.
 func TestIPv6Mapped(t *testing.T) {
 	b := make([]byte, IPv6Len)
 	mapped := netip.MustParseAddr("::ffff:1.2.3.4")
@@ -197,14 +197,14 @@ func TestIPv6Mapped(t *testing.T) {
 }
 
 func TestIPv4Fragment(t *testing.T) {
-	route, stamp := "\x83\x07\x04\x0a\x00\x00\x09", "\x44\x04\x05\x00" // copied, and not
+	route, stamp := "\x83\x07\x04\x0a\x00\x00\x09", "\x44\x04\x05\x00" // the first is copied into fragments, the second is not
 	for _, c := range []struct {
 		options   string
 		field     uint16
 		off, n    int
 		more      bool
 		wantField uint16
-		want      string // of the options
+		want      string // the options of the fragment
 	}{
 		{"", 0, 0, 8, true, 0x2000, ""},
 		{"", 0, 8, 24, true, 0x2001, ""},

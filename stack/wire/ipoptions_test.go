@@ -11,7 +11,7 @@ import (
 func TestIPOptionsAtFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		options string
-		at      int // -1: there is no fault
+		at      int // position of the error; -1: none
 	}{
 		"none":                                 {"", -1},
 		"end of list before rubbish":           {"00 07 00 ff", -1},
@@ -88,13 +88,14 @@ func TestIPOptionsTraced(t *testing.T) {
 	}
 }
 
-// crooked reports whether the entries of an option, from its first octet as counted from 1 on, don't fill it.
+// crooked reports whether the entries of an option do not fill its room exactly. first is the position of its first
+// entry, counted from 1; size is the size of an entry.
 func crooked(b []byte, first, size int) bool {
 	return len(b) > 0 && ((pointer(b)-first)%size != 0 || (len(b)+1-first)%size != 0 || len(b) > 3 && first == 5 && b[3]&15 != stampsOnly)
 }
 
-// What is written with options is parsed again, options of every length. What stations on the way enter leaves them
-// sound, and never grows or moves them.
+// FuzzIPOptions: options of every length are parsed as they were written. The entries that stations on the way add
+// leave the options well-formed, and never extend or move them.
 func FuzzIPOptions(f *testing.F) {
 	for _, s := range []string{"", "01", "070b04000000000000000000", "440c0501000000000000000094040000", "8307040a00000900"} {
 		f.Add(octets(s), uint32(7))
@@ -127,7 +128,7 @@ func FuzzIPOptions(f *testing.F) {
 			count := o.Stamp(written, h.Dst, func(a netip.Addr) bool { return a == h.Src }, stamp)
 			now, _, err := ParseIPOptions(written)
 			if err != nil && crooked(o.RecordRoute.in(written), 4, 4) || err != nil && crooked(o.Timestamp.in(written), 5, 4) {
-				return // the sender left room for half an entry behind this one
+				return // the sender left room for half an entry at the end of this option
 			}
 			again(t, o, now, err)
 			if count != 0 && written[count]>>4 != 15 {

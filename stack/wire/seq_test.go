@@ -5,7 +5,7 @@ import (
 	"testing/quick"
 )
 
-// The reference: positions on a line, of which a sequence number is the remainder modulo 2^32.
+// TestSeqAgainstLine compares sequence numbers with a reference: positions on a line, modulo 2^32.
 func TestSeqAgainstLine(t *testing.T) {
 	f := func(at int64, d int32) bool {
 		s, u := Seq(at), Seq(at+int64(d))
@@ -66,8 +66,8 @@ func TestSeqAcrossTheWrap(t *testing.T) {
 	}
 }
 
-// TestBlockWithin holds Within against the list of a block's octets: on a circle of numbers around edges that lie
-// anywhere, each is one of the interval's.
+// TestBlockWithin compares Within with its definition: a block with octets lies within an interval if each of its
+// octets does. The edges lie anywhere on the circle of sequence numbers.
 func TestBlockWithin(t *testing.T) {
 	edges := []Seq{0, 1, 2, 9, 10, 11, 12, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<31 + 9, 1<<31 + 10, 1<<31 + 11, 1<<32 - 2, 1<<32 - 1}
 	for _, base := range []Seq{0, 5, 1 << 31, 1<<32 - 3, 1<<32 - 12} {

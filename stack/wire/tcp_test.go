@@ -33,7 +33,7 @@ func TestFlagsString(t *testing.T) {
 	}
 }
 
-// Every combination, as the tcpdump of this machine prints it.
+// TestFlagsAsTcpdump: every combination of flags has the notation that tcpdump prints.
 func TestFlagsAsTcpdump(t *testing.T) {
 	tool, err := exec.LookPath("tcpdump")
 	if err != nil {
@@ -73,7 +73,7 @@ func TestFlagsAsTcpdump(t *testing.T) {
 	}
 }
 
-// A SYN as Linux sends it: mss, sackOK, TS, nop, wscale.
+// A SYN as Linux sends it, with the options mss, sackOK, TS, nop and wscale.
 const linuxSYN = "0204 05b4 0402 080a 00112233 00000000 01 030307"
 
 func TestTCPOptions(t *testing.T) {
@@ -118,7 +118,8 @@ func TestTCPOptions(t *testing.T) {
 	}
 }
 
-// What others may send: any order, unknown kinds, an end in the middle, the same option twice.
+// TestTCPOptionsTolerated: options may have any order, unknown kinds, an end of the list in the middle, and repeated
+// kinds.
 func TestTCPOptionsTolerated(t *testing.T) {
 	for _, c := range []struct {
 		what, octets string
@@ -143,7 +144,7 @@ func TestTCPOptionsTolerated(t *testing.T) {
 	}
 }
 
-// withOptions returns a segment with the given options, ended with zeros.
+// withOptions returns a segment with the given options, padded with zeros.
 func withOptions(o []byte) []byte {
 	b := make([]byte, TCPLen+(len(o)+3)&^3)
 	b[12] = byte(len(b)/4) << 4
@@ -159,7 +160,7 @@ func TestTCPBadOptions(t *testing.T) {
 		"0502", "0503 00", "0509 00000000000000", "050b 000000000000000000", "0512 0000000000000000", // SACK
 		"0802", "0809 00000000000000", "080b 000000000000000000", "080a 0000", // timestamps
 		"fe00", "fe01", "0101 fe03", "feff", "fe06 0000", // unknown
-		"010101 02", "010101 fe", "01010101 010101 08", // no room for the length
+		"010101 02", "010101 fe", "01010101 010101 08", // the option ends before its length
 	} {
 		_, p, err := ParseTCP(withOptions(octets(o)))
 		wantErr(t, o, err, drop.BadOption)
@@ -217,7 +218,8 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// Finishing a partial checksum as a device does: sum from the transport header's start, complemented.
+// TestTCPPartialChecksum completes a partial checksum as a device does, with the complement of the sum from the start
+// of the transport header.
 func TestTCPPartialChecksum(t *testing.T) {
 	packet := tcpPacket(t, src4, dst4, "hello")
 	b := changed(packet, 16, 0, 0)

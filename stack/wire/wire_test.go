@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// octets decodes hexadecimal with blanks and line ends anywhere.
+// octets decodes hexadecimal digits, with blanks and line ends anywhere between them.
 func octets(s string) []byte {
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {
@@ -22,7 +22,7 @@ func octets(s string) []byte {
 	return b
 }
 
-// serialized returns the layers as gopacket, which shares nothing with this package, encodes them.
+// serialized returns the layers in gopacket's encoding; gopacket shares no code with this package.
 func serialized(t *testing.T, ls ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	b := gopacket.NewSerializeBuffer()
@@ -32,7 +32,7 @@ func serialized(t *testing.T, ls ...gopacket.SerializableLayer) []byte {
 	return bytes.Clone(b.Bytes())
 }
 
-// changed returns a copy of b with the octets from i on replaced.
+// changed returns a copy of b in which v replaces the octets from i on.
 func changed(b []byte, i int, v ...byte) []byte {
 	b = bytes.Clone(b)
 	copy(b[i:], v)
@@ -116,14 +116,14 @@ func TestEthernet(t *testing.T) {
 	}
 }
 
-// The octets are RFC 826's packet format filled in by hand: hardware 1, protocol 0800, lengths 6 and 4.
+// The octets follow the packet format of RFC 826 by hand: hardware type 1, protocol 0800, lengths 6 and 4.
 var arpRequest = octets(`0001 0800 06 04 0001
 	020000000001 c0a84501
 	000000000000 c0a84564`)
 
 func TestARP(t *testing.T) {
 	want := ARP{Op: ARPRequest, SenderHW: HardwareAddr{2, 0, 0, 0, 0, 1}, SenderIP: src4, TargetIP: dst4}
-	a, err := ParseARP(append(bytes.Clone(arpRequest), make([]byte, 18)...)) // padded to Ethernet's minimum
+	a, err := ParseARP(append(bytes.Clone(arpRequest), make([]byte, 18)...)) // padded to the minimum of Ethernet
 	if err != nil || a != want {
 		t.Fatalf("got %+v, %v; want %+v", a, err, want)
 	}

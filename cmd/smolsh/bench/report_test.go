@@ -20,7 +20,7 @@ func testReport() *Report {
 	r.Results = append(r.Results, summarize(echo, map[string]map[string][]float64{
 		Smolsh: {"p50": {10, 20}, "p99": {123.456}}, Starlark: {"p50": {30}},
 	})...)
-	// Smolsh failed: the report has the peer's figure alone.
+	// smolsh failed, so the report has only the figure of the peer.
 	lost := &Measurement{Name: "connect", What: "Connects.", Metrics: []Metric{{Unit: "1/s"}}, Sides: []string{Smolsh, GVisor}}
 	r.Results = append(r.Results, summarize(lost, map[string]map[string][]float64{GVisor: {"": {9272}}})...)
 	return r

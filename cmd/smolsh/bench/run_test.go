@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// talker returns an actor that prints these lines, then nothing more, and does not end.
+// talker returns an actor that prints the given lines, then nothing more, and does not end.
 func talker(lines ...line) *process {
 	p := &process{lines: make(chan line, len(lines)), limit: time.Minute}
 	for _, l := range lines {
@@ -20,7 +20,7 @@ func talker(lines ...line) *process {
 	return p
 }
 
-// ended returns an actor that prints these lines and ends.
+// ended returns an actor that prints the given lines and ends.
 func ended(lines ...line) *process {
 	p := talker(lines...)
 	close(p.lines)
@@ -126,7 +126,7 @@ func TestActorErrors(t *testing.T) {
 	}
 }
 
-// What is measured in this process gives figures that are worth the name, of any size.
+// TestInside: every measurement inside this process gives its number of figures, and each is positive.
 func TestInside(t *testing.T) {
 	for _, c := range []struct {
 		args    string

@@ -44,7 +44,7 @@ func config(t testing.TB, text string) (*Config, *bytes.Buffer) {
 	return c, out
 }
 
-// panics is a Runner of a world in which a broken invariant panics as soon as time passes.
+// panics is the Runner of a world that panics, as at a broken invariant, as soon as time passes.
 type panics struct{ lab.Runner }
 
 func (panics) Idle(<-chan struct{}) bool { panic("a broken invariant") }

@@ -16,7 +16,7 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// inside measures two stacks in one process, joined by channel endpoints with MTU 1500.
+// inside measures two stacks in one process, connected by channel endpoints with MTU 1500.
 func inside(a args) (map[string]float64, error) {
 	x, y, err := newPair()
 	if err != nil {
@@ -46,7 +46,7 @@ func newPair() (x, y *stack.Stack, err error) {
 	return x, y, nil
 }
 
-// carry moves packets from one link to the other, checksums and all.
+// carry moves packets, including their checksums, from one link to the other.
 func carry(from, to *channel.Endpoint) {
 	for {
 		out := from.ReadContext(context.Background())
@@ -123,8 +123,8 @@ func stream(a args, x, y *stack.Stack) (map[string]float64, error) {
 	return d.sink(a)
 }
 
-// connects opens connections that carry one octet, each closed by client and server first in turn, from
-// several goroutines.
+// connects opens connections from several goroutines. Each carries one octet; the client and the server close first
+// in turn.
 func connects(a args, x, y *stack.Stack) (map[string]float64, error) {
 	const ports = 32
 	for i := range ports {
@@ -185,7 +185,7 @@ func connects(a args, x, y *stack.Stack) (map[string]float64, error) {
 	return map[string]float64{"": float64(n) / took.Seconds()}, nil
 }
 
-// memory establishes n connections, sends an octet each way on each, and returns what one end takes.
+// memory establishes n connections, sends an octet in each direction on each, and returns the memory of one end.
 func memory(n int, x, y *stack.Stack) (map[string]float64, error) {
 	const perPort = 10000
 	var b [1]byte
@@ -227,7 +227,7 @@ func memory(n int, x, y *stack.Stack) (map[string]float64, error) {
 	}, nil
 }
 
-// idle is a connection that nobody waits for: the endpoint and its queue, without our channels.
+// idle is a connection without a waiting goroutine: the endpoint and its queue, without our channels.
 type idle struct {
 	ep tcpip.Endpoint
 	wq *waiter.Queue

@@ -1,5 +1,5 @@
-// Gvisorpeer does with gVisor's netstack what smolsh bench does with smolsh: it receives, sends or sends
-// back on a TAP, or measures two stacks in one process. See README.md.
+// Gvisorpeer makes the measurements of smolsh bench with gVisor's netstack: it receives, sends or echoes
+// on a TAP, or measures two stacks in one process. See README.md.
 package main
 
 import (
@@ -71,7 +71,7 @@ func tell(key string, v any) {
 	os.Stdout.Write(append(b, '\n'))
 }
 
-// newStack is a stack with one interface and one address.
+// newStack returns a stack with one interface and one address.
 func newStack(link stack.LinkEndpoint, addr string) (*stack.Stack, error) {
 	opts := stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
@@ -107,7 +107,7 @@ func parse(s string) tcpip.Address {
 	return tcpip.AddrFrom4(b)
 }
 
-// fullAddress is where ADDRESS:PORT is.
+// fullAddress returns ADDRESS:PORT as gVisor's address.
 func fullAddress(s string) (tcpip.FullAddress, error) {
 	host, port, ok := strings.Cut(s, ":")
 	n, err := strconv.Atoi(port)

@@ -17,7 +17,7 @@ import (
 
 const ourMAC = tcpip.LinkAddress("\x02\x00\x00\x00\x00\x03")
 
-// openTAP opens a TAP, with a vnet header where offloads are asked for.
+// openTAP opens a TAP, with a vnet header if offloads are requested.
 func openTAP(name string, offload bool) (stack.LinkEndpoint, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -126,7 +126,7 @@ func dial(s *stack.Stack, to tcpip.FullAddress, datagrams bool) (*conn, error) {
 	return c, nil
 }
 
-// read waits for octets; 0 is the end.
+// read waits for octets and returns their number, 0 at the end of the stream.
 func (c *conn) read(b []byte) (int, error) {
 	for {
 		w := tcpip.SliceWriter(b)

@@ -13,8 +13,8 @@ import (
 )
 
 // vnet is a link endpoint on a TAP with a virtio-net header before each frame, so that TCP
-// super-segments and undone checksums pass both ways. gVisor's own endpoint does this for packet sockets
-// only.
+// super-segments and unfinished checksums pass in both directions. gVisor's own endpoint does this only for
+// packet sockets.
 type vnet struct {
 	fd         int
 	mtu        uint32
@@ -43,7 +43,7 @@ func (e *vnet) ARPHardwareType() header.ARPHardwareType { return header.ARPHardw
 func (e *vnet) GSOMaxSize() uint32                      { return maxGSO }
 func (e *vnet) SupportedGSO() stack.SupportedGSO        { return stack.HostGSOSupported }
 func (e *vnet) Capabilities() stack.LinkEndpointCapabilities {
-	// No CapabilityTXChecksumOffload: with it, segments outside GSO would go without any checksum.
+	// No CapabilityTXChecksumOffload: with it, segments without GSO would be sent without a checksum.
 	return stack.CapabilityResolutionRequired | stack.CapabilityRXChecksumOffload
 }
 
@@ -66,7 +66,7 @@ func (e *vnet) ParseHeader(pkt *stack.PacketBuffer) bool {
 	return ok
 }
 
-// receive reads frames and hands them up, on a thread of its own; it sleeps when nothing waits.
+// receive reads frames and delivers them to the stack, on a thread of its own. It sleeps while no frame waits.
 func (e *vnet) receive(d stack.NetworkDispatcher) {
 	runtime.LockOSThread()
 	buf := make([]byte, 1<<16+vnetLen+64)
@@ -89,7 +89,7 @@ func (e *vnet) receive(d stack.NetworkDispatcher) {
 		pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
 			Payload: buffer.MakeWithView(buffer.NewViewWithData(buf[vnetLen:n])),
 		})
-		pkt.RXChecksumValidated = buf[0] != 0 // to be done, or done
+		pkt.RXChecksumValidated = buf[0] != 0 // the checksum is unfinished, or has been verified
 		if e.ParseHeader(pkt) {
 			d.DeliverNetworkPacket(header.Ethernet(pkt.LinkHeader().Slice()).Type(), pkt)
 		}

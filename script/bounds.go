@@ -54,7 +54,7 @@ func (t *taskValue) checkBounds(thread *starlark.Thread) {
 	}
 	t.s.steps += next
 	if b.Steps > 0 && t.s.steps > b.Steps {
-		what := fmt.Sprintf("more than %d computation steps (--steps)", b.Steps)
+		what := fmt.Sprintf("more computation steps than %d (--steps)", b.Steps)
 		if t != t.s.main {
 			what += fmt.Sprintf(", in task %d (%s) at %v", t.ID, t.Name, thread.CallFrame(0).Pos)
 		}

@@ -19,8 +19,9 @@ const testPrefix = "test_"
 
 // A TestFunc is a test of a file.
 type TestFunc struct {
-	Name string // printed name: that of a global, for a case of cases() with its value
-	Tags []string
+	Name  string // printed name: that of a global, for a case of cases() with its value
+	Index int    // of the case among those of its global
+	Tags  []string
 }
 
 // A Collection is what a file of tests holds.
@@ -42,7 +43,11 @@ func MayHaveTests(path string) (may bool, remarks []string, err error) {
 	if err != nil {
 		var syn syntax.Error
 		if errors.As(err, &syn) {
-			err = &Failure{File: path, Line: int(syn.Pos.Line), Col: int(syn.Pos.Col), Message: syn.Msg}
+			f := &Failure{File: path, Line: int(syn.Pos.Line), Col: int(syn.Pos.Col), Message: syn.Msg}
+			if lines := strings.Split(src, "\n"); f.Line >= 1 && f.Line <= len(lines) {
+				f.Trace = []string{"    " + strings.TrimSpace(lines[f.Line-1])}
+			}
+			err = f
 		}
 		return false, nil, err
 	}
@@ -89,8 +94,8 @@ func (s *Session) CollectTests(path string) (c Collection, fail *Failure) {
 		case len(list) == 0:
 			b.remark(line, "%s has no cases: nothing of it runs", name)
 		}
-		for _, k := range list {
-			c.Tests = append(c.Tests, TestFunc{Name: k.Name, Tags: k.Tags})
+		for i, k := range list {
+			c.Tests = append(c.Tests, TestFunc{Name: k.Name, Index: i, Tags: k.Tags})
 		}
 	}
 	for _, name := range []string{"setup", "teardown"} {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"smolsh/script/registry"
@@ -175,5 +176,5 @@ func readSource(path string) (string, error) {
 	case len(b) > maxSource:
 		return "", fmt.Errorf("%s: it has more than %d MiB, too much for a script", path, maxSource>>20)
 	}
-	return string(b), nil
+	return strings.TrimPrefix(string(b), "\ufeff"), nil // some editors begin a file with a byte order mark
 }

@@ -127,12 +127,12 @@ func TestPanicFailsTheTest(t *testing.T) {
 	}
 	s := newSim(t, 1)
 	s.reg.ByName["now"].Fn = func(*call) (v starlark.Value, err error) { panic(errors.New("so")) }
-	if f := s.RunTest(file, "test_x").Failure; f == nil || !strings.HasPrefix(f.Message, "now: panic: so, in script.") {
+	if f := s.RunTest(file, "test_x", 0).Failure; f == nil || !strings.HasPrefix(f.Message, "now: panic: so, in script.") {
 		t.Errorf("the failure is %v", f)
 	}
 	s = newSim(t, 1)
 	s.breakAt(s.local, 1)
-	if f := s.RunTest(file, "test_y").Failure; f == nil || !strings.HasPrefix(f.Message, "host local: host local is out of service, everything else goes on: ") {
+	if f := s.RunTest(file, "test_y", 0).Failure; f == nil || !strings.HasPrefix(f.Message, "host local: host local is out of service, everything else goes on: ") {
 		t.Errorf("the failure is %v", f)
 	}
 	if got := s.err.String(); got != "" {

@@ -32,7 +32,9 @@ func sections() []section {
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
 			"Virtual time stands while one runs. A run that calls `sh` does not repeat: what a program does, and when, depends on the machine. " +
 			"`smolsh test --shrink` refuses such a test.", Builtins: join(programBuiltins(), fileBuiltins(), logBuiltins())},
-		{Title: "Values and tests", Intro: "", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
+		{Title: "Values and tests", Intro: "`smolsh test` runs every name of a file's top level that begins with `test_` and holds a function, each in a fresh evaluation of " +
+			"the file. `setup()`, if the file defines it, runs before each test, and a test with a parameter for it gets its result as the first argument. `teardown(net)` runs after " +
+			"each test, also after a failure, if `setup()` returned. An error in either fails the test, and so does `exit()`.", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }

@@ -74,21 +74,23 @@ func (s *Session) noticed(err error) {
 // RunTest evaluates a file and runs one of its tests, by the printed name, in a session that has run nothing yet: setup(), the
 // test's function, and teardown(), which runs if setup() returned. A test passes if its function returns, no task fails that the
 // test did not join or ask for its error, and in each virtual lab every frame is accounted for.
-func (s *Session) RunTest(path, name string) (r TestResult) {
+func (s *Session) RunTest(path, name string, index int) (r TestResult) {
 	s.test = &testRun{}
 	var c *testcase.Case
 	var file testFile
 	skip, fail := s.attempt(func() (err error) {
 		file, err = s.prepare(path)
 		if err == nil {
-			c, err = file.find(name)
+			c, err = file.find(name, index)
 		}
 		return err
 	})
 	if fail == nil && skip == nil {
 		skip, fail = s.attempt(func() error { return s.callTest(c, &file) })
-		r = verdictOf(c, fail)
-		fail = r.Failure
+		if skip == nil {
+			r = verdictOf(c, fail)
+			fail = r.Failure
+		}
 	}
 	if file.isSetUp && file.teardown != nil {
 		_, err := s.attempt(func() error { return s.callTeardown(&file) })
@@ -137,22 +139,16 @@ func (s *Session) prepare(path string) (f testFile, err error) {
 	return f, nil
 }
 
-// find returns a test of the file by its printed name.
-func (f *testFile) find(name string) (*testcase.Case, error) {
+// find returns a test of the file by its printed name, and by its index among the cases of its global.
+func (f *testFile) find(name string, index int) (*testcase.Case, error) {
 	global, _, _ := strings.Cut(name, "[")
-	global, _, _ = strings.Cut(global, "#")
 	if v := f.globals[global]; v != nil {
-		list, err := testcase.Expand(global, v)
-		if err != nil {
-			return nil, err
-		}
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i], nil
-			}
+		if c, ok := testcase.Nth(global, v, index); ok && (c.Name == name || strings.HasPrefix(name, c.Name+"#")) {
+			c.Name = name
+			return &c, nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no test %s", f.path, name)
+	return nil, fmt.Errorf("%s has no test %s: its cases are not the same in every evaluation", f.path, name)
 }
 
 // callTest calls setup() and the function of a test.
@@ -227,7 +223,7 @@ func (s *Session) attempt(fn func() error) (*skipError, *Failure) {
 	}
 	f := s.failure(err)
 	f.Interrupted = interrupted
-	f.setup = errors.As(err, new(setupError))
+	f.setup = exit != nil || errors.As(err, new(setupError))
 	return nil, f
 }
 
@@ -245,10 +241,13 @@ func verdictOf(c *testcase.Case, fail *Failure) TestResult {
 	switch {
 	case !c.XFail || fail != nil && (fail.setup || fail.Interrupted):
 		return TestResult{Failure: fail}
+	case fail != nil && c.Match != nil && !c.Match.MatchString(fail.Message):
+		fail.Message += fmt.Sprintf("\nexpected was a failure that matches %s: %s", c.Match, c.Why)
+		return TestResult{Failure: fail}
 	case fail != nil:
 		return TestResult{Expected: true, Why: c.Why}
 	}
-	f := &Failure{Message: "expected to fail: " + c.Why}
+	f := &Failure{Message: "it passed, and was expected to fail: " + c.Why}
 	if fn, ok := c.Fn.(*starlark.Function); ok {
 		pos := fn.Position()
 		f.File, f.Line, f.Col = pos.Filename(), int(pos.Line), int(pos.Col)

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"regexp"
+
 	"go.starlark.net/starlark"
 
 	"smolsh/script/testcase"
@@ -10,7 +12,7 @@ func testBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "cases", Sig: "fn, values", Kinds: "fn any", Args: "fn: the test function; values: a list, each item is the last argument of one case, a tuple is several arguments", Result: "test", Pure: true,
 			Doc: "A test for each value, for a global whose name begins with test_.", Example: `test_delay = cases(lambda d: assert.lt(d, 3), [1, 2])`, See: "xfail, tagged, skip", Fn: builtinCases},
-		{Name: "xfail", Sig: "fn, why", Kinds: "fn str", Args: "fn: the test function, or what cases or tagged returned; why: the known fault", Result: "test", Pure: true,
+		{Name: "xfail", Sig: `fn, why, pattern=""`, Kinds: "fn str str", Args: "fn: the test function, or what cases or tagged returned; why: the known fault; pattern: a regular expression for the text of the failure", Result: "test", Pure: true,
 			Doc: "A test that is expected to fail; the test fails if it passes.", Example: `test_known = xfail(lambda: assert.eq(1, 2), "arithmetic is broken")`, See: "cases, tagged, skip", Fn: builtinXFail},
 		{Name: "tagged", Sig: "fn, *tags", Kinds: "fn", Args: "fn: the test function, or what cases or xfail returned; tags: words for --tag", Result: "test", Pure: true,
 			Doc: "A test with tags; smolsh test --tag selects by them.", Example: `test_long = tagged(lambda: sleep("1h"), "slow")`, See: "cases, xfail, skip", Fn: builtinTagged},
@@ -35,7 +37,11 @@ func builtinCases(c *call) (starlark.Value, error) {
 }
 
 func builtinXFail(c *call) (starlark.Value, error) {
-	return testcase.XFail(arg[starlark.Callable](c, "fn"), arg[string](c, "why")), nil
+	match, err := regexp.Compile(arg[string](c, "pattern"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return testcase.XFail(arg[starlark.Callable](c, "fn"), arg[string](c, "why"), match), nil
 }
 
 func builtinTagged(c *call) (starlark.Value, error) {

@@ -47,6 +47,7 @@ type testOptions struct {
 	help, json, live, list, shrink bool
 	failFast, lastFailed           bool
 	tags                           []string
+	captures                       string
 	memory                         int64
 	steps                          uint64
 	keep                           *fault.Plan
@@ -73,6 +74,7 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.StringVar(&r.memory, "memory", "1GB", "the memory that a test may use, `SIZE`")
 	f.Uint64Var(&o.steps, "steps", 0, "computation steps that a test may take, `N`; 0 for any number")
 	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")
+	f.StringVar(&o.captures, "captures", "", "leave the captures of failing tests in `FOLDER`; none for no captures")
 	f.BoolVar(&o.json, "json", false, "an object per line: file, test, seed, result (pass, fail, skip, xfail), seconds, simulated, error, why, again, capture")
 	f.BoolVar(&o.live, "live", false, "local is on the private lab's TAP beside the kernel, or on the devices of --device before the verb")
 	f.BoolVar(&o.shrink, "shrink", false, "turn off the faults of a failing test one by one, until only those that make it fail are left")
@@ -265,8 +267,15 @@ func (o *options) scenarios(t *testOptions, stdout, stderr io.Writer) *scenario.
 		Seeds: t.seeds, Shard: t.shard, Jobs: t.jobs, Timeout: t.timeout, Memory: t.memory, Steps: t.steps, FailFast: t.failFast,
 		Live: t.live, Keep: t.keep, Shrink: t.shrink,
 		Folder: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), Stdout: stdout, Stderr: stderr, JSON: t.json,
-		Terminal: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("TERM") != "dumb", Columns: columns(),
+		Terminal: isatty.IsTerminal(os.Stdout.Fd()), Progress: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("TERM") != "dumb", Columns: columns(),
 		Open: o.openVirtual, Worker: testWorker,
+	}
+	switch t.captures {
+	case "":
+	case "none":
+		c.NoCaptures = true
+	default:
+		c.Folder = t.captures
 	}
 	c.Before = flagWords(o.flags, nil)
 	c.After = flagWords(t.flags, func(name string) bool { return slices.Contains(repeated, name) })
@@ -321,18 +330,22 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	if t.json || t.list {
 		notes = c.Stderr
 	}
-	for _, r := range remarks {
-		fmt.Fprintf(notes, "note: %s\n", r)
-	}
-	var record *record
-	if !t.list {
-		record = readRecord(notes)
-		if t.lastFailed {
-			record.narrow(t, c, notes)
+	if t.match == nil && len(t.tags) == 0 && !t.lastFailed { // a selection is not about what is no test
+		for _, r := range remarks {
+			fmt.Fprintf(notes, "note: %s\n", r)
 		}
 	}
+	record := readRecord(notes)
+	if t.lastFailed {
+		record.narrow(t, c, notes)
+	}
 	if t.list {
-		return 0, listTests(c)
+		return listTests(c)
+	}
+	if c.Folder != "" {
+		if err := os.MkdirAll(c.Folder, 0o777); err != nil {
+			return 0, fmt.Errorf("the folder of captures: %w", err)
+		}
 	}
 	if t.junit != "" {
 		f, err := os.Create(t.junit)
@@ -346,7 +359,7 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 		}
 	}
 	result, err := c.Run()
-	record.update(result, notes)
+	record.update(c.Tests, result, notes)
 	switch {
 	case err != nil:
 		return 0, err
@@ -358,13 +371,14 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	return 0, nil
 }
 
-// listTests prints a line for each test, with its tags.
-func listTests(c *scenario.Config) error {
+// listTests prints a line for each test, with its tags. The status says whether every file can be read.
+func listTests(c *scenario.Config) (status int, err error) {
 	for _, x := range c.Tests {
 		words := []string{x.Path, x.Name}
 		switch {
 		case x.Wrong != nil:
 			words[1] = "can't be read: " + x.Wrong.Error()
+			status = statusFailed
 		case x.Skipped:
 			words[1] = "skipped: " + x.Why
 		}
@@ -372,10 +386,10 @@ func listTests(c *scenario.Config) error {
 			words = append(words, "#"+tag)
 		}
 		if _, err := fmt.Fprintln(c.Stdout, strings.Join(words, " ")); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return status, nil
 }
 
 // stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run, and a second signal the process. got receives the first signal.
@@ -430,11 +444,11 @@ func (r *record) narrow(t *testOptions, c *scenario.Config, notes io.Writer) {
 }
 
 // update records the failures of a run.
-func (r *record) update(result scenario.Result, notes io.Writer) {
-	if r.path == "" || len(r.Failed) == 0 && len(result.Failures) == 0 {
+func (r *record) update(tests []scenario.Test, result scenario.Result, notes io.Writer) {
+	if r.path == "" || len(r.Failed) == 0 && result.Failed == 0 {
 		return
 	}
-	r.Update(result.Ran, result.Failures)
+	r.Update(tests, result)
 	if err := r.Write(r.path); err != nil {
 		fmt.Fprintf(notes, "note: the failed tests can't be recorded for --last-failed: %v\n", err)
 	}
@@ -474,7 +488,7 @@ func (o *options) enterLive() (status int, ran bool, err error) {
 	defer l.close()
 	defer l.runner.Close()
 	if l.why != "" {
-		return 0, false, deviceError(errors.New(l.why))
+		return 0, false, deviceError(errors.New(strings.Replace(l.why, "so this is a virtual lab", "so live tests can't run", 1)))
 	}
 	return 0, false, nil
 }

@@ -87,6 +87,23 @@ func (r *Row) CompareSameType(op syntax.Token, other starlark.Value, depth int) 
 	return same == (op == syntax.EQL), nil
 }
 
+// CompareSameType implements starlark.Comparable: tables are equal if their rows are, in order. Tables without rows are equal if their
+// columns are.
+func (t *Table) CompareSameType(op syntax.Token, other starlark.Value, depth int) (bool, error) {
+	o := other.(*Table)
+	if op != syntax.EQL && op != syntax.NEQ {
+		return false, fmt.Errorf("tables have no order: compare their len()")
+	}
+	same := len(t.Rows) == len(o.Rows) && slices.EqualFunc(t.Columns, o.Columns, func(a, b Column) bool { return a.Name == b.Name })
+	for i := 0; same && i < len(t.Rows); i++ {
+		var err error
+		if same, err = starlark.EqualDepth(t.Rows[i], o.Rows[i], depth-1); err != nil {
+			return false, err
+		}
+	}
+	return same == (op == syntax.EQL), nil
+}
+
 // Add appends a row with one value for each column.
 func (t *Table) Add(vals ...starlark.Value) *Row {
 	r := &Row{Table: t, Values: vals}

@@ -5,6 +5,7 @@ package testcase
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,6 +20,7 @@ type Value struct {
 	tags   []string
 	why    string // reason of an expected failure
 	xfail  bool
+	match  *regexp.Regexp // of the expected failure's text; nil for any
 }
 
 // Cases returns fn with a case for each of values, the last argument of the call. A tuple is several arguments.
@@ -29,8 +31,10 @@ func Cases(fn starlark.Callable, values []starlark.Value) *Value {
 	return &Value{inner: fn, params: values}
 }
 
-// XFail returns fn as a test that is expected to fail, for the reason why.
-func XFail(fn starlark.Callable, why string) *Value { return &Value{inner: fn, why: why, xfail: true} }
+// XFail returns fn as a test that is expected to fail, for the reason why, with a text that match matches. A nil match matches any text.
+func XFail(fn starlark.Callable, why string, match *regexp.Regexp) *Value {
+	return &Value{inner: fn, why: why, xfail: true, match: match}
+}
 
 // Tagged returns fn as a test with tags.
 func Tagged(fn starlark.Callable, tags []string) *Value { return &Value{inner: fn, tags: tags} }
@@ -74,7 +78,8 @@ type Case struct {
 	Values starlark.Tuple // the last arguments of the call
 	Tags   []string
 	XFail  bool
-	Why    string // reason of the expected failure
+	Why    string         // reason of the expected failure
+	Match  *regexp.Regexp // of the expected failure's text; nil for any
 }
 
 // MaxCases bounds the cases of one name.
@@ -102,6 +107,61 @@ func Expand(name string, v starlark.Value) ([]Case, error) {
 	return list, nil
 }
 
+// Nth returns the case of a global's value that Expand returns at index, with the same name except for the number of equal names. ok is
+// false if there is none. It costs no more for many cases than for one.
+func Nth(name string, v starlark.Value, index int) (c Case, ok bool) {
+	switch v := v.(type) {
+	case *Value:
+		if v.params == nil {
+			if c, ok = Nth(name, v.inner, index); ok {
+				c.mark(v)
+			}
+			return c, ok
+		}
+		n := count(v.inner)
+		if n == 0 || index < 0 || index/n >= len(v.params) {
+			return c, false
+		}
+		if c, ok = Nth(name, v.inner, index%n); ok {
+			c.prepend(name, v.params[index/n])
+		}
+		return c, ok
+	case starlark.Callable:
+		return Case{Name: name, Fn: v}, index == 0
+	}
+	return c, false
+}
+
+// count returns the number of cases of a value.
+func count(fn starlark.Callable) int {
+	v, ok := fn.(*Value)
+	switch {
+	case !ok:
+		return 1
+	case v.params == nil:
+		return count(v.inner)
+	}
+	return len(v.params) * count(v.inner)
+}
+
+// mark adds the marks of a value to the case.
+func (c *Case) mark(v *Value) {
+	c.Tags = append(slices.Clip(c.Tags), v.tags...)
+	if v.xfail {
+		c.XFail, c.Why, c.Match = true, v.why, v.match
+	}
+}
+
+// prepend adds a value of cases() to the case, whose values so far fill the last parameters.
+func (c *Case) prepend(name string, p starlark.Value) {
+	c.Name = name + "[" + label(p) + "]" + strings.TrimPrefix(c.Name, name)
+	values, several := p.(starlark.Tuple)
+	if !several {
+		values = starlark.Tuple{p}
+	}
+	c.Values = slices.Concat(values, c.Values)
+}
+
 func expand(name string, fn starlark.Callable) ([]Case, error) {
 	v, ok := fn.(*Value)
 	if !ok {
@@ -113,11 +173,7 @@ func expand(name string, fn starlark.Callable) ([]Case, error) {
 	}
 	if v.params == nil {
 		for i := range inner {
-			c := &inner[i]
-			c.Tags = append(slices.Clip(c.Tags), v.tags...)
-			if v.xfail {
-				c.XFail, c.Why = true, v.why
-			}
+			inner[i].mark(v)
 		}
 		return inner, nil
 	}
@@ -127,13 +183,7 @@ func expand(name string, fn starlark.Callable) ([]Case, error) {
 	list := make([]Case, 0, len(inner)*len(v.params))
 	for _, p := range v.params {
 		for _, c := range inner {
-			// The inner cases have filled the last parameters already, so this value precedes theirs.
-			c.Name = name + "[" + label(p) + "]" + strings.TrimPrefix(c.Name, name)
-			values, several := p.(starlark.Tuple)
-			if !several {
-				values = starlark.Tuple{p}
-			}
-			c.Values = slices.Concat(values, c.Values)
+			c.prepend(name, p)
 			list = append(list, c)
 		}
 	}

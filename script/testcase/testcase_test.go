@@ -26,7 +26,7 @@ func globals(t *testing.T, src string) starlark.StringDict {
 			return Cases(f, list)
 		}),
 		"xfail": builtin("xfail", func(f starlark.Callable, rest starlark.Tuple) starlark.Value {
-			return XFail(f, string(rest[0].(starlark.String)))
+			return XFail(f, string(rest[0].(starlark.String)), nil)
 		}),
 		"tagged": builtin("tagged", func(f starlark.Callable, rest starlark.Tuple) starlark.Value {
 			return Tagged(f, []string{string(rest[0].(starlark.String))})
@@ -71,7 +71,10 @@ test_data = [1, 2]
 			t.Fatal(err)
 		}
 		var got []string
-		for _, c := range list {
+		for i, c := range list {
+			if n, ok := Nth(name, g[name], i); !ok || !strings.HasPrefix(c.Name, n.Name) || n.Values.String() != c.Values.String() || len(n.Tags) != len(c.Tags) || n.Why != c.Why {
+				t.Errorf("%s: the case %d is %v, %v, want %v", name, i, n, ok, c)
+			}
 			text := c.Name + strings.TrimSuffix(c.Values.String(), "")
 			for _, tag := range c.Tags {
 				text += " " + tag
@@ -83,6 +86,11 @@ test_data = [1, 2]
 		}
 		if text := strings.Join(got, "|"); text != want {
 			t.Errorf("%s expands to\n%s, want\n%s", name, text, want)
+		}
+	}
+	for _, i := range []int{-1, 4, 1 << 40} {
+		if c, ok := Nth("test_product", g["test_product"], i); ok {
+			t.Errorf("the case %d of four is %v", i, c)
 		}
 	}
 	many := make([]starlark.Value, 1000)

@@ -25,6 +25,7 @@ type File struct {
 type Test struct {
 	File
 	Name    string // printed name; "" if Wrong or Skipped is set
+	Index   int    // of the case among those of its global
 	Tags    []string
 	Wrong   *script.Failure // why the file can't be evaluated
 	Skipped bool            // the file's top level called skip()
@@ -72,29 +73,50 @@ func Files(paths []string) (list []File, remarks []string, err error) {
 			}
 			return nil, nil, fmt.Errorf("%s: %w", p, err)
 		}
-		if !info.IsDir() {
+		if info.IsDir() {
+			err = walk(p, ".", nil, add)
+		} else if info.Mode().IsRegular() {
 			add(p, filepath.Base(p))
-			continue
+		} else {
+			err = fmt.Errorf("%s: it is no regular file", p)
 		}
-		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case strings.HasPrefix(d.Name(), ".") && path != p:
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-			case !d.IsDir() && filepath.Ext(path) == ".star":
-				shown, _ := filepath.Rel(p, path)
-				add(path, shown)
-			}
-			return nil
-		})
 		if err != nil {
 			return nil, nil, err
 		}
 	}
 	return list, remarks, nil
+}
+
+// walk calls add with every regular *.star file in the folder at root/rel and below, except names that begin with a dot. It follows
+// symbolic links, but not into a folder of above, the folders from root on down.
+func walk(root, rel string, above []fs.FileInfo, add func(path, shown string)) error {
+	folder := filepath.Join(root, rel)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	here, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	above = append(slices.Clip(above), here)
+	for _, e := range entries {
+		shown := filepath.Join(rel, e.Name())
+		path := filepath.Join(root, shown)
+		info, err := os.Stat(path)
+		switch {
+		case strings.HasPrefix(e.Name(), "."), err != nil: // a link to nothing is no file
+		case info.IsDir():
+			if !slices.ContainsFunc(above, func(x fs.FileInfo) bool { return os.SameFile(x, info) }) {
+				if err := walk(root, shown, above, add); err != nil {
+					return err
+				}
+			}
+		case info.Mode().IsRegular() && filepath.Ext(path) == ".star":
+			add(path, shown)
+		}
+	}
+	return nil
 }
 
 // Collect evaluates files, up to Jobs of them at once, and returns their tests.
@@ -140,7 +162,8 @@ func (c *Config) collect(f File) (found Found) {
 	}
 	for _, t := range r.Collection.Tests {
 		x := Test{File: f, Name: t.Name, Tags: t.Tags}
-		x.others = slices.ContainsFunc(r.Collection.Tests, func(o script.TestFunc) bool {
+		x.Index = t.Index
+		x.others = regexp.QuoteMeta(t.Name) == t.Name && slices.ContainsFunc(r.Collection.Tests, func(o script.TestFunc) bool {
 			return o.Name != t.Name && strings.Contains(o.Name, t.Name)
 		})
 		found.Tests = append(found.Tests, x)

@@ -42,6 +42,11 @@ type junitCase struct {
 	Failure *junitReason `xml:"failure"`
 	Error   *junitReason `xml:"error"`
 	Skipped *junitReason `xml:"skipped"`
+	Output  *junitOutput `xml:"system-out"`
+}
+
+type junitOutput struct {
+	Text string `xml:",cdata"`
 }
 
 type junitReason struct {
@@ -64,6 +69,12 @@ func junitCaseOf(c *Config, o *outcome, told telling) junitCase {
 	text = append(text, "again: "+told.again)
 	if told.capture != "" {
 		text = append(text, "capture: "+told.capture)
+	}
+	if told.lost != "" {
+		text = append(text, "no whole capture: "+told.lost)
+	}
+	if len(o.Output) > 0 {
+		k.Output = &junitOutput{clean(string(o.Output))}
 	}
 	reason := &junitReason{Text: clean(strings.Join(text, "\n"))}
 	switch {
@@ -128,7 +139,12 @@ type file interface {
 
 const (
 	junitBegin = xml.Header + "<testsuites>\n"
-	junitEnd   = "</testsuites>\n"
+	// junitEnd follows the cases while the tests run: whoever finds it in the file knows that the run has not ended as it should.
+	junitEnd = `  <testsuite name="smolsh test" tests="1" failures="0" errors="1" skipped="0">
+    <testcase classname="smolsh" name="the whole run"><error message="the run has not ended, or was killed: tests are missing"></error></testcase>
+  </testsuite>
+</testsuites>
+`
 )
 
 // begin writes a report without cases.

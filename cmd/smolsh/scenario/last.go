@@ -86,23 +86,28 @@ func (r *Record) Select(tests []Test) (list []Test) {
 	return list
 }
 
-// Update takes the tests that have run off the record, and puts those that failed on it.
-func (r *Record) Update(ran []Test, failed []Failed) {
-	absolute := func(path string) string {
-		if p, err := filepath.Abs(path); err == nil {
-			return p
+// Update takes the cases that have run off the record, and puts those that failed on it.
+func (r *Record) Update(tests []Test, result Result) { r.update(tests, result.ran, result.failures) }
+
+func (r *Record) update(tests []Test, ran, failed []job) {
+	paths := map[string]string{}
+	of := func(j job) Failed {
+		t := &tests[j.test]
+		if paths[t.Path] == "" {
+			paths[t.Path] = t.Path
+			if p, err := filepath.Abs(t.Path); err == nil {
+				paths[t.Path] = p
+			}
 		}
-		return path
+		return Failed{paths[t.Path], t.Name, j.seed}
 	}
-	type key struct{ path, name string }
-	again := map[key]bool{}
-	for _, t := range ran {
-		again[key{absolute(t.Path), t.Name}] = true
+	again := make(map[Failed]bool, len(ran))
+	for _, j := range ran {
+		again[of(j)] = true
 	}
-	r.Failed = slices.DeleteFunc(r.Failed, func(f Failed) bool { return again[key{f.Path, f.Name}] })
-	for _, f := range failed {
-		f.Path = absolute(f.Path)
-		r.Failed = append(r.Failed, f)
+	r.Failed = slices.DeleteFunc(r.Failed, func(f Failed) bool { return again[f] })
+	for _, j := range failed {
+		r.Failed = append(r.Failed, of(j))
 	}
 	r.Failed = r.Failed[max(0, len(r.Failed)-maxRecord):]
 }

@@ -61,7 +61,7 @@ func residentSize(pid int) int64 {
 var sizeUnits = []struct {
 	name   string
 	octets int64
-}{{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}}
+}{{"TB", 1 << 40}, {"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}}
 
 // ParseSize reads a number of octets with an optional unit: 512MB, 2GB, 2g. A unit is 1,024 times the one below it.
 func ParseSize(text string) (int64, error) {

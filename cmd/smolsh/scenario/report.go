@@ -5,15 +5,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"smolsh/phy/fault"
 	"smolsh/script"
+	"smolsh/script/escape"
 )
 
 // maxTold is the number of failing seeds of a test that are reported in full. The others are only listed.
 const maxTold = 3
+
+// widestName bounds the columns that names are padded to.
+const widestName = 48
 
 // report writes the results of the cases, which it receives in order.
 type report struct {
@@ -39,14 +45,18 @@ func newReport(c *Config, total int, last map[int]uint64) *report {
 	r.suites.begin(c)
 	for _, t := range c.Tests {
 		r.files = max(r.files, utf8.RuneCountInString(t.Shown))
-		r.names = max(r.names, utf8.RuneCountInString(t.Name))
+		r.names = max(r.names, min(utf8.RuneCountInString(t.Name), widestName))
 	}
 	return r
 }
 
 func (r *report) printf(format string, args ...any) {
 	r.wipe()
-	if _, err := fmt.Fprintf(r.c.Stdout, format, args...); err != nil && r.err == nil {
+	text := fmt.Sprintf(format, args...)
+	if r.c.Terminal { // tests and their peers say what they like
+		text = escape.Controls(text)
+	}
+	if _, err := io.WriteString(r.c.Stdout, text); err != nil && r.err == nil {
 		r.err = err
 	}
 }
@@ -61,7 +71,7 @@ func (r *report) wipe() {
 
 // progress prints the number of cases that have ended, on a terminal.
 func (r *report) progress(ready int) {
-	if !r.c.Terminal || r.c.JSON || ready == r.total {
+	if !r.c.Progress || r.c.JSON || ready == r.total {
 		return
 	}
 	r.wipe()
@@ -98,17 +108,16 @@ func (r *report) take(o outcome) {
 		r.more = append(r.more, fmt.Sprint(o.seed))
 	}
 	if !o.Interrupted && t.Name != "" {
-		if n := len(r.result.Ran); n == 0 || r.result.Ran[n-1].Path != t.Path || r.result.Ran[n-1].Name != t.Name {
-			r.result.Ran = append(r.result.Ran, t)
-		}
+		r.result.ran = append(r.result.ran, job{o.test, o.seed})
 		if o.Failure != nil {
-			r.result.Failures = append(r.result.Failures, Failed{t.Path, t.Name, o.seed})
+			r.result.failures = append(r.result.failures, job{o.test, o.seed})
 		}
 	}
 	if r.c.Live && o.Failure == nil && t.Name != "" {
 		_ = os.Remove(r.c.captureName(t, o.seed, r.c.Keep))
 	}
 	r.suites.add(r.c, &o, told)
+	r.missed(&o)
 	switch {
 	case r.c.JSON:
 		r.json(o, told)
@@ -120,10 +129,28 @@ func (r *report) take(o outcome) {
 	}
 }
 
+// missed notes the faults of --keep that the test does not state.
+func (r *report) missed(o *outcome) {
+	if r.c.Keep == nil || o.Crashed || o.Interrupted {
+		return
+	}
+	for _, k := range r.c.Keep.Kept {
+		if !slices.ContainsFunc(o.Troubles, func(t fault.Report) bool { return t.Number == k.Number && (k.Effect == "" || t.Effect == k.Effect) }) {
+			notes := r.c.Stdout
+			if r.c.JSON {
+				notes = r.c.Stderr
+			}
+			r.wipe()
+			fmt.Fprintf(notes, "note: --keep %v: %s states no such fault\n", k, r.c.Tests[o.test].Name)
+		}
+	}
+}
+
 // count adds a case.
 func (r *Result) count(o *outcome) {
 	switch {
 	case o.Interrupted:
+		r.Stopped++
 	case o.Skipped:
 		r.Skipped++
 	case o.Expected:
@@ -177,7 +204,7 @@ func (r *report) text(o outcome, told telling) {
 		return
 	}
 	if len(r.more) > 0 {
-		r.printf("      and with %d seeds more: %s\n", len(r.more), list(r.more, 20))
+		r.printf("      and with %s more: %s\n", count(len(r.more), "seed"), list(r.more, 20))
 	}
 	s := &r.sums
 	switch all := s.Passed + s.Failed + s.Skipped + s.Expected; {
@@ -191,7 +218,7 @@ func (r *report) text(o outcome, told telling) {
 		}
 		line(o.word(), seeds, r.took, r.simulated, o.Why)
 	case many:
-		r.printf("      %d of %d seeds passed\n", s.Passed, all)
+		r.printf("      of %d seeds: %v\n", all, *s)
 	}
 }
 
@@ -231,6 +258,9 @@ func (r *report) details(o outcome, told telling) {
 	if told.capture != "" {
 		r.printf("%scapture: %s\n", in, told.capture)
 	}
+	if told.lost != "" {
+		r.printf("%sno whole capture: %s\n", in, told.lost)
+	}
 }
 
 // reason returns the lines that say why a test failed or was interrupted, and where.
@@ -259,7 +289,8 @@ type jsonLine struct {
 	Seconds   float64 `json:"seconds"`
 	Simulated float64 `json:"simulated"`
 	Error     string  `json:"error,omitempty"`
-	Why       string  `json:"why,omitempty"` // the reason of skip or xfail
+	Output    string  `json:"output,omitempty"` // the end of what a failed test printed
+	Why       string  `json:"why,omitempty"`    // the reason of skip or xfail
 	Again     string  `json:"again,omitempty"`
 	Capture   string  `json:"capture,omitempty"`
 }
@@ -269,13 +300,14 @@ func (r *report) json(o outcome, told telling) {
 	l := jsonLine{File: t.Path, Test: t.Name, Seed: o.seed, Result: "pass", Seconds: o.Took.Seconds(), Simulated: o.Simulated.Seconds(), Why: o.Why}
 	switch {
 	case o.Interrupted:
-		l.Result, l.Error = "fail", strings.Join(o.reason(), "\n")
+		l.Result, l.Error, l.Output = "fail", strings.Join(o.reason(), "\n"), string(o.Output)
 	case o.Skipped:
 		l.Result = "skip"
 	case o.Expected:
 		l.Result = "xfail"
 	case o.Failure != nil:
 		l.Result, l.Error, l.Again, l.Capture = "fail", o.Failure.Error(), told.again, told.capture
+		l.Output = string(o.Output)
 	}
 	e := json.NewEncoder(r.c.Stdout)
 	e.SetEscapeHTML(false)
@@ -315,6 +347,9 @@ func (r Result) String() string {
 	if r.Skipped > 0 {
 		text += fmt.Sprintf(", %d skipped", r.Skipped)
 	}
+	if r.Stopped > 0 {
+		text += fmt.Sprintf(", %d interrupted", r.Stopped)
+	}
 	if r.Expected > 0 {
 		text += fmt.Sprintf(", %d failed as expected", r.Expected)
 	}
@@ -326,6 +361,7 @@ type telling struct {
 	again   string
 	capture string   // file with the packets, "" if there is none
 	note    string   // remark if the repetition had another result
+	lost    string   // why there is no whole capture
 	shrunk  []string // faults that the failure needs
 }
 
@@ -336,11 +372,18 @@ func (c *Config) examine(o outcome) telling {
 	if t.Wrong != nil || o.Hung || o.Crashed {
 		return told
 	}
-	told.capture = c.captureName(t, o.seed, c.Keep)
+	if !c.NoCaptures {
+		told.capture = c.captureName(t, o.seed, c.Keep)
+	}
 	if c.Live {
+		told.captured(&o)
 		return told
 	}
-	second := c.once(o.test, o.seed, c.Keep, told.capture)
+	second := outcome{Failure: o.Failure}
+	if !c.NoCaptures {
+		second = c.once(o.test, o.seed, c.Keep, told.capture)
+		told.captured(&second)
+	}
 	switch {
 	case same(o.Failure, second.Failure) && o.Failure.Message == second.Failure.Message:
 	case second.Failure == nil:
@@ -355,6 +398,13 @@ func (c *Config) examine(o outcome) telling {
 		told.shrunk = c.shrink(o)
 	}
 	return told
+}
+
+// captured notes that the capture of a run is missing or not whole.
+func (t *telling) captured(o *outcome) {
+	if o.CaptureErr != "" {
+		t.capture, t.lost = "", o.CaptureErr
+	}
 }
 
 // same reports whether two failures are at the same place of the script, or equal if they have no place.

@@ -33,17 +33,19 @@ type Config struct {
 	Tests    []Test
 	Seeds    Seeds
 	Shard    Shard
-	Jobs     int              // number of tests at once, 1 or more
-	Timeout  time.Duration    // bound of one test with one seed, by the wall clock
-	Memory   int64            // bound of a worker's memory, in octets; 0 for none
-	Steps    uint64           // bound of a test's computation steps; 0 for none
-	FailFast bool             // run no further test after the first failure
-	Live     bool             // the sessions are not virtual: nothing can be repeated
-	Keep     *fault.Plan      // the faults of tests to keep; nil for all
-	Shrink   bool             // look for the fewest faults with which a failing test fails
-	Folder   string           // the captures' folder; "" for the working directory
-	Open     Opener           // makes the session of a test, in the worker
-	Worker   func() *exec.Cmd // makes the command of a worker process; nil runs the workers in this process
+	Jobs     int           // number of tests at once, 1 or more
+	Timeout  time.Duration // bound of one test with one seed, by the wall clock
+	Memory   int64         // bound of a worker's memory, in octets; 0 for none
+	Steps    uint64        // bound of a test's computation steps; 0 for none
+	FailFast bool          // run no further test after the first failure
+	Live     bool          // the sessions are not virtual: nothing can be repeated
+	Keep     *fault.Plan   // the faults of tests to keep; nil for all
+	Shrink   bool          // look for the fewest faults with which a failing test fails
+	Folder   string        // the captures' folder; "" for the working directory
+	// NoCaptures leaves no captures of failing tests.
+	NoCaptures bool
+	Open       Opener           // makes the session of a test, in the worker
+	Worker     func() *exec.Cmd // makes the command of a worker process; nil runs the workers in this process
 	// ExitFull ends a worker's process, with the status ExitMemory, when memory is so full that an answer would take seconds. The
 	// position is that of the statement that runs, if it is known. Nil in the runner's own process.
 	ExitFull func(file string, line int)
@@ -53,8 +55,9 @@ type Config struct {
 	Stderr   io.Writer // receives remarks if Stdout receives JSON
 	JSON     bool      // lines of JSON instead of text
 	JUnit    io.Writer // receives JUnit's XML; may be nil
-	// Terminal makes a line on Stdout show the progress; Columns is its width.
-	Terminal bool
+	Terminal bool      // Stdout is a terminal, on which control characters are escaped
+	// Progress makes a line on Stdout show the progress; Columns is its width.
+	Progress bool
 	Columns  int
 	// Stop ends the run when it is closed.
 	Stop <-chan struct{}
@@ -76,6 +79,7 @@ type outcome struct {
 	Simulated   time.Duration
 	Packets     []string       // the last packets, if it failed
 	Output      []byte         // the end of its output, if it failed
+	CaptureErr  string         // why the capture is missing or not whole; "" if it is
 	Troubles    []fault.Report // the faults, under a plan
 	Touched     []string       // packets that met one, under a plan
 	Interrupted bool
@@ -124,7 +128,7 @@ func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) o
 	t := c.Tests[test]
 	o := outcome{Failure: t.Wrong, Skipped: t.Skipped, Why: t.Why}
 	if t.Wrong == nil && !t.Skipped {
-		o = c.ask(request{Path: t.Path, Name: t.Name, Seed: seed, Plan: plan, Capture: capture}).Outcome
+		o = c.ask(request{Path: t.Path, Name: t.Name, Index: t.Index, Seed: seed, Plan: plan, Capture: capture}).Outcome
 	}
 	o.test, o.seed = test, seed
 	return o

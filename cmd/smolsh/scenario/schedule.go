@@ -12,10 +12,10 @@ import (
 // Result holds the counts of a run.
 type Result struct {
 	Passed, Failed, Skipped, Expected int
+	Stopped                           int // cases that were interrupted
 	NotRun                            int // cases after the first failure, or after the interrupt
 	Interrupted                       bool
-	Ran                               []Test   // tests of which a case ended
-	Failures                          []Failed // cases that failed
+	ran, failures                     []job // cases that ended, and those of them that failed
 }
 
 // job is one case: a test with a seed.
@@ -151,7 +151,7 @@ func (c *Config) Run() (Result, error) {
 // first runs a case for the first time. It captures a live run, which can't be repeated.
 func (c *Config) first(j job) outcome {
 	capture := ""
-	if c.Live {
+	if c.Live && !c.NoCaptures {
 		capture = c.captureName(c.Tests[j.test], j.seed, c.Keep)
 	}
 	return c.once(j.test, j.seed, c.Keep, capture)

@@ -22,6 +22,7 @@ type request struct {
 	Interrupt bool
 	Path      string
 	Name      string // printed name of the test; "" collects
+	Index     int    // of the case among those of its global
 	Seed      uint64
 	Plan      *fault.Plan
 	Capture   string // file for every packet; "" for none
@@ -153,10 +154,7 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 	}
 	if r.Capture != "" {
 		if err := s.Capture(r.Capture); err != nil {
-			o.Failure = &script.Failure{Message: "the capture: " + err.Error()}
-			_ = s.Close()
-			release()
-			return
+			o.CaptureErr = err.Error()
 		}
 	}
 	done := make(chan script.TestResult, 1)
@@ -168,7 +166,7 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 			done <- script.TestResult{Failure: fail}
 			return
 		}
-		done <- s.RunTest(r.Path, r.Name)
+		done <- s.RunTest(r.Path, r.Name, r.Index)
 	}()
 	w.c.watch(s, o, done, crash, stop)
 	o.Took = time.Since(start)
@@ -184,7 +182,11 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 	if r.Plan != nil {
 		o.Troubles, o.Touched = s.FaultReports(), s.LastPackets(lastPackets, true)
 	}
-	if err := s.Close(); err != nil && o.Failure == nil && !errors.Is(err, os.ErrClosed) {
+	switch err := s.Close(); {
+	case err == nil || errors.Is(err, os.ErrClosed):
+	case r.Capture != "": // of which every error of a file is
+		o.CaptureErr = err.Error()
+	case o.Failure == nil:
 		o.Failure = &script.Failure{Message: err.Error()}
 	}
 	release()

@@ -12,7 +12,7 @@ import (
 func TestParseSize(t *testing.T) {
 	for in, want := range map[string]int64{
 		"1GB": 1 << 30, "512MB": 512 << 20, "2g": 2 << 30, "1.5 GB": 3 << 29, "1GiB": 1 << 30, "40000000": 40_000_000,
-		"32MB": 32 << 20, "31MB": 0, "": 0, "GB": 0, "-1GB": 0, "1e30": 0, "NaN": 0, "Inf": 0, "12 apples": 0,
+		"32MB": 32 << 20, "2TB": 2 << 40, "31MB": 0, "": 0, "GB": 0, "-1GB": 0, "1e30": 0, "NaN": 0, "Inf": 0, "12 apples": 0,
 	} {
 		got, err := ParseSize(in)
 		if got != want || (err == nil) != (want != 0) {
@@ -62,7 +62,8 @@ func TestRecord(t *testing.T) {
 		t.Fatal(r, err)
 	}
 	a, b, c := test("x.star", "test_a"), test("x.star", "test_b"), test("y.star", "test_a")
-	r.Update([]Test{a, b, c}, []Failed{{"x.star", "test_a", 3}, {"x.star", "test_a", 9}, {"y.star", "test_a", 1}})
+	tests := []Test{a, b, c}
+	r.update(tests, []job{{0, 3}, {0, 9}, {1, 1}, {2, 1}}, []job{{0, 3}, {0, 9}, {2, 1}})
 	if err := r.Write(file); err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +74,12 @@ func TestRecord(t *testing.T) {
 	if len(list) != 2 || list[0].Name != "test_a" || len(list[0].Seeds) != 2 || list[0].Seeds[1] != 9 || list[1].Path != "y.star" {
 		t.Errorf("selected %+v", list)
 	}
-	r.Update([]Test{a}, nil)
-	if list := r.Select([]Test{a, b, c}); len(list) != 1 || list[0].Path != "y.star" {
+	r.update(tests, []job{{0, 9}}, nil) // a seed that passes now, and no other
+	if list := r.Select(tests); len(list) != 2 || len(list[0].Seeds) != 1 || list[0].Seeds[0] != 3 {
+		t.Errorf("selected %+v", list)
+	}
+	r.update(tests, []job{{0, 3}, {0, 9}}, nil)
+	if list := r.Select(tests); len(list) != 1 || list[0].Path != "y.star" {
 		t.Errorf("selected %+v", list)
 	}
 	if err := os.WriteFile(file, []byte("{"), 0o666); err != nil {
@@ -83,8 +88,8 @@ func TestRecord(t *testing.T) {
 	if _, err = ReadRecord(file); err == nil {
 		t.Error("a damaged record is no error")
 	}
-	many := make([]Failed, 2*maxRecord)
-	if r.Update(nil, many); len(r.Failed) != maxRecord {
+	many := make([]job, 2*maxRecord)
+	if r.update(tests, many, many); len(r.Failed) != maxRecord {
 		t.Errorf("%d failures are on record", len(r.Failed))
 	}
 }

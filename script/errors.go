@@ -170,10 +170,7 @@ func (s *Session) sourceLine(name string, n int) string {
 
 // planned holds names that the language reserves for later.
 var planned = map[string]bool{
-	"resolve": true, "dhcp": true,
-	"read_capture": true,
-	"Ether":        true, "ARP": true, "IP": true, "IPv6": true, "ICMP": true, "ICMPv6": true, "DNS": true, "DHCP": true, "wire": true, "UDP": true, "TCP": true,
-	"Raw": true, "send": true, "sr1": true, "fields": true, "packetdrill": true,
+	"resolve": true, "dhcp": true, "wire": true, "Raw": true, "send": true, "sr": true, "sr1": true, "packetdrill": true,
 }
 
 // hint adds to the error about an undefined name the name that was probably meant.

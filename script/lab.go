@@ -85,7 +85,7 @@ func labBuiltins() []*builtin {
 			Doc: "Drop every packet between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
 		{Name: "lab.heal",
 			Doc: "End every partition.", Example: linked + `l.partition(a, b); l.heal()`, Fn: labHeal},
-		{Name: "lab.trace", Sig: "filter=None", Kinds: "any", Args: "filter: tcpdump's expression, or False to stop", See: "trace, lab.capture",
+		{Name: "lab.trace", Sig: "filter=None, absolute=False", Kinds: "any bool", Args: "filter: tcpdump's expression, or False to stop; " + absoluteArg, See: "trace, lab.capture",
 			Doc:     "Print a line per packet of every host, where it is received, or where it was lost; l.trace(False) stops.",
 			Example: linked + `l.trace("icmp"); a.ping("10.0.0.2", count=1); l.trace(False)`, Fn: labTrace},
 		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", See: "capture, lab.trace, captures",
@@ -284,7 +284,7 @@ func labTrace(c *call) (starlark.Value, error) {
 	case stop:
 		l.traceOff()
 	default:
-		l.traceOn(f)
+		l.traceOn(f, arg[bool](c, "absolute"))
 	}
 	return starlark.None, nil
 }

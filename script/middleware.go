@@ -64,7 +64,7 @@ func (s *Session) impair(w *task.World, p *lab.Port, m middlewareRule) {
 // Trace prints a line per packet of the session's own host, and of every host that a script adds.
 func (s *Session) Trace() {
 	s.watching.middleware.trace = true
-	s.traceOn(s.local, nil)
+	s.traceOn(s.local, nil, false)
 }
 
 // Capture writes every packet of every host of the session to a file, of labs yet to be made too, until Close.
@@ -96,7 +96,7 @@ func (l *labValue) watchLab() {
 		l.s.tasks.Do(l.w, func(clock.Instant) { l.lab.OnPort = func(p *lab.Port) { l.s.impairNew(l.w, p) } })
 	}
 	if m.trace {
-		l.traceOn(nil)
+		l.traceOn(nil, false)
 	}
 }
 
@@ -106,7 +106,7 @@ func (l *labValue) watchHost(v *hostValue) {
 	case t != nil:
 		t.add(v)
 	case l.lab == l.s.cfg.Lab && l.s.watching.middleware.trace:
-		l.s.traceOn(v, nil)
+		l.s.traceOn(v, nil, false)
 	}
 }
 
@@ -118,10 +118,10 @@ type labTracer struct {
 }
 
 // traceOn traces the lab's hosts, those yet to be added too, in place of an earlier trace of the lab.
-func (l *labValue) traceOn(f *filter.Filter) {
+func (l *labValue) traceOn(f *filter.Filter, absolute bool) {
 	l.traceOff()
 	l.tracer = &labTracer{tracer: &tracer{s: l.s, lab: true, filter: f}}
-	l.tracer.seqs.Known = l.tracer.initialSequence
+	l.tracer.seqs.Known, l.tracer.seqs.Absolute = l.tracer.initialSequence, absolute
 	for _, h := range l.hosts() {
 		l.tracer.add(h)
 	}

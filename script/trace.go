@@ -34,13 +34,16 @@ func (s *Session) newTracer(h *hostValue, f *filter.Filter) *tracer {
 	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence}}
 }
 
+// absoluteArg explains an argument of the builtins that print lines.
+const absoluteArg = "absolute: whether TCP's sequence numbers are the wire's, rather than relative to a connection's first"
+
 func traceBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "trace", Sig: "filter=None, last=None", Kinds: "any int:1..1000", Host: true, See: "tcpdump, capture, drops",
-			Args: `filter: tcpdump's expression, or False to stop; last: number of past packets to print, instead of future ones`, Result: "list",
+		{Name: "trace", Sig: "filter=None, last=None, absolute=False", Kinds: "any int:1..1000 bool", Host: true, See: "tcpdump, capture, drops",
+			Args: `filter: tcpdump's expression, or False to stop; last: number of past packets to print, instead of future ones; ` + absoluteArg, Result: "list",
 			Doc:     "Print a line for each packet from now on; with last=, print past packets and return them; trace(False) stops.",
 			Example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)[0].show()`, Fn: builtinTrace},
-		{Name: "tcpdump", Sig: "filter=None, timeout=", Kinds: "str duration", Host: true, See: "trace, capture",
+		{Name: "tcpdump", Sig: "filter=None, timeout=, absolute=False", Kinds: "str duration bool", Args: absoluteArg, Host: true, See: "trace, capture",
 			Doc: "Print a line for each packet until Ctrl-C.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
 		{Name: "sniff", Sig: "filter=None, count=None, timeout=", Kinds: "str int:1..100000 duration", Host: true, Result: "list", See: "trace, tcpdump",
 			Args:    "count: number of packets to wait for (by default 100000)",
@@ -69,9 +72,9 @@ func builtinTrace(c *call) (starlark.Value, error) {
 		return starlark.None, nil
 	}
 	if c.Given("last") {
-		return c.s.traceLast(h, f, arg[int](c, "last")), nil
+		return c.s.traceLast(h, f, arg[int](c, "last"), arg[bool](c, "absolute")), nil
 	}
-	c.s.traceOn(h, f)
+	c.s.traceOn(h, f, arg[bool](c, "absolute"))
 	return starlark.None, nil
 }
 
@@ -107,6 +110,7 @@ func (c *call) filter() (*filter.Filter, error) {
 func builtinTcpdump(c *call) (starlark.Value, error) {
 	h := c.on()
 	t := c.s.newTracer(h, nil)
+	t.seqs.Absolute = arg[bool](c, "absolute")
 	var err error
 	if t.filter, err = c.filter(); err != nil {
 		return nil, err
@@ -121,11 +125,12 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 }
 
 // traceLast prints the last packets and returns them. If nothing was recorded so far, it starts recording.
-func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int) starlark.Value {
+func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int, absolute bool) starlark.Value {
 	r := s.record(h)
 	var list []seen
 	h.do(func(clock.Instant) { list = r.all() })
 	t := s.newTracer(h, nil)
+	t.seqs.Absolute = absolute
 	var lines []string
 	var packets []starlark.Value
 	h.do(func(clock.Instant) { // on the owner's goroutine, since a line may read a connection
@@ -163,9 +168,10 @@ func (s *Session) prefix(h *hostValue) string {
 	return h.name + "."
 }
 
-func (s *Session) traceOn(h *hostValue, f *filter.Filter) {
+func (s *Session) traceOn(h *hostValue, f *filter.Filter, absolute bool) {
 	s.traceOff(h)
 	t := s.newTracer(h, f)
+	t.seqs.Absolute = absolute
 	s.watching.tracers[h] = t
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
 	s.record(h)

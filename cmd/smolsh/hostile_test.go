@@ -143,14 +143,14 @@ func TestHostileTests(t *testing.T) {
 		"test_good_1":    {},
 		"test_good_2":    {},
 		"test_catches":   {},
-		"test_allocates": {"7|8", memory}, // the statement that runs is known to a few steps
-		"test_one_gulp":  {"10|11", memory},
+		"test_allocates": {"[6-8]", memory}, // the statement that runs is known to a few steps
+		"test_one_gulp":  {"1[01]", memory},
 		"test_recurses":  {"15", `recursion: more than 10000 calls are open`}, "test_recurses_in_task": {"20", `recursion: more than 10000 calls are open`},
-		"test_spawns": {"27", `10000 tasks run already`}, "test_loops": {"31|32", steps},
-		"test_sorts":  {"35", memory + "|" + timeout},
-		"test_prints": {"38|39", steps + "|" + timeout},
+		"test_spawns": {"2[67]", `10000 tasks run already`}, "test_loops": {"3[0-2]", steps},
+		"test_sorts":  {"3[45]", memory + "|" + timeout},
+		"test_prints": {"3[7-9]", steps + "|" + timeout},
 		"test_nested": {"4[2-5]", `stack overflow|` + memory + "|" + timeout},
-		"test_exits":  {"48", `exit\(0\) was called`}, "test_steps": {"51|52", steps},
+		"test_exits":  {"48", `exit\(0\) was called`}, "test_steps": {"5[0-2]", steps},
 	} {
 		got, ok := results[name]
 		if !ok || (got == "") != (c.says == "") || !regexp.MustCompile(c.says).MatchString(got) {

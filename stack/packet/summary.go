@@ -22,6 +22,8 @@ type Sequences struct {
 	// Known returns the initial sequence number of the direction from src to dst of a connection. ok is false if it is
 	// not known. A nil Known knows none.
 	Known func(src, dst netip.AddrPort) (isn wire.Seq, ok bool)
+	// Absolute makes Line print the numbers of the wire, as a nil *Sequences does.
+	Absolute bool
 
 	base  map[flowKey]wire.Seq
 	order []flowKey

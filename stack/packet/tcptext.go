@@ -17,7 +17,7 @@ func (q *Sequences) tcp(p *Packet, l Layer, from, to netip.AddrPort) string {
 	rawSeq, _ := l.num("seq")
 	rawAck, _ := l.num("ack")
 	seq, ack := uint32(rawSeq), uint32(rawAck)
-	if q != nil {
+	if q != nil && !q.Absolute {
 		seq, ack = q.relative(flowKey{from, to}, flags, wire.Seq(seq), wire.Seq(ack))
 	}
 	window, _ := l.num("window")

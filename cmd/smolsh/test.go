@@ -67,7 +67,7 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.BoolVar(&o.lastFailed, "last-failed", false, "only the tests that failed last, with the seeds with which they failed; all if none did")
 	f.BoolVar(&o.failFast, "fail-fast", false, "run no further test after the first failure")
 	f.Uint64Var(&r.seed, "seed", 1, "the seed of all randomness, `N`")
-	f.StringVar(&r.seeds, "seeds", "", "each test with each of these seeds, `A..B`")
+	f.StringVar(&r.seeds, "seeds", "", "run each test with each seed from A to B, `A..B`")
 	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "`N` tests at once; the report is the same")
 	f.StringVar(&r.shard, "shard", "", "only part I of N of all tests and seeds, `I/N`, counted from 1; /N in an indexed Job")
 	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "the time that one test may take with one seed, by the wall clock, `DURATION`")

@@ -104,7 +104,7 @@ var layers = []struct {
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
+	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{

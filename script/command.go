@@ -18,9 +18,15 @@ func (s *Session) Shell(line string) int {
 		fmt.Fprintf(s.cfg.Stderr, "!%s: %s\n", line, errNoFiles)
 		return command.Missing
 	}
+	if s.cfg.Interactive {
+		s.prompt.inputs = append(s.prompt.inputs, typedInput{src: "!" + line, shell: true})
+	}
 	s.flushCaptures()
 	cmd := command.New(line)
-	if s.cfg.Interactive && command.InBackground(line) {
+	if some, all := command.InBackground(line); s.cfg.Interactive && some {
+		if all {
+			cmd.Apart()
+		}
 		cmd.Lines(func(text []byte) { s.out.Offer([]byte(s.clean(string(text)))) })
 	}
 	early, restore := s.tasks.Divert(cmd.Interrupt)

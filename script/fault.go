@@ -94,7 +94,7 @@ func faultBuiltins() []*builtin {
 			Doc:     "Change the rule's effects; 0 removes an effect, and without any effect all packets pass.",
 			Example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, Fn: faultSet},
 		{Name: "fault.off", Doc: "Remove the rule.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
-		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The fault rules that are in force.", Example: `fault("eth0", loss=0.15); faults()`, Fn: faultsTable},
+		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The fault rules that are in force; a row is its rule.", Example: `fault("eth0", loss=0.15); faults()[0].off()`, Fn: faultsTable},
 	}
 }
 
@@ -188,7 +188,7 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	}
 	switch x := x.(type) {
 	case *linkValue:
-		v.w, v.set, v.where = x.w, x.k.Faults(), x.a+"-"+x.b
+		v.w, v.set, v.where = x.w, x.k.Faults(), x.label()
 		return x.a, x.b, nil
 	case *ifaceValue:
 		v.w, v.where = x.h.w, x.String()
@@ -290,7 +290,8 @@ func faultsTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns("WHERE DIR RULE HITS")...)
 	for _, v := range c.s.faulted.rules {
 		if !v.off {
-			t.Add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))
+			r := t.Add(starlark.String(v.where), starlark.String(v.dir), starlark.String(v.text), num(v.hits()))
+			r.Actions, r.About = "fault", v
 		}
 	}
 	return t, nil

@@ -53,14 +53,23 @@ type linkValue struct {
 	s    *Session
 	w    *task.World
 	k    *lab.Link
-	a, b string
+	a, b string // names of the ends
+	name string // from a topology; a-b if the link was made without one
 }
 
-func (k *linkValue) String() string        { return "link " + k.a + "-" + k.b }
+func (k *linkValue) String() string        { return "link " + k.label() }
 func (k *linkValue) Type() string          { return "link" }
 func (k *linkValue) Freeze()               {}
 func (k *linkValue) Truth() starlark.Bool  { return true }
 func (k *linkValue) Hash() (uint32, error) { return starlark.String(k.a + k.b).Hash() }
+
+// label returns the link's name, or those of its ends.
+func (k *linkValue) label() string {
+	if k.name != "" {
+		return k.name
+	}
+	return k.a + "-" + k.b
+}
 
 // Attr returns a field or a method of the link.
 func (k *linkValue) Attr(name string) (starlark.Value, error) {
@@ -206,7 +215,7 @@ func linksTable(c *call) (starlark.Value, error) {
 		for _, k := range l.lab.Links() {
 			v, cfg := c.s.linkOf(k, l.w), k.Config()
 			ab, ba := k.Stats()
-			r := t.Add(starlark.String(v.a+"-"+v.b), linkState(k), registry.Seconds(cfg.Delay), registry.Seconds(cfg.Jitter),
+			r := t.Add(starlark.String(v.label()), linkState(k), registry.Seconds(cfg.Delay), registry.Seconds(cfg.Jitter),
 				linkRate(cfg.RateBps), starlark.Float(cfg.Loss), num(cfg.Queue), num(cfg.MTU),
 				num(ab.In), num(ab.Octets), num(ab.Dropped()), num(ba.In), num(ba.Octets), num(ba.Dropped()))
 			r.Actions, r.About = "link", v

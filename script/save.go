@@ -18,6 +18,7 @@ import (
 type typedInput struct {
 	src    string
 	failed string // the error that it ended with, "" if it succeeded
+	shell  bool   // it is a command line of the system's shell
 	last   bool   // it bound _
 	single bool   // it is one expression, so that _ = (…) says the same
 	uses   bool   // it reads _
@@ -81,7 +82,7 @@ func isRun(x syntax.Expr) bool {
 
 func builtinSave(c *call) (starlark.Value, error) {
 	path := arg[string](c, "file")
-	if !slices.ContainsFunc(c.s.prompt.inputs, func(in typedInput) bool { return in.failed == "" }) {
+	if !slices.ContainsFunc(c.s.prompt.inputs, func(in typedInput) bool { return in.failed == "" && !in.shell }) {
 		return nil, c.errorf("nothing was typed yet that went well")
 	}
 	text := c.s.savedText()
@@ -106,6 +107,8 @@ func (s *Session) savedText() string {
 	for i := range inputs {
 		in := &inputs[i]
 		switch {
+		case in.shell:
+			in.omit = "not repeated: a script runs a command by sh(…)"
 		case in.failed != "":
 			in.omit = "failed: " + in.failed
 		case in.alone && strings.HasPrefix(in.src, "reload"):

@@ -25,6 +25,7 @@ func TestSavedScriptRuns(t *testing.T) {
 			"# not repeated: undefined: answer\n# g = answer\nh = 3\n", "h == 3"},
 		{"a line that failed", []string{"i = 1; j = 1 // 0", "k = i", "m = 4"},
 			"# failed: floored division by zero\n# i = 1; j = 1 // 0\n# not repeated: undefined: i\n# k = i\nm = 4\n", "m == 4"},
+		{"a command of the system", []string{"!true", "n2 = 5"}, "# not repeated: a script runs a command by sh(…)\n# !true\nn2 = 5\n", "n2 == 5"},
 		{"a line that is none", []string{"1 +", "n = 5"}, "# failed: ", "n == 5"},
 		{"what follows from a line that failed", []string{"o = p", "q = o", "r = q", "t = 6"}, "# r = q\nt = 6\n", "t == 6"},
 		{"the last value", []string{"6 * 7", "None", "u = _ + 1", "_ + 1", "v = _"}, "_ = 6 * 7\nNone\nu = _ + 1\n_ = _ + 1\n", "(u, v) == (43, 43)"},
@@ -39,8 +40,12 @@ func TestSavedScriptRuns(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newSim(t, 1)
-			s.tasks.Foreground = true // as at a prompt
+			s.tasks.Foreground, s.cfg.Interactive = true, true // as at a prompt
 			for _, line := range append(c.typed, `save("saved.star")`) {
+				if cmd, ok := strings.CutPrefix(line, "!"); ok {
+					s.Shell(cmd)
+					continue
+				}
 				_ = s.Typed(line)
 			}
 			b, err := os.ReadFile("saved.star")

@@ -101,6 +101,9 @@ func (m *topologyMaker) link(k *topology.Link) (err error) {
 	})
 	if err == nil {
 		m.links[k.Name] = m.c.s.linkOf(made, m.l.w)
+		if k.Name != k.A+"-"+k.B && k.Name != k.B+"-"+k.A {
+			m.links[k.Name].name = k.Name
+		}
 	}
 	return err
 }

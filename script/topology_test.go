@@ -51,7 +51,8 @@ net = made(l)
 a, b = net.hosts["a"], net.hosts["b"]
 assert.eq((list(net.hosts), list(net.switches), list(net.links)), (["a", "b", "c"], ["s"], ["direct", "b-s", "s-c"]))
 assert.eq((a.ifaces()[0].mtu, b.ifaces()[0].mtu, len(net.switches["s"].ports())), (1500, 1400, 3))
-assert.eq(str(net.links["s-c"]), "link c-s")
+assert.eq([str(net.links[n]) for n in ["s-c", "direct"]], ["link c-s", "link direct"])
+assert.eq([r.link for r in l.links()], ["direct", "b-s", "c-s"])
 def rtt():
     a.ping("b", count=1, timeout="100ms")
     r = a.ping("b", count=1, timeout="100ms")

@@ -37,6 +37,10 @@ func New(line string) *Command {
 	return &Command{cmd: cmd, said: func() {}}
 }
 
+// Apart gives a command that has not started a process group of its own. It is for a line whose processes are all in the background:
+// the keyboard's interrupt, which is for the group in the foreground, does not reach them.
+func (c *Command) Apart() { c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
 // Run runs the command to its end. Meanwhile the keyboard's quit (SIGQUIT) is the command's alone, as with system(3). Any
 // goroutine may call it, once.
 func (c *Command) Run() error {

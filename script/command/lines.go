@@ -10,9 +10,12 @@ import (
 	"smolsh/script/task"
 )
 
-// InBackground reports whether a line of the system's shell has the operator & outside quotes.
-func InBackground(line string) bool {
+// InBackground reports whether a line of the system's shell has the operator & outside quotes. all is true if the line is one pipeline,
+// which & puts into the background.
+func InBackground(line string) (some, all bool) {
 	var quote byte
+	line = strings.TrimSpace(line)
+	all = true
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
 		case c == '\\' && quote != '\'':
@@ -24,12 +27,15 @@ func InBackground(line string) bool {
 		case c == '\'' || c == '"':
 			quote = c
 		case c == '&' && i+1 < len(line) && (line[i+1] == '&' || line[i+1] == '>'):
+			all = all && line[i+1] == '>'
 			i++ // && and bash's &>
+		case c == ';' || c == '\n' || c == '|' && i+1 < len(line) && line[i+1] == '|':
+			all = false
 		case c == '&' && (i == 0 || !strings.ContainsRune("<>|", rune(line[i-1]))):
-			return true
+			return true, all && i == len(line)-1
 		}
 	}
-	return false
+	return false, false
 }
 
 // maxCommandLine is the most octets of a line of a background process that are held until its end.

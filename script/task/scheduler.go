@@ -47,7 +47,7 @@ type Scheduler struct {
 	worlds      []*World
 	nextID      int
 	main        *Task
-	holder      atomic.Pointer[Task] // of the baton, or the task that receives it next
+	holder      atomic.Pointer[Task] // the task that runs; nil while every task waits
 }
 
 // Bound is a limit with a count of refusals.
@@ -72,8 +72,8 @@ func (s *Scheduler) All() []*Task {
 	return slices.Clone(s.tasks)
 }
 
-// Running returns the interpreter of the task that holds the baton, nil if there is none. Any goroutine may call it, but the interpreter
-// is the task's own.
+// Running returns the interpreter of the task that runs, nil if every task waits. Any goroutine may call it, but the interpreter is the
+// task's own.
 func (s *Scheduler) Running() Computation {
 	t := s.holder.Load()
 	if t == nil {
@@ -162,6 +162,7 @@ func (s *Scheduler) next() *Task {
 			s.holder.Store(t)
 			return t
 		}
+		s.holder.Store(nil)
 		if !s.advanceWorld() {
 			s.deadlock()
 		}

@@ -86,7 +86,8 @@ const (
 	// Our own queues, links and faults.
 	QueueFull      // a bounded output queue is full
 	LinkQueueFull  // the simulated link's queue is full
-	LinkDown       // the simulated link is partitioned
+	LinkDown       // the simulated link is down
+	Partitioned    // the hosts at the ends of the simulated link are partitioned
 	FloodLimit     // a port of the simulated switch floods too much
 	FaultLoss      // an injected loss
 	FaultMatch     // an injected drop of the frames that a rule's match and nth select
@@ -163,6 +164,7 @@ var words = [NumReasons]string{
 	QueueFull:         "queue full",
 	LinkQueueFull:     "link queue full",
 	LinkDown:          "link down",
+	Partitioned:       "partition",
 	FloodLimit:        "flood limit",
 	FaultLoss:         "fault loss",
 	FaultMatch:        "fault match",

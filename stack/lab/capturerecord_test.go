@@ -109,7 +109,7 @@ func TestOneRecordForEachFrame(t *testing.T) {
 		"a/eth0 > b: udp :2000; held 5ms",
 		"a/eth0 > dropped: fault loss",
 		"a/eth0 > b: dropped: fault loss",
-		"a/eth0 > lost on the link: link down",
+		"a/eth0 > lost on the link: partition",
 		"b/eth0 > in flight",
 	}
 	if got := captured(t, path); !slices.Equal(got, want) {

@@ -87,10 +87,10 @@ func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	}
 	l.stats.In++
 	l.stats.Octets += uint64(f.Len())
-	switch {
-	case l.link.broken():
-		v.Drop = drop.LinkDown
+	if v.Drop = l.link.broken(); v.Drop != drop.None {
 		return v
+	}
+	switch {
 	case tooBig(f, cfg.MTU):
 		v.Drop = drop.TooBig
 		return v
@@ -237,8 +237,8 @@ func (l *direction) receiver() string {
 // arrive hands the frame to the port or switch at the far end.
 func (l *direction) arrive(now clock.Instant, f *phy.Frame) {
 	l.stats.InFlight--
-	if l.link.broken() {
-		l.drop(f, drop.LinkDown)
+	if why := l.link.broken(); why != drop.None {
+		l.drop(f, why)
 		return
 	}
 	l.stats.Delivered++

@@ -82,7 +82,7 @@ func TestPartitionAndHeal(t *testing.T) {
 	if got := recvUDP(ub); got != "" {
 		t.Errorf("%q crossed a partition", got)
 	}
-	if ab, _ := s.k.Stats(); ab.Drops[drop.LinkDown] != 1 || !s.k.Up() {
+	if ab, _ := s.k.Stats(); ab.Drops[drop.Partitioned] != 1 || !s.k.Up() {
 		t.Errorf("drops %v", ab.Drops)
 	}
 	s.l.Heal()

@@ -8,6 +8,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/phy/fault"
+	"smolsh/stack/drop"
 )
 
 // LinkConfig describes a link. It applies to each direction.
@@ -174,7 +175,14 @@ func (k *Link) Up() bool { return k.up }
 // Stats returns the counters of both directions: from the first host to the second, and back.
 func (k *Link) Stats() (ab, ba Flow) { return k.ab.stats, k.ba.stats }
 
-// broken reports whether the link is down, or its hosts are partitioned.
-func (k *Link) broken() bool {
-	return !k.up || k.b != nil && k.lab.isCut(k.a.host, k.b.host)
+// broken returns why the link carries nothing: drop.LinkDown, or drop.Partitioned for its hosts. It returns drop.None while
+// the link carries frames.
+func (k *Link) broken() drop.Reason {
+	switch {
+	case !k.up:
+		return drop.LinkDown
+	case k.b != nil && k.lab.isCut(k.a.host, k.b.host):
+		return drop.Partitioned
+	}
+	return drop.None
 }

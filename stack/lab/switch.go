@@ -53,7 +53,7 @@ func (s *Switch) Name() string { return s.name }
 
 // Stats returns the counters of frames that arrived at the switch. A frame counts as delivered when it is passed to a
 // port; the port's counters then show whether it was sent. The switch drops a frame whose destination is at the port
-// where it arrived (drop.UnknownMAC), between partitioned hosts (drop.LinkDown), flooded beyond a port's limit
+// where it arrived (drop.UnknownMAC), between partitioned hosts (drop.Partitioned), flooded beyond a port's limit
 // (drop.FloodLimit), to a group that no bridge relays (drop.ReservedMAC), or from an address that no station can have
 // (drop.BadSourceMAC).
 func (s *Switch) Stats() Flow { return s.stats }
@@ -223,7 +223,7 @@ func (s *Switch) forward(now clock.Instant, f *phy.Frame, from, to *SwitchPort) 
 	case from == to:
 		from.drop(f, drop.UnknownMAC)
 	case from.host != nil && to.host != nil && s.lab.isCut(from.host, to.host):
-		from.drop(f, drop.LinkDown)
+		from.drop(f, drop.Partitioned)
 	default:
 		s.stats.Delivered++
 		from.rx.Delivered++

@@ -159,7 +159,7 @@ func TestSwitchPartition(t *testing.T) {
 	if got := put(1, wire.Broadcast, mac(2)); !slices.Equal(got, []int{0, 0, 1}) {
 		t.Errorf("b to all: %v", got)
 	}
-	if s.stats.Drops[drop.LinkDown] != 2 {
+	if s.stats.Drops[drop.Partitioned] != 2 {
 		t.Errorf("drops %v", s.stats.Drops)
 	}
 	l.Heal()

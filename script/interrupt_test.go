@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestInterruptStopsWhatComputes: a background task that computes without end keeps the typed statement from running. An interrupt stops it,
+// TestInterruptStopsWhatComputes: a background task that computes for long keeps the typed statement from running. An interrupt stops it,
 // with an error that names it, and leaves a task alone that waits.
 func TestInterruptStopsWhatComputes(t *testing.T) {
 	s := newSim(t, 1)
@@ -19,7 +19,7 @@ func TestInterruptStopsWhatComputes(t *testing.T) {
 	for s.tasks.Running() == nil { // until f computes
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	s.Interrupt()
 	select {
 	case <-ended:

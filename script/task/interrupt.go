@@ -1,7 +1,7 @@
 package task
 
-// Interrupt ends every wait of every task, as Ctrl-C does, or only those of the main task if Foreground is set. A task that computes
-// is stopped in either case, because no other task runs until it waits. Any goroutine may call Interrupt.
+// Interrupt ends every wait of every task, as Ctrl-C does, or only those of the main task if Foreground is set. A task that has
+// computed for long is stopped in either case, because no other task runs until it waits. Any goroutine may call Interrupt.
 func (s *Scheduler) Interrupt() {
 	s.interrupting.Store(true)
 	s.mu.Lock()
@@ -12,7 +12,7 @@ func (s *Scheduler) Interrupt() {
 	}
 	s.interrupted.Store(true)
 	for _, t := range s.tasks {
-		if c := t.computation; c != nil && (t == s.main || !s.Foreground || t == s.holder.Load()) {
+		if c := t.computation; c != nil && (t == s.main || !s.Foreground || s.computing(t)) {
 			c.Cancel(ErrInterrupted.Error())
 		}
 	}

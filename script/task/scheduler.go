@@ -48,6 +48,7 @@ type Scheduler struct {
 	nextID      int
 	main        *Task
 	holder      atomic.Pointer[Task] // the task that runs; nil while every task waits
+	holds       atomic.Int64         // time at which holder received the baton, by the wall clock, in nanoseconds from 1970
 }
 
 // Bound is a limit with a count of refusals.
@@ -70,6 +71,14 @@ func (s *Scheduler) All() []*Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.tasks)
+}
+
+// computes is the time after which a task that runs counts as computing, and not as one that is about to wait.
+const computes = 100 * time.Millisecond
+
+// computing reports whether t has run for long without a wait. Any goroutine may call it.
+func (s *Scheduler) computing(t *Task) bool {
+	return t == s.holder.Load() && time.Since(time.Unix(0, s.holds.Load())) > computes
 }
 
 // Running returns the interpreter of the task that runs, nil if every task waits. Any goroutine may call it, but the interpreter is the
@@ -159,6 +168,7 @@ func (s *Scheduler) next() *Task {
 		}
 		s.answer()
 		if t := s.pop(); t != nil {
+			s.holds.Store(time.Now().UnixNano())
 			s.holder.Store(t)
 			return t
 		}

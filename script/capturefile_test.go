@@ -17,7 +17,7 @@ func TestOneWriterPerCaptureFile(t *testing.T) {
 	if err := os.Symlink("x.pcapng", "sym.pcapng"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Typed("c = capture('x.pcapng')"); err != nil { // if err := s.Typed("c = capture('x.pcapng')"); err != nil { // gives save() something to write
+	if err := s.Typed("c = capture('x.pcapng')"); err != nil { // gives save() something to write
 		t.Fatal(s.err.String())
 	}
 	if err := os.Link("x.pcapng", "hard.pcapng"); err != nil {
@@ -136,7 +136,7 @@ func oddFile() []byte {
 		size := uint32(4 * len(words))
 		return block(6, append([]uint32{id, uint32((at + uint64(nanos)) >> 32), uint32((at + uint64(nanos)) & 0xffffffff), size, size}, words...)...)
 	}
-	nanoseconds := []uint32{1<<16 | 9, 9, 0} // nanoseconds := []uint32{1<<16 | 9, 9, 0} // options if_tsresol and end
+	nanoseconds := []uint32{1<<16 | 9, 9, 0} // options if_tsresol and end
 	icmp := []uint32{0x1c000045, 0, 0x00000140, 0x0100000a, 0x0200000a, 0x00000008, 0}
 	cooked := append([]uint32{0x00000000, 0x06000100, 0, 0x00080000}, icmp...)
 	return bytes.Join([][]byte{
@@ -206,7 +206,7 @@ print("--")
 func TestReadDamagedCapture(t *testing.T) {
 	t.Chdir(t.TempDir())
 	odd := oddFile()
-	binary.LittleEndian.PutUint32(odd[184+4:], 13) // binary.LittleEndian.PutUint32(odd[184+4:], 13) // changes the length of the second packet
+	binary.LittleEndian.PutUint32(odd[184+4:], 13) // changes the length of the second packet
 	if err := os.WriteFile("damaged.pcapng", odd, 0o600); err != nil {
 		t.Fatal(err)
 	}

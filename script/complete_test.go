@@ -30,7 +30,7 @@ def mine(alpha, beta=2, *rest, gamma=3, **more): pass
 	}
 	for _, c := range []struct {
 		text   string
-		want   string // want   string // the candidates; a final … stands for further ones
+		want   string // the candidates; a final … stands for further ones
 		suffix string
 	}{
 		{"pin", "ping", ""},

@@ -55,9 +55,9 @@ type end struct {
 	buf      []byte
 	sent     int
 	got      int
-	shut     bool // shut     bool // true once it has closed its sending side
-	eof      bool // eof      bool // true once it has read the end of the peer's stream
-	over     bool // over     bool // true once it no longer needs the connection
+	shut     bool // true once it has closed its sending side
+	eof      bool // true once it has read the end of the peer's stream
+	over     bool // true once it no longer needs the connection
 	writable clock.Instant
 	readable clock.Instant
 	wake     *Event
@@ -403,7 +403,7 @@ func (e *end) broken(now clock.Instant, err error) {
 	for _, x := range e.ends {
 		c := x.conn
 		if x.conn = nil; c != nil {
-			c.Abort(now) // c.Abort(now) // whose error is expected
+			c.Abort(now) // whose error is expected
 		}
 	}
 	e.run.w.At(now.Add(time.Second), e.open)

@@ -22,14 +22,14 @@ type wiretap struct {
 type tapEnd struct {
 	stream   []byte
 	iss      wire.Seq
-	open     bool // open     bool // true once its SYN has been seen
+	open     bool // true once its SYN has been seen
 	scale    uint8
 	offered  wire.Seq // right edge of the window that it has offered
 	offers   bool
 	told     wire.Seq // right edge of the window that it has received
 	knows    bool
-	ghost    bool       // ghost    bool       // true if another connection has the same ports
-	heard    bool       // heard    bool       // true once the peer has acknowledged something
+	ghost    bool       // true if another connection has the same ports
+	heard    bool       // true once the peer has acknowledged something
 	received buf.Ranges // ranges received from the peer
 }
 

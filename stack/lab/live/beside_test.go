@@ -106,7 +106,7 @@ type way int
 const (
 	weSend way = iota
 	weReceive
-	theySend // theySend // from one kernel to another, through a router of ours
+	theySend // from one kernel to another, through a router of ours
 )
 
 func (w way) String() string { return [...]string{"we send", "we receive", "kernel to kernel"}[w] }
@@ -149,7 +149,7 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 		})
 		route(t, "192.168.70.0/24", "192.168.69.1")
 		t.Cleanup(func() {
-			r.Close() // r.Close() // before the device is closed, since the runner reads it until then
+			r.Close() // before the device is closed, since the runner reads it until then
 			dev.Close()
 		})
 		r.Do(func(clock.Instant) {
@@ -292,13 +292,13 @@ func TestBesideKernel(t *testing.T) {
 		var mu sync.Mutex
 		var got [3][]float64
 		t.Run(c.name, func(t *testing.T) {
-			for seed := range rounds { // for seed := range rounds { // each round has another seed, which all ways share
+			for seed := range rounds { // each round has another seed, which all ways share
 				for w := weSend; w <= theySend; w++ {
-					t.Run(w.String(), func(t *testing.T) { // t.Run(w.String(), func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
+					t.Run(w.String(), func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
 						t.Parallel()
 						more := c.more
 						more.Loss, more.Delay = c.loss, *besideDelay
-						if more.Loss > 0 || more.Delay > 0 { // if more.Loss > 0 || more.Delay > 0 { // otherwise the rule would drop what it matches
+						if more.Loss > 0 || more.Delay > 0 { // otherwise the rule would drop what it matches
 							more.Match = matchTCP
 						}
 						v := newBed(t, w, uint64(seed), &more).goodput(d)
@@ -313,7 +313,7 @@ func TestBesideKernel(t *testing.T) {
 			return
 		}
 		if len(got[weSend])+len(got[weReceive])+len(got[theySend]) == 0 {
-			continue // continue // this case was not selected
+			continue // this case was not selected
 		}
 		var m, e [3]float64
 		for w := range got {

@@ -26,8 +26,8 @@ import (
 // Addresses of the loads other than kernelAddr.
 var (
 	soakNewcomer = netip.MustParseAddr("192.168.69.101") // connects once a second
-	soakCareless = netip.MustParseAddr("192.168.69.102") // soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, or does not send
-	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of the hoarder's station
+	soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, or does not send
+	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of the hoarder's station
 )
 
 // soakPatience is the maximum duration of one exchange of the kernel's. It measures no speed: during a flood an
@@ -38,8 +38,8 @@ const soakPatience = 20 * time.Second
 type load struct {
 	*soak
 	name         string
-	done, failed int           // done, failed int           // numbers of steps; only the load's goroutine writes them until it has ended
-	longest      time.Duration // longest      time.Duration // duration of the longest step
+	done, failed int           // numbers of steps; only the load's goroutine writes them until it has ended
+	longest      time.Duration // duration of the longest step
 	rng          *rand.Rand
 	held         []net.Conn     // open connections, the oldest first
 	control      netip.AddrPort // the kernel's own echo service
@@ -265,7 +265,7 @@ func (x *load) run(args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // hping3 has received nothing
+	if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // hping3 has received nothing
 		return nil
 	}
 	if err != nil {
@@ -342,5 +342,5 @@ func descriptors() int {
 	if err != nil {
 		return -1
 	}
-	return len(list) - 1 // return len(list) - 1 // subtracts the descriptor of the directory itself
+	return len(list) - 1 // subtracts the descriptor of the directory itself
 }

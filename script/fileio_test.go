@@ -47,7 +47,8 @@ assert.fails(lambda: read_file(""), "no such file")
 `, "")
 }
 
-// A file that a sink or a log writes is written by nothing else until its end.
+// While a sink or a log writes a file, every other call that would write it fails. After the sink or log ends, the
+// calls succeed.
 func TestOneWriterPerSinkAndLog(t *testing.T) {
 	t.Chdir(t.TempDir())
 	want(t, `

@@ -71,9 +71,10 @@ func (s *Session) noticed(err error) {
 	}
 }
 
-// RunTest evaluates a file and runs one of its tests, by the printed name, in a session that has run nothing yet: setup(), the
-// test's function, and teardown(), which runs if setup() returned. A test passes if its function returns, no task fails that the
-// test did not join or ask for its error, and in each virtual lab every frame is accounted for.
+// RunTest evaluates a file and runs one of its tests, by the printed name, in a session that has run nothing yet:
+// setup(), the test's function, and teardown(), which runs if setup() returned. A test passes if its function returns,
+// every failed task was joined by the test, or the test read its error, and in each virtual lab every frame is
+// accounted for.
 func (s *Session) RunTest(path, name string) (r TestResult) {
 	s.test = &testRun{}
 	var c *testcase.Case

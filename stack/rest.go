@@ -37,7 +37,7 @@ type held struct {
 	what string
 }
 
-// firstHeld returns an error for the first quantity in all that is not zero.
+// firstHeld returns an error that names the first nonzero quantity, or nil if every quantity is zero.
 func firstHeld(all ...held) error {
 	for _, x := range all {
 		if x.n != 0 {

@@ -37,7 +37,7 @@ type attack struct {
 	harms   bool              // the live connection has to retransmit
 }
 
-// sizes holds the sizes of everything that a host keeps.
+// sizes holds how many entries a host's tables and queues have, and how many octets it stores. fields gives the names.
 type sizes struct {
 	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets int
 }

@@ -74,8 +74,9 @@ func (s *socket) NextLen() int { return s.queue.next() }
 // Lost returns the number of datagrams that were dropped because the queue was full.
 func (s *socket) Lost() uint64 { return s.lost }
 
-// SetDontFragment sets whether the socket refuses datagrams longer than the path MTU with ErrTooBig, and does not send
-// them in fragments. Datagrams that fit are always sent with DF set, so that routers report the path MTU.
+// SetDontFragment sets whether the socket fragments a datagram longer than the path MTU. If on is true, the socket
+// refuses the datagram with ErrTooBig. If on is false, it sends the datagram in fragments. Shorter datagrams are always
+// sent with DF set, so that routers report the path MTU.
 func (s *socket) SetDontFragment(on bool) { s.dontFragment = on }
 
 // DontFragment reports the value set by SetDontFragment.

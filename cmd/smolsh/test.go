@@ -395,7 +395,8 @@ func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
 	return got, func() { signal.Stop(signals) }
 }
 
-// record is the record of the tests that failed last, and its file. A run goes on without a file if there can't be one.
+// record holds the tests that failed in the last run, and the path of the file that stores them. Without a home
+// directory, path is empty and the run stores nothing.
 type record struct {
 	scenario.Record
 	path string // "" if there is no file
@@ -405,7 +406,7 @@ func readRecord(notes io.Writer) *record {
 	r := &record{}
 	path, err := scenario.RecordFile()
 	if err != nil {
-		return r // there is no home
+		return r // there is no home directory
 	}
 	if r.Record, err = scenario.ReadRecord(path); err != nil {
 		fmt.Fprintf(notes, "note: the record of failed tests can't be read: %v\n", err)

@@ -25,13 +25,13 @@ func Adopt() {
 // adopted is true after Adopt.
 var adopted atomic.Bool
 
-// A process is a line of the system's table of processes.
+// A process is an entry of the system's table of processes.
 type process struct {
 	pid, parent int
 	dead        bool // true if it has ended and its parent has not asked how
 }
 
-// processes returns the table.
+// processes reads /proc and returns all processes of the system, nil if /proc can't be read.
 func processes() []process {
 	dir, err := os.Open("/proc")
 	if err != nil {

@@ -65,12 +65,13 @@ var ownTypes = []string{"conn", "listener", "udp_socket", "server"}
 
 const typePrefix = "kernel_"
 
-// Like returns the type of our own sockets that shares its help page with a type of this package; other names unchanged.
+// Like returns the name of the type of our own sockets that shares its help page with the type typ of this package. It
+// returns other names unchanged.
 func Like(typ string) string { return strings.TrimPrefix(typ, typePrefix) }
 
-// Builtins returns the declarations of the package's builtins for a program whose type of a call is C. ours are the
-// declarations of the program's own sockets: a method here has the signature and the help of the method of the same name
-// there. call returns the program's call as a Call.
+// Builtins returns the declarations of the package's builtins. C is the program's type for a call, and the function
+// call converts such a call to a Call. A method takes its signature and help from the method of the same name in ours,
+// the declarations of the program's own sockets.
 func Builtins[C any](ours []*registry.Builtin[C], call func(c C) *Call) []*registry.Builtin[C] {
 	through := func(fn function) func(c C) (starlark.Value, error) {
 		return func(c C) (starlark.Value, error) { return fn(call(c)) }

@@ -1,8 +1,8 @@
-// Package topology reads a network from YAML: hosts, switches, links with their impairments, and a timetable of changes. It
-// makes nothing; the caller does, in the order of the lists.
+// Package topology reads a network from YAML: hosts, switches, links with their impairments, and a timetable of
+// changes. The package only reads. The caller makes the hosts, switches and links, in the order of the lists.
 //
-// Reading is strict: an unknown key, a key that stands twice, an alias, a second document and a name that nothing has are
-// errors with their line. The notation of values is that of scripts (registry.Kind).
+// Reading is strict: an unknown key, a repeated key, an alias, a second document, and the name of a host or switch that
+// the file does not define are errors that name the line. The notation of values is that of scripts (registry.Kind).
 package topology
 
 import (

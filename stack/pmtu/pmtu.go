@@ -29,9 +29,8 @@ func Plateau(length int) int {
 	return 0
 }
 
-// Key is a destination, and whether its reports are checked. A report about a TCP segment is checked against the
-// sequence numbers in flight. A report about a datagram can't be checked (RFC 5927 §7), so it has a separate entry,
-// which connections do not use.
+// Key identifies an entry: a destination, and whether the host checked the ICMP report against a TCP connection's
+// sequence numbers. A report about a datagram can't be checked (RFC 5927 §7), so TCP connections do not use its entry.
 type Key struct {
 	Dst     netip.Addr
 	Checked bool

@@ -73,9 +73,9 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 }
 
 // checkSYN processes a SYN (RFC 9293 §3.10.7.4, fourth step). A passive connection in SYN-RECEIVED ends, and its
-// listener stays in LISTEN. Any other connection sends a challenge ACK, whatever the sequence number (RFC 5961 §4). So
-// does the passive connection if first, the SYN's own number, lies before the window and only the segment's text
-// reaches into it.
+// listener stays in LISTEN. Any other connection sends a challenge ACK, whatever the sequence number (RFC 5961 §4). A
+// passive connection also sends a challenge ACK if the SYN's sequence number, first, is below RCV.NXT: only the
+// segment's text is then inside the window.
 func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	if c.state == SynReceived && c.passive && c.rcv.nxt.LessEq(first) {
 		c.count(EventAttemptFail)

@@ -80,8 +80,8 @@ func (c *Conn) sendMSS() int {
 	return c.segmentSize()
 }
 
-// updateSendMSS follows a change of the segment size. The congestion window does not change, since it counts
-// octets.
+// updateSendMSS sets the MSS for sending after its inputs changed. The congestion window does not change, since it
+// counts octets.
 func (c *Conn) updateSendMSS() {
 	c.snd.mss = c.sendMSS()
 	c.cong.MSS = c.snd.mss

@@ -24,8 +24,8 @@ type span struct {
 	sent  clock.Instant // time of the last transmission
 }
 
-// maxSpans bounds the spans that a peer can cause by its SACK blocks. At the bound a block no longer splits a span. Our
-// own segments may double the number.
+// maxSpans is the number of spans from which on a SACK block no longer splits a span. Retransmissions still split
+// spans, so a scoreboard holds at most 2*maxSpans+2 (see invariants.go).
 const maxSpans = 512
 
 // scoreboard is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): everything from SND.UNA to SND.NXT as ranges of
@@ -320,8 +320,9 @@ func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (f
 	return found, next
 }
 
-// markLostByTimeout marks as lost the first span, and every span sent at the instant before or earlier (RFC 8985 §6.3).
-// It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675 §5.1).
+// markLostByTimeout marks as lost the first span, and every span whose last transmission was no later than before (RFC
+// 8985 §6.3). It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675
+// §5.1).
 func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	b.forgetSACKs()
 	for i := b.first; i < len(b.spans); i++ {

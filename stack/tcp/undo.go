@@ -46,8 +46,9 @@ func (c *Conn) trackForUndo(now clock.Instant, from, end wire.Seq) {
 	}
 }
 
-// covers reports whether all octets of k have been retransmitted. If the peer received octets twice that we sent once,
-// the path duplicated them. Such a report does not show that a retransmission was unnecessary (RFC 3708 §3).
+// covers reports whether one recorded range of retransmissions contains all of k. It returns false if more ranges were
+// retransmitted than the record holds. If the peer received octets twice that we sent once, the path duplicated them.
+// Such a report does not show that a retransmission was unnecessary (RFC 3708 §3).
 func (u *undo) covers(k wire.SACKBlock) bool {
 	for i := range min(int(u.numRanges), len(u.ranges)) {
 		if k.Within(u.ranges[i].Left, u.ranges[i].Right) {

@@ -72,7 +72,8 @@ func (c *Conn) acceptable(s *Segment) drop.Reason {
 	return drop.None
 }
 
-// cutToWindow removes the parts of a segment before RCV.NXT and behind the window's right edge.
+// cutToWindow removes the octets of a segment before RCV.NXT and beyond the right edge of the window. A cut at the
+// right edge also clears FIN.
 func (c *Conn) cutToWindow(s *Segment) {
 	r := &c.rcv
 	if cut := r.nxt.Sub(s.Seq); cut > 0 {

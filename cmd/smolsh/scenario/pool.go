@@ -198,14 +198,16 @@ func (c *Config) ask(r request) reply {
 	return a
 }
 
-// hasEnded is the reason of a missing answer if the worker has ended by itself; its cause follows.
+// hasEnded is the reason of a missing answer if the worker has ended by itself. The cause of its end follows in the
+// text.
 const hasEnded = "the test ended its worker: "
 
-// residentChecks is the time between two looks at the memory of a worker's process. Its own looks are the rule; these are for a process
-// that is too busy to look.
+// residentChecks is the interval at which the runner reads a worker's memory. The worker checks itself too, but may be
+// too busy.
 const residentChecks = 50 * time.Millisecond
 
-// await waits for a worker's answer. If there is none, why says so, and the worker has to be ended if it has not ended by itself.
+// await waits for a worker's answer. Without an answer, why holds the reason, and the caller must end the worker if it
+// still runs. interrupted is true if Config.Stop was closed before the answer.
 func (c *Config) await(w *worker) (a reply, why string, interrupted bool) {
 	limit := time.NewTimer(c.Timeout + grace + overdue)
 	defer limit.Stop()
@@ -236,7 +238,8 @@ func (c *Config) await(w *worker) (a reply, why string, interrupted bool) {
 	}
 }
 
-// head keeps the beginning of what a worker process writes, where a fatal error of the Go runtime says its cause.
+// head keeps the first maxHead octets of a worker's standard error, where the Go runtime writes the cause of a fatal
+// error.
 type head struct {
 	mu sync.Mutex
 	b  []byte
@@ -251,7 +254,7 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// cause returns why a worker ended: the runtime's words, or its exit status.
+// cause returns why a worker ended: the line of the runtime's fatal error or panic, or the exit status in err.
 func (h *head) cause(err error) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

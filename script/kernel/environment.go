@@ -53,9 +53,10 @@ type Tasks interface {
 	// program reports an error that run returns, unless said (which may be nil) limits the report.
 	Start(by Task, name string, said *complaint.Log, run func(t Task) error) Task
 	// Turn blocks t until a server may start one more handler, or ended returns true. running returns the number of the
-	// server's handlers that run. The error is nil unless t has to end.
+	// server's handlers that run. If the wait ends in another way, such as an interrupt, Turn returns an error.
 	Turn(t Task, running func() int, ended func() bool) error
-	// AwaitTask blocks t until over returns true. The task u makes over true. A negative timeout means no limit.
+	// AwaitTask blocks t until over returns true. The task u makes over true. what names the wait in messages. A
+	// negative timeout means no limit.
 	AwaitTask(t, u Task, what string, timeout time.Duration, over func() bool) error
 	// Changed makes the tasks inside Turn and AwaitTask test their conditions again.
 	Changed()

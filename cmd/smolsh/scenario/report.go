@@ -23,11 +23,11 @@ type report struct {
 	start  time.Time
 	result Result
 	err    error
-	files  int // columns of the longest file name
-	names  int // columns of the longest test name
+	files  int // width of the longest file name, in columns
+	names  int // width of the longest test name, in columns
 	shown  bool
 
-	// counts of the test that is being reported
+	// Sums and failing seeds of the test that is being reported.
 	sums            Result
 	took, simulated time.Duration
 	more            []string // failing seeds beyond maxTold
@@ -77,10 +77,11 @@ func (r *report) progress(ready int) {
 	_, _ = io.WriteString(r.c.Stdout, line)
 }
 
-// arrive receives a case when it ends, in any order, for the file that has to be whole after any end of the run.
+// arrive adds a case to JUnit's file when the case ends, in any order. The file is then complete even if the runner is
+// killed.
 func (r *report) arrive(o outcome) { r.suites.arrive(r.c, &o) }
 
-// take receives the next case, in order.
+// take reports a case. Cases are reported in their order.
 func (r *report) take(o outcome) {
 	t := r.c.Tests[o.test]
 	r.took += o.Took
@@ -120,7 +121,7 @@ func (r *report) take(o outcome) {
 	}
 }
 
-// count adds a case.
+// count adds a case to the sums. An interrupted case does not count.
 func (r *Result) count(o *outcome) {
 	switch {
 	case o.Interrupted:
@@ -135,7 +136,7 @@ func (r *Result) count(o *outcome) {
 	}
 }
 
-// word returns the first word of a test's line.
+// word returns the first word of a test's line, such as FAIL.
 func (o *outcome) word() string {
 	switch {
 	case o.Interrupted:
@@ -195,7 +196,7 @@ func (r *report) text(o outcome, told telling) {
 	}
 }
 
-// list returns the first words of a list, and the number of the others.
+// list returns the first n words of a list, and the number of the other words.
 func list(words []string, n int) string {
 	if len(words) <= n {
 		return strings.Join(words, " ")
@@ -259,7 +260,7 @@ type jsonLine struct {
 	Seconds   float64 `json:"seconds"`
 	Simulated float64 `json:"simulated"`
 	Error     string  `json:"error,omitempty"`
-	Why       string  `json:"why,omitempty"` // the reason of skip or xfail
+	Why       string  `json:"why,omitempty"` // reason that skip() or xfail() was given
 	Again     string  `json:"again,omitempty"`
 	Capture   string  `json:"capture,omitempty"`
 }
@@ -284,7 +285,7 @@ func (r *report) json(o outcome, told telling) {
 	}
 }
 
-// close ends the report.
+// close prints the sums, writes JUnit's file and returns the result. The error is the first one of writing a report.
 func (r *report) close() (Result, error) {
 	r.wipe()
 	if !r.c.JSON {
@@ -309,7 +310,7 @@ func (r *report) close() (Result, error) {
 	return r.result, r.err
 }
 
-// String returns the sums in words.
+// String returns the sums as text, such as "3 passed, 1 failed".
 func (r Result) String() string {
 	text := fmt.Sprintf("%d passed, %d failed", r.Passed, r.Failed)
 	if r.Skipped > 0 {
@@ -357,7 +358,8 @@ func (c *Config) examine(o outcome) telling {
 	return told
 }
 
-// same reports whether two failures are at the same place of the script, or equal if they have no place.
+// same reports whether two failures have the same position in the script. Failures without a position are the same if
+// their messages are equal.
 func same(a, b *script.Failure) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -90,13 +90,13 @@ func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 // as a reflector, and two ends that disagree could answer each other for ever.
 const challengePerSecond = 10
 
-// limiter counts the events of the current second.
+// limiter counts the events in the current second of the clock.
 type limiter struct {
 	second uint32
 	spent  int32
 }
 
-// allow reports whether another event may happen at now, and counts it if so.
+// allow reports whether another event may happen at time now. If it returns true, it counts the event.
 func (l *limiter) allow(now clock.Instant) bool {
 	if second := uint32(now / clock.Instant(time.Second)); second != l.second {
 		l.second, l.spent = second, 0

@@ -18,7 +18,7 @@ type undo struct {
 	ssthresh      int // pipe_prev of RFC 4015 §3
 }
 
-// arm saves the window before a reduction; flight is the number of octets in flight (RFC 4015 §3).
+// arm saves cwnd and ssthresh before a reduction. flight is the number of octets in flight (RFC 4015 §3).
 func (u *undo) arm(g *congestion, flight int) {
 	*u = undo{armed: true, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
 	if g.Ssthresh >= MaxBuffer {
@@ -58,9 +58,10 @@ func (u *undo) covers(k wire.SACKBlock) bool {
 	return false
 }
 
-// spuriousReason returns the reason for which an ACK shows that nothing was lost, "" if there is none. There are two:
-// the first ACK that moves SND.UNA echoes a timestamp older than the first retransmission (Eifel detection, RFC 3522
-// §3.2), or all retransmissions have been reported as duplicates (RFC 3708 §3).
+// spuriousReason returns the reason for which an ACK shows that the retransmissions were unnecessary, "" if it does not
+// show it. There are two reasons: the first ACK that moves SND.UNA echoes a timestamp older than the first
+// retransmission (Eifel detection, RFC 3522 §3.2), or all retransmissions have been reported as duplicates (RFC 3708
+// §3).
 func (c *Conn) spuriousReason(s *Segment, progress bool, dsack wire.SACKBlock) (why string) {
 	u := &c.snd.scoreboard.undo
 	if !u.armed || !u.retransmitted {

@@ -37,7 +37,7 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 
 // acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the
 // receive window. It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that
-// begins behind the window.
+// begins beyond the window.
 //
 // It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable for
 // its ACK; cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND, since a
@@ -127,7 +127,8 @@ func (c *Conn) updateWindow(s *Segment) {
 	}
 }
 
-// setWindow sets SND.WND to the segment's window, shifted by shift. A window that has grown ends zero-window probing.
+// setWindow sets SND.WND to the segment's window, shifted left by shift bits. A window that has grown ends zero-window
+// probing.
 func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v := &c.snd
 	before := v.wnd

@@ -40,7 +40,7 @@ type Frame struct {
 	Tag uint8
 }
 
-// NewFrame returns an empty frame with room for size octets behind its headroom.
+// NewFrame returns an empty frame with room for size octets after its headroom.
 func NewFrame(size int) *Frame {
 	return &Frame{buf: make([]byte, Headroom+size), off: Headroom, end: Headroom}
 }

@@ -136,7 +136,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 	return c.startCapture(h.w, h.name, h.h.CaptureTo)
 }
 
-// startCapture begins a capture with the call's path and filter. of is the host's name, or "all".
+// startCapture begins a capture with the call's path and filter. The argument of is the host's name, or "all".
 func (c *call) startCapture(w *task.World, of string, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {

@@ -88,18 +88,20 @@ func (t *taskValue) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// create makes a file or empties it, for the builtin by. It refuses a file that a capture or another builtin writes, and those
-// refuse this one until the caller calls the function that create returns.
+// create makes a file or empties it. by is the name of the builtin that writes the file. create refuses a file that a
+// capture or another builtin writes. Other writers refuse the new file until the caller calls the function that create
+// returns.
 func (t *taskValue) create(path, by string) (*os.File, func(), error) {
 	return t.claim(path, by, t.s.files.outputs.Create)
 }
 
-// append is as create, but leaves the file's octets and writes behind them.
+// append does the same as create, but keeps the file's octets and writes after them.
 func (t *taskValue) append(path, by string) (*os.File, func(), error) {
 	return t.claim(path, by, t.s.files.outputs.Append)
 }
 
-// claim opens a file to write by one of outfile.Set's methods.
+// claim opens a file for writing by the function open, a method of outfile.Set. by is the name of the builtin that
+// writes the file.
 func (t *taskValue) claim(path, by string, open func(string, fs.FileMode, string) (*os.File, func(), error)) (*os.File, func(), error) {
 	var f *os.File
 	var release func()

@@ -87,7 +87,7 @@ func (s *Session) execFile(t *taskValue, path string) error {
 	return err
 }
 
-// beside returns the path of a file that the file from names relative to itself.
+// beside returns the path of the file name. If name is relative, it is relative to the folder of the file from.
 func beside(from, name string) string {
 	if filepath.IsAbs(name) || from == StdinName || from == CommandName {
 		return name

@@ -113,7 +113,8 @@ func (p *pump) drain(now clock.Instant) {
 	}
 }
 
-// relay moves octets from in to out through a buffer, until one of them must wait.
+// relay moves the octets that the function in returns to the function out through a buffer, until one of the two
+// functions must wait.
 func (p *pump) relay(in, out func(b []byte) (int, error)) {
 	for {
 		for len(p.held) > 0 {

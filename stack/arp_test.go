@@ -26,7 +26,7 @@ func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	if err := a.AddRoute(any, gateway, nil); err != nil {
 		t.Fatal(err)
 	}
-	// A gateway that is behind another gateway is not on link.
+	// A gateway that is reached through another gateway is not on link.
 	if err := a.AddRoute(netip.MustParsePrefix("10.9.0.0/16"), netip.MustParseAddr("10.8.0.1"), nil); err != ErrNoRoute {
 		t.Errorf("a gateway behind a gateway: %v", err)
 	}

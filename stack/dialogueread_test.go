@@ -95,7 +95,7 @@ func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	return f
 }
 
-// length returns the number behind the word length.
+// length returns the number that follows the word "length" in s.
 func (l *frameLine) length() int {
 	_, n, _ := strings.Cut(l.text, ", length ")
 	return l.scan(n, "%d")
@@ -272,7 +272,7 @@ func (l *frameLine) segment(e ends, s string) []byte {
 	return tcpPacket(e.src, e.dst, h, octets(l.length()))[wire.IPv4Len:]
 }
 
-// icmp makes the ICMP message whose summary is s. An error quotes a packet, in parentheses behind the length.
+// icmp makes the ICMP message whose summary is s. An error quotes a packet, in parentheses after the length.
 func (l *frameLine) icmp(s string) []byte {
 	m := wire.ICMP{Gateway: netip.IPv4Unspecified()}
 	text, quoted, isError := strings.Cut(s, " (1")

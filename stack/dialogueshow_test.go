@@ -22,7 +22,8 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 	return 64, 0, false, ""
 }
 
-// showFrame returns the line of a frame on an interface; out says that the host sends it. Behind a bar stand, in this order:
+// showFrame returns the line of a frame on an interface. out is true if the host sends the frame. After a bar the line
+// has, in this order:
 //
 //	from HW, to HW   hardware addresses of the frame
 //	at HW            of an ARP request: the sender's hardware address, if it is not the frame's

@@ -116,7 +116,7 @@ func (n *network) pump() {
 	}
 }
 
-// step runs the next event if it is due at until or earlier, and reports whether there was one.
+// step runs the next event if it is due no later than the time until. It returns false if there is no such event.
 func (n *network) step(until clock.Instant) bool {
 	n.pump()
 	next := clock.Never

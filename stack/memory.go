@@ -103,8 +103,9 @@ func (p *pool) biggest() *holder {
 	return nil
 }
 
-// share returns the share of each address in a pool of size most that is more than half in use, and the octets that
-// address a holds. The number of addresses includes a even if a holds nothing.
+// share returns the largest number of octets that each address may hold in a pool of which more than half is in use,
+// and the octets that address a holds. The argument most is the size of the pool in octets. The number of addresses
+// includes a even if a holds nothing.
 func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	n := p.order.Len() + 1
 	if by := p.peers[a]; by != nil && by != p.idle {
@@ -115,7 +116,8 @@ func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	return most / n, held
 }
 
-// roomFor returns how many of need octets a connection with address a may take without reducing other connections.
+// roomFor returns the number of octets, at most need, that a connection with address a may take without reducing other
+// connections. The argument most is the size of the pool in octets.
 func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	if p.used+need <= most/2 {
 		return need

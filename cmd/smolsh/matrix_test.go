@@ -117,7 +117,8 @@ func (p *place) run(args ...string) (string, error) {
 	}
 }
 
-// expect returns an error unless out contains all of texts.
+// expect returns an error that names the first of texts that the output out does not contain, or nil if out contains
+// all.
 func expect(out string, texts ...string) error {
 	for _, text := range texts {
 		if !strings.Contains(out, text) {

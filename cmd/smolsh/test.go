@@ -378,7 +378,8 @@ func listTests(c *scenario.Config) error {
 	return nil
 }
 
-// stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run, and a second signal the process. got receives the first signal.
+// stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run. A second signal ends the process. *got is the first
+// signal, nil before it.
 func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
 	got = new(os.Signal)
 	stop := make(chan struct{})

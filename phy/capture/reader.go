@@ -69,7 +69,8 @@ func Open(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader that reads in. Its Close does not close in. The error states why in is not a capture.
+// NewReader returns a Reader that reads the capture in. Close of the Reader does not close in. It returns an error that
+// names the reason if in does not hold a capture.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{}
 	b := bufio.NewReaderSize(in, fetchStep)

@@ -201,8 +201,8 @@ func TestSuperSegments(t *testing.T) {
 	}
 }
 
-// TestVLANTag: the kernel removes a VLAN tag on arrival and passes it beside the frame; the device inserts it again behind the
-// addresses.
+// TestVLANTag: the kernel removes a VLAN tag on arrival and passes it beside the frame; the device inserts it again
+// after the hardware addresses.
 func TestVLANTag(t *testing.T) {
 	b := lay(t, Options{})
 	b.send(b.udp([]byte("hello"))) // makes us a station

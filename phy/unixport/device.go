@@ -47,7 +47,7 @@ type Device struct {
 	conn
 	path    string
 	opts    Options
-	idle    int // descriptor behind FD while there is no switch; never readable
+	idle    int // descriptor that FD stands for while there is no switch; never readable
 	up      bool
 	closed  bool
 	watched bool

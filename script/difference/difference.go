@@ -34,7 +34,8 @@ func First(got, want starlark.Value) string {
 	return "at " + where + ": " + what
 }
 
-// find returns the place of the first difference, as an expression behind the value's name, and the difference there.
+// find returns the place of the first difference, as an expression that follows the value's name (such as [3].ttl), and
+// a description of the difference.
 func find(got, want starlark.Value, depth int) (where, what string) {
 	if depth > maxDepth || equal(got, want) {
 		return "", ""

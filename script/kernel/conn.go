@@ -144,7 +144,8 @@ func connSend(c *Call) (starlark.Value, error) {
 	return num(len(data)), nil
 }
 
-// recv returns at least one octet and at most most, or none at the end of the stream.
+// recv waits for octets and returns at least one. The argument most is the largest number of octets to return. At the
+// end of the stream recv returns none.
 func (v *conn) recv(t Task, most int, timeout time.Duration) ([]byte, error) {
 	var buf []byte
 	n := 0

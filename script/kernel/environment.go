@@ -52,11 +52,12 @@ type Tasks interface {
 	// Start makes a task that calls run. The new task starts when the task by, which asked for it, next waits. The
 	// program reports an error that run returns, unless said (which may be nil) limits the report.
 	Start(by Task, name string, said *complaint.Log, run func(t Task) error) Task
-	// Turn blocks t until a server may start one more handler, or ended returns true. running returns the number of the
-	// server's handlers that run. If the wait ends in another way, such as an interrupt, Turn returns an error.
+	// Turn blocks the task t until a server may start one more handler, or ended returns true. running returns the
+	// number of the server's handlers that run. If the wait ends in another way, such as an interrupt, Turn returns an
+	// error.
 	Turn(t Task, running func() int, ended func() bool) error
-	// AwaitTask blocks t until over returns true. The task u makes over true. what names the wait in messages. A
-	// negative timeout means no limit.
+	// AwaitTask blocks the task t until over returns true. The task u makes over true. what names the wait in messages.
+	// A negative timeout means no limit.
 	AwaitTask(t, u Task, what string, timeout time.Duration, over func() bool) error
 	// Changed makes the tasks inside Turn and AwaitTask test their conditions again.
 	Changed()

@@ -53,9 +53,9 @@ func (e *inUse) Error() string {
 	return e.by.by + " writes this file; wait for its end"
 }
 
-// Create makes a file or empties it, for the writer by. It refuses a file of the set, and leaves that file as it is. The file is of
-// the set until the caller calls release, which may be called more than once. Devices, such as a terminal or /dev/null, may have
-// any number of writers and are in no set.
+// Create makes a file or empties it. by is the name of the writer, for the errors of other writers. It refuses a file
+// of the set, and leaves that file as it is. The file is of the set until the caller calls release, which may be called
+// more than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set.
 func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	if f, release, err = s.open(path, 0, perm, by); err != nil {
 		return nil, nil, err
@@ -72,7 +72,7 @@ func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, rele
 	return f, release, nil
 }
 
-// Append is as Create, but leaves the file's octets and writes behind them.
+// Append does the same as Create, but keeps the file's octets and writes after them.
 func (s *Set) Append(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	return s.open(path, os.O_APPEND, perm, by)
 }

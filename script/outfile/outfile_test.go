@@ -77,7 +77,7 @@ func TestNotClaimed(t *testing.T) {
 	}
 }
 
-// Append writes behind the file's octets, and its claim is as Create's.
+// Append writes after the file's octets. Other writers refuse the file as after Create.
 func TestAppend(t *testing.T) {
 	t.Chdir(t.TempDir())
 	var s Set

@@ -48,7 +48,8 @@ type Table struct {
 	shown []int // indices of the columns that a script chose; nil for all
 }
 
-// New returns a table without rows. of is the builtin that returns it, recv that builtin's receiver.
+// New returns a table without rows. The argument of is the name of the builtin that returns the table. recv is the
+// receiver of that builtin.
 func New(env Environment, of string, recv starlark.Value, cols ...Column) *Table {
 	return &Table{env: env, Builtin: of, Receiver: recv, Columns: cols}
 }

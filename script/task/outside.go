@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/crash"
 )
 
-// Background runs fn, and then then, on another goroutine. fn must not use values of the tasks.
+// Background runs fn and, after it, the function then, on another goroutine. fn must not use values of the tasks.
 func Background(fn, then func()) {
 	go func() {
 		fn()

@@ -59,8 +59,9 @@ func (t *Task) SetComputation(c Computation) {
 	t.s.mu.Unlock()
 }
 
-// Go starts the task. When the task gets the baton, it calls run, and then, after Done has become true, ended. Both run
-// with the baton. If the task was canceled before, it does not call run.
+// Go starts the task. When the task gets the baton, it calls run. After run has returned, Done becomes true, and the
+// task calls ended. Both functions run with the baton. If the task was canceled before it got the baton, it does not
+// call run.
 func (t *Task) Go(run func() error, ended func()) {
 	Background(func() {
 		<-t.baton

@@ -1,7 +1,7 @@
 // Package filter compiles tcpdump's filter expressions into Go predicates over a frame.
 //
-// Sources: pcap-filter(7) for the language, and the code that libpcap 1.10 generates where the manual says nothing. The tests
-// compare both over the same captures. As in libpcap:
+// Sources: pcap-filter(7) for the language, and the code that libpcap 1.10 generates where the manual says nothing. The
+// tests compare both over the same captures. As in libpcap:
 //
 //   - "and" and "or" have equal precedence and associate to the left; an identifier without a keyword
 //     takes the keywords before it ("port 80 or 443");
@@ -16,20 +16,22 @@
 //   - of two numbers joined by an operator only the first one's protocol is checked: "ip[0] + tcp[0] = 1"
 //     reads the octet at TCP's offset in any IPv4 packet.
 //
-// Deviates: libpcap's optimiser omits reads whose value does not matter, and so may match a packet that is too short for them.
-// This package performs every read, as "tcpdump -O" does. The name of a service means its number with every protocol, and means
-// the same on every machine.
+// Deviates: libpcap's optimiser omits reads whose value does not matter, and so may match a packet that is too short
+// for them. This package performs every read, as "tcpdump -O" does. The name of a service means its number with every
+// protocol, and means the same on every machine.
 //
-// Supported: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah, stp, netbeui; host, net
-// (with a length or any mask), port, portrange, proto, protochain with src and dst; vlan, broadcast, multicast, less, greater,
-// len; byte access with arithmetic and comparison; the named offsets and flags of TCP, ICMP and ICMPv6.
+// Supported: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah, stp,
+// netbeui; host, net (with a length or any mask), port, portrange, proto, protochain with src and dst; vlan, broadcast,
+// multicast, less, greater, len; byte access with arithmetic and comparison; the named offsets and flags of TCP, ICMP
+// and ICMPv6.
 //
-// Left out on purpose: names of hosts and networks (the package does not ask a resolver; service names are in a short table), "ip
-// broadcast" (a frame does not contain its network's mask; tcpdump refuses it for a file, too), gateway, direction (rules and
-// packets have their own), MPLS, PPPoE, LLC's further words and link layers that no capture of ours has.
+// Left out on purpose: names of hosts and networks (the package does not ask a resolver; service names are in a short
+// table), "ip broadcast" (a frame does not contain its network's mask; tcpdump refuses it for a file, too), gateway,
+// direction (rules and packets have their own), MPLS, PPPoE, LLC's further words and link layers that no capture of
+// ours has.
 //
-// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that the cost of a packet is bounded. A Filter never
-// changes and allocates nothing when it matches; any goroutine may use it.
+// Limits: an expression has at most 8192 octets and 100 levels of nesting, so that the cost of a packet is bounded. A
+// Filter never changes and allocates nothing when it matches; any goroutine may use it.
 package filter
 
 import (

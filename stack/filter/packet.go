@@ -26,7 +26,7 @@ type packet struct {
 	m   phy.Medium
 }
 
-// load reads size octets, 1, 2 or 4, at off. It returns false if the packet ends before them.
+// load reads size octets (1, 2 or 4) at offset off. It returns false if the packet ends before them.
 func (p packet) load(off, size uint32) (uint32, bool) {
 	if uint64(off)+uint64(size) > uint64(len(p.b)) {
 		return 0, false

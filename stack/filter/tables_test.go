@@ -60,7 +60,7 @@ func tabledPackets(t testing.TB) (all []tabled) {
 	return all
 }
 
-// split returns the first layer's header and the octets behind it.
+// split returns the first layer's header and the octets after it.
 func split(p *tables.Packet) (header, rest []byte) {
 	return p.Layers[0].Header(), p.Layers[0].Payload()
 }
@@ -103,8 +103,8 @@ func addressesOf(p *tables.Protocol, name string) func(ls []tables.Layer) []any 
 	}
 }
 
-// over returns the layer behind the network header if its protocol is one of a list: over IPv4 not of a later fragment, over
-// IPv6 without extension headers. These are the rules of filters for ports and for octets of a transport header.
+// over returns the layer after the network header if its protocol is one of a list: over IPv4 not of a later fragment,
+// over IPv6 without extension headers. These are the rules of filters for ports and for octets of a transport header.
 func over(ls []tables.Layer, protos ...*tables.Protocol) (l tables.Layer, ok bool) {
 	if len(ls) < 2 || ls[0].Protocol != tables.IP && ls[0].Protocol != tables.IPv6 {
 		return l, false
@@ -159,7 +159,7 @@ func chainNumbers(ls []tables.Layer) (vs []any) {
 	}
 	for _, l := range ls {
 		next := values(l, "nh")
-		if len(next) == 0 || l.Protocol == tables.AH { // behind AH the filter is wrong as libpcap is
+		if len(next) == 0 || l.Protocol == tables.AH { // after AH the filter is as wrong as libpcap
 			break
 		}
 		vs = append(vs, next...)
@@ -167,8 +167,8 @@ func chainNumbers(ls []tables.Layer) (vs []any) {
 	return vs
 }
 
-// networkPrimitives are primitives about the network header and the layers behind it. The expression holds for a packet if $ is
-// one of the values that the tables read in it.
+// networkPrimitives are primitives about the network header and the layers after it. The expression holds for a packet
+// if $ is one of the values that the tables read in it.
 var networkPrimitives = []struct {
 	expr   string
 	values func(ls []tables.Layer) []any
@@ -229,12 +229,12 @@ func compare(t *testing.T, expr string, ps []tabled, want func(v *tabled) bool) 
 	return yes, no
 }
 
-// Every primitive with a value finds the packets whose fields have that value, and no others: on a packet itself, and behind one
-// and two tags.
+// Every primitive with a value finds the packets whose fields have that value, and no others: without a tag, and after
+// one and two tags.
 func TestPrimitivesAgreeWithTables(t *testing.T) {
 	ps := tabledPackets(t)
 	for depth, tagged := range []string{"", "vlan and ", "vlan and vlan and "} {
-		behind := func(v *tabled) []tables.Layer { // the layers behind the tags, nil without them
+		behind := func(v *tabled) []tables.Layer { // layers after the VLAN tags, nil if there are no tags
 			for _, l := range v.layers[:min(depth, len(v.layers))] {
 				if l.Protocol != tables.Dot1Q {
 					return nil

@@ -113,13 +113,13 @@ func (d dice) in(n int) bool { return d.IntN(n) == 0 }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// upTo returns a duration up to most, more often a short one.
+// upTo returns a random duration of at most the argument most. Short durations are more likely.
 func (d dice) upTo(most time.Duration) time.Duration {
 	f := d.Float64()
 	return time.Duration(f * f * float64(most)).Round(time.Microsecond)
 }
 
-// size returns a number from 1 to most, with equal probability for each order of magnitude.
+// size returns a random number between 1 and the argument most. Each order of magnitude has the same probability.
 func (d dice) size(most int) int {
 	n := 1
 	for n < most && !d.in(8) {

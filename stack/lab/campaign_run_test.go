@@ -175,7 +175,7 @@ func (r *run) build() (err error) {
 	return nil
 }
 
-// during schedules begin and end for the span s.
+// during schedules a call of begin at the start of the span s, and a call of end at its end.
 func (r *run) during(s span, begin, end func()) {
 	r.w.At(clock.Instant(s.From), func(clock.Instant) { begin() })
 	r.w.At(clock.Instant(s.From+s.For), func(clock.Instant) { end() })
@@ -351,7 +351,7 @@ func (e *end) read(now clock.Instant) (more bool) {
 	return n > 0
 }
 
-// pause returns the instant at which an application with pauses up to most continues.
+// pause returns the time at which an application that pauses for a random time, at most the argument most, continues.
 func (e *end) pause(now clock.Instant, most time.Duration) clock.Instant {
 	until := now.Add(time.Duration(e.rng.Int64N(int64(most) + 1)))
 	if until > now {

@@ -17,7 +17,7 @@ type LinkConfig struct {
 	Delay, Jitter time.Duration
 	// RateBps is the speed of serialisation in bits per second, link header included; 0 is infinitely fast.
 	RateBps uint64
-	// Queue is the number of frames that may wait behind the one being serialised. Further frames are dropped
+	// Queue is the number of frames that may wait while another one is serialised. Further frames are dropped
 	// (drop.LinkQueueFull). 0 means 100.
 	Queue int
 	// Loss is the probability, 0 to 1, that a serialised frame is lost (drop.FaultLoss).

@@ -32,7 +32,7 @@ type talk struct {
 	got  [2]int // number of octets received from the other end
 }
 
-// said returns the octet at position at of an end's stream.
+// said returns an octet of the stream that an end sends. at is the octet's offset in the stream.
 func said(end, at int) byte { return byte(at*7 + at>>8*13 + end*101) }
 
 // turn makes both ends send a few octets more and read.

@@ -122,7 +122,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
-// HostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
+// HostWith returns the host that is linked to the switch by an interface with the address at, nil if there is none.
 func (s *Switch) HostWith(at netip.Addr) *Host {
 	for _, p := range s.ports {
 		if p.link == nil {

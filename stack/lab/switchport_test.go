@@ -163,8 +163,8 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	}
 }
 
-// TestAFailedDeviceLeavesTheSwitch: a device that fails is removed and reported once. The addresses learnt behind it are
-// forgotten, its waiting frames are counted, and the other ports continue.
+// TestAFailedDeviceLeavesTheSwitch: a device that fails is removed and reported once. The switch forgets the addresses
+// that it learnt from the device, counts the frames that wait for it, and the other ports continue.
 func TestAFailedDeviceLeavesTheSwitch(t *testing.T) {
 	gone := fmt.Errorf("unplugged: %w", phy.ErrClosed)
 	for _, c := range []struct {
@@ -324,7 +324,8 @@ func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 	}
 }
 
-// TestStreamThroughASwitchsDevice: hosts behind a switch's device and on its link exchange a stream, whatever offloads each has.
+// TestStreamThroughASwitchsDevice: a host on a switch's device and a host on the switch's link exchange a stream,
+// whatever offloads each has.
 func TestStreamThroughASwitchsDevice(t *testing.T) {
 	for _, c := range []struct {
 		offload bool

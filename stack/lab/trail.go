@@ -43,7 +43,8 @@ func (w *World) leaveTrail(f *phy.Frame) {
 	f.Trail = 0
 }
 
-// noteDrop records that f ended on a link, or in a switch. at names the place, and is empty for a link between two hosts.
+// noteDrop records that the frame f was dropped on a link or in a switch. The string at names the place, and is empty
+// for a link between two hosts.
 func (w *World) noteDrop(f *phy.Frame, at string, why drop.Reason, link bool) {
 	if f.Trail == 0 {
 		return

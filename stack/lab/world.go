@@ -114,9 +114,9 @@ type Event struct {
 	fn    func(now clock.Instant)
 }
 
-// At schedules a call of fn at the given instant, or as soon as possible if that has passed. fn runs on the owner's
-// goroutine and may use hosts as an application does; they transmit afterwards. At clock.Never the event is made but
-// not scheduled.
+// At schedules a call of fn at the time at, or as soon as possible if that time has passed. fn runs on the owner's
+// goroutine and may use hosts as an application does; they transmit afterwards. If at is clock.Never, At makes the
+// event and does not schedule it.
 func (w *World) At(at clock.Instant, fn func(now clock.Instant)) *Event {
 	e := &Event{world: w, fn: fn}
 	e.timer.Value = e
@@ -153,7 +153,8 @@ func (w *World) Step() bool {
 	return w.step(clock.Never - 1)
 }
 
-// step advances the clock to the next event and runs it, if it is due at by or earlier.
+// step advances the clock to the next event and runs the event, if it is due no later than the time by. It returns
+// false if there is no such event.
 func (w *World) step(by clock.Instant) bool {
 	at := w.events.Next()
 	t := w.events.Pop(by)

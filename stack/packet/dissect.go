@@ -83,7 +83,7 @@ func First(b []byte, m phy.Medium) *Protocol {
 // OfMedium dissects a whole frame of a medium.
 func OfMedium(b []byte, m phy.Medium) *Packet { return Dissect(b, len(b), First(b, m)) }
 
-// add reads the lengths of the header at offset at, and appends the layer.
+// add reads the lengths in the header at offset at, whose protocol is proto, and appends the layer.
 func (p *Packet) add(proto *Protocol, at, end int) Layer {
 	l := Layer{Protocol: proto, packet: p, index: len(p.Layers), begin: at, body: end, end: end}
 	if proto.variants != "" {

@@ -140,7 +140,7 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 	return v, ok
 }
 
-// bits reads n bits at the bit offset at from the header's start.
+// bits reads n bits. at is the offset of the first of them from the header's start, in bits.
 func (l Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
 	if to > l.known() || n == 0 {

@@ -82,8 +82,8 @@ func unusedLen(l Layer) int {
 
 func hasUnused(l Layer) bool { return unusedLen(l) > 0 }
 
-// icmpExtensions is the field of extensions behind the packet that an error quotes, whose length counts words of unit octets.
-// errors is the condition of errors. An error without extensions does not have the field.
+// icmpExtensions returns the field of the extensions after the packet that an error quotes. The length of that packet
+// counts words of unit octets. errors is the condition of errors. An error without extensions does not have the field.
 func icmpExtensions(unit int, errors func(l Layer) bool) Field {
 	size := func(l Layer) int { return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, unit)) }
 	return Field{Name: "extensions", Kind: Octets, When: func(l Layer) bool { return errors(l) && size(l) > 0 }, Size: size,

@@ -20,7 +20,7 @@ func icmp6Text(l Layer) string {
 	return fmt.Sprintf("%s%s, length %d", text, icmp6Detail(l, typ), l.end-l.begin) + quotedText(l)
 }
 
-// icmp6Detail describes the contents of an ICMPv6 message, behind its name.
+// icmp6Detail returns the text that follows the name of an ICMPv6 message in its line and describes the contents.
 func icmp6Detail(l Layer, typ uint64) string {
 	code, _ := l.num("code")
 	number := func(name string) uint64 {

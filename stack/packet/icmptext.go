@@ -89,7 +89,8 @@ func icmpUnreachable(l Layer, code uint64) string {
 	return fmt.Sprintf("%s unreachable - #%d", to, code)
 }
 
-// quotedLayers returns the IP header that an ICMP error quotes and the layer behind it; zero layers where the error quotes less.
+// quotedLayers returns the IP header that an ICMP error quotes, and the layer after it. A layer that the error does not
+// quote is zero.
 func quotedLayers(l Layer) (ip, transport Layer) {
 	none := Layer{Protocol: Raw, packet: l.packet}
 	f := l.Protocol.Field("quoted")

@@ -113,7 +113,7 @@ func (p *Protocol) extension() bool {
 	return p == HopByHop || p == DestinationOptions || p == Routing || p == Fragment || p == AH
 }
 
-// extensions returns the extension headers behind the IPv6 header l.
+// extensions returns the extension headers after the IPv6 header l.
 func (p *Packet) extensions(l Layer) []Layer {
 	n := l.index + 1
 	for n < len(p.Layers) && p.Layers[n].Protocol.extension() {

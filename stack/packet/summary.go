@@ -148,8 +148,8 @@ func (q *Sequences) from(p *Packet, i int) string {
 	return text
 }
 
-// carried describes the packet in a tunnel whose header is layer i, behind a colon. An IP packet is announced by its version, as
-// in the tunnel's own line it is not the first word.
+// carried returns ": " and the description of the packet in a tunnel whose header is layer i. An IP packet is announced
+// by its version, as in the tunnel's own line it is not the first word.
 func (q *Sequences) carried(p *Packet, i int) string {
 	l := p.Layers[i]
 	if i+1 == len(p.Layers) || p.Layers[i+1].Protocol == Raw {

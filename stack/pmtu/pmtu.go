@@ -66,7 +66,8 @@ func (t *Table) Get(now clock.Instant, key Key) (mtu int, since clock.Instant, o
 	return e.mtu, e.since, true
 }
 
-// Put stores a path's MTU in octets. If the table already holds most entries, a new entry replaces the oldest.
+// Put stores a path's MTU in octets. The argument most is the largest number of entries. If the table is full, a new
+// entry replaces the oldest.
 func (t *Table) Put(now clock.Instant, key Key, mtu, most int) {
 	e := t.byKey[key]
 	if e == nil {

@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// add adds to d a fragment with the octets lo to hi of a payload, behind a header of 20 octets. The value of each octet
+// add adds to d a fragment with the octets lo to hi of a payload, after a header of 20 octets. The value of each octet
 // is its offset.
 func add(t *Table, d *Datagram, lo, hi int, last bool) (r drop.Reason, complete bool) {
 	k, r := d.Check(lo, hi, last)

@@ -77,7 +77,7 @@ type send struct {
 // receive is the receiving half: the receive sequence variables of RFC 9293 §3.3.1, and the octets that the
 // application has not read.
 type receive struct {
-	buf           buf.Ring // octets to be read; behind its end, octets received out of order
+	buf           buf.Ring // octets that the application has not read; beyond the queue's end, octets received out of order
 	irs           wire.Seq
 	nxt           wire.Seq
 	windowEdge    wire.Seq // right edge of the offered window, RCV.NXT+RCV.WND; it never moves back
@@ -87,7 +87,7 @@ type receive struct {
 	scaled        bool // true if window scaling is offered, and after the handshake if it is agreed on
 	urgent        bool
 	closed        bool   // true after Close: new data is answered by RST
-	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps behind a gap
+	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps beyond a gap
 	eof           bool   // true if the peer's FIN and everything before it has been received
 	quickAcks     uint8  // segments still to be acknowledged without delay
 	unackedSegs   uint16 // data segments since the last ACK sent, 65535 for more

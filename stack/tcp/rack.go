@@ -48,14 +48,14 @@ func (a *sentSample) sentAfter(sent clock.Instant, end wire.Seq) bool {
 	return a.sent > sent || a.sent == sent && end.Less(a.end)
 }
 
-// keepNewest replaces a by the part of s that ends at end, if that part was sent later than a.
+// keepNewest replaces a by the part of s that ends at sequence number end, if that part was sent later than a.
 func (a *sentSample) keepNewest(s *span, end wire.Seq) {
 	if x := (sentSample{s.sent, end, true, s.state&retransmitted != 0}); !a.valid || x.sentAfter(a.sent, a.end) {
 		*a = x
 	}
 }
 
-// add records that n octets of a span, which end at end, have been delivered.
+// add records that n octets of the span s have been delivered. They end at sequence number end.
 func (d *delivery) add(s *span, end wire.Seq, n int) {
 	d.octets += n
 	if s.state&retransmitted != 0 {

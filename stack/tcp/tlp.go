@@ -36,7 +36,8 @@ func (c *Conn) armTLP(now clock.Instant) {
 }
 
 // nextTLP chooses the tail loss probe (RFC 8985 §7.3). The probe is the next new segment if there is one and the peer's
-// window has room, otherwise the last segment again. It begins at from and has n octets.
+// window has room, otherwise the last segment again. It begins at sequence number from and has n octets. ok is false if
+// there is nothing to probe with.
 func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	v := &c.snd
 	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {

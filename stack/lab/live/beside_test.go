@@ -111,8 +111,8 @@ const (
 
 func (w way) String() string { return [...]string{"we send", "we receive", "kernel to kernel"}[w] }
 
-// bed is a kernel on a TAP and our host at the other end of the TAP. If our host is a router, another kernel is behind
-// it. The fault rules are on our port to the first kernel.
+// bed is a kernel on a TAP and our host at the other end of the TAP. If our host is a router, a second kernel is on its
+// other link. The fault rules are on our port to the first kernel.
 type bed struct {
 	testing.TB
 	r      lab.Runner

@@ -86,8 +86,8 @@ func pathMTU(t *testing.T, silent bool) {
 	})
 }
 
-// behind makes a network namespace behind the calling goroutine's, which routes to it over a link whose MTU is mtu in
-// that direction.
+// behind makes a second network namespace, to which the calling goroutine's namespace routes over a link whose MTU is
+// mtu in that direction.
 func behind(t *testing.T, mtu int) *taptest.Space {
 	t.Helper()
 	s := taptest.NewSpace(t)

@@ -24,7 +24,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A few seconds show that nothing is left behind; twenty minutes show that nothing grows:
+// A few seconds show that nothing is leaked; twenty minutes show that nothing grows:
 //
 //	go test ./stack/lab/live -run '^TestSoak$' -v -timeout 0 -soak 20m
 var soakTime = flag.Duration("soak", 3*time.Second, "how long the mixed load lasts")

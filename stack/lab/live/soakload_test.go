@@ -98,7 +98,7 @@ func (x *load) dial(from netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
 // service returns the host's address with the port of a service.
 func service(port uint16) netip.AddrPort { return netip.AddrPortFrom(ours, port) }
 
-// hold keeps c open, and closes the oldest connections if there are more than most.
+// hold keeps the connection c open. If it then holds more connections than the number most, it closes the oldest.
 func (x *load) hold(c net.Conn, most int) {
 	if c != nil {
 		x.held = append(x.held, c)

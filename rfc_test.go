@@ -146,7 +146,7 @@ func TestTranscriptNames(t *testing.T) {
 	}
 }
 
-// covers reports whether a test of section cited says something of section.
+// covers reports whether a test that names the section cited counts as a test of section.
 func covers(section, cited string) bool {
 	return cited == section || strings.HasPrefix(cited, section+".")
 }

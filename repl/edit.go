@@ -174,7 +174,7 @@ func (e *editor) Paint(line []rune, _ int) []rune {
 	return out
 }
 
-// completionWait is how long completion waits for a computing script.
+// completionWait is the time that completion waits for a script that computes.
 const completionWait = 200 * time.Millisecond
 
 // Do implements readline.AutoCompleter. It lists several candidates above the continued line.

@@ -16,11 +16,11 @@ type call struct {
 	t    *taskValue
 	b    *builtin
 	recv starlark.Value // what it is a member of; nil for a global
-	args starlark.Tuple // given by position, as they were given
+	args starlark.Tuple // arguments given by position, not converted
 	registry.Arguments
 }
 
-// builtin is a builtin whose function takes a call of this package.
+// builtin is the declaration of a builtin whose function has a *call as parameter.
 type builtin = registry.Builtin[*call]
 
 // section is a chapter of the reference.

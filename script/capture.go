@@ -23,7 +23,7 @@ type captureValue struct {
 	w     *task.World
 	path  string
 	file  *capture.Writer
-	done  func()         // gives the file back
+	done  func()         // lets other calls write the file again
 	of    string         // the host, or "all"
 	only  *filter.Filter // nil for every packet
 	since clock.Instant
@@ -31,7 +31,7 @@ type captureValue struct {
 	stop  func() error // nil once it has been stopped
 }
 
-// captureDrain is how long a capture that ends waits for the reader of a FIFO.
+// captureDrain is the time that a capture waits at its end for the reader of a FIFO.
 const captureDrain = time.Second
 
 func (v *captureValue) String() string        { return since("capture "+v.path, v.stop == nil, "stopped") }

@@ -202,7 +202,7 @@ print("--")
 	}
 }
 
-// The error of damage says where it is, and count= gives the packets before it.
+// The error about a damaged file names the place of the damage. With count=, the packets before it can be read.
 func TestReadDamagedCapture(t *testing.T) {
 	t.Chdir(t.TempDir())
 	odd := oddFile()
@@ -267,7 +267,7 @@ for file in ["x.pcapng", "x.pcap"]:
 	}
 }
 
-// A command, and a builtin that reads a file, find every packet so far in the file of a capture that goes on.
+// While a capture runs, a command or builtin that reads its file finds every packet so far.
 func TestCommandsReadOpenCaptures(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)

@@ -124,7 +124,7 @@ print("to the end")
 	}
 }
 
-// A log that can't be written ends with a message, and the script goes on. One into a FIFO without a reader keeps nobody.
+// A log that can't be written ends with a message, and the script continues.
 func TestLogThatFails(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
@@ -144,7 +144,8 @@ print("two")
 	}
 }
 
-// An interrupt ends a print() whose log waits for the reader of a FIFO, and so does the end of the session.
+// If a print() waits because its log waits for the reader of a FIFO, an interrupt ends the print(). The end of the
+// session ends it too.
 func TestLogIntoAFullFIFO(t *testing.T) {
 	t.Chdir(t.TempDir())
 	fifo(t, "fifo")

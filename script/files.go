@@ -74,7 +74,7 @@ func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// open opens a file to read it. The file of a capture that goes on has every packet so far.
+// open opens a file for reading. If a running capture writes the file, open first writes all packets so far to it.
 func (t *taskValue) open(path string) (*os.File, error) {
 	t.s.flushCaptures()
 	var f *os.File
@@ -106,7 +106,7 @@ func (t *taskValue) claim(path, by string, open func(string, fs.FileMode, string
 	var f *os.File
 	var release func()
 	var err error
-	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second gives the file back
+	var settled atomic.Bool // set by the end of the opening or the end of the task, whichever is first; the later one closes the file
 	discard := func() {
 		f.Close()
 		release()

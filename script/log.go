@@ -17,7 +17,7 @@ import (
 func logBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "log", Sig: "path, append=False", Kinds: "outfile bool",
-			Args:   "path: the file, whose content is replaced; append: True writes behind that",
+			Args:   "path: the file, whose content is replaced; append: True appends to it",
 			Result: "log", Doc: "From now on write each line of print() to a file as well, with the lab's time in seconds before it.",
 			Example: `l = log("x.log"); print("begun"); l.stop()`, See: "write_file", Fn: builtinLog},
 		{Name: "log.stop",

@@ -73,7 +73,7 @@ type pingSource struct {
 // maxPingReplies is the maximum number of replies that a ping() to a group counts; further ones are ignored.
 const maxPingReplies = 1 << 16
 
-// The notes on replies that are not as expected, as they are printed and counted.
+// The notes on unexpected replies, which are printed and counted under these names.
 const (
 	noteLate    = "late"    // after the timeout
 	noteAgain   = "again"   // from a station that has answered this request before

@@ -95,7 +95,8 @@ func beside(from, name string) string {
 	return filepath.Join(filepath.Dir(from), name)
 }
 
-// load is load("other.star", …): relative to the file it stands in, each file run once.
+// load implements load("other.star", …). The path is relative to the folder of the loading file, and each file runs
+// once.
 func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
 	path := beside(thread.CallFrame(0).Pos.Filename(), module)
 	if err := s.mayLoad(path); err != nil {

@@ -44,7 +44,7 @@ func (t *turn) run(fn func()) {
 	t.busy = false
 }
 
-// start takes the connection over; on the owner.
+// start makes the pump the consumer of the connection's events. It runs on the goroutine of the host's owner.
 func (p *pump) start(now clock.Instant) {
 	p.prime()
 	p.conn.OnEvent = p.run

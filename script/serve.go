@@ -18,7 +18,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// server is what serve() started.
+// server is the value of serve(): a listening socket and the connections or datagrams that it serves.
 type server struct {
 	s     *Session
 	h     *hostValue
@@ -146,7 +146,7 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 	return nil
 }
 
-// accept gives every waiting connection a pump; on the owner.
+// accept starts a pump for every connection that waits to be accepted. It runs on the goroutine of the host's owner.
 func (v *server) accept(now clock.Instant, kind service.Kind) {
 	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
 		v.conns = append(v.conns, c)

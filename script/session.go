@@ -298,7 +298,7 @@ func (s *Session) RunFile(path string) error {
 	return s.result(s.execFile(s.main, path))
 }
 
-// RunSource runs source text. name stands for the file in messages.
+// RunSource runs source text. name is the name of the source in messages.
 func (s *Session) RunSource(name, src string) error {
 	_, err := s.exec(s.main, name, src)
 	return s.result(err)
@@ -346,7 +346,7 @@ func (s *Session) withCause(err, fail error) error {
 	return fail
 }
 
-// lingering is how long a session that ends waits for its sent data to be acknowledged.
+// lingering is the time that a session waits at its end for its sent data to be acknowledged.
 const lingering = 10 * time.Second
 
 // hangUp closes the connections of a live host that the script left open, as an operating system does when a program

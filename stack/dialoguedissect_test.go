@@ -26,7 +26,7 @@ type dissected struct {
 	PayloadLen     int    // the same by the length field of IP
 }
 
-// dissect parses the headers of a frame as far as they are complete.
+// dissect parses the complete headers of a frame, and stops at the first incomplete one.
 func dissect(b []byte, m phy.Medium) (d dissected) {
 	d.Octets, d.Network = b, b
 	if m == phy.MediumEthernet {

@@ -219,9 +219,9 @@ func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) 
 	return drop.None
 }
 
-// roomFor returns how many of need octets c may take from the pool of limit l. If too few are left and the peer's
-// address holds less than its share, it takes memory from other connections. It aborts connections for at most least
-// octets.
+// roomFor returns the number of octets, at most need, that c may take from the pool of limit l. If too few are left and
+// the peer's address holds less than its share, it takes memory from other connections. It aborts connections for at
+// most least octets.
 func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) int {
 	p, most, a := &h.memory.buffers, *h.limitOf(l), c.remote.Addr()
 	if l == limitReassembly {
@@ -286,7 +286,7 @@ func (c *TCPConn) Writable() int {
 // ampleMemory reports whether half of the memory stays free even if one connection fills its buffers.
 func (h *Host) ampleMemory() bool { return h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 }
 
-// writable returns the number of octets that Write accepts. With ask, it takes memory from other connections if
+// writable returns the number of octets that Write accepts. If ask is true, it takes memory from other connections if
 // necessary.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host

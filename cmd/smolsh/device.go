@@ -20,7 +20,7 @@ type shellLab struct {
 	peer    *lab.Host
 	seed    uint64 // of the lab
 	drawn   bool   // the seed is random, because no flag sets it
-	runSeed uint64 // mixed with those of the labs that scripts make, which repeat without a flag
+	runSeed uint64 // mixed with the seeds of the labs that scripts make; without a flag these labs repeat
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes

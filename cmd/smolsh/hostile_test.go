@@ -78,7 +78,7 @@ def test_good_2():
     pass
 `
 
-// junitFile is what a build system reads of a report.
+// junitFile holds the parts of a JUnit report that a build system reads.
 type junitFile struct {
 	Suites []struct {
 		Cases []struct {
@@ -172,8 +172,8 @@ func TestHostileTests(t *testing.T) {
 
 func cut(b []byte) []byte { return b[:min(len(b), 20_000)] }
 
-// TestEndsWhole: Ctrl-C and SIGTERM in the middle leave whole reports, which name the test that ran. kill -9 leaves a whole one too,
-// with the tests that had ended.
+// TestEndsWhole: after Ctrl-C or SIGTERM in the middle of a run, the reports are complete and name the test that ran.
+// After kill -9 the report is complete too, and has the tests that had ended.
 func TestEndsWhole(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal

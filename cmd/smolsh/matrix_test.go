@@ -23,7 +23,8 @@ import (
 
 var updateMatrix = flag.Bool("update", false, "write docs/examples.md")
 
-// place is where an example runs: on a device of a new namespace, with the kernel as its peer, or in a virtual lab.
+// place is an environment in which an example runs: on a device of a new namespace, with the kernel as its peer, or in
+// a virtual lab.
 type place struct {
 	t       *testing.T
 	path    string // the program's path

@@ -162,8 +162,8 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 	}
 }
 
-// TestBackgroundOutput: what a command in the background writes stands in whole lines above the line being typed, and cannot
-// move the cursor.
+// TestBackgroundOutput: the output of a command in the background appears in whole lines above the line that is being
+// typed, and can't move the cursor.
 func TestBackgroundOutput(t *testing.T) {
 	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
 	s.expect("smolsh (virtual)> ")

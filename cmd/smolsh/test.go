@@ -416,7 +416,8 @@ func readRecord(notes io.Writer) *record {
 	return r
 }
 
-// narrow leaves the tests that failed last, with their seeds unless the command line has seeds.
+// narrow removes all tests but those that failed in their last run. They run with the seeds that failed, unless the
+// command line has seeds.
 func (r *record) narrow(t *testOptions, c *scenario.Config, notes io.Writer) {
 	last := r.Select(c.Tests)
 	if len(last) == 0 {

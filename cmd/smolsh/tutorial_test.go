@@ -85,8 +85,8 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
-// console runs a block's commands, compares their output, and returns the block with the present output. A line of … stands for
-// any lines.
+// console runs a block's commands, compares their output, and returns the block with the present output. A line "…" in
+// the block matches any lines.
 func console(t *testing.T, block string, run func(command string) string) string {
 	var now strings.Builder
 	for _, part := range regexp.MustCompile(`(?m)^\$ `).Split(block, -1)[1:] {

@@ -242,7 +242,8 @@ func TestVLANTag(t *testing.T) {
 	}
 }
 
-// TestOutgoing: the device never receives its own frames; it receives those of the kernel beside us if asked to.
+// TestOutgoing: the device never receives the frames that it sent. It receives the frames that the kernel sends on the
+// interface if the configuration asks for them.
 func TestOutgoing(t *testing.T) {
 	for _, outgoing := range []bool{false, true} {
 		t.Run(fmt.Sprint(outgoing), func(t *testing.T) {

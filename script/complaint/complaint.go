@@ -72,7 +72,7 @@ func Before(held int) string {
 	return "  and before it " + More(held) + " of the same server failed\n"
 }
 
-// More returns the words for n further handlers.
+// More returns a text for n further handlers, such as "one more handler".
 func More(n int) string {
 	if n == 1 {
 		return "one more handler"

@@ -12,7 +12,7 @@ import (
 
 const (
 	maxDepth = 50 // values within values that are looked into; a list may be in itself
-	// context is how many octets of a string are shown on either side of the first difference.
+	// context is the number of octets of a string that are shown before and after the first difference.
 	context = 24
 	// maxText bounds the octets of a value that is shown.
 	maxText = 80

@@ -59,7 +59,7 @@ func programs(prefix string) []string {
 	return cursor.Matching(prefix, names)
 }
 
-// maxFiles is how many names of a folder are looked at.
+// maxFiles is the largest number of names that are read from a folder.
 const maxFiles = 1000
 
 // files does the same as Matching. If whole is true, it leaves out names that a shell would split into words.

@@ -24,7 +24,7 @@ type claimed struct {
 	info fs.FileInfo
 }
 
-// Writers that go on until they are stopped; other writers end by themselves.
+// Names of the writers that write until they are stopped. Other writers end by themselves.
 const (
 	// Capture is the writer's name of every capture, whichever builtin began it.
 	Capture = "capture"
@@ -94,7 +94,7 @@ func (s *Set) open(path string, flag int, perm fs.FileMode, by string) (f *os.Fi
 	return f, release, nil
 }
 
-// claim puts a file into the set, unless it is there.
+// claim adds a file to the set. If the set already has the file, claim returns an error.
 func (s *Set) claim(x *claimed) (release func(), err error) {
 	if x.info.Mode()&fs.ModeDevice != 0 {
 		return func() {}, nil

@@ -73,7 +73,7 @@ var kindWords = map[Kind]string{
 	KindOwnFile:  "a file's name",
 }
 
-// Describe returns the kind in words, with its bounds: "an int from 0 to 65507".
+// Describe returns the kind and its bounds as text, such as "an int from 0 to 65507".
 func (k Kind) Describe() string {
 	base, b := k.Bounds()
 	if b == "" {
@@ -88,7 +88,7 @@ func (k Kind) Bounds() (base Kind, bounds string) {
 	return Kind(a), b
 }
 
-// bounded describes bounds in words.
+// bounded returns the text of bounds, such as "from 0 to 65507".
 func bounded(bounds string) string {
 	lo, hi, _ := strings.Cut(bounds, "..")
 	if hi == "" {
@@ -429,7 +429,7 @@ func SocketAddress(ap netip.AddrPort) string {
 	return host + ":" + port
 }
 
-// Brief returns a value as it is printed, cut after 200 octets.
+// Brief returns the text of a value, cut off after 200 octets.
 func Brief(v starlark.Value) string {
 	s := v.String()
 	if len(s) > 200 {

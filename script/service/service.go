@@ -44,7 +44,7 @@ func IsHandler(v starlark.Value) bool {
 }
 
 const (
-	// Chunk is how many octets a service moves at a time, at most.
+	// Chunk is the largest number of octets that a service moves at a time.
 	Chunk = 64 << 10
 	// Line is the number of octets of one line of the character generator: 72 characters, CR and LF. One line is chargen's
 	// reply to a datagram.

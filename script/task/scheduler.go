@@ -253,7 +253,7 @@ func (s *Scheduler) Step(w *World) (happened bool) {
 	return happened
 }
 
-// predicateWait is how long a live lab waits for the interpreter to run a predicate.
+// predicateWait is the time that a live lab waits for the interpreter to run a predicate.
 const predicateWait = 5 * time.Millisecond
 
 // Predicate runs fn, which may use the interpreter, on a world's owner while the baton's holder waits for the owner. If

@@ -291,7 +291,8 @@ func (e *end) step(now clock.Instant) {
 	e.busy = false
 }
 
-// allowed returns the number of octets that may have been written by now: all, or those of the turns so far.
+// allowed returns the number of octets that the application may have written by now: all octets, or those of the turns
+// so far.
 func (e *end) allowed() int {
 	peer := e.ends[1-e.i]
 	switch {

@@ -33,7 +33,7 @@ type tapEnd struct {
 	received buf.Ranges // ranges received from the peer
 }
 
-// see checks a segment that left end i, or arrived there.
+// see checks a segment that end i sent or received.
 func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	b := ev.Frame.Bytes()
 	if len(b) < 14 || b[12] != 8 || b[13] != 0 {

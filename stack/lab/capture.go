@@ -154,8 +154,8 @@ func (c *captureFile) add(h *Host) {
 	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.observe(h, ev) }))
 }
 
-// addPort adds a port's interface to the file and returns the interface's index there. The hidden loop is added with
-// its first frame, and left out if the classic format can't hold it.
+// addPort adds a port's interface to the file and returns the interface's index there. The hidden loopback interface is
+// added with its first frame, and left out if the classic format can't hold it.
 func (c *captureFile) addPort(p *Port) int {
 	name := p.iface.Name()
 	if c.several {

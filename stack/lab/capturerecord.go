@@ -22,7 +22,7 @@ const (
 type captureRecord struct {
 	file     *captureFile
 	packet   capture.Packet
-	outcome  []string // of the frame and its copies, as far as it is known
+	outcome  []string // fates of the frame and its copies that are known so far
 	matches  bool     // the capture's filter
 	complete bool     // no copy of the frame is in transit
 	written  bool

@@ -113,7 +113,8 @@ func goodputCells(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// goodputPaths measures one flow that must fill a path; least is its minimum for each controller, in permille.
+// goodputPaths measures one flow that must fill a path; least is the smallest accepted goodput for each controller, in
+// permille of the path's rate.
 func goodputPaths(t *testing.T, out *strings.Builder) {
 	fmt.Fprintf(out, "\nOne flow, permille of what the link carries: while it starts, and afterwards.\n\n")
 	fmt.Fprintf(out, "%-8s %-26s %8s %10s %6s\n", "control", "link, round trip, queue", "first 5s", "5s to 15s", "again")

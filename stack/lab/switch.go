@@ -82,7 +82,7 @@ type Station struct {
 	Age  time.Duration // time since its last frame; at 300 s the address is forgotten
 }
 
-// Stations returns the addresses that the switch knows at now, sorted.
+// Stations returns the hardware addresses that the switch has learnt and that have not expired at time now, sorted.
 func (s *Switch) Stations(now clock.Instant) []Station {
 	var list []Station
 	for a, st := range s.stations {

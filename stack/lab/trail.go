@@ -13,7 +13,7 @@ type trail struct {
 	early   []string // outcomes before a host has seen the frame, which comes from a device
 }
 
-// follow gives f a trail while a capture of several hosts is in force. A frame that has one keeps it.
+// follow gives the frame f a trail while a capture of several hosts runs. A frame that has a trail keeps it.
 func (w *World) follow(f *phy.Frame) {
 	if w.records.following == 0 || f.Trail != 0 {
 		return

@@ -87,7 +87,7 @@ func hasUnused(l Layer) bool { return unusedLen(l) > 0 }
 func icmpExtensions(unit int, errors func(l Layer) bool) Field {
 	size := func(l Layer) int { return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, unit)) }
 	return Field{Name: "extensions", Kind: Octets, When: func(l Layer) bool { return errors(l) && size(l) > 0 }, Size: size,
-		Doc: "extensions behind the quoted packet (RFC 4884 §7)"}
+		Doc: "extensions after the quoted packet (RFC 4884 §7)"}
 }
 
 // messageSum computes the checksum of an ICMP or IGMP message, which covers nothing but the message.
@@ -102,8 +102,8 @@ func messageSum(l Layer) (want uint64, ok bool) {
 	return uint64(wire.Sum(0).AddBytes(b[:2]).AddBytes(b[4:]).Checksum()), true
 }
 
-// quotedLen returns the length in octets of the packet that an ICMP error quotes. If extensions follow, it is the value
-// of the length field in words of unit octets, otherwise the rest of the message.
+// quotedLen returns the length in octets of the packet that an ICMP error quotes. If extensions follow, that length is
+// the value of the length field times unit. Otherwise the packet is the rest of the message.
 func quotedLen(l Layer, unit int) int {
 	room := max(0, l.end-l.begin-ICMPHeaderLen)
 	if n, ok := l.numOr("length"); ok && n != 0 && int(n)*unit < room {

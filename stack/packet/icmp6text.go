@@ -2,7 +2,8 @@ package packet
 
 import "fmt"
 
-// unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1); port unreachable has more to tell.
+// unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1); the text of port unreachable is made
+// elsewhere, since it has a port.
 var unreachable6 = [...]string{
 	"unreachable route", "unreachable prohibited", "beyond scope", "unreachable address", "unreachable port", "source policy", "route rejected",
 }

@@ -94,7 +94,7 @@ var IPv6 = define(Protocol{
 		{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"},
 		{Name: "hlim", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "the hop limit"},
 		source(128), destination(128),
-		{Name: "proto", Kind: Uint, Names: protocolNames, Doc: "the protocol behind the extension headers", Read: func(l Layer, _ []byte) (any, string) {
+		{Name: "proto", Kind: Uint, Names: protocolNames, Doc: "the protocol after the extension headers", Read: func(l Layer, _ []byte) (any, string) {
 			v, ok := l.packet.transportProtocol(l)
 			if !ok {
 				return nil, ""
@@ -157,7 +157,7 @@ func nextHeader() Field {
 }
 
 func extensionLength() Field {
-	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header behind its first 8 octets"}
+	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header after its first 8 octets"}
 }
 
 // extensionRest returns the size of the field that fills the rest of an extension header.
@@ -271,7 +271,7 @@ var AH = define(Protocol{
 	Name: "AH", Doc: "IP authentication header (RFC 4302 §2)", On: []Place{{IPProtocols, 51}},
 	Fields: []Field{
 		nextHeader(),
-		{Name: "payloadlen", Bits: 8, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Plus: 8, Doc: "the length of the header behind its first 8 octets"},
+		{Name: "payloadlen", Bits: 8, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Plus: 8, Doc: "the length of the header after its first 8 octets"},
 		{Name: "reserved", Bits: 16, Hex: true, Doc: "zero"},
 		{Name: "spi", Bits: 32, Hex: true, Doc: "the security parameters index"},
 		{Name: "seq", Bits: 32, Doc: "the sequence number"},

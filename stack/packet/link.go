@@ -45,7 +45,7 @@ var Dot1Q = define(Protocol{
 		{Name: "id", Kind: Other, Doc: "another name of vlan", Read: func(l Layer, _ []byte) (any, string) {
 			return l.Value(&l.Protocol.Fields[2]), ""
 		}},
-		{Name: "ids", Kind: Other, Doc: "the VLAN identifiers of this tag and of those directly behind it", Read: func(l Layer, _ []byte) (any, string) {
+		{Name: "ids", Kind: Other, Doc: "the VLAN identifiers of this tag and of those directly after it", Read: func(l Layer, _ []byte) (any, string) {
 			ids := []any{}
 			for _, tag := range l.packet.Layers[l.index:] {
 				if !tag.Protocol.Is(l.Protocol) {

@@ -86,7 +86,7 @@ const nameWidth = 10
 // shownElsewhere has the derived fields that repeat other fields of the layer.
 var shownElsewhere = map[string]bool{"id": true, "ids": true, "sack": true, "questions": true, "answers": true, "message": true}
 
-// verdict returns whether a checksum is right, in words.
+// verdict returns the text "correct" or the text of an incorrect checksum.
 func (l Layer) verdict(f *Field) string {
 	got, there := l.Uint(f)
 	want, ok := f.Sum(l)

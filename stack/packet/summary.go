@@ -160,7 +160,7 @@ func (q *Sequences) carried(p *Packet, i int) string {
 	}
 	above, label := p.Layers[i+1], ""
 	switch {
-	case above.known()-above.begin < above.Protocol.fixed: // its name tells
+	case above.known()-above.begin < above.Protocol.fixed: // the layer's name shows the protocol
 	case above.Protocol == IP:
 		label = "IP "
 	case above.Protocol == IPv6:

@@ -60,7 +60,8 @@ func (w *way) land() *Segment {
 	return &s
 }
 
-// path is two connections with a way in each direction. The first one sends as much as it can.
+// path is two connections that are the ends of a path, with a way for each direction. The first connection sends as
+// much as it can.
 type path struct {
 	t    testing.TB
 	now  clock.Instant

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bufferLinger is how long the storage of an empty buffer is kept, so that a busy connection does not allocate for each
-// exchange.
+// bufferLinger is the time for which the storage of an empty buffer is kept, so that a busy connection does not
+// allocate for each exchange.
 const bufferLinger = time.Second
 
 // Memory is the storage that a connection's buffers occupy, in octets.

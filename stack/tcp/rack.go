@@ -16,10 +16,11 @@ const (
 	ptoWithoutRTT = time.Second            // the probe's timeout before the first round trip is measured (§7.2)
 )
 
-// reordering is what RACK has learnt about reordering on the path. It outlives the scoreboard.
+// reordering holds RACK's measurements of reordering on the path (RFC 8985 §6.2). They are kept when the scoreboard is
+// freed.
 type reordering struct {
 	reordered bool  // true if the path has reordered segments
-	mult      uint8 // reordering window in quarters of the smallest round trip; 0 stands for 1
+	mult      uint8 // reordering window in quarters of the smallest round trip; 0 means 1
 	persist   uint8 // recoveries until mult falls back to 1
 }
 

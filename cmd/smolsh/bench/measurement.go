@@ -28,7 +28,7 @@ type Measurement struct {
 	Sides   []string
 	kind    kind
 	most    int // largest number of rounds, for figures that hardly differ; 0: no limit
-	// args are the actors' arguments, in addition to those of the kind.
+	// args are arguments of the actors, which follow the arguments of the measurement's kind.
 	args map[string]string
 }
 

@@ -100,7 +100,7 @@ func sysctl(t testing.TB, name, value string) {
 	}
 }
 
-// way says which end sends in a measurement, and which receives.
+// way names the end that sends in a measurement and the end that receives.
 type way int
 
 const (

@@ -69,7 +69,7 @@ func onTAPSeeded(t testing.TB, opts tap.Options, seed uint64) (lab.Runner, *lab.
 	return r, h, p
 }
 
-// order says which end closes first.
+// order names the end that closes first.
 type order int
 
 const (

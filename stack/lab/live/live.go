@@ -64,7 +64,8 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 	}
 }
 
-// tell runs fn on the loop's goroutine for a device's own goroutine. It does nothing after the loop has ended.
+// tell makes the loop's goroutine run fn. A device's own goroutine calls tell. It does nothing after the loop has
+// ended.
 func (r *runner) tell(fn func(now clock.Instant)) {
 	c := &call{fn: fn, done: make(chan struct{}, 1)}
 	if r.box.post(c) {

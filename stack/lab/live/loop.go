@@ -18,8 +18,8 @@ import (
 // neither delivers nor fails. Then the loop takes the device out of service, so that it does not spin.
 const pollErrors = 16
 
-// spin is how long the loop polls without sleeping after the last frame or call. An immediate answer is then served at
-// once, and an idle loop still uses no CPU.
+// spin is the time for which the loop polls without sleeping after the last frame or call. An immediate answer is then
+// served at once, and an idle loop still uses no CPU.
 const spin = 20 * time.Microsecond
 
 // errPoll is the error for such a device. A device that is being deleted reports errors in poll before its reads fail.

@@ -111,7 +111,8 @@ func (e *editor) line(prompt, begin, before string) (line, block string, err err
 	return fromRunes.Replace(line), e.block, err
 }
 
-// filter processes each key before readline does.
+// filter processes each key before readline does. It returns the key that readline shall process, and false if readline
+// shall ignore it.
 func (e *editor) filter(r rune) (rune, bool) {
 	switch r {
 	case runeRedraw:

@@ -15,7 +15,7 @@ type call struct {
 	s    *Session
 	t    *taskValue
 	b    *builtin
-	recv starlark.Value // what it is a member of; nil for a global
+	recv starlark.Value // value of which the builtin is a member; nil for a global
 	args starlark.Tuple // arguments given by position, not converted
 	registry.Arguments
 }

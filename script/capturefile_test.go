@@ -59,7 +59,8 @@ assert.eq([c.file for c in captures()], ["/dev/null"] * 2)
 	}
 }
 
-// A file that conn.sink writes is written by nothing else until it has all, and no claim outlives the call.
+// While conn.sink writes a file, every other call that would write the file fails. After the call the file can be
+// written again.
 func TestOneWriterPerSinkFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)

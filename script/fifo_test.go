@@ -40,7 +40,7 @@ func TestInterruptedFiles(t *testing.T) {
 	for _, wall := range []bool{false, true} {
 		for _, c := range []struct {
 			src   string
-			reads bool // otherwise the call writes
+			reads bool // true if the call reads the file, false if it writes it
 		}{
 			{`read_capture("fifo.pcapng")`, true}, {`load("fifo.pcapng", "x")`, true}, {`run("fifo.pcapng")`, true},
 			{conn + `.sendfile("fifo.pcapng")`, true},

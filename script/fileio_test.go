@@ -157,7 +157,7 @@ func TestLogIntoAFullFIFO(t *testing.T) {
 	s := newSim(t, 1)
 	done := make(chan error, 1)
 	go func() { done <- s.RunCommand(`l = log("fifo"); print("x" * (1 << 20))`) }()
-	if _, err := r.Read(make([]byte, 1)); err != nil { // now it writes
+	if _, err := r.Read(make([]byte, 1)); err != nil { // the print() has begun to write
 		t.Fatal(err)
 	}
 	s.Interrupt()

@@ -99,7 +99,7 @@ func (e kernelEnvironment) Failed(t kernel.Task, op string, where any, err error
 	return failed(nil, op, where, err)
 }
 
-// kernelErrors are the stack's errors for the system's.
+// kernelErrors maps the system's error numbers to the stack's errors.
 var kernelErrors = []struct {
 	errno syscall.Errno
 	err   error

@@ -28,7 +28,7 @@ type socketValue struct {
 		Close()
 	}
 	signal *stack.Signal
-	closed bool // only the owner uses it
+	closed bool // true if the script has closed the socket; only the owner uses it
 }
 
 func (v *socketValue) common() *socketValue { return v }

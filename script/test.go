@@ -20,7 +20,7 @@ import (
 // A Failure describes why a test failed, and where.
 type Failure struct {
 	File      string // file of the innermost position in a script, "" if there is none
-	Line, Col int    // from 1
+	Line, Col int    // line and column in File, from 1; 0 if there is no position
 	Message   string // description of the failure, in one line or more
 	Trace     []string
 	setup     bool // true for an error of setup(), or of the call of the test's function

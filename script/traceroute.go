@@ -51,7 +51,7 @@ type tracerouter struct {
 	port    uint16       // port of the hop's first probe
 	probes  []traceProbe // probes of the hop
 	reached bool
-	ended   bool  // an ICMP error shows that no later probe will get further
+	ended   bool  // true if an ICMP error shows that no later probe will get further
 	fail    error // nothing could be sent, or the next hop does not answer
 	buf     []byte
 }

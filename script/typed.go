@@ -198,7 +198,8 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 	syntax.Walk(stmt, visit)
 }
 
-// unbound replaces the interpreter's message about a name that a function uses before it is bound.
+// unbound replaces the interpreter's message about a name that a function uses before it is bound by "undefined: NAME".
+// It returns other messages unchanged.
 func (s *Session) unbound(msg string) string {
 	msg = strings.TrimPrefix(msg, stopped)
 	const begin, end = "internal error: predeclared variable ", " is uninitialized"

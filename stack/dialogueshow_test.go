@@ -14,7 +14,7 @@ import (
 // routerAlert is the option of every IGMP message, in hexadecimal.
 const routerAlert = "94040000"
 
-// frameDefaults are the values of an IP header that a line does not show.
+// frameDefaults returns the values of an IP header with the protocol p that a line does not show.
 func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 	if p == wire.ProtocolIGMP {
 		return 1, 0xc0, true, routerAlert
@@ -215,7 +215,7 @@ func showChecksums(d *dissected, note func(string, ...any)) {
 	}
 }
 
-// quoteOf returns the packet that an ICMP error in a frame quotes.
+// quoteOf returns the packet that an ICMP error in a frame quotes. ok is false if the frame has no ICMP error.
 func quoteOf(b []byte) (quote []byte, ok bool) {
 	d := dissect(b, phy.MediumEthernet)
 	if d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {

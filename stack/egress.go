@@ -61,8 +61,8 @@ func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
 	return ok
 }
 
-// transmitSegment writes the next segment of a connection on the ready list into f. It takes the first connection that
-// has a segment, which then moves to the end of the list.
+// transmitSegment writes the next segment of a connection on the ready list into f. It returns false if no connection
+// has a segment. It takes the first connection that has a segment, which then moves to the end of the list.
 func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	for range i.out.ready.n {
 		c := i.out.ready.pop()

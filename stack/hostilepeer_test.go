@@ -18,7 +18,7 @@ type talk struct {
 	scale         uint8          // the shift of that window
 	stamp         uint32         // the host's last timestamp
 	clock         uint32         // the peer's timestamp clock
-	stamps, sack  bool           // agreed on, or offered by the host
+	stamps, sack  bool           // true if the option was agreed on, or offered by the host
 }
 
 // numTalks is the number of connections that the peer remembers.

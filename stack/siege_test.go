@@ -34,7 +34,7 @@ type attack struct {
 	want    map[string]int    // number of frames by verdict
 	count   map[string]uint64 // growth of MIB counters; other counters are not checked
 	within  sizes             // growth of memory that is allowed while the attack lasts
-	harms   bool              // the live connection has to retransmit
+	harms   bool              // true if the live connection has to retransmit
 }
 
 // sizes holds how many entries a host's tables and queues have, and how many octets it stores. fields gives the names.

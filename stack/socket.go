@@ -22,7 +22,7 @@ type socket struct {
 	lost         uint64
 	err          error // error of a sent datagram; nil after it was reported
 	closed       bool
-	dontFragment bool // see SetDontFragment
+	dontFragment bool // true if datagrams are not sent in fragments; see SetDontFragment
 }
 
 func (h *Host) newSocket() (socket, error) {
@@ -125,8 +125,8 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto 
 
 // copies records whether raw, frame or group sockets had room for their copies of a frame or packet.
 type copies struct {
-	took bool // at least one socket had room for a copy
-	full bool // at least one socket had no room
+	took bool // true if at least one socket had room for a copy
+	full bool // true if at least one socket had no room
 }
 
 func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) {

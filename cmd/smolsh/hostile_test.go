@@ -120,7 +120,8 @@ func readJUnit(t *testing.T, path string) map[string]string {
 	return results
 }
 
-// TestHostileTests: a test that exceeds a bound fails alone, with the line that was running; the others pass, and the report is whole.
+// TestHostileTests: a test that exceeds a bound fails with the line that was running. The other tests pass, and the
+// report is complete.
 func TestHostileTests(t *testing.T) {
 	dir := t.TempDir()
 	file, report := filepath.Join(dir, "hostile.star"), filepath.Join(dir, "out.xml")
@@ -136,7 +137,7 @@ func TestHostileTests(t *testing.T) {
 	const memory, steps, timeout = `more than 200 MB of memory \(--memory\)`, `more than 20000000 computation steps \(--steps\)`, `not ended after 4s by the clock on the wall`
 	results := readJUnit(t, report)
 	for name, c := range map[string]struct {
-		line string // of the failure, a regular expression
+		line string // regular expression for the line of the failure
 		says string
 	}{
 		"test_good_1":    {},

@@ -42,7 +42,7 @@ func smolsh(t *testing.T) string {
 	return path
 }
 
-// namespace puts the calling goroutine, for good, into a network namespace with tap0.
+// namespace moves the calling goroutine permanently into a new network namespace with tap0.
 func namespace(t *testing.T) {
 	t.Helper()
 	taptest.Namespace(t)

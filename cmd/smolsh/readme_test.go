@@ -167,7 +167,8 @@ func carryOut(t *testing.T, dir string, user bool, line string, afterServer bool
 	}
 }
 
-// TestREADMEUndoes: the undo commands of the chapters work, so that nothing of the host's is left on the machine.
+// TestREADMEUndoes: the undo commands of the chapters work, so that no setting, device or rule of the chapter is left
+// on the machine.
 func TestREADMEUndoes(t *testing.T) {
 	taptest.NeedTools(t, "ip", "iptables", "sysctl")
 	path := smolsh(t)

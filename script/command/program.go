@@ -68,9 +68,9 @@ func (s *Set) Len() int {
 // process, which may leave other processes behind. Any goroutine may call its methods. The caller sets the exported
 // fields, except Out and Err, before Run.
 type Program struct {
-	Line    string        // the command, as messages show it
+	Line    string        // command in the form in which messages show it
 	Input   []byte        // octets of its standard input; nil for an empty one
-	Timeout time.Duration // Run kills the program after this time by the clock on the wall; task.Forever for no bound
+	Timeout time.Duration // time after which Run kills the program, by the wall clock; task.Forever for no bound
 	KeepsOn bool          // true if the outputs also keep the octets that processes left behind write after the program's end
 	Out     Output
 	Err     Output

@@ -79,7 +79,7 @@ func whole(got, want starlark.Value, depth int) (where, what string) {
 	return "", fmt.Sprintf("got %s, want %s", brief(got), brief(want))
 }
 
-// equal compares two values. Values that can't be compared are different.
+// equal reports whether two values are equal. It returns false for values that can't be compared.
 func equal(a, b starlark.Value) bool {
 	x, ok1 := octets(a)
 	y, ok2 := octets(b)

@@ -36,7 +36,7 @@ func (l *limits) read(in io.Reader, req *http.Request) (res *http.Response, body
 		}
 		res, err = http.ReadResponse(r, req)
 		switch {
-		case err != nil && head.left == 0: // whatever error the cut made
+		case err != nil && head.left == 0: // also if the cut caused another error
 			return nil, nil, head.tooLong
 		case err != nil:
 			return nil, nil, err

@@ -336,7 +336,7 @@ func ints(v starlark.Value) (any, error) {
 
 // A Command is a program of the operating system with its arguments.
 type Command struct {
-	Line string   // for the system's shell; used if Args is nil
+	Line string   // command line for the system's shell; used if Args is nil
 	Args []string // the program's name and its arguments
 }
 

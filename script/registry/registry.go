@@ -158,8 +158,8 @@ func (b *Builtin[C]) Usage() string {
 // Arguments are the converted arguments of one call.
 type Arguments struct {
 	Values []any            // one for each parameter: the argument, the default, or nil
-	Rest   []starlark.Value // for *rest
-	Opts   []starlark.Tuple // for **options: names and values
+	Rest   []starlark.Value // values of *rest
+	Opts   []starlark.Tuple // names and values of **options
 	params []Param
 }
 

@@ -35,7 +35,7 @@ type Environment interface {
 // A Table is a sequence of rows, as a builtin returned it. A script cannot change it.
 type Table struct {
 	Builtin  string         // name of the builtin that returned the table, whose members the table has
-	Receiver starlark.Value // that builtin's receiver
+	Receiver starlark.Value // receiver of that builtin
 	Columns  []Column
 	Rows     []*Row
 	Note     string // printed below a table without rows: the reason
@@ -298,7 +298,7 @@ func (t *Table) String() string {
 // defaultWidth is the width of details in columns without a terminal.
 const defaultWidth = 100
 
-// details formats the columns from detail on as name:value, in lines no longer than the terminal's.
+// details formats the columns from detail on as name:value, in lines no longer than the terminal is wide.
 func (t *Table) details(r *Row) string {
 	width := t.env.Width()
 	if width <= 0 {

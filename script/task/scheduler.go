@@ -47,7 +47,7 @@ type Scheduler struct {
 	worlds      []*World
 	nextID      int
 	main        *Task
-	holder      atomic.Pointer[Task] // of the baton, or the task that receives it next
+	holder      atomic.Pointer[Task] // task that holds the baton, or that receives it next
 }
 
 // Bound is a limit with a count of refusals.
@@ -168,7 +168,8 @@ func (s *Scheduler) next() *Task {
 	}
 }
 
-// advanceWorld advances one world in which a task waits. It tries virtual worlds first, because they take no real time.
+// advanceWorld advances one world in which a task waits, and returns false if it could advance none. It tries virtual
+// worlds first, because they take no real time.
 func (s *Scheduler) advanceWorld() bool {
 	for _, virtual := range []bool{true, false} {
 		for _, w := range s.worlds {

@@ -27,7 +27,7 @@ type Task struct {
 	waiting string // names the event that the task waits for; empty while it runs or is ready
 	in      *World // world in which the task waits; nil if it waits for another task
 	about   Host   // host of the task's current call; nil if there is none
-	reach   Reach  // for a wait for another task or a server; otherwise nil
+	reach   Reach  // worlds on which the wait depends, if the task waits for another task or a server; otherwise nil
 	cause   error  // reason why each wait ends at once: canceled, interrupted, deadlock, exit of the script
 
 	done    bool

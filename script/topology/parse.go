@@ -31,7 +31,7 @@ var (
 type parser struct {
 	t     *Topology
 	names map[string]string // "host" or "switch", by the name of a host or switch
-	links map[string]*Link  // by name
+	links map[string]*Link  // links by name
 }
 
 func (p *parser) document(n *yaml.Node) error {

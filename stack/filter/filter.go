@@ -7,8 +7,8 @@
 //     takes the keywords before it ("port 80 or 443");
 //   - a packet too short for a read is not matched, not even by "not"; "len", "less" and "greater" mean the length of the
 //     frame on the wire, even if fewer octets were captured;
-//   - tcp[…] means IPv4 only, and never a later fragment; ports over IPv6 stand directly behind its header;
-//   - after "vlan", the rest of the expression applies to the packet behind the tag, across "or" and parentheses;
+//   - tcp[…] means IPv4 only, and never a later fragment; ports over IPv6 are read directly after its header;
+//   - after "vlan", the rest of the expression applies to the packet after the tag, across "or" and parentheses;
 //     another "vlan" means a second tag;
 //   - "host 10.0" is the network 10.0.0.0/16, "host 80" the address 0.0.0.80, "net 266" is 1.10.0.0/16;
 //   - "%" and "^" take all the arithmetic to their right: 6 % 4 + 1 is 6 % 5;
@@ -112,8 +112,8 @@ func MustCompile(expr string) *Filter {
 // addresses and VLANs do not match, and ether[…] counts from the IP header.
 func (f *Filter) Match(frame []byte, m phy.Medium) bool { return f.MatchHead(frame, len(frame), m) }
 
-// MatchHead matches the first octets of a frame of the given length. An expression that reads octets beyond head does
-// not match, as for a truncated packet.
+// MatchHead reports whether the expression holds for a frame of which only the first octets, head, are known. length is
+// the length of the whole frame. An expression that reads octets beyond head does not match, as for a truncated packet.
 func (f *Filter) MatchHead(head []byte, length int, m phy.Medium) bool {
 	return f.root(packet{head, uint32(length), m}) == yes
 }

@@ -110,7 +110,8 @@ func (t tags) ip6(p packet, proto uint32) result {
 // first reports whether an IPv4 packet is unfragmented or the first fragment.
 func (t tags) first(p packet) result { return p.is(t.net(p)+6, 2, 0x1fff, 0) }
 
-// headerLen returns the length of an IPv4 header in octets, from its IHL field.
+// headerLen returns the length of an IPv4 header in octets, from its IHL field. It returns false if the packet ends
+// before the field.
 func (t tags) headerLen(p packet) (uint32, bool) {
 	v, ok := p.load(t.net(p), 1)
 	return v & 15 * 4, ok

@@ -17,7 +17,7 @@ type plan struct {
 	Link     linkPlan      //
 	Faults   []faultPlan   `json:",omitempty"`
 	Flaps    []span        `json:",omitempty"` // times at which the link carries nothing, and the hosts are not told
-	Heal     time.Duration // from here on there are no faults
+	Heal     time.Duration // time from which on there are no faults
 	Together bool          `json:",omitempty"` // both ends open at once (RFC 9293 §3.5, figure 7)
 	Ends     [2]endPlan    // the client, then the server
 	Changes  []changePlan  `json:",omitempty"`
@@ -34,7 +34,7 @@ type linkPlan struct {
 	RateBps uint64        `json:",omitempty"`
 	Queue   int           `json:",omitempty"`
 	Offload bool          `json:",omitempty"`
-	Loss    float64       `json:",omitempty"` // until healed; with Offload whole super-segments are lost
+	Loss    float64       `json:",omitempty"` // probability of loss until Heal; with Offload whole super-segments are lost
 }
 
 // faultPlan is a rule on the link, and the time for which it is in force.

@@ -23,8 +23,8 @@ type captureRecord struct {
 	file     *captureFile
 	packet   capture.Packet
 	outcome  []string // fates of the frame and its copies that are known so far
-	matches  bool     // the capture's filter
-	complete bool     // no copy of the frame is in transit
+	matches  bool     // true if the frame matches the capture's filter
+	complete bool     // true if no copy of the frame is in transit
 	written  bool
 }
 

@@ -21,10 +21,10 @@ type Flow struct {
 	Copies    uint64 // additional copies made by fault rules or flooding
 	Delivered uint64
 	InFlight  uint64
-	Octets    uint64                  // of the frames put in
-	Lost      uint64                  // of the drops, by LinkConfig.Loss
-	Faulted   uint64                  // of the drops, by rules on the link
-	Drops     [drop.NumReasons]uint64 // by reason
+	Octets    uint64                  // octets of the frames in In
+	Lost      uint64                  // drops by LinkConfig.Loss; Drops includes them
+	Faulted   uint64                  // drops by rules on the link; Drops includes them
+	Drops     [drop.NumReasons]uint64 // number of dropped frames by reason
 }
 
 // Dropped returns the sum of the drops.

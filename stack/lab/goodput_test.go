@@ -172,7 +172,7 @@ func goodputFlows(t *testing.T, out *strings.Builder) {
 	for _, f := range []struct {
 		name  string
 		flows []tcp.Algorithm
-		rtts  []time.Duration // of the flows, in turn
+		rtts  []time.Duration // round trips, which the flows have in turn
 		least int             // minimum of Jain's index
 	}{
 		{"2 cubic, 20 ms", []tcp.Algorithm{c, c}, []time.Duration{20 * ms}, 900},
@@ -274,7 +274,7 @@ func TestGoodput(t *testing.T) {
 	}
 }
 
-// sameCells compares a line of the table with the wanted one, except for cells that were left out.
+// sameCells reports whether a line of the table equals the wanted line, except for cells that were left out.
 func sameCells(got, want string) bool {
 	return slices.EqualFunc(strings.Fields(got), strings.Fields(want), func(a, b string) bool { return a == b || a == "?" })
 }

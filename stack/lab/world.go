@@ -72,15 +72,15 @@ type frameStore struct {
 
 	recvSmall, recvSuper [batch]*phy.Frame // empty frames for a device to fill; nil before the first use
 
-	freeInTransit *inTransit // list of unused values
+	freeInTransit *inTransit // first of a linked list of unused values
 	numFree       int        // number of unused values
 }
 
 // recordState has the captures, and the frames that captures of several hosts follow.
 type recordState struct {
 	captures        []*captureFile
-	allHostCaptures []*captureFile // of them those that take every host
-	following       int            // the number of captures of several hosts
+	allHostCaptures []*captureFile // those of captures that record every host
+	following       int            // number of captures of several hosts
 	trails          map[uint64]*trail
 	lastTrail       uint64
 }

@@ -205,9 +205,9 @@ func (c *Cache[W]) Delete(a netip.Addr) *Entry[W] {
 	return e
 }
 
-// NextRequest returns the address of the next request to send, and its destination. That is the neighbour's own
-// hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2)), otherwise the broadcast address. The request counts as
-// sent at now.
+// NextRequest returns the address a that the next request asks for, and the request's destination hw. The destination
+// is the neighbour's own hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2)), otherwise the broadcast address.
+// The request counts as sent at time now. ok is false if there is no request to send.
 func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.HardwareAddr, ok bool) {
 	e := c.owed.pop()
 	if e == nil {

@@ -72,7 +72,7 @@ var IP = define(Protocol{
 	},
 })
 
-// ipSum computes the header's checksum.
+// ipSum computes the checksum of an IPv4 header. ok is false if the header is incomplete.
 func ipSum(l Layer) (want uint64, ok bool) {
 	h := l.Header()
 	if len(h) < l.body-l.begin || len(h) < wire.IPv4Len {
@@ -122,7 +122,8 @@ func (p *Packet) extensions(l Layer) []Layer {
 	return p.Layers[l.index+1 : n]
 }
 
-// transportProtocol returns the protocol number of an IP header's payload, after extension headers.
+// transportProtocol returns the protocol number of an IP header's payload, after extension headers. ok is false if it
+// is not known.
 func (p *Packet) transportProtocol(l Layer) (proto uint64, ok bool) {
 	if l.Protocol == IP {
 		return l.num("proto")
@@ -299,7 +300,8 @@ func transportSum(at int, proto wire.Protocol) func(l Layer) (uint64, bool) {
 	}
 }
 
-// ip returns the IP header of the layer: the nearest one below, with only extension headers between them.
+// ip returns the IP header below the layer, with at most extension headers between the two. It returns false if there
+// is none.
 func (l Layer) ip() (Layer, bool) {
 	for i := l.index - 1; i >= 0; i-- {
 		x := l.packet.Layers[i]
@@ -345,7 +347,7 @@ func (l Layer) finalDestination(dst netip.Addr) netip.Addr {
 	return dst
 }
 
-// numOr returns the number in a field that the protocol may not have.
+// numOr returns the number in the field called name, and false if the protocol or the packet does not have it.
 func (l Layer) numOr(name string) (uint64, bool) {
 	if f := l.Protocol.Field(name); f != nil {
 		return l.Uint(f)

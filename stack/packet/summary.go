@@ -102,7 +102,7 @@ func (q *Sequences) Describe(p *Packet) string {
 	return q.from(p, 0)
 }
 
-// network returns the outermost IP header.
+// network returns the outermost IP header. ok is false if the packet has none.
 func (p *Packet) network() (l Layer, ok bool) {
 	for _, l := range p.Layers {
 		if l.Protocol == IP || l.Protocol == IPv6 {

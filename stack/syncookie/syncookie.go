@@ -64,7 +64,8 @@ func (s *Secrets) Sent(now clock.Instant) { s.until = now.Add(2 * Period) }
 func (s *Secrets) Active(now clock.Instant) bool { return now < s.until }
 
 // Check reports whether iss is a cookie that Make returned for these ends and the peer's initial sequence number, in
-// this period or the previous one. mss is the segment size that the cookie encodes, in octets.
+// this period or the previous one. mss is the segment size that the cookie encodes, in octets; ok is false if iss is no
+// cookie.
 func (s *Secrets) Check(now clock.Instant, rng *rand.Rand, local, remote netip.AddrPort, peer, iss wire.Seq) (mss int, ok bool) {
 	s.rotate(now, rng)
 	top := uint32(iss) >> 28

@@ -21,11 +21,11 @@ type Config struct {
 	RecvBuffer    int           // maximum octets in the receive buffer; 0: two to four times the octets read in a round trip
 	RecvBufferMax int           // largest size of a receive buffer that sizes itself; sets the window scale
 	MSS           int           // largest payload of a segment to receive and send; 0: as the MTU allows
-	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
-	NoTimestamps  bool          // timestamps are neither offered nor accepted (RFC 7323)
-	NoMTUProbing  bool          // no search for the path MTU after a black hole (RFC 4821)
-	NoPacing      bool          // all data that the window allows is sent at once
-	NoSACK        bool          // selective acknowledgements are neither offered nor accepted (RFC 2018)
+	NoDelay       bool          // true if Nagle's algorithm is off (RFC 9293 §3.7.4)
+	NoTimestamps  bool          // true if timestamps are neither offered nor accepted (RFC 7323)
+	NoMTUProbing  bool          // true if there is no search for the path MTU after a black hole (RFC 4821)
+	NoPacing      bool          // true if all data that the window allows is sent at once
+	NoSACK        bool          // true if selective acknowledgements are neither offered nor accepted (RFC 2018)
 	TTL           uint8         // time to live of the packets; the stack uses it
 	KeepAlive     time.Duration // idle time before a keep-alive, and between two; 0: no keep-alives (RFC 9293 §3.8.4)
 	KeepAliveMax  int           // unanswered keep-alives before the connection is aborted

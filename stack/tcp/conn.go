@@ -115,14 +115,14 @@ type pending struct {
 
 	dupAcks        uint8 // number of ACKs, one for each segment out of order (RFC 5681 §4.2)
 	ack            bool
-	reset          bool // RST of an abort
-	syn            bool // SYN or SYN-ACK, also when retransmitted
-	fastRetransmit bool // retransmission of the segment at SND.UNA
+	reset          bool // true if the RST of an abort is pending
+	syn            bool // true if a SYN or SYN-ACK is pending, also when retransmitted
+	fastRetransmit bool // true if the segment at SND.UNA is to be retransmitted
 
 	hasReply    bool
-	windowProbe bool // zero-window probe
-	tailProbe   bool // tail loss probe
-	keepAlive   bool // keep-alive
+	windowProbe bool // true if a zero-window probe is pending
+	tailProbe   bool // true if a tail loss probe is pending
+	keepAlive   bool // true if a keep-alive is pending
 }
 
 // Hooks are functions that a connection calls on its caller's goroutine. A nil function is not called. One Hooks value

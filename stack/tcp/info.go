@@ -15,7 +15,7 @@ type Info struct {
 	RecvBuf, SendBuf    int // current limits of the two buffers
 	SndUna, SndNxt, ISS wire.Seq
 	RcvNxt, IRS         wire.Seq
-	SndWnd, RcvWnd      int // in octets, scaled
+	SndWnd, RcvWnd      int // windows in octets, scaled
 	SndWScale           uint8
 	RcvWScale           uint8
 	MSS                 int // payload of a segment of the full size

@@ -245,9 +245,10 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	c.reportEpisode(EpisodePath, whyVanish)
 }
 
-// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4). The probe is one segment of new data;
-// its size is halfway between pathMSS and searchHigh. It needs selective acknowledgements and enough data after the
-// probe, so that the loss of the probe alone can be recognised.
+// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4), and returns its size n. ok is false if
+// no probe is sent now. The probe is one segment of new data; its size is halfway between pathMSS and searchHigh. It
+// needs selective acknowledgements and enough data after the probe, so that the loss of the probe alone can be
+// recognised.
 func (c *Conn) nextMTUProbe(room int) (n int, ok bool) {
 	v, g, p := &c.snd, &c.cong, c.pmtu
 	if p == nil || !p.probeDue || v.scoreboard == nil || v.scoreboard.sacked > 0 || v.scoreboard.lost > 0 || g.inRecovery || g.afterTimeout {

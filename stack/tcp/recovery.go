@@ -64,7 +64,8 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	c.armTLP(now)
 }
 
-// nextRetransmit decides whether to retransmit a lost segment now, and how many of its octets.
+// nextRetransmit decides whether to retransmit a lost segment now, and returns the number n of its octets to send. ok
+// is false if nothing is retransmitted now.
 func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	v := &c.snd
 	if v.scoreboard == nil || !c.sending() {

@@ -9,7 +9,7 @@ import (
 type tailLossProbe struct {
 	end        wire.Seq // TLP.end_seq
 	inFlight   bool
-	retransmit bool // TLP.is_retrans: the probe retransmitted the last segment
+	retransmit bool // true if the probe retransmitted the last segment (TLP.is_retrans)
 }
 
 // armTLP sets the tail loss probe's timer (RFC 8985 §7.2). The probe is needed if everything in flight is lost, because

@@ -87,7 +87,7 @@ func bothWays(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 	}
 }
 
-// matchTCP matches TCP but not ARP, which waits for a second after a loss.
+// matchTCP reports whether a frame is TCP. Rules that use it do not drop ARP, which waits for a second after a loss.
 func matchTCP(f []byte, _ phy.Medium) bool {
 	return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 6
 }

@@ -27,7 +27,7 @@ type pipe struct {
 	name string
 	fd   int
 	end  int
-	gone bool // makes reads report that the device was deleted
+	gone bool // true if reads report that the device was deleted
 }
 
 func newPipe(t *testing.T, name string) *pipe {

@@ -25,7 +25,7 @@ type hoarder struct {
 	addrs  [hoardAddrs]netip.Addr
 	mac    wire.HardwareAddr
 	target netip.AddrPort    // the discard service
-	gate   wire.HardwareAddr // of the target
+	gate   wire.HardwareAddr // hardware address of the target
 	rng    *rand.Rand
 	conns  [hoardPorts]hoard
 	frames []*phy.Frame

@@ -26,7 +26,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A flood lasts long enough to fill every queue; the longer one is for whoever wants to watch it:
+// A flood lasts long enough to fill every queue; this command makes longer floods, which can be watched:
 //
 //	go test ./stack/lab/live -run '^TestFloods$' -v -flood 10s
 var floodTime = flag.Duration("flood", 3*time.Second, "how long each flood lasts")

@@ -32,7 +32,7 @@ type runner struct {
 	base  clock.Instant // the world's time at start
 	done  chan struct{} // closed when the loop has ended
 
-	after sync.Mutex // after the loop has ended, the holder of this lock owns the world
+	after sync.Mutex // lock whose holder owns the world after the loop has ended
 }
 
 // World returns the world that the loop owns.

@@ -123,7 +123,7 @@ func (l *loop) relink(now clock.Instant, dev phy.Device) {
 	clear(l.errors)
 }
 
-// serve runs the calls in the mailbox and returns their number.
+// serve runs the calls in the mailbox and returns their number. closed is true if the mailbox is closed.
 func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	l.taken, closed = l.box.take(l.taken)
 	calls = len(l.taken)

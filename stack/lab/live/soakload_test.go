@@ -30,7 +30,7 @@ var (
 	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of the hoarder's station
 )
 
-// soakPatience is the maximum duration of one exchange of the kernel's. It measures no speed: during a flood an
+// soakPatience is the maximum duration of one exchange of a load with the host. It measures no speed: during a flood an
 // exchange may need several retransmissions of a second and more.
 const soakPatience = 20 * time.Second
 
@@ -79,7 +79,7 @@ func (s *soak) load(name string, every time.Duration, step func(x *load) error) 
 	})
 }
 
-// join moves the calling goroutine, for good, to a thread in the test's network namespace.
+// join moves the calling goroutine permanently to a thread in the test's network namespace.
 func (s *soak) join() error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 	return unix.Setns(int(s.ns.Fd()), unix.CLONE_NEWNET)

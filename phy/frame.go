@@ -120,7 +120,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Offload, f.Marks, f.Tag, f.Trail, f.Judged = g.Offload, g.Marks, g.Tag, g.Trail, g.Judged
 }
 
-// FrameSize is room for any frame of an ordinary MTU, SuperFrameSize for any super-segment.
+// FrameSize is the octets of room for any frame of an ordinary MTU, SuperFrameSize the octets for any super-segment.
 const (
 	FrameSize      = 2048
 	SuperFrameSize = 65536 + 64

@@ -26,7 +26,7 @@ type TestFunc struct {
 // A Collection holds the tests of a file.
 type Collection struct {
 	Tests   []TestFunc // tests in the order in which the file binds their names
-	Remarks []string   // about names that look like tests and are none, each with file and line
+	Remarks []string   // remarks about names that look like tests and are none, each with file and line
 	Skipped bool       // true if the file's top level called skip()
 	Why     string     // reason that skip() was given
 }

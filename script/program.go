@@ -40,7 +40,7 @@ type compiled struct {
 	prog  *starlark.Program
 }
 
-// compile returns the program of a file. One that was compiled before from the same text is returned again.
+// compile returns the compiled program of a file. If the same text was compiled before, it returns that program again.
 func (p *Shared) compile(name, src string, predeclared starlark.StringDict) (*starlark.Program, error) {
 	if p != nil {
 		if c, ok := p.compiled[name]; ok && c.src == src && c.names == len(predeclared) {

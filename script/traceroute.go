@@ -52,7 +52,7 @@ type tracerouter struct {
 	probes  []traceProbe // probes of the hop
 	reached bool
 	ended   bool  // true if an ICMP error shows that no later probe will get further
-	fail    error // nothing could be sent, or the next hop does not answer
+	fail    error // error of sending a probe, or of the next hop that does not answer; nil if there is none
 	buf     []byte
 }
 

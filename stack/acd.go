@@ -132,7 +132,7 @@ func (h *Host) randomBetween(from, to time.Duration) time.Duration {
 	return from + time.Duration(h.rng.Int64N(int64(to-from)+1))
 }
 
-// tickAddrProbes sends the probes and announcements that are due at now.
+// tickAddrProbes sends the probes and announcements that are due at time now.
 func (h *Host) tickAddrProbes(now clock.Instant) {
 	for t := h.net.addrProbes.Pop(now); t != nil; t = h.net.addrProbes.Pop(now) {
 		c := t.Value

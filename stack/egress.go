@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Pending reports whether Transmit may have a frame for i at now.
+// Pending reports whether Transmit may have a frame for the interface i at time now.
 func (h *Host) Pending(now clock.Instant, i *Iface) bool {
 	return i.up && (i.neigh.Owes() || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
 }

@@ -148,8 +148,8 @@ func TestFarOctets(t *testing.T) {
 	}
 }
 
-// TestFarOctetsMakeRoom: out-of-order data of several addresses, each within its share, fills the buffers. A newcomer makes the
-// biggest user give up its excess, and that user's streams continue.
+// TestFarOctetsMakeRoom: out-of-order data of several addresses, each within its share, fills the buffers. For a
+// newcomer the host takes memory from the address that uses most, and that address's streams continue.
 func TestFarOctetsMakeRoom(t *testing.T) {
 	const buffers = 4 << 20
 	n, a, b, c := hogs(t, buffers)

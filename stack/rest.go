@@ -64,7 +64,7 @@ func (h *Host) restSockets() error {
 	)
 }
 
-// restTCP checks the state of connections that lies outside their table.
+// restTCP checks the sums, lists and timers that the host keeps for connections outside the table of connections.
 func (h *Host) restTCP() error {
 	if h.sockets.recent != nil {
 		return fmt.Errorf("the connection found last is kept")

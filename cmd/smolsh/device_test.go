@@ -90,7 +90,7 @@ func exercise(t *testing.T, do func(func()), flags []string, dev, us string, pee
 	t.Helper()
 	taptest.NeedTools(t, "ping", "socat", "curl")
 	const size = 8 << 20
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // on every address: the peer's may not exist yet
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // listens on every address, since the peer's address may not exist yet
 	if err != nil {
 		t.Fatal(err)
 	}

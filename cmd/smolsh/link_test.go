@@ -112,7 +112,8 @@ func TestInterfaceChangesUnderUs(t *testing.T) {
 	changes(t, p, "veth1", space.Do, func(up string) { ip(t, "link set veth0 "+up) })
 }
 
-// TestLinkDownAtFirst starts on a TAP that is down. That is reported at once with its remedy, and the remedy works.
+// TestLinkDownAtFirst starts the program on a TAP that is down. The program reports this at once with a remedy, and the
+// remedy works.
 func TestLinkDownAtFirst(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	namespace(t)

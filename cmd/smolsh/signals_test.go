@@ -46,8 +46,8 @@ func modeOf(t *testing.T, tty *os.File) *unix.Termios {
 	return m
 }
 
-// freshMode returns the mode of a terminal that no program has changed. That of the shell's own terminal would be another one
-// if the shell began to edit before the test read it.
+// freshMode returns the mode of a terminal that no program has changed. The mode of the shell's own terminal would
+// differ if the shell began to edit before the test read it.
 func freshMode(t *testing.T) *unix.Termios {
 	t.Helper()
 	tty, child, err := pty.Open()

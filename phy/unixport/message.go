@@ -39,8 +39,8 @@ const (
 )
 
 const (
-	prefixLen  = 2                             // version and kind
-	headerLen  = prefixLen + phy.VnetHeaderLen // in front of a frame
+	prefixLen  = 2                             // octets of version and kind
+	headerLen  = prefixLen + phy.VnetHeaderLen // octets in front of a frame
 	controlLen = prefixLen + 6                 // length of any other message
 	tagLen     = 4                             // an IEEE 802.1Q tag, which does not count towards the MTU
 

@@ -280,7 +280,8 @@ func duration(v starlark.Value) (any, error) {
 	return d, nil
 }
 
-// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", or in octets "1mbps".
+// rate converts a rate: a number of bits per second, or text in netem's notation, such as "10mbit", "1gbit" and
+// "64kbit", or "1mbps" in octets.
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
 		s = strings.ToLower(strings.TrimSpace(s))

@@ -87,7 +87,7 @@ func (h *Heap[T]) Stop(t *Timer[T]) {
 	}
 }
 
-// Pop removes and returns the earliest timer that is due at now, nil if none is.
+// Pop removes and returns the earliest timer that is due at time now, nil if none is.
 func (h *Heap[T]) Pop(now Instant) *Timer[T] {
 	if len(h.timers) == 0 || h.timers[0].at > now {
 		return nil

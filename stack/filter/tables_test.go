@@ -433,7 +433,7 @@ func fieldReads(l tables.Layer, proto string) map[string]string {
 	return reads
 }
 
-// Names of the filter's language stand for the numbers to which the tables give the same name.
+// A name in a filter expression means the number that the tables of package packet list under the same name.
 func TestNamesHaveTheNumbersOfTables(t *testing.T) {
 	types := map[string]string{
 		"icmp-echoreply": "echo reply", "icmp-unreach": "destination unreachable", "icmp-sourcequench": "source quench", "icmp-redirect": "redirect",

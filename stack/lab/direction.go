@@ -147,7 +147,7 @@ func (l *direction) hasRoom(now clock.Instant) bool {
 // queueSlots returns the frames that may wait and the one that leaves.
 func (l *direction) queueSlots() int { return l.link.cfg.Queue + 1 }
 
-// serialising returns the number of frames whose last bit has not left at now.
+// serialising returns the number of frames whose last bit has not left at time now.
 func (l *direction) serialising(now clock.Instant) int {
 	for l.n > 0 && l.leaving[l.head] <= now {
 		l.head = (l.head + 1) % len(l.leaving)

@@ -216,12 +216,12 @@ func (n *noise) frame(k int, f *phy.Frame) {
 		}
 		copy(b, pick(n.old[k])[:wire.EthernetLen])
 		f.Set(b)
-	default: // from closed connections, with random changes and right checksums
+	default: // a frame of a closed connection, with random changes and a correct checksum
 		b := pick(n.old[k])
 		for range rng.IntN(4) {
 			b[rng.IntN(len(b))] = byte(rng.Uint32())
 		}
-		if rng.IntN(4) == 0 { // the head of one, the tail of another
+		if rng.IntN(4) == 0 { // the first octets of one frame and the last octets of another
 			o := pick(n.old[k])
 			at := rng.IntN(min(len(b), len(o)))
 			b = append(b[:at], o[at:]...)

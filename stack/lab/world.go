@@ -168,8 +168,8 @@ func (w *World) step(by clock.Instant) bool {
 }
 
 // Advance runs everything that is due until now: each event at its own time, and the hosts' transmissions after it. The
-// clock is then at now. If hosts exchange frames endlessly without delay, Advance does not return; Step and Turn are
-// bounded and return.
+// clock then shows the time now. If hosts exchange frames endlessly without delay, Advance does not return; Step and
+// Turn are bounded and return.
 func (w *World) Advance(now clock.Instant) {
 	for w.runTransmits() || w.step(now) {
 	}
@@ -181,7 +181,7 @@ func (w *World) Advance(now clock.Instant) {
 func (w *World) Sync(now clock.Instant) { w.now = max(w.now, now) }
 
 // Turn is one bounded turn of a wall-clock Runner. It moves the clock to now, runs a batch of due events, and lets
-// hosts transmit. Late events run at now, not in the past. Turn reports whether more is due already.
+// hosts transmit. Late events run at time now, not in the past. Turn reports whether more is due already.
 func (w *World) Turn(now clock.Instant) (more bool) {
 	w.Sync(now)
 	for range turnEvents {

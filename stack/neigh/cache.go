@@ -228,8 +228,9 @@ func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 // Deadline returns the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
-// Expire runs the timers that are due at now and returns the first entry that has failed: an INCOMPLETE entry whose
-// last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns nil.
+// Expire runs the timers that are due at time now and returns the first entry that has failed: an INCOMPLETE entry
+// whose last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns
+// nil.
 func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	for {
 		t := c.timers.Pop(now)

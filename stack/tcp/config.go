@@ -34,10 +34,10 @@ type Config struct {
 	OrphanRetries int           // MaxRetries after Close; zero-window probes that are answered still have MaxRetries
 	SYNRetries    int           // retransmissions of a SYN before the connection is aborted
 	DelayedAck    time.Duration // longest delay of an ACK (RFC 9293 §3.8.6.3); negative: no delay
-	TimeWait      time.Duration // 2 MSL; negative: none
-	RTOInitial    time.Duration // RFC 6298 §2.1
+	TimeWait      time.Duration // time in TIME-WAIT (2 MSL); negative: none
+	RTOInitial    time.Duration // RTO before the first sample (RFC 6298 §2.1)
 	RTOMin        time.Duration // minimum of RTO - SRTT, the variance term of the RTO (RFC 6298 §2.3, §2.4)
-	RTOMax        time.Duration // RFC 6298 §2.5
+	RTOMax        time.Duration // maximum of the RTO (RFC 6298 §2.5)
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
 	Congestion    Algorithm     // congestion controller
 	ECN           ECN           // use of explicit congestion notification (RFC 3168)

@@ -130,7 +130,7 @@ type pending struct {
 type Hooks struct {
 	State func(c *Conn, from, to State) // called after each transition
 	Count func(e Event, n int)          // called when an event has happened n times
-	// Challenge reports whether the host may send another challenge ACK at now (RFC 5961 §7).
+	// Challenge reports whether the host may send another challenge ACK at time now (RFC 5961 §7).
 	Challenge func(now clock.Instant) bool
 
 	Episode func(c *Conn, e Episode, why string) // called when loss recovery starts or ends, and on each other Episode

@@ -44,7 +44,7 @@ type Info struct {
 	TimerLeft           time.Duration // time until that timer expires
 }
 
-// Info returns a snapshot of the connection at now.
+// Info returns a snapshot of the connection at time now.
 func (c *Conn) Info(now clock.Instant) Info {
 	v, r, g := &c.snd, &c.rcv, &c.cong
 	i := Info{

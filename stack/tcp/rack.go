@@ -161,7 +161,7 @@ const (
 	waitTail                     // tail loss probe
 )
 
-// stopLossTimer stops the loss timer if the timer's meaning is which.
+// stopLossTimer stops the loss timer if it is set for the purpose which, waitReorder or waitTail.
 func (c *Conn) stopLossTimer(which uint8) {
 	if c.lossTimerFor == which {
 		c.at.loss = clock.Never

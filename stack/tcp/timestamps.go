@@ -27,7 +27,7 @@ type stamps struct {
 	recentAt clock.Instant // time of recent's last update
 }
 
-// value returns TSval at now.
+// value returns the value of TSval at time now.
 func (t *stamps) value(now clock.Instant) uint32 {
 	return t.offset + uint32(now/clock.Instant(stampTick))
 }

@@ -141,9 +141,9 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	}
 }
 
-// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of the queued octets
-// now. room is the room in the caller's packet, in octets, mss the effective MSS. nagle is set while Nagle's algorithm delays a
-// short segment.
+// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of the queued
+// octets now. room is the room in the caller's packet in octets, and mss the effective MSS. nagle is true while Nagle's
+// algorithm delays a short segment.
 func (c *Conn) worthSending(n, queued, room, mss int, nagle bool) bool {
 	v := &c.snd
 	switch {

@@ -18,7 +18,7 @@ import (
 type middleware struct {
 	rules   []middlewareRule
 	trace   bool
-	capture *captureValue // nil without one
+	capture *captureValue // capture of the command line; nil if there is none
 }
 
 // middlewareRule is a fault rule of the command line, and its text in faults().

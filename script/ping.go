@@ -76,8 +76,8 @@ const maxPingReplies = 1 << 16
 // The notes on unexpected replies, which are printed and counted under these names.
 const (
 	noteLate    = "late"    // after the timeout
-	noteAgain   = "again"   // from a station that has answered this request before
-	noteChanged = "changed" // with other data than the request
+	noteAgain   = "again"   // a reply from a station that has answered this request before
+	noteChanged = "changed" // a reply with other data than the request
 	noteOther   = "from another address"
 )
 

@@ -23,7 +23,7 @@ type taskValue struct {
 
 	tooDeep bool // true from the stop of a recursion until catch() has caught its error
 	result  starlark.Value
-	joiners int                              // number of tasks that wait for its end
+	joiners int                              // number of tasks that wait for the end of this task
 	counted map[*hostValue]map[string]uint64 // counters when the task last asked for increments
 	server  *complaint.Log                   // errors of the server whose handler the task runs; nil for other tasks
 }

@@ -120,8 +120,8 @@ func TestNeighboursARPIsNoDrop(t *testing.T) {
 	})()
 	frames := []wire.ARP{
 		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipC},                         // an announcement
-		{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipC, TargetHW: wire.Broadcast, TargetIP: ipC}, // another way of one
-		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipA},                         // a question for another station
+		{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipC, TargetHW: wire.Broadcast, TargetIP: ipC}, // another form of announcement
+		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipA},                         // a request for another station's address
 		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: netip.IPv4Unspecified(), TargetIP: ipC},     // a probe
 	}
 	for _, on := range []*Iface{i, listener} {

@@ -273,7 +273,7 @@ func arpFrame(dst, src wire.HardwareAddr, a wire.ARP) *phy.Frame {
 	return crafted{dst, src, wire.EtherTypeARP, b}.frame()
 }
 
-// drain removes every frame that h has for i.
+// drain removes the frames that the host h has to send on the interface i, and returns them.
 func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 	for {
 		f := phy.NewFrame(phy.FrameSize)

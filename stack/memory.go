@@ -137,7 +137,7 @@ type memoryPools struct {
 // memoryUse.
 type memoryUse struct {
 	buffers    holding // octets sent and received
-	outOfOrder holding // octets received beyond a gap, which buffers includes
+	outOfOrder holding // octets received beyond a gap; buffers includes them
 }
 
 // update sets the holdings of c to the present size of its buffers.

@@ -20,7 +20,7 @@ type shellLab struct {
 	peer    *lab.Host
 	seed    uint64 // seed of the lab
 	drawn   bool   // true if the seed is random, because no flag sets it
-	runSeed uint64 // mixed with the seeds of the labs that scripts make; without a flag these labs repeat
+	runSeed uint64 // seed that is mixed with the seeds of the labs that scripts make; without a flag these labs repeat
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes

@@ -183,7 +183,7 @@ const ourBad = `ip.src == 192.168.69.1 && !icmp.type == 3 && (_ws.malformed || i
 // TestServerLive runs examples/server.star with the kernel's clients, without and with faults. Each case is one goroutine, without
 // subtests: only the thread that made the namespace is in it.
 func TestServerLive(t *testing.T) {
-	t.Parallel() // it mostly waits in back-off
+	t.Parallel() // the test mostly waits for timers in back-off
 	t.Run("clean", func(t *testing.T) { t.Parallel(); serverLive(t, false) })
 	t.Run("faults", func(t *testing.T) {
 		t.Parallel()

@@ -77,7 +77,7 @@ func TestREADME(t *testing.T) {
 					t.Log("$ " + line)
 					if b.server {
 						p := serve(t, asWho(dir, b.user, "exec "+line))
-						for i == len(blocks[chapter])-1 && p.out.String() == "" { // no later block waits for it
+						for i == len(blocks[chapter])-1 && p.out.String() == "" { // no later block waits for this program
 							carryOut(t, dir, false, "ping -c1 -W5 192.0.2.1", false)
 						}
 						continue

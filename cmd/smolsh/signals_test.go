@@ -253,7 +253,7 @@ func TestProgramsEndWithTheScript(t *testing.T) {
 				t.Errorf("%s %v: exit status %d: %s", verb, sig, got, b)
 			}
 			for i, pid := range pids {
-				defer unix.Kill(-pid, syscall.SIGKILL) // what is left of its group after SIGKILL
+				defer unix.Kill(-pid, syscall.SIGKILL) // ends the processes of its group that are left after SIGKILL
 				if sig == syscall.SIGKILL && i == 2 {
 					continue // its parent was not smolsh
 				}

@@ -400,7 +400,7 @@ func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
 // directory, path is empty and the run stores nothing.
 type record struct {
 	scenario.Record
-	path string // "" if there is no file
+	path string // path of the file; "" if nothing is stored
 }
 
 func readRecord(notes io.Writer) *record {

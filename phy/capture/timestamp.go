@@ -15,7 +15,7 @@ const (
 type timeUnit struct {
 	binary   bool  // true if the units per second are a power of 2, false for a power of 10
 	exponent uint8 // exponent of that power, at most 127
-	offset   int64 // seconds
+	offset   int64 // offset to add to the time, in seconds
 }
 
 var (

@@ -55,7 +55,7 @@ func Listen(path string, mtu int) (*Listener, error) {
 	if err != nil {
 		return nil, dialError(path, err)
 	}
-	ln.SetUnlinkOnClose(false) // at Close the path may be another switch's
+	ln.SetUnlinkOnClose(false) // at Close the path may belong to another switch
 	node, err := os.Lstat(path)
 	if err != nil {
 		ln.Close()

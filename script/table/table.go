@@ -65,7 +65,7 @@ func Columns(names string) []Column {
 
 // A Row is one row of a table. It has the methods of the object that it describes.
 type Row struct {
-	Values  []starlark.Value // one for each column
+	Values  []starlark.Value // values of the row, one for each column
 	Actions string           // type whose methods the row has, "" for none
 	About   starlark.Value   // receiver of these methods
 

@@ -33,7 +33,7 @@ type Scheduler struct {
 	tasks   []*Task // tasks that have not ended
 	diverts func()  // receives interrupts instead of the tasks; nil outside Divert
 
-	wake     chan struct{} // buffered by one: a task is ready, or there is a request
+	wake     chan struct{} // signals that a task is ready or that there is a request; buffered by one
 	requests []*request    // guarded by mu
 	poked    atomic.Bool
 

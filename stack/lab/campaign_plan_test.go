@@ -252,7 +252,7 @@ func (d dice) applications(p *plan) {
 	}
 	a, b := &p.Ends[0], &p.Ends[1]
 	switch d.IntN(5) {
-	case 0: // bulk one way
+	case 0: // one end sends all data
 		b.Octets = 0
 	case 1:
 		a.Octets = 0

@@ -40,7 +40,7 @@ func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 		return nil
 	}
 	refused := ev.Verdict.Kind == stack.Dropped
-	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // damaged, or for another host
+	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // the segment was damaged, or is for another host
 		return nil
 	}
 	ip, rest, err := wire.ParseIPv4(b[14:])

@@ -173,7 +173,7 @@ func (l *direction) resizeQueue() {
 func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	rate := l.link.cfg.RateBps
 	if rate == 0 {
-		return max(l.free, now) // after frames of a time when there was a rate
+		return max(l.free, now) // a frame waits for earlier frames that were sent when the link had a rate
 	}
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate

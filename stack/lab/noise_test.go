@@ -202,11 +202,11 @@ func (n *noise) frame(k int, f *phy.Frame) {
 	switch rng.IntN(8) {
 	case 0: // a recent frame, again
 		f.Set(pick(n.recent[k]))
-	case 1, 2: // the same with one octet changed, which every checksum detects
+	case 1, 2: // a recent frame with one octet changed, which every checksum detects
 		b := pick(n.recent[k])
 		b[rng.IntN(len(b))] ^= byte(1 + rng.IntN(255))
 		f.Set(b)
-	case 3: // or truncated
+	case 3: // a recent frame, truncated
 		b := pick(n.recent[k])
 		f.Set(b[:rng.IntN(len(b)+1)])
 	case 4: // only the link header is right

@@ -265,7 +265,7 @@ func (w *World) transmitRounds() (moved, done bool) {
 // round gives every host that was dirty one turn, in insertion order.
 type round struct {
 	hosts []*Host
-	next  int // index of the next host; if a host panics, its turn is over
+	next  int // index of the next host; it is increased before the host's turn, so a panic ends that turn only
 }
 
 // transmitDirty polls each dirty host once and returns the number of frames moved. If a panic interrupted the previous

@@ -133,7 +133,7 @@ type Learned uint8
 
 // The results of Learn.
 const (
-	Ignored  Learned = iota // no entry, and the packet was not for us; or the entry is PERMANENT
+	Ignored  Learned = iota // the packet was not for us and there is no entry, or the entry is PERMANENT
 	Updated                 // an entry was confirmed or changed
 	Created                 // an entry was made
 	Resolved                // an INCOMPLETE or FAILED entry was answered: pending packets may be sent

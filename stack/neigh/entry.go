@@ -16,7 +16,7 @@ const (
 	Reachable               // confirmed less than a lifetime ago
 	Stale                   // not confirmed for a lifetime; still used, and verified on use
 	Delay                   // reserved for RFC 4861
-	Probe                   // used, while unicast requests verify it (RFC 1122 §2.3.2.1)
+	Probe                   // the entry is used, while unicast requests verify it (RFC 1122 §2.3.2.1)
 	Failed                  // did not answer
 	Permanent               // set by hand
 )

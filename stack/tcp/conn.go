@@ -110,7 +110,7 @@ func (r *receive) octets() uint64 {
 
 // pending holds what Receive, the timers and the application's calls have asked Emit to send.
 type pending struct {
-	replySeq, replyAck wire.Seq // a RST in reply to one segment, valid if hasReply
+	replySeq, replyAck wire.Seq // numbers of a RST in reply to one segment, valid if hasReply
 	replyFlags         wire.Flags
 
 	dupAcks        uint8 // number of ACKs, one for each segment out of order (RFC 5681 §4.2)

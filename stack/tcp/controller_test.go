@@ -74,7 +74,7 @@ func TestCubicCurve(t *testing.T) {
 	for range 100 {
 		c.Acked(at, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
 	}
-	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement finds the window that the one before has enlarged
+	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement acts on the window that the previous acknowledgement has enlarged
 		t.Errorf("cwnd %d after one window of acknowledgements", w.Cwnd)
 	}
 }

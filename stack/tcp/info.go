@@ -35,7 +35,7 @@ type Info struct {
 	Pipe                int           // estimated octets in flight (RFC 6675 §3)
 	Sacked, Lost        int           // octets SACKed; octets marked as lost
 	Gaps                int           // ranges received out of order
-	OutOfOrder          int           // octets in these ranges
+	OutOfOrder          int           // octets received out of order
 	BytesSent           uint64
 	BytesAcked          uint64
 	BytesReceived       uint64

@@ -23,15 +23,15 @@ type PMTUVerdict uint8
 
 const (
 	PMTURefused  PMTUVerdict = iota // the reported MTU can't be true
-	PMTUKept                        // accepted if the quoted segment times out
-	PMTUBelieved                    // accepted
+	PMTUKept                        // the reported MTU is accepted if the quoted segment times out
+	PMTUBelieved                    // the reported MTU is accepted
 )
 
 // The states of the first segment of the full size.
 const (
 	fullSizeUnknown uint8 = iota
-	fullSizeSent          // sent; it ends at fullSizeEnd
-	fullSizeAcked         // acknowledged
+	fullSizeSent          // the segment was sent, and ends at fullSizeEnd
+	fullSizeAcked         // the segment was acknowledged
 )
 
 // pmtuState describes a path whose MTU is smaller than those of its two ends.

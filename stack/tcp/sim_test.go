@@ -28,7 +28,7 @@ type pipe struct {
 	log    func(from int, s *Segment)
 
 	seen    [2]wire.Seq // right edge of the peer's window, as each end has received it
-	offered [2]wire.Seq // right edge of its own window that each end has last offered
+	offered [2]wire.Seq // right edge of the window that each end has offered last
 	told    [2]bool
 	offers  [2]bool
 }

@@ -38,7 +38,7 @@ type kind uint8
 const (
 	onTAP   kind = iota // a side on a TAP, or the kernel on a veth pair
 	served              // a script that serves on a TAP
-	inside              // a side alone, in one process
+	inside              // measures one side alone, in one process
 	started             // the program itself, on a terminal
 )
 

@@ -29,7 +29,7 @@ type Test struct {
 	Wrong   *script.Failure // error of evaluating the file; nil if there is none
 	Skipped bool            // true if the file's top level called skip()
 	Why     string          // reason that skip() was given
-	Seeds   []uint64        // seeds with which it runs; nil for Config.Seeds
+	Seeds   []uint64        // seeds with which the test runs; nil for Config.Seeds
 	others  bool            // true if the name of another test of the file contains Name
 }
 

@@ -226,7 +226,7 @@ func (r remark) follows(d deed) bool {
 			ok = mine && d.hit(r.seq.Add(-1), r.seq)
 		case "keep_alive": // an empty segment looks like one if our FIN has overtaken it
 			ok = mine && d.what != "loss" && d.seq == r.seq
-		case "keep_alive_ack": // the answer to such a segment
+		case "keep_alive_ack": // the answer to a segment that looks like a keep-alive
 			ok = !mine && d.what != "loss" && d.seq.Add(1) == r.ack
 		case "duplicate_ack":
 			ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // the loss of an acknowledgement caused the retransmission

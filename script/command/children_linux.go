@@ -185,7 +185,7 @@ func killMarked(mark string) {
 	}
 }
 
-// childAttr returns the attributes of a program's process: The process has no terminal, so it receives no signals from
+// childAttr returns the attributes of a program's process. The process has no terminal, so it receives no signals from
 // the keyboard and can't ask the user. The system kills it when this process is killed.
 func childAttr() (*syscall.SysProcAttr, error) {
 	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}, nil

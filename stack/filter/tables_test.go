@@ -258,7 +258,8 @@ func TestPrimitivesAgreeWithTables(t *testing.T) {
 	}
 }
 
-// distinct returns up to limit different values of the packets, as text, spread over all of them.
+// distinct returns different values of the packets as text. If there are more than limit, it returns limit of them,
+// evenly spread.
 func distinct(ps []tabled, values func(v *tabled) []any, limit int) (list []string) {
 	seen := map[string]bool{}
 	for i := range ps {

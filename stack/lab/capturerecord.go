@@ -116,7 +116,7 @@ func (c *captureFile) writeComplete() {
 	c.shift(n)
 }
 
-// bound writes the oldest records while there are too many.
+// bound writes the oldest pending records until the limits on their number and octets hold.
 func (c *captureFile) bound() {
 	n := 0
 	for octets := c.octets; n < len(c.pending) && (octets > maxPendingOctets || len(c.pending)-n > maxPendingRecords); n++ {

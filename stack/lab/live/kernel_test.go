@@ -84,8 +84,8 @@ func (o order) String() string { return [...]string{"we close", "they close", "b
 type transfer struct {
 	c      *stack.TCPConn
 	order  order
-	data   []byte // still to be sent
-	expect int    // still to be received
+	data   []byte // octets still to be sent
+	expect int    // number of octets still to be received
 	hash   hash.Hash
 	shut   bool
 	done   chan error

@@ -270,7 +270,7 @@ func TestProtocolHelpNamesOptions(t *testing.T) {
 	}
 	s.Flush()
 	for _, want := range []string{"\n  mss          the maximum segment size\n", "\n  tsval        the timestamp option's value\n", "\nmss ", "\nwscale ", "\nsack_ok ", "\ntsecr ", "\nsack ",
-		"\n  routerlifetime how long", "\n  proto        the protocol behind the extension headers\n"} {
+		"\n  routerlifetime how long", "\n  proto        the protocol after the extension headers\n"} {
 		if !strings.Contains(s.out.String(), want) {
 			t.Errorf("help and fields() do not have %q:\n%s", want, s.out.String())
 		}

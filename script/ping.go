@@ -296,8 +296,8 @@ func (p *pinger) oddity(source pingSource) string {
 	return ""
 }
 
-// change describes the difference between the data of a reply and the data of the request, "" if they are equal (RFC
-// 792: "the data received in the echo message must be returned").
+// change describes the difference between the data of a reply and the data of the request, "" if they are equal
+// (RFC 792: "the data received in the echo message must be returned").
 func (p *pinger) change(data []byte) string {
 	sent := p.msg[wire.ICMPLen:]
 	for i := range min(len(data), len(sent)) {

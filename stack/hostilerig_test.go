@@ -33,7 +33,7 @@ type rig struct {
 	resized bool       // true once an MTU has changed during the run
 	deaf    int        // number of the host's frames that the peer will not receive
 	cancel  func()     // ends the subscription to events; nil if there is none
-	told    int        // number of events
+	told    int        // number of events that the host has reported
 
 	cancelObserve []func() // end the subscriptions to frames
 	most          [numLimits]int

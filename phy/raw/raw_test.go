@@ -141,7 +141,8 @@ func has(frames []*phy.Frame, text string) bool {
 	return slices.ContainsFunc(frames, func(f *phy.Frame) bool { return bytes.Contains(f.Bytes(), []byte(text)) })
 }
 
-// TestChecksumsLeftUndone: an unfinished checksum of the other kernel is reported as such; ours may be left to the kernel.
+// TestChecksumsLeftUndone: the device reports a frame from the other kernel whose checksum is unfinished, and the
+// kernel finishes the checksums of frames that we send.
 func TestChecksumsLeftUndone(t *testing.T) {
 	b := lay(t, Options{})
 	f := b.udp([]byte("left to you"))

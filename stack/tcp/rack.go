@@ -16,8 +16,7 @@ const (
 	ptoWithoutRTT = time.Second            // the probe's timeout before the first round trip is measured (§7.2)
 )
 
-// reordering holds RACK's measurements of reordering on the path (RFC 8985 §6.2). They are kept when the scoreboard is
-// freed.
+// reordering holds RACK's measurements of reordering on the path. They are kept when the scoreboard is freed.
 type reordering struct {
 	reordered bool  // true if the path has reordered segments
 	mult      uint8 // reordering window in quarters of the smallest round trip; 0 means 1

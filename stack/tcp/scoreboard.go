@@ -323,8 +323,8 @@ func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (f
 	return found, next
 }
 
-// markLostByTimeout marks as lost the first span, and every span whose last transmission was no later than before (RFC
-// 8985 §6.3). It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675
+// markLostByTimeout marks as lost the first span, and every span whose last transmission was no later than before
+// (RFC 8985 §6.3). It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675
 // §5.1).
 func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	b.forgetSACKs()

@@ -7,7 +7,7 @@ const (
 	Smolsh   = "smolsh"
 	GVisor   = "gvisor"
 	Kernel   = "kernel"
-	Starlark = "starlark" // the same program, with the server written in Starlark
+	Starlark = "starlark" // this program, with the server written in Starlark
 )
 
 // sideOrder is the order of the table's columns.

@@ -139,7 +139,8 @@ func (j *junit) begin(c *Config) {
 	}
 }
 
-// arrive adds a case to the file when it ends. Another output than a regular file receives the report at the end only.
+// arrive adds a case to the file when the case ends. An output that is not a regular file receives the report only at
+// the end.
 func (j *junit) arrive(c *Config, o *outcome) {
 	f, ok := c.JUnit.(file)
 	if !ok {

@@ -284,7 +284,7 @@ func (s *Session) HostInUse() string {
 	return s.main.host.name
 }
 
-// HelpFor returns the help() call for which x? is short.
+// HelpFor returns the call of help() that the prompt runs for the input x?.
 func (s *Session) HelpFor(x string) string {
 	first, _, _ := strings.Cut(x, ".")
 	if _, err := typedOptions.ParseExpr(StdinName, x, 0); err == nil && (s.globals.Has(first) || starlark.Universe.Has(first)) {

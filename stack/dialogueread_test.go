@@ -322,7 +322,7 @@ func (l *frameLine) icmp(s string) []byte {
 	return nil
 }
 
-// usualMaxResp is the time to respond of a query of IGMPv2 whose line has none, in tenths of a second.
+// usualMaxResp is the longest response time of an IGMPv2 query whose line does not give one, in tenths of a second.
 const usualMaxResp = 100
 
 // igmpMessage makes the IGMP message whose summary is s.

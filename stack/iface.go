@@ -22,7 +22,8 @@ type IfaceConfig struct {
 	Hidden bool           // true if the tables omit the interface
 }
 
-// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), defaultMTU is Ethernet's.
+// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), maxMTU the largest length of an IPv4 packet, and
+// defaultMTU the MTU of Ethernet, in octets.
 const (
 	minMTU     = pmtu.Min
 	maxMTU     = 65535

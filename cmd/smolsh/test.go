@@ -236,7 +236,7 @@ func list(words []string) string {
 	return text
 }
 
-// forTests are the flags before the verb that tests heed: whether they may touch files, and the faults of every lab.
+// forTests are the flags in front of the verb that apply to tests: no-files, and the faults of every lab.
 var forTests = []string{"no-files", "drop-chance", "corrupt-chance", "size-limit", "tx-rate-limit", "rx-rate-limit", "shaping-interval"}
 
 // checkBeforeTest checks the flags before the verb.

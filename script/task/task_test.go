@@ -282,7 +282,7 @@ func TestHostOutOfService(t *testing.T) {
 	f.wantErr(f.joinAll(), nil)
 }
 
-// TestInterrupt: an interrupt ends the waits of all tasks, or, with Foreground set, only that of the main task.
+// TestInterrupt: an interrupt ends the waits of all tasks, or, with Foreground set, only the wait of the main task.
 func TestInterrupt(t *testing.T) {
 	for _, foreground := range []bool{false, true} {
 		f := newFixture(t)

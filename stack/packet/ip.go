@@ -15,7 +15,7 @@ func protocolNames(v uint64) string {
 	return protocolName(wire.Protocol(v))
 }
 
-// source and destination are the address fields of a header.
+// source and destination return the address fields of an IP header. bits is the width of an address.
 func source(bits int) Field {
 	return Field{Name: "src", Bits: bits, Kind: Addr, Compute: Host, Doc: "the source's address"}
 }

@@ -160,8 +160,8 @@ func below(pkg string) map[string]bool {
 
 // A goFile is one parsed source file of the tree.
 type goFile struct {
-	path string // from the top of the tree, with slashes
-	pkg  string // its folder, "." for the top
+	path string // path of the file from the top of the tree, with slashes
+	pkg  string // folder of the file, "." for the top
 	test bool
 	src  []byte
 	fset *token.FileSet

@@ -45,7 +45,8 @@ func cited(text, rfc string, yield func(section string)) {
 	}
 }
 
-// between returns the sections after from up to to, which differ in their last number.
+// between returns the numbers of the sections after the section from, up to and including the section to. The two
+// differ in their last number only.
 func between(from, to string) (list []string) {
 	i, j := strings.LastIndexByte(from, '.'), strings.LastIndexByte(to, '.')
 	if from[:i+1] != to[:j+1] {
@@ -145,7 +146,7 @@ func TestTranscriptNames(t *testing.T) {
 	}
 }
 
-// covers reports whether a test of section cited says something of section.
+// covers reports whether a test that names the section cited counts as a test of section.
 func covers(section, cited string) bool {
 	return cited == section || strings.HasPrefix(cited, section+".")
 }

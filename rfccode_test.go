@@ -83,7 +83,7 @@ func lastRFC(doc *ast.CommentGroup, rfc string) string {
 	return rfc
 }
 
-// funcName returns a function's name, behind its receiver's type if it is a method.
+// funcName returns a function's name, with the receiver's type in front if it is a method.
 func funcName(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return d.Name.Name
@@ -98,7 +98,7 @@ func funcName(d *ast.FuncDecl) string {
 	return name + "." + d.Name.Name
 }
 
-// endOfLine returns the end of the line that contains pos, so that a comment behind a declaration belongs to it.
+// endOfLine returns the end of the line that contains pos, so that a trailing comment belongs to its declaration.
 func endOfLine(f *goFile, pos token.Pos) token.Pos {
 	file := f.fset.File(pos)
 	if line := file.Line(pos); line < file.LineCount() {
@@ -107,7 +107,8 @@ func endOfLine(f *goFile, pos token.Pos) token.Pos {
 	return pos
 }
 
-// TestCodeCitations: a declaration is listed under each section that its comments name, a method behind its type.
+// TestCodeCitations: a declaration is listed under each section that its comments name. A method is listed as
+// Type.Method.
 func TestCodeCitations(t *testing.T) {
 	f, err := parseFile(token.NewFileSet(), "stack/tcp/x.go", []byte(`// Package tcp is RFC 1 §1.
 package tcp

@@ -17,8 +17,9 @@ import (
 // maxLines is the length above which a file, other than a test, counts as holding more than one noun.
 const maxLines = 600
 
-// goStatementFiles returns the number of files of a package that may have go statements: none in the core, in script and
-// in the packages below script, but one in the scheduler of tasks.
+// goStatementFiles returns the largest number of files of a package that may have go statements. It is 0 in the core,
+// in script and in the packages below script, but 1 in the scheduler of tasks. For other packages there is no limit,
+// and bounded is false.
 func goStatementFiles(pkg string) (most int, bounded bool) {
 	switch {
 	case pkg == "script/task":
@@ -29,7 +30,8 @@ func goStatementFiles(pkg string) (most int, bounded bool) {
 	return 0, false
 }
 
-// A goPackage is the files of a folder without its tests, with identifiers resolved as far as this module's text alone allows.
+// A goPackage holds the Go files of a folder, except its tests. Identifiers are resolved as far as the source text of
+// this module alone allows.
 type goPackage struct {
 	path  string
 	files []*goFile

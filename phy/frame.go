@@ -40,7 +40,7 @@ type Frame struct {
 	Tag uint8
 }
 
-// NewFrame returns an empty frame with room for size octets behind its headroom.
+// NewFrame returns an empty frame with room for size octets after its headroom.
 func NewFrame(size int) *Frame {
 	return &Frame{buf: make([]byte, Headroom+size), off: Headroom, end: Headroom}
 }
@@ -120,7 +120,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Offload, f.Marks, f.Tag, f.Trail, f.Judged = g.Offload, g.Marks, g.Tag, g.Trail, g.Judged
 }
 
-// FrameSize is room for any frame of an ordinary MTU, SuperFrameSize for any super-segment.
+// FrameSize is the octets of room for any frame of an ordinary MTU, SuperFrameSize the octets for any super-segment.
 const (
 	FrameSize      = 2048
 	SuperFrameSize = 65536 + 64

@@ -13,7 +13,7 @@ import (
 type Marks struct {
 	Held      time.Duration // delay that rules added
 	Copies    int           // number of copies made of the frame
-	Copy      bool          // true if the frame is such a copy
+	Copy      bool          // true if the frame is a copy of another frame
 	Corrupted bool
 	Congested bool        // true if a rule has set the ECN field to CE
 	Lost      drop.Reason // reason for which a link dropped the frame after it was sent; else None

@@ -111,7 +111,8 @@ func (e *editor) line(prompt, begin, before string) (line, block string, err err
 	return fromRunes.Replace(line), e.block, err
 }
 
-// filter processes each key before readline does.
+// filter processes each key before readline does. It returns the key that readline shall process, and false if readline
+// shall ignore it.
 func (e *editor) filter(r rune) (rune, bool) {
 	switch r {
 	case runeRedraw:
@@ -174,7 +175,7 @@ func (e *editor) Paint(line []rune, _ int) []rune {
 	return out
 }
 
-// completionWait is how long completion waits for a computing script.
+// completionWait is the time that completion waits for a script that computes.
 const completionWait = 200 * time.Millisecond
 
 // Do implements readline.AutoCompleter. It lists several candidates above the continued line.

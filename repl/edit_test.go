@@ -101,8 +101,8 @@ func TestCompletion(t *testing.T) {
 	x.shows("\n........\nin\nvirtual>")
 }
 
-// TestPaste pastes a function with tabs and empty lines, another statement behind it, and one that lacks
-// its last line's end.
+// TestPaste pastes a function with tabs and empty lines, another statement after it, and a statement whose last line
+// has no line feed.
 func TestPaste(t *testing.T) {
 	x := start(t, "virtual", 80)
 	x.clear()

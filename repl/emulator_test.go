@@ -12,7 +12,7 @@ type emulator struct {
 	width    int
 	lines    [][]rune
 	row, col int
-	wrap     bool   // the last column was written, so the next rune is on the next line
+	wrap     bool   // true if the last column was written, so that the next rune goes to the next line
 	rest     []byte // an incomplete sequence or rune
 }
 
@@ -29,7 +29,7 @@ func (e *emulator) text() string {
 	return strings.Join(out, "\n")
 }
 
-// forget drops the lines above the cursor's.
+// forget removes the lines above the line of the cursor.
 func (e *emulator) forget() {
 	e.lines = e.lines[e.row:]
 	e.row = 0

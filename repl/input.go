@@ -50,7 +50,7 @@ const (
 	pasteOff   = "\x1b[?2004l"
 )
 
-// escapeWait is how long to wait for the rest of a key's sequence. Then the key counts as Esc.
+// escapeWait is the time to wait, after an Esc, for the rest of a key's sequence. After it the key counts as Esc.
 const escapeWait = 50 * time.Millisecond
 
 func newInput(f *os.File) (*input, error) {
@@ -227,7 +227,8 @@ func (in *input) escape() int {
 	return n
 }
 
-// paste consumes the pasted text if its closing bracket has arrived, and returns the length of both.
+// paste consumes the pasted text if the closing bracket has arrived, and returns the length of the text and the
+// bracket.
 func (in *input) paste() int {
 	i := bytes.Index(in.raw, []byte(pasteEnd))
 	if i < 0 {

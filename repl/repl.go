@@ -256,7 +256,7 @@ func (sh *Shell) freshLine() {
 	}
 }
 
-// prompt returns the prompt of a first line, and of its continuation lines.
+// prompt returns the prompt of the first line of an input, and the prompt of its continuation lines.
 func (sh *Shell) prompt() (first, next string) {
 	p := sh.cfg.Prompt
 	if h := sh.s.HostInUse(); h != "" {

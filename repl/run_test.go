@@ -36,7 +36,7 @@ func TestInterrupt(t *testing.T) {
 		x.shows("\nlive>")
 		x.starts(line + enter)
 		x.keys(ctrlC)
-		// Earlier output may stand behind the ^C.
+		// Earlier output may follow the ^C on the screen.
 		x.waitFor("the prompt after "+line, func(s string) bool { return strings.Contains(s, "^C") && strings.HasSuffix(s, "\nlive>") })
 	}
 	x.clear()

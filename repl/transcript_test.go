@@ -12,8 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the screen shows into testdata/repl")
 
-// TestTranscripts types the text behind each prompt of testdata/repl's files and compares the whole screen. A file's comment names
-// its subject; its one section is named after the width of the screen.
+// TestTranscripts types the text after each prompt of testdata/repl's files and compares the whole screen. A file's
+// comment names its subject; its one section is named after the width of the screen.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("../testdata/repl/*.txtar")
 	if err != nil || len(files) == 0 {

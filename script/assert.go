@@ -140,7 +140,8 @@ func assertContains(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// listed reports whether a list or a tuple contains a str or bytes equal to what.
+// listed reports whether where, a list or a tuple, contains a str or bytes equal to the octets what. It returns false
+// for another type.
 func listed(what []byte, where starlark.Value) bool {
 	seq, ok := where.(starlark.Indexable)
 	for i := 0; ok && i < seq.Len(); i++ {

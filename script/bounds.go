@@ -10,8 +10,8 @@ import (
 
 // Bounds limit what a session's tasks compute. A task that exceeds one is canceled with a *BoundError.
 type Bounds struct {
-	Steps uint64 // computation steps of all tasks together; 0 for no limit
-	// Running is called at most every few hundred steps with the position of the statement that runs. It may be nil.
+	Steps uint64 // largest sum of the computation steps of all tasks; 0 for no limit
+	// Running is called at least every few hundred steps with the position of the statement that runs. It may be nil.
 	Running func(at syntax.Position)
 }
 
@@ -22,14 +22,14 @@ type BoundError struct{ What string }
 func (e *BoundError) Error() string { return e.What }
 
 const (
-	// maxDepth is the number of calls that may be open in one task. Each takes about two kilobytes of the Go stack, and a
+	// maxDepth is the largest number of open calls in one task. Each takes about two kilobytes of the Go stack, and a
 	// full Go stack ends the process.
 	maxDepth = 10_000
-	// stepsBetweenChecks is how many steps at most pass between two checks of a task's bounds: so few that the open calls can't
-	// exceed maxDepth by many, and so many that the checks cost nothing. A task that has computed little is checked more often, so
-	// that Running knows its statement closely.
+	// stepsBetweenChecks is the largest number of steps between two checks of a task's bounds. It is small, so that the
+	// open calls exceed maxDepth only by a few, and large enough for the checks to cost little. A task that has
+	// computed little is checked more often, so that Running receives a recent position.
 	stepsBetweenChecks = 256
-	// checkedSteps is how many of a task's steps are checked one by one.
+	// checkedSteps is the number of a task's first steps after each of which the bounds are checked.
 	checkedSteps = 64
 )
 
@@ -39,7 +39,8 @@ func (t *taskValue) limitThread() {
 	t.thread.SetMaxExecutionSteps(1)
 }
 
-// checkBounds stops the task's interpreter if too many calls are open, and cancels every task if they have computed too much.
+// checkBounds stops the task's interpreter if too many calls are open. It cancels all tasks if their steps together
+// exceed Bounds.Steps.
 func (t *taskValue) checkBounds(thread *starlark.Thread) {
 	next := min(max(1, thread.Steps/checkedSteps), stepsBetweenChecks)
 	thread.SetMaxExecutionSteps(thread.Steps + next)
@@ -65,11 +66,12 @@ func (t *taskValue) checkBounds(thread *starlark.Thread) {
 	}
 }
 
-// Where returns the position of the statement that runs. It is for a session whose running task does not react to an interrupt: that
-// task is inside a builtin, so its open calls do not change while another goroutine reads them. ok is false if there is no position.
+// Where returns the position of the statement that runs. Another goroutine calls it if the running task does not react
+// to an interrupt. That task is inside a builtin, so its open calls do not change meanwhile. ok is false if there is no
+// position.
 func (s *Session) Where() (at syntax.Position, ok bool) {
 	defer func() {
-		if recover() != nil { // the task moved after all
+		if recover() != nil { // the open calls changed nevertheless
 			ok = false
 		}
 	}()
@@ -85,7 +87,7 @@ func (s *Session) Where() (at syntax.Position, ok bool) {
 	return at, false
 }
 
-// unwound lets the task go on after catch() has caught the error of a recursion that was stopped.
+// unwound lets the task continue after catch() has caught the error of too deep a recursion.
 func (t *taskValue) unwound() {
 	if t.tooDeep {
 		t.tooDeep = false
@@ -93,18 +95,18 @@ func (t *taskValue) unwound() {
 	}
 }
 
-// stopped is the interpreter's text in front of the reason for which it was stopped.
+// stopped is the text that the interpreter's error has in front of the reason of the stop.
 const stopped = "Starlark computation cancelled: "
 
 const (
-	// deepCalls is the number of open calls from which on a backtrace leaves out those in the middle.
+	// deepCalls is the number of open calls from which on a backtrace leaves out the calls in its middle.
 	deepCalls = 20
-	// shownCalls is how many of them it then lists at each of its ends.
+	// shownCalls is the number of calls that such a backtrace lists at each of its two ends.
 	shownCalls = 3
 )
 
-// eachCall calls show with the open calls of a backtrace, the innermost first. Of a deep recursion it leaves the middle out and
-// calls omitted with the number of its calls.
+// eachCall calls show with the open calls of a backtrace, the innermost first. If there are deepCalls or more, it
+// leaves out the calls in the middle, and calls omitted with their number.
 func eachCall(stack starlark.CallStack, show func(f starlark.CallFrame), omitted func(n int)) {
 	for i := 0; i < len(stack); i++ {
 		if i == shownCalls && len(stack) > deepCalls {

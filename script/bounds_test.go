@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestRecursion: a recursion without end is an error in a few lines, at the prompt, in a task and in a function that was called back;
-// catch can catch it, and the next statement runs.
+// TestRecursion: an endless recursion is an error of a few lines, at the prompt, in a task and in a callback. catch()
+// can catch the error, and the next statement runs.
 func TestRecursion(t *testing.T) {
 	const f = "def f(n):\n    return f(n + 1)\n"
 	for _, src := range []string{"f(0)\n", "spawn(f, 0).join()\n", "sorted([1, 2], key=f)\n"} {

@@ -15,12 +15,12 @@ type call struct {
 	s    *Session
 	t    *taskValue
 	b    *builtin
-	recv starlark.Value // what it is a member of; nil for a global
-	args starlark.Tuple // given by position, as they were given
+	recv starlark.Value // value of which the builtin is a member; nil for a global
+	args starlark.Tuple // arguments given by position, not converted
 	registry.Arguments
 }
 
-// builtin is a builtin whose function takes a call of this package.
+// builtin is the declaration of a builtin whose function has a *call as parameter.
 type builtin = registry.Builtin[*call]
 
 // section is a chapter of the reference.

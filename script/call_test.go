@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkCall measures the calls of a script on its own host: one that does not wait, and a datagram there and back.
+// BenchmarkCall measures builtins that a script calls: builtins that do not wait, and an exchange of datagrams on the
+// script's own host.
 func BenchmarkCall(b *testing.B) {
 	for _, c := range []struct{ name, loop string }{
 		{"state", "c.state"},

@@ -23,7 +23,7 @@ type captureValue struct {
 	w     *task.World
 	path  string
 	file  *capture.Writer
-	done  func()         // gives the file back
+	done  func()         // lets other calls write the file again
 	of    string         // the host, or "all"
 	only  *filter.Filter // nil for every packet
 	since clock.Instant
@@ -31,7 +31,7 @@ type captureValue struct {
 	stop  func() error // nil once it has been stopped
 }
 
-// captureDrain is how long a capture that ends waits for the reader of a FIFO.
+// captureDrain is the time that a capture waits at its end for the reader of a FIFO.
 const captureDrain = time.Second
 
 func (v *captureValue) String() string        { return since("capture "+v.path, v.stop == nil, "stopped") }
@@ -136,7 +136,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 	return c.startCapture(h.w, h.name, h.h.CaptureTo)
 }
 
-// startCapture begins a capture with the call's path and filter. of is the host's name, or "all".
+// startCapture begins a capture with the call's path and filter. The argument of is the host's name, or "all".
 func (c *call) startCapture(w *task.World, of string, start capturer) (starlark.Value, error) {
 	only, err := c.filter()
 	if err != nil {

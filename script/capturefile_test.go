@@ -17,7 +17,7 @@ func TestOneWriterPerCaptureFile(t *testing.T) {
 	if err := os.Symlink("x.pcapng", "sym.pcapng"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Typed("c = capture('x.pcapng')"); err != nil { // if err := s.Typed("c = capture('x.pcapng')"); err != nil { // gives save() something to write
+	if err := s.Typed("c = capture('x.pcapng')"); err != nil { // gives save() something to write
 		t.Fatal(s.err.String())
 	}
 	if err := os.Link("x.pcapng", "hard.pcapng"); err != nil {
@@ -59,7 +59,8 @@ assert.eq([c.file for c in captures()], ["/dev/null"] * 2)
 	}
 }
 
-// A file that conn.sink writes is written by nothing else until it has all, and no claim outlives the call.
+// While conn.sink writes a file, every other call that would write the file fails. After the call the file can be
+// written again.
 func TestOneWriterPerSinkFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
@@ -136,7 +137,7 @@ func oddFile() []byte {
 		size := uint32(4 * len(words))
 		return block(6, append([]uint32{id, uint32((at + uint64(nanos)) >> 32), uint32((at + uint64(nanos)) & 0xffffffff), size, size}, words...)...)
 	}
-	nanoseconds := []uint32{1<<16 | 9, 9, 0} // nanoseconds := []uint32{1<<16 | 9, 9, 0} // options if_tsresol and end
+	nanoseconds := []uint32{1<<16 | 9, 9, 0} // options if_tsresol and end
 	icmp := []uint32{0x1c000045, 0, 0x00000140, 0x0100000a, 0x0200000a, 0x00000008, 0}
 	cooked := append([]uint32{0x00000000, 0x06000100, 0, 0x00080000}, icmp...)
 	return bytes.Join([][]byte{
@@ -202,11 +203,11 @@ print("--")
 	}
 }
 
-// The error of damage says where it is, and count= gives the packets before it.
+// The error about a damaged file names the place of the damage. With count=, the packets before it can be read.
 func TestReadDamagedCapture(t *testing.T) {
 	t.Chdir(t.TempDir())
 	odd := oddFile()
-	binary.LittleEndian.PutUint32(odd[184+4:], 13) // binary.LittleEndian.PutUint32(odd[184+4:], 13) // changes the length of the second packet
+	binary.LittleEndian.PutUint32(odd[184+4:], 13) // changes the length of the second packet
 	if err := os.WriteFile("damaged.pcapng", odd, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +268,7 @@ for file in ["x.pcapng", "x.pcap"]:
 	}
 }
 
-// A command, and a builtin that reads a file, find every packet so far in the file of a capture that goes on.
+// While a capture runs, a command or builtin that reads its file finds every packet so far.
 func TestCommandsReadOpenCaptures(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)

@@ -14,7 +14,7 @@ import (
 	"smolsh/script/testcase"
 )
 
-// testPrefix is how the name of a test begins.
+// testPrefix is the beginning of every test's name.
 const testPrefix = "test_"
 
 // A TestFunc is a test of a file.
@@ -24,12 +24,12 @@ type TestFunc struct {
 	Tags  []string
 }
 
-// A Collection is what a file of tests holds.
+// A Collection holds the tests of a file.
 type Collection struct {
-	Tests   []TestFunc // in the order in which the file binds their names
-	Remarks []string   // about names that look like tests and are none, each with file and line
-	Skipped bool       // the file's top level called skip()
-	Why     string     // the reason of that call
+	Tests   []TestFunc // tests in the order in which the file binds their names
+	Remarks []string   // remarks about names that look like tests and are none, each with file and line
+	Skipped bool       // true if the file's top level called skip()
+	Why     string     // reason that skip() was given
 }
 
 // MayHaveTests reads a file without running it, and reports whether its top level binds a name that begins with test_. If it binds
@@ -60,8 +60,8 @@ func MayHaveTests(path string) (may bool, remarks []string, err error) {
 	return false, b.sortedRemarks(path), nil
 }
 
-// CollectTests evaluates a file, in a session that has run nothing yet, and returns its tests: every global whose name begins with
-// test_ and that holds a function. The Failure says why the file can't be evaluated.
+// CollectTests evaluates a file, in a session that has run nothing yet, and returns its tests: every global whose name
+// begins with test_ and that holds a function. fail is not nil if the file can't be evaluated.
 func (s *Session) CollectTests(path string) (c Collection, fail *Failure) {
 	s.test = &testRun{}
 	var file testFile
@@ -109,7 +109,7 @@ func (s *Session) CollectTests(path string) (c Collection, fail *Failure) {
 	return c, nil
 }
 
-// article returns a type's name with its article.
+// article returns a type's name with "a" or "an" in front.
 func article(typ string) string {
 	if strings.ContainsRune("aeiou", rune(typ[0])) {
 		return "an " + typ
@@ -117,10 +117,10 @@ func article(typ string) string {
 	return "a " + typ
 }
 
-// binding collects where the top level of a file binds its names.
+// binding holds the lines at which the top level of a file binds its names.
 type binding struct {
-	first   map[string]int // line of the first binding
-	last    map[string]int // line of the last unconditional one, for names that begin with test_
+	first   map[string]int // line of a name's first binding
+	last    map[string]int // line of a name's last unconditional binding, for names that begin with test_
 	remarks []lineRemark
 }
 
@@ -151,14 +151,15 @@ func (b *binding) ordered(globals starlark.StringDict) []string {
 	})
 }
 
-// bindings reads the top level of a file.
+// bindings returns the bindings at the top level of a file.
 func bindings(f *syntax.File) *binding {
 	b := &binding{first: map[string]int{}, last: map[string]int{}}
 	b.statements(f.Stmts, true)
 	return b
 }
 
-// statements reads statements of the top level. certain is false in a branch or loop, which may run never or again.
+// statements records the bindings of statements of the top level. certain is false for the statements of a branch or
+// loop, which may run never or more than once.
 func (b *binding) statements(list []syntax.Stmt, certain bool) {
 	for _, stmt := range list {
 		switch stmt := stmt.(type) {
@@ -200,7 +201,7 @@ func (b *binding) def(d *syntax.DefStmt, certain bool) {
 	}
 }
 
-// looksLikeTest reports whether a reader would take a function of that name for a test, but the runner does not.
+// looksLikeTest reports whether a reader would take a function of that name for a test although the runner does not.
 func looksLikeTest(name string) bool {
 	rest, ok := strings.CutPrefix(strings.ToLower(name), "test")
 	if !ok || rest == "" || strings.HasPrefix(name, testPrefix) {
@@ -226,7 +227,7 @@ func (b *binding) assign(a *syntax.AssignStmt, certain bool) {
 	b.names(a.LHS)
 }
 
-// names binds every name of an assignment's left side.
+// names records a binding of every name in x, the left side of an assignment.
 func (b *binding) names(x syntax.Expr) {
 	switch x := x.(type) {
 	case *syntax.Ident:
@@ -244,7 +245,7 @@ func (b *binding) names(x syntax.Expr) {
 	}
 }
 
-// bind notes a binding of a name. A test that another unconditional binding replaces gets a remark.
+// bind records a binding of a name. If a second unconditional binding replaces a test, bind adds a remark.
 func (b *binding) bind(name string, line int, certain bool) {
 	if _, ok := b.first[name]; !ok {
 		b.first[name] = line

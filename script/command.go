@@ -7,11 +7,11 @@ import (
 )
 
 // Shell runs a command line of the system's shell on the process's own terminal, in its network namespace, and returns
-// its exit status (128 and the signal's number if a signal ended it). A live lab's stack and tasks go on meanwhile. The
-// keyboard's interrupt and quit are the command's alone. Processes that the command leaves in the background live until
-// command.End, after command.Adopt. In a shell, a line that starts some has a pipe in place of the terminal as its outputs, so that
-// what they write later stands in lines above the line being typed. The files of captures that go on have every packet so far when
-// the command begins.
+// its exit status (128 and the signal's number if a signal ended it). Meanwhile a live lab's stack and tasks continue.
+// Only the command receives the keyboard's interrupt and quit. Processes that the command leaves in the background live
+// until command.End, after command.Adopt. In a shell, a line that starts some has a pipe in place of the terminal as
+// its outputs, so that what they write later stands in lines above the line being typed. The files of captures that go
+// on have every packet so far when the command begins.
 func (s *Session) Shell(line string) int {
 	s.out.Flush()
 	if s.cfg.NoFiles {

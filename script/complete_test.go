@@ -30,7 +30,7 @@ def mine(alpha, beta=2, *rest, gamma=3, **more): pass
 	}
 	for _, c := range []struct {
 		text   string
-		want   string // want   string // the candidates; a final … stands for further ones
+		want   string // candidates; a final … matches any further candidates
 		suffix string
 	}{
 		{"pin", "ping", ""},
@@ -212,7 +212,8 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// A packet goes on with the layers that it has, a layer with its fields, and fields() with the protocols.
+// After a packet and a dot, completion offers the packet's layers; after a layer, its fields; inside fields(), the
+// protocols.
 func TestCompletePacket(t *testing.T) {
 	s := newSim(t, 1)
 	if err := s.Typed(`
@@ -269,7 +270,7 @@ func TestProtocolHelpNamesOptions(t *testing.T) {
 	}
 	s.Flush()
 	for _, want := range []string{"\n  mss          the maximum segment size\n", "\n  tsval        the timestamp option's value\n", "\nmss ", "\nwscale ", "\nsack_ok ", "\ntsecr ", "\nsack ",
-		"\n  routerlifetime how long", "\n  proto        the protocol behind the extension headers\n"} {
+		"\n  routerlifetime how long", "\n  proto        the protocol after the extension headers\n"} {
 		if !strings.Contains(s.out.String(), want) {
 			t.Errorf("help and fields() do not have %q:\n%s", want, s.out.String())
 		}

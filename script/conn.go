@@ -339,8 +339,8 @@ func connSink(c *call) (starlark.Value, error) {
 	return starlark.MakeInt64(n), err
 }
 
-// sinkFile writes a stream to the call's file until recv, which may return most octets, returns none. It returns the number
-// of octets written.
+// sinkFile writes the octets that recv returns to the call's file, until recv returns none. The argument most of recv
+// is the number of octets that it may return. sinkFile returns the number of octets written.
 func (c *call) sinkFile(recv func(most int) ([]byte, error)) (total int64, err error) {
 	f, release, err := c.t.create(arg[string](c, "path"), c.b.Name)
 	if err != nil {

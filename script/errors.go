@@ -97,7 +97,7 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 // An ExitError contains the exit status for the program. Every message has been printed already.
 type ExitError struct{ Code int }
 
-// Error returns the status in words.
+// Error returns the status as text.
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
 // report formats an error with its Starlark positions, innermost first, and the source line of each.

@@ -192,7 +192,7 @@ func (v *subscription) room() bool {
 	return false
 }
 
-// next waits for events. lost is the number of events that were lost since the previous call.
+// next waits for events and returns them. lost is the number of events that were lost since the previous call.
 func (v *subscription) next(t *taskValue) (events []occurrence, lost uint64, err error) {
 	waiter := stack.Waiter{Wake: t.Wake}
 	for {

@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/filter"
 )
 
-// ruleValue is a fault that fault() has stated, in force or removed.
+// ruleValue is the value of fault(): a fault rule, which applies until it is removed.
 type ruleValue struct {
 	s       *Session
 	w       *task.World
@@ -28,10 +28,10 @@ type ruleValue struct {
 	rule    *fault.Rule
 	chose   map[string]any // the arguments that select packets, by name
 	does    map[string]any // the arguments that state its effects, by name
-	drops   bool           // it drops what it selects, because no effect was stated
+	drops   bool           // true if the rule drops the frames that it selects, because no effect was stated
 	text    string
 	off     bool
-	planned []*fault.Planned // effects that a plan has put in force in place of rule
+	planned []*fault.Planned // effects that a plan applies instead of rule
 }
 
 // String describes the rule, and whether it is still in force.

@@ -92,7 +92,7 @@ func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
 		s.faulted.planned = append(s.faulted.planned, &fault.Planned{
 			Report: fault.Report{Selection: fault.Selection{Number: s.faulted.stated, Effect: effect}, Where: c.where(),
 				What: statedText(a+"-"+b+", the link's own", text)},
-			Rule: &fault.Rule{Hits: 1}, // 1 stands for any number, since a link does not count hits
+			Rule: &fault.Rule{Hits: 1}, // 1 means any number, since a link does not count hits
 		})
 		return true
 	}

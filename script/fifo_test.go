@@ -33,14 +33,14 @@ func writer(t *testing.T, name string) *os.File {
 	return nil
 }
 
-// An interrupt ends every call that waits for a file, on either clock, and the session goes on: while the FIFO has nobody at
-// its other end, and while it has a writer with nothing to say.
+// An interrupt ends every call that waits for a FIFO, and the session continues. The FIFO has no process at its other
+// end, or a writer that writes nothing. The clock is the simulated one or the wall clock.
 func TestInterruptedFiles(t *testing.T) {
 	const conn = `tcp.connect("192.168.69.100:7")`
 	for _, wall := range []bool{false, true} {
 		for _, c := range []struct {
 			src   string
-			reads bool // otherwise the call writes
+			reads bool // true if the call reads the file, false if it writes it
 		}{
 			{`read_capture("fifo.pcapng")`, true}, {`load("fifo.pcapng", "x")`, true}, {`run("fifo.pcapng")`, true},
 			{conn + `.sendfile("fifo.pcapng")`, true},

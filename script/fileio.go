@@ -10,9 +10,9 @@ import (
 const (
 	// maxFile is the most octets of a file that read_file returns.
 	maxFile = 1 << 30
-	// maxStream is the same for a FIFO, a device, and a file of /proc, which do not tell how long they are.
+	// maxStream is the same limit for a FIFO, a device, and a file of /proc, whose length is not known in advance.
 	maxStream = 64 << 20
-	// firstRead is how many octets are read at first of a file that does not tell how long it is.
+	// firstRead is the number of octets of the first read from a file whose length is not known.
 	firstRead = 32 << 10
 )
 
@@ -21,7 +21,7 @@ func fileBuiltins() []*builtin {
 		{Name: "read_file", Sig: "path", Kinds: "infile", Args: "path: the file, of at most 1 GiB, or a device or FIFO of at most 64 MiB", Result: "bytes",
 			Doc: "The content of a file.", Example: `read_file("other.star")`, See: "write_file", Fn: builtinReadFile},
 		{Name: "write_file", Sig: "path, data, append=False", Kinds: "outfile data bool",
-			Args:   "path: the file, made if it is not there; append: True writes behind its content, which is replaced otherwise",
+			Args:   "path: the file, made if it is not there; append: True appends to its content, which is replaced otherwise",
 			Result: "int", Doc: "Write data to a file and return the number of octets.", Example: `write_file("x.txt", "hello\n", append=True)`,
 			See: "read_file, table.csv, log", Fn: builtinWriteFile},
 	}

@@ -47,7 +47,8 @@ assert.fails(lambda: read_file(""), "no such file")
 `, "")
 }
 
-// A file that a sink or a log writes is written by nothing else until its end.
+// While a sink or a log writes a file, every other call that would write it fails. After the sink or log ends, the
+// calls succeed.
 func TestOneWriterPerSinkAndLog(t *testing.T) {
 	t.Chdir(t.TempDir())
 	want(t, `
@@ -123,7 +124,7 @@ print("to the end")
 	}
 }
 
-// A log that can't be written ends with a message, and the script goes on. One into a FIFO without a reader keeps nobody.
+// A log that can't be written ends with a message, and the script continues.
 func TestLogThatFails(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
@@ -143,7 +144,8 @@ print("two")
 	}
 }
 
-// An interrupt ends a print() whose log waits for the reader of a FIFO, and so does the end of the session.
+// If a print() waits because its log waits for the reader of a FIFO, an interrupt ends the print(). The end of the
+// session ends it too.
 func TestLogIntoAFullFIFO(t *testing.T) {
 	t.Chdir(t.TempDir())
 	fifo(t, "fifo")
@@ -155,7 +157,7 @@ func TestLogIntoAFullFIFO(t *testing.T) {
 	s := newSim(t, 1)
 	done := make(chan error, 1)
 	go func() { done <- s.RunCommand(`l = log("fifo"); print("x" * (1 << 20))`) }()
-	if _, err := r.Read(make([]byte, 1)); err != nil { // now it writes
+	if _, err := r.Read(make([]byte, 1)); err != nil { // the print() has begun to write
 		t.Fatal(err)
 	}
 	s.Interrupt()

@@ -75,7 +75,7 @@ func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// open opens a file to read it. The file of a capture that goes on has every packet so far.
+// open opens a file for reading. If a running capture writes the file, open first writes all packets so far to it.
 func (t *taskValue) open(path string) (*os.File, error) {
 	t.s.flushCaptures()
 	var f *os.File
@@ -89,23 +89,25 @@ func (t *taskValue) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// create makes a file or empties it, for the builtin by. It refuses a file that a capture or another builtin writes, and those
-// refuse this one until the caller calls the function that create returns.
+// create makes a file or empties it. by is the name of the builtin that writes the file. create refuses a file that a
+// capture or another builtin writes. Other writers refuse the new file until the caller calls the function that create
+// returns.
 func (t *taskValue) create(path, by string) (*os.File, func(), error) {
 	return t.claim(path, by, t.s.files.outputs.Create)
 }
 
-// append is as create, but leaves the file's octets and writes behind them.
+// append does the same as create, but keeps the file's octets and writes after them.
 func (t *taskValue) append(path, by string) (*os.File, func(), error) {
 	return t.claim(path, by, t.s.files.outputs.Append)
 }
 
-// claim opens a file to write by one of outfile.Set's methods.
+// claim opens a file for writing by the function open, a method of outfile.Set. by is the name of the builtin that
+// writes the file.
 func (t *taskValue) claim(path, by string, open func(string, fs.FileMode, string) (*os.File, func(), error)) (*os.File, func(), error) {
 	var f *os.File
 	var release func()
 	var err error
-	var settled atomic.Bool // by the end of the opening or of the task, whichever is first; the second gives the file back
+	var settled atomic.Bool // set by the end of the opening or the end of the task, whichever is first; the later one closes the file
 	discard := func() {
 		f.Close()
 		release()

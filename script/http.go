@@ -109,7 +109,8 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 	}), nil
 }
 
-// sorted returns the dict in the order of its keys, so that a script's output does not depend on a map's.
+// sorted returns the dict in the order of its keys, so that a script's output does not depend on the random order of a
+// map.
 func sorted(d *starlark.Dict) *starlark.Dict {
 	keys := make([]string, 0, d.Len())
 	for _, k := range d.Keys() {

@@ -58,7 +58,7 @@ func (e kernelEnvironment) Group(prefix string, recv starlark.Value) starlark.Va
 // Room implements kernel.Tasks.
 func (e kernelEnvironment) Room() error { return e.s.room() }
 
-// Start implements kernel.Tasks. The new task has the host of the task by.
+// Start implements kernel.Tasks. The new task belongs to the same host as the task by.
 func (e kernelEnvironment) Start(by kernel.Task, name string, said *complaint.Log, run func(t kernel.Task) error) kernel.Task {
 	t := e.s.spawn(name, by.(*taskValue).host, func(t *taskValue) (starlark.Value, error) { return nil, run(t) })
 	t.server = said
@@ -99,7 +99,7 @@ func (e kernelEnvironment) Failed(t kernel.Task, op string, where any, err error
 	return failed(nil, op, where, err)
 }
 
-// kernelErrors are the stack's errors for the system's.
+// kernelErrors maps the system's error numbers to the stack's errors.
 var kernelErrors = []struct {
 	errno syscall.Errno
 	err   error

@@ -102,7 +102,8 @@ func newLab(c *call) (starlark.Value, error) {
 	return l, nil
 }
 
-// mixSeed mixes a lab's seed with the run's (splitmix64's finaliser).
+// mixSeed returns a seed for a lab, mixed from the seed run of the session and the lab's seed own (splitmix64's
+// finaliser).
 func mixSeed(run, own uint64) uint64 {
 	x := run*0x9e3779b97f4a7c15 + own
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

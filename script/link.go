@@ -87,8 +87,8 @@ func (k *linkValue) AttrNames() []string {
 	return append([]string{"a", "b"}, k.s.reg.Members["link"]...)
 }
 
-// linkError returns a link's error with the name of the builtin in place of the word link, and the argument that allows what
-// it refuses.
+// linkError returns the error err of package lab with the name of the builtin in front. If the addresses of the link
+// are duplicates, the text names the argument that allows them.
 func (c *call) linkError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "link: ")
 	if errors.Is(err, lab.ErrDuplicateAddr) {
@@ -97,7 +97,7 @@ func (c *call) linkError(err error) error {
 	return c.errorf("%s", text)
 }
 
-// linkOf returns the one value of a link.
+// linkOf returns the value of a link. Each link has one value, so that scripts can compare values.
 func (s *Session) linkOf(k *lab.Link, w *task.World) *linkValue {
 	if v := s.links[k]; v != nil {
 		return v
@@ -136,7 +136,7 @@ func linkChange(c *call) (starlark.Value, error) {
 	k := c.recv.(*linkValue)
 	var cfg lab.LinkConfig
 	c.t.Do(k.w, func(clock.Instant) { cfg = k.k.Config() })
-	cfg.MTU = 0 // it stays
+	cfg.MTU = 0 // 0 keeps the MTU
 	if c.Given("delay") {
 		cfg.Delay = arg[time.Duration](c, "delay")
 	}
@@ -182,7 +182,8 @@ func linkInfo(c *call) (starlark.Value, error) {
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, d), nil
 }
 
-// flowInfo returns the counters of one direction, of which queued frames wait for the transmitter.
+// flowInfo returns the counters of one direction of a link as a value. queued is the number of frames that wait for the
+// transmitter.
 func flowInfo(f *lab.Flow, queued int) starlark.Value {
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 		"frames": num(f.In), "octets": num(f.Octets), "delivered": num(f.Delivered), "lost": num(f.Lost),
@@ -199,7 +200,7 @@ func linkState(k *lab.Link) starlark.Value {
 	return starlark.String("DOWN")
 }
 
-// linkRate returns a rate in bits per second, None for no limit.
+// linkRate returns a rate in bits per second as a value, None if bps is 0, which means no limit.
 func linkRate(bps uint64) starlark.Value {
 	if bps == 0 {
 		return starlark.None
@@ -224,7 +225,7 @@ func linksTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// showRate returns how tables show a rate: "10mbit".
+// showRate returns a rate as tables show it, such as "10mbit".
 func showRate(v starlark.Value) string {
 	if i, ok := v.(starlark.Int); ok {
 		if bps, ok := i.Uint64(); ok {

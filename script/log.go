@@ -17,7 +17,7 @@ import (
 func logBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "log", Sig: "path, append=False", Kinds: "outfile bool",
-			Args:   "path: the file, whose content is replaced; append: True writes behind that",
+			Args:   "path: the file, whose content is replaced; append: True appends to it",
 			Result: "log", Doc: "From now on write each line of print() to a file as well, with the lab's time in seconds before it.",
 			Example: `l = log("x.log"); print("begun"); l.stop()`, See: "write_file", Fn: builtinLog},
 		{Name: "log.stop",
@@ -30,14 +30,14 @@ type logValue struct {
 	s       *Session
 	path    string
 	file    *os.File // nil once the log has been stopped
-	release func()   // ends the claim of the file
-	pending []byte   // printed where no task could wait for the file
+	release func()   // lets other calls write the file again
+	pending []byte   // lines of functions that judge packets, which no task has written yet
 }
 
-// maxPending is the most octets that wait for a task to write them.
+// maxPending is the largest number of octets in pending.
 const maxPending = 1 << 20
 
-// logDrain is how long the end of a log waits for the reader of a FIFO.
+// logDrain is the time that close waits for the reader of a FIFO to take the pending lines.
 const logDrain = time.Second
 
 func (v *logValue) String() string        { return since("log "+v.path, v.file == nil, "stopped") }
@@ -69,8 +69,9 @@ func builtinLog(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// logLine writes what was printed to the logs, with the time of the task's world before each line. A function that judges
-// packets has no task and cannot wait: its lines are written with the next ones.
+// logLine writes the text msg of print() to all logs, with the time of the task's world in front of each line. A
+// function that judges packets has no task (t is nil) and can't wait, so its lines are written together with the next
+// lines of a task.
 func (s *Session) logLine(t *taskValue, msg string) {
 	now := s.home.Now()
 	if t != nil {
@@ -79,7 +80,7 @@ func (s *Session) logLine(t *taskValue, msg string) {
 	stamp := fmt.Sprintf("%.6f ", now.Seconds())
 	text := stamp + strings.ReplaceAll(msg, "\n", "\n"+stamp) + "\n"
 	for _, v := range slices.Clone(s.logs) {
-		if v.file == nil { // stopped while the line was written to another log
+		if v.file == nil { // the log was stopped while the line was written to another log
 			continue
 		}
 		v.pending = append(v.pending, text...)
@@ -97,7 +98,7 @@ func (s *Session) logLine(t *taskValue, msg string) {
 	}
 }
 
-// close finishes the file; a second time it does nothing.
+// close writes the pending lines and closes the file. It does nothing for a log that is closed.
 func (v *logValue) close() error {
 	if v.file == nil {
 		return nil

@@ -18,7 +18,7 @@ import (
 type middleware struct {
 	rules   []middlewareRule
 	trace   bool
-	capture *captureValue // nil without one
+	capture *captureValue // capture of the command line; nil if there is none
 }
 
 // middlewareRule is a fault rule of the command line, and its text in faults().
@@ -157,7 +157,8 @@ func (t *labTracer) add(v *hostValue) {
 	})
 }
 
-// initialSequence returns the initial sequence number of a connection of one of the lab's hosts; on the owner.
+// initialSequence returns the initial sequence number of one direction of a connection of the lab's hosts. ok is false
+// if no host has the connection. It runs on the owner's goroutine.
 func (t *labTracer) initialSequence(src, dst netip.AddrPort) (isn wire.Seq, ok bool) {
 	for _, h := range slices.Backward(t.hosts) {
 		if isn, ok = h.h.InitialSequence(src, dst); ok {

@@ -15,13 +15,14 @@ import (
 	"smolsh/stack/lab"
 )
 
-// errHostHere is the error for a host in a function that judges packets.
+// errHostHere is the error of a function that judges packets if it names a host.
 var errHostHere = errors.New("a function that judges packets reaches no host")
 
-// maxNames is how many hosts' names an error lists.
+// maxNames is the largest number of hosts' names that an error lists.
 const maxNames = 12
 
-// HostOf implements registry.Caller: a host is named within the lab that the call concerns.
+// HostOf implements registry.Caller. v may be a host, a row of a table about a host, or the name of a host in the lab
+// that the call concerns. For another value it returns nil.
 func (c *call) HostOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
 	case *hostValue:
@@ -43,7 +44,8 @@ func (c *call) HostOf(v starlark.Value) (starlark.Value, error) {
 	return nil, nil
 }
 
-// hostNamed returns the host of that name in the lab that the call concerns.
+// hostNamed returns the host with the given name in the lab that the call concerns. Without such a host it returns an
+// error that lists the lab's hosts.
 func (c *call) hostNamed(name string) (*hostValue, error) {
 	if c.t == nil {
 		return nil, errHostHere
@@ -83,7 +85,7 @@ func (c *call) lab() *labValue {
 	return c.s.local.lab
 }
 
-// asking returns the host that the call concerns, nil for a call on a lab or on a switch. The kernel's neighbour is the
+// asking returns the host that the call concerns, nil for a call on a lab or on a switch. For calls on kernel it is the
 // session's own host.
 func (c *call) asking() *hostValue {
 	switch c.recv.(type) {
@@ -99,7 +101,8 @@ func (c *call) asking() *hostValue {
 	return c.t.host
 }
 
-// AddrOf implements registry.Caller: the address on a network of the asking host, else the host's first.
+// AddrOf implements registry.Caller. It returns an IPv4 address of host on a network that it shares with the host of
+// the call. If they share no network, it returns the first IPv4 address.
 func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
 	if c.t == nil {
 		return a, errHostHere
@@ -131,7 +134,8 @@ func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
 	return a, nil
 }
 
-// networks returns the networks of the asking host's addresses, or of those that a call of lab.host gives to its host.
+// networks returns the networks of the addresses of the host that the call concerns. For a call of lab.host these are
+// the addresses that the call gives to the new host.
 func (c *call) networks() (list []netip.Prefix) {
 	if h := c.asking(); h != nil {
 		h.do(func(clock.Instant) { list = h.h.Addrs() })

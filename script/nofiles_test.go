@@ -93,7 +93,7 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 }
 
 // TestNoFilesLeavesTheScriptsOwn: in a session without files, a script loads files from its own folder and reads the
-// files that the command line names. It reaches no other file, not even by a detour.
+// files that the command line names. It can't read any other file, also not through a symbolic link or "..".
 func TestNoFilesLeavesTheScriptsOwn(t *testing.T) {
 	dir := t.TempDir()
 	own := filepath.Join(dir, "own")

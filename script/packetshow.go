@@ -57,7 +57,7 @@ func layerHas(c *call) (starlark.Value, error) {
 	return starlark.Bool(has), nil
 }
 
-// maxLines is how many packets of a list the prompt shows.
+// maxLines is the largest number of packets of a list that the prompt shows.
 const maxLines = 100
 
 // packetLines returns the lines that a trace prints for a list of packets. ok is false if the list contains another

@@ -41,7 +41,7 @@ type pinger struct {
 	conn     *stack.ICMPConn
 	buf      []byte
 
-	group    bool // several stations may answer
+	group    bool // true if several stations may answer
 	probes   []pingProbe
 	open     int                 // probes that wait for a reply
 	seen     map[pingSource]bool // the replies so far
@@ -59,8 +59,8 @@ type pinger struct {
 // pingProbe is one echo request.
 type pingProbe struct {
 	sentAt   clock.Instant
-	closed   bool // no longer waited for
-	expired  bool // closed because its timeout passed
+	closed   bool // true if the call no longer waits for a reply
+	expired  bool // true if it was closed because its timeout passed
 	answered bool
 }
 
@@ -73,11 +73,11 @@ type pingSource struct {
 // maxPingReplies is the maximum number of replies that a ping() to a group counts; further ones are ignored.
 const maxPingReplies = 1 << 16
 
-// The notes on replies that are not as expected, as they are printed and counted.
+// The notes on unexpected replies, which are printed and counted under these names.
 const (
 	noteLate    = "late"    // after the timeout
-	noteAgain   = "again"   // from a station that has answered this request before
-	noteChanged = "changed" // with other data than the request
+	noteAgain   = "again"   // a reply from a station that has answered this request before
+	noteChanged = "changed" // a reply with other data than the request
 	noteOther   = "from another address"
 )
 
@@ -182,7 +182,7 @@ func (p *pinger) explain(err error) error {
 	return err
 }
 
-// neighbor returns the neighbour entry of the next hop.
+// neighbor returns the neighbour entry of the next hop, and false if there is none.
 func (p *pinger) neighbor() (stack.NeighborInfo, bool) {
 	for _, n := range p.h.h.NeighborInfos(p.h.w.World().Now()) {
 		if n.Addr == p.to || p.h.gateway(n.Addr) {
@@ -235,8 +235,8 @@ func (p *pinger) close(seq int) {
 	}
 }
 
-// reply records the echo reply to a probe. Only the address that was asked may answer, unless that is a group's. A reply after the
-// probe's timeout counts too.
+// reply records the echo reply to a probe. Only the address that was pinged may answer, unless it is a group. A reply
+// after the probe's timeout counts too.
 func (p *pinger) reply(now clock.Instant, seq int, data []byte, from netip.Addr, ttl uint8) {
 	b, source := &p.probes[seq], pingSource{seq, from}
 	rtt := now.Sub(b.sentAt)
@@ -296,8 +296,8 @@ func (p *pinger) oddity(source pingSource) string {
 	return ""
 }
 
-// change describes how a reply's data differ from the request's, "" if they are equal (RFC 792: "the data received in the echo
-// message must be returned").
+// change describes the difference between the data of a reply and the data of the request, "" if they are equal
+// (RFC 792: "the data received in the echo message must be returned").
 func (p *pinger) change(data []byte) string {
 	sent := p.msg[wire.ICMPLen:]
 	for i := range min(len(data), len(sent)) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// pingLab has a station b whose own first echo reply is lost. answer() sends replies in its place: each is a delay, a sender and a
-// change of the data.
+// pingLab has a station b whose own first echo reply is lost. answer() sends other replies instead. Each reply has a
+// delay, a sender and a change of the data.
 const pingLab = `
 l = lab(seed=1)
 a, b, c = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24"), l.host("c", "10.0.0.3/24")

@@ -40,7 +40,7 @@ type compiled struct {
 	prog  *starlark.Program
 }
 
-// compile returns the program of a file. One that was compiled before from the same text is returned again.
+// compile returns the compiled program of a file. If the same text was compiled before, it returns that program again.
 func (p *Shared) compile(name, src string, predeclared starlark.StringDict) (*starlark.Program, error) {
 	if p != nil {
 		if c, ok := p.compiled[name]; ok && c.src == src && c.names == len(predeclared) {
@@ -87,7 +87,7 @@ func (s *Session) execFile(t *taskValue, path string) error {
 	return err
 }
 
-// beside returns the path of a file that the file from names relative to itself.
+// beside returns the path of the file name. If name is relative, it is relative to the folder of the file from.
 func beside(from, name string) string {
 	if filepath.IsAbs(name) || from == StdinName || from == CommandName {
 		return name
@@ -95,7 +95,8 @@ func beside(from, name string) string {
 	return filepath.Join(filepath.Dir(from), name)
 }
 
-// load is load("other.star", …): relative to the file it stands in, each file run once.
+// load implements load("other.star", …). The path is relative to the folder of the loading file, and each file runs
+// once.
 func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
 	path := beside(thread.CallFrame(0).Pos.Filename(), module)
 	if err := s.mayLoad(path); err != nil {

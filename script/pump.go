@@ -44,7 +44,7 @@ func (t *turn) run(fn func()) {
 	t.busy = false
 }
 
-// start takes the connection over; on the owner.
+// start makes the pump the consumer of the connection's events. It runs on the goroutine of the host's owner.
 func (p *pump) start(now clock.Instant) {
 	p.prime()
 	p.conn.OnEvent = p.run
@@ -113,7 +113,8 @@ func (p *pump) drain(now clock.Instant) {
 	}
 }
 
-// relay moves octets from in to out through a buffer, until one of them must wait.
+// relay moves the octets that the function in returns to the function out through a buffer, until one of the two
+// functions must wait.
 func (p *pump) relay(in, out func(b []byte) (int, error)) {
 	for {
 		for len(p.held) > 0 {

@@ -59,8 +59,8 @@ func (c *call) warn(path string, warnings []string) {
 	}
 }
 
-// readPackets reads up to most packets of a file that match the filter. It blocks as long as the file does. warnings
-// are the warnings up to the place where reading ended, also after an error.
+// readPackets reads the packets of a file that match the filter, at most the number most. It blocks while reading the
+// file blocks. warnings are the warnings up to the place where reading ended, also after an error.
 func readPackets(path string, only *filter.Filter, most int) (got []*capture.Record, warnings []string, err error) {
 	r, err := capture.Open(path)
 	if err != nil {

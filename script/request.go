@@ -21,5 +21,5 @@ func (s *Session) Ended() (code int, ended bool) {
 // Await, just before the keyboard can interrupt again.
 func (s *Session) Begin() { s.tasks.Request(s.tasks.Begin, beginWait) }
 
-// beginWait is how long Begin waits for a script that computes.
+// beginWait is the time that Begin waits for a script that computes.
 const beginWait = 200 * time.Millisecond

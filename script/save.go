@@ -14,7 +14,7 @@ import (
 	"smolsh/script/registry"
 )
 
-// typedInput is a chunk that was typed, as save() writes it.
+// typedInput is a chunk that was typed at the prompt, with what save() has to know about it.
 type typedInput struct {
 	src    string
 	failed string // the error that it ended with, "" if it succeeded
@@ -23,23 +23,23 @@ type typedInput struct {
 	single bool   // it is one expression, so that _ = (…) says the same
 	uses   bool   // it reads _
 	runs   []ranFile
-	alone  bool // it is run() or reload() and nothing else
+	alone  bool // true if the chunk is a call of run() or reload() and nothing else
 
-	// Decided by savedText.
-	keepLast bool   // write it as _ = (…)
-	embed    bool   // write the source of the file that it ran in its place
-	omit     string // why it is written as a comment, "" if it is not
+	// The form in the file, which savedText decides.
+	keepLast bool   // true if the chunk is written as _ = (…)
+	embed    bool   // true if the source of the file that the chunk ran is written in its place
+	omit     string // reason for which the chunk is written as a comment, "" if it is not
 }
 
 // ranFile is one run of a file by run() or reload().
 type ranFile struct {
 	path, src string
 	args      []starlark.Value
-	binds     map[string]bool // the globals that the file bound
+	binds     map[string]bool // names of the globals that the file bound
 }
 
-// remember stores a typed chunk for save(), with the error that it ended with. Calls about the session itself are not stored.
-// lasts is the number of results that the session had before the chunk.
+// remember stores a typed chunk for save(), with the error err with which it ended. It does not store calls of save()
+// and help(). lasts is the number of values of _ that the session had before the chunk.
 func (s *Session) remember(src string, err error, lasts int) {
 	in := typedInput{src: strings.TrimRight(src, "\n"), runs: s.prompt.runs, last: s.prompt.lasts > lasts}
 	s.prompt.runs = nil
@@ -98,12 +98,13 @@ func builtinSave(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// savedText returns the typed chunks as a script that runs. A file knows only names that it binds itself, so the names that run()
-// made available, and _, need another form than at the prompt. A chunk that failed, or uses a name that no other chunk binds, becomes
-// a comment. Each round of the loop changes the form of one chunk, which may leave others without a name.
+// savedText returns the typed chunks as a script that runs. A script knows only the names that it binds itself, so
+// chunks that use _ or names from run() are written in another form. A chunk that failed, or uses a name that no other
+// chunk binds, becomes a comment. Each round of the loop changes the form of one chunk, which may leave others without
+// a name.
 func (s *Session) savedText() string {
 	inputs := slices.Clone(s.prompt.inputs)
-	known := true // whether the value of _ has a form in a file
+	known := true // true if the value of _ can be bound in a file
 	for i := range inputs {
 		in := &inputs[i]
 		switch {
@@ -139,7 +140,7 @@ func (s *Session) savedText() string {
 	return text
 }
 
-// resolveError returns the line and the message of the first error in a source; line is 0 if there is none.
+// resolveError returns the line and the message of the first error in a source; line is 0 if there is no such error.
 func resolveError(err error) (line int, msg string) {
 	var list resolve.ErrorList
 	var syn syntax.Error
@@ -152,7 +153,8 @@ func resolveError(err error) (line int, msg string) {
 	return 0, ""
 }
 
-// changeForm gives chunks before the chunk i a form that binds the name which is undefined in it, and reports whether one has changed.
+// changeForm changes the form of chunks before chunk i so that they bind the name that is undefined in chunk i. msg is
+// the error of chunk i. It reports whether the form of a chunk has changed.
 func changeForm(inputs []typedInput, i int, msg string) (changed bool) {
 	name, ok := strings.CutPrefix(msg, "undefined: ")
 	if !ok {
@@ -176,7 +178,7 @@ func changeForm(inputs []typedInput, i int, msg string) (changed bool) {
 	return changed
 }
 
-// joinInputs returns the text of the chunks, and the number of each one's first line.
+// joinInputs returns the text of all chunks, and the line number at which each chunk begins.
 func joinInputs(inputs []typedInput) (text string, first []int) {
 	var b strings.Builder
 	line := 1
@@ -189,7 +191,7 @@ func joinInputs(inputs []typedInput) (text string, first []int) {
 	return b.String(), first
 }
 
-// text returns the chunk as it is written, with the line feed at its end.
+// text returns the chunk in the form that save() writes, with a line feed at the end.
 func (in *typedInput) text() string {
 	commented := "# " + strings.ReplaceAll(in.src, "\n", "\n# ")
 	switch {
@@ -212,7 +214,7 @@ func (in *typedInput) text() string {
 	return in.src + "\n"
 }
 
-// ranNow stores that a file was run, for save().
+// ranNow stores a run of a file for save(): its path, source, arguments, and the globals g that it bound.
 func (s *Session) ranNow(path string, src string, args []starlark.Value, g starlark.StringDict) {
 	binds := map[string]bool{}
 	for n := range maps.Keys(g) {

@@ -12,8 +12,8 @@ func TestSavedScriptRuns(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		typed []string
-		saved string // in the file
-		check string // after it has run; "" for none
+		saved string // expected text of the file
+		check string // condition that holds after the file has run; "" for none
 	}{
 		{"plain", []string{"a = 1", "def f():\n    return a\n", "f()"}, "a = 1\ndef f():\n    return a\nf()\n", "f() == 1"},
 		{"the names of a run file", []string{`run("x.star")`, "b = double(answer)", "c = _private"},

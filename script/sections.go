@@ -21,7 +21,7 @@ func sections() []section {
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
 			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
-		{Title: "The kernel", Intro: "`kernel` is the operating system's stack behind the same socket calls, in the lab's network namespace, so that a " +
+		{Title: "The kernel", Intro: "`kernel` is the operating system's stack with the same socket calls, in the lab's network namespace, so that a " +
 			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", Builtins: kernelBuiltins()},
 		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
@@ -77,7 +77,7 @@ func Help(name string) (string, error) {
 	return r.Page(name, helpWidth)
 }
 
-// Names returns the names that Help knows: every builtin's, sorted.
+// Names returns the names of all builtins, sorted. Help has a page for each.
 func Names() []string {
 	return slices.Sorted(maps.Keys(registry.New(language()).ByName))
 }

@@ -18,7 +18,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// server is what serve() started.
+// server is the value of serve(): a listening socket and the connections or datagrams that it serves.
 type server struct {
 	s     *Session
 	h     *hostValue
@@ -26,13 +26,13 @@ type server struct {
 	local netip.AddrPort
 	tcp   *listenerValue
 	udp   *udpValue
-	task  *taskValue              // accepts; nil where the owner does
-	conns []*stack.TCPConn        // being served; on the owner
-	tasks map[*taskValue]struct{} // run Starlark handlers
+	task  *taskValue              // task that accepts or receives; nil if the owner's events do that
+	conns []*stack.TCPConn        // connections that are being served; only the owner's goroutine uses the list
+	tasks map[*taskValue]struct{} // tasks that run Starlark handlers
 	said  complaint.Log
-	err   error // the last of a handler
-	ended bool  // accepts no more
-	gone  bool  // and serves nobody any more
+	err   error // last error of a handler
+	ended bool  // true if the server accepts no more connections
+	gone  bool  // true if the server also serves no connection any more
 }
 
 // String describes the server, and whether it has stopped.
@@ -146,7 +146,7 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 	return nil
 }
 
-// accept gives every waiting connection a pump; on the owner.
+// accept starts a pump for every connection that waits to be accepted. It runs on the goroutine of the host's owner.
 func (v *server) accept(now clock.Instant, kind service.Kind) {
 	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
 		v.conns = append(v.conns, c)

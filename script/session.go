@@ -62,7 +62,7 @@ type Config struct {
 	NoFiles bool
 	Again   string  // the command that repeats a virtual run, for reports of panics; may be empty
 	Bounds  *Bounds // limits of what the tasks compute; nil for none but the depth of calls
-	Shared  *Shared // what this session shares with those before and after it; may be nil
+	Shared  *Shared // state that this session shares with the sessions before and after it; may be nil
 }
 
 // Session is one script or shell: a scheduler, hosts and Starlark's globals.
@@ -74,7 +74,7 @@ type Session struct {
 	main    *taskValue
 	globals starlark.StringDict // predeclared in every file, and shared with typed input
 	test    *testRun
-	steps   uint64 // computed so far, under Bounds
+	steps   uint64 // computation steps of all tasks so far, for Bounds
 
 	home   *task.World // world of Local
 	virt   *task.World // world of the labs that the script makes; equals home if that is virtual
@@ -82,8 +82,8 @@ type Session struct {
 	kernel *kernel.Stack
 	hosts  map[*lab.Host]*hostValue
 	links  map[*lab.Link]*linkValue
-	open   []*connValue // of the own live host, not closed yet; on its owner
-	sweep  int          // how many there may be before those that have ended are let go
+	open   []*connValue // open connections of the session's own live host; used on the host's owner
+	sweep  int          // length of open at which the ended connections are removed from it
 
 	files    sessionFiles
 	prompt   promptState
@@ -93,7 +93,7 @@ type Session struct {
 	programs command.Set
 	crashes  crashState
 	ending   endState
-	logs     []*logValue // in force
+	logs     []*logValue // logs that are written
 }
 
 // sessionFiles holds the session's files.
@@ -109,13 +109,13 @@ type sessionFiles struct {
 type promptState struct {
 	inputs  []typedInput
 	runs    []ranFile // the files run by the chunk that is running
-	lasts   int       // how often a result was bound to _
+	lasts   int       // number of times that a result was bound to _
 	ran     string    // the file that run() ran last, and its arguments
 	ranArgs []starlark.Value
 
 	builtins starlark.StringDict // the names that every session has, but for _
-	shown    string              // what a builtin has printed and given
-	printed  starlark.Value      // the same of a list
+	shown    string              // text of the value that a builtin has printed and returned
+	printed  starlark.Value      // list that a builtin has printed and returned
 }
 
 // packetWatch holds the traces, records and captures of packets.
@@ -133,7 +133,7 @@ type packetWatch struct {
 type faultState struct {
 	rules   []*ruleValue
 	stated  int              // number of faults stated under a plan
-	planned []*fault.Planned // every effect that the plan has kept, in force or removed
+	planned []*fault.Planned // every effect that the plan has kept, also those of removed rules
 }
 
 // serverState holds the servers, and the bound on the handlers that one server runs at a time.
@@ -298,7 +298,7 @@ func (s *Session) RunFile(path string) error {
 	return s.result(s.execFile(s.main, path))
 }
 
-// RunSource runs source text. name stands for the file in messages.
+// RunSource runs source text. name is the name of the source in messages.
 func (s *Session) RunSource(name, src string) error {
 	_, err := s.exec(s.main, name, src)
 	return s.result(err)
@@ -346,7 +346,7 @@ func (s *Session) withCause(err, fail error) error {
 	return fail
 }
 
-// lingering is how long a session that ends waits for its sent data to be acknowledged.
+// lingering is the time that a session waits at its end for its sent data to be acknowledged.
 const lingering = 10 * time.Second
 
 // hangUp closes the connections of a live host that the script left open, as an operating system does when a program

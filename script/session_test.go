@@ -76,7 +76,7 @@ func newSim(t testing.TB, seed uint64, args ...string) *testSession {
 	return s
 }
 
-// status returns the exit status that an error of a run stands for.
+// status returns the exit status for err, an error of a run.
 func status(err error) int {
 	var exit *ExitError
 	if errors.As(err, &exit) {

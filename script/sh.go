@@ -76,7 +76,8 @@ func (v *programValue) AttrNames() []string {
 	return append([]string{"err", "out", "pid", "status"}, v.s.reg.Members["program"]...)
 }
 
-// display shows at the prompt what the program has written, and its status unless that is 0.
+// display returns the text for the prompt: the output of the program, and its status unless the status is 0. For a
+// program that runs it returns the text of String.
 func (v *programValue) display() string {
 	status, ended := v.Result()
 	if !ended {
@@ -89,8 +90,9 @@ func (v *programValue) display() string {
 	return strings.TrimPrefix(text+"\n"+command.StatusWords(status), "\n")
 }
 
-// off runs fn, which waits for the operating system, off the baton. The time of a virtual lab stands meanwhile, and other
-// tasks of a live one run. If the task has to end first, off calls stop, which must make fn return soon, and returns Err.
+// off runs fn, which waits for the operating system, without the baton. Meanwhile the time of a virtual lab stands
+// still, while other tasks of a live lab run. If the task has to end before fn returns, off calls stop, which must make
+// fn return soon, and returns Err.
 func (t *taskValue) off(what string, fn, stop func()) error {
 	if !t.s.home.Virtual() {
 		return t.Outside(what, fn, stop)
@@ -123,7 +125,7 @@ func builtinSh(c *call) (starlark.Value, error) {
 	if c.Given("timeout") {
 		p.Timeout = arg[time.Duration](c, "timeout")
 	}
-	c.s.flushCaptures() // for a program that reads them
+	c.s.flushCaptures() // so that the program can read the capture files
 	task.Background(p.Run, func() {})
 	until := p.Over()
 	if background {
@@ -230,7 +232,7 @@ func programKill(c *call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// signalOf returns the signal of a name, with or without SIG, or of a number.
+// signalOf converts a name, with or without SIG, or a number to a signal.
 func signalOf(v starlark.Value) (syscall.Signal, error) {
 	if n, err := starlark.AsInt32(v); err == nil && n >= 1 && n <= 64 {
 		return syscall.Signal(n), nil

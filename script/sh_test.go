@@ -16,7 +16,7 @@ import (
 	"smolsh/script/command"
 )
 
-// TestSh runs programs that behave, and those that don't.
+// TestSh runs programs that succeed, that fail, and that misbehave.
 func TestSh(t *testing.T) {
 	want(t, `
 p = sh("echo out; echo err >&2")
@@ -64,7 +64,7 @@ assert.fails(lambda: sh("trap '' TERM INT HUP; echo so far >&2; sleep 1000; slee
 `, "")
 }
 
-// TestShInTheBackground reads the handle of a program that goes on.
+// TestShInTheBackground reads the state of a program that runs in the background.
 func TestShInTheBackground(t *testing.T) {
 	want(t, `
 p = sh("echo begun; read x; echo got $x >&2; exit 5", input="line\n", background=True)
@@ -100,7 +100,7 @@ assert.eq(now(), 0.0)
 `, "")
 }
 
-// pids returns the numbers that a script has printed, a line each.
+// pids returns the process numbers that a script has printed, one per line.
 func (s *testSession) pids(t *testing.T) (list []int) {
 	t.Helper()
 	s.Flush()
@@ -114,7 +114,7 @@ func (s *testSession) pids(t *testing.T) (list []int) {
 	return list
 }
 
-// alive reports whether a process is there and no zombie.
+// alive reports whether a process exists and is not a zombie.
 func alive(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -124,7 +124,8 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z")
 }
 
-// wantGone checks that processes end soon. The limit only guards against a hang.
+// wantGone waits until processes have ended, and fails the test if one has not. The time limit only guards against a
+// hang.
 func wantGone(t *testing.T, what string, list ...int) {
 	t.Helper()
 	for _, pid := range list {
@@ -141,8 +142,8 @@ func wantGone(t *testing.T, what string, list ...int) {
 	}
 }
 
-// daemon is a command that leaves behind a process in a session of its own, which ignores every polite signal, has closed
-// its outputs, and has printed its number.
+// daemon is a command that leaves behind a process in a session of its own, which ignores SIGTERM, SIGHUP and SIGINT,
+// has closed its outputs, and has printed its number.
 const daemon = `(trap '' TERM HUP INT; echo $(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &)) `
 
 // A timeout ends the whole group of the program, and the processes that have left the group.
@@ -162,7 +163,7 @@ func TestShTimeoutEndsTheGroup(t *testing.T) {
 	}
 }
 
-// The end of a session ends its programs and their daemons, and no other session's.
+// The end of a session ends its programs and their daemons, and not those of another session.
 func TestShEndsWithTheSession(t *testing.T) {
 	a, b := newSim(t, 1), newSim(t, 1)
 	for _, s := range []*testSession{a, b} {
@@ -196,7 +197,7 @@ print(str(sh("env -i sh -c 'sleep 1000 >/dev/null 2>&1 & echo $!'").out).strip()
 		t.Fatal(err)
 	}
 	wantGone(t, "the other session", ofB[:2]...)
-	command.End() // also those without an environment
+	command.End() // ends also the processes without an environment
 	wantGone(t, "the process", ofA[2], ofB[2])
 }
 
@@ -210,7 +211,8 @@ func (r waits) Idle(wake <-chan struct{}) bool {
 	return true
 }
 
-// An interrupt ends the program that a task waits for, on either clock, and the session goes on.
+// An interrupt ends the program that a task waits for, and the session continues. The clock is the simulated one or the
+// wall clock.
 func TestShInterrupted(t *testing.T) {
 	for _, wall := range []bool{false, true} {
 		for _, call := range []string{
@@ -259,7 +261,7 @@ func TestShInterrupted(t *testing.T) {
 	}
 }
 
-// descriptors returns the number of this process's open files.
+// descriptors returns the number of open file descriptors of this process.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -269,7 +271,7 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
-// children returns the numbers of children of this process that run, and of zombies among them.
+// children returns how many children of this process run, and how many are zombies.
 func children(t *testing.T) (running, zombies int) {
 	t.Helper()
 	list, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -290,7 +292,8 @@ func children(t *testing.T) (running, zombies int) {
 	return running, zombies
 }
 
-// TestShLeaksNothing runs programs of each kind again and again.
+// TestShLeaksNothing runs programs of each kind repeatedly. Only the daemons of the last programs stay, and no file
+// descriptor.
 func TestShLeaksNothing(t *testing.T) {
 	s := newSim(t, 1)
 	round := `
@@ -360,7 +363,7 @@ func TestShNoFiles(t *testing.T) {
 	}
 }
 
-// The prompt shows what a program has written.
+// The prompt shows the output of a program.
 func TestShDisplay(t *testing.T) {
 	s := newSim(t, 1)
 	s.cfg.Terminal = true

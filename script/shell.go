@@ -22,7 +22,7 @@ func shellBuiltins() []*builtin {
 	}
 }
 
-// timeitFor is how long timeit calls a function if no count is given.
+// timeitFor is the time during which timeit calls a function repeatedly if no count is given.
 const timeitFor = 200 * time.Millisecond
 
 // timing is the value that timeit returns. The prompt shows it as one line.

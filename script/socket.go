@@ -18,7 +18,7 @@ import (
 // socketValue is the common part of the sockets for datagrams, ICMP messages, packets and frames.
 type socketValue struct {
 	h      *hostValue
-	self   starlark.HasAttrs // socket of which it is the common part
+	self   starlark.HasAttrs // the socket of which this struct is the common part
 	typ    string            // name of the type, under which the registry has its methods
 	name   string            // text that the socket prints as
 	fields map[string]func() starlark.Value
@@ -28,7 +28,7 @@ type socketValue struct {
 		Close()
 	}
 	signal *stack.Signal
-	closed bool // only the owner uses it
+	closed bool // true if the script has closed the socket; only the owner uses it
 }
 
 func (v *socketValue) common() *socketValue { return v }

@@ -11,7 +11,7 @@ type environment struct{ s *Session }
 
 // Member returns the builtin prefix.name bound to recv, nil if there is none.
 func (e environment) Member(prefix string, recv starlark.Value, name string) starlark.Value {
-	if h, ok := recv.(*hostValue); ok { // its members are those of many types
+	if h, ok := recv.(*hostValue); ok { // a host's members include those of many types
 		v, _ := h.Attr(name)
 		return v
 	}

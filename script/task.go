@@ -21,11 +21,11 @@ type taskValue struct {
 	host   *hostValue // host of ping(), tcp, … in this task, where no host is named
 	thread *starlark.Thread
 
-	tooDeep bool // a recursion was stopped, and its error is on its way to a catch() or to the task's end
+	tooDeep bool // true from the stop of a recursion until catch() has caught its error
 	result  starlark.Value
-	joiners int                              // number of tasks that wait for its end
+	joiners int                              // number of tasks that wait for the end of this task
 	counted map[*hostValue]map[string]uint64 // counters when the task last asked for increments
-	server  *complaint.Log                   // of the server whose handler it runs; nil for other tasks
+	server  *complaint.Log                   // errors of the server whose handler the task runs; nil for other tasks
 }
 
 func (v *taskValue) String() string {

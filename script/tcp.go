@@ -24,7 +24,7 @@ type listenerValue struct {
 	l     *stack.TCPListener
 	local netip.AddrPort
 
-	closed bool // only the owner uses it
+	closed bool // true if the script has closed the listener; only the owner uses it
 }
 
 // String describes the listener, and whether it is closed.

@@ -17,23 +17,23 @@ import (
 	"smolsh/stack/clock"
 )
 
-// A Failure is why a test failed.
+// A Failure describes why a test failed, and where.
 type Failure struct {
 	File      string // file of the innermost position in a script, "" if there is none
-	Line, Col int    // from 1
-	Message   string // the failure, in one line or more
+	Line, Col int    // line and column in File, from 1; 0 if there is no position
+	Message   string // description of the failure, in one line or more
 	Trace     []string
-	setup     bool // an error of setup(), or of the call of the test's function
-	// Interrupted says that Session.Interrupt ended the test, and nothing was found wrong so far.
+	setup     bool // true for an error of setup(), or of the call of the test's function
+	// Interrupted is true if Session.Interrupt ended the test before an error was found.
 	Interrupted bool
 }
 
-// A TestResult says how a test ended. A test without Failure, Skipped and Expected has passed.
+// A TestResult is the result of a test. If Failure is nil, and Skipped and Expected are false, the test has passed.
 type TestResult struct {
-	Failure  *Failure // why it failed; nil if it did not
-	Skipped  bool     // skip() ended it
-	Expected bool     // it failed as xfail() said
-	Why      string   // the reason that skip() or xfail() was given
+	Failure  *Failure // reason of the failure; nil if the test did not fail
+	Skipped  bool     // true if skip() ended the test
+	Expected bool     // true if the test failed as xfail() expected
+	Why      string   // reason that skip() or xfail() was given
 }
 
 // Error returns the failure in one line or more, with file and line first.
@@ -49,7 +49,7 @@ type testRun struct {
 	troubles []trouble
 }
 
-// trouble is an error that no task has waited for: of a task, a handler or a packet function.
+// trouble is an error of a task, a handler or a packet function that no task has waited for.
 type trouble struct {
 	who string
 	err error
@@ -64,7 +64,7 @@ func (s *Session) trouble(who string, err error) bool {
 	return true
 }
 
-// noticed forgets a background error, because the test has read it.
+// noticed removes a background error from the running test's list, because the test has read the error.
 func (s *Session) noticed(err error) {
 	if s.test != nil && err != nil {
 		s.test.troubles = slices.DeleteFunc(s.test.troubles, func(t trouble) bool { return t.err.Error() == err.Error() })
@@ -108,13 +108,13 @@ func (s *Session) RunTest(path, name string, index int) (r TestResult) {
 	return r
 }
 
-// testFile is an evaluated file, with the functions that stand around each of its tests.
+// testFile is an evaluated file of tests, with its functions setup and teardown.
 type testFile struct {
 	path            string
 	globals         starlark.StringDict
 	setup, teardown starlark.Callable // nil if the file has none
-	fixture         starlark.Value    // result of setup(); nil without one
-	isSetUp         bool              // setup() has returned, or there is none
+	fixture         starlark.Value    // result of setup(); nil before the call and without setup()
+	isSetUp         bool              // true if setup() has returned, or the file has none
 }
 
 // prepare evaluates a file of tests.
@@ -168,10 +168,11 @@ func (s *Session) callTest(c *testcase.Case, f *testFile) error {
 	if _, err = starlark.Call(s.main.thread, c.Fn, args, nil); err != nil {
 		return err
 	}
-	return s.main.Yield() // tasks that are ready may still fail
+	return s.main.Yield() // lets tasks that are ready run, since they may still fail
 }
 
-// setupError is an error of setup(), or of a test that does not fit it. xfail() does not expect it.
+// setupError is an error of setup(), or of a test whose parameters do not fit setup()'s result. It fails a test with
+// xfail() too.
 type setupError struct{ error }
 
 // Unwrap returns the error itself.
@@ -207,7 +208,7 @@ func (s *Session) attempt(fn func() error) (*skipError, *Failure) {
 	if exit != nil || errors.As(err, &exit) {
 		err = sameplace(err, fmt.Errorf("exit(%d) was called: a test ends when its function returns, or by skip()", exit.code))
 	}
-	// An error in the background is the cause of the wait that the test then ended with.
+	// An error in the background comes first, since it may have caused the error of a later wait.
 	if t := s.test.troubles; len(t) > 0 && !interrupted {
 		s.test.troubles = nil
 		f := s.failure(t[0].err)
@@ -227,7 +228,7 @@ func (s *Session) attempt(fn func() error) (*skipError, *Failure) {
 	return nil, f
 }
 
-// sameplace returns an error with the words of said and the backtrace of err.
+// sameplace returns an error with the text of said and the backtrace of err. If err has no backtrace, it returns said.
 func sameplace(err, said error) error {
 	var eval *starlark.EvalError
 	if errors.As(err, &eval) {
@@ -236,7 +237,7 @@ func sameplace(err, said error) error {
 	return said
 }
 
-// verdictOf returns the result of a test that ended with a failure, or with none.
+// verdictOf returns the result of the test c. fail is nil if the test's function returned without an error.
 func verdictOf(c *testcase.Case, fail *Failure) TestResult {
 	switch {
 	case !c.XFail || fail != nil && (fail.setup || fail.Interrupted):
@@ -255,7 +256,8 @@ func verdictOf(c *testcase.Case, fail *Failure) TestResult {
 	return TestResult{Failure: f}
 }
 
-// alsoFailed returns the failure of a test whose teardown failed, for a reason of its own or after the test's failure.
+// alsoFailed combines the failure of a test with the failure of a later step, such as teardown, which where names.
+// Either may be nil. It returns nil if both are nil.
 func alsoFailed(test, after *Failure, where string) *Failure {
 	switch {
 	case after == nil:
@@ -268,7 +270,7 @@ func alsoFailed(test, after *Failure, where string) *Failure {
 	return test
 }
 
-// conserved is the law that holds in each campaign, for every virtual lab of the session.
+// conserved returns a Failure if a virtual lab of the session has lost a frame that no counter shows, otherwise nil.
 func (s *Session) conserved() *Failure {
 	for _, w := range s.tasks.Worlds() {
 		if !w.Virtual() {
@@ -283,7 +285,8 @@ func (s *Session) conserved() *Failure {
 	return nil
 }
 
-// failure returns err as a Failure, with its position, its source line and its callers.
+// failure converts err to a Failure with the position in the script, the source line there, and the calls that led to
+// it.
 func (s *Session) failure(err error) *Failure {
 	f := &Failure{}
 	var list resolve.ErrorList

@@ -118,7 +118,7 @@ func (m *topologyMaker) change(ch *topology.Change) {
 	case topology.Set:
 		k := m.links[ch.Link].k
 		cfg := k.Config()
-		cfg.MTU = 0 // it stays
+		cfg.MTU = 0 // 0 keeps the MTU
 		ch.Set(&cfg)
 		if err := k.Set(cfg); err != nil {
 			m.c.s.out.Offer([]byte(m.c.s.clean(fmt.Sprintf("the timetable's change of %s: %v", ch.Link, err))))

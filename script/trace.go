@@ -22,7 +22,7 @@ import (
 type tracer struct {
 	s      *Session
 	name   string // printed in front of the device where there are several hosts
-	lab    bool   // of a lab's hosts: frames show once, and the host's name stands in front of the device
+	lab    bool   // true for a trace of a lab's hosts: each frame is printed once, with the host's name in front of the device's
 	seqs   packet.Sequences
 	filter *filter.Filter
 	cancel func()
@@ -184,8 +184,8 @@ func (s *Session) traceOff(h *hostValue) {
 	}
 }
 
-// verdictColumn is the column in which verdicts begin, one below the other. On a narrower terminal they begin further
-// left, to leave verdictRoom columns.
+// verdictColumn is the column in which verdicts begin. On a narrow terminal verdicts begin further left, so that
+// verdictRoom columns are left for them.
 const (
 	verdictColumn = 120
 	verdictRoom   = 30

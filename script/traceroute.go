@@ -51,8 +51,8 @@ type tracerouter struct {
 	port    uint16       // port of the hop's first probe
 	probes  []traceProbe // probes of the hop
 	reached bool
-	ended   bool  // an error says that probes go no further
-	fail    error // nothing could be sent, or the next hop does not answer
+	ended   bool  // true if an ICMP error shows that no later probe will get further
+	fail    error // error of sending a probe, or of the next hop that does not answer; nil if there is none
 	buf     []byte
 }
 

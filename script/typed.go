@@ -198,7 +198,8 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 	syntax.Walk(stmt, visit)
 }
 
-// unbound replaces the interpreter's message about a name that a function uses before it is bound.
+// unbound replaces the interpreter's message about a name that a function uses before it is bound by "undefined: NAME".
+// It returns other messages unchanged.
 func (s *Session) unbound(msg string) string {
 	msg = strings.TrimPrefix(msg, stopped)
 	const begin, end = "internal error: predeclared variable ", " is uninitialized"
@@ -283,7 +284,7 @@ func (s *Session) HostInUse() string {
 	return s.main.host.name
 }
 
-// HelpFor returns the help() call for which x? is short.
+// HelpFor returns the call of help() that the prompt runs for the input x?.
 func (s *Session) HelpFor(x string) string {
 	first, _, _ := strings.Cut(x, ".")
 	if _, err := typedOptions.ParseExpr(StdinName, x, 0); err == nil && (s.globals.Has(first) || starlark.Universe.Has(first)) {

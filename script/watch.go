@@ -68,7 +68,7 @@ func (f *screenful) show(s *Session, text string) {
 		moves = rows > 0
 	}
 	width := s.cfg.Width
-	text = cutRows(text, width, rows-1) // the last one is the cursor's
+	text = cutRows(text, width, rows-1) // the last row is for the cursor
 	if moves && width > 0 && f.text != "" && f.mark == s.out.Mark() {
 		s.out.Print(fmt.Sprintf("\x1b[%dA\r\x1b[J%s", rowsOf(f.text, width), text))
 	} else {

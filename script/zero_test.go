@@ -10,9 +10,9 @@ import (
 	"smolsh/script/registry"
 )
 
-// zeros has, for each optional parameter that may be 0, a script that gives 0 and checks that nothing, or next to nothing, is what
-// happens: no octets, no delay, no patience. TestZeroIsNotEverything demands an entry for every parameter; "" stands for one whose
-// documentation gives 0 another meaning.
+// zeros has, for each optional parameter that may be 0, a script that passes 0 and checks that 0 means nothing: no
+// octets, no delay, no waiting. TestZeroIsNotEverything demands an entry for every parameter. The entry is "" if the
+// documentation of the parameter gives 0 another meaning.
 var zeros = map[string]string{
 	"exit.code": "exit(0)", "fmt.decimals": `assert.eq(fmt(1.25, 0), "1")`,
 	"icmp.bind.id": "", "udp.bind.port": "", "kernel.udp.bind.port": "", // 0 chooses a free one
@@ -72,7 +72,7 @@ l.link(a, b, ` + effect + `=0)
 assert.eq((a.ping("10.0.0.2", count=3, interval="1ms").received, l.now() < 1), (3, True))`
 }
 
-// change0 returns a script that takes an effect off a link in force.
+// change0 returns a script that sets an effect of a link to 0 and checks that the link no longer has the effect.
 func change0(effect string) string {
 	return `l = lab()
 a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
@@ -88,7 +88,8 @@ s.attach(a, ` + effect + `=0); s.attach(b)
 assert.eq((a.ping("10.0.0.2", count=3, interval="1ms").received, l.now() < 1), (3, True))`
 }
 
-// TestZeroIsNotEverything gives 0 for every optional number that may be 0. The rules of fault() have testdata/script/faults.star.
+// TestZeroIsNotEverything passes 0 for every optional number that may be 0. The rules of fault() have
+// testdata/script/faults.star.
 func TestZeroIsNotEverything(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("big", make([]byte, 10_000_000), 0o666); err != nil {

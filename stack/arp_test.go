@@ -26,7 +26,7 @@ func TestGatewayBehindOnLinkRoute(t *testing.T) {
 	if err := a.AddRoute(any, gateway, nil); err != nil {
 		t.Fatal(err)
 	}
-	// A gateway that is behind another gateway is not on link.
+	// A gateway that is reached through another gateway is not on link.
 	if err := a.AddRoute(netip.MustParsePrefix("10.9.0.0/16"), netip.MustParseAddr("10.8.0.1"), nil); err != ErrNoRoute {
 		t.Errorf("a gateway behind a gateway: %v", err)
 	}
@@ -120,8 +120,8 @@ func TestNeighboursARPIsNoDrop(t *testing.T) {
 	})()
 	frames := []wire.ARP{
 		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipC},                         // an announcement
-		{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipC, TargetHW: wire.Broadcast, TargetIP: ipC}, // another way of one
-		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipA},                         // a question for another station
+		{Op: wire.ARPReply, SenderHW: macC, SenderIP: ipC, TargetHW: wire.Broadcast, TargetIP: ipC}, // another form of announcement
+		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipA},                         // a request for another station's address
 		{Op: wire.ARPRequest, SenderHW: macC, SenderIP: netip.IPv4Unspecified(), TargetIP: ipC},     // a probe
 	}
 	for _, on := range []*Iface{i, listener} {

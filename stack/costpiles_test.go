@@ -314,7 +314,7 @@ func (x *costRig) addresses(n int) {
 	}
 }
 
-// fixICMP corrects the checksum of the message behind an IP header of 20 octets.
+// fixICMP corrects the checksum of the ICMP message after an IP header of 20 octets.
 func fixICMP(b []byte) {
 	m := b[wire.IPv4Len:]
 	m[2], m[3] = 0, 0

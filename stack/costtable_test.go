@@ -88,7 +88,7 @@ func costTable(t *testing.T, file string) string {
 	return b.String()
 }
 
-// nanoseconds formats a time for the table.
+// nanoseconds returns a duration as the table of costs shows it.
 func nanoseconds(ns float64) string {
 	if ns >= 10_000 {
 		return fmt.Sprintf("%.0f µs", ns/1000)

@@ -56,7 +56,7 @@ type dialogue struct {
 
 	frames   [][]byte      // all frames, of both directions
 	received [][]byte      // the IP packets so far, which errors may quote
-	drops    []drop.Reason // since the last frame that arrived or time that passed
+	drops    []drop.Reason // reasons of the packets dropped since a frame arrived or time passed
 	out      bytes.Buffer
 }
 
@@ -325,7 +325,8 @@ func stationOf(i *Iface, a netip.Addr) wire.HardwareAddr {
 	return stationAt(i.addresses.list[0].Masked().Addr().Next())
 }
 
-// groupOf returns the hardware address to which an interface's link sends packets for a broadcast address or a group.
+// groupOf returns the hardware address to which an interface's link sends packets for a broadcast address or a group,
+// and false for another address.
 func groupOf(i *Iface, dst netip.Addr) (wire.HardwareAddr, bool) {
 	switch {
 	case dst.IsMulticast():

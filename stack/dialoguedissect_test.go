@@ -23,10 +23,10 @@ type dissected struct {
 	FragmentOffset int
 	MoreFragments  bool
 	Payload        []byte // the octets after the IP header, as many as the frame has
-	PayloadLen     int    // the same by the length field of IP
+	PayloadLen     int    // length of the payload by the length field of IP, in octets
 }
 
-// dissect parses the headers of a frame as far as they are complete.
+// dissect parses the complete headers of a frame, and stops at the first incomplete one.
 func dissect(b []byte, m phy.Medium) (d dissected) {
 	d.Octets, d.Network = b, b
 	if m == phy.MediumEthernet {
@@ -60,6 +60,7 @@ func (d *dissected) TCP() (h wire.TCP, data []byte, ok bool) {
 }
 
 // UDP returns the data of a UDP datagram that the frame contains, and the length of the data by the headers, in octets.
+// ok is false if the header is incomplete.
 func (d *dissected) UDP() (data []byte, length int, ok bool) {
 	if d.Protocol != wire.ProtocolUDP || d.FragmentOffset > 0 || len(d.Payload) < wire.UDPLen {
 		return nil, 0, false

@@ -59,7 +59,7 @@ func parseAddr(t *testing.T, s string) netip.Addr {
 	return a
 }
 
-// readFrame makes the frame that a line describes, as it arrives on an interface.
+// readFrame makes the frame that a line of a dialogue describes, in the form in which it arrives on the interface.
 func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	l := &frameLine{t: t, attrs: map[string]string{}}
 	text, list, _ := strings.Cut(s, " | ")
@@ -95,13 +95,13 @@ func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 	return f
 }
 
-// length returns the number behind the word length.
+// length returns the number that follows the word "length" in the line.
 func (l *frameLine) length() int {
 	_, n, _ := strings.Cut(l.text, ", length ")
 	return l.scan(n, "%d")
 }
 
-// arp writes an ARP packet. The hardware addresses that follow those of the frame are left to arpHardware.
+// arp writes an ARP packet. arpHardware writes the hardware addresses that the line does not give.
 func (l *frameLine) arp(i *Iface, b []byte) {
 	w := strings.Fields(strings.ReplaceAll(l.text, ",", ""))
 	a := wire.ARP{Op: wire.ARPRequest}
@@ -272,7 +272,7 @@ func (l *frameLine) segment(e ends, s string) []byte {
 	return tcpPacket(e.src, e.dst, h, octets(l.length()))[wire.IPv4Len:]
 }
 
-// icmp makes the ICMP message whose summary is s. An error quotes a packet, in parentheses behind the length.
+// icmp makes the ICMP message whose summary is s. An error quotes a packet, in parentheses after the length.
 func (l *frameLine) icmp(s string) []byte {
 	m := wire.ICMP{Gateway: netip.IPv4Unspecified()}
 	text, quoted, isError := strings.Cut(s, " (1")
@@ -322,7 +322,7 @@ func (l *frameLine) icmp(s string) []byte {
 	return nil
 }
 
-// usualMaxResp is the time to respond of a query of IGMPv2 whose line has none, in tenths of a second.
+// usualMaxResp is the longest response time of an IGMPv2 query whose line does not give one, in tenths of a second.
 const usualMaxResp = 100
 
 // igmpMessage makes the IGMP message whose summary is s.

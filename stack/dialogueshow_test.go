@@ -14,7 +14,7 @@ import (
 // routerAlert is the option of every IGMP message, in hexadecimal.
 const routerAlert = "94040000"
 
-// frameDefaults are the values of an IP header that a line does not show.
+// frameDefaults returns the values of an IP header with the protocol p that a line does not show.
 func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 	if p == wire.ProtocolIGMP {
 		return 1, 0xc0, true, routerAlert
@@ -22,7 +22,8 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 	return 64, 0, false, ""
 }
 
-// showFrame returns the line of a frame on an interface; out says that the host sends it. Behind a bar stand, in this order:
+// showFrame returns the line of a frame on an interface. out is true if the host sends the frame. After a bar the line
+// has, in this order:
 //
 //	from HW, to HW   hardware addresses of the frame
 //	at HW            of an ARP request: the sender's hardware address, if it is not the frame's
@@ -214,7 +215,7 @@ func showChecksums(d *dissected, note func(string, ...any)) {
 	}
 }
 
-// quoteOf returns the packet that an ICMP error in a frame quotes.
+// quoteOf returns the packet that an ICMP error in a frame quotes. ok is false if the frame has no ICMP error.
 func quoteOf(b []byte) (quote []byte, ok bool) {
 	d := dissect(b, phy.MediumEthernet)
 	if d.Protocol != wire.ProtocolICMP || d.FragmentOffset > 0 {

@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Pending reports whether Transmit may have a frame for i at now.
+// Pending reports whether Transmit may have a frame for the interface i at time now.
 func (h *Host) Pending(now clock.Instant, i *Iface) bool {
 	return i.up && (i.neigh.Owes() || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
 }
@@ -61,8 +61,8 @@ func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
 	return ok
 }
 
-// transmitSegment writes the next segment of a connection on the ready list into f. It takes the first connection that
-// has a segment, which then moves to the end of the list.
+// transmitSegment writes the next segment of a connection on the ready list into f. It returns false if no connection
+// has a segment. It takes the first connection that has a segment, which then moves to the end of the list.
 func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	for range i.out.ready.n {
 		c := i.out.ready.pop()

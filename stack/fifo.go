@@ -9,7 +9,7 @@ type fifo[T any] struct {
 	head, n int
 }
 
-// push appends v unless the queue holds limit items already.
+// push appends v, or returns false if the queue already holds limit items.
 func (q *fifo[T]) push(v T, limit int) bool {
 	if q.n >= limit {
 		return false
@@ -25,7 +25,7 @@ func (q *fifo[T]) push(v T, limit int) bool {
 	return true
 }
 
-// pop removes and returns the first item.
+// pop removes and returns the first item. ok is false if the queue is empty.
 func (q *fifo[T]) pop() (v T, ok bool) {
 	if q.n == 0 {
 		return v, false

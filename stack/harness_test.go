@@ -116,7 +116,7 @@ func (n *network) pump() {
 	}
 }
 
-// step runs the next event if it is due at until or earlier, and reports whether there was one.
+// step runs the next event if it is due no later than the time until. It returns false if there is no such event.
 func (n *network) step(until clock.Instant) bool {
 	n.pump()
 	next := clock.Never
@@ -273,7 +273,7 @@ func arpFrame(dst, src wire.HardwareAddr, a wire.ARP) *phy.Frame {
 	return crafted{dst, src, wire.EtherTypeARP, b}.frame()
 }
 
-// drain removes every frame that h has for i.
+// drain removes the frames that the host h has to send on the interface i, and returns them.
 func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 	for {
 		f := phy.NewFrame(phy.FrameSize)

@@ -77,7 +77,7 @@ func (h *Host) Deadline() clock.Instant {
 	return at
 }
 
-// Tick runs the timers that are due at now: those of connections, neighbours, reassembly, IGMP reports and address
+// Tick runs the timers that are due at time now: those of connections, neighbours, reassembly, IGMP reports and address
 // probes. Connections may then have segments to transmit. Packets and connections that wait for a neighbour may fail.
 func (h *Host) Tick(now clock.Instant) {
 	for {

@@ -60,7 +60,8 @@ func add[T any](list *[]T, s T, end func(T)) {
 	}
 }
 
-// choose returns an element of a list and its index, more often than not the last.
+// choose returns an element of a list and its index, with a probability above one half the last element. ok is false if
+// the list is empty.
 func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
 	if len(list) == 0 {
 		return s, 0, false
@@ -72,7 +73,7 @@ func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
 	return list[at], at, true
 }
 
-// take is choose, and removes the element.
+// take does the same as choose, and removes the element from the list.
 func take[T any](list *[]T, d *decisions) (s T, ok bool) {
 	s, at, ok := choose(*list, d)
 	if ok {
@@ -240,7 +241,7 @@ func (a *application) open(r *rig, d *decisions) {
 	}
 }
 
-// use sends or receives by a socket, or makes it join or leave a group.
+// use makes a socket send, receive, join a group or leave one.
 func (a *application) use(r *rig, d *decisions) {
 	to := hostileStations[d.pick(len(hostileStations))]
 	switch d.below(8) {

@@ -154,7 +154,8 @@ func (r *rig) bounds() {
 	}
 }
 
-// idle checks the memory of connections that receive nothing and whose timers have run out: hardly more than their buffered data.
+// idle checks the memory of connections that receive nothing and whose timers have expired. It must not be much larger
+// than their buffered data.
 func (r *rig) idle() {
 	for _, c := range r.h.sockets.connections() {
 		info := c.Info(r.now)

@@ -71,7 +71,7 @@ func (d *decisions) near(base wire.Seq, window int) wire.Seq {
 	return wire.Seq(d.uint32())
 }
 
-// length returns a payload's length, from 0 to most.
+// length returns a payload's length in octets, between 0 and the argument most.
 func (d *decisions) length(most int) int {
 	n := 0
 	switch m := d.byte(); {

@@ -15,10 +15,10 @@ type talk struct {
 	una, nxt      wire.Seq       // the host's sequence numbers: SND.UNA and SND.NXT, as far as the peer knows
 	ours, theirs  wire.Seq       // the peer's sequence numbers: the next to send in order, and the next that the host expects
 	window        int            // the host's receive window, in octets
-	scale         uint8          // the shift of that window
+	scale         uint8          // shift of the host's window
 	stamp         uint32         // the host's last timestamp
 	clock         uint32         // the peer's timestamp clock
-	stamps, sack  bool           // agreed on, or offered by the host
+	stamps, sack  bool           // true if the option was agreed on, or offered by the host
 }
 
 // numTalks is the number of connections that the peer remembers.
@@ -28,13 +28,13 @@ const numTalks = 16
 // packet that an op demands.
 type peer struct {
 	talks  [numTalks]talk
-	n      int // number of talks begun
-	quirks int // bits: the options it sends in handshakes, see offer
+	n      int // number of talks that the peer has begun
+	quirks int // bits that choose the options that the peer sends in handshakes; see offer
 	mute   bool
-	still  bool // true if it does not answer ARP requests
-	rude   bool // true if it does not answer SYNs
-	cross  bool // true if it answers a SYN with its own SYN
-	acks   bool // true if it acknowledges received segments
+	still  bool // true if the peer does not answer ARP requests
+	rude   bool // true if the peer does not answer SYNs
+	cross  bool // true if the peer answers a SYN with its own SYN
+	acks   bool // true if the peer acknowledges received segments
 	last   [128]byte
 	lastN  int
 	forged [wire.IPv4Len + wire.UDPLen]byte

@@ -33,7 +33,7 @@ type rig struct {
 	resized bool       // true once an MTU has changed during the run
 	deaf    int        // number of the host's frames that the peer will not receive
 	cancel  func()     // ends the subscription to events; nil if there is none
-	told    int        // number of events
+	told    int        // number of events that the host has reported
 
 	cancelObserve []func() // end the subscriptions to frames
 	most          [numLimits]int
@@ -47,7 +47,8 @@ const (
 	hostileEvery  = 64     // frames between two checks
 )
 
-// The host's addresses, and the stations that the peer plays: two neighbours, and one behind the first.
+// The host's addresses, and the stations that the peer plays: two neighbours, and a station that is reached through the
+// first.
 var (
 	hostileOwn      = [...]netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("127.0.0.1")}
 	hostileStations = [...]netip.Addr{ipA, ipC, netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.1.0.9")}

@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// describe returns a frame in words, as far as it can be parsed, followed by its octets.
+// describe returns a description of the headers of a frame that can be parsed, followed by the frame's octets.
 func describe(i *Iface, f *phy.Frame) string {
 	b := f.Bytes()
 	words := "frame"

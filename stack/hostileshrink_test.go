@@ -39,8 +39,8 @@ func (s *script) shrink(why error, fails func(*script) error) (*script, error) {
 	return s, why
 }
 
-// reduce tries to set octets of decisions to 0, also all that follow one, or to halve them. at points to the script that try
-// replaces.
+// reduce tries to set octets of the script's decisions to 0, one by one and all to the end, or to halve them. try runs
+// a smaller script. If that script fails too, try sets *at to it and returns true. better is true if *at has changed.
 func (s *script) reduce(at **script, try func(*script) bool) (better bool) {
 	with := func(change func(q *script)) bool {
 		q := &script{rig: (*at).rig, ops: append([]op(nil), (*at).ops...)}

@@ -11,8 +11,8 @@ import (
 // hostileZeros is the content of all payloads.
 var hostileZeros = make([]byte, 65536)
 
-// packetTo begins a packet of the peer with room for n octets behind its IP header, and returns that room. On Ethernet its source
-// is src's station.
+// packetTo begins a packet of the peer with room for n octets after its IP header, and returns that room. On Ethernet
+// its source is src's station.
 func (r *rig) packetTo(i *Iface, proto wire.Protocol, src, dst netip.Addr, n int, change func(*wire.IPv4)) []byte {
 	r.rx.Reset()
 	n = min(n, maxMTU-wire.IPv4Len)

@@ -22,7 +22,8 @@ type IfaceConfig struct {
 	Hidden bool           // true if the tables omit the interface
 }
 
-// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), defaultMTU is Ethernet's.
+// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), maxMTU the largest length of an IPv4 packet, and
+// defaultMTU the MTU of Ethernet, in octets.
 const (
 	minMTU     = pmtu.Min
 	maxMTU     = 65535
@@ -54,7 +55,7 @@ type Iface struct {
 type ifaceAddresses struct {
 	list     []ifaceAddr
 	subnets  subnets
-	defended map[netip.Addr]clock.Instant // for each defended address, the time from which it may be defended again
+	defended map[netip.Addr]clock.Instant // time from which a defended address may be defended again, by address
 	probes   []*AddrProbe                 // addresses that are being probed for or announced
 }
 
@@ -69,8 +70,8 @@ type ifaceQueues struct {
 
 // ifaceGroups holds the multicast groups that sockets have joined on an interface.
 type ifaceGroups struct {
-	list    roll[*membership]          // in the order of joining
-	byAddr  map[netip.Addr]*membership // the same memberships, by group
+	list    roll[*membership]          // memberships in the order of joining
+	byAddr  map[netip.Addr]*membership // the same memberships by group address
 	v1Until clock.Instant              // time until which a version 1 router counts as present (RFC 2236 §4)
 }
 
@@ -304,7 +305,8 @@ func (i *Iface) onLink(a netip.Addr) bool {
 	return ok
 }
 
-// sourceTo returns an address of the interface whose subnet contains a: the first one added.
+// sourceTo returns the address of the interface that was added first among those whose subnet contains a. It returns
+// false if there is none.
 func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
 	if len(i.addresses.list) > fewAddrs {
 		return i.addresses.subnets.source(a)

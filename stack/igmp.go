@@ -55,7 +55,7 @@ func (h *Host) report(now clock.Instant, m *membership) {
 	}
 }
 
-// tickReports sends the reports that are due at now.
+// tickReports sends the reports that are due at time now.
 func (h *Host) tickReports(now clock.Instant) {
 	for t := h.igmp.reports.Pop(now); t != nil; t = h.igmp.reports.Pop(now) {
 		h.report(now, t.Value)

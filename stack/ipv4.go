@@ -22,9 +22,9 @@ type packet struct {
 }
 
 // checkAddresses returns the reason for which a packet's addresses forbid its delivery, else drop.None. A source is
-// martian if it is not the address of one station, or that station can't be behind the interface. A destination is
-// martian if it can't arrive on the interface (RFC 1122 §3.2.1.3, §3.3.6). linkGroup is true for a frame that was sent
-// to a link-layer broadcast or group address.
+// martian if it is not the address of one station, or that station can't be reached through the interface. A
+// destination is martian if it can't arrive on the interface (RFC 1122 §3.2.1.3, §3.3.6). linkGroup is true for a frame
+// that was sent to a link-layer broadcast or group address.
 func (h *Host) checkAddresses(p *packet, linkGroup bool) drop.Reason {
 	i, src, dst := p.iface, p.ip.Src, p.ip.Dst
 	if !unicast(src) && !p.mayLackSource() || i.isBroadcast(src) {

@@ -159,8 +159,8 @@ func (h *Host) LimitInfos() []LimitInfo {
 	return infos
 }
 
-// SetLimit changes the limit called name to most. Entries beyond a lower limit stay. ErrNotFound: no limit has that
-// name. ErrInvalid: most is less than 1.
+// SetLimit changes the limit called name to the value most. Entries beyond a lower limit stay. It returns ErrNotFound
+// if no limit has that name, and ErrInvalid if most is less than 1.
 func (h *Host) SetLimit(name string, most int) error {
 	for l := range numLimits {
 		if limitNames[l] != name {

@@ -103,8 +103,9 @@ func (p *pool) biggest() *holder {
 	return nil
 }
 
-// share returns the share of each address in a pool of size most that is more than half in use, and the octets that
-// address a holds. The number of addresses includes a even if a holds nothing.
+// share returns the largest number of octets that each address may hold in a pool of which more than half is in use,
+// and the octets that address a holds. The argument most is the size of the pool in octets. The number of addresses
+// includes a even if a holds nothing.
 func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	n := p.order.Len() + 1
 	if by := p.peers[a]; by != nil && by != p.idle {
@@ -115,7 +116,8 @@ func (p *pool) share(a netip.Addr, most int) (share, held int) {
 	return most / n, held
 }
 
-// roomFor returns how many of need octets a connection with address a may take without reducing other connections.
+// roomFor returns the number of octets, at most need, that a connection with address a may take without reducing other
+// connections. The argument most is the size of the pool in octets.
 func (p *pool) roomFor(a netip.Addr, need, most int) int {
 	if p.used+need <= most/2 {
 		return need
@@ -135,7 +137,7 @@ type memoryPools struct {
 // memoryUse.
 type memoryUse struct {
 	buffers    holding // octets sent and received
-	outOfOrder holding // octets received beyond a gap, which buffers includes
+	outOfOrder holding // octets received beyond a gap; buffers includes them
 }
 
 // update sets the holdings of c to the present size of its buffers.
@@ -217,9 +219,9 @@ func (h *Host) trimToMemoryLimit(now clock.Instant, c *TCPConn, s *tcp.Segment) 
 	return drop.None
 }
 
-// roomFor returns how many of need octets c may take from the pool of limit l. If too few are left and the peer's
-// address holds less than its share, it takes memory from other connections. It aborts connections for at most least
-// octets.
+// roomFor returns the number of octets, at most need, that c may take from the pool of limit l. If too few are left and
+// the peer's address holds less than its share, it takes memory from other connections. It aborts connections for at
+// most least octets.
 func (h *Host) roomFor(now clock.Instant, l limit, c *TCPConn, need, least int) int {
 	p, most, a := &h.memory.buffers, *h.limitOf(l), c.remote.Addr()
 	if l == limitReassembly {
@@ -284,7 +286,7 @@ func (c *TCPConn) Writable() int {
 // ampleMemory reports whether half of the memory stays free even if one connection fills its buffers.
 func (h *Host) ampleMemory() bool { return h.memory.buffers.used+2*tcp.MaxBuffer <= h.limits.Buffers/2 }
 
-// writable returns the number of octets that Write accepts. With ask, it takes memory from other connections if
+// writable returns the number of octets that Write accepts. If ask is true, it takes memory from other connections if
 // necessary.
 func (c *TCPConn) writable(now clock.Instant, ask bool) int {
 	n, h := c.conn.Writable(), c.host

@@ -124,8 +124,8 @@ func newcomer(t *testing.T, n *network, c *Host, l *TCPListener) {
 	n.run(20 * time.Second)
 }
 
-// TestFarOctets: one octet at the far end of each window pins the whole buffer. An address that does this with many connections
-// holds no more than its share, and newcomers can connect and transfer at any time.
+// TestFarOctets: one octet at the end of a window makes the host keep storage for the whole window. An address that
+// does this with many connections holds no more than its share, and newcomers can connect and transfer at any time.
 func TestFarOctets(t *testing.T) {
 	const buffers = 8 << 20 // room for 32 connections with 256 KiB each
 	n, a, b, c := hogs(t, buffers)
@@ -148,8 +148,8 @@ func TestFarOctets(t *testing.T) {
 	}
 }
 
-// TestFarOctetsMakeRoom: out-of-order data of several addresses, each within its share, fills the buffers. A newcomer makes the
-// biggest user give up its excess, and that user's streams continue.
+// TestFarOctetsMakeRoom: out-of-order data of several addresses, each within its share, fills the buffers. For a
+// newcomer the host takes memory from the address that uses most, and that address's streams continue.
 func TestFarOctetsMakeRoom(t *testing.T) {
 	const buffers = 4 << 20
 	n, a, b, c := hogs(t, buffers)

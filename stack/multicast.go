@@ -18,9 +18,9 @@ const groupTTL = 1
 type membership struct {
 	iface  *Iface
 	group  netip.Addr
-	joined map[uint16]*roll[*UDPConn] // by local port
+	joined map[uint16]*roll[*UDPConn] // members by local port
 	report clock.Timer[*membership]   // set while a report is due (a "delaying member")
-	last   bool                       // true if this host was the last on the link to report the group, by version 2
+	last   bool                       // true if this host was the last host on the link to report the group, by IGMP version 2
 }
 
 // Join makes the socket receive datagrams to a multicast group and the socket's port, whatever address it is bound to.

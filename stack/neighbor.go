@@ -35,7 +35,7 @@ func (w *pendingSends) park(c *TCPConn) {
 type pendingPacket struct {
 	frame *phy.Frame
 	owner sendErrorSink
-	from  *Iface // for a packet to be forwarded, the interface on which it arrived; nil for the host's own
+	from  *Iface // interface on which a packet to be forwarded arrived; nil for the host's own packets
 }
 
 // sendErrorSink is a socket that is notified when its datagram can't be sent.

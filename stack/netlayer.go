@@ -67,7 +67,7 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 }
 
 // source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3). It prefers an address on
-// the subnet of the next hop.
+// the subnet of the next hop. It returns false if the host has no suitable address.
 func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
 	if p.iface == n.loop {
 		return dst, true
@@ -115,7 +115,7 @@ func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
 	}
 }
 
-// routeFor returns the next hop from src to dst, which may be a group.
+// routeFor returns the next hop from src to dst, which may be a group. It returns false if there is no route.
 func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	if dst.IsMulticast() {
 		return n.groupHop(src, dst)
@@ -123,8 +123,8 @@ func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	return n.lookup(dst)
 }
 
-// groupHop returns the next hop from src to a group. The interface is the one with the address src, else the one of a
-// route to the group, else the first Ethernet.
+// groupHop returns the next hop from src to a group, and false if there is none. The interface is the one with the
+// address src, else the one of a route to the group, else the first Ethernet.
 func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
 	if i := n.localAddrs[src]; i != nil {

@@ -84,7 +84,7 @@ func TestPathBecomesNarrow(t *testing.T) {
 	wantCounter(t, a, "TcpExtTCPBlackHole", 0)
 }
 
-// quiet drops every ICMP message.
+// quiet reports whether a frame is an ICMP message. It is used as the condition for drops.
 func quiet(_ *Iface, f *phy.Frame) bool {
 	b := f.Bytes()
 	return len(b) > 23 && b[12] == 8 && wire.Protocol(b[23]) == wire.ProtocolICMP

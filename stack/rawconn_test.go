@@ -249,7 +249,7 @@ func TestFramesSend(t *testing.T) {
 	h, i := lone(t)
 	s, _ := h.BindFrames(nil, 0x88b5)
 	drain(h, 0, i)
-	frame := crafted{macA, macC, 0x88b5, []byte("as it is")}.frame().Bytes() // not even our own address
+	frame := crafted{macA, macC, 0x88b5, []byte("as it is")}.frame().Bytes() // the frame's source address is not the host's
 	if err := s.Send(0, nil, frame); err != nil {
 		t.Fatal(err)
 	}

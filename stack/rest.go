@@ -37,7 +37,7 @@ type held struct {
 	what string
 }
 
-// firstHeld returns an error for the first quantity in all that is not zero.
+// firstHeld returns an error that names the first nonzero quantity, or nil if every quantity is zero.
 func firstHeld(all ...held) error {
 	for _, x := range all {
 		if x.n != 0 {
@@ -64,7 +64,7 @@ func (h *Host) restSockets() error {
 	)
 }
 
-// restTCP checks the state of connections that lies outside their table.
+// restTCP checks the sums, lists and timers that the host keeps for connections outside the table of connections.
 func (h *Host) restTCP() error {
 	if h.sockets.recent != nil {
 		return fmt.Errorf("the connection found last is kept")

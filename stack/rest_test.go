@@ -45,8 +45,9 @@ var notHeld = map[string]string{
 	"readyList.first": "nil while n is 0",
 }
 
-// TestRestCoversEveryField sets each field of a host and of an interface that are at rest; Rest must then name it. A field that
-// may have any value at rest is listed in notHeld with the reason. So nobody can add a table to a host and forget it here.
+// TestRestCoversEveryField sets each field of a host and of an interface that are at rest; Rest must then name it. A
+// field that may have any value at rest is listed in notHeld with the reason. So a new table of a host can't be
+// forgotten in Rest.
 func TestRestCoversEveryField(t *testing.T) {
 	used := map[string]bool{}
 	fresh := func() (*Host, *Iface) {

@@ -26,18 +26,18 @@ const attacksReport = "../docs/attacks.md"
 // attack is a series of frames to host B, with the outcome that must follow.
 type attack struct {
 	name    string
-	what    string // the frames, in words
+	what    string // description of the frames
 	frames  int
 	prepare func(s *siege)
 	frame   func(s *siege, k int) *phy.Frame
-	why     string            // the outcome, in words
+	why     string            // description of the outcome
 	want    map[string]int    // number of frames by verdict
 	count   map[string]uint64 // growth of MIB counters; other counters are not checked
 	within  sizes             // growth of memory that is allowed while the attack lasts
-	harms   bool              // the live connection has to retransmit
+	harms   bool              // true if the live connection has to retransmit
 }
 
-// sizes holds the sizes of everything that a host keeps.
+// sizes holds how many entries a host's tables and queues have, and how many octets it stores. fields gives the names.
 type sizes struct {
 	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets int
 }
@@ -74,8 +74,8 @@ func (z *sizes) fields() (names []string, values []*int) {
 			&z.assemblies, &z.fragments, &z.octets}
 }
 
-// siege is host B under attack, on a link with A. A is its router, and the other end of a connection that carries octets both ways
-// all the time.
+// siege is host B under attack, on a link with host A. A is B's router, and the other end of a connection that carries
+// octets in both directions all the time.
 type siege struct {
 	t              *testing.T
 	n              *network

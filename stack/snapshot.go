@@ -34,7 +34,7 @@ func (h *Host) Snapshot(now clock.Instant) *Snapshot {
 // IfaceInfo is one row of the interface table. Octets are counted with the link header.
 type IfaceInfo struct {
 	Name, Medium                  string
-	State                         string // see Iface.State
+	State                         string // state of the interface, as Iface.State returns it
 	Up                            bool
 	MTU                           int
 	MAC                           wire.HardwareAddr
@@ -67,10 +67,10 @@ func (i *Iface) Info() IfaceInfo {
 type SocketInfo struct {
 	ID            uint64         // increases with every socket of the host, so it gives their order
 	NetID         string         // tcp, udp, icmp, raw, frames
-	State         string         // TCP: the RFC's word; UDP: ESTABLISHED when connected, UNCONN otherwise
+	State         string         // RFC 9293's name of the state for TCP; for UDP ESTABLISHED if connected, otherwise UNCONN
 	RecvQ, SendQ  int            // octets; for a listener, the number of pending connections and the backlog
 	Local, Remote netip.AddrPort // the port is a raw socket's protocol, or a frame socket's EtherType
-	TCP           *tcp.Info      // for a connection, else nil
+	TCP           *tcp.Info      // variables of a connection; nil for other sockets
 }
 
 // SocketInfos returns a row for every socket: listeners first, the others in the order of their creation.

@@ -22,7 +22,7 @@ type socket struct {
 	lost         uint64
 	err          error // error of a sent datagram; nil after it was reported
 	closed       bool
-	dontFragment bool // see SetDontFragment
+	dontFragment bool // true if datagrams are not sent in fragments; see SetDontFragment
 }
 
 func (h *Host) newSocket() (socket, error) {
@@ -74,8 +74,9 @@ func (s *socket) NextLen() int { return s.queue.next() }
 // Lost returns the number of datagrams that were dropped because the queue was full.
 func (s *socket) Lost() uint64 { return s.lost }
 
-// SetDontFragment sets whether the socket refuses datagrams longer than the path MTU with ErrTooBig, and does not send
-// them in fragments. Datagrams that fit are always sent with DF set, so that routers report the path MTU.
+// SetDontFragment sets whether the socket fragments a datagram longer than the path MTU. If on is true, the socket
+// refuses the datagram with ErrTooBig. If on is false, it sends the datagram in fragments. Shorter datagrams are always
+// sent with DF set, so that routers report the path MTU.
 func (s *socket) SetDontFragment(on bool) { s.dontFragment = on }
 
 // DontFragment reports the value set by SetDontFragment.
@@ -124,8 +125,8 @@ func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto 
 
 // copies records whether raw, frame or group sockets had room for their copies of a frame or packet.
 type copies struct {
-	took bool // at least one socket had room for a copy
-	full bool // at least one socket had no room
+	took bool // true if at least one socket had room for a copy
+	full bool // true if at least one socket had no room
 }
 
 func (c *copies) enqueue(s *socket, now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) {

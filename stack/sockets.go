@@ -15,8 +15,8 @@ type socketTable struct {
 	recentFlow flow
 	listeners  map[flow]*TCPListener
 	udp        map[flow]*UDPConn
-	icmpByID   map[uint16]*ICMPConn // by identifier
-	icmpByUDP  map[uint16]*ICMPConn // by UDP port
+	icmpByID   map[uint16]*ICMPConn // ICMP sockets by identifier
+	icmpByUDP  map[uint16]*ICMPConn // ICMP sockets by UDP port
 	raw        map[wire.Protocol]*roll[*RawConn]
 	rawSenders map[rawPeer]*roll[*RawConn]
 	frames     map[frameKind]*roll[*FrameConn]

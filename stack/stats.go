@@ -8,7 +8,7 @@ import (
 // hostStatistics holds the host's counters. Counters only grow, except TcpCurrEstab.
 type hostStatistics struct {
 	counters mib.Table
-	verdicts [Transmitted]uint64 // by kind of verdict
+	verdicts [Transmitted]uint64 // number of frames by kind of verdict
 	drops    [drop.NumReasons]dropRecord
 	refusals [numLimits]refusals
 }

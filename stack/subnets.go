@@ -57,7 +57,7 @@ func (s *subnets) count(net netip.Prefix, d int) {
 	}
 }
 
-// source returns the first added address whose subnet contains a.
+// source returns the address that was added first among those whose subnet contains a. ok is false if there is none.
 func (s *subnets) source(a netip.Addr) (first netip.Addr, ok bool) {
 	least := s.made + 1
 	for bits, n := range s.lengths {

@@ -24,7 +24,7 @@ func listen(t testing.TB, h *Host, p uint16, cfg tcp.Config) *TCPListener {
 	return l
 }
 
-// dial opens a connection from a to port p of b and accepts it from l.
+// dial opens a connection from the host a to the address to, and accepts it from the listener l.
 func dial(n *network, a *Host, to netip.AddrPort, l *TCPListener) (client, server *TCPConn) {
 	n.t.Helper()
 	client, err := a.DialTCP(n.now, netip.AddrPort{}, to, tcp.Config{})
@@ -38,7 +38,7 @@ func dial(n *network, a *Host, to netip.AddrPort, l *TCPListener) (client, serve
 	return client, server
 }
 
-// transfer writes data to from until all of it has arrived at to.
+// transfer writes data to the connection from until all of it has arrived at the connection to.
 func transfer(n *network, from, to *TCPConn, data []byte, within time.Duration) {
 	n.t.Helper()
 	var got []byte

@@ -16,7 +16,7 @@ type UDPConn struct {
 	local, remote netip.AddrPort
 	ttl           uint8             // 0 means the default
 	groups        roll[*membership] // the groups that the socket has joined
-	service       bool              // set by SetService
+	service       bool              // true if SetService marked the socket as a service
 }
 
 // BindUDP returns a socket that receives datagrams from every peer. The zero address stands for all addresses of the

@@ -57,9 +57,9 @@ type Verdict struct {
 	Proto    wire.Protocol // the protocol of the socket that received it; 0 if none did
 	Port     uint16        // the socket's local port, or ICMP identifier
 	State    tcp.State     // the connection's state after the segment
-	Listener bool          // a listener received it
-	Raw      bool          // only raw sockets, or frame sockets, received it
-	Held     bool          // a fragment that waits for others
+	Listener bool          // true if a listener received the packet
+	Raw      bool          // true if only raw sockets, or frame sockets, received it
+	Held     bool          // true for a fragment that waits for other fragments
 	Probe    tcp.Probe     // the segment, received or sent, is a keep-alive or a window probe
 }
 

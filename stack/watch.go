@@ -5,7 +5,7 @@ import "smolsh/stack/wire"
 // watchers holds the functions that the host calls, and the events that it has not reported yet.
 type watchers struct {
 	onWork     func()                    // set by WatchWork; may be nil
-	work       bool                      // reset by TakeWork
+	work       bool                      // true if the host may have work; reset by TakeWork
 	onMAC      func(a wire.HardwareAddr) // set by WatchMAC; may be nil
 	onConflict func(ev Event)            // set by WatchConflicts; may be nil
 

@@ -37,8 +37,8 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 	return nil
 }
 
-// attach opens the devices and attaches the host to them. Each device gets one of the host's addresses, the last one
-// also the rest.
+// attach opens the devices and attaches the host to them. Each device gets one of the host's addresses. The last device
+// also gets all remaining addresses.
 func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs
 	if len(addrs) == 0 && !o.listens() {

@@ -18,9 +18,9 @@ type shellLab struct {
 	lab     *lab.Lab
 	local   *lab.Host
 	peer    *lab.Host
-	seed    uint64 // of the lab
-	drawn   bool   // the seed is random, because no flag sets it
-	runSeed uint64 // mixed with those of the labs that scripts make, which repeat without a flag
+	seed    uint64 // seed of the lab
+	drawn   bool   // true if the seed is random, because no flag sets it
+	runSeed uint64 // seed that is mixed with the seeds of the labs that scripts make; without a flag these labs repeat
 	devices []phy.Device
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
@@ -32,7 +32,7 @@ var (
 	defaultAddr = netip.MustParsePrefix("192.168.69.1/24")
 	defaultPeer = netip.MustParsePrefix("192.168.69.100/24")
 	peerMAC     = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
-	simDelay    = 100 * time.Microsecond // in each direction, so that round trips are not 0
+	simDelay    = 100 * time.Microsecond // delay in each direction of the virtual lab, so that round trips are not 0
 )
 
 // open makes the lab for the given devices.

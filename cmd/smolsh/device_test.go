@@ -82,14 +82,15 @@ func thereAndBack(t *testing.T, c net.Conn, data []byte) {
 	}
 }
 
-// exercise runs the program on the device of these flags, beside a kernel at peer. The kernel's clients reach us at us over their
-// interface dev; do runs functions in the program's namespace. It tests ping, UDP, HTTP, and size octets there and back over
-// connections opened by either side. super demands that frames are longer than the MTU on average.
+// exercise runs the program on the device of these flags, beside a kernel at peer. The kernel's clients reach the
+// program at the address us over their interface dev. The function do runs functions in the program's namespace.
+// exercise tests ping, UDP, HTTP, and size octets in both directions over connections opened by either side. If super
+// is true, frames must be longer than the MTU on average.
 func exercise(t *testing.T, do func(func()), flags []string, dev, us string, peer netip.Addr, super bool) *program {
 	t.Helper()
 	taptest.NeedTools(t, "ping", "socat", "curl")
 	const size = 8 << 20
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // on every address: the peer's may not exist yet
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // listens on every address, since the peer's address may not exist yet
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	}
 }
 
-// firstDifference returns the first line of want that got does not have in its place.
+// firstDifference returns the first line in which the text got differs from the text want.
 func firstDifference(got, want string) string {
 	lines := strings.Split(got, "\n")
 	for i, w := range strings.Split(want, "\n") {

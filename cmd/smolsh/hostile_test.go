@@ -79,7 +79,7 @@ def test_good_2():
     pass
 `
 
-// junitFile is what a build system reads of a report.
+// junitFile holds the parts of a JUnit report that a build system reads.
 type junitFile struct {
 	Suites []struct {
 		Cases []struct {
@@ -121,7 +121,8 @@ func readJUnit(t *testing.T, path string) map[string]string {
 	return results
 }
 
-// TestHostileTests: a test that exceeds a bound fails alone, with the line that was running; the others pass, and the report is whole.
+// TestHostileTests: a test that exceeds a bound fails with the line that was running. The other tests pass, and the
+// report is complete.
 func TestHostileTests(t *testing.T) {
 	dir := t.TempDir()
 	file, report := filepath.Join(dir, "hostile.star"), filepath.Join(dir, "out.xml")
@@ -137,7 +138,7 @@ func TestHostileTests(t *testing.T) {
 	const memory, steps, timeout = `more than 200 MB of memory \(--memory\)`, `more computation steps than 20000000 \(--steps\)`, `not ended after 4s by the clock on the wall`
 	results := readJUnit(t, report)
 	for name, c := range map[string]struct {
-		line string // of the failure, a regular expression
+		line string // regular expression for the line of the failure
 		says string
 	}{
 		"test_good_1":    {},
@@ -173,8 +174,8 @@ func TestHostileTests(t *testing.T) {
 
 func cut(b []byte) []byte { return b[:min(len(b), 20_000)] }
 
-// TestEndsWhole: Ctrl-C and SIGTERM in the middle leave whole reports, which name the test that ran. kill -9 leaves a whole one too,
-// with the tests that had ended.
+// TestEndsWhole: after Ctrl-C or SIGTERM in the middle of a run, the reports are complete and name the test that ran.
+// After kill -9 the report is complete too, and has the tests that had ended.
 func TestEndsWhole(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal

@@ -15,7 +15,7 @@ import (
 	"smolsh/script"
 )
 
-// bothEnds is a script with both ends of its connections: ours and the kernel's.
+// bothEnds is a script that holds both ends of its connections: one in our stack and one in the kernel.
 const bothEnds = `
 l = kernel.tcp.listen(8080, backlog=5)
 c = tcp.connect("192.168.69.100:8080")

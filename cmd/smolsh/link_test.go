@@ -41,8 +41,9 @@ func line(t *testing.T, c net.Conn, r *bufio.Reader, text string) {
 	}
 }
 
-// changes changes a device: its MTU, its link down and up, and finally deletes it. Each change is reported and shown in the table,
-// and a connection survives all but the last. The deletion is reported in one line and leaves no work.
+// changes alters a device: it sets its MTU, takes its link down and up, and finally deletes it. Each change is reported
+// and shown in the table, and a connection survives all but the last. The deletion is reported in one line and leaves
+// no work.
 func changes(t *testing.T, p *program, dev string, do func(func()), cable func(up string)) {
 	t.Helper()
 	p.said("ready")
@@ -111,7 +112,8 @@ func TestInterfaceChangesUnderUs(t *testing.T) {
 	changes(t, p, "veth1", space.Do, func(up string) { ip(t, "link set veth0 "+up) })
 }
 
-// TestLinkDownAtFirst starts on a TAP that is down. That is reported at once with its remedy, and the remedy works.
+// TestLinkDownAtFirst starts the program on a TAP that is down. The program reports this at once with a remedy, and the
+// remedy works.
 func TestLinkDownAtFirst(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	namespace(t)

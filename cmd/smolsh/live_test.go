@@ -42,7 +42,7 @@ func smolsh(t *testing.T) string {
 	return path
 }
 
-// namespace puts the calling goroutine, for good, into a network namespace with tap0.
+// namespace moves the calling goroutine permanently into a new network namespace with tap0.
 func namespace(t *testing.T) {
 	t.Helper()
 	taptest.Namespace(t)
@@ -183,7 +183,7 @@ const ourBad = `ip.src == 192.168.69.1 && !icmp.type == 3 && (_ws.malformed || i
 // TestServerLive runs examples/server.star with the kernel's clients, without and with faults. Each case is one goroutine, without
 // subtests: only the thread that made the namespace is in it.
 func TestServerLive(t *testing.T) {
-	t.Parallel() // it mostly waits in back-off
+	t.Parallel() // the test mostly waits for timers in back-off
 	t.Run("clean", func(t *testing.T) { t.Parallel(); serverLive(t, false) })
 	t.Run("faults", func(t *testing.T) {
 		t.Parallel()

@@ -183,8 +183,8 @@ func TestLiveInterrupt(t *testing.T) {
 	}
 }
 
-// TestLiveHangsUp ends a script while data is in flight and a connection is open: all data arrives, and the peer receives the end
-// of both.
+// TestLiveHangsUp ends a script while data is in flight and a connection is open: all data arrives, and the peer
+// receives the FIN of both connections.
 func TestLiveHangsUp(t *testing.T) {
 	s := newLive(t)
 	err := s.RunSource("live.star", `

@@ -23,7 +23,8 @@ import (
 
 var updateMatrix = flag.Bool("update", false, "write docs/examples.md")
 
-// place is where an example runs: on a device of a new namespace, with the kernel as its peer, or in a virtual lab.
+// place is an environment in which an example runs: on a device of a new namespace, with the kernel as its peer, or in
+// a virtual lab.
 type place struct {
 	t       *testing.T
 	path    string // the program's path
@@ -117,7 +118,8 @@ func (p *place) run(args ...string) (string, error) {
 	}
 }
 
-// expect returns an error unless out contains all of texts.
+// expect returns an error that names the first of texts that the output out does not contain, or nil if out contains
+// all.
 func expect(out string, texts ...string) error {
 	for _, text := range texts {
 		if !strings.Contains(out, text) {

@@ -86,7 +86,8 @@ func self() string {
 // apart gives a worker a process group of its own, so that the keyboard's signals reach the runner alone.
 func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// cloneProcess runs a copy in a user and a network namespace and waits for its end.
+// cloneProcess runs a copy of this process in a new user and a new network namespace and waits for its end. If ran is
+// false, why is the reason for which it could not start.
 func cloneProcess() (status int, ran bool, why *doctor.Obstacle) {
 	runtime.LockOSThread() // the copy is killed when the thread that started it ends
 	report, theirs, err := os.Pipe()

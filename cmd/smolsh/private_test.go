@@ -209,7 +209,8 @@ func TestNoPrivateLab(t *testing.T) {
 	}
 }
 
-// TestPrograms: a program that a script runs is in the lab's namespace, and reaches the script's own servers and tasks, which go on.
+// TestPrograms: a program that a script runs is in the lab's namespace, and reaches the script's servers and tasks,
+// which continue to run.
 func TestPrograms(t *testing.T) {
 	taptest.NeedTools(t, "curl", "ip", "pgrep")
 	const script = `

@@ -77,7 +77,7 @@ func TestREADME(t *testing.T) {
 					t.Log("$ " + line)
 					if b.server {
 						p := serve(t, asWho(dir, b.user, "exec "+line))
-						for i == len(blocks[chapter])-1 && p.out.String() == "" { // no later block waits for it
+						for i == len(blocks[chapter])-1 && p.out.String() == "" { // no later block waits for this program
 							carryOut(t, dir, false, "ping -c1 -W5 192.0.2.1", false)
 						}
 						continue
@@ -167,7 +167,8 @@ func carryOut(t *testing.T, dir string, user bool, line string, afterServer bool
 	}
 }
 
-// TestREADMEUndoes: the undo commands of the chapters work, so that nothing of the host's is left on the machine.
+// TestREADMEUndoes: the undo commands of the chapters work, so that no setting, device or rule of the chapter is left
+// on the machine.
 func TestREADMEUndoes(t *testing.T) {
 	taptest.NeedTools(t, "ip", "iptables", "sysctl")
 	path := smolsh(t)

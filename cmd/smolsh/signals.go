@@ -15,9 +15,10 @@ import (
 const (
 	// twice is the longest time between two Ctrl-Cs that together end the program.
 	twice = 2 * time.Second
-	// honour is how long the running call may take to end after the second Ctrl-C, since a user may type both at once.
+	// honour is the time that the running call has to end after the second Ctrl-C. It is not 0, since a user may type
+	// both at once.
 	honour = 200 * time.Millisecond
-	// parting is how long the program may take to end by itself after SIGTERM or SIGHUP.
+	// parting is the time that the program has to end by itself after SIGTERM or SIGHUP.
 	parting = time.Second
 )
 

@@ -46,8 +46,8 @@ func modeOf(t *testing.T, tty *os.File) *unix.Termios {
 	return m
 }
 
-// freshMode returns the mode of a terminal that no program has changed. That of the shell's own terminal would be another one
-// if the shell began to edit before the test read it.
+// freshMode returns the mode of a terminal that no program has changed. The mode of the shell's own terminal would
+// differ if the shell began to edit before the test read it.
 func freshMode(t *testing.T) *unix.Termios {
 	t.Helper()
 	tty, child, err := pty.Open()
@@ -162,8 +162,8 @@ func TestBackgroundCommandsEnd(t *testing.T) {
 	}
 }
 
-// TestBackgroundOutput: what a command in the background writes stands in whole lines above the line being typed, and cannot
-// move the cursor.
+// TestBackgroundOutput: the output of a command in the background appears in whole lines above the line that is being
+// typed, and can't move the cursor.
 func TestBackgroundOutput(t *testing.T) {
 	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
 	s.expect("smolsh (virtual)> ")
@@ -253,7 +253,7 @@ func TestProgramsEndWithTheScript(t *testing.T) {
 				t.Errorf("%s %v: exit status %d: %s", verb, sig, got, b)
 			}
 			for i, pid := range pids {
-				defer unix.Kill(-pid, syscall.SIGKILL) // what is left of its group after SIGKILL
+				defer unix.Kill(-pid, syscall.SIGKILL) // ends the processes of its group that are left after SIGKILL
 				if sig == syscall.SIGKILL && i == 2 {
 					continue // its parent was not smolsh
 				}

@@ -29,7 +29,7 @@ const (
 	maxStrangers = 32
 	// maxLeft is the number of ports in the table whose process has left.
 	maxLeft = 32
-	// acceptPause is how long the switch waits if the system has no descriptor for a process that connects.
+	// acceptPause is the time that the switch waits before the next accept if the system has no file descriptor left.
 	acceptPause = 100 * time.Millisecond
 )
 

@@ -112,7 +112,8 @@ func (p *program) portsNow() map[int]map[string]string {
 	return ports
 }
 
-// portOf returns the row of the port that a process has or had.
+// portOf returns the row, in the switch's table of ports, of a port: the port of the process of.cmd, also after that
+// process has left.
 func (p *program) portOf(of *program) map[string]string {
 	p.t.Helper()
 	ports := p.portsNow()

@@ -238,7 +238,7 @@ func list(words []string) string {
 	return text
 }
 
-// forTests are the flags before the verb that tests heed: whether they may touch files, and the faults of every lab.
+// forTests are the flags in front of the verb that apply to tests: no-files, and the faults of every lab.
 var forTests = []string{"no-files", "drop-chance", "corrupt-chance", "size-limit", "tx-rate-limit", "rx-rate-limit", "shaping-interval"}
 
 // checkBeforeTest checks the flags before the verb.
@@ -392,7 +392,8 @@ func listTests(c *scenario.Config) (status int, err error) {
 	return status, nil
 }
 
-// stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run, and a second signal the process. got receives the first signal.
+// stopOnSignal makes Ctrl-C, SIGTERM and SIGHUP end the run. A second signal ends the process. *got is the first
+// signal, nil before it.
 func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
 	got = new(os.Signal)
 	stop := make(chan struct{})
@@ -409,17 +410,18 @@ func stopOnSignal(c *scenario.Config) (got *os.Signal, stopped func()) {
 	return got, func() { signal.Stop(signals) }
 }
 
-// record is the record of the tests that failed last, and its file. A run goes on without a file if there can't be one.
+// record holds the tests that failed in the last run, and the path of the file that stores them. Without a home
+// directory, path is empty and the run stores nothing.
 type record struct {
 	scenario.Record
-	path string // "" if there is no file
+	path string // path of the file; "" if nothing is stored
 }
 
 func readRecord(notes io.Writer) *record {
 	r := &record{}
 	path, err := scenario.RecordFile()
 	if err != nil {
-		return r // there is no home
+		return r // there is no home directory
 	}
 	if r.Record, err = scenario.ReadRecord(path); err != nil {
 		fmt.Fprintf(notes, "note: the record of failed tests can't be read: %v\n", err)
@@ -428,7 +430,8 @@ func readRecord(notes io.Writer) *record {
 	return r
 }
 
-// narrow leaves the tests that failed last, with their seeds unless the command line has seeds.
+// narrow removes all tests but those that failed in their last run. They run with the seeds that failed, unless the
+// command line has seeds.
 func (r *record) narrow(t *testOptions, c *scenario.Config, notes io.Writer) {
 	last := r.Select(c.Tests)
 	if len(last) == 0 {

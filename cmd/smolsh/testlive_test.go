@@ -67,7 +67,7 @@ func TestTestLive(t *testing.T) {
 	}
 }
 
-// TestServerUnderTest: the live tests of Python's server, and the example, say what its log says.
+// TestServerUnderTest: the live tests of Python's server, and the example, print the lines of the server's log.
 func TestServerUnderTest(t *testing.T) {
 	taptest.NeedTools(t, "python3", "ss")
 	underTest(t, `(?s)\n6 passed, 0 failed `, "test", "--live", "../../examples/live/http_server.star")

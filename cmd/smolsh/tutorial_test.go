@@ -28,9 +28,9 @@ func likeness(s string) string {
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
-// TestTutorial follows docs/tutorial.md, block by block, from the top of the tree and then in an empty folder. A python block is
-// the file that its first line names. A console block is commands behind $ and their output. -update writes the present output
-// into the page.
+// TestTutorial follows docs/tutorial.md, block by block, from the top of the tree and then in an empty folder. A python
+// block is the file that its first line names. A console block has commands, each after a $, and their output. -update
+// writes the present output into the page.
 func TestTutorial(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	const page = "../../docs/tutorial.md"
@@ -85,8 +85,8 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
-// console runs a block's commands, compares their output, and returns the block with the present output. A line of … stands for
-// any lines.
+// console runs a block's commands, compares their output, and returns the block with the present output. A line "…" in
+// the block matches any lines.
 func console(t *testing.T, block string, run func(command string) string) string {
 	var now strings.Builder
 	for _, part := range regexp.MustCompile(`(?m)^\$ `).Split(block, -1)[1:] {

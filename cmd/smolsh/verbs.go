@@ -19,7 +19,7 @@ type verb struct {
 	run     func(o *options, stdout, stderr io.Writer) (status int, err error)
 	flagSet func() *pflag.FlagSet // nil if it has no flags
 	choices func() []string       // words that its arguments may be, in addition to files; nil for none
-	files   bool                  // its arguments may be files
+	files   bool                  // true if the verb's arguments may be files
 }
 
 // verbs is the table of the command line. execute, the man page and completion use it.

@@ -163,7 +163,7 @@ func TestClassic(t *testing.T) {
 	}
 }
 
-// TestEmptyAndFlushed: readers accept a capture without packets, and one up to a Flush.
+// TestEmptyAndFlushed: readers accept a capture without packets, and a capture that ends after a Flush.
 func TestEmptyAndFlushed(t *testing.T) {
 	for _, classic := range []bool{false, true} {
 		var buf bytes.Buffer

@@ -46,7 +46,8 @@ const (
 )
 
 // Frame returns the packet as a frame of a phy.Medium: the octets that the file has kept, and the length of the whole
-// frame. It omits a family or cooked header in front of an IP header. In front of any other header that header stays.
+// frame. If an IP header follows a family header or cooked header, Frame omits that header. Otherwise it keeps the
+// header.
 func (r *Record) Frame() (head []byte, length int, m phy.Medium) {
 	skip := 0
 	switch b := r.Data; {

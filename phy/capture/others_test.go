@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// foreign is a file that another program could have written, or that was damaged. It says why tshark or tcpdump do not
-// read the same packets with the same times, if they don't.
+// foreign is a file that another program could have written, or that was damaged. If tshark or tcpdump reads other
+// packets or times, a field has the reason.
 type foreign struct {
 	name    string
 	file    []byte

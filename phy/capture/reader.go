@@ -24,7 +24,7 @@ type Record struct {
 	Link     LinkType   // type of the first header in Data
 	Medium   phy.Medium // medium of the frame that Frame returns
 	Directed bool       // true if the file records the packet's direction
-	Outgoing bool       // with Directed: true if the interface sent the packet
+	Outgoing bool       // true if the interface sent the packet; valid if Directed
 	Comments []string   // the packet's comments; in a Writer's file, its verdict
 	Length   int        // octets of the whole packet, at least len(Data)
 	Data     []byte     // octets that the file has kept; the caller owns them
@@ -69,7 +69,8 @@ func Open(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader that reads in. Its Close does not close in. The error states why in is not a capture.
+// NewReader returns a Reader that reads the capture in. Close of the Reader does not close in. It returns an error that
+// names the reason if in does not hold a capture.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{}
 	b := bufio.NewReaderSize(in, fetchStep)

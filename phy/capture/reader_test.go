@@ -166,8 +166,8 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// TestReadCutAnywhere: a file that ends anywhere gives the packets that it contains completely. It also gives a warning
-// unless it ends between two records.
+// TestReadCutAnywhere: from a file that is cut off anywhere, Reader returns the packets that the file contains
+// completely. It also returns a warning unless the file ends between two records.
 func TestReadCutAnywhere(t *testing.T) {
 	for _, file := range [][]byte{written(t, false), written(t, true)} {
 		ends := map[int]bool{} // offsets between records
@@ -202,8 +202,8 @@ func isBlockEnd(file []byte, n int) bool {
 	return at == n
 }
 
-// TestReadCutGzip: a truncated compressed file gives the packets before its end, even if only the trailer of gzip is
-// missing.
+// TestReadCutGzip: from a truncated compressed file, Reader returns the packets before the end, even if only the
+// trailer of gzip is missing.
 func TestReadCutGzip(t *testing.T) {
 	for _, classic := range []bool{false, true} {
 		z := zipped(written(t, classic))

@@ -14,8 +14,8 @@ const (
 // timeUnit is an interface's unit of time: units per second (if_tsresol) and an offset in seconds (if_tsoffset).
 type timeUnit struct {
 	binary   bool  // true if the units per second are a power of 2, false for a power of 10
-	exponent uint8 // of that power, at most 127
-	offset   int64 // seconds
+	exponent uint8 // exponent of that power, at most 127
+	offset   int64 // offset to add to the time, in seconds
 }
 
 var (

@@ -14,7 +14,8 @@ type warning struct {
 	more  int
 }
 
-// add counts a warning of a kind. It calls what to describe the damage if it is the first of its kind.
+// add counts a warning of the given kind. For the first warning of its kind it calls what, which returns the
+// description of the damage.
 func (w *warnings) add(kind string, what func() string) {
 	if i, ok := w.index[kind]; ok {
 		w.list[i].more++

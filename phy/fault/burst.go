@@ -40,7 +40,7 @@ func (g GilbertElliott) MeanLoss() float64 {
 
 func (g *GilbertElliott) used() bool { return g.P > 0 || g.Good > 0 }
 
-// step decides about a frame in the given state, and advances the chain.
+// step decides whether a frame is lost in the chain's state *bad, and then advances the chain.
 func (g *GilbertElliott) step(s *Set, bad *bool) (lost bool) {
 	if *bad {
 		lost = s.chance(g.Bad)

@@ -24,8 +24,8 @@ func (l *line) full(now clock.Instant, limit int) bool {
 	return len(l.held) >= limit
 }
 
-// send returns the time at which the last bit of a frame that arrives at the instant at has been sent at rate bits per
-// second. It rounds up to a nanosecond.
+// send returns the time at which the last bit of a frame has been sent. The frame arrives at time at, has the given
+// number of octets, and is sent at rate bits per second. It rounds up to a nanosecond.
 func (l *line) send(at clock.Instant, octets int, rate uint64) clock.Instant {
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate

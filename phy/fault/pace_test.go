@@ -51,8 +51,8 @@ func TestRateIsASchedule(t *testing.T) {
 	r := &Rule{RateBps: 8e6}
 	s := set(r)
 	schedule(t, s, []arrival{
-		{0, 1000, 1 * ms, drop.None}, {0, 1000, 2 * ms, drop.None}, {0, 500, 2500 * time.Microsecond, drop.None}, // one after the other
-		{3 * ms, 1000, 4 * ms, drop.None},                                         // after a pause, without credit for it
+		{0, 1000, 1 * ms, drop.None}, {0, 1000, 2 * ms, drop.None}, {0, 500, 2500 * time.Microsecond, drop.None}, // the second frame is sent after the first
+		{3 * ms, 1000, 4 * ms, drop.None},                                         // after a pause, which earns no credit
 		{3500 * time.Microsecond, 1, 4001 * time.Microsecond, drop.None},          // while the previous frame is being sent
 		{10 * ms, 0, 10 * ms, drop.None}, {10 * ms, 125, 10*ms + ms/8, drop.None}, // an empty frame takes no time
 	})
@@ -189,7 +189,7 @@ func TestGilbertElliott(t *testing.T) {
 		{GilbertElliott{P: 0.1, R: 0.4, Bad: 1}, 0.2, 2.5},
 		{GilbertElliott{P: 0.1, R: 0.4, Bad: 0.5, Good: 0.01}, 0.2*0.5 + 0.8*0.01, 0},
 		{GilbertElliott{Good: 0.03}, 0.03, 0},
-		{GilbertElliott{P: 1, R: 1, Bad: 1}, 0.5, 1}, // every other one
+		{GilbertElliott{P: 1, R: 1, Bad: 1}, 0.5, 1}, // every other frame is lost
 	} {
 		if got := c.g.MeanLoss(); math.Abs(got-c.share) > 1e-12 {
 			t.Errorf("%+v: a mean loss of %v, want %v", c.g, got, c.share)

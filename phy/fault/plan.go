@@ -131,7 +131,7 @@ type Planned struct {
 	Report
 	Rule    *Rule // rule with this effect only
 	Single  bool  // true if the plan limits the effect to single frames, whose numbers Rule.Nth has
-	Certain bool  // with Single: true if Rule applies the effect with probability 1, false if it drops the frames
+	Certain bool  // true if Rule applies the effect with probability 1, false if it drops the frames; valid if Single
 
 	seen [2]int // matches so far, by direction
 	last [2]int // number and direction of the latest match; 0 after recordHit has processed it

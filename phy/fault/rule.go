@@ -227,7 +227,7 @@ func (r *Rule) refuse(s *Set, w *way, now clock.Instant, f *phy.Frame) drop.Reas
 	return drop.None
 }
 
-// until returns the time at which the rule releases a frame that arrives at the instant at.
+// until returns the time at which the rule releases the frame f, which arrives at time at.
 func (r *Rule) until(s *Set, w *way, at clock.Instant, f *phy.Frame) clock.Instant {
 	if r.RateBps > 0 {
 		at = w.line.send(at, f.Len(), r.RateBps)

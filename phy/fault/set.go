@@ -63,8 +63,8 @@ func (s *Set) Remove(r *Rule) {
 	}
 }
 
-// Change replaces the effects of the rule r by those of the rule to. The choice of frames, the counts, the delayed
-// frames and the state of the burst's chain stay. A bucket whose size or interval changes is filled again.
+// Change replaces the effects of the rule r by the effects of the rule named to. The choice of frames, the counts, the
+// delayed frames and the state of the burst's chain stay. A bucket whose size or interval changes is filled again.
 func (s *Set) Change(r *Rule, to *Rule) {
 	if to.Bucket != r.Bucket || to.Interval != r.Interval {
 		for i := range r.ways {

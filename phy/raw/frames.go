@@ -108,7 +108,7 @@ func auxdata(control []byte) *unix.TpacketAuxdata {
 	return (*unix.TpacketAuxdata)(unsafe.Pointer(&control[data]))
 }
 
-// retag inserts the VLAN tag behind the addresses again (IEEE 802.1Q-2022 §9.3).
+// retag inserts the VLAN tag again after the hardware addresses (IEEE 802.1Q-2022 §9.3).
 func retag(f *phy.Frame, aux *unix.TpacketAuxdata) {
 	const addresses, tag = 12, 4
 	tpid := uint16(unix.ETH_P_8021Q)

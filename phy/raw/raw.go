@@ -238,8 +238,8 @@ func (d *Device) Name() string { return d.link.Name }
 // FD returns the descriptor to poll. It is non-blocking and belongs to the device.
 func (d *Device) FD() int { return d.fd }
 
-// Capabilities returns Ethernet with offloads, the interface's MTU at the last Refresh, and a hardware address derived
-// from the kernel's.
+// Capabilities returns Ethernet with offloads, the interface's MTU at the last Refresh, and a hardware address that is
+// derived from the kernel's address on the interface.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
 // Up reports whether the interface was up and had a carrier at the last Refresh.

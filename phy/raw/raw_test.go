@@ -141,7 +141,8 @@ func has(frames []*phy.Frame, text string) bool {
 	return slices.ContainsFunc(frames, func(f *phy.Frame) bool { return bytes.Contains(f.Bytes(), []byte(text)) })
 }
 
-// TestChecksumsLeftUndone: an unfinished checksum of the other kernel is reported as such; ours may be left to the kernel.
+// TestChecksumsLeftUndone: the device reports a frame from the other kernel whose checksum is unfinished, and the
+// kernel finishes the checksums of frames that we send.
 func TestChecksumsLeftUndone(t *testing.T) {
 	b := lay(t, Options{})
 	f := b.udp([]byte("left to you"))
@@ -201,8 +202,8 @@ func TestSuperSegments(t *testing.T) {
 	}
 }
 
-// TestVLANTag: the kernel removes a VLAN tag on arrival and passes it beside the frame; the device inserts it again behind the
-// addresses.
+// TestVLANTag: the kernel removes a VLAN tag on arrival and passes it beside the frame; the device inserts it again
+// after the hardware addresses.
 func TestVLANTag(t *testing.T) {
 	b := lay(t, Options{})
 	b.send(b.udp([]byte("hello"))) // makes us a station
@@ -242,7 +243,8 @@ func TestVLANTag(t *testing.T) {
 	}
 }
 
-// TestOutgoing: the device never receives its own frames; it receives those of the kernel beside us if asked to.
+// TestOutgoing: the device never receives the frames that it sent. It receives the frames that the kernel sends on the
+// interface if the configuration asks for them.
 func TestOutgoing(t *testing.T) {
 	for _, outgoing := range []bool{false, true} {
 		t.Run(fmt.Sprint(outgoing), func(t *testing.T) {

@@ -295,7 +295,8 @@ func TestDeletedDevice(t *testing.T) {
 	}
 }
 
-// host is the host behind one TAP in TestTwoTAPs. Only this end knows its IP address and hardware address.
+// host is a host on one of the TAPs of TestTwoTAPs. The kernel does not have the host's IP address and hardware
+// address.
 type host struct {
 	dev      *Device
 	undone   int // number of received datagrams with an unfinished checksum

@@ -47,7 +47,7 @@ type Device struct {
 	conn
 	path    string
 	opts    Options
-	idle    int // descriptor behind FD while there is no switch; never readable
+	idle    int // descriptor that FD stands for while there is no switch; never readable
 	up      bool
 	closed  bool
 	watched bool
@@ -134,8 +134,8 @@ func meet(path string, opts *Options) (*meeting, error) {
 	return &meeting{fd, number}, nil
 }
 
-// peer returns the process at the other end. Its identifiers are those of the time when it connected or began to listen
-// (SO_PEERCRED, unix(7)).
+// peer returns the process at the other end. Its identifiers (pid, uid, gid) are from the time when it connected or
+// began to listen (SO_PEERCRED, unix(7)).
 func peer(c *net.UnixConn) (who *unix.Ucred, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {

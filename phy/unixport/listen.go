@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// helloTime is how long each end waits for the other's hello.
+	// helloTime is the time that each end waits for the other end's hello.
 	helloTime = 5 * time.Second
 	// staleLook is the time after which a socket that refuses connections is tried again. Its owner may be about to
 	// listen. If it still refuses, it is stale.
@@ -55,7 +55,7 @@ func Listen(path string, mtu int) (*Listener, error) {
 	if err != nil {
 		return nil, dialError(path, err)
 	}
-	ln.SetUnlinkOnClose(false) // at Close the path may be another switch's
+	ln.SetUnlinkOnClose(false) // at Close the path may belong to another switch
 	node, err := os.Lstat(path)
 	if err != nil {
 		ln.Close()

@@ -1,20 +1,21 @@
 //go:build linux
 
-// Package unixport is a cable between processes of one machine over a Unix socket (unix(7)), which needs no privileges. Dial makes
-// a host's end of it, Listen the ports of a switch.
+// Package unixport is a cable between processes of one machine over a Unix socket (unix(7)), which needs no privileges.
+// Dial makes a host's end of it, Listen the ports of a switch.
 //
-// The socket is of type SOCK_SEQPACKET, which keeps messages apart. Each message starts with the protocol's version and its kind.
-// The host sends the first hello, with the MTU it wants or 0. The switch answers with its own hello, or with "full". From then on
-// every message is one frame behind a virtio-net header (phy.Frame.PutVnet), so that both ends may send super-segments and
-// unfinished checksums, as on a TAP. The header has the machine's byte order, which is the same at both ends.
+// The socket is of type SOCK_SEQPACKET, which keeps messages apart. Each message starts with the protocol's version and
+// its kind. The host sends the first hello, with the MTU it wants or 0. The switch answers with its own hello, or with
+// "full". From then on every message is one frame after a virtio-net header (phy.Frame.PutVnet), so that both ends may
+// send super-segments and unfinished checksums, as on a TAP. The header has the machine's byte order, which is the same
+// at both ends.
 //
 //	hello  version, 1, 's', 'w', MTU in four octets, most significant first
 //	frame  version, 2, virtio-net header, Ethernet frame
 //	full   version, 3, 's', 'w', number of ports in four octets
 //
-// A process that may write to the socket is trusted no more than a station on a cable: a message that is none of these, or longer
-// than the medium's, is counted by its reason and dropped. The sender's socket buffer bounds the messages in transit, so that a
-// process that does not read delays only itself.
+// A process that may write to the socket is trusted no more than a station on a cable: a message that is none of these,
+// or longer than the medium's, is counted by its reason and dropped. The sender's socket buffer bounds the messages in
+// transit, so that a process that does not read delays only itself.
 //
 // A Device or Port is single-owner: one goroutine at a time may use it.
 package unixport
@@ -38,8 +39,8 @@ const (
 )
 
 const (
-	prefixLen  = 2                             // version and kind
-	headerLen  = prefixLen + phy.VnetHeaderLen // in front of a frame
+	prefixLen  = 2                             // octets of version and kind
+	headerLen  = prefixLen + phy.VnetHeaderLen // octets in front of a frame
 	controlLen = prefixLen + 6                 // length of any other message
 	tagLen     = 4                             // an IEEE 802.1Q tag, which does not count towards the MTU
 

@@ -128,8 +128,8 @@ func TestFramesCross(t *testing.T) {
 	}
 }
 
-// TestNotFrames writes invalid messages to the switch's end, as a hostile process may. Each is dropped for its reason, and a frame
-// behind them arrives.
+// TestNotFrames writes invalid messages to the switch's end, as a hostile process may. Each is dropped for its reason,
+// and a frame sent after them arrives.
 func TestNotFrames(t *testing.T) {
 	d, p := cable(t)
 	head := func(gso byte, size uint16, rest []byte) []byte {

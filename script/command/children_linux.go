@@ -14,24 +14,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt makes the processes that commands leave behind this process's children, so that End finds them. End ends every
-// descendant from then on, also one that no command has started.
+// Adopt makes this process the parent of the processes that commands leave behind, so that End finds them. After Adopt,
+// End ends every descendant of this process, also those that no command has started.
 func Adopt() {
 	if !adopted.Swap(true) {
-		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // without this kernel feature init adopts the processes
+		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // on an error the processes stay children of init
 	}
 }
 
 // adopted is true after Adopt.
 var adopted atomic.Bool
 
-// A process is a line of the system's table of processes.
+// A process is an entry of the system's table of processes.
 type process struct {
 	pid, parent int
-	dead        bool // true if it has ended and its parent has not asked how
+	dead        bool // true for a zombie, whose parent has not read its exit status
 }
 
-// processes returns the table.
+// processes reads /proc and returns all processes of the system, nil if /proc can't be read.
 func processes() []process {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -47,7 +47,7 @@ func processes() []process {
 		}
 		b, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
-			continue // the process has ended since
+			continue // the process has ended in the meantime
 		}
 		// The name in parentheses may contain any character. State and parent follow the last parenthesis.
 		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
@@ -79,14 +79,15 @@ func descendants(of int) []int {
 	return found
 }
 
-// own has the processes that are awaited by their numbers, which reap leaves alone.
+// own holds the processes for which Wait will be called. reap does not touch them.
 var own = struct {
-	starting sync.RWMutex // held for reading while a process is started and not in pids yet
+	starting sync.RWMutex // read-locked while a process is started and is not in pids yet
 	mu       sync.Mutex
 	pids     map[int]struct{}
 }{pids: map[int]struct{}{}}
 
-// Start starts a process whose end the caller awaits by Wait. Reaping leaves that process alone. Any goroutine may call it.
+// Start starts a process for which the caller must call Wait. reap does not touch the process. Any goroutine may call
+// it.
 func Start(cmd *exec.Cmd) error {
 	own.starting.RLock()
 	defer own.starting.RUnlock()
@@ -105,15 +106,15 @@ func Wait(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// disown forgets a process that has ended and was awaited.
+// disown removes a process from own after Wait.
 func disown(pid int) {
 	own.mu.Lock()
 	delete(own.pids, pid)
 	own.mu.Unlock()
 }
 
-// reap asks how adopted processes have ended, so that they don't stay in the system's table. While a command is being
-// started it does nothing. Any goroutine may call it.
+// reap reads the exit status of adopted processes that have ended, so that they don't stay zombies. While a command is
+// being started it does nothing. Any goroutine may call it.
 func reap() {
 	if !adopted.Load() || !own.starting.TryLock() {
 		return
@@ -169,7 +170,8 @@ func signalMarked(mark string, sig syscall.Signal) {
 	}
 }
 
-// killMarked kills the processes that a program has left behind, also those that start while it looks.
+// killMarked kills the processes that a program has left behind. It repeats this until none is left, since a process
+// may start another one meanwhile.
 func killMarked(mark string) {
 	for range 20 {
 		left := marked(mark)
@@ -183,13 +185,13 @@ func killMarked(mark string) {
 	}
 }
 
-// childAttr returns the attributes of a program's process: it has no terminal, so that neither a key nor a question meets
-// it, and it ends when this process is killed.
+// childAttr returns the attributes of a program's process. The process has no terminal, so it receives no signals from
+// the keyboard and can't ask the user. The system kills it when this process is killed.
 func childAttr() (*syscall.SysProcAttr, error) {
 	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}, nil
 }
 
-// awaitExit returns when a child has ended, and leaves it in the system's table.
+// awaitExit returns when a child has ended. The child stays a zombie, so that its number is not reused.
 func awaitExit(pid int) {
 	for {
 		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
@@ -201,11 +203,11 @@ func awaitExit(pid int) {
 // signalGroup sends a signal to a process group.
 func signalGroup(group int, sig syscall.Signal) { _ = unix.Kill(-group, sig) }
 
-// endPatience is how long a process may take to end after SIGTERM.
+// endPatience is the time that a process has to end after SIGTERM, before SIGKILL.
 const endPatience = 300 * time.Millisecond
 
-// End ends the processes that commands and programs have left running: it asks them to end, and kills those that don't. Without
-// Adopt it does nothing. Any goroutine may call it.
+// End ends the processes that commands and programs have left running: it sends SIGTERM, and SIGKILL to those that do
+// not end. Without Adopt it does nothing. Any goroutine may call it.
 func End() {
 	if !adopted.Load() {
 		return
@@ -215,10 +217,11 @@ func End() {
 	endProcesses(func() []int { return descendants(me) })
 }
 
-// endMarked ends the processes with a mark, as End ends all.
+// endMarked ends the processes with a mark: by SIGTERM, and by SIGKILL if they do not end.
 func endMarked(mark string) { endProcesses(func() []int { return marked(mark) }) }
 
-// endProcesses ends the processes that find returns. They are sent SIGTERM, and SIGKILL if they are left after endPatience.
+// endProcesses ends the processes that find returns. It sends them SIGTERM, and SIGKILL if they have not ended after
+// endPatience.
 func endProcesses(find func() []int) {
 	asked := map[int]bool{}
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {

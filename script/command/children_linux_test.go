@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// End ends every process that commands have left behind: also one that ignores the request to end, one that is stopped, and
+// End ends every process that commands have left behind: also a process that ignores SIGTERM, one that is stopped, and
 // one whose parent has ended.
 func TestEnd(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
@@ -36,7 +36,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// Adopted processes are reaped, and those whose end a program awaits are left to it.
+// reap reaps adopted processes, and leaves the processes of Start to Wait.
 func TestReap(t *testing.T) {
 	Adopt()
 	cmd := exec.Command("sh", "-c", "exit 7")

@@ -19,10 +19,10 @@ func End() {}
 // EndOf does nothing on this system.
 func EndOf(int) {}
 
-// childAttr refuses, because nothing here would end a program with the script.
+// childAttr returns an error, because on this system a program would not end with the script.
 func childAttr() (*syscall.SysProcAttr, error) { return nil, errors.New("programs run on Linux only") }
 
-// Start starts a process whose end the caller awaits by Wait.
+// Start starts a process for which the caller must call Wait.
 func Start(cmd *exec.Cmd) error { return cmd.Start() }
 
 // Wait waits for the end of a process that Start has started, as cmd.Wait does.

@@ -1,6 +1,6 @@
-// Package command runs programs of the operating system, and ends the processes that they leave behind. A Command is a command line
-// of the prompt, on the terminal of the process; the caller runs one at a time. A Program, of a Set, is one that a script runs: it
-// has pipes in place of a terminal.
+// Package command runs programs of the operating system, and ends the processes that they leave behind. A Command is a
+// command line of the prompt, on the terminal of the process; the caller runs one at a time. A Program is a program
+// that a script runs. It belongs to a Set, and has pipes in place of a terminal.
 package command
 
 import (
@@ -20,10 +20,11 @@ var ErrInterrupted = errors.New("interrupted")
 const Missing = 127
 
 // A Command is a command line. The keyboard interrupts its processes directly, because they are in the terminal's
-// foreground group, unless the interrupt precedes the process or is reported only afterwards. Interrupt is for these two.
+// foreground group, unless the interrupt precedes the process or is reported only afterwards. Interrupt is for these
+// two cases.
 type Command struct {
 	cmd  *exec.Cmd
-	said func() // waits for the output that Lines reads
+	said func() // waits until the goroutines of Lines have printed the output
 
 	mu          sync.Mutex
 	interrupted bool
@@ -66,7 +67,7 @@ func (c *Command) start() error {
 	return err
 }
 
-// soon is how long after the start an interrupt may have preceded the process.
+// soon is the time after the start within which a reported interrupt may have been sent before the process existed.
 const soon = 100 * time.Millisecond
 
 // Interrupt keeps the command from starting, or passes the interrupt on to a command that has just started. Any goroutine
@@ -76,7 +77,7 @@ func (c *Command) Interrupt() {
 	defer c.mu.Unlock()
 	c.interrupted = true
 	if c.cmd.Process != nil && time.Since(c.started) < soon {
-		_ = c.cmd.Process.Signal(syscall.SIGINT) // a process that has ended needs none
+		_ = c.cmd.Process.Signal(syscall.SIGINT) // an error means that the process has ended
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The exit status is the command's, or 128 and the number of the signal that ended it.
+// Status returns the exit status of the command, or 128 plus the number of the signal that ended the command.
 func TestStatus(t *testing.T) {
 	for line, want := range map[string]int{"exit 0": 0, "exit 3": 3, "kill -9 $$": 137, "exec /no/such/program 2>/dev/null": Missing} {
 		if got, ran := Status(New(line).Run()); got != want || !ran {
@@ -29,7 +29,8 @@ func TestInterruptBeforeStart(t *testing.T) {
 	}
 }
 
-// An interrupt reported just after the start may have preceded the process; later the keyboard's own signal has reached it.
+// Interrupt passes an interrupt on just after the start of the command, since the signal may have preceded the process.
+// Later it does not, since the keyboard's signal has reached the process.
 func TestInterruptOfANewCommand(t *testing.T) {
 	r := New("exec sleep 3600")
 	done := make(chan error, 1)

@@ -38,16 +38,18 @@ func InBackground(line string) (some, all bool) {
 	return false, false
 }
 
-// maxCommandLine is the most octets of a line of a background process that are held until its end.
+// maxCommandLine is the largest number of octets that are held of a line without its end, from a process in the
+// background.
 const maxCommandLine = 4096
 
-// Lines gives a command that has not started a pipe in place of the terminal as its outputs. print gets each line of that output,
-// without its end, on a goroutine of its own; it must not keep the line's octets. Run returns when it has printed all, unless processes
-// in the background have the pipe: their later lines are printed when they write them.
+// Lines gives a command that has not started a pipe in place of the terminal as its outputs. print is called for each
+// line of that output, without its line feed, on a separate goroutine. It must not keep the line's octets. Run returns
+// when all lines are printed, unless processes in the background hold the pipe open. Their later lines are printed when
+// they write them.
 func (c *Command) Lines(print func(line []byte)) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return // it keeps the terminal
+		return // without a pipe the command keeps the terminal
 	}
 	c.cmd.Stdout, c.cmd.Stderr = w, w
 	ended := make(chan struct{})

@@ -6,17 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// Output is what a program has written to one of its outputs.
+// Output holds the octets that a program has written to its standard output or its standard error.
 type Output struct {
 	pipe  *os.File
-	ended chan struct{} // closed when no process has the other end any more
+	ended chan struct{} // closed when no process holds the other end of the pipe
 
 	mu       sync.Mutex
 	b        []byte
-	finished bool // nothing more is kept
+	finished bool // true if further octets are discarded
 }
 
-// read reads the output to its end. It calls full when there is no room left, and discards the octets from then on.
+// read reads the output to its end. When room is used up, it calls full and discards the following octets.
 func (o *Output) read(room *atomic.Int64, full func()) {
 	defer close(o.ended)
 	defer o.pipe.Close()
@@ -32,7 +32,8 @@ func (o *Output) read(room *atomic.Int64, full func()) {
 	}
 }
 
-// keep appends to the output; it reports false if that finishes it for want of room.
+// keep appends b to the output. If room has fewer octets left, it appends only those, finishes the output and returns
+// false.
 func (o *Output) keep(b []byte, room *atomic.Int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,7 +48,7 @@ func (o *Output) keep(b []byte, room *atomic.Int64) bool {
 	return true
 }
 
-// finish makes the output what it is now.
+// finish makes keep discard all further octets.
 func (o *Output) finish() {
 	o.mu.Lock()
 	o.finished = true

@@ -15,35 +15,39 @@ import (
 )
 
 const (
-	// maxOutput bounds the octets that are kept of a program's outputs, both together.
+	// maxOutput is the largest number of octets that are kept of a program's standard output and standard error
+	// together.
 	maxOutput = 64 << 20
-	// maxPrograms bounds a set's programs that run, or whose outputs a process of theirs holds open.
+	// maxPrograms is the largest number of programs in a set that run, or whose outputs a process that they left behind
+	// holds open.
 	maxPrograms = 256
-	// outputSettle is how long a program's outputs may stay open after its end, if a process that it left behind has them.
+	// outputSettle is the time that Run waits after the program's end for its outputs to close. A process that the
+	// program left behind may hold them open.
 	outputSettle = 100 * time.Millisecond
 )
 
-// errOutput ends a program that writes too much.
+// errOutput is the reason of Stop for a program that writes more than maxOutput octets.
 var errOutput = fmt.Errorf("it wrote more than %d MiB", maxOutput>>20)
 
 // A Set is the set of programs that one session has started. The zero Set is empty. Any goroutine may call its methods.
 type Set struct {
 	mu    sync.Mutex
-	mark  string                // in the environment of each, as newMark returns it; "" before the first
+	mark  string                // text in the environment of each program, as newMark returns it; "" before the first program
 	count int                   // number of all programs so far
-	live  map[*Program]struct{} // those that run, or whose outputs are open
+	live  map[*Program]struct{} // programs that run, or whose outputs are open
 }
 
 // marks counts the Sets of this process.
 var marks atomic.Uint64
 
-// markOf returns how the marks of a process's programs begin.
+// markOf returns the beginning of the marks of all programs that the process pid has started.
 func markOf(pid int) string { return fmt.Sprintf(";%d.", pid) }
 
 // newMark returns a text that is in the environment of a Set's programs and of the processes that they start.
 func newMark() string { return fmt.Sprintf("%s%d.", markOf(os.Getpid()), marks.Add(1)) }
 
-// markVariable is the environment variable with the marks of programs. A program inside a program has both marks.
+// markVariable is the environment variable with the marks of programs. If a program of a script runs smolsh, whose
+// script runs a second program, the second one has the marks of both.
 const markVariable = "SMOLSH_PROGRAM"
 
 // Used reports whether the set has had any program.
@@ -53,40 +57,40 @@ func (s *Set) Used() bool {
 	return s.count > 0
 }
 
-// Len returns the number of programs that run, or whose outputs a process of theirs holds open.
+// Len returns the number of programs that run, or whose outputs a process that they left behind holds open.
 func (s *Set) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.live)
 }
 
-// A Program is a program of the operating system, in a process group and a session of its own. Its process is the one whose end
-// the Program awaits; that process may leave others behind. Any goroutine may call its methods; the exported fields but Out and Err are
-// set before Run.
+// A Program is a program of the operating system, in a process group and a session of its own. It ends with its
+// process, which may leave other processes behind. Any goroutine may call its methods. The caller sets the exported
+// fields, except Out and Err, before Run.
 type Program struct {
-	Line    string        // the command, as messages show it
+	Line    string        // command in the form in which messages show it
 	Input   []byte        // octets of its standard input; nil for an empty one
-	Timeout time.Duration // Run kills the program after this time by the clock on the wall; task.Forever for no bound
-	KeepsOn bool          // true if output that processes left behind write after the program's end is kept
+	Timeout time.Duration // time after which Run kills the program, by the wall clock; task.Forever for no bound
+	KeepsOn bool          // true if the outputs also keep the octets that processes left behind write after the program's end
 	Out     Output
 	Err     Output
 
 	cmd    *exec.Cmd
 	mark   string
-	stdin  *os.File     // the end of the pipe to which Input is written; nil without Input
+	stdin  *os.File     // writing end of the pipe for Input; nil without Input
 	room   atomic.Int64 // octets of output that may still be kept
 	parts  atomic.Int32 // number of outputs and processes that have not ended
-	forget func()       // called when none is left
+	forget func()       // called when parts becomes 0
 
-	started chan struct{} // closed when it runs, or fail is set
-	over    chan struct{} // closed when it has ended and its outputs are read
-	fail    error         // why it could not be started
+	started chan struct{} // closed when the program runs, or fail is set
+	over    chan struct{} // closed when the program has ended and its outputs are read
+	fail    error         // error of the start; nil if it succeeded
 
 	mu     sync.Mutex
 	pid    int // 0 before it has started
 	ended  bool
 	status int
-	why    error // why Stop has killed it
+	why    error // reason that Stop was given; nil without Stop
 }
 
 // New returns a program that has not been started, which the caller must Run. args has the program's name and its arguments. The set
@@ -146,7 +150,7 @@ func (p *Program) Run() {
 	}
 	awaitExit(p.pid)
 	p.mu.Lock()
-	_ = p.cmd.Wait() // ProcessState has it all
+	_ = p.cmd.Wait() // the error is ignored, since ProcessState holds the exit status
 	p.ended, p.status = true, exitStatus(p.cmd.ProcessState)
 	p.mu.Unlock()
 	disown(p.pid)
@@ -211,7 +215,7 @@ func (p *Program) start() (err error) {
 	}
 	if p.stdin != nil {
 		task.Background(func() {
-			_, _ = p.stdin.Write(p.Input) // the program need not read it
+			_, _ = p.stdin.Write(p.Input) // an error is ignored, since the program need not read its input
 			p.stdin.Close()
 		}, func() {})
 	}
@@ -234,7 +238,8 @@ func startError(err error) error {
 	return err
 }
 
-// settle waits until the outputs are read after the program's end, unless a process that it left behind keeps them open.
+// settle waits, after the program's end, until its outputs are read. If a process that the program left behind holds
+// them open, settle waits no longer than outputSettle.
 func (p *Program) settle() {
 	late := time.NewTimer(outputSettle)
 	defer late.Stop()
@@ -253,8 +258,8 @@ func (p *Program) settle() {
 	}
 }
 
-// Stop kills the program with its process group and the processes that it has left behind. why is the error of the call
-// that waits for it. A program that is about to start is killed when it has. Any goroutine may call it.
+// Stop kills the program with its process group and the processes that it has left behind. why is the error that Reason
+// then returns. A program that is about to start is killed when it has started. Any goroutine may call it.
 func (p *Program) Stop(why error) {
 	p.mu.Lock()
 	if p.ended {
@@ -279,12 +284,12 @@ func (p *Program) Signal(sig syscall.Signal) {
 	case p.pid == 0:
 	case !p.ended:
 		signalGroup(p.pid, sig)
-	default: // the number of the group may be another one's by now
+	default: // the number of the group may have been reused
 		signalMarked(p.mark, sig)
 	}
 }
 
-// Result returns the program's status; ended is false while it runs, or its outputs are not read yet.
+// Result returns the program's status; ended is false while the program runs, or while its outputs are not read yet.
 func (p *Program) Result() (status int, ended bool) {
 	select {
 	case <-p.over:
@@ -308,7 +313,7 @@ func (p *Program) PID() int {
 	return p.pid
 }
 
-// abandon closes the pipes, whoever holds their other ends.
+// abandon closes this process's ends of the pipes, even if other processes hold the other ends.
 func (p *Program) abandon() {
 	p.Out.abandon()
 	p.Err.abandon()

@@ -13,7 +13,7 @@ func SignalNamed(name string) syscall.Signal {
 	return unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG"))
 }
 
-// StatusWords returns a program's status in words: "status 143 (terminated)".
+// StatusWords returns a program's status as text, such as "status 143 (terminated)".
 func StatusWords(status int) string {
 	text := fmt.Sprintf("status %d", status)
 	if status > 128 && unix.SignalName(syscall.Signal(status-128)) != "" {

@@ -22,7 +22,7 @@ func TestTake(t *testing.T) {
 		{time.Second, reset(1), true, 0},
 		{time.Second, reset(2), false, 0},
 		{2 * time.Second, reset(3), false, 0},
-		{3 * time.Second, errors.New("division by zero"), true, 2}, // of another kind
+		{3 * time.Second, errors.New("division by zero"), true, 2}, // an error of another kind
 		{11*time.Second - 1, reset(4), false, 0},
 		{11 * time.Second, reset(5), true, 1},
 		{11 * time.Second, reset(6), false, 0},

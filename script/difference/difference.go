@@ -12,7 +12,7 @@ import (
 
 const (
 	maxDepth = 50 // values within values that are looked into; a list may be in itself
-	// context is how many octets of a string are shown on either side of the first difference.
+	// context is the number of octets of a string that are shown before and after the first difference.
 	context = 24
 	// maxText bounds the octets of a value that is shown.
 	maxText = 80
@@ -34,7 +34,8 @@ func First(got, want starlark.Value) string {
 	return "at " + where + ": " + what
 }
 
-// find returns the place of the first difference, as an expression behind the value's name, and the difference there.
+// find returns the place of the first difference, as an expression that follows the value's name (such as [3].ttl), and
+// a description of the difference.
 func find(got, want starlark.Value, depth int) (where, what string) {
 	if depth > maxDepth || equal(got, want) {
 		return "", ""
@@ -78,7 +79,7 @@ func whole(got, want starlark.Value, depth int) (where, what string) {
 	return "", fmt.Sprintf("got %s, want %s", brief(got), brief(want))
 }
 
-// equal compares two values. Values that can't be compared are different.
+// equal reports whether two values are equal. It returns false for values that can't be compared.
 func equal(a, b starlark.Value) bool {
 	x, ok1 := octets(a)
 	y, ok2 := octets(b)

@@ -1,5 +1,5 @@
 // Package escape makes text harmless for a terminal. A terminal obeys control characters, and a peer may put them into
-// whatever it says: data that a script prints, names, errors.
+// data that a script prints, into names and into errors.
 package escape
 
 import (

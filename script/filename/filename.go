@@ -11,9 +11,9 @@ import (
 	"smolsh/script/cursor"
 )
 
-// Complete completes the last word of a command line of the system's shell, text, which begins with "!". A word that begins
-// a command is completed as a program, but as a file if it has a slash; other words as files. items are whole words that
-// may stand from text[from:] on, sorted; suffix may follow if there is only one.
+// Complete completes the last word of a command line of the system's shell, text, which begins with "!". A word that
+// begins a command is completed as a program, but as a file if it has a slash; other words as files. items are the
+// sorted candidates, each of which may replace text[from:]. If there is only one, suffix may be added to it.
 func Complete(text string) (from int, items []string, suffix string) {
 	from = strings.LastIndexAny(text, " \t!|;&<>=") + 1
 	word := text[from:]
@@ -59,10 +59,10 @@ func programs(prefix string) []string {
 	return cursor.Matching(prefix, names)
 }
 
-// maxFiles is how many names of a folder are looked at.
+// maxFiles is the largest number of names that are read from a folder.
 const maxFiles = 1000
 
-// files is Matching. With whole set it leaves out the names that a shell would take apart.
+// files does the same as Matching. If whole is true, it leaves out names that a shell would split into words.
 func files(prefix string, whole bool) []string {
 	dir, base := filepath.Split(prefix)
 	where := dir

@@ -20,9 +20,9 @@ type limits struct {
 // most are the limits of Read.
 var most = limits{body: 256 << 20, head: 64 << 10, fields: 256, waits: 16}
 
-// Read reads the final response to a request, after any interim responses (RFC 9110 §15.2), and its body. It accepts 64 KiB
-// of status lines and headers, 256 header fields, 16 interim responses and a body of 256 MiB. in is read by Read only, and
-// for little more than that.
+// Read reads the final response to a request, after any interim responses (RFC 9110 §15.2), and its body. It accepts 64
+// KiB of status lines and headers, 256 header fields, 16 interim responses and a body of 256 MiB. Only Read reads from
+// in, and it reads few octets beyond the response.
 func Read(in io.Reader, req *http.Request) (res *http.Response, body []byte, err error) {
 	return most.read(in, req)
 }
@@ -36,7 +36,7 @@ func (l *limits) read(in io.Reader, req *http.Request) (res *http.Response, body
 		}
 		res, err = http.ReadResponse(r, req)
 		switch {
-		case err != nil && head.left == 0: // whatever error the cut made
+		case err != nil && head.left == 0: // also if the cut caused another error
 			return nil, nil, head.tooLong
 		case err != nil:
 			return nil, nil, err

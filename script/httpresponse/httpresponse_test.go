@@ -31,7 +31,7 @@ func get(t *testing.T) *http.Request {
 	return req
 }
 
-// The final response and its body are read, in whatever pieces they come, after interim responses.
+// Read reads the final response and its body after interim responses, also if they arrive in small pieces.
 func TestRead(t *testing.T) {
 	long := strings.Repeat("body ", most.head/2)
 	for _, c := range []struct {
@@ -78,7 +78,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// FuzzRead: whatever a server sends, Read returns, within its bounds.
+// FuzzRead: for any octets from a server, Read returns and exceeds none of its bounds.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
 	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"))

@@ -9,16 +9,19 @@ import (
 	"smolsh/script/registry"
 )
 
-// dial opens a connection from the kernel to a server of ours; the examples of a connection's methods begin with it.
+// dial is script text that opens a connection from the kernel to a server of our stack. The examples of a connection's
+// methods begin with it.
 const dial = `serve("tcp", 7, echo); c = kernel.tcp.connect("192.168.69.1:7"); `
 
-// dialUDP does the same for the methods of a UDP socket.
+// dialUDP is script text that connects a UDP socket of the kernel to a server of our stack. The examples of a UDP
+// socket's methods begin with it.
 const dialUDP = `serve("udp", 7, echo); u = kernel.udp.connect("192.168.69.1:7"); `
 
 // A function is the implementation of a builtin.
 type function func(c *Call) (starlark.Value, error)
 
-// calls are the builtins that are no methods. Those without a signature take it, and Args, from the builtin in See.
+// calls are the builtins that are not methods. An entry without a signature takes its signature, Kinds and Args from
+// the builtin that See names.
 var calls = []registry.Builtin[*Call]{
 	{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "kernel_conn",
 		Doc: "Open a connection from the operating system's stack; not in a virtual lab.", Example: dial + `c.state`, See: "tcp.connect", Fn: connect},
@@ -34,7 +37,8 @@ var calls = []registry.Builtin[*Call]{
 		Example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, See: "serve", Fn: serve},
 }
 
-// methods are the methods of the sockets, under the names of our own sockets' methods.
+// methods are the methods of the kernel's sockets. The keys are the names of our own sockets' methods, such as
+// conn.send.
 var methods = map[string]struct {
 	fn      function
 	example string
@@ -60,17 +64,19 @@ var methods = map[string]struct {
 	"server.wait":       {serverWait, `s = kernel.serve("tcp", 8007, echo); after("5ms", s.stop); s.wait()`},
 }
 
-// ownTypes are the types of our own sockets for which the package has a type, named with typePrefix in front.
+// ownTypes are the types of our own sockets that have a counterpart in this package. The counterpart's name begins with
+// typePrefix.
 var ownTypes = []string{"conn", "listener", "udp_socket", "server"}
 
 const typePrefix = "kernel_"
 
-// Like returns the type of our own sockets that shares its help page with a type of this package; other names unchanged.
+// Like returns the name of the type of our own sockets that shares its help page with the type typ of this package. It
+// returns other names unchanged.
 func Like(typ string) string { return strings.TrimPrefix(typ, typePrefix) }
 
-// Builtins returns the declarations of the package's builtins for a program whose type of a call is C. ours are the
-// declarations of the program's own sockets: a method here has the signature and the help of the method of the same name
-// there. call returns the program's call as a Call.
+// Builtins returns the declarations of the package's builtins. C is the program's type for a call, and the function
+// call converts such a call to a Call. A method takes its signature and help from the method of the same name in ours,
+// the declarations of the program's own sockets.
 func Builtins[C any](ours []*registry.Builtin[C], call func(c C) *Call) []*registry.Builtin[C] {
 	through := func(fn function) func(c C) (starlark.Value, error) {
 		return func(c C) (starlark.Value, error) { return fn(call(c)) }
@@ -100,7 +106,7 @@ func Builtins[C any](ours []*registry.Builtin[C], call func(c C) *Call) []*regis
 	return list
 }
 
-// onlyLive returns fn, but with an error in its place where the stack is not live.
+// onlyLive returns a function that calls fn, or returns an error if the stack is not live.
 func onlyLive(fn function) function {
 	return func(c *Call) (starlark.Value, error) {
 		if !c.stack().live {

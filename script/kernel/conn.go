@@ -18,7 +18,7 @@ import (
 	"smolsh/script/suggest"
 )
 
-// A conn is a TCP connection of the operating system's.
+// A conn is a TCP connection of the operating system.
 type conn struct {
 	k             *Stack
 	c             *net.TCPConn
@@ -54,10 +54,11 @@ func (v *conn) AttrNames() []string {
 	return append([]string{"local", "peer", "state"}, v.k.env.Members("kernel_conn")...)
 }
 
-// closed is the state of a connection that the script has closed, whatever the system still does with it.
+// closed is the state that scripts see after they have closed a connection, even if the system's connection has not
+// ended.
 const closed = "CLOSED"
 
-// state returns the state in RFC 9293's words.
+// state returns the connection's state under its name in RFC 9293.
 func (v *conn) state() string {
 	if v.closed {
 		return closed
@@ -91,7 +92,7 @@ func connect(c *Call) (starlark.Value, error) {
 	return k.newConn(nc), nil
 }
 
-// dialTCP opens a connection and waits until it is open. Without a timeout it waits as long as the system does.
+// dialTCP opens a connection and waits until it is open. With a negative timeout it waits as long as the system does.
 func dialTCP(t Task, d *net.Dialer, to netip.AddrPort, timeout time.Duration) (*net.TCPConn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -102,14 +103,14 @@ func dialTCP(t Task, d *net.Dialer, to netip.AddrPort, timeout time.Duration) (*
 	var nc net.Conn
 	var err error
 	if ended := t.Outside("a connection to "+to.String(), func() { nc, err = d.DialContext(ctx, "tcp", to.String()) }, cancel); ended != nil {
-		if nc != nil { // it opened as the wait was ended
+		if nc != nil { // the connection opened while the wait was being ended
 			nc.Close()
 		}
 		return nil, ended
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, ctx.Err() // package net calls the context's end an i/o timeout
+		return nil, ctx.Err() // package net reports the end of the context as an i/o timeout
 	case err != nil:
 		return nil, err
 	}
@@ -143,11 +144,12 @@ func connSend(c *Call) (starlark.Value, error) {
 	return num(len(data)), nil
 }
 
-// recv returns at least one octet and at most most, or none at the end of the stream.
+// recv waits for octets and returns at least one. The argument most is the largest number of octets to return. At the
+// end of the stream recv returns none.
 func (v *conn) recv(t Task, most int, timeout time.Duration) ([]byte, error) {
 	var buf []byte
 	n := 0
-	ready := func() bool { // the wait of the task before may have left octets behind
+	ready := func() bool { // the wait of an earlier task may have left octets in v.ahead
 		n = min(most, len(v.ahead))
 		buf, v.ahead = v.ahead[:n:n], v.ahead[n:]
 		if n == 0 {
@@ -163,7 +165,7 @@ func (v *conn) recv(t Task, most int, timeout time.Duration) ([]byte, error) {
 	case err == io.EOF:
 		return nil, nil
 	case err != nil:
-		v.ahead = append(v.ahead, buf[:n]...) // received as the wait was ended
+		v.ahead = append(v.ahead, buf[:n]...) // received while the wait was being ended
 		return nil, v.failed(t, err)
 	}
 	return buf[:n], nil
@@ -236,7 +238,7 @@ func connSink(c *Call) (starlark.Value, error) {
 	v.ahead = nil
 	var n int64
 	err := wait(c.Task, &v.reads, "the end of the stream from "+v.remote.String(), c.timeout(), v.c.SetReadDeadline, func() (err error) {
-		// The writer's own ways to read are hidden: io.Discard's is 8 KiB at a time.
+		// The wrappers hide ReadFrom and WriteTo: io.Discard's ReadFrom reads only 8 KiB at a time.
 		n, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{v.c}, make([]byte, 4*service.Chunk))
 		return err
 	})
@@ -257,7 +259,8 @@ func connSource(c *Call) (starlark.Value, error) {
 	return starlark.MakeInt64(n), v.failed(c.Task, err)
 }
 
-// source sends n octets of the character generator's stream, without end if n is negative. It runs without the baton.
+// source sends n octets of the character generator's stream, without end if n is negative. It returns the number of
+// octets sent. It runs without the baton.
 func (v *conn) source(n int64) (sent int64, err error) {
 	for err == nil && sent != n {
 		b := service.Characters(sent, service.Chunk)
@@ -282,7 +285,8 @@ func connClose(c *Call) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// close closes the connection. Data that was read ahead and not delivered counts as unread.
+// close closes the connection. If octets were received and not delivered, it resets the connection, as the system does
+// for unread data.
 func (v *conn) close() {
 	if len(v.ahead) > 0 {
 		_ = v.c.SetLinger(0)

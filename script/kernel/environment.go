@@ -13,18 +13,20 @@ import (
 
 // A Task is a task of a script. *task.Task has all of its methods but Call.
 type Task interface {
-	// Outside runs fn, which blocks on the operating system and touches no value of the tasks, while other tasks run. If the
-	// task has to end first, Outside calls stop, which must make fn return soon, waits for fn and returns Err.
+	// Outside runs fn while other tasks run. fn blocks on the operating system, and must not use values of scripts. If
+	// the task has to end before fn returns, Outside calls stop, which must make fn return soon, waits for fn and
+	// returns Err.
 	Outside(what string, fn, stop func()) error
-	// Err returns why the task has to end, nil while it may go on.
+	// Err returns the reason why the task has to end, nil while it may continue.
 	Err() error
 	// Done reports whether the task has ended.
 	Done() bool
-	// Call calls a function of the script's in the task.
+	// Call calls a function of the script in the task.
 	Call(fn starlark.Value, args ...starlark.Value) (starlark.Value, error)
 }
 
-// An Environment is the program around the sockets. The holder of the baton calls its methods.
+// An Environment is the part of the program that this package calls: builtins, errors and tasks. The holder of the
+// baton calls its methods.
 type Environment interface {
 	// Member returns the builtin prefix.name bound to recv, nil if there is none.
 	Member(prefix string, recv starlark.Value, name string) starlark.Value
@@ -33,10 +35,11 @@ type Environment interface {
 	// Group returns the builtins under a prefix as a value, whose attributes are the builtins bound to recv.
 	Group(prefix string, recv starlark.Value) starlark.Value
 
-	// Failed returns the error of an operation on an address, with the language's words for an error of the operating
-	// system's. t, which may be nil, made the call. If t has to end, Failed returns err itself; if err is nil it returns nil.
+	// Failed converts the operating system's error err into the stack's error, with the operation op and the address
+	// where in its text. The task t, which may be nil, made the call. If t has to end, Failed returns err itself. If
+	// err is nil, Failed returns nil.
 	Failed(t Task, op string, where any, err error) error
-	// Complain reports an error after which a server goes on, unless said holds the report back.
+	// Complain reports an error after which the server continues, unless said limits the report.
 	Complain(server starlark.Value, said *complaint.Log, err error)
 
 	Tasks
@@ -44,14 +47,17 @@ type Environment interface {
 
 // Tasks starts the tasks of servers and has the limits on them.
 type Tasks interface {
-	// Room returns an error if the limit allows no further task.
+	// Room returns an error if the limit on tasks allows no further task.
 	Room() error
-	// Start makes a task, on behalf of the task by, which runs run when by next waits. The program reports the error of run,
-	// unless said, if it is not nil, holds the report back.
+	// Start makes a task that calls run. The new task starts when the task by, which asked for it, next waits. The
+	// program reports an error that run returns, unless said (which may be nil) limits the report.
 	Start(by Task, name string, said *complaint.Log, run func(t Task) error) Task
-	// Turn waits in t until a server may start one more handler beside those running, or ended reports true.
+	// Turn blocks the task t until a server may start one more handler, or ended returns true. running returns the
+	// number of the server's handlers that run. If the wait ends in another way, such as an interrupt, Turn returns an
+	// error.
 	Turn(t Task, running func() int, ended func() bool) error
-	// AwaitTask waits in t until over reports true, which depends on the task u. A negative timeout is none.
+	// AwaitTask blocks the task t until over returns true. The task u makes over true. what names the wait in messages.
+	// A negative timeout means no limit.
 	AwaitTask(t, u Task, what string, timeout time.Duration, over func() bool) error
 	// Changed makes the tasks inside Turn and AwaitTask test their conditions again.
 	Changed()
@@ -60,28 +66,28 @@ type Tasks interface {
 // A Call is one call of a builtin of this package.
 type Call struct {
 	registry.Arguments
-	Name string         // the builtin's, with which errors about its arguments begin
-	Recv starlark.Value // of which the builtin is a member
-	Task Task           // makes the call
+	Name string         // name of the builtin, with which errors about its arguments begin
+	Recv starlark.Value // value of which the builtin is a member, nil if it is a function
+	Task Task           // task that makes the call
 
-	// Options converts the call's options of TCP sockets, those of OptionNames.
+	// Options converts the options of TCP sockets that the call gave. OptionNames has their names.
 	Options func() ([]Option, error)
-	// SendFile passes the file of the argument path to send, in pieces, each with the rest of the timeout, which left
-	// returns. It returns the number of octets sent.
+	// SendFile reads the file that the argument path names and calls send for each piece, with the time that left
+	// returns as its timeout. It returns the number of octets sent.
 	SendFile func(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (int64, error)
-	// SinkFile writes a stream to the file of the argument path, until recv returns no octets. most is the number of octets
-	// that recv may return. SinkFile returns the number of octets written.
+	// SinkFile writes the octets that recv returns to the file that the argument path names, until recv returns none.
+	// The argument most is the number of octets that recv may return. SinkFile returns the number of octets written.
 	SinkFile func(recv func(most int) ([]byte, error)) (int64, error)
 }
 
-// An Option is an option of a TCP socket with its converted value: int, bool, string or time.Duration. The value is false
-// for a duration that is switched off.
+// An Option is an option of a TCP socket with its converted value: int, bool, string or time.Duration. A duration that
+// is switched off has the value false.
 type Option struct {
 	Name  string
 	Value any
 }
 
-// arg returns an argument of the call; the zero value if it was not given and has no default.
+// arg returns an argument of the call, the zero value if it was not given and has no default.
 func arg[T any](c *Call, name string) T { return registry.Arg[T](&c.Arguments, name) }
 
 // errorf returns an error with the builtin's name in front.
@@ -89,7 +95,7 @@ func (c *Call) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: "+format, append([]any{c.Name}, args...)...)
 }
 
-// localEndpoint returns the argument local, the zero value if the call did not give it.
+// localEndpoint returns the address and port of the argument local, the zero value if the call did not give it.
 func (c *Call) localEndpoint() (netip.AddrPort, error) {
 	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), nil)
 	if err != nil {
@@ -98,10 +104,10 @@ func (c *Call) localEndpoint() (netip.AddrPort, error) {
 	return ap, nil
 }
 
-// forever as a timeout means none.
+// forever is the timeout of a call that has none.
 const forever = time.Duration(-1)
 
-// timeout returns the call's timeout; forever if there is none.
+// timeout returns the call's timeout, forever if the call has none.
 func (c *Call) timeout() time.Duration {
 	if c.Given("timeout") {
 		return arg[time.Duration](c, "timeout")

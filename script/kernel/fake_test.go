@@ -22,7 +22,7 @@ import (
 
 var errCanceled = errors.New("canceled")
 
-// ours are declarations of the sockets of a program, as script has them.
+// ours returns declarations of a program's own sockets, with the names that package script uses.
 func ours() []*registry.Builtin[*Call] {
 	return []*registry.Builtin[*Call]{
 		{Name: "conn.send", Sig: "data, timeout=", Kinds: "data duration"},
@@ -42,22 +42,22 @@ func ours() []*registry.Builtin[*Call] {
 	}
 }
 
-// A program is the program around the sockets, with a mutex as the baton.
+// A program implements Environment for tests. A mutex is the baton.
 type program struct {
 	t        *testing.T
 	reg      *registry.Registry[*Call]
 	kernel   *Stack
 	baton    sync.Mutex
-	moved    *sync.Cond // with the baton: a task began or ended to wait, or ended
-	handlers int        // limit on the handlers of a server
-	full     bool       // no further task may run
+	moved    *sync.Cond // uses the baton; broadcast when a task begins a wait, ends a wait, or ends
+	handlers int        // largest number of handlers of a server at a time
+	full     bool       // true if Room returns an error
 	tasks    []*fakeTask
 	failures []string            // errors of tasks without a joiner, and of Complain
-	file     []byte              // what sendfile sends and what sink has written
-	also     starlark.StringDict // further globals
+	file     []byte              // octets that sendfile sends, or that sink has written
+	also     starlark.StringDict // further globals of the script
 }
 
-// A fakeTask is a goroutine that holds the baton but inside Outside.
+// A fakeTask is a goroutine that holds the baton except inside Outside.
 type fakeTask struct {
 	p        *program
 	thread   *starlark.Thread
@@ -142,7 +142,7 @@ func (t *fakeTask) cancel() {
 	}
 }
 
-// await waits until cond is true, in the task that holds the baton.
+// await waits until cond returns true. Its caller holds the baton, which other tasks have during the wait.
 func (p *program) await(cond func() bool) {
 	for !cond() {
 		p.moved.Wait()
@@ -233,7 +233,7 @@ func (p *program) Member(prefix string, recv starlark.Value, name string) starla
 	})
 }
 
-// options converts options: a duration is an int of seconds.
+// options converts the options of a call. It reads an int as a number of seconds if the option is a duration.
 func options(opts []starlark.Tuple) (list []Option, err error) {
 	for _, kv := range opts {
 		o := Option{Name: string(kv[0].(starlark.String))}
@@ -275,8 +275,8 @@ func (p *program) sinkFile(recv func(most int) ([]byte, error)) (int64, error) {
 	}
 }
 
-// globals are what the scripts of the tests know besides kernel: spawn(fn) starts a task with join() and cancel(); settle()
-// waits until every other task waits for the system or has ended.
+// globals returns the globals of the tests' scripts: kernel and the following functions. spawn(fn) starts a task with
+// join() and cancel(); settle() waits until every other task waits for the system or has ended.
 func (p *program) globals(main *fakeTask) starlark.StringDict {
 	fn := func(name string, f func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)) *starlark.Builtin {
 		return starlark.NewBuiltin(name, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -367,7 +367,7 @@ func (p *program) script(src string) {
 	}
 }
 
-// prelude has both ends of a connection over loopback.
+// prelude is script text that opens a connection over loopback and names both ends.
 const prelude = `
 def pair(**options):
     l = kernel.tcp.listen(0, addr="127.0.0.1", **options)
@@ -377,7 +377,7 @@ def pair(**options):
     return c, k
 `
 
-// permissive is a caller that may do everything and knows no hosts.
+// permissive is a registry.Caller that allows everything and knows no hosts.
 type permissive struct{}
 
 func (permissive) Permit(*registry.Param, any) error             { return nil }

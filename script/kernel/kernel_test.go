@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Every method has the signature and the help of the method of our own socket, under the kernel's name, and so has serve.
+// Every method of a kernel socket has the signature and the help of our own socket's method of that name, with kernel
+// in front. kernel.serve has those of serve.
 func TestBuiltins(t *testing.T) {
 	p := newProgram(t, true)
 	for name := range methods {
@@ -29,7 +30,7 @@ func TestBuiltins(t *testing.T) {
 	}
 }
 
-// scripts are run over loopback, one program each.
+// scripts are run over loopback, each with a program of its own. The keys name the subtests.
 var scripts = map[string]string{
 	"connect": `
 l = kernel.tcp.listen(0, addr="127.0.0.1")
@@ -235,7 +236,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// A function serves each connection in a task of its own. Its error resets the connection and is the task's.
+// kernel.serve calls a function for each connection, in a task of its own. An error of the function resets the
+// connection and ends the task with that error.
 func TestServeFunction(t *testing.T) {
 	p := newProgram(t, true)
 	p.script(`
@@ -260,7 +262,7 @@ eq(d.recv().data, b"22")
 	}
 }
 
-// After an error of its function a server of datagrams goes on. A reply that is no octets ends it.
+// A server of datagrams continues after an error of its function. A reply that is not octets ends the server.
 func TestServeDatagramsWithErrors(t *testing.T) {
 	p := newProgram(t, true)
 	p.script(`
@@ -297,7 +299,7 @@ eq((d.recv(), len(s.connections)), (b"x", 1))
 	p.script(`eq(error(kernel.serve, "tcp", 0, echo), "kernel.serve: no room")`)
 }
 
-// Where time is simulated every call is an error and opens nothing.
+// If the stack is not live, every call returns an error and opens no socket.
 func TestNotLive(t *testing.T) {
 	newProgram(t, false).script(`
 eq(bool(kernel), False)

@@ -12,7 +12,7 @@ import (
 	"smolsh/script/suggest"
 )
 
-// A listener is a listening TCP socket of the operating system's.
+// A listener is a listening TCP socket of the operating system.
 type listener struct {
 	k       *Stack
 	l       *net.TCPListener
@@ -90,7 +90,7 @@ func (v *listener) accept(t Task, timeout time.Duration) (*conn, error) {
 		return err
 	})
 	if err != nil {
-		if conn != nil { // accepted as the wait was ended
+		if conn != nil { // accepted while the wait was being ended
 			conn.Close()
 		}
 		return nil, v.k.env.Failed(t, "tcp accept", registry.SocketAddress(v.local), err)

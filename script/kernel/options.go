@@ -10,10 +10,11 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// OptionNames returns the names of the options of TCP that the operating system has for a socket, sorted.
+// OptionNames returns, sorted, the names of the TCP options that this package can set on a socket of the operating
+// system.
 func OptionNames() []string { return slices.Sorted(maps.Keys(setOption)) }
 
-// A setter sets the options of a call on a socket.
+// A setter sets the options that a call gave on its socket.
 type setter struct {
 	c    *Call
 	list []Option
@@ -25,7 +26,8 @@ func (c *Call) setter() (setter, error) {
 	return setter{c, list}, err
 }
 
-// control sets all options. As the function Control of net.Dialer and net.ListenConfig it does so before the handshake.
+// control sets all options. It is the function Control of net.Dialer and net.ListenConfig, which call it before the
+// handshake.
 func (k setter) control(_, _ string, raw syscall.RawConn) error {
 	return onSocket(raw, func(fd int) error {
 		for _, o := range k.list {
@@ -47,7 +49,8 @@ func onSocket(raw syscall.RawConn, fn func(fd int) error) error {
 	return err
 }
 
-// nodelay returns the option's value, because package net switches it on for every connection.
+// nodelay returns the value of the option nodelay, false if the call did not give it. Package net switches TCP_NODELAY
+// on for every connection, so the caller sets this value after the handshake.
 func (k setter) nodelay() bool {
 	for _, o := range k.list {
 		if o.Name == "nodelay" {
@@ -70,7 +73,7 @@ func connSet(c *Call) (starlark.Value, error) {
 	return starlark.None, v.failed(c.Task, err)
 }
 
-// connInfo is our own sockets' conn.info() with the variables that the system tells. It converts packets to octets.
+// connInfo implements conn.info() with the variables that the system reports. It converts packets to octets.
 func connInfo(c *Call) (starlark.Value, error) {
 	v := c.Recv.(*conn)
 	var info starlark.StringDict

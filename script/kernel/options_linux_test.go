@@ -25,7 +25,7 @@ eq(nodelay(c), True)
 `)
 }
 
-// nodelay returns the option's value at a connection.
+// nodelay reports whether TCP_NODELAY is on for a connection.
 func nodelay(c *conn) (on bool) {
 	raw, err := c.c.SyscallConn()
 	if err == nil {

@@ -15,7 +15,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A server is what kernel.serve() started: tasks, one that accepts and one per connection.
+// A server is the value of kernel.serve(): a task that accepts or receives, and for TCP a task per connection.
 type server struct {
 	k     *Stack
 	proto string
@@ -24,11 +24,11 @@ type server struct {
 	udp   *udpSocket
 	task  Task
 	conns []*conn
-	loops int // number of datagrams dropped because a service had sent them
+	loops int // number of datagrams dropped because an answer to their source port could be answered without end
 	said  complaint.Log
 }
 
-// String describes the server, and whether it has stopped.
+// String returns the protocol, the address and, after stop(), the word stopped.
 func (v *server) String() string {
 	if v.task != nil && v.task.Done() {
 		return v.title() + ", stopped"
@@ -36,7 +36,7 @@ func (v *server) String() string {
 	return v.title()
 }
 
-// title names the server in messages.
+// title returns the server's name in messages.
 func (v *server) title() string {
 	return "kernel server " + v.proto + " " + registry.SocketAddress(v.local)
 }
@@ -107,7 +107,7 @@ func serve(c *Call) (starlark.Value, error) {
 	return v, nil
 }
 
-// acceptAll starts a task for each connection until the listener is closed.
+// acceptAll starts a task for each connection until the listener is closed. It then returns nil.
 func (v *server) acceptAll(t Task, fn starlark.Value) error {
 	running := func() int { return len(v.conns) }
 	for {
@@ -128,7 +128,8 @@ func (v *server) acceptAll(t Task, fn starlark.Value) error {
 	}
 }
 
-// handle runs the handler for one connection, and closes the connection. After an error it resets the connection.
+// handle runs the handler fn for one connection, and then closes the connection. If the handler returned an error,
+// handle resets the connection and returns the error.
 func (v *server) handle(t Task, fn starlark.Value, c *conn) (err error) {
 	if kind, ok := fn.(service.Kind); ok {
 		err = c.serve(t, kind)
@@ -143,7 +144,8 @@ func (v *server) handle(t Task, fn starlark.Value, c *conn) (err error) {
 	return err
 }
 
-// serve runs one of the services. The end of the connection, even by a reset, is no error.
+// serve runs one of the services until the connection ends. It returns an error only if t has to end: the end of the
+// connection, even by a reset, is no error.
 func (v *conn) serve(t Task, kind service.Kind) error {
 	_ = wait(t, &v.reads, "the end of "+v.String(), forever, v.c.SetDeadline, func() (err error) {
 		switch kind {
@@ -159,7 +161,7 @@ func (v *conn) serve(t Task, kind service.Kind) error {
 	return t.Err()
 }
 
-// answerAll answers datagrams until the socket is closed. It goes on after an error of the handler.
+// answerAll answers datagrams until the socket is closed. It continues after an error of the handler.
 func (v *server) answerAll(t Task, fn starlark.Value) error {
 	for {
 		data, src, err := v.udp.recv(t, forever)
@@ -182,7 +184,8 @@ func (v *server) answerAll(t Task, fn starlark.Value) error {
 	}
 }
 
-// reply returns the handler's reply to a datagram; ok is false if there is none. An error ends the server.
+// reply returns the handler's reply to a datagram; ok is false if there is none. The caller ends the server after an
+// error.
 func (v *server) reply(t Task, fn starlark.Value, data []byte, src netip.AddrPort) (reply []byte, ok bool, err error) {
 	if (fn == service.Echo || fn == service.Chargen) && wire.AnswersAll(src.Port(), v.local.Port()) {
 		v.loops++

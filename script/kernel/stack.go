@@ -11,15 +11,16 @@ import (
 	"smolsh/script/suggest"
 )
 
-// A Stack is the operating system's stack as a host, in the network namespace of the process. Its sockets are those of
-// package net.
+// A Stack is the value kernel of scripts: the operating system's TCP/IP stack in the network namespace of the process.
+// Its sockets are those of package net.
 type Stack struct {
 	env  Environment
 	live bool
-	open map[io.Closer]struct{} // sockets not closed yet
+	open map[io.Closer]struct{} // sockets that are open
 }
 
-// New returns the stack as a value for scripts. live is false where time is simulated: each call then returns an error.
+// New returns the stack as a value for scripts. If live is false, because time is simulated, each call returns an
+// error.
 func New(env Environment, live bool) *Stack {
 	return &Stack{env: env, live: live, open: map[io.Closer]struct{}{}}
 }
@@ -33,7 +34,7 @@ func (k *Stack) Type() string { return "kernel" }
 // Freeze implements starlark.Value.
 func (k *Stack) Freeze() {}
 
-// Truth implements starlark.Value: whether the calls are of use.
+// Truth implements starlark.Value. It is false if the stack is not live, since every call then fails.
 func (k *Stack) Truth() starlark.Bool { return starlark.Bool(k.live) }
 
 // Hash implements starlark.Value.
@@ -42,7 +43,7 @@ func (k *Stack) Hash() (uint32, error) { return starlark.String("kernel").Hash()
 // AttrNames implements starlark.HasAttrs.
 func (k *Stack) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
 
-// Attr returns a group of socket calls, or serve.
+// Attr returns the group tcp or udp, or the builtin serve.
 func (k *Stack) Attr(name string) (starlark.Value, error) {
 	switch {
 	case !slices.Contains(k.AttrNames(), name):
@@ -53,23 +54,24 @@ func (k *Stack) Attr(name string) (starlark.Value, error) {
 	return k.env.Group("kernel."+name, k), nil
 }
 
-// Close closes every socket, which ends every wait for one.
+// Close closes every socket, which ends every wait for a socket.
 func (k *Stack) Close() {
 	for c := range k.open {
 		k.close(c)
 	}
 }
 
-// keep remembers a socket for Close.
+// keep adds a socket to those that Close closes.
 func (k *Stack) keep(c io.Closer) { k.open[c] = struct{}{} }
 
-// close closes a socket.
+// close closes a socket, and removes it from those that Close closes.
 func (k *Stack) close(c io.Closer) {
 	delete(k.open, c)
 	_ = c.Close()
 }
 
-// addrPort returns an address of package net's, without the address if the socket is bound to all addresses.
+// addrPort converts an address of package net. If the socket is bound to all addresses, the result has the port and no
+// address.
 func addrPort(a net.Addr) netip.AddrPort {
 	var ap netip.AddrPort
 	switch a := a.(type) {
@@ -89,7 +91,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// netAddr returns an address as package net expects it: ":80" for all addresses.
+// netAddr returns an address and port in the notation of package net, ":80" for port 80 of all addresses.
 func netAddr(a netip.Addr, port int) string {
 	if !a.IsValid() {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]

@@ -14,13 +14,14 @@ import (
 	"smolsh/script/registry"
 )
 
-// states are RFC 9293's words for the kernel's states, in the order of its numbers (include/net/tcp_states.h).
+// states are the names in RFC 9293 of the kernel's TCP states, in the order of the kernel's numbers
+// (include/net/tcp_states.h).
 var states = []string{
 	1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT",
 	7: closed, 8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING",
 }
 
-// stateWord returns the word for a state's number; CLOSED for an unknown number.
+// stateWord returns the name of the state with the kernel's number n, CLOSED for an unknown number.
 func stateWord(n uint8) string {
 	if n < 1 || int(n) >= len(states) {
 		return closed
@@ -28,7 +29,7 @@ func stateWord(n uint8) string {
 	return states[n]
 }
 
-// tcpState asks the kernel for a connection's state.
+// tcpState returns the name of a connection's state, read from the kernel.
 func tcpState(c *net.TCPConn) string {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -43,14 +44,15 @@ func tcpState(c *net.TCPConn) string {
 	return stateWord(n)
 }
 
-// setBacklog sets the number of connections that may wait to be accepted, by a second listen(2).
+// setBacklog sets the number of connections that may wait for accept to n, by a second call of listen(2).
 func setBacklog(l *net.TCPListener, n int) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), n) })
 	}
 }
 
-// acceptQueue returns the length of a listening socket's queue, which TCP_INFO has under this name.
+// acceptQueue returns the number of connections that wait for accept on a listening socket. For such a socket TCP_INFO
+// holds the number in tcpi_unacked.
 func acceptQueue(fd int) (int, error) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -59,7 +61,7 @@ func acceptQueue(fd int) (int, error) {
 	return int(info.Unacked), nil
 }
 
-// infiniteSsthresh is the kernel's value while no window was reduced yet (TCP_INFINITE_SSTHRESH).
+// infiniteSsthresh is the kernel's ssthresh before the first reduction of cwnd (TCP_INFINITE_SSTHRESH).
 const infiniteSsthresh = 0x7fffffff
 
 // tcpInfo returns TCP_INFO under the names of conn.info().
@@ -92,7 +94,7 @@ func setInt(level, opt int) func(fd int, v any) error {
 	return func(fd int, v any) error { return unix.SetsockoptInt(fd, level, opt, v.(int)) }
 }
 
-// setOption has a function for each option that the kernel has, which sets it on a socket.
+// setOption has, for each option that the kernel supports, a function that sets the option on a socket.
 var setOption = map[string]func(fd int, v any) error{
 	"sndbuf": setInt(unix.SOL_SOCKET, unix.SO_SNDBUF),
 	"rcvbuf": setInt(unix.SOL_SOCKET, unix.SO_RCVBUF),

@@ -11,13 +11,13 @@ import (
 
 var errNotHere = errors.New("not to be had on this system")
 
-// setOption is empty: no option of a socket can be set on this system.
+// setOption is empty because this package sets no socket options on this system.
 var setOption = map[string]func(fd int, v any) error{}
 
-// tcpState returns "": this system does not tell a connection's state.
+// tcpState returns "", because this package can't read a connection's state on this system.
 func tcpState(*net.TCPConn) string { return "" }
 
-// setBacklog leaves the system's own backlog.
+// setBacklog does nothing, so the system's default backlog stays.
 func setBacklog(*net.TCPListener, int) {}
 
 func acceptQueue(int) (int, error) { return 0, errNotHere }

@@ -12,7 +12,7 @@ import (
 	"smolsh/script/suggest"
 )
 
-// A udpSocket is a UDP socket of the operating system's.
+// A udpSocket is a UDP socket of the operating system.
 type udpSocket struct {
 	k             *Stack
 	u             *net.UDPConn

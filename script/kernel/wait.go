@@ -6,13 +6,15 @@ import (
 	"time"
 )
 
-// A turn lets one task at a time use a direction of a socket, in the order of asking. The baton guards it.
+// A turn lets one task at a time read from a socket, or write to it. Tasks get the turn in the order in which they call
+// take. The baton guards it.
 type turn struct {
 	busy    bool
-	waiting []chan struct{} // of the tasks that wait, in order; closed when the turn is the task's
+	waiting []chan struct{} // one channel per waiting task, in order; give closes a channel when its task gets the turn
 }
 
-// take waits until the turn is the task's. A zero deadline is none. After an error the caller must not call give.
+// take waits until the task t has the turn, or until the deadline if it is not zero. At the deadline it returns
+// os.ErrDeadlineExceeded. After an error the caller does not have the turn and must not call give.
 func (u *turn) take(t Task, what string, deadline time.Time) error {
 	if !u.busy {
 		u.busy = true
@@ -41,7 +43,7 @@ func (u *turn) take(t Task, what string, deadline time.Time) error {
 		return err
 	}
 	if err != nil {
-		u.give() // the turn came as the wait was ended
+		u.give() // the task got the turn while its wait was being ended
 	}
 	return err
 }
@@ -56,16 +58,18 @@ func (u *turn) give() {
 	u.waiting = u.waiting[1:]
 }
 
-// wait runs fn, which blocks on a socket until the deadline that set gives the socket. A negative timeout is none.
+// wait takes the turn u and runs fn, which blocks on a socket. set sets the socket's deadline, at which fn returns an
+// error. A negative timeout means no deadline.
 func wait(t Task, u *turn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	return waitUnless(nil, t, u, what, timeout, set, fn)
 }
 
-// waitUnless is wait, but does not run fn if ready reports true when the turn has come.
+// waitUnless does the same as wait. But if ready is not nil and returns true when the task has the turn, waitUnless
+// returns nil and does not run fn.
 func waitUnless(ready func() bool, t Task, u *turn, what string, timeout time.Duration, set func(time.Time) error, fn func() error) error {
 	var deadline time.Time
 	if timeout >= 0 {
-		deadline = time.Now().Add(max(timeout, time.Millisecond)) // data that has arrived is still read
+		deadline = time.Now().Add(max(timeout, time.Millisecond)) // at least a millisecond, so that fn reads data that has already arrived
 	}
 	if err := u.take(t, what, deadline); err != nil {
 		return err

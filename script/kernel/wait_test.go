@@ -9,7 +9,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// A lateTask has to end just as each of its waits is over: fn has run, and the wait returns an error.
+// A lateTask is told to end just after fn of each wait has run, so each wait returns an error although fn succeeded.
 type lateTask struct{ *fakeTask }
 
 func (t lateTask) Outside(_ string, fn, _ func()) error {
@@ -36,8 +36,8 @@ func (p *program) pair(t Task) (c, k *conn, l *listener) {
 	return p.kernel.newConn(nc), k, l
 }
 
-// What a wait has yielded as its task had to end is not lost: the next reader gets the data, the turn passes on, and a
-// connection that nobody gets is closed.
+// If a task has to end just after its wait succeeded, the result is not lost. The next reader gets the data, the next
+// task gets the turn, and a new connection is closed.
 func TestWaitThatEndsAsItSucceeds(t *testing.T) {
 	p := newProgram(t, true)
 	p.baton.Lock()
@@ -92,7 +92,7 @@ func TestWaitThatEndsAsItSucceeds(t *testing.T) {
 	}
 }
 
-// A giver is a task that gets its turn, by give, as it has to end.
+// A giver is a task that has to end at the moment at which the function give passes it the turn.
 type giver struct {
 	*fakeTask
 	give func()
@@ -104,7 +104,7 @@ func (t giver) Outside(_ string, fn, _ func()) error {
 	return errCanceled
 }
 
-// Close closes every socket that is open, which ends the waits for it.
+// Close closes every open socket, which ends the waits for the sockets.
 func TestClose(t *testing.T) {
 	p := newProgram(t, true)
 	p.baton.Lock()

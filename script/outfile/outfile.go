@@ -24,7 +24,7 @@ type claimed struct {
 	info fs.FileInfo
 }
 
-// Writers that go on until they are stopped; other writers end by themselves.
+// Names of the writers that write until they are stopped. Other writers end by themselves.
 const (
 	// Capture is the writer's name of every capture, whichever builtin began it.
 	Capture = "capture"
@@ -53,9 +53,9 @@ func (e *inUse) Error() string {
 	return e.by.by + " writes this file; wait for its end"
 }
 
-// Create makes a file or empties it, for the writer by. It refuses a file of the set, and leaves that file as it is. The file is of
-// the set until the caller calls release, which may be called more than once. Devices, such as a terminal or /dev/null, may have
-// any number of writers and are in no set.
+// Create makes a file or empties it. by is the name of the writer, for the errors of other writers. It refuses a file
+// of the set, and leaves that file as it is. The file is of the set until the caller calls release, which may be called
+// more than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set.
 func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	if f, release, err = s.open(path, 0, perm, by); err != nil {
 		return nil, nil, err
@@ -72,7 +72,7 @@ func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, rele
 	return f, release, nil
 }
 
-// Append is as Create, but leaves the file's octets and writes behind them.
+// Append does the same as Create, but keeps the file's octets and writes after them.
 func (s *Set) Append(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	return s.open(path, os.O_APPEND, perm, by)
 }
@@ -94,7 +94,7 @@ func (s *Set) open(path string, flag int, perm fs.FileMode, by string) (f *os.Fi
 	return f, release, nil
 }
 
-// claim puts a file into the set, unless it is there.
+// claim adds a file to the set. If the set already has the file, claim returns an error.
 func (s *Set) claim(x *claimed) (release func(), err error) {
 	if x.info.Mode()&fs.ModeDevice != 0 {
 		return func() {}, nil

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A file of the set is neither written nor emptied by another, by whichever path, until its release.
+// Until a file of the set is released, no other call can write or empty it, by any path.
 func TestOneWriter(t *testing.T) {
 	for by, want := range map[string][2]string{
 		Capture:     {"a capture writes this file; stop it first", "the capture a writes this file; stop it first"},
@@ -77,7 +77,7 @@ func TestNotClaimed(t *testing.T) {
 	}
 }
 
-// Append writes behind the file's octets, and its claim is as Create's.
+// Append writes after the file's octets. Other writers refuse the file as after Create.
 func TestAppend(t *testing.T) {
 	t.Chdir(t.TempDir())
 	var s Set

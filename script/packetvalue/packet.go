@@ -63,7 +63,7 @@ func (p *Value) sighted(name string) starlark.Value {
 	return starlark.String(p.Seen.Verdict)
 }
 
-// New returns a packet with a copy of a frame. seen may be nil.
+// New returns a packet with a copy of a frame. seen says where the frame was seen; it may be nil.
 func New(env Environment, frame []byte, m phy.Medium, seen *Sighting) *Value {
 	return NewHead(env, append([]byte(nil), frame...), len(frame), m, seen)
 }

@@ -86,8 +86,8 @@ func (v *LayerValue) CompareSameType(op syntax.Token, y starlark.Value, _ int) (
 	return equality(op, v, y, v.layer.Protocol == w.layer.Protocol && string(v.layer.Header()) == string(w.layer.Header()))
 }
 
-// Has reports whether the layer's flags hold all letters of a text, in whichever order the text has them; with only, whether they
-// hold no others. A layer without flags and a letter that the flags do not have are errors.
+// Has reports whether the layer's flags contain all letters of text, in any order. If only is true, the flags must
+// contain no other letters. A layer without flags and a letter that the flags do not have are errors.
 func (v *LayerValue) Has(text string, only bool) (bool, error) {
 	for i := range v.layer.Protocol.Fields {
 		f := &v.layer.Protocol.Fields[i]

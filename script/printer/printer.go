@@ -24,7 +24,7 @@ type Printer struct {
 	closed  bool
 }
 
-// room is how many octets may wait to be written before Print waits and Offer drops.
+// room is the number of octets that may wait to be written. Beyond it Print waits and Offer drops the line.
 const room = 1 << 20
 
 // New returns a Printer to w, which the Printer's goroutine alone uses. The caller closes it.
@@ -73,8 +73,8 @@ func (p *Printer) Print(text string) {
 	p.mu.Unlock()
 }
 
-// Offer writes the line and a line end, or drops the line if there is no room. A message tells the number of lines dropped.
-// Offer does not wait, and does not keep the line's octets.
+// Offer writes the line and a line end, or drops the line if there is no room. A later message has the number of lines
+// dropped. Offer does not wait, and does not keep the line's octets.
 func (p *Printer) Offer(line []byte) {
 	p.mu.Lock()
 	if len(p.buf) > room {

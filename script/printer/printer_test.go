@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A slowWriter takes nothing until open is closed, and signals its first Write by closing entered.
+// A slowWriter's Write blocks until open is closed. The first Write closes entered.
 type slowWriter struct {
 	strings.Builder
 	enter         sync.Once
@@ -44,8 +44,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// While the writer takes nothing, Offer returns at once and drops lines that find no room, Print waits, and a line says how
-// many lines were dropped.
+// While the writer blocks, Offer returns at once and drops lines for which there is no room, and Print waits. Later a
+// line has the number of dropped lines.
 func TestSlowWriter(t *testing.T) {
 	w := newSlowWriter()
 	p := New(w)

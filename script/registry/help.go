@@ -157,7 +157,8 @@ func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
 	return out.String()
 }
 
-// Overview lists every global builtin with its explanation, by chapter.
+// Overview lists every global builtin with its explanation, by chapter. It leaves out the builtins of assert, and ends
+// with the other ways to ask for help.
 func (r *Registry[C]) Overview() string {
 	var out strings.Builder
 	for _, s := range r.Sections {

@@ -73,7 +73,7 @@ var kindWords = map[Kind]string{
 	KindOwnFile:  "a file's name",
 }
 
-// Describe returns the kind in words, with its bounds: "an int from 0 to 65507".
+// Describe returns the kind and its bounds as text, such as "an int from 0 to 65507".
 func (k Kind) Describe() string {
 	base, b := k.Bounds()
 	if b == "" {
@@ -88,7 +88,7 @@ func (k Kind) Bounds() (base Kind, bounds string) {
 	return Kind(a), b
 }
 
-// bounded describes bounds in words.
+// bounded returns the text of bounds, such as "from 0 to 65507".
 func bounded(bounds string) string {
 	lo, hi, _ := strings.Cut(bounds, "..")
 	if hi == "" {
@@ -280,7 +280,8 @@ func duration(v starlark.Value) (any, error) {
 	return d, nil
 }
 
-// rate converts bits per second, and netem's notation: "10mbit", "1gbit", "64kbit", or in octets "1mbps".
+// rate converts a rate: a number of bits per second, or text in netem's notation, such as "10mbit", "1gbit" and
+// "64kbit", or "1mbps" in octets.
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
 		s = strings.ToLower(strings.TrimSpace(s))
@@ -336,7 +337,7 @@ func ints(v starlark.Value) (any, error) {
 
 // A Command is a program of the operating system with its arguments.
 type Command struct {
-	Line string   // for the system's shell; used if Args is nil
+	Line string   // command line for the system's shell; used if Args is nil
 	Args []string // the program's name and its arguments
 }
 
@@ -429,7 +430,7 @@ func SocketAddress(ap netip.AddrPort) string {
 	return host + ":" + port
 }
 
-// Brief returns a value as it is printed, cut after 200 octets.
+// Brief returns the text of a value, cut off after 200 octets.
 func Brief(v starlark.Value) string {
 	s := v.String()
 	if len(s) > 200 {

@@ -22,7 +22,7 @@ type Builtin[C any] struct {
 	Args    string // explanations of the parameters, with units: "size: octets of data; ttl: hops"
 	Result  string // the type of its result, for help
 	Fields  string // the fields of its result, for help
-	Doc     string // one line
+	Doc     string // explanation in one line
 	Example string // a chunk of script that runs on a virtual lab with a peer
 	See     string
 	Host    bool // true for a member of every host; as a global it concerns the calling task's host
@@ -157,9 +157,9 @@ func (b *Builtin[C]) Usage() string {
 
 // Arguments are the converted arguments of one call.
 type Arguments struct {
-	Values []any            // one for each parameter: the argument, the default, or nil
-	Rest   []starlark.Value // for *rest
-	Opts   []starlark.Tuple // for **options: names and values
+	Values []any            // values of the parameters in order: the argument, the default, or nil
+	Rest   []starlark.Value // values of *rest
+	Opts   []starlark.Tuple // names and values of **options
 	params []Param
 }
 

@@ -33,7 +33,7 @@ func language() Language[string] {
 	}
 }
 
-// permissive permits everything, and knows no host.
+// permissive is a Caller that permits everything and knows no host.
 type permissive struct{}
 
 func (permissive) Permit(*Param, any) error { return nil }

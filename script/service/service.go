@@ -44,7 +44,7 @@ func IsHandler(v starlark.Value) bool {
 }
 
 const (
-	// Chunk is how many octets a service moves at a time, at most.
+	// Chunk is the largest number of octets that a service moves at a time.
 	Chunk = 64 << 10
 	// Line is the number of octets of one line of the character generator: 72 characters, CR and LF. One line is chargen's
 	// reply to a datagram.
@@ -73,6 +73,6 @@ var text = sync.OnceValue(func() []byte {
 	return b
 })
 
-// Characters returns n octets, at most Chunk, of the character generator's stream from octet off on. All callers share the
-// octets; no caller may change them. Any goroutine may call it.
+// Characters returns n octets, at most Chunk, of the character generator's stream. The first of them is octet off of
+// the stream. All callers share the octets; no caller may change them. Any goroutine may call it.
 func Characters(off int64, n int) []byte { return text()[off%period:][:n:n] }

@@ -8,8 +8,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// The pattern has lines of 72 printing characters, each line starting one character later, and any part of the stream is
-// the same as that part of the whole.
+// Each line has 72 printing characters and starts one character after the line before. Characters(off, n) returns the
+// same octets as the whole stream has at off.
 func TestCharacters(t *testing.T) {
 	lines := strings.SplitAfter(string(Characters(0, 96*Line)), "\n")
 	if want := ` !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_` + "`abcdefg\r\n"; lines[0] != want {

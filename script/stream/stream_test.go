@@ -2,7 +2,7 @@ package stream
 
 import "testing"
 
-// TestDelimited: whatever the cuts at which a stream arrives, the end and the error are the same.
+// TestDelimited: end and err do not depend on the pieces in which the stream arrives.
 func TestDelimited(t *testing.T) {
 	const text, delim = "abcENDdef", "END"
 	for most := 1; most <= len(text)+1; most++ {

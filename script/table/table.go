@@ -35,7 +35,7 @@ type Environment interface {
 // A Table is a sequence of rows, as a builtin returned it. A script cannot change it.
 type Table struct {
 	Builtin  string         // name of the builtin that returned the table, whose members the table has
-	Receiver starlark.Value // that builtin's receiver
+	Receiver starlark.Value // receiver of that builtin
 	Columns  []Column
 	Rows     []*Row
 	Note     string // printed below a table without rows: the reason
@@ -48,7 +48,8 @@ type Table struct {
 	shown []int // indices of the columns that a script chose; nil for all
 }
 
-// New returns a table without rows. of is the builtin that returns it, recv that builtin's receiver.
+// New returns a table without rows. The argument of is the name of the builtin that returns the table. recv is the
+// receiver of that builtin.
 func New(env Environment, of string, recv starlark.Value, cols ...Column) *Table {
 	return &Table{env: env, Builtin: of, Receiver: recv, Columns: cols}
 }
@@ -64,7 +65,7 @@ func Columns(names string) []Column {
 
 // A Row is one row of a table. It has the methods of the object that it describes.
 type Row struct {
-	Values  []starlark.Value // one for each column
+	Values  []starlark.Value // values of the row, one for each column
 	Actions string           // type whose methods the row has, "" for none
 	About   starlark.Value   // receiver of these methods
 
@@ -314,7 +315,7 @@ func (t *Table) String() string {
 // defaultWidth is the width of details in columns without a terminal.
 const defaultWidth = 100
 
-// details formats the columns from detail on as name:value, in lines no longer than the terminal's.
+// details formats the columns from detail on as name:value, in lines no longer than the terminal is wide.
 func (t *Table) details(r *Row) string {
 	width := t.env.Width()
 	if width <= 0 {

@@ -47,8 +47,9 @@ func (s *Scheduler) CancelAll(err error) {
 	}
 }
 
-// Divert makes interrupts call to instead of ending waits, until restore is called. pending reports whether the main
-// task was interrupted before; Divert clears that interrupt. Other goroutines than the caller's call to.
+// Divert makes interrupts call the function to instead of ending waits, until restore is called. pending reports
+// whether the main task was interrupted before; Divert clears that interrupt. Another goroutine than the caller's calls
+// the function.
 func (s *Scheduler) Divert(to func()) (pending bool, restore func()) {
 	s.mu.Lock()
 	pending = s.interrupted.Swap(false) || s.main.cause == ErrInterrupted

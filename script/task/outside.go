@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/crash"
 )
 
-// Background runs fn, and then then, on another goroutine. fn must not use values of the tasks.
+// Background runs fn and, after it, the function then, on another goroutine. fn must not use values of the tasks.
 func Background(fn, then func()) {
 	go func() {
 		fn()
@@ -56,7 +56,7 @@ func (t *Task) Outside(what string, fn, stop func()) error {
 	return nil
 }
 
-// asideHold is how long Aside keeps the baton; most operations on files take less.
+// asideHold is the time for which Aside keeps the baton. Most operations on files take less.
 const asideHold = 20 * time.Millisecond
 
 // Aside runs fn, which may block on the operating system and uses no values of the tasks, on another goroutine. If the

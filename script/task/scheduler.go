@@ -33,7 +33,7 @@ type Scheduler struct {
 	tasks   []*Task // tasks that have not ended
 	diverts func()  // receives interrupts instead of the tasks; nil outside Divert
 
-	wake     chan struct{} // buffered by one: a task is ready, or there is a request
+	wake     chan struct{} // signals that a task is ready or that there is a request; buffered by one
 	requests []*request    // guarded by mu
 	poked    atomic.Bool
 
@@ -179,7 +179,8 @@ func (s *Scheduler) next() *Task {
 	}
 }
 
-// advanceWorld advances one world in which a task waits. It tries virtual worlds first, because they take no real time.
+// advanceWorld advances one world in which a task waits, and returns false if it could advance none. It tries virtual
+// worlds first, because they take no real time.
 func (s *Scheduler) advanceWorld() bool {
 	for _, virtual := range []bool{true, false} {
 		for _, w := range s.worlds {
@@ -264,7 +265,7 @@ func (s *Scheduler) Step(w *World) (happened bool) {
 	return happened
 }
 
-// predicateWait is how long a live lab waits for the interpreter to run a predicate.
+// predicateWait is the time that a live lab waits for the interpreter to run a predicate.
 const predicateWait = 5 * time.Millisecond
 
 // Predicate runs fn, which may use the interpreter, on a world's owner while the baton's holder waits for the owner. If

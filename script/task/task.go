@@ -27,7 +27,7 @@ type Task struct {
 	waiting string // names the event that the task waits for; empty while it runs or is ready
 	in      *World // world in which the task waits; nil if it waits for another task
 	about   Host   // host of the task's current call; nil if there is none
-	reach   Reach  // for a wait for another task or a server; otherwise nil
+	reach   Reach  // worlds on which the wait depends, if the task waits for another task or a server; otherwise nil
 	cause   error  // reason why each wait ends at once: canceled, interrupted, deadlock, exit of the script
 
 	done    bool
@@ -59,8 +59,9 @@ func (t *Task) SetComputation(c Computation) {
 	t.s.mu.Unlock()
 }
 
-// Go starts the task. When the task gets the baton, it calls run, and then, after Done has become true, ended. Both run
-// with the baton. If the task was canceled before, it does not call run.
+// Go starts the task. When the task gets the baton, it calls run. After run has returned, Done becomes true, and the
+// task calls ended. Both functions run with the baton. If the task was canceled before it got the baton, it does not
+// call run.
 func (t *Task) Go(run func() error, ended func()) {
 	Background(func() {
 		<-t.baton

@@ -191,7 +191,7 @@ func TestCancel(t *testing.T) {
 	u.SetComputation(c)
 	f.wantErr(f.main.Sleep(f.w, time.Second), nil)
 	u.Cancel(ErrCanceled)
-	u.Cancel(ErrInterrupted) // u.Cancel(ErrInterrupted) // too late: the first reason stays
+	u.Cancel(ErrInterrupted) // too late: the first reason stays
 	f.wantErr(f.join(u), nil)
 	f.wantErr(u.Failure(), ErrCanceled)
 	f.wantLog("canceled canceled canceled")
@@ -200,7 +200,7 @@ func TestCancel(t *testing.T) {
 	}
 	f.main.Do(f.w, func(clock.Instant) { sig.Fire() })
 	f.wantErr(f.main.Yield(), nil)
-	var dead *DeadlockError // var dead *DeadlockError // since the timer has been removed too
+	var dead *DeadlockError // since the timer has been removed too
 	if err := f.main.Await(f.w, "nothing", nil, Forever, func(clock.Instant) bool { return false }); !errors.As(err, &dead) {
 		t.Errorf("the error is %v", err)
 	}
@@ -282,7 +282,7 @@ func TestHostOutOfService(t *testing.T) {
 	f.wantErr(f.joinAll(), nil)
 }
 
-// TestInterrupt: an interrupt ends the waits of all tasks, or, with Foreground set, only that of the main task.
+// TestInterrupt: an interrupt ends the waits of all tasks, or, with Foreground set, only the wait of the main task.
 func TestInterrupt(t *testing.T) {
 	for _, foreground := range []bool{false, true} {
 		f := newFixture(t)
@@ -338,7 +338,7 @@ func TestDivert(t *testing.T) {
 // task drives it.
 func TestHeldWorld(t *testing.T) {
 	f := newFixture(t)
-	f.w.Runner = onWall{f.w.Runner} // f.w.Runner = onWall{f.w.Runner} // the scheduler asks virtual worlds first, so that the held one would advance first
+	f.w.Runner = onWall{f.w.Runner} // the scheduler asks virtual worlds first, so that the held one would advance first
 	held := &World{Runner: lab.NewVirtual(lab.NewWorld()), Held: true}
 	f.AddWorld(held)
 	u := f.start("u", func(t *Task) error { return t.Sleep(held, 10*time.Second) })
@@ -472,7 +472,7 @@ func TestRequest(t *testing.T) {
 		if wall {
 			f.w.Runner = onWall{f.w.Runner}
 		}
-		ran := 0 // ran := 0 // has no lock, so that the race detector would report a request that runs without the baton
+		ran := 0 // has no lock, so that the race detector would report a request that runs without the baton
 		f.AwaitInput(func() {
 			for range 3 {
 				if !f.Request(func() { ran++; panic("of the request") }, time.Minute) {

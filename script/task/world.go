@@ -9,9 +9,9 @@ type World struct {
 	// main task waits in it, or a task drives it.
 	Held bool
 
-	driven   int     // number of tasks that drive it (see Drive)
-	waiting  int     // number of tasks that wait for an event in it
-	servers  int     // number of servers that listen in it without a task
+	driven   int     // number of tasks that drive the world (see Drive)
+	waiting  int     // number of tasks that wait for an event in the world
+	servers  int     // number of servers that listen in the world without a task
 	steppers []*Task // tasks to wake after the next event
 }
 

@@ -16,7 +16,7 @@ import (
 // Value is a function with marks. Calling it calls the function. Values nest in any order.
 type Value struct {
 	inner  starlark.Callable // the function, or a Value with other marks
-	params []starlark.Value  // one case for each; nil if this Value adds no parameter
+	params []starlark.Value  // values, each of which makes a case; nil if this Value adds no parameter
 	tags   []string
 	why    string // reason of an expected failure
 	xfail  bool

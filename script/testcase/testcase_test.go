@@ -39,7 +39,7 @@ func globals(t *testing.T, src string) starlark.StringDict {
 	return g
 }
 
-// TestExpand: marks nest in any order, a value's name is its str, and equal names are told apart.
+// TestExpand: marks nest in any order, a value's name is its str, and equal names get different suffixes.
 func TestExpand(t *testing.T) {
 	g := globals(t, `
 def f(a, b=0, *args): return [a, b] + list(args)

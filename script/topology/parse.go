@@ -17,7 +17,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// The keys of each mapping.
+// The keys that the file may have in each kind of mapping.
 var (
 	fileKeys   = []string{"hosts", "switches", "links", "timetable"}
 	hostKeys   = []string{"addresses", "gateway", "mac", "mtu", "forward"}
@@ -27,11 +27,11 @@ var (
 	changeKeys = []string{"at", "link", Up, Down, Set, Partition, Heal}
 )
 
-// parser has what was read so far.
+// parser holds the part of the topology that was read so far.
 type parser struct {
 	t     *Topology
-	names map[string]string // "host" or "switch" by name
-	links map[string]*Link  // by name
+	names map[string]string // "host" or "switch", by the name of a host or switch
+	links map[string]*Link  // links by name
 }
 
 func (p *parser) document(n *yaml.Node) error {
@@ -39,7 +39,7 @@ func (p *parser) document(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range fileKeys { // links name hosts, whatever the order in the file
+	for _, key := range fileKeys { // in this order, since links name hosts and switches
 		i := slices.IndexFunc(list, func(e entry) bool { return e.key.Value == key })
 		if i < 0 || list[i].value.Tag == "!!null" {
 			continue
@@ -52,7 +52,8 @@ func (p *parser) document(n *yaml.Node) error {
 	return nil
 }
 
-// claim notes a name of a host or switch.
+// claim records the name of a host or switch, whose kind is what. It refuses an invalid name and a name that is already
+// in use.
 func (p *parser) claim(k *yaml.Node, what string) error {
 	if err := lab.CheckName(k.Value); err != nil {
 		return errorAt(k, "%v", err)
@@ -93,7 +94,8 @@ func (p *parser) hosts(n *yaml.Node) error {
 	return nil
 }
 
-// addresses reads one address or a list; a host of several is a router unless forward says otherwise.
+// addresses reads one address or a list. A host with several addresses forwards packets, unless the key forward changes
+// that.
 func (h *Host) addresses(n *yaml.Node) error {
 	nodes := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
@@ -118,7 +120,7 @@ func (h *Host) read(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(list, func(a, b entry) int { // forward overrides what follows from the addresses
+	slices.SortStableFunc(list, func(a, b entry) int { // the key forward is read after addresses, whose default it overrides
 		return cmp.Compare(slices.Index(hostKeys, a.key.Value), slices.Index(hostKeys, b.key.Value))
 	})
 	for _, e := range list {
@@ -141,7 +143,8 @@ func (h *Host) read(n *yaml.Node) error {
 	return nil
 }
 
-// resolveGateway sets the gateway's address, which is on one of the host's networks.
+// resolveGateway sets the address of the host's gateway from the file's address or host name. The address must be on
+// one of the host's networks.
 func (p *parser) resolveGateway(h *Host) error {
 	n := h.gateway
 	if n == nil {
@@ -170,7 +173,8 @@ func (h *Host) reaches(a netip.Addr) bool {
 	return slices.ContainsFunc(h.Addrs, func(p netip.Prefix) bool { return p.Masked().Contains(a) })
 }
 
-// nearest returns the hint of an error about an unknown name of a host, or of a host or switch if what is empty.
+// nearest returns the hint that follows the error about an unknown name: the most similar name of the kind what ("host"
+// or "switch"), or of either kind if what is empty.
 func (p *parser) nearest(name, what string) string {
 	var known []string
 	for n, is := range p.names {
@@ -285,7 +289,8 @@ func (p *parser) link(n *yaml.Node) (*Link, error) {
 	return k, nil
 }
 
-// ends reads the two ends of a link. A switch becomes the second.
+// ends reads the names of the two ends of a link. If one end is a switch, ends stores it as k.B. It refuses a link
+// between two switches.
 func (p *parser) ends(n *yaml.Node, k *Link) error {
 	a, b, err := p.pair(n, "ends", "")
 	if err != nil {
@@ -304,7 +309,8 @@ func (p *parser) ends(n *yaml.Node, k *Link) error {
 	return nil
 }
 
-// pair reads a list of two names, of hosts only if what is "host".
+// pair reads a list of two different names, the value of key. what is the kind of both, "host" or "switch"; if it is
+// empty, both kinds are allowed.
 func (p *parser) pair(n *yaml.Node, key, what string) (a, b string, err error) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) != 2 {
 		return "", "", errorAt(n, "%s is a list of two names, such as [a, b], got %s", key, describe(n))
@@ -324,7 +330,7 @@ func (p *parser) pair(n *yaml.Node, key, what string) (a, b string, err error) {
 	return a, b, nil
 }
 
-// checkMTU refuses an MTU of a link above that which the file gives to one of its hosts.
+// checkMTU returns an error if the MTU of a link is larger than the MTU that the file sets for one of the link's hosts.
 func (p *parser) checkMTU(k *Link, mtu int, n *yaml.Node) error {
 	for _, h := range p.t.Hosts {
 		if (h.Name == k.A || h.Name == k.B) && h.MTU != 0 && mtu > h.MTU {
@@ -334,7 +340,8 @@ func (p *parser) checkMTU(k *Link, mtu int, n *yaml.Node) error {
 	return nil
 }
 
-// impairment returns a function that sets the field of an entry of a link, or of a change.
+// impairment reads the entry e of a link or of a change, and returns a function that sets the entry's field in a
+// LinkConfig. The function is nil if the key is not that of an impairment.
 func impairment(e entry) (set func(*lab.LinkConfig), err error) {
 	switch key, n := e.key.Value, e.value; key {
 	case "delay", "jitter":
@@ -374,7 +381,7 @@ func chance(n *yaml.Node) (float64, error) {
 	return scalar[float64](n, `loss, which may be "5%",`, registry.KindChance)
 }
 
-// scalar returns a value of the given kind.
+// scalar converts the node n to a value of the kind k. what names the value in errors.
 func scalar[T any](n *yaml.Node, what string, k registry.Kind) (x T, err error) {
 	wrong := func(why string) error {
 		return errorAt(n, "%s is %s, got %s%s", what, k.Describe(), describe(n), why)

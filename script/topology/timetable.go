@@ -71,7 +71,7 @@ func (p *parser) change(n *yaml.Node) (*Change, error) {
 	return c, nil
 }
 
-// known refuses the name of a link that the file does not have.
+// known returns an error if n names a link that the file does not define.
 func (p *parser) known(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode && p.links[n.Value] != nil {
 		return nil
@@ -84,7 +84,7 @@ func (p *parser) known(n *yaml.Node) error {
 	return errorAt(n, "no link is named %s%s", n.Value, hint)
 }
 
-// action reads the value of an action.
+// action reads the entry e, an action and its value, into c.
 func (p *parser) action(e entry, c *Change) (err error) {
 	switch e.key.Value {
 	case Partition:

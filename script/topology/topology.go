@@ -1,8 +1,8 @@
-// Package topology reads a network from YAML: hosts, switches, links with their impairments, and a timetable of changes. It
-// makes nothing; the caller does, in the order of the lists.
+// Package topology reads a network from YAML: hosts, switches, links with their impairments, and a timetable of
+// changes. The package only reads. The caller makes the hosts, switches and links, in the order of the lists.
 //
-// Reading is strict: an unknown key, a key that stands twice, an alias, a second document and a name that nothing has are
-// errors with their line. The notation of values is that of scripts (registry.Kind).
+// Reading is strict: an unknown key, a repeated key, an alias, a second document, and the name of a host or switch that
+// the file does not define are errors that name the line. The notation of values is that of scripts (registry.Kind).
 package topology
 
 import (
@@ -31,7 +31,7 @@ type Topology struct {
 // Host is a host of the file. Its gateway is resolved.
 type Host struct {
 	lab.HostConfig
-	Line int // of the file, from 1
+	Line int // line of the file, from 1
 
 	gateway *yaml.Node // an address or the name of a host; nil for none
 }
@@ -40,15 +40,15 @@ type Host struct {
 type Switch struct {
 	Name  string
 	Flood int // frames per second that each port may flood; 0 for any number
-	Line  int // of the file, from 1
+	Line  int // line of the file, from 1
 }
 
 // Link joins two hosts, or a host and a switch.
 type Link struct {
-	Name string // "a-b" unless the file has another
-	A, B string // names; A is a host's
+	Name string // name; "a-b" unless the file has another one
+	A, B string // names of the two ends; A is a host
 	lab.LinkConfig
-	Line int // of the file, from 1
+	Line int // line of the file, from 1
 }
 
 // The actions of a Change.
@@ -62,18 +62,18 @@ const (
 
 // Change is an entry of the timetable.
 type Change struct {
-	At     time.Duration // after the topology was made
+	At     time.Duration // time since the topology was made
 	Action string
-	Link   string                  // of Up, Down and Set
-	A, B   string                  // the hosts of Partition
-	Set    func(c *lab.LinkConfig) // of Set: sets the given fields
-	MTU    int                     // of Set: the given MTU in octets, 0 for none
-	Line   int                     // of the file, from 1
+	Link   string                  // name of the link, for Up, Down and Set
+	A, B   string                  // names of the hosts, for Partition
+	Set    func(c *lab.LinkConfig) // sets the given fields, for Set
+	MTU    int                     // given MTU in octets, for Set; 0 if none is given
+	Line   int                     // line of the file, from 1
 }
 
 // Error is an error in a line of the file.
 type Error struct {
-	Line int // from 1
+	Line int // line of the file, from 1
 	Text string
 }
 

@@ -31,7 +31,7 @@ timetable:
   - {at: 3s, partition: [a, r]}
 `
 
-// TestParse reads every key, in whatever order the file has them.
+// TestParse reads a file of all sections, in which links come before the hosts and switches that they name.
 func TestParse(t *testing.T) {
 	got, err := Parse([]byte(whole))
 	if err != nil {
@@ -77,7 +77,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseErrors: an error has the line, and says what is expected or was meant.
+// TestParseErrors: an error names the line, and the expected value or the name that was probably meant.
 func TestParseErrors(t *testing.T) {
 	const two = "hosts: {a: 10.0.0.1/24, b: 10.0.0.2/24}\n"
 	for _, c := range []struct{ text, want string }{
@@ -139,7 +139,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// FuzzParse: nothing that a file holds is a panic, and what is accepted names only what there is.
+// FuzzParse: no file causes a panic, and an accepted topology names only hosts, switches and links that it defines.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
 	if b, err := os.ReadFile("../../examples/topology.yaml"); err == nil {

@@ -54,7 +54,7 @@ func (s *Ranges) Add(lo, hi int64) int {
 	return int(fresh)
 }
 
-// Holding returns the range that contains off.
+// Holding returns the range that contains off. ok is false if there is none.
 func (s *Ranges) Holding(off int64) (r Range, ok bool) {
 	if i := s.find(off + 1); i < len(s.r) && s.r[i].Lo <= off {
 		return s.r[i], true
@@ -71,7 +71,7 @@ func (s *Ranges) Covers(lo, hi int64) bool {
 	return i < len(s.r) && s.r[i].Lo <= lo && hi <= s.r[i].Hi
 }
 
-// Overlap returns the first part of [lo, hi) that is in the set.
+// Overlap returns the first part of [lo, hi) that is in the set. ok is false if no part is.
 func (s *Ranges) Overlap(lo, hi int64) (r Range, ok bool) {
 	if i := s.find(lo + 1); lo < hi && i < len(s.r) && s.r[i].Lo < hi {
 		return Range{max(lo, s.r[i].Lo), min(hi, s.r[i].Hi)}, true

@@ -5,7 +5,7 @@ package buf
 // minRing is the first allocation of a ring with at least this limit, in octets.
 const minRing = 512
 
-// A Ring is a queue of octets with room behind its end. PutAt stores octets behind the end; Extend makes them part of
+// A Ring is a queue of octets with room after its end. PutAt stores octets beyond the end; Extend makes them part of
 // the queue when the octets before them have arrived. Storage is allocated with the first octet, doubles up to the
 // limit, and is freed by Release, Trim and Drop.
 type Ring struct {
@@ -55,7 +55,7 @@ func (r *Ring) Fits(storage int) int {
 	return fits
 }
 
-// Trim discards the octets behind the queue's end, and frees storage that the queue does not need.
+// Trim discards the octets beyond the queue's end, and frees storage that the queue does not need.
 func (r *Ring) Trim() {
 	r.high = r.n
 	if r.n == 0 {
@@ -89,13 +89,13 @@ func (r *Ring) PutAt(off int, p []byte) {
 	r.high = max(r.high, int32(end))
 }
 
-// Extend makes the next n octets behind the end part of the queue. PutAt must have stored them.
+// Extend makes the n octets after the end part of the queue. PutAt must have stored them.
 func (r *Ring) Extend(n int) {
 	r.n += int32(n)
 	r.high = max(r.high, r.n)
 }
 
-// Peek copies octets from offset off on into dst and returns their number.
+// Peek copies the octets of the queue that start at offset off into dst, as many as fit, and returns their number.
 func (r *Ring) Peek(off int, dst []byte) int {
 	if off >= int(r.n) {
 		return 0
@@ -107,8 +107,8 @@ func (r *Ring) Peek(off int, dst []byte) int {
 	return len(dst)
 }
 
-// View returns the storage of the n octets from offset off on, which must be in the queue. If they wrap around the end
-// of the storage, there are two parts. The slices are valid until the octets are discarded.
+// View returns the storage of the n octets that start at offset off. They must be in the queue. If they wrap around the
+// end of the storage, there are two parts. The slices are valid until the octets are discarded.
 func (r *Ring) View(off, n int) (a, b []byte) {
 	i := (int(r.head) + off) & (len(r.buf) - 1)
 	if k := len(r.buf) - i; k < n {
@@ -137,7 +137,7 @@ func (r *Ring) Read(p []byte) int {
 	return n
 }
 
-// Empty reports whether the ring holds no octet, in the queue or behind its end.
+// Empty reports whether the ring holds no octet, in the queue or beyond its end.
 func (r *Ring) Empty() bool { return r.n == 0 && r.high <= 0 }
 
 // Release frees the storage if the ring is empty.

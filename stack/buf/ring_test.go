@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// model is the reference for Ring: the octets in the queue and, behind its end, places for octets stored out of order.
+// model is the reference for Ring: the octets in the queue and, beyond its end, places for octets stored out of order.
 // known is true for each place that has its octet.
 type model struct {
 	queue []byte
@@ -217,7 +217,7 @@ func TestRingKeepsWhatIsAhead(t *testing.T) {
 	r.Write([]byte("abc"))
 	r.PutAt(5, []byte("fg"))
 	r.Discard(3)
-	r.Release() // the queue is empty, but two octets wait behind a gap
+	r.Release() // the queue is empty, but two octets are stored after a gap
 	r.PutAt(0, []byte("de"))
 	r.Extend(4)
 	p := make([]byte, 10)

@@ -16,7 +16,8 @@ func NewBucket(rate, burst int) Bucket {
 	return Bucket{every: max(1, time.Second/time.Duration(rate)), burst: burst, tokens: burst}
 }
 
-// Take reports whether an event may happen at now, and counts it if so. now must not decrease from call to call.
+// Take reports whether an event may happen at time now. If it returns true, it counts the event. now must not decrease
+// from call to call.
 func (b *Bucket) Take(now Instant) bool {
 	if b.every == 0 {
 		return true

@@ -32,7 +32,7 @@ func (t Instant) Sub(u Instant) time.Duration { return time.Duration(t - u) }
 // Before reports whether t is earlier than u.
 func (t Instant) Before(u Instant) bool { return t < u }
 
-// Due reports whether a deadline t has been reached at now.
+// Due reports whether the deadline t has been reached at time now.
 func (t Instant) Due(now Instant) bool { return t <= now }
 
 // Seconds returns the time since the lab's start in seconds.

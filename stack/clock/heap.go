@@ -46,8 +46,8 @@ func (h *Heap[T]) First() *Timer[T] {
 	return h.timers[0]
 }
 
-// Set sets t to at, or moves t there. Never removes t. If t already has the deadline at, it keeps its place among the timers of
-// that deadline.
+// Set sets the deadline of t to at. If at is Never, it removes t. If t already has that deadline, t keeps its place
+// among the timers of the same deadline.
 func (h *Heap[T]) Set(t *Timer[T], at Instant) {
 	if at == Never {
 		h.Stop(t)
@@ -87,7 +87,7 @@ func (h *Heap[T]) Stop(t *Timer[T]) {
 	}
 }
 
-// Pop removes and returns the earliest timer that is due at now, nil if none is.
+// Pop removes and returns the earliest timer that is due at time now, nil if none is.
 func (h *Heap[T]) Pop(now Instant) *Timer[T] {
 	if len(h.timers) == 0 || h.timers[0].at > now {
 		return nil

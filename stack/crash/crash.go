@@ -12,7 +12,7 @@ import (
 type Panic struct {
 	Value any // argument of panic
 
-	frames []runtime.Frame // from the function that panicked outwards, without the runtime's functions
+	frames []runtime.Frame // calls, from the function that panicked outwards, without the runtime's functions
 }
 
 // maxFrames is the largest number of functions that a Panic stores.

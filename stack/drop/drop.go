@@ -39,7 +39,7 @@ const (
 	NeighborFailed    // the neighbour for which the packet waited did not answer
 
 	// Internet layer.
-	MartianSource    // a source address that no host can have, or that can't be behind this interface
+	MartianSource    // a source address that no host can have, or that can't be reached through this interface
 	MartianDest      // a destination that can't arrive on this interface
 	NotForUs         // the destination is not our address, and forwarding is off
 	MulticastUnknown // a group that no socket has joined

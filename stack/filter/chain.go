@@ -38,8 +38,9 @@ func chain6(t tags, want uint32) node {
 	})
 }
 
-// chain follows the headers that begin at offset at from the network header. After an authentication header it
-// continues as if that header stood at the beginning of the network header, as libpcap does, probably by mistake.
+// chain follows the headers that begin at the offset at, which counts from the network header. After an authentication
+// header it continues as if that header stood at the beginning of the network header, as libpcap does, probably by
+// mistake.
 func (p packet) chain(network, at, next, want uint32, extended bool) result {
 	for range maxChain {
 		if next == want || next == nextNone {

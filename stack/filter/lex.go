@@ -148,7 +148,7 @@ func lexWord(expr string, i int, inBrackets bool) (token, *Error) {
 	return t, nil
 }
 
-// parseMAC parses six groups of one or two hexadecimal digits between colons.
+// parseMAC parses six groups of one or two hexadecimal digits between colons. ok is false for another text.
 func parseMAC(s string) (a wire.HardwareAddr, ok bool) {
 	for i := range a {
 		group, rest, found := strings.Cut(s, ":")

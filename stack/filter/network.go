@@ -84,7 +84,8 @@ func nameHint(t token) string {
 	return ""
 }
 
-// dotted parses one to four numbers with dots between them, and returns their size in bits.
+// dotted parses one to four numbers with dots between them, and returns their size in bits. ok is false for another
+// text.
 func dotted(t token) (addr uint32, size int, ok bool) {
 	if t.kind == tokAddr {
 		a := t.addr.As4()

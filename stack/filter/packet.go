@@ -26,7 +26,7 @@ type packet struct {
 	m   phy.Medium
 }
 
-// load reads size octets, 1, 2 or 4, at off. It returns false if the packet ends before them.
+// load reads size octets (1, 2 or 4) at offset off. It returns false if the packet ends before them.
 func (p packet) load(off, size uint32) (uint32, bool) {
 	if uint64(off)+uint64(size) > uint64(len(p.b)) {
 		return 0, false
@@ -110,7 +110,8 @@ func (t tags) ip6(p packet, proto uint32) result {
 // first reports whether an IPv4 packet is unfragmented or the first fragment.
 func (t tags) first(p packet) result { return p.is(t.net(p)+6, 2, 0x1fff, 0) }
 
-// headerLen returns the length of an IPv4 header in octets, from its IHL field.
+// headerLen returns the length of an IPv4 header in octets, from its IHL field. It returns false if the packet ends
+// before the field.
 func (t tags) headerLen(p packet) (uint32, bool) {
 	v, ok := p.load(t.net(p), 1)
 	return v & 15 * 4, ok

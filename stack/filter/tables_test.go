@@ -19,8 +19,8 @@ type tabled struct {
 	name   string // the file and the packet's number
 	frame  []byte
 	medium phy.Medium
-	layers []tables.Layer // from the network layer up, which may be a tag
-	ether  tables.Layer   // of MediumEthernet
+	layers []tables.Layer // layers from the network layer up; the first may be a VLAN tag
+	ether  tables.Layer   // Ethernet header, on MediumEthernet
 }
 
 // tabledPackets returns the packets of package packet's capture files. A header that is not of Ethernet is taken off, as a
@@ -60,7 +60,7 @@ func tabledPackets(t testing.TB) (all []tabled) {
 	return all
 }
 
-// split returns the first layer's header and the octets behind it.
+// split returns the first layer's header and the octets after it.
 func split(p *tables.Packet) (header, rest []byte) {
 	return p.Layers[0].Header(), p.Layers[0].Payload()
 }
@@ -93,7 +93,7 @@ func addresses(ls []tables.Layer, names ...string) []any {
 	return append(values(ls[0], names...), values(ls[0], ofARP...)...)
 }
 
-// addressesOf is addresses of one network protocol.
+// addressesOf does the same as addresses for packets of one network protocol.
 func addressesOf(p *tables.Protocol, name string) func(ls []tables.Layer) []any {
 	return func(ls []tables.Layer) []any {
 		if len(ls) == 0 || ls[0].Protocol != p {
@@ -103,8 +103,9 @@ func addressesOf(p *tables.Protocol, name string) func(ls []tables.Layer) []any 
 	}
 }
 
-// over returns the layer behind the network header if its protocol is one of a list: over IPv4 not of a later fragment, over
-// IPv6 without extension headers. These are the rules of filters for ports and for octets of a transport header.
+// over returns the layer after the network header. ok is false unless its protocol is one of a list: over IPv4 not of a
+// later fragment, over IPv6 without extension headers. These are the rules of filters for ports and for octets of a
+// transport header.
 func over(ls []tables.Layer, protos ...*tables.Protocol) (l tables.Layer, ok bool) {
 	if len(ls) < 2 || ls[0].Protocol != tables.IP && ls[0].Protocol != tables.IPv6 {
 		return l, false
@@ -130,7 +131,7 @@ func carriedNumbers(ls []tables.Layer, versions ...*tables.Protocol) []any {
 	return values(ls[0], "nh")
 }
 
-// ports returns the named ports of a tables.
+// ports returns a function that returns the values of the named port fields of a packet.
 func ports(names ...string) func(protos ...*tables.Protocol) func(ls []tables.Layer) []any {
 	return func(protos ...*tables.Protocol) func(ls []tables.Layer) []any {
 		return func(ls []tables.Layer) []any {
@@ -159,7 +160,7 @@ func chainNumbers(ls []tables.Layer) (vs []any) {
 	}
 	for _, l := range ls {
 		next := values(l, "nh")
-		if len(next) == 0 || l.Protocol == tables.AH { // behind AH the filter is wrong as libpcap is
+		if len(next) == 0 || l.Protocol == tables.AH { // after AH the filter is as wrong as libpcap
 			break
 		}
 		vs = append(vs, next...)
@@ -167,8 +168,8 @@ func chainNumbers(ls []tables.Layer) (vs []any) {
 	return vs
 }
 
-// networkPrimitives are primitives about the network header and the layers behind it. The expression holds for a packet if $ is
-// one of the values that the tables read in it.
+// networkPrimitives are primitives about the network header and the layers after it. The expression holds for a packet
+// if $ is one of the values that the tables read in it.
 var networkPrimitives = []struct {
 	expr   string
 	values func(ls []tables.Layer) []any
@@ -229,12 +230,12 @@ func compare(t *testing.T, expr string, ps []tabled, want func(v *tabled) bool) 
 	return yes, no
 }
 
-// Every primitive with a value finds the packets whose fields have that value, and no others: on a packet itself, and behind one
-// and two tags.
+// Every primitive with a value finds the packets whose fields have that value, and no others: without a tag, and after
+// one and two tags.
 func TestPrimitivesAgreeWithTables(t *testing.T) {
 	ps := tabledPackets(t)
 	for depth, tagged := range []string{"", "vlan and ", "vlan and vlan and "} {
-		behind := func(v *tabled) []tables.Layer { // the layers behind the tags, nil without them
+		behind := func(v *tabled) []tables.Layer { // layers after the VLAN tags, nil if there are no tags
 			for _, l := range v.layers[:min(depth, len(v.layers))] {
 				if l.Protocol != tables.Dot1Q {
 					return nil
@@ -257,7 +258,8 @@ func TestPrimitivesAgreeWithTables(t *testing.T) {
 	}
 }
 
-// distinct returns up to limit different values of the packets, as text, spread over all of them.
+// distinct returns different values of the packets as text. If there are more than limit, it returns limit of them,
+// evenly spread.
 func distinct(ps []tabled, values func(v *tabled) []any, limit int) (list []string) {
 	seen := map[string]bool{}
 	for i := range ps {
@@ -281,24 +283,25 @@ func has(vs []any, text string) bool {
 	return slices.ContainsFunc(vs, func(x any) bool { return fmt.Sprint(x) == text })
 }
 
-// isFirst returns a condition: the network header is of a protocol.
+// isFirst returns a function that reports whether the network header of a packet is of the protocol p.
 func isFirst(p *tables.Protocol) func(v *tabled) bool {
 	return func(v *tabled) bool { return len(v.layers) > 0 && v.layers[0].Protocol == p }
 }
 
-// carries returns a condition: the packet carries an IP protocol over one of some versions of IP.
+// carries returns a function that reports whether a packet carries the IP protocol number over one of the given
+// versions of IP.
 func carries(number uint64, versions ...*tables.Protocol) func(v *tabled) bool {
 	return func(v *tabled) bool { return has(carriedNumbers(v.layers, versions...), fmt.Sprint(number)) }
 }
 
-// inGroup returns a condition: the destination of a header of IP is within a prefix.
+// inGroup returns a function that reports whether the destination of a packet's IP header is within prefix.
 func inGroup(version *tables.Protocol, prefix netip.Prefix) func(v *tabled) bool {
 	return func(v *tabled) bool {
 		return isFirst(version)(v) && prefix.Contains(v.layers[0].Value(version.Field("dst")).(netip.Addr))
 	}
 }
 
-// ofEther returns the condition that a field of the Ethernet header has a value.
+// ofEther returns a function that reports whether cond holds for the Ethernet header of a packet.
 func ofEther(cond func(l tables.Layer) bool) func(v *tabled) bool {
 	return func(v *tabled) bool { return v.medium == phy.MediumEthernet && cond(v.ether) }
 }
@@ -431,7 +434,7 @@ func fieldReads(l tables.Layer, proto string) map[string]string {
 	return reads
 }
 
-// Names of the filter's language stand for the numbers to which the tables give the same name.
+// A name in a filter expression means the number that the tables of package packet list under the same name.
 func TestNamesHaveTheNumbersOfTables(t *testing.T) {
 	types := map[string]string{
 		"icmp-echoreply": "echo reply", "icmp-unreach": "destination unreachable", "icmp-sourcequench": "source quench", "icmp-redirect": "redirect",

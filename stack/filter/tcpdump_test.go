@@ -39,7 +39,7 @@ var compared = []string{
 	"ether multicast", "ether broadcast", "icmp6[icmp6type] = icmp6-neighborsolicit", "tcp[tcpflags] & tcp-push != 0 and arp or icmp",
 	"arp or icmp and ip6 or udp", "not arp and not icmp and not ip6 and not udp", "(arp or icmp) and (ip6 or host 10.0.0.1)",
 
-	// Tags: the rest of the expression applies to the packet behind them.
+	// Tags: the rest of the expression applies to the packet after the tag.
 	"vlan", "vlan 5", "vlan 300", "vlan 0", "vlan 4095", "not vlan", "vlan and ip", "vlan or ip", "ip or vlan", "ip and vlan", "not vlan and ip", "vlan and vlan", "vlan 300 and vlan 5",
 	"vlan 300 && vlan 5 && tcp port 80", "vlan and vlan and vlan and tcp dst port 80", "vlan and arp", "vlan and host 10.0.0.1", "vlan and ip6 and tcp src port 443", "vlan and net fdaa::/16",
 	"vlan and ether[12:2] = 0x8100", "vlan and ip[9] = 6", "vlan and tcp[tcpflags] & tcp-syn != 0", "(vlan or tcp) and port 80", "tcp or vlan and port 80", "vlan and ether proto 0x800",

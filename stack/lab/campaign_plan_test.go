@@ -17,7 +17,7 @@ type plan struct {
 	Link     linkPlan      //
 	Faults   []faultPlan   `json:",omitempty"`
 	Flaps    []span        `json:",omitempty"` // times at which the link carries nothing, and the hosts are not told
-	Heal     time.Duration // from here on there are no faults
+	Heal     time.Duration // time from which on there are no faults
 	Together bool          `json:",omitempty"` // both ends open at once (RFC 9293 §3.5, figure 7)
 	Ends     [2]endPlan    // the client, then the server
 	Changes  []changePlan  `json:",omitempty"`
@@ -34,7 +34,7 @@ type linkPlan struct {
 	RateBps uint64        `json:",omitempty"`
 	Queue   int           `json:",omitempty"`
 	Offload bool          `json:",omitempty"`
-	Loss    float64       `json:",omitempty"` // until healed; with Offload whole super-segments are lost
+	Loss    float64       `json:",omitempty"` // probability of loss until Heal; with Offload whole super-segments are lost
 }
 
 // faultPlan is a rule on the link, and the time for which it is in force.
@@ -113,13 +113,13 @@ func (d dice) in(n int) bool { return d.IntN(n) == 0 }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// upTo returns a duration up to most, more often a short one.
+// upTo returns a random duration of at most the argument most. Short durations are more likely.
 func (d dice) upTo(most time.Duration) time.Duration {
 	f := d.Float64()
 	return time.Duration(f * f * float64(most)).Round(time.Microsecond)
 }
 
-// size returns a number from 1 to most, with equal probability for each order of magnitude.
+// size returns a random number between 1 and the argument most. Each order of magnitude has the same probability.
 func (d dice) size(most int) int {
 	n := 1
 	for n < most && !d.in(8) {
@@ -252,7 +252,7 @@ func (d dice) applications(p *plan) {
 	}
 	a, b := &p.Ends[0], &p.Ends[1]
 	switch d.IntN(5) {
-	case 0: // bulk one way
+	case 0: // one end sends all data
 		b.Octets = 0
 	case 1:
 		a.Octets = 0

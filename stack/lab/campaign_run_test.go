@@ -55,9 +55,9 @@ type end struct {
 	buf      []byte
 	sent     int
 	got      int
-	shut     bool // shut     bool // true once it has closed its sending side
-	eof      bool // eof      bool // true once it has read the end of the peer's stream
-	over     bool // over     bool // true once it no longer needs the connection
+	shut     bool // true once it has closed its sending side
+	eof      bool // true once it has read the end of the peer's stream
+	over     bool // true once it no longer needs the connection
 	writable clock.Instant
 	readable clock.Instant
 	wake     *Event
@@ -175,7 +175,7 @@ func (r *run) build() (err error) {
 	return nil
 }
 
-// during schedules begin and end for the span s.
+// during schedules a call of begin at the start of the span s, and a call of end at its end.
 func (r *run) during(s span, begin, end func()) {
 	r.w.At(clock.Instant(s.From), func(clock.Instant) { begin() })
 	r.w.At(clock.Instant(s.From+s.For), func(clock.Instant) { end() })
@@ -291,7 +291,8 @@ func (e *end) step(now clock.Instant) {
 	e.busy = false
 }
 
-// allowed returns the number of octets that may have been written by now: all, or those of the turns so far.
+// allowed returns the number of octets that the application may have written by now: all octets, or those of the turns
+// so far.
 func (e *end) allowed() int {
 	peer := e.ends[1-e.i]
 	switch {
@@ -351,7 +352,7 @@ func (e *end) read(now clock.Instant) (more bool) {
 	return n > 0
 }
 
-// pause returns the instant at which an application with pauses up to most continues.
+// pause returns the time at which an application that pauses for a random time, at most the argument most, continues.
 func (e *end) pause(now clock.Instant, most time.Duration) clock.Instant {
 	until := now.Add(time.Duration(e.rng.Int64N(int64(most) + 1)))
 	if until > now {
@@ -403,7 +404,7 @@ func (e *end) broken(now clock.Instant, err error) {
 	for _, x := range e.ends {
 		c := x.conn
 		if x.conn = nil; c != nil {
-			c.Abort(now) // c.Abort(now) // whose error is expected
+			c.Abort(now) // whose error is expected
 		}
 	}
 	e.run.w.At(now.Add(time.Second), e.open)

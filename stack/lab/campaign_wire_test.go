@@ -22,25 +22,25 @@ type wiretap struct {
 type tapEnd struct {
 	stream   []byte
 	iss      wire.Seq
-	open     bool // open     bool // true once its SYN has been seen
+	open     bool // true once its SYN has been seen
 	scale    uint8
 	offered  wire.Seq // right edge of the window that it has offered
 	offers   bool
 	told     wire.Seq // right edge of the window that it has received
 	knows    bool
-	ghost    bool       // ghost    bool       // true if another connection has the same ports
-	heard    bool       // heard    bool       // true once the peer has acknowledged something
+	ghost    bool       // true if another connection has the same ports
+	heard    bool       // true once the peer has acknowledged something
 	received buf.Ranges // ranges received from the peer
 }
 
-// see checks a segment that left end i, or arrived there.
+// see checks a segment that end i sent or received.
 func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	b := ev.Frame.Bytes()
 	if len(b) < 14 || b[12] != 8 || b[13] != 0 {
 		return nil
 	}
 	refused := ev.Verdict.Kind == stack.Dropped
-	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // damaged, or for another host
+	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // the segment was damaged, or is for another host
 		return nil
 	}
 	ip, rest, err := wire.ParseIPv4(b[14:])

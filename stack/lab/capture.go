@@ -12,10 +12,10 @@ type captureFile struct {
 	writer  *capture.Writer
 	only    *filter.Filter // matches the frames to write; nil for all
 	ifaces  map[*stack.Iface]int
-	several bool             // of several hosts: a frame has one record
-	shared  bool             // the writer is closed by its owner
-	pending []*captureRecord // in the order in which the frames were sent
-	octets  int              // of the pending records
+	several bool             // true for a capture of several hosts, in which a frame has one record
+	shared  bool             // true if the writer is not closed with the capture
+	pending []*captureRecord // records that are not written yet, in the order in which the frames were sent
+	octets  int              // octets of the pending records
 	err     error            // the first interface that the file could not take
 	release []func()
 	hosts   []*Host
@@ -154,8 +154,8 @@ func (c *captureFile) add(h *Host) {
 	c.release = append(c.release, h.WireFrames(), h.Observe(func(ev *stack.PacketEvent) { c.observe(h, ev) }))
 }
 
-// addPort adds a port's interface to the file and returns the interface's index there. The hidden loop is added with
-// its first frame, and left out if the classic format can't hold it.
+// addPort adds a port's interface to the file and returns the interface's index there. The hidden loopback interface is
+// added with its first frame, and left out if the classic format can't hold it.
 func (c *captureFile) addPort(p *Port) int {
 	name := p.iface.Name()
 	if c.several {

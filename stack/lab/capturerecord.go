@@ -22,9 +22,9 @@ const (
 type captureRecord struct {
 	file     *captureFile
 	packet   capture.Packet
-	outcome  []string // of the frame and its copies, as far as it is known
-	matches  bool     // the capture's filter
-	complete bool     // no copy of the frame is in transit
+	outcome  []string // fates of the frame and its copies that are known so far
+	matches  bool     // true if the frame matches the capture's filter
+	complete bool     // true if no copy of the frame is in transit
 	written  bool
 }
 
@@ -116,7 +116,7 @@ func (c *captureFile) writeComplete() {
 	c.shift(n)
 }
 
-// bound writes the oldest records while there are too many.
+// bound writes the oldest pending records until the limits on their number and octets hold.
 func (c *captureFile) bound() {
 	n := 0
 	for octets := c.octets; n < len(c.pending) && (octets > maxPendingOctets || len(c.pending)-n > maxPendingRecords); n++ {

@@ -198,7 +198,8 @@ func TestRecordsOfASwitch(t *testing.T) {
 	}
 }
 
-// TestPendingRecordsAreBounded: a frame that is held back for long does not make the capture keep everything behind it.
+// TestPendingRecordsAreBounded: a frame that is delayed for long does not make the capture keep all later frames in
+// memory.
 func TestPendingRecordsAreBounded(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	stop, err := s.l.Capture(filepath.Join(t.TempDir(), "x.pcapng"), nil)

@@ -96,7 +96,7 @@ var labPiles = []labPile{
 	}},
 	{"hosts on a switch", "a datagram between two, by an event of a host's", 300, func(s *costScene, n int) func() {
 		s.crowd(n)
-		s.to.OnEvent = func(now clock.Instant) { // s.to.OnEvent = func(now clock.Instant) { // makes both ends answer each other without end
+		s.to.OnEvent = func(now clock.Instant) { // makes both ends answer each other without end
 			m, from, _ := s.to.Recv(s.buf[:])
 			_ = s.to.Send(now, s.buf[:m], from)
 		}

@@ -60,8 +60,8 @@ func without[T comparable](list []T, x T) []T {
 	return slices.Concat(list[:i], list[i+1:])
 }
 
-// drain receives a batch of frames from the device and passes them to the sink. After an error the device must not be
-// used again.
+// drain receives a batch of frames from the device and passes them to the sink named to. It returns the number of
+// frames. After an error the device must not be used again.
 func (w *World) drain(now clock.Instant, dev phy.Device, to sink) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {

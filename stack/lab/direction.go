@@ -21,10 +21,10 @@ type Flow struct {
 	Copies    uint64 // additional copies made by fault rules or flooding
 	Delivered uint64
 	InFlight  uint64
-	Octets    uint64                  // of the frames put in
-	Lost      uint64                  // of the drops, by LinkConfig.Loss
-	Faulted   uint64                  // of the drops, by rules on the link
-	Drops     [drop.NumReasons]uint64 // by reason
+	Octets    uint64                  // octets of the frames in In
+	Lost      uint64                  // drops by LinkConfig.Loss; Drops includes them
+	Faulted   uint64                  // drops by rules on the link; Drops includes them
+	Drops     [drop.NumReasons]uint64 // number of dropped frames by reason
 }
 
 // Dropped returns the sum of the drops.
@@ -147,7 +147,7 @@ func (l *direction) hasRoom(now clock.Instant) bool {
 // queueSlots returns the frames that may wait and the one that leaves.
 func (l *direction) queueSlots() int { return l.link.cfg.Queue + 1 }
 
-// serialising returns the number of frames whose last bit has not left at now.
+// serialising returns the number of frames whose last bit has not left at time now.
 func (l *direction) serialising(now clock.Instant) int {
 	for l.n > 0 && l.leaving[l.head] <= now {
 		l.head = (l.head + 1) % len(l.leaving)
@@ -173,7 +173,7 @@ func (l *direction) resizeQueue() {
 func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	rate := l.link.cfg.RateBps
 	if rate == 0 {
-		return max(l.free, now) // after frames of a time when there was a rate
+		return max(l.free, now) // a frame waits for earlier frames that were sent when the link had a rate
 	}
 	work := uint64(octets) * 8 * uint64(time.Second)
 	takes := work / rate
@@ -186,8 +186,8 @@ func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	return l.free
 }
 
-// arrival returns the instant at which a frame arrives whose last bit leaves at left. Without jitter it is not before the
-// arrival of an earlier frame, also if the delay has become shorter.
+// arrival returns the time at which a frame arrives. left is the time at which its last bit leaves the sender. Without
+// jitter it is not before the arrival of an earlier frame, also if the delay has become shorter.
 func (l *direction) arrival(left clock.Instant) clock.Instant {
 	at := left.Add(l.delay())
 	if l.link.cfg.Jitter == 0 {

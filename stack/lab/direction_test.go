@@ -82,7 +82,7 @@ func TestLinkSerialisesInOrderAtItsRate(t *testing.T) {
 
 func TestLinkRateRoundsUp(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{RateBps: 3e9})
-	k.ab.accept(0, w.frameOf(1, 100)) // k.ab.accept(0, w.frameOf(1, 100)) // 800 bits at 3 bits per nanosecond take 266.7 ns
+	k.ab.accept(0, w.frameOf(1, 100)) // 800 bits at 3 bits per nanosecond take 266.7 ns
 	w.run()
 	if want := []string{"1@267ns"}; !slices.Equal(b.got, want) {
 		t.Errorf("got %q, want %q", b.got, want)

@@ -14,7 +14,7 @@ import (
 type gatherer struct {
 	*phy.Memory
 	asked, borrowed, refused int
-	kept, impatient          int // kept, impatient          int // number of refused frames, and of frames that came back with borrowed octets
+	kept, impatient          int // number of refused frames, and of frames that came back with borrowed octets
 }
 
 func (g *gatherer) Capabilities() phy.Capabilities {

@@ -113,7 +113,8 @@ func goodputCells(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// goodputPaths measures one flow that must fill a path; least is its minimum for each controller, in permille.
+// goodputPaths measures one flow that must fill a path; least is the smallest accepted goodput for each controller, in
+// permille of the path's rate.
 func goodputPaths(t *testing.T, out *strings.Builder) {
 	fmt.Fprintf(out, "\nOne flow, permille of what the link carries: while it starts, and afterwards.\n\n")
 	fmt.Fprintf(out, "%-8s %-26s %8s %10s %6s\n", "control", "link, round trip, queue", "first 5s", "5s to 15s", "again")
@@ -171,7 +172,7 @@ func goodputFlows(t *testing.T, out *strings.Builder) {
 	for _, f := range []struct {
 		name  string
 		flows []tcp.Algorithm
-		rtts  []time.Duration // of the flows, in turn
+		rtts  []time.Duration // round trips, which the flows have in turn
 		least int             // minimum of Jain's index
 	}{
 		{"2 cubic, 20 ms", []tcp.Algorithm{c, c}, []time.Duration{20 * ms}, 900},
@@ -210,8 +211,8 @@ func goodputFlows(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// newForwarding returns a router, a receiver 10.0.0.2 behind its link of the given rate, and n senders, each with its own round
-// trip.
+// newForwarding returns a router, a receiver 10.0.0.2 on the router's link of the given rate, and n senders, each with
+// its own round trip.
 func newForwarding(t *testing.T, n int, rate uint64, rtts []time.Duration) *scene {
 	s := &scene{TB: t, w: NewWorld()}
 	s.l, s.r = New(s.w, 1), NewVirtual(s.w)
@@ -273,7 +274,7 @@ func TestGoodput(t *testing.T) {
 	}
 }
 
-// sameCells compares a line of the table with the wanted one, except for cells that were left out.
+// sameCells reports whether a line of the table equals the wanted line, except for cells that were left out.
 func sameCells(got, want string) bool {
 	return slices.EqualFunc(strings.Fields(got), strings.Fields(want), func(a, b string) bool { return a == b || a == "?" })
 }

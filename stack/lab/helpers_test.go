@@ -111,8 +111,8 @@ type stream struct {
 	data     []byte
 	sent     int
 	got      []byte
-	closed   bool // the sender has shut down its side
-	ended    bool // the receiver has read the end of the stream
+	closed   bool // true if the sender has shut down its side
+	ended    bool // true if the receiver has read the end of the stream
 }
 
 func (s *scene) newStream(from, to *Host, addr string, n int) *stream {

@@ -16,8 +16,9 @@ const (
 	minMTU     = 68    // RFC 791 §3.2
 	maxMTU     = 65535 // limit of the length field of an IPv4 packet
 
-	// fruitlessTicks is how often in a row a host's deadline may be due again directly after a tick. Then the next tick
-	// waits for tickPause. No correct timer needs this limit, but a faulty one must not stop the world.
+	// fruitlessTicks is the largest number of consecutive ticks directly after which a host's deadline is due again.
+	// Then the next tick waits for tickPause. No correct timer needs this limit, but a faulty one must not stop the
+	// world.
 	fruitlessTicks = 64
 	tickPause      = time.Millisecond
 )
@@ -154,7 +155,8 @@ func (h *Host) next() netip.Addr {
 	return h.setup.addrs[0].Addr()
 }
 
-// nextAddr takes the host's next address, none when all are given away.
+// nextAddr returns the host's next unused address as a list of one, and removes it from the unused ones. It returns nil
+// if no address is left.
 func (h *Host) nextAddr() []netip.Prefix {
 	if len(h.setup.addrs) == 0 {
 		return nil

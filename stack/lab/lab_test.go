@@ -404,7 +404,7 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 			RateBps: seed % 4 * 10e6, Queue: 10 + int(seed%50), Loss: float64(seed%10) / 100, Offload: seed%5 == 0,
 		})
 		s.k.Faults().Add(&fault.Rule{Duplicate: 0.03, Reorder: 0.05, Corrupt: 0.03})
-		if seed%2 == 0 { // if seed%2 == 0 { // no corruption, since a frame that is corrupted twice may have a correct checksum
+		if seed%2 == 0 { // no corruption, since a frame that is corrupted twice may have a correct checksum
 			s.a.Ports()[0].Faults().Add(&fault.Rule{Loss: 0.02, Duplicate: 0.02, Reorder: 0.02})
 		}
 		ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)

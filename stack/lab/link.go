@@ -18,13 +18,13 @@ type LinkConfig struct {
 	Delay, Jitter time.Duration
 	// RateBps is the speed of serialisation in bits per second, link header included; 0 is infinitely fast.
 	RateBps uint64
-	// Queue is the number of frames that may wait behind the one being serialised. Further frames are dropped
+	// Queue is the number of frames that may wait while another one is serialised. Further frames are dropped
 	// (drop.LinkQueueFull). 0 means 100.
 	Queue int
 	// Loss is the probability, 0 to 1, that a serialised frame is lost (drop.FaultLoss).
 	Loss float64
-	// MTU is the longest network-layer packet that the link carries, in octets; longer ones are
-	// dropped (drop.TooBig). The interfaces at its ends have it too, unless a host has a lower one of its own. 0 means that
+	// MTU is the longest network-layer packet that the link carries, in octets; longer ones are dropped (drop.TooBig).
+	// The interfaces at its ends have the same MTU, unless the configuration of a host has a lower one. 0 means the MTU
 	// of the hosts.
 	MTU int
 	// Duplicates allows two hosts on the link, or on the switch, with one address. They detect the conflict (RFC 5227).
@@ -68,7 +68,7 @@ func (c *LinkConfig) checkMTU(ends ...*Host) error {
 type Link struct {
 	lab    *Lab
 	cfg    LinkConfig
-	ownMTU bool // the MTU was configured, and does not follow from the ends
+	ownMTU bool // true if the MTU was configured, and does not follow from the ends
 	up     bool
 	faults *fault.Set
 	a, b   *Port       // b is nil if the far end is a switch

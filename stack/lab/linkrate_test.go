@@ -8,7 +8,8 @@ import (
 	"smolsh/phy/fault"
 )
 
-// TestRuleRateBehindLinkRate: a rule's rate applies after the link's. A frame waits in both queues, and then for both delays.
+// TestRuleRateBehindLinkRate: a frame first waits for the link's rate, and then for the rate of a rule. After that the
+// delays of both apply.
 func TestRuleRateBehindLinkRate(t *testing.T) {
 	for _, c := range []struct {
 		link, rule uint64 // bits per second; a frame has 8000 bits

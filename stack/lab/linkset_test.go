@@ -54,7 +54,7 @@ func TestChangesKeepOrder(t *testing.T) {
 	}
 }
 
-// TestCarrierOfASwitchsLink: a switch forgets the stations behind a link that goes down.
+// TestCarrierOfASwitchsLink: a switch forgets the stations on a link that goes down.
 func TestCarrierOfASwitchsLink(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
 	sw := s.l.Switch("s")

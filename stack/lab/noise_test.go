@@ -32,7 +32,7 @@ type talk struct {
 	got  [2]int // number of octets received from the other end
 }
 
-// said returns the octet at position at of an end's stream.
+// said returns an octet of the stream that an end sends. at is the octet's offset in the stream.
 func said(end, at int) byte { return byte(at*7 + at>>8*13 + end*101) }
 
 // turn makes both ends send a few octets more and read.
@@ -202,11 +202,11 @@ func (n *noise) frame(k int, f *phy.Frame) {
 	switch rng.IntN(8) {
 	case 0: // a recent frame, again
 		f.Set(pick(n.recent[k]))
-	case 1, 2: // the same with one octet changed, which every checksum detects
+	case 1, 2: // a recent frame with one octet changed, which every checksum detects
 		b := pick(n.recent[k])
 		b[rng.IntN(len(b))] ^= byte(1 + rng.IntN(255))
 		f.Set(b)
-	case 3: // or truncated
+	case 3: // a recent frame, truncated
 		b := pick(n.recent[k])
 		f.Set(b[:rng.IntN(len(b)+1)])
 	case 4: // only the link header is right
@@ -216,12 +216,12 @@ func (n *noise) frame(k int, f *phy.Frame) {
 		}
 		copy(b, pick(n.old[k])[:wire.EthernetLen])
 		f.Set(b)
-	default: // from closed connections, with random changes and right checksums
+	default: // a frame of a closed connection, with random changes and a correct checksum
 		b := pick(n.old[k])
 		for range rng.IntN(4) {
 			b[rng.IntN(len(b))] = byte(rng.Uint32())
 		}
-		if rng.IntN(4) == 0 { // the head of one, the tail of another
+		if rng.IntN(4) == 0 { // the first octets of one frame and the last octets of another
 			o := pick(n.old[k])
 			at := rng.IntN(min(len(b), len(o)))
 			b = append(b[:at], o[at:]...)

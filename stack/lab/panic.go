@@ -13,7 +13,7 @@ import (
 type Panic struct {
 	*crash.Panic
 	Host  *Host         // host whose code panicked; nil if there is none
-	Doing string        // what the host or the world was doing, such as "received a frame on tap0"
+	Doing string        // activity of the host or the world, such as "received a frame on tap0"
 	Now   clock.Instant // time of the panic
 
 	Iface *stack.Iface // interface on which the frame arrived; nil without a frame

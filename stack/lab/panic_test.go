@@ -43,7 +43,7 @@ func TestPanicsByPlace(t *testing.T) {
 			u := s.bindUDP(s.a, 9)
 			s.bindUDP(s.b, 9)
 			c.breaks(s.a)
-			s.r.Do(func(now clock.Instant) { // s.r.Do(func(now clock.Instant) { // makes both hosts transmit in one round, a first
+			s.r.Do(func(now clock.Instant) { // makes both hosts transmit in one round, host a before host b
 				_ = u.Send(now, nil, netip.MustParseAddrPort("10.0.0.2:9"))
 				_ = from.Send(now, []byte("x"), netip.MustParseAddrPort("10.0.1.2:9"))
 			})

@@ -21,7 +21,7 @@ func TestRest(t *testing.T) {
 	wants("host a: 1 UDP sockets left")
 	s.sendUDP(u, "x", "10.0.0.2:9")
 	u.Close()
-	wants("host a: 1 frames of the pools") // wants("host a: 1 frames of the pools") // the datagram that waits for its neighbour's address
+	wants("host a: 1 frames of the pools") // the datagram that waits for its neighbour's address
 	if err := s.w.Drain(1000); err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ type Station struct {
 	Age  time.Duration // time since its last frame; at 300 s the address is forgotten
 }
 
-// Stations returns the addresses that the switch knows at now, sorted.
+// Stations returns the hardware addresses that the switch has learnt and that have not expired at time now, sorted.
 func (s *Switch) Stations(now clock.Instant) []Station {
 	var list []Station
 	for a, st := range s.stations {
@@ -122,7 +122,7 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
-// HostWith returns the host at a link of the switch whose interface there has the address, nil if there is none.
+// HostWith returns the host that is linked to the switch by an interface with the address at, nil if there is none.
 func (s *Switch) HostWith(at netip.Addr) *Host {
 	for _, p := range s.ports {
 		if p.link == nil {

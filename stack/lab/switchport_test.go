@@ -64,8 +64,8 @@ func sendTo(t *testing.T, far *phy.Memory, f *phy.Frame) {
 	}
 }
 
-// TestSwitchForwardsToAndFromDevices: the switch learns from a device's frames and forwards them as a link's, and the other way
-// round.
+// TestSwitchForwardsToAndFromDevices: the switch learns from frames of a device as from frames of a link, and forwards
+// frames from devices to links and from links to devices.
 func TestSwitchForwardsToAndFromDevices(t *testing.T) {
 	w, s, ends, d, far := deviceSwitch(t, 2, phy.MemoryConfig{})
 	p := s.ports[2]
@@ -163,8 +163,8 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	}
 }
 
-// TestAFailedDeviceLeavesTheSwitch: a device that fails is removed and reported once. The addresses learnt behind it are
-// forgotten, its waiting frames are counted, and the other ports continue.
+// TestAFailedDeviceLeavesTheSwitch: a device that fails is removed and reported once. The switch forgets the addresses
+// that it learnt from the device, counts the frames that wait for it, and the other ports continue.
 func TestAFailedDeviceLeavesTheSwitch(t *testing.T) {
 	gone := fmt.Errorf("unplugged: %w", phy.ErrClosed)
 	for _, c := range []struct {
@@ -293,7 +293,7 @@ func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 		cfg  phy.MemoryConfig
 		udp  bool
 		want []int // lengths
-		csum bool  // checksums are left to the device
+		csum bool  // true if checksums are left to the device
 	}{
 		{"whole", phy.MemoryConfig{MaxGSO: 65535, TxChecksum: true}, false, []int{3054}, true},
 		{"too long for it", phy.MemoryConfig{MaxGSO: 3000, TxChecksum: true}, false, []int{1054, 1054, 1054}, false},
@@ -324,12 +324,13 @@ func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 	}
 }
 
-// TestStreamThroughASwitchsDevice: hosts behind a switch's device and on its link exchange a stream, whatever offloads each has.
+// TestStreamThroughASwitchsDevice: a host on a switch's device and a host on the switch's link exchange a stream,
+// whatever offloads each has.
 func TestStreamThroughASwitchsDevice(t *testing.T) {
 	for _, c := range []struct {
 		offload bool
 		cfg     phy.MemoryConfig
-		super   bool // b receives and sends super-segments
+		super   bool // true if b receives and sends super-segments
 	}{
 		{true, phy.MemoryConfig{MaxGSO: 65535, TxChecksum: true}, true},
 		{true, phy.MemoryConfig{}, false},

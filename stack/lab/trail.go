@@ -13,7 +13,7 @@ type trail struct {
 	early   []string // outcomes before a host has seen the frame, which comes from a device
 }
 
-// follow gives f a trail while a capture of several hosts is in force. A frame that has one keeps it.
+// follow gives the frame f a trail while a capture of several hosts runs. A frame that has a trail keeps it.
 func (w *World) follow(f *phy.Frame) {
 	if w.records.following == 0 || f.Trail != 0 {
 		return
@@ -43,7 +43,8 @@ func (w *World) leaveTrail(f *phy.Frame) {
 	f.Trail = 0
 }
 
-// noteDrop records that f ended on a link, or in a switch. at names the place, and is empty for a link between two hosts.
+// noteDrop records that the frame f was dropped on a link or in a switch. The string at names the place, and is empty
+// for a link between two hosts.
 func (w *World) noteDrop(f *phy.Frame, at string, why drop.Reason, link bool) {
 	if f.Trail == 0 {
 		return

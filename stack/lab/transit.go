@@ -18,7 +18,7 @@ type inTransit struct {
 	next  *inTransit // next in the list of unused values
 }
 
-// send schedules the arrival of f at the sink for the instant at.
+// send schedules the arrival of the frame f at the sink named to for the time at.
 func (w *World) send(at clock.Instant, f *phy.Frame, to sink) {
 	fl := w.frames.freeInTransit
 	if fl == nil {

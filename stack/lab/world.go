@@ -72,15 +72,15 @@ type frameStore struct {
 
 	recvSmall, recvSuper [batch]*phy.Frame // empty frames for a device to fill; nil before the first use
 
-	freeInTransit *inTransit // list of unused values
+	freeInTransit *inTransit // first of a linked list of unused values
 	numFree       int        // number of unused values
 }
 
 // recordState has the captures, and the frames that captures of several hosts follow.
 type recordState struct {
 	captures        []*captureFile
-	allHostCaptures []*captureFile // of them those that take every host
-	following       int            // the number of captures of several hosts
+	allHostCaptures []*captureFile // those of captures that record every host
+	following       int            // number of captures of several hosts
 	trails          map[uint64]*trail
 	lastTrail       uint64
 }
@@ -114,9 +114,9 @@ type Event struct {
 	fn    func(now clock.Instant)
 }
 
-// At schedules a call of fn at the given instant, or as soon as possible if that has passed. fn runs on the owner's
-// goroutine and may use hosts as an application does; they transmit afterwards. At clock.Never the event is made but
-// not scheduled.
+// At schedules a call of fn at the time at, or as soon as possible if that time has passed. fn runs on the owner's
+// goroutine and may use hosts as an application does; they transmit afterwards. If at is clock.Never, At makes the
+// event and does not schedule it.
 func (w *World) At(at clock.Instant, fn func(now clock.Instant)) *Event {
 	e := &Event{world: w, fn: fn}
 	e.timer.Value = e
@@ -153,7 +153,8 @@ func (w *World) Step() bool {
 	return w.step(clock.Never - 1)
 }
 
-// step advances the clock to the next event and runs it, if it is due at by or earlier.
+// step advances the clock to the next event and runs the event, if it is due no later than the time by. It returns
+// false if there is no such event.
 func (w *World) step(by clock.Instant) bool {
 	at := w.events.Next()
 	t := w.events.Pop(by)
@@ -167,8 +168,8 @@ func (w *World) step(by clock.Instant) bool {
 }
 
 // Advance runs everything that is due until now: each event at its own time, and the hosts' transmissions after it. The
-// clock is then at now. If hosts exchange frames endlessly without delay, Advance does not return; Step and Turn are
-// bounded and return.
+// clock then shows the time now. If hosts exchange frames endlessly without delay, Advance does not return; Step and
+// Turn are bounded and return.
 func (w *World) Advance(now clock.Instant) {
 	for w.runTransmits() || w.step(now) {
 	}
@@ -180,7 +181,7 @@ func (w *World) Advance(now clock.Instant) {
 func (w *World) Sync(now clock.Instant) { w.now = max(w.now, now) }
 
 // Turn is one bounded turn of a wall-clock Runner. It moves the clock to now, runs a batch of due events, and lets
-// hosts transmit. Late events run at now, not in the past. Turn reports whether more is due already.
+// hosts transmit. Late events run at time now, not in the past. Turn reports whether more is due already.
 func (w *World) Turn(now clock.Instant) (more bool) {
 	w.Sync(now)
 	for range turnEvents {
@@ -264,7 +265,7 @@ func (w *World) transmitRounds() (moved, done bool) {
 // round gives every host that was dirty one turn, in insertion order.
 type round struct {
 	hosts []*Host
-	next  int // index of the next host; if a host panics, its turn is over
+	next  int // index of the next host; it is increased before the host's turn, so a panic ends that turn only
 }
 
 // transmitDirty polls each dirty host once and returns the number of frames moved. If a panic interrupted the previous

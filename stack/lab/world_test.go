@@ -20,7 +20,7 @@ func TestEventsRunByInstantThenByOrderOfScheduling(t *testing.T) {
 	w.At(at(time.Second), note("a"))
 	w.At(at(time.Second), func(now clock.Instant) {
 		note("b")(now)
-		w.At(0, note("late")) // w.At(0, note("late")) // an instant in the past means as soon as possible
+		w.At(0, note("late")) // an instant in the past means as soon as possible
 	})
 	stopped := w.At(at(time.Second), note("never"))
 	stopped.Stop()

@@ -133,7 +133,7 @@ type Learned uint8
 
 // The results of Learn.
 const (
-	Ignored  Learned = iota // no entry, and the packet was not for us; or the entry is PERMANENT
+	Ignored  Learned = iota // the packet was not for us and there is no entry, or the entry is PERMANENT
 	Updated                 // an entry was confirmed or changed
 	Created                 // an entry was made
 	Resolved                // an INCOMPLETE or FAILED entry was answered: pending packets may be sent
@@ -205,9 +205,9 @@ func (c *Cache[W]) Delete(a netip.Addr) *Entry[W] {
 	return e
 }
 
-// NextRequest returns the address of the next request to send, and its destination. That is the neighbour's own
-// hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2)), otherwise the broadcast address. The request counts as
-// sent at now.
+// NextRequest returns the address a that the next request asks for, and the request's destination hw. The destination
+// is the neighbour's own hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2)), otherwise the broadcast address.
+// The request counts as sent at time now. ok is false if there is no request to send.
 func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.HardwareAddr, ok bool) {
 	e := c.owed.pop()
 	if e == nil {
@@ -228,8 +228,9 @@ func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 // Deadline returns the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
-// Expire runs the timers that are due at now and returns the first entry that has failed: an INCOMPLETE entry whose
-// last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns nil.
+// Expire runs the timers that are due at time now and returns the first entry that has failed: an INCOMPLETE entry
+// whose last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns
+// nil.
 func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	for {
 		t := c.timers.Pop(now)

@@ -4,7 +4,8 @@ import "time"
 
 // Config configures a cache. Zero fields take the defaults.
 type Config struct {
-	// Reachable is how long a confirmed entry stays REACHABLE, and how long an unused STALE entry is kept: 60 s.
+	// Reachable is the time for which a confirmed entry stays REACHABLE, and for which an unused STALE entry is kept;
+	// the default is 60 s.
 	Reachable time.Duration
 	// Interval is the shortest time between two requests for one address: 1 s (RFC 1122 §2.3.2.1).
 	Interval time.Duration

@@ -13,12 +13,12 @@ type State uint8
 // The states of an entry.
 const (
 	Incomplete State = iota // a request was sent and not answered yet
-	Reachable               // confirmed less than a lifetime ago
-	Stale                   // not confirmed for a lifetime; still used, and verified on use
+	Reachable               // the entry was confirmed less than a lifetime ago
+	Stale                   // the entry was not confirmed for a lifetime; it is still used, and verified on use
 	Delay                   // reserved for RFC 4861
-	Probe                   // used, while unicast requests verify it (RFC 1122 §2.3.2.1)
-	Failed                  // did not answer
-	Permanent               // set by hand
+	Probe                   // the entry is used, while unicast requests verify it (RFC 1122 §2.3.2.1)
+	Failed                  // the neighbour did not answer
+	Permanent               // the entry was set by hand
 )
 
 var stateNames = [...]string{"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "PERMANENT"}

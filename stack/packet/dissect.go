@@ -11,7 +11,7 @@ type Packet struct {
 	Octets []byte    // known octets of the frame, which must not be changed
 	Length int       // length of the whole frame in octets, at least len(Octets)
 	First  *Protocol // protocol of the first layer
-	Layers []Layer   // from the link layer up; the last may be Raw
+	Layers []Layer   // layers from the link layer up; the last may be Raw
 
 	damage  []Damage
 	carried lookup
@@ -83,7 +83,7 @@ func First(b []byte, m phy.Medium) *Protocol {
 // OfMedium dissects a whole frame of a medium.
 func OfMedium(b []byte, m phy.Medium) *Packet { return Dissect(b, len(b), First(b, m)) }
 
-// add reads the lengths of the header at offset at, and appends the layer.
+// add reads the lengths in the header at offset at, whose protocol is proto, and appends the layer.
 func (p *Packet) add(proto *Protocol, at, end int) Layer {
 	l := Layer{Protocol: proto, packet: p, index: len(p.Layers), begin: at, body: end, end: end}
 	if proto.variants != "" {
@@ -241,7 +241,7 @@ func (p *Packet) Layer(proto *Protocol) (l Layer, ok bool) {
 	return l, false
 }
 
-// Named returns the outermost layer with the attribute attr.
+// Named returns the outermost layer with the attribute attr. ok is false if the packet has none.
 func (p *Packet) Named(attr string) (l Layer, ok bool) {
 	for _, l := range p.Layers {
 		if l.Protocol.Attr == attr {

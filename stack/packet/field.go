@@ -140,7 +140,8 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 	return v, ok
 }
 
-// bits reads n bits at the bit offset at from the header's start.
+// bits reads n bits. at is the offset of the first of them from the header's start, in bits. ok is false if not all of
+// them are known.
 func (l Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
 	if to > l.known() || n == 0 {
@@ -248,7 +249,8 @@ func (f *Field) ParseLetters(text string) (n uint64, err error) {
 	return n, nil
 }
 
-// num reads the number in the field of a name, which the protocol must have.
+// num reads the number in the field called name, which the protocol must have. ok is false if the packet does not have
+// the field.
 func (l Layer) num(name string) (v uint64, ok bool) { return l.Uint(l.Protocol.Field(name)) }
 
 // is reports whether the field called name has the value want.

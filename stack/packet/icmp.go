@@ -7,7 +7,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// oneOf returns a condition: the header's type field has one of the given values.
+// oneOf returns a function that reports whether the type field of a header has one of the given values.
 func oneOf(types ...uint64) func(l Layer) bool {
 	return func(l Layer) bool {
 		v, ok := l.Uint(&l.Protocol.Fields[0])
@@ -26,7 +26,7 @@ var icmpError = oneOf(3, 4, 5, 11, 12)
 // icmpKnown matches the types whose octets 4 to 8 have names.
 var icmpKnown = oneOf(0, 3, 5, 8, 11, 12, 13, 14, 15, 16, 17, 18)
 
-// fragNeeded matches the error "fragmentation needed" (RFC 1191 §4).
+// fragNeeded reports whether l is the error "fragmentation needed" (RFC 1191 §4).
 func fragNeeded(l Layer) bool { return l.is("type", 3) && l.is("code", 4) }
 
 var icmpTypeName = named(map[uint64]string{
@@ -82,15 +82,16 @@ func unusedLen(l Layer) int {
 
 func hasUnused(l Layer) bool { return unusedLen(l) > 0 }
 
-// icmpExtensions is the field of extensions behind the packet that an error quotes, whose length counts words of unit octets.
-// errors is the condition of errors. An error without extensions does not have the field.
+// icmpExtensions returns the field of the extensions after the packet that an error quotes. The length of that packet
+// counts words of unit octets. errors is the condition of errors. An error without extensions does not have the field.
 func icmpExtensions(unit int, errors func(l Layer) bool) Field {
 	size := func(l Layer) int { return max(0, l.end-l.begin-ICMPHeaderLen-quotedLen(l, unit)) }
 	return Field{Name: "extensions", Kind: Octets, When: func(l Layer) bool { return errors(l) && size(l) > 0 }, Size: size,
-		Doc: "extensions behind the quoted packet (RFC 4884 §7)"}
+		Doc: "extensions after the quoted packet (RFC 4884 §7)"}
 }
 
-// messageSum computes the checksum of an ICMP or IGMP message, which covers nothing but the message.
+// messageSum computes the checksum of an ICMP or IGMP message, which covers only the message. ok is false if the
+// message is incomplete.
 func messageSum(l Layer) (want uint64, ok bool) {
 	if !l.complete() || l.end-l.begin < 4 {
 		return 0, false
@@ -102,8 +103,8 @@ func messageSum(l Layer) (want uint64, ok bool) {
 	return uint64(wire.Sum(0).AddBytes(b[:2]).AddBytes(b[4:]).Checksum()), true
 }
 
-// quotedLen returns the length in octets of the packet that an ICMP error quotes. If extensions follow, it is the value
-// of the length field in words of unit octets, otherwise the rest of the message.
+// quotedLen returns the length in octets of the packet that an ICMP error quotes. If extensions follow, that length is
+// the value of the length field times unit. Otherwise the packet is the rest of the message.
 func quotedLen(l Layer, unit int) int {
 	room := max(0, l.end-l.begin-ICMPHeaderLen)
 	if n, ok := l.numOr("length"); ok && n != 0 && int(n)*unit < room {
@@ -144,7 +145,7 @@ func quote(b []byte, carried lookup) *Packet {
 
 var igmpTypeName = named(map[uint64]string{0x11: "query", 0x12: "v1 report", 0x16: "v2 report", 0x17: "leave", 0x22: "v3 report"})
 
-// igmpV3Query matches a query with IGMPv3's fields (RFC 3376 §7.1).
+// igmpV3Query reports whether l is a query with IGMPv3's fields (RFC 3376 §7.1).
 func igmpV3Query(l Layer) bool { return l.is("type", 0x11) && l.end-l.begin >= 12 }
 
 func igmpV3Report(l Layer) bool { return l.is("type", 0x22) }

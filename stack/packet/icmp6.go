@@ -72,7 +72,7 @@ func listenerFields() []Field {
 	}
 }
 
-// listenerV2 matches a query with MLDv2's fields (RFC 3810 §8.1).
+// listenerV2 reports whether the query l has MLDv2's fields (RFC 3810 §8.1).
 func listenerV2(l Layer) bool { return l.end-l.begin >= 28 }
 
 // icmp6Messages are the messages of ICMPv6 with fields of their own.

@@ -2,7 +2,8 @@ package packet
 
 import "fmt"
 
-// unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1); port unreachable has more to tell.
+// unreachable6 are the codes of ICMPv6's destination unreachable (RFC 4443 §3.1); the text of port unreachable is made
+// elsewhere, since it has a port.
 var unreachable6 = [...]string{
 	"unreachable route", "unreachable prohibited", "beyond scope", "unreachable address", "unreachable port", "source policy", "route rejected",
 }
@@ -20,7 +21,7 @@ func icmp6Text(l Layer) string {
 	return fmt.Sprintf("%s%s, length %d", text, icmp6Detail(l, typ), l.end-l.begin) + quotedText(l)
 }
 
-// icmp6Detail describes the contents of an ICMPv6 message, behind its name.
+// icmp6Detail returns the text that follows the name of an ICMPv6 message in its line and describes the contents.
 func icmp6Detail(l Layer, typ uint64) string {
 	code, _ := l.num("code")
 	number := func(name string) uint64 {

@@ -11,8 +11,9 @@ import (
 // ICMPHeaderLen is the length of the header of every ICMP and ICMPv6 message, in octets.
 const ICMPHeaderLen = 8
 
-// unreachable4 are the texts of the codes of ICMP's destination unreachable (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1), with %v
-// for the destination of the quoted packet. Codes 2 to 4 have more to tell.
+// unreachable4 are the texts of the codes of ICMP's destination unreachable (RFC 792, RFC 1122 §3.2.2.1, RFC 1812
+// §5.2.7.1), with %v for the destination of the quoted packet. The texts of codes 2 to 4 have further values, and are
+// made elsewhere.
 var unreachable4 = [...]string{
 	0: "net %v unreachable", 1: "host %v unreachable", 5: "%v unreachable - source route failed", 6: "net %v unreachable - unknown",
 	7: "host %v unreachable - unknown", 8: "%v unreachable - source host isolated", 9: "net %v unreachable - admin prohibited",
@@ -89,7 +90,8 @@ func icmpUnreachable(l Layer, code uint64) string {
 	return fmt.Sprintf("%s unreachable - #%d", to, code)
 }
 
-// quotedLayers returns the IP header that an ICMP error quotes and the layer behind it; zero layers where the error quotes less.
+// quotedLayers returns the IP header that an ICMP error quotes, and the layer after it. A layer that the error does not
+// quote is zero.
 func quotedLayers(l Layer) (ip, transport Layer) {
 	none := Layer{Protocol: Raw, packet: l.packet}
 	f := l.Protocol.Field("quoted")

@@ -15,7 +15,7 @@ func protocolNames(v uint64) string {
 	return protocolName(wire.Protocol(v))
 }
 
-// source and destination are the address fields of a header.
+// source and destination return the address fields of an IP header. bits is the width of an address.
 func source(bits int) Field {
 	return Field{Name: "src", Bits: bits, Kind: Addr, Compute: Host, Doc: "the source's address"}
 }
@@ -72,7 +72,7 @@ var IP = define(Protocol{
 	},
 })
 
-// ipSum computes the header's checksum.
+// ipSum computes the checksum of an IPv4 header. ok is false if the header is incomplete.
 func ipSum(l Layer) (want uint64, ok bool) {
 	h := l.Header()
 	if len(h) < l.body-l.begin || len(h) < wire.IPv4Len {
@@ -94,7 +94,7 @@ var IPv6 = define(Protocol{
 		{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"},
 		{Name: "hlim", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "the hop limit"},
 		source(128), destination(128),
-		{Name: "proto", Kind: Uint, Names: protocolNames, Doc: "the protocol behind the extension headers", Read: func(l Layer, _ []byte) (any, string) {
+		{Name: "proto", Kind: Uint, Names: protocolNames, Doc: "the protocol after the extension headers", Read: func(l Layer, _ []byte) (any, string) {
 			v, ok := l.packet.transportProtocol(l)
 			if !ok {
 				return nil, ""
@@ -113,7 +113,7 @@ func (p *Protocol) extension() bool {
 	return p == HopByHop || p == DestinationOptions || p == Routing || p == Fragment || p == AH
 }
 
-// extensions returns the extension headers behind the IPv6 header l.
+// extensions returns the extension headers after the IPv6 header l.
 func (p *Packet) extensions(l Layer) []Layer {
 	n := l.index + 1
 	for n < len(p.Layers) && p.Layers[n].Protocol.extension() {
@@ -122,7 +122,8 @@ func (p *Packet) extensions(l Layer) []Layer {
 	return p.Layers[l.index+1 : n]
 }
 
-// transportProtocol returns the protocol number of an IP header's payload, after extension headers.
+// transportProtocol returns the protocol number of an IP header's payload, after extension headers. ok is false if it
+// is not known.
 func (p *Packet) transportProtocol(l Layer) (proto uint64, ok bool) {
 	if l.Protocol == IP {
 		return l.num("proto")
@@ -157,7 +158,7 @@ func nextHeader() Field {
 }
 
 func extensionLength() Field {
-	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header behind its first 8 octets"}
+	return Field{Name: "len", Bits: 8, Unit: "words of 8 octets", Compute: HeaderLength, Scale: 8, Plus: 8, Doc: "the length of the header after its first 8 octets"}
 }
 
 // extensionRest returns the size of the field that fills the rest of an extension header.
@@ -271,7 +272,7 @@ var AH = define(Protocol{
 	Name: "AH", Doc: "IP authentication header (RFC 4302 §2)", On: []Place{{IPProtocols, 51}},
 	Fields: []Field{
 		nextHeader(),
-		{Name: "payloadlen", Bits: 8, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Plus: 8, Doc: "the length of the header behind its first 8 octets"},
+		{Name: "payloadlen", Bits: 8, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Plus: 8, Doc: "the length of the header after its first 8 octets"},
 		{Name: "reserved", Bits: 16, Hex: true, Doc: "zero"},
 		{Name: "spi", Bits: 32, Hex: true, Doc: "the security parameters index"},
 		{Name: "seq", Bits: 32, Doc: "the sequence number"},
@@ -299,7 +300,8 @@ func transportSum(at int, proto wire.Protocol) func(l Layer) (uint64, bool) {
 	}
 }
 
-// ip returns the IP header of the layer: the nearest one below, with only extension headers between them.
+// ip returns the IP header below the layer, with at most extension headers between the two. It returns false if there
+// is none.
 func (l Layer) ip() (Layer, bool) {
 	for i := l.index - 1; i >= 0; i-- {
 		x := l.packet.Layers[i]
@@ -345,7 +347,7 @@ func (l Layer) finalDestination(dst netip.Addr) netip.Addr {
 	return dst
 }
 
-// numOr returns the number in a field that the protocol may not have.
+// numOr returns the number in the field called name, and false if the protocol or the packet does not have it.
 func (l Layer) numOr(name string) (uint64, bool) {
 	if f := l.Protocol.Field(name); f != nil {
 		return l.Uint(f)

@@ -45,7 +45,7 @@ var Dot1Q = define(Protocol{
 		{Name: "id", Kind: Other, Doc: "another name of vlan", Read: func(l Layer, _ []byte) (any, string) {
 			return l.Value(&l.Protocol.Fields[2]), ""
 		}},
-		{Name: "ids", Kind: Other, Doc: "the VLAN identifiers of this tag and of those directly behind it", Read: func(l Layer, _ []byte) (any, string) {
+		{Name: "ids", Kind: Other, Doc: "the VLAN identifiers of this tag and of those directly after it", Read: func(l Layer, _ []byte) (any, string) {
 			ids := []any{}
 			for _, tag := range l.packet.Layers[l.index:] {
 				if !tag.Protocol.Is(l.Protocol) {
@@ -98,8 +98,8 @@ var SLL2 = define(Protocol{
 	},
 })
 
-// nullFamily is the field of a BSD loopback header. The capturing machine wrote it in its own byte order. The order
-// that results in the smaller number is the right one.
+// nullFamily is the field of a BSD loopback header. The capturing machine wrote it in its own byte order. The field is
+// read in the byte order that results in the smaller number.
 var nullFamily = Field{Name: "type", Bits: 32, Kind: Other, Names: named(map[uint64]string{2: "IPv4", 10: "IPv6", 24: "IPv6", 28: "IPv6", 30: "IPv6"}),
 	Doc: "the address family: 2 for IPv4; 10, 24, 28 or 30 for IPv6", Read: func(_ Layer, b []byte) (any, string) {
 		if len(b) < 4 {

@@ -13,7 +13,8 @@ type optionKind struct {
 	read func(b []byte) (v any, ok bool)
 }
 
-// number returns a read for an option that is one number of the given width in octets.
+// number returns a function that reads an option of one number of the given width in octets, and returns false if the
+// option has another length.
 func number(octets int) func(b []byte) (any, bool) {
 	return func(b []byte) (any, bool) {
 		if len(b) != octets {
@@ -27,7 +28,7 @@ func number(octets int) func(b []byte) (any, bool) {
 	}
 }
 
-// empty reads an option that has only kind and length.
+// empty reads an option that has only kind and length. It returns false if the option has data.
 func empty(b []byte) (any, bool) { return nil, len(b) == 0 }
 
 // headerOptions reads the options of a TCP or IPv4 header. Kind 0 ends them, kind 1 is one octet, all others have a
@@ -91,7 +92,7 @@ var tcpOptions = map[int]optionKind{
 	34: {"tfo", nil},
 }
 
-// sackBlocks reads the blocks of a SACK option (RFC 2018 §3).
+// sackBlocks reads the blocks of a SACK option (RFC 2018 §3). It returns false if the length is wrong.
 func sackBlocks(b []byte) (any, bool) {
 	if len(b) == 0 || len(b)%8 != 0 {
 		return nil, false
@@ -103,7 +104,7 @@ func sackBlocks(b []byte) (any, bool) {
 	return blocks, true
 }
 
-// timestamps reads TSval and TSecr (RFC 7323 §3.2).
+// timestamps reads TSval and TSecr (RFC 7323 §3.2). It returns false if the length is wrong.
 func timestamps(b []byte) (any, bool) {
 	if len(b) != 8 {
 		return nil, false

@@ -86,7 +86,8 @@ const nameWidth = 10
 // shownElsewhere has the derived fields that repeat other fields of the layer.
 var shownElsewhere = map[string]bool{"id": true, "ids": true, "sack": true, "questions": true, "answers": true, "message": true}
 
-// verdict returns whether a checksum is right, in words.
+// verdict returns the text about a checksum field, which begins with a blank: correct, wrong, unverified if octets are
+// missing, or none. It returns "" if the packet does not have the field.
 func (l Layer) verdict(f *Field) string {
 	got, there := l.Uint(f)
 	want, ok := f.Sum(l)

@@ -104,7 +104,7 @@ func (q *Sequences) Describe(p *Packet) string {
 	return q.from(p, 0)
 }
 
-// network returns the outermost IP header.
+// network returns the outermost IP header. ok is false if the packet has none.
 func (p *Packet) network() (l Layer, ok bool) {
 	for _, l := range p.Layers {
 		if l.Protocol == IP || l.Protocol == IPv6 {
@@ -150,8 +150,8 @@ func (q *Sequences) from(p *Packet, i int) string {
 	return text
 }
 
-// carried describes the packet in a tunnel whose header is layer i, behind a colon. An IP packet is announced by its version, as
-// in the tunnel's own line it is not the first word.
+// carried returns ": " and the description of the packet in a tunnel whose header is layer i. An IP packet is announced
+// by its version, as in the tunnel's own line it is not the first word.
 func (q *Sequences) carried(p *Packet, i int) string {
 	l := p.Layers[i]
 	if i+1 == len(p.Layers) || p.Layers[i+1].Protocol == Raw {
@@ -162,7 +162,7 @@ func (q *Sequences) carried(p *Packet, i int) string {
 	}
 	above, label := p.Layers[i+1], ""
 	switch {
-	case above.known()-above.begin < above.Protocol.fixed: // its name tells
+	case above.known()-above.begin < above.Protocol.fixed: // the layer's name shows the protocol
 	case above.Protocol == IP:
 		label = "IP "
 	case above.Protocol == IPv6:

@@ -51,7 +51,8 @@ func bootMessage(l Layer) bool {
 	return l.PayloadLen() >= dhcpFixed && len(b) > 0 && (b[0] == 1 || b[0] == 2)
 }
 
-// udpSum computes the checksum. A sum of zero is sent as all ones. A datagram over IPv4 may have no checksum.
+// udpSum computes the checksum of a UDP datagram. ok is false if it can't be computed. A sum of zero is sent as all
+// ones. A datagram over IPv4 may have no checksum.
 func udpSum(l Layer) (want uint64, ok bool) {
 	if ip, there := l.ip(); there && ip.Protocol == IP && l.is("chksum", 0) {
 		return 0, true
@@ -130,7 +131,7 @@ func timestampPart(i int) func(Layer, []byte) (any, string) {
 	}
 }
 
-// present returns a condition: the field called name is 1.
+// present returns a function that reports whether the field called name is 1.
 func present(name string) func(l Layer) bool {
 	return func(l Layer) bool { return l.is(name, 1) }
 }
@@ -158,7 +159,7 @@ var GRE = define(Protocol{
 	},
 })
 
-// greChecksum computes the checksum of header and payload.
+// greChecksum computes the checksum of a GRE header and its payload. It returns false if octets of them are not known.
 func greChecksum(l Layer) (uint64, bool) {
 	if !l.complete() || l.end-l.begin < 8 {
 		return 0, false

@@ -24,7 +24,7 @@ type Part struct {
 type Option struct {
 	Kind  int
 	Name  string // "" for an option without a name
-	Value any    // nil if the name says everything; otherwise uint64, []byte, [2]uint64 for timestamps, []SequenceRange, …
+	Value any    // nil if the record has only a name; otherwise uint64, []byte, [2]uint64 for timestamps, []SequenceRange, …
 }
 
 // A SequenceRange is a block of a TCP SACK option (RFC 2018). Left is the block's first sequence number, Right the one

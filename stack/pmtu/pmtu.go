@@ -29,9 +29,8 @@ func Plateau(length int) int {
 	return 0
 }
 
-// Key is a destination, and whether its reports are checked. A report about a TCP segment is checked against the
-// sequence numbers in flight. A report about a datagram can't be checked (RFC 5927 §7), so it has a separate entry,
-// which connections do not use.
+// Key identifies an entry: a destination, and whether the host checked the ICMP report against a TCP connection's
+// sequence numbers. A report about a datagram can't be checked (RFC 5927 §7), so TCP connections do not use its entry.
 type Key struct {
 	Dst     netip.Addr
 	Checked bool
@@ -67,7 +66,8 @@ func (t *Table) Get(now clock.Instant, key Key) (mtu int, since clock.Instant, o
 	return e.mtu, e.since, true
 }
 
-// Put stores a path's MTU in octets. If the table already holds most entries, a new entry replaces the oldest.
+// Put stores a path's MTU in octets. The argument most is the largest number of entries. If the table is full, a new
+// entry replaces the oldest.
 func (t *Table) Put(now clock.Instant, key Key, mtu, most int) {
 	e := t.byKey[key]
 	if e == nil {

@@ -1,11 +1,12 @@
-// Package reassembly stores the fragments of IPv4 datagrams that are not complete (RFC 791 §3.2, RFC 1122 §3.3.2), within
-// bounds: a datagram is given up after a minute, and the oldest datagram is given up first when storage runs out.
+// Package reassembly stores the fragments of IPv4 datagrams that are not complete (RFC 791 §3.2, RFC 1122 §3.3.2),
+// within bounds: a datagram is given up after a minute, and the oldest datagram is given up first when storage runs
+// out.
 //
 // A fragment that overlaps another, or contradicts the length of its datagram, poisons the datagram: all its fragments
-// are dropped until its time is over. RFC 5722 demands this of IPv6. For IPv4 it replaces RFC 791 §3.2, where octets that
-// arrive later overwrite earlier ones, because overlaps only serve attackers (RFC 1858).
+// are dropped until its time is over. RFC 5722 demands this of IPv6. For IPv4 it replaces RFC 791 §3.2, where octets
+// that arrive later overwrite earlier ones, because overlaps only serve attackers (RFC 1858).
 //
-// The frames of the fragments are the caller's, who recycles them.
+// The caller owns the frames of the fragments, and recycles them.
 package reassembly
 
 import (
@@ -52,7 +53,7 @@ func (f *Fragment) octets() int { return f.Frame.Size() + phy.Headroom + Overhea
 // Datagram is a datagram of which some fragments have arrived.
 type Datagram struct {
 	Key
-	Fragments []Fragment // in the order of the payload, without overlaps
+	Fragments []Fragment // stored fragments in the order of the payload, without overlaps
 	Iface     int        // number of the interface on which the payload's first fragment arrived, or else any fragment; -1 for none
 	Broadcast bool       // true if that fragment was sent to a broadcast address or a group
 

@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// add adds to d a fragment with the octets lo to hi of a payload, behind a header of 20 octets. The value of each octet
-// is its offset.
+// add adds to d a fragment with the octets lo to hi of a payload, after a header of 20 octets. The value of each octet
+// is its offset. complete is true if all fragments have arrived.
 func add(t *Table, d *Datagram, lo, hi int, last bool) (r drop.Reason, complete bool) {
 	k, r := d.Check(lo, hi, last)
 	if r != drop.None {

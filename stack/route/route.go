@@ -23,7 +23,7 @@ type Table struct {
 	byDst   map[netip.Prefix][]Route // connected routes first, then in the order in which they were added
 	lengths [33]int                  // number of destinations of each prefix length
 	added   uint64
-	up      []bool // by the interface's number
+	up      []bool // true if the interface is up, by the interface's number
 }
 
 // SetUp sets whether an interface is up. Match skips routes by an interface that is down.

@@ -24,7 +24,7 @@ var sizes = [...]int{48, 536, 1024, 1220, 1360, 1440, 1460, 8960}
 
 // Secrets makes and checks the cookies of one host. The zero value is ready for use.
 type Secrets struct {
-	period uint64       // period of keys[0], from 1 on; 0 before the first key was drawn
+	period uint64       // number of the period of keys[0], from 1 on; 0 before the first key was drawn
 	keys   [2][2]uint64 // keys of this period and of the previous one
 	until  clock.Instant
 }
@@ -57,14 +57,15 @@ func (s *Secrets) Make(now clock.Instant, rng *rand.Rand, local, remote netip.Ad
 	return cookie(s.keys[0], local, remote, peer, top)
 }
 
-// Sent records that a cookie made by Make was sent at now. Active reports true until that cookie expires.
+// Sent records that a cookie made by Make was sent at time now. Active reports true until that cookie expires.
 func (s *Secrets) Sent(now clock.Instant) { s.until = now.Add(2 * Period) }
 
 // Active reports whether a cookie that was sent may still be valid.
 func (s *Secrets) Active(now clock.Instant) bool { return now < s.until }
 
 // Check reports whether iss is a cookie that Make returned for these ends and the peer's initial sequence number, in
-// this period or the previous one. mss is the segment size that the cookie encodes, in octets.
+// this period or the previous one. mss is the segment size that the cookie encodes, in octets; ok is false if iss is no
+// cookie.
 func (s *Secrets) Check(now clock.Instant, rng *rand.Rand, local, remote netip.AddrPort, peer, iss wire.Seq) (mss int, ok bool) {
 	s.rotate(now, rng)
 	top := uint32(iss) >> 28

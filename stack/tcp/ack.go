@@ -97,5 +97,5 @@ func (v *send) dataStart() wire.Seq {
 	return v.una
 }
 
-// dataEnd returns the sequence number behind the last octet in the buffer. After CloseWrite it is the FIN's number.
+// dataEnd returns the sequence number after the last octet in the send buffer. After CloseWrite it is the FIN's number.
 func (v *send) dataEnd() wire.Seq { return v.dataStart().Add(v.buf.Len()) }

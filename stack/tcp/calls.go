@@ -18,9 +18,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.snd.buf.Write(p), nil
 }
 
-// Read moves received octets into p (RFC 9293 §3.10.3). It returns 0 and nil if none are pending. It returns io.EOF behind the
-// last octet of a stream that the peer has closed, and otherwise the error that ended the connection. Octets received before a
-// reset can still be read.
+// Read moves received octets into p (RFC 9293 §3.10.3). It returns 0 and nil if none are pending. It returns io.EOF
+// after the last octet of a stream that the peer has closed, and otherwise the error that ended the connection. Octets
+// received before a reset can still be read.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.rcv.closed {
 		return 0, ErrClosing

@@ -73,9 +73,9 @@ func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 }
 
 // checkSYN processes a SYN (RFC 9293 §3.10.7.4, fourth step). A passive connection in SYN-RECEIVED ends, and its
-// listener stays in LISTEN. Any other connection sends a challenge ACK, whatever the sequence number (RFC 5961 §4). So
-// does the passive connection if first, the SYN's own number, lies before the window and only the segment's text
-// reaches into it.
+// listener stays in LISTEN. Any other connection sends a challenge ACK, whatever the sequence number (RFC 5961 §4). A
+// passive connection also sends a challenge ACK if the SYN's sequence number, first, is below RCV.NXT: only the
+// segment's text is then inside the window.
 func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 	if c.state == SynReceived && c.passive && c.rcv.nxt.LessEq(first) {
 		c.count(EventAttemptFail)
@@ -90,13 +90,13 @@ func (c *Conn) checkSYN(now clock.Instant, first wire.Seq) drop.Reason {
 // as a reflector, and two ends that disagree could answer each other for ever.
 const challengePerSecond = 10
 
-// limiter counts the events of the current second.
+// limiter counts the events in the current second of the clock.
 type limiter struct {
 	second uint32
 	spent  int32
 }
 
-// allow reports whether another event may happen at now, and counts it if so.
+// allow reports whether another event may happen at time now. If it returns true, it counts the event.
 func (l *limiter) allow(now clock.Instant) bool {
 	if second := uint32(now / clock.Instant(time.Second)); second != l.second {
 		l.second, l.spent = second, 0

@@ -19,7 +19,7 @@ type chaos struct {
 	sent    [2][]byte // octets that each end's Write accepted
 	got     [2][]byte
 	widest  [2]int // largest receive buffer ever configured
-	rude    bool   // an application aborted, or closed with octets unread
+	rude    bool   // true if an application aborted, or closed with octets unread
 	healthy bool
 	scratch []byte
 	sizes   chaosSizes

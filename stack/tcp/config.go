@@ -21,11 +21,11 @@ type Config struct {
 	RecvBuffer    int           // maximum octets in the receive buffer; 0: two to four times the octets read in a round trip
 	RecvBufferMax int           // largest size of a receive buffer that sizes itself; sets the window scale
 	MSS           int           // largest payload of a segment to receive and send; 0: as the MTU allows
-	NoDelay       bool          // switches Nagle's algorithm off (RFC 9293 §3.7.4)
-	NoTimestamps  bool          // timestamps are neither offered nor accepted (RFC 7323)
-	NoMTUProbing  bool          // no search for the path MTU after a black hole (RFC 4821)
-	NoPacing      bool          // all data that the window allows is sent at once
-	NoSACK        bool          // selective acknowledgements are neither offered nor accepted (RFC 2018)
+	NoDelay       bool          // true if Nagle's algorithm is off (RFC 9293 §3.7.4)
+	NoTimestamps  bool          // true if timestamps are neither offered nor accepted (RFC 7323)
+	NoMTUProbing  bool          // true if there is no search for the path MTU after a black hole (RFC 4821)
+	NoPacing      bool          // true if all data that the window allows is sent at once
+	NoSACK        bool          // true if selective acknowledgements are neither offered nor accepted (RFC 2018)
 	TTL           uint8         // time to live of the packets; the stack uses it
 	KeepAlive     time.Duration // idle time before a keep-alive, and between two; 0: no keep-alives (RFC 9293 §3.8.4)
 	KeepAliveMax  int           // unanswered keep-alives before the connection is aborted
@@ -34,10 +34,10 @@ type Config struct {
 	OrphanRetries int           // MaxRetries after Close; zero-window probes that are answered still have MaxRetries
 	SYNRetries    int           // retransmissions of a SYN before the connection is aborted
 	DelayedAck    time.Duration // longest delay of an ACK (RFC 9293 §3.8.6.3); negative: no delay
-	TimeWait      time.Duration // 2 MSL; negative: none
-	RTOInitial    time.Duration // RFC 6298 §2.1
+	TimeWait      time.Duration // time in TIME-WAIT (2 MSL); negative: none
+	RTOInitial    time.Duration // RTO before the first sample (RFC 6298 §2.1)
 	RTOMin        time.Duration // minimum of RTO - SRTT, the variance term of the RTO (RFC 6298 §2.3, §2.4)
-	RTOMax        time.Duration // RFC 6298 §2.5
+	RTOMax        time.Duration // maximum of the RTO (RFC 6298 §2.5)
 	InitialWindow int           // initial congestion window in segments; 0: RFC 6928 §2
 	Congestion    Algorithm     // congestion controller
 	ECN           ECN           // use of explicit congestion notification (RFC 3168)

@@ -77,7 +77,7 @@ type send struct {
 // receive is the receiving half: the receive sequence variables of RFC 9293 §3.3.1, and the octets that the
 // application has not read.
 type receive struct {
-	buf           buf.Ring // octets to be read; behind its end, octets received out of order
+	buf           buf.Ring // octets that the application has not read; beyond the queue's end, octets received out of order
 	irs           wire.Seq
 	nxt           wire.Seq
 	windowEdge    wire.Seq // right edge of the offered window, RCV.NXT+RCV.WND; it never moves back
@@ -87,7 +87,7 @@ type receive struct {
 	scaled        bool // true if window scaling is offered, and after the handshake if it is agreed on
 	urgent        bool
 	closed        bool   // true after Close: new data is answered by RST
-	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps behind a gap
+	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps beyond a gap
 	eof           bool   // true if the peer's FIN and everything before it has been received
 	quickAcks     uint8  // segments still to be acknowledged without delay
 	unackedSegs   uint16 // data segments since the last ACK sent, 65535 for more
@@ -110,19 +110,19 @@ func (r *receive) octets() uint64 {
 
 // pending holds what Receive, the timers and the application's calls have asked Emit to send.
 type pending struct {
-	replySeq, replyAck wire.Seq // a RST in reply to one segment, valid if hasReply
+	replySeq, replyAck wire.Seq // numbers of a RST in reply to one segment, valid if hasReply
 	replyFlags         wire.Flags
 
 	dupAcks        uint8 // number of ACKs, one for each segment out of order (RFC 5681 §4.2)
 	ack            bool
-	reset          bool // RST of an abort
-	syn            bool // SYN or SYN-ACK, also when retransmitted
-	fastRetransmit bool // retransmission of the segment at SND.UNA
+	reset          bool // true if the RST of an abort is pending
+	syn            bool // true if a SYN or SYN-ACK is pending, also when retransmitted
+	fastRetransmit bool // true if the segment at SND.UNA is to be retransmitted
 
 	hasReply    bool
-	windowProbe bool // zero-window probe
-	tailProbe   bool // tail loss probe
-	keepAlive   bool // keep-alive
+	windowProbe bool // true if a zero-window probe is pending
+	tailProbe   bool // true if a tail loss probe is pending
+	keepAlive   bool // true if a keep-alive is pending
 }
 
 // Hooks are functions that a connection calls on its caller's goroutine. A nil function is not called. One Hooks value
@@ -130,7 +130,7 @@ type pending struct {
 type Hooks struct {
 	State func(c *Conn, from, to State) // called after each transition
 	Count func(e Event, n int)          // called when an event has happened n times
-	// Challenge reports whether the host may send another challenge ACK at now (RFC 5961 §7).
+	// Challenge reports whether the host may send another challenge ACK at time now (RFC 5961 §7).
 	Challenge func(now clock.Instant) bool
 
 	Episode func(c *Conn, e Episode, why string) // called when loss recovery starts or ends, and on each other Episode

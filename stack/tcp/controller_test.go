@@ -74,7 +74,7 @@ func TestCubicCurve(t *testing.T) {
 	for range 100 {
 		c.Acked(at, w, &Acked{Octets: 1000, SRTT: 100 * time.Millisecond})
 	}
-	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement finds the window that the one before has enlarged
+	if w.Cwnd < 145_000 || w.Cwnd > 165_000 { // each acknowledgement acts on the window that the previous acknowledgement has enlarged
 		t.Errorf("cwnd %d after one window of acknowledgements", w.Cwnd)
 	}
 }
@@ -141,8 +141,8 @@ func TestCubicIsNotSlowerThanReno(t *testing.T) {
 	}
 }
 
-// round gives HyStart++ a round of n acknowledgements with the round trip rtt. It returns the window's growth, and whether slow
-// start is over.
+// round passes n acknowledgements of one round to HyStart++, each with the round trip time rtt. It returns the window's
+// growth, and whether slow start is over.
 func (h *hystart) round(una, nxt wire.Seq, n int, rtt time.Duration) (grown int, over bool) {
 	for range n {
 		g, o := h.growth(&Acked{Octets: 1000, RTT: rtt, Una: una, Nxt: nxt}, 1000)

@@ -227,8 +227,8 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 // present options.
 func (c *Conn) effectiveMSS() int { return max(1, c.snd.mss-c.sackRoom()) }
 
-// emitText fills in a segment with len(p) octets of the buffer from seq on, whether they are new or retransmitted.
-// It returns the sequence number behind them. The caller moves SND.NXT.
+// emitText fills in a segment with len(p) octets of the buffer from seq on, whether they are new or retransmitted. It
+// returns the sequence number after them. The caller moves SND.NXT.
 func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (end wire.Seq) {
 	v := &c.snd
 	again, mss := seq.Less(v.max), c.effectiveMSS()
@@ -260,7 +260,7 @@ func (c *Conn) emitText(now clock.Instant, p []byte, s *Segment, seq wire.Seq) (
 }
 
 // putText fills in a segment from the buffer and advances SND.MAX. It adds the FIN if the FIN is next and the window
-// has room for it. With force it adds the FIN in any case. It returns the sequence number behind the segment.
+// has room for it. With force it adds the FIN in any case. It returns the sequence number after the segment.
 func (c *Conn) putText(now clock.Instant, p []byte, s *Segment, seq wire.Seq, force bool) wire.Seq {
 	v := &c.snd
 	c.fillACK(now, s, seq, len(p) > 0)

@@ -53,7 +53,7 @@ type exchange struct {
 	out    bytes.Buffer
 	stamps uint32
 
-	episodes bool // record episodes
+	episodes bool // true if episodes are recorded
 	written  int
 	got      int
 }

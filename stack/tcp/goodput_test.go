@@ -16,7 +16,7 @@ type way struct {
 	delay time.Duration
 	loss  float64
 
-	free    clock.Instant // when the line has sent everything in the queue
+	free    clock.Instant // time at which the line has sent everything in the queue
 	flying  []arrival
 	head    int
 	sent    int // segments
@@ -60,13 +60,14 @@ func (w *way) land() *Segment {
 	return &s
 }
 
-// path is two connections with a way in each direction. The first one sends as much as it can.
+// path is two connections that are the ends of a path, with a way for each direction. The first connection sends as
+// much as it can.
 type path struct {
 	t    testing.TB
 	now  clock.Instant
 	rng  *rand.Rand
 	c    [2]*Conn
-	ways [2]*way // from c[0] to c[1], and back
+	ways [2]*way // ways from c[0] to c[1], and from c[1] to c[0]
 	got  int
 	buf  []byte
 	tick func()

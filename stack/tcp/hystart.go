@@ -23,7 +23,7 @@ type hystart struct {
 	began     bool
 	css       bool // true in conservative slow start (CSS)
 	samples   uint8
-	rounds    uint8         // rounds of CSS
+	rounds    uint8         // number of rounds in CSS
 	last, cur time.Duration // smallest round trip of the last round and of this one; 0 means none was measured
 	baseline  time.Duration // smallest round trip of the round in which CSS began
 }

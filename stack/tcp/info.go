@@ -15,7 +15,7 @@ type Info struct {
 	RecvBuf, SendBuf    int // current limits of the two buffers
 	SndUna, SndNxt, ISS wire.Seq
 	RcvNxt, IRS         wire.Seq
-	SndWnd, RcvWnd      int // in octets, scaled
+	SndWnd, RcvWnd      int // windows in octets, scaled
 	SndWScale           uint8
 	RcvWScale           uint8
 	MSS                 int // payload of a segment of the full size
@@ -35,7 +35,7 @@ type Info struct {
 	Pipe                int           // estimated octets in flight (RFC 6675 §3)
 	Sacked, Lost        int           // octets SACKed; octets marked as lost
 	Gaps                int           // ranges received out of order
-	OutOfOrder          int           // octets in these ranges
+	OutOfOrder          int           // octets received out of order
 	BytesSent           uint64
 	BytesAcked          uint64
 	BytesReceived       uint64
@@ -44,7 +44,7 @@ type Info struct {
 	TimerLeft           time.Duration // time until that timer expires
 }
 
-// Info returns a snapshot of the connection at now.
+// Info returns a snapshot of the connection at time now.
 func (c *Conn) Info(now clock.Instant) Info {
 	v, r, g := &c.snd, &c.rcv, &c.cong
 	i := Info{

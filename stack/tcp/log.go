@@ -24,7 +24,7 @@ type LogEntry struct {
 
 // journal is a connection's log, a ring of the last entries.
 type journal struct {
-	entries []LogEntry // at most limit entries; in a full ring the oldest has the index total modulo limit
+	entries []LogEntry // ring of at most limit entries; in a full ring the oldest has the index total modulo limit
 	limit   int
 	total   uint64 // entries ever made, overwritten ones included
 }

@@ -70,7 +70,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestFullLogAllocatesNothing: a full log records nothing more.
+// TestFullLogAllocatesNothing: recording in a full log allocates no memory.
 func TestFullLogAllocatesNothing(t *testing.T) {
 	d := newDuplex(t, 1460, 1460)
 	cfg := d.c[0].Config()

@@ -49,8 +49,8 @@ type cell struct {
 	iss                 wire.Seq
 }
 
-// The kinds. Every number is relative to the connection's: SND.UNA and SND.NXT (max), RCV.NXT and the right edge of the receive
-// window. If the peer has no number yet, RCV.NXT is IRS+1.
+// The kinds of segments. Every number is relative to a variable of the connection: SND.UNA and SND.NXT (max), RCV.NXT
+// and the right edge of the receive window. If the peer has no number yet, RCV.NXT is IRS+1.
 var matrixKinds = []struct {
 	name  string
 	flags wire.Flags

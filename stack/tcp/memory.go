@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// bufferLinger is how long the storage of an empty buffer is kept, so that a busy connection does not allocate for each
-// exchange.
+// bufferLinger is the time for which the storage of an empty buffer is kept, so that a busy connection does not
+// allocate for each exchange.
 const bufferLinger = time.Second
 
 // Memory is the storage that a connection's buffers occupy, in octets.
@@ -49,9 +49,9 @@ func (c *Conn) SendRoom(storage int) int {
 	return min(c.Writable(), max(0, b.Fits(storage)-b.Len()))
 }
 
-// CutToStorage cuts the text of s so that the receive buffer's storage need not grow beyond storage octets. Without
-// mayWait it also cuts off all text behind a gap. It reports whether it cut anything. It cuts off the FIN together with
-// the text; the peer retransmits both. The connection must be synchronised.
+// CutToStorage cuts the text of s so that the receive buffer's storage need not grow beyond storage octets. If mayWait
+// is false, it also cuts off all text beyond a gap. It reports whether it cut anything. It cuts off the FIN together
+// with the text; the peer retransmits both. The connection must be synchronised.
 func (c *Conn) CutToStorage(s *Segment, storage int, mayWait bool) bool {
 	r := &c.rcv
 	room := r.buf.Fits(storage) - r.buf.Len() - s.Seq.Sub(r.nxt)

@@ -7,7 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// isDuplicateACK reports whether s is a duplicate acknowledgement as RFC 5681 §2 defines it.
+// isDuplicateACK reports whether s is a duplicate acknowledgement as RFC 5681 §2 defines it. The caller has checked
+// SEG.ACK = SND.UNA.
 func (c *Conn) isDuplicateACK(s *Segment) bool {
 	v := &c.snd
 	return v.una != v.nxt && len(s.Payload) == 0 && s.Flags&(wire.SYN|wire.FIN) == 0 &&

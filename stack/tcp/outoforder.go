@@ -34,8 +34,8 @@ func (g *outOfOrder) Clear() {
 	}
 }
 
-// noteArrival moves the range that contains the offset off to the front of the ranges to report (RFC 2018 §4). A
-// segment has just arrived there.
+// noteArrival moves the range that contains the offset off, where a segment has just arrived, to the front of the
+// ranges to report (RFC 2018 §4).
 func (g *outOfOrder) noteArrival(off int64) {
 	r, _ := g.Holding(off)
 	kept := 0
@@ -70,8 +70,8 @@ func (c *Conn) ensureOOO() *outOfOrder {
 	return c.rcv.ooo
 }
 
-// storeOutOfOrder stores octets that start at seq, behind a gap, at their place in the receive buffer. It makes a duplicate ACK
-// pending at once (RFC 5681 §4.2).
+// storeOutOfOrder stores octets that start at seq, beyond a gap, at their place in the receive buffer. It makes a
+// duplicate ACK pending at once (RFC 5681 §4.2).
 func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	c.scheduleDupACK()
 	r, g, gap := &c.rcv, c.ensureOOO(), seq.Sub(c.rcv.nxt)
@@ -93,8 +93,8 @@ func (c *Conn) storeOutOfOrder(seq wire.Seq, p []byte) drop.Reason {
 	return drop.None
 }
 
-// joinOutOfOrder is called when n octets at offset off have filled a gap or a part of it. It returns the number of contiguous
-// octets from off on, and removes them from the ranges.
+// joinOutOfOrder is called when n octets at offset off have filled a gap or a part of it. It returns the number of
+// contiguous octets that start at off, and removes them from the ranges.
 func (c *Conn) joinOutOfOrder(off int64, n int) int {
 	r := &c.rcv
 	end := off + int64(n)

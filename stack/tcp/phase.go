@@ -1,6 +1,6 @@
 package tcp
 
-// Phase is what the sender currently assumes about the path.
+// Phase is the sender's present assumption about loss on the path, such as PhaseRecovery.
 type Phase uint8
 
 // The phases, best first.

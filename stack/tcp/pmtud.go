@@ -23,15 +23,15 @@ type PMTUVerdict uint8
 
 const (
 	PMTURefused  PMTUVerdict = iota // the reported MTU can't be true
-	PMTUKept                        // accepted if the quoted segment times out
-	PMTUBelieved                    // accepted
+	PMTUKept                        // the reported MTU is accepted if the quoted segment times out
+	PMTUBelieved                    // the reported MTU is accepted
 )
 
 // The states of the first segment of the full size.
 const (
 	fullSizeUnknown uint8 = iota
-	fullSizeSent          // sent; it ends at fullSizeEnd
-	fullSizeAcked         // acknowledged
+	fullSizeSent          // the segment was sent, and ends at fullSizeEnd
+	fullSizeAcked         // the segment was acknowledged
 )
 
 // pmtuState describes a path whose MTU is smaller than those of its two ends.
@@ -80,8 +80,8 @@ func (c *Conn) sendMSS() int {
 	return c.segmentSize()
 }
 
-// updateSendMSS follows a change of the segment size. The congestion window does not change, since it counts
-// octets.
+// updateSendMSS sets the MSS for sending after its inputs changed. The congestion window does not change, since it
+// counts octets.
 func (c *Conn) updateSendMSS() {
 	c.snd.mss = c.sendMSS()
 	c.cong.MSS = c.snd.mss
@@ -245,9 +245,10 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	c.reportEpisode(EpisodePath, whyVanish)
 }
 
-// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4). The probe is one segment of new data;
-// its size is halfway between pathMSS and searchHigh. It needs selective acknowledgements and enough data behind it, so
-// that the loss of the probe alone can be recognised.
+// nextMTUProbe decides whether to send a probe of the path MTU (RFC 4821 §7.4), and returns its size n. ok is false if
+// no probe is sent now. The probe is one segment of new data; its size is halfway between pathMSS and searchHigh. It
+// needs selective acknowledgements and enough data after the probe, so that the loss of the probe alone can be
+// recognised.
 func (c *Conn) nextMTUProbe(room int) (n int, ok bool) {
 	v, g, p := &c.snd, &c.cong, c.pmtu
 	if p == nil || !p.probeDue || v.scoreboard == nil || v.scoreboard.sacked > 0 || v.scoreboard.lost > 0 || g.inRecovery || g.afterTimeout {

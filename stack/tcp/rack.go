@@ -16,10 +16,10 @@ const (
 	ptoWithoutRTT = time.Second            // the probe's timeout before the first round trip is measured (§7.2)
 )
 
-// reordering is what RACK has learnt about reordering on the path. It outlives the scoreboard.
+// reordering holds RACK's measurements of reordering on the path. They are kept when the scoreboard is freed.
 type reordering struct {
 	reordered bool  // true if the path has reordered segments
-	mult      uint8 // reordering window in quarters of the smallest round trip; 0 stands for 1
+	mult      uint8 // reordering window in quarters of the smallest round trip; 0 means 1
 	persist   uint8 // recoveries until mult falls back to 1
 }
 
@@ -48,14 +48,14 @@ func (a *sentSample) sentAfter(sent clock.Instant, end wire.Seq) bool {
 	return a.sent > sent || a.sent == sent && end.Less(a.end)
 }
 
-// keepNewest replaces a by the part of s that ends at end, if that part was sent later than a.
+// keepNewest replaces a by the part of s that ends at sequence number end, if that part was sent later than a.
 func (a *sentSample) keepNewest(s *span, end wire.Seq) {
 	if x := (sentSample{s.sent, end, true, s.state&retransmitted != 0}); !a.valid || x.sentAfter(a.sent, a.end) {
 		*a = x
 	}
 }
 
-// add records that n octets of a span, which end at end, have been delivered.
+// add records that n octets of the span s have been delivered. They end at sequence number end.
 func (d *delivery) add(s *span, end wire.Seq, n int) {
 	d.octets += n
 	if s.state&retransmitted != 0 {
@@ -160,7 +160,7 @@ const (
 	waitTail                     // tail loss probe
 )
 
-// stopLossTimer stops the loss timer if the timer's meaning is which.
+// stopLossTimer stops the loss timer if it is set for the purpose which, waitReorder or waitTail.
 func (c *Conn) stopLossTimer(which uint8) {
 	if c.lossTimerFor == which {
 		c.at.loss = clock.Never

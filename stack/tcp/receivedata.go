@@ -32,7 +32,7 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 }
 
 // storeText stores the octets p of segs segments, which start at seq inside the window. Octets at RCV.NXT become
-// readable, together with the octets behind them that were received out of order. Other octets are kept behind the gap.
+// readable, together with the octets after them that were received out of order. Octets beyond a gap are kept.
 func (c *Conn) storeText(now clock.Instant, seq wire.Seq, p []byte, segs int) drop.Reason {
 	if len(p) == 0 {
 		return drop.None

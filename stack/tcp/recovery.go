@@ -22,7 +22,7 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	}
 	rtt := c.updateRACK(now, s, &d)
 	// This sample ends a back-off sooner, and lets the RTO follow a queue that grows during recovery. ackProgress may
-	// have no sample, since the timed segment may lie behind a gap and retransmissions stop the measurement (Karn's
+	// have no sample, since the timed segment may lie beyond a gap and retransmissions stop the measurement (Karn's
 	// algorithm).
 	if repairing := g.inRecovery || g.afterTimeout; rtt > 0 && (c.rtt.backedOff || repairing && now.Sub(b.lastSample) >= c.rtt.srtt) {
 		c.rtt.sample(c.limitByEcho(now, s, rtt), c.cfg)
@@ -64,7 +64,8 @@ func (c *Conn) ackSelective(now clock.Instant, s *Segment) {
 	c.armTLP(now)
 }
 
-// nextRetransmit decides whether to retransmit a lost segment now, and how many of its octets.
+// nextRetransmit decides whether to retransmit a lost segment now, and returns the number n of its octets to send. ok
+// is false if nothing is retransmitted now.
 func (c *Conn) nextRetransmit(room int) (n int, ok bool) {
 	v := &c.snd
 	if v.scoreboard == nil || !c.sending() {

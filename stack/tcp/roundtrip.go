@@ -41,8 +41,8 @@ func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	return rtt
 }
 
-// roundTrip returns the time since we sent the timestamp that o echoes (RFC 7323 §4.1). Timestamps count whole ticks, so the
-// result is at least one tick.
+// roundTrip returns the time since we sent the timestamp that o echoes (RFC 7323 §4.1). ok is false if o echoes none.
+// Timestamps count whole ticks, so the result is at least one tick.
 func (t *stamps) roundTrip(now clock.Instant, o *wire.TCPOptions) (rtt time.Duration, ok bool) {
 	if !t.on || !o.HasTimestamps || o.TSEcr == 0 {
 		return 0, false

@@ -24,13 +24,13 @@ type span struct {
 	sent  clock.Instant // time of the last transmission
 }
 
-// maxSpans bounds the spans that a peer can cause by its SACK blocks. At the bound a block no longer splits a span. Our
-// own segments may double the number.
+// maxSpans is the number of spans from which on a SACK block no longer splits a span. Retransmissions still split
+// spans, so a scoreboard holds at most 2*maxSpans+2 (see invariants.go).
 const maxSpans = 512
 
-// scoreboard is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): everything from SND.UNA to SND.NXT as ranges of
-// octets. Neighbouring ranges with equal state are one span. The scoreboard exists while octets are in flight to a peer
-// that acknowledges selectively.
+// scoreboard is the sender's scoreboard (RFC 2018 §5, RFC 6675 §3): the octets from SND.UNA to SND.NXT, as ranges.
+// Neighbouring ranges with equal state are one span. The scoreboard exists while octets are in flight to a peer that
+// acknowledges selectively.
 type scoreboard struct {
 	una         wire.Seq // start of the first span
 	first       int      // index of the first span; earlier ones are acknowledged
@@ -53,14 +53,14 @@ type scoreboard struct {
 type delivery struct {
 	octets                           int
 	newestOriginal, newestRetransmit sentSample // latest transmission among octets sent once, and among retransmitted octets
-	lowestOriginal                   wire.Seq   // lowest end of a range sent once, valid if hasLowest
+	lowestOriginal                   wire.Seq   // lowest end of a delivered range that was sent once, valid if hasLowest
 	hasLowest                        bool
 }
 
 // pipe returns an estimate of the octets in flight (RFC 6675 §3).
 func (b *scoreboard) pipe() int { return b.end().Sub(b.una) - b.sacked - b.lost }
 
-// end returns the sequence number behind the last span.
+// end returns the sequence number after the last span, which is una if there is none.
 func (b *scoreboard) end() wire.Seq {
 	if n := len(b.spans); n > b.first {
 		return b.spans[n-1].end
@@ -80,7 +80,8 @@ func (b *scoreboard) octets(i int) int { return b.spans[i].end.Sub(b.start(i)) }
 // atLimit reports whether the scoreboard has reached maxSpans.
 func (b *scoreboard) atLimit() bool { return len(b.spans)-b.first >= maxSpans }
 
-// noteSent records that the octets up to end have been sent for the first time (RFC 8985 §6.1).
+// noteSent records that the octets from the scoreboard's end up to the sequence number end have been sent for the first
+// time (RFC 8985 §6.1).
 func (b *scoreboard) noteSent(end wire.Seq, now clock.Instant) {
 	if !b.end().Less(end) {
 		return
@@ -96,7 +97,7 @@ func (b *scoreboard) noteSent(end wire.Seq, now clock.Instant) {
 	b.spans = append(b.spans, span{end: end, sent: now})
 }
 
-// noteKind records whether retransmissions or new octets are being sent.
+// noteKind records whether the segment that is sent now is a retransmission or has new octets.
 func (b *scoreboard) noteKind(retransmits bool, now clock.Instant) {
 	if b.retransmits != retransmits {
 		b.kindChanged, b.retransmits = now, retransmits
@@ -118,7 +119,7 @@ func (b *scoreboard) compact() {
 	}
 }
 
-// noteAck removes the octets below to, which an ACK has acknowledged, and adds them to d.
+// noteAck removes the octets before the sequence number to, which an ACK has acknowledged, and adds them to d.
 func (b *scoreboard) noteAck(to wire.Seq, d *delivery) {
 	for b.first < len(b.spans) && b.una.Less(to) {
 		s := &b.spans[b.first]
@@ -152,7 +153,7 @@ func (b *scoreboard) addOctets(s spanState, n int) {
 }
 
 // indexOf returns the index of the span that contains seq, which must not be below una. It returns len(spans) if seq
-// lies behind the last span.
+// lies beyond the last span.
 func (b *scoreboard) indexOf(seq wire.Seq) int {
 	lo, hi := b.first, len(b.spans)
 	for lo < hi {
@@ -176,8 +177,8 @@ func (b *scoreboard) split(seq wire.Seq) int {
 	return i + 1
 }
 
-// splitForPeer splits like split, unless the scoreboard is at its limit. It then returns the span behind seq if up is
-// true, otherwise the span that contains seq.
+// splitForPeer splits like split, unless the scoreboard is at its limit. At the limit it returns the index of the span
+// that contains seq, or, if up is true, of the first span that begins at or after seq.
 func (b *scoreboard) splitForPeer(seq wire.Seq, up bool) int {
 	if !b.atLimit() {
 		return b.split(seq)
@@ -227,7 +228,8 @@ func (b *scoreboard) noteSACK(l, r wire.Seq, d *delivery) {
 	b.spans = slices.Delete(b.spans, i+1, j)
 }
 
-// nextLost returns the first range to retransmit (RFC 6675 §4, NextSeg rule 1). ok is false if there is none.
+// nextLost returns the first range [from, to) to retransmit (RFC 6675 §4, NextSeg rule 1). ok is false if there is
+// none.
 func (b *scoreboard) nextLost() (from, to wire.Seq, ok bool) {
 	if b.lost == 0 {
 		return 0, 0, false
@@ -300,9 +302,10 @@ func (b *scoreboard) forgetSACKs() {
 	b.sacked = 0
 }
 
-// markLostBefore marks as lost the spans that were sent before newest, at the instant before or earlier. next is the
-// latest time at which another span older than newest was sent; 0 if there is none. A retransmission sent at the same
-// instant as newest's first transmission does not count as older, since sequence numbers do not show their order.
+// markLostBefore marks as lost the spans that were sent before newest, at the time before or earlier. found is true if
+// it marked a span. next is the latest time at which another span older than newest was sent; 0 if there is none. A
+// retransmission sent at the same instant as newest's first transmission does not count as older, since sequence
+// numbers do not show their order.
 func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (found bool, next clock.Instant) {
 	for i := b.first; i < len(b.spans); i++ {
 		s := &b.spans[i]
@@ -320,8 +323,9 @@ func (b *scoreboard) markLostBefore(newest *sentSample, before clock.Instant) (f
 	return found, next
 }
 
-// markLostByTimeout marks as lost the first span, and every span sent at the instant before or earlier (RFC 8985 §6.3).
-// It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675 §5.1).
+// markLostByTimeout marks as lost the first span, and every span whose last transmission was no later than before
+// (RFC 8985 §6.3). It first forgets all SACKs, since the receiver may have discarded those octets (RFC 2018 §8, RFC 6675
+// §5.1).
 func (b *scoreboard) markLostByTimeout(before clock.Instant) {
 	b.forgetSACKs()
 	for i := b.first; i < len(b.spans); i++ {

@@ -21,7 +21,7 @@ func checkSpans(t *testing.T, b *scoreboard) {
 type octet struct {
 	state spanState
 	sent  clock.Instant
-	vague bool // its time of transmission is forgotten, since it has been acknowledged
+	vague bool // true if the time of transmission is forgotten, since the octet has been acknowledged
 }
 
 // naive is a scoreboard that stores each octet from una on.

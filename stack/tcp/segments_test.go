@@ -57,7 +57,7 @@ type loneConn struct {
 	t    *testing.T
 	c    *Conn
 	now  clock.Instant
-	buf  []byte // the link's maximum length of options and payload
+	buf  []byte // buffer for a segment's options and payload; its length is the largest that the link allows
 	cfg  Config
 	wait int // maximum number of octets in the buffers
 }

@@ -28,7 +28,7 @@ type pipe struct {
 	log    func(from int, s *Segment)
 
 	seen    [2]wire.Seq // right edge of the peer's window, as each end has received it
-	offered [2]wire.Seq // right edge of its own window that each end has last offered
+	offered [2]wire.Seq // right edge of the window that each end has offered last
 	told    [2]bool
 	offers  [2]bool
 }
@@ -110,7 +110,8 @@ func (p *pipe) step() bool {
 	return true
 }
 
-// run steps until done, or fails after a simulated hour.
+// run calls step until done returns true, and fails the test after a simulated hour. what names the condition in the
+// failure.
 func (p *pipe) run(what string, done func() bool) {
 	p.t.Helper()
 	for !done() {
@@ -128,7 +129,7 @@ func (p *pipe) connect() {
 	p.run("connect", func() bool { return p.c[0].State() == Established && p.c[1].State() == Established })
 }
 
-// edge returns the right edge of the window that a segment of end from offers.
+// edge returns the right edge of the window that the segment s offers. from is the number of the end that sends s.
 func (p *pipe) edge(from int, s *Segment) wire.Seq {
 	shift := p.c[from].rcv.wscale
 	if s.Flags&wire.SYN != 0 {

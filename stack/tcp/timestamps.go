@@ -27,7 +27,7 @@ type stamps struct {
 	recentAt clock.Instant // time of recent's last update
 }
 
-// value returns TSval at now.
+// value returns the value of TSval at time now.
 func (t *stamps) value(now clock.Instant) uint32 {
 	return t.offset + uint32(now/clock.Instant(stampTick))
 }
@@ -64,9 +64,9 @@ func (t *stamps) update(now clock.Instant, seq wire.Seq, o *wire.TCPOptions) {
 	}
 }
 
-// updateTSRecent calls update for a segment whose first sequence number is first. It ignores a SYN and a segment with
-// an unacceptable ACK, since one forged timestamp from the future would make PAWS drop everything that the peer sends.
-// It ignores a RST, since PAWS does not check its timestamp.
+// updateTSRecent calls update for the segment s, whose sequence number was first before it was cut to the window. It
+// ignores a SYN and a segment with an unacceptable ACK, since one forged timestamp from the future would make PAWS drop
+// everything that the peer sends. It ignores a RST, since PAWS does not check its timestamp.
 func (c *Conn) updateTSRecent(now clock.Instant, first wire.Seq, s *Segment) {
 	if s.Flags&(wire.SYN|wire.RST) == 0 && s.Flags&wire.ACK != 0 && c.acceptableACK(s.Ack) {
 		c.ts.update(now, first, &s.Options)

@@ -7,8 +7,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// finWait2Timeout is how long a connection that the application has closed waits in FIN-WAIT-2 for the peer's FIN.
-// RFC 1122 §4.2.2.20 allows any bound; 60 s is common.
+// finWait2Timeout is the time that a connection which the application has closed waits in FIN-WAIT-2 for the peer's
+// FIN. RFC 1122 §4.2.2.20 allows any bound; 60 s is common.
 const finWait2Timeout = 60 * time.Second
 
 // enterTimeWait enters TIME-WAIT for 2 MSL (RFC 9293 §3.3.2, §3.6). A pending ACK is still sent.

@@ -9,7 +9,7 @@ import (
 type tailLossProbe struct {
 	end        wire.Seq // TLP.end_seq
 	inFlight   bool
-	retransmit bool // TLP.is_retrans: the probe retransmitted the last segment
+	retransmit bool // true if the probe retransmitted the last segment (TLP.is_retrans)
 }
 
 // armTLP sets the tail loss probe's timer (RFC 8985 §7.2). The probe is needed if everything in flight is lost, because
@@ -36,7 +36,8 @@ func (c *Conn) armTLP(now clock.Instant) {
 }
 
 // nextTLP chooses the tail loss probe (RFC 8985 §7.3). The probe is the next new segment if there is one and the peer's
-// window has room, otherwise the last segment again. It begins at from and has n octets.
+// window has room, otherwise the last segment again. It begins at sequence number from and has n octets. ok is false if
+// there is nothing to probe with.
 func (c *Conn) nextTLP(room int) (from wire.Seq, n int, ok bool) {
 	v := &c.snd
 	if !c.pending.tailProbe || v.scoreboard == nil || v.scoreboard.pipe() == 0 || !c.sending() {

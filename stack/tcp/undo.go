@@ -18,7 +18,7 @@ type undo struct {
 	ssthresh      int // pipe_prev of RFC 4015 §3
 }
 
-// arm saves the window before a reduction; flight is the number of octets in flight (RFC 4015 §3).
+// arm saves cwnd and ssthresh before a reduction. flight is the number of octets in flight (RFC 4015 §3).
 func (u *undo) arm(g *congestion, flight int) {
 	*u = undo{armed: true, cwnd: g.Cwnd, ssthresh: max(g.Ssthresh, flight)}
 	if g.Ssthresh >= MaxBuffer {
@@ -46,8 +46,9 @@ func (c *Conn) trackForUndo(now clock.Instant, from, end wire.Seq) {
 	}
 }
 
-// covers reports whether all octets of k have been retransmitted. If the peer received octets twice that we sent once,
-// the path duplicated them. Such a report does not show that a retransmission was unnecessary (RFC 3708 §3).
+// covers reports whether one recorded range of retransmissions contains all of k. It returns false if more ranges were
+// retransmitted than the record holds. If the peer received octets twice that we sent once, the path duplicated them.
+// Such a report does not show that a retransmission was unnecessary (RFC 3708 §3).
 func (u *undo) covers(k wire.SACKBlock) bool {
 	for i := range min(int(u.numRanges), len(u.ranges)) {
 		if k.Within(u.ranges[i].Left, u.ranges[i].Right) {
@@ -57,9 +58,10 @@ func (u *undo) covers(k wire.SACKBlock) bool {
 	return false
 }
 
-// spuriousReason returns the reason for which an ACK shows that nothing was lost, "" if there is none. There are two:
-// the first ACK that moves SND.UNA echoes a timestamp older than the first retransmission (Eifel detection, RFC 3522
-// §3.2), or all retransmissions have been reported as duplicates (RFC 3708 §3).
+// spuriousReason returns the reason for which an ACK shows that the retransmissions were unnecessary, "" if it does not
+// show it. There are two reasons: the first ACK that moves SND.UNA echoes a timestamp older than the first
+// retransmission (Eifel detection, RFC 3522 §3.2), or all retransmissions have been reported as duplicates (RFC 3708
+// §3).
 func (c *Conn) spuriousReason(s *Segment, progress bool, dsack wire.SACKBlock) (why string) {
 	u := &c.snd.scoreboard.undo
 	if !u.armed || !u.retransmitted {

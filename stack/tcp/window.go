@@ -37,7 +37,7 @@ func (c *Conn) checkSequence(now clock.Instant, s *Segment) drop.Reason {
 
 // acceptable is the table of RFC 9293 §3.10.7.4: whether a segment is acceptable depends on its length and on the
 // receive window. It returns TCPDuplicate for a segment that ends before RCV.NXT, and TCPOutOfWindow for one that
-// begins behind the window.
+// begins beyond the window.
 //
 // It deviates from the table in three cases. At a zero window a segment with text that covers RCV.NXT is acceptable for
 // its ACK; cutToWindow removes the text. At an open window a segment without text may begin at RCV.NXT+RCV.WND, since a
@@ -72,7 +72,8 @@ func (c *Conn) acceptable(s *Segment) drop.Reason {
 	return drop.None
 }
 
-// cutToWindow removes the parts of a segment before RCV.NXT and behind the window's right edge.
+// cutToWindow removes the octets of a segment before RCV.NXT and beyond the right edge of the window. A cut at the
+// right edge also clears FIN.
 func (c *Conn) cutToWindow(s *Segment) {
 	r := &c.rcv
 	if cut := r.nxt.Sub(s.Seq); cut > 0 {
@@ -126,7 +127,8 @@ func (c *Conn) updateWindow(s *Segment) {
 	}
 }
 
-// setWindow sets SND.WND to the segment's window, shifted by shift. A window that has grown ends zero-window probing.
+// setWindow sets SND.WND to the segment's window, shifted left by shift bits. A window that has grown ends zero-window
+// probing.
 func (c *Conn) setWindow(s *Segment, shift uint8) {
 	v := &c.snd
 	before := v.wnd
@@ -139,9 +141,9 @@ func (c *Conn) setWindow(s *Segment, shift uint8) {
 	}
 }
 
-// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of the queued octets
-// now. room is the room in the caller's packet, in octets, mss the effective MSS. nagle is set while Nagle's algorithm delays a
-// short segment.
+// worthSending is the sender's silly window avoidance (RFC 9293 §3.8.6.2.1): it reports whether to send n of the queued
+// octets now. room is the room in the caller's packet in octets, and mss the effective MSS. nagle is true while Nagle's
+// algorithm delays a short segment.
 func (c *Conn) worthSending(n, queued, room, mss int, nagle bool) bool {
 	v := &c.snd
 	switch {

@@ -150,9 +150,9 @@ func (m *ICMP) Put(b []byte) int {
 // eight octets (RFC 792), which contain the ports and TCP's sequence number.
 type Quoted struct {
 	IP               IPv4
-	SrcPort, DstPort uint16   // for TCP and UDP
-	Seq              Seq      // for TCP
-	ICMP             ICMPType // for ICMP; ID is the identifier of an echo
+	SrcPort, DstPort uint16   // ports of TCP and UDP
+	Seq              Seq      // sequence number of TCP
+	ICMP             ICMPType // type of an ICMP message; ID is the identifier of an echo
 	ID, EchoSeq      uint16
 }
 

@@ -33,7 +33,7 @@ var (
 // IGMP is an IGMPv1 or v2 message.
 type IGMP struct {
 	Type    IGMPType
-	MaxResp uint8      // for a query, the longest response time in tenths of a second; 0 in a query of version 1
+	MaxResp uint8      // longest response time of a query in tenths of a second; 0 in a query of version 1
 	Group   netip.Addr // 0.0.0.0 in a general query
 }
 

@@ -56,7 +56,7 @@ func TestIGMPRefused(t *testing.T) {
 			t.Errorf("% x: %v, want %v", c.b, err, c.want)
 		}
 	}
-	// A version 3 query, with a robustness of 2 and an interval of 125 s behind the first eight octets.
+	// A version 3 query, with a robustness of 2 and an interval of 125 s after the first eight octets.
 	m, err := ParseIGMP(octets("1164ec1e 00000000 027d0000"))
 	if want := (IGMP{IGMPQuery, 100, netip.IPv4Unspecified()}); m != want || err != nil || m.String() != "query" {
 		t.Errorf("%v, %v; want %v", m, err, want)

@@ -94,8 +94,8 @@ func crooked(b []byte, first, size int) bool {
 	return len(b) > 0 && ((pointer(b)-first)%size != 0 || (len(b)+1-first)%size != 0 || len(b) > 3 && first == 5 && b[3]&15 != stampsOnly)
 }
 
-// FuzzIPOptions: options of every length are parsed as they were written. The entries that stations on the way add
-// leave the options well-formed, and never extend or move them.
+// FuzzIPOptions: options of every length are parsed as they were written. When routers add entries, the options stay
+// well-formed and keep their length and place.
 func FuzzIPOptions(f *testing.F) {
 	for _, s := range []string{"", "01", "070b04000000000000000000", "440c0501000000000000000094040000", "8307040a00000900"} {
 		f.Add(octets(s), uint32(7))

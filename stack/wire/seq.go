@@ -21,7 +21,7 @@ func (s Seq) Sub(t Seq) int { return int(int32(s - t)) }
 // sequence space.
 func (s Seq) Between(lo, hi Seq) bool { return s-lo <= hi-lo }
 
-// In reports whether s is one of the n numbers that start at first.
+// In reports whether s is one of the n sequence numbers that start at the number first.
 func (s Seq) In(first Seq, n int) bool { return uint32(s-first) < uint32(n) }
 
 // MaxSeq returns the later of two numbers.

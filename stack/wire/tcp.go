@@ -84,7 +84,7 @@ type TCP struct {
 	SrcPort, DstPort uint16
 	Seq, Ack         Seq
 	Flags            Flags
-	Window           uint16 // as on the wire, not scaled
+	Window           uint16 // window as on the wire, not scaled
 	Urgent           uint16 // offset of the urgent pointer; valid with URG
 	Options          TCPOptions
 }

@@ -338,7 +338,8 @@ func heap() (m runtime.MemStats) {
 	return m
 }
 
-// perConnection returns the heap that each of n connections has added since before.
+// perConnection returns the octets of heap that each of n connections has added. before holds the statistics from
+// before the connections.
 func perConnection(before runtime.MemStats, n int) map[string]float64 {
 	after := heap()
 	start := time.Now()

@@ -7,7 +7,7 @@ const (
 	Smolsh   = "smolsh"
 	GVisor   = "gvisor"
 	Kernel   = "kernel"
-	Starlark = "starlark" // the same program, with the server written in Starlark
+	Starlark = "starlark" // this program, with the server written in Starlark
 )
 
 // sideOrder is the order of the table's columns.
@@ -28,7 +28,7 @@ type Measurement struct {
 	Sides   []string
 	kind    kind
 	most    int // largest number of rounds, for figures that hardly differ; 0: no limit
-	// args are the actors' arguments, in addition to those of the kind.
+	// args are arguments of the actors, which follow the arguments of the measurement's kind.
 	args map[string]string
 }
 
@@ -38,7 +38,7 @@ type kind uint8
 const (
 	onTAP   kind = iota // a side on a TAP, or the kernel on a veth pair
 	served              // a script that serves on a TAP
-	inside              // a side alone, in one process
+	inside              // measures one side alone, in one process
 	started             // the program itself, on a terminal
 )
 

@@ -135,7 +135,8 @@ func (r *Result) cell(side string) string {
 	return ""
 }
 
-// writeColumns writes rows as columns. The first left columns are aligned to the left, the others to the right.
+// writeColumns writes rows as columns. left is the number of leading columns that are aligned to the left. The others
+// are aligned to the right.
 func writeColumns(b *strings.Builder, rows [][]string, left int) {
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {

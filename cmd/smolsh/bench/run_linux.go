@@ -232,7 +232,7 @@ func (b *bench) overVeth(m *Measurement) (map[string]float64, error) {
 	return either(k, p)
 }
 
-// serving runs a script's server on a TAP, with the kernel as its client.
+// serving measures a script's server on a TAP, with the kernel as the client, and returns the figures by metric.
 func (b *bench) serving(side string) (map[string]float64, error) {
 	remove, err := makeTAP()
 	if err != nil {

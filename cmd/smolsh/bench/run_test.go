@@ -126,7 +126,7 @@ func TestActorErrors(t *testing.T) {
 	}
 }
 
-// TestInside: every measurement inside this process gives its number of figures, and each is positive.
+// TestInside: every measurement inside this process returns as many figures as it declares, and each is positive.
 func TestInside(t *testing.T) {
 	for _, c := range []struct {
 		args    string

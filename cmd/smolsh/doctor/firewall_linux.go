@@ -41,7 +41,7 @@ func droppingChain(iface string) (chain, match string) {
 func drops(c *nftables.Conn, ch *nftables.Chain, iface string) bool {
 	rules, _ := c.GetRules(ch.Table, ch)
 	for _, r := range rules {
-		named := false // the rule has just loaded an interface's name
+		named := false // true if the rule's last expression loads the name of an interface
 		for _, e := range r.Exprs {
 			switch e := e.(type) {
 			case *expr.Meta:

@@ -2,7 +2,8 @@ package scenario
 
 import "testing"
 
-// BenchmarkSmallTest runs a test that does little, in a warm worker: the cost of a test beside its own work.
+// BenchmarkSmallTest runs a tiny test in a worker that has already run one. It measures the cost of a test apart from
+// the test's own work.
 func BenchmarkSmallTest(b *testing.B) {
 	c, _ := config(b, "def test_small():\n    assert.eq(1 + 1, 2)\n")
 	for b.Loop() {

@@ -18,7 +18,7 @@ import (
 type File struct {
 	Path  string          // path from the working directory
 	Shown string          // path in reports, from the folder that the user named
-	wrong *script.Failure // why it can't be read as Starlark; nil if it can
+	wrong *script.Failure // error of reading it as Starlark; nil if there is none
 }
 
 // A Test is one test of a file, or a file that can't be evaluated.
@@ -27,22 +27,23 @@ type Test struct {
 	Name    string // printed name; "" if Wrong or Skipped is set
 	Index   int    // of the case among those of its global
 	Tags    []string
-	Wrong   *script.Failure // why the file can't be evaluated
-	Skipped bool            // the file's top level called skip()
-	Why     string          // the reason of that call
-	Seeds   []uint64        // with which it runs; nil for Config.Seeds
-	others  bool            // another test's name of the file contains Name
+	Wrong   *script.Failure // error of evaluating the file; nil if there is none
+	Skipped bool            // true if the file's top level called skip()
+	Why     string          // reason that skip() was given
+	Seeds   []uint64        // seeds with which the test runs; nil for Config.Seeds
+	others  bool            // true if the name of another test of the file contains Name
 }
 
-// Found is the result of a search: tests, by path and then in their file's order, and remarks about names that look like tests and
-// are none.
+// Found holds the tests of a search, sorted by path and then in the order of their file. Remarks are about names that
+// look like tests and are none.
 type Found struct {
 	Tests   []Test
 	Remarks []string
 }
 
-// Files lists the files among paths that may hold tests, by path, and remarks about those that hold none. In a folder it reads every
-// *.star file, also in subfolders, except names that begin with a dot. The error is about a path that does not exist.
+// Files returns the files among paths that may hold tests, sorted by path, and remarks about names of functions that
+// look like tests and are none. In a folder it reads every *.star file, also in subfolders, except files and folders
+// whose name begins with a dot. It returns an error if a path does not exist.
 func Files(paths []string) (list []File, remarks []string, err error) {
 	seen := map[string]bool{}
 	add := func(path, shown string) {
@@ -148,7 +149,7 @@ func (c *Config) Collect(files []File) Found {
 	return all
 }
 
-// collect evaluates one file.
+// collect evaluates one file in a worker and returns its tests.
 func (c *Config) collect(f File) (found Found) {
 	if f.wrong != nil {
 		return Found{Tests: []Test{{File: f, Wrong: f.wrong}}}
@@ -185,7 +186,7 @@ func Select(tests []Test, match *regexp.Regexp, tags []string) (list []Test) {
 	return list
 }
 
-// plain matches a word that a shell reads without quotes.
+// plain matches a word that needs no quotes in a shell command.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
 
 // quote returns s quoted as one word of a shell.
@@ -196,7 +197,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// chooser returns the value of --run that selects this test and no other test of its file.
+// chooser returns the value of --run that selects the test t and no other test of its file.
 func chooser(t Test) string {
 	text := regexp.QuoteMeta(t.Name)
 	if t.others || text != t.Name {

@@ -9,8 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// junit is the report in the XML that build systems read, Bazel among them: a suite for each file. While the tests run, the file
-// gets each case when it ends, and is complete XML at each moment; the sums and the order of the tests are put into it at the end.
+// junit is the report in JUnit's XML format, which build systems such as Bazel read. It has a suite for each file.
+// While the tests run, each case is added to the file when it ends, and the file is always complete XML. At the end the
+// file is written again with the sums and in the order of the tests.
 type junit struct {
 	XMLName xml.Name `xml:"testsuites"`
 	Tests   int      `xml:"tests,attr"`
@@ -19,7 +20,7 @@ type junit struct {
 	Skipped int      `xml:"skipped,attr"`
 	Suites  []*suite `xml:"testsuite"`
 
-	end int64 // octets in the file in front of the closing tags, while the tests run
+	end int64 // offset of the closing tags in the file, in octets, while the tests run
 }
 
 type suite struct {
@@ -54,7 +55,7 @@ type junitReason struct {
 	Text    string `xml:",cdata"`
 }
 
-// junitCaseOf returns the element of a case.
+// junitCaseOf returns the XML element of a case.
 func junitCaseOf(c *Config, o *outcome, told telling) junitCase {
 	t := c.Tests[o.test]
 	name := t.Name
@@ -92,7 +93,7 @@ func junitCaseOf(c *Config, o *outcome, told telling) junitCase {
 	return k
 }
 
-// add receives the next case, in order.
+// add adds a case to the suite of its file. Cases are added in their order.
 func (j *junit) add(c *Config, o *outcome, told telling) {
 	if c.JUnit == nil {
 		return
@@ -121,7 +122,7 @@ func (j *junit) add(c *Config, o *outcome, told telling) {
 	s.Cases = append(s.Cases, k)
 }
 
-// clean removes the characters that XML forbids.
+// clean replaces the characters that XML forbids by question marks.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r >= ' ' && r != utf8.RuneError && r != 0xfffe && r != 0xffff {
@@ -154,7 +155,8 @@ func (j *junit) begin(c *Config) {
 	}
 }
 
-// arrive adds a case to the file when it ends. Another output than a regular file receives the report at the end only.
+// arrive adds a case to the file when the case ends. An output that is not a regular file receives the report only at
+// the end.
 func (j *junit) arrive(c *Config, o *outcome) {
 	f, ok := c.JUnit.(file)
 	if !ok {

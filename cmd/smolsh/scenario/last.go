@@ -11,24 +11,25 @@ import (
 
 // Failed is a test that failed with a seed.
 type Failed struct {
-	Path string // absolute in a Record
+	Path string // path of the file, absolute in a Record
 	Name string
 	Seed uint64
 }
 
-// A Record keeps the tests that failed last, in a file, for --last-failed.
+// A Record holds the tests that failed in their last run. A file stores it for --last-failed.
 type Record struct{ Failed []Failed }
 
-// maxRecord bounds the failures on record; the oldest make room.
+// maxRecord is the largest number of failures in a Record. Beyond it the oldest failures are removed.
 const maxRecord = 10_000
 
-// RecordFile returns the record's file in the user's cache folder.
+// RecordFile returns the path of the record's file, which is in the user's cache folder. It returns an error if the
+// user has no such folder.
 func RecordFile() (string, error) {
 	dir, err := os.UserCacheDir()
 	return filepath.Join(dir, "smolsh", "last-failed.json"), err
 }
 
-// ReadRecord reads a record. A file that does not exist is an empty record.
+// ReadRecord reads a record from the file at path. A file that does not exist is an empty record.
 func ReadRecord(path string) (r Record, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +41,7 @@ func ReadRecord(path string) (r Record, err error) {
 	return r, err
 }
 
-// Write writes the record in place of the file.
+// Write replaces the file at path by the record.
 func (r *Record) Write(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -66,7 +67,8 @@ func (r *Record) Write(path string) error {
 	return err
 }
 
-// Select returns those of tests that are on record, each with the seeds with which it failed.
+// Select returns the tests that are in the record, with the seeds with which they failed, and the tests that stand for
+// a file that can't be evaluated.
 func (r *Record) Select(tests []Test) (list []Test) {
 	for _, t := range tests {
 		path, err := filepath.Abs(t.Path)

@@ -17,15 +17,15 @@ const ExitMemory = 112
 const DefaultMemory = 1 << 30
 
 const (
-	// memoryChecks is the time between two looks at a test's memory.
+	// memoryChecks is the interval at which a worker measures its memory.
 	memoryChecks = 5 * time.Millisecond
-	// memoryPatience is the number of looks in a row that have to find too much in use before the test is interrupted. The
-	// garbage collector, which knows the bound too, has freed what can be freed by then. A test that uses half as much again
-	// is not given that time.
+	// memoryPatience is the number of consecutive measurements above the bound after which the test is interrupted. By
+	// then the garbage collector, which has the same bound, has freed all unreachable memory. A test that uses more
+	// than 1.5 times the bound ends at once.
 	memoryPatience = 40
 )
 
-// memoryTicker returns the ticker of the looks at a test's memory, one that never ticks if there is no bound.
+// memoryTicker returns a ticker for the measurements of a test's memory. Without a bound the ticker never ticks.
 func (c *Config) memoryTicker() *time.Ticker {
 	if c.Memory <= 0 {
 		return time.NewTicker(math.MaxInt64)
@@ -37,14 +37,14 @@ func (c *Config) tooMuchMemory() string {
 	return fmt.Sprintf("more than %s of memory (--memory)", sizeText(c.Memory))
 }
 
-// heapInUse returns the octets of the heap's objects, those not collected yet among them, and of stacks.
+// heapInUse returns the octets used by stacks and by objects of the heap, garbage that is not collected yet included.
 func heapInUse() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64() + sample[1].Value.Uint64()
 }
 
-// residentSize returns the octets of a process's memory, 0 where the system does not say.
+// residentSize returns the resident memory of a process in octets, 0 if the system does not report it.
 func residentSize(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -67,7 +67,7 @@ var sizeUnits = []struct {
 func ParseSize(text string) (int64, error) {
 	number, factor := strings.ToUpper(strings.TrimSpace(text)), int64(1)
 	number = strings.TrimSuffix(number, "B")
-	number = strings.TrimSuffix(number, "I") // of GiB
+	number = strings.TrimSuffix(number, "I") // the I of GiB
 	for _, u := range sizeUnits {
 		if rest, ok := strings.CutSuffix(number, u.name[:1]); ok {
 			number, factor = strings.TrimSpace(rest), u.octets
@@ -82,7 +82,7 @@ func ParseSize(text string) (int64, error) {
 	return int64(size), nil
 }
 
-// minMemory is the least bound of a test's memory: the program itself needs some of it.
+// minMemory is the smallest bound of a test's memory in octets. The program itself needs a part of it.
 const minMemory = 32 << 20
 
 // sizeText returns a size in the largest unit of which it is a whole number.

@@ -14,31 +14,31 @@ import (
 	"smolsh/script/command"
 )
 
-// pool has the workers that wait for a request.
+// pool holds the idle workers.
 type pool struct {
 	mu   sync.Mutex
 	idle []*worker
 }
 
-// worker is the runner's side of a worker.
+// worker is the runner's end of the pipes to a worker.
 type worker struct {
 	requests io.WriteCloser
 	mu       sync.Mutex // guards out
 	out      *gob.Encoder
 	replies  chan reply    // closed when the worker has ended
 	position *Position     // nil if the worker is in the runner's own process
-	pid      int           // of the process; 0 if it has none of its own
-	kill     func()        // ends it at once
-	end      func() string // waits until it has ended, and returns how
+	pid      int           // number of the worker's process; 0 if the worker is in the runner's own process
+	kill     func()        // ends the worker at once
+	end      func() string // waits until the worker has ended, and returns the cause of the end
 }
 
-// grace is the time that an interrupted test has to end, and overdue the time that its worker has beyond that to say so.
+// An interrupted test has the time grace to end. Its worker then has the time overdue to send the reply.
 const (
 	grace   = 2 * time.Second
 	overdue = 2 * time.Second
 )
 
-// Close ends the workers.
+// Close ends the idle workers and waits for their end.
 func (c *Config) Close() {
 	c.pool.mu.Lock()
 	idle := c.pool.idle
@@ -71,7 +71,7 @@ func (c *Config) put(w *worker) {
 	c.pool.mu.Unlock()
 }
 
-// start starts a worker process.
+// start starts a worker process and returns the worker.
 func (c *Config) start() (*worker, error) {
 	requests, in, err := os.Pipe()
 	if err != nil {
@@ -115,13 +115,13 @@ func (c *Config) start() (*worker, error) {
 	return w, nil
 }
 
-// WorkerFiles returns the files that start gives to a worker process.
+// WorkerFiles returns, in a worker process, the files that the runner passed to it.
 func WorkerFiles() (requests, replies, page *os.File) {
-	const first = 3 // os/exec's first extra file
+	const first = 3 // file descriptor of the first of exec.Cmd's ExtraFiles
 	return os.NewFile(first, "requests"), os.NewFile(first+1, "replies"), os.NewFile(first+2, "position")
 }
 
-// here starts a worker in the runner's own process. It can't be killed: a test that does not end in it runs on.
+// here starts a worker in the runner's own process. It can't be killed, so a test that does not end keeps running.
 func (c *Config) here() *worker {
 	requests, in := io.Pipe()
 	out, replies := io.Pipe()
@@ -136,7 +136,7 @@ func (c *Config) here() *worker {
 	return w
 }
 
-// newWorker returns a worker whose replies arrive from in.
+// newWorker returns a worker whose replies are read from in.
 func newWorker(requests io.WriteCloser, in io.Reader) *worker {
 	w := &worker{requests: requests, out: gob.NewEncoder(requests), replies: make(chan reply, 1)}
 	go func() {
@@ -155,10 +155,11 @@ func newWorker(requests io.WriteCloser, in io.Reader) *worker {
 func (w *worker) send(r request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_ = w.out.Encode(r) // of a worker that has ended, which the replies tell
+	_ = w.out.Encode(r) // an error means that the worker has ended, and then w.replies is closed
 }
 
-// ask has a worker answer a request. The failure of a worker that dies is that of the test.
+// ask sends a request to a worker and returns the reply. If the worker dies, the reply is a failure of the test with
+// the cause.
 func (c *Config) ask(r request) reply {
 	w, err := c.take()
 	if err != nil {
@@ -178,7 +179,7 @@ func (c *Config) ask(r request) reply {
 	w.kill()
 	cause := w.end()
 	if w.pid != 0 {
-		command.EndOf(w.pid) // it may not have ended the programs of its tests
+		command.EndOf(w.pid) // the worker may not have ended the programs of its tests
 	}
 	if why != "" {
 		if why == hasEnded {
@@ -198,14 +199,16 @@ func (c *Config) ask(r request) reply {
 	return a
 }
 
-// hasEnded is the reason of a missing answer if the worker has ended by itself; its cause follows.
+// hasEnded is the reason of a missing answer if the worker has ended by itself. The cause of its end follows in the
+// text.
 const hasEnded = "the test ended its worker: "
 
-// residentChecks is the time between two looks at the memory of a worker's process. Its own looks are the rule; these are for a process
-// that is too busy to look.
+// residentChecks is the interval at which the runner reads a worker's memory. The worker checks itself too, but may be
+// too busy.
 const residentChecks = 50 * time.Millisecond
 
-// await waits for a worker's answer. If there is none, why says so, and the worker has to be ended if it has not ended by itself.
+// await waits for a worker's answer. Without an answer, why holds the reason, and the caller must end the worker if it
+// still runs. interrupted is true if Config.Stop was closed before the answer.
 func (c *Config) await(w *worker) (a reply, why string, interrupted bool) {
 	limit := time.NewTimer(c.Timeout + grace + overdue)
 	defer limit.Stop()
@@ -236,7 +239,8 @@ func (c *Config) await(w *worker) (a reply, why string, interrupted bool) {
 	}
 }
 
-// head keeps the beginning of what a worker process writes, where a fatal error of the Go runtime says its cause.
+// head keeps the first maxHead octets of a worker's standard error, where the Go runtime writes the cause of a fatal
+// error.
 type head struct {
 	mu sync.Mutex
 	b  []byte
@@ -251,7 +255,7 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// cause returns why a worker ended: the runtime's words, or its exit status.
+// cause returns why a worker ended: the line of the runtime's fatal error or panic, or the exit status in err.
 func (h *head) cause(err error) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,12 +12,12 @@ import (
 // last, so that the runner can name the statement of a worker that died.
 type Position struct {
 	page []byte
-	last syntax.Position // the newest position written; of the worker
+	last syntax.Position // newest position written; only the worker uses it
 }
 
 const positionSize = 4096
 
-// newPosition makes a page, and the open file by which a worker process maps it. The caller closes the file.
+// newPosition makes a page, and an open file by which a worker process maps the same page. The caller closes the file.
 func newPosition() (*Position, *os.File, error) {
 	f, err := sharedFile()
 	if err != nil {
@@ -33,7 +33,7 @@ func newPosition() (*Position, *os.File, error) {
 	return nil, nil, err
 }
 
-// MapPosition maps a page from the file that the runner has given to a worker.
+// MapPosition maps the page of the file that the runner passed to this worker.
 func MapPosition(f *os.File) (*Position, error) {
 	page, err := unix.Mmap(int(f.Fd()), 0, positionSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -42,7 +42,7 @@ func MapPosition(f *os.File) (*Position, error) {
 	return &Position{page: page}, nil
 }
 
-// Set writes a position.
+// Set writes a position to the page, unless it is the position written last.
 func (p *Position) Set(at syntax.Position) {
 	if at != p.last {
 		p.Put(at.Filename(), int(at.Line))
@@ -50,16 +50,16 @@ func (p *Position) Set(at syntax.Position) {
 	}
 }
 
-// Put writes a file's name, with its length in front, and a line.
+// Put writes a position to the page: a file's name and its length, and a line's number.
 func (p *Position) Put(file string, line int) {
 	file = file[:min(len(file), positionSize-8)]
-	binary.LittleEndian.PutUint32(p.page, 0) // a reader sees no name while it changes
+	binary.LittleEndian.PutUint32(p.page, 0) // a length of 0 tells a reader that there is no name while Put changes it
 	copy(p.page[8:], file)
 	binary.LittleEndian.PutUint32(p.page[4:], uint32(line))
 	binary.LittleEndian.PutUint32(p.page, uint32(len(file)))
 }
 
-// get returns the newest position, an empty name if there is none. It is for the runner, whose worker has died.
+// get returns the newest position, an empty name if there is none. The runner calls it after the worker has died.
 func (p *Position) get() (file string, line int) {
 	n := binary.LittleEndian.Uint32(p.page)
 	if n == 0 || n > positionSize-8 {
@@ -68,7 +68,7 @@ func (p *Position) get() (file string, line int) {
 	return string(p.page[8 : 8+n]), int(binary.LittleEndian.Uint32(p.page[4:]))
 }
 
-// clear forgets the position before a request. The worker must be idle.
+// clear removes the position before a request. The worker must be idle.
 func (p *Position) clear() { binary.LittleEndian.PutUint32(p.page, 0) }
 
 func (p *Position) close() { _ = unix.Munmap(p.page) }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sharedFile returns an empty file in memory, which needs no folder that can be written to.
+// sharedFile returns an empty file in memory, so that no writable folder is needed.
 func sharedFile() (*os.File, error) {
 	fd, err := unix.MemfdCreate("smolsh-position", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -29,11 +29,11 @@ type report struct {
 	start  time.Time
 	result Result
 	err    error
-	files  int // columns of the longest file name
-	names  int // columns of the longest test name
+	files  int // width of the longest file name, in columns
+	names  int // width of the longest test name, in columns
 	shown  bool
 
-	// counts of the test that is being reported
+	// Sums and failing seeds of the test that is being reported.
 	sums            Result
 	took, simulated time.Duration
 	more            []string // failing seeds beyond maxTold
@@ -87,10 +87,11 @@ func (r *report) progress(ready int) {
 	_, _ = io.WriteString(r.c.Stdout, line)
 }
 
-// arrive receives a case when it ends, in any order, for the file that has to be whole after any end of the run.
+// arrive adds a case to JUnit's file when the case ends, in any order. The file is then complete even if the runner is
+// killed.
 func (r *report) arrive(o outcome) { r.suites.arrive(r.c, &o) }
 
-// take receives the next case, in order.
+// take reports a case. Cases are reported in their order.
 func (r *report) take(o outcome) {
 	t := r.c.Tests[o.test]
 	r.took += o.Took
@@ -162,7 +163,7 @@ func (r *Result) count(o *outcome) {
 	}
 }
 
-// word returns the first word of a test's line.
+// word returns the first word of a test's line, such as FAIL.
 func (o *outcome) word() string {
 	switch {
 	case o.Interrupted:
@@ -222,7 +223,7 @@ func (r *report) text(o outcome, told telling) {
 	}
 }
 
-// list returns the first words of a list, and the number of the others.
+// list returns the first n words of a list, and the number of the other words.
 func list(words []string, n int) string {
 	if len(words) <= n {
 		return strings.Join(words, " ")
@@ -316,7 +317,7 @@ func (r *report) json(o outcome, told telling) {
 	}
 }
 
-// close ends the report.
+// close prints the sums, writes JUnit's file and returns the result. The error is the first one of writing a report.
 func (r *report) close() (Result, error) {
 	r.wipe()
 	if !r.c.JSON {
@@ -341,7 +342,7 @@ func (r *report) close() (Result, error) {
 	return r.result, r.err
 }
 
-// String returns the sums in words.
+// String returns the sums as text, such as "3 passed, 1 failed".
 func (r Result) String() string {
 	text := fmt.Sprintf("%d passed, %d failed", r.Passed, r.Failed)
 	if r.Skipped > 0 {

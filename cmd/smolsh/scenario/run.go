@@ -19,8 +19,8 @@ import (
 type Setup struct {
 	Seed    uint64
 	Output  io.Writer                 // receives the test's output
-	Crashed func(v any, stack []byte) // called for a panic
-	Plan    *fault.Plan               // the faults to keep; nil for all
+	Crashed func(v any, stack []byte) // called after a panic, with its value and stack
+	Plan    *fault.Plan               // faults to keep; nil for all
 	Bounds  *script.Bounds
 	Shared  *script.Shared
 }
@@ -49,11 +49,11 @@ type Config struct {
 	// ExitFull ends a worker's process, with the status ExitMemory, when memory is so full that an answer would take seconds. The
 	// position is that of the statement that runs, if it is known. Nil in the runner's own process.
 	ExitFull func(file string, line int)
-	Before   []string // flags before the verb, for the command that repeats a test
-	After    []string // flags after the verb, for the same
+	Before   []string // flags in front of the verb test in the command that repeats a test
+	After    []string // flags after the verb in that command
 	Stdout   io.Writer
 	Stderr   io.Writer // receives remarks if Stdout receives JSON
-	JSON     bool      // lines of JSON instead of text
+	JSON     bool      // true for lines of JSON instead of text
 	JUnit    io.Writer // receives JUnit's XML; may be nil
 	Terminal bool      // Stdout is a terminal, on which control characters are escaped
 	// Progress makes a line on Stdout show the progress; Columns is its width.
@@ -64,7 +64,7 @@ type Config struct {
 
 	pool     pool
 	naming   sync.Mutex
-	captures map[string]string // the test that each capture file belongs to; guarded by naming
+	captures map[string]string // test to which a capture file belongs, by the file's path; guarded by naming
 }
 
 // outcome is the result of a test with one seed. Its exported fields cross from the worker to the runner.
@@ -72,9 +72,9 @@ type outcome struct {
 	test        int
 	seed        uint64
 	Failure     *script.Failure
-	Skipped     bool   // skip() ended it
-	Expected    bool   // it failed, as xfail() said
-	Why         string // the reason that skip() or xfail() was given
+	Skipped     bool   // true if skip() ended the test
+	Expected    bool   // true if the test failed as xfail() expected
+	Why         string // reason that skip() or xfail() was given
 	Took        time.Duration
 	Simulated   time.Duration
 	Packets     []string       // the last packets, if it failed
@@ -83,9 +83,9 @@ type outcome struct {
 	Troubles    []fault.Report // the faults, under a plan
 	Touched     []string       // packets that met one, under a plan
 	Interrupted bool
-	Hung        bool // it exceeded a bound
-	Crashed     bool // its session may not be used any more
-	Programs    bool // it has run programs of the operating system
+	Hung        bool // true if the test exceeded a bound
+	Crashed     bool // true if the session must not be used any more
+	Programs    bool // true if the test has run programs of the operating system
 }
 
 // DefaultTimeout is the default of Config.Timeout.
@@ -93,7 +93,7 @@ const DefaultTimeout = time.Minute
 
 const lastPackets = 12
 
-// tail keeps the end of the output that is written to it.
+// tail keeps the last maxTail octets that are written to it.
 type tail struct {
 	mu  sync.Mutex
 	b   []byte
@@ -123,7 +123,8 @@ func (t *tail) end() []byte {
 	return b
 }
 
-// once has a worker run a test with a seed. If capture is not empty every packet is written to that file.
+// once runs a test with a seed in a worker and returns the outcome. test is an index of Config.Tests. If capture is not
+// empty, every packet is written to that file.
 func (c *Config) once(test int, seed uint64, plan *fault.Plan, capture string) outcome {
 	t := c.Tests[test]
 	o := outcome{Failure: t.Wrong, Skipped: t.Skipped, Why: t.Why}
@@ -152,7 +153,7 @@ func firstFrames(stack []byte) string {
 	return strings.Join(lines[:min(8, len(lines))], "\n")
 }
 
-// fileName replaces the characters of a name that are awkward in a file's name.
+// fileName replaces the characters of a name that a file's name should not have.
 func fileName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '.' || r == '-' {
@@ -162,8 +163,9 @@ func fileName(name string) string {
 	}, name)
 }
 
-// captureName returns the file for a failing test's packets. It follows from the test's path and name alone, so that the command that
-// repeats the test writes the same file. Where that is the file of another test of the run, a number is added.
+// captureName returns the file for a failing test's packets. The file's name depends only on the test's path and name,
+// so that the command that repeats the test writes the same file. If another test of the run already has that file,
+// captureName adds a number.
 func (c *Config) captureName(t Test, seed uint64, plan *fault.Plan) string {
 	kept := ""
 	if plan != nil {
@@ -189,7 +191,8 @@ func (c *Config) captureName(t Test, seed uint64, plan *fault.Plan) string {
 	}
 }
 
-// base returns the test's file as the name of a capture begins: its path, or its path in reports if it is absolute.
+// base returns the beginning of the name of a capture: the path of the test's file, or the path in reports if the
+// file's path is absolute.
 func (t *Test) base() string {
 	path := filepath.Clean(t.Path)
 	if filepath.IsAbs(path) {
@@ -198,7 +201,7 @@ func (t *Test) base() string {
 	return strings.TrimLeft(filepath.ToSlash(path), "./")
 }
 
-// again returns the command that repeats a test with a seed and these faults.
+// again returns the command that repeats a test with a seed and the faults of the plan.
 func (c *Config) again(t Test, seed uint64, plan *fault.Plan) string {
 	words := []string{"smolsh"}
 	for _, w := range c.Before {

@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// open returns a session of one host, alone.
+// open returns a session with one host, which has no peer.
 func open(u Setup) (*script.Session, func(), error) {
 	w := lab.NewWorld()
 	l := lab.New(w, u.Seed)
@@ -26,7 +26,7 @@ func open(u Setup) (*script.Session, func(), error) {
 		Stdout: u.Output, Stderr: u.Output, Crashed: u.Crashed, Bounds: u.Bounds, Shared: u.Shared}), func() {}, nil
 }
 
-// config returns a Config for the tests of one file.
+// config returns a Config that runs the tests of one file, whose content is text, and the buffer of the reports.
 func config(t testing.TB, text string) (*Config, *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
@@ -44,7 +44,7 @@ func config(t testing.TB, text string) (*Config, *bytes.Buffer) {
 	return c, out
 }
 
-// panics is the Runner of a world that panics, as at a broken invariant, as soon as time passes.
+// panics is the Runner of a world that panics when time passes, as a broken invariant would.
 type panics struct{ lab.Runner }
 
 func (panics) Idle(<-chan struct{}) bool { panic("a broken invariant") }
@@ -153,7 +153,7 @@ func TestParseShard(t *testing.T) {
 	}
 }
 
-// TestQuote: a printed argument is one word to a shell.
+// TestQuote: a shell reads each printed argument as one word.
 func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{"a/b.star": "a/b.star", "a b": "'a b'", "it's": `'it'\''s'`, "^x$": "'^x$'", "": "''"} {
 		if got := quote(in); got != want {

@@ -24,7 +24,8 @@ type job struct {
 	seed uint64
 }
 
-// jobs calls yield with the cases of the shard, all seeds of a test before the next test.
+// jobs calls yield for each case of the shard, until yield returns false. All seeds of a test come before the next
+// test.
 func (c *Config) jobs(yield func(job) bool) {
 	n := 0
 	for i, t := range c.Tests {
@@ -37,7 +38,7 @@ func (c *Config) jobs(yield func(job) bool) {
 	}
 }
 
-// seedsOf calls yield with the seeds of a test.
+// seedsOf returns the seeds of a test in order. A test that is skipped or can't be evaluated has one seed.
 func (c *Config) seedsOf(t *Test) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		if t.Seeds != nil {
@@ -73,7 +74,7 @@ func (c *Config) total() (n int, last map[int]uint64) {
 	return n, last
 }
 
-// Run runs the cases of the shard and reports each. The error means that a report can't be written.
+// Run runs the cases of the shard and reports each. It returns an error if a report can't be written.
 func (c *Config) Run() (Result, error) {
 	total, last := c.total()
 	r := newReport(c, total, last)
@@ -126,7 +127,7 @@ func (c *Config) Run() (Result, error) {
 		workers.Wait()
 		close(results)
 	}()
-	early := map[int]numbered{} // by number: results that wait for a case of lower number
+	early := map[int]numbered{} // results that wait for a case of a lower number, by number
 	next, ran := 0, 0
 	for res := range results {
 		if res.ran {
@@ -148,7 +149,7 @@ func (c *Config) Run() (Result, error) {
 	return r.close()
 }
 
-// first runs a case for the first time. It captures a live run, which can't be repeated.
+// first runs a case for the first time. With Live it captures the packets, since the run can't be repeated.
 func (c *Config) first(j job) outcome {
 	capture := ""
 	if c.Live && !c.NoCaptures {
@@ -157,7 +158,7 @@ func (c *Config) first(j job) outcome {
 	return c.once(j.test, j.seed, c.Keep, capture)
 }
 
-// round formats a duration with few digits.
+// round returns a duration in milliseconds or seconds with one decimal.
 func round(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A Shard is a part of all cases: every Total-th case, beginning with the Index-th, counted from 0. The zero value is all of them.
-// The flag and the reports count from 1, the environment variables from 0.
+// A Shard is a part of all cases: every Total-th case, beginning with the Index-th, counted from 0. The zero value
+// stands for all cases. The flag and the reports count from 1, the environment variables from 0.
 type Shard struct{ Index, Total int }
 
-// has reports whether the shard has the i-th case, counted from 0.
+// has reports whether case i, counted from 0, belongs to the shard.
 func (s Shard) has(i int) bool { return s.Total <= 1 || i%s.Total == s.Index }
 
-// String returns I/N, counted from 1.
+// String returns "I/N", where I counts from 1.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index+1, s.Total) }
 
 // ParseShard reads "I/N", where I counts from 1, or "/N" with the index from an indexed Job of Kubernetes (JOB_COMPLETION_INDEX);
@@ -73,7 +73,7 @@ const maxSeeds = 1_000_000
 
 func (s Seeds) count() int { return int(s.Last-s.First) + 1 }
 
-// String returns A..B, or A for a single seed.
+// String returns "A..B", or "A" for a single seed.
 func (s Seeds) String() string {
 	if s.First == s.Last {
 		return strconv.FormatUint(s.First, 10)

@@ -8,7 +8,7 @@ import (
 	"smolsh/phy/fault"
 )
 
-// maxShrink is the largest number of runs to shrink one failure.
+// maxShrink is the largest number of runs in which shrink looks for the faults of one failure.
 const maxShrink = 500
 
 // none is the text of a plan that keeps no fault.
@@ -33,7 +33,7 @@ func ParseKeep(text string) (*fault.Plan, error) {
 	return p, nil
 }
 
-// Keeping returns the text of a plan, which ParseKeep reads.
+// Keeping returns the text of a plan in the notation that ParseKeep reads.
 func Keeping(p *fault.Plan) string {
 	if len(p.Kept) == 0 {
 		return none
@@ -53,7 +53,8 @@ type shrinker struct {
 	best outcome // last run that failed in the same way
 }
 
-// fails runs the test with these faults and reports whether it fails in the same way.
+// fails runs the test with the faults kept, and reports whether the test fails in the same way. It returns false
+// without a run after maxShrink runs or an interrupt.
 func (s *shrinker) fails(kept []fault.Selection) bool {
 	if s.runs >= maxShrink || s.c.stopped() {
 		return false
@@ -67,8 +68,9 @@ func (s *shrinker) fails(kept []fault.Selection) bool {
 	return true
 }
 
-// shrink turns faults off one by one, then narrows those that are left to single frames, for as long as the
-// test fails at the same place, and reports the remaining faults and the command that repeats the failure.
+// shrink turns off faults one by one, and then limits the remaining faults to single frames, while the test fails at
+// the same place. It returns lines with the remaining faults and the command that repeats the failure, or a line with
+// the reason for which it did not shrink them.
 func (c *Config) shrink(o outcome) []string {
 	s := &shrinker{c: c, o: o}
 	all := c.once(o.test, o.seed, &fault.Plan{All: true}, "")
@@ -104,7 +106,8 @@ func (c *Config) shrink(o outcome) []string {
 	return s.tell(kept, len(effects(all.Troubles, false)), met)
 }
 
-// effects returns the effects that have hit a frame, or all effects, each once.
+// effects returns each effect in list that hit a frame, once. If all is true, it also returns the effects that hit no
+// frame.
 func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	for _, t := range list {
 		k := fault.Selection{Number: t.Number, Effect: t.Effect}
@@ -115,7 +118,7 @@ func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	return kept
 }
 
-// whole returns the faults to which the effects belong.
+// whole returns each fault to which an effect in kept belongs, once.
 func whole(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		if len(list) == 0 || list[len(list)-1].Number != k.Number {
@@ -148,7 +151,8 @@ func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
 // frame is one frame that an effect has hit.
 type frame struct{ dir, n int }
 
-// met returns the frames that an effect hit in the last failing run. ok is false if single frames can't be named.
+// met returns the frames that the effect k hit in the last failing run. ok is false if k can't be limited to single
+// frames.
 func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
 	for _, t := range s.best.Troubles {
 		if t.Number != k.Number || t.Effect != k.Effect {
@@ -166,7 +170,7 @@ func (s *shrinker) met(k fault.Selection) (frames []frame, ok bool) {
 	return frames, true
 }
 
-// only returns the effect limited to these frames.
+// only returns the effect k limited to the given frames.
 func only(k fault.Selection, frames []frame) fault.Selection {
 	k.Frames = [2][]int{}
 	for _, f := range frames {
@@ -229,7 +233,7 @@ func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 	return with(frames)
 }
 
-// tell returns the lines about the remaining faults, and writes their capture.
+// tell returns the lines about the remaining faults, and writes a capture of the run with them.
 func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []string {
 	t := s.c.Tests[s.o.test]
 	plan := &fault.Plan{Kept: kept}

@@ -17,7 +17,7 @@ import (
 	"smolsh/script"
 )
 
-// A request asks a worker to collect a file's tests or to run one of them, or to interrupt the request that it works on.
+// A request asks a worker to collect a file's tests or to run one of them, or to interrupt the current request.
 type request struct {
 	Interrupt bool
 	Path      string
@@ -32,11 +32,11 @@ type request struct {
 type reply struct {
 	Collection script.Collection
 	Outcome    outcome
-	Last       bool // the worker ends: it can't be trusted with another test
+	Last       bool // true if the worker ends after this reply, because its state may affect another test
 }
 
-// Serve is a worker: it reads requests and answers each, until requests ends. running receives the position of the statement that
-// runs, from time to time, for the runner of a worker that dies.
+// Serve runs a worker. It reads requests and sends a reply to each, until requests ends. It calls running repeatedly
+// with the position of the statement that runs, so that the runner knows the position if the worker dies.
 func (c *Config) Serve(requests io.Reader, replies io.Writer, running func(at syntax.Position)) error {
 	if c.Memory > 0 {
 		debug.SetMemoryLimit(c.Memory)
@@ -78,13 +78,13 @@ type server struct {
 	c      *Config
 	bounds script.Bounds
 	shared script.Shared
-	idle   int // goroutines before the first request
+	idle   int // number of goroutines before the first request
 
 	mu   sync.Mutex
-	stop chan struct{} // closed to interrupt the request in hand; nil between requests
+	stop chan struct{} // closed to interrupt the current request; nil between requests
 }
 
-// interrupt ends the request in hand.
+// interrupt interrupts the current request, if there is one.
 func (w *server) interrupt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,10 +94,11 @@ func (w *server) interrupt() {
 	}
 }
 
-// extraGoroutines is how many goroutines more than at its start a healthy worker may have between requests.
+// extraGoroutines is the number of goroutines that a worker may have between requests in addition to those at its
+// start. A worker with more ends.
 const extraGoroutines = 16
 
-// answer works on a request.
+// answer carries out a request and returns the reply.
 func (w *server) answer(r request) (a reply) {
 	stop := make(chan struct{})
 	w.mu.Lock()
@@ -116,7 +117,7 @@ func (w *server) answer(r request) (a reply) {
 	}
 	a.Last = o.Crashed || runtime.NumGoroutine() > w.idle+extraGoroutines
 	if !a.Last && w.c.Memory > 0 && heapInUse() > uint64(w.c.Memory)/4 {
-		runtime.GC() // so that the next test does not pay for the storage of this one
+		runtime.GC() // so that the memory of this test does not count against the next one
 	}
 	return a
 }
@@ -172,7 +173,7 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 	o.Took = time.Since(start)
 	if o.Crashed {
 		o.Output = printed.end()
-		return // the session may not be used any more
+		return // the session must not be used any more
 	}
 	o.Simulated = time.Duration(s.Now())
 	o.Programs = s.RanPrograms()
@@ -196,14 +197,15 @@ func (w *server) once(r request, stop <-chan struct{}, a *reply) {
 	o.Took = time.Since(start)
 }
 
-// watch waits until the test has ended, it exceeds a bound, or everything is to stop.
+// watch waits until the test has ended or crashed, and stores the result in o. It interrupts the test if the test
+// exceeds a bound or stop is closed. If the test then does not end within grace, watch returns, and o.Crashed is set.
 func (c *Config) watch(s *script.Session, o *outcome, done <-chan script.TestResult, crash <-chan *script.Failure, stop <-chan struct{}) {
 	limit := time.NewTimer(c.Timeout)
 	defer limit.Stop()
 	memory := c.memoryTicker()
 	defer memory.Stop()
 	var last <-chan time.Time
-	bound := "" // the one that the test exceeds
+	bound := "" // message about the bound that the test exceeded
 	exceeded := func(what string, grace time.Duration) {
 		if bound == "" {
 			bound = what
@@ -211,11 +213,11 @@ func (c *Config) watch(s *script.Session, o *outcome, done <-chan script.TestRes
 			s.Interrupt()
 		}
 	}
-	fatal := func(what string) { // the test does not end, so the worker does
+	fatal := func(what string) { // the test does not end, so the worker has to end
 		o.Failure, o.Hung, o.Crashed = &script.Failure{Message: what}, true, true
 		o.Failure.File, o.Failure.Line = whereSoon(s)
 	}
-	over := 0 // looks at the memory in a row that found too much in use
+	over := 0 // number of consecutive measurements of too much memory
 	for {
 		select {
 		case r := <-done:
@@ -240,7 +242,7 @@ func (c *Config) watch(s *script.Session, o *outcome, done <-chan script.TestRes
 			}
 			over++
 			if in > 4*uint64(c.Memory) && c.ExitFull != nil {
-				c.ExitFull("", 0) // at once: soon the collector may stop every goroutine for seconds
+				c.ExitFull("", 0) // without the position, since the garbage collector may soon stop every goroutine for seconds
 			}
 			if in > uint64(c.Memory)/2*3 {
 				fatal(c.tooMuchMemory())
@@ -268,7 +270,8 @@ func (c *Config) watch(s *script.Session, o *outcome, done <-chan script.TestRes
 	}
 }
 
-// whereSoon returns the position of the statement that runs. If the process is too busy with its memory to say soon, the file is "".
+// whereSoon returns the position of the statement that runs. If the process is so busy with its memory that the
+// position is not found within 100 ms, file is "".
 func whereSoon(s *script.Session) (file string, line int) {
 	found := make(chan syntax.Position, 1)
 	go func() {

@@ -21,7 +21,7 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-// TestPosition: the runner reads through its mapping what a worker has written through its own.
+// TestPosition: the runner's mapping of the page shows the position that a worker wrote to its own mapping.
 func TestPosition(t *testing.T) {
 	p, f, err := newPosition()
 	if err != nil {
@@ -52,7 +52,7 @@ func TestPosition(t *testing.T) {
 	w.close()
 }
 
-// TestRecord: a run replaces what is on record of its own tests, and leaves the others'.
+// TestRecord: a run replaces the failures of its own tests in the record, and keeps those of other tests.
 func TestRecord(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cache", "last.json")
 	abs := func(p string) string { p, _ = filepath.Abs(p); return p }
@@ -94,7 +94,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestCaptureNames: each test has its own file, and the same one whenever it is asked for.
+// TestCaptureNames: each test has a capture file of its own, and captureName returns the same name each time.
 func TestCaptureNames(t *testing.T) {
 	c := &Config{Folder: "out"}
 	test := func(path, shown, name string) Test { return Test{File: File{Path: path, Shown: shown}, Name: name} }

@@ -28,7 +28,7 @@ import (
 type deed struct {
 	at        time.Time
 	from      netip.Addr
-	what      string // what      string // name of the rule
+	what      string // name of the rule
 	seq, next wire.Seq
 	ack       wire.Seq
 }
@@ -74,7 +74,7 @@ func TestAnalysisExplained(t *testing.T) {
 		name                 string
 		loss, dup, reordered float64
 	}{{"no faults", 0, 0, 0}, {"loss", 0.01, 0, 0}, {"duplicates", 0, 0.02, 0}, {"reordering", 0, 0, 0.02}, {"all", 0.02, 0.02, 0.02}} {
-		t.Run(c.name, func(t *testing.T) { // t.Run(c.name, func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
+		t.Run(c.name, func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
 			in := &injector{rng: rand.New(rand.NewPCG(7, 69))}
 			analysed(t, in, fault.Rule{Match: matchTCP, Delay: time.Millisecond}, []*fault.Rule{
 				in.rule("loss", c.loss, fault.Rule{}),
@@ -221,15 +221,15 @@ func (r remark) follows(d deed) bool {
 			ok = true
 		case "retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order":
 			ok = mine && near(d.seq, r.seq) || !mine && near(r.seq, d.ack) ||
-				!mine && d.what != "loss" && d.next == r.ack // !mine && d.what != "loss" && d.next == r.ack // a SYN that arrives twice is answered twice
+				!mine && d.what != "loss" && d.next == r.ack // a SYN that arrives twice is answered twice
 		case "lost_segment":
 			ok = mine && d.hit(r.seq.Add(-1), r.seq)
-		case "keep_alive": // case "keep_alive": // an empty segment looks like one if our FIN has overtaken it
+		case "keep_alive": // an empty segment looks like one if our FIN has overtaken it
 			ok = mine && d.what != "loss" && d.seq == r.seq
-		case "keep_alive_ack": // case "keep_alive_ack": // the answer to such a segment
+		case "keep_alive_ack": // the answer to a segment that looks like a keep-alive
 			ok = !mine && d.what != "loss" && d.seq.Add(1) == r.ack
 		case "duplicate_ack":
-			ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // the loss of an acknowledgement caused the retransmission
+			ok = !mine && near(d.seq, r.ack) || mine && near(d.ack, r.ack) // the loss of an acknowledgement caused the retransmission
 		}
 		if !ok {
 			return false

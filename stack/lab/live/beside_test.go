@@ -87,7 +87,7 @@ func bothWays(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 	}
 }
 
-// matchTCP matches TCP but not ARP, which waits for a second after a loss.
+// matchTCP reports whether a frame is TCP. Rules that use it do not drop ARP, which waits for a second after a loss.
 func matchTCP(f []byte, _ phy.Medium) bool {
 	return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 6
 }
@@ -100,19 +100,19 @@ func sysctl(t testing.TB, name, value string) {
 	}
 }
 
-// way says which end sends in a measurement, and which receives.
+// way names the end that sends in a measurement and the end that receives.
 type way int
 
 const (
 	weSend way = iota
 	weReceive
-	theySend // theySend // from one kernel to another, through a router of ours
+	theySend // from one kernel to another, through a router of ours
 )
 
 func (w way) String() string { return [...]string{"we send", "we receive", "kernel to kernel"}[w] }
 
-// bed is a kernel on a TAP and our host at the other end of the TAP. If our host is a router, another kernel is behind
-// it. The fault rules are on our port to the first kernel.
+// bed is a kernel on a TAP and our host at the other end of the TAP. If our host is a router, a second kernel is on its
+// other link. The fault rules are on our port to the first kernel.
 type bed struct {
 	testing.TB
 	r      lab.Runner
@@ -149,7 +149,7 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 		})
 		route(t, "192.168.70.0/24", "192.168.69.1")
 		t.Cleanup(func() {
-			r.Close() // r.Close() // before the device is closed, since the runner reads it until then
+			r.Close() // before the device is closed, since the runner reads it until then
 			dev.Close()
 		})
 		r.Do(func(clock.Instant) {
@@ -292,13 +292,13 @@ func TestBesideKernel(t *testing.T) {
 		var mu sync.Mutex
 		var got [3][]float64
 		t.Run(c.name, func(t *testing.T) {
-			for seed := range rounds { // for seed := range rounds { // each round has another seed, which all ways share
+			for seed := range rounds { // each round has another seed, which all ways share
 				for w := weSend; w <= theySend; w++ {
-					t.Run(w.String(), func(t *testing.T) { // t.Run(w.String(), func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
+					t.Run(w.String(), func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
 						t.Parallel()
 						more := c.more
 						more.Loss, more.Delay = c.loss, *besideDelay
-						if more.Loss > 0 || more.Delay > 0 { // if more.Loss > 0 || more.Delay > 0 { // otherwise the rule would drop what it matches
+						if more.Loss > 0 || more.Delay > 0 { // otherwise the rule would drop what it matches
 							more.Match = matchTCP
 						}
 						v := newBed(t, w, uint64(seed), &more).goodput(d)
@@ -313,7 +313,7 @@ func TestBesideKernel(t *testing.T) {
 			return
 		}
 		if len(got[weSend])+len(got[weReceive])+len(got[theySend]) == 0 {
-			continue // continue // this case was not selected
+			continue // this case was not selected
 		}
 		var m, e [3]float64
 		for w := range got {

@@ -18,7 +18,7 @@ import (
 // address that the kernel does not have becomes ours. When the kernel announces our address, we announce it at once and
 // keep it (RFC 5227).
 func TestConflictWithKernel(t *testing.T) {
-	t.Parallel() // t.Parallel() // the test mostly waits
+	t.Parallel() // the test mostly waits
 	taptest.NeedTools(t, "ip", "arping")
 	r, h, p := onTAP(t)
 	decided := make(chan error, 2)

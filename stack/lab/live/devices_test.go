@@ -27,7 +27,7 @@ type pipe struct {
 	name string
 	fd   int
 	end  int
-	gone bool // gone bool // makes reads report that the device was deleted
+	gone bool // true if reads report that the device was deleted
 }
 
 func newPipe(t *testing.T, name string) *pipe {
@@ -55,7 +55,7 @@ func (p *pipe) Recv(frames []*phy.Frame) (int, error) {
 	for i, f := range frames {
 		n, err := unix.Read(p.fd, f.Tail())
 		if err != nil || n == 0 {
-			return i, nil // return i, nil // no packet waits, or the device does not report its hang-up
+			return i, nil // no packet waits, or the device does not report its hang-up
 		}
 		f.Extend(n)
 	}
@@ -286,7 +286,7 @@ func TestTwoTAPsAtOnce(t *testing.T) {
 	ping := func(i int) *exec.Cmd {
 		c := exec.Command("ping", "-c", "200", "-i", "0.002", "-W", "2", "-s", "1000", fmt.Sprintf("192.168.%d.1", 69+i))
 		c.Stdout, c.Stderr = &log{t: t}, &log{t: t}
-		if err := c.Start(); err != nil { // if err := c.Start(); err != nil { // runs in this thread's namespace
+		if err := c.Start(); err != nil { // runs in this thread's namespace
 			t.Fatal(err)
 		}
 		return c

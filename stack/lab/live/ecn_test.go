@@ -42,8 +42,8 @@ func TestKernelECN(t *testing.T) {
 	}
 }
 
-// matchECT matches segments that may be marked, so that the rule marks them and drops nothing. If its SYN were dropped,
-// the kernel would not ask for ECN in the next SYN (RFC 3168 §6.1.1.1).
+// matchECT reports whether a frame is a segment that may be marked, so that the rule marks segments and drops none. If
+// its SYN were dropped, the kernel would not ask for ECN in the next SYN (RFC 3168 §6.1.1.1).
 func matchECT(f []byte, m phy.Medium) bool { return matchTCP(f, m) && f[15]&3 != 0 }
 
 func counterOf(h *stack.Host, name string) uint64 {

@@ -25,7 +25,7 @@ type hoarder struct {
 	addrs  [hoardAddrs]netip.Addr
 	mac    wire.HardwareAddr
 	target netip.AddrPort    // the discard service
-	gate   wire.HardwareAddr // of the target
+	gate   wire.HardwareAddr // hardware address of the target
 	rng    *rand.Rand
 	conns  [hoardPorts]hoard
 	frames []*phy.Frame
@@ -131,7 +131,7 @@ func (x *hoarder) segment(k uint16, s wire.TCP) {
 		// The octet is in order. The window in its acknowledgement is scaled.
 		x.send(k, wire.TCP{Seq: c.next, Ack: c.ack, Flags: wire.ACK}, 1)
 		c.next = c.next.Add(1)
-	case c.state == hoardSynSent && s.Flags.Has(wire.ACK): // case c.state == hoardSynSent && s.Flags.Has(wire.ACK): // the host still has a connection that the hoarder forgot
+	case c.state == hoardSynSent && s.Flags.Has(wire.ACK): // the host still has a connection that the hoarder forgot
 		x.send(k, wire.TCP{Seq: s.Ack, Flags: wire.RST}, 0)
 		c.state = hoardClosed
 	case c.state == hoardEstablished && s.Flags.Has(wire.ACK):
@@ -170,7 +170,7 @@ func (x *hoarder) harm(k uint16) {
 	default:
 		far := c.edge.Add(-1)
 		if gap := c.edge.Sub(c.next); gap > 1 && x.rng.IntN(4) == 0 {
-			far = c.next.Add(1 + x.rng.IntN(gap-1)) // far = c.next.Add(1 + x.rng.IntN(gap-1)) // makes more gaps
+			far = c.next.Add(1 + x.rng.IntN(gap-1)) // makes more gaps
 		}
 		x.octets++
 		x.send(k, wire.TCP{Seq: far, Ack: c.ack, Flags: wire.ACK}, 1)

@@ -26,7 +26,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A flood lasts long enough to fill every queue; the longer one is for whoever wants to watch it:
+// A flood lasts long enough to fill every queue; this command makes longer floods, which can be watched:
 //
 //	go test ./stack/lab/live -run '^TestFloods$' -v -flood 10s
 var floodTime = flag.Duration("flood", 3*time.Second, "how long each flood lasts")
@@ -146,7 +146,7 @@ func TestScans(t *testing.T) {
 		{"-sT", "22/tcp open, 23/tcp closed, 80/tcp open, 81/tcp closed, 443/tcp open"},
 		{"-sN", silent}, {"-sF", silent}, {"-sX", silent},
 		{"-sA", all("unfiltered")},
-		{"-sW", all("closed")}, // {"-sW", all("closed")}, // our resets have a window of 0
+		{"-sW", all("closed")}, // our resets have a window of 0
 		{"-sM", all("closed")},
 	} {
 		if got := scan(t, c.kind, "-p", "22,23,80,81,443"); got != c.want {
@@ -169,7 +169,7 @@ func hping(t *testing.T, args ...string) (cmd *exec.Cmd, out *bytes.Buffer) {
 	out = new(bytes.Buffer)
 	cmd = exec.Command("hping3", append([]string{"-n"}, args...)...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // works because the goroutine is locked to its thread
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // works because the goroutine is locked to its thread
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestFlags(t *testing.T) {
 		case f.Has(wire.SYN) && !f.Has(wire.FIN):
 			return wire.SYN | wire.ACK
 		}
-		return 0 // return 0 // a listener drops it
+		return 0 // a listener drops it
 	}
 	// Concurrent hping3 processes receive each other's answers. So the test notes the flags of the first segment that our host
 	// sends to each port.
@@ -231,7 +231,7 @@ func TestFlags(t *testing.T) {
 			runs = append(runs, cmd)
 		}
 		for _, cmd := range runs {
-			_ = cmd.Wait() // _ = cmd.Wait() // hping3 exits with 1 if it has received nothing
+			_ = cmd.Wait() // hping3 exits with 1 if it has received nothing
 		}
 	}
 	r.Do(func(clock.Instant) {
@@ -251,8 +251,8 @@ func TestFloods(t *testing.T) {
 	for _, x := range []struct {
 		name  string
 		args  []string
-		count string      // count string      // name of the counter that counts the flood's packets
-		drop  drop.Reason // drop  drop.Reason // or the reason for which they are dropped
+		count string      // name of the counter that counts the flood's packets
+		drop  drop.Reason // or the reason for which they are dropped
 	}{
 		{name: "SYN", args: []string{"-S", "-p", "80"}, count: "TcpPassiveOpens"},
 		{name: "SYN from everywhere", args: []string{"-S", "-p", "80", "--rand-source"}, count: "TcpExtSyncookiesSent"},
@@ -293,7 +293,7 @@ func TestFloods(t *testing.T) {
 					}
 				}
 			})
-			if seen < 100 { // if seen < 100 { // the number that gets through depends on the machine
+			if seen < 100 { // the number that gets through depends on the machine
 				t.Errorf("%s%s counted %d times: no flood\n%s", x.count, x.drop, seen, out)
 			}
 			t.Logf("%s%s: %d", x.count, x.drop, seen)

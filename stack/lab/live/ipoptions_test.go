@@ -17,7 +17,7 @@ func TestKernelIPOptions(t *testing.T) {
 	taptest.NeedTools(t, "ping")
 	for name, c := range map[string]struct {
 		args []string
-		want string // want string // a part of ping's output
+		want string // a part of ping's output
 	}{
 		"record route":           {[]string{"-R"}, `RR:\s+192\.168\.69\.100\s+192\.168\.69\.1\s+192\.168\.69\.100\s`},
 		"timestamps":             {[]string{"-T", "tsonly"}, `TS:\s+\d+ absolute\s+-?\d+ absolute not-standard\s`},
@@ -25,7 +25,7 @@ func TestKernelIPOptions(t *testing.T) {
 		"timestamps, ours asked": {[]string{"-T", "tsprespec", "192.168.69.100", "192.168.69.1"}, `TS:\s+192\.168\.69\.100\s+\d+ absolute\s+192\.168\.69\.1\s+-?\d+ absolute not-standard\s`},
 	} {
 		args := append(append([]string{"-n", "-c1", "-W5"}, c.args...), "192.168.69.1")
-		out, err := exec.Command("ping", args...).CombinedOutput() // out, err := exec.Command("ping", args...).CombinedOutput() // runs in this thread's namespace, and so not in a subtest
+		out, err := exec.Command("ping", args...).CombinedOutput() // runs in this thread's namespace, and so not in a subtest
 		if err != nil || !regexp.MustCompile(c.want).Match(out) {
 			t.Errorf("%s: ping %v: %v\n%s", name, args, err, out)
 		}

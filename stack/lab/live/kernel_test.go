@@ -69,7 +69,7 @@ func onTAPSeeded(t testing.TB, opts tap.Options, seed uint64) (lab.Runner, *lab.
 	return r, h, p
 }
 
-// order says which end closes first.
+// order names the end that closes first.
 type order int
 
 const (
@@ -84,8 +84,8 @@ func (o order) String() string { return [...]string{"we close", "they close", "b
 type transfer struct {
 	c      *stack.TCPConn
 	order  order
-	data   []byte // still to be sent
-	expect int    // still to be received
+	data   []byte // octets still to be sent
+	expect int    // number of octets still to be received
 	hash   hash.Hash
 	shut   bool
 	done   chan error
@@ -315,7 +315,7 @@ func BenchmarkTAP(b *testing.B) {
 			name := map[bool]string{false: "offload", true: "plain"}[plain] + "/" + map[bool]string{false: "receive", true: "send"}[weSend]
 			b.Run(name, func(b *testing.B) {
 				done := make(chan struct{})
-				go func() { // go func() { // a goroutine of its own, since it keeps its thread in a namespace
+				go func() { // a goroutine of its own, since it keeps its thread in a namespace
 					defer close(done)
 					benchmarkTAP(b, weSend, tap.Options{Plain: plain})
 				}()
@@ -409,7 +409,7 @@ func cubic(b testing.TB, k *net.TCPConn) {
 // BenchmarkEcho measures the round trip of one octet from the kernel over a TAP to an echo on the owner goroutine.
 func BenchmarkEcho(b *testing.B) {
 	done := make(chan struct{})
-	go func() { // go func() { // a goroutine of its own, since it keeps its thread in a namespace
+	go func() { // a goroutine of its own, since it keeps its thread in a namespace
 		defer close(done)
 		r, h, _ := onTAP(b)
 		var ln *stack.TCPListener
@@ -421,7 +421,7 @@ func BenchmarkEcho(b *testing.B) {
 			buf := make([]byte, 100)
 			ln.OnEvent = func(now clock.Instant) {
 				c := ln.Accept()
-				if c == nil { // if c == nil { // the listener has been closed
+				if c == nil { // the listener has been closed
 					return
 				}
 				c.OnEvent = func(now clock.Instant) {

@@ -32,7 +32,7 @@ type runner struct {
 	base  clock.Instant // the world's time at start
 	done  chan struct{} // closed when the loop has ended
 
-	after sync.Mutex // after the loop has ended, the holder of this lock owns the world
+	after sync.Mutex // lock whose holder owns the world after the loop has ended
 }
 
 // World returns the world that the loop owns.
@@ -64,7 +64,8 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 	}
 }
 
-// tell runs fn on the loop's goroutine for a device's own goroutine. It does nothing after the loop has ended.
+// tell makes the loop's goroutine run fn. A device's own goroutine calls tell. It does nothing after the loop has
+// ended.
 func (r *runner) tell(fn func(now clock.Instant)) {
 	c := &call{fn: fn, done: make(chan struct{}, 1)}
 	if r.box.post(c) {

@@ -26,7 +26,7 @@ func start(t *testing.T, w *lab.World) lab.Runner {
 func TestNoWakeUpIsLost(t *testing.T) {
 	r := start(t, lab.NewWorld())
 	const callers, each = 8, 1250
-	n := 0 // n := 0 // not atomic, since only the loop accesses it
+	n := 0 // not atomic, since only the loop accesses it
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {

@@ -18,8 +18,8 @@ import (
 // neither delivers nor fails. Then the loop takes the device out of service, so that it does not spin.
 const pollErrors = 16
 
-// spin is how long the loop polls without sleeping after the last frame or call. An immediate answer is then served at
-// once, and an idle loop still uses no CPU.
+// spin is the time for which the loop polls without sleeping after the last frame or call. An immediate answer is then
+// served at once, and an idle loop still uses no CPU.
 const spin = 20 * time.Microsecond
 
 // errPoll is the error for such a device. A device that is being deleted reports errors in poll before its reads fail.
@@ -123,7 +123,7 @@ func (l *loop) relink(now clock.Instant, dev phy.Device) {
 	clear(l.errors)
 }
 
-// serve runs the calls in the mailbox and returns their number.
+// serve runs the calls in the mailbox and returns their number. closed is true if the mailbox is closed.
 func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 	l.taken, closed = l.box.take(l.taken)
 	calls = len(l.taken)

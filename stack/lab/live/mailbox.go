@@ -53,8 +53,8 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: fd}, nil
 }
 
-// post adds c to the list, unless the mailbox is closed. The first call wakes a sleeping loop; further calls find it
-// awake.
+// post adds c to the list, or returns false if the mailbox is closed. The first call wakes a sleeping loop; further
+// calls find it awake.
 func (m *mailbox) post(c *call) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,7 +106,8 @@ func (m *mailbox) empty() {
 	unix.Read(m.fd, counter[:])
 }
 
-// take moves the calls in the list into buf. It does not lock while the list is empty.
+// take moves the calls in the list into buf. closed is true if the mailbox is closed. It does not lock while the list
+// is empty.
 func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
 	if !m.news.Load() {
 		return buf[:0], false

@@ -81,9 +81,9 @@ func TestMulticastWithKernel(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	want("from us from 192.168.69.1") // want("from us from 192.168.69.1") // our own copy of the datagram
+	want("from us from 192.168.69.1") // our own copy of the datagram
 	_ = member.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for { // for { // the kernel's member has also received a copy of what its own kernel sent
+	for { // the kernel's member has also received a copy of what its own kernel sent
 		var b [100]byte
 		n, from, err := member.ReadFromUDPAddrPort(b[:])
 		if err != nil {

@@ -56,7 +56,7 @@ func pathMTU(t *testing.T, silent bool) {
 	r.Do(func(now clock.Instant) {
 		if silent {
 			port.Faults().Add(&fault.Rule{Dir: fault.RX, Match: func(f []byte, _ phy.Medium) bool {
-				return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 1 // return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 1 // matches ICMP
+				return len(f) > 33 && f[12] == 8 && f[13] == 0 && f[23] == 1 // matches ICMP
 			}})
 		}
 		if err = h.AddRoute(netip.MustParsePrefix("10.9.0.0/24"), kernelAddr.Addr(), h.Ifaces()[len(h.Ifaces())-1]); err != nil {
@@ -86,8 +86,8 @@ func pathMTU(t *testing.T, silent bool) {
 	})
 }
 
-// behind makes a network namespace behind the calling goroutine's, which routes to it over a link whose MTU is mtu in
-// that direction.
+// behind makes a second network namespace, to which the calling goroutine's namespace routes over a link whose MTU is
+// mtu in that direction.
 func behind(t *testing.T, mtu int) *taptest.Space {
 	t.Helper()
 	s := taptest.NewSpace(t)

@@ -84,7 +84,7 @@ func TestHostsShareATAP(t *testing.T) {
 	rand.NewChaCha8([32]byte{7}).Read(data)
 	want := sha256.Sum256(data)
 
-	finish := exchange(t, r, us, tcp.Config{}, data, true, weClose) // finish := exchange(t, r, us, tcp.Config{}, data, true, weClose) // in progress when the second host joins
+	finish := exchange(t, r, us, tcp.Config{}, data, true, weClose) // in progress when the second host joins
 	b := joins(t, r, p, "b", "192.168.69.2/24")
 	if sum, err := finish(); err != nil || sum != want {
 		t.Errorf("the connection from before: %v, hashes equal %v", err, sum == want)

@@ -24,7 +24,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A few seconds show that nothing is left behind; twenty minutes show that nothing grows:
+// A few seconds show that nothing is leaked; twenty minutes show that nothing grows:
 //
 //	go test ./stack/lab/live -run '^TestSoak$' -v -timeout 0 -soak 20m
 var soakTime = flag.Duration("soak", 3*time.Second, "how long the mixed load lasts")
@@ -47,8 +47,8 @@ type soak struct {
 	t             *testing.T
 	r             lab.Runner
 	h             *lab.Host
-	ns            *os.File          // ns            *os.File          // the network namespace of the test
-	gate          wire.HardwareAddr // gate          wire.HardwareAddr // the hardware address of the host
+	ns            *os.File          // the network namespace of the test
+	gate          wire.HardwareAddr // the hardware address of the host
 	speech        []byte            // data that services and clients send
 	length        time.Duration
 	newcomerEvery time.Duration
@@ -59,15 +59,15 @@ type soak struct {
 	hoarder *hoarder
 
 	mu           sync.Mutex      // guards times and plain
-	times, plain []time.Duration // times, plain []time.Duration // durations of the newcomers' round trips, and of the kernel's to itself, since the last row
-	cpu          time.Duration   // cpu          time.Duration   // processor time of the process at the last row
-	at           time.Duration   // at           time.Duration   // time of the last row
-	refused      uint64          // refused      uint64          // value of the counter of refused buffer space when bounds last read it
+	times, plain []time.Duration // durations of the newcomers' round trips, and of the kernel's to itself, since the last row
+	cpu          time.Duration   // processor time of the process at the last row
+	at           time.Duration   // time of the last row
+	refused      uint64          // value of the counter of refused buffer space when bounds last read it
 }
 
 // usage is the memory and other resources that the process holds.
 type usage struct {
-	heap                    uint64 // heap                    uint64 // octets in use after a garbage collection
+	heap                    uint64 // octets in use after a garbage collection
 	descriptors, goroutines int
 }
 
@@ -206,7 +206,7 @@ func (s *soak) bounds(at time.Duration) (used map[string]int) {
 	n := used["connections"]
 	for name, most := range map[string]int{
 		"connections": soakConnections, "reassembly": soakReassembly,
-		"buffers": soakBuffers + n<<12, // "buffers": soakBuffers + n<<12, // a connection always has 2 KiB in each direction
+		"buffers": soakBuffers + n<<12, // a connection always has 2 KiB in each direction
 	} {
 		if used[name] > most {
 			s.t.Errorf("after %v %d of %s, more than %d, with %d connections", at, used[name], name, most, n)
@@ -242,7 +242,7 @@ func (s *soak) row(at time.Duration) string {
 // measure returns the present usage of the process.
 func measure() usage {
 	runtime.GC()
-	runtime.GC() // runtime.GC() // the first collection moves the contents of the pools to their victim caches
+	runtime.GC() // the first collection moves the contents of the pools to their victim caches
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return usage{heap: m.HeapAlloc, descriptors: descriptors(), goroutines: runtime.NumGoroutine()}

@@ -26,11 +26,11 @@ import (
 // Addresses of the loads other than kernelAddr.
 var (
 	soakNewcomer = netip.MustParseAddr("192.168.69.101") // connects once a second
-	soakCareless = netip.MustParseAddr("192.168.69.102") // soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, or does not send
-	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of the hoarder's station
+	soakCareless = netip.MustParseAddr("192.168.69.102") // aborts, does not read, or does not send
+	soakHoarder  = netip.MustParseAddr("192.168.69.60")  // the first address of the hoarder's station
 )
 
-// soakPatience is the maximum duration of one exchange of the kernel's. It measures no speed: during a flood an
+// soakPatience is the maximum duration of one exchange of a load with the host. It measures no speed: during a flood an
 // exchange may need several retransmissions of a second and more.
 const soakPatience = 20 * time.Second
 
@@ -38,8 +38,8 @@ const soakPatience = 20 * time.Second
 type load struct {
 	*soak
 	name         string
-	done, failed int           // done, failed int           // numbers of steps; only the load's goroutine writes them until it has ended
-	longest      time.Duration // longest      time.Duration // duration of the longest step
+	done, failed int           // numbers of steps; only the load's goroutine writes them until it has ended
+	longest      time.Duration // duration of the longest step
 	rng          *rand.Rand
 	held         []net.Conn     // open connections, the oldest first
 	control      netip.AddrPort // the kernel's own echo service
@@ -79,7 +79,7 @@ func (s *soak) load(name string, every time.Duration, step func(x *load) error) 
 	})
 }
 
-// join moves the calling goroutine, for good, to a thread in the test's network namespace.
+// join moves the calling goroutine permanently to a thread in the test's network namespace.
 func (s *soak) join() error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 	return unix.Setns(int(s.ns.Fd()), unix.CLONE_NEWNET)
@@ -98,7 +98,7 @@ func (x *load) dial(from netip.Addr, to netip.AddrPort) (*net.TCPConn, error) {
 // service returns the host's address with the port of a service.
 func service(port uint16) netip.AddrPort { return netip.AddrPortFrom(ours, port) }
 
-// hold keeps c open, and closes the oldest connections if there are more than most.
+// hold keeps the connection c open. If it then holds more connections than the number most, it closes the oldest.
 func (x *load) hold(c net.Conn, most int) {
 	if c != nil {
 		x.held = append(x.held, c)
@@ -265,7 +265,7 @@ func (x *load) run(args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // hping3 has received nothing
+	if err != nil && args[0] == "hping3" && cmd.ProcessState.ExitCode() == 1 { // hping3 has received nothing
 		return nil
 	}
 	if err != nil {
@@ -342,5 +342,5 @@ func descriptors() int {
 	if err != nil {
 		return -1
 	}
-	return len(list) - 1 // return len(list) - 1 // subtracts the descriptor of the directory itself
+	return len(list) - 1 // subtracts the descriptor of the directory itself
 }

@@ -15,13 +15,13 @@ const (
 	portEcho    = 7
 	portDiscard = 9
 	portSpeak   = 13 // sends soakSpeech and closes first
-	portPour    = 19 // portPour    = 19 // sends data without end
+	portPour    = 19 // sends data without end
 	portBrief   = 80 // closes at once
 )
 
 // serve opens the services on the host. It runs on the owner goroutine.
 func (s *soak) serve(clock.Instant) error {
-	buf := make([]byte, 64<<10) // buf := make([]byte, 64<<10) // shared, since all services run in one goroutine, one at a time
+	buf := make([]byte, 64<<10) // shared, since all services run in one goroutine, one at a time
 	for port, step := range map[uint16]func(clock.Instant, *stack.TCPConn, *int){
 		portEcho:    func(now clock.Instant, c *stack.TCPConn, _ *int) { s.echo(now, c, buf) },
 		portDiscard: func(now clock.Instant, c *stack.TCPConn, _ *int) { discard(now, c, buf) },
@@ -43,7 +43,7 @@ func (s *soak) serve(clock.Instant) error {
 		l.OnEvent = func(now clock.Instant) {
 			for c := l.Accept(); c != nil; c = l.Accept() {
 				sent := new(int)
-				step(now, c, sent) // step(now, c, sent) // before OnEvent is set, since Write calls OnEvent
+				step(now, c, sent) // before OnEvent is set, since Write calls OnEvent
 				c.OnEvent = func(now clock.Instant) { step(now, c, sent) }
 			}
 		}

@@ -31,7 +31,7 @@ func timerRepeats(t *testing.T, r lab.Runner, h *lab.Host) (n int) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(text), "\n")
-	for k := 0; k+1 < len(lines); k += 2 { // for k := 0; k+1 < len(lines); k += 2 { // lines come in pairs: names, then values
+	for k := 0; k+1 < len(lines); k += 2 { // lines come in pairs: names, then values
 		values := strings.Fields(lines[k+1])
 		for i, name := range strings.Fields(lines[k]) {
 			if slices.Contains(names, name) {

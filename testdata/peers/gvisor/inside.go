@@ -46,7 +46,7 @@ func newPair() (x, y *stack.Stack, err error) {
 	return x, y, nil
 }
 
-// carry moves packets, including their checksums, from one link to the other.
+// carry passes packets, including their checksums, from the link from to the link to.
 func carry(from, to *channel.Endpoint) {
 	for {
 		out := from.ReadContext(context.Background())

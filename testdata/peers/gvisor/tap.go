@@ -202,7 +202,7 @@ type meter struct {
 	octets      int64
 }
 
-// count returns the rate in Gbit/s once the time is over.
+// count adds n octets. When the measured time is over, it returns the rate in Gbit/s, and over is true.
 func (m *meter) count(n int) (rate float64, over bool) {
 	now := time.Now()
 	switch {

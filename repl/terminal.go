@@ -35,7 +35,8 @@ func (r *rawMode) exit() error {
 	return readline.Restore(r.fd, old)
 }
 
-// plain reads lines that the terminal itself edits, without escape codes.
+// plain reads lines and leaves the editing to the terminal's line discipline. It writes no escape codes. Shell.Run uses
+// it if TERM is empty or dumb, or if stdout is no terminal.
 type plain struct {
 	sh    *Shell
 	in    *input

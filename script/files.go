@@ -89,9 +89,8 @@ func (t *taskValue) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// create makes a file or empties it. by is the name of the builtin that writes the file. create refuses a file that a
-// capture or another builtin writes. Other writers refuse the new file until the caller calls the function that create
-// returns.
+// create makes a file or empties it, for the builtin named by. create refuses a file that a capture or another builtin
+// writes. Other writers refuse the new file until the caller calls the function that create returns.
 func (t *taskValue) create(path, by string) (*os.File, func(), error) {
 	return t.claim(path, by, t.s.files.outputs.Create)
 }
@@ -101,8 +100,7 @@ func (t *taskValue) append(path, by string) (*os.File, func(), error) {
 	return t.claim(path, by, t.s.files.outputs.Append)
 }
 
-// claim opens a file for writing by the function open, a method of outfile.Set. by is the name of the builtin that
-// writes the file.
+// claim opens a file for writing with the function open, a method of outfile.Set. The builtin named by writes the file.
 func (t *taskValue) claim(path, by string, open func(string, fs.FileMode, string) (*os.File, func(), error)) (*os.File, func(), error) {
 	var f *os.File
 	var release func()

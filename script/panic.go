@@ -150,7 +150,7 @@ func (s *Session) reportPanics() {
 	}
 }
 
-// giveUp ends a server whose host is out of service. why is the reason.
+// giveUp ends a server whose host is out of service, for the reason why.
 func (v *server) giveUp(why error) {
 	v.err = why
 	v.conns = nil

@@ -60,8 +60,8 @@ func add[T any](list *[]T, s T, end func(T)) {
 	}
 }
 
-// choose returns an element of a list and its index, with a probability above one half the last element. ok is false if
-// the list is empty.
+// choose returns an element of list and its index. It chooses the last element with a probability above one half. ok is
+// false if list is empty.
 func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
 	if len(list) == 0 {
 		return s, 0, false
@@ -73,7 +73,7 @@ func choose[T any](list []T, d *decisions) (s T, at int, ok bool) {
 	return list[at], at, true
 }
 
-// take does the same as choose, and removes the element from the list.
+// take chooses an element as choose does, and removes it from the list.
 func take[T any](list *[]T, d *decisions) (s T, ok bool) {
 	s, at, ok := choose(*list, d)
 	if ok {

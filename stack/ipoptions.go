@@ -31,15 +31,15 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 	return v, true
 }
 
-// badOption answers a packet with parameter problem. at is the octet of the options that has the error.
+// badOption answers a packet with a parameter problem. The index at is that of the wrong octet in the options.
 func (h *Host) badOption(now clock.Instant, p *packet, at int) Verdict {
 	h.count(mib.IPInHdrErrors)
 	m := wire.ICMP{Type: wire.ICMPParameterProblem, Pointer: uint8(wire.IPv4Len + at)}
 	return h.sendForwardError(now, p, m, ParameterProblem, drop.BadOption)
 }
 
-// recordHop adds the address a to the record route and timestamp options in b. at is the octet of an error in b, 0 if
-// there is none (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.2.4.2 and §5.2.4.3).
+// recordHop adds the address a to the record route and timestamp options in b. The result at is the index of the wrong
+// octet in b, 0 if there is none (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.2.4.2 and §5.2.4.3).
 func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOptions, at int) {
 	o, at, err := wire.ParseIPOptions(b)
 	if err != nil {
@@ -56,8 +56,8 @@ func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOp
 
 // echoOptions writes the options of the reply to the echo request p into b, and returns their length. The reply has the
 // request's record route and timestamp with the host's own entry added (RFC 1122 §3.2.2.6). A source route is not
-// reversed, since the host sends no packets by source routes. at is the octet of an error in the request's options, 0
-// if there is none.
+// reversed, since the host sends no packets by source routes. The result at is the index of the wrong octet in the
+// request's options, 0 if there is none.
 func (h *Host) echoOptions(now clock.Instant, p *packet, b *[wire.MaxIPv4Options]byte) (n, at int) {
 	var request [wire.MaxIPv4Options]byte
 	options := request[:copy(request[:], p.ip.IPv4Options(p.octets))]

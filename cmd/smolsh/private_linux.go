@@ -134,7 +134,8 @@ func hasTerminal() bool {
 	return true
 }
 
-// catchForCopy catches the signals that would end the waiting process. Ignored signals stay ignored in both processes.
+// catchForCopy catches the signals that would end this process while it waits for its copy. A signal that this process
+// ignores stays ignored, in the copy too.
 func catchForCopy() chan os.Signal {
 	c := make(chan os.Signal, 16)
 	for _, s := range []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2} {

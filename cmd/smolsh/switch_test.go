@@ -68,7 +68,7 @@ func (c *cables) serve() *program {
 	return p
 }
 
-// host runs a script on a host of the switch; last is the last octet of its address.
+// host runs a script on a host of the switch; the host's address ends with the octet last.
 func (c *cables) host(last int, script string, args ...string) *program {
 	c.t.Helper()
 	file := c.write(fmt.Sprintf("host%d.star", last), script)

@@ -181,7 +181,8 @@ func (o *options) test(stdout, stderr io.Writer) (status int, err error) {
 	return o.runTests(t, c, files, remarks)
 }
 
-// workerMark is the environment variable that makes the verb test a worker of the process that started it.
+// workerMark names an environment variable. If it is set, `smolsh test` runs as a worker of the process that started
+// it.
 const workerMark = "SMOLSH_TEST_WORKER"
 
 // testWorker returns the command of a worker: the same command line.

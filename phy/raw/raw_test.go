@@ -23,7 +23,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ours and theirs are the addresses at the two ends of the cable; here is the address of the kernel on our side.
+// The addresses at the two ends of the cable are ours and theirs. The kernel on our side has the address here.
 var (
 	ours, theirs, here = netip.MustParseAddr("192.168.69.1"), netip.MustParseAddr("192.168.69.100"), netip.MustParseAddr("192.168.69.50")
 	ourMAC             = wire.HardwareAddr{2, 0, 0, 0, 0, 2}

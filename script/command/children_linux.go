@@ -217,7 +217,7 @@ func End() {
 	endProcesses(func() []int { return descendants(me) })
 }
 
-// endMarked ends the processes with a mark: by SIGTERM, and by SIGKILL if they do not end.
+// endMarked ends the processes that marked returns: it sends SIGTERM, then SIGKILL to those that have not ended.
 func endMarked(mark string) { endProcesses(func() []int { return marked(mark) }) }
 
 // endProcesses ends the processes that find returns. It sends them SIGTERM, and SIGKILL if they have not ended after

@@ -258,8 +258,9 @@ func (p *Program) settle() {
 	}
 }
 
-// Stop kills the program with its process group and the processes that it has left behind. why is the error that Reason
-// then returns. A program that is about to start is killed when it has started. Any goroutine may call it.
+// Stop kills the program's process group and the processes that the program has left behind. Reason then returns the
+// error why, or that of an earlier Stop. If the program is about to start, Stop's kill follows its start. Any goroutine
+// may call it.
 func (p *Program) Stop(why error) {
 	p.mu.Lock()
 	if p.ended {

@@ -38,9 +38,9 @@ func kindOf(err error) string {
 	}, err.Error())
 }
 
-// Take records an error at time now. say is true if the caller must report it: the first error of its kind within ten
-// seconds, for at most maxKinds kinds. held is then the number of errors that were counted since the last report; if
-// say is false, held is 0.
+// Take records an error at time now. The result say is true if the caller must report it: the first error of its kind
+// within ten seconds, for at most maxKinds kinds. held is then the number of errors that were counted since the last
+// report; if say is false, held is 0.
 func (l *Log) Take(now clock.Instant, err error) (say bool, held int) {
 	if now.Sub(l.at) >= every || len(l.said) == 0 {
 		l.said, l.at = map[string]bool{}, now

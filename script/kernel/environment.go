@@ -56,8 +56,8 @@ type Tasks interface {
 	// number of the server's handlers that run. If the wait ends in another way, such as an interrupt, Turn returns an
 	// error.
 	Turn(t Task, running func() int, ended func() bool) error
-	// AwaitTask blocks the task t until over returns true. The task u makes over true. what names the wait in messages.
-	// A negative timeout means no limit.
+	// AwaitTask blocks the task t until over returns true. The task u makes over true. The text what names the wait in
+	// messages. A negative timeout means no limit.
 	AwaitTask(t, u Task, what string, timeout time.Duration, over func() bool) error
 	// Changed makes the tasks inside Turn and AwaitTask test their conditions again.
 	Changed()

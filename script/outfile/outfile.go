@@ -53,7 +53,7 @@ func (e *inUse) Error() string {
 	return e.by.by + " writes this file; wait for its end"
 }
 
-// Create makes a file or empties it. by is the name of the writer, for the errors of other writers. It refuses a file
+// Create makes a file or empties it for the writer by, a name that the errors of other writers state. It refuses a file
 // of the set, and leaves that file as it is. The file is of the set until the caller calls release, which may be called
 // more than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set.
 func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {

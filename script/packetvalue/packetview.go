@@ -115,8 +115,8 @@ func (v *LayerValue) AttrNames() []string {
 	return names
 }
 
-// Attr returns a field's value, or None if this packet's header does not have the field, or the capture does not have
-// its octets.
+// Attr returns a field's value or a method. The value is None if this packet's header lacks the field or the capture
+// lacks its octets. For an unknown name, suggest.Attr may return an error.
 func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	if f := v.layer.Protocol.Field(name); f != nil {
 		return v.packet.value(v.layer.Value(f)), nil
@@ -154,8 +154,8 @@ func (p *Value) named(name string) starlark.Value {
 	return starlark.None
 }
 
-// Get implements starlark.Mapping. p[TCP] is the outermost layer of a protocol, and TCP in p reports whether there is
-// one.
+// Get implements starlark.Mapping. The expression `p[TCP]` returns the packet's outermost TCP layer; `TCP in p` reports
+// whether the packet has one.
 func (p *Value) Get(key starlark.Value) (v starlark.Value, found bool, err error) {
 	proto, ok := key.(Protocol)
 	if !ok {

@@ -262,8 +262,8 @@ func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, call
 	return nil, fmt.Errorf("%s", text)
 }
 
-// Unknown returns the error for an argument called name that the builtin does not have. known are the names that it
-// has.
+// Unknown returns the error for an argument called name that the builtin does not have. The list known has the names of
+// the builtin's arguments.
 func (b *Builtin[C]) Unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", b.Name, name)
 	if n := suggest.Nearest(name, known); n != "" {

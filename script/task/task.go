@@ -34,7 +34,8 @@ type Task struct {
 	failure error // error with which the task ended
 }
 
-// Reach reports whether a wait for other tasks or servers depends on the time of w. of returns that for a task.
+// Reach reports whether a wait for other tasks or servers depends on the time of w. The function of returns that for a
+// task.
 type Reach func(w *World, of func(*Task) bool) bool
 
 // New makes a task that does not run yet. The first one is the main task: it holds the baton, and Go must not be called

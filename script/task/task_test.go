@@ -360,7 +360,8 @@ func TestHeldWorld(t *testing.T) {
 	wantNow(10 * time.Second)
 }
 
-// TestServersMoveTheWorld: if the world has servers, its time passes while every task waits for another task.
+// TestServersMoveTheWorld: the time of a world with servers advances while all tasks wait, although none of them waits
+// in that world.
 func TestServersMoveTheWorld(t *testing.T) {
 	f := newFixture(t)
 	over := false

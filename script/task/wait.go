@@ -19,8 +19,8 @@ var (
 // Forever as a timeout means no timeout.
 const Forever = time.Duration(-1)
 
-// Park passes the baton on, and returns when the baton is back, after Wake. what is the name of the awaited event. in
-// is the world in which the task waits, nil if it waits for other tasks.
+// Park passes the baton on, and returns when the baton is back, after Wake. The text what names the awaited event. The
+// world in is the one in which the task waits, nil if it waits for other tasks.
 func (t *Task) Park(in *World, what string) {
 	t.waiting, t.in = what, in
 	if in != nil {

@@ -309,8 +309,8 @@ func (p *parser) ends(n *yaml.Node, k *Link) error {
 	return nil
 }
 
-// pair reads a list of two different names, the value of key. what is the kind of both, "host" or "switch"; if it is
-// empty, both kinds are allowed.
+// pair reads a list of two different names, the value of key. The argument what is the kind of both, "host" or
+// "switch". If what is empty, both kinds are allowed.
 func (p *parser) pair(n *yaml.Node, key, what string) (a, b string, err error) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) != 2 {
 		return "", "", errorAt(n, "%s is a list of two names, such as [a, b], got %s", key, describe(n))
@@ -381,7 +381,7 @@ func chance(n *yaml.Node) (float64, error) {
 	return scalar[float64](n, `loss, which may be "5%",`, registry.KindChance)
 }
 
-// scalar converts the node n to a value of the kind k. what names the value in errors.
+// scalar converts the node n to a value of the kind k. The argument what names the value in errors.
 func scalar[T any](n *yaml.Node, what string, k registry.Kind) (x T, err error) {
 	wrong := func(why string) error {
 		return errorAt(n, "%s is %s, got %s%s", what, k.Describe(), describe(n), why)

@@ -121,8 +121,8 @@ func syntaxError(err error) error {
 // entry is a key of a mapping and its value.
 type entry struct{ key, value *yaml.Node }
 
-// entries returns the entries of a mapping in their order, and refuses unknown and repeated keys. what names the mapping for
-// errors; known lists its keys, nil for any.
+// entries returns the entries of a mapping in their order, and refuses unknown and repeated keys. The argument what
+// names the mapping in errors. The list known has the mapping's keys; nil allows any key.
 func entries(n *yaml.Node, what string, known []string) ([]entry, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, errorAt(n, "%s is a mapping, got %s", what, describe(n))

@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// wiretap checks both ends of one connection by their segments alone. Sent octets are those of the stream, within the offered
-// window. Acknowledged octets, cumulatively or selectively, have been received. An offered window does not shrink.
+// wiretap checks a connection by its segments alone. Each end must send only its stream's octets, within the window
+// offered to it, acknowledge (ACK or SACK) only received octets, and never shrink its window.
 type wiretap struct {
 	client uint16 // the port of the client; 0 before the first segment
 	ends   [2]tapEnd

@@ -22,7 +22,8 @@ type DevicePort interface {
 	Drain(now clock.Instant) int
 	// Relink reads the link state of a phy.Watcher again.
 	Relink(now clock.Instant)
-	// Fail takes the device out of service and reports the error, once.
+	// Fail takes the failed device out of service and reports the error. It does nothing if the device is already out
+	// of service.
 	Fail(err error)
 
 	drainMemory(now clock.Instant) int

@@ -69,8 +69,8 @@ type deviceUser interface {
 	Detach()
 }
 
-// drain receives a batch of frames from the device, passes them to the port p and returns their number. It takes a
-// device that fails out of service.
+// drain receives a batch of frames from the device, passes them to the port p and returns their number. If the device
+// fails, drain takes it out of service.
 func (q *deviceQueue) drain(now clock.Instant, w *World, p deviceUser) int {
 	if q.err != nil {
 		return 0
@@ -82,8 +82,8 @@ func (q *deviceQueue) drain(now clock.Instant, w *World, p deviceUser) int {
 	return n
 }
 
-// relink reads the state of the device's link. It takes a device that was closed or deleted out of service. ok is false
-// if no device with a link remains.
+// relink reads the state of the device's link. If the device was closed or deleted, relink takes it out of service. ok
+// is false if no device with a link remains.
 func (q *deviceQueue) relink(p deviceUser) (d phy.Watcher, ok bool) {
 	d, ok = q.dev.(phy.Watcher)
 	if !ok || q.err != nil {

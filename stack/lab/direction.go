@@ -186,8 +186,8 @@ func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 	return l.free
 }
 
-// arrival returns the time at which a frame arrives. left is the time at which its last bit leaves the sender. Without
-// jitter it is not before the arrival of an earlier frame, also if the delay has become shorter.
+// arrival returns the time at which a frame arrives. The argument left is the time at which its last bit leaves the
+// sender. Without jitter it is not before the arrival of an earlier frame, also if the delay has become shorter.
 func (l *direction) arrival(left clock.Instant) clock.Instant {
 	at := left.Add(l.delay())
 	if l.link.cfg.Jitter == 0 {

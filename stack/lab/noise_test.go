@@ -32,7 +32,7 @@ type talk struct {
 	got  [2]int // number of octets received from the other end
 }
 
-// said returns an octet of the stream that an end sends. at is the octet's offset in the stream.
+// said returns the octet at offset at in the stream that an end sends.
 func said(end, at int) byte { return byte(at*7 + at>>8*13 + end*101) }
 
 // turn makes both ends send a few octets more and read.

@@ -361,7 +361,7 @@ func (p *Port) shift(n int) {
 }
 
 // Drain receives a batch of frames from the port's device and returns their number. A Runner calls it for pollable
-// devices that are readable. After a full batch there may be more frames. Drain takes a device that fails out of
+// devices that are readable. After a full batch there may be more frames. If the device fails, Drain takes it out of
 // service.
 func (p *Port) Drain(now clock.Instant) int {
 	return p.drain(now, p.world(), p)
@@ -429,8 +429,8 @@ func (p *Port) receive(now clock.Instant, f *phy.Frame) {
 	w.recycle(f)
 }
 
-// Fail takes the port's device out of service and calls World.OnDeviceError, once. A Runner calls it when polling the
-// device reports an error.
+// Fail takes the port's failed device out of service and passes err to World.OnDeviceError. It does nothing if the
+// device is already out of service. A Runner calls it when polling the device reports an error.
 func (p *Port) Fail(err error) {
 	if p.takeOutOfService(err) {
 		if fn := p.world().OnDeviceError; fn != nil {

@@ -115,8 +115,8 @@ func (p *SwitchPort) scheduleFlush() {
 	}
 }
 
-// Drain receives a batch of frames from the port's device and returns their number. It takes a device that fails out of
-// service.
+// Drain receives a batch of frames from the port's device and returns their number. If the device fails, Drain takes it
+// out of service.
 func (p *SwitchPort) Drain(now clock.Instant) int {
 	return p.drain(now, p.world(), p)
 }
@@ -129,8 +129,8 @@ func (p *SwitchPort) drainMemory(now clock.Instant) (n int) {
 	return n + p.Drain(now)
 }
 
-// Relink reads the state of the device's link again. It takes a deleted device out of service. If the link is down, the
-// switch forgets the addresses learnt at the port. Links with the device's MTU get the new MTU.
+// Relink reads the state of the device's link again. If the device was deleted, Relink takes it out of service. If the
+// link is down, the switch forgets the addresses learnt at the port. Links with the device's MTU get the new MTU.
 func (p *SwitchPort) Relink(clock.Instant) {
 	d, ok := p.relink(p)
 	if !ok {
@@ -147,8 +147,8 @@ func (p *SwitchPort) Relink(clock.Instant) {
 // is on a link.
 func (p *SwitchPort) Detach() { p.takeOutOfService(phy.ErrClosed) }
 
-// Fail detaches a device that has failed, and calls World.OnSwitchError, once. A Runner calls it when polling the
-// device reports an error.
+// Fail takes the port's failed device out of service and passes err to World.OnSwitchError. It does nothing if the
+// device is already out of service. A Runner calls it when polling the device reports an error.
 func (p *SwitchPort) Fail(err error) {
 	if p.takeOutOfService(err) {
 		if fn := p.world().OnSwitchError; fn != nil {

@@ -107,7 +107,7 @@ func dhcpOptions(l Layer) (options OptionMap, damage string) {
 	return options, damage
 }
 
-// read reads options up to the end option. whole is true if the capture has not cut off any octets.
+// read reads options up to the end option. The argument whole is true if the capture has not cut off any octets.
 func (m *OptionMap) read(b []byte, whole bool) (damage string) {
 	for len(b) > 0 {
 		code := int(b[0])

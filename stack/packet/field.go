@@ -140,8 +140,8 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 	return v, ok
 }
 
-// bits reads n bits. at is the offset of the first of them from the header's start, in bits. ok is false if not all of
-// them are known.
+// bits reads n bits. The offset at of the first bit counts bits from the header's start. ok is false if not all n bits
+// are known.
 func (l Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
 	if to > l.known() || n == 0 {

@@ -281,7 +281,7 @@ var AH = define(Protocol{
 })
 
 // transportSum returns a function that computes the checksum of a segment, datagram or message with the pseudo-header
-// of its IP header. at is the offset of the checksum field from the header's start, in octets.
+// of its IP header. The offset at of the checksum field counts octets from the header's start.
 func transportSum(at int, proto wire.Protocol) func(l Layer) (uint64, bool) {
 	return func(l Layer) (uint64, bool) {
 		ip, ok := l.ip()

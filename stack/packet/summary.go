@@ -184,7 +184,7 @@ func greText(l Layer) string {
 	return fmt.Sprintf("%s, length %d", text, l.end-l.begin)
 }
 
-// truncated describes a layer of which the frame has less than the header.
+// truncated describes a layer whose header is incomplete, because the frame or the captured part of it ends too early.
 func (l Layer) truncated() string {
 	text := fmt.Sprintf("[|%s]", l.Protocol.Attr)
 	if eth, ok := l.under(); ok && l.Protocol == ARP && eth.Protocol == Ether {

@@ -10,8 +10,8 @@ type prr struct {
 }
 
 // enterRecovery starts loss recovery (RFC 6675 §5), which lasts until everything now in flight has been acknowledged. d
-// describes the ACK that showed the loss. flight is the number of octets in flight before that ACK. why is the reason
-// to report with the episode.
+// describes the ACK that showed the loss. flight is the number of octets in flight before that ACK. The reason why is
+// reported with the episode.
 func (c *Conn) enterRecovery(now clock.Instant, flight int, d *delivery, why string) {
 	v, g, b := &c.snd, &c.cong, c.snd.scoreboard
 	flight = c.flightSize(flight)

@@ -160,9 +160,9 @@ const (
 	waitTail                     // tail loss probe
 )
 
-// stopLossTimer stops the loss timer if it is set for the purpose which, waitReorder or waitTail.
-func (c *Conn) stopLossTimer(which uint8) {
-	if c.lossTimerFor == which {
+// stopLossTimer stops the loss timer if it is set for the given purpose, waitReorder or waitTail.
+func (c *Conn) stopLossTimer(purpose uint8) {
+	if c.lossTimerFor == purpose {
 		c.at.loss = clock.Never
 	}
 }

@@ -110,8 +110,8 @@ func (p *pipe) step() bool {
 	return true
 }
 
-// run calls step until done returns true, and fails the test after a simulated hour. what names the condition in the
-// failure.
+// run calls step until done returns true, and fails the test after a simulated hour. The text what names the condition
+// in the failure.
 func (p *pipe) run(what string, done func() bool) {
 	p.t.Helper()
 	for !done() {
@@ -129,7 +129,7 @@ func (p *pipe) connect() {
 	p.run("connect", func() bool { return p.c[0].State() == Established && p.c[1].State() == Established })
 }
 
-// edge returns the right edge of the window that the segment s offers. from is the number of the end that sends s.
+// edge returns the right edge of the window that the segment s offers. The end that sends s has the number from.
 func (p *pipe) edge(from int, s *Segment) wire.Seq {
 	shift := p.c[from].rcv.wscale
 	if s.Flags&wire.SYN != 0 {

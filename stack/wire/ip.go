@@ -155,8 +155,8 @@ func (h *IPv4) Put(b []byte) int {
 
 // PutIPv4Fragment writes the header of a fragment into b and returns its length. head is the header of the packet to
 // fragment, which may be a fragment itself. The fragment carries n octets of the payload, which start at offset off, a
-// multiple of 8. more is true if other fragments follow. Options without the copied flag are only in the first fragment
-// (RFC 791 §3.1, §3.2).
+// multiple of 8. The flag more is true if other fragments follow. Options without the copied flag are only in the first
+// fragment (RFC 791 §3.1, §3.2).
 func PutIPv4Fragment(b, head []byte, off, n int, more bool) int {
 	hl := copy(b, head)
 	if off > 0 {

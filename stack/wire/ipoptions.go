@@ -57,7 +57,7 @@ func (h *IPv4) PutWithOptions(b, options []byte) int {
 }
 
 // ParseIPOptions finds the options in b, 0 to 40 octets. It returns drop.BadOption for an option that is malformed or
-// occurs twice. at is then the index of the wrong octet, for the pointer of a parameter problem.
+// occurs twice. The result at is then the index of the wrong octet, for the pointer of a parameter problem.
 func ParseIPOptions(b []byte) (o IPOptions, at int, err error) {
 	for k := 0; k < len(b) && b[k] != ipOptEnd; {
 		if b[k] == ipOptNop {
@@ -138,7 +138,7 @@ func stampLen(b []byte) int {
 	return 0
 }
 
-// in returns the option's octets. b is the header's options.
+// in returns the option's octets, a part of the header's options b.
 func (o IPOption) in(b []byte) []byte { return b[o.Off : o.Off+o.Len] }
 
 // SourceRouted reports whether a packet with the options b has a source route. unfinished is true if the route has hops

@@ -338,8 +338,8 @@ func heap() (m runtime.MemStats) {
 	return m
 }
 
-// perConnection returns the octets of heap that each of n connections has added. before holds the statistics from
-// before the connections.
+// perConnection returns the octets of heap that each of n connections has added. The statistics before are from before
+// the connections.
 func perConnection(before runtime.MemStats, n int) map[string]float64 {
 	after := heap()
 	start := time.Now()

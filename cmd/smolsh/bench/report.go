@@ -135,8 +135,8 @@ func (r *Result) cell(side string) string {
 	return ""
 }
 
-// writeColumns writes rows as columns. left is the number of leading columns that are aligned to the left. The others
-// are aligned to the right.
+// writeColumns writes rows as columns. It aligns the first columns, as many as left says, to the left, and the others
+// to the right.
 func writeColumns(b *strings.Builder, rows [][]string, left int) {
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -161,7 +161,8 @@ func writeColumns(b *strings.Builder, rows [][]string, left int) {
 	}
 }
 
-// significant formats a number with three significant figures, without an exponent. Integers keep all digits.
+// significant rounds a number to three significant figures, but never left of the decimal point: 1234.5 gives 1234. It
+// writes no exponent and no trailing zeros after the point.
 func significant(v float64) string {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Sprint(v)

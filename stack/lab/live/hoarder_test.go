@@ -12,9 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// hoardPorts is the maximum number of a hoarder's connections; their ports begin with hoardFirstPort. hoardAddrs is the
-// number of its addresses, which take turns. With 256 KiB of receive buffer for each, the connections would need 150
-// MiB.
+// A hoarder has up to hoardPorts connections, from port hoardFirstPort up. Connection k uses address k mod hoardAddrs.
+// At 256 KiB of receive buffer each, they would need 150 MiB, far more than soakBuffers.
 const hoardPorts, hoardFirstPort, hoardAddrs = 600, 10_000, 8
 
 // hoarder is an attacking station with several addresses, on the kernel's side of a TAP. It completes the handshake

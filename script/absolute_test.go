@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAbsoluteNumbers: a trace counts from the connection's first sequence numbers, in mid-connection too, and with absolute=True it prints
-// those of the wire.
+// TestAbsoluteNumbers: a trace counts from the connection's first sequence numbers, in mid-connection too, and with
+// `absolute=True` it prints those of the wire.
 func TestAbsoluteNumbers(t *testing.T) {
 	for _, c := range []struct {
 		begin, how string

@@ -95,7 +95,8 @@ func (p *arpinger) question() {
 	q.Put(p.request[eth.Put(p.request):])
 }
 
-// probe sends one request and waits for an answer.
+// probe sends one request and waits for an answer. After the timeout it prints that no answer arrived, which is no
+// error.
 func (p *arpinger) probe(timeout time.Duration) error {
 	p.answered = false
 	var fail error

@@ -149,7 +149,7 @@ func (s *Session) position(b *strings.Builder, pos syntax.Position, in string) {
 	}
 }
 
-// sourceLine returns a line of a source that was run, without indentation.
+// sourceLine returns a line of a source that was run. It removes the indentation.
 func (s *Session) sourceLine(name string, n int) string {
 	src, ok := s.files.sources[name]
 	if !ok {

@@ -78,7 +78,7 @@ write_file("x", "free")
 `, "")
 }
 
-// A log has the lines of print() from then on, with the time of the lab.
+// A log has the lines of print() from then on. Each line has the time of the lab.
 func TestLog(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)

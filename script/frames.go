@@ -36,7 +36,7 @@ func framesBuiltins() []*builtin {
 	}
 }
 
-// anyDev returns the interface that dev= names, nil without dev=.
+// anyDev returns the interface that the argument dev names or whose row dev is. It returns nil if the call has no dev.
 func (c *call) anyDev(h *hostValue) (*stack.Iface, error) {
 	name := ""
 	switch v := c.Values[c.b.Index("dev")].(type) {

@@ -8,8 +8,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// recent keeps a host's last packets for trace(last=…). It always records, because it allocates nothing and copies only
-// the heads of packets. Only the owner uses its fields.
+// recent keeps a host's last packets for `trace(last=…)`. It always records, because it allocates nothing and copies
+// only the heads of packets. Only the owner uses its fields.
 type recent struct {
 	kept []seen
 	next int            // index for the next packet, once the ring has maxRecent

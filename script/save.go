@@ -38,8 +38,8 @@ type ranFile struct {
 	binds     map[string]bool // names of the globals that the file bound
 }
 
-// remember stores a typed chunk for save(), with the error err with which it ended. It does not store calls of save()
-// and help(). lasts is the number of values of _ that the session had before the chunk.
+// remember stores a typed chunk for save(). It also stores the error err that ended the chunk. It does not store calls
+// of save() and help(). lasts is the number of values of _ that the session had before the chunk.
 func (s *Session) remember(src string, err error, lasts int) {
 	in := typedInput{src: strings.TrimRight(src, "\n"), runs: s.prompt.runs, last: s.prompt.lasts > lasts}
 	s.prompt.runs = nil
@@ -191,7 +191,7 @@ func joinInputs(inputs []typedInput) (text string, first []int) {
 	return b.String(), first
 }
 
-// text returns the chunk in the form that save() writes, with a line feed at the end.
+// text returns the chunk in the form that save() writes. It ends with a line feed.
 func (in *typedInput) text() string {
 	commented := "# " + strings.ReplaceAll(in.src, "\n", "\n# ")
 	switch {

@@ -30,7 +30,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// testSession is a session on a virtual lab with a peer, as --device sim makes it.
+// testSession is a session on a virtual lab with a peer, as `--device sim` makes it.
 type testSession struct {
 	*Session
 	out, err output

@@ -40,7 +40,7 @@ func (v *socketValue) String() string {
 	return since(v.name, closed, "closed")
 }
 
-// since returns a description of a value, with the word for its end if it has ended.
+// since returns a description of a value. If the value has ended, the description says so by a word.
 func since(text string, ended bool, word string) string {
 	if ended {
 		return text + ", " + word

@@ -175,7 +175,7 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 	return found, nil
 }
 
-// noIface returns the error for an unknown interface, with the name that was probably meant.
+// noIface returns the error for an unknown interface. The error suggests the name that was probably meant.
 func (h *hostValue) noIface(name string) error {
 	var names []string
 	h.do(func(clock.Instant) {

@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// infoColumn is one variable of a connection, in sockets(info=True) and info().
+// infoColumn is one variable of a connection, in `sockets(info=True)` and `info()`.
 type infoColumn struct {
 	name  string
 	value func(i *tcp.Info) starlark.Value

@@ -108,7 +108,7 @@ func (s *Session) RunTest(path, name string, index int) (r TestResult) {
 	return r
 }
 
-// testFile is an evaluated file of tests, with its functions setup and teardown.
+// testFile is an evaluated file of tests. It has the file's functions setup and teardown.
 type testFile struct {
 	path            string
 	globals         starlark.StringDict

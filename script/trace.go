@@ -225,7 +225,7 @@ func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, 
 	return t.s.packetLine(fmt.Sprintf("%v %s%s", now, t.name, iface), arrow, what, t.s.protocolHue(b, m), verdict)
 }
 
-// packetLine joins the parts of a packet's line, with the verdict in its column.
+// packetLine joins the parts of a packet's line. It puts the verdict in its column.
 func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
 	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // of a file they may be anybody's words
 	line := strings.TrimLeft(where+" "+s.paint(directionHue(arrow), arrow)+" "+s.paint(h, what), " ")

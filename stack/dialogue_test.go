@@ -68,7 +68,7 @@ func (d *dialogue) say(format string, args ...any) {
 	fmt.Fprintf(&d.out, "%s %s\n", s, fmt.Sprintf(format, args...))
 }
 
-// host makes the host, with its loopback interface.
+// host makes the host and its loopback interface.
 func (d *dialogue) host() *Host {
 	if d.h == nil {
 		d.cfg.Seed = 1

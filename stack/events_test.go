@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// told records events, one line each.
+// told records each event as one line.
 type told struct{ lines []string }
 
 func (l *told) take(ev Event) {

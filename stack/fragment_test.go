@@ -62,7 +62,7 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// cut returns the fragments of a UDP datagram to port 7 of B, with pieces of the given lengths.
+// cut returns the fragments of a UDP datagram to port 7 of B. The fragments have the given lengths.
 func cut(id uint16, data []byte, lengths ...int) (pieces [][]byte) {
 	whole := udpPacket(port(ipA, 5), port(ipB, 7), data)[wire.IPv4Len:]
 	off := 0

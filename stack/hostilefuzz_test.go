@@ -154,7 +154,7 @@ func (c *hostileCampaign) report(seed uint64, s script, err error) {
 	s.report(c.t)
 }
 
-// progress logs the campaign's progress, at most once a minute.
+// progress logs the campaign's progress. It logs at most one line per minute.
 func (c *hostileCampaign) progress(seed uint64) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()

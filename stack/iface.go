@@ -207,7 +207,7 @@ func (i *Iface) checkAddr(p netip.Prefix) error {
 	return nil
 }
 
-// DelAddr removes an address. Connections from that address end with ErrAddrRemoved, without a segment to the peer.
+// DelAddr removes an address. Connections from that address end with ErrAddrRemoved, and send no segment to the peer.
 // ErrNotFound: the interface does not have the address.
 func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	k := slices.IndexFunc(i.addresses.list, func(a ifaceAddr) bool { return a.Prefix == p })

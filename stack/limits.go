@@ -99,7 +99,7 @@ func (h *Host) countRefusedTo(l limit, peer netip.Addr) {
 	h.stats.refusals[l].peer = peer
 }
 
-// refusals counts the refusals of one limit, with the peer of the last one.
+// refusals counts the refusals of one limit, and names the peer of the last one.
 type refusals struct {
 	count uint64
 	peer  netip.Addr

@@ -242,8 +242,8 @@ func TestIdleReaders(t *testing.T) {
 	}
 }
 
-// TestLimitBuffers: a host with full buffers still serves the address that has filled them: connections open, and streams arrive
-// in the little storage that each always has.
+// TestLimitBuffers: a host with full buffers still serves the address that has filled them: it accepts the address's
+// connections, and receives streams in the little storage that each connection always has.
 func TestLimitBuffers(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})

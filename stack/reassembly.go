@@ -86,8 +86,8 @@ func (h *Host) closeDatagram(d *reassembly.Datagram) {
 	h.reassembly.Close(d)
 }
 
-// poison drops a datagram with contradictory fragments: the fragment just received, the earlier ones, and all that
-// arrive later.
+// poison drops a datagram whose fragments contradict each other: the fragment just received, the earlier ones, and all
+// that arrive later.
 func (h *Host) poison(now clock.Instant, d *reassembly.Datagram) Verdict {
 	h.dropFragments(now, d, drop.FragmentConflict)
 	h.reassembly.Poison(d)

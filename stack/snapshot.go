@@ -43,7 +43,7 @@ type IfaceInfo struct {
 	TxPackets, TxBytes, TxDropped uint64
 }
 
-// IfaceInfos returns the interface table, without hidden interfaces.
+// IfaceInfos returns the interface table. It omits hidden interfaces.
 func (h *Host) IfaceInfos() []IfaceInfo {
 	var infos []IfaceInfo
 	for _, i := range h.net.ifaces {

@@ -22,7 +22,7 @@ that of each peer, and the peers that are missing.
 
 `
 
-// benchOptions are the flags of the verb bench, checked.
+// benchOptions are the flags of `smolsh bench`, checked.
 type benchOptions struct {
 	flags *pflag.FlagSet
 
@@ -38,7 +38,7 @@ type benchOptions struct {
 // benchSides are the peers that are separate programs.
 var benchSides = []string{bench.GVisor}
 
-// bench implements the verb bench.
+// bench implements `smolsh bench`.
 func (o *options) bench(stdout, _ io.Writer) (status int, err error) {
 	if len(o.args) > 0 && o.args[0] == "actor" {
 		b := &benchOptions{actor: o.args[1:]}

@@ -28,7 +28,7 @@ func (o *benchOptions) run(stdout io.Writer) (status int, err error) {
 	if inside {
 		closeReport(report)
 	} else if os.Getenv(benchPeers) == "" {
-		// Peers are built here, outside the namespace, because go build may have to fetch modules.
+		// Peers are built here, outside the namespace, because `go build` may have to fetch modules.
 		os.Setenv(benchPeers, o.findPeers())
 	}
 	if !inside {

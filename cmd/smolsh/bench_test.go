@@ -50,8 +50,8 @@ func TestBenchFlags(t *testing.T) {
 	}
 }
 
-// TestBench runs every measurement once, briefly, outside the source tree: the kernel is a peer, gVisor is reported as missing,
-// and each figure is present.
+// TestBench runs every measurement once, briefly, outside the source tree. The kernel is a peer. The report must name
+// gVisor as missing and have each figure.
 func TestBench(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
 	cmd := exec.Command(smolsh(t), "bench", "--short", "--json")

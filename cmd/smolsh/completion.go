@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completionShells are the shells for which smolsh completion writes code.
+// completionShells are the shells for which `smolsh completion` writes code.
 var completionShells = []string{"bash", "zsh", "fish"}
 
 const completionUsage = `usage: smolsh completion bash|zsh|fish
@@ -18,7 +18,7 @@ const completionUsage = `usage: smolsh completion bash|zsh|fish
   zsh    smolsh completion zsh >"${fpath[1]}/_smolsh", and a new shell
   fish   smolsh completion fish >~/.config/fish/completions/smolsh.fish`
 
-// completion implements the verb completion. It writes the code with which a shell completes smolsh's command line.
+// completion implements `smolsh completion`. It writes the code with which a shell completes smolsh's command line.
 func (o *options) completion(stdout, _ io.Writer) (status int, err error) {
 	return 0, writeCompletion(o.args, stdout)
 }

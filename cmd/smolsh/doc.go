@@ -8,14 +8,14 @@ import (
 	"smolsh/script"
 )
 
-// referenceFile is the file that doc --markdown writes, relative to the top of the tree.
+// referenceFile is the file that `smolsh doc --markdown` writes, relative to the top of the tree.
 const referenceFile = "docs/reference.md"
 
 const docUsage = `usage: smolsh doc [NAME]            list every builtin, or describe NAME
        smolsh doc --markdown [FILE]  write the reference to FILE (default docs/reference.md; - prints it)
        smolsh doc --man              print the man page: smolsh doc --man | man -l -`
 
-// doc implements the verb doc. It prints the reference, which it makes from the registry of builtins.
+// doc implements `smolsh doc`. It prints the reference, which it makes from the registry of builtins.
 func (o *options) doc(stdout, _ io.Writer) (status int, err error) {
 	return 0, writeDoc(o.args, stdout)
 }

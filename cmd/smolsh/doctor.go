@@ -6,7 +6,7 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 )
 
-// doctor implements the verb doctor. It checks whether the machine allows the private lab, or each device that is named
+// doctor implements `smolsh doctor`. It checks whether the machine allows the private lab, or each device that is named
 // before or after the verb. The status is statusDevice if a check fails.
 func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 	for _, s := range o.args {

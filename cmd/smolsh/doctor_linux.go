@@ -38,7 +38,7 @@ func (o *options) pingKernel(d device, kernel netip.Addr) (answered bool, err er
 	return err == nil && strings.Contains(out.String(), "True\n"), nil
 }
 
-// examineSwitch dials a switch and returns smolsh doctor's verdict.
+// examineSwitch dials a switch and returns the verdict of `smolsh doctor`.
 func (o *options) examineSwitch(d doctor.Device) doctor.Verdict {
 	users, err := o.switchUserIDs()
 	if err != nil {
@@ -56,7 +56,7 @@ func (o *options) examineSwitch(d doctor.Device) doctor.Verdict {
 	return doctor.Verdict{Subject: d.Name, Good: fmt.Sprintf("a switch answers, mtu %d", dev.Capabilities().MTU)}
 }
 
-// deviceFault returns the error for a device that can't be used, with the remedy if one is known.
+// deviceFault returns the error for a device that can't be used. The error states the remedy if one is known.
 func deviceFault(d device, err error) error {
 	if o := doctor.Explain(doctor.Device(d), err); o != nil {
 		return &statusError{statusDevice, o.Text(), err}

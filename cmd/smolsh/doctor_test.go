@@ -13,8 +13,8 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// TestDoctor makes obstacles in a network namespace, one after the other. Doctor prints each with its remedy, and its status
-// shows whether all is well. Each case starts from the state that the case before left.
+// TestDoctor makes one obstacle after the other in a network namespace. `smolsh doctor` must print each obstacle with
+// its remedy, and its status must show whether all is well. Each case starts from the state that the case before left.
 func TestDoctor(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	taptest.Namespace(t)
@@ -99,7 +99,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDeviceErrorsSayWhatDoctorSays: an error of --device has the text of doctor's verdict.
+// TestDeviceErrorsSayWhatDoctorSays: an error of `--device` has the text of the verdict of `smolsh doctor`.
 func TestDeviceErrorsSayWhatDoctorSays(t *testing.T) {
 	taptest.NeedTools(t, "ip")
 	namespace(t)

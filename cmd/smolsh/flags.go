@@ -41,7 +41,7 @@ type options struct {
 	shaping                   int
 }
 
-// device is one --device KIND[:NAME].
+// device is one `--device KIND[:NAME]`.
 type device doctor.Device
 
 const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]

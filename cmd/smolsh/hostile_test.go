@@ -174,8 +174,8 @@ func TestHostileTests(t *testing.T) {
 
 func cut(b []byte) []byte { return b[:min(len(b), 20_000)] }
 
-// TestEndsWhole: after Ctrl-C or SIGTERM in the middle of a run, the reports are complete and name the test that ran.
-// After kill -9 the report is complete too, and has the tests that had ended.
+// TestEndsWhole: after Ctrl-C or SIGTERM in the middle of a run, the runner completes its reports, which name the test
+// that ran. After SIGKILL the report is complete too, and has the tests that had ended.
 func TestEndsWhole(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal

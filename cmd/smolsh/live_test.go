@@ -180,8 +180,8 @@ func checkCapture(t *testing.T, file string, filter string) {
 // ourBad matches packets of ours that are malformed or have a bad checksum.
 const ourBad = `ip.src == 192.168.69.1 && !icmp.type == 3 && (_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0)`
 
-// TestServerLive runs examples/server.star with the kernel's clients, without and with faults. Each case is one goroutine, without
-// subtests: only the thread that made the namespace is in it.
+// TestServerLive runs examples/server.star, to which the kernel's clients connect, without and with faults. Each case
+// is one goroutine, without subtests: only the thread that made the namespace is in it.
 func TestServerLive(t *testing.T) {
 	t.Parallel() // the test mostly waits for timers in back-off
 	t.Run("clean", func(t *testing.T) { t.Parallel(); serverLive(t, false) })

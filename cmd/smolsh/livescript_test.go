@@ -34,7 +34,7 @@ func (o *guarded) String() string {
 	return o.b.String()
 }
 
-// liveSession is a session whose hosts run by the wall clock: local and peer on a link, without a device.
+// liveSession is a session whose hosts run by the wall clock: local and peer on a link. It has no device.
 type liveSession struct {
 	*script.Session
 	runner   lab.Runner

@@ -30,8 +30,8 @@ type someone struct {
 	start func(args ...string) *exec.Cmd
 }
 
-// asUser starts smolsh as nobody, in a mount namespace in which /dev/net/tun has the given mode, or is missing. The started
-// process is smolsh itself, without a shell in between.
+// asUser starts smolsh as nobody, in a mount namespace in which /dev/net/tun has the given mode, or is missing. The
+// started process is smolsh itself; no shell runs in between.
 func asUser(t *testing.T, path, mode string) someone {
 	t.Helper()
 	taptest.NeedTools(t, "unshare", "setpriv", "mount", "mknod")

@@ -38,7 +38,7 @@ const (
 	maxFlood       = 1_000_000_000
 )
 
-// switchOptions are the flags of the verb switch, checked.
+// switchOptions are the flags of `smolsh switch`, checked.
 type switchOptions struct {
 	flags      *pflag.FlagSet
 	help       bool
@@ -47,7 +47,7 @@ type switchOptions struct {
 	path       string
 }
 
-// serveSwitch implements the verb switch.
+// serveSwitch implements `smolsh switch`.
 func (o *options) serveSwitch(stdout, stderr io.Writer) (status int, err error) {
 	s, err := parseSwitch(o.args)
 	if err != nil {

@@ -177,7 +177,8 @@ func (s *switchServer) row(p *lab.SwitchPort) portRow {
 	return r
 }
 
-// table prints the table of ports, with those whose process left last.
+// table prints the table of ports, in the order of their numbers. It includes the ports in s.left, whose processes have
+// left.
 func (s *switchServer) table() {
 	s.runner.Do(func(clock.Instant) {
 		rows := slices.Clone(s.left)
@@ -203,7 +204,7 @@ func listenFault(path string, err error) error {
 	return deviceFault(d, err)
 }
 
-// guestFault returns the reason why a process was refused, in few words.
+// guestFault returns a few words that say why the switch refused a process.
 func guestFault(path string, err error) string {
 	var e *unixport.Error
 	if errors.As(err, &e) {

@@ -40,7 +40,7 @@ for captures). Of an indexed Job of Kubernetes: JOB_COMPLETION_INDEX (the index 
 Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab for --live; 130 after Ctrl-C.
 `
 
-// testOptions are the flags of the verb test, checked.
+// testOptions are the flags of `smolsh test`, checked.
 type testOptions struct {
 	flags *pflag.FlagSet
 
@@ -147,7 +147,7 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 	return o, nil
 }
 
-// testVerb is the verb test; o has the flags before it.
+// testVerb implements `smolsh test`. The options o are the flags before the verb.
 func (o *options) test(stdout, stderr io.Writer) (status int, err error) {
 	t, err := parseTest(o.args, os.Getenv)
 	if err != nil {
@@ -286,7 +286,7 @@ func (o *options) scenarios(t *testOptions, stdout, stderr io.Writer) *scenario.
 	return c
 }
 
-// repeated are the flags of the verb test without which a repeated test may end otherwise.
+// repeated are the flags of `smolsh test` without which a repeated test may end otherwise.
 var repeated = []string{"live", "timeout", "memory", "steps"}
 
 // flagWords returns the flags that were given, as words of a command line.
@@ -372,7 +372,8 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	return 0, nil
 }
 
-// listTests prints a line for each test, with its tags. The status says whether every file can be read.
+// listTests prints a line for each test. The line states the test's tags. The status says whether every file can be
+// read.
 func listTests(c *scenario.Config) (status int, err error) {
 	for _, x := range c.Tests {
 		words := []string{x.Path, x.Name}

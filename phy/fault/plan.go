@@ -138,8 +138,8 @@ type Planned struct {
 	hits uint64 // Rule.Hits at the last recordHit
 }
 
-// Split returns the effects of rule that the plan keeps, each with its own rule. The caller adds these rules in this
-// order, instead of rule. number is the fault's number.
+// Split returns the effects of rule that the plan keeps. Each Planned has a rule of its own. The caller adds these
+// rules in this order, instead of rule. number is the fault's number.
 func (p *Plan) Split(number int, rule *Rule) []*Planned {
 	var list []*Planned
 	for _, e := range plannedEffects {

@@ -66,7 +66,7 @@ func (c *conn) Capabilities() phy.Capabilities { return c.caps }
 // Stats returns the counts of frames received and sent.
 func (c *conn) Stats() Stats { return c.stats }
 
-// recv reads the pending messages, one frame each. The error is errGone or the system's.
+// recv reads the pending messages. Each message is one frame. The error is errGone or the system's.
 func (c *conn) recv(frames []*phy.Frame) (int, error) {
 	skipped := 0
 	for i := 0; i < len(frames); {

@@ -258,7 +258,7 @@ func refusal(err error) bool {
 	return errors.Is(err, ErrUser) || errors.Is(err, ErrVersion) || errors.Is(err, ErrMTU) || errors.Is(err, ErrFull)
 }
 
-// Refresh replaces the connection by the one that the watcher has found.
+// Refresh replaces the connection by the one that the watcher has found. It does nothing if the watcher has found none.
 func (d *Device) Refresh() error {
 	if d.closed {
 		return phy.ErrClosed

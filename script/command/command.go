@@ -42,8 +42,8 @@ func New(line string) *Command {
 // the keyboard's interrupt, which is for the group in the foreground, does not reach them.
 func (c *Command) Apart() { c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// Run runs the command to its end. Meanwhile the keyboard's quit (SIGQUIT) is the command's alone, as with system(3). Any
-// goroutine may call it, once.
+// Run runs the command to its end. Meanwhile the keyboard's quit (SIGQUIT) is the command's alone, as with system(3).
+// Any goroutine may call it, but only one call is allowed.
 func (c *Command) Run() error {
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)

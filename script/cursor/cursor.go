@@ -23,7 +23,8 @@ func IsNameByte(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// Matching returns the items that begin with prefix, sorted, without duplicates.
+// Matching returns the items that begin with prefix. It sorts them and removes duplicates. It omits the item _ unless
+// prefix is _ too.
 func Matching(prefix string, items []string) []string {
 	var out []string
 	for _, it := range items {

@@ -29,7 +29,7 @@ func Complete(text string) (from int, items []string, suffix string) {
 	return from, items, " "
 }
 
-// Lines returns command lines of the system's shell that begin as prefix does, each with the last word completed.
+// Lines completes the last word of prefix, and returns the resulting command lines of the system's shell.
 func Lines(prefix string) []string {
 	from, items, _ := Complete("!" + prefix)
 	lines := make([]string, len(items))

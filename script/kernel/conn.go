@@ -259,8 +259,8 @@ func connSource(c *Call) (starlark.Value, error) {
 	return starlark.MakeInt64(n), v.failed(c.Task, err)
 }
 
-// source sends n octets of the character generator's stream, without end if n is negative. It returns the number of
-// octets sent. It runs without the baton.
+// source sends n octets of the character generator's stream. If n is negative, it sends without end. It returns the
+// number of octets sent. It runs without the baton.
 func (v *conn) source(n int64) (sent int64, err error) {
 	for err == nil && sent != n {
 		b := service.Characters(sent, service.Chunk)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Until a file of the set is released, no other call can write or empty it, by any path.
+// Until a file of the set is released, no other call can write or empty it, whatever path the call uses.
 func TestOneWriter(t *testing.T) {
 	for by, want := range map[string][2]string{
 		Capture:     {"a capture writes this file; stop it first", "the capture a writes this file; stop it first"},

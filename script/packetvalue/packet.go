@@ -123,7 +123,7 @@ func (p *Value) Completions() []string {
 	return names
 }
 
-// Attr returns a layer, None if the packet does not have it, or a field of the whole packet.
+// Attr returns a layer, a field of the whole packet, or a method. A layer that the packet lacks is None.
 func (p *Value) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "time", "time_ns", "dev", "dir", "verdict":

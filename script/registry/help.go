@@ -56,7 +56,7 @@ var words = map[string]string{
 	"addresses":  `addresses with prefix length, "10.0.0.1/24"`,
 }
 
-// Explain returns the explanation of a parameter, with units and bounds.
+// Explain returns the explanation of a parameter, which states units and bounds.
 func (b *Builtin[C]) Explain(p *Param) string {
 	text := ""
 	for _, item := range strings.Split(b.Args, "; ") {
@@ -141,7 +141,7 @@ func (r *Registry[C]) help(b *Builtin[C], width int) string {
 	return out.String()
 }
 
-// Group returns the page of a namespace or a type, with a line for each field and member.
+// Group returns the page of a namespace or a type, which has a line for each field and member.
 func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s: %s", name, doc)

@@ -296,7 +296,7 @@ func (b *Builtin[C]) Names() []string {
 	return names
 }
 
-// A ValueType describes a type of values for its help page, with its fields. The registry has its methods.
+// A ValueType describes a type of values, and its fields, for its help page. The registry has the type's methods.
 type ValueType struct {
 	Name   string
 	Doc    string

@@ -40,8 +40,8 @@ type Table struct {
 	Rows     []*Row
 	Note     string // printed below a table without rows: the reason
 
-	// Detail is the index of the first column that is printed below its row, as ss -ti does; 0 if every column
-	// is printed in the row. Columns that a script chose are always printed in the row.
+	// Detail is the index of the first column that is printed below its row, as `ss -ti` does; 0 if every column is
+	// printed in the row. Columns that a script chose are always printed in the row.
 	Detail int
 
 	env   Environment
@@ -161,8 +161,9 @@ func (t *Table) Slice(start, end, step int) starlark.Value {
 	return t.with(rows)
 }
 
-// Get implements starlark.Mapping. An int selects a row by its index. A string selects the row whose first
-// column has that value: counters()["TcpRetransSegs"]. If there is just one other column, Get returns its value.
+// Get implements starlark.Mapping. An int selects a row by its index. A string selects the row whose first column has
+// that value: counters()["TcpRetransSegs"]. If there is just one other column, Get returns its value. A row selects the
+// row that equals it.
 func (t *Table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	switch k := k.(type) {
 	case starlark.Int:
@@ -449,7 +450,7 @@ func (t *Table) Sorted(i int, reverse bool) *Table {
 	return t.with(rows)
 }
 
-// JSON encodes the rows as a JSON list of objects, with the chosen columns.
+// JSON encodes the rows as a JSON list of objects. The objects have only the chosen columns.
 func (t *Table) JSON() (starlark.Value, error) {
 	list := make([]starlark.Value, len(t.Rows))
 	for i, r := range t.Rows {

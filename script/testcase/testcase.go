@@ -31,7 +31,8 @@ func Cases(fn starlark.Callable, values []starlark.Value) *Value {
 	return &Value{inner: fn, params: values}
 }
 
-// XFail returns fn as a test that is expected to fail, for the reason why, with a text that match matches. A nil match matches any text.
+// XFail returns fn as a test that is expected to fail for the reason why. The regexp match must match the failure's
+// text; a nil match matches any text.
 func XFail(fn starlark.Callable, why string, match *regexp.Regexp) *Value {
 	return &Value{inner: fn, why: why, xfail: true, match: match}
 }
@@ -107,8 +108,9 @@ func Expand(name string, v starlark.Value) ([]Case, error) {
 	return list, nil
 }
 
-// Nth returns the case of a global's value that Expand returns at index, with the same name except for the number of equal names. ok is
-// false if there is none. It costs no more for many cases than for one.
+// Nth returns the case of a global's value that Expand returns at index. The case's name is the same, except that it
+// lacks the number by which Expand tells equal names apart. ok is false if there is none. It costs no more for many
+// cases than for one.
 func Nth(name string, v starlark.Value, index int) (c Case, ok bool) {
 	switch v := v.(type) {
 	case *Value:
@@ -193,7 +195,7 @@ func expand(name string, fn starlark.Callable) ([]Case, error) {
 // maxLabel bounds the characters of a value in a name.
 const maxLabel = 100
 
-// label returns a value as a name shows it: its str, with control characters escaped.
+// label returns a value as a name shows it: its str, in which label has escaped the control characters.
 func label(v starlark.Value) string {
 	text, ok := starlark.AsString(v)
 	if !ok {

@@ -55,7 +55,7 @@ var comparisons = map[string]func(x, y uint32) bool{
 	">=": func(x, y uint32) bool { return x >= y },
 }
 
-// relation returns a node that compares the values of a and b, as unsigned numbers, by the operator op.
+// relation returns a node that compares the values of a and b by the operator op. The values are unsigned.
 func relation(op string, a, b arith) node {
 	f := comparisons[op]
 	n := func(p packet) result {

@@ -17,7 +17,7 @@
 //     reads the octet at TCP's offset in any IPv4 packet.
 //
 // Deviates: libpcap's optimiser omits reads whose value does not matter, and so may match a packet that is too short
-// for them. This package performs every read, as "tcpdump -O" does. The name of a service means its number with every
+// for them. This package performs every read, as `tcpdump -O` does. The name of a service means its number with every
 // protocol, and means the same on every machine.
 //
 // Supported: ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, igmp, igrp, pim, vrrp, carp, esp, ah, stp,

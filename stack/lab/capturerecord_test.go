@@ -147,8 +147,8 @@ func TestRecordsNeedNoOrderOfArrival(t *testing.T) {
 	}
 }
 
-// TestRecordsOfASwitch: a frame that a switch floods has one record, with the outcome at each host. A frame from a device has
-// the record of its first receiver.
+// TestRecordsOfASwitch: a capture writes one record of a frame that a switch floods, and the record states the outcome
+// at each host. For a frame from a device it writes the record of the first receiver.
 func TestRecordsOfASwitch(t *testing.T) {
 	w := NewWorld()
 	l, r := New(w, 1), NewVirtual(w)

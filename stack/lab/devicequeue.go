@@ -17,7 +17,7 @@ type linkEnd struct {
 	direction *direction // direction of the link away from the port
 }
 
-// deviceQueue is a port's device, with the frames that the device has not accepted yet. It is the zero value for a port
+// deviceQueue is a port's device and the frames that the device has not accepted yet. It is the zero value for a port
 // on a link. Port and SwitchPort have different counters for frames that the device accepts or drops, so each has its
 // own flush.
 type deviceQueue struct {

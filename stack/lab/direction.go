@@ -197,7 +197,7 @@ func (l *direction) arrival(left clock.Instant) clock.Instant {
 	return at
 }
 
-// delay returns the delay of one frame, with its jitter.
+// delay returns the delay of one frame, which includes jitter.
 func (l *direction) delay() time.Duration {
 	d, j := l.link.cfg.Delay, l.link.cfg.Jitter
 	if j > 0 {

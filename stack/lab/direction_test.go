@@ -12,7 +12,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// catch is a sink that records each frame's arrival, by its first octet.
+// catch is a sink that records each frame's arrival. It identifies the frame by its first octet.
 type catch struct {
 	w   *World
 	got []string

@@ -68,7 +68,7 @@ type hostTurn struct {
 // Lab returns the lab that contains the host.
 func (h *Host) Lab() *Lab { return h.lab }
 
-// Ports returns the host's ports in the order in which they were made, without a hidden loop. The caller must not
+// Ports returns the host's ports in the order in which they were made. It omits a hidden loop. The caller must not
 // change the slice.
 func (h *Host) Ports() []*Port { return h.ports }
 

@@ -390,7 +390,8 @@ func TestCapturesOfEqualSeedsAreEqual(t *testing.T) {
 	}
 }
 
-// TestNothingVanishesInAThousandRuns: with a thousand seeds of link faults, streams arrive as sent, and every frame is counted.
+// TestNothingVanishesInAThousandRuns: with a thousand seeds of link faults, the receiver gets each stream as sent, and
+// the lab counts every frame.
 func TestNothingVanishesInAThousandRuns(t *testing.T) {
 	runs := uint64(1000)
 	if testing.Short() {
@@ -609,7 +610,7 @@ func TestCapturesSeeWireSize(t *testing.T) {
 	s.check()
 }
 
-// BenchmarkStream sends over one connection between two hosts of a virtual lab, with checksums on.
+// BenchmarkStream sends over one connection between two hosts of a virtual lab. Checksums are on.
 func BenchmarkStream(b *testing.B) {
 	for _, offload := range []bool{false, true} {
 		b.Run(fmt.Sprint("offload=", offload), func(b *testing.B) {

@@ -27,7 +27,8 @@ type LinkConfig struct {
 	// The interfaces at its ends have the same MTU, unless the configuration of a host has a lower one. 0 means the MTU
 	// of the hosts.
 	MTU int
-	// Duplicates allows two hosts on the link, or on the switch, with one address. They detect the conflict (RFC 5227).
+	// Duplicates allows two hosts on the link or the switch to have the same address. They detect the conflict (RFC
+	// 5227).
 	Duplicates bool
 	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
 	// whole.
@@ -64,7 +65,7 @@ func (c *LinkConfig) checkMTU(ends ...*Host) error {
 	return nil
 }
 
-// Link joins two hosts, or a host and a switch, with a direction of its own each way.
+// Link joins two hosts, or a host and a switch. Each way has a direction of its own.
 type Link struct {
 	lab    *Lab
 	cfg    LinkConfig
@@ -159,7 +160,7 @@ func (k *Link) capabilities(h *Host) phy.Capabilities {
 	return c
 }
 
-// Config returns the link's configuration, with the defaults filled in.
+// Config returns the link's configuration. It has the defaults in place of unset fields.
 func (k *Link) Config() LinkConfig { return k.cfg }
 
 // Faults returns the fault rules on the link. TX is from its first host to the second, RX is back. They apply after

@@ -328,9 +328,9 @@ func drops(h *Host) (sum uint64) {
 	return sum
 }
 
-// TestNoise: an attacker on the link repeats, truncates, changes and forges frames of two hosts with four busy connections. Every
-// octet arrives as sent, new connections are served, every frame is counted by its verdict, no limit is exceeded, and ten minutes
-// later nothing of it is left.
+// TestNoise: an attacker on the link repeats, truncates, changes and forges frames of two hosts with four busy
+// connections. Both hosts must receive every octet as sent, accept new connections, count every frame by its verdict,
+// and exceed no limit. Ten minutes later they must hold nothing of the noise.
 func TestNoise(t *testing.T) {
 	started := time.Now()
 	last := *noiseSeed + 3

@@ -28,9 +28,9 @@ type entered struct {
 	frame    *phy.Frame // valid while receiver is set
 }
 
-// recovered reports a panic with the value v, and takes the host whose code panicked out of service. That is the host
-// that was receiving a frame, else h, which is nil if no single host's code was running. It panics again if
-// World.OnPanic is not set.
+// recovered reports a panic with the value v. If the code of one host panicked, recovered takes that host out of
+// service: the host that was receiving a frame, else h. h is nil if no single host's code was running. It panics again
+// if World.OnPanic is not set.
 func (w *World) recovered(v any, h *Host, doing string) {
 	in := w.turn.entered
 	w.turn.entered.receiver = nil

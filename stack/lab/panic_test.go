@@ -10,8 +10,8 @@ import (
 	"smolsh/stack/clock"
 )
 
-// TestPanicsByPlace: a panic takes the host whose code panicked out of service, whatever the world was doing, and the
-// report says what it was doing. The other hosts continue, also in the round of transmissions that the panic has
+// TestPanicsByPlace: if a host's code panics, the world takes that host out of service, whatever the world was doing,
+// and reports what it was doing. The other hosts continue, also in the round of transmissions that the panic has
 // interrupted.
 func TestPanicsByPlace(t *testing.T) {
 	on := func(d stack.Dir) func(h *Host) {

@@ -142,8 +142,8 @@ func (p *Port) refresh() {
 	}
 }
 
-// Relink reads the state of the device's link again. A Runner calls it when the device has signalled a change. It takes
-// a deleted device out of service.
+// Relink reads the state of the device's link again. A Runner calls it when the device has signalled a change. If the
+// device was deleted, Relink takes it out of service.
 func (p *Port) Relink(now clock.Instant) {
 	d, ok := p.relink(p)
 	if !ok {

@@ -56,8 +56,8 @@ func (w *World) Rest() error {
 	return nil
 }
 
-// Drain aborts every socket of every host and runs events until none is scheduled, at most the given number. It returns
-// the error of Rest, or an error if events are left.
+// Drain aborts every socket of every host and runs events until none is scheduled, but at most as many as the argument
+// says. It returns the error of Rest, or an error if events are left.
 func (w *World) Drain(events int) error {
 	for _, h := range w.hosts {
 		h.AbortAll(w.now)

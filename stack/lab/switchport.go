@@ -33,7 +33,7 @@ type SwitchPort struct {
 }
 
 // AttachDevice makes a port on a device. It returns an error unless the device's medium is Ethernet. The port has the
-// device's name, with a number added if that name is in use. A Runner polls and drains a pollable device
+// device's name. If that name is in use, AttachDevice adds a number to it. A Runner polls and drains a pollable device
 // (World.Devices); the world drains a device in memory. A device with segmentation and checksum offload gets
 // super-segments and unfinished checksums; for other devices they are cut and finished. The caller closes the device
 // after SwitchPort.Detach.

@@ -205,7 +205,7 @@ var ndOptions = []*Protocol{
 		Field{Name: "searchlist", Kind: Other, Size: extensionRest, Read: readSearchList, Doc: "the domain names"}),
 }
 
-// readSearchList reads uncompressed domain names, one after another. Zeros pad the last one (RFC 8106 §5.2).
+// readSearchList reads consecutive uncompressed domain names. Zeros pad the last one (RFC 8106 §5.2).
 func readSearchList(_ Layer, b []byte) (any, string) {
 	list := []any{}
 	var labels []string

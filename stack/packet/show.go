@@ -106,7 +106,7 @@ func (l Layer) verdict(f *Field) string {
 
 func (f *Field) hex(v uint64) string { return fmt.Sprintf("0x%0*x", (f.Bits+3)/4, v) }
 
-// Format formats the field's value in a layer as Show does, without the name.
+// Format formats the field's value in a layer as Show does. It omits the field's name.
 func (f *Field) Format(l Layer) string {
 	v := l.Value(f)
 	n, isNumber := v.(uint64)

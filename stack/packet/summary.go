@@ -85,8 +85,8 @@ func Summary(b []byte, m phy.Medium) string { return (*Sequences)(nil).Line(b, m
 // anyLength is used for a frame of unknown length, which ends where its headers say.
 const anyLength = 1 << 30
 
-// Line describes a packet in one line, by the innermost layer that it recognises. It prints the lengths from the
-// headers, so that b may be only the head of the packet.
+// Line describes a packet in one line. The innermost layer that it recognises determines the line's form. It prints the
+// lengths from the headers, so that b may be only the head of the packet.
 func (q *Sequences) Line(b []byte, m phy.Medium) string {
 	first := First(b, m)
 	p := Dissect(b, anyLength, first)

@@ -15,7 +15,7 @@ var recordLines = flags.Bool("record", false, "write tcpdump's lines into testda
 
 // tcpdumpFiles are the capture files whose packets tcpdump has described, with the table of the frames' first layer:
 //   - conversation: two connections in a lab that loses packets, and a refused one; frames are cut after 90 octets
-//   - dialogues: all frames of the dialogues in stack/testdata, which go test ./stack -run TestDialogues -frames FILE writes
+//   - dialogues: all frames of the dialogues in stack/testdata, which `go test ./stack -run TestDialogues -frames FILE` writes
 //   - forms: by forms.py, messages of each kind and code, and damaged headers
 //   - the others: by packets.py, headers with values drawn at random
 var tcpdumpFiles = []struct {

@@ -59,8 +59,9 @@ func (q *Sequences) tcp(p *Packet, l Layer, from, to netip.AddrPort) string {
 	return b.String()
 }
 
-// optionText describes a segment's options in their order, without padding. It includes timestamps only for a SYN, because every
-// later segment of the connection has them. It adds shift to the sequence numbers of SACK blocks, to print them relative.
+// optionText describes a segment's options in their order. It omits padding. It includes timestamps only for a SYN,
+// because every later segment of the connection has them. It adds shift to the sequence numbers of SACK blocks, to
+// print them relative.
 func optionText(list []Option, syn bool, shift uint32) (parts []string) {
 	for _, o := range list {
 		text := o.Name

@@ -57,7 +57,7 @@ func (a *aged) acknowledge(ack wire.Seq, change ...func(s *Segment)) {
 	a.c.Receive(a.now, &s)
 }
 
-// age sends 2.5 GiB, each octet acknowledged a millisecond after it was sent.
+// age sends 2.5 GiB. The peer acknowledges each octet a millisecond after it was sent.
 func (a *aged) age() {
 	for done := 0; done < 5<<29; {
 		n, err := a.c.Write(a.text)

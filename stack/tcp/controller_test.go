@@ -141,8 +141,8 @@ func TestCubicIsNotSlowerThanReno(t *testing.T) {
 	}
 }
 
-// round passes n acknowledgements of one round to HyStart++, each with the round trip time rtt. It returns the window's
-// growth, and whether slow start is over.
+// round passes n acknowledgements of one round to HyStart++. Each measures the round trip time rtt. It returns the
+// window's growth, and whether slow start is over.
 func (h *hystart) round(una, nxt wire.Seq, n int, rtt time.Duration) (grown int, over bool) {
 	for range n {
 		g, o := h.growth(&Acked{Octets: 1000, RTT: rtt, Una: una, Nxt: nxt}, 1000)

@@ -47,7 +47,7 @@ func (d *duplex) exchange() (segments int) {
 	return segments
 }
 
-// round sends the octets p from each end in the list from to the other end, with the acknowledgements.
+// round sends the octets p from each end in the list from to the other end, which acknowledges them.
 func (d *duplex) round(tb testing.TB, p []byte, from ...int) {
 	for _, i := range from {
 		if n, err := d.c[i].Write(p); n != len(p) || err != nil {

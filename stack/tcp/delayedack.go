@@ -61,8 +61,8 @@ func (c *Conn) ackInSteps(now clock.Instant, s *Segment) {
 	c.pending.ack, c.ts.ackSent, r.unackedSegs = true, s.Ack, uint16(segs-step)
 }
 
-// fillACK makes s an ACK for everything received in order, with sequence number seq. text is true if s also carries
-// text.
+// fillACK makes s an ACK for everything received in order. The ACK has the sequence number seq. text is true if s also
+// carries text.
 func (c *Conn) fillACK(now clock.Instant, s *Segment, seq wire.Seq, text bool) {
 	c.fillHeader(now, s, seq, text)
 	c.noteACKSent()

@@ -60,8 +60,8 @@ func (w *way) land() *Segment {
 	return &s
 }
 
-// path is two connections that are the ends of a path, with a way for each direction. The first connection sends as
-// much as it can.
+// path is two connections that are the ends of a path. The path has a way for each direction. The first connection
+// sends as much as it can.
 type path struct {
 	t    testing.TB
 	now  clock.Instant

@@ -141,8 +141,9 @@ func (x *cell) said(at clock.Instant) (out []Segment) {
 	}
 }
 
-// newCell makes a connection in a state, by segments and calls alone. In the synchronised states 100 octets have been received and
-// read, and 100 sent and acknowledged. In ESTABLISHED and CLOSE-WAIT another 100 are in flight, in the closing states our FIN.
+// newCell makes a connection in a state, by segments and calls alone. In the synchronised states our end has received
+// and read 100 octets, and the peer has acknowledged 100 octets of ours. In ESTABLISHED and CLOSE-WAIT another 100
+// octets of ours are in flight, in the closing states our FIN.
 func newCell(t *testing.T, short string) *cell {
 	cfg := &Config{RecvBuffer: 4000, NoDelay: true}
 	x := &cell{t: t, iss: cellISS}

@@ -35,7 +35,7 @@ type rack struct {
 	retransmitted bool // true if the segment was a retransmission
 }
 
-// sentSample is a range of octets that an ACK reports as delivered, with the time at which it was sent.
+// sentSample is a range of octets that an ACK reports as delivered, and the time at which the range was sent.
 type sentSample struct {
 	sent          clock.Instant
 	end           wire.Seq

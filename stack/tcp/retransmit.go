@@ -24,7 +24,7 @@ func (c *Conn) ensureRTO(now clock.Instant) {
 }
 
 // retransmitTimeout runs when the retransmission timer expires (RFC 9293 §3.8.1, RFC 6298 §5.4 to §5.6, RFC 5681 §3.1).
-// Everything from SND.UNA on becomes due for retransmission, one segment first.
+// Everything from SND.UNA on becomes due for retransmission. The first retransmission is one segment.
 func (c *Conn) retransmitTimeout(now clock.Instant) {
 	v, g := &c.snd, &c.cong
 	c.at.rexmt = clock.Never

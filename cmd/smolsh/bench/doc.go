@@ -1,4 +1,5 @@
-// Package bench is the verb bench: it measures this program beside its peers, in one run, and reports medians and ratios.
+// Package bench implements `smolsh bench`. It measures this program and its peers in one run, and reports medians and
+// ratios.
 //
 // Each measurement has sides: smolsh, and the peers that can do the same (the kernel over a veth pair, gVisor's netstack as a
 // program of its own). The sides take turns, A B A B …, so that a temporary load on the machine slows all of them. A figure is

@@ -181,7 +181,7 @@ func (b *bench) kernelEnd(m *Measurement, more ...string) []string {
 	return b.program(Kernel, "", "kernel", args, more...)
 }
 
-// overTAP runs a side on a TAP, with the kernel as its peer.
+// overTAP runs a side on a TAP. Its peer is the kernel.
 func (b *bench) overTAP(m *Measurement, side string) (map[string]float64, error) {
 	remove, err := makeTAP()
 	if err != nil {
@@ -205,7 +205,7 @@ func (b *bench) overTAP(m *Measurement, side string) (map[string]float64, error)
 	return either(k, p)
 }
 
-// overVeth runs the kernel on both ends, in two namespaces.
+// overVeth runs the kernel on both ends of a veth pair. The ends are in two namespaces.
 func (b *bench) overVeth(m *Measurement) (map[string]float64, error) {
 	b.veths++
 	dev := fmt.Sprint("bench", b.veths, "f")

@@ -16,7 +16,7 @@ import (
 	"smolsh/phy/unixport"
 )
 
-// causes maps the errors of devices to reason and remedy. Errors of --device and verdicts of smolsh doctor both take
+// causes maps the errors of devices to reason and remedy. Errors of --device and verdicts of `smolsh doctor` both take
 // their texts from this table. In each text {name} is the interface's name, {kind} the requested kind and {other} the
 // interface's own kind.
 var causes = []struct {
@@ -113,7 +113,7 @@ func linkObstacle(name string, l netif.State) *Obstacle {
 	return nil
 }
 
-// LinkText returns the reason why the link of d is down, with the remedy if one is known.
+// LinkText returns the reason why the link of d is down, and the remedy if one is known.
 func LinkText(d phy.Watcher) string {
 	if s, ok := d.(*unixport.Device); ok {
 		return Explain(Device{Name: s.Path()}, errSwitchGone).Text()

@@ -1,8 +1,8 @@
 // Package doctor finds the reason why a device or the private lab can't be used on this machine, and its remedy.
 //
-// Explain turns an error into an Obstacle by one table of causes. Both smolsh doctor and the errors of --device
-// take their texts from that table, so that they always agree. A Checkup tries the machine, the private lab and the
-// named devices one by one, and prints a Verdict for each.
+// Explain turns an error into an Obstacle by one table of causes. Both `smolsh doctor` and the errors of --device take
+// their texts from that table, so that they always agree. A Checkup tries the machine, the private lab and the named
+// devices one by one, and prints a Verdict for each.
 //
 // A Checkup opens no host of its own: its caller passes functions that run the program, ping the kernel and dial a
 // switch. Nothing here changes the machine. A TAP that a check makes is removed before the check returns. Outside
@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// Device names a device as --device KIND[:NAME] does.
+// Device names a device as `--device KIND[:NAME]` does.
 type Device struct{ Kind, Name string }
 
 // Obstacle is the reason why a device or a lab can't be used, and the remedy: a command or a flag.
@@ -33,7 +33,7 @@ const instead = ", so this is a virtual lab ("
 // lab.
 func (o *Obstacle) Virtual() string { return o.Why + instead + o.Cure + ")" }
 
-// Verdict is the result of one check, printed as a line of smolsh doctor.
+// Verdict is the result of one check, printed as a line of `smolsh doctor`.
 type Verdict struct {
 	Subject string    // the device or capability that was checked
 	Good    string    // result if there is no obstacle
@@ -41,7 +41,7 @@ type Verdict struct {
 	Noted   bool      // true if Bad does not count as a failure, because the user did not name the subject
 }
 
-// Checkup is one run of smolsh doctor. The caller sets all exported fields, and calls Run once.
+// Checkup is one run of `smolsh doctor`. The caller sets all exported fields, and calls Run once.
 type Checkup struct {
 	Private bool         // true to check the private lab
 	Devices []Device     // devices to check; without any, Run lists the machine's TAPs and TUNs
@@ -61,8 +61,8 @@ type Checkup struct {
 	failed bool
 }
 
-// Run makes the checks and writes the verdicts to w, in two lines if there is an obstacle. It returns false if a check
-// failed.
+// Run makes the checks and writes their verdicts to w. The verdict on an obstacle has two lines. It returns false if a
+// check failed.
 func (c *Checkup) Run(w io.Writer) (ok bool) {
 	c.w = w
 	c.examine()

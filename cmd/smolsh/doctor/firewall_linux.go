@@ -7,10 +7,10 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// droppingChain returns the first base chain of nftables between an interface and the kernel's own sockets that drops
-// packets, by its policy or by a rule. It ignores rules that name another interface. The chain is written as nft writes
-// it: family, table, name. match is iifname or oifname, with which a rule of the chain matches the interface. Both are
-// empty if no chain drops.
+// droppingChain returns the first base chain of nftables between an interface and the kernel's own sockets whose policy
+// or rule drops packets. It ignores rules that name another interface. The chain is written as nft writes it: family,
+// table, name. The result match is the expression, iifname or oifname, by which a rule of the chain matches the
+// interface. Both are empty if no chain drops.
 func droppingChain(iface string) (chain, match string) {
 	c, err := nftables.New()
 	if err != nil {

@@ -88,7 +88,7 @@ func (r *Record) Select(tests []Test) (list []Test) {
 	return list
 }
 
-// Update takes the cases that have run off the record, and puts those that failed on it.
+// Update removes from the record the cases that have run, and adds those that failed.
 func (r *Record) Update(tests []Test, result Result) { r.update(tests, result.ran, result.failures) }
 
 func (r *Record) update(tests []Test, ran, failed []job) {

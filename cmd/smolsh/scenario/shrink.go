@@ -106,8 +106,8 @@ func (c *Config) shrink(o outcome) []string {
 	return s.tell(kept, len(effects(all.Troubles, false)), met)
 }
 
-// effects returns each effect in list that hit a frame, once. If all is true, it also returns the effects that hit no
-// frame.
+// effects returns the effects in list that hit a frame, without repeats. If all is true, it also returns the effects
+// that hit no frame.
 func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	for _, t := range list {
 		k := fault.Selection{Number: t.Number, Effect: t.Effect}
@@ -118,7 +118,7 @@ func effects(list []fault.Report, all bool) (kept []fault.Selection) {
 	return kept
 }
 
-// whole returns each fault to which an effect in kept belongs, once.
+// whole returns the faults to which the effects in kept belong, without repeats.
 func whole(kept []fault.Selection) (list []fault.Selection) {
 	for _, k := range kept {
 		if len(list) == 0 || list[len(list)-1].Number != k.Number {

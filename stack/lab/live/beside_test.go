@@ -29,7 +29,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// The measurement beside the kernel takes minutes, so it is not a part of go test:
+// The measurement beside the kernel takes minutes, so `go test` skips it unless a flag asks for it:
 //
 //	go test ./stack/lab/live -run '^TestBesideKernel$' -v -beside 8 -beside.time 8s -parallel 8 -timeout 0
 //	go test ./stack/lab/live -run '^TestBesideKernel$/^loss_(1|5)_%$' -v -beside 48 -beside.time 8s -parallel 8 -timeout 0

@@ -1,5 +1,5 @@
-// Gvisorpeer makes the measurements of smolsh bench with gVisor's netstack: it receives, sends or echoes
-// on a TAP, or measures two stacks in one process. See README.md.
+// Gvisorpeer makes the measurements of `smolsh bench` with gVisor's netstack: it receives, sends or echoes on a TAP, or
+// measures two stacks in one process. See README.md.
 package main
 
 import (

@@ -217,7 +217,7 @@ func TestShInterrupted(t *testing.T) {
 	for _, wall := range []bool{false, true} {
 		for _, call := range []string{
 			`sh("echo $$ >pid; trap '' INT TERM; sleep 1000; sleep 1000")`,
-			`p = sh("echo $$ >pid; sleep 1000", background=True); p.wait()`,
+			`p = sh("echo $$ >begun; sleep 1000", background=True); write_file("pid", str(p.pid)); p.wait()`, // sh() has returned
 		} {
 			t.Chdir(t.TempDir())
 			s := newSim(t, 1)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 
 	"smolsh/script/difference"
@@ -87,7 +88,7 @@ func (c *call) compare(words string, op syntax.Token) error {
 	return c.errorf("%s is not %s %s", registry.Brief(got), words, registry.Brief(want))
 }
 
-// asOctets returns v with every str in it replaced by bytes, also in nested lists and tuples.
+// asOctets returns v with every str in it replaced by bytes, also in nested lists, tuples, dicts, sets and structs.
 func asOctets(v starlark.Value, depth int) starlark.Value {
 	const deepest = 100 // bounds the recursion, since a list may contain itself
 	if depth > deepest {
@@ -102,6 +103,25 @@ func asOctets(v starlark.Value, depth int) starlark.Value {
 			t[i] = asOctets(x, depth+1)
 		}
 		return t
+	case *starlark.Dict:
+		d := starlark.NewDict(v.Len())
+		for _, kv := range v.Items() {
+			_ = d.SetKey(asOctets(kv[0], depth+1), asOctets(kv[1], depth+1)) // a key that was hashable is so as bytes
+		}
+		return d
+	case *starlark.Set:
+		set := starlark.NewSet(v.Len())
+		for x := range starlark.Elements(v) {
+			_ = set.Insert(asOctets(x, depth+1))
+		}
+		return set
+	case *starlarkstruct.Struct:
+		fields := starlark.StringDict{}
+		v.ToStringDict(fields)
+		for name, x := range fields {
+			fields[name] = asOctets(x, depth+1)
+		}
+		return starlarkstruct.FromStringDict(v.Constructor(), fields)
 	case *starlark.List:
 		list := make([]starlark.Value, v.Len())
 		for i := range list {
@@ -113,6 +133,9 @@ func asOctets(v starlark.Value, depth int) starlark.Value {
 }
 
 func assertTrue(c *call) (starlark.Value, error) {
+	if fn, ok := c.Values[0].(starlark.Callable); ok {
+		return nil, c.errorf("%s is a function, which is always true: call it", fn.Name())
+	}
 	if v := c.Values[0].(starlark.Value); !v.Truth() {
 		if m := arg[string](c, "message"); m != "" {
 			return nil, c.errorf("%s", m)
@@ -133,6 +156,9 @@ func assertContains(c *call) (starlark.Value, error) {
 			return nil, c.errorf("%v", err)
 		}
 		found = bool(in.Truth()) || ok2 && listed(b, where)
+		if d, ok := asOctets(where, 0).(starlark.Mapping); ok && !found {
+			_, found, _ = d.Get(asOctets(what, 0))
+		}
 	}
 	if !found {
 		return nil, c.errorf("%s is not in %s", registry.Brief(what), registry.Brief(where))

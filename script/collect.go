@@ -177,6 +177,9 @@ func (b *binding) statements(list []syntax.Stmt, certain bool) {
 			b.statements(stmt.False, false)
 		case *syntax.LoadStmt:
 			for _, name := range stmt.To {
+				if name.Name == "setup" || name.Name == "teardown" {
+					b.remark(int(name.NamePos.Line), "%s comes by load() and is not called: load it under another name and bind it here, %[1]s = …", name.Name)
+				}
 				if strings.HasPrefix(name.Name, testPrefix) {
 					b.remark(int(name.NamePos.Line), "%s comes by load() and is no test of this file: give the function a name here, such as test_x = %[1]s", name.Name)
 				}

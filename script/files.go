@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -175,6 +176,9 @@ func readSource(path string) (string, error) {
 		return "", pathError(path, err)
 	case len(b) > maxSource:
 		return "", fmt.Errorf("%s: it has more than %d MiB, too much for a script", path, maxSource>>20)
+	}
+	if at := bytes.IndexByte(b, 0); at >= 0 { // the scanner takes it for the end of the file
+		return "", &Failure{File: path, Line: 1 + bytes.Count(b[:at], []byte("\n")), Message: "it has a NUL octet and is no text"}
 	}
 	return strings.TrimPrefix(string(b), "\ufeff"), nil // some editors begin a file with a byte order mark
 }

@@ -86,14 +86,22 @@ func (s *Session) RunTest(path, name string, index int) (r TestResult) {
 		return err
 	})
 	if fail == nil && skip == nil {
-		skip, fail = s.attempt(func() error { return s.callTest(c, &file) })
-		if skip == nil {
+		if skip, fail = s.attempt(func() error { return s.callSetup(&file) }); fail != nil {
+			fail.setup = true
+		}
+		file.isSetUp = fail == nil && skip == nil
+	}
+	if file.isSetUp {
+		if skip, fail = s.attempt(func() error { return s.callTest(c, &file) }); skip == nil {
 			r = verdictOf(c, fail)
 			fail = r.Failure
 		}
 	}
 	if file.isSetUp && file.teardown != nil {
-		_, err := s.attempt(func() error { return s.callTeardown(&file) })
+		late, err := s.attempt(func() error { return s.callTeardown(&file) })
+		if late != nil {
+			err = &Failure{Message: "skip() was called: the test has run"}
+		}
 		fail = alsoFailed(fail, err, "teardown")
 	}
 	if fail == nil {
@@ -151,28 +159,25 @@ func (f *testFile) find(name string, index int) (*testcase.Case, error) {
 	return nil, fmt.Errorf("%s has no test %s: its cases are not the same in every evaluation", f.path, name)
 }
 
-// callTest calls setup() and the function of a test.
-func (s *Session) callTest(c *testcase.Case, f *testFile) error {
+// callSetup calls setup(), if the file has one.
+func (s *Session) callSetup(f *testFile) (err error) {
 	if f.setup != nil {
-		v, err := starlark.Call(s.main.thread, f.setup, nil, nil)
-		if err != nil {
-			return setupError{err}
-		}
-		f.fixture = v
+		f.fixture, err = starlark.Call(s.main.thread, f.setup, nil, nil)
 	}
-	f.isSetUp = true
+	return err
+}
+
+// callTest calls the function of a test.
+func (s *Session) callTest(c *testcase.Case, f *testFile) error {
 	args, err := c.Arguments(f.fixture)
 	if err != nil {
 		return setupError{err}
 	}
-	if _, err = starlark.Call(s.main.thread, c.Fn, args, nil); err != nil {
-		return err
-	}
-	return s.main.Yield() // lets tasks that are ready run, since they may still fail
+	_, err = starlark.Call(s.main.thread, c.Fn, args, nil)
+	return err
 }
 
-// setupError is an error of setup(), or of a test whose parameters do not fit setup()'s result. It fails a test with
-// xfail() too.
+// setupError is an error of a test whose parameters do not fit its case. Such an error fails a test that xfail() marks, too.
 type setupError struct{ error }
 
 // Unwrap returns the error itself.
@@ -192,9 +197,18 @@ func (s *Session) callTeardown(f *testFile) error {
 	return err
 }
 
-// attempt runs a part of a test in the main task. It returns the failure, or the call of skip() that ended the part.
+// maxTurns bounds the turns that other tasks get after a part of a test: some tasks are always ready.
+const maxTurns = 10_000
+
+// attempt runs a part of a test in the main task, and then the tasks that are ready, until each waits or has ended: they may still fail. It
+// returns the failure, or the call of skip() that ended the part.
 func (s *Session) attempt(fn func() error) (*skipError, *Failure) {
 	err := s.main.safely(fn)
+	for n := 0; err == nil && n < maxTurns; n++ {
+		if err = s.main.Yield(); !s.tasks.Ready() {
+			break
+		}
+	}
 	s.tasks.DeliverInterrupt()
 	s.reportPanics()
 	cause := s.main.Revive()

@@ -47,8 +47,8 @@ func insidePrivate() (inside bool, report *os.File) {
 	return false, nil
 }
 
-// enterPrivate runs the program again in a new network namespace. It returns if that fails. In a waiting parent it
-// returns with ran set and the copy's exit status.
+// enterPrivate runs the program again in a new network namespace, in place of this process or as a child process. It returns why if
+// it can do neither. If it started a child, it waits for the child's end and returns with ran set and the child's exit status.
 func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
 	if why = doctor.TUNObstacle(); why != nil {
 		return 0, false, why

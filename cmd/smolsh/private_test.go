@@ -186,8 +186,8 @@ func mustGlob(t *testing.T, pattern string) []string {
 	return names
 }
 
-// TestNoPrivateLab: without a private lab, scripts print a line on standard error and the shell in its banner, and the virtual lab
-// is used.
+// TestNoPrivateLab: if the machine allows no private lab, the program uses the virtual lab. A script prints a line about it on
+// standard error, and the shell's banner has the same line.
 func TestNoPrivateLab(t *testing.T) {
 	taptest.Need(t, os.Geteuid() == 0, "root", "run the tests as root")
 	path := smolsh(t)

@@ -100,6 +100,13 @@ func (s *Scheduler) Others() int {
 	return len(s.tasks) - 1
 }
 
+// Ready reports whether a task waits for the baton only.
+func (s *Scheduler) Ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ready) > 0
+}
+
 // Room reports whether Bound allows one more task, and counts a refusal if it does not.
 func (s *Scheduler) Room() bool {
 	if s.Others() < s.Bound.Limit {

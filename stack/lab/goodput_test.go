@@ -66,7 +66,8 @@ func (s *scene) newPump(begin clock.Instant, from, to *Host, addr netip.Addr, po
 	return p
 }
 
-// permille returns the share of a link's rate that octets in d use, as payload of full frames.
+// permille returns the share of a link's rate, in thousandths, that a transfer uses. The transfer moves octets of payload within the
+// time d, in full frames.
 func permille(octets int, d time.Duration, rate uint64) int {
 	return int(uint64(octets) * 8 * wireSize / payload * 1000 / uint64(d.Seconds()) / rate)
 }

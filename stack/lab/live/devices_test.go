@@ -230,7 +230,7 @@ func TestAttachAndDetachWhileRunning(t *testing.T) {
 	if got := udpPayload(packet); got != "hello" {
 		t.Fatalf("sent %q", got)
 	}
-	// The packet is sent back with its addresses exchanged. It arrives, so the descriptor is polled.
+	// The peer returns the packet with its addresses exchanged. The host receives that packet only if the runner polls the descriptor.
 	back := append([]byte(nil), packet...)
 	copy(back[12:16], packet[16:20])
 	copy(back[16:20], packet[12:16])

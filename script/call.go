@@ -10,7 +10,7 @@ import (
 	"smolsh/script/suggest"
 )
 
-// call is one call of a builtin, with its converted arguments.
+// call is one call of a builtin. It has the converted arguments.
 type call struct {
 	s    *Session
 	t    *taskValue

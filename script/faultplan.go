@@ -35,7 +35,7 @@ func statedText(place, text string) string {
 	return "fault on " + place + text
 }
 
-// plannedText returns the arguments of fault() that state only the effect p, without the place.
+// plannedText returns the arguments of fault() that state only the effect p. It omits the place.
 func plannedText(v *ruleValue, p *fault.Planned) string {
 	words, r := []string{}, p.Rule
 	dir := [...]string{"", "rx", "tx"}[r.Dir]

@@ -175,7 +175,7 @@ func (c *call) failedProgram(p *command.Program, cause error) error {
 	return &opError{"sh", p.Line, fmt.Errorf("%w%s", cause, said.String())}
 }
 
-// lastLines returns the last ten lines of a text, each cut after 200 characters.
+// lastLines returns the last ten lines of a text. It cuts each line after 200 characters.
 func lastLines(text string) []string {
 	const lines, columns = 10, 200
 	text = text[max(0, len(text)-4*lines*columns):]

@@ -132,7 +132,8 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 	return k, nil
 }
 
-// attachLink makes the host's interface at one end of k. The interface sends into the direction out.
+// attachLink makes the host's interface at one end of k. The interface sends its frames to the argument out, a
+// direction.
 func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))

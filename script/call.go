@@ -138,7 +138,7 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames implements starlark.HasAttrs. It omits methods of the builtin's result, which Attr returns only for
-// help(capture.stop).
+// `help(capture.stop)`.
 func (f *function) AttrNames() []string {
 	if f.s.reg.IsType(f.b.Name) {
 		return nil

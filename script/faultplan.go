@@ -113,8 +113,8 @@ func (c *call) where() string {
 	return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
 }
 
-// FaultReports returns every effect that the script has stated and the plan has kept, with its hits. It returns nil
-// without a plan.
+// FaultReports returns every effect that the script has stated and the plan has kept, and the effect's hits. It returns
+// nil without a plan.
 func (s *Session) FaultReports() []fault.Report {
 	var list []fault.Report
 	for _, p := range s.faulted.planned {

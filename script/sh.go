@@ -90,9 +90,9 @@ func (v *programValue) display() string {
 	return strings.TrimPrefix(text+"\n"+command.StatusWords(status), "\n")
 }
 
-// off runs fn, which waits for the operating system, without the baton. Meanwhile the time of a virtual lab stands
-// still, while other tasks of a live lab run. If the task has to end before fn returns, off calls stop, which must make
-// fn return soon, and returns Err.
+// off runs fn, which waits for the operating system. Meanwhile the task does not hold the baton. Meanwhile the time of
+// a virtual lab stands still, while other tasks of a live lab run. If the task has to end before fn returns, off calls
+// stop, which must make fn return soon, and returns Err.
 func (t *taskValue) off(what string, fn, stop func()) error {
 	if !t.s.home.Virtual() {
 		return t.Outside(what, fn, stop)

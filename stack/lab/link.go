@@ -27,8 +27,8 @@ type LinkConfig struct {
 	// The interfaces at its ends have the same MTU, unless the configuration of a host has a lower one. 0 means the MTU
 	// of the hosts.
 	MTU int
-	// Duplicates allows two hosts on the link or the switch to have the same address. They detect the conflict (RFC
-	// 5227).
+	// Duplicates allows two hosts on the link or the switch to have the same address. The hosts detect the conflict
+	// (RFC 5227).
 	Duplicates bool
 	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
 	// whole.

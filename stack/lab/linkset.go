@@ -74,8 +74,8 @@ func (k *Link) Ends() (a, b string) {
 	return k.a.host.Name(), k.b.host.Name()
 }
 
-// Queued returns the number of frames that wait for the transmitter in each direction, from the first end and back, without
-// the frame that it serialises.
+// Queued returns the number of frames that wait for the transmitter in each direction, from the first end and back. It
+// does not count the frame that the transmitter serialises.
 func (k *Link) Queued(now clock.Instant) (ab, ba int) {
 	return max(0, k.ab.serialising(now)-1), max(0, k.ba.serialising(now)-1)
 }

@@ -45,18 +45,18 @@ func cited(text, rfc string, yield func(section string)) {
 	}
 }
 
-// between returns the numbers of the sections after the section from, up to and including the section to. The two
-// differ in their last number only.
-func between(from, to string) (list []string) {
-	i, j := strings.LastIndexByte(from, '.'), strings.LastIndexByte(to, '.')
-	if from[:i+1] != to[:j+1] {
+// between returns the numbers of the sections after lo, up to and including hi. The two differ in their last number
+// only.
+func between(lo, hi string) (list []string) {
+	i, j := strings.LastIndexByte(lo, '.'), strings.LastIndexByte(hi, '.')
+	if lo[:i+1] != hi[:j+1] {
 		return nil
 	}
 	var a, b int
-	_, _ = fmt.Sscan(from[i+1:], &a)
-	_, _ = fmt.Sscan(to[j+1:], &b)
+	_, _ = fmt.Sscan(lo[i+1:], &a)
+	_, _ = fmt.Sscan(hi[j+1:], &b)
 	for n := a + 1; n <= b; n++ {
-		list = append(list, fmt.Sprintf("%s%d", from[:i+1], n))
+		list = append(list, fmt.Sprintf("%s%d", lo[:i+1], n))
 	}
 	return list
 }

@@ -11,8 +11,8 @@ import (
 // segment repeats the headers with its own lengths, identification, sequence number and checksums. FIN and PSH stay on
 // the last segment, CWR (RFC 3168 §6.1.2) on the first. A super-segment of UDP is cut into datagrams of GSOSize octets.
 //
-// Start parses a frame, and Next writes one segment after the other into the caller's frames, without allocation. The
-// zero value is ready for use. One Segmenter cuts one frame at a time.
+// Start parses a frame, and Next writes one segment after the other into the caller's frames. Neither allocates memory.
+// The zero value is ready for use. One Segmenter cuts one frame at a time.
 type Segmenter struct {
 	src   []byte // the frame, without link-layer padding
 	l     layout

@@ -349,7 +349,8 @@ func BenchmarkSegmenter(b *testing.B) {
 	}
 }
 
-// FuzzSegmenter: hostile headers are refused, or cut into frames within the input, without a panic.
+// FuzzSegmenter: the Segmenter refuses a super-segment with hostile headers, or cuts it into frames within the input.
+// It does not panic.
 func FuzzSegmenter(f *testing.F) {
 	f.Add(superSegment(MediumEthernet, false, random(100), 30, wire.ACK).Bytes(), uint16(30), false)
 	f.Add(superSegment(MediumIP, true, random(100), 30, wire.ACK).Bytes(), uint16(1), true)

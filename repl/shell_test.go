@@ -79,7 +79,7 @@ func testShell(wall bool) int {
 	return status
 }
 
-// terminal is a shell on a pseudo-terminal, with an emulated screen.
+// terminal is a shell on a pseudo-terminal, which has an emulated screen.
 type terminal struct {
 	t      *testing.T
 	pty    *os.File

@@ -60,7 +60,7 @@ func explained(fn func(c *call) (starlark.Value, error)) func(c *call) (starlark
 // longText is the length of a printed value from which on a reader does not see at once where it differs from another.
 const longText = 40
 
-// differs returns a line about the first difference between two long values, with a line break in front.
+// differs returns a line about the first difference between two long values. A line break precedes the line.
 func differs(got, want starlark.Value) string {
 	if len(got.String()) < longText && len(want.String()) < longText {
 		return ""

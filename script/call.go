@@ -10,7 +10,7 @@ import (
 	"smolsh/script/suggest"
 )
 
-// call is one call of a builtin, with its converted arguments.
+// call is one call of a builtin. It has the converted arguments.
 type call struct {
 	s    *Session
 	t    *taskValue
@@ -138,7 +138,7 @@ func (f *function) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames implements starlark.HasAttrs. It omits methods of the builtin's result, which Attr returns only for
-// help(capture.stop).
+// `help(capture.stop)`.
 func (f *function) AttrNames() []string {
 	if f.s.reg.IsType(f.b.Name) {
 		return nil

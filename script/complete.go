@@ -14,9 +14,9 @@ import (
 )
 
 // Complete returns completions for the end of text, which is a line or a whole input so far. items are sorted, and each
-// may replace text[from:], with which it begins. suffix is to be added if there is only one item. The goroutine that
-// reads input calls Complete while the session is inside Await. If a script computes for longer than limit, there are
-// no items.
+// may replace text[from:], with which it begins. If there is only one item, the caller may add suffix to it. The
+// goroutine that reads input calls Complete while the session is inside Await. If a script computes for longer than
+// limit, there are no items.
 func (s *Session) Complete(text string, limit time.Duration) (from int, items []string, suffix string) {
 	s.tasks.Request(func() { from, items, suffix = s.complete(text) }, limit)
 	return from, items, suffix
@@ -190,7 +190,7 @@ func (s *Session) protocols(fn string, c *cursor.Bracket) (names []string) {
 	return names
 }
 
-// keywords are the arguments that a call may still name, with their equals sign.
+// keywords are the arguments that a call may still name. Each ends with the equals sign.
 func (s *Session) keywords(fn string, c *cursor.Bracket) []string {
 	v, _ := s.lookUp(fn)
 	var names []string

@@ -262,7 +262,7 @@ p, q, e = list[0], list[3], list[4]
 	}
 }
 
-// help(TCP) and fields(TCP) have a line for every field, those of options too.
+// `help(TCP)` and `fields(TCP)` print a line for every field, and for those of options.
 func TestProtocolHelpNamesOptions(t *testing.T) {
 	s := newSim(t, 1)
 	if err := s.RunCommand("help(TCP); print(fields(TCP)); help(ICMPv6ND_RA); help(IPv6)"); err != nil {

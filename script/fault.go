@@ -231,8 +231,8 @@ func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 // predicateSteps is the number of steps that a packet function may compute per packet.
 const predicateSteps = 100_000
 
-// predicateOf returns a frame predicate that calls a Starlark function, with a limit on its steps. The first error is
-// printed, and no frame matches afterwards.
+// predicateOf returns a frame predicate that calls a Starlark function and limits its steps. The predicate prints the
+// first error, and then matches no more frames.
 func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.Dir, frame []byte, m phy.Medium) bool {
 	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
 	dead := false

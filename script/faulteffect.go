@@ -133,7 +133,7 @@ func gemodel(v starlark.Value) (g fault.GilbertElliott, err error) {
 	return g, nil
 }
 
-// describe sets the rule's text, without the place.
+// describe sets the rule's text, which omits the place.
 func (v *ruleValue) describe() {
 	var parts []string
 	for _, name := range choiceNames {

@@ -35,7 +35,7 @@ func statedText(place, text string) string {
 	return "fault on " + place + text
 }
 
-// plannedText returns the arguments of fault() that state only the effect p, without the place.
+// plannedText returns the arguments of fault() that state only the effect p. It omits the place.
 func plannedText(v *ruleValue, p *fault.Planned) string {
 	words, r := []string{}, p.Rule
 	dir := [...]string{"", "rx", "tx"}[r.Dir]
@@ -113,8 +113,8 @@ func (c *call) where() string {
 	return fmt.Sprintf("%s:%d", pos.Filename(), pos.Line)
 }
 
-// FaultReports returns every effect that the script has stated and the plan has kept, with its hits. It returns nil
-// without a plan.
+// FaultReports returns every effect that the script has stated and the plan has kept, and the effect's hits. It returns
+// nil without a plan.
 func (s *Session) FaultReports() []fault.Report {
 	var list []fault.Report
 	for _, p := range s.faulted.planned {

@@ -16,7 +16,7 @@ import (
 	"smolsh/stack/lab"
 )
 
-// labValue is a lab as scripts see it: hosts and links in a world, with a seed.
+// labValue is a lab as scripts see it: a seed, and hosts and links in a world.
 type labValue struct {
 	s   *Session
 	w   *task.World

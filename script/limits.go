@@ -31,7 +31,7 @@ var limitWords = [][2]string{
 	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
 }
 
-// sessionWords are the names of the whole session's limits, each with a description.
+// sessionWords are the names and the descriptions of the whole session's limits.
 var sessionWords = [][2]string{
 	{"tasks", "tasks of the script or shell on all hosts: those of spawn, after, every, on and of servers"},
 	{"handlers", "connections that one server's function handles at a time; further connections wait in the backlog"},

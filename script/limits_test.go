@@ -2,8 +2,8 @@ package script
 
 import "testing"
 
-// TestTasksAreBounded: a session has a maximum number of tasks. The next task is refused until one has ended, and the
-// error says how to raise the maximum.
+// TestTasksAreBounded: a session has a maximum number of tasks. The session refuses the next task until one has ended.
+// The error says how to raise the maximum.
 func TestTasksAreBounded(t *testing.T) {
 	want(t, `
 print(limits()["tasks"].limit, limits()["handlers"].limit)

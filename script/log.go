@@ -69,7 +69,7 @@ func builtinLog(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// logLine writes the text msg of print() to all logs, with the time of the task's world in front of each line. A
+// logLine writes the text msg of print() to all logs. In front of each line it writes the time of the task's world. A
 // function that judges packets has no task (t is nil) and can't wait, so its lines are written together with the next
 // lines of a task.
 func (s *Session) logLine(t *taskValue, msg string) {

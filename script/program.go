@@ -95,7 +95,7 @@ func beside(from, name string) string {
 	return filepath.Join(filepath.Dir(from), name)
 }
 
-// load implements load("other.star", …). The path is relative to the folder of the loading file, and each file runs
+// load implements `load("other.star", …)`. The path is relative to the folder of the loading file, and each file runs
 // once.
 func (s *Session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
 	path := beside(thread.CallFrame(0).Pos.Filename(), module)

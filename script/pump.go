@@ -10,7 +10,7 @@ import (
 	"smolsh/stack/clock"
 )
 
-// pump moves a connection's octets on the owner's goroutine, without a task. It implements the services echo, discard
+// pump moves a connection's octets on the owner's goroutine. It needs no task. It implements the services echo, discard
 // and chargen, and the calls sink() and source().
 type pump struct {
 	conn  *stack.TCPConn

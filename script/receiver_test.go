@@ -43,8 +43,8 @@ func TestMethodsOnTheBuiltin(t *testing.T) {
 	}
 }
 
-// TestEveryBuiltinTakesNone calls every builtin on a value of its own type, with None for every argument and with no
-// argument. Each call returns a value or an error.
+// TestEveryBuiltinTakesNone calls every builtin on a value of its own type, once with None for every argument and once
+// without arguments. Each call returns a value or an error.
 func TestEveryBuiltinTakesNone(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, b := range newSim(t, 1).reg.ByName {

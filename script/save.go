@@ -14,7 +14,7 @@ import (
 	"smolsh/script/registry"
 )
 
-// typedInput is a chunk that was typed at the prompt, with what save() has to know about it.
+// typedInput is a chunk that was typed at the prompt, and the facts about the chunk that save() needs.
 type typedInput struct {
 	src    string
 	failed string // the error that it ended with, "" if it succeeded

@@ -90,9 +90,9 @@ func (v *programValue) display() string {
 	return strings.TrimPrefix(text+"\n"+command.StatusWords(status), "\n")
 }
 
-// off runs fn, which waits for the operating system, without the baton. Meanwhile the time of a virtual lab stands
-// still, while other tasks of a live lab run. If the task has to end before fn returns, off calls stop, which must make
-// fn return soon, and returns Err.
+// off runs fn, which waits for the operating system. Meanwhile the task does not hold the baton. Meanwhile the time of
+// a virtual lab stands still, while other tasks of a live lab run. If the task has to end before fn returns, off calls
+// stop, which must make fn return soon, and returns Err.
 func (t *taskValue) off(what string, fn, stop func()) error {
 	if !t.s.home.Virtual() {
 		return t.Outside(what, fn, stop)
@@ -175,7 +175,7 @@ func (c *call) failedProgram(p *command.Program, cause error) error {
 	return &opError{"sh", p.Line, fmt.Errorf("%w%s", cause, said.String())}
 }
 
-// lastLines returns the last ten lines of a text, each cut after 200 characters.
+// lastLines returns the last ten lines of a text. It cuts each line after 200 characters.
 func lastLines(text string) []string {
 	const lines, columns = 10, 200
 	text = text[max(0, len(text)-4*lines*columns):]

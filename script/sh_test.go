@@ -100,7 +100,7 @@ assert.eq(now(), 0.0)
 `, "")
 }
 
-// pids returns the process numbers that a script has printed, one per line.
+// pids returns the process numbers that a script has printed. The script prints one per line.
 func (s *testSession) pids(t *testing.T) (list []int) {
 	t.Helper()
 	s.Flush()

@@ -139,7 +139,7 @@ func portsTable(c *call) (starlark.Value, error) {
 	return t, nil
 }
 
-// reasonsOf returns how many frames were dropped, by reason.
+// reasonsOf returns the number of dropped frames for each reason.
 func reasonsOf(flows ...*lab.Flow) *starlark.Dict {
 	d := starlark.NewDict(0)
 	for why := range drop.NumReasons {

@@ -13,8 +13,8 @@ import (
 	"smolsh/script/task"
 )
 
-// taskValue is a task as scripts see it, with its interpreter and its host. Only the goroutine that holds the baton
-// reads or changes it.
+// taskValue is a task as scripts see it. It has the task's interpreter and host. Only the goroutine that holds the
+// baton reads or changes it.
 type taskValue struct {
 	*task.Task
 	s      *Session

@@ -36,7 +36,7 @@ type TestResult struct {
 	Why      string   // reason that skip() or xfail() was given
 }
 
-// Error returns the failure in one line or more, with file and line first.
+// Error returns the failure in one line or more. The text begins with file and line.
 func (f *Failure) Error() string {
 	if f.File == "" {
 		return f.Message
@@ -183,7 +183,7 @@ type setupError struct{ error }
 // Unwrap returns the error itself.
 func (e setupError) Unwrap() error { return e.error }
 
-// callTeardown calls teardown(), with the result of setup() if it has a parameter.
+// callTeardown calls teardown(). If teardown() has a parameter, it gets the result of setup().
 func (s *Session) callTeardown(f *testFile) error {
 	c := &testcase.Case{Fn: f.teardown}
 	fixture := f.fixture

@@ -36,9 +36,9 @@ func (s *Session) RunCommand(src string) error {
 	return s.result(s.typed(s.main, CommandName, src))
 }
 
-// typed runs the statements one by one, each as its own program. Names bound by earlier statements are predeclared, and
-// are looked up when they are used. So a function sees the current values of its globals, not those at the time when it
-// was typed.
+// typed runs the statements one by one. Each statement is its own program. Names bound by earlier statements are
+// predeclared, and are looked up when they are used. So a function sees the current values of its globals, not those at
+// the time when it was typed.
 func (s *Session) typed(t *taskValue, name, src string) error {
 	s.recordOwn()
 	s.files.sources[name] = src

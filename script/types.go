@@ -79,7 +79,7 @@ var valueTypes = []registry.ValueType{
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
 }
 
-// layerFields returns a row for each attribute of a packet that is a common layer, with the names of the layer's
+// layerFields returns a row for each attribute of a packet that is a common layer. The row has the names of the layer's
 // fields. A protocol with a table for each message has all their fields in one row.
 func layerFields() (rows [][2]string) {
 	for _, attr := range packet.LayerNames() {

@@ -60,7 +60,7 @@ s.attach(a); s.attach(b)
 assert.eq(a.ping("10.0.0.2", count=3, interval="1ms").received, 3)`,
 }
 
-// wait0 returns a script that calls a function, with timeout=0, which has to wait.
+// wait0 returns a script that calls a function with `timeout=0`. The function has to wait.
 func wait0(fn, args string) string {
 	return "f = " + fn + "\nat = now()\nassert.fails(lambda: f(" + args + "timeout=0), \"timed out\")\nassert.eq(now(), at)"
 }

@@ -94,8 +94,8 @@ func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error)
 	return c, nil
 }
 
-// Done reports whether probing has finished. err is nil if the interface has the address now. If err is ErrInUse, by is
-// the hardware address of the station that uses the address. Other errors: ErrDown, and ErrClosed after Cancel.
+// Done reports whether probing has finished. err is nil if the interface has the address now. With ErrInUse, the result
+// by is the hardware address of the station that uses the address. Other errors: ErrDown, and ErrClosed after Cancel.
 func (c *AddrProbe) Done() (done bool, by wire.HardwareAddr, err error) { return c.done, c.by, c.err }
 
 // Cancel ends probing unless the interface has the address already.
@@ -127,9 +127,9 @@ func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	return nil
 }
 
-// randomBetween returns a random duration in the range from the argument from to the argument to, both included.
-func (h *Host) randomBetween(from, to time.Duration) time.Duration {
-	return from + time.Duration(h.rng.Int64N(int64(to-from)+1))
+// randomBetween returns a random duration between lo and hi, both included.
+func (h *Host) randomBetween(lo, hi time.Duration) time.Duration {
+	return lo + time.Duration(h.rng.Int64N(int64(hi-lo)+1))
 }
 
 // tickAddrProbes sends the probes and announcements that are due at time now.

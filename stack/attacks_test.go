@@ -304,7 +304,7 @@ func joinGroups(s *siege) {
 	}
 }
 
-// fragmentPacket returns a fragment of datagram id, with n octets at offset off.
+// fragmentPacket returns a fragment of datagram id. The fragment has n octets at offset off.
 func fragmentPacket(id uint16, proto wire.Protocol, off int, more bool, n int) *phy.Frame {
 	return fromC(ipPacket(proto, ipC, ipB, make([]byte, n), func(h *wire.IPv4) {
 		h.ID, h.FragmentOffset, h.MoreFragments = id, off, more

@@ -42,7 +42,8 @@ func (l *told) want(t *testing.T, want ...string) {
 	l.lines = nil
 }
 
-// TestEventsOfConnections: every transition of both ends is reported once, in order, with the reason of the end.
+// TestEventsOfConnections: both hosts report every transition of their connection once, in order, and the reason of its
+// end.
 func TestEventsOfConnections(t *testing.T) {
 	n, a, b := pair(t)
 	n.run(5 * time.Millisecond)
@@ -107,7 +108,7 @@ func TestEventsOfRefusedAndStranded(t *testing.T) {
 	}
 }
 
-// TestEventsOfRecovery: loss recovery's changes are reported with their reason.
+// TestEventsOfRecovery: the sender reports each change of its loss recovery with the reason.
 func TestEventsOfRecovery(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})
@@ -179,8 +180,8 @@ func TestEventsOfNeighborsAndDrops(t *testing.T) {
 		"9.000000 link eth0 UP-DOWN mtu 1500")
 }
 
-// TestEventsOfLinks: an interface is up while it is switched on and its link is up. Each change of the link and of the MTU is
-// reported once.
+// TestEventsOfLinks: an interface is up while it is switched on and its link is up. The host reports each change of the
+// link and of the MTU once.
 func TestEventsOfLinks(t *testing.T) {
 	n := newNetwork(t)
 	h, i := n.host("b", macB, "10.0.0.2/24")
@@ -222,8 +223,8 @@ func TestNoAllocsEvents(t *testing.T) {
 	}
 }
 
-// TestEventsOfTimers: a transition made by a timer is reported at once and not stored: the end of TIME-WAIT, and a connection that
-// times out.
+// TestEventsOfTimers: the host reports a transition that a timer makes at once, and does not store it: the end of
+// TIME-WAIT, and a connection that times out.
 func TestEventsOfTimers(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})

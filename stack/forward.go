@@ -10,7 +10,7 @@ import (
 // SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops forwarding. A router forwards
 // packets for other hosts with the TTL reduced by one, and fragments packets that are too long if DF allows it. It
 // sends an ICMP error about a packet that it can't forward. It adds its address to record route and timestamp options,
-// drops packets with a source route, and sends no redirects. Forwarding is off by default (RFC 1122 §3.3.1.1).
+// drops packets that have a source route, and sends no redirects. Forwarding is off by default (RFC 1122 §3.3.1.1).
 func (h *Host) SetForwarding(on bool) { h.net.forwarding = on }
 
 // Forwarding reports whether the host forwards packets.

@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestFragments: datagrams of every length arrive intact over links of every MTU, and long pings are answered.
+// TestFragments: B receives datagrams of every length intact over links of every MTU, and answers long pings.
 func TestFragments(t *testing.T) {
 	for _, mtu := range []int{minMTU, 576, 1499, 1500} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {

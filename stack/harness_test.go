@@ -285,7 +285,7 @@ func drain(h *Host, now clock.Instant, i *Iface) (frames []*phy.Frame) {
 	}
 }
 
-// lone returns host B alone, with A as a PERMANENT neighbour and its first announcements sent.
+// lone returns host B without a network. A is a PERMANENT neighbour of B, and B has sent its first announcements.
 func lone(t testing.TB) (*Host, *Iface) {
 	n := newNetwork(t)
 	h, i := n.host("b", macB, "10.0.0.2/24")

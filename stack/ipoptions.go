@@ -15,7 +15,7 @@ import (
 //
 // A malformed option is answered with parameter problem (RFC 1122 §3.2.2.5, RFC 1812 §4.3.3.5). The host does not route
 // by source routes. A packet whose source route is not finished is not for this host, and is answered with source route
-// failed (RFC 1122 §3.3.5). A router drops every packet with a source route, which RFC 1812 §5.2.4.1 allows and
+// failed (RFC 1122 §3.3.5). A router drops every packet that has a source route, which RFC 1812 §5.2.4.1 allows and
 // RFC 7126 §4.3 advises.
 func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v Verdict, ok bool) {
 	b := p.ip.IPv4Options(p.octets)

@@ -130,7 +130,8 @@ func TestParkedConnectionsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestManySocketsAreNotCopied: binding a socket, or joining a group, beside ten thousand others copies no list of them.
+// TestManySocketsAreNotCopied: a host that has ten thousand sockets copies no list of them to bind one more socket, or
+// to join a group.
 func TestManySocketsAreNotCopied(t *testing.T) {
 	h, i := lone(t)
 	setLimit(t, h, "groups", 1<<20)

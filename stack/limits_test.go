@@ -61,8 +61,8 @@ func TestLimitNames(t *testing.T) {
 	}
 }
 
-// TestLimitEdges: sockets, connections and groups are accepted up to the limit and not beyond; one more is accepted after one is
-// closed or the limit is raised.
+// TestLimitEdges: the host accepts sockets, connections and groups up to the limit and not beyond. It accepts one more
+// after one is closed or the limit is raised.
 func TestLimitEdges(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})

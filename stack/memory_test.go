@@ -197,8 +197,8 @@ func TestFarOctetsMakeRoom(t *testing.T) {
 	}
 }
 
-// TestIdleReaders: peers that never read fill send buffers, but hold at most their address's share, and a newcomer is served. A
-// connection whose buffer stays full is aborted to make room, and the application gets the error.
+// TestIdleReaders: peers that never read fill send buffers, but hold at most their address's share, and the host serves
+// a newcomer. To make room, the host aborts a connection whose buffer stays full, and the application gets the error.
 func TestIdleReaders(t *testing.T) {
 	const buffers = 4 << 20
 	n, a, b, c := hogs(t, buffers)
@@ -280,8 +280,8 @@ func TestLimitBuffers(t *testing.T) {
 	}
 }
 
-// TestLimitReassembly: out-of-order data of one address is kept up to half of the limit, counted from the gap on. The stream
-// arrives nevertheless.
+// TestLimitReassembly: the host keeps out-of-order data of one address up to half of the limit, counted from the gap
+// on. It receives the whole stream nevertheless.
 func TestLimitReassembly(t *testing.T) {
 	n, a, b := pair(t)
 	l := listen(t, b, 80, tcp.Config{})

@@ -44,8 +44,8 @@ func randomGroupFrame(rng *rand.Rand, groups []netip.Addr) []byte {
 	return b
 }
 
-// TestHostileMulticast joins and leaves groups while a hundred thousand frames about them arrive. Every frame is counted, memory
-// stays within its limits, and is freed when all sockets have left.
+// TestHostileMulticast joins and leaves groups while a hundred thousand frames about them arrive. The host counts every
+// frame, keeps its memory within the limits, and frees it when all sockets have left.
 func TestHostileMulticast(t *testing.T) {
 	h, i := lone(t)
 	h.limits.Groups = 40

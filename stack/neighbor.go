@@ -157,7 +157,7 @@ type NeighborInfo struct {
 	Queued  int               // datagrams and connections that wait for the neighbour
 }
 
-// NeighborInfos returns the neighbour tables of all interfaces, by interface and address.
+// NeighborInfos returns the neighbour tables of all interfaces. It sorts the entries by interface and address.
 func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 	var infos []NeighborInfo
 	for _, i := range h.net.ifaces {

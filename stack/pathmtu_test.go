@@ -14,7 +14,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// narrowed returns the hosts of routed, with the given MTU on the last link.
+// narrowed returns the hosts of routed. The last link has the given MTU.
 func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
 	n, a, r, b = routed(t)
 	if err := r.net.ifaces[2].SetMTU(mtu); err != nil {
@@ -23,8 +23,8 @@ func narrowed(t testing.TB, mtu int) (n *network, a, r, b *Host) {
 	return n, a, r, b
 }
 
-// TestPathMTU: a connection reduces its segments to the path MTU at once, later connections of that path start with it, and after
-// ten minutes longer segments are tried again (RFC 1191).
+// TestPathMTU: a connection reduces its segments to the path MTU at once, later connections of that path start with it,
+// and after ten minutes the sender tries longer segments again (RFC 1191).
 func TestPathMTU(t *testing.T) {
 	n, a, r, b := narrowed(t, 1000)
 	l := listen(t, b, 80, tcp.Config{})
@@ -66,8 +66,8 @@ func TestPathMTU(t *testing.T) {
 	}
 }
 
-// TestPathBecomesNarrow: if long segments have passed before, a report of a smaller path MTU is used only after a timeout
-// (RFC 5927 §7.2).
+// TestPathBecomesNarrow: if long segments have passed before, the sender uses a report of a smaller path MTU only after
+// a timeout (RFC 5927 §7.2).
 func TestPathBecomesNarrow(t *testing.T) {
 	n, a, r, b := narrowed(t, 1500)
 	l := listen(t, b, 80, tcp.Config{})
@@ -163,8 +163,8 @@ func TestPathTableIsBounded(t *testing.T) {
 	}
 }
 
-// TestPathChanges: over paths that change their MTU at random, lose and duplicate packets and routers' reports, streams arrive as
-// sent.
+// TestPathChanges: over paths that change their MTU at random, lose and duplicate packets and routers' reports, the
+// receiver gets each stream as sent.
 func TestPathChanges(t *testing.T) {
 	for seed := range uint64(15) {
 		rng := rand.New(rand.NewPCG(seed, 1191))

@@ -9,8 +9,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestPriorityTags: a tag with VLAN identifier 0 only gives a frame a priority (IEEE 802.1Q §6.9.1), and the frame is processed
-// as if untagged.
+// TestPriorityTags: a tag with VLAN identifier 0 only gives a frame a priority (IEEE 802.1Q §6.9.1), and the host
+// processes the frame as if untagged.
 func TestPriorityTags(t *testing.T) {
 	ping := icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest, ID: 1}, []byte("x"))
 	ask := make([]byte, wire.ARPLen)

@@ -14,8 +14,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestRawVerdicts: a raw socket gets a copy of packets that other receivers have, whose verdict stays. A packet without another
-// receiver is delivered rather than refused.
+// TestRawVerdicts: a raw socket gets a copy of packets that other receivers have, whose verdict stays. If a packet has
+// no other receiver, the host delivers it rather than refuse it.
 func TestRawVerdicts(t *testing.T) {
 	const ospf = wire.Protocol(89)
 	unasked := icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoReply, ID: 9}, nil)
@@ -107,7 +107,7 @@ func TestRawBetweenHosts(t *testing.T) {
 	}
 }
 
-// TestRawErrors: an ICMP error about a raw socket's packet is reported once, and to that socket only.
+// TestRawErrors: the host reports an ICMP error about a raw socket's packet once, and to that socket only.
 func TestRawErrors(t *testing.T) {
 	n, a, b := pair(t)
 	ra, _ := a.BindRaw(89)
@@ -188,8 +188,8 @@ func TestRawErrorVerdicts(t *testing.T) {
 	}
 }
 
-// TestRawQueueIsBounded: an unread socket's queue is bounded. Its losses are counted by the socket if the packet had another
-// receiver, else as drops.
+// TestRawQueueIsBounded: an unread socket's queue is bounded. The socket counts each packet that it loses. If the
+// packet has no other receiver, the host drops it.
 func TestRawQueueIsBounded(t *testing.T) {
 	h, i := lone(t)
 	r, _ := h.BindRaw(89)

@@ -119,7 +119,7 @@ func (x *stream) step(s *siege, data []byte) {
 	}
 }
 
-// theWide is a second subnet of B, with room for many stations.
+// theWide is a second subnet of B. It has room for many stations.
 var theWide = netip.MustParsePrefix("10.1.0.1/16")
 
 func newSiege(t *testing.T) *siege {

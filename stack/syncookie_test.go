@@ -28,7 +28,7 @@ func flooded(t testing.TB) (n *network, a, b *Host, l *TCPListener) {
 	return n, a, b, l
 }
 
-// TestSYNCookies: connections open through cookies, with all options of their SYNs.
+// TestSYNCookies: the host opens connections by cookies, and each connection has all options of its SYN.
 func TestSYNCookies(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -100,8 +100,8 @@ func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Ver
 
 // listen processes a segment in LISTEN (RFC 9293 §3.10.7.2). A SYN creates a connection, or is answered with a SYN
 // cookie if the SYN queue is full. An ACK is answered with RST unless it returns a cookie. If the SYN replaces a
-// TIME-WAIT connection, after is that connection's last sequence number, beyond which the new initial number must lie;
-// otherwise after is nil.
+// TIME-WAIT connection, the new initial sequence number must lie beyond that connection's last one, to which after
+// points. Otherwise after is nil.
 func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segment, after *wire.Seq) Verdict {
 	switch {
 	case s.Flags.Has(wire.RST):

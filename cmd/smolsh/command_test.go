@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestShellCommand runs commands as !cmd does. Their status is returned, they receive an interrupt themselves, and the stack and
-// its tasks continue.
+// TestShellCommand runs commands as `!cmd` does. smolsh returns their status. They receive an interrupt themselves, and
+// the stack and its tasks continue.
 func TestShellCommand(t *testing.T) {
 	s := newLive(t)
 	for line, want := range map[string]int{"exit 3": 3, "true": 0, "kill -INT $$": 130, "/no/such/program 2>/dev/null": 127} {

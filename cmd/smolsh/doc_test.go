@@ -30,8 +30,8 @@ func firstDifference(got, want string) string {
 	return "the end"
 }
 
-// TestExamplesLive runs the reference's examples by the wall clock: each in its own session, with a peer in this process. script's
-// tests run them on a virtual lab; the examples of the kernel's sockets need its network.
+// TestExamplesLive runs the reference's examples by the wall clock. Each example has its own session, and a peer in
+// this process. script's tests run them on a virtual lab; the examples of the kernel's sockets need its network.
 func TestExamplesLive(t *testing.T) {
 	examples := 0
 	for _, chunk := range strings.Split(script.Reference(), "\n### ")[1:] {

@@ -144,8 +144,8 @@ var matrix = []struct {
 	{"tcpdump", tryTcpdump, map[string]string{"virtual": "no other host sends packets there"}},
 }
 
-// switchPeer is the other host of a switch, with the kernel's address. By its arguments it waits, or tries the server, or pings
-// us, until that succeeds.
+// switchPeer is the other host of a switch. It has the kernel's address. By its arguments it waits, or tries the
+// server, or pings us, until that succeeds.
 const switchPeer = `
 def page(conn):
     conn.recv_until(b"\r\n\r\n")

@@ -87,7 +87,7 @@ func self() string {
 func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // cloneProcess runs a copy of this process in a new user and a new network namespace and waits for its end. If ran is
-// false, why is the reason for which it could not start.
+// false, the copy could not start, for the reason why.
 func cloneProcess() (status int, ran bool, why *doctor.Obstacle) {
 	runtime.LockOSThread() // the copy is killed when the thread that started it ends
 	report, theirs, err := os.Pipe()

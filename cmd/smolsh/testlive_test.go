@@ -31,7 +31,8 @@ def test_fails():
     assert.eq(ping("192.168.69.100", count=1).received, 2)
 `
 
-// TestTestLive: live tests run beside the kernel, each with its own TAP. A failure leaves the capture of the failed run itself.
+// TestTestLive: live tests run beside the kernel. Each test has its own TAP. A failure leaves the capture of the failed
+// run itself.
 func TestTestLive(t *testing.T) {
 	for _, who := range everyone(t) {
 		folder := t.TempDir()
@@ -92,8 +93,8 @@ func underTest(t *testing.T, says string, args ...string) {
 	}
 }
 
-// TestTestInterrupted: Ctrl-C ends a run with status 130 and reports the tests so far. On a terminal a line shows the progress,
-// and is removed at the end.
+// TestTestInterrupted: Ctrl-C ends a run with status 130 and reports the tests so far. On a terminal, the runner shows
+// the progress in a line, which it removes at the end.
 func TestTestInterrupted(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "long.star")
 	text := "def test_a():\n    pass\ndef test_b():\n    pass\ndef test_long():\n    while True:\n        sleep(1)\n"

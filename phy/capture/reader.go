@@ -69,8 +69,8 @@ func Open(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader that reads the capture in. Close of the Reader does not close in. It returns an error that
-// names the reason if in does not hold a capture.
+// NewReader returns a Reader of the capture that the argument in holds. The Reader's Close does not close that
+// argument. NewReader returns an error that names the reason if the argument holds no capture.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{}
 	b := bufio.NewReaderSize(in, fetchStep)
@@ -164,7 +164,7 @@ func (r *Reader) warn(kind, format string, args ...any) {
 	r.warned.add(kind, func() string { return r.where() + ": " + fmt.Sprintf(format, args...) })
 }
 
-// pass skips the packet being read, with a warning.
+// pass skips the packet being read, and warns of that.
 func (r *Reader) pass(kind, format string, args ...any) (*Record, error) {
 	r.passed++
 	r.warn(kind, format+"; passed over", args...)

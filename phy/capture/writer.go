@@ -10,8 +10,8 @@
 //
 // A Reader also reads files of other programs, and interprets them as tcpdump and tshark do: both formats, also
 // compressed with gzip, in every unit of time. It rounds down to a nanosecond, as tshark does, if a time is finer than
-// that. If nanoseconds in 64 bits can't express a time, the Reader uses the nearest second that they can express, with
-// a warning. It bounds the memory that a hostile file costs.
+// that. If nanoseconds in 64 bits can't express a time, the Reader warns and uses the nearest second that they can
+// express. It bounds the memory that a hostile file costs.
 //
 // A Reader is single-owner: one goroutine at a time may use it. Several may use a Writer.
 package capture

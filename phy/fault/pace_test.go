@@ -11,7 +11,7 @@ import (
 	"smolsh/stack/drop"
 )
 
-// arrival is a frame of a size in octets at an instant, with the expected outcome.
+// arrival is a frame of a size in octets at an instant, and the expected outcome.
 type arrival struct {
 	at     time.Duration
 	octets int

@@ -60,7 +60,8 @@ func TestState(t *testing.T) {
 	}
 }
 
-// TestWatch: changes before the call of Watch are reported too. Changes of other interfaces, and those after Close, are not.
+// TestWatch: Watch also reports changes that precede its call. It reports no changes of other interfaces, and none
+// after Close.
 func TestWatch(t *testing.T) {
 	taptest.Namespace(t)
 	for _, name := range []string{"tap0", "tap1"} {

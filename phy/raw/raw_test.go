@@ -30,7 +30,7 @@ var (
 	noMAC              = wire.HardwareAddr{2, 0, 0, 0, 0, 0x99}
 )
 
-// bench is a packet socket of ours at one end of a cable, with a kernel at the other end.
+// bench is a packet socket of ours at one end of a cable. A kernel is at the other end.
 type bench struct {
 	*testing.T
 	dev   *Device
@@ -382,8 +382,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLinkChanges: the link goes down and up, changes its MTU, loses its carrier, and is deleted. Each change is reported, and
-// Refresh finds it.
+// TestLinkChanges: the link goes down and up, changes its MTU, loses its carrier, and is deleted. The device reports
+// each change, and Refresh finds it.
 func TestLinkChanges(t *testing.T) {
 	b := lay(t, Options{})
 	news := make(chan struct{}, 100)

@@ -128,8 +128,8 @@ func TestFramesCross(t *testing.T) {
 	}
 }
 
-// TestNotFrames writes invalid messages to the switch's end, as a hostile process may. Each is dropped for its reason,
-// and a frame sent after them arrives.
+// TestNotFrames writes invalid messages to the switch's end, as a hostile process may. The switch drops each for its
+// reason, and receives a frame that follows them.
 func TestNotFrames(t *testing.T) {
 	d, p := cable(t)
 	head := func(gso byte, size uint16, rest []byte) []byte {
@@ -433,7 +433,8 @@ func TestStaleSocket(t *testing.T) {
 	}
 }
 
-// TestHello: a guest with a wrong hello is refused, and learns the version and the MTU of the switch.
+// TestHello: the switch refuses a guest that sends a wrong hello. To a hello of another version or MTU it answers with
+// its own version and MTU.
 func TestHello(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sw")
 	l, err := Listen(path, 1500)

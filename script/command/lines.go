@@ -10,8 +10,8 @@ import (
 	"smolsh/script/task"
 )
 
-// InBackground reports whether a line of the system's shell has the operator & outside quotes. all is true if the line is one pipeline,
-// which & puts into the background.
+// InBackground reports whether a line of the system's shell has the operator `&` outside quotes. The result all is true
+// if the line is one pipeline, which `&` puts into the background.
 func InBackground(line string) (some, all bool) {
 	var quote byte
 	line = strings.TrimSpace(line)

@@ -2,7 +2,7 @@ package command
 
 import "testing"
 
-// The operator & is found outside quotes, and not in && and redirections.
+// InBackground finds the operator `&` outside quotes, and not in `&&` and redirections.
 func TestInBackground(t *testing.T) {
 	for line, want := range map[string]bool{
 		"sleep 1 &": true, "sleep 1&": true, "&": true, "a & b": true, "(a; b) &": true, "a&&b&": true, `echo "x" & `: true, "a 2>&1 &": true,

@@ -190,7 +190,8 @@ func attributes(got, want starlark.HasAttrs, depth int) (where, what string) {
 	return "", ""
 }
 
-// strings2 returns the first difference between two strings of octets, with the line if both are texts of several lines.
+// strings2 returns the first difference between two strings of octets. It names the line if both are texts of several
+// lines.
 func strings2(got, want []byte) string {
 	at := 0
 	for at < len(got) && at < len(want) && got[at] == want[at] {

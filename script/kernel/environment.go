@@ -35,9 +35,9 @@ type Environment interface {
 	// Group returns the builtins under a prefix as a value, whose attributes are the builtins bound to recv.
 	Group(prefix string, recv starlark.Value) starlark.Value
 
-	// Failed converts the operating system's error err into the stack's error, with the operation op and the address
-	// where in its text. The task t, which may be nil, made the call. If t has to end, Failed returns err itself. If
-	// err is nil, Failed returns nil.
+	// Failed converts the operating system's error err into the stack's error. Its text names the operation op and the
+	// address where. The task t, which may be nil, made the call. If t has to end, Failed returns err itself. If err is
+	// nil, Failed returns nil.
 	Failed(t Task, op string, where any, err error) error
 	// Complain reports an error after which the server continues, unless said limits the report.
 	Complain(server starlark.Value, said *complaint.Log, err error)
@@ -72,8 +72,8 @@ type Call struct {
 
 	// Options converts the options of TCP sockets that the call gave. OptionNames has their names.
 	Options func() ([]Option, error)
-	// SendFile reads the file that the argument path names and calls send for each piece, with the time that left
-	// returns as its timeout. It returns the number of octets sent.
+	// SendFile reads the file that the argument path names and calls send for each piece. The call's timeout is the
+	// time that the function left returns. It returns the number of octets sent.
 	SendFile func(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (int64, error)
 	// SinkFile writes the octets that recv returns to the file that the argument path names, until recv returns none.
 	// The argument most is the number of octets that recv may return. SinkFile returns the number of octets written.

@@ -30,7 +30,7 @@ func TestBuiltins(t *testing.T) {
 	}
 }
 
-// scripts are run over loopback, each with a program of its own. The keys name the subtests.
+// scripts are run over loopback. Each script has a program of its own. The keys name the subtests.
 var scripts = map[string]string{
 	"connect": `
 l = kernel.tcp.listen(0, addr="127.0.0.1")

@@ -44,7 +44,7 @@ func tcpState(c *net.TCPConn) string {
 	return stateWord(n)
 }
 
-// setBacklog sets the number of connections that may wait for accept to n, by a second call of listen(2).
+// setBacklog calls listen(2) again, which sets the number of connections that may wait for accept to n.
 func setBacklog(l *net.TCPListener, n int) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), n) })

@@ -260,5 +260,5 @@ func (p *Value) option(o packet.Option) starlark.Value {
 	return starlark.Tuple{name, p.value(o.Value)}
 }
 
-// Show formats each layer of the packet with its fields, in the order of the wire.
+// Show formats the packet's layers, and the fields of each layer, in the order of the wire.
 func (p *Value) Show() string { return p.dissected().Show() }

@@ -388,7 +388,7 @@ func command(v starlark.Value) (any, error) {
 	return c, nil
 }
 
-// noNUL refuses a string with an octet 0, which ends strings of the operating system.
+// noNUL refuses a string that contains an octet 0, because that ends a string of the operating system.
 func noNUL(s string) error {
 	if strings.Contains(s, "\x00") {
 		return errors.New("it has an octet 0")

@@ -46,8 +46,8 @@ func TestPrinting(t *testing.T) {
 	}
 }
 
-// TestDetails: columns from Detail on are printed below their row, in lines that fit into the terminal, without empty
-// cells.
+// TestDetails: a table prints the columns from Detail on below their row, in lines that fit into the terminal. It omits
+// empty cells.
 func TestDetails(t *testing.T) {
 	for width, want := range map[int]string{
 		0:  "NAME\neth0\n      mtu:1500 rx_bytes:7\na\n      mtu:65535",

@@ -73,7 +73,7 @@ func (r *Ring) Write(p []byte) int {
 	return len(p)
 }
 
-// PutAt stores p at offset off from the queue's front, without making it part of the queue. off+len(p) must not exceed
+// PutAt stores p at offset off from the queue's front. It does not make p part of the queue. off+len(p) must not exceed
 // the limit.
 func (r *Ring) PutAt(off int, p []byte) {
 	if len(p) == 0 {

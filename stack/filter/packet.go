@@ -41,7 +41,7 @@ func (p packet) load(off, size uint32) (uint32, bool) {
 	return binary.BigEndian.Uint32(b), true
 }
 
-// is compares the value that load returns, under mask, with want.
+// is applies mask to the value that load returns, and compares the result with want.
 func (p packet) is(off, size, mask, want uint32) result {
 	v, ok := p.load(off, size)
 	if !ok {

@@ -87,7 +87,7 @@ func need(t *testing.T, program string) {
 	t.Skipf("%s is not installed: apt-get install %s", program, program)
 }
 
-// capture returns a classic capture file of the frames, one second apart.
+// capture returns a classic capture file of the frames. Their times are one second apart.
 func capture(cs []captured, link layers.LinkType) []byte {
 	var file bytes.Buffer
 	w := pcapgo.NewWriter(&file)

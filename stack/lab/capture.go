@@ -50,8 +50,8 @@ func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() er
 	return c.stopper(l)
 }
 
-// Capture writes every frame that passes the host's interfaces, in either direction, with the host's verdict. A frame shows
-// as the stack saw it: before the rules of the port that sent it, after those of the port that received it.
+// Capture writes every frame that passes the host's interfaces in either direction, and the host's verdict on it. A
+// frame shows as the stack saw it: before the rules of the port that sent it, after those of the port that received it.
 func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err error) {
 	cw, err := capture.Create(path, h.lab.world.Epoch)
 	if err != nil {

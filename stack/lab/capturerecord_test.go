@@ -57,8 +57,8 @@ func compile(t *testing.T, text string) *filter.Filter {
 	return f
 }
 
-// TestOneRecordForEachFrame: a lab's capture holds a record of the sender for each frame, in the order of sending, with
-// the outcome of every copy.
+// TestOneRecordForEachFrame: a lab's capture holds a record of the sender for each frame, in the order of sending. The
+// record states the outcome of every copy.
 func TestOneRecordForEachFrame(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond})
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)

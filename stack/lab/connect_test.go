@@ -9,8 +9,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// BenchmarkConnect opens connections in a virtual lab, one after the other. Each carries one octet each way and is closed by the
-// client, whose TIME-WAIT is short.
+// BenchmarkConnect opens one connection after the other in a virtual lab. Each end sends one octet, and then the
+// client, whose TIME-WAIT is short, closes the connection.
 func BenchmarkConnect(b *testing.B) {
 	s := newScene(b, 1, LinkConfig{})
 	cfg := tcp.Config{NoDelay: true, TimeWait: -1}

@@ -66,7 +66,7 @@ func (s *costScene) attach(k int) (*Host, *Link) {
 	return h, link
 }
 
-// crowd attaches n more hosts, each of which has sent a frame.
+// crowd attaches n more hosts, and makes each of them send a frame.
 func (s *costScene) crowd(n int) {
 	for k := range n {
 		s.attach(k + 2)

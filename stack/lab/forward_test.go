@@ -12,8 +12,8 @@ import (
 	"smolsh/stack/wire"
 )
 
-// TestSuperSegmentsAreForwarded: a router forwards super-segments whole between links of one MTU, with every TCP option. If the
-// next link is narrower it sends fragmentation needed, and the sender makes smaller segments.
+// TestSuperSegmentsAreForwarded: a router forwards super-segments whole between links of one MTU, and keeps every TCP
+// option. If the next link is narrower it sends fragmentation needed, and the sender makes smaller segments.
 func TestSuperSegmentsAreForwarded(t *testing.T) {
 	for _, mtu := range []int{1500, 1400} {
 		s := &scene{TB: t, w: NewWorld()}

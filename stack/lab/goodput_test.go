@@ -212,8 +212,8 @@ func goodputFlows(t *testing.T, out *strings.Builder) {
 	}
 }
 
-// newForwarding returns a router, a receiver 10.0.0.2 on the router's link of the given rate, and n senders, each with
-// its own round trip.
+// newForwarding returns a router, a receiver 10.0.0.2 on the router's link of the given rate, and n senders. Each
+// sender has its own round trip time.
 func newForwarding(t *testing.T, n int, rate uint64, rtts []time.Duration) *scene {
 	s := &scene{TB: t, w: NewWorld()}
 	s.l, s.r = New(s.w, 1), NewVirtual(s.w)

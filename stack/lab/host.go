@@ -96,9 +96,10 @@ func (h *Host) WireFrames() (release func()) {
 	}
 }
 
-// Attach makes an interface of h on a device. The interface has the device's name, with a number added if that name is
-// in use. A Runner polls and drains a pollable device (World.Devices); the world drains a device in memory. Without
-// addrs the interface gets the host's next address, if one is left. The caller closes the device after Port.Detach.
+// Attach makes an interface of h on a device. The interface has the device's name. If that name is in use, a number is
+// added to it. A Runner polls and drains a pollable device (World.Devices); the world drains a device in memory.
+// Without addrs the interface gets the host's next address, if one is left. The caller closes the device after
+// Port.Detach.
 func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	if len(addrs) == 0 {
 		addrs = h.nextAddr()

@@ -27,8 +27,8 @@ type LinkConfig struct {
 	// The interfaces at its ends have the same MTU, unless the configuration of a host has a lower one. 0 means the MTU
 	// of the hosts.
 	MTU int
-	// Duplicates allows two hosts on the link or the switch to have the same address. They detect the conflict (RFC
-	// 5227).
+	// Duplicates allows two hosts on the link or the switch to have the same address. The hosts detect the conflict
+	// (RFC 5227).
 	Duplicates bool
 	// Offload lets hosts leave segmentation and checksums to the link, which carries super-segments
 	// whole.
@@ -132,7 +132,8 @@ func (l *Lab) newLink(cfg LinkConfig, mtu int) (*Link, error) {
 	return k, nil
 }
 
-// attachLink makes the host's interface at one end of k. The interface sends into the direction out.
+// attachLink makes the host's interface at one end of k. The interface sends its frames to the argument out, a
+// direction.
 func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))

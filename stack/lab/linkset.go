@@ -24,9 +24,10 @@ func (k *Link) SetUp(up bool) {
 	}
 }
 
-// Set changes the link in force; it takes all of cfg but Offload, with the defaults of LinkConfig. Frames in transit keep
-// their instants of arrival, and frames that are queued leave at the instants that the rate gave them. Later frames don't
-// overtake any of them unless there is jitter. A queue that becomes shorter loses no frame that it holds.
+// Set changes the link in force. It adopts all of cfg but Offload, and LinkConfig's defaults for the fields that cfg
+// leaves unset. Frames in transit keep their instants of arrival, and frames that are queued leave at the instants that
+// the rate gave them. Later frames don't overtake any of them unless there is jitter. A queue that becomes shorter
+// loses no frame that it holds.
 func (k *Link) Set(cfg LinkConfig) error {
 	if err := cfg.check(); err != nil {
 		return err
@@ -73,8 +74,8 @@ func (k *Link) Ends() (a, b string) {
 	return k.a.host.Name(), k.b.host.Name()
 }
 
-// Queued returns the number of frames that wait for the transmitter in each direction, from the first end and back, without
-// the frame that it serialises.
+// Queued returns the number of frames that wait for the transmitter in each direction, from the first end and back. It
+// does not count the frame that the transmitter serialises.
 func (k *Link) Queued(now clock.Instant) (ab, ba int) {
 	return max(0, k.ab.serialising(now)-1), max(0, k.ba.serialising(now)-1)
 }

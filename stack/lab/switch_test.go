@@ -179,8 +179,8 @@ func TestSwitchDropsWhatHasNoHeader(t *testing.T) {
 	}
 }
 
-// TestSwitchKeepsReservedFrames: a bridge does not relay frames to the groups that are reserved for its neighbours (IEEE
-// 802.1Q §8.6.3), nor frames from an address that no station can have. Each is counted at the receiving port.
+// TestSwitchKeepsReservedFrames: a bridge does not relay frames to the groups that are reserved for its neighbours
+// (IEEE 802.1Q §8.6.3), nor frames from an address that no station can have. The receiving port counts each.
 func TestSwitchKeepsReservedFrames(t *testing.T) {
 	reserved := func(last byte) wire.HardwareAddr { return wire.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, last} }
 	for name, c := range map[string]struct {

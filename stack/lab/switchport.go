@@ -50,7 +50,7 @@ func (s *Switch) AttachDevice(dev phy.Device) (*SwitchPort, error) {
 // Ports returns the switch's ports in the order in which they were attached. The caller must not change the slice.
 func (s *Switch) Ports() []*SwitchPort { return s.ports }
 
-// add makes p a port of the switch, with the name want. If a port has that name, a number is added.
+// add makes p a port of the switch and gives it the name want. If another port has that name, add adds a number to it.
 func (s *Switch) add(p *SwitchPort, want string) {
 	p.name = want
 	for n := 1; s.names[p.name]; n++ {

@@ -138,8 +138,8 @@ func TestAFullDeviceOfASwitchHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// TestWhatWaitsForADeviceIsBoundedInOctets: large frames that wait are bounded in octets. A small frame in a large buffer does not
-// keep that buffer.
+// TestWhatWaitsForADeviceIsBoundedInOctets: the port bounds the octets of large frames that wait. A small frame in a
+// large buffer does not keep that buffer.
 func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	w, s, _, d, _ := deviceSwitch(t, 1, phy.MemoryConfig{MTU: 65535})
 	d.takes = 0
@@ -163,8 +163,8 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 	}
 }
 
-// TestAFailedDeviceLeavesTheSwitch: a device that fails is removed and reported once. The switch forgets the addresses
-// that it learnt from the device, counts the frames that wait for it, and the other ports continue.
+// TestAFailedDeviceLeavesTheSwitch: the switch removes a device that fails and reports it once. It forgets the
+// addresses that it learnt from the device, and counts the frames that wait for it. The other ports continue.
 func TestAFailedDeviceLeavesTheSwitch(t *testing.T) {
 	gone := fmt.Errorf("unplugged: %w", phy.ErrClosed)
 	for _, c := range []struct {

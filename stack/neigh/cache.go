@@ -30,8 +30,8 @@ const (
 
 // Cache is the neighbour table of one interface. See New.
 type Cache[W any] struct {
-	// Watch, if set, is called for every change of an entry, with the previous state. It runs during the change, so it
-	// must not call the cache.
+	// Watch, if set, is called for every change of an entry and gets the entry's previous state. It runs during the
+	// change, so it must not call the cache.
 	Watch func(e *Entry[W], from State, what Change)
 
 	cfg        Config

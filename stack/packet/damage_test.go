@@ -21,7 +21,7 @@ func frameOf(t testing.TB, name string) []byte {
 	return nil
 }
 
-// TestDamage: a field that contradicts the protocol or the frame is reported by name, and the other fields keep their
+// TestDamage: Damage reports by name a field that contradicts the protocol or the frame. The other fields keep their
 // values.
 func TestDamage(t *testing.T) {
 	for _, c := range []struct {

@@ -6,7 +6,7 @@ import (
 	"smolsh/phy"
 )
 
-// A Packet is a frame, or its first octets, with the layers that Dissect found in it.
+// A Packet is a frame, or its first octets, and the layers that Dissect found in it.
 type Packet struct {
 	Octets []byte    // known octets of the frame, which must not be changed
 	Length int       // length of the whole frame in octets, at least len(Octets)

@@ -87,7 +87,7 @@ func readRecords(t *testing.T, path string) (frames [][]byte, lengths []int, lin
 }
 
 // TestFieldsAreThoseOfTshark compares our fields with those that tshark reads in the same packets. Scapy built the
-// packets, of all protocols, with random values.
+// packets. They are of all protocols and have random values.
 func TestFieldsAreThoseOfTshark(t *testing.T) {
 	compared, packets := map[string]int{}, 0
 	for file, first := range map[string]*Protocol{"packets.pcap": Ether, "real.pcap": Ether, "sll.pcap": SLL, "sll2.pcap": SLL2, "null.pcap": Null} {

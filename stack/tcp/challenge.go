@@ -41,9 +41,9 @@ func (c *Conn) mayChallenge(now clock.Instant) bool {
 	return c.challenge.allow(now) && (c.hooks == nil || c.hooks.Challenge == nil || c.hooks.Challenge(now))
 }
 
-// checkReset processes a RST (RFC 9293 §3.5.3, §3.10.7.4, second step). It accepts a RST only at exactly RCV.NXT (RFC
-// 5961 §3). The number first is the segment's sequence number before the segment was cut to the window: cutting off
-// text in front of the RST must not move a guessed number to RCV.NXT.
+// checkReset processes a RST (RFC 9293 §3.5.3, §3.10.7.4, second step). It accepts a RST only at exactly RCV.NXT
+// (RFC 5961 §3). The argument first is the segment's sequence number before the segment was cut to the window: cutting
+// off text in front of the RST must not move a guessed number to RCV.NXT.
 func (c *Conn) checkReset(now clock.Instant, first wire.Seq) drop.Reason {
 	if first != c.rcv.nxt {
 		c.challengeACK(now)

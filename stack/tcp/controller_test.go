@@ -211,7 +211,7 @@ func TestHyStartLosesLess(t *testing.T) {
 	}
 }
 
-// TestCubicSlowStart: HyStart++ is used in the first slow start, and sets ssthresh at its end (RFC 9406 §4.2).
+// TestCubicSlowStart: CUBIC uses HyStart++ in the first slow start, and sets ssthresh at its end (RFC 9406 §4.2).
 func TestCubicSlowStart(t *testing.T) {
 	c, w := newCubic(), &Window{Cwnd: 10_000, Ssthresh: 1_000_000, MSS: 1000}
 	if c.Acked(0, w, &Acked{Octets: 9000}); w.Cwnd != 12_000 {

@@ -10,7 +10,7 @@ import (
 // honest path does not lose as many segments in one window.
 const maxGaps = 1024
 
-// outOfOrder is the set of ranges received out of order, with the state of the SACK option that reports them. It is
+// outOfOrder is the set of ranges received out of order, and the state of the SACK option that reports them. It is
 // allocated with the first segment out of order, and released when the connection is idle.
 type outOfOrder struct {
 	buf.Ranges           // ranges as offsets in the stream

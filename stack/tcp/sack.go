@@ -45,9 +45,9 @@ func (g *outOfOrder) blocks() int {
 	return g.numRecent
 }
 
-// maxBlocks returns the number of SACK blocks that fit into a segment, with text or without. The TCP header bounds the
-// number (RFC 2018 §3), and so does the packet. Beside text the option may occupy only half of the packet: on a link
-// with the least MTU it would otherwise leave no room for text.
+// maxBlocks returns the number of SACK blocks that fit into a segment. The number depends on whether the segment has
+// text. The TCP header bounds the number (RFC 2018 §3), and so does the packet. Beside text the option may occupy only
+// half of the packet: on a link with the least MTU it would otherwise leave no room for text.
 func (c *Conn) maxBlocks(text bool) int {
 	limit, room := 4, min(int(c.snd.callerRoom), c.snd.mss)
 	if c.ts.on {

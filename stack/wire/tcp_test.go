@@ -218,8 +218,8 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// TestTCPPartialChecksum completes a partial checksum as a device does, with the complement of the sum from the start
-// of the transport header.
+// TestTCPPartialChecksum completes a partial checksum as a device does: it stores the complement of the sum from the
+// start of the transport header.
 func TestTCPPartialChecksum(t *testing.T) {
 	packet := tcpPacket(t, src4, dst4, "hello")
 	b := changed(packet, 16, 0, 0)

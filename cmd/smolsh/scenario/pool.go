@@ -207,8 +207,8 @@ const hasEnded = "the test ended its worker: "
 // too busy.
 const residentChecks = 50 * time.Millisecond
 
-// await waits for a worker's answer. Without an answer, why holds the reason, and the caller must end the worker if it
-// still runs. interrupted is true if Config.Stop was closed before the answer.
+// await waits for a worker's answer. Without an answer, await returns the reason why, and the caller must end the
+// worker if it still runs. interrupted is true if Config.Stop was closed before the answer.
 func (c *Config) await(w *worker) (a reply, why string, interrupted bool) {
 	limit := time.NewTimer(c.Timeout + grace + overdue)
 	defer limit.Stop()

@@ -10,8 +10,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Space is a second network namespace, in addition to the test's. Only functions run by Do are in it, with the programs
-// and sockets that they open.
+// Space is a second network namespace, in addition to the test's. Only functions run by Do, and the programs and
+// sockets that they open, are in it.
 type Space struct{ work chan func() }
 
 // NewSpace makes a network namespace with lo up. It ends with the test.

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Need skips the test if a requirement is missing, with a message that names it and how to get it. With CI=true the
-// test fails instead.
+// Need skips the test if a requirement is missing. Its message names the requirement and how to get it. With CI=true
+// the test fails instead.
 func Need(t testing.TB, ok bool, what, get string) {
 	t.Helper()
 	if ok {

@@ -101,7 +101,7 @@ func udpPayload(b []byte) string {
 	return string(b[wire.IPv4Len+wire.UDPLen:])
 }
 
-// rig is a live lab of two hosts, 10.0.0.1 and 10.0.1.1, each on a pipe and with a UDP socket.
+// rig is a live lab of two hosts, 10.0.0.1 and 10.0.1.1. Each host is on a pipe and has a UDP socket.
 type rig struct {
 	lab.Runner
 	w        *lab.World
@@ -174,7 +174,7 @@ func TestAFullDeviceHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// TestAFailedDeviceIsReportedOnce: a device that fails, or whose descriptor only hangs up, is reported once, and the loop
+// TestAFailedDeviceIsReportedOnce: the loop reports a device that fails, or whose descriptor only hangs up, once, and
 // continues.
 func TestAFailedDeviceIsReportedOnce(t *testing.T) {
 	for _, c := range []struct {

@@ -14,8 +14,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// TestPanicOnTheLoop: a host that panics on the loop goes out of service and is reported. A panic in a caller's
-// function panics in the caller. The loop and the other hosts continue after both.
+// TestPanicOnTheLoop: if a host panics on the loop, the loop takes it out of service and reports it. A panic in a
+// caller's function panics in the caller. The loop and the other hosts continue after both.
 func TestPanicOnTheLoop(t *testing.T) {
 	w := lab.NewWorld()
 	told := make(chan *lab.Panic, 10)

@@ -46,16 +46,16 @@ func newPair() (x, y *stack.Stack, err error) {
 	return x, y, nil
 }
 
-// carry passes packets, including their checksums, from the link from to the link to.
-func carry(from, to *channel.Endpoint) {
+// carry passes packets, including their checksums, from the link src to the link dst.
+func carry(src, dst *channel.Endpoint) {
 	for {
-		out := from.ReadContext(context.Background())
+		out := src.ReadContext(context.Background())
 		if out == nil {
 			return
 		}
 		in := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: out.ToBuffer()})
 		out.DecRef()
-		to.InjectInbound(header.IPv4ProtocolNumber, in)
+		dst.InjectInbound(header.IPv4ProtocolNumber, in)
 		in.DecRef()
 	}
 }
@@ -227,7 +227,7 @@ func memory(n int, x, y *stack.Stack) (map[string]float64, error) {
 	}, nil
 }
 
-// idle is a connection without a waiting goroutine: the endpoint and its queue, without our channels.
+// idle is a connection without a waiting goroutine: the endpoint and its queue. It has none of our channels.
 type idle struct {
 	ep tcpip.Endpoint
 	wq *waiter.Queue

@@ -17,7 +17,7 @@ import (
 
 const ourMAC = tcpip.LinkAddress("\x02\x00\x00\x00\x00\x03")
 
-// openTAP opens a TAP, with a vnet header if offloads are requested.
+// openTAP opens a TAP, whose frames have a vnet header if offloads are requested.
 func openTAP(name string, offload bool) (stack.LinkEndpoint, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -34,7 +34,9 @@ func sections() []section {
 			"`smolsh test --shrink` refuses such a test.", Builtins: join(programBuiltins(), fileBuiltins(), logBuiltins())},
 		{Title: "Values and tests", Intro: "`smolsh test` runs every name of a file's top level that begins with `test_` and holds a function, each in a fresh evaluation of " +
 			"the file. `setup()`, if the file defines it, runs before each test, and a test with a parameter for it gets its result as the first argument. `teardown(net)` runs after " +
-			"each test, also after a failure, if `setup()` returned. An error in either fails the test, and so does `exit()`.", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
+			"each test, also after a failure, if `setup()` returned. An error in either fails the test, and so does `exit()`. An error in a task, a handler or a function that judges " +
+			"packets fails the test too, unless the test joins the task or reads its error. After each part, the tasks that are ready run until they wait; tasks that still wait end with " +
+			"the test. So a test whose server still works lets time pass at its end: `l.run(\"10s\")`, or `task.join()`.", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }

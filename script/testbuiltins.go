@@ -13,7 +13,7 @@ func testBuiltins() []*builtin {
 		{Name: "cases", Sig: "fn, values", Kinds: "fn any", Args: "fn: the test function; values: a list, each item is the last argument of one case, a tuple is several arguments", Result: "test", Pure: true,
 			Doc: "A test for each value, for a global whose name begins with test_.", Example: `test_delay = cases(lambda d: assert.lt(d, 3), [1, 2])`, See: "xfail, tagged, skip", Fn: builtinCases},
 		{Name: "xfail", Sig: `fn, why, pattern=""`, Kinds: "fn str str", Args: "fn: the test function, or what cases or tagged returned; why: the known fault; pattern: a regular expression for the text of the failure", Result: "test", Pure: true,
-			Doc: "A test that is expected to fail; the test fails if it passes.", Example: `test_known = xfail(lambda: assert.eq(1, 2), "arithmetic is broken")`, See: "cases, tagged, skip", Fn: builtinXFail},
+			Doc: "A test that is expected to fail; it fails if it passes or exceeds a bound.", Example: `test_known = xfail(lambda: assert.eq(1, 2), "arithmetic is broken")`, See: "cases, tagged, skip", Fn: builtinXFail},
 		{Name: "tagged", Sig: "fn, *tags", Kinds: "fn", Args: "fn: the test function, or what cases or xfail returned; tags: words for --tag", Result: "test", Pure: true,
 			Doc: "A test with tags; smolsh test --tag selects by them.", Example: `test_long = tagged(lambda: sleep("1h"), "slow")`, See: "cases, xfail, skip", Fn: builtinTagged},
 		{Name: "skip", Sig: `why=""`, Kinds: "str", Args: "why: the reason, for the report",

@@ -201,6 +201,7 @@ func TestEndsWhole(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
+		time.Sleep(500 * time.Millisecond) // the report names the case that runs
 		_ = cmd.Process.Signal(c.signal)
 		_ = cmd.Wait()
 		if got := cmd.ProcessState.ExitCode(); got != c.status {
@@ -209,7 +210,7 @@ func TestEndsWhole(t *testing.T) {
 		results := readJUnit(t, report)
 		want := map[string]string{"test_a": "", "test_b": "assert.true: False is not true", "test_long": "interrupted while it ran"}
 		if c.signal == syscall.SIGKILL {
-			delete(want, "test_long")
+			want["test_long"] = "it ran when the run ended"
 			want["the whole run"] = "the run has not ended, or was killed: tests are missing"
 		}
 		if len(results) != len(want) {

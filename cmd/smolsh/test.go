@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -349,6 +350,9 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 		}
 	}
 	if t.junit != "" {
+		if filepath.Ext(t.junit) == ".star" {
+			return 0, usageError("test: --junit: %s is a script; the flag takes the file for the report", t.junit)
+		}
 		f, err := os.Create(t.junit)
 		if err != nil {
 			return 0, usageError("test: --junit: %v", err)
@@ -450,11 +454,10 @@ func (r *record) narrow(t *testOptions, c *scenario.Config, notes io.Writer) {
 
 // update records the failures of a run.
 func (r *record) update(tests []scenario.Test, result scenario.Result, notes io.Writer) {
-	if r.path == "" || len(r.Failed) == 0 && result.Failed == 0 {
+	if r.path == "" {
 		return
 	}
-	r.Update(tests, result)
-	if err := r.Write(r.path); err != nil {
+	if err := scenario.UpdateRecord(r.path, tests, result); err != nil {
 		fmt.Fprintf(notes, "note: the failed tests can't be recorded for --last-failed: %v\n", err)
 	}
 }

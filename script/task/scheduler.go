@@ -208,8 +208,8 @@ func (s *Scheduler) advanceWorld() bool {
 	return false
 }
 
-// wanted reports whether a held world may advance: a task drives it, or the main task waits in it, directly or for
-// another task that does. The wait of any other task does not advance a held world.
+// wanted reports whether a held world may advance. It may if a task drives it, if the main task waits in it, or if the main task waits
+// for a task that waits in it. The wait of any other task does not advance a held world.
 func (s *Scheduler) wanted(w *World) bool {
 	if w.driven > 0 {
 		return true

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"smolsh/script"
 )
@@ -122,6 +123,7 @@ func walk(root, rel string, above []fs.FileInfo, add func(path, shown string)) e
 
 // Collect evaluates files, up to Jobs of them at once, and returns their tests.
 func (c *Config) Collect(files []File) Found {
+	c.began = time.Now()
 	parts := make([]Found, len(files))
 	var next sync.Mutex
 	n := 0

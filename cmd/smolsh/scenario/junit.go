@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,7 +21,8 @@ type junit struct {
 	Skipped int      `xml:"skipped,attr"`
 	Suites  []*suite `xml:"testsuite"`
 
-	end int64 // offset of the closing tags in the file, in octets, while the tests run
+	running []job // the cases that the end of the file names
+	end     int64 // offset of the closing tags in the file, in octets, while the tests run
 }
 
 type suite struct {
@@ -140,18 +142,54 @@ type file interface {
 
 const (
 	junitBegin = xml.Header + "<testsuites>\n"
-	// junitEnd follows the cases while the tests run: whoever finds it in the file knows that the run has not ended as it should.
-	junitEnd = `  <testsuite name="smolsh test" tests="1" failures="0" errors="1" skipped="0">
-    <testcase classname="smolsh" name="the whole run"><error message="the run has not ended, or was killed: tests are missing"></error></testcase>
-  </testsuite>
-</testsuites>
-`
+	junitEnd   = "</testsuites>\n"
 )
+
+// unfinished returns the end of the report while the tests run: whoever finds it in the file knows that the run has not ended as it
+// should, and which cases ran at last.
+func (j *junit) unfinished(c *Config) []byte {
+	s := suite{Name: "smolsh test", Seconds: "0"}
+	add := func(class, name, file, message string) {
+		s.Tests++
+		s.Errors++
+		s.Cases = append(s.Cases, junitCase{Class: class, Name: name, File: file, Seconds: "0", Error: &junitReason{Message: message}})
+	}
+	for _, x := range j.running {
+		k := junitCaseOf(c, &outcome{test: x.test, seed: x.seed}, telling{})
+		add(k.Class, k.Name, k.File, "it ran when the run ended")
+	}
+	add("smolsh", "the whole run", "", "the run has not ended, or was killed: tests are missing")
+	b, err := xml.MarshalIndent(struct {
+		XMLName xml.Name `xml:"testsuite"`
+		suite
+	}{suite: s}, "  ", "  ")
+	if err != nil {
+		return []byte(junitEnd)
+	}
+	return append(append(b, '\n'), junitEnd...)
+}
+
+// ongoing notes the cases that run in the file.
+func (j *junit) ongoing(c *Config, list []job) {
+	f, ok := c.JUnit.(file)
+	if !ok || slices.Equal(list, j.running) {
+		return
+	}
+	j.running = list
+	j.finish(f, max(j.end, int64(len(junitBegin))), j.unfinished(c))
+}
+
+// finish writes the end of the file at an offset, and cuts off what follows.
+func (j *junit) finish(f file, at int64, b []byte) {
+	if _, err := f.WriteAt(b, at); err == nil {
+		_ = f.Truncate(at + int64(len(b)))
+	}
+}
 
 // begin writes a report without cases.
 func (j *junit) begin(c *Config) {
 	if f, ok := c.JUnit.(file); ok {
-		_, _ = f.WriteAt([]byte(junitBegin+junitEnd), 0)
+		j.finish(f, 0, append([]byte(junitBegin), j.unfinished(c)...))
 	}
 }
 
@@ -175,10 +213,10 @@ func (j *junit) arrive(c *Config, o *outcome) {
 	}
 	b.WriteString("\n  </testsuite>\n")
 	size := b.Len()
-	b.WriteString(junitEnd)
-	if _, err := f.WriteAt(b.Bytes(), at); err == nil {
-		j.end = at + int64(size)
-	}
+	j.running = slices.DeleteFunc(j.running, func(x job) bool { return x == job{o.test, o.seed} })
+	b.Write(j.unfinished(c))
+	j.finish(f, at, b.Bytes())
+	j.end = at + int64(size)
 }
 
 // write writes the whole report.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // Failed is a test that failed with a seed.
@@ -88,8 +90,30 @@ func (r *Record) Select(tests []Test) (list []Test) {
 	return list
 }
 
-// Update removes from the record the cases that have run, and adds those that failed.
-func (r *Record) Update(tests []Test, result Result) { r.update(tests, result.ran, result.failures) }
+// UpdateRecord takes the cases of a run off the record in a file, and puts those that failed on it. Runs that end at once update the
+// record one after the other.
+func UpdateRecord(path string, tests []Test, result Result) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // which unlocks it
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return err
+	}
+	r, err := ReadRecord(path)
+	if err != nil {
+		r = Record{} // a damaged record is replaced
+	}
+	if len(r.Failed) == 0 && len(result.failures) == 0 {
+		return nil
+	}
+	r.update(tests, result.ran, result.failures)
+	return r.Write(path)
+}
 
 func (r *Record) update(tests []Test, ran, failed []job) {
 	paths := map[string]string{}

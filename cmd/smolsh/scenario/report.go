@@ -41,7 +41,10 @@ type report struct {
 }
 
 func newReport(c *Config, total int, last map[int]uint64) *report {
-	r := &report{c: c, total: total, last: last, start: time.Now()}
+	r := &report{c: c, total: total, last: last, start: c.began}
+	if r.start.IsZero() {
+		r.start = time.Now()
+	}
 	r.suites.begin(c)
 	for _, t := range c.Tests {
 		r.files = max(r.files, utf8.RuneCountInString(t.Shown))

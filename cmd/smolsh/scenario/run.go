@@ -63,6 +63,7 @@ type Config struct {
 	Stop <-chan struct{}
 
 	pool     pool
+	began    time.Time // when the search for tests began
 	naming   sync.Mutex
 	captures map[string]string // test to which a capture file belongs, by the file's path; guarded by naming
 }
@@ -100,7 +101,7 @@ type tail struct {
 	cut bool
 }
 
-const maxTail = 16 << 10
+const maxTail = 4 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
@@ -115,9 +116,14 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) end() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := bytes.Clone(t.b)
-	if t.cut {
-		_, b, _ = bytes.Cut(b, []byte("\n"))
+	b, cut := bytes.Clone(t.b), t.cut
+	if at := bytes.IndexByte(b, '\n'); cut && at >= 0 && at < len(b)-1 {
+		b = b[at+1:] // from the beginning of a line
+	}
+	if lines := bytes.SplitAfter(b, []byte("\n")); len(lines) > maxLines {
+		b, cut = bytes.Join(lines[len(lines)-maxLines:], nil), true
+	}
+	if cut {
 		b = append([]byte("…\n"), b...)
 	}
 	return b
@@ -217,5 +223,9 @@ func (c *Config) again(t Test, seed uint64, plan *fault.Plan) string {
 	if plan != nil {
 		words = append(words, "--keep", quote(Keeping(plan)))
 	}
-	return strings.Join(append(words, quote(t.Path)), " ")
+	path := t.Path
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path // no flag
+	}
+	return strings.Join(append(words, quote(path)), " ")
 }

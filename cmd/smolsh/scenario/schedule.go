@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -74,6 +76,36 @@ func (c *Config) total() (n int, last map[int]uint64) {
 	return n, last
 }
 
+// runningLooks is the interval at which the JUnit report names the cases that run, for a reader after the runner was killed.
+const runningLooks = 100 * time.Millisecond
+
+// running holds the cases that run. Any goroutine may call its methods.
+type running struct {
+	mu    sync.Mutex
+	cases map[job]bool
+}
+
+func (r *running) start(j job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cases[j] = true
+}
+
+func (r *running) end(j job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.cases, j)
+}
+
+// list returns the cases, by test and seed.
+func (r *running) list() []job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(r.cases), func(a, b job) int {
+		return cmp.Or(cmp.Compare(a.test, b.test), cmp.Compare(a.seed, b.seed))
+	})
+}
+
 // Run runs the cases of the shard and reports each. It returns an error if a report can't be written.
 func (c *Config) Run() (Result, error) {
 	total, last := c.total()
@@ -86,6 +118,7 @@ func (c *Config) Run() (Result, error) {
 	stop := make(chan struct{}) // closed when this function returns
 	defer close(stop)
 	var failed atomic.Bool
+	run := running{cases: map[job]bool{}}
 	type numberedJob struct {
 		n int
 		job
@@ -115,7 +148,9 @@ func (c *Config) Run() (Result, error) {
 					results <- numbered{n: t.n}
 					continue
 				}
+				run.start(t.job)
 				o := c.first(t.job)
+				run.end(t.job)
 				if o.Failure != nil {
 					failed.Store(true)
 				}
@@ -129,7 +164,7 @@ func (c *Config) Run() (Result, error) {
 	}()
 	early := map[int]numbered{} // results that wait for a case of a lower number, by number
 	next, ran := 0, 0
-	for res := range results {
+	take := func(res numbered) {
 		if res.ran {
 			r.arrive(res.o)
 		}
@@ -143,6 +178,18 @@ func (c *Config) Run() (Result, error) {
 			}
 		}
 		r.progress(next + len(early))
+	}
+	looks := time.NewTicker(runningLooks)
+	defer looks.Stop()
+	for open := true; open; {
+		select {
+		case res, ok := <-results:
+			if open = ok; ok {
+				take(res)
+			}
+		case <-looks.C:
+			r.suites.ongoing(c, run.list())
+		}
 	}
 	r.result.NotRun = total - ran
 	r.result.Interrupted = r.result.Interrupted || ran < total && c.stopped()

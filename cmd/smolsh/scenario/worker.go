@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,14 +123,21 @@ func (w *server) answer(r request) (a reply) {
 	return a
 }
 
-// maxMessage bounds the octets of a failure's message.
-const maxMessage = 64 << 10
+// maxMessage and maxLines bound the text of a failure, in octets and lines.
+const (
+	maxMessage = 4 << 10
+	maxLines   = 30
+)
 
 func shortened(s string) string {
-	if len(s) <= maxMessage {
+	short := s[:min(len(s), maxMessage)]
+	if lines := strings.SplitAfterN(short, "\n", maxLines+1); len(lines) > maxLines {
+		short = strings.TrimSuffix(strings.Join(lines[:maxLines], ""), "\n")
+	}
+	if len(short) == len(s) {
 		return s
 	}
-	return fmt.Sprintf("%s… (%d octets more)", s[:maxMessage], len(s)-maxMessage)
+	return fmt.Sprintf("%s… (%d octets more)", strings.ToValidUTF8(short, ""), len(s)-len(short))
 }
 
 func (c *Config) tooMuchTime() string {

@@ -73,8 +73,8 @@ func loadHistory(path string) (h *history, warning string) {
 	return h, warning
 }
 
-// read adds the entries of a file. Each line is one entry. It skips lines that are longer than the reader's buffer. It
-// returns the number of lines, and of skipped lines.
+// read adds the entries of a file. Each line is one entry. read skips lines that are longer than the reader's buffer.
+// It returns the number of lines, and of skipped lines.
 func (h *history) read(in *bufio.Reader) (lines, long int) {
 	for passing := false; ; {
 		line, err := in.ReadSlice('\n')

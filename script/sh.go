@@ -90,8 +90,8 @@ func (v *programValue) display() string {
 	return strings.TrimPrefix(text+"\n"+command.StatusWords(status), "\n")
 }
 
-// off runs fn, which waits for the operating system. Meanwhile the task does not hold the baton. Meanwhile the time of
-// a virtual lab stands still, while other tasks of a live lab run. If the task has to end before fn returns, off calls
+// off runs fn, which waits for the operating system. The task does not hold the baton while fn runs. The time of a
+// virtual lab then stands still; other tasks of a live lab run. If the task has to end before fn returns, off calls
 // stop, which must make fn return soon, and returns Err.
 func (t *taskValue) off(what string, fn, stop func()) error {
 	if !t.s.home.Virtual() {

@@ -11,8 +11,8 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
-// TestSchedulerLive runs testdata/script/proof/scheduler.star on a TAP. The kernel's host has a web server. Its output
-// is the same as on a virtual lab, where testdata/cli/scheduler.txtar runs it.
+// TestSchedulerLive runs testdata/script/proof/scheduler.star on a TAP. The kernel's host has a web server. The
+// script's output is the same as on a virtual lab, where testdata/cli/scheduler.txtar runs it.
 func TestSchedulerLive(t *testing.T) {
 	taptest.NeedTools(t, "python3")
 	namespace(t)

@@ -56,8 +56,8 @@ type Tasks interface {
 	// number of the server's handlers that run. If the wait ends in another way, such as an interrupt, Turn returns an
 	// error.
 	Turn(t Task, running func() int, ended func() bool) error
-	// AwaitTask blocks the task t until over returns true. The task u makes over true. The text what names the wait in
-	// messages. A negative timeout means no limit.
+	// AwaitTask blocks the task t until over returns true. The task u makes over return true. The text what names the
+	// wait in messages. A negative timeout means no limit.
 	AwaitTask(t, u Task, what string, timeout time.Duration, over func() bool) error
 	// Changed makes the tasks inside Turn and AwaitTask test their conditions again.
 	Changed()
@@ -73,7 +73,7 @@ type Call struct {
 	// Options converts the options of TCP sockets that the call gave. OptionNames has their names.
 	Options func() ([]Option, error)
 	// SendFile reads the file that the argument path names and calls send for each piece. The call's timeout is the
-	// time that the function left returns. It returns the number of octets sent.
+	// time that the function left returns. SendFile returns the number of octets sent.
 	SendFile func(left func() time.Duration, send func(b []byte, timeout time.Duration) error) (int64, error)
 	// SinkFile writes the octets that recv returns to the file that the argument path names, until recv returns none.
 	// The argument most is the number of octets that recv may return. SinkFile returns the number of octets written.

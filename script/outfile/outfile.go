@@ -53,9 +53,9 @@ func (e *inUse) Error() string {
 	return e.by.by + " writes this file; wait for its end"
 }
 
-// Create makes a file or empties it for the writer by, a name that the errors of other writers state. It refuses a file
-// of the set, and leaves that file as it is. The file is of the set until the caller calls release, which may be called
-// more than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set.
+// Create makes a file or empties it. The errors of other writers name this writer as by. Create refuses a file of the
+// set, and leaves that file as it is. The file is of the set until the caller calls release, which may be called more
+// than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set.
 func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	if f, release, err = s.open(path, 0, perm, by); err != nil {
 		return nil, nil, err

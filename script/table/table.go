@@ -162,8 +162,8 @@ func (t *Table) Slice(start, end, step int) starlark.Value {
 }
 
 // Get implements starlark.Mapping. An int selects a row by its index. A string selects the row whose first column has
-// that value: counters()["TcpRetransSegs"]. If there is just one other column, Get returns its value. A row selects the
-// row that equals it.
+// that value: `counters()["TcpRetransSegs"]`. If there is just one other column, Get returns its value. A row selects
+// the row that equals it.
 func (t *Table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	switch k := k.(type) {
 	case starlark.Int:

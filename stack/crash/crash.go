@@ -49,8 +49,8 @@ func (p *Panic) Error() string {
 	return text
 }
 
-// Trace returns the stack in at most n lines. Each line states a function and its source line. It starts with the
-// caller of the function that panicked, which Error names.
+// Trace returns the stack in at most n lines. Each line states a function and its source line. The first line states
+// the caller of the function that panicked, which Error names.
 func (p *Panic) Trace(n int) string {
 	var lines []string
 	for _, f := range p.frames[min(1, len(p.frames)):min(n+1, len(p.frames))] {

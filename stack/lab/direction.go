@@ -187,7 +187,8 @@ func (l *direction) serialise(now clock.Instant, octets int) clock.Instant {
 }
 
 // arrival returns the time at which a frame arrives. The argument left is the time at which its last bit leaves the
-// sender. Without jitter it is not before the arrival of an earlier frame, also if the delay has become shorter.
+// sender. Without jitter the result is not before the arrival of an earlier frame, also if the delay has become
+// shorter.
 func (l *direction) arrival(left clock.Instant) clock.Instant {
 	at := left.Add(l.delay())
 	if l.link.cfg.Jitter == 0 {

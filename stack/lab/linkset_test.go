@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestChangesKeepOrder: whatever is set on a link without jitter, it delivers its frames in order, none early, and
-// counts each.
+// TestChangesKeepOrder: whatever is set on a link without jitter, the link delivers its frames in order, none early,
+// and counts each.
 func TestChangesKeepOrder(t *testing.T) {
 	for seed := range uint64(50) {
 		s := newScene(t, seed, LinkConfig{Delay: time.Millisecond})

@@ -32,7 +32,7 @@ type talk struct {
 	got  [2]int // number of octets received from the other end
 }
 
-// said returns the octet at offset at in the stream that an end sends.
+// said returns the octet that has the offset at in the stream that an end sends.
 func said(end, at int) byte { return byte(at*7 + at>>8*13 + end*101) }
 
 // turn makes both ends send a few octets more and read.

@@ -164,7 +164,7 @@ func TestWhatWaitsForADeviceIsBoundedInOctets(t *testing.T) {
 }
 
 // TestAFailedDeviceLeavesTheSwitch: the switch removes a device that fails and reports it once. It forgets the
-// addresses that it learnt from the device, and counts the frames that wait for it. The other ports continue.
+// addresses learnt from the device, and counts the frames that wait for the device. The other ports continue.
 func TestAFailedDeviceLeavesTheSwitch(t *testing.T) {
 	gone := fmt.Errorf("unplugged: %w", phy.ErrClosed)
 	for _, c := range []struct {

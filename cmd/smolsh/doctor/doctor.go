@@ -61,7 +61,7 @@ type Checkup struct {
 	failed bool
 }
 
-// Run makes the checks and writes their verdicts to w. The verdict on an obstacle has two lines. It returns false if a
+// Run makes the checks and writes their verdicts to w. The verdict on an obstacle has two lines. Run returns false if a
 // check failed.
 func (c *Checkup) Run(w io.Writer) (ok bool) {
 	c.w = w

@@ -23,7 +23,7 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 }
 
 // showFrame returns the line of a frame on an interface. out is true if the host sends the frame. After a bar the line
-// has, in this order:
+// has words for what the summary does not show, each under the condition that follows it, in this order:
 //
 //	from HW, to HW   hardware addresses of the frame
 //	at HW            of an ARP request: the sender's hardware address, if it is not the frame's

@@ -236,8 +236,8 @@ func foreigns() []foreign {
 	return slices.Concat(resolutions(), offsets(), classics(), sections(), links(), damaged())
 }
 
-// contents returns a line for every packet, in the form of foreign.want, the warnings, and the error that ended the
-// reading.
+// contents reads a capture file. lines has a line for every packet, in the form of foreign.want. err is the error that ended the
+// reading, nil at the end of the file.
 func contents(b []byte) (lines, warnings []string, err error) {
 	r, err := NewReader(bytes.NewReader(b))
 	if err != nil {

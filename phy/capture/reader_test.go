@@ -217,7 +217,7 @@ func TestReadCutGzip(t *testing.T) {
 	}
 }
 
-// TestReadKeepsTheError reads on after damage that ends the reading.
+// TestReadKeepsTheError: after damage that ends the reading, every further Read returns the same error.
 func TestReadKeepsTheError(t *testing.T) {
 	f := (&ng{order: le}).section(0).iface(1, 0).raw(6, 13, nil, 13).enhanced(0, 1, 50, etherPing)
 	r, err := NewReader(bytes.NewReader(f.b))

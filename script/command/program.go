@@ -18,8 +18,8 @@ const (
 	// maxOutput is the largest number of octets that are kept of a program's standard output and standard error
 	// together.
 	maxOutput = 64 << 20
-	// maxPrograms is the largest number of programs in a set that run, or whose outputs a process that they left behind
-	// holds open.
+	// maxPrograms is the largest number of programs that a set may have at once. A program counts while it runs, and
+	// afterwards while a process that it left behind holds one of its outputs open.
 	maxPrograms = 256
 	// outputSettle is the time that Run waits after the program's end for its outputs to close. A process that the
 	// program left behind may hold them open.

@@ -58,8 +58,8 @@ func (u *undo) covers(k wire.SACKBlock) bool {
 	return false
 }
 
-// spuriousReason returns the reason for which an ACK shows that the retransmissions were unnecessary, "" if it does not
-// show it. There are two reasons: the first ACK that moves SND.UNA echoes a timestamp older than the first
+// spuriousReason returns why the retransmissions were unnecessary, as an ACK shows it, or "" if the ACK does not show
+// that they were. There are two reasons: the first ACK that moves SND.UNA echoes a timestamp older than the first
 // retransmission (Eifel detection, RFC 3522 §3.2), or all retransmissions have been reported as duplicates (RFC 3708
 // §3).
 func (c *Conn) spuriousReason(s *Segment, progress bool, dsack wire.SACKBlock) (why string) {

@@ -27,7 +27,7 @@ const (
 	maxDepth = 10_000
 	// stepsBetweenChecks is the largest number of steps between two checks of a task's bounds. It is small, so that the
 	// open calls exceed maxDepth only by a few, and large enough for the checks to cost little. A task that has
-	// computed little is checked more often, so that Running receives a recent position.
+	// computed little is checked more often, so that Bounds.Running is called with a recent position of a short test, too.
 	stepsBetweenChecks = 256
 	// checkedSteps is the number of a task's first steps after each of which the bounds are checked.
 	checkedSteps = 64

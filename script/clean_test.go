@@ -7,8 +7,8 @@ import (
 	"smolsh/script/escape"
 )
 
-// TestNoControlsOnATerminal: no path from a peer's octets to a terminal passes a control character on. Into a file or a
-// pipe print() writes all of them.
+// TestNoControlsOnATerminal: print() and errors escape the control characters of a peer's octets if the output is a terminal. If it is a
+// file or a pipe, print() writes the octets as they are.
 func TestNoControlsOnATerminal(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const src = `

@@ -48,7 +48,7 @@ type subscription struct {
 	w    *task.World    // world whose time the handler's wait may advance; nil for a host of another lab
 	only *filter.Filter // filter for packets and drops; nil for all
 
-	// Only the owner uses the following fields.
+	// Only the goroutine that owns the host's world uses the following fields.
 	cancel func()
 	ring   []occurrence
 	lost   uint64

@@ -8,9 +8,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// TestMethodsOnTheBuiltin calls every method of a type on the builtin of the same name, on a host's builtin of that
-// name, and on a receiver of another type. It does so without arguments, with None for each, and with a wrong one. Each
-// call is an error that says on which value to call the method.
+// TestMethodsOnTheBuiltin calls every method of a type on values that are not of the type: the builtin that has the type's name, a
+// host's builtin of that name, and a value of another type. Whatever the arguments, the error says on which value to call the method.
 func TestMethodsOnTheBuiltin(t *testing.T) {
 	s := newSim(t, 1)
 	for name, b := range s.reg.ByName {

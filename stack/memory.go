@@ -257,7 +257,8 @@ func (h *Host) makeRoom(now clock.Instant, l limit, p *pool, need int, a netip.A
 	}
 }
 
-// evict aborts connections of the addresses that hold more than share of the buffers, until need octets are free.
+// evict aborts connections of the address that holds most of the buffers, until need octets are free. It stops at the address a, and at
+// an address that holds no more octets than the argument share.
 func (h *Host) evict(now clock.Instant, need int, a netip.Addr, share int) {
 	p := &h.memory.buffers
 	for goal := p.used - need; p.used > goal; {

@@ -154,7 +154,7 @@ func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *t
 }
 
 // sendReset answers a segment that has no connection with RST (RFC 9293 §3.10.7.1), unless the segment is a RST itself. The segment
-// counts as dropped for the reason why.
+// counts as dropped, and the argument why is the reason.
 func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.Reason) Verdict {
 	rst, ok := tcp.Reset(s)
 	if !ok {

@@ -225,7 +225,7 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 // deviceKinds lists the values of --device, for its error.
 const deviceKinds = "lab, tap:NAME, tun:NAME, raw:NAME, switch:PATH, loopback, sim"
 
-// listens reports whether every device is raw. On the machine's own network the host has no address by default.
+// listens reports whether every device is raw, so that the host has no address by default and only listens on the machine's network.
 func (o *options) listens() bool {
 	return len(o.devices) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind != "raw" })
 }

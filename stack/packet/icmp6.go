@@ -131,7 +131,7 @@ func discovery(typ uint64, name, doc string, fields ...Field) *Protocol {
 	return p
 }
 
-// nextOption returns the table of the next option, from its type.
+// nextOption returns the Protocol of the next option, which its type selects in carried.
 func nextOption(l Layer, carried lookup) *Protocol {
 	if b := l.Payload(); len(b) > 0 {
 		return carried(NDOptions, uint64(b[0]))

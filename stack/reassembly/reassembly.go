@@ -221,8 +221,8 @@ func (t *Table) CheckSpare() error {
 	return nil
 }
 
-// Check returns an error if the charges of the datagrams do not add up, whatever the map order. fragments is the number of
-// stored fragments.
+// Check returns an error if the sum of the datagrams' storage is not the table's, in octets. fragments is the number of stored
+// fragments. The map's order does not matter to either.
 func (t *Table) Check() (fragments int, err error) {
 	sum := 0
 	for _, d := range t.byKey {

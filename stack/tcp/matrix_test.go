@@ -206,8 +206,8 @@ func (x *cell) synchronise(short string) {
 	x.said(cellNow)
 }
 
-// name describes an emitted segment in RFC 9293's words: ACK is <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, with the advance of RCV.NXT;
-// RST is <SEQ=SEG.ACK><CTL=RST>; RST,ACK is <SEQ=0><ACK=SEG.SEQ+SEG.LEN> <CTL=RST,ACK>; SYN,ACK has our ISS; ABORT is the reset of
+// name describes an emitted segment in the words of RFC 9293. An ACK that moves RCV.NXT by n has the name ACK+n. ACK is
+// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; RST is <SEQ=SEG.ACK><CTL=RST>; RST,ACK is <SEQ=0><ACK=SEG.SEQ+SEG.LEN> <CTL=RST,ACK>; SYN,ACK has our ISS; ABORT is the reset of
 // a connection of our own, <SEQ=SND.NXT><CTL=RST,ACK>.
 func (x *cell) name(s *Segment, in *Segment) string {
 	moved := ""

@@ -147,9 +147,9 @@ func (p *pipe) noteWindow(to int, s *Segment) {
 	}
 }
 
-// checkSent checks the rules for every emitted segment. It stays in the peer's window, except for a probe of one number. It
-// acknowledges everything received in order. Its window does not shrink, except by the rounding of the scale, and the buffer has
-// room for the window.
+// checkSent checks a segment that the end from has emitted. The segment must stay in the peer's window, unless it is a probe of one
+// octet, and acknowledge everything that the end has received in order. The window that it offers must not shrink, except by the
+// rounding of the scale, and the receive buffer must have room for that window.
 func (p *pipe) checkSent(from int, s *Segment) {
 	p.t.Helper()
 	c := p.c[from]

@@ -69,8 +69,8 @@ func (r *Record) Write(path string) error {
 	return err
 }
 
-// Select returns the tests that are in the record, with the seeds with which they failed, and the tests that stand for
-// a file that can't be evaluated.
+// Select returns the tests that are in the record, each with the seeds with which it failed. It also returns every Test whose Wrong is
+// set, because its file may hold tests of the record.
 func (r *Record) Select(tests []Test) (list []Test) {
 	for _, t := range tests {
 		path, err := filepath.Abs(t.Path)

@@ -350,6 +350,14 @@ func TestNDOptionsWrong(t *testing.T) {
 			t.Errorf("a name of %d octets: %v", n+1, ok)
 		}
 	}
+	for _, n := range []int{63, 64} {
+		b := make([]byte, 80)
+		PutNDDNSSearch(b, 1, append(DomainName{byte(n)}, long[1:1+n]...))
+		o, _, _ := NDOptions(b[:int(b[1])*8]).Next()
+		if _, _, ok := o.DNSSearch(); ok != (n == 63) {
+			t.Errorf("a label of %d octets: %v", n, ok)
+		}
+	}
 	if s := DomainName("\x04a.b\x1b\x01-").String(); s != `a\046b\027.-` {
 		t.Errorf("hostile name %q", s)
 	}

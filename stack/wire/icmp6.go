@@ -78,8 +78,9 @@ const (
 	MaxICMPv6Quote = MinMTU6 - IPv6Len - ICMPv6Len
 )
 
-// ICMPv6 is the fixed part of an ICMPv6 message. Type determines which fields are used: ID and Seq for echoes, MTU for "packet
-// too big", Pointer for a parameter problem. Neighbour discovery and MLD have types of their own.
+// ICMPv6 is the fixed part of an ICMPv6 message. Type determines which fields are used: ID and Seq for echoes (RFC 4443 §4.1,
+// §4.2), MTU for "packet too big" (§3.2), Pointer for a parameter problem (§3.4). Destination unreachable and time exceeded use
+// none (§3.1, §3.3). Neighbour discovery and MLD have types of their own.
 type ICMPv6 struct {
 	Type    ICMPv6Type
 	Code    uint8

@@ -54,13 +54,14 @@ var scapyICMPv6 = []struct {
 	m      ICMPv6
 }{
 	{"8000df50 1234fffe 61626364656667", ICMPv6{Type: ICMPv6EchoRequest, ID: 0x1234, Seq: 0xfffe}},
+	{"8100df50 1134fffe 61626364656667", ICMPv6{Type: ICMPv6EchoReply, ID: 0x1134, Seq: 0xfffe}},
 	{"01049053 00000000" + scapyQuote, ICMPv6{Type: ICMPv6DestUnreachable, Code: Unreachable6Port}},
 	{"020089df 00000578" + scapyQuote, ICMPv6{Type: ICMPv6PacketTooBig, MTU: 1400}},
 	{"03018e56 00000000" + scapyQuote, ICMPv6{Type: ICMPv6TimeExceeded, Code: ExceededReassembly}},
 	{"04018d50 00000006" + scapyQuote, ICMPv6{Type: ICMPv6ParameterProblem, Code: ParamUnknownNextHeader, Pointer: 6}},
 }
 
-// RFC 4443 §2.3, §3.1 to §3.4, §4.1: fields, checksum and payload of each message.
+// RFC 4443 §2.3, §3.1 to §3.4, §4.1, §4.2: fields, checksum and payload of each message.
 func TestICMPv6(t *testing.T) {
 	for _, c := range scapyICMPv6 {
 		b := octets(c.octets)

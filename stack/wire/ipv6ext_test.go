@@ -38,7 +38,7 @@ func walked(t *testing.T, b []byte) (IPv6Chain, []byte, error) {
 	return WalkIPv6(&h, payload)
 }
 
-// RFC 8200 §4: the chain of extension headers leads to the upper layer.
+// RFC 8200 §4, §4.1 to §4.7, RFC 2711 §2.1: the chain of extension headers leads to the upper layer.
 func TestIPv6Chain(t *testing.T) {
 	c, upper, err := walked(t, scapyChain)
 	want := IPv6Chain{Protocol: ProtocolUDP, Offset: 96, NextHeaderAt: 88, HasRouterAlert: true,
@@ -99,7 +99,7 @@ func chainOf(n, size int) (b []byte) {
 	return b
 }
 
-// RFC 8200 §4.2 to §4.5, RFC 4443 §3.4, RFC 7112 §5, RFC 8504 §5.3: the first fault of a chain has a reason, and is answered
+// RFC 8200 §4.1 to §4.7, RFC 2711 §2.1, RFC 4443 §3.4, RFC 7112 §5, RFC 8504 §5.3: the first fault of a chain has a reason, and is answered
 // by a parameter problem or not at all.
 func TestIPv6ChainProblems(t *testing.T) {
 	silent, none := IPv6Problem{}, IPv6Problem{Answer: true}

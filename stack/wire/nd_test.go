@@ -69,7 +69,7 @@ func parseND(h *IPv6, b []byte, verify bool) (put func(b []byte) int, options ND
 	return func(b []byte) int { return m.Put(b, h.Src, h.Dst) }, options, err
 }
 
-// RFC 4861 §4.1 to §4.5: the fields of each message, and what is written is what was read.
+// RFC 4861 §4.1 to §4.5, RFC 4191 §2.2: the fields of each message, and what is written is what was read.
 func TestNDMessages(t *testing.T) {
 	h, b := message(t, scapyRA)
 	ra, _, err := ParseRouterAdvertisement(&h, b, true)
@@ -206,7 +206,7 @@ func TestNDRules(t *testing.T) {
 	}
 }
 
-// RFC 4861 §4.6, RFC 3971 §5.3.2, RFC 4191 §2.3, RFC 8106 §5: the content of each option, which is written as it was read.
+// RFC 4861 §4.6, RFC 3971 §5.3.2, RFC 4191 §2.3, RFC 8106 §5.1, §5.2: the content of each option, which is written as it was read.
 func TestNDOptions(t *testing.T) {
 	h, b := message(t, scapyRA)
 	_, all, err := ParseRouterAdvertisement(&h, b, true)
@@ -291,7 +291,8 @@ func TestNDRedirectedRoom(t *testing.T) {
 	}
 }
 
-// TestNDOptionsWrong: a method refuses an option of another type, of another length, or with content that contradicts it.
+// TestNDOptionsWrong: a method refuses an option of another type, of another length, or with content that contradicts it:
+// RFC 8106 §5.3.1, RFC 4191 §2.3.
 func TestNDOptionsWrong(t *testing.T) {
 	for _, c := range []struct {
 		what, octets string

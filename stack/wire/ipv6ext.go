@@ -103,8 +103,8 @@ func (p Protocol) isExtension() bool {
 // header h. upper is the octets from the upper-layer header on. If the packet is to be discarded, err is the reason, and
 // c.Problem the answer. The caller checks further rules for sending ICMPv6 errors, on source address and rate (RFC 4443 §2.4).
 //
-// In a first fragment WalkIPv6 checks only that the fragmentable part has every header up to that of the upper layer. Options
-// there are examined in the reassembled packet. In a later fragment the walk ends at the fragment header.
+// In a first fragment WalkIPv6 only passes over the headers of the fragmentable part, which must be complete up to that of the
+// upper layer. Their options are examined in the reassembled packet. In a later fragment the walk ends at the fragment header.
 func WalkIPv6(h *IPv6, payload []byte) (c IPv6Chain, upper []byte, err error) {
 	c.Protocol, c.NextHeaderAt, c.Offset = h.NextHeader, 6, IPv6Len
 	if !c.Protocol.isExtension() {
@@ -156,7 +156,7 @@ func (w *chainWalk) walk() (at int, err error) {
 // header processes the extension header at index at, and returns its length in octets.
 func (w *chainWalk) header(at int, first bool) (size int, err error) {
 	b, proto := w.b[at:], w.c.Protocol
-	if proto == extHopByHop && !first && w.examine { // RFC 8200 §4
+	if proto == extHopByHop && !first && !w.quoted { // RFC 8200 §4
 		return 0, w.problem(drop.BadNextHeader, ParamUnknownNextHeader, w.c.NextHeaderAt-IPv6Len)
 	}
 	if len(b) < minExtHeader {

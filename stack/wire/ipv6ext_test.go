@@ -70,7 +70,7 @@ func TestIPv6Chain(t *testing.T) {
 			Fragment: IPv6Fragment{Next: 60, ID: 7}, FragmentAt: 40}},
 		{"a later fragment, whose data is not read", 44, "3c00 0009 00000007 ffffffffffffffff", IPv6Chain{Protocol: 60, Offset: 48, NextHeaderAt: 40, HasFragment: true,
 			Fragment: IPv6Fragment{Next: 60, Offset: 8, More: true, ID: 7}, FragmentAt: 40}},
-		{"the last fragment of the largest packet", 44, "1100 fff0 00000007 ffffffffffffff", IPv6Chain{Protocol: 17, Offset: 48, NextHeaderAt: 40, HasFragment: true,
+		{"the last fragment of the largest packet", 44, "1100 fff0 00000007 ffffffffffffff ffffffffffffffff", IPv6Chain{Protocol: 17, Offset: 48, NextHeaderAt: 40, HasFragment: true,
 			Fragment: IPv6Fragment{Next: 17, Offset: 65520, ID: 7}, FragmentAt: 40}},
 		{"a first fragment whose options are not examined", 44, "3c00 0001 00000007 3b00 8100 aabbccdd", IPv6Chain{Protocol: 59, Offset: 56, NextHeaderAt: 48, HasFragment: true,
 			Fragment: IPv6Fragment{Next: 60, More: true, ID: 7}, FragmentAt: 40}},
@@ -114,6 +114,8 @@ func TestIPv6ChainProblems(t *testing.T) {
 		group IPv6Problem // none: as to one, not answered
 	}{
 		{"hop-by-hop options behind another header", 60, "0000 0104 00000000 3b00 0104 00000000", drop.BadNextHeader, answer(1, 40), none},
+		{"hop-by-hop options in a first fragment", 44, "0000 0001 00000007 3b00 0104 00000000", drop.BadNextHeader, answer(1, 40), none},
+		{"hop-by-hop options in an atomic fragment", 44, "0000 0000 00000007 3b00 0104 00000000", drop.BadNextHeader, answer(1, 40), none},
 		{"option 00", 60, "3b00 3f04 00000000", drop.None, silent, silent},
 		{"option 01", 60, "3b00 4004 00000000", drop.UnknownOption, silent, silent},
 		{"option 10", 60, "3b00 8004 00000000", drop.UnknownOption, answer(2, 42), answer(2, 42)},
@@ -145,6 +147,8 @@ func TestIPv6ChainProblems(t *testing.T) {
 		{"a header of 2048 octets", 0, "3bff 0104 00000000", drop.Truncated, answer(0, 41), none},
 		{"a fragment of seven octets", 44, "1100 0001 00000007 11111111111111", drop.BadLength, answer(0, 4), none},
 		{"a fragment beyond 65535", 44, "1100 fff8 00000007 1111111111111111", drop.BadLength, answer(0, 42), none},
+		{"a fragment one octet beyond 65535", 44, "1100 fff0 00000007 ffffffffffffffff ffffffffffffffff", drop.BadLength, answer(0, 42), none},
+		{"a fragment behind options, one octet beyond 65535", 60, "2c00 0104 00000000 1100 fff0 00000007 ffffffffffffffff", drop.BadLength, answer(0, 50), none},
 		{"a fragment in an atomic fragment", 44, "2c00 0000 00000007 3b00 0000 00000000", drop.FragmentNested, silent, silent},
 		{"a fragment in a fragment", 44, "2c00 0001 00000007 3b00 0000 00000000", drop.FragmentNested, silent, silent},
 		{"a first fragment without UDP", 44, "1100 0001 00000007", drop.HeaderChainCut, answer(3, 0), none},
@@ -196,6 +200,33 @@ func TestIPv6ChainCut(t *testing.T) {
 				t.Errorf("length %d at %d: %d octets of an upper layer", v, at, len(upper))
 			}
 		}
+	}
+}
+
+// TestIPv6Lengths: each length field of the base header and of an option has one range of values that are accepted.
+func TestIPv6Lengths(t *testing.T) {
+	packet := six(ProtocolNoNextHeader, peer6, make([]byte, 300))
+	for n := range 1 << 16 {
+		h, payload, err := ParseIPv6(changed(packet, 4, byte(n>>8), byte(n)))
+		if n > 300 {
+			wantErr(t, "payload length", err, drop.Truncated)
+		} else if err != nil || len(payload) != n || h.PayloadLen != n {
+			t.Errorf("payload length %d: %d octets, %v", n, len(payload), err)
+		}
+	}
+	for n := range 256 {
+		_, _, err := walked(t, six(extDestination, peer6, []byte{59, 0, 0x1e, byte(n), 0, 0, 0, 0}))
+		want := drop.None // the octets behind a shorter option are Pad1
+		if n > 4 {
+			want = drop.BadOption
+		}
+		wantErr(t, "length of an option", err, want)
+
+		_, _, err = walked(t, six(extHopByHop, peer6, []byte{59, 0, ip6OptRouterAlert, byte(n), 0, 0, 0, 0}))
+		if want = drop.BadOption; n == 2 {
+			want = drop.None
+		}
+		wantErr(t, "length of a router alert", err, want)
 	}
 }
 

@@ -73,6 +73,13 @@ func TestMLD(t *testing.T) {
 		}
 		wantOctets(t, "written", out, b)
 	}
+	for flags, want := range map[byte]MLDQuery{0xf0: {}, 0x08: {Suppress: true}, 0x07: {Robustness: 7}} {
+		h, chain, b := listener(t, scapyQuery2)
+		want.Version, want.ResponseCode, want.Group, want.IntervalCode = 2, 0x8123, group6, 125
+		if q, _, err := ParseMLDQuery(&h, &chain, changed(b, 24, flags), false); err != nil || q != want {
+			t.Errorf("flags %#x: got %+v, %v; want %+v", flags, q, err, want)
+		}
+	}
 	for _, p := range [][]byte{scapyReport1, scapyDone} {
 		h, chain, b := listener(t, p)
 		group, err := ParseMLDReport(&h, &chain, b, true)
@@ -101,6 +108,11 @@ func TestMLD(t *testing.T) {
 	n += second.Put(out[8+n:])
 	if m := PutMLDv2Report(out, 2, h.Src, h.Dst); m+n != len(out) {
 		t.Errorf("%d octets written", m+n)
+	}
+	one := append(make([]byte, MLDv2ReportLen), out[8:28]...)
+	PutMLDv2Report(one, 1, h.Src, h.Dst)
+	if all, err := ParseMLDv2Report(&h, &chain, one, true); err != nil || len(all) != MLDRecordLen {
+		t.Errorf("a report of one record without sources: % x, %v", all, err)
 	}
 	want := changed(b[:len(b)-4], 29, 0) // without the auxiliary data
 	putICMPv6Checksum(want, h.Src, h.Dst)
@@ -166,6 +178,18 @@ func TestMLDRules(t *testing.T) {
 		b = changed(b, c.at, octets(c.v)...)
 		putICMPv6Checksum(b, h.Src, h.Dst)
 		wantErr(t, c.what, parseMLD(&h, &chain, b, true), c.want)
+	}
+	for _, c := range []struct {
+		packet   []byte
+		at, most int
+	}{{scapyQuery2, 26, 2}, {scapyReport2, 6, 2}} { // the number of sources, and of records
+		h, chain, b := listener(t, c.packet)
+		for n := range 1 << 16 {
+			err := parseMLD(&h, &chain, changed(b, c.at, byte(n>>8), byte(n)), false)
+			if want := map[bool]drop.Reason{true: drop.BadLength}[n > c.most]; drop.Of(err) != want {
+				t.Fatalf("type %d, number %d: %v", b[0], n, err)
+			}
+		}
 	}
 	h, chain, b := listener(t, scapyQuery2)
 	for _, parse := range []func() error{

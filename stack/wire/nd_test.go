@@ -189,6 +189,12 @@ func TestNDRules(t *testing.T) {
 				wantErr(t, "cut in an option", err, drop.BadOption)
 			}
 		}
+		for n := range 256 {
+			_, _, err := parseND(&h, changed(b[:size+8:size+8], size+1, byte(n)), false)
+			if want := map[bool]drop.Reason{false: drop.BadOption}[n == 1]; drop.Of(err) != want {
+				t.Errorf("an option of length %d: %v", n, err)
+			}
+		}
 		for limit := range 255 {
 			h.HopLimit = uint8(limit)
 			_, _, err := parseND(&h, b, true)
@@ -358,6 +364,9 @@ func TestNDOptionsWrong(t *testing.T) {
 		if _, _, ok := o.DNSSearch(); ok != (n == 63) {
 			t.Errorf("a label of %d octets: %v", n, ok)
 		}
+	}
+	if s := DomainName("\x08azAZ09-_\x06`{@[/:").String(); s != `azAZ09-_.\096\123\064\091\047\058` {
+		t.Errorf("name %q", s)
 	}
 	if s := DomainName("\x04a.b\x1b\x01-").String(); s != `a\046b\027.-` {
 		t.Errorf("hostile name %q", s)

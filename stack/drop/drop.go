@@ -62,8 +62,8 @@ const (
 	UnknownOption  // an unknown IPv6 option whose type demands that the packet is discarded (RFC 8200 §4.2)
 	BadPadding     // more than seven octets of padding before an IPv6 option, or padding that is not zero
 	TooManyOptions // more options in an extension header than RFC 8504 §5.3 makes a host accept
-	TooManyHeaders // more extension headers than any sensible packet has
-	HeadersTooLong // extension headers that a packet of the least MTU has no room for
+	TooManyHeaders // more extension headers than the stack processes
+	HeadersTooLong // extension headers with more octets than a packet of 1280 octets has room for
 	HeaderChainCut // a first fragment without the upper-layer header (RFC 7112 §5)
 	FragmentNested // a second fragment header
 

@@ -77,7 +77,7 @@ type IPv6Problem struct {
 	Pointer uint32 // octets from the start of the packet
 }
 
-// IPv6Chain is what the extension headers of a packet say. Offsets are octets from the start of the packet.
+// IPv6Chain is the result of a walk along the extension headers of a packet. Offsets are octets from the start of the packet.
 type IPv6Chain struct {
 	Protocol       Protocol // of the upper layer; in a later fragment it is that of the fragmentable part's first header
 	Offset         int      // of the upper-layer header; in a later fragment of its data
@@ -193,7 +193,7 @@ func (w *chainWalk) header(at int, first bool) (size int, err error) {
 }
 
 // fragment processes the fragment header at index at (RFC 8200 §4.5). Deviates: RFC 8200 §4.1, a second fragment header is not
-// accepted, since nothing that fragments a packet twice is honest.
+// accepted, since no honest sender fragments a packet twice.
 func (w *chainWalk) fragment(at int) error {
 	if w.c.HasFragment {
 		return drop.FragmentNested
@@ -276,7 +276,7 @@ func (w *chainWalk) routerAlert(i, size int) error {
 	return nil
 }
 
-// unknownOption does what the two highest bits of an unknown option's type demand (RFC 8200 §4.2).
+// unknownOption applies the action in the two highest bits of an unknown option's type (RFC 8200 §4.2).
 func (w *chainWalk) unknownOption(kind byte, i int) error {
 	switch kind >> 6 {
 	case 0:

@@ -233,6 +233,17 @@ func TestNDOptions(t *testing.T) {
 	if want := (PrefixInfo{Prefix: netip.MustParsePrefix("2001:db8::/64"), OnLink: true, Autonomous: true, ValidLifetime: 86400, Preferred: 14400}); prefix != want || !ok {
 		t.Errorf("prefix %+v, %v", prefix, ok)
 	}
+	for bits, want := range map[byte]PrefixInfo{0x80: {OnLink: true}, 0x40: {Autonomous: true}, 0x20: {RouterAddr: true}, 0x1f: {}} {
+		data := changed(o[1].Data, 1, bits)
+		want.Prefix, want.ValidLifetime, want.Preferred = prefix.Prefix, 86400, 14400
+		if p, ok := (NDOption{NDPrefix, data}).PrefixInfo(); p != want || !ok {
+			t.Errorf("flags %#x: prefix %+v, want %+v", bits, p, want)
+		}
+		if want.Put(out); out[3] != bits&0xe0 {
+			t.Errorf("flags %#x written as %#x", bits, out[3])
+		}
+	}
+	PutNDLinkAddr(out, NDSourceLinkAddr, mac)
 	n += prefix.Put(out[n:])
 	mtu, ok := o[2].MTU()
 	if mtu != 1480 || !ok {

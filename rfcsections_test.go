@@ -1,6 +1,7 @@
 package smolsh_test
 
-// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line. After "=" stand tests that
+// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line, and of IPv6's those about
+// octets, which package wire reads and writes. After "=" stand tests that
 // cover the section although they name another one. After "--" stands why it has no test, or which part of it is left out.
 const rfcSections = `
 RFC 9293 Transmission Control Protocol
@@ -204,4 +205,68 @@ RFC 5227 IPv4 Address Conflict Detection
 2.4 Ongoing Address Conflict Detection and Address Defense
 2.5 Continuing Operation = TestVerdicts
 2.6 Broadcast ARP Replies -- left out: replies go to who asked
+
+RFC 8200 Internet Protocol, Version 6
+3 IPv6 Header Format
+4 IPv6 Extension Headers
+4.1 Extension Header Order -- a second fragment header is refused
+4.2 Options
+4.3 Hop-by-Hop Options Header
+4.4 Routing Header
+4.5 Fragment Header
+4.6 Destination Options Header
+4.7 No Next Header
+8.1 Upper-Layer Checksums
+
+RFC 2711 IPv6 Router Alert Option
+2.1 Syntax
+
+RFC 4291 IP Version 6 Addressing Architecture
+2.7.1 Pre-Defined Multicast Addresses
+
+RFC 7112 Implications of Oversized IPv6 Header Chains
+5 Requirements
+
+RFC 8504 IPv6 Node Requirements
+5.3 Protecting a Node from Excessive Extension Header Options
+
+RFC 4443 ICMPv6
+2.3 Message Checksum Calculation
+3.1 Destination Unreachable Message
+3.2 Packet Too Big Message
+3.3 Time Exceeded Message
+3.4 Parameter Problem Message
+4.1 Echo Request Message
+4.2 Echo Reply Message
+
+RFC 4861 Neighbor Discovery for IP version 6
+4.1 Router Solicitation Message Format
+4.2 Router Advertisement Message Format
+4.3 Neighbor Solicitation Message Format
+4.4 Neighbor Advertisement Message Format
+4.5 Redirect Message Format
+4.6 Option Formats
+6.1.1 Validation of Router Solicitation Messages
+6.1.2 Validation of Router Advertisement Messages
+7.1.1 Validation of Neighbor Solicitations
+7.1.2 Validation of Neighbor Advertisements
+8.1 Validation of Redirect Messages
+
+RFC 4191 Default Router Preferences and More-Specific Routes
+2.2 Changes to Router Advertisement Message Format
+2.3 Route Information Option
+
+RFC 8106 IPv6 Router Advertisement Options for DNS Configuration
+5.1 Recursive DNS Server Option
+5.2 DNS Search List Option
+5.3.1 Procedure in IPv6 Hosts
+
+RFC 2710 Multicast Listener Discovery (MLD) for IPv6
+3 Message Format
+
+RFC 3810 Multicast Listener Discovery Version 2 (MLDv2) for IPv6
+5.1 Multicast Listener Query Message
+5.2 Version 2 Multicast Listener Report Message
+6.2 Action on Reception of a Query
+8.1 Query Version Distinctions
 `

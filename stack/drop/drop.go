@@ -56,6 +56,17 @@ const (
 	UnknownProtocol  // no handler for the transport protocol
 	IPv6Unsupported  // IPv6 is not supported yet
 
+	// IPv6 extension headers.
+	BadNextHeader  // hop-by-hop options that do not follow the IPv6 header directly (RFC 8200 §4)
+	RoutingHeader  // a routing header with segments left, of a type that the stack does not support
+	UnknownOption  // an unknown IPv6 option whose type demands that the packet is discarded (RFC 8200 §4.2)
+	BadPadding     // more than seven octets of padding before an IPv6 option, or padding that is not zero
+	TooManyOptions // more options in an extension header than RFC 8504 §5.3 makes a host accept
+	TooManyHeaders // more extension headers than the stack processes
+	HeadersTooLong // extension headers with more octets than a packet of 1280 octets has room for
+	HeaderChainCut // a first fragment without the upper-layer header (RFC 7112 §5)
+	FragmentNested // a second fragment header
+
 	// ICMP.
 	ICMPUnknownType // a type that the stack does not answer
 	ICMPRedirect    // a redirect: routes are set by hand and do not change
@@ -63,6 +74,16 @@ const (
 	ICMPBroadcast   // an echo request to a broadcast address (RFC 1122 §3.2.2.6)
 	ICMPBadMTU      // a path MTU that contradicts the packets sent (RFC 5927 §7)
 	ICMPRateLimit   // an error not sent because of the rate limit
+
+	// ICMPv6, neighbour discovery and MLD.
+	BadHopLimit  // a hop limit that shows that the message may be from beyond the link
+	BadCode      // a code that the message's type does not define
+	NotLinkLocal // a source address that must be link-local and is not
+	NDBadSource  // the unspecified source address with a source link-layer address
+	NDBadTarget  // a multicast target, or a redirect to neither a router nor the destination
+	NDBadDest    // a destination that contradicts the source, the flags or the kind of message
+	MLDNoAlert   // no router alert option for MLD (RFC 3810 §6.2)
+	MLDBadGroup  // a group that is no multicast address
 
 	// Transport.
 	NoSocket        // no socket for this port; answered by RST or port unreachable where allowed
@@ -138,12 +159,29 @@ var words = [NumReasons]string{
 	TooBig:            "too big",
 	UnknownProtocol:   "unknown protocol",
 	IPv6Unsupported:   "ipv6 unsupported",
+	BadNextHeader:     "bad next header",
+	RoutingHeader:     "routing header",
+	UnknownOption:     "unknown option",
+	BadPadding:        "bad padding",
+	TooManyOptions:    "too many options",
+	TooManyHeaders:    "too many extension headers",
+	HeadersTooLong:    "extension headers too long",
+	HeaderChainCut:    "header chain cut",
+	FragmentNested:    "fragment in fragment",
 	ICMPUnknownType:   "icmp unknown type",
 	ICMPRedirect:      "icmp redirect",
 	ICMPNoSocket:      "icmp no socket",
 	ICMPBroadcast:     "icmp to broadcast",
 	ICMPBadMTU:        "icmp bad mtu",
 	ICMPRateLimit:     "icmp rate limit",
+	BadHopLimit:       "bad hop limit",
+	BadCode:           "bad code",
+	NotLinkLocal:      "source not link local",
+	NDBadSource:       "nd bad source",
+	NDBadTarget:       "nd bad target",
+	NDBadDest:         "nd bad destination",
+	MLDNoAlert:        "mld no router alert",
+	MLDBadGroup:       "mld bad group",
 	NoSocket:          "no socket",
 	SocketQueueFull:   "socket queue full",
 	ServiceLoop:       "service loop",

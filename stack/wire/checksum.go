@@ -64,7 +64,10 @@ func (s Sum) AddAddr(a netip.Addr) Sum {
 		return s.AddUint16(uint16(v[0])<<8 | uint16(v[1])).AddUint16(uint16(v[2])<<8 | uint16(v[3]))
 	}
 	v := a.As16()
-	return s.AddBytes(v[:])
+	// Words of eight octets are summed like four of two, because 2^16 and 1 are equal modulo 2^16-1 (RFC 1071 §2(C)).
+	acc, carry := bits.Add64(uint64(s), be.Uint64(v[:8]), 0)
+	acc, carry = bits.Add64(acc, be.Uint64(v[8:]), carry)
+	return Sum(acc + carry)
 }
 
 // Fold returns the 16-bit ones' complement sum.

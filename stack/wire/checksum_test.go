@@ -127,3 +127,16 @@ func TestPseudoHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestSumOfAddresses: an address adds the same as its octets, whatever the sum before it.
+func TestSumOfAddresses(t *testing.T) {
+	for _, a := range []string{"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::", "::ffff:ffff:ffff:ffff", "fe80::1", "0.0.0.0", "255.255.255.255"} {
+		a := netip.MustParseAddr(a)
+		for _, start := range []Sum{0, 1, 0xffff, 0xfffffffffffffffe, 0xffffffffffffffff} {
+			words := be.AppendUint64(nil, uint64(start))
+			if got, want := start.AddAddr(a).Fold(), naive(append(words, a.AsSlice()...)); got != want {
+				t.Errorf("%#x and %v: %#04x, want %#04x", uint64(start), a, got, want)
+			}
+		}
+	}
+}

@@ -82,9 +82,13 @@ func (h *IPv4) PutRouterAlert(b []byte) int {
 	return h.PutWithOptions(b, alert[:])
 }
 
-// GroupMAC returns the Ethernet address for packets to a multicast group: 01:00:5e and the group's last 23 bits
-// (RFC 1112 §6.4).
+// GroupMAC returns the Ethernet address for packets to a multicast group. It is 01:00:5e and the last 23 bits of an IPv4
+// group (RFC 1112 §6.4), 33:33 and the last 32 bits of an IPv6 group (RFC 2464 §7).
 func GroupMAC(group netip.Addr) HardwareAddr {
-	a := group.As4()
-	return HardwareAddr{0x01, 0x00, 0x5e, a[1] & 0x7f, a[2], a[3]}
+	if group.Is4() {
+		a := group.As4()
+		return HardwareAddr{0x01, 0x00, 0x5e, a[1] & 0x7f, a[2], a[3]}
+	}
+	a := group.As16()
+	return HardwareAddr{0x33, 0x33, a[12], a[13], a[14], a[15]}
 }

@@ -12,11 +12,12 @@ type Protocol uint8
 
 // The protocols that the stack processes.
 const (
-	ProtocolICMP   Protocol = 1
-	ProtocolIGMP   Protocol = 2
-	ProtocolTCP    Protocol = 6
-	ProtocolUDP    Protocol = 17
-	ProtocolICMPv6 Protocol = 58
+	ProtocolICMP         Protocol = 1
+	ProtocolIGMP         Protocol = 2
+	ProtocolTCP          Protocol = 6
+	ProtocolUDP          Protocol = 17
+	ProtocolICMPv6       Protocol = 58
+	ProtocolNoNextHeader Protocol = 59 // nothing follows an IPv6 header (RFC 8200 §4.7)
 )
 
 // String returns the protocol's name in lower case, or "proto N".
@@ -36,11 +37,8 @@ func (p Protocol) String() string {
 	return fmt.Sprintf("proto %d", uint8(p))
 }
 
-// IPv4Len is the length of an IPv4 header without options, IPv6Len that of the IPv6 base header.
-const (
-	IPv4Len = 20
-	IPv6Len = 40
-)
+// IPv4Len is the length of an IPv4 header without options.
+const IPv4Len = 20
 
 // ECN is the explicit congestion notification field of an IP header (RFC 3168 §5).
 type ECN uint8
@@ -202,49 +200,4 @@ func copiedOptions(b, options []byte) (n int) {
 		b[n] = ipOptEnd
 	}
 	return n
-}
-
-// IPv6 is the IPv6 base header (RFC 8200 §3).
-type IPv6 struct {
-	TrafficClass uint8
-	FlowLabel    uint32 // 20 bits
-	PayloadLen   int    // octets after the base header, extension headers included
-	NextHeader   Protocol
-	HopLimit     uint8
-	Src, Dst     netip.Addr
-}
-
-// ParseIPv6 parses the base header and cuts off link-layer padding.
-func ParseIPv6(b []byte) (h IPv6, payload []byte, err error) {
-	if len(b) < IPv6Len {
-		return h, nil, drop.Truncated
-	}
-	first := be.Uint32(b)
-	if first>>28 != 6 {
-		return h, nil, drop.BadVersion
-	}
-	h = IPv6{
-		TrafficClass: uint8(first >> 20),
-		FlowLabel:    first & 0xfffff,
-		PayloadLen:   int(be.Uint16(b[4:])),
-		NextHeader:   Protocol(b[6]),
-		HopLimit:     b[7],
-		Src:          netip.AddrFrom16([16]byte(b[8:24])),
-		Dst:          netip.AddrFrom16([16]byte(b[24:40])),
-	}
-	if h.PayloadLen > len(b)-IPv6Len {
-		return h, nil, drop.Truncated
-	}
-	return h, b[IPv6Len : IPv6Len+h.PayloadLen], nil
-}
-
-// Put writes the base header and returns IPv6Len.
-func (h *IPv6) Put(b []byte) int {
-	be.PutUint32(b, 6<<28|uint32(h.TrafficClass)<<20|h.FlowLabel&0xfffff)
-	be.PutUint16(b[4:], uint16(h.PayloadLen))
-	b[6], b[7] = byte(h.NextHeader), h.HopLimit
-	src, dst := h.Src.As16(), h.Dst.As16()
-	copy(b[8:], src[:])
-	copy(b[24:], dst[:])
-	return IPv6Len
 }

@@ -155,6 +155,7 @@ func TestQuotedIPv4(t *testing.T) {
 	}
 }
 
+// RFC 8200 §3.
 func TestIPv6(t *testing.T) {
 	packet := serialized(t, &layers.IPv6{
 		Version: 6, TrafficClass: 0xa5, FlowLabel: 0xbcdef, NextHeader: 253, HopLimit: 63,

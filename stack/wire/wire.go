@@ -1,11 +1,14 @@
 // Package wire parses and writes the headers of every protocol of the stack. It uses no other part of the stack.
 //
 // A Parse function of a header checks lengths and versions, copies every field into a value and returns the payload, which alone
-// aliases its input. A Put method writes a header into a slice, which must be long enough, and returns the number of octets
-// written. Nothing allocates. Errors are drop.Reason values.
+// aliases its input, as do lists of options, records and addresses. A Put method writes a header into a slice, which must be long
+// enough, and returns the number of octets written. Nothing allocates. Errors are drop.Reason values.
 //
-// Sources: RFC 826 (ARP), 791 (IPv4), 8200 (IPv6), 792 and 1122 (ICMPv4), 2236 and 2113 (IGMP), 768 (UDP), 9293, 7323 and
-// 2018 (TCP), 1071 (checksum). Fields of parsed values are as the wire had them, in host order.
+// Sources: RFC 826 (ARP), 791 (IPv4), 8200, 8504 and 2711 (IPv6), 792 and 1122 (ICMPv4), 4443 (ICMPv6), 4861, 4191 and 8106
+// (neighbour discovery), 2710 and 3810 (MLD), 2236 and 2113 (IGMP), 768 (UDP), 9293, 7323 and 2018 (TCP), 1071 (checksum).
+// Fields of parsed values are as the wire had them, in host order.
+//
+// Jumbograms (RFC 2675), Mobile IPv6 (RFC 6275), ESP and the checking of authentication headers are left out on purpose.
 package wire
 
 import (
@@ -153,5 +156,14 @@ func putAddr4(b []byte, a netip.Addr) {
 	if a.Is4() {
 		v = a.As4()
 	}
+	copy(b, v[:])
+}
+
+// addr6 reads an IPv6 address, which has no zone.
+func addr6(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)) }
+
+// putAddr6 writes an IPv6 address without its zone. The zero Addr is written as ::, an IPv4 address in its IPv4-mapped form.
+func putAddr6(b []byte, a netip.Addr) {
+	v := a.As16()
 	copy(b, v[:])
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestFileIO reads and writes files, and what is none.
+// TestFileIO reads and writes files, and also folders, devices and names without a file.
 func TestFileIO(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("folder", 0o700); err != nil {

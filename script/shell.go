@@ -15,7 +15,7 @@ func shellBuiltins() []*builtin {
 		{Name: "reload", See: "run",
 			Doc: "Run the last file of run() again; load() reads its files again.", Example: `run("other.star"); reload()`, Fn: builtinReload},
 		{Name: "save", Sig: "file", Kinds: "outfile", Args: "file: the file to write, which replaces an existing one", See: "run",
-			Doc: "Write what was typed as a script that runs; what failed or can't be repeated becomes a comment.", Example: `save("session.star")`, Fn: builtinSave},
+			Doc: "Write the typed statements as a script that runs; failed and unrepeatable ones become comments.", Example: `save("session.star")`, Fn: builtinSave},
 		{Name: "timeit", Sig: "fn, count=None", Kinds: "fn int:1..", Args: "fn: a function without parameters; count: number of calls (by default as many as 0.2 seconds allow)",
 			Result: "struct", Fields: "count total each (seconds by the clock on the wall)",
 			Doc: "Call fn repeatedly and measure the time of a call.", Example: `timeit(lambda: sockets(), count=10)`, Fn: builtinTimeit},

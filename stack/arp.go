@@ -45,7 +45,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 		return h.answerARP(i, &a)
 	}
 	if len(i.addresses.list) == 0 && !ours && unicast(a.SenderIP) && !h.net.isNeighbor(i, a.SenderIP) {
-		return h.overhear() // without an address here the host cannot tell who is a neighbour
+		return h.overhear() // without an address on the interface the host has no neighbours there
 	}
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)

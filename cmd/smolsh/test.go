@@ -332,7 +332,7 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	if t.json || t.list {
 		notes = c.Stderr
 	}
-	if t.match == nil && len(t.tags) == 0 && !t.lastFailed { // a selection is not about what is no test
+	if t.match == nil && len(t.tags) == 0 && !t.lastFailed { // a run of chosen tests does not repeat the remarks about the others
 		for _, r := range remarks {
 			fmt.Fprintf(notes, "note: %s\n", r)
 		}

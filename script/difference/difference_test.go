@@ -9,7 +9,7 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// TestFirst: each pair of values, and what is said of its first difference.
+// TestFirst: First names the first difference of each pair of values, with its place.
 func TestFirst(t *testing.T) {
 	env := starlark.StringDict{"struct": starlark.NewBuiltin("struct", starlarkstruct.Make)}
 	value := func(src string) starlark.Value {

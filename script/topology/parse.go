@@ -174,7 +174,7 @@ func (h *Host) reaches(a netip.Addr) bool {
 }
 
 // nearest returns the hint that follows the error about an unknown name: the most similar name of the kind what ("host"
-// or "switch"), or of either kind if what is empty.
+// or "switch"), or of either kind if the argument what is "".
 func (p *parser) nearest(name, what string) string {
 	var known []string
 	for n, is := range p.names {
@@ -310,7 +310,7 @@ func (p *parser) ends(n *yaml.Node, k *Link) error {
 }
 
 // pair reads a list of two different names, the value of key. The argument what is the kind of both, "host" or
-// "switch". If what is empty, both kinds are allowed.
+// "switch". If the argument what is "", both kinds are allowed.
 func (p *parser) pair(n *yaml.Node, key, what string) (a, b string, err error) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) != 2 {
 		return "", "", errorAt(n, "%s is a list of two names, such as [a, b], got %s", key, describe(n))

@@ -71,7 +71,7 @@ type HostConfig struct {
 }
 
 // AddHost makes a host without links, but for the loop on which its own addresses are reached. Names are
-// unique within a lab, and follow CheckName. The error says what is wrong with the name, or which address the host cannot have.
+// unique within a lab, and follow CheckName. The error names the fault of the name, or the address that the host cannot have.
 func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	if err := CheckName(cfg.Name); err != nil {
 		return nil, err

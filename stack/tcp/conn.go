@@ -8,9 +8,10 @@ import (
 
 // Segment sizes, in octets of payload.
 const (
-	defaultMSS = 536 // assumed if the peer sends no MSS option (RFC 9293 §3.7.1)
-	minMSS     = 48  // a peer with a smaller MSS option attacks our packet rate; a link's MTU may require a smaller size
-	maxMSS     = 65535 - 40
+	defaultMSS  = 536  // assumed if the peer sends no MSS option (RFC 9293 §3.7.1)
+	defaultMSS6 = 1220 // the same over IPv6
+	minMSS      = 48   // a peer with a smaller MSS option attacks our packet rate; a link's MTU may require a smaller size
+	maxMSS      = 65535 - 40
 )
 
 // Conn is one connection: the TCB of RFC 9293 §3.3.1 with its buffers. The zero Conn is not usable; see Open and
@@ -90,6 +91,7 @@ type receive struct {
 	fin           bool   // true if the peer's FIN has been received, at finSeq, perhaps beyond a gap
 	eof           bool   // true if the peer's FIN and everything before it has been received
 	quickAcks     uint8  // segments still to be acknowledged without delay
+	ipv6          bool   // true after OverIPv6
 	unackedSegs   uint16 // data segments since the last ACK sent, 65535 for more
 	segSize       uint16 // octets in each of these segments; 0 if their sizes differ or a super-segment was among them
 	synWindowRest int32  // octets of free buffer that the SYN's unscaled window could not offer
@@ -183,6 +185,15 @@ func newConn(cfg *Config, mss int, iss wire.Seq, h *Hooks) *Conn {
 		c.ecn = &ecnState{}
 	}
 	return c
+}
+
+// OverIPv6 tells a connection that its segments are sent over IPv6, where every link carries 1280 octets. It is called directly
+// after the function that made the connection.
+func (c *Conn) OverIPv6() {
+	c.rcv.ipv6 = true
+	if c.snd.maxSegment == 0 {
+		c.setMSS(min(int(c.rcv.mss), defaultMSS6))
+	}
 }
 
 // State returns the connection's state.

@@ -76,6 +76,9 @@ func (c *Conn) processSYN(now clock.Instant, s *Segment) {
 	r.windowEdge = r.nxt.Add(min(r.buf.Limit(), 0xffff))
 	r.synWindowRest = int32(max(0, r.buf.Limit()-0xffff))
 	mss := defaultMSS
+	if c.rcv.ipv6 {
+		mss = defaultMSS6
+	}
 	if o.MSS != 0 {
 		mss = int(o.MSS)
 	}

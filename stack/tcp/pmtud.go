@@ -7,9 +7,11 @@ import (
 	"smolsh/stack/wire"
 )
 
-// A segment size in this file is a packet's length less 40 octets of headers without options, as in an MSS option.
+// A segment size in this file is a packet's length less the headers of IP and TCP without options, as in an MSS option: 40 octets over
+// IPv4, 60 over IPv6.
 const (
 	minPathMSS        = 68 - 40          // every link carries this size (RFC 791 §3.2, RFC 1191 §3)
+	minPathMSS6       = 1280 - 60        // the same over IPv6 (RFC 8200 §5); no ICMPv6 error reduces segments below it (RFC 8201 §4)
 	minBelievedMSS    = 552 - 40         // no ICMP error reduces segments below this size, since anyone can forge one
 	pathMTULifetime   = 10 * time.Minute // time after which a larger size is tried again (RFC 1191 §6.3, RFC 4821 §7.7)
 	searchLow1        = 1024             // search_low after long segments were lost (RFC 4821 §7.2)
@@ -52,6 +54,21 @@ type pmtuState struct {
 	probeSize  int           // size of the probe in flight, 0 if there is none
 	probeSeq   wire.Seq
 	probeEnd   wire.Seq
+}
+
+// minPath returns the size that every link carries, and minBelieved the size below which no ICMP error reduces segments.
+func (c *Conn) minPath() int {
+	if c.rcv.ipv6 {
+		return minPathMSS6
+	}
+	return minPathMSS
+}
+
+func (c *Conn) minBelieved() int {
+	if c.rcv.ipv6 {
+		return minPathMSS6
+	}
+	return minBelievedMSS
 }
 
 // segmentSize returns the size of the longest segment that the peer accepts, our interface sends and the path carries,
@@ -100,20 +117,21 @@ func (c *Conn) ensurePMTU() *pmtuState {
 }
 
 // LimitPath lowers the segment size for this peer to mss octets, options included. since is the instant at which the
-// caller learnt the size. LimitPath ignores a size that is not below the present one, or is below minPathMSS.
+// caller learnt the size. LimitPath ignores a size that is not below the present one, or that every link
+// exceeds.
 func (c *Conn) LimitPath(mss int, since clock.Instant) {
-	if c.snd.maxSegment > 0 && mss >= c.segmentSize() || c.pmtu != nil && mss >= c.pmtu.pathMSS || mss < minPathMSS {
+	if c.snd.maxSegment > 0 && mss >= c.segmentSize() || c.pmtu != nil && mss >= c.pmtu.pathMSS || mss < c.minPath() {
 		return
 	}
-	c.ensurePMTU().lower(mss, since)
+	c.ensurePMTU().lower(mss, c.minBelieved(), since)
 	if c.snd.maxSegment > 0 {
 		c.updateSendMSS()
 	}
 }
 
-// lower reduces the segment size to mss octets, or to minBelievedMSS if that is more. It ends a search.
-func (p *pmtuState) lower(mss int, since clock.Instant) {
-	*p = pmtuState{pathMSS: min(p.pathMSS, max(mss, minBelievedMSS)), mayFragment: p.mayFragment || mss < minBelievedMSS, since: since}
+// lower reduces the segment size to mss octets, or to least if that is more. It ends a search.
+func (p *pmtuState) lower(mss, least int, since clock.Instant) {
+	*p = pmtuState{pathMSS: min(p.pathMSS, max(mss, least)), mayFragment: p.mayFragment || mss < least, since: since}
 }
 
 // MayFragment reports whether routers may fragment our packets. That is so after an ICMP error has reported a path MTU
@@ -126,7 +144,7 @@ func (c *Conn) MayFragment() bool { return c.pmtu != nil && c.pmtu.mayFragment }
 // (RFC 5927 §4, §7.1). If segments of the present size have been acknowledged, it only keeps the report. The report is
 // accepted if the quoted segment times out, and forgotten if that segment is acknowledged (RFC 5927 §7.2).
 func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
-	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < minPathMSS || mss >= c.segmentSize() || c.MayFragment() && mss < minBelievedMSS {
+	if c.snd.maxSegment == 0 || c.state < Established || !c.InFlight(seq) || mss < c.minPath() || mss >= c.segmentSize() || c.MayFragment() && mss < c.minBelieved() {
 		return PMTURefused
 	}
 	if c.snd.fullSize == fullSizeAcked {
@@ -142,7 +160,7 @@ func (c *Conn) TooBig(now clock.Instant, seq wire.Seq, mss int) PMTUVerdict {
 
 // lowerPathMTU reduces the segment size to mss, from a report that was accepted.
 func (c *Conn) lowerPathMTU(now clock.Instant, mss int) {
-	c.ensurePMTU().lower(mss, now)
+	c.ensurePMTU().lower(mss, c.minBelieved(), now)
 	c.updateSendMSS()
 	c.count(EventPathMTU)
 	c.reportEpisode(EpisodePath, whyTooBig)
@@ -232,6 +250,7 @@ func (c *Conn) checkBlackHole(now clock.Instant) {
 	if c.segmentSize() <= to {
 		to = searchLow2
 	}
+	to = max(to, c.minPath())
 	if min(v.max.Sub(v.una), c.segmentSize()) <= to {
 		return
 	}

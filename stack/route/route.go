@@ -3,7 +3,7 @@
 // routes there are. The package identifies interfaces only by number.
 //
 // Three kinds of routes may have one destination. A lookup prefers the connected routes of interfaces to static routes,
-// and static routes to routes learned from router advertisements. A lookup by Match takes the first of them, whose
+// and static routes to routes learned from router advertisements. A lookup by Match takes the first of them whose
 // interface is up. A lookup by Choose also passes over routers that are unreachable.
 package route
 

@@ -66,6 +66,16 @@ func TestLearnAgain(t *testing.T) {
 	}
 	learn(1, 0, 0, true)
 	learn(2, 0, 0, true)
+	unmasked := netip.PrefixFrom(far, 48)
+	for k := range 2 {
+		if got := table.Learn(Route{Dst: unmasked, Gateway: router(3)}); got != (k == 0) {
+			t.Errorf("a prefix with further bits, time %d: changed %v", k, got)
+		}
+	}
+	if r := table.Match(far); r.Gateway != router(3) {
+		t.Errorf("by %v, though a prefix with further bits is advertised", r.Gateway)
+	}
+	table.Remove(unmasked.Masked(), func(Route) bool { return true })
 	learn(1, 0, 0, false)
 	learn(1, 1, 0, true) // the same address on another link is another router
 	if r := table.Match(far); r.Gateway != router(1) {

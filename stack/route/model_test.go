@@ -221,7 +221,7 @@ func checkLengths(t *testing.T, table *Table, m *model) {
 // TestModel: every lookup finds the route that a search of all routes finds, in both families, while routes and interfaces
 // change at random.
 func TestModel(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		var table Table
 		var m model

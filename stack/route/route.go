@@ -120,7 +120,7 @@ func (t *Table) Add(r Route) {
 // Learn adds a route from a router advertisement. It replaces the route to the same destination that the same router has
 // advertised before on this interface, unless their preferences are equal. It reports whether the table has changed.
 func (t *Table) Learn(r Route) (changed bool) {
-	r.Learned, r.Connected = true, false
+	r.Dst, r.Learned, r.Connected = r.Dst.Masked(), true, false // a router may set bits beyond the prefix (RFC 4191 §2.3)
 	before := func(old Route) bool { return old.Learned && old.Gateway == r.Gateway && old.Out == r.Out }
 	same := t.byDst[r.Dst]
 	if k := slices.IndexFunc(same, before); k >= 0 {

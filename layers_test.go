@@ -45,6 +45,7 @@ var layers = []struct {
 	{"stack/buf", layer{}},
 	{"stack/mib", layer{}},
 	{"stack/route", layer{}},
+	{"stack/addrsel", layer{}},
 	{"stack/siphash", layer{}},
 	{"stack/wire", layer{inside: "stack/drop"}},
 	{"stack/syncookie", layer{inside: "stack/wire stack/clock stack/siphash"}},

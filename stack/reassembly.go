@@ -19,7 +19,7 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 		return dropped(drop.BadLength)
 	}
 	t := &h.reassembly
-	d := t.Open(now, reassembly.Key{Src: p.ip.Src, Dst: p.ip.Dst, Proto: p.ip.Protocol, ID: p.ip.ID})
+	d := t.Open(now, reassembly.Key{Src: p.ip.Src, Dst: p.ip.Dst, Proto: p.ip.Protocol, ID: uint32(p.ip.ID)})
 	if d.Poisoned() {
 		return dropped(drop.FragmentConflict)
 	}

@@ -1,5 +1,6 @@
-// Package pmtu is a host's table of path MTUs (RFC 1191): the destinations to which a path carries less than its first
-// link, as ICMP errors reported them. An entry is used for ten minutes, and the table is bounded.
+// Package pmtu is a host's table of path MTUs for IPv4 (RFC 1191) and IPv6 (RFC 8201): the destinations to which a path
+// carries less than its first link, as ICMP errors reported them. An entry is used for ten minutes, and the table is
+// bounded.
 package pmtu
 
 import (
@@ -9,17 +10,23 @@ import (
 	"smolsh/stack/clock"
 )
 
-// Age is the time for which an entry is used (RFC 1191 §6.3).
+// Age is the time for which an entry is used, after which the host tries longer packets again (RFC 1191 §6.3, RFC 8201
+// §4).
 const Age = 10 * time.Minute
 
-// Min is the least MTU of an IPv4 link in octets (RFC 791 §3.2).
-const Min = 68
+// Min is the least MTU of an IPv4 link in octets (RFC 791 §3.2). Min6 is that of an IPv6 link: a host discards a report of
+// less (RFC 8201 §4).
+const (
+	Min  = 68
+	Min6 = 1280
+)
 
 // plateaus are the common MTUs (RFC 1191 §7.1).
 var plateaus = [...]int{32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, Min}
 
 // Plateau returns the largest common MTU below the length of a packet that a router dropped. It is for a router that
-// does not report the MTU of its next hop (RFC 1191 §5). It returns 0 if the packet is no longer than Min.
+// does not report the MTU of its next hop (RFC 1191 §5). It returns 0 if the packet is no longer than Min. It is for IPv4
+// alone, because every router of IPv6 reports an MTU (RFC 4443 §3.2).
 func Plateau(length int) int {
 	for _, n := range plateaus {
 		if n < length {
@@ -30,7 +37,8 @@ func Plateau(length int) int {
 }
 
 // Key identifies an entry: a destination, and whether the host checked the ICMP report against a TCP connection's
-// sequence numbers. A report about a datagram can't be checked (RFC 5927 §7), so TCP connections do not use its entry.
+// sequence numbers. A report about a datagram can't be checked (RFC 5927 §7), so TCP connections do not use its entry. An
+// IPv6 address of link-local scope has its zone, so that equal addresses on two links are distinct paths.
 type Key struct {
 	Dst     netip.Addr
 	Checked bool

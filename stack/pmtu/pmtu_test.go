@@ -62,3 +62,30 @@ func TestPlateaus(t *testing.T) {
 		}
 	}
 }
+
+// TestZones: entries of IPv6 are kept beside those of IPv4, and a link-local address on two links has two.
+func TestZones(t *testing.T) {
+	var table Table
+	local := netip.MustParseAddr("fe80::1")
+	global := netip.MustParseAddr("2001:db8::1")
+	mapped := netip.AddrFrom16(dst(1).As16())
+	paths := []netip.Addr{local.WithZone("eth0"), local.WithZone("eth1"), global, mapped, dst(1)}
+	for k, a := range paths {
+		table.Put(clock.Instant(k), Key{a, false}, Min6+k, len(paths))
+	}
+	for k, a := range paths {
+		if got := table.Within(10, a, 1500); got != Min6+k {
+			t.Errorf("%v: %d, want %d", a, got, Min6+k)
+		}
+	}
+	if got := table.Within(10, local, 1500); got != 1500 {
+		t.Errorf("without a zone: %d", got)
+	}
+	table.Put(20, Key{local.WithZone("eth2"), false}, 1400, len(paths))
+	if _, _, ok := table.Get(20, Key{paths[0], false}); ok || table.Len() != len(paths) {
+		t.Errorf("the oldest entry is known: %v, of %d entries", ok, table.Len())
+	}
+	if _, _, ok := table.Get(20, Key{paths[1], false}); !ok {
+		t.Error("the entry of the other link was evicted too")
+	}
+}

@@ -1,10 +1,14 @@
-// Package reassembly stores the fragments of IPv4 datagrams that are not complete (RFC 791 §3.2, RFC 1122 §3.3.2),
-// within bounds: a datagram is given up after a minute, and the oldest datagram is given up first when storage runs
-// out.
+// Package reassembly stores the fragments of datagrams that are not complete (IPv4: RFC 791 §3.2, RFC 1122 §3.3.2; IPv6:
+// RFC 8200 §4.5), within bounds: a datagram is given up after a minute, and the oldest datagram is given up first when
+// storage runs out.
 //
 // A fragment that overlaps another, or contradicts the length of its datagram, poisons the datagram: all its fragments
 // are dropped until its time is over. RFC 5722 demands this of IPv6. For IPv4 it replaces RFC 791 §3.2, where octets
-// that arrive later overwrite earlier ones, because overlaps only serve attackers (RFC 1858).
+// that arrive later overwrite earlier ones, because overlaps only serve attackers (RFC 1858). An exact duplicate of a
+// fragment is dropped without harm to its datagram, which RFC 8200 §4.5 allows.
+//
+// The caller processes an atomic fragment, which has offset 0 and is the last, like a packet without a fragment header. It
+// does not open a datagram for it, so that the fragments of a datagram with the same key remain (RFC 6946 §4).
 //
 // The caller owns the frames of the fragments, and recycles them.
 package reassembly
@@ -24,7 +28,7 @@ import (
 )
 
 // Timeout is the time within which all fragments of a datagram must arrive, counted from the first to arrive (RFC 1122
-// §3.3.2).
+// §3.3.2, RFC 8200 §4.5).
 const Timeout = 60 * time.Second
 
 // Overhead is the number of octets added to the charge of a datagram and of each fragment.
@@ -33,17 +37,22 @@ const Overhead = 256
 // maxSpare bounds the datagrams kept for reuse, and maxSpareFragments the fragments for which each has room.
 const maxSpare, maxSpareFragments = 16, 64
 
-// Key identifies a datagram (RFC 791 §3.2).
+// maxLength is the greatest value of IPv4's total length, and of IPv6's payload length, in octets.
+const maxLength = 65535
+
+// Key identifies a datagram (RFC 791 §3.2, RFC 8200 §4.5). An IPv6 address of link-local scope has its zone, so that equal
+// addresses on two links are distinct.
 type Key struct {
 	Src, Dst netip.Addr
-	Proto    wire.Protocol
-	ID       uint16
+	Proto    wire.Protocol // 0 for IPv6, whose fragments may differ in their next header
+	ID       uint32        // at most 65,535 for IPv4
 }
 
-// Fragment is a stored fragment: octets Lo to Hi of its datagram's payload.
+// Fragment is a stored fragment: octets Lo to Hi of its datagram's payload. The payload of an IPv6 datagram is its
+// fragmentable part. Its unfragmentable part is that of the fragment with offset 0, whatever the headers of the others.
 type Fragment struct {
 	Lo, Hi int
-	Header int        // octets of the IP header before the payload
+	Header int        // octets before the payload: of IPv6 the base header, its per-fragment headers and the fragment header
 	Frame  *phy.Frame // packet from its IP header on
 }
 
@@ -90,6 +99,24 @@ func (d *Datagram) Check(lo, hi int, last bool) (k int, r drop.Reason) {
 		return k, drop.FragmentConflict
 	}
 	return k, drop.None
+}
+
+// TooLong reports whether a fragment with the octets lo to hi of the payload, after a header of so many octets, makes the
+// datagram longer than a packet can be: beyond 65,535 octets of total length for IPv4, or of payload length for IPv6 (RFC
+// 8200 §4.5). The header of the reassembled packet is that of the fragment with offset 0, which may be longer than those of
+// the others. Until it has arrived, TooLong assumes a header like that of this fragment.
+func (d *Datagram) TooLong(lo, hi, header int) bool {
+	end := hi
+	if n := len(d.Fragments); n > 0 {
+		end = max(end, d.Fragments[n-1].Hi)
+		if first := &d.Fragments[0]; first.Lo == 0 && lo != 0 {
+			header = first.Header
+		}
+	}
+	if d.Src.Is6() { // the payload length does not count the base header, and the fragment header is removed
+		header -= wire.IPv6Len + wire.IPv6FragmentLen
+	}
+	return header+end > maxLength
 }
 
 // Note records the arrival of octets lo to hi of the payload in a packet with the codepoint ecn. It reports whether the

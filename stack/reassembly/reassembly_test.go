@@ -73,7 +73,7 @@ func TestAnyOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var table Table
 	for round := range 200 {
-		d := table.Open(clock.Instant(round), Key{ID: uint16(round)})
+		d := table.Open(clock.Instant(round), Key{ID: uint32(round)})
 		n := 1 + rng.IntN(20)
 		for at, k := range rng.Perm(n) {
 			r, complete := add(&table, d, 8*k, 8*(k+1), k == n-1)
@@ -129,7 +129,7 @@ func TestMarks(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	var table Table
 	for k := range 3 {
-		add(&table, table.Open(clock.Instant(k), Key{ID: uint16(k)}), 0, 8, false)
+		add(&table, table.Open(clock.Instant(k), Key{ID: uint32(k)}), 0, 8, false)
 	}
 	if table.Oldest().ID != 0 || table.Deadline() != clock.Instant(Timeout) {
 		t.Errorf("datagram %d is the oldest, at %v", table.Oldest().ID, table.Deadline())
@@ -143,7 +143,7 @@ func TestExpiry(t *testing.T) {
 	if n, err := table.Check(); n != 2 || err != nil {
 		t.Errorf("%d fragments, %v", n, err)
 	}
-	var ids []uint16
+	var ids []uint32
 	for d := table.Expired(clock.Instant(Timeout) + 1); d != nil; d = table.Expired(clock.Instant(Timeout) + 1) {
 		ids = append(ids, d.ID)
 		table.Close(d)

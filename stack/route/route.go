@@ -1,6 +1,10 @@
-// Package route is a host's routing table with longest prefix match (RFC 1122 §3.3.1, RFC 1812 §5.2.4.3). A lookup
-// takes as many steps as there are prefix lengths in use, however many routes there are. The package identifies
-// interfaces only by number.
+// Package route is a host's routing table with longest prefix match for IPv4 and IPv6 (RFC 1122 §3.3.1, RFC 1812
+// §5.2.4.3, RFC 4191 §3.2). A lookup takes as many steps as the address family has prefix lengths in use, however many
+// routes there are. The package identifies interfaces only by number.
+//
+// Three kinds of routes may have one destination. A lookup prefers the connected routes of interfaces to static routes,
+// and static routes to routes learned from router advertisements. A lookup by Match takes the first of them whose
+// interface is up. A lookup by Choose also passes over routers that are unreachable.
 package route
 
 import (
@@ -11,22 +15,54 @@ import (
 
 // Route is a route to the addresses of a prefix.
 type Route struct {
-	Dst       netip.Prefix
-	Gateway   netip.Addr // the next hop; the zero Addr if Dst is on link
-	Out       int        // number of the interface by which packets leave
-	Connected bool       // true for the route of an interface's subnet, added and removed with its address
-	order     uint64     // number of the route in the order in which routes were added
+	Dst       netip.Prefix // masked
+	Gateway   netip.Addr   // the next hop, which may be link-local and have a zone; the zero Addr if Dst is on link
+	Out       int          // number of the interface by which packets leave, whatever the zone of Gateway
+	Connected bool         // true for the route of an interface's subnet, added and removed with its address
+
+	// Learned is true for a route from a router advertisement. Several may have one destination, one for each router.
+	// A route that is neither connected nor learned is static.
+	Learned    bool
+	Preference int8 // of a learned route: -1, 0 or 1 for low, medium or high (RFC 4191 §2.1)
+
+	order  uint64 // number of the route in the order in which routes were added
+	chosen uint64 // number of the last choice of the route though its gateway was unreachable; 0 if there was none
 }
 
-// Table holds the routes of a host. The zero Table is empty, and all interfaces are down.
+// static reports whether the route was configured.
+func (r *Route) static() bool { return !r.Connected && !r.Learned }
+
+// kind returns the place of the route's kind among routes of one destination.
+func (r *Route) kind() int {
+	switch {
+	case r.Connected:
+		return 0
+	case r.Learned:
+		return 2
+	}
+	return 1
+}
+
+// compare orders the routes of one destination: connected, static, then learned with the highest preference first.
+func (r *Route) compare(other *Route) int {
+	order := cmp.Compare(r.kind(), other.kind())
+	if order == 0 && r.Learned {
+		order = cmp.Compare(other.Preference, r.Preference)
+	}
+	return order
+}
+
+// Table holds the routes of a host. The zero Table is empty, and all interfaces are down. Its caller bounds the number of
+// learned routes.
 type Table struct {
-	byDst   map[netip.Prefix][]Route // connected routes first, then in the order in which they were added
-	lengths [33]int                  // number of destinations of each prefix length
+	byDst   map[netip.Prefix][]Route // each list in the order of compare, then of adding
+	v4, v6  lengths
 	added   uint64
+	choices uint64 // number of choices among unreachable gateways
 	up      []bool // true if the interface is up, by the interface's number
 }
 
-// SetUp sets whether an interface is up. Match skips routes by an interface that is down.
+// SetUp sets whether an interface is up. Match and Choose skip routes by an interface that is down.
 func (t *Table) SetUp(out int, up bool) {
 	for len(t.up) <= out {
 		t.up = append(t.up, false)
@@ -37,9 +73,26 @@ func (t *Table) SetUp(out int, up bool) {
 // isUp reports whether a route's interface is up.
 func (t *Table) isUp(r *Route) bool { return r.Out < len(t.up) && t.up[r.Out] }
 
-// Has reports whether a destination has a route that is not connected.
+// lengths returns the prefix lengths of the address family of a.
+func (t *Table) lengths(a netip.Addr) *lengths {
+	if a.Is4() {
+		return &t.v4
+	}
+	return &t.v6
+}
+
+// to returns the routes to the prefix of dst that has a length. A prefix has no zone.
+func (t *Table) to(dst netip.Addr, bits int) []Route {
+	p, err := dst.Prefix(bits)
+	if err != nil {
+		return nil
+	}
+	return t.byDst[p]
+}
+
+// Has reports whether a destination has a static route.
 func (t *Table) Has(dst netip.Prefix) bool {
-	return slices.ContainsFunc(t.byDst[dst], func(r Route) bool { return !r.Connected })
+	return slices.ContainsFunc(t.byDst[dst], func(r Route) bool { return r.static() })
 }
 
 // Connected reports whether a destination has a connected route by an interface.
@@ -47,20 +100,37 @@ func (t *Table) Connected(dst netip.Prefix, out int) bool {
 	return slices.ContainsFunc(t.byDst[dst], func(r Route) bool { return r.Connected && r.Out == out })
 }
 
-// Add adds a route. Its destination may have other routes already.
+// Add adds a connected or static route. Its destination may have other routes already.
 func (t *Table) Add(r Route) {
 	if t.byDst == nil {
 		t.byDst = make(map[netip.Prefix][]Route)
 	}
 	same := t.byDst[r.Dst]
 	if len(same) == 0 {
-		t.lengths[r.Dst.Bits()]++
+		t.lengths(r.Dst.Addr()).add(r.Dst.Bits())
 	}
 	t.added++
-	r.order = t.added
-	same = append(same, r)
-	slices.SortStableFunc(same, func(a, b Route) int { return rank(a) - rank(b) })
-	t.byDst[r.Dst] = same
+	r.order, r.chosen = t.added, 0
+	k, _ := slices.BinarySearchFunc(same, r, func(have, r Route) int {
+		return cmp.Or(have.compare(&r), -1) // the new route is the last of its equals
+	})
+	t.byDst[r.Dst] = slices.Insert(same, k, r)
+}
+
+// Learn adds a route from a router advertisement. It replaces the route to the same destination that the same router has
+// advertised before on this interface, unless their preferences are equal. It reports whether the table has changed.
+func (t *Table) Learn(r Route) (changed bool) {
+	r.Dst, r.Learned, r.Connected = r.Dst.Masked(), true, false // a router may set bits beyond the prefix (RFC 4191 §2.3)
+	before := func(old Route) bool { return old.Learned && old.Gateway == r.Gateway && old.Out == r.Out }
+	same := t.byDst[r.Dst]
+	if k := slices.IndexFunc(same, before); k >= 0 {
+		if same[k].Preference == r.Preference {
+			return false
+		}
+		t.Remove(r.Dst, before)
+	}
+	t.Add(r)
+	return true
 }
 
 // Remove removes the routes of a destination for which match returns true.
@@ -72,68 +142,19 @@ func (t *Table) Remove(dst netip.Prefix, match func(r Route) bool) {
 	same := slices.DeleteFunc(before, match)
 	if t.byDst[dst] = same; len(same) == 0 {
 		delete(t.byDst, dst)
-		t.lengths[dst.Bits()]--
+		t.lengths(dst.Addr()).remove(dst.Bits())
 	}
 }
 
-// Match returns the route to dst with the longest prefix among routes whose interface is up, nil if there is none. The
-// table owns the Route, which is valid until the table changes.
-func (t *Table) Match(dst netip.Addr) *Route {
-	for bits := len(t.lengths) - 1; bits >= 0; bits-- {
-		if t.lengths[bits] == 0 {
-			continue
-		}
-		p, err := dst.Prefix(bits)
-		if err != nil {
-			return nil
-		}
-		same := t.byDst[p]
-		for k := range same {
-			if t.isUp(&same[k]) {
-				return &same[k]
-			}
-		}
-	}
-	return nil
-}
-
-// OnLink returns the route to dst without a gateway that has the longest prefix, whether its interface is up or down;
-// nil if there is none. Among routes of one destination it prefers one whose interface is up.
-func (t *Table) OnLink(dst netip.Addr) (found *Route) {
-	for bits := len(t.lengths) - 1; bits >= 0 && found == nil; bits-- {
-		if t.lengths[bits] == 0 {
-			continue
-		}
-		p, err := dst.Prefix(bits)
-		if err != nil {
-			return nil
-		}
-		same := t.byDst[p]
-		for k := range same {
-			if r := &same[k]; !r.Gateway.IsValid() && (found == nil || t.isUp(r) && !t.isUp(found)) {
-				found = r
-			}
-		}
-	}
-	return found
-}
-
-// All returns every route in the order in which Match tries them: longest prefix first.
+// All returns every route in the order in which Match tries them: those of IPv4 before those of IPv6, and the longest
+// prefix first.
 func (t *Table) All() []Route {
 	var list []Route
 	for _, same := range t.byDst {
 		list = append(list, same...)
 	}
 	slices.SortFunc(list, func(a, b Route) int {
-		return cmp.Or(b.Dst.Bits()-a.Dst.Bits(), rank(a)-rank(b), cmp.Compare(a.order, b.order))
+		return cmp.Or(a.Dst.Addr().BitLen()-b.Dst.Addr().BitLen(), b.Dst.Bits()-a.Dst.Bits(), a.compare(&b), cmp.Compare(a.order, b.order))
 	})
 	return list
-}
-
-// rank orders connected routes before others.
-func rank(r Route) int {
-	if r.Connected {
-		return 0
-	}
-	return 1
 }

@@ -66,10 +66,14 @@ type told struct {
 	link    Link
 	servers []netip.Addr
 	domains []string
+	spare   []Change // storage for the next items
 }
 
-// find returns the position of an item, -1 if the host does not know it.
-func find(items []Change, c *Change) int {
+// find returns the position of an item, -1 if it is not there. It looks first at the position at which the item is most likely.
+func find(items []Change, c *Change, likely int) int {
+	if likely < len(items) && items[likely].same(c) {
+		return likely
+	}
 	return slices.IndexFunc(items, func(d Change) bool { return d.same(c) })
 }
 
@@ -80,14 +84,16 @@ func (s *State) Changes(yield func(Change) bool) {
 	if !s.outdated {
 		return
 	}
-	want := s.items()
+	want := s.items(s.told.spare[:0])
+	s.told.spare = want
 	if s.removals(want, yield) && s.parameters(yield) && s.additions(want, yield) && s.changeOfDNS(yield) {
+		s.told.items, s.told.spare = want, s.told.items // the same items, in the State's order
 		s.outdated = false
 	}
 }
 
-// items returns what the host should have, as changes of the kinds AddAddress, AddOnLink and AddRoute in this order.
-func (s *State) items() (want []Change) {
+// items appends what the host should have to want, as changes of the kinds AddAddress, AddOnLink and AddRoute in this order.
+func (s *State) items(want []Change) []Change {
 	for a := range s.addresses {
 		want = append(want, Change{Kind: AddAddress, Addr: a.addr, Prefix: a.src.prefix, Temporary: a.temporary,
 			Deprecated: a.preferred.Due(s.now)})
@@ -109,7 +115,7 @@ func (s *State) items() (want []Change) {
 func (s *State) removals(want []Change, yield func(Change) bool) bool {
 	for i := len(s.told.items) - 1; i >= 0; i-- {
 		c := s.told.items[i]
-		if find(want, &c) >= 0 {
+		if find(want, &c, i) >= 0 {
 			continue
 		}
 		s.told.items = slices.Delete(s.told.items, i, i+1)
@@ -147,9 +153,9 @@ func (s *State) parameters(yield func(Change) bool) bool {
 
 // additions yields each item that the host does not have, or has in another form.
 func (s *State) additions(want []Change, yield func(Change) bool) bool {
-	for _, c := range want {
+	for likely, c := range want {
 		kind := c.Kind
-		if i := find(s.told.items, &c); i < 0 {
+		if i := find(s.told.items, &c, likely); i < 0 {
 			s.told.items = append(s.told.items, c)
 		} else if s.told.items[i] != c {
 			s.told.items[i] = c

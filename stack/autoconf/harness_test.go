@@ -127,7 +127,7 @@ func (w *world) drain() {
 	if d := w.s.Deadline(); d <= w.now {
 		w.t.Fatalf("at %v the next deadline is %v", w.now, d)
 	}
-	want := w.s.items()
+	want := w.s.items(nil)
 	if len(want) != len(w.items) {
 		w.t.Fatalf("the host has %d items, the State %d", len(w.items), len(want))
 	}
@@ -142,7 +142,7 @@ func (w *world) drain() {
 func (w *world) apply(c Change) {
 	w.t.Helper()
 	for add := range removed {
-		i := find(w.items, ptr(c.to(Kind(add))))
+		i := find(w.items, ptr(c.to(Kind(add))), 0)
 		switch {
 		case c.Kind == Kind(add) && removed[add] != 0:
 			if i >= 0 {

@@ -117,7 +117,8 @@ func (s *State) nextOfSources(now clock.Instant) clock.Instant {
 // addr is not from this State.
 //
 // For an address that AddAddress has reported, Changes reports the removal of addr and the addition of next. The host itself
-// tracks the link-local addresses of LinkLocal.
+// tracks the link-local addresses of LinkLocal. Before it tries next, the host waits for a random time of up to a second (RFC 7217
+// §6, IDGEN_DELAY).
 func (s *State) Conflict(now clock.Instant, addr netip.Addr) (next netip.Addr, ok bool) {
 	s.Expire(now)
 	addr = addr.WithZone("")

@@ -36,6 +36,22 @@ func TestAutonomousPrefixes(t *testing.T) {
 	}
 }
 
+// TestAddressBound: a prefix beyond the bound makes no address and counts as refused, unless its valid lifetime is 0 (RFC 4862
+// §5.5.3 (d)). A known prefix is updated all the same.
+func TestAddressBound(t *testing.T) {
+	cfg := config(false)
+	cfg.Addresses = 1
+	w := newWorld(t, cfg)
+	w.advertise(r1, 0, 0, prefix("A", "2001:db8::/64", hour, hour), prefix("A", "2001:db8:1::/64", hour, hour), prefix("A", "2001:db8:2::/64", 0, 0),
+		prefix("A", "2001:db8::/64", 2*hour, 0))
+	w.want("one", "0s +addr 2001:db8::/64 deprecated")
+	w.refused("one", Refusals{Addresses: 1})
+	w.to(3 * hour)
+	w.log = nil
+	w.advertise(r1, 0, 0, prefix("A", "2001:db8:1::/64", hour, hour))
+	w.want("room again", "3h0m0s +addr 2001:db8:1::/64")
+}
+
 // TestTwoHourRule: a valid lifetime falls to two hours at most, and the preferred lifetime follows each advertisement (RFC 4862
 // §5.5.3 (e)).
 func TestTwoHourRule(t *testing.T) {
@@ -178,5 +194,26 @@ func TestFlush(t *testing.T) {
 	w.advertise(r1, hour, 0, all...)
 	if b := w.address().Addr; a != b {
 		t.Errorf("%v, then %v", a, b)
+	}
+}
+
+// TestSnapshotLate: a snapshot has no entry whose lifetime has ended, even before Expire is called.
+func TestSnapshotLate(t *testing.T) {
+	w := newWorld(t, config(true))
+	w.advertise(r1, hour, 0, prefix("LA", "2001:db8::/64", 2*hour, hour), route("2001:db8:7::/48", 0, hour), servers(hour, "2001:db8::53"), domains(hour, "lab"))
+	sizes := func(at time.Duration) [6]int {
+		now := clock.Instant(at)
+		dns := w.s.DNS(now)
+		return [6]int{len(w.s.Routers(now)), len(w.s.Prefixes(now)), len(w.s.Routes(now)), len(w.s.Addresses(now)), len(dns.Servers), len(dns.Domains)}
+	}
+	for at, want := range map[time.Duration][6]int{hour - 1: {1, 1, 1, 2, 1, 1}, hour: {0, 1, 0, 2, 0, 0}, 2 * hour: {}} {
+		if got := sizes(at); got != want {
+			t.Errorf("at %v: %v, want %v", at, got, want)
+		}
+	}
+	for _, a := range w.s.Addresses(clock.Instant(hour)) {
+		if !a.Deprecated || a.Preferred != 0 || a.Valid != hour {
+			t.Errorf("%+v", a)
+		}
 	}
 }

@@ -26,7 +26,7 @@ type Config struct {
 	// Prefixes is the largest number of on-link prefixes: 32.
 	Prefixes int
 	// Addresses is the largest number of addresses, temporary ones included: 32. With Temporary, each prefix has room for five
-	// addresses, so that a sixth of the default is the largest number of prefixes.
+	// addresses, so that 32 is room for six prefixes.
 	Addresses int
 	// Routes is the largest number of routes to other prefixes than ::/0: 32.
 	Routes int

@@ -131,8 +131,14 @@ func TestChangesInParts(t *testing.T) {
 	if got := read(); got != nil {
 		t.Errorf("reverted: %q", got)
 	}
-	s.Flush(2)
-	want = []string{"-route 2001:db8:7::/48 fe80::1 0", "-route ::/0 fe80::1 0", "-link " + doc, "-addr " + doc + " temporary", "-addr " + doc,
+	s.Advertisement(2, r1, &wire.RouterAdvertisement{RouterLifetime: 600, Preference: 1}, prefix("LA", doc, hour, 0))
+	want = []string{"=addr " + doc + " deprecated", "=addr " + doc + " temporary deprecated", "=route ::/0 fe80::1 1"}
+	if got := read(); !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	s.Flush(3)
+	want = []string{"-route 2001:db8:7::/48 fe80::1 0", "-route ::/0 fe80::1 1", "-link " + doc, "-addr " + doc + " temporary deprecated",
+		"-addr " + doc + " deprecated",
 		"mtu 0", "hops 0", "reachable 0s", "retrans 0s", "dns"}
 	if got := read(); !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

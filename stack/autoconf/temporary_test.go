@@ -55,7 +55,7 @@ func TestTemporaryLifetimes(t *testing.T) {
 	}
 	w.advertise(r1, 0, 0, prefix("A", doc, Infinite, Infinite))
 	w.want("preferred again", "1h0m0s =addr "+doc, "1h0m0s =addr "+doc+" temporary")
-	if again, _ := w.temporaries(); len(again) != 1 || again[0] != later[0] && again[0].Preferred != a.Preferred-hour {
+	if again, _ := w.temporaries(); len(again) != 1 || again[0].Addr != a.Addr || again[0].Preferred != a.Preferred-hour || again[0].Valid != 47*hour {
 		t.Errorf("preferred again: %+v", again)
 	}
 }
@@ -63,17 +63,19 @@ func TestTemporaryLifetimes(t *testing.T) {
 // TestRegeneration: the successor of a temporary address is made REGEN_ADVANCE before the address is deprecated, so that one is
 // always preferred, and never more than four are valid (RFC 8981 §3.5, §3.8).
 func TestRegeneration(t *testing.T) {
+	first := map[time.Duration]bool{} // preferred lifetimes
 	for seed := range uint64(20) {
 		cfg := config(true)
 		cfg.Rand = rand.New(rand.NewPCG(seed, 0))
 		w := newWorld(t, cfg)
 		w.deliver(r1, wire.RouterAdvertisement{RetransTimer: 3000}, prefix("A", doc, Infinite, Infinite))
 		a := w.s.Addresses(w.now)[1]
+		first[a.Preferred] = true
 		if got, want := w.s.Deadline(), w.now.Add(a.Preferred-11*time.Second); got != want {
 			t.Fatalf("the first successor is due at %v, want %v: 2 s and 3 solicitations of 3 s in advance", got, want)
 		}
 		seen := map[netip.Addr]bool{}
-		for w.now < w.now.Add(1) && w.now.Sub(0) < 100*24*hour {
+		for w.now.Sub(0) < 100*24*hour {
 			w.to(w.s.Deadline().Sub(0))
 			preferred, deprecated := w.temporaries()
 			if len(preferred) < 1 || len(preferred) > 2 || len(preferred)+len(deprecated) > 4 {
@@ -87,6 +89,9 @@ func TestRegeneration(t *testing.T) {
 			t.Errorf("%d addresses in 100 days", len(seen))
 		}
 		w.refused("room for all", Refusals{})
+	}
+	if len(first) != 20 {
+		t.Errorf("20 hosts replace their addresses at %d times: DESYNC_FACTOR", len(first))
 	}
 }
 
@@ -169,6 +174,29 @@ func TestRandomIdentifiers(t *testing.T) {
 		}
 	}()
 	New(Config{Temporary: true})
+}
+
+// TestTemporaryBound: the bound holds for temporary addresses too. A successor is made as soon as there is room.
+func TestTemporaryBound(t *testing.T) {
+	cfg := config(true)
+	cfg.Addresses = 2
+	w := newWorld(t, cfg)
+	w.advertise(r1, 0, 0, prefix("A", doc, Infinite, Infinite))
+	w.log = nil
+	for w.s.Refusals().Addresses == 0 {
+		w.to(w.s.Deadline().Sub(0))
+	}
+	w.want("no room")
+	w.to(47 * hour)
+	w.want("deprecated", (24*hour-w.desync()).String()+" =addr "+doc+" temporary deprecated")
+	w.to(48 * hour)
+	w.want("room", "48h0m0s -addr "+doc+" temporary deprecated", "48h0m0s +addr "+doc+" temporary")
+}
+
+// desync returns the random time by which the first temporary address is preferred for less than a day.
+func (w *world) desync() time.Duration {
+	t := w.s.sources[0].temporary[0]
+	return t.valid.Sub(t.preferred) - (temporaryValid - temporaryPreferred)
 }
 
 // TestTemporaryRoom: each prefix has room for all its temporary addresses, so that a router that advertises many prefixes does not

@@ -55,7 +55,7 @@ func (s *State) twoHourRule(old, advertised clock.Instant) clock.Instant {
 	if advertised >= least || advertised >= old {
 		return advertised // 1., and 3. for two hours
 	}
-	s.refused.ShortenedNot++
+	s.refused.TwoHourRule++
 	return min(old, least) // 2. and 3.
 }
 

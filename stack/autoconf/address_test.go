@@ -83,7 +83,7 @@ func TestTwoHourRule(t *testing.T) {
 		if c.valid < c.want {
 			kept = 1
 		}
-		w.refused("two-hour rule", Refusals{ShortenedNot: kept})
+		w.refused("two-hour rule", Refusals{TwoHourRule: kept})
 	}
 
 	// The rule compares with the rest of the lifetime, not with the lifetime.

@@ -67,12 +67,12 @@ type Refusals struct {
 	Servers   uint64 // DNS servers for which there was no room
 	Domains   uint64 // search domains for which there was no room
 
-	BadOption    uint64 // options whose content contradicts their type
-	BadPrefix    uint64 // prefixes, routes and servers in link-local, multicast, loopback or IPv4-mapped space
-	BadLifetime  uint64 // autonomous prefixes with a preferred lifetime above the valid one (RFC 4862 §5.5.3 (c))
-	BadLength    uint64 // autonomous prefixes of another length than 64 (RFC 4862 §5.5.3 (d))
-	BadMTU       uint64 // MTUs below 1280 (RFC 4861 §6.3.4)
-	BadTimer     uint64 // reachable times above an hour, and retransmission timers outside 0.1 s to 60 s
-	ShortenedNot uint64 // valid lifetimes that the two-hour rule has replaced (RFC 4862 §5.5.3 (e))
-	Duplicate    uint64 // addresses that the State gave up because each candidate was a duplicate (RFC 7217 §6)
+	BadOption   uint64 // options whose content contradicts their type
+	BadPrefix   uint64 // prefixes, routes and servers in link-local, multicast, loopback or IPv4-mapped space
+	BadLifetime uint64 // autonomous prefixes with a preferred lifetime above the valid one (RFC 4862 §5.5.3 (c))
+	BadLength   uint64 // autonomous prefixes of another length than 64 (RFC 4862 §5.5.3 (d))
+	BadMTU      uint64 // MTUs below 1280 (RFC 4861 §6.3.4)
+	BadTimer    uint64 // reachable times above an hour, and retransmission timers outside 0.1 s to 60 s
+	TwoHourRule uint64 // valid lifetimes that the two-hour rule has replaced (RFC 4862 §5.5.3 (e))
+	Duplicate   uint64 // addresses that the State gave up because each candidate was a duplicate (RFC 7217 §6)
 }

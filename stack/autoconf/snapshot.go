@@ -12,7 +12,7 @@ import (
 type Router struct {
 	Addr       netip.Addr // link-local, without a zone
 	Preference wire.Preference
-	Lifetime   time.Duration // remaining
+	Lifetime   time.Duration // remaining, or Infinite by a route information option for ::/0
 }
 
 // Prefix is an on-link prefix (RFC 4861 §5.1).

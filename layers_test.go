@@ -51,6 +51,7 @@ var layers = []struct {
 	{"stack/syncookie", layer{inside: "stack/wire stack/clock stack/siphash"}},
 	{"stack/tcp", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
 	{"stack/pmtu", layer{inside: "stack/clock"}},
+	{"stack/autoconf", layer{inside: "stack/wire stack/clock stack/drop"}},
 	{"stack/neigh", layer{inside: "stack/wire stack/clock stack/drop"}},
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/reassembly", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop"}},

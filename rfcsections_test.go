@@ -1,8 +1,8 @@
 package smolsh_test
 
-// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line, and of IPv6's those about
-// octets, which package wire reads and writes. After "=" stand tests that
-// cover the section although they name another one. After "--" stands why it has no test, or which part of it is left out.
+// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line. Of IPv6's RFCs it lists the
+// sections for the packages wire and autoconf. After "=" stand tests that cover the section although they name another one.
+// After "--" stands why it has no test, or which part of it is left out.
 const rfcSections = `
 RFC 9293 Transmission Control Protocol
 3.1 Header Format -- tests of stack/wire
@@ -248,13 +248,37 @@ RFC 4861 Neighbor Discovery for IP version 6
 4.6 Option Formats
 6.1.1 Validation of Router Solicitation Messages
 6.1.2 Validation of Router Advertisement Messages
+6.3.4 Processing Received Router Advertisements
+6.3.5 Timing out Prefixes and Default Routers
 7.1.1 Validation of Neighbor Solicitations
 7.1.2 Validation of Neighbor Advertisements
 8.1 Validation of Redirect Messages
 
+RFC 4862 IPv6 Stateless Address Autoconfiguration
+5.4.5 When Duplicate Address Detection Fails
+5.5.3 Router Advertisement Processing
+5.5.4 Address Lifetime Expiry
+
+RFC 5453 Reserved IPv6 Interface Identifiers
+3 Reserved IPv6 Interface Identifiers
+
+RFC 5942 IPv6 Subnet Model
+4 Host Rules
+
+RFC 7217 Semantically Opaque Interface Identifiers
+5 Algorithm Specification
+6 Resolving DAD Conflicts
+
+RFC 8981 Temporary Address Extensions for Stateless Address Autoconfiguration
+3.3.1 Simple Randomized IIDs
+3.4 Generating Temporary Addresses
+3.5 Expiration of Temporary Addresses
+3.8 Defined Protocol Parameters and Configuration Variables
+
 RFC 4191 Default Router Preferences and More-Specific Routes
 2.2 Changes to Router Advertisement Message Format
 2.3 Route Information Option
+3.1 Conceptual Data Structures for Hosts
 
 RFC 8106 IPv6 Router Advertisement Options for DNS Configuration
 5.1 Recursive DNS Server Option

@@ -150,7 +150,7 @@ func (w *world) query1(g netip.Addr, delay time.Duration) {
 	w.l.Query(w.now, &wire.MLDQuery{Version: 1, ResponseCode: uint16(delay / ms), Group: g}, nil)
 }
 
-// join joins groups, and sends and forgets their reports.
+// join joins groups, sends and forgets their reports, and advances the time by 100 s.
 func (w *world) join(groups ...netip.Addr) {
 	for _, g := range groups {
 		w.l.Join(w.now, g)

@@ -22,6 +22,9 @@ func TestChanges(t *testing.T) {
 		{"join", 2, func(w *world) { w.l.Join(0, groupA) }, []string{"0s TO_EX ff05::a", "500ms TO_EX ff05::a"}},
 		{"join, robustness 3", 3, func(w *world) { w.l.Join(0, groupA) },
 			[]string{"0s TO_EX ff05::a", "500ms TO_EX ff05::a", "1s TO_EX ff05::a"}},
+		{"join, robustness 1", 1, func(w *world) { w.l.Join(0, groupA) }, []string{"0s TO_EX ff05::a", "500ms TO_EX ff05::a"}},
+		{"join, robustness 8", 8, func(w *world) { w.l.Join(0, groupA) }, []string{"0s TO_EX ff05::a", "500ms TO_EX ff05::a", "1s TO_EX ff05::a",
+			"1.5s TO_EX ff05::a", "2s TO_EX ff05::a", "2.5s TO_EX ff05::a", "3s TO_EX ff05::a"}},
 		{"join twice", 2, func(w *world) { w.l.Join(0, groupA); w.to(200 * ms); w.l.Join(w.now, groupA) },
 			[]string{"0s TO_EX ff05::a", "500ms TO_EX ff05::a"}},
 		{"leave", 2, func(w *world) { w.l.Join(0, groupA); w.to(2 * time.Second); w.l.Leave(w.now, groupA) },
@@ -225,4 +228,20 @@ func TestLeftBounded(t *testing.T) {
 	}
 	w.to(time.Minute)
 	w.want("0s TO_IN ff05::100:270d, TO_IN ff05::100:270e, TO_IN ff05::100:270f", "500ms TO_IN ff05::100:270d, TO_IN ff05::100:270e, TO_IN ff05::100:270f")
+}
+
+// The table of groups frees its storage when most groups have been left.
+func TestTableShrinks(t *testing.T) {
+	w := newWorld(t, Config{})
+	for k := range 5000 {
+		w.l.Join(0, group(k))
+	}
+	w.pull()
+	for k := range 5000 {
+		w.l.Leave(0, group(k))
+	}
+	w.to(time.Minute)
+	if len(w.l.groups) != 0 || w.l.peak == 0 || w.l.peak > 1024 {
+		t.Errorf("%d groups, room for %d", len(w.l.groups), w.l.peak)
+	}
 }

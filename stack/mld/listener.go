@@ -97,8 +97,7 @@ func (l *Listener) Join(now clock.Instant, group netip.Addr) {
 	if e != nil && e.listening || !Reportable(group) {
 		return
 	}
-	l.checkVersion(now)
-	if e = l.groups[group]; e == nil { // checkVersion may have removed an entry
+	if e == nil {
 		e = newEntry(group)
 		l.groups[group] = e
 	} else {
@@ -116,7 +115,6 @@ func (l *Listener) Leave(now clock.Instant, group netip.Addr) {
 	if e == nil || !e.listening {
 		return
 	}
-	l.checkVersion(now)
 	l.stopResponse(e)
 	if l.general.next == e {
 		l.general.next = e.next
@@ -127,7 +125,7 @@ func (l *Listener) Leave(now clock.Instant, group netip.Addr) {
 	if l.joined.len == 0 { // no response is pending for an interface without listening state (RFC 3810 §6.2)
 		l.general.timer, l.general.latest = clock.Never, clock.Never
 	}
-	if l.down || l.v1Until != 0 && !e.last {
+	if l.down {
 		l.forget(e)
 		return
 	}
@@ -140,7 +138,6 @@ func (l *Listener) Leave(now clock.Instant, group netip.Addr) {
 // Restart reports all groups as if they had just been joined, in the order of joining. The owner calls it when the link comes up,
 // and when the interface's link-local address becomes valid, because routers ignore reports from :: (RFC 3590 §4).
 func (l *Listener) Restart(now clock.Instant) {
-	l.checkVersion(now)
 	l.down = false
 	for e := l.joined.first; e != nil; e = e.next {
 		l.announce(now, e)
@@ -158,7 +155,6 @@ func (l *Listener) Down() {
 	for e := l.joined.first; e != nil; e = e.next {
 		l.stopResponse(e)
 		l.stopChange(e)
-		e.last, e.quietUntil = false, 0
 	}
 }
 

@@ -144,9 +144,8 @@ func (l *Listener) queryGroup(now clock.Instant, e *entry, limit time.Duration, 
 // HearReport processes a report of version 1 that another listener sent to the group itself, and wire.ParseMLDReport has accepted. In
 // version 1 it suppresses the host's own pending report (RFC 2710 §4), except the first one after joining.
 func (l *Listener) HearReport(now clock.Instant, group netip.Addr) {
-	l.checkVersion(now)
 	e := l.groups[group]
-	if l.v1Until == 0 || e == nil || e.response.At() == clock.Never {
+	if l.Version(now) != 1 || e == nil || e.response.At() == clock.Never {
 		return
 	}
 	l.stopResponse(e)

@@ -1,6 +1,7 @@
 package mld
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func TestNoResponse(t *testing.T) {
 	}
 }
 
-// RFC 3810 §5.1.8, §5.1.9, §9.1: the querier's Robustness Variable applies to later changes. 0 stands for the default, and so for
+// RFC 3810 §5.1.8, §5.1.9, §9.1, §9.2: the querier's Robustness Variable applies to later changes. 0 stands for the default, and so for
 // the Query Interval; 1 counts as 2.
 func TestQuerierVariables(t *testing.T) {
 	for _, c := range []struct {
@@ -214,6 +215,29 @@ func TestResponsesMerged(t *testing.T) {
 	w.now = w.now.Add(time.Second)
 	w.pull()
 	w.want("1m41s IS_IN ff02::1:ff00:c"+listed(1, 40), "1m41s IS_IN ff05::a"+listed(1, 40)+", IS_EX ff05::b")
+}
+
+// RFC 3810 §5.2.12: a report has either changes or current states. Changes that are due at the same time are sent first.
+func TestChangesApart(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.join(groupA)
+	w.query(all, time.Second, nil)
+	w.now = w.l.Deadline()
+	w.l.Join(w.now, groupB)
+	w.pull()
+	w.want("1m40.5s TO_EX ff05::b", "1m40.5s IS_EX ff05::a, IS_EX ff05::b")
+}
+
+// A query for more than MaxSources sources is a query for the group, even if they are all the same, because comparing them would cost
+// too much.
+func TestManyEqualSources(t *testing.T) {
+	for n, want := range map[int]string{MaxSources: "1m40.5s IS_IN ff05::a 2001:db8::1", MaxSources + 1: "1m40.5s IS_EX ff05::a"} {
+		w := newWorld(t, Config{})
+		w.join(groupA)
+		w.query(groupA, time.Second, bytes.Repeat(sources(1, 1), n))
+		w.to(200 * time.Second)
+		w.want(want)
+	}
 }
 
 // A flood of queries causes at most one response for all groups in a second, and one for each group in a tenth of a second. Each

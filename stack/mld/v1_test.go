@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// RFC 2710 §4, RFC 3810 §8.2.1: the messages of version 1 while a router of version 1 counts as present. Groups A and B are joined;
+// RFC 2710 §4, §5, §7.10, RFC 3810 §8.2.1: the messages of version 1 while a router of version 1 counts as present. Groups A and B are joined;
 // the script starts at 100 s with a general query of version 1, whose responses were sent at 105 s.
 func TestVersion1(t *testing.T) {
 	const s = time.Second
@@ -62,6 +62,13 @@ func TestVersion1(t *testing.T) {
 		}, []string{"1m50s report ff02::1:ff00:c"}},
 		{"a report does not suppress the first report of a join", func(w *world) { w.l.Join(w.now, groupC); w.l.HearReport(w.now, groupC) },
 			[]string{"1m50s report ff02::1:ff00:c", "1m55s report ff02::1:ff00:c"}},
+		{"a suppressed repetition does not follow a later response", func(w *world) {
+			w.l.robustness = 3
+			w.l.Join(w.now, groupC)
+			w.to(111 * s)
+			w.l.HearReport(w.now, groupC)
+			w.query1(groupC, 2*s)
+		}, []string{"1m50s report ff02::1:ff00:c", "1m52s report ff02::1:ff00:c"}},
 		{"restart", func(w *world) { w.l.Restart(w.now) },
 			[]string{"1m50s report ff05::a", "1m50s report ff05::b", "1m55s report ff05::a", "1m55s report ff05::b"}},
 	} {
@@ -84,7 +91,7 @@ func TestVersion1(t *testing.T) {
 	}
 }
 
-// RFC 3810 §8.2.1, §9.12, RFC 9777 §8.2.1: a general query of version 1 selects version 1 for Robustness Variable * Query Interval +
+// RFC 3810 §8.2.1, §9.3, §9.12, RFC 9777 §8.2.1: a general query of version 1 selects version 1 for Robustness Variable * Query Interval +
 // Query Response Interval. A query for a group does not, nor any query of version 2.
 func TestVersionChange(t *testing.T) {
 	const s = time.Second
@@ -177,7 +184,63 @@ func TestNoSuppressionInVersion2(t *testing.T) {
 	w.want("1m45s IS_EX ff05::a")
 }
 
-// A flood of general queries of version 1 makes each group be reported at most once in a second.
+// RFC 3810 §8.2.1: a change of version ends a response that is being sent, and a response that the listener still withholds.
+func TestVersionChangeEndsResponse(t *testing.T) {
+	const s = time.Second
+	w := newWorld(t, Config{})
+	for k := range 100 {
+		w.l.Join(0, group(k))
+	}
+	w.to(100 * s)
+	w.query(all, 2*s, nil)
+	w.now = w.l.Deadline()
+	if _, _, _, ok := w.l.Next(w.now, make([]byte, MinRoom), local); !ok || !w.l.Owes(w.now) {
+		t.Fatal("the response is one report")
+	}
+	w.log = nil
+	w.query1(all, 10*s)
+	w.pull()
+	w.want()
+	for k := range 100 {
+		w.l.Leave(w.now, group(k))
+	}
+	w.l.Join(w.now, groupA)
+	w.to(361*s - 600*ms) // version 1 ends at 361 s
+	w.log = nil
+	w.query(all, 300*ms, nil)
+	w.to(361*s - 300*ms)
+	w.want("6m0.55s report ff05::a")
+	w.query(all, 300*ms, nil) // its response would be due after 361.4 s, one second after the response before
+	w.to(400 * s)
+	w.want()
+}
+
+// RFC 2710 §4: a report of version 2 also counts as the host's last report.
+func TestDoneAfterVersion2(t *testing.T) {
+	const s = time.Second
+	for _, g := range []asked{{group: ""}, {group: "a"}, {group: "s", from: 1, to: 1}} {
+		w := newWorld(t, Config{})
+		w.join(groupA)
+		w.query1(all, 10*s)
+		w.pull()
+		w.l.HearReport(w.now, groupA)
+		w.to(500 * s) // version 2 again
+		g.delay = 2 * s
+		w.ask(g)
+		w.to(510 * s)
+		if len(w.log) != 1 {
+			t.Errorf("%+v: %q", g, w.log)
+		}
+		w.query1(all, 10*s)
+		w.l.Leave(w.now, groupA)
+		w.log = nil
+		w.to(520 * s)
+		w.want("8m30s done ff05::a")
+	}
+}
+
+// A flood of queries of version 1 makes each group be reported at most once in a second, or in a tenth of a second for queries that
+// name the group.
 func TestVersion1Flood(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.join(groupA, groupB)
@@ -188,5 +251,14 @@ func TestVersion1Flood(t *testing.T) {
 	w.to(300 * time.Second)
 	if n := len(w.log); n < 10 || n > 12 {
 		t.Errorf("%d reports", n)
+	}
+	w.log = nil
+	for k := range 5000 {
+		w.to(300*time.Second + time.Duration(k)*ms)
+		w.query1(groupA, 0)
+	}
+	w.to(310 * time.Second)
+	if n := len(w.log); n < 40 || n > 51 {
+		t.Errorf("%d reports of a group", n)
 	}
 }

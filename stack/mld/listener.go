@@ -7,9 +7,10 @@
 // EXCLUDE {} or INCLUDE {}), suppression by reports of version 1 while no router speaks version 1 (RFC 3810 §8.2.2 permits it), and
 // the router's side.
 //
-// Limits: a group has at most MaxSources recorded sources, and Config.Left groups await their last report. A query costs a look-up and
-// at most MaxSources² comparisons, however many groups the host has joined. A flood of queries causes at most one
-// response for all groups in generalGap, and one for each group in groupGap. A Listener is single-owner: one goroutine at a time may call it.
+// Limits: a listener records at most MaxSources sources for a group, and keeps at most Config.Left groups that were left. A query
+// costs a look-up and at most MaxSources² comparisons, however many groups the host has joined. A flood of queries causes at most
+// one response for all groups in generalGap, and one for each group in groupGap. A Listener is single-owner: one goroutine at a time
+// may call it.
 package mld
 
 import (

@@ -9,8 +9,8 @@ import (
 
 // Next writes the next message that is due at time now, and counts it as sent. dst is the room for it: the interface's MTU less the
 // IPv6 header and the hop-by-hop options, at least MinRoom octets. src is the interface's link-local address, or :: if it has none
-// that is valid (RFC 3590 §4). The message is an ICMPv6 message of n octets of type typ with its checksum, to be sent from src to the
-// group to, with a hop limit of 1 and a router alert (RFC 3810 §5). ok is false if no message is due; Deadline is then after now.
+// that is valid (RFC 3590 §4). The message has n octets, the ICMPv6 type typ, and its checksum. The caller sends it from src to the
+// address to, with a hop limit of 1 and a router alert (RFC 3810 §5). ok is false if no message is due; Deadline is then after now.
 func (l *Listener) Next(now clock.Instant, dst []byte, src netip.Addr) (n int, to netip.Addr, typ wire.ICMPv6Type, ok bool) {
 	if !l.Owes(now) {
 		return 0, to, 0, false

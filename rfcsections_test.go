@@ -1,8 +1,8 @@
 package smolsh_test
 
-// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line. Of IPv6's RFCs it lists the
-// sections for the packages wire and autoconf. After "=" stand tests that cover the section although they name another one.
-// After "--" stands why it has no test, or which part of it is left out.
+// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line, and of IPv6's those about
+// octets, which package wire reads and writes, and those of a multicast listener. After "=" stand tests that
+// cover the section although they name another one. After "--" stands why it has no test, or which part of it is left out.
 const rfcSections = `
 RFC 9293 Transmission Control Protocol
 3.1 Header Format -- tests of stack/wire
@@ -287,10 +287,28 @@ RFC 8106 IPv6 Router Advertisement Options for DNS Configuration
 
 RFC 2710 Multicast Listener Discovery (MLD) for IPv6
 3 Message Format
+4 Protocol Description
+5 Node State Transition Diagram
+7.10 Unsolicited Report Interval
+
+RFC 3590 Source Address Selection for the Multicast Listener Discovery (MLD) Protocol
+4 MLD Source Address Selection Guidelines
 
 RFC 3810 Multicast Listener Discovery Version 2 (MLDv2) for IPv6
 5.1 Multicast Listener Query Message
 5.2 Version 2 Multicast Listener Report Message
+6.1 Action on Change of Per-Interface State
 6.2 Action on Reception of a Query
+6.3 Action on Timer Expiration
 8.1 Query Version Distinctions
+8.2.1 In the Presence of MLDv1 Routers
+8.2.2 In the Presence of MLDv1 Multicast Address Listeners
+9.1 Robustness Variable
+9.2 Query Interval
+9.3 Query Response Interval
+9.11 Unsolicited Report Interval
+9.12 Older Version Querier Present Timeout
+
+RFC 9777 Multicast Listener Discovery Version 2 (MLDv2) for IPv6
+8.2.1 In the Presence of MLDv1 Routers
 `

@@ -1,6 +1,6 @@
 //go:build linux
 
-package netif
+package netif_test
 
 import (
 	"errors"
@@ -12,12 +12,13 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"smolsh/phy"
+	"smolsh/phy/netif"
 	"smolsh/phy/tap/taptest"
 )
 
-func open(t *testing.T, name string) *Link {
+func open(t *testing.T, name string) *netif.Link {
 	t.Helper()
-	l, err := Open(name)
+	l, err := netif.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func open(t *testing.T, name string) *Link {
 
 func TestState(t *testing.T) {
 	taptest.Namespace(t)
-	if _, err := Open("nosuch0"); !errors.Is(err, ErrNotFound) || err.Error() != "nosuch0: no such interface" {
+	if _, err := netif.Open("nosuch0"); !errors.Is(err, netif.ErrNotFound) || err.Error() != "nosuch0: no such interface" {
 		t.Errorf("nosuch0: %v", err)
 	}
 	lo := open(t, "lo")

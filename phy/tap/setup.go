@@ -61,8 +61,8 @@ func awaitLocal(name string) error {
 			return nil
 		}
 		addrs, err := netlink.AddrList(link, netlink.FAMILY_V6)
-		if err != nil {
-			return fmt.Errorf("%s: addresses: %w", name, err)
+		if err != nil || len(addrs) == 0 {
+			return nil // the kernel has no IPv6, or the interface uses none
 		}
 		routes, err := netlink.RouteListFiltered(netlink.FAMILY_V6, &netlink.Route{LinkIndex: link.Attrs().Index, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL},
 			netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"smolsh/phy/ifconfig"
 	"smolsh/phy/raw"
 	"smolsh/phy/tap"
 	"smolsh/stack/lab"
@@ -15,7 +16,7 @@ import (
 
 // private attaches the host to a new TAP in the network namespace that the process has entered.
 func (o *options) private(l *shellLab, w *lab.World) error {
-	if err := tap.SetUp("lo", true); err != nil {
+	if err := ifconfig.SetUp("lo", true); err != nil {
 		return deviceError(err)
 	}
 	if err := o.attach(l, w, []device{{"tap", "tap0"}}); err != nil {
@@ -120,12 +121,12 @@ func (o *options) setUpKernel(name string, addrs []netip.Prefix) error {
 	if len(kernel) == 0 {
 		kernel = peersOf(addrs)
 	}
-	if err := tap.Setup(name, kernel, o.mtu); err != nil {
+	if err := ifconfig.Setup(name, kernel, o.mtu); err != nil {
 		return err
 	}
 	v6 := slices.ContainsFunc(kernel, func(p netip.Prefix) bool { return p.Addr().Is6() })
 	if len(o.kernelAddrs) == 0 && len(o.devices) <= 1 && !v6 {
-		_ = tap.Setup(name, []netip.Prefix{defaultPeer6}, 0) // fails if the kernel has no IPv6, which does no harm
+		_ = ifconfig.Setup(name, []netip.Prefix{defaultPeer6}, 0) // fails if the kernel has no IPv6, which does no harm
 	}
 	return nil
 }

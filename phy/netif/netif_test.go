@@ -1,6 +1,6 @@
 //go:build linux
 
-package netif_test
+package netif
 
 import (
 	"errors"
@@ -12,13 +12,12 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"smolsh/phy"
-	"smolsh/phy/netif"
 	"smolsh/phy/tap/taptest"
 )
 
-func open(t *testing.T, name string) *netif.Link {
+func open(t *testing.T, name string) *Link {
 	t.Helper()
-	l, err := netif.Open(name)
+	l, err := Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +27,7 @@ func open(t *testing.T, name string) *netif.Link {
 
 func TestState(t *testing.T) {
 	taptest.Namespace(t)
-	if _, err := netif.Open("nosuch0"); !errors.Is(err, netif.ErrNotFound) || err.Error() != "nosuch0: no such interface" {
+	if _, err := Open("nosuch0"); !errors.Is(err, ErrNotFound) || err.Error() != "nosuch0: no such interface" {
 		t.Errorf("nosuch0: %v", err)
 	}
 	lo := open(t, "lo")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"smolsh/phy/ifconfig"
 )
 
 // TestAddressesAreUsedAtOnce: after Setup the kernel has a local route for each of its IPv6 addresses, among them a
@@ -23,7 +25,7 @@ func TestAddressesAreUsedAtOnce(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				inNamespace(t)
 				open(t, name, Options{TUN: tun})
-				if err := Setup(name, []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("fdaa::100/64"), netip.MustParsePrefix("fdbb::100/64")}, 0); err != nil {
+				if err := ifconfig.Setup(name, []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("fdaa::100/64"), netip.MustParsePrefix("fdbb::100/64")}, 0); err != nil {
 					t.Fatal(err)
 				}
 				link, err := netlink.LinkByName(name)

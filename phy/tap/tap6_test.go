@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smolsh/phy"
+	"smolsh/phy/ifconfig"
 	"smolsh/stack/wire"
 )
 
@@ -32,7 +33,7 @@ type host6 struct {
 func newHost6(t *testing.T, tun bool) *host6 {
 	t.Helper()
 	h := &host6{T: t, dev: open(t, "dev0", Options{TUN: tun}), mac: wire.HardwareAddr{2, 0, 0, 0, 0, 1}}
-	if err := Setup("dev0", []netip.Prefix{netip.PrefixFrom(kernel6, 64)}, 0); err != nil {
+	if err := ifconfig.Setup("dev0", []netip.Prefix{netip.PrefixFrom(kernel6, 64)}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.dev.Refresh(); err != nil {

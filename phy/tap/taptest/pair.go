@@ -9,7 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"smolsh/phy/tap"
+	"smolsh/phy/ifconfig"
 )
 
 // Space is a second network namespace, in addition to the test's. Only functions run by Do, and the programs and
@@ -53,12 +53,12 @@ func Veth(t testing.TB, near, nearAddr string, there *Space, far, farAddr string
 		t.Fatalf("veth pair: %v", err)
 	}
 	farEnd := func() {
-		if e := tap.Setup(far, prefixes(t, farAddr), 0); e != nil {
+		if e := ifconfig.Setup(far, prefixes(t, farAddr), 0); e != nil {
 			err = e
 		}
 	}
 	there.Do(farEnd)
-	if e := tap.Setup(near, prefixes(t, nearAddr), 0); e != nil {
+	if e := ifconfig.Setup(near, prefixes(t, nearAddr), 0); e != nil {
 		err = e
 	}
 	there.Do(farEnd) // it has a carrier now

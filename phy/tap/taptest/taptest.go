@@ -18,7 +18,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"smolsh/phy/tap"
+	"smolsh/phy/ifconfig"
 )
 
 // Need skips the test if a requirement is missing. Its message names the requirement and how to get it. With CI=true
@@ -70,7 +70,7 @@ func TAP(t testing.TB, name string, kernel ...netip.Prefix) {
 	for _, fd := range link.Fds {
 		fd.Close()
 	}
-	if err := tap.Setup(name, kernel, 0); err != nil {
+	if err := ifconfig.Setup(name, kernel, 0); err != nil {
 		t.Fatal(err)
 	}
 }

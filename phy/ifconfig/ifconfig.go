@@ -1,6 +1,7 @@
 //go:build linux
 
-package tap
+// Package ifconfig configures the kernel's end of a TAP, a TUN or a virtual cable: its addresses, its MTU and its state.
+package ifconfig
 
 import (
 	"fmt"

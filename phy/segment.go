@@ -37,15 +37,11 @@ type layout struct {
 func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	etherType := wire.EtherType(0)
 	if m == MediumEthernet {
-		l.l3 = wire.EthernetLen
-		if len(b) < l.l3+4 {
+		if len(b) < wire.EthernetLen {
 			return l, 0, false
 		}
-		etherType = wire.EtherType(binary.BigEndian.Uint16(b[12:]))
-		if etherType == wire.EtherTypeVLAN {
-			etherType = wire.EtherType(binary.BigEndian.Uint16(b[16:]))
-			l.l3 += 4
-		}
+		l.l3 = wire.EthernetLen + wire.VLANTagsLen(b)
+		etherType = wire.EtherType(binary.BigEndian.Uint16(b[l.l3-2:]))
 	}
 	ip := b[l.l3:]
 	if len(ip) == 0 {

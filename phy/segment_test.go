@@ -364,6 +364,7 @@ func FuzzSegmenter(f *testing.F) {
 	f.Add(superSegment(MediumEthernet, false, random(100), 30, wire.ACK).Bytes(), uint16(30), false)
 	f.Add(superSegment(MediumIP, true, random(100), 30, wire.ACK).Bytes(), uint16(1), true)
 	f.Add(udpFrame([]byte("abc"), src4, dst4).Bytes(), uint16(0), true)
+	f.Add(super6(wire.ProtocolTCP, nextHopByHop, options6(wire.ProtocolTCP), random(100), 0).Bytes(), uint16(30), true)
 	f.Fuzz(func(t *testing.T, b []byte, gso uint16, ip bool) {
 		if len(b) > 4000 {
 			return

@@ -61,7 +61,8 @@ var layers = []struct {
 	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
 		outside: "github.com/gopacket/gopacket"}},
-	{"phy/tap/taptest", layer{outside: "golang.org/x/sys/unix github.com/vishvananda/netlink"}},
+	{"phy/ifconfig", layer{outside: "golang.org/x/sys/unix github.com/vishvananda/netlink"}},
+	{"phy/tap/taptest", layer{inside: "phy/ifconfig", outside: "golang.org/x/sys/unix github.com/vishvananda/netlink"}},
 	{"phy/netif", layer{inside: "phy stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
@@ -72,7 +73,7 @@ var layers = []struct {
 		tests: "phy/tap/taptest"}},
 	{"phy/tap", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/songgao/water github.com/vishvananda/netlink",
-		tests:   "phy/tap/taptest"}},
+		tests:   "phy/ifconfig phy/tap/taptest"}},
 	{"stack", layer{inside: "phy stack/reassembly stack/mib stack/route stack/pmtu stack/siphash stack/syncookie stack/wire stack/clock stack/buf stack/drop stack/tcp stack/neigh",
 		tests: "stack/packet"}},
 	{"stack/lab", layer{inside: "stack/crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
@@ -105,13 +106,13 @@ var layers = []struct {
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
 		tests:   "stack/lab/live"}},
 	{"cmd/smolsh/bench", layer{
-		inside:  "script stack/lab/live stack/lab stack phy/tap stack/tcp stack/clock",
+		inside:  "script stack/lab/live stack/lab stack phy/ifconfig phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script stack/lab/live stack/lab stack phy phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"golang.org/x/sys/unix",

@@ -31,21 +31,17 @@ type layout struct {
 	v6           bool
 }
 
-// parseLayout finds the headers of an unfragmented TCP or UDP packet, and its end. beyond is the number of octets of
+// parseLayout finds the headers of an unfragmented TCP or UDP packet, and its end. It passes over the options of IPv6. beyond is the number of octets of
 // the packet's payload that are not in b. ok is false for any other packet, and for headers that contradict the length
 // of b.
 func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	etherType := wire.EtherType(0)
 	if m == MediumEthernet {
-		l.l3 = wire.EthernetLen
-		if len(b) < l.l3+4 {
+		if len(b) < wire.EthernetLen {
 			return l, 0, false
 		}
-		etherType = wire.EtherType(binary.BigEndian.Uint16(b[12:]))
-		if etherType == wire.EtherTypeVLAN {
-			etherType = wire.EtherType(binary.BigEndian.Uint16(b[16:]))
-			l.l3 += 4
-		}
+		l.l3 = wire.EthernetLen + wire.VLANTagsLen(b)
+		etherType = wire.EtherType(binary.BigEndian.Uint16(b[l.l3-2:]))
 	}
 	ip := b[l.l3:]
 	if len(ip) == 0 {
@@ -60,12 +56,16 @@ func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 		l.l4, end = l.l3+h.HeaderLen, l.l3+h.HeaderLen+h.PayloadLen
 		l.proto, l.src, l.dst = h.Protocol, h.Src, h.Dst
 	case v == 6 && (m == MediumIP || etherType == wire.EtherTypeIPv6):
-		h, _, err := wire.ParseIPv6(ip)
-		if err != nil {
+		h, payload, err := wire.ParseQuotedIPv6(ip)
+		if err != nil || len(payload)+beyond < h.PayloadLen {
 			return l, 0, false
 		}
-		l.l4, end = l.l3+wire.IPv6Len, l.l3+wire.IPv6Len+h.PayloadLen
-		l.proto, l.src, l.dst, l.v6 = h.NextHeader, h.Src, h.Dst, true
+		proto, n, ok := skipOptions6(h.NextHeader, payload)
+		if !ok {
+			return l, 0, false
+		}
+		l.l4, end = l.l3+wire.IPv6Len+n, l.l3+wire.IPv6Len+h.PayloadLen
+		l.proto, l.src, l.dst, l.v6 = proto, h.Src, h.Dst, true
 	default:
 		return l, 0, false
 	}
@@ -81,9 +81,38 @@ func parseLayout(b []byte, m Medium, beyond int) (l layout, end int, ok bool) {
 	return l, 0, false
 }
 
+// The extension headers that every segment of a super-segment repeats (RFC 8200 §4.3, §4.6), and the largest number of
+// them in a packet that is cut.
+const (
+	nextHopByHop    wire.Protocol = 0
+	nextDestination wire.Protocol = 60
+	maxOptions6                   = 4
+)
+
+// skipOptions6 returns the protocol after the hop-by-hop and destination options of an IPv6 packet, and the octets of
+// those options. b is the octets after the base header, next the protocol of the first. ok is false if the options do
+// not end within b, or are more than four headers. Other extension headers end the search: a fragment can't be cut, and
+// a routing header changes the destination of the pseudo-header.
+func skipOptions6(next wire.Protocol, b []byte) (proto wire.Protocol, n int, ok bool) {
+	for range maxOptions6 {
+		if next != nextHopByHop && next != nextDestination {
+			return next, n, true
+		}
+		if len(b)-n < 8 {
+			return 0, 0, false
+		}
+		next, n = wire.Protocol(b[n]), n+(int(b[n+1])+1)*8
+		if n > len(b) {
+			return 0, 0, false
+		}
+	}
+	return 0, 0, false
+}
+
 // Start begins to cut f, a frame on medium m, which must not change until Next has returned false. A frame without
 // GSOSize counts as a super-segment of one segment. Start reports whether the frame can be cut. It can't if its headers
-// are not those of unfragmented TCP or UDP over IPv4 or IPv6, or contradict the frame's length.
+// are not those of unfragmented TCP or UDP over IPv4, or over IPv6 with at most hop-by-hop and destination options
+// between, or contradict the frame's length.
 func (s *Segmenter) Start(f *Frame, m Medium) bool {
 	l, end, ok := parseLayout(f.Bytes(), m, 0)
 	if !ok {
@@ -106,6 +135,9 @@ func (s *Segmenter) Segments() int {
 	rest := len(s.src) - s.l.data - s.sent
 	return max(1, (rest+s.gso-1)/s.gso)
 }
+
+// SegmentSize returns the length in octets of the longest segment, headers included.
+func (s *Segmenter) SegmentSize() int { return min(len(s.src), s.l.data+s.gso) }
 
 // Next resets dst and writes the next segment into it. dst must have room for the segment. The segment's checksums are
 // complete. Next returns false if no segment was left.

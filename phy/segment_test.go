@@ -197,18 +197,27 @@ func TestSegmenterCutsPadding(t *testing.T) {
 	}
 }
 
-func TestSegmenterSkipsVLANTag(t *testing.T) {
-	f := superSegment(MediumIP, false, random(2000), 1000, wire.ACK)
-	head := f.Prepend(18)
-	copy(head, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 5, 8, 0})
-	var s Segmenter
-	out := NewFrame(FrameSize)
-	if !s.Start(f, MediumEthernet) || s.Segments() != 2 || !s.Next(out) {
-		t.Fatal("refused")
-	}
-	gopacketAgrees(t, out.Bytes(), MediumEthernet)
-	if out.Len() != 18+20+32+1000 {
-		t.Errorf("%d octets", out.Len())
+func TestSegmenterSkipsVLANTags(t *testing.T) {
+	for _, tags := range []string{"\x81\x00\x00\x05", "\x88\xa8\x00\x05", "\x88\xa8\x00\x05\x81\x00\x00\x06"} {
+		for _, v6 := range []bool{false, true} {
+			f := superSegment(MediumIP, v6, random(2000), 1000, wire.ACK)
+			head, etherType := 20+32, "\x08\x00"
+			if v6 {
+				head, etherType = 40+32, "\x86\xdd"
+			}
+			link := "\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01" + tags + etherType
+			copy(f.Prepend(len(link)), link)
+			var s Segmenter
+			out := NewFrame(FrameSize)
+			if !s.Start(f, MediumEthernet) || s.Segments() != 2 || !s.Next(out) {
+				t.Errorf("%x, IPv6 %v: refused", tags, v6)
+				continue
+			}
+			gopacketAgrees(t, out.Bytes(), MediumEthernet)
+			if out.Len() != len(link)+head+1000 {
+				t.Errorf("%x, IPv6 %v: %d octets", tags, v6, out.Len())
+			}
+		}
 	}
 }
 
@@ -355,6 +364,7 @@ func FuzzSegmenter(f *testing.F) {
 	f.Add(superSegment(MediumEthernet, false, random(100), 30, wire.ACK).Bytes(), uint16(30), false)
 	f.Add(superSegment(MediumIP, true, random(100), 30, wire.ACK).Bytes(), uint16(1), true)
 	f.Add(udpFrame([]byte("abc"), src4, dst4).Bytes(), uint16(0), true)
+	f.Add(super6(wire.ProtocolTCP, nextHopByHop, options6(wire.ProtocolTCP), random(100), 0).Bytes(), uint16(30), true)
 	f.Fuzz(func(t *testing.T, b []byte, gso uint16, ip bool) {
 		if len(b) > 4000 {
 			return

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"smolsh/phy/ifconfig"
 	"smolsh/phy/raw"
 	"smolsh/phy/tap"
 	"smolsh/stack/lab"
@@ -13,27 +14,21 @@ import (
 	"smolsh/stack/wire"
 )
 
-// kernelIPv6 is the kernel's default IPv6 address in the private lab.
-var kernelIPv6 = netip.MustParsePrefix("fdaa::100/64")
-
 // private attaches the host to a new TAP in the network namespace that the process has entered.
 func (o *options) private(l *shellLab, w *lab.World) error {
-	if err := tap.SetUp("lo", true); err != nil {
+	if err := ifconfig.SetUp("lo", true); err != nil {
 		return deviceError(err)
 	}
 	if err := o.attach(l, w, []device{{"tap", "tap0"}}); err != nil {
 		return err
 	}
 	l.kernel = o.kernelAddrs
-	if len(l.kernel) > 0 {
-		return nil
+	if len(l.kernel) == 0 {
+		l.kernel = peersOf(o.addrs)
 	}
-	if len(o.addrs) > 0 {
-		l.kernel = []netip.Prefix{peerOf(o.addrs[0])}
-	} else {
-		l.kernel = []netip.Prefix{defaultPeer}
+	if len(l.kernel) == 0 {
+		l.kernel = peersOf(defaultAddrs)
 	}
-	_ = tap.Setup("tap0", []netip.Prefix{kernelIPv6}, 0) // fails if the kernel has no IPv6, which does no harm
 	return nil
 }
 
@@ -42,7 +37,7 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	addrs := o.addrs
 	if len(addrs) == 0 && !o.listens() {
-		addrs = []netip.Prefix{defaultAddr}
+		addrs = defaultAddrs
 	}
 	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.Kind == "switch" })
 	if (o.listens() || onSwitch) && !o.flags.Changed("mac") {
@@ -105,11 +100,7 @@ func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 	}
 	l.devices = append(l.devices, dev)
 	if missing != nil {
-		kernel := o.kernelAddrs
-		if len(kernel) == 0 && len(addrs) > 0 {
-			kernel = []netip.Prefix{peerOf(addrs[0])}
-		}
-		if err := tap.Setup(name, kernel, o.mtu); err != nil {
+		if err := o.setUpKernel(name, addrs); err != nil {
 			return deviceError(err)
 		}
 		if err := dev.Refresh(); err != nil {
@@ -118,6 +109,24 @@ func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 	}
 	if _, err := l.local.Attach(dev, addrs...); err != nil {
 		return usageError("%v", err)
+	}
+	return nil
+}
+
+// setUpKernel configures the kernel's end of a TAP or TUN that smolsh has made, where the host has addrs. Without
+// --kernel-addr the kernel gets the peer's address on each of the host's networks. On the only device it also gets its
+// default IPv6 address.
+func (o *options) setUpKernel(name string, addrs []netip.Prefix) error {
+	kernel := o.kernelAddrs
+	if len(kernel) == 0 {
+		kernel = peersOf(addrs)
+	}
+	if err := ifconfig.Setup(name, kernel, o.mtu); err != nil {
+		return err
+	}
+	v6 := slices.ContainsFunc(kernel, func(p netip.Prefix) bool { return p.Addr().Is6() })
+	if len(o.kernelAddrs) == 0 && len(o.devices) <= 1 && !v6 {
+		_ = ifconfig.Setup(name, []netip.Prefix{defaultPeer6}, 0) // fails if the kernel has no IPv6, which does no harm
 	}
 	return nil
 }

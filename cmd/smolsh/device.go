@@ -29,10 +29,14 @@ type shellLab struct {
 }
 
 var (
-	defaultAddr = netip.MustParsePrefix("192.168.69.1/24")
-	defaultPeer = netip.MustParsePrefix("192.168.69.100/24")
-	peerMAC     = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
-	simDelay    = 100 * time.Microsecond // delay in each direction of the virtual lab, so that round trips are not 0
+	// defaultAddrs are the host's addresses without --addr. fdaa::1/64 belongs here too as soon as the host speaks IPv6.
+	defaultAddrs = []netip.Prefix{netip.MustParsePrefix("192.168.69.1/24")}
+	// defaultPeer and defaultPeer6 are the peer's addresses, or the kernel's, on the networks 192.168.69.0/24 and fdaa::/64.
+	defaultPeer  = netip.MustParsePrefix("192.168.69.100/24")
+	defaultPeer6 = netip.MustParsePrefix("fdaa::100/64")
+
+	peerMAC  = wire.HardwareAddr{2, 0, 0, 0, 0, 0x64}
+	simDelay = 100 * time.Microsecond // delay in each direction of the virtual lab, so that round trips are not 0
 )
 
 // open makes the lab for the given devices.
@@ -85,7 +89,7 @@ func (o *options) host(l *shellLab, addrs ...netip.Prefix) (err error) {
 func (o *options) sim(l *shellLab, w *lab.World) error {
 	addrs := o.addrs
 	if len(addrs) == 0 {
-		addrs = []netip.Prefix{defaultAddr}
+		addrs = defaultAddrs
 	}
 	if err := o.host(l, addrs[0]); err != nil {
 		return usageError("%v", err)
@@ -116,8 +120,10 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 
 // peerOf returns the peer's address on the host's network: the hundredth, if the network is large enough.
 func peerOf(a netip.Prefix) netip.Prefix {
-	if defaultPeer.Masked() == a.Masked() && a.Addr() != defaultPeer.Addr() {
-		return defaultPeer
+	for _, peer := range []netip.Prefix{defaultPeer, defaultPeer6} {
+		if peer.Masked() == a.Masked() && a.Addr() != peer.Addr() {
+			return peer
+		}
 	}
 	p := a.Masked().Addr()
 	for n := 0; n < 100 && a.Contains(p.Next()); n++ {
@@ -127,6 +133,16 @@ func peerOf(a netip.Prefix) netip.Prefix {
 		p = p.Prev()
 	}
 	return netip.PrefixFrom(p, a.Bits())
+}
+
+// peersOf returns the peer's address on the network of the host's first address of each version of IP.
+func peersOf(addrs []netip.Prefix) (peers []netip.Prefix) {
+	for _, v4 := range []bool{true, false} {
+		if i := slices.IndexFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is4() == v4 }); i >= 0 {
+			peers = append(peers, peerOf(addrs[i]))
+		}
+	}
+	return peers
 }
 
 // loopback makes a host without neighbours: a loopback with 127.0.0.1 and the addresses of --addr.

@@ -16,7 +16,7 @@ func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 		}
 		o.devices = append(o.devices, d)
 	}
-	c := doctor.Checkup{Private: o.wantsPrivate(), Host: defaultAddr.Addr(), Gateway: o.gateway, Peer: defaultPeer}
+	c := doctor.Checkup{Private: o.wantsPrivate(), Host: defaultAddrs[0].Addr(), Gateway: o.gateway, Peer: defaultPeer}
 	if len(o.addrs) > 0 {
 		c.Host = o.addrs[0].Addr()
 	}

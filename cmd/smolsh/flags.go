@@ -179,15 +179,11 @@ func (o *options) check(r *unchecked) error {
 
 // onLink reports whether one of the host's networks contains a.
 func (o *options) onLink(a netip.Addr) bool {
-	if len(o.addrs) == 0 {
-		return !o.listens() && defaultAddr.Contains(a)
+	addrs := o.addrs
+	if len(addrs) == 0 && !o.listens() {
+		addrs = defaultAddrs
 	}
-	for _, p := range o.addrs {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 func (o *options) checkFaults() error {

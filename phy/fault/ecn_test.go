@@ -22,7 +22,15 @@ func TestCongest(t *testing.T) {
 		p[0], p[1] = 0x60|class>>4, class<<4|5
 		return p
 	}
-	ether := func(p []byte) []byte { return append(make([]byte, wire.EthernetLen), p...) }
+	typed := func(t string, p []byte) []byte { return append([]byte("............"+t), p...) }
+	ether := func(p []byte) []byte {
+		if p[0]>>4 == 6 {
+			return typed("\x86\xdd", p)
+		}
+		return typed("\x08\x00", p)
+	}
+	extended := v6(1)
+	extended[6] = 0 // hop-by-hop options; the codepoint stands in the base header
 	for _, c := range []struct {
 		what   string
 		m      phy.Medium
@@ -37,6 +45,12 @@ func TestCongest(t *testing.T) {
 		{"no ECT", phy.MediumIP, v4(0xb8), 1, 0xb8, 0xb8},
 		{"IPv6", phy.MediumIP, v6(2), 1, 0x25, 0x35},
 		{"IPv6 without", phy.MediumEthernet, ether(v6(0xb8)), 15, 0x85, 0x85},
+		{"IPv6 with options", phy.MediumEthernet, ether(extended), 15, 0x15, 0x35},
+		{"IPv6 with a tag", phy.MediumEthernet, typed("\x81\x00\x60\x21\x86\xdd", v6(2)), 19, 0x25, 0x35},
+		{"the tag, which looks like IPv6", phy.MediumEthernet, typed("\x81\x00\x60\x21\x86\xdd", v6(0xb8)), 15, 0x21, 0x21},
+		{"IPv4 with two tags", phy.MediumEthernet, typed("\x88\xa8\x60\x21\x81\x00\x60\x21\x08\x00", v4(1)), 23, 1, 3},
+		{"another protocol", phy.MediumEthernet, typed("\x88\xcc", v6(2)), 15, 0x25, 0x25},
+		{"IPv6 by its EtherType alone", phy.MediumEthernet, typed("\x86\xdd", v4(2)), 15, 2, 2},
 		{"too short", phy.MediumIP, v4(2)[:19], 1, 2, 2},
 		{"header too short", phy.MediumIP, append([]byte{0x44, 2}, make([]byte, 40)...), 1, 2, 2},
 		{"header too long", phy.MediumIP, append([]byte{0x4f, 2}, make([]byte, 40)...), 1, 2, 2},

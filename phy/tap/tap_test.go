@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smolsh/phy"
+	"smolsh/phy/ifconfig"
 	"smolsh/stack/wire"
 )
 
@@ -242,7 +243,7 @@ func TestLinkStateAndMTU(t *testing.T) {
 	if n, err := d.Send([]*phy.Frame{f}); n != 0 || err != phy.ErrDown {
 		t.Errorf("Send while down = %d, %v", n, err)
 	}
-	if err := Setup("tap0", []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("fdaa::1/64")}, 9000); err != nil {
+	if err := ifconfig.Setup("tap0", []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("fdaa::1/64")}, 9000); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Refresh(); err != nil {
@@ -257,13 +258,13 @@ func TestLinkStateAndMTU(t *testing.T) {
 	if !strings.Contains(text, "10.9.0.1/24") || !strings.Contains(text, "fdaa::1/64") {
 		t.Errorf("addresses %v", text)
 	}
-	if err := SetUp("tap0", false); err != nil {
+	if err := ifconfig.SetUp("tap0", false); err != nil {
 		t.Fatal(err)
 	}
 	if d.Refresh(); d.Up() {
 		t.Error("still up")
 	}
-	if err := Setup("nosuch0", nil, 0); err == nil || !strings.HasPrefix(err.Error(), "nosuch0: ") {
+	if err := ifconfig.Setup("nosuch0", nil, 0); err == nil || !strings.HasPrefix(err.Error(), "nosuch0: ") {
 		t.Errorf("Setup of no device: %v", err)
 	}
 }
@@ -362,7 +363,7 @@ func newHost(t *testing.T, i int, opts Options) *host {
 	name := fmt.Sprintf("tap%d", i)
 	h := &host{dev: open(t, name, opts), mac: wire.HardwareAddr{2, 0, 0, 0, 0, byte(i + 1)}}
 	h.kernel, h.addr = netip.AddrFrom4([4]byte{10, 9, byte(i), 100}), netip.AddrFrom4([4]byte{10, 9, byte(i), 1})
-	if err := Setup(name, []netip.Prefix{netip.PrefixFrom(h.kernel, 24)}, 0); err != nil {
+	if err := ifconfig.Setup(name, []netip.Prefix{netip.PrefixFrom(h.kernel, 24)}, 0); err != nil {
 		t.Fatal(err)
 	}
 	link, err := netlink.LinkByName(name)
@@ -521,7 +522,7 @@ func TestKernelFinishesOurChecksum(t *testing.T) {
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	inNamespace(t)
 	d := open(t, "tap0", Options{}) // measures frames with a vnet header, which covers plain ones too
-	if err := Setup("tap0", nil, 0); err != nil {
+	if err := ifconfig.Setup("tap0", nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	h := &host{dev: d, kernel: netip.MustParseAddr("10.9.0.100"), addr: netip.MustParseAddr("10.9.0.1")}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"smolsh/phy"
+	"smolsh/phy/ifconfig"
 	"smolsh/stack/wire"
 )
 
@@ -36,7 +37,7 @@ func TestTUN(t *testing.T) {
 	inNamespace(t)
 	for _, plain := range []bool{true, false} {
 		d := open(t, "tun0", Options{TUN: true, Plain: plain})
-		if err := Setup("tun0", []netip.Prefix{netip.PrefixFrom(tunKernel, 24)}, 1400); err != nil {
+		if err := ifconfig.Setup("tun0", []netip.Prefix{netip.PrefixFrom(tunKernel, 24)}, 1400); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.Refresh(); err != nil {

@@ -158,8 +158,11 @@ func chainNumbers(ls []tables.Layer) (vs []any) {
 	if len(ls) == 0 || ls[0].Protocol != tables.IPv6 {
 		return nil
 	}
-	for _, l := range ls {
+	for i, l := range ls {
 		next := values(l, "nh")
+		if i > 0 && l.Protocol == tables.IPv6 { // the packet in a tunnel
+			break
+		}
 		if len(next) == 0 || l.Protocol == tables.AH { // after AH the filter is as wrong as libpcap
 			break
 		}

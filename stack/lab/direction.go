@@ -55,7 +55,7 @@ func (l *direction) accept(now clock.Instant, f *phy.Frame) {
 	w := l.link.lab.world
 	if !l.carriesUncut(f) && w.frames.segmenter.Start(f, phy.MediumEthernet) {
 		for w.frames.segmenter.Segments() > 0 {
-			g := w.frame(segmentSize(f))
+			g := w.frame(w.frames.segmenter.SegmentSize())
 			w.frames.segmenter.Next(g)
 			l.carry(g, l.decideFate(now, g))
 		}
@@ -210,15 +210,23 @@ func (l *direction) delay() time.Duration {
 // tooBig reports whether a frame exceeds the MTU. For a super-segment the size of its segments counts, because a medium
 // that carries segments singly sees only them.
 func tooBig(f *phy.Frame, mtu int) bool {
-	switch {
-	case f.Offload.GSOSize == 0:
-	case f.Offload.UDP:
-		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.UDPLen > mtu
-	default:
-		return int(f.Offload.GSOSize)+wire.IPv4Len+wire.TCPLen > mtu
+	if f.Offload.GSOSize != 0 {
+		return int(f.Offload.GSOSize)+leastHeaders(f) > mtu
 	}
 	n := f.Len() - wire.EthernetLen
 	return n > mtu && n-wire.VLANTagsLen(f.Bytes()) > mtu // a VLAN tag is no part of the packet
+}
+
+// leastHeaders returns the octets of the IP and transport headers of a super-segment without options.
+func leastHeaders(f *phy.Frame) int {
+	n := wire.IPv4Len
+	if at := wire.EthernetLen + wire.VLANTagsLen(f.Bytes()); at < len(f.Bytes()) && f.Bytes()[at]>>4 == 6 {
+		n = wire.IPv6Len
+	}
+	if f.Offload.UDP {
+		return n + wire.UDPLen
+	}
+	return n + wire.TCPLen
 }
 
 func (l *direction) drop(f *phy.Frame, why drop.Reason) {

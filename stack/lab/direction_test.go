@@ -178,6 +178,31 @@ func TestLinkMTU(t *testing.T) {
 	checkFlow(t, k)
 }
 
+// TestTooBigOfSuperSegments: a super-segment exceeds the MTU if its segments do, by the headers of its version of IP.
+func TestTooBigOfSuperSegments(t *testing.T) {
+	for _, c := range []struct {
+		version, head int // head is the octets of the least headers
+		udp           bool
+		tagged        bool
+	}{
+		{4, 40, false, false}, {4, 28, true, false}, {6, 60, false, false}, {6, 48, true, false}, {6, 60, false, true}, {4, 28, true, true},
+	} {
+		f := phy.NewFrame(4000)
+		b := f.Extend(3000)
+		at := 14
+		if c.tagged {
+			b[12], at = 0x81, 18
+		}
+		b[at] = byte(c.version << 4)
+		for mss, want := range map[int]bool{1500 - c.head: false, 1501 - c.head: true} {
+			f.Offload = phy.Offload{GSOSize: uint16(mss), UDP: c.udp}
+			if got := tooBig(f, 1500); got != want {
+				t.Errorf("%+v: segments of %d octets are too big: %v, want %v", c, mss, got, want)
+			}
+		}
+	}
+}
+
 func TestLinkDownLosesWhatIsUnderWay(t *testing.T) {
 	w, k, _, b := bareLink(t, 1, LinkConfig{Delay: 10 * time.Millisecond})
 	k.ab.accept(0, w.frameOf(1, 60))

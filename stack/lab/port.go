@@ -11,7 +11,6 @@ import (
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
-	"smolsh/stack/wire"
 )
 
 // Port connects a host's interface to a link or a device. The port's fault rules apply here.
@@ -203,7 +202,7 @@ func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 	w, m := p.world(), p.caps.Medium
 	if f.Offload.GSOSize != 0 && p.caps.MaxGSO == 0 && w.frames.segmenter.Start(f, m) {
 		for w.frames.segmenter.Segments() > 0 {
-			g := w.frame(segmentSize(f))
+			g := w.frame(w.frames.segmenter.SegmentSize())
 			w.frames.segmenter.Next(g)
 			p.applyTxFaults(now, g)
 		}
@@ -214,11 +213,6 @@ func (p *Port) cutToMedium(now clock.Instant, f *phy.Frame) {
 		phy.FinishChecksum(f, m)
 	}
 	p.applyTxFaults(now, f)
-}
-
-// segmentSize returns an upper bound of the size of a segment of the super-segment f.
-func segmentSize(f *phy.Frame) int {
-	return wire.EthernetLen + 4 + 2*60 + int(f.Offload.GSOSize) // VLAN tag, longest IPv4 and TCP headers
 }
 
 // applyTxFaults applies the port's outgoing rules to a frame. It reports a drop to the stack, or dispatches the frame.
@@ -389,7 +383,7 @@ func (p *Port) arrive(now clock.Instant, f *phy.Frame) {
 	w, m := p.world(), p.caps.Medium
 	if f.Offload.GSOSize != 0 && w.frames.segmenter.Start(f, m) {
 		for w.frames.segmenter.Segments() > 0 {
-			g := w.frame(segmentSize(f))
+			g := w.frame(w.frames.segmenter.SegmentSize())
 			w.frames.segmenter.Next(g)
 			p.applyRxFaults(now, g)
 		}

@@ -194,7 +194,7 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 			p.tx.Drops[drop.QueueFull] += uint64(n)
 			break
 		}
-		g := w.frame(segmentSize(f))
+		g := w.frame(w.frames.segmenter.SegmentSize())
 		w.frames.segmenter.Next(g)
 		p.enqueue(g, caps)
 	}

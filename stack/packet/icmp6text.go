@@ -57,11 +57,11 @@ func icmp6Detail(l Layer, typ uint64) string {
 		return fmt.Sprintf(", id %d, seq %d", number("id"), number("seq"))
 	case 130, 131, 132:
 		if typ == 130 && listenerV2(l) {
-			delay := ""
-			if number("mrd") != 0 {
-				delay = fmt.Sprintf(" [max resp delay=%d]", number("mrd"))
+			sources := ""
+			if n := number("sources_number"); n > 0 {
+				sources = fmt.Sprintf(", %d source(s)", n)
 			}
-			return fmt.Sprintf(" v2%s [gaddr %v]", delay, address("mladdr"))
+			return fmt.Sprintf(" v2 [gaddr %v%s]", address("mladdr"), sources)
 		}
 		return fmt.Sprintf(" max resp delay: %d addr: %v", number("mrd"), address("mladdr"))
 	case 135:

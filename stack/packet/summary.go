@@ -247,7 +247,7 @@ func arpText(l Layer) string {
 // transport describes the packet whose IP header is layer i.
 func (q *Sequences) transport(p *Packet, i int) string {
 	text := q.message(p, i)
-	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 {
+	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 && p.Layers[i].Protocol == IP {
 		text += ", first fragment"
 	}
 	return text
@@ -257,10 +257,13 @@ func (q *Sequences) transport(p *Packet, i int) string {
 func (q *Sequences) message(p *Packet, i int) string {
 	ip := p.Layers[i]
 	from, to, _ := ip.addresses()
-	hosts := fmt.Sprintf("%v > %v: ", from, to)
+	extensions := extensionText(p, ip)
+	hosts := fmt.Sprintf("%v > %v: %s", from, to, extensions)
 	number, _ := p.transportProtocol(ip)
 	name := payloadName(number)
 	switch offset, more := p.fragment(ip); {
+	case offset > 0 && ip.Protocol == IPv6:
+		return strings.TrimSuffix(hosts, " ")
 	case offset > 0 && more:
 		return fmt.Sprintf("%s%v fragment at %d", hosts, name, offset)
 	case offset > 0:
@@ -279,7 +282,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 	l := p.Layers[last.index+1]
 	src, _ := l.numOr("sport")
 	dst, ports := l.numOr("dport")
-	ends := fmt.Sprintf("%v.%d > %v.%d: ", from, src, to, dst)
+	ends := fmt.Sprintf("%v.%d > %v.%d: %s", from, src, to, dst, extensions)
 	known := l.known() - l.begin
 	switch l.Protocol {
 	case TCP:
@@ -294,7 +297,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 			return ends + q.datagram(p, l)
 		}
 	case IP, IPv6, GRE:
-		return strings.TrimSuffix(hosts, ": ") + q.carried(p, last.index)
+		return hosts + strings.TrimPrefix(q.carried(p, last.index), ": ")
 	case IGMP:
 		if want, ok := messageSum(l); known >= ICMPHeaderLen && (!ok || l.is("chksum", want)) { // damaged words would mislead
 			return hosts + igmpText(l)

@@ -53,7 +53,7 @@ func lines(t testing.TB) (out []line) {
 	hop := &layers.IPv6HopByHop{}
 	hop.NextHeader = 6
 	hop.Options = []*layers.IPv6HopByHopOption{{OptionType: 5, OptionLength: 2, OptionData: []byte{0, 0}}}
-	add("extended", "fdaa::1.50000 > fdaa::2.80: Flags [.], seq 1000:1002, ack 5000, win 500, options [sack 1 {5100:5110}], length 2", eth(0x86dd), v6(0), gopacket.Payload("\x06\x00\x05\x02\x00\x00\x01\x00"+string(sealed(t, tcp, gopacket.Payload("hi")))))
+	add("extended", "fdaa::1.50000 > fdaa::2.80: HBH Flags [.], seq 1000:1002, ack 5000, win 500, options [sack 1 {5100:5110}], length 2", eth(0x86dd), v6(0), gopacket.Payload("\x06\x00\x05\x02\x00\x00\x01\x00"+string(sealed(t, tcp, gopacket.Payload("hi")))))
 	add("vlan", "vlan 5, 10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 2", eth(0x8100), &layers.Dot1Q{VLANIdentifier: 5, Priority: 3, Type: 0x800}, v4(17), udp(5000, 6000), gopacket.Payload("hi"))
 	q := layers.DNSQuestion{Name: []byte("example.org"), Type: layers.DNSTypeA, Class: layers.DNSClassIN}
 	add("question", "10.0.0.1.40000 > 10.0.0.2.53: 4711+ A? example.org. (29)", eth(0x800), v4(17), udp(40000, 53),

@@ -17,11 +17,12 @@ var recordLines = flags.Bool("record", false, "write tcpdump's lines into testda
 //   - conversation: two connections in a lab that loses packets, and a refused one; frames are cut after 90 octets
 //   - dialogues: all frames of the dialogues in stack/testdata, which `go test ./stack -run TestDialogues -frames FILE` writes
 //   - forms: by forms.py, messages of each kind and code, and damaged headers
+//   - forms6: by forms6.py, neighbour discovery, MLD, and chains of extension headers
 //   - the others: by packets.py, headers with values drawn at random
 var tcpdumpFiles = []struct {
 	name  string
 	first *Protocol
-}{{"conversation", Ether}, {"dialogues", Ether}, {"forms", Ether}, {"packets", Ether}, {"null", Null}, {"sll", SLL}, {"sll2", SLL2}}
+}{{"conversation", Ether}, {"dialogues", Ether}, {"forms", Ether}, {"forms6", Ether}, {"packets", Ether}, {"null", Null}, {"sll", SLL}, {"sll2", SLL2}}
 
 // A lineRule is a wanted difference between tcpdump's lines and ours. The pattern of theirs, or of ours, is replaced before two
 // lines are compared.
@@ -34,7 +35,7 @@ type lineRule struct {
 
 var lineRules = []lineRule{
 	{why: "the addresses show the version of IP", theirs: `^IP6? `},
-	{why: "one space behind a colon or comma", theirs: `([:,])  +`, with: "$1 "},
+	{why: "one space between words", theirs: `(\S)  +`, with: "$1 "},
 	{why: "no space in front of a layer that is cut", theirs: `^ `},
 
 	{why: "a first fragment is named", ours: `, first fragment$`},
@@ -54,12 +55,15 @@ var lineRules = []lineRule{
 	{why: "TFTP and messages of BOOTP that are none have no table", theirs: `(?:BOOTP/DHCP, unknown \(0x\w\w\)|TFTP), length (\d+).*`, with: "UDP, length $1"},
 
 	// Addresses, fragments and tunnels.
-	{why: "a fragment has its place in the datagram", theirs: `: (ip-proto-\d+|frag \(\d+\|\d+\))$`, with: ": FRAGMENT", ours: `: [\w-]+ (?:last )?fragment at \d+$`, by: ": FRAGMENT"},
+	{why: "a fragment has its place in the datagram", theirs: `: ip-proto-\d+$`, with: ": FRAGMENT", ours: `: [\w-]+ (?:last )?fragment at \d+$`, by: ": FRAGMENT"},
 	{why: "a VLAN is part of the packet's way", ours: `^vlan \d+, `},
-	{why: "ports stand with the addresses behind extension headers too", theirs: `^(\S+) > (\S+): (?:HBH|DSTOPT|RT6 \(.*?\)|frag \(0\|\d+\)|AH\(.*?\):?) (\d+) > (\d+): `, with: "$1.$3 > $2.$4: "},
+	{why: "ports stand with the addresses behind extension headers too", theirs: `^(\S+) > (\S+): ((?:(?:HBH|DSTOPT|RT6 \(.*?\)|frag \(0\|\d+\)) )+)(\d+) > (\d+): `, with: "$1.$4 > $2.$5: $3"},
+	{why: "an authentication header is shown by the packet's fields", theirs: `^(\S+) > (\S+): AH\(.*?\):? (\d+) > (\d+): `, with: "$1.$3 > $2.$4: "},
 	{why: "the packet in a tunnel is on the tunnel's line", theirs: `VXLAN, flags \[I\] \(0x08\), (vni \d+) \| IP6? `, with: "VXLAN, $1: "},
 	{why: "GRE's routing is obsolete (RFC 2784 §2.3)", theirs: `, off 0x0`},
 	{why: "protocols without a table are named, with a length", theirs: `: (?:OSPF|ESP|AH|PIM|VRRP|\[\|ospf2|\[\|esp|ip-proto-\d+ \d+).*`, with: ": OTHER", ours: `: (?:ospf|ipsecesp|ipsecah|vrrp|udplite|ipv6hopbyhop|ip-proto-\d+), length \d+$`, by: ": OTHER"},
+	{why: "a length has its word behind extension headers too", theirs: `ip-proto-(\d+) (\d+)$`, with: "ip-proto-$1, length $2"},
+	{why: "a fragment without data names its protocol", theirs: `(frag \(0\|0\)) $`, with: "$1", ours: `(frag \(0\|0\)) (?:no next header|\[\|ip\])$`, by: "$1"},
 	{why: "the verdict names a damaged IP header, and its other fields are shown", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\])$`, by: "BAD IP"},
 	{why: "a damaged layer is called cut", theirs: `truncated-udp \d|ICMP6, length 0 \(invalid\)|ICMP6, echo request \[\|icmp6\]|\[\|udp\]$`, with: "CUT", ours: `\[\|(?:udp|icmp6)\]$`, by: "CUT"},
 

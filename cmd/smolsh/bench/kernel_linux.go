@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"smolsh/phy/tap"
+	"smolsh/phy/ifconfig"
 )
 
 // The kernel's end of every run, and the kernel as a peer. Both use blocking sockets on a thread of their own. They
@@ -52,7 +52,7 @@ func (a *actor) awaitDevice(dev string) error {
 		return err
 	}
 	for try := 0; ; try++ {
-		if err = tap.Setup(dev, []netip.Prefix{addr}, 0); err == nil {
+		if err = ifconfig.Setup(dev, []netip.Prefix{addr}, 0); err == nil {
 			break
 		}
 		if try == 2000 {

@@ -9,7 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"smolsh/phy/tap"
+	"smolsh/phy/ifconfig"
 )
 
 // Names and addresses. Each run makes a new device.
@@ -32,7 +32,7 @@ func makeTAP() (remove func(), err error) {
 	}
 	remove = func() { _ = netlink.LinkDel(link) }
 	quiet(tapName)
-	if err := tap.Setup(tapName, []netip.Prefix{kernelAddr}, 0); err != nil {
+	if err := ifconfig.Setup(tapName, []netip.Prefix{kernelAddr}, 0); err != nil {
 		remove()
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func makeVeth(pid int, far string, offload bool) (remove func(), err error) {
 	}
 	remove = func() { _ = netlink.LinkDel(pair) }
 	quiet(near)
-	err = tap.Setup(near, []netip.Prefix{nearAddr}, 0)
+	err = ifconfig.Setup(near, []netip.Prefix{nearAddr}, 0)
 	if err == nil && !offload {
 		err = offloadsOff(near)
 	}

@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"smolsh/phy/tap"
+	"smolsh/phy/ifconfig"
 )
 
 // runLimit is the time that a run may take in addition to warm-up and measurement.
@@ -62,7 +62,7 @@ func Run(cfg Config) *Report {
 		}
 	}
 	if cfg.NoNetwork == "" {
-		if err := tap.SetUp("lo", true); err != nil {
+		if err := ifconfig.SetUp("lo", true); err != nil {
 			b.NoNetwork = err.Error()
 		}
 	}

@@ -3,11 +3,13 @@
 package taptest
 
 import (
-	"fmt"
+	"net/netip"
 	"os"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"smolsh/phy/ifconfig"
 )
 
 // Space is a second network namespace, in addition to the test's. Only functions run by Do, and the programs and
@@ -36,7 +38,7 @@ func (s *Space) Do(f func()) {
 }
 
 // Veth connects the calling goroutine's namespace with another one by a pair of Ethernet interfaces. Both are up and
-// have the given addresses; "" means no address.
+// have the given addresses, of either version of IP; "" means no address.
 func Veth(t testing.TB, near, nearAddr string, there *Space, far, farAddr string) {
 	t.Helper()
 	var ns *os.File
@@ -50,28 +52,30 @@ func Veth(t testing.TB, near, nearAddr string, there *Space, far, farAddr string
 	if err := netlink.LinkAdd(pair); err != nil {
 		t.Fatalf("veth pair: %v", err)
 	}
-	there.Do(func() { err = raise(far, farAddr) })
-	if err == nil {
-		err = raise(near, nearAddr)
+	farEnd := func() {
+		if e := ifconfig.Setup(far, prefixes(t, farAddr), 0); e != nil {
+			err = e
+		}
 	}
+	there.Do(farEnd)
+	if e := ifconfig.Setup(near, prefixes(t, nearAddr), 0); e != nil {
+		err = e
+	}
+	there.Do(farEnd) // it has a carrier now
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func raise(name, addr string) error {
-	link, err := netlink.LinkByName(name)
-	if err == nil && addr != "" {
-		var a *netlink.Addr
-		if a, err = netlink.ParseAddr(addr); err == nil {
-			err = netlink.AddrAdd(link, a)
-		}
+// prefixes returns an address with prefix length as a list, which is empty for "".
+func prefixes(t testing.TB, addr string) []netip.Prefix {
+	if addr == "" {
+		return nil
 	}
-	if err == nil {
-		err = netlink.LinkSetUp(link)
-	}
+	p, err := netip.ParsePrefix(addr)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		t.Error(err)
+		return nil
 	}
-	return nil
+	return []netip.Prefix{p}
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"smolsh/phy/ifconfig"
 )
 
 // Need skips the test if a requirement is missing. Its message names the requirement and how to get it. With CI=true
@@ -58,9 +60,9 @@ func Namespace(t testing.TB) {
 	}
 }
 
-// TAP makes a persistent TAP device in the namespace and brings it up. kernel is the address of the kernel's end. The
-// device is deleted with the namespace.
-func TAP(t testing.TB, name string, kernel netip.Prefix) {
+// TAP makes a persistent TAP device in the namespace and brings it up. kernel is the addresses of the kernel's end, of
+// either version of IP. The device is deleted with the namespace.
+func TAP(t testing.TB, name string, kernel ...netip.Prefix) {
 	t.Helper()
 	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP}
 	err := netlink.LinkAdd(link)
@@ -68,14 +70,7 @@ func TAP(t testing.TB, name string, kernel netip.Prefix) {
 	for _, fd := range link.Fds {
 		fd.Close()
 	}
-	addr, err := netlink.ParseAddr(kernel.String())
-	if err == nil {
-		err = netlink.AddrAdd(link, addr)
-	}
-	if err == nil {
-		err = netlink.LinkSetUp(link)
-	}
-	if err != nil {
+	if err := ifconfig.Setup(name, kernel, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -93,14 +88,18 @@ func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := netlink.RouteReplace(&netlink.Route{
-		LinkIndex: link.Attrs().Index, Dst: subnet, Scope: netlink.SCOPE_LINK, Src: kernel.Addr().AsSlice(),
-		Protocol: unix.RTPROT_KERNEL, RtoMin: int(rtoMin.Milliseconds()), RtoMinLock: true,
-	}); err != nil {
+	route := netlink.Route{LinkIndex: link.Attrs().Index, Dst: subnet, Protocol: unix.RTPROT_KERNEL, RtoMin: int(rtoMin.Milliseconds()), RtoMinLock: true}
+	family := "ipv6"
+	if kernel.Addr().Is4() {
+		route.Scope, route.Src, family = netlink.SCOPE_LINK, kernel.Addr().AsSlice(), "ipv4"
+	} else {
+		route.Priority = 256 // of the route that the kernel makes for its address
+	}
+	if err := netlink.RouteReplace(&route); err != nil {
 		t.Fatal(err)
 	}
 	for file, value := range map[string]string{"base_reachable_time_ms": "1000", "delay_first_probe_time": "1"} {
-		if err := os.WriteFile("/proc/sys/net/ipv4/neigh/"+name+"/"+file, []byte(value), 0); err != nil {
+		if err := os.WriteFile("/proc/sys/net/"+family+"/neigh/"+name+"/"+file, []byte(value), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

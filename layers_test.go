@@ -50,7 +50,7 @@ var layers = []struct {
 	{"stack/syncookie", layer{inside: "stack/wire stack/clock stack/siphash"}},
 	{"stack/tcp", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
 	{"stack/pmtu", layer{inside: "stack/clock"}},
-	{"stack/neigh", layer{inside: "stack/wire stack/clock stack/drop"}},
+	{"stack/neigh", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/reassembly", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop"}},
 	{"stack/packet", layer{inside: "phy stack/wire", outside: "github.com/gopacket/gopacket golang.org/x/net/dns/dnsmessage"}},

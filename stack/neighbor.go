@@ -47,6 +47,9 @@ type neighbor = neigh.Entry[pendingSends]
 
 // sendPending sends the packets that waited for neighbour e, and continues the connections that did.
 func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
+	if e.Pending.datagrams.n > 0 {
+		i.neigh.Sent(now, e)
+	}
 	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
 			i.discard(now, p.frame, drop.QueueFull)

@@ -3,6 +3,7 @@ package neigh
 import (
 	"encoding/binary"
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -55,9 +56,26 @@ func TestScanOfPrefix(t *testing.T) {
 	if err := w.c.check(); err != nil {
 		t.Error(err)
 	}
+	full := reflect.ValueOf(w.c.entries).Pointer()
 	w.to(w.now.Add(time.Hour))
-	if w.c.Len() != 0 || w.c.peak > entries/2 {
-		t.Errorf("%d entries are left in a map that had %d", w.c.Len(), w.c.peak)
+	if w.c.Len() != 0 || w.c.peak > entries/2 || reflect.ValueOf(w.c.entries).Pointer() == full {
+		t.Errorf("%d entries are left in a map for %d, which is the map of the flood", w.c.Len(), w.c.peak)
+	}
+}
+
+// TestOthersEvictNoUsed: in a cache full of entries that the host has used before, only the host's own packets make room.
+func TestOthersEvictNoUsed(t *testing.T) {
+	c := New[int](Config{Entries: 8})
+	for k := range 8 {
+		e, _ := c.Learn(0, addr(k), mac, true)
+		c.Resolve(0, addr(k), false)
+		c.Doubt(0, e)
+	}
+	if e := c.Resolve(0, ip1, true); e != nil || c.Len() != 8 {
+		t.Errorf("for others: %+v, %d entries", e, c.Len())
+	}
+	if e := c.Resolve(0, ip1, false); e == nil || c.Get(addr(0)) != nil || c.Get(addr(1)) == nil {
+		t.Errorf("for the host: %+v, which has not replaced the oldest", e)
 	}
 }
 

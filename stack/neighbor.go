@@ -101,6 +101,14 @@ func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
 	q.push(what, limit)
 }
 
+// confirmNeighbor confirms the next hop of c, after forward progress of the connection (RFC 4861 §7.3.1).
+func (c *TCPConn) confirmNeighbor(now clock.Instant) {
+	c.unconfirmed = false
+	if i := c.hop.iface; i != nil {
+		i.neigh.Confirm(now, c.hop.next)
+	}
+}
+
 // noNeighbor counts a refusal because i has no room for another neighbour, and returns the error for it.
 func (h *Host) noNeighbor(i *Iface) error {
 	if i.neigh.Len() < h.cfg.Neighbor.Entries {

@@ -85,7 +85,11 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 // segmentArrives passes a segment to its connection.
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
 	full := h.trimToMemoryLimit(now, c, s)
+	before := c.conn.Progress()
 	r := c.conn.Receive(now, s)
+	if c.unconfirmed && c.conn.Progress() != before {
+		c.confirmNeighbor(now)
+	}
 	if full != drop.None {
 		r = full
 	}
@@ -177,7 +181,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 // refreshRoute updates the next hop and path MTU of c if routes have changed. It reports whether there is a next hop.
 func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
-		c.epoch = h.net.epoch
+		c.epoch, c.unconfirmed = h.net.epoch, false // later progress may still be that of the old next hop
 		c.hop, _ = h.net.lookup(c.remote.Addr())
 		if mtu, since, ok := h.net.paths.Get(now, pmtu.Key{Dst: c.remote.Addr(), Checked: true}); ok {
 			c.conn.LimitPath(mtu-wire.IPv4Len-wire.TCPLen, since)

@@ -73,6 +73,11 @@ func (e *Entry[W]) Expires() clock.Instant {
 // Usable reports whether frames may be sent to HW.
 func (e *Entry[W]) Usable() bool { return e.State != Incomplete && e.State != Failed }
 
+// Unconfirmed reports whether an upper layer should confirm the entry: it is STALE, DELAY or PROBE.
+func (e *Entry[W]) Unconfirmed() bool {
+	return e.State == Stale || e.State == Delay || e.State == Probe
+}
+
 // list is a queue of entries linked through next and prev.
 type list[W any] struct{ first, last *Entry[W] }
 

@@ -103,6 +103,75 @@ func TestDuplicatesConfirmNothing(t *testing.T) {
 	}
 }
 
+// TestProgressOfOldAddress: an ACK of data sent to the neighbour's old address confirms nothing about a new one, which may come from
+// a corrupted packet. Data sent to the new address makes no difference while the ACK does not cover it.
+func TestProgressOfOldAddress(t *testing.T) {
+	for _, more := range []bool{false, true} {
+		x := newConfirmRig(t)
+		write := func() {
+			if _, err := x.c.Write(x.now, x.buf[:10]); err != nil {
+				t.Fatal(err)
+			}
+			x.pump()
+		}
+		write()
+		x.want(neigh.Delay)
+		x.ia.neigh.Heard(x.now, ipB, macC)
+		want := neigh.Stale
+		if more {
+			write()
+			want = neigh.Delay
+		}
+		una := x.c.Info(x.now).SndUna
+		x.run(100 * time.Millisecond) // within which b acknowledges the first ten octets
+		if got := x.c.Info(x.now).SndUna.Sub(una); got != 10 {
+			t.Fatalf("%d octets acknowledged", got)
+		}
+		x.want(want)
+	}
+}
+
+// TestSYNToOldAddress: the answer to a SYN that was sent to two addresses confirms neither.
+func TestSYNToOldAddress(t *testing.T) {
+	x := newConfirmRig(t)
+	for range 8 { // the peer's sequence numbers differ
+		x.ia.neigh.Heard(x.now, ipB, macC)
+		c, err := x.a.DialTCP(x.now, port(ipA, 0), port(ipB, 80), tcp.Config{})
+		must(t, err)
+		x.run(500 * time.Millisecond)
+		x.ia.neigh.Heard(x.now, ipB, macB)
+		x.run(time.Second) // the SYN is retransmitted
+		if c.State() != tcp.Established {
+			t.Fatalf("%v", c.State())
+		}
+		x.want(neigh.Delay)
+		c.Abort(x.now)
+		x.run(100 * time.Millisecond)
+	}
+}
+
+// TestReceiverConfirmsNeighbor: a connection that only receives confirms its neighbour when the peer has used a window that
+// was offered by an ACK to the unconfirmed neighbour.
+func TestReceiverConfirmsNeighbor(t *testing.T) {
+	x := newConfirmRig(t)
+	data := make([]byte, 1<<20)
+	x.exchange(x.s, x.c)
+	x.exchange(x.s, x.c)
+	x.want(neigh.Delay) // b may have sent these octets before any ACK arrived
+	for sent := 0; sent < len(data); {
+		k, err := x.s.Write(x.now, data[sent:])
+		must(t, err)
+		sent += k
+		x.run(10 * time.Millisecond)
+		for k := 1; k > 0; {
+			if k, err = x.c.Read(x.now, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	x.want(neigh.Reachable)
+}
+
 // TestNewRouteIsNotConfirmed: progress after a change of routes does not confirm a next hop to which nothing was sent.
 func TestNewRouteIsNotConfirmed(t *testing.T) {
 	x := newConfirmRig(t)
@@ -111,7 +180,7 @@ func TestNewRouteIsNotConfirmed(t *testing.T) {
 	}
 	x.pump()
 	x.want(neigh.Delay)
-	if !x.c.unconfirmed {
+	if !x.c.doubtful {
 		t.Fatal("the connection does not know that its neighbour is unconfirmed")
 	}
 	x.a.net.epoch++

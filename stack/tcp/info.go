@@ -102,13 +102,6 @@ func (c *Conn) timer(now clock.Instant) (name string, left time.Duration) {
 	return name, max(0, at.Sub(now))
 }
 
-// Progress is the position of a connection in both directions: SND.UNA and RCV.NXT.
-type Progress struct{ Una, Nxt wire.Seq }
-
-// Progress returns the connection's position. A received segment that changes it has acknowledged new data or delivered new data in
-// order, which is forward progress in the sense of RFC 4861 §7.3.1.
-func (c *Conn) Progress() Progress { return Progress{c.snd.una, c.rcv.nxt} }
-
 // InitialSequences returns the initial sequence numbers of both directions: our ISS and the peer's, IRS. irs is zero
 // before the peer's SYN.
 func (c *Conn) InitialSequences() (iss, irs wire.Seq) { return c.snd.iss, c.rcv.irs }

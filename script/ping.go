@@ -62,6 +62,7 @@ type pingProbe struct {
 	closed   bool // true if the call no longer waits for a reply
 	expired  bool // true if it was closed because its timeout passed
 	answered bool
+	waits    bool // true if the request waits for ARP; not recorded after the first reply
 }
 
 // pingSource identifies a reply: the sequence number and the station. A second reply with the same source is a duplicate.
@@ -148,7 +149,12 @@ func (p *pinger) send(now clock.Instant) {
 		m := wire.ICMP{Type: wire.ICMPEchoRequest, ID: p.conn.ID(), Seq: uint16(seq)}
 		m.Put(p.msg)
 		err := p.conn.Send(now, p.msg, p.to, p.ttl)
-		p.probes = append(p.probes, pingProbe{sentAt: now, closed: err != nil})
+		probe := pingProbe{sentAt: now, closed: err != nil}
+		if len(p.rtts) == 0 {
+			n, ok := p.neighbor()
+			probe.waits = ok && n.State == "INCOMPLETE"
+		}
+		p.probes = append(p.probes, probe)
 		switch {
 		case err == nil:
 			p.open++
@@ -261,7 +267,7 @@ func (p *pinger) reply(now clock.Instant, seq int, data []byte, from netip.Addr,
 	}
 	if b.expired {
 		note(noteLate, noteLate)
-	} else if n, ok := p.neighbor(); ok && n.State == "REACHABLE" {
+	} else if n, ok := p.neighbor(); b.waits && ok && n.State == "REACHABLE" {
 		if known := now.Add(-n.Age); len(p.rtts) == 0 && known > b.sentAt {
 			text += fmt.Sprintf("   (%s ms of it waiting for ARP)", millis(known.Sub(b.sentAt)))
 		}

@@ -68,3 +68,19 @@ assert.eq((r.received, r.loss, sorted([x.src for x in r.replies])), (2, 0.5, ["1
 		})
 	}
 }
+
+// TestPingAfterResolution: only a ping that had to wait for ARP says so, and not one during which an ARP packet confirmed the neighbour.
+func TestPingAfterResolution(t *testing.T) {
+	want(t, `
+assert.eq(ping("192.168.69.100", count=1).received, 1)
+t = spawn(peer.arping, "192.168.69.1", count=1)
+ping("192.168.69.100", count=1)
+t.join()
+`, `56 octets from 192.168.69.100: seq=0 ttl=64 time=0.300 ms   (0.200 ms of it waiting for ARP)
+1 sent, 1 received, 0% lost   rtt min/avg/max/mdev 0.300/0.300/0.300/0.000 ms
+56 octets from 192.168.69.100: seq=0 ttl=64 time=0.200 ms
+1 sent, 1 received, 0% lost   rtt min/avg/max/mdev 0.200/0.200/0.200/0.000 ms
+192.168.69.1 is-at 02:00:00:00:00:02: seq=0 time=0.200 ms
+1 sent, 1 received, 0% lost   min/avg/max 0.200/0.200/0.200 ms
+`)
+}

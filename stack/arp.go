@@ -17,7 +17,7 @@ import (
 //
 // The sender's address in the packet may differ from the frame's source src. Virtual routers (RFC 5798 §8.1.2) and
 // clusters send such packets. A corrupted packet looks the same, because ARP has no checksum. If the two addresses
-// differ, the entry is therefore polled at its next use, and removed if no answer arrives.
+// differ, the entry becomes STALE: it is polled after its next use, and removed if no answer arrives.
 func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b []byte) Verdict {
 	a, err := wire.ParseARP(b)
 	if err != nil {

@@ -111,6 +111,7 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 	case e == nil:
 		h.failNoPath(now, c, h.noNeighbor(i), drop.NeighborTableFull)
 	case e.Usable():
+		c.sendingTo(e)
 		return e.HW, true
 	default:
 		c.parked = e

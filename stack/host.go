@@ -60,6 +60,7 @@ func New(cfg Config) *Host {
 	h.ports.init(h.rng)
 	h.icmpErrors = clock.NewBucket(h.limits.ICMPRate, h.limits.ICMPBurst)
 	h.tcp.challenge.left = -1
+	h.tcp.doubts = make(map[*TCPConn]doubt)
 	h.tcp.hooks = tcp.Hooks{Challenge: h.mayChallenge, State: h.tcpState, Count: h.tcpCount, Episode: h.tcpEpisode}
 	return h
 }

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"smolsh/phy"
+	"smolsh/stack/buf"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/neigh"
+	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
 )
 
@@ -47,6 +49,9 @@ type neighbor = neigh.Entry[pendingSends]
 
 // sendPending sends the packets that waited for neighbour e, and continues the connections that did.
 func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
+	if e.Pending.datagrams.n > 0 {
+		i.neigh.Sent(now, e)
+	}
 	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
 			i.discard(now, p.frame, drop.QueueFull)
@@ -96,6 +101,47 @@ func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
 		i.host.frames.put(p.frame)
 	}
 	q.push(what, limit)
+}
+
+// doubt is the hardware address to which a connection sends although its neighbour is not known to be reachable.
+type doubt struct {
+	hw   wire.HardwareAddr
+	mark tcp.Mark // the connection's point before the first segment to hw
+}
+
+// sendingTo records that the next segment of c is sent to e. If e is not confirmed, the connection marks the point from which its
+// progress proves that e can be reached.
+func (c *TCPConn) sendingTo(e *neighbor) {
+	doubts := c.host.tcp.doubts
+	switch {
+	case !e.Unconfirmed():
+		c.endDoubt()
+	case !c.doubtful || doubts[c].hw != e.HW:
+		c.doubtful = true
+		doubts[c] = doubt{hw: e.HW, mark: c.conn.Mark()}
+	}
+}
+
+// endDoubt forgets that the neighbour of c may be unreachable.
+func (c *TCPConn) endDoubt() {
+	if t := &c.host.tcp; c.doubtful {
+		c.doubtful = false
+		delete(t.doubts, c)
+		t.doubts = buf.ShrinkMap(t.doubts, &t.peakDoubts)
+	}
+}
+
+// confirmNeighbor confirms the next hop of the doubtful connection c, after forward progress (RFC 4861 §7.3.1). If the neighbour
+// has another address by now, the progress proves nothing about that address.
+func (c *TCPConn) confirmNeighbor(now clock.Instant) {
+	hw, i := c.host.tcp.doubts[c].hw, c.hop.iface
+	c.endDoubt()
+	if i == nil {
+		return
+	}
+	if e := i.neigh.Get(c.hop.next); e != nil && e.HW == hw {
+		i.neigh.Confirm(now, c.hop.next)
+	}
 }
 
 // noNeighbor counts a refusal because i has no room for another neighbour, and returns the error for it.

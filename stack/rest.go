@@ -79,7 +79,8 @@ func (h *Host) restTCP() error {
 // restTimers checks that no timer runs.
 func (h *Host) restTimers() error {
 	return firstHeld(
-		held{h.tcp.timers.Len(), "connection timers"}, held{h.igmp.reports.Len(), "IGMP report timers"},
+		held{h.tcp.timers.Len(), "connection timers"}, held{len(h.tcp.doubts), "connections in doubt about a neighbour"},
+		held{h.igmp.reports.Len(), "IGMP report timers"},
 		held{h.igmp.memberships, "group memberships in the sum"}, held{h.net.addrProbes.Len(), "address probe timers"},
 		held{h.reassembly.Timers(), "reassembly timers"},
 	)

@@ -31,7 +31,7 @@ var notHeld = map[string]string{
 	"socketTable.peakConns": "a number, which ShrinkMap bounds", "watchers.onWork": "the runner's subscription", "watchers.work": "a flag", "watchers.onMAC": "the runner's subscription",
 	"memoryPools.spare": "at most maxSpareMemoryUse, for reuse", "portTable.spare": "at most one, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
 	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",
-	"Table.peak": "a number, which ShrinkMap bounds",
+	"Table.peak": "a number, which ShrinkMap bounds", "tcpShared.peakDoubts": "a number, which ShrinkMap bounds",
 
 	"tcpShared.rxSeg": "the last segment, whose frame is its caller's", "tcpShared.txSeg": "the last segment", "Heap.order": "a number",
 

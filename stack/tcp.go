@@ -17,8 +17,10 @@ import (
 type tcpShared struct {
 	timers       clock.Heap[*TCPConn]
 	hooks        tcp.Hooks
-	config       *tcp.Config // latest configuration, shared by connections with equal options
-	rxSeg, txSeg tcp.Segment // segment being received and segment being sent, for reuse
+	config       *tcp.Config        // latest configuration, shared by connections with equal options
+	rxSeg, txSeg tcp.Segment        // segment being received and segment being sent, for reuse
+	doubts       map[*TCPConn]doubt // the doubtful connections
+	peakDoubts   int                // largest size that doubts has had, see buf.ShrinkMap
 	cookies      syncookie.Secrets
 	challenge    struct {
 		second clock.Instant // second to which the budget left applies
@@ -86,6 +88,9 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 func (h *Host) segmentArrives(now clock.Instant, c *TCPConn, s *tcp.Segment) Verdict {
 	full := h.trimToMemoryLimit(now, c, s)
 	r := c.conn.Receive(now, s)
+	if c.doubtful && c.conn.Passed(h.tcp.doubts[c].mark) {
+		c.confirmNeighbor(now)
+	}
 	if full != drop.None {
 		r = full
 	}
@@ -178,6 +183,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
 		c.epoch = h.net.epoch
+		c.endDoubt() // later progress may still be that of the old next hop
 		c.hop, _ = h.net.lookup(c.remote.Addr())
 		if mtu, since, ok := h.net.paths.Get(now, pmtu.Key{Dst: c.remote.Addr(), Checked: true}); ok {
 			c.conn.LimitPath(mtu-wire.IPv4Len-wire.TCPLen, since)
@@ -293,6 +299,7 @@ func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reaso
 func (h *Host) removeConn(c *TCPConn) {
 	c.gone = true
 	h.memory.release(c)
+	c.endDoubt()
 	h.tcp.timers.Stop(&c.timer)
 	delete(h.sockets.conns, flowOf(c.local, c.remote))
 	h.ports.release(c)

@@ -28,6 +28,7 @@ type TCPConn struct {
 	passive       bool   // true if the peer opened the connection; valid only while there are listeners of events
 	addrRemoved   bool   // true if the connection ended because its local address was removed
 	evicted       bool   // true if the connection ended because other connections needed its memory
+	doubtful      bool   // true if the last segment was sent to a neighbour that may be unreachable; tcpShared.doubts has the details
 	epoch         uint32 // epoch of the host's routes when hop was looked up
 
 	listener *TCPListener // listener whose SYN queue or backlog holds the connection; nil after Accept

@@ -1,10 +1,13 @@
-// Package neigh is a host's neighbour cache for one link: the hardware address of each IP address, its state, and the requests to
-// send. It is a pure value: its owner handles ARP packets, routes and queues, passes the time as an argument, and calls
-// NextRequest when it can transmit.
+// Package neigh is a host's neighbour cache for one link and one address family: the hardware address of each IP address, its
+// state, and the requests to send. One implementation serves ARP and neighbour discovery (NDISC). The cache is a pure value: its owner
+// handles packets, routes and queues, passes the time as an argument, and calls NextRequest when it can transmit.
 //
-// Sources: RFC 826 (which packets update an entry), RFC 1122 §2.3.2 (time-outs, unicast polls, at most one request per second,
-// one or more packets saved per neighbour), RFC 4861 §7.3 (the names of the states). Left out: confirmation by upper layers, and
-// DELAY.
+// The states and timers are those of RFC 4861 §7.3, for both families. ARP's packets change an entry by Learn: RFC 826 says which
+// packets do, and RFC 1122 §2.3.2 demands time-outs, at most one request per second, and pending packets. Neighbour discovery's
+// packets change an entry by Heard (RFC 4861 §7.2.3) and Advertised (§7.2.5). Upper layers confirm an entry by Confirm (§7.3.1).
+//
+// A STALE entry to which a packet is sent becomes DELAY, and after Config.Delay PROBE. RFC 1122 §2.3.2.1 lets an ARP cache choose
+// when it polls, so ARP uses DELAY too. The state FAILED is not in RFC 4861: the entry is kept so that its failure can be shown.
 //
 // The cache is bounded, and packets of others cannot evict a neighbour that the host uses: see evictIfFull. It is single-owner:
 // one goroutine at a time may call it.
@@ -13,7 +16,9 @@ package neigh
 import (
 	"net/netip"
 	"slices"
+	"time"
 
+	"smolsh/stack/buf"
 	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
@@ -21,9 +26,9 @@ import (
 // Classes of entries that may be evicted, in the order of eviction. Within a class the oldest entry is evicted first.
 const (
 	classFailed      = iota // has not answered
-	classStaleUnused        // not confirmed for a lifetime, and never used
+	classStaleUnused        // STALE, and never used
 	classUnused             // learnt from the neighbour's own packets, never used
-	classStale              // used before, but not confirmed for a lifetime
+	classStale              // STALE, but used before
 	numClasses
 	classInUse = -1 // in use, being resolved, or set by hand
 )
@@ -35,7 +40,9 @@ type Cache[W any] struct {
 	Watch func(e *Entry[W], from State, what Change)
 
 	cfg        Config
+	reachable  time.Duration // lifetime of a confirmation, see SetTimes
 	entries    map[netip.Addr]*Entry[W]
+	peak       int // largest size that entries has had, see buf.ShrinkMap
 	timers     clock.Heap[*Entry[W]]
 	classes    [numClasses]list[W]
 	owed       requests[W]
@@ -45,7 +52,8 @@ type Cache[W any] struct {
 
 // New returns an empty cache.
 func New[W any](cfg Config) *Cache[W] {
-	return &Cache[W]{cfg: cfg.WithDefaults(), entries: make(map[netip.Addr]*Entry[W])}
+	cfg = cfg.WithDefaults()
+	return &Cache[W]{cfg: cfg, reachable: cfg.Reachable, entries: make(map[netip.Addr]*Entry[W])}
 }
 
 // Config returns the configuration with its defaults filled in.
@@ -54,6 +62,18 @@ func (c *Cache[W]) Config() Config { return c.cfg }
 // SetBounds changes Entries, Incomplete and Queue of the configuration. It removes no entry.
 func (c *Cache[W]) SetBounds(entries, incomplete, queue int) {
 	c.cfg.Entries, c.cfg.Incomplete, c.cfg.Queue = entries, incomplete, queue
+}
+
+// SetTimes changes the lifetime of later confirmations and the interval between requests: ReachableTime and RetransTimer, whose
+// values router advertisements contain (RFC 4861 §6.3.4). Zero means unchanged. The caller bounds both, and randomises reachable
+// (§6.3.2). STALE and FAILED entries are still kept for Config.Reachable, so that a router can't shorten that time.
+func (c *Cache[W]) SetTimes(reachable, retrans time.Duration) {
+	if reachable > 0 {
+		c.reachable = reachable
+	}
+	if retrans > 0 {
+		c.cfg.Interval = retrans
+	}
 }
 
 // Unresolved returns the number of entries in INCOMPLETE.
@@ -66,13 +86,20 @@ func (c *Cache[W]) Len() int { return len(c.entries) }
 func (c *Cache[W]) Get(a netip.Addr) *Entry[W] { return c.entries[a] }
 
 // Resolve returns the entry of a for a packet to a, and creates the entry if necessary. If the entry is Usable, the
-// caller may send at once; otherwise it keeps the packet in Pending or drops it. Resolve returns nil if there is no
-// room for another entry. forReply is true for a packet that another host has caused. Such a packet does not mark the
-// entry as used, and such packets may occupy at most half of the room for unresolved entries.
+// caller may send at once, and a STALE entry becomes DELAY (RFC 4861 §7.3.3). Otherwise the caller keeps the packet in Pending or
+// drops it. Resolve returns nil if there is no room for another entry.
+//
+// forReply is true for a packet that another host has caused. Such a packet does not mark the entry as used. Such packets may
+// occupy at most half of the room for unresolved entries, and they evict no entry that was ever used. Therefore a scan of a whole
+// prefix through a router (RFC 6583) can't harm the host's own neighbours.
 func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
-		if !c.mayResolve(forReply) || !c.evictIfFull() {
+		evictable := classStale
+		if forReply {
+			evictable = classUnused
+		}
+		if !c.mayResolve(forReply) || !c.evictIfFull(evictable) {
 			return nil
 		}
 		e = c.add(now, a)
@@ -80,18 +107,6 @@ func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entr
 		return e
 	}
 	switch e.State {
-	case Reachable:
-		if !forReply && !e.used {
-			e.used = true
-			c.classify(e)
-		}
-	case Stale:
-		e.used = e.used || !forReply
-		e.Probes = 0
-		c.setState(e, Probe)
-		c.oweRequest(now, e)
-	case Probe:
-		e.used = e.used || !forReply
 	case Incomplete:
 		if e.forReply && !forReply {
 			e.forReply, e.used = false, true
@@ -102,8 +117,24 @@ func (c *Cache[W]) Resolve(now clock.Instant, a netip.Addr, forReply bool) *Entr
 			return nil
 		}
 		c.startResolving(now, e, forReply)
+	default:
+		if !forReply && !e.used {
+			e.used = true
+			c.classify(e)
+		}
+		c.Sent(now, e)
 	}
 	return e
+}
+
+// Sent records that the caller has sent packets to the hardware address of e without Resolve: those that were pending. A STALE
+// entry becomes DELAY (RFC 4861 §7.3.3). Other states do not change.
+func (c *Cache[W]) Sent(now clock.Instant, e *Entry[W]) {
+	if e.State == Stale {
+		e.Probes = 0
+		c.setState(e, Delay)
+		c.timers.Set(&e.timer, now.Add(c.cfg.Delay))
+	}
 }
 
 func (c *Cache[W]) mayResolve(forReply bool) bool {
@@ -128,70 +159,18 @@ func (c *Cache[W]) oweRequest(now clock.Instant, e *Entry[W]) {
 	c.owed.push(e)
 }
 
-// Learned is the effect of an ARP packet on the cache.
-type Learned uint8
-
-// The results of Learn.
-const (
-	Ignored  Learned = iota // the packet was not for us and there is no entry, or the entry is PERMANENT
-	Updated                 // an entry was confirmed or changed
-	Created                 // an entry was made
-	Resolved                // an INCOMPLETE or FAILED entry was answered: pending packets may be sent
-	Full                    // there was no room for a new entry
-)
-
-// Learn records that a has the hardware address hw, from a packet that the caller has validated. It updates an existing
-// entry (RFC 826's Merge_flag), and creates one if the packet was for us.
-func (c *Cache[W]) Learn(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, forUs bool) (*Entry[W], Learned) {
-	e, what := c.entries[a], Updated
-	switch {
-	case e == nil && !forUs:
-		return nil, Ignored
-	case e == nil:
-		if !c.evictIfFull() {
-			return nil, Full
-		}
-		e, what = c.add(now, a), Created
-	case e.State == Permanent:
-		return e, Ignored
-	case !e.Usable():
-		what = Resolved
-		e.used = e.used && e.State == Incomplete
-	case e.State == Stale:
-		e.used = false // a STALE entry was not used for a lifetime
-	}
-	moved := e.State == Reachable && e.HW != hw && !e.fresh
-	e.HW, e.Since, e.Probes = hw, now, 0
-	c.setState(e, Reachable)
-	if moved && c.Watch != nil {
-		c.Watch(e, Reachable, Changed)
-	}
-	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
-	return e, what
-}
-
-// Doubt makes a REACHABLE entry STALE. The next packet is still sent to its hardware address, and the neighbour is then
-// polled. The entry is removed if no answer arrives. e may be nil.
-func (c *Cache[W]) Doubt(now clock.Instant, e *Entry[W]) {
-	if e == nil || e.State != Reachable {
-		return
-	}
-	c.setState(e, Stale)
-	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
-}
-
 // SetPermanent creates or replaces the entry of a as PERMANENT. It returns nil if there is no room. The packets pending
 // in the entry may then be sent.
 func (c *Cache[W]) SetPermanent(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) *Entry[W] {
 	e := c.entries[a]
 	if e == nil {
-		if !c.evictIfFull() {
+		if !c.evictIfFull(classStale) {
 			return nil
 		}
 		e = c.add(now, a)
 	}
-	e.HW, e.Since, e.Probes = hw, now, 0
-	c.setState(e, Permanent)
+	e.Since, e.Probes = now, 0
+	c.setStateHW(e, Permanent, hw)
 	c.timers.Stop(&e.timer)
 	return e
 }
@@ -206,8 +185,8 @@ func (c *Cache[W]) Delete(a netip.Addr) *Entry[W] {
 }
 
 // NextRequest returns the address a that the next request asks for, and the request's destination hw. The destination
-// is the neighbour's own hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2)), otherwise the broadcast address.
-// The request counts as sent at time now. ok is false if there is no request to send.
+// is the neighbour's own hardware address for a unicast poll (RFC 1122 §2.3.2.1 (2), RFC 4861 §7.3.3), otherwise the broadcast
+// address, which stands for the solicited-node group in neighbour discovery. The request counts as sent at time now. ok is false if there is no request to send.
 func (c *Cache[W]) NextRequest(now clock.Instant) (a netip.Addr, hw wire.HardwareAddr, ok bool) {
 	e := c.owed.pop()
 	if e == nil {
@@ -254,9 +233,15 @@ func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 				continue
 			}
 			c.remove(e) // the next packet then causes a broadcast request
+		case Delay:
+			c.setState(e, Probe)
+			c.oweRequest(now, e)
 		case Reachable:
-			c.setState(e, Stale)
-			c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
+			if now.Before(e.until) { // confirmed since the timer was set
+				c.timers.Set(&e.timer, e.until)
+				continue
+			}
+			c.Doubt(now, e)
 		default:
 			c.remove(e)
 		}
@@ -289,18 +274,22 @@ func (c *Cache[W]) remove(e *Entry[W]) {
 	e.in.remove(e)
 	c.timers.Stop(&e.timer)
 	delete(c.entries, e.Addr)
+	c.entries = buf.ShrinkMap(c.entries, &c.peak)
 }
 
 // setState moves e to s and reports the change to Watch.
-func (c *Cache[W]) setState(e *Entry[W], s State) {
-	from, fresh := e.State, e.fresh
-	e.fresh = false
+func (c *Cache[W]) setState(e *Entry[W], s State) { c.setStateHW(e, s, e.HW) }
+
+// setStateHW moves e to s with the hardware address hw, and reports the change to Watch.
+func (c *Cache[W]) setStateHW(e *Entry[W], s State, hw wire.HardwareAddr) {
+	from, fresh, moved := e.State, e.fresh, e.Usable() && e.HW != hw
+	e.fresh, e.HW = false, hw
 	c.changeState(e, s)
 	switch {
 	case c.Watch == nil:
 	case fresh:
 		c.Watch(e, from, Added)
-	case from != s:
+	case from != s || moved:
 		c.Watch(e, from, Changed)
 	}
 }
@@ -335,7 +324,7 @@ func (c *Cache[W]) classify(e *Entry[W]) {
 		class = classStale
 	case e.State == Stale:
 		class = classStaleUnused
-	case (e.State == Reachable || e.State == Probe) && !e.used:
+	case (e.State == Reachable || e.State == Delay || e.State == Probe) && !e.used:
 		class = classUnused
 	}
 	if e.in != nil {
@@ -346,13 +335,13 @@ func (c *Cache[W]) classify(e *Entry[W]) {
 	}
 }
 
-// evictIfFull evicts an entry if the cache is full, and reports whether there is room for one more. It never evicts an
-// entry that is in use, being resolved, or set by hand.
-func (c *Cache[W]) evictIfFull() bool {
+// evictIfFull evicts an entry if the cache is full, and reports whether there is room for one more. It evicts entries of the
+// classes up to last. It never evicts an entry that is in use, being resolved, or set by hand.
+func (c *Cache[W]) evictIfFull(last int) bool {
 	if len(c.entries) < c.cfg.Entries {
 		return true
 	}
-	for i := range c.classes {
+	for i := range c.classes[:last+1] {
 		if e := c.classes[i].first; e != nil {
 			c.remove(e)
 			return true

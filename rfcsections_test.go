@@ -1,8 +1,8 @@
 package smolsh_test
 
-// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line, and of IPv6's those about
-// octets, which package wire reads and writes, and those of a multicast listener. After "=" stand tests that
-// cover the section although they name another one. After "--" stands why it has no test, or which part of it is left out.
+// rfcSections lists the sections of TCP's RFCs with requirements for an implementation, one in a line. Of IPv6's RFCs it lists the
+// sections for the packages wire, autoconf and mld. After "=" stand tests that cover the section although they name another one.
+// After "--" stands why it has no test, or which part of it is left out.
 const rfcSections = `
 RFC 9293 Transmission Control Protocol
 3.1 Header Format -- tests of stack/wire

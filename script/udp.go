@@ -158,7 +158,7 @@ func (v *udpValue) groups() starlark.Value {
 func udpJoin(c *call) (starlark.Value, error) {
 	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
 	var err error
-	c.t.Do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group) })
+	c.t.Do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group, nil) })
 	return starlark.None, v.groupFailed(c.t, "join", group, err)
 }
 

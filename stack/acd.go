@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -23,11 +24,19 @@ const (
 	defendInterval   = 10 * time.Second // minimum time between two defences of one address
 )
 
+// dadProbes is the number of probes for an IPv6 address, DupAddrDetectTransmits of RFC 4862 §5.1, and dadWait the time from the last
+// one until the address is used, RetransTimer. The first is sent after probeWait too (§5.4.2). There is no announcement.
+const (
+	dadProbes = 1
+	dadWait   = time.Second
+)
+
 // defendAddr defends our address a against the station hw, which uses a too. It announces a, at most once in
 // defendInterval, because two defending hosts would otherwise answer each other for ever. RFC 5227 §2.4 (c) lets a host
-// keep an address that was configured by hand, since other stations rely on it.
+// keep an address that was configured by hand, since other stations rely on it. RFC 4862 says nothing of
+// such a conflict of IPv6.
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
-	h.count(mib.ARPInConflicts)
+	h.countConflict(a)
 	i := h.net.localAddrs[a]
 	if !i.addresses.defended[a].Due(now) {
 		return
@@ -37,8 +46,18 @@ func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr)
 	}
 	i.addresses.defended[a] = now.Add(defendInterval)
 	i.announce(a)
-	h.count(mib.ARPOutDefences)
+	if a.Is4() {
+		h.count(mib.ARPOutDefences)
+	}
 	h.raiseConflict(Event{Now: now, Iface: i, Addr: a, HW: hw, New: ConflictDefended})
+}
+
+func (h *Host) countConflict(a netip.Addr) {
+	if a.Is4() {
+		h.count(mib.ARPInConflicts)
+	} else {
+		h.count(mib.ICMP6InConflicts)
+	}
 }
 
 func (h *Host) raiseConflict(ev Event) {
@@ -60,38 +79,67 @@ const (
 type AddrProbe struct {
 	Signal Signal // fired when probing has finished
 
-	iface     *Iface
-	prefix    netip.Prefix
-	timer     clock.Timer[*AddrProbe]
-	probes    int // number of probes sent
-	announced int // number of announcements sent
-	done      bool
-	err       error
-	by        wire.HardwareAddr
+	iface      *Iface
+	prefix     netip.Prefix
+	addr       netip.Addr // the address of prefix, with the zone that a link-local one needs
+	origin     AddrOrigin
+	deprecated bool    // the address is added as a deprecated one
+	nonce      [6]byte // of the solicitations, by which the host knows them again (RFC 7527 §4.1)
+	listening  bool    // true while the interface is in the address's solicited-node group for the probe
+	timer      clock.Timer[*AddrProbe]
+	probes     int // number of probes sent
+	announced  int // number of announcements sent
+	done       bool
+	err        error
+	by         wire.HardwareAddr
 }
 
 // ProbeAddr sends three ARP probes for an address within four to seven seconds (RFC 5227 §2.1). If no station answers,
-// it adds the address as AddAddr does, and announces it twice (§2.3). Until then the host does not use the address. An
+// it adds the address as AddAddr does, and announces it twice (§2.3). For an IPv6 address it sends one solicitation, and adds
+// the address a second later (RFC 4862 §5.4). Until then the host does not use the address, which is called tentative. An
 // interface without neighbours adds the address at once. Errors: ErrExists and ErrInvalid as for AddAddr; ErrDown.
 func (i *Iface) ProbeAddr(now clock.Instant, p netip.Prefix) (*AddrProbe, error) {
+	return i.probeAddr(now, p, OriginManual)
+}
+
+// probeAddr is ProbeAddr for an address of any origin.
+func (i *Iface) probeAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) (*AddrProbe, error) {
 	if err := i.checkAddr(p); err != nil {
 		return nil, err
 	}
-	c := &AddrProbe{iface: i, prefix: p}
+	c := &AddrProbe{iface: i, prefix: p, addr: i.ownScope(p.Addr()), origin: origin}
 	c.timer.Value = c
 	switch {
 	case !i.up:
 		return nil, ErrDown
-	case i.addrProbe(p.Addr()) != nil:
+	case i.addrProbe(c.addr) != nil:
 		return nil, ErrExists
 	case i.caps.Medium != phy.MediumEthernet:
+		c.assign(now)
 		c.done = true
-		return c, i.AddAddr(now, p)
+		return c, nil
+	}
+	if c.addr.Is6() {
+		i.EnableIPv6(now)
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], i.host.rng.Uint64())
+		copy(c.nonce[:], b[:])
 	}
 	i.addresses.probes = append(i.addresses.probes, c)
 	i.host.workPending()
 	i.host.net.addrProbes.Set(&c.timer, now.Add(i.host.randomBetween(0, probeWait)))
 	return c, nil
+}
+
+// assign adds the address, and announces it.
+func (c *AddrProbe) assign(now clock.Instant) {
+	i := c.iface
+	i.addAddr(now, c.prefix, c.origin)
+	i.addresses.list[len(i.addresses.list)-1].deprecated = c.deprecated
+	if c.addr.Is4() {
+		i.announce(c.addr)
+	}
+	i.assigned(now, c)
 }
 
 // Done reports whether probing has finished. err is nil if the interface has the address now. With ErrInUse, the result
@@ -115,12 +163,16 @@ func (c *AddrProbe) finish(err error) {
 func (c *AddrProbe) stop() {
 	c.iface.host.net.addrProbes.Stop(&c.timer)
 	c.iface.addresses.probes = slices.DeleteFunc(c.iface.addresses.probes, func(o *AddrProbe) bool { return o == c })
+	if c.listening {
+		c.listening = false
+		c.iface.leaveNode(c.addr)
+	}
 }
 
 // addrProbe returns the AddrProbe for address a that is in progress, nil if there is none.
 func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	for _, c := range i.addresses.probes {
-		if c.prefix.Addr() == a {
+		if c.addr == a {
 			return c
 		}
 	}
@@ -136,31 +188,57 @@ func (h *Host) randomBetween(lo, hi time.Duration) time.Duration {
 func (h *Host) tickAddrProbes(now clock.Instant) {
 	for t := h.net.addrProbes.Pop(now); t != nil; t = h.net.addrProbes.Pop(now) {
 		c := t.Value
-		i, a := c.iface, c.prefix.Addr()
+		i := c.iface
 		switch {
-		case !c.done && c.probes < probeNum:
-			i.probe(a)
-			wait := announceWait
-			if c.probes++; c.probes < probeNum {
-				wait = h.randomBetween(probeMin, probeMax)
-			}
-			h.net.addrProbes.Set(&c.timer, now.Add(wait))
+		case !c.done && c.probes < c.wanted():
+			c.sendProbe(now)
 			continue
 		case !c.done:
-			err := i.AddAddr(now, c.prefix) // AddAddr also announces the address
+			err := i.checkAddr(c.prefix)
+			if err == nil {
+				c.assign(now)
+			}
 			if c.finish(err); err != nil {
 				c.stop()
 				continue
 			}
-		case h.net.localAddrs[a] == i:
-			i.announce(a)
+		case h.net.localAddrs[c.addr] == i:
+			i.announce(c.addr)
 		}
-		if c.announced++; c.announced < announceNum && h.net.localAddrs[a] == i {
+		if c.announced++; c.addr.Is4() && c.announced < announceNum && h.net.localAddrs[c.addr] == i {
 			h.net.addrProbes.Set(&c.timer, now.Add(announceInterval))
 		} else {
 			c.stop()
 		}
 	}
+}
+
+// wanted returns the number of probes to be sent.
+func (c *AddrProbe) wanted() int {
+	if c.addr.Is4() {
+		return probeNum
+	}
+	return dadProbes
+}
+
+// sendProbe sends a probe and sets the time of the next step. The interface joins the solicited-node group of an IPv6 address
+// first, since the answer to a probe, and the probe of another station, are sent there (RFC 4862 §5.4.2).
+func (c *AddrProbe) sendProbe(now clock.Instant) {
+	h, wait := c.iface.host, announceWait
+	if c.probes++; c.addr.Is6() {
+		wait = dadWait
+		if !c.listening {
+			c.listening = true
+			c.iface.joinNode(c.addr)
+		}
+		c.iface.solicitTentative(c)
+	} else {
+		c.iface.probe(c.addr)
+	}
+	if c.probes < c.wanted() {
+		wait = h.randomBetween(probeMin, probeMax)
+	}
+	h.net.addrProbes.Set(&c.timer, now.Add(wait))
 }
 
 // abandonIfInUse stops probing for an address if the ARP packet a shows that another station uses it, or probes for it
@@ -174,12 +252,19 @@ func (i *Iface) abandonIfInUse(now clock.Instant, a *wire.ARP) bool {
 	if c == nil || c.done || a.SenderHW == i.mac {
 		return false
 	}
-	i.host.count(mib.ARPInConflicts)
-	c.by = a.SenderHW
+	c.abandon(now, a.SenderHW)
+	return true
+}
+
+// abandon stops probing because the station hw uses the address.
+func (c *AddrProbe) abandon(now clock.Instant, hw wire.HardwareAddr) {
+	i := c.iface
+	i.host.countConflict(c.addr)
+	c.by = hw
 	c.stop()
 	c.finish(ErrInUse)
-	i.host.raiseConflict(Event{Now: now, Iface: i, Addr: owner, HW: a.SenderHW, New: ConflictAbandoned})
-	return true
+	i.host.raiseConflict(Event{Now: now, Iface: i, Addr: c.addr, HW: hw, New: ConflictAbandoned})
+	i.abandoned(now, c)
 }
 
 // probe sends an ARP probe for a (RFC 5227 §2.1.1).
@@ -188,8 +273,12 @@ func (i *Iface) probe(a netip.Addr) {
 	i.broadcastRequest(&q)
 }
 
-// announce sends an ARP announcement of a (RFC 5227 §2.3).
+// announce sends an ARP announcement of a (RFC 5227 §2.3), or an unsolicited neighbour advertisement (RFC 4861 §7.2.6).
 func (i *Iface) announce(a netip.Addr) {
+	if a.Is6() {
+		i.advertise(a)
+		return
+	}
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, SenderIP: a, TargetIP: a}
 	i.broadcastRequest(&q)
 }

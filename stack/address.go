@@ -1,18 +1,34 @@
 package stack
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// unicast reports whether a can be the IPv4 address of one station (RFC 1122 §3.2.1.3): it is not of class D or E, not
-// in 0/8, and not the limited broadcast address. Iface.isBroadcast checks for the broadcast addresses of subnets.
+// unicast reports whether a can be the address of one station. An IPv4 address is not of class D or E, not in 0/8, and
+// not the limited broadcast address (RFC 1122 §3.2.1.3); Iface.isBroadcast checks for the broadcast addresses of
+// subnets. An IPv6 address is not unspecified, no group, and not IPv4-mapped (RFC 4291 §2.4, §2.5.5.2).
 func unicast(a netip.Addr) bool {
-	if !a.Is4() {
-		return false
+	if a.Is4() {
+		first := a.As4()[0]
+		return first != 0 && first < 224
 	}
-	first := a.As4()[0]
-	return first != 0 && first < 224
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.Is4In6()
 }
+
+// needsZone reports whether an address is unique on one link only: an IPv6 address of link-local scope (RFC 4007 §6).
+func needsZone(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
+
+// groupScope returns the scope in an IPv6 group's address (RFC 4291 §2.7).
+func groupScope(group netip.Addr) uint8 { return group.As16()[1] & 15 }
+
+// The scopes of groups that the host must know (RFC 7346 §2).
+const (
+	scopeInterface = 1
+	scopeLink      = 2
+)
 
 // lastAddr returns the highest address of an IPv4 prefix.
 func lastAddr(p netip.Prefix) netip.Addr {
@@ -23,20 +39,93 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(v)
 }
 
+// scoped returns a with the interface's name as its zone if a needs a zone. The host itself sends packets from and to its
+// link-local addresses by the loop, where the zone is that of the interface with the address.
+func (i *Iface) scoped(a netip.Addr) netip.Addr {
+	if !needsZone(a) {
+		return a
+	}
+	if i.loop {
+		for _, o := range i.host.net.ifaces {
+			if z := a.WithZone(o.name); i.host.net.localAddrs[z] != nil {
+				return z
+			}
+		}
+	}
+	return a.WithZone(i.name)
+}
+
+// inZone returns the interface that is an address's zone, nil if there is none of that name.
+func (n *netLayer) inZone(a netip.Addr) *Iface {
+	zone := a.Zone()
+	k := slices.IndexFunc(n.ifaces, func(i *Iface) bool { return i.name == zone })
+	if k < 0 {
+		return nil
+	}
+	return n.ifaces[k]
+}
+
+// scope returns a with a zone if it needs one and has none. Of several interfaces with IPv6 there must be one that the
+// zone of like names. ErrZone: the zone can't be found, or a has a zone that it must not have.
+func (n *netLayer) scope(a, like netip.Addr) (netip.Addr, error) {
+	a = a.Unmap()
+	if a.Is6() && a.IsMulticast() && groupScope(a) <= scopeLink || needsZone(a) {
+		switch {
+		case a.Zone() != "":
+			if n.inZone(a) == nil {
+				return a, ErrZone
+			}
+			return a, nil
+		case like.Zone() != "":
+			return a.WithZone(like.Zone()), nil
+		}
+		var only *Iface
+		for _, i := range n.ifaces {
+			if i.loop || !i.speaksIPv6() {
+				continue
+			}
+			if only != nil {
+				return a, ErrZone
+			}
+			only = i
+		}
+		if only == nil {
+			return a, ErrZone
+		}
+		return a.WithZone(only.name), nil
+	}
+	return a.WithZone(""), nil
+}
+
 // flow is the key of a TCP or UDP socket: its local and remote address and port. A zero field matches any value. It
 // contains no pointers, so that the garbage collector need not scan large tables.
 type flow struct {
 	local, remote         [16]byte
 	localPort, remotePort uint16
+	zone                  uint16 // of link-local addresses: the number of the interface, plus one
 }
 
-func flowOf(local, remote netip.AddrPort) flow {
+// flowOf returns the key of a socket with the two ends.
+func (n *netLayer) flowOf(local, remote netip.AddrPort) flow {
 	f := flow{localPort: local.Port(), remotePort: remote.Port()}
 	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
 		f.local = a.As16()
+		f.zone = n.zoneOf(a)
 	}
 	if a := remote.Addr(); a.IsValid() && !a.IsUnspecified() {
 		f.remote = a.As16()
+		f.zone = max(f.zone, n.zoneOf(a))
 	}
 	return f
+}
+
+// zoneOf returns the value of flow.zone for an address: 0 if it has no zone.
+func (n *netLayer) zoneOf(a netip.Addr) uint16 {
+	if !needsZone(a) {
+		return 0
+	}
+	if i := n.inZone(a); i != nil {
+		return i.index + 1
+	}
+	return 0
 }

@@ -47,7 +47,9 @@ func optionPacket(dst netip.Addr, options ...byte) []byte {
 func TestErrorsCountAsDrops(t *testing.T) {
 	covered := map[Answer]bool{
 		NoAnswer: true, ARPReply: true, EchoReply: true, SYNCookie: true, // no errors
-		HostUnreachable: true, // TestUnreachableHostCountsAsDrop
+		HostUnreachable:       true,                            // TestUnreachableHostCountsAsDrop
+		NeighborAdvertisement: true, RouterAdvertisement: true, // no errors
+		PacketTooBig: true, HopLimitExceeded: true, BeyondScope: true, // TestErrorsCountAsDrops6
 	}
 	for _, c := range errorAnswers {
 		t.Run(c.answer.String(), func(t *testing.T) {

@@ -44,22 +44,22 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 		}
 		return h.answerARP(i, &a)
 	}
-	if len(i.addresses.list) == 0 && !ours && unicast(a.SenderIP) && !h.net.isNeighbor(i, a.SenderIP) {
+	if _, ok := i.first(ipv4); !ok && !ours && unicast(a.SenderIP) && !h.net.isNeighbor(i, a.SenderIP) {
 		return h.overhear() // without an address on the interface the host has no neighbours there
 	}
 	if r := h.checkSender(now, i, &a); r != drop.None {
 		return dropped(r)
 	}
 	polled := false // true if the packet confirms the entry, and so answers a poll
-	if e := i.neigh.Get(a.SenderIP); e != nil && e.Usable() {
+	if e := i.neigh[ipv4].Get(a.SenderIP); e != nil && e.Usable() {
 		if e.HW != a.SenderHW {
 			h.count(mib.ARPInMoves)
 		}
 		polled = e.HW == a.SenderHW && (e.State == neigh.Reachable || e.State == neigh.Probe && e.Probes > 0)
 	}
-	e, what := i.neigh.Learn(now, a.SenderIP, a.SenderHW, ours && (request || a.TargetHW == i.mac))
+	e, what := i.neigh[ipv4].Learn(now, a.SenderIP, a.SenderHW, ours && (request || a.TargetHW == i.mac))
 	if a.SenderHW != src && !polled {
-		i.neigh.Doubt(now, e)
+		i.neigh[ipv4].Doubt(now, e)
 	}
 	if what == neigh.Resolved {
 		i.sendPending(now, e)
@@ -72,7 +72,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	case what == neigh.Ignored:
 		return h.overhear()
 	case what == neigh.Full:
-		_ = h.noNeighbor(i)
+		_ = h.noNeighbor(i, a.SenderIP)
 		return dropped(drop.NeighborTableFull)
 	}
 	return Verdict{Kind: Delivered}
@@ -118,8 +118,8 @@ func (h *Host) answerARP(i *Iface, q *wire.ARP) Verdict {
 	return answered(ARPReply)
 }
 
-// putRequest writes an ARP request for a into f. hw is the destination: the broadcast address or a neighbour's.
-func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
+// putARPRequest writes an ARP request for a into f. hw is the destination: the broadcast address or a neighbour's.
+func (i *Iface) putARPRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: i.mac, TargetIP: a}
 	if hw != wire.Broadcast {
 		q.TargetHW = hw

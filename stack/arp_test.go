@@ -100,8 +100,8 @@ func TestBroadcastWithoutAddress(t *testing.T) {
 // there was.
 func TestNoErrorToNobody(t *testing.T) {
 	h, i := lone(t)
-	p := &packet{iface: i, octets: make([]byte, 28), ip: wire.IPv4{Src: netip.IPv4Unspecified(), Dst: ipB, HeaderLen: 20, PayloadLen: 8}}
-	h.sendICMPError(0, p, wire.ICMP{Type: wire.ICMPDestUnreachable}, ipB, PortUnreachable, drop.NoSocket)
+	p := &packet{iface: i, octets: make([]byte, 28), src: netip.IPv4Unspecified(), dst: ipB, headerLen: 20}
+	h.sendError(0, p, icmpError{kind: portUnreachable}, drop.NoSocket)
 	if out := drain(h, 0, i); len(out) != 0 || counterOf(t, h, "IcmpOutMsgs")+counterOf(t, h, "IcmpOutErrors") != 0 {
 		t.Errorf("%d frames were sent to nobody", len(out))
 	}

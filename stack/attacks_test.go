@@ -300,7 +300,7 @@ func joinGroups(s *siege) {
 	u, err := s.b.BindUDP(port(netip.Addr{}, 5353))
 	s.must(err)
 	for k := range 10 {
-		s.must(u.Join(s.n.now, netip.AddrFrom4([4]byte{239, 1, 2, byte(k)})))
+		s.must(u.Join(s.n.now, netip.AddrFrom4([4]byte{239, 1, 2, byte(k)}), nil))
 	}
 }
 

@@ -45,7 +45,7 @@ func newConfirmRig(t *testing.T) *confirmRig {
 // want checks the state of a's entry of b.
 func (x *confirmRig) want(state neigh.State) {
 	x.t.Helper()
-	if e := x.ia.neigh.Get(ipB); e == nil || e.State != state {
+	if e := x.ia.neigh[ipv4].Get(ipB); e == nil || e.State != state {
 		x.t.Errorf("at %v: %+v, want %v", x.now, e, state)
 	}
 }
@@ -98,7 +98,7 @@ func TestDuplicatesConfirmNothing(t *testing.T) {
 		t.Errorf("%d retransmissions", x.s.Info(x.now).Retrans)
 	}
 	x.run(3 * time.Second)
-	if e := x.ia.neigh.Get(ipB); e != nil && e.Usable() {
+	if e := x.ia.neigh[ipv4].Get(ipB); e != nil && e.Usable() {
 		t.Errorf("after three requests: %+v", e)
 	}
 }
@@ -116,7 +116,7 @@ func TestProgressOfOldAddress(t *testing.T) {
 		}
 		write()
 		x.want(neigh.Delay)
-		x.ia.neigh.Heard(x.now, ipB, macC)
+		x.ia.neigh[ipv4].Heard(x.now, ipB, macC)
 		want := neigh.Stale
 		if more {
 			write()
@@ -135,11 +135,11 @@ func TestProgressOfOldAddress(t *testing.T) {
 func TestSYNToOldAddress(t *testing.T) {
 	x := newConfirmRig(t)
 	for range 8 { // the peer's sequence numbers differ
-		x.ia.neigh.Heard(x.now, ipB, macC)
+		x.ia.neigh[ipv4].Heard(x.now, ipB, macC)
 		c, err := x.a.DialTCP(x.now, port(ipA, 0), port(ipB, 80), tcp.Config{})
 		must(t, err)
 		x.run(500 * time.Millisecond)
-		x.ia.neigh.Heard(x.now, ipB, macB)
+		x.ia.neigh[ipv4].Heard(x.now, ipB, macB)
 		x.run(time.Second) // the SYN is retransmitted
 		if c.State() != tcp.Established {
 			t.Fatalf("%v", c.State())

@@ -112,7 +112,7 @@ var piles = []pile{
 	{"neighbours, as many as there may be", "an ARP request of another", 0, func(x *costRig, n int) func() {
 		x.neighbours(n)
 		x.h.cfg.Neighbor.Entries = max(2, n)
-		x.i.neigh.SetBounds(max(2, n), 1, 16)
+		x.i.neigh[ipv4].SetBounds(max(2, n), 1, 16)
 		k := n
 		b := arpFrame(wire.Broadcast, macC, wire.ARP{Op: wire.ARPRequest, SenderHW: macC, SenderIP: ipC, TargetIP: ipB})
 		return func() {
@@ -175,18 +175,18 @@ var piles = []pile{
 		x.join(n)
 		u := x.bind(9)
 		return func() {
-			must(x, u.Join(x.now, nthGroup(n)))
+			must(x, u.Join(x.now, nthGroup(n), nil))
 			must(x, u.Leave(nthGroup(n)))
 			x.drain()
 		}
 	}},
 	{"members of a group", "one more joined and left", 10_000, func(x *costRig, n int) func() {
 		for k := range n {
-			must(x, x.bind(uint16(100+k)).Join(x.now, nthGroup(0)))
+			must(x, x.bind(uint16(100+k)).Join(x.now, nthGroup(0), nil))
 		}
 		u := x.bind(60_000)
 		return func() {
-			must(x, u.Join(x.now, nthGroup(0)))
+			must(x, u.Join(x.now, nthGroup(0), nil))
 			must(x, u.Leave(nthGroup(0)))
 			x.drain()
 		}
@@ -268,7 +268,7 @@ func costSpans(x *costRig, n int) func() {
 
 func (x *costRig) neighbours(n int) {
 	for k := range n {
-		x.i.neigh.Learn(x.now, many(k), macC, true)
+		x.i.neigh[ipv4].Learn(x.now, many(k), macC, true)
 	}
 }
 
@@ -301,7 +301,7 @@ func nthGroup(k int) netip.Addr {
 func (x *costRig) join(n int) *UDPConn {
 	u := x.bind(7)
 	for k := range n {
-		must(x, u.Join(x.now, nthGroup(k)))
+		must(x, u.Join(x.now, nthGroup(k), nil))
 		x.drain()
 	}
 	return u

@@ -6,7 +6,6 @@ import (
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/mib"
-	"smolsh/stack/wire"
 )
 
 // datagramRoute is the next hop of a datagram, its source and its destination.
@@ -20,12 +19,21 @@ type datagramRoute struct {
 // if src is unspecified. A datagram longer than the path MTU is fragmented later. With dontFragment it is refused with
 // ErrTooBig.
 func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFragment bool) (*phy.Frame, datagramRoute, error) {
+	dst, err := h.net.scope(dst, src)
+	if err != nil {
+		return nil, datagramRoute{}, err
+	}
+	version := familyOf(dst)
+	if !isAny(src) && familyOf(src) != version || src.IsValid() && src.Is4() != dst.Is4() && src != netip.IPv6Unspecified() {
+		return nil, datagramRoute{}, ErrInvalid
+	}
 	way, ok := h.net.routeFor(src, dst)
 	if !ok {
-		h.count(mib.IPOutNoRoutes)
+		h.countIP(version, mib.IPOutNoRoutes)
 		return nil, datagramRoute{}, ErrNoRoute
 	}
-	if !src.IsValid() || src.IsUnspecified() {
+	dst = way.strip(dst)
+	if isAny(src) {
 		if src, ok = h.net.source(way, dst); !ok {
 			return nil, datagramRoute{}, ErrNotOurs
 		}
@@ -35,16 +43,17 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 		way.iface = i // send on the link of the socket's address
 	}
 	if src.IsLoopback() != dst.IsLoopback() && way.iface != h.net.loop {
-		return nil, datagramRoute{}, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
+		return nil, datagramRoute{}, ErrNoRoute // 127/8 and ::1 never leave the host (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)
 	}
-	fits := wire.IPv4Len+n <= h.net.paths.Within(now, dst, way.iface.MTU())
-	if !fits && (dontFragment || wire.IPv4Len+n > maxMTU) {
-		h.count(mib.IPFragFails)
+	length := version.headerLen() + n
+	fits := length <= h.net.paths.Within(now, dst, way.iface.MTU())
+	if !fits && (dontFragment || length > version.maxPacket()) {
+		h.countIP(version, mib.IPFragFails)
 		return nil, datagramRoute{}, ErrTooBig
 	}
 	if way.iface.out.datagrams.n >= h.limits.SendQueue {
 		h.countRefused(limitSendQueue)
-		h.count(mib.IPOutDiscards)
+		h.countIP(version, mib.IPOutDiscards)
 		return nil, datagramRoute{}, ErrQueueFull
 	}
 	f := h.frames.get(n)

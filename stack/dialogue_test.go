@@ -199,7 +199,7 @@ func (d *dialogue) config(words []string) {
 		k, v, _ := strings.Cut(kv, "=")
 		switch k {
 		case "forwarding":
-			d.host().SetForwarding(v == "yes")
+			d.host().SetForwarding(0, v == "yes")
 		case "icmpburst":
 			d.cfg.Limits.ICMPBurst = d.number(v)
 		case "icmprate":

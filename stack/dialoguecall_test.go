@@ -64,7 +64,7 @@ var dialogueCalls = map[string]dialogueCall{
 	"df":      {1, func(d *dialogue, w []string) error { d.socket(w[0]).SetDontFragment(true); return nil }},
 	"service": {1, func(d *dialogue, w []string) error { d.socket(w[0]).SetService(true); return nil }},
 	"close":   {1, func(d *dialogue, w []string) error { d.socket(w[0]).Close(); return nil }},
-	"join":    {2, func(d *dialogue, w []string) error { return d.socket(w[0]).Join(d.n.now, parseAddr(d.t, w[1])) }},
+	"join":    {2, func(d *dialogue, w []string) error { return d.socket(w[0]).Join(d.n.now, parseAddr(d.t, w[1]), nil) }},
 	"leave":   {2, func(d *dialogue, w []string) error { return d.socket(w[0]).Leave(parseAddr(d.t, w[1])) }},
 	"send": {3, func(d *dialogue, w []string) error {
 		return d.socket(w[0]).Send(d.n.now, octets(d.number(w[2])), netip.MustParseAddrPort(w[1]))

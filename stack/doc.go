@@ -15,14 +15,16 @@
 // Sources: RFC 791 and 5722 (fragments), 1122 (hosts), 826 (through package neigh), 792, 768, 9293 (through package tcp),
 // 1812 (forwarding), 1112 and 2236 (multicast and the host's side of IGMPv2), 5227 (probes, announcements, defence),
 // 1191 (path MTU), 4987 §3.6 (SYN cookies), 6056 (ports), 6528 (initial sequence numbers), 6864
-// (identification).
+// (identification). For IPv6: 8200, 4291 and 4007 (addresses and zones), 4443 (ICMPv6), 4861 and 6980 (neighbour discovery), 4862 and
+// 7527 (addresses and duplicates), 8201 (path MTU), 6724 (through package addrsel), 3810 (through package mld), 7217, 8981, 4191
+// and 8106 (through package autoconf), 6437 (flow labels), 7739 (identification).
 //
 // Left out on purpose, each with a verdict or drop reason of its own:
 //
-//   - redirects, which RFC 1122 §3.2.2.2 would have a host follow: anyone on the link can forge them, and the routes here
+//   - redirects of IPv4, which RFC 1122 §3.2.2.2 would have a host follow: anyone on the link can forge them, and the routes here
 //     are set by hand;
 //   - source routes: the host sends no packet by one, and does not reverse that of an echo request (RFC 7126 §4.3);
-//   - IPv6, IGMPv3, and the forwarding of multicast.
+//   - IGMPv3, and the forwarding of multicast.
 //
 // Forwarding is off until SetForwarding turns it on (RFC 1122 §3.3.1.1).
 package stack

@@ -12,11 +12,11 @@ import (
 
 // Pending reports whether Transmit may have a frame for the interface i at time now.
 func (h *Host) Pending(now clock.Instant, i *Iface) bool {
-	return i.up && (i.neigh.Owes() || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
+	return i.up && (i.neigh[ipv4].Owes() || i.neigh[ipv6].Owes() || i.owesReports(now) || i.out.replies.n > 0 || i.out.datagrams.n > 0 || i.out.ready.n > 0)
 }
 
 // Transmit writes the next frame for interface i into f, which is empty and has full headroom, and reports whether
-// there was one. ARP requests and the stack's own answers are sent first, then datagrams and segments in turn. If the
+// there was one. Requests for neighbours, reports of groups and the stack's own answers are sent first, then datagrams and segments in turn. If the
 // interface's capabilities allow it, f may be a super-segment as long as f's tail. The caller then calls FrameSent, or
 // FrameQueued and FrameTaken.
 func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
@@ -39,17 +39,19 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 	} else if h.transmitDatagram(i, f) || h.transmitSegment(now, i, f) {
 		return true
 	}
-	sent := i.transmitRequest(now, f) // emit may have started to resolve the neighbour, whose ARP request is sent now
+	sent := i.transmitRequest(now, f) // emit may have started to resolve the neighbour, whose request is sent now
 	h.raiseNeighbors(now)
 	return sent
 }
 
 func (i *Iface) transmitRequest(now clock.Instant, f *phy.Frame) bool {
-	a, hw, ok := i.neigh.NextRequest(now)
-	if ok {
-		i.putRequest(f, a, hw)
+	for _, c := range i.neigh {
+		if a, hw, ok := c.NextRequest(now); ok {
+			i.putRequest(f, a, hw)
+			return true
+		}
 	}
-	return ok
+	return i.transmitReports(now, f)
 }
 
 func (h *Host) transmitDatagram(i *Iface, f *phy.Frame) bool {
@@ -79,7 +81,7 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 		}
 		sent := h.emit(now, c, f, i.segmentRoom(c, f))
 		if sent {
-			i.putLinkHeader(f, hw, wire.EtherTypeIPv4)
+			i.putLinkHeader(f, hw, familyOf(c.remote.Addr()).etherType())
 		}
 		h.connChanged(now, c)
 		if sent {
@@ -92,9 +94,11 @@ func (h *Host) transmitSegment(now clock.Instant, i *Iface, f *phy.Frame) bool {
 // segmentRoom returns the octets of payload that the next segment of c on i may have in f. If the MTU has become
 // smaller since the connection was made, segments are shorter and none is a super-segment.
 func (i *Iface) segmentRoom(c *TCPConn, f *phy.Frame) int {
-	room := min(i.mss(), c.conn.MaxSegment())
-	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && i.mss() >= int(c.mss) {
-		room = max(room, min(i.caps.MaxGSO, maxMTU)-wire.IPv4Len-wire.MaxTCPLen)
+	version := familyOf(c.remote.Addr())
+	mss := i.mss(version)
+	room := min(mss, c.conn.MaxSegment())
+	if i.caps.MaxGSO > 0 && i.caps.TxChecksum && mss >= int(c.mss) {
+		room = max(room, min(i.caps.MaxGSO, maxMTU)-version.headerLen()-wire.MaxTCPLen)
 	}
 	return max(0, min(room, len(f.Tail())))
 }
@@ -106,10 +110,10 @@ func (h *Host) neighborOf(now clock.Instant, c *TCPConn) (hw wire.HardwareAddr, 
 	if i.caps.Medium != phy.MediumEthernet {
 		return hw, true
 	}
-	e := i.neigh.Resolve(now, c.hop.next, c.half)
+	e := i.neighborsOf(c.hop.next).Resolve(now, c.hop.next, c.half)
 	switch {
 	case e == nil:
-		h.failNoPath(now, c, h.noNeighbor(i), drop.NeighborTableFull)
+		h.failNoPath(now, c, h.noNeighbor(i, c.hop.next), drop.NeighborTableFull)
 	case e.Usable():
 		c.sendingTo(e)
 		return e.HW, true
@@ -151,33 +155,9 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	if s.Flags.Has(wire.RST) {
 		h.count(mib.TCPOutRsts)
 	}
-	h.putIPv4(f, wire.ProtocolTCP, src, dst, c.ttl, s.ECN, !c.conn.MayFragment())
+	h.putIP(f, &ipHeader{src: src, dst: dst, proto: wire.ProtocolTCP, ttl: c.ttl, ecn: s.ECN, dontFragment: !c.conn.MayFragment(), label: c.label})
 	s.Payload, s.Lent = nil, [2][]byte{}
 	return true
-}
-
-// putIPv4 prepends an IP header without options to the payload in f, and counts the packet.
-func (h *Host) putIPv4(f *phy.Frame, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
-	h.putIPv4WithOptions(f, nil, proto, src, dst, ttl, ecn, dontFragment)
-}
-
-// putIPv4WithOptions prepends an IP header with options, and counts the packet. The identification of a packet with DF
-// set has no meaning (RFC 6864 §4.1). It is random, so that packets can be distinguished in captures.
-func (h *Host) putIPv4WithOptions(f *phy.Frame, options []byte, proto wire.Protocol, src, dst netip.Addr, ttl uint8, ecn wire.ECN, dontFragment bool) {
-	var ip wire.IPv4 // set field by field, because a composite literal would be built elsewhere and copied
-	if dontFragment {
-		ip.ID = uint16(h.rng.Uint32())
-	} else {
-		ip.ID = h.identification(src, dst, proto)
-	}
-	ip.TOS, ip.DontFragment, ip.TTL, ip.Protocol = uint8(ecn), dontFragment, ttl, proto
-	ip.Src, ip.Dst, ip.PayloadLen = src, dst, f.Len()
-	h.count(mib.IPOutRequests)
-	if len(options) == 0 {
-		ip.Put(f.Prepend(wire.IPv4Len))
-		return
-	}
-	ip.PutWithOptions(f.Prepend(wire.IPv4Len+len(options)), options)
 }
 
 // putLinkHeader prepends the link header, if the medium has one.
@@ -197,11 +177,11 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 		hw = wire.GroupMAC(p.next)
 	}
 	if i.caps.Medium == phy.MediumEthernet && !p.broadcast {
-		e := i.neigh.Resolve(now, p.next, false)
+		e := i.neighborsOf(p.next).Resolve(now, p.next, false)
 		h.raiseNeighbors(now)
 		if e == nil {
 			i.discard(now, f, drop.NeighborTableFull)
-			return h.noNeighbor(i)
+			return h.noNeighbor(i, p.next)
 		}
 		if !e.Usable() {
 			i.addPending(now, e, pendingPacket{frame: f, owner: owner})
@@ -221,11 +201,15 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
 	p, ok := h.net.lookup(dst)
 	if !ok {
-		h.count(mib.IPOutNoRoutes)
+		h.countIP(familyOf(dst), mib.IPOutNoRoutes)
 		h.frames.put(f)
 		return drop.NoRoute
 	}
-	if b := f.Bytes(); len(b) > p.iface.MTU() {
+	if b := f.Bytes(); familyOf(dst) == ipv6 {
+		if b[7] == replyTTL {
+			b[7] = p.iface.hopLimit(ipv6)
+		}
+	} else if len(b) > p.iface.MTU() {
 		wire.JoinIPv4(b, int(b[0]&15)*4) // DF is cleared, since the stack keeps no copy that it could send again in shorter packets
 	}
 	return h.sendForOthers(now, p, pendingPacket{frame: f}, limitReplyQueue)
@@ -238,9 +222,9 @@ func (h *Host) sendForOthers(now clock.Instant, p hop, what pendingPacket, l lim
 	i, f := p.iface, what.frame
 	var hw wire.HardwareAddr
 	if i.caps.Medium == phy.MediumEthernet {
-		e := i.neigh.Resolve(now, p.next, true)
+		e := i.neighborsOf(p.next).Resolve(now, p.next, true)
 		if e == nil {
-			_ = h.noNeighbor(i)
+			_ = h.noNeighbor(i, p.next)
 			h.frames.put(f)
 			return drop.NeighborTableFull
 		}

@@ -9,19 +9,20 @@ import (
 // Errors of calls on a host, an interface or a socket. Calls on connections also return errors of package tcp. Match
 // them with errors.Is.
 var (
-	ErrPortInUse   = errors.New("address in use")            // another socket has the local port
-	ErrInUse       = errors.New("in use by another station") // another station on the link uses the address
-	ErrNoPorts     = errors.New("no free port")              // every ephemeral port is in use
-	ErrNotOurs     = errors.New("address not available")     // the local address is not the host's
-	ErrTooBig      = errors.New("message too big")           // longer than the interface's MTU
-	ErrQueueFull   = errors.New("queue full")                // the interface's output queue is full; a later call may succeed
-	ErrLimit       = errors.New("too many")                  // a documented limit of the host is reached
-	ErrClosed      = errors.New("closed")                    // the socket is closed
-	ErrNotBound    = errors.New("no destination")            // the socket is not connected, and the call names no destination
-	ErrInvalid     = errors.New("invalid argument")          // an address, length or port out of range
-	ErrExists      = errors.New("already there")             // the route or address exists
-	ErrNotFound    = errors.New("not there")                 // the route, address or neighbour does not exist
-	ErrNoFrames    = errors.New("medium without frames")     // the interface's medium carries bare IP packets
+	ErrPortInUse   = errors.New("address in use")                      // another socket has the local port
+	ErrInUse       = errors.New("in use by another station")           // another station on the link uses the address
+	ErrNoPorts     = errors.New("no free port")                        // every ephemeral port is in use
+	ErrNotOurs     = errors.New("address not available")               // the local address is not the host's
+	ErrTooBig      = errors.New("message too big")                     // longer than the interface's MTU
+	ErrQueueFull   = errors.New("queue full")                          // the interface's output queue is full; a later call may succeed
+	ErrLimit       = errors.New("too many")                            // a documented limit of the host is reached
+	ErrClosed      = errors.New("closed")                              // the socket is closed
+	ErrNotBound    = errors.New("no destination")                      // the socket is not connected, and the call names no destination
+	ErrInvalid     = errors.New("invalid argument")                    // an address, length or port out of range
+	ErrZone        = errors.New("link-local address without its zone") // such an address names its interface, as in fe80::1%eth0 (RFC 4007 §6)
+	ErrExists      = errors.New("already there")                       // the route or address exists
+	ErrNotFound    = errors.New("not there")                           // the route, address or neighbour does not exist
+	ErrNoFrames    = errors.New("medium without frames")               // the interface's medium carries bare IP packets
 	ErrAddrRemoved = errors.New("connection reset: its local address was removed")
 	ErrNoStorage   = errors.New("connection aborted: the host's buffers are full, and its peer holds most of them")
 	ErrDown        = errors.New("interface is down") // the interface is administratively down

@@ -128,9 +128,11 @@ func (h *Host) dropTCPEvents(conn *tcp.Conn) {
 // watchNeighbors makes the neighbour caches report changes while there are listeners.
 func (h *Host) watchNeighbors() {
 	for _, i := range h.net.ifaces {
-		i.neigh.Watch = nil
-		if len(h.watch.listeners) > 0 {
-			i.neigh.Watch = i.neighborChanged
+		for _, c := range i.neigh {
+			c.Watch = nil
+			if len(h.watch.listeners) > 0 {
+				c.Watch = i.neighborChanged
+			}
 		}
 	}
 	if len(h.watch.listeners) == 0 {

@@ -7,73 +7,112 @@ import (
 	"smolsh/stack/wire"
 )
 
-// SetForwarding makes the host a router between its interfaces (RFC 1812 §5), or stops forwarding. A router forwards
-// packets for other hosts with the TTL reduced by one, and fragments packets that are too long if DF allows it. It
-// sends an ICMP error about a packet that it can't forward. It adds its address to record route and timestamp options,
-// drops packets that have a source route, and sends no redirects. Forwarding is off by default (RFC 1122 §3.3.1.1).
-func (h *Host) SetForwarding(on bool) { h.net.forwarding = on }
+// SetForwarding makes the host a router between its interfaces (RFC 1812 §5, RFC 8504 §5.13), or stops forwarding. A router
+// forwards packets for other hosts with the TTL or hop limit reduced by one, and fragments IPv4 packets that are too long if
+// DF allows it. It sends an ICMP error about a packet that it can't forward. It adds its address to record route and timestamp
+// options, drops IPv4 packets that have a source route, and does not process the extension headers of IPv6 packets for others.
+// It sends redirects for IPv6 only. Forwarding is off by default (RFC 1122 §3.3.1.1).
+func (h *Host) SetForwarding(now clock.Instant, on bool) {
+	if h.net.forwarding == on {
+		return
+	}
+	h.net.forwarding = on
+	for _, i := range h.net.ifaces {
+		i.roleChanged(now)
+	}
+}
 
 // Forwarding reports whether the host forwards packets.
 func (h *Host) Forwarding() bool { return h.net.forwarding }
 
 // forward forwards a packet for another host.
 func (h *Host) forward(now clock.Instant, p *packet) Verdict {
-	if p.ip.Src.IsLinkLocalUnicast() || p.ip.Dst.IsLinkLocalUnicast() {
-		h.count(mib.IPInAddrErrors)
-		return dropped(drop.LinkLocal) // RFC 3927 §7
+	if v, ok := h.mayForward(now, p); !ok {
+		return v
 	}
-	if p.ip.HeaderLen > wire.IPv4Len {
-		if v, ok := h.receiveOptions(now, p, true); !ok {
-			return v
-		}
-	}
-	if p.ip.TTL <= 1 { // RFC 1812 §5.3.1
-		h.count(mib.IPInHdrErrors) // RFC 4293, ipIfStatsInHdrErrors: "time-to-live exceeded"
-		return h.sendForwardError(now, p, wire.ICMP{Type: wire.ICMPTimeExceeded}, TimeExceeded, drop.TTLExceeded)
-	}
-	way, ok := h.net.lookup(p.ip.Dst)
+	way, ok := h.net.lookup(p.dst)
 	if !ok {
-		h.count(mib.IPOutNoRoutes)
-		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableNet}
-		return h.sendForwardError(now, p, m, NetUnreachable, drop.NoRoute)
+		h.countIP(p.family, mib.IPOutNoRoutes)
+		return h.sendError(now, p, icmpError{kind: netUnreachable}, drop.NoRoute)
 	}
 	if way.broadcast {
-		h.count(mib.IPInAddrErrors)
+		h.countIP(p.family, mib.IPInAddrErrors)
 		return dropped(drop.MartianDest) // a directed broadcast, RFC 2644
 	}
-	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.ip.DontFragment || p.frame.Offload.GSOSize != 0) {
-		h.count(mib.IPFragFails) // fragmentation needed and DF set, RFC 1191 §4
-		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableFragNeeded, MTU: uint16(mtu)}
-		return h.sendForwardError(now, p, m, FragNeeded, drop.TooBig)
+	if p.family == ipv6 && way.iface.MTU() < wire.MinMTU6 {
+		h.countIP(ipv6, mib.IPOutNoRoutes)
+		return h.sendError(now, p, icmpError{kind: netUnreachable}, drop.IPv6Off)
+	}
+	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.fragment.dontFragment || p.frame.Offload.GSOSize != 0) {
+		h.countIP(p.family, mib.IPFragFails) // RFC 1191 §4, RFC 4443 §3.2
+		return h.sendError(now, p, icmpError{kind: packetTooBig, value: uint32(mtu)}, drop.TooBig)
+	}
+	if p.family == ipv6 && way.iface == p.iface {
+		h.sendRedirect(now, p, way)
 	}
 	f := h.frames.get(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
 	f.Offload = p.frame.Offload
-	ip := f.Bytes()[:p.ip.HeaderLen]
+	if p.family == ipv6 {
+		f.Bytes()[7]--
+	} else if at := h.forwardHeader(now, p, way, f.Bytes()[:p.headerLen]); at != 0 {
+		h.frames.put(f)
+		return h.badOption(now, p, at)
+	}
+	if r := h.sendForOthers(now, way, pendingPacket{frame: f, from: p.iface}, limitSendQueue); r != drop.None {
+		return dropped(r)
+	}
+	h.countIP(p.family, mib.IPForwDatagrams)
+	return Verdict{Kind: Forwarded}
+}
+
+// mayForward checks everything that does not depend on the route. If ok is false, v is the packet's verdict.
+func (h *Host) mayForward(now clock.Instant, p *packet) (v Verdict, ok bool) {
+	if p.src.IsLinkLocalUnicast() || p.dst.IsLinkLocalUnicast() {
+		h.countIP(p.family, mib.IPInAddrErrors)
+		if p.family == ipv6 && !p.dst.IsLinkLocalUnicast() { // RFC 4443 §3.1, code 2
+			return h.sendError(now, p, icmpError{kind: beyondScope}, drop.LinkLocal), false
+		}
+		return dropped(drop.LinkLocal), false // RFC 3927 §7, RFC 4291 §2.5.6
+	}
+	if p.src.IsUnspecified() { // IPv6 alone: of IPv4 checkAddresses has dropped it
+		h.countIP(p.family, mib.IPInAddrErrors)
+		return dropped(drop.MartianSource), false // RFC 4291 §2.5.2
+	}
+	if p.family == ipv4 && p.headerLen > wire.IPv4Len {
+		if v, ok := h.receiveOptions(now, p, true); !ok {
+			return v, false
+		}
+	}
+	if p.ttl <= 1 { // RFC 1812 §5.3.1, RFC 8200 §3
+		h.countIP(p.family, mib.IPInHdrErrors) // RFC 4293, ipIfStatsInHdrErrors: "time-to-live exceeded"
+		return h.sendError(now, p, icmpError{kind: hopsExceeded}, drop.TTLExceeded), false
+	}
+	return v, true
+}
+
+// forwardHeader changes the IPv4 header of a packet that is forwarded by the hop way. The result at is the index of a wrong
+// octet in its options, 0 if there is none.
+func (h *Host) forwardHeader(now clock.Instant, p *packet, way hop, ip []byte) (at int) {
 	if len(ip) > wire.IPv4Len {
-		out, _ := h.net.source(way, p.ip.Dst) // RFC 1812 §5.2.4.2: the address of the outgoing interface
+		out, _ := h.net.source(way, p.dst) // RFC 1812 §5.2.4.2: the address of the outgoing interface
 		if _, at := h.recordHop(now, ip[wire.IPv4Len:], out); at != 0 {
-			h.frames.put(f)
-			return h.badOption(now, p, at)
+			return at
 		}
 	}
 	ip[8]--
 	ip[10], ip[11] = 0, 0
 	sum := wire.Checksum(ip)
 	ip[10], ip[11] = byte(sum>>8), byte(sum)
-	if r := h.sendForOthers(now, way, pendingPacket{frame: f, from: p.iface}, limitSendQueue); r != drop.None {
-		return dropped(r)
-	}
-	h.count(mib.IPForwDatagrams)
-	return Verdict{Kind: Forwarded}
+	return 0
 }
 
 // fitsSegmented reports whether the pieces of a super-segment fit an MTU after a device has cut it. Each piece has the
 // headers of the super-segment.
 func fitsSegmented(p *packet, mtu int) bool {
 	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
-	if p.ip.Protocol == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {
+	if p.proto == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {
 		head = int(p.payload[12]>>4) * 4
 	}
-	return n != 0 && n+p.ip.HeaderLen+head <= mtu
+	return n != 0 && n+p.headerLen+head <= mtu
 }

@@ -27,7 +27,7 @@ func routed(t testing.TB) (n *network, a, r, b *Host) {
 			t.Fatal(err)
 		}
 	}
-	r.SetForwarding(true)
+	r.SetForwarding(0, true)
 	n.run(10 * time.Millisecond)
 	return n, a, r, b
 }
@@ -44,7 +44,7 @@ func TestForwardedTransfer(t *testing.T) {
 	if server.Remote().Addr() != ipA {
 		t.Errorf("the peer is %v", server.Remote())
 	}
-	r.SetForwarding(false)
+	r.SetForwarding(0, false)
 	if _, err := client.Write(n.now, []byte("x")); err != nil {
 		t.Fatal(err)
 	}

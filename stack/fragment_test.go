@@ -129,7 +129,7 @@ func TestFragmentsQueue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if q := i.neigh.Entries()[0].Pending.datagrams.n; q != 2 {
+	if q := i.neigh[ipv4].Entries()[0].Pending.datagrams.n; q != 2 {
 		t.Errorf("%d packets wait for the neighbour", q)
 	}
 	n.run(time.Second)

@@ -18,6 +18,8 @@ type Config struct {
 	Neighbor neigh.Config // lifetimes, rates and bounds of the neighbour caches
 	TCP      tcp.Config   // defaults for new sockets; the zero value means tcp.Default()
 	Limits   Limits       // bounds of tables, queues and rates
+
+	TemporaryAddrs bool // makes temporary IPv6 addresses besides the stable ones (RFC 8981)
 }
 
 // Host is one TCP/IP host. See New. Each part of its state has its own type.
@@ -69,11 +71,23 @@ func New(cfg Config) *Host {
 func (h *Host) Name() string { return h.name }
 
 // Deadline returns the time at which Tick must be called even if no frame arrives, clock.Never if there is none. It may
-// be too early, but never too late.
+// be too early, but never too late. See Upkeep for what only keeps up a state that can last for ever.
 func (h *Host) Deadline() clock.Instant {
 	at := min(h.tcp.timers.Next(), h.igmp.reports.Next(), h.net.addrProbes.Next(), h.reassembly.Deadline())
 	for _, i := range h.net.ifaces {
-		at = min(at, i.neigh.Deadline())
+		at = min(at, i.neigh[ipv4].Deadline(), i.neigh[ipv6].Deadline(), i.deadline6())
+	}
+	return at
+}
+
+// Upkeep returns the time at which Tick must be called to keep up a state that can last for ever: the end of the lifetimes of what
+// routers have advertised, and a router's periodic advertisements. A network in which only upkeep is left is at rest.
+func (h *Host) Upkeep() clock.Instant {
+	at := clock.Never
+	for _, i := range h.net.ifaces {
+		if i.v6 != nil {
+			at = min(at, i.v6.conf.Deadline(), i.v6.router.upkeep())
+		}
 	}
 	return at
 }
@@ -93,8 +107,12 @@ func (h *Host) Tick(now clock.Instant) {
 	h.tickAddrProbes(now)
 	h.tickReassembly(now)
 	for _, i := range h.net.ifaces {
-		for e := i.neigh.Expire(now); e != nil; e = i.neigh.Expire(now) {
-			i.failPending(now, e, drop.NeighborFailed)
+		i.tick6(now)
+		for _, c := range i.neigh {
+			for e := c.Expire(now); e != nil; e = c.Expire(now) {
+				h.net.neighborFailed(e.Addr)
+				i.failPending(now, e, drop.NeighborFailed)
+			}
 		}
 	}
 	h.raiseNeighbors(now)

@@ -87,10 +87,10 @@ func TestHostileFrames(t *testing.T) {
 	if kinds[Delivered] < 1000 || kinds[Answered] < 1000 || kinds[Dropped] < 10_000 {
 		t.Errorf("the frames were not hostile enough: %v", kinds)
 	}
-	if i.neigh.Len() > 1024 || l.half > 1024 || i.out.replies.n > 256 || i.out.datagrams.n > 512 ||
+	if i.neigh[ipv4].Len() > 1024 || l.half > 1024 || i.out.replies.n > 256 || i.out.datagrams.n > 512 ||
 		u.queue.charged > 256<<10 || s.queue.charged > 256<<10 || len(h.sockets.conns) > 2048 {
 		t.Errorf("%d neighbours, %d half-open, %d replies, %d datagrams, queues of %d and %d, %d connections",
-			i.neigh.Len(), l.half, i.out.replies.n, i.out.datagrams.n, u.queue.charged, s.queue.charged, len(h.sockets.conns))
+			i.neigh[ipv4].Len(), l.half, i.out.replies.n, i.out.datagrams.n, u.queue.charged, s.queue.charged, len(h.sockets.conns))
 	}
 	var late runtime.MemStats
 	runtime.GC()
@@ -128,11 +128,11 @@ func TestARPFlood(t *testing.T) {
 			drain(b, n.now, i)
 		}
 	}
-	if k := i.neigh.Len(); k != 1024 {
+	if k := i.neigh[ipv4].Len(); k != 1024 {
 		t.Errorf("%d neighbours", k)
 	}
 	newest := netip.AddrFrom4([4]byte{10, 1, byte(1 + 9999/250), byte(1 + 9999%250)})
-	if e := i.neigh.Get(newest); e == nil {
+	if e := i.neigh[ipv4].Get(newest); e == nil {
 		t.Error("neighbours that only we were asked by are not given up for newer ones")
 	}
 	before := counterOf(t, b, "ArpOutRequests")

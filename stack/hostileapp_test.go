@@ -147,7 +147,7 @@ func (a *application) listen(r *rig, d *decisions) {
 // accept accepts connections of every listener.
 func (a *application) accept(r *rig, d *decisions) {
 	for _, p := range hostilePorts {
-		l := r.h.sockets.listeners[flow{localPort: p}]
+		l := r.h.sockets.anyTCP[familyPort{ipv4, p}]
 		if l == nil {
 			continue
 		}
@@ -260,7 +260,7 @@ func (a *application) use(r *rig, d *decisions) {
 			if g := hostileGroups[d.below(2)]; d.one(3) {
 				_ = u.Leave(g)
 			} else {
-				_ = u.Join(r.now, g)
+				_ = u.Join(r.now, g, nil)
 			}
 		}
 	case 5:

@@ -52,7 +52,7 @@ func (h *Host) invariantConns(now clock.Instant) error {
 		}
 		buffers, waiting = buffers+counted.buffers.used, waiting+counted.outOfOrder.used
 		switch st := c.conn.State(); {
-		case c.gone || key != flowOf(c.local, c.remote):
+		case c.gone || key != h.net.flowOf(c.local, c.remote):
 			return fmt.Errorf("%v to %v is in the table and should not be", c.local, c.remote)
 		case counted.buffers.used != kept.Send+kept.Receive || counted.outOfOrder.used != kept.Beyond:
 			return fmt.Errorf("%v to %v in %v counts for %d and %d octets and keeps %+v", c.local, c.remote, st, counted.buffers.used, counted.outOfOrder.used, kept)
@@ -69,7 +69,7 @@ func (h *Host) invariantConns(now clock.Instant) error {
 			return fmt.Errorf("%v to %v in %v has a deadline at %v and a timer at %v", c.local, c.remote, c.conn.State(), due, at)
 		}
 	}
-	for _, l := range h.sockets.listeners {
+	for l := range h.sockets.allListeners {
 		if l.half != half[l] {
 			return fmt.Errorf("a listener counts %d half-open connections of %d", l.half, half[l])
 		}
@@ -91,7 +91,7 @@ func (h *Host) invariantFrames() error {
 	}
 	for _, i := range h.net.ifaces {
 		n += i.out.replies.n + i.out.datagrams.n
-		for _, e := range i.neigh.Entries() {
+		for _, e := range i.neigh[ipv4].Entries() {
 			n += e.Pending.datagrams.n
 			for _, c := range e.Pending.conns {
 				if c.parked != e && !c.gone {
@@ -108,16 +108,22 @@ func (h *Host) invariantFrames() error {
 
 // invariantSockets checks the sums over sockets, ports and memberships.
 func (h *Host) invariantSockets() error {
-	n := len(h.sockets.conns) + len(h.sockets.listeners) + len(h.sockets.udp) + len(h.sockets.icmpByID) + len(h.sockets.icmpByUDP)
+	n := len(h.sockets.conns) + len(h.sockets.icmpByID) + len(h.sockets.icmpByUDP)
 	for _, sockets := range h.sockets.raw {
 		n += sockets.len()
 	}
 	for _, sockets := range h.sockets.frames {
 		n += sockets.len()
 	}
-	joined, ports, listening := 0, 0, 0
-	for _, u := range h.sockets.udp {
+	joined, ports, listening, wantPorts, wantListening := 0, 0, 0, 0, 0
+	for u := range h.sockets.allUDP {
 		joined += u.groups.len()
+		wantPorts += 1 + int(u.families.last-u.families.first)
+		n++
+	}
+	for l := range h.sockets.allListeners {
+		wantListening += 1 + int(l.families.last-l.families.first)
+		n++
 	}
 	for _, k := range h.ports.users[portsUDP] {
 		ports += k
@@ -125,9 +131,9 @@ func (h *Host) invariantSockets() error {
 	for _, k := range h.ports.users[portsTCP] {
 		listening += k
 	}
-	if n != h.sockets.open || joined != h.igmp.memberships || ports != len(h.sockets.udp) || listening != len(h.sockets.listeners) {
+	if n != h.sockets.open || joined != h.igmp.memberships || ports != wantPorts || listening != wantListening {
 		return fmt.Errorf("%d sockets, %d memberships, %d UDP ports, %d listening; the sums say %d, %d, %d, %d",
-			n, joined, len(h.sockets.udp), len(h.sockets.listeners), h.sockets.open, h.igmp.memberships, ports, listening)
+			n, joined, wantPorts, wantListening, h.sockets.open, h.igmp.memberships, ports, listening)
 	}
 	for _, i := range h.net.ifaces {
 		if i.groups.list.len() != len(i.groups.byAddr) {
@@ -145,7 +151,7 @@ func (r *rig) bounds() {
 		limitBuffers: len(h.sockets.conns) * 2 * freeMemory,
 	}
 	for l, x := range h.LimitInfos() {
-		if l == int(limitSYNQueue) && len(h.sockets.listeners) == 0 {
+		if l == int(limitSYNQueue) && len(h.sockets.listeners)+len(h.sockets.anyTCP) == 0 {
 			continue
 		}
 		if x.Used > r.most[l]+more[l] {

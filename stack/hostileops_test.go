@@ -413,7 +413,7 @@ func (r *rig) changeHost(d *decisions) {
 			r.cancelObserve = r.cancelObserve[:n-1]
 		}
 	case 2:
-		r.h.SetForwarding(d.one(2))
+		r.h.SetForwarding(0, d.one(2))
 	case 3:
 		_ = r.h.AddRoute(netip.MustParsePrefix("198.51.100.0/24"), hostileStations[d.below(2)], nil)
 	case 4:

@@ -60,17 +60,17 @@ func (h *Host) openICMP(table map[uint16]*ICMPConn, ident uint16) (*ICMPConn, er
 
 // receive queues the ICMP message of p.
 func (c *ICMPConn) receive(now clock.Instant, p *packet) Verdict {
-	if !c.enqueue(now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL) {
+	if !c.enqueue(now, p.payload, netip.AddrPortFrom(p.src, 0), p.ttl) {
 		return dropped(drop.SocketQueueFull)
 	}
-	return deliveredTo(wire.ProtocolICMP, c.ident)
+	return deliveredTo(p.family.icmp(), c.ident)
 }
 
 // ID returns the identifier, or the UDP port of a listening socket.
 func (c *ICMPConn) ID() uint16 { return c.ident }
 
-// Send sends an ICMP message of at least eight octets, from its type on, and fills in the checksum. ttl 0 means 64.
-// Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
+// Send sends a message of at least eight octets, from its type on, and fills in the checksum. The message is of ICMP or ICMPv6, as
+// the destination determines. ttl 0 means the default. Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrZone, ErrInvalid, ErrClosed.
 func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8) error {
 	if len(msg) < wire.ICMPLen {
 		return ErrInvalid
@@ -81,17 +81,34 @@ func (c *ICMPConn) Send(now clock.Instant, msg []byte, to netip.Addr, ttl uint8)
 	}
 	b := f.Bytes()
 	copy(b, msg)
-	b[2], b[3] = 0, 0
-	sum := wire.Checksum(b)
-	b[2], b[3] = byte(sum>>8), byte(sum)
-	if err := c.finish(now, f, path, wire.ProtocolICMP, ttl); err != nil {
+	version := familyOf(path.dst)
+	putICMPChecksum(b, &path)
+	if err := c.finish(now, f, path, version.icmp(), ttl, 0); err != nil {
 		return err
 	}
-	c.host.count(mib.ICMPOutMsgs)
-	if wire.ICMPType(msg[0]) == wire.ICMPEchoRequest {
-		c.host.count(mib.ICMPOutEchos)
+	c.host.countIP(version, mib.ICMPOutMsgs)
+	if IsEchoRequest(path.dst, msg) {
+		c.host.countIP(version, mib.ICMPOutEchos)
 	}
 	return nil
+}
+
+// IsEchoRequest reports whether a message of ICMP or ICMPv6, as the address a of one end determines, is an echo request.
+func IsEchoRequest(a netip.Addr, msg []byte) bool {
+	if familyOf(a) == ipv6 {
+		return len(msg) > 0 && wire.ICMPv6Type(msg[0]) == wire.ICMPv6EchoRequest
+	}
+	return len(msg) > 0 && wire.ICMPType(msg[0]) == wire.ICMPEchoRequest
+}
+
+// putICMPChecksum writes the checksum of the message b. That of ICMPv6 covers a pseudo-header (RFC 4443 §2.3).
+func putICMPChecksum(b []byte, path *datagramRoute) {
+	b[2], b[3] = 0, 0
+	sum := wire.Checksum(b)
+	if familyOf(path.dst) == ipv6 {
+		sum = wire.PseudoHeader(path.src, path.dst, wire.ProtocolICMPv6, len(b)).AddBytes(b).Checksum()
+	}
+	b[2], b[3] = byte(sum>>8), byte(sum)
 }
 
 // Recv copies the next ICMP message, without the IP header, into p and cuts it to the length of p. If no message is

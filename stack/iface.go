@@ -18,11 +18,12 @@ type IfaceConfig struct {
 	Caps   phy.Capabilities // the device's present capabilities; see SetCapabilities
 	MAC    wire.HardwareAddr
 	Addrs  []netip.Prefix // the interface's addresses with their prefix lengths
+	IPv6   bool           // true if the interface speaks IPv6 without an address of it; see EnableIPv6
 	Loop   bool           // true for the loop interface, by which the host reaches its own addresses
 	Hidden bool           // true if the tables omit the interface
 }
 
-// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), maxMTU the largest length of an IPv4 packet, and
+// minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), maxMTU the largest value of a length field, and
 // defaultMTU the MTU of Ethernet, in octets.
 const (
 	minMTU     = pmtu.Min
@@ -46,17 +47,18 @@ type Iface struct {
 
 	addresses ifaceAddresses
 	groups    ifaceGroups
-	neigh     *neigh.Cache[pendingSends]
+	neigh     [numFamilies]*neigh.Cache[pendingSends]
+	v6        *ipv6State // nil until EnableIPv6
 	out       ifaceQueues
 	stats     ifaceStatistics
 }
 
-// ifaceAddresses holds an interface's addresses, and for each address the state that RFC 5227 requires.
+// ifaceAddresses holds an interface's addresses, and for each address the state that RFC 5227 and RFC 4862 §5.4 require.
 type ifaceAddresses struct {
 	list     []ifaceAddr
 	subnets  subnets
 	defended map[netip.Addr]clock.Instant // time from which a defended address may be defended again, by address
-	probes   []*AddrProbe                 // addresses that are being probed for or announced
+	probes   []*AddrProbe                 // addresses that are being probed for (tentative ones) or announced
 }
 
 // ifaceQueues holds the packets that an interface must send, each with its link header, and the connections that may
@@ -82,19 +84,40 @@ type ifaceStatistics struct {
 }
 
 // ifaceAddr is one address of an interface. network and broadcast are the first and last address of its subnet. A
-// subnet without a broadcast address has the limited broadcast address in both.
+// subnet without a broadcast address, and any of IPv6, has the limited broadcast address in both.
 type ifaceAddr struct {
 	netip.Prefix
+	addr               netip.Addr // the address of the prefix, with the zone that a link-local one needs
 	network, broadcast netip.Addr
+	origin             AddrOrigin
+	deprecated         bool // RFC 4862 §5.5.4
 }
+
+// AddrOrigin is the way in which an interface got an address.
+type AddrOrigin uint8
+
+// The origins of addresses.
+const (
+	OriginManual    AddrOrigin = iota // AddAddr or ProbeAddr
+	OriginLinkLocal                   // made when the interface began to speak IPv6
+	OriginAutoconf                    // from a router's prefix (RFC 4862 §5.5)
+	OriginTemporary                   // from a router's prefix, replaced from time to time (RFC 8981)
+)
+
+var originNames = [...]string{"manual", "link-local", "autoconf", "temporary"}
+
+// String returns the origin's name in tables.
+func (o AddrOrigin) String() string { return originNames[o] }
 
 // AddIface adds an interface, sets it up, and announces its addresses. It leaves out addresses that AddAddr refuses.
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
 		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
-		index: uint16(len(h.net.ifaces)), neigh: neigh.New[pendingSends](h.cfg.Neighbor),
+		index:  uint16(len(h.net.ifaces)),
 		groups: ifaceGroups{byAddr: make(map[netip.Addr]*membership)},
 	}
+	i.neigh[ipv4] = neigh.New[pendingSends](h.cfg.Neighbor)
+	i.neigh[ipv6] = neigh.New[pendingSends](neigh.NDISC(h.cfg.Neighbor))
 	if i.mac.IsZero() {
 		i.mac = cfg.Caps.MAC
 	}
@@ -105,6 +128,9 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	}
 	h.net.epoch++
 	h.watchNeighbors()
+	if cfg.IPv6 {
+		i.EnableIPv6(now)
+	}
 	for _, p := range cfg.Addrs {
 		_ = i.AddAddr(now, p)
 	}
@@ -175,36 +201,73 @@ func (i *Iface) Addrs() []netip.Prefix {
 // SetCapabilities sets the capabilities of the device.
 func (i *Iface) SetCapabilities(c phy.Capabilities) { i.caps = c }
 
-// AddAddr adds an address with the prefix length of its subnet, and announces it. ErrExists: the host has the address
-// already. ErrInvalid: it is not an IPv4 address that a host can have.
+// AddAddr adds an address with the prefix length of its subnet, and announces it. The host uses it at once: ProbeAddr first
+// finds out whether another station has it. An IPv6 address makes the interface speak IPv6. ErrExists: the host has the
+// address already. ErrInvalid: a host can't have the address.
 func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	if err := i.checkAddr(p); err != nil {
 		return err
 	}
-	a, n := p.Addr(), ifaceAddr{p, limitedBroadcast, limitedBroadcast}
-	if p.Bits() <= 30 {
+	i.addAddr(now, p, OriginManual)
+	i.announce(i.scoped(p.Addr()))
+	return nil
+}
+
+// addAddr adds an address that checkAddr has accepted. Its subnet is on the link, except that of an address from a router's prefix,
+// about which the router decides (RFC 5942 §4), and that of link-local addresses, which need no route.
+func (i *Iface) addAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) {
+	n := ifaceAddr{Prefix: p, addr: p.Addr(), network: limitedBroadcast, broadcast: limitedBroadcast, origin: origin}
+	if p.Addr().Is6() {
+		i.EnableIPv6(now)
+		if needsZone(n.addr) {
+			n.addr = n.addr.WithZone(i.name)
+		}
+	} else if p.Bits() <= 30 {
 		n.network, n.broadcast = p.Masked().Addr(), lastAddr(p)
 	}
 	i.addresses.list = append(i.addresses.list, n)
 	i.addresses.subnets.add(p)
-	i.host.net.localAddrs[a] = i
-	i.host.net.connect(i, p.Masked())
-	i.announce(a)
-	return nil
+	i.host.net.localAddrs[n.addr] = i
+	i.host.net.epoch++
+	if n.connects() {
+		i.host.net.connect(i, p.Masked())
+	}
+	i.joinNode(n.addr)
 }
+
+// connects reports whether the address makes its subnet on-link.
+func (n *ifaceAddr) connects() bool { return n.origin == OriginManual && !needsZone(n.addr) }
 
 // checkAddr returns the error that AddAddr would return for p.
 func (i *Iface) checkAddr(p netip.Prefix) error {
 	a := p.Addr()
 	switch {
-	case !p.IsValid() || !a.Is4() || !unicast(a) || (a.IsLoopback() && !i.loop):
+	case !p.IsValid() || !unicast(a) || a.IsLoopback() && !i.loop || a.Is6() && i.MTU() < wire.MinMTU6:
 		return ErrInvalid
-	case i.host.net.localAddrs[a] != nil:
+	case i.host.net.localAddrs[i.ownScope(a)] != nil:
 		return ErrExists
-	case p.Bits() <= 30 && (a == lastAddr(p) || a == p.Masked().Addr()):
+	case a.Is4() && p.Bits() <= 30 && (a == lastAddr(p) || a == p.Masked().Addr()):
 		return ErrInvalid
 	}
 	return nil
+}
+
+// ownScope returns a with the interface as its zone if it needs one.
+func (i *Iface) ownScope(a netip.Addr) netip.Addr {
+	if needsZone(a) {
+		return a.WithZone(i.name)
+	}
+	return a
+}
+
+// first returns the interface's first address of a family. ok is false if there is none.
+func (i *Iface) first(f family) (a netip.Addr, ok bool) {
+	for k := range i.addresses.list {
+		if n := &i.addresses.list[k]; familyOf(n.addr) == f {
+			return n.addr, true
+		}
+	}
+	return a, false
 }
 
 // DelAddr removes an address. Connections from that address end with ErrAddrRemoved, and send no segment to the peer.
@@ -214,20 +277,22 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	if k < 0 {
 		return ErrNotFound
 	}
+	a := i.addresses.list[k].addr
 	i.addresses.list = slices.Delete(i.addresses.list, k, k+1)
 	i.addresses.subnets.remove(p)
-	delete(i.host.net.localAddrs, p.Addr())
-	delete(i.addresses.defended, p.Addr())
-	if len(i.addresses.subnets.addrs[p.Masked()]) == 0 {
+	delete(i.host.net.localAddrs, a)
+	delete(i.addresses.defended, a)
+	if !slices.ContainsFunc(i.addresses.list, func(n ifaceAddr) bool { return n.Masked() == p.Masked() && n.connects() }) {
 		i.host.net.disconnect(i, p.Masked())
 	}
+	i.leaveNode(a)
 	i.host.net.epoch++
-	i.host.abortConnsFrom(now, p.Addr())
+	i.host.abortConnsFrom(now, a)
 	return nil
 }
 
 // SetMTU sets the length of the longest packet to send, in octets, from 68 to the MTU of the device. Longer packets are
-// still received. ErrInvalid: mtu is out of range.
+// still received. Below 1280 octets the interface does not speak IPv6 (RFC 8200 §5). ErrInvalid: mtu is out of range.
 func (i *Iface) SetMTU(mtu int) error {
 	if mtu < minMTU || mtu > maxMTU || i.caps.MTU != 0 && mtu > i.caps.MTU {
 		return ErrInvalid
@@ -246,7 +311,7 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 		i.host.watch.onMAC(a)
 	}
 	for _, p := range i.addresses.list {
-		i.announce(p.Addr())
+		i.announce(p.addr)
 	}
 	return nil
 }
@@ -280,11 +345,13 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 	i.restartGroups(now)
 	if up {
 		for _, p := range i.addresses.list {
-			i.announce(p.Addr())
+			i.announce(p.addr)
 		}
+		i.start6(now)
 		i.host.allConnsChanged(now)
 		return
 	}
+	i.stop6(now)
 	i.cancelAddrProbes()
 	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
@@ -313,7 +380,7 @@ func (i *Iface) sourceTo(a netip.Addr) (netip.Addr, bool) {
 	}
 	for k := range i.addresses.list {
 		if i.addresses.list[k].Contains(a) {
-			return i.addresses.list[k].Addr(), true
+			return i.addresses.list[k].addr, true
 		}
 	}
 	return netip.Addr{}, false

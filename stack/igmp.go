@@ -27,7 +27,7 @@ type igmpReports struct {
 // reportable reports whether IGMP reports the group. It never reports 224.0.0.1 (RFC 2236 §6), and no group on the loop
 // or on an interface that is down.
 func (m *membership) reportable() bool {
-	return m.group != wire.AllHosts && !m.iface.loop && m.iface.up
+	return m.group.Is4() && m.group != wire.AllHosts && !m.iface.loop && m.iface.up
 }
 
 // announceGroup reports a new membership. It repeats the report after a random time, since the first may be lost.
@@ -91,8 +91,8 @@ func (h *Host) sendIGMP(i *Iface, msg wire.IGMP, dst netip.Addr) bool {
 		TOS: 0xc0, ID: uint16(h.rng.Uint32()), DontFragment: true, TTL: 1, Protocol: wire.ProtocolIGMP,
 		Src: netip.IPv4Unspecified(), Dst: dst, PayloadLen: wire.IGMPLen,
 	}
-	if len(i.addresses.list) > 0 {
-		ip.Src = i.addresses.list[0].Addr()
+	if a, ok := i.first(ipv4); ok {
+		ip.Src = a
 	}
 	ip.PutRouterAlert(f.Prepend(wire.IPv4Len + wire.RouterAlertLen))
 	h.count(mib.IPOutRequests)
@@ -121,10 +121,10 @@ func (h *Host) receiveIGMP(now clock.Instant, p *packet) Verdict {
 		h.answerQuery(now, p.iface, msg)
 	case wire.IGMPv1Report, wire.IGMPv2Report:
 		h.count(mib.IGMPInReports)
-		if src := p.ip.Src; !src.IsUnspecified() && !h.net.isNeighbor(p.iface, src) {
+		if src := p.src; !src.IsUnspecified() && !h.net.isNeighbor(p.iface, src) {
 			return dropped(drop.MartianSource) // RFC 2236 §9: a forged report would suppress ours
 		}
-		if m := p.iface.membership(msg.Group); m != nil && p.ip.Dst == msg.Group && m.report.At() != clock.Never {
+		if m := p.iface.membership(msg.Group); m != nil && p.dst == msg.Group && m.report.At() != clock.Never {
 			h.igmp.reports.Stop(&m.report)
 			m.last = false
 		}

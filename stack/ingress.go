@@ -20,11 +20,11 @@ func (h *Host) Receive(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 			c = h.sockets.copyToFrames(now, i, f)
 		}
 		v = h.receiveEthernet(now, i, f)
-		if v == dropped(drop.UnknownEtherType) || v == dropped(drop.IPv6Unsupported) {
+		if v == dropped(drop.UnknownEtherType) || v == dropped(drop.IPv6Off) {
 			v = c.verdictOr(v, 0)
 		}
 	default:
-		v = h.receiveIP(now, i, f, f.Bytes(), false)
+		v = h.receiveIP(now, i, f, f.Bytes())
 	}
 	h.account(now, i, f, v)
 	return v
@@ -58,8 +58,8 @@ func (h *Host) account(now clock.Instant, i *Iface, f *phy.Frame, v Verdict) {
 	h.observe(now, i, RX, f, v)
 }
 
-// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to IPv4 multicast
-// addresses. receiveIP later checks whether the host has joined the multicast group.
+// receiveEthernet accepts frames to the interface's own address, to the broadcast address, and to multicast
+// addresses of IP. receiveIP later checks whether the host has joined the multicast group.
 func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdict {
 	eth, payload, err := wire.ParseEthernet(f.Bytes())
 	if err != nil {
@@ -87,38 +87,49 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	case wire.EtherTypeARP:
 		return h.receiveARP(now, i, eth.Src, payload)
 	case wire.EtherTypeIPv4:
-		return h.receiveIP(now, i, f, payload, group)
+		return h.receiveIPv4(now, i, f, payload, group)
 	case wire.EtherTypeIPv6:
-		return dropped(drop.IPv6Unsupported)
+		return h.receiveIPv6(now, i, f, payload, group)
 	}
 	return dropped(drop.UnknownEtherType)
 }
 
-// receiveIP processes an IP packet. group is true if the frame was sent to a link-layer broadcast or group address.
-func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, group bool) Verdict {
-	if len(b) > 0 && b[0]>>4 == 6 && i.caps.Medium != phy.MediumEthernet {
-		return dropped(drop.IPv6Unsupported)
+// receiveIP processes a packet without a link header.
+func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte) Verdict {
+	if len(b) > 0 && versionOf(b) == ipv6 {
+		return h.receiveIPv6(now, i, f, b, false)
 	}
-	h.count(mib.IPInReceives)
+	return h.receiveIPv4(now, i, f, b, false)
+}
+
+// receiveHeader parses the header of a packet of p's family, and counts the packet. It returns the reason for a drop.
+func (h *Host) receiveHeader(p *packet, b []byte) drop.Reason {
+	h.countIP(p.family, mib.IPInReceives)
+	if err := p.parse(b); err != nil {
+		h.countIP(p.family, mib.IPInHdrErrors)
+		return drop.Of(err)
+	}
+	if p.ecn() == wire.CE {
+		h.countIP(p.family, mib.IPExtInCEPkts)
+	}
+	if len(p.octets) > p.iface.mru() && p.frame.Offload.GSOSize == 0 {
+		h.countIP(p.family, mib.IPInDiscards)
+		return drop.TooLong
+	}
+	p.trusted = p.frame.Offload.CsumValid || p.frame.Offload.NeedsCsum
+	return drop.None
+}
+
+// receiveIPv4 processes an IPv4 packet. group is true if the frame was sent to a link-layer broadcast or group address.
+func (h *Host) receiveIPv4(now clock.Instant, i *Iface, f *phy.Frame, b []byte, group bool) Verdict {
 	p := &packet{frame: f, iface: i}
-	var err error
-	if p.ip, p.payload, err = wire.ParseIPv4(b); err != nil {
-		h.count(mib.IPInHdrErrors)
-		return dropped(drop.Of(err))
+	if r := h.receiveHeader(p, b); r != drop.None {
+		return dropped(r)
 	}
-	if p.ip.ECN() == wire.CE {
-		h.count(mib.IPExtInCEPkts)
-	}
-	p.octets = b[:p.ip.HeaderLen+p.ip.PayloadLen]
-	if len(p.octets) > i.mru() && f.Offload.GSOSize == 0 {
-		h.count(mib.IPInDiscards)
-		return dropped(drop.TooLong)
-	}
-	p.trusted = f.Offload.CsumValid || f.Offload.NeedsCsum
 	if p.conn = h.sockets.fastPathConn(p, group); p.conn != nil {
 		return h.deliver(now, p)
 	}
-	if r := h.checkAddresses(p, group); r == drop.NotForUs && h.net.forwarding && !group {
+	if r := h.checkIPv4Addresses(p, group); r == drop.NotForUs && h.net.forwarding && !group {
 		return h.forward(now, p)
 	} else if r != drop.None {
 		if r != drop.MulticastUnknown {
@@ -126,12 +137,12 @@ func (h *Host) receiveIP(now clock.Instant, i *Iface, f *phy.Frame, b []byte, gr
 		}
 		return dropped(r)
 	}
-	if p.ip.HeaderLen > wire.IPv4Len {
+	if p.headerLen > wire.IPv4Len {
 		if v, ok := h.receiveOptions(now, p, false); !ok {
 			return v
 		}
 	}
-	if p.ip.IsFragment() {
+	if p.fragment.isFragment() {
 		return h.receiveFragment(now, p)
 	}
 	return h.deliver(now, p)

@@ -53,12 +53,12 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"empty frame", phy.NewFrame(100), "dropped: truncated", 0},
 		{"for another station", eth(macC, macA, wire.EtherTypeIPv4, udp), "dropped: unknown mac", 0},
-		{"IPv6 multicast", eth(wire.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, macA, wire.EtherTypeIPv6, v6), "dropped: ipv6 unsupported", 0},
+		{"IPv6 multicast", eth(wire.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, macA, wire.EtherTypeIPv6, v6), "dropped: ipv6 off", 0},
 		{"IPv4 to an IPv6 group's hardware address", eth(wire.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, macA, wire.EtherTypeIPv4, udp), "dropped: unknown mac", 0},
 		{"from a group address", eth(macB, wire.HardwareAddr{1, 0, 0, 0, 0, 1}, wire.EtherTypeIPv4, udp), "dropped: bad source mac", 0},
 		{"unknown ethertype", eth(macB, macA, 0x1234, udp), "dropped: unknown ethertype", 0},
 		{"802.3 length", eth(macB, macA, 46, udp), "dropped: unknown ethertype", 0},
-		{"IPv6", eth(macB, macA, wire.EtherTypeIPv6, v6), "dropped: ipv6 unsupported", 0},
+		{"IPv6", eth(macB, macA, wire.EtherTypeIPv6, v6), "dropped: ipv6 off", 0},
 		{"IPv6 as IPv4", toB(v6), "dropped: bad version", 0},
 
 		{"ARP request", arp(func(*wire.ARP) {}), "arp reply", 1},

@@ -18,15 +18,14 @@ import (
 // failed (RFC 1122 §3.3.5). A router drops every packet that has a source route, which RFC 1812 §5.2.4.1 allows and
 // RFC 7126 §4.3 advises.
 func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v Verdict, ok bool) {
-	b := p.ip.IPv4Options(p.octets)
+	b := p.octets[wire.IPv4Len:p.headerLen]
 	o, at, err := wire.ParseIPOptions(b)
 	if err != nil {
 		return h.badOption(now, p, at), false
 	}
 	if routed, unfinished := o.SourceRouted(b); unfinished || forwarded && routed {
 		h.count(mib.IPInAddrErrors)
-		m := wire.ICMP{Type: wire.ICMPDestUnreachable, Code: wire.UnreachableSourceRoute}
-		return h.sendForwardError(now, p, m, SourceRouteFailed, drop.SourceRoute), false
+		return h.sendError(now, p, icmpError{kind: sourceRouteFailed}, drop.SourceRoute), false
 	}
 	return v, true
 }
@@ -34,8 +33,7 @@ func (h *Host) receiveOptions(now clock.Instant, p *packet, forwarded bool) (v V
 // badOption answers a packet with a parameter problem. The index at is that of the wrong octet in the options.
 func (h *Host) badOption(now clock.Instant, p *packet, at int) Verdict {
 	h.count(mib.IPInHdrErrors)
-	m := wire.ICMP{Type: wire.ICMPParameterProblem, Pointer: uint8(wire.IPv4Len + at)}
-	return h.sendForwardError(now, p, m, ParameterProblem, drop.BadOption)
+	return h.sendError(now, p, icmpError{kind: parameterProblem, value: uint32(wire.IPv4Len + at)}, drop.BadOption)
 }
 
 // recordHop adds the address a to the record route and timestamp options in b. The result at is the index of the wrong
@@ -60,8 +58,8 @@ func (h *Host) recordHop(now clock.Instant, b []byte, a netip.Addr) (o wire.IPOp
 // request's options, 0 if there is none.
 func (h *Host) echoOptions(now clock.Instant, p *packet, b *[wire.MaxIPv4Options]byte) (n, at int) {
 	var request [wire.MaxIPv4Options]byte
-	options := request[:copy(request[:], p.ip.IPv4Options(p.octets))]
-	o, at := h.recordHop(now, options, p.ip.Dst)
+	options := request[:copy(request[:], p.octets[wire.IPv4Len:p.headerLen])]
+	o, at := h.recordHop(now, options, p.dst)
 	if at != 0 {
 		return 0, at
 	}

@@ -23,6 +23,14 @@ func (h *Host) stampOffset(local, remote netip.AddrPort) uint32 {
 	return uint32(h.connHash(local, remote) >> 32)
 }
 
+// connLabel returns the flow label of a connection's segments over IPv6, 0 over IPv4.
+func (h *Host) connLabel(local, remote netip.AddrPort) uint32 {
+	if familyOf(remote.Addr()) == ipv4 {
+		return 0
+	}
+	return h.flowLabel(local.Addr(), remote, uint64(local.Port())<<8)
+}
+
 // connHash returns a keyed hash of a connection's addresses and ports.
 func (h *Host) connHash(local, remote netip.AddrPort) uint64 {
 	return h.hash(local.Addr(), remote, uint64(local.Port())<<8)

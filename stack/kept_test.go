@@ -125,7 +125,7 @@ func TestParkedConnectionsAreForgotten(t *testing.T) {
 	if len(h.sockets.conns) > 1 {
 		t.Fatalf("%d connections are open", len(h.sockets.conns))
 	}
-	if n := len(i.neigh.Get(ipC).Pending.conns); n > 64 {
+	if n := len(i.neigh[ipv4].Get(ipC).Pending.conns); n > 64 {
 		t.Errorf("%d connections are kept for a neighbour that does not answer", n)
 	}
 }
@@ -143,7 +143,7 @@ func TestManySocketsAreNotCopied(t *testing.T) {
 			next++
 			u, err := h.BindUDP(port(netip.Addr{}, next))
 			if err == nil {
-				err = u.Join(0, netip.AddrFrom4([4]byte{239, 1, 1, 1}))
+				err = u.Join(0, netip.AddrFrom4([4]byte{239, 1, 1, 1}), nil)
 			}
 			return u.Close, err
 		},

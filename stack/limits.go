@@ -138,17 +138,19 @@ func (h *Host) LimitInfos() []LimitInfo {
 		limitGroups:    h.igmp.memberships, limitPaths: h.net.paths.Len(),
 	}
 	most := func(l limit, n int) { used[l] = max(used[l], n) }
-	for _, l := range h.sockets.listeners { // map order does not matter: the loop computes a maximum
+	for l := range h.sockets.allListeners { // their order does not matter: the loop computes a maximum
 		most(limitSYNQueue, l.half)
 	}
 	h.sockets.each(func(s *socket) { most(limitRecvQueue, s.queue.charged) })
 	for _, i := range h.net.ifaces {
-		most(limitNeighbors, i.neigh.Len())
-		most(limitUnresolved, i.neigh.Unresolved())
 		most(limitSendQueue, i.out.datagrams.n)
 		most(limitReplyQueue, i.out.replies.n)
-		for _, e := range i.neigh.Entries() {
-			most(limitNeighborQueue, e.Pending.datagrams.n)
+		for _, c := range i.neigh {
+			most(limitNeighbors, c.Len())
+			most(limitUnresolved, c.Unresolved())
+			for _, e := range c.Entries() {
+				most(limitNeighborQueue, e.Pending.datagrams.n)
+			}
 		}
 	}
 	infos := make([]LimitInfo, numLimits)
@@ -171,7 +173,9 @@ func (h *Host) SetLimit(name string, most int) error {
 		}
 		*h.limitOf(l) = most
 		for _, i := range h.net.ifaces {
-			i.neigh.SetBounds(h.cfg.Neighbor.Entries, h.cfg.Neighbor.Incomplete, h.cfg.Neighbor.Queue)
+			for _, c := range i.neigh {
+				c.SetBounds(h.cfg.Neighbor.Entries, h.cfg.Neighbor.Incomplete, h.cfg.Neighbor.Queue)
+			}
 		}
 		if l == limitRecvQueue {
 			h.sockets.each(func(s *socket) { s.queue.resize(most) })

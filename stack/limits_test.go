@@ -104,10 +104,10 @@ func TestLimitEdges(t *testing.T) {
 		t.Fatal(err)
 	}
 	setLimit(t, b, "groups", 1)
-	if err := g.Join(n.now, netip.MustParseAddr("239.1.2.3")); err != nil {
+	if err := g.Join(n.now, netip.MustParseAddr("239.1.2.3"), nil); err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, g.Join(n.now, netip.MustParseAddr("239.1.2.4")), "groups", 1)
+	wantRefusal(t, g.Join(n.now, netip.MustParseAddr("239.1.2.4"), nil), "groups", 1)
 	wantLimit(t, b, "groups", 1, 1, 1)
 }
 

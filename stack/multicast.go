@@ -13,51 +13,102 @@ import (
 // groupTTL is the default time to live of packets to a group, which keeps them on the link (RFC 1112 §6.1).
 const groupTTL = 1
 
-// membership is a multicast group that sockets have joined on an interface. It holds the sockets and the state of IGMP
-// (RFC 2236 §6).
+// membership is a multicast group of which an interface is a member, because sockets have joined it or because the host itself needs
+// it. It holds the sockets and the state of IGMP (RFC 2236 §6). Package mld has the state of MLD.
 type membership struct {
 	iface  *Iface
 	group  netip.Addr
 	joined map[uint16]*roll[*UDPConn] // members by local port
+	needed int                        // number of reasons of the host itself, such as an address whose solicited-node group it is
 	report clock.Timer[*membership]   // set while a report is due (a "delaying member")
 	last   bool                       // true if this host was the last host on the link to report the group, by IGMP version 2
 }
 
 // Join makes the socket receive datagrams to a multicast group and the socket's port, whatever address it is bound to.
-// It joins on the interface of the bound address, else of a route to the group, else on the first Ethernet; the
-// membership stays on that interface. If several sockets share a port, each bound to its own address, each receives a
-// copy. Errors: ErrInvalid, group is not a group; ErrExists, the socket has joined it already; ErrNoRoute, ErrLimit,
-// ErrClosed.
-func (u *UDPConn) Join(now clock.Instant, group netip.Addr) error {
+// It joins on the interface on. If on is nil, that is the group's zone, else the interface of the bound address, else of a route to
+// the group, else the first Ethernet. The membership stays on that interface. If several sockets share a port, each bound to its own address, each receives a
+// copy. Errors: ErrInvalid, group is not a group, or of a family for which the socket does not receive; ErrExists, the
+// socket has joined it already; ErrNoRoute, ErrLimit, ErrClosed.
+func (u *UDPConn) Join(now clock.Instant, group netip.Addr, on *Iface) error {
 	h := u.host
 	group = group.Unmap()
 	switch {
 	case u.closed:
 		return ErrClosed
-	case !group.Is4() || !group.IsMulticast():
+	case !group.IsMulticast() || !u.receives(familyOf(group)):
 		return ErrInvalid
 	case u.memberOf(group) != nil:
 		return ErrExists
 	}
-	p, ok := h.net.groupHop(u.local.Addr(), group)
-	if !ok {
+	p, ok := hop{iface: on}, on != nil && on.up
+	if on == nil {
+		p, ok = h.net.groupHop(u.local.Addr(), group)
+	}
+	if !ok || group.Is6() && !p.iface.speaksIPv6() {
 		return ErrNoRoute
 	}
+	group = group.WithZone("")
 	if h.igmp.memberships >= h.limits.Groups {
 		return h.limitError(limitGroups)
 	}
-	m := p.iface.membership(group)
-	if m == nil {
-		m = &membership{iface: p.iface, group: group, joined: make(map[uint16]*roll[*UDPConn])}
-		m.report.Value = m
-		p.iface.groups.list.join(m)
-		p.iface.groups.byAddr[group] = m
-		defer h.announceGroup(now, m)
-	}
+	m, isNew := p.iface.member(group)
 	rollIn(m.joined, u.local.Port()).join(u)
 	u.groups.join(m)
 	h.igmp.memberships++
+	if isNew {
+		h.announceGroup(now, m)
+	}
 	return nil
+}
+
+// receives reports whether the socket receives datagrams of a family.
+func (u *UDPConn) receives(f family) bool { return u.families.first <= f && f <= u.families.last }
+
+// member returns the interface's membership in a group, and makes it if there is none. The caller reports a new one of IPv4.
+func (i *Iface) member(group netip.Addr) (m *membership, isNew bool) {
+	if m = i.membership(group); m != nil {
+		return m, false
+	}
+	m = &membership{iface: i, group: group, joined: make(map[uint16]*roll[*UDPConn])}
+	m.report.Value = m
+	i.groups.list.join(m)
+	i.groups.byAddr[group] = m
+	i.reportMLD(group, true)
+	return m, true
+}
+
+// release ends a membership that nothing needs.
+func (m *membership) release() {
+	if m.needed > 0 || len(m.joined) > 0 {
+		return
+	}
+	delete(m.iface.groups.byAddr, m.group)
+	m.iface.groups.list.leave(m)
+	m.iface.host.leaveGroup(m)
+	m.iface.reportMLD(m.group, false)
+}
+
+// need makes the host itself a member of a group of IPv6 on the interface, and unneed ends that.
+func (i *Iface) need(group netip.Addr) {
+	m, _ := i.member(group)
+	m.needed++
+}
+
+func (i *Iface) unneed(group netip.Addr) {
+	if m := i.membership(group); m != nil && m.needed > 0 {
+		m.needed--
+		m.release()
+	}
+}
+
+// joined returns the number of groups that sockets have joined.
+func (g *ifaceGroups) joined() (n int) {
+	for m := range g.list.all {
+		if len(m.joined) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // Leave ends a membership; Close ends all memberships. Errors: ErrNotFound, the socket has not joined; ErrClosed.
@@ -77,11 +128,7 @@ func (u *UDPConn) leave(m *membership) {
 	u.groups.leave(m)
 	leaveIn(m.joined, u.local.Port(), u)
 	u.host.igmp.memberships--
-	if len(m.joined) == 0 {
-		delete(m.iface.groups.byAddr, m.group)
-		m.iface.groups.list.leave(m)
-		u.host.leaveGroup(m)
-	}
+	m.release()
 }
 
 // Groups returns the groups that the socket has joined, in the order of joining.
@@ -93,8 +140,14 @@ func (u *UDPConn) Groups() []netip.Addr {
 	return groups
 }
 
+// memberOf returns the socket's membership in a group, on the interface of the group's zone if it has one; nil if there is none.
 func (u *UDPConn) memberOf(group netip.Addr) *membership {
+	zone := group.Zone()
+	group = group.WithZone("")
 	for _, i := range u.host.net.ifaces {
+		if zone != "" && zone != i.name {
+			continue
+		}
 		if m := i.membership(group); m != nil && u.groups.has(m) {
 			return m
 		}
@@ -106,25 +159,26 @@ func (u *UDPConn) memberOf(group netip.Addr) *membership {
 func (i *Iface) membership(group netip.Addr) *membership { return i.groups.byAddr[group] }
 
 // findMembers sets p.members to the members of p's destination group on the interface on which p arrived, or from which
-// the host itself sent p. It returns false if there are none. Every host is a member of 224.0.0.1 (RFC 1112 §7.2).
+// the host itself sent p. It returns false if there are none. Every host is a member of 224.0.0.1 (RFC 1112 §7.2) and of
+// ff02::1 (RFC 4291 §2.8).
 func (h *Host) findMembers(p *packet) bool {
 	p.broadcast = true
 	i := p.iface
-	if own := h.net.localAddrs[p.ip.Src]; i.loop && own != nil {
+	if own := h.net.localAddrs[p.src]; i.loop && own != nil {
 		i = own
 	}
-	p.members = i.membership(p.ip.Dst)
-	return p.members != nil || p.ip.Dst == wire.AllHosts
+	p.members = i.membership(p.dst)
+	return p.members != nil || p.dst == wire.AllHosts || p.dst == wire.AllNodes6
 }
 
 // receiveGroup delivers a datagram to every socket that has joined the group and has the port. No port unreachable is
-// sent about a group (RFC 1122 §3.2.2).
+// sent about a group (RFC 1122 §3.2.2, RFC 4443 §2.4(e.3)).
 func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from netip.AddrPort, data []byte) Verdict {
 	var c copies
 	if p.members != nil {
 		for u := range p.members.joined[port].all {
 			if !u.remote.IsValid() || u.remote == from {
-				c.enqueue(&u.socket, now, data, from, p.ip.TTL)
+				c.enqueue(&u.socket, now, data, from, p.ttl)
 			}
 		}
 	}
@@ -152,7 +206,7 @@ func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.F
 	h.workPending()
 	if !h.net.loop.out.datagrams.push(c, h.limits.SendQueue) {
 		h.countRefused(limitSendQueue)
-		h.count(mib.IPOutDiscards)
+		h.countIP(familyOf(group), mib.IPOutDiscards)
 		h.net.loop.discard(now, c, drop.QueueFull)
 	}
 }

@@ -79,7 +79,7 @@ func TestHostileMulticast(t *testing.T) {
 			case rng.IntN(4) == 0:
 				_ = socks[j].Send(n.now, []byte("hi"), port(groups[rng.IntN(len(groups))], 5000))
 			default:
-				_ = socks[j].Join(n.now, groups[rng.IntN(len(groups))])
+				_ = socks[j].Join(n.now, groups[rng.IntN(len(groups))], nil)
 			}
 			i.SetUp(n.now, rng.IntN(200) > 0)
 			if h.igmp.memberships > 40 || i.groups.list.len() > 40 || h.igmp.reports.Len() > i.groups.list.len() || i.out.replies.n > h.limits.ReplyQueue {

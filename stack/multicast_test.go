@@ -40,7 +40,7 @@ func joined(t *testing.T, h *Host, now clock.Instant, at netip.AddrPort, groups 
 		t.Fatal(err)
 	}
 	for _, g := range groups {
-		if err := u.Join(now, g); err != nil {
+		if err := u.Join(now, g, nil); err != nil {
 			t.Fatalf("joining %v: %v", g, err)
 		}
 	}
@@ -113,22 +113,22 @@ func TestMulticastErrors(t *testing.T) {
 		want error
 		call func() error
 	}{
-		{ErrInvalid, func() error { return u.Join(0, ipA) }},
-		{ErrInvalid, func() error { return u.Join(0, limitedBroadcast) }},
-		{ErrInvalid, func() error { return u.Join(0, netip.MustParseAddr("ff02::1")) }},
-		{ErrInvalid, func() error { return u.Join(0, netip.Addr{}) }},
-		{nil, func() error { return u.Join(0, netip.MustParseAddr("::ffff:239.1.2.3")) }},
-		{ErrExists, func() error { return u.Join(0, group) }},
-		{nil, func() error { return u.Join(0, next) }},
-		{ErrLimit, func() error { return u.Join(0, netip.MustParseAddr("239.1.2.5")) }},
+		{ErrInvalid, func() error { return u.Join(0, ipA, nil) }},
+		{ErrInvalid, func() error { return u.Join(0, limitedBroadcast, nil) }},
+		{ErrNoRoute, func() error { return u.Join(0, netip.MustParseAddr("ff02::1"), nil) }}, // the host does not speak IPv6
+		{ErrInvalid, func() error { return u.Join(0, netip.Addr{}, nil) }},
+		{nil, func() error { return u.Join(0, netip.MustParseAddr("::ffff:239.1.2.3"), nil) }},
+		{ErrExists, func() error { return u.Join(0, group, nil) }},
+		{nil, func() error { return u.Join(0, next, nil) }},
+		{ErrLimit, func() error { return u.Join(0, netip.MustParseAddr("239.1.2.5"), nil) }},
 		{ErrNotFound, func() error { return u.Leave(netip.MustParseAddr("239.1.2.5")) }},
 		{nil, func() error { return u.Leave(next) }},
 		{ErrNotOurs, func() error { _, err := h.BindUDP(port(group, 1)); return err }},
 		{ErrInvalid, func() error { return i.AddAddr(0, netip.PrefixFrom(group, 24)) }},
 		{ErrInvalid, func() error { _, err := h.DialTCP(0, netip.AddrPort{}, port(group, 1), h.cfg.TCP); return err }},
-		{ErrNoRoute, func() error { i.SetUp(0, false); return u.Join(0, next) }},
+		{ErrNoRoute, func() error { i.SetUp(0, false); return u.Join(0, next, nil) }},
 		{ErrNoRoute, func() error { return u.Send(0, nil, port(group, 1)) }},
-		{ErrClosed, func() error { u.Close(); return u.Join(0, group) }},
+		{ErrClosed, func() error { u.Close(); return u.Join(0, group, nil) }},
 		{ErrClosed, func() error { return u.Leave(group) }},
 	} {
 		if err := c.call(); !errors.Is(err, c.want) {

@@ -47,10 +47,28 @@ type sendErrorSink interface {
 
 type neighbor = neigh.Entry[pendingSends]
 
+// neighborsOf returns the interface's neighbour cache for the family of a.
+func (i *Iface) neighborsOf(a netip.Addr) *neigh.Cache[pendingSends] { return i.neigh[familyOf(a)] }
+
+// neighbors returns the neighbours of both families.
+func (i *Iface) neighbors() []*neighbor {
+	return append(i.neigh[ipv4].Entries(), i.neigh[ipv6].Entries()...)
+}
+
+// putRequest writes into f a request for the hardware address of a. hw is the request's destination: the neighbour's own address, or
+// the broadcast address if it is not known.
+func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
+	if familyOf(a) == ipv6 {
+		i.putSolicitation(f, a, hw)
+		return
+	}
+	i.putARPRequest(f, a, hw)
+}
+
 // sendPending sends the packets that waited for neighbour e, and continues the connections that did.
 func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 	if e.Pending.datagrams.n > 0 {
-		i.neigh.Sent(now, e)
+		i.neighborsOf(e.Addr).Sent(now, e)
 	}
 	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
@@ -90,9 +108,9 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 // addPending queues a packet for neighbour e, which is not resolved yet. A full queue drops its oldest packet, since
 // RFC 1122 §2.3.2.2 requires to save the latest.
 func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
-	i.host.workPending() // an ARP request must be sent, or a timer was set
+	i.host.workPending() // a request must be sent, or a timer was set
 	q := &e.Pending.datagrams
-	limit := i.neigh.Config().Queue
+	limit := i.neigh[ipv4].Config().Queue
 	if q.n >= limit {
 		i.host.countRefused(limitNeighborQueue)
 		p, _ := q.pop()
@@ -139,14 +157,15 @@ func (c *TCPConn) confirmNeighbor(now clock.Instant) {
 	if i == nil {
 		return
 	}
-	if e := i.neigh.Get(c.hop.next); e != nil && e.HW == hw {
-		i.neigh.Confirm(now, c.hop.next)
+	cache := i.neighborsOf(c.hop.next)
+	if e := cache.Get(c.hop.next); e != nil && e.HW == hw {
+		cache.Confirm(now, c.hop.next)
 	}
 }
 
-// noNeighbor counts a refusal because i has no room for another neighbour, and returns the error for it.
-func (h *Host) noNeighbor(i *Iface) error {
-	if i.neigh.Len() < h.cfg.Neighbor.Entries {
+// noNeighbor counts a refusal because i has no room for the neighbour a, and returns the error for it.
+func (h *Host) noNeighbor(i *Iface, a netip.Addr) error {
+	if i.neighborsOf(a).Len() < h.cfg.Neighbor.Entries {
 		return h.limitError(limitUnresolved)
 	}
 	return h.limitError(limitNeighbors)
@@ -154,13 +173,14 @@ func (h *Host) noNeighbor(i *Iface) error {
 
 // AddNeighbor sets the hardware address of a neighbour by hand (PERMANENT). ErrLimit: the table is full of neighbours in use.
 func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) error {
+	a = i.scoped(a)
 	if !unicast(a) || i.host.net.localAddrs[a] != nil || hw.IsGroup() || hw.IsZero() || i.caps.Medium != phy.MediumEthernet {
 		return ErrInvalid
 	}
-	e := i.neigh.SetPermanent(now, a, hw)
+	e := i.neighborsOf(a).SetPermanent(now, a, hw)
 	i.host.raiseNeighbors(now)
 	if e == nil {
-		return i.host.noNeighbor(i)
+		return i.host.noNeighbor(i, a)
 	}
 	i.sendPending(now, e)
 	return nil
@@ -169,7 +189,8 @@ func (i *Iface) AddNeighbor(now clock.Instant, a netip.Addr, hw wire.HardwareAdd
 // DelNeighbor removes a neighbour, and fails the packets and connections that wait for it. ErrNotFound: the table has
 // no such neighbour.
 func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
-	e := i.neigh.Delete(a)
+	a = i.scoped(a)
+	e := i.neighborsOf(a).Delete(a)
 	if e == nil {
 		return ErrNotFound
 	}
@@ -182,10 +203,12 @@ func (i *Iface) DelNeighbor(now clock.Instant, a netip.Addr) error {
 func (i *Iface) FlushNeighbors(now clock.Instant) { i.flushNeighbors(now, drop.NeighborFailed) }
 
 func (i *Iface) flushNeighbors(now clock.Instant, r drop.Reason) {
-	for _, e := range i.neigh.Entries() {
-		if e.State != neigh.Permanent {
-			i.neigh.Delete(e.Addr)
-			i.failPending(now, e, r)
+	for _, c := range i.neigh {
+		for _, e := range c.Entries() {
+			if e.State != neigh.Permanent {
+				c.Delete(e.Addr)
+				i.failPending(now, e, r)
+			}
 		}
 	}
 	i.host.raiseNeighbors(now)
@@ -201,6 +224,7 @@ type NeighborInfo struct {
 	Expires time.Duration     // time until the entry's next timer; negative: never
 	Probes  int               // requests sent since the last confirmation
 	Queued  int               // datagrams and connections that wait for the neighbour
+	Router  bool              // true for a neighbour that has said that it is a router of IPv6
 }
 
 // NeighborInfos returns the neighbour tables of all interfaces. It sorts the entries by interface and address.
@@ -210,10 +234,10 @@ func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 		if i.hidden {
 			continue
 		}
-		for _, e := range i.neigh.Entries() {
+		for _, e := range i.neighbors() {
 			info := NeighborInfo{
 				Addr: e.Addr, Dev: i.name, State: e.State.String(), Age: now.Sub(e.Since), Expires: -1,
-				Probes: e.Probes, Queued: e.Pending.datagrams.n + len(e.Pending.conns),
+				Probes: e.Probes, Queued: e.Pending.datagrams.n + len(e.Pending.conns), Router: e.Router,
 			}
 			if e.Usable() {
 				info.HW = e.HW

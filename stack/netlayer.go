@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"smolsh/phy"
+	"smolsh/stack/addrsel"
 	"smolsh/stack/clock"
 	"smolsh/stack/pmtu"
 	"smolsh/stack/route"
@@ -15,15 +16,22 @@ type netLayer struct {
 	loop        *Iface                // interface by which the host reaches its own addresses; nil if there is none
 	localAddrs  map[netip.Addr]*Iface // every address of the host
 	routes      route.Table
-	epoch       uint32 // incremented when routes, addresses or interfaces change, which makes cached routes invalid
+	gateways    map[netip.Addr]int // number of learned routes by gateway
+	redirects   []route.Route      // routes of redirects, oldest first
+	policy      addrsel.Policy
+	chosen      chosenSource        // last result of source6
+	candidates  []addrsel.Candidate // argument of source6's last choice, for reuse
+	epoch       uint32              // incremented when routes, addresses or interfaces change, which makes cached routes invalid
 	paths       pmtu.Table
 	forwarding  bool
-	fragmentIDs [256]uint16            // counters of identification
+	fragmentIDs [256]uint32            // counters of identification
 	addrProbes  clock.Heap[*AddrProbe] // timers of address probes
 }
 
 func (n *netLayer) init() {
 	n.localAddrs = make(map[netip.Addr]*Iface)
+	n.gateways = make(map[netip.Addr]int)
+	n.policy = addrsel.DefaultPolicy()
 	n.epoch = 1
 }
 
@@ -33,6 +41,14 @@ type hop struct {
 	iface     *Iface
 	next      netip.Addr
 	broadcast bool
+}
+
+// strip returns a group without its zone, which has chosen the interface.
+func (p *hop) strip(dst netip.Addr) netip.Addr {
+	if dst.IsMulticast() {
+		return dst.WithZone("")
+	}
+	return dst
 }
 
 // lookup returns the next hop to dst. An address of the host itself is reached by the loop, any other by the route with
@@ -55,7 +71,11 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	if !unicast(dst) {
 		return hop{}, false
 	}
-	r := n.routes.Match(dst)
+	if needsZone(dst) {
+		i := n.inZone(dst)
+		return hop{iface: i, next: dst}, i != nil && i.up
+	}
+	r := n.routes.Choose(dst, n.reachable)
 	if r == nil {
 		return hop{}, false
 	}
@@ -66,21 +86,24 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 	return hop{iface: i, next: dst, broadcast: i.isBroadcast(dst)}, true
 }
 
-// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3). It prefers an address on
-// the subnet of the next hop. It returns false if the host has no suitable address.
+// source returns the local address for packets to dst by the next hop p (RFC 1122 §3.3.4.3). An IPv4 address is preferably on the
+// subnet of the next hop; an IPv6 address is chosen by RFC 6724. It returns false if the host has no suitable address.
 func (n *netLayer) source(p hop, dst netip.Addr) (netip.Addr, bool) {
-	if p.iface == n.loop {
+	if p.iface == n.loop && !dst.IsMulticast() {
 		return dst, true
+	}
+	if familyOf(dst) == ipv6 {
+		return n.source6(p, dst)
 	}
 	if a, ok := p.iface.sourceTo(p.next); ok {
 		return a, true
 	}
-	if len(p.iface.addresses.list) > 0 {
-		return p.iface.addresses.list[0].Addr(), true
+	if a, ok := p.iface.first(ipv4); ok {
+		return a, true
 	}
 	for _, i := range n.ifaces { // an interface without an address uses the address of another interface
-		if !i.loop && len(i.addresses.list) > 0 {
-			return i.addresses.list[0].Addr(), true
+		if a, ok := i.first(ipv4); ok && !i.loop {
+			return a, true
 		}
 	}
 	return netip.Addr{}, false
@@ -123,10 +146,19 @@ func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
 	return n.lookup(dst)
 }
 
-// groupHop returns the next hop from src to a group, and false if there is none. The interface is the one with the
-// address src, else the one of a route to the group, else the first Ethernet.
+// groupHop returns the next hop from src to a group, and false if there is none. The interface is the group's zone, else the one
+// with the address src, else the one of a route to the group, else the first Ethernet. A group of IPv6 with the scope of an
+// interface is reached by the loop (RFC 4291 §2.7).
 func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
-	to := func(i *Iface) (hop, bool) { return hop{iface: i, next: group, broadcast: true}, i.up }
+	to := func(i *Iface) (hop, bool) {
+		return hop{iface: i, next: group.WithZone(""), broadcast: true}, i != nil && i.up && (group.Is4() || i.speaksIPv6())
+	}
+	if group.Is6() && groupScope(group) <= scopeInterface {
+		return to(n.loop)
+	}
+	if group.Zone() != "" {
+		return to(n.inZone(group))
+	}
 	if i := n.localAddrs[src]; i != nil {
 		return to(i)
 	}
@@ -134,11 +166,27 @@ func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 		return to(n.ifaces[r.Out])
 	}
 	for _, i := range n.ifaces {
-		if i.up && i.caps.Medium == phy.MediumEthernet {
+		if i.up && i.caps.Medium == phy.MediumEthernet && (group.Is4() || i.speaksIPv6()) {
 			return to(i)
 		}
 	}
 	return hop{}, false
+}
+
+// bindAddr returns the local end of a new socket, without an IPv4-mapped address and with the zone that a link-local address needs.
+// Errors: ErrNotOurs, ErrZone.
+func (n *netLayer) bindAddr(local netip.AddrPort) (netip.AddrPort, error) {
+	a := local.Addr().Unmap()
+	if !isAny(a) {
+		var err error
+		if a, err = n.scope(a, netip.Addr{}); err != nil {
+			return local, err
+		}
+	}
+	if !n.mayBind(a) {
+		return local, ErrNotOurs
+	}
+	return netip.AddrPortFrom(a, local.Port()), nil
 }
 
 // mayBind reports whether a socket may be bound to a.

@@ -79,7 +79,7 @@ func (t *portTable) hold(c *TCPConn) {
 	if c.local.Port() < firstEphemeral {
 		return
 	}
-	key, k := flowOf(netip.AddrPortFrom(c.local.Addr(), 0), c.remote), c.local.Port()-firstEphemeral
+	key, k := c.host.net.flowOf(netip.AddrPortFrom(c.local.Addr(), 0), c.remote), c.local.Port()-firstEphemeral
 	d := t.byDest[key]
 	if d == nil {
 		if d, t.spare = t.spare, nil; d == nil {

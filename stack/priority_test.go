@@ -35,7 +35,7 @@ func TestPriorityTags(t *testing.T) {
 		"cut in the tag":         {"8100 00", nil, "dropped: truncated"},
 		"cut behind the tag":     {"8100 0000", nil, "dropped: truncated"},
 		"cut in the second":      {"8100 0000 8100 00", nil, "dropped: truncated"},
-		"IPv6":                   {"8100 0000 86dd", make([]byte, 40), "dropped: ipv6 unsupported"},
+		"IPv6":                   {"8100 0000 86dd", make([]byte, 40), "dropped: ipv6 off"},
 		"nothing that is spoken": {"8100 0000 1234", nil, "dropped: unknown ethertype"},
 		"longer than the MTU":    {"8100 0000 0800", ipPacket(17, ipA, ipB, make([]byte, 1481), nil), "dropped: longer than mtu"},
 		"as long as the MTU":     {"8100 0000 0800", icmpPacket(ipA, ipB, wire.ICMP{Type: wire.ICMPEchoRequest}, make([]byte, 1472)), "echo reply"},

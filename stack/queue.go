@@ -7,10 +7,11 @@ import (
 	"smolsh/stack/buf"
 )
 
-// recordLen is the length of the record in front of each queued datagram: its length, source and TTL. datagramOverhead
+// recordLen is the length of the record in front of each queued datagram: its length, source with its zone,
+// and TTL. datagramOverhead
 // is added to the cost of each datagram, so that empty datagrams can't fill the memory.
 const (
-	recordLen        = 4 + 16 + 2 + 1
+	recordLen        = 4 + 16 + 2 + 2 + 1
 	datagramOverhead = 64
 )
 
@@ -31,8 +32,8 @@ func (q *queue) resize(limit int) {
 	q.ring.SetLimit(max(limit, q.ring.Len()))
 }
 
-// push appends a datagram and reports whether there was room.
-func (q *queue) push(p []byte, from netip.AddrPort, ttl uint8) bool {
+// push appends a datagram and reports whether there was room. zone is the value of flow.zone for the source.
+func (q *queue) push(p []byte, from netip.AddrPort, zone uint16, ttl uint8) bool {
 	cost := len(p) + datagramOverhead
 	if q.charged+cost > q.limit {
 		return false
@@ -42,7 +43,8 @@ func (q *queue) push(p []byte, from netip.AddrPort, ttl uint8) bool {
 	a := from.Addr().As16()
 	copy(r[4:], a[:])
 	binary.BigEndian.PutUint16(r[20:], from.Port())
-	r[22] = ttl
+	binary.BigEndian.PutUint16(r[22:], zone)
+	r[24] = ttl
 	q.ring.Write(r[:])
 	q.ring.Write(p)
 	q.n++
@@ -60,11 +62,11 @@ func (q *queue) next() int {
 	return int(binary.BigEndian.Uint32(r[:]))
 }
 
-// pop removes the first datagram and copies it into p, cut to the length of p. n is -1 if the queue is empty.
-func (q *queue) pop(p []byte) (n int, from netip.AddrPort, ttl uint8) {
+// pop removes the first datagram and copies it into p, cut to the length of p. from has no zone yet. n is -1 if the queue is empty.
+func (q *queue) pop(p []byte) (n int, from netip.AddrPort, zone uint16, ttl uint8) {
 	size := q.next()
 	if size < 0 {
-		return -1, from, 0
+		return -1, from, 0, 0
 	}
 	var r [recordLen]byte
 	q.ring.Read(r[:])
@@ -76,7 +78,7 @@ func (q *queue) pop(p []byte) (n int, from netip.AddrPort, ttl uint8) {
 	if q.n == 0 && q.ring.Allocated() > 64<<10 {
 		q.ring.Drop() // frees the storage that a burst has allocated
 	}
-	return n, from, r[22]
+	return n, from, binary.BigEndian.Uint16(r[22:]), r[24]
 }
 
 func (q *queue) drop() { *q = newQueue(q.limit) }

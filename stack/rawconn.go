@@ -8,7 +8,7 @@ import (
 	"smolsh/stack/wire"
 )
 
-// RawConn is a socket for the IPv4 packets of one protocol number. It receives a copy of each such packet for this
+// RawConn is a socket for the packets of one protocol number, of both families. It receives a copy of each such packet for this
 // host; TCP, UDP or ICMP then process the packet as well. A packet of another protocol counts as delivered if a raw
 // socket received it. Several sockets may have one protocol.
 //
@@ -44,19 +44,19 @@ func (h *Host) BindRaw(proto wire.Protocol) (*RawConn, error) {
 
 // copyToRaw queues a copy of p in each raw socket of its protocol.
 func (t *socketTable) copyToRaw(now clock.Instant, p *packet) (c copies) {
-	for s := range t.raw[p.ip.Protocol].all {
-		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.ip.Src, 0), p.ip.TTL)
+	for s := range t.raw[p.proto].all {
+		c.enqueue(&s.socket, now, p.payload, netip.AddrPortFrom(p.src, 0), p.ttl)
 	}
 	return c
 }
 
 // failRaw reports an ICMP error to each raw socket that may have sent the quoted packet, and returns whether there was
 // one.
-func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (told bool) {
-	if q.IP.Protocol == wire.ProtocolICMP {
+func (t *socketTable) failRaw(now clock.Instant, q *quoted, cause error) (told bool) {
+	if q.proto == familyOf(q.dst).icmp() {
 		return false
 	}
-	for c := range t.rawSenders[rawPeer{q.IP.Protocol, q.IP.Dst}].all {
+	for c := range t.rawSenders[rawPeer{q.proto, q.dst}].all {
 		c.sendFailed(now, cause)
 		told = true
 	}
@@ -67,7 +67,7 @@ func (t *socketTable) failRaw(now clock.Instant, q *wire.Quoted, cause error) (t
 func (c *RawConn) Protocol() wire.Protocol { return c.proto }
 
 // Send sends a packet of the socket's protocol with the given payload. The host adds the IP header and does not change the
-// payload. ttl 0 means 64. Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
+// payload, except the checksum of ICMPv6 (RFC 3542 §3.1). ttl 0 means the default. Errors: ErrTooBig, ErrQueueFull, ErrNoRoute, ErrInvalid, ErrClosed.
 func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uint8) error {
 	f, path, err := c.start(now, netip.Addr{}, to, len(payload))
 	if err != nil {
@@ -75,7 +75,14 @@ func (c *RawConn) Send(now clock.Instant, payload []byte, to netip.Addr, ttl uin
 	}
 	copy(f.Bytes(), payload)
 	c.remember(path.dst)
-	return c.finish(now, f, path, c.proto, ttl)
+	if familyOf(path.dst) == ipv6 && c.proto == wire.ProtocolICMPv6 {
+		if len(payload) < 4 {
+			c.host.frames.put(f)
+			return ErrInvalid
+		}
+		putICMPChecksum(f.Bytes(), &path)
+	}
+	return c.finish(now, f, path, c.proto, ttl, 0)
 }
 
 // remember stores dst in place of the oldest destination.

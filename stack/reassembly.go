@@ -11,17 +11,28 @@ import (
 // receiveFragment processes a fragment for this host. The fragment that completes a datagram gets the datagram's
 // verdict.
 func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
-	h.count(mib.IPReasmReqds)
-	lo, last := p.ip.FragmentOffset, !p.ip.MoreFragments
+	h.countIP(p.family, mib.IPReasmReqds)
+	lo, last := p.fragment.offset, !p.fragment.more
 	hi := lo + len(p.payload)
-	if hi == lo || !last && hi%8 != 0 || p.ip.HeaderLen+hi > maxMTU {
-		h.count(mib.IPReasmFails)
+	if hi == lo || !last && hi%8 != 0 {
+		h.countIP(p.family, mib.IPReasmFails)
 		return dropped(drop.BadLength)
 	}
+	key := reassembly.Key{Src: p.src, Dst: p.dst, Proto: p.proto, ID: p.fragment.id}
+	if p.family == ipv6 {
+		key.Proto = 0 // RFC 8200 §4.5: the next header does not tell datagrams apart
+	}
 	t := &h.reassembly
-	d := t.Open(now, reassembly.Key{Src: p.ip.Src, Dst: p.ip.Dst, Proto: p.ip.Protocol, ID: uint32(p.ip.ID)})
+	d := t.Open(now, key)
 	if d.Poisoned() {
 		return dropped(drop.FragmentConflict)
+	}
+	if d.TooLong(lo, hi, p.headerLen) {
+		h.countIP(p.family, mib.IPReasmFails)
+		if len(d.Fragments) == 0 {
+			h.closeDatagram(d)
+		}
+		return dropped(drop.BadLength)
 	}
 	k, r := d.Check(lo, hi, last)
 	switch r {
@@ -30,7 +41,7 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	case drop.FragmentAgain:
 		return dropped(drop.FragmentAgain)
 	}
-	complete := d.Note(lo, hi, last, p.ip.ECN())
+	complete := d.Note(lo, hi, last, p.ecn())
 	if lo == 0 || d.Iface < 0 {
 		d.Iface, d.Broadcast = int(p.iface.index), p.broadcast
 	}
@@ -39,12 +50,12 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	}
 	f := h.frames.get(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
-	t.Insert(d, k, reassembly.Fragment{Lo: lo, Hi: hi, Header: p.ip.HeaderLen, Frame: f})
+	t.Insert(d, k, reassembly.Fragment{Lo: lo, Hi: hi, Header: p.headerLen, Frame: f})
 	for t.Storage() > h.limits.Fragments {
 		h.countRefused(limitFragments)
 		h.giveUpDatagram(now, t.Oldest(), drop.FragmentsFull)
 	}
-	return Verdict{Kind: Delivered, Proto: p.ip.Protocol, Held: true}
+	return Verdict{Kind: Delivered, Proto: p.proto, Held: true}
 }
 
 // deliverReassembled delivers the datagram that the fragment p has completed. k is p's index in the datagram.
@@ -53,29 +64,50 @@ func (h *Host) deliverReassembled(now clock.Instant, p *packet, d *reassembly.Da
 	if !ok {
 		return h.poison(now, d) // CE and not-ECT in one datagram, RFC 3168 §5.3
 	}
-	q := *p
-	head := p.octets[:p.ip.HeaderLen]
+	q := packet{iface: p.iface, family: p.family, broadcast: p.broadcast, members: p.members}
+	q.fragment.cut = true
+	head := p.octets[:p.headerLen]
 	if k > 0 {
 		first := &d.Fragments[0]
 		head = first.Frame.Bytes()[:first.Header]
+	}
+	next := p.proto
+	if p.family == ipv6 { // the fragment header, which comes last, names the next
+		n := len(head) - wire.IPv6FragmentLen
+		next, head = wire.Protocol(head[n]), head[:n]
 	}
 	f := h.frames.get(len(head) + d.Total())
 	b := f.Extend(len(head) + d.Total())
 	payload := b[len(head):]
 	copy(b, head)
-	copy(payload[p.ip.FragmentOffset:], p.payload)
+	copy(payload[p.fragment.offset:], p.payload)
 	d.CopyTo(payload)
-	if ce {
-		b[1] |= byte(wire.CE)
-	}
-	wire.JoinIPv4(b, len(head))
 	h.closeDatagram(d)
-	h.count(mib.IPReasmOKs)
-	q.frame, q.octets, q.trusted = f, b, false
-	q.ip, q.payload, _ = wire.ParseIPv4(b)
-	v := h.deliver(now, &q)
+	q.frame = f
+	v := h.deliverJoined(now, &q, b, len(head), next, ce)
 	h.frames.put(f)
 	return v
+}
+
+// deliverJoined delivers the datagram b. Its header of n octets is still that of its first fragment, but IPv6's fragment header is
+// removed, which named next. It was marked CE if ce is set.
+func (h *Host) deliverJoined(now clock.Instant, p *packet, b []byte, n int, next wire.Protocol, ce bool) Verdict {
+	if p.family == ipv6 {
+		wire.JoinIPv6(b, n, next, ce)
+	} else {
+		if ce {
+			b[1] |= byte(wire.CE)
+		}
+		wire.JoinIPv4(b, n)
+	}
+	h.countIP(p.family, mib.IPReasmOKs)
+	if err := p.parse(b); err != nil {
+		return dropped(drop.Of(err))
+	}
+	if p.family == ipv6 {
+		return h.receiveChain(now, p)
+	}
+	return h.deliver(now, p)
 }
 
 // closeDatagram removes a datagram and recycles the frames of its fragments.
@@ -104,7 +136,7 @@ func (h *Host) giveUpDatagram(now clock.Instant, d *reassembly.Datagram, r drop.
 
 // dropFragments drops the fragments of a datagram, and counts a failed reassembly.
 func (h *Host) dropFragments(now clock.Instant, d *reassembly.Datagram, r drop.Reason) {
-	h.count(mib.IPReasmFails)
+	h.countIP(familyOf(d.Src), mib.IPReasmFails)
 	for _, f := range d.Fragments {
 		h.dropLate(now, h.arrivedOn(d), f.Frame.Bytes(), r)
 		h.frames.put(f.Frame)
@@ -125,7 +157,7 @@ func (h *Host) arrivedOn(d *reassembly.Datagram) *Iface {
 func (h *Host) tickReassembly(now clock.Instant) {
 	for d := h.reassembly.Expired(now); d != nil; d = h.reassembly.Expired(now) {
 		if !d.Poisoned() {
-			h.count(mib.IPReasmTimeout)
+			h.countIP(familyOf(d.Src), mib.IPReasmTimeout)
 		}
 		if len(d.Fragments) > 0 && d.Fragments[0].Lo == 0 {
 			h.sendReassemblyTimeout(now, d)
@@ -137,11 +169,8 @@ func (h *Host) tickReassembly(now clock.Instant) {
 // sendReassemblyTimeout sends the ICMP time exceeded error about an incomplete datagram.
 func (h *Host) sendReassemblyTimeout(now clock.Instant, d *reassembly.Datagram) {
 	f := d.Fragments[0].Frame
-	p := &packet{frame: f, iface: h.arrivedOn(d), octets: f.Bytes(), broadcast: d.Broadcast}
-	var err error
-	if p.ip, p.payload, err = wire.ParseIPv4(f.Bytes()); err != nil || h.net.localAddrs[p.ip.Dst] == nil {
-		return
+	p := &packet{frame: f, iface: h.arrivedOn(d), family: familyOf(d.Src), broadcast: d.Broadcast}
+	if p.parse(f.Bytes()) == nil && h.net.localAddrs[p.dst] != nil {
+		h.sendError(now, p, icmpError{kind: reassemblyExceeded}, drop.FragmentLate)
 	}
-	m := wire.ICMP{Type: wire.ICMPTimeExceeded, Code: wire.ExceededReassembly}
-	h.sendICMPError(now, p, m, p.ip.Dst, TimeExceeded, drop.FragmentLate)
 }

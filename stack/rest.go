@@ -54,7 +54,7 @@ func (h *Host) restSockets() error {
 		return fmt.Errorf("%d connections left, the first %v to %v, %v", len(all), c.local, c.remote, c.conn.State())
 	}
 	return firstHeld(
-		held{len(h.sockets.listeners), "listeners"}, held{len(h.sockets.udp), "UDP sockets"},
+		held{number(h.sockets.allListeners), "listeners"}, held{number(h.sockets.allUDP), "UDP sockets"},
 		held{len(h.sockets.icmpByID), "ICMP sockets"}, held{len(h.sockets.icmpByUDP), "ICMP sockets for a UDP port"},
 		held{len(h.sockets.raw), "protocols with raw sockets"}, held{len(h.sockets.rawSenders), "peers of raw sockets"},
 		held{len(h.sockets.frames), "kinds of frame sockets"}, held{h.ports.icmpIDs.n, "ICMP identifiers"},
@@ -62,6 +62,14 @@ func (h *Host) restSockets() error {
 		held{len(h.ports.users[portsUDP]), "UDP ports"}, held{h.ports.ephemeral[portsUDP].n, "UDP ports in the set"},
 		held{len(h.ports.byDest), "destinations with ports of connections"}, held{h.sockets.open, "sockets in the sum"},
 	)
+}
+
+// number returns the number of values of a walk.
+func number[T any](all func(yield func(T) bool)) (n int) {
+	for range all {
+		n++
+	}
+	return n
 }
 
 // restTCP checks the sums, lists and timers that the host keeps for connections outside the table of connections.
@@ -119,10 +127,16 @@ func (h *Host) restPaths() error {
 
 // rest checks one interface.
 func (i *Iface) rest() error {
-	if n, most := i.neigh.Len(), i.neigh.Config().Entries; n > most {
-		return fmt.Errorf("%d neighbours known, %d allowed", n, most)
+	owed := 0
+	for _, c := range i.neigh {
+		if n, most := c.Len(), c.Config().Entries; n > most {
+			return fmt.Errorf("%d neighbours known, %d allowed", n, most)
+		}
+		if c.Owes() {
+			owed++
+		}
 	}
-	for _, e := range i.neigh.Entries() {
+	for _, e := range i.neighbors() {
 		if n := e.Pending.datagrams.n + len(e.Pending.conns); n > 0 {
 			return fmt.Errorf("%d datagrams and connections wait for neighbour %v, which is %v", n, e.Addr, e.State)
 		}
@@ -130,14 +144,10 @@ func (i *Iface) rest() error {
 			return fmt.Errorf("neighbour %v is %v and has no timer", e.Addr, e.State)
 		}
 	}
-	owed := 0
-	if i.neigh.Owes() {
-		owed = 1
-	}
 	return firstHeld(
-		held{len(i.addresses.probes), "address probes"}, held{i.groups.list.len(), "groups"}, held{len(i.groups.byAddr), "groups by address"},
-		held{i.out.replies.n, "answers queued"}, held{i.out.datagrams.n, "datagrams queued"}, held{i.out.ready.n, "connections ready to send"},
-		held{i.neigh.Unresolved(), "unresolved neighbours"}, held{owed, "or more ARP requests owed"},
+		held{len(i.addresses.probes), "address probes"}, held{i.groups.joined(), "groups"}, held{len(i.groups.byAddr) - i.groups.list.len(), "groups by address"},
+		held{i.unreported(), "changes of groups to report"}, held{i.out.replies.n, "answers queued"}, held{i.out.datagrams.n, "datagrams queued"}, held{i.out.ready.n, "connections ready to send"},
+		held{i.neigh[ipv4].Unresolved() + i.neigh[ipv6].Unresolved(), "unresolved neighbours"}, held{owed, "or more caches owe requests"},
 	)
 }
 
@@ -146,7 +156,7 @@ func (i *Iface) rest() error {
 // caller must make the host transmit.
 func (h *Host) AbortAll(now clock.Instant) {
 	listeners := make([]*TCPListener, 0, len(h.sockets.listeners))
-	for _, l := range h.sockets.listeners {
+	for l := range h.sockets.allListeners {
 		listeners = append(listeners, l)
 	}
 	slices.SortFunc(listeners, func(a, b *TCPListener) int { return cmp.Compare(a.id, b.id) })
@@ -157,7 +167,7 @@ func (h *Host) AbortAll(now clock.Instant) {
 		c.Abort(now)
 	}
 	closers := make(map[uint64]func())
-	for _, u := range h.sockets.udp {
+	for u := range h.sockets.allUDP {
 		closers[u.id] = u.Close
 	}
 	for _, table := range [...]map[uint16]*ICMPConn{h.sockets.icmpByID, h.sockets.icmpByUDP} {

@@ -19,6 +19,8 @@ import (
 var notHeld = map[string]string{
 	"Host.name": "configuration", "Host.cfg": "configuration", "Host.limits": "configuration", "netLayer.forwarding": "configuration",
 	"netLayer.ifaces": "configuration; each interface is checked", "netLayer.loop": "one of the interfaces", "netLayer.localAddrs": "configuration: addresses",
+	"netLayer.gateways": "no more than learned routes", "netLayer.redirects": "at most maxRedirects", "netLayer.policy": "configuration",
+	"netLayer.chosen": "one result, for reuse", "netLayer.candidates": "as many as addresses, for reuse", "Iface.v6": "TestRestNames covers its parts",
 	"netLayer.routes": "configuration", "netLayer.epoch": "a version number", "tcpShared.hooks": "functions of the host itself",
 	"watchers.onConflict": "the user's subscription", "watchers.observers": "the user's subscriptions", "watchers.payloadObservers": "a count of the user's subscriptions",
 	"watchers.listeners": "the user's subscriptions", "Host.rng": "a generator", "Host.secret": "a key", "netLayer.fragmentIDs": "256 numbers",
@@ -188,7 +190,7 @@ func TestRestNames(t *testing.T) {
 		{"1 IGMP report timers left", func(t *testing.T, h *Host, i *Iface) func() {
 			u, err := h.BindUDP(port(ipB, 5))
 			must(t, err)
-			must(t, u.Join(0, group))
+			must(t, u.Join(0, group, nil))
 			hidden, ports := h.sockets.udp, h.ports.users[portsUDP]
 			h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = nil, nil, 0 // as if closing the socket had not left the group
 			return func() { h.sockets.udp, h.ports.users[portsUDP], h.sockets.open = hidden, ports, 1; u.Close() }

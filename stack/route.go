@@ -7,11 +7,20 @@ import (
 )
 
 // AddRoute adds a route to dst by the gateway gw, or an on-link route if gw is zero. If i is nil, the interface is that
-// of the longest on-link route to the gateway. Errors: ErrExists, ErrInvalid, and ErrNoRoute if no on-link route
-// reaches the gateway.
+// of a link-local gateway's zone, or of the longest on-link route to the gateway. Errors: ErrExists, ErrInvalid, ErrZone, and
+// ErrNoRoute if no on-link route reaches the gateway.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
-	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.net.localAddrs[gw] != nil)
-	if !dst.IsValid() || !dst.Addr().Is4() || badGateway || !gw.IsValid() && i == nil {
+	if needsZone(gw) {
+		var err error
+		if i != nil {
+			gw = gw.WithZone(i.name)
+		} else if gw, err = h.net.scope(gw, netip.Addr{}); err != nil {
+			return err
+		}
+		i = h.net.inZone(gw)
+	}
+	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.net.localAddrs[gw] != nil || gw.Is4() != dst.Addr().Is4())
+	if !dst.IsValid() || dst.Addr().Is4In6() || badGateway || !gw.IsValid() && i == nil {
 		return ErrInvalid
 	}
 	dst = dst.Masked()
@@ -36,7 +45,7 @@ func (h *Host) DelRoute(dst netip.Prefix) error {
 	if !h.net.routes.Has(dst) {
 		return ErrNotFound
 	}
-	h.net.routes.Remove(dst, func(r route.Route) bool { return !r.Connected })
+	h.net.routes.Remove(dst, func(r route.Route) bool { return !r.Connected && !r.Learned })
 	h.net.epoch++
 	return nil
 }

@@ -90,7 +90,7 @@ func TestManyAddresses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(i.addresses.subnets.addrs) != 0 || len(i.addresses.subnets.broadcasts) != 0 || i.addresses.subnets.lengths != [33]int{} {
+	if len(i.addresses.subnets.addrs) != 0 || len(i.addresses.subnets.broadcasts) != 0 || i.addresses.subnets.lengths != [numFamilies][129]int{} {
 		t.Errorf("left over: %+v", i.addresses.subnets)
 	}
 }

@@ -47,15 +47,15 @@ func (h *Host) sizes() (z sizes) {
 		conns: len(h.sockets.conns), sockets: h.sockets.open, timers: h.tcp.timers.Len() + h.igmp.reports.Len(), paths: h.net.paths.Len(),
 		groups: h.igmp.memberships, claims: h.net.addrProbes.Len(), assemblies: h.reassembly.Timers(), fragments: h.reassembly.Storage(),
 	}
-	for _, l := range h.sockets.listeners {
+	for l := range h.sockets.allListeners {
 		z.half += l.half
 	}
-	for _, u := range h.sockets.udp {
+	for u := range h.sockets.allUDP {
 		z.octets += u.queue.charged
 	}
 	for _, i := range h.net.ifaces {
-		z.replies, z.datagrams, z.neighbors = z.replies+i.out.replies.n, z.datagrams+i.out.datagrams.n, z.neighbors+i.neigh.Len()
-		for _, e := range i.neigh.Entries() {
+		z.replies, z.datagrams, z.neighbors = z.replies+i.out.replies.n, z.datagrams+i.out.datagrams.n, z.neighbors+i.neigh[ipv4].Len()
+		for _, e := range i.neigh[ipv4].Entries() {
 			if !e.Usable() {
 				z.asked++
 			}

@@ -76,7 +76,7 @@ type SocketInfo struct {
 // SocketInfos returns a row for every socket: listeners first, the others in the order of their creation.
 func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	var infos []SocketInfo
-	for _, l := range h.sockets.listeners {
+	for l := range h.sockets.allListeners {
 		infos = append(infos, SocketInfo{
 			ID: l.id, NetID: "tcp", State: tcp.Listen.String(), RecvQ: l.accept.n, SendQ: l.backlog, Local: l.local,
 		})
@@ -88,7 +88,7 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 			Local: c.local, Remote: c.remote, TCP: &info,
 		})
 	}
-	for _, u := range h.sockets.udp {
+	for u := range h.sockets.allUDP {
 		state := "UNCONN"
 		if u.remote.IsValid() {
 			state = "ESTABLISHED"

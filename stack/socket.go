@@ -32,7 +32,7 @@ func (h *Host) newSocket() (socket, error) {
 
 // enqueue queues a received datagram and reports whether there was room.
 func (s *socket) enqueue(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
-	if !s.queue.push(p, from, ttl) {
+	if !s.queue.push(p, from, s.host.net.zoneOf(from.Addr()), ttl) {
 		s.lost++
 		s.host.countRefused(limitRecvQueue)
 		return false
@@ -58,7 +58,11 @@ func (s *socket) sendFailed(now clock.Instant, err error) {
 
 // recv removes the first queued datagram and copies it into p. If none is queued, n is -1 and err is the pending error.
 func (s *socket) recv(p []byte) (n int, from netip.AddrPort, ttl uint8, err error) {
-	if n, from, ttl = s.queue.pop(p); n >= 0 {
+	var zone uint16
+	if n, from, zone, ttl = s.queue.pop(p); n >= 0 {
+		if zone != 0 {
+			from = netip.AddrPortFrom(from.Addr().WithZone(s.host.net.ifaces[zone-1].name), from.Port())
+		}
 		return n, from, ttl, nil
 	}
 	if s.closed {
@@ -96,28 +100,28 @@ func (s *socket) closeSocket() bool {
 
 // start returns a frame with n octets, uninitialised, for a packet from src to dst; see newDatagram.
 func (s *socket) start(now clock.Instant, src, dst netip.Addr, n int) (*phy.Frame, datagramRoute, error) {
-	dst = dst.Unmap()
 	switch {
 	case s.closed:
 		return nil, datagramRoute{}, ErrClosed
-	case !dst.Is4():
+	case !dst.IsValid():
 		return nil, datagramRoute{}, ErrInvalid
 	}
 	return s.host.newDatagram(now, src, dst, n, s.dontFragment)
 }
 
-// finish sends a packet in a frame that start returned. ttl 0 means the default: 64, or 1 for a group.
-func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto wire.Protocol, ttl uint8) error {
+// finish sends a packet in a frame that start returned. ttl 0 means the default: that of the interface, or 1 for a group. label is
+// the flow label of an IPv6 packet, 0 if none was computed.
+func (s *socket) finish(now clock.Instant, f *phy.Frame, p datagramRoute, proto wire.Protocol, ttl uint8, label uint32) error {
 	h, group := s.host, p.dst.IsMulticast()
 	switch {
 	case ttl == 0 && group:
 		ttl = groupTTL
 	case ttl == 0:
-		ttl = replyTTL
+		ttl = p.iface.hopLimit(familyOf(p.dst))
 	}
-	h.putIPv4(f, proto, p.src, p.dst, ttl, wire.NotECT, p.dontFragment)
+	h.putIP(f, &ipHeader{src: p.src, dst: p.dst, proto: proto, ttl: ttl, dontFragment: p.dontFragment, label: label})
 	if group {
-		h.count(mib.IPOutMcastPkts)
+		h.countIP(familyOf(p.dst), mib.IPOutMcastPkts)
 		h.loopGroup(now, p.iface, p.dst, f)
 	}
 	return h.send(now, p.hop, f, s)

@@ -13,10 +13,12 @@ type socketTable struct {
 	peakConns  int      // largest size that conns has had, see buf.ShrinkMap
 	recent     *TCPConn // connection found last, with the key recentFlow; nil if there is none
 	recentFlow flow
-	listeners  map[flow]*TCPListener
-	udp        map[flow]*UDPConn
-	icmpByID   map[uint16]*ICMPConn // ICMP sockets by identifier
-	icmpByUDP  map[uint16]*ICMPConn // ICMP sockets by UDP port
+	listeners  map[flow]*TCPListener       // listeners bound to an address
+	udp        map[flow]*UDPConn           // connected UDP sockets, and those bound to an address
+	anyTCP     map[familyPort]*TCPListener // listeners bound to all addresses of a family
+	anyUDP     map[familyPort]*UDPConn     // UDP sockets bound to all addresses of a family
+	icmpByID   map[uint16]*ICMPConn        // ICMP sockets by identifier
+	icmpByUDP  map[uint16]*ICMPConn        // ICMP sockets by UDP port
 	raw        map[wire.Protocol]*roll[*RawConn]
 	rawSenders map[rawPeer]*roll[*RawConn]
 	frames     map[frameKind]*roll[*FrameConn]
@@ -28,6 +30,8 @@ func (t *socketTable) init() {
 	t.conns = make(map[flow]*TCPConn)
 	t.listeners = make(map[flow]*TCPListener)
 	t.udp = make(map[flow]*UDPConn)
+	t.anyTCP = make(map[familyPort]*TCPListener)
+	t.anyUDP = make(map[familyPort]*UDPConn)
 	t.icmpByID = make(map[uint16]*ICMPConn)
 	t.icmpByUDP = make(map[uint16]*ICMPConn)
 	t.raw = make(map[wire.Protocol]*roll[*RawConn])
@@ -57,13 +61,14 @@ func (h *Host) registerConn() (id uint64, err error) {
 
 // fastPathConn returns the connection of a segment, if the segment arrives on the interface by which that connection
 // sends. It returns nil otherwise. The addresses of such a segment need no check, since they were checked when the
-// connection was made. receiveIP processes packets with IP options, fragments and group frames instead.
+// connection was made. receiveIPv4 and receiveIPv6
+// process packets with options or extension headers, fragments and group frames instead.
 func (t *socketTable) fastPathConn(p *packet, group bool) *TCPConn {
-	if p.ip.Protocol != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.ip.IsFragment() || p.ip.HeaderLen != wire.IPv4Len {
+	if p.proto != wire.ProtocolTCP || len(p.payload) < wire.TCPLen || group || p.fragment.isFragment() || p.headerLen != p.family.headerLen() {
 		return nil
 	}
 	key := flow{
-		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
+		local: p.dst.As16(), remote: p.src.As16(), zone: p.zone,
 		localPort: binary.BigEndian.Uint16(p.payload[2:]), remotePort: binary.BigEndian.Uint16(p.payload),
 	}
 	if c := t.conn(&key); c != nil && c.hop.iface == p.iface {
@@ -95,9 +100,59 @@ func (t *socketTable) connections() []*TCPConn {
 	return all
 }
 
+// listener returns the listener for segments to a local address and port: the one bound to the address, else the one bound to all
+// addresses of the family.
+func (t *socketTable) listener(key flow, f family) *TCPListener {
+	if l := t.listeners[flow{local: key.local, localPort: key.localPort, zone: key.zone}]; l != nil {
+		return l
+	}
+	return t.anyTCP[familyPort{f, key.localPort}]
+}
+
+// udpSocket returns the socket for datagrams with the key: the one connected to the sender, else the one bound to the local
+// address, else the one bound to all addresses of the family.
+func (t *socketTable) udpSocket(key flow, f family) *UDPConn {
+	if u := t.udp[key]; u != nil {
+		return u
+	}
+	key.remote, key.remotePort = [16]byte{}, 0
+	if u := t.udp[key]; u != nil {
+		return u
+	}
+	return t.anyUDP[familyPort{f, key.localPort}]
+}
+
+// allListeners calls yield with each listener, in no order.
+func (t *socketTable) allListeners(yield func(*TCPListener) bool) {
+	for _, l := range t.listeners {
+		if !yield(l) {
+			return
+		}
+	}
+	for key, l := range t.anyTCP {
+		if (key.family == ipv4 || t.anyTCP[familyPort{ipv4, key.port}] != l) && !yield(l) {
+			return
+		}
+	}
+}
+
+// allUDP calls yield with each UDP socket, in no order.
+func (t *socketTable) allUDP(yield func(*UDPConn) bool) {
+	for _, u := range t.udp {
+		if !yield(u) {
+			return
+		}
+	}
+	for key, u := range t.anyUDP {
+		if (key.family == ipv4 || t.anyUDP[familyPort{ipv4, key.port}] != u) && !yield(u) {
+			return
+		}
+	}
+}
+
 // each calls fn with every socket that has a queue.
 func (t *socketTable) each(fn func(s *socket)) {
-	for _, u := range t.udp { // map order does not matter: fn processes each socket separately
+	for u := range t.allUDP {
 		fn(&u.socket)
 	}
 	for _, table := range [...]map[uint16]*ICMPConn{t.icmpByID, t.icmpByUDP} {

@@ -11,7 +11,7 @@ const fewAddrs = 4
 // subnets is an index of an interface's addresses. With it, the cost of a packet does not depend on the number of
 // addresses.
 type subnets struct {
-	lengths    [33]int                          // number of subnets of each prefix length
+	lengths    [numFamilies][129]int            // number of subnets of each prefix length
 	addrs      map[netip.Prefix][]orderedSource // addresses of each subnet, in the order in which they were added
 	broadcasts map[netip.Addr]int               // number of subnets that have the broadcast address
 	made       uint64
@@ -44,10 +44,11 @@ func (s *subnets) remove(p netip.Prefix) {
 	}
 }
 
-// count adds d to the counts for a subnet. Subnets of one or two addresses have no broadcast (RFC 3021).
+// count adds d to the counts for a subnet. Subnets of one or two addresses have no broadcast (RFC 3021),
+// nor has any of IPv6.
 func (s *subnets) count(net netip.Prefix, d int) {
-	s.lengths[net.Bits()] += d
-	if net.Bits() > 30 {
+	s.lengths[familyOf(net.Addr())][net.Bits()] += d
+	if net.Addr().Is6() || net.Bits() > 30 {
 		return
 	}
 	for _, a := range [...]netip.Addr{net.Addr(), lastAddr(net)} {
@@ -60,7 +61,7 @@ func (s *subnets) count(net netip.Prefix, d int) {
 // source returns the address that was added first among those whose subnet contains a. ok is false if there is none.
 func (s *subnets) source(a netip.Addr) (first netip.Addr, ok bool) {
 	least := s.made + 1
-	for bits, n := range s.lengths {
+	for bits, n := range s.lengths[familyOf(a)] {
 		if n == 0 {
 			continue
 		}

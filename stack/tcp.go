@@ -33,7 +33,7 @@ func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 	s := &h.tcp.rxSeg
 	var err error
 	s.TCP, s.Payload, err = wire.ParseTCP(p.payload)
-	if err == nil && !p.trusted && !wire.VerifyTCP(p.payload, p.ip.Src, p.ip.Dst) {
+	if err == nil && !p.trusted && !wire.VerifyTCP(p.payload, p.src, p.dst) {
 		h.count(mib.TCPInCsumErrors)
 		err = drop.BadChecksum
 	}
@@ -44,7 +44,7 @@ func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 	if p.broadcast {
 		return dropped(drop.MartianDest) // RFC 9293 §3.9.2.3
 	}
-	s.GSOSize, s.ECN = int(p.frame.Offload.GSOSize), p.ip.ECN()
+	s.GSOSize, s.ECN = int(p.frame.Offload.GSOSize), p.ecn()
 	h.stats.counters[mib.TCPInSegs] += uint64(s.Segments())
 	v := h.demuxTCP(now, p, s)
 	s.Payload = nil
@@ -53,7 +53,7 @@ func (h *Host) receiveTCP(now clock.Instant, p *packet) Verdict {
 
 func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 	key := flow{
-		local: p.ip.Dst.As16(), remote: p.ip.Src.As16(),
+		local: p.dst.As16(), remote: p.src.As16(), zone: p.zone,
 		localPort: s.DstPort, remotePort: s.SrcPort,
 	}
 	c := p.conn
@@ -63,10 +63,7 @@ func (h *Host) demuxTCP(now clock.Instant, p *packet, s *tcp.Segment) Verdict {
 	if c != nil && c.conn.State() != tcp.TimeWait {
 		return h.segmentArrives(now, c, s)
 	}
-	l := h.sockets.listeners[flow{local: key.local, localPort: s.DstPort}]
-	if l == nil {
-		l = h.sockets.listeners[flow{localPort: s.DstPort}]
-	}
+	l := h.sockets.listener(key, p.family)
 	if c != nil {
 		after, ok := c.conn.ReuseTimeWait(s)
 		if !ok || l == nil {
@@ -116,20 +113,23 @@ func (h *Host) listen(now clock.Instant, p *packet, l *TCPListener, s *tcp.Segme
 	case !s.Flags.Has(wire.SYN):
 		return dropped(drop.TCPBadState)
 	case !l.full() && l.half >= h.limits.SYNQueue:
-		h.countRefusedTo(limitSYNQueue, p.ip.Src)
+		h.countRefusedTo(limitSYNQueue, p.src)
 		return h.sendCookie(now, p, l, s)
 	case l.full():
 		h.count(mib.TCPExtListenDrops)
 		h.count(mib.TCPExtListenOverflows)
 		return dropped(drop.TCPListenFull) // the peer retransmits its SYN
 	}
-	local := netip.AddrPortFrom(p.ip.Dst, s.DstPort)
-	remote := netip.AddrPortFrom(p.ip.Src, s.SrcPort)
+	local := netip.AddrPortFrom(p.dst, s.DstPort)
+	remote := netip.AddrPortFrom(p.src, s.SrcPort)
 	iss, stampOffset := h.starts(now, local, remote)
 	if after != nil && iss.LessEq(*after) {
 		iss = after.Add(1 + int(h.rng.Uint32N(1<<16)))
 	}
-	conn := tcp.NewListen(l.cfg, p.iface.mss(), iss, &h.tcp.hooks)
+	conn := tcp.NewListen(l.cfg, p.iface.mss(p.family), iss, &h.tcp.hooks)
+	if p.family == ipv6 {
+		conn.OverIPv6()
+	}
 	conn.SetStampOffset(stampOffset)
 	return h.newPassiveConn(now, p, l, s, conn)
 }
@@ -149,7 +149,7 @@ func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *t
 		h.count(mib.TCPExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
 	}
-	c := h.addConn(id, conn, p.iface, netip.AddrPortFrom(p.ip.Dst, s.DstPort), netip.AddrPortFrom(p.ip.Src, s.SrcPort))
+	c := h.addConn(id, conn, p.iface, netip.AddrPortFrom(p.dst, s.DstPort), netip.AddrPortFrom(p.src, s.SrcPort))
 	c.listener, c.half = l, true
 	l.half++
 	v := deliveredTo(wire.ProtocolTCP, s.DstPort)
@@ -167,9 +167,9 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	}
 	f := h.frames.get(0)
 	rst.Put(f.Extend(rst.HeaderLen()))
-	wire.PutTCPChecksum(f.Bytes(), p.ip.Dst, p.ip.Src)
-	h.putIPv4(f, wire.ProtocolTCP, p.ip.Dst, p.ip.Src, replyTTL, wire.NotECT, true)
-	if r := h.reply(now, f, p.ip.Src); r != drop.None {
+	wire.PutTCPChecksum(f.Bytes(), p.dst, p.src)
+	h.putIP(f, &ipHeader{src: p.dst, dst: p.src, proto: wire.ProtocolTCP, ttl: replyTTL, dontFragment: true})
+	if r := h.reply(now, f, p.src); r != drop.None {
 		return dropped(r)
 	}
 	h.count(mib.TCPOutSegs)
@@ -186,7 +186,7 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 		c.endDoubt() // later progress may still be that of the old next hop
 		c.hop, _ = h.net.lookup(c.remote.Addr())
 		if mtu, since, ok := h.net.paths.Get(now, pmtu.Key{Dst: c.remote.Addr(), Checked: true}); ok {
-			c.conn.LimitPath(mtu-wire.IPv4Len-wire.TCPLen, since)
+			c.conn.LimitPath(mtu-c.headers(), since)
 		}
 	}
 	return c.hop.iface != nil
@@ -287,7 +287,7 @@ func (h *Host) failNoPath(now clock.Instant, c *TCPConn, err error, r drop.Reaso
 	const most = 1 << 16 // bound, above the number of segments in any window
 	for k := 0; k < most && c.conn.Ready(now); k++ {
 		h.frames.scratch.Reset()
-		if !h.emit(now, c, h.frames.scratch, min(len(h.frames.scratch.Tail()), defaultMTU-wire.IPv4Len-wire.TCPLen)) {
+		if !h.emit(now, c, h.frames.scratch, min(len(h.frames.scratch.Tail()), defaultMTU-c.headers())) {
 			break
 		}
 		h.dropTX(now, c.hop.iface, phy.MediumIP, h.frames.scratch.Bytes(), r)
@@ -301,7 +301,7 @@ func (h *Host) removeConn(c *TCPConn) {
 	h.memory.release(c)
 	c.endDoubt()
 	h.tcp.timers.Stop(&c.timer)
-	delete(h.sockets.conns, flowOf(c.local, c.remote))
+	delete(h.sockets.conns, h.net.flowOf(c.local, c.remote))
 	h.ports.release(c)
 	if h.sockets.recent == c {
 		h.sockets.recent = nil

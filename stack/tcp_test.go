@@ -17,7 +17,7 @@ import (
 
 func listen(t testing.TB, h *Host, p uint16, cfg tcp.Config) *TCPListener {
 	t.Helper()
-	l, err := h.ListenTCP(port(netip.IPv4Unspecified(), p), 0, cfg)
+	l, err := h.ListenTCP(port(netip.IPv6Unspecified(), p), 0, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestSYNQueueIsBounded(t *testing.T) {
 	n := newNetwork(t)
 	n.hosts = append(n.hosts, h)
 	n.run(time.Second)
-	if k := i.neigh.Len(); k != 129 {
+	if k := i.neigh[ipv4].Len(); k != 129 {
 		t.Errorf("a flood of SYNs made %d neighbours, want A and half of the unresolved", k)
 	}
 	n.run(10 * time.Minute)

@@ -38,6 +38,7 @@ type TCPConn struct {
 	nextUp   *TCPConn // the next connection on the ready list
 
 	lastNotified connStatus // status at the last notification
+	label        uint32     // flow label of IPv6
 	memoryUse    *memoryUse // part of the host's memory pools; nil if the connection holds none
 	dest         *destPorts // set that contains the local port; nil if the peer opened the connection
 }
@@ -79,10 +80,12 @@ func (l *readyList) pop() *TCPConn {
 
 // DialTCP opens a connection to remote (active OPEN). A zero local address is chosen by the route, and a zero port is
 // replaced by an ephemeral one. The zero cfg means the host's defaults. State and Err show the progress of the
-// handshake. Errors: ErrNoRoute, ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrInvalid, ErrLimit.
+// handshake. Errors: ErrNoRoute, ErrNotOurs, ErrZone, ErrPortInUse, ErrNoPorts, ErrInvalid, ErrLimit.
 func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
-	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+	local, remote, err := h.ends(local, remote)
+	if err != nil {
+		return nil, err
+	}
 	if !unicast(remote.Addr()) || remote.Port() == 0 {
 		return nil, ErrInvalid
 	}
@@ -93,8 +96,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	if ok && p.broadcast {
 		return nil, ErrInvalid
 	}
-	local, err := h.localFor(local, remote.Addr())
-	if err != nil {
+	if local, err = h.localFor(local, remote.Addr()); err != nil {
 		return nil, err
 	}
 	if local.Port() == 0 {
@@ -103,7 +105,7 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 			return nil, err
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if h.sockets.conns[flowOf(local, remote)] != nil {
+	} else if h.sockets.conns[h.net.flowOf(local, remote)] != nil {
 		return nil, ErrPortInUse
 	}
 	id, err := h.registerConn()
@@ -111,7 +113,11 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 		return nil, err
 	}
 	iss, stampOffset := h.starts(now, local, remote)
-	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(), iss, now, &h.tcp.hooks)
+	version := familyOf(remote.Addr())
+	conn := tcp.Open(h.tcpConfig(cfg), p.iface.mss(version), iss, now, &h.tcp.hooks)
+	if version == ipv6 {
+		conn.OverIPv6()
+	}
 	conn.SetStampOffset(stampOffset)
 	c := h.addConn(id, conn, p.iface, local, remote)
 	h.ports.hold(c)
@@ -138,15 +144,19 @@ func (h *Host) TCPDefaults() tcp.Config { return h.cfg.TCP }
 
 func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.AddrPort) *TCPConn {
 	c := &TCPConn{host: h, id: id, conn: conn, local: local, remote: remote}
-	c.ttl, c.mss = conn.Config().TTL, uint16(i.mss())
+	version := familyOf(remote.Addr())
+	c.ttl, c.mss, c.label = conn.Config().TTL, uint16(i.mss(version)), h.connLabel(local, remote)
 	c.timer.Value = c
 	c.lastNotified = c.status()
-	h.sockets.conns[flowOf(local, remote)] = c
+	h.sockets.conns[h.net.flowOf(local, remote)] = c
 	return c
 }
 
 // mss returns the largest TCP payload in octets that fits one packet of the interface.
-func (i *Iface) mss() int { return i.MTU() - wire.IPv4Len - wire.TCPLen }
+func (i *Iface) mss(f family) int { return i.MTU() - f.headerLen() - wire.TCPLen }
+
+// headers returns the length of the headers of IP and TCP without options, in octets.
+func (c *TCPConn) headers() int { return familyOf(c.remote.Addr()).headerLen() + wire.TCPLen }
 
 func (c *TCPConn) status() connStatus {
 	return connStatus{c.conn.State(), c.conn.AtEOF(), int32(c.conn.Readable()), int32(c.Writable())}
@@ -264,11 +274,11 @@ func (c *TCPConn) Check() error { return c.conn.Check() }
 // InitialSequence returns the initial sequence number of one direction of a connection of this host, from src to dst. ok is
 // false if the host has no such connection.
 func (h *Host) InitialSequence(src, dst netip.AddrPort) (isn wire.Seq, ok bool) {
-	if c := h.sockets.conns[flowOf(src, dst)]; c != nil {
+	if c := h.sockets.conns[h.net.flowOf(src, dst)]; c != nil {
 		isn, _ = c.conn.InitialSequences()
 		return isn, true
 	}
-	if c := h.sockets.conns[flowOf(dst, src)]; c != nil {
+	if c := h.sockets.conns[h.net.flowOf(dst, src)]; c != nil {
 		_, isn = c.conn.InitialSequences()
 		return isn, true
 	}

@@ -12,23 +12,37 @@ type TCPListener struct {
 	Signal  Signal                  // fired when a connection may be accepted, and on Close
 	OnEvent func(now clock.Instant) // called with Signal, for a consumer on the owner's goroutine; may be nil
 
-	host    *Host
-	id      uint64
-	local   netip.AddrPort
-	cfg     *tcp.Config // configuration that its connections share
-	backlog int
-	half    int // number of connections in SYN-RECEIVED (the SYN queue)
-	accept  fifo[*TCPConn]
-	closed  bool
+	host     *Host
+	id       uint64
+	local    netip.AddrPort
+	families families
+	cfg      *tcp.Config // configuration that its connections share
+	backlog  int
+	half     int // number of connections in SYN-RECEIVED (the SYN queue)
+	accept   fifo[*TCPConn]
+	closed   bool
 }
 
-// ListenTCP listens for connections (passive OPEN). A zero address means all addresses of the host, port 0 an ephemeral
-// port, and backlog 0 DefaultBacklog. The zero cfg means the host's defaults. Errors: ErrNotOurs, ErrPortInUse,
-// ErrNoPorts, ErrLimit.
+// ListenTCP listens for connections (passive OPEN). The zero Addr and :: mean all addresses of the host, 0.0.0.0 all IPv4
+// addresses. Port 0 means an ephemeral port, backlog 0 DefaultBacklog, and the zero cfg the host's defaults. Errors: ErrNotOurs,
+// ErrZone, ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
-	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !h.net.mayBind(local.Addr()) {
-		return nil, ErrNotOurs
+	return h.listenTCP(local, false, backlog, cfg)
+}
+
+// ListenTCP6 is ListenTCP for a listener that accepts no connections of IPv4, even if it listens on all addresses (RFC 3493 §5.3).
+func (h *Host) ListenTCP6(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
+	return h.listenTCP(local, true, backlog, cfg)
+}
+
+func (h *Host) listenTCP(local netip.AddrPort, only6 bool, backlog int, cfg tcp.Config) (*TCPListener, error) {
+	local, err := h.net.bindAddr(local)
+	if err != nil {
+		return nil, err
+	}
+	fs := familiesOf(local.Addr(), only6)
+	if only6 && fs.first == ipv4 {
+		return nil, ErrInvalid
 	}
 	if local.Port() == 0 {
 		port, err := h.ephemeral(portsTCP, local, netip.AddrPort{}, nil)
@@ -37,8 +51,12 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
 	}
-	key, any := flowOf(local, netip.AddrPort{}), flow{localPort: local.Port()}
-	if h.sockets.listeners[key] != nil || h.sockets.listeners[any] != nil || key == any && h.ports.users[portsTCP][local.Port()] > 0 {
+	key, port := h.net.flowOf(local, netip.AddrPort{}), local.Port()
+	if isAny(local.Addr()) {
+		if h.ports.anyInUse(portsTCP, fs, port) {
+			return nil, ErrPortInUse
+		}
+	} else if h.sockets.listener(key, fs.first) != nil {
 		return nil, ErrPortInUse
 	}
 	id, err := h.register()
@@ -48,9 +66,15 @@ func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TC
 	if backlog <= 0 {
 		backlog = DefaultBacklog
 	}
-	l := &TCPListener{host: h, id: id, local: local, cfg: h.tcpConfig(cfg), backlog: backlog}
-	h.sockets.listeners[key] = l
-	h.ports.bind(portsTCP, local.Port())
+	l := &TCPListener{host: h, id: id, local: local, families: fs, cfg: h.tcpConfig(cfg), backlog: backlog}
+	if isAny(local.Addr()) {
+		for f := fs.first; f <= fs.last; f++ {
+			h.sockets.anyTCP[familyPort{f, port}] = l
+		}
+	} else {
+		h.sockets.listeners[key] = l
+	}
+	h.ports.bind(portsTCP, fs, port)
 	return l, nil
 }
 
@@ -82,8 +106,14 @@ func (l *TCPListener) Close(now clock.Instant) {
 	}
 	l.closed = true
 	h := l.host
-	delete(h.sockets.listeners, flowOf(l.local, netip.AddrPort{}))
-	h.ports.unbind(portsTCP, l.local.Port())
+	if isAny(l.local.Addr()) {
+		for f := l.families.first; f <= l.families.last; f++ {
+			delete(h.sockets.anyTCP, familyPort{f, l.local.Port()})
+		}
+	} else {
+		delete(h.sockets.listeners, h.net.flowOf(l.local, netip.AddrPort{}))
+	}
+	h.ports.unbind(portsTCP, l.families, l.local.Port())
 	h.sockets.open--
 	if l.half+l.accept.n > 0 {
 		for _, c := range h.sockets.connections() {

@@ -14,41 +14,50 @@ type UDPConn struct {
 	socket
 	key           flow
 	local, remote netip.AddrPort
+	families      families
+	label         labelCache
 	ttl           uint8             // 0 means the default
 	groups        roll[*membership] // the groups that the socket has joined
 	service       bool              // true if SetService marked the socket as a service
 }
 
-// BindUDP returns a socket that receives datagrams from every peer. The zero address stands for all addresses of the
-// host, port 0 for an ephemeral port. Errors: ErrNotOurs, ErrPortInUse, ErrNoPorts, ErrLimit.
+// BindUDP returns a socket that receives datagrams from every peer. The zero Addr and :: stand for all addresses of the host,
+// 0.0.0.0 for all IPv4 addresses, port 0 for an ephemeral port. Errors: ErrNotOurs, ErrZone, ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindUDP(local netip.AddrPort) (*UDPConn, error) {
-	return h.openUDP(local, netip.AddrPort{})
+	return h.openUDP(local, netip.AddrPort{}, false)
+}
+
+// BindUDP6 is BindUDP for a socket that receives no datagrams of IPv4, even if it is bound to all addresses (RFC 3493 §5.3).
+func (h *Host) BindUDP6(local netip.AddrPort) (*UDPConn, error) {
+	return h.openUDP(local, netip.AddrPort{}, true)
 }
 
 // DialUDP returns a socket that sends to and receives from remote only, and reports ICMP errors. The route chooses a
 // zero local address. Errors: those of BindUDP, ErrNoRoute, ErrInvalid.
 func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
-	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
-	if !remote.Addr().Is4() || remote.Port() == 0 {
+	if !remote.Addr().IsValid() || remote.Addr().IsUnspecified() || remote.Port() == 0 {
 		return nil, ErrInvalid
 	}
-	local, err := h.localFor(local, remote.Addr())
+	local, remote, err := h.ends(local, remote)
 	if err != nil {
 		return nil, err
 	}
-	return h.openUDP(local, remote)
+	if local, err = h.localFor(local, remote.Addr()); err != nil {
+		return nil, err
+	}
+	return h.openUDP(local, remote, false)
 }
 
 // localFor returns local. A zero address in it is replaced by the source address for packets to dst.
 func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, error) {
 	p, ok := h.net.routeFor(local.Addr(), dst)
 	if !ok {
-		h.count(mib.IPOutNoRoutes)
+		h.countIP(familyOf(dst), mib.IPOutNoRoutes)
 		return local, ErrNoRoute
 	}
-	if a := local.Addr(); a.IsValid() && !a.IsUnspecified() {
+	if a := local.Addr(); !isAny(a) {
 		if a.IsLoopback() && p.iface != h.net.loop {
-			return local, ErrNoRoute // 127/8 never leaves the host (RFC 1122 §3.2.1.3)
+			return local, ErrNoRoute // 127/8 and ::1 never leave the host (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)
 		}
 		return local, nil
 	}
@@ -59,20 +68,31 @@ func (h *Host) localFor(local netip.AddrPort, dst netip.Addr) (netip.AddrPort, e
 	return netip.AddrPortFrom(a, local.Port()), nil
 }
 
-func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
-	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !h.net.mayBind(local.Addr()) {
-		return nil, ErrNotOurs
+// ends returns the two ends of a socket without IPv4-mapped addresses, and with the zones that link-local addresses need.
+// Errors: ErrInvalid if they are of different families, ErrZone.
+func (h *Host) ends(local, remote netip.AddrPort) (netip.AddrPort, netip.AddrPort, error) {
+	l, r := local.Addr().Unmap(), remote.Addr().Unmap()
+	if l.IsValid() && l.Is4() != r.Is4() && (l.Is4() || !l.IsUnspecified()) {
+		return local, remote, ErrInvalid
 	}
-	taken := func(port uint16) bool {
-		key := flowOf(netip.AddrPortFrom(local.Addr(), port), remote)
-		any := flow{localPort: port}
-		_, same := h.sockets.udp[key]
-		_, wild := h.sockets.udp[any]
-		if remote.IsValid() {
-			return same
-		}
-		return same || wild || key == any && h.ports.users[portsUDP][port] > 0
+	r, err := h.net.scope(r, l)
+	if err == nil && !isAny(l) {
+		l, err = h.net.scope(l, r)
+	}
+	if l.Zone() != "" && r.Zone() != "" && l.Zone() != r.Zone() {
+		err = ErrInvalid
+	}
+	return netip.AddrPortFrom(l, local.Port()), netip.AddrPortFrom(r, remote.Port()), err
+}
+
+func (h *Host) openUDP(local, remote netip.AddrPort, only6 bool) (*UDPConn, error) {
+	local, err := h.net.bindAddr(local)
+	if err != nil {
+		return nil, err
+	}
+	fs := familiesOf(local.Addr(), only6)
+	if only6 && fs.first == ipv4 {
+		return nil, ErrInvalid
 	}
 	if local.Port() == 0 {
 		port, err := h.ephemeral(portsUDP, local, remote, nil)
@@ -80,23 +100,42 @@ func (h *Host) openUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 			return nil, err
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if taken(local.Port()) {
+	} else if h.udpPortTaken(local, remote, fs) {
 		return nil, ErrPortInUse
 	}
 	s, err := h.newSocket()
 	if err != nil {
 		return nil, err
 	}
-	u := &UDPConn{socket: s, key: flowOf(local, remote), local: local, remote: remote}
-	h.sockets.udp[u.key] = u
-	h.ports.bind(portsUDP, local.Port())
+	u := &UDPConn{socket: s, key: h.net.flowOf(local, remote), local: local, remote: remote, families: fs}
+	if isAny(local.Addr()) {
+		for f := fs.first; f <= fs.last; f++ {
+			h.sockets.anyUDP[familyPort{f, local.Port()}] = u
+		}
+	} else {
+		h.sockets.udp[u.key] = u
+	}
+	h.ports.bind(portsUDP, fs, local.Port())
 	return u, nil
+}
+
+// udpPortTaken reports whether another socket stands in the way of one with the two ends. remote is zero if the socket is not
+// connected.
+func (h *Host) udpPortTaken(local, remote netip.AddrPort, fs families) bool {
+	key := h.net.flowOf(local, remote)
+	switch {
+	case isAny(local.Addr()):
+		return h.ports.anyInUse(portsUDP, fs, local.Port())
+	case remote.IsValid():
+		return h.sockets.udp[key] != nil
+	}
+	return h.sockets.udpSocket(key, fs.first) != nil
 }
 
 // receiveUDP delivers a datagram to its socket: the socket connected to the sender, else the one bound to the
 // destination address, else the one bound to all addresses. Without a socket the host answers port unreachable.
 func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
-	src, dst := p.ip.Src, p.ip.Dst
+	src, dst := p.src, p.dst
 	u, data, err := wire.ParseUDP(p.payload, src, dst, !p.trusted)
 	if err != nil {
 		h.count(mib.UDPInErrors)
@@ -109,25 +148,17 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	if dst.IsMulticast() {
 		return h.receiveGroup(now, p, u.DstPort, from, data)
 	}
-	key := flow{local: dst.As16(), remote: src.As16(), localPort: u.DstPort, remotePort: u.SrcPort}
-	s := h.sockets.udp[key]
-	if s == nil {
-		key.remote, key.remotePort = [16]byte{}, 0
-		s = h.sockets.udp[key]
-	}
-	if s == nil {
-		key.local = [16]byte{}
-		s = h.sockets.udp[key]
-	}
+	key := flow{local: dst.As16(), remote: src.As16(), localPort: u.DstPort, remotePort: u.SrcPort, zone: p.zone}
+	s := h.sockets.udpSocket(key, p.family)
 	if s == nil {
 		h.count(mib.UDPNoPorts)
-		return h.sendUnreachable(now, p, wire.UnreachablePort, PortUnreachable, drop.NoSocket) // port unreachable, RFC 1122 §4.1.3.1
+		return h.sendError(now, p, icmpError{kind: portUnreachable}, drop.NoSocket) // RFC 1122 §4.1.3.1, RFC 4443 §3.1
 	}
 	if s.service && wire.AnswersAll(from.Port(), s.local.Port()) {
 		h.count(mib.UDPInErrors)
 		return dropped(drop.ServiceLoop)
 	}
-	if !s.enqueue(now, data, from, p.ip.TTL) {
+	if !s.enqueue(now, data, from, p.ttl) {
 		h.count(mib.UDPInErrors)
 		h.count(mib.UDPRcvbufErrors)
 		return dropped(drop.SocketQueueFull)
@@ -162,7 +193,6 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	if !to.IsValid() {
 		to = u.remote
 	}
-	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	switch {
 	case u.closed:
 		return ErrClosed
@@ -182,7 +212,7 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
 	copy(f.Bytes()[wire.UDPLen:], p)
 	udp.Put(f.Bytes(), path.src, path.dst)
-	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl); err != nil {
+	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl, u.label.of(h, &path, u.local.Port())); err != nil {
 		return err
 	}
 	h.count(mib.UDPOutDatagrams)
@@ -205,6 +235,12 @@ func (u *UDPConn) Close() {
 		u.leave(m)
 	}
 	h := u.host
-	delete(h.sockets.udp, u.key)
-	h.ports.unbind(portsUDP, u.local.Port())
+	if isAny(u.local.Addr()) {
+		for f := u.families.first; f <= u.families.last; f++ {
+			delete(h.sockets.anyUDP, familyPort{f, u.local.Port()})
+		}
+	} else {
+		delete(h.sockets.udp, u.key)
+	}
+	h.ports.unbind(portsUDP, u.families, u.local.Port())
 }

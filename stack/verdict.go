@@ -18,7 +18,7 @@ const (
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
-	Overheard                      // ARP between other stations, which the whole link receives and this host has no use for: no fault
+	Overheard                      // ARP or neighbour discovery between other stations, which the whole link receives and this host has no use for: no fault
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
@@ -40,11 +40,17 @@ const (
 	SYNCookie
 	ParameterProblem
 	SourceRouteFailed
+	PacketTooBig
+	HopLimitExceeded
+	BeyondScope
+	NeighborAdvertisement
+	RouterAdvertisement
 )
 
 var answerWords = [...]string{"", "arp reply", "echo reply", "rst", "port unreachable", "protocol unreachable",
 	"net unreachable", "host unreachable", "fragmentation needed", "ttl exceeded", "syn cookie",
-	"parameter problem", "source route failed"}
+	"parameter problem", "source route failed", "packet too big", "hop limit exceeded", "beyond scope of source",
+	"neighbor advertisement", "router advertisement"}
 
 // String returns the answer's name in traces: "echo reply", "rst", ….
 func (a Answer) String() string { return answerWords[a] }
@@ -75,6 +81,9 @@ func (v Verdict) String() string {
 	case Dropped:
 		return "dropped: " + v.Reason.String()
 	case Overheard:
+		if v.Proto == wire.ProtocolICMPv6 {
+			return "nd not for us"
+		}
 		return "arp not for us"
 	case Transmitted:
 		if v.Probe != tcp.NoProbe {
@@ -95,10 +104,10 @@ func (v Verdict) String() string {
 		return fmt.Sprintf("%v, %v", v.State, v.Probe)
 	case v.Proto == wire.ProtocolTCP:
 		return v.State.String()
-	case v.Proto == wire.ProtocolICMP && v.Port == 0:
-		return "icmp"
-	case v.Proto == wire.ProtocolICMP:
-		return fmt.Sprintf("icmp id %d", v.Port)
+	case (v.Proto == wire.ProtocolICMP || v.Proto == wire.ProtocolICMPv6) && v.Port == 0:
+		return v.Proto.String()
+	case v.Proto == wire.ProtocolICMP || v.Proto == wire.ProtocolICMPv6:
+		return fmt.Sprintf("%v id %d", v.Proto, v.Port)
 	case v.Proto == wire.ProtocolIGMP:
 		return "igmp"
 	case v.Proto != 0:

@@ -54,7 +54,7 @@ const (
 	NoRoute          // no route to the destination
 	TooBig           // longer than the path MTU, with DF set
 	UnknownProtocol  // no handler for the transport protocol
-	IPv6Unsupported  // IPv6 is not supported yet
+	IPv6Off          // the interface does not speak IPv6
 
 	// IPv6 extension headers.
 	BadNextHeader  // hop-by-hop options that do not follow the IPv6 header directly (RFC 8200 §4)
@@ -66,6 +66,7 @@ const (
 	HeadersTooLong // extension headers with more octets than a packet of 1280 octets has room for
 	HeaderChainCut // a first fragment without the upper-layer header (RFC 7112 §5)
 	FragmentNested // a second fragment header
+	NoNextHeader   // nothing follows the IPv6 header (RFC 8200 §4.7)
 
 	// ICMP.
 	ICMPUnknownType // a type that the stack does not answer
@@ -76,14 +77,21 @@ const (
 	ICMPRateLimit   // an error not sent because of the rate limit
 
 	// ICMPv6, neighbour discovery and MLD.
-	BadHopLimit  // a hop limit that shows that the message may be from beyond the link
-	BadCode      // a code that the message's type does not define
-	NotLinkLocal // a source address that must be link-local and is not
-	NDBadSource  // the unspecified source address with a source link-layer address
-	NDBadTarget  // a multicast target, or a redirect to neither a router nor the destination
-	NDBadDest    // a destination that contradicts the source, the flags or the kind of message
-	MLDNoAlert   // no router alert option for MLD (RFC 3810 §6.2)
-	MLDBadGroup  // a group that is no multicast address
+	BadHopLimit   // a hop limit that shows that the message may be from beyond the link
+	BadCode       // a code that the message's type does not define
+	NotLinkLocal  // a source address that must be link-local and is not
+	NDBadSource   // the unspecified source address with a source link-layer address
+	NDBadTarget   // a multicast target, or a redirect to neither a router nor the destination
+	NDBadDest     // a destination that contradicts the source, the flags or the kind of message
+	NDConflict    // another station uses our IPv6 address, or one that we are probing for
+	NDFragmented  // a message of neighbour discovery in a fragment (RFC 6980 §5)
+	NDUnsolicited // an advertisement for an address that the host does not resolve
+	NDRouter      // a router solicitation or advertisement that the host has no use for: it is no router, or is one
+	NDRedirect    // a redirect that is not from the first hop to the destination (RFC 4861 §8.1)
+	NDMartian     // a target or link-layer address that can't be a neighbour's
+	NDLoopback    // our own solicitation, which the link has returned (RFC 7527)
+	MLDNoAlert    // no router alert option for MLD (RFC 3810 §6.2)
+	MLDBadGroup   // a group that is no multicast address
 
 	// Transport.
 	NoSocket        // no socket for this port; answered by RST or port unreachable where allowed
@@ -158,7 +166,7 @@ var words = [NumReasons]string{
 	NoRoute:           "no route",
 	TooBig:            "too big",
 	UnknownProtocol:   "unknown protocol",
-	IPv6Unsupported:   "ipv6 unsupported",
+	IPv6Off:           "ipv6 off",
 	BadNextHeader:     "bad next header",
 	RoutingHeader:     "routing header",
 	UnknownOption:     "unknown option",
@@ -168,6 +176,7 @@ var words = [NumReasons]string{
 	HeadersTooLong:    "extension headers too long",
 	HeaderChainCut:    "header chain cut",
 	FragmentNested:    "fragment in fragment",
+	NoNextHeader:      "no next header",
 	ICMPUnknownType:   "icmp unknown type",
 	ICMPRedirect:      "icmp redirect",
 	ICMPNoSocket:      "icmp no socket",
@@ -180,6 +189,13 @@ var words = [NumReasons]string{
 	NDBadSource:       "nd bad source",
 	NDBadTarget:       "nd bad target",
 	NDBadDest:         "nd bad destination",
+	NDConflict:        "nd conflict",
+	NDFragmented:      "nd fragmented",
+	NDUnsolicited:     "nd unsolicited",
+	NDRouter:          "nd router",
+	NDRedirect:        "nd redirect",
+	NDMartian:         "nd martian",
+	NDLoopback:        "nd looped back",
 	MLDNoAlert:        "mld no router alert",
 	MLDBadGroup:       "mld bad group",
 	NoSocket:          "no socket",

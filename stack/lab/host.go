@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"smolsh/phy"
@@ -23,8 +24,8 @@ const (
 	tickPause      = time.Millisecond
 )
 
-// Host is a lab's host: a stack and its ports. Every host has a loop interface with 127.0.0.1/8, by which it reaches
-// its own addresses. The interface is hidden unless HostConfig.Loop is set.
+// Host is a lab's host: a stack and its ports. Every host has a loop interface with 127.0.0.1/8 and ::1, by which it
+// reaches its own addresses. The interface is hidden unless HostConfig.Loop is set.
 type Host struct {
 	*stack.Host
 	lab       *Lab
@@ -47,10 +48,12 @@ type Host struct {
 
 // hostSetup is the part of a host's configuration that is used when interfaces are made.
 type hostSetup struct {
-	mac     wire.HardwareAddr
-	mtu     int            // octets
-	addrs   []netip.Prefix // addresses that no interface has yet
-	gateway netip.Addr     // gateway that has no route yet
+	mac       wire.HardwareAddr
+	mtu       int            // octets
+	addrs     []netip.Prefix // addresses that no interface has yet
+	gateways  []netip.Addr   // gateways that have no route yet, at most one of each family
+	ipv6      IPv6Mode
+	advertise *stack.Advertising // what interfaces advertise; nil if the host is no router of IPv6
 }
 
 // hostTurn is the world's state for scheduling a host: whether the host may have frames to transmit, and when its
@@ -60,9 +63,10 @@ type hostTurn struct {
 	transmitting bool // true while transmitBatch runs
 	retried      bool // true if the last transmitBatch moved nothing, and was a second try because the stack had work
 	timer        clock.Timer[task]
-	ticked       bool   // true if the host has ticked since its timer was last set
-	callsSeen    uint64 // world's calls counter at the host's last refresh of its ports
-	fruitless    int    // consecutive ticks after which the deadline was still due
+	upkeep       clock.Timer[task] // timer of the host's upkeep
+	ticked       bool              // true if the host has ticked since its timer was last set
+	callsSeen    uint64            // world's calls counter at the host's last refresh of its ports
+	fruitless    int               // consecutive ticks after which the deadline was still due
 }
 
 // Lab returns the lab that contains the host.
@@ -98,11 +102,11 @@ func (h *Host) WireFrames() (release func()) {
 
 // Attach makes an interface of h on a device. The interface has the device's name. If that name is in use, a number is
 // added to it. A Runner polls and drains a pollable device (World.Devices); the world drains a device in memory.
-// Without addrs the interface gets the host's next address, if one is left. The caller closes the device after
+// Without addrs the interface gets the host's next address of each family, if one is left. The caller closes the device after
 // Port.Detach.
 func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	if len(addrs) == 0 {
-		addrs = h.nextAddr()
+		addrs = h.nextAddrs()
 	}
 	caps := dev.Capabilities()
 	if h.setup.mtu > 0 {
@@ -127,7 +131,7 @@ func (h *Host) attachLoop(visible bool) error {
 	dev := phy.NewLoopback("lo")
 	p := &Port{host: h, caps: dev.Capabilities(), deviceQueue: deviceQueue{dev: dev}, loop: true}
 	p.faults = p.newFaults(0)
-	addrs := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}
+	addrs := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}
 	if visible {
 		if h.setup.mtu > 0 {
 			p.caps.MTU = h.setup.mtu
@@ -148,23 +152,33 @@ func (h *Host) newPort(caps phy.Capabilities) *Port {
 	return p
 }
 
-// next returns the address that the host's next link will take, the zero Addr if none is left.
-func (h *Host) next() netip.Addr {
-	if len(h.setup.addrs) == 0 {
-		return netip.Addr{}
+// next returns the addresses that the host's next link will take: the first unused one of each family.
+func (h *Host) next() (addrs []netip.Prefix) {
+	for _, is4 := range [...]bool{true, false} {
+		if k := slices.IndexFunc(h.setup.addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == is4 }); k >= 0 {
+			addrs = append(addrs, h.setup.addrs[k])
+		}
 	}
-	return h.setup.addrs[0].Addr()
+	return addrs
 }
 
-// nextAddr returns the host's next unused address as a list of one, and removes it from the unused ones. It returns nil
-// if no address is left.
-func (h *Host) nextAddr() []netip.Prefix {
-	if len(h.setup.addrs) == 0 {
-		return nil
+// nextAddrs returns the addresses of next, and removes them from the unused ones.
+func (h *Host) nextAddrs() []netip.Prefix {
+	addrs := h.next()
+	h.setup.addrs = slices.DeleteFunc(h.setup.addrs, func(p netip.Prefix) bool { return slices.Contains(addrs, p) })
+	return addrs
+}
+
+// meets reports whether two hosts would have one address on a link that takes the next address of each.
+func (h *Host) meets(o *Host) (a netip.Addr, ok bool) {
+	for _, p := range h.next() {
+		for _, q := range o.next() {
+			if p.Addr() == q.Addr() {
+				return p.Addr(), true
+			}
+		}
 	}
-	a := h.setup.addrs[:1:1]
-	h.setup.addrs = h.setup.addrs[1:]
-	return a
+	return a, false
 }
 
 // freeName returns want, or want with a number added if an interface has that name.
@@ -206,16 +220,18 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 	return a
 }
 
-// addGateway adds the default route when one of the prefixes contains the gateway.
-func (h *Host) addGateway(addrs []netip.Prefix, i *stack.Iface) error {
-	for _, a := range addrs {
-		if h.setup.gateway.IsValid() && a.Masked().Contains(h.setup.gateway) {
-			gw := h.setup.gateway
-			h.setup.gateway = netip.Addr{}
-			return h.AddRoute(netip.PrefixFrom(zeroAddr(gw), 0), gw, i)
+// addGateways adds the default route of each family when one of the prefixes contains the gateway. A link-local gateway of IPv6 is on
+// the first link.
+func (h *Host) addGateways(addrs []netip.Prefix, i *stack.Iface) (err error) {
+	h.setup.gateways = slices.DeleteFunc(h.setup.gateways, func(gw netip.Addr) bool {
+		near := gw.Is6() && gw.IsLinkLocalUnicast() && i.IPv6() ||
+			slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Masked().Contains(gw) })
+		if near && err == nil {
+			err = h.AddRoute(netip.PrefixFrom(zeroAddr(gw), 0), gw, i)
 		}
-	}
-	return nil
+		return near
+	})
+	return err
 }
 
 func zeroAddr(like netip.Addr) netip.Addr {
@@ -310,4 +326,7 @@ func (h *Host) schedule(now clock.Instant) {
 	}
 	h.turn.ticked = false
 	h.lab.world.events.Set(&h.turn.timer, at)
+	if at = h.Upkeep(); at != h.turn.upkeep.At() {
+		h.lab.world.upkeep.Set(&h.turn.upkeep, at)
+	}
 }

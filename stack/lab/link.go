@@ -97,7 +97,7 @@ func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 	if err := cfg.checkMTU(a, b); err != nil {
 		return nil, err
 	}
-	if at := a.next(); at.IsValid() && at == b.next() && !cfg.Duplicates {
+	if at, same := a.meets(b); same && !cfg.Duplicates {
 		return nil, errDuplicate(a, b, at)
 	}
 	if k.a, err = a.attachLink(k, &k.ab); err != nil {
@@ -138,7 +138,7 @@ func (h *Host) attachLink(k *Link, out *direction) (*Port, error) {
 	name := h.nextLinkName()
 	p := h.newPort(k.capabilities(h))
 	p.link, p.direction = k, out
-	return p, p.open(name, h.nextAddr(), false)
+	return p, p.open(name, h.nextAddrs(), false)
 }
 
 // linkMTU returns the MTU that the host wants on links.

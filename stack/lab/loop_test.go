@@ -43,7 +43,7 @@ func TestVisibleLoop(t *testing.T) {
 		}
 	}
 	i := h.IfaceInfos()[0]
-	if i.Name != "lo" || i.MTU != 9000 || len(i.Addrs) != 2 || i.RxPackets != 2 || i.TxPackets != 2 || i.TxBytes != i.RxBytes {
+	if i.Name != "lo" || i.MTU != 9000 || len(i.Addrs) != 3 || i.RxPackets != 2 || i.TxPackets != 2 || i.TxBytes != i.RxBytes {
 		t.Errorf("the interface is %+v", i)
 	}
 	ports[0].Faults().Add(&fault.Rule{Dir: fault.RX, Nth: []int{1}})

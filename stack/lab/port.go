@@ -65,7 +65,7 @@ func (p *Port) newFaults(n uint64) *fault.Set {
 func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	h, w := p.host, p.world()
 	p.hidden = hidden
-	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden}
+	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden, IPv6: !p.loop && h.setup.speaksIPv6(addrs)}
 	if p.caps.Medium == phy.MediumEthernet {
 		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
 		h.lab.macs[cfg.MAC] = true
@@ -84,9 +84,15 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	if p.loop {
 		return nil
 	}
-	if err := h.addGateway(addrs, p.iface); err != nil {
+	if err := h.addGateways(addrs, p.iface); err != nil {
 		p.close()
 		return err
+	}
+	if h.setup.advertise != nil && p.caps.Medium == phy.MediumEthernet {
+		if err := p.iface.Advertise(w.now, h.setup.advertise); err != nil {
+			p.close()
+			return err
+		}
 	}
 	for _, c := range h.captures {
 		c.addPort(p)

@@ -109,9 +109,9 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	if err := cfg.checkMTU(h); err != nil {
 		return nil, err
 	}
-	if at := h.next(); at.IsValid() && !cfg.Duplicates {
-		if other := s.HostWith(at); other != nil {
-			return nil, errDuplicate(h, other, at)
+	for _, p := range h.next() {
+		if other := s.HostWith(p.Addr()); other != nil && !cfg.Duplicates {
+			return nil, errDuplicate(h, other, p.Addr())
 		}
 	}
 	k.uplink = follows

@@ -27,13 +27,13 @@ func TestCallsGiveWork(t *testing.T) {
 	for name, fn := range map[string]func(m *made) error{
 		"datagram": func(m *made) error { return m.u.Send(m.now, []byte("x"), near) },
 		"datagram to a member": func(m *made) error {
-			_ = m.u.Join(m.now, group)
+			_ = m.u.Join(m.now, group, nil)
 			return m.u.Send(m.now, nil, netip.AddrPortFrom(group, 9))
 		},
 		"unknown neighbour":  func(m *made) error { return m.u.Send(m.now, []byte("x"), netip.AddrPortFrom(far, 7)) },
 		"own address":        func(m *made) error { return m.u.Send(m.now, []byte("x"), netip.MustParseAddrPort("10.0.0.1:9")) },
-		"join":               func(m *made) error { return m.u.Join(m.now, group) },
-		"join and leave":     func(m *made) error { _ = m.u.Join(m.now, group); return m.u.Leave(group) },
+		"join":               func(m *made) error { return m.u.Join(m.now, group, nil) },
+		"join and leave":     func(m *made) error { _ = m.u.Join(m.now, group, nil); return m.u.Leave(group) },
 		"address":            func(m *made) error { return m.i.AddAddr(m.now, netip.MustParsePrefix("10.0.5.1/24")) },
 		"probe":              func(m *made) error { _, err := m.i.ProbeAddr(m.now, netip.MustParsePrefix("10.0.5.1/24")); return err },
 		"hardware address":   func(m *made) error { return m.i.SetMAC(m.now, wire.HardwareAddr{2, 9}) },

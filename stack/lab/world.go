@@ -38,6 +38,7 @@ type World struct {
 
 	now    clock.Instant
 	events clock.Heap[task]
+	upkeep clock.Heap[task] // events that keep up states which can last for ever; alone they are nothing left to happen
 	labs   []*Lab
 	hosts  []*Host // hosts of all labs in insertion order
 
@@ -144,20 +145,27 @@ func (w *World) Next() clock.Instant {
 	return w.events.Next()
 }
 
+// Wake returns the time at which a wall-clock Runner must call Turn: Next, or earlier if a state is to be kept up.
+func (w *World) Wake() clock.Instant { return min(w.Next(), w.upkeep.Next()) }
+
 // Step runs the pending transmissions. If there are none, it advances the clock to the next event and runs it. It
-// returns false if there is nothing left to do.
+// returns false if there is nothing left to do but upkeep (see stack.Host.Upkeep).
 func (w *World) Step() bool {
 	if w.runTransmits() {
 		return true
 	}
-	return w.step(clock.Never - 1)
+	return w.events.Len() > 0 && w.step(clock.Never-1)
 }
 
 // step advances the clock to the next event and runs the event, if it is due no later than the time by. It returns
 // false if there is no such event.
 func (w *World) step(by clock.Instant) bool {
-	at := w.events.Next()
-	t := w.events.Pop(by)
+	from := &w.events
+	if w.upkeep.Next() < from.Next() {
+		from = &w.upkeep
+	}
+	at := from.Next()
+	t := from.Pop(by)
 	if t == nil {
 		return false
 	}
@@ -187,12 +195,15 @@ func (w *World) Turn(now clock.Instant) (more bool) {
 	for range turnEvents {
 		t := w.events.Pop(w.now)
 		if t == nil {
+			t = w.upkeep.Pop(w.now)
+		}
+		if t == nil {
 			break
 		}
 		w.runTask(t.Value)
 	}
 	w.runTransmits()
-	return w.Next() <= w.now
+	return w.Wake() <= w.now
 }
 
 // Called records that a caller is about to use the world's hosts, links and rules. A Runner calls it for each Do. Hosts

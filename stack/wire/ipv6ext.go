@@ -33,6 +33,9 @@ const (
 	maxExtOctets = MinMTU6 - IPv6Len
 )
 
+// FragmentHeader is the number of the fragment header in the field before it.
+const FragmentHeader = byte(extFragment)
+
 // IPv6FragmentLen is the length of a fragment header, RouterAlert6Len that of hop-by-hop options with a router alert, both in
 // octets.
 const (
@@ -99,6 +102,26 @@ func (p Protocol) isExtension() bool {
 	return false
 }
 
+// JoinIPv6 rewrites the headers of a first fragment, from which the fragment header was removed, to those of the whole packet b.
+// unfragmentable is the length of these headers in octets. The octets of the datagram must follow. next is the first header of
+// the fragmentable part. The packet is marked CE if ce is set.
+func JoinIPv6(b []byte, unfragmentable int, next Protocol, ce bool) {
+	at := 6 // of the field that names the fragment header
+	for off, p := IPv6Len, Protocol(b[6]); p != extFragment && off+1 < unfragmentable; p = Protocol(b[at]) {
+		at = off
+		if p == extAuth {
+			off += (int(b[off+1]) + 2) * 4
+		} else {
+			off += (int(b[off+1]) + 1) * 8
+		}
+	}
+	b[at] = byte(next)
+	be.PutUint16(b[4:], uint16(len(b)-IPv6Len))
+	if ce {
+		b[1] |= byte(CE) << 4
+	}
+}
+
 // WalkIPv6 reads the extension headers of a packet as its destination does (RFC 8200 §4). payload is the octets after the base
 // header h. upper is the octets from the upper-layer header on. If the packet is to be discarded, err is the reason, and
 // c.Problem the answer. The caller checks further rules for sending ICMPv6 errors, on source address and rate (RFC 4443 §2.4).
@@ -117,6 +140,17 @@ func WalkIPv6(h *IPv6, payload []byte) (c IPv6Chain, upper []byte, err error) {
 	}
 	c.Offset = IPv6Len + at
 	return c, payload[at:], nil
+}
+
+// UpperLayer returns the upper-layer protocol behind the extension headers in b, of which next is the first, and the octets from
+// its header on. It does not examine the headers. It returns ProtocolNoNextHeader if b ends before, or is a later fragment.
+func UpperLayer(next Protocol, b []byte) (Protocol, []byte) {
+	c := IPv6Chain{Protocol: next}
+	w := chainWalk{c: &c, b: b, quoted: true}
+	if at, err := w.walk(); err == nil && c.Fragment.Offset == 0 {
+		return c.Protocol, b[at:]
+	}
+	return ProtocolNoNextHeader, nil
 }
 
 // A chainWalk is a walk along extension headers. Indices are into b, the octets after the base header.

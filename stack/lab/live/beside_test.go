@@ -153,7 +153,7 @@ func newBed(t testing.TB, w way, seed uint64, rules ...*fault.Rule) *bed {
 			dev.Close()
 		})
 		r.Do(func(clock.Instant) {
-			h.SetForwarding(true)
+			h.SetForwarding(0, true)
 			if _, err := h.Attach(dev, netip.MustParsePrefix("192.168.70.1/24")); err != nil {
 				t.Error(err)
 			}

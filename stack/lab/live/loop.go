@@ -153,7 +153,7 @@ func (l *loop) look() {
 func (l *loop) sleep() {
 	l.refresh()
 	var timeout *unix.Timespec
-	if next := l.world.Next(); next != clock.Never {
+	if next := l.world.Wake(); next != clock.Never {
 		l.timeout = unix.NsecToTimespec(int64(max(0, next.Sub(l.Now()))))
 		timeout = &l.timeout
 	}

@@ -41,7 +41,7 @@ func TestMulticastWithKernel(t *testing.T) {
 				got <- string(b[:n]) + " from " + from.Addr().String()
 			}
 		}
-		if err := u.Join(now, group.Addr()); err != nil {
+		if err := u.Join(now, group.Addr(), nil); err != nil {
 			t.Error(err)
 		}
 	})

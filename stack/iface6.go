@@ -1,0 +1,206 @@
+package stack
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"smolsh/phy"
+	"smolsh/stack/addrsel"
+	"smolsh/stack/autoconf"
+	"smolsh/stack/clock"
+	"smolsh/stack/mld"
+	"smolsh/stack/wire"
+)
+
+// ipv6State is what IPv6 adds to an interface.
+type ipv6State struct {
+	conf      *autoconf.State // what routers have advertised
+	linkLocal netip.Addr      // with its zone; zero until the address is not tentative any more
+	mld       *mld.Listener   // nil while the interface is down
+	changes   []groupChange   // memberships to be reported, not yet known to mld
+	solicits  solicits
+	router    *advertiser // nil unless the interface advertises itself as a router
+	link      autoconf.Link
+}
+
+// EnableIPv6 makes the interface speak IPv6: it makes a link-local address, and asks for routers (RFC 4862 §5.3, RFC 4861
+// §6.3.7). An interface whose MTU is below 1280 octets does not speak IPv6 until that changes (RFC 8200 §5).
+func (i *Iface) EnableIPv6(now clock.Instant) {
+	if i.v6 != nil {
+		return
+	}
+	h := i.host
+	cfg := autoconf.Config{Iface: i.name, MAC: i.mac, Temporary: h.cfg.TemporaryAddrs, Rand: h.rng}
+	binary.BigEndian.PutUint64(cfg.Secret[:], h.secret[0])
+	binary.BigEndian.PutUint64(cfg.Secret[8:], h.secret[1])
+	i.v6 = &ipv6State{conf: autoconf.New(cfg)}
+	if i.up {
+		i.start6(now)
+	}
+}
+
+// IPv6 reports whether the interface speaks IPv6.
+func (i *Iface) IPv6() bool { return i.speaksIPv6() }
+
+func (i *Iface) speaksIPv6() bool { return i.v6 != nil && i.MTU() >= wire.MinMTU6 }
+
+// LinkLocal returns the interface's own link-local address with its zone, the zero Addr while it has none.
+func (i *Iface) LinkLocal() netip.Addr {
+	if i.v6 == nil {
+		return netip.Addr{}
+	}
+	return i.v6.linkLocal
+}
+
+// start6 is called when the interface can send packets: it reports groups, and has no link-local address yet or keeps it.
+func (i *Iface) start6(now clock.Instant) {
+	v := i.v6
+	if v == nil || i.loop || !i.speaksIPv6() {
+		return
+	}
+	v.changes = nil
+	if i.hasNeighbors() {
+		v.mld = mld.New(mld.Config{Rand: i.host.rng})
+		for m := range i.groups.list.all {
+			i.reportMLD(m.group, true)
+		}
+	}
+	if i.host.net.forwarding {
+		i.need(wire.AllRouters6)
+	}
+	if !v.linkLocal.IsValid() {
+		i.tryLinkLocal(now, v.conf.LinkLocal(0))
+	}
+	i.startRouter(now)
+	i.startSolicits(now)
+}
+
+// stop6 is called when the interface can't send packets any more.
+func (i *Iface) stop6(now clock.Instant) {
+	v := i.v6
+	if v == nil || i.loop {
+		return
+	}
+	if i.host.net.forwarding {
+		i.unneed(wire.AllRouters6)
+	}
+	v.mld, v.changes, v.solicits = nil, nil, solicits{}
+	i.stopRouter()
+	v.conf.Flush(now)
+	i.applyAutoconf(now)
+}
+
+// hasNeighbors reports whether stations of the link have hardware addresses.
+func (i *Iface) hasNeighbors() bool { return i.caps.Medium == phy.MediumEthernet }
+
+// tryLinkLocal probes for a link-local address, which the interface then has.
+func (i *Iface) tryLinkLocal(now clock.Instant, a netip.Addr) {
+	_, _ = i.probeAddr(now, netip.PrefixFrom(a, 64), OriginLinkLocal)
+}
+
+// assigned is called when probing has ended and the interface has the address.
+func (i *Iface) assigned(now clock.Instant, c *AddrProbe) {
+	if c.origin == OriginLinkLocal {
+		i.v6.linkLocal = c.addr
+		if i.v6.mld != nil {
+			i.v6.mld.Restart(now) // RFC 3590 §4: what was reported from :: may have been ignored
+		}
+	}
+}
+
+// abandoned is called when another station uses an address for which the interface has probed. It tries another one of the same
+// kind (RFC 7217 §6).
+func (i *Iface) abandoned(now clock.Instant, c *AddrProbe) {
+	switch c.origin {
+	case OriginLinkLocal:
+		if next, ok := i.v6.conf.Conflict(now, c.prefix.Addr()); ok {
+			i.tryLinkLocal(now, next)
+		}
+	case OriginAutoconf, OriginTemporary:
+		_, _ = i.v6.conf.Conflict(now, c.prefix.Addr())
+		i.applyAutoconf(now)
+	}
+}
+
+// joinNode makes the interface a member of the solicited-node group of its address a (RFC 4861 §7.2.1), and leaveNode ends that.
+func (i *Iface) joinNode(a netip.Addr) {
+	if a.Is6() && !i.loop && i.hasNeighbors() {
+		i.need(wire.SolicitedNode(a))
+	}
+}
+
+func (i *Iface) leaveNode(a netip.Addr) {
+	if a.Is6() && !i.loop {
+		i.unneed(wire.SolicitedNode(a))
+	}
+}
+
+// hopLimit returns the default of a packet's TTL, or of its hop limit, which a router may have advertised (RFC 4861 §6.3.4).
+func (i *Iface) hopLimit(f family) uint8 {
+	if f == ipv6 && i.v6 != nil && i.v6.link.HopLimit != 0 {
+		return i.v6.link.HopLimit
+	}
+	return replyTTL
+}
+
+// deadline6 returns the time at which tick6 must be called.
+func (i *Iface) deadline6() clock.Instant {
+	v := i.v6
+	if v == nil {
+		return clock.Never
+	}
+	at := min(v.solicits.at(), v.router.at())
+	if v.mld != nil && i.up {
+		at = min(at, v.mld.Deadline())
+	}
+	return at
+}
+
+// tick6 runs the timers that are due.
+func (i *Iface) tick6(now clock.Instant) {
+	v := i.v6
+	if v == nil {
+		return
+	}
+	i.tickSolicits(now)
+	i.tickRouter(now)
+	if v.conf.Deadline().Due(now) {
+		v.conf.Expire(now)
+		i.applyAutoconf(now)
+	}
+}
+
+// source6 returns the source of packets to dst by the next hop p (RFC 6724 §5).
+func (n *netLayer) source6(p hop, dst netip.Addr) (netip.Addr, bool) {
+	if c := &n.chosen; c.epoch == n.epoch && c.dst == dst && c.iface == p.iface {
+		return c.src, c.src.IsValid()
+	}
+	n.candidates = n.candidates[:0]
+	for _, i := range n.ifaces {
+		if i.loop {
+			continue
+		}
+		for k := range i.addresses.list {
+			a := &i.addresses.list[k]
+			if a.addr.Is4() {
+				continue
+			}
+			n.candidates = append(n.candidates, addrsel.Candidate{
+				Addr: a.addr, PrefixLen: a.Bits(), Deprecated: a.deprecated, Temporary: a.origin == OriginTemporary,
+				Outgoing: i == p.iface || p.iface == n.loop,
+			})
+		}
+	}
+	n.chosen = chosenSource{iface: p.iface, dst: dst, epoch: n.epoch}
+	if k, ok := n.policy.Source(dst, n.candidates); ok {
+		n.chosen.src = n.candidates[k].Addr
+	}
+	return n.chosen.src, n.chosen.src.IsValid()
+}
+
+// chosenSource is the last result of source6, valid while the epoch is that of the network layer.
+type chosenSource struct {
+	iface    *Iface
+	dst, src netip.Addr
+	epoch    uint32
+}

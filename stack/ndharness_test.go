@@ -314,3 +314,12 @@ func ndOptionText(o wire.NDOptions) (text string) {
 
 // at6 returns an instant after the beginning.
 func at6(d time.Duration) clock.Instant { return clock.Instant(0).Add(d) }
+
+// crafted6 returns the frame of a message to the station hw or to a group.
+func crafted6(hw wire.HardwareAddr, m ndMessage) *phy.Frame {
+	f := m.frame()
+	if !m.dst.IsMulticast() {
+		copy(f.Bytes(), hw[:])
+	}
+	return f
+}

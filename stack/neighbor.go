@@ -84,7 +84,7 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 }
 
 // failPending drops the packets that waited for neighbour e, reports the failure to their sockets or senders, and fails
-// the waiting connections.
+// the waiting connections, except those for which there is another router (RFC 4861 §6.3.6).
 func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
@@ -101,6 +101,10 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	}
 	for _, c := range w.conns {
 		c.parked = nil
+		if i.host.net.hasDetour(c.remote.Addr(), e) {
+			i.host.connChanged(now, c)
+			continue
+		}
 		i.host.failNoPath(now, c, ErrHostUnreach, r)
 	}
 }

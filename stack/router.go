@@ -226,6 +226,19 @@ func (n *netLayer) reachable(r *route.Route) bool {
 	return e == nil || e.State != neigh.Failed
 }
 
+// hasDetour reports whether packets to dst can go by another next hop than e, which has failed.
+func (n *netLayer) hasDetour(dst netip.Addr, e *neighbor) bool {
+	if e.State != neigh.Failed || n.gateways[e.Addr] == 0 {
+		return false
+	}
+	p, ok := n.lookup(dst)
+	if !ok || p.next == e.Addr {
+		return false
+	}
+	other := p.iface.neighborsOf(p.next).Get(p.next)
+	return other == nil || other.State != neigh.Failed
+}
+
 // neighborFailed is called when a neighbour has not answered. Connections by that gateway look for another, and redirects to the
 // neighbour are forgotten.
 func (n *netLayer) neighborFailed(a netip.Addr) {

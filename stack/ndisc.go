@@ -105,7 +105,7 @@ func (h *Host) receiveSolicitation(now clock.Instant, p *packet) Verdict {
 	}
 	f := h.frames.get(0)
 	h.putAdvertisement(i, f, wire.NeighborAdvertisement{Solicited: true, Override: true, Target: target}, target, p.src)
-	if r := h.reply(now, f, p.src); r != drop.None {
+	if r := h.reply(now, f, target, p.src); r != drop.None {
 		return dropped(r)
 	}
 	return h.answeredSolicitation()

@@ -212,7 +212,7 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
 	copy(f.Bytes()[wire.UDPLen:], p)
 	udp.Put(f.Bytes(), path.src, path.dst)
-	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl, u.label.of(h, &path, u.local.Port())); err != nil {
+	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl, u.label.of(h, &path, u.local.Port(), to.Port())); err != nil {
 		return err
 	}
 	h.count(mib.UDPOutDatagrams)

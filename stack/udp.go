@@ -198,8 +198,8 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 		return ErrClosed
 	case !to.IsValid():
 		return ErrNotBound
-	case to.Port() == 0:
-		return ErrInvalid
+	case to.Port() == 0, u.families.first == ipv6 && to.Addr().Unmap().Is4():
+		return ErrInvalid // RFC 3493 §5.3: a socket for IPv6 only sends no packets of IPv4
 	}
 	h := u.host
 	f, path, err := u.start(now, u.local.Addr(), to.Addr(), wire.UDPLen+len(p))

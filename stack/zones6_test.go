@@ -20,6 +20,11 @@ func twins(t testing.TB) (n *network, a, b, c *Host) {
 	a1 := a.AddIface(n.now, IfaceConfig{Name: "eth1", Caps: ethernet, MAC: macA, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.1.1/24")}})
 	n.join(a0, b0)
 	n.join(a1, c0)
+	for _, h := range n.hosts {
+		if err := h.net.loop.AddAddr(n.now, netip.MustParsePrefix("::1/128")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, x := range []struct {
 		i     *Iface
 		addrs string

@@ -65,36 +65,40 @@ func (n *netLayer) inZone(a netip.Addr) *Iface {
 	return n.ifaces[k]
 }
 
-// scope returns a with a zone if it needs one and has none. Of several interfaces with IPv6 there must be one that the
-// zone of like names. ErrZone: the zone can't be found, or a has a zone that it must not have.
+// scope returns a with a zone if it needs one: its own zone, else that of like, else the only interface that speaks IPv6. A group
+// of a larger scope may have a zone, which chooses the interface. ErrZone: there is no such interface, or several interfaces
+// speak IPv6. ErrInvalid: a has a zone although it is unique on all links (RFC 4007 §6).
 func (n *netLayer) scope(a, like netip.Addr) (netip.Addr, error) {
 	a = a.Unmap()
-	if a.Is6() && a.IsMulticast() && groupScope(a) <= scopeLink || needsZone(a) {
+	if a.Zone() != "" {
 		switch {
-		case a.Zone() != "":
-			if n.inZone(a) == nil {
-				return a, ErrZone
-			}
-			return a, nil
-		case like.Zone() != "":
-			return a.WithZone(like.Zone()), nil
-		}
-		var only *Iface
-		for _, i := range n.ifaces {
-			if i.loop || !i.speaksIPv6() {
-				continue
-			}
-			if only != nil {
-				return a, ErrZone
-			}
-			only = i
-		}
-		if only == nil {
+		case !needsZone(a) && !a.IsMulticast():
+			return a, ErrInvalid
+		case n.inZone(a) == nil:
 			return a, ErrZone
 		}
-		return a.WithZone(only.name), nil
+		return a, nil
 	}
-	return a.WithZone(""), nil
+	if !needsZone(a) && !(a.Is6() && a.IsMulticast() && groupScope(a) == scopeLink) {
+		return a, nil
+	}
+	if like.Zone() != "" {
+		return a.WithZone(like.Zone()), nil
+	}
+	var only *Iface
+	for _, i := range n.ifaces {
+		if i.loop || !i.speaksIPv6() {
+			continue
+		}
+		if only != nil {
+			return a, ErrZone
+		}
+		only = i
+	}
+	if only == nil {
+		return a, ErrZone
+	}
+	return a.WithZone(only.name), nil
 }
 
 // flow is the key of a TCP or UDP socket: its local and remote address and port. A zero field matches any value. It

@@ -156,7 +156,11 @@ func (h *Host) emit(now clock.Instant, c *TCPConn, f *phy.Frame, room int) bool 
 	if s.Flags.Has(wire.RST) {
 		h.count(mib.TCPOutRsts)
 	}
-	h.putIP(f, &ipHeader{src: src, dst: dst, proto: wire.ProtocolTCP, ttl: c.ttl, ecn: s.ECN, dontFragment: !c.conn.MayFragment(), label: c.label})
+	ttl := c.ttl
+	if ttl == replyTTL && i != nil {
+		ttl = i.hopLimit(familyOf(dst)) // the default, which a router may have advertised (RFC 4861 §6.3.4)
+	}
+	h.putIP(f, &ipHeader{src: src, dst: dst, proto: wire.ProtocolTCP, ttl: ttl, ecn: s.ECN, dontFragment: !c.conn.MayFragment(), label: c.label})
 	s.Payload, s.Lent = nil, [2][]byte{}
 	return true
 }
@@ -197,10 +201,10 @@ func (h *Host) send(now clock.Instant, p hop, f *phy.Frame, owner sendErrorSink)
 	return nil
 }
 
-// reply queues the packet f, an answer of the stack itself to dst, and then owns f. It returns drop.None, or the reason
-// for which it dropped f.
-func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reason {
-	p, ok := h.net.lookup(dst)
+// reply queues the packet f, an answer of the stack itself from src to dst, and then owns f. It returns drop.None, or the
+// reason for which it dropped f.
+func (h *Host) reply(now clock.Instant, f *phy.Frame, src, dst netip.Addr) drop.Reason {
+	p, ok := h.net.routeFor(src, dst)
 	if !ok {
 		h.countIP(familyOf(dst), mib.IPOutNoRoutes)
 		h.frames.put(f)

@@ -35,11 +35,15 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		h.countIP(p.family, mib.IPOutNoRoutes)
 		return h.sendError(now, p, icmpError{kind: netUnreachable}, drop.NoRoute)
 	}
+	if needsZone(p.src) && way.iface != p.iface { // RFC 4291 §2.5.6, RFC 4443 §3.1, code 2
+		h.countIP(ipv6, mib.IPInAddrErrors)
+		return h.sendError(now, p, icmpError{kind: beyondScope}, drop.LinkLocal)
+	}
 	if way.broadcast {
 		h.countIP(p.family, mib.IPInAddrErrors)
 		return dropped(drop.MartianDest) // a directed broadcast, RFC 2644
 	}
-	if p.family == ipv6 && way.iface.MTU() < wire.MinMTU6 {
+	if p.family == ipv6 && !way.iface.speaksIPv6() {
 		h.countIP(ipv6, mib.IPOutNoRoutes)
 		return h.sendError(now, p, icmpError{kind: netUnreachable}, drop.IPv6Off)
 	}
@@ -68,11 +72,8 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 
 // mayForward checks everything that does not depend on the route. If ok is false, v is the packet's verdict.
 func (h *Host) mayForward(now clock.Instant, p *packet) (v Verdict, ok bool) {
-	if p.src.IsLinkLocalUnicast() || p.dst.IsLinkLocalUnicast() {
+	if p.dst.IsLinkLocalUnicast() || p.family == ipv4 && p.src.IsLinkLocalUnicast() {
 		h.countIP(p.family, mib.IPInAddrErrors)
-		if p.family == ipv6 && !p.dst.IsLinkLocalUnicast() { // RFC 4443 §3.1, code 2
-			return h.sendError(now, p, icmpError{kind: beyondScope}, drop.LinkLocal), false
-		}
 		return dropped(drop.LinkLocal), false // RFC 3927 §7, RFC 4291 §2.5.6
 	}
 	if p.src.IsUnspecified() { // IPv6 alone: of IPv4 checkAddresses has dropped it
@@ -110,9 +111,15 @@ func (h *Host) forwardHeader(now clock.Instant, p *packet, way hop, ip []byte) (
 // fitsSegmented reports whether the pieces of a super-segment fit an MTU after a device has cut it. Each piece has the
 // headers of the super-segment.
 func fitsSegmented(p *packet, mtu int) bool {
-	n, head := int(p.frame.Offload.GSOSize), wire.UDPLen
-	if p.proto == wire.ProtocolTCP && len(p.payload) >= wire.TCPLen {
-		head = int(p.payload[12]>>4) * 4
+	n, head, proto, b := int(p.frame.Offload.GSOSize), wire.UDPLen, p.proto, p.payload
+	if n == 0 {
+		return false
 	}
-	return n != 0 && n+p.headerLen+head <= mtu
+	if p.family == ipv6 { // the headers of extensions are before that of the transport
+		proto, b = wire.UpperLayer(proto, b)
+	}
+	if proto == wire.ProtocolTCP && len(b) >= wire.TCPLen {
+		head = int(b[12]>>4) * 4
+	}
+	return len(p.octets)-len(b)+head+n <= mtu
 }

@@ -104,7 +104,8 @@ func (c *cutting) putHeader(b, head []byte, off, n int, more bool) int {
 const minFragmentMTU = 552
 
 // fragmentSize returns the largest length that fragments of the packet f may have on i, in octets. It returns f's own
-// length if f must not or can't be fragmented. The host has made each IPv6 packet itself, unless it is a router's, which fits.
+// length if f must not or can't be fragmented. Of IPv6 only the source fragments (RFC 8200 §4.5), so a packet that the host
+// forwards, which fits the MTU, is not cut to the path MTU.
 func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	const dontFragment = 0x4000
 	b := f.Bytes()
@@ -113,7 +114,7 @@ func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	}
 	mtu := i.mtuOf(versionOf(b))
 	if versionOf(b) == ipv6 {
-		if h.net.paths.Len() > 0 {
+		if h.net.paths.Len() > 0 && f.Len() > wire.MinMTU6 && h.net.localAddrs[i.scoped(netip.AddrFrom16([16]byte(b[8:])))] != nil {
 			return h.net.paths.Within(now, i.scoped(netip.AddrFrom16([16]byte(b[24:]))), mtu)
 		}
 		return mtu

@@ -66,17 +66,20 @@ func (h *Host) flowLabel(src netip.Addr, dst netip.AddrPort, extra uint64) uint3
 
 // labelCache keeps the flow label of a socket's last datagram.
 type labelCache struct {
-	src, dst netip.Addr
-	label    uint32
+	src   netip.Addr
+	dst   netip.AddrPort
+	label uint32
 }
 
-// of returns the flow label for a datagram of a UDP socket with the given port, 0 over IPv4.
-func (c *labelCache) of(h *Host, p *datagramRoute, port uint16) uint32 {
+// of returns the flow label for a datagram by the route p from the socket, which has the port srcPort, to dstPort. It is 0 over
+// IPv4.
+func (c *labelCache) of(h *Host, p *datagramRoute, srcPort, dstPort uint16) uint32 {
 	if familyOf(p.dst) == ipv4 {
 		return 0
 	}
-	if c.dst != p.dst || c.src != p.src {
-		*c = labelCache{p.src, p.dst, h.flowLabel(p.src, netip.AddrPortFrom(p.dst, port), uint64(wire.ProtocolUDP))}
+	if dst := netip.AddrPortFrom(p.dst, dstPort); c.dst != dst || c.src != p.src {
+		extra := uint64(srcPort)<<8 | uint64(wire.ProtocolUDP)
+		*c = labelCache{src: p.src, dst: dst, label: h.flowLabel(p.src, dst, extra)}
 	}
 	return c.label
 }

@@ -68,12 +68,12 @@ func (h *Host) answerEcho(now clock.Instant, p *packet, m *wire.ICMP, data []byt
 		}
 	}
 	h.putIPv4(f, options[:n], &ipHeader{src: p.dst, dst: p.src, proto: wire.ProtocolICMP, ttl: replyTTL, dontFragment: p.fragment.dontFragment})
-	return h.sendEchoReply(now, p, f, m.ID)
+	return h.sendEchoReply(now, p, f, p.dst, m.ID)
 }
 
-// sendEchoReply sends the reply f to an echo request with the identifier id.
-func (h *Host) sendEchoReply(now clock.Instant, p *packet, f *phy.Frame, id uint16) Verdict {
-	if r := h.reply(now, f, p.src); r != drop.None {
+// sendEchoReply sends the reply f to an echo request with the identifier id. The reply's source is src.
+func (h *Host) sendEchoReply(now clock.Instant, p *packet, f *phy.Frame, src netip.Addr, id uint16) Verdict {
+	if r := h.reply(now, f, src, p.src); r != drop.None {
 		return dropped(r)
 	}
 	h.countIP(p.family, mib.ICMPOutMsgs)
@@ -180,6 +180,9 @@ func (h *Host) receiveError(now clock.Instant, p *packet, e errorReport, quote [
 	}
 	if h.sockets.failRaw(now, &q, e.cause) && v == dropped(drop.ICMPNoSocket) {
 		v = Verdict{Kind: Delivered, Proto: q.proto, Raw: true}
+		if e.cause == ErrTooBig {
+			h.tooBigDatagram(now, e.mtu, &q)
+		}
 	}
 	return v
 }

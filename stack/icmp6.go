@@ -58,6 +58,9 @@ func (h *Host) answerEcho6(now clock.Instant, p *packet, m *wire.ICMPv6, data []
 		if src, ok = h.net.source(hop{iface: p.iface, next: p.src}, p.src); !ok || !unicast(p.src) {
 			return dropped(drop.ICMPBroadcast)
 		}
+		if own := p.iface.LinkLocal(); !p.iface.loop && h.net.localAddrs[src] != p.iface && own.IsValid() {
+			src = own // RFC 4443 §4.2: the source is an address of the interface that the request reached
+		}
 		if !h.icmpErrors.Take(now) {
 			h.count(mib.ICMP6OutRateLimited)
 			return dropped(drop.ICMPRateLimit)
@@ -68,18 +71,18 @@ func (h *Host) answerEcho6(now clock.Instant, p *packet, m *wire.ICMPv6, data []
 	echo := wire.ICMPv6{Type: wire.ICMPv6EchoReply, ID: m.ID, Seq: m.Seq}
 	echo.Put(f.Bytes(), src, p.src)
 	h.putIP(f, &ipHeader{src: src, dst: p.src, proto: wire.ProtocolICMPv6, ttl: replyTTL})
-	return h.sendEchoReply(now, p, f, m.ID)
+	return h.sendEchoReply(now, p, f, src, m.ID)
 }
 
-// reportOf6 is reportOf for ICMPv6. The codes for a port and for prohibited communication, and an unrecognised next header, are hard
-// as in IPv4.
+// reportOf6 is reportOf for ICMPv6. RFC 9293 §3.9.2.2 calls the codes for a port and for prohibited communication hard. A parameter
+// problem is soft, even if the peer does not know the protocol.
 func reportOf6(m *wire.ICMPv6) errorReport {
 	switch m.Type {
 	case wire.ICMPv6PacketTooBig:
 		return errorReport{cause: ErrTooBig, mtu: int(m.MTU)}
 	case wire.ICMPv6ParameterProblem:
 		if m.Code == wire.ParamUnknownNextHeader {
-			return errorReport{cause: tcp.ErrProtoUnreach, hard: true}
+			return errorReport{cause: tcp.ErrProtoUnreach}
 		}
 	case wire.ICMPv6DestUnreachable:
 		switch m.Code {

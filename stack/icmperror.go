@@ -147,7 +147,7 @@ func (h *Host) sendError(now clock.Instant, p *packet, e icmpError, why drop.Rea
 	}
 	form := errorForms[e.kind][p.family]
 	f := h.putError(p, e, form, src)
-	if r := h.reply(now, f, p.src); r != drop.None {
+	if r := h.reply(now, f, src, p.src); r != drop.None {
 		h.countIP(p.family, mib.ICMPOutErrors)
 		return dropped(r)
 	}

@@ -191,7 +191,7 @@ func (i *Iface) membership(group netip.Addr) *membership { return i.groups.byAdd
 func (h *Host) findMembers(p *packet) bool {
 	p.broadcast = true
 	i := p.iface
-	if own := h.net.localAddrs[p.src]; i.loop && own != nil {
+	if own := h.net.localAddrs[p.src]; i.loop && own != nil && !(p.family == ipv6 && groupScope(p.dst) <= scopeInterface) {
 		i = own
 	}
 	p.members = i.membership(p.dst)

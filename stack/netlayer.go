@@ -138,12 +138,26 @@ func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
 	}
 }
 
-// routeFor returns the next hop from src to dst, which may be a group. It returns false if there is no route.
-func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
+// routeFor returns the next hop from src to dst, which may be a group. It returns false if there is no route, or if the route leads
+// out of the zone of a link-local src.
+func (n *netLayer) routeFor(src, dst netip.Addr) (p hop, ok bool) {
 	if dst.IsMulticast() {
-		return n.groupHop(src, dst)
+		p, ok = n.groupHop(src, dst)
+	} else {
+		p, ok = n.lookup(dst)
 	}
-	return n.lookup(dst)
+	return p, ok && n.staysInZone(src, dst, p)
+}
+
+// staysInZone reports whether a packet from src to dst by the next hop p stays on the link of a link-local src (RFC 4007 §9).
+func (n *netLayer) staysInZone(src, dst netip.Addr, p hop) bool {
+	switch {
+	case !needsZone(src):
+		return true
+	case p.iface == n.loop:
+		return !needsZone(dst) || dst.Zone() == src.Zone()
+	}
+	return src.Zone() == p.iface.name
 }
 
 // groupHop returns the next hop from src to a group, and false if there is none. The interface is the group's zone, else the one
@@ -154,6 +168,9 @@ func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 		return hop{iface: i, next: group.WithZone(""), broadcast: true}, i != nil && i.up && (group.Is4() || i.speaksIPv6())
 	}
 	if group.Is6() && groupScope(group) <= scopeInterface {
+		if groupScope(group) < scopeInterface {
+			return hop{}, false // no node may send to a group of the reserved scope 0
+		}
 		return to(n.loop)
 	}
 	if group.Zone() != "" {
@@ -174,7 +191,7 @@ func (n *netLayer) groupHop(src, group netip.Addr) (hop, bool) {
 }
 
 // bindAddr returns the local end of a new socket, without an IPv4-mapped address and with the zone that a link-local address needs.
-// Errors: ErrNotOurs, ErrZone.
+// Errors: ErrNotOurs, ErrZone, ErrInvalid.
 func (n *netLayer) bindAddr(local netip.AddrPort) (netip.AddrPort, error) {
 	a := local.Addr().Unmap()
 	if !isAny(a) {

@@ -106,7 +106,7 @@ func (h *Host) sendRedirect(now clock.Instant, p *packet, way hop) {
 	m := wire.Redirect{Target: way.next, Dest: p.dst}
 	m.Put(f.Bytes(), src, p.src)
 	i.putNDHeader(f, src, p.src)
-	if h.reply(now, f, p.src) == drop.None {
+	if h.reply(now, f, src, p.src) == drop.None {
 		h.count(mib.ICMP6OutRedirects)
 	}
 }

@@ -31,7 +31,7 @@ func (h *Host) sendCookie(now clock.Instant, p *packet, l *TCPListener, s *tcp.S
 	answer.Put(f.Extend(answer.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.dst, p.src)
 	h.putIP(f, &ipHeader{src: p.dst, dst: p.src, proto: wire.ProtocolTCP, ttl: l.cfg.TTL, dontFragment: true, label: h.connLabel(local, remote)})
-	if r := h.reply(now, f, p.src); r != drop.None {
+	if r := h.reply(now, f, p.dst, p.src); r != drop.None {
 		return dropped(r)
 	}
 	h.tcp.cookies.Sent(now)

@@ -169,7 +169,7 @@ func (h *Host) sendReset(now clock.Instant, p *packet, s *tcp.Segment, why drop.
 	rst.Put(f.Extend(rst.HeaderLen()))
 	wire.PutTCPChecksum(f.Bytes(), p.dst, p.src)
 	h.putIP(f, &ipHeader{src: p.dst, dst: p.src, proto: wire.ProtocolTCP, ttl: replyTTL, dontFragment: true})
-	if r := h.reply(now, f, p.src); r != drop.None {
+	if r := h.reply(now, f, p.dst, p.src); r != drop.None {
 		return dropped(r)
 	}
 	h.count(mib.TCPOutSegs)
@@ -184,7 +184,7 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
 		c.epoch = h.net.epoch
 		c.endDoubt() // later progress may still be that of the old next hop
-		c.hop, _ = h.net.lookup(c.remote.Addr())
+		c.hop, _ = h.net.routeFor(c.local.Addr(), c.remote.Addr())
 		if mtu, since, ok := h.net.paths.Get(now, pmtu.Key{Dst: c.remote.Addr(), Checked: true}); ok {
 			c.conn.LimitPath(mtu-c.headers(), since)
 		}

@@ -198,8 +198,8 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 		return ErrClosed
 	case !to.IsValid():
 		return ErrNotBound
-	case to.Port() == 0:
-		return ErrInvalid
+	case to.Port() == 0, u.families.first == ipv6 && to.Addr().Unmap().Is4():
+		return ErrInvalid // RFC 3493 §5.3: a socket for IPv6 only sends no packets of IPv4
 	}
 	h := u.host
 	f, path, err := u.start(now, u.local.Addr(), to.Addr(), wire.UDPLen+len(p))
@@ -212,7 +212,7 @@ func (u *UDPConn) Send(now clock.Instant, p []byte, to netip.AddrPort) error {
 	udp := wire.UDP{SrcPort: u.local.Port(), DstPort: to.Port()}
 	copy(f.Bytes()[wire.UDPLen:], p)
 	udp.Put(f.Bytes(), path.src, path.dst)
-	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl, u.label.of(h, &path, u.local.Port())); err != nil {
+	if err := u.finish(now, f, path, wire.ProtocolUDP, u.ttl, u.label.of(h, &path, u.local.Port(), to.Port())); err != nil {
 		return err
 	}
 	h.count(mib.UDPOutDatagrams)

@@ -206,6 +206,11 @@ func (h *Host) reply(now clock.Instant, f *phy.Frame, dst netip.Addr) drop.Reaso
 		return drop.NoRoute
 	}
 	if b := f.Bytes(); familyOf(dst) == ipv6 {
+		if src := netip.AddrFrom16([16]byte(b[8:])); needsZone(src) && !p.iface.loop && h.net.localAddrs[p.iface.scoped(src)] != p.iface {
+			h.countIP(ipv6, mib.IPOutNoRoutes) // the answer would leave the link of its source (RFC 4007 §9)
+			h.frames.put(f)
+			return drop.NoRoute
+		}
 		if b[7] == replyTTL {
 			b[7] = p.iface.hopLimit(ipv6)
 		}

@@ -72,14 +72,19 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 		return hop{}, false
 	}
 	if needsZone(dst) {
-		i := n.inZone(dst)
-		return hop{iface: i, next: dst}, i != nil && i.up
+		if i := n.inZone(dst); i != nil && i.up && i.speaksIPv6() {
+			return hop{iface: i, next: dst}, true
+		}
+		return hop{}, false
 	}
 	r := n.routes.Choose(dst, n.reachable)
 	if r == nil {
 		return hop{}, false
 	}
 	i := n.ifaces[r.Out]
+	if dst.Is6() && !i.speaksIPv6() {
+		return hop{}, false
+	}
 	if r.Gateway.IsValid() {
 		return hop{iface: i, next: r.Gateway}, true
 	}
@@ -138,12 +143,19 @@ func (n *netLayer) disconnect(i *Iface, subnet netip.Prefix) {
 	}
 }
 
-// routeFor returns the next hop from src to dst, which may be a group. It returns false if there is no route.
+// routeFor returns the next hop from src to dst, which may be a group. It returns false if there is no route, or only one by which
+// a packet would leave the link of its link-local source (RFC 4007 §9).
 func (n *netLayer) routeFor(src, dst netip.Addr) (hop, bool) {
+	p, ok := hop{}, false
 	if dst.IsMulticast() {
-		return n.groupHop(src, dst)
+		p, ok = n.groupHop(src, dst)
+	} else {
+		p, ok = n.lookup(dst)
 	}
-	return n.lookup(dst)
+	if zone := src.Zone(); ok && zone != "" && p.iface.name != zone && !p.iface.loop {
+		return hop{}, false
+	}
+	return p, ok
 }
 
 // groupHop returns the next hop from src to a group, and false if there is none. The interface is the group's zone, else the one

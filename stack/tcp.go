@@ -184,7 +184,7 @@ func (c *TCPConn) refreshRoute(now clock.Instant) bool {
 	if h := c.host; c.epoch != h.net.epoch {
 		c.epoch = h.net.epoch
 		c.endDoubt() // later progress may still be that of the old next hop
-		c.hop, _ = h.net.lookup(c.remote.Addr())
+		c.hop, _ = h.net.routeFor(c.local.Addr(), c.remote.Addr())
 		if mtu, since, ok := h.net.paths.Get(now, pmtu.Key{Dst: c.remote.Addr(), Checked: true}); ok {
 			c.conn.LimitPath(mtu-c.headers(), since)
 		}

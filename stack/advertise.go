@@ -103,9 +103,14 @@ func (i *Iface) Advertise(now clock.Instant, cfg *Advertising) error {
 	return nil
 }
 
-// startRouter begins to advertise, soon after the interface can send packets.
+// startRouter begins to advertise, soon after the interface can send packets and has a link-local address.
 func (i *Iface) startRouter(now clock.Instant) {
-	if a := i.v6.router; a != nil && i.up {
+	a := i.v6.router
+	if a == nil {
+		return
+	}
+	i.stopRouter()
+	if i.runs6() && i.v6.linkLocal.IsValid() {
 		*a = advertiser{cfg: a.cfg, next: now.Add(i.host.randomBetween(0, maxSolicitDelay))}
 		i.host.workPending()
 	}
@@ -135,8 +140,8 @@ func (i *Iface) tickRouter(now clock.Instant) {
 	if a == nil || !a.next.Due(now) {
 		return
 	}
-	if !i.v6.linkLocal.IsValid() { // still tentative
-		a.next = now.Add(maxSolicitDelay)
+	if !i.v6.linkLocal.IsValid() { // it was removed; startRouter follows when there is another
+		i.stopRouter()
 		return
 	}
 	i.sendRouterAdvertisement(now)
@@ -174,6 +179,9 @@ func (h *Host) receiveRouterSolicitation(now clock.Instant, p *packet) Verdict {
 	if a.anySent {
 		at = max(at, a.last.Add(minAdvertGap))
 	}
+	if !i.v6.linkLocal.IsValid() {
+		return h.overhearND()
+	}
 	if at < a.next || !a.answers && a.sent >= firstAdverts {
 		a.next = min(a.next, at)
 	}
@@ -187,7 +195,7 @@ func (h *Host) receiveRouterSolicitation(now clock.Instant, p *packet) Verdict {
 // sendRouterAdvertisement sends an advertisement to all nodes (RFC 4861 §6.2.3).
 func (i *Iface) sendRouterAdvertisement(now clock.Instant) {
 	a, src := i.v6.router, i.v6.linkLocal
-	if !src.IsValid() || !i.up {
+	if !src.IsValid() || !i.runs6() {
 		return
 	}
 	f := i.host.frames.get(wire.MinMTU6)
@@ -247,7 +255,7 @@ func (i *Iface) advertisedPrefixes() (list []netip.Prefix) {
 // routers, and forgets what other routers have advertised.
 func (i *Iface) roleChanged(now clock.Instant) {
 	v := i.v6
-	if v == nil || i.loop || !i.up {
+	if !i.runs6() {
 		return
 	}
 	if i.host.net.forwarding {

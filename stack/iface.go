@@ -286,6 +286,9 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 		i.host.net.disconnect(i, p.Masked())
 	}
 	i.leaveNode(a)
+	if i.LinkLocal() == a {
+		i.v6.linkLocal = netip.Addr{}
+	}
 	i.host.net.epoch++
 	i.host.abortConnsFrom(now, a)
 	return nil
@@ -298,7 +301,16 @@ func (i *Iface) SetMTU(mtu int) error {
 		return ErrInvalid
 	}
 	i.mtu = mtu
+	i.mtuChanged()
 	return nil
+}
+
+// mtuChanged is called when the interface's MTU may have changed. IPv6 starts or stops at the next Tick, but routes of IPv6 end at once.
+func (i *Iface) mtuChanged() {
+	if i.v6 != nil && i.v6.running != i.mayRun6() {
+		i.host.net.epoch++
+		i.host.workPending()
+	}
 }
 
 // SetMAC changes the hardware address and announces the interface's addresses under it.
@@ -329,6 +341,7 @@ func (i *Iface) SetLink(now clock.Instant, c phy.Capabilities, up bool) {
 func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bool) {
 	state, mtu := i.State(), i.MTU()
 	i.caps, i.off, i.linkDown = c, off, linkDown
+	i.mtuChanged()
 	if up := !off && !linkDown; up != i.up {
 		i.setCarrying(now, up)
 	}
@@ -352,7 +365,8 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 		return
 	}
 	i.stop6(now)
-	i.cancelAddrProbes()
+	i.cancelAddrProbes(ipv4)
+	i.cancelAddrProbes(ipv6)
 	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)

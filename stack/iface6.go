@@ -14,6 +14,7 @@ import (
 
 // ipv6State is what IPv6 adds to an interface.
 type ipv6State struct {
+	running   bool            // true from start6 to stop6
 	conf      *autoconf.State // what routers have advertised
 	linkLocal netip.Addr      // with its zone; zero until the address is not tentative any more
 	mld       *mld.Listener   // nil while the interface is down
@@ -52,13 +53,19 @@ func (i *Iface) LinkLocal() netip.Addr {
 	return i.v6.linkLocal
 }
 
+// mayRun6 reports whether the interface can send packets of IPv6.
+func (i *Iface) mayRun6() bool { return i.up && !i.loop && i.speaksIPv6() }
+
+// runs6 reports whether the interface takes part in what IPv6 does on its link.
+func (i *Iface) runs6() bool { return i.v6 != nil && i.v6.running }
+
 // start6 is called when the interface can send packets: it reports groups, and has no link-local address yet or keeps it.
 func (i *Iface) start6(now clock.Instant) {
 	v := i.v6
-	if v == nil || i.loop || !i.speaksIPv6() {
+	if v == nil || v.running || !i.mayRun6() {
 		return
 	}
-	v.changes = nil
+	v.running, v.changes = true, nil
 	if i.hasNeighbors() {
 		v.mld = mld.New(mld.Config{Rand: i.host.rng})
 		for m := range i.groups.list.all {
@@ -78,9 +85,10 @@ func (i *Iface) start6(now clock.Instant) {
 // stop6 is called when the interface can't send packets any more.
 func (i *Iface) stop6(now clock.Instant) {
 	v := i.v6
-	if v == nil || i.loop {
+	if !i.runs6() {
 		return
 	}
+	v.running = false
 	if i.host.net.forwarding {
 		i.unneed(wire.AllRouters6)
 	}
@@ -102,6 +110,7 @@ func (i *Iface) tryLinkLocal(now clock.Instant, a netip.Addr) {
 func (i *Iface) assigned(now clock.Instant, c *AddrProbe) {
 	if c.origin == OriginLinkLocal {
 		i.v6.linkLocal = c.addr
+		i.startRouter(now)
 		if i.v6.mld != nil {
 			i.v6.mld.Restart(now) // RFC 3590 §4: what was reported from :: may have been ignored
 		}
@@ -149,8 +158,11 @@ func (i *Iface) deadline6() clock.Instant {
 	if v == nil {
 		return clock.Never
 	}
+	if v.running != i.mayRun6() {
+		return 0 // the MTU has changed
+	}
 	at := min(v.solicits.at(), v.router.at())
-	if v.mld != nil && i.up {
+	if v.mld != nil {
 		at = min(at, v.mld.Deadline())
 	}
 	return at
@@ -161,6 +173,15 @@ func (i *Iface) tick6(now clock.Instant) {
 	v := i.v6
 	if v == nil {
 		return
+	}
+	if may := i.mayRun6(); may != v.running {
+		i.host.net.epoch++
+		i.start6(now)
+		if !may {
+			i.stop6(now)
+			i.cancelAddrProbes(ipv6)
+		}
+		i.host.allConnsChanged(now)
 	}
 	i.tickSolicits(now)
 	i.tickRouter(now)

@@ -29,7 +29,7 @@ func (i *Iface) reportMLD(group netip.Addr, join bool) {
 
 // owesReports reports whether transmitReports may have a message to send at time now.
 func (i *Iface) owesReports(now clock.Instant) bool {
-	return i.v6 != nil && i.v6.mld != nil && (len(i.v6.changes) > 0 || i.v6.mld.Owes(now))
+	return i.v6 != nil && i.v6.mld != nil && i.speaksIPv6() && (len(i.v6.changes) > 0 || i.v6.mld.Owes(now))
 }
 
 // transmitReports writes the next MLD message into f, and reports whether there was one.

@@ -328,9 +328,12 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 	i.host.count(mib.ARPOutRequests)
 }
 
-// cancelAddrProbes ends all probes and announcements of an interface that is going down.
-func (i *Iface) cancelAddrProbes() {
+// cancelAddrProbes ends all probes and announcements of a family on an interface that is going down.
+func (i *Iface) cancelAddrProbes(f family) {
 	for _, c := range slices.Clone(i.addresses.probes) {
+		if familyOf(c.addr) != f {
+			continue
+		}
 		if c.stop(); !c.done {
 			c.finish(ErrDown)
 		}

@@ -83,9 +83,9 @@ func take[T any](list *[]T, d *decisions) (s T, ok bool) {
 }
 
 func (a *application) dial(r *rig, d *decisions) {
-	to := hostileStations[d.pick(len(hostileStations))]
+	to := r.station(d)
 	if d.one(8) {
-		to = hostileOwn[d.below(len(hostileOwn))]
+		to = r.own(d)
 	}
 	var local netip.AddrPort
 	if d.one(4) { // so that both ends may open at the same time
@@ -130,9 +130,13 @@ func (a *application) listen(r *rig, d *decisions) {
 	}
 	var local netip.Addr
 	if d.one(4) {
-		local = hostileOwn[d.below(len(hostileOwn))]
+		local = r.own(d)
 	}
-	if l, err := r.h.ListenTCP(port(local, d.port()), 1+d.below(8), a.config(d)); err == nil {
+	listen := r.h.ListenTCP
+	if r.six && d.one(4) {
+		listen = r.h.ListenTCP6
+	}
+	if l, err := listen(port(local, d.port()), 1+d.below(8), a.config(d)); err == nil {
 		if d.one(3) {
 			l.OnEvent = func(now clock.Instant) {
 				for c := l.Accept(); c != nil; c = l.Accept() {
@@ -146,8 +150,8 @@ func (a *application) listen(r *rig, d *decisions) {
 
 // accept accepts connections of every listener.
 func (a *application) accept(r *rig, d *decisions) {
-	for _, p := range hostilePorts {
-		l := r.h.sockets.anyTCP[familyPort{ipv4, p}]
+	for k := range 2 * len(hostilePorts) {
+		l := r.h.sockets.anyTCP[familyPort{family(k % 2), hostilePorts[k/2]}]
 		if l == nil {
 			continue
 		}
@@ -210,16 +214,20 @@ func (a *application) open(r *rig, d *decisions) {
 	case 0, 1:
 		var local netip.Addr
 		if d.one(4) {
-			local = hostileOwn[d.below(len(hostileOwn))]
+			local = r.own(d)
 		}
-		if u, err := h.BindUDP(port(local, d.port())); err == nil {
+		bind := h.BindUDP
+		if r.six && d.one(4) {
+			bind = h.BindUDP6
+		}
+		if u, err := bind(port(local, d.port())); err == nil {
 			if d.one(4) {
 				u.OnEvent = func(clock.Instant) { u.Close() } // even while others still have to receive the datagram
 			}
 			add(&a.udp, u, (*UDPConn).Close)
 		}
 	case 2:
-		if u, err := h.DialUDP(netip.AddrPort{}, port(hostileStations[d.pick(len(hostileStations))], d.port())); err == nil {
+		if u, err := h.DialUDP(netip.AddrPort{}, port(r.station(d), d.port())); err == nil {
 			add(&a.udp, u, (*UDPConn).Close)
 		}
 	case 3:
@@ -231,11 +239,13 @@ func (a *application) open(r *rig, d *decisions) {
 			add(&a.icmp, c, (*ICMPConn).Close)
 		}
 	case 4:
-		if c, err := h.BindRaw([...]wire.Protocol{89, wire.ProtocolTCP, wire.ProtocolUDP, wire.ProtocolICMP}[d.pick(4)]); err == nil {
+		if c, err := h.BindRaw([...]wire.Protocol{89, wire.ProtocolTCP, wire.ProtocolUDP, wire.ProtocolICMP, wire.ProtocolICMPv6}[d.pick(5)]); err == nil {
+			r.forger = true
 			add(&a.raw, c, (*RawConn).Close)
 		}
 	case 5:
-		if c, err := h.BindFrames(nil, [...]wire.EtherType{0, wire.EtherTypeARP, wire.EtherTypeIPv4, 0x88b5}[d.pick(4)]); err == nil {
+		if c, err := h.BindFrames(nil, [...]wire.EtherType{0, wire.EtherTypeARP, wire.EtherTypeIPv4, wire.EtherTypeIPv6, 0x88b5}[d.pick(5)]); err == nil {
+			r.forger = true
 			add(&a.frames, c, (*FrameConn).Close)
 		}
 	}
@@ -243,11 +253,11 @@ func (a *application) open(r *rig, d *decisions) {
 
 // use makes a socket send, receive, join a group or leave one.
 func (a *application) use(r *rig, d *decisions) {
-	to := hostileStations[d.pick(len(hostileStations))]
+	to := r.station(d)
 	switch d.below(8) {
 	case 0, 1, 2:
 		if u, _, ok := choose(a.udp, d); ok {
-			dst := [...]netip.Addr{to, to, hostileGroups[0], hostileGroups[1], limitedBroadcast, hostileOwn[1]}[d.pick(6)]
+			dst := [...]netip.Addr{to, to, r.group(d), r.group(d), limitedBroadcast, r.own(d)}[d.pick(6)]
 			u.SetDontFragment(d.one(4))
 			_ = u.Send(r.now, a.chunk[:d.length(65507)], port(dst, d.port()))
 		}
@@ -257,16 +267,19 @@ func (a *application) use(r *rig, d *decisions) {
 		}
 	case 4:
 		if u, _, ok := choose(a.udp, d); ok {
-			if g := hostileGroups[d.below(2)]; d.one(3) {
+			if g := r.group(d); d.one(3) {
 				_ = u.Leave(g)
 			} else {
-				_ = u.Join(r.now, g, nil)
+				_ = u.Join(r.now, g, [...]*Iface{nil, r.ifaces[0], r.ifaces[1], r.ifaces[2]}[d.pick(4)])
 			}
 		}
 	case 5:
 		if c, _, ok := choose(a.icmp, d); ok {
 			msg := a.chunk[:wire.ICMPLen+d.length(65000)]
-			msg[0], msg[4], msg[5] = byte(wire.ICMPEchoRequest), 0, byte(c.ID())
+			if msg[0] = byte(wire.ICMPEchoRequest); to.Is6() {
+				msg[0] = byte(wire.ICMPv6EchoRequest)
+			}
+			msg[4], msg[5] = 0, byte(c.ID())
 			_ = c.Send(r.now, msg, to, uint8(d.byte()))
 			clear(msg[:8])
 			_, _, _, _ = c.Recv(a.chunk[:100])

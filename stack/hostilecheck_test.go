@@ -35,6 +35,9 @@ func (h *Host) invariants(now clock.Instant) error {
 	if err := h.invariantFrames(); err != nil {
 		return err
 	}
+	if err := h.invariant6(); err != nil {
+		return err
+	}
 	return h.invariantSockets()
 }
 
@@ -91,7 +94,7 @@ func (h *Host) invariantFrames() error {
 	}
 	for _, i := range h.net.ifaces {
 		n += i.out.replies.n + i.out.datagrams.n
-		for _, e := range i.neigh[ipv4].Entries() {
+		for _, e := range i.neighbors() {
 			n += e.Pending.datagrams.n
 			for _, c := range e.Pending.conns {
 				if c.parked != e && !c.gone {

@@ -19,61 +19,68 @@ type deed struct {
 	do      func(r *rig, d *decisions)
 }
 
-// The characters of runs: everything, a few connections in depth, everything but connections.
+// The characters of runs: everything, a few connections in depth, everything but connections, and what concerns the link alone.
 const (
 	mixedRun = iota
 	streamRun
 	datagramRun
+	linkRun // discovery of neighbours and routers, groups, addresses
 	numCharacters
 )
 
 // deeds are all kinds; the first is that of the octet 0, the simplest.
 var deeds = [...]deed{
-	{"deadline", [...]int{22, 60, 30}, func(r *rig, d *decisions) { r.advanceBy(d, 1) }},
-	{"wait", [...]int{6, 8, 6}, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.uint16()) * 10 * time.Microsecond) }},
-	{"wait long", [...]int{1, 0, 2}, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.byte()) * 3 * time.Second) }},
-	{"lie", [...]int{50, 150, 0}, func(r *rig, d *decisions) { r.talkOp(d, func(t *talk) { r.lie(t, d) }) }},
-	{"lies", [...]int{6, 14, 0}, func(r *rig, d *decisions) {
+	{"deadline", [...]int{22, 60, 30, 40}, func(r *rig, d *decisions) { r.advanceBy(d, 1) }},
+	{"wait", [...]int{6, 8, 6, 10}, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.uint16()) * 10 * time.Microsecond) }},
+	{"wait long", [...]int{1, 0, 2, 4}, func(r *rig, d *decisions) { r.advance(time.Duration(1+d.byte()) * 3 * time.Second) }},
+	{"lie", [...]int{50, 150, 0, 0}, func(r *rig, d *decisions) { r.talkOp(d, func(t *talk) { r.lie(t, d) }) }},
+	{"lies", [...]int{6, 14, 0, 0}, func(r *rig, d *decisions) {
 		r.talkOp(d, func(t *talk) {
 			for range 1 + d.below(8) {
 				r.lie(t, d)
 			}
 		})
 	}},
-	{"text", [...]int{20, 30, 0}, (*rig).text},
-	{"gaps", [...]int{4, 14, 0}, (*rig).gaps},
-	{"acknowledge", [...]int{8, 14, 0}, func(r *rig, d *decisions) {
+	{"text", [...]int{20, 30, 0, 0}, (*rig).text},
+	{"gaps", [...]int{4, 14, 0, 0}, (*rig).gaps},
+	{"acknowledge", [...]int{8, 14, 0, 0}, func(r *rig, d *decisions) {
 		r.talkOp(d, func(t *talk) {
 			r.sendTCP(t, wire.ACK, t.theirs, t.nxt, 65535, r.peer.stampOf(t), 0)
 			t.una = t.nxt
 		})
 	}},
-	{"finish", [...]int{3, 2, 0}, func(r *rig, d *decisions) {
+	{"finish", [...]int{3, 2, 0, 0}, func(r *rig, d *decisions) {
 		r.talkOp(d, func(t *talk) {
 			r.sendTCP(t, wire.ACK|wire.FIN, t.theirs, t.nxt, 65535, r.peer.stampOf(t), d.length(100))
 		})
 	}},
-	{"syn", [...]int{10, 2, 0}, (*rig).syn},
-	{"udp", [...]int{8, 0, 40}, (*rig).udp},
-	{"echo", [...]int{3, 0, 8}, (*rig).echo},
-	{"error", [...]int{8, 4, 16}, func(r *rig, d *decisions) { r.quote(r.anyIface(d), d) }},
-	{"arp", [...]int{5, 0, 14}, (*rig).arp},
-	{"igmp", [...]int{3, 0, 8}, (*rig).igmp},
-	{"fragments", [...]int{8, 0, 60}, (*rig).fragments},
-	{"noise", [...]int{3, 0, 6}, (*rig).noise},
-	{"mood", [...]int{4, 4, 3}, (*rig).mood},
-	{"dial", [...]int{9, 2, 0}, func(r *rig, d *decisions) { r.app.dial(r, d) }},
-	{"listen", [...]int{2, 0, 0}, func(r *rig, d *decisions) { r.app.listen(r, d) }},
-	{"accept", [...]int{6, 3, 0}, func(r *rig, d *decisions) { r.app.accept(r, d) }},
-	{"write", [...]int{15, 40, 0}, func(r *rig, d *decisions) { r.app.write(r, d) }},
-	{"read", [...]int{8, 12, 0}, func(r *rig, d *decisions) { r.app.read(r, d) }},
-	{"close", [...]int{6, 2, 0}, func(r *rig, d *decisions) { r.app.close(r, d) }},
-	{"configure", [...]int{3, 2, 0}, func(r *rig, d *decisions) { r.app.configure(r, d) }},
-	{"open socket", [...]int{5, 0, 14}, func(r *rig, d *decisions) { r.app.open(r, d) }},
-	{"use socket", [...]int{9, 0, 30}, func(r *rig, d *decisions) { r.app.use(r, d) }},
-	{"close socket", [...]int{3, 0, 6}, func(r *rig, d *decisions) { r.app.shut(r, d) }},
-	{"interface", [...]int{6, 2, 12}, (*rig).change},
-	{"host", [...]int{2, 0, 5}, (*rig).changeHost},
+	{"syn", [...]int{10, 2, 0, 0}, (*rig).syn},
+	{"udp", [...]int{8, 0, 40, 6}, (*rig).udp},
+	{"echo", [...]int{3, 0, 8, 4}, (*rig).echo},
+	{"error", [...]int{8, 4, 16, 6}, func(r *rig, d *decisions) { r.quote(r.anyIface(d), d) }},
+	{"arp", [...]int{5, 0, 14, 10}, (*rig).arp},
+	{"igmp", [...]int{3, 0, 8, 4}, (*rig).igmp},
+	{"fragments", [...]int{8, 0, 60, 4}, (*rig).fragments},
+	{"nd", [...]int{8, 0, 8, 60}, (*rig).nd},
+	{"mld", [...]int{2, 0, 6, 16}, (*rig).mld},
+	{"message", [...]int{2, 0, 8, 8}, (*rig).message},
+	{"chain", [...]int{3, 0, 20, 8}, (*rig).chain},
+	{"fragments of IPv6", [...]int{6, 0, 50, 4}, (*rig).fragments6},
+	{"noise", [...]int{3, 0, 6, 6}, (*rig).noise},
+	{"mood", [...]int{4, 4, 3, 4}, (*rig).mood},
+	{"dial", [...]int{9, 2, 0, 0}, func(r *rig, d *decisions) { r.app.dial(r, d) }},
+	{"listen", [...]int{2, 0, 0, 0}, func(r *rig, d *decisions) { r.app.listen(r, d) }},
+	{"accept", [...]int{6, 3, 0, 0}, func(r *rig, d *decisions) { r.app.accept(r, d) }},
+	{"write", [...]int{15, 40, 0, 0}, func(r *rig, d *decisions) { r.app.write(r, d) }},
+	{"read", [...]int{8, 12, 0, 0}, func(r *rig, d *decisions) { r.app.read(r, d) }},
+	{"close", [...]int{6, 2, 0, 0}, func(r *rig, d *decisions) { r.app.close(r, d) }},
+	{"configure", [...]int{3, 2, 0, 0}, func(r *rig, d *decisions) { r.app.configure(r, d) }},
+	{"open socket", [...]int{5, 0, 14, 8}, func(r *rig, d *decisions) { r.app.open(r, d) }},
+	{"use socket", [...]int{9, 0, 30, 14}, func(r *rig, d *decisions) { r.app.use(r, d) }},
+	{"close socket", [...]int{3, 0, 6, 3}, func(r *rig, d *decisions) { r.app.shut(r, d) }},
+	{"interface", [...]int{6, 2, 12, 40}, (*rig).change},
+	{"host", [...]int{2, 0, 5, 10}, (*rig).changeHost},
+	{"IPv6 of the host", [...]int{4, 0, 8, 30}, (*rig).change6},
 }
 
 // deedOf maps the first octet of an op to its deed, for runs of each character.
@@ -128,7 +135,7 @@ func (r *rig) advanceBy(d *decisions, n int) {
 func (r *rig) text(d *decisions) {
 	r.talkOp(d, func(t *talk) {
 		n, size, skip := 1+d.below(4), d.length(1400), d.byte()
-		if len, most := size, t.iface.mru()-wire.IPv4Len-32; len > most {
+		if len, most := size, t.iface.mru()-t.headerLen()-32; len > most {
 			size = max(0, most)
 		}
 		seq := t.theirs
@@ -166,8 +173,12 @@ func (r *rig) syn(d *decisions) {
 	if d.one(2) {
 		r.peer.quirks = d.byte()
 	}
+	own := i.addr()
+	if r.six && d.one(2) {
+		src, own = r.station6(d), r.address6(i, d)
+	}
 	remote := netip.AddrPortFrom(src, uint16(2000+d.byte()%32))
-	t := &talk{iface: i, local: netip.AddrPortFrom(i.addr(), d.port()), remote: remote}
+	t := &talk{iface: i, local: netip.AddrPortFrom(own, d.port()), remote: remote}
 	iss := wire.Seq(d.uint32())
 	flags := wire.SYN
 	if d.one(4) {
@@ -178,8 +189,7 @@ func (r *rig) syn(d *decisions) {
 		text = d.length(100)
 	}
 	// The host's answer belongs to a new talk or to an existing one; in both, our next number follows this SYN.
-	ip := wire.IPv4{Src: t.local.Addr(), Dst: remote.Addr()}
-	known := r.peer.find(i, &ip, &wire.TCP{SrcPort: t.local.Port(), DstPort: remote.Port()})
+	known := r.peer.find(i, own, src, &wire.TCP{SrcPort: t.local.Port(), DstPort: remote.Port()})
 	known.ours, known.theirs = iss.Add(1), iss.Add(1)
 	r.sendTCP(t, flags, iss, wire.Seq(d.byte()), 65535, r.peer.offer(t), text)
 }
@@ -191,8 +201,11 @@ func (r *rig) udp(d *decisions) {
 	if i.loop {
 		src = i.addr()
 	}
-	n := d.length(i.mru() - wire.IPv4Len - wire.UDPLen)
-	b := r.packetTo(i, wire.ProtocolUDP, src, dst, wire.UDPLen+n, nil)
+	if r.six && d.one(2) {
+		src, dst = r.source6(i, d), r.dest6(i, d)
+	}
+	n := d.length(i.mru() - familyOf(dst).headerLen() - wire.UDPLen)
+	b := r.packet(i, wire.ProtocolUDP, src, dst, wire.UDPLen+n, 0)
 	clear(b[wire.UDPLen:])
 	u := wire.UDP{SrcPort: d.port(), DstPort: d.port()}
 	u.Put(b, src, dst)
@@ -204,6 +217,10 @@ func (r *rig) udp(d *decisions) {
 
 func (r *rig) echo(d *decisions) {
 	i := r.anyIface(d)
+	if r.six && d.one(2) {
+		r.echo6(i, d)
+		return
+	}
 	src := hostileStations[d.pick(len(hostileStations))]
 	n := d.length(i.mru() - wire.IPv4Len - wire.ICMPLen)
 	dont := d.one(2)
@@ -364,12 +381,12 @@ func (r *rig) change(d *decisions) {
 	case 0:
 		_ = i.SetMTU(minMTU + d.uint16()%(maxMTU-minMTU))
 	case 1:
-		_ = i.SetMTU(hostileMTUs[d.below(len(hostileMTUs))])
+		_ = i.SetMTU(r.anyMTU(d))
 	case 2:
 		i.SetUp(r.now, d.one(2))
 	case 3:
 		caps := i.caps
-		caps.MTU, caps.MaxGSO, caps.TxChecksum = hostileMTUs[d.below(len(hostileMTUs))], 0, d.one(2)
+		caps.MTU, caps.MaxGSO, caps.TxChecksum = r.anyMTU(d), 0, d.one(2)
 		if d.one(2) {
 			caps.MaxGSO = 65535
 		}
@@ -377,7 +394,7 @@ func (r *rig) change(d *decisions) {
 	case 4:
 		_ = i.AddAddr(r.now, hostileProbes[d.below(len(hostileProbes))])
 	case 5:
-		_ = i.DelAddr(r.now, hostileProbes[d.below(len(hostileProbes))])
+		r.renamed = i.DelAddr(r.now, hostileProbes[d.below(len(hostileProbes))]) == nil || r.renamed
 	case 6:
 		_, _ = i.ProbeAddr(r.now, hostileProbes[d.below(len(hostileProbes))])
 	case 7:

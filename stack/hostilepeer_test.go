@@ -21,24 +21,28 @@ type talk struct {
 	stamps, sack  bool           // true if the option was agreed on, or offered by the host
 }
 
+// headerLen returns the length of the IP header of the talk's packets.
+func (t *talk) headerLen() int { return familyOf(t.local.Addr()).headerLen() }
+
 // numTalks is the number of connections that the peer remembers.
 const numTalks = 16
 
 // peer plays every station that the host can reach. Its switches decide how far it follows the RFCs, and it sends any
 // packet that an op demands.
 type peer struct {
-	talks  [numTalks]talk
-	n      int // number of talks that the peer has begun
-	quirks int // bits that choose the options that the peer sends in handshakes; see offer
-	mute   bool
-	still  bool // true if the peer does not answer ARP requests
-	rude   bool // true if the peer does not answer SYNs
-	cross  bool // true if the peer answers a SYN with its own SYN
-	acks   bool // true if the peer acknowledges received segments
-	last   [128]byte
-	lastN  int
-	forged [wire.IPv4Len + wire.UDPLen]byte
-	from   *Iface // the interface of the last packet
+	talks   [numTalks]talk
+	n       int // number of talks that the peer has begun
+	quirks  int // bits that choose the options that the peer sends in handshakes; see offer
+	mute    bool
+	still   bool // true if the peer does not answer ARP requests
+	rude    bool // true if the peer does not answer SYNs
+	cross   bool // true if the peer answers a SYN with its own SYN
+	acks    bool // true if the peer acknowledges received segments
+	last    [200]byte
+	lastN   int
+	forged  [wire.IPv4Len + wire.UDPLen]byte
+	forged6 [wire.IPv6Len + wire.UDPLen]byte
+	from    *Iface // the interface of the last packet
 }
 
 // hear handles a frame that the host has sent.
@@ -55,18 +59,22 @@ func (p *peer) hear(r *rig, i *Iface, f *phy.Frame) {
 		if eth.Type == wire.EtherTypeARP && !p.still {
 			p.hearARP(r, i, rest)
 		}
-		if eth.Type != wire.EtherTypeIPv4 {
+		if eth.Type != wire.EtherTypeIPv4 && eth.Type != wire.EtherTypeIPv6 || len(rest) == 0 {
 			return
 		}
 		b = rest
 	}
 	p.lastN, p.from = copy(p.last[:], b), i
+	if versionOf(b) == ipv6 {
+		p.hear6(r, i, b)
+		return
+	}
 	ip, payload, err := wire.ParseIPv4(b)
 	if err != nil || ip.Protocol != wire.ProtocolTCP || ip.IsFragment() || ip.TTL != replyTTL {
 		return // a packet that the host only forwards
 	}
 	if s, text, err := wire.ParseTCP(payload); err == nil {
-		p.hearTCP(r, i, &ip, &s, len(text))
+		p.hearTCP(r, i, ip.Src, ip.Dst, &s, len(text))
 	}
 }
 
@@ -87,8 +95,8 @@ func (p *peer) hearARP(r *rig, i *Iface, b []byte) {
 func stationMAC(k int) wire.HardwareAddr { return wire.HardwareAddr{2, 0, 0, 0, 0, byte(1 + 2*(k%2))} }
 
 // find returns the talk of a segment from the host. A new talk replaces the oldest.
-func (p *peer) find(i *Iface, ip *wire.IPv4, s *wire.TCP) *talk {
-	local, remote := netip.AddrPortFrom(ip.Src, s.SrcPort), netip.AddrPortFrom(ip.Dst, s.DstPort)
+func (p *peer) find(i *Iface, src, dst netip.Addr, s *wire.TCP) *talk {
+	local, remote := netip.AddrPortFrom(src, s.SrcPort), netip.AddrPortFrom(dst, s.DstPort)
 	for k := range p.talks {
 		if t := &p.talks[k]; t.local == local && t.remote == remote {
 			return t
@@ -101,8 +109,8 @@ func (p *peer) find(i *Iface, ip *wire.IPv4, s *wire.TCP) *talk {
 }
 
 // hearTCP updates the talk from the host's segment, and answers it if the switches demand it.
-func (p *peer) hearTCP(r *rig, i *Iface, ip *wire.IPv4, s *wire.TCP, text int) {
-	t := p.find(i, ip, s)
+func (p *peer) hearTCP(r *rig, i *Iface, src, dst netip.Addr, s *wire.TCP, text int) {
+	t := p.find(i, src, dst, s)
 	t.iface = i
 	end := s.Seq.Add(text)
 	if s.Flags&(wire.SYN|wire.FIN) != 0 {

@@ -37,8 +37,12 @@ type rig struct {
 
 	cancelObserve []func() // end the subscriptions to frames
 	most          [numLimits]int
-	log           *strings.Builder // the run's log; nil: none
-	err           error            // the first violation
+
+	six     bool             // true if the host and its peer speak IPv6 too
+	renamed bool             // true once addresses have been removed, of which a queued packet may have the source
+	forger  bool             // true once sockets of the application could send any frame or packet
+	log     *strings.Builder // the run's log; nil: none
+	err     error            // the first violation
 }
 
 const (
@@ -69,18 +73,22 @@ func newRig(d *decisions) *rig {
 		neighbors = neigh.Config{Entries: 2 + d.below(4), Queue: 1 + d.below(3)}
 	}
 	r.character = d.below(numCharacters)
-	r.h = New(Config{Name: "b", Seed: uint64(d.byte()), Neighbor: neighbors, Limits: limits})
-	mtu := hostileMTUs[d.pick(len(hostileMTUs))]
+	r.six = d.byte() >= 64
+	r.h = New(Config{Name: "b", Seed: uint64(d.byte()), Neighbor: neighbors, Limits: limits, TemporaryAddrs: r.six && d.one(2)})
+	mtu := r.anyMTU(d)
 	caps := phy.Capabilities{Medium: phy.MediumEthernet, MTU: mtu}
 	if d.one(4) {
 		caps.MaxGSO, caps.TxChecksum, caps.Gather = 65535, true, d.one(2)
 	}
 	r.ifaces[0] = r.h.AddIface(0, IfaceConfig{Name: "eth0", Caps: caps, MAC: macB, Addrs: prefixes("10.0.0.2/24")})
-	caps.Medium, caps.MTU = phy.MediumIP, hostileMTUs[d.pick(len(hostileMTUs))]
+	caps.Medium, caps.MTU = phy.MediumIP, r.anyMTU(d)
 	r.ifaces[1] = r.h.AddIface(0, IfaceConfig{Name: "tun0", Caps: caps, Addrs: prefixes("10.1.0.2/24")})
 	loop := phy.Capabilities{Medium: phy.MediumIP, MTU: maxMTU}
 	r.ifaces[2] = r.h.AddIface(0, IfaceConfig{Name: "lo", Caps: loop, Loop: true, Addrs: prefixes("127.0.0.1/8")})
 	_ = r.h.AddRoute(netip.MustParsePrefix("0.0.0.0/0"), ipA, nil)
+	if r.six {
+		r.start6(d)
+	}
 	r.peer.quirks = d.byte()
 	r.app.chunk = make([]byte, 70_000)
 	r.app.fresh(d)
@@ -156,6 +164,7 @@ func (r *rig) transmitted(i *Iface) {
 	}
 	r.h.FrameSent(r.now, i, r.tx, why)
 	r.fits(i)
+	r.sincere(i)
 	switch {
 	case r.deaf > 0:
 		r.deaf--
@@ -172,7 +181,7 @@ func (r *rig) transmitted(i *Iface) {
 func (r *rig) fits(i *Iface) {
 	b, size := r.tx.Bytes()[i.headerLen():], int(r.tx.Offload.GSOSize)
 	n := len(b)
-	if ip, segment, err := wire.ParseIPv4(b); size > 0 && err == nil && ip.Protocol == wire.ProtocolTCP {
+	if proto, segment := upper(b); size > 0 && proto == wire.ProtocolTCP {
 		if _, text, err := wire.ParseTCP(segment); err == nil {
 			n -= max(0, len(text)-size)
 		}
@@ -194,7 +203,7 @@ func (i *Iface) headerLen() int {
 func (r *rig) advance(d time.Duration) {
 	until := r.now.Add(d)
 	for n := 0; r.err == nil; n++ {
-		at := r.h.Deadline()
+		at := min(r.h.Deadline(), r.h.Upkeep())
 		if at > until {
 			break
 		}
@@ -211,7 +220,7 @@ func (r *rig) tick(at clock.Instant) {
 	r.now = max(r.now, at)
 	r.h.Tick(r.now)
 	r.pump()
-	if at := r.h.Deadline(); at <= r.now && r.err == nil {
+	if at := min(r.h.Deadline(), r.h.Upkeep()); at <= r.now && r.err == nil {
 		r.fail("a deadline at %v has passed, and Tick does nothing about it", at)
 	}
 }

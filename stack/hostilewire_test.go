@@ -54,7 +54,7 @@ func (r *rig) sendTCP(t *talk, flags wire.Flags, seq, ack wire.Seq, window int, 
 		h.Options.NumSACK--
 	}
 	n := h.HeaderLen()
-	b := r.packetTo(t.iface, wire.ProtocolTCP, t.remote.Addr(), t.local.Addr(), n+text, nil)
+	b := r.packet(t.iface, wire.ProtocolTCP, t.remote.Addr(), t.local.Addr(), n+text, 0)
 	h.Put(b)
 	copy(b[n:], hostileZeros)
 	r.rx.Offload.CsumValid = true
@@ -110,12 +110,12 @@ func (r *rig) lie(t *talk, d *decisions) {
 		h.Options.NumSACK--
 	}
 	n := h.HeaderLen()
-	text := d.length(min(t.iface.mru()-wire.IPv4Len-n, 9000))
+	text := d.length(min(t.iface.mru()-t.headerLen()-n, 9000))
 	ecn := wire.NotECT
 	if m := d.byte(); m >= 192 {
 		ecn = wire.ECN(m & 3)
 	}
-	b := r.packetTo(t.iface, wire.ProtocolTCP, t.remote.Addr(), t.local.Addr(), n+text, func(h *wire.IPv4) { h.TOS = byte(ecn) })
+	b := r.packet(t.iface, wire.ProtocolTCP, t.remote.Addr(), t.local.Addr(), n+text, byte(ecn))
 	h.Put(b)
 	copy(b[n:], hostileZeros[:text])
 	if d.one(8) { // broken options, and any data offset
@@ -216,6 +216,10 @@ func (r *rig) quote(i *Iface, d *decisions) {
 	if r.peer.from != nil {
 		i = r.peer.from
 	}
+	if r.six && (len(quoted) > 0 && versionOf(quoted) == ipv6 || d.one(8)) {
+		r.quote6(i, d)
+		return
+	}
 	if d.one(3) {
 		quoted = r.forged(i, d)
 	}
@@ -243,10 +247,10 @@ func (r *rig) quote(i *Iface, d *decisions) {
 	r.receive(i)
 }
 
-// addr returns the first of i's addresses, or an unused address if it has none.
+// addr returns the first of i's IPv4 addresses, or an unused address if it has none.
 func (i *Iface) addr() netip.Addr {
-	if len(i.addresses.list) == 0 {
-		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	if a, ok := i.first(ipv4); ok {
+		return a
 	}
-	return i.addresses.list[0].Addr()
+	return netip.AddrFrom4([4]byte{192, 0, 2, 1})
 }

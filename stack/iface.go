@@ -318,7 +318,7 @@ func (i *Iface) SetMTU(mtu int) error {
 		return ErrInvalid
 	}
 	i.mtu = mtu
-	i.host.workPending() // Tick starts or stops IPv6
+	i.mtuChanged()
 	return nil
 }
 
@@ -374,7 +374,8 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 		return
 	}
 	i.settle6(now)
-	i.cancelAddrProbes()
+	i.cancelAddrProbes(ipv4)
+	i.cancelAddrProbes(ipv6)
 	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)

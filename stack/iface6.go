@@ -41,12 +41,24 @@ func (i *Iface) EnableIPv6(now clock.Instant) {
 
 // settle6 starts or stops IPv6 after a change of the interface's state or MTU.
 func (i *Iface) settle6(now clock.Instant) {
-	switch should := i.shouldRun6(); {
-	case i.v6 == nil || should == i.v6.running:
-	case should:
+	should := i.shouldRun6()
+	if i.v6 == nil || should == i.v6.running {
+		return
+	}
+	i.host.net.epoch++
+	if should {
 		i.start6(now)
-	default:
+	} else {
 		i.stop6(now)
+	}
+	i.host.allConnsChanged(now)
+}
+
+// mtuChanged is called when the interface's MTU may have changed. Tick starts or stops IPv6, but its routes end at once.
+func (i *Iface) mtuChanged() {
+	if i.v6 != nil && i.v6.running != i.shouldRun6() {
+		i.host.net.epoch++
+		i.host.workPending()
 	}
 }
 
@@ -97,6 +109,7 @@ func (i *Iface) stop6(now clock.Instant) {
 	}
 	v.running, v.mld, v.changes, v.solicits = false, nil, nil, solicits{}
 	i.stopRouter()
+	i.cancelAddrProbes(ipv6)
 	i.forgetRouters(now)
 }
 

@@ -72,14 +72,19 @@ func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
 		return hop{}, false
 	}
 	if needsZone(dst) {
-		i := n.inZone(dst)
-		return hop{iface: i, next: dst}, i != nil && i.up
+		if i := n.inZone(dst); i != nil && i.up && i.speaksIPv6() {
+			return hop{iface: i, next: dst}, true
+		}
+		return hop{}, false
 	}
 	r := n.routes.Choose(dst, n.reachable)
 	if r == nil {
 		return hop{}, false
 	}
 	i := n.ifaces[r.Out]
+	if dst.Is6() && !i.speaksIPv6() {
+		return hop{}, false
+	}
 	if r.Gateway.IsValid() {
 		return hop{iface: i, next: r.Gateway}, true
 	}
@@ -146,7 +151,10 @@ func (n *netLayer) routeFor(src, dst netip.Addr) (p hop, ok bool) {
 	} else {
 		p, ok = n.lookup(dst)
 	}
-	return p, ok && n.staysInZone(src, dst, p)
+	if !ok || !n.staysInZone(src, dst, p) {
+		return hop{}, false
+	}
+	return p, true
 }
 
 // staysInZone reports whether a packet from src to dst by the next hop p stays on the link of a link-local src (RFC 4007 §9).

@@ -52,6 +52,9 @@ func (h *Host) receiveRedirect(now clock.Instant, p *packet) Verdict {
 // followRedirect adds the route of a redirect in place of an earlier one to the same destination.
 func (n *netLayer) followRedirect(r route.Route) {
 	n.forgetRedirects(func(o route.Route) bool { return o.Dst == r.Dst })
+	if n.routes.Knows(r) {
+		return // a router has advertised the route
+	}
 	if len(n.redirects) >= maxRedirects {
 		oldest := n.redirects[0]
 		n.forgetRedirects(func(o route.Route) bool { return o.Dst == oldest.Dst })

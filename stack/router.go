@@ -135,14 +135,14 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 		case autoconf.RemoveAddress:
 			i.unconfigure(now, c)
 		case autoconf.AddOnLink:
-			n.addLearned(route.Route{Dst: c.Prefix, Out: int(i.index)})
+			n.addAdvertised(route.Route{Dst: c.Prefix, Out: int(i.index)})
 		case autoconf.RemoveOnLink:
 			n.removeLearned(route.Route{Dst: c.Prefix, Out: int(i.index)})
 		case autoconf.UpdateRoute:
 			n.removeLearned(route.Route{Dst: c.Prefix, Gateway: i.ownScope(c.Via), Out: int(i.index)})
 			fallthrough
 		case autoconf.AddRoute:
-			n.addLearned(route.Route{Dst: c.Prefix, Gateway: i.ownScope(c.Via), Out: int(i.index), Preference: int8(c.Preference)})
+			n.addAdvertised(route.Route{Dst: c.Prefix, Gateway: i.ownScope(c.Via), Out: int(i.index), Preference: int8(c.Preference)})
 		case autoconf.RemoveRoute:
 			n.removeLearned(route.Route{Dst: c.Prefix, Gateway: i.ownScope(c.Via), Out: int(i.index)})
 			if c.Prefix.Bits() == 0 {
@@ -194,12 +194,19 @@ func (i *Iface) setNeighborTimes(base, retrans time.Duration) {
 	i.neigh[ipv6].SetTimes(i.host.randomBetween(base/2, base+base/2), retrans)
 }
 
+// addAdvertised adds a route from a router advertisement. It replaces the same route of a redirect, since each route has one origin.
+func (n *netLayer) addAdvertised(r route.Route) {
+	n.forgetRedirects(func(o route.Route) bool { return o.Dst == r.Dst && o.Gateway == r.Gateway && o.Out == r.Out })
+	n.addLearned(r)
+}
+
 // addLearned adds a route from a router advertisement or a redirect, and removeLearned removes it.
 func (n *netLayer) addLearned(r route.Route) {
 	r.Learned = true
-	if n.routes.Learn(r) && r.Gateway.IsValid() {
+	if r.Gateway.IsValid() && !n.routes.Knows(r) {
 		n.gateways[r.Gateway]++
 	}
+	n.routes.Learn(r)
 	n.epoch++
 }
 

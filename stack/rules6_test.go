@@ -20,7 +20,9 @@ var (
 // lone6 is lone with IPv6: B has fd00::2 and fe80::b, and A is a PERMANENT neighbour with fd00::1 and fe80::a. Time is 10 s, when
 // B has sent all that a new interface sends.
 func lone6(t testing.TB) (h *Host, i *Iface, now clock.Instant) {
-	h, i = lone(t)
+	n := newNetwork(t)
+	h, i = n.host("b", macB, "10.0.0.2/24")
+	drain(h, 0, i)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -36,6 +38,7 @@ func lone6(t testing.TB) (h *Host, i *Iface, now clock.Instant) {
 		h.Tick(now)
 		drain(h, now, i)
 	}
+	n.now = now
 	return h, i, now
 }
 

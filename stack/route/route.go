@@ -133,6 +133,11 @@ func (t *Table) Learn(r Route) (changed bool) {
 	return true
 }
 
+// Knows reports whether the table has the learned route r, with any preference.
+func (t *Table) Knows(r Route) bool {
+	return slices.ContainsFunc(t.byDst[r.Dst.Masked()], func(o Route) bool { return o.Learned && o.Gateway == r.Gateway && o.Out == r.Out })
+}
+
 // Remove removes the routes of a destination for which match returns true.
 func (t *Table) Remove(dst netip.Prefix, match func(r Route) bool) {
 	before := t.byDst[dst]

@@ -41,8 +41,11 @@ func testDatagramTakesTheLinksTime(t *testing.T, v *addressing) {
 
 func TestHostReachesItself(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
+	if err := s.a.Ifaces()[0].AddAddr(0, netip.MustParsePrefix(six.host(1))); err != nil {
+		t.Fatal(err)
+	}
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.a, 2000)
-	for _, to := range []string{"127.0.0.1:2000", "10.0.0.1:2000"} {
+	for _, to := range []string{"127.0.0.1:2000", four.at(1, 2000), "[::1]:2000", six.at(1, 2000)} {
 		s.sendUDP(ua, "to "+to, to)
 		if got := recvUDP(ub); got != "to "+to {
 			t.Errorf("%s: got %q", to, got)
@@ -55,7 +58,11 @@ func TestHostReachesItself(t *testing.T) {
 }
 
 func TestWaitingForNothingIsADeadlock(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{})
+	bothFamilies(t, testWaitingForNothingIsADeadlock)
+}
+
+func testWaitingForNothingIsADeadlock(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{})
 	u := s.bindUDP(s.a, 1000)
 	for n := 0; s.r.Idle(nil); n++ {
 		if n > 100000 {
@@ -178,17 +185,19 @@ func TestHardwareAddresses(t *testing.T) {
 }
 
 func TestGatewayBecomesTheDefaultRoute(t *testing.T) {
+	bothFamilies(t, testGatewayBecomesTheDefaultRoute)
+}
+
+func testGatewayBecomesTheDefaultRoute(t *testing.T, v *addressing) {
 	w := NewWorld()
 	l := New(w, 1)
-	a, err := l.AddHost(HostConfig{
-		Name:    "a",
-		Addrs:   []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.1.1/24")},
-		Gateway: netip.MustParseAddr("10.0.1.254"),
-	})
+	cfg := HostConfig{Name: "a", Addrs: []netip.Prefix{netip.MustParsePrefix(v.on(0, 1)), netip.MustParsePrefix(v.on(1, 1))}}
+	v.gateway(&cfg, 1, 254)
+	a, err := l.AddHost(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, c := addHost(t, l, "b", "10.0.0.2/24"), addHost(t, l, "c", "10.0.1.254/24")
+	b, c := addHost(t, l, "b", v.on(0, 2)), addHost(t, l, "c", v.on(1, 254))
 	for _, h := range []*Host{b, c} {
 		if _, err := l.Link(a, h, LinkConfig{}); err != nil {
 			t.Fatal(err)
@@ -196,7 +205,7 @@ func TestGatewayBecomesTheDefaultRoute(t *testing.T) {
 	}
 	for _, r := range a.RouteInfos() {
 		if r.Dst.Bits() == 0 {
-			if r.Gateway.String() != "10.0.1.254" || r.Dev != "eth1" {
+			if r.Gateway != v.addr(1, 254) || r.Dev != "eth1" {
 				t.Errorf("default route %+v", r)
 			}
 			return
@@ -304,10 +313,12 @@ func TestCorruptionIsSeenByTheReceiverOnly(t *testing.T) {
 	}
 }
 
-func TestHostOnADeviceInMemory(t *testing.T) {
+func TestHostOnADeviceInMemory(t *testing.T) { bothFamilies(t, testHostOnADeviceInMemory) }
+
+func testHostOnADeviceInMemory(t *testing.T, v *addressing) {
 	w := NewWorld()
 	l := New(w, 1)
-	a, b := addHost(t, l, "a", "10.0.0.1/24"), addHost(t, l, "b", "10.0.0.2/24")
+	a, b := addHost(t, l, "a", v.host(1)), addHost(t, l, "b", v.host(2))
 	da, db := phy.NewPair("pair0", "pair1", phy.MemoryConfig{Queue: 4})
 	pa, err := a.Attach(da)
 	if err != nil {
@@ -322,14 +333,14 @@ func TestHostOnADeviceInMemory(t *testing.T) {
 	}
 	s := &scene{TB: t, w: w, l: l, r: NewVirtual(w), a: a, b: b}
 	ua, ub := s.bindUDP(a, 1000), s.bindUDP(b, 2000)
-	s.sendUDP(ua, "first", "10.0.0.2:2000")
+	s.sendUDP(ua, "first", v.at(2, 2000))
 	if got, _ := s.await(ub); got != "first" {
 		t.Fatalf("got %q", got)
 	}
 	// The device does not accept this many frames at once: some wait, and all arrive in order.
 	s.r.Do(func(now clock.Instant) {
 		for i := range 20 {
-			if err := ua.Send(now, fmt.Append(nil, i), netip.MustParseAddrPort("10.0.0.2:2000")); err != nil {
+			if err := ua.Send(now, fmt.Append(nil, i), netip.MustParseAddrPort(v.at(2, 2000))); err != nil {
 				t.Error(err)
 			}
 		}

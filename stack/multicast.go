@@ -118,12 +118,16 @@ func (g *ifaceGroups) joined() (n int) {
 	return n
 }
 
-// Leave ends a membership; Close ends all memberships. Errors: ErrNotFound, the socket has not joined; ErrClosed.
-func (u *UDPConn) Leave(group netip.Addr) error {
+// Leave ends a membership, on the interface of the group's zone, or on the first interface with the membership. Close ends all
+// memberships. Errors: ErrNotFound, the socket has not joined; ErrClosed.
+func (u *UDPConn) Leave(group netip.Addr) error { return u.LeaveOn(group, nil) }
+
+// LeaveOn is Leave for the membership on the interface on, unless on is nil.
+func (u *UDPConn) LeaveOn(group netip.Addr, on *Iface) error {
 	if u.closed {
 		return ErrClosed
 	}
-	m := u.memberOf(group.Unmap())
+	m := u.memberOf(group.Unmap(), on)
 	if m == nil {
 		return ErrNotFound
 	}
@@ -151,12 +155,13 @@ func (u *UDPConn) Groups() []netip.Addr {
 	return groups
 }
 
-// memberOf returns the socket's membership in a group, on the interface of the group's zone if it has one; nil if there is none.
-func (u *UDPConn) memberOf(group netip.Addr) *membership {
+// memberOf returns the socket's membership in a group, on the interface on unless it is nil, and on that of the group's zone if it has
+// one; nil if there is none.
+func (u *UDPConn) memberOf(group netip.Addr, on *Iface) *membership {
 	zone := group.Zone()
 	group = group.WithZone("")
 	for _, i := range u.host.net.ifaces {
-		if zone != "" && zone != i.name {
+		if zone != "" && zone != i.name || on != nil && on != i {
 			continue
 		}
 		if m := i.membership(group); m != nil && u.groups.has(m) {

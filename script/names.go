@@ -103,8 +103,8 @@ func (c *call) asking() *hostValue {
 }
 
 // AddrsOf implements registry.Caller. It returns the addresses of host in the order in which the host of the call should try them (RFC
-// 6724 §6). Those on a network that both share come before others that the rules do not distinguish. Link-local addresses are used
-// only if the host of the call reaches none of the others.
+// 6724 §6). Those on a network that both share come before others that the rules do not distinguish. Addresses that the host of the
+// call does not reach are left out if it reaches one. Link-local addresses are used only if it reaches none of the others.
 func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 	if c.t == nil {
 		return nil, errHostHere
@@ -113,45 +113,59 @@ func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 	if l := c.lab(); h.lab.lab != l.lab {
 		return nil, fmt.Errorf("host %s is in another lab", h.name)
 	}
-	list, last := h.addrs(c.networks())
+	me := c.asking()
+	list, last := h.addrs(c.networks(), h == me)
 	if len(list)+len(last) == 0 {
 		return nil, fmt.Errorf("host %s has no address", h.name)
 	}
-	me := c.asking()
 	if me == nil {
 		return append(list, last...), nil
 	}
-	var reached, others []netip.Addr
 	me.do(func(clock.Instant) {
-		for _, a := range append(me.h.SortDestinations(list), me.h.SortDestinations(last)...) {
-			if me.h.Reaches(a) {
-				reached = append(reached, a)
-			} else {
-				others = append(others, a)
+		list, last = me.h.SortDestinations(list), me.h.SortDestinations(last)
+		unreached := func(a netip.Addr) bool { return !me.h.Reaches(a) }
+		for _, some := range [][]netip.Addr{list, last} {
+			if some = slices.DeleteFunc(slices.Clone(some), unreached); len(some) > 0 {
+				list, last = some, nil
+				return
 			}
 		}
 	})
-	return append(reached, others...), nil
+	return append(list, last...), nil
 }
 
-// addrs returns the host's addresses, those on one of the networks first. The list last has the link-local and loopback ones.
-func (h *hostValue) addrs(networks []netip.Prefix) (list, last []netip.Addr) {
+// addrs returns the host's addresses, those on one of the networks first. The list last has the link-local and, for the host itself, the
+// loopback ones. A link-local address has its zone only for the host itself, because another host's zone is one of its own interfaces.
+func (h *hostValue) addrs(networks []netip.Prefix, itself bool) (list, last []netip.Addr) {
 	shared := func(p netip.Prefix) bool {
 		return slices.ContainsFunc(networks, func(n netip.Prefix) bool {
 			return n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr())
 		})
 	}
 	var far []netip.Addr
+	place := func(p netip.Prefix, zone string) {
+		switch a := p.Addr(); {
+		case a.IsLoopback() && !itself:
+		case a.Is6() && a.IsLinkLocalUnicast() && itself:
+			last = append(last, a.WithZone(zone))
+		case a.IsLoopback() || a.Is6() && a.IsLinkLocalUnicast():
+			last = append(last, a)
+		case shared(p):
+			list = append(list, a)
+		default:
+			far = append(far, a)
+		}
+	}
 	h.do(func(clock.Instant) {
-		for _, p := range h.h.Addrs() {
-			switch a := p.Addr(); {
-			case a.IsLoopback() || a.Is6() && a.IsLinkLocalUnicast():
-				last = append(last, a)
-			case shared(p):
-				list = append(list, a)
-			default:
-				far = append(far, a)
+		done := 0
+		for _, i := range h.h.IfaceInfos() {
+			for _, p := range i.Addrs {
+				place(p, i.Name)
+				done++
 			}
+		}
+		for _, p := range h.h.Addrs()[done:] { // those that no interface has taken yet
+			place(p, "")
 		}
 	})
 	return append(list, far...), last

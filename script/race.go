@@ -156,7 +156,7 @@ func (r *race) failed(t *taskValue, waited error) error {
 		case a.err == nil:
 			late = append(late, a.Remote.String())
 		case a.conn == nil && a.Local.IsValid() && (errors.Is(a.err, stack.ErrNotOurs) || errors.Is(a.err, stack.ErrPortInUse)):
-			list = append(list, failed(t, "tcp from", socketAddr("tcp", a.Local), a.err))
+			list = append(list, failed(t, "tcp from", a.From(), a.err))
 		case a.conn == nil:
 			list = append(list, failed(t, "tcp", a.Remote, a.err))
 		default:

@@ -86,7 +86,7 @@ func connect(c *Call) (starlark.Value, error) {
 		switch {
 		case fail != nil && c.Task.Err() == nil:
 		case e.Local.IsValid() && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL)):
-			fail = k.env.Failed(c.Task, "tcp from", registry.SocketAddress(e.Local), err)
+			fail = k.env.Failed(c.Task, "tcp from", e.From(), err)
 		default:
 			fail = k.env.Failed(c.Task, "tcp", e.Remote, err)
 		}

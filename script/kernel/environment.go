@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -105,12 +106,27 @@ func (c *Call) ends() ([]registry.Ends, error) {
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
+	for k := range list {
+		e := &list[k]
+		if e.Remote, err = scoped(e.Remote, e.Local.Addr().Zone()); err == nil && e.Local.IsValid() {
+			e.Local, err = scoped(e.Local, e.Remote.Addr().Zone())
+		}
+		if err != nil {
+			return nil, c.stack().env.Failed(c.Task, c.proto(), e.Remote, err)
+		}
+	}
 	return list, nil
 }
+
+// proto returns the protocol of the builtin's sockets.
+func (c *Call) proto() string { return strings.Split(c.Name, ".")[1] }
 
 // boundTo returns the local end that the arguments addr, port and v6only name.
 func (c *Call) boundTo() (netip.AddrPort, error) {
 	at, err := registry.BoundTo(arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[bool](c, "v6only"))
+	if err == nil {
+		at, err = scoped(at, "")
+	}
 	if err != nil {
 		return at, c.errorf("%w", err)
 	}

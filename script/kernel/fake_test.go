@@ -44,6 +44,7 @@ func ours() []*registry.Builtin[*Call] {
 
 // A program implements Environment for tests. A mutex is the baton.
 type program struct {
+	on6      bool // true if scripts run over IPv6
 	t        *testing.T
 	reg      *registry.Registry[*Call]
 	kernel   *Stack
@@ -337,10 +338,14 @@ func (p *program) globals(main *fakeTask) starlark.StringDict {
 // script runs a script in the main task, closes the stack and waits for the other tasks.
 func (p *program) script(src string) {
 	p.t.Helper()
+	src = prelude + src
+	if p.on6 {
+		src = strings.NewReplacer("127.0.0.1:", "[::1]:", "127.0.0.1", "::1").Replace(src)
+	}
 	p.baton.Lock()
 	defer p.baton.Unlock()
 	main := p.newTask()
-	if _, err := starlark.ExecFileOptions(registry.FileOptions, main.thread, "test.star", prelude+src, p.globals(main)); err != nil {
+	if _, err := starlark.ExecFileOptions(registry.FileOptions, main.thread, "test.star", src, p.globals(main)); err != nil {
 		text := err.Error()
 		var eval *starlark.EvalError
 		if errors.As(err, &eval) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -95,20 +94,28 @@ func udpSend(c *Call) (starlark.Value, error) {
 	if len(list) == 0 && !v.remote.IsValid() {
 		return nil, c.errorf("argument 2 (to) is needed, for the socket is not connected")
 	}
-	if len(list) > 0 && v.remote.IsValid() && !slices.Contains(list, v.remote) {
-		return nil, c.errorf("the socket is connected to %v", v.remote)
-	}
 	var to netip.AddrPort
 	if len(list) > 0 {
-		to = list[0]
-	}
-	for _, ap := range list {
-		if own := v.local.Addr(); !own.IsValid() || own.Is4() == ap.Addr().Is4() {
-			to = ap
-			break
+		var err error
+		if to, err = scoped(v.reachable(list), v.local.Addr().Zone()); err != nil {
+			return nil, v.k.env.Failed(c.Task, "udp", to, err)
 		}
 	}
+	if to.IsValid() && v.remote.IsValid() && to != v.remote {
+		return nil, c.errorf("the socket is connected to %v", v.remote)
+	}
 	return num(len(data)), v.send(c.Task, data, to)
+}
+
+// reachable returns the first destination of a family for which the socket is, the first of all if there is none.
+func (v *udpSocket) reachable(list []netip.AddrPort) netip.AddrPort {
+	own := v.local.Addr()
+	for _, to := range list {
+		if !own.IsValid() || own.Is4() == to.Addr().Is4() {
+			return to
+		}
+	}
+	return list[0]
 }
 
 func (v *udpSocket) send(t Task, data []byte, to netip.AddrPort) error {

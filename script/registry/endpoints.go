@@ -72,6 +72,14 @@ func BoundTo(addr netip.Addr, port int, v6only bool) (netip.AddrPort, error) {
 // Ends are the two ends of a connection to be made. The zero Local means that the host chooses it.
 type Ends struct{ Local, Remote netip.AddrPort }
 
+// From returns the local end as SocketAddress shows it. In an argument :: stands for all addresses of both families.
+func (e Ends) From() string {
+	if e.Local.Addr() == netip.IPv6Unspecified() {
+		return SocketAddress(netip.AddrPortFrom(netip.Addr{}, e.Local.Port()))
+	}
+	return SocketAddress(e.Local)
+}
+
 // PairEnds gives each remote end the first local end from which it can be reached: one of the same family, and not in another zone. A
 // remote end without one is left out. Without locals each remote end is paired with the zero value. The error says why no remote end
 // is left.

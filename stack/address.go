@@ -65,25 +65,34 @@ func (n *netLayer) inZone(a netip.Addr) *Iface {
 	return n.ifaces[k]
 }
 
-// scope returns a with a zone if it needs one: its own zone, else that of like, else the only interface that speaks IPv6. A group
-// of a larger scope may have a zone, which chooses the interface. ErrZone: there is no such interface, or several interfaces
-// speak IPv6. ErrInvalid: a has a zone although it is unique on all links (RFC 4007 §6).
+// linkScope reports whether an address is unique on one link only: a link-local address, or a group of IPv6 with the scope of a link
+// or of an interface.
+func linkScope(a netip.Addr) bool {
+	return a.Is6() && a.IsMulticast() && groupScope(a) <= scopeLink || needsZone(a)
+}
+
+// scope returns a with a zone if it needs one: its own zone, else that of like, the address at the other end, or the interface with
+// the address like, else the only interface that speaks IPv6. A group of a larger scope may have a zone, which chooses the
+// interface. Errors: a ZoneError; ErrInvalid if a has a zone although it is unique on all links (RFC 4007 §6).
 func (n *netLayer) scope(a, like netip.Addr) (netip.Addr, error) {
 	a = a.Unmap()
 	if a.Zone() != "" {
-		switch {
-		case !needsZone(a) && !a.IsMulticast():
+		if !needsZone(a) && !a.IsMulticast() {
 			return a, ErrInvalid
-		case n.inZone(a) == nil:
-			return a, ErrZone
+		}
+		if i := n.inZone(a); i == nil || !i.loop && !i.speaksIPv6() {
+			return a, n.zoneError(a)
 		}
 		return a, nil
 	}
-	if !needsZone(a) && !(a.Is6() && a.IsMulticast() && groupScope(a) == scopeLink) {
+	if !linkScope(a) || a.IsMulticast() && groupScope(a) < scopeLink {
 		return a, nil
 	}
 	if like.Zone() != "" {
 		return a.WithZone(like.Zone()), nil
+	}
+	if i := n.localAddrs[like]; i != nil && !i.loop && i.speaksIPv6() {
+		return a.WithZone(i.name), nil
 	}
 	var only *Iface
 	for _, i := range n.ifaces {
@@ -91,14 +100,25 @@ func (n *netLayer) scope(a, like netip.Addr) (netip.Addr, error) {
 			continue
 		}
 		if only != nil {
-			return a, ErrZone
+			return a, n.zoneError(a)
 		}
 		only = i
 	}
 	if only == nil {
-		return a, ErrZone
+		return a, n.zoneError(a)
 	}
 	return a.WithZone(only.name), nil
+}
+
+// zoneError returns the error of an address whose interface can't be found.
+func (n *netLayer) zoneError(a netip.Addr) error {
+	e := &ZoneError{Addr: a}
+	for _, i := range n.ifaces {
+		if !i.loop && i.speaksIPv6() {
+			e.Zones = append(e.Zones, i.name)
+		}
+	}
+	return e
 }
 
 // flow is the key of a TCP or UDP socket: its local and remote address and port. A zero field matches any value. It

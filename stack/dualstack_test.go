@@ -315,7 +315,7 @@ func TestMulticast6(t *testing.T) {
 			t.Errorf("to %s: hop limit %d", x.to, hopLimit)
 		}
 	}
-	if err := sender.Send(n.now, []byte("x"), port(wire.AllNodes6, 5000)); err != ErrZone {
+	if err := sender.Send(n.now, []byte("x"), port(wire.AllNodes6, 5000)); !errors.Is(err, ErrZone) {
 		t.Errorf("a group of link-local scope without a zone, on two links: %v", err)
 	}
 	if err := own.Join(n.now, netip.MustParseAddr("ff05::77%eth0"), nil); err != nil {

@@ -53,7 +53,7 @@ func echoRequest6(src, dst netip.Addr) []byte {
 }
 
 // frame6 returns a frame from C with a packet of IPv6.
-func frame6(dst wire.HardwareAddr, packet []byte) *phy.Frame {
+func foundFrame(dst wire.HardwareAddr, packet []byte) *phy.Frame {
 	return crafted{dst, macC, wire.EtherTypeIPv6, packet}.frame()
 }
 
@@ -199,14 +199,14 @@ func TestRouteByRedirectAndAdvertisement(t *testing.T) {
 			b = b[:wire.RouterAdvertisementLen+info.Put(b[wire.RouterAdvertisementLen:])]
 			m := wire.RouterAdvertisement{RouterLifetime: 1800}
 			m.Put(b, router, wire.AllNodes6)
-			h.Receive(now, eth, frame6(wire.GroupMAC(wire.AllNodes6), packet6To(wire.ProtocolICMPv6, router, wire.AllNodes6, 255, b)))
+			h.Receive(now, eth, foundFrame(wire.GroupMAC(wire.AllNodes6), packet6To(wire.ProtocolICMPv6, router, wire.AllNodes6, 255, b)))
 			must(t, h.invariant6())
 		}
 		redirect := func() {
 			b := make([]byte, wire.RedirectLen)
 			m := wire.Redirect{Target: router, Dest: far}
 			m.Put(b, router, ip6B)
-			h.Receive(now, eth, frame6(macB, packet6To(wire.ProtocolICMPv6, router, ip6B, 255, b)))
+			h.Receive(now, eth, foundFrame(macB, packet6To(wire.ProtocolICMPv6, router, ip6B, 255, b)))
 			must(t, h.invariant6())
 		}
 		if advertise(0); redirectFirst {

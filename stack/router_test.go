@@ -328,8 +328,8 @@ func TestND634MTUConn(t *testing.T) {
 func TestND635(t *testing.T) {
 	r := settled(t)
 	r.ra(wire.RouterAdvertisement{RouterLifetime: 60}, prefixOption(slaacPrefix, "L", 120, 120))
-	if r.h.Deadline() < r.n.now.Add(30*time.Second) || r.h.Upkeep() != r.n.now.Add(time.Minute) {
-		t.Errorf("at %v: deadline %v, upkeep %v", r.n.now, r.h.Deadline(), r.h.Upkeep())
+	if r.h.Deadline() < r.n.now.Add(30*time.Second) || r.i.v6.conf.Deadline() != r.n.now.Add(time.Minute) {
+		t.Errorf("at %v: deadline %v, the lifetimes' end %v", r.n.now, r.h.Deadline(), r.i.v6.conf.Deadline())
 	}
 	r.n.keepUp(59 * time.Second)
 	r.wantRoutes(slaacPrefix, "::/0 via fe80::a%eth0")

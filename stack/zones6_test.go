@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -126,14 +127,14 @@ func TestZones(t *testing.T) {
 		}
 		remote := netip.MustParseAddr(c.remote)
 		conn, err := a.DialTCP(n.now, port(local, 0), port(remote, 80), tcp.Config{})
-		if want := c.tcp; err != want && !(want == ErrInvalid && err == ErrZone) {
+		if want := c.tcp; !errors.Is(err, want) && !(want == ErrInvalid && errors.Is(err, ErrZone)) {
 			t.Errorf("TCP from %q to %s: %v, want %v", c.local, c.remote, err, want)
 		}
 		if err == nil {
 			conn.Abort(n.now)
 		}
 		u, err := a.DialUDP(port(local, 0), port(remote, 7))
-		if err != c.udp {
+		if !errors.Is(err, c.udp) {
 			t.Errorf("UDP from %q to %s: %v, want %v", c.local, c.remote, err, c.udp)
 		}
 		if err == nil {

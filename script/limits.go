@@ -29,6 +29,7 @@ var limitWords = [][2]string{
 	{"reply_queue", "answers of the stack itself queued for one interface"},
 	{"groups", "multicast groups joined, counted once for each socket"},
 	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
+	{"advertised", "prefixes that routers have advertised on one interface, and addresses from them; half as many routers"},
 }
 
 // sessionWords are the names and the descriptions of the whole session's limits.

@@ -94,7 +94,11 @@ func (h *Host) receiveRouterAdvertisement(now clock.Instant, p *packet) Verdict 
 	if e := i.neigh[ipv6].Get(p.src); e != nil {
 		i.neigh[ipv6].SetRouter(e, true)
 	}
+	refused := i.v6.conf.Refusals()
 	i.v6.conf.Advertisement(now, p.src, &m, options)
+	if after := i.v6.conf.Refusals(); after.NoRoom() > refused.NoRoom() {
+		h.countRefusedTo(limitAdvertised, p.src)
+	}
 	i.applyAutoconf(now)
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }

@@ -445,7 +445,7 @@ func TestNDFlood(t *testing.T) {
 		t.Errorf("%d routers, %d prefixes", routers, prefixes)
 	}
 	for _, l := range r.h.LimitInfos() {
-		if l.Name == "advertised" && (l.Used != 32 || l.Refused == 0 || l.Peer != r.i.scoped(netip.MustParseAddr("fe80::1:3e7"))) {
+		if l.Name == "paths" && l.Refused != 0 || l.Name == "advertised" && (l.Used != 32 || l.Refused == 0 || l.Peer != r.i.scoped(netip.MustParseAddr("fe80::1:3e7"))) {
 			t.Errorf("%+v", l)
 		}
 	}

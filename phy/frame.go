@@ -38,6 +38,9 @@ type Frame struct {
 	// Tag is a number that the sending host sets for its own observers, such as the kind of a probe, which its octets do not
 	// tell. No other host reads it. 0 means nothing.
 	Tag uint8
+	// Zone is the zone of the link-local addresses in a packet that a host sends to itself by its loop: the number of an interface
+	// plus one, which the addresses do not tell. No other host reads it. 0 means none.
+	Zone uint16
 }
 
 // NewFrame returns an empty frame with room for size octets after its headroom.
@@ -48,7 +51,7 @@ func NewFrame(size int) *Frame {
 // Reset empties the frame and restores its headroom.
 func (f *Frame) Reset() {
 	f.off, f.end, f.borrowed, f.Offload, f.Marks = Headroom, Headroom, [2][]byte{}, Offload{}, Marks{}
-	f.Tag, f.Trail, f.Judged = 0, 0, false
+	f.Tag, f.Zone, f.Trail, f.Judged = 0, 0, 0, false
 }
 
 // Borrow appends octets to the content without copying them. The octets' owner must not change them until the frame has
@@ -109,7 +112,7 @@ func (f *Frame) Set(b []byte) {
 // Swap exchanges the contents of two frames without copying octets.
 func (f *Frame) Swap(g *Frame) { *f, *g = *g, *f }
 
-// CopyFrom makes f an equal copy of g, with g's offload, marks, tag and trail; f grows if necessary.
+// CopyFrom makes f an equal copy of g, with g's offload, marks, tag, zone and trail; f grows if necessary.
 func (f *Frame) CopyFrom(g *Frame) {
 	if n := g.Len(); len(f.buf) < Headroom+n {
 		f.buf = make([]byte, Headroom+n)
@@ -117,7 +120,7 @@ func (f *Frame) CopyFrom(g *Frame) {
 	f.Set(g.Bytes())
 	f.borrowed = g.borrowed
 	f.Own()
-	f.Offload, f.Marks, f.Tag, f.Trail, f.Judged = g.Offload, g.Marks, g.Tag, g.Trail, g.Judged
+	f.Offload, f.Marks, f.Tag, f.Zone, f.Trail, f.Judged = g.Offload, g.Marks, g.Tag, g.Zone, g.Trail, g.Judged
 }
 
 // FrameSize is the octets of room for any frame of an ordinary MTU, SuperFrameSize the octets for any super-segment.

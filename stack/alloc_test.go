@@ -80,40 +80,42 @@ func TestNoAllocsUDP(t *testing.T) {
 
 // TestNoAllocsTCP: data between two hosts, both ways and in reused frames, allocates nothing.
 func TestNoAllocsTCP(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	ia, ib := a.Ifaces()[0], b.Ifaces()[0]
-	frame := phy.NewFrame(phy.FrameSize)
-	data, buf := make([]byte, 8000), make([]byte, 10_000)
-	now := n.now
-	pass := func(from *Host, out *Iface, to *Host, in *Iface) (any bool) {
-		for {
-			frame.Reset()
-			if !from.Transmit(now, out, frame) {
-				return any
-			}
-			any = true
-			from.FrameSent(now, out, frame, drop.None)
-			to.Receive(now, in, frame)
-		}
-	}
-	moved := 0
-	noAllocs(t, func() {
-		now = now.Add(time.Millisecond)
-		for _, dir := range [...][2]*TCPConn{{client, server}, {server, client}} {
-			if _, err := dir[0].Write(now, data); err != nil {
-				t.Fatal(err)
-			}
-			for pass(a, ia, b, ib) || pass(b, ib, a, ia) {
-				k, _ := dir[1].Read(now, buf)
-				moved += k
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		ia, ib := a.Ifaces()[0], b.Ifaces()[0]
+		frame := phy.NewFrame(phy.FrameSize)
+		data, buf := make([]byte, 8000), make([]byte, 10_000)
+		now := n.now
+		pass := func(from *Host, out *Iface, to *Host, in *Iface) (any bool) {
+			for {
+				frame.Reset()
+				if !from.Transmit(now, out, frame) {
+					return any
+				}
+				any = true
+				from.FrameSent(now, out, frame, drop.None)
+				to.Receive(now, in, frame)
 			}
 		}
-		a.Tick(now)
-		b.Tick(now)
+		moved := 0
+		noAllocs(t, func() {
+			now = now.Add(time.Millisecond)
+			for _, dir := range [...][2]*TCPConn{{client, server}, {server, client}} {
+				if _, err := dir[0].Write(now, data); err != nil {
+					t.Fatal(err)
+				}
+				for pass(a, ia, b, ib) || pass(b, ib, a, ia) {
+					k, _ := dir[1].Read(now, buf)
+					moved += k
+				}
+			}
+			a.Tick(now)
+			b.Tick(now)
+		})
+		if moved < 2*700*8000 {
+			t.Errorf("%d octets moved", moved)
+		}
 	})
-	if moved < 2*700*8000 {
-		t.Errorf("%d octets moved", moved)
-	}
 }

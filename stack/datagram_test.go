@@ -120,43 +120,45 @@ func TestUnreachableNeighbour(t *testing.T) {
 }
 
 func TestUDPExchange(t *testing.T) {
-	n, a, b := pair(t)
-	server, err := b.BindUDP(port(netip.Addr{}, 6969))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := a.DialUDP(netip.AddrPort{}, port(ipB, 6969))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := client.Local(); p.Addr() != ipA || p.Port() < firstEphemeral {
-		t.Errorf("client's address %v", p)
-	}
-	for k := range 20 {
-		if err := client.Send(n.now, []byte{byte(k)}, netip.AddrPort{}); err != nil {
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		server, err := b.BindUDP(port(netip.Addr{}, 6969))
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := a.DialUDP(netip.AddrPort{}, port(f.b, 6969))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := client.Local(); p.Addr() != f.a || p.Port() < firstEphemeral {
+			t.Errorf("client's address %v", p)
+		}
+		for k := range 20 {
+			if err := client.Send(n.now, []byte{byte(k)}, netip.AddrPort{}); err != nil {
+				t.Fatal(err)
+			}
+			n.run(10 * time.Millisecond)
+		}
+		buf := make([]byte, 10)
+		for k := range 20 {
+			if server.NextLen() != 1 {
+				t.Fatalf("datagram %d: NextLen %d", k, server.NextLen())
+			}
+			m, from, err := server.Recv(buf)
+			if m != 1 || buf[0] != byte(k) || from != client.Local() || err != nil {
+				t.Fatalf("datagram %d: %d octets %v from %v, %v", k, m, buf[:1], from, err)
+			}
+		}
+		if err := server.Send(n.now, []byte("hello"), client.Local()); err != nil {
 			t.Fatal(err)
 		}
 		n.run(10 * time.Millisecond)
-	}
-	buf := make([]byte, 10)
-	for k := range 20 {
-		if server.NextLen() != 1 {
-			t.Fatalf("datagram %d: NextLen %d", k, server.NextLen())
+		if m, from, err := client.Recv(buf); m != 5 || string(buf[:m]) != "hello" || from != port(f.b, 6969) || err != nil {
+			t.Errorf("client got %d %q from %v, %v", m, buf[:5], from, err)
 		}
-		m, from, err := server.Recv(buf)
-		if m != 1 || buf[0] != byte(k) || from != client.Local() || err != nil {
-			t.Fatalf("datagram %d: %d octets %v from %v, %v", k, m, buf[:1], from, err)
-		}
-	}
-	if err := server.Send(n.now, []byte("hello"), client.Local()); err != nil {
-		t.Fatal(err)
-	}
-	n.run(10 * time.Millisecond)
-	if m, from, err := client.Recv(buf); m != 5 || string(buf[:m]) != "hello" || from != port(ipB, 6969) || err != nil {
-		t.Errorf("client got %d %q from %v, %v", m, buf[:5], from, err)
-	}
-	wantCounter(t, b, "UdpInDatagrams", 20)
-	wantCounter(t, a, "UdpOutDatagrams", 20)
+		wantCounter(t, b, "UdpInDatagrams", 20)
+		wantCounter(t, a, "UdpOutDatagrams", 20)
+	})
 }
 
 func TestUDPErrors(t *testing.T) {
@@ -235,29 +237,31 @@ func TestUDPQueueIsBounded(t *testing.T) {
 }
 
 func TestNeighbourQueueKeepsTheNewest(t *testing.T) {
-	n, a, b := pair(t)
-	server, _ := b.BindUDP(port(netip.Addr{}, 9))
-	u, _ := a.BindUDP(netip.AddrPort{})
-	for k := range 20 {
-		if err := u.Send(n.now, []byte{byte(k)}, port(ipB, 9)); err != nil {
-			t.Fatal(err)
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		server, _ := b.BindUDP(port(netip.Addr{}, 9))
+		u, _ := a.BindUDP(netip.AddrPort{})
+		for k := range 20 {
+			if err := u.Send(n.now, []byte{byte(k)}, port(f.b, 9)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if info := a.NeighborInfos(n.now); len(info) != 1 || info[0].State != "INCOMPLETE" || info[0].Queued != 16 {
-		t.Errorf("%+v", info)
-	}
-	n.run(100 * time.Millisecond)
-	var got []byte
-	buf := make([]byte, 1)
-	for k, _, _ := server.Recv(buf); k == 1; k, _, _ = server.Recv(buf) {
-		got = append(got, buf[0])
-	}
-	if want := []byte{4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}; !bytes.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if d := a.DropInfos(); len(d) != 1 || d[0].Reason != drop.NeighborQueueFull || d[0].Sending != 4 {
-		t.Errorf("drops %+v", d)
-	}
+		if info := a.NeighborInfos(n.now); len(info) != 1 || info[0].State != "INCOMPLETE" || info[0].Queued != 16 {
+			t.Errorf("%+v", info)
+		}
+		n.run(100 * time.Millisecond)
+		var got []byte
+		buf := make([]byte, 1)
+		for k, _, _ := server.Recv(buf); k == 1; k, _, _ = server.Recv(buf) {
+			got = append(got, buf[0])
+		}
+		if want := []byte{4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}; !bytes.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if d := reasonsOf(a); d[drop.NeighborQueueFull] != 4 || a.stats.drops[drop.NeighborQueueFull].tx != 4 {
+			t.Errorf("drops %+v", d)
+		}
+	})
 }
 
 func TestBroadcast(t *testing.T) {

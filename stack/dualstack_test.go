@@ -215,29 +215,6 @@ func TestSYNCookies6(t *testing.T) {
 	}
 }
 
-// TestTimeWaitReuse6: a SYN over IPv6 replaces a connection in TIME-WAIT.
-func TestTimeWaitReuse6(t *testing.T) {
-	n, a, b := pair6(t)
-	n.run(5 * time.Second)
-	l := listen(t, b, 80, tcp.Config{})
-	for k := range 3 {
-		client, err := a.DialTCP(n.now, port(ip6A, 5000), port(ip6B, 80), tcp.Config{TimeWait: time.Nanosecond})
-		if err != nil {
-			t.Fatalf("round %d: %v", k, err)
-		}
-		var server *TCPConn
-		n.runUntil("accept", time.Second, func() bool { server = l.Accept(); return server != nil })
-		server.Close(n.now)
-		n.run(100 * time.Millisecond)
-		client.Close(n.now)
-		n.run(100 * time.Millisecond)
-		if server.State() != tcp.TimeWait {
-			t.Fatalf("server is %v", server.State())
-		}
-	}
-	wantCounter(t, b, "TcpExtTWRecycled", 2)
-}
-
 // TestRaw6: a raw socket receives the payload behind extension headers, and the host computes the checksum of ICMPv6 (RFC 3542 §3.1).
 func TestRaw6(t *testing.T) {
 	n, a, b := pair6(t)

@@ -46,6 +46,7 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 	for off, rest := 0, packet[cut.head:]; len(rest) > 0; off += cut.room {
 		n := min(cut.room, len(rest))
 		piece := h.frames.get(cut.head + wire.IPv6FragmentLen + n)
+		piece.Zone = f.Zone
 		piece.Extend(cut.putHeader(piece.Tail(), packet[:cut.head], off, n, n < len(rest)))
 		copy(piece.Extend(n), rest)
 		rest = rest[n:]

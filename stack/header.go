@@ -54,6 +54,9 @@ func (h *Host) putIPv6(f *phy.Frame, p *ipHeader) {
 		ip.FlowLabel = h.flowLabel(p.src, netip.AddrPortFrom(p.dst, 0), uint64(p.proto))
 	}
 	ip.Src, ip.Dst, ip.PayloadLen = p.src, p.dst, f.Len()
+	if needsZone(p.src) || needsZone(p.dst) {
+		f.Zone = max(h.net.zoneOf(p.src), h.net.zoneOf(p.dst))
+	}
 	h.countIP(ipv6, mib.IPOutRequests)
 	ip.Put(f.Prepend(wire.IPv6Len))
 }

@@ -126,7 +126,7 @@ func (h *Host) parseQuoted(p *packet, b []byte) (q quoted, err error) {
 	}
 	v, err := wire.ParseQuoted6(b)
 	q = quoted{
-		src: p.iface.scoped(v.IP.Src), dst: p.iface.scoped(v.IP.Dst), proto: v.Protocol, srcPort: v.SrcPort, dstPort: v.DstPort, seq: v.Seq,
+		src: p.scoped(v.IP.Src), dst: p.scoped(v.IP.Dst), proto: v.Protocol, srcPort: v.SrcPort, dstPort: v.DstPort, seq: v.Seq,
 		echo: v.ICMP == wire.ICMPv6EchoRequest, id: v.ID, length: wire.IPv6Len + v.IP.PayloadLen,
 	}
 	q.zone = max(h.net.zoneOf(q.src), h.net.zoneOf(q.dst))

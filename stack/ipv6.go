@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"net/netip"
+
 	"smolsh/phy"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
@@ -19,14 +21,23 @@ func (p *packet) parseIPv6(b []byte) (err error) {
 	p.headerLen, p.payload, p.octets = wire.IPv6Len, payload, b[:wire.IPv6Len+ip.PayloadLen]
 	p.v6.nextHeaderAt = 6
 	if needsZone(p.src) {
-		p.src = p.iface.scoped(p.src)
+		p.src = p.scoped(p.src)
 		p.zone = p.iface.host.net.zoneOf(p.src)
 	}
 	if needsZone(p.dst) {
-		p.dst = p.iface.scoped(p.dst)
+		p.dst = p.scoped(p.dst)
 		p.zone = p.iface.host.net.zoneOf(p.dst)
 	}
 	return nil
+}
+
+// scoped returns an address from the packet, with its zone if it needs one: the interface on which the packet arrived, or on the
+// loop the one that the sending function has noted.
+func (p *packet) scoped(a netip.Addr) netip.Addr {
+	if zone, n := int(p.frame.Zone), &p.iface.host.net; p.iface.loop && 0 < zone && zone <= len(n.ifaces) && needsZone(a) {
+		return a.WithZone(n.ifaces[zone-1].name)
+	}
+	return p.iface.scoped(a)
 }
 
 // receiveIPv6 processes an IPv6 packet. group is true if the frame was sent to a link-layer group address.

@@ -50,6 +50,7 @@ func (h *Host) receiveFragment(now clock.Instant, p *packet) Verdict {
 	}
 	f := h.frames.get(len(p.octets))
 	copy(f.Extend(len(p.octets)), p.octets)
+	f.Zone = p.frame.Zone
 	t.Insert(d, k, reassembly.Fragment{Lo: lo, Hi: hi, Header: p.headerLen, Frame: f})
 	for t.Storage() > h.limits.Fragments {
 		h.countRefused(limitFragments)
@@ -83,7 +84,7 @@ func (h *Host) deliverReassembled(now clock.Instant, p *packet, d *reassembly.Da
 	copy(payload[p.fragment.offset:], p.payload)
 	d.CopyTo(payload)
 	h.closeDatagram(d)
-	q.frame = f
+	q.frame, f.Zone = f, p.frame.Zone
 	v := h.deliverJoined(now, &q, b, len(head), next, ce)
 	h.frames.put(f)
 	return v

@@ -77,127 +77,137 @@ func octets(n int) []byte {
 }
 
 func TestTCPTransfer(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	if server.Remote() != client.Local() || server.Local() != port(ipB, 80) {
-		t.Errorf("server's addresses %v %v", server.Local(), server.Remote())
-	}
-	transfer(n, client, server, octets(1<<20), time.Minute)
-	transfer(n, server, client, octets(1<<18), time.Minute)
-	if err := client.CloseWrite(n.now); err != nil {
-		t.Fatal(err)
-	}
-	n.run(time.Second)
-	if server.State() != tcp.CloseWait || !server.AtEOF() || client.State() != tcp.FinWait2 {
-		t.Errorf("half-closed: %v, %v", client.State(), server.State())
-	}
-	server.Close(n.now)
-	n.run(time.Second)
-	if client.State() != tcp.TimeWait || server.State() != tcp.Closed {
-		t.Errorf("closed: %v, %v", client.State(), server.State())
-	}
-	if _, err := client.Read(n.now, make([]byte, 1)); err != io.EOF {
-		t.Errorf("read at the end: %v", err)
-	}
-	n.run(11 * time.Second)
-	if len(a.sockets.conns) != 0 || len(b.sockets.conns) != 0 || a.sockets.open != 0 || b.sockets.open != 1 {
-		t.Errorf("left over: %d and %d connections, %d and %d sockets", len(a.sockets.conns), len(b.sockets.conns), a.sockets.open, b.sockets.open)
-	}
-	wantCounter(t, a, "TcpActiveOpens", 1)
-	wantCounter(t, b, "TcpPassiveOpens", 1)
-	wantCounter(t, a, "TcpCurrEstab", 0)
-	wantCounter(t, b, "TcpCurrEstab", 0)
-	wantCounter(t, a, "TcpRetransSegs", 0)
-	if d := a.Deadline(); d != 1<<63-1 && len(a.NeighborInfos(n.now)) == 0 {
-		t.Errorf("nothing is left, but a waits for %v", d)
-	}
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		if server.Remote() != client.Local() || server.Local() != port(f.b, 80) {
+			t.Errorf("server's addresses %v %v", server.Local(), server.Remote())
+		}
+		transfer(n, client, server, octets(1<<20), time.Minute)
+		transfer(n, server, client, octets(1<<18), time.Minute)
+		if err := client.CloseWrite(n.now); err != nil {
+			t.Fatal(err)
+		}
+		n.run(time.Second)
+		if server.State() != tcp.CloseWait || !server.AtEOF() || client.State() != tcp.FinWait2 {
+			t.Errorf("half-closed: %v, %v", client.State(), server.State())
+		}
+		server.Close(n.now)
+		n.run(time.Second)
+		if client.State() != tcp.TimeWait || server.State() != tcp.Closed {
+			t.Errorf("closed: %v, %v", client.State(), server.State())
+		}
+		if _, err := client.Read(n.now, make([]byte, 1)); err != io.EOF {
+			t.Errorf("read at the end: %v", err)
+		}
+		n.run(11 * time.Second)
+		if len(a.sockets.conns) != 0 || len(b.sockets.conns) != 0 || a.sockets.open != 0 || b.sockets.open != 1 {
+			t.Errorf("left over: %d and %d connections, %d and %d sockets", len(a.sockets.conns), len(b.sockets.conns), a.sockets.open, b.sockets.open)
+		}
+		wantCounter(t, a, "TcpActiveOpens", 1)
+		wantCounter(t, b, "TcpPassiveOpens", 1)
+		wantCounter(t, a, "TcpCurrEstab", 0)
+		wantCounter(t, b, "TcpCurrEstab", 0)
+		wantCounter(t, a, "TcpRetransSegs", 0)
+		if d := a.Deadline(); d != 1<<63-1 && len(a.NeighborInfos(n.now)) == 0 {
+			t.Errorf("nothing is left, but a waits for %v", d)
+		}
+	})
 }
 
 func TestTCPLossyTransfer(t *testing.T) {
-	n, a, b := pair(t)
-	rng := rand.New(rand.NewPCG(3, 4))
-	n.lose = func(*Iface, *phy.Frame) bool { return rng.IntN(10) == 0 }
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	transfer(n, client, server, octets(1<<17), 10*time.Minute)
-	if counterOf(t, a, "TcpRetransSegs") == 0 {
-		t.Error("nothing was retransmitted")
-	}
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		rng := rand.New(rand.NewPCG(3, 4))
+		n.lose = func(*Iface, *phy.Frame) bool { return rng.IntN(10) == 0 }
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		transfer(n, client, server, octets(1<<17), 10*time.Minute)
+		if counterOf(t, a, "TcpRetransSegs") == 0 {
+			t.Error("nothing was retransmitted")
+		}
+	})
 }
 
 func TestTCPRefused(t *testing.T) {
-	n, a, b := pair(t)
-	c, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 81), tcp.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	woken := 0
-	c.Signal.Wait(&Waiter{Wake: func() { woken++ }})
-	n.run(time.Second)
-	if c.State() != tcp.Closed || !errors.Is(c.Err(), tcp.ErrRefused) || woken != 1 {
-		t.Errorf("%v, %v, woken %d times", c.State(), c.Err(), woken)
-	}
-	wantCounter(t, b, "TcpOutRsts", 1)
-	if len(a.sockets.conns) != 0 {
-		t.Error("the connection is still there")
-	}
-}
-
-func TestTCPHundredAtOnce(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	var clients []*TCPConn
-	for range 100 {
-		c, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 80), tcp.Config{})
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		c, err := a.DialTCP(n.now, netip.AddrPort{}, port(f.b, 81), tcp.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		clients = append(clients, c)
-	}
-	n.run(500 * time.Millisecond)
-	for _, c := range clients {
-		if c.State() != tcp.Established {
-			t.Fatalf("%v is %v", c.Local(), c.State())
+		woken := 0
+		c.Signal.Wait(&Waiter{Wake: func() { woken++ }})
+		n.run(time.Second)
+		if c.State() != tcp.Closed || !errors.Is(c.Err(), tcp.ErrRefused) || woken != 1 {
+			t.Errorf("%v, %v, woken %d times", c.State(), c.Err(), woken)
 		}
-	}
-	if l.Pending() != 100 {
-		t.Errorf("%d wait", l.Pending())
-	}
-	wantCounter(t, a, "TcpRetransSegs", 0)
-	l.Close(n.now)
-	n.run(time.Second)
-	for _, c := range clients {
-		if !errors.Is(c.Err(), tcp.ErrReset) {
-			t.Fatalf("after the listener closed: %v", c.Err())
+		wantCounter(t, b, "TcpOutRsts", 1)
+		if len(a.sockets.conns) != 0 {
+			t.Error("the connection is still there")
 		}
-	}
+	})
+}
+
+func TestTCPHundredAtOnce(t *testing.T) {
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		var clients []*TCPConn
+		for range 100 {
+			c, err := a.DialTCP(n.now, netip.AddrPort{}, port(f.b, 80), tcp.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			clients = append(clients, c)
+		}
+		n.run(500 * time.Millisecond)
+		for _, c := range clients {
+			if c.State() != tcp.Established {
+				t.Fatalf("%v is %v", c.Local(), c.State())
+			}
+		}
+		if l.Pending() != 100 {
+			t.Errorf("%d wait", l.Pending())
+		}
+		wantCounter(t, a, "TcpRetransSegs", 0)
+		l.Close(n.now)
+		n.run(time.Second)
+		for _, c := range clients {
+			if !errors.Is(c.Err(), tcp.ErrReset) {
+				t.Fatalf("after the listener closed: %v", c.Err())
+			}
+		}
+	})
 }
 
 func TestTCPSmallBacklog(t *testing.T) {
-	n, a, b := pair(t)
-	l, err := b.ListenTCP(port(ipB, 80), 2, tcp.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 20 {
-		if _, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 80), tcp.Config{}); err != nil {
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l, err := b.ListenTCP(port(f.b, 80), 2, tcp.Config{})
+		if err != nil {
 			t.Fatal(err)
 		}
-		n.run(10 * time.Millisecond)
-	}
-	if l.Pending() != 2 {
-		t.Errorf("%d wait in a backlog of 2", l.Pending())
-	}
-	wantCounter(t, b, "TcpExtListenOverflows", 18)
-	got := 0
-	for range 1300 {
-		for n.run(100 * time.Millisecond); l.Accept() != nil; got++ {
+		for range 20 {
+			if _, err := a.DialTCP(n.now, netip.AddrPort{}, port(f.b, 80), tcp.Config{}); err != nil {
+				t.Fatal(err)
+			}
+			n.run(10 * time.Millisecond)
 		}
-	}
-	if got != 20 {
-		t.Errorf("%d got in", got)
-	}
+		if l.Pending() != 2 {
+			t.Errorf("%d wait in a backlog of 2", l.Pending())
+		}
+		wantCounter(t, b, "TcpExtListenOverflows", 18)
+		got := 0
+		for range 1300 {
+			for n.run(100 * time.Millisecond); l.Accept() != nil; got++ {
+			}
+		}
+		if got != 20 {
+			t.Errorf("%d got in", got)
+		}
+	})
 }
 
 func TestSYNQueueIsBounded(t *testing.T) {
@@ -243,116 +253,124 @@ func TestTCPLoopback(t *testing.T) {
 }
 
 func TestTCPOffload(t *testing.T) {
-	n, a, b := pair(t)
-	for _, h := range []*Host{a, b} {
-		caps := ethernet
-		caps.MaxGSO, caps.TxChecksum = 65535, true
-		h.Ifaces()[0].SetCapabilities(caps)
-	}
-	largest := 0
-	a.Observe(func(ev *PacketEvent) {
-		if ev.Dir == TX {
-			largest = max(largest, ev.Frame.Len())
-			if ev.Frame.Len() > 1514 && (ev.Frame.Offload.GSOSize != 1448 || !ev.Frame.Offload.NeedsCsum) {
-				t.Errorf("a frame of %d octets with %+v", ev.Frame.Len(), ev.Frame.Offload)
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		for _, h := range []*Host{a, b} {
+			caps := ethernet
+			caps.MaxGSO, caps.TxChecksum = 65535, true
+			h.Ifaces()[0].SetCapabilities(caps)
+		}
+		largest := 0
+		a.Observe(func(ev *PacketEvent) {
+			if ev.Dir == TX {
+				largest = max(largest, ev.Frame.Len())
+				if ev.Frame.Len() > 1514 && (ev.Frame.Offload.GSOSize != uint16(f.segment()) || !ev.Frame.Offload.NeedsCsum) {
+					t.Errorf("a frame of %d octets with %+v", ev.Frame.Len(), ev.Frame.Offload)
+				}
 			}
+		})
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		transfer(n, client, server, octets(4<<20), time.Minute)
+		if largest < 30_000 {
+			t.Errorf("the largest frame had %d octets", largest)
+		}
+		if counterOf(t, b, "TcpInSegs") < 4<<20/1460 {
+			t.Errorf("a super-segment counted as one: %d", counterOf(t, b, "TcpInSegs"))
 		}
 	})
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	transfer(n, client, server, octets(4<<20), time.Minute)
-	if largest < 30_000 {
-		t.Errorf("the largest frame had %d octets", largest)
-	}
-	if counterOf(t, b, "TcpInSegs") < 4<<20/1460 {
-		t.Errorf("a super-segment counted as one: %d", counterOf(t, b, "TcpInSegs"))
-	}
 }
 
 func TestTCPTimeWaitReuse(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	local := port(ipA, 5000)
-	for k := range 3 {
-		client, err := a.DialTCP(n.now, local, port(ipB, 80), tcp.Config{TimeWait: time.Nanosecond})
-		if err != nil {
-			t.Fatalf("round %d: %v", k, err)
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		local := port(f.a, 5000)
+		for k := range 3 {
+			client, err := a.DialTCP(n.now, local, port(f.b, 80), tcp.Config{TimeWait: time.Nanosecond})
+			if err != nil {
+				t.Fatalf("round %d: %v", k, err)
+			}
+			var server *TCPConn
+			n.runUntil("accept", time.Second, func() bool { server = l.Accept(); return server != nil })
+			server.Close(n.now) // B enters TIME-WAIT
+			n.run(100 * time.Millisecond)
+			client.Close(n.now)
+			n.run(100 * time.Millisecond)
+			if server.State() != tcp.TimeWait {
+				t.Fatalf("server is %v", server.State())
+			}
 		}
-		var server *TCPConn
-		n.runUntil("accept", time.Second, func() bool { server = l.Accept(); return server != nil })
-		server.Close(n.now) // B enters TIME-WAIT
-		n.run(100 * time.Millisecond)
-		client.Close(n.now)
-		n.run(100 * time.Millisecond)
-		if server.State() != tcp.TimeWait {
-			t.Fatalf("server is %v", server.State())
+		wantCounter(t, b, "TcpExtTWRecycled", 2)
+		if len(b.sockets.conns) != 1 || b.sockets.open != 2 {
+			t.Errorf("%d connections, %d sockets", len(b.sockets.conns), b.sockets.open)
 		}
-	}
-	wantCounter(t, b, "TcpExtTWRecycled", 2)
-	if len(b.sockets.conns) != 1 || b.sockets.open != 2 {
-		t.Errorf("%d connections, %d sockets", len(b.sockets.conns), b.sockets.open)
-	}
-	n.run(11 * time.Second)
-	if len(b.sockets.conns) != 0 || b.sockets.open != 1 || b.tcp.timers.Len() != 0 {
-		t.Errorf("at the end %d connections, %d sockets, %d timers", len(b.sockets.conns), b.sockets.open, b.tcp.timers.Len())
-	}
+		n.run(11 * time.Second)
+		if len(b.sockets.conns) != 0 || b.sockets.open != 1 || b.tcp.timers.Len() != 0 {
+			t.Errorf("at the end %d connections, %d sockets, %d timers", len(b.sockets.conns), b.sockets.open, b.tcp.timers.Len())
+		}
+	})
 }
 
 func TestTCPGatewayDies(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	transfer(n, client, server, octets(1000), time.Second)
-	cfg := client.Config()
-	cfg.UserTimeout = 30 * time.Second
-	if err := client.SetConfig(n.now, cfg); err != nil {
-		t.Fatal(err)
-	}
-	n.lose = func(*Iface, *phy.Frame) bool { return true }
-	a.Ifaces()[0].FlushNeighbors(n.now)
-	start := n.now
-	if _, err := client.Write(n.now, []byte("anybody there?")); err != nil {
-		t.Fatal(err)
-	}
-	n.runUntil("giving up", time.Minute, func() bool { return client.State() == tcp.Closed })
-	if took := n.now.Sub(start); took < 29*time.Second || took > 31*time.Second {
-		t.Errorf("gave up after %v", took)
-	}
-	if !errors.Is(client.Err(), tcp.ErrHostUnreach) {
-		t.Errorf("gave up with %v", client.Err())
-	}
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		transfer(n, client, server, octets(1000), time.Second)
+		cfg := client.Config()
+		cfg.UserTimeout = 30 * time.Second
+		if err := client.SetConfig(n.now, cfg); err != nil {
+			t.Fatal(err)
+		}
+		n.lose = func(*Iface, *phy.Frame) bool { return true }
+		a.Ifaces()[0].FlushNeighbors(n.now)
+		start := n.now
+		if _, err := client.Write(n.now, []byte("anybody there?")); err != nil {
+			t.Fatal(err)
+		}
+		n.runUntil("giving up", time.Minute, func() bool { return client.State() == tcp.Closed })
+		if took := n.now.Sub(start); took < 29*time.Second || took > 31*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+		if !errors.Is(client.Err(), tcp.ErrHostUnreach) {
+			t.Errorf("gave up with %v", client.Err())
+		}
+	})
 }
 
 func TestInterfaceDownAndUp(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	i := a.Ifaces()[0]
-	i.SetUp(n.now, false)
-	if _, err := client.Write(n.now, []byte("later")); err != nil {
-		t.Fatal(err)
-	}
-	if v := a.Receive(n.now, i, phy.NewFrame(100)); v != dropped(drop.InterfaceDown) {
-		t.Errorf("verdict %q", v)
-	}
-	if _, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 80), tcp.Config{}); !errors.Is(err, ErrNoRoute) {
-		t.Errorf("dialling: %v", err)
-	}
-	n.run(5 * time.Second)
-	if client.State() != tcp.Established {
-		t.Fatalf("client is %v, %v", client.State(), client.Err())
-	}
-	i.SetUp(n.now, true)
-	n.run(20 * time.Second)
-	if server.Readable() != 5 {
-		t.Errorf("%d octets arrived", server.Readable())
-	}
-	if err := i.DelAddr(n.now, netip.MustParsePrefix("10.0.0.1/24")); err != nil {
-		t.Fatal(err)
-	}
-	if !errors.Is(client.Err(), ErrAddrRemoved) || len(a.sockets.conns) != 0 {
-		t.Errorf("address gone: %v, %d connections", client.Err(), len(a.sockets.conns))
-	}
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		i := a.Ifaces()[0]
+		i.SetUp(n.now, false)
+		if _, err := client.Write(n.now, []byte("later")); err != nil {
+			t.Fatal(err)
+		}
+		if v := a.Receive(n.now, i, phy.NewFrame(100)); v != dropped(drop.InterfaceDown) {
+			t.Errorf("verdict %q", v)
+		}
+		if _, err := a.DialTCP(n.now, netip.AddrPort{}, port(f.b, 80), tcp.Config{}); !errors.Is(err, ErrNoRoute) {
+			t.Errorf("dialling: %v", err)
+		}
+		n.run(5 * time.Second)
+		if client.State() != tcp.Established {
+			t.Fatalf("client is %v, %v", client.State(), client.Err())
+		}
+		i.SetUp(n.now, true)
+		n.run(20 * time.Second)
+		if server.Readable() != 5 {
+			t.Errorf("%d octets arrived", server.Readable())
+		}
+		if err := i.DelAddr(n.now, f.onA); err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(client.Err(), ErrAddrRemoved) || len(a.sockets.conns) != 0 {
+			t.Errorf("address gone: %v, %d connections", client.Err(), len(a.sockets.conns))
+		}
+	})
 }
 
 func TestICMPErrorForTCP(t *testing.T) {

@@ -176,62 +176,69 @@ func echo(l *TCPListener) {
 }
 
 func TestEchoByEvents(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 7, tcp.Config{SendBuffer: 64, RecvBuffer: 64})
-	echo(l)
-	c, err := a.DialTCP(n.now, netip.AddrPort{}, port(ipB, 7), tcp.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := octets(20_000)
-	transfer(n, c, c, data, time.Hour)
-	_ = c.CloseWrite(n.now)
-	n.run(time.Minute)
-	if c.State() != tcp.Closed || c.Err() != nil || len(b.sockets.conns) != 0 {
-		t.Errorf("%v, %v; %d connections at the server", c.State(), c.Err(), len(b.sockets.conns))
-	}
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 7, tcp.Config{SendBuffer: 64, RecvBuffer: 64})
+		echo(l)
+		c, err := a.DialTCP(n.now, netip.AddrPort{}, port(f.b, 7), tcp.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := octets(20_000)
+		transfer(n, c, c, data, time.Hour)
+		_ = c.CloseWrite(n.now)
+		n.run(time.Minute)
+		if c.State() != tcp.Closed || c.Err() != nil || len(b.sockets.conns) != 0 {
+			t.Errorf("%v, %v; %d connections at the server", c.State(), c.Err(), len(b.sockets.conns))
+		}
+	})
 }
 
 func TestSmallerMTU(t *testing.T) {
-	n, a, b := pair(t)
-	i := a.Ifaces()[0]
-	caps := ethernet
-	caps.MaxGSO, caps.TxChecksum = 65535, true
-	i.SetCapabilities(caps)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	for _, mtu := range []int{67, 1501, 0} {
-		if i.SetMTU(mtu) == nil {
-			t.Errorf("an MTU of %d was taken", mtu)
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		i := a.Ifaces()[0]
+		caps := ethernet
+		caps.MaxGSO, caps.TxChecksum = 65535, true
+		i.SetCapabilities(caps)
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		mtu := max(600, f.family.minMTU())
+		for _, mtu := range []int{67, 1501, 0} {
+			if i.SetMTU(mtu) == nil {
+				t.Errorf("an MTU of %d was taken", mtu)
+			}
 		}
-	}
-	if err := i.SetMTU(600); err != nil {
-		t.Fatal(err)
-	}
-	a.Observe(func(ev *PacketEvent) {
-		if ev.Dir == TX && ev.Frame.Len() > 614 {
-			t.Errorf("a frame of %d octets", ev.Frame.Len())
+		if err := i.SetMTU(mtu); err != nil {
+			t.Fatal(err)
 		}
+		a.Observe(func(ev *PacketEvent) {
+			if ev.Dir == TX && ev.Frame.Len() > mtu+wire.EthernetLen {
+				t.Errorf("a frame of %d octets", ev.Frame.Len())
+			}
+		})
+		transfer(n, client, server, octets(100_000), time.Minute)
 	})
-	transfer(n, client, server, octets(100_000), time.Minute)
 }
 
 func TestWaitingIsNotForgotten(t *testing.T) {
-	n, a, b := pair(t)
-	l := listen(t, b, 80, tcp.Config{})
-	client, server := dial(n, a, port(ipB, 80), l)
-	if _, err := client.Write(n.now, octets(10_000)); err != nil { // queued, but not sent yet
-		t.Fatal(err)
-	}
-	cfg := client.Config()
-	cfg.UserTimeout = 5 * time.Second
-	_ = client.SetConfig(n.now, cfg)
-	a.Ifaces()[0].SetUp(n.now, false)
-	n.run(6 * time.Second)
-	if client.State() != tcp.Closed || client.Err() == nil {
-		t.Errorf("a ready connection on a dead interface is %v", client.State())
-	}
-	_ = server
+	inBoth(t, func(t *testing.T, f pairing) {
+		n, a, b := f.pair(t)
+		l := listen(t, b, 80, tcp.Config{})
+		client, server := dial(n, a, port(f.b, 80), l)
+		if _, err := client.Write(n.now, octets(10_000)); err != nil { // queued, but not sent yet
+			t.Fatal(err)
+		}
+		cfg := client.Config()
+		cfg.UserTimeout = 5 * time.Second
+		_ = client.SetConfig(n.now, cfg)
+		a.Ifaces()[0].SetUp(n.now, false)
+		n.run(6 * time.Second)
+		if client.State() != tcp.Closed || client.Err() == nil {
+			t.Errorf("a ready connection on a dead interface is %v", client.State())
+		}
+		_ = server
+	})
 }
 
 func TestLoopbackStaysInside(t *testing.T) {

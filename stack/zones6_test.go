@@ -93,6 +93,45 @@ func TestSamePeerOnTwoLinks(t *testing.T) {
 	noDrops(t, a, b, c)
 }
 
+// TestOwnAddressOnTwoLinks: a host reaches its own link-local address by its loop, in the zone that was asked for, although it has the
+// same address on two links (RFC 4007 §6).
+func TestOwnAddressOnTwoLinks(t *testing.T) {
+	n, a, _, _ := twins(t)
+	l := listen(t, a, 80, tcp.Config{})
+	u, _ := a.BindUDP(port(netip.Addr{}, 7))
+	buf := make([]byte, 2000)
+	for _, zone := range []string{"eth0", "eth1"} {
+		own := netip.MustParseAddr("fe80::1%" + zone)
+		client, server := dial(n, a, port(own, 80), l)
+		transfer(n, client, server, octets(100_000), time.Minute)
+		if server.Remote() != client.Local() || server.Local() != port(own, 80) {
+			t.Errorf("%v to %v", server.Remote(), server.Local())
+		}
+		for _, size := range []int{10, 65_527} {
+			if err := u.Send(n.now, make([]byte, size), port(own, 7)); err != nil {
+				t.Fatal(err)
+			}
+			n.run(time.Second)
+			if k, from, err := u.Recv(make([]byte, size)); k != size || from != port(own, 7) {
+				t.Errorf("%d octets from %v: %v, want %v", k, from, err, own)
+			}
+		}
+		ping, _ := a.BindICMP(1)
+		_ = ping.Send(n.now, []byte{128, 0, 0, 0, 0, 1, 0, 2}, own, 0)
+		n.run(time.Second)
+		if k, from, _, _ := ping.Recv(buf); k != 8 || from != own {
+			t.Errorf("an echo reply from %v", from)
+		}
+		ping.Close()
+		c, _ := a.DialUDP(netip.AddrPort{}, port(own, 99))
+		_ = c.Send(n.now, []byte("x"), netip.AddrPort{})
+		n.run(time.Second)
+		if _, _, err := c.Recv(buf); err != tcp.ErrPortUnreach {
+			t.Errorf("to a closed port: %v", err)
+		}
+	}
+}
+
 // TestZones: a link-local address needs a zone that names an interface, a group may have one, and an address that is unique on all
 // links has none (RFC 4007 §6, §11). No packet leaves the zone of its source (RFC 4007 §9).
 func TestZones(t *testing.T) {

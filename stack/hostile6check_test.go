@@ -51,7 +51,7 @@ func (r *rig) sincere(i *Iface) {
 	switch {
 	case !i.speaksIPv6() && !r.resized:
 		r.fail("%s does not speak IPv6, and sends %x", i.name, b)
-	case own == nil && ip.Src.IsLinkLocalUnicast() && slices.ContainsFunc(r.ifaces[:], func(o *Iface) bool { return r.h.net.localAddrs[o.ownScope(ip.Src)] == o }):
+	case own == nil && !r.renamed && ip.Src.IsLinkLocalUnicast() && slices.ContainsFunc(r.ifaces[:], func(o *Iface) bool { return r.h.net.localAddrs[o.ownScope(ip.Src)] == o }):
 		r.fail("%s sends from the link-local address %v of another interface: %x", i.name, ip.Src, b)
 	case own == nil && !r.renamed && i.addrProbe(i.ownScope(ip.Src)) != nil && !i.addrProbe(i.ownScope(ip.Src)).done:
 		r.fail("%s sends from the tentative address %v: %x", i.name, ip.Src, b)

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"testing"
@@ -221,5 +222,22 @@ func TestRouteByRedirectAndAdvertisement(t *testing.T) {
 		if n := h.net.gateways[router.WithZone("eth0")]; n != 1 {
 			t.Errorf("redirect first %v: %d routes by the router at the end", redirectFirst, n)
 		}
+	}
+}
+
+// TestLongDatagramToOwnGroup: a member of a group on the sending host receives a datagram as long as UDP allows, for which not even the
+// loop has room in one packet of IPv6.
+func TestLongDatagramToOwnGroup(t *testing.T) {
+	n, _, b := pair6(t)
+	u, err := b.BindUDP(port(netip.Addr{}, 7))
+	must(t, err)
+	group := netip.MustParseAddr("ff02::77")
+	must(t, u.Join(0, group, b.Ifaces()[0]))
+	data := octets(maxMTU - wire.UDPLen)
+	must(t, u.Send(0, data, port(group.WithZone("eth0"), 7)))
+	n.run(time.Second)
+	buf := make([]byte, 70_000)
+	if k, _, err := u.Recv(buf); err != nil || !bytes.Equal(buf[:max(0, k)], data) {
+		t.Errorf("%d octets, %v", k, err)
 	}
 }

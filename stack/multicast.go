@@ -247,9 +247,7 @@ func (h *Host) loopGroup(now clock.Instant, i *Iface, group netip.Addr, f *phy.F
 	c := h.frames.get(f.Len())
 	c.CopyFrom(f)
 	h.workPending()
-	if !h.net.loop.out.datagrams.push(c, h.limits.SendQueue) {
-		h.countRefused(limitSendQueue)
-		h.countIP(familyOf(group), mib.IPOutDiscards)
+	if !h.net.loop.enqueue(now, limitSendQueue, c, wire.HardwareAddr{}) { // in fragments, if it is one of IPv6 that the loop has no room for
 		h.net.loop.discard(now, c, drop.QueueFull)
 	}
 }

@@ -44,8 +44,7 @@ func (h *Host) receiveRedirect(now clock.Instant, p *packet) Verdict {
 			i.neigh[ipv6].SetRouter(e, true)
 		}
 	}
-	h.net.followRedirect(better)
-	h.allConnsChanged(now)
+	h.net.followRedirect(better) // connections follow with their next segment, so that a redirect costs the same beside many
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }
 

@@ -35,17 +35,19 @@ type attack struct {
 	count   map[string]uint64 // growth of MIB counters; other counters are not checked
 	within  sizes             // growth of memory that is allowed while the attack lasts
 	harms   bool              // true if the live connection has to retransmit
+	keeps   string            // the name of a size that stays, since nothing ends it
+	six     bool              // true if the live connection and the attack are of IPv6
 }
 
 // sizes holds how many entries a host's tables and queues have, and how many octets it stores. fields gives the names.
 type sizes struct {
-	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets int
+	conns, half, sockets, timers, neighbors, asked, waiting, replies, datagrams, paths, groups, claims, assemblies, fragments, octets, addrs, routes int
 }
 
 func (h *Host) sizes() (z sizes) {
 	z = sizes{
 		conns: len(h.sockets.conns), sockets: h.sockets.open, timers: h.tcp.timers.Len() + h.igmp.reports.Len(), paths: h.net.paths.Len(),
-		groups: h.igmp.memberships, claims: h.net.addrProbes.Len(), assemblies: h.reassembly.Timers(), fragments: h.reassembly.Storage(),
+		groups: h.igmp.memberships, claims: h.net.addrProbes.Len(), addrs: len(h.net.localAddrs), assemblies: h.reassembly.Timers(), fragments: h.reassembly.Storage(),
 	}
 	for l := range h.sockets.allListeners {
 		z.half += l.half
@@ -53,9 +55,15 @@ func (h *Host) sizes() (z sizes) {
 	for u := range h.sockets.allUDP {
 		z.octets += u.queue.charged
 	}
+	for _, r := range h.net.routes.All() {
+		if r.Learned {
+			z.routes++
+		}
+	}
 	for _, i := range h.net.ifaces {
-		z.replies, z.datagrams, z.neighbors = z.replies+i.out.replies.n, z.datagrams+i.out.datagrams.n, z.neighbors+i.neigh[ipv4].Len()
-		for _, e := range i.neigh[ipv4].Entries() {
+		z.replies, z.datagrams = z.replies+i.out.replies.n, z.datagrams+i.out.datagrams.n
+		for _, e := range i.neighbors() {
+			z.neighbors++
 			if !e.Usable() {
 				z.asked++
 			}
@@ -69,9 +77,9 @@ func (h *Host) sizes() (z sizes) {
 func (z *sizes) fields() (names []string, values []*int) {
 	return []string{"connections", "half-open", "sockets", "timers", "neighbours", "unresolved", "waiting for neighbours", "answers queued",
 			"datagrams queued", "narrow paths", "groups", "probes", "incomplete datagrams", "octets of fragments",
-			"octets queued"},
+			"octets queued", "addresses", "learned routes"},
 		[]*int{&z.conns, &z.half, &z.sockets, &z.timers, &z.neighbors, &z.asked, &z.waiting, &z.replies, &z.datagrams, &z.paths, &z.groups, &z.claims,
-			&z.assemblies, &z.fragments, &z.octets}
+			&z.assemblies, &z.fragments, &z.octets, &z.addrs, &z.routes}
 }
 
 // siege is host B under attack, on a link with host A. A is B's router, and the other end of a connection that carries
@@ -122,7 +130,10 @@ func (x *stream) step(s *siege, data []byte) {
 // theWide is a second subnet of B. It has room for many stations.
 var theWide = netip.MustParsePrefix("10.1.0.1/16")
 
-func newSiege(t *testing.T) *siege {
+func newSiege(t *testing.T, six bool) *siege {
+	if six {
+		return newSiege6(t)
+	}
 	n, a, b := pair(t)
 	s := &siege{t: t, n: n, a: a, b: b, i: b.Ifaces()[0], rng: rand.New(rand.NewPCG(6, 6)), verdicts: map[string]int{}}
 	if err := s.i.AddAddr(n.now, theWide); err != nil {
@@ -136,9 +147,14 @@ func newSiege(t *testing.T) *siege {
 	if _, err := b.BindUDP(port(netip.Addr{}, 6969)); err != nil {
 		t.Fatal(err)
 	}
-	s.client, s.server = dial(n, a, port(ipB, 80), s.l)
-	s.up, s.down = stream{from: s.client, to: s.server}, stream{from: s.server, to: s.client}
+	s.connect(ipB)
 	return s
+}
+
+// connect opens the connection that lasts as long as the attack.
+func (s *siege) connect(to netip.Addr) {
+	s.client, s.server = dial(s.n, s.a, port(to, 80), s.l)
+	s.up, s.down = stream{from: s.client, to: s.server}, stream{from: s.server, to: s.client}
 }
 
 // run advances time and the connection.
@@ -215,15 +231,18 @@ func (s *siege) judge(x *attack, was map[string]uint64) {
 		if c.State() != tcp.Established {
 			t.Errorf("the connection is %v", c.State())
 		}
-		if info := c.Info(s.n.now); !x.harms && info.Retrans != 0 || info.MSS != 1448 {
+		mss := ethernet.MTU - familyOf(c.remote.Addr()).headerLen() - wire.TCPLen - 12 // with timestamps
+		if info := c.Info(s.n.now); !x.harms && info.Retrans != 0 || info.MSS != mss {
 			t.Errorf("%d segments repeated, of at most %d octets", info.Retrans, info.MSS)
 		}
 	}
 	s.n.run(10 * time.Minute)
+	s.b.Tick(s.n.now) // what routers have advertised ends by upkeep
+	s.n.run(time.Second)
 	after := s.b.sizes()
 	_, left := after.fields()
 	for k, v := range left {
-		if *v > *before[k] && names[k] != "octets queued" { // octets queued wait for their reader
+		if *v > *before[k] && names[k] != "octets queued" && names[k] != x.keeps { // octets queued wait for their reader
 			t.Errorf("%s: %d left over ten minutes later, %d before", names[k], *v, *before[k])
 		}
 	}
@@ -241,15 +260,20 @@ func TestAttacks(t *testing.T) {
 	b.WriteString("# Attacks and the reactions of the host\n\nGenerated by `go test ./stack -run TestAttacks -update`. Each row is a test, and its numbers are what the host counted. " +
 		"During every attack\na connection transfers " + thousands(siegeOctets) + " octets in each direction. All of them arrive, without a retransmission unless the row mentions one. " +
 		"Every frame\nis counted, and ten minutes later the host keeps no more than before.\n\n" +
+		"Rows marked IPv6 have a connection of IPv6, on a link where both hosts have addresses of both families.\n\n" +
 		"Words in quotes are reasons of `drops()`; other verdicts are answers, or states in a trace. Names like IpInReceives are those of\n`counters()`. " +
 		"Kept is the maximum that the host held during the attack, in addition to what the connection needs; the test reads it\nafter every 64th frame.\n\n" +
 		"Further attacks run beside the kernel: in `go test ./stack/lab/live -run 'TestScans|TestFlags|TestFloods'` nmap and hping3 scan and flood\n" +
 		"a host on a TAP, while a transfer of 64 MiB runs. TestNoise of stack/lab repeats, truncates, changes and forges the frames of two hosts.\n" +
 		"TestSoak of stack/lab/live combines such tools, honest clients, and a station that fills the buffers; `-soak 20m` sets the duration.\n\n" +
 		"| Attack | Frames | Reaction | Verdicts | Counters | Kept |\n|---|---|---|---|---|---|\n")
-	for _, x := range slices.Concat(attacks, tcpAttacks) {
-		ok := t.Run(x.name, func(t *testing.T) {
-			s := newSiege(t)
+	for _, x := range slices.Concat(attacks, tcpAttacks, attacks6) {
+		name := x.name
+		if x.six {
+			name += ", IPv6"
+		}
+		ok := t.Run(name, func(t *testing.T) {
+			s := newSiege(t, x.six)
 			was := map[string]uint64{}
 			for _, c := range s.b.CounterInfos() {
 				was[c.Name] = c.Value
@@ -257,7 +281,7 @@ func TestAttacks(t *testing.T) {
 			s.lay(&x)
 			kept := s.kept(&x)
 			s.judge(&x, was)
-			fmt.Fprintf(&b, "| %s | %s × %s | %s | %s | %s | %s |\n", x.name, thousands(x.frames), x.what, x.why, tally(s.verdicts), increments(x.count), kept)
+			fmt.Fprintf(&b, "| %s | %s × %s | %s | %s | %s | %s |\n", name, thousands(x.frames), x.what, x.why, tally(s.verdicts), increments(x.count), kept)
 		})
 		if !ok && *updateAttacks {
 			t.Fatal("docs/attacks.md is not written while an attack succeeds")

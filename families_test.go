@@ -40,7 +40,6 @@ var oneFamily = map[string]string{
 	"TestStepEndsThoughHostsNeverStop":      "its packets show the world at work, not the family",
 	"TestCarrierOfASwitchsLink":             "names, hardware addresses and the state of links, for both",
 	"TestChangesKeepOrder":                  "names, hardware addresses and the state of links, for both",
-	"TestHardwareAddresses":                 "names, hardware addresses and the state of links, for both",
 	"TestHardwareAddressesSetByHandDiffer":  "names, hardware addresses and the state of links, for both",
 	"TestInterfaceNames":                    "names, hardware addresses and the state of links, for both",
 	"TestADeviceGetsTheSegmentsItTakes":     "rules, records and devices handle frames, whatever they carry",

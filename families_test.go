@@ -40,7 +40,6 @@ var oneFamily = map[string]string{
 	"TestStepEndsThoughHostsNeverStop":      "its packets show the world at work, not the family",
 	"TestCarrierOfASwitchsLink":             "names, hardware addresses and the state of links, for both",
 	"TestChangesKeepOrder":                  "names, hardware addresses and the state of links, for both",
-	"TestHardwareAddresses":                 "names, hardware addresses and the state of links, for both",
 	"TestHardwareAddressesSetByHandDiffer":  "names, hardware addresses and the state of links, for both",
 	"TestInterfaceNames":                    "names, hardware addresses and the state of links, for both",
 	"TestADeviceGetsTheSegmentsItTakes":     "rules, records and devices handle frames, whatever they carry",
@@ -101,10 +100,14 @@ func goFamilies(t *testing.T, files []string) map[string]familyUse {
 				if strings.HasPrefix(filepath.Base(name), "families_") && d.Recv != nil {
 					continue // an addressing is of the family that the test has chosen
 				}
-				if _, twice := decls[d.Name.Name]; twice && d.Recv != nil {
-					decls[d.Name.Name] = nil // methods of one name are not told apart
+				id := d.Name.Name
+				if d.Recv != nil {
+					id = "." + id
+				}
+				if _, twice := decls[id]; twice {
+					decls[id] = nil // methods of one name are not told apart
 				} else {
-					decls[d.Name.Name] = d
+					decls[id] = d
 				}
 				if slices.Contains(files, name) && d.Recv == nil && strings.HasPrefix(d.Name.Name, "Test") {
 					tests = append(tests, d.Name.Name)
@@ -130,15 +133,21 @@ func goFamilies(t *testing.T, files []string) map[string]familyUse {
 				return
 			}
 			seen[name] = true
-			ast.Inspect(d, func(n ast.Node) bool {
+			var look func(n ast.Node) bool
+			look = func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.BasicLit:
 					use.note(n.Value)
+				case *ast.SelectorExpr:
+					visit("." + n.Sel.Name)
+					ast.Inspect(n.X, look)
+					return false
 				case *ast.Ident:
 					visit(n.Name)
 				}
 				return true
-			})
+			}
+			ast.Inspect(d, look)
 		}
 		visit(name)
 		all[name] = use

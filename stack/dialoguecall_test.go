@@ -36,7 +36,7 @@ type dialogueCall struct {
 //	settled SECONDS            so much time passes unseen: the interface has its link-local address, and asks for no router any more
 //	addrs NAME                 the interface's addresses
 //	routes
-//	advertise NAME K=V …       interval, lifetime, mtu
+//	advertise NAME K=V …       interval, lifetime, mtu; unadvertise NAME
 //	counters NAME …            counters of the host
 var dialogueCalls = map[string]dialogueCall{
 	"iface": {2, (*dialogue).addIface},
@@ -105,12 +105,13 @@ var dialogueCalls = map[string]dialogueCall{
 		d.conn, err = d.host().DialTCP(d.n.now, netip.AddrPort{}, netip.MustParseAddrPort(w[0]), tcp.Config{})
 		return err
 	}},
-	"read":      {0, (*dialogue).read},
-	"finish":    {0, func(d *dialogue, _ []string) error { d.conn.Close(d.n.now); return nil }},
-	"settled":   {1, (*dialogue).settled},
-	"addrs":     {1, (*dialogue).addrs},
-	"routes":    {0, (*dialogue).routes},
-	"advertise": {1, (*dialogue).advertise},
+	"read":        {0, (*dialogue).read},
+	"finish":      {0, func(d *dialogue, _ []string) error { d.conn.Close(d.n.now); return nil }},
+	"settled":     {1, (*dialogue).settled},
+	"addrs":       {1, (*dialogue).addrs},
+	"routes":      {0, (*dialogue).routes},
+	"advertise":   {1, (*dialogue).advertise},
+	"unadvertise": {1, func(d *dialogue, w []string) error { return d.iface(w[0]).Advertise(d.n.now, nil) }},
 	"pmtu": {1, func(d *dialogue, w []string) error {
 		d.say("= %d", d.host().PathMTU(d.n.now, parseAddr(d.t, w[0])))
 		return nil

@@ -276,3 +276,38 @@ func TestProtocolHelpNamesOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestCompleteAddresses: addresses and endpoints of both families are completed as they can be used: with brackets, with the zone of an
+// address of the shell's own host, without another host's link-local ones, and in the families for which a socket is.
+func TestCompleteAddresses(t *testing.T) {
+	s := newSimOn(t, 1, "fdaa::1/64", "192.168.69.100/24")
+	if err := s.Typed(`
+peer.ifaces()[0].add_addr("fdaa::100/64")
+sleep("5s")
+a, b, c = peer.tcp.listen(4000), peer.tcp.listen(4004, addr="0.0.0.0"), peer.tcp.listen(4006, v6only=True)
+r = peer.raw.bind(89)
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	endpoints := s.endpoints()
+	for text, want := range map[string]bool{
+		"192.168.69.100:4000": true, "[fdaa::100]:4000": true,
+		"192.168.69.100:4004": true, "[fdaa::100]:4004": false,
+		"192.168.69.100:4006": false, "[fdaa::100]:4006": true,
+		"192.168.69.100:89": false,
+	} {
+		if slices.Contains(endpoints, text) != want {
+			t.Errorf("%s is completed: %v, want %v", text, !want, want)
+		}
+	}
+	for _, a := range append(s.addresses(), endpoints...) {
+		if strings.HasPrefix(strings.TrimPrefix(a, "["), "fe80:") && !strings.Contains(a, "%eth0") {
+			t.Errorf("%s has no zone", a)
+		}
+	}
+	linkLocal := func(a string) bool { return strings.HasPrefix(a, "fe80:") }
+	own := s.globals["local"].(*hostValue).h.Ports()[0].Iface().LinkLocal().String()
+	if i := slices.IndexFunc(s.addresses(), linkLocal); i < 0 || s.addresses()[i] != own {
+		t.Errorf("%v lacks %s", s.addresses(), own)
+	}
+}

@@ -129,18 +129,18 @@ func (s *Session) known() []*hostValue {
 // addresses returns the addresses of the known hosts, of their neighbours, and of their sockets' peers.
 func (s *Session) addresses() []string {
 	var list []string
-	add := func(a netip.Addr) {
-		if a.IsValid() && !a.IsUnspecified() {
-			list = append(list, a.String())
-		}
-	}
 	for _, h := range s.known() {
-		h.do(func(now clock.Instant) {
-			for _, i := range h.h.IfaceInfos() {
-				for _, p := range i.Addrs {
-					add(p.Addr())
-				}
+		usable := s.usable(h)
+		add := func(a netip.Addr) {
+			if usable(a) {
+				list = append(list, a.String())
 			}
+		}
+		own, last := h.addrs(nil, true)
+		for _, a := range append(own, last...) {
+			add(a)
+		}
+		h.do(func(now clock.Instant) {
 			for _, n := range h.h.NeighborInfos(now) {
 				add(n.Addr)
 			}
@@ -152,27 +152,46 @@ func (s *Session) addresses() []string {
 	return list
 }
 
+// usable returns a function that reports whether the shell's host can be given an address that h knows. The zone of a link-local address
+// is an interface of h.
+func (s *Session) usable(h *hostValue) func(a netip.Addr) bool {
+	return func(a netip.Addr) bool {
+		return a.IsValid() && !a.IsUnspecified() && (h == s.main.host || !a.Is6() || !a.IsLinkLocalUnicast())
+	}
+}
+
 // endpoints returns endpoints to connect to: those at which the known hosts listen, and the peers of their sockets
 // unless the port is ephemeral.
 func (s *Session) endpoints() []string {
 	const ephemeral = 32768
 	var list []string
 	for _, h := range s.known() {
+		usable := s.usable(h)
+		add := func(a netip.Addr, port uint16) {
+			if usable(a) {
+				list = append(list, netip.AddrPortFrom(a, port).String())
+			}
+		}
+		own, last := h.addrs(nil, true)
 		h.do(func(now clock.Instant) {
 			for _, k := range h.h.SocketInfos(now) {
+				if k.NetID != "tcp" && k.NetID != "udp" {
+					continue
+				}
 				if r := k.Remote; r.IsValid() && r.Port() != 0 && r.Port() < ephemeral {
-					list = append(list, r.String())
+					add(r.Addr(), r.Port())
 				}
 				if k.Local.Port() == 0 || k.Remote.IsValid() && k.Remote.Port() != 0 {
 					continue
 				}
-				if a := k.Local.Addr(); a.IsValid() && !a.IsUnspecified() {
-					list = append(list, k.Local.String())
+				at := k.Local.Addr()
+				if at.IsValid() && !at.IsUnspecified() {
+					add(at, k.Local.Port())
 					continue
 				}
-				for _, i := range h.h.IfaceInfos() {
-					for _, p := range i.Addrs {
-						list = append(list, netip.AddrPortFrom(p.Addr(), k.Local.Port()).String())
+				for _, a := range append(slices.Clone(own), last...) {
+					if !at.IsValid() || at.Is4() == a.Is4() {
+						add(a, k.Local.Port())
 					}
 				}
 			}

@@ -59,6 +59,8 @@ type ifaceAddresses struct {
 	subnets  subnets
 	defended map[netip.Addr]clock.Instant // time from which a defended address may be defended again, by address
 	probes   []*AddrProbe                 // addresses that are being probed for (tentative ones) or announced
+
+	duplicates []ifaceAddr // addresses that were found to be duplicates, the oldest first
 }
 
 // ifaceQueues holds the packets that an interface must send, each with its link header, and the connections that may
@@ -209,6 +211,7 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 		return err
 	}
 	i.addAddr(now, p, OriginManual)
+	i.raiseAddr(now, i.ownScope(p.Addr()), "", AddrPreferred)
 	i.announce(i.scoped(p.Addr()))
 	return nil
 }
@@ -225,6 +228,7 @@ func (i *Iface) addAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) {
 	} else if p.Bits() <= 30 {
 		n.network, n.broadcast = p.Masked().Addr(), lastAddr(p)
 	}
+	i.forgetDuplicate(n.addr)
 	i.addresses.list = append(i.addresses.list, n)
 	i.addresses.subnets.add(p)
 	i.host.net.localAddrs[n.addr] = i
@@ -277,7 +281,7 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	if k < 0 {
 		return ErrNotFound
 	}
-	a := i.addresses.list[k].addr
+	a, state := i.addresses.list[k].addr, i.addresses.list[k].state()
 	i.addresses.list = slices.Delete(i.addresses.list, k, k+1)
 	i.addresses.subnets.remove(p)
 	delete(i.host.net.localAddrs, a)
@@ -287,6 +291,7 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	}
 	i.leaveNode(a)
 	i.host.net.epoch++
+	i.raiseAddr(now, a, state, "")
 	i.host.abortConnsFrom(now, a)
 	return nil
 }
@@ -352,7 +357,7 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 		return
 	}
 	i.stop6(now)
-	i.cancelAddrProbes()
+	i.cancelAddrProbes(now)
 	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)

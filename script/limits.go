@@ -21,14 +21,25 @@ var limitWords = [][2]string{
 	{"buffers", "octets in the send and receive buffers of connections; while more than half is used, each peer's address may hold its share at most"},
 	{"reassembly", "octets received beyond a gap, counted from the gap on; shared between peers like buffers"},
 	{"fragments", "octets of fragments of incomplete datagrams; the oldest datagrams are dropped first"},
-	{"neighbors", "neighbours of one interface; a neighbour to which nothing was sent is evicted first"},
-	{"unresolved", "neighbours of one interface that have not answered yet"},
+	{"neighbors", "neighbours of one interface and family; a neighbour to which nothing was sent is evicted first"},
+	{"unresolved", "neighbours of one interface and family that have not answered yet"},
 	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest is dropped first"},
 	{"recv_queue", "octets queued in one udp, icmp, raw or frames socket"},
 	{"send_queue", "packets of sockets, and forwarded ones, queued for one interface"},
 	{"reply_queue", "answers of the stack itself queued for one interface"},
 	{"groups", "multicast groups joined, counted once for each socket"},
 	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
+}
+
+// autoconfWords are the names and the descriptions of the bounds on what an interface learns from routers, in the stack's order. They
+// can't be changed.
+var autoconfWords = [][2]string{
+	{"routers", "default routers that one interface remembers; one of higher preference replaces another"},
+	{"prefixes", "on-link prefixes that one interface learns from routers"},
+	{"learned_routes", "routes to other prefixes than ::/0 that one interface learns from routers"},
+	{"autoconf", "addresses that one interface makes of routers' prefixes"},
+	{"dns_servers", "DNS servers that one interface learns from routers"},
+	{"dns_domains", "search domains that one interface learns from routers"},
 }
 
 // sessionWords are the names and the descriptions of the whole session's limits.
@@ -105,8 +116,8 @@ func limitArgs() string {
 
 func limitsTable(c *call) (starlark.Value, error) {
 	h := c.on()
-	var infos []stack.LimitInfo
-	h.do(func(clock.Instant) { infos = h.h.LimitInfos() })
+	var infos, learned []stack.LimitInfo
+	h.do(func(clock.Instant) { infos, learned = h.h.LimitInfos(), h.h.AutoconfLimits() })
 	t := c.table(table.Columns(limitColumns)...)
 	for k, l := range infos {
 		paidBy := ""
@@ -114,6 +125,9 @@ func limitsTable(c *call) (starlark.Value, error) {
 			paidBy = l.Peer.String()
 		}
 		t.Add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
+	}
+	for k, l := range learned {
+		t.Add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(""), starlark.String(autoconfWords[k][1]))
 	}
 	for k, row := range []struct {
 		used int

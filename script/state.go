@@ -55,7 +55,7 @@ func stateBuiltins() []*builtin {
 		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task's last call", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
 			Doc: "MIB counters, also accessible by name.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
 		{Name: "drops", Result: "table", Fields: fieldsOf(dropColumns), Host: true,
-			Doc: "The packets that were not delivered, counted by reason; those answered with an error are among them.", Example: `drops().sort("count")`, Fn: dropsTable},
+			Doc: `Packets not delivered, or answered with an error, counted by reason; help("nd conflict") explains one.`, Example: `drops().sort("count")`, Fn: dropsTable},
 		{Name: "limits", Result: "table", Fields: fieldsOf(limitColumns), Host: true, See: "sockets, neighbors, drops",
 			Doc: "The host's limits, their present use, the refusals, and the peer that was refused last.", Example: `limits()["connections"].used`, Fn: limitsTable},
 		{Name: "limits.set", Sig: limitSig(), Kinds: limitKinds(), Args: limitArgs(), Host: true,

@@ -209,19 +209,31 @@ func (v *listenerValue) close(now clock.Instant) {
 // isUnreachable reports whether err means that the destination can't be reached.
 func isUnreachable(err error) bool { return errors.Is(err, tcp.ErrHostUnreach) }
 
-// explain adds to an error about an unreachable neighbour which interface asked for its address, and how often.
+// explain adds to an error about an unreachable neighbour which interface sent ARP requests, and how many.
 func (h *hostValue) explain(a netip.Addr, err error) error {
 	if !isUnreachable(err) {
 		return err
 	}
 	text := ""
 	h.do(func(now clock.Instant) {
-		if n, ok := h.h.NextHop(now, a); ok && n.State == "FAILED" {
-			text = unanswered(&n)
+		for _, n := range h.h.NeighborInfos(now) {
+			if n.State == "FAILED" && (n.Addr == a || h.gateway(n.Addr)) {
+				text = fmt.Sprintf(" (no answer to %d ARP requests on %s)", n.Probes, n.Dev)
+				return
+			}
 		}
 	})
 	if text == "" {
 		return err
 	}
 	return fmt.Errorf("%w%s", err, text)
+}
+
+func (h *hostValue) gateway(a netip.Addr) bool {
+	for _, r := range h.h.RouteInfos() {
+		if r.Gateway == a {
+			return true
+		}
+	}
+	return false
 }

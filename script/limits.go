@@ -29,17 +29,7 @@ var limitWords = [][2]string{
 	{"reply_queue", "answers of the stack itself queued for one interface"},
 	{"groups", "multicast groups joined, counted once for each socket"},
 	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
-}
-
-// autoconfWords are the names and the descriptions of the bounds on what an interface learns from routers, in the stack's order. They
-// can't be changed.
-var autoconfWords = [][2]string{
-	{"routers", "default routers that one interface remembers; one of higher preference replaces another"},
-	{"prefixes", "on-link prefixes that one interface learns from routers"},
-	{"learned_routes", "routes to other prefixes than ::/0 that one interface learns from routers"},
-	{"autoconf", "addresses that one interface makes of routers' prefixes"},
-	{"dns_servers", "DNS servers that one interface learns from routers"},
-	{"dns_domains", "search domains that one interface learns from routers"},
+	{"advertised", "prefixes that routers have advertised on one interface, and addresses from them; half as many routers"},
 }
 
 // sessionWords are the names and the descriptions of the whole session's limits.
@@ -116,8 +106,8 @@ func limitArgs() string {
 
 func limitsTable(c *call) (starlark.Value, error) {
 	h := c.on()
-	var infos, learned []stack.LimitInfo
-	h.do(func(clock.Instant) { infos, learned = h.h.LimitInfos(), h.h.AutoconfLimits() })
+	var infos []stack.LimitInfo
+	h.do(func(clock.Instant) { infos = h.h.LimitInfos() })
 	t := c.table(table.Columns(limitColumns)...)
 	for k, l := range infos {
 		paidBy := ""
@@ -125,9 +115,6 @@ func limitsTable(c *call) (starlark.Value, error) {
 			paidBy = l.Peer.String()
 		}
 		t.Add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(paidBy), starlark.String(limitWords[k][1]))
-	}
-	for k, l := range learned {
-		t.Add(starlark.String(l.Name), num(l.Used), num(l.Limit), num(l.Refused), starlark.String(""), starlark.String(autoconfWords[k][1]))
 	}
 	for k, row := range []struct {
 		used int

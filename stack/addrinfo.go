@@ -210,27 +210,3 @@ func preferenceName(p int8) string {
 	}
 	return "medium"
 }
-
-// AutoconfLimits returns a row for each bound on what an interface learns from routers, which SetLimit can't change. Used is the highest
-// use of an interface, and Refused the sum. No row names a peer.
-func (h *Host) AutoconfLimits() []LimitInfo {
-	infos := []LimitInfo{
-		{Name: "routers"}, {Name: "prefixes"}, {Name: "learned_routes"}, {Name: "autoconf"}, {Name: "dns_servers"}, {Name: "dns_domains"},
-	}
-	bounds := autoconf.Config{}.WithDefaults()
-	for k, most := range [...]int{bounds.Routers, bounds.Prefixes, bounds.Routes, bounds.Addresses, bounds.Servers, bounds.Domains} {
-		infos[k].Limit = most
-	}
-	h.eachConf(func(_ *Iface, conf *autoconf.State) {
-		dns, r := conf.DNS(0), conf.Refusals()
-		for k, used := range [...]int{
-			len(conf.Routers(0)), len(conf.Prefixes(0)), len(conf.Routes(0)), len(conf.Addresses(0)), len(dns.Servers), len(dns.Domains),
-		} {
-			infos[k].Used = max(infos[k].Used, used)
-		}
-		for k, refused := range [...]uint64{r.Routers + r.Evicted, r.Prefixes, r.Routes, r.Addresses, r.Servers, r.Domains} {
-			infos[k].Refused += refused
-		}
-	})
-	return infos
-}

@@ -56,13 +56,13 @@ func (i *Iface) neighbors() []*neighbor {
 }
 
 // putRequest writes into f a request for the hardware address of a. hw is the request's destination: the neighbour's own address, or
-// the broadcast address if it is not known.
-func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
+// the broadcast address if it is not known. putRequest returns false if the interface can't ask.
+func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) bool {
 	if familyOf(a) == ipv6 {
-		i.putSolicitation(f, a, hw)
-		return
+		return i.putSolicitation(f, a, hw)
 	}
 	i.putARPRequest(f, a, hw)
+	return true
 }
 
 // sendPending sends the packets that waited for neighbour e, and continues the connections that did.
@@ -84,7 +84,7 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 }
 
 // failPending drops the packets that waited for neighbour e, reports the failure to their sockets or senders, and fails
-// the waiting connections.
+// the waiting connections, except those for which there is another router (RFC 4861 §6.3.6).
 func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
@@ -101,6 +101,10 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	}
 	for _, c := range w.conns {
 		c.parked = nil
+		if i.host.net.hasDetour(c.remote.Addr(), e) {
+			i.host.connChanged(now, c)
+			continue
+		}
 		i.host.failNoPath(now, c, ErrHostUnreach, r)
 	}
 }

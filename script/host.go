@@ -74,14 +74,13 @@ func (h *hostValue) AttrNames() []string {
 	return names
 }
 
+// firstAddr returns the host's first address, None if it has none. A link-local or loopback one is the first only if there is no other.
 func (h *hostValue) firstAddr() starlark.Value {
-	var v starlark.Value = starlark.None
-	h.do(func(clock.Instant) {
-		if addrs := h.h.Addrs(); len(addrs) > 0 {
-			v = registry.Address(addrs[0].Addr())
-		}
-	})
-	return v
+	list, last := h.addrs(nil, true)
+	if list = append(list, last...); len(list) > 0 {
+		return registry.Address(list[0])
+	}
+	return starlark.None
 }
 
 // do runs fn on the owner's goroutine of the host's world, and waits for it.

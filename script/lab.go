@@ -126,9 +126,6 @@ func labHost(c *call) (starlark.Value, error) {
 		if err != nil {
 			return nil, c.errorf("an address is %s, got %s %v", registry.KindCIDR.Describe(), v.Type(), v)
 		}
-		if p.(netip.Prefix).Addr().Is6() {
-			return nil, c.errorf("%v: %v", p, errNoIPv6)
-		}
 		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
 		reached = reached || p.(netip.Prefix).Masked().Contains(cfg.Gateway)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -101,37 +102,73 @@ func (c *call) asking() *hostValue {
 	return c.t.host
 }
 
-// AddrOf implements registry.Caller. It returns an IPv4 address of host on a network that it shares with the host of
-// the call. If they share no network, it returns the first IPv4 address.
-func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
+// AddrsOf implements registry.Caller. It returns the addresses of host in the order in which the host of the call should try them (RFC
+// 6724 §6). Those on a network that both share come before others that the rules do not distinguish. Addresses that the host of the
+// call does not reach are left out if it reaches one. Link-local addresses are used only if it reaches none of the others.
+func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 	if c.t == nil {
-		return a, errHostHere
+		return nil, errHostHere
 	}
 	h := host.(*hostValue)
 	if l := c.lab(); h.lab.lab != l.lab {
-		return a, fmt.Errorf("host %s is in another lab", h.name)
+		return nil, fmt.Errorf("host %s is in another lab", h.name)
 	}
-	shared := c.networks()
-	h.do(func(clock.Instant) {
-		for _, p := range h.h.Addrs() {
-			if !p.Addr().Is4() {
-				continue
-			}
-			if !a.IsValid() {
-				a = p.Addr()
-			}
-			for _, n := range shared {
-				if n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr()) {
-					a = p.Addr()
-					return
-				}
+	me := c.asking()
+	list, last := h.addrs(c.networks(), h == me)
+	if len(list)+len(last) == 0 {
+		return nil, fmt.Errorf("host %s has no address", h.name)
+	}
+	if me == nil {
+		return append(list, last...), nil
+	}
+	me.do(func(clock.Instant) {
+		list, last = me.h.SortDestinations(list), me.h.SortDestinations(last)
+		unreached := func(a netip.Addr) bool { return !me.h.Reaches(a) }
+		for _, some := range [][]netip.Addr{list, last} {
+			if some = slices.DeleteFunc(slices.Clone(some), unreached); len(some) > 0 {
+				list, last = some, nil
+				return
 			}
 		}
 	})
-	if !a.IsValid() {
-		return a, fmt.Errorf("host %s has no address", h.name)
+	return append(list, last...), nil
+}
+
+// addrs returns the host's addresses, those on one of the networks first. The list last has the link-local and, for the host itself, the
+// loopback ones. A link-local address has its zone only for the host itself, because another host's zone is one of its own interfaces.
+func (h *hostValue) addrs(networks []netip.Prefix, itself bool) (list, last []netip.Addr) {
+	shared := func(p netip.Prefix) bool {
+		return slices.ContainsFunc(networks, func(n netip.Prefix) bool {
+			return n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr())
+		})
 	}
-	return a, nil
+	var far []netip.Addr
+	place := func(p netip.Prefix, zone string) {
+		switch a := p.Addr(); {
+		case a.IsLoopback() && !itself:
+		case a.Is6() && a.IsLinkLocalUnicast() && itself:
+			last = append(last, a.WithZone(zone))
+		case a.IsLoopback() || a.Is6() && a.IsLinkLocalUnicast():
+			last = append(last, a)
+		case shared(p):
+			list = append(list, a)
+		default:
+			far = append(far, a)
+		}
+	}
+	h.do(func(clock.Instant) {
+		done := 0
+		for _, i := range h.h.IfaceInfos() {
+			for _, p := range i.Addrs {
+				place(p, i.Name)
+				done++
+			}
+		}
+		for _, p := range h.h.Addrs()[done:] { // those that no interface has taken yet
+			place(p, "")
+		}
+	})
+	return append(list, far...), last
 }
 
 // networks returns the networks of the addresses of the host that the call concerns. For a call of lab.host these are

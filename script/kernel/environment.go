@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -95,13 +96,41 @@ func (c *Call) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: "+format, append([]any{c.Name}, args...)...)
 }
 
-// localEndpoint returns the address and port of the argument local, the zero value if the call did not give it.
-func (c *Call) localEndpoint() (netip.AddrPort, error) {
-	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), nil)
+// ends returns the two ends of the sockets that the arguments endpoint and local allow, in the order in which to try them.
+func (c *Call) ends() ([]registry.Ends, error) {
+	locals, err := registry.LocalEndpoints(arg[starlark.Value](c, "local"), nil)
 	if err != nil {
-		return ap, c.errorf("local %w", err)
+		return nil, c.errorf("local %w", err)
 	}
-	return ap, nil
+	list, err := registry.PairEnds(locals, arg[[]netip.AddrPort](c, "endpoint"))
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	for k := range list {
+		e := &list[k]
+		if e.Remote, err = scoped(e.Remote, e.Local.Addr().Zone()); err == nil && e.Local.IsValid() {
+			e.Local, err = scoped(e.Local, e.Remote.Addr().Zone())
+		}
+		if err != nil {
+			return nil, c.stack().env.Failed(c.Task, c.proto(), e.Remote, err)
+		}
+	}
+	return list, nil
+}
+
+// proto returns the protocol of the builtin's sockets.
+func (c *Call) proto() string { return strings.Split(c.Name, ".")[1] }
+
+// boundTo returns the local end that the arguments addr, port and v6only name.
+func (c *Call) boundTo() (netip.AddrPort, error) {
+	at, err := registry.BoundTo(arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[bool](c, "v6only"))
+	if err == nil {
+		at, err = scoped(at, "")
+	}
+	if err != nil {
+		return at, c.errorf("%w", err)
+	}
+	return at, nil
 }
 
 // forever is the timeout of a call that has none.

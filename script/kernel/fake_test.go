@@ -37,13 +37,14 @@ func ours() []*registry.Builtin[*Call] {
 		{Name: "listener.accept", Sig: "timeout=", Kinds: "duration", Result: "conn"}, {Name: "listener.close"},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint"},
 		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration"}, {Name: "udp_socket.close"},
-		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Args: "handler: what serves"},
+		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, v6only=False, **options", Kinds: "str port any ip int:1..65536 bool", Args: "handler: what serves"},
 		{Name: "server.stop"}, {Name: "server.wait", Sig: "timeout=", Kinds: "duration"},
 	}
 }
 
 // A program implements Environment for tests. A mutex is the baton.
 type program struct {
+	on6      bool // true if scripts run over IPv6
 	t        *testing.T
 	reg      *registry.Registry[*Call]
 	kernel   *Stack
@@ -337,10 +338,14 @@ func (p *program) globals(main *fakeTask) starlark.StringDict {
 // script runs a script in the main task, closes the stack and waits for the other tasks.
 func (p *program) script(src string) {
 	p.t.Helper()
+	src = prelude + src
+	if p.on6 {
+		src = strings.NewReplacer("127.0.0.1:", "[::1]:", "127.0.0.1", "::1").Replace(src)
+	}
 	p.baton.Lock()
 	defer p.baton.Unlock()
 	main := p.newTask()
-	if _, err := starlark.ExecFileOptions(registry.FileOptions, main.thread, "test.star", prelude+src, p.globals(main)); err != nil {
+	if _, err := starlark.ExecFileOptions(registry.FileOptions, main.thread, "test.star", src, p.globals(main)); err != nil {
 		text := err.Error()
 		var eval *starlark.EvalError
 		if errors.As(err, &eval) {
@@ -382,4 +387,4 @@ type permissive struct{}
 
 func (permissive) Permit(*registry.Param, any) error             { return nil }
 func (permissive) HostOf(starlark.Value) (starlark.Value, error) { return nil, nil }
-func (permissive) AddrOf(starlark.Value) (netip.Addr, error)     { return netip.Addr{}, nil }
+func (permissive) AddrsOf(starlark.Value) ([]netip.Addr, error)  { return nil, nil }

@@ -1,6 +1,9 @@
 package kernel
 
 import (
+	"net"
+	"net/netip"
+	"os"
 	"strings"
 	"testing"
 )
@@ -149,7 +152,7 @@ for t in tasks:
 s = kernel.serve("tcp", 0, echo, addr="127.0.0.1", nodelay=True)
 c = kernel.tcp.connect(s.local)
 c.send("hello")
-eq((c.recv_exactly(5), len(s.connections), s.connections[0].peer, s.port), (b"hello", 1, c.local, int(s.local.split(":")[1])))
+eq((c.recv_exactly(5), len(s.connections), s.connections[0].peer, s.port), (b"hello", 1, c.local, int(s.local.rsplit(":", 1)[1])))
 eq((bool(s), str(s)), (True, "kernel server tcp " + s.local))
 s.stop()
 has(error(kernel.tcp.connect, s.local), "connection refused")
@@ -225,14 +228,110 @@ has(error(kernel.serve, "tcp", 0, 7), "argument 3 (handler) is echo, discard, ch
 
 func TestScripts(t *testing.T) {
 	for name, src := range scripts {
-		t.Run(name, func(t *testing.T) {
-			p := newProgram(t, true)
-			p.file = []byte("two\nlines, all")
-			p.script(src)
-			if len(p.failures) > 0 {
-				t.Errorf("tasks failed: %q", p.failures)
-			}
-		})
+		t.Run(name, func(t *testing.T) { runScript(t, src, false) })
+	}
+}
+
+// runScript runs a script in a program of its own, over IPv6 if on6 is set.
+func runScript(t *testing.T, src string, on6 bool) {
+	p := newProgram(t, true)
+	p.on6 = on6
+	p.file = []byte("two\nlines, all")
+	p.script(src)
+	if len(p.failures) > 0 {
+		t.Errorf("tasks failed: %q", p.failures)
+	}
+}
+
+// loopback6 skips the test if the system does not speak IPv6.
+func loopback6(t *testing.T) {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skipf("IPv6 is needed on loopback: sysctl net.ipv6.conf.lo.disable_ipv6=0: %v", err)
+	}
+	l.Close()
+}
+
+// TestScriptsOverIPv6: the scripts have the same results with ::1 in place of 127.0.0.1. IPv6 has no second address of loopback.
+func TestScriptsOverIPv6(t *testing.T) {
+	loopback6(t)
+	for name, src := range scripts {
+		if !strings.Contains(src, "127.0.0.2") {
+			t.Run(name, func(t *testing.T) { runScript(t, src, true) })
+		}
+	}
+}
+
+// TestFamilies: a socket for all addresses is for both families, or for one, and its address tells which. A port as local end is for
+// both.
+func TestFamilies(t *testing.T) {
+	loopback6(t)
+	runScript(t, `
+both = [("127.0.0.1", "4"), ("[::1]", "6")]
+for options, shown, reached in [
+    (dict(), "*", "46"),
+    (dict(addr="::"), "*", "46"),
+    (dict(addr="0.0.0.0"), "0.0.0.0", "4"),
+    (dict(v6only=True), "[::]", "6"),
+    (dict(addr="::", v6only=True), "[::]", "6"),
+    (dict(addr="::1"), "[::1]", "6"),
+    (dict(addr="127.0.0.1"), "127.0.0.1", "4"),
+]:
+    l, s, u = kernel.tcp.listen(0, **options), kernel.serve("udp", 0, echo, **options), kernel.udp.bind(0, **options)
+    eq([x.local for x in (l, s, u)], ["%s:%d" % (shown, x.port) for x in (l, s, u)])
+    for host, family in both:
+        if family in reached:
+            c = kernel.tcp.connect("%s:%d" % (host, l.port), ttl=9)
+            k = l.accept()
+            eq((k.peer, k.local, k.local.startswith(host)), (c.local, c.peer, True))
+            d = kernel.udp.connect("%s:%d" % (host, s.port))
+            d.send("x")
+            eq(d.recv().src, d.peer)
+            u.send("to it", d.local)
+        else:
+            has(error(kernel.tcp.connect, "%s:%d" % (host, l.port)), "refused")
+    l.close()
+    s.stop()
+    u.close()
+has(error(kernel.tcp.listen, 0, addr="127.0.0.1", v6only=True), "kernel.tcp.listen: v6only=True excludes 127.0.0.1, an address of IPv4")
+l = kernel.tcp.listen(0)
+for host, family in both:
+    c = kernel.tcp.connect("%s:%d" % (host, l.port), local=0)
+    eq(c.local.startswith(host), True)
+eq(error(kernel.tcp.connect, "[::1]:%d" % l.port, local="127.0.0.1"), "kernel.tcp.connect: 127.0.0.1 is an address of IPv4, and ::1 of IPv6")
+`, false)
+}
+
+// TestScoped: a link-local address takes the zone of the other end, or of the only interface with IPv6.
+func TestScoped(t *testing.T) {
+	for _, c := range []struct{ addr, like, want string }{
+		{"[fe80::1]:80", "eth7", "[fe80::1%eth7]:80"},
+		{"[fe80::1%eth0]:80", "eth7", "[fe80::1%eth0]:80"},
+		{"[ff02::1]:80", "eth7", "[ff02::1%eth7]:80"},
+		{"[fd00::1]:80", "eth7", "[fd00::1]:80"},
+		{"10.0.0.1:80", "eth7", "10.0.0.1:80"},
+		{"169.254.0.1:80", "eth7", "169.254.0.1:80"},
+	} {
+		got, err := scoped(netip.MustParseAddrPort(c.addr), c.like)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s like %s: %v, %v, want %s", c.addr, c.like, got, err, c.want)
+		}
+	}
+	a := netip.MustParseAddrPort("[fe80::1]:80")
+	got, err := inZoneOf(a, []string{"eth0"})
+	if err != nil || got.String() != "[fe80::1%eth0]:80" {
+		t.Errorf("%v, %v", got, err)
+	}
+	for text, zones := range map[string][]string{
+		"no interface of the system speaks IPv6":                                  nil,
+		"link-local address without its zone: write fe80::1%eth0 or fe80::1%eth1": {"eth0", "eth1"},
+	} {
+		if _, err := inZoneOf(a, zones); err == nil || err.Error() != text {
+			t.Errorf("%v: %v, want %s", zones, err, text)
+		}
 	}
 }
 

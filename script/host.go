@@ -74,11 +74,17 @@ func (h *hostValue) AttrNames() []string {
 	return names
 }
 
+// firstAddr returns the host's first address, but one of link-local scope only if it has no other.
 func (h *hostValue) firstAddr() starlark.Value {
 	var v starlark.Value = starlark.None
 	h.do(func(clock.Instant) {
-		if addrs := h.h.Addrs(); len(addrs) > 0 {
-			v = registry.Address(addrs[0].Addr())
+		for _, p := range h.h.Addrs() {
+			if a := p.Addr(); !a.IsLinkLocalUnicast() {
+				v = registry.Address(a)
+				return
+			} else if v == starlark.None {
+				v = registry.Address(a)
+			}
 		}
 	})
 	return v

@@ -101,8 +101,8 @@ func (c *call) asking() *hostValue {
 	return c.t.host
 }
 
-// AddrOf implements registry.Caller. It returns an IPv4 address of host on a network that it shares with the host of
-// the call. If they share no network, it returns the first IPv4 address.
+// AddrOf implements registry.Caller. It returns an address of host on a network that it shares with the host of the
+// call. If they share no network, it returns the first address. IPv4 comes first.
 func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
 	if c.t == nil {
 		return a, errHostHere
@@ -112,26 +112,34 @@ func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
 		return a, fmt.Errorf("host %s is in another lab", h.name)
 	}
 	shared := c.networks()
-	h.do(func(clock.Instant) {
-		for _, p := range h.h.Addrs() {
-			if !p.Addr().Is4() {
-				continue
-			}
-			if !a.IsValid() {
-				a = p.Addr()
-			}
-			for _, n := range shared {
-				if n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr()) {
-					a = p.Addr()
-					return
-				}
-			}
-		}
-	})
+	var addrs []netip.Prefix
+	h.do(func(clock.Instant) { addrs = h.h.Addrs() })
+	if a = nearest(addrs, shared, netip.Addr.Is4); !a.IsValid() {
+		a = nearest(addrs, shared, func(a netip.Addr) bool { return a.Is6() && !a.IsLinkLocalUnicast() })
+	}
 	if !a.IsValid() {
 		return a, fmt.Errorf("host %s has no address", h.name)
 	}
 	return a, nil
+}
+
+// nearest returns the first of the addresses that are of the family and on one of the networks; if none is on one, the first of the
+// family, which may be invalid.
+func nearest(addrs, networks []netip.Prefix, family func(netip.Addr) bool) (a netip.Addr) {
+	for _, p := range addrs {
+		if !family(p.Addr()) {
+			continue
+		}
+		if !a.IsValid() {
+			a = p.Addr()
+		}
+		for _, n := range networks {
+			if n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr()) {
+				return p.Addr()
+			}
+		}
+	}
+	return a
 }
 
 // networks returns the networks of the addresses of the host that the call concerns. For a call of lab.host these are

@@ -20,14 +20,17 @@ const (
 	maxAdvertsOfDNS = 4                      // DNS servers in an advertisement
 )
 
+// NoLifetime as a lifetime of an Advertising is a lifetime of 0, since there a zero field means the default.
+const NoLifetime time.Duration = -1
+
 // Advertising is what a router advertises on an interface (RFC 4861 §6.2.1). A zero field means the default.
 type Advertising struct {
 	MaxInterval time.Duration // longest time between two advertisements to all nodes: 600 s; the shortest is a third
 	Lifetime    time.Duration // for which hosts use the router by default: three times MaxInterval, at most 9000 s
 	NoDefault   bool          // the router is no default router (a lifetime of 0)
 	Preference  wire.Preference
-	Valid       time.Duration // valid lifetime of prefixes: 30 days
-	Preferred   time.Duration // preferred lifetime of prefixes: 7 days
+	Valid       time.Duration // valid lifetime of prefixes: 30 days; NoLifetime withdraws them
+	Preferred   time.Duration // preferred lifetime of prefixes: 7 days; NoLifetime deprecates their addresses
 	MTU         int           // octets; no MTU option by default
 	HopLimit    uint8         // 64
 	Managed     bool          // addresses by DHCPv6
@@ -37,8 +40,11 @@ type Advertising struct {
 
 func (a Advertising) withDefaults() Advertising {
 	def := func(d *time.Duration, normal time.Duration) {
-		if *d <= 0 {
+		switch {
+		case *d == 0:
 			*d = normal
+		case *d < 0:
+			*d = 0
 		}
 	}
 	def(&a.MaxInterval, 600*time.Second)
@@ -135,8 +141,8 @@ func (i *Iface) tickRouter(now clock.Instant) {
 	if a == nil || !a.next.Due(now) {
 		return
 	}
-	if !i.v6.linkLocal.IsValid() { // still tentative
-		a.next = now.Add(maxSolicitDelay)
+	if !i.v6.linkLocal.IsValid() { // still tentative, or there is none: assigned starts the router again
+		a.next = clock.Never
 		return
 	}
 	i.sendRouterAdvertisement(now)

@@ -105,6 +105,7 @@ func (i *Iface) assigned(now clock.Instant, c *AddrProbe) {
 		if i.v6.mld != nil {
 			i.v6.mld.Restart(now) // RFC 3590 §4: what was reported from :: may have been ignored
 		}
+		i.startRouter(now)
 	}
 }
 

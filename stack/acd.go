@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -24,11 +25,13 @@ const (
 	defendInterval   = 10 * time.Second // minimum time between two defences of one address
 )
 
-// dadProbes is the number of probes for an IPv6 address, DupAddrDetectTransmits of RFC 4862 §5.1, and dadWait the time from the last
-// one until the address is used, RetransTimer. The first is sent after probeWait too (§5.4.2). There is no announcement.
+// dadProbes is the number of probes for an IPv6 address, DupAddrDetectTransmits of RFC 4862 §5.1. The first is sent after probeWait
+// too (§5.4.2), and RetransTimer passes after each. If the link has returned one, the host sends loopedProbes more,
+// MAX_MULTICAST_SOLICIT (RFC 7527 §4.1). It does so once, because a link that returns every packet would otherwise keep it probing
+// for ever.
 const (
-	dadProbes = 1
-	dadWait   = time.Second
+	dadProbes    = 1
+	loopedProbes = 3
 )
 
 // defendAddr defends our address a against the station hw, which uses a too. It announces a, at most once in
@@ -83,9 +86,10 @@ type AddrProbe struct {
 	prefix     netip.Prefix
 	addr       netip.Addr // the address of prefix, with the zone that a link-local one needs
 	origin     AddrOrigin
-	deprecated bool    // the address is added as a deprecated one
-	nonce      [6]byte // of the solicitations, by which the host knows them again (RFC 7527 §4.1)
-	listening  bool    // true while the interface is in the address's solicited-node group for the probe
+	deprecated bool      // the address is added as a deprecated one
+	nonces     [][6]byte // of the solicitations, by which the host knows each again (RFC 7527 §4.1)
+	looped     bool      // true if the link has returned a solicitation
+	listening  bool      // true while the interface is in the address's solicited-node group for the probe
 	timer      clock.Timer[*AddrProbe]
 	probes     int // number of probes sent
 	announced  int // number of announcements sent
@@ -121,9 +125,7 @@ func (i *Iface) probeAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) 
 	}
 	if c.addr.Is6() {
 		i.EnableIPv6(now)
-		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], i.host.rng.Uint64())
-		copy(c.nonce[:], b[:])
+		c.listen()
 	}
 	i.addresses.probes = append(i.addresses.probes, c)
 	i.host.workPending()
@@ -138,8 +140,9 @@ func (c *AddrProbe) assign(now clock.Instant) {
 	i.addresses.list[len(i.addresses.list)-1].deprecated = c.deprecated
 	if c.addr.Is4() {
 		i.announce(c.addr)
+	} else {
+		i.introduce(c.addr)
 	}
-	i.assigned(now, c)
 }
 
 // Done reports whether probing has finished. err is nil if the interface has the address now. With ErrInUse, the result
@@ -215,27 +218,52 @@ func (h *Host) tickAddrProbes(now clock.Instant) {
 
 // wanted returns the number of probes to be sent.
 func (c *AddrProbe) wanted() int {
-	if c.addr.Is4() {
+	switch {
+	case c.addr.Is4():
 		return probeNum
+	case c.looped:
+		return dadProbes + loopedProbes
 	}
 	return dadProbes
 }
 
-// sendProbe sends a probe and sets the time of the next step. The interface joins the solicited-node group of an IPv6 address
-// first, since the answer to a probe, and the probe of another station, are sent there (RFC 4862 §5.4.2).
-func (c *AddrProbe) sendProbe(now clock.Instant) {
-	h, wait := c.iface.host, announceWait
-	if c.probes++; c.addr.Is6() {
-		wait = dadWait
-		if !c.listening {
-			c.listening = true
-			c.iface.joinNode(c.addr)
-		}
-		c.iface.solicitTentative(c)
-	} else {
-		c.iface.probe(c.addr)
+// newNonce returns the nonce of the next solicitation, six random octets.
+func (c *AddrProbe) newNonce() (nonce [6]byte) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], c.iface.host.rng.Uint64())
+	copy(nonce[:], b[:])
+	c.nonces = append(c.nonces, nonce)
+	return nonce
+}
+
+// sent reports whether a solicitation of c had the nonce.
+func (c *AddrProbe) sent(nonce []byte) bool {
+	return slices.ContainsFunc(c.nonces, func(n [6]byte) bool { return bytes.Equal(n[:], nonce) })
+}
+
+// listen makes the interface receive packets to the address's solicited-node group, where other stations' probes and the answers to
+// ours are sent. It does so before the first probe, and reports the group only with that (RFC 4862 §5.4.2).
+func (c *AddrProbe) listen() {
+	if i := c.iface; i.hasNeighbors() {
+		c.listening = true
+		i.overhearGroup(wire.SolicitedNode(c.addr))
 	}
-	if c.probes < c.wanted() {
+}
+
+// sendProbe sends a probe and sets the time of the next step. The interface reports the solicited-node group of an IPv6 address
+// first, so that switches forward the group's packets to it (RFC 4862 §5.4.2).
+func (c *AddrProbe) sendProbe(now clock.Instant) {
+	i, h := c.iface, c.iface.host
+	c.probes++
+	if c.addr.Is6() {
+		i.reportGroup(wire.SolicitedNode(c.addr))
+		i.solicitTentative(c)
+		h.net.addrProbes.Set(&c.timer, now.Add(i.neigh[ipv6].Config().Interval))
+		return
+	}
+	i.probe(c.addr)
+	wait := announceWait
+	if c.probes < probeNum {
 		wait = h.randomBetween(probeMin, probeMax)
 	}
 	h.net.addrProbes.Set(&c.timer, now.Add(wait))

@@ -46,9 +46,10 @@ func (h *Host) Transmit(now clock.Instant, i *Iface, f *phy.Frame) bool {
 
 func (i *Iface) transmitRequest(now clock.Instant, f *phy.Frame) bool {
 	for _, c := range i.neigh {
-		if a, hw, ok := c.NextRequest(now); ok {
-			i.putRequest(f, a, hw)
-			return true
+		for a, hw, ok := c.NextRequest(now); ok; a, hw, ok = c.NextRequest(now) {
+			if i.putRequest(f, a, hw) {
+				return true
+			}
 		}
 	}
 	return i.transmitReports(now, f)

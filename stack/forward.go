@@ -43,7 +43,7 @@ func (h *Host) forward(now clock.Instant, p *packet) Verdict {
 		h.countIP(ipv6, mib.IPOutNoRoutes)
 		return h.sendError(now, p, icmpError{kind: netUnreachable}, drop.IPv6Off)
 	}
-	if mtu := way.iface.MTU(); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.fragment.dontFragment || p.frame.Offload.GSOSize != 0) {
+	if mtu := way.iface.mtuOf(p.family); len(p.octets) > mtu && !fitsSegmented(p, mtu) && (p.fragment.dontFragment || p.frame.Offload.GSOSize != 0) {
 		h.countIP(p.family, mib.IPFragFails) // RFC 1191 §4, RFC 4443 §3.2
 		return h.sendError(now, p, icmpError{kind: packetTooBig, value: uint32(mtu)}, drop.TooBig)
 	}

@@ -111,7 +111,7 @@ func (h *Host) fragmentSize(now clock.Instant, i *Iface, f *phy.Frame) int {
 	if f.Offload.GSOSize != 0 {
 		return f.Len()
 	}
-	mtu := i.MTU()
+	mtu := i.mtuOf(versionOf(b))
 	if versionOf(b) == ipv6 {
 		if h.net.paths.Len() > 0 {
 			return h.net.paths.Within(now, i.scoped(netip.AddrFrom16([16]byte(b[24:]))), mtu)

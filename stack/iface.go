@@ -163,6 +163,16 @@ func (i *Iface) MTU() int {
 	return i.mru()
 }
 
+// mtuOf returns the length of the longest packet of a family that the interface sends, in octets. Routers may have advertised a
+// smaller MTU for IPv6 (RFC 4861 §6.3.4).
+func (i *Iface) mtuOf(f family) int {
+	mtu := i.MTU()
+	if f == ipv6 && i.v6 != nil && i.v6.link.MTU != 0 {
+		mtu = min(mtu, i.v6.link.MTU)
+	}
+	return mtu
+}
+
 // mru returns the length of the longest packet that the interface accepts, in octets: the device's MTU. SetMTU does not
 // change it, because peers keep the segment size of their connections.
 func (i *Iface) mru() int {
@@ -208,6 +218,10 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	if err := i.checkAddr(p); err != nil {
 		return err
 	}
+	if c := i.addrProbe(i.ownScope(p.Addr())); c != nil && !c.done { // the probe has nothing left to find out
+		c.finish(ErrExists)
+		c.stop()
+	}
 	i.addAddr(now, p, OriginManual)
 	i.announce(i.scoped(p.Addr()))
 	return nil
@@ -233,6 +247,7 @@ func (i *Iface) addAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) {
 		i.host.net.connect(i, p.Masked())
 	}
 	i.joinNode(n.addr)
+	i.addrChanged(now, n.addr)
 }
 
 // connects reports whether the address makes its subnet on-link.
@@ -277,16 +292,21 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	if k < 0 {
 		return ErrNotFound
 	}
-	a := i.addresses.list[k].addr
+	gone := i.addresses.list[k]
+	a := gone.addr
 	i.addresses.list = slices.Delete(i.addresses.list, k, k+1)
 	i.addresses.subnets.remove(p)
 	delete(i.host.net.localAddrs, a)
 	delete(i.addresses.defended, a)
 	if !slices.ContainsFunc(i.addresses.list, func(n ifaceAddr) bool { return n.Masked() == p.Masked() && n.connects() }) {
 		i.host.net.disconnect(i, p.Masked())
+		if gone.connects() && a.Is6() {
+			i.withdraw(p.Masked())
+		}
 	}
 	i.leaveNode(a)
 	i.host.net.epoch++
+	i.addrChanged(now, a)
 	i.host.abortConnsFrom(now, a)
 	return nil
 }
@@ -298,6 +318,7 @@ func (i *Iface) SetMTU(mtu int) error {
 		return ErrInvalid
 	}
 	i.mtu = mtu
+	i.host.workPending() // Tick starts or stops IPv6
 	return nil
 }
 
@@ -332,6 +353,7 @@ func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bo
 	if up := !off && !linkDown; up != i.up {
 		i.setCarrying(now, up)
 	}
+	i.settle6(now)
 	if len(i.host.watch.listeners) > 0 && (i.State() != state || i.MTU() != mtu) {
 		i.host.raise(Event{Kind: EventLink, Now: now, Iface: i, Old: state, New: i.State(), MTU: i.MTU()})
 	}
@@ -347,11 +369,11 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 		for _, p := range i.addresses.list {
 			i.announce(p.addr)
 		}
-		i.start6(now)
+		i.settle6(now)
 		i.host.allConnsChanged(now)
 		return
 	}
-	i.stop6(now)
+	i.settle6(now)
 	i.cancelAddrProbes()
 	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {

@@ -19,8 +19,10 @@ type ipv6State struct {
 	mld       *mld.Listener   // nil while the interface is down
 	changes   []groupChange   // memberships to be reported, not yet known to mld
 	solicits  solicits
-	router    *advertiser // nil unless the interface advertises itself as a router
-	link      autoconf.Link
+	router    *advertiser   // nil unless the interface advertises itself as a router
+	link      autoconf.Link // what routers have said of the link
+	running   bool          // true from start6 to stop6
+	ticked    clock.Instant // time of the last tick6
 }
 
 // EnableIPv6 makes the interface speak IPv6: it makes a link-local address, and asks for routers (RFC 4862 §5.3, RFC 4861
@@ -34,10 +36,22 @@ func (i *Iface) EnableIPv6(now clock.Instant) {
 	binary.BigEndian.PutUint64(cfg.Secret[:], h.secret[0])
 	binary.BigEndian.PutUint64(cfg.Secret[8:], h.secret[1])
 	i.v6 = &ipv6State{conf: autoconf.New(cfg)}
-	if i.up {
+	i.settle6(now)
+}
+
+// settle6 starts or stops IPv6 after a change of the interface's state or MTU.
+func (i *Iface) settle6(now clock.Instant) {
+	switch should := i.shouldRun6(); {
+	case i.v6 == nil || should == i.v6.running:
+	case should:
 		i.start6(now)
+	default:
+		i.stop6(now)
 	}
 }
+
+// shouldRun6 reports whether the interface can send packets of IPv6 to a link.
+func (i *Iface) shouldRun6() bool { return i.up && !i.loop && i.speaksIPv6() }
 
 // IPv6 reports whether the interface speaks IPv6.
 func (i *Iface) IPv6() bool { return i.speaksIPv6() }
@@ -55,14 +69,13 @@ func (i *Iface) LinkLocal() netip.Addr {
 // start6 is called when the interface can send packets: it reports groups, and has no link-local address yet or keeps it.
 func (i *Iface) start6(now clock.Instant) {
 	v := i.v6
-	if v == nil || i.loop || !i.speaksIPv6() {
-		return
-	}
-	v.changes = nil
+	v.running, v.changes = true, nil
 	if i.hasNeighbors() {
 		v.mld = mld.New(mld.Config{Rand: i.host.rng})
 		for m := range i.groups.list.all {
-			i.reportMLD(m.group, true)
+			if !m.silent {
+				i.reportMLD(m.group, true)
+			}
 		}
 	}
 	if i.host.net.forwarding {
@@ -75,19 +88,16 @@ func (i *Iface) start6(now clock.Instant) {
 	i.startSolicits(now)
 }
 
-// stop6 is called when the interface can't send packets any more.
+// stop6 is called when the interface can't send packets any more. It may be on another link when it starts again, so that it forgets
+// what routers have said.
 func (i *Iface) stop6(now clock.Instant) {
 	v := i.v6
-	if v == nil || i.loop {
-		return
-	}
 	if i.host.net.forwarding {
 		i.unneed(wire.AllRouters6)
 	}
-	v.mld, v.changes, v.solicits = nil, nil, solicits{}
+	v.running, v.mld, v.changes, v.solicits = false, nil, nil, solicits{}
 	i.stopRouter()
-	v.conf.Flush(now)
-	i.applyAutoconf(now)
+	i.forgetRouters(now)
 }
 
 // hasNeighbors reports whether stations of the link have hardware addresses.
@@ -98,15 +108,29 @@ func (i *Iface) tryLinkLocal(now clock.Instant, a netip.Addr) {
 	_, _ = i.probeAddr(now, netip.PrefixFrom(a, 64), OriginLinkLocal)
 }
 
-// assigned is called when probing has ended and the interface has the address.
-func (i *Iface) assigned(now clock.Instant, c *AddrProbe) {
-	if c.origin == OriginLinkLocal {
-		i.v6.linkLocal = c.addr
-		if i.v6.mld != nil {
-			i.v6.mld.Restart(now) // RFC 3590 §4: what was reported from :: may have been ignored
-		}
-		i.startRouter(now)
+// addrChanged is called when the interface has got or lost the address a. Its first link-local address is the source of what it says
+// as a router or a listener. A router advertises the prefixes of its addresses.
+func (i *Iface) addrChanged(now clock.Instant, a netip.Addr) {
+	v := i.v6
+	if v == nil || a.Is4() {
+		return
 	}
+	if had := v.linkLocal; had == (netip.Addr{}) || i.host.net.localAddrs[had] != i {
+		v.linkLocal = netip.Addr{}
+		for k := range i.addresses.list {
+			if a := i.addresses.list[k].addr; needsZone(a) {
+				v.linkLocal = a
+				break
+			}
+		}
+		switch {
+		case !v.linkLocal.IsValid():
+			i.stopRouter()
+		case v.mld != nil:
+			v.mld.Restart(now) // RFC 3590 §4: what was reported from :: may have been ignored
+		}
+	}
+	i.startRouter(now)
 }
 
 // abandoned is called when another station uses an address for which the interface has probed. It tries another one of the same
@@ -150,9 +174,14 @@ func (i *Iface) deadline6() clock.Instant {
 	if v == nil {
 		return clock.Never
 	}
+	if v.running != i.shouldRun6() {
+		return 0
+	}
 	at := min(v.solicits.at(), v.router.at())
-	if v.mld != nil && i.up {
-		at = min(at, v.mld.Deadline())
+	if v.mld != nil {
+		if due := v.mld.Deadline(); !due.Due(v.ticked) { // Transmit sends what is due
+			at = min(at, due)
+		}
 	}
 	return at
 }
@@ -162,6 +191,11 @@ func (i *Iface) tick6(now clock.Instant) {
 	v := i.v6
 	if v == nil {
 		return
+	}
+	v.ticked = now
+	i.settle6(now)
+	if i.owesReports(now) {
+		i.host.workPending()
 	}
 	i.tickSolicits(now)
 	i.tickRouter(now)
@@ -178,18 +212,8 @@ func (n *netLayer) source6(p hop, dst netip.Addr) (netip.Addr, bool) {
 	}
 	n.candidates = n.candidates[:0]
 	for _, i := range n.ifaces {
-		if i.loop {
-			continue
-		}
-		for k := range i.addresses.list {
-			a := &i.addresses.list[k]
-			if a.addr.Is4() {
-				continue
-			}
-			n.candidates = append(n.candidates, addrsel.Candidate{
-				Addr: a.addr, PrefixLen: a.Bits(), Deprecated: a.deprecated, Temporary: a.origin == OriginTemporary,
-				Outgoing: i == p.iface || p.iface == n.loop,
-			})
+		if !i.loop {
+			n.addCandidates(i, i == p.iface || p.iface == n.loop)
 		}
 	}
 	n.chosen = chosenSource{iface: p.iface, dst: dst, epoch: n.epoch}
@@ -197,6 +221,17 @@ func (n *netLayer) source6(p hop, dst netip.Addr) (netip.Addr, bool) {
 		n.chosen.src = n.candidates[k].Addr
 	}
 	return n.chosen.src, n.chosen.src.IsValid()
+}
+
+// addCandidates adds the addresses of i to the candidates. outgoing is true if packets leave by i.
+func (n *netLayer) addCandidates(i *Iface, outgoing bool) {
+	for k := range i.addresses.list {
+		if a := &i.addresses.list[k]; a.addr.Is6() {
+			n.candidates = append(n.candidates, addrsel.Candidate{
+				Addr: a.addr, PrefixLen: a.Bits(), Deprecated: a.deprecated, Temporary: a.origin == OriginTemporary, Outgoing: outgoing,
+			})
+		}
+	}
 }
 
 // chosenSource is the last result of source6, valid while the epoch is that of the network layer.

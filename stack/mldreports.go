@@ -29,7 +29,7 @@ func (i *Iface) reportMLD(group netip.Addr, join bool) {
 
 // owesReports reports whether transmitReports may have a message to send at time now.
 func (i *Iface) owesReports(now clock.Instant) bool {
-	return i.v6 != nil && i.v6.mld != nil && (len(i.v6.changes) > 0 || i.v6.mld.Owes(now))
+	return i.v6 != nil && i.v6.mld != nil && i.speaksIPv6() && (len(i.v6.changes) > 0 || i.v6.mld.Owes(now))
 }
 
 // transmitReports writes the next MLD message into f, and reports whether there was one.
@@ -46,7 +46,7 @@ func (i *Iface) transmitReports(now clock.Instant, f *phy.Frame) bool {
 		}
 	}
 	v.changes = v.changes[:0]
-	room := min(i.MTU()-wire.IPv6Len-wire.RouterAlert6Len, len(f.Tail()))
+	room := min(i.mtuOf(ipv6)-wire.IPv6Len-wire.RouterAlert6Len, len(f.Tail()))
 	src := netip.IPv6Unspecified()
 	if v.linkLocal.IsValid() {
 		src = v.linkLocal

@@ -21,6 +21,7 @@ type membership struct {
 	joined map[uint16]*roll[*UDPConn] // members by local port
 	needed int                        // number of reasons of the host itself, such as an address whose solicited-node group it is
 	report clock.Timer[*membership]   // set while a report is due (a "delaying member")
+	silent bool                       // true for a group of IPv6 that the interface receives, but has not reported yet
 	last   bool                       // true if this host was the last host on the link to report the group, by IGMP version 2
 }
 
@@ -67,14 +68,38 @@ func (u *UDPConn) receives(f family) bool { return u.families.first <= f && f <=
 // member returns the interface's membership in a group, and makes it if there is none. The caller reports a new one of IPv4.
 func (i *Iface) member(group netip.Addr) (m *membership, isNew bool) {
 	if m = i.membership(group); m != nil {
+		i.reportGroup(group)
 		return m, false
 	}
-	m = &membership{iface: i, group: group, joined: make(map[uint16]*roll[*UDPConn])}
+	m = i.newMembership(group)
+	i.reportMLD(group, true)
+	return m, true
+}
+
+func (i *Iface) newMembership(group netip.Addr) *membership {
+	m := &membership{iface: i, group: group, joined: make(map[uint16]*roll[*UDPConn])}
 	m.report.Value = m
 	i.groups.list.join(m)
 	i.groups.byAddr[group] = m
-	i.reportMLD(group, true)
-	return m, true
+	return m
+}
+
+// overhearGroup makes the host itself a member of a group of IPv6 as need does, but does not report the group. reportGroup makes up
+// for that, and unneed ends the membership.
+func (i *Iface) overhearGroup(group netip.Addr) {
+	m := i.membership(group)
+	if m == nil {
+		m = i.newMembership(group)
+		m.silent = true
+	}
+	m.needed++
+}
+
+func (i *Iface) reportGroup(group netip.Addr) {
+	if m := i.membership(group); m != nil && m.silent {
+		m.silent = false
+		i.reportMLD(group, true)
+	}
 }
 
 // release ends a membership that nothing needs.
@@ -85,7 +110,9 @@ func (m *membership) release() {
 	delete(m.iface.groups.byAddr, m.group)
 	m.iface.groups.list.leave(m)
 	m.iface.host.leaveGroup(m)
-	m.iface.reportMLD(m.group, false)
+	if !m.silent {
+		m.iface.reportMLD(m.group, false)
+	}
 }
 
 // need makes the host itself a member of a group of IPv6 on the interface, and unneed ends that.

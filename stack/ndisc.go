@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bytes"
 	"net/netip"
 
 	"smolsh/phy"
@@ -100,12 +99,10 @@ func (h *Host) receiveSolicitation(now clock.Instant, p *packet) Verdict {
 		h.heard(now, i, p.src, hw)
 		return h.answerSolicitation(i, target, p.src, hw)
 	}
-	if e := i.neigh[ipv6].Get(p.src); e != nil && e.Usable() {
-		return h.answerSolicitation(i, target, p.src, e.HW)
-	}
 	f := h.frames.get(0)
 	h.putAdvertisement(i, f, wire.NeighborAdvertisement{Solicited: true, Override: true, Target: target}, target, p.src)
-	if r := h.reply(now, f, p.src); r != drop.None {
+	way := hop{iface: i, next: p.src} // the sender is on the link, whatever the routes say
+	if r := h.sendForOthers(now, way, pendingPacket{frame: f}, limitReplyQueue); r != drop.None {
 		return dropped(r)
 	}
 	return h.answeredSolicitation()
@@ -118,7 +115,8 @@ func (h *Host) solicitedTentative(now clock.Instant, p *packet, c *AddrProbe, op
 		return h.overhearND() // a station resolves the address, which we do not have yet
 	}
 	for o, rest, more := options.Next(); more; o, rest, more = rest.Next() {
-		if nonce, ok := o.Nonce(); ok && bytes.Equal(nonce, c.nonce[:]) {
+		if nonce, ok := o.Nonce(); ok && c.sent(nonce) {
+			c.looped = true
 			return dropped(drop.NDLoopback)
 		}
 	}
@@ -154,12 +152,14 @@ func (h *Host) receiveAdvertisement(now clock.Instant, p *packet) Verdict {
 		return dropped(r)
 	}
 	e, what := i.neigh[ipv6].Advertised(now, target, hw, ok, neigh.Advertisement{Router: m.Router, Solicited: m.Solicited, Override: m.Override})
-	if e != nil && e.Demoted {
+	if e != nil && (e.Demoted || what != neigh.Ignored && !e.Router && h.net.gateways[target] > 0) { // the entry may be newer than the route
 		i.routerGone(now, target)
 	}
 	switch {
 	case what == neigh.Resolved:
 		i.sendPending(now, e)
+	case e == nil && ok && h.net.forwarding && h.net.isNeighbor(i, target):
+		h.heard(now, i, target, hw) // RFC 9131 §6.1.1
 	case e == nil && p.dst.IsMulticast():
 		return h.overhearND()
 	case e == nil:
@@ -228,9 +228,14 @@ func (h *Host) answeredSolicitation() Verdict {
 
 // queueReply queues an IPv6 packet of the stack itself for a hardware address, and reports whether there was room. It then owns f.
 func (i *Iface) queueReply(f *phy.Frame, hw wire.HardwareAddr) bool {
+	i.putLinkHeader(f, hw, wire.EtherTypeIPv6)
+	return i.queueFrame(f)
+}
+
+// queueFrame is queueReply for a packet that has its link header.
+func (i *Iface) queueFrame(f *phy.Frame) bool {
 	h := i.host
 	h.workPending()
-	i.putLinkHeader(f, hw, wire.EtherTypeIPv6)
 	if !i.out.replies.push(f, h.limits.ReplyQueue) {
 		h.countRefused(limitReplyQueue)
 		h.countIP(ipv6, mib.IPOutDiscards)
@@ -250,29 +255,57 @@ func (i *Iface) advertise(a netip.Addr) {
 	i.queueReply(f, wire.GroupMAC(wire.AllNodes6))
 }
 
+// introduce tells routers of our new address a, so that they need not resolve it for the first packet to us (RFC 9131 §6.1.2). The
+// advertisement does not override what they know. Routers send no packets to link-local addresses for others.
+func (i *Iface) introduce(a netip.Addr) {
+	if needsZone(a) || !i.hasNeighbors() {
+		return
+	}
+	f := i.host.frames.get(0)
+	i.host.putAdvertisement(i, f, wire.NeighborAdvertisement{Target: a}, a, wire.AllRouters6)
+	i.queueReply(f, wire.GroupMAC(wire.AllRouters6))
+}
+
 // putSolicitation writes a solicitation for the neighbour a into f (RFC 4861 §7.2.2). hw is the neighbour's hardware address, or the
-// broadcast address if it is not known; the solicitation is then sent to the neighbour's solicited-node group.
-func (i *Iface) putSolicitation(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
-	src, ok := i.host.net.source6(hop{iface: i, next: a}, a)
+// broadcast address if it is not known; the solicitation is then sent to the neighbour's solicited-node group. putSolicitation
+// returns false while the interface has no address, because a solicitation without a source would be a probe for a.
+func (i *Iface) putSolicitation(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) bool {
+	src, ok := i.solicitSource(a)
 	if !ok {
-		src = netip.IPv6Unspecified() // the interface has no address yet
+		return false
 	}
 	dst := a
 	if hw == wire.Broadcast {
 		dst = wire.SolicitedNode(a)
 		hw = wire.GroupMAC(dst)
 	}
-	n := wire.NeighborMessageLen
-	if ok {
-		n += wire.NDLinkAddrLen
-	} else {
-		dst, hw = wire.SolicitedNode(a), wire.GroupMAC(wire.SolicitedNode(a))
-	}
-	b := f.Extend(n)
-	if ok {
-		wire.PutNDLinkAddr(b[wire.NeighborMessageLen:], wire.NDSourceLinkAddr, i.mac)
-	}
+	b := f.Extend(wire.NeighborMessageLen + wire.NDLinkAddrLen)
+	wire.PutNDLinkAddr(b[wire.NeighborMessageLen:], wire.NDSourceLinkAddr, i.mac)
 	i.finishSolicitation(f, a, src, dst, hw)
+	return true
+}
+
+// solicitSource returns the source of a solicitation for a: the source of the packet that waits for the answer if it is an address of
+// the interface, otherwise the interface's own best address (RFC 4861 §7.2.2).
+func (i *Iface) solicitSource(a netip.Addr) (src netip.Addr, ok bool) {
+	n := &i.host.net
+	if e := i.neigh[ipv6].Get(a); e != nil {
+		if q := &e.Pending.datagrams; q.n > 0 {
+			src = i.ownScope(netip.AddrFrom16([16]byte(q.items[q.head].frame.Bytes()[8:])))
+		} else if len(e.Pending.conns) > 0 {
+			src = e.Pending.conns[0].local.Addr()
+		}
+		if n.localAddrs[src] == i {
+			return src, true
+		}
+	}
+	n.candidates = n.candidates[:0]
+	n.addCandidates(i, true)
+	k, ok := n.policy.Source(a, n.candidates)
+	if ok {
+		src = n.candidates[k].Addr
+	}
+	return src, ok
 }
 
 // finishSolicitation writes the fixed part of a solicitation for a, whose options are in f, and its headers.
@@ -286,16 +319,10 @@ func (i *Iface) finishSolicitation(f *phy.Frame, a, src, dst netip.Addr, hw wire
 
 // solicitTentative sends a probe for an address that is not ours yet, with a nonce (RFC 4862 §5.4.2, RFC 7527 §4.1).
 func (i *Iface) solicitTentative(c *AddrProbe) {
-	h := i.host
-	f := h.frames.get(0)
+	f := i.host.frames.get(0)
 	b := f.Extend(wire.NeighborMessageLen + wire.NDNonceLen)
-	wire.PutNDNonce(b[wire.NeighborMessageLen:], c.nonce)
+	wire.PutNDNonce(b[wire.NeighborMessageLen:], c.newNonce())
 	dst := wire.SolicitedNode(c.addr)
 	i.finishSolicitation(f, c.addr, netip.IPv6Unspecified(), dst, wire.GroupMAC(dst))
-	h.workPending()
-	if !i.out.replies.push(f, h.limits.ReplyQueue) {
-		h.countRefused(limitReplyQueue)
-		h.countIP(ipv6, mib.IPOutDiscards)
-		h.frames.put(f)
-	}
+	i.queueFrame(f)
 }

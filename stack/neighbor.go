@@ -56,13 +56,13 @@ func (i *Iface) neighbors() []*neighbor {
 }
 
 // putRequest writes into f a request for the hardware address of a. hw is the request's destination: the neighbour's own address, or
-// the broadcast address if it is not known.
-func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) {
+// the broadcast address if it is not known. putRequest returns false if the interface can't ask.
+func (i *Iface) putRequest(f *phy.Frame, a netip.Addr, hw wire.HardwareAddr) bool {
 	if familyOf(a) == ipv6 {
-		i.putSolicitation(f, a, hw)
-		return
+		return i.putSolicitation(f, a, hw)
 	}
 	i.putARPRequest(f, a, hw)
+	return true
 }
 
 // sendPending sends the packets that waited for neighbour e, and continues the connections that did.

@@ -18,7 +18,7 @@ func (h *Host) PathMTU(now clock.Instant, dst netip.Addr) int {
 	if !ok {
 		return 0
 	}
-	return h.net.paths.Within(now, dst, p.iface.MTU())
+	return h.net.paths.Within(now, dst, p.iface.mtuOf(familyOf(dst)))
 }
 
 // credibleMTU returns the path MTU that an ICMP error about q reports. Old routers of IPv4 report none. The host then tries the
@@ -59,7 +59,7 @@ func (h *Host) tooBigTCP(now clock.Instant, c *TCPConn, mtu int, q *quoted) Verd
 func (h *Host) tooBigDatagram(now clock.Instant, mtu int, q *quoted) Verdict {
 	mtu, credible := credibleMTU(mtu, q)
 	way, ok := h.net.lookup(q.dst)
-	if !ok || !credible || q.length > way.iface.MTU() {
+	if !ok || !credible || q.length > way.iface.mtuOf(familyOf(q.dst)) {
 		return dropped(drop.ICMPBadMTU)
 	}
 	var u *UDPConn
@@ -68,7 +68,7 @@ func (h *Host) tooBigDatagram(now clock.Instant, mtu int, q *quoted) Verdict {
 			return dropped(drop.ICMPNoSocket)
 		}
 	}
-	if mtu < h.net.paths.Within(now, q.dst, way.iface.MTU()) {
+	if mtu < h.net.paths.Within(now, q.dst, way.iface.mtuOf(familyOf(q.dst))) {
 		h.net.paths.Put(now, pmtu.Key{Dst: q.dst}, mtu, h.limits.Paths)
 	}
 	if u != nil {

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -15,10 +16,11 @@ import (
 
 // Constants of a host that looks for routers (RFC 4861 §10).
 const (
-	maxSolicits      = 3               // MAX_RTR_SOLICITATIONS
-	solicitInterval  = 4 * time.Second // RTR_SOLICITATION_INTERVAL
-	maxSolicitDelay  = time.Second     // MAX_RTR_SOLICITATION_DELAY
-	defaultReachable = 30 * time.Second
+	maxSolicits      = 3                // MAX_RTR_SOLICITATIONS
+	solicitInterval  = 4 * time.Second  // RTR_SOLICITATION_INTERVAL
+	maxSolicitDelay  = time.Second      // MAX_RTR_SOLICITATION_DELAY
+	defaultReachable = 30 * time.Second // REACHABLE_TIME
+	defaultRetrans   = time.Second      // RETRANS_TIMER
 )
 
 // solicits is the router solicitations that an interface still sends (RFC 4861 §6.3.7).
@@ -97,6 +99,13 @@ func (h *Host) receiveRouterAdvertisement(now clock.Instant, p *packet) Verdict 
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }
 
+// forgetRouters forgets everything that routers have said on the interface.
+func (i *Iface) forgetRouters(now clock.Instant) {
+	i.host.net.forgetRedirects(func(r route.Route) bool { return r.Out == int(i.index) })
+	i.v6.conf.Flush(now)
+	i.applyAutoconf(now)
+}
+
 // routerGone is called when a neighbour says that it is no router any more (RFC 4861 §7.2.5).
 func (i *Iface) routerGone(now clock.Instant, router netip.Addr) {
 	i.v6.conf.RouterGone(now, router)
@@ -120,6 +129,9 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 					a.deprecated = c.Deprecated
 				}
 			}
+			if p := i.addrProbe(c.Addr); p != nil {
+				p.deprecated = c.Deprecated
+			}
 		case autoconf.RemoveAddress:
 			i.unconfigure(now, c)
 		case autoconf.AddOnLink:
@@ -133,14 +145,17 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 			n.addLearned(route.Route{Dst: c.Prefix, Gateway: i.ownScope(c.Via), Out: int(i.index), Preference: int8(c.Preference)})
 		case autoconf.RemoveRoute:
 			n.removeLearned(route.Route{Dst: c.Prefix, Gateway: i.ownScope(c.Via), Out: int(i.index)})
+			if c.Prefix.Bits() == 0 {
+				n.dropRedirects(i.ownScope(c.Via)) // RFC 4861 §6.3.5
+			}
 		case autoconf.SetReachableTime:
 			i.setNeighborTimes(c.Time, 0)
 		case autoconf.SetRetransTimer:
-			i.neigh[ipv6].SetTimes(0, c.Time)
+			i.neigh[ipv6].SetTimes(0, cmp.Or(c.Time, defaultRetrans))
 		}
 	}
+	i.v6.link = i.v6.conf.Link()
 	if changed {
-		i.v6.link = i.v6.conf.Link()
 		n.epoch++
 	}
 }
@@ -211,10 +226,11 @@ func (n *netLayer) reachable(r *route.Route) bool {
 	return e == nil || e.State != neigh.Failed
 }
 
-// neighborFailed is called when a neighbour has not answered. Connections by that gateway look for another.
+// neighborFailed is called when a neighbour has not answered. Connections by that gateway look for another, and redirects to the
+// neighbour are forgotten.
 func (n *netLayer) neighborFailed(a netip.Addr) {
+	n.forgetRedirects(func(r route.Route) bool { return r.Gateway == a || !r.Gateway.IsValid() && r.Dst.Addr() == a })
 	if n.gateways[a] > 0 {
-		n.dropRedirects(a)
 		n.epoch++
 	}
 }

@@ -153,7 +153,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 }
 
 // mss returns the largest TCP payload in octets that fits one packet of the interface.
-func (i *Iface) mss(f family) int { return i.MTU() - f.headerLen() - wire.TCPLen }
+func (i *Iface) mss(f family) int { return i.mtuOf(f) - f.headerLen() - wire.TCPLen }
 
 // headers returns the length of the headers of IP and TCP without options, in octets.
 func (c *TCPConn) headers() int { return familyOf(c.remote.Addr()).headerLen() + wire.TCPLen }

@@ -16,11 +16,10 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Bounds of a router's configuration (RFC 4861 §6.2.1).
+// Bounds of a router's configuration (RFC 4861 §6.2.1, RFC 8319 §4).
 const (
 	minAdvertInterval = 4 * time.Second
-	maxAdvertInterval = 1800 * time.Second
-	maxRouterLifetime = 9000 * time.Second
+	maxRouterTime     = 65535 * time.Second
 	maxServers        = 4
 )
 
@@ -28,7 +27,7 @@ const (
 var advertiseKeys = []string{"max_interval", "lifetime", "preference", "valid", "preferred", "mtu", "hop_limit", "managed", "other", "dns"}
 
 // AdvertiseWords explains the keys to which Advertising gives values.
-const AdvertiseWords = "max_interval (4 s to 30 min between two advertisements, 10 min by default) lifetime (of the router, 0 if it is no default router) " +
+const AdvertiseWords = "max_interval (4 s or more between two advertisements, 10 min by default) lifetime (of the router, 0 if it is no default router) " +
 	`preference ("low", "medium", "high") valid and preferred (lifetimes of its prefixes, 30 and 7 days by default, 0 to withdraw them) ` +
 	"mtu hop_limit managed other (addresses, or other configuration, by DHCPv6) dns (up to four servers)"
 
@@ -68,12 +67,12 @@ func Advertising(keys []string, value func(key string) starlark.Value) (*stack.A
 func setAdvertised(a *stack.Advertising, key string, v starlark.Value) (err error) {
 	switch key {
 	case "max_interval":
-		if a.MaxInterval, err = value[time.Duration](key, registry.KindDuration, v); err == nil && (a.MaxInterval < minAdvertInterval || a.MaxInterval > maxAdvertInterval) {
-			err = fmt.Errorf("max_interval is a duration from 4s to 30m, got %v", v)
+		if a.MaxInterval, err = value[time.Duration](key, registry.KindDuration, v); err == nil && (a.MaxInterval < minAdvertInterval || a.MaxInterval > maxRouterTime) {
+			err = fmt.Errorf("max_interval is a duration from 4s to 65535s, got %v", v)
 		}
 	case "lifetime":
-		if a.Lifetime, err = value[time.Duration](key, registry.KindDuration, v); err == nil && a.Lifetime > maxRouterLifetime {
-			err = fmt.Errorf("lifetime is a duration up to 2h30m, got %v", v)
+		if a.Lifetime, err = value[time.Duration](key, registry.KindDuration, v); err == nil && a.Lifetime > maxRouterTime {
+			err = fmt.Errorf("lifetime is a duration up to 65535s, got %v", v)
 		}
 		a.NoDefault = a.Lifetime == 0
 	case "preference":

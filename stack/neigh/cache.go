@@ -207,9 +207,8 @@ func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 // Deadline returns the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
-// Expire runs the timers that are due at time now and returns the first entry that has failed: an INCOMPLETE entry
-// whose last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns
-// nil.
+// Expire runs the timers that are due at time now and returns the first entry that has failed: an INCOMPLETE entry, or a router's in
+// PROBE, whose last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns nil.
 func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	for {
 		t := c.timers.Pop(now)
@@ -223,14 +222,16 @@ func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 				c.owed.push(e)
 				continue
 			}
-			e.Since = now
-			c.setState(e, Failed)
-			c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
+			c.fail(now, e)
 			return e
 		case Probe:
 			if e.Probes < c.cfg.Probes {
 				c.owed.push(e)
 				continue
+			}
+			if e.Router { // the host chooses another router before it asks for this one again (RFC 4861 §6.3.6)
+				c.fail(now, e)
+				return e
 			}
 			c.remove(e) // the next packet then causes a broadcast request
 		case Delay:
@@ -246,6 +247,13 @@ func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 			c.remove(e)
 		}
 	}
+}
+
+// fail makes e FAILED.
+func (c *Cache[W]) fail(now clock.Instant, e *Entry[W]) {
+	e.Since = now
+	c.setState(e, Failed)
+	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
 }
 
 // Entries returns every entry, in the order of addresses.

@@ -18,9 +18,6 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// errNoIPv6 is returned for an IPv6 address.
-var errNoIPv6 = errors.New("IPv6 is not spoken yet")
-
 // opError is a failed operation, the address that it concerned, and the cause.
 type opError struct {
 	op    string
@@ -79,8 +76,6 @@ func sharper(where any, err error) error {
 		a, port, ported = w.Addr(), w.Port(), true
 	}
 	switch {
-	case a.Is6():
-		return errNoIPv6
 	case ported && port == 0:
 		return errors.New("port 0 is no service's")
 	case ported && a.IsValid():

@@ -32,13 +32,12 @@ func TestFiles(t *testing.T) {
 			if strings.HasPrefix(chunk, "\n") {
 				line--
 			}
-			t.Run(filepath.Base(file)+":"+strconv.Itoa(strings.Count(text, "\n")), func(t *testing.T) { runChunk(t, file, text) })
+			t.Run(filepath.Base(file)+":"+strconv.Itoa(strings.Count(text, "\n")), func(t *testing.T) { runChunk(t, newSim(t, 1), file, text) })
 		}
 	}
 }
 
-func runChunk(t *testing.T, file, text string) {
-	s := newSim(t, 1)
+func runChunk(t *testing.T, s *testSession, file, text string) {
 	got := status(s.RunSource(file, text))
 	said := s.err.String()
 	where, pattern := 0, ""

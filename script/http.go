@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func httpBuiltins() []*builtin {
 
 // httpGet writes the request and reads the response in the calling task. Of net/http it uses the codec only.
 func httpGet(c *call) (starlark.Value, error) {
-	raw := arg[string](c, "url")
+	raw := zoned(arg[string](c, "url"))
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
 		return nil, c.errorf(`argument 1 (url) is a URL such as "http://192.168.69.100:8000/", got %q`, raw)
@@ -49,7 +50,7 @@ func httpGet(c *call) (starlark.Value, error) {
 	case err != nil:
 		return nil, c.errorf("the host of %s is neither an address nor a host of this lab: %v", raw, err)
 	}
-	to := x.(netip.AddrPort)
+	to, _ := registry.PairEnds(nil, x.([]netip.AddrPort))
 	req, err := http.NewRequest("GET", raw, nil)
 	if err != nil {
 		return nil, c.errorf("%v", err)
@@ -69,7 +70,15 @@ func httpGet(c *call) (starlark.Value, error) {
 	return c.fetch(req, to)
 }
 
-func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, error) {
+// inBrackets matches the zone of the address in a URL: the "%" before it, and what the URL may have escaped it with.
+var inBrackets = regexp.MustCompile(`^(http://\[[0-9a-fA-F:.]+%)(25)?([^\]]*\])`)
+
+// zoned returns a URL in which the "%" before a zone is escaped, as in http://[fe80::1%25eth0]/ (RFC 6874 §2). People write the zone as
+// everywhere else.
+func zoned(raw string) string { return inBrackets.ReplaceAllString(raw, "${1}25${3}") }
+
+// fetch sends the request to the first of the ends that answers, and returns the response.
+func (c *call) fetch(req *http.Request, to []registry.Ends) (starlark.Value, error) {
 	h := c.on()
 	start, limit := h.w.Now(), timeoutOf(c)
 	left := func() time.Duration {
@@ -78,7 +87,7 @@ func (c *call) fetch(req *http.Request, to netip.AddrPort) (starlark.Value, erro
 		}
 		return max(0, limit-h.w.Now().Sub(start))
 	}
-	conn, err := h.connect(c.t, netip.AddrPort{}, to, tcp.Default(), left())
+	conn, err := h.connect(c.t, to, tcp.Default(), left())
 	if err != nil {
 		return nil, err
 	}

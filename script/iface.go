@@ -64,10 +64,7 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 	v := c.recv.(*ifaceValue)
 	if none, err := ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) (err error) {
 		p := arg[netip.Prefix](c, "address")
-		switch {
-		case p.Addr().Is6():
-			return errNoIPv6
-		case arg[bool](c, "probe"):
+		if arg[bool](c, "probe") {
 			claim, err = i.ProbeAddr(now, p)
 			return err
 		}

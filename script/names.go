@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -101,45 +102,59 @@ func (c *call) asking() *hostValue {
 	return c.t.host
 }
 
-// AddrOf implements registry.Caller. It returns an address of host on a network that it shares with the host of the
-// call. If they share no network, it returns the first address. IPv4 comes first.
-func (c *call) AddrOf(host starlark.Value) (a netip.Addr, err error) {
+// AddrsOf implements registry.Caller. It returns the addresses of host in the order in which the host of the call should try them (RFC
+// 6724 §6). Those on a network that both share come before others that the rules do not distinguish. Link-local addresses are used
+// only if the host of the call reaches none of the others.
+func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 	if c.t == nil {
-		return a, errHostHere
+		return nil, errHostHere
 	}
 	h := host.(*hostValue)
 	if l := c.lab(); h.lab.lab != l.lab {
-		return a, fmt.Errorf("host %s is in another lab", h.name)
+		return nil, fmt.Errorf("host %s is in another lab", h.name)
 	}
-	shared := c.networks()
-	var addrs []netip.Prefix
-	h.do(func(clock.Instant) { addrs = h.h.Addrs() })
-	if a = nearest(addrs, shared, netip.Addr.Is4); !a.IsValid() {
-		a = nearest(addrs, shared, func(a netip.Addr) bool { return a.Is6() && !a.IsLinkLocalUnicast() })
+	list, last := h.addrs(c.networks())
+	if len(list)+len(last) == 0 {
+		return nil, fmt.Errorf("host %s has no address", h.name)
 	}
-	if !a.IsValid() {
-		return a, fmt.Errorf("host %s has no address", h.name)
+	me := c.asking()
+	if me == nil {
+		return append(list, last...), nil
 	}
-	return a, nil
-}
-
-// nearest returns the first of the addresses that are of the family and on one of the networks; if none is on one, the first of the
-// family, which may be invalid.
-func nearest(addrs, networks []netip.Prefix, family func(netip.Addr) bool) (a netip.Addr) {
-	for _, p := range addrs {
-		if !family(p.Addr()) {
-			continue
-		}
-		if !a.IsValid() {
-			a = p.Addr()
-		}
-		for _, n := range networks {
-			if n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr()) {
-				return p.Addr()
+	var reached, others []netip.Addr
+	me.do(func(clock.Instant) {
+		for _, a := range append(me.h.SortDestinations(list), me.h.SortDestinations(last)...) {
+			if me.h.Reaches(a) {
+				reached = append(reached, a)
+			} else {
+				others = append(others, a)
 			}
 		}
+	})
+	return append(reached, others...), nil
+}
+
+// addrs returns the host's addresses, those on one of the networks first. The list last has the link-local and loopback ones.
+func (h *hostValue) addrs(networks []netip.Prefix) (list, last []netip.Addr) {
+	shared := func(p netip.Prefix) bool {
+		return slices.ContainsFunc(networks, func(n netip.Prefix) bool {
+			return n.Masked() == p.Masked() || n.Contains(p.Addr()) && p.Contains(n.Addr())
+		})
 	}
-	return a
+	var far []netip.Addr
+	h.do(func(clock.Instant) {
+		for _, p := range h.h.Addrs() {
+			switch a := p.Addr(); {
+			case a.IsLoopback() || a.Is6() && a.IsLinkLocalUnicast():
+				last = append(last, a)
+			case shared(p):
+				list = append(list, a)
+			default:
+				far = append(far, a)
+			}
+		}
+	})
+	return append(list, far...), last
 }
 
 // networks returns the networks of the addresses of the host that the call concerns. For a call of lab.host these are

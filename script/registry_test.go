@@ -256,7 +256,7 @@ func TestHostsAreAddresses(t *testing.T) {
 			case registry.KindIP:
 				given, want = []starlark.Value{peer, starlark.String("peer")}, address
 			case registry.KindEndpoint:
-				given, want = []starlark.Value{starlark.Tuple{peer, port}, starlark.Tuple{starlark.String("peer"), port}, starlark.String("peer:7")}, netip.AddrPortFrom(address, 7)
+				given, want = []starlark.Value{starlark.Tuple{peer, port}, starlark.Tuple{starlark.String("peer"), port}, starlark.String("peer:7")}, []netip.AddrPort{netip.AddrPortFrom(address, 7)}
 			case registry.KindHost:
 				given, want = []starlark.Value{peer, starlark.String("peer")}, peer
 			}
@@ -264,7 +264,7 @@ func TestHostsAreAddresses(t *testing.T) {
 				tried++
 				c := &call{s: s.Session, t: s.main, b: b}
 				x, err := p.Kind.For(v, c)
-				if err != nil || x != want {
+				if err != nil || !reflect.DeepEqual(x, want) {
 					t.Errorf("%s(%s=%v): %v, %v, want %v", name, p.Name, v, x, err, want)
 				}
 				var required []starlark.Tuple

@@ -82,7 +82,7 @@ const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src
 
 func serveBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Result: "server", Host: true,
+		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, v6only=False, **options", Kinds: "str port any ip int:1..65536 bool", Result: "server", Host: true,
 			Doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
 			Args:    serveArgs,
 			Example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
@@ -128,8 +128,11 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 	if err != nil {
 		return err
 	}
-	v.tcp, err = v.h.listen(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"), cfg)
+	at, err := c.boundTo()
 	if err != nil {
+		return err
+	}
+	if v.tcp, err = v.h.listen(c.t, at, arg[int](c, "backlog"), cfg); err != nil {
 		return err
 	}
 	v.local = v.tcp.local
@@ -210,8 +213,10 @@ func (c *call) serveUDP(v *server, fn starlark.Value) error {
 	if _, err := c.tcpConfig(tcp.Config{}); err != nil || len(c.Opts) > 0 {
 		return c.errorf("%v is an option of TCP", c.Opts[0][0])
 	}
-	var err error
-	at := netip.AddrPortFrom(arg[netip.Addr](c, "addr"), uint16(arg[int](c, "port")))
+	at, err := c.boundTo()
+	if err != nil {
+		return err
+	}
 	if v.udp, err = v.h.bindUDP(c.t, at); err != nil {
 		return err
 	}

@@ -38,6 +38,12 @@ type testSession struct {
 
 func newSim(t testing.TB, seed uint64, args ...string) *testSession {
 	t.Helper()
+	return newSimOn(t, seed, "192.168.69.1/24", "192.168.69.100/24", args...)
+}
+
+// newSimOn is newSim for hosts with other addresses.
+func newSimOn(t testing.TB, seed uint64, localAddr, peerAddr string, args ...string) *testSession {
+	t.Helper()
 	w := lab.NewWorld()
 	l := lab.New(w, seed)
 	host := func(name, addr string, mac wire.HardwareAddr) *lab.Host {
@@ -47,8 +53,8 @@ func newSim(t testing.TB, seed uint64, args ...string) *testSession {
 		}
 		return h
 	}
-	local := host("local", "192.168.69.1/24", wire.HardwareAddr{2, 0, 0, 0, 0, 2})
-	peer := host("peer", "192.168.69.100/24", wire.HardwareAddr{2, 0, 0, 0, 0, 0x64})
+	local := host("local", localAddr, wire.HardwareAddr{2, 0, 0, 0, 0, 2})
+	peer := host("peer", peerAddr, wire.HardwareAddr{2, 0, 0, 0, 0, 0x64})
 	if _, err := l.Link(local, peer, lab.LinkConfig{Delay: 100 * time.Microsecond}); err != nil {
 		t.Fatal(err)
 	}

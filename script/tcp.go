@@ -64,7 +64,7 @@ func tcpBuiltins() []*builtin {
 		{Name: "tcp.connect", Hint: portHint, Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "conn",
 			Args: "timeout: time to wait (by default as long as TCP retransmits the SYN); local: an address, an endpoint or a port",
 			Doc:  "Open a connection.", Example: `tcp.connect("192.168.69.100:7").state`, See: "conn.send, conn.recv", Fn: tcpConnect},
-		{Name: "tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "listener",
+		{Name: "tcp.listen", Sig: "port, addr=None, backlog=128, v6only=False, **options", Kinds: "port ip int:1..65536 bool", Result: "listener",
 			Doc: "Listen for TCP connections.", Example: `tcp.listen(80).pending`, See: "serve", Fn: tcpListen},
 		{Name: "listener.accept", Sig: "timeout=", Kinds: "duration", Result: "conn",
 			Doc: "Wait for the next connection and return it.", Example: `l = tcp.listen(80); c = tcp.connect("192.168.69.1:80"); l.accept().peer`, Fn: listenerAccept},
@@ -73,66 +73,42 @@ func tcpBuiltins() []*builtin {
 	}
 }
 
-// localEndpoint returns the argument local, the zero value if the call did not give it.
-func (c *call) localEndpoint() (netip.AddrPort, error) {
-	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), c)
+// ends returns the two ends of the connections that the arguments endpoint and local allow, in the order in which to try them.
+func (c *call) ends(remotes []netip.AddrPort) ([]registry.Ends, error) {
+	locals, err := registry.LocalEndpoints(arg[starlark.Value](c, "local"), c)
 	if err != nil {
-		return ap, c.errorf("local %w", err)
+		return nil, c.errorf("local %w", err)
 	}
-	return ap, nil
+	list, err := registry.PairEnds(locals, remotes)
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	return list, nil
 }
 
 func tcpConnect(c *call) (starlark.Value, error) {
-	h, to := c.on(), arg[netip.AddrPort](c, "endpoint")
 	cfg, err := c.tcpConfig(tcp.Default())
 	if err != nil {
 		return nil, err
 	}
-	local, err := c.localEndpoint()
+	ends, err := c.ends(arg[[]netip.AddrPort](c, "endpoint"))
 	if err != nil {
 		return nil, err
 	}
-	v, err := h.connect(c.t, local, to, cfg, timeoutOf(c))
+	v, err := c.on().connect(c.t, ends, cfg, timeoutOf(c))
 	if err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-// connect opens a connection and waits until it is established.
-func (h *hostValue) connect(t *taskValue, local, to netip.AddrPort, cfg tcp.Config, timeout time.Duration) (*connValue, error) {
-	var conn *stack.TCPConn
-	var err error
-	t.Do(h.w, func(now clock.Instant) { conn, err = h.h.DialTCP(now, local, to, cfg) })
-	switch {
-	case errors.Is(err, stack.ErrNotOurs) && local.IsValid(), errors.Is(err, stack.ErrPortInUse) && local.IsValid():
-		return nil, failed(t, "tcp from", socketAddr("tcp", local), err)
-	case err != nil:
-		return nil, failed(t, "tcp", to, err)
-	}
-	var fail error
-	err = t.Await(h.w, "a connection to "+to.String(), &conn.Signal, timeout, func(now clock.Instant) bool {
-		switch conn.State() {
-		case tcp.SynSent, tcp.SynReceived:
-			return false
-		case tcp.Closed:
-			if fail = conn.Err(); fail == nil {
-				fail = tcp.ErrNotConnected
-			}
-		}
-		return true
-	})
-	if err == nil {
-		err = fail
-	} else {
-		t.Do(h.w, func(now clock.Instant) { conn.Abort(now) })
-	}
+// boundTo returns the local end that the arguments addr, port and v6only name.
+func (c *call) boundTo() (netip.AddrPort, error) {
+	at, err := registry.BoundTo(arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[bool](c, "v6only"))
 	if err != nil {
-		return nil, failed(t, "tcp", to, h.explain(to.Addr(), err))
+		return at, c.errorf("%w", err)
 	}
-	var v *connValue
-	t.Do(h.w, func(clock.Instant) { v = h.newConn(conn) })
-	return v, nil
+	return at, nil
 }
 
 func tcpListen(c *call) (starlark.Value, error) {
@@ -140,19 +116,27 @@ func tcpListen(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.on().listen(c.t, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"), cfg)
+	at, err := c.boundTo()
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.on().listen(c.t, at, arg[int](c, "backlog"), cfg)
 	if err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-func (h *hostValue) listen(t *taskValue, addr netip.Addr, port, backlog int, cfg tcp.Config) (*listenerValue, error) {
-	at := netip.AddrPortFrom(addr, uint16(port))
+// listen listens at an address and port. The address :: stands for all addresses of IPv6, the zero Addr for those of both families.
+func (h *hostValue) listen(t *taskValue, at netip.AddrPort, backlog int, cfg tcp.Config) (*listenerValue, error) {
 	v := &listenerValue{s: h.s, w: h.w, h: h}
+	listen := h.h.ListenTCP
+	if at.Addr() == netip.IPv6Unspecified() {
+		listen = h.h.ListenTCP6
+	}
 	var err error
 	t.Do(h.w, func(clock.Instant) {
-		if v.l, err = h.h.ListenTCP(at, backlog, cfg); err == nil {
+		if v.l, err = listen(at, backlog, cfg); err == nil {
 			v.local = v.l.Local()
 		}
 	})
@@ -209,7 +193,7 @@ func (v *listenerValue) close(now clock.Instant) {
 // isUnreachable reports whether err means that the destination can't be reached.
 func isUnreachable(err error) bool { return errors.Is(err, tcp.ErrHostUnreach) }
 
-// explain adds to an error about an unreachable neighbour which interface sent ARP requests, and how many.
+// explain adds to an error about an unreachable neighbour which interface sent ARP requests or neighbour solicitations, and how many.
 func (h *hostValue) explain(a netip.Addr, err error) error {
 	if !isUnreachable(err) {
 		return err
@@ -217,8 +201,12 @@ func (h *hostValue) explain(a netip.Addr, err error) error {
 	text := ""
 	h.do(func(now clock.Instant) {
 		for _, n := range h.h.NeighborInfos(now) {
-			if n.State == "FAILED" && (n.Addr == a || h.gateway(n.Addr)) {
-				text = fmt.Sprintf(" (no answer to %d ARP requests on %s)", n.Probes, n.Dev)
+			if n.State == "FAILED" && n.Addr.Is4() == a.Is4() && (n.Addr.WithZone("") == a.WithZone("") || h.gateway(n.Addr)) {
+				requests := "ARP requests"
+				if n.Addr.Is6() {
+					requests = "neighbour solicitations"
+				}
+				text = fmt.Sprintf(" (no answer to %d %s on %s)", n.Probes, requests, n.Dev)
 				return
 			}
 		}

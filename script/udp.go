@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -48,7 +49,7 @@ func udpBuiltins() []*builtin {
 	const open = `u = udp.connect("192.168.69.100:7"); `
 	const member = `u = udp.bind(5000); u.join("239.1.2.3"); `
 	return []*builtin{
-		{Name: "udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "udp_socket",
+		{Name: "udp.bind", Sig: "port=0, addr=None, v6only=False", Kinds: "port ip bool", Result: "udp_socket",
 			Doc: "Bind a UDP socket to a port.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
 		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
 			Doc: "Connect a UDP socket to one peer, from which alone it receives.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
@@ -56,12 +57,12 @@ func udpBuiltins() []*builtin {
 			Doc: "Send a datagram; a socket that is not connected needs to=.", Example: open + `u.send("hi")`, Fn: udpSend},
 		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src",
 			Doc: "Wait for the next datagram and return it.", Example: open + `u.send("hi"); u.recv(timeout="1s").src`, Fn: udpRecv},
-		{Name: "udp_socket.set", Sig: "ttl=, df=", Kinds: "int:1..255 bool", Args: "ttl: time to live of datagrams; df: whether datagrams longer than the path MTU are refused (too big) instead of fragmented",
+		{Name: "udp_socket.set", Sig: "ttl=, df=", Kinds: "int:1..255 bool", Args: "ttl: time to live or hop limit of datagrams; df: whether datagrams longer than the path MTU are refused (too big) instead of fragmented",
 			Doc: "Change the socket's options.", Example: open + `u.set(ttl=1, df=True)`, Fn: udpSet},
-		{Name: "udp_socket.join", Sig: "group", Kinds: "ip", Args: "group: a multicast address, 224.0.0.0 to 239.255.255.255",
-			Doc:     "Also receive datagrams to a multicast group and the socket's port, on the interface of the socket's address.",
+		{Name: "udp_socket.join", Sig: "group, dev=None", Kinds: "ip any", Args: `group: a multicast address, 224.0.0.0 to 239.255.255.255 or ff00::/8; dev: an interface's name or row, instead of a zone such as "ff02::1:3%eth0"`,
+			Doc:     "Also receive datagrams to a multicast group and the socket's port, on one interface.",
 			Example: member + `u.send("hi", "239.1.2.3:5000"); u.recv(timeout="1s").data`, See: "udp_socket.leave", Fn: udpJoin},
-		{Name: "udp_socket.leave", Sig: "group", Kinds: "ip", Args: "group: a multicast address that the socket has joined",
+		{Name: "udp_socket.leave", Sig: "group, dev=None", Kinds: "ip any", Args: "group: a multicast address that the socket has joined; dev: the interface on which it has",
 			Doc: "Leave a multicast group.", Example: member + `u.leave("239.1.2.3"); u.groups`, Fn: udpLeave},
 		{Name: "udp_socket.close",
 			Doc: "Release the port.", Example: open + `u.close()`, Fn: socketClose},
@@ -69,32 +70,60 @@ func udpBuiltins() []*builtin {
 }
 
 func udpBind(c *call) (starlark.Value, error) {
-	at := netip.AddrPortFrom(arg[netip.Addr](c, "addr"), uint16(arg[int](c, "port")))
+	at, err := c.boundTo()
+	if err != nil {
+		return nil, err
+	}
 	return c.on().bindUDP(c.t, at)
 }
 
+// bindUDP binds a socket to an address and port. The address :: stands for all addresses of IPv6, the zero Addr for those of both
+// families.
 func (h *hostValue) bindUDP(t *taskValue, at netip.AddrPort) (*udpValue, error) {
-	v, err := h.newUDP(t, netip.AddrPort{}, func() (*stack.UDPConn, error) { return h.h.BindUDP(at) })
+	bind := h.h.BindUDP
+	if at.Addr() == netip.IPv6Unspecified() {
+		bind = h.h.BindUDP6
+	}
+	v, err := h.newUDP(t, netip.AddrPort{}, func() (*stack.UDPConn, error) { return bind(at) })
 	return v, failed(t, "udp bind", socketAddr("udp", at), err)
 }
 
 func udpConnect(c *call) (starlark.Value, error) {
-	h, to := c.on(), arg[netip.AddrPort](c, "endpoint")
-	local, err := c.localEndpoint()
+	h := c.on()
+	ends, err := c.ends(arg[[]netip.AddrPort](c, "endpoint"))
 	if err != nil {
 		return nil, err
 	}
+	local, to := ends[0].Local, ends[0].Remote // the first of the order, for no answer could tell that another one is better
 	v, err := h.newUDP(c.t, to, func() (*stack.UDPConn, error) { return h.h.DialUDP(local, to) })
 	return v, failed(c.t, "udp", to, err)
 }
 
 func udpSend(c *call) (starlark.Value, error) {
-	v, data, to := c.recv.(*udpValue), arg[[]byte](c, "data"), arg[netip.AddrPort](c, "to")
-	if !to.IsValid() && !v.remote.IsValid() {
+	v, data, list := c.recv.(*udpValue), arg[[]byte](c, "data"), arg[[]netip.AddrPort](c, "to")
+	if len(list) == 0 && !v.remote.IsValid() {
 		return nil, c.errorf("argument 2 (to) is needed, for the socket is not connected")
+	}
+	to := netip.AddrPort{}
+	if len(list) > 0 {
+		var err error
+		if to, err = v.reachable(list); err != nil {
+			return nil, failed(c.t, "udp", list[0], err)
+		}
 	}
 	err := v.send(c.t, data, to)
 	return num(len(data)), err
+}
+
+// reachable returns the first destination of a family for which the socket is.
+func (v *udpValue) reachable(list []netip.AddrPort) (netip.AddrPort, error) {
+	own := v.local.Addr()
+	for _, to := range list {
+		if !own.IsValid() || own.Is4() == to.Addr().Is4() {
+			return to, nil
+		}
+	}
+	return list[0], fmt.Errorf("the socket is bound to %s, which is not of that family", socketAddr("udp", v.local))
 }
 
 func (v *udpValue) send(t *taskValue, data []byte, to netip.AddrPort) error {
@@ -157,22 +186,36 @@ func (v *udpValue) groups() starlark.Value {
 
 func udpJoin(c *call) (starlark.Value, error) {
 	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
-	var err error
-	c.t.Do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group, nil) })
-	return starlark.None, v.groupFailed(c.t, "join", group, err)
+	dev, err := c.anyDev(v.h)
+	if err != nil {
+		return nil, err
+	}
+	c.t.Do(v.h.w, func(now clock.Instant) { err = v.u.Join(now, group, dev) })
+	return starlark.None, v.groupFailed(c.t, "join", group, dev, err)
 }
 
 func udpLeave(c *call) (starlark.Value, error) {
 	v, group := c.recv.(*udpValue), arg[netip.Addr](c, "group")
-	var err error
-	c.t.Do(v.h.w, func(clock.Instant) { err = v.u.Leave(group) })
-	return starlark.None, v.groupFailed(c.t, "leave", group, err)
+	dev, err := c.anyDev(v.h)
+	if err != nil {
+		return nil, err
+	}
+	c.t.Do(v.h.w, func(clock.Instant) { err = v.u.LeaveOn(group, dev) })
+	return starlark.None, v.groupFailed(c.t, "leave", group, dev, err)
 }
 
-func (v *udpValue) groupFailed(t *taskValue, op string, group netip.Addr, err error) error {
+// groupFailed returns the error of join or leave. dev is the interface that the call named, nil if it named none.
+func (v *udpValue) groupFailed(t *taskValue, op string, group netip.Addr, dev *stack.Iface, err error) error {
+	own := v.local.Addr()
 	switch {
+	case errors.Is(err, stack.ErrInvalid) && group.IsMulticast() && own.IsValid() && own.Is4() != group.Is4():
+		err = fmt.Errorf("the socket is bound to %s, which is not of that family", socketAddr("udp", v.local))
+	case errors.Is(err, stack.ErrInvalid) && group.IsMulticast() && dev != nil:
+		err = fmt.Errorf("the group's zone is not %s", dev.Name())
 	case errors.Is(err, stack.ErrInvalid) && group.Is4():
 		err = errors.New("no multicast group: those are 224.0.0.0 to 239.255.255.255")
+	case errors.Is(err, stack.ErrInvalid):
+		err = errors.New("no multicast group: those are ff00::/8")
 	case errors.Is(err, stack.ErrExists):
 		err = errors.New("joined already")
 	case errors.Is(err, stack.ErrNotFound):

@@ -65,36 +65,56 @@ func (n *netLayer) inZone(a netip.Addr) *Iface {
 	return n.ifaces[k]
 }
 
-// scope returns a with a zone if it needs one and has none. Of several interfaces with IPv6 there must be one that the
-// zone of like names. ErrZone: the zone can't be found, or a has a zone that it must not have.
+// linkScope reports whether an address is unique on one link only: a link-local address, or a group of IPv6 with the scope of a link
+// or of an interface.
+func linkScope(a netip.Addr) bool {
+	return a.Is6() && a.IsMulticast() && groupScope(a) <= scopeLink || needsZone(a)
+}
+
+// scope returns a with a zone if it needs one and has none. That is the zone of like, the address at the other end, or the interface
+// with the address like, or the only interface with IPv6. It removes the zone of an address that needs none. The error is a ZoneError.
 func (n *netLayer) scope(a, like netip.Addr) (netip.Addr, error) {
 	a = a.Unmap()
-	if a.Is6() && a.IsMulticast() && groupScope(a) <= scopeLink || needsZone(a) {
-		switch {
-		case a.Zone() != "":
-			if n.inZone(a) == nil {
-				return a, ErrZone
-			}
-			return a, nil
-		case like.Zone() != "":
-			return a.WithZone(like.Zone()), nil
-		}
-		var only *Iface
-		for _, i := range n.ifaces {
-			if i.loop || !i.speaksIPv6() {
-				continue
-			}
-			if only != nil {
-				return a, ErrZone
-			}
-			only = i
-		}
-		if only == nil {
-			return a, ErrZone
-		}
-		return a.WithZone(only.name), nil
+	if !linkScope(a) {
+		return a.WithZone(""), nil
 	}
-	return a.WithZone(""), nil
+	switch {
+	case a.Zone() != "":
+		if i := n.inZone(a); i == nil || !i.loop && !i.speaksIPv6() {
+			return a, n.zoneError(a)
+		}
+		return a, nil
+	case like.Zone() != "":
+		return a.WithZone(like.Zone()), nil
+	}
+	if i := n.localAddrs[like]; i != nil && !i.loop && i.speaksIPv6() {
+		return a.WithZone(i.name), nil
+	}
+	var only *Iface
+	for _, i := range n.ifaces {
+		if i.loop || !i.speaksIPv6() {
+			continue
+		}
+		if only != nil {
+			return a, n.zoneError(a)
+		}
+		only = i
+	}
+	if only == nil {
+		return a, n.zoneError(a)
+	}
+	return a.WithZone(only.name), nil
+}
+
+// zoneError returns the error of an address whose interface can't be found.
+func (n *netLayer) zoneError(a netip.Addr) error {
+	e := &ZoneError{Addr: a}
+	for _, i := range n.ifaces {
+		if !i.loop && i.speaksIPv6() {
+			e.Zones = append(e.Zones, i.name)
+		}
+	}
+	return e
 }
 
 // flow is the key of a TCP or UDP socket: its local and remote address and port. A zero field matches any value. It

@@ -16,7 +16,7 @@ type datagramRoute struct {
 }
 
 // newDatagram returns a frame with n octets, uninitialised, for a datagram to dst. The route chooses the source address
-// if src is unspecified. A datagram longer than the path MTU is fragmented later. With dontFragment it is refused with
+// if src is unspecified; 0.0.0.0 and :: allow a destination of their family only. A datagram longer than the path MTU is fragmented later. With dontFragment it is refused with
 // ErrTooBig.
 func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFragment bool) (*phy.Frame, datagramRoute, error) {
 	dst, err := h.net.scope(dst, src)
@@ -24,7 +24,7 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 		return nil, datagramRoute{}, err
 	}
 	version := familyOf(dst)
-	if !isAny(src) && familyOf(src) != version || src.IsValid() && src.Is4() != dst.Is4() && src != netip.IPv6Unspecified() {
+	if src.IsValid() && src.Is4() != dst.Is4() {
 		return nil, datagramRoute{}, ErrInvalid
 	}
 	way, ok := h.net.routeFor(src, dst)

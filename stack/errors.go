@@ -2,6 +2,8 @@ package stack
 
 import (
 	"errors"
+	"net/netip"
+	"strings"
 
 	"smolsh/stack/tcp"
 )
@@ -29,3 +31,28 @@ var (
 	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination
 	ErrHostUnreach = tcp.ErrHostUnreach              // the neighbour does not answer
 )
+
+// ZoneError is the error of an address of link-local scope that names no interface with IPv6, where the host can't choose one itself
+// (RFC 4007 §6). errors.Is matches it with ErrZone.
+type ZoneError struct {
+	Addr  netip.Addr // address as the caller wrote it
+	Zones []string   // names of the interfaces that speak IPv6
+}
+
+// Error names the addresses that the caller may mean.
+func (e *ZoneError) Error() string {
+	switch {
+	case len(e.Zones) == 0:
+		return "no interface speaks IPv6"
+	case e.Addr.Zone() != "":
+		return "interface " + e.Addr.Zone() + " does not speak IPv6; those that do: " + strings.Join(e.Zones, ", ")
+	}
+	var ways []string
+	for _, z := range e.Zones {
+		ways = append(ways, e.Addr.WithZone(z).String())
+	}
+	return ErrZone.Error() + ": write " + strings.Join(ways, " or ")
+}
+
+// Is implements the match with ErrZone.
+func (e *ZoneError) Is(target error) bool { return target == ErrZone }

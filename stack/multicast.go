@@ -28,8 +28,8 @@ type membership struct {
 // Join makes the socket receive datagrams to a multicast group and the socket's port, whatever address it is bound to.
 // It joins on the interface on. If on is nil, that is the group's zone, else the interface of the bound address, else of a route to
 // the group, else the first Ethernet. The membership stays on that interface. If several sockets share a port, each bound to its own address, each receives a
-// copy. Errors: ErrInvalid, group is not a group, or of a family for which the socket does not receive; ErrExists, the
-// socket has joined it already; ErrNoRoute, ErrLimit, ErrClosed.
+// copy. Errors: ErrInvalid, group is not a group, or of a family for which the socket does not receive, or its zone is not on; ErrExists, the
+// socket has joined it there already; ErrZone, ErrNoRoute, ErrLimit, ErrClosed.
 func (u *UDPConn) Join(now clock.Instant, group netip.Addr, on *Iface) error {
 	h := u.host
 	group = group.Unmap()
@@ -38,17 +38,24 @@ func (u *UDPConn) Join(now clock.Instant, group netip.Addr, on *Iface) error {
 		return ErrClosed
 	case !group.IsMulticast() || !u.receives(familyOf(group)):
 		return ErrInvalid
-	case u.memberOf(group) != nil:
-		return ErrExists
+	case on != nil && group.Zone() != "" && group.Zone() != on.name:
+		return ErrInvalid
 	}
 	p, ok := hop{iface: on}, on != nil && on.up
 	if on == nil {
-		p, ok = h.net.groupHop(u.local.Addr(), group)
+		scoped, err := h.net.scope(group, u.local.Addr())
+		if err != nil {
+			return err
+		}
+		p, ok = h.net.groupHop(u.local.Addr(), scoped)
 	}
-	if !ok || group.Is6() && !p.iface.speaksIPv6() {
+	if !ok || group.Is6() && !p.iface.loop && !p.iface.speaksIPv6() {
 		return ErrNoRoute
 	}
 	group = group.WithZone("")
+	if m := p.iface.membership(group); m != nil && u.groups.has(m) {
+		return ErrExists
+	}
 	if h.igmp.memberships >= h.limits.Groups {
 		return h.limitError(limitGroups)
 	}
@@ -138,12 +145,16 @@ func (g *ifaceGroups) joined() (n int) {
 	return n
 }
 
-// Leave ends a membership; Close ends all memberships. Errors: ErrNotFound, the socket has not joined; ErrClosed.
-func (u *UDPConn) Leave(group netip.Addr) error {
+// Leave ends a membership, on the interface of the group's zone, or on the first interface with the membership. Close ends all
+// memberships. Errors: ErrNotFound, the socket has not joined; ErrClosed.
+func (u *UDPConn) Leave(group netip.Addr) error { return u.LeaveOn(group, nil) }
+
+// LeaveOn is Leave for the membership on the interface on, unless on is nil.
+func (u *UDPConn) LeaveOn(group netip.Addr, on *Iface) error {
 	if u.closed {
 		return ErrClosed
 	}
-	m := u.memberOf(group.Unmap())
+	m := u.memberOf(group.Unmap(), on)
 	if m == nil {
 		return ErrNotFound
 	}
@@ -158,21 +169,26 @@ func (u *UDPConn) leave(m *membership) {
 	m.release()
 }
 
-// Groups returns the groups that the socket has joined, in the order of joining.
+// Groups returns the groups that the socket has joined, in the order of joining, those of link scope with their zone.
 func (u *UDPConn) Groups() []netip.Addr {
 	groups := make([]netip.Addr, 0, u.groups.len())
 	for m := range u.groups.all {
-		groups = append(groups, m.group)
+		group := m.group
+		if linkScope(group) {
+			group = group.WithZone(m.iface.name)
+		}
+		groups = append(groups, group)
 	}
 	return groups
 }
 
-// memberOf returns the socket's membership in a group, on the interface of the group's zone if it has one; nil if there is none.
-func (u *UDPConn) memberOf(group netip.Addr) *membership {
+// memberOf returns the socket's membership in a group, on the interface on unless it is nil, and on that of the group's zone if it has
+// one; nil if there is none.
+func (u *UDPConn) memberOf(group netip.Addr, on *Iface) *membership {
 	zone := group.Zone()
 	group = group.WithZone("")
 	for _, i := range u.host.net.ifaces {
-		if zone != "" && zone != i.name {
+		if zone != "" && zone != i.name || on != nil && on != i {
 			continue
 		}
 		if m := i.membership(group); m != nil && u.groups.has(m) {

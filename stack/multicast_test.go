@@ -115,7 +115,7 @@ func TestMulticastErrors(t *testing.T) {
 	}{
 		{ErrInvalid, func() error { return u.Join(0, ipA, nil) }},
 		{ErrInvalid, func() error { return u.Join(0, limitedBroadcast, nil) }},
-		{ErrNoRoute, func() error { return u.Join(0, netip.MustParseAddr("ff02::1"), nil) }}, // the host does not speak IPv6
+		{ErrZone, func() error { return u.Join(0, netip.MustParseAddr("ff02::1"), nil) }}, // the host does not speak IPv6
 		{ErrInvalid, func() error { return u.Join(0, netip.Addr{}, nil) }},
 		{nil, func() error { return u.Join(0, netip.MustParseAddr("::ffff:239.1.2.3"), nil) }},
 		{ErrExists, func() error { return u.Join(0, group, nil) }},

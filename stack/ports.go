@@ -84,6 +84,18 @@ func familiesOf(a netip.Addr, only6 bool) families {
 	return families{ipv4, ipv6}
 }
 
+// anyAddr returns the address to which a socket for all addresses is bound, in the form that Local returns: the zero Addr for both
+// families, :: for IPv6 alone, 0.0.0.0 for IPv4 alone.
+func (fs families) anyAddr() netip.Addr {
+	switch {
+	case fs.last == ipv4:
+		return netip.IPv4Unspecified()
+	case fs.first == ipv6:
+		return netip.IPv6Unspecified()
+	}
+	return netip.Addr{}
+}
+
 // isAny reports whether a socket bound to a receives packets to every address of its families.
 func isAny(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
 

@@ -100,7 +100,7 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	for _, table := range []map[uint16]*ICMPConn{h.sockets.icmpByID, h.sockets.icmpByUDP} {
 		for _, c := range table {
 			infos = append(infos, SocketInfo{
-				ID: c.id, NetID: "icmp", RecvQ: c.queue.charged, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), c.ident),
+				ID: c.id, NetID: "icmp", RecvQ: c.queue.charged, Local: netip.AddrPortFrom(netip.Addr{}, c.ident),
 			})
 		}
 	}
@@ -108,7 +108,7 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 		for c := range list.all {
 			infos = append(infos, SocketInfo{
 				ID: c.id, NetID: "raw", State: "UNCONN", RecvQ: c.queue.charged,
-				Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.proto)),
+				Local: netip.AddrPortFrom(netip.Addr{}, uint16(c.proto)),
 			})
 		}
 	}
@@ -116,7 +116,7 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 		for c := range list.all {
 			infos = append(infos, SocketInfo{
 				ID: c.id, NetID: "frames", State: "UNCONN", RecvQ: c.queue.charged,
-				Local: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(c.typ)),
+				Local: netip.AddrPortFrom(netip.Addr{}, uint16(c.typ)),
 			})
 		}
 	}

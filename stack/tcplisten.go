@@ -44,6 +44,9 @@ func (h *Host) listenTCP(local netip.AddrPort, only6 bool, backlog int, cfg tcp.
 	if only6 && fs.first == ipv4 {
 		return nil, ErrInvalid
 	}
+	if isAny(local.Addr()) {
+		local = netip.AddrPortFrom(fs.anyAddr(), local.Port())
+	}
 	if local.Port() == 0 {
 		port, err := h.ephemeral(portsTCP, local, netip.AddrPort{}, nil)
 		if err != nil {
@@ -89,8 +92,8 @@ func (l *TCPListener) Accept() *TCPConn {
 	return c
 }
 
-// Local returns the local address and port. The address is unspecified if the listener accepts connections to any
-// address.
+// Local returns the local address and port. The address of a listener on all addresses is the zero Addr, :: if it accepts
+// connections of IPv6 alone, 0.0.0.0 of IPv4 alone.
 func (l *TCPListener) Local() netip.AddrPort { return l.local }
 
 // Pending returns the number of connections that wait for Accept.

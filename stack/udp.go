@@ -94,6 +94,9 @@ func (h *Host) openUDP(local, remote netip.AddrPort, only6 bool) (*UDPConn, erro
 	if only6 && fs.first == ipv4 {
 		return nil, ErrInvalid
 	}
+	if isAny(local.Addr()) {
+		local = netip.AddrPortFrom(fs.anyAddr(), local.Port())
+	}
 	if local.Port() == 0 {
 		port, err := h.ephemeral(portsUDP, local, remote, nil)
 		if err != nil {
@@ -167,7 +170,8 @@ func (h *Host) receiveUDP(now clock.Instant, p *packet) Verdict {
 	return deliveredTo(wire.ProtocolUDP, s.local.Port())
 }
 
-// Local returns the local address and port. The address is unspecified if the socket is bound to all addresses.
+// Local returns the local address and port. The address of a socket that is bound to all addresses is the zero Addr, :: if it
+// receives for IPv6 alone, 0.0.0.0 for IPv4 alone.
 func (u *UDPConn) Local() netip.AddrPort { return u.local }
 
 // Remote returns the peer of a connected socket, the zero value for others.

@@ -25,10 +25,10 @@ type function func(c *Call) (starlark.Value, error)
 var calls = []registry.Builtin[*Call]{
 	{Name: "kernel.tcp.connect", Sig: "endpoint, timeout=, local=None, **options", Kinds: "endpoint duration any", Result: "kernel_conn",
 		Doc: "Open a connection from the operating system's stack; not in a virtual lab.", Example: dial + `c.state`, See: "tcp.connect", Fn: connect},
-	{Name: "kernel.tcp.listen", Sig: "port, addr=None, backlog=128, **options", Kinds: "port ip int:1..65536", Result: "kernel_listener",
+	{Name: "kernel.tcp.listen", Sig: "port, addr=None, backlog=128, v6only=False, **options", Kinds: "port ip int:1..65536 bool", Result: "kernel_listener",
 		Doc:     "Listen in the operating system's stack, so that a script can hold both ends.",
 		Example: `l = kernel.tcp.listen(8080); c = tcp.connect("192.168.69.100:8080"); l.accept().peer == c.local`, See: "tcp.listen", Fn: listen},
-	{Name: "kernel.udp.bind", Sig: "port=0, addr=None", Kinds: "port ip", Result: "kernel_udp_socket",
+	{Name: "kernel.udp.bind", Sig: "port=0, addr=None, v6only=False", Kinds: "port ip bool", Result: "kernel_udp_socket",
 		Doc: "A UDP socket of the operating system's.", Example: `kernel.udp.bind(6969).port`, See: "udp.bind", Fn: bind},
 	{Name: "kernel.udp.connect", Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "kernel_udp_socket",
 		Doc: "A UDP socket of the operating system's that speaks to one peer only.", Example: dialUDP + `u.send("hi"); u.recv().data`, See: "udp.connect", Fn: connectUDP},

@@ -67,8 +67,7 @@ func (v *conn) state() string {
 }
 
 func connect(c *Call) (starlark.Value, error) {
-	to := arg[netip.AddrPort](c, "endpoint")
-	local, err := c.localEndpoint()
+	ends, err := c.ends()
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +75,34 @@ func connect(c *Call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := net.Dialer{KeepAlive: -1, Control: set.control}
-	if local.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(local)
+	k, left := c.stack(), c.timeLeft()
+	var fail error
+	for _, e := range ends { // one after the other: the system reports soon if it has no address of a family
+		nc, err := dialTCP(c.Task, set, e, left())
+		if err == nil {
+			_ = nc.SetNoDelay(set.nodelay())
+			return k.newConn(nc), nil
+		}
+		switch {
+		case fail != nil && c.Task.Err() == nil:
+		case e.Local.IsValid() && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL)):
+			fail = k.env.Failed(c.Task, "tcp from", registry.SocketAddress(e.Local), err)
+		default:
+			fail = k.env.Failed(c.Task, "tcp", e.Remote, err)
+		}
+		if c.Task.Err() != nil {
+			break
+		}
 	}
-	k := c.stack()
-	nc, err := dialTCP(c.Task, &d, to, c.timeout())
-	switch {
-	case local.IsValid() && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL)):
-		return nil, k.env.Failed(c.Task, "tcp from", registry.SocketAddress(local), err)
-	case err != nil:
-		return nil, k.env.Failed(c.Task, "tcp", to, err)
-	}
-	_ = nc.SetNoDelay(set.nodelay())
-	return k.newConn(nc), nil
+	return nil, fail
 }
 
 // dialTCP opens a connection and waits until it is open. With a negative timeout it waits as long as the system does.
-func dialTCP(t Task, d *net.Dialer, to netip.AddrPort, timeout time.Duration) (*net.TCPConn, error) {
+func dialTCP(t Task, set setter, e registry.Ends, timeout time.Duration) (*net.TCPConn, error) {
+	to, d := e.Remote, net.Dialer{KeepAlive: -1, Control: set.control}
+	if e.Local.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: netIP(e.Local.Addr()), Port: int(e.Local.Port()), Zone: e.Local.Addr().Zone()}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if timeout >= 0 {

@@ -95,13 +95,26 @@ func (c *Call) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: "+format, append([]any{c.Name}, args...)...)
 }
 
-// localEndpoint returns the address and port of the argument local, the zero value if the call did not give it.
-func (c *Call) localEndpoint() (netip.AddrPort, error) {
-	ap, err := registry.LocalEndpoint(arg[starlark.Value](c, "local"), nil)
+// ends returns the two ends of the sockets that the arguments endpoint and local allow, in the order in which to try them.
+func (c *Call) ends() ([]registry.Ends, error) {
+	locals, err := registry.LocalEndpoints(arg[starlark.Value](c, "local"), nil)
 	if err != nil {
-		return ap, c.errorf("local %w", err)
+		return nil, c.errorf("local %w", err)
 	}
-	return ap, nil
+	list, err := registry.PairEnds(locals, arg[[]netip.AddrPort](c, "endpoint"))
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	return list, nil
+}
+
+// boundTo returns the local end that the arguments addr, port and v6only name.
+func (c *Call) boundTo() (netip.AddrPort, error) {
+	at, err := registry.BoundTo(arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[bool](c, "v6only"))
+	if err != nil {
+		return at, c.errorf("%w", err)
+	}
+	return at, nil
 }
 
 // forever is the timeout of a call that has none.

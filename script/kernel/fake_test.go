@@ -37,7 +37,7 @@ func ours() []*registry.Builtin[*Call] {
 		{Name: "listener.accept", Sig: "timeout=", Kinds: "duration", Result: "conn"}, {Name: "listener.close"},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint"},
 		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration"}, {Name: "udp_socket.close"},
-		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, **options", Kinds: "str port any ip int:1..65536", Args: "handler: what serves"},
+		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, v6only=False, **options", Kinds: "str port any ip int:1..65536 bool", Args: "handler: what serves"},
 		{Name: "server.stop"}, {Name: "server.wait", Sig: "timeout=", Kinds: "duration"},
 	}
 }
@@ -382,4 +382,4 @@ type permissive struct{}
 
 func (permissive) Permit(*registry.Param, any) error             { return nil }
 func (permissive) HostOf(starlark.Value) (starlark.Value, error) { return nil, nil }
-func (permissive) AddrOf(starlark.Value) (netip.Addr, error)     { return netip.Addr{}, nil }
+func (permissive) AddrsOf(starlark.Value) ([]netip.Addr, error)  { return nil, nil }

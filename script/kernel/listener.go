@@ -55,21 +55,26 @@ func listen(c *Call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.stack().listen(c, arg[netip.Addr](c, "addr"), arg[int](c, "port"), arg[int](c, "backlog"), set)
+	at, err := c.boundTo()
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.stack().listen(c, at, arg[int](c, "backlog"), set)
 	if err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-func (k *Stack) listen(c *Call, addr netip.Addr, port, backlog int, set setter) (*listener, error) {
+func (k *Stack) listen(c *Call, at netip.AddrPort, backlog int, set setter) (*listener, error) {
 	lc := net.ListenConfig{KeepAlive: -1, Control: set.control}
 	lc.SetMultipathTCP(false)
-	l, err := lc.Listen(context.Background(), "tcp", netAddr(addr, port))
+	network, address := listenAddr("tcp", at)
+	l, err := lc.Listen(context.Background(), network, address)
 	if err != nil {
-		return nil, k.env.Failed(c.Task, "tcp listen", registry.SocketAddress(netip.AddrPortFrom(addr, uint16(port))), err)
+		return nil, k.env.Failed(c.Task, "tcp listen", registry.SocketAddress(at), err)
 	}
-	v := &listener{k: k, l: l.(*net.TCPListener), local: addrPort(l.Addr()), set: set}
+	v := &listener{k: k, l: l.(*net.TCPListener), local: boundAddr(l.Addr(), at), set: set}
 	setBacklog(v.l, backlog)
 	k.keep(v.l)
 	return v, nil

@@ -79,7 +79,10 @@ func serve(c *Call) (starlark.Value, error) {
 		return nil, c.errorf("%w", err)
 	}
 	v := &server{k: k, proto: arg[string](c, "proto")}
-	addr, port := arg[netip.Addr](c, "addr"), arg[int](c, "port")
+	at, err := c.boundTo()
+	if err != nil {
+		return nil, err
+	}
 	set, err := c.setter()
 	if err != nil {
 		return nil, err
@@ -87,14 +90,14 @@ func serve(c *Call) (starlark.Value, error) {
 	run := v.acceptAll
 	switch v.proto {
 	case "tcp":
-		if v.tcp, err = k.listen(c, addr, port, arg[int](c, "backlog"), set); err == nil {
+		if v.tcp, err = k.listen(c, at, arg[int](c, "backlog"), set); err == nil {
 			v.local = v.tcp.local
 		}
 	case "udp":
 		if len(set.list) > 0 {
 			return nil, c.errorf("%s is an option of TCP", set.list[0].Name)
 		}
-		if v.udp, err = k.bindUDP(c.Task, addr, port); err == nil {
+		if v.udp, err = k.bindUDP(c.Task, at); err == nil {
 			v.local, run = v.udp.local, v.answerAll
 		}
 	default:

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"go.starlark.net/starlark"
 
@@ -91,10 +92,32 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// netAddr returns an address and port in the notation of package net, ":80" for port 80 of all addresses.
-func netAddr(a netip.Addr, port int) string {
-	if !a.IsValid() {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)).String()[len("0.0.0.0"):]
+// boundAddr returns the local end of a socket that is bound to at, in which the system may have chosen the port.
+func boundAddr(a net.Addr, at netip.AddrPort) netip.AddrPort {
+	got := addrPort(a)
+	if got.Addr().IsValid() {
+		return got
 	}
-	return netip.AddrPortFrom(a, uint16(port)).String()
+	return netip.AddrPortFrom(at.Addr(), got.Port())
+}
+
+// listenAddr returns the network and the address in package net's notation for a socket of a protocol that is bound to at. The zero Addr
+// stands for all addresses of both families, :: and 0.0.0.0 for those of one.
+func listenAddr(proto string, at netip.AddrPort) (network, address string) {
+	port := strconv.Itoa(int(at.Port()))
+	switch a := at.Addr(); {
+	case !a.IsValid():
+		return proto, ":" + port
+	case a.Is4():
+		return proto + "4", at.String()
+	}
+	return proto + "6", at.String()
+}
+
+// netIP returns an address in package net's notation, nil if it stands for all addresses.
+func netIP(a netip.Addr) net.IP {
+	if !a.IsValid() || a.IsUnspecified() {
+		return nil
+	}
+	return a.AsSlice()
 }

@@ -98,7 +98,7 @@ func setInt(level, opt int) func(fd int, v any) error {
 var setOption = map[string]func(fd int, v any) error{
 	"sndbuf": setInt(unix.SOL_SOCKET, unix.SO_SNDBUF),
 	"rcvbuf": setInt(unix.SOL_SOCKET, unix.SO_RCVBUF),
-	"ttl":    setInt(unix.IPPROTO_IP, unix.IP_TTL),
+	"ttl":    setTTL,
 	"mss":    setInt(unix.IPPROTO_TCP, unix.TCP_MAXSEG),
 	"nodelay": func(fd int, v any) error {
 		n := 0
@@ -120,6 +120,15 @@ var setOption = map[string]func(fd int, v any) error{
 		}
 		return err
 	},
+}
+
+// setTTL sets the time to live, and the hop limit of a socket that also speaks IPv6.
+func setTTL(fd int, v any) error {
+	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err == nil && family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, v.(int))
+	}
+	return errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, v.(int)))
 }
 
 // setKeepAlive sets the idle time before the first probe and the time between probes, in whole seconds, rounded up.

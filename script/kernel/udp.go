@@ -1,8 +1,10 @@
 package kernel
 
 import (
+	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -46,47 +48,65 @@ func (v *udpSocket) AttrNames() []string {
 }
 
 func bind(c *Call) (starlark.Value, error) {
-	return c.stack().bindUDP(c.Task, arg[netip.Addr](c, "addr"), arg[int](c, "port"))
-}
-
-func (k *Stack) bindUDP(t Task, addr netip.Addr, port int) (*udpSocket, error) {
-	at := &net.UDPAddr{Port: port}
-	if addr.IsValid() {
-		at = net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, uint16(port)))
-	}
-	u, err := net.ListenUDP("udp", at)
-	if err != nil {
-		return nil, k.env.Failed(t, "udp bind", registry.SocketAddress(netip.AddrPortFrom(addr, uint16(port))), err)
-	}
-	k.keep(u)
-	return &udpSocket{k: k, u: u, local: addrPort(u.LocalAddr())}, nil
-}
-
-func connectUDP(c *Call) (starlark.Value, error) {
-	to := arg[netip.AddrPort](c, "endpoint")
-	local, err := c.localEndpoint()
+	at, err := c.boundTo()
 	if err != nil {
 		return nil, err
 	}
-	var from *net.UDPAddr
-	if local.IsValid() {
-		from = net.UDPAddrFromAddrPort(local)
-	}
-	u, err := net.DialUDP("udp", from, net.UDPAddrFromAddrPort(to))
+	return c.stack().bindUDP(c.Task, at)
+}
+
+func (k *Stack) bindUDP(t Task, at netip.AddrPort) (*udpSocket, error) {
+	network, address := listenAddr("udp", at)
+	u, err := (&net.ListenConfig{}).ListenPacket(context.Background(), network, address)
 	if err != nil {
-		return nil, c.stack().env.Failed(c.Task, "udp", to, err)
+		return nil, k.env.Failed(t, "udp bind", registry.SocketAddress(at), err)
 	}
-	c.stack().keep(u)
-	return &udpSocket{k: c.stack(), u: u, local: addrPort(u.LocalAddr()), remote: to}, nil
+	v := &udpSocket{k: k, u: u.(*net.UDPConn), local: boundAddr(u.LocalAddr(), at)}
+	k.keep(v.u)
+	return v, nil
+}
+
+func connectUDP(c *Call) (starlark.Value, error) {
+	ends, err := c.ends()
+	if err != nil {
+		return nil, err
+	}
+	k := c.stack()
+	var fail error
+	for _, e := range ends {
+		var from *net.UDPAddr
+		if e.Local.IsValid() {
+			from = &net.UDPAddr{IP: netIP(e.Local.Addr()), Port: int(e.Local.Port()), Zone: e.Local.Addr().Zone()}
+		}
+		u, err := net.DialUDP("udp", from, net.UDPAddrFromAddrPort(e.Remote))
+		if err == nil {
+			k.keep(u)
+			return &udpSocket{k: k, u: u, local: addrPort(u.LocalAddr()), remote: e.Remote}, nil
+		}
+		if fail == nil {
+			fail = k.env.Failed(c.Task, "udp", e.Remote, err)
+		}
+	}
+	return nil, fail
 }
 
 func udpSend(c *Call) (starlark.Value, error) {
-	v, data, to := c.Recv.(*udpSocket), arg[[]byte](c, "data"), arg[netip.AddrPort](c, "to")
-	if !to.IsValid() && !v.remote.IsValid() {
+	v, data, list := c.Recv.(*udpSocket), arg[[]byte](c, "data"), arg[[]netip.AddrPort](c, "to")
+	if len(list) == 0 && !v.remote.IsValid() {
 		return nil, c.errorf("argument 2 (to) is needed, for the socket is not connected")
 	}
-	if to.IsValid() && v.remote.IsValid() && to != v.remote {
+	if len(list) > 0 && v.remote.IsValid() && !slices.Contains(list, v.remote) {
 		return nil, c.errorf("the socket is connected to %v", v.remote)
+	}
+	var to netip.AddrPort
+	if len(list) > 0 {
+		to = list[0]
+	}
+	for _, ap := range list {
+		if own := v.local.Addr(); !own.IsValid() || own.Is4() == ap.Addr().Is4() {
+			to = ap
+			break
+		}
 	}
 	return num(len(data)), v.send(c.Task, data, to)
 }

@@ -3,10 +3,13 @@ package kernel
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
 	"go.starlark.net/starlark"
+
+	"smolsh/script/registry"
 )
 
 // A lateTask is told to end just after fn of each wait has run, so each wait returns an error although fn succeeded.
@@ -26,7 +29,7 @@ func (p *program) pair(t Task) (c, k *conn, l *listener) {
 	}
 	l = &listener{k: p.kernel, l: nl, local: addrPort(nl.Addr())}
 	p.kernel.keep(nl)
-	nc, err := dialTCP(t, &net.Dialer{}, l.local, forever)
+	nc, err := dialTCP(t, setter{}, registry.Ends{Remote: l.local}, forever)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -66,11 +69,11 @@ func TestWaitThatEndsAsItSucceeds(t *testing.T) {
 		}
 		t.Errorf("the peer did not close: %v", err)
 	}
-	if _, err := dialTCP(lateTask{main}, &net.Dialer{}, l.local, forever); !errors.Is(err, errCanceled) {
+	if _, err := dialTCP(lateTask{main}, setter{}, registry.Ends{Remote: l.local}, forever); !errors.Is(err, errCanceled) {
 		t.Errorf("connect returned %v", err)
 	}
 	closedByPeer(l.accept(main, forever))
-	nc, err := dialTCP(main, &net.Dialer{}, l.local, forever)
+	nc, err := dialTCP(main, setter{}, registry.Ends{Remote: l.local}, forever)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,7 @@ func TestClose(t *testing.T) {
 	defer p.baton.Unlock()
 	main := p.newTask()
 	_, k, l := p.pair(main)
-	u, err := p.kernel.bindUDP(main, addrPort(l.l.Addr()).Addr(), 0)
+	u, err := p.kernel.bindUDP(main, netip.AddrPortFrom(addrPort(l.l.Addr()).Addr(), 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // words explains parameters by name. It is used for builtins whose Args do not explain them.
 var words = map[string]string{
 	"a":          "the first host",
-	"addr":       "the local address; without it, every address",
+	"addr":       `the local address; without it, or "::", every address of both families; "0.0.0.0" for those of IPv4`,
 	"address":    "an IP address, or a host or its name",
 	"b":          "the second host",
 	"backlog":    "number of connections that may wait to be accepted",
@@ -45,6 +45,7 @@ var words = map[string]string{
 	"timeout":    "time to wait; without it, for ever",
 	"to":         `an address or a host's name, and a port: "192.168.69.1:80", "b:80"`,
 	"ttl":        "time to live of packets",
+	"v6only":     "whether a socket for every address is for those of IPv6 alone",
 	"x":          "any value",
 	"seed":       "seed of all randomness",
 	"proto":      `"tcp" or "udp"`,

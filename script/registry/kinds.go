@@ -27,7 +27,7 @@ const (
 	KindData     Kind = "data"     // []byte
 	KindDuration Kind = "duration" // time.Duration
 	KindIP       Kind = "ip"       // netip.Addr
-	KindEndpoint Kind = "endpoint" // netip.AddrPort; the port is required
+	KindEndpoint Kind = "endpoint" // []netip.AddrPort, not empty, in the order in which to try them; the port is required
 	KindCIDR     Kind = "cidr"     // netip.Prefix: an address with its prefix length
 	KindPort     Kind = "port"     // int
 	KindMAC      Kind = "mac"      // wire.HardwareAddr
@@ -196,14 +196,17 @@ func (k Kind) convertString(v starlark.Value) (any, error) {
 		}
 		return a.Unmap(), nil
 	case KindEndpoint:
-		ap, err := netip.ParseAddrPort(s)
+		ap, err := parseEndpoint(s)
 		if err != nil {
-			return nil, errKind
+			return nil, err
 		}
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+		return []netip.AddrPort{ap}, nil
 	case KindCIDR:
 		p, err := netip.ParsePrefix(s)
-		if err != nil {
+		switch {
+		case err != nil && strings.Contains(s, "%"):
+			return nil, errors.New("a prefix has no zone")
+		case err != nil:
 			return nil, errKind
 		}
 		return p, nil
@@ -226,32 +229,6 @@ func Octets(v starlark.Value) (b []byte, ok bool) {
 		return []byte(v), true
 	}
 	return nil, false
-}
-
-// LocalEndpoint returns the local end of a socket that an argument of KindAny names: an address, an address with port, or a
-// port, which stands for all IPv4 addresses. A caller, which may be nil, has hosts that stand for their addresses. It returns
-// the zero value for nil and None. The error begins with "is".
-func LocalEndpoint(v starlark.Value, caller Caller) (ap netip.AddrPort, err error) {
-	if v == nil || v == starlark.None {
-		return ap, nil
-	}
-	convert := func(k Kind) (any, error) {
-		if caller == nil {
-			return k.Convert(v)
-		}
-		return k.For(v, caller)
-	}
-	if port, err := KindPort.Convert(v); err == nil {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port.(int))), nil
-	}
-	if a, err := convert(KindIP); err == nil {
-		return netip.AddrPortFrom(a.(netip.Addr), 0), nil
-	}
-	x, err := convert(KindEndpoint)
-	if err != nil {
-		return ap, fmt.Errorf("is an address, with a port or without, or a port, got %s %v", v.Type(), v)
-	}
-	return x.(netip.AddrPort), nil
 }
 
 // duration converts seconds, a string such as "20ms", and a time.duration.
@@ -405,29 +382,6 @@ func Address(a netip.Addr) starlark.Value {
 		return starlark.None
 	}
 	return starlark.String(a.String())
-}
-
-// Endpoint converts an address with port to a script's value, None for the zero value.
-func Endpoint(ap netip.AddrPort) starlark.Value {
-	if !ap.IsValid() {
-		return starlark.None
-	}
-	return starlark.String(ap.String())
-}
-
-// SocketAddress returns a socket's address as ss shows it: "192.168.69.1:7", "*:7" for all addresses, "*:*" for any peer.
-func SocketAddress(ap netip.AddrPort) string {
-	host, port := "*", "*"
-	if a := ap.Addr(); a.IsValid() && !a.IsUnspecified() {
-		host = a.String()
-		if a.Is6() {
-			host = "[" + host + "]"
-		}
-	}
-	if ap.Port() != 0 {
-		port = strconv.Itoa(int(ap.Port()))
-	}
-	return host + ":" + port
 }
 
 // Brief returns the text of a value, cut off after 200 octets.

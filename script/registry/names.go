@@ -17,11 +17,13 @@ type Caller interface {
 	// HostOf returns the host that a value stands for, which is the value itself or has its name. It returns nil and no error
 	// for a value that is neither a host nor has the form of a name. The error says that no host has the name.
 	HostOf(v starlark.Value) (starlark.Value, error)
-	// AddrOf returns the address at which the caller reaches a host that HostOf returned.
-	AddrOf(host starlark.Value) (netip.Addr, error)
+	// AddrsOf returns the addresses at which the caller reaches a host that HostOf returned, in the order in which to try them. Without
+	// an error there is at least one.
+	AddrsOf(host starlark.Value) ([]netip.Addr, error)
 }
 
-// For returns what Convert does, and accepts a host or its name in the place of an address.
+// For returns what Convert does, and accepts a host or its name in the place of an address. A host that stands for one address stands for
+// the first of its addresses.
 func (k Kind) For(v starlark.Value, caller Caller) (any, error) {
 	x, err := k.Convert(v)
 	if err == nil {
@@ -42,7 +44,7 @@ func (k Kind) For(v starlark.Value, caller Caller) (any, error) {
 	return nil, err
 }
 
-// addrOf returns the address of a host or name; wrong is the error for a value that is neither.
+// addrOf returns the first address of a host or name; wrong is the error for a value that is neither.
 func addrOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 	h, err := caller.HostOf(v)
 	switch {
@@ -51,8 +53,30 @@ func addrOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 	case h == nil:
 		return nil, wrong
 	}
-	a, err := caller.AddrOf(h)
-	return a, err
+	list, err := caller.AddrsOf(h)
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// addresses returns the address that v is, or all addresses of the host that v is or names. The caller may be nil.
+func addresses(v starlark.Value, caller Caller) ([]netip.Addr, error) {
+	a, err := KindIP.Convert(v)
+	if err == nil {
+		return []netip.Addr{a.(netip.Addr)}, nil
+	}
+	if caller == nil {
+		return nil, err
+	}
+	h, nameErr := caller.HostOf(v)
+	switch {
+	case nameErr != nil:
+		return nil, nameErr
+	case h == nil:
+		return nil, err
+	}
+	return caller.AddrsOf(h)
 }
 
 // endpointOf reads "name:port" and (host, port).
@@ -66,7 +90,7 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 		switch {
 		case !found && isName(s, caller):
 			return nil, fmt.Errorf("the port is missing: %q", s+":80")
-		case !found || err != nil:
+		case !found || err != nil || !isName(name, caller): // an address whose brackets are missing is ambiguous
 			return nil, wrong
 		}
 		host, port = starlark.String(name), starlark.MakeUint64(n)
@@ -75,15 +99,22 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 	} else {
 		return nil, wrong
 	}
-	a, err := KindIP.For(host, caller)
-	if err != nil {
+	addrs, err := addresses(host, caller)
+	switch {
+	case err == errKind:
+		return nil, wrong
+	case err != nil:
 		return nil, err
 	}
 	n, err := KindPort.Convert(port)
 	if err != nil {
 		return nil, wrong
 	}
-	return netip.AddrPortFrom(a.(netip.Addr), uint16(n.(int))), nil
+	list := make([]netip.AddrPort, len(addrs))
+	for k, a := range addrs {
+		list[k] = netip.AddrPortFrom(a, uint16(n.(int)))
+	}
+	return list, nil
 }
 
 // isName reports whether a string has the form of a host's name.

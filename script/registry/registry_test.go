@@ -43,7 +43,7 @@ func (permissive) HostOf(v starlark.Value) (starlark.Value, error) {
 	}
 	return nil, nil
 }
-func (permissive) AddrOf(starlark.Value) (netip.Addr, error) { panic("there is no host") }
+func (permissive) AddrsOf(starlark.Value) ([]netip.Addr, error) { panic("there is no host") }
 
 // TestBind: Bind converts arguments by position and by name, fills in defaults, and collects *rest and **options.
 func TestBind(t *testing.T) {
@@ -113,7 +113,7 @@ func TestConvert(t *testing.T) {
 		{KindRate, starlark.String("1mbps"), uint64(8_000_000)},
 		{KindRate, starlark.String("fast"), nil},
 		{KindIP, starlark.String("::ffff:10.0.0.1"), netip.MustParseAddr("10.0.0.1")},
-		{KindEndpoint, starlark.String("[fdaa::1]:80"), netip.MustParseAddrPort("[fdaa::1]:80")},
+		{KindEndpoint, starlark.String("[fdaa::1]:80"), []netip.AddrPort{netip.MustParseAddrPort("[fdaa::1]:80")}},
 		{KindEndpoint, starlark.String("10.0.0.1"), nil},
 		{KindPort, starlark.MakeInt(65536), nil},
 		{KindChance, starlark.Float(1.5), nil},

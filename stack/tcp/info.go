@@ -70,6 +70,9 @@ func (c *Conn) Info(now clock.Instant) Info {
 	}
 	if c.snd.maxSegment > 0 {
 		i.PathMTU = c.segmentSize() + wire.IPv4Len + wire.TCPLen
+		if c.rcv.ipv6 {
+			i.PathMTU += wire.IPv6Len - wire.IPv4Len
+		}
 	}
 	i.Timer, i.TimerLeft = c.timer(now)
 	return i
